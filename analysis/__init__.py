@@ -1,0 +1,1 @@
+"""Statistics of progressive delivery: pure, vectorised, ignorant of rollouts, clusters and clocks."""

@@ -1,0 +1,1 @@
+"""What to do next, from recorded facts alone: no clock, no dice, no wire."""

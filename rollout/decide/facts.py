@@ -1,0 +1,89 @@
+"""The entries of the journal: the only things that change a rollout's state."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from analysis.counters import Series
+from rollout.decide.split import Split
+
+Command = Literal["pause", "resume", "promote", "abort"]
+Action = Literal["hold", "advance", "promote", "roll back", "pause", "resume"]
+
+
+class _Fact(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rollout: str = Field(description="Rollout id: the plan's name and digest.")
+    at: float = Field(description="Unix seconds, as told by the clock port.")
+
+
+class Started(_Fact):
+    """A plan was accepted; its document is kept whole, so the journal explains itself."""
+
+    kind: Literal["started"] = "started"
+    plan: dict[str, Any]
+    digest: str
+    total: int = Field(description="Constant total of all splits of this rollout.")
+    controller: str = Field(description="Version of the controller.")
+
+
+class Observed(_Fact):
+    """One look's raw samples by guardrail: only series with new samples, and what went wrong."""
+
+    kind: Literal["observed"] = "observed"
+    series: dict[str, tuple[Series, ...]] = {}
+    problems: dict[str, str] = {}
+
+
+class Decided(_Fact):
+    """A decision, written before it acts. `split` is what the mesh shall show afterwards."""
+
+    kind: Literal["decided"] = "decided"
+    action: Action
+    split: Split
+    reasons: tuple[str, ...]
+    sentence: str
+    numbers: dict[str, Any] = {}
+
+
+class Confirmed(_Fact):
+    """The mesh itself showed the decided split (its own receipt, not our write)."""
+
+    kind: Literal["confirmed"] = "confirmed"
+    decision: int = Field(description="Sequence number of the decision.")
+    split: Split
+
+
+class RouteFailed(_Fact):
+    """The mesh did not take a split, or could not be asked; it is tried again with back-off."""
+
+    kind: Literal["route-failed"] = "route-failed"
+    decision: int
+    problem: str
+    attempt: int
+
+
+class HumanSaid(_Fact):
+    """A person's command."""
+
+    kind: Literal["human-said"] = "human-said"
+    command: Command
+    actor: str
+    reason: str = ""
+
+
+class Drifted(_Fact):
+    """Somebody else moved the weights."""
+
+    kind: Literal["drifted"] = "drifted"
+    seen: Split
+
+
+Fact = Annotated[
+    Started | Observed | Decided | Confirmed | RouteFailed | HumanSaid | Drifted,
+    Field(discriminator="kind"),
+]
+FACT: TypeAdapter[Fact] = TypeAdapter(Fact)

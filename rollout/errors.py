@@ -1,0 +1,65 @@
+"""Every error that a user may meet, each with the exit code that it ends a command with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+DONE, FAILED, BAD_INPUT = 0, 1, 2
+
+
+class SurefootError(Exception):
+    """Base of all expected errors: the message is for the user, no traceback is needed."""
+
+    exit_code = FAILED
+
+
+@dataclass(frozen=True, order=True)
+class Mistake:
+    """One mistake in a plan file, printed as `file:line:col code message`; line and column from 1."""
+
+    file: str
+    line: int
+    column: int
+    code: str
+    message: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        hint = f" ({self.hint})" if self.hint else ""
+        return f"{self.file}:{self.line}:{self.column} {self.code} {self.message}{hint}"
+
+
+class PlanError(SurefootError):
+    """A plan that cannot be used; carries every mistake found, in file order."""
+
+    exit_code = BAD_INPUT
+
+    def __init__(self, mistakes: list[Mistake]) -> None:
+        self.mistakes = sorted(mistakes)
+        super().__init__("\n".join(map(str, self.mistakes)))
+
+
+class InputError(SurefootError):
+    """A name, an option or a file that a command cannot use."""
+
+    exit_code = BAD_INPUT
+
+
+class JournalError(SurefootError):
+    """The journal cannot be read, written or trusted."""
+
+
+class JournalBusyError(JournalError):
+    """Another controller holds the journal."""
+
+
+class JournalMovedError(JournalError):
+    """Somebody appended first; read the new facts and decide again."""
+
+
+class RouteError(SurefootError):
+    """The mesh could not be read or did not take a split; the message says what it said."""
+
+
+class ObserveError(SurefootError):
+    """Prometheus could not be asked or its answer could not be used."""

@@ -1,0 +1,79 @@
+"""Metric templates by name: which series to read, which labels tell the arms apart, what is bad."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Template:
+    """A named way to read one metric.
+
+    A `rate` counts exposures in `series` and bad units among them (every label in `bad` matches its
+    regular expression, anchored). A `shape` reads the buckets of a histogram; `worse` says which end is
+    bad, and whether a tolerance is a share of the value (`relative`) or in its own unit.
+    """
+
+    kind: Literal["rate", "shape"]
+    series: str
+    service: str
+    version: str
+    bad: dict[str, str] = field(default_factory=dict)
+    where: dict[str, str] = field(default_factory=dict)
+    worse: Literal["high", "low"] = "high"
+    relative: bool = True
+    unit: str = ""
+
+
+TEMPLATES: dict[str, Template] = {
+    "envoy/errors": Template(
+        kind="rate",
+        series="envoy_cluster_upstream_rq",
+        service="destination_service",
+        version="destination_version",
+        bad={"envoy_response_code": "5.."},
+        unit="requests",
+    ),
+    "envoy/latency": Template(
+        kind="shape",
+        series="envoy_cluster_upstream_rq_time_bucket",
+        service="destination_service",
+        version="destination_version",
+        unit="ms",
+    ),
+    "istio/errors": Template(
+        kind="rate",
+        series="istio_requests_total",
+        service="destination_service_name",
+        version="destination_version",
+        where={"reporter": "source"},
+        bad={"response_code": "5.."},
+        unit="requests",
+    ),
+    "istio/latency": Template(
+        kind="shape",
+        series="istio_request_duration_milliseconds_bucket",
+        service="destination_service_name",
+        version="destination_version",
+        where={"reporter": "source"},
+        unit="ms",
+    ),
+    "quality/score": Template(
+        kind="shape",
+        series="gen_ai_evaluation_score_bucket",
+        service="service",
+        version="model_version",
+        worse="low",
+        relative=False,
+        unit="score",
+    ),
+    "quality/verdict": Template(
+        kind="rate",
+        series="gen_ai_evaluation_verdicts_total",
+        service="service",
+        version="model_version",
+        bad={"gen_ai_evaluation_score_label": "fail"},
+        unit="summaries",
+    ),
+}

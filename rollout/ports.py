@@ -1,0 +1,87 @@
+"""What a tick needs of the world: four ports, plugged in by `wire`, faked in tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from analysis.counters import Series
+from rollout.decide.facts import Fact
+from rollout.decide.split import Split
+from rollout.plan.model import Plan
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One rollout's question to an observer: every guardrail's samples later than `since`.
+
+    `since` maps a guardrail's name to the unix time of its newest known sample; absent: never seen.
+    """
+
+    rollout: str
+    plan: Plan
+    since: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Raw samples, or what went wrong in words, by guardrail."""
+
+    series: Mapping[str, tuple[Series, ...]] = field(default_factory=dict)
+    problems: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the mesh itself shows: the live split and the mark that was written with it."""
+
+    split: Split
+    mark: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A fact with its place in the journal; `hash` seals it and everything before it."""
+
+    seq: int
+    fact: Fact
+    previous: str
+    hash: str
+
+
+class Observer(Protocol):
+    def observe(self, asks: Sequence[Ask], now: float) -> Mapping[str, Answer]:
+        """Answers by rollout id; never raises for a missing or ailing source."""
+        ...
+
+
+class Router(Protocol):
+    def write(self, plan: Plan, split: Split, mark: str) -> None:
+        """Write a split and its mark; idempotent. Raises RouteError."""
+        ...
+
+    def read(self, plan: Plan, total: int) -> Seen:
+        """What the mesh shows now, in parts of `total`. Raises RouteError."""
+        ...
+
+
+class Journal(Protocol):
+    def append(self, facts: Sequence[Fact], after: int) -> Sequence[Entry]:
+        """Append in one durable transaction, if the last entry is still `after` (0: empty).
+
+        Raises JournalMovedError when somebody appended first, JournalError when not written.
+        """
+        ...
+
+    def read(self, after: int = 0) -> Sequence[Entry]:
+        """Every entry with a sequence number above `after`, in order. Raises JournalError."""
+        ...
+
+
+class Clock(Protocol):
+    def now(self) -> float:
+        """Unix seconds."""
+        ...
+
+    def sleep(self, seconds: float) -> None: ...
