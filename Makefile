@@ -1,0 +1,40 @@
+# `make` alone lists the targets. On a fresh Debian machine two do everything: `make demo`, `make test`.
+MAKEFLAGS += --no-print-directory
+BIN := .venv/bin
+READY := .venv/.ready
+BENCHMARKS = $(wildcard benchmarks/[a-z]*.py)
+
+.PHONY: help setup demo test check lint format bench clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY)  ## install what everything else needs (.venv, Debian packages); done once
+
+demo: $(READY)  ## a good version promoted, a bad one rolled back, on real traffic; DEMO_ARGS="--bad crash"
+	@$(BIN)/surefoot demo $(DEMO_ARGS)
+
+test: lint  ## every check and every test, live servers included, with branch coverage
+	@$(BIN)/python -m pytest --cov --cov-report=term --session-timeout=900 $(TEST_ARGS)
+
+check: lint  ## what CI runs, except the tests that start real servers
+	@$(BIN)/python -m pytest -m "not live" --session-timeout=900 $(TEST_ARGS)
+
+lint: $(READY)  ## style, types and import contracts; no tests
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/ruff format --check --quiet || { echo 'run `make format`'; exit 1; }
+	@$(BIN)/mypy --no-error-summary
+	@said=$$($(BIN)/lint-imports --no-logo) || { echo "$$said"; exit 1; }
+	@echo "style, types and import contracts hold"
+
+format: $(READY)  ## format the code and apply safe fixes
+	@$(BIN)/ruff check --fix --quiet; $(BIN)/ruff format
+
+bench: $(READY)  ## run every benchmark, small; BENCH_ARGS=--full for the real sizes
+	@set -e; for file in $(BENCHMARKS); do echo "== $$file"; $(BIN)/python $$file $(BENCH_ARGS); done
+
+clean:  ## remove the virtual environment and every cache
+	@rm -rf .venv .coverage .hypothesis .import_linter_cache .mypy_cache .ruff_cache
+
+$(READY): pyproject.toml .ci/setup
+	@.ci/setup && touch $@
