@@ -1,9 +1,15 @@
-"""Cumulative counters to one look's evidence: differences per series, resets and births included."""
+"""Cumulative counters to one look's evidence: differences per series, with resets and births."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from operator import lt, sub
 from typing import Literal
+
+from analysis.evidence import Evidence, EvidenceError
 
 Arm = Literal["canary", "stable"]
 Sample = tuple[float, tuple[float, ...]]
@@ -14,9 +20,9 @@ class Series:
     """Raw samples of one cumulative series, oldest first.
 
     `key` identifies the series within its metric (labels, canonical). A sample is (unix seconds,
-    values): one value for a plain counter, the cumulative bucket counts in the order of `edges` for a
-    histogram (`edges` ends with infinity; empty for a plain counter). `bad` marks a counter of bad
-    units; its units are exposures too.
+    values): one value for a plain counter, the cumulative bucket counts in the order of `edges` for
+    a histogram (`edges` ends with infinity; empty for a plain counter). `bad` marks a counter of
+    bad units; its units are exposures too.
     """
 
     key: str
@@ -24,3 +30,110 @@ class Series:
     samples: tuple[Sample, ...]
     bad: bool = False
     edges: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """What was last seen of each series of one metric; empty at first.
+
+    Nothing is counted before stable was seen once (`started`): that answer is the baseline. From
+    then on a series that was never seen before is new and counts from 0.
+    """
+
+    last: Mapping[tuple[Arm, str], Sample] = field(default_factory=dict)
+    edges: tuple[float, ...] = ()
+    started: bool = False
+
+    def newest(self, arm: Arm) -> float | None:
+        """Unix time of that arm's newest sample; None: never seen."""
+        return max((at for (one, _), (at, _) in self.last.items() if one == arm), default=None)
+
+
+def advance(cursor: Cursor, series: Sequence[Series]) -> tuple[Cursor, Evidence]:
+    """Count what is new since the cursor, each sample once, and move the cursor.
+
+    Samples not later than the last known one of their series are ignored, so that late, repeated or
+    overlapping answers change nothing. A drop in any bucket (a plain counter has one) is a reset:
+    the process began again at 0, and its new value counts in full. Limit: a reset whose counter has
+    passed its old value by the next sample cannot be seen. Raises EvidenceError for values that are
+    no counts and for bucket layouts that differ between arms or over time.
+    """
+    edges = _layout(cursor, series)
+    last = dict(cursor.last)
+    counts: dict[Arm, list[int]] = {arm: [0] * (len(edges) or 2) for arm in ("canary", "stable")}
+    for one in series:
+        for at, values, increments in _increments(one, last.get((one.arm, one.key))):
+            last[one.arm, one.key] = (at, values)
+            # Before stable was seen there is no baseline, so nothing is new.
+            for i, units in enumerate(increments if cursor.started else ()):
+                counts[one.arm][i] += units
+    started = cursor.started or any(arm == "stable" for arm, _ in last)
+    evidence = Evidence(tuple(counts["canary"]), tuple(counts["stable"]), edges)
+    return Cursor(last, edges, started), evidence
+
+
+def compress(samples: Sequence[Sample]) -> tuple[Sample, ...]:
+    """The first and the last sample and both sides of each reset: all that counting needs.
+
+    From any cursor, `advance` counts the same with the rest left out, because the differences along
+    a run without a reset add up to the difference of its ends. Raises EvidenceError.
+    """
+    if len(samples) < 3:
+        return tuple(samples)
+    keep = {0, len(samples) - 1}
+    for i, (before, after) in enumerate(pairwise(_buckets(check(v)) for _, v in samples)):
+        if _dropped(before, after):
+            keep |= {i, i + 1}
+    return tuple(samples[i] for i in sorted(keep))
+
+
+def check(values: Sequence[float]) -> tuple[int, ...]:
+    """Cumulative counts as integers. Raises EvidenceError, with the reason, if they are none."""
+    if not all(math.isfinite(value) for value in values):
+        raise EvidenceError("a sample is not a finite number")
+    counts = tuple(round(value) for value in values)
+    if any(abs(value - count) > 1e-6 for value, count in zip(values, counts, strict=True)):
+        raise EvidenceError("a sample is not a whole number: this is no counter")
+    if any(count < 0 for count in counts):
+        raise EvidenceError("a counter is negative")
+    if any(after < before for before, after in pairwise(counts)):
+        raise EvidenceError("bucket counts fall with rising edges")
+    return counts
+
+
+def _layout(cursor: Cursor, series: Sequence[Series]) -> tuple[float, ...]:
+    layouts = {one.edges for one in series if one.samples}
+    layouts |= {cursor.edges} if cursor.last else set()
+    if len(layouts) > 1:
+        raise EvidenceError("bucket layouts differ")
+    return next(iter(layouts), cursor.edges)
+
+
+def _increments(
+    one: Series, known: Sample | None
+) -> Iterator[tuple[float, tuple[float, ...], tuple[int, ...]]]:
+    """Each new sample: its time, its values in whole numbers, and the units that it adds."""
+    width = len(one.edges) or 1
+    at, values = known or (-math.inf, (0.0,) * width)
+    before = _buckets(check(values))
+    for sample in one.samples:
+        if sample[0] <= at:
+            continue
+        if len(sample[1]) != width:
+            raise EvidenceError("a sample does not fit its bucket layout")
+        at, whole = sample[0], check(sample[1])
+        after = _buckets(whole)
+        added = after if _dropped(before, after) else tuple(map(sub, after, before))
+        before = after
+        units = added if one.edges else (added[0], added[0] if one.bad else 0)
+        yield at, tuple(map(float, whole)), units
+
+
+def _buckets(cumulative: Sequence[int]) -> tuple[int, ...]:
+    """Counts per bucket, not cumulative."""
+    return (*cumulative[:1], *(after - before for before, after in pairwise(cumulative)))
+
+
+def _dropped(before: Sequence[int], after: Sequence[int]) -> bool:
+    """Whether a counter began again: cumulative counts can hide what their own buckets show."""
+    return any(map(lt, after, before))

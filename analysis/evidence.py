@@ -13,10 +13,10 @@ class EvidenceError(ValueError):
 class Evidence:
     """One look's counts of one metric; additive over series and pods, never over looks.
 
-    A rate (`edges` is empty): each arm is (exposures, bad units). A shape: each arm is one count per
-    bucket, not cumulative, bucket i holding values above edge i-1 up to edge i; the last edge is
-    infinity. Zero counts without edges are the neutral element of addition for both kinds: nothing
-    was seen, so the layout may be unknown.
+    A rate (`edges` is empty): each arm is (exposures, bad units). A shape: each arm is one count
+    per bucket, not cumulative, bucket i holding values above edge i-1 up to edge i; the last edge
+    is infinity. Zero counts without edges are the neutral element of addition for both kinds:
+    nothing was seen, so the layout may be unknown.
     """
 
     canary: tuple[int, ...] = (0, 0)
