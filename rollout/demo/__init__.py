@@ -1,0 +1,1 @@
+"""The demo: real services, a real mesh, real metrics on one machine."""

