@@ -1,1 +1,1 @@
-"""What the user asked for: the plan file, its models, and every mistake in it with line and column."""
+"""What the user asked for: plan files, their models, and each mistake with line and column."""

@@ -4,49 +4,46 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
-from rollout.plan.templates import TEMPLATES, Template
-from rollout.plan.units import Duration, Percent, PercentOrNumber
+from rollout.plan.base import Model, Name, Namespace, Span, Text, Url, Word, written
+from rollout.plan.codes import fault, raise_at
+from rollout.plan.guardrail import Guardrail, Labels, Margin
+from rollout.plan.ramp import Budget, Ramp, Steps
+from rollout.plan.units import Duration, PercentOrNumber, duration
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$")]
-Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][-A-Za-z0-9_.]{0,62}$")]
-Weight = Annotated[Percent, Field(ge=0.0001, le=0.99)]
-Risk = Annotated[PercentOrNumber, Field(gt=0, lt=0.5)]
-
-
-class Model(BaseModel):
-    """Strict base: unknown keys are errors, values never change."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=False
-    )
+__all__ = ["Budget", "Guardrail", "Labels", "Margin", "Plan", "Ramp", "Spec", "Steps"]
 
 
 class Metadata(Model):
+    """How the plan is named."""
+
     name: Name = Field(description="Name of the rollout, as used by every command.")
-    namespace: Name = Field("default", description="Namespace of the service.")
+    namespace: Namespace = Field("default", description="Namespace of the service.")
 
 
 class Version(Model):
+    """One of the two versions."""
+
     version: Word = Field(description="Value of the version label that marks this arm's series.")
 
 
 class Clusters(Model):
-    stable: str = Field(description="Envoy cluster that serves the stable version.")
-    canary: str = Field(description="Envoy cluster that serves the canary version.")
+    """The Envoy clusters that serve the two versions."""
+
+    stable: Text = Field(description="Envoy cluster that serves the stable version.")
+    canary: Text = Field(description="Envoy cluster that serves the canary version.")
 
 
 class EnvoyRoute(Model):
     """An Envoy that watches its route configuration in a file."""
 
-    file: str = Field(description="Path of the route configuration file that Envoy watches.")
-    admin: str = Field(
+    file: Text = Field(description="Path of the route configuration file that Envoy watches.")
+    admin: Url = Field(
         description="Address of Envoy's admin interface, where each change is read back.",
-        pattern=r"^https?://",
         examples=["http://127.0.0.1:9901"],
     )
     clusters: Clusters | None = Field(
@@ -55,197 +52,126 @@ class EnvoyRoute(Model):
 
 
 class Route(Model):
+    """Where the weights live."""
+
     envoy: EnvoyRoute = Field(description="Weights in a local Envoy's route configuration.")
 
 
-class Steps(Model):
-    """A fixed ladder of weights."""
-
-    steps: list[Weight] = Field(
-        min_length=1, description="Canary weights, increasing; promotion itself goes to 100 %."
-    )
-    bake: Duration = Field(
-        description="Least time at each step, counted from the mesh's confirmation of its weight."
-    )
-
-    @model_validator(mode="after")
-    def _increasing(self) -> Steps:
-        for before, after in zip(self.steps, self.steps[1:], strict=False):
-            if after <= before:
-                raise ValueError(
-                    f"weight {after:.4%} after {before:.4%} is not an increase: "
-                    "the weight only falls by a rollback"
-                )
-        return self
-
-    @property
-    def least(self) -> float:
-        return self.steps[0]
-
-    @property
-    def most(self) -> float:
-        return self.steps[-1]
-
-
-class Budget(Model):
-    """A ramp paced by evidence: the weight grows as the worst credible harm shrinks."""
-
-    harm_budget: float = Field(
-        gt=0, description="Excess bad requests that may be risked until the next look."
-    )
-    min: Weight = Field(description="First and smallest canary weight.")
-    max: Weight = Field(description="Largest canary weight; promotion is decided there.")
-    bake: Duration = Field(description="Least time between two increases, from confirmation.")
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Budget:
-        if self.max < self.min:
-            raise ValueError("max is below min")
-        return self
-
-    @property
-    def least(self) -> float:
-        return self.min
-
-    @property
-    def most(self) -> float:
-        return self.max
-
-
-class Margin(Model):
-    """How much worse is still acceptable: p_canary <= ratio * p_stable + absolute."""
-
-    ratio: float = Field(1.0, ge=1, le=100, description="Acceptable ratio of bad shares.")
-    absolute: PercentOrNumber = Field(
-        0.0, ge=0, lt=1, description="Acceptable difference of bad shares, added to the ratio."
-    )
-
-    @model_validator(mode="after")
-    def _not_zero(self) -> Margin:
-        if self.ratio == 1 and self.absolute == 0:
-            raise ValueError(
-                "a margin of ratio 1 and absolute 0 asks for proof of no difference at all, "
-                "which no amount of data can give; raise one of them"
-            )
-        return self
-
-
-class Labels(Model):
-    service: str | None = Field(None, description="Label that names the service.")
-    version: str | None = Field(None, description="Label that tells the two versions apart.")
-
-
-class Guardrail(Model):
-    """One metric that the canary must not make worse than its margin or tolerance allows."""
-
-    name: Word = Field(description="Name of this guardrail in the log.")
-    template: str = Field(
-        description="Metric template.", json_schema_extra={"enum": [*sorted(TEMPLATES)]}
-    )
-    margin: Margin | None = Field(None, description="For rates: how much worse is acceptable.")
-    tolerance: PercentOrNumber | None = Field(
-        None,
-        gt=0,
-        lt=10,
-        description="For latency (a share, 10%) and scores (in their unit, 0.02).",
-    )
-    importance: float = Field(
-        1.0, gt=0, le=100, description="Weight in the joint evidence that leads to a rollback."
-    )
-    lag: Duration = Field(
-        0.0, description="How late this metric's samples arrive, e.g. while a judge scores them."
-    )
-    labels: Labels = Field(
-        Labels(), description="Label names, where they differ from the template."
-    )
-
-    @model_validator(mode="after")
-    def _fits_template(self) -> Guardrail:
-        kind = self.source.kind
-        if kind == "rate" and (self.margin is None or self.tolerance is not None):
-            raise ValueError(f"{self.template} is a rate: it needs a margin and takes no tolerance")
-        if kind == "shape" and (self.tolerance is None or self.margin is not None):
-            raise ValueError(
-                f"{self.template} is a histogram: it needs a tolerance and takes no margin"
-            )
-        return self
-
-    @property
-    def source(self) -> Template:
-        """The template. Raises ValueError for an unknown name."""
-        if self.template not in TEMPLATES:
-            raise ValueError(f"unknown template {self.template!r}")
-        return TEMPLATES[self.template]
-
-
 class Confidence(Model):
-    false_rollback: Risk = Field(
-        0.01, description="Most acceptable chance of ever rolling back a harmless canary."
+    """Declared error rates: each holds however often the evidence is looked at."""
+
+    false_rollback: PercentOrNumber = Field(
+        0.01,
+        gt=0,
+        lt=0.5,
+        description="Most acceptable chance of ever rolling back a harmless canary.",
     )
-    false_promotion: Risk = Field(
-        0.05, description="Most acceptable chance of promoting a canary worse than its margins."
+    false_promotion: PercentOrNumber = Field(
+        0.05,
+        gt=0,
+        lt=0.5,
+        description="Most acceptable chance of promoting a canary worse than its margins.",
     )
 
 
 class WhenBlind(Model):
-    hold: Duration = Field(900.0, description="How long to hold without data before acting.")
+    """What to do without data."""
+
+    hold: Duration = written("15m", "How long to hold without data before acting.")
     then: Literal["pause", "rollback"] = Field("pause", description="What to do after that.")
 
 
 class Prometheus(Model):
-    url: str = Field(
-        "http://127.0.0.1:9090", pattern=r"^https?://", description="Where Prometheus answers."
-    )
-    scrape: Duration = Field(15.0, gt=0, description="The scrape interval of the series used.")
+    """Where the evidence is read."""
+
+    url: Url = Field("http://127.0.0.1:9090", description="Where Prometheus answers.")
+    scrape: Span = written("15s", "The scrape interval of the series used.")
 
 
 class Spec(Model):
+    """What moves, how far, and what must not get worse."""
+
     service: Word = Field(description="The service whose traffic is split.")
     stable: Version = Field(description="The version that serves now.")
     canary: Version = Field(description="The version to be rolled out.")
     route: Route = Field(description="Where the weights live.")
-    ramp: Steps | Budget = Field(description="How the canary's weight grows.")
+    ramp: Ramp = Field(description="How the canary's weight grows.")
     guardrails: list[Guardrail] = Field(min_length=1, description="What must not get worse.")
     confidence: Confidence = Field(Confidence(), description="Declared error rates.")
     prometheus: Prometheus = Field(Prometheus(), description="Where the evidence is read.")
-    interval: Duration = Field(30.0, gt=0, description="Time between looks.")
-    warmup: Duration = Field(
-        120.0, description="Time from the canary's first request that only a crash watch judges."
+    interval: Span = written("30s", "Time between looks, a multiple of the scrape interval.")
+    warmup: Duration = written(
+        "2m", "Time from the canary's first request that only a crash watch judges."
     )
     when_blind: WhenBlind = Field(WhenBlind(), description="What to do without data.")
-    deadline: Duration = Field(86400.0, gt=0, description="Longest time to a decision.")
+    deadline: Span = written("24h", "Longest time to a decision.")
     when_inconclusive: Literal["pause", "rollback", "promote"] = Field(
         "pause", description="What to do when the deadline passes without proof."
     )
-    patience: Duration = Field(
-        86400.0, gt=0, description="How long a pause waits for a person before rolling back."
-    )
+    patience: Span = written("24h", "How long a pause waits for a person before rolling back.")
     on_drift: Literal["adopt", "revert", "pause"] = Field(
         "pause", description="What to do when someone else moves the weights."
     )
 
-    @model_validator(mode="after")
-    def _coherent(self) -> Spec:
-        if self.stable.version == self.canary.version:
-            raise ValueError("stable and canary are the same version")
-        names = [guardrail.name for guardrail in self.guardrails]
-        if len(set(names)) < len(names):
-            raise ValueError("two guardrails have the same name")
-        looks = self.interval / self.prometheus.scrape
+    # Each rule stands at the field that breaks it: it is reported there, together with all others.
+    @field_validator("canary")
+    @classmethod
+    def _another_version(cls, canary: Version, info: ValidationInfo) -> Version:
+        stable = info.data.get("stable")
+        if stable == canary:
+            raise_at("canary", (("version",), fault("P012", "stable is this version already")))
+        return canary
+
+    @field_validator("guardrails")
+    @classmethod
+    def _named_once(cls, guardrails: list[Guardrail]) -> list[Guardrail]:
+        names = [guardrail.name for guardrail in guardrails]
+        if twins := repeated(names):
+            raise_at("guardrails", *[((place, "name"), twin(names[place])) for place in twins])
+        return guardrails
+
+    @field_validator("interval")
+    @classmethod
+    def _sees_every_sample(cls, interval: float, info: ValidationInfo) -> float:
+        if "prometheus" not in info.data:
+            return interval
+        scrape = info.data["prometheus"].scrape
+        looks = interval / scrape
         if looks < 1 or abs(looks - round(looks)) > 1e-9:
-            raise ValueError("interval must be a multiple of the scrape interval")
-        if self.deadline <= self.warmup:
-            raise ValueError("deadline passes within the warm-up")
-        return self
+            raise fault(
+                "P011",
+                f"the interval {duration(interval)} is no multiple of "
+                f"the scrape interval {duration(scrape)}",
+                hint=f"use {duration(scrape * max(1, round(looks)))}",
+            )
+        return interval
+
+    @field_validator("deadline")
+    @classmethod
+    def _after_warmup(cls, deadline: float, info: ValidationInfo) -> float:
+        warmup = info.data.get("warmup", 0.0)
+        if deadline <= warmup:
+            raise fault("P013", f"the deadline passes within the warm-up of {duration(warmup)}")
+        return deadline
+
+
+def repeated(names: list[Any]) -> list[int]:
+    """Places of the names that came before."""
+    return [place for place, name in enumerate(names) if name in names[:place]]
+
+
+def twin(name: str) -> PydanticCustomError:
+    """The mistake of a name given again."""
+    return fault("P010", f"the name `{name}` is given twice")
 
 
 class Plan(Model):
     """A rollout plan: what to move, how far, and what must not get worse."""
 
-    api_version: Literal["surefoot.dev/v1alpha1"]
-    kind: Literal["RolloutPlan"]
-    metadata: Metadata
-    spec: Spec
+    api_version: Literal["surefoot.dev/v1alpha1"] = Field(description="Version of this format.")
+    kind: Literal["RolloutPlan"] = Field(description="What this document is.")
+    metadata: Metadata = Field(description="How the plan is named.")
+    spec: Spec = Field(description="What moves, how far, and what must not get worse.")
 
     @property
     def name(self) -> str:
@@ -263,5 +189,5 @@ class Plan(Model):
 
     @property
     def id(self) -> str:
-        """Rollout id: the plan's name and its digest's first eight digits."""
+        """Rollout id: the plan's name and its digest's first eight digits; a valid label."""
         return f"{self.name}-{self.digest[:8]}"

@@ -2,39 +2,51 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-_DURATION = r"^(\d+(\.\d+)?(ms|s|m|h|d))+$"
-_PERCENT = r"^\d+(\.\d+)?\s*%$"
+_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
+_DURATION = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+$"
+_PERCENT = r"^[0-9]+(\.[0-9]+)?\s*%$"
+_LONGEST = 10_000 * 86400.0
 
 
 def seconds(value: Any) -> float:
-    """Seconds in a duration such as `90s`, `1m30s` or `24h`. Raises ValueError."""
-    if isinstance(value, str) and re.match(_DURATION, text := value.strip()):
-        return sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(text))
-    raise ValueError("write a duration with its unit: 30s, 2m or 24h")
+    """Seconds, to the millisecond, in a duration such as `90s`, `1m30s` or `24h`.
+
+    Raises:
+        ValueError: no unit, or more than 10,000 days.
+    """
+    if not (isinstance(value, str) and re.match(_DURATION, text := value.strip())):
+        raise ValueError("write a duration with its unit: 30s, 2m or 24h")
+    total = sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(text))
+    if total > _LONGEST:
+        raise ValueError("a duration is at most 10000d")
+    return round(total, 3)
 
 
 def share(value: Any) -> float:
     """The share in a percentage such as `0.5%`. Raises ValueError: a bare number is ambiguous."""
     if isinstance(value, str) and re.match(_PERCENT, text := value.strip()):
-        return float(text[:-1]) / 100
+        # Not a division by 100, so that 0.7% and 0.007 are the same number to the last bit.
+        return float(f"{text[:-1].strip()}e-2")
     raise ValueError("write a percentage with its sign: 5% or 0.1%")
 
 
 def share_or_number(value: Any) -> float:
     """A percentage (`10%`) or the plain number that it stands for (`0.1`). Raises ValueError."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        try:
-            return share(value)
-        except ValueError:
-            raise ValueError("write a percentage (10%) or a number (0.1)") from None
-    return float(value)
+    try:
+        plain = isinstance(value, int | float) and not isinstance(value, bool)
+        number = float(value) if plain else share(value)
+    except (ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise ValueError("write a percentage (10%) or a number (0.1)")
+    return number + 0.0  # no negative zero: it would be another digest of the same plan
 
 
 def percent(value: float) -> str:

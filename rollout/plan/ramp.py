@@ -1,0 +1,87 @@
+"""How the canary's weight grows: a fixed ladder, or as fast as the evidence allows."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Annotated, Any
+
+from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator
+
+from rollout.plan.base import Model, Number, Weight
+from rollout.plan.codes import fault, raise_at
+from rollout.plan.units import Duration, percent
+
+
+class Steps(Model):
+    """A fixed ladder of weights."""
+
+    steps: list[Weight] = Field(
+        min_length=1, description="Canary weights, increasing; promotion itself goes to 100 %."
+    )
+    bake: Duration = Field(
+        description="Least time at each step, counted from the mesh's confirmation of its weight."
+    )
+
+    @field_validator("steps")
+    @classmethod
+    def _increasing(cls, steps: list[float]) -> list[float]:
+        falls = [
+            ((place,), fault("P008", f"weight {percent(after)} after {percent(before)} is no rise"))
+            for place, (before, after) in enumerate(pairwise(steps), 1)
+            if after <= before
+        ]
+        if falls:
+            raise_at("steps", *falls)
+        return steps
+
+    @property
+    def least(self) -> float:
+        return self.steps[0]
+
+    @property
+    def most(self) -> float:
+        return self.steps[-1]
+
+
+class Budget(Model):
+    """A ramp paced by evidence: the weight grows as the worst credible harm shrinks."""
+
+    harm_budget: Number = Field(
+        gt=0, description="Excess bad requests that may be risked until the next look."
+    )
+    min: Weight = Field(description="First and smallest canary weight.")
+    max: Weight = Field(description="Largest canary weight; promotion is decided there.")
+    bake: Duration = Field(description="Least time between two increases, from confirmation.")
+
+    @field_validator("max")
+    @classmethod
+    def _ordered(cls, value: float, info: ValidationInfo) -> float:
+        least = info.data.get("min", value)
+        if value < least:
+            raise fault("P008", f"max {percent(value)} is below min {percent(least)}")
+        return value
+
+    @property
+    def least(self) -> float:
+        return self.min
+
+    @property
+    def most(self) -> float:
+        return self.max
+
+
+# Tags are no possible keys, so that a tag in an error's location is never taken for one.
+KINDS: dict[str, type[Steps | Budget]] = {"<steps>": Steps, "<budget>": Budget}
+
+
+def _kind(ramp: Any) -> str:
+    """The kind meant by the keys present: one kind's errors are enough."""
+    if isinstance(ramp, dict):
+        budget = "harmBudget" in ramp or ("steps" not in ramp and {"min", "max"} & ramp.keys())
+        return "<budget>" if budget else "<steps>"
+    return "<budget>" if isinstance(ramp, Budget) else "<steps>"
+
+
+Ramp = Annotated[
+    Annotated[Steps, Tag("<steps>")] | Annotated[Budget, Tag("<budget>")], Discriminator(_kind)
+]
