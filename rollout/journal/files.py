@@ -1,0 +1,68 @@
+"""Where journals lie, how they are made and opened for reading; SQLAlchemy only when needed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rollout.errors import InputError, JournalError
+from rollout.journal.lines import LinesJournal
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from rollout.journal.store import SqlJournal
+
+RECORDING = ".jsonl"
+_WORDS = {
+    "SQLITE_NOTADB": "is not a journal (not an SQLite database)",
+    "SQLITE_CORRUPT": "is damaged",
+    "SQLITE_FULL": "cannot be written: the disk is full",
+    "SQLITE_READONLY": "is read-only",
+    "SQLITE_BUSY": "is locked by another writer",
+    "SQLITE_LOCKED": "is locked by another writer",
+    "SQLITE_CANTOPEN": "cannot be opened: a folder is in its place, or there is no permission",
+    "SQLITE_IOERR": "cannot be read or written: the disk reports a fault",
+}
+
+
+def default_path() -> Path:
+    """`surefoot/journal.db` in the user's state folder (XDG base directory specification 0.8)."""
+    state = os.environ.get("XDG_STATE_HOME", "")
+    folder = Path(state) if Path(state).is_absolute() else Path.home() / ".local" / "state"
+    return folder / "surefoot" / "journal.db"
+
+
+def open_for_reading(path: Path | str) -> SqlJournal | LinesJournal:
+    """The journal at a path, or a recording (`.jsonl`); makes and changes no file.
+
+    Raises InputError when it is not there, JournalError when it is no journal.
+    """
+    if not Path(path).exists():
+        raise InputError(f"there is no journal at {path}")
+    if Path(path).suffix == RECORDING:
+        return LinesJournal(path)
+    from rollout.journal.store import SqlJournal
+
+    return SqlJournal(path, readonly=True)
+
+
+def make(path: Path) -> None:
+    """An empty file and the folders above it, for their owner only, and on disk."""
+    try:
+        for folder in reversed([folder for folder in path.parents if not folder.exists()]):
+            folder.mkdir(mode=0o700, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        folder_handle = os.open(path.parent, os.O_RDONLY)
+        os.fsync(folder_handle)
+        os.close(folder_handle)
+    except OSError as error:
+        raise JournalError(f"no journal can be made at {path}: {error.strerror}") from error
+
+
+def explained(path: Path, error: sqlite3.Error) -> JournalError:
+    """What SQLite said, in words for the user."""
+    name = str(getattr(error, "sqlite_errorname", ""))  # such as SQLITE_IOERR_FSYNC
+    kind = "_".join(name.split("_")[:2])
+    return JournalError(f"the journal {path} {_WORDS.get(kind, f'failed: {error}')}")

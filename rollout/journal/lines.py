@@ -1,0 +1,89 @@
+"""A journal as JSON lines, one sealed fact each: to send, keep, grep and read again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rollout.errors import JournalError
+from rollout.journal.memory import MemoryJournal
+from rollout.journal.record import Row, canonical, verify
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from rollout.decide.facts import Fact
+    from rollout.ports import Entry
+
+_MEMBERS = {"seq": int, "previous": str, "hash": str, "fact": dict}
+
+
+def to_lines(rows: Iterable[Row]) -> Iterator[str]:
+    """One line of JSON per row, without line end: seq, previous, hash and the fact itself."""
+    for row in rows:
+        yield (
+            f'{{"seq":{row.seq},"previous":"{row.previous}","hash":"{row.hash}","fact":{row.text}}}'
+        )
+
+
+def from_lines(lines: Iterable[str]) -> list[Row]:
+    """The rows of such lines, verified from the first on; blank lines are passed over.
+
+    A fact's text is put back into its canonical form first, so a tool that only moved spaces or
+    keys does no harm. Raises JournalError naming the line or the entry.
+    """
+    numbered = enumerate(lines, start=1)
+    rows = [_row(number, line) for number, line in numbered if line.strip()]
+    verify(rows)
+    return rows
+
+
+def _row(number: int, line: str) -> Row:
+    try:
+        members = json.loads(line, object_pairs_hook=_once, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        raise JournalError(f"line {number} is no journal entry: {error}") from error
+    if not isinstance(members, dict) or {key: type(members[key]) for key in members} != _MEMBERS:
+        raise JournalError(f"line {number} is no journal entry: not seq, previous, hash and fact")
+    return Row(members["seq"], canonical(members["fact"]), members["previous"], members["hash"])
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a member is there twice")
+    return members
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+class LinesJournal:
+    """A recorded journal file, for reading only; read anew at every call, so that it may grow."""
+
+    def __init__(self, path: Path | str) -> None:
+        self._path = Path(path)
+
+    def append(self, facts: Sequence[Fact], after: int) -> list[Entry]:
+        """Refused with a JournalError: a recording does not change."""
+        raise JournalError(f"{self._path} is a recording; {len(facts)} facts after {after} refused")
+
+    def rows(self, after: int = 0) -> list[Row]:
+        """The sealed rows above `after`. Raises JournalError."""
+        return self._load().rows(after)
+
+    def read(self, after: int = 0) -> list[Entry]:
+        """See rollout.ports.Journal."""
+        return self._load().read(after)
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def _load(self) -> MemoryJournal:
+        try:
+            with self._path.open(encoding="utf-8", newline="\n") as lines:
+                return MemoryJournal(from_lines(lines))
+        except (OSError, UnicodeDecodeError) as error:
+            raise JournalError(f"{self._path} cannot be read: {error}") from error

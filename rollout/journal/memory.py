@@ -1,0 +1,39 @@
+"""A journal in memory, for simulation: the same contract and the same chain as a stored one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rollout.journal.record import START, Row, check_kept, check_last, parse, seal_all, verify
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from rollout.decide.facts import Fact
+    from rollout.ports import Entry
+
+
+class MemoryJournal:
+    """A Journal that lives as long as its process. Raises JournalError for rows out of a chain."""
+
+    def __init__(self, rows: Iterable[Row] = ()) -> None:
+        self._rows = list(rows)
+        verify(self._rows)
+
+    def append(self, facts: Sequence[Fact], after: int) -> list[Entry]:
+        """See rollout.ports.Journal."""
+        last = self._rows[-1] if self._rows else START
+        check_last(last, after)
+        rows = seal_all(last, facts)
+        entries = [parse(row) for row in rows]
+        self._rows += rows
+        return entries
+
+    def rows(self, after: int = 0) -> list[Row]:
+        """The sealed rows above `after`, as they are stored."""
+        check_kept(after, kept=after <= len(self._rows))
+        return self._rows[after:]
+
+    def read(self, after: int = 0) -> list[Entry]:
+        """See rollout.ports.Journal."""
+        return [parse(row) for row in self.rows(after)]

@@ -1,0 +1,139 @@
+"""What every journal must do, whatever it is kept in."""
+
+import math
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from analysis.counters import Series
+from rollout.decide.facts import Confirmed, Decided, Fact, HumanSaid, Observed
+from rollout.decide.split import Split
+from rollout.errors import JournalError, JournalMovedError
+from rollout.journal.lines import from_lines, to_lines
+from rollout.journal.memory import MemoryJournal
+from rollout.journal.record import GENESIS, verify
+from rollout.journal.store import SqlJournal
+
+Journals = MemoryJournal | SqlJournal
+
+
+def said(reason: str = "") -> Fact:
+    return HumanSaid(rollout="r-1", at=1.5, command="pause", actor="ops@host", reason=reason)
+
+
+def observed() -> Fact:
+    series = Series("le", "canary", ((2.0, (1.0, 3.0)),), edges=(0.1, math.inf))
+    return Observed(
+        rollout="r-1", at=2.0, series={"latency": (series,)}, problems={"errors": "è\n"}
+    )
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def make(request, tmp_path) -> Iterator[Callable[[], Journals]]:
+    """Opens the same journal again at every call."""
+    memory = MemoryJournal()
+    opened: list[SqlJournal] = []
+
+    def open_it() -> Journals:
+        if request.param == "memory":
+            return memory
+        opened.append(SqlJournal(tmp_path / "journal.db", patience=0.05))
+        return opened[-1]
+
+    yield open_it
+    for journal in opened:
+        journal.close()
+
+
+def test_an_empty_journal_reads_as_nothing(make):
+    assert list(make().read()) == []
+
+
+def test_entries_are_numbered_from_one_and_linked_from_genesis(make):
+    first, second = make().append([said("a"), said("b")], after=0)
+    assert (first.seq, second.seq) == (1, 2)
+    assert first.previous == GENESIS
+    assert second.previous == first.hash
+
+
+def test_what_was_appended_is_read_back_by_anyone(make):
+    appended = make().append([observed(), said()], after=0)
+    assert list(make().read()) == list(appended)
+    assert appended[0].fact == observed()
+
+
+def test_every_kind_of_value_survives(make):
+    split = Split(37, 10_000)
+    facts: list[Fact] = [
+        Decided(
+            rollout="r-1",
+            at=0.1 + 0.2,
+            action="advance",
+            split=split,
+            reasons=("bake",),
+            sentence='She said "go" \\ \x00 \u2028 \U0001f6a6',
+            numbers={"log-capital": -1e-300, "none": None, "counts": [1, 2]},
+        ),
+        Confirmed(rollout="r-1", at=3.0, decision=1, split=split),
+    ]
+    make().append(facts, after=0)
+    assert [entry.fact for entry in make().read()] == facts
+
+
+def test_reading_goes_on_where_it_stopped(make):
+    journal = make()
+    entries = journal.append([said("a"), said("b"), said("c")], after=0)
+    assert list(journal.read(after=1)) == list(entries[1:])
+    assert list(journal.read(after=3)) == []
+
+
+def test_an_append_after_somebody_elses_is_refused(make):
+    one, other = make(), make()
+    one.append([said("one")], after=0)
+    with pytest.raises(JournalMovedError, match="last entry is 1, not 0"):
+        other.append([said("other")], after=0)
+    assert [entry.fact for entry in other.read()] == [said("one")]
+    other.append([said("other")], after=1)
+    assert len(one.read()) == 2
+
+
+def test_an_append_beyond_the_end_is_refused(make):
+    with pytest.raises(JournalMovedError):
+        make().append([said()], after=1)
+
+
+def test_appending_nothing_changes_nothing(make):
+    assert list(make().append([], after=0)) == []
+    assert list(make().read()) == []
+
+
+def test_all_facts_are_written_or_none(make):
+    bad = Decided(
+        rollout="r-1",
+        at=1.0,
+        action="hold",
+        split=Split(1),
+        reasons=(),
+        sentence="",
+        numbers={"u": math.nan},
+    )
+    journal = make()
+    with pytest.raises(JournalError, match="decided fact cannot be written"):
+        journal.append([said(), bad, said()], after=0)
+    assert list(make().read()) == []
+
+
+def test_reading_after_an_entry_that_is_gone_is_an_error(make):
+    journal = make()
+    journal.append([said()], after=0)
+    with pytest.raises(JournalError, match="entry 2 is missing: the journal was cut"):
+        journal.read(after=2)
+
+
+def test_stored_rows_verify_and_travel_as_lines(make):
+    journal = make()
+    journal.append([said("a"), observed()], after=0)
+    rows = journal.rows()
+    verify(rows)
+    assert from_lines(to_lines(rows)) == rows
+    assert list(MemoryJournal(rows).read()) == list(journal.read())
