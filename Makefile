@@ -10,6 +10,7 @@ help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY)  ## install what everything else needs (.venv, Debian packages); done once
+	@echo "everything is in place"
 
 demo: $(READY)  ## a good version promoted, a bad one rolled back, on real traffic; DEMO_ARGS="--bad crash"
 	@$(BIN)/surefoot demo $(DEMO_ARGS)
