@@ -1,0 +1,106 @@
+"""The running comparison of two bad shares: bets on the excess, and totals for display."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from analysis import safety
+
+_NOTHING = (0.0,) * safety.LEVELS.size
+
+
+class Units(NamedTuple):
+    """One look's counts: exposures and bad units; `reference` is what stable is bet with.
+
+    For a rate, reference = x_s. For an edge of a distribution it counts stable's units beyond the
+    edge's partner.
+    """
+
+    e_c: int
+    e_s: int
+    x_c: int
+    x_s: int
+    reference: int
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """Log-capital of D and totals over the counted looks, those with exposures on both arms.
+
+    `gap` is in canary units: how far the margin's ratio (or the tolerance) lifts the acceptable
+    share above stable's, standardised to the canary's exposures, sum rho (ratio reference - x_s).
+    """
+
+    below: tuple[float, ...] = _NOTHING
+    above: tuple[float, ...] = _NOTHING
+    e_c: int = 0
+    e_s: int = 0
+    x_c: int = 0
+    x_s: int = 0
+    over: float = 0.0
+    under: float = 0.0
+    gap: float = 0.0
+
+    @property
+    def difference(self) -> float | None:
+        """Mantel-Haenszel risk difference, canary minus stable, one stratum per look.
+
+        Greenland & Robins, Biometrics 41 (1985), equation 2. None without exposures.
+        """
+        return self.over / self.under if self.under > 0 else None
+
+
+def compared(contrast: Contrast, units: Units, ratio: float = 1.0) -> Contrast:
+    """The contrast after one more look; a look without exposures on both arms changes nothing."""
+    e_c, e_s, x_c, x_s, reference = units
+    if e_c == 0 or e_s == 0:
+        return contrast
+    both = e_c + e_s
+    return Contrast(
+        _add(contrast.below, safety.below(e_c, e_s, x_c, reference, ratio)),
+        _add(contrast.above, safety.above(e_c, e_s, x_c, reference, ratio)),
+        contrast.e_c + e_c,
+        contrast.e_s + e_s,
+        contrast.x_c + x_c,
+        contrast.x_s + x_s,
+        contrast.over + (x_c * e_s - x_s * e_c) / both,
+        contrast.under + e_c * e_s / both,
+        contrast.gap + (ratio * reference - x_s) * e_c / e_s,
+    )
+
+
+def _add(capital: tuple[float, ...], gain: safety.Array) -> tuple[float, ...]:
+    return tuple(map(float, np.asarray(capital) + gain))
+
+
+def log_safe(contrast: Contrast, absolute: float = 0.0) -> float:
+    """Log evidence that the excess rate is below `absolute`; 0 without data."""
+    return float(safety.log_safe(contrast.below, contrast.e_c, absolute))
+
+
+def excess_rate(contrast: Contrast, alpha: float) -> float:
+    """Worst credible excess of bad units per canary request, 0 to 1; 1 without data."""
+    if contrast.e_c == 0:
+        return 1.0
+    return min(1.0, max(0.0, float(safety.excess_bound(contrast.below, alpha)) / contrast.e_c))
+
+
+def interval(contrast: Contrast, alpha: float, beta: float) -> tuple[float, float]:
+    """Anytime bounds of the difference of bad shares, averaged over the canary's exposures.
+
+    The lower bound holds with 1 - alpha, the upper with 1 - beta: it lies below what is allowed
+    exactly when the contrast is proven safe at beta. Both are D's bounds, moved by `gap`.
+    """
+    if contrast.e_c == 0:
+        return -1.0, 1.0
+    low = safety.excess_floor(contrast.above, alpha) + contrast.gap
+    high = safety.excess_bound(contrast.below, beta) + contrast.gap
+    return max(-1.0, float(low) / contrast.e_c), min(1.0, float(high) / contrast.e_c)
+
+
+def allowed(contrast: Contrast, absolute: float = 0.0) -> float | None:
+    """The acceptable difference on the scale of `interval`; None without exposures."""
+    return absolute + contrast.gap / contrast.e_c if contrast.e_c else None

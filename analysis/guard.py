@@ -1,0 +1,84 @@
+"""One metric's evidence over a rollout: folded look by look, asked at any time."""
+
+from __future__ import annotations
+
+from analysis import contrast as contrasts
+from analysis import distribution, rate, sequential, shape
+from analysis.evidence import Evidence
+from analysis.rate import RateCapital, RateRule
+from analysis.shape import ShapeCapital, ShapeRule
+
+Rule = RateRule | ShapeRule
+Capital = RateCapital | ShapeCapital
+
+__all__ = [
+    "Capital", "RateRule", "Rule", "ShapeRule", "excess_rate", "learn", "log_crash", "log_harm",
+    "log_safe", "look", "problem", "start", "watch",
+]  # fmt: skip
+
+
+def start(rule: Rule) -> Capital:
+    """Capital before any look."""
+    return RateCapital() if isinstance(rule, RateRule) else ShapeCapital()
+
+
+def learn(rule: Rule, capital: Capital, evidence: Evidence) -> Capital:
+    """Before the canary's traffic counts: only stable's past is taken in, and only by shapes."""
+    if isinstance(rule, ShapeRule) and isinstance(capital, ShapeCapital):
+        return shape.learn(rule, capital, evidence)
+    return capital
+
+
+def watch(rule: Rule, capital: Capital, evidence: Evidence) -> Capital:
+    """A warm-up look: shapes learn stable's past, rates are watched for a crash."""
+    if isinstance(rule, RateRule) and isinstance(capital, RateCapital):
+        return rate.watch(rule, capital, evidence)
+    return learn(rule, capital, evidence)
+
+
+def look(rule: Rule, capital: Capital, evidence: Evidence) -> Capital:
+    """A counted look: harm and safety bet with what was known before it, then the past grows."""
+    if isinstance(rule, RateRule) and isinstance(capital, RateCapital):
+        return rate.look(rule, capital, evidence)
+    if isinstance(rule, ShapeRule) and isinstance(capital, ShapeCapital):
+        return shape.look(rule, capital, evidence)
+    raise TypeError("rule and capital are of different kinds")
+
+
+def log_harm(rule: Rule, capital: Capital) -> float:  # noqa: ARG001  # one signature for all questions
+    """Log of the e-process against "within the margin"; 0 before any look."""
+    if isinstance(capital, RateCapital):
+        return float(sequential.log_harm(capital.harm))
+    return float(distribution.log_harm(capital.harm)) if capital.harm else 0.0
+
+
+def log_crash(rule: Rule, capital: Capital) -> float:  # noqa: ARG001  # as above
+    """Log of the crash watch's e-process; 0 for shapes."""
+    return float(sequential.log_harm(capital.crash)) if isinstance(capital, RateCapital) else 0.0
+
+
+def log_safe(rule: Rule, capital: Capital) -> float:
+    """Log evidence against "worse than the margin allows"; safe at log(1/beta).
+
+    A shape needs every edge, so its smallest counts; -inf while its edges are not chosen.
+    """
+    if isinstance(rule, RateRule) and isinstance(capital, RateCapital):
+        return contrasts.log_safe(capital.contrast, rule.absolute)
+    if isinstance(capital, ShapeCapital) and capital.contrasts:
+        return min(map(contrasts.log_safe, capital.contrasts))
+    return float("-inf")
+
+
+def excess_rate(rule: Rule, capital: Capital, alpha: float) -> float:  # noqa: ARG001  # as above
+    """Worst credible excess of bad units per canary request, 0 to 1; 1 without data.
+
+    The excess is over ratio * p_stable, from D's upper bound U at level alpha: U / N_c. Rates only.
+    """
+    if isinstance(capital, RateCapital):
+        return contrasts.excess_rate(capital.contrast, alpha)
+    raise TypeError("a histogram has no excess rate")
+
+
+def problem(capital: Capital) -> str:
+    """Why this metric can never be proven safe, in words; empty if it can."""
+    return capital.problem

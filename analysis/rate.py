@@ -1,0 +1,71 @@
+"""A rate's guard: R for harm, R with a wide margin for crashes, D for safety."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from analysis import sequential
+from analysis.contrast import Contrast, Units, compared
+from analysis.evidence import Evidence
+
+CRASH = 0.2
+"""Absolute margin of the crash watch: a canary with a fifth more bad units is dead, not noisy."""
+
+_NOTHING = (0.0,) * sequential.POINTS.size
+
+
+@dataclass(frozen=True)
+class RateRule:
+    """Acceptable is p_canary <= ratio * p_stable + absolute; ratio >= 1, absolute a share."""
+
+    ratio: float
+    absolute: float
+
+
+@dataclass(frozen=True)
+class RateCapital:
+    """Log-capital of a rate so far."""
+
+    harm: tuple[float, ...] = _NOTHING
+    crash: tuple[float, ...] = _NOTHING
+    contrast: Contrast = field(default_factory=Contrast)
+    problem: str = ""
+
+
+def watch(rule: RateRule, capital: RateCapital, evidence: Evidence) -> RateCapital:
+    """A warm-up look: only the crash watch bets.
+
+    Its margin is at least as wide as the rule's, so that what the rule accepts is never a crash.
+    """
+    wide = RateRule(rule.ratio, max(CRASH, rule.absolute))
+    return replace(capital, crash=_bet(capital.crash, evidence, wide))
+
+
+def look(rule: RateRule, capital: RateCapital, evidence: Evidence) -> RateCapital:
+    """A counted look."""
+    units = Units(
+        evidence.canary_exposures,
+        evidence.stable_exposures,
+        evidence.canary_bad,
+        evidence.stable_bad,
+        evidence.stable_bad,
+    )
+    return replace(
+        capital,
+        harm=_bet(capital.harm, evidence, rule),
+        contrast=compared(capital.contrast, units, rule.ratio),
+    )
+
+
+def _bet(logs: tuple[float, ...], evidence: Evidence, rule: RateRule) -> tuple[float, ...]:
+    gain = sequential.increment(
+        evidence.canary_exposures,
+        evidence.stable_exposures,
+        evidence.canary_bad,
+        evidence.stable_bad,
+        ratio=rule.ratio,
+        absolute=rule.absolute,
+    )
+    return tuple(map(float, np.asarray(logs) + gain))

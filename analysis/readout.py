@@ -1,0 +1,88 @@
+"""What a person sees of a metric: counts, estimate and interval against what is allowed."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from analysis import contrast as contrasts
+from analysis import guard, shape
+from analysis.contrast import Contrast
+from analysis.guard import Capital, Rule
+from analysis.rate import RateCapital, RateRule
+from analysis.shape import ShapeCapital, ShapeRule
+
+
+@dataclass(frozen=True)
+class Readout:
+    """One metric in numbers, ready for JSON: no NaN, no infinity, None for what is not known.
+
+    Counts are of counted looks with both arms. For a histogram, bad units are those beyond `edge`,
+    the edge that is furthest from its proof. `estimate` is the Mantel-Haenszel difference of bad
+    shares, canary minus stable, one stratum per look; `low` (level 1 - alpha) and `high` (1 - beta)
+    hold at any time; `allowed` is the margin on the same scale: safe means high < allowed.
+    `harm` and `safe` are shares of the log evidence needed: 1 crosses.
+    """
+
+    canary: int = 0
+    stable: int = 0
+    canary_bad: int = 0
+    stable_bad: int = 0
+    estimate: float | None = None
+    low: float | None = None
+    high: float | None = None
+    allowed: float | None = None
+    harm: float = 0.0
+    safe: float | None = None
+    edge: float | None = None
+    partner: float | None = None
+    words: str = ""
+
+
+def read(rule: Rule, capital: Capital, log_harm: float, alpha: float, beta: float) -> Readout:
+    """A metric's readout; `log_harm` is the log of its weighted e-process."""
+    log_safe = guard.log_safe(rule, capital)
+    plain = Readout(
+        harm=max(0.0, log_harm / -math.log(alpha)),
+        safe=max(0.0, log_safe / -math.log(beta)) if math.isfinite(log_safe) else None,
+    )
+    if isinstance(rule, RateRule) and isinstance(capital, RateCapital):
+        plain = replace(plain, words="share of bad units")
+        return _filled(plain, capital.contrast, rule.absolute, alpha, beta)
+    if isinstance(rule, ShapeRule) and isinstance(capital, ShapeCapital):
+        plain = replace(plain, canary=capital.e_c, stable=capital.e_s)
+        return _at_edge(plain, rule, capital, alpha, beta)
+    raise TypeError("rule and capital are of different kinds")
+
+
+def _at_edge(
+    plain: Readout, rule: ShapeRule, capital: ShapeCapital, alpha: float, beta: float
+) -> Readout:
+    if not capital.contrasts:
+        return replace(plain, words="no edge chosen yet")
+    pairs = zip(capital.contrasts, capital.chosen, strict=True)
+    contrast, pair = min(pairs, key=lambda item: contrasts.log_safe(item[0]))
+    edge, partner = (shape.edge(rule, capital, i) for i in (pair.edge, pair.partner))
+    side = "above" if rule.worse == "high" else "at or below"
+    words = f"share {side} {edge:g}"
+    named = replace(plain, edge=edge, partner=partner, words=words)
+    return _filled(named, contrast, 0.0, alpha, beta)
+
+
+def _filled(
+    plain: Readout, contrast: Contrast, absolute: float, alpha: float, beta: float
+) -> Readout:
+    if contrast.e_c == 0:
+        return plain
+    low, high = contrasts.interval(contrast, alpha, beta)
+    return replace(
+        plain,
+        canary=contrast.e_c,
+        stable=contrast.e_s,
+        canary_bad=contrast.x_c,
+        stable_bad=contrast.x_s,
+        estimate=contrast.difference,
+        low=low,
+        high=high,
+        allowed=contrasts.allowed(contrast, absolute),
+    )

@@ -1,0 +1,88 @@
+"""D, the excess bound: how many more bad canary requests there can have been, at any time."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from analysis.sequential import column, log_mean
+
+Array = NDArray[np.float64]
+
+LEVELS: Array = np.geomspace(0.02, 0.98, 12)
+"""Bet sizes, log-spaced: small ones win with many requests, large ones with few."""
+
+WEIGHTS: Array = np.full(LEVELS.size, 1 / LEVELS.size)
+
+_OUT = -1e3  # a bet that cannot be placed gives up its capital: always valid, never infinite
+_ROUNDS = 60
+
+
+def below(
+    e_c: ArrayLike, e_s: ArrayLike, x_c: ArrayLike, x_s: ArrayLike, ratio: ArrayLike = 1.0
+) -> Array:
+    """One look's log-capital of the bets that the canary has few bad units: (...) -> (..., 12).
+
+    Per level l, with rho = e_c / e_s: x_c log(1 - l) + x_s log(1 + l ratio rho). With the excess
+    D = sum e_c (p_c - ratio p_s) over the looks, exp(A_l + l D) is a test supermartingale for
+    every l, by E prod r^x <= exp((r - 1) sum p); no model of the effect is used. Zero where either
+    arm has no exposures (such a look counts neither here nor among the canary's requests).
+    Related: Waudby-Smith & Ramdas, JRSS-B 2024, arXiv 2010.09686, section 4.
+    """
+    canary, stable = column(e_c), column(e_s)
+    both = (canary > 0) & (stable > 0)
+    rho = canary / np.where(both, stable, 1.0)
+    gain = column(x_c) * np.log1p(-LEVELS) + column(x_s) * np.log1p(LEVELS * column(ratio) * rho)
+    return np.where(both, gain, 0.0)
+
+
+def above(
+    e_c: ArrayLike, e_s: ArrayLike, x_c: ArrayLike, x_s: ArrayLike, ratio: ArrayLike = 1.0
+) -> Array:
+    """The mirror image of `below`, for the lower end of an interval: (...) -> (..., 12).
+
+    Per level l: x_c log(1 + l) + x_s log(1 - l ratio rho); exp(B_l - l D) is a test
+    supermartingale. A level with l ratio rho > .98 cannot be bet and is out from then on.
+    """
+    canary, stable = column(e_c), column(e_s)
+    both = (canary > 0) & (stable > 0)
+    stake = LEVELS * column(ratio) * (canary / np.where(both, stable, 1.0))
+    placed = np.minimum(stake, 0.98)
+    gain = column(x_c) * np.log1p(LEVELS) + column(x_s) * np.log1p(-placed)
+    return np.where(both, np.where(stake > 0.98, _OUT, gain), 0.0)
+
+
+def log_safe(A: ArrayLike, n_c: ArrayLike, absolute: ArrayLike = 0.0) -> Array:
+    """Log evidence against "the excess rate is `absolute` or more": (..., 12), (...) -> (...).
+
+    log sum_l w_l exp(A_l + l absolute n_c), n_c the canary's counted exposures. Promote when it
+    reaches log(1/beta): P(ever) <= beta when p_c >= ratio p_s + absolute on average.
+    """
+    return log_mean(np.asarray(A) + LEVELS * column(absolute) * column(n_c), WEIGHTS)
+
+
+def excess_bound(A: ArrayLike, alpha: float) -> Array:
+    """Anytime upper bound on the total excess D of bad canary requests: (..., 12) -> (...).
+
+    The root U of sum_l w_l exp(A_l + l U) = 1/alpha; P(D >= U at any time) <= alpha. In counts, may
+    be negative. The left side is log-convex and increasing in U, and Newton's method starts right
+    of the root (where one term alone is large enough), so every iterate is itself a valid bound.
+    """
+    logs, target = np.asarray(A, dtype=np.float64), -np.log(alpha)
+    bound = ((target - np.log(WEIGHTS) - logs) / LEVELS).min(axis=-1)
+    for _ in range(_ROUNDS):
+        terms = logs + LEVELS * bound[..., None] + np.log(WEIGHTS)
+        top = terms.max(axis=-1, keepdims=True)
+        shares = np.exp(terms - top)
+        total = shares.sum(axis=-1)
+        surplus = top[..., 0] + np.log(total) - target
+        step = surplus * total / (shares * LEVELS).sum(axis=-1)
+        bound = bound - np.maximum(step, 0.0)
+        if np.all(step <= 1e-10 * (1.0 + np.abs(bound))):
+            break
+    return np.asarray(bound)
+
+
+def excess_floor(B: ArrayLike, alpha: float) -> Array:
+    """Anytime lower bound on the total excess D, from `above`: (..., 12) -> (...)."""
+    return -excess_bound(B, alpha)

@@ -1,0 +1,96 @@
+"""R, the sequential likelihood ratio: evidence that the canary's rate exceeds its margin."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[np.float64]
+
+POINTS: Array = np.array([1.5, 2.2, 3.5, 6.0, 12.0, 30.0])
+"""Alternatives, as multiples of the margin's ratio; below 1.23 times it none wins."""
+
+WEIGHTS: Array = np.array([0.20, 0.25, 0.20, 0.15, 0.12, 0.08])
+"""Prior weights of the points; they sum to one, so that the mean starts at one."""
+
+
+def column(values: ArrayLike) -> Array:
+    """Values as float64 with a last axis of length one, ready to broadcast against points."""
+    return np.asarray(values, dtype=np.float64)[..., None]
+
+
+def log_mean(logs: ArrayLike, weights: ArrayLike) -> Array:
+    """Log sum_i w_i exp(l_i) over the last axis, without overflow: (..., P), (P,) -> (...).
+
+    A weighted mean of e-processes is an e-process under any dependence between them. Returns a
+    float64 for one-dimensional input. Weights must be positive.
+    """
+    shifted = np.asarray(logs, dtype=np.float64) + np.log(weights)
+    top = shifted.max(axis=-1, keepdims=True)
+    total: Array = np.squeeze(top, -1) + np.log(np.exp(shifted - top).sum(axis=-1))
+    return total
+
+
+def increment(
+    e_c: ArrayLike,
+    e_s: ArrayLike,
+    x_c: ArrayLike,
+    x_s: ArrayLike,
+    *,
+    ratio: ArrayLike = 1.0,
+    absolute: ArrayLike = 0.0,
+) -> Array:
+    """One look's log-capital per point; add it to the log-capital of the looks before.
+
+    Tests p_c <= ratio * p_s + absolute, where p are the arms' expected bad units per exposure.
+    Per point theta, with theta0 = ratio, rho = e_c / e_s, n = x_c + x_s:
+
+        x_c log(theta/theta0) - n log[(1 + theta rho) / (1 + theta0 rho)]
+            - absolute e_c (theta - theta0) / [theta0 (1 + theta rho)]
+
+    For every r > 0, E prod r^x <= exp((r - 1) sum p) (Bernoulli: prod(1 + p(r-1)); Poisson:
+    equality). With r_c, r_s the factors per bad unit, (r_c - 1) e_c p_c + (r_s - 1) e_s p_s equals
+    e_c (theta - theta0) / [theta0 (1 + theta rho)] times (p_c - theta0 p_s), and the margin bounds
+    it by the last term. So exp of the sum is a test supermartingale on the whole composite null,
+    whatever the base rate does, for weights and stopping times that depend on the past.
+    Related: Lindon & Malek, NeurIPS 2022, arXiv 2011.03567; Turner, Ly & Gruenwald, 2021,
+    arXiv 2106.02693.
+
+    Args:
+        e_c: the canary's exposures in this look, shape (...), counts.
+        e_s: stable's exposures.
+        x_c: the canary's bad units.
+        x_s: stable's bad units.
+        ratio: theta0 >= 1.
+        absolute: acceptable difference of shares, >= 0.
+
+    Returns:
+        Log-capital, shape (..., 6); all zero where either arm has no exposures.
+    """
+    canary, stable, theta0 = column(e_c), column(e_s), column(ratio)
+    bad, bad_stable = column(x_c), column(x_s)
+    both = (canary > 0) & (stable > 0)
+    theta = theta0 * POINTS
+    base = np.where(both, stable + theta0 * canary, 1.0)
+    lean = np.where(both, stable + theta * canary, 1.0)
+    gain = bad * np.log(POINTS) - (bad + bad_stable) * np.log(lean / base)
+    allowance = column(absolute) * canary * (POINTS - 1.0) * (stable / lean)
+    return np.where(both, gain - allowance, 0.0)
+
+
+def log_harm(logs: ArrayLike) -> Array:
+    """Log of the e-process: roll back when it reaches log(1/alpha). (..., 6) -> (...)."""
+    return log_mean(logs, WEIGHTS)
+
+
+def information(ratio_seen: float, ratio: float, rho: float, p_s: float, alpha: float) -> float:
+    """Least expected canary requests that any valid test of p_c <= ratio * p_s needs, without an
+    absolute margin: log(1/alpha) / KL, with KL = n kl(q_seen || q_ratio) per canary request,
+    q_t = t rho / (1 + t rho), n = p_s (ratio_seen + 1/rho) bad units per canary request.
+
+    R needs 1.21, 1.36 and 1.50 times this at a true ratio of 2, 5 and 10 (alpha .01, ratio 1).
+    """
+    q = ratio_seen * rho / (1 + ratio_seen * rho)
+    q0 = ratio * rho / (1 + ratio * rho)
+    kl = q * np.log(q / q0) + (1 - q) * np.log((1 - q) / (1 - q0))
+    return float(np.log(1 / alpha) / (p_s * (ratio_seen + 1 / rho) * kl))

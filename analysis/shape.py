@@ -1,0 +1,143 @@
+"""A histogram's guard: H for harm, D at a few pairs of edges for safety, stable's past for both."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from analysis import distribution
+from analysis.contrast import Contrast, Units, compared
+from analysis.distribution import Worse, oriented
+from analysis.evidence import Evidence
+from analysis.pairs import ENOUGH, Pair, choose, pairs
+from analysis.sequential import Array
+
+START = 50
+"""Units of stable's past before H bets: alternatives are made from it."""
+
+COARSE = (
+    "the buckets are coarser than the tolerance: no edge in the tail has a partner within "
+    "{tolerance}; use finer buckets or a wider tolerance"
+)
+
+
+@dataclass(frozen=True)
+class ShapeRule:
+    """Acceptable is stable's distribution moved towards worse by the tolerance, or better.
+
+    `relative`: the tolerance is a share of the value, else in the value's unit. `worse` says which
+    end of the scale is bad.
+    """
+
+    tolerance: float
+    relative: bool
+    worse: Worse
+
+    @property
+    def step(self) -> float:
+        """The tolerance on the badness scale (see `distribution.boundaries`)."""
+        return math.log1p(self.tolerance) if self.relative else self.tolerance
+
+
+@dataclass(frozen=True)
+class ShapeCapital:
+    """Log-capital of a histogram and stable's past. `problem`: why nothing can be proven."""
+
+    edges: tuple[float, ...] = ()
+    cuts: tuple[float, ...] = ()
+    history: tuple[int, ...] = ()
+    harm: tuple[float, ...] = ()
+    chosen: tuple[Pair, ...] = ()
+    contrasts: tuple[Contrast, ...] = ()
+    e_c: int = 0
+    e_s: int = 0
+    problem: str = ""
+
+
+def learn(rule: ShapeRule, capital: ShapeCapital, evidence: Evidence) -> ShapeCapital:
+    """Take in stable's buckets only; choose the edges once the past is long enough."""
+    capital = _opened(rule, capital, evidence)
+    if evidence.edges != capital.edges or not evidence.edges:
+        return capital
+    history = tuple(a + b for a, b in zip(capital.history, evidence.stable, strict=True))
+    capital = replace(capital, history=history)
+    if capital.chosen or capital.problem or sum(history) < ENOUGH:
+        return capital
+    chosen = choose(oriented(history, rule.worse), capital.cuts, rule.step)
+    problem = "" if chosen else COARSE.format(tolerance=_words(rule))
+    return replace(capital, chosen=chosen, contrasts=(Contrast(),) * len(chosen), problem=problem)
+
+
+def look(rule: ShapeRule, capital: ShapeCapital, evidence: Evidence) -> ShapeCapital:
+    """A counted look: bet with what was known before it, then learn from it."""
+    if not evidence.edges or evidence.edges != capital.edges:
+        return learn(rule, capital, evidence)
+    canary, stable = oriented(evidence.canary, rule.worse), oriented(evidence.stable, rule.worse)
+    counted = replace(
+        capital,
+        harm=_harm(rule, capital, canary, stable),
+        contrasts=tuple(
+            compared(contrast, _beyond(pair, canary, stable))
+            for pair, contrast in zip(capital.chosen, capital.contrasts, strict=True)
+        ),
+        e_c=capital.e_c + sum(evidence.canary),
+        e_s=capital.e_s + sum(evidence.stable),
+    )
+    return learn(rule, counted, evidence)
+
+
+def edge(rule: ShapeRule, capital: ShapeCapital, boundary: int) -> float:
+    """A boundary in the order of badness, as the value on the histogram's own scale."""
+    return capital.edges[boundary if rule.worse == "high" else len(capital.cuts) - 1 - boundary]
+
+
+def _opened(rule: ShapeRule, capital: ShapeCapital, evidence: Evidence) -> ShapeCapital:
+    """Take the bucket layout from the first evidence that has one; diagnose it, and any change."""
+    if not evidence.edges or evidence.edges == capital.edges:
+        return capital
+    if capital.edges:
+        return replace(capital, problem="the bucket layout changed in mid-rollout")
+    blank = replace(capital, edges=evidence.edges, history=(0,) * len(evidence.edges))
+    try:
+        cuts = distribution.boundaries(evidence.edges, rule.worse, relative=rule.relative)
+    except ValueError as error:
+        return replace(blank, problem=str(error))
+    problem = "" if pairs(cuts, rule.step) else COARSE.format(tolerance=_words(rule))
+    return replace(blank, cuts=cuts, problem=problem)
+
+
+def _harm(
+    rule: ShapeRule, capital: ShapeCapital, canary: Array, stable: Array
+) -> tuple[float, ...]:
+    """H's log-capital per alternative, stable's counts and past moved by the tolerance first."""
+    if not capital.cuts or sum(capital.history) < START:
+        return capital.harm
+    moved = distribution.shift_matrix(capital.cuts, rule.step)
+    q_s = distribution.smoothed(oriented(capital.history, rule.worse) @ moved)
+    q_a = (
+        distribution.worse_latencies(q_s)
+        if rule.relative
+        else distribution.worse_scores(q_s, capital.cuts, rule.tolerance)
+    )
+    gain = distribution.increment(canary, stable @ moved, q_s, q_a)
+    return (
+        tuple(map(float, np.asarray(capital.harm) + gain))
+        if capital.harm
+        else tuple(map(float, gain))
+    )
+
+
+def _beyond(pair: Pair, canary: Array, stable: Array) -> Units:
+    return Units(
+        int(canary.sum()),
+        int(stable.sum()),
+        int(canary[pair.edge + 1 :].sum()),
+        int(stable[pair.edge + 1 :].sum()),
+        int(stable[pair.partner + 1 :].sum()),
+    )
+
+
+def _words(rule: ShapeRule) -> str:
+    return f"{rule.tolerance:.4g}" if not rule.relative else f"{rule.tolerance:.4%}"

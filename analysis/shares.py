@@ -1,0 +1,64 @@
+"""Sample ratio mismatch: does the observed share of traffic agree with the weight?"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from analysis.sequential import column, log_mean
+
+Array = NDArray[np.float64]
+
+ALPHA = 0.001
+"""Chance of ever calling a share wrong that is right."""
+
+TOLERANCE = 0.1
+"""Log-odds that sticky clients may move a share without being a mismatch: 5 % seen as 4.6-5.5 %."""
+
+_STEPS = np.array([0.1, 0.25, 0.5, 1.0, 2.0, 4.0])
+SHIFTS: Array = np.concatenate([-_STEPS[::-1], _STEPS])
+"""Alternatives, in log-odds beyond the tolerance."""
+
+WEIGHTS: Array = np.full(SHIFTS.size, 1 / SHIFTS.size)
+
+
+def increment(
+    e_c: ArrayLike, e_s: ArrayLike, share: ArrayLike, tolerance: float = TOLERANCE
+) -> Array:
+    """One look's log-capital per shift, given traffic and weight: (...) -> (..., 12).
+
+    The likelihood ratio of log-odds d beyond the tolerance t to t itself (signs alike):
+    e_c d - n log[(1 - s + s e^(t+d)) / (1 - s + s e^t)]. A test supermartingale for every share
+    within the tolerance. Related: Lindon & Malek, NeurIPS 2022, arXiv 2011.03567, section 4.
+
+    Args:
+        e_c: the canary's exposures in this look.
+        e_s: stable's exposures.
+        share: the canary's weight as a share, 0 to 1; it may change from look to look.
+        tolerance: log-odds within which a share still agrees.
+    """
+    canary, s = column(e_c), column(share)
+    edge = np.sign(SHIFTS) * tolerance
+    far = 1.0 + s * np.expm1(edge + SHIFTS)
+    near = 1.0 + s * np.expm1(edge)
+    return canary * SHIFTS - (canary + column(e_s)) * np.log(far / near)
+
+
+def log_mismatch(logs: ArrayLike) -> Array:
+    """Log of the e-process; at log(1/.001) the share is wrong: (..., 12) -> (...)."""
+    return log_mean(logs, WEIGHTS)
+
+
+def start() -> tuple[float, ...]:
+    """Capital before any traffic."""
+    return (0.0,) * SHIFTS.size
+
+
+def look(capital: tuple[float, ...], e_c: int, e_s: int, share: float) -> tuple[float, ...]:
+    """Capital after one look's traffic; no traffic changes nothing."""
+    return tuple(map(float, np.asarray(capital) + increment(e_c, e_s, share)))
+
+
+def mismatched(capital: tuple[float, ...], alpha: float = ALPHA) -> bool:
+    """Whether the observed share contradicts the weights: it blocks promotion, never a rollback."""
+    return bool(log_mismatch(capital) >= -np.log(alpha))

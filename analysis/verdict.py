@@ -1,0 +1,112 @@
+"""From capital to verdicts: harmful, safe, undecided or blind per metric, and one mean for all."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from analysis import guard
+from analysis.guard import Capital, RateRule, Rule
+from analysis.readout import Readout, read
+from analysis.sequential import log_mean
+
+CRASH_WEIGHT = 0.1
+"""Share of the mean that the crash watch holds, over all rates together."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is known of one metric; never a bare number."""
+
+    kind: Literal["safe", "harmful", "undecided", "blind"]
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """One guardrail: rule, capital, weight in the mean, and why it is blind, if it is."""
+
+    rule: Rule
+    capital: Capital
+    importance: float
+    blind: str = ""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """All verdicts of one look.
+
+    `cause` names the guardrails whose own weighted e-process crossed 1/alpha, else ("crash",) or
+    ("joint",); empty if not harmful. `safe`: every guardrail is proven safe. Nothing is latched.
+    """
+
+    verdicts: Mapping[str, Verdict]
+    harmful: bool
+    cause: tuple[str, ...]
+    log_joint: float
+    readouts: Mapping[str, Readout]
+    safe: bool
+
+
+def judge(guards: Mapping[str, Guarded], alpha: float, beta: float) -> Judgement:
+    """Verdicts at false-rollback rate alpha and false-promotion rate beta.
+
+    The weighted mean of all metrics' e-processes (weights: importance, fixed before the rollout)
+    with the crash watches as further members is one e-process under any dependence, so the chance
+    of ever reaching 1/alpha with a canary that is harmless on every metric is at most alpha.
+    Safety is intersection-union: each metric at beta, no correction. A blind metric keeps its capital in
+    the mean (no data never is harm) and cannot be safe.
+
+    Raises:
+        ValueError: no guardrail.
+    """
+    if not guards:
+        raise ValueError("nothing is guarded")
+    shares = _shares(guards)
+    harm = {n: math.log(shares[n]) + guard.log_harm(g.rule, g.capital) for n, g in guards.items()}
+    crash = _crash(guards)
+    members = [*harm.values(), *([crash] if crash is not None else [])]
+    joint, bar = float(log_mean(members, np.ones(len(members)))), -math.log(alpha)
+    own = tuple(name for name, log in harm.items() if log >= bar)
+    harmful = joint >= bar
+    dead = ("crash",) if crash is not None and crash >= bar else ()
+    verdicts = {n: _verdict(g, harm[n] >= bar, beta) for n, g in guards.items()}
+    return Judgement(
+        verdicts,
+        harmful,
+        (own or dead or ("joint",)) if harmful else (),
+        joint,
+        {n: read(g.rule, g.capital, harm[n], alpha, beta) for n, g in guards.items()},
+        all(verdict.kind == "safe" for verdict in verdicts.values()),
+    )
+
+
+def _verdict(guarded: Guarded, harmful: bool, beta: float) -> Verdict:
+    reason = guarded.blind or guard.problem(guarded.capital)
+    if harmful:
+        return Verdict("harmful", "worse than its margin allows")
+    if reason:
+        return Verdict("blind", reason)
+    proven = guard.log_safe(guarded.rule, guarded.capital) >= -math.log(beta)
+    return Verdict("safe", "proven within its margin") if proven else Verdict("undecided")
+
+
+def _rates(guards: Mapping[str, Guarded]) -> list[Guarded]:
+    return [guarded for guarded in guards.values() if isinstance(guarded.rule, RateRule)]
+
+
+def _shares(guards: Mapping[str, Guarded]) -> dict[str, float]:
+    """Each metric's share of the mean; what the crash watch holds is taken off first."""
+    total = sum(guarded.importance for guarded in guards.values())
+    left = 1 - CRASH_WEIGHT if _rates(guards) else 1.0
+    return {name: left * guarded.importance / total for name, guarded in guards.items()}
+
+
+def _crash(guards: Mapping[str, Guarded]) -> float | None:
+    """Log of the crash watches' part of the mean; None without a rate."""
+    logs = [guard.log_crash(guarded.rule, guarded.capital) for guarded in _rates(guards)]
+    return float(log_mean(logs, np.full(len(logs), CRASH_WEIGHT / len(logs)))) if logs else None
