@@ -65,6 +65,10 @@ class Router(Protocol):
         """What the mesh shows now, in parts of `total`. Raises RouteError."""
         ...
 
+    def diagnose(self, plan: Plan) -> str:
+        """Why the mesh refuses what was written, in its own words; empty where it does not say."""
+        ...
+
 
 class Journal(Protocol):
     def append(self, facts: Sequence[Fact], after: int) -> Sequence[Entry]:

@@ -24,6 +24,7 @@ class Template:
     worse: Literal["high", "low"] = "high"
     relative: bool = True
     unit: str = ""
+    proxy: bool = False  # reported by the proxy: it counts every request, a dead canary's too
 
 
 TEMPLATES: dict[str, Template] = {
@@ -34,6 +35,7 @@ TEMPLATES: dict[str, Template] = {
         version="destination_version",
         bad={"envoy_response_code": "5.."},
         unit="requests",
+        proxy=True,
     ),
     "envoy/latency": Template(
         kind="shape",
@@ -41,6 +43,7 @@ TEMPLATES: dict[str, Template] = {
         service="destination_service",
         version="destination_version",
         unit="ms",
+        proxy=True,
     ),
     "istio/errors": Template(
         kind="rate",
@@ -50,6 +53,7 @@ TEMPLATES: dict[str, Template] = {
         where={"reporter": "source"},
         bad={"response_code": "5.."},
         unit="requests",
+        proxy=True,
     ),
     "istio/latency": Template(
         kind="shape",
@@ -58,6 +62,7 @@ TEMPLATES: dict[str, Template] = {
         version="destination_version",
         where={"reporter": "source"},
         unit="ms",
+        proxy=True,
     ),
     "quality/score": Template(
         kind="shape",

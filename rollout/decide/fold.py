@@ -1,0 +1,201 @@
+"""State from facts: the journal is replayed, nothing is stored beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+from analysis import shares
+from analysis.counters import advance
+from analysis.evidence import Evidence, EvidenceError
+from analysis.guard import learn, look, problem, watch
+from rollout.decide.facts import (
+    Confirmed,
+    Decided,
+    Drifted,
+    Fact,
+    HumanSaid,
+    Observed,
+    RouteFailed,
+    Started,
+)
+from rollout.decide.state import MOVES, Gauge, State, begin, exposure_guardrail
+
+_SLOWEST_RETRY = {"reverting": 5.0}  # a rollback is never far from its next attempt
+
+
+def fold(state: State | None, fact: Fact, seq: int) -> State:
+    """The state after one more fact. Raises ValueError when the first is not `started`."""
+    if isinstance(fact, Started):
+        return begin(fact)
+    if state is None:
+        raise ValueError(f"entry {seq} speaks of {fact.rollout}, which was never started")
+    return _HANDLERS[type(fact)](state, fact, seq)
+
+
+def fold_all(facts: Iterable[tuple[int, Fact]]) -> State:
+    """The state after all facts of one rollout, given as (sequence number, fact)."""
+    state = None
+    for seq, fact in facts:
+        state = fold(state, fact, seq)
+    if state is None:
+        raise ValueError("no facts")
+    return state
+
+
+def _observed(state: State, fact: Observed, _seq: int) -> State:
+    counted = exposure_guardrail(state.plan)
+    before = state.gauges[counted].cursor.newest("stable")
+    gauges = {}
+    for guardrail in state.plan.spec.guardrails:
+        gauge, evidence = _read(state.gauges[guardrail.name], fact, guardrail.name)
+        gauge = _weigh(state, gauge, evidence, guardrail.name, guardrail.lag)
+        gauges[guardrail.name] = _troubled(gauge, fact.at)
+        if guardrail.name == counted:
+            exposures = evidence
+    after = replace(state, gauges=gauges)
+    return _share(_first_request(after, exposures, counted), exposures, before, fact.at)
+
+
+def _read(gauge: Gauge, fact: Observed, name: str) -> tuple[Gauge, Evidence]:
+    """The gauge with its cursor moved, and what came in; unusable samples move nothing."""
+    said = fact.problems.get(name, "")
+    try:
+        cursor, evidence = advance(gauge.cursor, fact.series.get(name, ()))
+    except EvidenceError as error:
+        return replace(gauge, problem=str(error)), Evidence((0, 0), (0, 0))
+    return replace(gauge, cursor=cursor, problem=said), evidence
+
+
+def _troubled(gauge: Gauge, at: float) -> Gauge:
+    """The gauge with the time since which it has a problem, its samples' or its statistic's."""
+    if not (gauge.problem or problem(gauge.capital)):
+        return replace(gauge, troubled_at=None)
+    return gauge if gauge.troubled_at is not None else replace(gauge, troubled_at=at)
+
+
+def _weigh(state: State, gauge: Gauge, evidence: Evidence, name: str, lag: float) -> Gauge:
+    """The gauge with its capital updated by the rule of the look's time, fixed in the plan."""
+    since = state.gauges[name].cursor.newest("stable")
+    if not evidence.canary_exposures and not evidence.stable_exposures:
+        return gauge
+    if state.warm_at is None:
+        use = learn
+    else:
+        use = look if since is not None and since >= state.warm_at else watch
+    return replace(
+        gauge,
+        capital=use(gauge.rule, gauge.capital, evidence),
+        expected=gauge.expected + _implied(state, gauge, evidence, since, lag),
+    )
+
+
+def _implied(
+    state: State, gauge: Gauge, evidence: Evidence, since: float | None, lag: float
+) -> float:
+    """Canary exposures that stable's imply at the confirmed split, while none was ever seen."""
+    routed = state.confirmed_at is not None and state.awaiting is None and state.split.canary
+    if not routed or gauge.cursor.newest("canary") is not None or since is None:
+        return 0.0
+    late_enough = since >= (state.confirmed_at or 0.0) + lag
+    odds = state.split.canary / max(state.split.stable, 1)
+    return evidence.stable_exposures * odds if late_enough else 0.0
+
+
+def _first_request(state: State, exposures: Evidence, counted: str) -> State:
+    if state.first_canary_at is None and exposures.canary_exposures:
+        return replace(state, first_canary_at=state.gauges[counted].cursor.newest("canary"))
+    return state
+
+
+def _share(state: State, exposures: Evidence, before: float | None, at: float) -> State:
+    """Check the observed share on looks that lie wholly after the mesh's receipt."""
+    canary, stable = exposures.canary_exposures, exposures.stable_exposures
+    if canary + stable:
+        state = replace(state, requests_per_look=float(canary + stable))
+    confirmed = state.confirmed_at
+    if state.awaiting is not None or confirmed is None or not state.split.canary:
+        return state
+    if before is None or before < confirmed:
+        return state
+    capital = shares.look(state.shares, canary, stable, state.split.share)
+    steady = state.steady_at
+    if steady is None and not shares.mismatched(capital):
+        steady = at
+    return replace(state, shares=capital, steady_at=steady)
+
+
+def _decided(state: State, fact: Decided, seq: int) -> State:
+    phase = MOVES.get((state.phase, fact.action), state.phase)
+    state = replace(state, phase=phase, last=fact, asked=None, drifted=False)
+    if fact.action == "pause":
+        return replace(state, paused_at=fact.at)
+    if fact.action == "resume":
+        return replace(state, paused_at=None, resumed_at=fact.at)
+    if fact.action == "hold":
+        return state
+    return replace(
+        state,
+        wanted=fact.split,
+        awaiting=seq,
+        decision=seq,
+        attempts=0,
+        retry_at=fact.at,
+        paused_at=None,
+    )
+
+
+def _confirmed(state: State, fact: Confirmed, _seq: int) -> State:
+    if fact.decision != state.awaiting:
+        return state
+    return replace(
+        state,
+        phase=MOVES.get((state.phase, "confirmed"), state.phase),
+        split=fact.split,
+        awaiting=None,
+        attempts=0,
+        route_problem="",
+        confirmed_at=fact.at,
+        steady_at=None,
+    )
+
+
+def _route_failed(state: State, fact: RouteFailed, _seq: int) -> State:
+    if fact.decision != state.decision:
+        return state
+    slowest = _SLOWEST_RETRY.get(state.phase, 30.0)
+    return replace(
+        state,
+        awaiting=fact.decision,
+        attempts=fact.attempt,
+        retry_at=fact.at + min(0.5 * 2.0 ** min(fact.attempt, 10), slowest),
+        route_problem=fact.problem,
+    )
+
+
+def _human_said(state: State, fact: HumanSaid, _seq: int) -> State:
+    return state if state.terminal else replace(state, asked=fact)
+
+
+def _drifted(state: State, fact: Drifted, _seq: int) -> State:
+    if state.plan.spec.on_drift == "revert":
+        return replace(state, awaiting=state.decision, retry_at=fact.at)
+    return replace(
+        state,
+        drifted=True,
+        split=fact.seen,
+        wanted=fact.seen,
+        confirmed_at=fact.at,
+        steady_at=None,
+    )
+
+
+_HANDLERS: dict[type, Callable[[State, Any, int], State]] = {
+    Observed: _observed,
+    Decided: _decided,
+    Confirmed: _confirmed,
+    RouteFailed: _route_failed,
+    HumanSaid: _human_said,
+    Drifted: _drifted,
+}

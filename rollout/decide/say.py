@@ -1,0 +1,159 @@
+"""Every decision in one sentence with its numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, Protocol
+
+from analysis.readout import Readout
+from analysis.verdict import Judgement
+from rollout.decide.blind import Blind
+from rollout.decide.facts import Action
+from rollout.decide.split import Split
+from rollout.decide.state import State
+from rollout.plan.units import duration, percent
+
+_DIGITS = 6  # recorded numbers must replay to the same text on every machine
+
+
+class Seen(Protocol):
+    """What a sentence may speak of; `step.View` is one."""
+
+    @property
+    def now(self) -> float: ...
+    @property
+    def blind(self) -> Mapping[str, Blind]: ...
+    @property
+    def judgement(self) -> Judgement: ...
+
+
+def sentence(
+    state: State, action: Action, split: Split, reasons: tuple[str, ...], seen: Seen
+) -> str:
+    """One sentence for people: what, why, and the numbers it rests on."""
+    stable, canary = state.versions
+    now, to = percent(state.wanted.share), percent(split.share)
+    head = {
+        "hold": f"Hold {canary} at {now}",
+        "advance": f"Advance {canary} from {now} to {to}",
+        "promote": f"Promote {canary} from {now} to {to}",
+        "roll back": f"Roll back {canary} from {now} to {to}, all traffic to {stable}",
+        "pause": f"Pause {canary} at {now}",
+        "resume": f"Resume {canary} at {now}",
+    }[action]
+    return f"{head}: {'; '.join(_because(state, reason, seen) for reason in reasons)}."
+
+
+def _because(state: State, reason: str, seen: Seen) -> str:
+    code, _, name = reason.partition(":")
+    if code == "harmful":
+        return _harm(state, name, seen.judgement)
+    if code == "undecided":
+        return _undecided(name, seen.judgement)
+    if code in {"blind", "blind-too-long"}:
+        return _blind(name, seen)
+    if code == "human" and state.asked is not None:
+        why = f" ({state.asked.reason})" if state.asked.reason else ""
+        return f"asked by {state.asked.actor}{why}"
+    if code == "all-safe":
+        readouts = seen.judgement.readouts.items()
+        return "every guardrail is proven: " + ", ".join(_bound(n, r) for n, r in readouts)
+    return _plain(state, code, name, seen)
+
+
+def _plain(state: State, code: str, name: str, seen: Seen) -> str:
+    spec = state.plan.spec
+    problem = f" ({state.route_problem})" if state.route_problem else ""
+    return {
+        "awaiting-mesh": f"the mesh has not confirmed the last change yet{problem}",
+        "awaiting-traffic": "waiting for traffic that agrees with the new weight",
+        "warming-up": f"warming up for {duration(spec.warmup)} from the canary's first request, "
+        "with the crash watch on",
+        "baking": f"baking for {duration(spec.ramp.bake)} at this weight",
+        "nothing-harmful": f"nothing harmful in sight, {_closest(seen.judgement)}",
+        "exposure-mismatch": "the observed share of traffic contradicts the weight",
+        "paused": "paused, the rollback tests go on",
+        "ramp": "every guardrail is proven, the ramp has further to go",
+        "inconclusive": f"no proof within the deadline of {duration(spec.deadline)}",
+        "patience-over": f"nobody ended the pause within {duration(spec.patience)}",
+        "drift": "somebody else moved the weights, and the plan says to pause then",
+        "drift:adopted": "somebody else moved the weights, and the plan adopts that",
+    }.get(f"{code}:{name}" if name else code, f"{code.replace('-', ' ')} {name}".strip())
+
+
+def _harm(state: State, name: str, judgement: Judgement) -> str:
+    risk = percent(state.plan.spec.confidence.false_rollback)
+    times = math.exp(min(judgement.log_joint, 700)) * state.plan.spec.confidence.false_rollback
+    strength = f"joint evidence {times:.3g} times what a false-rollback rate of {risk} asks for"
+    if name == "crash":
+        return f"the canary fails outright in its warm-up, {strength}"
+    if name == "joint":
+        worst = sorted(judgement.readouts.items(), key=lambda item: -item[1].harm)
+        told = ", ".join(_measured(n, r) for n, r in worst[:2])
+        return f"the guardrails together are worse than allowed ({told}), {strength}"
+    return f"{_measured(name, judgement.readouts[name])}, {strength}"
+
+
+def _undecided(name: str, judgement: Judgement) -> str:
+    readout = judgement.readouts[name]
+    share = f"{(readout.safe or 0.0) * 100:.0f} % of the evidence that promotion needs"
+    return f"{_measured(name, readout)}, {share}"
+
+
+def _blind(name: str, seen: Seen) -> str:
+    blind = seen.blind[name]
+    return f"blind on {name} for {duration(max(seen.now - blind.since, 0))}: {blind.reason}"
+
+
+def _measured(name: str, readout: Readout) -> str:
+    """`errors +3.5 pp (2.1 to 4.9), allowed +1.0`."""
+    if readout.estimate is None:
+        return f"{name}: nothing measured yet"
+    interval = ""
+    if readout.low is not None and readout.high is not None:
+        interval = f" ({readout.low * 100:+.2f} to {readout.high * 100:+.2f})"
+    allowed = "" if readout.allowed is None else f", allowed {readout.allowed * 100:+.2f}"
+    return f"{name}{_where(readout)} {readout.estimate * 100:+.2f} pp{interval}{allowed}"
+
+
+def _bound(name: str, readout: Readout) -> str:
+    if readout.high is None or readout.allowed is None:
+        return name
+    most, allowed = readout.high * 100, readout.allowed * 100
+    return f"{name}{_where(readout)} at most {most:+.2f} of {allowed:+.2f} pp"
+
+
+def _where(readout: Readout) -> str:
+    if readout.edge is None:
+        return ""
+    return f" beyond {readout.edge:g}"
+
+
+def _closest(judgement: Judgement) -> str:
+    name, readout = max(judgement.readouts.items(), key=lambda item: item[1].harm)
+    return f"{name} is closest with {max(readout.harm, 0.0) * 100:.0f} % of a rollback's evidence"
+
+
+def numbers(judgement: Judgement) -> dict[str, Any]:
+    """The judgement as plain data, rounded so that a replay gives the same text anywhere."""
+    return {
+        "joint": _round(judgement.log_joint / math.log(10)),
+        "guardrails": {
+            name: {
+                "verdict": judgement.verdicts[name].kind,
+                "reason": judgement.verdicts[name].reason,
+                **{key: _round(value) for key, value in asdict(readout).items()},
+            }
+            for name, readout in judgement.readouts.items()
+        },
+    }
+
+
+def _round(value: Any) -> Any:
+    if isinstance(value, float):
+        return float(f"{value:.{_DIGITS}g}")
+    if isinstance(value, tuple | list):
+        return [_round(item) for item in value]
+    return value

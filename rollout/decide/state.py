@@ -1,0 +1,130 @@
+"""A rollout's state, and the one table that says which phase follows which."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from analysis import shares
+from analysis.counters import Cursor
+from analysis.guard import Capital, RateRule, Rule, ShapeRule, start
+from rollout.decide.facts import Action, Decided, HumanSaid, Started
+from rollout.decide.split import Split
+from rollout.plan.model import Guardrail, Plan
+
+Phase = Literal[
+    "waiting", "stepping", "paused", "promoting", "reverting", "promoted", "rolled back"
+]
+Event = Action | Literal["confirmed"]
+
+TERMINAL: frozenset[Phase] = frozenset({"promoted", "rolled back"})
+
+# Every legal move; a pair that is not here changes no phase. The docs draw this table.
+MOVES: dict[tuple[Phase, Event], Phase] = {
+    ("waiting", "advance"): "stepping",
+    ("waiting", "promote"): "promoting",
+    ("waiting", "pause"): "paused",
+    ("waiting", "roll back"): "reverting",
+    ("stepping", "advance"): "stepping",
+    ("stepping", "promote"): "promoting",
+    ("stepping", "pause"): "paused",
+    ("stepping", "roll back"): "reverting",
+    ("paused", "resume"): "stepping",
+    ("paused", "promote"): "promoting",
+    ("paused", "roll back"): "reverting",
+    ("promoting", "roll back"): "reverting",
+    ("promoting", "confirmed"): "promoted",
+    ("reverting", "confirmed"): "rolled back",
+}
+
+
+@dataclass(frozen=True)
+class Gauge:
+    """One guardrail's part of the state: what was last seen, and what it is evidence of."""
+
+    rule: Rule
+    capital: Capital
+    cursor: Cursor = field(default_factory=Cursor)
+    problem: str = ""
+    troubled_at: float | None = None
+    # Canary exposures that stable's own imply since the canary got traffic: none seen is one-armed.
+    expected: float = 0.0
+
+
+@dataclass(frozen=True)
+class State:
+    """Derived from the journal alone; times are unix seconds, None where it has not happened."""
+
+    plan: Plan
+    total: int
+    phase: Phase
+    started_at: float
+    resumed_at: float
+    split: Split
+    wanted: Split
+    gauges: Mapping[str, Gauge]
+    shares: tuple[float, ...]
+    awaiting: int | None = None
+    decision: int = 0
+    attempts: int = 0
+    retry_at: float = 0.0
+    route_problem: str = ""
+    confirmed_at: float | None = None
+    steady_at: float | None = None
+    paused_at: float | None = None
+    first_canary_at: float | None = None
+    requests_per_look: float = 0.0
+    asked: HumanSaid | None = None
+    drifted: bool = False
+    last: Decided | None = None
+
+    @property
+    def terminal(self) -> bool:
+        return self.phase in TERMINAL
+
+    @property
+    def warm_at(self) -> float | None:
+        """When the warm-up ends; None while the canary has had no request."""
+        if self.first_canary_at is None:
+            return None
+        return self.first_canary_at + self.plan.spec.warmup
+
+    @property
+    def versions(self) -> tuple[str, str]:
+        """Stable's and the canary's version."""
+        return self.plan.spec.stable.version, self.plan.spec.canary.version
+
+
+def rule_of(guardrail: Guardrail) -> Rule:
+    """The statistical rule that a guardrail declares."""
+    source = guardrail.source
+    if guardrail.margin is not None:
+        return RateRule(ratio=guardrail.margin.ratio, absolute=guardrail.margin.absolute)
+    if guardrail.tolerance is None:
+        raise ValueError(f"{guardrail.name} has neither margin nor tolerance")
+    return ShapeRule(tolerance=guardrail.tolerance, relative=source.relative, worse=source.worse)
+
+
+def begin(fact: Started) -> State:
+    """The state right after a plan was accepted: no traffic on the canary, nothing known."""
+    plan = Plan.model_validate(fact.plan)
+    nothing = Split(0, fact.total)
+    rules = {g.name: rule_of(g) for g in plan.spec.guardrails}
+    return State(
+        plan=plan,
+        total=fact.total,
+        phase="waiting",
+        started_at=fact.at,
+        resumed_at=fact.at,
+        split=nothing,
+        wanted=nothing,
+        gauges={name: Gauge(rule=rule, capital=start(rule)) for name, rule in rules.items()},
+        shares=shares.start(),
+    )
+
+
+def exposure_guardrail(plan: Plan) -> str:
+    """The guardrail whose exposures count requests: the first one that the proxy itself reports."""
+    guardrails = plan.spec.guardrails
+    return next((g for g in guardrails if g.source.proxy), guardrails[0]).name

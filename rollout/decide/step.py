@@ -1,0 +1,241 @@
+"""The one decision rule: the first rule that has something to say, safety before progress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from analysis import shares
+from analysis.verdict import Guarded, Judgement, judge
+from rollout.decide import say
+from rollout.decide.blind import Blind, blindness
+from rollout.decide.facts import Action, Decided
+from rollout.decide.ramp import at_top, next_split
+from rollout.decide.split import Split
+from rollout.decide.state import State
+
+
+@dataclass(frozen=True)
+class View:
+    """All that a rule may look at."""
+
+    state: State
+    now: float
+    blind: Mapping[str, Blind]
+    judgement: Judgement
+
+    @cached_property
+    def baked(self) -> bool:
+        """Whether the step has lasted its bake time since the mesh and the traffic confirmed it."""
+        steady = self.state.steady_at
+        return steady is not None and self.now - steady >= self.state.plan.spec.ramp.bake
+
+    @property
+    def skewed(self) -> bool:
+        """Whether the observed share of traffic contradicts the split (SRM)."""
+        return shares.mismatched(self.state.shares)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a rule chose: an action, the wanted split and its reasons as stable codes."""
+
+    action: Action
+    split: Split
+    reasons: tuple[str, ...]
+
+
+def view(state: State, now: float) -> View:
+    """Judge everything known at `now`."""
+    blind = blindness(state, now)
+    confidence = state.plan.spec.confidence
+    guards = {
+        guardrail.name: Guarded(
+            rule=state.gauges[guardrail.name].rule,
+            capital=state.gauges[guardrail.name].capital,
+            importance=guardrail.importance,
+            blind=blind[guardrail.name].reason if guardrail.name in blind else "",
+        )
+        for guardrail in state.plan.spec.guardrails
+    }
+    judgement = judge(guards, confidence.false_rollback, confidence.false_promotion)
+    return View(state, now, blind, judgement)
+
+
+def choose(seen: View) -> Choice:
+    """The first rule's choice. The order is the policy: read RULES from the top."""
+    for rule in RULES:
+        choice = rule(seen)
+        if choice is not None:
+            return choice
+    raise AssertionError("the last rule always chooses")
+
+
+def step(state: State, now: float, rollout: str) -> Decided | None:
+    """The decision at `now`; None where it would only repeat that nothing changes."""
+    if state.terminal:
+        return None
+    seen = view(state, now)
+    choice = choose(seen)
+    last = state.last
+    said = last is not None and (last.action, last.reasons) == (choice.action, choice.reasons)
+    if choice.action == "hold" and said and state.asked is None:
+        return None
+    return Decided(
+        rollout=rollout,
+        at=now,
+        action=choice.action,
+        split=choice.split,
+        reasons=choice.reasons,
+        sentence=say.sentence(state, choice.action, choice.split, choice.reasons, seen),
+        numbers=say.numbers(seen.judgement),
+    )
+
+
+def _hold(seen: View, *reasons: str) -> Choice:
+    return Choice("hold", seen.state.wanted, reasons)
+
+
+def _roll_back(seen: View, *reasons: str) -> Choice:
+    return Choice("roll back", Split(0, seen.state.total), reasons)
+
+
+def _promote(seen: View, *reasons: str) -> Choice:
+    return Choice("promote", Split(seen.state.total, seen.state.total), reasons)
+
+
+def _pause(seen: View, *reasons: str) -> Choice:
+    return Choice("pause", seen.state.wanted, reasons)
+
+
+def _reverting(seen: View) -> Choice | None:
+    """Nothing overtakes a rollback."""
+    return _hold(seen, "awaiting-mesh") if seen.state.phase == "reverting" else None
+
+
+def _aborted(seen: View) -> Choice | None:
+    asked = seen.state.asked
+    return _roll_back(seen, "human:abort") if asked and asked.command == "abort" else None
+
+
+def _harmful(seen: View) -> Choice | None:
+    if not seen.judgement.harmful:
+        return None
+    return _roll_back(seen, *(f"harmful:{name}" for name in seen.judgement.cause))
+
+
+def _asked(seen: View) -> Choice | None:
+    """A person's command is answered at once, by doing it or by saying why not."""
+    asked, phase = seen.state.asked, seen.state.phase
+    if asked is None:
+        return None
+    if asked.command == "promote" and phase != "promoting":
+        return _promote(seen, "human:promote")
+    if asked.command == "pause" and phase in {"waiting", "stepping"}:
+        return _pause(seen, "human:pause")
+    if asked.command == "resume" and phase == "paused":
+        return Choice("resume", seen.state.wanted, ("human:resume",))
+    return _hold(seen, f"nothing-to-{asked.command}")
+
+
+def _drifted(seen: View) -> Choice | None:
+    if not seen.state.drifted or seen.state.phase not in {"waiting", "stepping"}:
+        return None
+    if seen.state.plan.spec.on_drift == "pause":
+        return _pause(seen, "drift")
+    return _hold(seen, "drift:adopted")
+
+
+def _forgotten(seen: View) -> Choice | None:
+    """A pause that no person ended in time ends where traffic is known to be good."""
+    paused = seen.state.paused_at
+    if paused is None or seen.now - paused < seen.state.plan.spec.patience:
+        return None
+    return _roll_back(seen, "patience-over")
+
+
+def _long_blind(seen: View) -> Choice | None:
+    policy, resumed = seen.state.plan.spec.when_blind, seen.state.resumed_at
+    over = [n for n, b in seen.blind.items() if seen.now - max(b.since, resumed) >= policy.hold]
+    if not over or seen.state.phase not in {"waiting", "stepping"}:
+        return None
+    reasons = tuple(f"blind-too-long:{name}" for name in over)
+    return (_pause if policy.then == "pause" else _roll_back)(seen, *reasons)
+
+
+def _late(seen: View) -> Choice | None:
+    """Past the deadline without proof: inconclusive, and the plan says what that means."""
+    spec, phase = seen.state.plan.spec, seen.state.phase
+    if phase == "paused" or seen.now - seen.state.resumed_at < spec.deadline:
+        return None
+    if spec.when_inconclusive == "promote":
+        return None if phase == "promoting" else _promote(seen, "inconclusive")
+    if spec.when_inconclusive == "pause" and phase in {"waiting", "stepping"}:
+        return _pause(seen, "inconclusive")
+    return _roll_back(seen, "inconclusive")
+
+
+def _unconfirmed(seen: View) -> Choice | None:
+    return _hold(seen, "awaiting-mesh") if seen.state.awaiting is not None else None
+
+
+def _paused(seen: View) -> Choice | None:
+    return _hold(seen, "paused") if seen.state.phase == "paused" else None
+
+
+def _blind(seen: View) -> Choice | None:
+    return _hold(seen, *(f"blind:{name}" for name in sorted(seen.blind))) if seen.blind else None
+
+
+def _skewed(seen: View) -> Choice | None:
+    return _hold(seen, "exposure-mismatch") if seen.skewed else None
+
+
+def _baking(seen: View) -> Choice | None:
+    """The step's own time: traffic agrees, the canary is warm, and the bake time is over."""
+    state = seen.state
+    if not state.wanted.canary:
+        return None
+    if state.steady_at is None or state.warm_at is None:
+        return _hold(seen, "awaiting-traffic")
+    if seen.now < state.warm_at:
+        return _hold(seen, "warming-up")
+    return None if seen.baked else _hold(seen, "baking")
+
+
+def _proven(seen: View) -> Choice | None:
+    if at_top(seen.state) and seen.judgement.safe:
+        return _promote(seen, "all-safe")
+    return None
+
+
+def _onward(seen: View) -> Choice | None:
+    split = next_split(seen.state)
+    return Choice("advance", split, ("nothing-harmful",)) if split else None
+
+
+def _unproven(seen: View) -> Choice | None:
+    verdicts = seen.judgement.verdicts
+    open_ = tuple(f"undecided:{n}" for n, v in sorted(verdicts.items()) if v.kind != "safe")
+    return _hold(seen, *(open_ or ("ramp",)))
+
+
+RULES: tuple[Callable[[View], Choice | None], ...] = (
+    _reverting,
+    _aborted,
+    _harmful,
+    _asked,
+    _drifted,
+    _forgotten,
+    _long_blind,
+    _late,
+    _unconfirmed,
+    _paused,
+    _blind,
+    _skewed,
+    _baking,
+    _proven,
+    _onward,
+    _unproven,
+)
