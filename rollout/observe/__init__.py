@@ -1,0 +1,1 @@
+"""Raw counters from Prometheus: one query per metric for every due rollout."""

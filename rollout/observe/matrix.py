@@ -1,0 +1,117 @@
+"""A Prometheus matrix as raw series: labels to keys, buckets to histograms; no judgement yet."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NotRequired, TypedDict
+
+from pydantic import FiniteFloat, TypeAdapter, ValidationError
+
+from analysis.counters import Arm, Series
+from rollout.errors import ObserveError
+from rollout.observe.query import Source
+from rollout.plan.templates import Template
+
+_READABLE = 80  # characters; the key of a longer label set is its digest
+
+
+class Item(TypedDict):
+    """One series of a matrix, as Prometheus' HTTP API writes it."""
+
+    metric: dict[str, str]
+    values: NotRequired[list[tuple[FiniteFloat, str]]]
+    histograms: NotRequired[Any]
+
+
+_COMMA, _ESCAPED = re.compile(r"([,=\\])"), r"\\\1"
+_MATRIX = TypeAdapter(list[Item])
+
+
+def by_version(source: Source, result: object) -> dict[tuple[str, str], list[Item]]:
+    """The answer's items by (service, version). Raises ObserveError if it is no matrix."""
+    found: dict[tuple[str, str], list[Item]] = defaultdict(list)
+    try:
+        items = _MATRIX.validate_python(result)
+    except ValidationError:
+        raise ObserveError("Prometheus answered with something else than series") from None
+    for item in items:
+        if not item.keys() & {"values", "histograms"}:
+            raise ObserveError("Prometheus answered with something else than samples of a window")
+        labels = item["metric"]
+        found[labels.get(source.service, ""), labels.get(source.version, "")].append(item)
+    return found
+
+
+def series_of(items: Iterable[Item], source: Source, template: Template, arm: Arm) -> list[Series]:
+    """One arm's series with every sample of the window, in the order of their keys.
+
+    What is not a number becomes NaN. Raises ObserveError for series that cannot be told apart,
+    native histograms, and buckets without a usable edge.
+    """
+    dropped = {"__name__", "le", source.service, source.version}
+    groups: dict[str, list[Item]] = defaultdict(list)
+    for item in items:
+        groups[_key(item["metric"], dropped)].append(item)
+    build = _counter if template.kind == "rate" else _histogram
+    built = [build(key, arm, group, template) for key, group in sorted(groups.items())]
+    return [one for one in built if one.samples]
+
+
+def _counter(key: str, arm: Arm, items: Sequence[Item], template: Template) -> Series:
+    if len(items) > 1:
+        raise ObserveError("two series cannot be told apart by their labels")
+    samples = tuple((at, (value,)) for at, value in sorted(_points(items[0]).items()))
+    return Series(key, arm, samples, bad=_is_bad(items[0]["metric"], template))
+
+
+def _histogram(key: str, arm: Arm, items: Sequence[Item], _template: Template) -> Series:
+    buckets = {_edge(item["metric"]): _points(item) for item in items}
+    if len(buckets) < len(items):
+        raise ObserveError("two series cannot be told apart by their labels")
+    edges = tuple(sorted(buckets))
+    if edges[-1] != math.inf:
+        raise ObserveError("a histogram has no +Inf bucket")
+    times = set.intersection(*(set(points) for points in buckets.values()))
+    if not times:
+        raise ObserveError("no scrape shows every bucket of a histogram")
+    samples = tuple((at, tuple(buckets[edge][at] for edge in edges)) for at in sorted(times))
+    return Series(key, arm, samples, edges=edges)
+
+
+def _key(labels: Mapping[str, str], dropped: set[str]) -> str:
+    """Canonical text of the labels that are left, the same for the same series at every look."""
+    rest = sorted((name, value) for name, value in labels.items() if name not in dropped)
+    text = ",".join(f"{name}={_COMMA.sub(_ESCAPED, value)}" for name, value in rest)
+    return text if len(text) <= _READABLE else hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _points(item: Item) -> dict[float, float]:
+    if "histograms" in item:
+        raise ObserveError("native histograms are not supported: expose classic buckets")
+    return {at: _number(text) for at, text in item["values"]}
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
+def _edge(labels: Mapping[str, str]) -> float:
+    edge = _number(labels.get("le", ""))
+    if math.isnan(edge):
+        raise ObserveError("a bucket has no number as its edge")
+    return edge
+
+
+def _is_bad(labels: Mapping[str, str], template: Template) -> bool:
+    """Whether a counter counts bad units. A label that is gone would make every unit good."""
+    for name in template.bad:
+        if name not in labels:
+            raise ObserveError(f"a series has no label {name}, so good and bad look alike")
+    return all(re.fullmatch(pattern, labels[name]) for name, pattern in template.bad.items())

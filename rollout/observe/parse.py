@@ -1,0 +1,91 @@
+"""The answer to a query as new samples per guardrail, or what is wrong with it, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from analysis.counters import Arm, Sample, Series, check, compress
+from analysis.evidence import EvidenceError
+from rollout.errors import ObserveError
+from rollout.observe.matrix import Item, by_version, series_of
+from rollout.observe.query import Part, Query, Source
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One guardrail's new samples; or no series and the problem in words (empty: none)."""
+
+    part: Part
+    series: tuple[Series, ...] = ()
+    problem: str = ""
+
+
+def parse(query: Query, result: object) -> list[Reading]:
+    """What each part of the query can use of `result`, the answer's `data.result`. Never raises."""
+    try:
+        items = by_version(query.source, result)
+    except ObserveError as error:
+        return [Reading(part, problem=str(error)) for part in query.parts]
+    return [_reading(query.source, part, items) for part in query.parts]
+
+
+def _reading(
+    source: Source, part: Part, items: Mapping[tuple[str, str], Sequence[Item]]
+) -> Reading:
+    def arm(name: Arm, version: str) -> list[Series]:
+        return series_of(items.get((part.service, version), ()), source, part.template, name)
+
+    try:
+        canary, stable = arm("canary", part.canary), arm("stable", part.stable)
+        _refuse_twins(canary, stable)
+        return Reading(part, _new(part, _sound(part, [*canary, *stable])))
+    except (ObserveError, EvidenceError) as error:
+        return Reading(part, problem=str(error))
+
+
+def _refuse_twins(canary: Sequence[Series], stable: Sequence[Series]) -> None:
+    """Moving counters that agree in every sample are one source under two names."""
+    moves = any(one.samples[0][1] != one.samples[-1][1] for one in canary)
+    if moves and [replace(one, arm="stable") for one in canary] == list(stable):
+        raise ObserveError("both versions return the same series: check the version label")
+
+
+def _sound(part: Part, series: Sequence[Series]) -> list[Series]:
+    """The series with whole numbers only.
+
+    Counters are cumulative, so a sample that is no count may be passed over once a good one
+    follows. A newest sample that is none is a problem, unless its series ended a while ago.
+    """
+    if len({one.edges for one in series}) > 1:
+        raise EvidenceError("bucket layouts differ")
+    newest = max((one.samples[-1][0] for one in series), default=0.0)
+    return [_whole(one, newest - 2 * part.scrape) for one in series]
+
+
+def _whole(one: Series, fresh: float) -> Series:
+    samples: list[Sample] = []
+    for at, values in one.samples:
+        try:
+            samples.append((at, tuple(map(float, check(values)))))
+        except EvidenceError:
+            if at >= fresh and at == one.samples[-1][0]:
+                raise
+    return replace(one, samples=tuple(samples))
+
+
+def _new(part: Part, series: Sequence[Series]) -> tuple[Series, ...]:
+    """What counting needs of the samples later than `since`; nothing if none is later.
+
+    One scrape before `since` is kept too: a slow scrape's sample becomes visible after those of a
+    later and quicker one. What is known already is not counted again.
+    """
+    since = float("-inf") if part.since is None else part.since
+    cutoff = since - part.scrape
+    short = [
+        replace(one, samples=tuple(s for s in compress(one.samples) if s[0] > cutoff))
+        for one in series
+    ]
+    if not any(sample[0] > since for one in short for sample in one.samples):
+        return ()
+    return tuple(one for one in short if one.samples)

@@ -1,0 +1,141 @@
+"""One query per metric for the whole fleet: raw counters of a window, never `rate` or `increase`.
+
+Raw samples keep what `increase()` loses: whole numbers, the first burst of a new series, resets
+between two looks, and the samples' own times, by which stale data shows.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from rollout.plan.guardrail import Guardrail
+from rollout.plan.templates import Template
+from rollout.ports import Ask
+
+LONGEST = 3600.0  # seconds that a look goes back, at most
+LARGEST = 250  # services in one query: answers stay small, and nothing is gained beyond
+_SAMPLES = 40  # of one series in a full query; longer windows hold fewer services
+_FIRST = 5  # scrapes of a first look, so that a pod with a missed scrape is in the baseline
+
+
+@dataclass(frozen=True, order=True)
+class Source:
+    """What the rollouts in one query have in common."""
+
+    url: str
+    series: str
+    service: str
+    version: str
+    where: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Part:
+    """One guardrail of one rollout in a query; `since` is the time of its newest known sample."""
+
+    rollout: str
+    guardrail: str
+    template: Template
+    service: str
+    stable: str
+    canary: str
+    since: float | None
+    scrape: float
+
+
+@dataclass(frozen=True)
+class Query:
+    """A PromQL instant query for a range of raw samples, and whom its answer serves."""
+
+    source: Source
+    text: str
+    parts: tuple[Part, ...]
+
+
+def queries(asks: Iterable[Ask], now: float) -> list[Query]:
+    """As few queries as serve all asks: one per metric and Prometheus, in chunks when large.
+
+    Rates come before shapes: they are cheap and show a crash, so a slow server is asked them first.
+    """
+    wanted = [pair for ask in asks for pair in _parts(ask)]
+    wanted.sort(key=lambda pair: _order(pair[0], pair[1], now))
+    return [
+        Query(source, _text(source, chunk, now), tuple(chunk))
+        for source, pairs in groupby(wanted, key=lambda pair: pair[0])
+        for chunk in _chunks([part for _, part in pairs], now)
+    ]
+
+
+def _parts(ask: Ask) -> Iterator[tuple[Source, Part]]:
+    spec = ask.plan.spec
+    for guardrail in spec.guardrails:
+        part = Part(
+            rollout=ask.rollout,
+            guardrail=guardrail.name,
+            template=guardrail.source,
+            service=spec.service,
+            stable=spec.stable.version,
+            canary=spec.canary.version,
+            since=ask.since.get(guardrail.name),
+            scrape=spec.prometheus.scrape,
+        )
+        yield _source(spec.prometheus.url, guardrail), part
+
+
+def _order(source: Source, part: Part, now: float) -> tuple[bool, Source, int]:
+    return part.template.kind != "rate", source, -_window(part, now)
+
+
+def _source(url: str, guardrail: Guardrail) -> Source:
+    template, labels = guardrail.source, guardrail.labels
+    return Source(
+        url=url.rstrip("/"),
+        series=template.series,
+        service=labels.service or template.service,
+        version=labels.version or template.version,
+        where=tuple(sorted(template.where.items())),
+    )
+
+
+def _window(part: Part, now: float) -> int:
+    """Seconds back from now: all that is new, and a known sample before it to tell a reset by.
+
+    One scrape more, because a slow scrape's samples appear after those of a later, quicker one.
+    """
+    least = (_FIRST if part.since is None else 2) * part.scrape
+    age = 0.0 if part.since is None else now - part.since
+    return math.ceil(max(least, min(age, LONGEST)) + 2 * part.scrape) + 1
+
+
+def _chunks(parts: Sequence[Part], now: float) -> Iterator[Sequence[Part]]:
+    """Parts of like windows together, so that one that was blind for long costs only its chunk."""
+    rest = parts
+    while rest:
+        samples = _window(rest[0], now) / rest[0].scrape
+        size = max(1, min(LARGEST, round(LARGEST * _SAMPLES / samples)))
+        yield rest[:size]
+        rest = rest[size:]
+
+
+def _text(source: Source, parts: Sequence[Part], now: float) -> str:
+    window = max(_window(part, now) for part in parts)
+    versions = {version for part in parts for version in (part.stable, part.canary)}
+    matchers = [
+        f"{source.service}=~{_any({part.service for part in parts})}",
+        f"{source.version}=~{_any(versions)}",
+        *(f"{label}={_quoted(value)}" for label, value in source.where),
+    ]
+    return f"{source.series}{{{','.join(matchers)}}}[{window}s]"
+
+
+def _any(values: Iterable[str]) -> str:
+    return _quoted("|".join(re.sub(r"[\\.+*?()|\[\]{}^$]", r"\\\g<0>", v) for v in sorted(values)))
+
+
+def _quoted(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
