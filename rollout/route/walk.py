@@ -1,0 +1,72 @@
+"""Where weights live in Envoy's route configuration, in either spelling of its JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic.alias_generators import to_camel
+
+from rollout.errors import RouteError
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Weighted:
+    """One `weighted_clusters`: `clusters` is the live list in it, not a copy."""
+
+    config: str
+    place: str
+    field: Json
+    clusters: list[Json]
+
+    def entries(self, name: str) -> list[Json]:
+        return [entry for entry in self.clusters if entry.get("name") == name]
+
+    def weight(self, name: str) -> int:
+        """Summed weight of a cluster, 0 if it has no entry. Raises RouteError for no number."""
+        return sum(map(weight, self.entries(name)))
+
+
+def every_weighted(manifest: Json) -> Iterator[Weighted]:
+    """Every `weighted_clusters` of a manifest. Raises RouteError for another kind of document."""
+    for config, place, action in actions(manifest):
+        field = action.get(key(action, "weighted_clusters"))
+        if isinstance(field, dict):
+            yield Weighted(config, place, field, dicts(field.get("clusters")))
+
+
+def actions(manifest: Json) -> Iterator[tuple[str, str, Json]]:
+    """Every route's action, after its configuration's name and its place in words."""
+    for config in dicts(manifest.get("resources")):
+        for host in dicts(config.get(key(config, "virtual_hosts"))):
+            for number, route in enumerate(dicts(host.get("routes")), 1):
+                if isinstance(action := route.get("route"), dict):
+                    place = f"route {number} of virtual host {host.get('name')}"
+                    yield str(config.get("name", "")), place, action
+
+
+def key(message: Json, name: str) -> str:
+    """A field's name as this message spells it: protobuf's JSON allows snake and camel case."""
+    camel = to_camel(name)
+    return camel if camel in message else name
+
+
+def dicts(value: object) -> list[Json]:
+    """The value if it is a list of objects, itself and not a copy. Raises RouteError otherwise."""
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise RouteError("this is no route configuration: a list of objects was expected")
+    return value
+
+
+def weight(entry: Json) -> int:
+    """An entry's weight; none is zero, as Envoy reads it. Raises RouteError for no number."""
+    try:
+        return int(entry.get("weight") or 0)
+    except (TypeError, ValueError):
+        said = f"weight {entry['weight']!r} of {entry.get('name')} is no number"
+        raise RouteError(said) from None
