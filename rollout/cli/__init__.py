@@ -1,0 +1,49 @@
+"""The command line: every command by name, imported only when it is called."""
+
+from __future__ import annotations
+
+import click
+
+from rollout import __version__
+from rollout.cli.group import Entry, LazyGroup
+
+COMMANDS = {
+    "demo": Entry("rollout.cli.demo:demo", "See it work: one good and one bad rollout, here."),
+    "check": Entry("rollout.cli.check:check", "Find every mistake in plans; change nothing."),
+    "schema": Entry("rollout.cli.check:schema", "Print the JSON Schema of plans, for editors."),
+    "run": Entry("rollout.cli.run:run", "Carry out plans until each is decided."),
+    "status": Entry("rollout.cli.look:status", "Show every rollout: weight, evidence, what next."),
+    "watch": Entry("rollout.cli.watch:watch", "Follow the rollouts on one live screen."),
+    "log": Entry("rollout.cli.log:log", "Print the decision log, one sentence per fact."),
+    "why": Entry("rollout.cli.look:why", "Explain one decision by its numbers."),
+    "pause": Entry("rollout.cli.say:pause", "Stop a rollout's ascent; it can still roll back."),
+    "resume": Entry("rollout.cli.say:resume", "Let a paused rollout go on."),
+    "promote": Entry("rollout.cli.say:promote", "Promote a canary by a person's word."),
+    "abort": Entry("rollout.cli.say:abort", "Roll a canary back by a person's word."),
+}
+
+
+@click.group(
+    cls=LazyGroup,
+    entries=COMMANDS,
+    epilog="""\b
+Examples:
+  surefoot demo
+  surefoot check plan.yaml
+  surefoot run plan.yaml
+
+Exit codes: 0 done, 1 failed, 2 bad input, 130 interrupted.""",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="surefoot")
+def surefoot() -> None:
+    """Roll out model services step by step, with declared error rates.
+
+    A plan in YAML says what moves and what must not get worse. Surefoot moves the traffic,
+    watches, decides, and records every decision before it acts.
+    """
+
+
+def main() -> None:
+    """Entry point of the `surefoot` command."""
+    surefoot()

@@ -1,0 +1,93 @@
+"""A group of commands that imports only the one that is called, and ends as users expect."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from difflib import get_close_matches
+from importlib import import_module
+from typing import IO, Any, NamedTuple
+
+import click
+
+from rollout.errors import PlanError, SurefootError
+
+INTERRUPTED = 130
+
+
+class Entry(NamedTuple):
+    """Where a command lives, `module:attribute`, and its line in the help."""
+
+    target: str
+    summary: str
+
+
+class Refusal(click.ClickException):
+    """An expected error: its message and its exit code, without a traceback."""
+
+    def __init__(self, error: SurefootError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+    @property
+    def exit_code(self) -> int:  # type: ignore[override]  # click has it per class, we per error
+        return self.error.exit_code
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        if isinstance(self.error, PlanError):
+            from rollout.cli.caret import explain  # only plans need it
+
+            click.echo(explain(self.error.mistakes), file=file, err=True)
+        else:
+            click.echo(f"surefoot: {self.message}", file=file, err=True)
+
+
+class LazyGroup(click.Group):
+    """Commands from a table; help and spelling hints come from the table too."""
+
+    def __init__(self, *args: Any, entries: Mapping[str, Entry], **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.entries = entries
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click asks so
+        """The order of the table, which is the order in which people meet the commands."""
+        return [*self.entries]
+
+    def get_command(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click asks so
+        cmd_name: str,
+    ) -> click.Command | None:
+        if cmd_name not in self.entries:
+            return None
+        module, attribute = self.entries[cmd_name].target.split(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in self.entries and not name.startswith("-"):
+            near = get_close_matches(name, self.entries, n=1)
+            meant = f" Did you mean {near[0]!r}?" if near else ""
+            ctx.fail(f"No such command {name!r}.{meant}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click asks so
+        formatter: click.HelpFormatter,
+    ) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.summary) for name, entry in self.entries.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        if os.environ.get("NO_COLOR"):
+            ctx.color = False
+        try:
+            return super().invoke(ctx)
+        except SurefootError as error:
+            raise Refusal(error) from error
+        except (KeyboardInterrupt, click.Abort):
+            ctx.exit(INTERRUPTED)
