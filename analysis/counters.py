@@ -62,8 +62,8 @@ def advance(cursor: Cursor, series: Sequence[Series]) -> tuple[Cursor, Evidence]
     last = dict(cursor.last)
     counts: dict[Arm, list[int]] = {arm: [0] * (len(edges) or 2) for arm in ("canary", "stable")}
     for one in series:
-        for at, values, increments in _increments(one, last.get((one.arm, one.key))):
-            last[one.arm, one.key] = (at, values)
+        for sample, increments in _increments(one, last.get((one.arm, one.key))):
+            last[one.arm, one.key] = sample
             # Before stable was seen there is no baseline, so nothing is new.
             for i, units in enumerate(increments if cursor.started else ()):
                 counts[one.arm][i] += units
@@ -109,10 +109,8 @@ def _layout(cursor: Cursor, series: Sequence[Series]) -> tuple[float, ...]:
     return next(iter(layouts), cursor.edges)
 
 
-def _increments(
-    one: Series, known: Sample | None
-) -> Iterator[tuple[float, tuple[float, ...], tuple[int, ...]]]:
-    """Each new sample: its time, its values in whole numbers, and the units that it adds."""
+def _increments(one: Series, known: Sample | None) -> Iterator[tuple[Sample, tuple[int, ...]]]:
+    """Each new sample with the units that it adds."""
     width = len(one.edges) or 1
     at, values = known or (-math.inf, (0.0,) * width)
     before = _buckets(check(values))
@@ -121,12 +119,10 @@ def _increments(
             continue
         if len(sample[1]) != width:
             raise EvidenceError("a sample does not fit its bucket layout")
-        at, whole = sample[0], check(sample[1])
-        after = _buckets(whole)
+        at, after = sample[0], _buckets(check(sample[1]))
         added = after if _dropped(before, after) else tuple(map(sub, after, before))
         before = after
-        units = added if one.edges else (added[0], added[0] if one.bad else 0)
-        yield at, tuple(map(float, whole)), units
+        yield sample, added if one.edges else (added[0], added[0] if one.bad else 0)
 
 
 def _buckets(cumulative: Sequence[int]) -> tuple[int, ...]:

@@ -87,7 +87,7 @@ def test_a_reset_counts_the_new_value_in_full(samples, units):
     assert evidence.canary_exposures == units
 
 
-@pytest.mark.parametrize("samples", [[(10, 50)], [(8, 45), (10, 50)], [(9, 9999)], []])
+@pytest.mark.parametrize("samples", [[(10, 50)], [(10, 55)], [(8, 45), (10, 50)], [(9, 9999)], []])
 def test_samples_that_are_not_later_change_nothing(samples):
     cursor, evidence = after(BASE, [counter("canary", *samples)])
     assert evidence == Evidence()
@@ -152,9 +152,8 @@ def test_what_is_no_count_is_refused(value, reason):
 
 def test_rounding_noise_is_no_reset_and_no_unit():
     noisy = [counter("canary", (12, 50.0000002))], [counter("canary", (13, 50))]
-    cursor, evidence = after(BASE, *noisy)
+    _, evidence = after(BASE, *noisy)
     assert evidence == Evidence()
-    assert cursor.last["canary", "code=200"] == (13, (50,))
 
 
 @pytest.mark.parametrize(
