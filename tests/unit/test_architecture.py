@@ -69,7 +69,8 @@ def append(root, module, line):
 
 def lint(root, *options):
     command = [LINT, "--no-logo", "--no-cache", *options]
-    return subprocess.run(command, cwd=root, capture_output=True, text=True, check=False).stdout
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr
 
 
 def test_the_code_keeps_every_contract(copy):
