@@ -7,7 +7,8 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NotRequired, TypedDict
+from dataclasses import dataclass
+from typing import Any
 
 from pydantic import FiniteFloat, TypeAdapter, ValidationError
 
@@ -19,12 +20,13 @@ from rollout.plan.templates import Template
 _READABLE = 80  # characters; the key of a longer label set is its digest
 
 
-class Item(TypedDict):
+@dataclass(frozen=True)
+class Item:
     """One series of a matrix, as Prometheus' HTTP API writes it."""
 
     metric: dict[str, str]
-    values: NotRequired[list[tuple[FiniteFloat, str]]]
-    histograms: NotRequired[Any]
+    values: list[tuple[FiniteFloat, str]] | None = None
+    histograms: Any = None
 
 
 _COMMA, _ESCAPED = re.compile(r"([,=\\])"), r"\\\1"
@@ -39,9 +41,9 @@ def by_version(source: Source, result: object) -> dict[tuple[str, str], list[Ite
     except ValidationError:
         raise ObserveError("Prometheus answered with something else than series") from None
     for item in items:
-        if not item.keys() & {"values", "histograms"}:
+        if item.values is None and item.histograms is None:
             raise ObserveError("Prometheus answered with something else than samples of a window")
-        labels = item["metric"]
+        labels = item.metric
         found[labels.get(source.service, ""), labels.get(source.version, "")].append(item)
     return found
 
@@ -55,7 +57,9 @@ def series_of(items: Iterable[Item], source: Source, template: Template, arm: Ar
     dropped = {"__name__", "le", source.service, source.version}
     groups: dict[str, list[Item]] = defaultdict(list)
     for item in items:
-        groups[_key(item["metric"], dropped)].append(item)
+        if item.histograms is not None:
+            raise ObserveError("native histograms are not supported: expose classic buckets")
+        groups[_key(item.metric, dropped)].append(item)
     build = _counter if template.kind == "rate" else _histogram
     built = [build(key, arm, group, template) for key, group in sorted(groups.items())]
     return [one for one in built if one.samples]
@@ -65,11 +69,11 @@ def _counter(key: str, arm: Arm, items: Sequence[Item], template: Template) -> S
     if len(items) > 1:
         raise ObserveError("two series cannot be told apart by their labels")
     samples = tuple((at, (value,)) for at, value in sorted(_points(items[0]).items()))
-    return Series(key, arm, samples, bad=_is_bad(items[0]["metric"], template))
+    return Series(key, arm, samples, bad=_is_bad(items[0].metric, template))
 
 
 def _histogram(key: str, arm: Arm, items: Sequence[Item], _template: Template) -> Series:
-    buckets = {_edge(item["metric"]): _points(item) for item in items}
+    buckets = {_edge(item.metric): _points(item) for item in items}
     if len(buckets) < len(items):
         raise ObserveError("two series cannot be told apart by their labels")
     edges = tuple(sorted(buckets))
@@ -90,9 +94,7 @@ def _key(labels: Mapping[str, str], dropped: set[str]) -> str:
 
 
 def _points(item: Item) -> dict[float, float]:
-    if "histograms" in item:
-        raise ObserveError("native histograms are not supported: expose classic buckets")
-    return {at: _number(text) for at, text in item["values"]}
+    return {at: _number(text) for at, text in item.values or ()}
 
 
 def _number(text: str) -> float:

@@ -1,0 +1,103 @@
+"""One query per metric for the fleet, over a window that holds all that is new."""
+
+import re
+
+import pytest
+
+from rollout.observe.query import queries
+from tests.unit.observe.conftest import ERRORS, LATENCY
+
+NOW = 10_000.0
+
+
+def window(text):
+    return int(text.rpartition("[")[2].removesuffix("s]"))
+
+
+def test_two_metrics_of_two_rollouts_are_two_queries(ask):
+    found = queries([ask(service="a"), ask(service="b")], NOW)
+    labels = '{destination_service=~"a|b",destination_version=~"v1|v2"}[15s]'
+    assert [query.text for query in found] == [
+        f"envoy_cluster_upstream_rq{labels}",
+        f"envoy_cluster_upstream_rq_time_bucket{labels}",
+    ]
+    assert [[part.rollout for part in query.parts] for query in found] == [["a", "b"]] * 2
+
+
+def test_a_template_s_own_matchers_and_the_plan_s_labels_are_used(ask):
+    istio = ERRORS | {"template": "istio/errors", "labels": {"version": "app_version"}}
+    (query,) = queries([ask(guardrails=[istio])], NOW)
+    assert query.text.startswith(
+        'istio_requests_total{destination_service_name=~"summarizer",'
+        'app_version=~"v1|v2",reporter="source"}['
+    )
+
+
+def test_servers_and_labels_are_asked_apart(ask):
+    odd = ERRORS | {"labels": {"service": "app"}}
+    asks = [
+        ask(service="a", guardrails=[ERRORS]),
+        ask(service="b", guardrails=[odd]),
+        ask(service="c", guardrails=[ERRORS], url="http://q:9090/"),
+        ask(service="d", guardrails=[ERRORS], url="http://q:9090"),
+    ]
+    assert sorted(len(query.parts) for query in queries(asks, NOW)) == [1, 1, 2]
+
+
+def test_two_guardrails_on_one_metric_share_a_query(ask):
+    strict = ERRORS | {"name": "strict", "margin": {"absolute": "0.1%"}}
+    (query,) = queries([ask(guardrails=[ERRORS, strict])], NOW)
+    assert [part.guardrail for part in query.parts] == ["errors", "strict"]
+
+
+def test_rates_are_asked_first(ask):
+    (first, second) = queries([ask(guardrails=[LATENCY, ERRORS])], NOW)
+    assert (first.parts[0].guardrail, second.parts[0].guardrail) == ("errors", "latency")
+
+
+def test_names_match_only_themselves(ask):
+    (query,) = queries([ask(service="a.b-c", guardrails=[ERRORS])], NOW)
+    assert r'destination_service=~"a\\.b-c"' in query.text
+
+
+@pytest.mark.parametrize(
+    ("since", "seconds"),
+    [
+        (None, 5 * 2 + 2 * 2 + 1),  # a first look reaches over missed scrapes
+        (NOW, 2 * 2 + 2 * 2 + 1),  # two scrapes at least
+        (NOW - 31.2, 37),  # all that is new, and a known sample before it
+        (NOW + 500, 2 * 2 + 2 * 2 + 1),  # a clock that went back
+        (NOW - 90_000, 3600 + 2 * 2 + 1),  # an hour at most
+    ],
+)
+def test_the_window_reaches_back_to_the_last_known_sample(ask, since, seconds):
+    known = {} if since is None else {"errors": since}
+    (query,) = queries([ask(known, guardrails=[ERRORS])], NOW)
+    assert window(query.text) == seconds
+
+
+def test_the_oldest_since_sets_the_window(ask):
+    asks = [ask({"errors": NOW - age}, f"s{age}", guardrails=[ERRORS]) for age in (4, 60, 8)]
+    (query,) = queries(asks, NOW)
+    assert window(query.text) == 65
+
+
+def test_a_large_fleet_is_asked_in_chunks_and_every_service_once(ask):
+    asks = [ask({"errors": NOW - 2}, f"s{i}", guardrails=[ERRORS]) for i in range(600)]
+    found = queries(asks, NOW)
+    assert [len(query.parts) for query in found] == [250, 250, 100]
+    named = [name for query in found for name in re.findall(r"s\d+", query.text.split("[")[0])]
+    assert sorted(named) == sorted(f"s{i}" for i in range(600))
+
+
+def test_a_rollout_that_was_blind_for_long_widens_its_own_chunk_only(ask):
+    fresh = [ask({"errors": NOW - 2}, f"s{i}", guardrails=[ERRORS]) for i in range(300)]
+    late = [ask({"errors": NOW - 3000}, f"late{i}", guardrails=[ERRORS]) for i in range(3)]
+    found = queries([*fresh, *late], NOW)
+    wide = [query for query in found if window(query.text) > 60]
+    assert len(wide) == 1
+    assert len(wide[0].parts) < 10
+
+
+def test_nobody_asks_nothing():
+    assert queries([], NOW) == []
