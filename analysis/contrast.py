@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -36,6 +36,7 @@ class Contrast:
 
     below: tuple[float, ...] = _NOTHING
     above: tuple[float, ...] = _NOTHING
+    weights: tuple[float, ...] = tuple(map(float, safety.WEIGHTS))
     e_c: int = 0
     e_s: int = 0
     x_c: int = 0
@@ -53,22 +54,28 @@ class Contrast:
         return self.over / self.under if self.under > 0 else None
 
 
+def informed(p_c: float, p_s: float, ratio: float = 1.0, absolute: float = 0.0) -> Contrast:
+    """A contrast before any bet, with prior weights for shares known from stable's past."""
+    return Contrast(weights=tuple(map(float, safety.prior(p_c, p_s, ratio, absolute))))
+
+
 def compared(contrast: Contrast, units: Units, ratio: float = 1.0) -> Contrast:
     """The contrast after one more look; a look without exposures on both arms changes nothing."""
     e_c, e_s, x_c, x_s, reference = units
     if e_c == 0 or e_s == 0:
         return contrast
     both = e_c + e_s
-    return Contrast(
-        _add(contrast.below, safety.below(e_c, e_s, x_c, reference, ratio)),
-        _add(contrast.above, safety.above(e_c, e_s, x_c, reference, ratio)),
-        contrast.e_c + e_c,
-        contrast.e_s + e_s,
-        contrast.x_c + x_c,
-        contrast.x_s + x_s,
-        contrast.over + (x_c * e_s - x_s * e_c) / both,
-        contrast.under + e_c * e_s / both,
-        contrast.gap + (ratio * reference - x_s) * e_c / e_s,
+    return replace(
+        contrast,
+        below=_add(contrast.below, safety.below(e_c, e_s, x_c, reference, ratio)),
+        above=_add(contrast.above, safety.above(e_c, e_s, x_c, reference, ratio)),
+        e_c=contrast.e_c + e_c,
+        e_s=contrast.e_s + e_s,
+        x_c=contrast.x_c + x_c,
+        x_s=contrast.x_s + x_s,
+        over=contrast.over + (x_c * e_s - x_s * e_c) / both,
+        under=contrast.under + e_c * e_s / both,
+        gap=contrast.gap + (ratio * reference - x_s) * e_c / e_s,
     )
 
 
@@ -78,14 +85,15 @@ def _add(capital: tuple[float, ...], gain: safety.Array) -> tuple[float, ...]:
 
 def log_safe(contrast: Contrast, absolute: float = 0.0) -> float:
     """Log evidence that the excess rate is below `absolute`; 0 without data."""
-    return float(safety.log_safe(contrast.below, contrast.e_c, absolute))
+    return float(safety.log_safe(contrast.below, contrast.e_c, absolute, contrast.weights))
 
 
 def excess_rate(contrast: Contrast, alpha: float) -> float:
     """Worst credible excess of bad units per canary request, 0 to 1; 1 without data."""
     if contrast.e_c == 0:
         return 1.0
-    return min(1.0, max(0.0, float(safety.excess_bound(contrast.below, alpha)) / contrast.e_c))
+    bound = float(safety.excess_bound(contrast.below, alpha, contrast.weights))
+    return min(1.0, max(0.0, bound / contrast.e_c))
 
 
 def interval(contrast: Contrast, alpha: float, beta: float) -> tuple[float, float]:
@@ -97,7 +105,7 @@ def interval(contrast: Contrast, alpha: float, beta: float) -> tuple[float, floa
     if contrast.e_c == 0:
         return -1.0, 1.0
     low = safety.excess_floor(contrast.above, alpha) + contrast.gap
-    high = safety.excess_bound(contrast.below, beta) + contrast.gap
+    high = safety.excess_bound(contrast.below, beta, contrast.weights) + contrast.gap
     return max(-1.0, float(low) / contrast.e_c), min(1.0, float(high) / contrast.e_c)
 
 

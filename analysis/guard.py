@@ -23,10 +23,12 @@ def start(rule: Rule) -> Capital:
 
 
 def learn(rule: Rule, capital: Capital, evidence: Evidence) -> Capital:
-    """Before the canary's traffic counts: only stable's past is taken in, and only by shapes."""
+    """Before the canary's traffic counts: only stable's past is taken in."""
+    if isinstance(capital, RateCapital):
+        return rate.learn(capital, evidence)
     if isinstance(rule, ShapeRule) and isinstance(capital, ShapeCapital):
         return shape.learn(rule, capital, evidence)
-    return capital
+    raise TypeError("rule and capital are of different kinds")
 
 
 def watch(rule: Rule, capital: Capital, evidence: Evidence) -> Capital:

@@ -44,6 +44,9 @@ def pairs(cuts: tuple[float, ...], step: float) -> tuple[Pair, ...]:
 def choose(history: np.ndarray, cuts: tuple[float, ...], step: float) -> tuple[Pair, ...]:
     """The pairs nearest to the guarded quantiles of stable's past, exact ones preferred.
 
+    The share beyond an edge is taken one standard error low, so that a short past does not freeze
+    an edge that luck has put too deep into the tail to be proven.
+
     Args:
         history: stable's past units per bucket in the order of badness, shape (K,).
         cuts: the K-1 boundaries in the order of badness.
@@ -52,8 +55,9 @@ def choose(history: np.ndarray, cuts: tuple[float, ...], step: float) -> tuple[P
     Returns:
         One to four pairs; none if the buckets are too coarse to guard the tail.
     """
-    beyond = (history[::-1].cumsum()[::-1][1:] + 0.5) / (history.sum() + 1.0)
-    usable = [p for p in pairs(cuts, step) if history[p.partner + 1 :].sum() > 0]
+    seen = history[::-1].cumsum()[::-1][1:]
+    usable = [p for p in pairs(cuts, step) if seen[p.partner] > 0]
+    beyond = (seen - np.sqrt(seen) + 0.5) / (history.sum() + 1.0)
     if not any(beyond[p.edge] <= _TAIL for p in usable):
         return ()
     odds = np.log(beyond / (1 - beyond))

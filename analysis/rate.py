@@ -7,11 +7,14 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from analysis import sequential
-from analysis.contrast import Contrast, Units, compared
+from analysis.contrast import Contrast, Units, compared, informed
 from analysis.evidence import Evidence
 
 CRASH = 0.2
 """Absolute margin of the crash watch: a canary with a fifth more bad units is dead, not noisy."""
+
+ENOUGH = 200
+"""Exposures of stable before its past is trusted to choose weights."""
 
 _NOTHING = (0.0,) * sequential.POINTS.size
 
@@ -26,12 +29,20 @@ class RateRule:
 
 @dataclass(frozen=True)
 class RateCapital:
-    """Log-capital of a rate so far."""
+    """Log-capital of a rate so far; `past` is what stable showed before the first counted look."""
 
     harm: tuple[float, ...] = _NOTHING
     crash: tuple[float, ...] = _NOTHING
     contrast: Contrast = field(default_factory=Contrast)
+    past: tuple[int, int] = (0, 0)
     problem: str = ""
+
+
+def learn(capital: RateCapital, evidence: Evidence) -> RateCapital:
+    """Take in stable's exposures and bad units; they only choose D's prior weights."""
+    exposures, bad = capital.past
+    past = (exposures + evidence.stable_exposures, bad + evidence.stable_bad)
+    return replace(capital, past=past)
 
 
 def watch(rule: RateRule, capital: RateCapital, evidence: Evidence) -> RateCapital:
@@ -40,7 +51,7 @@ def watch(rule: RateRule, capital: RateCapital, evidence: Evidence) -> RateCapit
     Its margin is at least as wide as the rule's, so that what the rule accepts is never a crash.
     """
     wide = RateRule(rule.ratio, max(CRASH, rule.absolute))
-    return replace(capital, crash=_bet(capital.crash, evidence, wide))
+    return replace(learn(capital, evidence), crash=_bet(capital.crash, evidence, wide))
 
 
 def look(rule: RateRule, capital: RateCapital, evidence: Evidence) -> RateCapital:
@@ -55,8 +66,17 @@ def look(rule: RateRule, capital: RateCapital, evidence: Evidence) -> RateCapita
     return replace(
         capital,
         harm=_bet(capital.harm, evidence, rule),
-        contrast=compared(capital.contrast, units, rule.ratio),
+        contrast=compared(_prepared(rule, capital), units, rule.ratio),
     )
+
+
+def _prepared(rule: RateRule, capital: RateCapital) -> Contrast:
+    """The contrast; before its first bet, with weights that fit what stable showed."""
+    exposures, bad = capital.past
+    if capital.contrast.e_c or exposures < ENOUGH:
+        return capital.contrast
+    share = (bad + 1) / (exposures + 1)
+    return informed(share, share, rule.ratio, rule.absolute)
 
 
 def _bet(logs: tuple[float, ...], evidence: Evidence, rule: RateRule) -> tuple[float, ...]:

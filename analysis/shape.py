@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from analysis import distribution
-from analysis.contrast import Contrast, Units, compared
+from analysis.contrast import Contrast, Units, compared, informed
 from analysis.distribution import Worse, oriented
 from analysis.evidence import Evidence
 from analysis.pairs import ENOUGH, Pair, choose, pairs
@@ -67,7 +67,8 @@ def learn(rule: ShapeRule, capital: ShapeCapital, evidence: Evidence) -> ShapeCa
         return capital
     chosen = choose(oriented(history, rule.worse), capital.cuts, rule.step)
     problem = "" if chosen else COARSE.format(tolerance=_words(rule))
-    return replace(capital, chosen=chosen, contrasts=(Contrast(),) * len(chosen), problem=problem)
+    contrasts = tuple(_prepared(pair, oriented(history, rule.worse)) for pair in chosen)
+    return replace(capital, chosen=chosen, contrasts=contrasts, problem=problem)
 
 
 def look(rule: ShapeRule, capital: ShapeCapital, evidence: Evidence) -> ShapeCapital:
@@ -127,6 +128,13 @@ def _harm(
         if capital.harm
         else tuple(map(float, gain))
     )
+
+
+def _prepared(pair: Pair, past: Array) -> Contrast:
+    """A pair's contrast, with weights for a canary that is like stable's past."""
+    total = past.sum() + 1.0
+    share, reference = (past[i + 1 :].sum() + 0.5 for i in (pair.edge, pair.partner))
+    return informed(share / total, reference / total)
 
 
 def _beyond(pair: Pair, canary: Array, stable: Array) -> Units:

@@ -58,8 +58,8 @@ def judge(guards: Mapping[str, Guarded], alpha: float, beta: float) -> Judgement
     The weighted mean of all metrics' e-processes (weights: importance, fixed before the rollout)
     with the crash watches as further members is one e-process under any dependence, so the chance
     of ever reaching 1/alpha with a canary that is harmless on every metric is at most alpha.
-    Safety is intersection-union: each metric at beta, no correction. A blind metric keeps its capital in
-    the mean (no data never is harm) and cannot be safe.
+    Safety is intersection-union: each metric at beta, no correction. A blind metric keeps its
+    capital in the mean (no data never is harm) and cannot be safe.
 
     Raises:
         ValueError: no guardrail.
