@@ -1,4 +1,4 @@
-"""Where journals lie, how they are made and opened for reading; SQLAlchemy only when needed."""
+"""Journal files: how they are made, opened without a controller, and what is wrong with them."""
 
 from __future__ import annotations
 
@@ -22,16 +22,9 @@ _WORDS = {
     "SQLITE_READONLY": "is read-only",
     "SQLITE_BUSY": "is locked by another writer",
     "SQLITE_LOCKED": "is locked by another writer",
-    "SQLITE_CANTOPEN": "cannot be opened: a folder is in its place, or there is no permission",
+    "SQLITE_CANTOPEN": "cannot be opened: no permission, or its folder is gone",
     "SQLITE_IOERR": "cannot be read or written: the disk reports a fault",
 }
-
-
-def default_path() -> Path:
-    """`surefoot/journal.db` in the user's state folder (XDG base directory specification 0.8)."""
-    state = os.environ.get("XDG_STATE_HOME", "")
-    folder = Path(state) if Path(state).is_absolute() else Path.home() / ".local" / "state"
-    return folder / "surefoot" / "journal.db"
 
 
 def open_for_reading(path: Path | str) -> SqlJournal | LinesJournal:
@@ -46,6 +39,16 @@ def open_for_reading(path: Path | str) -> SqlJournal | LinesJournal:
     from rollout.journal.store import SqlJournal
 
     return SqlJournal(path, readonly=True)
+
+
+def open_for_commands(path: Path | str) -> SqlJournal:
+    """The journal at a path, for appending what a person said; never makes one.
+
+    Raises InputError when it is not there or is a recording, JournalError when it is no journal.
+    """
+    from rollout.journal.store import open_journal
+
+    return open_journal(path, create=False)
 
 
 def make(path: Path) -> None:

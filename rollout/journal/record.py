@@ -113,10 +113,10 @@ def _intact(row: Row) -> bool:
 
 def _misplaced(before: Row, row: Row, rows: Sequence[Row]) -> NoReturn:
     wanted = before.seq + 1
-    if any(other.seq == wanted for other in rows):
-        raise JournalError(f"entry {wanted} is out of order: {_name(before)} precedes {row.seq}")
     if row.seq <= before.seq:
         raise JournalError(f"entry {row.seq} is there twice or out of order: after {_name(before)}")
+    if any(other.seq == wanted for other in rows):
+        raise JournalError(f"entry {wanted} is out of order: entry {row.seq} comes before it")
     raise JournalError(f"entry {wanted} is missing: a gap before entry {row.seq}")
 
 

@@ -8,7 +8,7 @@ from rollout.decide.facts import Confirmed, Decided, Started
 from rollout.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from rollout.ports import Entry
 
@@ -40,12 +40,11 @@ def plan_name(started: Started) -> str:
     return name if isinstance(name, str) else started.rollout
 
 
-def matching(entries: Iterable[Entry], name: str) -> list[str]:
-    """Rollout ids that a name stands for (an id, or a plan's name), the latest started last.
+def matching(known: Mapping[str, str], name: str) -> list[str]:
+    """Rollout ids, of those in `names`, that a plan's name or an id stands for; the latest last.
 
     Raises InputError, which lists the known names.
     """
-    known = names(entries)
     ids = [rollout for rollout, plan in known.items() if name in (rollout, plan)]
     if not ids:
         listed = ", ".join(sorted(set(known.values()))) or "none yet"

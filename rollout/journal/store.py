@@ -75,14 +75,18 @@ class SqlJournal:
             if readonly or not create:
                 raise InputError(f"there is no journal at {self.path}")
             make(self.path)
-        self._engine = self._reader() if readonly else self._writer()
-        self._empty = self._check_tables(make=not readonly)
+        self._engine = self._reader()
+        self._empty = self._is_empty()
+        if not readonly:  # only now, as a writer leaves its mark on a file that may not be ours
+            self._engine = self._writer()
+            if self._empty:
+                self._create()
 
     def append(self, facts: Sequence[Fact], after: int) -> list[Entry]:
         """See rollout.ports.Journal; all facts are on disk when this returns, or none is."""
         with self._words():
             try:
-                with self._engine.execution_options(begin="BEGIN IMMEDIATE").begin() as connection:
+                with self._writing() as connection:
                     last = _last(connection)
                     verify([last] if last.seq else [], _before(last))
                     check_last(last, after)
@@ -119,7 +123,7 @@ class SqlJournal:
 
     def _stored(self, after: int) -> list[tuple[Row, tuple[Any, ...]]]:
         if self._empty:
-            self._empty = self._check_tables(make=False)
+            self._empty = self._is_empty()
         found = [] if self._empty else self._select(after)
         check_kept(after, kept=bool(found) and found[0][0].seq == after)
         verify([row for row, _ in found], START if not after else _before(found[0][0]))
@@ -134,21 +138,25 @@ class SqlJournal:
             for row in found
         ]
 
-    def _check_tables(self, *, make: bool) -> bool:
-        """Whether the file is still empty. Raises JournalError when it is somebody else's."""
+    def _is_empty(self) -> bool:
+        """Whether the file holds nothing yet. Raises JournalError when it is somebody else's."""
+        if self.path.is_dir():
+            raise JournalError(f"{self.path} is not a journal (a folder)")
         with self._words():
             tables = sql.inspect(self._engine).get_table_names()
-            if tables and ENTRIES.name not in tables:
-                raise JournalError(f"{self.path} is not a journal (another program's database)")
-            if make and not tables:
-                self._create()
-        return not tables and not make
+        if tables and ENTRIES.name not in tables:
+            raise JournalError(f"{self.path} is not a journal (another program's database)")
+        return not tables
 
     def _create(self) -> None:
-        with self._engine.execution_options(begin="BEGIN IMMEDIATE").begin() as connection:
+        with self._words(), self._writing() as connection:
             _TABLES.create_all(connection)
             for verb in ("UPDATE", "DELETE"):
                 connection.exec_driver_sql(_APPEND_ONLY.format(verb))
+
+    def _writing(self) -> AbstractContextManager[sql.Connection]:
+        """A transaction that no other writer can come in between, from its first word on."""
+        return self._engine.execution_options(begin="BEGIN IMMEDIATE").begin()
 
     def _writer(self) -> sql.Engine:
         url = sql.URL.create("sqlite", database=str(self.path))
@@ -179,11 +187,11 @@ class SqlJournal:
 
 def _path(where: Path | str) -> Path:
     if isinstance(where, Path) or "://" not in where:
-        return Path(where).absolute()
+        return Path(where).resolve()  # the write-ahead file lies beside the real one
     url = sql.make_url(where)
     if url.get_backend_name() != "sqlite" or not url.database:
         raise InputError(f"a journal is an SQLite file: {url.render_as_string()} is not one")
-    return Path(url.database).absolute()
+    return Path(url.database).resolve()
 
 
 def _durable(connection: Any, _record: object) -> None:

@@ -1,0 +1,125 @@
+"""`surefoot log`: the decision log, for people or as JSON lines; verified as it is read."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rollout.cli.words import clean, sentence, what
+from rollout.decide.facts import Decided, Observed
+from rollout.journal.record import document
+from rollout.journal.replay import matching, names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rollout.decide.facts import Fact
+    from rollout.ports import Entry, Journal
+
+_POLL = 0.5  # seconds between two readings with -f
+_COLOURS = {"roll back": "red", "route-failed": "red", "promote": "green", "advance": "green"}
+_COLOURS |= {"pause": "yellow", "human-said": "cyan", "drifted": "yellow"}
+
+
+def as_document(entry: Entry) -> dict[str, Any]:
+    """One entry as JSON: seq, at (ISO 8601, UTC), rollout, kind, the fact's own fields, hash."""
+    fact = document(entry.fact)
+    head = {"seq": entry.seq, "at": _utc(entry.fact.at).isoformat(timespec="microseconds")}
+    head |= {"rollout": fact.pop("rollout"), "kind": fact.pop("kind")}
+    del fact["at"]
+    return {**head, **fact, "hash": entry.hash}
+
+
+def print_entry(entry: Entry) -> None:
+    """Print one entry for people; nothing for a mere observation."""
+    if not isinstance(entry.fact, Observed):
+        _print_line(entry)
+
+
+def _print_line(entry: Entry) -> None:
+    click.echo(_line(entry))
+
+
+def _print_json(entry: Entry) -> None:
+    click.echo(json.dumps(as_document(entry), ensure_ascii=False))
+
+
+def _line(entry: Entry) -> str:
+    fact = entry.fact
+    at = _utc(fact.at).strftime("%Y-%m-%d %H:%M:%SZ")
+    did = click.style(f"{what(fact):<16}", fg=_colour(fact))
+    return f"{at}  {entry.seq:>5}  {clean(fact.rollout)}  {did}  {sentence(fact)}".rstrip()
+
+
+def _colour(fact: Fact) -> str | None:
+    return _COLOURS.get(fact.action if isinstance(fact, Decided) else fact.kind)
+
+
+def _utc(at: float) -> datetime:
+    return datetime.fromtimestamp(at, UTC)
+
+
+def batches(journal: Journal, *, follow: bool) -> Iterator[Sequence[Entry]]:
+    """What the journal holds, then, when following, what is appended; verified. JournalError."""
+    seq = 0
+    while True:
+        entries = journal.read(seq)
+        seq = entries[-1].seq if entries else seq
+        yield entries
+        if not follow:
+            return
+        time.sleep(_POLL)
+
+
+def chosen(parts: Iterator[Sequence[Entry]], name: str | None) -> Iterator[Entry]:
+    """The entries of one name's rollouts, later ones included. Raises InputError when unknown."""
+    known: dict[str, str] = {}
+    for part in parts:
+        if name is None:
+            yield from part
+        else:
+            known |= names(part)
+            ids = matching(known, name)
+            yield from (entry for entry in part if entry.fact.rollout in ids)
+
+
+@click.command(
+    short_help="Print the decision log.",
+    epilog="""\b
+Examples:
+  surefoot log
+  surefoot log -f discharge-summarizer-v2
+  surefoot log --json | jq 'select(.kind == "decided") | .sentence'
+
+\b
+With --json each line is one object: seq, at (ISO 8601, UTC), rollout, kind, the fields of that
+kind of fact, hash. The chain of hashes is verified on reading; a broken one ends with exit code 1
+and nothing after the last sound reading is printed.""",
+)
+@click.argument("name", required=False)
+@click.option("-f", "--follow", is_flag=True, help="Go on as the log grows, until Ctrl-C.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
+@click.option("--journal", type=click.Path(path_type=Path), help="Journal file, or a .jsonl one.")
+@click.option("--all", "everything", is_flag=True, help="Raw observations too.")
+def log(
+    name: str | None, journal: Path | None, *, follow: bool, as_json: bool, everything: bool
+) -> None:
+    """Print what was decided and done, in order, of all rollouts or of NAME (a plan's or an id)."""
+    from rollout.journal.files import open_for_reading
+    from rollout.journal.place import default_path
+
+    opened = open_for_reading(journal or default_path())
+    show = _print_json if as_json else _print_line
+    try:
+        for entry in chosen(batches(opened, follow=follow), name):
+            if everything or not isinstance(entry.fact, Observed):
+                show(entry)
+    except KeyboardInterrupt:
+        return  # the usual end of following
+    finally:
+        opened.close()

@@ -1,0 +1,133 @@
+"""`surefoot pause|resume|promote|abort NAME`: a person's command becomes a fact in the journal."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from rollout.decide.facts import Command, HumanSaid
+from rollout.errors import InputError, JournalMovedError
+
+if TYPE_CHECKING:
+    from rollout.ports import Entry, Journal
+
+LIMIT = 200  # letters of free text that a person may leave in the journal
+_RETRIES = 20  # a controller appends a few times per look; one of these falls in between
+
+
+def say(
+    journal: Journal, name: str, command: Command, *, actor: str, reason: str, now: float
+) -> Entry:
+    """Append a person's command for the latest rollout of that name (a plan's name or an id).
+
+    Raises InputError for an unknown name or an ended rollout, JournalMovedError when the journal
+    never stood still.
+    """
+    from rollout.cli.words import clean
+
+    entries: list[Entry] = []
+    for _ in range(_RETRIES):
+        entries += journal.read(entries[-1].seq if entries else 0)
+        fact = HumanSaid(
+            rollout=_open_rollout(entries, name),
+            at=now,
+            command=command,
+            actor=clean(actor, LIMIT),
+            reason=clean(reason, LIMIT),
+        )
+        try:
+            return journal.append([fact], after=entries[-1].seq)[0]
+        except JournalMovedError:
+            continue
+    raise JournalMovedError("the journal keeps moving; nothing was recorded, say it again")
+
+
+def _open_rollout(entries: list[Entry], name: str) -> str:
+    from rollout.journal.replay import by_rollout, end_of, matching, names
+
+    rollout = matching(names(entries), name)[-1]
+    end = end_of(by_rollout(entries)[rollout])
+    if end:
+        ended = {"promote": "promoted", "roll back": "rolled back"}[end]
+        raise InputError(f"{rollout} has ended: it was {ended}")
+    return rollout
+
+
+def _record(command: Command, name: str, journal: Path, actor: str, reason: str) -> Entry:
+    from rollout.journal.files import open_for_commands
+    from rollout.wire import SystemClock
+
+    opened = open_for_commands(journal)
+    try:
+        now = SystemClock().now()
+        return say(opened, name, command, actor=actor, reason=reason, now=now)
+    finally:
+        opened.close()
+
+
+def _tell(entry: Entry, journal: Path, *, as_json: bool) -> None:
+    from rollout.cli.log import as_document
+    from rollout.journal.lock import holder
+
+    if as_json:
+        click.echo(json.dumps(as_document(entry), ensure_ascii=False))
+    elif isinstance(entry.fact, HumanSaid):
+        click.echo(
+            f"recorded as entry {entry.seq}: {entry.fact.command} {entry.fact.rollout} by "
+            f"{entry.fact.actor}; the controller acts on it at its next tick"
+        )
+    if holder(journal) is None:
+        click.echo("warning: no controller is running: it acts when `surefoot run` starts", err=True)
+
+
+def whoami() -> str:
+    """`user@host`; the user's number where the machine knows no name."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = f"uid-{os.getuid()}"
+    return f"{user}@{socket.gethostname()}"
+
+
+_HELP = """{does}
+
+NAME is a plan's name (its latest rollout) or a rollout id. The command is recorded in the journal
+with your name; the controller acts on it at its next tick."""
+_EXAMPLE = """\b
+Example:
+  surefoot {command} discharge-summarizer-v2 --reason "ticket 4711"
+"""
+
+
+def _command(command: Command, does: str) -> click.Command:
+    @click.command(
+        name=command,
+        short_help=does,
+        help=_HELP.format(does=does),
+        epilog=_EXAMPLE.format(command=command),
+    )
+    @click.argument("name")
+    @click.option("--reason", default="", help=f"Why, at most {LIMIT} letters; no patient data.")
+    @click.option("--journal", type=click.Path(path_type=Path), help="Journal file.")
+    @click.option("--as", "actor", help="Who says it, where that is not user@host.")
+    @click.option("--json", "as_json", is_flag=True, help="Print the entry as a line of JSON.")
+    def run(name: str, reason: str, journal: Path | None, actor: str | None, as_json: bool) -> None:
+        from rollout.journal.place import default_path
+
+        where = journal or default_path()
+        entry = _record(command, name, where, actor or whoami(), reason)
+        _tell(entry, where, as_json=as_json)
+
+    return run
+
+
+pause = _command("pause", "Hold the canary's weight; the rollback tests go on.")
+resume = _command("resume", "Let a paused rollout go on.")
+promote = _command("promote", "Send all traffic to the canary, whatever the evidence says so far.")
+abort = _command("abort", "Send all traffic back to stable and end the rollout.")

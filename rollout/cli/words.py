@@ -1,0 +1,96 @@
+"""Facts in words, for people: one line each, free of what a terminal would act upon."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable
+from typing import Any
+
+from rollout.decide.facts import (
+    Confirmed,
+    Decided,
+    Drifted,
+    Fact,
+    HumanSaid,
+    Observed,
+    RouteFailed,
+    Started,
+)
+from rollout.decide.split import Split
+
+
+def clean(text: str, limit: int | None = None) -> str:
+    """Text on one line without control or direction-changing characters, cut at `limit`."""
+    spaced = " ".join(text.split())
+    kept = "".join(letter for letter in spaced if unicodedata.category(letter)[0] != "C")
+    return kept if limit is None or len(kept) <= limit else kept[: limit - 1] + "…"
+
+
+def what(fact: Fact) -> str:
+    """What happened, in a word or two: the decided action, the person's command, else the kind."""
+    match fact:
+        case Decided(action="advance"):
+            return f"advance to {percent(fact.split)}"
+        case Decided():
+            return fact.action
+        case HumanSaid():
+            return f"{fact.command} (said)"
+    return fact.kind.replace("-", " ")
+
+
+def sentence(fact: Fact) -> str:
+    """The rest of it, in one sentence."""
+    return clean(_SENTENCES[type(fact)](fact))
+
+
+def percent(split: Split) -> str:
+    """The canary's share, as people write it."""
+    return f"{split.share * 100:.4g} %"
+
+
+def _started(fact: Started) -> str:
+    spec = fact.plan.get("spec")
+    spec = spec if isinstance(spec, dict) else {}
+    stable, canary = (_version(spec.get(arm)) for arm in ("stable", "canary"))
+    return f"{spec.get('service', '?')} {stable} -> {canary} (Surefoot {fact.controller})"
+
+
+def _version(arm: object) -> str:
+    return str(arm.get("version", "?")) if isinstance(arm, dict) else "?"
+
+
+def _observed(fact: Observed) -> str:
+    samples = sum(len(one.samples) for many in fact.series.values() for one in many)
+    problems = [f"{name}: {words}" for name, words in fact.problems.items()]
+    return "; ".join([f"{samples} new samples", *problems])
+
+
+def _decided(fact: Decided) -> str:
+    return fact.sentence
+
+
+def _confirmed(fact: Confirmed) -> str:
+    return f"the mesh shows {percent(fact.split)} canary (decision {fact.decision})"
+
+
+def _route_failed(fact: RouteFailed) -> str:
+    return f"attempt {fact.attempt} of decision {fact.decision}: {fact.problem}"
+
+
+def _human_said(fact: HumanSaid) -> str:
+    return f"{fact.actor}: {fact.reason}" if fact.reason else fact.actor
+
+
+def _drifted(fact: Drifted) -> str:
+    return f"somebody else moved the weights: {percent(fact.seen)} canary"
+
+
+_SENTENCES: dict[type, Callable[[Any], str]] = {
+    Started: _started,
+    Observed: _observed,
+    Decided: _decided,
+    Confirmed: _confirmed,
+    RouteFailed: _route_failed,
+    HumanSaid: _human_said,
+    Drifted: _drifted,
+}
