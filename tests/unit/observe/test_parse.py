@@ -55,6 +55,12 @@ def test_arms_codes_and_keys(read):
     ]
 
 
+@pytest.mark.parametrize(("code", "bad"), [("500", True), ("5000", False), ("0", False)])
+def test_a_bad_unit_s_label_matches_as_a_whole(read, code, bad):
+    ((one,), _) = read([item("v1", (998, 10), code=code)])
+    assert one.bad is bad
+
+
 def test_keys_are_canonical_short_and_different(read):
     pods = [f"{'pod-of-a-rather-long-name' * 3}-{i}" for i in range(2)]
     one, two = (item("v1", (998, 1), pod=pod, app="x") for pod in pods)

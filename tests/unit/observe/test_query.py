@@ -51,8 +51,9 @@ def test_two_guardrails_on_one_metric_share_a_query(ask):
 
 
 def test_rates_are_asked_first(ask):
-    (first, second) = queries([ask(guardrails=[LATENCY, ERRORS])], NOW)
-    assert (first.parts[0].guardrail, second.parts[0].guardrail) == ("errors", "latency")
+    verdicts = ERRORS | {"name": "verdicts", "template": "quality/verdict"}
+    found = queries([ask(guardrails=[LATENCY, verdicts])], NOW)
+    assert [query.parts[0].guardrail for query in found] == ["verdicts", "latency"]
 
 
 def test_names_match_only_themselves(ask):
