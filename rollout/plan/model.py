@@ -142,7 +142,7 @@ class Spec(Model):
                 "P011",
                 f"the interval {duration(interval)} is no multiple of "
                 f"the scrape interval {duration(scrape)}",
-                hint=f"use {duration(scrape * max(1, round(looks)))}",
+                hint=f"write `interval: {duration(scrape * max(1, round(looks)))}`",
             )
         return interval
 

@@ -47,7 +47,7 @@ class Document:
         return Mistake(self.file, mark.line + 1, mark.column + 1, code, message, hint)
 
     def find(self, path: Path) -> tuple[yaml.Node, yaml.Node]:
-        """The key's node and the value's node at a path, or at its nearest parent."""
+        """The key's and the value's node at a path; where it ends early, its last key, twice."""
         key = value = self.root
         for part in path:
             if isinstance(value, yaml.MappingNode) and part in self.pairs(value):
@@ -55,7 +55,7 @@ class Document:
             elif isinstance(value, yaml.SequenceNode) and isinstance(part, int):
                 key = value = value.value[part]
             else:
-                break
+                return key, key
         return key, value
 
     def pairs(self, node: yaml.MappingNode) -> Pairs:

@@ -56,14 +56,14 @@ def percent(value: float) -> str:
 
 def duration(value: float) -> str:
     """Seconds for people: `90` is `1m30s`."""
-    if value < 1:
+    if 0 < value < 1:
         return f"{value * 1000:.0f}ms"
     rest, parts = round(value), []
     for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
         count, rest = divmod(rest, size)
         if count:
             parts.append(f"{count}{unit}")
-    return "".join(parts[:2])
+    return "".join(parts[:2]) or "0s"
 
 
 # A dumped plan is itself a valid plan, so quantities are written back with their unit.
