@@ -6,13 +6,13 @@ import pytest
 
 from rollout.observe.parse import parse
 from rollout.observe.query import queries
-from tests.unit.observe.conftest import ERRORS, LATENCY
+from tests.asking import ERRORS, LATENCY, ask
 
 NOW = 1000.0
 
 
 @pytest.fixture
-def read(ask):
+def read():
     """Parse an answer for one guardrail of one rollout: (series, problem)."""
 
     def go(result, guardrail=ERRORS, since=None):
@@ -233,7 +233,7 @@ def test_idle_arms_may_agree(read):
     assert read(still)[1] == ""
 
 
-def test_a_problem_stays_with_its_rollout(ask):
+def test_a_problem_stays_with_its_rollout():
     asks = [ask(service=name, guardrails=[ERRORS]) for name in ("well", "ill")]
     (query,) = queries(asks, NOW)
     result = [item("v1", (998, 5), service="well"), item("v1", (998, "NaN"), service="ill")]

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from rollout.observe.prometheus import PrometheusObserver
-from tests.unit.observe.conftest import ERRORS, LATENCY
+from tests.asking import ERRORS, LATENCY, ask
 
 NOW = 1000.0
 LABELS = {"destination_service": "summarizer", "destination_version": "v1"}
@@ -65,7 +65,7 @@ def fake():
 
 
 @pytest.fixture
-def observe(ask, fake):
+def observe(fake):
     """One rollout's answer, for given guardrails."""
     observer = PrometheusObserver(timeout=0.2)
 

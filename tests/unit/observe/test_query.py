@@ -5,7 +5,7 @@ import re
 import pytest
 
 from rollout.observe.query import queries
-from tests.unit.observe.conftest import ERRORS, LATENCY
+from tests.asking import ERRORS, LATENCY, ask
 
 NOW = 10_000.0
 
@@ -14,7 +14,7 @@ def window(text):
     return int(text.rpartition("[")[2].removesuffix("s]"))
 
 
-def test_two_metrics_of_two_rollouts_are_two_queries(ask):
+def test_two_metrics_of_two_rollouts_are_two_queries():
     found = queries([ask(service="a"), ask(service="b")], NOW)
     labels = '{destination_service=~"a|b",destination_version=~"v1|v2"}[15s]'
     assert [query.text for query in found] == [
@@ -24,7 +24,7 @@ def test_two_metrics_of_two_rollouts_are_two_queries(ask):
     assert [[part.rollout for part in query.parts] for query in found] == [["a", "b"]] * 2
 
 
-def test_a_template_s_own_matchers_and_the_plan_s_labels_are_used(ask):
+def test_a_template_s_own_matchers_and_the_plan_s_labels_are_used():
     istio = ERRORS | {"template": "istio/errors", "labels": {"version": "app_version"}}
     (query,) = queries([ask(guardrails=[istio])], NOW)
     assert query.text.startswith(
@@ -33,7 +33,7 @@ def test_a_template_s_own_matchers_and_the_plan_s_labels_are_used(ask):
     )
 
 
-def test_servers_and_labels_are_asked_apart(ask):
+def test_servers_and_labels_are_asked_apart():
     odd = ERRORS | {"labels": {"service": "app"}}
     asks = [
         ask(service="a", guardrails=[ERRORS]),
@@ -44,19 +44,19 @@ def test_servers_and_labels_are_asked_apart(ask):
     assert sorted(len(query.parts) for query in queries(asks, NOW)) == [1, 1, 2]
 
 
-def test_two_guardrails_on_one_metric_share_a_query(ask):
+def test_two_guardrails_on_one_metric_share_a_query():
     strict = ERRORS | {"name": "strict", "margin": {"absolute": "0.1%"}}
     (query,) = queries([ask(guardrails=[ERRORS, strict])], NOW)
     assert [part.guardrail for part in query.parts] == ["errors", "strict"]
 
 
-def test_rates_are_asked_first(ask):
+def test_rates_are_asked_first():
     verdicts = ERRORS | {"name": "verdicts", "template": "quality/verdict"}
     found = queries([ask(guardrails=[LATENCY, verdicts])], NOW)
     assert [query.parts[0].guardrail for query in found] == ["verdicts", "latency"]
 
 
-def test_names_match_only_themselves(ask):
+def test_names_match_only_themselves():
     (query,) = queries([ask(service="a.b-c", guardrails=[ERRORS])], NOW)
     assert r'destination_service=~"a\\.b-c"' in query.text
 
@@ -71,19 +71,19 @@ def test_names_match_only_themselves(ask):
         (NOW - 90_000, 3600 + 2 * 2 + 1),  # an hour at most
     ],
 )
-def test_the_window_reaches_back_to_the_last_known_sample(ask, since, seconds):
+def test_the_window_reaches_back_to_the_last_known_sample(since, seconds):
     known = {} if since is None else {"errors": since}
     (query,) = queries([ask(known, guardrails=[ERRORS])], NOW)
     assert window(query.text) == seconds
 
 
-def test_the_oldest_since_sets_the_window(ask):
+def test_the_oldest_since_sets_the_window():
     asks = [ask({"errors": NOW - age}, f"s{age}", guardrails=[ERRORS]) for age in (4, 60, 8)]
     (query,) = queries(asks, NOW)
     assert window(query.text) == 65
 
 
-def test_a_large_fleet_is_asked_in_chunks_and_every_service_once(ask):
+def test_a_large_fleet_is_asked_in_chunks_and_every_service_once():
     asks = [ask({"errors": NOW - 2}, f"s{i}", guardrails=[ERRORS]) for i in range(600)]
     found = queries(asks, NOW)
     assert [len(query.parts) for query in found] == [250, 250, 100]
@@ -91,7 +91,7 @@ def test_a_large_fleet_is_asked_in_chunks_and_every_service_once(ask):
     assert sorted(named) == sorted(f"s{i}" for i in range(600))
 
 
-def test_a_rollout_that_was_blind_for_long_widens_its_own_chunk_only(ask):
+def test_a_rollout_that_was_blind_for_long_widens_its_own_chunk_only():
     fresh = [ask({"errors": NOW - 2}, f"s{i}", guardrails=[ERRORS]) for i in range(300)]
     late = [ask({"errors": NOW - 3000}, f"late{i}", guardrails=[ERRORS]) for i in range(3)]
     found = queries([*fresh, *late], NOW)

@@ -1,6 +1,4 @@
-"""Plans and asks for the observers' tests."""
-
-import pytest
+"""Plans and asks for the tests of observers."""
 
 from rollout.plan.model import Plan
 from rollout.ports import Ask
@@ -9,7 +7,8 @@ ERRORS = {"name": "errors", "template": "envoy/errors", "margin": {"absolute": "
 LATENCY = {"name": "latency", "template": "envoy/latency", "tolerance": "10%"}
 
 
-def build(service="summarizer", guardrails=(ERRORS, LATENCY), url="http://p:9090", scrape="2s"):
+def plan(service="summarizer", guardrails=(ERRORS, LATENCY), url="http://p:9090", scrape="2s"):
+    """A plan that rolls v2 of a service out over v1."""
     route = {"envoy": {"file": "/etc/envoy/routes.json", "admin": "http://127.0.0.1:9901"}}
     spec = {
         "service": service,
@@ -30,17 +29,6 @@ def build(service="summarizer", guardrails=(ERRORS, LATENCY), url="http://p:9090
     return Plan.model_validate(document)
 
 
-@pytest.fixture
-def plan():
-    """A builder of plans."""
-    return build
-
-
-@pytest.fixture
-def ask():
-    """A builder of asks; the rollout's id is its service."""
-
-    def make(since=None, service="summarizer", **words):
-        return Ask(service, build(service, **words), since or {})
-
-    return make
+def ask(since=None, service="summarizer", **words):
+    """What a rollout of `service` asks, whose id is the service's name."""
+    return Ask(service, plan(service, **words), since or {})
