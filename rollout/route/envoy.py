@@ -25,19 +25,21 @@ class Arms:
 def patch(manifest: Json, arms: Arms, split: Split, mark: str) -> Json:
     """The manifest with `split` on every weighted route of these arms, and `mark` as its version.
 
-    An arm that a route does not name yet is added, stable first and canary last. Everything else
-    stays as it is. A third cluster with a share is refused, unless the canary's share goes to zero:
-    a rollback never waits. Raises RouteError.
+    An arm that a route does not name yet is added, stable first and canary last. The mark also goes
+    into the configuration's metadata, because Envoy shows a new version only of new content. All
+    else stays as it is. A third cluster with a share is refused, unless the canary's share goes to
+    zero: a rollback never waits. Raises RouteError.
     """
     patched = copy.deepcopy(manifest)
-    for weighted in _owned(patched, arms):
+    owned = _owned(patched, arms)
+    for weighted in owned:
         if split.canary:
             _refuse_others(weighted, arms)
         _set(weighted, arms.stable, split.stable, place=0)
         _set(weighted, arms.canary, split.canary, place=len(weighted.clusters))
         if (total := key(weighted.field, "total_weight")) in weighted.field:
             weighted.field[total] = sum(map(weight, weighted.clusters))
-    patched[key(patched, "version_info")] = mark
+    _stamp(patched, {weighted.config for weighted in owned}, mark)
     return patched
 
 
@@ -95,6 +97,14 @@ def shown(dump: Json, names: set[str]) -> Json:
     versions = {str(entry.get("version_info", "")) for entry in found.values()}
     resources = [found[name]["route_config"] for name in sorted(found)]
     return {"version_info": ", ".join(sorted(versions)), "resources": resources}
+
+
+def _stamp(manifest: Json, names: set[str], mark: str) -> None:
+    manifest[key(manifest, "version_info")] = mark
+    for config in dicts(manifest["resources"]):
+        if str(config.get("name", "")) in names:
+            metadata = config.setdefault("metadata", {})
+            metadata.setdefault(key(metadata, "filter_metadata"), {})["surefoot"] = {"mark": mark}
 
 
 def _owned(manifest: Json, arms: Arms) -> list[Weighted]:

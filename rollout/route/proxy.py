@@ -10,6 +10,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import yaml
+
 from rollout.decide.split import Split
 from rollout.errors import RouteError
 from rollout.plan.model import EnvoyRoute, Plan
@@ -116,14 +118,25 @@ def _why(error: Exception) -> str:
 
 def _load(file: Path) -> Json:
     try:
-        manifest = json.loads(file.read_text())
+        text = file.read_text()
+        manifest = yaml.safe_load(text) if _is_yaml(file) else json.loads(text)
     except OSError as error:
         raise RouteError(f"cannot read route file {file}: {error.strerror}") from None
-    except ValueError as error:
-        raise RouteError(f"route file {file} is not JSON: {error}") from None
+    except (ValueError, yaml.YAMLError) as error:
+        raise RouteError(f"cannot parse route file {file}: {error}") from None
     if not isinstance(manifest, dict):
-        raise RouteError(f"route file {file} is not a JSON object")
+        raise RouteError(f"route file {file} holds no object")
     return manifest
+
+
+def _dumped(file: Path, manifest: Json) -> str:
+    if _is_yaml(file):
+        return yaml.safe_dump(manifest, sort_keys=False)
+    return json.dumps(manifest, indent=1)
+
+
+def _is_yaml(file: Path) -> bool:
+    return file.suffix in (".yaml", ".yml")  # Envoy, too, goes by the name
 
 
 def _replace(file: Path, manifest: Json) -> None:
@@ -132,7 +145,7 @@ def _replace(file: Path, manifest: Json) -> None:
         handle, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
         try:
             with os.fdopen(handle, "w") as out:
-                json.dump(manifest, out, indent=1)
+                out.write(_dumped(file, manifest))
                 out.flush()
                 os.fsync(out.fileno())
             shutil.copymode(file, name)

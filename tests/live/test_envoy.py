@@ -1,0 +1,146 @@
+"""The Envoy router on a real Envoy with real traffic."""
+
+import asyncio
+import json
+import stat
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from rollout.decide.split import Split
+from rollout.errors import RouteError
+from rollout.route.proxy import EnvoyRouter
+from tests.mesh import ask_many, load, mesh, plan_for
+
+pytestmark = pytest.mark.live
+ROUTER = EnvoyRouter()
+
+
+def move(plan, split, mark):
+    ROUTER.write(plan, split, mark)
+    wait(lambda: ROUTER.read(plan, split.total).mark == mark, f"receipt of {mark}")
+
+
+def wait(condition, what):
+    until = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < until, f"no {what} after 5 s"
+        time.sleep(0.005)
+
+
+def versions(url, count):
+    replies = asyncio.run(ask_many(url, count))
+    assert {reply.status for reply in replies} == {200}
+    return [reply.version for reply in replies]
+
+
+def test_weights_move_live_and_the_receipt_shows_it(net):
+    assert set(versions(net.envoy.url, 50)) == {"v1"}
+    move(net.plan, Split(50), "half")
+    assert 60 <= versions(net.envoy.url, 200).count("v2") <= 140  # 5.6 standard deviations
+    move(net.plan, Split(100), "all")
+    assert set(versions(net.envoy.url, 50)) == {"v2"}
+    assert ROUTER.read(net.plan, 100).split == Split(100)
+
+
+def test_a_tenth_of_a_per_cent_is_a_share_of_its_own(net):
+    move(net.plan, Split(10, 10_000), "tiny")
+    seen = ROUTER.read(net.plan, 10_000)
+    assert seen.split == Split(10, 10_000)
+    assert ROUTER.read(net.plan, 100).split == Split(1)
+    batches = (versions(net.envoy.url, 2000).count("v2") for _ in range(10))
+    assert 0 < next(filter(None, batches)) < 16  # 2 expected: outside in fewer than 1 of 1e8 runs
+
+
+def test_no_request_fails_over_weight_changes_under_load(net):
+    async def main():
+        enough = asyncio.Event()
+        slow = asyncio.create_task(load(net.envoy.url + "/?ms=150", enough))
+        fast = asyncio.create_task(load(net.envoy.url, enough))
+        for number in range(40):
+            canary = number % 2 * 100
+            await asyncio.to_thread(ROUTER.write, net.plan, Split(canary), f"flip-{number}")
+            await asyncio.sleep(0.02)
+        enough.set()
+        return await slow + await fast
+
+    replies = asyncio.run(main())
+    assert [reply for reply in replies if reply.status != 200] == []
+    assert {reply.version for reply in replies} == {"v1", "v2"}
+
+
+def test_an_unknown_cluster_is_refused_by_name_and_the_last_weights_stay(net):
+    move(net.plan, Split(5), "good")
+    unknown = plan_for(net.envoy, canary="v9")
+    with pytest.raises(RouteError, match="summarizer-v2 has weight 5"):
+        ROUTER.write(unknown, Split(10), "bad")
+    move(net.plan, Split(0), "zero")
+    ROUTER.write(unknown, Split(10), "bad")
+    wait(lambda: "unknown cluster" in ROUTER.diagnose(unknown), "diagnosis")
+    assert ROUTER.diagnose(unknown) == "Envoy refused the update: unknown cluster summarizer-v9"
+    seen = ROUTER.read(unknown, 100)
+    assert (seen.split, seen.mark) == (Split(0), "zero")
+    assert set(versions(net.envoy.url, 50)) == {"v1"}
+
+
+def test_another_refusal_is_counted_and_the_last_weights_stay(net):
+    move(net.plan, Split(5), "good")
+    manifest = json.loads(net.envoy.file.read_text())
+    manifest["resources"][0]["virtual_hosts"][0]["domains"] = []
+    net.envoy.file.write_text(json.dumps(manifest))
+    ROUTER.write(net.plan, Split(50), "bad")
+    wait(lambda: "update_rejected 1" in ROUTER.diagnose(net.plan), "diagnosis")
+    assert ROUTER.read(net.plan, 100).split == Split(5)
+
+
+def test_a_killed_envoy_is_a_route_error_and_comes_back_with_the_last_weights(net):
+    move(net.plan, Split(25), "quarter")
+    net.envoy.process.kill()
+    with pytest.raises(RouteError, match=r"Envoy at http.* does not answer: connection refused"):
+        ROUTER.read(net.plan, 100)
+    assert "does not answer" in ROUTER.diagnose(net.plan)
+    ROUTER.write(net.plan, Split(100), "written while Envoy was away")
+    with net.restart():
+        seen = ROUTER.read(net.plan, 100)
+        assert (seen.split, seen.mark) == (Split(100), "written while Envoy was away")
+        assert set(versions(net.envoy.url, 20)) == {"v2"}
+
+
+def test_the_environment_s_proxies_are_not_asked(net, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    assert ROUTER.read(net.plan, 100).mark == "initial"
+
+
+def test_a_dead_canary_answers_503_at_once(tmp_path):
+    with mesh(tmp_path, dead="v2") as net:
+        move(net.plan, Split(100), "all")
+        replies = asyncio.run(ask_many(net.envoy.url, 20))
+        assert {reply.status for reply in replies} == {503}
+        assert max(reply.seconds for reply in replies) < 1
+
+
+def test_a_file_that_is_missing_or_no_routes_is_refused_and_kept(net):
+    file = net.envoy.file
+    for text in ("{", "[]", '{"resources": []}'):
+        file.write_text(text)
+        for call in (
+            lambda: ROUTER.write(net.plan, Split(5), "m"),
+            lambda: ROUTER.read(net.plan, 9),
+        ):
+            with pytest.raises(RouteError):
+                call()
+        assert file.read_text() == text
+    file.unlink()
+    with pytest.raises(RouteError, match=r"cannot read route file .*: No such file or directory"):
+        ROUTER.write(net.plan, Split(5), "m")
+
+
+def test_rights_are_kept_and_nothing_is_left_beside_the_file(net):
+    net.envoy.file.chmod(0o640)
+    before = set(net.folder.iterdir())
+    with ThreadPoolExecutor(4) as pool:
+        for number in range(8):
+            pool.submit(ROUTER.write, net.plan, Split(number), str(number))
+    assert stat.S_IMODE(net.envoy.file.stat().st_mode) == 0o640
+    assert set(net.folder.iterdir()) == before

@@ -1,0 +1,112 @@
+"""What Envoy counts and Prometheus scrapes: the series that the templates name, exactly."""
+
+import asyncio
+import re
+import time
+
+import aiohttp
+import pytest
+import requests
+
+from rollout.decide.split import Split
+from rollout.demo.envoy_config import LATENCY_EDGES
+from rollout.demo.process import free_ports
+from rollout.demo.servers import start_prometheus
+from rollout.plan.templates import TEMPLATES
+from rollout.route.proxy import EnvoyRouter
+from tests.mesh import SERVICE, ask, ask_many, mesh
+
+pytestmark = pytest.mark.live
+ERRORS, LATENCY = TEMPLATES["envoy/errors"], TEMPLATES["envoy/latency"]
+
+
+def get(url, **params):
+    with requests.Session() as session:
+        session.trust_env = False
+        answer = session.get(url, params=params, timeout=5)
+        answer.raise_for_status()
+        return answer
+
+
+def page(net, series):
+    """Every (labels, value) of a series on Envoy's own metrics page."""
+    found = re.findall(rf"^{series}{{(.*)}} (\S+)$", get(net.envoy.metrics).text, re.MULTILINE)
+    return [(dict(re.findall(r'(\w+)="([^"]*)"', text)), value) for text, value in found]
+
+
+def stored(prometheus, series):
+    """Every (labels, value) of a series that Prometheus has now."""
+    answer = get(f"{prometheus.url}/api/v1/query", query=series).json()
+    return [(result["metric"], result["value"][1]) for result in answer["data"]["result"]]
+
+
+def codes(found):
+    """Requests by version and status, from samples of the errors template's series."""
+    assert {of[ERRORS.service] for of, _ in found} <= {SERVICE}
+    return {(of[ERRORS.version], int(of["envoy_response_code"])): int(value) for of, value in found}
+
+
+def below(found, version):
+    """Requests at or below each edge, from samples of the latency template's series."""
+    return {
+        float(of["le"]): int(value)
+        for of, value in found
+        if (of[LATENCY.service], of[LATENCY.version]) == (SERVICE, version)
+    }
+
+
+def wait(condition, seconds):
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, f"not so after {seconds} s"
+        time.sleep(0.05)
+
+
+def test_prometheus_shows_the_versions_own_counts_under_the_labels_of_the_templates(tmp_path):
+    (port,) = free_ports(1)
+    with (
+        mesh(tmp_path / "envoy") as net,
+        start_prometheus(tmp_path / "prometheus", port, {"envoy": net.envoy.metrics}) as prometheus,
+    ):
+        EnvoyRouter().write(net.plan, Split(50), "half")
+        wait(lambda: EnvoyRouter().read(net.plan, 100).mark == "half", 5)
+        for path, count in (("/", 60), ("/?status=500", 20), ("/?status=404", 10)):
+            asyncio.run(ask_many(net.envoy.url + path, count))
+        assert sum(net.toys.served.values()) == 90
+        wait(lambda: codes(stored(prometheus, ERRORS.series)) == net.toys.served, 20)
+        for version in ("v1", "v2"):
+            count = sum(n for (of, _), n in net.toys.served.items() if of == version)
+            wait(lambda n=count, of=version: total(prometheus, of) == n, 5)
+
+
+def total(prometheus, version):
+    return below(stored(prometheus, LATENCY.series), version).get(float("inf"))
+
+
+def test_every_bucket_holds_the_requests_that_took_less_than_its_latency(net):
+    """Envoy's time of a request lies between the version's own sleep and the client's time."""
+    delays = (3, 6, 9, 11, 14, 17, 19, 22, 31, 47, 49, 61, 77, 82, 93, 98, 102, 105, 109, 118, 145)
+
+    async def main():
+        async with aiohttp.ClientSession() as http:
+            return [(ms, await ask(http, f"{net.envoy.url}/?ms={ms}")) for ms in delays]
+
+    replies = asyncio.run(main())
+    wait(lambda: below(page(net, LATENCY.series), "v1").get(float("inf")) == len(delays), 5)
+    counts = below(page(net, LATENCY.series), "v1")
+    assert set(counts) == {*LATENCY_EDGES, float("inf")}
+    for edge in LATENCY_EDGES:
+        latency = round(edge * 4096 / 4095)
+        surely = sum(reply.seconds * 1000 < latency for _, reply in replies)
+        at_most = sum(ms - 1 < latency for ms, _ in replies)  # a sleep may end a tick early
+        assert surely <= counts[edge] <= at_most, edge
+
+
+def test_a_dead_version_s_requests_are_its_errors_and_no_latencies(tmp_path):
+    with mesh(tmp_path, dead="v2") as net:
+        EnvoyRouter().write(net.plan, Split(100), "all")
+        wait(lambda: EnvoyRouter().read(net.plan, 100).mark == "all", 5)
+        asyncio.run(ask_many(net.envoy.url, 20))
+        assert codes(page(net, ERRORS.series)) == {("v2", 503): 20}
+        time.sleep(0.5)  # a latency would have been merged by now
+        assert below(page(net, LATENCY.series), "v2").get(float("inf"), 0) == 0

@@ -1,0 +1,112 @@
+"""Laws of every patch: it says what was asked, twice is once, and the rest is not touched."""
+
+import copy
+
+import hypothesis.strategies as st
+from hypothesis import given
+
+from rollout.decide.split import Split
+from rollout.route.envoy import Arms, patch, split_of, version_of
+from rollout.route.walk import every_weighted
+
+ARMS = Arms("s-v1", "s-v2")
+WEIGHTS = st.integers(0, 10_000)
+NOTES = st.sampled_from(["", "30s", "ü"])
+FOREIGN = st.fixed_dictionaries(
+    {}, optional={"timeout": NOTES, "name": NOTES, "retry_policy": st.just({"num_retries": 3})}
+)
+
+
+@st.composite
+def splits(draw):
+    total = draw(st.sampled_from([100, 10_000]))
+    return Split(draw(st.integers(0, total)), total)
+
+
+@st.composite
+def routes(draw, owned):
+    """A route with foreign fields; `owned` ones name an arm, and maybe a third with no share."""
+    names = ["s-v1", "s-v2"] if owned else ["t-v1", "t-v2"]
+    chosen = draw(st.lists(st.sampled_from(names), min_size=1, unique=True))
+    clusters = [{"name": n, "weight": draw(WEIGHTS), **_noted(draw)} for n in chosen]
+    if draw(st.booleans()):
+        clusters.insert(draw(st.integers(0, len(clusters))), {"name": "s-v0", "weight": 0})
+    action = {**draw(FOREIGN), "weighted_clusters": {"clusters": clusters}}
+    return {**draw(FOREIGN), "match": {"prefix": draw(NOTES)}, "route": action}
+
+
+def _noted(draw):
+    return {"metadata_match": draw(NOTES)} if draw(st.booleans()) else {}
+
+
+@st.composite
+def manifests(draw):
+    plain = {"match": {"path": "/health"}, "route": {"cluster": "s-v1"}}
+    ours = draw(st.lists(routes(owned=True), min_size=1, max_size=3))
+    others = draw(st.lists(routes(owned=False) | st.just(plain), max_size=3))
+    mixed = draw(st.permutations([*ours, *others]))
+    host = {**draw(FOREIGN), "domains": ["*"], "routes": list(mixed)}
+    config = {**draw(FOREIGN), "validate_clusters": True, "virtual_hosts": [host]}
+    return {"version_info": draw(NOTES), "resources": [config]}
+
+
+def without_ours(manifest):
+    """The manifest less what the router owns: two weights, entries that are nothing else, marks."""
+    rest = copy.deepcopy(manifest)
+    del rest["version_info"]
+    rest["resources"][0].pop("metadata", None)
+    for weighted in every_weighted(rest):
+        for entry in weighted.clusters:
+            if entry["name"] in ARMS:
+                del entry["weight"]
+        weighted.clusters[:] = [
+            entry
+            for entry in weighted.clusters
+            if entry not in ({"name": "s-v1"}, {"name": "s-v2"})
+        ]
+    return rest
+
+
+@given(manifests(), splits(), NOTES)
+def test_the_patched_manifest_shows_the_split_and_the_mark(manifest, split, mark):
+    new = patch(manifest, ARMS, split, mark)
+    assert split_of(new, ARMS, split.total) == split
+    assert version_of(new) == mark
+
+
+@given(manifests(), splits(), NOTES)
+def test_twice_is_once(manifest, split, mark):
+    once = patch(manifest, ARMS, split, mark)
+    assert patch(once, ARMS, split, mark) == once
+
+
+@given(manifests(), splits(), splits(), NOTES)
+def test_the_last_write_wins_whatever_was_written_before(manifest, first, last, mark):
+    assert patch(patch(manifest, ARMS, first, "x"), ARMS, last, mark) == patch(
+        manifest, ARMS, last, mark
+    )
+
+
+@given(manifests(), splits())
+def test_nothing_else_is_touched(manifest, split):
+    before = copy.deepcopy(manifest)
+    new = patch(manifest, ARMS, split, "m")
+    assert without_ours(new) == without_ours(manifest)
+    assert manifest == before
+
+
+@given(manifests(), splits())
+def test_what_shares_the_traffic_sums_to_the_total(manifest, split):
+    for weighted in every_weighted(patch(manifest, ARMS, split, "m")):
+        if weighted.entries("s-v2"):
+            assert sum(entry["weight"] for entry in weighted.clusters) == split.total
+
+
+@given(st.integers(1, 10_000), st.integers(1, 10_000), st.sampled_from([100, 10_000]))
+def test_an_arm_with_traffic_is_never_shown_without(stable, canary, total):
+    clusters = [{"name": "s-v1", "weight": stable}, {"name": "s-v2", "weight": canary}]
+    route = {"route": {"weighted_clusters": {"clusters": clusters}}}
+    live = {"resources": [{"virtual_hosts": [{"routes": [route]}]}]}
+    seen = split_of(live, ARMS, total)
+    assert 0 < seen.canary < total
+    assert abs(seen.share - canary / (stable + canary)) <= 1 / total
