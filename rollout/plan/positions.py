@@ -43,8 +43,8 @@ class Document:
         return self._plain(self.root)
 
     def mistake(self, node: yaml.Node, code: str, message: str, hint: str = "") -> Mistake:
-        mark = node.start_mark
-        return Mistake(self.file, mark.line + 1, mark.column + 1, code, message, hint)
+        line, column = node.start_mark.line + 1, node.start_mark.column + 1
+        return Mistake(self.file, line, column, code, shown(message, 300), shown(hint, 300))
 
     def find(self, path: Path) -> tuple[yaml.Node, yaml.Node]:
         """The key's and the value's node at a path; where it ends early, its last key, twice."""

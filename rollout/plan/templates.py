@@ -10,9 +10,9 @@ from typing import Literal
 class Template:
     """A named way to read one metric.
 
-    A `rate` counts exposures in `series` and bad units among them (every label in `bad` matches its
-    regular expression, anchored). A `shape` reads the buckets of a histogram; `worse` says which end is
-    bad, and whether a tolerance is a share of the value (`relative`) or in its own unit.
+    A `rate` counts exposures in `series` and bad units among them: every label in `bad` matches
+    its regular expression, anchored. A `shape` reads the buckets of a histogram; `worse` says
+    which end is bad, `relative` whether a tolerance is a share of the value or in its unit.
     """
 
     kind: Literal["rate", "shape"]

@@ -226,9 +226,12 @@ def test_a_bomb_of_aliases_is_refused_at_once():
 
 
 def test_words_of_the_file_reach_the_terminal_without_control_characters():
-    (found,) = mistakes(GOOD.replace("  interval: 30s", r'  "inter\e[31mval": 30s'))
-    assert "\x1b" not in found
-    assert r"\x1b" in found
+    red = r'"\e[31mred"'
+    for good in ["interval", "envoy/errors", "RolloutPlan", "summarizer-v2", "30s"]:
+        (found,) = mistakes(GOOD.replace(good, red, 1))
+        assert "\x1b" not in found
+    (found,) = mistakes(GOOD.replace("envoy/errors", red))
+    assert r"no template is named `\x1b[31mred`" in found
 
 
 def test_files(tmp_path):
