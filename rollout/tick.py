@@ -76,8 +76,11 @@ class Controller:
         return set(self._active)
 
     def _is_due(self, rollout: str, now: float) -> bool:
-        asked = self.states[rollout].asked is not None
-        return asked or now >= self._due.get(rollout, 0.0) - 1e-3
+        """Whether a look is due: by the journal, so that a restart is no extra look."""
+        state = self.states[rollout]
+        recorded = (state.looked_at or 0.0) + state.plan.spec.interval
+        due = max(recorded, self._due.get(rollout, 0.0))
+        return state.asked is not None or now >= due - 1e-3
 
     def _ask(self, rollout: str) -> Ask:
         state = self.states[rollout]

@@ -54,7 +54,7 @@ def _observed(state: State, fact: Observed, _seq: int) -> State:
         gauges[guardrail.name] = _troubled(gauge, fact.at)
         if guardrail.name == counted:
             exposures = evidence
-    after = replace(state, gauges=gauges)
+    after = replace(state, gauges=gauges, looked_at=fact.at)
     return _share(_first_request(after, exposures, counted), exposures, before, fact.at)
 
 
@@ -128,7 +128,7 @@ def _share(state: State, exposures: Evidence, before: float | None, at: float) -
 
 def _decided(state: State, fact: Decided, seq: int) -> State:
     phase = MOVES.get((state.phase, fact.action), state.phase)
-    state = replace(state, phase=phase, last=fact, asked=None, drifted=False)
+    state = replace(state, phase=phase, last=fact, asked=None, drifted=False, looked_at=fact.at)
     if fact.action == "pause":
         return replace(state, paused_at=fact.at)
     if fact.action == "resume":

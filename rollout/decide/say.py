@@ -128,7 +128,7 @@ def _bound(name: str, readout: Readout) -> str:
 def _where(readout: Readout) -> str:
     if readout.edge is None:
         return ""
-    return f" beyond {readout.edge:g}"
+    return f" beyond {readout.edge:.3g}"
 
 
 def _closest(judgement: Judgement) -> str:

@@ -67,6 +67,7 @@ class State:
     shares: tuple[float, ...]
     awaiting: int | None = None
     decision: int = 0
+    looked_at: float | None = None
     attempts: int = 0
     retry_at: float = 0.0
     route_problem: str = ""

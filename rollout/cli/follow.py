@@ -1,0 +1,70 @@
+"""Facts in, a screen out: what `watch` and `demo` show while a journal grows."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from rollout.cli.report import report
+from rollout.cli.screen import STYLES, screen
+from rollout.cli.words import sentence, what
+from rollout.decide.facts import Decided, Observed
+from rollout.decide.fold import fold
+from rollout.decide.state import State
+from rollout.ports import Entry
+
+_LOG_LINES = 12
+_ACTIONS = {
+    "roll back": "rolled back",
+    "promote": "promoted",
+    "advance": "safe",
+    "route-failed": "harmful",
+    "human-said": "paused",
+}
+
+
+@dataclass
+class Follower:
+    """Folds entries as they come; keeps the newest lines of the log."""
+
+    name: str | None = None
+    states: dict[str, State] = field(default_factory=dict)
+    lines: deque[Text] = field(default_factory=lambda: deque(maxlen=_LOG_LINES))
+    seq: int = 0
+
+    def feed(self, entry: Entry) -> None:
+        """Take one entry; those of other rollouts than `name` are passed over."""
+        fact, self.seq = entry.fact, entry.seq
+        before = self.states.get(fact.rollout)
+        state = fold(before, fact, entry.seq)
+        if self.name not in {None, fact.rollout, state.plan.name}:
+            return
+        self.states[fact.rollout] = state
+        if not isinstance(fact, Observed):
+            self.lines.append(log_line(entry))
+
+    @property
+    def done(self) -> bool:
+        """Whether there is something, and all of it has ended."""
+        return bool(self.states) and all(state.terminal for state in self.states.values())
+
+    def render(self, now: float, title: str = "", most: int = 3) -> RenderableType:
+        """The screen: the rollouts that go on, or else the last that ended."""
+        going = [(name, s) for name, s in self.states.items() if not s.terminal]
+        shown = (going or [*self.states.items()][-1:])[-most:]
+        return screen([report(name, state, now) for name, state in shown], self.lines, title)
+
+
+def log_line(entry: Entry) -> Text:
+    """One line of the decision log."""
+    fact = entry.fact
+    at = datetime.fromtimestamp(fact.at, UTC).strftime("%H:%M:%S")
+    kind = fact.action if isinstance(fact, Decided) else fact.kind
+    line = Text(f"{at} {entry.seq:>4} ", style="dim")
+    line.append(f"{what(fact):<15}", style=STYLES.get(_ACTIONS.get(kind, ""), ""))
+    line.append(f" {sentence(fact)}", style="default")
+    return line

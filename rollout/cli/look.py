@@ -1,0 +1,74 @@
+"""`surefoot status` and `surefoot why`: where rollouts stand, and one decision explained."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+_JOURNAL = click.Path(path_type=Path)
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  surefoot status
+  surefoot status discharge-summarizer-v2 --json | jq .[0].phase""",
+)
+@click.argument("name", required=False)
+@click.option("--journal", type=_JOURNAL, help="Journal, or its .jsonl export.")
+@click.option("--json", "as_json", is_flag=True, help="A list of rollouts, newest last.")
+def status(name: str | None, journal: Path | None, *, as_json: bool) -> None:
+    """Show every rollout: weight, evidence against its margins, and what comes next."""
+    from rollout.cli.report import report, states_of
+    from rollout.errors import InputError
+    from rollout.journal.files import open_for_reading
+    from rollout.journal.place import default_path
+    from rollout.wire import SystemClock
+
+    states = states_of(open_for_reading(journal or default_path()).read())
+    wanted = {
+        rollout: state
+        for rollout, state in states.items()
+        if name in {None, rollout, state.plan.name}
+    }
+    if name is not None and not wanted:
+        known = ", ".join(sorted({state.plan.name for state in states.values()})) or "none"
+        raise InputError(f"no rollout is called {name!r}; known: {known}")
+    now = SystemClock().now()
+    reports = [report(rollout, state, now) for rollout, state in wanted.items()]
+    if as_json:
+        click.echo(json.dumps([each.as_json() for each in reports], indent=2))
+        return
+    from rich.console import Console
+
+    from rollout.cli.screen import screen
+
+    Console().print(screen(reports, []))
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  surefoot why 42
+  surefoot why 42 --journal demo/journal.jsonl --json
+
+ID is the number in front of a decision in `surefoot log`.""",
+)
+@click.argument("number", metavar="ID", type=int)
+@click.option("--journal", type=_JOURNAL, help="Journal, or its .jsonl export.")
+@click.option("--json", "as_json", is_flag=True, help="The explanation as one object.")
+def why(number: int, journal: Path | None, *, as_json: bool) -> None:
+    """Explain one decision: its numbers, the rule, the boundary, the queries; and replay it.
+
+    The decision is computed again from the recorded samples; exit code 1 if it comes out otherwise.
+    """
+    from rollout.cli.explain import explain, text
+    from rollout.errors import DONE, FAILED
+    from rollout.journal.files import open_for_reading
+    from rollout.journal.place import default_path
+
+    told = explain(open_for_reading(journal or default_path()).read(), number)
+    click.echo(json.dumps(told, indent=2) if as_json else text(told))
+    raise SystemExit(DONE if told["replayed"] else FAILED)

@@ -1,0 +1,113 @@
+"""What a rollout looks like now, as plain values: the one source of status, watch and the demo."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from analysis.readout import Readout
+from rollout.decide.fold import fold
+from rollout.decide.ramp import next_split
+from rollout.decide.state import State
+from rollout.decide.step import View, view
+from rollout.plan.units import duration, percent
+from rollout.ports import Entry
+
+
+@dataclass(frozen=True)
+class Line:
+    """One guardrail: its verdict, and the numbers behind it."""
+
+    name: str
+    verdict: str
+    reason: str
+    readout: Readout
+
+
+@dataclass(frozen=True)
+class Report:
+    """One rollout at one moment; shares are 0 to 1, times unix seconds."""
+
+    rollout: str
+    name: str
+    service: str
+    stable: str
+    canary: str
+    phase: str
+    weight: float
+    wanted: float
+    confirmed: bool
+    started_at: float
+    guardrails: tuple[Line, ...]
+    joint: float
+    said: str
+    next: str
+    route_problem: str
+
+    def as_json(self) -> dict[str, Any]:
+        """The stable shape of `status --json`."""
+        return asdict(self)
+
+
+def states_of(entries: Iterable[Entry]) -> dict[str, State]:
+    """Every rollout's state, by id, in the order of their start."""
+    states: dict[str, State] = {}
+    for entry in entries:
+        rollout = entry.fact.rollout
+        states[rollout] = fold(states.get(rollout), entry.fact, entry.seq)
+    return states
+
+
+def report(rollout: str, state: State, now: float) -> Report:
+    """What there is to say of one rollout at `now`."""
+    seen = view(state, now)
+    judgement = seen.judgement
+    stable, canary = state.versions
+    lines = tuple(
+        Line(name, verdict.kind, verdict.reason, judgement.readouts[name])
+        for name, verdict in judgement.verdicts.items()
+    )
+    return Report(
+        rollout=rollout,
+        name=state.plan.name,
+        service=state.plan.spec.service,
+        stable=stable,
+        canary=canary,
+        phase=state.phase,
+        weight=state.split.share,
+        wanted=state.wanted.share,
+        confirmed=state.awaiting is None,
+        started_at=state.started_at,
+        guardrails=lines,
+        joint=judgement.log_joint,
+        said=state.last.sentence if state.last else "",
+        next="" if state.terminal else next_action(seen),
+        route_problem=state.route_problem,
+    )
+
+
+def next_action(seen: View) -> str:
+    """What comes next if nothing speaks against it, and when."""
+    state = seen.state
+    if state.awaiting is not None:
+        return f"confirm {percent(state.wanted.share)} at the mesh"
+    if state.phase == "paused":
+        return "waits for resume, promote or abort"
+    if seen.blind:
+        return "hold until the evidence comes back"
+    if state.warm_at is None and state.wanted.canary:
+        return "waits for the canary's first request"
+    goal = next_split(state)
+    what = f"advance to {percent(goal.share)}" if goal else "promote when every guardrail is safe"
+    wait = _wait(seen)
+    return f"{what} in {duration(wait)}" if wait >= 1 else what
+
+
+def _wait(seen: View) -> float:
+    """Seconds until the step may end at the earliest."""
+    state = seen.state
+    if not state.wanted.canary or state.steady_at is None:
+        return 0.0
+    baked = state.steady_at + state.plan.spec.ramp.bake
+    return max(baked, state.warm_at or 0.0) - seen.now

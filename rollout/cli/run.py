@@ -1,0 +1,45 @@
+"""`surefoot run`: the controller in the foreground, until every plan is decided."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from rollout.errors import DONE, FAILED
+
+_SIGTERM_HELP = "Ctrl-C stops deciding; the mesh keeps its last weights and `run` goes on later."
+
+
+@click.command(
+    short_help="Run rollout plans until each is promoted or rolled back.",
+    epilog=f"""\b
+Examples:
+  surefoot run plan.yaml
+  surefoot run plans/*.yaml --journal ./journal.db
+
+{_SIGTERM_HELP}
+Exit codes: 0 all promoted, 1 any was not, 2 bad input.""",
+)
+@click.argument("plans", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--journal", type=click.Path(path_type=Path), help="Journal file.")
+def run(plans: tuple[Path, ...], journal: Path | None) -> None:
+    """Run PLANS: look, decide, record, move weights; print the decision log as it grows."""
+    from rollout.plan.load import load_file
+
+    accepted = [plan for path in plans for plan in load_file(path)]
+
+    from rollout import wire
+    from rollout.cli.log import print_entry
+    from rollout.journal.place import default_path
+
+    where = journal or default_path()
+    with wire.controller(where) as controller:
+        ids = controller.start(accepted)
+        click.echo(f"journal {where}; {len(ids)} rollouts; Ctrl-C stops, weights stay", err=True)
+        controller.on_entry = print_entry
+        pacer = wire.pacer(controller, ids, lambda words: click.echo(f"problem: {words}", err=True))
+        with wire.stopping(pacer):
+            pacer.run()
+        promoted = all(controller.states[rollout].phase == "promoted" for rollout in ids)
+    raise SystemExit(DONE if promoted else FAILED)

@@ -1,0 +1,103 @@
+"""The demo's story: a good version is promoted, a bad one is rolled back, on real parts."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rollout import wire
+from rollout.demo.stage import Stage
+from rollout.plan.load import load_file
+from rollout.ports import Entry
+
+if TYPE_CHECKING:
+    from rollout.schedule import Pacer
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One rollout of the story and what became of it; times in seconds."""
+
+    stable: str
+    canary: str
+    expected: str
+    outcome: str
+    sentence: str
+    from_start: float
+    from_first_request: float | None
+
+    @property
+    def as_expected(self) -> bool:
+        return self.outcome == self.expected
+
+
+@dataclass
+class Story:
+    """Two rollouts, one after the other; `show` is called while each runs, `heard` per entry."""
+
+    stage: Stage
+    bad: str
+    show: Callable[[str], None]
+    heard: Callable[[Entry], None]
+    problem: Callable[[str], None]
+
+    @property
+    def journal(self) -> Path:
+        return self.stage.folder / "journal.db"
+
+    def tell(self) -> list[Chapter]:
+        """Run both rollouts; the second only if the first made its canary the stable version."""
+        begun = wire.SystemClock().now()
+        self.stage.load()
+        chapters = [self._roll("v1", "v2", "promoted", begun)]
+        if chapters[0].as_expected:
+            self.stage.retire("v1")
+            self.stage.serve("v3", self.bad, wait=True)
+            expected = "promoted" if self.bad == "none" else "rolled back"
+            chapters.append(self._roll("v2", "v3", expected, wire.SystemClock().now()))
+        return chapters
+
+    def _roll(self, stable: str, canary: str, expected: str, begun: float) -> Chapter:
+        plans = load_file(self.stage.plan(stable, canary))
+        with wire.controller(self.journal) as controller:
+            controller.catch_up()
+            controller.on_entry = self.heard
+            (rollout,) = controller.start(plans)
+            pacer = wire.pacer(controller, [rollout], self.problem)
+            self._run(pacer, f"{stable} -> {canary}")
+            state = controller.states[rollout]
+        now, first = wire.SystemClock().now(), state.first_canary_at
+        return Chapter(
+            stable,
+            canary,
+            expected,
+            state.phase,
+            state.last.sentence if state.last else "",
+            now - begun,
+            None if first is None else now - first,
+        )
+
+    def _run(self, pacer: Pacer, title: str) -> None:
+        """Tick in a thread, so that the screen stays live and Ctrl-C is heard at once."""
+        failed: list[BaseException] = []
+
+        def work() -> None:
+            try:
+                pacer.run()
+            except BaseException as error:  # noqa: BLE001 - raised below, in the main thread
+                failed.append(error)
+
+        thread = threading.Thread(target=work, name="controller")
+        thread.start()
+        try:
+            while thread.is_alive():
+                self.show(title)
+                thread.join(0.4)
+        finally:
+            pacer.stop()
+            thread.join()
+        if failed:
+            raise failed[0]

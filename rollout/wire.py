@@ -1,0 +1,73 @@
+"""The only place where doors are plugged in; each is imported when it is needed."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from rollout import __version__
+from rollout.tick import Controller, Ports
+
+if TYPE_CHECKING:
+    from rollout.schedule import Pacer
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> float:
+        return time.time()  # noqa: TID251 - this is the clock port
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+
+@contextmanager
+def controller(journal: Path) -> Iterator[Controller]:
+    """A controller that alone decides on this journal. Raises JournalBusyError, JournalError."""
+    from rollout.journal.store import open_journal
+    from rollout.observe.prometheus import PrometheusObserver
+    from rollout.route.proxy import EnvoyRouter
+
+    store = open_journal(journal)
+    with store.lock():
+        yield Controller(
+            Ports(PrometheusObserver(), EnvoyRouter(), store, SystemClock()), __version__
+        )
+
+
+def pacer(
+    controller: Controller, rollouts: Sequence[str], on_problem: Callable[[str], None]
+) -> Pacer:
+    """Ticks until these rollouts are terminal: often enough for looks and for prompt retries."""
+    from rollout.schedule import Pacer
+
+    states = controller.states
+    shortest = min(states[rollout].plan.spec.interval for rollout in rollouts)
+    return Pacer(
+        controller.tick,
+        lambda: all(states[rollout].terminal for rollout in rollouts),
+        min(1.0, shortest / 4),
+        on_problem,
+    )
+
+
+@contextmanager
+def stopping(pacer: Pacer) -> Iterator[None]:
+    """Let SIGTERM and Ctrl-C end the run after the tick under way."""
+    signals = (signal.SIGINT, signal.SIGTERM)
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        pacer.stop()
+
+    before = {number: signal.signal(number, stop) for number in signals}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

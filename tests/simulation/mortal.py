@@ -1,0 +1,106 @@
+"""A controller process that kills itself with SIGKILL at one effect; run by test_sigkill.
+
+The world outside (traffic, clock) lives in a file and survives, as the world does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from rollout.decide.split import Split
+from rollout.journal.store import open_journal
+from rollout.ports import Seen
+from rollout.simulate import MemoryRouter, VirtualClock, World
+from rollout.tick import Controller, Ports
+from tests.worlds import BAD, GOOD, plan
+
+
+class FileRouter(MemoryRouter):
+    """A mesh that is a file: what is written stays when the writer dies."""
+
+    def __init__(self, path: Path, die: Any) -> None:
+        super().__init__()
+        self.path, self.die = path, die
+
+    def write(self, plan, split, mark):
+        self.die("route", after=False)
+        scrap = self.path.with_suffix(".tmp")
+        scrap.write_text(json.dumps([split.canary, split.total, mark]))
+        scrap.replace(self.path)
+        self.die("route", after=True)
+
+    def read(self, plan, total):
+        if not self.path.exists():
+            return Seen(Split(0, total), "")
+        canary, total, mark = json.loads(self.path.read_text())
+        return Seen(Split(canary, total), mark)
+
+    def share(self, plan):
+        return self.read(plan, 100).split.share
+
+
+def main(folder: Path, effect: str, nth: int, *, after: bool) -> None:
+    seen = {"n": 0}
+
+    def die(name: str, *, after: bool, want: bool = after) -> None:
+        if name == effect and after == want:
+            seen["n"] += 1
+            if seen["n"] == nth:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    router = FileRouter(folder / "mesh.json", die)
+    kept = folder / "world.pickle"
+    clock, totals, samples, time, labels, dice = (
+        pickle.loads(kept.read_bytes())  # noqa: S301 - our own file
+        if kept.exists()
+        else (VirtualClock(), {}, {}, None, None, None)
+    )
+    world = World(
+        router, {"v1": GOOD, "v2": BAD}, seed=2, totals=totals, samples=samples, time=time
+    )
+    if dice is not None:
+        world._labels, world._dice = labels, dice
+
+    def keep() -> None:
+        state = (clock, world.totals, world.samples, world.time, world._labels, world._dice)
+        scrap = kept.with_suffix(".tmp")
+        scrap.write_bytes(pickle.dumps(state))
+        scrap.replace(kept)
+
+    class Observer:
+        def observe(self, asks, now):
+            answers = world.observe(asks, now)
+            keep()
+            return answers
+
+    store = open_journal(folder / "journal.db")
+    append = store.append
+
+    def mortal_append(facts, after):
+        kinds = {fact.kind for fact in facts}
+        acts = any(getattr(f, "action", "hold") in {"advance", "roll back"} for f in facts)
+        name = "record" if acts else "confirm" if "confirmed" in kinds else "other"
+        die(name, after=False)
+        entries = append(facts, after)
+        die(name, after=True)
+        return entries
+
+    setattr(store, "append", mortal_append)  # noqa: B010 - mypy forbids the plain form
+    with store.lock():
+        controller = Controller(Ports(Observer(), router, store, clock), "test")
+        the_plan = plan(warmup="2s")
+        controller.start([the_plan])
+        while controller.active:
+            controller.tick()
+            clock.sleep(0.5)
+            keep()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), after=sys.argv[4] == "after")
