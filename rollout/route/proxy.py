@@ -93,6 +93,8 @@ def _live(route: EnvoyRoute, names: set[str]) -> Json:
         dump = json.loads(_get(route, _DUMP))
     except ValueError as error:
         raise RouteError(f"Envoy at {route.admin} gave no JSON: {error}") from None
+    if not isinstance(dump, dict):
+        raise RouteError(f"Envoy at {route.admin} gave no JSON object")
     return shown(dump, names)
 
 
