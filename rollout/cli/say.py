@@ -83,7 +83,9 @@ def _tell(entry: Entry, journal: Path, *, as_json: bool) -> None:
             f"{entry.fact.actor}; the controller acts on it at its next tick"
         )
     if holder(journal) is None:
-        click.echo("warning: no controller is running: it acts when `surefoot run` starts", err=True)
+        click.echo(
+            "warning: no controller is running: it acts when `surefoot run` starts", err=True
+        )
 
 
 def whoami() -> str:

@@ -21,8 +21,9 @@ from rollout.decide.split import Split
 
 def clean(text: str, limit: int | None = None) -> str:
     """Text on one line without control or direction-changing characters, cut at `limit`."""
-    spaced = " ".join(text.split())
-    kept = "".join(letter for letter in spaced if unicodedata.category(letter)[0] != "C")
+    letters = (" " if letter.isspace() else letter for letter in text)
+    shown = "".join(letter for letter in letters if unicodedata.category(letter)[0] != "C")
+    kept = " ".join(shown.split())
     return kept if limit is None or len(kept) <= limit else kept[: limit - 1] + "…"
 
 
@@ -82,7 +83,7 @@ def _human_said(fact: HumanSaid) -> str:
 
 
 def _drifted(fact: Drifted) -> str:
-    return f"somebody else moved the weights: {percent(fact.seen)} canary"
+    return f"somebody else moved the weights to {percent(fact.seen)}"
 
 
 _SENTENCES: dict[type, Callable[[Any], str]] = {

@@ -42,6 +42,9 @@ ENTRIES = sql.Table(
     sql.Column("previous", sql.CHAR(64), nullable=False),
     sql.Column("hash", sql.CHAR(64), nullable=False),
 )
+_LAST = sql.select(ENTRIES).order_by(ENTRIES.c.seq.desc()).limit(1)
+_FROM = sql.select(ENTRIES).where(ENTRIES.c.seq >= sql.bindparam("after")).order_by(ENTRIES.c.seq)
+_INSERT = sql.insert(ENTRIES)
 _APPEND_ONLY = (
     "CREATE TRIGGER IF NOT EXISTS entries_no_{0} BEFORE {0} ON entries "
     "BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END"
@@ -93,7 +96,7 @@ class SqlJournal:
                     rows = seal_all(last, facts)
                     entries = [parse(row) for row in rows]
                     if rows:
-                        connection.execute(sql.insert(ENTRIES), list(map(_columns, rows, facts)))
+                        connection.execute(_INSERT, list(map(_columns, rows, facts)))
             except IntegrityError as error:  # a store without an exclusive BEGIN: both inserted
                 raise JournalMovedError("the journal moved on: somebody appended first") from error
         return entries
@@ -130,9 +133,8 @@ class SqlJournal:
         return found[1:] if after else found
 
     def _select(self, after: int) -> list[tuple[Row, tuple[Any, ...]]]:
-        query = sql.select(ENTRIES).where(ENTRIES.c.seq >= after).order_by(ENTRIES.c.seq)
         with self._words(), self._engine.connect() as connection:
-            found = connection.execute(query).all()
+            found = connection.execute(_FROM, {"after": after}).all()
         return [
             (Row(row.seq, row.text, row.previous, row.hash), (row.at, row.rollout, row.kind))
             for row in found
@@ -205,7 +207,7 @@ def _begin(connection: sql.Connection) -> None:
 
 
 def _last(connection: sql.Connection) -> Row:
-    row = connection.execute(sql.select(ENTRIES).order_by(ENTRIES.c.seq.desc()).limit(1)).first()
+    row = connection.execute(_LAST).first()
     return Row(row.seq, row.text, row.previous, row.hash) if row else START
 
 

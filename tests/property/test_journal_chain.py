@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from analysis.counters import Series
@@ -16,6 +16,8 @@ from rollout.journal.lines import from_lines, to_lines
 from rollout.journal.memory import MemoryJournal
 from rollout.journal.record import START, Row, canonical, document, parse, seal_all, verify
 
+# How fast a machine is, is no law.
+at_leisure = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 floats = st.floats(allow_nan=False)
 splits = st.integers(0, 100).map(Split)
@@ -61,6 +63,7 @@ def is_sound(rows: list[Row]) -> bool:
     return True
 
 
+@at_leisure
 @given(facts)
 def test_a_fact_is_read_as_it_was_written(fact):
     (row,) = seal_all(START, [fact])
@@ -69,12 +72,14 @@ def test_a_fact_is_read_as_it_was_written(fact):
     assert canonical(document(parse(row).fact)) == row.text
 
 
+@at_leisure
 @given(chains)
 def test_what_is_sealed_verifies_and_travels(rows):
     verify(rows)
     assert from_lines(to_lines(rows)) == rows
 
 
+@at_leisure
 @given(chains, st.data())
 def test_any_flipped_character_is_detected(rows, data):
     index = data.draw(st.integers(0, len(rows) - 1))
@@ -87,6 +92,7 @@ def test_any_flipped_character_is_detected(rows, data):
         verify(rows)
 
 
+@at_leisure
 @given(chains, st.data())
 def test_any_renumbering_is_detected(rows, data):
     index = data.draw(st.integers(0, len(rows) - 1))
@@ -95,6 +101,7 @@ def test_any_renumbering_is_detected(rows, data):
     assert not is_sound(rows)
 
 
+@at_leisure
 @given(chains, st.data())
 def test_any_dropped_entry_but_the_last_is_detected(rows, data):
     index = data.draw(st.integers(0, len(rows) - 1))
@@ -102,12 +109,14 @@ def test_any_dropped_entry_but_the_last_is_detected(rows, data):
     assert is_sound(kept) == (index == len(rows) - 1)  # the limit that record.py states
 
 
+@at_leisure
 @given(chains, st.data())
 def test_any_reordering_is_detected(rows, data):
     shuffled = data.draw(st.permutations(rows))
     assert is_sound(shuffled) == (shuffled == rows)
 
 
+@at_leisure
 @given(chains, chains, st.data())
 def test_any_inserted_entry_is_detected(rows, others, data):
     index = data.draw(st.integers(0, len(rows)))
@@ -117,6 +126,7 @@ def test_any_inserted_entry_is_detected(rows, others, data):
     assert not is_sound([*rows[:index], other, *rows[index:]])
 
 
+@at_leisure
 @given(chains, st.data())
 def test_a_flipped_character_in_a_line_is_detected_or_means_the_same(rows, data):
     lines = list(to_lines(rows))
@@ -128,6 +138,7 @@ def test_a_flipped_character_in_a_line_is_detected_or_means_the_same(rows, data)
         assert from_lines(lines) == rows
 
 
+@at_leisure
 @given(st.lists(st.lists(facts, max_size=3), max_size=4), st.data())
 def test_an_append_is_all_or_nothing(batches, data):
     journal = MemoryJournal()
