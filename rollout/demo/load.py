@@ -68,6 +68,7 @@ class Load:
             await self._settle()
             ended.set()
             await handing_over
+            await self._hand_over(client)  # what was answered during its last post
 
     async def _send(self, client: aiohttp.ClientSession, seconds: float) -> None:
         clock = asyncio.get_running_loop().time
