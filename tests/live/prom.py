@@ -1,0 +1,124 @@
+"""Real Prometheus servers for tests: one on a written past, one that scrapes a toy exporter."""
+
+import shutil
+import subprocess
+import threading
+from collections import Counter
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from analysis.counters import Cursor, advance
+from analysis.evidence import Evidence
+from rollout.demo.process import Process, answers, free_ports
+from rollout.observe.prometheus import PrometheusObserver
+from tests.asking import ask
+
+RATE = "envoy_cluster_upstream_rq"
+SHAPE = "envoy_cluster_upstream_rq_time_bucket"
+
+
+def labels(version, service="summarizer", **more):
+    """Label text of a series as Envoy writes it."""
+    named = {"destination_service": service, "destination_version": version} | more
+    return "{" + ",".join(f'{name}="{value}"' for name, value in named.items()) + "}"
+
+
+@contextmanager
+def past(folder, samples):
+    """A Prometheus that knows `samples`: metric name to [(labels, unix time, value)]."""
+    for name in ("prometheus", "promtool"):
+        assert shutil.which(name), f"{name} is missing: run `apt-get install -y prometheus`"
+    lines = []
+    for metric, rows in samples.items():
+        lines.append(f"# TYPE {metric} unknown")
+        lines += [f"{metric}{text} {value} {at:.3f}" for text, at, value in rows]
+    written, data = folder / "past.om", folder / "data"
+    written.write_text("\n".join([*lines, "# EOF", ""]))
+    command = ["promtool", "tsdb", "create-blocks-from", "openmetrics", written, data]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    url = f"http://127.0.0.1:{free_ports(1)[0]}"
+    options = {
+        "config.file": "/dev/null",
+        "storage.tsdb.path": data,
+        "storage.tsdb.retention.time": "100y",
+        "web.listen-address": url.removeprefix("http://"),
+        "log.level": "warn",
+    }
+    command = ["prometheus", *(f"--{name}={value}" for name, value in options.items())]
+    with Process("prometheus", command, folder / "prometheus.log") as server:
+        server.wait_until(lambda: answers(f"{url}/-/ready"))
+        yield url
+
+
+class Watch:
+    """Looks at one guardrail as a rollout does: newest known sample, cursor, running totals."""
+
+    def __init__(self, url, guardrail, scrape="2s"):
+        self.observer, self.guardrail = PrometheusObserver(), guardrail
+        self.words = {"guardrails": [guardrail], "url": url, "scrape": scrape}
+        self.cursor, self.total = Cursor(), Evidence()
+
+    @property
+    def name(self):
+        return self.guardrail["name"]
+
+    def look(self, now):
+        """One look; returns the problem in words, empty if there is none."""
+        newest = self.cursor.newest("stable")
+        asked = ask({} if newest is None else {self.name: newest}, **self.words)
+        answer = self.observer.observe([asked], now)[asked.rollout]
+        self.cursor, evidence = advance(self.cursor, answer.series.get(self.name, ()))
+        self.total += evidence
+        return answer.problems.get(self.name, "")
+
+
+class Toy:
+    """An exporter of request counters; knows what it really counted, through restarts too."""
+
+    def __init__(self):
+        self.counts: Counter[tuple[str, str]] = Counter()
+        self.truth: Counter[str | tuple[str, str]] = Counter()
+        self.failing = False
+        self.hidden: set[str] = set()
+        toy = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                text = toy.text().encode()
+                self.send_response(500 if toy.failing else 200)
+                self.send_header("Content-Type", "text/plain; version=0.0.4")
+                self.end_headers()
+                self.wfile.write(text)
+
+            def log_message(self, *args):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/metrics"
+
+    def text(self):
+        rows = [f"# TYPE {RATE} counter"]
+        for (version, code), count in sorted(self.counts.items()):
+            if version not in self.hidden:
+                rows.append(f"{RATE}{labels(version, envoy_response_code=code)} {count}")
+        return "\n".join([*rows, ""])
+
+    def count(self, version, code, units):
+        self.counts[version, code] += units
+        self.truth[version] += units
+        self.truth[version, "bad"] += units * code.startswith("5")
+
+    def restart(self):
+        self.counts.clear()
+
+    @contextmanager
+    def serving(self):
+        thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield self
+        finally:
+            self.server.shutdown()
+            self.server.server_close()
+            thread.join()

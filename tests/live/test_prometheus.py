@@ -1,0 +1,226 @@
+"""The observer on a real Prometheus: counts equal the servers' own counts, exactly."""
+
+import time
+
+import pytest
+from prometheus_api_client import PrometheusConnect
+
+from analysis.evidence import Evidence
+from rollout.demo.process import free_ports
+from rollout.demo.servers import start_prometheus
+from rollout.observe.prometheus import PrometheusObserver
+from tests.asking import ERRORS, LATENCY, ask
+from tests.live.prom import RATE, SHAPE, Toy, Watch, labels, past
+
+pytestmark = pytest.mark.live
+
+START, SCRAPE, LENGTH = 1_700_000_000.0, 2.0, 60
+EDGES = ("5", "10", "+Inf")
+
+
+def counter(version, code, counts, born=0, missed=()):
+    text = labels(version, envoy_response_code=code)
+    times = [START + SCRAPE * (born + i) for i in range(len(counts))]
+    pairs = zip(times, counts, strict=True)
+    return [(text, at, n) for i, (at, n) in enumerate(pairs) if i not in missed]
+
+
+def story():
+    """Two minutes: v1 restarts, v2 misses three scrapes, its errors are born with a burst of 40."""
+    before, after = [500 + 10 * i for i in range(30)], [3 + 10 * i for i in range(30)]
+    return [
+        *counter("v1", "200", before + after),
+        *counter("v2", "200", [7 + i for i in range(LENGTH)], missed={40, 41, 42}),
+        *counter("v2", "503", [40] * 20 + [41] * 20, born=20),
+    ]
+
+
+def story_of_buckets():
+    """v1 serves 1, 2 and 3 requests per scrape in its buckets, v2 restarts after 30 scrapes."""
+    steady = [(n, 3 * n, 6 * n) for n in range(LENGTH)]
+    restarted = [(2 * n, 3 * n, 3 * n) for n in (*range(30, 60), *range(30))]
+    return [
+        (labels(version, le=edge), START + SCRAPE * i, counts[at])
+        for version, rows in (("v1", steady), ("v2", restarted))
+        for at, edge in enumerate(EDGES)
+        for i, counts in enumerate(rows)
+    ]
+
+
+def bad_values():
+    """v1 exposes NaN from the 10th to the 14th scrape; v2 ends on NaN after the 5th."""
+    nan = {10: "NaN", 11: "NaN", 12: "NaN", 13: "NaN", 14: "NaN"}
+    named = labels("v1", "nan", envoy_response_code="200")
+    ended = labels("v2", "nan", envoy_response_code="200")
+    return [
+        *((named, START + SCRAPE * i, nan.get(i, 100 + i)) for i in range(LENGTH)),
+        *((ended, START + SCRAPE * i, 5 if i < 5 else "NaN") for i in range(6)),
+    ]
+
+
+def fleet():
+    rows = []
+    for i in range(300):
+        text = labels("v1", f"fleet-{i}.example", envoy_response_code="200")
+        rows += [(text, START + 100, 5), (text, START + 102, 5 + i)]
+    return rows
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory):
+    samples = {RATE: [*story(), *bad_values(), *fleet()], SHAPE: story_of_buckets()}
+    with past(tmp_path_factory.mktemp("past"), samples) as running:
+        yield running
+
+
+FIRST, LAST = 3.0, SCRAPE * LENGTH
+POLLING = {
+    "on time": [2.0 * i for i in range(2, LENGTH + 1)],
+    "slower than scrapes": [9.0 * i for i in range(1, 14)],
+    "twice each": [2.0 * (i // 2) for i in range(4, 2 * LENGTH + 2)],
+    "late by anything": [5.1, 5.2, 30.0, 59.9, 60.1, 61.0, 100.0, 100.0, 119.0],
+    "a clock that goes back": [40.0, 20.0, 80.0, 61.0, 20.0],
+    "once, at the end": [],
+}
+
+
+def polled(url, guardrail, times):
+    watch = Watch(url, guardrail)
+    for at in (FIRST, *times, LAST):
+        assert watch.look(START + at) == ""
+    return watch.total
+
+
+@pytest.mark.parametrize("times", POLLING.values(), ids=POLLING)
+def test_counts_are_exact_however_one_polls(url, times):
+    # The first look sees two scrapes of each series; what came later counts.
+    stable = (790 - 510) + (3 + 290)
+    canary, burst = LENGTH - 2, 41
+    assert polled(url, ERRORS, times) == Evidence((canary + burst, burst), (stable, 0))
+
+
+@pytest.mark.parametrize("times", POLLING.values(), ids=POLLING)
+def test_buckets_are_exact_however_one_polls(url, times):
+    first, second = 59 - 31, 29
+    canary = (2 * (first + second), first + second, 0)
+    stable = (58, 2 * 58, 3 * 58)
+    assert polled(url, LATENCY, times) == Evidence(canary, stable, (5.0, 10.0, float("inf")))
+
+
+def test_increase_does_not_see_the_burst_that_we_count(url):
+    text = f'increase({RATE}{{envoy_response_code="503"}}[30s])'
+    client = PrometheusConnect(url)
+    (seen,) = client.custom_query(text, params={"time": START + SCRAPE * 22})
+    client.close()
+    assert float(seen["value"][1]) == 0
+    watch = Watch(url, ERRORS)
+    watch.look(START + SCRAPE * 19)
+    watch.look(START + SCRAPE * 22)
+    assert watch.total.canary_bad == 40
+
+
+def test_nan_is_a_problem_until_a_number_follows(url):
+    watch = Watch(url, ERRORS)
+    watch.words["service"] = "nan"
+    said = {i: watch.look(START + SCRAPE * i + 0.1) for i in (2, 8, 9, 11, 14, 15, 30)}
+    bad = "a sample is not a finite number"
+    assert said == {2: "", 8: "", 9: "", 11: bad, 14: bad, 15: "", 30: ""}
+    assert watch.total.stable_exposures == 30 - 2
+
+
+def test_an_arm_that_is_nan_is_a_problem_while_it_is_fresh(url):
+    watch = Watch(url, ERRORS)
+    watch.words["service"] = "nan"
+    said = [bool(watch.look(START + SCRAPE * i + 0.1)) for i in (2, 5, 6, 9)]
+    assert said == [False, True, True, False]
+
+
+def test_a_fleet_is_answered_by_two_queries_and_every_rollout_by_its_own_samples(url):
+    observer = PrometheusObserver()
+    asks = [ask(service=f"fleet-{i}.example", guardrails=[ERRORS], url=url) for i in range(300)]
+    answers = observer.observe(asks, START + 103)
+    observer.close()
+    newest = [answers[one.rollout].series["errors"][0].samples[-1][1][0] for one in asks]
+    assert newest == [5 + i for i in range(300)]
+
+
+def test_a_label_that_no_series_has_finds_nothing_and_says_nothing_wrong(url):
+    odd = ERRORS | {"labels": {"service": "no_label_of_ours"}}
+    watch = Watch(url, odd)
+    assert watch.look(START + 10) == ""
+    assert watch.total == Evidence()
+    assert watch.cursor.newest("stable") is None
+
+
+def until(condition, what, seconds=20.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"no {what} after {seconds} s"
+        time.sleep(0.1)
+
+
+def caught_up(watch):
+    """Look until a scrape that began after this call was seen on the stable arm."""
+    called = time.time()
+    until(lambda: not watch.look(time.time()) and newest(watch) > called, "new scrape")
+
+
+def newest(watch, arm="stable"):
+    return watch.cursor.newest(arm) or 0.0
+
+
+def test_nothing_is_lost_or_counted_twice_while_servers_come_and_go(tmp_path):
+    port = free_ports(1)[0]
+    with Toy().serving() as toy:
+        toy.count("v1", "200", 1000)
+        toy.count("v2", "200", 10)
+        targets = {"toy": toy.url}
+        with start_prometheus(tmp_path, port, targets) as server:
+            watch = Watch(server.url, ERRORS, scrape="1s")
+            caught_up(watch)
+            toy.truth.clear()
+            for _ in range(2):  # steady traffic, then an error series born with its first burst
+                toy.count("v1", "200", 100)
+                toy.count("v2", "200", 7)
+                caught_up(watch)
+            toy.count("v2", "503", 40)
+            caught_up(watch)
+            assert exact(watch, toy)
+            toy.restart()  # the exporter's process is replaced
+            toy.count("v1", "200", 30)
+            toy.count("v2", "503", 3)
+            caught_up(watch)
+            assert exact(watch, toy)
+            toy.failing = True  # scrapes are missed while traffic goes on
+            toy.count("v1", "200", 11)
+            time.sleep(2.5)
+            toy.failing = False
+            caught_up(watch)
+            assert exact(watch, toy)
+            toy.hidden.add("v2")  # an arm vanishes (stale), counts on, and returns
+            caught_up(watch)
+            gone = newest(watch, "canary")
+            toy.count("v2", "503", 2)
+            caught_up(watch)
+            assert newest(watch, "canary") == gone
+            toy.hidden.clear()
+            caught_up(watch)
+            assert exact(watch, toy)
+            server.process.kill()
+        said = watch.look(time.time())
+        assert said == f"Prometheus does not answer at 127.0.0.1:{port}: connection refused"
+        toy.count("v1", "200", 55)
+        toy.count("v2", "503", 5)
+        with start_prometheus(tmp_path, port, targets):
+            caught_up(watch)
+            assert exact(watch, toy)
+            watch.look(watch.cursor.newest("stable"))
+            assert exact(watch, toy)
+
+
+def exact(watch, toy):
+    """Whether both arms' counts are the exporter's own."""
+    seen, truth = watch.total, toy.truth
+    assert (seen.stable_exposures, seen.stable_bad) == (truth["v1"], truth["v1", "bad"])
+    assert (seen.canary_exposures, seen.canary_bad) == (truth["v2"], truth["v2", "bad"])
+    return True
