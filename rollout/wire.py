@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -35,10 +35,9 @@ def controller(journal: Path) -> Iterator[Controller]:
     from rollout.route.proxy import EnvoyRouter
 
     store = open_journal(journal)
-    with store.lock():
-        yield Controller(
-            Ports(PrometheusObserver(), EnvoyRouter(), store, SystemClock()), __version__
-        )
+    ports = Ports(PrometheusObserver(), EnvoyRouter(), store, SystemClock())
+    with closing(store), store.lock():
+        yield Controller(ports, __version__)
 
 
 def pacer(

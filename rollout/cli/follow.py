@@ -17,7 +17,7 @@ from rollout.decide.fold import fold
 from rollout.decide.state import State
 from rollout.ports import Entry
 
-_LOG_LINES = 12
+_LOG_LINES = 10
 _ACTIONS = {
     "roll back": "rolled back",
     "promote": "promoted",
@@ -45,7 +45,9 @@ class Follower:
             return
         self.states[fact.rollout] = state
         if not isinstance(fact, Observed):
-            self.lines.append(log_line(entry))
+            line = log_line(entry)
+            line.no_wrap, line.overflow = True, "ellipsis"
+            self.lines.append(line)
 
     @property
     def done(self) -> bool:

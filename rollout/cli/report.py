@@ -60,8 +60,8 @@ def states_of(entries: Iterable[Entry]) -> dict[str, State]:
 
 
 def report(rollout: str, state: State, now: float) -> Report:
-    """What there is to say of one rollout at `now`."""
-    seen = view(state, now)
+    """What there is to say of one rollout at `now`; of an ended one, at its last look."""
+    seen = view(state, state.looked_at or now if state.terminal else now)
     judgement = seen.judgement
     stable, canary = state.versions
     lines = tuple(

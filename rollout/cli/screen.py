@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -42,7 +43,7 @@ def rollout_panel(report: Report) -> RenderableType:
         f"{report.service}  {report.stable} -> {report.canary}  ", phase, "   ", weight_bar(report)
     )
     foot = Text(f"now   {report.said}" if report.said else "now   looking for the first time")
-    parts: list[RenderableType] = [head, _guardrails(report.guardrails), foot]
+    parts: list[RenderableType] = [head, Guardrails(report.guardrails), foot]
     if report.next:
         parts.append(Text(f"next  {report.next}", style="bold"))
     if report.route_problem:
@@ -50,7 +51,7 @@ def rollout_panel(report: Report) -> RenderableType:
     return Panel(Group(*parts), title=report.name, title_align="left")
 
 
-def weight_bar(report: Report, width: int = 30) -> Text:
+def weight_bar(report: Report, width: int = 24) -> Text:
     """The canary's share of traffic as a bar; a wanted share that is not confirmed is dotted."""
     filled = round(report.weight * width)
     filled = max(filled, 1) if report.weight else 0
@@ -64,54 +65,52 @@ def weight_bar(report: Report, width: int = 30) -> Text:
     return bar
 
 
-def _guardrails(lines: Sequence[Line]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim", expand=True)
-    for header in (
-        "guardrail",
-        "canary",
-        "stable",
-        "difference against margin",
-        "",
-        "harm",
-        "proof",
-    ):
-        table.add_column(header, no_wrap=True, justify="left")
-    table.add_column("verdict", overflow="ellipsis", no_wrap=True, ratio=1)
-    for line in lines:
-        readout, style = line.readout, STYLES.get(line.verdict, "")
-        verdict = f"{line.verdict} ({line.reason})" if line.reason else line.verdict
-        table.add_row(
-            line.name,
-            *(_counts(*arm) for arm in _arms(readout)),
-            interval_bar(readout),
-            interval_words(readout),
-            meter(readout.harm, "red"),
-            meter(readout.safe, "green"),
-            Text(verdict, style=style),
-        )
-    return table
+@dataclass(frozen=True)
+class Guardrails:
+    """A row per guardrail; on a narrow screen the counts and the picture go first."""
+
+    lines: Sequence[Line]
+
+    def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
+        roomy, wide = options.max_width >= 100, options.max_width >= 124
+        table = Table(box=None, pad_edge=False, header_style="dim")
+        table.add_column("guardrail", no_wrap=True)
+        for arm in ("canary", "stable") if wide else ():
+            table.add_column(f"bad in {arm}", no_wrap=True, justify="right")
+        if roomy:
+            table.add_column("canary - stable  │ 0  ┃ margin", no_wrap=True)
+        for header in ("difference", "harm", "proof"):
+            table.add_column(header, no_wrap=True)
+        table.add_column("verdict")
+        for line in self.lines:
+            table.add_row(*_cells(line, roomy=roomy, wide=wide))
+        yield table
 
 
-def _arms(readout: Readout) -> tuple[tuple[int, int], tuple[int, int]]:
-    return (
-        (readout.canary_bad, readout.canary),
-        (readout.stable_bad, readout.stable),
-    )
-
-
-def _counts(bad: int, exposures: int) -> str:
-    return f"{bad:,}/{exposures:,}"
+def _cells(line: Line, *, roomy: bool, wide: bool) -> list[RenderableType]:
+    readout = line.readout
+    told = f"{line.verdict}: {line.reason}" if line.verdict == "blind" else line.verdict
+    arms = ((readout.canary_bad, readout.canary), (readout.stable_bad, readout.stable))
+    return [
+        line.name,
+        *([f"{bad:,}/{units:,}" for bad, units in arms] if wide else []),
+        *([interval_bar(readout)] if roomy else []),
+        interval_words(readout),
+        meter(readout.harm, "red"),
+        meter(readout.safe, "green"),
+        Text(told, style=STYLES.get(line.verdict, "")),
+    ]
 
 
 def interval_words(readout: Readout) -> str:
     """The difference in percentage points and the most that is allowed."""
     if readout.estimate is None:
         return "no data"
-    allowed = "" if readout.allowed is None else f" of {readout.allowed * 100:+.1f}"
-    return f"{readout.estimate * 100:+.1f}{allowed} pp"
+    allowed = "" if readout.allowed is None else f", margin {readout.allowed * 100:.1f}"
+    return f"{readout.estimate * 100:+.1f} pp{allowed}"
 
 
-def interval_bar(readout: Readout, width: int = 25) -> Text:
+def interval_bar(readout: Readout, width: int = 29) -> Text:
     """The anytime interval `━●━` around the estimate, zero `│` and the margin `┃`."""
     cells = [" "] * width
     if readout.estimate is None or readout.low is None or readout.high is None:
@@ -134,7 +133,7 @@ def interval_bar(readout: Readout, width: int = 25) -> Text:
     return text
 
 
-def meter(value: float | None, style: str, width: int = 8) -> Text:
+def meter(value: float | None, style: str, width: int = 6) -> Text:
     """Evidence as a share of what a decision needs: full is decided."""
     share = min(max(value or 0.0, 0.0), 1.0)
     filled = int(share * width + 1e-9)
