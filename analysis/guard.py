@@ -24,7 +24,7 @@ def start(rule: Rule) -> Capital:
 
 def learn(rule: Rule, capital: Capital, evidence: Evidence) -> Capital:
     """Before the canary's traffic counts: only stable's past is taken in."""
-    if isinstance(capital, RateCapital):
+    if isinstance(rule, RateRule) and isinstance(capital, RateCapital):
         return rate.learn(capital, evidence)
     if isinstance(rule, ShapeRule) and isinstance(capital, ShapeCapital):
         return shape.learn(rule, capital, evidence)

@@ -15,7 +15,7 @@ LEVELS: Array = np.geomspace(0.02, 0.98, 12)
 WEIGHTS: Array = np.full(LEVELS.size, 1 / LEVELS.size)
 """Prior weights without any past."""
 
-_EVEN = 0.3  # part of an informed prior that stays even, for a past that misleads
+_EVEN = 0.2  # part of an informed prior that stays even, for a past that misleads
 _SHARP = 10.0  # how much an informed prior prefers the bets that would grow fastest
 
 _OUT = -1e3  # a bet that cannot be placed gives up its capital: always valid, never infinite
@@ -63,9 +63,9 @@ def prior(
 
     Prefers levels that would grow fastest, per canary request, if the canary changed nothing and
     the arms had equal traffic: p_c log(1 - l) + p_s log(1 + l ratio) + l absolute. Any weights
-    that are fixed before the first bet keep the guarantee; these save a third of the time that the
-    even ones lose to levels that cannot win. For an edge of a distribution, p_c is the share
-    beyond the edge and p_s that beyond its partner.
+    that are fixed before the first bet keep the guarantee; these prove safety about a fifth sooner
+    than even ones, within a tenth of the one bet that knows the shares. For an edge of a
+    distribution, p_c is the share beyond the edge and p_s that beyond its partner.
     """
     gain = column(p_c) * np.log1p(-LEVELS) + column(p_s) * np.log1p(LEVELS * column(ratio))
     growth = gain + LEVELS * column(absolute)

@@ -48,6 +48,8 @@ def increment(
         x_c log(theta/theta0) - n log[(1 + theta rho) / (1 + theta0 rho)]
             - absolute e_c (theta - theta0) / [theta0 (1 + theta rho)]
 
+    (computed per bad unit of each arm, which loses no digits).
+
     For every r > 0, E prod r^x <= exp((r - 1) sum p) (Bernoulli: prod(1 + p(r-1)); Poisson:
     equality). With r_c, r_s the factors per bad unit, (r_c - 1) e_c p_c + (r_s - 1) e_s p_s equals
     e_c (theta - theta0) / [theta0 (1 + theta rho)] times (p_c - theta0 p_s), and the margin bounds
@@ -73,9 +75,10 @@ def increment(
     theta = theta0 * POINTS
     base = np.where(both, stable + theta0 * canary, 1.0)
     lean = np.where(both, stable + theta * canary, 1.0)
-    gain = bad * np.log(POINTS) - (bad + bad_stable) * np.log(lean / base)
-    allowance = column(absolute) * canary * (POINTS - 1.0) * (stable / lean)
-    return np.where(both, gain - allowance, 0.0)
+    stake = (POINTS - 1.0) * (stable / lean)
+    stake_stable = (POINTS - 1.0) * (theta0 * canary / base)
+    gain = bad * np.log1p(stake) - bad_stable * np.log1p(stake_stable)
+    return np.where(both, gain - column(absolute) * canary * stake, 0.0)
 
 
 def log_harm(logs: ArrayLike) -> Array:

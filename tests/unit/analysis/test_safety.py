@@ -1,0 +1,50 @@
+"""D: its bets, its bounds and its prior."""
+
+import numpy as np
+import pytest
+
+from analysis import safety
+
+
+def test_the_bound_solves_its_equation():
+    below = safety.below([1000, 10], [3000, 10], [9, 3], [40, 0], 1.25)
+    bound = safety.excess_bound(below, 0.05)
+    logs = np.log((safety.WEIGHTS * np.exp(below + safety.LEVELS * bound[:, None])).sum(axis=-1))
+    assert logs == pytest.approx(-np.log(0.05))
+
+
+def test_safe_means_that_the_bound_is_below_what_the_margin_allows():
+    below = safety.below(1000, 3000, 2, 30)
+    bound = safety.excess_bound(below, 0.05) / 1000
+    for margin in (bound * 0.999, bound * 1.001):
+        assert (safety.log_safe(below, 1000, margin) >= np.log(20)) == (margin > bound)
+
+
+def test_without_data_the_bound_is_a_few_requests():
+    assert 0 < safety.excess_bound(np.zeros(12), 0.05) < 10
+    assert safety.excess_floor(np.zeros(12), 0.05) == -safety.excess_bound(np.zeros(12), 0.05)
+
+
+def test_a_level_that_cannot_be_bet_gives_up_rather_than_gain():
+    above = safety.above(9000, 100, 50, 1)
+    assert above[-1] == -1e3
+    assert np.isfinite(above).all()
+
+
+@pytest.mark.parametrize("arms", [(0, 100, 0, 3), (100, 0, 3, 0)])
+def test_one_armed_looks_bet_nothing(arms):
+    assert not safety.below(*arms).any()
+    assert not safety.above(*arms).any()
+
+
+def test_an_informed_prior_leans_to_the_bet_that_knows_the_shares():
+    weights = safety.prior(0.01, 0.027)
+    assert weights.sum() == pytest.approx(1)
+    assert safety.LEVELS[weights.argmax()] == pytest.approx((0.027 - 0.01) / 0.037, abs=0.05)
+    assert weights.min() > 0.01
+
+
+def test_a_prior_without_anything_to_win_is_still_a_prior():
+    weights = safety.prior([0.02, 0.0, 0.5], [0.01, 0.0, 0.5])
+    assert weights.sum(axis=-1) == pytest.approx(1)
+    assert (weights > 0).all()
