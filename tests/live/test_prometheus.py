@@ -1,16 +1,20 @@
 """The observer on a real Prometheus: counts equal the servers' own counts, exactly."""
 
+import asyncio
 import time
 
 import pytest
 from prometheus_api_client import PrometheusConnect
 
 from analysis.evidence import Evidence
+from rollout.decide.split import Split
 from rollout.demo.process import free_ports
 from rollout.demo.servers import start_prometheus
 from rollout.observe.prometheus import PrometheusObserver
+from rollout.route.proxy import EnvoyRouter
 from tests.asking import ERRORS, LATENCY, ask
 from tests.live.prom import RATE, SHAPE, Toy, Watch, labels, past
+from tests.mesh import ask_many
 
 pytestmark = pytest.mark.live
 
@@ -216,6 +220,28 @@ def test_nothing_is_lost_or_counted_twice_while_servers_come_and_go(tmp_path):
             assert exact(watch, toy)
             watch.look(watch.cursor.newest("stable"))
             assert exact(watch, toy)
+
+
+def test_what_envoy_served_is_what_we_count(net, tmp_path):
+    port, router = free_ports(1)[0], EnvoyRouter()
+    with start_prometheus(tmp_path / "p", port, {"envoy": net.envoy.metrics}) as server:
+        errors, latency = (Watch(server.url, g, scrape="1s") for g in (ERRORS, LATENCY))
+        asyncio.run(ask_many(net.envoy.url, 30))
+        caught_up(errors)
+        caught_up(latency)
+        net.toys.served.clear()
+        asyncio.run(ask_many(net.envoy.url, 200))
+        router.write(net.plan, Split(100), "all")
+        until(lambda: router.read(net.plan, 100).mark == "all", "receipt")
+        asyncio.run(ask_many(f"{net.envoy.url}/?status=503", 40))  # v2's first requests of all
+        asyncio.run(ask_many(f"{net.envoy.url}/?ms=30", 60))
+        caught_up(errors)
+        caught_up(latency)
+    assert net.toys.served == {("v1", 200): 200, ("v2", 503): 40, ("v2", 200): 60}
+    assert errors.total == Evidence((100, 40), (200, 0))
+    assert (latency.total.canary_exposures, latency.total.stable_exposures) == (100, 200)
+    buckets = zip(latency.total.edges, latency.total.canary, strict=True)
+    assert sum(count for edge, count in buckets if edge > 30) >= 60
 
 
 def exact(watch, toy):
