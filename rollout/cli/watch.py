@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+    from rollout.cli.follow import Follower
+    from rollout.wire import SystemClock
 
 _POLL = 0.5
 
@@ -14,36 +22,67 @@ _POLL = 0.5
 Examples:
   surefoot watch
   surefoot watch discharge-summarizer-v2 --journal ./journal.db
-  surefoot watch --once""",
+  surefoot watch --once
+  surefoot watch --at 42 --svg decision-42.svg""",
 )
 @click.argument("name", required=False)
 @click.option("--journal", type=click.Path(path_type=Path), help="Journal, or its .jsonl export.")
 @click.option("--once", is_flag=True, help="Print the screen once and end.")
-def watch(name: str | None, journal: Path | None, *, once: bool) -> None:
+@click.option("--at", type=int, metavar="ID", help="Print it as it was at that entry, and end.")
+@click.option("--svg", type=click.Path(path_type=Path), help="Draw it to a file, and end.")
+def watch(
+    name: str | None, journal: Path | None, at: int | None, svg: Path | None, *, once: bool
+) -> None:
     """Show weight, evidence against margin and the next action, live; Ctrl-C ends it.
 
     NAME is a plan's name or a rollout's id; without it every rollout is shown.
     """
     from rich.console import Console
-    from rich.live import Live
 
     from rollout.cli.follow import Follower
     from rollout.journal.files import open_for_reading
     from rollout.journal.place import default_path
     from rollout.wire import SystemClock
 
-    source, clock, console = open_for_reading(journal or default_path()), SystemClock(), Console()
-    follower = Follower(name)
+    source, clock, follower = open_for_reading(journal or default_path()), SystemClock(), Follower()
+    follower.name = name
 
-    def frame() -> object:
+    def frame() -> RenderableType:
+        now = clock.now()
         for entry in source.read(follower.seq):
+            if at is not None and entry.seq > at:
+                break
             follower.feed(entry)
-        return follower.render(clock.now())
+            now = clock.now() if at is None else entry.fact.at
+        return follower.render(now)
 
-    if once or not console.is_terminal:
+    if svg is not None:
+        _draw(frame(), svg)
+        return
+    console = Console()
+    if once or at is not None or not console.is_terminal:
         console.print(frame())
         return
+    _live(console, follower, frame, clock)
+
+
+def _live(
+    console: Console, follower: Follower, frame: Callable[[], RenderableType], clock: SystemClock
+) -> None:
+    from rich.live import Live
+
     with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
         while not follower.done:
-            live.update(frame(), refresh=True)  # type: ignore[arg-type]
+            live.update(frame(), refresh=True)
             clock.sleep(_POLL)
+
+
+def _draw(picture: RenderableType, path: Path) -> None:
+    """The screen as a picture, for a page or a report."""
+    import io
+
+    from rich.console import Console
+
+    console = Console(record=True, width=132, file=io.StringIO())
+    console.print(picture)
+    console.save_svg(str(path), title="surefoot watch")
