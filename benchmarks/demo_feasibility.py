@@ -14,8 +14,10 @@ import argparse
 import json
 import math
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +25,7 @@ from analysis.evidence import Evidence
 from analysis.guard import Capital, RateRule, Rule, ShapeRule, learn, look, start, watch
 from analysis.verdict import Guarded, judge
 
+Fold = Callable[[Rule, Capital, Evidence], Capital]
 ALPHA, BETA = 0.01, 0.05
 RATE, LOOK, STEPS, BAKE, WARMUP, LAG, SCORED = 100, 2.0, (0.05, 0.25, 0.5), 8.0, 4.0, 6.0, 0.6
 DEADLINE = 240.0
@@ -72,7 +75,7 @@ class Traffic:
 
     def __init__(self, rng: np.random.Generator, canary: Version) -> None:
         self.rng, self.versions = rng, (canary, Version())
-        self.late: list[tuple[np.ndarray, np.ndarray]] = []
+        self.late: list[tuple[np.ndarray, ...]] = []
 
     def look(self, weight: float) -> dict[str, Evidence]:
         """One look's evidence by guardrail at a canary weight."""
@@ -80,7 +83,7 @@ class Traffic:
         canary = self.rng.binomial(total, weight)
         counts = (int(canary), int(total - canary))
         arms = tuple(zip(self.versions, counts, strict=True))
-        self.late.append(tuple(self._scores(v, n) for v, n in arms))  # type: ignore[arg-type]
+        self.late.append(tuple(self._scores(v, n) for v, n in arms))
         delay = round(LAG / LOOK)
         scores = self.late[-1 - delay] if len(self.late) > delay else None
         bad = [int(self.rng.binomial(n, v.errors)) for v, n in arms]
@@ -132,14 +135,11 @@ def rollout(world: str, rng: np.random.Generator, history: float = 6.0) -> Outco
     return Outcome("undecided", now, (), last)
 
 
-def _each(
-    fold: object, capital: dict[str, Capital], seen: dict[str, Evidence]
-) -> dict[str, Capital]:
-    assert callable(fold)
+def _each(fold: Fold, capital: dict[str, Capital], seen: dict[str, Evidence]) -> dict[str, Capital]:
     return {n: fold(rule, capital[n], seen[n]) for n, rule in RULES.items()}
 
 
-def summary(outcomes: list[Outcome]) -> dict[str, object]:
+def summary(outcomes: list[Outcome]) -> dict[str, Any]:
     """Shares of actions, quantiles of the time, causes and last unproven metrics."""
     seconds = np.array([outcome.seconds for outcome in outcomes])
     actions = [outcome.action for outcome in outcomes]
@@ -168,9 +168,14 @@ def main() -> int:
     print(f"seed {options.seed}, {runs} runs a world")
     if options.json:
         options.json.write_text(json.dumps({"seed": options.seed, "worlds": results}, indent=2))
-    good, bad = results["good"], [results[w] for w in WORLDS if w != "good"]
-    reached = good["p95_s"] <= 90 and all(r["p95_s"] <= 50 for r in bad)  # type: ignore[operator]
-    return 0 if reached else 1
+    return 0 if all(reached(world, results[world]) for world in WORLDS) else 1
+
+
+def reached(world: str, result: dict[str, Any]) -> bool:
+    """The demo's promise, less what starting and routing take: 19 of 20 in 100 and in 50 s."""
+    right, limit = ("promoted", 100) if world == "good" else ("rolled back", 50)
+    often = result["actions"].get(right, 0) >= 0.95 * result["runs"]
+    return bool(often and result["p95_s"] <= limit)
 
 
 if __name__ == "__main__":
