@@ -55,18 +55,30 @@ def read(rule: Rule, capital: Capital, log_harm: float, alpha: float, beta: floa
     raise TypeError("rule and capital are of different kinds")
 
 
+def at_edges(rule: ShapeRule, capital: ShapeCapital, alpha: float, beta: float) -> list[Readout]:
+    """A histogram's readout at each chosen edge; `safe` is that edge's own proof, `harm` unset."""
+    proofs = (max(0.0, contrasts.log_safe(c) / -math.log(beta)) for c in capital.contrasts)
+    plain = [Readout(canary=capital.e_c, stable=capital.e_s, safe=proof) for proof in proofs]
+    return [_named(p, rule, capital, i, alpha=alpha, beta=beta) for i, p in enumerate(plain)]
+
+
 def _at_edge(
     plain: Readout, rule: ShapeRule, capital: ShapeCapital, alpha: float, beta: float
 ) -> Readout:
     if not capital.contrasts:
         return replace(plain, words="no edge chosen yet")
-    pairs = zip(capital.contrasts, capital.chosen, strict=True)
-    contrast, pair = min(pairs, key=lambda item: contrasts.log_safe(item[0]))
+    proofs = [contrasts.log_safe(contrast) for contrast in capital.contrasts]
+    return _named(plain, rule, capital, proofs.index(min(proofs)), alpha=alpha, beta=beta)
+
+
+def _named(
+    plain: Readout, rule: ShapeRule, capital: ShapeCapital, which: int, *, alpha: float, beta: float
+) -> Readout:
+    pair = capital.chosen[which]
     edge, partner = (shape.edge(rule, capital, i) for i in (pair.edge, pair.partner))
     side = "above" if rule.worse == "high" else "at or below"
-    words = f"share {side} {edge:g}"
-    named = replace(plain, edge=edge, partner=partner, words=words)
-    return _filled(named, contrast, 0.0, alpha, beta)
+    named = replace(plain, edge=edge, partner=partner, words=f"share {side} {edge:g}")
+    return _filled(named, capital.contrasts[which], 0.0, alpha, beta)
 
 
 def _filled(

@@ -42,6 +42,8 @@ class Judgement:
 
     `cause` names the guardrails whose own weighted e-process crossed 1/alpha, else ("crash",) or
     ("joint",); empty if not harmful. `safe`: every guardrail is proven safe. Nothing is latched.
+    `log_joint` is the log of the mean; `log_parts` and `log_crash` (None without a rate) are the
+    logs of what the guardrails and the crash watch add to it.
     """
 
     verdicts: Mapping[str, Verdict]
@@ -50,6 +52,8 @@ class Judgement:
     log_joint: float
     readouts: Mapping[str, Readout]
     safe: bool
+    log_parts: Mapping[str, float]
+    log_crash: float | None
 
 
 def judge(guards: Mapping[str, Guarded], alpha: float, beta: float) -> Judgement:
@@ -82,6 +86,8 @@ def judge(guards: Mapping[str, Guarded], alpha: float, beta: float) -> Judgement
         joint,
         {n: read(g.rule, g.capital, harm[n], alpha, beta) for n, g in guards.items()},
         all(verdict.kind == "safe" for verdict in verdicts.values()),
+        harm,
+        crash,
     )
 
 

@@ -2,12 +2,15 @@
 
 import json
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
+import numpy as np
 import pytest
 
 from analysis.evidence import Evidence
 from analysis.guard import RateRule, ShapeRule, learn, look, start, watch
+from analysis.readout import at_edges
+from analysis.shape import ShapeCapital
 from analysis.verdict import Guarded, judge
 
 RATE = RateRule(1.0, 0.01)
@@ -105,6 +108,25 @@ def test_nothing_guarded_is_refused():
 def test_a_readout_is_plain_json(guarded):
     readout = judge({"it": guarded}, 0.01, 0.05).readouts["it"]
     assert json.loads(json.dumps(asdict(readout), allow_nan=False)) == asdict(readout)
+
+
+def test_the_readout_is_that_of_the_edge_furthest_from_its_proof():
+    guarded = latency(STABLE, 3)
+    readout = judge({"it": guarded}, 0.01, 0.05).readouts["it"]
+    assert isinstance(guarded.rule, ShapeRule)
+    assert isinstance(guarded.capital, ShapeCapital)
+    edges = at_edges(guarded.rule, guarded.capital, 0.01, 0.05)
+    assert len({edge.edge for edge in edges}) == len(edges) > 1
+    assert min(edge.safe or 0.0 for edge in edges) == readout.safe
+    assert replace(readout, harm=0.0) in edges
+
+
+def test_parts_and_crash_watch_add_up_to_the_joint_evidence():
+    judgement = judge({"errors": BAD, "latency": latency(STABLE, 3)}, 0.01, 0.05)
+    assert judgement.log_crash is not None
+    parts = [*judgement.log_parts.values(), judgement.log_crash]
+    assert judgement.log_joint == pytest.approx(float(np.logaddexp.reduce(parts)))
+    assert judge({"latency": latency(STABLE, 3)}, 0.01, 0.05).log_crash is None
 
 
 def test_before_any_look_a_readout_says_that_it_does_not_know():
