@@ -1,0 +1,63 @@
+"""The manual keeps up with the code: every field, every template, every phase, every rule."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from rollout.cli import COMMANDS
+from rollout.decide.diagram import mermaid
+from rollout.decide.step import RULES
+from rollout.plan.schema import schema
+from rollout.plan.templates import TEMPLATES
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+
+
+def _fields(node: object) -> set[str]:
+    """Every property name in the schema."""
+    if isinstance(node, list):
+        return set().union(*map(_fields, node))
+    if not isinstance(node, dict):
+        return set()
+    own = node.get("properties", {})
+    names = set(own) if isinstance(own, dict) else set()
+    return names.union(*map(_fields, node.values()))
+
+
+def test_every_plan_field_is_explained():
+    manual = (DOCS / "plan.md").read_text()
+    explained = set(re.findall(r"\w+", " ".join(re.findall(r"`[^`]+`", manual))))
+    assert _fields(schema()) <= explained
+
+
+@pytest.mark.parametrize("name", sorted(TEMPLATES))
+def test_every_template_is_explained(name):
+    row = next(r for r in (DOCS / "templates.md").read_text().splitlines() if f"`{name}`" in r)
+    assert TEMPLATES[name].series in row
+
+
+def test_the_picture_of_phases_is_the_table_of_moves():
+    assert mermaid() in (DOCS / "states.md").read_text()
+
+
+def test_the_rules_are_explained_in_their_order():
+    rows = re.findall(r"^\| (\d+) \| ([\w ]+) \|", (DOCS / "states.md").read_text(), re.MULTILINE)
+    assert [name.replace(" ", "_") for _, name in rows] == [
+        rule.__name__.removeprefix("_") for rule in RULES
+    ]
+
+
+def test_the_readme_names_every_command():
+    readme = (ROOT / "README.md").read_text()
+    assert [name for name in COMMANDS if name not in readme] == []
+
+
+@pytest.mark.parametrize("page", sorted([*DOCS.rglob("*.md"), ROOT / "README.md"]), ids=str)
+def test_every_link_to_a_file_leads_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+)", page.read_text()):
+        if not target.startswith("http"):
+            assert (page.parent / target).exists(), target
