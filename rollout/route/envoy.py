@@ -25,7 +25,9 @@ class Arms:
 def patch(manifest: Json, arms: Arms, split: Split, mark: str) -> Json:
     """The manifest with `split` on every weighted route of these arms, and `mark` as its version.
 
-    An arm that a route does not name yet is added, stable first and canary last. The mark also goes
+    An arm that a route does not name yet is added, stable first and canary last; a canary without
+    traffic is taken away again, because Envoy refuses a file that names a cluster it does not know
+    and a rollback must pass. The mark also goes
     into the configuration's metadata, because Envoy shows a new version only of new content. All
     else stays as it is. A third cluster with a share is refused, unless the canary's share goes to
     zero: a rollback never waits. Raises RouteError.
@@ -37,6 +39,8 @@ def patch(manifest: Json, arms: Arms, split: Split, mark: str) -> Json:
             _refuse_others(weighted, arms)
         _set(weighted, arms.stable, split.stable, place=0)
         _set(weighted, arms.canary, split.canary, place=len(weighted.clusters))
+        if not split.canary:
+            _take_away(weighted, arms.canary)
         if (total := key(weighted.field, "total_weight")) in weighted.field:
             weighted.field[total] = sum(map(weight, weighted.clusters))
     _stamp(patched, {weighted.config for weighted in owned}, mark)
@@ -144,3 +148,9 @@ def _set(weighted: Weighted, name: str, value: int, place: int) -> None:
     first["weight"] = value
     for entry in again:
         entry["weight"] = 0
+
+
+def _take_away(weighted: Weighted, name: str) -> None:
+    """Remove what `_set` adds: last entries that say nothing but a weight."""
+    while weighted.clusters[-1] == {"name": name, "weight": 0}:
+        weighted.clusters.pop()
