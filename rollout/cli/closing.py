@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from rollout.cli.follow import log_line
 from rollout.cli.report import report, states_of
 from rollout.cli.screen import STYLES, rollout_panel
 from rollout.demo.stage import Stage
@@ -59,15 +61,12 @@ def _costs(costs: Mapping[str, tuple[int, int]]) -> Table:
 def _write_report(path: Path, journal: Path, tables: RenderableType) -> Path:
     """The tables, each rollout's last screen and every decision, as one page."""
     entries = open_for_reading(journal).read()
-    with path.with_suffix(".txt").open("w") as scrap:
-        page = Console(record=True, width=150, file=scrap)
-        page.print(tables)
-        for rollout, state in states_of(entries).items():
-            page.print(rollout_panel(report(rollout, state, state.confirmed_at or 0.0)))
-        from rollout.cli.follow import log_line
-
-        for entry in entries:
-            if entry.fact.kind != "observed":
-                page.print(log_line(entry))
-        page.save_html(str(path))
+    page = Console(record=True, width=150, file=io.StringIO())
+    page.print(tables)
+    for rollout, state in states_of(entries).items():
+        page.print(rollout_panel(report(rollout, state, state.confirmed_at or 0.0)))
+    for entry in entries:
+        if entry.fact.kind != "observed":
+            page.print(log_line(entry))
+    page.save_html(str(path))
     return path

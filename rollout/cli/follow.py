@@ -18,6 +18,7 @@ from rollout.decide.state import State
 from rollout.ports import Entry
 
 _LOG_LINES = 10
+_QUIET = {"hold", "confirmed", "started"}
 _ACTIONS = {
     "roll back": "rolled back",
     "promote": "promoted",
@@ -66,7 +67,8 @@ def log_line(entry: Entry) -> Text:
     fact = entry.fact
     at = datetime.fromtimestamp(fact.at, UTC).strftime("%H:%M:%S")
     kind = fact.action if isinstance(fact, Decided) else fact.kind
-    line = Text(f"{at} {entry.seq:>4} ", style="dim")
+    line = Text()
+    line.append(f"{at} {entry.seq:>4} ", style="dim")
     line.append(f"{what(fact):<15}", style=STYLES.get(_ACTIONS.get(kind, ""), ""))
-    line.append(f" {sentence(fact)}", style="default")
+    line.append(f" {sentence(fact)}", style="dim" if kind in _QUIET else "")
     return line

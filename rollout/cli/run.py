@@ -31,6 +31,7 @@ def run(plans: tuple[Path, ...], journal: Path | None) -> None:
 
     from rollout import wire
     from rollout.cli.log import print_entry
+    from rollout.decide.state import TERMINAL
     from rollout.journal.place import default_path
 
     where = journal or default_path()
@@ -41,5 +42,9 @@ def run(plans: tuple[Path, ...], journal: Path | None) -> None:
         pacer = wire.pacer(controller, ids, lambda words: click.echo(f"problem: {words}", err=True))
         with wire.stopping(pacer):
             pacer.run()
-        promoted = all(controller.states[rollout].phase == "promoted" for rollout in ids)
-    raise SystemExit(DONE if promoted else FAILED)
+        phases = {rollout: controller.states[rollout].phase for rollout in ids}
+    for rollout, phase in phases.items():
+        click.echo(f"{rollout}: {phase}", err=True)
+    if not set(phases.values()) <= TERMINAL:
+        click.echo("stopped; the mesh keeps its weights, the same command goes on", err=True)
+    raise SystemExit(DONE if set(phases.values()) == {"promoted"} else FAILED)

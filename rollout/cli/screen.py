@@ -30,7 +30,9 @@ def screen(reports: Sequence[Report], log: Sequence[Text], title: str = "") -> R
     """Every rollout that matters now, and the newest lines of the log."""
     parts: list[RenderableType] = [rollout_panel(report) for report in reports]
     if log:
-        parts.append(Panel(Group(*log), title="decision log", title_align="left", style="dim"))
+        parts.append(
+            Panel(Group(*log), title="decision log", title_align="left", border_style="dim")
+        )
     if title:
         parts.insert(0, Text(title, style="bold"))
     return Group(*parts)
@@ -137,4 +139,4 @@ def meter(value: float | None, style: str, width: int = 6) -> Text:
     """Evidence as a share of what a decision needs: full is decided."""
     share = min(max(value or 0.0, 0.0), 1.0)
     filled = int(share * width + 1e-9)
-    return Text("▮" * filled, style=style) + Text("▯" * (width - filled), style="dim")
+    return Text("█" * filled, style=style) + Text("░" * (width - filled), style="dim")

@@ -43,7 +43,20 @@ def sentence(
         "pause": f"Pause {canary} at {now}",
         "resume": f"Resume {canary} at {now}",
     }[action]
-    return f"{head}: {'; '.join(_because(state, reason, seen) for reason in reasons)}."
+    return f"{head}: {'; '.join(_told(state, reasons, seen))}."
+
+
+def _told(state: State, reasons: tuple[str, ...], seen: Seen) -> list[str]:
+    """Each reason in words; guardrails that are blind for one and the same reason share one."""
+    blind: dict[str, list[str]] = {}
+    told = []
+    for reason in reasons:
+        code, _, name = reason.partition(":")
+        if code in {"blind", "blind-too-long"}:
+            blind.setdefault(seen.blind[name].reason, []).append(name)
+        else:
+            told.append(_because(state, reason, seen))
+    return [_blind(names, seen) for names in blind.values()] + told
 
 
 def _because(state: State, reason: str, seen: Seen) -> str:
@@ -52,8 +65,6 @@ def _because(state: State, reason: str, seen: Seen) -> str:
         return _harm(state, name, seen.judgement)
     if code == "undecided":
         return _undecided(name, seen.judgement)
-    if code in {"blind", "blind-too-long"}:
-        return _blind(name, seen)
     if code == "human" and state.asked is not None:
         why = f" ({state.asked.reason})" if state.asked.reason else ""
         return f"asked by {state.asked.actor}{why}"
@@ -72,7 +83,7 @@ def _plain(state: State, code: str, name: str, seen: Seen) -> str:
         "warming-up": f"warming up for {duration(spec.warmup)} from the canary's first request, "
         "with the crash watch on",
         "baking": f"baking for {duration(spec.ramp.bake)} at this weight",
-        "nothing-harmful": f"nothing harmful in sight, {_closest(seen.judgement)}",
+        "nothing-harmful": f"nothing harmful in sight{_closest(seen.judgement)}",
         "exposure-mismatch": "the observed share of traffic contradicts the weight",
         "paused": "paused, the rollback tests go on",
         "ramp": "every guardrail is proven, the ramp has further to go",
@@ -102,9 +113,10 @@ def _undecided(name: str, judgement: Judgement) -> str:
     return f"{_measured(name, readout)}, {share}"
 
 
-def _blind(name: str, seen: Seen) -> str:
-    blind = seen.blind[name]
-    return f"blind on {name} for {duration(max(seen.now - blind.since, 0))}: {blind.reason}"
+def _blind(names: list[str], seen: Seen) -> str:
+    since = min(seen.blind[name].since for name in names)
+    reason = seen.blind[names[0]].reason
+    return f"blind on {', '.join(names)} for {duration(max(seen.now - since, 0))}: {reason}"
 
 
 def _measured(name: str, readout: Readout) -> str:
@@ -132,8 +144,11 @@ def _where(readout: Readout) -> str:
 
 
 def _closest(judgement: Judgement) -> str:
+    """The guardrail with the most evidence of harm, where there is any."""
     name, readout = max(judgement.readouts.items(), key=lambda item: item[1].harm)
-    return f"{name} is closest with {max(readout.harm, 0.0) * 100:.0f} % of a rollback's evidence"
+    if readout.harm < 0.005:
+        return ""
+    return f", {name} comes closest with {readout.harm * 100:.0f} % of a rollback's evidence"
 
 
 def numbers(judgement: Judgement) -> dict[str, Any]:
