@@ -140,7 +140,8 @@ def _bound(name: str, readout: Readout) -> str:
 def _where(readout: Readout) -> str:
     if readout.edge is None:
         return ""
-    return f" beyond {readout.edge:.3g}"
+    side = "at or below" if "below" in readout.words else "above"
+    return f" {side} {readout.edge:.3g}"
 
 
 def _closest(judgement: Judgement) -> str:
