@@ -1,0 +1,207 @@
+"""Synthetic evidence: seeded streams of counts per look, arm and pod, for one metric.
+
+A world is a generative model of exposures and bad units. What it draws depends on the generator
+that it is given and on nothing else. Every scenario keeps the canary's version as good as stable's
+as long as `theta` is 1 and `excess` 0: what differs between the arms then is luck, pods and time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Counts = NDArray[np.int64]
+
+Scenario = Literal[
+    "iid", "incidents", "ramp", "retries", "pod-gamma", "pod-ar1", "pod-bursts",
+    "pods-.1", "pods-.3", "skew",
+]  # fmt: skip
+SCENARIOS: tuple[Scenario, ...] = get_args(Scenario)
+
+RAMP = (0.01, 0.05, 0.1, 0.25, 0.5)
+"""The weight of scenario "ramp", in equal parts of the looks."""
+
+CLUSTER = 5.0  # mean length of a series of failed tries
+INCIDENT, SPELL, WORSE, OFTEN = 240.0, 90.0, 10.0, 0.05  # seconds, seconds, factor, share of time
+GAMMA, SD, MEMORY, PERSISTENT = 0.25, 0.3, 0.9, {"pods-.1": 0.1, "pods-.3": 0.3}
+SCRAPE = 15.0  # seconds between two scrapes of a pod
+
+
+class Streams(NamedTuple):
+    """Exposures e and bad units x of canary (c) and stable (s), each (rollouts, looks, pods)."""
+
+    e_c: Counts
+    x_c: Counts
+    e_s: Counts
+    x_s: Counts
+
+    def arms(self) -> Streams:
+        """Summed over each arm's pods: (rollouts, looks)."""
+        return Streams(*(counts.sum(axis=-1) for counts in self))
+
+
+class History(NamedTuple):
+    """Stable alone, before the rollout: exposures and bad units, each (rollouts, ticks, pods)."""
+
+    e: Counts
+    x: Counts
+
+
+@dataclass(frozen=True)
+class World:
+    """One metric of one service in a scenario; an expected bad share p per pod and look.
+
+    p = base * (what happens to all) * (what happens to the pod), for the canary times `theta` plus
+    `excess` from look `onset` on; at most 1. Traffic is Poisson: `rate` requests a second over both
+    arms, the canary's `weight` of them to the canary, evenly over an arm's pods. Bad units are
+    binomial. Then, by scenario:
+
+    iid: nothing else.
+    incidents: p is 10 times as high for all pods during incidents of 240 s, 5 % of the time (they
+        may overlap), .5 at most.
+    ramp: the weight goes 1, 5, 10, 25, 50 % in equal parts of the looks, with incidents.
+    retries: a failed request is tried again on its pod until it gives up; tries fail together. The
+        length of such a series is geometric with mean 5, retries are exposures too, and p is the
+        share of failed tries, so that phi = E[K^2]/E[K] = 9 for rare errors.
+    pod-gamma: p is multiplied by a gamma variable per pod and look, mean 1, variance .25.
+    pod-ar1: by exp(u - sd^2/2), u an AR(1) per pod, .9 from look to look, stationary sd .3.
+    pod-bursts: a pod is 10 times as bad for spells of 90 s, 5 % of the time, mean over time 1.
+    pods-.1, pods-.3: by exp(u - sd^2/2) per pod for the whole rollout, sd .1 or .3; the history is
+        of other pods (every release starts pods anew).
+    skew: each pod is scraped every 15 s at its own moment, so that a part of each look's counts,
+        fixed for the pod, uniform in 0 to 15 s, is seen one look later; with incidents, since
+        without a moving rate nothing would come of it.
+
+    Args:
+        scenario: one of SCENARIOS.
+        rate: requests per second of both arms.
+        base: the bad share of a usual pod at a usual time.
+        tick: seconds from look to look.
+        looks: looks of a rollout.
+        pods_canary: the canary's pods.
+        pods_stable: stable's pods.
+        weight: the canary's share of traffic, one for all looks or one for each; "ramp" has its
+            own unless one for each is given.
+        theta: factor on the canary's share of bad units.
+        excess: added to it.
+        onset: the first look (from 0) with this effect.
+    """
+
+    scenario: Scenario = "iid"
+    rate: float = 20.0
+    base: float = 0.01
+    tick: float = 30.0
+    looks: int = 240
+    pods_canary: int = 2
+    pods_stable: int = 8
+    weight: float | tuple[float, ...] = 0.5
+    theta: float = 1.0
+    excess: float = 0.0
+    onset: int = 0
+
+    def weights(self) -> Array:
+        """The canary's share of traffic at each look: (looks,)."""
+        if self.scenario == "ramp" and isinstance(self.weight, float):
+            return np.asarray(RAMP)[np.arange(self.looks) * len(RAMP) // self.looks]
+        return np.broadcast_to(np.asarray(self.weight), self.looks)
+
+    def streams(self, rng: np.random.Generator, rollouts: int) -> Streams:
+        """Independent rollouts of this world."""
+        shape, weights = (rollouts, self.looks), self.weights()[:, None]
+        shared = self._shared(rng, shape)
+        late = np.arange(self.looks)[:, None] >= self.onset
+        theta, excess = np.where(late, self.theta, 1.0), np.where(late, self.excess, 0.0)
+        p_c = shared * self._of_pods(rng, (*shape, self.pods_canary)) * theta + excess
+        p_s = shared * self._of_pods(rng, (*shape, self.pods_stable))
+        e_c, x_c = self._counts(rng, weights / self.pods_canary, p_c)
+        e_s, x_s = self._counts(rng, (1 - weights) / self.pods_stable, p_s)
+        return Streams(e_c, x_c, e_s, x_s)
+
+    def history(self, rng: np.random.Generator, rollouts: int, ticks: int = 1440) -> History:
+        """Stable with all the traffic, before each of so many rollouts; 1440 of 30 s are 12 h."""
+        shape = (rollouts, ticks)
+        p = self._shared(rng, shape) * self._of_pods(rng, (*shape, self.pods_stable))
+        return History(*self._counts(rng, np.full((ticks, 1), 1 / self.pods_stable), p))
+
+    def _shared(self, rng: np.random.Generator, shape: tuple[int, int]) -> Array:
+        """The share that all pods have in common: (rollouts, looks, 1)."""
+        if self.scenario not in ("incidents", "ramp", "skew"):
+            return np.full((*shape, 1), self.base)
+        incident = spells(rng, (*shape, 1), INCIDENT / self.tick)
+        worse = max(self.base, min(WORSE * self.base, 0.5))
+        return np.where(incident, worse, self.base)
+
+    def _of_pods(self, rng: np.random.Generator, shape: tuple[int, int, int]) -> Array:
+        """Each pod's own factor, mean 1: (rollouts, looks, pods)."""
+        if self.scenario == "pod-gamma":
+            return rng.gamma(1 / GAMMA, GAMMA, shape)
+        if self.scenario == "pod-ar1":
+            return np.asarray(np.exp(autoregressive(rng, shape, SD, MEMORY) - SD**2 / 2))
+        if self.scenario == "pod-bursts":
+            bad = spells(rng, shape, SPELL / self.tick)
+            return np.where(bad, WORSE, 1.0) / (1 + OFTEN * (WORSE - 1))
+        if self.scenario in PERSISTENT:
+            sd = PERSISTENT[self.scenario]
+            once = np.exp(rng.normal(-(sd**2) / 2, sd, (shape[0], 1, shape[2])))
+            return np.broadcast_to(once, shape)
+        return np.ones((1, 1, shape[2]))
+
+    def _counts(self, rng: np.random.Generator, traffic: Array, p: Array) -> tuple[Counts, Counts]:
+        """Exposures and bad units at shares p; `traffic` is each pod's part of all, (looks, 1)."""
+        expected, p = self.rate * self.tick * traffic, np.minimum(p, 1.0)
+        e, x = retried(rng, expected, p) if self.scenario == "retries" else drawn(rng, expected, p)
+        if self.scenario != "skew":
+            return e, x
+        lag = rng.uniform(0, min(1.0, SCRAPE / self.tick), (e.shape[0], 1, e.shape[2]))
+        bad = _delayed(rng, x, lag)
+        return bad + _delayed(rng, e - x, lag), bad
+
+
+def drawn(rng: np.random.Generator, expected: Array, p: Array) -> tuple[Counts, Counts]:
+    """Poisson exposures and binomial bad units."""
+    e = rng.poisson(expected, np.broadcast_shapes(expected.shape, p.shape))
+    return e, rng.binomial(e, p)
+
+
+def retried(rng: np.random.Generator, expected: Array, p: Array) -> tuple[Counts, Counts]:
+    """Tries, with failures in series of geometric length (mean CLUSTER); p: failed among tries."""
+    p = np.minimum(p, 0.999)
+    first = p / (CLUSTER - (CLUSTER - 1) * p)  # of first tries that fail
+    e, failed = drawn(rng, expected / (1 + (CLUSTER - 1) * first), first)
+    more = np.where(failed > 0, rng.negative_binomial(np.maximum(failed, 1), 1 / CLUSTER), 0)
+    return e + more, failed + more
+
+
+def spells(
+    rng: np.random.Generator, shape: tuple[int, int, int], length: float, often: float = OFTEN
+) -> NDArray[np.bool_]:
+    """Whether a spell of `length` looks is on, in (rollouts, looks, pods); stationary.
+
+    Spells start at random and may overlap; they are on for the share `often` of the time.
+    """
+    span = max(1, round(length))
+    begin = rng.random((shape[0], shape[1] + span, shape[2])) < 1 - (1 - often) ** (1 / span)
+    begun = begin.cumsum(axis=1)
+    return np.asarray(begun[:, span:] > begun[:, :-span])
+
+
+def autoregressive(
+    rng: np.random.Generator, shape: tuple[int, int, int], sd: float, memory: float
+) -> Array:
+    """A stationary Gaussian AR(1) along the looks of (rollouts, looks, pods)."""
+    u = rng.normal(0, sd, shape)
+    for look in range(1, shape[1]):
+        u[:, look] = memory * u[:, look - 1] + np.sqrt(1 - memory**2) * u[:, look]
+    return u
+
+
+def _delayed(rng: np.random.Generator, counts: Counts, lag: Array) -> Counts:
+    """Each look's units come one look later with probability `lag`; the last ones are not seen."""
+    later = rng.binomial(counts, np.broadcast_to(lag, counts.shape))
+    seen: Counts = counts - later
+    seen[:, 1:] += later[:, :-1]
+    return seen
