@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from apscheduler.schedulers.background import BackgroundScheduler
 
@@ -27,11 +29,12 @@ class Pacer:
     ) -> None:
         self._tick, self._done, self._period, self._on_problem = tick, done, period, on_problem
         self._over = threading.Event()
-        self._busy = threading.Lock()
         self._error: BaseException | None = None
 
     def run(self) -> None:
         """Block until it is over. Raises what a tick raised unexpectedly."""
+        # A tick that outlasts the period makes the next one skip; that is meant, not worth a line.
+        logging.getLogger("apscheduler").setLevel(logging.ERROR)
         scheduler = BackgroundScheduler(timezone="UTC")
         scheduler.add_job(
             self._once,
@@ -40,10 +43,10 @@ class Pacer:
             misfire_grace_time=None,
             coalesce=True,
             max_instances=1,
+            next_run_time=datetime.now(UTC),  # noqa: TID251 - the first tick is due at once
         )
         scheduler.start()
         try:
-            self._once()
             self._over.wait()
         finally:
             scheduler.shutdown(wait=True)
@@ -55,7 +58,7 @@ class Pacer:
         self._over.set()
 
     def _once(self) -> None:
-        if self._over.is_set() or not self._busy.acquire(blocking=False):
+        if self._over.is_set():
             return
         try:
             self._tick()
@@ -66,5 +69,3 @@ class Pacer:
         except BaseException as error:  # noqa: BLE001 - carried to run(), which raises it
             self._error = error
             self._over.set()
-        finally:
-            self._busy.release()
