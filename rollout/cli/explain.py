@@ -14,6 +14,7 @@ from rollout.decide.step import step
 from rollout.errors import InputError
 from rollout.observe.query import queries
 from rollout.ports import Ask, Entry
+from rollout.review.look import differences
 
 RULES = {
     "rate": (
@@ -54,16 +55,8 @@ def explain(entries: Sequence[Entry], number: int) -> dict[str, Any]:
         "numbers": fact.numbers,
         "rules": {g.name: RULES[g.source.kind] for g in state.plan.spec.guardrails},
         "queries": _queries(fact, state),
-        "replayed": _same(step(state, fact.at, fact.rollout), fact),
+        "replayed": not differences(fact, step(state, fact.at, fact.rollout)),
     }
-
-
-def _same(again: Decided | None, fact: Decided) -> bool:
-    """Whether a replay decides the same on the same numbers; wording may change with versions."""
-    if again is None:
-        return False
-    parts = {"action", "split", "reasons", "numbers"}
-    return again.model_dump(include=parts) == fact.model_dump(include=parts)
 
 
 def _queries(fact: Decided, state: State) -> list[dict[str, str]]:

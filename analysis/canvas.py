@@ -1,0 +1,154 @@
+"""What every chart shares: style, clock, shaded steps, marked moves, a legend outside the data.
+
+Colours are those of Okabe & Ito (2008), told apart by the colour-blind; every line has its own dash
+and marker besides, so that black and white is enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import cycle, pairwise
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Columns = Mapping[str, Sequence[Any]]
+"""Columns of equal length by name; a data frame will do."""
+
+BLACK, GREY, LIMIT = "#000000", "#767676", "#A50F15"
+_STYLES = (
+    {"color": "#0072B2", "linestyle": "-", "marker": "o"},
+    {"color": "#D55E00", "linestyle": "--", "marker": "s"},
+    {"color": "#009E73", "linestyle": "-.", "marker": "^"},
+    {"color": "#CC79A7", "linestyle": (0, (1, 1)), "marker": "D"},
+    {"color": "#E69F00", "linestyle": (0, (5, 1, 1, 1, 1, 1)), "marker": "v"},
+    {"color": "#56B4E9", "linestyle": (0, (8, 3)), "marker": "P"},
+)
+_LOOK: Any = {
+    "axes.axisbelow": True,
+    "axes.edgecolor": GREY,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlesize": "medium",
+    "font.size": 9.5,
+    "grid.color": "#E4E4E4",
+    "legend.frameon": False,
+    "legend.handlelength": 3.0,
+    "lines.linewidth": 1.5,
+    "lines.markersize": 4.0,
+}
+_WIDTH = 8.4
+_DARKEST = 0.16  # how dark the background of a canary with all traffic is, 0 to 1
+_ROOM = 0.07  # of the time axis: moves that are closer are not all labelled
+
+
+def styles() -> Iterator[dict[str, Any]]:
+    """Line styles for any number of lines; the first six are told apart without colour."""
+    return cycle(dict(style) for style in _STYLES)
+
+
+@contextmanager
+def panels(title: str, rows: int, height: float) -> Iterator[tuple[Figure, list[Axes]]]:
+    """A figure of stacked panels with one time axis; `height` in inches per panel."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context(_LOOK):
+        figure = Figure(figsize=(_WIDTH, 1.0 + height * rows), dpi=110, layout="constrained")
+        axes: list[Axes] = list(figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0])
+        if title:
+            figure.suptitle(title, x=0.01, ha="left", fontsize="large", fontweight="bold")
+        yield figure, axes
+        _legend(figure, axes)
+
+
+def _legend(figure: Figure, axes: Sequence[Axes]) -> None:
+    """One legend below everything, each name once."""
+    named: dict[str, Any] = {}
+    for one in axes:
+        for handle, label in zip(*one.get_legend_handles_labels(), strict=True):
+            named.setdefault(label, handle)
+    if named:
+        columns = min(len(named), 5)
+        figure.legend([*named.values()], [*named], loc="outside lower center", ncols=columns)
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The time axis: `unit` holds so many seconds."""
+
+    end: float
+    seconds: float
+    unit: str
+
+    def of(self, times: Sequence[float]) -> list[float]:
+        return [float(at) / self.seconds for at in times]
+
+
+def clock(end: float) -> Clock:
+    """The unit in which `end` seconds read best."""
+    for seconds, unit, most in ((1.0, "s", 300.0), (60.0, "min", 18_000.0)):
+        if end <= most:
+            return Clock(end, seconds, unit)
+    return Clock(end, 3600.0, "h")
+
+
+def timed(axes: Sequence[Axes], steps: Columns, marks: Columns) -> Clock:
+    """Set out the time axis of stacked panels: steps shaded, moves marked. Returns its clock.
+
+    `steps`: seconds, share (of the canary, 0 to 1, from then on); the last row is the end.
+    `marks`: seconds, action, to (the share decided on); holds are left out.
+    """
+    times = clock(float(max(steps["seconds"])))
+    moves = [move for move in zip(*_columns(marks), strict=True) if move[1] != "hold"]
+    for one in axes:
+        one.set_xlim(0, max(times.of([times.end * 1.02])[0], 1e-9))
+        _shade(one, steps, times)
+        for at, _, _ in moves:
+            one.axvline(at / times.seconds, color=GREY, linewidth=0.8, linestyle=":", zorder=1)
+    _name(axes[0], moves, times)
+    axes[-1].set_xlabel(f"time since the start of the rollout ({times.unit})")
+    return times
+
+
+def _columns(marks: Columns) -> tuple[list[float], list[str], list[float]]:
+    return (
+        [float(at) for at in marks["seconds"]],
+        [str(action) for action in marks["action"]],
+        [float(to) for to in marks["to"]],
+    )
+
+
+def _shade(axes: Axes, steps: Columns, times: Clock) -> None:
+    edges = [*times.of(steps["seconds"]), axes.get_xlim()[1]]
+    for (start, end), share in zip(pairwise(edges), steps["share"], strict=True):
+        shade = str(1 - _DARKEST * float(share) ** 0.5)
+        axes.axvspan(start, end, facecolor=shade, linewidth=0, zorder=0)
+
+
+def _name(axes: Axes, moves: Sequence[tuple[float, str, float]], times: Clock) -> None:
+    """Names of the moves above the panel, to the right of their lines; the last to the left."""
+    named = -1.0
+    for place, (at, action, to) in enumerate(moves):
+        last = place == len(moves) - 1 and at > 0.8 * times.end
+        if last or named < 0 or at - named >= _ROOM * times.end:
+            named = at
+            words = f"{action} to {to * 100:.4g} %" if action == "advance" else action
+            where = axes.get_xaxis_transform()
+            axes.text(
+                at / times.seconds, 1.02, words, transform=where, fontsize="small", color=BLACK,
+                ha="right" if last else "left", va="bottom",
+            )  # fmt: skip
+
+
+def percent(axes: Axes, symbol: str) -> None:
+    """Write the value axis in per cent; the data stay shares."""
+    from matplotlib.ticker import PercentFormatter
+
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0, None, symbol))

@@ -1,0 +1,1 @@
+"""Looking back: every look of a journal judged again, every decision decided again."""
