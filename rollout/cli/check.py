@@ -16,6 +16,8 @@ from rollout.plan.model import Budget, Plan
 from rollout.plan.schema import schema_text
 from rollout.plan.units import duration, percent
 
+INDEPENDENT = "requests are taken as independent"
+
 
 @click.command(
     short_help="Find every mistake in plans; change nothing.",
@@ -107,7 +109,25 @@ def _in_words(plan: Plan) -> str:
         f"from {spec.stable.version} to {spec.canary.version} {_ramp(plan)}, "
         f"as long as {_and(names)} get{'' if names[1:] else 's'} no worse than allowed "
         f"(false rollback {percent(spec.confidence.false_rollback)}, "
-        f"false promotion {percent(spec.confidence.false_promotion)})"
+        f"false promotion {percent(spec.confidence.false_promotion)})\n"
+        f"  {pods_in_words(plan)}"
+    )
+
+
+def pods_in_words(plan: Plan) -> str:
+    """What the error rates rest on: stable's own past, or an assumption."""
+    pods = plan.spec.pods
+    if pods is None:
+        return f"{INDEPENDENT}: declare `pods` to learn it from stable's past"
+    unknown = {
+        "assume": "requests are taken as independent",
+        "pause": "the rollout pauses",
+        "refuse": "the rollout does not begin",
+    }[pods.when_unknown]
+    calibrated = "; it begins only when calibrated" if pods.require_calibration else ""
+    return (
+        f"bursts and differences between pods are learnt from {duration(pods.history)} of stable's "
+        f"past (label `{pods.label}`); where that allows no valid test {unknown}{calibrated}"
     )
 
 

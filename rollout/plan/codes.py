@@ -23,6 +23,7 @@ CODES: dict[str, str] = {
     "P012": "Stable and canary are the same version.",
     "P013": "A deadline that passes within the warm-up.",
     "P014": "A margin for a histogram, or a tolerance for a rate.",
+    "P015": "A history of the pods with too few looks to learn from.",
 }
 
 

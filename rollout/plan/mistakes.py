@@ -140,6 +140,8 @@ _SAY: dict[str, Callable[[Path, yaml.Node, Any], Said]] = {
     "string_too_short": lambda *_: ("P006", "must not be empty", ""),
     "too_short": lambda *_: ("P006", "needs at least one entry", ""),
     "float_type": _kind("a number"),
+    "int_type": _kind("a whole number"),
+    "bool_type": _kind("true or false"),
     "list_type": _kind("a list"),
     "model_type": _kind("a mapping"),
 }

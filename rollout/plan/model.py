@@ -12,10 +12,11 @@ from pydantic_core import PydanticCustomError
 from rollout.plan.base import Model, Name, Namespace, Span, Text, Url, Word, written
 from rollout.plan.codes import fault, raise_at
 from rollout.plan.guardrail import Guardrail, Labels, Margin
+from rollout.plan.pods import LEAST, Pods
 from rollout.plan.ramp import Budget, Ramp, Steps
 from rollout.plan.units import Duration, PercentOrNumber, duration
 
-__all__ = ["Budget", "Guardrail", "Labels", "Margin", "Plan", "Ramp", "Spec", "Steps"]
+__all__ = ["Budget", "Guardrail", "Labels", "Margin", "Plan", "Pods", "Ramp", "Spec", "Steps"]
 
 
 class Metadata(Model):
@@ -112,6 +113,11 @@ class Spec(Model):
     on_drift: Literal["adopt", "revert", "pause"] = Field(
         "pause", description="What to do when someone else moves the weights."
     )
+    pods: Pods | None = Field(
+        None,
+        description="What to learn from stable's pods; without it requests are taken as "
+        "independent.",
+    )
 
     # Each rule stands at the field that breaks it: it is reported there, together with all others.
     @field_validator("canary")
@@ -153,6 +159,16 @@ class Spec(Model):
         if deadline <= warmup:
             raise fault("P013", f"the deadline passes within the warm-up of {duration(warmup)}")
         return deadline
+
+    @field_validator("pods")
+    @classmethod
+    def _long_enough(cls, pods: Pods | None, info: ValidationInfo) -> Pods | None:
+        least = LEAST * info.data.get("interval", 0.0)
+        if pods is not None and pods.history < least:
+            said = f"a history of {duration(pods.history)} holds fewer than {LEAST} looks"
+            hint = f"write `history: {duration(least)}` or more"
+            raise_at("pods", (("history",), fault("P015", said, hint=hint)))
+        return pods
 
 
 def repeated(names: list[Any]) -> list[int]:

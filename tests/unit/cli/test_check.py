@@ -34,6 +34,7 @@ def test_a_good_plan_is_told_in_words():
         "discharge-summarizer-v2 moves discharge-summarizer from v1 to v2 "
         "over 1 %, 5 %, 25 % and 50 % (2m at least each), as long as errors, latency and accuracy "
         "get no worse than allowed (false rollback 1 %, false promotion 5 %)\n"
+        "  requests are taken as independent: declare `pods` to learn it from stable's past\n"
         "1 file checked, no mistakes\n"
     ) in done.output
 
@@ -126,3 +127,12 @@ def test_check_imports_nothing_heavy(bad):
     heavy = {"kubernetes", "sqlalchemy", "scipy", "numpy", "requests", "rich", "apscheduler"}
     assert "rollout.plan.load" in modules
     assert not modules & (heavy | {"prometheus_api_client", "analysis", "rollout.wire"})
+
+
+def test_what_the_error_rates_rest_on_is_told(tmp_path):
+    path = tmp_path / "pods.yaml"
+    path.write_text(f"{GOOD}  pods: {{label: pod, requireCalibration: true}}\n")
+    done = check(path)
+    assert done.exit_code == 0
+    assert "learnt from 12h of stable's past (label `pod`)" in done.output
+    assert "allows no valid test the rollout pauses; it begins only when calibrated" in done.output

@@ -129,6 +129,23 @@ CASES = [
         "tolerance: 10%, margin: {ratio: 2}",
         "15:72 P014 envoy/latency is a histogram: it takes a tolerance and no margin",
     ),
+    (
+        "interval: 30s",
+        "pods: {label: pod, history: 1h}",
+        "16:31 P015 a history of 1h holds fewer than 240 looks (write `history: 2h` or more)",
+    ),
+    ("interval: 30s", "pods: {canary: 2}", "16:3 P004 missing key `label` in `spec.pods`"),
+    ("interval: 30s", "pods: {label: a-b}", "16:17 P006 must be a Prometheus label name"),
+    (
+        "interval: 30s",
+        "pods: {label: pod, canary: 1.5}",
+        "16:30 P005 must be a whole number, not `1.5`",
+    ),
+    (
+        "interval: 30s",
+        "pods: {label: pod, requireCalibration: 1}",
+        "16:42 P005 must be true or false, not `1`",
+    ),
 ]
 
 
@@ -159,6 +176,16 @@ def test_a_good_plan_says_what_was_written():
     assert plan.spec.ramp.most == 0.5
     assert plan.spec.deadline == 86400
     assert plan.spec.guardrails[0].source.kind == "rate"
+
+
+def test_pods_are_learnt_from_half_a_day_of_their_past():
+    (plain,) = load(GOOD, "plan.yaml")
+    (plan,) = load(GOOD + "  pods: {label: pod}\n", "plan.yaml")
+    assert plain.spec.pods is None
+    assert plan.spec.pods is not None
+    assert plan.spec.pods.history == 43200
+    assert plan.spec.pods.when_unknown == "pause"
+    assert load(GOOD, "plan.yaml")[0].digest == plain.digest != plan.digest
 
 
 def test_every_mistake_at_once():
