@@ -12,6 +12,7 @@ import click
 
 from rollout.cli.words import clean, sentence, what
 from rollout.decide.facts import Decided, Observed
+from rollout.errors import InputError
 from rollout.journal.record import document
 from rollout.journal.replay import matching, names
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from rollout.decide.facts import Fact
+    from rollout.journal.record import Row
     from rollout.ports import Entry, Journal
 
 _POLL = 0.5  # seconds between two readings with -f
@@ -88,6 +90,15 @@ def chosen(parts: Iterator[Sequence[Entry]], name: str | None) -> Iterator[Entry
             yield from (entry for entry in part if entry.fact.rollout in ids)
 
 
+def _export(rows: Sequence[Row], path: Path, name: str | None) -> None:
+    from rollout.journal import lines
+
+    if name is not None:
+        raise InputError("the seals of a journal hold for all of it: --export takes no NAME")
+    lines.export(rows, path)
+    click.echo(f"{len(rows)} entries in {path}, sealed by {rows[-1].hash if rows else 'nothing'}")
+
+
 @click.command(
     short_help="Print the decision log.",
     epilog="""\b
@@ -95,6 +106,7 @@ Examples:
   surefoot log
   surefoot log -f discharge-summarizer-v2
   surefoot log --json | jq 'select(.kind == "decided") | .sentence'
+  surefoot log --export june.jsonl      then: surefoot log --journal june.jsonl
 
 \b
 With --json each line is one object: seq, at (ISO 8601, UTC), rollout, kind, the fields of that
@@ -106,14 +118,24 @@ and nothing after the last sound reading is printed.""",
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 @click.option("--journal", type=click.Path(path_type=Path), help="Journal file, or a .jsonl one.")
 @click.option("--all", "everything", is_flag=True, help="Raw observations too.")
+@click.option("--export", type=click.Path(path_type=Path), help="Copy all to a new .jsonl file.")
 def log(
-    name: str | None, journal: Path | None, *, follow: bool, as_json: bool, everything: bool
+    name: str | None,
+    journal: Path | None,
+    export: Path | None,
+    *,
+    follow: bool,
+    as_json: bool,
+    everything: bool,
 ) -> None:
     """Print what was decided and done, in order, of all rollouts or of NAME (a plan's or an id)."""
     from rollout.journal.files import open_for_reading
     from rollout.journal.place import default_path
 
     opened = open_for_reading(journal or default_path())
+    if export is not None:
+        _export(opened.rows(), export, name)
+        return
     show = _print_json if as_json else _print_line
     try:
         for entry in chosen(batches(opened, follow=follow), name):

@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rollout.errors import InputError, JournalError
-from rollout.journal.lines import LinesJournal
+from rollout.journal.lines import RECORDING, LinesJournal
 
 if TYPE_CHECKING:
     import sqlite3
 
     from rollout.journal.store import SqlJournal
 
-RECORDING = ".jsonl"
 _WORDS = {
     "SQLITE_NOTADB": "is not a journal (not an SQLite database)",
     "SQLITE_CORRUPT": "is damaged",

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rollout.errors import JournalError
+from rollout.errors import InputError, JournalError
 from rollout.journal.memory import MemoryJournal
 from rollout.journal.record import Row, canonical, verify
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rollout.decide.facts import Fact
     from rollout.ports import Entry
 
+RECORDING = ".jsonl"
 _MEMBERS = {"seq": int, "previous": str, "hash": str, "fact": dict}
 
 
@@ -25,6 +26,20 @@ def to_lines(rows: Iterable[Row]) -> Iterator[str]:
         yield (
             f'{{"seq":{row.seq},"previous":"{row.previous}","hash":"{row.hash}","fact":{row.text}}}'
         )
+
+
+def export(rows: Iterable[Row], path: Path) -> None:
+    """Write rows to a new `.jsonl` file, a recording. Raises InputError where it cannot be."""
+    if path.suffix != RECORDING:
+        raise InputError(f"{path}: a recording's name ends in {RECORDING}")
+    text = "".join(f"{line}\n" for line in to_lines(rows))
+    try:
+        with path.open("x", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+    except FileExistsError as error:
+        raise InputError(f"{path} exists already, and a recording does not change") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def from_lines(lines: Iterable[str]) -> list[Row]:

@@ -13,7 +13,8 @@ from sqlalchemy import event, pool
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from rollout.errors import InputError, JournalError, JournalMovedError
-from rollout.journal.files import RECORDING, explained, make
+from rollout.journal.files import explained, make
+from rollout.journal.lines import RECORDING
 from rollout.journal.lock import hold
 from rollout.journal.record import START, Row, check_kept, check_last, parse, seal_all, verify
 

@@ -21,6 +21,7 @@ from rollout.decide.facts import (
     Started,
 )
 from rollout.decide.split import Split
+from rollout.errors import BAD_INPUT
 from rollout.journal.lines import to_lines
 from rollout.journal.store import open_journal
 
@@ -104,6 +105,17 @@ def test_a_recording_reads_the_same(path, tmp_path):
     recording = tmp_path / "recorded.jsonl"
     recording.write_text("\n".join(lines), encoding="utf-8")
     assert call("--journal", recording).output == call("--journal", path).output
+
+
+def test_an_export_reads_the_same_and_is_never_overwritten(path, tmp_path):
+    copy = tmp_path / "copy.jsonl"
+    result = call("--export", copy, "--journal", path)
+    assert result.output.startswith(f"8 entries in {copy}, sealed by ")
+    assert call("--journal", copy).output == call("--journal", path).output
+    assert call("--export", copy, "--journal", path).exit_code == BAD_INPUT
+    part = tmp_path / "part.jsonl"
+    assert call("notes-v2", "--export", part, "--journal", path).exit_code == BAD_INPUT
+    assert not part.exists()
 
 
 def test_a_broken_chain_is_told_and_nothing_printed(path, tmp_path):

@@ -7,7 +7,7 @@ import pytest
 from rollout.decide.facts import HumanSaid
 from rollout.errors import InputError, JournalError
 from rollout.journal.files import open_for_commands, open_for_reading
-from rollout.journal.lines import LinesJournal, from_lines, to_lines
+from rollout.journal.lines import LinesJournal, export, from_lines, to_lines
 from rollout.journal.record import START, seal_all
 
 
@@ -80,3 +80,25 @@ def test_a_recording_that_is_no_text_or_not_there_is_refused(tmp_path):
         LinesJournal(tmp_path / "b.jsonl").read()
     with pytest.raises(InputError, match="there is no journal"):
         open_for_reading(tmp_path / "no.jsonl")
+
+
+def test_an_export_is_read_again(tmp_path):
+    path = tmp_path / "copy.jsonl"
+    export(ROWS, path)
+    assert open_for_reading(path).rows() == ROWS
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("copy.jsonl", "exists already"),
+        ("copy.txt", "ends in .jsonl"),
+        ("no/such/folder.jsonl", "cannot be written"),
+    ],
+)
+def test_an_export_that_cannot_be_is_refused_and_changes_nothing(tmp_path, name, problem):
+    (tmp_path / "copy.jsonl").write_text("before")
+    with pytest.raises(InputError, match=problem):
+        export(ROWS, tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["copy.jsonl"]
+    assert (tmp_path / "copy.jsonl").read_text() == "before"
