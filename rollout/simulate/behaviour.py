@@ -1,0 +1,65 @@
+"""How one version behaves: its rates, and the distributions of its latency and its scores."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+Shares = NDArray[np.float64]
+LATENCY_EDGES = tuple(float(f"{10 * 1.25 ** (k / 2):.3g}") for k in range(42))
+SCORE_EDGES = tuple(round(0.02 * k, 2) for k in range(1, 51))
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """One version: shares 0 to 1, milliseconds, scores 0 to 1.
+
+    `errors` are failed requests, `fails` summaries that a judge fails. Latency is log-normal and
+    scores are normal, unless bucket shares were recorded (one more than finite edges, the last is
+    the open bucket).
+    """
+
+    errors: float = 0.005
+    median_ms: float = 50.0
+    sigma: float = 0.4
+    tail_share: float = 0.0
+    tail_factor: float = 3.0
+    score: float = 0.6
+    score_sd: float = 0.1
+    fails: float = 0.02
+    latency_edges: tuple[float, ...] = LATENCY_EDGES
+    score_edges: tuple[float, ...] = SCORE_EDGES
+    latency_shares: tuple[float, ...] = ()
+    score_shares: tuple[float, ...] = ()
+
+    @cached_property
+    def latency(self) -> Shares:
+        """Probabilities of the buckets between finite edges, and beyond the last."""
+        if self.latency_shares:
+            return np.array(self.latency_shares)
+
+        def at_most(edge: float, factor: float) -> float:
+            if edge <= 0:
+                return 0.0
+            return NormalDist(math.log(self.median_ms * factor), self.sigma).cdf(math.log(edge))
+
+        body = np.array([at_most(edge, 1.0) for edge in self.latency_edges])
+        tail = np.array([at_most(edge, self.tail_factor) for edge in self.latency_edges])
+        return _buckets((1 - self.tail_share) * body + self.tail_share * tail)
+
+    @cached_property
+    def scores(self) -> Shares:
+        """Probabilities of the score buckets; the open one is empty, no score is above the last."""
+        if self.score_shares:
+            return np.array(self.score_shares)
+        normal = NormalDist(self.score, self.score_sd)
+        return _buckets(np.array([*(normal.cdf(edge) for edge in self.score_edges[:-1]), 1.0]))
+
+
+def _buckets(at_most: Shares) -> Shares:
+    return np.clip(np.diff(np.concatenate([[0.0], at_most, [1.0]])), 0.0, 1.0)

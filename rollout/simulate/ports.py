@@ -1,0 +1,85 @@
+"""Stand-ins for the mesh, the clock and the journal that a tick needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from rollout.decide.facts import Fact
+from rollout.decide.split import Split
+from rollout.errors import JournalMovedError, RouteError
+from rollout.plan.model import Plan
+from rollout.ports import Entry, Seen
+
+
+@dataclass
+class VirtualClock:
+    """Time that passes only when somebody sleeps."""
+
+    time: float = 1_800_000_000.0
+
+    def now(self) -> float:
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        self.time += seconds
+
+
+@dataclass
+class MemoryRouter:
+    """A mesh of one route per plan; `down` and `stuck` are its faults."""
+
+    shown: dict[str, Seen] = field(default_factory=dict)
+    writes: list[tuple[str, Split, str]] = field(default_factory=list)
+    down: str = ""
+    stuck: bool = False
+    _asked: tuple[Plan, str] | None = None
+
+    def write(self, plan: Plan, split: Split, mark: str) -> None:
+        if self.down:
+            raise RouteError(self.down)
+        self.writes.append((plan.id, split, mark))
+        if not self.stuck:
+            self.shown[plan.id] = Seen(split, mark)
+
+    def read(self, plan: Plan, total: int) -> Seen:
+        if self.down:
+            raise RouteError(self.down)
+        return self.shown.get(self._id(plan), Seen(Split(0, total), ""))
+
+    def share(self, plan: Plan) -> float:
+        """The canary's live share of traffic: it flows on while nobody can ask or write."""
+        seen = self.shown.get(self._id(plan))
+        return seen.split.share if seen else 0.0
+
+    def diagnose(self, plan: Plan) -> str:
+        del plan
+        return "it refuses the update" if self.stuck else ""
+
+    def _id(self, plan: Plan) -> str:
+        """The plan's id, a digest, computed once as long as the same object asks."""
+        if self._asked is None or self._asked[0] is not plan:
+            self._asked = plan, plan.id
+        return self._asked[1]
+
+
+@dataclass
+class UnsealedJournal:
+    """A Journal of facts as they are: nothing is written, parsed or hashed.
+
+    Only for many short-lived rollouts whose entries nobody will read again.
+    """
+
+    entries: list[Entry] = field(default_factory=list)
+
+    def append(self, facts: Sequence[Fact], after: int) -> Sequence[Entry]:
+        """See rollout.ports.Journal."""
+        last = len(self.entries)
+        if after != last:
+            raise JournalMovedError(f"the journal moved on: its last entry is {last}, not {after}")
+        self.entries += [Entry(seq, fact, "", "") for seq, fact in enumerate(facts, last + 1)]
+        return self.entries[last:]
+
+    def read(self, after: int = 0) -> Sequence[Entry]:
+        """See rollout.ports.Journal."""
+        return self.entries[after:]
