@@ -8,6 +8,7 @@ import numpy as np
 
 from analysis import sequential
 from analysis.contrast import Contrast, Units, compared, informed
+from analysis.dispersion import Dispersion
 from analysis.evidence import Evidence
 
 CRASH = 0.2
@@ -21,10 +22,14 @@ _NOTHING = (0.0,) * sequential.POINTS.size
 
 @dataclass(frozen=True)
 class RateRule:
-    """Acceptable is p_canary <= ratio * p_stable + absolute; ratio >= 1, absolute a share."""
+    """Acceptable is p_canary <= ratio * p_stable + absolute; ratio >= 1, absolute a share.
+
+    `dispersion`: how stable's pods differ by themselves; None takes requests to be independent.
+    """
 
     ratio: float
     absolute: float
+    dispersion: Dispersion | None = None
 
 
 @dataclass(frozen=True)

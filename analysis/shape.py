@@ -9,6 +9,7 @@ import numpy as np
 
 from analysis import distribution
 from analysis.contrast import Contrast, Units, compared, informed
+from analysis.dispersion import Dispersion
 from analysis.distribution import Worse, oriented
 from analysis.evidence import Evidence
 from analysis.pairs import ENOUGH, Pair, choose, pairs
@@ -28,12 +29,14 @@ class ShapeRule:
     """Acceptable is stable's distribution moved towards worse by the tolerance, or better.
 
     `relative`: the tolerance is a share of the value, else in the value's unit. `worse` says which
-    end of the scale is bad.
+    end of the scale is bad. `dispersion`: how stable's pods differ by themselves; None takes
+    requests to be independent.
     """
 
     tolerance: float
     relative: bool
     worse: Worse
+    dispersion: Dispersion | None = None
 
     @property
     def step(self) -> float:
