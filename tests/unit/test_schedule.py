@@ -52,6 +52,12 @@ def test_a_slow_tick_is_never_overtaken():
 
 
 def test_stop_ends_it_after_the_tick_under_way():
-    pacers: list[Pacer] = []
-    pacers.append(Pacer(lambda: pacers[0].stop(), lambda: False, 0.02, lambda _words: None))
-    pacers[0].run()
+    ticks = []
+
+    def tick():
+        ticks.append(1)
+        pacer.stop()
+
+    pacer = Pacer(tick, lambda: False, 0.02, lambda _words: None)
+    pacer.run()
+    assert ticks == [1]
