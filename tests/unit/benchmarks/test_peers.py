@@ -92,7 +92,7 @@ class TestArgo:
         assert not argo.RULE.rolled_back(score, argo.LIMIT, 240).any()
 
     def test_streams_end_as_the_state_machine_does(self):
-        world = World(rate=1, base=0.025, looks=240)
+        world = World(rate=1, base=0.035, looks=240)
         streams = world.streams(np.random.default_rng(2), 40).arms()
         fast = argo.RULE.rolled_back(argo.RULE.score(streams, 0.05), argo.LIMIT, 240)
         metric = Metric(lambda v: v >= 0.95, interval=300, delay=300, failures=argo.FAILURES)
