@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from analysis.counters import Series
+from analysis.pods import PodCounts
 from rollout.decide.facts import Fact
 from rollout.decide.split import Split
 from rollout.plan.model import Plan
@@ -33,6 +34,18 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Past:
+    """What stable's pods counted before the rollout, or what went wrong in words, by guardrail."""
+
+    pods: Mapping[str, PodCounts] = field(default_factory=dict)
+    problems: Mapping[str, str] = field(default_factory=dict)
+
+    def joined(self, other: Past) -> Past:
+        """What both know."""
+        return Past({**self.pods, **other.pods}, {**self.problems, **other.problems})
+
+
+@dataclass(frozen=True)
 class Seen:
     """What the mesh itself shows: the live split and the mark that was written with it."""
 
@@ -53,6 +66,15 @@ class Entry:
 class Observer(Protocol):
     def observe(self, asks: Sequence[Ask], now: float) -> Mapping[str, Answer]:
         """Answers by rollout id; never raises for a missing or ailing source."""
+        ...
+
+
+@runtime_checkable
+class Historian(Protocol):
+    """An observer that also knows the past; one that does not leaves requests independent."""
+
+    def history(self, ask: Ask, now: float) -> Past:
+        """The past of a plan that declares pods, up to `now`; never raises for an ailing source."""
         ...
 
 

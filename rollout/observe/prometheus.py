@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import requests
 
 from rollout.errors import ObserveError
+from rollout.observe.history import Chunk, PastQuery, past_queries, pasts
 from rollout.observe.parse import Reading, parse
 from rollout.observe.query import Query, queries
-from rollout.ports import Answer, Ask
+from rollout.ports import Answer, Ask, Past
 
 if TYPE_CHECKING:
     from prometheus_api_client import PrometheusConnect
@@ -57,6 +60,19 @@ class PrometheusObserver:
                 series[rollout][guardrail] = reading.series
         return {rollout: Answer(series[rollout], problems[rollout]) for rollout in series}
 
+    def history(self, ask: Ask, now: float) -> Past:
+        """Stable's past for a plan that declares pods; a silent server is waited for once."""
+        past = Past()
+        for query in past_queries(ask, now):
+            try:
+                past = past.joined(pasts(query, self._past(query)))
+            except ObserveError as error:
+                names = [part.guardrail for part in query.parts]
+                past = past.joined(Past(problems=dict.fromkeys(names, str(error))))
+                if isinstance(error, SilentError):
+                    break
+        return past
+
     def close(self) -> None:
         """Close every connection; the next look opens them again."""
         for client in self._clients.values():
@@ -77,11 +93,32 @@ class PrometheusObserver:
                 yield from (Reading(part, problem=str(error)) for part in query.parts)
 
     def _result(self, query: Query, now: float) -> object:
-        url = query.source.url
-        host = urlsplit(url).netloc.rpartition("@")[2]
         params = {"time": f"{now:.3f}", "timeout": f"{self._timeout:g}s"}
+        client = self._client
+        return self._asked(
+            query.source.url, lambda url: client(url).custom_query(query.text, params=params)
+        )
+
+    def _past(self, query: PastQuery) -> list[object]:
+        """The answers to all chunks of a query."""
+
+        def ask(url: str, chunk: Chunk) -> object:
+            start, end = (datetime.fromtimestamp(at, UTC) for at in (chunk.start, chunk.end))
+            # The client rounds to seconds; ours are exact.
+            exact = {"start": f"{chunk.start:.3f}", "end": f"{chunk.end:.3f}"}
+            params = {**exact, "timeout": f"{self._timeout:g}s"}
+            step = f"{chunk.step:g}"
+            return self._client(url).custom_query_range(query.text, start, end, step, params=params)
+
+        return [
+            self._asked(query.source.url, partial(ask, chunk=chunk)) for chunk in query.chunks()
+        ]
+
+    def _asked(self, url: str, ask: Callable[[str], object]) -> object:
+        """What the server at an address answers. Raises ObserveError in words."""
+        host = urlsplit(url).netloc.rpartition("@")[2]
         try:
-            return self._client(url).custom_query(query.text, params=params)
+            return ask(url)
         except requests.HTTPError as error:
             code = error.response.status_code
             said = f"{_REFUSALS.get(code, 'no success')} (HTTP {code})"

@@ -123,13 +123,18 @@ def _chunks(parts: Sequence[Part], now: float) -> Iterator[Sequence[Part]]:
 
 def _text(source: Source, parts: Sequence[Part], now: float) -> str:
     window = max(_window(part, now) for part in parts)
+    return f"{selector(source, parts)}[{window}s]"
+
+
+def selector(source: Source, parts: Sequence[Part]) -> str:
+    """The series of both versions of all parts."""
     versions = {version for part in parts for version in (part.stable, part.canary)}
     matchers = [
         f"{source.service}=~{_any({part.service for part in parts})}",
         f"{source.version}=~{_any(versions)}",
         *(f"{label}={_quoted(value)}" for label, value in source.where),
     ]
-    return f"{source.series}{{{','.join(matchers)}}}[{window}s]"
+    return f"{source.series}{{{','.join(matchers)}}}"
 
 
 def _any(values: Iterable[str]) -> str:

@@ -10,8 +10,8 @@ from rollout.plan.base import Label, Model, Span, written
 
 Count = Annotated[int, Field(strict=True, ge=1, le=10_000)]
 
-LEAST = 240
-"""Looks that a history must hold at least; 12 hours of 30 s are 1,440."""
+LEAST = 480
+"""Looks that a history must hold at least (`analysis.dispersion`); 12 hours of 30 s are 1,440."""
 
 
 class Pods(Model):

@@ -132,7 +132,7 @@ CASES = [
     (
         "interval: 30s",
         "pods: {label: pod, history: 1h}",
-        "16:31 P015 a history of 1h holds fewer than 240 looks (write `history: 2h` or more)",
+        "16:31 P015 a history of 1h holds fewer than 480 looks (write `history: 4h` or more)",
     ),
     ("interval: 30s", "pods: {canary: 2}", "16:3 P004 missing key `label` in `spec.pods`"),
     ("interval: 30s", "pods: {label: a-b}", "16:17 P006 must be a Prometheus label name"),

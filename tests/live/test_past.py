@@ -1,0 +1,95 @@
+"""Stable's past from a real Prometheus: counts per tick and pod, exactly what was written."""
+
+import numpy as np
+import pytest
+
+from analysis.dispersion import PodHistory, estimate
+from analysis.guard import RateRule
+from analysis.past import dispersion_of
+from rollout.observe.prometheus import PrometheusObserver
+from rollout.plan.model import Plan
+from rollout.ports import Ask
+from tests.asking import ERRORS, LATENCY, plan
+from tests.live.prom import RATE, SHAPE, labels, past
+
+pytestmark = pytest.mark.live
+
+STEP, TICKS, PODS = 15.0, 720, 6
+START = 1_700_000_010.0  # a multiple of the step
+END = START + STEP * TICKS
+EDGES = ("5", "10", "+Inf")
+
+
+def truth():
+    """Exposures, bad units and buckets per tick and pod; pods differ, and one of them restarts."""
+    dice = np.random.default_rng(11)
+    good = dice.poisson(200, (TICKS, PODS))
+    bad = dice.binomial(200, 0.02 * np.exp(0.3 * dice.standard_normal(PODS)), (TICKS, PODS))
+    shares = [0.7, 0.2, 0.1]
+    return good, bad, dice.multinomial(200, shares, (TICKS, PODS))
+
+
+def written(text, added, restart=None):
+    """A counter from 1000 on that adds so much per tick; at `restart` it begins again at 0."""
+    total = 1000 + np.concatenate([[0], np.cumsum(added)])
+    if restart:
+        total[restart + 1 :] -= total[restart]
+    return [(text, START + STEP * i, int(n)) for i, n in enumerate(total)]
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory):
+    good, bad, buckets = truth()
+    rates, shapes = [], []
+    for pod in range(PODS):
+        again = 300 if pod == 2 else None
+        named = {"pod": f"p{pod}"}
+        for code, units in (("200", good), ("503", bad)):
+            text = labels("v1", envoy_response_code=code, **named)
+            rates += written(text, units[:, pod], again)
+        for at, edge in enumerate(EDGES):
+            added = buckets[:, pod, : at + 1].sum(axis=-1)
+            shapes += written(labels("v1", le=edge, **named), added, again)
+    rates += [(labels("v2", pod=f"c{i}", envoy_response_code="200"), END, 0) for i in (1, 2)]
+    with past(tmp_path_factory.mktemp("past"), {RATE: rates, SHAPE: shapes}) as running:
+        yield running
+
+
+def history(url, **pods):
+    document = plan(guardrails=(ERRORS, LATENCY), url=url, scrape="15s").document()
+    document["spec"]["pods"] = {"label": "pod", "history": "3h"} | pods
+    observer = PrometheusObserver()
+    found = observer.history(Ask("r", Plan.model_validate(document), {}), END + 3)
+    observer.close()
+    return found
+
+
+def test_counts_are_those_that_were_written(url):
+    good, bad, buckets = truth()
+    found = history(url)
+    assert found.problems == {}
+    errors, latency = found.pods["errors"], found.pods["latency"]
+    assert errors.pods == tuple(f"p{pod}" for pod in range(PODS))
+    assert errors.canary == 2
+    assert (errors.counts == np.stack([good + bad, bad], axis=-1)).all()
+    assert (latency.counts == buckets).all()
+
+
+def test_the_dispersion_is_that_of_what_was_written(url):
+    good, bad, _ = truth()
+    found = dispersion_of(RateRule(1.0, 0.01), history(url).pods["errors"], 2)
+    assert found == estimate(PodHistory(good + bad, bad), 2)
+    assert 0.02 < found.lasting < 0.3
+
+
+def test_a_label_that_no_series_has_is_a_problem_in_words(url):
+    found = history(url, label="instance")
+    assert found.pods == {}
+    assert found.problems.keys() == {"errors", "latency"}
+    assert "no label instance" in found.problems["errors"]
+
+
+def test_a_server_that_is_gone_is_waited_for_once():
+    found = history("http://127.0.0.1:1")
+    assert found.pods == {}
+    assert "does not answer" in found.problems["errors"]

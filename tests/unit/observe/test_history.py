@@ -1,0 +1,118 @@
+"""Stable's past: which ranges are asked for, and what their answers are good for."""
+
+import numpy as np
+import pytest
+
+from rollout.observe.history import past_queries, pasts
+from rollout.observe.query import queries
+from tests.asking import ERRORS, LATENCY, ask, plan
+
+NOW, STEP, TICKS = 100_000.7, 2.0, 480
+END, START = 100_000.0, 99_040.0
+PODS = {"pods": {"label": "pod", "history": "16m"}}
+
+
+def asked(guardrails=(ERRORS,), **spec):
+    """The ask of a plan that declares pods."""
+    asking = ask(guardrails=list(guardrails))
+    document = plan(guardrails=guardrails).document()
+    document["spec"] |= PODS | spec
+    return type(asking)(asking.rollout, type(asking.plan).model_validate(document), {})
+
+
+def item(pod, counts, version="v1", code="200", first=0, **more):
+    metric = {"destination_service": "summarizer", "destination_version": version}
+    metric |= {"envoy_response_code": code, "pod": pod} | more
+    values = [[START + STEP * (first + i), str(n)] for i, n in enumerate(counts)]
+    return {"metric": {k: v for k, v in metric.items() if v}, "values": values}
+
+
+def read(*chunks, guardrail=ERRORS, **spec):
+    (query,) = past_queries(asked([guardrail], **spec), NOW)
+    past = pasts(query, chunks)
+    return past.pods.get(guardrail["name"]), past.problems.get(guardrail["name"], "")
+
+
+def test_a_plan_without_pods_asks_for_no_past():
+    assert past_queries(ask(), NOW) == []
+
+
+def test_the_same_series_are_asked_for_as_at_a_look_in_chunks_without_gap_or_overlap():
+    one, two = past_queries(asked([ERRORS, LATENCY]), NOW)
+    looks = queries([asked([ERRORS, LATENCY])], NOW)
+    assert [q.text + "[15s]" for q in (one, two)] == [q.text for q in looks]
+    chunks = list(one.chunks())
+    times = [t for c in chunks for t in np.arange(c.start, c.end + c.step / 2, c.step)]
+    assert times == [START + STEP * i for i in range(TICKS + 1)]
+    assert {c.step for c in chunks} == {STEP}
+    assert max(c.end - c.start for c in chunks) < 240 * STEP
+
+
+def test_two_guardrails_on_one_metric_are_asked_for_once():
+    strict = ERRORS | {"name": "strict", "margin": {"absolute": "0.1%"}}
+    (query,) = past_queries(asked([ERRORS, strict]), NOW)
+    past = pasts(query, [[item("a", range(TICKS + 1))]])
+    assert past.pods.keys() == {"errors", "strict"}
+
+
+def test_a_series_that_comes_in_chunks_is_one():
+    numbers = [3 * i for i in range(TICKS + 1)]
+    chunks = [[item("a", numbers[i : i + 240], first=i)] for i in range(0, TICKS + 1, 240)]
+    past, problem = read(*chunks)
+    assert not problem
+    assert past.exposures[:, 0].tolist() == [3] * TICKS
+    assert past.ends[-1] == END
+
+
+def test_pods_codes_and_versions():
+    run = range(TICKS + 1)
+    past, _ = read(
+        [
+            item("b", run),
+            item("a", [2 * i for i in run]),
+            item("a", [1] * 100, code="503", first=200),
+            item("c1", [7, 8], version="v2", first=TICKS - 1),
+            item("c2", [7, 8], version="v2", first=TICKS - 1),
+            item("gone", [7, 8], version="v2"),
+            item("x", run, version="v3"),
+        ]
+    )
+    assert past.pods == ("a", "b")
+    assert past.canary == 2
+    assert past.counts.sum(axis=0).tolist() == [[2 * TICKS + 1, 1], [TICKS, 0]]
+
+
+def test_what_is_there_before_prometheus_knew_it_is_not_new():
+    past, _ = read([item("a", [9] * TICKS, first=1), item("a", [40] * 470, code="503", first=4)])
+    assert past.counts.sum() == 0
+
+
+@pytest.mark.parametrize(
+    ("result", "words"),
+    [
+        ([], "nothing is known of the past of v1"),
+        ([item("a", [1], version="v2")], "nothing is known of the past of v1"),
+        ([item("", [1, 2])], "a series has no label pod, by which the plan tells pods apart"),
+        ([item("a", [1, 2], code="")], "no label envoy_response_code"),
+        ([item("a", [0.5, 2])], "not a whole number"),
+        ([{**item("a", [1]), "histograms": [[START, {}]]}], "native histograms"),
+        ({"a": 1}, "something else than series"),
+    ],
+)
+def test_every_unusable_past_is_told_in_words(result, words):
+    past, problem = read(result)
+    assert past is None
+    assert words in problem
+
+
+def test_buckets_per_pod():
+    rows = {"5": 1, "10": 3, "+Inf": 6}
+    found = [
+        item(pod, [n * i for i in range(TICKS + 1)], le=edge, code="")
+        for pod in ("a", "b")
+        for edge, n in rows.items()
+    ]
+    past, problem = read(found, guardrail=LATENCY)
+    assert not problem
+    assert past.edges == (5.0, 10.0, float("inf"))
+    assert past.counts[7].tolist() == [[1, 2, 3]] * 2
