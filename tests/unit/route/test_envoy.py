@@ -66,9 +66,9 @@ def test_without_traffic_an_entry_that_the_router_added_is_taken_away():
     old = manifest([entry("s-v1", 100)])
     new = patch(patch(old, ARMS, Split(5), "m"), ARMS, Split(0), "m")
     assert clusters(new) == [entry("s-v1", 100)]
-    more = {"metadata_match": {}}
-    told = patch(manifest([entry("s-v1", 95), entry("s-v2", 5) | more]), ARMS, Split(0), "m")
-    assert clusters(told) == [entry("s-v1", 100), entry("s-v2", 0) | more]
+    told = entry("s-v2", 5) | {"metadata_match": {}}
+    new = patch(manifest([entry("s-v1", 95), told]), ARMS, Split(0), "m")
+    assert clusters(new) == [entry("s-v1", 100), told | {"weight": 0}]
 
 
 def test_a_canary_without_entry_is_added_last_and_a_stable_without_entry_first():
