@@ -1,0 +1,103 @@
+"""The bets of many rollouts as in-place passes over arrays whose first axis is the bet's point."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from analysis import distribution, safety, sequential
+from analysis.shape import START as ENOUGH
+from analysis.shape import ShapeRule
+
+Array = NDArray[np.float64]
+
+_NIL = -700.0  # log of next to nothing
+
+
+def _tall(values: ArrayLike) -> Array:
+    """One value per point, ready to meet (rollouts, metrics)."""
+    return np.asarray(values, dtype=np.float64)[:, None, None]
+
+
+_LOG, _LIFT = _tall(np.log(sequential.POINTS)), _tall(sequential.POINTS - 1)
+_LEVEL, _LOSS = _tall(safety.LEVELS), _tall(np.log1p(-safety.LEVELS))
+
+START, EVEN = _tall(np.log(sequential.WEIGHTS)), _tall(np.log(safety.WEIGHTS))
+"""Capital before any bet, its prior included: R's, and D's without any past."""
+
+
+def harm_gain(
+    odds: Array, x_c: Array, x_s: Array, allowed: Array, *, out: Array, spare: Array
+) -> None:
+    """R's gain, `sequential.increment` with one logarithm per point: (n, M) -> (6, n, M).
+
+    With u = ratio e_c / e_s (`odds`), allowed = absolute e_c and v = 1 + (k-1) u / (1+u), into
+    `out` x_c log k - (x_c + x_s) log v - allowed (k-1) / ((1+u) v) for each point k; `spare` is
+    scratch of the same size. As in `safe_gain`, off by at most 1e-15 per bad unit.
+    """
+    lean = _within(spare, odds)
+    np.multiply(_LIFT, odds / (1 + odds), out=lean)
+    lean += 1
+    np.multiply(_LIFT, allowed / (1 + odds), out=out)
+    out /= lean
+    np.log(lean, out=lean)
+    np.multiply(lean, x_c + x_s, out=spare)
+    out += spare
+    np.subtract(np.multiply(_LOG, x_c, out=spare), out, out=out)
+
+
+def safe_gain(
+    odds: Array, x_c: Array, x_s: Array, allowed: Array, *, out: Array, spare: Array
+) -> None:
+    """D's gain, `safety.below` and the margin's part of `log_safe`: (n, M) -> (12, n, M).
+
+    Into `out`: x_c log(1-l) + x_s log(1 + l u) + l allowed for each level l.
+    """
+    lean = _within(out, odds)
+    np.multiply(_LEVEL, odds, out=lean)
+    lean += 1
+    np.log(lean, out=lean)
+    np.multiply(lean, x_s, out=out)
+    out += np.multiply(_LOSS, x_c, out=spare)
+    out += np.multiply(_LEVEL, allowed, out=spare)
+
+
+def shape_gain(
+    rule: ShapeRule,
+    cuts: tuple[float, ...],
+    past: ArrayLike,
+    canary: ArrayLike,
+    stable: ArrayLike,
+) -> Array:
+    """H's gain for rollouts that share a rule and its buckets: (n, K) each -> (n, J).
+
+    As in `shape.look`: counts and stable's past in the histogram's own order; zero while the past
+    is short.
+    """
+    moved = distribution.shift_matrix(cuts, rule.step)
+    known, seen, reference = (distribution.oriented(x, rule.worse) for x in (past, canary, stable))
+    q_s = distribution.smoothed(known @ moved)
+    q_a = (
+        distribution.worse_latencies(q_s)
+        if rule.relative
+        else distribution.worse_scores(q_s, cuts, rule.tolerance)
+    )
+    gain = distribution.increment(seen, reference @ moved, q_s, q_a)
+    return np.where(known.sum(axis=-1, keepdims=True) < ENOUGH, 0.0, gain)
+
+
+def log_sum(logs: Array) -> Array:
+    """Log of the sum of exp over the first axis; uses up its argument."""
+    top = logs.max(axis=0)
+    logs -= top
+    np.maximum(logs, _NIL, out=logs)  # less costs exp ten times as long
+    np.exp(logs, out=logs)
+    total: Array = np.log(logs.sum(axis=0))
+    total += top
+    return total
+
+
+def _within(scratch: Array, odds: Array) -> Array:
+    """Room for one logarithm per point and odds: fewer where metrics share their exposures."""
+    shape = (len(scratch), *odds.shape)
+    return scratch if scratch.shape == shape else np.empty(shape)

@@ -1,0 +1,102 @@
+"""A fleet folded at once says what its rollouts say folded one by one."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis import fleet as fleets
+from analysis import guard
+from analysis.evidence import Evidence
+from analysis.guard import RateRule
+from analysis.verdict import Guarded, judge
+
+HUGE = 10**12
+ALPHA, BETA = 0.01, 0.05
+METRICS = ["a", "b", "c"]
+counts = st.one_of(st.integers(0, 50), st.integers(0, 5_000), st.integers(0, HUGE))
+rates = st.builds(
+    lambda c, s, x, y: Evidence((c, min(x, c)), (s, min(y, s))), counts, counts, counts, counts
+)
+margins = st.sampled_from([(1.0, 0.01), (1.25, 0.002), (2.0, 0.0), (1.5, 0.3)])
+importances = st.sampled_from([1.0, 2.0, 0.5])
+kinds = st.sampled_from(["learn", "watch", "look", "look", "look"])
+
+
+@st.composite
+def stories(draw):
+    """A few rollouts of three rates, and looks at some of them, of all three kinds."""
+    size = draw(st.integers(1, 4))
+    guards = [[(draw(margins), draw(importances)) for _ in METRICS] for _ in range(size)]
+    looks = []
+    for _ in range(draw(st.integers(0, 6))):
+        rows = draw(st.lists(st.integers(0, size - 1), unique=True, min_size=1))
+        looks.append((draw(kinds), rows, [[draw(rates) for _ in METRICS] for _ in rows]))
+    return guards, looks
+
+
+def one_by_one(guards, looks):
+    rules = [[RateRule(*margin) for margin, _ in row] for row in guards]
+    capitals = [[guard.start(rule) for rule in row] for row in rules]
+    for kind, rows, seen in looks:
+        for row, evidences in zip(rows, seen, strict=True):
+            for metric, evidence in enumerate(evidences):
+                fold = getattr(guard, kind)
+                rule = rules[row][metric]
+                capitals[row][metric] = fold(rule, capitals[row][metric], evidence)
+    guarded = [
+        {
+            name: Guarded(rules[row][m], capitals[row][m], guards[row][m][1])
+            for m, name in enumerate(METRICS)
+        }
+        for row in range(len(guards))
+    ]
+    return [judge(each, ALPHA, BETA) for each in guarded], capitals
+
+
+def begun(guards):
+    ratio, absolute, importance = (
+        [[pick(each) for each in row] for row in guards]
+        for pick in (lambda g: g[0][0], lambda g: g[0][1], lambda g: g[1])
+    )
+    size = len(guards)
+    return fleets.start(ratio, absolute, importance, np.full(size, ALPHA), np.full(size, BETA))
+
+
+def counted(seen):
+    fields = ("canary_exposures", "stable_exposures", "canary_bad", "stable_bad")
+    return fleets.Counts(
+        *(np.array([[getattr(e, f) for e in row] for row in seen], dtype=float) for f in fields)
+    )
+
+
+def units(looks, size):
+    """Bad units per rollout: both ways lose some 1e-15 of the capital for each of them."""
+    found = np.zeros(size)
+    for _, rows, seen in looks:
+        for row, evidences in zip(rows, seen, strict=True):
+            found[row] += sum(e.canary_bad + e.stable_bad + e.canary_exposures for e in evidences)
+    return found
+
+
+@given(stories())
+def test_folding_at_once_equals_folding_one_by_one(story):
+    guards, looks = story
+    fleet = begun(guards)
+    for kind, rows, seen in looks:
+        getattr(fleets, kind)(fleet, counted(seen), np.array(rows))
+    judgements, capitals = one_by_one(guards, looks)
+    judged = fleets.judge(fleet)
+    slack = 1e-9 + 1e-14 * units(looks, len(guards))
+    for row, judgement in enumerate(judgements):
+        close = {"rtol": 1e-9, "atol": slack[row]}
+        np.testing.assert_allclose(judged.log_joint[row], judgement.log_joint, **close)
+        np.testing.assert_allclose(fleet.log_harm[row], list(judgement.log_parts.values()), **close)
+        np.testing.assert_allclose(fleet.log_crash[row], judgement.log_crash, **close)
+        said = [verdict.kind for verdict in judgement.verdicts.values()]
+        assert [fleets.KINDS[code] for code in judged.kinds[row]] == said
+        assert (judged.harmful[row], judged.safe[row]) == (judgement.harmful, judgement.safe)
+        proofs = [
+            guard.log_safe(RateRule(*margin), capital)
+            for (margin, _), capital in zip(guards[row], capitals[row], strict=True)
+        ]
+        np.testing.assert_allclose(fleet.log_safe[row], proofs, **close)

@@ -1,0 +1,143 @@
+"""What only a fleet has: blocks, places, metrics that are not there, shared exposures."""
+
+import numpy as np
+import pytest
+
+from analysis import fleet as fleets
+from analysis import guard
+from analysis.distribution import boundaries
+from analysis.evidence import Evidence
+from analysis.fleet import Counts
+from analysis.gains import shape_gain
+from analysis.shape import ShapeRule
+
+FULL = ["harm", "crash", "safe", "log_harm", "log_safe", "log_crash", "e_c", "past"]
+
+
+def begun(n, m=3, ratio=1.25, absolute=0.002, importance=1.0):
+    ratios, absolutes, weights = (np.full((n, m), v) for v in (ratio, absolute, importance))
+    return fleets.start(ratios, absolutes, weights, np.full(n, 0.01), np.full(n, 0.05))
+
+
+def traffic(n, m=3, p_c=0.02, *, seed=1, width=None):
+    dice = np.random.default_rng(seed)
+    e_c, e_s = (dice.poisson(mean, (n, width or m)) for mean in (60, 540))
+    bad = (dice.binomial(e + np.zeros((n, m), int), p) for e, p in ((e_c, p_c), (e_s, 0.02)))
+    return Counts(*(np.asarray(v, dtype=float) for v in (e_c, e_s, *bad)))
+
+
+def assert_same(one, other, **close):
+    for name in FULL:
+        np.testing.assert_allclose(getattr(one, name), getattr(other, name), err_msg=name, **close)
+
+
+def test_blocks_change_nothing(monkeypatch):
+    whole, blocks = begun(50), begun(50)
+    steps = [fleets.learn, fleets.watch, fleets.look, fleets.look]
+    for seed, step in enumerate(steps):
+        step(whole, traffic(50, seed=seed))
+    monkeypatch.setattr(fleets, "_BLOCK", 20)
+    for seed, step in enumerate(steps):
+        step(blocks, traffic(50, seed=seed))
+    assert_same(blocks, whole, rtol=1e-13)
+
+
+def test_places_out_of_order_are_their_own_and_the_rest_stays(monkeypatch):
+    monkeypatch.setattr(fleets, "_BLOCK", 6)
+    some, alone = begun(10), begun(5)
+    untouched, rows = begun(10), np.array([7, 1, 4, 9, 2])
+    for seed, step in enumerate([fleets.learn, fleets.watch, fleets.look]):
+        step(some, traffic(5, seed=seed), rows)
+        step(alone, traffic(5, seed=seed))
+    for name in FULL:
+        axis = {"harm": 1, "crash": 1, "safe": 1, "past": 1}.get(name, 0)
+        capital, fresh = getattr(some, name), getattr(untouched, name)
+        np.testing.assert_array_equal(capital.take(rows, axis), getattr(alone, name), name)
+        rest = np.delete(np.arange(10), rows)
+        np.testing.assert_array_equal(capital.take(rest, axis), fresh.take(rest, axis), name)
+    for one, other in zip(fleets.judge(some, rows), fleets.judge(alone), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_no_place_is_no_work():
+    fleet = begun(4)
+    nobody = np.array([], dtype=np.intp)
+    fleets.look(fleet, traffic(0), nobody)
+    assert_same(fleet, begun(4))
+    assert fleets.judge(fleet, nobody).kinds.shape == (0, 3)
+
+
+def test_metrics_that_share_exposures_may_share_their_odds():
+    shared = traffic(20, width=1)
+    wide = Counts(*(np.broadcast_to(each, (20, 3)) for each in shared))
+    one, other = begun(20), begun(20)
+    lean = fleets.start(
+        np.full((20, 1), 1.25), one.absolute, np.ones((20, 3)), np.full(20, 0.01), np.full(20, 0.05)
+    )
+    for fleet, counts in ((one, shared), (other, wide), (lean, shared)):
+        for step in (fleets.learn, fleets.watch, fleets.look):
+            step(fleet, counts)
+    assert_same(one, other, rtol=1e-13)
+    assert_same(lean, other, rtol=1e-13)
+
+
+def test_a_metric_that_a_rollout_does_not_have_neither_weighs_nor_keeps_it_from_safe():
+    importance = np.array([[1.0, 2.0, 0.0]])
+    padded = fleets.start([[1.25] * 3], [[0.05] * 3], importance, [0.01], [0.05])
+    two = fleets.start([[1.25] * 2], [[0.05] * 2], importance[:, :2], [0.01], [0.05])
+    for seed in range(10):
+        counts = traffic(1, seed=seed)
+        counts.e_c[:, 2] = counts.x_c[:, 2] = 0
+        fleets.look(padded, counts)
+        fleets.look(two, Counts(*(each[:, :2] for each in counts)))
+    one, other = fleets.judge(padded), fleets.judge(two)
+    assert one.log_joint == pytest.approx(other.log_joint, rel=1e-12)
+    assert one.safe.all()
+    assert other.safe.all()
+
+
+def test_judging_changes_nothing_and_blind_is_neither_safe_nor_spared():
+    fleet = begun(3, absolute=0.05)
+    rates = np.array([[0.02], [0.02], [0.5]])
+    for seed in range(10):
+        fleets.look(fleet, traffic(3, p_c=rates, seed=seed))
+    before = fleets.judge(fleet)
+    blind = np.zeros((3, 3), bool)
+    blind[1:, 0] = True
+    after = fleets.judge(fleet, blind=blind)
+    named = [[fleets.KINDS[code] for code in row] for row in after.kinds]
+    assert named == [["safe"] * 3, ["blind", "safe", "safe"], ["harmful"] * 3]
+    assert after.harmful.tolist() == [False, False, True]
+    assert after.safe.tolist() == [True, False, False]
+    np.testing.assert_array_equal(after.log_joint, before.log_joint)
+
+
+def test_capital_far_below_nothing_stays_finite():
+    fleet = begun(1, absolute=0.0)
+    huge = Counts(*(np.full((1, 3), value) for value in (1e12, 1e12, 0.0, 1e12)))
+    for _ in range(3):
+        fleets.look(fleet, huge)
+    judged = fleets.judge(fleet)
+    assert np.isfinite(judged.log_joint).all()
+    assert np.isfinite(fleet.log_safe).all()
+    assert (judged.kinds == fleets.SAFE).all()
+
+
+@pytest.mark.parametrize(
+    ("rule", "edges"),
+    [
+        (ShapeRule(0.25, relative=True, worse="high"), (10.0, 20.0, 25.0, 40.0, np.inf)),
+        (ShapeRule(0.1, relative=False, worse="low"), (0.1, 0.2, 0.3, 0.4, np.inf)),
+    ],
+)
+def test_histograms_of_many_rollouts_gain_what_each_gains_alone(rule, edges):
+    dice = np.random.default_rng(1)
+    canary, stable = dice.poisson(20, (2, 4, 5))
+    past = dice.poisson([[1], [30], [60], [90]], (4, 5))
+    cuts = boundaries(edges, rule.worse, relative=rule.relative)
+    gains = shape_gain(rule, cuts, past, canary, stable)
+    assert not gains[0].any()
+    for i in range(4):
+        known = guard.learn(rule, guard.start(rule), Evidence((0,) * 5, tuple(past[i]), edges))
+        seen = guard.look(rule, known, Evidence(tuple(canary[i]), tuple(stable[i]), edges))
+        np.testing.assert_allclose(gains[i], seen.harm or 0.0, rtol=1e-9, atol=1e-12)
