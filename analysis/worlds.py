@@ -28,7 +28,6 @@ RAMP = (0.01, 0.05, 0.1, 0.25, 0.5)
 CLUSTER = 5.0  # mean length of a series of failed tries
 INCIDENT, SPELL, WORSE, OFTEN = 240.0, 90.0, 10.0, 0.05  # seconds, seconds, factor, share of time
 GAMMA, SD, MEMORY, PERSISTENT = 0.25, 0.3, 0.9, {"pods-.1": 0.1, "pods-.3": 0.3}
-SCRAPE = 15.0  # seconds between two scrapes of a pod
 
 
 class Streams(NamedTuple):
@@ -72,9 +71,9 @@ class World:
     pod-bursts: a pod is 10 times as bad for spells of 90 s, 5 % of the time, mean over time 1.
     pods-.1, pods-.3: by exp(u - sd^2/2) per pod for the whole rollout, sd .1 or .3; the history is
         of other pods (every release starts pods anew).
-    skew: each pod is scraped every 15 s at its own moment, so that a part of each look's counts,
-        fixed for the pod, uniform in 0 to 15 s, is seen one look later; with incidents, since
-        without a moving rate nothing would come of it.
+    skew: each pod is scraped once a look at its own moment, so that a part of each look's counts,
+        fixed for the pod, uniform in 0 to 1, is seen one look later; with incidents, since without
+        a moving rate nothing would come of it.
 
     Args:
         scenario: one of SCENARIOS.
@@ -156,7 +155,7 @@ class World:
         e, x = retried(rng, expected, p) if self.scenario == "retries" else drawn(rng, expected, p)
         if self.scenario != "skew":
             return e, x
-        lag = rng.uniform(0, min(1.0, SCRAPE / self.tick), (e.shape[0], 1, e.shape[2]))
+        lag = rng.uniform(0, 1, (e.shape[0], 1, e.shape[2]))
         bad = _delayed(rng, x, lag)
         return bad + _delayed(rng, e - x, lag), bad
 

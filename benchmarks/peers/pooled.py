@@ -49,5 +49,5 @@ def sequence(streams: Streams, alpha: float) -> Array:
     return np.where(half > 0, (p_c - p_s) / np.where(half > 0, half, 1), 0.0)
 
 
-Z_TEST = Rule(z, _z_limit)
-GROWTHBOOK = Rule(sequence, lambda _alpha: 1.0)
+Z_TEST = Rule(z, _z_limit, declared=True)
+GROWTHBOOK = Rule(sequence, lambda _alpha: 1.0, declared=True)

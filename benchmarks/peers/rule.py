@@ -20,15 +20,17 @@ class Rule:
 
     Args:
         score: (streams of both arms, alpha) to (rollouts, checks); what the rule compares.
-        limit: alpha to the documented default; rules without a declared error rate ignore alpha.
+        limit: alpha to the documented default.
         every: looks from check to check.
         delay: looks from the decisive check to the rollback.
+        declared: whether the rule has a declared error rate; without one alpha changes nothing.
     """
 
     score: Callable[[Streams, float], Array]
     limit: Callable[[float], float]
     every: int = 1
     delay: int = 0
+    declared: bool = False
 
     def rolled_back(self, score: Array, limit: float, looks: int) -> Counts:
         """The look (from 1) of each rollout's rollback; 0: none within `looks`. (rollouts,)."""

@@ -118,7 +118,8 @@ def test_a_skewed_pod_loses_nothing_but_its_last_look():
     skewed = draw(world).arms()
     early, late = skewed.e_c[:, 0].mean(), skewed.e_c[:, 1:].mean()
     assert late == pytest.approx(500 * 30 * 0.5, rel=0.01)
-    assert early == pytest.approx(late * 0.75, rel=0.02)  # 0 to 15 s of 30 are missing
+    # The first look misses what is seen in the second.
+    assert early == pytest.approx(late * 0.5, rel=0.1)
     shares = skewed.x_c.ravel() / skewed.e_c.ravel(), skewed.x_s.ravel() / skewed.e_s.ravel()
     assert 0.5 < np.corrcoef(*shares)[0, 1] < 0.999
 

@@ -1,0 +1,84 @@
+"""Engines over many rollouts decide as `analysis.guard`, folded look by look."""
+
+import math
+
+import numpy as np
+import pytest
+
+from analysis import guard
+from analysis.evidence import Evidence
+from analysis.rate import RateRule
+from analysis.worlds import History, Streams, World
+from benchmarks.quality import engines
+
+
+def looks(arms, run):
+    """One rollout's evidence, look by look."""
+    columns = (counts[run].tolist() for counts in arms)
+    for e_c, x_c, e_s, x_s in zip(*columns, strict=True):
+        yield Evidence((e_c, x_c), (e_s, x_s))
+
+
+def before(history):
+    """A history as streams of stable alone."""
+    e, x = (counts.sum(axis=-1) for counts in history)
+    return Streams(np.zeros_like(e), np.zeros_like(x), e, x)
+
+
+def fold(rule, past, evidence):
+    """Harm and safety after each look, by the production code."""
+    capital = guard.start(rule)
+    for one in past:
+        capital = guard.learn(rule, capital, one)
+    harm, safe = [], []
+    for one in evidence:
+        capital = guard.look(rule, capital, one)
+        harm.append(guard.log_harm(rule, capital))
+        safe.append(guard.log_safe(rule, capital))
+    return harm, safe
+
+
+@pytest.mark.parametrize("rate", [0.2, 20.0])
+@pytest.mark.parametrize("rule", [RateRule(1.0, 0.0), RateRule(1.2, 0.004)])
+def test_paths_equal_the_fold(rate, rule):
+    world = World("ramp", rate=rate, base=0.05, looks=60, theta=1.5)
+    rng = np.random.default_rng(1)
+    arms, past = world.streams(rng, 6).arms(), before(world.history(rng, 6, ticks=5))
+    harm = engines.harm(arms, rule.ratio, rule.absolute)
+    safe = engines.safe(arms, past, rule.ratio, rule.absolute)
+    for run in range(6):
+        folded_harm, folded_safe = fold(rule, looks(past, run), looks(arms, run))
+        assert harm[run].tolist() == folded_harm
+        assert safe[run] == pytest.approx(folded_safe, rel=1e-12, abs=1e-12)
+
+
+def test_the_first_crossing_is_the_fold_s():
+    rule, alpha = RateRule(1.0, 0.0), 0.05
+    streams = World(theta=1.6, looks=120).streams(np.random.default_rng(2), 20)
+    outcome = engines.likelihood(streams, never, alpha)
+    for run, look in enumerate(outcome.rolled_back):
+        harm, _ = fold(rule, (), looks(streams.arms(), run))
+        crossed = [at for at, log in enumerate(harm, 1) if log >= -math.log(alpha)]
+        assert look == (crossed[0] if crossed else 0)
+    assert 0 < (outcome.rolled_back > 0).mean() <= 1
+    assert not outcome.refused.any()
+
+
+def never():
+    """A past that nobody may ask for."""
+    raise AssertionError
+
+
+@pytest.mark.parametrize("name", engines.ENGINES)
+def test_every_engine_finds_a_dead_canary_and_leaves_a_twin_alone(name):
+    rng, engine = np.random.default_rng(3), engines.ENGINES[name]
+    for theta, rolled in ((1.0, 0.0), (40.0, 1.0)):
+        world = World(rate=200, theta=theta)
+
+        def past(world: World = world) -> History:
+            return world.history(rng, 10)
+
+        outcome = engine(world.streams(rng, 10), past, 0.01)
+        assert (outcome.rolled_back > 0).mean() == rolled
+        assert not outcome.refused.any()
+    assert engines.SHIPPED in engines.ENGINES
