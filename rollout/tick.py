@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from rollout.decide import learn as learning
 from rollout.decide.facts import Confirmed, Drifted, Fact, Observed, RouteFailed, Started
 from rollout.decide.fold import fold
 from rollout.decide.ramp import total_of
@@ -12,10 +13,22 @@ from rollout.decide.state import State
 from rollout.decide.step import step
 from rollout.errors import InputError, JournalMovedError, RouteError
 from rollout.plan.model import Plan
-from rollout.ports import Answer, Ask, Clock, Entry, Journal, Observer, Router, Seen
+from rollout.ports import (
+    Answer,
+    Ask,
+    Clock,
+    Entry,
+    Historian,
+    Journal,
+    Observer,
+    Past,
+    Router,
+    Seen,
+)
 
 # People's commands may slip in between reading and appending; each time we read them and redo.
 _RETRIES = 8
+_READ_AGAIN = 300.0  # seconds until a past without a valid test is read again
 
 
 @dataclass(frozen=True)
@@ -40,6 +53,7 @@ class Controller:
     head: int = 0
     _due: dict[str, float] = field(default_factory=dict)
     _active: set[str] = field(default_factory=set)
+    _read_again: dict[str, float] = field(default_factory=dict)
 
     def catch_up(self) -> None:
         """Fold what was appended since we last looked, by us or by others."""
@@ -69,6 +83,7 @@ class Controller:
             answers = self.ports.observer.observe([self._ask(r) for r in due], now)
             self._look(due, answers, now)
             self._settle(now)
+        self._learn(now)
 
     @property
     def active(self) -> set[str]:
@@ -120,6 +135,20 @@ class Controller:
             series, problems = dict(answer.series), dict(answer.problems)
             state = note(Observed(rollout=rollout, at=now, series=series, problems=problems))
         note(step(state, now, rollout))
+
+    def _learn(self, now: float) -> None:
+        """Read the past for one rollout that waits for it, after everything that is urgent."""
+        waiting = (r for r in sorted(self._active) if learning.due(self.states[r], now))
+        rollout = next((r for r in waiting if now >= self._read_again.get(r, 0.0)), None)
+        if rollout is None:
+            return
+        state, observer = self.states[rollout], self.ports.observer
+        ask = Ask(rollout, state.plan, {})
+        past = observer.history(ask, now) if isinstance(observer, Historian) else Past()
+        self._read_again[rollout] = now + _READ_AGAIN
+        fact = learning.learn(state, past.pods, past.problems, at=now, rollout=rollout)
+        if state.learned is None or fact.unknown != state.unknown:
+            self._append([fact])
 
     def _drifts(self, due: Sequence[str], now: float) -> dict[str, Fact]:
         """What the mesh shows that we did not write: somebody's hand, or a mesh that is gone."""

@@ -6,12 +6,14 @@ import unicodedata
 from collections.abc import Callable
 from typing import Any
 
+from analysis.dispersion import Dispersion
 from rollout.decide.facts import (
     Confirmed,
     Decided,
     Drifted,
     Fact,
     HumanSaid,
+    Learned,
     Observed,
     RouteFailed,
     Started,
@@ -66,6 +68,21 @@ def _observed(fact: Observed) -> str:
     return "; ".join([f"{samples} new samples", *problems])
 
 
+def _learned(fact: Learned) -> str:
+    known = [f"{n}: {_spread(d)}" for n, d in fact.dispersions.items() if n not in fact.unknown]
+    unknown = [f"no valid test for {name}: {words}" for name, words in fact.unknown.items()]
+    return "; ".join([*known, *unknown]) or "nothing of stable's past is known"
+
+
+def _spread(found: Dispersion) -> str:
+    """How far pods differ, as shares of their rate."""
+    return (
+        f"bursts of {found.cluster:.3g}, pods differ by "
+        f"{100 * found.lasting**0.5:.2g} % for good ({found.pods_stable} pods of stable, "
+        f"{found.pods_canary} of the canary, {found.ticks} looks)"
+    )
+
+
 def _decided(fact: Decided) -> str:
     return fact.sentence
 
@@ -89,6 +106,7 @@ def _drifted(fact: Drifted) -> str:
 _SENTENCES: dict[type, Callable[[Any], str]] = {
     Started: _started,
     Observed: _observed,
+    Learned: _learned,
     Decided: _decided,
     Confirmed: _confirmed,
     RouteFailed: _route_failed,

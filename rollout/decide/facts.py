@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from analysis.counters import Series
+from analysis.dispersion import Dispersion
 from rollout.decide.split import Split
 
 Command = Literal["pause", "resume", "promote", "abort"]
@@ -36,6 +37,23 @@ class Observed(_Fact):
     kind: Literal["observed"] = "observed"
     series: dict[str, tuple[Series, ...]] = {}
     problems: dict[str, str] = {}
+
+
+class Learned(_Fact):
+    """How stable's pods differ by themselves, by guardrail, from their past; or why it is unknown.
+
+    Only the estimates are kept: half a day of every pod's series is too much for a journal.
+    """
+
+    kind: Literal["learned"] = "learned"
+    dispersions: dict[str, Dispersion] = {}
+    problems: dict[str, str] = {}
+
+    @property
+    def unknown(self) -> dict[str, str]:
+        """Why there is no valid test, in words, of each guardrail without one."""
+        failed = {name: d.problem for name, d in self.dispersions.items() if d.problem}
+        return {**failed, **self.problems}
 
 
 class Decided(_Fact):
@@ -83,7 +101,7 @@ class Drifted(_Fact):
 
 
 Fact = Annotated[
-    Started | Observed | Decided | Confirmed | RouteFailed | HumanSaid | Drifted,
+    Started | Observed | Learned | Decided | Confirmed | RouteFailed | HumanSaid | Drifted,
     Field(discriminator="kind"),
 ]
 FACT: TypeAdapter[Fact] = TypeAdapter(Fact)

@@ -16,6 +16,7 @@ from rollout.decide.facts import (
     Drifted,
     Fact,
     HumanSaid,
+    Learned,
     Observed,
     RouteFailed,
     Started,
@@ -126,6 +127,16 @@ def _share(state: State, exposures: Evidence, before: float | None, at: float) -
     return replace(state, shares=capital, steady_at=steady)
 
 
+def _learned(state: State, fact: Learned, _seq: int) -> State:
+    """Rules that know how pods differ; a guardrail of which nothing is known keeps its rule."""
+    gauges = {
+        name: replace(gauge, rule=replace(gauge.rule, dispersion=fact.dispersions[name]))
+        for name, gauge in state.gauges.items()
+        if name in fact.dispersions and name not in fact.unknown
+    }
+    return replace(state, learned=fact, gauges={**state.gauges, **gauges})
+
+
 def _decided(state: State, fact: Decided, seq: int) -> State:
     phase = MOVES.get((state.phase, fact.action), state.phase)
     state = replace(state, phase=phase, last=fact, asked=None, drifted=False, looked_at=fact.at)
@@ -193,6 +204,7 @@ def _drifted(state: State, fact: Drifted, _seq: int) -> State:
 
 _HANDLERS: dict[type, Callable[[State, Any, int], State]] = {
     Observed: _observed,
+    Learned: _learned,
     Decided: _decided,
     Confirmed: _confirmed,
     RouteFailed: _route_failed,

@@ -43,7 +43,10 @@ def sentence(
         "pause": f"Pause {canary} at {now}",
         "resume": f"Resume {canary} at {now}",
     }[action]
-    return f"{head}: {'; '.join(_told(state, reasons, seen))}."
+    told = _told(state, reasons, seen)
+    if action == "advance" and not state.decision:
+        told += _assumed(state)
+    return f"{head}: {'; '.join(told)}."
 
 
 def _told(state: State, reasons: tuple[str, ...], seen: Seen) -> list[str]:
@@ -59,12 +62,26 @@ def _told(state: State, reasons: tuple[str, ...], seen: Seen) -> list[str]:
     return [_blind(names, seen) for names in blind.values()] + told
 
 
+def _assumed(state: State) -> list[str]:
+    """What the error rates rest on, said once, with the first step."""
+    if state.plan.spec.pods is None:
+        return ["requests are taken as independent, since the plan declares no pods"]
+    if state.learned is None or not (state.unknown or state.learned.dispersions):
+        return ["requests are taken as independent, since nothing of the past is known"]
+    return [
+        f"requests are taken as independent for {name} ({words})"
+        for name, words in sorted(state.unknown.items())
+    ]
+
+
 def _because(state: State, reason: str, seen: Seen) -> str:
     code, _, name = reason.partition(":")
     if code == "harmful":
         return _harm(state, name, seen.judgement)
     if code == "undecided":
         return _undecided(name, seen.judgement)
+    if code == "no-valid-test":
+        return f"no valid test for {name}: {state.unknown[name]}"
     if code == "human" and state.asked is not None:
         why = f" ({state.asked.reason})" if state.asked.reason else ""
         return f"asked by {state.asked.actor}{why}"
@@ -78,6 +95,7 @@ def _plain(state: State, code: str, name: str, seen: Seen) -> str:
     spec = state.plan.spec
     problem = f" ({state.route_problem})" if state.route_problem else ""
     return {
+        "learning": "the past of stable's pods is not read yet",
         "awaiting-mesh": f"the mesh has not confirmed the last change yet{problem}",
         "awaiting-traffic": "waiting for traffic that agrees with the new weight",
         "warming-up": f"warming up for {duration(spec.warmup)} from the canary's first request, "

@@ -9,7 +9,7 @@ from typing import Literal
 from analysis import shares
 from analysis.counters import Cursor
 from analysis.guard import Capital, RateRule, Rule, ShapeRule, start
-from rollout.decide.facts import Action, Decided, HumanSaid, Started
+from rollout.decide.facts import Action, Decided, HumanSaid, Learned, Started
 from rollout.decide.split import Split
 from rollout.plan.model import Guardrail, Plan
 
@@ -79,6 +79,7 @@ class State:
     asked: HumanSaid | None = None
     drifted: bool = False
     last: Decided | None = None
+    learned: Learned | None = None
 
     @property
     def terminal(self) -> bool:
@@ -90,6 +91,11 @@ class State:
         if self.first_canary_at is None:
             return None
         return self.first_canary_at + self.plan.spec.warmup
+
+    @property
+    def unknown(self) -> Mapping[str, str]:
+        """Guardrails without a valid test, and why, by what was learnt of the pods."""
+        return self.learned.unknown if self.learned else {}
 
     @property
     def versions(self) -> tuple[str, str]:

@@ -188,6 +188,25 @@ def _blind(seen: View) -> Choice | None:
     return _hold(seen, *(f"blind:{name}" for name in sorted(seen.blind))) if seen.blind else None
 
 
+def _learning(seen: View) -> Choice | None:
+    """Pods are declared: what their past says comes before the first step."""
+    state = seen.state
+    wanted = state.plan.spec.pods is not None and state.learned is None and not state.decision
+    return _hold(seen, "learning") if wanted else None
+
+
+def _untested(seen: View) -> Choice | None:
+    """No valid test exists: the plan says what then, and a person may say so once more."""
+    state, pods = seen.state, seen.state.plan.spec.pods
+    if pods is None or state.learned is None or not state.unknown or state.decision:
+        return None
+    reasons = tuple(f"no-valid-test:{name}" for name in sorted(state.unknown))
+    if pods.when_unknown == "refuse":
+        return _hold(seen, *reasons)
+    answered = pods.when_unknown == "assume" or state.resumed_at > state.learned.at
+    return None if answered else _pause(seen, *reasons)
+
+
 def _skewed(seen: View) -> Choice | None:
     return _hold(seen, "exposure-mismatch") if seen.skewed else None
 
@@ -233,6 +252,8 @@ RULES: tuple[Callable[[View], Choice | None], ...] = (
     _unconfirmed,
     _paused,
     _blind,
+    _learning,
+    _untested,
     _skewed,
     _baking,
     _proven,

@@ -1,0 +1,186 @@
+"""What stable's past says is learnt once, recorded, and decides whether a rollout may begin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+from analysis.pods import PodCounts
+from rollout.cli.words import sentence
+from rollout.decide.facts import Decided, HumanSaid, Learned
+from rollout.decide.fold import fold_all
+from rollout.ports import Observer, Past
+from tests.worlds import BAD, GOOD, Lab, plan
+
+EDGES = (10.0, 20.0, 40.0, np.inf)
+NAMES = ("errors", "latency", "accuracy")
+
+
+def past_of(ticks=1440, pods=6, canary=2):
+    """The past of a service whose requests are independent."""
+    dice = np.random.default_rng(3)
+    names = tuple(f"pod-{i}" for i in range(pods))
+    ends = tuple(2.0 * i for i in range(ticks))
+    e = dice.poisson(50, (ticks, pods))
+    rate = PodCounts(names, ends, np.stack([e, dice.binomial(e, 0.01)], -1), (), canary)
+    buckets = dice.multinomial(50, [0.5, 0.4, 0.08, 0.02], (ticks, pods))
+    shape = PodCounts(names, ends, buckets, EDGES, canary)
+    return Past({"errors": rate, "latency": shape, "accuracy": shape})
+
+
+@dataclass
+class Remembering:
+    """A world that also knows its past; `asked` are the times when it was asked for it."""
+
+    world: Observer
+    past: Past
+    asked: list[float]
+
+    def observe(self, asks, now):
+        return self.world.observe(asks, now)
+
+    def history(self, ask, now):
+        assert ask.plan.spec.pods.label == "pod"
+        self.asked.append(now)
+        return self.past
+
+
+def lab(past, version=GOOD, deadline="5m", **pods):
+    """A lab whose observer has a past, and the times when it was asked."""
+    asked: list[float] = []
+    declared = {"label": "pod", "history": "1h", **pods}
+    made = Lab(
+        version,
+        plan=plan(pods=declared, deadline=deadline),
+        wrap=lambda ports: replace(ports, observer=Remembering(ports.observer, past, asked)),
+    )
+    return made, asked
+
+
+def learned(made):
+    return [fact for fact in made.facts if isinstance(fact, Learned)]
+
+
+def test_the_past_is_learnt_once_before_the_first_step_and_is_in_the_rules():
+    made, asked = lab(past_of())
+    assert made.run().phase == "promoted"
+    (fact,) = learned(made)
+    assert len(asked) == 1
+    assert fact.dispersions.keys() == set(NAMES)
+    kinds = [f.action for f in made.facts if isinstance(f, Decided) and f.at <= fact.at]
+    assert set(kinds) == {"hold"}
+    for name, gauge in made.state.gauges.items():
+        assert gauge.rule.dispersion == fact.dispersions[name]
+        assert gauge.rule.dispersion.pods_canary == 2
+
+
+def test_a_replay_knows_what_was_learnt():
+    made, _ = lab(past_of())
+    made.run()
+    again = fold_all((entry.seq, entry.fact) for entry in made.entries)
+    assert again == made.state
+
+
+def test_a_restart_does_not_learn_again():
+    made, asked = lab(past_of())
+    made.run_until(lambda state: state.learned is not None)
+    made.restart()
+    made.run()
+    assert len(asked) == 1
+
+
+def test_harm_is_still_found():
+    made, _ = lab(past_of(), BAD)
+    assert made.run().phase == "rolled back"
+
+
+def test_a_declared_number_of_canary_pods_is_used():
+    made, _ = lab(past_of(canary=0), canary=3)
+    made.run()
+    assert {d.pods_canary for d in learned(made)[0].dispersions.values()} == {3}
+
+
+UNKNOWN = [
+    (past_of(canary=0), "no pod of the canary is there to be counted"),
+    (past_of(ticks=100), "480 are needed"),
+    (past_of(pods=1), "stable has one pod"),
+    (Past(problems=dict.fromkeys(NAMES, "a series has no label pod")), "has no label pod"),
+]
+
+
+@pytest.mark.parametrize(("past", "words"), UNKNOWN, ids=[words for _, words in UNKNOWN])
+def test_without_a_valid_test_a_person_is_asked(past, words):
+    made, _ = lab(past)
+    made.run(60)
+    assert made.state.phase == "paused"
+    assert made.state.split.canary == 0
+    pause = next(d for d in made.decisions if d.action == "pause")
+    assert pause.reasons == tuple(f"no-valid-test:{name}" for name in sorted(NAMES))
+    assert words in pause.sentence
+    assert words in sentence(learned(made)[0])
+
+
+def test_a_resume_goes_on_with_independent_requests_and_says_so():
+    made, _ = lab(past_of(pods=1))
+    made.run(60)
+    fact = HumanSaid(rollout=made.plan.id, at=made.clock.now(), command="resume", actor="someone")
+    made.journal.append([fact], made.entries[-1].seq)
+    assert made.run().phase == "promoted"
+    first = next(d for d in made.decisions if d.action == "advance")
+    assert "taken as independent for errors (stable has one pod" in first.sentence
+    assert made.state.gauges["errors"].rule.dispersion is None
+
+
+def test_assume_goes_on_at_once_and_says_so():
+    made, _ = lab(past_of(pods=1), whenUnknown="assume")
+    assert made.run().phase == "promoted"
+    assert made.actions[0] == "advance"
+    first = next(d for d in made.decisions if d.action == "advance")
+    assert "taken as independent for errors (stable has one pod" in first.sentence
+
+
+def test_refuse_does_not_begin_until_the_past_is_known():
+    made, asked = lab(past_of(ticks=100), whenUnknown="refuse", deadline="1h")
+    made.run(700)
+    assert made.state.phase == "waiting"
+    assert made.decisions[-1].reasons[0].startswith("no-valid-test:")
+    assert 2 <= len(asked) <= 4, "it is read again, but not at every look"
+    assert len(learned(made)) == 1, "and recorded only when it says something else"
+    made.controller.ports.observer.past = past_of()
+    assert made.run(700).phase == "promoted"
+    assert len(learned(made)) == 2
+
+
+def test_one_guardrail_without_a_test_does_not_take_the_others_with_it():
+    known = past_of()
+    pods = {name: known.pods[name] for name in ("errors", "latency")}
+    made, _ = lab(Past(pods, {"accuracy": "a series has no label pod"}), whenUnknown="assume")
+    made.run()
+    rules = {name: gauge.rule.dispersion is not None for name, gauge in made.state.gauges.items()}
+    assert rules == {"errors": True, "latency": True, "accuracy": False}
+
+
+def test_a_plan_without_pods_says_that_requests_are_taken_as_independent():
+    made = Lab(GOOD)
+    made.run()
+    first = next(d for d in made.decisions if d.action == "advance")
+    assert "requests are taken as independent, since the plan declares no pods" in first.sentence
+    assert not learned(made)
+
+
+def test_an_observer_without_a_past_blocks_nothing():
+    made = Lab(GOOD, plan=plan(pods={"label": "pod", "history": "1h"}))
+    assert made.run().phase == "promoted"
+    first = next(d for d in made.decisions if d.action == "advance")
+    assert "since nothing of the past is known" in first.sentence
+
+
+def test_the_past_is_not_asked_for_while_prometheus_is_dark():
+    made, asked = lab(past_of())
+    made.world.dark = True
+    made.run(20)
+    assert not asked
+    made.world.dark = False
+    assert made.run().phase == "promoted"
