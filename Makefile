@@ -2,9 +2,10 @@
 MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 READY := .venv/.ready
+RECORDED := /var/tmp/surefoot-demo
 BENCHMARKS = $(wildcard benchmarks/[a-z]*.py)
 
-.PHONY: help setup demo test check lint format bench clean
+.PHONY: help setup demo test check lint format bench record clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +34,12 @@ format: $(READY)  ## format the code and apply safe fixes
 
 bench: $(READY)  ## run every benchmark, small; BENCH_ARGS=--full for the real sizes
 	@set -e; for file in $(BENCHMARKS); do echo "== $$file"; $(BIN)/python $$file $(BENCH_ARGS); done
+
+record: $(READY)  ## record the notebooks' journal anew, after a change of the statistics; 90 s
+	@rm -rf $(RECORDED) notebooks/data/demo.jsonl
+	@$(BIN)/surefoot demo --plain --seed 3 --folder $(RECORDED)
+	@$(BIN)/surefoot log --journal $(RECORDED)/journal.db --export notebooks/data/demo.jsonl
+	@$(BIN)/python tests/notebook/execute.py
 
 clean:  ## remove the virtual environment and every cache
 	@rm -rf .venv .coverage .hypothesis .import_linter_cache .mypy_cache .ruff_cache

@@ -45,7 +45,7 @@ _LOOK: Any = {
 }
 _WIDTH = 8.4
 _DARKEST = 0.16  # how dark the background of a canary with all traffic is, 0 to 1
-_ROOM = 0.07  # of the time axis: moves that are closer are not all labelled
+_ROOM = 0.08  # of the time axis: of moves that are closer, only the last is named
 
 
 def styles() -> Iterator[dict[str, Any]]:
@@ -133,22 +133,23 @@ def _shade(axes: Axes, steps: Columns, times: Clock) -> None:
 
 
 def _name(axes: Axes, moves: Sequence[tuple[float, str, float]], times: Clock) -> None:
-    """Names of the moves above the panel, to the right of their lines; the last to the left."""
-    named = -1.0
-    for place, (at, action, to) in enumerate(moves):
-        last = place == len(moves) - 1 and at > 0.8 * times.end
-        if last or named < 0 or at - named >= _ROOM * times.end:
-            named = at
-            words = f"{action} to {to * 100:.4g} %" if action == "advance" else action
-            where = axes.get_xaxis_transform()
-            axes.text(
-                at / times.seconds, 1.02, words, transform=where, fontsize="small", color=BLACK,
-                ha="right" if last else "left", va="bottom",
-            )  # fmt: skip
+    """Names of the moves above their lines; the last always, those before where there is room."""
+    named = float("inf")
+    for at, action, to in reversed(moves):
+        if named - at < _ROOM * times.end:
+            continue
+        named = at
+        words = f"to {to * 100:.4g} %" if action == "advance" else action
+        axes.annotate(
+            words, (at / times.seconds, 1), xycoords=("data", "axes fraction"), xytext=(0, 3),
+            textcoords="offset points", fontsize="small", annotation_clip=False,
+        )  # fmt: skip
 
 
 def percent(axes: Axes, symbol: str) -> None:
     """Write the value axis in per cent; the data stay shares."""
-    from matplotlib.ticker import PercentFormatter
 
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0, None, symbol))
+    def words(share: float, _place: float) -> str:
+        return f"{share * 100:.4g}{symbol}".replace("-", "\N{MINUS SIGN}")
+
+    axes.yaxis.set_major_formatter(words)

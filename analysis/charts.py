@@ -106,7 +106,7 @@ def intervals(
             _heading(one, f"{name}: {words[0]}", first=one is axes[0])
             percent(one, symbol="")
             _centred(one, columns)
-        figure.supylabel("canary - stable (percentage points)", fontsize="medium")
+        figure.supylabel("canary minus stable (percentage points)", fontsize="medium")
     return figure
 
 

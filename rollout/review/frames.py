@@ -7,7 +7,6 @@ from dataclasses import asdict
 from typing import Any
 
 from analysis.readout import Readout
-from rollout.decide.facts import Decided
 from rollout.review.history import History
 from rollout.review.look import Look, Reading
 
@@ -43,11 +42,11 @@ def decisions(history: History) -> Any:
 
 
 def _decided(look: Look) -> dict[str, Any]:
-    if look.decided is None or not isinstance(look.decided.fact, Decided):
-        raise TypeError("nothing was decided at this look")
-    fact = look.decided.fact
+    entry, fact = look.decided, look.fact
+    if entry is None or fact is None:
+        raise ValueError("nothing was decided at this look")
     return {
-        "id": look.decided.seq,
+        "id": entry.seq,
         "at": fact.at,
         "seconds": look.seconds,
         "action": fact.action,
@@ -111,7 +110,7 @@ def _words(readout: Readout, unit: str) -> str:
     if readout.edge is None:
         return f"share of bad {unit}"
     side, _, _ = readout.words.rpartition(" ")
-    return f"{side} {readout.edge:.3g} ({unit})"
+    return f"{side} {readout.edge:.3g} {unit}".removesuffix(" score")
 
 
 def readings(history: History) -> Any:
@@ -153,12 +152,11 @@ def replay(histories: Iterable[History]) -> Any:
 
 
 def _replayed(rollout: str, look: Look) -> dict[str, Any]:
-    fact = look.decided.fact if look.decided else None
     return {
         "rollout": rollout,
         "seconds": look.seconds,
         "id": look.decided.seq if look.decided else None,
-        "recorded": fact.action if isinstance(fact, Decided) else "nothing new",
+        "recorded": look.fact.action if look.fact else "nothing new",
         "replayed": look.again.action if look.again else "nothing new",
         "differs": ", ".join(look.differs),
     }

@@ -53,14 +53,20 @@ class Look:
     again: Decided | None
 
     @property
+    def fact(self) -> Decided | None:
+        """What was decided."""
+        fact = self.decided.fact if self.decided else None
+        return fact if isinstance(fact, Decided) else None
+
+    @property
     def differs(self) -> tuple[str, ...]:
         """The parts of the decision that a replay gives differently; empty: the same decision."""
-        return differences(self.decided.fact if self.decided else None, self.again)
+        return differences(self.fact, self.again)
 
 
-def differences(recorded: object, again: Decided | None) -> tuple[str, ...]:
+def differences(recorded: Decided | None, again: Decided | None) -> tuple[str, ...]:
     """The names of the parts in which two decisions differ; ("decision",) where only one exists."""
-    if not isinstance(recorded, Decided) or again is None:
+    if recorded is None or again is None:
         return () if recorded is again else ("decision",)
     return tuple(part for part in PARTS if getattr(recorded, part) != getattr(again, part))
 

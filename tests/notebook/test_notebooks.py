@@ -1,0 +1,98 @@
+"""Every notebook runs in a fresh kernel, on the recorded journal and on a new one."""
+
+import json
+import re
+
+import nbformat
+import pytest
+from nbclient.exceptions import CellExecutionError
+
+from rollout.decide.facts import Decided
+from rollout.journal.files import open_for_reading
+from rollout.journal.lines import export
+from rollout.journal.record import START, seal_all
+from rollout.review import frames
+from rollout.review.history import histories
+from tests.notebook.execute import NOTEBOOKS, ROOT, execute
+from tests.worlds import BAD, Lab
+
+RECORDING = ROOT / "notebooks" / "data" / "demo.jsonl"
+AGAIN = "the statistics or the tables have changed: record anew with `make record`"
+
+
+def outputs(notebook, kind="text/plain"):
+    """What the cells show, by cell; pictures and addresses of objects left out."""
+    return [
+        [shown["data"][kind] for shown in cell.get("outputs", ()) if kind in shown.get("data", {})]
+        for cell in notebook.cells
+    ]
+
+
+def printed(notebook):
+    return "".join(
+        shown.text
+        for cell in notebook.cells
+        for shown in cell.get("outputs", ())
+        if shown.output_type == "stream"
+    )
+
+
+def tables(notebook):
+    return [[text for text in cell if not text.startswith("<")] for cell in outputs(notebook)]
+
+
+def recorded(path, facts):
+    export(seal_all(START, facts), path)
+    return {"SUREFOOT_JOURNAL": str(path)}
+
+
+@pytest.fixture(scope="module")
+def facts():
+    lab = Lab(BAD)
+    assert lab.run().phase == "rolled back"
+    return lab.facts
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_the_recorded_journal_shows_what_is_committed(path):
+    committed = nbformat.read(path, as_version=4)
+    again = execute(path, {"SUREFOOT_JOURNAL": ""})
+    assert tables(again) == tables(committed), AGAIN
+    assert any("advance" in text for cell in tables(again) for text in cell)
+    assert "every one is the same" in printed(again)
+    pictures = sum(len(cell) for cell in outputs(again, "image/png"))
+    assert pictures == sum(len(cell) for cell in outputs(committed, "image/png")) >= 7
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_new_journal_is_shown_too(path, facts, tmp_path):
+    shown = execute(path, recorded(tmp_path / "new.jsonl", facts))
+    assert "No rollout of this journal was promoted" in printed(shown)
+    decided = [fact.sentence for fact in facts if isinstance(fact, Decided)]
+    assert decided[-1] in "".join(text for cell in outputs(shown) for text in cell)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_well_sealed_lie_is_found_by_the_replay(path, facts, tmp_path):
+    place = max(i for i, fact in enumerate(facts) if isinstance(fact, Decided))
+    lie = facts[place].model_copy(update={"reasons": ("harmful:accuracy",)})
+    with pytest.raises(CellExecutionError, match=r"(?s)another decision now:.*roll back  reasons"):
+        execute(path, recorded(tmp_path / "lie.jsonl", [*facts[:place], lie, *facts[place + 1 :]]))
+
+
+def test_the_recording_holds_a_promotion_and_a_rollback_and_replays():
+    found = histories(open_for_reading(RECORDING).read())
+    assert [one.state.phase for one in found] == ["promoted", "rolled back"]
+    replayed = frames.replay(found)
+    assert (replayed["differs"] == "").all(), AGAIN
+
+
+def test_what_is_committed_is_small_and_tells_nothing_of_the_machine():
+    limits = {RECORDING: 1_000_000, **dict.fromkeys(NOTEBOOKS, 500_000)}
+    for path, most in limits.items():
+        text = path.read_text(encoding="utf-8")
+        assert len(text) < most
+        assert not re.search(r'["\' ]/(home|root|tmp|work|Users)/', text)
+        assert "iopub" not in text
+    for line in RECORDING.read_text(encoding="utf-8").splitlines():
+        assert json.loads(line)["fact"]["kind"] != "human-said"
