@@ -6,7 +6,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rollout.decide import learn as learning
-from rollout.decide.facts import Confirmed, Drifted, Fact, Observed, RouteFailed, Started
+from rollout.decide.calibration import lacks_calibration
+from rollout.decide.facts import (
+    Calibrated,
+    Confirmed,
+    Drifted,
+    Fact,
+    Observed,
+    RouteFailed,
+    Started,
+)
 from rollout.decide.fold import fold
 from rollout.decide.ramp import total_of
 from rollout.decide.state import State
@@ -50,6 +59,7 @@ class Controller:
     confirm_within: float = 1.0
     on_entry: Callable[[Entry], None] = lambda _entry: None
     states: dict[str, State] = field(default_factory=dict)
+    calibrations: dict[str, Calibrated] = field(default_factory=dict)
     head: int = 0
     _due: dict[str, float] = field(default_factory=dict)
     _active: set[str] = field(default_factory=set)
@@ -60,17 +70,22 @@ class Controller:
         for entry in self.ports.journal.read(self.head):
             self._fold(entry)
 
-    def start(self, plans: Sequence[Plan]) -> list[str]:
+    def start(self, plans: Sequence[Plan], *, uncalibrated: bool = False) -> list[str]:
         """Accept plans; a rollout that the journal knows goes on where it was. Returns their ids.
 
-        Raises InputError for a plan whose stable version is not the recorded one, or whose service
-        is being rolled out by another plan.
+        Raises InputError for a plan whose stable version is not the recorded one, whose service is
+        being rolled out by another plan, or that asks for a calibration and has none that holds,
+        unless `uncalibrated`.
         """
         self.catch_up()
         for plan in plans:
             if plan.id not in self.states:
                 self._check_fits(plan)
-                self._append([_started(plan, self.ports.clock.now(), self.version)])
+                lacking = lacks_calibration(plan, self.calibrations.get(plan.id))
+                if lacking and not uncalibrated:
+                    raise InputError(lacking)
+                started = _started(plan, self.ports.clock.now(), self.version)
+                self._append([started.model_copy(update={"uncalibrated": bool(lacking)})])
         return [plan.id for plan in plans]
 
     def tick(self) -> None:
@@ -236,9 +251,13 @@ class Controller:
 
     def _fold(self, entry: Entry) -> None:
         rollout = entry.fact.rollout
+        self.head = entry.seq
+        if isinstance(entry.fact, Calibrated):
+            self.calibrations[rollout] = entry.fact
+            self.on_entry(entry)
+            return
         state = fold(self.states.get(rollout), entry.fact, entry.seq)
         self.states[rollout] = state
-        self.head = entry.seq
         if state.terminal:
             self._active.discard(rollout)
         else:

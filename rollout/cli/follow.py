@@ -12,7 +12,7 @@ from rich.text import Text
 from rollout.cli.report import report
 from rollout.cli.screen import STYLES, screen
 from rollout.cli.words import sentence, what
-from rollout.decide.facts import Decided, Observed
+from rollout.decide.facts import Decided, Observed, of_rollout
 from rollout.decide.fold import fold
 from rollout.decide.state import State
 from rollout.ports import Entry
@@ -40,6 +40,8 @@ class Follower:
     def feed(self, entry: Entry) -> None:
         """Take one entry; those of other rollouts than `name` are passed over."""
         fact, self.seq = entry.fact, entry.seq
+        if not of_rollout(fact):
+            return
         before = self.states.get(fact.rollout)
         state = fold(before, fact, entry.seq)
         if self.name not in {None, fact.rollout, state.plan.name}:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from analysis.readout import Readout
+from rollout.decide.facts import of_rollout
 from rollout.decide.fold import fold
 from rollout.decide.ramp import next_split
 from rollout.decide.state import State
@@ -54,6 +55,8 @@ def states_of(entries: Iterable[Entry]) -> dict[str, State]:
     """Every rollout's state, by id, in the order of their start."""
     states: dict[str, State] = {}
     for entry in entries:
+        if not of_rollout(entry.fact):
+            continue
         rollout = entry.fact.rollout
         states[rollout] = fold(states.get(rollout), entry.fact, entry.seq)
     return states

@@ -8,6 +8,7 @@ from typing import Any
 
 from analysis.dispersion import Dispersion
 from rollout.decide.facts import (
+    Calibrated,
     Confirmed,
     Decided,
     Drifted,
@@ -55,7 +56,8 @@ def _started(fact: Started) -> str:
     spec = fact.plan.get("spec")
     spec = spec if isinstance(spec, dict) else {}
     stable, canary = (_version(spec.get(arm)) for arm in ("stable", "canary"))
-    return f"{spec.get('service', '?')} {stable} -> {canary} (Surefoot {fact.controller})"
+    waived = ", not calibrated by a person's word" if fact.uncalibrated else ""
+    return f"{spec.get('service', '?')} {stable} -> {canary} (Surefoot {fact.controller}){waived}"
 
 
 def _version(arm: object) -> str:
@@ -66,6 +68,14 @@ def _observed(fact: Observed) -> str:
     samples = sum(len(one.samples) for many in fact.series.values() for one in many)
     problems = [f"{name}: {words}" for name, words in fact.problems.items()]
     return "; ".join([f"{samples} new samples", *problems])
+
+
+def _calibrated(fact: Calibrated) -> str:
+    kept = "within" if fact.holds else "above"
+    return (
+        f"{fact.rolled_back} of {fact.runs} replays of stable's own pods were rolled back: a rate "
+        f"of at most {fact.bound:.3%}, {kept} the declared {fact.alpha:.4g}"
+    )
 
 
 def _learned(fact: Learned) -> str:
@@ -107,6 +117,7 @@ _SENTENCES: dict[type, Callable[[Any], str]] = {
     Started: _started,
     Observed: _observed,
     Learned: _learned,
+    Calibrated: _calibrated,
     Decided: _decided,
     Confirmed: _confirmed,
     RouteFailed: _route_failed,

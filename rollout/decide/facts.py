@@ -29,6 +29,9 @@ class Started(_Fact):
     digest: str
     total: int = Field(description="Constant total of all splits of this rollout.")
     controller: str = Field(description="Version of the controller.")
+    uncalibrated: bool = Field(
+        default=False, description="The plan asks for a calibration; a person waived it."
+    )
 
 
 class Observed(_Fact):
@@ -100,8 +103,46 @@ class Drifted(_Fact):
     seen: Split
 
 
+class Calibrated(_Fact):
+    """How often the whole engine rolled back stable's own pods, over their recorded past.
+
+    Known before a rollout begins; `rollout` is the id that the plan's rollout has or will have.
+    """
+
+    kind: Literal["calibrated"] = "calibrated"
+    runs: int = Field(description="Replays that could be judged.")
+    rolled_back: int = Field(description="Replays that ended in a rollback: each is a false one.")
+    untested: int = Field(description="Further replays in which no valid test existed.")
+    bound: float = Field(description="Upper confidence bound of the false-rollback rate.")
+    level: float = Field(description="Confidence of the bound, one-sided.")
+    alpha: float = Field(description="The false-rollback rate that the plan declares.")
+    pods: int = Field(description="Pods of stable in the past.")
+    canary_pods: int
+    history: float = Field(description="Seconds of the past.")
+    window: float = Field(description="Seconds that a replay lasts at most.")
+    seed: int
+
+    @property
+    def holds(self) -> bool:
+        """Whether the declared rate is kept, as far as the bound can tell."""
+        return self.bound <= self.alpha
+
+
 Fact = Annotated[
-    Started | Observed | Learned | Decided | Confirmed | RouteFailed | HumanSaid | Drifted,
+    Started
+    | Observed
+    | Learned
+    | Decided
+    | Confirmed
+    | RouteFailed
+    | HumanSaid
+    | Drifted
+    | Calibrated,
     Field(discriminator="kind"),
 ]
 FACT: TypeAdapter[Fact] = TypeAdapter(Fact)
+
+
+def of_rollout(fact: Fact) -> bool:
+    """Whether a fact is part of a rollout's own story; a calibration stands before it."""
+    return not isinstance(fact, Calibrated)

@@ -20,6 +20,7 @@ from rollout.decide.facts import (
     Observed,
     RouteFailed,
     Started,
+    of_rollout,
 )
 from rollout.decide.state import MOVES, Gauge, State, begin, exposure_guardrail
 
@@ -39,7 +40,7 @@ def fold_all(facts: Iterable[tuple[int, Fact]]) -> State:
     """The state after all facts of one rollout, given as (sequence number, fact)."""
     state = None
     for seq, fact in facts:
-        state = fold(state, fact, seq)
+        state = fold(state, fact, seq) if of_rollout(fact) else state
     if state is None:
         raise ValueError("no facts")
     return state

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from rollout.decide.facts import Confirmed, Decided, Started
+from rollout.decide.facts import Confirmed, Decided, Started, of_rollout
 from rollout.errors import InputError
 
 if TYPE_CHECKING:
@@ -19,7 +19,8 @@ def by_rollout(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
     """Entries by rollout id, in the order of their first entries; each list in journal order."""
     groups: dict[str, list[Entry]] = {}
     for entry in entries:
-        groups.setdefault(entry.fact.rollout, []).append(entry)
+        if of_rollout(entry.fact):
+            groups.setdefault(entry.fact.rollout, []).append(entry)
     return groups
 
 
