@@ -14,6 +14,7 @@ from rollout import __version__
 from rollout.tick import Controller, Ports
 
 if TYPE_CHECKING:
+    from rollout.ports import Observer
     from rollout.schedule import Pacer
 
 
@@ -38,6 +39,13 @@ def controller(journal: Path) -> Iterator[Controller]:
     ports = Ports(PrometheusObserver(), EnvoyRouter(), store, SystemClock())
     with closing(store), store.lock():
         yield Controller(ports, __version__)
+
+
+def observer() -> Observer:
+    """What reads a plan's Prometheus, with little patience: a person waits for it."""
+    from rollout.observe.prometheus import PrometheusObserver
+
+    return PrometheusObserver(timeout=2.0)
 
 
 def pacer(

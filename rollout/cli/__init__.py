@@ -11,6 +11,7 @@ COMMANDS = {
     "demo": Entry("rollout.cli.demo:demo", "See it work: one good and one bad rollout, here."),
     "check": Entry("rollout.cli.check:check", "Find every mistake in plans; change nothing."),
     "schema": Entry("rollout.cli.check:schema", "Print the JSON Schema of plans, for editors."),
+    "rehearse": Entry("rollout.cli.rehearse:rehearse", "Simulate a plan before it runs."),
     "run": Entry("rollout.cli.run:run", "Carry out plans until each is decided."),
     "status": Entry("rollout.cli.look:status", "Show every rollout: weight, evidence, what next."),
     "watch": Entry("rollout.cli.watch:watch", "Follow the rollouts on one live screen."),
@@ -30,6 +31,7 @@ COMMANDS = {
 Examples:
   surefoot demo
   surefoot check plan.yaml
+  surefoot rehearse plan.yaml
   surefoot run plan.yaml
 
 Exit codes: 0 done, 1 failed, 2 bad input, 130 interrupted.""",

@@ -1,0 +1,124 @@
+"""How much evidence a question needs at least, whatever the test: information bounds."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from analysis import sequential
+from analysis.distribution import boundaries, oriented, shift_matrix
+from analysis.pairs import choose
+from analysis.shape import ShapeRule
+
+PAST = 1e4
+"""Units of stable that a running service has seen when its edges are chosen."""
+
+_ROUNDS = 60
+
+
+def needed(divergence: float, error: float) -> float:
+    """Least expected canary units before any test with this error rate can decide.
+
+    log(1/error) / KL: an e-process of a null Q has E_P[log E] <= KL(P, Q) per unit (Wald's
+    identity), and it must reach 1/error. Infinite where P and Q cannot be told apart.
+    """
+    return math.log(1 / error) / divergence if divergence > 0 else math.inf
+
+
+def rate_divergence(
+    p_c: float, p_s: float, ratio: float, absolute: float = 0.0, rho: float = 1.0
+) -> float:
+    """KL per canary unit between true bad shares and the margin p_c = ratio p_s + absolute.
+
+    The same for both directions: proof of harm when p_c lies above the margin, of safety when it
+    lies below. Both arms count, stable with 1/rho units per canary unit (rho = e_c / e_s):
+
+        min over q of  k(p_c, ratio q + absolute) + k(p_s, q) / rho,
+
+    k(p, q) = p log(p/q) - p + q, the Poisson divergence. The least favourable q is the positive
+    root of a quadratic. With absolute = 0 this is n kl(q_theta || q_theta0), the conditional
+    binomial divergence of `sequential.information`.
+    """
+    weight = 1 / rho
+    a = (ratio + weight) * ratio
+    b = (ratio + weight) * absolute - ratio * (p_c + weight * p_s)
+    q = (-b + math.sqrt(b * b + 4 * a * weight * p_s * absolute)) / (2 * a)
+    return _poisson(p_c, ratio * q + absolute) + weight * _poisson(p_s, q)
+
+
+def shape_divergence(p_c: ArrayLike, p_s: ArrayLike, rho: float = 1.0) -> float:
+    """KL per canary unit between two bucket distributions (K,), (K,) and any common one.
+
+    kl(p_c, m) + kl(p_s, m) / rho with m = (rho p_c + p_s) / (1 + rho), the minimum over m: what H
+    would gain per canary unit if it knew the canary's shares.
+    """
+    canary, stable = np.asarray(p_c, dtype=float), np.asarray(p_s, dtype=float)
+    common = (rho * canary + stable) / (1 + rho)
+    return _kl(canary, common) + _kl(stable, common) / rho
+
+
+def harm_divergence(
+    rule: ShapeRule, edges: tuple[float, ...], p_c: ArrayLike, p_s: ArrayLike, rho: float = 1.0
+) -> float:
+    """`shape_divergence` from stable moved by the tolerance.
+
+    `edges` are the finite ones, shares one more, in their order. Raises ValueError: a relative
+    tolerance with an edge that is not positive.
+    """
+    cuts = boundaries(edges, rule.worse, relative=rule.relative)
+    canary, stable = oriented(p_c, rule.worse), oriented(p_s, rule.worse)
+    return shape_divergence(canary, stable @ shift_matrix(cuts, rule.step), rho)
+
+
+def safe_divergence(
+    rule: ShapeRule, edges: tuple[float, ...], p_c: ArrayLike, p_s: ArrayLike, rho: float = 1.0
+) -> float:
+    """KL per canary unit of the proof of safety: that of the guarded edge with the least.
+
+    The edges are those that the guard would choose after a past of 10,000 units of stable. Zero
+    where it finds none or where the canary is not better than stable beyond an edge's partner.
+    Shapes and errors as for `harm_divergence`.
+    """
+    cuts = boundaries(edges, rule.worse, relative=rule.relative)
+    canary, stable = oriented(p_c, rule.worse), oriented(p_s, rule.worse)
+    found = choose(np.rint(stable * PAST), cuts, rule.step)
+    shares = [(canary[p.edge + 1 :].sum(), stable[p.partner + 1 :].sum()) for p in found]
+    if not shares or any(bad >= reference for bad, reference in shares):
+        return 0.0
+    return min(rate_divergence(float(c), float(s), 1.0, 0.0, rho) for c, s in shares)
+
+
+def least_flagged(p_s: float, ratio: float, absolute: float, rho: float = 1.0) -> float:
+    """The canary's smallest bad share that R ever flags, in expectation; at most 1.
+
+    R bets on fixed alternatives, the nearest 1.5 times the margin's ratio, so a share a little
+    above the margin loses capital at every one of them: with rho near 0 and no absolute margin,
+    below 1.23 times. Found by bisection on the sign of the best point's expected increment.
+    """
+    low, high = min(1.0, ratio * p_s + absolute), 1.0
+    for _ in range(_ROUNDS):
+        middle = (low + high) / 2
+        if _grows(middle, p_s, ratio, absolute, rho):
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+def _grows(p_c: float, p_s: float, ratio: float, absolute: float, rho: float) -> bool:
+    """Whether any point's capital grows at these shares; increments are linear in the counts."""
+    gain = sequential.increment(rho, 1.0, rho * p_c, p_s, ratio=ratio, absolute=absolute)
+    return bool(gain.max() > 0)
+
+
+def _poisson(p: float, q: float) -> float:
+    if q <= 0:
+        return 0.0 if p <= 0 else math.inf
+    return (p * math.log(p / q) if p > 0 else 0.0) - p + q
+
+
+def _kl(p: np.ndarray, q: np.ndarray) -> float:
+    seen = p > 0
+    return float((p[seen] * np.log(p[seen] / q[seen])).sum())

@@ -1,0 +1,188 @@
+"""`surefoot rehearse`: how a plan would fare, before anything runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rollout.cli.quantities import EDGES, MILLISECONDS, SECONDS, SHARE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rollout.plan.model import Plan
+    from rollout.rehearse.base import Figures
+    from rollout.rehearse.change import Change
+    from rollout.rehearse.summary import Rehearsal
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  surefoot rehearse plan.yaml
+  surefoot rehearse plan.yaml --rate 20 --errors 0.5% --latency 50ms --past 0s
+  surefoot rehearse plan.yaml --world 'bad:errors=3x,latency=+50%' --world dead:crash
+  surefoot rehearse plan.yaml --json | jq '.plans[0].worlds[] | {name, outcomes}'
+
+\b
+A world is NAME:CHANGE,... of the canary against stable:
+  errors=3x | errors=+1% | errors=4%   failed requests; `fails` are verdicts of a judge
+  latency=+50% | latency=1.5x          every request slower by that
+  score=-0.05                          every score lower by that
+  crash                                nothing is answered
+
+Requests are simulated as independent; bursts and unlike pods make every decision later.
+Exit codes: 0 done, 1 a canary that changes nothing is promoted in less than half of the runs,
+2 bad input.""",
+)
+@click.argument("file", metavar="PLAN", type=click.Path(path_type=Path))
+@click.option("--world", "worlds", multiple=True, help="One more world; may be repeated.")
+@click.option("--rate", type=click.FloatRange(min=0, min_open=True), help="Requests per second.")
+@click.option("--errors", type=SHARE, help="Stable's share of failed requests.")
+@click.option("--fails", type=SHARE, help="Stable's share of summaries that a judge fails.")
+@click.option("--latency", type=MILLISECONDS, help="Stable's median latency.")
+@click.option("--sigma", type=click.FloatRange(min=0.01), help="Sd of the latency's logarithm.")
+@click.option("--latency-buckets", type=EDGES, help="Bucket edges in ms: 10,25,50,100.")
+@click.option("--score", type=float, help="Stable's mean score.")
+@click.option("--score-sd", type=click.FloatRange(min=0.001), help="Its standard deviation.")
+@click.option("--score-buckets", type=EDGES, help="Bucket edges: 0.2,0.4,0.6,0.8,1.")
+@click.option("--labelled", type=SHARE, help="Share of requests that get a score or verdict.")
+@click.option("--lag", type=SECONDS, help="How late they come.  [default: the plan's]")
+@click.option(
+    "--past",
+    type=SECONDS,
+    default="30m",
+    show_default=True,
+    help="How far back to read what is not given from Prometheus (1h at most); 0s: do not ask.",
+)
+@click.option("--runs", type=click.IntRange(1), default=40, show_default=True, help="Per world.")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
+@click.option("--picture", type=click.Path(path_type=Path), help="Draw it: .svg or .png.")
+@click.option("--json", "as_json", is_flag=True, help="{plans: [{plan, worlds, remarks, ...}]}.")
+def rehearse(
+    file: Path, worlds: tuple[str, ...], picture: Path | None, *, as_json: bool, **options: Any
+) -> None:
+    """Simulate PLAN before it runs: how often it promotes, rolls back, is stuck or blind, how soon,
+    and how many bad requests that costs.
+
+    The production controller decides in simulated worlds. What is not given by options is read from
+    the plan's Prometheus, and assumed where that does not answer.
+    """
+    from rollout.plan.load import load_file
+
+    plans = load_file(file)
+
+    from rollout.rehearse.change import parse
+
+    if picture is not None:
+        _check_picture(picture, plans)
+    extra = [parse(text) for text in worlds]
+    told = [_rehearsed(plan, extra, quiet=as_json, **options) for plan in plans]
+    if picture is not None:
+        from rollout.cli.rehearsal import draw
+
+        draw(told[0], picture)
+    if as_json:
+        click.echo(json.dumps({"plans": [each.as_json() for each in told]}, indent=2))
+    else:
+        from rollout.cli.rehearsal import show
+
+        show(told)
+    raise SystemExit(0 if all(each.decides for each in told) else 1)
+
+
+def _rehearsed(
+    plan: Plan,
+    extra: Sequence[Change],
+    *,
+    past: float,
+    runs: int,
+    seed: int,
+    quiet: bool,
+    **given: Any,
+) -> Rehearsal:
+    from rollout.rehearse.base import Figures, base
+    from rollout.rehearse.change import usual
+    from rollout.rehearse.foresee import foresee
+    from rollout.rehearse.runs import rehearse as carry_out
+    from rollout.rehearse.summary import Rehearsal, summarise
+
+    known = Figures(
+        **{
+            name.replace("buckets", "edges"): value
+            for name, value in given.items()
+            if value is not None
+        }
+    )
+    known, source = _asked(plan, known, past)
+    start, changes = base(plan, known), _named_once([*usual(plan), *extra])
+    with _progress(plan.name, runs * len(changes), quiet=quiet) as on_done:
+        found = carry_out(plan, start, changes, runs=runs, seed=seed, on_done=on_done)
+    return Rehearsal(
+        plan=plan.name,
+        rollout=plan.id,
+        runs=runs,
+        seed=seed,
+        read_from=source,
+        base=start,
+        worlds=tuple(summarise(plan, start, change, found[change.name]) for change in changes),
+        remarks=foresee(plan, start, changes),
+    )
+
+
+def _asked(plan: Plan, given: Figures, past: float) -> tuple[Figures, str]:
+    """The given figures and what Prometheus adds to them, and in words where that came from."""
+    from rollout.rehearse.base import Figures, unknown
+
+    if not past or not any(unknown(plan, given)):
+        return given, "given or assumed"
+    from rollout import wire
+    from rollout.plan.units import duration
+    from rollout.rehearse.measure import measure
+
+    measured = measure(plan, wire.observer(), wire.SystemClock().now(), past)
+    for problem in dict.fromkeys(measured.problems.values()):
+        names = [name for name, other in measured.problems.items() if other == problem]
+        click.echo(f"not read: {', '.join(names)}: {problem}", err=True)
+    if measured.figures == Figures():
+        return given, "given or assumed"
+    source = f"read from the last {duration(past)} at {plan.spec.prometheus.url}"
+    return given.over(measured.figures), source
+
+
+def _named_once(changes: Sequence[Change]) -> list[Change]:
+    """The worlds, each name's last meaning; runs are found by it."""
+    return [*{change.name: change for change in changes}.values()]
+
+
+def _check_picture(path: Path, plans: Sequence[Plan]) -> None:
+    """Refuse before minutes of work, not after."""
+    from importlib.util import find_spec
+
+    from rollout.errors import InputError
+
+    if path.suffix not in {".svg", ".png"}:
+        raise InputError(f"--picture {path}: only .svg and .png can be drawn")
+    if len(plans) > 1:
+        raise InputError("--picture draws one plan, and the file holds several")
+    if find_spec("matplotlib") is None:
+        raise InputError("--picture needs matplotlib: pip install 'surefoot[notebook]'")
+
+
+@contextmanager
+def _progress(name: str, total: int, *, quiet: bool) -> Iterator[Callable[[int], None]]:
+    """A bar on a terminal, nothing elsewhere."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (f"rehearsing {name}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    shown = console.is_terminal and not quiet
+    with Progress(*columns, console=console, transient=True, disable=not shown) as progress:
+        task = progress.add_task(name, total=total)
+        yield lambda count: progress.advance(task, count)

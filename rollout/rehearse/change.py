@@ -1,0 +1,179 @@
+"""A world is a change of the canary against stable: more errors, slower, lower scores."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from analysis.distribution import boundaries, shift_matrix
+from rollout.errors import InputError
+from rollout.plan.model import Guardrail, Plan
+from rollout.plan.units import share
+from rollout.simulate import Behaviour
+
+_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?$")
+_EXACT = 1e-9
+GRAMMAR = (
+    "write NAME:CHANGE,... with errors=3x | errors=+1% | errors=4% (also `fails`), "
+    "latency=+50% | latency=1.5x, score=-0.05, crash"
+)
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A bad share that became `times` as large, and `plus` larger."""
+
+    times: float = 1.0
+    plus: float = 0.0
+
+    def of(self, bad: float) -> float:
+        """The changed share, 0 to 1."""
+        return min(max(bad * self.times + self.plus, 0.0), 1.0)
+
+
+@dataclass(frozen=True)
+class Change:
+    """What is different about the canary in the world `name`; by default nothing is."""
+
+    name: str
+    errors: Rate = Rate()
+    fails: Rate = Rate()
+    latency: float = 1.0
+    score: float = 0.0
+
+    def of(self, stable: Behaviour) -> Behaviour:
+        """The canary, when stable behaves like this."""
+        return replace(
+            stable,
+            errors=self.errors.of(stable.errors),
+            fails=self.fails.of(stable.fails),
+            median_ms=stable.median_ms * self.latency,
+            latency_shares=_slower(stable, self.latency),
+            score=stable.score + self.score,
+            score_shares=_rescored(stable, -self.score),
+        )
+
+    def touches(self, guardrail: Guardrail) -> bool:
+        """Whether this guardrail's metric is different in this world."""
+        source = guardrail.source
+        if source.kind == "rate":
+            return (self.errors if source.proxy else self.fails) != Rate()
+        return self.latency != 1.0 if source.worse == "high" else self.score != 0.0
+
+    def breaks(self, guardrail: Guardrail, stable: Behaviour) -> bool:
+        """Whether the canary is worse than this guardrail allows."""
+        source, canary = guardrail.source, self.of(stable)
+        if guardrail.margin is not None:
+            before, after = (_bad(each, proxy=source.proxy) for each in (stable, canary))
+            return after > guardrail.margin.ratio * before + guardrail.margin.absolute + _EXACT
+        allowed = guardrail.tolerance or 0.0
+        if source.worse == "high":
+            return self.latency > 1 + allowed + _EXACT
+        return -self.score > allowed + _EXACT
+
+
+def bad_shares(guardrail: Guardrail, behaviour: Behaviour) -> float:
+    """A rate's share of bad units."""
+    return _bad(behaviour, proxy=guardrail.source.proxy)
+
+
+def _bad(behaviour: Behaviour, *, proxy: bool) -> float:
+    return behaviour.errors if proxy else behaviour.fails
+
+
+def _slower(stable: Behaviour, factor: float) -> tuple[float, ...]:
+    edges = stable.latency_edges
+    if not stable.latency_shares or factor == 1.0 or min(edges) <= 0:
+        return stable.latency_shares
+    cuts = boundaries(edges, "high", relative=True)
+    return tuple(map(float, stable.latency @ shift_matrix(cuts, math.log(factor))))
+
+
+def _rescored(stable: Behaviour, drop: float) -> tuple[float, ...]:
+    if not stable.score_shares or drop == 0.0:
+        return stable.score_shares
+    cuts = boundaries(stable.score_edges, "low", relative=False)
+    moved = stable.scores[::-1] @ shift_matrix(cuts, drop)
+    return tuple(map(float, np.asarray(moved)[::-1]))
+
+
+def usual(plan: Plan) -> list[Change]:
+    """The worlds that every plan is rehearsed in, as far as it guards what differs in them."""
+    worlds = [
+        Change("2x errors", errors=Rate(2.0)),
+        Change("2x fails", fails=Rate(2.0)),
+        Change("+20 % latency", latency=1.2),
+        Change("-0.03 score", score=-0.03),
+    ]
+    guarded = [c for c in worlds if any(c.touches(g) for g in plan.spec.guardrails)]
+    return [Change("same"), *guarded]
+
+
+def parse(text: str) -> Change:
+    """A world as a person writes it: `bad:errors=3x,score=-0.05`. Raises InputError."""
+    name, colon, rest = text.partition(":")
+    change = Change(name.strip())
+    if not colon or not change.name:
+        raise InputError(f"--world {text!r} names no world: {GRAMMAR}")
+    for word in rest.split(","):
+        change = _changed(change, word.strip(), text)
+    return change
+
+
+def _changed(change: Change, word: str, text: str) -> Change:
+    key, _, value = (part.strip() for part in word.partition("="))
+    try:
+        if word == "crash":
+            return replace(change, errors=Rate(0.0, 1.0))
+        if key == "errors":
+            return replace(change, errors=_rate(value))
+        if key == "fails":
+            return replace(change, fails=_rate(value))
+        if key == "latency":
+            return replace(change, latency=_factor(value))
+        if key == "score":
+            return replace(change, score=_number(value))
+    except ValueError:
+        raise InputError(f"--world {text!r}: cannot read {word!r}: {GRAMMAR}") from None
+    raise InputError(f"--world {text!r}: nothing is called {key!r}: {GRAMMAR}")
+
+
+def _rate(value: str) -> Rate:
+    """`3x` is three times, `+1%` one point more, `4%` exactly that."""
+    if value.endswith("x"):
+        return Rate(_positive(value[:-1]))
+    if value[:1] in {"+", "-"}:
+        return Rate(1.0, math.copysign(share(value[1:]), -1 if value[0] == "-" else 1))
+    exact = share(value)
+    if exact > 1:
+        raise ValueError("a share is at most 100 %")
+    return Rate(0.0, exact)
+
+
+def _factor(value: str) -> float:
+    """`1.5x` or `+50%`."""
+    if value.endswith("x"):
+        return _positive(value[:-1])
+    if value[:1] not in {"+", "-"}:
+        raise ValueError("a change of latency has a sign")
+    change = share(value[1:])
+    return _above_zero(1 + change if value[0] == "+" else 1 - change)
+
+
+def _positive(value: str) -> float:
+    return _above_zero(_number(value))
+
+
+def _above_zero(number: float) -> float:
+    if number <= 0:
+        raise ValueError("not above zero")
+    return number
+
+
+def _number(value: str) -> float:
+    if not _NUMBER.match(value):
+        raise ValueError("no number")
+    return float(value)

@@ -1,0 +1,89 @@
+"""What can be said of a plan by arithmetic, before anything is simulated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rollout.decide.state import exposure_guardrail
+from rollout.plan.model import Guardrail, Plan
+from rollout.plan.units import duration, percent
+from rollout.rehearse.base import Base
+from rollout.rehearse.buckets import diagnosed
+from rollout.rehearse.change import Change
+from rollout.rehearse.reach import climb, resolvable, within_reach
+from rollout.rehearse.remark import Remark, note, warning
+from rollout.simulate import Behaviour
+
+
+def foresee(plan: Plan, base: Base, changes: Sequence[Change]) -> tuple[Remark, ...]:
+    """Everything worth saying, warnings first."""
+    found = [
+        *_ramp(plan, base),
+        *_proxy(plan),
+        *_unguarded(plan, changes),
+        *(each for g in plan.spec.guardrails for each in _guarded(plan, base, g, changes)),
+        *_policy(plan),
+        *_assumed(base),
+    ]
+    return tuple(sorted(found, key=lambda remark: remark.level != "warning"))
+
+
+def _guarded(
+    plan: Plan, base: Base, guardrail: Guardrail, changes: Sequence[Change]
+) -> Iterator[Remark]:
+    diagnosis = diagnosed(guardrail, base.stable) if guardrail.source.kind == "shape" else None
+    if diagnosis:
+        yield diagnosis
+        if diagnosis.level == "warning":
+            return  # nothing else can be said of buckets that are of no use
+    yield from within_reach(plan, base, guardrail)
+    for change in changes:
+        if change.breaks(guardrail, base.stable):
+            yield from resolvable(plan, base, guardrail, change)
+
+
+def _ramp(plan: Plan, base: Base) -> Iterator[Remark]:
+    spec = plan.spec
+    first = base.rate * spec.ramp.least * spec.interval
+    if first < 1:
+        said = (
+            f"at the first weight of {percent(spec.ramp.least)} the canary gets {first:.2g} "
+            f"requests per look of {duration(spec.interval)}: less than one"
+        )
+        yield warning("few-requests", said)
+    least = sum(leg.seconds for leg in climb(plan)) + spec.ramp.bake
+    if max(least, spec.warmup) >= spec.deadline:
+        said = (
+            f"the ramp takes {duration(least)} at least and the deadline is "
+            f"{duration(spec.deadline)}: nothing can be promoted"
+        )
+        yield warning("ramp-too-long", said)
+
+
+def _proxy(plan: Plan) -> Iterator[Remark]:
+    if not any(guardrail.source.proxy for guardrail in plan.spec.guardrails):
+        said = (
+            "no guardrail is reported by the proxy: a canary that answers nothing is not seen, "
+            f"and the share of traffic is checked on what {exposure_guardrail(plan)} counts"
+        )
+        yield warning("no-proxy", said)
+
+
+def _policy(plan: Plan) -> Iterator[Remark]:
+    if plan.spec.when_inconclusive == "promote":
+        yield note("promotes-unproven", "a rollout that is stuck is promoted without proof")
+    if plan.spec.pods is not None:
+        yield note("independent", "requests are simulated as independent, pods as all alike")
+
+
+def _unguarded(plan: Plan, changes: Sequence[Change]) -> Iterator[Remark]:
+    for change in changes:
+        changed = change.of(Behaviour()) != Behaviour()
+        if changed and not any(change.touches(g) for g in plan.spec.guardrails):
+            yield warning("unguarded", f"{change.name}: no guardrail looks at what differs there")
+
+
+def _assumed(base: Base) -> Iterator[Remark]:
+    if base.assumed:
+        names = ", ".join(name.replace("_", " ") for name in base.assumed)
+        yield note("assumed", f"not known and assumed: {names}")

@@ -1,0 +1,93 @@
+"""Stable's own figures, read with the production queries: rates, traffic, bucket shares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from analysis.counters import Cursor, Series, advance
+from analysis.evidence import Evidence, EvidenceError
+from rollout.plan.model import Guardrail, Plan
+from rollout.ports import Ask, Observer
+from rollout.rehearse.base import Figures
+
+_FEW = 50  # units below which a share or a distribution is not worth reading
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What an observer could tell, and by guardrail what it could not, in words."""
+
+    figures: Figures
+    problems: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Count:
+    """One guardrail's counts over a span of seconds."""
+
+    evidence: Evidence
+    seconds: float
+
+    @property
+    def per_second(self) -> float:
+        """Units of both versions per second."""
+        total = self.evidence.canary_exposures + self.evidence.stable_exposures
+        return total / self.seconds
+
+
+def measure(plan: Plan, observer: Observer, now: float, past: float) -> Measured:
+    """Figures of the last `past` seconds (an observer looks back an hour at most)."""
+    since = {guardrail.name: now - past for guardrail in plan.spec.guardrails}
+    answer = observer.observe([Ask(plan.id, plan, since)], now)[plan.id]
+    problems = dict(answer.problems)
+    counts: dict[str, Count] = {}
+    for guardrail in plan.spec.guardrails:
+        try:
+            counts[guardrail.name] = _count(answer.series.get(guardrail.name, ()))
+        except EvidenceError as error:
+            problems.setdefault(guardrail.name, str(error))
+    return Measured(_figures(plan, counts), problems)
+
+
+def _count(series: Sequence[Series]) -> Count:
+    """What each series added after its first sample. Raises EvidenceError if nothing did."""
+    first = tuple(replace(one, samples=one.samples[:1]) for one in series)
+    cursor, _ = advance(Cursor(), first)
+    _, evidence = advance(cursor, series)
+    times = [at for one in series for at, _ in one.samples]
+    if not times or max(times) == min(times):
+        raise EvidenceError("no two samples of stable in that time")
+    if evidence.stable_exposures < _FEW:
+        raise EvidenceError(f"only {evidence.stable_exposures} units of stable in that time")
+    return Count(evidence, max(times) - min(times))
+
+
+def _figures(plan: Plan, counts: Mapping[str, Count]) -> Figures:
+    """The first guardrail of each kind speaks for its kind."""
+    known = Figures()
+    for guardrail in plan.spec.guardrails:
+        if guardrail.name in counts:
+            known = known.over(_of(guardrail, counts[guardrail.name]))
+    judged = [
+        counts[g.name].per_second
+        for g in plan.spec.guardrails
+        if g.name in counts and not g.source.proxy
+    ]
+    if judged and known.rate:
+        known = replace(known, labelled=min(1.0, judged[0] / known.rate))
+    return known
+
+
+def _of(guardrail: Guardrail, count: Count) -> Figures:
+    source, evidence = guardrail.source, count.evidence
+    rate = count.per_second if source.proxy else None
+    if source.kind == "rate":
+        # Nothing bad in this time does not mean never: half a unit, so that twice as many is more.
+        bad = (evidence.stable_bad or 0.5) / evidence.stable_exposures
+        return Figures(rate=rate, errors=bad) if source.proxy else Figures(fails=bad)
+    shares = tuple(units / evidence.stable_exposures for units in evidence.stable)
+    edges = evidence.edges[:-1]
+    if source.worse == "high":
+        return Figures(rate=rate, latency_edges=edges, latency_shares=shares)
+    return Figures(score_edges=edges, score_shares=shares)

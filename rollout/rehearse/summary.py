@@ -1,0 +1,130 @@
+"""Operating characteristics: what many runs of one world amount to."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from rollout.plan.model import Guardrail, Plan
+from rollout.rehearse.base import Base
+from rollout.rehearse.change import Change, bad_shares
+from rollout.rehearse.remark import Remark
+from rollout.rehearse.runs import OUTCOMES, Outcome, Run
+from rollout.simulate import Behaviour
+
+_TAIL = 0.05  # a shape's bad units for the count of harm: stable's worst twentieth
+
+
+@dataclass(frozen=True)
+class World:
+    """One world's operating characteristics.
+
+    `harmful`: guardrails whose margin or tolerance the canary breaks here; empty where promotion
+    is right. `outcomes`: shares of the runs; `errors`: their standard errors. `seconds` from start
+    to decision: quantiles .1, .5, .9 over all runs. `excess_bad`: by guardrail, expected bad
+    requests of the canary beyond those of stable at the same exposures, until the decision; for a
+    histogram bad is what lies in stable's worst twentieth. `reasons`: runs by the last decision's
+    reasons.
+    """
+
+    name: str
+    harmful: tuple[str, ...]
+    outcomes: Mapping[Outcome, float]
+    errors: Mapping[Outcome, float]
+    seconds: tuple[float, float, float]
+    canary_requests: float
+    excess_bad: Mapping[str, float]
+    reasons: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """A plan's operating characteristics and what is to be said before it runs."""
+
+    plan: str
+    rollout: str
+    runs: int
+    seed: int
+    read_from: str
+    base: Base
+    worlds: tuple[World, ...]
+    remarks: tuple[Remark, ...]
+
+    def world(self, name: str) -> World:
+        return next(world for world in self.worlds if world.name == name)
+
+    @property
+    def decides(self) -> bool:
+        """Whether a canary that changes nothing is promoted in at least half of the runs."""
+        return self.world("same").outcomes["promoted"] >= 0.5
+
+    def as_json(self) -> dict[str, Any]:
+        """The stable shape of `rehearse --json`."""
+        told = asdict(self)
+        told["base"] = _base(self.base)
+        return {**told, "decides": self.decides}
+
+
+def summarise(plan: Plan, base: Base, change: Change, runs: Sequence[Run]) -> World:
+    """One world's runs in numbers."""
+    outcomes = Counter(run.outcome for run in runs)
+    shares = {outcome: outcomes[outcome] / len(runs) for outcome in OUTCOMES}
+    requests = sum(run.canary_requests for run in runs) / len(runs)
+    low, middle, high = np.quantile([run.seconds for run in runs], [0.1, 0.5, 0.9])
+    canary = change.of(base.stable)
+    return World(
+        name=change.name,
+        harmful=tuple(g.name for g in plan.spec.guardrails if change.breaks(g, base.stable)),
+        outcomes=shares,
+        errors={name: _error(share, len(runs)) for name, share in shares.items()},
+        seconds=(float(low), float(middle), float(high)),
+        canary_requests=requests,
+        excess_bad={
+            g.name: requests * (_bad(g, canary, base.stable) - _bad(g, base.stable, base.stable))
+            for g in plan.spec.guardrails
+        },
+        reasons=dict(Counter(", ".join(run.reasons) for run in runs).most_common()),
+    )
+
+
+def _error(share: float, runs: int) -> float:
+    """Standard error of a share, with the Agresti-Coull correction so that 0 of 50 is not exact.
+
+    Agresti & Coull, American Statistician 52 (1998): two successes and two failures more.
+    """
+    centre = (share * runs + 2) / (runs + 4)
+    return math.sqrt(centre * (1 - centre) / (runs + 4))
+
+
+def _bad(guardrail: Guardrail, behaviour: Behaviour, stable: Behaviour) -> float:
+    """The share of bad requests, by stable's measure."""
+    if guardrail.source.kind == "rate":
+        return bad_shares(guardrail, behaviour)
+    high = guardrail.source.worse == "high"
+    ours, theirs = ((each.latency if high else each.scores[::-1]) for each in (behaviour, stable))
+    edge = int(np.searchsorted(theirs.cumsum(), 1 - _TAIL))
+    return float(ours[edge + 1 :].sum())
+
+
+def _base(base: Base) -> dict[str, Any]:
+    stable = base.stable
+    recorded = {"latency": bool(stable.latency_shares), "score": bool(stable.score_shares)}
+    return {
+        "rate": base.rate,
+        "labelled": base.labelled,
+        "lag": base.lag,
+        "errors": stable.errors,
+        "fails": stable.fails,
+        "latency": None if recorded["latency"] else [stable.median_ms, stable.sigma],
+        "score": None if recorded["score"] else [stable.score, stable.score_sd],
+        "latency_edges": list(stable.latency_edges),
+        "score_edges": list(stable.score_edges),
+        "latency_shares": list(stable.latency_shares) or None,
+        "score_shares": list(stable.score_shares) or None,
+        "assumed": list(base.assumed),
+    }
