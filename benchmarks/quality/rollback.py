@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import partial
 from itertools import product
 from typing import NamedTuple
 
 import numpy as np
 
-from analysis.worlds import SCENARIOS, Scenario, World
+from analysis.worlds import SCENARIOS, Scenario, Streams, World
 from benchmarks.quality.engines import ENGINES, SHIPPED
 from benchmarks.quality.rules import RULES
 from benchmarks.quality.runs import Row, above, chunks, each, error, seeded
@@ -36,37 +37,43 @@ def run(rollouts: int, seed: int) -> list[Row]:
 def _cell(cell: Cell) -> list[Row]:
     world = World(cell.scenario, cell.rate, cell.base)
     rng, past_rng = (seeded(cell.seed, "rollback", cell[:3], part) for part in ("now", "past"))
-    rolled: dict[tuple[float, str], int] = {}
-    refused: dict[tuple[float, str], int] = {}
-    reasons: dict[tuple[float, str], str] = {}
+    rolled: Counter[tuple[float, str]] = Counter()
+    refused: Counter[tuple[float, str]] = Counter()
     for size in chunks(cell.rollouts):
-        streams = world.streams(rng, size)
-        past = partial(world.history, past_rng, size)
-        arms = streams.arms()
+        streams, past = world.streams(rng, size), partial(world.history, past_rng, size)
         for alpha, (name, engine) in product(ALPHAS, ENGINES.items()):
             outcome = engine(streams, past, alpha)
-            key = alpha, name
-            rolled[key] = rolled.get(key, 0) + int((outcome.rolled_back > 0).sum())
-            refused[key] = refused.get(key, 0) + int(outcome.refused.sum())
-            reasons[key] = outcome.reason
-        for alpha, (name, rule) in product(ALPHAS, RULES.items()):
-            look = rule.rolled_back(rule.score(arms, alpha), rule.limit(alpha), world.looks)
-            rolled[alpha, name] = rolled.get((alpha, name), 0) + int((look > 0).sum())
-    return [
-        {
-            "scenario": cell.scenario,
-            "rate": cell.rate,
-            "base": cell.base,
-            "alpha": alpha,
-            "rule": name,
-            "runs": cell.rollouts,
-            "false_rollback": count / cell.rollouts,
-            "error": error(count / cell.rollouts, cell.rollouts),
-            "refused": refused.get((alpha, name), 0) / cell.rollouts,
-            "reason": reasons.get((alpha, name), ""),
-        }
-        for (alpha, name), count in rolled.items()
-    ]
+            rolled[alpha, name] += int((outcome.rolled_back > 0).sum())
+            refused[alpha, name] += int(outcome.refused.sum())
+        rolled += _peers(streams.arms())
+    share = 1 / cell.rollouts
+    names = product(ALPHAS, (*ENGINES, *RULES))
+    return [_row(cell, *key, rolled[key] * share, refused[key] * share) for key in names]
+
+
+def _peers(arms: Streams) -> Counter[tuple[float, str]]:
+    """Rollbacks by alpha and rule; a rule without a declared error rate has the same at each."""
+    rolled: Counter[tuple[float, str]] = Counter()
+    for name, rule in RULES.items():
+        for alpha in ALPHAS if rule.declared else ALPHAS[:1]:
+            look = rule.rolled_back(rule.score(arms, alpha), rule.limit(alpha), arms.e_c.shape[1])
+            for same in (alpha,) if rule.declared else ALPHAS:
+                rolled[same, name] += int((look > 0).sum())
+    return rolled
+
+
+def _row(cell: Cell, alpha: float, rule: str, share: float, refused: float) -> Row:
+    return {
+        "scenario": cell.scenario,
+        "rate": cell.rate,
+        "base": cell.base,
+        "alpha": alpha,
+        "rule": rule,
+        "runs": cell.rollouts,
+        "false_rollback": share,
+        "error": error(share, cell.rollouts),
+        "refused": refused,
+    }
 
 
 def misses(rows: list[Row]) -> list[str]:

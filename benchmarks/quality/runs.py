@@ -33,7 +33,7 @@ class Size:
     harm: int
 
 
-QUICK = Size(rollback=150, contest=100, detection=200, promotion=150, harm=200)
+QUICK = Size(rollback=60, contest=40, detection=100, promotion=40, harm=60)
 FULL = Size(rollback=2000, contest=500, detection=2000, promotion=2000, harm=2000)
 
 

@@ -1,0 +1,195 @@
+"""Blocks 3 and 6: everyone on the same streams, with documented limits and with an oracle's.
+
+The canary has a tenth of the traffic ("ramp" has its own weights).
+
+An oracle's limit is found on harmless rollouts of the very same world, so that the peer rolls back
+at most alpha of them: what the rule could do for somebody who knew the base rate and the noise.
+Requests are the canary's until the rollback, medians over all rollouts of the cell.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+
+from analysis.worlds import SCENARIOS, Counts, Scenario, Streams, World
+from benchmarks.peers.rule import tuned
+from benchmarks.quality.engines import ENGINES, SHIPPED
+from benchmarks.quality.rules import RULES
+from benchmarks.quality.runs import Row, chunks, each, error, seeded
+
+RATES, BASES, THETAS = (0.2, 20.0, 500.0), (0.001, 0.01, 0.05), (2.0, 5.0)
+WEIGHT = 0.1
+BAR = {"Flagger": 1 / 4, "Argo": 1 / 4, "Kayenta": 1 / 8}
+FALSE_BAR = 1 / 50
+
+Looks = dict[tuple[str, str], Counts]
+"""The look of each rollout's rollback, by rule and limit."""
+
+
+class Cell(NamedTuple):
+    """One world, at its declared alpha."""
+
+    scenario: Scenario
+    rate: float
+    base: float
+    thetas: tuple[float, ...]
+    alpha: float
+    rollouts: int
+    seed: int
+
+
+def independent(rollouts: int, seed: int) -> list[Row]:
+    """Independent requests, alpha .01: a row for each rate, base, effect, rule and limit."""
+    cells = [
+        Cell("iid", rate, base, THETAS, 0.01, rollouts, seed)
+        for rate, base in product(RATES, BASES)
+    ]
+    return each("against peers", _cell, cells)
+
+
+def dispersed(rollouts: int, seed: int) -> list[Row]:
+    """Every scenario at base 1 %, twice the errors, alpha .05."""
+    cells = [
+        Cell(scenario, rate, 0.01, THETAS[:1], 0.05, rollouts, seed)
+        for scenario, rate in product(SCENARIOS, RATES[1:])
+    ]
+    return each("power under dispersion", _cell, cells)
+
+
+def _cell(cell: Cell) -> list[Row]:
+    world = World(cell.scenario, cell.rate, cell.base, weight=WEIGHT)
+    limits = _limits(world, cell)
+    false = {key: (looks > 0).mean() for key, (looks, _) in _play(world, cell, limits).items()}
+    rows = []
+    for theta in cell.thetas:
+        for key, (looks, requests) in _play(replace(world, theta=theta), cell, limits).items():
+            rows.append(
+                {
+                    "scenario": cell.scenario,
+                    "rate": cell.rate,
+                    "base": cell.base,
+                    "theta": theta,
+                    "alpha": cell.alpha,
+                    "rule": key[0],
+                    "limit": key[1],
+                    "runs": cell.rollouts,
+                    "false_rollback": float(false[key]),
+                    "false_error": error(float(false[key]), cell.rollouts),
+                    "power": float((looks > 0).mean()),
+                    "looks": _median(np.where(looks > 0, looks, np.inf)),
+                    "requests": _median(requests),
+                }
+            )
+    return rows
+
+
+def _limits(world: World, cell: Cell) -> dict[tuple[str, str], float]:
+    """Each peer's documented limit and the oracle's."""
+    rng = seeded(cell.seed, "oracle", cell[:3])
+    arms = [world.streams(rng, size).arms() for size in chunks(2 * cell.rollouts)]
+    limits = {}
+    for name, rule in RULES.items():
+        scores = np.concatenate([rule.score(one, cell.alpha) for one in arms])
+        limits[name, "documented"] = rule.limit(cell.alpha)
+        limits[name, "oracle"] = tuned(scores, cell.alpha)
+    return limits
+
+
+def _play(
+    world: World, cell: Cell, limits: dict[tuple[str, str], float]
+) -> dict[tuple[str, str], tuple[Counts, np.ndarray]]:
+    """Looks and canary requests until the rollback, by rule and limit."""
+    key = "contest", cell[:3], world.theta
+    rng, past_rng = (seeded(cell.seed, *key, part) for part in ("now", "past"))
+    parts: dict[tuple[str, str], list[tuple[Counts, np.ndarray]]] = {}
+    for size in chunks(cell.rollouts):
+        streams, past = world.streams(rng, size), partial(world.history, past_rng, size)
+        arms = streams.arms()
+        ours = ((n, engine(streams, past, cell.alpha)) for n, engine in ENGINES.items())
+        decided = {(name, "declared"): outcome.rolled_back for name, outcome in ours}
+        for who, looks in (decided | dict(_peers(arms, cell.alpha, limits))).items():
+            parts.setdefault(who, []).append((looks, _requests(arms, looks)))
+    return {
+        who: (np.concatenate([a for a, _ in some]), np.concatenate([b for _, b in some]))
+        for who, some in parts.items()
+    }
+
+
+def _peers(
+    arms: Streams, alpha: float, limits: dict[tuple[str, str], float]
+) -> Iterator[tuple[tuple[str, str], Counts]]:
+    for name, rule in RULES.items():
+        score = rule.score(arms, alpha)
+        for which in ("documented", "oracle"):
+            yield (name, which), rule.rolled_back(score, limits[name, which], arms.e_c.shape[1])
+
+
+def _requests(arms: Streams, looks: Counts) -> np.ndarray:
+    """The canary's requests until the rollback; infinite without one."""
+    sent = arms.e_c.cumsum(axis=-1)[np.arange(len(looks)), np.maximum(looks, 1) - 1]
+    return np.where(looks > 0, sent, np.inf)
+
+
+def _median(values: np.ndarray) -> float:
+    """Infinite where half of the rollouts saw no rollback."""
+    return float(np.quantile(values, 0.5, method="higher"))
+
+
+def compared(rows: list[Row]) -> list[Row]:
+    """Peers' rows with our requests over theirs: 0 where only we find the harm, inf where only they
+    do. Cells that neither finds are left out.
+    """
+    ours = {_place(row): row for row in rows if row["rule"] == SHIPPED}
+    both = [(ours[_place(row)], row) for row in rows if row["rule"] not in ENGINES]
+    return [
+        {**row, "ours": mine["requests"], "ratio": _ratio(mine["requests"], row["requests"])}
+        for mine, row in both
+        if math.isfinite(min(mine["requests"], row["requests"]))
+    ]
+
+
+def _ratio(mine: float, theirs: float) -> float:
+    return mine / theirs if math.isfinite(mine) else math.inf
+
+
+def _place(row: Row) -> tuple[object, ...]:
+    return row["scenario"], row["rate"], row["base"], row["theta"]
+
+
+def misses(rows: list[Row]) -> list[str]:
+    """Cells beyond the bar on requests, and the bar on false rollback over all cells.
+
+    A peer that, as documented, rolls back half of a cell's harmless canaries is asked with its
+    oracle's limit there: how fast it says what it always says is no detection.
+    """
+    hopeless = {
+        (row["rule"], _place(row))
+        for row in rows
+        if row["limit"] == "documented" and row["false_rollback"] > 0.5
+    }
+    found = []
+    for row in compared(rows):
+        asked = "oracle" if (row["rule"], _place(row)) in hopeless else "documented"
+        bar = BAR.get(row["rule"], math.inf)
+        if row["limit"] == asked and row["ratio"] > bar:
+            found.append(
+                f"requests over {row['rule']}'s ({asked} limit) {row['ratio']:.2f}, bar {bar:.3f}: "
+                f"{row['rate']:g} rps, base {row['base']:.1%}, {row['theta']:g}x"
+            )
+    ours, flagger = (_false(rows, rule) for rule in (SHIPPED, "Flagger"))
+    if ours > FALSE_BAR * flagger:
+        found.append(f"false rollback {ours:.4f} against Flagger's {flagger:.3f}, bar 1/50")
+    return found
+
+
+def _false(rows: list[Row], rule: str) -> float:
+    """Mean false rollback of a rule at its own limit."""
+    own = [row for row in rows if row["rule"] == rule and row["limit"] != "oracle"]
+    return float(np.mean([row["false_rollback"] for row in own]))

@@ -1,0 +1,123 @@
+"""Block 2: canary requests to detection of independent errors, over the information bound.
+
+Looks are small: a fiftieth of the bound, but eight of the canary's requests at least (a look with
+requests on one arm only counts for nobody). Both rules see the same streams.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+
+from analysis.information import needed, rate_divergence
+from analysis.worlds import Counts, Streams, World
+from benchmarks.peers.rule import first
+from benchmarks.quality.engines import ENGINES, SHIPPED
+from benchmarks.quality.runs import Row, chunks, each, seeded
+
+BASES, THETAS, WEIGHTS, ALPHA = (0.001, 0.01, 0.05), (2.0, 3.0, 5.0), (0.5, 0.1), 0.01
+BARS, SPRT_BAR = {2.0: 1.35, 3.0: 1.35, 5.0: 1.40}, 1.14
+FINE, LEAST, LONGEST = 50, 8, 8  # looks in a bound, requests in a look, bounds in a rollout
+
+CLAIRVOYANT = "SPRT that knows the effect"
+
+
+class Cell(NamedTuple):
+    """One effect."""
+
+    base: float
+    theta: float
+    weight: float
+    rollouts: int
+    seed: int
+
+
+def run(rollouts: int, seed: int) -> list[Row]:
+    """A row for each base, effect, weight and engine."""
+    cells = [Cell(*world, rollouts, seed) for world in product(BASES, THETAS, WEIGHTS)]
+    return each("detection", _cell, cells)
+
+
+def _cell(cell: Cell) -> list[Row]:
+    rho = cell.weight / (1 - cell.weight)
+    bound = needed(rate_divergence(cell.theta * cell.base, cell.base, 1.0, 0.0, rho), ALPHA)
+    look = max(bound / FINE, LEAST)
+    world = World(
+        rate=look / cell.weight / 30.0,
+        base=cell.base,
+        looks=math.ceil(LONGEST * bound / look),
+        weight=cell.weight,
+        theta=cell.theta,
+    )
+    rng, past_rng = (seeded(cell.seed, "detection", cell[:3], part) for part in ("now", "past"))
+    sent: dict[str, list[Counts]] = {}
+    for size in chunks(cell.rollouts):
+        streams, past = world.streams(rng, size), partial(world.history, past_rng, size)
+        arms = streams.arms()
+        looks = {CLAIRVOYANT: clairvoyant(arms, cell.theta)}
+        for name, engine in ENGINES.items():
+            looks[name] = engine(streams, past, ALPHA).rolled_back
+        for name, at in looks.items():
+            sent.setdefault(name, []).append(requests(arms, at))
+    return _rows(cell, bound, {name: np.concatenate(parts) for name, parts in sent.items()})
+
+
+def clairvoyant(arms: Streams, theta: float) -> Counts:
+    """The look at which R with the one true point crosses."""
+    rho = arms.e_c / np.maximum(arms.e_s, 1)
+    both = arms.x_c + arms.x_s
+    gain = arms.x_c * np.log(theta) - both * np.log((1 + theta * rho) / (1 + rho))
+    return first(gain.cumsum(axis=-1) >= -np.log(ALPHA))
+
+
+def requests(arms: Streams, looks: Counts) -> Counts:
+    """The canary's requests until that look, of the whole rollout without one: a floor then."""
+    last = np.where(looks > 0, looks, arms.e_c.shape[1]) - 1
+    return np.asarray(arms.e_c.cumsum(axis=-1)[np.arange(len(looks)), last])
+
+
+def _rows(cell: Cell, bound: float, sent: dict[str, Counts]) -> list[Row]:
+    known = sent[CLAIRVOYANT]
+    return [
+        {
+            "base": cell.base,
+            "theta": cell.theta,
+            "weight": cell.weight,
+            "alpha": ALPHA,
+            "rule": name,
+            "runs": cell.rollouts,
+            "bound": bound,
+            "requests": float(counts.mean()),
+            "over_bound": float(counts.mean() / bound),
+            "error": float(counts.std() / bound / np.sqrt(cell.rollouts)),
+            "over_sprt": float(counts.mean() / known.mean()),
+            # The same streams: the error of the ratio is that of its residuals.
+            "over_sprt_error": float(
+                (counts - known * (counts.mean() / known.mean())).std()
+                / known.mean()
+                / np.sqrt(cell.rollouts)
+            ),
+        }
+        for name, counts in sent.items()
+    ]
+
+
+def misses(rows: list[Row]) -> list[str]:
+    """Means over bases and weights at each effect, as the bar is stated, and single cells of it."""
+    found = []
+    for row in rows:
+        if row["rule"] != SHIPPED:
+            continue
+        place = f"{row['theta']:g}x, base {row['base']:.1%}, weight {row['weight']:.0%}"
+        for key, err, bar in (
+            ("over_bound", "error", BARS[row["theta"]]),
+            ("over_sprt", "over_sprt_error", SPRT_BAR),
+        ):
+            if row[key] > bar + 3 * row[err]:
+                found.append(f"requests {key.replace('_', ' the ')} {row[key]:.2f}"
+                             f" +- {row[err]:.2f}, bar {bar}: {place}")  # fmt: skip
+    return found

@@ -1,0 +1,106 @@
+"""The comparison in one picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from analysis.worlds import SCENARIOS
+from benchmarks.quality import contest
+from benchmarks.quality.engines import ENGINES, SHIPPED
+from benchmarks.quality.rules import RULES
+from benchmarks.quality.runs import Row
+
+Blocks = dict[str, list[Row]]
+
+
+def draw(blocks: Blocks, path: Path) -> None:
+    """False rollback, requests against peers, power and harm, side by side; by its ending."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(2, 2, figsize=(15, 10), layout="constrained")
+    _rollback(axes[0, 0], blocks["false rollback"])
+    _requests(axes[0, 1], blocks["against peers"])
+    _power(axes[1, 0], blocks["power under dispersion"])
+    _harm(axes[1, 1], blocks["harm"])
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def _rollback(axis: Any, rows: list[Row]) -> None:
+    """Mean over rates and bases, per scenario and rule, with the worst cell in brackets."""
+    names = [*ENGINES, *RULES]
+    cells = np.array([
+        [[r["false_rollback"] for r in rows
+          if r["rule"] == name and r["scenario"] == scenario and r["alpha"] == 0.05]
+         for scenario in SCENARIOS] for name in names
+    ])  # fmt: skip
+    axis.imshow(cells.mean(axis=-1), cmap="Reds", vmin=0, vmax=1, aspect="auto")
+    for (i, j), mean in np.ndenumerate(cells.mean(axis=-1)):
+        worst = cells[i, j].max()
+        axis.text(j, i, f"{mean:.2f}\n({worst:.2f})", ha="center", va="center", fontsize=8,
+                  color="white" if mean > 0.6 else "black")  # fmt: skip
+    axis.set_xticks(range(len(SCENARIOS)), SCENARIOS, rotation=30, ha="right")
+    axis.set_yticks(range(len(names)), names)
+    axis.set_title("False rollback of harmless canaries, alpha .05: mean (worst) of nine services")
+
+
+def _requests(axis: Any, rows: list[Row]) -> None:
+    """Requests to detection of every rule that keeps alpha there, over ours."""
+    found = [row for row in contest.compared(rows) if row["limit"] == "oracle"]
+    for place, name in enumerate(RULES):
+        ratios = [row["ratio"] for row in found if row["rule"] == name]
+        shown = np.clip(ratios, 0.01, 10)
+        luck = np.linspace(-0.25, 0.25, len(shown))
+        axis.plot(place + luck, shown, "o", alpha=0.7)
+    axis.axhline(1, color="black", linewidth=0.8)
+    axis.axhline(1 / 4, color="grey", linestyle="--", linewidth=0.8)
+    axis.set_yscale("log")
+    axis.set_ylim(0.008, 12)
+    axis.set_xticks(range(len(RULES)), RULES)
+    axis.set_title(
+        f"{SHIPPED}'s requests over a peer's with an oracle's limit, one dot a service and\n"
+        "effect (.01: only we find it, 10: only they do; dashed: the bar)"
+    )
+
+
+def _power(axis: Any, rows: list[Row]) -> None:
+    """Median look of detection against false rollback, at 20 and 500 rps, 2x."""
+    wanted = [(name, "declared") for name in ENGINES] + [(name, "documented") for name in RULES]
+    for name, limit in wanted:
+        mine = [row for row in rows if (row["rule"], row["limit"]) == (name, limit)]
+        looks = [min(row["looks"], 300) for row in mine]
+        false = [max(row["false_rollback"], 0.005) for row in mine]
+        axis.plot(false, looks, "o" if name in ENGINES else "x", label=name, alpha=0.8)
+    axis.axvline(0.05, color="grey", linestyle="--", linewidth=0.8)
+    axis.set_xscale("log")
+    axis.set_yscale("log")
+    axis.set_xlabel("false rollback (dashed: alpha)")
+    axis.set_ylabel("median look of the rollback at 2x (300: not found)")
+    axis.legend(fontsize=8)
+    axis.set_title("Under dispersion: one mark a scenario, 20 and 500 rps; lower left is better")
+
+
+def _harm(axis: Any, rows: list[Row]) -> None:
+    """Excess bad requests at each rate."""
+    judged = [row for row in rows if (row["alpha"], row["margin"]) == (0.05, 0.0)]
+    for ramp, style in (("fixed", "--"), ("evidence", "-")):
+        for theta, colour in ((2.0, "C0"), (5.0, "C1")):
+            mine = [row for row in judged if row["ramp"] == ramp and row["theta"] == theta]
+            rates, excess, error = (
+                [row[name] for row in mine] for name in ("rate", "excess", "error")
+            )
+            axis.errorbar(rates, excess, yerr=error, linestyle=style, color=colour, marker="o",
+                          capsize=3, label=f"{theta:g}x, {ramp} ramp")  # fmt: skip
+    axis.axhline(15, color="C0", linestyle=":")
+    axis.axhline(8, color="C1", linestyle=":")
+    axis.set_xscale("log")
+    axis.set_ylim(0)
+    axis.set_xlabel("requests per second")
+    axis.legend(fontsize=8)
+    axis.set_title("Excess bad requests until the rollback, base 1 % (dotted: the bars)")

@@ -1,0 +1,135 @@
+"""Block 4: false promotion of a canary exactly at its margin, and time to prove a twin safe.
+
+Margins: half the base rate on top (ratio 1), or ratio 1.5 and nothing on top. Twins are proven over
+small looks (see `detection`), with weights of D chosen from 50 looks of stable's past.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from itertools import product
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from analysis.information import needed, rate_divergence
+from analysis.worlds import SCENARIOS, Scenario, Streams, World
+from benchmarks.peers.rule import first
+from benchmarks.quality.detection import requests
+from benchmarks.quality.engines import safe
+from benchmarks.quality.runs import SIGMAS, Row, above, chunks, each, error, seeded
+
+RATES, BASES, WEIGHTS, BETA = (0.2, 20.0, 500.0), (0.001, 0.01, 0.05), (0.5, 0.1), 0.05
+BAR = 1.4
+FINE, LEAST, LONGEST, PAST = 50, 8, 6, 50
+
+Margin = Literal["+ base/2", "x 1.5"]
+MARGINS: tuple[Margin, ...] = ("+ base/2", "x 1.5")
+
+
+class Cell(NamedTuple):
+    """One world and margin."""
+
+    scenario: Scenario
+    rate: float
+    base: float
+    margin: Margin
+    rollouts: int
+    seed: int
+
+
+class Proof(NamedTuple):
+    """One margin to be proven at a weight."""
+
+    base: float
+    margin: Margin
+    weight: float
+    rollouts: int
+    seed: int
+
+
+def run(rollouts: int, seed: int) -> tuple[list[Row], list[Row]]:
+    """Rows of false promotions, and of times to prove safety."""
+    worlds = product(SCENARIOS, RATES, BASES, MARGINS)
+    false = each("false promotion", _false, [Cell(*world, rollouts, seed) for world in worlds])
+    proofs = [Proof(*one, rollouts, seed) for one in product(BASES, MARGINS, WEIGHTS)]
+    return false, each("time to prove safety", _time, proofs)
+
+
+def limits(margin: Margin, base: float) -> tuple[float, float]:
+    """The margin's ratio and absolute part."""
+    return (1.0, base / 2) if margin == "+ base/2" else (1.5, 0.0)
+
+
+def _proven(
+    world: World, margin: Margin, size: int, rng: np.random.Generator
+) -> tuple[Streams, np.ndarray]:
+    """Streams of both arms, and the look of each proof (0: none)."""
+    ratio, absolute = limits(margin, world.base)
+    arms, history = world.streams(rng, size).arms(), world.history(rng, size, PAST)
+    e, x = history.e.sum(axis=-1), history.x.sum(axis=-1)
+    logs = safe(arms, Streams(np.zeros_like(e), np.zeros_like(x), e, x), ratio, absolute)
+    return arms, first(logs >= -math.log(BETA))
+
+
+def _false(cell: Cell) -> list[Row]:
+    ratio, absolute = limits(cell.margin, cell.base)
+    world = World(cell.scenario, cell.rate, cell.base, theta=ratio, excess=absolute)
+    rng = seeded(cell.seed, "false promotion", cell[:4])
+    proven = [_proven(world, cell.margin, size, rng)[1] for size in chunks(cell.rollouts)]
+    share = float((np.concatenate(proven) > 0).mean())
+    return [
+        {
+            "scenario": cell.scenario,
+            "rate": cell.rate,
+            "base": cell.base,
+            "margin": cell.margin,
+            "beta": BETA,
+            "runs": cell.rollouts,
+            "false_promotion": share,
+            "error": error(share, cell.rollouts),
+        }
+    ]
+
+
+def _time(proof: Proof) -> list[Row]:
+    ratio, absolute = limits(proof.margin, proof.base)
+    rho = proof.weight / (1 - proof.weight)
+    bound = needed(rate_divergence(proof.base, proof.base, ratio, absolute, rho), BETA)
+    look = max(bound / FINE, LEAST)
+    world = World(rate=look / proof.weight / 30, base=proof.base, weight=proof.weight)
+    world = replace(world, looks=math.ceil(LONGEST * bound / look))
+    rng = seeded(proof.seed, "proof", proof[:3])
+    parts = [_proven(world, proof.margin, size, rng) for size in chunks(proof.rollouts)]
+    sent = np.concatenate([requests(arms, looks) for arms, looks in parts])
+    return [
+        {
+            "base": proof.base,
+            "margin": proof.margin,
+            "weight": proof.weight,
+            "beta": BETA,
+            "runs": proof.rollouts,
+            "bound": bound,
+            "requests": float(sent.mean()),
+            "over_bound": float(sent.mean() / bound),
+            "error": float(sent.std() / bound / math.sqrt(proof.rollouts)),
+        }
+    ]
+
+
+def misses(false: list[Row], times: list[Row]) -> list[str]:
+    """Cells with too many false promotions, or too slow a proof."""
+    wrong = [
+        f"false promotion {row['false_promotion']:.3f} +- {row['error']:.3f} at beta {BETA}: "
+        f"{row['scenario']}, {row['rate']:g} rps, base {row['base']:.1%}, margin {row['margin']}"
+        for row in false
+        if above(row["false_promotion"], BETA, row["runs"])
+    ]
+    slow = [
+        f"proof of safety {row['over_bound']:.2f} +- {row['error']:.2f} times the bound, bar {BAR}:"
+        f" base {row['base']:.1%}, margin {row['margin']}, weight {row['weight']:.0%}"
+        for row in times
+        if row["over_bound"] > BAR + SIGMAS * row["error"]
+    ]
+    return wrong + slow

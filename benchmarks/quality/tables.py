@@ -1,0 +1,206 @@
+"""The blocks as tables for people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
+
+import numpy as np
+
+from benchmarks.quality import contest, detection, rollback
+from benchmarks.quality.engines import ENGINES, SHIPPED
+from benchmarks.quality.rules import RULES
+from benchmarks.quality.runs import Row
+
+Key = Callable[[Row], object]
+
+
+def table(title: str, head: Sequence[str], body: Iterable[Sequence[object]]) -> str:
+    """A title and columns as wide as they need to be; the first one is aligned to the left."""
+    lines = [list(head), *([str(value) for value in line] for line in body)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
+    written = ("  ".join([line[0].ljust(widths[0]),
+               *(v.rjust(w) for v, w in zip(line[1:], widths[1:], strict=True))])
+               for line in lines)  # fmt: skip
+    return "\n".join([f"\n{title}", *written])
+
+
+def grouped(rows: Iterable[Row], *names: str) -> Iterator[tuple[tuple[object, ...], list[Row]]]:
+    """Rows that agree in these columns, in the order of their first appearance."""
+    rows = list(rows)
+    order = {key: at for at, key in reversed([*enumerate(map(_key(names), rows))])}
+    by = sorted(rows, key=lambda row: order[_key(names)(row)])
+    for key, group in groupby(by, _key(names)):
+        yield key, list(group)
+
+
+def _key(names: Sequence[str]) -> Callable[[Row], tuple[object, ...]]:
+    return lambda row: tuple(row[name] for name in names)
+
+
+def of_rollback(rows: list[Row], alpha: float) -> str:
+    """Worst share over base rates for our engines at each rate; worst over all cells for peers."""
+    chosen = [row for row in rows if row["alpha"] == alpha]
+    head = ["scenario", *(f"{name} {rate:g}" for name in ENGINES for rate in rollback.RATES)]
+    body = []
+    for (scenario,), group in grouped(chosen, "scenario"):
+        ours = [
+            _worst([r for r in group if r["rule"] == name and r["rate"] == rate])
+            for name in ENGINES
+            for rate in rollback.RATES
+        ]
+        peers = [_worst([r for r in group if r["rule"] == name]) for name in RULES]
+        body.append([scenario, *ours, *peers])
+    runs = chosen[0]["runs"]
+    return table(
+        f"1. False rollback at alpha {alpha}, 240 looks: worst over base .1, 1, 5 %; ours per rps, "
+        f"peers over all ({runs} runs a cell)",
+        [*head, *RULES],
+        body,
+    )
+
+
+def _worst(rows: list[Row]) -> str:
+    worst = max(rows, key=lambda row: row["false_rollback"])
+    refused = float(np.mean([row["refused"] for row in rows]))
+    return f"{worst['false_rollback']:.3f}" + (f" ({refused:.0%} refused)" if refused else "")
+
+
+def of_detection(rows: list[Row]) -> str:
+    """Mean requests over the bound and over the SPRT that knows the effect."""
+    names = [*ENGINES, detection.CLAIRVOYANT]
+    body = []
+    for (base, theta, weight), group in grouped(rows, "base", "theta", "weight"):
+        by = {row["rule"]: row for row in group}
+        body.append([
+            f"{base:.1%}, {theta:g}x, weight {weight:.0%}", f"{group[0]['bound']:.0f}",
+            *(f"{by[n]['over_bound']:.2f} +- {by[n]['error']:.2f}" for n in names),
+            *(f"{by[n]['over_sprt']:.2f} +- {by[n]['over_sprt_error']:.2f}" for n in ENGINES),
+        ])  # fmt: skip
+    head = [
+        "base, effect",
+        "bound",
+        *(f"{n}/bound" for n in names),
+        *(f"{n}/SPRT" for n in ENGINES),
+    ]
+    return table(
+        f"2. Canary requests to detection at alpha {detection.ALPHA}, independent errors "
+        f"({rows[0]['runs']} runs a cell)",
+        head,
+        body,
+    )
+
+
+def of_contest(rows: list[Row]) -> str:
+    """Our requests over each peer's, documented and oracle's limit."""
+    ratios = {
+        (row["rate"], row["base"], row["theta"], row["rule"], row["limit"]): row["ratio"]
+        for row in contest.compared(rows)
+    }
+    body = []
+    for (rate, base, theta), group in grouped(rows, "rate", "base", "theta"):
+        mine = next(row for row in group if row["rule"] == SHIPPED)
+        cells = [
+            " | ".join(
+                _ratio(ratios.get((rate, base, theta, name, which)))
+                for which in ("documented", "oracle")
+            )
+            for name in RULES
+        ]
+        body.append([f"{rate:g} rps, {base:.1%}, {theta:g}x", _number(mine["requests"]),
+                     f"{mine['power']:.2f}", *cells])  # fmt: skip
+    false = [_mean_false(rows, name) for name in RULES]
+    body.append(["mean false rollback", "", _mean_false(rows, SHIPPED), *false])
+    return table(
+        f"3. {SHIPPED}'s requests over a peer's, documented | oracle's limit; medians, weight 10 "
+        f"%, alpha {rows[0]['alpha']} ({rows[0]['runs']} runs a cell; 0: only we find it, inf: "
+        "only they do, -: nobody)",
+        ["service and effect", "requests", "power", *RULES],
+        body,
+    )
+
+
+def _ratio(ratio: float | None) -> str:
+    return "-" if ratio is None else f"{ratio:.2f}"
+
+
+def _number(value: float) -> str:
+    return f"{value:.0f}" if np.isfinite(value) else "-"
+
+
+def _mean_false(rows: list[Row], rule: str) -> str:
+    kinds = ("declared",) if rule in ENGINES else ("documented", "oracle")
+    shares = [
+        np.mean([r["false_rollback"] for r in rows if r["rule"] == rule and r["limit"] == kind])
+        for kind in kinds
+    ]
+    return " | ".join(f"{share:.3f}" for share in shares)
+
+
+def of_promotion(false: list[Row], times: list[Row]) -> str:
+    """Worst shares over base rates; mean requests to a proof over the bound."""
+    body = []
+    for (scenario,), group in grouped(false, "scenario"):
+        cells = [
+            max(row["false_promotion"] for row in rows)
+            for _, rows in grouped(group, "margin", "rate")
+        ]
+        body.append([scenario, *(f"{share:.3f}" for share in cells)])
+    wanted = [key for key, _ in grouped(false, "margin", "rate")]
+    head = ["scenario", *(f"{margin} {rate:g}" for margin, rate in wanted)]
+    proofs = [
+        [f"{r['base']:.1%}, {r['margin']}, weight {r['weight']:.0%}", f"{r['bound']:.0f}",
+         f"{r['over_bound']:.2f} +- {r['error']:.2f}"]
+        for r in times
+    ]  # fmt: skip
+    return table(
+        f"4. False promotion exactly at the margin, beta {false[0]['beta']}: worst over base "
+        f"rates, by margin and rps ({false[0]['runs']} runs a cell)",
+        head,
+        body,
+    ) + table("   Canary requests to prove a twin safe", ["margin", "bound", "D/bound"], proofs)
+
+
+def of_harm(rows: list[Row]) -> str:
+    """Mean excess bad requests and median minutes to the decision."""
+    body = []
+    for (alpha, margin, rate, theta), group in grouped(rows, "alpha", "margin", "rate", "theta"):
+        cells = [
+            cell
+            for row in group
+            for cell in (
+                f"{row['excess']:.1f} +- {row['error']:.1f}",
+                f"{row['minutes']:.1f}",
+                f"{row['promoted' if theta == 1 else 'rolled_back']:.2f}",
+            )
+        ]
+        body.append([f"{alpha:g}, +{margin:.1%}, {rate:g} rps, {theta:g}x", *cells])
+    head = [
+        f"{ramp} {what}" for ramp in ("fixed", "evidence") for what in ("excess", "min", "right")
+    ]
+    return table(
+        "5. Excess bad requests and minutes to the decision, base 1 % "
+        f"({rows[0]['runs']} runs a cell; the bar is asked of alpha .05, +0)",
+        ["alpha, R's margin, service", *head],
+        body,
+    )
+
+
+def of_dispersion(rows: list[Row]) -> str:
+    """False rollback, and power at twice the errors with the median look."""
+    names = [(name, "declared") for name in ENGINES]
+    names += [(name, which) for name in RULES for which in ("documented", "oracle")]
+    names = [one for one in names if one[0] in {*ENGINES, "Flagger", "Kayenta", "GrowthBook"}]
+    body = []
+    for (scenario, rate), group in grouped(rows, "scenario", "rate"):
+        by = {(row["rule"], row["limit"]): row for row in group}
+        cells = [f"{by[n]['false_rollback']:.2f} {by[n]['power']:.2f} {_number(by[n]['looks'])}"
+                 for n in names]  # fmt: skip
+        body.append([f"{scenario}, {rate:g} rps", *cells])
+    head = [name if limit == "declared" else f"{name} {limit[:3]}." for name, limit in names]
+    return table(
+        f"6. Under dispersion, alpha {rows[0]['alpha']}, base 1 %, 2x: false rollback, power, "
+        f"median look ({rows[0]['runs']} runs a cell)",
+        ["scenario", *head],
+        body,
+    )
