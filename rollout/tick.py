@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rollout.decide import learn as learning
+from rollout.decide.agenda import Agenda
 from rollout.decide.calibration import lacks_calibration
 from rollout.decide.facts import (
     Calibrated,
@@ -52,7 +54,10 @@ class Ports:
 
 @dataclass
 class Controller:
-    """Every rollout of one journal. State is derived from the journal and kept only as a cache."""
+    """Every rollout of one journal. State is derived from the journal and kept only as a cache.
+
+    So are the agendas: a tick costs what is due, not what waits.
+    """
 
     ports: Ports
     version: str
@@ -61,8 +66,12 @@ class Controller:
     states: dict[str, State] = field(default_factory=dict)
     calibrations: dict[str, Calibrated] = field(default_factory=dict)
     head: int = 0
-    _due: dict[str, float] = field(default_factory=dict)
     _active: set[str] = field(default_factory=set)
+    _unlearned: set[str] = field(default_factory=set)
+    _looks: Agenda = field(default_factory=Agenda)
+    _unconfirmed: Agenda = field(default_factory=Agenda)
+    _put_off: dict[str, float] = field(default_factory=dict)
+    _places: dict[tuple[str, str], set[str]] = field(default_factory=dict)
     _read_again: dict[str, float] = field(default_factory=dict)
 
     def catch_up(self) -> None:
@@ -93,7 +102,7 @@ class Controller:
         self.catch_up()
         self._settle(self.ports.clock.now())
         now = self.ports.clock.now()
-        due = [rollout for rollout in sorted(self._active) if self._is_due(rollout, now)]
+        due = self._looks.due(now)
         if due:
             answers = self.ports.observer.observe([self._ask(r) for r in due], now)
             self._look(due, answers, now)
@@ -104,13 +113,6 @@ class Controller:
     def active(self) -> set[str]:
         """Rollouts that are not terminal."""
         return set(self._active)
-
-    def _is_due(self, rollout: str, now: float) -> bool:
-        """Whether a look is due: by the journal, so that a restart is no extra look."""
-        state = self.states[rollout]
-        recorded = (state.looked_at or 0.0) + state.plan.spec.interval
-        due = max(recorded, self._due.get(rollout, 0.0))
-        return state.asked is not None or now >= due - 1e-3
 
     def _ask(self, rollout: str) -> Ask:
         state = self.states[rollout]
@@ -129,7 +131,8 @@ class Controller:
             if self._try_append(facts):
                 break
         for rollout in due:
-            self._due[rollout] = now + self.states[rollout].plan.spec.interval
+            self._put_off[rollout] = now + self.states[rollout].plan.spec.interval
+            self._schedule(rollout)
 
     def _consider(
         self, rollout: str, drift: Fact | None, answer: Answer, now: float, facts: list[Fact]
@@ -153,7 +156,7 @@ class Controller:
 
     def _learn(self, now: float) -> None:
         """Read the past for one rollout that waits for it, after everything that is urgent."""
-        waiting = (r for r in sorted(self._active) if learning.due(self.states[r], now))
+        waiting = (r for r in sorted(self._unlearned) if learning.due(self.states[r], now))
         rollout = next((r for r in waiting if now >= self._read_again.get(r, 0.0)), None)
         if rollout is None:
             return
@@ -181,12 +184,7 @@ class Controller:
 
     def _settle(self, now: float) -> None:
         """Bring every unconfirmed decision to the mesh and read it back."""
-        pending = [
-            rollout
-            for rollout in sorted(self._active)
-            if self.states[rollout].awaiting is not None and now >= self.states[rollout].retry_at
-        ]
-        written = {rollout: self._write(rollout) for rollout in pending}
+        written = {rollout: self._write(rollout) for rollout in self._unconfirmed.due(now)}
         until = self.ports.clock.now() + self.confirm_within
         for rollout, problem in written.items():
             self._conclude(rollout, problem or self._await(rollout, until))
@@ -258,21 +256,37 @@ class Controller:
             return
         state = fold(self.states.get(rollout), entry.fact, entry.seq)
         self.states[rollout] = state
-        if state.terminal:
-            self._active.discard(rollout)
-        else:
-            self._active.add(rollout)
+        self._places.setdefault(_place(state.plan), set()).add(rollout)
+        self._schedule(rollout)
         self.on_entry(entry)
 
+    def _schedule(self, rollout: str) -> None:
+        """Note what a rollout wants when: by the journal, so that a restart is no extra look."""
+        state = self.states[rollout]
+        if state.terminal:
+            self._active.discard(rollout)
+            self._looks.drop(rollout)
+        else:
+            self._active.add(rollout)
+            looked = (state.looked_at or 0.0) + state.plan.spec.interval
+            at = max(looked, self._put_off.get(rollout, 0.0)) - 1e-3
+            self._looks.put(rollout, at if state.asked is None else -math.inf)
+        if state.terminal or state.awaiting is None:
+            self._unconfirmed.drop(rollout)
+        else:
+            self._unconfirmed.put(rollout, state.retry_at)
+        if state.terminal or state.decision:
+            self._unlearned.discard(rollout)
+        else:
+            self._unlearned.add(rollout)
+
     def _check_fits(self, plan: Plan) -> None:
-        spec, place = plan.spec, (plan.metadata.namespace, plan.spec.service)
-        for rollout, state in self.states.items():
-            other = state.plan
-            if (other.metadata.namespace, other.spec.service) != place:
-                continue
+        spec, place = plan.spec, _place(plan)
+        there = {rollout: self.states[rollout] for rollout in sorted(self._places.get(place, ()))}
+        for rollout, state in there.items():
             if not state.terminal:
                 raise InputError(f"{spec.service} is being rolled out by {rollout}: abort it first")
-        recorded = recorded_stable(self.states.values(), place)
+        recorded = recorded_stable(there.values(), place)
         if recorded is not None and recorded != spec.stable.version:
             raise InputError(
                 f"stable-mismatch: {plan.name} says {spec.stable.version} is stable, "
@@ -282,16 +296,16 @@ class Controller:
 
 def recorded_stable(states: Iterable[State], place: tuple[str, str]) -> str | None:
     """The version of (namespace, service) that the last ended rollout left in service."""
-    ended = [
-        state
-        for state in states
-        if state.terminal and (state.plan.metadata.namespace, state.plan.spec.service) == place
-    ]
+    ended = [state for state in states if state.terminal and _place(state.plan) == place]
     if not ended:
         return None
     last = max(ended, key=lambda state: state.confirmed_at or 0.0)
     stable, canary = last.versions
     return canary if last.phase == "promoted" else stable
+
+
+def _place(plan: Plan) -> tuple[str, str]:
+    return plan.metadata.namespace, plan.spec.service
 
 
 def mark_of(rollout: str, state: State) -> str:
