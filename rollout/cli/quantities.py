@@ -11,7 +11,6 @@ import click
 
 from rollout.plan.units import seconds, share
 
-
 if TYPE_CHECKING:
     _Type = click.ParamType[Any]
 else:
