@@ -1,0 +1,230 @@
+"""The comparison itself: figures follow from seeds, bars bite, and every miss has a name."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from analysis import guard
+from analysis.evidence import Evidence
+from analysis.information import needed, rate_divergence
+from analysis.rate import RateRule
+from analysis.sequential import log_harm
+from analysis.worlds import Streams
+from benchmarks import decision_quality
+from benchmarks.quality import contest, detection, harm, picture, promotion, rollback, runs, tables
+from benchmarks.quality.engines import ENGINES, SHIPPED
+from benchmarks.quality.rules import RULES
+
+
+class TestRuns:
+    def test_each_key_has_its_own_stream_and_keeps_it(self):
+        draws = [runs.seeded(*key).integers(2**40) for key in ((1, "a"), (1, "b"), (2, "a"))]
+        assert len(set(draws)) == 3
+        assert runs.seeded(1, "a").integers(2**40) == draws[0]
+
+    def test_chunks_add_up(self):
+        assert list(runs.chunks(2 * runs.CHUNK + 7)) == [runs.CHUNK, runs.CHUNK, 7]
+        assert list(runs.chunks(3)) == [3]
+
+    def test_a_bar_is_missed_by_more_than_luck_only(self):
+        assert not runs.above(0.05, 0.05, 100)
+        assert not runs.above(0.11, 0.05, 100)
+        assert runs.above(0.12, 0.05, 100)
+        assert runs.above(0.07, 0.05, 2000)
+
+    def test_the_error_of_a_share_never_is_zero(self):
+        assert runs.error(0.0, 100) > 0
+        assert runs.error(0.5, 100) == pytest.approx(0.05)
+
+
+class TestRollback:
+    def test_one_cell_of_a_world_where_requests_are_not_independent(self):
+        cell = rollback.Cell("retries", 20.0, 0.01, rollouts=40, seed=1)
+        rows = rollback._cell(cell)
+        assert rows == rollback._cell(cell)
+        assert {(row["alpha"], row["rule"]) for row in rows} == {
+            (alpha, rule) for alpha in rollback.ALPHAS for rule in (*ENGINES, *RULES)
+        }
+        raw = {row["alpha"]: row for row in rows if row["rule"] == "R"}
+        assert raw[0.05]["false_rollback"] >= raw[0.01]["false_rollback"] > 0.2
+
+    def test_a_false_rollback_rate_beyond_alpha_is_named(self):
+        row = {"scenario": "iid", "rate": 20.0, "base": 0.01, "alpha": 0.01, "rule": SHIPPED,
+               "runs": 1000, "false_rollback": 0.009, "error": 0.003}  # fmt: skip
+        other = {**row, "scenario": "incidents", "false_rollback": 0.0}
+        assert rollback.misses([row, other]) == []
+        [first, second] = rollback.misses([{**row, "false_rollback": 0.03}, other])
+        assert "0.030" in first
+        assert "iid, 20 rps, base 1.0%" in first
+        assert "all iid cells" in second
+        flagger = {**row, "rule": "Flagger", "false_rollback": 1.0}
+        assert rollback.misses([row, other, flagger]) == []
+
+
+class TestDetection:
+    def test_the_sprt_that_knows_is_near_its_bound_and_ours_not_far(self):
+        rows = detection._cell(detection.Cell(0.01, 2.0, 0.5, rollouts=300, seed=3))
+        over = {row["rule"]: row["over_bound"] for row in rows}
+        assert 0.9 < over[detection.CLAIRVOYANT] < 1.25
+        assert over[detection.CLAIRVOYANT] < over["R"] < 1.4
+        rho = 1.0
+        assert rows[0]["bound"] == pytest.approx(
+            needed(rate_divergence(0.02, 0.01, 1.0, 0.0, rho), detection.ALPHA)
+        )
+
+    def test_requests_are_counted_up_to_the_look(self):
+        e = np.array([[5, 7, 9], [5, 7, 9]])
+        arms = Streams(e, e * 0, e, e * 0)
+        assert detection.requests(arms, np.array([2, 0])).tolist() == [12, 21]
+
+    def test_too_many_requests_are_named(self):
+        row = {"rule": SHIPPED, "theta": 2.0, "base": 0.01, "weight": 0.1, "over_bound": 1.3,
+               "error": 0.01, "over_sprt": 1.1, "over_sprt_error": 0.01}  # fmt: skip
+        assert detection.misses([row]) == []
+        [miss] = detection.misses([{**row, "over_bound": 1.4}])
+        assert "the bound 1.40" in miss
+        [miss] = detection.misses([{**row, "over_sprt": 1.2}])
+        assert "2x, base 1.0%, weight 10%" in miss
+
+
+class TestContest:
+    def row(self, rule, limit, requests, false):
+        return {"scenario": "iid", "rate": 20.0, "base": 0.01, "theta": 2.0, "rule": rule,
+                "limit": limit, "requests": requests, "false_rollback": false}  # fmt: skip
+
+    def test_ratios_say_who_finds_it(self):
+        rows = [self.row(SHIPPED, "declared", 100.0, 0.0)]
+        rows += [
+            self.row("Argo", "documented", math.inf, 0.0),
+            self.row("Kayenta", "oracle", 400, 0),
+        ]
+        assert [row["ratio"] for row in contest.compared(rows)] == [0.0, 0.25]
+        nobody = [{**row, "requests": math.inf} for row in rows[:2]]
+        assert contest.compared(nobody) == []
+        [only_they] = contest.compared([nobody[0], self.row("Argo", "oracle", 10.0, 0.0)])
+        assert only_they["ratio"] == math.inf
+
+    def test_a_hopeless_peer_is_asked_with_its_oracle_s_limit(self):
+        rows = [
+            self.row(SHIPPED, "declared", 100.0, 0.01),
+            self.row("Flagger", "documented", 120.0, 0.9),
+            self.row("Flagger", "oracle", 1000.0, 0.01),
+        ]
+        assert contest.misses(rows) == []
+        [miss] = contest.misses([*rows[:2], self.row("Flagger", "oracle", 200.0, 0.01)])
+        assert "oracle limit) 0.50, bar 0.250" in miss
+        [miss] = contest.misses([{**rows[0], "false_rollback": 0.05}, *rows[1:]])
+        assert "bar 1/50" in miss
+
+    def test_a_played_cell_has_every_rule_with_both_limits(self):
+        cell = contest.Cell("iid", 20.0, 0.05, (5.0,), alpha=0.05, rollouts=20, seed=1)
+        rows = contest._cell(cell)
+        assert len(rows) == len(ENGINES) + 2 * len(RULES)
+        assert all(row["power"] == 1 for row in rows if row["rule"] in ("R", "GrowthBook"))
+        oracle = [row for row in rows if row["limit"] == "oracle"]
+        assert all(row["false_rollback"] <= 0.25 for row in oracle)
+
+
+class TestPromotion:
+    def test_a_canary_at_its_margin_is_seldom_promoted_and_a_twin_is(self):
+        cell = promotion.Cell("incidents", 20.0, 0.05, "+ base/2", rollouts=200, seed=1)
+        [row] = promotion._false(cell)
+        assert row["false_promotion"] <= 0.05
+        [proof] = promotion._time(promotion.Proof(0.05, "+ base/2", 0.5, rollouts=100, seed=1))
+        assert 0.8 < proof["over_bound"] < 1.5
+
+    def test_false_and_slow_proofs_are_named(self):
+        false = {"scenario": "iid", "rate": 20.0, "base": 0.01, "margin": "x 1.5", "runs": 1000,
+                 "false_promotion": 0.2, "error": 0.01}  # fmt: skip
+        slow = {"base": 0.01, "margin": "x 1.5", "weight": 0.1, "over_bound": 1.6, "error": 0.05}
+        assert len(promotion.misses([false], [slow])) == 2
+        fine = {**false, "false_promotion": 0.06}
+        assert promotion.misses([fine], [{**slow, "over_bound": 1.5}]) == []
+
+
+class TestHarm:
+    def cell(self, ramp, theta):
+        return harm.Cell(ramp, (0.05, 0.0), 20.0, theta, rollouts=30, seed=1)
+
+    def test_the_closed_loop_is_the_production_fold(self):
+        group = harm.Rollouts(self.cell("evidence", 2.0), 5, np.random.default_rng(1))
+        rule, capitals = RateRule(1.0, 0.0), [guard.start(RateRule(1.0, 0.0))] * 5
+        weights = []
+
+        seen = []
+
+        def drawn(rng, expected, share):
+            e = rng.poisson(expected)
+            seen.append((e, rng.binomial(e, share)))
+            return seen[-1]
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(harm, "drawn", drawn)
+            for number in range(1, 31):
+                group.look(number)
+                weights.append(group.weight.copy())
+        for canary, stable in zip(seen[::2], seen[1::2], strict=True):
+            counts = zip(np.transpose(canary).tolist(), np.transpose(stable).tolist(), strict=True)
+            looks = [Evidence(tuple(one), tuple(other)) for one, other in counts]
+            capitals = [guard.look(rule, c, look) for c, look in zip(capitals, looks, strict=True)]
+        folded = [guard.log_harm(rule, capital) for capital in capitals]
+        still_open = ~(group.rolled | group.promoted)
+        assert log_harm(group.harm)[still_open] == pytest.approx(np.array(folded)[still_open])
+        assert still_open.any()
+        assert (np.diff(weights, axis=0) >= 0).all()
+
+    @pytest.mark.parametrize("ramp", harm.RAMPS)
+    def test_twins_are_promoted_and_harm_is_rolled_back(self, ramp):
+        [twin], [bad] = harm._cell(self.cell(ramp, 1.0)), harm._cell(self.cell(ramp, 5.0))
+        assert twin["promoted"] >= 0.85
+        assert twin["excess"] == 0
+        assert bad["rolled_back"] >= 0.95
+        assert 1 < bad["excess"] < 15
+        assert ramp == "evidence" or twin["minutes"] >= 25
+
+    def test_misses_are_asked_of_the_stated_test_only(self):
+        row = {"ramp": "fixed", "rate": 500.0, "theta": 2.0, "excess": 20.0, "error": 1.0,
+               "alpha": 0.05, "margin": 0.0, "minutes": 3.0}  # fmt: skip
+        assert len(harm.misses([row])) == 1
+        assert harm.misses([{**row, "alpha": 0.01}]) == []
+        late = {**row, "theta": 1.0, "excess": 0.0, "ramp": "evidence", "minutes": 6.0}
+        assert "6.0 minutes to promote, bar 5" in harm.misses([late])[0]
+
+
+class TestWhole:
+    TINY = runs.Size(rollback=4, contest=4, detection=4, promotion=4, harm=4)
+
+    def test_every_block_is_shown_written_and_judged(self, tmp_path, monkeypatch, capsys):
+        for module, names in (
+            (rollback, {"RATES": (20.0,), "BASES": (0.05,), "SCENARIOS": ("iid", "incidents")}),
+            (detection, {"BASES": (0.05,), "THETAS": (5.0,)}),
+            (contest, {"RATES": (20.0, 500.0), "BASES": (0.05,), "SCENARIOS": ("iid",)}),
+            (promotion, {"RATES": (20.0,), "BASES": (0.05,), "SCENARIOS": ("iid",)}),
+            (harm, {"RATES": (20.0, 500.0)}),
+        ):
+            for name, value in names.items():
+                monkeypatch.setattr(module, name, value)
+        monkeypatch.setattr(decision_quality, "QUICK", self.TINY)
+        monkeypatch.setattr(picture, "SCENARIOS", ("iid", "incidents"))
+        file, drawn = tmp_path / "all.json", tmp_path / "all.png"
+        monkeypatch.setattr(
+            "sys.argv", ["decision_quality", "--json", str(file), "--picture", str(drawn)]
+        )
+        code = decision_quality.main()
+        written = json.loads(file.read_text())
+        said = capsys.readouterr().out
+        assert code == (1 if any(written["missed"].values()) else 0)
+        assert set(written["missed"]) == set(decision_quality.missed(written["blocks"]))
+        assert all(written["blocks"].values())
+        assert all(f"\n{number}. " in said for number in range(1, 7))
+        assert "seed 1" in said
+        assert drawn.stat().st_size > 10_000
+
+    def test_infinity_is_null_in_json(self):
+        assert decision_quality.plain({"a": [math.inf, 1.0, math.nan]}) == {"a": [None, 1.0, None]}
+
+    def test_tables_align(self):
+        lines = tables.table("T", ["name", "n"], [["a", 1], ["long", 100]]).splitlines()
+        assert lines == ["", "T", "name    n", "a       1", "long  100"]
