@@ -11,11 +11,15 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from rollout import __version__
+from rollout.errors import JournalMovedError
 from rollout.tick import Controller, Ports
 
 if TYPE_CHECKING:
-    from rollout.ports import Observer
+    from rollout.decide.facts import Fact
+    from rollout.ports import Entry, Historian, Observer
     from rollout.schedule import Pacer
+
+_RETRIES = 20  # a controller appends a few times per look; one of these falls in between
 
 
 class SystemClock:
@@ -46,6 +50,32 @@ def observer() -> Observer:
     from rollout.observe.prometheus import PrometheusObserver
 
     return PrometheusObserver(timeout=2.0)
+
+
+def historian() -> Historian:
+    """What reads half a day of a plan's Prometheus, with the patience that this takes."""
+    from rollout.observe.prometheus import PrometheusObserver
+
+    return PrometheusObserver(timeout=30.0)
+
+
+def record(journal: Path, fact: Fact) -> Entry:
+    """Append a fact beside whoever else writes; makes the journal where there is none.
+
+    Raises JournalMovedError when the journal never stood still, JournalError.
+    """
+    from rollout.journal.store import open_journal
+
+    with closing(open_journal(journal)) as store:
+        last = 0
+        for _ in range(_RETRIES):
+            entries = store.read(last)
+            last = entries[-1].seq if entries else last
+            try:
+                return store.append([fact], after=last)[0]
+            except JournalMovedError:
+                continue
+    raise JournalMovedError("the journal keeps moving; nothing was recorded, try again")
 
 
 def pacer(

@@ -12,6 +12,9 @@ COMMANDS = {
     "check": Entry("rollout.cli.check:check", "Find every mistake in plans; change nothing."),
     "schema": Entry("rollout.cli.check:schema", "Print the JSON Schema of plans, for editors."),
     "rehearse": Entry("rollout.cli.rehearse:rehearse", "Simulate a plan before it runs."),
+    "calibrate": Entry(
+        "rollout.cli.calibrate:calibrate", "Measure false rollbacks on stable's own past."
+    ),
     "run": Entry("rollout.cli.run:run", "Carry out plans until each is decided."),
     "status": Entry("rollout.cli.look:status", "Show every rollout: weight, evidence, what next."),
     "watch": Entry("rollout.cli.watch:watch", "Follow the rollouts on one live screen."),

@@ -23,7 +23,12 @@ Exit codes: 0 all promoted, 1 any was not, 2 bad input.""",
 )
 @click.argument("plans", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--journal", type=click.Path(path_type=Path), help="Journal file.")
-def run(plans: tuple[Path, ...], journal: Path | None) -> None:
+@click.option(
+    "--uncalibrated",
+    is_flag=True,
+    help="Begin plans with requireCalibration without one; the journal says so.",
+)
+def run(plans: tuple[Path, ...], journal: Path | None, *, uncalibrated: bool) -> None:
     """Run PLANS: look, decide, record, move weights; print the decision log as it grows."""
     from rollout.plan.load import load_file
 
@@ -36,7 +41,7 @@ def run(plans: tuple[Path, ...], journal: Path | None) -> None:
 
     where = journal or default_path()
     with wire.controller(where) as controller:
-        ids = controller.start(accepted)
+        ids = controller.start(accepted, uncalibrated=uncalibrated)
         click.echo(f"journal {where}; {len(ids)} rollouts; Ctrl-C stops, weights stay", err=True)
         controller.on_entry = print_entry
         pacer = wire.pacer(controller, ids, lambda words: click.echo(f"problem: {words}", err=True))

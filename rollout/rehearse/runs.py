@@ -57,7 +57,7 @@ def rehearse_once(plan: Plan, base: Base, change: Change, seed: Sequence[int]) -
         coarse=True,
     )
     controller = Controller(Ports(world, router, UnsealedJournal(), clock), "rehearsal")
-    (rollout,) = controller.start([plan])
+    (rollout,) = controller.start([plan], uncalibrated=True)
     begun, gap = clock.now(), 0.0
     while not _over(controller.states[rollout]):
         clock.sleep(gap)

@@ -4,30 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import numpy as np
 import pytest
 
-from analysis.pods import PodCounts
 from rollout.cli.words import sentence
 from rollout.decide.facts import Decided, HumanSaid, Learned
 from rollout.decide.fold import fold_all
 from rollout.ports import Observer, Past
-from tests.worlds import BAD, GOOD, Lab, plan
+from tests import pods
+from tests.pods import NAMES, pods_plan
+from tests.worlds import BAD, GOOD, Lab
 
-EDGES = (10.0, 20.0, 40.0, np.inf)
-NAMES = ("errors", "latency", "accuracy")
 
-
-def past_of(ticks=1440, pods=6, canary=2):
+def past_of(**words):
     """The past of a service whose requests are independent."""
-    dice = np.random.default_rng(3)
-    names = tuple(f"pod-{i}" for i in range(pods))
-    ends = tuple(2.0 * i for i in range(ticks))
-    e = dice.poisson(50, (ticks, pods))
-    rate = PodCounts(names, ends, np.stack([e, dice.binomial(e, 0.01)], -1), (), canary)
-    buckets = dice.multinomial(50, [0.5, 0.4, 0.08, 0.02], (ticks, pods))
-    shape = PodCounts(names, ends, buckets, EDGES, canary)
-    return Past({"errors": rate, "latency": shape, "accuracy": shape})
+    return Past(pods.past_of(**words))
 
 
 @dataclass
@@ -47,13 +37,12 @@ class Remembering:
         return self.past
 
 
-def lab(past, version=GOOD, deadline="5m", **pods):
+def lab(past, version=GOOD, deadline="5m", **declared):
     """A lab whose observer has a past, and the times when it was asked."""
     asked: list[float] = []
-    declared = {"label": "pod", "history": "1h", **pods}
     made = Lab(
         version,
-        plan=plan(pods=declared, deadline=deadline),
+        plan=pods_plan(declared, deadline=deadline),
         wrap=lambda ports: replace(ports, observer=Remembering(ports.observer, past, asked)),
     )
     return made, asked
@@ -155,8 +144,8 @@ def test_refuse_does_not_begin_until_the_past_is_known():
 
 def test_one_guardrail_without_a_test_does_not_take_the_others_with_it():
     known = past_of()
-    pods = {name: known.pods[name] for name in ("errors", "latency")}
-    made, _ = lab(Past(pods, {"accuracy": "a series has no label pod"}), whenUnknown="assume")
+    two = {name: known.pods[name] for name in ("errors", "latency")}
+    made, _ = lab(Past(two, {"accuracy": "a series has no label pod"}), whenUnknown="assume")
     made.run()
     rules = {name: gauge.rule.dispersion is not None for name, gauge in made.state.gauges.items()}
     assert rules == {"errors": True, "latency": True, "accuracy": False}
@@ -171,7 +160,7 @@ def test_a_plan_without_pods_says_that_requests_are_taken_as_independent():
 
 
 def test_an_observer_without_a_past_blocks_nothing():
-    made = Lab(GOOD, plan=plan(pods={"label": "pod", "history": "1h"}))
+    made = Lab(GOOD, plan=pods_plan())
     assert made.run().phase == "promoted"
     first = next(d for d in made.decisions if d.action == "advance")
     assert "since nothing of the past is known" in first.sentence

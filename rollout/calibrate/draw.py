@@ -1,0 +1,111 @@
+"""Which pods play the canary, and when: random splits of stable's past."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from analysis.dispersion import LEAST_TICKS
+from analysis.pods import Counts, PodCounts
+from rollout.decide.learn import NO_CANARY, canary_pods
+from rollout.decide.state import exposure_guardrail
+from rollout.errors import InputError
+from rollout.plan.model import Plan, Steps
+from rollout.plan.units import duration
+
+LOOKS = 240
+"""Looks that a replay lasts at most, unless the plan's own steps need more."""
+
+_PRESENT = 0.9  # of a replay's looks a pod must have had traffic
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One split: `looks` ticks from `first` on, the pods that play the canary, and the others."""
+
+    first: int
+    looks: int
+    canary: tuple[str, ...]
+    stable: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """Stable's past by guardrail, and what a replay of it is made of.
+
+    `canary`: pods that play the canary. `looks`: a replay's greatest length.
+    """
+
+    plan: Plan
+    pods: Mapping[str, PodCounts]
+    canary: int
+    looks: int
+
+    @property
+    def counted(self) -> PodCounts:
+        """The past of the guardrail whose exposures are requests."""
+        return self.pods[exposure_guardrail(self.plan)]
+
+    def draw(self, dice: np.random.Generator) -> Draw | None:
+        """A random stretch and split; None where too few pods lived through the stretch."""
+        past = self.counted
+        first = int(dice.integers(0, len(past.ends) - self.looks + 1))
+        lived = (past.exposures[first : first + self.looks] > 0).mean(axis=0) >= _PRESENT
+        names = [pod for pod, alive in zip(past.pods, lived, strict=True) if alive]
+        if len(names) <= self.canary:
+            return None
+        mixed = [names[i] for i in dice.permutation(len(names))]
+        return Draw(first, self.looks, tuple(mixed[: self.canary]), tuple(mixed[self.canary :]))
+
+    def arm(self, guardrail: str, draw: Draw, pods: tuple[str, ...]) -> Counts:
+        """What these pods counted in each look of a draw, shape (looks, kinds)."""
+        past = self.pods[guardrail]
+        columns = [past.pods.index(pod) for pod in pods if pod in past.pods]
+        counts = past.counts[draw.first : draw.first + draw.looks, columns]
+        return np.asarray(counts.sum(axis=1))
+
+    def unseen(self, draw: Draw) -> dict[str, PodCounts]:
+        """What a rollout may learn from: other pods than the draw's canary, at other times."""
+        return {name: self._unseen(past, draw) for name, past in self.pods.items()}
+
+    def _unseen(self, past: PodCounts, draw: Draw) -> PodCounts:
+        columns = [i for i, pod in enumerate(past.pods) if pod not in draw.canary]
+        times = np.ones(len(past.ends), dtype=bool)
+        times[draw.first : draw.first + draw.looks] = False
+        return replace(
+            past,
+            pods=tuple(past.pods[i] for i in columns),
+            ends=tuple(end for end, out in zip(past.ends, times, strict=True) if out),
+            counts=past.counts[times][:, columns],
+            canary=self.canary,
+        )
+
+
+def recorded(plan: Plan, pods: Mapping[str, PodCounts]) -> Recording:
+    """A plan's past, ready to be drawn from. Raises InputError where no replay can be made."""
+    missing = sorted({g.name for g in plan.spec.guardrails} - pods.keys())
+    if missing:
+        raise InputError(f"no past of {', '.join(missing)}")
+    canary, counted = canary_pods(plan, pods), pods[exposure_guardrail(plan)]
+    if not canary:
+        raise InputError(NO_CANARY)
+    if len(counted.pods) <= canary:
+        raise InputError(
+            f"stable has {len(counted.pods)} pods: to play a canary of {canary} more are needed"
+        )
+    return Recording(plan, pods, canary, _looks(plan, len(counted.ends)))
+
+
+def _looks(plan: Plan, ticks: int) -> int:
+    """Looks of a replay: enough to be decided, and enough past left to learn from."""
+    spec = plan.spec
+    steps = len(spec.ramp.steps) if isinstance(spec.ramp, Steps) else 1
+    least = math.ceil((spec.warmup + steps * spec.ramp.bake) / spec.interval) + 2 * (steps + 1)
+    wanted = min(max(LOOKS, 2 * least), math.ceil(spec.deadline / spec.interval))
+    if ticks - LEAST_TICKS < least:
+        needed = duration((least + LEAST_TICKS) * spec.interval)
+        raise InputError(f"the past is too short to replay this plan: {needed} are needed")
+    return min(wanted, ticks - LEAST_TICKS)

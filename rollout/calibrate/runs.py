@@ -1,0 +1,181 @@
+"""Many replays of one plan on stable's past: how often they end in a rollback."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from typing import Literal
+
+import numpy as np
+
+from analysis.binomial import upper_bound
+from rollout.calibrate.draw import Recording
+from rollout.calibrate.replay import Replay
+from rollout.decide.facts import Calibrated
+from rollout.decide.state import State
+from rollout.simulate import MemoryRouter, UnsealedJournal, VirtualClock
+from rollout.tick import Controller, Ports
+
+Outcome = Literal["rolled back", "promoted", "undecided", "untested"]
+
+LEVEL = 0.95
+"""Confidence of the upper bound."""
+
+_DRAWS = 20  # stretches tried until one has enough pods
+_BATCH = 10
+_ALONE = 40  # replays that take less time than starting processes for them
+_CROWD = 8  # processes at most
+
+
+@dataclass(frozen=True)
+class Run:
+    """How one replay ended, and by which reasons."""
+
+    outcome: Outcome
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The outcome of every replay; `reasons` counts what rolled back."""
+
+    outcomes: dict[Outcome, int] = field(default_factory=dict)
+    reasons: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def untested(self) -> int:
+        """Replays without a valid test, or blind: they say nothing of the rate."""
+        return self.outcomes.get("untested", 0)
+
+    @property
+    def runs(self) -> int:
+        """Replays that count."""
+        return sum(self.outcomes.values()) - self.untested
+
+    @property
+    def rolled_back(self) -> int:
+        return self.outcomes.get("rolled back", 0)
+
+    @property
+    def rate(self) -> float | None:
+        """The false-rollback rate; None where no replay counts."""
+        return self.rolled_back / self.runs if self.runs else None
+
+    @property
+    def bound(self) -> float:
+        """The rate's upper confidence bound."""
+        return upper_bound(self.rolled_back, self.runs, LEVEL)
+
+    def fact(self, past: Recording, at: float, seed: int) -> Calibrated:
+        """What the journal keeps of it."""
+        spec, counted = past.plan.spec, past.counted
+        return Calibrated(
+            rollout=past.plan.id,
+            at=at,
+            runs=self.runs,
+            rolled_back=self.rolled_back,
+            untested=self.untested,
+            bound=self.bound,
+            level=LEVEL,
+            alpha=spec.confidence.false_rollback,
+            pods=len(counted.pods),
+            canary_pods=past.canary,
+            history=len(counted.ends) * spec.interval,
+            window=past.looks * spec.interval,
+            seed=seed,
+        )
+
+
+def replay_once(past: Recording, seed: tuple[int, int]) -> Run:
+    """One replay of the production tick, looking at every tick. Same seed, same run."""
+    dice = np.random.default_rng(seed)
+    draw = next((d for d in (past.draw(dice) for _ in range(_DRAWS)) if d), None)
+    if draw is None:
+        return Run("untested", ("too few pods lived through a stretch of the past",))
+    router, clock = MemoryRouter(), VirtualClock()
+    world = Replay(past, draw, router, dice, clock.now())
+    controller = Controller(Ports(world, router, UnsealedJournal(), clock), "calibration")
+    (rollout,) = controller.start([past.plan], uncalibrated=True)
+    for _ in range(draw.looks):
+        controller.tick()
+        if _over(controller.states[rollout]):
+            break
+        clock.sleep(past.plan.spec.interval)
+    return _run(controller.states[rollout])
+
+
+def _over(state: State) -> bool:
+    return state.terminal or state.phase in {"paused", "promoting", "reverting"}
+
+
+def _run(state: State) -> Run:
+    reasons = state.last.reasons if state.last else ()
+    code = reasons[0].partition(":")[0] if reasons else ""
+    found: dict[str, Outcome] = {
+        "harmful": "rolled back",
+        "all-safe": "promoted",
+        "no-valid-test": "untested",
+        "blind-too-long": "untested",
+    }
+    return Run(found.get(code, "undecided"), reasons)
+
+
+@dataclass(frozen=True)
+class _Task:
+    past: Recording
+    seed: int
+    first: int
+    count: int
+
+    def carry_out(self) -> list[Run]:
+        """Every run has its own stream, the same on any number of processes."""
+        numbers = range(self.first, self.first + self.count)
+        return [replay_once(self.past, (self.seed, number)) for number in numbers]
+
+
+def calibrate(
+    past: Recording,
+    runs: int,
+    seed: int,
+    on_done: Callable[[int], None] = lambda _count: None,
+) -> Calibration:
+    """That many replays; `on_done` hears how many more are done."""
+    tasks = [
+        _Task(past, seed, first, min(_BATCH, runs - first)) for first in range(0, runs, _BATCH)
+    ]
+    outcomes: Counter[Outcome] = Counter()
+    reasons: Counter[str] = Counter()
+    with _carried_out(tasks, runs) as results:
+        for found in results:
+            outcomes.update(run.outcome for run in found)
+            told = (run.reasons for run in found if run.outcome in {"rolled back", "untested"})
+            reasons.update(reason for many in told for reason in many)
+            on_done(len(found))
+    return Calibration(dict(sorted(outcomes.items())), dict(sorted(reasons.items())))
+
+
+@contextmanager
+def _carried_out(tasks: list[_Task], runs: int) -> Iterator[Iterable[list[Run]]]:
+    """Results as they come; from several processes if that pays."""
+    workers = min(len(os.sched_getaffinity(0)), _CROWD)
+    if runs <= _ALONE or workers < 2:
+        yield (task.carry_out() for task in tasks)
+        return
+    # Spawned, not forked: a fork copies locks of threads that NumPy or a progress bar may hold.
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_leave_interrupts)
+    try:
+        futures = [pool.submit(_Task.carry_out, task) for task in tasks]
+        yield (future.result() for future in as_completed(futures))
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _leave_interrupts() -> None:
+    """Ctrl-C is for the process that shows the progress; it ends the others."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,0 +1,126 @@
+"""`surefoot calibrate`: how often would the engine have rolled back stable's own pods?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rollout.cli.quantities import SECONDS
+from rollout.errors import DONE, FAILED, InputError
+
+if TYPE_CHECKING:
+    from rollout.calibrate.draw import Recording
+    from rollout.plan.model import Plan
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  surefoot calibrate plan.yaml
+  surefoot calibrate plan.yaml --history 3d --runs 2000
+  surefoot calibrate plan.yaml --journal ./journal.db
+  surefoot calibrate plan.yaml --json | jq '.plans[0] | {rate, bound, holds}'
+
+\b
+The plan needs `pods: {label: ...}`. Some of stable's pods play the canary, at random stretches of
+their recorded past; the production controller decides at every look, and learns what it may from
+the other pods at other times. Nothing was rolled out then, so every rollback is a false one.
+Exit codes: 0 the upper bound is within the plan's falseRollback, 1 it is above, 2 bad input.""",
+)
+@click.argument("file", metavar="PLAN", type=click.Path(path_type=Path))
+@click.option(
+    "--history", type=SECONDS, help="How much of the past to read.  [default: the plan's]"
+)
+@click.option(
+    "--runs", type=click.IntRange(1), help="Replays.  [default: 10 / falseRollback, 200 to 2,000]"
+)
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
+@click.option("--journal", type=click.Path(path_type=Path), help="Record the outcome there.")
+@click.option("--json", "as_json", is_flag=True, help="{plans: [{plan, runs, rate, bound, ...}]}.")
+def calibrate(
+    file: Path,
+    history: float | None,
+    runs: int | None,
+    seed: int,
+    journal: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Replay PLAN on splits of stable's own pods: how often would it roll back nothing?"""
+    from rollout.cli.calibration import text
+    from rollout.plan.load import load_file
+
+    told = [
+        _calibrated(plan, history, runs, seed, journal, quiet=as_json) for plan in load_file(file)
+    ]
+    if as_json:
+        click.echo(json.dumps({"plans": told}, indent=2))
+    else:
+        for each in told:
+            click.echo(text(each))
+    raise SystemExit(DONE if all(each["holds"] for each in told) else FAILED)
+
+
+def _calibrated(
+    plan: Plan,
+    history: float | None,
+    runs: int | None,
+    seed: int,
+    journal: Path | None,
+    *,
+    quiet: bool,
+) -> dict[str, Any]:
+    from rollout import wire
+    from rollout.calibrate.runs import calibrate as carry_out
+    from rollout.cli.calibration import as_document, usual_runs
+
+    past = _read(plan, history)
+    count = runs or usual_runs(plan.spec.confidence.false_rollback)
+    with _progress(plan.name, count, quiet=quiet) as on_done:
+        found = carry_out(past, count, seed, on_done)
+    told = as_document(past, found, seed)
+    if journal is not None:
+        entry = wire.record(journal, found.fact(past, wire.SystemClock().now(), seed))
+        told["entry"] = entry.seq
+    return told
+
+
+def _read(plan: Plan, history: float | None) -> Recording:
+    """The past from the plan's Prometheus. Raises InputError where it cannot be replayed."""
+    from rollout import wire
+    from rollout.calibrate.draw import recorded
+    from rollout.ports import Ask
+
+    pods = plan.spec.pods
+    if pods is None:
+        raise InputError(
+            f"{plan.name} declares no pods: say by which label they are told apart, "
+            "`pods: {label: pod}`"
+        )
+    longer = pods.model_copy(update={"history": history or pods.history})
+    spec = plan.spec.model_copy(update={"pods": longer})
+    asked = plan.model_copy(update={"spec": spec})
+    past = wire.historian().history(Ask(plan.id, asked, {}), wire.SystemClock().now())
+    if past.problems:
+        words = dict.fromkeys(past.problems.values())
+        raise InputError(f"the past of {plan.name} cannot be read: {'; '.join(words)}")
+    return recorded(plan, past.pods)
+
+
+@contextmanager
+def _progress(name: str, total: int, *, quiet: bool) -> Iterator[Callable[[int], None]]:
+    """A bar on a terminal, nothing elsewhere."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (f"calibrating {name}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    shown = console.is_terminal and not quiet
+    with Progress(*columns, console=console, transient=True, disable=not shown) as progress:
+        task = progress.add_task(name, total=total)
+        yield lambda count: progress.advance(task, count)
