@@ -30,11 +30,7 @@ _R, _D = len(START), len(EVEN)
 
 
 class Counts(NamedTuple):
-    """One look's evidence of n rollouts, each (n, M); without new samples all zero.
-
-    Where all metrics count the same exposures, `e_c` and `e_s` may be (n, 1); if they have the same
-    ratio too, so may `Fleet.ratio`: one logarithm then serves them all.
-    """
+    """One look's evidence of n rollouts, each (n, M); without new samples all zero."""
 
     e_c: Array
     e_s: Array
@@ -51,7 +47,7 @@ class Fleet:
     that a rollout does not have has the importance 0.
     """
 
-    ratio: Array  # (N, M), or (N, 1)
+    ratio: Array  # (N, M)
     absolute: Array  # (N, M)
     log_share: Array  # (N, M): of the mean, the crash watches' part taken off
     log_watched: Array  # (N, M): each crash watch's part of the mean
@@ -184,9 +180,7 @@ def _inform(fleet: Fleet, place: Rows, e_c: Array) -> None:
     exposures, bad = fleet.past[:, place]
     fresh &= exposures >= ENOUGH
     share = (bad[fresh] + 1) / (exposures[fresh] + 1)
-    ratio, absolute = (
-        np.broadcast_to(x[place], fresh.shape)[fresh] for x in (fleet.ratio, fleet.absolute)
-    )
+    ratio, absolute = (margin[place][fresh] for margin in (fleet.ratio, fleet.absolute))
     capital = fleet.safe[:, place]
     capital[:, fresh] = np.log(safety.prior(share, share, ratio, absolute)).T
     fleet.safe[:, place] = capital

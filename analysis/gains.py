@@ -35,14 +35,13 @@ def harm_gain(
     `out` x_c log k - (x_c + x_s) log v - allowed (k-1) / ((1+u) v) for each point k; `spare` is
     scratch of the same size. As in `safe_gain`, off by at most 1e-15 per bad unit.
     """
-    lean = _within(spare, odds)
-    np.multiply(_LIFT, odds / (1 + odds), out=lean)
+    lean = np.multiply(_LIFT, odds / (1 + odds), out=spare)
     lean += 1
     np.multiply(_LIFT, allowed / (1 + odds), out=out)
     out /= lean
     np.log(lean, out=lean)
-    np.multiply(lean, x_c + x_s, out=spare)
-    out += spare
+    lean *= x_c + x_s
+    out += lean
     np.subtract(np.multiply(_LOG, x_c, out=spare), out, out=out)
 
 
@@ -53,11 +52,10 @@ def safe_gain(
 
     Into `out`: x_c log(1-l) + x_s log(1 + l u) + l allowed for each level l.
     """
-    lean = _within(out, odds)
-    np.multiply(_LEVEL, odds, out=lean)
-    lean += 1
-    np.log(lean, out=lean)
-    np.multiply(lean, x_s, out=out)
+    np.multiply(_LEVEL, odds, out=out)
+    out += 1
+    np.log(out, out=out)
+    out *= x_s
     out += np.multiply(_LOSS, x_c, out=spare)
     out += np.multiply(_LEVEL, allowed, out=spare)
 
@@ -95,9 +93,3 @@ def log_sum(logs: Array) -> Array:
     total: Array = np.log(logs.sum(axis=0))
     total += top
     return total
-
-
-def _within(scratch: Array, odds: Array) -> Array:
-    """Room for one logarithm per point and odds: fewer where metrics share their exposures."""
-    shape = (len(scratch), *odds.shape)
-    return scratch if scratch.shape == shape else np.empty(shape)

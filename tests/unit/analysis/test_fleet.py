@@ -1,4 +1,4 @@
-"""What only a fleet has: blocks, places, metrics that are not there, shared exposures."""
+"""What only a fleet has: blocks, places, metrics that are not there."""
 
 import numpy as np
 import pytest
@@ -19,10 +19,10 @@ def begun(n, m=3, ratio=1.25, absolute=0.002, importance=1.0):
     return fleets.start(ratios, absolutes, weights, np.full(n, 0.01), np.full(n, 0.05))
 
 
-def traffic(n, m=3, p_c=0.02, *, seed=1, width=None):
+def traffic(n, m=3, p_c=0.02, *, seed=1):
     dice = np.random.default_rng(seed)
-    e_c, e_s = (dice.poisson(mean, (n, width or m)) for mean in (60, 540))
-    bad = (dice.binomial(e + np.zeros((n, m), int), p) for e, p in ((e_c, p_c), (e_s, 0.02)))
+    e_c, e_s = (dice.poisson(mean, (n, m)) for mean in (60, 540))
+    bad = (dice.binomial(e, p) for e, p in ((e_c, p_c), (e_s, 0.02)))
     return Counts(*(np.asarray(v, dtype=float) for v in (e_c, e_s, *bad)))
 
 
@@ -65,20 +65,6 @@ def test_no_place_is_no_work():
     fleets.look(fleet, traffic(0), nobody)
     assert_same(fleet, begun(4))
     assert fleets.judge(fleet, nobody).kinds.shape == (0, 3)
-
-
-def test_metrics_that_share_exposures_may_share_their_odds():
-    shared = traffic(20, width=1)
-    wide = Counts(*(np.broadcast_to(each, (20, 3)) for each in shared))
-    one, other = begun(20), begun(20)
-    lean = fleets.start(
-        np.full((20, 1), 1.25), one.absolute, np.ones((20, 3)), np.full(20, 0.01), np.full(20, 0.05)
-    )
-    for fleet, counts in ((one, shared), (other, wide), (lean, shared)):
-        for step in (fleets.learn, fleets.watch, fleets.look):
-            step(fleet, counts)
-    assert_same(one, other, rtol=1e-13)
-    assert_same(lean, other, rtol=1e-13)
 
 
 def test_a_metric_that_a_rollout_does_not_have_neither_weighs_nor_keeps_it_from_safe():

@@ -1,0 +1,291 @@
+"""What a tick costs: the analysis of 10,000 rollouts x 5 rates, and a whole tick by fleet size.
+
+The first part times `analysis.fleet` (a look and its verdicts) on one core, next to two plain NumPy
+passes over a capital array of its size, 18 points x 10,000 x 5: one multiply-add, and one log1p.
+Every metric of every due rollout has new samples on both arms, nearly all with bad units: the worst
+case. The second part runs `rollout.tick.Controller` on in-memory ports, in fleets of 100 and 1,000
+(`--full`: 5,000) rollouts of which 20 are due at every tick: a tick shall not grow with the fleet.
+
+Times are the process's CPU time, all threads together (NumPy's passes use one); the sides take
+turns, and figures are medians over rounds (ratios: of each round's ratio), so that a busy machine
+disturbs all sides alike. Exits 1 where a bar is missed: 10 ms for all due, 1.5 times the smallest
+fleet's tick for the largest's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from analysis import distribution, fleet, gains, guard, safety, sequential
+from analysis.counters import Arm, Series
+from analysis.evidence import Evidence
+from analysis.shape import ShapeRule
+from analysis.verdict import Guarded, judge
+from rollout.journal.memory import MemoryJournal
+from rollout.plan.model import Plan
+from rollout.ports import Answer, Ask
+from rollout.simulate import LATENCY_EDGES, MemoryRouter, VirtualClock
+from rollout.tick import Controller, Ports
+
+ROLLOUTS, METRICS, DUE = 10_000, 5, 20
+LIMIT_MS = 10.0
+LIMIT_GROWTH = 1.5
+
+Times = dict[str, list[float]]
+
+
+def timed(rounds: int, sides: Mapping[str, Callable[[], object]]) -> Times:
+    """Milliseconds of each side in every round; the sides take turns."""
+    times: Times = {name: [] for name in sides}
+    for _ in range(rounds):
+        for name, side in sides.items():
+            begun = time.process_time()
+            side()
+            times[name].append((time.process_time() - begun) * 1e3)
+    return times
+
+
+def ratio(times: Times, one: str, other: str) -> float:
+    """Median over rounds of one side's time to another's."""
+    return statistics.median(a / b for a, b in zip(times[one], times[other], strict=True))
+
+
+def new_fleet(n: int) -> fleet.Fleet:
+    """Rollouts of five rates, all with margins of both kinds."""
+    full = np.ones((n, METRICS))
+    return fleet.start(1.25 * full, 0.002 * full, full, np.full(n, 0.01), np.full(n, 0.05))
+
+
+def looked(many: fleet.Fleet, counts: fleet.Counts, rows: fleet.Rows) -> fleet.Judged:
+    """One look and its verdicts."""
+    fleet.look(many, counts, rows)
+    return fleet.judge(many, rows)
+
+
+def look_counts(dice: np.random.Generator, n: int, requests: float, bad: float) -> fleet.Counts:
+    """One look: 10 % of the requests on the canary, as bad as stable."""
+    e_c, e_s = (dice.poisson(requests * part, (n, METRICS)) for part in (0.1, 0.9))
+    x_c, x_s = (dice.binomial(e, bad) for e in (e_c, e_s))
+    return fleet.Counts(*(np.asarray(v, dtype=np.float64) for v in (e_c, e_s, x_c, x_s)))
+
+
+def analysis(rounds: int, seed: int) -> dict[str, Any]:
+    """A look at the whole fleet and at 1 % of it, against plain passes over the same array."""
+    dice = np.random.default_rng(seed)
+    everyone, few = new_fleet(ROLLOUTS), np.sort(dice.choice(ROLLOUTS, ROLLOUTS // 100, False))
+    counts = look_counts(dice, ROLLOUTS, 600, 0.02)
+    part = fleet.Counts(*(each[few] for each in counts))
+    fleet.learn(everyone, counts)
+    capital = dice.random((sequential.POINTS.size + safety.LEVELS.size, ROLLOUTS, METRICS))
+    out = np.empty_like(capital)
+
+    def pass_over() -> None:
+        np.multiply(capital, 1.5, out=out)
+        np.add(out, capital, out=out)
+
+    sides = {
+        "pass": pass_over,
+        "log1p": lambda: np.log1p(capital, out=out),
+        "all": lambda: looked(everyone, counts, fleet.ALL),
+        "few": lambda: looked(everyone, part, few),
+    }
+    timed(3, sides)
+    times = timed(rounds, sides)
+    found: dict[str, Any] = {f"{name}_ms": statistics.median(each) for name, each in times.items()}
+    found |= {f"{name}_best_ms": min(each) for name, each in times.items()}
+    for name in ("all", "few"):
+        found |= {f"{name}/{plain}": ratio(times, name, plain) for plain in ("pass", "log1p")}
+    return found
+
+
+def one_by_one(rounds: int, seed: int) -> dict[str, Any]:
+    """Microseconds that the frozen per-rollout path spends on one look of five rates."""
+    counts = look_counts(np.random.default_rng(seed), 1, 600, 0.02)
+    e_c, e_s, x_c, x_s = (each[0].astype(int).tolist() for each in counts)
+    evidence = [Evidence((a, x), (b, y)) for a, b, x, y in zip(e_c, e_s, x_c, x_s, strict=True)]
+    rule = guard.RateRule(1.25, 0.002)
+    capital = guard.learn(rule, guard.start(rule), evidence[0])
+
+    def folded() -> list[guard.Capital]:
+        return [guard.look(rule, capital, each) for each in evidence]
+
+    guards = {str(i): Guarded(rule, each, 1.0) for i, each in enumerate(folded())}
+    times = timed(rounds, {"look": folded, "judge": lambda: judge(guards, 0.01, 0.05)})
+    return {f"{name}_us": statistics.median(each) * 1e3 for name, each in times.items()}
+
+
+def histograms(rounds: int, seed: int) -> dict[str, Any]:
+    """One latency histogram of 43 buckets per rollout, on a tenth of the fleet."""
+    dice, n = np.random.default_rng(seed), ROLLOUTS // 10
+    rule, edges = ShapeRule(0.1, relative=True, worse="high"), (*LATENCY_EDGES, float("inf"))
+    cuts = distribution.boundaries(edges, "high", relative=True)
+    shares = np.exp(-(((np.arange(len(edges)) - 15) / 5) ** 2) / 2)
+    shares /= shares.sum()
+    past, canary, stable = (dice.multinomial(size, shares, n) for size in (10_000, 60, 540))
+    q_s = distribution.smoothed(past)
+    times = timed(
+        rounds,
+        {
+            "look": lambda: gains.shape_gain(rule, cuts, past, canary, stable),
+            "alternatives": lambda: distribution.worse_latencies(q_s),
+        },
+    )
+    return {
+        f"{name}_us_per_histogram": statistics.median(each) * 1e3 / n
+        for name, each in times.items()
+    }
+
+
+class Counters:
+    """An observer whose answers cost next to nothing: one new sample per series and look."""
+
+    def observe(self, asks: Sequence[Ask], now: float) -> Mapping[str, Answer]:
+        """See rollout.ports.Observer."""
+        return {ask.rollout: Answer(series=self._series(ask, now)) for ask in asks}
+
+    def _series(self, ask: Ask, now: float) -> dict[str, tuple[Series, ...]]:
+        good, bad = round((now - 1.8e9) * 10), round((now - 1.8e9) / 10)
+        arms: tuple[tuple[Arm, int], ...] = (("canary", 1), ("stable", 9))
+        both = tuple(
+            Series(part, arm, ((now, (float(units * share),)),), bad=part == "bad")
+            for arm, share in arms
+            for part, units in (("good", good), ("bad", bad))
+        )
+        return {guardrail.name: both for guardrail in ask.plan.spec.guardrails}
+
+
+def plan(number: int, interval: str) -> Plan:
+    """One of many like it: five rates, a first step that never ends."""
+    margin = {"absolute": "1%"}
+    spec = {
+        "service": f"service-{number}",
+        "stable": {"version": "v1"},
+        "canary": {"version": "v2"},
+        "route": {"envoy": {"file": "rds.json", "admin": "http://127.0.0.1:1"}},
+        "ramp": {"steps": ["10%"], "bake": "30d"},
+        "guardrails": [
+            {"name": f"errors-{i}", "template": "envoy/errors", "margin": margin}
+            for i in range(METRICS)
+        ],
+        "prometheus": {"scrape": "1s"},
+        "interval": interval,
+        "warmup": "1s",
+        "deadline": "60d",
+    }
+    head = {"apiVersion": "surefoot.dev/v1alpha1", "kind": "RolloutPlan"}
+    return Plan.model_validate({**head, "metadata": {"name": f"plan-{number}"}, "spec": spec})
+
+
+class Live:
+    """A controller with a fleet of which `DUE` rollouts are due every second, the others not."""
+
+    def __init__(self, size: int) -> None:
+        self.clock = VirtualClock()
+        ports = Ports(Counters(), MemoryRouter(), MemoryJournal(), self.clock)
+        self.controller = Controller(ports, "benchmark")
+        plans = [plan(i, "1s" if i < DUE else "10d") for i in range(size)]
+        begun = time.process_time()
+        self.controller.start(plans)
+        self.start_ms = (time.process_time() - begun) * 1e3 / size
+        for _ in range(10):
+            self.tick()
+
+    def tick(self) -> None:
+        """One production tick, one second after the last."""
+        self.clock.sleep(1.0)
+        self.controller.tick()
+
+
+def ticks(sizes: Sequence[int], rounds: int) -> list[dict[str, Any]]:
+    """A tick's milliseconds by size of the fleet, with the same number of rollouts due."""
+    fleets = {str(size): Live(size) for size in sizes}
+    for size, live in fleets.items():
+        assert len(live.controller.active) == int(size)
+    times = timed(rounds, {name: live.tick for name, live in fleets.items()})
+    return [
+        {
+            "rollouts": int(name),
+            "tick_ms": statistics.median(each),
+            "us_per_look": statistics.median(each) * 1e3 / DUE,
+            "to_smallest": ratio(times, name, str(sizes[0])),
+            "start_ms_per_plan": fleets[name].start_ms,
+        }
+        for name, each in times.items()
+    ]
+
+
+def report(found: Mapping[str, Any]) -> None:
+    """The tables."""
+    speed = found["analysis"]
+    print(f"{ROLLOUTS} x {METRICS} rates x 18 points     ms   best   to a pass   to log1p")
+    names = {
+        "all": "all due, every metric",
+        "few": "1 % due",
+    }
+    for name, words in names.items():
+        print(
+            f"  {words:<28} {speed[f'{name}_ms']:>6.2f} {speed[f'{name}_best_ms']:>6.2f}"
+            f" {speed[f'{name}/pass']:>11.2f} {speed[f'{name}/log1p']:>10.2f}"
+        )
+    for name, words in {"pass": "one multiply-add pass", "log1p": "one log1p pass"}.items():
+        print(f"  {words:<28} {speed[f'{name}_ms']:>6.2f} {speed[f'{name}_best_ms']:>6.2f}")
+    alone, shape = found["one_by_one"], found["histograms"]
+    print(
+        f"\none rollout alone: {alone['look_us']:.0f} us to fold five rates, "
+        f"{alone['judge_us']:.0f} us to judge them with readouts\n"
+        f"one latency histogram in a batch: {shape['look_us_per_histogram']:.0f} us, of which "
+        f"{shape['alternatives_us_per_histogram']:.0f} us make its alternatives\n"
+        f"\nproduction tick, {DUE} rollouts due   ms   us per look   to smallest   ms to start one"
+    )
+    for row in found["ticks"]:
+        print(
+            f"  {row['rollouts']:>6} rollouts {row['tick_ms']:>18.1f} {row['us_per_look']:>13.0f}"
+            f" {row['to_smallest']:>13.2f} {row['start_ms_per_plan']:>17.2f}"
+        )
+
+
+def missed(found: Mapping[str, Any]) -> list[str]:
+    """The bars that were missed, in words."""
+    took, growth = found["analysis"]["all_ms"], found["ticks"][-1]["to_smallest"]
+    said = []
+    if took > LIMIT_MS:
+        said.append(f"the analysis of the whole fleet took {took:.1f} ms, {LIMIT_MS:.0f} allowed")
+    if growth > LIMIT_GROWTH:
+        said.append(f"a tick of the largest fleet costs {growth:.2f} times the smallest's")
+    return said
+
+
+def main() -> int:
+    """Exit code 1 where a bar is missed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--full", action="store_true", help="more rounds, and 5,000 rollouts")
+    parser.add_argument("--json", type=Path, help="write the results here too")
+    parser.add_argument("--seed", type=int, default=1, help="of the counts; times hardly depend")
+    options = parser.parse_args()
+    rounds = 200 if options.full else 40
+    found = {
+        "seed": options.seed,
+        "numpy": np.__version__,
+        "analysis": analysis(rounds, options.seed),
+        "one_by_one": one_by_one(10 * rounds, options.seed),
+        "histograms": histograms(rounds // 10, options.seed),
+        "ticks": ticks((100, 1000, 5000) if options.full else (100, 1000), rounds),
+    }
+    report(found)
+    if options.json:
+        options.json.write_text(json.dumps(found, indent=2) + "\n")
+    failures = missed(found)
+    print(*(f"MISSED: {failure}" for failure in failures), sep="\n")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
