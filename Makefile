@@ -10,13 +10,15 @@ BENCHMARKS = $(wildcard benchmarks/[a-z]*.py)
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(READY)  ## install what everything else needs (.venv, Debian packages); done once
+setup: $(READY)  ## install what everything else needs (.venv, Debian packages, kube-apiserver); once
+	@.ci/kube-apiserver
 	@echo "everything is in place"
 
 demo: $(READY)  ## a good version promoted, a bad one rolled back, on real traffic; DEMO_ARGS="--bad crash"
 	@$(BIN)/surefoot demo $(DEMO_ARGS)
 
 test: lint  ## every check and every test, live servers included, with branch coverage
+	@.ci/kube-apiserver
 	@$(BIN)/python -m pytest --cov --cov-report=term --session-timeout=900 $(TEST_ARGS)
 
 check: lint  ## what CI runs, except the tests that start real servers
@@ -44,5 +46,5 @@ record: $(READY)  ## record the notebooks' journal anew, after a change of the s
 clean:  ## remove the virtual environment and every cache
 	@rm -rf .venv .coverage .hypothesis .import_linter_cache .mypy_cache .ruff_cache
 
-$(READY): pyproject.toml .ci/setup
+$(READY): pyproject.toml .ci/setup .ci/debian
 	@.ci/setup && touch $@

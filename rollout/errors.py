@@ -15,7 +15,7 @@ class SurefootError(Exception):
 
 @dataclass(frozen=True, order=True)
 class Mistake:
-    """One mistake in a plan file, printed as `file:line:col code message`; line and column from 1."""
+    """One mistake in a plan file, printed as `file:line:col code message`, counted from 1."""
 
     file: str
     line: int
@@ -63,3 +63,11 @@ class RouteError(SurefootError):
 
 class ObserveError(SurefootError):
     """Prometheus could not be asked or its answer could not be used."""
+
+
+class ClusterError(SurefootError):
+    """The Kubernetes API server did not answer (status 0) or refused; the message says why."""
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        self.status = status
+        super().__init__(message)

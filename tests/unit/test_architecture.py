@@ -51,6 +51,9 @@ VIOLATIONS = [
     ("wire", "rollout.journal.replay", "import rollout.journal.store"),
     ("wire", "rollout.cli", "import rollout.observe.prometheus"),
     ("wire", "rollout.demo", "import rollout.route.proxy"),
+    ("wire", "rollout.operate", "import rollout.cluster.informer"),
+    ("direction", "rollout.cluster.kinds", "import rollout.route"),
+    ("operate", "rollout.operate.status", "import time"),
 ]
 
 

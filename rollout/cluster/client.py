@@ -1,0 +1,105 @@
+"""The door to the Kubernetes client: objects read and patched, each call bounded in time."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from typing import Any
+
+import kubernetes.config
+from kubernetes import client
+from kubernetes.client.exceptions import ApiException
+from urllib3.exceptions import HTTPError
+
+from rollout.cluster.kinds import Json, Kind
+from rollout.errors import ClusterError, InputError
+
+_CONFIG: Any = kubernetes.config  # without types
+_TIMEOUT = (2.0, 5.0)  # seconds to connect, and between two pieces of an answer
+
+
+class Cluster:
+    """One API server through one connection pool. Every method raises ClusterError."""
+
+    def __init__(self, api: client.ApiClient) -> None:
+        self.api = api
+        # Any: the generated signatures are longer than what they say of a custom resource.
+        self._objects: Any = client.CustomObjectsApi(api)
+        self._core: Any = client.CoreV1Api(api)
+
+    def get(self, kind: Kind, namespace: str, name: str) -> Json:
+        """The object as the API server holds it."""
+        return self._ask(self._objects.get_namespaced_custom_object, *_path(kind, namespace, name))
+
+    def patch(self, kind: Kind, namespace: str, name: str, body: Json) -> Json:
+        """The object after a merge patch: null removes a key, a list is replaced as a whole.
+
+        `metadata.resourceVersion` in the patch makes it conditional: 409 when it is another one.
+        """
+        call = self._objects.patch_namespaced_custom_object
+        return self._ask(call, *_path(kind, namespace, name), body)
+
+    def patch_status(self, kind: Kind, namespace: str, name: str, body: Json) -> Json:
+        """The object after a merge patch of its status; the rest of the patch is no more than a
+        condition: `metadata.uid`, `metadata.resourceVersion`.
+        """
+        call = self._objects.patch_namespaced_custom_object_status
+        return self._ask(call, *_path(kind, namespace, name), body)
+
+    def tell(self, event: Json) -> None:
+        """Create an Event; one of that name that is there already was told before."""
+        try:
+            self._ask(
+                self._core.create_namespaced_event,
+                event["metadata"]["namespace"],
+                event,
+                _preload_content=False,  # its model refuses nothing that matters to us
+            )
+        except ClusterError as error:
+            if error.status != 409:
+                raise
+
+    def _ask(self, call: Callable[..., Any], *arguments: Any, **options: Any) -> Json:
+        try:
+            answer: Json = call(*arguments, _request_timeout=_TIMEOUT, **options)
+        except ApiException as error:
+            raise refusal(error) from None
+        except (HTTPError, OSError) as error:
+            raise ClusterError(f"the API server does not answer: {_why(error)}") from None
+        return answer
+
+
+def _path(kind: Kind, namespace: str, name: str) -> tuple[str, ...]:
+    return kind.group, kind.version, namespace, kind.plural, name
+
+
+def connect(context: str | None = None) -> Cluster:
+    """The cluster of the pod that we run in, else of the kubeconfig. Raises InputError."""
+    settings, config = client.Configuration(), _CONFIG
+    try:
+        if "KUBERNETES_SERVICE_HOST" in os.environ and "KUBECONFIG" not in os.environ:
+            config.load_incluster_config(client_configuration=settings)
+        else:
+            config.load_kube_config(context=context, client_configuration=settings)
+    except (kubernetes.config.ConfigException, OSError) as error:
+        raise InputError(f"no cluster: {error}") from None
+    settings.retries = False  # urllib3 would try four times at once; we try again when it is due
+    return Cluster(client.ApiClient(settings))
+
+
+def refusal(error: ApiException) -> ClusterError:
+    """What the API server itself said, in its own words."""
+    try:
+        said = str(json.loads(error.body or "")["message"])
+    except (TypeError, ValueError, KeyError):
+        said = str(error.reason)
+    return ClusterError(f"the API server said {error.status}: {said}", error.status or 0)
+
+
+def _why(error: Exception) -> str:
+    """The innermost reason, which urllib3 wraps several times."""
+    reason: Any = error
+    while getattr(reason, "reason", None) or reason.__cause__:
+        reason = getattr(reason, "reason", None) or reason.__cause__
+    return getattr(reason, "strerror", None) or str(reason) or type(reason).__name__

@@ -1,0 +1,27 @@
+"""The kinds of objects that Surefoot reads or writes in a cluster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from rollout.plan import crd
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of custom resource, as the API server's paths name it."""
+
+    group: str
+    version: str
+    plural: str
+    name: str
+
+    @property
+    def api_version(self) -> str:
+        return f"{self.group}/{self.version}"
+
+
+ROLLOUT_PLAN = Kind(crd.GROUP, crd.VERSION, crd.PLURAL, crd.KIND)

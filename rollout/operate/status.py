@@ -1,0 +1,86 @@
+"""What a resource shows of its rollout: its status, made of the state and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from rollout.decide.facts import Decided
+from rollout.decide.state import State
+from rollout.decide.step import View, view
+from rollout.operate.conditions import Reading, dated, of_reading, of_rollout, utc
+from rollout.plan.status import Decision, GuardrailStatus, Sealed, Status, Verdict
+from rollout.ports import Entry
+
+Json = dict[str, Any]
+
+_WORST: tuple[Verdict, ...] = ("harmful", "blind", "undecided", "safe")
+
+
+def without_rollout(resource: Json, reading: Reading, now: float) -> Json:
+    """The status of a plan of which nothing was ever started."""
+    generation = resource["metadata"].get("generation", 0)
+    before = _conditions(resource)
+    return Status.model_validate(
+        {
+            "observedGeneration": generation,
+            "phase": "refused",
+            "conditions": dated(of_reading(reading), before, generation, now),
+        }
+    ).document()
+
+
+@dataclass(frozen=True)
+class Story:
+    """A rollout as the journal tells it: its state, its newest entry, observations aside, and its
+    newest decision's.
+    """
+
+    rollout: str
+    state: State
+    newest: Entry
+    decided: Entry | None = None
+
+
+def with_rollout(resource: Json, reading: Reading, story: Story, now: float) -> Json:
+    """The status of a plan with a rollout, as it is at `now`; an ended one's, at its last look."""
+    state = story.state
+    generation = resource["metadata"].get("generation", 0)
+    seen = view(state, state.looked_at or now if state.terminal else now)
+    holds = [*of_reading(reading), *of_rollout(state, seen)]
+    guardrails = _guardrails(seen)
+    made = Status.model_validate(
+        {
+            "observedGeneration": generation,
+            "rollout": story.rollout,
+            "phase": state.phase,
+            "weight": _share(state.split.share),
+            "wanted": _share(state.wanted.share),
+            "verdict": min((each.verdict for each in guardrails), key=_WORST.index),
+            "guardrails": guardrails,
+            "decision": _decision(story.decided),
+            "journal": Sealed(entry=story.newest.seq, hash=story.newest.hash),
+            "conditions": dated(holds, _conditions(resource), generation, now),
+        }
+    )
+    return made.document()
+
+
+def _conditions(resource: Json) -> list[Json]:
+    return list((resource.get("status") or {}).get("conditions") or [])
+
+
+def _guardrails(seen: View) -> list[GuardrailStatus]:
+    verdicts = seen.judgement.verdicts.items()
+    return [GuardrailStatus(name=n, verdict=v.kind, reason=v.reason or "") for n, v in verdicts]
+
+
+def _decision(entry: Entry | None) -> Decision | None:
+    if entry is None or not isinstance(entry.fact, Decided):
+        return None
+    fact = entry.fact
+    return Decision(id=entry.seq, at=utc(fact.at), action=fact.action, sentence=fact.sentence)
+
+
+def _share(share: float) -> str:
+    return f"{share * 100:.4g}%"

@@ -1,0 +1,147 @@
+"""The plan as a Kubernetes custom resource: its definition, made from the models.
+
+A structural schema (apiextensions/v1) is less than JSON Schema: no references, no `const`, no types
+inside `oneOf`, bounds as in draft 4. What it cannot say is left to the controller, as conditions.
+No default is written, so that the API server never changes a user's document.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import yaml
+
+from rollout.plan.model import Plan
+from rollout.plan.status import COLUMNS, Status
+from rollout.plan.templates import TEMPLATES
+
+GROUP, VERSION, PLURAL, KIND = "surefoot.dev", "v1alpha1", "rolloutplans", "RolloutPlan"
+
+Json = dict[str, Any]
+
+_BOUNDS = ("minimum", "maximum")
+_KEPT = ("description", "type", "format", "pattern", "enum", "minLength", "minItems", *_BOUNDS)
+
+
+def definition() -> Json:
+    """The CustomResourceDefinition, as plain data."""
+    names = {"kind": KIND, "listKind": f"{KIND}List", "plural": PLURAL, "singular": KIND.lower()}
+    version = {
+        "name": VERSION,
+        "served": True,
+        "storage": True,
+        "schema": {"openAPIV3Schema": _document()},
+        "subresources": {"status": {}},
+        "additionalPrinterColumns": COLUMNS,
+    }
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{PLURAL}.{GROUP}"},
+        "spec": {
+            "group": GROUP,
+            "names": names | {"shortNames": ["plan", "plans"], "categories": ["all"]},
+            "scope": "Namespaced",
+            "versions": [version],
+        },
+    }
+
+
+def definition_text() -> str:
+    """The definition as it is printed and kept in `manifests/crd.yaml`."""
+    head = "# Made by `surefoot schema --crd` from the plan's models; not for editing.\n"
+    return head + yaml.safe_dump(definition(), sort_keys=False, width=100, allow_unicode=True)
+
+
+def _document() -> Json:
+    """A whole plan: its name and spec as in a file, and the status that only we write."""
+    schema = Plan.model_json_schema()
+    document = structural(schema, schema["$defs"])
+    name = document["properties"]["metadata"]["properties"]["name"]
+    document["properties"]["metadata"] = {"type": "object", "properties": {"name": name}}
+    document["properties"]["status"] = _status()
+    document["required"] = ["spec"]
+    return document
+
+
+def _status() -> Json:
+    schema = Status.model_json_schema()
+    made = structural(schema, schema["$defs"])
+    keyed = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}
+    made["properties"]["conditions"] |= keyed
+    return made
+
+
+def structural(schema: Mapping[str, Any], refs: Mapping[str, Any]) -> Json:
+    """A JSON Schema of pydantic as a structural one. Raises ValueError for what has no place."""
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        made = structural(refs[name], refs) | _plain(schema)
+        return made | _RULES.get(name, dict)()
+    branches = schema.get("anyOf") or schema.get("oneOf")
+    if branches:
+        return _plain(schema) | _choice(branches, refs)
+    made = _plain(schema)
+    if "properties" in schema:
+        fields = schema["properties"].items()
+        made["properties"] = {key: structural(field, refs) for key, field in fields}
+        made |= {"required": list(schema["required"])} if schema.get("required") else {}
+    if "items" in schema:
+        made["items"] = structural(schema["items"], refs)
+    if "type" not in made:
+        raise ValueError(f"no structural schema says {schema}")
+    return made
+
+
+def _plain(schema: Mapping[str, Any]) -> Json:
+    """The keywords that are the same, `const` and the bounds in their older spelling."""
+    made = {key: schema[key] for key in _KEPT if key in schema}
+    if "const" in schema:
+        made["enum"] = [schema["const"]]
+    for bound in _BOUNDS:
+        exclusive = f"exclusive{bound.capitalize()}"
+        if exclusive in schema:
+            made |= {bound: schema[exclusive], exclusive: True}
+    return made
+
+
+def _choice(branches: list[Json], refs: Mapping[str, Any]) -> Json:
+    """One of several: nothing or a value, a percentage or a number, one ramp or the other."""
+    some = [branch for branch in branches if branch.get("type") != "null"]
+    if len(some) == 1:
+        return structural(some[0], refs) | {"nullable": True}
+    if {branch.get("type") for branch in some} == {"string", "number"}:
+        nullable = {"nullable": True} if len(some) < len(branches) else {}
+        text = next(branch for branch in some if branch["type"] == "string")
+        return nullable | {"x-kubernetes-preserve-unknown-fields": True, "pattern": text["pattern"]}
+    return _either([structural(branch, refs) for branch in some])
+
+
+def _either(kinds: list[Json]) -> Json:
+    """Objects of several kinds as one object: all fields known, one kind's required ones there."""
+    common = set.intersection(*(set(kind["required"]) for kind in kinds))
+    fields = {key: field for kind in kinds for key, field in kind["properties"].items()}
+    own = [[key for key in kind["required"] if key not in common] for kind in kinds]
+    return {
+        "type": "object",
+        "properties": fields,
+        "required": sorted(common),
+        "oneOf": [
+            {"required": mine, "not": {"anyOf": [{"required": [key]} for key in theirs]}}
+            for mine, theirs in zip(own, reversed(own), strict=True)
+        ],
+    }
+
+
+def _guardrail() -> Json:
+    """A template decides which of margin and tolerance is due."""
+    return {"oneOf": [_takes("rate", "margin"), _takes("shape", "tolerance")]}
+
+
+def _takes(kind: str, key: str) -> Json:
+    names = sorted(name for name, template in TEMPLATES.items() if template.kind == kind)
+    return {"properties": {"template": {"enum": names}}, "required": [key]}
+
+
+_RULES: dict[str, Callable[[], Json]] = {"Guardrail": _guardrail}

@@ -1,0 +1,80 @@
+"""The custom resource's definition: what is kept in the repository, and what is structural."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rollout.plan.crd import definition, definition_text, structural
+from rollout.plan.schema import schema
+from rollout.plan.status import Status
+
+ROOT = Path(__file__).parents[3]
+MANIFEST = ROOT / "manifests" / "crd.yaml"
+ANYTHING = "x-kubernetes-preserve-unknown-fields"
+
+
+def document() -> dict[str, Any]:
+    (version,) = definition()["spec"]["versions"]
+    return dict(version["schema"]["openAPIV3Schema"])
+
+
+def nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Every place of a structural schema where a value may stand."""
+    yield node
+    for inner in (*node.get("properties", {}).values(), *filter(None, [node.get("items")])):
+        yield from nodes(inner)
+
+
+def properties(node: object) -> set[str]:
+    if isinstance(node, list):
+        return set().union(*map(properties, node))
+    if not isinstance(node, dict):
+        return set()
+    named = set(node.get("properties", {})) if isinstance(node.get("properties"), dict) else set()
+    return named.union(*map(properties, node.values()))
+
+
+def test_the_manifest_is_what_the_models_say():
+    assert MANIFEST.read_text() == definition_text(), "surefoot schema --crd > manifests/crd.yaml"
+
+
+def test_every_place_has_a_type_or_takes_two():
+    assert all("type" in node or node.get(ANYTHING) for node in nodes(document()))
+
+
+@pytest.mark.parametrize("keyword", ["$ref", "const", "default", "additionalProperties", "$defs"])
+def test_nothing_that_an_api_server_refuses_or_acts_upon(keyword):
+    assert all(keyword not in node for node in nodes(document()))
+
+
+def test_bounds_are_those_of_draft_4():
+    importance = document()["properties"]["spec"]["properties"]["guardrails"]["items"]
+    bounds = importance["properties"]["importance"]
+    assert (bounds["minimum"], bounds["exclusiveMinimum"], bounds["maximum"]) == (0, True, 100)
+
+
+def test_every_field_of_a_plan_is_there():
+    assert properties(schema()) - {"namespace"} <= properties(document())
+
+
+def test_only_name_is_said_of_metadata():
+    assert [*document()["properties"]["metadata"]["properties"]] == ["name"]
+
+
+def test_columns_show_what_a_status_has():
+    fields = {field.alias for field in Status.model_fields.values()}
+    (version,) = definition()["spec"]["versions"]
+    paths = [column["jsonPath"] for column in version["additionalPrinterColumns"]]
+    shown = {re.split(r"[.\[]", path)[2] for path in paths if path.startswith(".status.")}
+    assert shown <= fields
+    assert len(shown) > 4
+
+
+def test_what_has_no_type_is_refused():
+    with pytest.raises(ValueError, match="no structural schema"):
+        structural({"description": "anything at all"}, {})
