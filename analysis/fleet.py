@@ -1,4 +1,7 @@
-"""The rates of a whole fleet at once: the guard's formulas on rollouts x metrics x points."""
+"""The rates of a whole fleet at once: the guard's formulas on rollouts x metrics x points.
+
+For rules without dispersion. `guard` and `verdict` define what is right; a law holds this to them.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ Array = NDArray[np.float64]
 Rows = NDArray[np.intp] | slice
 
 ALL = slice(None)
-"""Every rollout of the fleet."""
+"""Every rollout of the fleet; a slice of rows has no step."""
 
 KINDS = ("undecided", "safe", "harmful", "blind")
 """What the verdict codes mean."""
