@@ -18,7 +18,16 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.quality import contest, detection, harm, picture, promotion, rollback, tables
+from benchmarks.quality import (
+    contest,
+    detection,
+    harm,
+    latency,
+    picture,
+    promotion,
+    rollback,
+    tables,
+)
 from benchmarks.quality.engines import SHIPPED
 from benchmarks.quality.runs import FULL, QUICK, Row, Size
 
@@ -36,6 +45,7 @@ def measure(size: Size, seed: int) -> Blocks:
         "time to prove safety": times,
         "harm": harm.run(size.harm, seed),
         "power under dispersion": contest.dispersed(size.contest, seed),
+        "latency": latency.run(size.latency, seed),
     }
 
 
@@ -48,13 +58,15 @@ def shown(blocks: Blocks) -> list[str]:
         tables.of_promotion(blocks["false promotion"], blocks["time to prove safety"]),
         tables.of_harm(blocks["harm"]),
         tables.of_dispersion(blocks["power under dispersion"]),
+        tables.of_latency(blocks["latency"]),
     ]
 
 
 def missed(blocks: Blocks) -> dict[str, list[str]]:
     """Every miss by block of the bar."""
     return {
-        "1 false rollback": rollback.misses(blocks["false rollback"]),
+        "1 false rollback": rollback.misses(blocks["false rollback"])
+        + latency.misses(blocks["latency"]),
         "2 detection": detection.misses(blocks["detection"]),
         "3 against peers": contest.misses(blocks["against peers"]),
         "4 promotion": promotion.misses(blocks["false promotion"], blocks["time to prove safety"]),

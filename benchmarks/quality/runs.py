@@ -31,10 +31,11 @@ class Size:
     detection: int
     promotion: int
     harm: int
+    latency: int
 
 
-QUICK = Size(rollback=60, contest=40, detection=100, promotion=40, harm=60)
-FULL = Size(rollback=2000, contest=500, detection=2000, promotion=2000, harm=2000)
+QUICK = Size(rollback=120, contest=80, detection=300, promotion=60, harm=120, latency=16)
+FULL = Size(rollback=1000, contest=500, detection=2000, promotion=500, harm=1000, latency=160)
 
 
 def seeded(seed: int, *key: object) -> np.random.Generator:

@@ -204,3 +204,19 @@ def of_dispersion(rows: list[Row]) -> str:
         ["scenario", *head],
         body,
     )
+
+
+def of_latency(rows: list[Row]) -> str:
+    """Share rolled back and the median look, by effect."""
+    rules = list(dict.fromkeys(row["rule"] for row in rows))
+    body = []
+    for (scenario, rate, effect), group in grouped(rows, "scenario", "rate", "effect"):
+        by = {row["rule"]: row for row in group}
+        cells = [f"{by[n]['rolled_back']:.2f} {_number(by[n]['look'])}" for n in rules]
+        body.append([f"{scenario}, {rate:g} rps, {effect}", *cells])
+    return table(
+        f"7. Latencies, tolerance 10 %, alpha {rows[0]['alpha']}: rolled back, median look "
+        f"({rows[0]['runs']} runs a cell)",
+        ["service, canary's latencies", *rules],
+        body,
+    )

@@ -11,9 +11,21 @@ from analysis.evidence import Evidence
 from analysis.information import needed, rate_divergence
 from analysis.rate import RateRule
 from analysis.sequential import log_harm
+from analysis.shape import ShapeRule
+from analysis.shape_worlds import EDGES, ShapeWorld
 from analysis.worlds import Streams
 from benchmarks import decision_quality
-from benchmarks.quality import contest, detection, harm, picture, promotion, rollback, runs, tables
+from benchmarks.quality import (
+    contest,
+    detection,
+    harm,
+    latency,
+    picture,
+    promotion,
+    rollback,
+    runs,
+    tables,
+)
 from benchmarks.quality.engines import ENGINES, SHIPPED
 from benchmarks.quality.rules import RULES
 
@@ -91,8 +103,17 @@ class TestDetection:
 
 class TestContest:
     def row(self, rule, limit, requests, false):
-        return {"scenario": "iid", "rate": 20.0, "base": 0.01, "theta": 2.0, "rule": rule,
-                "limit": limit, "requests": requests, "false_rollback": false}  # fmt: skip
+        return {
+            "scenario": "iid",
+            "rate": 20.0,
+            "base": 0.01,
+            "theta": 2.0,
+            "rule": rule,
+            "limit": limit,
+            "requests": requests,
+            "requests_error": 0.0,
+            "false_rollback": false,
+        }
 
     def test_ratios_say_who_finds_it(self):
         rows = [self.row(SHIPPED, "declared", 100.0, 0.0)]
@@ -117,6 +138,14 @@ class TestContest:
         assert "oracle limit) 0.50, bar 0.250" in miss
         [miss] = contest.misses([{**rows[0], "false_rollback": 0.05}, *rows[1:]])
         assert "bar 1/50" in miss
+
+    @pytest.mark.parametrize(("luck", "named"), [(3.0, 0), (1.0, 1)])
+    def test_a_median_that_may_be_luck_is_no_miss(self, luck, named):
+        mine = {**self.row(SHIPPED, "declared", 30.0, 0.0), "requests_error": luck}
+        flagger = self.row("Flagger", "documented", 1000.0, 0.1)
+        assert (
+            len(contest.misses([mine, flagger, self.row("Argo", "documented", 100.0, 0)])) == named
+        )
 
     def test_a_played_cell_has_every_rule_with_both_limits(self):
         cell = contest.Cell("iid", 20.0, 0.05, (5.0,), alpha=0.05, rollouts=20, seed=1)
@@ -193,8 +222,44 @@ class TestHarm:
         assert "6.0 minutes to promote, bar 5" in harm.misses([late])[0]
 
 
+class TestLatency:
+    def shapes(self, rollouts=3, **world):
+        return ShapeWorld(**world).streams(np.random.default_rng(1), rollouts)
+
+    def test_histogram_paths_equal_the_fold(self):
+        shapes = self.shapes(looks=12, rate=2.0, past=0, factor=1.3)
+        logs, rule = latency.histogram(shapes), ShapeRule(0.1, relative=True, worse="high")
+        for run in range(3):
+            capital, folded = guard.start(rule), []
+            for canary, stable in zip(shapes.canary[run], shapes.stable[run], strict=True):
+                counts = tuple(canary.tolist()), tuple(stable.tolist())
+                capital = guard.look(rule, capital, Evidence(*counts, EDGES))
+                folded.append(guard.log_harm(rule, capital))
+            assert logs[run] == pytest.approx(folded, rel=1e-9, abs=1e-9)
+
+    def test_percentiles_are_interpolated_as_prometheus_does(self):
+        one = np.zeros((1, 4, len(EDGES)), dtype=np.int64)
+        one[0, :2, 10] = 50  # both looks of the first minute; the second saw nothing
+        [[first, empty]] = latency.percentile(one, 0.99)
+        assert first == pytest.approx(EDGES[9] + (EDGES[10] - EDGES[9]) * 0.99)
+        assert np.isnan(empty)
+
+    def test_harm_is_found_and_a_tolerated_shift_is_not(self):
+        cells = [latency.Cell("iid", 20.0, name, 20, 1) for name in ("+2 %", "x 1.5")]
+        fine, bad = ({row["rule"]: row for row in latency._cell(cell)} for cell in cells)
+        assert fine["H"]["rolled_back"] == 0
+        assert bad["H"]["rolled_back"] == 1
+        assert bad["H"]["look"] <= 3 < bad["Flagger"]["look"]
+
+    def test_a_tolerated_shift_that_is_rolled_back_is_named(self):
+        row = {"rule": "H", "effect": "+10 %", "rolled_back": 0.1, "error": 0.01, "runs": 1000,
+               "scenario": "iid", "rate": 20.0}  # fmt: skip
+        assert "iid, 20 rps, +10 %" in latency.misses([row])[0]
+        assert latency.misses([{**row, "effect": "x 1.5"}, {**row, "rule": "Flagger"}]) == []
+
+
 class TestWhole:
-    TINY = runs.Size(rollback=4, contest=4, detection=4, promotion=4, harm=4)
+    TINY = runs.Size(rollback=4, contest=4, detection=4, promotion=4, harm=4, latency=4)
 
     def test_every_block_is_shown_written_and_judged(self, tmp_path, monkeypatch, capsys):
         for module, names in (
@@ -203,6 +268,7 @@ class TestWhole:
             (contest, {"RATES": (20.0, 500.0), "BASES": (0.05,), "SCENARIOS": ("iid",)}),
             (promotion, {"RATES": (20.0,), "BASES": (0.05,), "SCENARIOS": ("iid",)}),
             (harm, {"RATES": (20.0, 500.0)}),
+            (latency, {"RATES": (2.0,), "EFFECTS": {"none": (1.0, 1.0)}}),
         ):
             for name, value in names.items():
                 monkeypatch.setattr(module, name, value)
@@ -218,7 +284,7 @@ class TestWhole:
         assert code == (1 if any(written["missed"].values()) else 0)
         assert set(written["missed"]) == set(decision_quality.missed(written["blocks"]))
         assert all(written["blocks"].values())
-        assert all(f"\n{number}. " in said for number in range(1, 7))
+        assert all(f"\n{number}. " in said for number in range(1, 8))
         assert "seed 1" in said
         assert drawn.stat().st_size > 10_000
 
