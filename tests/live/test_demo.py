@@ -86,11 +86,11 @@ def interrupt(started, folder, number, code):
 
 
 @pytest.mark.parametrize(
-    ("options", "reason"),
-    [((), None), (("--bad", "crash", "--seed", "7"), "harmful:crash")],
+    ("options", "patience"),
+    [((), 120), (("--bad", "crash", "--seed", "7"), 15)],
     ids=["all", "crash"],
 )
-def test_the_whole_demo_promotes_the_good_and_rolls_back_the_bad(tmp_path, options, reason):
+def test_the_whole_demo_promotes_the_good_and_rolls_back_the_bad(tmp_path, options, patience):
     folder = tmp_path / "demo"
     with demo(folder, *options) as started:
         code = started.wait(300)
@@ -100,9 +100,9 @@ def test_the_whole_demo_promotes_the_good_and_rolls_back_the_bad(tmp_path, optio
     record = Record(folder / "journal.db")
     ends = [fact for fact in record.facts(Decided) if fact.action in {"promote", "roll back"}]
     assert [fact.action for fact in ends] == ["promote", "roll back"]
-    if reason:
-        assert ends[-1].reasons == (reason,)
-    assert [fact.split.canary for fact in record.facts(Confirmed)][-1] == 0
+    bad = [fact for fact in record.facts(Confirmed) if fact.rollout == ends[-1].rollout]
+    assert bad[-1].split.canary == 0
+    assert bad[-1].at - bad[0].at < patience
     outcomes = [row[:3] for row in rows(said) if "->" in row[0]]
     assert [(row[0], row[1]) for row in outcomes] == [
         ("v1 -> v2", "promoted"),
@@ -115,8 +115,9 @@ def test_the_whole_demo_promotes_the_good_and_rolls_back_the_bad(tmp_path, optio
     heard = answered(folder / "load.json")
     assert set(costs) == VERSIONS
     assert costs["v1"] == heard["v1"]
-    assert costs["v3"] == heard["none" if "crash" in options else "v3"]
-    assert costs["v2"] <= heard["v2"], "it serves on after the tables"
+    last = heard["none" if "crash" in options else "v3"]
+    assert 0 <= last - costs["v3"] < 20, "more than a few were under way when the tables were made"
+    assert costs["v2"] <= heard["v2"], "it serves on"
     log = surefoot("log", "--json", "--journal", record.path)
     assert log.returncode == 0
     assert "promote" in {json.loads(line).get("action") for line in log.stdout.splitlines()}

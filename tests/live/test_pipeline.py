@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 import signal
 import time
 from contextlib import contextmanager
@@ -16,7 +17,9 @@ from tests.live.pipeline import DEAD, STABLE, Controller, Stage, surefoot, until
 from tests.live.record import Record
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(180)]
-SLOW = {"steps": ["10%", "50%"], "bake": "6s"}  # leaves time for a fault within a step
+# Time for a fault in the first step, and for a comparison of counts in the second, long before
+# anything could be promoted.
+SLOW = {"steps": ["10%", "40%", "50%"], "bake": "5s"}
 
 
 @pytest.fixture(scope="module")
@@ -73,17 +76,14 @@ def heard(stage):
 def test_a_good_canary_is_promoted_and_every_request_is_counted_once(stage, tmp_path):
     """Also when Prometheus stalls, and when errors are born with their first burst."""
     before = stage.requests()
-    with begun(stage, tmp_path, "v2", ramp={"steps": ["10%", "50%"], "bake": "6s"}) as (
-        run,
-        record,
-    ):
+    with begun(stage, tmp_path, "v2", ramp=SLOW) as (run, record):
         stepped(record, 10)
         kill(stage.prometheus.process.pid, signal.SIGSTOP)
         try:
             time.sleep(3)  # scrapes are missed, a look gets no answer
         finally:
             kill(stage.prometheus.process.pid, signal.SIGCONT)
-        stepped(record, 50)
+        stepped(record, 40)
         stage.traffic.fail.update({"v2": 7, STABLE: 3})
         until(lambda: not any(stage.traffic.fail.values()), "a burst of errors", 10)
         counts = exact(stage, run, record, before)
@@ -92,25 +92,24 @@ def test_a_good_canary_is_promoted_and_every_request_is_counted_once(stage, tmp_
         stage.traffic.flow()
         assert run.ended() == 0
         assert run.mesh.split == Split(100, 100)
-    assert record.actions == ["advance", "advance", "promote"]
+    assert record.actions == ["advance", "advance", "advance", "promote"]
     assert record.replays()
 
 
 def test_while_prometheus_is_dead_weights_stay_and_nothing_is_lost(stage, tmp_path):
     before = stage.requests()
-    with begun(stage, tmp_path, "v3", ramp={"steps": ["10%", "50%"], "bake": "5s"}) as (
-        run,
-        record,
-    ):
+    with begun(stage, tmp_path, "v3", ramp=SLOW) as (run, record):
         stepped(record, 10)
         until(lambda: record.evidence().canary_exposures, "the canary's first request")
         killed = time.time()
         stage.prometheus.process.kill()
         until(lambda: blind(record), "blindness")
         said = surefoot("log", "--journal", run.journal).stdout
-        assert "blind on errors for" in said
-        assert "Prometheus does not answer at 127.0.0.1" in said
-        assert "connection refused" in said
+        assert re.search(
+            r"blind on errors, latency for \d+m?s: "
+            r"Prometheus does not answer at 127\.0\.0\.1:\d+: connection refused",
+            said,
+        )
         held, weight = record.actions, run.weight
         until(lambda: time.time() > killed + 6, "some time in the dark")
         (status,) = json_of("status", "--json", "--journal", run.journal)
@@ -118,10 +117,13 @@ def test_while_prometheus_is_dead_weights_stay_and_nothing_is_lost(stage, tmp_pa
         assert line["verdict"] == "blind"
         assert (record.actions, run.weight) == (held, weight)
         stage.start_prometheus()
-        stepped(record, 50)
+        stepped(record, 40)
         exact(stage, run, record, before)
         stage.traffic.flow()
-        assert run.ended() == 0
+        stepped(record, 50)
+        run.process.stop()  # SIGTERM, in mid-rollout
+        assert run.ended(1) == 1
+        assert run.weight == 50
     assert record.replays()
 
 
@@ -138,24 +140,24 @@ def blind(record):
 
 def test_a_killed_controller_leaves_the_weights_and_its_successor_goes_on(stage, tmp_path):
     before = stage.requests()
-    with begun(stage, tmp_path, "v4") as (run, record):
+    with begun(stage, tmp_path, "v4", ramp=SLOW) as (run, record):
         stepped(record, 10)
         until(lambda: record.evidence().canary_exposures, "the canary's first request")
         run.process.kill()
         mesh, dead = run.mesh, len(record.entries)
-        assert mesh.split.canary in {10, 50}
+        assert mesh.split.canary in {10, 40}
         asked = stage.traffic.answers["v4", 200]
         until(lambda: stage.traffic.answers["v4", 200] > asked + 50, "traffic without a controller")
         assert (run.mesh, len(record.entries)) == (mesh, dead)
         with run.again() as successor:
-            stepped(record, 50)
+            stepped(record, 40)
             exact(stage, run, record, before)
             stage.traffic.flow()
             assert successor.ended() == 0
         assert run.mesh.split == Split(100, 100)
     assert {status for _, status in stage.traffic.answers} == {200}
     assert len(record.facts(Started)) == 1
-    assert record.actions == ["advance", "advance", "promote"]
+    assert record.actions == ["advance", "advance", "advance", "promote"]
     assert record.replays()
 
 
@@ -179,9 +181,9 @@ def test_while_envoy_is_dead_the_log_says_so_and_the_rollout_goes_on_after(stage
         assert run.weight == 10, "the last weights are on disk"
         assert run.mesh.mark == mark
         stepped(record, 50)
-        assert run.ended() == 0
+        assert run.weight == 50
         assert len(record.facts(RouteFailed)) <= attempt + 1
-    assert record.actions == ["advance", "advance", "promote"]
+    assert record.actions[:2] == ["advance", "advance"]
     assert record.replays()
 
 

@@ -1,0 +1,228 @@
+"""Evidence against the servers' own counts: resets, missed scrapes, births, late and double looks.
+
+A real Prometheus answers for a past that is written here scrape by scrape, as servers would have
+counted it; the production observer and cursor look at it in several ways. Exit code 1 if any count
+differs. The limit of every counter is kept: what a server counts between its last scrape and its
+restart nobody can know, and a restart shows when its counters are lower at the next sample.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from analysis.counters import Cursor, advance
+from analysis.evidence import Evidence
+from rollout.observe.prometheus import PrometheusObserver
+from rollout.plan.model import Plan
+from rollout.ports import Ask
+from tests.live.prom import RATE, SHAPE, past
+from tests.worlds import plan
+
+START, SCRAPE = 1_700_000_000.0, 1.0
+CODES, EDGES = ("200", "404", "500", "503"), ("10", "50", "250", "+Inf")
+ERRORS, LATENCY = "errors", "latency"
+CANARY, STABLE = "v2", "v1"
+MOST, GAP = 9, 6  # requests per series and scrape; scrapes missed in a row
+GROWN = MOST * (GAP + 2)  # a counter this high is lower at its first sample after a restart
+
+Key = tuple[str, str]
+Samples = dict[str, list[tuple[str, float, int]]]
+
+
+@dataclass
+class Server:
+    """One version of one service: the counters it shows, and what it really counted."""
+
+    service: str
+    version: str
+    dice: np.random.Generator
+    shown: Counter[Key] = field(default_factory=Counter)
+    truth: Counter[Key] = field(default_factory=Counter)
+    missing: int = 0
+    scraped: bool = True
+
+    def live(self, scrape: int, samples: Samples, events: Counter[str], *, last: bool) -> None:
+        """One scrape interval: maybe a restart, then traffic, then a scrape that may be missed."""
+        if self._restarts():
+            self.shown = Counter()
+            events["resets"] += 1
+        for key in self._traffic(scrape):
+            units = int(self.dice.integers(0, MOST + 1))
+            events["births"] += key not in self.truth and scrape > 0
+            self.shown[key] += units
+            self.truth[key] += units if scrape else 0  # the first scrape is the baseline
+        if not self.missing and self.dice.random() < 0.03:
+            self.missing = int(self.dice.integers(1, GAP + 1))
+        self.scraped = last or scrape == 0 or not self.missing
+        self.missing = max(self.missing - 1, 0)
+        events["missed scrapes"] += not self.scraped
+        if self.scraped:
+            self._write(START + SCRAPE * scrape, samples)
+
+    def _restarts(self) -> bool:
+        """Once everything was scraped, and so much that the restart shows in every counter."""
+        grown = bool(self.shown) and min(self.shown.values()) > GROWN
+        return self.scraped and grown and self.dice.random() < 0.1
+
+    def _traffic(self, scrape: int) -> Iterator[Key]:
+        """The series with requests now; rare codes are born late, with a burst."""
+        for number, code in enumerate(CODES):
+            if scrape >= 20 * number:
+                yield RATE, code
+        yield from ((SHAPE, edge) for edge in EDGES)
+
+    def _write(self, at: float, samples: Samples) -> None:
+        for code in CODES:
+            if (RATE, code) in self.shown:
+                text = self._labels("envoy_response_code", code)
+                samples[RATE].append((text, at, self.shown[RATE, code]))
+        counts = accumulate(self.shown[SHAPE, edge] for edge in EDGES)
+        for edge, count in zip(EDGES, counts, strict=True):
+            samples[SHAPE].append((self._labels("le", edge), at, count))
+
+    def _labels(self, name: str, value: str) -> str:
+        arm = f'destination_service="{self.service}",destination_version="{self.version}"'
+        return f'{{{arm},{name}="{value}"}}'
+
+    @property
+    def errors(self) -> tuple[int, int]:
+        """(requests, failed requests)."""
+        counts = {code: self.truth[RATE, code] for code in CODES}
+        return sum(counts.values()), sum(n for code, n in counts.items() if code[0] == "5")
+
+    @property
+    def latency(self) -> tuple[int, ...]:
+        """Requests per bucket."""
+        return tuple(self.truth[SHAPE, edge] for edge in EDGES)
+
+
+def ways(scrapes: int, dice: np.random.Generator) -> dict[str, list[float]]:
+    """Times of looks, in seconds from the first scrape; each way ends with all that there is."""
+    end = SCRAPE * scrapes
+    steady = [SCRAPE * n + 0.3 for n in range(1, scrapes)]
+    late = np.sort(dice.uniform(0, end, scrapes // 8))
+    return {
+        "at every scrape": steady,
+        "every 7.3 s": [7.3 * n for n in range(1, int(end / 7.3))],
+        "twice each": [at for at in steady[::2] for _ in range(2)],
+        "late by anything": [float(at) for at in late],
+        "by a clock that jumps": [float(at) for at in dice.permutation(late)],
+        "once, at the end": [],
+    }
+
+
+class Fleet:
+    """One controller's view of every service: cursors and running totals, as a tick keeps them."""
+
+    def __init__(self, url: str, services: Sequence[str]) -> None:
+        self.plans = {service: _plan(service, url) for service in services}
+        self.observer = PrometheusObserver()
+        keys = [(service, name) for service in services for name in (ERRORS, LATENCY)]
+        self.cursors = dict.fromkeys(keys, Cursor())
+        self.totals = dict.fromkeys(self.cursors, Evidence())
+
+    def look(self, now: float) -> None:
+        asks = [Ask(service, plan, self._since(service)) for service, plan in self.plans.items()]
+        for service, answer in self.observer.observe(asks, now).items():
+            assert not answer.problems, answer.problems
+            for name, series in answer.series.items():
+                key = (service, name)
+                self.cursors[key], new = advance(self.cursors[key], series)
+                self.totals[key] += new
+
+    def _since(self, service: str) -> dict[str, float]:
+        newest = {name: self.cursors[service, name].newest("stable") for name in (ERRORS, LATENCY)}
+        return {name: at for name, at in newest.items() if at is not None}
+
+
+def _plan(service: str, url: str) -> Plan:
+    errors = {"name": ERRORS, "template": "envoy/errors", "margin": {"absolute": "1%"}}
+    latency = {"name": LATENCY, "template": "envoy/latency", "tolerance": "25%"}
+    prometheus = {"url": url, "scrape": "1s"}
+    return plan(service=service, guardrails=[errors, latency], prometheus=prometheus)
+
+
+def world(
+    services: Sequence[str], scrapes: int, dice: np.random.Generator
+) -> tuple[Samples, dict[tuple[str, str], Evidence], Counter[str]]:
+    """The written past, the servers' own counts by (service, guardrail), and what happened."""
+    samples: Samples = {RATE: [], SHAPE: []}
+    events: Counter[str] = Counter()
+    truth = {}
+    for service in services:
+        canary, stable = (Server(service, version, dice) for version in (CANARY, STABLE))
+        for scrape in range(scrapes + 1):
+            for server in (canary, stable):
+                server.live(scrape, samples, events, last=scrape == scrapes)
+        edges = tuple(map(float, EDGES))
+        truth[service, ERRORS] = Evidence(canary.errors, stable.errors)
+        truth[service, LATENCY] = Evidence(canary.latency, stable.latency, edges)
+    return samples, truth, events
+
+
+def compare(
+    way: str, seen: Mapping[tuple[str, str], Evidence], truth: Mapping[tuple[str, str], Evidence]
+) -> dict[str, Any]:
+    """Print both sums, and each pair that differs."""
+    wrong = [key for key in truth if seen[key] != truth[key]]
+    row: dict[str, Any] = {"way": way, "unequal": len(wrong), "of": len(truth)}
+    for name in (ERRORS, LATENCY):
+        for side, counts in (("servers", truth), ("evidence", seen)):
+            parts = [one for (_, of), one in counts.items() if of == name]
+            units = sum(one.canary_exposures + one.stable_exposures for one in parts)
+            row[f"{name}_{side}"] = units
+        equal = "=" if row[f"{name}_servers"] == row[f"{name}_evidence"] else "DIFFERS FROM"
+        print(
+            f"{way:22} {name:8} evidence {row[f'{name}_evidence']:>12,} {equal} "
+            f"servers {row[f'{name}_servers']:>12,}"
+        )
+    for key in wrong:
+        print(f"  {' '.join(key)}: evidence {seen[key]} servers {truth[key]}")
+    return row
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--full", action="store_true", help="100 services for half an hour")
+    parser.add_argument("--json", type=Path, help="write the numbers to this file")
+    parser.add_argument("--seed", type=int, default=1, help="of what happens, and of the looks")
+    options = parser.parse_args()
+    count, scrapes = (100, 1800) if options.full else (10, 300)
+    services = [f"service-{number}" for number in range(count)]
+    dice = np.random.default_rng(options.seed)
+    samples, truth, events = world(services, scrapes, dice)
+    happened = ", ".join(f"{n:,} {what}" for what, n in sorted(events.items()))
+    print(f"seed {options.seed}: {count} services, {scrapes} scrapes, {happened}")
+    rows = []
+    with tempfile.TemporaryDirectory() as folder, past(Path(folder), samples) as url:
+        for way, times in ways(scrapes, dice).items():
+            fleet, began = Fleet(url, services), time.perf_counter()
+            looks = [0.5, *times, SCRAPE * scrapes + 0.5]
+            for at in looks:
+                fleet.look(START + at)
+            fleet.observer.close()
+            took = (time.perf_counter() - began) / len(looks)
+            row = {"looks": len(looks), "seconds_per_look": took}
+            rows.append(compare(way, fleet.totals, truth) | row)
+    unequal = sum(row["unequal"] for row in rows)
+    print(f"{unequal} of {sum(row['of'] for row in rows)} counts differ")
+    if options.json:
+        result = {"seed": options.seed, "events": dict(events), "ways": rows}
+        options.json.write_text(json.dumps(result, indent=2) + "\n")
+    sys.exit(1 if unequal else 0)
+
+
+if __name__ == "__main__":
+    main()
