@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -11,7 +12,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from rollout import __version__
-from rollout.errors import JournalMovedError
+from rollout.errors import JournalMovedError, SurefootError
 from rollout.tick import Controller, Ports
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from rollout.ports import Entry, Historian, Observer
     from rollout.schedule import Pacer
 
+_TICK, _SHOW = 0.5, 0.2  # seconds
 _RETRIES = 20  # a controller appends a few times per look; one of these falls in between
 
 
@@ -92,6 +94,55 @@ def pacer(
         min(1.0, shortest / 4),
         on_problem,
     )
+
+
+@contextmanager
+def operator(
+    journal: Path,
+    namespace: str | None,
+    context: str | None,
+    on_entry: Callable[[Entry], None],
+    on_problem: Callable[[str], None],
+) -> Iterator[Pacer]:
+    """Ticks with the plans of a cluster, for ever; what they show is written beside the ticks.
+
+    Raises InputError without a cluster, JournalBusyError, JournalError.
+    """
+    from rollout.cluster.client import connect
+    from rollout.cluster.informer import Informer
+    from rollout.cluster.kinds import ROLLOUT_PLAN
+    from rollout.operate.board import Board
+    from rollout.operate.operator import Operator
+    from rollout.schedule import Pacer
+
+    cluster = connect(context)
+    plans, board = Informer(cluster.api, ROLLOUT_PLAN, namespace, on_problem), Board()
+    with controller(journal) as deciding:
+        clock = deciding.ports.clock
+        operating = Operator(deciding, plans, board, namespace, on_entry)
+
+        def show() -> None:
+            try:
+                board.publish(cluster, clock.now())
+            except SurefootError:
+                raise
+            except Exception as error:  # noqa: BLE001 - deciding goes on, whatever is shown
+                on_problem(f"a status cannot be shown: {error!r}")
+
+        showing = Pacer(show, _never, _SHOW, on_problem)
+        shower = threading.Thread(target=showing.run, name="show", daemon=True)
+        plans.start()
+        shower.start()
+        try:
+            yield Pacer(operating.tick, _never, _TICK, on_problem)
+        finally:
+            showing.stop()
+            plans.stop()
+            shower.join()
+
+
+def _never() -> bool:
+    return False
 
 
 @contextmanager

@@ -16,6 +16,7 @@ COMMANDS = {
         "rollout.cli.calibrate:calibrate", "Measure false rollbacks on stable's own past."
     ),
     "run": Entry("rollout.cli.run:run", "Carry out plans until each is decided."),
+    "operate": Entry("rollout.cli.operate:operate", "Carry out the plans of a cluster, for ever."),
     "status": Entry("rollout.cli.look:status", "Show every rollout: weight, evidence, what next."),
     "watch": Entry("rollout.cli.watch:watch", "Follow the rollouts on one live screen."),
     "log": Entry("rollout.cli.log:log", "Print the decision log, one sentence per fact."),

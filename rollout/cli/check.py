@@ -56,15 +56,22 @@ def check(plans: tuple[str, ...], output: Literal["text", "json"]) -> None:
     short_help="Print the JSON Schema of plans, for editors.",
     epilog="""\b
 Examples:
-  surefoot schema > rolloutplan.json""",
+  surefoot schema > rolloutplan.json
+  surefoot schema --crd | kubectl apply -f -""",
 )
-def schema() -> None:
+@click.option("--crd", is_flag=True, help="Print the definition of plans as Kubernetes resources.")
+def schema(*, crd: bool) -> None:
     """Print the JSON Schema of plans, for editors.
 
     An editor with the YAML language server completes and checks a plan whose first line is
     `# yaml-language-server: $schema=PATH`.
     """
-    click.echo(schema_text(), nl=False)
+    if crd:
+        from rollout.plan.crd import definition_text
+
+        click.echo(definition_text(), nl=False)
+    else:
+        click.echo(schema_text(), nl=False)
 
 
 Found = list[tuple[str, Plan]]

@@ -19,7 +19,8 @@ class Reading:
     """What came of reading a resource: why it is refused, and the edit that waits its turn."""
 
     reason: str = "Accepted"
-    messages: Sequence[str] = ()
+    messages: tuple[str, ...] = ()
+    plan: str = ""  # the rollout id that the plan has
     pending: str = ""
     running: str = ""
 

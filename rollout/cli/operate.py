@@ -1,0 +1,48 @@
+"""`surefoot operate`: the controller of a cluster, for ever; plans are its resources."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+_QUIET = 60.0  # seconds in which the same problem is told once
+
+
+@click.command(
+    short_help="Carry out the plans of a cluster, for ever.",
+    epilog="""\b
+Examples:
+  kubectl apply -f manifests/crd.yaml
+  surefoot operate --namespace clinical-ai --journal /data/journal.db
+  kubectl apply -f plan.yaml; kubectl get plans -w
+
+\b
+An edited plan starts a rollout of its own once the one under way has ended. A deleted plan is
+aborted: all traffic goes back to stable. Nothing but the status of a plan is ever written.""",
+)
+@click.option("-n", "--namespace", help="Only the plans of this namespace; else of all.")
+@click.option("--journal", type=click.Path(path_type=Path), help="Journal file.")
+@click.option("--context", help="Of the kubeconfig; in a pod its own cluster is used.")
+def operate(namespace: str | None, journal: Path | None, context: str | None) -> None:
+    """Watch RolloutPlan resources; look, decide, record, move weights, show each plan's status."""
+    from rollout import wire
+    from rollout.cli.log import print_entry
+    from rollout.journal.place import default_path
+
+    where, clock = journal or default_path(), wire.SystemClock()
+    told: dict[str, float] = {}
+
+    def on_problem(words: str) -> None:
+        now = clock.now()
+        for old in [each for each, at in told.items() if now - at >= _QUIET]:
+            del told[old]
+        if words not in told:
+            told[words] = now
+            click.echo(f"problem: {words}", err=True)
+
+    with wire.operator(where, namespace, context, print_entry, on_problem) as pacer:
+        place = f"namespace {namespace}" if namespace else "all namespaces"
+        click.echo(f"journal {where}; plans of {place}; Ctrl-C stops, weights stay", err=True)
+        with wire.stopping(pacer):
+            pacer.run()

@@ -1,0 +1,115 @@
+"""What is to be shown in the cluster, until it is: no tick ever waits for it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from rollout.cluster.kinds import ROLLOUT_PLAN, Kind
+from rollout.errors import ClusterError
+from rollout.plan.status import Status
+
+Json = dict[str, Any]
+
+_AGAIN = 10.0  # seconds until a status that the watch does not show yet is written once more
+_SLOWEST = 30.0
+_GONE = (404, 409)  # the object, or the one of that name is another one now
+
+
+class Desk(Protocol):
+    """The part of a cluster that takes notices. Both raise ClusterError."""
+
+    def patch_status(self, kind: Kind, namespace: str, name: str, body: Json) -> Json: ...
+    def tell(self, event: Json) -> None: ...
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A status and Events for one resource, and when they are tried next."""
+
+    uid: str
+    status: Json
+    events: tuple[Json, ...] = ()
+    attempts: int = 0
+    due: float = 0.0
+
+
+class Board:
+    """The newest notice of each resource, by namespace and name; safe between two threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: dict[str, Notice] = {}
+        self._shown: dict[str, tuple[str, Json, float]] = {}
+
+    def post(self, name: str, notice: Notice, now: float) -> None:
+        """Show this instead of what waits for the name; Events that wait are kept."""
+        with self._lock:
+            uid, status, at = self._shown.get(name, ("", {}, 0.0))
+            lately = (uid, status) == (notice.uid, notice.status) and now - at < _AGAIN
+            before = self._waiting.get(name)
+            if before is None:
+                if notice.events or not lately:
+                    self._waiting[name] = notice
+            else:
+                kept = before.events if before.uid == notice.uid else ()
+                fresh = tuple(event for event in notice.events if event not in kept)
+                self._waiting[name] = replace(
+                    notice, events=kept + fresh, attempts=before.attempts, due=before.due
+                )
+
+    def publish(self, desk: Desk, now: float) -> None:
+        """Bring every due notice to the cluster, Events first, so that a status tells of told ones.
+
+        Raises ClusterError with the last problem; a server in distress is left alone for the rest.
+        """
+        problem = None
+        for name, notice in self._due(now):
+            try:
+                _bring(desk, name, notice)
+            except ClusterError as error:
+                if error.status in _GONE:
+                    self._done(name, notice, now)
+                    continue
+                self._failed(name, now)
+                problem = error
+                if error.status in (0, 429) or error.status >= 500:
+                    break
+            else:
+                self._done(name, notice, now)
+        if problem is not None:
+            raise problem
+
+    def _due(self, now: float) -> Sequence[tuple[str, Notice]]:
+        with self._lock:
+            return [(name, each) for name, each in self._waiting.items() if now >= each.due]
+
+    def _done(self, name: str, notice: Notice, now: float) -> None:
+        with self._lock:
+            self._shown[name] = (notice.uid, notice.status, now)
+            newer = self._waiting.pop(name)
+            told = notice.events
+            if newer is not notice:  # posted while we were away
+                fresh = tuple(event for event in newer.events if event not in told)
+                self._waiting[name] = replace(newer, events=fresh, attempts=0, due=0.0)
+
+    def _failed(self, name: str, now: float) -> None:
+        with self._lock:
+            notice = self._waiting[name]
+            due = now + min(0.5 * 2.0 ** min(notice.attempts, 10), _SLOWEST)
+            self._waiting[name] = replace(notice, attempts=notice.attempts + 1, due=due)
+
+
+def _bring(desk: Desk, name: str, notice: Notice) -> None:
+    for event in notice.events:
+        desk.tell(event)
+    namespace, _, plain = name.partition("/")
+    desk.patch_status(ROLLOUT_PLAN, namespace, plain, patch_of(notice))
+
+
+def patch_of(notice: Notice) -> Json:
+    """A merge patch to exactly this status, refused (409) by another object of the same name."""
+    nothing = {field.alias: None for field in Status.model_fields.values()}
+    return {"metadata": {"uid": notice.uid}, "status": nothing | notice.status}

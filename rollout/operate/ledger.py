@@ -1,0 +1,68 @@
+"""The journal's entries by resource, as far as resources show them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from rollout.decide.facts import Decided, Observed, of_rollout
+from rollout.decide.state import Phase, State
+from rollout.operate.status import Story
+from rollout.ports import Entry
+
+
+@dataclass(frozen=True)
+class News:
+    """An entry and the phase that it led to."""
+
+    entry: Entry
+    phase: Phase
+
+
+class Ledger:
+    """Every rollout's story, by the `namespace/name` of its plan, and what was not told yet."""
+
+    def __init__(self) -> None:
+        self._stories: dict[str, dict[str, Story]] = {}
+        self._active: dict[str, str] = {}  # rollout -> name
+        self._news: dict[str, list[News]] = {}
+
+    def note(self, entry: Entry, states: Mapping[str, State]) -> None:
+        """Take an entry, right after it was folded into `states`."""
+        if not of_rollout(entry.fact):
+            return
+        rollout = entry.fact.rollout
+        state = states[rollout]
+        name = f"{state.plan.metadata.namespace}/{state.plan.metadata.name}"
+        stories = self._stories.setdefault(name, {})
+        story = replace(stories.get(rollout, Story(rollout, state, entry)), state=state)
+        if not isinstance(entry.fact, Observed):
+            story = replace(story, newest=entry)
+            self._news.setdefault(name, []).append(News(entry, state.phase))
+        if isinstance(entry.fact, Decided):
+            story = replace(story, decided=entry)
+        stories[rollout] = story
+        if state.terminal:
+            self._active.pop(rollout, None)
+        else:
+            self._active[rollout] = name
+
+    def story(self, name: str, own: str = "") -> Story | None:
+        """What a resource shows: the rollout under way, else its own, else the last that ended."""
+        stories = self._stories.get(name, {})
+        active = [rollout for rollout in stories if rollout in self._active]
+        mine = [own] if own in stories else []
+        shown = (active or mine or [*stories])[-1:]
+        return stories[shown[0]] if shown else None
+
+    def under_way(self) -> list[tuple[str, Story]]:
+        """Rollouts that go on, each with its resource's name."""
+        return [(name, self._stories[name][rollout]) for rollout, name in self._active.items()]
+
+    def news(self, name: str) -> list[News]:
+        """What happened to a resource's rollouts since this was asked last."""
+        return self._news.pop(name, [])
+
+    def drop_news(self) -> None:
+        """Forget what nobody asked for: there is no resource to show it on."""
+        self._news.clear()

@@ -1,0 +1,190 @@
+"""One tick with plans as resources: take up what is declared, look and decide, show what is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from rollout.decide.facts import HumanSaid
+from rollout.errors import InputError, JournalMovedError
+from rollout.operate.board import Board, Notice
+from rollout.operate.conditions import Reading, utc
+from rollout.operate.events import event_of, refused
+from rollout.operate.ledger import Ledger
+from rollout.operate.reading import Declared, Reader
+from rollout.operate.status import Story, with_rollout, without_rollout
+from rollout.plan.resource import name_of
+from rollout.ports import Entry
+from rollout.tick import Controller
+
+Json = dict[str, Any]
+
+ACTOR = "kubernetes"
+
+
+class Plans(Protocol):
+    """The resources that declare plans."""
+
+    def list(self) -> Sequence[Json] | None:
+        """All of them as last seen; None while that is not known."""
+        ...
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a resource was last told to show, and what that was made of."""
+
+    basis: tuple[Any, ...]
+    status: Json
+
+
+@dataclass
+class Operator:
+    """Carries out the plans of a namespace, or of all, with one controller.
+
+    A resource is a wish, the journal is what happened: an edit starts a rollout of its own once
+    the one under way has ended, and a resource that is gone aborts it.
+    """
+
+    controller: Controller
+    plans: Plans
+    board: Board
+    namespace: str | None = None
+    on_entry: Callable[[Entry], None] = lambda _entry: None
+    _reader: Reader = field(default_factory=Reader)
+    _ledger: Ledger = field(default_factory=Ledger)
+    _refused: dict[str, tuple[str, int, str]] = field(default_factory=dict)
+    _shown: dict[str, Shown] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.controller.on_entry = self._note
+
+    def tick(self) -> None:
+        """Tick, take up what the resources declare, post what has changed; waits for no cluster."""
+        self.controller.tick()  # first of all: a rollback waits for nothing
+        found = self.plans.list()
+        if found is None:  # not the same as none: nothing is taken up and nothing is aborted
+            return
+        resources = {name_of(each): each for each in found if not _leaving(each)}
+        self._abort_orphans(resources)
+        now = self.controller.ports.clock.now()
+        for name, resource in resources.items():
+            self._show(name, resource, self._take_up(name, resource), now)
+        self._forget(resources)
+
+    def _note(self, entry: Entry) -> None:
+        self._ledger.note(entry, self.controller.states)
+        self.on_entry(entry)
+
+    def _abort_orphans(self, resources: Mapping[str, Json]) -> None:
+        """Say abort for rollouts whose resource is gone; a journal that moved is told next time."""
+        for name, story in self._ledger.under_way():
+            state = story.state
+            told = state.phase == "reverting" or (state.asked and state.asked.command == "abort")
+            if name in resources or told or not self._ours(name):
+                continue
+            ports = self.controller.ports
+            said = HumanSaid(
+                rollout=story.rollout,
+                at=ports.clock.now(),
+                command="abort",
+                actor=ACTOR,
+                reason=f"the RolloutPlan {name} was deleted",
+            )
+            try:
+                ports.journal.append([said], self.controller.head)
+            except JournalMovedError:
+                return
+            self.controller.catch_up()
+
+    def _ours(self, name: str) -> bool:
+        return self.namespace is None or name.startswith(f"{self.namespace}/")
+
+    def _take_up(self, name: str, resource: Json) -> Reading:
+        """Start what the resource declares, or say why not."""
+        read = self._reader.read(resource)
+        if not isinstance(read, Declared):
+            return Reading("Invalid", read)
+        story, own = self._ledger.story(name), read.rollout
+        other = story.rollout if story and not story.state.terminal else own
+        if own in self.controller.states:
+            return Reading(plan=own) if other == own else _ended(own, other)
+        if other != own:
+            return Reading(plan=own, pending=own, running=other)
+        problem = self._start(name, read)
+        return Reading("Refused", (problem,), own) if problem else Reading(plan=own)
+
+    def _start(self, name: str, read: Declared) -> str:
+        """The reason why a plan cannot start now; asked again only when the journal has moved."""
+        before = self._refused.get(name, ("", -1, ""))
+        if before[:2] == (read.rollout, self.controller.head):
+            return before[2]
+        try:
+            self.controller.start([read.plan])
+        except InputError as error:
+            self._refused[name] = (read.rollout, self.controller.head, str(error))
+            return str(error)
+        self._refused.pop(name, None)
+        return ""
+
+    def _show(self, name: str, resource: Json, reading: Reading, now: float) -> None:
+        """Post the resource's status if it is not what it should be, and its Events."""
+        story, before = self._ledger.story(name, reading.plan), self._shown.get(name)
+        basis = _basis(resource, reading, story, now)
+        events = self._events(name, resource)
+        if before is None or before.basis != basis:
+            shown = resource if before is None else {**resource, "status": before.status}
+            if reading.reason != "Accepted":
+                events.append(refused(resource, reading, now))
+            status = _status(shown, reading, story, now)
+            before = self._shown[name] = Shown(basis, status)
+        if events or resource.get("status") != before.status:
+            notice = Notice(resource["metadata"]["uid"], before.status, tuple(events))
+            self.board.post(name, notice, now)
+
+    def _events(self, name: str, resource: Json) -> list[Json]:
+        """What happened since the status says, and since this resource exists."""
+        journal = (resource.get("status") or {}).get("journal") or {}
+        told, since = journal.get("entry", 0), resource["metadata"]["creationTimestamp"]
+        made = [
+            event_of(resource, news.entry, news.phase)
+            for news in self._ledger.news(name)
+            if news.entry.seq > told and utc(news.entry.fact.at) >= since
+        ]
+        return [event for event in made if event is not None]
+
+    def _forget(self, resources: Mapping[str, Json]) -> None:
+        self._ledger.drop_news()
+        self._reader.keep(resources)
+        for known in (self._shown, self._refused):
+            for name in known.keys() - resources.keys():
+                del known[name]
+
+
+def _ended(own: str, other: str) -> Reading:
+    """An edit back to a plan that was carried out before, while another is."""
+    said = f"{own} has ended and does not start again; {other} goes on: abort it to end it"
+    return Reading("Ended", (said,), own)
+
+
+def _leaving(resource: Json) -> bool:
+    """Whether somebody deleted it and only finalizers hold it."""
+    return bool(resource["metadata"].get("deletionTimestamp"))
+
+
+def _basis(resource: Json, reading: Reading, story: Story | None, now: float) -> tuple[Any, ...]:
+    """All that a status is made of; time only by the look, as blindness comes with time."""
+    metadata = resource["metadata"]
+    head = (metadata["uid"], metadata.get("generation"), reading)
+    if story is None:
+        return head
+    state = story.state
+    interval = 0 if state.terminal else now // state.plan.spec.interval
+    return (*head, story.rollout, story.newest.seq, state.looked_at, interval)
+
+
+def _status(resource: Json, reading: Reading, story: Story | None, now: float) -> Json:
+    if story is None:
+        return without_rollout(resource, reading, now)
+    return with_rollout(resource, reading, story, now)
