@@ -26,6 +26,12 @@ SPELLED = {
 }
 
 
+def spelled(pattern: str, words: str) -> str:
+    """A pattern, with the words that its mistakes are told in."""
+    SPELLED[pattern] = words
+    return pattern
+
+
 class Model(BaseModel):
     """Strict base: unknown keys are errors, values never change."""
 
@@ -56,6 +62,7 @@ def _positive(value: float) -> float:
 
 Name = Annotated[str, Field(pattern=_NAME)]
 Namespace = Annotated[str, Field(pattern=_NAMESPACE)]
+DnsLabel = Namespace
 Word = Annotated[str, Field(pattern=_WORD)]
 Label = Annotated[str, Field(pattern=_LABEL)]
 Url = Annotated[str, Field(pattern=_URL)]

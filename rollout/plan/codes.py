@@ -24,6 +24,7 @@ CODES: dict[str, str] = {
     "P013": "A deadline that passes within the warm-up.",
     "P014": "A margin for a histogram, or a tolerance for a rate.",
     "P015": "A history of the pods with too few looks to learn from.",
+    "P016": "None, or more than one, of keys of which exactly one is due: a route has one mesh.",
 }
 
 

@@ -144,4 +144,12 @@ def _takes(kind: str, key: str) -> Json:
     return {"properties": {"template": {"enum": names}}, "required": [key]}
 
 
-_RULES: dict[str, Callable[[], Json]] = {"Guardrail": _guardrail}
+def _one_of(*keys: str) -> Callable[[], Json]:
+    return lambda: {"oneOf": [{"required": [key]} for key in keys]}
+
+
+_RULES: dict[str, Callable[[], Json]] = {
+    "Guardrail": _guardrail,
+    "Route": _one_of("envoy", "istio", "gateway"),
+    "GatewayRoute": _one_of("httpRoute", "grpcRoute"),
+}

@@ -9,14 +9,26 @@ from typing import Any, Literal
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from rollout.plan.base import Model, Name, Namespace, Span, Text, Url, Word, written
+from rollout.plan.base import Model, Name, Namespace, Span, Url, Word, written
 from rollout.plan.codes import fault, raise_at
 from rollout.plan.guardrail import Guardrail, Labels, Margin
 from rollout.plan.pods import LEAST, Pods
 from rollout.plan.ramp import Budget, Ramp, Steps
+from rollout.plan.route import Route
 from rollout.plan.units import Duration, PercentOrNumber, duration
 
-__all__ = ["Budget", "Guardrail", "Labels", "Margin", "Plan", "Pods", "Ramp", "Spec", "Steps"]
+__all__ = [
+    "Budget",
+    "Guardrail",
+    "Labels",
+    "Margin",
+    "Plan",
+    "Pods",
+    "Ramp",
+    "Route",
+    "Spec",
+    "Steps",
+]
 
 
 class Metadata(Model):
@@ -30,32 +42,6 @@ class Version(Model):
     """One of the two versions."""
 
     version: Word = Field(description="Value of the version label that marks this arm's series.")
-
-
-class Clusters(Model):
-    """The Envoy clusters that serve the two versions."""
-
-    stable: Text = Field(description="Envoy cluster that serves the stable version.")
-    canary: Text = Field(description="Envoy cluster that serves the canary version.")
-
-
-class EnvoyRoute(Model):
-    """An Envoy that watches its route configuration in a file."""
-
-    file: Text = Field(description="Path of the route configuration file that Envoy watches.")
-    admin: Url = Field(
-        description="Address of Envoy's admin interface, where each change is read back.",
-        examples=["http://127.0.0.1:9901"],
-    )
-    clusters: Clusters | None = Field(
-        None, description="Cluster names; `<service>-<version>` when left out."
-    )
-
-
-class Route(Model):
-    """Where the weights live."""
-
-    envoy: EnvoyRoute = Field(description="Weights in a local Envoy's route configuration.")
 
 
 class Confidence(Model):

@@ -14,7 +14,8 @@ import yaml
 
 from rollout.decide.split import Split
 from rollout.errors import RouteError
-from rollout.plan.model import EnvoyRoute, Plan
+from rollout.plan.model import Plan
+from rollout.plan.route import EnvoyRoute
 from rollout.ports import Seen
 from rollout.route.envoy import (
     Arms,
@@ -40,18 +41,18 @@ class EnvoyRouter:
         Also when they are in the file already: Envoy may have missed that, and rereads only a file
         that was moved into place. Raises RouteError.
         """
-        file = Path(plan.spec.route.envoy.file)
+        file = Path(_route(plan).file)
         _replace(file, patch(_load(file), arms_of(plan), split, mark))
 
     def read(self, plan: Plan, total: int) -> Seen:
         """What Envoy itself says that it does, from its config dump. Raises RouteError."""
-        route, arms = plan.spec.route.envoy, arms_of(plan)
+        route, arms = _route(plan), arms_of(plan)
         live = _live(route, names_of(_load(Path(route.file)), arms))
         return Seen(split_of(live, arms, total), version_of(live))
 
     def diagnose(self, plan: Plan) -> str:
         """Why Envoy does not show the file's version; empty when it does, or does not say why."""
-        route = plan.spec.route.envoy
+        route = _route(plan)
         try:
             wanted = _load(Path(route.file))
             names = names_of(wanted, arms_of(plan))
@@ -64,10 +65,16 @@ class EnvoyRouter:
 
 def arms_of(plan: Plan) -> Arms:
     """The clusters that a plan names, or `<service>-<version>`."""
-    spec = plan.spec
-    if spec.route.envoy.clusters is not None:
-        return Arms(spec.route.envoy.clusters.stable, spec.route.envoy.clusters.canary)
+    spec, route = plan.spec, _route(plan)
+    if route.clusters is not None:
+        return Arms(route.clusters.stable, route.clusters.canary)
     return Arms(*(f"{spec.service}-{arm.version}" for arm in (spec.stable, spec.canary)))
+
+
+def _route(plan: Plan) -> EnvoyRoute:
+    if plan.spec.route.envoy is None:
+        raise RouteError(f"{plan.name} moves weights in {plan.spec.route.mesh}, not in an Envoy")
+    return plan.spec.route.envoy
 
 
 def _refusal(route: EnvoyRoute, names: set[str], clusters: set[str]) -> str:

@@ -29,6 +29,8 @@ spec:
 """
 BUDGET = "harmBudget: 10\n    min: 1%\n    max: 50%"
 STEPS = "steps: [5%, 25%, 50%]"
+ENVOY = 'envoy: {file: routes.yaml, admin: "http://127.0.0.1:9901"}'
+ISTIO = f"{ENVOY}\n    istio: {{virtualService: summarizer}}"
 
 # What is written instead of what, and the one line that must come of it.
 CASES = [
@@ -134,6 +136,21 @@ CASES = [
         "pods: {label: pod, history: 1h}",
         "16:31 P015 a history of 1h holds fewer than 480 looks (write `history: 4h` or more)",
     ),
+    (ENVOY, "{}", "9:5 P016 `route` names none of `envoy` or `istio` or `gateway`"),
+    (ENVOY, ISTIO, "10:12 P016 `route` has `envoy` already: it needs exactly one of `envoy`"),
+    (ENVOY, "gateway: {backends: {stable: a, canary: b}}", "9:14 P016 `gateway` names none of"),
+    (
+        ENVOY,
+        "istio: {virtualService: s, hosts: {stable: a, canary: b}, host: c}",
+        "9:69 P016 `hosts` are two hosts instead of two subsets of one",
+    ),
+    (
+        ENVOY,
+        "istio: {virtualservice: s}",
+        "9:13 P003 unknown key `virtualservice` in `spec.route.istio` (did you mean `virtualServ",
+    ),
+    (ENVOY, "istio: {virtualService: s, tcp: [{port: 0}]}", "9:45 P006 must be at least 1"),
+    (ENVOY, "istio: {virtualService: S}", "9:29 P006 must be the name of an object: lower-case"),
     ("interval: 30s", "pods: {canary: 2}", "16:3 P004 missing key `label` in `spec.pods`"),
     ("interval: 30s", "pods: {label: a-b}", "16:17 P006 must be a Prometheus label name"),
     (
