@@ -9,8 +9,9 @@ from urllib.parse import urlencode
 
 from rollout.cli.report import states_of
 from rollout.decide.facts import Decided
+from rollout.decide.say import off_edge, rests_on
 from rollout.decide.state import State
-from rollout.decide.step import step
+from rollout.decide.step import step, view
 from rollout.errors import InputError
 from rollout.observe.query import queries
 from rollout.ports import Ask, Entry
@@ -54,8 +55,20 @@ def explain(entries: Sequence[Entry], number: int) -> dict[str, Any]:
         "false_promotion": confidence.false_promotion,
         "numbers": fact.numbers,
         "rules": {g.name: RULES[g.source.kind] for g in state.plan.spec.guardrails},
+        "notes": _notes(state, fact.at),
         "queries": _queries(fact, state),
         "replayed": not differences(fact, step(state, fact.at, fact.rollout)),
+    }
+
+
+def _notes(state: State, at: float) -> dict[str, list[str]]:
+    """By guardrail, what its error rates rest on, and what the buckets make of its tolerance."""
+    readouts = view(state, at).judgement.readouts
+    return {
+        name: [
+            note for note in (rests_on(state, name), off_edge(gauge.rule, readouts[name])) if note
+        ]
+        for name, gauge in state.gauges.items()
     }
 
 
@@ -90,6 +103,7 @@ def text(told: dict[str, Any]) -> str:
             f"{name}: {numbers['verdict']}",
             *_numbers(numbers),
             f"  {told['rules'][name]}",
+            *(f"  {note}" for note in told["notes"].get(name, ())),
         ]
     lines += ["", "queries (raw counters; differences are taken per series)"]
     lines += [f"  {query['query']}\n  {query['link']}" for query in told["queries"]]

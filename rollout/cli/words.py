@@ -6,7 +6,6 @@ import unicodedata
 from collections.abc import Callable
 from typing import Any
 
-from analysis.dispersion import Dispersion
 from rollout.decide.facts import (
     Calibrated,
     Confirmed,
@@ -19,6 +18,7 @@ from rollout.decide.facts import (
     RouteFailed,
     Started,
 )
+from rollout.decide.say import spread
 from rollout.decide.split import Split
 
 
@@ -79,18 +79,9 @@ def _calibrated(fact: Calibrated) -> str:
 
 
 def _learned(fact: Learned) -> str:
-    known = [f"{n}: {_spread(d)}" for n, d in fact.dispersions.items() if n not in fact.unknown]
+    known = [f"{n}: {spread(d)}" for n, d in fact.dispersions.items() if n not in fact.unknown]
     unknown = [f"no valid test for {name}: {words}" for name, words in fact.unknown.items()]
     return "; ".join([*known, *unknown]) or "nothing of stable's past is known"
-
-
-def _spread(found: Dispersion) -> str:
-    """How far pods differ, as shares of their rate."""
-    return (
-        f"bursts of {found.cluster:.3g}, pods differ by "
-        f"{100 * found.lasting**0.5:.2g} % for good ({found.pods_stable} pods of stable, "
-        f"{found.pods_canary} of the canary, {found.ticks} looks)"
-    )
 
 
 def _decided(fact: Decided) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Protocol
 
+from analysis.dispersion import Dispersion
+from analysis.guard import Rule, ShapeRule
 from analysis.readout import Readout
 from analysis.verdict import Judgement
 from rollout.decide.blind import Blind
@@ -62,6 +64,25 @@ def _told(state: State, reasons: tuple[str, ...], seen: Seen) -> list[str]:
     return [_blind(names, seen) for names in blind.values()] + told
 
 
+def rests_on(state: State, name: str) -> str:
+    """What a guardrail's error rates rest on: an assumption, or what its pods' past says."""
+    learned = state.learned
+    if learned is None or (name not in learned.dispersions and name not in state.unknown):
+        return "requests are taken as independent"
+    if name in state.unknown:
+        return f"requests are taken as independent: {state.unknown[name]}"
+    return spread(learned.dispersions[name])
+
+
+def spread(found: Dispersion) -> str:
+    """How pods differ: rates relative to their mean, shares beyond an edge in probits."""
+    return (
+        f"bad units in bursts of {found.cluster:.3g}, pods that differ for good by "
+        f"{found.lasting**0.5:.2g} sd ({found.pods_stable} pods of stable, {found.pods_canary} of "
+        f"the canary, {found.ticks} looks)"
+    )
+
+
 def _assumed(state: State) -> list[str]:
     """What the error rates rest on, said once, with the first step."""
     if state.plan.spec.pods is None:
@@ -79,7 +100,7 @@ def _because(state: State, reason: str, seen: Seen) -> str:
     if code == "harmful":
         return _harm(state, name, seen.judgement)
     if code == "undecided":
-        return _undecided(name, seen.judgement)
+        return _undecided(state, name, seen.judgement)
     if code == "no-valid-test":
         return f"no valid test for {name}: {state.unknown[name]}"
     if code == "human" and state.asked is not None:
@@ -125,10 +146,23 @@ def _harm(state: State, name: str, judgement: Judgement) -> str:
     return f"{_measured(name, judgement.readouts[name])}, {strength}"
 
 
-def _undecided(name: str, judgement: Judgement) -> str:
+def _undecided(state: State, name: str, judgement: Judgement) -> str:
     readout = judgement.readouts[name]
     share = f"{(readout.safe or 0.0) * 100:.0f} % of the evidence that promotion needs"
-    return f"{_measured(name, readout)}, {share}"
+    off = off_edge(state.gauges[name].rule, readout)
+    return f"{_measured(name, readout)}, {share}{f' ({off})' if off else ''}"
+
+
+def off_edge(rule: Rule, readout: Readout) -> str:
+    """What the buckets make of a tolerance that no edge expresses, in words; empty if one does."""
+    if not isinstance(rule, ShapeRule) or readout.edge is None or readout.partner is None:
+        return ""
+    gap = abs(readout.edge - readout.partner)
+    proven = gap / min(readout.edge, readout.partner) if rule.relative else gap
+    if proven > rule.tolerance * 0.99:
+        return ""
+    said = [percent(t) if rule.relative else f"{t:.3g}" for t in (rule.tolerance, proven)]
+    return f"no bucket edge lies {said[0]} from {readout.edge:.4g}: {said[1]} must be proven"
 
 
 def _blind(names: list[str], seen: Seen) -> str:
