@@ -1,4 +1,8 @@
-"""Our engines, run over many rollouts at once with the same functions as `analysis.guard`."""
+"""Our engines, run over many rollouts at once with the same functions as `analysis.guard`.
+
+An engine that learns dispersion from stable's past is added to ENGINES, and to PROOFS if it changes
+how safety is proven; SHIPPED names what the product runs.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +16,11 @@ from analysis.rate import ENOUGH
 from analysis.worlds import Array, Counts, History, Streams
 from benchmarks.peers.rule import first
 
-Past = Callable[[], History]
-"""Draws stable's own past, one for each rollout of the streams, when an engine asks for it."""
+Past = Callable[..., History]
+"""Draws stable's own past, one for each rollout of the streams, when an engine asks for it.
+
+Takes the number of ticks; 12 h of 30 s are the default.
+"""
 
 
 class Outcome(NamedTuple):
@@ -28,8 +35,21 @@ class Outcome(NamedTuple):
     reason: str = ""
 
 
+class Promise(NamedTuple):
+    """How a proof went in each rollout: the look (from 1) of the proof, 0 for none; refusals."""
+
+    proven: Counts
+    refused: np.ndarray
+
+
 Engine = Callable[[Streams, Past, float], Outcome]
 """Streams with pods, stable's past, and alpha; the margin is ratio 1 and nothing more."""
+
+Proof = Callable[[Streams, Past, float, float, float], Promise]
+"""Streams with pods, stable's past, the margin's ratio and absolute part, and beta."""
+
+BRIEF = 20
+"""Ticks of stable's past that the product sees before the canary's first request."""
 
 
 def likelihood(streams: Streams, past: Past, alpha: float) -> Outcome:  # noqa: ARG001  # an Engine
@@ -38,11 +58,19 @@ def likelihood(streams: Streams, past: Past, alpha: float) -> Outcome:  # noqa: 
     return Outcome(first(crossed), np.zeros(len(crossed), dtype=bool))
 
 
-ENGINES: dict[str, Engine] = {"R": likelihood}
-"""Every engine that is compared. One that learns dispersion from `past` is added here."""
+def excess(streams: Streams, past: Past, ratio: float, absolute: float, beta: float) -> Promise:
+    """D as `analysis.guard` runs it, with weights chosen from a brief past."""
+    e, x = (counts.sum(axis=-1) for counts in past(ticks=BRIEF))
+    before = Streams(np.zeros_like(e), np.zeros_like(x), e, x)
+    proven = safe(streams.arms(), before, ratio, absolute) >= -np.log(beta)
+    return Promise(first(proven), np.zeros(len(proven), dtype=bool))
 
+
+ENGINES: dict[str, Engine] = {"R": likelihood}
 SHIPPED = "R"
-"""The engine that the product runs, which the bar is asked of."""
+
+PROOFS: dict[str, Proof] = {"D": excess}
+SHIPPED_PROOF = "D"
 
 
 def harm(arms: Streams, ratio: float = 1.0, absolute: float = 0.0) -> Array:

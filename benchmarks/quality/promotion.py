@@ -1,28 +1,30 @@
 """Block 4: false promotion of a canary exactly at its margin, and time to prove a twin safe.
 
 Margins: half the base rate on top (ratio 1), or ratio 1.5 and nothing on top. Twins are proven over
-small looks (see `detection`), with weights of D chosen from 50 looks of stable's past.
+small looks (see `detection`).
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import product
 from typing import Literal, NamedTuple
 
 import numpy as np
 
 from analysis.information import needed, rate_divergence
-from analysis.worlds import SCENARIOS, Scenario, Streams, World
-from benchmarks.peers.rule import first
+from analysis.worlds import SCENARIOS, Counts, Scenario, Streams, World
 from benchmarks.quality.detection import requests
-from benchmarks.quality.engines import safe
+from benchmarks.quality.engines import PROOFS, SHIPPED_PROOF, Promise
 from benchmarks.quality.runs import SIGMAS, Row, above, chunks, each, error, seeded
 
 RATES, BASES, WEIGHTS, BETA = (0.2, 20.0, 500.0), (0.001, 0.01, 0.05), (0.5, 0.1), 0.05
 BAR = 1.4
-FINE, LEAST, LONGEST, PAST = 50, 8, 6, 50
+FINE, LEAST, LONGEST = 50, 8, 6
 
 Margin = Literal["+ base/2", "x 1.5"]
 MARGINS: tuple[Margin, ...] = ("+ base/2", "x 1.5")
@@ -62,23 +64,25 @@ def limits(margin: Margin, base: float) -> tuple[float, float]:
     return (1.0, base / 2) if margin == "+ base/2" else (1.5, 0.0)
 
 
-def _proven(
+def _played(
     world: World, margin: Margin, size: int, rng: np.random.Generator
-) -> tuple[Streams, np.ndarray]:
-    """Streams of both arms, and the look of each proof (0: none)."""
-    ratio, absolute = limits(margin, world.base)
-    arms, history = world.streams(rng, size).arms(), world.history(rng, size, PAST)
-    e, x = history.e.sum(axis=-1), history.x.sum(axis=-1)
-    logs = safe(arms, Streams(np.zeros_like(e), np.zeros_like(x), e, x), ratio, absolute)
-    return arms, first(logs >= -math.log(BETA))
+) -> Iterator[tuple[str, Streams, Promise]]:
+    """Every proof on the same streams."""
+    streams, past = world.streams(rng, size), partial(world.history, rng, size)
+    for name, proof in PROOFS.items():
+        yield name, streams.arms(), proof(streams, past, *limits(margin, world.base), BETA)
 
 
 def _false(cell: Cell) -> list[Row]:
     ratio, absolute = limits(cell.margin, cell.base)
     world = World(cell.scenario, cell.rate, cell.base, theta=ratio, excess=absolute)
     rng = seeded(cell.seed, "false promotion", cell[:4])
-    proven = [_proven(world, cell.margin, size, rng)[1] for size in chunks(cell.rollouts)]
-    share = float((np.concatenate(proven) > 0).mean())
+    promoted: Counter[str] = Counter()
+    refused: Counter[str] = Counter()
+    for size in chunks(cell.rollouts):
+        for name, _, promise in _played(world, cell.margin, size, rng):
+            promoted[name] += int((promise.proven > 0).sum())
+            refused[name] += int(promise.refused.sum())
     return [
         {
             "scenario": cell.scenario,
@@ -86,10 +90,13 @@ def _false(cell: Cell) -> list[Row]:
             "base": cell.base,
             "margin": cell.margin,
             "beta": BETA,
+            "rule": name,
             "runs": cell.rollouts,
-            "false_promotion": share,
-            "error": error(share, cell.rollouts),
+            "false_promotion": promoted[name] / cell.rollouts,
+            "error": error(promoted[name] / cell.rollouts, cell.rollouts),
+            "refused": refused[name] / cell.rollouts,
         }
+        for name in PROOFS
     ]
 
 
@@ -101,25 +108,31 @@ def _time(proof: Proof) -> list[Row]:
     world = World(rate=look / proof.weight / 30, base=proof.base, weight=proof.weight)
     world = replace(world, looks=math.ceil(LONGEST * bound / look))
     rng = seeded(proof.seed, "proof", proof[:3])
-    parts = [_proven(world, proof.margin, size, rng) for size in chunks(proof.rollouts)]
-    sent = np.concatenate([requests(arms, looks) for arms, looks in parts])
+    parts: dict[str, list[Counts]] = {name: [] for name in PROOFS}
+    for size in chunks(proof.rollouts):
+        for name, arms, promise in _played(world, proof.margin, size, rng):
+            parts[name].append(requests(arms, promise.proven))
+    sent = {name: np.concatenate(some) for name, some in parts.items()}
     return [
         {
             "base": proof.base,
             "margin": proof.margin,
             "weight": proof.weight,
             "beta": BETA,
+            "rule": name,
             "runs": proof.rollouts,
             "bound": bound,
-            "requests": float(sent.mean()),
-            "over_bound": float(sent.mean() / bound),
-            "error": float(sent.std() / bound / math.sqrt(proof.rollouts)),
+            "requests": float(counts.mean()),
+            "over_bound": float(counts.mean() / bound),
+            "error": float(counts.std() / bound / math.sqrt(proof.rollouts)),
         }
+        for name, counts in sent.items()
     ]
 
 
 def misses(false: list[Row], times: list[Row]) -> list[str]:
-    """Cells with too many false promotions, or too slow a proof."""
+    """Cells where the shipped proof promotes too often, or takes too long."""
+    false, times = ([r for r in rows if r["rule"] == SHIPPED_PROOF] for rows in (false, times))
     wrong = [
         f"false promotion {row['false_promotion']:.3f} +- {row['error']:.3f} at beta {BETA}: "
         f"{row['scenario']}, {row['rate']:g} rps, base {row['base']:.1%}, margin {row['margin']}"

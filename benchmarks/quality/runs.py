@@ -34,7 +34,7 @@ class Size:
     latency: int
 
 
-QUICK = Size(rollback=120, contest=80, detection=300, promotion=60, harm=120, latency=16)
+QUICK = Size(rollback=60, contest=50, detection=200, promotion=40, harm=60, latency=8)
 FULL = Size(rollback=1000, contest=500, detection=2000, promotion=500, harm=1000, latency=160)
 
 

@@ -140,16 +140,17 @@ def _mean_false(rows: list[Row], rule: str) -> str:
 def of_promotion(false: list[Row], times: list[Row]) -> str:
     """Worst shares over base rates; mean requests to a proof over the bound."""
     body = []
-    for (scenario,), group in grouped(false, "scenario"):
+    for (rule, scenario), group in grouped(false, "rule", "scenario"):
         cells = [
             max(row["false_promotion"] for row in rows)
             for _, rows in grouped(group, "margin", "rate")
         ]
-        body.append([scenario, *(f"{share:.3f}" for share in cells)])
+        body.append([f"{rule}, {scenario}", *(f"{share:.3f}" for share in cells)])
     wanted = [key for key, _ in grouped(false, "margin", "rate")]
     head = ["scenario", *(f"{margin} {rate:g}" for margin, rate in wanted)]
     proofs = [
-        [f"{r['base']:.1%}, {r['margin']}, weight {r['weight']:.0%}", f"{r['bound']:.0f}",
+        [f"{r['rule']}, {r['base']:.1%}, {r['margin']}, weight {r['weight']:.0%}",
+         f"{r['bound']:.0f}",
          f"{r['over_bound']:.2f} +- {r['error']:.2f}"]
         for r in times
     ]  # fmt: skip
@@ -158,7 +159,7 @@ def of_promotion(false: list[Row], times: list[Row]) -> str:
         f"rates, by margin and rps ({false[0]['runs']} runs a cell)",
         head,
         body,
-    ) + table("   Canary requests to prove a twin safe", ["margin", "bound", "D/bound"], proofs)
+    ) + table("   Canary requests to prove a twin safe", ["margin", "bound", "proof/bound"], proofs)
 
 
 def of_harm(rows: list[Row]) -> str:

@@ -159,15 +159,22 @@ class TestContest:
 class TestPromotion:
     def test_a_canary_at_its_margin_is_seldom_promoted_and_a_twin_is(self):
         cell = promotion.Cell("incidents", 20.0, 0.05, "+ base/2", rollouts=200, seed=1)
-        [row] = promotion._false(cell)
+        row, *_ = promotion._false(cell)
         assert row["false_promotion"] <= 0.05
-        [proof] = promotion._time(promotion.Proof(0.05, "+ base/2", 0.5, rollouts=100, seed=1))
+        proof, *_ = promotion._time(promotion.Proof(0.05, "+ base/2", 0.5, rollouts=100, seed=1))
         assert 0.8 < proof["over_bound"] < 1.5
 
     def test_false_and_slow_proofs_are_named(self):
-        false = {"scenario": "iid", "rate": 20.0, "base": 0.01, "margin": "x 1.5", "runs": 1000,
-                 "false_promotion": 0.2, "error": 0.01}  # fmt: skip
-        slow = {"base": 0.01, "margin": "x 1.5", "weight": 0.1, "over_bound": 1.6, "error": 0.05}
+        false = {"scenario": "iid", "rate": 20.0, "base": 0.01, "margin": "x 1.5", "rule": "D",
+                 "runs": 1000, "false_promotion": 0.2, "error": 0.01}  # fmt: skip
+        slow = {
+            "rule": "D",
+            "base": 0.01,
+            "margin": "x 1.5",
+            "weight": 0.1,
+            "over_bound": 1.6,
+            "error": 0.05,
+        }
         assert len(promotion.misses([false], [slow])) == 2
         fine = {**false, "false_promotion": 0.06}
         assert promotion.misses([fine], [{**slow, "over_bound": 1.5}]) == []
@@ -180,9 +187,7 @@ class TestHarm:
     def test_the_closed_loop_is_the_production_fold(self):
         group = harm.Rollouts(self.cell("evidence", 2.0), 5, np.random.default_rng(1))
         rule, capitals = RateRule(1.0, 0.0), [guard.start(RateRule(1.0, 0.0))] * 5
-        weights = []
-
-        seen = []
+        weights, seen = [], []
 
         def drawn(rng, expected, share):
             e = rng.poisson(expected)
