@@ -1,0 +1,87 @@
+"""Stable's figures from an observer's answer: rates, traffic, bucket shares, what is missing."""
+
+import math
+
+import pytest
+
+from analysis.counters import Series
+from rollout.ports import Answer
+from rollout.rehearse.measure import measure
+from tests.worlds import plan
+
+NOW, PAST = 10_000.0, 1800.0
+BETWEEN = (NOW - PAST, NOW - 900.0, NOW)
+
+
+def counter(key, arm, *values, bad=False):
+    samples = tuple((at, (float(v),)) for at, v in zip(BETWEEN, values, strict=True))
+    return Series(key, arm, samples, bad=bad)
+
+
+def histogram(*rows, edges=(10.0, 100.0, math.inf)):
+    samples = tuple((at, tuple(map(float, row))) for at, row in zip(BETWEEN, rows, strict=True))
+    return Series("h", "stable", samples, edges=edges)
+
+
+ERRORS = (
+    counter("200", "stable", 5000, 14_000, 22_820),
+    counter("500", "stable", 70, 160, 250, bad=True),
+)
+LATENCY = (histogram((0, 50, 100), (500, 5000, 6000), (9000, 16_250, 18_100)),)
+SCORES = (histogram((0, 0, 0), (10, 20, 20), (180, 900, 900), edges=(0.5, 1.0, math.inf)),)
+
+
+class Told:
+    def __init__(self, problems=None, **series):
+        self.answer, self.asked = Answer(series, problems or {}), []
+
+    def observe(self, asks, now):
+        self.asked.append((asks, now))
+        return {ask.rollout: self.answer for ask in asks}
+
+
+def test_figures_are_differences_over_the_time_asked_for():
+    observer = Told(errors=ERRORS, latency=LATENCY, accuracy=SCORES)
+    measured = measure(plan(), observer, NOW, PAST)
+    known = measured.figures
+    assert not measured.problems
+    assert known.rate == pytest.approx((17_820 + 180) / PAST)
+    assert known.errors == pytest.approx(180 / 18_000)
+    assert known.latency_edges == (10.0, 100.0)
+    assert known.latency_shares == pytest.approx((0.5, 7200 / 18_000, 1800 / 18_000))
+    assert known.score_shares == pytest.approx((0.2, 0.8, 0.0))
+    assert known.labelled == pytest.approx(900 / 18_000)
+    ((asks, now),) = observer.asked
+    assert now == NOW
+    assert dict(asks[0].since) == dict.fromkeys(["errors", "latency", "accuracy"], NOW - PAST)
+
+
+def test_traffic_of_both_versions_is_the_service_s():
+    canary = counter("200", "canary", 0, 900, 1800)
+    known = measure(plan(), Told(errors=(*ERRORS, canary)), NOW, PAST).figures
+    assert known.rate == pytest.approx(18_000 / PAST + 1)
+    assert known.errors == pytest.approx(180 / 18_000), "stable's alone"
+
+
+def test_a_reset_is_counted_as_everywhere_else():
+    restarted = counter("200", "stable", 5000, 6000, 500)
+    known = measure(plan(), Told(errors=(restarted,)), NOW, PAST).figures
+    assert known.rate == pytest.approx(1500 / PAST)
+
+
+def test_no_error_in_this_time_is_not_never():
+    calm = counter("200", "stable", 0, 1000, 2000)
+    assert measure(plan(), Told(errors=(calm,)), NOW, PAST).figures.errors == 0.5 / 2000
+
+
+def test_what_cannot_be_read_is_said_by_name():
+    few = counter("200", "stable", 0, 10, 20)
+    observer = Told({"latency": "Prometheus does not answer"}, errors=(few,))
+    measured = measure(plan(), observer, NOW, PAST)
+    assert measured.problems == {
+        "latency": "Prometheus does not answer",
+        "errors": "only 20 units of stable in that time",
+        "accuracy": "no two samples of stable in that time",
+    }
+    assert measured.figures.rate is None
+    assert measured.figures.labelled is None
