@@ -19,6 +19,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.quality import (
+    against,
     contest,
     detection,
     harm,
@@ -68,7 +69,7 @@ def missed(blocks: Blocks) -> dict[str, list[str]]:
         "1 false rollback": rollback.misses(blocks["false rollback"])
         + latency.misses(blocks["latency"]),
         "2 detection": detection.misses(blocks["detection"]),
-        "3 against peers": contest.misses(blocks["against peers"]),
+        "3 against peers": against.misses(blocks["against peers"]),
         "4 promotion": promotion.misses(blocks["false promotion"], blocks["time to prove safety"]),
         "5 harm": harm.misses(blocks["harm"]),
     }

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from analysis.worlds import SCENARIOS
-from benchmarks.quality import contest
+from benchmarks.quality import against
 from benchmarks.quality.engines import ENGINES, SHIPPED
 from benchmarks.quality.rules import RULES
 from benchmarks.quality.runs import Row
@@ -52,7 +52,7 @@ def _rollback(axis: Any, rows: list[Row]) -> None:
 
 def _requests(axis: Any, rows: list[Row]) -> None:
     """Requests to detection of every rule that keeps alpha there, over ours."""
-    found = [row for row in contest.compared(rows) if row["limit"] == "oracle"]
+    found = [row for row in against.compared(rows) if row["limit"] == "oracle"]
     for place, name in enumerate(RULES):
         ratios = [row["ratio"] for row in found if row["rule"] == name]
         shown = np.clip(ratios, 0.01, 10)

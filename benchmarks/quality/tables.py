@@ -2,40 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import groupby
-
 import numpy as np
 
-from benchmarks.quality import contest, detection, rollback
+from benchmarks.quality import against, detection, rollback
 from benchmarks.quality.engines import ENGINES, SHIPPED
+from benchmarks.quality.layout import grouped, number, table
 from benchmarks.quality.rules import RULES
 from benchmarks.quality.runs import Row
-
-Key = Callable[[Row], object]
-
-
-def table(title: str, head: Sequence[str], body: Iterable[Sequence[object]]) -> str:
-    """A title and columns as wide as they need to be; the first one is aligned to the left."""
-    lines = [list(head), *([str(value) for value in line] for line in body)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
-    written = ("  ".join([line[0].ljust(widths[0]),
-               *(v.rjust(w) for v, w in zip(line[1:], widths[1:], strict=True))])
-               for line in lines)  # fmt: skip
-    return "\n".join([f"\n{title}", *written])
-
-
-def grouped(rows: Iterable[Row], *names: str) -> Iterator[tuple[tuple[object, ...], list[Row]]]:
-    """Rows that agree in these columns, in the order of their first appearance."""
-    rows = list(rows)
-    order = {key: at for at, key in reversed([*enumerate(map(_key(names), rows))])}
-    by = sorted(rows, key=lambda row: order[_key(names)(row)])
-    for key, group in groupby(by, _key(names)):
-        yield key, list(group)
-
-
-def _key(names: Sequence[str]) -> Callable[[Row], tuple[object, ...]]:
-    return lambda row: tuple(row[name] for name in names)
 
 
 def of_rollback(rows: list[Row], alpha: float) -> str:
@@ -95,7 +68,7 @@ def of_contest(rows: list[Row]) -> str:
     """Our requests over each peer's, documented and oracle's limit."""
     ratios = {
         (row["rate"], row["base"], row["theta"], row["rule"], row["limit"]): row["ratio"]
-        for row in contest.compared(rows)
+        for row in against.compared(rows)
     }
     body = []
     for (rate, base, theta), group in grouped(rows, "rate", "base", "theta"):
@@ -107,7 +80,7 @@ def of_contest(rows: list[Row]) -> str:
             )
             for name in RULES
         ]
-        body.append([f"{rate:g} rps, {base:.1%}, {theta:g}x", _number(mine["requests"]),
+        body.append([f"{rate:g} rps, {base:.1%}, {theta:g}x", number(mine["requests"]),
                      f"{mine['power']:.2f}", *cells])  # fmt: skip
     false = [_mean_false(rows, name) for name in RULES]
     body.append(["mean false rollback", "", _mean_false(rows, SHIPPED), *false])
@@ -122,10 +95,6 @@ def of_contest(rows: list[Row]) -> str:
 
 def _ratio(ratio: float | None) -> str:
     return "-" if ratio is None else f"{ratio:.2f}"
-
-
-def _number(value: float) -> str:
-    return f"{value:.0f}" if np.isfinite(value) else "-"
 
 
 def _mean_false(rows: list[Row], rule: str) -> str:
@@ -195,7 +164,7 @@ def of_dispersion(rows: list[Row]) -> str:
     body = []
     for (scenario, rate), group in grouped(rows, "scenario", "rate"):
         by = {(row["rule"], row["limit"]): row for row in group}
-        cells = [f"{by[n]['false_rollback']:.2f} {by[n]['power']:.2f} {_number(by[n]['looks'])}"
+        cells = [f"{by[n]['false_rollback']:.2f} {by[n]['power']:.2f} {number(by[n]['looks'])}"
                  for n in names]  # fmt: skip
         body.append([f"{scenario}, {rate:g} rps", *cells])
     head = [name if limit == "declared" else f"{name} {limit[:3]}." for name, limit in names]
@@ -213,7 +182,7 @@ def of_latency(rows: list[Row]) -> str:
     body = []
     for (scenario, rate, effect), group in grouped(rows, "scenario", "rate", "effect"):
         by = {row["rule"]: row for row in group}
-        cells = [f"{by[n]['rolled_back']:.2f} {_number(by[n]['look'])}" for n in rules]
+        cells = [f"{by[n]['rolled_back']:.2f} {number(by[n]['look'])}" for n in rules]
         body.append([f"{scenario}, {rate:g} rps, {effect}", *cells])
     return table(
         f"7. Latencies, tolerance 10 %, alpha {rows[0]['alpha']}: rolled back, median look "

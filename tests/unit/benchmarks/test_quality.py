@@ -16,15 +16,16 @@ from analysis.shape_worlds import EDGES, ShapeWorld
 from analysis.worlds import Streams
 from benchmarks import decision_quality
 from benchmarks.quality import (
+    against,
     contest,
     detection,
     harm,
     latency,
+    layout,
     picture,
     promotion,
     rollback,
     runs,
-    tables,
 )
 from benchmarks.quality.engines import ENGINES, SHIPPED
 from benchmarks.quality.rules import RULES
@@ -121,10 +122,10 @@ class TestContest:
             self.row("Argo", "documented", math.inf, 0.0),
             self.row("Kayenta", "oracle", 400, 0),
         ]
-        assert [row["ratio"] for row in contest.compared(rows)] == [0.0, 0.25]
+        assert [row["ratio"] for row in against.compared(rows)] == [0.0, 0.25]
         nobody = [{**row, "requests": math.inf} for row in rows[:2]]
-        assert contest.compared(nobody) == []
-        [only_they] = contest.compared([nobody[0], self.row("Argo", "oracle", 10.0, 0.0)])
+        assert against.compared(nobody) == []
+        [only_they] = against.compared([nobody[0], self.row("Argo", "oracle", 10.0, 0.0)])
         assert only_they["ratio"] == math.inf
 
     def test_a_hopeless_peer_is_asked_with_its_oracle_s_limit(self):
@@ -133,10 +134,10 @@ class TestContest:
             self.row("Flagger", "documented", 120.0, 0.9),
             self.row("Flagger", "oracle", 1000.0, 0.01),
         ]
-        assert contest.misses(rows) == []
-        [miss] = contest.misses([*rows[:2], self.row("Flagger", "oracle", 200.0, 0.01)])
+        assert against.misses(rows) == []
+        [miss] = against.misses([*rows[:2], self.row("Flagger", "oracle", 200.0, 0.01)])
         assert "oracle limit) 0.50, bar 0.250" in miss
-        [miss] = contest.misses([{**rows[0], "false_rollback": 0.05}, *rows[1:]])
+        [miss] = against.misses([{**rows[0], "false_rollback": 0.05}, *rows[1:]])
         assert "bar 1/50" in miss
 
     @pytest.mark.parametrize(("luck", "named"), [(3.0, 0), (1.0, 1)])
@@ -144,7 +145,7 @@ class TestContest:
         mine = {**self.row(SHIPPED, "declared", 30.0, 0.0), "requests_error": luck}
         flagger = self.row("Flagger", "documented", 1000.0, 0.1)
         assert (
-            len(contest.misses([mine, flagger, self.row("Argo", "documented", 100.0, 0)])) == named
+            len(against.misses([mine, flagger, self.row("Argo", "documented", 100.0, 0)])) == named
         )
 
     def test_a_played_cell_has_every_rule_with_both_limits(self):
@@ -297,5 +298,5 @@ class TestWhole:
         assert decision_quality.plain({"a": [math.inf, 1.0, math.nan]}) == {"a": [None, 1.0, None]}
 
     def test_tables_align(self):
-        lines = tables.table("T", ["name", "n"], [["a", 1], ["long", 100]]).splitlines()
+        lines = layout.table("T", ["name", "n"], [["a", 1], ["long", 100]]).splitlines()
         assert lines == ["", "T", "name    n", "a       1", "long  100"]
