@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from operator import lt, sub
 from typing import Literal
@@ -22,7 +22,8 @@ class Series:
     `key` identifies the series within its metric (labels, canonical). A sample is (unix seconds,
     values): one value for a plain counter, the cumulative bucket counts in the order of `edges` for
     a histogram (`edges` ends with infinity; empty for a plain counter). `bad` marks a counter of
-    bad units; its units are exposures too.
+    bad units; its units are exposures too. `process` names what begins again as one: a restart that
+    one of its series shows holds for all of them; empty: the series stands alone.
     """
 
     key: str
@@ -30,6 +31,7 @@ class Series:
     samples: tuple[Sample, ...]
     bad: bool = False
     edges: tuple[float, ...] = ()
+    process: str = ""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Cursor:
     last: Mapping[tuple[Arm, str], Sample] = field(default_factory=dict)
     edges: tuple[float, ...] = ()
     started: bool = False
+    restarts: Mapping[str, float] = field(default_factory=dict)  # newest known one per process
 
     def newest(self, arm: Arm) -> float | None:
         """Unix time of that arm's newest sample; None: never seen."""
@@ -54,26 +57,54 @@ def advance(cursor: Cursor, series: Sequence[Series]) -> tuple[Cursor, Evidence]
 
     Samples not later than the last known one of their series are ignored, so that late, repeated or
     overlapping answers change nothing. A drop in any bucket (a plain counter has one) is a reset:
-    the process began again at 0, and its new value counts in full. Limit: a reset whose counter has
-    passed its old value by the next sample cannot be seen. Raises EvidenceError for values that are
-    no counts and for bucket layouts that differ between arms or over time.
+    the process began again at 0, and its new value counts in full; so do the values of all other
+    series of that process that span the same moment. Limit: a restart after which every series of
+    the process has passed its old value by the next sample cannot be seen. Raises EvidenceError for
+    values that are no counts and for bucket layouts that differ between arms or over time.
     """
     edges = _layout(cursor, series)
-    last = dict(cursor.last)
+    last, began = dict(cursor.last), restarts(series, cursor)
     counts: dict[Arm, list[int]] = {arm: [0] * (len(edges) or 2) for arm in ("canary", "stable")}
     for one in series:
-        for sample, increments in _increments(one, last.get((one.arm, one.key))):
+        known, moments = last.get((one.arm, one.key)), began.get(one.process, ())
+        for sample, increments in _increments(one, known, moments):
             last[one.arm, one.key] = sample
             # Before stable was seen there is no baseline, so nothing is new.
             for i, units in enumerate(increments if cursor.started else ()):
                 counts[one.arm][i] += units
     started = cursor.started or any(arm == "stable" for arm, _ in last)
     evidence = Evidence(tuple(counts["canary"]), tuple(counts["stable"]), edges)
-    return Cursor(last, edges, started), evidence
+    newest = {process: max(moments) for process, moments in began.items()}
+    return Cursor(last, edges, started, newest), evidence
 
 
-def compress(samples: Sequence[Sample]) -> tuple[Sample, ...]:
+def restarts(series: Sequence[Series], cursor: Cursor | None = None) -> dict[str, set[float]]:
+    """Sample times by which a process had begun again: the total of one of its series fell."""
+    known = cursor or Cursor()
+    found = {process: {at} for process, at in known.restarts.items()}
+    for one in series:
+        if not one.process:
+            continue
+        before = known.last.get((one.arm, one.key))
+        newer = [sample for sample in one.samples if before is None or sample[0] > before[0]]
+        for (_, old), (at, new) in pairwise([*([before] if before else []), *newer]):
+            if new[-1:] < old[-1:]:
+                found.setdefault(one.process, set()).add(at)
+    return found
+
+
+def compress_all(series: Sequence[Series]) -> list[Series]:
+    """Each series with the samples that counting needs, its siblings' restarts kept in sight."""
+    began = restarts(series)
+    return [
+        replace(one, samples=compress(one.samples, began.get(one.process, ()))) for one in series
+    ]
+
+
+def compress(samples: Sequence[Sample], moments: Collection[float] = ()) -> tuple[Sample, ...]:
     """The first and the last sample and both sides of each reset: all that counting needs.
+
+    `moments` are restarts that other series of the process show.
 
     From any cursor, `advance` counts the same with the rest left out, because the differences along
     a run without a reset add up to the difference of its ends. Raises EvidenceError.
@@ -81,8 +112,9 @@ def compress(samples: Sequence[Sample]) -> tuple[Sample, ...]:
     if len(samples) < 3:
         return tuple(samples)
     keep = {0, len(samples) - 1}
-    for i, (before, after) in enumerate(pairwise(_buckets(check(v)) for _, v in samples)):
-        if _dropped(before, after):
+    counts = [(at, _buckets(check(values))) for at, values in samples]
+    for i, ((start, before), (end, after)) in enumerate(pairwise(counts)):
+        if _dropped(before, after) or _within(moments, start, end):
             keep |= {i, i + 1}
     return tuple(samples[i] for i in sorted(keep))
 
@@ -109,8 +141,10 @@ def _layout(cursor: Cursor, series: Sequence[Series]) -> tuple[float, ...]:
     return next(iter(layouts), cursor.edges)
 
 
-def _increments(one: Series, known: Sample | None) -> Iterator[tuple[Sample, tuple[int, ...]]]:
-    """Each new sample with the units that it adds."""
+def _increments(
+    one: Series, known: Sample | None, moments: Collection[float]
+) -> Iterator[tuple[Sample, tuple[int, ...]]]:
+    """Each new sample with the units that it adds; `moments` are restarts of its process."""
     width = len(one.edges) or 1
     at, values = known or (-math.inf, (0.0,) * width)
     before = _buckets(check(values))
@@ -119,15 +153,21 @@ def _increments(one: Series, known: Sample | None) -> Iterator[tuple[Sample, tup
             continue
         if len(sample[1]) != width:
             raise EvidenceError("a sample does not fit its bucket layout")
-        at, after = sample[0], _buckets(check(sample[1]))
-        added = after if _dropped(before, after) else tuple(map(sub, after, before))
-        before = after
+        after = _buckets(check(sample[1]))
+        again = _dropped(before, after) or _within(moments, at, sample[0])
+        added = after if again else tuple(map(sub, after, before))
+        at, before = sample[0], after
         yield sample, added if one.edges else (added[0], added[0] if one.bad else 0)
 
 
 def _buckets(cumulative: Sequence[int]) -> tuple[int, ...]:
     """Counts per bucket, not cumulative."""
     return (*cumulative[:1], *(after - before for before, after in pairwise(cumulative)))
+
+
+def _within(moments: Collection[float], start: float, end: float) -> bool:
+    """Whether a restart lies between two samples."""
+    return any(start < moment <= end for moment in moments)
 
 
 def _dropped(before: Sequence[int], after: Sequence[int]) -> bool:

@@ -69,7 +69,8 @@ def _counter(key: str, arm: Arm, items: Sequence[Item], template: Template) -> S
     if len(items) > 1:
         raise ObserveError("two series cannot be told apart by their labels")
     samples = tuple((at, (value,)) for at, value in sorted(_points(items[0]).items()))
-    return Series(key, arm, samples, bad=_is_bad(items[0].metric, template))
+    labels = items[0].metric
+    return Series(key, arm, samples, bad=_is_bad(labels, template), process=_process(labels))
 
 
 def _histogram(key: str, arm: Arm, items: Sequence[Item], _template: Template) -> Series:
@@ -83,7 +84,7 @@ def _histogram(key: str, arm: Arm, items: Sequence[Item], _template: Template) -
     if not times:
         raise ObserveError("no scrape shows every bucket of a histogram")
     samples = tuple((at, tuple(buckets[edge][at] for edge in edges)) for at in sorted(times))
-    return Series(key, arm, samples, edges=edges)
+    return Series(key, arm, samples, edges=edges, process=_process(items[0].metric))
 
 
 def _key(labels: Mapping[str, str], dropped: set[str]) -> str:
@@ -91,6 +92,12 @@ def _key(labels: Mapping[str, str], dropped: set[str]) -> str:
     rest = sorted((name, value) for name, value in labels.items() if name not in dropped)
     text = ",".join(f"{name}={_COMMA.sub(_ESCAPED, value)}" for name, value in rest)
     return text if len(text) <= _READABLE else hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _process(labels: Mapping[str, str]) -> str:
+    """The scraped process, by the labels that Prometheus itself attaches; empty without them."""
+    target = [labels[name] for name in ("job", "instance") if labels.get(name)]
+    return "/".join(target) if len(target) == 2 else ""
 
 
 def _points(item: Item) -> dict[float, float]:

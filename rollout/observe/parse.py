@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from analysis.counters import Arm, Sample, Series, check, compress
+from analysis.counters import Arm, Sample, Series, check, compress_all
 from analysis.evidence import EvidenceError
 from rollout.errors import ObserveError
 from rollout.observe.matrix import Item, by_version, series_of
@@ -83,8 +83,8 @@ def _new(part: Part, series: Sequence[Series]) -> tuple[Series, ...]:
     since = float("-inf") if part.since is None else part.since
     cutoff = since - part.scrape
     short = [
-        replace(one, samples=tuple(s for s in compress(one.samples) if s[0] > cutoff))
-        for one in series
+        replace(one, samples=tuple(sample for sample in one.samples if sample[0] > cutoff))
+        for one in compress_all(series)
     ]
     if not any(sample[0] > since for one in short for sample in one.samples):
         return ()

@@ -39,10 +39,17 @@ class EnvoyRouter:
         """Replace the route file by one with this split and mark.
 
         Also when they are in the file already: Envoy may have missed that, and rereads only a file
-        that was moved into place. Raises RouteError.
+        that was moved into place. A canary cluster that Envoy does not know is refused before it is
+        written, because a file that Envoy refuses leaves it without routes at its next start; so is
+        any weight for a canary while Envoy does not answer. Weight 0 is always written. Raises
+        RouteError.
         """
-        file = Path(_route(plan).file)
-        _replace(file, patch(_load(file), arms_of(plan), split, mark))
+        route, arms = _route(plan), arms_of(plan)
+        file = Path(route.file)
+        manifest = patch(_load(file), arms, split, mark)
+        if split.canary and (unknown := _unknown(route, {arms.canary})):
+            raise RouteError(f"nothing was written: Envoy has no cluster {unknown}")
+        _replace(file, manifest)
 
     def read(self, plan: Plan, total: int) -> Seen:
         """What Envoy itself says that it does, from its config dump. Raises RouteError."""
@@ -79,13 +86,18 @@ def _route(plan: Plan) -> EnvoyRoute:
 
 def _refusal(route: EnvoyRoute, names: set[str], clusters: set[str]) -> str:
     """Envoy logs its reason but does not tell it; its counters and its clusters do."""
-    known = set(re.findall(r"^(.+?)::", _get(route, "/clusters"), re.MULTILINE))
-    if unknown := sorted(clusters - known):
-        return f"Envoy refused the update: unknown cluster {', '.join(unknown)}"
+    if unknown := _unknown(route, clusters):
+        return f"Envoy refused the update: unknown cluster {unknown}"
     counts = _counts(route, names)
     if counts:
         return f"Envoy refused the update ({counts}): its log says why"
     return ""
+
+
+def _unknown(route: EnvoyRoute, clusters: set[str]) -> str:
+    """Those clusters that Envoy does not know, in words. Raises RouteError."""
+    known = set(re.findall(r"^(.+?)::", _get(route, "/clusters"), re.MULTILINE))
+    return ", ".join(sorted(clusters - known))
 
 
 def _counts(route: EnvoyRoute, names: set[str]) -> str:

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from analysis.counters import Cursor, Series, advance, compress
+from analysis.counters import Cursor, Series, advance, compress, compress_all
 from analysis.evidence import Evidence, EvidenceError
 
 INF = math.inf
@@ -175,6 +175,46 @@ def test_arms_with_different_layouts_are_refused_at_once():
     other = histogram("canary", (10, (1, 2)), edges=(5.0, INF))
     with pytest.raises(EvidenceError, match="bucket layouts differ"):
         advance(Cursor(), [histogram("stable", (10, (5, 7, 8))), other])
+
+
+def lived(key, *samples, bad=False, process="job/one"):
+    return Series(key, "canary", tuple((at, (value,)) for at, value in samples), bad, (), process)
+
+
+BEFORE = [
+    Series("200", "stable", ((10, (50,)),), process="job/one"),
+    lived("200", (10, 100)),
+    lived("503", (10, 2), bad=True),
+]
+
+
+def test_a_restart_that_one_series_shows_holds_for_its_siblings():
+    look = [lived("200", (11, 5)), lived("503", (11, 5), bad=True)]
+    cursor, evidence = after(BEFORE, look)
+    assert evidence.canary == (10, 5), "5 errors since the restart, not 3 more than before it"
+    _, again = advance(cursor, look)
+    assert not any(again.canary)
+
+
+def test_a_sibling_that_is_born_again_only_later_counts_in_full():
+    _, evidence = after(BEFORE, [lived("200", (11, 5))], [lived("503", (12, 7), bad=True)])
+    assert evidence.canary == (7, 7), "not the 5 that it is above its old value"
+
+
+def test_another_process_is_no_sibling():
+    look = [lived("200", (11, 5)), lived("503", (11, 5), bad=True, process="job/two")]
+    _, evidence = after(BEFORE, look)
+    assert evidence.canary == (8, 3)
+
+
+def test_compressing_keeps_a_siblings_restart_in_sight():
+    look = [
+        lived("200", (11, 120), (12, 5), (13, 9)),
+        lived("503", (11, 4), (12, 5), (13, 6), bad=True),
+    ]
+    whole, short = after(BEFORE, look), after(BEFORE, compress_all(look))
+    assert short == whole
+    assert whole[1].canary == (20 + 9 + 2 + 6, 2 + 6)
 
 
 def test_compress_keeps_the_ends_and_both_sides_of_a_reset():
