@@ -37,30 +37,33 @@ class Count:
 
 
 def measure(plan: Plan, observer: Observer, now: float, past: float) -> Measured:
-    """Figures of the last `past` seconds (an observer looks back an hour at most)."""
+    """Figures of the last `past` seconds, as a rollout would count them that looks at both ends.
+
+    An observer looks back an hour at most.
+    """
+    before = observer.observe([Ask(plan.id, plan, {})], now - past)[plan.id]
     since = {guardrail.name: now - past for guardrail in plan.spec.guardrails}
-    answer = observer.observe([Ask(plan.id, plan, since)], now)[plan.id]
-    problems = dict(answer.problems)
+    after = observer.observe([Ask(plan.id, plan, since)], now)[plan.id]
+    problems = {**before.problems, **after.problems}
     counts: dict[str, Count] = {}
-    for guardrail in plan.spec.guardrails:
+    for name in since:
         try:
-            counts[guardrail.name] = _count(answer.series.get(guardrail.name, ()))
+            counts[name] = _count(before.series.get(name, ()), after.series.get(name, ()))
         except EvidenceError as error:
-            problems.setdefault(guardrail.name, str(error))
+            problems.setdefault(name, str(error))
     return Measured(_figures(plan, counts), problems)
 
 
-def _count(series: Sequence[Series]) -> Count:
-    """What each series added after its first sample. Raises EvidenceError if nothing did."""
-    first = tuple(replace(one, samples=one.samples[:1]) for one in series)
-    cursor, _ = advance(Cursor(), first)
-    _, evidence = advance(cursor, series)
-    times = [at for one in series for at, _ in one.samples]
-    if not times or max(times) == min(times):
-        raise EvidenceError("no two samples of stable in that time")
+def _count(before: Sequence[Series], after: Sequence[Series]) -> Count:
+    """What was added between two looks. Raises EvidenceError where that is nothing."""
+    first, _ = advance(Cursor(), before)
+    last, evidence = advance(first, after)
+    begin, end = first.newest("stable"), last.newest("stable")
+    if begin is None or end is None or begin == end:
+        raise EvidenceError("no samples of stable at both ends of that time")
     if evidence.stable_exposures < _FEW:
         raise EvidenceError(f"only {evidence.stable_exposures} units of stable in that time")
-    return Count(evidence, max(times) - min(times))
+    return Count(evidence, end - begin)
 
 
 def _figures(plan: Plan, counts: Mapping[str, Count]) -> Figures:

@@ -1,6 +1,7 @@
 """Stable's figures from an observer's answer: rates, traffic, bucket shares, what is missing."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -32,12 +33,21 @@ SCORES = (histogram((0, 0, 0), (10, 20, 20), (180, 900, 900), edges=(0.5, 1.0, m
 
 
 class Told:
+    """An observer that knows these series, up to the time it is asked at."""
+
     def __init__(self, problems=None, **series):
-        self.answer, self.asked = Answer(series, problems or {}), []
+        self.series, self.problems, self.asked = series, problems or {}, []
 
     def observe(self, asks, now):
-        self.asked.append((asks, now))
-        return {ask.rollout: self.answer for ask in asks}
+        self.asked.append((dict(asks[0].since), now))
+        known = {
+            name: tuple(_until(one, now) for one in each) for name, each in self.series.items()
+        }
+        return {asks[0].rollout: Answer(known, self.problems)}
+
+
+def _until(series, now):
+    return replace(series, samples=tuple(s for s in series.samples if s[0] <= now))
 
 
 def test_figures_are_differences_over_the_time_asked_for():
@@ -51,9 +61,8 @@ def test_figures_are_differences_over_the_time_asked_for():
     assert known.latency_shares == pytest.approx((0.5, 7200 / 18_000, 1800 / 18_000))
     assert known.score_shares == pytest.approx((0.2, 0.8, 0.0))
     assert known.labelled == pytest.approx(900 / 18_000)
-    ((asks, now),) = observer.asked
-    assert now == NOW
-    assert dict(asks[0].since) == dict.fromkeys(["errors", "latency", "accuracy"], NOW - PAST)
+    since = dict.fromkeys(["errors", "latency", "accuracy"], NOW - PAST)
+    assert observer.asked == [({}, NOW - PAST), (since, NOW)]
 
 
 def test_traffic_of_both_versions_is_the_service_s():
@@ -81,7 +90,14 @@ def test_what_cannot_be_read_is_said_by_name():
     assert measured.problems == {
         "latency": "Prometheus does not answer",
         "errors": "only 20 units of stable in that time",
-        "accuracy": "no two samples of stable in that time",
+        "accuracy": "no samples of stable at both ends of that time",
     }
     assert measured.figures.rate is None
     assert measured.figures.labelled is None
+
+
+def test_errors_that_began_in_this_time_count_from_their_first():
+    steady = counter("200", "stable", 0, 1000, 2000)
+    born = Series("500", "stable", ((NOW - 900.0, (30.0,)), (NOW, (40.0,))), bad=True)
+    known = measure(plan(), Told(errors=(steady, born)), NOW, PAST).figures
+    assert known.errors == pytest.approx(40 / 2040)

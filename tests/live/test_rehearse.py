@@ -1,0 +1,43 @@
+"""A rehearsal reads its base rates from a real Prometheus, with the production queries."""
+
+import pytest
+
+from rollout import wire
+from rollout.rehearse.measure import measure
+from tests.live.prom import RATE, SHAPE, labels, past
+from tests.worlds import plan
+
+pytestmark = pytest.mark.live
+NOW, SPAN, SCRAPE = 1_700_000_000, 1800, 15
+
+
+def grown(text, each):
+    """A counter that grows by `each` per scrape."""
+    times = range(NOW - SPAN - SCRAPE, NOW + 1, SCRAPE)
+    return [(text, at, 7 + each * place) for place, at in enumerate(times)]
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory):
+    rates = [
+        *grown(labels("v1", envoy_response_code="200"), 297),
+        *grown(labels("v1", envoy_response_code="503"), 3),
+    ]
+    shapes = [
+        row
+        for edge, each in (("25", 30), ("50", 150), ("100", 270), ("+Inf", 300))
+        for row in grown(labels("v1", le=edge), each)
+    ]
+    with past(tmp_path_factory.mktemp("past"), {RATE: rates, SHAPE: shapes}) as address:
+        yield address
+
+
+def test_stable_s_figures_are_read_as_they_were_written(url):
+    asked = plan(prometheus={"url": url, "scrape": "15s"}, interval="30s")
+    measured = measure(asked, wire.observer(), NOW, SPAN)
+    known = measured.figures
+    assert known.rate == pytest.approx(20.0)
+    assert known.errors == pytest.approx(0.01)
+    assert known.latency_edges == (25.0, 50.0, 100.0)
+    assert known.latency_shares == pytest.approx((0.1, 0.4, 0.4, 0.1))
+    assert measured.problems == {"accuracy": "no samples of stable at both ends of that time"}
