@@ -82,7 +82,7 @@ def _power(axis: Any, rows: list[Row]) -> None:
     axis.set_yscale("log")
     axis.set_xlabel("false rollback (dashed: alpha)")
     axis.set_ylabel("median look of the rollback at 2x (300: not found)")
-    axis.legend(fontsize=8)
+    axis.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     axis.set_title("Under dispersion: one mark a scenario, 20 and 500 rps; lower left is better")
 
 
