@@ -1,0 +1,110 @@
+"""A Gateway API HTTPRoute or GRPCRoute: manifest -> split, and split -> its merge patch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rollout.decide.split import Split
+from rollout.errors import RouteError
+from rollout.plan.model import Plan
+from rollout.plan.route import GatewayRoute
+from rollout.route import share
+from rollout.route.share import Arm, Fork
+from rollout.route.walk import Json, dicts
+
+
+@dataclass(frozen=True)
+class Backends:
+    """The two backends of a plan. Weights are relative, and one that is not written is 1."""
+
+    namespace: str
+    stable: str
+    canary: str
+    group: str = ""
+    kind: str = "Service"
+    port: int | None = None
+
+    absent: ClassVar[int] = 1
+    lone: ClassVar[bool] = False  # a lone backend of weight 0 gets nothing
+    most: ClassVar[int] = 1_000_000
+
+    def arm_of(self, entry: Json) -> Arm | None:
+        ours = (
+            entry.get("group", "") == self.group
+            and entry.get("kind", "Service") == self.kind
+            and entry.get("namespace", self.namespace) == self.namespace
+            and self.port in (None, entry.get("port"))
+        )
+        arms: dict[str, Arm] = {self.stable: "stable", self.canary: "canary"}
+        return arms.get(str(entry.get("name"))) if ours else None
+
+    def entry(self, arm: Arm, like: Json) -> Json:
+        """The same reference with another name; its filters stay its own."""
+        kept = {key: like[key] for key in ("group", "kind", "namespace", "port") if key in like}
+        return kept | {"name": self.stable if arm == "stable" else self.canary}
+
+    def name(self, arm: Arm) -> str:
+        return f"{self.kind} {self.stable if arm == 'stable' else self.canary}"
+
+
+def split_of(manifest: Json, plan: Plan, total: int) -> Split:
+    """The split that a route shows, in parts of `total`. Raises RouteError if there is none."""
+    return share.split_of(forks(manifest, plan), total)
+
+
+def patch(manifest: Json, plan: Plan, split: Split, mark: str) -> Json:
+    """The smallest merge patch to a split and its mark. Raises RouteError."""
+    return share.patch(manifest, lambda live: forks(live, plan), plan.spec.service, split, mark)
+
+
+def forks(manifest: Json, plan: Plan) -> list[Fork]:
+    """The rules that a plan names, or all that lead to one of its arms. Raises RouteError."""
+    mesh, names = backends(plan), route_of(plan).rules
+    every = [*enumerate(dicts((manifest.get("spec") or {}).get("rules")), 1)]
+    found = [
+        Fork(_place(number, rule), dicts(rule.get("backendRefs")), mesh)
+        for number, rule in every
+        if names is None or rule.get("name") in names
+    ]
+    leading = [fork for fork in found if fork.of("stable") or fork.of("canary")]
+    arms = f"{mesh.name('stable')} or {mesh.name('canary')}"
+    if names is None:
+        if not leading:
+            raise RouteError(f"no rule of {kind_of(plan)} {name_of(plan)} leads to {arms}")
+        return leading
+    if missing := set(names) - {rule.get("name") for _, rule in every}:
+        there = ", ".join(_place(number, rule) for number, rule in every) or "no rule at all"
+        raise RouteError(f"the route has no rule named `{min(missing)}`; it has {there}")
+    for fork in found:
+        if fork not in leading:
+            raise RouteError(f"{fork.place} leads to neither {arms}")
+    return found
+
+
+def backends(plan: Plan) -> Backends:
+    """What a plan calls its two arms."""
+    given, spec, namespace = route_of(plan).backends, plan.spec, plan.metadata.namespace
+    if given is None:
+        stable, canary = (f"{spec.service}-{arm.version}" for arm in (spec.stable, spec.canary))
+        return Backends(namespace, stable, canary)
+    return Backends(namespace, given.stable, given.canary, given.group, given.kind, given.port)
+
+
+def kind_of(plan: Plan) -> str:
+    return "HTTPRoute" if route_of(plan).http_route else "GRPCRoute"
+
+
+def name_of(plan: Plan) -> str:
+    route = route_of(plan)
+    return route.http_route or route.grpc_route or ""
+
+
+def route_of(plan: Plan) -> GatewayRoute:
+    if plan.spec.route.gateway is None:
+        raise RouteError(f"{plan.name} moves weights in {plan.spec.route.mesh}, not a Gateway")
+    return plan.spec.route.gateway
+
+
+def _place(number: int, rule: Json) -> str:
+    return f"rule `{rule['name']}`" if rule.get("name") else f"rule {number}"

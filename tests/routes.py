@@ -1,0 +1,90 @@
+"""Plans and manifests for the tests of routers in a cluster."""
+
+import json
+from typing import Any
+
+from rollout.plan.model import Plan
+
+Json = dict[str, Any]
+
+
+def _fresh(value: Any) -> Any:
+    """As it comes from an API server: no part is the same object as another."""
+    return json.loads(json.dumps(value))
+
+
+def plan(route: Json, namespace: str = "ns", service: str = "reviews", canary: str = "v2") -> Plan:
+    """A plan that moves v1's traffic to the canary by this `spec.route`."""
+    return Plan.model_validate(
+        {
+            "apiVersion": "surefoot.dev/v1alpha1",
+            "kind": "RolloutPlan",
+            "metadata": {"name": f"{service}-{canary}", "namespace": namespace},
+            "spec": {
+                "service": service,
+                "stable": {"version": "v1"},
+                "canary": {"version": canary},
+                "route": route,
+                "ramp": {"steps": ["5%", "50%"], "bake": "8s"},
+                "guardrails": [
+                    {"name": "errors", "template": "istio/errors", "margin": {"absolute": "1%"}}
+                ],
+            },
+        }
+    )
+
+
+def istio(namespace: str = "ns", canary: str = "v2", **route: Any) -> Plan:
+    return plan({"istio": {"virtualService": "reviews", **route}}, namespace, canary=canary)
+
+
+def gateway(namespace: str = "ns", canary: str = "v2", **route: Any) -> Plan:
+    route = route if "grpcRoute" in route else {"httpRoute": "reviews", **route}
+    return plan({"gateway": route}, namespace, canary=canary)
+
+
+def to(host: str, weight: int | None = None, subset: str | None = None, **more: Any) -> Json:
+    """A destination of a VirtualService."""
+    destination = {"host": host} | ({} if subset is None else {"subset": subset})
+    return {"destination": destination} | ({} if weight is None else {"weight": weight}) | more
+
+
+def virtual_service(*routes: list[Json], **spec: Any) -> Json:
+    """A VirtualService with one HTTP route, named r1, r2 and so on, for every list."""
+    http = [{"name": f"r{n}", "route": _fresh(route)} for n, route in enumerate(routes, 1)]
+    return {
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "VirtualService",
+        "metadata": {"name": "reviews"},
+        "spec": {"hosts": ["reviews"], **({"http": http} if http else {}), **_fresh(spec)},
+    }
+
+
+def http_route(*rules: list[Json], kind: str = "HTTPRoute", **spec: Any) -> Json:
+    """A Gateway API route with one rule, named r1, r2 and so on, for every list."""
+    made = [{"name": f"r{n}", "backendRefs": _fresh(refs)} for n, refs in enumerate(rules, 1)]
+    return {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": kind,
+        "metadata": {"name": "reviews"},
+        "spec": {"parentRefs": [{"name": "gateway"}], "rules": made, **spec},
+    }
+
+
+def ref(name: str, weight: int | None = None, **more: Any) -> Json:
+    """A reference to a Service."""
+    return {"name": name, "port": 80, **more} | ({} if weight is None else {"weight": weight})
+
+
+def merged(live: Json, patch: Json) -> Json:
+    """What a merge patch makes of a document (RFC 7396), as the API server does it."""
+    made = dict(live)
+    for key, value in patch.items():
+        if value is None:
+            made.pop(key, None)
+        elif isinstance(value, dict):
+            before = made.get(key)
+            made[key] = merged(before if isinstance(before, dict) else {}, value)
+        else:
+            made[key] = value
+    return made
