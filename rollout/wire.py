@@ -12,12 +12,12 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from rollout import __version__
-from rollout.errors import JournalMovedError, SurefootError
+from rollout.errors import InputError, JournalMovedError, RouteError, SurefootError
 from rollout.tick import Controller, Ports
 
 if TYPE_CHECKING:
     from rollout.decide.facts import Fact
-    from rollout.ports import Entry, Historian, Observer
+    from rollout.ports import Entry, Historian, Observer, Router
     from rollout.schedule import Pacer
 
 _TICK, _SHOW = 0.5, 0.2  # seconds
@@ -35,16 +35,39 @@ class SystemClock:
 
 
 @contextmanager
-def controller(journal: Path) -> Iterator[Controller]:
-    """A controller that alone decides on this journal. Raises JournalBusyError, JournalError."""
+def controller(journal: Path, context: str | None = None) -> Iterator[Controller]:
+    """A controller that alone decides on this journal; `context` is the kubeconfig's.
+
+    Raises JournalBusyError, JournalError.
+    """
     from rollout.journal.store import open_journal
     from rollout.observe.prometheus import PrometheusObserver
-    from rollout.route.proxy import EnvoyRouter
 
     store = open_journal(journal)
-    ports = Ports(PrometheusObserver(), EnvoyRouter(), store, SystemClock())
+    ports = Ports(PrometheusObserver(), router(context), store, SystemClock())
     with closing(store), store.lock():
         yield Controller(ports, __version__)
+
+
+def router(context: str | None = None) -> Router:
+    """Every mesh's router; the cluster is connected to when the first plan needs it."""
+    from rollout.route.by_mesh import ByMesh
+
+    def envoy() -> Router:
+        from rollout.route.proxy import EnvoyRouter
+
+        return EnvoyRouter()
+
+    def objects() -> Router:
+        from rollout.cluster.client import connect
+        from rollout.route.cluster import ClusterRouter
+
+        try:
+            return ClusterRouter(connect(context))
+        except InputError as error:
+            raise RouteError(str(error)) from None
+
+    return ByMesh({"envoy": envoy, "istio": objects, "gateway": objects})
 
 
 def observer() -> Observer:
@@ -117,7 +140,7 @@ def operator(
 
     cluster = connect(context)
     plans, board = Informer(cluster.api, ROLLOUT_PLAN, namespace, on_problem), Board()
-    with controller(journal) as deciding:
+    with controller(journal, context) as deciding:
         clock = deciding.ports.clock
         operating = Operator(deciding, plans, board, namespace, on_entry)
 

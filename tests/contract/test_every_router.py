@@ -1,16 +1,31 @@
 """What every router must do, whatever mesh it moves."""
 
 import time
+from dataclasses import dataclass
 
 import pytest
 
+from rollout.cluster.client import connect
 from rollout.decide.split import Split
+from rollout.plan.model import Plan
 from rollout.ports import Router
+from rollout.route.by_mesh import ByMesh
+from rollout.route.cluster import ClusterRouter
 from rollout.route.proxy import EnvoyRouter
 from rollout.simulate import MemoryRouter
 from tests.mesh import mesh, plan_for
+from tests.routes import gateway, http_route, istio, ref, to, virtual_service
 
 pytestmark = pytest.mark.live
+
+
+@dataclass
+class Case:
+    """A router before a mesh without a canary, the plan, and the plan of the rollout after it."""
+
+    router: Router
+    plan: Plan
+    following: Plan
 
 
 @pytest.fixture(scope="module")
@@ -19,18 +34,67 @@ def envoy(tmp_path_factory):
         yield running
 
 
-@pytest.fixture(params=["memory", "envoy"])
-def router(request, envoy) -> Router:
-    if request.param == "envoy":
-        EnvoyRouter().write(envoy.plan, Split(0), "fresh")
-        shown(EnvoyRouter(), envoy.plan, "fresh")
-        return EnvoyRouter()
-    return MemoryRouter()
+@pytest.fixture
+def fresh_memory(envoy):
+    return Case(MemoryRouter(), envoy.plan, plan_for(envoy.envoy, canary="v3"))
 
 
 @pytest.fixture
-def plan(envoy):
-    return envoy.plan
+def fresh_envoy(envoy):
+    EnvoyRouter().write(envoy.plan, Split(0), "fresh")
+    shown(EnvoyRouter(), envoy.plan, "fresh")
+    return Case(EnvoyRouter(), envoy.plan, plan_for(envoy.envoy, canary="v3"))
+
+
+@pytest.fixture
+def objects(cluster, monkeypatch):
+    monkeypatch.setenv("KUBECONFIG", str(cluster.config()))
+    return ClusterRouter(connect())
+
+
+@pytest.fixture
+def fresh_subsets(cluster, namespace, objects):
+    cluster.apply(virtual_service([to("reviews", subset="v1")]), "-n", namespace)
+    return Case(objects, istio(namespace), istio(namespace, canary="v3"))
+
+
+@pytest.fixture
+def fresh_hosts(cluster, namespace, objects):
+    hosts = {"stable": "reviews-v1", "canary": "reviews-v2"}
+    cluster.apply(virtual_service([to("reviews-v1")], [to("reviews-v1")]), "-n", namespace)
+    following = istio(namespace, canary="v3", hosts=hosts | {"canary": "reviews-v3"})
+    return Case(objects, istio(namespace, hosts=hosts), following)
+
+
+@pytest.fixture
+def fresh_http_route(cluster, namespace, objects):
+    cluster.apply(http_route([ref("reviews-v1")]), "-n", namespace)
+    return Case(objects, gateway(namespace), gateway(namespace, canary="v3"))
+
+
+@pytest.fixture
+def fresh_grpc_route(cluster, namespace, objects):
+    cluster.apply(http_route([ref("reviews-v1")], kind="GRPCRoute"), "-n", namespace)
+    name = {"grpcRoute": "reviews"}
+    return Case(objects, gateway(namespace, **name), gateway(namespace, canary="v3", **name))
+
+
+@pytest.fixture(params=["memory", "envoy", "subsets", "hosts", "http_route", "grpc_route"])
+def case(request) -> Case:
+    made: Case = request.getfixturevalue(f"fresh_{request.param}")
+    only = made.router
+    made.router = ByMesh({made.plan.spec.route.mesh: lambda: only})
+    return made
+
+
+@pytest.fixture
+def router(case):
+    return case.router
+
+
+@pytest.fixture
+def plan(case):
+    return case.plan
 
 
 def shown(router, plan, mark, total=100):
@@ -70,10 +134,10 @@ def test_the_same_split_under_a_new_mark_is_shown_with_it(router, plan):
     assert shown(router, plan, "second").split == Split(5)
 
 
-def test_the_next_rollout_starts_without_its_canary(router, envoy, plan):
+def test_the_next_rollout_starts_without_its_canary(router, case, plan):
     router.write(plan, Split(0), "back")
     shown(router, plan, "back")
-    assert router.read(plan_for(envoy.envoy, canary="v3"), 100).split == Split(0)
+    assert router.read(case.following, 100).split == Split(0)
 
 
 def test_a_mesh_that_shows_what_was_written_has_nothing_to_explain(router, plan):

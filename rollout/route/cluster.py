@@ -1,0 +1,149 @@
+"""Weights in a cluster's own routing objects: read, patched at the version read, read back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from rollout.cluster.kinds import Kind
+from rollout.decide.split import Split
+from rollout.errors import ClusterError, RouteError
+from rollout.plan.model import Plan
+from rollout.ports import Seen
+from rollout.route import gateway_api, istio
+from rollout.route.share import mark_of
+from rollout.route.walk import Json
+
+# v1beta1 is served by every Istio in use; v1 only since 1.22.
+VIRTUAL_SERVICE = Kind("networking.istio.io", "v1beta1", "virtualservices", "VirtualService")
+DESTINATION_RULE = Kind("networking.istio.io", "v1beta1", "destinationrules", "DestinationRule")
+HTTP_ROUTE = Kind("gateway.networking.k8s.io", "v1", "httproutes", "HTTPRoute")
+GRPC_ROUTE = Kind("gateway.networking.k8s.io", "v1", "grpcroutes", "GRPCRoute")
+
+_ATTEMPTS = 5
+_LIMIT = 500  # letters of what the API server or a webhook said
+
+
+class Objects(Protocol):
+    """The part of a cluster that holds objects. Both raise ClusterError."""
+
+    def get(self, kind: Kind, namespace: str, name: str) -> Json: ...
+    def patch(self, kind: Kind, namespace: str, name: str, body: Json) -> Json: ...
+
+
+@dataclass(frozen=True)
+class Target:
+    """The object that holds a plan's weights, and the pure halves of its mesh."""
+
+    kind: Kind
+    name: str
+    split_of: Callable[[Json, Plan, int], Split]
+    patch: Callable[[Json, Plan, Split, str], Json]
+
+
+def target_of(plan: Plan) -> Target:
+    """Where a plan's weights live. Raises RouteError for a plan without objects in a cluster."""
+    if plan.spec.route.istio is not None:
+        name = plan.spec.route.istio.virtual_service
+        return Target(VIRTUAL_SERVICE, name, istio.split_of, istio.patch)
+    kind = HTTP_ROUTE if gateway_api.kind_of(plan) == "HTTPRoute" else GRPC_ROUTE
+    return Target(kind, gateway_api.name_of(plan), gateway_api.split_of, gateway_api.patch)
+
+
+class ClusterRouter:
+    """The `Router` port for plans with `spec.route.istio` or `spec.route.gateway`."""
+
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
+
+    def read(self, plan: Plan, total: int) -> Seen:
+        """The weights that the API server holds now, and our mark. Raises RouteError."""
+        target = target_of(plan)
+        live = self._get(plan, target.kind, target.name)
+        return Seen(target.split_of(live, plan, total), mark_of(live, plan.spec.service))
+
+    def write(self, plan: Plan, split: Split, mark: str) -> None:
+        """Patch the object as it is now; one that was changed meanwhile is read again.
+
+        After an answer that leaves open whether the patch was taken (a time-out, a 5xx), reading
+        tells. Raises RouteError: then nothing moved, or nobody can say.
+        """
+        target = target_of(plan)
+        if split.canary:
+            self._check_subsets(plan)
+        unclear: RouteError | None = None
+        for _ in range(_ATTEMPTS):
+            live = self._get(plan, target.kind, target.name)
+            body = target.patch(live, plan, split, mark)
+            if not body:
+                return
+            if unclear is not None:
+                raise unclear
+            try:
+                self._patch(plan, target, _at_version(body, live))
+            except ClusterError as error:
+                problem = told(error, "patch", target.kind, plan, target.name)
+                if error.status == _CONFLICT:
+                    continue
+                if not _is_unclear(error):
+                    raise problem from None
+                unclear = problem
+            else:
+                return
+        said = f"{_spelt(target.kind, plan, target.name)} keeps changing"
+        raise RouteError(f"{said}: {_ATTEMPTS} patches came too late")
+
+    def diagnose(self, plan: Plan) -> str:
+        """Nothing: what the API server has taken, it shows."""
+        del plan
+        return ""
+
+    def _check_subsets(self, plan: Plan) -> None:
+        """No traffic for a subset that nobody defined: a mesh answers it with 503."""
+        route = plan.spec.route.istio
+        if route is None or route.destination_rule is None:
+            return
+        rule = self._get(plan, DESTINATION_RULE, route.destination_rule)
+        if reason := istio.lacking(rule, plan):
+            raise RouteError(reason)
+
+    def _get(self, plan: Plan, kind: Kind, name: str) -> Json:
+        try:
+            return self._objects.get(kind, plan.metadata.namespace, name)
+        except ClusterError as error:
+            raise told(error, "get", kind, plan, name) from None
+
+    def _patch(self, plan: Plan, target: Target, body: Json) -> None:
+        self._objects.patch(target.kind, plan.metadata.namespace, target.name, body)
+
+
+_CONFLICT, _NOT_FOUND, _FORBIDDEN = 409, 404, 403
+
+
+def _at_version(body: Json, live: Json) -> Json:
+    """The patch, good only for the object that was read: also not for its successor."""
+    read = {key: live["metadata"][key] for key in ("resourceVersion", "uid")}
+    return body | {"metadata": body.get("metadata", {}) | read}
+
+
+def _is_unclear(error: ClusterError) -> bool:
+    """Whether the request may have been carried out all the same."""
+    return error.status == 0 or error.status >= 500
+
+
+def told(error: ClusterError, verb: str, kind: Kind, plan: Plan, name: str) -> RouteError:
+    """A refusal in words, with the cure where we know one."""
+    what, said = _spelt(kind, plan, name), str(error)[:_LIMIT]
+    if error.status == _NOT_FOUND:
+        known = f'"{name}"' in said
+        cure = "there is no such object" if known else f"the cluster knows no {kind.api_version}"
+        return RouteError(f"{what}: {cure}")
+    if error.status == _FORBIDDEN and "admission webhook" not in said:
+        rule = f'{{apiGroups: [{kind.group}], resources: [{kind.plural}], verbs: ["{verb}"]}}'
+        return RouteError(f"may not {verb} {what}; a Role needs the rule {rule}")
+    return RouteError(f"cannot {verb} {what}: {said}")
+
+
+def _spelt(kind: Kind, plan: Plan, name: str) -> str:
+    return f"{kind.name} {plan.metadata.namespace}/{name}"

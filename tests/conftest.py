@@ -1,0 +1,18 @@
+"""The API server that live tests and contracts share."""
+
+import pytest
+
+from tests.live.kube import kube
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory):
+    """A real kube-apiserver; it takes 5 seconds and is the same for all tests."""
+    with kube(tmp_path_factory.mktemp("kube")) as running:
+        yield running
+
+
+@pytest.fixture
+def namespace(cluster):
+    """A namespace that no other test sees."""
+    return cluster.new_namespace()
