@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from rollout.errors import ClusterError
 from rollout.journal.memory import MemoryJournal
 from rollout.operate.board import Board
 from rollout.operate.conditions import utc
@@ -23,7 +24,8 @@ Json = dict[str, Any]
 def resource(name: str = "demo", created: float = 0.0, **spec: Any) -> Json:
     """A sound plan as the API server holds it."""
     document = plan(name, **spec).document()
-    metadata = {"namespace": "default", "uid": f"uid-{name}", "generation": 1}
+    metadata: Json = {"namespace": "default", "uid": f"uid-{name}", "generation": 1}
+    metadata |= {"resourceVersion": "1"}
     document["metadata"] |= metadata | {"creationTimestamp": utc(created)}
     return document
 
@@ -48,6 +50,7 @@ class Cluster:
         if before is not None:
             applied["metadata"]["generation"] = before["metadata"]["generation"]
             applied["metadata"]["generation"] += before["spec"] != applied["spec"]
+            applied["metadata"]["resourceVersion"] = _next(before)
             applied |= {"status": before["status"]} if "status" in before else {}
         self.held[name_of(manifest)] = applied
         return applied
@@ -58,14 +61,23 @@ class Cluster:
     def patch_status(self, _kind: object, namespace: str, name: str, body: Json) -> Json:
         self.fail(name)
         self.patches.append((name, body))
-        held = self.held[f"{namespace}/{name}"]
+        held = self.held.get(f"{namespace}/{name}")
+        if held is None:
+            raise ClusterError("not found", 404)
+        if body["metadata"]["resourceVersion"] != held["metadata"]["resourceVersion"]:
+            raise ClusterError("conflict", 409)
         kept = {key: value for key, value in body["status"].items() if value is not None}
         held["status"] = copy.deepcopy(kept)
+        held["metadata"]["resourceVersion"] = _next(held)
         return held
 
     def tell(self, event: Json) -> None:
         self.fail(event["involvedObject"]["name"])
         self.events.setdefault(event["metadata"]["name"], event)
+
+
+def _next(held: Json) -> str:
+    return str(int(held["metadata"]["resourceVersion"]) + 1)
 
 
 @dataclass

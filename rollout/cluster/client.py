@@ -41,8 +41,9 @@ class Cluster:
         return self._ask(call, *_path(kind, namespace, name), body)
 
     def patch_status(self, kind: Kind, namespace: str, name: str, body: Json) -> Json:
-        """The object after a merge patch of its status; the rest of the patch is no more than a
-        condition: `metadata.uid`, `metadata.resourceVersion`.
+        """The object after a merge patch of its status; the rest of it stays as it is.
+
+        `metadata.resourceVersion` in the patch makes it conditional: 409 when it is another one.
         """
         call = self._objects.patch_namespaced_custom_object_status
         return self._ask(call, *_path(kind, namespace, name), body)
@@ -66,7 +67,7 @@ class Cluster:
         except ApiException as error:
             raise refusal(error) from None
         except (HTTPError, OSError) as error:
-            raise ClusterError(f"the API server does not answer: {_why(error)}") from None
+            raise silence(error) from None
         return answer
 
 
@@ -81,7 +82,9 @@ def connect(context: str | None = None) -> Cluster:
         if "KUBERNETES_SERVICE_HOST" in os.environ and "KUBECONFIG" not in os.environ:
             config.load_incluster_config(client_configuration=settings)
         else:
-            config.load_kube_config(context=context, client_configuration=settings)
+            # The client itself reads KUBECONFIG only once, when it is imported.
+            file = os.environ.get("KUBECONFIG") or None
+            config.load_kube_config(file, context=context, client_configuration=settings)
     except (kubernetes.config.ConfigException, OSError) as error:
         raise InputError(f"no cluster: {error}") from None
     settings.retries = False  # urllib3 would try four times at once; we try again when it is due
@@ -97,9 +100,10 @@ def refusal(error: ApiException) -> ClusterError:
     return ClusterError(f"the API server said {error.status}: {said}", error.status or 0)
 
 
-def _why(error: Exception) -> str:
-    """The innermost reason, which urllib3 wraps several times."""
+def silence(error: Exception) -> ClusterError:
+    """Why there was no answer: the innermost reason, which urllib3 wraps several times."""
     reason: Any = error
-    while getattr(reason, "reason", None) or reason.__cause__:
-        reason = getattr(reason, "reason", None) or reason.__cause__
-    return getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
+    while isinstance(inner := getattr(reason, "reason", None) or reason.__cause__, Exception):
+        reason = inner
+    said = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
+    return ClusterError(f"the API server does not answer: {said.lower()}")

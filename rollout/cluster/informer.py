@@ -11,8 +11,9 @@ from typing import Any
 from kubernetes.client import ApiClient, CustomObjectsApi
 from kubernetes.client.exceptions import ApiException
 from kubernetes.informer import SharedInformer
+from urllib3.exceptions import HTTPError
 
-from rollout.cluster.client import refusal
+from rollout.cluster.client import refusal, silence
 from rollout.cluster.kinds import Json, Kind
 
 RELIST = 300  # seconds; what a watch has lost is found at the next list
@@ -92,8 +93,8 @@ class Informer:
         except ApiException as error:
             self._on_problem(f"cannot watch {self._kind.plural}: {refusal(error)}")
             raise
-        except Exception as error:
-            self._on_problem(f"cannot watch {self._kind.plural}: {type(error).__name__}")
+        except (HTTPError, OSError) as error:
+            self._on_problem(f"cannot watch {self._kind.plural}: {silence(error)}")
             raise
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -15,7 +15,7 @@ Json = dict[str, Any]
 
 _AGAIN = 10.0  # seconds until a status that the watch does not show yet is written once more
 _SLOWEST = 30.0
-_GONE = (404, 409)  # the object, or the one of that name is another one now
+_PASSED = (404, 409)  # the object is gone, or another version than the one that was looked at
 
 
 class Desk(Protocol):
@@ -27,9 +27,10 @@ class Desk(Protocol):
 
 @dataclass(frozen=True)
 class Notice:
-    """A status and Events for one resource, and when they are tried next."""
+    """A status and Events for one resource as it was at `version`, and when they are due."""
 
     uid: str
+    version: str
     status: Json
     events: tuple[Json, ...] = ()
     attempts: int = 0
@@ -70,8 +71,8 @@ class Board:
             try:
                 _bring(desk, name, notice)
             except ClusterError as error:
-                if error.status in _GONE:
-                    self._done(name, notice, now)
+                if error.status in _PASSED:
+                    self._done(name, notice)  # whoever still wants it posts it anew
                     continue
                 self._failed(name, now)
                 problem = error
@@ -86,9 +87,15 @@ class Board:
         with self._lock:
             return [(name, each) for name, each in self._waiting.items() if now >= each.due]
 
-    def _done(self, name: str, notice: Notice, now: float) -> None:
+    def keep(self, names: Collection[str]) -> None:
+        """Forget what all others showed; what waits for them is still told."""
         with self._lock:
-            self._shown[name] = (notice.uid, notice.status, now)
+            self._shown = {name: shown for name, shown in self._shown.items() if name in names}
+
+    def _done(self, name: str, notice: Notice, shown_at: float | None = None) -> None:
+        with self._lock:
+            if shown_at is not None:
+                self._shown[name] = (notice.uid, notice.status, shown_at)
             newer = self._waiting.pop(name)
             told = notice.events
             if newer is not notice:  # posted while we were away
@@ -110,6 +117,10 @@ def _bring(desk: Desk, name: str, notice: Notice) -> None:
 
 
 def patch_of(notice: Notice) -> Json:
-    """A merge patch to exactly this status, refused (409) by another object of the same name."""
+    """A merge patch to exactly this status; 409 from any other version, or object, of the name.
+
+    A uid would be no condition: kube-apiserver 1.20 ignores it in a patch of a status.
+    """
     nothing = {field.alias: None for field in Status.model_fields.values()}
-    return {"metadata": {"uid": notice.uid}, "status": nothing | notice.status}
+    condition = {"resourceVersion": notice.version}
+    return {"metadata": condition, "status": nothing | notice.status}

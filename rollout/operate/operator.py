@@ -140,8 +140,8 @@ class Operator:
             status = _status(shown, reading, story, now)
             before = self._shown[name] = Shown(basis, status)
         if events or resource.get("status") != before.status:
-            notice = Notice(resource["metadata"]["uid"], before.status, tuple(events))
-            self.board.post(name, notice, now)
+            uid, version = (resource["metadata"][key] for key in ("uid", "resourceVersion"))
+            self.board.post(name, Notice(uid, version, before.status, tuple(events)), now)
 
     def _events(self, name: str, resource: Json) -> list[Json]:
         """What happened since the status says, and since this resource exists."""
@@ -157,6 +157,7 @@ class Operator:
     def _forget(self, resources: Mapping[str, Json]) -> None:
         self._ledger.drop_news()
         self._reader.keep(resources)
+        self.board.keep(resources)
         for known in (self._shown, self._refused):
             for name in known.keys() - resources.keys():
                 del known[name]

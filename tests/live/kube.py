@@ -10,7 +10,7 @@ import shutil
 import ssl
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,13 +33,26 @@ RELEASE = "1.20.2"
 Json = dict[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Kube:
     """Where the API server answers, and what is needed to be let in."""
 
-    url: str
     folder: Path
+    etcd: int
+    port: int
+    apiserver: Process = field(init=False)
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    @property
+    def url(self) -> str:
+        return f"https://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Start the API server, at first or after `apiserver.kill()`."""
+        self.apiserver = _apiserver(self)
+
+    def stop(self) -> None:
+        self.apiserver.stop()
 
     @property
     def ca(self) -> Path:
@@ -134,9 +147,11 @@ def _token(user: str) -> str:
 @contextmanager
 def kube(folder: Path) -> Iterator[Kube]:
     """Etcd and kube-apiserver on free ports, with our definition and the meshes' own."""
-    client, peer, secure = free_ports(3)
-    running = Kube(f"https://127.0.0.1:{secure}", folder)
-    with _etcd(folder, client, peer), _apiserver(running, client, secure):
+    client, peer, port = free_ports(3)
+    running = Kube(folder, client, port)
+    with _etcd(folder, client, peer), ExitStack() as stack:
+        running.start()
+        stack.callback(running.stop)
         crds = [definition(), *(crd for path in sorted(CRDS.iterdir()) for crd in _read(path))]
         for crd in crds:
             answer = running.ask("POST", _DEFINITIONS, crd)
@@ -170,7 +185,7 @@ def _etcd(folder: Path, client: int, peer: int) -> Process:
     )
 
 
-def _apiserver(running: Kube, etcd: int, secure: int) -> Process:
+def _apiserver(running: Kube) -> Process:
     folder = running.folder
     tokens, key = folder / "tokens.csv", folder / "certs" / "apiserver.key"
     rows = [f'{_token(user)},{user},{user},"{groups}"\n' for user, groups in USERS.items()]
@@ -178,9 +193,9 @@ def _apiserver(running: Kube, etcd: int, secure: int) -> Process:
     issuer = "https://kubernetes.default.svc"
     command = [
         binary("kube-apiserver"),
-        f"--etcd-servers=http://127.0.0.1:{etcd}",
+        f"--etcd-servers=http://127.0.0.1:{running.etcd}",
         "--bind-address=127.0.0.1",
-        f"--secure-port={secure}",
+        f"--secure-port={running.port}",
         f"--cert-dir={folder / 'certs'}",
         "--service-cluster-ip-range=10.0.0.0/24",
         f"--service-account-issuer={issuer}",

@@ -30,7 +30,7 @@ class Desk:
 
 def notice(phase, *reasons, uid="u"):
     status = {"observedGeneration": 1, "phase": phase}
-    return Notice(uid, status, tuple({"reason": reason} for reason in reasons))
+    return Notice(uid, "5", status, tuple({"reason": reason} for reason in reasons))
 
 
 @pytest.fixture
@@ -98,12 +98,15 @@ def test_one_refused_notice_does_not_hold_up_the_others(board):
 
 
 @pytest.mark.parametrize("status", [404, 409])
-def test_nothing_is_shown_on_an_object_that_is_gone(board, status):
+def test_what_another_version_refuses_waits_for_a_new_look(board, status):
     board.post("ns/a", notice("stepping"), 0)
     desk = Desk(status)
     board.publish(desk, 0)
     board.publish(desk, 100)
     assert len(desk.asked) == 1
+    board.post("ns/a", notice("stepping"), 101)
+    board.publish(desk, 101)
+    assert len(desk.asked) == 2
 
 
 def test_what_is_posted_meanwhile_is_shown_next(board):
@@ -130,7 +133,7 @@ def test_another_object_of_the_same_name_gets_no_events_of_the_first(board):
 
 def test_a_patch_removes_what_the_status_no_longer_says():
     patch = patch_of(notice("refused"))
-    assert patch["metadata"] == {"uid": "u"}
+    assert patch["metadata"] == {"resourceVersion": "5"}
     assert patch["status"].keys() == {field.alias for field in Status.model_fields.values()}
     assert patch["status"]["weight"] is None
     assert patch["status"]["phase"] == "refused"
