@@ -1,0 +1,459 @@
+"""Routers before a real API server: what peers break, and what breaks for everybody."""
+
+import contextlib
+import time
+from dataclasses import dataclass, field
+
+import pytest
+
+from rollout.cluster.client import connect
+from rollout.decide.facts import Drifted, RouteFailed
+from rollout.decide.split import Split
+from rollout.errors import ClusterError, RouteError
+from rollout.plan.model import Plan
+from rollout.ports import Router
+from rollout.route.cluster import ClusterRouter
+from rollout.simulate import MemoryRouter
+from tests.live.kube import Kube
+from tests.live.webhook import refusing
+from tests.routes import gateway, http_route, istio, ref, to, virtual_service
+from tests.worlds import BAD, GOOD, Lab
+from tests.worlds import plan as plan_of_the_world
+
+pytestmark = pytest.mark.live
+
+ISTIO, GATEWAY = "/apis/networking.istio.io/v1beta1", "/apis/gateway.networking.k8s.io/v1"
+MAY = {
+    "apiGroups": ["networking.istio.io"],
+    "resources": ["virtualservices", "destinationrules"],
+    "verbs": ["get", "patch"],
+}
+RULE = {
+    "apiVersion": "networking.istio.io/v1beta1",
+    "kind": "DestinationRule",
+    "metadata": {"name": "reviews"},
+    "spec": {"host": "reviews", "subsets": [{"name": "v1"}, {"name": "v2"}, {"name": "theirs"}]},
+}
+
+
+@pytest.fixture
+def place(cluster, namespace):
+    return Place(cluster, namespace)
+
+
+@dataclass
+class Place:
+    """A namespace as its people see it."""
+
+    cluster: Kube
+    namespace: str
+
+    def path(self, plural="virtualservices", name="reviews"):
+        group = ISTIO if plural in {"virtualservices", "destinationrules"} else GATEWAY
+        return f"{group}/namespaces/{self.namespace}/{plural}/{name}"
+
+    def create(self, manifest, plural="virtualservices"):
+        where = self.path(plural, "").removesuffix("/")
+        created = self.cluster.ask(
+            "POST", where, manifest | {"apiVersion": _version_of(self.path(plural))}
+        )
+        assert created["kind"] == manifest["kind"], created
+        return created
+
+    def get(self, plural="virtualservices"):
+        return self.cluster.ask("GET", self.path(plural))
+
+    def edit(self, patch, plural="virtualservices"):
+        """An edit by hand."""
+        edited = self.cluster.ask("PATCH", self.path(plural), patch)
+        assert edited["kind"] != "Status", edited
+
+    def weigh(self, *weights):
+        """Move the weights of the first route by hand."""
+        http = self.get()["spec"]["http"]
+        for entry, weight in zip(http[0]["route"], weights, strict=True):
+            entry["weight"] = weight
+        self.edit({"spec": {"http": http}})
+
+    def weights(self, route=0):
+        return [each.get("weight") for each in self.get()["spec"]["http"][route]["route"]]
+
+
+def _version_of(path):
+    return path.removeprefix("/apis/").partition("/namespaces")[0]
+
+
+@pytest.fixture
+def objects(cluster, namespace, monkeypatch):
+    """The cluster as a controller with least rights sees it."""
+    cluster.allow("surefoot", namespace, MAY)
+    monkeypatch.setenv("KUBECONFIG", str(cluster.config("surefoot")))
+    return connect()
+
+
+@pytest.fixture
+def router(objects):
+    return ClusterRouter(objects)
+
+
+@pytest.fixture
+def admin(cluster, monkeypatch):
+    monkeypatch.setenv("KUBECONFIG", str(cluster.config()))
+    return ClusterRouter(connect())
+
+
+def two_subsets(stable=90, canary=10, *more):
+    return [to("reviews", stable, "v1"), to("reviews", canary, "v2"), *more]
+
+
+@dataclass
+class Live(MemoryRouter):
+    """Simulated traffic that follows the weights of a real VirtualService."""
+
+    inner: Router = field(default_factory=MemoryRouter)
+    deaf: bool = False
+    last: float = 0.0
+
+    def write(self, plan, split, mark):
+        self.inner.write(plan, split, mark)
+        self.writes.append((plan.id, split, mark))
+
+    def read(self, plan, total):
+        return self.inner.read(plan, total)
+
+    def share(self, plan):
+        with contextlib.suppress(RouteError):  # nobody can ask, but traffic flows on
+            self.last = self.inner.read(plan, 10_000).split.share
+        return 0.0 if self.deaf else self.last
+
+
+@pytest.fixture
+def lab(place, router):
+    """Makes a rollout on the namespace's VirtualService, in simulated traffic and time."""
+
+    def made(canary=GOOD, **spec):
+        place.create(virtual_service([to("reviews", None, "v1")]))
+        route = {"istio": {"virtualService": "reviews"}}
+        document = plan_of_the_world(service="reviews", route=route, **spec).document()
+        document["metadata"]["namespace"] = place.namespace
+        plan = Plan.model_validate(document)
+        return Lab(canary, plan, router=Live(inner=router))
+
+    return made
+
+
+def climbed(lab, canary=5):
+    """The rollout, when its mesh has shown this weight for a while."""
+    lab.run_until(lambda state: state.split.canary == canary and state.awaiting is None)
+    return lab
+
+
+def problems(lab):
+    return [fact.problem for fact in lab.facts if isinstance(fact, RouteFailed)]
+
+
+# Peers' defects
+
+
+def test_argo_grows_the_virtual_service(place, router):
+    place.create(
+        virtual_service(http=[{"route": two_subsets()}, {"name": "b", "route": two_subsets()}])
+    )
+    for number in range(12):
+        router.write(istio(place.namespace), Split(number), f"m{number}")
+    http = place.get()["spec"]["http"]
+    assert [len(route["route"]) for route in http] == [2, 2]
+
+
+def test_argo_removes_a_third_destination(place, router):
+    place.create(virtual_service(two_subsets(85, 5, to("archive", 10))))
+    plan = istio(place.namespace)
+    for split, weights in [(Split(10), [81, 9, 10]), (Split(0), [90, 0, 10])]:
+        router.write(plan, split, f"m{split.canary}")
+        assert place.weights() == weights
+        assert router.read(plan, 100).split == split
+
+
+def test_argo_removes_foreign_subsets(place, router):
+    place.create(virtual_service(two_subsets()))
+    before = place.create(RULE, "destinationrules")
+    router.write(istio(place.namespace, destinationRule="reviews"), Split(30), "m")
+    assert place.weights() == [70, 30]
+    assert place.get("destinationrules") == before
+
+
+def test_argo_matches_hosts_on_the_first_label_only(place, router):
+    full = f"reviews.{place.namespace}.svc.cluster.local"
+    theirs = to("reviews.elsewhere.svc.cluster.local", 20, "v2")
+    place.create(virtual_service([to(full, 80, "v1"), theirs]))
+    router.write(istio(place.namespace), Split(10), "m")
+    assert place.weights() == [72, 20, 8]
+    assert router.read(istio(place.namespace), 100).split == Split(10)
+
+
+def test_argo_never_verifies_that_traffic_moved(lab):
+    lab = lab()
+    lab.router.deaf = True  # the objects say 5 %, the proxies never hear of it
+    lab.run_until(lambda state: state.last is not None and "one-armed" in state.last.sentence)
+    assert lab.actions == ["advance"]
+    assert lab.router.read(lab.plan, 100).split == Split(5)
+    assert lab.run().phase == "rolled back"  # after `whenBlind.hold`
+
+
+@pytest.mark.parametrize("then", ["pause", "revert", "adopt"])
+def test_flagger_adopts_a_hand_edit_silently(place, lab, then):
+    lab = climbed(lab(onDrift=then))
+    place.weigh(5, 95)
+    before = lab.clock.now()
+    lab.run_until(lambda _: any(isinstance(fact, Drifted) for fact in lab.facts))
+    assert lab.clock.now() - before <= lab.plan.spec.interval
+    (drift,) = (fact for fact in lab.facts if isinstance(fact, Drifted))
+    assert drift.seen == Split(95)
+    lab.run(3)
+    assert lab.state.phase == ("paused" if then == "pause" else "stepping")
+    assert place.weights() == ([95, 5] if then == "revert" else [5, 95])
+
+
+def test_flagger_starts_again_after_any_other_edit(place, lab):
+    lab = climbed(lab(), 25)
+    http = place.get()["spec"]["http"]
+    http[0] |= {"timeout": "3s", "mirror": {"host": "shadow"}}
+    place.edit({"metadata": {"labels": {"team": "a"}}, "spec": {"http": http, "gateways": ["g"]}})
+    assert lab.run().phase == "promoted"
+    assert [split.canary for _, split, _ in lab.router.writes] == [5, 25, 50, 100]
+    live = place.get()
+    assert live["spec"]["http"][0]["mirror"] == {"host": "shadow"}
+    assert live["spec"]["gateways"] == ["g"]
+    assert live["metadata"]["labels"] == {"team": "a"}
+
+
+def test_flagger_overshoots_its_maximum(lab):
+    lab = lab(ramp={"harmBudget": 1000, "min": "20%", "max": "50%", "bake": "4s"})
+    assert lab.run().phase == "promoted"
+    assert {split.canary for _, split, _ in lab.router.writes if split.canary < 100} <= {
+        *range(20, 51)
+    }
+
+
+def test_flagger_is_wedged_in_promotion_by_a_lost_write(place, lab, cluster):
+    lab = climbed(lab(), 50)
+    forbid(cluster, place)
+    lab.run_until(lambda state: state.phase == "promoting")
+    assert place.weights() == [50, 50]
+    permit(cluster, place)
+    assert lab.run().phase == "promoted"
+    assert place.weights() == [0, 100]
+
+
+def test_flagger_says_weight_0_while_60_per_cent_is_routed(place, lab):
+    lab = climbed(lab(), 25)
+    lab.restart()
+    lab.controller.tick()
+    assert lab.state.split == Split(25)
+    assert place.weights() == [75, 25]
+
+
+def test_a_good_canary_is_promoted_and_a_bad_one_leaves_the_object_as_it_was(place, lab):
+    lab = lab(BAD)
+    before = place.get()["spec"]["http"][0]["route"][0]["destination"]
+    assert lab.run().phase == "rolled back"
+    (only,) = place.get()["spec"]["http"][0]["route"]
+    assert only == {"destination": before, "weight": 100}
+
+
+# When things go wrong
+
+RBAC = "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/roles/surefoot"
+
+
+def forbid(cluster, place, verbs=("get",)):
+    """Take rights away, and wait until the API server knows."""
+    _rights(cluster, place, [*verbs])
+
+
+def permit(cluster, place):
+    _rights(cluster, place, ["get", "patch"])
+
+
+def _rights(cluster, place, verbs):
+    cluster.ask("PATCH", RBAC.format(place.namespace), {"rules": [MAY | {"verbs": verbs}]})
+    harmless = {"metadata": {"labels": {"asked": "x"}}}
+    until = time.monotonic() + 5
+    while True:
+        said = cluster.ask("PATCH", f"{place.path()}?dryRun=All", harmless, user="surefoot")
+        if (said.get("code") == 403) == ("patch" not in verbs):
+            return
+        assert time.monotonic() < until, said
+        time.sleep(0.02)
+
+
+def test_a_lost_right_is_named_with_its_rule_and_the_rollback_goes_on_trying(place, lab, cluster):
+    lab = lab(BAD)
+    climbed(lab)
+    forbid(cluster, place)
+    lab.run_until(lambda state: state.phase == "reverting" and state.attempts > 1)
+    assert problems(lab)[-1] == (
+        f"may not patch VirtualService {place.namespace}/reviews; a Role needs the rule "
+        '{apiGroups: [networking.istio.io], resources: [virtualservices], verbs: ["patch"]}'
+    )
+    assert place.weights() == [95, 5]
+    permit(cluster, place)
+    assert lab.run().phase == "rolled back"
+    assert place.weights() == [100]
+
+
+def test_an_admission_webhook_refuses(place, lab, cluster, tmp_path):
+    lab = climbed(lab())
+    said = "configuration is invalid: " + "a long story " * 80
+    with refusing(cluster, place.namespace, said, tmp_path):
+        lab.run_until(lambda state: state.attempts > 1)
+        (problem, *_) = problems(lab)
+        assert problem.startswith(f"cannot patch VirtualService {place.namespace}/reviews: ")
+        assert 'admission webhook "validation.istio.io" denied the request: configu' in problem
+        assert len(problem) < 600
+        assert place.weights() == [95, 5]
+        assert lab.state.split == Split(5)
+    assert lab.run().phase == "promoted"
+
+
+def test_an_object_is_deleted_and_made_again(place, lab, cluster):
+    lab = climbed(lab(onDrift="revert"))
+    cluster.ask("DELETE", place.path())
+    lab.run_until(lambda _: bool(problems(lab)))
+    where = f"VirtualService {place.namespace}/reviews"
+    assert problems(lab)[0] == f"{where}: there is no such object"
+    place.create(virtual_service([to("reviews", None, "v1")]))
+    lab.run_until(lambda _: place.weights() == [95, 5], 10)
+    assert lab.run().phase == "promoted"
+
+
+class Meddled:
+    """A cluster where something happens around a number of patches."""
+
+    def __init__(self, inner, times, happen):
+        self._inner, self._times, self._happen, self.patches = inner, times, happen, 0
+
+    def get(self, *args):
+        return self._inner.get(*args)
+
+    def patch(self, *args):
+        self.patches += 1
+        if self.patches > self._times:
+            return self._inner.patch(*args)
+        return self._happen(lambda: self._inner.patch(*args))
+
+
+def test_a_conflict_is_read_again_and_a_storm_of_them_ends(place, objects):
+    place.create(virtual_service(two_subsets()))
+    plan = istio(place.namespace)
+
+    def somebody_first(patch):
+        place.edit({"metadata": {"annotations": {"at": str(time.monotonic())}}})
+        return patch()
+
+    brief = Meddled(objects, 3, somebody_first)
+    ClusterRouter(brief).write(plan, Split(20), "m")
+    assert brief.patches == 4
+    assert place.weights() == [80, 20]
+    storm = Meddled(objects, 1000, somebody_first)
+    with pytest.raises(RouteError, match="reviews keeps changing: 5 patches came too late"):
+        ClusterRouter(storm).write(plan, Split(30), "m")
+    assert place.weights() == [80, 20]
+
+
+def test_an_edit_between_reading_and_patching_is_never_lost(place, objects):
+    place.create(virtual_service(two_subsets()))
+
+    def a_new_route(patch):
+        theirs = {"name": "new", "route": [to("other")]}
+        place.edit({"spec": {"http": [*place.get()["spec"]["http"], theirs]}})
+        return patch()
+
+    ClusterRouter(Meddled(objects, 1, a_new_route)).write(istio(place.namespace), Split(20), "m")
+    assert [route["name"] for route in place.get()["spec"]["http"]] == ["r1", "new"]
+    assert place.weights() == [80, 20]
+
+
+def test_a_time_out_after_the_patch_was_taken_is_no_failure(place, objects):
+    place.create(virtual_service(two_subsets()))
+
+    def taken(patch):
+        patch()
+        raise ClusterError("the API server does not answer: timed out")
+
+    slow = Meddled(objects, 1, taken)
+    ClusterRouter(slow).write(istio(place.namespace), Split(20), "m")
+    assert slow.patches == 1
+
+
+@pytest.mark.parametrize("status", [0, 429, 500, 503])
+def test_a_patch_that_was_not_taken_is_a_failure_and_not_tried_at_once(place, objects, status):
+    place.create(virtual_service(two_subsets()))
+
+    def lost(_):
+        raise ClusterError(f"the API server said {status}: later", status)
+
+    away = Meddled(objects, 1000, lost)
+    with pytest.raises(RouteError, match=f"reviews: the API server said {status}: later"):
+        ClusterRouter(away).write(istio(place.namespace), Split(20), "m")
+    assert away.patches == 1
+    assert place.weights() == [90, 10]
+
+
+def test_an_object_of_the_same_name_is_not_patched_for_its_predecessor(place, objects, cluster):
+    place.create(virtual_service(two_subsets()))
+
+    def replaced(patch):
+        cluster.ask("DELETE", place.path())
+        place.create(virtual_service([to("reviews", 1, "v1")], hosts=["new"]))
+        return patch()
+
+    ClusterRouter(Meddled(objects, 1, replaced)).write(istio(place.namespace), Split(20), "m")
+    assert place.get()["spec"]["hosts"] == ["new"]
+    assert place.weights() == [80, 20]
+
+
+def test_no_traffic_for_a_subset_that_nobody_defined(place, router):
+    place.create(virtual_service(two_subsets()))
+    place.create(
+        RULE | {"spec": {"host": "reviews", "subsets": [{"name": "v1"}]}}, "destinationrules"
+    )
+    plan = istio(place.namespace, destinationRule="reviews")
+    with pytest.raises(RouteError, match="DestinationRule reviews defines no subset v2"):
+        router.write(plan, Split(20), "m")
+    assert place.weights() == [90, 10]
+    router.write(plan, Split(0), "back")  # a rollback asks for nothing
+    assert place.weights() == [100, 0]
+
+
+def test_a_second_pass_writes_nothing(place, router):
+    place.create(virtual_service(two_subsets()))
+    router.write(istio(place.namespace), Split(20), "m")
+    before = place.get()["metadata"]["resourceVersion"]
+    router.write(istio(place.namespace), Split(20), "m")
+    assert place.get()["metadata"]["resourceVersion"] == before
+
+
+def test_what_the_api_server_filled_in_stays(place, admin):
+    place.create(http_route([ref("reviews-v1")], [ref("ratings", 3)]), "httproutes")
+    before = place.get("httproutes")["spec"]
+    plan = gateway(place.namespace)
+    admin.write(plan, Split(5), "m")
+    assert [
+        each["name"] for each in place.get("httproutes")["spec"]["rules"][0]["backendRefs"]
+    ] == [
+        "reviews-v1",
+        "reviews-v2",
+    ]
+    admin.write(plan, Split(0), "back")
+    after = place.get("httproutes")["spec"]
+    assert after["rules"][0]["backendRefs"][0].pop("weight") == 100
+    assert before["rules"][0]["backendRefs"][0].pop("weight") == 1
+    assert after == before
+
+
+def test_a_kind_that_the_cluster_does_not_have_is_said(place, admin, monkeypatch):
+    newer = replace(HTTP_ROUTE, version="v9")
+    monkeypatch.setattr("rollout.route.cluster.HTTP_ROUTE", newer)
+    with pytest.raises(RouteError, match=r"reviews: the cluster knows no gateway.*k8s.io/v9"):
+        admin.read(gateway(place.namespace), 100)
