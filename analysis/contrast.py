@@ -32,6 +32,8 @@ class Contrast:
 
     `gap` is in canary units: how far the margin's ratio (or the tolerance) lifts the acceptable
     share above stable's, standardised to the canary's exposures, sum rho (ratio reference - x_s).
+    Under dispersion a look counts for its worth only (see `compared`): `n_c` is the canary's
+    exposures, each times its look's worth, and `calm` divides all log-capital.
     """
 
     below: tuple[float, ...] = _NOTHING
@@ -44,6 +46,8 @@ class Contrast:
     over: float = 0.0
     under: float = 0.0
     gap: float = 0.0
+    n_c: float = 0.0
+    calm: float = 1.0
 
     @property
     def difference(self) -> float | None:
@@ -59,23 +63,31 @@ def informed(p_c: float, p_s: float, ratio: float = 1.0, absolute: float = 0.0) 
     return Contrast(weights=tuple(map(float, safety.prior(p_c, p_s, ratio, absolute))))
 
 
-def compared(contrast: Contrast, units: Units, ratio: float = 1.0) -> Contrast:
-    """The contrast after one more look; a look without exposures on both arms changes nothing."""
+def compared(
+    contrast: Contrast, units: Units, ratio: float = 1.0, worth: float = 1.0, calm: float = 1.0
+) -> Contrast:
+    """The contrast after one more look; a look without exposures on both arms changes nothing.
+
+    `worth`, 0 to 1, multiplies the look's evidence (1 / `tempering.inflation`, known without the
+    canary's bad units); `calm` >= 1 divides all evidence so far (`tempering.total`).
+    """
     e_c, e_s, x_c, x_s, reference = units
     if e_c == 0 or e_s == 0:
         return contrast
     both = e_c + e_s
     return replace(
         contrast,
-        below=_add(contrast.below, safety.below(e_c, e_s, x_c, reference, ratio)),
-        above=_add(contrast.above, safety.above(e_c, e_s, x_c, reference, ratio)),
+        below=_add(contrast.below, worth * safety.below(e_c, e_s, x_c, reference, ratio)),
+        above=_add(contrast.above, worth * safety.above(e_c, e_s, x_c, reference, ratio)),
         e_c=contrast.e_c + e_c,
         e_s=contrast.e_s + e_s,
         x_c=contrast.x_c + x_c,
         x_s=contrast.x_s + x_s,
         over=contrast.over + (x_c * e_s - x_s * e_c) / both,
         under=contrast.under + e_c * e_s / both,
-        gap=contrast.gap + (ratio * reference - x_s) * e_c / e_s,
+        gap=contrast.gap + worth * (ratio * reference - x_s) * e_c / e_s,
+        n_c=contrast.n_c + worth * e_c,
+        calm=calm,
     )
 
 
@@ -85,15 +97,15 @@ def _add(capital: tuple[float, ...], gain: safety.Array) -> tuple[float, ...]:
 
 def log_safe(contrast: Contrast, absolute: float = 0.0) -> float:
     """Log evidence that the excess rate is below `absolute`; 0 without data."""
-    return float(safety.log_safe(contrast.below, contrast.e_c, absolute, contrast.weights))
+    below, n_c = np.asarray(contrast.below) / contrast.calm, contrast.n_c / contrast.calm
+    return float(safety.log_safe(below, n_c, absolute, contrast.weights))
 
 
 def excess_rate(contrast: Contrast, alpha: float) -> float:
     """Worst credible excess of bad units per canary request, 0 to 1; 1 without data."""
     if contrast.e_c == 0:
         return 1.0
-    bound = float(safety.excess_bound(contrast.below, alpha, contrast.weights))
-    return min(1.0, max(0.0, bound / contrast.e_c))
+    return min(1.0, max(0.0, _ceiling(contrast, alpha) / contrast.n_c))
 
 
 def interval(contrast: Contrast, alpha: float, beta: float) -> tuple[float, float]:
@@ -104,11 +116,18 @@ def interval(contrast: Contrast, alpha: float, beta: float) -> tuple[float, floa
     """
     if contrast.e_c == 0:
         return -1.0, 1.0
-    low = safety.excess_floor(contrast.above, alpha) + contrast.gap
-    high = safety.excess_bound(contrast.below, beta, contrast.weights) + contrast.gap
-    return max(-1.0, float(low) / contrast.e_c), min(1.0, float(high) / contrast.e_c)
+    above = np.asarray(contrast.above) / contrast.calm
+    low = float(safety.excess_floor(above, alpha)) * contrast.calm + contrast.gap
+    high = _ceiling(contrast, beta) + contrast.gap
+    return max(-1.0, low / contrast.n_c), min(1.0, high / contrast.n_c)
 
 
 def allowed(contrast: Contrast, absolute: float = 0.0) -> float | None:
     """The acceptable difference on the scale of `interval`; None without exposures."""
-    return absolute + contrast.gap / contrast.e_c if contrast.e_c else None
+    return absolute + contrast.gap / contrast.n_c if contrast.e_c else None
+
+
+def _ceiling(contrast: Contrast, level: float) -> float:
+    """Anytime upper bound of the canary's excess, on the scale of `n_c`."""
+    below = np.asarray(contrast.below) / contrast.calm
+    return float(safety.excess_bound(below, level, contrast.weights)) * contrast.calm

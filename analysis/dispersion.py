@@ -8,22 +8,35 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from analysis.distribution import Worse, oriented
 from analysis.evidence import EvidenceError
 
 Array = NDArray[np.float64]
 
-WINDOWS = (1, 4, 16, 48)
+WINDOWS = (4, 16, 48)
 """Ticks over which pods are compared: differences that pass show how long they last."""
 
 LEAST_TICKS = 480
 """Ticks of history without which no dispersion is known; 1440 (12 h of 30 s) are wanted."""
 
+QUANTILES = (0.5, 0.9, 0.95, 0.99)
+"""Badness quantiles of stable's past at which a histogram's dispersion is measured."""
+
+MANY_PODS = 99
+"""With so many pods in the history, one canary pod can be ranked among them at alpha .01."""
+
 ONE_POD = (
-    "the canary has one pod and pods differ for good: no test can tell a bad version from a bad "
-    "pod; give the canary two pods"
+    "the canary has one pod, and stable's pods differ for good: no test can tell a bad version "
+    "from a bad pod; give the canary two pods"
 )
-SHORT = "the history of stable's pods has {ticks} ticks, {least} are needed"
+SHORT = "stable's pods have a history of {ticks} ticks, {least} are needed to know how pods differ"
 LONELY = "stable has one pod, so nothing is known of how pods differ"
+SILENT = "stable's pods have no exposures in their history"
+
+_PRIOR = 5.0  # bad units that count as if they had come in clusters of
+_CLUSTERED = 9.0  # this dispersion: what a few units show is no proof of independence
+_BAR = float(np.sqrt(2 * np.log(100)))  # standard deviations that a normal effect needs to win
+_UNSEEN = 16.0  # ticks that differences last if one tick is too short to show them
 
 
 @dataclass(frozen=True)
@@ -41,100 +54,218 @@ class PodHistory:
 class Dispersion:
     """What pods do by themselves: plain numbers, ready for JSON.
 
-    `cluster`: variance of a pod's bad units per bad unit within a tick (1: independent requests).
-    `passing`: long-run variance per tick of a pod's relative rate, of differences that pass.
-    `lasting`: variance of a pod's relative rate that stays for the pod's life.
-    `problem`: why no valid test of harm exists; empty if one does.
+    `cluster`: variance of a pod's bad units within a tick per bad unit; 1 if they come alone.
+    `brief`: variance of a pod's rate, relative to the pods' mean, from tick to tick.
+    `passing`: what lasts longer than a tick adds to that variance in the long run, per tick.
+    `lasting`: variance of what stays for a pod's life, widened for the number of pods seen.
+    `inflation`: variance of the pods' totals, beyond `lasting`, to that of independent requests.
+    Numbers of pods are those among whom the traffic is shared at a time. `problem`: why there is
+    no valid test of harm or safety; empty if there is one. For a histogram the unit is not a bad
+    unit but any unit, and its rate the probit of the share beyond an edge.
     """
 
     cluster: float = 1.0
+    brief: float = 0.0
     passing: float = 0.0
     lasting: float = 0.0
+    inflation: float = 1.0
     pods_canary: int = 1
     pods_stable: int = 1
     ticks: int = 0
     problem: str = ""
 
+    @property
+    def block(self) -> int:
+        """Looks after which a share bet is settled: half the time that differences last."""
+        if self.passing <= 0:
+            return 1
+        lasts = self.passing / self.brief if self.brief > 0 else _UNSEEN
+        return int(np.clip(np.ceil((1 + lasts) / 2), 1, WINDOWS[-1]))
 
-class _Counts(NamedTuple):
-    e: Array
-    x: Array
+
+class Moments(NamedTuple):
+    """Second moments of the pods' bad units given the totals of windows."""
+
+    squares: float
+    independent: float  # what independent requests add to `squares`
+    per_variance: float  # what a unit variance of relative rates adds
+
+    @property
+    def spread(self) -> float:
+        """Variance of the relative rates, if requests are independent."""
+        return self.beyond(1.0)
+
+    def beyond(self, cluster: float) -> float:
+        """Variance of the relative rates that clusters do not explain; may be negative."""
+        if self.per_variance <= 0:
+            return 0.0
+        return (self.squares - cluster * self.independent) / self.per_variance
 
 
 def estimate(history: PodHistory, pods_canary: int) -> Dispersion:
-    """The dispersion of stable's pods, for a canary of so many pods.
+    """The dispersion of a rate among stable's pods, for a canary of `pods_canary` pods.
+
+    Method of moments, conditional on the totals of windows of m ticks, so that the base rate
+    cancels: E sum_k (x_k - n pi_k)^2 = cluster n (1 - sum pi^2) (1 - n/e) + n^2 psi_m S, with
+    S = sum pi^2 - 2 sum pi^3 + (sum pi^2)^2. The variance of means over m ticks is
+    psi_m = lasting + (long-run variance) / m once m is longer than the memory.
+
+    `lasting` is widened so that a Student variable with one degree of freedom less than pods seen
+    is as rarely beyond what wins at alpha .01 as a normal one: a few pods tell little of all pods.
 
     Raises:
-        EvidenceError: no counts, shapes that differ, more bad units than exposures.
+        EvidenceError: no whole, non-negative counts, shapes that differ, more bad units than
+            exposures.
         ValueError: fewer than one canary pod.
     """
-    if pods_canary < 1:
-        raise ValueError("a canary has at least one pod")
-    counts = _checked(history)
-    ticks, pods = counts.e.shape[0], _alive(counts.e)
-    problem = _unknown(ticks, pods)
+    e, x = _checked(history.exposures, history.bad)
+    problem = _unknown(e, pods_canary)
+    pods, ticks = _alive(e), len(e)
     if problem:
         return Dispersion(pods_canary=pods_canary, pods_stable=pods, ticks=ticks, problem=problem)
-    spreads = {m: _spread(_windows(counts, m)) for m in WINDOWS}
-    last, whole = WINDOWS[-1], _spread(_windows(counts, ticks))
-    lasting = max(0.0, (ticks * whole - last * spreads[last]) / (ticks - last))
-    passing = max(0.0, *(m * (spread - lasting) for m, spread in spreads.items()))
-    return Dispersion(_cluster(counts), passing, lasting, pods_canary, pods, ticks)
+    one, whole = moments(e, x, 1), moments(e, x, ticks)
+    windows = {m: moments(e, x, m) for m in WINDOWS}
+    last = WINDOWS[-1]
+    stays = max(0.0, (ticks * whole.spread - last * windows[last].spread) / (ticks - last))
+    cluster = _cluster(one, stays)
+    seen = int((e.sum(axis=0) > 0).sum())
+    return Dispersion(
+        cluster=cluster,
+        brief=max(0.0, one.spread - stays),
+        passing=max(0.0, *(m * (w.beyond(cluster) - stays) for m, w in windows.items())),
+        lasting=stays * _widened(seen),
+        inflation=max(cluster, *(_ratio(w, stays) for w in windows.values())),
+        pods_canary=pods_canary,
+        pods_stable=pods,
+        ticks=ticks,
+        problem=ONE_POD if pods_canary == 1 and _differ(whole, stays, seen) else "",
+    )
 
 
-def _unknown(ticks: int, pods: int) -> str:
-    if ticks < LEAST_TICKS:
-        return SHORT.format(ticks=ticks, least=LEAST_TICKS)
-    return LONELY if pods < 2 else ""
+def estimate_shape(buckets: ArrayLike, worse: Worse, pods_canary: int) -> Dispersion:
+    """The dispersion of a histogram among stable's pods: the largest over the guarded quantiles.
+
+    Counts per bucket, not cumulative, of shape (ticks, pods, K), K >= 2. At the edge nearest to
+    each quantile a unit beyond it is bad; with p the share beyond and f the normal density there,
+    variances of p's relative rate times (p / f)^2 are variances of the probit, in which an
+    independent unit has at most the information 1.
+
+    Raises:
+        EvidenceError, ValueError: as `estimate`; fewer than two buckets.
+    """
+    counts = np.asarray(buckets, dtype=np.float64)
+    if counts.ndim != 3 or counts.shape[2] < 2:
+        raise EvidenceError("a histogram's history needs the shape (ticks, pods, buckets)")
+    _checked(counts, counts)
+    units = oriented(counts, worse)
+    total = units.sum(axis=(0, 1))
+    beyond = 1 - total.cumsum()[:-1] / max(total.sum(), 1.0)
+    edges = {int(np.abs(beyond - (1 - quantile)).argmin()) for quantile in QUANTILES}
+    e = units.sum(axis=2)
+    found = [
+        _in_probits(
+            estimate(PodHistory(e, units[..., k + 1 :].sum(axis=2)), pods_canary), beyond[k]
+        )
+        for k in sorted(edges)
+    ]
+    return _largest(found)
 
 
-def _checked(history: PodHistory) -> _Counts:
-    e, x = (np.asarray(v, dtype=np.float64) for v in (history.exposures, history.bad))
-    if e.ndim != 2 or e.shape != x.shape:
+def moments(e: Array, x: Array, m: int) -> Moments:
+    """Moments over windows of m ticks of (ticks, pods); what is left at the start is dropped."""
+    keep = len(e) // m * m
+    e, x = (v[-keep:].reshape(-1, m, v.shape[1]).sum(axis=1) for v in (e, x))
+    exposures, n = e.sum(axis=1), x.sum(axis=1)
+    share = e / np.maximum(exposures, 1.0)[:, None]
+    two, three = (share**2).sum(axis=1), (share**3).sum(axis=1)
+    squares = ((x - n[:, None] * share) ** 2).sum()
+    independent = n * (1 - two) * (1 - n / np.maximum(exposures, 1.0))
+    return Moments(
+        float(squares), float(independent.sum()), float((n**2 * (two - 2 * three + two**2)).sum())
+    )
+
+
+def _cluster(one: Moments, stays: float) -> float:
+    """Pearson dispersion within ticks, beyond lasting differences, with a prior for sparse data."""
+    if one.independent <= 0:
+        return _CLUSTERED
+    seen = max(1.0, _ratio(one, stays)) * one.independent
+    return (seen + _PRIOR * _CLUSTERED) / (one.independent + _PRIOR)
+
+
+def _ratio(window: Moments, stays: float) -> float:
+    if window.independent <= 0:
+        return 1.0
+    return (window.squares - stays * window.per_variance) / window.independent
+
+
+def _widened(pods: int) -> float:
+    from scipy.special import stdtrit  # 0.7 s: only where it is used
+
+    return max(1.0, float(stdtrit(pods - 1, 0.995)) / _BAR) ** 2
+
+
+def _differ(whole: Moments, stays: float, pods: int) -> bool:
+    """Whether lasting differences are seen (by two standard errors) among too few pods to rank."""
+    if whole.per_variance <= 0 or pods >= MANY_PODS:
+        return False
+    noise = whole.independent / whole.per_variance * np.sqrt(2 / (pods - 1))
+    return bool(stays > 2 * noise)
+
+
+def _unknown(e: Array, pods_canary: int) -> str:
+    if pods_canary < 1:
+        raise ValueError("a canary has at least one pod")
+    if len(e) < LEAST_TICKS:
+        return SHORT.format(ticks=len(e), least=LEAST_TICKS)
+    if not e.any():
+        return SILENT
+    return LONELY if _alive(e) < 2 else ""
+
+
+def _checked(exposures: ArrayLike, bad: ArrayLike) -> tuple[Array, Array]:
+    e, x = (np.asarray(v, dtype=np.float64) for v in (exposures, bad))
+    if e.ndim < 2 or e.shape != x.shape:
         raise EvidenceError("exposures and bad units need one shape (ticks, pods)")
-    both = np.stack([e, x])
-    if not np.isfinite(both).all() or (both != np.round(both)).any():
-        raise EvidenceError("a count is not a whole number")
-    if (both < 0).any():
-        raise EvidenceError("a count is negative")
+    for counts in (e, x):
+        if not np.isfinite(counts).all() or (counts != np.round(counts)).any():
+            raise EvidenceError("a count is not a whole number")
+        if (counts < 0).any():
+            raise EvidenceError("a count is negative")
     if (x > e).any():
         raise EvidenceError("more bad units than exposures")
-    return _Counts(e, x)
+    return e, x
 
 
 def _alive(e: Array) -> int:
-    """Pods that share the traffic at one time, on average: (sum e)^2 / sum e^2 per tick."""
-    total = e.sum(axis=1)
-    squares = (e**2).sum(axis=1)
-    seen = total > 0
-    return round(float((total[seen] ** 2 / squares[seen]).mean())) if seen.any() else 0
+    """Pods that share the traffic at a time, on average: (sum e)^2 / sum e^2 over windows."""
+    if len(e) < 1:
+        return 0
+    window = min(WINDOWS[-1], len(e))
+    keep = len(e) // window * window
+    sums = e[-keep:].reshape(-1, window, e.shape[1]).sum(axis=1)
+    sums = sums[sums.any(axis=1)]
+    return round(float((sums.sum(axis=1) ** 2 / (sums**2).sum(axis=1)).mean())) if len(sums) else 0
 
 
-def _windows(counts: _Counts, m: int) -> _Counts:
-    """Sums over windows of m ticks; what is left at the beginning is dropped."""
-    keep = counts.e.shape[0] // m * m
-    return _Counts(*(v[-keep:].reshape(-1, m, v.shape[1]).sum(axis=1) for v in counts))
+def _in_probits(at_edge: Dispersion, beyond: float) -> Dispersion:
+    from scipy.special import ndtri  # 0.7 s: only where it is used
+
+    p = min(max(float(beyond), 1e-6), 1 - 1e-6)
+    density = np.exp(-0.5 * float(ndtri(p)) ** 2) / np.sqrt(2 * np.pi)
+    scale = float((p / density) ** 2)
+    return Dispersion(
+        **{
+            **vars(at_edge),
+            "brief": at_edge.brief * scale,
+            "passing": at_edge.passing * scale,
+            "lasting": at_edge.lasting * scale,
+        }
+    )
 
 
-def _cluster(counts: _Counts) -> float:
-    """Pooled Pearson dispersion of the pods' bad units given each tick's total."""
-    squares, independent, _ = _moments(counts)
-    return max(1.0, squares / independent) if independent > 0 else 1.0
-
-
-def _spread(counts: _Counts) -> float:
-    """Variance of the pods' relative rates within windows, beyond that of independent requests."""
-    squares, independent, per_variance = _moments(counts)
-    return (squares - independent) / per_variance if per_variance > 0 else 0.0
-
-
-def _moments(counts: _Counts) -> tuple[float, float, float]:
-    """Sum of (x_k - n pi_k)^2, what independent requests add to it, and what a unit variance of
-    the relative rates adds; n the window's bad units, pi_k pod k's part of its exposures."""
-    total = counts.e.sum(axis=1, keepdims=True)
-    n = counts.x.sum(axis=1)
-    share = counts.e / np.maximum(total, 1.0)
-    two, three = (share**2).sum(axis=1), (share**3).sum(axis=1)
-    squares = ((counts.x - n[:, None] * share) ** 2).sum(axis=1)
-    spread = n**2 * (two - 2 * three + two**2)
-    return float(squares.sum()), float((n * (1 - two)).sum()), float(spread.sum())
+def _largest(found: list[Dispersion]) -> Dispersion:
+    names = ("cluster", "brief", "passing", "lasting", "inflation")
+    worst = {name: max(getattr(d, name) for d in found) for name in names}
+    problem = next((d.problem for d in found if d.problem), "")
+    return Dispersion(**{**vars(found[0]), **worst, "problem": problem})

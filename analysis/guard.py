@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from analysis import contrast as contrasts
 from analysis import distribution, rate, sequential, shape
 from analysis.evidence import Evidence
@@ -19,7 +21,12 @@ __all__ = [
 
 def start(rule: Rule) -> Capital:
     """Capital before any look."""
-    return RateCapital() if isinstance(rule, RateRule) else ShapeCapital()
+    problem = rule.dispersion.problem if rule.dispersion else ""
+    return (
+        RateCapital(problem=problem)
+        if isinstance(rule, RateRule)
+        else ShapeCapital(problem=problem)
+    )
 
 
 def learn(rule: Rule, capital: Capital, evidence: Evidence) -> Capital:
@@ -47,14 +54,16 @@ def look(rule: Rule, capital: Capital, evidence: Evidence) -> Capital:
     raise TypeError("rule and capital are of different kinds")
 
 
-def log_harm(rule: Rule, capital: Capital) -> float:  # noqa: ARG001  # one signature for all questions
+def log_harm(rule: Rule, capital: Capital) -> float:
     """Log of the e-process against "within the margin"; 0 before any look."""
-    if isinstance(capital, RateCapital):
-        return float(sequential.log_harm(capital.harm))
-    return float(distribution.log_harm(capital.harm)) if capital.harm else 0.0
+    if isinstance(rule, RateRule) and isinstance(capital, RateCapital):
+        return rate.log_harm(rule, capital)
+    if isinstance(capital, ShapeCapital) and capital.harm:
+        return float(distribution.log_harm(np.asarray(capital.harm) / capital.calm))
+    return 0.0
 
 
-def log_crash(rule: Rule, capital: Capital) -> float:  # noqa: ARG001  # as above
+def log_crash(rule: Rule, capital: Capital) -> float:  # noqa: ARG001  # one signature for all questions
     """Log of the crash watch's e-process; 0 for shapes."""
     return float(sequential.log_harm(capital.crash)) if isinstance(capital, RateCapital) else 0.0
 

@@ -1,4 +1,4 @@
-"""A rate's guard: R for harm, R with a wide margin for crashes, D for safety."""
+"""A rate's guard: R for harm, tempered if pods differ; wide R for crashes; D for safety."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from analysis import sequential
+from analysis import robust, sequential, tempering
 from analysis.contrast import Contrast, Units, compared, informed
 from analysis.dispersion import Dispersion
 from analysis.evidence import Evidence
@@ -34,9 +34,13 @@ class RateRule:
 
 @dataclass(frozen=True)
 class RateCapital:
-    """Log-capital of a rate so far; `past` is what stable showed before the first counted look."""
+    """Log-capital of a rate so far; `past` is what stable showed before the first counted look.
+
+    `harm` bets where the rule knows no dispersion, `robust` (see `robust.State`) where it does.
+    """
 
     harm: tuple[float, ...] = _NOTHING
+    robust: tuple[float, ...] = ()
     crash: tuple[float, ...] = _NOTHING
     contrast: Contrast = field(default_factory=Contrast)
     past: tuple[int, int] = (0, 0)
@@ -55,23 +59,47 @@ def watch(rule: RateRule, capital: RateCapital, evidence: Evidence) -> RateCapit
 
     Its margin is at least as wide as the rule's, so that what the rule accepts is never a crash.
     """
-    wide = RateRule(rule.ratio, max(CRASH, rule.absolute))
-    return replace(learn(capital, evidence), crash=_bet(capital.crash, evidence, wide))
+    gain = _gain(evidence, rule.ratio, max(CRASH, rule.absolute)) * _worth(rule, evidence)
+    return replace(learn(capital, evidence), crash=_added(capital.crash, gain))
 
 
 def look(rule: RateRule, capital: RateCapital, evidence: Evidence) -> RateCapital:
-    """A counted look."""
-    units = Units(
-        evidence.canary_exposures,
-        evidence.stable_exposures,
-        evidence.canary_bad,
-        evidence.stable_bad,
-        evidence.stable_bad,
+    """A counted look. Nothing is bet under a rule whose dispersion allows no valid test."""
+    if rule.dispersion is None:
+        harm = _added(capital.harm, _gain(evidence, rule.ratio, rule.absolute))
+        contrast = compared(_prepared(rule, capital), _units(evidence), rule.ratio)
+        return replace(capital, harm=harm, contrast=contrast)
+    if rule.dispersion.problem:
+        return replace(capital, problem=rule.dispersion.problem)
+    return _tempered(rule, capital, evidence, tempering.noise(rule.dispersion))
+
+
+def log_harm(rule: RateRule, capital: RateCapital) -> float:
+    """Log of the e-process against "within the margin"; 0 before any bet."""
+    if rule.dispersion is None or not capital.robust:
+        return float(sequential.log_harm(capital.harm))
+    return float(robust.log_harm(capital.robust, tempering.noise(rule.dispersion)))
+
+
+def _tempered(
+    rule: RateRule, capital: RateCapital, evidence: Evidence, found: tempering.Noise
+) -> RateCapital:
+    units = _units(evidence)
+    e_c, e_s, x_c, x_s, _ = units
+    state = robust.look(
+        capital.robust or robust.start(),
+        found,
+        robust.Counts(e_c, e_s, x_c, x_s),
+        ratio=rule.ratio,
+        absolute=rule.absolute,
     )
+    usual, share = tempering.expected(e_c, e_s, x_s, rule.ratio, rule.absolute)
+    worth = 1 / float(tempering.inflation(found, usual, share))
+    calm = float(tempering.total(found, robust.information(state)))
     return replace(
         capital,
-        harm=_bet(capital.harm, evidence, rule),
-        contrast=compared(_prepared(rule, capital), units, rule.ratio),
+        robust=tuple(map(float, state)),
+        contrast=compared(_prepared(rule, capital), units, rule.ratio, worth, calm),
     )
 
 
@@ -84,13 +112,30 @@ def _prepared(rule: RateRule, capital: RateCapital) -> Contrast:
     return informed(share, share, rule.ratio, rule.absolute)
 
 
-def _bet(logs: tuple[float, ...], evidence: Evidence, rule: RateRule) -> tuple[float, ...]:
-    gain = sequential.increment(
+def _units(evidence: Evidence) -> Units:
+    return Units(
         evidence.canary_exposures,
         evidence.stable_exposures,
         evidence.canary_bad,
         evidence.stable_bad,
-        ratio=rule.ratio,
-        absolute=rule.absolute,
+        evidence.stable_bad,
     )
+
+
+def _worth(rule: RateRule, evidence: Evidence) -> float:
+    """Part of a look's evidence that counts for the crash watch: pods may fail in clusters."""
+    if rule.dispersion is None:
+        return 1.0
+    e_c, e_s, x_c, x_s, _ = _units(evidence)
+    odds = rule.ratio * e_c / max(e_s, 1)
+    found = tempering.noise(rule.dispersion)
+    return 1 / float(tempering.inflation(found, x_c + x_s, odds / (1 + odds)))
+
+
+def _gain(evidence: Evidence, ratio: float, absolute: float) -> sequential.Array:
+    e_c, e_s, x_c, x_s, _ = _units(evidence)
+    return sequential.increment(e_c, e_s, x_c, x_s, ratio=ratio, absolute=absolute)
+
+
+def _added(logs: tuple[float, ...], gain: sequential.Array) -> tuple[float, ...]:
     return tuple(map(float, np.asarray(logs) + gain))

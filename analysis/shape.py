@@ -7,13 +7,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from analysis import distribution
+from analysis import distribution, tempering
 from analysis.contrast import Contrast, Units, compared, informed
 from analysis.dispersion import Dispersion
 from analysis.distribution import Worse, oriented
 from analysis.evidence import Evidence
 from analysis.pairs import ENOUGH, Pair, choose, pairs
 from analysis.sequential import Array
+
+EDGE = 0.41
+"""Information on a probit shift that a unit has at one edge: f(z)^2 / p is never more."""
 
 START = 50
 """Units of stable's past before H bets: alternatives are made from it."""
@@ -46,7 +49,11 @@ class ShapeRule:
 
 @dataclass(frozen=True)
 class ShapeCapital:
-    """Log-capital of a histogram and stable's past. `problem`: why nothing can be proven."""
+    """Log-capital of a histogram and stable's past. `problem`: why nothing can be proven.
+
+    `information` is the precision of the arms' difference in probits, `calm` what divides all
+    log-capital (`tempering.total`); 0 and 1 without dispersion.
+    """
 
     edges: tuple[float, ...] = ()
     cuts: tuple[float, ...] = ()
@@ -57,6 +64,8 @@ class ShapeCapital:
     e_c: int = 0
     e_s: int = 0
     problem: str = ""
+    information: float = 0.0
+    calm: float = 1.0
 
 
 def learn(rule: ShapeRule, capital: ShapeCapital, evidence: Evidence) -> ShapeCapital:
@@ -75,15 +84,21 @@ def learn(rule: ShapeRule, capital: ShapeCapital, evidence: Evidence) -> ShapeCa
 
 
 def look(rule: ShapeRule, capital: ShapeCapital, evidence: Evidence) -> ShapeCapital:
-    """A counted look: bet with what was known before it, then learn from it."""
+    """A counted look: bet with what was known before it, then learn from it.
+
+    Nothing is bet under a rule whose dispersion allows no valid test.
+    """
+    if rule.dispersion and rule.dispersion.problem:
+        return learn(rule, replace(capital, problem=rule.dispersion.problem), evidence)
     if not evidence.edges or evidence.edges != capital.edges:
         return learn(rule, capital, evidence)
     canary, stable = oriented(evidence.canary, rule.worse), oriented(evidence.stable, rule.worse)
+    worth, at_edge, capital = _weighed(rule, capital, float(canary.sum()), float(stable.sum()))
     counted = replace(
         capital,
-        harm=_harm(rule, capital, canary, stable),
+        harm=_harm(rule, capital, canary, stable, worth),
         contrasts=tuple(
-            compared(contrast, _beyond(pair, canary, stable))
+            compared(contrast, _beyond(pair, canary, stable), worth=at_edge, calm=capital.calm)
             for pair, contrast in zip(capital.chosen, capital.contrasts, strict=True)
         ),
         e_c=capital.e_c + sum(evidence.canary),
@@ -112,8 +127,23 @@ def _opened(rule: ShapeRule, capital: ShapeCapital, evidence: Evidence) -> Shape
     return replace(blank, cuts=cuts, problem=problem)
 
 
+def _weighed(
+    rule: ShapeRule, capital: ShapeCapital, e_c: float, e_s: float
+) -> tuple[float, float, ShapeCapital]:
+    """What the look is worth to H and to D at an edge, and the capital with its information."""
+    if rule.dispersion is None or e_c == 0 or e_s == 0:
+        return 1.0, 1.0, capital
+    found, units, share = tempering.noise(rule.dispersion), e_c + e_s, e_c / (e_c + e_s)
+    worth, at_edge = (
+        1 / float(tempering.inflation(found, n, share)) for n in (units, EDGE * units)
+    )
+    information = capital.information + units * share * (1 - share) * worth
+    calm = float(tempering.total(found, information))
+    return worth, at_edge, replace(capital, information=information, calm=calm)
+
+
 def _harm(
-    rule: ShapeRule, capital: ShapeCapital, canary: Array, stable: Array
+    rule: ShapeRule, capital: ShapeCapital, canary: Array, stable: Array, worth: float
 ) -> tuple[float, ...]:
     """H's log-capital per alternative, stable's counts and past moved by the tolerance first."""
     if not capital.cuts or sum(capital.history) < START:
@@ -125,7 +155,7 @@ def _harm(
         if rule.relative
         else distribution.worse_scores(q_s, capital.cuts, rule.tolerance)
     )
-    gain = distribution.increment(canary, stable @ moved, q_s, q_a)
+    gain = worth * distribution.increment(canary, stable @ moved, q_s, q_a)
     return (
         tuple(map(float, np.asarray(capital.harm) + gain))
         if capital.harm

@@ -94,11 +94,18 @@ def judge(guards: Mapping[str, Guarded], alpha: float, beta: float) -> Judgement
 def _verdict(guarded: Guarded, harmful: bool, beta: float) -> Verdict:
     reason = guarded.blind or guard.problem(guarded.capital)
     if harmful:
-        return Verdict("harmful", "worse than its margin allows")
+        return Verdict("harmful", f"worse than its margin allows, {_assumed(guarded.rule)}")
     if reason:
         return Verdict("blind", reason)
     proven = guard.log_safe(guarded.rule, guarded.capital) >= -math.log(beta)
-    return Verdict("safe", "proven within its margin") if proven else Verdict("undecided")
+    if not proven:
+        return Verdict("undecided")
+    return Verdict("safe", f"proven within its margin, {_assumed(guarded.rule)}")
+
+
+def _assumed(rule: Rule) -> str:
+    """What the proof rests on, in words."""
+    return "if requests are independent" if rule.dispersion is None else "though pods differ"
 
 
 def _rates(guards: Mapping[str, Guarded]) -> list[Guarded]:

@@ -1,0 +1,209 @@
+"""The harm test that holds under dispersion: a mean of tempered R, its late starts, share bets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from analysis import sequential, tempering
+from analysis.dispersion import Dispersion
+from analysis.sequential import column, log_mean
+from analysis.tempering import Noise
+
+Array = NDArray[np.float64]
+
+FRACTIONS: Array = np.array([0.05, 0.1, 0.2, 0.4, 0.7, 1.0, 2.0, 4.0])
+"""Sizes of the share bets, as parts of the one that an information of X / cluster would place."""
+
+MOST = 0.95
+"""Largest part of its capital that a share bet stakes."""
+
+LATE = 0.2
+"""Part of R's capital that waits for harm that begins later."""
+
+HAZARD = 1 / 200
+"""Part of the waiting capital that starts at each look: half of it within 140 looks."""
+
+_HEDGED = 0.5  # of the mean is held by share bets where pods differ much
+_LEAST = 1e-3
+_NIL = -1e9  # log of nothing
+_POINTS, _BETS = sequential.POINTS.size, FRACTIONS.size
+SIZE = 2 * _POINTS + _BETS + 6
+"""Numbers that a rollout's state has."""
+
+
+class Counts(NamedTuple):
+    """One look's counts, each (...): exposures e and bad units x of canary (c) and stable (s)."""
+
+    e_c: ArrayLike
+    e_s: ArrayLike
+    x_c: ArrayLike
+    x_s: ArrayLike
+
+
+class State(NamedTuple):
+    """Log-capital and sums so far; each array is (..., its own size) or (...)."""
+
+    ratio: Array  # (..., 6): tempered R since the first look
+    late: Array  # (..., 6): of the starts so far, log of their weighted sum
+    bets: Array  # (..., 8): share bets, settled blocks only
+    waiting: Array  # log of the part of the late capital that has not started
+    information: Array
+    looks: Array  # counted looks in the open block
+    n: Array  # bad units in the open block
+    x_c: Array
+    fair: Array  # expected share of them
+
+
+def start(shape: tuple[int, ...] = ()) -> Array:
+    """State before any look: (*shape, SIZE)."""
+    state = np.zeros((*shape, SIZE))
+    state[..., _POINTS : 2 * _POINTS] = _NIL
+    return state
+
+
+def look(
+    state: ArrayLike,
+    found: Noise,
+    counts: Counts,
+    *,
+    ratio: ArrayLike = 1.0,
+    absolute: ArrayLike = 0.0,
+) -> Array:
+    """State after one more look; where either arm has no exposures nothing changes.
+
+    R (`sequential.increment`) divided by `tempering.inflation`; the same from every later look on,
+    weighted LATE HAZARD (1-HAZARD)^k; and share bets, one per block of `Noise.block` looks: capital
+    times 1 + w (x_c - X), with X what the canary may expect of the block's n bad units, at stake
+    w X <= MOST. With pi* = ratio pi / (1 - pi + ratio pi), X = n pi* + absolute e_c (1 - pi*). Such
+    a bet needs only E[x_c | past, n] <= X, not how x_c varies: Waudby-Smith & Ramdas, JRSS-B 2024,
+    arXiv 2010.09686, section 4. Dispersion sizes it. X is raised by what unequal numbers of pods
+    bias the expected share, brief (1-q) ((1-q) / k_s - q / k_c), to second order.
+
+    Args:
+        state: (..., SIZE).
+        found: the dispersion, numbers or (...).
+        counts: (...).
+        ratio: margin, >= 1.
+        absolute: margin, >= 0.
+
+    Returns:
+        The state, (..., SIZE).
+    """
+    before = np.asarray(state, dtype=np.float64)
+    seen = Counts(*(np.asarray(v, dtype=np.float64) for v in counts))
+    both = (np.asarray(seen.e_c) > 0) & (np.asarray(seen.e_s) > 0)
+    after = _fused(_looked(_parted(before), found, seen, np.asarray(ratio), np.asarray(absolute)))
+    return np.where(column(both), after, before)
+
+
+def log_harm(state: ArrayLike, found: Noise) -> Array:
+    """Log of the e-process: (..., SIZE) -> (...); roll back when it reaches log(1/alpha).
+
+    The weighted mean of R, its late starts, and share bets, each divided by `tempering.total`.
+    Share bets weigh up to a half, the more the more pods differ; the weights are known before the
+    first look. Exact where requests are independent (the dispersion's parts are then 1 and 0),
+    approximate otherwise.
+    """
+    now = _parted(np.asarray(state, dtype=np.float64))
+    share = np.maximum(_LEAST, _HEDGED * (1 - 1 / found.inflation))
+    calm = column(tempering.total(found, now.information))
+    late = np.logaddexp(log_mean(now.late, sequential.WEIGHTS), now.waiting)
+    members = np.stack(
+        [
+            np.log((1 - share) * (1 - LATE)) + sequential.log_harm(now.ratio / calm),
+            np.log((1 - share) * LATE) + late / calm[..., 0],
+            np.log(share) + log_mean(now.bets / calm, np.full(_BETS, 1 / _BETS)),
+        ],
+        axis=-1,
+    )
+    return log_mean(members, np.ones(3))
+
+
+def information(state: ArrayLike) -> Array:
+    """Precision of the arms' log ratio so far: (..., SIZE) -> (...)."""
+    return _parted(np.asarray(state, dtype=np.float64)).information
+
+
+def path(
+    dispersions: Sequence[Dispersion],
+    counts: Counts,
+    *,
+    ratio: float = 1.0,
+    absolute: float = 0.0,
+) -> Array:
+    """Log of the e-process after each look of many rollouts: (rollouts, looks) as the counts."""
+    found = tempering.noises(dispersions)
+    columns = [np.asarray(v, dtype=np.float64).T for v in counts]
+    state, logs = start((len(dispersions),)), []
+    for seen in zip(*columns, strict=True):
+        state = look(state, found, Counts(*seen), ratio=ratio, absolute=absolute)
+        logs.append(log_harm(state, found))
+    return np.array(logs).T
+
+
+def _looked(now: State, found: Noise, seen: Counts, ratio: Array, absolute: Array) -> State:
+    e_c, e_s, x_c, x_s = (np.asarray(v, dtype=np.float64) for v in seen)
+    n = x_c + x_s
+    usual, q = tempering.expected(e_c, e_s, x_s, ratio, absolute)
+    gain = sequential.increment(e_c, e_s, x_c, x_s, ratio=ratio, absolute=absolute)
+    gain = gain / column(tempering.inflation(found, n, q))
+    begun = column(now.waiting + np.log(HAZARD))
+    fair = n * np.minimum(1.0, q * (1 + _bias(found, q))) + absolute * e_c * (1 - q)
+    opened = now._replace(
+        ratio=now.ratio + gain,
+        late=np.logaddexp(now.late, begun) + gain,
+        waiting=now.waiting + np.log1p(-HAZARD),
+        information=now.information + usual * q * (1 - q) / tempering.inflation(found, usual, q),
+        looks=now.looks + 1,
+        n=now.n + n,
+        x_c=now.x_c + x_c,
+        fair=now.fair + fair,
+    )
+    return _settled(opened, found)
+
+
+def _settled(now: State, found: Noise) -> State:
+    """The share bets paid out, and a new block begun, where the block is over."""
+    over = now.looks >= found.block
+    open_ = np.where(over, 0.0, 1.0)
+    bets = now.bets + np.where(column(over), _paid(now, found), 0.0)
+    return now._replace(
+        bets=bets,
+        looks=now.looks * open_,
+        n=now.n * open_,
+        x_c=now.x_c * open_,
+        fair=now.fair * open_,
+    )
+
+
+def _paid(now: State, found: Noise) -> Array:
+    """Log of 1 + w (x_c - X): w = fraction / ((1 - X/n) cluster), w X <= MOST."""
+    placed = (now.n > 0) & (now.fair > 0)
+    fair = np.where(placed, now.fair, 1.0)
+    against = np.maximum(1 - fair / np.maximum(now.n, 1.0), _LEAST)
+    clusters = np.maximum(1.0, np.minimum(now.n, found.cluster))
+    stake = np.minimum(MOST, FRACTIONS * column(fair / (against * clusters)))
+    return np.where(column(placed), np.log1p(stake * column(now.x_c / fair - 1)), 0.0)
+
+
+def _bias(found: Noise, q: Array) -> Array:
+    skew = (1 - q) / found.pods_stable - q / found.pods_canary
+    return np.asarray(np.maximum(0.0, found.brief * (1 - q) * skew))
+
+
+def _parted(state: Array) -> State:
+    points, bets = 2 * _POINTS, 2 * _POINTS + _BETS
+    return State(
+        state[..., :_POINTS],
+        state[..., _POINTS:points],
+        state[..., points:bets],
+        *np.moveaxis(state[..., bets:], -1, 0),
+    )
+
+
+def _fused(now: State) -> Array:
+    return np.concatenate([*now[:3], np.stack(now[3:], axis=-1)], axis=-1)

@@ -1,0 +1,89 @@
+"""Tempering: how much less a look's evidence is worth because pods differ by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from analysis.dispersion import Dispersion
+
+Array = NDArray[np.float64]
+
+
+class Noise(NamedTuple):
+    """Dispersions as arrays of one shape (...), which is () for a single one.
+
+    `arms` turns a variance of pods into one of the arms' log ratio: 1 / k_c + 1 / k_s.
+    """
+
+    cluster: Array
+    brief: Array
+    passing: Array
+    lasting: Array
+    inflation: Array
+    block: Array
+    pods_canary: Array
+    pods_stable: Array
+
+    @property
+    def arms(self) -> Array:
+        return np.asarray(1 / self.pods_canary + 1 / self.pods_stable)
+
+
+def noise(dispersion: Dispersion) -> Noise:
+    """One dispersion: arrays of shape ()."""
+    return Noise(*(np.asarray(getattr(dispersion, f), np.float64) for f in Noise._fields))
+
+
+def noises(dispersions: Sequence[Dispersion]) -> Noise:
+    """Many dispersions, one per rollout: arrays of shape (rollouts,)."""
+    return Noise(*(np.array([getattr(d, f) for d in dispersions], float) for f in Noise._fields))
+
+
+def inflation(found: Noise, n: ArrayLike, share: ArrayLike) -> Array:
+    """Variance of the canary's bad units given n, to that of independent requests: (...), >= 1.
+
+    max(min(n, cluster), 1 + n q (1-q) brief arms) + n q (1-q) passing arms, q = `share` the
+    canary's expected share of the n bad units. Dividing a look's log-capital by K is exact for
+    clusters of at most K bad units (by Jensen's inequality it is one bet per cluster at most);
+    beyond that it is approximate. It grows with n, so that no common incident weighs more than the
+    pods' differences allow; n units are never more than one cluster, so that one at a time count in
+    full.
+    """
+    units, q = _floats(n), _floats(share)
+    split = units * q * (1 - q) * found.arms
+    alone = np.maximum(1.0, np.minimum(units, found.cluster))
+    return np.maximum(alone, 1 + split * found.brief) + split * found.passing
+
+
+def expected(
+    e_c: ArrayLike,
+    e_s: ArrayLike,
+    x_s: ArrayLike,
+    ratio: ArrayLike = 1.0,
+    absolute: ArrayLike = 0.0,
+) -> tuple[Array, Array]:
+    """Bad units of both arms, and the canary's share, if the canary is at its margin: (...), (...).
+
+    Judged by stable alone, so that the canary's own bad units cannot change the weight they get.
+    """
+    odds = _floats(ratio) * _floats(e_c) / np.maximum(_floats(e_s), 1)
+    return _floats(x_s) * (1 + odds) + _floats(absolute) * _floats(e_c), odds / (1 + odds)
+
+
+def total(found: Noise, information: ArrayLike) -> Array:
+    """What the sum of all tempered log-capital is divided by: 1 + V lasting arms, shape (...).
+
+    `information` V is the sum of n q (1-q) / inflation, the precision of the log ratio of the arms.
+    If lasting differences move that log ratio by a normal u of variance tau^2, the Bayes factor of
+    an effect d against none, both integrated over u, is (S d - V d^2 / 2) / (1 + V tau^2): the log
+    likelihood ratio of requests alone, divided. It is a martingale under its model.
+    """
+    return 1 + _floats(information) * found.lasting * found.arms
+
+
+def _floats(values: ArrayLike) -> Array:
+    return np.asarray(values, dtype=np.float64)
