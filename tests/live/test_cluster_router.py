@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -12,7 +12,7 @@ from rollout.decide.split import Split
 from rollout.errors import ClusterError, RouteError
 from rollout.plan.model import Plan
 from rollout.ports import Router
-from rollout.route.cluster import ClusterRouter
+from rollout.route.cluster import HTTP_ROUTE, ClusterRouter
 from rollout.simulate import MemoryRouter
 from tests.live.kube import Kube
 from tests.live.webhook import refusing
