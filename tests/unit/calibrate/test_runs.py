@@ -52,6 +52,10 @@ def test_pods_that_differ_for_good_break_an_engine_that_knows_nothing_of_them(un
     assert (fact.pods, fact.canary_pods, fact.history, fact.window) == (8, 2, 2880.0, 120.0)
 
 
+def test_what_their_past_says_saves_most_of_them(uneven):
+    assert calibrate(uneven, 40, seed=1).rolled_back <= 3
+
+
 def test_without_a_valid_test_nothing_is_known_of_the_rate():
     one = of_errors(past_of(pods=3), canary=2)  # one pod is left for stable
     found = calibrate(one, 5, seed=1)
