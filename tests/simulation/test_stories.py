@@ -226,6 +226,20 @@ def test_harm_rolls_back_a_paused_rollout():
     assert lab.run(200).phase == "rolled back"
 
 
+def test_a_persons_word_waits_for_no_slow_prometheus(monkeypatch):
+    lab = Lab(GOOD)
+    lab.run_until(lambda state: state.split.canary == 25)
+    lab.run(1.5)
+    _say(lab, "abort")
+
+    def hang(_asks, _now):
+        raise AssertionError("asked before the traffic was safe")
+
+    monkeypatch.setattr(lab.world, "observe", hang)
+    lab.controller.tick()
+    assert lab.state.phase == "rolled back"
+
+
 def test_a_command_that_comes_between_reading_and_appending_is_obeyed(monkeypatch):
     lab = Lab(GOOD)
     lab.run_until(lambda state: state.split.canary == 5)

@@ -1,0 +1,103 @@
+"""Every rollout's state, folded from the journal, and who is due when; a cache, never the truth."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from rollout.decide.agenda import Agenda
+from rollout.decide.facts import Calibrated
+from rollout.decide.fold import fold
+from rollout.decide.state import State
+from rollout.errors import InputError
+from rollout.plan.model import Plan
+from rollout.ports import Entry
+
+Place = tuple[str, str]
+
+
+@dataclass
+class Fleet:
+    """All rollouts of one journal. Asking who is due costs what is due, not what waits."""
+
+    states: dict[str, State] = field(default_factory=dict)
+    calibrations: dict[str, Calibrated] = field(default_factory=dict)
+    active: set[str] = field(default_factory=set)
+    asked: set[str] = field(default_factory=set)
+    unlearned: set[str] = field(default_factory=set)
+    looks: Agenda = field(default_factory=Agenda)
+    unconfirmed: Agenda = field(default_factory=Agenda)
+    head: int = 0
+    _put_off: dict[str, float] = field(default_factory=dict)
+    _places: dict[Place, set[str]] = field(default_factory=dict)
+
+    def take(self, entry: Entry, known: State | None = None) -> None:
+        """Fold one more entry; `known` is the state after it, where it was folded before."""
+        rollout = entry.fact.rollout
+        self.head = entry.seq
+        if isinstance(entry.fact, Calibrated):
+            self.calibrations[rollout] = entry.fact
+            return
+        state = known or fold(self.states.get(rollout), entry.fact, entry.seq)
+        self.states[rollout] = state
+        self._places.setdefault(place_of(state.plan), set()).add(rollout)
+        self._schedule(rollout, state)
+
+    def looked(self, rollout: str, now: float) -> None:
+        """Put the next look off by an interval, also where there was nothing to record."""
+        self._put_off[rollout] = now + self.states[rollout].plan.spec.interval
+        self._schedule(rollout, self.states[rollout])
+
+    def check_fits(self, plan: Plan) -> None:
+        """Raises InputError for a service that is under way, or whose stable version is another."""
+        place = place_of(plan)
+        there = {rollout: self.states[rollout] for rollout in sorted(self._places.get(place, ()))}
+        for rollout, state in there.items():
+            if not state.terminal:
+                raise InputError(
+                    f"{plan.spec.service} is being rolled out by {rollout}: abort it first"
+                )
+        recorded = recorded_stable(there.values())
+        if recorded is not None and recorded != plan.spec.stable.version:
+            raise InputError(
+                f"stable-mismatch: {plan.name} says {plan.spec.stable.version} is stable, "
+                f"the journal says {recorded}"
+            )
+
+    def _schedule(self, rollout: str, state: State) -> None:
+        """Note what a rollout wants when: by the journal, so that a restart is no extra look."""
+        _keep(self.active, rollout, here=not state.terminal)
+        _keep(self.asked, rollout, here=state.asked is not None)
+        _keep(self.unlearned, rollout, here=not (state.terminal or state.decision))
+        looked = (state.looked_at or 0.0) + state.plan.spec.interval
+        at = max(looked, self._put_off.get(rollout, 0.0)) - 1e-3
+        _plan(self.looks, rollout, math.inf if state.terminal else at)
+        waits = not state.terminal and state.awaiting is not None
+        _plan(self.unconfirmed, rollout, state.retry_at if waits else math.inf)
+
+
+def place_of(plan: Plan) -> Place:
+    """Namespace and service: what one rollout at a time may move."""
+    return plan.metadata.namespace, plan.spec.service
+
+
+def recorded_stable(states: Iterable[State]) -> str | None:
+    """The version that the last ended rollout of one service left in its place."""
+    ended = [state for state in states if state.terminal]
+    if not ended:
+        return None
+    last = max(ended, key=lambda state: state.confirmed_at or 0.0)
+    stable, canary = last.versions
+    return canary if last.phase == "promoted" else stable
+
+
+def _keep(those: set[str], rollout: str, *, here: bool) -> None:
+    (those.add if here else those.discard)(rollout)
+
+
+def _plan(agenda: Agenda, rollout: str, at: float) -> None:
+    if math.isinf(at):
+        agenda.drop(rollout)
+    else:
+        agenda.put(rollout, at)
