@@ -112,6 +112,9 @@ class Operator:
             return Reading(plan=own) if other == own else _ended(own, other)
         if other != own:
             return Reading(plan=own, pending=own, running=other)
+        told = (resource.get("status") or {}).get("rollout")
+        if told and story is None:
+            return _forgotten(told, own)
         problem = self._start(name, read)
         return Reading("Refused", (problem,), own) if problem else Reading(plan=own)
 
@@ -167,6 +170,15 @@ def _ended(own: str, other: str) -> Reading:
     """An edit back to a plan that was carried out before, while another is."""
     said = f"{own} has ended and does not start again; {other} goes on: abort it to end it"
     return Reading("Ended", (said,), own)
+
+
+def _forgotten(told: str, own: str) -> Reading:
+    """A rollout was shown, but is in no journal: another one might move its traffic back."""
+    said = (
+        f"the status tells of {told}, but this journal does not know it: restore the journal, or "
+        "delete the plan and apply it anew"
+    )
+    return Reading("Forgotten", (said,), own)
 
 
 def _leaving(resource: Json) -> bool:

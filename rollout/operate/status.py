@@ -18,16 +18,17 @@ _WORST: tuple[Verdict, ...] = ("harmful", "blind", "undecided", "safe")
 
 
 def without_rollout(resource: Json, reading: Reading, now: float) -> Json:
-    """The status of a plan of which nothing was ever started."""
+    """The status of a plan whose rollout is in no journal: what was told of one before, is kept."""
     generation = resource["metadata"].get("generation", 0)
     before = _conditions(resource)
-    return Status.model_validate(
-        {
-            "observedGeneration": generation,
-            "phase": "refused",
-            "conditions": dated(of_reading(reading), before, generation, now),
-        }
-    ).document()
+    conditions = dated(of_reading(reading), before, generation, now)
+    made = {"observedGeneration": generation, "phase": "refused", "conditions": conditions}
+    status = Status.model_validate(made).document()
+    told = resource.get("status") or {}
+    if "rollout" not in told:
+        return status
+    others = [each for each in before if each["type"] not in {"Accepted", "Pending"}]
+    return {**told, **status, "phase": told["phase"], "conditions": status["conditions"] + others}
 
 
 @dataclass(frozen=True)

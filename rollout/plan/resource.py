@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import yaml
+from pydantic import ValidationError
 
 from rollout.errors import Mistake, PlanError
 from rollout.plan.load import load
@@ -23,8 +24,11 @@ def plan_of(resource: Json) -> Plan:
 
     Raises PlanError. The mistakes' lines are those of `text_of`; `told` names their places.
     """
-    (plan,) = load(text_of(resource), name_of(resource))
-    return plan
+    try:
+        return Plan.model_validate(_document(resource))
+    except ValidationError:  # once more as text, whose mistakes have places and words
+        (plan,) = load(text_of(resource), name_of(resource))
+        return plan
 
 
 def name_of(resource: Json) -> str:
@@ -34,12 +38,16 @@ def name_of(resource: Json) -> str:
 
 
 def text_of(resource: Json) -> str:
-    """The plan as a document of its own, as it would stand in a file."""
+    """The plan as it would stand in a file of its own."""
+    document = _document(resource)
+    return str(yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=10**6))
+
+
+def _document(resource: Json) -> Json:
     metadata = resource["metadata"]
     kept = {key: metadata[key] for key in ("name", "namespace") if key in metadata}
     head = {"apiVersion": resource["apiVersion"], "kind": resource["kind"], "metadata": kept}
-    document = head | {"spec": _as_applied(resource)}
-    return str(yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=10**6))
+    return head | {"spec": _as_applied(resource)}
 
 
 def told(resource: Json, error: PlanError) -> list[str]:

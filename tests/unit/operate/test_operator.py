@@ -8,6 +8,7 @@ import pytest
 
 from rollout.decide.facts import HumanSaid
 from rollout.errors import ClusterError
+from rollout.journal.memory import MemoryJournal
 from rollout.operate.conditions import utc
 from tests.plans import Cluster, Operated, resource
 from tests.worlds import BAD
@@ -227,6 +228,26 @@ def test_a_status_that_somebody_else_wrote_is_put_right(world):
     world.cluster.held["default/demo"]["status"]["phase"] = "promoted"
     world.run(15)
     assert world.status()["phase"] != "promoted"
+
+
+def test_a_rollout_that_the_journal_lost_is_not_begun_anew(world):
+    plan = world.apply()
+    world.run_until(lambda: plan.id in world.states and world.states[plan.id].terminal)
+    world.run(1)
+    world.journal = MemoryJournal()
+    world.restart()
+    world.run(5)
+    assert world.condition("Accepted")[:2] == ("False", "Forgotten")
+    assert world.condition("Promoted")[0] == "True"
+    assert (world.status()["rollout"], world.status()["weight"]) == (plan.id, "100%")
+    world.apply(deadline="10m")
+    world.run(2)
+    assert world.condition("Accepted")[:2] == ("False", "Forgotten")
+    assert world.router.share(plan) == 1.0
+    world.cluster.delete("demo")
+    world.apply()
+    world.run(1)
+    assert world.condition("Accepted")[0] == "True"
 
 
 def test_an_edit_between_reading_and_showing_is_shown_next(world):
