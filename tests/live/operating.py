@@ -1,0 +1,91 @@
+"""`surefoot operate` as a process with the least rights, and what a user sees of it."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import closing
+
+import yaml
+
+from rollout.demo.process import Process
+from rollout.journal.files import open_for_reading
+from rollout.route.proxy import EnvoyRouter
+from tests.live.pipeline import ROOT, surefoot, until
+
+EXAMPLES = sorted((ROOT / "manifests" / "examples").glob("*.yaml"))
+PLANS = "/apis/surefoot.dev/v1alpha1/namespaces/{}/rolloutplans"
+# What docs/kubernetes.md says that is needed, and nothing else.
+RIGHTS = [
+    {
+        "apiGroups": ["surefoot.dev"],
+        "resources": ["rolloutplans"],
+        "verbs": ["get", "list", "watch"],
+    },
+    {"apiGroups": ["surefoot.dev"], "resources": ["rolloutplans/status"], "verbs": ["patch"]},
+    {"apiGroups": [""], "resources": ["events"], "verbs": ["create"]},
+]
+
+
+def example(namespace):
+    document = yaml.safe_load(EXAMPLES[0].read_text())
+    document["metadata"] = {"name": "demo", "namespace": namespace}
+    return document
+
+
+class Operating:
+    """`surefoot operate` as a process with the least rights, and `kubectl` beside it."""
+
+    def __init__(self, cluster, namespace, net, folder):
+        self.cluster, self.namespace, self.net = cluster, namespace, net
+        self.journal, self.log = folder / "journal.db", folder / "operate.log"
+        cluster.allow("surefoot", namespace, *RIGHTS)
+        self.start()
+
+    def start(self):
+        command = ["env", f"KUBECONFIG={self.cluster.config('surefoot')}"]
+        command += [sys.executable, "-m", "rollout.cli", "operate", "-n", self.namespace]
+        self.process = Process("surefoot", [*command, "--journal", str(self.journal)], self.log)
+
+    def plan(self, name="demo", **spec):
+        document = self.net.plan.document()
+        document["metadata"] = {"name": name, "namespace": self.namespace}
+        document["spec"] |= {"interval": "1s", "prometheus": {"scrape": "1s"}, **spec}
+        return document
+
+    def get(self, name="demo"):
+        return self.cluster.get("plan", name, "-n", self.namespace)
+
+    def status(self, name="demo"):
+        return self.cluster.ask("GET", f"{PLANS.format(self.namespace)}/{name}").get("status", {})
+
+    def condition(self, kind, name="demo"):
+        found = [c for c in self.status(name).get("conditions", []) if c["type"] == kind]
+        return (found[0]["status"], found[0]["reason"], found[0]["message"]) if found else None
+
+    def accepted(self, name="demo"):
+        until(lambda: self.condition("Accepted", name), f"{name} is read", 20)
+        return self.condition("Accepted", name)
+
+    def reasons(self, name="demo"):
+        path = f"/api/v1/namespaces/{self.namespace}/events"
+        events = self.cluster.ask("GET", path)["items"]
+        return [each["reason"] for each in events if each["involvedObject"]["name"] == name]
+
+    def say(self, command):
+        done = surefoot(command, "demo", "--journal", self.journal)
+        assert done.returncode == 0, done.stderr
+
+    def entries(self):
+        with closing(open_for_reading(self.journal)) as journal:
+            return [*journal.read()]
+
+    def facts(self, kind):
+        return [each.fact for each in self.entries() if each.fact.kind == kind]
+
+    def settled(self, what):
+        """Wait until the mesh shows what was decided last."""
+        until(lambda: self.entries()[-1].fact.kind == "confirmed", what, 15)
+
+    @property
+    def weight(self):
+        return EnvoyRouter().read(self.net.plan, 100).split.canary

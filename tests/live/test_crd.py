@@ -1,0 +1,69 @@
+"""The plans' definition on a real API server: what it takes, and what it refuses by itself."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from tests.live.operating import EXAMPLES, PLANS, example
+from tests.live.pipeline import surefoot
+
+pytestmark = pytest.mark.live
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_every_example_is_taken_as_it_is(cluster, namespace, path):
+    document = yaml.safe_load(path.read_text())
+    document["metadata"]["namespace"] = namespace
+    cluster.apply(document)
+    stored = cluster.get("plan", document["metadata"]["name"], "-n", namespace)
+    assert stored["spec"] == document["spec"], "nothing is filled in and nothing is lost"
+
+
+def test_what_is_wrong_by_type_or_range_is_refused(cluster, namespace):
+    def refusal(change):
+        document = example(namespace)
+        change(document["spec"])
+        answer = cluster.ask("POST", PLANS.format(namespace), document)
+        assert answer.get("code") == 422, answer
+        return answer["message"]
+
+    errors, latency = (lambda spec, at=at: spec["guardrails"][at] for at in (0, 1))
+    wrong = {
+        "spec.interval": lambda spec: spec.update(interval=30),
+        "spec.warmup": lambda spec: spec.update(warmup="two minutes"),
+        "spec.ramp.steps": lambda spec: spec["ramp"].update(steps=[0.05]),
+        "spec.ramp.bake": lambda spec: spec["ramp"].pop("bake"),
+        "spec.ramp": lambda spec: spec["ramp"].update(harmBudget=1, min="1%", max="5%"),
+        "spec.guardrails": lambda spec: spec.update(guardrails=[]),
+        "spec.guardrails.margin.ratio": lambda spec: errors(spec)["margin"].update(ratio=0.5),
+        "spec.guardrails.importance": lambda spec: errors(spec).update(importance=0),
+        "spec.guardrails.template": lambda spec: errors(spec).update(template="my/errors"),
+        "spec.guardrails.tolerance": lambda spec: latency(spec).update(tolerance="ten"),
+        "spec.service": lambda spec: spec.pop("service"),
+        "spec.whenInconclusive": lambda spec: spec.update(whenInconclusive="hope"),
+        "spec.confidence.falseRollback": lambda s: s["confidence"].update(falseRollback="one"),
+    }
+    for place, change in wrong.items():
+        assert place in refusal(change)
+
+
+def test_a_guardrail_needs_the_margin_or_tolerance_of_its_template(cluster, namespace):
+    document = example(namespace)
+    del document["spec"]["guardrails"][1]["tolerance"]
+    done = cluster.kubectl("apply", "-f", "-", given=document)
+    assert done.returncode == 1
+    assert "spec.guardrails" in done.stderr
+
+
+def test_a_number_may_stand_for_a_percentage(cluster, namespace):
+    document = example(namespace)
+    document["spec"]["guardrails"][1]["tolerance"] = 0.1
+    document["spec"]["confidence"] = {"falseRollback": 0.01, "falsePromotion": "5%"}
+    cluster.apply(document)
+
+
+def test_the_definition_is_what_surefoot_prints(cluster):
+    printed = surefoot("schema", "--crd").stdout
+    done = cluster.kubectl("apply", "--dry-run=server", "-f", "-", given=printed)
+    assert done.returncode == 0, done.stderr
