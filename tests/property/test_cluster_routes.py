@@ -1,0 +1,180 @@
+"""Laws of patches to VirtualServices and Gateway API routes, as the API server merges them."""
+
+import copy
+from fractions import Fraction
+
+import hypothesis.strategies as st
+from hypothesis import given
+
+from rollout.decide.split import Split
+from rollout.route import gateway_api, istio
+from rollout.route.share import Fork
+from tests import routes
+from tests.routes import http_route, merged, ref, to, virtual_service
+
+WEIGHTS = st.none() | st.integers(0, 200)
+WORDS = st.sampled_from(["", "a", "ü", "30s"])
+JSON = st.recursive(
+    WORDS | st.booleans() | st.integers(-5, 5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(WORDS, inner, max_size=2),
+    max_leaves=4,
+)
+MORE = st.dictionaries(st.sampled_from(["headers", "filters", "x"]), JSON, max_size=2)
+FOREIGN = st.fixed_dictionaries(
+    {}, optional={"match": JSON, "matches": JSON, "timeout": WORDS, "mirror": JSON, "fault": JSON}
+)
+META = st.fixed_dictionaries(
+    {},
+    optional={
+        "annotations": st.dictionaries(st.sampled_from(["a", "mark.surefoot.dev/other"]), WORDS),
+        "labels": st.dictionaries(WORDS, WORDS, max_size=2),
+        "resourceVersion": st.just("7"),
+    },
+)
+LAWS = {
+    "subsets": (routes.istio(), istio),
+    "hosts": (routes.istio(hosts={"stable": "reviews-v1", "canary": "reviews-v2"}), istio),
+    "gateway": (routes.gateway(), gateway_api),
+}
+
+
+@st.composite
+def splits(draw):
+    total = draw(st.sampled_from([100, 10_000]))
+    return Split(draw(st.integers(0, total)), total)
+
+
+def entry(draw, kind, name):
+    weight, more = draw(WEIGHTS), draw(MORE)
+    if kind == "gateway":
+        return ref(f"reviews-{name}", weight, **more)
+    if kind == "subsets":
+        host = draw(st.sampled_from(["reviews", "reviews.ns", "reviews.ns.svc.cluster.local"]))
+        return to(host, weight, name, **more)
+    return to(f"reviews-{name}", weight, **more)
+
+
+@st.composite
+def manifests(draw, kind):
+    """A manifest with one to three routes; each names an arm, and maybe others, in any order."""
+    made = []
+    for _ in range(draw(st.integers(1, 3))):
+        arms = draw(st.lists(st.sampled_from(["v1", "v2"]), min_size=1, unique=True))
+        others = draw(st.lists(st.sampled_from(["old", "theirs"]), max_size=2, unique=True))
+        made.append([entry(draw, kind, name) for name in draw(st.permutations([*arms, *others]))])
+    manifest = http_route(*made) if kind == "gateway" else virtual_service(*made)
+    lists = manifest["spec"]["rules" if kind == "gateway" else "http"]
+    for route in lists:
+        route.update(draw(FOREIGN))
+    elsewhere = [to("ratings", 3), to("ratings", 4, "b")]
+    if kind != "gateway":
+        manifest["spec"]["tcp"] = [{"route": elsewhere}]
+    lists.insert(draw(st.integers(0, len(lists))), {"name": "theirs", **draw(FOREIGN)})
+    manifest["metadata"] |= draw(META)
+    return manifest
+
+
+@st.composite
+def cases(draw):
+    """A mesh, its plan and a manifest where every route has some traffic for an arm of ours."""
+    kind = draw(st.sampled_from([*LAWS]))
+    plan, mesh = LAWS[kind]
+    manifest = draw(manifests(kind))
+    for fork in mesh.forks(manifest, plan):
+        if not fork.weight("stable") + fork.weight("canary"):
+            (first, *_) = fork.of("stable") or fork.of("canary")
+            first["weight"] = draw(st.integers(1, 200))
+    return plan, mesh, manifest
+
+
+def after(case, split, mark="m"):
+    plan, mesh, manifest = case
+    return merged(manifest, mesh.patch(manifest, plan, split, mark))
+
+
+def shares(forks: list[Fork]) -> list[list[Fraction]]:
+    """Of each route the others' shares of the traffic."""
+    found = []
+    for fork in forks:
+        every = sum(fork.weight(arm) for arm in ("stable", "canary", None))
+        lone = fork.mesh.lone and len(fork.entries) == 1
+        found.append(
+            [] if lone else [Fraction(fork._weight(each), every) for each in fork.of(None)]
+        )
+    return found
+
+
+def without_ours(manifest, forks):
+    """A manifest less what is ours: weights, entries that say nothing else, marks."""
+    rest = copy.deepcopy(manifest)
+    notes = rest["metadata"].pop("annotations", {})
+    rest["metadata"]["notes"] = {k: v for k, v in notes.items() if not k.endswith("/reviews")}
+    for fork in forks(rest):
+        for each in fork.entries:
+            each.pop("weight", None)
+        bare = [fork.mesh.entry(arm, like) for arm in ("stable", "canary") for like in fork.entries]
+        fork.entries[:] = [each for each in fork.entries if each not in bare]
+    return rest
+
+
+@given(cases(), splits())
+def test_the_object_shows_the_split_and_the_mark(case, split):
+    plan, mesh, _ = case
+    new = after(case, split)
+    assert mesh.split_of(new, plan, split.total) == split
+    assert new["metadata"]["annotations"]["mark.surefoot.dev/reviews"] == "m"
+
+
+@given(cases(), splits())
+def test_twice_is_once_and_the_second_patch_is_empty(case, split):
+    plan, mesh, _ = case
+    assert mesh.patch(after(case, split), plan, split, "m") == {}
+
+
+@given(cases(), splits(), splits())
+def test_the_last_write_wins_whatever_was_written_before(case, first, last):
+    plan, mesh, _ = case
+    between = (plan, mesh, after(case, first, "x"))
+    assert mesh.split_of(after(between, last), plan, last.total) == last
+
+
+@given(cases(), splits())
+def test_others_keep_their_share_of_every_route(case, split):
+    plan, mesh, manifest = case
+    before = shares(mesh.forks(manifest, plan))
+    assert shares(mesh.forks(after(case, split), plan)) == before
+
+
+@given(cases(), splits())
+def test_nothing_else_is_touched(case, split):
+    plan, mesh, manifest = case
+    kept = copy.deepcopy(manifest)
+
+    def forks(live):
+        return mesh.forks(live, plan)
+
+    new = after(case, split)
+    assert without_ours(new, forks) == without_ours(manifest, forks)
+    assert manifest == kept
+
+
+@given(cases(), splits())
+def test_a_rollback_leaves_the_destinations_that_were_there(case, split):
+    plan, mesh, manifest = case
+    if split.canary == split.total or not all(f.of("stable") for f in mesh.forks(manifest, plan)):
+        return
+    back = after((plan, mesh, after(case, split)), Split(0))
+    assert [len(fork.entries) for fork in mesh.forks(back, plan)] == [
+        len(fork.entries) for fork in mesh.forks(manifest, plan)
+    ]
+
+
+@given(cases(), splits())
+def test_weights_are_what_the_mesh_takes(case, split):
+    plan, mesh, _ = case
+    for fork in mesh.forks(after(case, split), plan):
+        weights = [fork._weight(each) for each in fork.entries]
+        assert all(0 <= weight <= fork.mesh.most for weight in weights)
+        assert fork.weight("stable") + fork.weight("canary") > 0
+        if not fork.weight(None):
+            assert sum(weights) == split.total
