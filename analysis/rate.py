@@ -17,6 +17,9 @@ CRASH = 0.2
 ENOUGH = 200
 """Exposures of stable before its past is trusted to choose weights."""
 
+_AGILE = 0.1  # part of what is usual that each look renews
+_FIT = 3.0  # times what is usual: more weighs less at once, not only from the next look on
+
 _NOTHING = (0.0,) * sequential.POINTS.size
 
 
@@ -36,7 +39,8 @@ class RateRule:
 class RateCapital:
     """Log-capital of a rate so far; `past` is what stable showed before the first counted look.
 
-    `harm` bets where the rule knows no dispersion, `robust` (see `robust.State`) where it does.
+    `harm` bets where the rule knows no dispersion, `robust` (see `robust.State`) where it does;
+    `usual` is then stable's bad share of late, which says how much a look's proof of safety weighs.
     """
 
     harm: tuple[float, ...] = _NOTHING
@@ -45,6 +49,7 @@ class RateCapital:
     contrast: Contrast = field(default_factory=Contrast)
     past: tuple[int, int] = (0, 0)
     problem: str = ""
+    usual: float | None = None
 
 
 def learn(capital: RateCapital, evidence: Evidence) -> RateCapital:
@@ -93,14 +98,35 @@ def _tempered(
         ratio=rule.ratio,
         absolute=rule.absolute,
     )
-    usual, share = tempering.expected(e_c, e_s, x_s, rule.ratio, rule.absolute)
-    worth = 1 / float(tempering.inflation(found, usual, share))
     calm = float(tempering.total(found, robust.information(state)))
+    usual = _usual(capital, units)
     return replace(
         capital,
         robust=tuple(map(float, state)),
-        contrast=compared(_prepared(rule, capital), units, rule.ratio, worth, calm),
+        contrast=compared(
+            _prepared(rule, capital),
+            units,
+            rule.ratio,
+            _safe_worth(rule, found, units, usual),
+            calm,
+        ),
+        usual=usual + _AGILE * (x_s / e_s - usual) if e_c and e_s else capital.usual,
     )
+
+
+def _usual(capital: RateCapital, units: Units) -> float:
+    """Stable's bad share as known before the look; the look's own before anything is known."""
+    if capital.usual is not None:
+        return capital.usual
+    exposures, bad = capital.past if capital.past[0] >= ENOUGH else (units.e_s, units.x_s)
+    return (bad + 0.5) / (exposures + 1)
+
+
+def _safe_worth(rule: RateRule, found: tempering.Noise, units: Units, usual: float) -> float:
+    """Part of a look's evidence that counts for safety; less when stable has a fit of bad units."""
+    bad = max(usual * units.e_s, units.x_s / _FIT)
+    n, share = tempering.expected(units.e_c, units.e_s, bad, rule.ratio, rule.absolute)
+    return 1 / float(tempering.steadied(found, n, share))
 
 
 def _prepared(rule: RateRule, capital: RateCapital) -> Contrast:

@@ -59,6 +59,16 @@ def inflation(found: Noise, n: ArrayLike, share: ArrayLike) -> Array:
     return np.maximum(alone, 1 + split * found.brief) + split * found.passing
 
 
+def steadied(found: Noise, n: ArrayLike, share: ArrayLike) -> Array:
+    """As `inflation`, at an `n` known before the look, so that every cluster counts: (...), >= 1.
+
+    max(cluster, 1 + n q (1-q) brief arms) + n q (1-q) passing arms. Safety is weighed with it: a
+    weight that falls with a look's own bad units would lean towards calling harm safe.
+    """
+    split = _floats(n) * _floats(share) * (1 - _floats(share)) * found.arms
+    return np.maximum(found.cluster, 1 + split * found.brief) + split * found.passing
+
+
 def expected(
     e_c: ArrayLike,
     e_s: ArrayLike,
