@@ -40,6 +40,7 @@ class Target:
     name: str
     split_of: Callable[[Json, Plan, int], Split]
     patch: Callable[[Json, Plan, Split, str], Json]
+    complaint: Callable[[Json, Plan], str] = lambda _live, _plan: ""
 
 
 def target_of(plan: Plan) -> Target:
@@ -48,7 +49,8 @@ def target_of(plan: Plan) -> Target:
         name = plan.spec.route.istio.virtual_service
         return Target(VIRTUAL_SERVICE, name, istio.split_of, istio.patch)
     kind = HTTP_ROUTE if gateway_api.kind_of(plan) == "HTTPRoute" else GRPC_ROUTE
-    return Target(kind, gateway_api.name_of(plan), gateway_api.split_of, gateway_api.patch)
+    name, pure = gateway_api.name_of(plan), gateway_api
+    return Target(kind, name, pure.split_of, pure.patch, pure.complaint)
 
 
 class ClusterRouter:
@@ -58,10 +60,16 @@ class ClusterRouter:
         self._objects = objects
 
     def read(self, plan: Plan, total: int) -> Seen:
-        """The weights that the API server holds now, and our mark. Raises RouteError."""
+        """The weights that the API server holds now, and our mark.
+
+        A canary's traffic that the mesh says it does not carry out is not shown. Raises RouteError.
+        """
         target = target_of(plan)
         live = self._get(plan, target.kind, target.name)
-        return Seen(target.split_of(live, plan, total), mark_of(live, plan.spec.service))
+        split = target.split_of(live, plan, total)
+        if split.canary and (problem := target.complaint(live, plan)):
+            raise RouteError(f"{_spelt(target.kind, plan, target.name)}: {problem}")
+        return Seen(split, mark_of(live, plan.spec.service))
 
     def write(self, plan: Plan, split: Split, mark: str) -> None:
         """Patch the object as it is now; one that was changed meanwhile is read again.

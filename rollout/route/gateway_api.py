@@ -58,6 +58,32 @@ def patch(manifest: Json, plan: Plan, split: Split, mark: str) -> Json:
     return share.patch(manifest, lambda live: forks(live, plan), plan.spec.service, split, mark)
 
 
+def complaint(manifest: Json, plan: Plan) -> str:
+    """Why the gateways do not carry out what the route says of the canary; empty if they do.
+
+    Only what they say of this generation counts: that a backend cannot be resolved and is the
+    canary, or that none of them accepts the route.
+    """
+    parents = dicts((manifest.get("status") or {}).get("parents"))
+    said = [(parent, _denied(parent, manifest)) for parent in parents]
+    for parent, denied in said:
+        if backends(plan).canary in (why := denied.get("ResolvedRefs", "")):
+            return f"{parent.get('controllerName')} cannot resolve the canary: {why}"
+    if said and all("Accepted" in denied for _, denied in said):
+        return f"no gateway accepts the route: {said[0][1]['Accepted']}"
+    return ""
+
+
+def _denied(parent: Json, manifest: Json) -> dict[str, str]:
+    """The conditions that do not hold for the route as it is now, with their reasons."""
+    now = (manifest.get("metadata") or {}).get("generation")
+    return {
+        str(each.get("type")): f"{each.get('reason')}: {each.get('message')}"
+        for each in dicts(parent.get("conditions"))
+        if each.get("status") == "False" and each.get("observedGeneration", now) == now
+    }
+
+
 def forks(manifest: Json, plan: Plan) -> list[Fork]:
     """The rules that a plan names, or all that lead to one of its arms. Raises RouteError."""
     mesh, names = backends(plan), route_of(plan).rules

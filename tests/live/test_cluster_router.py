@@ -63,9 +63,9 @@ class Place:
     def get(self, plural="virtualservices"):
         return self.cluster.ask("GET", self.path(plural))
 
-    def edit(self, patch, plural="virtualservices"):
+    def edit(self, patch, plural="virtualservices", part=""):
         """An edit by hand."""
-        edited = self.cluster.ask("PATCH", self.path(plural), patch)
+        edited = self.cluster.ask("PATCH", self.path(plural) + part, patch)
         assert edited["kind"] != "Status", edited
 
     def weigh(self, *weights):
@@ -450,6 +450,20 @@ def test_what_the_api_server_filled_in_stays(place, admin):
     assert after["rules"][0]["backendRefs"][0].pop("weight") == 100
     assert before["rules"][0]["backendRefs"][0].pop("weight") == 1
     assert after == before
+
+
+def test_a_canary_that_the_gateway_cannot_resolve_is_not_confirmed(place, admin):
+    place.create(http_route([ref("reviews-v1")]), "httproutes")
+    plan = gateway(place.namespace)
+    admin.write(plan, Split(5), "m")
+    message = f"Service {place.namespace}/reviews-v2 not found"
+    lost = {"type": "ResolvedRefs", "status": "False", "reason": "BackendNotFound"}
+    parent = {"controllerName": "gw", "conditions": [lost | {"message": message}]}
+    place.edit({"status": {"parents": [parent]}}, "httproutes", "/status")
+    with pytest.raises(RouteError, match="gw cannot resolve the canary: BackendNotFound: Service"):
+        admin.read(plan, 100)
+    admin.write(plan, Split(0), "back")
+    assert admin.read(plan, 100).split == Split(0)
 
 
 def test_a_kind_that_the_cluster_does_not_have_is_said(place, admin, monkeypatch):

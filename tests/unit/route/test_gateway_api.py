@@ -4,7 +4,7 @@ import pytest
 
 from rollout.decide.split import Split
 from rollout.errors import RouteError
-from rollout.route.gateway_api import patch, split_of
+from rollout.route.gateway_api import complaint, patch, split_of
 from tests.routes import gateway, http_route, istio, merged, ref
 
 PLAN = gateway()
@@ -134,3 +134,42 @@ def test_weights_beyond_a_million_are_refused():
 def test_a_plan_for_another_mesh_is_no_plan_for_a_gateway():
     with pytest.raises(RouteError, match="moves weights in istio, not a Gateway"):
         split_of(http_route([A]), istio(), 100)
+
+
+def condition(kind, status, reason="", message="", **more):
+    return {"type": kind, "status": status, "reason": reason, "message": message, **more}
+
+
+LOST = condition("ResolvedRefs", "False", "BackendNotFound", "Service ns/reviews-v2 not found")
+THEIRS = condition("ResolvedRefs", "False", "BackendNotFound", "Service ns/ratings not found")
+REFUSED = condition("Accepted", "False", "NotAllowedByListeners", "no listener")
+FINE = condition("Accepted", "True")
+
+
+@pytest.mark.parametrize(
+    ("parents", "said"),
+    [
+        ([], ""),
+        ([[FINE]], ""),
+        (
+            [[FINE, LOST]],
+            "gw cannot resolve the canary: BackendNotFound: Service ns/reviews-v2 not",
+        ),
+        ([[FINE], [FINE, LOST]], "gw cannot resolve the canary"),
+        ([[FINE, LOST | {"observedGeneration": 2}]], ""),
+        ([[FINE, LOST | {"observedGeneration": 3}]], "gw cannot resolve the canary"),
+        ([[FINE, THEIRS]], ""),
+        ([[REFUSED], [FINE]], ""),
+        (
+            [[REFUSED], [REFUSED]],
+            "no gateway accepts the route: NotAllowedByListeners: no listener",
+        ),
+    ],
+)
+def test_what_the_gateways_say_of_the_canary(parents, said):
+    status = {"parents": [{"controllerName": "gw", "conditions": each} for each in parents]}
+    live = http_route([A, B]) | {"status": status}
+    live["metadata"]["generation"] = 3
+    found = complaint(live, PLAN)
+    assert found.startswith(said)
+    assert bool(found) == bool(said)
