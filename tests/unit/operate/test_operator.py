@@ -145,6 +145,19 @@ def test_a_deletion_is_an_abort_told_once(world):
     assert "default/demo was deleted" in said[0].reason
 
 
+def test_a_deletion_is_told_once_however_long_the_mesh_takes(world):
+    plan = world.apply()
+    world.run_until(stepping(world, plan))
+    world.run(5)
+    world.router.stuck = True
+    world.cluster.delete("demo")
+    world.run(30)
+    assert world.states[plan.id].phase == "reverting"
+    assert world.kinds().count("human-said") == 1
+    world.router.stuck = False
+    world.run_until(lambda: world.states[plan.id].phase == "rolled back", 10)
+
+
 def test_an_object_that_only_a_finalizer_holds_is_deleted(world):
     plan = world.apply()
     world.run_until(stepping(world, plan))
