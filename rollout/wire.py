@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from rollout.tick import Controller, Ports
 
 if TYPE_CHECKING:
     from rollout.decide.facts import Fact
+    from rollout.metrics.meter import Meter
     from rollout.ports import Entry, Historian, Observer, Router
     from rollout.schedule import Pacer
 
@@ -70,6 +71,23 @@ def router(context: str | None = None) -> Router:
     return ByMesh({"envoy": envoy, "istio": objects, "gateway": objects})
 
 
+@contextmanager
+def metered(port: int | None, address: str) -> Iterator[Meter]:
+    """A meter for one controller, served to Prometheus and probes where a port is given.
+
+    Raises InputError where nobody can listen.
+    """
+    from rollout.metrics.meter import Meter
+
+    meter = Meter(__version__, SystemClock().now, time.perf_counter)
+    with ExitStack() as stack:
+        if port is not None:
+            from rollout.metrics.door import serving
+
+            stack.enter_context(serving(meter, address, port))
+        yield meter
+
+
 def observer() -> Observer:
     """What reads a plan's Prometheus, with little patience: a person waits for it."""
     from rollout.observe.prometheus import PrometheusObserver
@@ -104,15 +122,20 @@ def record(journal: Path, fact: Fact) -> Entry:
 
 
 def pacer(
-    controller: Controller, rollouts: Sequence[str], on_problem: Callable[[str], None]
+    controller: Controller,
+    rollouts: Sequence[str],
+    on_problem: Callable[[str], None],
+    meter: Meter | None = None,
 ) -> Pacer:
     """Ticks until these rollouts are terminal: often enough for looks and for prompt retries."""
     from rollout.schedule import Pacer
 
-    states = controller.states
+    states, tick = controller.states, controller.tick
+    if meter is not None:
+        tick = meter.around(tick, states, lambda: controller.head)
     shortest = min(states[rollout].plan.spec.interval for rollout in rollouts)
     return Pacer(
-        controller.tick,
+        tick,
         lambda: all(states[rollout].terminal for rollout in rollouts),
         min(1.0, shortest / 4),
         on_problem,
@@ -126,6 +149,8 @@ def operator(
     context: str | None,
     on_entry: Callable[[Entry], None],
     on_problem: Callable[[str], None],
+    *,
+    meter: Meter,
 ) -> Iterator[Pacer]:
     """Ticks with the plans of a cluster, for ever; what they show is written beside the ticks.
 
@@ -143,6 +168,7 @@ def operator(
     with controller(journal, context) as deciding:
         clock = deciding.ports.clock
         operating = Operator(deciding, plans, board, namespace, on_entry)
+        tick = meter.around(operating.tick, deciding.states, lambda: deciding.head)
 
         def show() -> None:
             try:
@@ -157,7 +183,7 @@ def operator(
         plans.start()
         shower.start()
         try:
-            yield Pacer(operating.tick, _never, _TICK, on_problem)
+            yield Pacer(tick, _never, _TICK, on_problem)
         finally:
             showing.stop()
             plans.stop()

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+from rollout.cli.serving import serving
+
+if TYPE_CHECKING:
+    from rollout.ports import Entry
 
 _QUIET = 60.0  # seconds in which the same problem is told once
 
@@ -24,7 +30,14 @@ aborted: all traffic goes back to stable. Nothing but the status of a plan is ev
 @click.option("-n", "--namespace", help="Only the plans of this namespace; else of all.")
 @click.option("--journal", type=click.Path(path_type=Path), help="Journal file.")
 @click.option("--context", help="Of the kubeconfig; in a pod its own cluster is used.")
-def operate(namespace: str | None, journal: Path | None, context: str | None) -> None:
+@serving
+def operate(
+    namespace: str | None,
+    journal: Path | None,
+    context: str | None,
+    metrics: int | None,
+    metrics_address: str,
+) -> None:
     """Watch RolloutPlan resources; look, decide, record, move weights, show each plan's status."""
     from rollout import wire
     from rollout.cli.log import print_entry
@@ -41,7 +54,14 @@ def operate(namespace: str | None, journal: Path | None, context: str | None) ->
             told[words] = now
             click.echo(f"problem: {words}", err=True)
 
-    with wire.operator(where, namespace, context, print_entry, on_problem) as pacer:
+    def on_entry(entry: Entry) -> None:
+        meter.note(entry)
+        print_entry(entry)
+
+    with (
+        wire.metered(metrics, metrics_address) as meter,
+        wire.operator(where, namespace, context, on_entry, on_problem, meter=meter) as pacer,
+    ):
         place = f"namespace {namespace}" if namespace else "all namespaces"
         click.echo(f"journal {where}; plans of {place}; Ctrl-C stops, weights stay", err=True)
         with wire.stopping(pacer):

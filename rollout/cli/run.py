@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from rollout.cli.serving import serving
 from rollout.errors import DONE, FAILED
+
+if TYPE_CHECKING:
+    from rollout.ports import Entry
 
 _SIGTERM_HELP = "Ctrl-C stops deciding; the mesh keeps its last weights and `run` goes on later."
 
@@ -28,7 +33,15 @@ Exit codes: 0 all promoted, 1 any was not, 2 bad input.""",
     is_flag=True,
     help="Begin plans with requireCalibration without one; the journal says so.",
 )
-def run(plans: tuple[Path, ...], journal: Path | None, *, uncalibrated: bool) -> None:
+@serving
+def run(
+    plans: tuple[Path, ...],
+    journal: Path | None,
+    metrics: int | None,
+    metrics_address: str,
+    *,
+    uncalibrated: bool,
+) -> None:
     """Run PLANS: look, decide, record, move weights; print the decision log as it grows."""
     from rollout.plan.load import load_file
 
@@ -40,11 +53,19 @@ def run(plans: tuple[Path, ...], journal: Path | None, *, uncalibrated: bool) ->
     from rollout.journal.place import default_path
 
     where = journal or default_path()
-    with wire.controller(where) as controller:
+    with wire.metered(metrics, metrics_address) as meter, wire.controller(where) as controller:
+        controller.on_entry = meter.note
         ids = controller.start(accepted, uncalibrated=uncalibrated)
         click.echo(f"journal {where}; {len(ids)} rollouts; Ctrl-C stops, weights stay", err=True)
-        controller.on_entry = print_entry
-        pacer = wire.pacer(controller, ids, lambda words: click.echo(f"problem: {words}", err=True))
+
+        def on_entry(entry: Entry) -> None:
+            meter.note(entry)
+            print_entry(entry)
+
+        controller.on_entry = on_entry
+        pacer = wire.pacer(
+            controller, ids, lambda words: click.echo(f"problem: {words}", err=True), meter
+        )
         with wire.stopping(pacer):
             pacer.run()
         phases = {rollout: controller.states[rollout].phase for rollout in ids}

@@ -54,6 +54,10 @@ VIOLATIONS = [
     ("wire", "rollout.operate", "import rollout.cluster.informer"),
     ("direction", "rollout.cluster.kinds", "import rollout.route"),
     ("operate", "rollout.operate.status", "import time"),
+    ("direction", "rollout.metrics.meter", "import rollout.schedule"),
+    ("doors", "rollout.metrics.families", "import prometheus_client"),
+    ("wire", "rollout.cli", "import rollout.metrics.door"),
+    ("beside", "rollout.metrics.meter", "import time"),
 ]
 
 

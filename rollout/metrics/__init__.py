@@ -1,0 +1,1 @@
+"""The controller's own metrics and health: counted beside the ticks, served to Prometheus."""

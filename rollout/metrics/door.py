@@ -1,0 +1,96 @@
+"""The door to prometheus_client: /metrics, /healthz and /readyz on one small HTTP server."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from socketserver import ThreadingMixIn
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from prometheus_client import CollectorRegistry, make_wsgi_app
+from prometheus_client.core import Metric as Family
+from prometheus_client.registry import Collector
+
+from rollout.errors import InputError
+from rollout.metrics.meter import Meter
+from rollout.metrics.names import METRICS
+
+_Start = Callable[[str, list[tuple[str, str]]], Any]
+_PLAIN = [("Content-Type", "text/plain; charset=utf-8")]
+_ENDINGS = ("_bucket", "_count", "_sum")
+
+
+class _Collector(Collector):
+    def __init__(self, meter: Meter) -> None:
+        self._meter = meter
+
+    def collect(self) -> Iterable[Family]:
+        """Every metric with its samples, in the order of the table."""
+        # The library puts a counter's ending back where the format wants it.
+        families = {
+            name: Family(name.removesuffix("_total"), metric.help, metric.kind)
+            for name, metric in METRICS.items()
+        }
+        for name, labels, value in self._meter.samples():
+            families[_family(name)].add_sample(name, labels, value)
+        return [family for family in families.values() if family.samples]
+
+
+def _family(name: str) -> str:
+    """The metric that a series belongs to; a histogram has three kinds of series."""
+    return next((name.removesuffix(e) for e in _ENDINGS if name.removesuffix(e) in METRICS), name)
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+class _Handler(WSGIRequestHandler):
+    timeout = 5.0  # seconds that a client may be silent
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name in the library
+        """Nothing: a line for each scrape would bury the decisions."""
+
+
+@contextmanager
+def serving(meter: Meter, address: str, port: int) -> Iterator[int]:
+    """Serve a meter until the end; yields the port, which 0 leaves to the system.
+
+    Raises InputError where nobody can listen.
+    """
+    try:
+        server = make_server(address, port, _app(meter), _Server, _Handler)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot serve metrics at {address}:{port}: {reason}") from None
+    thread = threading.Thread(target=server.serve_forever, args=(0.1,), name="metrics", daemon=True)
+    thread.start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def _app(meter: Meter) -> Callable[[dict[str, Any], _Start], Iterable[bytes]]:
+    registry = CollectorRegistry()
+    registry.register(_Collector(meter))
+    metrics: Any = make_wsgi_app(registry)
+    probes = {"/healthz": lambda: meter.alive, "/readyz": lambda: meter.ready}
+
+    def app(environ: dict[str, Any], start: _Start) -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        if path == "/metrics":
+            answer: Iterable[bytes] = metrics(environ, start)
+            return answer
+        if path not in probes:
+            start("404 Not Found", _PLAIN)
+            return [b"/metrics, /healthz, /readyz\n"]
+        good = probes[path]()
+        start("200 OK" if good else "503 Service Unavailable", _PLAIN)
+        return [b"ok\n" if good else b"no tick lately\n"]
+
+    return app

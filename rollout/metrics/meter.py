@@ -1,0 +1,92 @@
+"""The meter of one controller: told of entries and ticks by one thread, read by others."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from rollout.decide.facts import Decided, RouteFailed
+from rollout.decide.state import State
+from rollout.metrics.families import Sample, Ticks, Told, exported, of_journal, of_process
+from rollout.metrics.names import code_of
+from rollout.ports import Entry
+
+SILENT = 60.0
+"""Seconds without a tick after which a controller is not alive; ticks come every second."""
+
+
+@dataclass
+class Meter:
+    """Counts beside the ticks; `now` is the wall clock, `timer` never goes back (seconds).
+
+    Nothing of the journal is shown before the first tick: a half-read one would look like a reset.
+    """
+
+    version: str
+    now: Callable[[], float]
+    timer: Callable[[], float]
+    silent: float = SILENT
+    _decisions: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _route_failures: int = 0
+    _ticks: Ticks = field(default_factory=Ticks)
+    _told: Told | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self._tried = self._succeeded = self.timer()
+
+    def note(self, entry: Entry) -> None:
+        """Count an entry; every one of the journal must come by, from the first on."""
+        fact = entry.fact
+        if isinstance(fact, Decided):
+            self._decisions[fact.action, code_of(fact.reasons)] += 1
+        self._route_failures += isinstance(fact, RouteFailed)
+
+    def around(
+        self, tick: Callable[[], None], states: Mapping[str, State], head: Callable[[], int]
+    ) -> Callable[[], None]:
+        """The tick, timed; afterwards its outcome is what readers see."""
+
+        def timed() -> None:
+            begun, failed = self.timer(), True
+            try:
+                tick()
+                failed = False
+            finally:
+                self._end(begun, failed=failed)
+                if not failed:
+                    self._publish(states, head())
+
+        return timed
+
+    def samples(self) -> Iterator[Sample]:
+        """All that is exported now."""
+        with self._lock:
+            ticks, told, age = self._ticks, self._told, self.timer() - self._succeeded
+        yield from of_process(self.version, ticks, age)
+        if told is not None:
+            yield from of_journal(told, self.now())
+
+    @property
+    def alive(self) -> bool:
+        """Whether ticks come, be it with problems: starting anew would cure none of those."""
+        return self.timer() - self._tried < self.silent
+
+    @property
+    def ready(self) -> bool:
+        """Whether the journal was read and ticks succeed."""
+        return self._told is not None and self.timer() - self._succeeded < self.silent
+
+    def _end(self, begun: float, *, failed: bool) -> None:
+        with self._lock:
+            self._tried = self.timer()
+            self._ticks = self._ticks.another(self._tried - begun, failed=failed)
+
+    def _publish(self, states: Mapping[str, State], entries: int) -> None:
+        now = self.now()
+        kept = {name: state for name, state in states.items() if exported(state, now)}
+        told = Told(kept, dict(self._decisions), self._route_failures, entries)
+        with self._lock:
+            self._told, self._succeeded = told, self._tried

@@ -1,0 +1,90 @@
+"""The names of our metrics: every one that is exported, its kind, its labels and its meaning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+ROLLOUT = ("rollout", "plan", "plan_namespace")
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric as Prometheus knows it; a counter's series end in `_total`."""
+
+    kind: Literal["counter", "gauge", "histogram"]
+    help: str
+    labels: tuple[str, ...] = ()
+
+
+METRICS: dict[str, Metric] = {
+    "surefoot_build_info": Metric("gauge", "1; the version is a label.", ("version",)),
+    "surefoot_tick_duration_seconds": Metric("histogram", "How long ticks took."),
+    "surefoot_tick_failures_total": Metric("counter", "Ticks that ended early with a problem."),
+    "surefoot_tick_age_seconds": Metric(
+        "gauge", "Time since the last tick without a problem; since the start, before the first."
+    ),
+    "surefoot_journal_entries_total": Metric("counter", "Entries of the journal."),
+    "surefoot_decisions_total": Metric(
+        "counter",
+        "Decisions in the journal, by the code of the first reason.",
+        ("action", "reason"),
+    ),
+    "surefoot_route_failures_total": Metric(
+        "counter", "Attempts in the journal that the mesh did not show."
+    ),
+    "surefoot_rollout_phase": Metric(
+        "gauge", "1 for the phase that the rollout is in, 0 for every other.", (*ROLLOUT, "phase")
+    ),
+    "surefoot_rollout_weight_declared_ratio": Metric(
+        "gauge", "The canary's share of traffic that was decided.", ROLLOUT
+    ),
+    "surefoot_rollout_weight_confirmed_ratio": Metric(
+        "gauge", "The canary's share of traffic that the mesh has shown.", ROLLOUT
+    ),
+    "surefoot_rollout_route_attempts": Metric(
+        "gauge",
+        "Failed attempts to bring the decided weight to the mesh; 0 when it is shown.",
+        ROLLOUT,
+    ),
+    "surefoot_rollout_harm_evidence_ratio": Metric(
+        "gauge", "All evidence of harm as a share of what rolls back: 1 crosses.", ROLLOUT
+    ),
+    "surefoot_guardrail_harm_evidence_ratio": Metric(
+        "gauge",
+        "One guardrail's evidence of harm as a share of what is needed.",
+        (*ROLLOUT, "guardrail"),
+    ),
+    "surefoot_guardrail_proof_evidence_ratio": Metric(
+        "gauge",
+        "One guardrail's evidence of safety as a share of what is needed; absent while unknown.",
+        (*ROLLOUT, "guardrail"),
+    ),
+    "surefoot_guardrail_blind_seconds": Metric(
+        "gauge",
+        "How long a guardrail has been without evidence; 0 when it is not.",
+        (*ROLLOUT, "guardrail"),
+    ),
+}
+
+# A reason is one of these codes, or one of these with `:` and a name, which stays out of labels.
+REASONS = (
+    *(
+        "all-safe",
+        "awaiting-mesh",
+        "awaiting-traffic",
+        "baking",
+        "blind",
+        "blind-too-long",
+        "drift",
+    ),
+    *("exposure-mismatch", "harmful", "human", "inconclusive", "learning", "no-valid-test"),
+    *("nothing-harmful", "nothing-to-abort", "nothing-to-pause", "nothing-to-promote"),
+    *("nothing-to-resume", "patience-over", "paused", "ramp", "undecided", "warming-up"),
+)
+
+
+def code_of(reasons: tuple[str, ...]) -> str:
+    """The code of the first reason, one of REASONS or `other`: labels hold no free text."""
+    code = reasons[0].partition(":")[0] if reasons else ""
+    return code if code in REASONS else "other"

@@ -1,0 +1,231 @@
+"""What Prometheus is told: weights, phases, evidence, decisions and health."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import ProxyHandler, build_opener
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from rollout.decide import step
+from rollout.decide.state import TERMINAL
+from rollout.errors import InputError, JournalError
+from rollout.metrics.door import serving
+from rollout.metrics.families import EDGES, FROM_ZERO, KEPT
+from rollout.metrics.meter import Meter
+from rollout.metrics.names import METRICS, REASONS, code_of
+from tests.worlds import BAD, Lab
+
+OPENER = build_opener(ProxyHandler({}))
+PORT = 0  # whatever is free
+
+
+class Metered(Lab):
+    """A lab whose controller has a meter."""
+
+    def restart(self):
+        self.meter = Meter("1.2", self.clock.now, self.clock.now)
+        super().restart()
+        for entry in self.journal.read():
+            self.meter.note(entry)
+        self.controller.on_entry = self.meter.note
+        controller = self.controller
+        controller.tick = self.meter.around(  # type: ignore[method-assign]
+            controller.tick, controller.states, lambda: controller.head
+        )
+
+    def values(self, name, **labels):
+        return [
+            value
+            for found, of, value in self.meter.samples()
+            if found == name and labels.items() <= of.items()
+        ]
+
+    def value(self, name, **labels):
+        (found,) = self.values(name, **labels)
+        return found
+
+
+def ask(port, path):
+    with OPENER.open(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+        return answer.read().decode()
+
+
+def status(port, path):
+    try:
+        ask(port, path)
+    except HTTPError as refusal:
+        with refusal:
+            return refusal.code
+    return 200
+
+
+def test_weights_phase_and_evidence_are_the_state_s():
+    lab = Metered()
+    lab.run_until(lambda state: state.split.canary == 5 and state.looked_at is not None)
+    lab.run(6)
+    assert lab.value("surefoot_rollout_weight_confirmed_ratio") == lab.state.split.share
+    assert lab.value("surefoot_rollout_weight_declared_ratio") == lab.state.wanted.share
+    assert lab.value("surefoot_rollout_phase", phase=lab.state.phase) == 1
+    assert sum(lab.values("surefoot_rollout_phase")) == 1
+    seen = step.view(lab.state, lab.clock.now())
+    for name, readout in seen.judgement.readouts.items():
+        told = lab.value("surefoot_guardrail_harm_evidence_ratio", guardrail=name)
+        assert told == pytest.approx(readout.harm)
+    assert lab.values("surefoot_guardrail_proof_evidence_ratio")
+
+
+def test_harm_reaches_one_and_is_counted_with_its_code():
+    lab = Metered(canary=BAD)
+    lab.run_until(lambda state: state.phase == "rolled back")
+    lab.controller.tick()
+    assert lab.value("surefoot_decisions_total", action="roll back", reason="harmful") == 1
+    told = Counter((d.action, code_of(d.reasons)) for d in lab.decisions)
+    shown = {
+        (of["action"], of["reason"]): value
+        for name, of, value in lab.meter.samples()
+        if name == "surefoot_decisions_total" and value
+    }
+    assert shown == told
+    assert not lab.values("surefoot_guardrail_harm_evidence_ratio"), "an ended one has no evidence"
+    assert lab.value("surefoot_rollout_phase", phase="rolled back") == 1
+
+
+def test_blindness_is_told_in_seconds():
+    lab = Metered()
+    lab.world.dark = True
+    lab.run(20)
+    blind = lab.values("surefoot_guardrail_blind_seconds")
+    assert len(blind) == 3
+    assert min(blind) == pytest.approx(20, abs=2)
+
+
+def test_counters_are_the_same_after_a_restart_and_hidden_until_the_journal_is_read():
+    lab = Metered()
+    lab.run_until(lambda state: state.split.canary == 25)
+    before = [*lab.values("surefoot_decisions_total")], lab.value("surefoot_journal_entries_total")
+    lab.restart()
+    assert lab.values("surefoot_decisions_total") == []
+    lab.controller.tick()
+    after = [*lab.values("surefoot_decisions_total")], lab.value("surefoot_journal_entries_total")
+    assert sum(after[0]) >= sum(before[0]) > 0
+    assert after[1] >= before[1]
+    assert after[1] == len(lab.entries)
+
+
+def test_failures_of_the_mesh_are_counted_and_the_attempts_shown():
+    lab = Metered()
+    lab.run_until(lambda state: state.wanted.canary == 5)
+    lab.router.down = "no such route"
+    lab.run_until(lambda state: state.attempts > 1)
+    failures = sum(fact.kind == "route-failed" for fact in lab.facts)
+    assert failures > 1
+    assert lab.value("surefoot_route_failures_total") == failures
+    assert lab.value("surefoot_rollout_route_attempts") == lab.state.attempts
+
+
+def test_ended_rollouts_are_shown_for_an_hour():
+    lab = Metered()
+    lab.run_until(lambda state: state.phase in TERMINAL)
+    lab.controller.tick()
+    assert lab.values("surefoot_rollout_phase")
+    lab.clock.sleep(KEPT + 1)
+    lab.controller.tick()
+    assert not lab.values("surefoot_rollout_phase")
+    assert sum(lab.values("surefoot_decisions_total"))
+
+
+def test_ticks_are_timed_and_failures_told():
+    lab = Metered()
+    meter, clock = lab.meter, lab.clock
+
+    todo = [(0.02, ""), (0.3, ""), (0.3, "the disk is full"), (99.0, "")]
+
+    def tick():
+        seconds, problem = todo.pop(0)
+        clock.sleep(seconds)
+        if problem:
+            raise JournalError(problem)
+
+    while todo:
+        with suppress(JournalError):
+            meter.around(tick, {}, lambda: 0)()
+    assert lab.value("surefoot_tick_failures_total") == 1
+    assert lab.value("surefoot_tick_duration_seconds_count") == 4
+    assert lab.value("surefoot_tick_duration_seconds_sum") == pytest.approx(99.62)
+    buckets = lab.values("surefoot_tick_duration_seconds_bucket")
+    assert buckets == [0, 0, 1, 1, 1, 1, 3, 3, 3, 3, 3, 3, 4]
+    assert len(buckets) == len(EDGES)
+
+
+def test_alive_while_ticks_come_ready_while_they_succeed():
+    lab = Metered()
+    meter, clock = lab.meter, lab.clock
+    assert (meter.alive, meter.ready) == (True, False)
+    lab.controller.tick()
+    assert (meter.alive, meter.ready) == (True, True)
+
+    def broken():
+        raise JournalError("the disk is full")
+
+    for _ in range(7):
+        clock.sleep(10)
+        with suppress(JournalError):
+            meter.around(broken, {}, lambda: 0)()
+    assert (meter.alive, meter.ready) == (True, False)
+    assert lab.value("surefoot_tick_age_seconds") == pytest.approx(70)
+    clock.sleep(61)
+    assert not meter.alive
+
+
+def test_every_metric_is_served_and_no_other():
+    lab = Metered()
+    lab.run_until(lambda state: state.split.canary == 25)
+    with serving(lab.meter, "127.0.0.1", PORT) as port:
+        text = ask(port, "/metrics")
+    families = {family.name: family for family in text_string_to_metric_families(text)}
+    assert {name.removesuffix("_total") for name in METRICS} == set(families)
+    for name, metric in METRICS.items():
+        family = families[name.removesuffix("_total")]
+        assert (family.type, family.documentation) == (metric.kind, metric.help)
+        for sample in family.samples:
+            assert set(sample.labels) - {"le"} == set(metric.labels)
+
+
+def test_probes_and_strange_paths():
+    lab = Metered()
+    with serving(lab.meter, "127.0.0.1", PORT) as port:
+        assert [status(port, path) for path in ("/healthz", "/readyz", "/")] == [200, 503, 404]
+        lab.controller.tick()
+        assert status(port, "/readyz") == 200
+        lab.clock.sleep(100)
+        assert [status(port, path) for path in ("/healthz", "/readyz")] == [503, 503]
+
+
+def test_a_taken_port_is_said():
+    meter = Metered().meter
+    with (
+        serving(meter, "127.0.0.1", PORT) as port,
+        pytest.raises(InputError, match=f"127.0.0.1:{port}: Address already in use"),
+        serving(meter, "127.0.0.1", port),
+    ):
+        pass
+
+
+def test_every_code_of_the_rules_is_known_and_nothing_else_gets_into_a_label():
+    source = Path(step.__file__).read_text()
+    calls = re.findall(
+        r"(?:_hold|_roll_back|_promote|_pause)\(seen, (.+)\)|Choice\(.*\((.+),\)\)", source
+    )
+    found = {code for pair in calls for code in re.findall(r'f?"([a-z-]+)', "".join(pair))}
+    found -= {"nothing-to-"}
+    assert found <= {*REASONS, "no-valid-test"}
+    assert {"harmful", "all-safe", "patience-over", "nothing-harmful"} <= found
+    assert code_of(("harmful:patient 12",)) == "harmful"
+    assert code_of(("patient 12",)) == code_of(()) == "other"
+    assert {reason for _, reason in FROM_ZERO} <= {*REASONS}
