@@ -16,8 +16,8 @@ TIGHTEST = 100.0
 class Sums(NamedTuple):
     """One look: units and the sum of their values on canary (c) and stable (s)."""
 
-    n_c: int
-    n_s: int
+    n_c: float
+    n_s: float
     sum_c: float
     sum_s: float
 
