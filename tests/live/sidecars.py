@@ -1,0 +1,74 @@
+"""Sidecars as Prometheus sees them: requests that follow the weights of real VirtualServices."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+
+_PERIOD, _REQUESTS = 0.05, 100  # 2,000 requests a second for each service
+
+
+class Sidecars:
+    """`istio_requests_total` of some services; `errors` is the share of bad answers by version."""
+
+    def __init__(self, weights, errors):
+        self._weights, self._errors = weights, errors
+        self._dice = np.random.default_rng(7)
+        self._counts: Counter[tuple[str, str, str]] = Counter()
+        self._lock, self._over = threading.Lock(), threading.Event()
+        page = self._text
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(200)
+                self.send_header("Content-Type", "text/plain; version=0.0.4")
+                self.end_headers()
+                self.wfile.write(page().encode())
+
+            def log_message(self, *args):
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}/metrics"
+
+    @contextmanager
+    def serving(self):
+        threads = [
+            threading.Thread(target=self._server.serve_forever, args=(0.01,)),
+            threading.Thread(target=self._flow),
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            yield self
+        finally:
+            self._over.set()
+            self._server.shutdown()
+            self._server.server_close()
+            for thread in threads:
+                thread.join()
+
+    def _flow(self):
+        while not self._over.wait(_PERIOD):
+            for service, errors in self._errors.items():
+                shares = self._weights(service)
+                units = self._dice.multinomial(_REQUESTS, [shares.get(v, 0.0) for v in errors])
+                with self._lock:
+                    for (version, share), count in zip(errors.items(), units, strict=True):
+                        bad = self._dice.binomial(count, share)
+                        self._counts[service, version, "500"] += bad
+                        self._counts[service, version, "200"] += count - bad
+
+    def _text(self):
+        with self._lock:
+            rows = [
+                f'istio_requests_total{{reporter="source",destination_service_name="{service}",'
+                f'destination_version="{version}",response_code="{code}"}} {count}'
+                for (service, version, code), count in sorted(self._counts.items())
+                if count
+            ]
+        return "\n".join(["# TYPE istio_requests_total counter", *rows, ""])
