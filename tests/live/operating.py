@@ -56,7 +56,9 @@ class Operating:
         return self.cluster.get("plan", name, "-n", self.namespace)
 
     def status(self, name="demo"):
-        return self.cluster.ask("GET", f"{PLANS.format(self.namespace)}/{name}").get("status", {})
+        answer = self.cluster.ask("GET", f"{PLANS.format(self.namespace)}/{name}")
+        # An API server that has just started refuses for a moment what it grants later.
+        return answer.get("status", {}) if answer["kind"] == "RolloutPlan" else {}
 
     def condition(self, kind, name="demo"):
         found = [c for c in self.status(name).get("conditions", []) if c["type"] == kind]
@@ -68,7 +70,7 @@ class Operating:
 
     def reasons(self, name="demo"):
         path = f"/api/v1/namespaces/{self.namespace}/events"
-        events = self.cluster.ask("GET", path)["items"]
+        events = self.cluster.ask("GET", path).get("items", [])
         return [each["reason"] for each in events if each["involvedObject"]["name"] == name]
 
     def say(self, command):
