@@ -50,7 +50,7 @@ class Backends:
 
 def split_of(manifest: Json, plan: Plan, total: int) -> Split:
     """The split that a route shows, in parts of `total`. Raises RouteError if there is none."""
-    return share.split_of(forks(manifest, plan), total)
+    return share.split_of(manifest, forks(manifest, plan), plan.spec.service, total)
 
 
 def patch(manifest: Json, plan: Plan, split: Split, mark: str) -> Json:

@@ -17,7 +17,7 @@ from rollout.route.walk import Json
 Arm = Literal["stable", "canary"]
 
 # Annotations by service, so that rollouts of two services may share one object.
-MARK, ADDED = "mark.surefoot.dev/", "added.surefoot.dev/"
+MARK, SPLIT, ADDED = "mark.surefoot.dev/", "split.surefoot.dev/", "added.surefoot.dev/"
 
 
 class Mesh(Protocol):
@@ -104,13 +104,20 @@ class Fork:
         return not mine and value > 0
 
 
-def split_of(forks: Sequence[Fork], total: int) -> Split:
-    """The split that all forks show, in parts of `total`. Raises RouteError if they differ."""
+def split_of(manifest: Json, forks: Sequence[Fork], service: str, total: int) -> Split:
+    """The split that all forks show, in parts of `total`.
+
+    Where they differ since our last patch, somebody moved one of them: that one is what is seen.
+    Raises RouteError if they differ and no patch of ours is known.
+    """
     shares = {fork.share(): fork for fork in forks}
-    if len(shares) > 1:
-        said = ", ".join(f"{float(share):.4%} in {fork.place}" for share, fork in shares.items())
-        raise RouteError(f"routes disagree on the share of {forks[0].mesh.name('canary')}: {said}")
-    return nearest(next(iter(shares)), total)
+    if len(shares) == 1:
+        return nearest(next(iter(shares)), total)
+    written = _written(manifest, service)
+    if written in shares:
+        return nearest(max(shares, key=lambda share: abs(share - (written or 0))), total)
+    said = ", ".join(f"{float(share):.4%} in {fork.place}" for share, fork in shares.items())
+    raise RouteError(f"routes disagree on the share of {forks[0].mesh.name('canary')}: {said}")
 
 
 def move(fork: Fork, split: Split) -> bool:
@@ -161,6 +168,7 @@ def patch(
             _take_away(fork)
     ended = split.canary in (0, split.total)
     _note(wanted, MARK + service, mark)
+    _note(wanted, SPLIT + service, f"{split.canary}/{split.total}")
     _note(wanted, ADDED + service, "" if ended else "\n".join(sorted(added)))
     return difference(manifest, wanted)
 
@@ -188,6 +196,14 @@ def _take_away(fork: Fork) -> None:
     (stable, *_) = fork.of("stable") or [{}]
     bare = fork.mesh.entry("canary", stable) | {"weight": 0}
     fork.entries[:] = [entry for entry in fork.entries if entry != bare]
+
+
+def _written(manifest: Json, service: str) -> Fraction | None:
+    """The share that our last patch wrote, if there was one."""
+    try:
+        return Fraction(str(_notes(manifest)[SPLIT + service]))
+    except (KeyError, ValueError, ZeroDivisionError):
+        return None
 
 
 def _added(manifest: Json, service: str) -> set[str]:

@@ -131,8 +131,8 @@ class Live(MemoryRouter):
 def lab(place, router):
     """Makes a rollout on the namespace's VirtualService, in simulated traffic and time."""
 
-    def made(canary=GOOD, **spec):
-        place.create(virtual_service([to("reviews", None, "v1")]))
+    def made(canary=GOOD, routes=1, **spec):
+        place.create(virtual_service(*[[to("reviews", None, "v1")]] * routes))
         route = {"istio": {"virtualService": "reviews"}}
         document = plan_of_the_world(service="reviews", route=route, **spec).document()
         document["metadata"]["namespace"] = place.namespace
@@ -212,6 +212,14 @@ def test_flagger_adopts_a_hand_edit_silently(place, lab, then):
     lab.run(3)
     assert lab.state.phase == ("paused" if then == "pause" else "stepping")
     assert place.weights() == ([95, 5] if then == "revert" else [5, 95])
+
+
+def test_a_hand_edit_of_one_route_of_two_is_found_and_reverted(place, lab):
+    lab = climbed(lab(routes=2, onDrift="revert"))
+    place.weigh(60, 40)
+    lab.run_until(lambda _: any(isinstance(fact, Drifted) for fact in lab.facts), 3)
+    lab.run(1)
+    assert [place.weights(route) for route in (0, 1)] == [[95, 5], [95, 5]]
 
 
 def test_flagger_starts_again_after_any_other_edit(place, lab):

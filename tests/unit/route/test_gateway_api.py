@@ -22,7 +22,12 @@ def refs(live, rule=0):
 def test_a_patch_holds_the_rules_and_the_mark_and_nothing_else():
     new = patch(http_route([A, B]), PLAN, Split(10, 10_000), "id/3")
     assert new == {
-        "metadata": {"annotations": {"mark.surefoot.dev/reviews": "id/3"}},
+        "metadata": {
+            "annotations": {
+                "mark.surefoot.dev/reviews": "id/3",
+                "split.surefoot.dev/reviews": "10/10000",
+            }
+        },
         "spec": {
             "rules": [
                 {"name": "r1", "backendRefs": [A | {"weight": 9990}, B | {"weight": 10}]},

@@ -9,6 +9,7 @@ from tests.routes import gateway, istio, merged, to, virtual_service
 
 PLAN = istio()
 HOSTS = istio(hosts={"stable": "reviews-v1", "canary": "reviews-v2"})
+NOTES = {"split.surefoot.dev/reviews": "20/100"}
 V1, V2 = to("reviews", 90, "v1"), to("reviews", 10, "v2")
 
 
@@ -23,7 +24,7 @@ def weights(live, kind="http", route=0):
 def test_a_patch_holds_the_weights_and_the_mark_and_nothing_else():
     live = virtual_service([V1, V2], gateways=["mesh"])
     assert patch(live, PLAN, Split(20), "id/3") == {
-        "metadata": {"annotations": {"mark.surefoot.dev/reviews": "id/3"}},
+        "metadata": {"annotations": NOTES | {"mark.surefoot.dev/reviews": "id/3"}},
         "spec": {
             "http": [
                 {"name": "r1", "route": [to("reviews", 80, "v1"), to("reviews", 20, "v2")]},
@@ -104,7 +105,10 @@ def test_the_canary_is_added_after_stable_with_its_port_and_goes_with_its_traffi
     }
     back = after(new, Split(0), mark="back")
     assert back["spec"]["http"][0]["route"] == [stable | {"weight": 100}]
-    assert back["metadata"]["annotations"] == {"mark.surefoot.dev/reviews": "back"}
+    assert back["metadata"]["annotations"] == {
+        "mark.surefoot.dev/reviews": "back",
+        "split.surefoot.dev/reviews": "0/100",
+    }
 
 
 def test_a_canary_that_the_user_wrote_stays_without_traffic():
@@ -115,7 +119,7 @@ def test_a_canary_that_the_user_wrote_stays_without_traffic():
 def test_a_promoted_canary_is_no_longer_ours_to_remove():
     promoted = after(after(virtual_service([to("reviews", None, "v1")]), Split(5)), Split(100))
     assert weights(promoted) == [0, 100]
-    assert [*promoted["metadata"]["annotations"]] == ["mark.surefoot.dev/reviews"]
+    assert not any(note.startswith("added") for note in promoted["metadata"]["annotations"])
 
 
 def test_a_third_destination_keeps_its_share_of_the_traffic():
@@ -205,6 +209,23 @@ def test_a_route_that_delegates_is_refused_with_the_cure():
 def test_what_is_no_split_is_refused_with_the_reason(live, reason):
     with pytest.raises(RouteError, match=reason):
         split_of(live, PLAN, 100)
+
+
+@pytest.mark.parametrize("by_hand", [0, 19, 95])
+@pytest.mark.parametrize("route", [0, 1])
+def test_one_route_moved_by_hand_is_what_is_seen(by_hand, route):
+    live = after(virtual_service([V1, V2], [V1, V2]), Split(20))
+    entries = live["spec"]["http"][route]["route"]
+    entries[0]["weight"], entries[1]["weight"] = 100 - by_hand, by_hand
+    assert split_of(live, PLAN, 100) == Split(by_hand)
+
+
+def test_a_note_that_is_none_of_ours_tells_nothing():
+    live = virtual_service([V1, V2], [V1])
+    for said in ("x", "1/0", "7/100"):
+        live["metadata"]["annotations"] = {"split.surefoot.dev/reviews": said}
+        with pytest.raises(RouteError, match="routes disagree"):
+            split_of(live, PLAN, 100)
 
 
 def test_disagreement_and_zero_weights_are_repaired_by_a_write():
