@@ -1,8 +1,9 @@
-"""The API server that live tests and contracts share."""
+"""The servers that live tests and contracts share."""
 
 import pytest
 
 from tests.live.kube import kube
+from tests.live.postgres import postgres
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +17,10 @@ def cluster(tmp_path_factory):
 def namespace(cluster):
     """A namespace that no other test sees."""
     return cluster.new_namespace()
+
+
+@pytest.fixture(scope="session")
+def server():
+    """A real PostgreSQL; it takes a second."""
+    with postgres() as running:
+        yield running

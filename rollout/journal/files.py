@@ -1,4 +1,4 @@
-"""Journal files: how they are made, opened without a controller, and what is wrong with them."""
+"""Journals opened without a controller; how their files are made, and what is wrong with them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rollout.errors import InputError, JournalError
 from rollout.journal.lines import RECORDING, LinesJournal
+from rollout.journal.place import Where, is_url
 
 if TYPE_CHECKING:
     import sqlite3
@@ -26,28 +27,29 @@ _WORDS = {
 }
 
 
-def open_for_reading(path: Path | str) -> SqlJournal | LinesJournal:
-    """The journal at a path, or a recording (`.jsonl`); makes and changes no file.
+def open_for_reading(where: Where) -> SqlJournal | LinesJournal:
+    """The journal at a path or URL, or a recording (`.jsonl`); makes and changes nothing.
 
     Raises InputError when it is not there, JournalError when it is no journal.
     """
-    if not Path(path).exists():
-        raise InputError(f"there is no journal at {path}")
-    if Path(path).suffix == RECORDING:
-        return LinesJournal(path)
+    if not is_url(where):
+        if not Path(where).exists():
+            raise InputError(f"there is no journal at {where}")
+        if Path(where).suffix == RECORDING:
+            return LinesJournal(where)
     from rollout.journal.store import SqlJournal
 
-    return SqlJournal(path, readonly=True)
+    return SqlJournal(where, readonly=True)
 
 
-def open_for_commands(path: Path | str) -> SqlJournal:
-    """The journal at a path, for appending what a person said; never makes one.
+def open_for_commands(where: Where) -> SqlJournal:
+    """The journal at a path or URL, for appending what a person said; never makes one.
 
     Raises InputError when it is not there or is a recording, JournalError when it is no journal.
     """
     from rollout.journal.store import open_journal
 
-    return open_journal(path, create=False)
+    return open_journal(where, create=False)
 
 
 def make(path: Path) -> None:

@@ -1,9 +1,14 @@
-"""Where the journal lies when the user does not say."""
+"""Where the journal lies: a file, or a database named by a URL."""
 
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
+
+Where = Path | str  # a path; or a text, which may be a URL
+
+_PASSWORDS = re.compile(r"(?<=://)([^:/@]*:)[^@]*(?=@)|([?&]password=)[^&]*")
 
 
 def default_path() -> Path:
@@ -11,3 +16,20 @@ def default_path() -> Path:
     state = Path(os.environ.get("XDG_STATE_HOME", ""))
     folder = state if state.is_absolute() else Path.home() / ".local" / "state"
     return folder / "surefoot" / "journal.db"
+
+
+def is_url(where: Where) -> bool:
+    """Whether it names a database and not a path."""
+    return isinstance(where, str) and "://" in where
+
+
+def from_words(words: str) -> Where:
+    """What a user gave: a URL stays a text, everything else is a path."""
+    return words if is_url(words) else Path(words)
+
+
+def shown(where: Where) -> str:
+    """A path or URL as it may be printed: every password in it is `***`."""
+    if not is_url(where):
+        return str(where)
+    return _PASSWORDS.sub(lambda found: f"{found[1] or found[2]}***", str(where))

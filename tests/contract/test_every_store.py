@@ -28,16 +28,18 @@ def observed() -> Fact:
     )
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", pytest.param("postgresql", marks=pytest.mark.live)])
 def make(request, tmp_path) -> Iterator[Callable[[], Journals]]:
     """Opens the same journal again at every call."""
     memory = MemoryJournal()
     opened: list[SqlJournal] = []
+    on_server = request.param == "postgresql"
+    where = request.getfixturevalue("server").new() if on_server else tmp_path / "journal.db"
 
     def open_it() -> Journals:
         if request.param == "memory":
             return memory
-        opened.append(SqlJournal(tmp_path / "journal.db", patience=0.05))
+        opened.append(SqlJournal(where, patience=0.05))
         return opened[-1]
 
     yield open_it

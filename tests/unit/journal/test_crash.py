@@ -29,10 +29,10 @@ def die(*_):
 seq = journal.append(facts, after=0)[-1].seq
 print(seq, flush=True)
 if point == "inserted":
-    event.listen(journal._engine, "after_cursor_execute",
+    event.listen(journal.database.engine, "after_cursor_execute",
                  lambda *a: die() if a[2].startswith("INSERT") else None)
 if point == "committing":
-    event.listen(journal._engine, "commit", die)
+    event.listen(journal.database.engine, "commit", die)
 while True:
     seq = journal.append(facts, after=seq)[-1].seq
     if point == "committed":

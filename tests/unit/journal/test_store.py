@@ -13,7 +13,8 @@ from sqlalchemy.schema import CreateTable
 from rollout.decide.facts import HumanSaid
 from rollout.errors import InputError, JournalError, JournalMovedError
 from rollout.journal.files import open_for_commands, open_for_reading
-from rollout.journal.store import ENTRIES, SqlJournal, open_journal
+from rollout.journal.store import SqlJournal, open_journal
+from rollout.journal.tables import ENTRIES
 
 
 def said(reason: str = "") -> HumanSaid:
@@ -49,16 +50,16 @@ def test_file_and_folders_are_made_for_their_owner_only(journal, path):
 
 
 def test_commits_wait_for_the_disk(journal):
-    with journal._engine.connect() as connection:
+    with journal.database.engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2  # FULL
 
 
 def test_a_url_names_the_same_file(tmp_path):
     with closing(SqlJournal(f"sqlite:///{tmp_path}/j.db")) as journal:
-        assert journal.path == tmp_path / "j.db"
-    with pytest.raises(InputError, match="a journal is an SQLite file"):
-        SqlJournal("postgresql://user:secret@host/db")
+        assert journal.database.name == str(tmp_path / "j.db")
+    with pytest.raises(InputError, match=r"or on PostgreSQL: mysql://user:\*\*\*@host"):
+        SqlJournal("mysql://user:secret@host/db")
 
 
 def test_the_tail_is_found_by_its_key(journal, path):
@@ -187,13 +188,13 @@ def test_a_place_where_no_journal_can_be_made_is_refused(tmp_path):
 
 def test_a_full_disk_is_said_and_nothing_is_written(journal):
     journal.append([said()], after=0)
-    with journal._engine.connect() as connection:
+    with journal.database.engine.connect() as connection:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
         connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(JournalError, match="the disk is full"):
         journal.append([said("x" * 100)] * 200, after=1)
     assert len(journal.read()) == 1
-    with journal._engine.connect() as connection:
+    with journal.database.engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA max_page_count = 1000000")
     assert journal.append([said()], after=1)[0].seq == 2
 

@@ -1,0 +1,47 @@
+"""`python -m rollout.journal.migrate JOURNAL`: bring its tables to this version's schema."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import alembic.command
+from alembic.config import Config
+
+from rollout.errors import BAD_INPUT, SurefootError
+from rollout.journal.place import Where, from_words, shown
+from rollout.journal.store import open_database
+from rollout.journal.tables import REVISIONS
+
+
+def migrate(where: Where, revision: str = "head") -> None:
+    """Apply what is missing in one transaction, with no controller deciding meanwhile.
+
+    Raises JournalBusyError, JournalError, and InputError where there is no journal.
+    """
+    database = open_database(where)
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+    try:
+        with database.lock(), database.words(), database.writing() as connection:
+            config.attributes["connection"] = connection
+            alembic.command.upgrade(config, revision)
+    finally:
+        database.close()
+
+
+def main(words: list[str]) -> int:
+    if len(words) != 1:
+        print("usage: python -m rollout.journal.migrate JOURNAL", file=sys.stderr)  # noqa: T201
+        return BAD_INPUT
+    try:
+        migrate(from_words(words[0]))
+    except SurefootError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - a command
+        return error.exit_code
+    print(f"{shown(words[0])} is of schema {REVISIONS[-1]}")  # noqa: T201 - a command
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,15 @@
+"""Run by Alembic: the revisions on the connection that `migrate` gives, in one transaction."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from rollout.journal.tables import TABLES, VERSION
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=TABLES,
+    version_table=VERSION.name,
+)
+with context.begin_transaction():
+    context.run_migrations()

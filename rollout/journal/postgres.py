@@ -1,0 +1,150 @@
+"""A journal on PostgreSQL: appends one after the other, bounded waits, faults in words."""
+
+from __future__ import annotations
+
+import os
+import socket
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sql
+from sqlalchemy import event, pool
+from sqlalchemy.exc import DBAPIError
+
+from rollout.errors import InputError, JournalError
+from rollout.journal.place import shown
+from rollout.journal.tenure import HOLDER, ONE_WRITER, Tenure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+# libpq's: a server that is gone is noticed within some ten seconds. A URL's own values win.
+_NETWORK = {
+    "connect_timeout": "5",
+    "keepalives_idle": "5",
+    "keepalives_interval": "2",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "10000",
+}
+# The server's, as far as its version knows them: it frees the locks of a controller that is gone
+# (keepalives) or frozen (idle), so that the next one need not wait for long.
+_SERVER = {
+    "statement_timeout": "60s",
+    "idle_in_transaction_session_timeout": "10s",
+    "idle_session_timeout": "60s",
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "2",
+    "tcp_keepalives_count": "3",
+}
+_SET = "SELECT set_config(name, %s, false) FROM pg_settings WHERE name = %s"
+_DURABLE = (
+    "SELECT set_config('synchronous_commit', 'on', false) "
+    "WHERE current_setting('synchronous_commit') = 'off'"
+)
+_WORDS = {
+    "25006": "is read-only",
+    "28000": "cannot be opened: the server refuses this user",
+    "28P01": "cannot be opened: wrong password",
+    "3D000": "cannot be opened: there is no such database",
+    "42501": "may not be used so: no permission",
+    "53100": "cannot be written: the server's disk is full",
+    "53300": "cannot be opened: the server has too many connections",
+    "55P03": "is locked by another writer",
+    "57014": "did not answer in time",
+    "57P01": "was cut off: the server ended the connection",
+    "57P03": "cannot be opened: the server is starting or stopping",
+}
+
+
+class PostgresServer:
+    """A Database on a server. `patience` is how long it waits for another writer, in seconds."""
+
+    may_be_empty = False
+
+    def __init__(self, url: sql.URL, *, readonly: bool, patience: float) -> None:
+        url = url.set(drivername="postgresql+psycopg")
+        self.name = shown(url.render_as_string(hide_password=False))
+        self._password = url.password or ""
+        self._settings = {**_SERVER, "lock_timeout": f"{round(patience * 1000)}ms"}
+        if readonly:
+            self._settings["default_transaction_read_only"] = "on"
+        self.engine = self._make_engine(url)
+        self._tenure: Tenure | None = None
+
+    def open_for_writing(self) -> None:
+        """Nothing: a server is asked for its rights at each statement."""
+
+    def reading(self) -> AbstractContextManager[sql.Connection]:
+        return self._tenure.transaction() if self._tenure else self.engine.begin()
+
+    @contextmanager
+    def writing(self) -> Iterator[sql.Connection]:
+        begun = self._tenure.transaction() if self._tenure else self.engine.begin()
+        with begun as connection:
+            connection.execute(ONE_WRITER)
+            yield connection
+
+    def check_fit(self, connection: sql.Connection, names: list[str]) -> None:
+        """Other programs' tables are no harm; an encoding that loses letters is."""
+        del names
+        encoding = connection.exec_driver_sql("SHOW server_encoding").scalar()
+        if encoding != "UTF8":
+            raise JournalError(f"cannot be made: the database's encoding is {encoding}, not UTF8")
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        with self.words():
+            tenure = Tenure(self.engine, self.name)
+        self._tenure = tenure
+        try:
+            yield
+        finally:
+            self._tenure = None
+            tenure.end()
+
+    def holder(self) -> str | None:
+        with self.words(), self.engine.begin() as connection:
+            holder: str | None = connection.execute(HOLDER).scalar()
+        return holder
+
+    @contextmanager
+    def words(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            raise self._explained(error) from None  # the cause may quote the password
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    def _make_engine(self, url: sql.URL) -> sql.Engine:
+        here = {"application_name": f"surefoot pid {os.getpid()} on {socket.gethostname()}"[:63]}
+        own = {key: value for key, value in (_NETWORK | here).items() if key not in url.query}
+        try:
+            # No pool: readers come rarely, and the controller keeps a session of its own.
+            engine = sql.create_engine(url, connect_args=own, poolclass=pool.NullPool)
+        except ImportError:
+            raise InputError(
+                "a journal on PostgreSQL needs psycopg: pip install 'surefoot[postgres]'"
+            ) from None
+        event.listen(engine, "connect", self._prepare)
+        return engine
+
+    def _prepare(self, connection: Any, _record: object) -> None:
+        with connection.cursor() as cursor:
+            for name, value in self._settings.items():
+                cursor.execute(_SET, (value, name))
+            cursor.execute(_DURABLE)
+        connection.commit()
+
+    def _explained(self, error: DBAPIError) -> JournalError:
+        code = getattr(error.orig, "sqlstate", None)
+        if code in _WORDS:
+            return JournalError(f"the journal {self.name} {_WORDS[code]}")
+        said = str(error.orig).strip().splitlines() or ["no reason given"]
+        first = said[0].removeprefix("connection failed: ")
+        if self._password:
+            first = first.replace(self._password, "***")
+        kind = "cannot be reached" if code is None else "failed"
+        return JournalError(f"the journal {self.name} {kind}: {first}")

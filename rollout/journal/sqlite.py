@@ -1,0 +1,103 @@
+"""A journal's SQLite file: one writer's transaction at a time, on disk when it returns."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import sqlalchemy as sql
+from sqlalchemy import event, pool
+from sqlalchemy.exc import DBAPIError
+
+from rollout.errors import InputError, JournalError
+from rollout.journal import lock
+from rollout.journal.files import explained, make
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+
+class SqliteFile:
+    """A Database in a file. `patience` is how long it waits for another writer, in seconds."""
+
+    may_be_empty = True  # a file that is there but holds nothing yet is about to become a journal
+
+    def __init__(self, path: Path, *, may_make: bool, patience: float) -> None:
+        self.path, self._patience = path.resolve(), patience  # the write-ahead file lies there
+        if not self.path.exists():
+            if not may_make:
+                raise InputError(f"there is no journal at {self.path}")
+            make(self.path)
+        if self.path.is_dir():
+            raise JournalError(f"the journal {self.path} is not a journal (a folder)")
+        self.engine = self._reader()
+
+    @property
+    def name(self) -> str:
+        return str(self.path)
+
+    def open_for_writing(self) -> None:
+        """Only once the file is known to be ours, as a writer leaves its mark on it."""
+        self.engine = self._writer()
+
+    def reading(self) -> AbstractContextManager[sql.Connection]:
+        return self.engine.connect()
+
+    def writing(self) -> AbstractContextManager[sql.Connection]:
+        return self.engine.execution_options(begin="BEGIN IMMEDIATE").begin()
+
+    def check_fit(self, connection: sql.Connection, names: list[str]) -> None:
+        """Raises JournalError when the file holds somebody else's tables."""
+        del connection
+        if names:
+            raise JournalError("is not a journal (another program's database)")
+
+    def lock(self) -> AbstractContextManager[None]:
+        return lock.hold(self.path)
+
+    def holder(self) -> str | None:
+        pid = lock.holder(self.path)
+        return None if pid is None else f"pid {pid or 'unknown'}"
+
+    @contextmanager
+    def words(self) -> Iterator[None]:
+        try:
+            yield
+        except (DBAPIError, sqlite3.Error) as error:
+            cause = error.orig if isinstance(error, DBAPIError) else error
+            if not isinstance(cause, sqlite3.Error):
+                raise
+            raise explained(self.path, cause) from error
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    def _writer(self) -> sql.Engine:
+        url = sql.URL.create("sqlite", database=str(self.path))
+        engine = sql.create_engine(url, connect_args={"timeout": self._patience})
+        event.listen(engine, "connect", _durable)
+        event.listen(engine, "begin", _begin)
+        return engine
+
+    def _reader(self) -> sql.Engine:
+        return sql.create_engine("sqlite://", creator=self._connect_reader, poolclass=pool.NullPool)
+
+    def _connect_reader(self) -> sqlite3.Connection:
+        # No write-ahead file: nobody writes. Told so, SQLite makes no file of its own to read.
+        quiet = "" if Path(f"{self.path}-wal").exists() else "&immutable=1"
+        uri = f"file:{quote(str(self.path))}?mode=ro{quiet}"
+        return sqlite3.connect(uri, uri=True, timeout=self._patience)
+
+
+def _durable(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # sqlite3 would begin by itself, too late and not exclusively
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")  # NORMAL may lose the newest rows in a power cut
+
+
+def _begin(connection: sql.Connection) -> None:
+    connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))

@@ -1,0 +1,109 @@
+"""The time in which one controller decides on a PostgreSQL journal: a session that holds a lock.
+
+Deciding reads and appends go through that session alone, and each of their transactions first asks
+whether it still holds the lock. So a controller that lost it, however that came, writes nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sql
+from sqlalchemy.exc import DBAPIError
+
+from rollout.errors import JournalBusyError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Two numbers: ours, and the table's, so that journals in one database do not meet.
+_WRITING, _DECIDING = 0x53464A31, 0x53464A32  # "SFJ1", "SFJ2"
+_TABLE = "coalesce(to_regclass('entries')::oid, 0::oid)"
+# Freed after the transaction's outcome is visible to all. Unlike a lock on the table it hinders no
+# vacuum and needs no right but to insert; unlike a locked row it leaves no dead rows behind.
+ONE_WRITER = sql.text(f"SELECT pg_advisory_xact_lock({_WRITING}, {_TABLE}::int)")
+_TRY = sql.text(f"SELECT pg_try_advisory_lock({_DECIDING}, {_TABLE}::int)")
+_locks = sql.table("pg_locks", *map(sql.column, ("pid", "classid", "objid")))
+_sessions = sql.table("pg_stat_activity", sql.column("pid"), sql.column("application_name"))
+_HOLDER_PID = sql.select(_locks.c.pid).where(
+    sql.text("locktype = 'advisory' AND granted AND objsubid = 2"),
+    sql.text("database = (SELECT oid FROM pg_database WHERE datname = current_database())"),
+    _locks.c.classid == _DECIDING,
+    _locks.c.objid == sql.text(_TABLE),
+)
+_HELD = sql.select(_HOLDER_PID.where(_locks.c.pid == sql.func.pg_backend_pid()).exists())
+_NAMES = sql.func.max(_sessions.c.application_name)  # null without the right to see it
+HOLDER = (
+    sql.select(sql.func.coalesce(_NAMES, "it does not say"))
+    .where(_sessions.c.pid.in_(_HOLDER_PID))
+    .having(sql.func.count() > 0)
+)
+
+
+class Tenure:
+    """Raises JournalBusyError at once when another controller holds the lock."""
+
+    def __init__(self, engine: sql.Engine, name: str) -> None:
+        self._engine, self._name = engine, name
+        self._mutex = threading.Lock()
+        self._session: sql.Connection | None = self._take("holds")
+
+    @contextmanager
+    def transaction(self) -> Iterator[sql.Connection]:
+        """A transaction of the session that holds the lock.
+
+        A session that has died is replaced, if nobody took the journal over meanwhile; what others
+        appended then shows in the number that an append must follow. Raises JournalBusyError.
+        """
+        with self._mutex:
+            if not self._alive():
+                self.end()
+                self._session = self._take("took over")
+            session = self._session
+            assert session is not None  # noqa: S101 - for mypy: taken, or raised
+            try:
+                with session.begin():
+                    self._check(session)
+                    yield session
+            except DBAPIError as error:
+                if error.connection_invalidated:
+                    self.end()
+                raise
+
+    def _check(self, session: sql.Connection) -> None:
+        if not session.execute(_HELD).scalar():
+            raise JournalBusyError(
+                f"the controller's lock on {self._name} was lost: is there a pooler in between? "
+                "A controller needs a connection of its own"
+            )
+
+    def end(self) -> None:
+        """Give the lock back."""
+        session, self._session = self._session, None
+        if session is not None:
+            session.close()
+
+    def _alive(self) -> bool:
+        """Whether the session answers and no transaction of it would start on a dead line."""
+        if self._session is None:
+            return False
+        try:
+            with self._session.begin():
+                return bool(self._session.execute(_HELD).scalar())
+        except DBAPIError:
+            return False
+
+    def _take(self, what: str) -> sql.Connection:
+        session = self._engine.connect()
+        try:
+            with session.begin():
+                if session.execute(_TRY).scalar():
+                    return session
+                other = session.execute(HOLDER).scalar() or "unknown"
+        except BaseException:
+            session.close()
+            raise
+        session.close()
+        raise JournalBusyError(f"another controller ({other}) {what} this journal: {self._name}")

@@ -1,0 +1,96 @@
+"""A real PostgreSQL server for tests, with a database for each of them."""
+
+import itertools
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import psycopg
+
+from rollout.demo.process import Process, free_ports
+
+_INSTALL = "run `apt-get install -y postgresql`"
+
+
+class Server:
+    """PostgreSQL on a free port of this machine; `postgres` may enter without a password."""
+
+    def __init__(self, port: int) -> None:
+        self.port, self._numbers = port, itertools.count(1)
+
+    def url(self, database: str = "postgres", user: str = "postgres") -> str:
+        return f"postgresql+psycopg://{user}@127.0.0.1:{self.port}/{database}"
+
+    def new(self) -> str:
+        """The URL of an empty database that no other test sees."""
+        name = f"journal_{next(self._numbers)}"
+        self.ask("postgres", f"CREATE DATABASE {name}")
+        return self.url(name)
+
+    def ask(self, database: str, *statements: str) -> list[tuple[object, ...]]:
+        """What somebody with psql does; a URL of ours names a database too."""
+        name = database.rpartition("/")[2]
+        address = f"host=127.0.0.1 port={self.port} user=postgres dbname={name}"
+        found: list[tuple[object, ...]] = []
+        with closing(psycopg.connect(address, autocommit=True)) as raw:
+            for statement in statements:
+                done = raw.execute(statement.encode())
+                found += done.fetchall() if done.description else []
+        return found
+
+
+@contextmanager
+def postgres():
+    """A server with its data in a folder of its own; both are gone at the end."""
+    with tempfile.TemporaryDirectory(prefix="surefoot-postgres-") as folder:
+        data, (port,) = Path(folder), free_ports(1)
+        if os.geteuid() == 0:  # the server refuses to be root's
+            shutil.chown(data, "postgres", "postgres")
+        words = ["-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-locale", "--no-sync"]
+        make = _lowered([_binary("initdb"), "-D", data / "data", *words])
+        done = subprocess.run(make, capture_output=True, text=True, check=False, cwd="/")
+        assert done.returncode == 0, done.stderr
+        settings = {
+            "port": port,
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": "",
+            "fsync": "off",  # no power cut is tested here
+            "shared_buffers": "16MB",
+        }
+        options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        command = _lowered([_binary("postgres"), "-D", data / "data", *options])
+        with Process("postgres", command, data / "server.log") as server:
+            server.wait_until(lambda: _ready(port))
+            try:
+                yield Server(port)
+            finally:
+                os.kill(server.pid, signal.SIGINT)  # at once, whoever is still connected
+
+
+def _binary(name: str) -> Path:
+    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
+    other = shutil.which(name)
+    assert found or other, f"{name} of PostgreSQL is missing: {_INSTALL}"
+    return found[-1] if found else Path(str(other))
+
+
+def _lowered(command: Sequence[object]) -> list[str]:
+    """The command for a user without rights; it still dies with us."""
+    words = list(map(str, command))
+    if os.geteuid() != 0:
+        return words
+    lower = ["--reuid=postgres", "--regid=postgres", "--clear-groups", "--pdeathsig=KILL"]
+    return ["setpriv", *lower, *words]
+
+
+def _ready(port: int) -> bool:
+    try:
+        psycopg.connect(host="127.0.0.1", port=port, user="postgres").close()
+    except psycopg.OperationalError:
+        return False
+    return True

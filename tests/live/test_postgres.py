@@ -1,0 +1,276 @@
+"""The journal on a real PostgreSQL: who may decide, what is refused, what is said."""
+
+import re
+import threading
+from contextlib import closing
+from functools import partial
+
+import pytest
+
+from rollout.decide.facts import HumanSaid
+from rollout.errors import InputError, JournalBusyError, JournalError, JournalMovedError
+from rollout.journal.files import open_for_commands, open_for_reading
+from rollout.journal.store import SqlJournal, open_journal
+
+pytestmark = pytest.mark.live
+CUT_OFF = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+    "WHERE datname = '{}' AND pid <> pg_backend_pid()"
+)
+
+
+def said(reason: str = "") -> HumanSaid:
+    return HumanSaid(rollout="r-1", at=1.5, command="pause", actor="ops@host", reason=reason)
+
+
+@pytest.fixture
+def url(server):
+    return server.new()
+
+
+@pytest.fixture
+def opened():
+    """Opens journals that are closed at the end."""
+    journals: list[SqlJournal] = []
+
+    def open_it(url, **options) -> SqlJournal:
+        journals.append(SqlJournal(url, patience=0.2, **options))
+        return journals[-1]
+
+    yield open_it
+    for journal in journals:
+        journal.close()
+
+
+def cut_off(server, url) -> None:
+    """End every session of a database, as a restart of the server does."""
+    server.ask(url, CUT_OFF.format(url.rpartition("/")[2]))
+
+
+# Who may decide
+
+
+def test_a_second_controller_is_refused_and_told_who_holds_it(opened, url):
+    first, second = opened(url), opened(url)
+    assert second.holder() is None
+    with first.lock():
+        words = r"another controller \(surefoot pid \d+ on .+\) holds this journal"
+        with pytest.raises(JournalBusyError, match=words), second.lock():
+            pytest.fail("two controllers")
+        assert re.fullmatch(r"surefoot pid \d+ on .+", second.holder() or "")
+    assert second.holder() is None
+    with second.lock():
+        second.append([said()], after=0)
+
+
+def test_people_need_no_lock(opened, url):
+    deciding, commanding = opened(url), opened(url)
+    with deciding.lock():
+        commanding.append([said()], after=0)
+        deciding.append([said("decided")], after=1)
+        assert [entry.seq for entry in commanding.read()] == [1, 2]
+
+
+def test_a_controller_that_was_cut_off_goes_on_when_nobody_took_over(opened, server, url):
+    journal = opened(url)
+    with journal.lock():
+        journal.append([said()], after=0)
+        cut_off(server, url)
+        assert journal.append([said()], after=1)[0].seq == 2
+        assert journal.holder() is not None
+
+
+def test_a_stale_controller_neither_reads_nor_appends(opened, server, url):
+    stale, successor = opened(url), opened(url)
+    with stale.lock():
+        stale.append([said()], after=0)
+        cut_off(server, url)
+        with successor.lock():
+            for attempt in (partial(stale.append, [said("stale")], after=1), stale.read):
+                with pytest.raises(JournalBusyError, match="took over this journal"):
+                    attempt()
+            successor.append([said("successor")], after=1)
+        # The successor has gone: the first may go on, from where the journal now is.
+        with pytest.raises(JournalMovedError):
+            stale.append([said("stale")], after=1)
+        assert [entry.fact for entry in stale.read(after=1)] == [said("successor")]
+        assert stale.append([said("fresh")], after=2)[0].seq == 3
+
+
+def test_a_lock_that_was_given_away_is_not_believed(opened, url):
+    """What a pooler does that hands one session to several clients."""
+    journal = opened(url)
+    with journal.lock():
+        session = journal.database._tenure._session
+        session.exec_driver_sql("SELECT pg_advisory_unlock_all()")
+        session.commit()
+        with opened(url).lock(), pytest.raises(JournalBusyError, match="took over"):
+            journal.append([said()], after=0)
+
+
+def test_journals_of_one_database_have_locks_of_their_own(opened, server, url):
+    server.ask(url, "CREATE SCHEMA one", "CREATE SCHEMA two")
+    one, two = (opened(f"{url}?options=-csearch_path%3D{name}") for name in ("one", "two"))
+    with one.lock(), two.lock():
+        one.append([said()], after=0)
+        assert list(two.read()) == []
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE entries SET at = 2",
+        "DELETE FROM entries WHERE seq = 2",
+        "TRUNCATE entries",
+    ],
+)
+def test_the_table_refuses_changes(opened, server, url, change):
+    import psycopg
+
+    opened(url).append([said(), said()], after=0)
+    with pytest.raises(psycopg.errors.RaiseException, match="append-only"):
+        server.ask(url, change)
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ("UPDATE entries SET text = replace(text, 'ops', 'eve') WHERE seq = 2", "entry 2 was alt"),
+        ("UPDATE entries SET kind = 'decided' WHERE seq = 2", "entry 2 was altered: its columns"),
+        ("DELETE FROM entries WHERE seq = 2", "entry 2 is missing"),
+        ("DELETE FROM entries WHERE seq = 1", "entry 1 is missing"),
+    ],
+)
+def test_tampering_is_found(opened, server, url, change, problem):
+    journal = opened(url)
+    journal.append([said(), said(), said()], after=0)
+    server.ask(url, "ALTER TABLE entries DISABLE TRIGGER ALL", change)
+    with pytest.raises(JournalError, match=problem):
+        journal.read()
+
+
+def test_the_least_rights_are_enough_and_fewer_are_named(opened, server, url):
+    opened(url).append([said()], after=0)
+    role = url.rpartition("/")[2]
+    own = url.replace("postgres@", f"{role}@")
+    server.ask(url, f"CREATE ROLE {role} LOGIN")
+    with pytest.raises(JournalError, match="no permission"):
+        opened(own)
+    server.ask(url, f"GRANT SELECT ON entries, journal_version TO {role}")
+    limited = opened(own)
+    with pytest.raises(JournalError, match="no permission"):
+        limited.append([said()], after=1)
+    server.ask(url, f"GRANT INSERT ON entries TO {role}")
+    with limited.lock():
+        assert limited.append([said()], after=1)[0].seq == 2
+
+
+def test_nothing_is_made_by_those_who_only_read_or_command(server, url):
+    for opener in (open_for_reading, open_for_commands):
+        with pytest.raises(InputError, match="there is no journal at postgresql"):
+            opener(url)
+    assert server.ask(url, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'") == []
+
+
+def test_a_reader_does_not_write(opened, url):
+    opened(url)
+    with closing(open_for_reading(url)) as reader, pytest.raises(JournalError, match="read-only"):
+        reader.append([said()], after=0)
+
+
+def test_another_programs_entries_are_refused(server, url):
+    server.ask(url, "CREATE TABLE entries (guest text)")
+    with pytest.raises(JournalError, match="another program's table"):
+        open_journal(url)
+
+
+def test_other_programs_tables_are_no_harm(opened, server, url):
+    server.ask(url, "CREATE TABLE guests (name text)")
+    assert len(opened(url).append([said()], after=0)) == 1
+
+
+def test_an_encoding_that_loses_letters_is_refused(server):
+    server.ask("postgres", "CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
+    with pytest.raises(JournalError, match="encoding is LATIN1, not UTF8"):
+        open_journal(server.url("latin"))
+
+
+# What is said
+
+
+def test_an_absent_server_is_said_and_the_password_is_not():
+    with pytest.raises(JournalError) as caught:
+        open_journal("postgresql+psycopg://eve:very-secret@127.0.0.1:1/journal")
+    assert "cannot be reached: connection to server" in str(caught.value)
+    assert "very-secret" not in str(caught.value)
+    assert "eve:***@127.0.0.1:1/journal" in str(caught.value)
+
+
+def test_a_wrong_user_and_a_wrong_database_are_said(server):
+    with pytest.raises(JournalError, match='cannot be reached: .*role "nobody" does not exist'):
+        open_journal(server.url(user="nobody"))
+    with pytest.raises(JournalError, match='database "nowhere" does not exist'):
+        open_journal(server.url("nowhere"))
+
+
+def test_another_writers_transaction_is_waited_for_then_said(opened, url):
+    journal, other = opened(url), opened(url)
+    with other.database.writing():
+        with pytest.raises(JournalError, match="is locked by another writer"):
+            journal.append([said()], after=0)
+        assert list(journal.read()) == []  # readers are not in its way
+    assert len(journal.append([said()], after=0)) == 1
+
+
+def test_a_commit_waits_for_the_disk_even_where_the_server_does_not_ask_for_it(server, url):
+    server.ask(url, f"ALTER DATABASE {url.rpartition('/')[2]} SET synchronous_commit = off")
+    with closing(SqlJournal(url)) as journal, journal.database.reading() as connection:
+        assert connection.exec_driver_sql("SHOW synchronous_commit").scalar() == "on"
+        assert connection.exec_driver_sql("SHOW statement_timeout").scalar() == "1min"
+
+
+# Many at once
+
+
+def test_many_threads_append_and_none_is_lost(url):
+    with closing(SqlJournal(url, patience=30)) as shared, shared.lock():
+
+        def work(number: int) -> None:
+            with closing(SqlJournal(url, patience=30)) as own:
+                journal = own if number else shared
+                done = 0
+                while done < 5:
+                    try:
+                        journal.append([said(f"{number}.{done}")], after=len(journal.read()))
+                    except JournalMovedError:
+                        continue
+                    done += 1
+
+        together([partial(work, number) for number in range(4)])
+        facts = [entry.fact for entry in shared.read()]
+    wanted = [said(f"{number}.{done}") for number in range(4) for done in range(5)]
+    assert sorted(facts, key=str) == sorted(wanted, key=str)
+
+
+def test_several_controllers_may_open_a_new_journal_at_once(url):
+    problems: list[Exception] = []
+
+    def work() -> None:
+        try:
+            open_journal(url).close()
+        except JournalError as error:
+            problems.append(error)
+
+    together([work] * 6)
+    assert problems == []
+
+
+def together(works) -> None:
+    threads = [threading.Thread(target=work) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
