@@ -1,0 +1,52 @@
+"""Each plan goes to its own mesh's router, which is made when it is needed."""
+
+import pytest
+
+from rollout import wire
+from rollout.decide.split import Split
+from rollout.errors import RouteError
+from rollout.route.by_mesh import ByMesh
+from rollout.simulate import MemoryRouter
+from tests.routes import gateway, istio
+
+
+def test_each_plan_goes_to_its_own_router_made_once():
+    made = []
+
+    def maker(mesh):
+        def make():
+            made.append(mesh)
+            return MemoryRouter(stuck=mesh == "gateway")
+
+        return make
+
+    router = ByMesh({mesh: maker(mesh) for mesh in ("istio", "gateway")})
+    assert made == []
+    for number in range(2):
+        router.write(istio(), Split(number), "m")
+    assert made == ["istio"]
+    assert router.read(istio(), 100).split == Split(1)
+    assert (router.diagnose(istio()), router.diagnose(gateway())) == ("", "it refuses the update")
+    assert made == ["istio", "gateway"]
+
+
+@pytest.mark.parametrize("plan", [istio(), gateway()])
+def test_without_a_cluster_a_plan_for_one_is_told_so_and_tried_again(plan, tmp_path, monkeypatch):
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "absent"))
+    router = wire.router()
+    for _ in range(2):
+        with pytest.raises(RouteError, match="no cluster: "):
+            router.read(plan, 100)
+
+
+def test_an_api_server_that_is_away_is_said_with_the_object(tmp_path, monkeypatch):
+    config = tmp_path / "config"
+    config.write_text(
+        "apiVersion: v1\nkind: Config\ncurrent-context: c\n"
+        "clusters: [{name: k, cluster: {server: 'http://127.0.0.1:9'}}]\n"
+        "users: [{name: u, user: {}}]\ncontexts: [{name: c, context: {cluster: k, user: u}}]\n"
+    )
+    monkeypatch.setenv("KUBECONFIG", str(config))
+    said = "cannot get VirtualService ns/reviews: the API server does not answer: .*refused"
+    with pytest.raises(RouteError, match=said):
+        wire.router().write(istio(), Split(5), "m")
