@@ -7,17 +7,19 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from rollout import __version__
 from rollout.errors import InputError, JournalMovedError, RouteError, SurefootError
+from rollout.journal.place import Where
 from rollout.tick import Controller, Ports
 
 if TYPE_CHECKING:
     from rollout.decide.facts import Fact
+    from rollout.doctor.examine import Cluster, Tools
     from rollout.metrics.meter import Meter
+    from rollout.plan.model import Plan
     from rollout.ports import Entry, Historian, Observer, Router
     from rollout.schedule import Pacer
 
@@ -36,7 +38,7 @@ class SystemClock:
 
 
 @contextmanager
-def controller(journal: Path, context: str | None = None) -> Iterator[Controller]:
+def controller(journal: Where, context: str | None = None) -> Iterator[Controller]:
     """A controller that alone decides on this journal; `context` is the kubeconfig's.
 
     Raises JournalBusyError, JournalError.
@@ -102,7 +104,26 @@ def historian() -> Historian:
     return PrometheusObserver(timeout=30.0)
 
 
-def record(journal: Path, fact: Fact) -> Entry:
+def examination(context: str | None = None) -> Tools:
+    """What `surefoot doctor` looks through; a cluster is connected to when it is asked."""
+    from rollout.doctor.examine import Tools
+    from rollout.observe.prometheus import PrometheusObserver
+
+    def unknown(plan: Plan) -> str:
+        from rollout.route.proxy import unknown
+
+        return unknown(plan)
+
+    def cluster() -> Cluster:
+        from rollout.cluster.client import connect
+
+        return connect(context)
+
+    query = PrometheusObserver().vector
+    return Tools(query, SystemClock().now, router(context), unknown, cluster)
+
+
+def record(journal: Where, fact: Fact) -> Entry:
     """Append a fact beside whoever else writes; makes the journal where there is none.
 
     Raises JournalMovedError when the journal never stood still, JournalError.
@@ -144,7 +165,7 @@ def pacer(
 
 @contextmanager
 def operator(
-    journal: Path,
+    journal: Where,
     namespace: str | None,
     context: str | None,
     on_entry: Callable[[Entry], None],

@@ -15,6 +15,7 @@ COMMANDS = {
     "calibrate": Entry(
         "rollout.cli.calibrate:calibrate", "Measure false rollbacks on stable's own past."
     ),
+    "doctor": Entry("rollout.cli.doctor:doctor", "Check what plans need, and say each cure."),
     "run": Entry("rollout.cli.run:run", "Carry out plans until each is decided."),
     "operate": Entry("rollout.cli.operate:operate", "Carry out the plans of a cluster, for ever."),
     "status": Entry("rollout.cli.look:status", "Show every rollout: weight, evidence, what next."),

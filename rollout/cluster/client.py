@@ -27,6 +27,7 @@ class Cluster:
         # Any: the generated signatures are longer than what they say of a custom resource.
         self._objects: Any = client.CustomObjectsApi(api)
         self._core: Any = client.CoreV1Api(api)
+        self._access: Any = client.AuthorizationV1Api(api)
 
     def get(self, kind: Kind, namespace: str, name: str) -> Json:
         """The object as the API server holds it."""
@@ -60,6 +61,21 @@ class Cluster:
         except ClusterError as error:
             if error.status != 409:
                 raise
+
+    def may(self, verb: str, group: str, resource: str, namespace: str, name: str) -> bool:
+        """Whether we may do this; `resource` is `plural` or `plural/subresource`, names may be
+        empty: all.
+        """
+        plural, _, subresource = resource.partition("/")
+        asked = {"verb": verb, "group": group, "resource": plural, "subresource": subresource}
+        review = {"spec": {"resourceAttributes": {**asked, "namespace": namespace, "name": name}}}
+        answer: Any = self._ask(self._access.create_self_subject_access_review, review)
+        return bool(answer.status.allowed)
+
+    def first(self, kind: Kind, namespace: str) -> Json:
+        """A list of one object at most: whether the kind is there, and may be listed."""
+        path = kind.group, kind.version, namespace, kind.plural
+        return self._ask(self._objects.list_namespaced_custom_object, *path, limit=1)
 
     def _ask(self, call: Callable[..., Any], *arguments: Any, **options: Any) -> Json:
         try:

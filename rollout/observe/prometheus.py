@@ -73,6 +73,15 @@ class PrometheusObserver:
                     break
         return past
 
+    def vector(self, url: str, text: str) -> list[tuple[dict[str, str], float]]:
+        """What an instant query gives now: labels and value of each series. Raises ObserveError."""
+        params = {"timeout": f"{self._timeout:g}s"}
+        address = url.rstrip("/")
+        found: Any = self._asked(
+            address, lambda where: self._client(where).custom_query(text, params=params)
+        )
+        return [(dict(each["metric"]), float(each["value"][1])) for each in found]
+
     def close(self) -> None:
         """Close every connection; the next look opens them again."""
         for client in self._clients.values():

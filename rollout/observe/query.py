@@ -83,14 +83,15 @@ def _parts(ask: Ask) -> Iterator[tuple[Source, Part]]:
             since=ask.since.get(guardrail.name),
             scrape=spec.prometheus.scrape,
         )
-        yield _source(spec.prometheus.url, guardrail), part
+        yield source_of(spec.prometheus.url, guardrail), part
 
 
 def _order(source: Source, part: Part, now: float) -> tuple[bool, Source, int]:
     return part.template.kind != "rate", source, -_window(part, now)
 
 
-def _source(url: str, guardrail: Guardrail) -> Source:
+def source_of(url: str, guardrail: Guardrail) -> Source:
+    """Where a guardrail's series are."""
     template, labels = guardrail.source, guardrail.labels
     return Source(
         url=url.rstrip("/"),
@@ -132,15 +133,16 @@ def selector(source: Source, parts: Sequence[Part]) -> str:
     matchers = [
         f"{source.service}=~{_any({part.service for part in parts})}",
         f"{source.version}=~{_any(versions)}",
-        *(f"{label}={_quoted(value)}" for label, value in source.where),
+        *(f"{label}={quoted(value)}" for label, value in source.where),
     ]
     return f"{source.series}{{{','.join(matchers)}}}"
 
 
 def _any(values: Iterable[str]) -> str:
-    return _quoted("|".join(re.sub(r"[\\.+*?()|\[\]{}^$]", r"\\\g<0>", v) for v in sorted(values)))
+    return quoted("|".join(re.sub(r"[\\.+*?()|\[\]{}^$]", r"\\\g<0>", v) for v in sorted(values)))
 
 
-def _quoted(value: str) -> str:
+def quoted(value: str) -> str:
+    """A text as PromQL writes it."""
     escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{escaped}"'

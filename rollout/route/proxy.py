@@ -70,6 +70,12 @@ class EnvoyRouter:
             return str(error)
 
 
+def unknown(plan: Plan) -> str:
+    """Clusters of a plan that its Envoy does not have, in words. Raises RouteError."""
+    arms = arms_of(plan)
+    return _unknown(_route(plan), {arms.stable, arms.canary})
+
+
 def arms_of(plan: Plan) -> Arms:
     """The clusters that a plan names, or `<service>-<version>`."""
     spec, route = plan.spec, _route(plan)

@@ -1,0 +1,65 @@
+"""`surefoot doctor`: whether everything that plans need is there, before anything is started."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from rollout.errors import DONE, FAILED
+
+if TYPE_CHECKING:
+    from rollout.doctor.finding import Level
+
+_COLOURS: dict[Level, str] = {"ok": "green", "warn": "yellow", "fail": "red"}
+
+
+@click.command(
+    short_help="Check what plans need, and say each cure.",
+    epilog="""\b
+Examples:
+  surefoot doctor plan.yaml
+  surefoot doctor --namespace clinical-ai plans/*.yaml
+  kubectl exec deploy/surefoot -- surefoot doctor -n clinical-ai --journal /data/journal.db
+
+\b
+Exit codes: 0 nothing failed, 1 something did, 2 bad input. Nothing is changed anywhere.""",
+)
+@click.argument("plans", nargs=-1, type=click.Path(path_type=Path))
+@click.option("-n", "--namespace", help="Also what `surefoot operate` needs in this namespace.")
+@click.option("--journal", type=click.Path(path_type=Path), help="Journal file.")
+@click.option("--context", help="Of the kubeconfig; in a pod its own cluster is used.")
+@click.option("--json", "as_json", is_flag=True, help="[{check, subject, level, said, fix}]")
+def doctor(
+    plans: tuple[Path, ...],
+    namespace: str | None,
+    journal: Path | None,
+    context: str | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Check Prometheus, the series of PLANS, their mesh, the cluster, rights and the journal.
+
+    One line for each check: ok, warn or fail, what was found, and after `->` the cure.
+    """
+    from rollout import wire
+    from rollout.doctor.examine import examine
+    from rollout.journal.place import default_path
+    from rollout.plan.load import load_file
+
+    read = [plan for path in plans for plan in load_file(path)]
+    findings = []
+    for found in examine(read, namespace, journal or default_path(), wire.examination(context)):
+        findings.append(found)
+        if not as_json:
+            click.secho(str(found), fg=_COLOURS[found.level])
+    levels = Counter(found.level for found in findings)
+    if as_json:
+        click.echo(json.dumps([asdict(found) for found in findings], indent=2))
+    else:
+        click.echo(", ".join(f"{levels[level]} {level}" for level in _COLOURS))
+    raise SystemExit(FAILED if levels["fail"] else DONE)

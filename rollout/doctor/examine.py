@@ -1,0 +1,115 @@
+"""All checks, in the order in which their cures are best taken."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from rollout.cluster.kinds import ROLLOUT_PLAN, Kind
+from rollout.decide.ramp import total_of
+from rollout.doctor import rights, series
+from rollout.doctor.finding import Finding
+from rollout.doctor.journal import of_journal
+from rollout.errors import ClusterError, InputError, RouteError
+from rollout.plan.model import Plan
+from rollout.ports import Router
+
+_DEFINED = "kubectl apply -f manifests/crd.yaml"
+
+
+class Cluster(Protocol):
+    """The part of a cluster that is asked. Both raise ClusterError."""
+
+    def may(self, verb: str, group: str, resource: str, namespace: str, name: str) -> bool: ...
+    def first(self, kind: Kind, namespace: str) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What an examination looks through."""
+
+    query: series.Query
+    now: Callable[[], float]
+    router: Router
+    unknown: Callable[[Plan], str]  # clusters of a plan that its Envoy does not have
+    cluster: Callable[[], Cluster]  # raises InputError where there is none
+
+
+def examine(
+    plans: Sequence[Plan], namespace: str | None, journal: Path, tools: Tools
+) -> Iterator[Finding]:
+    """Everything that the plans need, and with a namespace what `surefoot operate` needs there."""
+    yield of_journal(journal)
+    for url in dict.fromkeys(plan.spec.prometheus.url for plan in plans):
+        found = series.answers(url, tools.query, tools.now)
+        yield found
+        if found.level != "fail":
+            for plan in plans:
+                if plan.spec.prometheus.url == url:
+                    yield from series.of_plan(plan, tools.query)
+    for plan in plans:
+        yield from _mesh(plan, tools)
+    if namespace or any(plan.spec.route.envoy is None for plan in plans):
+        yield from _cluster(plans, namespace, tools)
+
+
+def _mesh(plan: Plan, tools: Tools) -> Iterator[Finding]:
+    """Whether the mesh shows the plan's weights, and would take others."""
+    try:
+        seen = tools.router.read(plan, total_of(plan))
+        unknown = tools.unknown(plan) if plan.spec.route.envoy else ""
+    except RouteError as error:
+        fix = "make the route as the plan names it, or name it in spec.route"
+        yield Finding("mesh", plan.name, "fail", str(error), fix)
+        return
+    if unknown:
+        fix = "define it in Envoy, or name both in spec.route.envoy.clusters"
+        yield Finding("mesh", plan.name, "fail", f"Envoy has no cluster {unknown}", fix)
+    elif plan.spec.route.envoy and not _replaceable(Path(plan.spec.route.envoy.file)):
+        folder = Path(plan.spec.route.envoy.file).parent
+        said = f"{plan.spec.route.envoy.file} cannot be replaced"
+        yield Finding("mesh", plan.name, "fail", said, f"give write access to {folder}")
+    else:
+        yield Finding("mesh", plan.name, "ok", f"{seen.split.share * 100:.4g}% canary now")
+
+
+def _replaceable(file: Path) -> bool:
+    """A file is moved into its place: the folder's rights count."""
+    return os.access(file.parent, os.W_OK | os.X_OK)
+
+
+def _cluster(plans: Sequence[Plan], namespace: str | None, tools: Tools) -> Iterator[Finding]:
+    try:
+        cluster = tools.cluster()
+
+        def may(right: rights.Right) -> bool:
+            place = right.namespace, right.name
+            return cluster.may(right.verb, right.group, right.resource, *place)
+
+        if namespace:
+            yield _defined(cluster, namespace)
+            yield from rights.findings(namespace, rights.of_operating(namespace), may)
+            yield from rights.excess(namespace, may)
+        for plan in plans:
+            if needed := rights.of_route(plan):
+                yield from rights.findings(plan.name, needed, may)
+    except (InputError, ClusterError) as error:
+        fix = "set KUBECONFIG or --context to a cluster that answers"
+        yield Finding("cluster", namespace or "default", "fail", str(error), fix)
+
+
+def _defined(cluster: Cluster, namespace: str) -> Finding:
+    """Whether the cluster knows plans, as far as we may see."""
+    subject = f"{ROLLOUT_PLAN.plural}.{ROLLOUT_PLAN.group}"
+    try:
+        cluster.first(ROLLOUT_PLAN, namespace)
+    except ClusterError as error:
+        if error.status == 404:
+            return Finding("cluster", subject, "fail", "the cluster knows no plans", _DEFINED)
+        if error.status == 403:
+            return Finding("cluster", subject, "warn", "not allowed to look", "see the rights")
+        raise
+    return Finding("cluster", subject, "ok", f"{ROLLOUT_PLAN.version} is served")

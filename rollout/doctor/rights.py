@@ -1,0 +1,75 @@
+"""What a controller may do in a cluster: what it needs, and what it should not be given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from rollout.cluster.kinds import ROLLOUT_PLAN
+from rollout.doctor.finding import Finding
+from rollout.plan.model import Plan
+from rollout.route.cluster import DESTINATION_RULE, target_of
+
+
+@dataclass(frozen=True)
+class Right:
+    """One verb on one resource (`plural` or `plural/subresource`) of a namespace (empty: all)."""
+
+    verb: str
+    group: str
+    resource: str
+    namespace: str
+    name: str = ""
+
+    @property
+    def rule(self) -> str:
+        """The rule of a Role that grants it."""
+        return (
+            f'{{apiGroups: ["{self.group}"], resources: [{self.resource}], verbs: [{self.verb}]}}'
+        )
+
+    def __str__(self) -> str:
+        where = f"in {self.namespace}" if self.namespace else "everywhere"
+        return f"{self.verb} {self.resource} {self.name} {where}".replace("  ", " ")
+
+
+May = Callable[[Right], bool]
+
+
+def of_operating(namespace: str) -> list[Right]:
+    """What `surefoot operate` needs for the plans themselves."""
+    plans = ROLLOUT_PLAN
+    reading = [Right(v, plans.group, plans.plural, namespace) for v in ("get", "list", "watch")]
+    status = Right("patch", plans.group, f"{plans.plural}/status", namespace)
+    return [*reading, status, Right("create", "", "events", namespace)]
+
+
+def of_route(plan: Plan) -> list[Right]:
+    """What moving a plan's weights needs; nothing where they are not in a cluster."""
+    route, namespace = plan.spec.route, plan.metadata.namespace
+    if route.envoy is not None:
+        return []
+    target = target_of(plan)
+    group, plural = target.kind.group, target.kind.plural
+    needed = [Right(v, group, plural, namespace, target.name) for v in ("get", "patch")]
+    if route.istio is not None and route.istio.destination_rule is not None:
+        rule, name = DESTINATION_RULE, route.istio.destination_rule
+        needed.append(Right("get", rule.group, rule.plural, namespace, name))
+    return needed
+
+
+def findings(subject: str, needed: list[Right], may: May) -> Iterator[Finding]:
+    """One finding for all rights that are there, and one for each that is missing."""
+    missing = [right for right in needed if not may(right)]
+    if not missing:
+        yield Finding("rights", subject, "ok", f"all {len(needed)} that are needed")
+    for right in missing:
+        yield Finding("rights", subject, "fail", f"may not {right}", f"a Role with {right.rule}")
+
+
+def excess(namespace: str, may: May) -> Iterator[Finding]:
+    """Rights that no controller needs."""
+    for right in (Right("get", "", "secrets", namespace), Right("create", "", "pods", namespace)):
+        if may(right):
+            fix = "give it the Role of manifests/base and no other"
+            yield Finding("rights", namespace or "cluster", "warn", f"may {right}: not needed", fix)

@@ -1,0 +1,89 @@
+"""Whether Prometheus answers, and whether each guardrail's series tell the two versions apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from rollout.doctor.finding import Finding
+from rollout.errors import ObserveError
+from rollout.observe.query import Source, quoted, source_of
+from rollout.plan.guardrail import Guardrail
+from rollout.plan.model import Plan
+
+Vector = Sequence[tuple[Mapping[str, str], float]]  # labels, value
+Query = Callable[[str, str], Vector]  # URL, PromQL; raises ObserveError
+
+SKEW = 5.0  # seconds between two clocks that nobody needs to look at
+
+
+def answers(url: str, query: Query, now: Callable[[], float]) -> Finding:
+    """Whether a Prometheus answers, by a clock like ours."""
+    try:
+        (_, theirs), *_ = query(url, "vector(time())")
+    except (ObserveError, ValueError) as error:
+        said = str(error) or "it answers with nothing"
+        fix = "start it, or set spec.prometheus.url to where it answers from here"
+        return Finding("prometheus", url, "fail", said, fix)
+    skew = theirs - now()
+    if abs(skew) > SKEW:
+        said = f"its clock is {skew:+.0f} s from ours: fresh samples may look stale"
+        return Finding("prometheus", url, "warn", said, "synchronise both clocks (NTP)")
+    return Finding("prometheus", url, "ok", "it answers")
+
+
+def of_plan(plan: Plan, query: Query) -> Iterator[Finding]:
+    """One finding for each guardrail."""
+    for guardrail in plan.spec.guardrails:
+        subject = f"{plan.name}/{guardrail.name}"
+        try:
+            yield _of_guardrail(subject, plan, guardrail, query)
+        except ObserveError as error:
+            yield Finding("series", subject, "fail", str(error), "see the finding on Prometheus")
+
+
+def _of_guardrail(subject: str, plan: Plan, guardrail: Guardrail, query: Query) -> Finding:
+    spec, source = plan.spec, source_of(plan.spec.prometheus.url, guardrail)
+    labels = (source.version, *sorted(guardrail.source.bad))
+    ours = _selector(source, spec.service)
+    found = query(source.url, f"count by ({','.join(labels)}) ({ours})")
+    if not found:
+        return _nothing(subject, source, spec.service, query)
+    versions = {of.get(source.version, "") for of, _ in found}
+    for label in labels:
+        if all(not of.get(label) for of, _ in found):
+            said = f"no series of {ours} has the label {label}"
+            fix = _relabel(label, source)
+            return Finding("series", subject, "fail", said, fix)
+    stable, canary = spec.stable.version, spec.canary.version
+    if stable not in versions:
+        known = ", ".join(sorted(versions - {""})[:5])
+        said = f"{ours} has no version {stable}; it has {known}"
+        return Finding("series", subject, "fail", said, "set spec.stable.version to one of these")
+    if canary not in versions:
+        said = f"{stable} is there; {canary} not yet, as before its first request"
+        return Finding("series", subject, "ok", said)
+    return Finding("series", subject, "ok", f"{stable} and {canary} are there")
+
+
+def _nothing(subject: str, source: Source, service: str, query: Query) -> Finding:
+    """Why there is no series of the service: the metric, or its label."""
+    if query(source.url, f"count({_selector(source)})"):
+        said = f"{_selector(source)} has no {source.service}={quoted(service)}"
+        fix = "send it a request, or set `labels: {service: ...}` to the label that names it"
+        return Finding("series", subject, "fail", said, fix)
+    said = f"there is no series {_selector(source)}"
+    fix = "let Prometheus scrape what exports it, or choose another template"
+    return Finding("series", subject, "fail", said, fix)
+
+
+def _relabel(label: str, source: Source) -> str:
+    if label == source.version:
+        return "set `labels: {version: ...}` to the label that tells versions apart"
+    return f"export {label}: without it nothing bad would be seen"
+
+
+def _selector(source: Source, service: str = "") -> str:
+    matchers = [f"{label}={quoted(value)}" for label, value in source.where]
+    if service:
+        matchers.insert(0, f"{source.service}={quoted(service)}")
+    return f"{source.series}{{{','.join(matchers)}}}"

@@ -1,0 +1,178 @@
+"""The whole examination on fakes: journal, mesh, rights; each failure with its cure."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from click.testing import CliRunner
+
+from rollout import wire
+from rollout.cli import surefoot
+from rollout.doctor.examine import Tools, examine
+from rollout.errors import ClusterError, InputError, ObserveError, RouteError
+from rollout.journal.lock import hold
+from rollout.journal.store import open_journal
+from rollout.plan.model import Plan
+from rollout.simulate import MemoryRouter
+from tests.worlds import plan
+
+ISTIO = {"istio": {"virtualService": "routes", "destinationRule": "rule"}}
+
+
+class FakeCluster:
+    """A cluster that refuses some rights, and knows plans unless told otherwise."""
+
+    def __init__(self, refused=(), status=0):
+        self.refused, self.status, self.asked = refused, status, []
+
+    def may(self, verb, group, resource, namespace, name):
+        self.asked.append((verb, group, resource, namespace, name))
+        return resource not in ("secrets", "pods", *self.refused)
+
+    def first(self, kind, namespace):
+        if self.status:
+            raise ClusterError("said so", self.status)
+
+
+@pytest.fixture
+def envoy_plan(tmp_path):
+    return plan(
+        route={"envoy": {"file": str(tmp_path / "rds.json"), "admin": "http://127.0.0.1:1"}}
+    )
+
+
+def query(url, text):
+    if text == "vector(time())":
+        return [({}, 5.0)]
+    labels = text[len("count by (") :].partition(")")[0].split(",")
+    return [(dict.fromkeys(labels, "v1"), 1.0)]
+
+
+def tools(cluster=None, **more):
+    def connect():
+        if cluster is None:
+            raise InputError("no cluster: no kubeconfig")
+        return cluster
+
+    return replace(Tools(query, lambda: 5.0, MemoryRouter(), lambda _plan: "", connect), **more)
+
+
+def levels(found):
+    return [(each.check, each.level) for each in found]
+
+
+def examined(plans, journal, namespace=None, **more):
+    return [*examine(plans, namespace, journal, tools(**more))]
+
+
+def test_an_envoy_plan_needs_no_cluster(tmp_path, envoy_plan):
+    found = examined([envoy_plan], tmp_path / "new" / "journal.db")
+    assert levels(found) == [
+        ("journal", "ok"),
+        ("prometheus", "ok"),
+        *[("series", "ok")] * 3,
+        ("mesh", "ok"),
+    ]
+    assert not (tmp_path / "new").exists(), "it makes nothing"
+
+
+def test_a_silent_prometheus_is_said_once(tmp_path, envoy_plan):
+    def silent(url, text):
+        raise ObserveError("no answer")
+
+    found = examined([envoy_plan, envoy_plan], tmp_path / "j.db", query=silent)
+    assert levels(found)[1:] == [("prometheus", "fail"), ("mesh", "ok"), ("mesh", "ok")]
+
+
+def test_what_is_wrong_with_the_mesh(tmp_path, envoy_plan):
+    journal = tmp_path / "j.db"
+    down = examined([envoy_plan], journal, router=MemoryRouter(down="Envoy does not answer"))[-1]
+    assert (down.check, down.level, down.said) == ("mesh", "fail", "Envoy does not answer")
+    lost = examined([envoy_plan], journal, unknown=lambda _plan: "summarizer-v2")[-1]
+    assert (lost.level, lost.said) == ("fail", "Envoy has no cluster summarizer-v2")
+    away = {"envoy": {"file": str(tmp_path / "none" / "rds.json"), "admin": "http://127.0.0.1:1"}}
+    fixed = examined([plan(route=away)], journal)[-1]
+    assert (fixed.level, fixed.fix) == ("fail", f"give write access to {tmp_path / 'none'}")
+
+    def unasked(_plan: Plan) -> str:
+        raise RouteError("Envoy gave no JSON")
+
+    assert examined([envoy_plan], journal, unknown=unasked)[-1].level == "fail"
+
+
+def test_the_journal_s_states(tmp_path):
+    def of(path):
+        (found,) = examined([], path)
+        return found.level, found.said
+
+    good, broken = tmp_path / "journal.db", tmp_path / "broken.db"
+    open_journal(good).close()
+    broken.write_text("this is no journal, but long enough to be looked at as one\n" * 30)
+    assert of(good) == ("ok", "0 entries, unbroken, and free")
+    assert of(broken)[0] == "fail"
+    with hold(good):
+        assert of(good)[0] == "warn"
+
+
+def test_all_rights_or_each_that_is_missing_with_its_rule(tmp_path):
+    cluster = FakeCluster()
+    found = examined([plan(route=ISTIO)], tmp_path / "j.db", "clinical-ai", cluster=cluster)
+    assert levels(found)[-3:] == [("cluster", "ok"), ("rights", "ok"), ("rights", "ok")]
+    istio = "networking.istio.io"
+    assert cluster.asked[-3:] == [
+        ("get", istio, "virtualservices", "default", "routes"),
+        ("patch", istio, "virtualservices", "default", "routes"),
+        ("get", istio, "destinationrules", "default", "rule"),
+    ]
+    refusing = FakeCluster(refused=["rolloutplans/status"])
+    found = examined([], tmp_path / "j.db", "clinical-ai", cluster=refusing)
+    rule = '{apiGroups: ["surefoot.dev"], resources: [rolloutplans/status], verbs: [patch]}'
+    assert [each.fix for each in found if each.level == "fail"] == [f"a Role with {rule}"]
+
+
+def test_too_many_rights_are_a_warning(tmp_path):
+    class Generous(FakeCluster):
+        def may(self, *asked):
+            return True
+
+    found = examined([], tmp_path / "j.db", "clinical-ai", cluster=Generous())
+    assert [each.said for each in found if each.level == "warn"] == [
+        "may get secrets in clinical-ai: not needed",
+        "may create pods in clinical-ai: not needed",
+    ]
+
+
+@pytest.mark.parametrize(("status", "level"), [(404, "fail"), (403, "warn"), (0, "ok")])
+def test_the_definition_of_plans(tmp_path, status, level):
+    found = examined([], tmp_path / "j.db", "ns", cluster=FakeCluster(status=status))
+    assert (found[1].check, found[1].level) == ("cluster", level)
+
+
+def test_a_cluster_that_is_away(tmp_path):
+    found = examined([], tmp_path / "j.db", "ns")[-1]
+    assert (found.check, found.level, found.said) == (
+        "cluster",
+        "fail",
+        "no cluster: no kubeconfig",
+    )
+    found = examined([], tmp_path / "j.db", "ns", cluster=FakeCluster(status=500))[-1]
+    assert (found.level, found.said) == ("fail", "said so")
+
+
+def test_the_command_prints_a_line_each_and_ends_with_1_where_something_failed(
+    tmp_path, envoy_plan, monkeypatch
+):
+    import yaml
+
+    file, journal = tmp_path / "plan.yaml", str(tmp_path / "j.db")
+    file.write_text(yaml.safe_dump(envoy_plan.document()))
+    monkeypatch.setattr(wire, "examination", lambda context: tools())
+    good = CliRunner().invoke(surefoot, ["doctor", str(file), "--journal", journal])
+    assert good.exit_code == 0
+    assert good.output.splitlines()[-1] == "6 ok, 0 warn, 0 fail"
+    bad = CliRunner().invoke(surefoot, ["doctor", "-n", "ns", "--journal", journal, "--json"])
+    assert bad.exit_code == 1
+    assert [each["level"] for each in json.loads(bad.output)] == ["ok", "fail"]
+    assert all(each["fix"] for each in json.loads(bad.output) if each["level"] == "fail")

@@ -1,0 +1,86 @@
+"""Series of a guardrail: what is missing, or named otherwise, is said with its cure."""
+
+from __future__ import annotations
+
+import pytest
+
+from rollout.doctor.series import answers, of_plan
+from rollout.errors import ObserveError
+from tests.worlds import plan
+
+URL = "http://127.0.0.1:9090"
+SERVICE, VERSION, CODE = "destination_service", "destination_version", "envoy_response_code"
+
+
+def the_plan(**guardrail):
+    rate = {"name": "errors", "template": "envoy/errors", "margin": {"absolute": "1%"}}
+    return plan(guardrails=[{**rate, **guardrail}])
+
+
+def finding(rows, total=0, **guardrail):
+    """What is found where the service's series are `rows`, and `total` of the metric at all."""
+    asked = []
+
+    def query(url, text):
+        asked.append(text)
+        if text.startswith("count("):
+            return [({}, float(total))] if total else []
+        return [(labels, 1.0) for labels in rows]
+
+    (found,) = of_plan(the_plan(**guardrail), query)
+    return found, asked
+
+
+def row(version, **more):
+    return {VERSION: version, CODE: "200"} | more
+
+
+def test_both_versions_or_the_stable_one_are_enough():
+    found, asked = finding([row("v1"), row("v2")])
+    assert (found.level, found.said, found.fix) == ("ok", "v1 and v2 are there", "")
+    selector = f'envoy_cluster_upstream_rq{{{SERVICE}="summarizer"}}'
+    assert asked == [f"count by ({VERSION},{CODE}) ({selector})"]
+    assert finding([row("v1")])[0].level == "ok"
+
+
+@pytest.mark.parametrize(
+    ("rows", "total", "said", "cure"),
+    [
+        ([], 0, "there is no series envoy_cluster_upstream_rq{}", "scrape"),
+        ([], 7, f'has no {SERVICE}="summarizer"', "labels: {service"),
+        ([row("v2"), row("v3")], 0, "has no version v1; it has v2, v3", "spec.stable.version"),
+        ([{CODE: "200"}], 0, f"has the label {VERSION}", "labels: {version"),
+        ([{VERSION: "v1"}], 0, f"has the label {CODE}", "nothing bad would be seen"),
+    ],
+)
+def test_what_is_missing_is_said_with_its_cure(rows, total, said, cure):
+    found, _ = finding(rows, total)
+    assert found.level == "fail"
+    assert said in found.said
+    assert cure in found.fix
+    assert str(found).startswith("fail  series      demo/errors: ")
+    assert str(found).endswith(f"-> {found.fix}")
+
+
+def test_labels_of_the_plan_are_the_ones_asked_for():
+    found, asked = finding([{"build": "v1", CODE: "500"}], labels={"version": "build"})
+    assert found.level == "ok"
+    assert asked[0].startswith(f"count by (build,{CODE})")
+
+
+def test_a_silent_server_fails_each_guardrail():
+    def query(url, text):
+        raise ObserveError("Prometheus does not answer")
+
+    found = answers(URL, query, lambda: 0.0)
+    assert (found.level, found.said) == ("fail", "Prometheus does not answer")
+    assert [each.level for each in of_plan(plan(), query)] == ["fail"] * 3
+
+
+def test_a_clock_that_is_off_is_a_warning():
+    def at(seconds):
+        return answers(URL, lambda url, text: [({}, 1000.0 + seconds)], lambda: 1000.0)
+
+    assert at(2).level == "ok"
+    assert at(-60).level == "warn"
+    assert "-60 s" in at(-60).said
