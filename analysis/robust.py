@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -75,13 +75,15 @@ def look(
 ) -> Array:
     """State after one more look; where either arm has no exposures nothing changes.
 
-    R (`sequential.increment`) divided by `tempering.inflation`; the same from every later look on,
-    weighted LATE HAZARD (1-HAZARD)^k; and share bets, one per block of `Noise.block` looks: capital
-    times 1 + w (x_c - X), with X what the canary may expect of the block's n bad units, at stake
-    w X <= MOST. With pi* = ratio pi / (1 - pi + ratio pi), X = n pi* + absolute e_c (1 - pi*). Such
-    a bet needs only E[x_c | past, n] <= X, not how x_c varies: Waudby-Smith & Ramdas, JRSS-B 2024,
-    arXiv 2010.09686, section 4. Dispersion sizes it. X is raised by what unequal numbers of pods
-    bias the expected share, brief (1-q) ((1-q) / k_s - q / k_c), to second order.
+    R (`sequential.increment`) divided by `tempering.inflation` phi; the same from every later look
+    on, weighted LATE HAZARD (1-HAZARD)^k, with gains of at most 1 + 1 / (phi-1)^2 per look, so that
+    one look in which pods differ more than ever before cannot decide alone; and share bets, one
+    per block of `Noise.block` looks: capital times 1 + w (x_c - X), with X what the canary may
+    expect of the block's n bad units, at stake w X <= MOST. With pi* = ratio pi / (1 - pi +
+    ratio pi), X = n pi* + absolute e_c (1 - pi*). Such a bet needs only E[x_c | past, n] <= X, not
+    how x_c varies: Waudby-Smith & Ramdas, JRSS-B 2024, arXiv 2010.09686, section 4. Dispersion
+    sizes it. X is raised by what unequal numbers of pods bias the expected share,
+    brief (1-q) ((1-q) / k_s - q / k_c), to second order.
 
     Args:
         state: (..., SIZE).
@@ -103,29 +105,42 @@ def look(
 def log_harm(state: ArrayLike, found: Noise) -> Array:
     """Log of the e-process: (..., SIZE) -> (...); roll back when it reaches log(1/alpha).
 
-    The weighted mean of R, its late starts, and share bets, each divided by `tempering.total`.
-    Share bets weigh up to a half, the more the more pods differ; the weights are known before the
-    first look. Exact where requests are independent (the dispersion's parts are then 1 and 0),
-    approximate otherwise.
+    The weighted mean of `members`. Share bets weigh up to a half, the more the more pods differ;
+    the weights are known before the first look. Exact where requests are independent (the parts of
+    the dispersion are then 1 and 0), approximate otherwise.
+    """
+    bets = np.maximum(_LEAST, _HEDGED * (1 - 1 / found.inflation))
+    weights = np.stack([(1 - bets) * (1 - LATE), (1 - bets) * LATE, bets], axis=-1)
+    return log_mean(members(state, found), weights)
+
+
+def members(state: ArrayLike, found: Noise) -> Array:
+    """Logs of the three e-processes that are averaged, (..., SIZE) -> (..., 3).
+
+    Tempered R, tempered R from later looks on, and share bets; each divided by `tempering.total`.
     """
     now = _parted(np.asarray(state, dtype=np.float64))
-    share = np.maximum(_LEAST, _HEDGED * (1 - 1 / found.inflation))
-    calm = column(tempering.total(found, now.information))
+    calm = tempering.total(found, now.information)
     late = np.logaddexp(log_mean(now.late, sequential.WEIGHTS), now.waiting)
-    members = np.stack(
-        [
-            np.log((1 - share) * (1 - LATE)) + sequential.log_harm(now.ratio / calm),
-            np.log((1 - share) * LATE) + late / calm[..., 0],
-            np.log(share) + log_mean(now.bets / calm, np.full(_BETS, 1 / _BETS)),
-        ],
-        axis=-1,
-    )
-    return log_mean(members, np.ones(3))
+    ratio = sequential.log_harm(now.ratio / column(calm))
+    bets = log_mean(now.bets / column(calm), np.full(_BETS, 1 / _BETS))
+    return np.stack([ratio, late / calm, bets], axis=-1)
 
 
 def information(state: ArrayLike) -> Array:
     """Precision of the arms' log ratio so far: (..., SIZE) -> (...)."""
     return _parted(np.asarray(state, dtype=np.float64)).information
+
+
+def walk(
+    found: Noise, counts: Counts, *, ratio: float = 1.0, absolute: float = 0.0
+) -> Iterator[Array]:
+    """The states of many rollouts after each look: counts (rollouts, looks) -> (rollouts, SIZE)."""
+    columns = [np.asarray(v, dtype=np.float64).T for v in counts]
+    state = start(columns[0].shape[1:])
+    for seen in zip(*columns, strict=True):
+        state = look(state, found, Counts(*seen), ratio=ratio, absolute=absolute)
+        yield state
 
 
 def path(
@@ -137,12 +152,8 @@ def path(
 ) -> Array:
     """Log of the e-process after each look of many rollouts: (rollouts, looks) as the counts."""
     found = tempering.noises(dispersions)
-    columns = [np.asarray(v, dtype=np.float64).T for v in counts]
-    state, logs = start((len(dispersions),)), []
-    for seen in zip(*columns, strict=True):
-        state = look(state, found, Counts(*seen), ratio=ratio, absolute=absolute)
-        logs.append(log_harm(state, found))
-    return np.array(logs).T
+    states = walk(found, counts, ratio=ratio, absolute=absolute)
+    return np.array([log_harm(state, found) for state in states]).T
 
 
 def _looked(now: State, found: Noise, seen: Counts, ratio: Array, absolute: Array) -> State:
@@ -150,12 +161,13 @@ def _looked(now: State, found: Noise, seen: Counts, ratio: Array, absolute: Arra
     n = x_c + x_s
     usual, q = tempering.expected(e_c, e_s, x_s, ratio, absolute)
     gain = sequential.increment(e_c, e_s, x_c, x_s, ratio=ratio, absolute=absolute)
-    gain = gain / column(tempering.inflation(found, n, q))
-    begun = column(now.waiting + np.log(HAZARD))
+    spread = column(tempering.inflation(found, n, q))
+    gain = gain / spread
+    begun = np.logaddexp(now.late, column(now.waiting + np.log(HAZARD)))
     fair = n * np.minimum(1.0, q * (1 + _bias(found, q))) + absolute * e_c * (1 - q)
     opened = now._replace(
         ratio=now.ratio + gain,
-        late=np.logaddexp(now.late, begun) + gain,
+        late=begun + np.minimum(gain, 1 + 1 / np.maximum(spread - 1, _LEAST) ** 2),
         waiting=now.waiting + np.log1p(-HAZARD),
         information=now.information + usual * q * (1 - q) / tempering.inflation(found, usual, q),
         looks=now.looks + 1,
