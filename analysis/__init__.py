@@ -1,1 +1,1 @@
-"""Statistics of progressive delivery: pure, vectorised, ignorant of rollouts, clusters and clocks."""
+"""Statistics of progressive delivery: pure, vectorised; no rollouts, clusters or clocks here."""
