@@ -12,7 +12,7 @@ from rollout.errors import ClusterError, RouteError
 from rollout.plan.model import Plan
 from rollout.ports import Seen
 from rollout.route import gateway_api, istio
-from rollout.route.share import mark_of
+from rollout.route.marks import mark_of
 from rollout.route.walk import Json
 
 # v1beta1 is served by every Istio in use; v1 only since 1.22.

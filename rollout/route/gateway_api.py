@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,7 +10,7 @@ from rollout.decide.split import Split
 from rollout.errors import RouteError
 from rollout.plan.model import Plan
 from rollout.plan.route import GatewayRoute
-from rollout.route import share
+from rollout.route import marks
 from rollout.route.share import Arm, Fork
 from rollout.route.walk import Json, dicts
 
@@ -50,12 +51,12 @@ class Backends:
 
 def split_of(manifest: Json, plan: Plan, total: int) -> Split:
     """The split that a route shows, in parts of `total`. Raises RouteError if there is none."""
-    return share.split_of(manifest, forks(manifest, plan), plan.spec.service, total)
+    return marks.split_of(manifest, forks(manifest, plan), plan.spec.service, total)
 
 
 def patch(manifest: Json, plan: Plan, split: Split, mark: str) -> Json:
     """The smallest merge patch to a split and its mark. Raises RouteError."""
-    return share.patch(manifest, lambda live: forks(live, plan), plan.spec.service, split, mark)
+    return marks.patch(manifest, _forks(plan, split), plan.spec.service, split, mark)
 
 
 def complaint(manifest: Json, plan: Plan) -> str:
@@ -84,28 +85,35 @@ def _denied(parent: Json, manifest: Json) -> dict[str, str]:
     }
 
 
-def forks(manifest: Json, plan: Plan) -> list[Fork]:
-    """The rules that a plan names, or all that lead to one of its arms. Raises RouteError."""
+def _forks(plan: Plan, split: Split) -> Callable[[Json], list[Fork]]:
+    return lambda live: forks(live, plan, back=not split.canary)
+
+
+def forks(manifest: Json, plan: Plan, *, back: bool = False) -> list[Fork]:
+    """The rules that a plan names, or all that lead to one of its arms.
+
+    On the way `back` to stable those that are left of them: a rule that is gone or leads elsewhere
+    has no canary's traffic. Raises RouteError.
+    """
     mesh, names = backends(plan), route_of(plan).rules
     every = [*enumerate(dicts((manifest.get("spec") or {}).get("rules")), 1)]
+    arms = f"{mesh.name('stable')} or {mesh.name('canary')}"
     found = [
         Fork(_place(number, rule), dicts(rule.get("backendRefs")), mesh)
         for number, rule in every
         if names is None or rule.get("name") in names
     ]
     leading = [fork for fork in found if fork.of("stable") or fork.of("canary")]
-    arms = f"{mesh.name('stable')} or {mesh.name('canary')}"
-    if names is None:
-        if not leading:
-            raise RouteError(f"no rule of {kind_of(plan)} {name_of(plan)} leads to {arms}")
-        return leading
-    if missing := set(names) - {rule.get("name") for _, rule in every}:
-        there = ", ".join(_place(number, rule) for number, rule in every) or "no rule at all"
-        raise RouteError(f"the route has no rule named `{min(missing)}`; it has {there}")
-    for fork in found:
-        if fork not in leading:
-            raise RouteError(f"{fork.place} leads to neither {arms}")
-    return found
+    if names is not None and not back:
+        if missing := set(names) - {rule.get("name") for _, rule in every}:
+            there = ", ".join(_place(number, rule) for number, rule in every) or "no rule at all"
+            raise RouteError(f"the route has no rule named `{min(missing)}`; it has {there}")
+        for fork in found:
+            if fork not in leading:
+                raise RouteError(f"{fork.place} leads to neither {arms}")
+    if not leading:
+        raise RouteError(f"no rule of {kind_of(plan)} {name_of(plan)} leads to {arms}")
+    return leading
 
 
 def backends(plan: Plan) -> Backends:

@@ -114,6 +114,14 @@ def test_all_named_rules_move_or_none(rules, reason):
         patch(http_route([A, B], [ref("ratings")]), gateway(rules=rules), Split(5), "m")
 
 
+def test_on_the_way_back_the_named_rules_that_are_left_move():
+    live = http_route([A, B], [ref("ratings")])
+    back = after(live, Split(0), gateway(rules=["r1", "r2", "gone"]))
+    assert [each["weight"] for each in refs(back)] == [100, 0]
+    with pytest.raises(RouteError, match="no rule of HTTPRoute reviews leads to Service reviews-v"):
+        patch(live, gateway(rules=["gone"]), Split(0), "m")
+
+
 def test_rules_that_forward_nothing_are_left_alone():
     live = http_route([A, B])
     live["spec"]["rules"].insert(0, {"filters": [{"type": "RequestRedirect"}]})

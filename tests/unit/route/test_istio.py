@@ -166,6 +166,16 @@ def test_all_named_routes_move_or_none():
             )
 
 
+@pytest.mark.parametrize("left", [[V1, V2], [to("ratings")]])
+def test_on_the_way_back_the_named_routes_that_are_left_move(left):
+    live = virtual_service([V1, V2], left)
+    back = after(live, Split(0), istio(http=["r1", "r2", "gone"]))
+    assert weights(back) == [100, 0]
+    assert weights(back, route=1) == ([100, 0] if left == [V1, V2] else [None])
+    with pytest.raises(RouteError, match="no route of VirtualService reviews leads to subset v1"):
+        patch(live, istio(http=["gone"]), Split(0), "m")
+
+
 def test_tls_and_tcp_routes_go_by_their_matches():
     tls = [
         {"match": [{"port": 443, "sniHosts": ["a.example", "b.example"]}], "route": [V1, V2]},
