@@ -14,6 +14,7 @@ from rollout.doctor import rights, series
 from rollout.doctor.finding import Finding
 from rollout.doctor.journal import of_journal
 from rollout.errors import ClusterError, InputError, RouteError
+from rollout.journal.place import Where
 from rollout.plan.model import Plan
 from rollout.ports import Router
 
@@ -39,7 +40,7 @@ class Tools:
 
 
 def examine(
-    plans: Sequence[Plan], namespace: str | None, journal: Path, tools: Tools
+    plans: Sequence[Plan], namespace: str | None, journal: Where, tools: Tools
 ) -> Iterator[Finding]:
     """Everything that the plans need, and with a namespace what `surefoot operate` needs there."""
     yield of_journal(journal)

@@ -8,27 +8,39 @@ from pathlib import Path
 from rollout.doctor.finding import Finding, Level
 from rollout.errors import SurefootError
 from rollout.journal.files import open_for_reading
-from rollout.journal.lock import holder
+from rollout.journal.lines import LinesJournal
+from rollout.journal.place import Where, is_url, shown
 
 
-def of_journal(path: Path) -> Finding:
-    """The journal at a path; makes and changes nothing."""
-    if not path.exists():
-        return _new(path)
+def of_journal(where: Where) -> Finding:
+    """The journal at a path or URL; makes and changes nothing."""
+    if not is_url(where):
+        path = Path(where)
+        if not path.exists():
+            return _new(path)
+        if not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK | os.X_OK)):
+            fix = f"give write access to {path.parent}"
+            return _found(path, "fail", "it cannot be written", fix)
     try:
-        journal = open_for_reading(path)
-        try:
-            entries = len(journal.read())
-        finally:
-            journal.close()
+        return _opened(where)
     except SurefootError as error:
-        return _found(path, "fail", str(error), "restore it from a backup, or name another journal")
-    if not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK | os.X_OK)):
-        return _found(path, "fail", "it cannot be written", f"give write access to {path.parent}")
-    if (pid := holder(path)) is not None:
-        said = f"a controller (pid {pid or 'unknown'}) holds it"
-        return _found(path, "warn", said, "let that one go on, or stop it before another starts")
-    return _found(path, "ok", f"{entries} entries, unbroken, and free")
+        return _found(
+            where, "fail", str(error), "restore it from a backup, or name another journal"
+        )
+
+
+def _opened(where: Where) -> Finding:
+    journal = open_for_reading(where)
+    try:
+        if isinstance(journal, LinesJournal):
+            return _found(where, "fail", "a recording is only read", "name another journal")
+        entries, holder = len(journal.read()), journal.holder()
+    finally:
+        journal.close()
+    if holder is not None:
+        fix = "let that one go on, or stop it before another starts"
+        return _found(where, "warn", f"another controller ({holder}) holds it", fix)
+    return _found(where, "ok", f"{entries} entries, unbroken, and free")
 
 
 def _new(path: Path) -> Finding:
@@ -38,5 +50,5 @@ def _new(path: Path) -> Finding:
     return _found(path, "fail", "it cannot be made", f"give write access to {folder}")
 
 
-def _found(path: Path, level: Level, said: str, fix: str = "") -> Finding:
-    return Finding("journal", str(path), level, said, fix)
+def _found(where: Where, level: Level, said: str, fix: str = "") -> Finding:
+    return Finding("journal", shown(where), level, said, fix)
