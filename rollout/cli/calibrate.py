@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rollout.cli.journal import journal_option
 from rollout.cli.quantities import SECONDS
 from rollout.errors import DONE, FAILED, InputError
+from rollout.journal.place import Where
 
 if TYPE_CHECKING:
     from rollout.calibrate.draw import Recording
@@ -40,14 +42,14 @@ Exit codes: 0 the upper bound is within the plan's falseRollback, 1 it is above,
     "--runs", type=click.IntRange(1), help="Replays.  [default: 10 / falseRollback, 200 to 2,000]"
 )
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
-@click.option("--journal", type=click.Path(path_type=Path), help="Record the outcome there.")
+@journal_option("Record the outcome there: a file, or a postgresql:// URL.")
 @click.option("--json", "as_json", is_flag=True, help="{plans: [{plan, runs, rate, bound, ...}]}.")
 def calibrate(
     file: Path,
     history: float | None,
     runs: int | None,
     seed: int,
-    journal: Path | None,
+    journal: Where | None,
     *,
     as_json: bool,
 ) -> None:
@@ -71,7 +73,7 @@ def _calibrated(
     history: float | None,
     runs: int | None,
     seed: int,
-    journal: Path | None,
+    journal: Where | None,
     *,
     quiet: bool,
 ) -> dict[str, Any]:

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rollout.cli.journal import READ, journal_option
 from rollout.cli.words import clean, sentence, what
 from rollout.decide.facts import Decided, Observed
 from rollout.errors import InputError
+from rollout.journal.place import Where
 from rollout.journal.record import document
 from rollout.journal.replay import matching, names
 
@@ -116,12 +118,12 @@ and nothing after the last sound reading is printed.""",
 @click.argument("name", required=False)
 @click.option("-f", "--follow", is_flag=True, help="Go on as the log grows, until Ctrl-C.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
-@click.option("--journal", type=click.Path(path_type=Path), help="Journal file, or a .jsonl one.")
+@journal_option(READ)
 @click.option("--all", "everything", is_flag=True, help="Raw observations too.")
 @click.option("--export", type=click.Path(path_type=Path), help="Copy all to a new .jsonl file.")
 def log(
     name: str | None,
-    journal: Path | None,
+    journal: Where | None,
     export: Path | None,
     *,
     follow: bool,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import click
 
-_JOURNAL = click.Path(path_type=Path)
+from rollout.cli.journal import READ, journal_option
+from rollout.journal.place import Where
 
 
 @click.command(
@@ -17,9 +17,9 @@ Examples:
   surefoot status discharge-summarizer-v2 --json | jq .[0].phase""",
 )
 @click.argument("name", required=False)
-@click.option("--journal", type=_JOURNAL, help="Journal, or its .jsonl export.")
+@journal_option(READ)
 @click.option("--json", "as_json", is_flag=True, help="A list of rollouts, newest last.")
-def status(name: str | None, journal: Path | None, *, as_json: bool) -> None:
+def status(name: str | None, journal: Where | None, *, as_json: bool) -> None:
     """Show every rollout: weight, evidence against its margins, and what comes next."""
     from rollout.cli.report import report, states_of
     from rollout.errors import InputError
@@ -57,9 +57,9 @@ Examples:
 ID is the number in front of a decision in `surefoot log`.""",
 )
 @click.argument("number", metavar="ID", type=int)
-@click.option("--journal", type=_JOURNAL, help="Journal, or its .jsonl export.")
+@journal_option(READ)
 @click.option("--json", "as_json", is_flag=True, help="The explanation as one object.")
-def why(number: int, journal: Path | None, *, as_json: bool) -> None:
+def why(number: int, journal: Where | None, *, as_json: bool) -> None:
     """Explain one decision: its numbers, the rule, the boundary, the queries; and replay it.
 
     The decision is computed again from the recorded samples; exit code 1 if it comes out otherwise.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from rollout.cli.journal import journal_option
 from rollout.cli.serving import serving
+from rollout.journal.place import Where
 
 if TYPE_CHECKING:
     from rollout.ports import Entry
@@ -28,12 +29,12 @@ An edited plan starts a rollout of its own once the one under way has ended. A d
 aborted: all traffic goes back to stable. Nothing but the status of a plan is ever written.""",
 )
 @click.option("-n", "--namespace", help="Only the plans of this namespace; else of all.")
-@click.option("--journal", type=click.Path(path_type=Path), help="Journal file.")
+@journal_option()
 @click.option("--context", help="Of the kubeconfig; in a pod its own cluster is used.")
 @serving
 def operate(
     namespace: str | None,
-    journal: Path | None,
+    journal: Where | None,
     context: str | None,
     metrics: int | None,
     metrics_address: str,
@@ -41,7 +42,7 @@ def operate(
     """Watch RolloutPlan resources; look, decide, record, move weights, show each plan's status."""
     from rollout import wire
     from rollout.cli.log import print_entry
-    from rollout.journal.place import default_path
+    from rollout.journal.place import default_path, shown
 
     where, clock = journal or default_path(), wire.SystemClock()
     told: dict[str, float] = {}
@@ -63,6 +64,8 @@ def operate(
         wire.operator(where, namespace, context, on_entry, on_problem, meter=meter) as pacer,
     ):
         place = f"namespace {namespace}" if namespace else "all namespaces"
-        click.echo(f"journal {where}; plans of {place}; Ctrl-C stops, weights stay", err=True)
+        click.echo(
+            f"journal {shown(where)}; plans of {place}; Ctrl-C stops, weights stay", err=True
+        )
         with wire.stopping(pacer):
             pacer.run()

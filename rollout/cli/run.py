@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rollout.cli.journal import journal_option
 from rollout.cli.serving import serving
 from rollout.errors import DONE, FAILED
+from rollout.journal.place import Where
 
 if TYPE_CHECKING:
     from rollout.ports import Entry
@@ -27,7 +29,7 @@ Examples:
 Exit codes: 0 all promoted, 1 any was not, 2 bad input.""",
 )
 @click.argument("plans", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--journal", type=click.Path(path_type=Path), help="Journal file.")
+@journal_option()
 @click.option(
     "--uncalibrated",
     is_flag=True,
@@ -36,7 +38,7 @@ Exit codes: 0 all promoted, 1 any was not, 2 bad input.""",
 @serving
 def run(
     plans: tuple[Path, ...],
-    journal: Path | None,
+    journal: Where | None,
     metrics: int | None,
     metrics_address: str,
     *,
@@ -50,13 +52,15 @@ def run(
     from rollout import wire
     from rollout.cli.log import print_entry
     from rollout.decide.state import TERMINAL
-    from rollout.journal.place import default_path
+    from rollout.journal.place import default_path, shown
 
     where = journal or default_path()
     with wire.metered(metrics, metrics_address) as meter, wire.controller(where) as controller:
         controller.on_entry = meter.note
         ids = controller.start(accepted, uncalibrated=uncalibrated)
-        click.echo(f"journal {where}; {len(ids)} rollouts; Ctrl-C stops, weights stay", err=True)
+        click.echo(
+            f"journal {shown(where)}; {len(ids)} rollouts; Ctrl-C stops, weights stay", err=True
+        )
 
         def on_entry(entry: Entry) -> None:
             meter.note(entry)

@@ -6,13 +6,14 @@ import getpass
 import json
 import os
 import socket
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from rollout.cli.journal import journal_option
 from rollout.decide.facts import Command, HumanSaid
 from rollout.errors import InputError, JournalMovedError
+from rollout.journal.place import Where
 
 if TYPE_CHECKING:
     from rollout.ports import Entry, Journal
@@ -59,21 +60,24 @@ def _open_rollout(entries: list[Entry], name: str) -> str:
     return rollout
 
 
-def _record(command: Command, name: str, journal: Path, actor: str, reason: str) -> Entry:
+def _record(
+    command: Command, name: str, journal: Where, actor: str, reason: str
+) -> tuple[Entry, bool]:
+    """The entry, and whether a controller is there to act on it."""
     from rollout.journal.files import open_for_commands
     from rollout.wire import SystemClock
 
     opened = open_for_commands(journal)
     try:
         now = SystemClock().now()
-        return say(opened, name, command, actor=actor, reason=reason, now=now)
+        heard = opened.holder() is not None
+        return say(opened, name, command, actor=actor, reason=reason, now=now), heard
     finally:
         opened.close()
 
 
-def _tell(entry: Entry, journal: Path, *, as_json: bool) -> None:
+def _tell(entry: Entry, *, heard: bool, as_json: bool) -> None:
     from rollout.cli.log import as_document
-    from rollout.journal.lock import holder
 
     if as_json:
         click.echo(json.dumps(as_document(entry), ensure_ascii=False))
@@ -82,7 +86,7 @@ def _tell(entry: Entry, journal: Path, *, as_json: bool) -> None:
             f"recorded as entry {entry.seq}: {entry.fact.command} {entry.fact.rollout} by "
             f"{entry.fact.actor}; the controller acts on it at its next tick"
         )
-    if holder(journal) is None:
+    if not heard:
         click.echo(
             "warning: no controller is running: it acts when `surefoot run` starts", err=True
         )
@@ -116,15 +120,17 @@ def _command(command: Command, does: str) -> click.Command:
     )
     @click.argument("name")
     @click.option("--reason", default="", help=f"Why, at most {LIMIT} letters; no patient data.")
-    @click.option("--journal", type=click.Path(path_type=Path), help="Journal file.")
+    @journal_option()
     @click.option("--as", "actor", help="Who says it, where that is not user@host.")
     @click.option("--json", "as_json", is_flag=True, help="Print the entry as a line of JSON.")
-    def run(name: str, reason: str, journal: Path | None, actor: str | None, as_json: bool) -> None:
+    def run(
+        name: str, reason: str, journal: Where | None, actor: str | None, as_json: bool
+    ) -> None:
         from rollout.journal.place import default_path
 
         where = journal or default_path()
-        entry = _record(command, name, where, actor or whoami(), reason)
-        _tell(entry, where, as_json=as_json)
+        entry, heard = _record(command, name, where, actor or whoami(), reason)
+        _tell(entry, heard=heard, as_json=as_json)
 
     return run
 

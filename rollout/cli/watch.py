@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rollout.cli.journal import READ, journal_option
+from rollout.journal.place import Where
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
@@ -26,12 +29,12 @@ Examples:
   surefoot watch --at 42 --svg decision-42.svg""",
 )
 @click.argument("name", required=False)
-@click.option("--journal", type=click.Path(path_type=Path), help="Journal, or its .jsonl export.")
+@journal_option(READ)
 @click.option("--once", is_flag=True, help="Print the screen once and end.")
 @click.option("--at", type=int, metavar="ID", help="Print it as it was at that entry, and end.")
 @click.option("--svg", type=click.Path(path_type=Path), help="Draw it to a file, and end.")
 def watch(
-    name: str | None, journal: Path | None, at: int | None, svg: Path | None, *, once: bool
+    name: str | None, journal: Where | None, at: int | None, svg: Path | None, *, once: bool
 ) -> None:
     """Show weight, evidence against margin and the next action, live; Ctrl-C ends it.
 

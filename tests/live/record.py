@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TypeVar
 
 from analysis.counters import Cursor, advance
@@ -14,6 +13,7 @@ from rollout.decide.state import State
 from rollout.decide.step import step
 from rollout.errors import InputError
 from rollout.journal.files import open_for_reading
+from rollout.journal.place import Where
 from rollout.ports import Entry
 
 _F = TypeVar("_F")
@@ -22,7 +22,7 @@ _F = TypeVar("_F")
 class Record:
     """The journal at a path, read anew (and so verified) at every question."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Where) -> None:
         self.path = path
 
     @property

@@ -13,10 +13,6 @@ from rollout.journal.files import open_for_commands, open_for_reading
 from rollout.journal.store import SqlJournal, open_journal
 
 pytestmark = pytest.mark.live
-CUT_OFF = (
-    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-    "WHERE datname = '{}' AND pid <> pg_backend_pid()"
-)
 
 
 def said(reason: str = "") -> HumanSaid:
@@ -40,11 +36,6 @@ def opened():
     yield open_it
     for journal in journals:
         journal.close()
-
-
-def cut_off(server, url) -> None:
-    """End every session of a database, as a restart of the server does."""
-    server.ask(url, CUT_OFF.format(url.rpartition("/")[2]))
 
 
 # Who may decide
@@ -75,7 +66,7 @@ def test_a_controller_that_was_cut_off_goes_on_when_nobody_took_over(opened, ser
     journal = opened(url)
     with journal.lock():
         journal.append([said()], after=0)
-        cut_off(server, url)
+        server.cut_off(url)
         assert journal.append([said()], after=1)[0].seq == 2
         assert journal.holder() is not None
 
@@ -84,7 +75,7 @@ def test_a_stale_controller_neither_reads_nor_appends(opened, server, url):
     stale, successor = opened(url), opened(url)
     with stale.lock():
         stale.append([said()], after=0)
-        cut_off(server, url)
+        server.cut_off(url)
         with successor.lock():
             for attempt in (partial(stale.append, [said("stale")], after=1), stale.read):
                 with pytest.raises(JournalBusyError, match="took over this journal"):
@@ -210,7 +201,7 @@ def test_an_absent_server_is_said_and_the_password_is_not():
 
 
 def test_a_wrong_user_and_a_wrong_database_are_said(server):
-    with pytest.raises(JournalError, match='cannot be reached: .*role "nobody" does not exist'):
+    with pytest.raises(JournalError, match=r'cannot be reached: .*role "nobody" does not exist'):
         open_journal(server.url(user="nobody"))
     with pytest.raises(JournalError, match='database "nowhere" does not exist'):
         open_journal(server.url("nowhere"))
