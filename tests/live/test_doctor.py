@@ -1,0 +1,99 @@
+"""`surefoot doctor` on a real Prometheus and a real Envoy: sound, and broken one by one."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+import yaml
+
+from rollout.decide.split import Split
+from rollout.demo.process import free_ports
+from rollout.demo.servers import start_prometheus
+from rollout.route.proxy import EnvoyRouter
+from tests.live.pipeline import surefoot, until
+from tests.live.test_scrape import codes, stored
+from tests.mesh import ask_many, mesh
+
+pytestmark = pytest.mark.live
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory):
+    """An Envoy with traffic on stable only, and the Prometheus that scrapes it."""
+    folder = tmp_path_factory.mktemp("doctor")
+    (port,) = free_ports(1)
+    with mesh(folder / "envoy") as net:
+        targets = {"envoy": net.envoy.metrics}
+        with start_prometheus(folder / "prometheus", port, targets) as prometheus:
+            asyncio.run(ask_many(net.envoy.url, 20))
+            series = "envoy_cluster_upstream_rq"
+            until(lambda: codes(stored(prometheus, series)), "the first samples", 20)
+            yield net, prometheus
+
+
+@pytest.fixture
+def examined(watched, tmp_path):
+    net, prometheus = watched
+
+    def examine(**changed):
+        document = net.plan.document()
+        document["spec"] |= {"prometheus": {"url": prometheus.url, "scrape": "1s"}, **changed}
+        document["spec"]["interval"] = "1s"
+        file = tmp_path / "plan.yaml"
+        file.write_text(yaml.safe_dump(document))
+        done = surefoot("doctor", file, "--journal", tmp_path / "journal.db", "--json")
+        found = {each["check"]: each for each in json.loads(done.stdout)}
+        failed = [check for check, each in found.items() if each["level"] == "fail"]
+        assert done.returncode == bool(failed)
+        assert all(found[check]["fix"] for check in failed)
+        return found, failed
+
+    return examine
+
+
+def test_all_is_well_before_the_canary_has_traffic(watched, examined):
+    found, failed = examined()
+    assert failed == []
+    assert [*found] == ["journal", "prometheus", "series", "mesh"]
+    assert found["series"]["said"] == "v1 is there; v2 not yet, as before its first request"
+    assert found["mesh"]["said"] == "0% canary now"
+
+
+def test_and_when_it_has(watched, examined):
+    net, prometheus = watched
+    EnvoyRouter().write(net.plan, Split(50), "half")
+    until(lambda: EnvoyRouter().read(net.plan, 100).mark == "half", "the weights", 5)
+    asyncio.run(ask_many(net.envoy.url, 40))
+    series = 'envoy_cluster_upstream_rq{destination_version="v2"}'
+    until(lambda: stored(prometheus, series), "the canary's samples", 20)
+    found, _ = examined()
+    assert found["series"]["said"] == "v1 and v2 are there"
+    assert found["mesh"]["said"] == "50% canary now"
+
+
+def test_what_is_named_otherwise_is_told_apart(examined):
+    found, failed = examined(stable={"version": "v7"})
+    assert failed == ["series", "mesh"]  # neither Prometheus nor Envoy knows it
+    assert "has no version v7; it has v1" in found["series"]["said"]
+    assert "only summarizer-v7 and summarizer-v2 may share" in found["mesh"]["said"]
+    labels = {"version": "build"}
+    errors = {"name": "errors", "template": "envoy/errors", "margin": {"absolute": "1%"}}
+    found, failed = examined(guardrails=[{**errors, "labels": labels}])
+    assert failed == ["series"]
+    assert "has the label build" in found["series"]["said"]
+    score = {"name": "accuracy", "template": "quality/score", "tolerance": 0.02}
+    found, failed = examined(guardrails=[score])
+    assert "there is no series gen_ai_evaluation_score_bucket" in found["series"]["said"]
+
+
+def test_servers_that_are_not_there(examined, watched):
+    net, _ = watched
+    found, failed = examined(prometheus={"url": "http://127.0.0.1:9", "scrape": "1s"})
+    assert failed == ["prometheus"]
+    assert found["prometheus"]["said"].endswith("connection refused")
+    route = {"envoy": {"file": str(net.envoy.file), "admin": "http://127.0.0.1:9"}}
+    found, failed = examined(route=route)
+    assert failed == ["mesh"]
+    assert "does not answer: connection refused" in found["mesh"]["said"]

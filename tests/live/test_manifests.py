@@ -1,0 +1,198 @@
+"""The install as its users meet it: kustomize, promtool, and its Role on a real API server."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from rollout.demo.process import Process
+from tests.live.operating import PLANS
+from tests.live.pipeline import ROOT, surefoot, until
+from tests.routes import istio, to, virtual_service
+from tests.unit.test_manifests import MANIFESTS, expressions
+
+pytestmark = pytest.mark.live
+ISTIO = "/apis/networking.istio.io/v1beta1/namespaces/{}/virtualservices"
+
+
+def kustomized(folder):
+    done = subprocess.run(
+        ["kubectl", "kustomize", str(folder)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return [*yaml.safe_load_all(done.stdout)]
+
+
+def promtool(*arguments):
+    done = subprocess.run(
+        ["promtool", *map(str, arguments)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture
+def installed(cluster, namespace):
+    """The Role of the install, bound to the user `surefoot` as to its ServiceAccount."""
+    for each in kustomized(MANIFESTS / "base"):
+        if each["kind"] == "RoleBinding":
+            api = "rbac.authorization.k8s.io"
+            each["subjects"] = [{"apiGroup": api, "kind": "User", "name": "surefoot"}]
+        if each["kind"] in {"Role", "RoleBinding"}:
+            cluster.apply(each, "-n", namespace)
+    return namespace
+
+
+def test_kustomize_builds_the_install_with_and_without_the_definition():
+    kinds = sorted(each["kind"] for each in kustomized(MANIFESTS / "base"))
+    assert kinds == [
+        *("ConfigMap", "Deployment", "NetworkPolicy", "PersistentVolumeClaim"),
+        *("PodDisruptionBudget", "Role", "RoleBinding", "ServiceAccount"),
+    ]
+    both = [each["kind"] for each in kustomized(MANIFESTS)]
+    assert sorted(both) == sorted([*kinds, "CustomResourceDefinition"])
+
+
+def test_the_api_server_takes_every_object(cluster, namespace):
+    """Except the budget: policy/v1 is newer than the API server of the tests."""
+    for each in kustomized(MANIFESTS / "base"):
+        if each["kind"] != "PodDisruptionBudget":
+            cluster.apply(each, "-n", namespace, "--dry-run=server")
+
+
+def test_promtool_takes_the_rules_and_each_alert_fires_when_it_should(tmp_path):
+    shutil.copy(MANIFESTS / "prometheus" / "alerts.yaml", tmp_path)
+    shutil.copy(ROOT / "tests" / "live" / "alerts.test.yaml", tmp_path)
+    promtool("check", "rules", tmp_path / "alerts.yaml")
+    promtool("test", "rules", tmp_path / "alerts.test.yaml")
+
+
+def test_promtool_reads_every_expression_of_the_dashboard(tmp_path):
+    texts = [text for _, text in expressions() if not text.startswith("label_values")]
+    rules = [{"record": f"a{place}", "expr": text} for place, text in enumerate(texts)]
+    file = tmp_path / "rules.yaml"
+    file.write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}))
+    promtool("check", "rules", file)
+
+
+def test_the_role_allows_what_is_needed_and_nothing_else(cluster, installed):
+    other = cluster.new_namespace()
+
+    def may(verb, what, namespace=installed):
+        asked = ("auth", "can-i", verb, what, "-n", namespace)
+        return cluster.kubectl(*asked, user="surefoot").stdout.strip() == "yes"
+
+    plans, routes = "rolloutplans.surefoot.dev", "virtualservices.networking.istio.io"
+    allowed = [("get", plans), ("list", plans), ("watch", plans), ("get", routes)]
+    allowed += [
+        ("patch", routes),
+        ("create", "events"),
+        ("get", "grpcroutes.gateway.networking.k8s.io"),
+    ]
+    assert [each for each in allowed if not may(*each)] == []
+    assert [each for each in allowed if may(*each, other)] == [], "only its own namespace"
+    refused = [(verb, "secrets") for verb in ("get", "list", "watch", "create")]
+    refused += [(verb, plans) for verb in ("create", "update", "patch", "delete")]
+    refused += [(verb, routes) for verb in ("list", "create", "update", "delete")]
+    refused += [
+        ("get", "pods"),
+        ("create", "pods"),
+        ("get", "configmaps"),
+        ("patch", "deployments"),
+    ]
+    refused += [("patch", "roles"), ("create", "customresourcedefinitions"), ("list", "namespaces")]
+    assert [each for each in refused if may(*each)] == []
+
+
+@contextlib.contextmanager
+def operating(cluster, namespace, folder):
+    """`surefoot operate` with the rights of the install, and nothing else."""
+    command = ["env", f"KUBECONFIG={cluster.config('surefoot')}"]
+    command += [sys.executable, "-m", "rollout.cli", "operate", "-n", namespace]
+    journal = folder / "journal.db"
+    process = Process("surefoot", [*command, "--journal", str(journal)], folder / "operate.log")
+    try:
+        yield journal
+    finally:
+        process.stop()
+
+
+def test_with_the_role_a_plan_is_carried_out_in_istio(cluster, installed, tmp_path):
+    routes = virtual_service([to("reviews", 100, "v1"), to("reviews", 0, "v2")])
+    routes["apiVersion"] = "networking.istio.io/v1beta1"
+    assert "kind" in cluster.ask("POST", ISTIO.format(installed), routes)
+    plan = istio(installed)
+    cluster.apply(plan.document())
+
+    def weights():
+        found = cluster.ask("GET", f"{ISTIO.format(installed)}/reviews")["spec"]["http"][0]["route"]
+        return [each.get("weight", 0) for each in found]
+
+    def status():
+        path = f"{PLANS.format(installed)}/{plan.name}"
+        return cluster.ask("GET", path).get("status", {})
+
+    with operating(cluster, installed, tmp_path) as journal:
+        until(lambda: status().get("phase") == "waiting", "it is taken up", 20)
+        said = surefoot("promote", plan.name, "--journal", journal)
+        assert said.returncode == 0, said.stderr
+        until(lambda: weights() == [0, 100], "the weights in the VirtualService", 15)
+        until(lambda: status().get("phase") == "promoted", "the status", 15)
+        events = f"/api/v1/namespaces/{installed}/events"
+        until(
+            lambda: (
+                "Promoted" in [e["reason"] for e in cluster.ask("GET", events).get("items", [])]
+            ),
+            "its Event",
+            10,
+        )
+    assert "403" not in (tmp_path / "operate.log").read_text()
+
+
+def doctor(*arguments, config=""):
+    environment = ["env", f"KUBECONFIG={config}"] if config else []
+    command = [*environment, sys.executable, "-m", "rollout.cli", "doctor", "--json"]
+    done = subprocess.run(
+        [*command, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode in (0, 1), done.stderr
+    return done.returncode, json.loads(done.stdout)
+
+
+def test_doctor_finds_the_install_healthy_and_the_administrator_too_mighty(
+    cluster, installed, tmp_path
+):
+    options = ("-n", installed, "--journal", tmp_path / "journal.db")
+    code, found = doctor(*options, config=cluster.config("surefoot"))
+    assert (code, {each["level"] for each in found}) == (0, {"ok"})
+    code, found = doctor(*options, config=cluster.config())
+    assert (code, [each["check"] for each in found if each["level"] == "warn"]) == (
+        0,
+        ["rights", "rights"],
+    )
+    code, found = doctor(*options, config=cluster.config("nobody"))
+    missing = [each for each in found if each["level"] == "fail"]
+    assert code == 1
+    assert len(missing) == 5
+    assert all("a Role with {apiGroups" in each["fix"] for each in missing)
+
+
+def test_doctor_before_and_after_the_route_is_there(cluster, installed, tmp_path):
+    file, config = tmp_path / "plan.yaml", cluster.config("surefoot")
+    file.write_text(yaml.safe_dump(istio(installed).document()))
+
+    def mesh():
+        _, found = doctor(file, "--journal", tmp_path / "j.db", config=config)
+        return [(e["level"], e["said"]) for e in found if e["check"] in {"mesh", "rights"}]
+
+    missing = f"VirtualService {installed}/reviews: there is no such object"
+    assert mesh() == [("fail", missing), ("ok", "all 2 that are needed")]
+    routes = virtual_service([to("reviews", 90, "v1"), to("reviews", 10, "v2")])
+    routes["apiVersion"] = "networking.istio.io/v1beta1"
+    cluster.ask("POST", ISTIO.format(installed), routes)
+    assert mesh() == [("ok", "10% canary now"), ("ok", "all 2 that are needed")]

@@ -1,0 +1,169 @@
+"""The manifests say what the code does: metrics by name, rights, options, ports."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from rollout.cli import surefoot
+from rollout.doctor.rights import of_operating, of_route
+from rollout.metrics.names import METRICS
+from rollout.plan.load import load_file
+from tests.live.operating import RIGHTS
+
+ROOT = Path(__file__).parents[2]
+MANIFESTS = ROOT / "manifests"
+FILES = sorted(MANIFESTS.rglob("*.yaml"))
+SERIES = {
+    *(name for name, metric in METRICS.items() if metric.kind != "histogram"),
+    *(
+        f"{name}_{part}"
+        for name, metric in METRICS.items()
+        if metric.kind == "histogram"
+        for part in ("bucket", "count", "sum")
+    ),
+}
+
+
+def documents(path):
+    return [each for each in yaml.safe_load_all(path.read_text()) if each is not None]
+
+
+def base(kind):
+    found = [d for path in FILES if path.parent.name == "base" for d in documents(path)]
+    (one,) = [each for each in found if each["kind"] == kind]
+    return one
+
+
+def dashboard():
+    return json.loads((MANIFESTS / "grafana" / "surefoot.json").read_text())
+
+
+def expressions():
+    """Every expression of the rules and the dashboard, with where it stands."""
+    board = dashboard()
+    for group in documents(MANIFESTS / "prometheus" / "alerts.yaml")[0]["groups"]:
+        yield from ((rule["alert"], rule["expr"]) for rule in group["rules"])
+    for panel in board["panels"]:
+        yield from ((panel["title"], target["expr"]) for target in panel["targets"])
+    yield from ((each["name"], each["expr"]) for each in board["annotations"]["list"])
+    yield from (
+        (each["name"], each["query"]["query"])
+        for each in board["templating"]["list"]
+        if each["type"] == "query"
+    )
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(MANIFESTS)))
+def test_every_manifest_is_yaml_of_a_kind(path):
+    found = documents(path)
+    assert found
+    assert all("kind" in each or "groups" in each for each in found)
+
+
+@pytest.mark.parametrize(("place", "text"), [*expressions()])
+def test_every_expression_asks_for_series_and_labels_that_are_exported(place, text):
+    names = set(re.findall(r"\bsurefoot_\w+", text))
+    assert names
+    assert names <= SERIES
+    known = {"le", *(label for name in METRICS for label in METRICS[name].labels)}
+    used = re.findall(r'(\w+)\s*(?:=~|!~|!=|=)\s*"', text)
+    assert set(used) <= known
+
+
+def test_every_metric_is_on_the_dashboard():
+    shown = " ".join(
+        target["expr"] for panel in dashboard()["panels"] for target in panel["targets"]
+    )
+    assert [name for name in METRICS if name not in shown] == []
+
+
+def test_panels_do_not_overlap():
+    taken: set[tuple[int, int]] = set()
+    for panel in dashboard()["panels"]:
+        at = panel["gridPos"]
+        cells = {(at["x"] + i, at["y"] + j) for i in range(at["w"]) for j in range(at["h"])}
+        assert not cells & taken
+        assert at["x"] + at["w"] <= 24
+        taken |= cells
+
+
+def test_the_operator_s_rule_object_holds_the_same_rules():
+    (plain,) = documents(MANIFESTS / "prometheus" / "alerts.yaml")
+    (wrapped,) = documents(MANIFESTS / "prometheus" / "prometheusrule.yaml")
+    assert wrapped["spec"]["groups"] == plain["groups"]
+
+
+def granted():
+    rules = base("Role")["rules"]
+    return {
+        (verb, group, resource)
+        for rule in rules
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+
+def test_the_role_is_what_the_controller_needs_and_nothing_else():
+    examples = sorted((MANIFESTS / "examples").glob("*.yaml"))
+    plans = [plan for path in examples for plan in load_file(path)]
+    needed = [*of_operating("ns"), *(right for plan in plans for right in of_route(plan))]
+    wanted = {(right.verb, right.group, right.resource) for right in needed}
+    grpc = {(verb, "gateway.networking.k8s.io", "grpcroutes") for verb in ("get", "patch")}
+    assert granted() == wanted | grpc
+    described = {
+        (verb, group, resource)
+        for rule in RIGHTS
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+    assert described <= granted()
+
+
+def test_the_pod_is_confined():
+    pod = base("Deployment")["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert {"requests", "limits"} <= set(container["resources"])
+    assert not any("secret" in str(volume).lower() for volume in pod["volumes"])
+
+
+def test_the_pod_s_options_are_the_command_s_and_its_probes_are_served():
+    (container,) = base("Deployment")["spec"]["template"]["spec"]["containers"]
+    command, *options = container["args"]
+    said = CliRunner().invoke(surefoot, [command, "--help"]).output
+    assert [each for each in options if each.partition("=")[0] not in said] == []
+    values = {each["name"] for each in container["env"]} | {*base("ConfigMap")["data"]}
+    used = set(re.findall(r"\$\((\w+)\)", " ".join(options)))
+    assert used == values
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    assert base("ConfigMap")["data"]["METRICS_PORT"] == str(ports["metrics"])
+    for probe, path in (("startup", "/readyz"), ("liveness", "/healthz"), ("readiness", "/readyz")):
+        assert container[f"{probe}Probe"]["httpGet"] == {"path": path, "port": "metrics"}
+    (inward,) = base("NetworkPolicy")["spec"]["ingress"]
+    assert inward["ports"] == [{"port": ports["metrics"], "protocol": "TCP"}]
+
+
+def test_everything_is_selected_by_the_pod_s_labels():
+    labels = base("Deployment")["spec"]["template"]["metadata"]["labels"]
+    assert base("Deployment")["spec"]["selector"]["matchLabels"] == labels
+    assert base("PodDisruptionBudget")["spec"]["selector"]["matchLabels"] == labels
+    assert base("NetworkPolicy")["spec"]["podSelector"]["matchLabels"] == labels
+
+
+def test_nothing_is_of_the_whole_cluster():
+    kinds = {d["kind"] for path in FILES if path.parent.name == "base" for d in documents(path)}
+    assert not {kind for kind in kinds if kind.startswith(("Cluster", "CustomResource"))}
+    assert "Secret" not in kinds
