@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rollout.cli.journal import journal_option
 from rollout.errors import DONE, FAILED
+from rollout.journal.place import Where
 
 if TYPE_CHECKING:
     from rollout.doctor.finding import Level
@@ -31,13 +33,13 @@ Exit codes: 0 nothing failed, 1 something did, 2 bad input. Nothing is changed a
 )
 @click.argument("plans", nargs=-1, type=click.Path(path_type=Path))
 @click.option("-n", "--namespace", help="Also what `surefoot operate` needs in this namespace.")
-@click.option("--journal", type=click.Path(path_type=Path), help="Journal file.")
+@journal_option()
 @click.option("--context", help="Of the kubeconfig; in a pod its own cluster is used.")
 @click.option("--json", "as_json", is_flag=True, help="[{check, subject, level, said, fix}]")
 def doctor(
     plans: tuple[Path, ...],
     namespace: str | None,
-    journal: Path | None,
+    journal: Where | None,
     context: str | None,
     *,
     as_json: bool,
