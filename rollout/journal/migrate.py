@@ -11,7 +11,7 @@ from alembic.config import Config
 from rollout.errors import BAD_INPUT, SurefootError
 from rollout.journal.place import Where, from_words, shown
 from rollout.journal.store import open_database
-from rollout.journal.tables import REVISIONS
+from rollout.journal.tables import ENTRIES, REVISIONS, create, names_of
 
 
 def migrate(where: Where, revision: str = "head") -> None:
@@ -24,6 +24,8 @@ def migrate(where: Where, revision: str = "head") -> None:
     config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
     try:
         with database.lock(), database.words(), database.writing() as connection:
+            if ENTRIES.name in names_of(connection):
+                create(connection)  # the revision's mark, where there is none
             config.attributes["connection"] = connection
             alembic.command.upgrade(config, revision)
     finally:

@@ -128,7 +128,7 @@ class SqlJournal:
         Raises JournalError when it is somebody else's or of another schema.
         """
         with self.database.words(), self.database.reading() as connection:
-            names = sql.inspect(connection).get_table_names()
+            names = tables.names_of(connection)
             with self._named():
                 if ENTRIES.name in names:
                     return False, tables.marked(connection, names)

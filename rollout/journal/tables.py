@@ -66,9 +66,14 @@ def append_only(dialect: str) -> list[str]:
     return _APPEND_ONLY[dialect]
 
 
+def names_of(connection: sql.Connection) -> list[str]:
+    """The tables that are there, ours and others'."""
+    return sql.inspect(connection).get_table_names()
+
+
 def create(connection: sql.Connection) -> None:
     """Make what is not there yet; an unmarked journal is of the first revision."""
-    names = sql.inspect(connection).get_table_names()
+    names = names_of(connection)
     if ENTRIES.name not in names:
         TABLES.create_all(connection)
         for statement in append_only(connection.dialect.name):
@@ -84,20 +89,19 @@ def marked(connection: sql.Connection, names: list[str]) -> bool:
     columns = {column["name"] for column in sql.inspect(connection).get_columns(ENTRIES.name)}
     if not columns >= set(ENTRIES.c.keys()):
         raise JournalError("is not a journal (another program's table)")
-    if VERSION.name not in names:
-        return False
-    _check_revision(connection.scalars(sql.select(VERSION)).all())
-    return True
+    found = VERSION.name in names
+    _check_revision(list(connection.scalars(sql.select(VERSION))) if found else [REVISIONS[0]])
+    return found
 
 
-def _check_revision(found: Any) -> None:
+def _check_revision(found: list[str]) -> None:
     newer = ", ".join(sorted(set(found) - set(REVISIONS)))
     if newer:
         raise JournalError(
             f"was written by a newer Surefoot (schema {newer}, this one knows up to "
             f"{REVISIONS[-1]}): update Surefoot"
         )
-    if list(found) != [REVISIONS[-1]]:
+    if found != [REVISIONS[-1]]:
         raise JournalError(
             f"is of an older schema ({', '.join(found) or 'none'}): stop the controller, then run "
             "`python -m rollout.journal.migrate JOURNAL`"
