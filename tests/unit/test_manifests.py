@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
 from click.testing import CliRunner
 
 from rollout.cli import surefoot
+from rollout.doctor.finding import Check
 from rollout.doctor.rights import of_operating, of_route
 from rollout.metrics.names import METRICS
 from rollout.plan.load import load_file
@@ -167,3 +169,25 @@ def test_nothing_is_of_the_whole_cluster():
     kinds = {d["kind"] for path in FILES if path.parent.name == "base" for d in documents(path)}
     assert not {kind for kind in kinds if kind.startswith(("Cluster", "CustomResource"))}
     assert "Secret" not in kinds
+
+
+def rows(heading):
+    """The rows of a table in docs/operations.md, without its head."""
+    text = (ROOT / "docs" / "operations.md").read_text().partition(f"## {heading}\n")[2]
+    lines = [line for line in text.partition("\n## ")[0].splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+def test_the_manual_explains_every_metric_as_prometheus_does():
+    told = {name: (labels, meaning) for name, labels, meaning in rows("Metrics")}
+    assert told == {
+        f"`{name}`": (", ".join(f"`{label}`" for label in metric.labels), metric.help)
+        for name, metric in METRICS.items()
+    }
+
+
+def test_the_manual_explains_every_alert_probe_and_check():
+    (rules,) = documents(MANIFESTS / "prometheus" / "alerts.yaml")[0]["groups"]
+    assert [row[0] for row in rows("Alerts")] == [f"`{rule['alert']}`" for rule in rules["rules"]]
+    assert [row[0] for row in rows("Probes")] == ["`/metrics`", "`/healthz`", "`/readyz`"]
+    assert [row[0].strip("`") for row in rows("Before a plan")] == [*get_args(Check)]
