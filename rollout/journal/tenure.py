@@ -7,7 +7,7 @@ whether it still holds the lock. So a controller that lost it, however that came
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sql
@@ -58,26 +58,13 @@ class Tenure:
         appended then shows in the number that an append must follow. Raises JournalBusyError.
         """
         with self._mutex:
-            if not self._alive():
-                self.end()
-                self._session = self._take("took over")
-            session = self._session
-            assert session is not None  # noqa: S101 - for mypy: taken, or raised
+            session = self._begun()
             try:
-                with session.begin():
-                    self._check(session)
-                    yield session
-            except DBAPIError as error:
-                if error.connection_invalidated:
-                    self.end()
+                yield session
+                session.commit()
+            except BaseException:
+                session.rollback()
                 raise
-
-    def _check(self, session: sql.Connection) -> None:
-        if not session.execute(_HELD).scalar():
-            raise JournalBusyError(
-                f"the controller's lock on {self._name} was lost: is there a pooler in between? "
-                "A controller needs a connection of its own"
-            )
 
     def end(self) -> None:
         """Give the lock back."""
@@ -85,15 +72,21 @@ class Tenure:
         if session is not None:
             session.close()
 
-    def _alive(self) -> bool:
-        """Whether the session answers and no transaction of it would start on a dead line."""
-        if self._session is None:
-            return False
-        try:
-            with self._session.begin():
-                return bool(self._session.execute(_HELD).scalar())
-        except DBAPIError:
-            return False
+    def _begun(self) -> sql.Connection:
+        """The session, in a transaction that has seen that it holds the lock."""
+        if self._session is not None:
+            with suppress(DBAPIError):  # a dead line; what is wrong with it, the next one says
+                if self._session.execute(_HELD).scalar():
+                    return self._session
+            self.end()
+        self._session = self._take("took over")
+        if not self._session.execute(_HELD).scalar():
+            self.end()
+            raise JournalBusyError(
+                f"the lock on {self._name} does not hold: is there a pooler in between? "
+                "A controller needs a connection of its own"
+            )
+        return self._session
 
     def _take(self, what: str) -> sql.Connection:
         session = self._engine.connect()
