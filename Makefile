@@ -19,10 +19,10 @@ demo: $(READY)  ## a good version promoted, a bad one rolled back, on real traff
 
 test: lint  ## every check and every test, live servers included, with branch coverage
 	@.ci/kube-apiserver
-	@$(BIN)/python -m pytest --cov --cov-report=term --session-timeout=900 $(TEST_ARGS)
+	@$(BIN)/python -m pytest --cov --cov-report=term --session-timeout=2400 $(TEST_ARGS)
 
 check: lint  ## what CI runs, except the tests that start real servers
-	@$(BIN)/python -m pytest -m "not live" --session-timeout=900 $(TEST_ARGS)
+	@$(BIN)/python -m pytest -m "not live" --session-timeout=2400 $(TEST_ARGS)
 
 lint: $(READY)  ## style, types and import contracts; no tests
 	@$(BIN)/ruff check --quiet
