@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
@@ -229,3 +230,14 @@ def test_every_code_of_the_rules_is_known_and_nothing_else_gets_into_a_label():
     assert code_of(("harmful:patient 12",)) == "harmful"
     assert code_of(("patient 12",)) == code_of(()) == "other"
     assert {reason for _, reason in FROM_ZERO} <= {*REASONS}
+
+
+def test_a_client_that_says_nothing_holds_nobody_up_and_is_no_news(monkeypatch, capfd):
+    monkeypatch.setattr("rollout.metrics.door._Handler.timeout", 0.05)
+    lab = Metered()
+    with serving(lab.meter, "127.0.0.1", PORT) as port:
+        with socket.create_connection(("127.0.0.1", port)) as silent:
+            assert status(port, "/healthz") == 200
+            assert silent.recv(1) == b"", "it is hung up on"
+        assert status(port, "/healthz") == 200
+    assert capfd.readouterr().err == ""
