@@ -33,6 +33,7 @@ SHORT = "stable's pods have a history of {ticks} ticks, {least} are needed to kn
 LONELY = "stable has one pod, so nothing is known of how pods differ"
 SILENT = "stable's pods have no exposures in their history"
 
+_ENOUGH = 8  # pods; of fewer, what each does in its own way in an incident is known too badly
 _PRIOR = 5.0  # bad units that count as if they had come in clusters of
 _CLUSTERED = 9.0  # this dispersion: what a few units show is no proof of independence
 _BAR = float(np.sqrt(2 * np.log(100)))  # standard deviations that a normal effect needs to win
@@ -112,6 +113,8 @@ def estimate(history: PodHistory, pods_canary: int) -> Dispersion:
 
     `lasting` is widened so that a Student variable with one degree of freedom less than pods seen
     is as rarely beyond what wins at alpha .01 as a normal one: a few pods tell little of all pods.
+    `brief` is widened in the same way below eight pods: scrapes at a pod's own moment, say, differ
+    in every tick but always in the same way.
 
     Raises:
         EvidenceError: no whole, non-negative counts, shapes that differ, more bad units than
@@ -131,7 +134,7 @@ def estimate(history: PodHistory, pods_canary: int) -> Dispersion:
     seen = int((e.sum(axis=0) > 0).sum())
     return Dispersion(
         cluster=cluster,
-        brief=max(0.0, one.spread - stays),
+        brief=max(0.0, one.spread - stays) * max(1.0, _widened(seen) / _widened(_ENOUGH)),
         passing=max(0.0, *(m * (w.beyond(cluster) - stays) for m, w in windows.items())),
         lasting=stays * _widened(seen),
         inflation=max(cluster, *(_ratio(w, stays) for w in windows.values())),

@@ -53,7 +53,7 @@ def test_a_canary_exactly_at_its_margin_is_rarely_rolled_back(scenario, margin):
         ("pod-gamma", 19),
         ("pod-ar1", 40),
         ("retries", 95),
-        ("pod-bursts", 85),
+        ("pod-bursts", 105),
         ("pods-.1", 18),
     ],
 )
