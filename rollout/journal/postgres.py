@@ -37,7 +37,10 @@ _SERVER = {
     "tcp_keepalives_interval": "2",
     "tcp_keepalives_count": "3",
 }
-_SET = "SELECT set_config(name, %s, false) FROM pg_settings WHERE name = %s"
+_SET = (
+    "SELECT set_config(known.name, wanted.value, false) FROM pg_settings known "
+    "JOIN unnest(%s::text[], %s::text[]) wanted (name, value) ON known.name = wanted.name"
+)
 _DURABLE = (
     "SELECT set_config('synchronous_commit', 'on', false) "
     "WHERE current_setting('synchronous_commit') = 'off'"
@@ -133,8 +136,7 @@ class PostgresServer:
 
     def _prepare(self, connection: Any, _record: object) -> None:
         with connection.cursor() as cursor:
-            for name, value in self._settings.items():
-                cursor.execute(_SET, (value, name))
+            cursor.execute(_SET, (list(self._settings), list(self._settings.values())))
             cursor.execute(_DURABLE)
         connection.commit()
 

@@ -6,6 +6,7 @@ from contextlib import closing
 from functools import partial
 
 import pytest
+from sqlalchemy import event
 
 from rollout.decide.facts import HumanSaid
 from rollout.errors import InputError, JournalBusyError, JournalError, JournalMovedError
@@ -69,6 +70,22 @@ def test_a_controller_that_was_cut_off_goes_on_when_nobody_took_over(opened, ser
         server.cut_off(url)
         assert journal.append([said()], after=1)[0].seq == 2
         assert journal.holder() is not None
+
+
+def test_a_session_that_is_cut_off_within_an_append_leaves_nothing(opened, server, url):
+    journal = opened(url)
+
+    def cut(*arguments) -> None:
+        if arguments[2].startswith("INSERT"):
+            server.cut_off(url)
+
+    with journal.lock():
+        event.listen(journal.database.engine, "before_cursor_execute", cut)
+        with pytest.raises(JournalError, match=r"cannot be reached|was cut off"):
+            journal.append([said(), said()], after=0)
+        event.remove(journal.database.engine, "before_cursor_execute", cut)
+        assert list(journal.read()) == []
+        assert journal.append([said()], after=0)[0].seq == 1
 
 
 def test_a_stale_controller_neither_reads_nor_appends(opened, server, url):
