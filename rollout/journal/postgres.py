@@ -125,7 +125,7 @@ class PostgresServer:
         here = {"application_name": f"surefoot pid {os.getpid()} on {socket.gethostname()}"[:63]}
         own = {key: value for key, value in (_NETWORK | here).items() if key not in url.query}
         try:
-            # No pool: readers come rarely, and the controller keeps a session of its own.
+            # No pool: readers come rarely, and the controller keeps a connection of its own.
             engine = sql.create_engine(url, connect_args=own, poolclass=pool.NullPool)
         except ImportError:
             raise InputError(

@@ -1,7 +1,8 @@
-"""The time in which one controller decides on a PostgreSQL journal: a session that holds a lock.
+"""The time in which one controller decides on a PostgreSQL journal: a connection that holds a lock.
 
-Deciding reads and appends go through that session alone, and each of their transactions first asks
-whether it still holds the lock. So a controller that lost it, however that came, writes nothing.
+Deciding reads and appends go through that connection alone, and each of their transactions first
+asks whether it still holds the lock. So a controller that lost it, however that came, writes
+nothing.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _TABLE = "coalesce(to_regclass('entries')::oid, 0::oid)"
 ONE_WRITER = sql.text(f"SELECT pg_advisory_xact_lock({_WRITING}, {_TABLE}::int)")
 _TRY = sql.text(f"SELECT pg_try_advisory_lock({_DECIDING}, {_TABLE}::int)")
 _locks = sql.table("pg_locks", *map(sql.column, ("pid", "classid", "objid")))
-_sessions = sql.table("pg_stat_activity", sql.column("pid"), sql.column("application_name"))
+_connections = sql.table("pg_stat_activity", sql.column("pid"), sql.column("application_name"))
 _HOLDER_PID = sql.select(_locks.c.pid).where(
     sql.text("locktype = 'advisory' AND granted AND objsubid = 2"),
     sql.text("database = (SELECT oid FROM pg_database WHERE datname = current_database())"),
@@ -34,10 +35,10 @@ _HOLDER_PID = sql.select(_locks.c.pid).where(
     _locks.c.objid == sql.text(_TABLE),
 )
 _HELD = sql.select(_HOLDER_PID.where(_locks.c.pid == sql.func.pg_backend_pid()).exists())
-_NAMES = sql.func.max(_sessions.c.application_name)  # null without the right to see it
+_NAMES = sql.func.max(_connections.c.application_name)  # null without the right to see it
 HOLDER = (
     sql.select(sql.func.coalesce(_NAMES, "it does not say"))
-    .where(_sessions.c.pid.in_(_HOLDER_PID))
+    .where(_connections.c.pid.in_(_HOLDER_PID))
     .having(sql.func.count() > 0)
 )
 
@@ -48,55 +49,55 @@ class Tenure:
     def __init__(self, engine: sql.Engine, name: str) -> None:
         self._engine, self._name = engine, name
         self._mutex = threading.Lock()
-        self._session: sql.Connection | None = self._take("holds")
+        self._connection: sql.Connection | None = self._take("holds")
 
     @contextmanager
     def transaction(self) -> Iterator[sql.Connection]:
-        """A transaction of the session that holds the lock.
+        """A transaction of the connection that holds the lock.
 
-        A session that has died is replaced, if nobody took the journal over meanwhile; what others
-        appended then shows in the number that an append must follow. Raises JournalBusyError.
+        A connection that has died is replaced, if nobody took the journal over meanwhile; what
+        others appended shows in the number that an append must follow. Raises JournalBusyError.
         """
         with self._mutex:
-            session = self._begun()
+            connection = self._begun()
             try:
-                yield session
-                session.commit()
+                yield connection
+                connection.commit()
             except BaseException:
-                session.rollback()
+                connection.rollback()
                 raise
 
     def end(self) -> None:
         """Give the lock back."""
-        session, self._session = self._session, None
-        if session is not None:
-            session.close()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
     def _begun(self) -> sql.Connection:
-        """The session, in a transaction that has seen that it holds the lock."""
-        if self._session is not None:
+        """The connection, in a transaction that has seen that it holds the lock."""
+        if self._connection is not None:
             with suppress(DBAPIError):  # a dead line; what is wrong with it, the next one says
-                if self._session.execute(_HELD).scalar():
-                    return self._session
+                if self._connection.execute(_HELD).scalar():
+                    return self._connection
             self.end()
-        self._session = self._take("took over")
-        if not self._session.execute(_HELD).scalar():
+        self._connection = self._take("took over")
+        if not self._connection.execute(_HELD).scalar():
             self.end()
             raise JournalBusyError(
                 f"the lock on {self._name} does not hold: is there a pooler in between? "
                 "A controller needs a connection of its own"
             )
-        return self._session
+        return self._connection
 
     def _take(self, what: str) -> sql.Connection:
-        session = self._engine.connect()
+        connection = self._engine.connect()
         try:
-            with session.begin():
-                if session.execute(_TRY).scalar():
-                    return session
-                other = session.execute(HOLDER).scalar() or "unknown"
+            with connection.begin():
+                if connection.execute(_TRY).scalar():
+                    return connection
+                other = connection.execute(HOLDER).scalar() or "unknown"
         except BaseException:
-            session.close()
+            connection.close()
             raise
-        session.close()
+        connection.close()
         raise JournalBusyError(f"another controller ({other}) {what} this journal: {self._name}")

@@ -44,11 +44,11 @@ class Server:
         return found
 
     def cut_off(self, url: str) -> None:
-        """End every session of a database, as a restart of the server does."""
-        sessions = "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
+        """End every connection of a database, as a restart of the server does."""
+        connections = "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
         self.ask(
             url,
-            f"SELECT pg_terminate_backend(pid, 5000) FROM ({sessions}) other "  # noqa: S608
+            f"SELECT pg_terminate_backend(pid, 5000) FROM ({connections}) other "  # noqa: S608
             "WHERE pid <> pg_backend_pid()",
         )
 

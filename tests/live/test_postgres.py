@@ -72,7 +72,7 @@ def test_a_controller_that_was_cut_off_goes_on_when_nobody_took_over(opened, ser
         assert journal.holder() is not None
 
 
-def test_a_session_that_is_cut_off_within_an_append_leaves_nothing(opened, server, url):
+def test_a_connection_that_is_cut_off_within_an_append_leaves_nothing(opened, server, url):
     journal = opened(url)
 
     def cut(*arguments) -> None:
@@ -106,12 +106,12 @@ def test_a_stale_controller_neither_reads_nor_appends(opened, server, url):
 
 
 def test_a_lock_that_was_given_away_is_not_believed(opened, url):
-    """What a pooler does that hands one session to several clients."""
+    """What a pooler does that hands one connection to several clients."""
     journal = opened(url)
     with journal.lock():
-        session = journal.database._tenure._session
-        session.exec_driver_sql("SELECT pg_advisory_unlock_all()")
-        session.commit()
+        connection = journal.database._tenure._connection
+        connection.exec_driver_sql("SELECT pg_advisory_unlock_all()")
+        connection.commit()
         with opened(url).lock(), pytest.raises(JournalBusyError, match="took over"):
             journal.append([said()], after=0)
 
