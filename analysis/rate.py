@@ -17,8 +17,8 @@ CRASH = 0.2
 ENOUGH = 200
 """Exposures of stable before its past is trusted to choose weights."""
 
-_AGILE = 0.1  # part of what is usual that each look renews
-_FIT = 3.0  # times what is usual: more weighs less at once, not only from the next look on
+AGILE = 0.1  # part of what is usual that each look renews
+FIT = 3.0  # times what is usual: more weighs less at once, not only from the next look on
 
 _NOTHING = (0.0,) * sequential.POINTS.size
 
@@ -110,7 +110,7 @@ def _tempered(
             _safe_worth(rule, found, units, usual),
             calm,
         ),
-        usual=usual + _AGILE * (x_s / e_s - usual) if e_c and e_s else capital.usual,
+        usual=usual + AGILE * (x_s / e_s - usual) if e_c and e_s else capital.usual,
     )
 
 
@@ -124,7 +124,7 @@ def _usual(capital: RateCapital, units: Units) -> float:
 
 def _safe_worth(rule: RateRule, found: tempering.Noise, units: Units, usual: float) -> float:
     """Part of a look's evidence that counts for safety; less when stable has a fit of bad units."""
-    bad = max(usual * units.e_s, units.x_s / _FIT)
+    bad = max(usual * units.e_s, units.x_s / FIT)
     n, share = tempering.expected(units.e_c, units.e_s, bad, rule.ratio, rule.absolute)
     return 1 / float(tempering.steadied(found, n, share))
 

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from benchmarks.quality.engines import ENGINES, SHIPPED
+from benchmarks.quality.engines import ENGINES, INDEPENDENT
 from benchmarks.quality.runs import SIGMAS, Row
 
 BAR = {"Flagger": 1 / 4, "Argo": 1 / 4, "Kayenta": 1 / 8}
@@ -17,7 +17,7 @@ def compared(rows: list[Row]) -> list[Row]:
     """Peers' rows with our requests over theirs: 0 where only we find the harm, inf where only they
     do. Cells that neither finds are left out.
     """
-    ours = {_place(row): row for row in rows if row["rule"] == SHIPPED}
+    ours = {_place(row): row for row in rows if row["rule"] == INDEPENDENT}
     both = [(ours[_place(row)], row) for row in rows if row["rule"] not in ENGINES]
     return [
         {
@@ -64,7 +64,7 @@ def misses(rows: list[Row]) -> list[str]:
                 f"requests over {row['rule']}'s ({asked} limit) {row['ratio']:.2f}, bar {bar:.3f}: "
                 f"{row['rate']:g} rps, base {row['base']:.1%}, {row['theta']:g}x"
             )
-    ours, flagger = (_false(rows, rule) for rule in (SHIPPED, "Flagger"))
+    ours, flagger = (_false(rows, rule) for rule in (INDEPENDENT, "Flagger"))
     if ours > FALSE_BAR * flagger:
         found.append(f"false rollback {ours:.4f} against Flagger's {flagger:.3f}, bar 1/50")
     return found

@@ -16,7 +16,7 @@ import numpy as np
 from analysis.information import needed, rate_divergence
 from analysis.worlds import Counts, Streams, World
 from benchmarks.peers.rule import first
-from benchmarks.quality.engines import ENGINES, SHIPPED
+from benchmarks.quality.engines import ENGINES, INDEPENDENT
 from benchmarks.quality.runs import Row, chunks, each, seeded
 
 BASES, THETAS, WEIGHTS, ALPHA = (0.001, 0.01, 0.05), (2.0, 3.0, 5.0), (0.5, 0.1), 0.01
@@ -110,7 +110,7 @@ def misses(rows: list[Row]) -> list[str]:
     """Means over bases and weights at each effect, as the bar is stated, and single cells of it."""
     found = []
     for row in rows:
-        if row["rule"] != SHIPPED:
+        if row["rule"] != INDEPENDENT:
             continue
         place = f"{row['theta']:g}x, base {row['base']:.1%}, weight {row['weight']:.0%}"
         for key, err, bar in (

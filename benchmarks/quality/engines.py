@@ -1,7 +1,7 @@
 """Our engines, run over many rollouts at once with the same functions as `analysis.guard`.
 
-An engine that learns dispersion from stable's past is added to ENGINES, and to PROOFS if it changes
-how safety is proven; SHIPPED names what the product runs.
+SHIPPED and SHIPPED_PROOF are what runs for a plan that declares its pods; INDEPENDENT is what runs
+for one that does not, and takes requests as independent.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from analysis import safety, sequential
-from analysis.rate import ENOUGH
+from analysis import robust, safety, sequential, tempering
+from analysis.dispersion import Dispersion, PodHistory, estimate
+from analysis.rate import AGILE, ENOUGH, FIT
 from analysis.worlds import Array, Counts, History, Streams
 from benchmarks.peers.rule import first
 
@@ -66,11 +67,67 @@ def excess(streams: Streams, past: Past, ratio: float, absolute: float, beta: fl
     return Promise(first(proven), np.zeros(len(proven), dtype=bool))
 
 
-ENGINES: dict[str, Engine] = {"R": likelihood}
-SHIPPED = "R"
+def robust_harm(streams: Streams, past: Past, alpha: float) -> Outcome:
+    """R and its companions as `analysis.rate` runs them under a dispersion learnt from pods."""
+    found = learnt(streams, past)
+    refused = np.array([bool(one.problem) for one in found])
+    crossed = robust.path(found, _counts(streams)) >= -np.log(alpha)
+    reason = next((one.problem for one in found if one.problem), "")
+    return Outcome(np.where(refused, 0, first(crossed)), refused, reason)
 
-PROOFS: dict[str, Proof] = {"D": excess}
-SHIPPED_PROOF = "D"
+
+def robust_excess(
+    streams: Streams, past: Past, ratio: float, absolute: float, beta: float
+) -> Promise:
+    """D as `analysis.rate` runs it under a dispersion learnt from pods."""
+    found = learnt(streams, past)
+    e, x = (counts.sum(axis=-1) for counts in past(ticks=BRIEF))
+    before = Streams(np.zeros_like(e), np.zeros_like(x), e, x)
+    proven = steady(streams, found, before, ratio, absolute) >= -np.log(beta)
+    refused = np.array([bool(one.problem) for one in found])
+    return Promise(np.where(refused, 0, first(proven)), refused)
+
+
+def learnt(streams: Streams, past: Past) -> list[Dispersion]:
+    """Each rollout's dispersion, from 12 hours of its own stable pods."""
+    e, x = past()
+    pods = streams.e_c.shape[-1]
+    return [estimate(PodHistory(one, two), pods) for one, two in zip(e, x, strict=True)]
+
+
+def steady(
+    streams: Streams, found: list[Dispersion], past: Streams, ratio: float, absolute: float
+) -> Array:
+    """D's log evidence of safety after each look, each weighed by what was known before it."""
+    noise, arms = tempering.noises(found), streams.arms()
+    weights = informed(past, ratio, absolute)
+    usual = (past.x_s.sum(axis=-1) + 0.5) / (past.e_s.sum(axis=-1) + 1)
+    states = robust.walk(noise, _counts(streams), ratio=ratio, absolute=absolute)
+    below: Array | float = 0.0
+    counted, logs = np.zeros(len(usual)), []
+    for e_c, x_c, e_s, x_s, state in zip(*(a.T for a in arms), states, strict=True):
+        both = (e_c > 0) & (e_s > 0)
+        bad = np.maximum(usual * e_s, x_s / FIT)
+        n, share = tempering.expected(e_c, e_s, bad, ratio, absolute)
+        worth = np.where(both, 1 / tempering.steadied(noise, n, share), 0.0)
+        below = below + worth[:, None] * safety.below(e_c, e_s, x_c, x_s, ratio)
+        counted = counted + worth * e_c
+        calm = tempering.total(noise, robust.information(state))
+        logs.append(safety.log_safe(below / calm[:, None], counted / calm, absolute, weights))
+        usual = np.where(both, usual + AGILE * (x_s / np.maximum(e_s, 1) - usual), usual)
+    return np.array(logs).T
+
+
+ENGINES: dict[str, Engine] = {"R": likelihood, "robust": robust_harm}
+SHIPPED, INDEPENDENT = "robust", "R"
+
+PROOFS: dict[str, Proof] = {"D": excess, "robust D": robust_excess}
+SHIPPED_PROOF, INDEPENDENT_PROOF = "robust D", "D"
+
+
+def _counts(streams: Streams) -> robust.Counts:
+    arms = streams.arms()
+    return robust.Counts(arms.e_c, arms.e_s, arms.x_c, arms.x_s)
 
 
 def harm(arms: Streams, ratio: float = 1.0, absolute: float = 0.0) -> Array:

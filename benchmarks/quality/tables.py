@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from benchmarks.quality import against, detection, rollback
-from benchmarks.quality.engines import ENGINES, SHIPPED
+from benchmarks.quality.engines import ENGINES, INDEPENDENT
 from benchmarks.quality.layout import grouped, number, table
 from benchmarks.quality.rules import RULES
 from benchmarks.quality.runs import Row
@@ -72,7 +72,7 @@ def of_contest(rows: list[Row]) -> str:
     }
     body = []
     for (rate, base, theta), group in grouped(rows, "rate", "base", "theta"):
-        mine = next(row for row in group if row["rule"] == SHIPPED)
+        mine = next(row for row in group if row["rule"] == INDEPENDENT)
         cells = [
             " | ".join(
                 _ratio(ratios.get((rate, base, theta, name, which)))
@@ -83,10 +83,10 @@ def of_contest(rows: list[Row]) -> str:
         body.append([f"{rate:g} rps, {base:.1%}, {theta:g}x", number(mine["requests"]),
                      f"{mine['power']:.2f}", *cells])  # fmt: skip
     false = [_mean_false(rows, name) for name in RULES]
-    body.append(["mean false rollback", "", _mean_false(rows, SHIPPED), *false])
+    body.append(["mean false rollback", "", _mean_false(rows, INDEPENDENT), *false])
     return table(
-        f"3. {SHIPPED}'s requests over a peer's, documented | oracle's limit; medians, weight 10 "
-        f"%, alpha {rows[0]['alpha']} ({rows[0]['runs']} runs a cell; 0: only we find it, inf: "
+        f"3. {INDEPENDENT}'s requests over a peer's, documented | oracle's limit; medians, weight "
+        f"10 %, alpha {rows[0]['alpha']} ({rows[0]['runs']} runs a cell; 0: only we find it, inf: "
         "only they do, -: nobody)",
         ["service and effect", "requests", "power", *RULES],
         body,

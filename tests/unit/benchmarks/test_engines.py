@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from analysis import guard
+from analysis import guard, robust
 from analysis.evidence import Evidence
 from analysis.rate import RateRule
 from analysis.worlds import History, Streams, World
@@ -50,6 +50,22 @@ def test_paths_equal_the_fold(rate, rule):
         folded_harm, folded_safe = fold(rule, looks(past, run), looks(arms, run))
         assert harm[run].tolist() == folded_harm
         assert safe[run] == pytest.approx(folded_safe, rel=1e-12, abs=1e-12)
+
+
+def test_paths_under_a_learnt_dispersion_equal_the_fold():
+    world = World("pod-gamma", rate=20.0, base=0.05, looks=60, theta=1.5)
+    rng = np.random.default_rng(3)
+    streams, past = world.streams(rng, 4), before(world.history(rng, 4, ticks=20))
+    found = engines.learnt(streams, lambda: world.history(np.random.default_rng(4), 4))
+    assert not any(one.problem for one in found)
+    harm = robust.path(found, engines._counts(streams))
+    safe = engines.steady(streams, found, past, 1.0, 0.01)
+    for run, dispersion in enumerate(found):
+        arms = streams.arms()
+        own, margin = RateRule(1.0, 0.0, dispersion), RateRule(1.0, 0.01, dispersion)
+        assert harm[run] == pytest.approx(fold(own, looks(past, run), looks(arms, run))[0])
+        _, folded = fold(margin, looks(past, run), looks(arms, run))
+        assert safe[run] == pytest.approx(folded, rel=1e-9, abs=1e-9)
 
 
 def test_the_first_crossing_is_the_fold_s():
