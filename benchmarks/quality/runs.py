@@ -34,7 +34,7 @@ class Size:
     latency: int
 
 
-QUICK = Size(rollback=60, contest=50, detection=200, promotion=40, harm=60, latency=8)
+QUICK = Size(rollback=30, contest=40, detection=100, promotion=20, harm=60, latency=8)
 FULL = Size(rollback=1000, contest=500, detection=2000, promotion=500, harm=1000, latency=160)
 
 
@@ -72,5 +72,10 @@ def error(share: float, runs: int) -> float:
 
 
 def above(share: float, bar: float, runs: int) -> bool:
-    """Whether a share is beyond its bar by more than luck."""
-    return share > bar + SIGMAS * math.sqrt(bar * (1 - bar) / runs)
+    """Whether a share is beyond its bar by more than luck: as rare as SIGMAS of a normal, or rarer.
+
+    By the binomial distribution, because a small bar and few runs are far from normal.
+    """
+    from scipy.stats import binom, norm
+
+    return bool(share > bar and binom.sf(round(share * runs) - 1, runs, bar) < norm.sf(SIGMAS))
