@@ -205,7 +205,7 @@ def _ratio(window: Moments, stays: float) -> float:
 def _widened(pods: int) -> float:
     from scipy.special import stdtrit  # 0.7 s: only where it is used
 
-    return max(1.0, float(stdtrit(pods - 1, 0.995)) / _BAR) ** 2
+    return max(1.0, float(stdtrit(pods - 1, 0.996)) / _BAR) ** 2
 
 
 def _differ(whole: Moments, stays: float, pods: int) -> bool:
