@@ -35,7 +35,9 @@ format: $(READY)  ## format the code and apply safe fixes
 	@$(BIN)/ruff check --fix --quiet; $(BIN)/ruff format
 
 bench: $(READY)  ## run every benchmark, small; BENCH_ARGS=--full for the real sizes
-	@set -e; for file in $(BENCHMARKS); do echo "== $$file"; $(BIN)/python $$file $(BENCH_ARGS); done
+	@missed=; for file in $(BENCHMARKS); do echo "== $$file"; \
+	  $(BIN)/python $$file $(BENCH_ARGS) || missed="$$missed $$file"; done; \
+	  [ -z "$$missed" ] || { echo "bars missed in:$$missed"; exit 1; }
 
 record: $(READY)  ## record the notebooks' journal anew, after a change of the statistics; 90 s
 	@rm -rf $(RECORDED) notebooks/data/demo.jsonl
