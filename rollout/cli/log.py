@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import time
+import signal
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -68,16 +69,22 @@ def _utc(at: float) -> datetime:
     return datetime.fromtimestamp(at, UTC)
 
 
-def batches(journal: Journal, *, follow: bool) -> Iterator[Sequence[Entry]]:
-    """What the journal holds, then, when following, what is appended; verified. JournalError."""
+def batches(journal: Journal, over: Event | None) -> Iterator[Sequence[Entry]]:
+    """What the journal holds, then what is appended until `over`; verified. JournalError."""
     seq = 0
     while True:
         entries = journal.read(seq)
         seq = entries[-1].seq if entries else seq
         yield entries
-        if not follow:
+        if over is None or over.wait(_POLL):
             return
-        time.sleep(_POLL)
+
+
+def _until_interrupted() -> Event:
+    """Set by Ctrl-C; an exception could be lost in the middle of a database's call-back."""
+    over = Event()
+    signal.signal(signal.SIGINT, lambda _number, _frame: over.set())
+    return over
 
 
 def chosen(parts: Iterator[Sequence[Entry]], name: str | None) -> Iterator[Entry]:
@@ -139,11 +146,10 @@ def log(
         _export(opened.rows(), export, name)
         return
     show = _print_json if as_json else _print_line
+    over = _until_interrupted() if follow else None
     try:
-        for entry in chosen(batches(opened, follow=follow), name):
+        for entry in chosen(batches(opened, over), name):
             if everything or not isinstance(entry.fact, Observed):
                 show(entry)
-    except KeyboardInterrupt:
-        return  # the usual end of following
     finally:
         opened.close()
