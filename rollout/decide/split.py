@@ -1,24 +1,35 @@
-"""Traffic as integer weights with one constant total per rollout."""
+"""Traffic as integer weights with one constant total per rollout, and which requests they part."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+Way = Literal["weights", "segment", "mirror"]
+
 
 @dataclass(frozen=True)
 class Split:
-    """Integer weights: `canary` of `total`, stable has the rest. Raises ValueError outside."""
+    """Integer weights: `canary` of `total`, stable has the rest.
+
+    The way says which requests are meant: with `weights` all of them; with `segment` those of the
+    plan's segment, while all others go to stable; with `mirror` stable answers every request, and
+    the canary gets copies of that share, whose answers nobody sees. Nothing for the canary is the
+    same in every way, and is always written as `weights`. Raises ValueError outside.
+    """
 
     canary: int
     total: int = 100
+    way: Way = "weights"
 
     def __post_init__(self) -> None:
         if not 0 <= self.canary <= self.total or self.total < 1:
             raise ValueError(f"a canary weight of {self.canary} of {self.total} is no split")
+        if not self.canary and self.way != "weights":
+            raise ValueError(f"nothing for the canary is no {self.way}: write it as weights")
 
     @property
     def stable(self) -> int:
@@ -26,7 +37,7 @@ class Split:
 
     @property
     def share(self) -> float:
-        """The canary's share of traffic, 0 to 1."""
+        """The canary's share, 0 to 1, of the requests that the way speaks of."""
         return self.canary / self.total
 
 
@@ -36,7 +47,7 @@ def total_for(shares: Iterable[float]) -> int:
     return 100 if whole else 10_000
 
 
-def split_at(share: float, total: int) -> Split:
+def split_at(share: float, total: int, way: Way = "weights") -> Split:
     """The nearest split to a share; a positive share never becomes nothing."""
-    canary = round(share * total)
-    return Split(max(canary, 1) if share > 0 else 0, total)
+    canary = max(round(share * total), 1) if share > 0 else 0
+    return Split(canary, total, way if canary else "weights")

@@ -152,4 +152,7 @@ _RULES: dict[str, Callable[[], Json]] = {
     "Guardrail": _guardrail,
     "Route": _one_of("envoy", "istio", "gateway"),
     "GatewayRoute": _one_of("httpRoute", "grpcRoute"),
+    "Affinity": _one_of("header", "cookie"),
+    "Match": _one_of("exact", "prefix", "regex"),
+    "Segment": _one_of("header", "cookie", "query"),
 }

@@ -15,6 +15,7 @@ from rollout.plan.guardrail import Guardrail, Labels, Margin
 from rollout.plan.pods import LEAST, Pods
 from rollout.plan.ramp import Budget, Ramp, Steps
 from rollout.plan.route import Route
+from rollout.plan.traffic import Traffic, fitting
 from rollout.plan.units import Duration, PercentOrNumber, duration
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "Route",
     "Spec",
     "Steps",
+    "Traffic",
 ]
 
 
@@ -104,6 +106,9 @@ class Spec(Model):
         description="What to learn from stable's pods; without it requests are taken as "
         "independent.",
     )
+    traffic: Traffic | None = Field(
+        None, description="Which requests the canary gets; a share of all when left out."
+    )
 
     # Each rule stands at the field that breaks it: it is reported there, together with all others.
     @field_validator("canary")
@@ -155,6 +160,13 @@ class Spec(Model):
             hint = f"write `history: {duration(least)}` or more"
             raise_at("pods", (("history",), fault("P015", said, hint=hint)))
         return pods
+
+    @field_validator("traffic")
+    @classmethod
+    def _known_to_the_mesh(cls, traffic: Traffic | None, info: ValidationInfo) -> Traffic | None:
+        if traffic is not None and "route" in info.data:
+            fitting(traffic, info.data["route"])
+        return traffic
 
 
 def repeated(names: list[Any]) -> list[int]:

@@ -26,7 +26,7 @@ def one_of(*keys: str) -> ConfigDict:
     return ConfigDict(json_schema_extra={"allOf": [{"oneOf": kinds}]})
 
 
-def _only(model: Model, noun: str, *keys: str) -> None:
+def only(model: Model, noun: str, *keys: str) -> None:
     """Raise the one mistake that several of these keys are, or none."""
     fields = type(model).model_fields
     given = [
@@ -47,6 +47,11 @@ class Clusters(Model):
 
     stable: Text = Field(description="Envoy cluster that serves the stable version.")
     canary: Text = Field(description="Envoy cluster that serves the canary version.")
+    shadow: Text | None = Field(
+        None,
+        description="Envoy cluster of the canary under another name, which gets the copies, so "
+        "that they do not count as the canary's traffic; `<canary>-shadow` when left out.",
+    )
 
 
 class EnvoyRoute(Model):
@@ -159,7 +164,7 @@ class GatewayRoute(Model):
 
     @model_validator(mode="after")
     def _one_object(self) -> Self:
-        _only(self, "`gateway`", "httpRoute", "grpcRoute")
+        only(self, "`gateway`", "httpRoute", "grpcRoute")
         return self
 
 
@@ -178,7 +183,7 @@ class Route(Model):
 
     @model_validator(mode="after")
     def _one_mesh(self) -> Self:
-        _only(self, "`route`", "envoy", "istio", "gateway")
+        only(self, "`route`", "envoy", "istio", "gateway")
         return self
 
     @property

@@ -95,7 +95,7 @@ def test_json_has_a_stable_shape(path):
         ("at", "2023-11-14T22:13:20.250000+00:00"),
         ("rollout", "notes-v2-1"),
         ("kind", "drifted"),
-        ("seen", {"canary": 1, "total": 1000}),
+        ("seen", {"canary": 1, "total": 1000, "way": "weights"}),
     ]
 
 

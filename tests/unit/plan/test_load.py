@@ -140,6 +140,11 @@ CASES = [
     (ENVOY, ISTIO, "10:12 P016 `route` has `envoy` already: it needs exactly one of `envoy`"),
     (ENVOY, "gateway: {backends: {stable: a, canary: b}}", "9:14 P016 `gateway` names none of"),
     (
+        f"{ENVOY}\n",
+        "istio: {virtualService: s}\n  traffic: {affinity: {header: x-user}}\n",
+        "10:23 P017 Istio has no affinity between versions",
+    ),
+    (
         ENVOY,
         "istio: {virtualService: s, hosts: {stable: a, canary: b}, host: c}",
         "9:69 P016 `hosts` are two hosts instead of two subsets of one",
