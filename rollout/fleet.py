@@ -49,6 +49,11 @@ class Fleet:
         self._put_off[rollout] = now + self.states[rollout].plan.spec.interval
         self._schedule(rollout, self.states[rollout])
 
+    def stable(self, namespace: str, service: str) -> str | None:
+        """The version that the journal recorded last as a service's stable one."""
+        there = sorted(self._places.get((namespace, service), ()))
+        return recorded_stable(self.states[rollout] for rollout in there)
+
     def check_fits(self, plan: Plan) -> None:
         """Raises InputError for a service that is under way, or whose stable version is another."""
         place = place_of(plan)
@@ -58,7 +63,7 @@ class Fleet:
                 raise InputError(
                     f"{plan.spec.service} is being rolled out by {rollout}: abort it first"
                 )
-        recorded = recorded_stable(there.values())
+        recorded = self.stable(*place)
         if recorded is not None and recorded != plan.spec.stable.version:
             raise InputError(
                 f"stable-mismatch: {plan.name} says {plan.spec.stable.version} is stable, "

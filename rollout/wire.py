@@ -16,6 +16,7 @@ from rollout.journal.place import Where
 from rollout.tick import Controller, Ports
 
 if TYPE_CHECKING:
+    from rollout.cluster.kinds import Kind
     from rollout.decide.facts import Fact
     from rollout.doctor.examine import Cluster, Tools
     from rollout.metrics.meter import Meter
@@ -172,28 +173,40 @@ def operator(
     on_problem: Callable[[str], None],
     *,
     meter: Meter,
+    triggers: bool = False,
 ) -> Iterator[Pacer]:
     """Ticks with the plans of a cluster, for ever; what they show is written beside the ticks.
+
+    With `triggers` new versions of watched Deployments become plans.
 
     Raises InputError without a cluster, JournalBusyError, JournalError.
     """
     from rollout.cluster.client import connect
     from rollout.cluster.informer import Informer
-    from rollout.cluster.kinds import ROLLOUT_PLAN
+    from rollout.cluster.kinds import DEPLOYMENT, ROLLOUT_PLAN, ROLLOUT_TRIGGER
     from rollout.operate.board import Board
     from rollout.operate.operator import Operator
+    from rollout.operate.trigger import Triggers
     from rollout.schedule import Pacer
 
     cluster = connect(context)
-    plans, board = Informer(cluster.api, ROLLOUT_PLAN, namespace, on_problem), Board()
+
+    def informer(kind: Kind) -> Informer:
+        return Informer(cluster.api, kind, namespace, on_problem)
+
+    plans, board = informer(ROLLOUT_PLAN), Board()
+    watched = [informer(ROLLOUT_TRIGGER), informer(DEPLOYMENT)] if triggers else []
+    triggering = Triggers(*watched) if triggers else None
     with controller(journal, context) as deciding:
         clock = deciding.ports.clock
-        operating = Operator(deciding, plans, board, namespace, on_entry)
+        operating = Operator(deciding, plans, board, namespace, on_entry, triggering)
         tick = meter.around(operating.tick, deciding.states, lambda: deciding.head)
 
         def show() -> None:
             try:
                 board.publish(cluster, clock.now())
+                if triggering is not None:
+                    triggering.publish(cluster, clock.now())
             except SurefootError:
                 raise
             except Exception as error:  # noqa: BLE001 - deciding goes on, whatever is shown
@@ -201,13 +214,15 @@ def operator(
 
         showing = Pacer(show, _never, _SHOW, on_problem)
         shower = threading.Thread(target=showing.run, name="show", daemon=True)
-        plans.start()
+        for each in (plans, *watched):
+            each.start()
         shower.start()
         try:
             yield Pacer(tick, _never, _TICK, on_problem)
         finally:
             showing.stop()
-            plans.stop()
+            for each in (plans, *watched):
+                each.stop()
             shower.join()
 
 

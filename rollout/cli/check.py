@@ -57,19 +57,28 @@ def check(plans: tuple[str, ...], output: Literal["text", "json"]) -> None:
     epilog="""\b
 Examples:
   surefoot schema > rolloutplan.json
-  surefoot schema --crd | kubectl apply -f -""",
+  surefoot schema --crd | kubectl apply -f -
+  surefoot schema --crd=trigger | kubectl apply -f -""",
 )
-@click.option("--crd", is_flag=True, help="Print the definition of plans as Kubernetes resources.")
-def schema(*, crd: bool) -> None:
+@click.option(
+    "--crd",
+    type=click.Choice(["plan", "trigger"]),
+    is_flag=False,
+    flag_value="plan",
+    help="Print the definition of plans, or of their triggers, as Kubernetes resources.",
+)
+def schema(*, crd: str | None) -> None:
     """Print the JSON Schema of plans, for editors.
 
     An editor with the YAML language server completes and checks a plan whose first line is
     `# yaml-language-server: $schema=PATH`.
     """
     if crd:
+        from rollout.plan import trigger
         from rollout.plan.crd import definition_text
 
-        click.echo(definition_text(), nl=False)
+        made = (None,) if crd == "plan" else (trigger.definition(), "--crd=trigger")
+        click.echo(definition_text(*made), nl=False)
     else:
         click.echo(schema_text(), nl=False)
 

@@ -31,11 +31,16 @@ aborted: all traffic goes back to stable. Nothing but the status of a plan is ev
 @click.option("-n", "--namespace", help="Only the plans of this namespace; else of all.")
 @journal_option()
 @click.option("--context", help="Of the kubeconfig; in a pod its own cluster is used.")
+@click.option(
+    "--triggers", is_flag=True, help="Also make plans for new versions, as RolloutTriggers declare."
+)
 @serving
 def operate(
     namespace: str | None,
     journal: Where | None,
     context: str | None,
+    *,
+    triggers: bool,
     metrics: int | None,
     metrics_address: str,
 ) -> None:
@@ -61,7 +66,9 @@ def operate(
 
     with (
         wire.metered(metrics, metrics_address) as meter,
-        wire.operator(where, namespace, context, on_entry, on_problem, meter=meter) as pacer,
+        wire.operator(
+            where, namespace, context, on_entry, on_problem, meter=meter, triggers=triggers
+        ) as pacer,
     ):
         place = f"namespace {namespace}" if namespace else "all namespaces"
         click.echo(

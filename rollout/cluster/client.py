@@ -33,6 +33,11 @@ class Cluster:
         """The object as the API server holds it."""
         return self._ask(self._objects.get_namespaced_custom_object, *_path(kind, namespace, name))
 
+    def create(self, kind: Kind, namespace: str, body: Json) -> Json:
+        """The object as it was made; 409 when there is one of its name."""
+        path = kind.group, kind.version, namespace, kind.plural
+        return self._ask(self._objects.create_namespaced_custom_object, *path, body)
+
     def patch(self, kind: Kind, namespace: str, name: str, body: Json) -> Json:
         """The object after a merge patch: null removes a key, a list is replaced as a whole.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from rollout.plan import crd
+from rollout.plan import crd, trigger
 
 Json = dict[str, Any]
 
@@ -25,3 +25,5 @@ class Kind:
 
 
 ROLLOUT_PLAN = Kind(crd.GROUP, crd.VERSION, crd.PLURAL, crd.KIND)
+ROLLOUT_TRIGGER = Kind(crd.GROUP, crd.VERSION, f"{trigger.KIND.lower()}s", trigger.KIND)
+DEPLOYMENT = Kind("apps", "v1", "deployments", "Deployment")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -14,6 +14,7 @@ from rollout.operate.events import event_of, refused
 from rollout.operate.ledger import Ledger
 from rollout.operate.reading import Declared, Reader
 from rollout.operate.status import Story, with_rollout, without_rollout
+from rollout.operate.trigger import Triggers
 from rollout.plan.resource import name_of
 from rollout.ports import Entry
 from rollout.tick import Controller
@@ -52,6 +53,7 @@ class Operator:
     board: Board
     namespace: str | None = None
     on_entry: Callable[[Entry], None] = lambda _entry: None
+    triggers: Triggers | None = None
     _reader: Reader = field(default_factory=Reader)
     _ledger: Ledger = field(default_factory=Ledger)
     _refused: dict[str, tuple[str, int, str]] = field(default_factory=dict)
@@ -72,6 +74,13 @@ class Operator:
         for name, resource in resources.items():
             self._show(name, resource, self._take_up(name, resource), now)
         self._forget(resources)
+        if self.triggers is not None:
+            held = {name_of(each) for each in found}
+            self.triggers.consider(lambda name: self._is_known(name, held), self.controller.fleet)
+
+    def _is_known(self, name: str, held: Collection[str]) -> bool:
+        """Whether a plan of this name is there, or was: a deleted plan is not made again."""
+        return name in held or self._ledger.story(name) is not None
 
     def _note(self, entry: Entry) -> None:
         self._ledger.note(entry, self.controller.states)

@@ -25,33 +25,40 @@ _KEPT = ("description", "type", "format", "pattern", "enum", "minLength", "minIt
 
 
 def definition() -> Json:
-    """The CustomResourceDefinition, as plain data."""
-    names = {"kind": KIND, "listKind": f"{KIND}List", "plural": PLURAL, "singular": KIND.lower()}
+    """The CustomResourceDefinition of plans, as plain data."""
+    return defined(KIND, ["plan", "plans"], _document(), COLUMNS)
+
+
+def defined(kind: str, short: list[str], document: Json, columns: list[Json]) -> Json:
+    """A CustomResourceDefinition of our group, with a status that only we write."""
+    plural = f"{kind.lower()}s"
+    names = {"kind": kind, "listKind": f"{kind}List", "plural": plural, "singular": kind.lower()}
     version = {
         "name": VERSION,
         "served": True,
         "storage": True,
-        "schema": {"openAPIV3Schema": _document()},
+        "schema": {"openAPIV3Schema": document},
         "subresources": {"status": {}},
-        "additionalPrinterColumns": COLUMNS,
+        "additionalPrinterColumns": columns,
     }
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{PLURAL}.{GROUP}"},
+        "metadata": {"name": f"{plural}.{GROUP}"},
         "spec": {
             "group": GROUP,
-            "names": names | {"shortNames": ["plan", "plans"], "categories": ["all"]},
+            "names": names | {"shortNames": short, "categories": ["all"]},
             "scope": "Namespaced",
             "versions": [version],
         },
     }
 
 
-def definition_text() -> str:
-    """The definition as it is printed and kept in `manifests/crd.yaml`."""
-    head = "# Made by `surefoot schema --crd` from the plan's models; not for editing.\n"
-    return head + yaml.safe_dump(definition(), sort_keys=False, width=100, allow_unicode=True)
+def definition_text(made: Json | None = None, option: str = "--crd") -> str:
+    """A definition as it is printed and kept in `manifests/`; that of plans without another."""
+    head = f"# Made by `surefoot schema {option}` from the plan's models; not for editing.\n"
+    document = definition() if made is None else made
+    return head + yaml.safe_dump(document, sort_keys=False, width=100, allow_unicode=True)
 
 
 def _document() -> Json:

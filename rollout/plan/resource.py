@@ -47,7 +47,7 @@ def _document(resource: Json) -> Json:
     metadata = resource["metadata"]
     kept = {key: metadata[key] for key in ("name", "namespace") if key in metadata}
     head = {"apiVersion": resource["apiVersion"], "kind": resource["kind"], "metadata": kept}
-    return head | {"spec": _as_applied(resource)}
+    return head | {"spec": as_applied(resource)}
 
 
 def told(resource: Json, error: PlanError) -> list[str]:
@@ -82,7 +82,7 @@ def _places(node: yaml.Node | None, path: Path) -> Iterator[tuple[tuple[int, int
             yield from _places(item, (*path, place))
 
 
-def _as_applied(resource: Json) -> Any:
+def as_applied(resource: Json) -> Any:
     """The spec as `kubectl apply` sent it, if what is stored is that without some of its keys.
 
     An API server drops unknown keys silently; a misspelt margin must not become a default.

@@ -21,7 +21,7 @@ import pytest
 import yaml
 
 from rollout.demo.process import Process, answers, free_ports
-from rollout.plan.crd import definition
+from rollout.plan import crd, trigger
 from tests.live.pipeline import until
 
 ADMIN = "admin"
@@ -152,11 +152,12 @@ def kube(folder: Path) -> Iterator[Kube]:
     with _etcd(folder, client, peer), ExitStack() as stack:
         running.start()
         stack.callback(running.stop)
-        crds = [definition(), *(crd for path in sorted(CRDS.iterdir()) for crd in _read(path))]
-        for crd in crds:
-            answer = running.ask("POST", _DEFINITIONS, crd)
+        theirs = (each for path in sorted(CRDS.iterdir()) for each in _read(path))
+        crds = [crd.definition(), trigger.definition(), *theirs]
+        for each in crds:
+            answer = running.ask("POST", _DEFINITIONS, each)
             assert answer["kind"] == "CustomResourceDefinition", answer
-        names = [crd["metadata"]["name"] for crd in crds]
+        names = [each["metadata"]["name"] for each in crds]
         until(lambda: all(_is_established(running, name) for name in names), "established CRDs")
         yield running
 

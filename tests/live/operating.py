@@ -35,16 +35,23 @@ def example(namespace):
 class Operating:
     """`surefoot operate` as a process with the least rights, and `kubectl` beside it."""
 
+    options: tuple[str, ...] = ()
+
     def __init__(self, cluster, namespace, net, folder):
         self.cluster, self.namespace, self.net = cluster, namespace, net
         self.journal, self.log = folder / "journal.db", folder / "operate.log"
-        cluster.allow("surefoot", namespace, *RIGHTS)
+        self.allow()
         self.start()
+
+    def allow(self, *more):
+        self.cluster.allow("surefoot", self.namespace, *RIGHTS, *more)
 
     def start(self):
         command = ["env", f"KUBECONFIG={self.cluster.config('surefoot')}"]
         command += [sys.executable, "-m", "rollout.cli", "operate", "-n", self.namespace]
-        self.process = Process("surefoot", [*command, "--journal", str(self.journal)], self.log)
+        self.process = Process(
+            "surefoot", [*command, "--journal", str(self.journal), *self.options], self.log
+        )
 
     def plan(self, name="demo", **spec):
         document = self.net.plan.document()

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from rollout.plan import trigger
 from rollout.plan.crd import definition, definition_text, structural
 from rollout.plan.schema import schema
 from rollout.plan.status import Status
@@ -41,6 +42,21 @@ def properties(node: object) -> set[str]:
 
 def test_the_manifest_is_what_the_models_say():
     assert MANIFEST.read_text() == definition_text(), "surefoot schema --crd > manifests/crd.yaml"
+
+
+def test_the_trigger_s_manifest_is_what_the_models_say():
+    made = definition_text(trigger.definition(), "--crd=trigger")
+    kept = MANIFEST.with_name("crd-trigger.yaml").read_text()
+    assert kept == made, "surefoot schema --crd=trigger > manifests/crd-trigger.yaml"
+
+
+def test_a_trigger_s_plan_is_a_plan_s_spec_without_the_canary():
+    (version,) = trigger.definition()["spec"]["versions"]
+    watched = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    spec = document()["properties"]["spec"]["properties"]
+    assert watched["properties"]["plan"]["properties"] == {
+        k: spec[k] for k in spec if k != "canary"
+    }
 
 
 def test_every_place_has_a_type_or_takes_two():

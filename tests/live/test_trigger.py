@@ -1,0 +1,91 @@
+"""A Deployment's new version becomes a plan, once, on a real API server and a real Envoy."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from tests.live.operating import Operating
+from tests.live.pipeline import ROOT, until
+
+pytestmark = pytest.mark.live
+
+APPS = "/apis/apps/v1/namespaces/{}/deployments/summarizer"
+(RIGHTS,) = [
+    each["rules"]
+    for each in yaml.safe_load_all((ROOT / "manifests/components/triggers/role.yaml").read_text())
+    if each["kind"] == "Role"
+]
+
+
+class Triggered(Operating):
+    """`surefoot operate --triggers`, with the rights that the component adds."""
+
+    options = ("--triggers",)
+
+    def allow(self):
+        super().allow(*RIGHTS)
+
+    def deploy(self, version, ready=1):
+        labels = {"app": "summarizer", "version": version}
+        pods = {"containers": [{"name": "summarizer", "image": f"summarizer:{version}"}]}
+        self.cluster.apply(
+            {
+                "apiVersion": "apps/v1",
+                "kind": "Deployment",
+                "metadata": {"name": "summarizer", "namespace": self.namespace},
+                "spec": {
+                    "selector": {"matchLabels": {"app": "summarizer"}},
+                    "template": {"metadata": {"labels": labels}, "spec": pods},
+                },
+            }
+        )
+        self.pods(ready)
+
+    def pods(self, ready):
+        """What a Deployment's controller would report; there is none here."""
+        path = APPS.format(self.namespace)
+        generation = self.cluster.ask("GET", path)["metadata"]["generation"]
+        counts = {"replicas": 1, "updatedReplicas": 1, "readyReplicas": ready}
+        counts |= {"availableReplicas": ready, "observedGeneration": generation}
+        answer = self.cluster.ask("PATCH", f"{path}/status", {"status": counts})
+        assert answer["kind"] == "Deployment", answer
+
+    def watch(self):
+        spec = self.plan()["spec"]
+        del spec["canary"]
+        self.cluster.apply(
+            {
+                "apiVersion": "surefoot.dev/v1alpha1",
+                "kind": "RolloutTrigger",
+                "metadata": {"name": "auto", "namespace": self.namespace},
+                "spec": {"deployment": "summarizer", "plan": spec},
+            }
+        )
+
+    def told(self):
+        return self.cluster.get("trigger", "auto", "-n", self.namespace).get("status", {})
+
+
+def test_a_new_version_is_rolled_out_once_when_its_pods_are_ready(
+    cluster, namespace, net, tmp_path
+):
+    running = Triggered(cluster, namespace, net, tmp_path)
+    try:
+        running.watch()
+        running.deploy("v2", ready=0)
+        until(lambda: running.told().get("reason") == "Waiting", "pods that are not ready", 15)
+        running.pods(1)
+        until(lambda: running.told().get("reason") == "ActedOn", "the plan", 10)
+        assert running.accepted("auto-v2")[0] == "True"
+        running.process.kill()
+        done = cluster.kubectl("delete", "plan/auto-v2", "-n", namespace)
+        assert done.returncode == 0, done.stderr
+        running.start()
+        running.settled("the rollback of what was deleted")
+        table = cluster.kubectl("get", "triggers", "-n", namespace).stdout.splitlines()
+        assert table[1].split() == ["auto", "summarizer", "v2", "ActedOn", "auto-v2"]
+        plans = cluster.kubectl("get", "plans", "-n", namespace, "-o", "name").stdout
+        assert plans == "", "every version is acted on exactly once"
+    finally:
+        running.process.stop()
