@@ -5,21 +5,39 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import ClassVar
 
 from rollout.decide.split import Split
 from rollout.errors import RouteError
+from rollout.route.share import Arm, Fork, move, take_away
 from rollout.route.walk import Json, Weighted, actions, dicts, every_weighted, key, weight
 
 
 @dataclass(frozen=True)
 class Arms:
-    """Names of the two clusters that share the traffic."""
+    """Names of the two clusters of a plan. Weights are relative to their sum."""
 
     stable: str
     canary: str
 
+    absent: ClassVar[int] = 0
+    lone: ClassVar[bool] = False  # Envoy refuses weights that sum to zero
+    most: ClassVar[int] = 2**31 - 1  # the sum is a uint32
+
     def __contains__(self, name: object) -> bool:
         return name in (self.stable, self.canary)
+
+    def arm_of(self, entry: Json) -> Arm | None:
+        arms: dict[object, Arm] = {self.stable: "stable", self.canary: "canary"}
+        return arms.get(entry.get("name"))
+
+    def entry(self, arm: Arm, like: Json) -> Json:
+        """Nothing but the name: what the other arm's entry says of headers stays its own."""
+        del like
+        return {"name": self.name(arm)}
+
+    def name(self, arm: Arm) -> str:
+        return self.stable if arm == "stable" else self.canary
 
 
 def patch(manifest: Json, arms: Arms, split: Split, mark: str) -> Json:
@@ -27,20 +45,17 @@ def patch(manifest: Json, arms: Arms, split: Split, mark: str) -> Json:
 
     An arm that a route does not name yet is added, stable first and canary last; a canary without
     traffic is taken away again, because Envoy refuses a file that names a cluster it does not know
-    and a rollback must pass. The mark also goes
-    into the configuration's metadata, because Envoy shows a new version only of new content. All
-    else stays as it is. A third cluster with a share is refused, unless the canary's share goes to
-    zero: a rollback never waits. Raises RouteError.
+    and a rollback must pass. The mark also goes into the configuration's metadata, because Envoy
+    shows a new version only of new content. A third cluster keeps its share of the traffic; all
+    else stays as it is. Raises RouteError.
     """
     patched = copy.deepcopy(manifest)
     owned = _owned(patched, arms)
     for weighted in owned:
-        if split.canary:
-            _refuse_others(weighted, arms)
-        _set(weighted, arms.stable, split.stable, place=0)
-        _set(weighted, arms.canary, split.canary, place=len(weighted.clusters))
+        fork = _fork(weighted, arms)
+        move(fork, split)
         if not split.canary:
-            _take_away(weighted, arms.canary)
+            take_away(fork)
         if (total := key(weighted.field, "total_weight")) in weighted.field:
             weighted.field[total] = sum(map(weight, weighted.clusters))
     _stamp(patched, {weighted.config for weighted in owned}, mark)
@@ -49,7 +64,8 @@ def patch(manifest: Json, arms: Arms, split: Split, mark: str) -> Json:
 
 def split_of(manifest: Json, arms: Arms, total: int) -> Split:
     """The split that a manifest shows, in parts of `total`. Raises RouteError if there is none."""
-    shares = {_share(weighted, arms): weighted.place for weighted in _owned(manifest, arms)}
+    forks = [_fork(weighted, arms) for weighted in _owned(manifest, arms)]
+    shares = {fork.share(): fork.place for fork in forks}
     if len(shares) > 1:
         said = ", ".join(f"{float(share):.4%} in {place}" for share, place in shares.items())
         raise RouteError(f"routes disagree on the share of {arms.canary}: {said}")
@@ -124,33 +140,5 @@ def _owned(manifest: Json, arms: Arms) -> list[Weighted]:
     raise RouteError(f"no route has weights for cluster {arms.stable} or {arms.canary}{hint}")
 
 
-def _share(weighted: Weighted, arms: Arms) -> Fraction:
-    _refuse_others(weighted, arms)
-    stable, canary = weighted.weight(arms.stable), weighted.weight(arms.canary)
-    if not stable + canary:
-        raise RouteError(f"{weighted.place}: the weights sum to zero")
-    return Fraction(canary, stable + canary)
-
-
-def _refuse_others(weighted: Weighted, arms: Arms) -> None:
-    for entry in weighted.clusters:
-        if entry.get("name") not in arms and weight(entry):
-            raise RouteError(
-                f"{weighted.place}: {entry.get('name', 'a third cluster')} has weight "
-                f"{weight(entry)}; only {arms.stable} and {arms.canary} may share the traffic"
-            )
-
-
-def _set(weighted: Weighted, name: str, value: int, place: int) -> None:
-    if not weighted.entries(name):
-        weighted.clusters.insert(place, {"name": name})
-    first, *again = weighted.entries(name)
-    first["weight"] = value
-    for entry in again:
-        entry["weight"] = 0
-
-
-def _take_away(weighted: Weighted, name: str) -> None:
-    """Remove what `_set` adds: last entries that say nothing but a weight."""
-    while weighted.clusters[-1] == {"name": name, "weight": 0}:
-        weighted.clusters.pop()
+def _fork(weighted: Weighted, arms: Arms) -> Fork:
+    return Fork(weighted.place, weighted.clusters, arms)

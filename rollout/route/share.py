@@ -1,4 +1,4 @@
-"""Weights in a list of destinations, as Istio and the Gateway API have them."""
+"""Weights in a list of destinations, as every mesh has them."""
 
 from __future__ import annotations
 
@@ -66,9 +66,9 @@ class Fork:
         said = entry.get("weight")
         if said is None:
             return self.mesh.absent
-        if not isinstance(said, int) or said < 0:
+        if not isinstance(said, int | str) or not str(said).isdecimal():
             raise RouteError(f"{self.place}: weight {said!r} is no whole number")
-        return said
+        return int(said)  # protobuf's JSON allows numbers in quotes
 
     def share(self) -> Fraction:
         """The canary's share of what both arms get. Raises RouteError where nobody gets any."""

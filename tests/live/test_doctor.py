@@ -77,7 +77,7 @@ def test_what_is_named_otherwise_is_told_apart(examined):
     found, failed = examined(stable={"version": "v7"})
     assert failed == ["series", "mesh"]  # neither Prometheus nor Envoy knows it
     assert "has no version v7; it has v1" in found["series"]["said"]
-    assert "only summarizer-v7 and summarizer-v2 may share" in found["mesh"]["said"]
+    assert "Envoy has no cluster summarizer-v7" in found["mesh"]["said"]
     labels = {"version": "build"}
     errors = {"name": "errors", "template": "envoy/errors", "margin": {"absolute": "1%"}}
     found, failed = examined(guardrails=[{**errors, "labels": labels}])

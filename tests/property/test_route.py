@@ -1,6 +1,7 @@
 """Laws of every patch: it says what was asked, twice is once, and the rest is not touched."""
 
 import copy
+from fractions import Fraction
 
 import hypothesis.strategies as st
 from hypothesis import given
@@ -67,6 +68,15 @@ def without_ours(manifest):
     return rest
 
 
+def weighing(manifest):
+    """The manifest less our entries that say nothing and get nothing."""
+    rest = copy.deepcopy(manifest)
+    for weighted in every_weighted(rest):
+        idle = [{"name": name, "weight": 0} for name in ("s-v1", "s-v2")]
+        weighted.clusters[:] = [entry for entry in weighted.clusters if entry not in idle]
+    return rest
+
+
 @given(manifests(), splits(), NOTES)
 def test_the_patched_manifest_shows_the_split_and_the_mark(manifest, split, mark):
     new = patch(manifest, ARMS, split, mark)
@@ -82,9 +92,9 @@ def test_twice_is_once(manifest, split, mark):
 
 @given(manifests(), splits(), splits(), NOTES)
 def test_the_last_write_wins_whatever_was_written_before(manifest, first, last, mark):
-    assert patch(patch(manifest, ARMS, first, "x"), ARMS, last, mark) == patch(
-        manifest, ARMS, last, mark
-    )
+    direct = patch(manifest, ARMS, last, mark)
+    detour = patch(patch(manifest, ARMS, first, "x"), ARMS, last, mark)
+    assert weighing(detour) == weighing(direct)
 
 
 @given(manifests(), splits())
@@ -100,6 +110,19 @@ def test_what_shares_the_traffic_sums_to_the_total(manifest, split):
     for weighted in every_weighted(patch(manifest, ARMS, split, "m")):
         if weighted.entries("s-v2"):
             assert sum(entry["weight"] for entry in weighted.clusters) == split.total
+
+
+@given(st.integers(1, 10_000), WEIGHTS, st.integers(1, 10_000), splits())
+def test_a_third_cluster_keeps_its_share(stable, canary, third, split):
+    weights = {"s-v1": stable, "s-v0": third, "s-v2": canary}
+    clusters = [{"name": name, "weight": weight} for name, weight in weights.items()]
+    route = {"route": {"weighted_clusters": {"clusters": clusters}}}
+    live = {"resources": [{"virtual_hosts": [{"routes": [route]}]}]}
+    new = patch(live, ARMS, split, "m")
+    (weighted,) = every_weighted(new)
+    total = sum(entry["weight"] for entry in weighted.clusters)
+    assert Fraction(weighted.weight("s-v0"), total) == Fraction(third, stable + canary + third)
+    assert split_of(new, ARMS, split.total) == split
 
 
 @given(st.integers(1, 10_000), st.integers(1, 10_000), st.sampled_from([100, 10_000]))
