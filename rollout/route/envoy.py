@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from rollout.decide.split import Split
 from rollout.errors import RouteError
-from rollout.route.share import Arm, Fork, move, take_away
+from rollout.route.share import Arm, Fork, move
 from rollout.route.walk import Json, Weighted, actions, dicts, every_weighted, key, weight
 
 
@@ -55,7 +55,7 @@ def patch(manifest: Json, arms: Arms, split: Split, mark: str) -> Json:
         fork = _fork(weighted, arms)
         move(fork, split)
         if not split.canary:
-            take_away(fork)
+            _take_away(fork)
         if (total := key(weighted.field, "total_weight")) in weighted.field:
             weighted.field[total] = sum(map(weight, weighted.clusters))
     _stamp(patched, {weighted.config for weighted in owned}, mark)
@@ -142,3 +142,9 @@ def _owned(manifest: Json, arms: Arms) -> list[Weighted]:
 
 def _fork(weighted: Weighted, arms: Arms) -> Fork:
     return Fork(weighted.place, weighted.clusters, arms)
+
+
+def _take_away(fork: Fork) -> None:
+    """Remove what `move` adds: last entries that say nothing but a weight."""
+    while fork.entries and fork.entries[-1] == {"name": fork.mesh.name("canary"), "weight": 0}:
+        fork.entries.pop()
