@@ -144,14 +144,18 @@ def increment(x_c: ArrayLike, x_s: ArrayLike, q_s: Array, q_a: Array) -> Array:
     k-sample e-value; Turner, Ly & Gruenwald, arXiv 2106.02693, section 2). If q_a / q_s rises with
     badness, also for every stochastically better canary. Zero where either arm has no units.
     """
+    ratio = np.asarray(q_a / q_s[..., None, :])
+    return won(x_c, x_s, ratio - 1.0, np.log(ratio))
+
+
+def won(x_c: ArrayLike, x_s: ArrayLike, lean: Array, log: Array) -> Array:
+    """`increment` with the ratios q_a / q_s less one, and their logarithms, each (..., J, K)."""
     canary, stable = np.asarray(x_c, dtype=np.float64), np.asarray(x_s, dtype=np.float64)
     e_c, e_s = canary.sum(axis=-1)[..., None, None], stable.sum(axis=-1)[..., None, None]
-    share = e_c / np.maximum(e_c + e_s, 1.0)
-    ratio = q_a / q_s[..., None, :]
-    blend = np.log1p(share * (ratio - 1.0))
-    gain = canary[..., None, :] * (np.log(ratio) - blend) - stable[..., None, :] * blend
+    blend = np.log1p(e_c / np.maximum(e_c + e_s, 1.0) * lean)
+    gain = log @ canary[..., None] - blend @ (canary + stable)[..., None]
     both = (e_c > 0) & (e_s > 0)
-    return np.asarray(np.where(both[..., 0], gain.sum(axis=-1), 0.0))
+    return np.asarray(np.where(both, gain, 0.0)[..., 0])
 
 
 def log_harm(logs: ArrayLike) -> Array:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analysis import distribution, safety, sequential
-from analysis.shape import START as ENOUGH
-from analysis.shape import ShapeRule
+from analysis import safety, sequential
 
 Array = NDArray[np.float64]
 
@@ -58,30 +56,6 @@ def safe_gain(
     out *= x_s
     out += np.multiply(_LOSS, x_c, out=spare)
     out += np.multiply(_LEVEL, allowed, out=spare)
-
-
-def shape_gain(
-    rule: ShapeRule,
-    cuts: tuple[float, ...],
-    past: ArrayLike,
-    canary: ArrayLike,
-    stable: ArrayLike,
-) -> Array:
-    """H's gain for rollouts that share a rule and its buckets: (n, K) each -> (n, J).
-
-    As in `shape.look`: counts and stable's past in the histogram's own order; zero while the past
-    is short.
-    """
-    moved = distribution.shift_matrix(cuts, rule.step)
-    known, seen, reference = (distribution.oriented(x, rule.worse) for x in (past, canary, stable))
-    q_s = distribution.smoothed(known @ moved)
-    q_a = (
-        distribution.worse_latencies(q_s)
-        if rule.relative
-        else distribution.worse_scores(q_s, cuts, rule.tolerance)
-    )
-    gain = distribution.increment(seen, reference @ moved, q_s, q_a)
-    return np.where(known.sum(axis=-1, keepdims=True) < ENOUGH, 0.0, gain)
 
 
 def log_sum(logs: Array) -> Array:

@@ -6,9 +6,10 @@ import numpy as np
 
 from analysis import contrast as contrasts
 from analysis import distribution, rate, sequential, shape
+from analysis.alternatives import ShapeRule
 from analysis.evidence import Evidence
 from analysis.rate import RateCapital, RateRule
-from analysis.shape import ShapeCapital, ShapeRule
+from analysis.shape import ShapeCapital
 
 Rule = RateRule | ShapeRule
 Capital = RateCapital | ShapeCapital

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from analysis import sequential
+from analysis.alternatives import ShapeRule
 from analysis.distribution import boundaries, oriented, shift_matrix
 from analysis.pairs import choose
-from analysis.shape import ShapeRule
 
 PAST = 1e4
 """Units of stable that a running service has seen when its edges are chosen."""

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 
 from analysis import contrast as contrasts
 from analysis import guard, shape
+from analysis.alternatives import ShapeRule
 from analysis.contrast import Contrast
 from analysis.guard import Capital, Rule
 from analysis.rate import RateCapital, RateRule
-from analysis.shape import ShapeCapital, ShapeRule
+from analysis.shape import ShapeCapital
 
 
 @dataclass(frozen=True)

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from analysis import distribution, tempering
+from analysis import alternatives, distribution, tempering
+from analysis.alternatives import Alternatives, ShapeRule
 from analysis.contrast import Contrast, Units, compared, informed
-from analysis.dispersion import Dispersion
-from analysis.distribution import Worse, oriented
+from analysis.distribution import oriented
 from analysis.evidence import Evidence
 from analysis.pairs import ENOUGH, Pair, choose, pairs
 from analysis.sequential import Array
 
 EDGE = 0.41
 """Information on a probit shift that a unit has at one edge: f(z)^2 / p is never more."""
-
-START = 50
-"""Units of stable's past before H bets: alternatives are made from it."""
 
 COARSE = (
     "the buckets are coarser than the tolerance: no edge in the tail has a partner within "
@@ -28,31 +24,12 @@ COARSE = (
 
 
 @dataclass(frozen=True)
-class ShapeRule:
-    """Acceptable is stable's distribution moved towards worse by the tolerance, or better.
-
-    `relative`: the tolerance is a share of the value, else in the value's unit. `worse` says which
-    end of the scale is bad. `dispersion`: how stable's pods differ by themselves; None takes
-    requests to be independent.
-    """
-
-    tolerance: float
-    relative: bool
-    worse: Worse
-    dispersion: Dispersion | None = None
-
-    @property
-    def step(self) -> float:
-        """The tolerance on the badness scale (see `distribution.boundaries`)."""
-        return math.log1p(self.tolerance) if self.relative else self.tolerance
-
-
-@dataclass(frozen=True)
 class ShapeCapital:
     """Log-capital of a histogram and stable's past. `problem`: why nothing can be proven.
 
     `information` is the precision of the arms' difference in probits, `calm` what divides all
-    log-capital (`tempering.total`); 0 and 1 without dispersion.
+    log-capital (`tempering.total`); 0 and 1 without dispersion. `bets` are H's alternatives, made
+    from the first `made` units of the past.
     """
 
     edges: tuple[float, ...] = ()
@@ -66,6 +43,8 @@ class ShapeCapital:
     problem: str = ""
     information: float = 0.0
     calm: float = 1.0
+    made: int = 0
+    bets: Alternatives | None = field(default=None, compare=False, repr=False)
 
 
 def learn(rule: ShapeRule, capital: ShapeCapital, evidence: Evidence) -> ShapeCapital:
@@ -74,7 +53,7 @@ def learn(rule: ShapeRule, capital: ShapeCapital, evidence: Evidence) -> ShapeCa
     if evidence.edges != capital.edges or not evidence.edges:
         return capital
     history = tuple(a + b for a, b in zip(capital.history, evidence.stable, strict=True))
-    capital = replace(capital, history=history)
+    capital = _drawn(rule, replace(capital, history=history))
     if capital.chosen or capital.problem or sum(history) < ENOUGH:
         return capital
     chosen = choose(oriented(history, rule.worse), capital.cuts, rule.step)
@@ -96,7 +75,7 @@ def look(rule: ShapeRule, capital: ShapeCapital, evidence: Evidence) -> ShapeCap
     worth, at_edge, capital = _weighed(rule, capital, float(canary.sum()), float(stable.sum()))
     counted = replace(
         capital,
-        harm=_harm(rule, capital, canary, stable, worth),
+        harm=_harm(capital, canary, stable, worth),
         contrasts=tuple(
             compared(contrast, _beyond(pair, canary, stable), worth=at_edge, calm=capital.calm)
             for pair, contrast in zip(capital.chosen, capital.contrasts, strict=True)
@@ -142,25 +121,20 @@ def _weighed(
     return worth, at_edge, replace(capital, information=information, calm=calm)
 
 
-def _harm(
-    rule: ShapeRule, capital: ShapeCapital, canary: Array, stable: Array, worth: float
-) -> tuple[float, ...]:
-    """H's log-capital per alternative, stable's counts and past moved by the tolerance first."""
-    if not capital.cuts or sum(capital.history) < START:
+def _harm(capital: ShapeCapital, canary: Array, stable: Array, worth: float) -> tuple[float, ...]:
+    """H's log-capital per alternative; nothing is bet before there are alternatives."""
+    if capital.bets is None:
         return capital.harm
-    moved = distribution.shift_matrix(capital.cuts, rule.step)
-    q_s = distribution.smoothed(oriented(capital.history, rule.worse) @ moved)
-    q_a = (
-        distribution.worse_latencies(q_s)
-        if rule.relative
-        else distribution.worse_scores(q_s, capital.cuts, rule.tolerance)
-    )
-    gain = worth * distribution.increment(canary, stable @ moved, q_s, q_a)
-    return (
-        tuple(map(float, np.asarray(capital.harm) + gain))
-        if capital.harm
-        else tuple(map(float, gain))
-    )
+    gain = worth * alternatives.gain(capital.bets, canary, stable)
+    return tuple(map(float, np.asarray(capital.harm or 0.0) + gain))
+
+
+def _drawn(rule: ShapeRule, capital: ShapeCapital) -> ShapeCapital:
+    """With alternatives made anew, if the past has grown enough since."""
+    units = sum(capital.history)
+    if not capital.cuts or not alternatives.due(units, capital.made):
+        return capital
+    return replace(capital, made=units, bets=alternatives.make(rule, capital.cuts, capital.history))
 
 
 def _prepared(pair: Pair, past: Array) -> Contrast:

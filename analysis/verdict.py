@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -46,14 +47,23 @@ class Judgement:
     logs of what the guardrails and the crash watch add to it.
     """
 
+    guards: Mapping[str, Guarded] = field(repr=False)
+    alpha: float
+    beta: float
     verdicts: Mapping[str, Verdict]
     harmful: bool
     cause: tuple[str, ...]
     log_joint: float
-    readouts: Mapping[str, Readout]
     safe: bool
     log_parts: Mapping[str, float]
     log_crash: float | None
+
+    @cached_property
+    def readouts(self) -> Mapping[str, Readout]:
+        """Every metric in numbers; most looks decide nothing and need none."""
+        levels = self.alpha, self.beta
+        logs = self.log_parts
+        return {n: read(g.rule, g.capital, logs[n], *levels) for n, g in self.guards.items()}
 
 
 def judge(guards: Mapping[str, Guarded], alpha: float, beta: float) -> Judgement:
@@ -80,11 +90,13 @@ def judge(guards: Mapping[str, Guarded], alpha: float, beta: float) -> Judgement
     dead = ("crash",) if crash is not None and crash >= bar else ()
     verdicts = {n: _verdict(g, harm[n] >= bar, beta) for n, g in guards.items()}
     return Judgement(
+        guards,
+        alpha,
+        beta,
         verdicts,
         harmful,
         (own or dead or ("joint",)) if harmful else (),
         joint,
-        {n: read(g.rule, g.capital, harm[n], alpha, beta) for n, g in guards.items()},
         all(verdict.kind == "safe" for verdict in verdicts.values()),
         harm,
         crash,

@@ -24,10 +24,10 @@ from typing import Any
 
 import numpy as np
 
-from analysis import distribution, fleet, gains, guard, safety, sequential
+from analysis import alternatives, fleet, fleet_shapes, guard, safety, sequential
+from analysis.alternatives import ShapeRule
 from analysis.counters import Arm, Series
 from analysis.evidence import Evidence
-from analysis.shape import ShapeRule
 from analysis.verdict import Guarded, judge
 from rollout.journal.memory import MemoryJournal
 from rollout.plan.model import Plan
@@ -58,9 +58,9 @@ def ratio(times: Times, one: str, other: str) -> float:
     return statistics.median(a / b for a, b in zip(times[one], times[other], strict=True))
 
 
-def new_fleet(n: int) -> fleet.Fleet:
-    """Rollouts of five rates, all with margins of both kinds."""
-    full = np.ones((n, METRICS))
+def new_fleet(n: int, rates: int = METRICS) -> fleet.Fleet:
+    """Rollouts of so many rates, all with margins of both kinds."""
+    full = np.ones((n, rates))
     return fleet.start(1.25 * full, 0.002 * full, full, np.full(n, 0.01), np.full(n, 0.05))
 
 
@@ -70,9 +70,11 @@ def looked(many: fleet.Fleet, counts: fleet.Counts, rows: fleet.Rows) -> fleet.J
     return fleet.judge(many, rows)
 
 
-def look_counts(dice: np.random.Generator, n: int, requests: float, bad: float) -> fleet.Counts:
+def look_counts(
+    dice: np.random.Generator, n: int, requests: float, bad: float, rates: int = METRICS
+) -> fleet.Counts:
     """One look: 10 % of the requests on the canary, as bad as stable."""
-    e_c, e_s = (dice.poisson(requests * part, (n, METRICS)) for part in (0.1, 0.9))
+    e_c, e_s = (dice.poisson(requests * part, (n, rates)) for part in (0.1, 0.9))
     x_c, x_s = (dice.binomial(e, bad) for e in (e_c, e_s))
     return fleet.Counts(*(np.asarray(v, dtype=np.float64) for v in (e_c, e_s, x_c, x_s)))
 
@@ -118,30 +120,65 @@ def one_by_one(rounds: int, seed: int) -> dict[str, Any]:
         return [guard.look(rule, capital, each) for each in evidence]
 
     guards = {str(i): Guarded(rule, each, 1.0) for i, each in enumerate(folded())}
-    times = timed(rounds, {"look": folded, "judge": lambda: judge(guards, 0.01, 0.05)})
+    sides: dict[str, Callable[[], object]] = {
+        "look": folded,
+        "judge": lambda: judge(guards, 0.01, 0.05),
+        "read": lambda: judge(guards, 0.01, 0.05).readouts,
+    }
+    times = timed(rounds, sides)
     return {f"{name}_us": statistics.median(each) * 1e3 for name, each in times.items()}
 
 
 def histograms(rounds: int, seed: int) -> dict[str, Any]:
-    """One latency histogram of 43 buckets per rollout, on a tenth of the fleet."""
-    dice, n = np.random.default_rng(seed), ROLLOUTS // 10
-    rule, edges = ShapeRule(0.1, relative=True, worse="high"), (*LATENCY_EDGES, float("inf"))
-    cuts = distribution.boundaries(edges, "high", relative=True)
+    """Three rates and two latency histograms of 43 buckets for every rollout, all due.
+
+    `mix` is a look and its evidence; none of its histograms makes its alternatives anew. `remade`
+    is what that costs one histogram, and `rollout` what a look costs one on average over 240 looks.
+    """
+    dice = np.random.default_rng(seed)
+    rule, edges = ShapeRule(0.25, relative=True, worse="high"), (*LATENCY_EDGES, float("inf"))
     shares = np.exp(-(((np.arange(len(edges)) - 15) / 5) ** 2) / 2)
     shares /= shares.sum()
-    past, canary, stable = (dice.multinomial(size, shares, n) for size in (10_000, 60, 540))
-    q_s = distribution.smoothed(past)
+    past, canary, stable = (
+        dice.multinomial(size, shares, ROLLOUTS).astype(float) for size in (10**9, 60, 540)
+    )
+    shapes = fleet_shapes.start(rule, edges, ROLLOUTS)
+    fleet_shapes.learn(shapes, past)
+    rates, counts = new_fleet(ROLLOUTS, 3), look_counts(dice, ROLLOUTS, 600, 0.02, 3)
+
+    def shaped() -> None:
+        fleet_shapes.look(shapes, canary, stable)
+        fleet_shapes.log_harm(shapes)
+        fleet_shapes.log_safe(shapes)
+
+    def mixed() -> None:
+        looked(rates, counts, fleet.ALL)
+        shaped()
+        shaped()
+
+    few = past[: ROLLOUTS // 10]
     times = timed(
         rounds,
         {
-            "look": lambda: gains.shape_gain(rule, cuts, past, canary, stable),
-            "alternatives": lambda: distribution.worse_latencies(q_s),
+            "mix": mixed,
+            "shaped": shaped,
+            "remade": lambda: alternatives.make(rule, shapes.cuts, few),
         },
     )
-    return {
-        f"{name}_us_per_histogram": statistics.median(each) * 1e3 / n
-        for name, each in times.items()
-    }
+    mix, remade = (statistics.median(times[name]) for name in ("mix", "remade"))
+    each, again = statistics.median(times["shaped"]) / ROLLOUTS, remade / len(few)
+    rollout = each + again * remakes(240, 20) / 240
+    parts = {"look": each, "remade": again, "rollout": rollout}
+    return {"mix_ms": mix, **{f"{name}_us": ms * 1e3 for name, ms in parts.items()}}
+
+
+def remakes(looks: int, past: int) -> int:
+    """How often a rollout makes its alternatives anew, with as many units in every look."""
+    made = count = 0
+    for seen in range(past, past + looks):
+        if seen >= alternatives.GROWTH * made:
+            made, count = seen, count + 1
+    return count
 
 
 class Counters:
@@ -240,9 +277,10 @@ def report(found: Mapping[str, Any]) -> None:
     alone, shape = found["one_by_one"], found["histograms"]
     print(
         f"\none rollout alone: {alone['look_us']:.0f} us to fold five rates, "
-        f"{alone['judge_us']:.0f} us to judge them with readouts\n"
-        f"one latency histogram in a batch: {shape['look_us_per_histogram']:.0f} us, of which "
-        f"{shape['alternatives_us_per_histogram']:.0f} us make its alternatives\n"
+        f"{alone['judge_us']:.0f} us to judge them, {alone['read_us']:.0f} us with readouts\n"
+        f"three rates and two histograms in each of {ROLLOUTS} rollouts: {shape['mix_ms']:.0f} ms\n"
+        f"one of those histograms, a look: {shape['look_us']:.1f} us; on average over 240 looks"
+        f" {shape['rollout_us']:.1f} us,\n  making alternatives takes {shape['remade_us']:.0f}\n"
         f"\nproduction tick, {DUE} rollouts due   ms   us per look   to smallest   ms to start one"
     )
     for row in found["ticks"]:

@@ -13,9 +13,8 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from analysis import distribution
-from analysis.distribution import boundaries, shift_matrix, smoothed, worse_latencies
-from analysis.shape import START
+from analysis import fleet_shapes
+from analysis.alternatives import ShapeRule
 from analysis.shape_worlds import EDGES, KNEE, Shapes, ShapeWorld
 from analysis.worlds import Array, Counts, Streams
 from benchmarks.peers import flagger, kayenta
@@ -94,16 +93,13 @@ def _looks(shapes: Shapes) -> dict[str, Counts]:
 
 def histogram(shapes: Shapes, tolerance: float = TOLERANCE) -> Array:
     """H's log e-process after each look, as `analysis.shape` runs it: (rollouts, looks)."""
-    moved = shift_matrix(boundaries(EDGES, "high", relative=True), math.log1p(tolerance))
-    past, logs = shapes.past.copy(), np.zeros((len(shapes.past), 1))
+    rule = ShapeRule(tolerance, relative=True, worse="high")
+    fleet = fleet_shapes.start(rule, EDGES, len(shapes.past))
+    fleet_shapes.learn(fleet, shapes.past)
     path = []
     for look in range(shapes.canary.shape[1]):
-        canary, stable = shapes.canary[:, look], shapes.stable[:, look]
-        q_s = smoothed(past @ moved)
-        gain = distribution.increment(canary, stable @ moved, q_s, worse_latencies(q_s))
-        logs = logs + np.where(past.sum(axis=-1, keepdims=True) < START, 0.0, gain)
-        path.append(distribution.log_harm(logs))
-        past += stable
+        fleet_shapes.look(fleet, shapes.canary[:, look], shapes.stable[:, look])
+        path.append(fleet_shapes.log_harm(fleet))
     return np.stack(path, axis=-1)
 
 

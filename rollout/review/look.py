@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from analysis import guard
+from analysis.alternatives import ShapeRule
 from analysis.readout import Readout, at_edges
-from analysis.shape import ShapeCapital, ShapeRule
+from analysis.shape import ShapeCapital
 from rollout.decide.facts import Decided, Observed
 from rollout.decide.state import Gauge, State
 from rollout.decide.step import View, step, view

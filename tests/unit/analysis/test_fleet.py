@@ -4,12 +4,7 @@ import numpy as np
 import pytest
 
 from analysis import fleet as fleets
-from analysis import guard
-from analysis.distribution import boundaries
-from analysis.evidence import Evidence
 from analysis.fleet import Counts
-from analysis.gains import shape_gain
-from analysis.shape import ShapeRule
 
 FULL = ["harm", "crash", "safe", "log_harm", "log_safe", "log_crash", "e_c", "past"]
 
@@ -107,23 +102,3 @@ def test_capital_far_below_nothing_stays_finite():
     assert np.isfinite(judged.log_joint).all()
     assert np.isfinite(fleet.log_safe).all()
     assert (judged.kinds == fleets.SAFE).all()
-
-
-@pytest.mark.parametrize(
-    ("rule", "edges"),
-    [
-        (ShapeRule(0.25, relative=True, worse="high"), (10.0, 20.0, 25.0, 40.0, np.inf)),
-        (ShapeRule(0.1, relative=False, worse="low"), (0.1, 0.2, 0.3, 0.4, np.inf)),
-    ],
-)
-def test_histograms_of_many_rollouts_gain_what_each_gains_alone(rule, edges):
-    dice = np.random.default_rng(1)
-    canary, stable = dice.poisson(20, (2, 4, 5))
-    past = dice.poisson([[1], [30], [60], [90]], (4, 5))
-    cuts = boundaries(edges, rule.worse, relative=rule.relative)
-    gains = shape_gain(rule, cuts, past, canary, stable)
-    assert not gains[0].any()
-    for i in range(4):
-        known = guard.learn(rule, guard.start(rule), Evidence((0,) * 5, tuple(past[i]), edges))
-        seen = guard.look(rule, known, Evidence(tuple(canary[i]), tuple(stable[i]), edges))
-        np.testing.assert_allclose(gains[i], seen.harm or 0.0, rtol=1e-9, atol=1e-12)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from analysis import distribution, safety, sequential
+from analysis.alternatives import ShapeRule
 from analysis.information import (
     harm_divergence,
     least_flagged,
@@ -16,7 +17,6 @@ from analysis.information import (
     safe_divergence,
     shape_divergence,
 )
-from analysis.shape import ShapeRule
 from rollout.simulate import Behaviour
 
 SEED = 11

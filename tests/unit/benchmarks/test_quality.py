@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from analysis import guard
+from analysis.alternatives import ShapeRule
 from analysis.evidence import Evidence
 from analysis.information import needed, rate_divergence
 from analysis.rate import RateRule
 from analysis.sequential import log_harm
-from analysis.shape import ShapeRule
 from analysis.shape_worlds import EDGES, ShapeWorld
 from analysis.worlds import Streams
 from benchmarks import decision_quality

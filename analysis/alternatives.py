@@ -1,0 +1,80 @@
+"""What H bets on: alternatives made from stable's past, and kept while it has hardly grown."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from analysis import distribution
+from analysis.dispersion import Dispersion
+from analysis.distribution import Worse
+from analysis.sequential import Array
+
+START = 50
+"""Units of stable's past before H bets: alternatives are made from it."""
+
+GROWTH = 1.1
+"""Alternatives are made anew once stable's past is this many times what they were made from.
+
+Making them costs ten times what betting on them does. Any that depend on the past only are valid;
+a tenth more of the past hardly changes them.
+"""
+
+
+@dataclass(frozen=True)
+class ShapeRule:
+    """Acceptable is stable's distribution moved towards worse by the tolerance, or better.
+
+    `relative`: the tolerance is a share of the value, else in the value's unit. `worse` says which
+    end of the scale is bad. `dispersion`: how stable's pods differ by themselves; None takes
+    requests to be independent.
+    """
+
+    tolerance: float
+    relative: bool
+    worse: Worse
+    dispersion: Dispersion | None = None
+
+    @property
+    def step(self) -> float:
+        """The tolerance on the badness scale (see `distribution.boundaries`)."""
+        return math.log1p(self.tolerance) if self.relative else self.tolerance
+
+
+@dataclass(frozen=True, eq=False)
+class Alternatives:
+    """Likelihood ratios q_a / q_s less one, and their logarithms, (..., J, K), best bucket first.
+
+    `moved` takes stable's counts to what is just acceptable, (K, K).
+    """
+
+    lean: Array
+    log: Array
+    moved: Array
+
+
+def due(units: ArrayLike, made: ArrayLike) -> np.bool_ | np.ndarray:
+    """Whether to make alternatives from a past of so many units; `made`: of the last ones, or 0."""
+    return np.asarray(units) >= np.maximum(GROWTH * np.asarray(made), START)
+
+
+def make(rule: ShapeRule, cuts: tuple[float, ...], past: ArrayLike) -> Alternatives:
+    """Alternatives from stable's past, its counts in the histogram's own order: (..., K)."""
+    moved = distribution.shift_matrix(cuts, rule.step)
+    q_s = distribution.smoothed(distribution.oriented(past, rule.worse) @ moved)
+    q_a = (
+        distribution.worse_latencies(q_s)
+        if rule.relative
+        else distribution.worse_scores(q_s, cuts, rule.tolerance)
+    )
+    ratio = q_a / q_s[..., None, :]
+    return Alternatives(ratio - 1.0, np.log(ratio), moved)
+
+
+def gain(bets: Alternatives, canary: ArrayLike, stable: ArrayLike) -> Array:
+    """One look's log-capital per alternative, counts best bucket first: (..., K) -> (..., J)."""
+    x_s = np.asarray(stable, dtype=np.float64) @ bets.moved
+    return distribution.won(canary, x_s, bets.lean, bets.log)

@@ -1,0 +1,150 @@
+"""One histogram of many rollouts at once: `shape`'s formulas on rollouts x alternatives x buckets.
+
+For rules without dispersion. `shape` defines what is right; a test holds this to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from analysis import alternatives, distribution, safety
+from analysis.alternatives import ShapeRule
+from analysis.fleet import ALL, Rows
+from analysis.gains import EVEN, log_sum, safe_gain
+from analysis.pairs import ENOUGH, QUANTILES, choose
+from analysis.sequential import Array
+
+_BLOCK = 64  # histograms whose alternatives and scratch stay in the processor's own cache
+_PAIRS = len(QUANTILES)
+
+
+@dataclass(frozen=True)
+class ShapeFleet:
+    """Capital of N rollouts' histograms under one rule and layout; arrays change in place.
+
+    Buckets are in the order of badness. `lean` and `log` are H's alternatives (see
+    `alternatives.Alternatives`), made from the first `made` units of the past; `pairs` are the
+    boundaries (edge, partner) that D compares, -1 where there is none; `chosen`: they are final.
+    """
+
+    rule: ShapeRule
+    cuts: tuple[float, ...]
+    past: Array  # (N, K)
+    made: Array  # (N,)
+    lean: Array  # (N, J, K)
+    log: Array  # (N, J, K)
+    harm: Array  # (N, J)
+    chosen: NDArray[np.bool_]  # (N,)
+    pairs: NDArray[np.intp]  # (2, N, 4)
+    safe: Array  # (12, N, 4): prior included, as in `fleet.Fleet`
+
+
+def start(rule: ShapeRule, edges: tuple[float, ...], rollouts: int) -> ShapeFleet:
+    """Histograms before any look, all with these bucket edges. Raises ValueError as `boundaries`"""
+    cuts = distribution.boundaries(edges, rule.worse, relative=rule.relative)
+    size = len(alternatives.make(rule, cuts, np.ones(len(edges))).log)
+    empty = (rollouts, size, len(edges))
+    return ShapeFleet(
+        rule,
+        cuts,
+        past=np.zeros((rollouts, len(edges))),
+        made=np.zeros(rollouts),
+        lean=np.zeros(empty),
+        log=np.zeros(empty),
+        harm=np.zeros((rollouts, size)),
+        chosen=np.zeros(rollouts, dtype=bool),
+        pairs=np.full((2, rollouts, _PAIRS), -1),
+        safe=np.tile(EVEN, (1, rollouts, _PAIRS)),
+    )
+
+
+def learn(fleet: ShapeFleet, stable: ArrayLike, rows: Rows = ALL) -> None:
+    """Take in stable's buckets, (n, K) in the histogram's own order; `rows` are distinct."""
+    fleet.past[rows] += distribution.oriented(stable, fleet.rule.worse)
+    places = np.arange(len(fleet.made))[rows]
+    units = fleet.past[places].sum(axis=-1)
+    _draw(fleet, places[alternatives.due(units, fleet.made[places])])
+    for place in places[(units >= ENOUGH) & ~fleet.chosen[places]]:
+        _choose(fleet, int(place))
+
+
+def look(fleet: ShapeFleet, canary: ArrayLike, stable: ArrayLike, rows: Rows = ALL) -> None:
+    """A counted look: H and D bet with what was known before it, then stable's past grows."""
+    seen, past = (distribution.oriented(x, fleet.rule.worse) for x in (canary, stable))
+    both = seen.any(axis=-1, keepdims=True) & past.any(axis=-1, keepdims=True)
+    seen, past = np.where(both, seen, 0.0), np.where(both, past, 0.0)
+    _bet(fleet, seen, past, rows)
+    _compare(fleet, seen, past, rows)
+    learn(fleet, stable, rows)
+
+
+def log_harm(fleet: ShapeFleet, rows: Rows = ALL) -> Array:
+    """Log of each e-process against "within the tolerance": (n,)."""
+    return distribution.log_harm(fleet.harm[rows])
+
+
+def log_safe(fleet: ShapeFleet, rows: Rows = ALL) -> Array:
+    """Log evidence of safety, every edge's: (n,); -inf while no edge is chosen."""
+    proofs = log_sum(fleet.safe[:, rows].copy())
+    chosen = fleet.pairs[0][rows] >= 0
+    least = np.where(chosen, proofs, np.inf).min(axis=-1)
+    return np.where(chosen.any(axis=-1), least, -np.inf)
+
+
+def _draw(fleet: ShapeFleet, places: NDArray[np.intp]) -> None:
+    if not places.size:
+        return
+    past = fleet.past[places]
+    made = alternatives.make(fleet.rule, fleet.cuts, distribution.oriented(past, fleet.rule.worse))
+    fleet.lean[places], fleet.log[places] = made.lean, made.log
+    fleet.made[places] = past.sum(axis=-1)
+
+
+def _choose(fleet: ShapeFleet, place: int) -> None:
+    fleet.chosen[place] = True
+    past = fleet.past[place]
+    total = past.sum() + 1.0
+    for i, pair in enumerate(choose(past, fleet.cuts, fleet.rule.step)):
+        fleet.pairs[:, place, i] = pair.edge, pair.partner
+        shares = ((past[j + 1 :].sum() + 0.5) / total for j in (pair.edge, pair.partner))
+        fleet.safe[:, place, i] = np.log(safety.prior(*shares))
+
+
+def _bet(fleet: ShapeFleet, canary: Array, stable: Array, rows: Rows) -> None:
+    """H's gains; where either arm has no units, both are zero and nothing is gained."""
+    moved = stable @ distribution.shift_matrix(fleet.cuts, fleet.rule.step)
+    e_c, both = canary.sum(axis=-1), canary + moved
+    share = e_c / np.maximum(e_c + stable.sum(axis=-1), 1.0)
+    for part, place in _blocks(len(canary), rows):
+        blend = fleet.lean[place] * share[part, None, None]
+        blend += 1.0
+        np.log(blend, out=blend)
+        gain = fleet.log[place] @ canary[part, :, None] - blend @ both[part, :, None]
+        fleet.harm[place] += gain[..., 0]
+
+
+def _blocks(size: int, rows: Rows) -> Iterator[tuple[slice, Rows]]:
+    """Portions of a batch, and their places in the fleet."""
+    begin = (rows.start or 0) if isinstance(rows, slice) else 0
+    for i in range(0, size, _BLOCK):
+        part = slice(i, min(i + _BLOCK, size))
+        place = slice(begin + part.start, begin + part.stop)
+        yield part, place if isinstance(rows, slice) else rows[part]
+
+
+def _compare(fleet: ShapeFleet, canary: Array, stable: Array, rows: Rows) -> None:
+    """D's gains at every chosen edge: the canary beyond it, stable beyond its partner."""
+    edge, partner = fleet.pairs[:, rows]
+    beyond_c, beyond_s = (x[:, ::-1].cumsum(axis=-1)[:, ::-1] for x in (canary, stable))
+    chosen = edge >= 0
+    x_c = np.where(chosen, np.take_along_axis(beyond_c, edge + 1, axis=-1), 0.0)
+    x_s = np.where(chosen, np.take_along_axis(beyond_s, partner + 1, axis=-1), 0.0)
+    odds = beyond_c[:, :1] / np.maximum(beyond_s[:, :1], 1.0)
+    out = np.empty((len(EVEN), *edge.shape))
+    nothing = np.zeros(edge.shape)
+    safe_gain(odds + nothing, x_c, x_s, nothing, out=out, spare=np.empty_like(out))
+    fleet.safe[:, rows] += out
