@@ -81,6 +81,8 @@ def _gap(state: State, now: float, before: float) -> float:
     spec = state.plan.spec
     since = state.confirmed_at or state.started_at
     looks = max(1, int(SPACING * (now - since) / spec.interval))
+    if spec.before is not None:  # its looks are partners one by one
+        return spec.interval
     if isinstance(spec.ramp, Budget) and not at_top(state) and before > spec.interval:
         looks = 1
     left = math.ceil((state.resumed_at + spec.deadline - now) / spec.interval)
