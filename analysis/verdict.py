@@ -29,16 +29,12 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Guarded:
-    """One guardrail: rule, capital, weight in the mean, and why it is blind, if it is.
-
-    `observational`: the arms differ in more than their version, so that a verdict is no experiment.
-    """
+    """One guardrail: rule, capital, weight in the mean, and why it is blind, if it is."""
 
     rule: Rule
     capital: Capital
     importance: float
     blind: str = ""
-    observational: bool = False
 
 
 @dataclass(frozen=True)
@@ -110,20 +106,18 @@ def judge(guards: Mapping[str, Guarded], alpha: float, beta: float) -> Judgement
 def _verdict(guarded: Guarded, harmful: bool, beta: float) -> Verdict:
     reason = guarded.blind or guard.problem(guarded.capital)
     if harmful:
-        return Verdict("harmful", f"worse than its margin allows, {_assumed(guarded)}")
+        return Verdict("harmful", f"worse than its margin allows, {_assumed(guarded.rule)}")
     if reason:
         return Verdict("blind", reason)
     proven = guard.log_safe(guarded.rule, guarded.capital) >= -math.log(beta)
     if not proven:
         return Verdict("undecided")
-    return Verdict("safe", f"proven within its margin, {_assumed(guarded)}")
+    return Verdict("safe", f"proven within its margin, {_assumed(guarded.rule)}")
 
 
-def _assumed(guarded: Guarded) -> str:
+def _assumed(rule: Rule) -> str:
     """What the proof rests on, in words."""
-    differ = guarded.rule.dispersion is not None
-    rests = "though pods differ" if differ else "if requests are independent"
-    return f"{rests}; observational" if guarded.observational else rests
+    return "if requests are independent" if rule.dispersion is None else "though pods differ"
 
 
 def _rates(guards: Mapping[str, Guarded]) -> list[Guarded]:

@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -88,16 +88,20 @@ class Mesh:
 
 @contextmanager
 def mesh(folder: Path, dead: str = "") -> Iterator[Mesh]:
-    """Envoy before v1 and v2; all traffic goes to v1. Nobody listens on the port of `dead`."""
+    """Envoy before v1 and v2; all traffic goes to v1. Nobody listens on the port of `dead`.
+
+    It knows v2 by a second name, for copies.
+    """
     listen, admin, *backends = free_ports(4)
     versions = dict(zip(("v1", "v2"), backends, strict=True))
     clusters = {f"{SERVICE}-{version}": port for version, port in versions.items()}
+    clusters[f"{SERVICE}-v2-shadow"] = versions["v2"]
     alive = {version: port for version, port in versions.items() if version != dead}
     with toys(alive) as served, start_envoy(folder, listen, admin, clusters, SERVICE) as envoy:
         yield Mesh(envoy, plan_for(envoy), served, folder, (listen, admin), clusters)
 
 
-def plan_for(envoy: Envoy, canary: str = "v2") -> Plan:
+def plan_for(envoy: Envoy, canary: str = "v2", **spec: Any) -> Plan:
     return Plan.model_validate(
         {
             "apiVersion": "surefoot.dev/v1alpha1",
@@ -112,6 +116,7 @@ def plan_for(envoy: Envoy, canary: str = "v2") -> Plan:
                 "guardrails": [
                     {"name": "errors", "template": "envoy/errors", "margin": {"absolute": "1%"}}
                 ],
+                **spec,
             },
         }
     )
@@ -127,11 +132,13 @@ class Reply:
     version: str
 
 
-async def ask(http: aiohttp.ClientSession, url: str) -> Reply:
+async def ask(
+    http: aiohttp.ClientSession, url: str, headers: Mapping[str, str] | None = None
+) -> Reply:
     """One GET; a broken connection is status 0."""
     sent = time.perf_counter()
     try:
-        async with http.get(url) as response:
+        async with http.get(url, headers=headers) as response:
             status, text = response.status, await response.text()
     except aiohttp.ClientError as error:
         status, text = 0, str(error)
@@ -153,6 +160,13 @@ async def load(url: str, enough: asyncio.Event, connections: int = 4) -> list[Re
 
 async def ask_many(url: str, count: int, connections: int = 16) -> list[Reply]:
     """`count` requests, `connections` at a time."""
+    return await ask_as(url, [{}] * count, connections)
+
+
+async def ask_as(
+    url: str, headers: Sequence[Mapping[str, str]], connections: int = 16
+) -> list[Reply]:
+    """A request with each of these headers, `connections` at a time."""
     connector: Any = aiohttp.TCPConnector(limit=connections)
     async with aiohttp.ClientSession(connector=connector) as http:
-        return list(await asyncio.gather(*(ask(http, url) for _ in range(count))))
+        return list(await asyncio.gather(*(ask(http, url, each) for each in headers)))

@@ -15,10 +15,11 @@ from rollout.route.walk import Json, Weighted, actions, dicts, every_weighted, k
 
 @dataclass(frozen=True)
 class Arms:
-    """Names of the two clusters of a plan. Weights are relative to their sum."""
+    """Names of a plan's two clusters, weights relative to their sum, and of the one for copies."""
 
     stable: str
     canary: str
+    shadow: str = ""
 
     absent: ClassVar[int] = 0
     lone: ClassVar[bool] = False  # Envoy refuses weights that sum to zero

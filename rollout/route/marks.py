@@ -40,6 +40,8 @@ def patch(
     A canary's entry that a patch of ours added goes again with its traffic; which ones those are
     stands in an annotation until the rollout ends. Raises RouteError, and then nothing moves.
     """
+    if split.way != "weights":
+        raise RouteError(f"this mesh knows weights only, no {split.way}")
     wanted = copy.deepcopy(manifest)
     added = _added(manifest, service)
     for fork in forks(wanted):

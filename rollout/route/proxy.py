@@ -16,16 +16,10 @@ from rollout.decide.split import Split
 from rollout.errors import RouteError
 from rollout.plan.model import Plan
 from rollout.plan.route import EnvoyRoute
+from rollout.plan.traffic import Traffic
 from rollout.ports import Seen
-from rollout.route.envoy import (
-    Arms,
-    clusters_of,
-    names_of,
-    patch,
-    shown,
-    split_of,
-    version_of,
-)
+from rollout.route.envoy import Arms, clusters_of, names_of, shown, version_of
+from rollout.route.envoy_traffic import patch, split_of
 from rollout.route.walk import Json
 
 _TIMEOUT = 2.0
@@ -46,8 +40,9 @@ class EnvoyRouter:
         """
         route, arms = _route(plan), arms_of(plan)
         file = Path(route.file)
-        manifest = patch(_load(file), arms, split, mark)
-        if split.canary and (unknown := _unknown(route, {arms.canary})):
+        manifest = patch(_load(file), arms, split, mark, _traffic(plan))
+        needed = {arms.shadow if split.way == "mirror" else arms.canary}
+        if split.canary and (unknown := _unknown(route, needed)):
             raise RouteError(f"nothing was written: Envoy has no cluster {unknown}")
         _replace(file, manifest)
 
@@ -55,7 +50,7 @@ class EnvoyRouter:
         """What Envoy itself says that it does, from its config dump. Raises RouteError."""
         route, arms = _route(plan), arms_of(plan)
         live = _live(route, names_of(_load(Path(route.file)), arms))
-        return Seen(split_of(live, arms, total), version_of(live))
+        return Seen(split_of(live, arms, total, _traffic(plan)), version_of(live))
 
     def diagnose(self, plan: Plan) -> str:
         """Why Envoy does not show the file's version; empty when it does, or does not say why."""
@@ -72,16 +67,25 @@ class EnvoyRouter:
 
 def unknown(plan: Plan) -> str:
     """Clusters of a plan that its Envoy does not have, in words. Raises RouteError."""
-    arms = arms_of(plan)
-    return _unknown(_route(plan), {arms.stable, arms.canary})
+    arms, shadow = arms_of(plan), set()
+    if _traffic(plan).mirror is not None:
+        shadow = {arms.shadow}
+    return _unknown(_route(plan), {arms.stable, arms.canary} | shadow)
 
 
 def arms_of(plan: Plan) -> Arms:
     """The clusters that a plan names, or `<service>-<version>`."""
-    spec, route = plan.spec, _route(plan)
-    if route.clusters is not None:
-        return Arms(route.clusters.stable, route.clusters.canary)
-    return Arms(*(f"{spec.service}-{arm.version}" for arm in (spec.stable, spec.canary)))
+    spec, clusters = plan.spec, _route(plan).clusters
+    if clusters is not None:
+        stable, canary, shadow = clusters.stable, clusters.canary, clusters.shadow
+    else:
+        stable, canary = (f"{spec.service}-{arm.version}" for arm in (spec.stable, spec.canary))
+        shadow = None
+    return Arms(stable, canary, shadow or f"{canary}-shadow")
+
+
+def _traffic(plan: Plan) -> Traffic:
+    return plan.spec.traffic or Traffic()
 
 
 def _route(plan: Plan) -> EnvoyRoute:
@@ -146,10 +150,11 @@ def _why(error: Exception) -> str:
 def _load(file: Path) -> Json:
     try:
         text = file.read_text()
-        manifest = yaml.safe_load(text) if _is_yaml(file) else json.loads(text)
+        # Through JSON, because what YAML aliases share would change in two places at once.
+        manifest = json.loads(json.dumps(yaml.safe_load(text)) if _is_yaml(file) else text)
     except OSError as error:
         raise RouteError(f"cannot read route file {file}: {error.strerror}") from None
-    except (ValueError, yaml.YAMLError) as error:
+    except (ValueError, TypeError, yaml.YAMLError) as error:
         raise RouteError(f"cannot parse route file {file}: {error}") from None
     if not isinstance(manifest, dict):
         raise RouteError(f"route file {file} holds no object")

@@ -38,14 +38,19 @@ def every_weighted(manifest: Json) -> Iterator[Weighted]:
             yield Weighted(config, place, field, dicts(field.get("clusters")))
 
 
-def actions(manifest: Json) -> Iterator[tuple[str, str, Json]]:
-    """Every route's action, after its configuration's name and its place in words."""
+def tables(manifest: Json) -> Iterator[tuple[str, str, list[Json]]]:
+    """Every list of routes, not a copy, after the names of its configuration and its host."""
     for config in dicts(manifest.get("resources")):
         for host in dicts(config.get(key(config, "virtual_hosts"))):
-            for number, route in enumerate(dicts(host.get("routes")), 1):
-                if isinstance(action := route.get("route"), dict):
-                    place = f"route {number} of virtual host {host.get('name')}"
-                    yield str(config.get("name", "")), place, action
+            yield str(config.get("name", "")), str(host.get("name")), dicts(host.get("routes"))
+
+
+def actions(manifest: Json) -> Iterator[tuple[str, str, Json]]:
+    """Every route's action, after its configuration's name and its place in words."""
+    for config, host, routes in tables(manifest):
+        for number, route in enumerate(routes, 1):
+            if isinstance(action := route.get("route"), dict):
+                yield config, f"route {number} of virtual host {host}", action
 
 
 def key(message: Json, name: str) -> str:

@@ -7,21 +7,52 @@ import hypothesis.strategies as st
 from hypothesis import given
 
 from rollout.decide.split import Split
-from rollout.route.envoy import Arms, patch, split_of, version_of
-from rollout.route.walk import every_weighted
+from rollout.plan.traffic import Traffic
+from rollout.route.envoy import Arms, split_of, version_of
+from rollout.route.envoy_segment import leads
+from rollout.route.envoy_traffic import patch as patch_traffic
+from rollout.route.envoy_traffic import split_of as seen_of
+from rollout.route.walk import every_weighted, tables
 
-ARMS = Arms("s-v1", "s-v2")
+ARMS = Arms("s-v1", "s-v2", "s-v2-shadow")
 WEIGHTS = st.integers(0, 10_000)
 NOTES = st.sampled_from(["", "30s", "ü"])
 FOREIGN = st.fixed_dictionaries(
-    {}, optional={"timeout": NOTES, "name": NOTES, "retry_policy": st.just({"num_retries": 3})}
+    {},
+    optional={
+        "timeout": NOTES,
+        "name": NOTES,
+        "retry_policy": st.just({"num_retries": 3}),
+        "request_mirror_policies": st.just([{"cluster": "theirs"}]),
+        "metadata": st.builds(lambda: {"filter_metadata": {"x": {}}}),
+    },
 )
+MATCHES = st.sampled_from([{}, {"name": "a", "exact": "é"}, {"name": "b", "prefix": "x."}])
+KEYS = st.sampled_from(["header", "cookie", "query"])
+TRAFFIC = st.builds(
+    lambda kind, test, who: Traffic.model_validate(
+        {
+            "segment": {kind: test or {"name": "c", "regex": "[0-9]+"}},
+            **({"affinity": {who: "user"}} if who else {}),
+        }
+    ),
+    KEYS,
+    MATCHES,
+    st.sampled_from(["", "header", "cookie"]),
+)
+PLAIN = Traffic()
+WAYS = ("weights", "segment", "mirror")
+
+
+def patch(manifest, arms, split, mark, traffic=PLAIN):
+    return patch_traffic(manifest, arms, split, mark, traffic)
 
 
 @st.composite
-def splits(draw):
+def splits(draw, ways=("weights",)):
     total = draw(st.sampled_from([100, 10_000]))
-    return Split(draw(st.integers(0, total)), total)
+    canary = draw(st.integers(0, total))
+    return Split(canary, total, draw(st.sampled_from(ways)) if canary else "weights")
 
 
 @st.composite
@@ -133,3 +164,34 @@ def test_an_arm_with_traffic_is_never_shown_without(stable, canary, total):
     seen = split_of(live, ARMS, total)
     assert 0 < seen.canary < total
     assert abs(seen.share - canary / (stable + canary)) <= 1 / total
+
+
+@given(manifests(), splits(WAYS), TRAFFIC)
+def test_every_way_shows_what_was_written(manifest, split, traffic):
+    new = patch(manifest, ARMS, split, "m", traffic)
+    assert seen_of(new, ARMS, split.total, traffic) == split
+
+
+@given(manifests(), st.lists(splits(WAYS), min_size=1, max_size=3), TRAFFIC)
+def test_the_last_way_wins_whatever_was_written_before(manifest, before, traffic):
+    live, last = manifest, before[-1]
+    for number, split in enumerate(before):
+        live = patch(live, ARMS, split, f"{number}", traffic)
+    assert live == patch(manifest, ARMS, last, f"{len(before) - 1}", traffic)
+    assert patch(live, ARMS, last, f"{len(before) - 1}", traffic) == live
+
+
+@given(manifests(), splits(WAYS), TRAFFIC)
+def test_a_rollback_from_any_way_leaves_what_was_there(manifest, split, traffic):
+    back = patch(patch(manifest, ARMS, split, "x", traffic), ARMS, Split(0), "m")
+    assert back == patch(manifest, ARMS, Split(0), "m")
+    assert without_ours(back) == without_ours(manifest)
+
+
+@given(manifests(), splits(WAYS), TRAFFIC)
+def test_foreign_routes_stand_where_they_stood(manifest, split, traffic):
+    def foreign(document):
+        return [[r for r in routes if not leads(r, ARMS)] for *_, routes in tables(document)]
+
+    new = patch(manifest, ARMS, split, "m", traffic)
+    assert foreign(new) == foreign(manifest)

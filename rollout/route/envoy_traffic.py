@@ -1,0 +1,62 @@
+"""Everything that a plan asks of an Envoy's routes: weights, a segment, copies, affinity."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from rollout.decide.split import Split
+from rollout.errors import RouteError
+from rollout.plan.traffic import Traffic
+from rollout.route import envoy, envoy_affinity, envoy_copies, envoy_segment
+from rollout.route.envoy import Arms
+from rollout.route.envoy_segment import is_ours
+from rollout.route.walk import Json, tables
+
+NONE = Traffic()
+
+
+def patch(manifest: Json, arms: Arms, split: Split, mark: str, traffic: Traffic = NONE) -> Json:
+    """The manifest with `split` in its way, and `mark` as its version.
+
+    Whatever an earlier way left is taken away first, so a rollback leaves nothing of ours but the
+    mark. Raises RouteError.
+    """
+    plain = _stripped(manifest, arms)
+    if split.way == "mirror":
+        made = envoy.patch(plain, arms, Split(0, split.total), mark)
+        envoy_copies.send(made, arms, split)
+        return made
+    moved = envoy.patch(plain, arms, replace(split, way="weights"), mark)
+    if traffic.affinity is not None and 0 < split.canary < split.total:
+        envoy_affinity.hold(moved, arms, traffic.affinity)
+    if split.way == "weights":
+        return moved
+    if traffic.segment is None:
+        raise RouteError("the plan has no segment")
+    stable = envoy.patch(plain, arms, Split(0, split.total), mark)
+    return envoy_segment.joined(stable, moved, arms, traffic.segment)
+
+
+def split_of(manifest: Json, arms: Arms, total: int, traffic: Traffic = NONE) -> Split:
+    """The split that a manifest shows, and its way. Raises RouteError if there is none.
+
+    A canary's share outside the segment is what is seen first: it is the larger part.
+    """
+    others = envoy_segment.only(manifest, lambda route: not is_ours(route, arms))
+    everywhere = envoy.split_of(others, arms, total)
+    if everywhere.canary:
+        return everywhere
+    ours = envoy_segment.only(manifest, lambda route: is_ours(route, arms))
+    if any(routes for *_, routes in tables(ours)):
+        envoy_segment.check(manifest, arms, traffic.segment)
+        within = envoy.split_of(ours, arms, total)
+        return replace(within, way="segment") if within.canary else within
+    return envoy_copies.seen(others, arms, total)
+
+
+def _stripped(manifest: Json, arms: Arms) -> Json:
+    """The manifest without our routes, copies and affinity."""
+    plain = envoy_segment.only(manifest, lambda route: not is_ours(route, arms))
+    envoy_copies.stop(plain, arms)
+    envoy_affinity.release(plain, arms)
+    return plain
