@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
+from benchmarks.quality.contest import WEIGHT
 from benchmarks.quality.engines import ENGINES, INDEPENDENT
+from benchmarks.quality.reach import most_power
 from benchmarks.quality.runs import SIGMAS, Row
 
 BAR = {"Flagger": 1 / 4, "Argo": 1 / 4, "Kayenta": 1 / 8}
 FALSE_BAR = 1 / 50
+
+
+class Miss(NamedTuple):
+    """A cell in which we need more requests than the bar allows; `wall`: why any test would."""
+
+    words: str
+    wall: str = ""
 
 
 def compared(rows: list[Row]) -> list[Row]:
@@ -45,7 +56,21 @@ def _place(row: Row) -> tuple[object, ...]:
 
 
 def misses(rows: list[Row]) -> list[str]:
-    """Cells beyond the bar on requests, and the bar on false rollback over all cells.
+    """Cells beyond the bar that a test could meet, and the bar on false rollback over all cells."""
+    found = [miss.words for miss in judged(rows) if not miss.wall]
+    ours, flagger = (_false(rows, rule) for rule in (INDEPENDENT, "Flagger"))
+    if ours > FALSE_BAR * flagger:
+        found.append(f"false rollback {ours:.4f} against Flagger's {flagger:.3f}, bar 1/50")
+    return found
+
+
+def beyond(rows: list[Row]) -> list[str]:
+    """Cells in which the bar asks for more than information allows, each with the reason."""
+    return [f"{miss.words}; {miss.wall}" for miss in judged(rows) if miss.wall]
+
+
+def judged(rows: list[Row]) -> Iterator[Miss]:
+    """Cells beyond the bar on requests.
 
     A peer that, as documented, rolls back half of a cell's harmless canaries is asked with its
     oracle's limit there: how fast it says what it always says is no detection.
@@ -55,19 +80,32 @@ def misses(rows: list[Row]) -> list[str]:
         for row in rows
         if row["limit"] == "documented" and row["false_rollback"] > 0.5
     }
-    found = []
     for row in compared(rows):
         asked = "oracle" if (row["rule"], _place(row)) in hopeless else "documented"
         bar = BAR.get(row["rule"], math.inf)
         if row["limit"] == asked and row["ratio"] > bar * (1 + SIGMAS * row["ratio_error"]):
-            found.append(
+            yield Miss(
                 f"requests over {row['rule']}'s ({asked} limit) {row['ratio']:.2f}, bar {bar:.3f}: "
-                f"{row['rate']:g} rps, base {row['base']:.1%}, {row['theta']:g}x"
+                f"{row['rate']:g} rps, base {row['base']:.1%}, {row['theta']:g}x",
+                _wall(row, bar),
             )
-    ours, flagger = (_false(rows, rule) for rule in (INDEPENDENT, "Flagger"))
-    if ours > FALSE_BAR * flagger:
-        found.append(f"false rollback {ours:.4f} against Flagger's {flagger:.3f}, bar 1/50")
-    return found
+
+
+def _wall(row: Row, bar: float) -> str:
+    """Why the bar cannot be asked for: no test at all, or the one that knows the effect, meets it.
+
+    Both are held to our alpha, whatever the peer's own false-rollback rate is.
+    """
+    requests = bar * row["requests"]
+    p_c, p_s, rho = row["theta"] * row["base"], row["base"], WEIGHT / (1 - WEIGHT)
+    power = most_power(requests, p_c, p_s, rho, row["alpha"])
+    theirs = f"they are wrong in {row['false_rollback']:.1%}"
+    if power < 0.5:
+        return f"in {requests:.0f} requests no test finds more than {power:.0%} ({theirs})"
+    known = _ratio(row["known"], row["requests"])
+    if known > bar * (1 + SIGMAS * _relative(row)):
+        return f"the SPRT that knows the effect needs {known:.2f} ({theirs})"
+    return ""
 
 
 def _false(rows: list[Row], rule: str) -> float:

@@ -4,7 +4,8 @@ The canary has a tenth of the traffic ("ramp" has its own weights).
 
 An oracle's limit is found on harmless rollouts of the very same world, so that the peer rolls back
 at most alpha of them: what the rule could do for somebody who knew the base rate and the noise.
-Requests are the canary's until the rollback, medians over all rollouts of the cell.
+Requests are the canary's until the rollback, medians over all rollouts of the cell. What the
+SPRT that knows the effect needs is beside them: what it cannot do, nobody can be asked for.
 """
 
 from __future__ import annotations
@@ -20,12 +21,16 @@ import numpy as np
 
 from analysis.worlds import SCENARIOS, Counts, Scenario, Streams, World
 from benchmarks.peers.rule import tuned
+from benchmarks.quality.detection import clairvoyant
 from benchmarks.quality.engines import ENGINES
 from benchmarks.quality.rules import RULES
 from benchmarks.quality.runs import Row, chunks, each, error, seeded
 
 RATES, BASES, THETAS = (0.2, 20.0, 500.0), (0.001, 0.01, 0.05), (2.0, 5.0)
 WEIGHT = 0.1
+
+KNOWN = 2000
+"""Rollouts of the SPRT that knows the effect, streams of its own so that its median is exact."""
 
 Looks = dict[tuple[str, str], Counts]
 """The look of each rollout's rollback, by rule and limit."""
@@ -67,6 +72,7 @@ def _cell(cell: Cell) -> list[Row]:
     false = {key: (looks > 0).mean() for key, (looks, _) in _play(world, cell, limits).items()}
     rows = []
     for theta in cell.thetas:
+        known = _known(replace(world, theta=theta), cell)
         for key, (looks, requests) in _play(replace(world, theta=theta), cell, limits).items():
             rows.append(
                 {
@@ -84,9 +90,21 @@ def _cell(cell: Cell) -> list[Row]:
                     "looks": _median(np.where(looks > 0, looks, np.inf)),
                     "requests": _median(requests),
                     "requests_error": _median_error(requests),
+                    "known": known,
                 }
             )
     return rows
+
+
+def _known(world: World, cell: Cell) -> float:
+    """Median requests of the SPRT that knows the effect, were requests independent."""
+    rng = seeded(cell.seed, "known", cell[:3], world.theta)
+    alone = replace(world, scenario="iid", pods_canary=1, pods_stable=1)
+    parts = []
+    for size in chunks(KNOWN):
+        arms = alone.streams(rng, size).arms()
+        parts.append(_requests(arms, clairvoyant(arms, world.theta, cell.alpha)))
+    return _median(np.concatenate(parts))
 
 
 def _limits(world: World, cell: Cell) -> dict[tuple[str, str], float]:

@@ -1,7 +1,7 @@
 """Block 2: canary requests to detection of independent errors, over the information bound.
 
-Looks are small: a fiftieth of the bound, but eight of the canary's requests at least (a look with
-requests on one arm only counts for nobody). Both rules see the same streams.
+Looks are small: a fiftieth of the bound, but four of the canary's requests and eight of stable's at
+least (a look with requests on one arm only counts for nobody). Both rules see the same streams.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from benchmarks.quality.runs import Row, chunks, each, seeded
 
 BASES, THETAS, WEIGHTS, ALPHA = (0.001, 0.01, 0.05), (2.0, 3.0, 5.0), (0.5, 0.1), 0.01
 BARS, SPRT_BAR = {2.0: 1.35, 3.0: 1.35, 5.0: 1.40}, 1.14
-FINE, LEAST, LONGEST = 50, 8, 8  # looks in a bound, requests in a look, bounds in a rollout
+FINE, LONGEST = 50, 8  # looks in a bound, bounds in a rollout
+LEAST, LEAST_STABLE = 4, 8  # expected requests in a look
 
 CLAIRVOYANT = "SPRT that knows the effect"
 
@@ -45,7 +46,7 @@ def run(rollouts: int, seed: int) -> list[Row]:
 def _cell(cell: Cell) -> list[Row]:
     rho = cell.weight / (1 - cell.weight)
     bound = needed(rate_divergence(cell.theta * cell.base, cell.base, 1.0, 0.0, rho), ALPHA)
-    look = max(bound / FINE, LEAST)
+    look = max(bound / FINE, LEAST, LEAST_STABLE * rho)
     world = World(
         rate=look / cell.weight / 30.0,
         base=cell.base,
@@ -58,7 +59,7 @@ def _cell(cell: Cell) -> list[Row]:
     for size in chunks(cell.rollouts):
         streams, past = world.streams(rng, size), partial(world.history, past_rng, size)
         arms = streams.arms()
-        looks = {CLAIRVOYANT: clairvoyant(arms, cell.theta)}
+        looks = {CLAIRVOYANT: clairvoyant(arms, cell.theta, ALPHA)}
         for name, engine in ENGINES.items():
             looks[name] = engine(streams, past, ALPHA).rolled_back
         for name, at in looks.items():
@@ -66,12 +67,13 @@ def _cell(cell: Cell) -> list[Row]:
     return _rows(cell, bound, {name: np.concatenate(parts) for name, parts in sent.items()})
 
 
-def clairvoyant(arms: Streams, theta: float) -> Counts:
-    """The look at which R with the one true point crosses."""
+def clairvoyant(arms: Streams, theta: float, alpha: float) -> Counts:
+    """The look (from 1, 0 for never) at which R with the one true point crosses."""
+    both = (arms.e_c > 0) & (arms.e_s > 0)
     rho = arms.e_c / np.maximum(arms.e_s, 1)
-    both = arms.x_c + arms.x_s
-    gain = arms.x_c * np.log(theta) - both * np.log((1 + theta * rho) / (1 + rho))
-    return first(gain.cumsum(axis=-1) >= -np.log(ALPHA))
+    lost = (arms.x_c + arms.x_s) * np.log((1 + theta * rho) / (1 + rho))
+    gain = np.where(both, arms.x_c * np.log(theta) - lost, 0.0)
+    return first(gain.cumsum(axis=-1) >= -np.log(alpha))
 
 
 def requests(arms: Streams, looks: Counts) -> Counts:

@@ -81,14 +81,14 @@ def of_contest(rows: list[Row]) -> str:
             for name in RULES
         ]
         body.append([f"{rate:g} rps, {base:.1%}, {theta:g}x", number(mine["requests"]),
-                     f"{mine['power']:.2f}", *cells])  # fmt: skip
+                     f"{mine['power']:.2f}", number(mine["known"]), *cells])  # fmt: skip
     false = [_mean_false(rows, name) for name in RULES]
-    body.append(["mean false rollback", "", _mean_false(rows, INDEPENDENT), *false])
+    body.append(["mean false rollback", "", _mean_false(rows, INDEPENDENT), "", *false])
     return table(
         f"3. {INDEPENDENT}'s requests over a peer's, documented | oracle's limit; medians, weight "
         f"10 %, alpha {rows[0]['alpha']} ({rows[0]['runs']} runs a cell; 0: only we find it, inf: "
-        "only they do, -: nobody)",
-        ["service and effect", "requests", "power", *RULES],
+        "only they do, -: nobody; SPRT: requests of the one that knows the effect)",
+        ["service and effect", "requests", "power", "SPRT", *RULES],
         body,
     )
 

@@ -19,11 +19,13 @@ from benchmarks.quality import (
     against,
     contest,
     detection,
+    engines,
     harm,
     latency,
     layout,
     picture,
     promotion,
+    reach,
     rollback,
     runs,
 )
@@ -108,13 +110,42 @@ class TestDetection:
         assert "2x, base 1.0%, weight 10%" in miss
 
 
+class TestReach:
+    """The lemma's bound: met by the most powerful test, beaten by nobody."""
+
+    def test_a_single_request_of_each_arm_is_known_exactly(self):
+        """Only the canary's is bad: chance .24 at the pooled share of .4, in truth .63."""
+        assert reach.most_power(1, 0.7, 0.1, 1.0, 0.1) == pytest.approx(0.1 / 0.24 * 0.63)
+
+    def test_no_test_of_ours_or_the_peers_finds_more(self):
+        """Of those that keep alpha; medians would be half."""
+        rho, runs = 1 / 9, 4000
+        rng = np.random.default_rng(31)
+        x_c, x_s = rng.binomial(50, 0.1, (runs, 10)), rng.binomial(450, 0.05, (runs, 10))
+        e = np.full_like(x_c, 50)
+        arms = Streams(e, x_c, 9 * e, x_s)
+        found = engines.harm(arms) >= np.log(100)
+        most = reach.most_power(500, 0.1, 0.05, rho, 0.01)
+        power = found.any(axis=1).mean()
+        assert power <= most
+        assert (detection.clairvoyant(arms, 2.0, 0.01) > 0).mean() <= most
+        assert most - power < 0.25
+
+    def test_more_requests_and_a_looser_alpha_allow_more(self):
+        power = [reach.most_power(n, 0.02, 0.01, 0.1, 0.01) for n in (100, 500, 2000)]
+        assert power == sorted(power)
+        assert reach.most_power(500, 0.02, 0.01, 0.1, 0.05) > power[1]
+
+
 class TestContest:
     def row(self, rule, limit, requests, false):
         return {
             "scenario": "iid",
             "rate": 20.0,
-            "base": 0.01,
+            "base": 0.4,
             "theta": 2.0,
+            "alpha": 0.01,
+            "known": 15.0,
             "rule": rule,
             "limit": limit,
             "requests": requests,
@@ -153,6 +184,23 @@ class TestContest:
         assert (
             len(against.misses([mine, flagger, self.row("Argo", "documented", 100.0, 0)])) == named
         )
+
+    def test_what_no_test_can_do_is_no_miss_but_is_named(self):
+        mine, flagger = (
+            self.row(INDEPENDENT, "declared", 100.0, 0.0),
+            self.row("Flagger", "documented", 1000.0, 0.1),
+        )
+        slow = self.row("Kayenta", "documented", 200.0, 0.03)
+        assert len(against.misses([mine, flagger, slow])) == 1
+        assert against.beyond([mine, flagger, slow]) == []
+        known = {**slow, "known": 26.0}
+        assert against.misses([mine, flagger, known]) == []
+        [wall] = against.beyond([mine, flagger, known])
+        assert "needs 0.13 (they are wrong in 3.0%)" in wall
+        rare = [{**row, "base": 0.01} for row in (mine, flagger, slow)]
+        assert against.misses(rare) == []
+        [wall] = against.beyond(rare)
+        assert "in 25 requests no test finds more than 4%" in wall
 
     def test_a_played_cell_has_every_rule_with_both_limits(self):
         cell = contest.Cell("iid", 20.0, 0.05, (5.0,), alpha=0.05, rollouts=20, seed=1)
