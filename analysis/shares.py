@@ -15,6 +15,9 @@ ALPHA = 0.001
 TOLERANCE = 0.1
 """Log-odds that sticky clients may move a share without being a mismatch: 5 % seen as 4.6-5.5 %."""
 
+FULL = 0.99
+"""What the canary must get of a switch of all traffic: requests under way end at stable."""
+
 _STEPS = np.array([0.1, 0.25, 0.5, 1.0, 2.0, 4.0])
 SHIFTS: Array = np.concatenate([-_STEPS[::-1], _STEPS])
 """Alternatives, in log-odds beyond the tolerance."""
@@ -29,7 +32,8 @@ def increment(
 
     The likelihood ratio of log-odds d beyond the tolerance t to t itself (signs alike):
     e_c d - n log[(1 - s + s e^(t+d)) / (1 - s + s e^t)]. A test supermartingale for every share
-    within the tolerance. Related: Lindon & Malek, NeurIPS 2022, arXiv 2011.03567, section 4.
+    within the tolerance. Of a share of 1 only too little is a mismatch, below `FULL`.
+    Related: Lindon & Malek, NeurIPS 2022, arXiv 2011.03567, section 4.
 
     Args:
         e_c: the canary's exposures in this look.
@@ -37,11 +41,13 @@ def increment(
         share: the canary's weight as a share, 0 to 1; it may change from look to look.
         tolerance: log-odds within which a share still agrees.
     """
-    canary, s = column(e_c), column(share)
+    canary, full = column(e_c), column(share) >= 1
+    s = np.where(full, FULL, column(share))
     edge = np.sign(SHIFTS) * tolerance
     far = 1.0 + s * np.expm1(edge + SHIFTS)
     near = 1.0 + s * np.expm1(edge)
-    return canary * SHIFTS - (canary + column(e_s)) * np.log(far / near)
+    gain = canary * SHIFTS - (canary + column(e_s)) * np.log(far / near)
+    return np.where(full & (SHIFTS > 0), 0.0, gain)  # nothing is more than all
 
 
 def log_mismatch(logs: ArrayLike) -> Array:

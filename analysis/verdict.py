@@ -29,12 +29,16 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Guarded:
-    """One guardrail: rule, capital, weight in the mean, and why it is blind, if it is."""
+    """One guardrail: rule, capital, weight in the mean, and why it is blind, if it is.
+
+    `observational`: the arms differ in more than their version, so that a verdict is no experiment.
+    """
 
     rule: Rule
     capital: Capital
     importance: float
     blind: str = ""
+    observational: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,18 +110,20 @@ def judge(guards: Mapping[str, Guarded], alpha: float, beta: float) -> Judgement
 def _verdict(guarded: Guarded, harmful: bool, beta: float) -> Verdict:
     reason = guarded.blind or guard.problem(guarded.capital)
     if harmful:
-        return Verdict("harmful", f"worse than its margin allows, {_assumed(guarded.rule)}")
+        return Verdict("harmful", f"worse than its margin allows, {_assumed(guarded)}")
     if reason:
         return Verdict("blind", reason)
     proven = guard.log_safe(guarded.rule, guarded.capital) >= -math.log(beta)
     if not proven:
         return Verdict("undecided")
-    return Verdict("safe", f"proven within its margin, {_assumed(guarded.rule)}")
+    return Verdict("safe", f"proven within its margin, {_assumed(guarded)}")
 
 
-def _assumed(rule: Rule) -> str:
+def _assumed(guarded: Guarded) -> str:
     """What the proof rests on, in words."""
-    return "if requests are independent" if rule.dispersion is None else "though pods differ"
+    differ = guarded.rule.dispersion is not None
+    rests = "though pods differ" if differ else "if requests are independent"
+    return f"{rests}; observational" if guarded.observational else rests
 
 
 def _rates(guards: Mapping[str, Guarded]) -> list[Guarded]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from rollout import confirm
 from rollout.decide import learn as learning
+from rollout.decide.before import began
 from rollout.decide.calibration import lacks_calibration
 from rollout.decide.facts import Calibrated, Fact, Observed, Started
 from rollout.decide.fold import fold
@@ -107,7 +108,7 @@ class Controller:
 
     def _ask(self, rollout: str) -> Ask:
         state = self.states[rollout]
-        newest = {name: gauge.cursor.newest("stable") for name, gauge in state.gauges.items()}
+        newest = {name: began(state, gauge) for name, gauge in state.gauges.items()}
         since = {name: at for name, at in newest.items() if at is not None}
         return Ask(rollout, state.plan, since)
 

@@ -13,7 +13,7 @@ from analysis.pods import Counts, PodCounts
 from rollout.decide.learn import NO_CANARY, canary_pods
 from rollout.decide.state import exposure_guardrail
 from rollout.errors import InputError
-from rollout.plan.model import Plan, Steps
+from rollout.plan.model import Budget, Plan
 from rollout.plan.units import duration
 
 LOOKS = 240
@@ -102,8 +102,9 @@ def recorded(plan: Plan, pods: Mapping[str, PodCounts]) -> Recording:
 def _looks(plan: Plan, ticks: int) -> int:
     """Looks of a replay: enough to be decided, and enough past left to learn from."""
     spec = plan.spec
-    steps = len(spec.ramp.steps) if isinstance(spec.ramp, Steps) else 1
+    steps = 1 if isinstance(spec.ramp, Budget) else len(spec.ramp.steps)
     least = math.ceil((spec.warmup + steps * spec.ramp.bake) / spec.interval) + 2 * (steps + 1)
+    least += math.ceil((spec.before or 0.0) / spec.interval)
     wanted = min(max(LOOKS, 2 * least), math.ceil(spec.deadline / spec.interval))
     if ticks - LEAST_TICKS < least:
         needed = duration((least + LEAST_TICKS) * spec.interval)

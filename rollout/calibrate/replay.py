@@ -74,7 +74,9 @@ class Replay:
         for (guardrail, arm), units in self._units.items():
             if guardrail == name:
                 requests[arm] = float(self._whole(name, units[self.looked]).sum())
-        if not share or share >= 1 or not requests["canary"] or not requests["stable"]:
+        if share >= 1:
+            return {"canary": 1.0, "stable": 0.0}
+        if not share or not requests["canary"] or not requests["stable"]:
             return {"canary": float(share > 0), "stable": 1.0}
         wanted = requests["stable"] * share / (1 - share)
         part = wanted / requests["canary"]

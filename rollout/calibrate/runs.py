@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from typing import Literal
 
 import numpy as np
@@ -20,6 +15,7 @@ from rollout.calibrate.replay import Replay
 from rollout.decide.facts import Calibrated
 from rollout.decide.state import State
 from rollout.simulate import MemoryRouter, UnsealedJournal, VirtualClock
+from rollout.simulate.crowd import carried_out
 from rollout.tick import Controller, Ports
 
 Outcome = Literal["rolled back", "promoted", "undecided", "untested"]
@@ -30,7 +26,6 @@ LEVEL = 0.95
 _DRAWS = 20  # stretches tried until one has enough pods
 _BATCH = 10
 _ALONE = 40  # replays that take less time than starting processes for them
-_CROWD = 8  # processes at most
 
 
 @dataclass(frozen=True)
@@ -151,31 +146,10 @@ def calibrate(
     ]
     outcomes: Counter[Outcome] = Counter()
     reasons: Counter[str] = Counter()
-    with _carried_out(tasks, runs) as results:
-        for found in results:
+    with carried_out([task.carry_out for task in tasks], pays=runs > _ALONE) as results:
+        for _, found in results:
             outcomes.update(run.outcome for run in found)
             told = (run.reasons for run in found if run.outcome in {"rolled back", "untested"})
             reasons.update(reason for many in told for reason in many)
             on_done(len(found))
     return Calibration(dict(sorted(outcomes.items())), dict(sorted(reasons.items())))
-
-
-@contextmanager
-def _carried_out(tasks: list[_Task], runs: int) -> Iterator[Iterable[list[Run]]]:
-    """Results as they come; from several processes if that pays."""
-    workers = min(len(os.sched_getaffinity(0)), _CROWD)
-    if runs <= _ALONE or workers < 2:
-        yield (task.carry_out() for task in tasks)
-        return
-    # Spawned, not forked: a fork copies locks of threads that NumPy or a progress bar may hold.
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_leave_interrupts)
-    try:
-        futures = [pool.submit(_Task.carry_out, task) for task in tasks]
-        yield (future.result() for future in as_completed(futures))
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _leave_interrupts() -> None:
-    """Ctrl-C is for the process that shows the progress; it ends the others."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -10,9 +10,10 @@ from typing import Literal
 import click
 
 from rollout.cli.caret import explain
+from rollout.decide.compared import compared_with
 from rollout.errors import BAD_INPUT, InputError, Mistake, PlanError
 from rollout.plan.load import load, read
-from rollout.plan.model import Budget, Plan
+from rollout.plan.model import Budget, Plan, Switch
 from rollout.plan.schema import schema_text
 from rollout.plan.units import duration, percent
 
@@ -150,6 +151,8 @@ def pods_in_words(plan: Plan) -> str:
 def _ramp(plan: Plan) -> str:
     ramp = plan.spec.ramp
     bake = duration(ramp.bake)
+    if isinstance(ramp, Switch):
+        return f"by one switch to {percent(ramp.most)}, {compared_with(plan)}"
     if isinstance(ramp, Budget):
         return f"from {percent(ramp.min)} to {percent(ramp.max)} as the evidence allows"
     return f"over {_and([percent(step) for step in ramp.steps])} ({bake} at least each)"

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from analysis.readout import Readout
+from rollout.decide.before import watched
+from rollout.decide.compared import compared_with, observational
 from rollout.decide.facts import of_rollout
 from rollout.decide.fold import fold
 from rollout.decide.ramp import next_split
@@ -45,6 +47,8 @@ class Report:
     said: str
     next: str
     route_problem: str
+    basis: str
+    observational: bool
 
     def as_json(self) -> dict[str, Any]:
         """The stable shape of `status --json`."""
@@ -87,6 +91,8 @@ def report(rollout: str, state: State, now: float) -> Report:
         said=state.last.sentence if state.last else "",
         next="" if state.terminal else next_action(seen),
         route_problem=state.route_problem,
+        basis=compared_with(state.plan),
+        observational=bool(observational(state.plan)),
     )
 
 
@@ -99,6 +105,8 @@ def next_action(seen: View) -> str:
         return "waits for resume, promote or abort"
     if seen.blind:
         return "hold until the evidence comes back"
+    if not state.decision and not watched(state):
+        return f"switch when enough of {state.versions[0]} is seen"
     if state.warm_at is None and state.wanted.canary:
         return "waits for the canary's first request"
     goal = next_split(state)

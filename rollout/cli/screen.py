@@ -46,6 +46,8 @@ def rollout_panel(report: Report) -> RenderableType:
     )
     foot = Text(f"now   {report.said}" if report.said else "now   looking for the first time")
     parts: list[RenderableType] = [head, Guardrails(report.guardrails), foot]
+    if report.observational:
+        parts.append(Text(f"basis {report.basis}", style="yellow"))
     if report.next:
         parts.append(Text(f"next  {report.next}", style="bold"))
     if report.route_problem:

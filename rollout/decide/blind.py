@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from analysis.guard import problem
+from rollout.decide.before import switched
 from rollout.decide.state import Gauge, State
 from rollout.plan.units import duration
 
@@ -28,20 +29,37 @@ def stale_after(state: State) -> float:
 
 def blindness(state: State, now: float) -> dict[str, Blind]:
     """Every guardrail that is blind at `now`."""
-    found = {name: _of(state, gauge, now) for name, gauge in state.gauges.items()}
+    lags = {guardrail.name: guardrail.lag for guardrail in state.plan.spec.guardrails}
+    found = {name: _of(state, gauge, lags[name], now) for name, gauge in state.gauges.items()}
     return {name: blind for name, blind in found.items() if blind is not None}
 
 
-def _of(state: State, gauge: Gauge, now: float) -> Blind | None:
+def _of(state: State, gauge: Gauge, lag: float, now: float) -> Blind | None:
     stable, canary = gauge.cursor.newest("stable"), gauge.cursor.newest("canary")
     if gauge.troubled_at is not None:
         since = gauge.troubled_at if stable is None else min(stable, gauge.troubled_at)
         return Blind(gauge.problem or problem(gauge.capital), since)
+    if switched(state):
+        return _alone(state, gauge, canary, lag, now)
     if stable is None:
         return Blind("no samples of the stable version yet", state.started_at)
     if now - stable > stale_after(state):
         return Blind(f"no new sample of stable for {duration(now - stable)}", stable)
     return _one_armed(state, gauge, canary, now)
+
+
+def _alone(
+    state: State, gauge: Gauge, canary: float | None, lag: float, now: float
+) -> Blind | None:
+    """After a switch of all traffic: stable's silence is no blindness, the canary's is."""
+    if canary is not None or state.confirmed_at is None or not gauge.kept:
+        return _one_armed(state, gauge, canary, now)
+    each = sum(look.stable_exposures for look in gauge.kept) / len(gauge.kept)
+    due = each * (now - state.confirmed_at - lag) / state.plan.spec.interval
+    if due < _SURELY_SOME or now - state.confirmed_at - lag <= stale_after(state):
+        return None
+    reason = f"one-armed: no canary exposures where about {due:.0f} were due"
+    return Blind(reason, state.confirmed_at)
 
 
 def _one_armed(state: State, gauge: Gauge, canary: float | None, now: float) -> Blind | None:

@@ -10,6 +10,7 @@ from analysis import shares
 from analysis.counters import advance
 from analysis.evidence import Evidence, EvidenceError
 from analysis.guard import learn, look, problem, watch
+from rollout.decide.before import began, paired
 from rollout.decide.facts import (
     Confirmed,
     Decided,
@@ -23,6 +24,7 @@ from rollout.decide.facts import (
     of_rollout,
 )
 from rollout.decide.state import MOVES, Gauge, State, begin, exposure_guardrail
+from rollout.plan.model import Guardrail
 
 _SLOWEST_RETRY = {"reverting": 5.0}  # a rollback is never far from its next attempt
 
@@ -48,16 +50,16 @@ def fold_all(facts: Iterable[tuple[int, Fact]]) -> State:
 
 def _observed(state: State, fact: Observed, _seq: int) -> State:
     counted = exposure_guardrail(state.plan)
-    before = state.gauges[counted].cursor.newest("stable")
+    since = began(state, state.gauges[counted])
     gauges = {}
     for guardrail in state.plan.spec.guardrails:
         gauge, evidence = _read(state.gauges[guardrail.name], fact, guardrail.name)
-        gauge = _weigh(state, gauge, evidence, guardrail.name, guardrail.lag)
+        gauge = _weigh(state, gauge, evidence, guardrail, fact.at)
         gauges[guardrail.name] = _troubled(gauge, fact.at)
         if guardrail.name == counted:
             exposures = evidence
     after = replace(state, gauges=gauges, looked_at=fact.at)
-    return _share(_first_request(after, exposures, counted), exposures, before, fact.at)
+    return _share(_first_request(after, exposures, counted), exposures, since, fact.at)
 
 
 def _read(gauge: Gauge, fact: Observed, name: str) -> tuple[Gauge, Evidence]:
@@ -77,9 +79,14 @@ def _troubled(gauge: Gauge, at: float) -> Gauge:
     return gauge if gauge.troubled_at is not None else replace(gauge, troubled_at=at)
 
 
-def _weigh(state: State, gauge: Gauge, evidence: Evidence, name: str, lag: float) -> Gauge:
+def _weigh(
+    state: State, gauge: Gauge, evidence: Evidence, guardrail: Guardrail, at: float
+) -> Gauge:
     """The gauge with its capital updated by the rule of the look's time, fixed in the plan."""
-    since = state.gauges[name].cursor.newest("stable")
+    before, lag = state.gauges[guardrail.name], guardrail.lag
+    since = began(state, before)
+    kept, evidence = paired(state, before, evidence, lag, at)
+    gauge = replace(gauge, kept=kept.kept, used_up_at=kept.used_up_at)
     if not evidence.canary_exposures and not evidence.stable_exposures:
         return gauge
     if state.warm_at is None:
@@ -106,12 +113,14 @@ def _implied(
 
 
 def _first_request(state: State, exposures: Evidence, counted: str) -> State:
+    if state.plan.spec.before is not None and not state.decision:
+        return state  # nothing was routed yet: a stray request is no switch
     if state.first_canary_at is None and exposures.canary_exposures:
         return replace(state, first_canary_at=state.gauges[counted].cursor.newest("canary"))
     return state
 
 
-def _share(state: State, exposures: Evidence, before: float | None, at: float) -> State:
+def _share(state: State, exposures: Evidence, since: float | None, at: float) -> State:
     """Check the observed share on looks that lie wholly after the mesh's receipt."""
     canary, stable = exposures.canary_exposures, exposures.stable_exposures
     if canary + stable:
@@ -119,7 +128,7 @@ def _share(state: State, exposures: Evidence, before: float | None, at: float) -
     confirmed = state.confirmed_at
     if state.awaiting is not None or confirmed is None or not state.split.canary:
         return state
-    if before is None or before < confirmed:
+    if since is None or since < confirmed:
         return state
     capital = shares.look(state.shares, canary, stable, state.split.share)
     steady = state.steady_at

@@ -5,7 +5,7 @@ from __future__ import annotations
 from analysis.guard import RateRule, excess_rate
 from rollout.decide.split import Split, split_at, total_for
 from rollout.decide.state import State
-from rollout.plan.model import Plan, Steps
+from rollout.plan.model import Budget, Plan
 
 # An evidence ramp moves the mesh only for a step that is worth a change.
 _WORTH = 1.1
@@ -14,7 +14,7 @@ _WORTH = 1.1
 def total_of(plan: Plan) -> int:
     """The constant total of a plan's splits: fine where a share or a paced ramp needs it."""
     ramp = plan.spec.ramp
-    return total_for(ramp.steps) if isinstance(ramp, Steps) else 10_000
+    return 10_000 if isinstance(ramp, Budget) else total_for(ramp.steps)
 
 
 def at_top(state: State) -> bool:
@@ -26,7 +26,7 @@ def at_top(state: State) -> bool:
 def next_split(state: State) -> Split | None:
     """The next larger split; None where the ramp stays (for now, or at its top)."""
     ramp = state.plan.spec.ramp
-    if isinstance(ramp, Steps):
+    if not isinstance(ramp, Budget):
         splits = (split_at(step, state.total) for step in ramp.steps)
         return next((split for split in splits if split.canary > state.wanted.canary), None)
     share = ramp.min

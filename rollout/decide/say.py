@@ -12,6 +12,7 @@ from analysis.guard import Rule, ShapeRule
 from analysis.readout import Readout
 from analysis.verdict import Judgement
 from rollout.decide.blind import Blind
+from rollout.decide.compared import observational
 from rollout.decide.facts import Action
 from rollout.decide.split import Split
 from rollout.decide.state import State
@@ -40,7 +41,7 @@ def sentence(
     head = {
         "hold": f"Hold {canary} at {now}",
         "advance": f"Advance {canary} from {now} to {to}",
-        "promote": f"Promote {canary} from {now} to {to}",
+        "promote": f"Promote {canary} {f'at {to}' if now == to else f'from {now} to {to}'}",
         "roll back": f"Roll back {canary} from {now} to {to}, all traffic to {stable}",
         "pause": f"Pause {canary} at {now}",
         "resume": f"Resume {canary} at {now}",
@@ -48,6 +49,8 @@ def sentence(
     told = _told(state, reasons, seen)
     if action == "advance" and not state.decision:
         told += _assumed(state)
+    if label := observational(state.plan):
+        told.append(label)
     return f"{head}: {'; '.join(told)}."
 
 
@@ -99,8 +102,9 @@ def _because(state: State, reason: str, seen: Seen) -> str:
     code, _, name = reason.partition(":")
     if code == "harmful":
         return _harm(state, name, seen.judgement)
-    if code == "undecided":
-        return _undecided(state, name, seen.judgement)
+    if code in {"undecided", "used-up"}:
+        over = f"all of {state.versions[0]} before the switch is compared: "
+        return f"{over if code == 'used-up' else ''}{_undecided(state, name, seen.judgement)}"
     if code == "no-valid-test":
         return f"no valid test for {name}: {state.unknown[name]}"
     if code == "human" and state.asked is not None:
@@ -116,6 +120,7 @@ def _plain(state: State, code: str, name: str, seen: Seen) -> str:
     spec = state.plan.spec
     problem = f" ({state.route_problem})" if state.route_problem else ""
     return {
+        "watching-stable": f"watching {spec.stable.version}, which the canary is compared with",
         "learning": "the past of stable's pods is not read yet",
         "awaiting-mesh": f"the mesh has not confirmed the last change yet{problem}",
         "awaiting-traffic": "waiting for traffic that agrees with the new weight",
@@ -204,9 +209,11 @@ def _closest(judgement: Judgement) -> str:
     return f", {name} comes closest with {readout.harm * 100:.0f} % of a rollback's evidence"
 
 
-def numbers(judgement: Judgement) -> dict[str, Any]:
+def numbers(state: State, judgement: Judgement) -> dict[str, Any]:
     """The judgement as plain data, rounded so that a replay gives the same text anywhere."""
+    label = {"observational": True} if observational(state.plan) else {}
     return {
+        **label,
         "joint": _round(judgement.log_joint / math.log(10)),
         "guardrails": {
             name: {

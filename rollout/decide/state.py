@@ -8,6 +8,7 @@ from typing import Literal
 
 from analysis import shares
 from analysis.counters import Cursor
+from analysis.evidence import Evidence
 from analysis.guard import Capital, RateRule, Rule, ShapeRule, start
 from rollout.decide.facts import Action, Decided, HumanSaid, Learned, Started
 from rollout.decide.split import Split
@@ -50,6 +51,9 @@ class Gauge:
     troubled_at: float | None = None
     # Canary exposures that stable's own imply since the canary got traffic: none seen is one-armed.
     expected: float = 0.0
+    # Looks of stable before a switch that no look of the canary was compared with yet (`before`).
+    kept: tuple[Evidence, ...] = ()
+    used_up_at: float | None = None
 
 
 @dataclass(frozen=True)

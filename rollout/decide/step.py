@@ -9,7 +9,9 @@ from functools import cached_property
 from analysis import shares
 from analysis.verdict import Guarded, Judgement, judge
 from rollout.decide import say
+from rollout.decide.before import watched
 from rollout.decide.blind import Blind, blindness
+from rollout.decide.compared import observational
 from rollout.decide.facts import Action, Decided
 from rollout.decide.ramp import at_top, next_split
 from rollout.decide.split import Split
@@ -56,6 +58,7 @@ def view(state: State, now: float) -> View:
             capital=state.gauges[guardrail.name].capital,
             importance=guardrail.importance,
             blind=blind[guardrail.name].reason if guardrail.name in blind else "",
+            observational=bool(observational(state.plan)),
         )
         for guardrail in state.plan.spec.guardrails
     }
@@ -89,7 +92,7 @@ def step(state: State, now: float, rollout: str) -> Decided | None:
         split=choice.split,
         reasons=choice.reasons,
         sentence=say.sentence(state, choice.action, choice.split, choice.reasons, seen),
-        numbers=say.numbers(seen.judgement),
+        numbers=say.numbers(state, seen.judgement),
     )
 
 
@@ -169,11 +172,31 @@ def _late(seen: View) -> Choice | None:
     spec, phase = seen.state.plan.spec, seen.state.phase
     if phase == "paused" or seen.now - seen.state.resumed_at < spec.deadline:
         return None
-    if spec.when_inconclusive == "promote":
-        return None if phase == "promoting" else _promote(seen, "inconclusive")
-    if spec.when_inconclusive == "pause" and phase in {"waiting", "stepping"}:
-        return _pause(seen, "inconclusive")
-    return _roll_back(seen, "inconclusive")
+    return _inconclusive(seen, "inconclusive")
+
+
+def _inconclusive(seen: View, *reasons: str) -> Choice | None:
+    policy, phase = seen.state.plan.spec.when_inconclusive, seen.state.phase
+    if policy == "promote":
+        return None if phase == "promoting" else _promote(seen, *reasons)
+    if policy == "pause" and phase in {"waiting", "stepping"}:
+        return _pause(seen, *reasons)
+    return _roll_back(seen, *reasons)
+
+
+def _used_up(seen: View) -> Choice | None:
+    """All of stable that was kept from before the switch is compared: no more can be learned."""
+    state, verdicts = seen.state, seen.judgement.verdicts
+    over = [
+        name
+        for name, gauge in state.gauges.items()
+        if gauge.used_up_at is not None
+        and gauge.used_up_at > state.resumed_at
+        and verdicts[name].kind != "safe"
+    ]
+    if not over or state.phase != "stepping":
+        return None
+    return _inconclusive(seen, *(f"used-up:{name}" for name in over))
 
 
 def _unconfirmed(seen: View) -> Choice | None:
@@ -205,6 +228,12 @@ def _untested(seen: View) -> Choice | None:
         return _hold(seen, *reasons)
     answered = pods.when_unknown == "assume" or state.resumed_at > state.learned.at
     return None if answered else _pause(seen, *reasons)
+
+
+def _watching(seen: View) -> Choice | None:
+    """Before a switch of all traffic: what the canary is compared with is collected first."""
+    state = seen.state
+    return None if state.decision or watched(state) else _hold(seen, "watching-stable")
 
 
 def _skewed(seen: View) -> Choice | None:
@@ -249,11 +278,13 @@ RULES: tuple[Callable[[View], Choice | None], ...] = (
     _forgotten,
     _long_blind,
     _late,
+    _used_up,
     _unconfirmed,
     _paused,
     _blind,
     _learning,
     _untested,
+    _watching,
     _skewed,
     _baking,
     _proven,

@@ -21,7 +21,25 @@ _POLL = 0.02
 _DIRECT = build_opener(ProxyHandler({}))
 
 
-class Process:
+class Running:
+    """What stops when its context is left."""
+
+    def stop(self) -> None:
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+
+class Process(Running):
     """A started command in a process group of its own; both its outputs go to the end of `log`.
 
     The kernel kills it when the thread that started it ends, however it ends (prctl(2),
@@ -83,17 +101,6 @@ class Process:
         # A reaped leader's group may still hold children; a group id is not reused while it does.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, number)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
 
 def answers(url: str) -> bool:

@@ -8,31 +8,21 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from rollout.demo.envoy_config import ROUTES, bootstrap, first_routes
-from rollout.demo.process import Process, answers
+from rollout.demo.process import Process, Running, answers
 from rollout.demo.prometheus_config import config
 from rollout.errors import SurefootError
 
 
 @dataclass(frozen=True)
-class Server:
+class Server(Running):
     """A running server; `url` is where it answers. Leaving its context stops it."""
 
     process: Process
     url: str
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def stop(self) -> None:
         self.process.stop()
 
 

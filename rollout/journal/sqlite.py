@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,11 +15,21 @@ from sqlalchemy.exc import DBAPIError
 
 from rollout.errors import InputError, JournalError
 from rollout.journal import lock
-from rollout.journal.files import explained, make
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
+
+_WORDS = {
+    "SQLITE_NOTADB": "is not a journal (not an SQLite database)",
+    "SQLITE_CORRUPT": "is damaged",
+    "SQLITE_FULL": "cannot be written: the disk is full",
+    "SQLITE_READONLY": "is read-only",
+    "SQLITE_BUSY": "is locked by another writer",
+    "SQLITE_LOCKED": "is locked by another writer",
+    "SQLITE_CANTOPEN": "cannot be opened: no permission, or its folder is gone",
+    "SQLITE_IOERR": "cannot be read or written: the disk reports a fault",
+}
 
 
 class SqliteFile:
@@ -31,7 +42,7 @@ class SqliteFile:
         if not self.path.exists():
             if not may_make:
                 raise InputError(f"there is no journal at {self.path}")
-            make(self.path)
+            _make(self.path)
         if self.path.is_dir():
             raise JournalError(f"the journal {self.path} is not a journal (a folder)")
         self.engine = self._reader()
@@ -71,7 +82,7 @@ class SqliteFile:
             cause = error.orig if isinstance(error, DBAPIError) else error
             if not isinstance(cause, sqlite3.Error):
                 raise
-            raise explained(self.path, cause) from error
+            raise _explained(self.path, cause) from error
 
     def close(self) -> None:
         self.engine.dispose()
@@ -101,3 +112,23 @@ def _durable(connection: Any, _record: object) -> None:
 
 def _begin(connection: sql.Connection) -> None:
     connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
+
+
+def _make(path: Path) -> None:
+    """An empty file and the folders above it, for their owner only, and on disk."""
+    try:
+        for folder in reversed([folder for folder in path.parents if not folder.exists()]):
+            folder.mkdir(mode=0o700, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        folder_handle = os.open(path.parent, os.O_RDONLY)
+        os.fsync(folder_handle)
+        os.close(folder_handle)
+    except OSError as error:
+        raise JournalError(f"no journal can be made at {path}: {error.strerror}") from error
+
+
+def _explained(path: Path, error: sqlite3.Error) -> JournalError:
+    """What SQLite said, in words for the user."""
+    name = str(getattr(error, "sqlite_errorname", ""))  # such as SQLITE_IOERR_FSYNC
+    kind = "_".join(name.split("_")[:2])
+    return JournalError(f"the journal {path} {_WORDS.get(kind, f'failed: {error}')}")

@@ -135,8 +135,11 @@ def _either(kinds: list[Json]) -> Json:
         "properties": fields,
         "required": sorted(common),
         "oneOf": [
-            {"required": mine, "not": {"anyOf": [{"required": [key]} for key in theirs]}}
-            for mine, theirs in zip(own, reversed(own), strict=True)
+            {
+                "required": mine,
+                "not": {"anyOf": [{"required": [k]} for keys in own if keys != mine for k in keys]},
+            }
+            for mine in own
         ],
     }
 
@@ -157,6 +160,7 @@ def _one_of(*keys: str) -> Callable[[], Json]:
 
 _RULES: dict[str, Callable[[], Json]] = {
     "Guardrail": _guardrail,
+    "BlueGreen": _one_of("holdback", "before"),
     "Route": _one_of("envoy", "istio", "gateway"),
     "GatewayRoute": _one_of("httpRoute", "grpcRoute"),
     "Affinity": _one_of("header", "cookie"),

@@ -17,6 +17,7 @@ from rollout.plan.positions import Document, Path, shown
 from rollout.plan.ramp import KINDS
 from rollout.plan.suggest import did_you_mean, key_hint, keys_at, nearest
 
+_ONE_RAMP = "a ramp has steps, a harmBudget or blueGreen"
 Said = tuple[str, str, str]  # code, message, hint
 
 _READ_AS = {"int": "a number", "float": "a number", "bool": "true or false", "null": "nothing"}
@@ -81,7 +82,7 @@ def _extra(loc: Path, _: yaml.Node, __: Any) -> Said:
     *parent, key = loc
     other = {known for tag in KINDS if tag in parent for known in _others(tag)}
     if key in other:
-        return "P003", f"`{key}` is of the other kind of ramp", "a ramp has steps or a harmBudget"
+        return "P003", f"`{key}` is of another kind of ramp", _ONE_RAMP
     message = f"unknown key `{shown(str(key))}` in {_place(tuple(parent))}"
     return "P003", message, key_hint(str(key), tuple(parent))
 

@@ -13,7 +13,7 @@ from rollout.plan.base import Model, Name, Namespace, Span, Url, Word, written
 from rollout.plan.codes import fault, raise_at
 from rollout.plan.guardrail import Guardrail, Labels, Margin
 from rollout.plan.pods import LEAST, Pods
-from rollout.plan.ramp import Budget, Ramp, Steps
+from rollout.plan.ramp import Budget, Ramp, Steps, Switch
 from rollout.plan.route import Route
 from rollout.plan.traffic import Traffic, fitting
 from rollout.plan.units import Duration, PercentOrNumber, duration
@@ -29,6 +29,7 @@ __all__ = [
     "Route",
     "Spec",
     "Steps",
+    "Switch",
     "Traffic",
 ]
 
@@ -110,6 +111,11 @@ class Spec(Model):
         None, description="Which requests the canary gets; a share of all when left out."
     )
 
+    @property
+    def before(self) -> float | None:
+        """Seconds of stable before a switch, to compare with; None: compared side by side."""
+        return self.ramp.blue_green.before if isinstance(self.ramp, Switch) else None
+
     # Each rule stands at the field that breaks it: it is reported there, together with all others.
     @field_validator("canary")
     @classmethod
@@ -142,6 +148,19 @@ class Spec(Model):
                 hint=f"write `interval: {duration(scrape * max(1, round(looks)))}`",
             )
         return interval
+
+    @field_validator("warmup")
+    @classmethod
+    def _leaves_something(cls, warmup: float, info: ValidationInfo) -> float:
+        ramp = info.data.get("ramp")
+        before = ramp.blue_green.before if isinstance(ramp, Switch) else None
+        if ramp and before is not None and before <= warmup + ramp.bake:
+            raise fault(
+                "P018",
+                f"the warm-up of {duration(warmup)} and the bake of {duration(ramp.bake)} use up "
+                f"the {duration(before)} of stable that the canary is compared with",
+            )
+        return warmup
 
     @field_validator("deadline")
     @classmethod

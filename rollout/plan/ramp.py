@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator
+from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
 
-from rollout.plan.base import Model, Number, Weight
+from rollout.plan.base import Model, Number, Span, Weight
 from rollout.plan.codes import fault, raise_at
+from rollout.plan.route import one_of, only
 from rollout.plan.units import Duration, percent
 
 
@@ -70,18 +71,66 @@ class Budget(Model):
         return self.max
 
 
+class BlueGreen(Model):
+    """What the new version is compared with after the switch: one of two."""
+
+    model_config = one_of("holdback", "before")
+
+    holdback: Weight | None = Field(
+        None, description="Share of traffic that the old version keeps until the promotion."
+    )
+    before: Span | None = Field(
+        None,
+        description="Time of stable before a switch of all traffic, its warm-up not counted; "
+        "the verdict is then observational.",
+    )
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Self:
+        only(self, "`blueGreen`", "holdback", "before")
+        return self
+
+
+class Switch(Model):
+    """Blue-green: a ladder of one step, at once to all traffic that is not held back."""
+
+    blue_green: BlueGreen = Field(description="One switch, judged there, and instantly back.")
+    bake: Duration = Field(description="Least time after the switch, from its confirmation.")
+
+    @property
+    def steps(self) -> list[float]:
+        return [round(1 - (self.blue_green.holdback or 0.0), 4)]
+
+    @property
+    def least(self) -> float:
+        return self.steps[0]
+
+    @property
+    def most(self) -> float:
+        return self.steps[0]
+
+
 # Tags are no possible keys, so that a tag in an error's location is never taken for one.
-KINDS: dict[str, type[Steps | Budget]] = {"<steps>": Steps, "<budget>": Budget}
+KINDS: dict[str, type[Steps | Budget | Switch]] = {
+    "<steps>": Steps,
+    "<budget>": Budget,
+    "<switch>": Switch,
+}
 
 
 def _kind(ramp: Any) -> str:
     """The kind meant by the keys present: one kind's errors are enough."""
     if isinstance(ramp, dict):
+        if "blueGreen" in ramp:
+            return "<switch>"
         budget = "harmBudget" in ramp or ("steps" not in ramp and {"min", "max"} & ramp.keys())
         return "<budget>" if budget else "<steps>"
-    return "<budget>" if isinstance(ramp, Budget) else "<steps>"
+    return next((tag for tag, kind in KINDS.items() if isinstance(ramp, kind)), "<steps>")
 
 
 Ramp = Annotated[
-    Annotated[Steps, Tag("<steps>")] | Annotated[Budget, Tag("<budget>")], Discriminator(_kind)
+    Annotated[Steps, Tag("<steps>")]
+    | Annotated[Budget, Tag("<budget>")]
+    | Annotated[Switch, Tag("<switch>")],
+    Discriminator(_kind),
 ]

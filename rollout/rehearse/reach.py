@@ -34,8 +34,8 @@ class Leg:
 
     @property
     def rho(self) -> float:
-        """Canary requests per request of stable."""
-        return self.share / (1 - self.share)
+        """Canary requests per request of stable; after a switch as many came before it."""
+        return self.share / (1 - self.share) if self.share < 1 else 1.0
 
 
 @dataclass(frozen=True)
@@ -149,6 +149,9 @@ def _legs(plan: Plan, base: Base, guardrail: Guardrail) -> list[Leg]:
     lag = 0.0 if guardrail.source.proxy else base.lag
     spent = sum(leg.seconds for leg in below)
     left = max(spec.deadline - spec.warmup - lag - spent, 0.0)
+    before = spec.before
+    if before is not None:  # what was kept of stable bounds what can be compared
+        left = max(min(left - before, before) - spec.warmup, 0.0)
     return [*below, Leg(spec.ramp.most, left)]
 
 

@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import math
-import os
-import signal
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from multiprocessing import get_context
 from typing import Literal
 
 from rollout.decide.ramp import at_top
@@ -18,6 +13,7 @@ from rollout.plan.model import Budget, Plan
 from rollout.rehearse.base import Base
 from rollout.rehearse.change import Change
 from rollout.simulate import MemoryRouter, UnsealedJournal, VirtualClock, World
+from rollout.simulate.crowd import carried_out
 from rollout.tick import Controller, Ports
 
 Outcome = Literal["promoted", "rolled back", "stuck", "blind"]
@@ -29,7 +25,6 @@ SPACING = 0.1
 
 _BATCH = 10
 _ALONE = 100  # rollouts that take less time than starting processes for them
-_CROWD = 8  # processes at most
 
 
 @dataclass(frozen=True)
@@ -81,6 +76,8 @@ def _gap(state: State, now: float, before: float) -> float:
     spec = state.plan.spec
     since = state.confirmed_at or state.started_at
     looks = max(1, int(SPACING * (now - since) / spec.interval))
+    if spec.before is not None:  # its looks are partners one by one
+        return spec.interval
     if isinstance(spec.ramp, Budget) and not at_top(state) and before > spec.interval:
         looks = 1
     left = math.ceil((state.resumed_at + spec.deadline - now) / spec.interval)
@@ -138,7 +135,9 @@ def rehearse(
         for first in range(0, runs, _BATCH)
     ]
     done: dict[int, list[Run]] = {}
-    with _carried_out(tasks, runs * len(changes)) as results:
+    with carried_out(
+        [task.carry_out for task in tasks], pays=runs * len(changes) > _ALONE
+    ) as results:
         for index, found in results:
             done[index] = found
             on_done(len(found))
@@ -148,24 +147,3 @@ def rehearse(
         ]
         for change in changes
     }
-
-
-@contextmanager
-def _carried_out(tasks: Sequence[Task], total: int) -> Iterator[Iterable[tuple[int, list[Run]]]]:
-    """Results with their task's place, as they come; from several processes if that pays."""
-    workers = min(len(os.sched_getaffinity(0)), _CROWD)
-    if total <= _ALONE or workers < 2:
-        yield ((place, task.carry_out()) for place, task in enumerate(tasks))
-        return
-    # Spawned, not forked: a fork copies locks of threads that NumPy or a progress bar may hold.
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_leave_interrupts)
-    try:
-        places = {pool.submit(Task.carry_out, task): place for place, task in enumerate(tasks)}
-        yield ((places[future], future.result()) for future in as_completed(places))
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _leave_interrupts() -> None:
-    """Ctrl-C is for the process that shows the progress; it ends the others."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

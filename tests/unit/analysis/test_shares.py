@@ -23,5 +23,11 @@ def test_traffic_to_a_canary_without_weight_is_a_mismatch():
     assert shares.mismatched(shares.look(shares.start(), 10, 1000, 0.0))
 
 
+def test_a_switch_of_all_traffic_forgives_stragglers_and_sees_what_stays_behind():
+    assert not shares.mismatched(shares.look(shares.start(), 10_000, 90, 1.0))
+    assert not shares.mismatched(shares.look(shares.start(), 10_000_000, 0, 1.0))
+    assert shares.mismatched(shares.look(shares.start(), 1_000, 50, 1.0))
+
+
 def test_a_few_requests_prove_nothing():
     assert not shares.mismatched(shares.look(shares.start(), 1, 3, 0.05))

@@ -156,6 +156,17 @@ CASES = [
     ),
     (ENVOY, "istio: {virtualService: s, tcp: [{port: 0}]}", "9:45 P006 must be at least 1"),
     (ENVOY, "istio: {virtualService: S}", "9:29 P006 must be the name of an object: lower-case"),
+    (
+        STEPS,
+        "blueGreen: {holdback: 5%, before: 1h}",
+        "11:39 P016 `blueGreen` has `holdback` already",
+    ),
+    (STEPS, "blueGreen: {}", "11:16 P016 `blueGreen` names none of `holdback` or `before`"),
+    (
+        f"{STEPS}\n    bake: 2m",
+        "blueGreen: {before: 5m}\n    bake: 2m\n  warmup: 3m",
+        "13:11 P018 the warm-up of 3m and the bake of 2m use up the 5m of stable",
+    ),
     ("interval: 30s", "pods: {canary: 2}", "16:3 P004 missing key `label` in `spec.pods`"),
     ("interval: 30s", "pods: {label: a-b}", "16:17 P006 must be a Prometheus label name"),
     (
@@ -234,10 +245,10 @@ def test_every_mistake_at_once():
 
 
 def test_a_ramp_is_of_one_kind():
-    both = GOOD.replace("bake: 2m", "bake: 2m\n    harmBudget: 3", 1)
-    assert "11:5 P003 `steps` is of the other kind of ramp (a ramp has steps or a harmBudget)" in (
-        mistakes(both)
-    )
+    for other in ("harmBudget: 3", "blueGreen: {holdback: 5%}"):
+        both = GOOD.replace("bake: 2m", f"bake: 2m\n    {other}", 1)
+        said = "11:5 P003 `steps` is of another kind of ramp"
+        assert f"{said} (a ramp has steps, a harmBudget or blueGreen)" in mistakes(both)
     (plan,) = load(GOOD.replace(STEPS, BUDGET), "plan.yaml")
     assert (plan.spec.ramp.least, plan.spec.ramp.most) == (0.01, 0.5)
 
