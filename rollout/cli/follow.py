@@ -22,6 +22,7 @@ _QUIET = {"hold", "confirmed", "started"}
 _ACTIONS = {
     "roll back": "rolled back",
     "promote": "promoted",
+    "hold back": "promoted",
     "advance": "safe",
     "route-failed": "harmful",
     "human-said": "paused",

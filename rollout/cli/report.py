@@ -11,7 +11,7 @@ from rollout.decide.before import watched
 from rollout.decide.compared import compared_with, observational
 from rollout.decide.facts import of_rollout
 from rollout.decide.fold import fold
-from rollout.decide.ramp import next_split
+from rollout.decide.ramp import held_back, next_split
 from rollout.decide.state import State
 from rollout.decide.step import View, view
 from rollout.plan.units import duration, percent
@@ -110,14 +110,24 @@ def next_action(seen: View) -> str:
     if state.warm_at is None and state.wanted.canary:
         return "waits for the canary's first request"
     goal = next_split(state)
-    what = f"advance to {percent(goal.share)}" if goal else "promote when every guardrail is safe"
+    what = f"advance to {percent(goal.share)}" if goal else _last_step(state)
     wait = _wait(seen)
     return f"{what} in {duration(wait)}" if wait >= 1 else what
 
 
+def _last_step(state: State) -> str:
+    if state.phase == "holding back":
+        return "promote"
+    split = held_back(state)
+    goal = f"hold back {percent(1 - split.share)}" if split else "promote"
+    return f"{goal} when every guardrail is safe"
+
+
 def _wait(seen: View) -> float:
     """Seconds until the step may end at the earliest."""
-    state = seen.state
+    state, holdback = seen.state, seen.state.plan.spec.holdback
+    if holdback and state.phase == "holding back":
+        return (state.confirmed_at or seen.now) + holdback.lasts - seen.now
     if not state.wanted.canary or state.steady_at is None:
         return 0.0
     baked = state.steady_at + state.plan.spec.ramp.bake

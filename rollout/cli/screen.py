@@ -21,6 +21,7 @@ STYLES = {
     "blind": "magenta",
     "promoted": "bold green",
     "rolled back": "bold red",
+    "holding back": "green",
     "reverting": "red",
     "paused": "cyan",
 }

@@ -11,7 +11,7 @@ from analysis.dispersion import Dispersion
 from rollout.decide.split import Split
 
 Command = Literal["pause", "resume", "promote", "abort"]
-Action = Literal["hold", "advance", "promote", "roll back", "pause", "resume"]
+Action = Literal["hold", "advance", "hold back", "promote", "roll back", "pause", "resume"]
 
 
 class _Fact(BaseModel):

@@ -23,10 +23,11 @@ from rollout.decide.facts import (
     Started,
     of_rollout,
 )
-from rollout.decide.state import MOVES, Gauge, State, begin, exposure_guardrail
+from rollout.decide.state import MOVES, Gauge, Phase, State, begin, exposure_guardrail
 from rollout.plan.model import Guardrail
 
 _SLOWEST_RETRY = {"reverting": 5.0}  # a rollback is never far from its next attempt
+_ANEW: set[Phase] = {"holding back", "promoting"}  # what is decided here has the deadline anew
 
 
 def fold(state: State | None, fact: Fact, seq: int) -> State:
@@ -149,6 +150,8 @@ def _learned(state: State, fact: Learned, _seq: int) -> State:
 
 def _decided(state: State, fact: Decided, seq: int) -> State:
     phase = MOVES.get((state.phase, fact.action), state.phase)
+    if phase != state.phase and phase in _ANEW:
+        state = replace(state, resumed_at=fact.at)
     state = replace(state, phase=phase, last=fact, asked=None, drifted=False, looked_at=fact.at)
     if fact.action == "pause":
         return replace(state, paused_at=fact.at)

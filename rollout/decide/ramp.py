@@ -13,14 +13,24 @@ _WORTH = 1.1
 
 def total_of(plan: Plan) -> int:
     """The constant total of a plan's splits: fine where a share or a paced ramp needs it."""
-    ramp = plan.spec.ramp
-    return 10_000 if isinstance(ramp, Budget) else total_for(ramp.steps)
+    ramp, holdback = plan.spec.ramp, plan.spec.holdback
+    if isinstance(ramp, Budget):
+        return 10_000
+    return total_for([*ramp.steps, holdback.share] if holdback else ramp.steps)
 
 
 def at_top(state: State) -> bool:
     """Whether the canary has the largest weight that the plan allows before promotion."""
     top = split_at(state.plan.spec.ramp.most, state.total)
     return state.wanted.canary >= top.canary
+
+
+def held_back(state: State) -> Split | None:
+    """The split that leaves stable its holdback; None where the plan has none, or it is over."""
+    holdback = state.plan.spec.holdback
+    if holdback is None or state.phase == "holding back":
+        return None
+    return split_at(1 - holdback.share, state.total)
 
 
 def next_split(state: State) -> Split | None:

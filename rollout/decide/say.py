@@ -37,10 +37,11 @@ def sentence(
 ) -> str:
     """One sentence for people: what, why, and the numbers it rests on."""
     stable, canary = state.versions
-    now, to = percent(state.wanted.share), percent(split.share)
+    now, to, rest = (percent(share) for share in (state.wanted.share, split.share, 1 - split.share))
     head = {
         "hold": f"Hold {canary} at {now}",
         "advance": f"Advance {canary} from {now} to {to}",
+        "hold back": f"Hold back {rest} on {stable}, {canary} from {now} to {to}",
         "promote": f"Promote {canary} {f'at {to}' if now == to else f'from {now} to {to}'}",
         "roll back": f"Roll back {canary} from {now} to {to}, all traffic to {stable}",
         "pause": f"Pause {canary} at {now}",
@@ -119,6 +120,7 @@ def _because(state: State, reason: str, seen: Seen) -> str:
 def _plain(state: State, code: str, name: str, seen: Seen) -> str:
     spec = state.plan.spec
     problem = f" ({state.route_problem})" if state.route_problem else ""
+    held = duration(spec.holdback.lasts) if spec.holdback else ""
     return {
         "watching-stable": f"watching {spec.stable.version}, which the canary is compared with",
         "learning": "the past of stable's pods is not read yet",
@@ -127,6 +129,8 @@ def _plain(state: State, code: str, name: str, seen: Seen) -> str:
         "warming-up": f"warming up for {duration(spec.warmup)} from the canary's first request, "
         "with the crash watch on",
         "baking": f"baking for {duration(spec.ramp.bake)} at this weight",
+        "holding-back": f"holding back for {held}, the rollback tests go on",
+        "held-back": f"nothing harmful while holding back for {held}",
         "nothing-harmful": f"nothing harmful in sight{_closest(seen.judgement)}",
         "exposure-mismatch": "the observed share of traffic contradicts the weight",
         "paused": "paused, the rollback tests go on",

@@ -15,7 +15,14 @@ from rollout.decide.split import Split
 from rollout.plan.model import Guardrail, Plan
 
 Phase = Literal[
-    "waiting", "stepping", "paused", "promoting", "reverting", "promoted", "rolled back"
+    "waiting",
+    "stepping",
+    "holding back",
+    "paused",
+    "promoting",
+    "reverting",
+    "promoted",
+    "rolled back",
 ]
 Event = Action | Literal["confirmed"]
 
@@ -24,13 +31,18 @@ TERMINAL: frozenset[Phase] = frozenset({"promoted", "rolled back"})
 # Every legal move; a pair that is not here changes no phase. The docs draw this table.
 MOVES: dict[tuple[Phase, Event], Phase] = {
     ("waiting", "advance"): "stepping",
+    ("waiting", "hold back"): "holding back",
     ("waiting", "promote"): "promoting",
     ("waiting", "pause"): "paused",
     ("waiting", "roll back"): "reverting",
     ("stepping", "advance"): "stepping",
+    ("stepping", "hold back"): "holding back",
     ("stepping", "promote"): "promoting",
     ("stepping", "pause"): "paused",
     ("stepping", "roll back"): "reverting",
+    ("holding back", "promote"): "promoting",
+    ("holding back", "pause"): "paused",
+    ("holding back", "roll back"): "reverting",
     ("paused", "resume"): "stepping",
     ("paused", "promote"): "promoting",
     ("paused", "roll back"): "reverting",
@@ -88,6 +100,13 @@ class State:
     @property
     def terminal(self) -> bool:
         return self.phase in TERMINAL
+
+    @property
+    def due_at(self) -> float:
+        """When the rollout is late; a holdback comes on top, so that the deadline never cuts it."""
+        spec = self.plan.spec
+        held = spec.holdback.lasts if spec.holdback and self.phase == "holding back" else 0.0
+        return self.resumed_at + spec.deadline + held
 
     @property
     def warm_at(self) -> float | None:

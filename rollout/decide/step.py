@@ -13,9 +13,12 @@ from rollout.decide.before import watched
 from rollout.decide.blind import Blind, blindness
 from rollout.decide.compared import observational
 from rollout.decide.facts import Action, Decided
-from rollout.decide.ramp import at_top, next_split
+from rollout.decide.ramp import at_top, held_back, next_split
 from rollout.decide.split import Split
-from rollout.decide.state import State
+from rollout.decide.state import Phase, State
+
+CLIMBING: frozenset[Phase] = frozenset({"waiting", "stepping", "holding back"})
+"""Phases that a pause can interrupt."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +138,7 @@ def _asked(seen: View) -> Choice | None:
         return None
     if asked.command == "promote" and phase != "promoting":
         return _promote(seen, "human:promote")
-    if asked.command == "pause" and phase in {"waiting", "stepping"}:
+    if asked.command == "pause" and phase in CLIMBING:
         return _pause(seen, "human:pause")
     if asked.command == "resume" and phase == "paused":
         return Choice("resume", seen.state.wanted, ("human:resume",))
@@ -143,7 +146,7 @@ def _asked(seen: View) -> Choice | None:
 
 
 def _drifted(seen: View) -> Choice | None:
-    if not seen.state.drifted or seen.state.phase not in {"waiting", "stepping"}:
+    if not seen.state.drifted or seen.state.phase not in CLIMBING:
         return None
     if seen.state.plan.spec.on_drift == "pause":
         return _pause(seen, "drift")
@@ -161,7 +164,7 @@ def _forgotten(seen: View) -> Choice | None:
 def _long_blind(seen: View) -> Choice | None:
     policy, resumed = seen.state.plan.spec.when_blind, seen.state.resumed_at
     over = [n for n, b in seen.blind.items() if seen.now - max(b.since, resumed) >= policy.hold]
-    if not over or seen.state.phase not in {"waiting", "stepping"}:
+    if not over or seen.state.phase not in CLIMBING:
         return None
     reasons = tuple(f"blind-too-long:{name}" for name in over)
     return (_pause if policy.then == "pause" else _roll_back)(seen, *reasons)
@@ -169,8 +172,8 @@ def _long_blind(seen: View) -> Choice | None:
 
 def _late(seen: View) -> Choice | None:
     """Past the deadline without proof: inconclusive, and the plan says what that means."""
-    spec, phase = seen.state.plan.spec, seen.state.phase
-    if phase == "paused" or seen.now - seen.state.resumed_at < spec.deadline:
+    phase = seen.state.phase
+    if phase == "paused" or seen.now < seen.state.due_at:
         return None
     return _inconclusive(seen, "inconclusive")
 
@@ -179,7 +182,7 @@ def _inconclusive(seen: View, *reasons: str) -> Choice | None:
     policy, phase = seen.state.plan.spec.when_inconclusive, seen.state.phase
     if policy == "promote":
         return None if phase == "promoting" else _promote(seen, *reasons)
-    if policy == "pause" and phase in {"waiting", "stepping"}:
+    if policy == "pause" and phase in CLIMBING:
         return _pause(seen, *reasons)
     return _roll_back(seen, *reasons)
 
@@ -252,10 +255,22 @@ def _baking(seen: View) -> Choice | None:
     return None if seen.baked else _hold(seen, "baking")
 
 
+def _holding_back(seen: View) -> Choice | None:
+    """All but the holdback is on the canary: what was proven stands unless harm shows."""
+    state, holdback = seen.state, seen.state.plan.spec.holdback
+    if state.phase != "holding back" or holdback is None:
+        return None
+    if state.steady_at is None or state.confirmed_at is None:
+        return _hold(seen, "awaiting-traffic")
+    over = seen.now - state.confirmed_at >= holdback.lasts
+    return _promote(seen, "held-back") if over else _hold(seen, "holding-back")
+
+
 def _proven(seen: View) -> Choice | None:
-    if at_top(seen.state) and seen.judgement.safe:
-        return _promote(seen, "all-safe")
-    return None
+    if not (at_top(seen.state) and seen.judgement.safe):
+        return None
+    split = held_back(seen.state)
+    return Choice("hold back", split, ("all-safe",)) if split else _promote(seen, "all-safe")
 
 
 def _onward(seen: View) -> Choice | None:
@@ -286,6 +301,7 @@ RULES: tuple[Callable[[View], Choice | None], ...] = (
     _untested,
     _watching,
     _skewed,
+    _holding_back,
     _baking,
     _proven,
     _onward,

@@ -78,7 +78,8 @@ REASONS = (
         "blind-too-long",
         "drift",
     ),
-    *("exposure-mismatch", "harmful", "human", "inconclusive", "learning", "no-valid-test"),
+    *("exposure-mismatch", "harmful", "held-back", "holding-back", "human", "inconclusive"),
+    *("learning", "no-valid-test"),
     *("nothing-harmful", "nothing-to-abort", "nothing-to-pause", "nothing-to-promote"),
     *("nothing-to-resume", "patience-over", "paused", "ramp", "undecided", "warming-up"),
 )

@@ -17,6 +17,7 @@ _LIMIT = 1_000  # letters; the API server takes 1,024
 
 _DECIDED = {
     "advance": ("Normal", "Advance"),
+    "hold back": ("Normal", "HoldBack"),
     "promote": ("Normal", "Promote"),
     "roll back": ("Warning", "RollBack"),
     "pause": ("Warning", "Pause"),

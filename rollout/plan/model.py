@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from rollout.plan.base import Model, Name, Namespace, Span, Url, Word, written
 from rollout.plan.codes import fault, raise_at
 from rollout.plan.guardrail import Guardrail, Labels, Margin
+from rollout.plan.holdback import Holding
 from rollout.plan.pods import LEAST, Pods
 from rollout.plan.ramp import Budget, Ramp, Steps, Switch
 from rollout.plan.route import Route
@@ -86,6 +87,7 @@ class Spec(Model):
     canary: Version = Field(description="The version to be rolled out.")
     route: Route = Field(description="Where the weights live.")
     ramp: Ramp = Field(description="How the canary's weight grows.")
+    holdback: Holding = Field(None, description="A last bake before the promotion.")
     guardrails: list[Guardrail] = Field(min_length=1, description="What must not get worse.")
     confidence: Confidence = Field(Confidence(), description="Declared error rates.")
     prometheus: Prometheus = Field(Prometheus(), description="Where the evidence is read.")

@@ -80,7 +80,7 @@ def _gap(state: State, now: float, before: float) -> float:
         return spec.interval
     if isinstance(spec.ramp, Budget) and not at_top(state) and before > spec.interval:
         looks = 1
-    left = math.ceil((state.resumed_at + spec.deadline - now) / spec.interval)
+    left = math.ceil((state.due_at - now) / spec.interval)
     return max(1, min(looks, left)) * spec.interval
 
 
@@ -93,6 +93,7 @@ def _outcome(reasons: tuple[str, ...]) -> Outcome:
     code = reasons[0].partition(":")[0] if reasons else ""
     found: dict[str, Outcome] = {
         "all-safe": "promoted",
+        "held-back": "promoted",
         "harmful": "rolled back",
         "blind-too-long": "blind",
     }

@@ -77,6 +77,7 @@ def plans(draw):
             "canary": {"version": f"b{draw(words)}"},
             "route": {"envoy": {"file": draw(words), "admin": "http://127.0.0.1:9901"}},
             "ramp": draw(ramps),
+            **draw(st.sampled_from([{}, {"holdback": {"share": "0.5%", "lasts": "90m"}}])),
             "guardrails": guardrails,
             "confidence": {"falseRollback": draw(st.floats(1e-9, 0.49))},
             "prometheus": {"scrape": f"{scrape}s"},

@@ -11,6 +11,8 @@ from rollout.ports import Entry
 from rollout.tick import Ports
 from tests.worlds import BAD, GOOD, Lab, plan
 
+HELD = {"share": "5%", "lasts": "4s"}
+
 
 class Killed(BaseException):
     """The process is gone; nothing may catch it."""
@@ -63,7 +65,7 @@ def _lab(canary, reaper: Reaper) -> Lab:
 
     while True:
         try:
-            return Lab(canary, seed=2, wrap=wrap, plan=plan(warmup="2s"))
+            return Lab(canary, seed=2, wrap=wrap, plan=plan(warmup="2s", holdback=HELD))
         except Killed:
             reaper = Reaper(0, after=False)  # it died while accepting the plan: start once more
 

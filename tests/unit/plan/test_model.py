@@ -62,3 +62,15 @@ def test_label_names_cannot_carry_a_query(plan, label):
     document["spec"]["guardrails"][0]["labels"] = {"service": label}
     with pytest.raises(ValidationError, match="should match pattern"):
         Plan.model_validate(document)
+
+
+@pytest.mark.parametrize(("share", "sound"), [("50%", True), ("5%", True), ("51%", False)])
+def test_a_holdback_never_lowers_the_weight(plan, share, sound):
+    document = plan.document()
+    document["spec"]["holdback"] = {"share": share}
+    if sound:
+        assert Plan.model_validate(document).document()["spec"]["holdback"]["lasts"] == "3600s"
+        return
+    with pytest.raises(ValidationError, match="leaves less than the ramp's 50 %") as caught:
+        Plan.model_validate(document)
+    assert caught.value.errors()[0]["loc"] == ("spec", "holdback", "share")

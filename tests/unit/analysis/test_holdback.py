@@ -1,0 +1,50 @@
+"""Stable as the minority: the declared rates hold where the canary has nearly all the traffic."""
+
+import numpy as np
+import pytest
+
+from analysis import sequential, shares
+
+RUNS, LOOKS, ALPHA = 800, 240, 0.05
+CLIMB = np.array([0.01, 0.05, 0.25, 0.5])
+WEIGHT = np.concatenate([np.repeat(CLIMB, 15), np.full(LOOKS - 60, 0.95)])  # three quarters held
+
+
+def limit(alpha):
+    """The declared rate and three Monte-Carlo standard errors."""
+    return alpha + 3 * np.sqrt(alpha * (1 - alpha) / RUNS)
+
+
+def harm(rng, p_stable, p_canary):
+    e_c = rng.binomial(600, WEIGHT, (RUNS, LOOKS))
+    e_s = 600 - e_c
+    x_c, x_s = rng.binomial(e_c, p_canary), rng.binomial(e_s, p_stable)
+    gains = sequential.increment(e_c, e_s, x_c, x_s, ratio=1.25, absolute=0.002)
+    return sequential.log_harm(gains.cumsum(axis=1))
+
+
+@pytest.mark.parametrize("base", [0.001, 0.01, 0.05])
+def test_a_canary_at_its_margin_is_rolled_back_as_rarely_as_declared(base):
+    rng = np.random.default_rng([31, round(base * 1000)])
+    incident = np.repeat(rng.random((RUNS, LOOKS // 10)) < 0.1, 10, axis=1)
+    p = np.minimum(base * np.where(incident, 10, 1), 0.3)
+    crossed = harm(rng, p, np.minimum(1.25 * p + 0.002, 1)) >= -np.log(ALPHA)
+    assert crossed.any(axis=1).mean() <= limit(ALPHA)
+
+
+def test_harm_that_begins_with_the_holdback_is_found():
+    rng = np.random.default_rng(32)
+    canary = np.where(np.arange(LOOKS) < 60, 0.01, 0.04)
+    crossed = harm(rng, np.full(LOOKS, 0.01), canary) >= -np.log(ALPHA)
+    looks = np.where(crossed.any(axis=1), crossed.argmax(axis=1), LOOKS) - 60
+    assert (looks < 0).mean() <= limit(ALPHA)
+    assert np.median(looks) < 120, "it has to undo what spoke for the canary before"
+
+
+def test_a_share_that_is_right_is_rarely_called_wrong_and_a_wrong_one_is():
+    rng = np.random.default_rng(33)
+    for share, few in ((0.95, True), (0.90, False)):
+        e_c = rng.binomial(600, share, (RUNS, 60))
+        gains = shares.increment(e_c, 600 - e_c, 0.95).cumsum(axis=1)
+        wrong = (shares.log_mismatch(gains) >= -np.log(shares.ALPHA)).any(axis=1).mean()
+        assert wrong <= limit(shares.ALPHA) if few else wrong > 0.99
