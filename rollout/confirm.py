@@ -5,7 +5,7 @@ from __future__ import annotations
 from rollout.decide.facts import Confirmed, Drifted, Fact, RouteFailed
 from rollout.decide.state import State
 from rollout.errors import RouteError
-from rollout.ports import Clock, Router, Seen
+from rollout.ports import Clock, Router, Seen, Watcher
 
 _POLL = 0.02
 
@@ -43,10 +43,21 @@ def drift(router: Router, rollout: str, state: State, now: float) -> Fact | None
     """What the mesh shows that we did not write: somebody's hand, or a mesh that is gone."""
     if not state.decision or state.awaiting is not None:
         return None
+    if _unmoved(router, state):
+        return None
     seen = _read(router, state)
     if isinstance(seen, str):
         return failed(rollout, state, seen, now)
     return None if seen.split == state.split else Drifted(rollout=rollout, at=now, seen=seen.split)
+
+
+def _unmoved(router: Router, state: State) -> bool:
+    """Whether a watch shows what was confirmed; what it shows otherwise may be old, and is read."""
+    try:
+        seen = router.glance(state.plan, state.total) if isinstance(router, Watcher) else None
+    except RouteError:
+        return False
+    return seen is not None and seen.split == state.split
 
 
 def failed(rollout: str, state: State, problem: str, at: float) -> RouteFailed:

@@ -92,6 +92,18 @@ class Router(Protocol):
         ...
 
 
+@runtime_checkable
+class Watcher(Protocol):
+    """A router that is told of changes: looking costs no request."""
+
+    def glance(self, plan: Plan, total: int) -> Seen | None:
+        """What the mesh showed last, never newer than `read`; None where nobody was told.
+
+        Raises RouteError like `read`.
+        """
+        ...
+
+
 class Journal(Protocol):
     def append(self, facts: Sequence[Fact], after: int) -> Sequence[Entry]:
         """Append in one durable transaction, if the last entry is still `after` (0: empty).

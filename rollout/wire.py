@@ -16,7 +16,9 @@ from rollout.journal.place import Where
 from rollout.tick import Controller, Ports
 
 if TYPE_CHECKING:
+    from rollout.cluster.client import Cluster as Kubernetes
     from rollout.cluster.kinds import Kind
+    from rollout.cluster.watched import Watched
     from rollout.decide.facts import Fact
     from rollout.doctor.examine import Cluster, Tools
     from rollout.metrics.meter import Meter
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from rollout.schedule import Pacer
 
 _TICK, _SHOW = 0.5, 0.2  # seconds
+_RELIST = 60  # seconds; a watch that went silent is found then
 _RETRIES = 20  # a controller appends a few times per look; one of these falls in between
 
 
@@ -48,13 +51,16 @@ def controller(journal: Where, context: str | None = None) -> Iterator[Controlle
     from rollout.observe.prometheus import PrometheusObserver
 
     store = open_journal(journal)
-    ports = Ports(PrometheusObserver(), router(context), store, SystemClock())
-    with closing(store), store.lock():
+    with closing(store), store.lock(), ExitStack() as watches:
+        ports = Ports(PrometheusObserver(), router(context, watches), store, SystemClock())
         yield Controller(ports, __version__)
 
 
-def router(context: str | None = None) -> Router:
-    """Every mesh's router; the cluster is connected to when the first plan needs it."""
+def router(context: str | None = None, watches: ExitStack | None = None) -> Router:
+    """Every mesh's router; the cluster is connected to when the first plan needs it.
+
+    With `watches`, whose end ends them, objects are watched; else each look is a request.
+    """
     from rollout.route.by_mesh import ByMesh
 
     def envoy() -> Router:
@@ -67,11 +73,25 @@ def router(context: str | None = None) -> Router:
         from rollout.route.cluster import ClusterRouter
 
         try:
-            return ClusterRouter(connect(context))
+            cluster = connect(context)
         except InputError as error:
             raise RouteError(str(error)) from None
+        return ClusterRouter(cluster, watched(cluster, watches) if watches else None)
 
     return ByMesh({"envoy": envoy, "istio": objects, "gateway": objects})
+
+
+def watched(cluster: Kubernetes, until: ExitStack) -> Watched:
+    """Watches of routing objects. A lost one is told by nobody: looks are requests again then."""
+    from rollout.cluster.informer import Informer
+    from rollout.cluster.watched import Watched
+
+    def watch(kind: Kind, namespace: str) -> Informer:
+        return Informer(cluster.api, kind, namespace, lambda _problem: None, _RELIST)
+
+    watches = Watched(watch)
+    until.callback(watches.stop)
+    return watches
 
 
 @contextmanager

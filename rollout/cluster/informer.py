@@ -45,6 +45,7 @@ class Informer:
         )
         self._on_problem = on_problem
         self._synced, self._over = threading.Event(), threading.Event()
+        self._watching = False
         self._pause = 0.0
         informer: Any = SharedInformer  # without types
         self._informer = informer(self._ask, resync_period=relist)
@@ -66,12 +67,18 @@ class Informer:
         objects: list[Json] = self._informer.cache.list()
         return objects if self._synced.is_set() else None
 
+    def find(self, namespace: str, name: str) -> Json | None:
+        """One object as last seen; None where there is none, or no watch that would tell."""
+        found: Json | None = self._informer.cache.get_by_key(f"{namespace}/{name}")
+        return found if self._watching else None
+
     def _ask(self, **options: Any) -> object:
         """List or watch, as the informer wants it.
 
         :rtype: object
         """
         # The line above is read by the client's Watch: without it, it would not keep versions.
+        self._watching = False  # the watch before has ended, or there was none
         if self._over.wait(self._pause):
             raise InterruptedError
         self._pause = min(max(self._pause * 2, _LEAST), _MOST)
@@ -79,7 +86,7 @@ class Informer:
         if watch:
             self._synced.set()  # the informer watches when it has put the whole list in place
         answer = self._send(options)
-        self._pause = _LEAST
+        self._pause, self._watching = _LEAST, watch
         return answer if watch else _listed(answer)
 
     def _send(self, options: dict[str, Any]) -> Any:

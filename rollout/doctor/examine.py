@@ -97,6 +97,7 @@ def _cluster(plans: Sequence[Plan], namespace: str | None, tools: Tools) -> Iter
         for plan in plans:
             if needed := rights.of_route(plan):
                 yield from rights.findings(plan.name, needed, may)
+                yield from rights.watching(plan.name, rights.of_watching(plan), may)
     except (InputError, ClusterError) as error:
         fix = "set KUBECONFIG or --context to a cluster that answers"
         yield Finding("cluster", namespace or "default", "fail", str(error), fix)

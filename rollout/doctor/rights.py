@@ -58,6 +58,23 @@ def of_route(plan: Plan) -> list[Right]:
     return needed
 
 
+def of_watching(plan: Plan) -> list[Right]:
+    """What spares a request at every look; a Role that names single objects cannot grant it."""
+    if plan.spec.route.envoy is not None:
+        return []
+    kind = target_of(plan).kind
+    verbs = ("list", "watch")
+    return [Right(verb, kind.group, kind.plural, plan.metadata.namespace) for verb in verbs]
+
+
+def watching(subject: str, wanted: list[Right], may: May) -> Iterator[Finding]:
+    """One finding for each right without which looks cost requests."""
+    for right in wanted:
+        if not may(right):
+            said = f"may not {right}: each look asks the API server"
+            yield Finding("rights", subject, "warn", said, f"a Role with {right.rule}")
+
+
 def findings(subject: str, needed: list[Right], may: May) -> Iterator[Finding]:
     """One finding for all rights that are there, and one for each that is missing."""
     missing = [right for right in needed if not may(right)]

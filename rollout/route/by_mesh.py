@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from rollout.decide.split import Split
 from rollout.plan.model import Plan
-from rollout.ports import Router, Seen
+from rollout.ports import Router, Seen, Watcher
 
 
 class ByMesh:
@@ -19,6 +19,11 @@ class ByMesh:
     def read(self, plan: Plan, total: int) -> Seen:
         """See rollout.ports.Router."""
         return self._of(plan).read(plan, total)
+
+    def glance(self, plan: Plan, total: int) -> Seen | None:
+        """See rollout.ports.Watcher."""
+        router = self._of(plan)
+        return router.glance(plan, total) if isinstance(router, Watcher) else None
 
     def write(self, plan: Plan, split: Split, mark: str) -> None:
         """See rollout.ports.Router."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from rollout.cluster.kinds import Kind
+from rollout.cluster.watched import Watched
 from rollout.decide.split import Split
 from rollout.errors import ClusterError, RouteError
 from rollout.plan.model import Plan
@@ -54,10 +55,13 @@ def target_of(plan: Plan) -> Target:
 
 
 class ClusterRouter:
-    """The `Router` port for plans with `spec.route.istio` or `spec.route.gateway`."""
+    """The `Router` port for plans with `spec.route.istio` or `spec.route.gateway`.
 
-    def __init__(self, objects: Objects) -> None:
-        self._objects = objects
+    With `watched` it also is a `Watcher`; before and after a write the API server itself is read.
+    """
+
+    def __init__(self, objects: Objects, watched: Watched | None = None) -> None:
+        self._objects, self._watched = objects, watched
 
     def read(self, plan: Plan, total: int) -> Seen:
         """The weights that the API server holds now, and our mark.
@@ -65,11 +69,15 @@ class ClusterRouter:
         A canary's traffic that the mesh says it does not carry out is not shown. Raises RouteError.
         """
         target = target_of(plan)
-        live = self._get(plan, target.kind, target.name)
-        split = target.split_of(live, plan, total)
-        if split.canary and (problem := target.complaint(live, plan)):
-            raise RouteError(f"{_spelt(target.kind, plan, target.name)}: {problem}")
-        return Seen(split, mark_of(live, plan.spec.service))
+        return _seen(self._get(plan, target.kind, target.name), target, plan, total)
+
+    def glance(self, plan: Plan, total: int) -> Seen | None:
+        """What the watch showed last, as `read` tells it; None without one. Raises RouteError."""
+        if self._watched is None:
+            return None
+        target = target_of(plan)
+        live = self._watched.find(target.kind, plan.metadata.namespace, target.name)
+        return None if live is None else _seen(live, target, plan, total)
 
     def write(self, plan: Plan, split: Split, mark: str) -> None:
         """Patch the object as it is now; one that was changed meanwhile is read again.
@@ -124,6 +132,13 @@ class ClusterRouter:
 
     def _patch(self, plan: Plan, target: Target, body: Json) -> None:
         self._objects.patch(target.kind, plan.metadata.namespace, target.name, body)
+
+
+def _seen(live: Json, target: Target, plan: Plan, total: int) -> Seen:
+    split = target.split_of(live, plan, total)
+    if split.canary and (problem := target.complaint(live, plan)):
+        raise RouteError(f"{_spelt(target.kind, plan, target.name)}: {problem}")
+    return Seen(split, mark_of(live, plan.spec.service))
 
 
 _CONFLICT, _NOT_FOUND, _FORBIDDEN = 409, 404, 403

@@ -16,8 +16,9 @@ pytestmark = pytest.mark.live
 
 GROUP = "networking.istio.io"
 # What docs/routing.md says that is needed, and nothing else.
+READ = ("get", "list", "watch")
 MESH = [
-    {"apiGroups": [GROUP], "resources": ["virtualservices"], "verbs": ["get", "patch"]},
+    {"apiGroups": [GROUP], "resources": ["virtualservices"], "verbs": [*READ, "patch"]},
     {"apiGroups": [GROUP], "resources": ["destinationrules"], "verbs": ["get"]},
 ]
 FAST = {

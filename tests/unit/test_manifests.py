@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from rollout.cli import surefoot
 from rollout.doctor.finding import Check
-from rollout.doctor.rights import of_operating, of_route
+from rollout.doctor.rights import of_operating, of_route, of_watching
 from rollout.metrics.names import METRICS
 from rollout.plan.load import load_file
 from tests.live.operating import RIGHTS
@@ -116,8 +116,10 @@ def test_the_role_is_what_the_controller_needs_and_nothing_else():
     examples = sorted((MANIFESTS / "examples").glob("*.yaml"))
     plans = [plan for path in examples for plan in load_file(path)]
     needed = [*of_operating("ns"), *(right for plan in plans for right in of_route(plan))]
+    needed += [right for plan in plans for right in of_watching(plan)]
     wanted = {(right.verb, right.group, right.resource) for right in needed}
-    grpc = {(verb, "gateway.networking.k8s.io", "grpcroutes") for verb in ("get", "patch")}
+    verbs = ("get", "list", "watch", "patch")
+    grpc = {(verb, "gateway.networking.k8s.io", "grpcroutes") for verb in verbs}
     assert granted() == wanted | grpc
     described = {
         (verb, group, resource)

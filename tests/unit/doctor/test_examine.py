@@ -121,10 +121,12 @@ def test_all_rights_or_each_that_is_missing_with_its_rule(tmp_path):
     found = examined([plan(route=ISTIO)], tmp_path / "j.db", "clinical-ai", cluster=cluster)
     assert levels(found)[-3:] == [("cluster", "ok"), ("rights", "ok"), ("rights", "ok")]
     istio = "networking.istio.io"
-    assert cluster.asked[-3:] == [
+    assert cluster.asked[-5:] == [
         ("get", istio, "virtualservices", "default", "routes"),
         ("patch", istio, "virtualservices", "default", "routes"),
         ("get", istio, "destinationrules", "default", "rule"),
+        ("list", istio, "virtualservices", "default", ""),
+        ("watch", istio, "virtualservices", "default", ""),
     ]
     refusing = FakeCluster(refused=["rolloutplans/status"])
     found = examined([], tmp_path / "j.db", "clinical-ai", cluster=refusing)

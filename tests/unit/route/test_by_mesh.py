@@ -30,6 +30,17 @@ def test_each_plan_goes_to_its_own_router_made_once():
     assert made == ["istio", "gateway"]
 
 
+def test_a_glance_is_for_meshes_that_are_watched():
+    class Told(MemoryRouter):
+        def glance(self, plan, total):
+            return self.read(plan, total)
+
+    router = ByMesh({"istio": Told, "gateway": MemoryRouter})
+    router.write(istio(), Split(7), "m")
+    assert router.glance(istio(), 100) == router.read(istio(), 100)
+    assert router.glance(gateway(), 100) is None
+
+
 @pytest.mark.parametrize("plan", [istio(), gateway()])
 def test_without_a_cluster_a_plan_for_one_is_told_so_and_tried_again(plan, tmp_path, monkeypatch):
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "absent"))

@@ -1,0 +1,194 @@
+"""Quiet looks cost no request, and no watch is believed that may be wrong: a real API server."""
+
+from __future__ import annotations
+
+import ssl
+from contextlib import ExitStack
+from urllib.request import HTTPSHandler, ProxyHandler, Request, build_opener
+
+import pytest
+
+from rollout.cluster.client import connect
+from rollout.cluster.informer import Informer
+from rollout.cluster.watched import Watched
+from rollout.decide.facts import Confirmed, Decided, Drifted, RouteFailed, Started
+from rollout.decide.split import Split
+from rollout.journal.memory import MemoryJournal
+from rollout.plan.model import Plan
+from rollout.ports import Answer
+from rollout.route.cluster import VIRTUAL_SERVICE, ClusterRouter
+from rollout.simulate import VirtualClock
+from rollout.tick import Controller, Ports
+from tests.live.pipeline import until
+from tests.routes import plan, to, virtual_service
+
+pytestmark = pytest.mark.live
+
+GROUP = "networking.istio.io"
+PATH = f"/apis/{GROUP}/v1beta1/namespaces/{{}}/virtualservices"
+ROLES = "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/roles/surefoot"
+
+
+def may(*verbs):
+    return {"apiGroups": [GROUP], "resources": ["virtualservices"], "verbs": [*verbs]}
+
+
+class Silent:
+    """A Prometheus that never has a new sample."""
+
+    def observe(self, asks, now):
+        return {ask.rollout: Answer() for ask in asks}
+
+
+class Fleet:
+    """Rollouts at 5 %, each on a VirtualService of its own, and who looks after them."""
+
+    def __init__(self, cluster, namespace, count, stack, relist=600):
+        self.cluster, self.namespace = cluster, namespace
+        client = connect()
+
+        def watch(kind, where):
+            return Informer(client.api, kind, where, lambda _: None, relist)
+
+        self.watched, self.clock = Watched(watch), VirtualClock()
+        stack.callback(self.watched.stop)
+        self.router, self.journal = ClusterRouter(client, self.watched), MemoryJournal()
+        self.plans = [self._plan(f"s{number}") for number in range(count)]
+        ports = Ports(Silent(), self.router, self.journal, self.clock)
+        self.controller = Controller(ports, "test")
+        for each in self.plans:
+            self._begin(each)
+        self.controller.catch_up()
+
+    def _plan(self, service):
+        document = plan({"istio": {"virtualService": service}}, self.namespace, service).document()
+        document["spec"] |= {"interval": "15s", "onDrift": "adopt", "deadline": "2h"}
+        return Plan.model_validate(document)
+
+    def _begin(self, each):
+        manifest = virtual_service([to(each.spec.service, None, "v1")])
+        manifest["metadata"]["name"] = each.spec.service
+        manifest["apiVersion"] = f"{GROUP}/v1beta1"
+        made = self.cluster.ask("POST", PATH.format(self.namespace), manifest)
+        assert made["kind"] == "VirtualService", made
+        head = {"rollout": each.id, "at": self.clock.now()}
+        seq = self.journal.read()[-1].seq if self.journal.read() else 0
+        started = Started(
+            **head, plan=each.document(), digest=each.digest, total=100, controller="test"
+        )
+        decided = Decided(**head, action="advance", split=Split(5), reasons=(), sentence="")
+        confirmed = Confirmed(**head, decision=seq + 2, split=Split(5))
+        self.journal.append([started, decided, confirmed], seq)
+        self.router.write(each, Split(5), f"{each.id}/{seq + 2}")
+
+    def shown(self):
+        """Wait until the watch shows every weight."""
+
+        def every():
+            return all(self.glance(each) == Split(5) for each in self.plans)
+
+        until(every, "the watch shows it", 10)
+
+    def glance(self, each):
+        seen = self.router.glance(each, 100)
+        return seen and seen.split
+
+    def tick(self, times=1):
+        for _ in range(times):
+            self.clock.sleep(15)
+            self.controller.tick()
+
+    def facts(self, kind):
+        return [entry.fact for entry in self.journal.read() if isinstance(entry.fact, kind)]
+
+    def requests(self):
+        """Reads of VirtualServices as the API server itself counts them; 1.20 calls each a list."""
+        said = self._metrics()
+        counted = 'apiserver_request_total{code="200"'
+        lines = [line for line in said.splitlines() if line.startswith(counted)]
+        ours = [line for line in lines if 'resource="virtualservices"' in line]
+        found = [line for line in ours if 'verb="GET"' in line or 'verb="LIST"' in line]
+        return sum(float(line.rpartition(" ")[2]) for line in found)
+
+    def _metrics(self):
+        head = {"Authorization": "Bearer admin-token"}
+        asked = Request(f"{self.cluster.url}/metrics", headers=head)  # noqa: S310 - https
+        secured = HTTPSHandler(context=ssl.create_default_context(cafile=str(self.cluster.ca)))
+        with build_opener(ProxyHandler({}), secured).open(asked, timeout=10) as answer:
+            return answer.read().decode()
+
+    def edit(self, name, stable, canary):
+        route = [to(name, stable, "v1"), to(name, canary, "v2")]
+        path = f"{PATH.format(self.namespace)}/{name}"
+        self.cluster.ask("PATCH", path, {"spec": {"http": [{"name": "r1", "route": route}]}})
+
+
+@pytest.fixture
+def fleet(cluster, namespace, monkeypatch):
+    with ExitStack() as stack:
+
+        def made(count=1, verbs=("get", "list", "watch", "patch"), relist=600):
+            cluster.allow("surefoot", namespace, may(*verbs))
+            monkeypatch.setenv("KUBECONFIG", str(cluster.config("surefoot")))
+            return Fleet(cluster, namespace, count, stack, relist)
+
+        yield made
+
+
+def test_requests_do_not_grow_with_rollouts_that_have_nothing_to_change(fleet):
+    fleet = fleet(50)
+    fleet.shown()
+    fleet.tick()  # the first look says that there is no evidence
+    before = fleet.requests()
+    fleet.tick(10)
+    assert fleet.requests() == before
+    assert len(fleet.facts(Decided)) == 100
+    assert fleet.facts(Drifted) == []
+    fleet.edit("s7", 60, 40)
+    until(lambda: fleet.glance(fleet.plans[7]) == Split(40), "the watch shows the edit", 5)
+    fleet.tick()
+    assert fleet.requests() == before + 1, "only what moved is read"
+    assert [fact.seen for fact in fleet.facts(Drifted)] == [Split(40)]
+
+
+def test_what_a_watch_shows_otherwise_is_read_before_it_is_called_drift(fleet):
+    """A watch that lags behind our own write shows the weights of before."""
+    fleet = fleet()
+    fleet.shown()
+    (only,) = fleet.plans
+    live = fleet.watched.find(VIRTUAL_SERVICE, fleet.namespace, "s0")
+    live["spec"]["http"][0]["route"][1]["weight"] = 0
+    assert fleet.glance(only) == Split(0)
+    fleet.tick(2)
+    assert fleet.facts(Drifted) == []
+
+
+def test_without_the_right_to_watch_each_look_is_a_request(fleet):
+    fleet = fleet(verbs=("get", "patch"))
+    before = fleet.requests()
+    fleet.tick(3)
+    assert fleet.requests() == before + 3
+    fleet.edit("s0", 60, 40)
+    fleet.tick()
+    assert [fact.seen for fact in fleet.facts(Drifted)] == [Split(40)]
+
+
+def test_a_lost_watch_is_not_believed(fleet, cluster, namespace):
+    fleet = fleet(relist=1)  # the API server ends the watch after a second
+    fleet.shown()
+    cluster.ask("PATCH", ROLES.format(namespace), {"rules": [may("get", "patch")]})
+    until(lambda: fleet.glance(fleet.plans[0]) is None, "the watch is lost", 10)
+    fleet.edit("s0", 60, 40)
+    fleet.tick()
+    assert [fact.seen for fact in fleet.facts(Drifted)] == [Split(40)]
+    cluster.ask("PATCH", ROLES.format(namespace), {"rules": [may("get", "list", "watch")]})
+    until(lambda: fleet.glance(fleet.plans[0]) == Split(40), "it is back", 20)
+
+
+def test_an_object_that_is_gone_is_said(fleet, cluster, namespace):
+    fleet = fleet()
+    fleet.shown()
+    cluster.ask("DELETE", f"{PATH.format(namespace)}/s0")
+    until(lambda: fleet.glance(fleet.plans[0]) is None, "the watch shows it", 5)
+    fleet.tick()
+    assert "there is no such object" in fleet.facts(RouteFailed)[0].problem
