@@ -3,6 +3,8 @@ MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 READY := .venv/.ready
 RECORDED := /var/tmp/surefoot-demo
+# Two at a time: half of the tests wait for a server. Files stay whole, so their servers start once.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --session-timeout=2400
 BENCHMARKS = $(wildcard benchmarks/[a-z]*.py)
 
 .PHONY: help setup demo test check lint format bench record clean
@@ -19,10 +21,10 @@ demo: $(READY)  ## a good version promoted, a bad one rolled back, on real traff
 
 test: lint  ## every check and every test, live servers included, with branch coverage
 	@.ci/kube-apiserver
-	@$(BIN)/python -m pytest --cov --cov-report=term --session-timeout=2400 $(TEST_ARGS)
+	@$(PYTEST) --cov --cov-report=term $(TEST_ARGS)
 
 check: lint  ## what CI runs, except the tests that start real servers
-	@$(BIN)/python -m pytest -m "not live" --session-timeout=2400 $(TEST_ARGS)
+	@$(PYTEST) -m "not live" $(TEST_ARGS)
 
 lint: $(READY)  ## style, types and import contracts; no tests
 	@$(BIN)/ruff check --quiet
