@@ -82,6 +82,7 @@ REASONS = (
     *("learning", "no-valid-test"),
     *("nothing-harmful", "nothing-to-abort", "nothing-to-pause", "nothing-to-promote"),
     *("nothing-to-resume", "patience-over", "paused", "ramp", "undecided", "warming-up"),
+    "watching-stable",
 )
 
 
