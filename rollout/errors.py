@@ -53,6 +53,14 @@ class JournalBusyError(JournalError):
     """Another controller holds the journal."""
 
 
+class StaleError(JournalBusyError):
+    """This controller no longer decides: what it was about to write is refused."""
+
+    def __init__(self, message: str, rollout: str = "") -> None:
+        self.rollout = rollout
+        super().__init__(message)
+
+
 class JournalMovedError(JournalError):
     """Somebody appended first; read the new facts and decide again."""
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from rollout.decide.agenda import Agenda
-from rollout.decide.facts import Calibrated
+from rollout.decide.facts import Calibrated, of_rollout
 from rollout.decide.fold import fold
 from rollout.decide.state import State
 from rollout.errors import InputError
@@ -38,6 +38,7 @@ class Fleet:
         self.head = entry.seq
         if isinstance(entry.fact, Calibrated):
             self.calibrations[rollout] = entry.fact
+        if not of_rollout(entry.fact):
             return
         state = known or fold(self.states.get(rollout), entry.fact, entry.seq)
         self.states[rollout] = state

@@ -87,6 +87,11 @@ class Controller:
                 self._append([self._started(plan, uncalibrated=bool(lacking))])
         return [plan.id for plan in plans]
 
+    def note(self, fact: Fact) -> None:
+        """Record a fact that no look leads to."""
+        self.catch_up()
+        self._append([fact])
+
     def tick(self) -> None:
         """One look at every due rollout, and one attempt at every change that is not confirmed.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -11,7 +10,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from rollout import __version__
-from rollout.errors import InputError, JournalMovedError, RouteError, SurefootError
+from rollout.errors import InputError, JournalMovedError, RouteError
 from rollout.journal.place import Where
 from rollout.tick import Controller, Ports
 
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from rollout.ports import Entry, Historian, Observer, Router
     from rollout.schedule import Pacer
 
-_TICK, _SHOW = 0.5, 0.2  # seconds
 _RELIST = 60  # seconds; a watch that went silent is found then
 _RETRIES = 20  # a controller appends a few times per look; one of these falls in between
 
@@ -41,9 +39,22 @@ class SystemClock:
         time.sleep(seconds)
 
 
+def timer() -> float:
+    """Seconds that never go back and count also while the machine sleeps."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
 @contextmanager
-def controller(journal: Where, context: str | None = None) -> Iterator[Controller]:
+def controller(
+    journal: Where,
+    context: str | None = None,
+    fence: Callable[[], None] = lambda: None,
+    *,
+    instead: bool = False,
+) -> Iterator[Controller]:
     """A controller that alone decides on this journal; `context` is the kubeconfig's.
+
+    Each write of a weight first asks `fence` and the journal; `instead` ends another's hold on it.
 
     Raises JournalBusyError, JournalError.
     """
@@ -51,17 +62,28 @@ def controller(journal: Where, context: str | None = None) -> Iterator[Controlle
     from rollout.observe.prometheus import PrometheusObserver
 
     store = open_journal(journal)
-    with closing(store), store.lock(), ExitStack() as watches:
-        ports = Ports(PrometheusObserver(), router(context, watches), store, SystemClock())
-        yield Controller(ports, __version__)
+
+    def still_decides() -> None:
+        fence()
+        store.check_held()
+
+    with closing(store), store.lock(instead=instead), ExitStack() as watches:
+        meshes = router(context, watches, still_decides)
+        yield Controller(Ports(PrometheusObserver(), meshes, store, SystemClock()), __version__)
 
 
-def router(context: str | None = None, watches: ExitStack | None = None) -> Router:
+def router(
+    context: str | None = None,
+    watches: ExitStack | None = None,
+    fence: Callable[[], None] = lambda: None,
+) -> Router:
     """Every mesh's router; the cluster is connected to when the first plan needs it.
 
-    With `watches`, whose end ends them, objects are watched; else each look is a request.
+    With `watches`, whose end ends them, objects are watched; else each look is a request. Each
+    write first asks the fence, which raises for a controller that no longer decides.
     """
     from rollout.route.by_mesh import ByMesh
+    from rollout.route.fence import FencedObjects, FencedRouter
 
     def envoy() -> Router:
         from rollout.route.proxy import EnvoyRouter
@@ -76,9 +98,10 @@ def router(context: str | None = None, watches: ExitStack | None = None) -> Rout
             cluster = connect(context)
         except InputError as error:
             raise RouteError(str(error)) from None
-        return ClusterRouter(cluster, watched(cluster, watches) if watches else None)
+        fenced = FencedObjects(cluster, fence)
+        return ClusterRouter(fenced, watched(cluster, watches) if watches else None)
 
-    return ByMesh({"envoy": envoy, "istio": objects, "gateway": objects})
+    return FencedRouter(ByMesh({"envoy": envoy, "istio": objects, "gateway": objects}), fence)
 
 
 def watched(cluster: Kubernetes, until: ExitStack) -> Watched:
@@ -182,72 +205,6 @@ def pacer(
         min(1.0, shortest / 4),
         on_problem,
     )
-
-
-@contextmanager
-def operator(
-    journal: Where,
-    namespace: str | None,
-    context: str | None,
-    on_entry: Callable[[Entry], None],
-    on_problem: Callable[[str], None],
-    *,
-    meter: Meter,
-    triggers: bool = False,
-) -> Iterator[Pacer]:
-    """Ticks with the plans of a cluster, for ever; what they show is written beside the ticks.
-
-    With `triggers` new versions of watched Deployments become plans.
-
-    Raises InputError without a cluster, JournalBusyError, JournalError.
-    """
-    from rollout.cluster.client import connect
-    from rollout.cluster.informer import Informer
-    from rollout.cluster.kinds import DEPLOYMENT, ROLLOUT_PLAN, ROLLOUT_TRIGGER
-    from rollout.operate.board import Board
-    from rollout.operate.operator import Operator
-    from rollout.operate.trigger import Triggers
-    from rollout.schedule import Pacer
-
-    cluster = connect(context)
-
-    def informer(kind: Kind) -> Informer:
-        return Informer(cluster.api, kind, namespace, on_problem)
-
-    plans, board = informer(ROLLOUT_PLAN), Board()
-    watched = [informer(ROLLOUT_TRIGGER), informer(DEPLOYMENT)] if triggers else []
-    triggering = Triggers(*watched) if triggers else None
-    with controller(journal, context) as deciding:
-        clock = deciding.ports.clock
-        operating = Operator(deciding, plans, board, namespace, on_entry, triggering)
-        tick = meter.around(operating.tick, deciding.states, lambda: deciding.head)
-
-        def show() -> None:
-            try:
-                board.publish(cluster, clock.now())
-                if triggering is not None:
-                    triggering.publish(cluster, clock.now())
-            except SurefootError:
-                raise
-            except Exception as error:  # noqa: BLE001 - deciding goes on, whatever is shown
-                on_problem(f"a status cannot be shown: {error!r}")
-
-        showing = Pacer(show, _never, _SHOW, on_problem)
-        shower = threading.Thread(target=showing.run, name="show", daemon=True)
-        for each in (plans, *watched):
-            each.start()
-        shower.start()
-        try:
-            yield Pacer(tick, _never, _TICK, on_problem)
-        finally:
-            showing.stop()
-            for each in (plans, *watched):
-                each.stop()
-            shower.join()
-
-
-def _never() -> bool:
-    return False
 
 
 @contextmanager

@@ -35,6 +35,7 @@ Exit codes: 0 nothing failed, 1 something did, 2 bad input. Nothing is changed a
 @click.option("-n", "--namespace", help="Also what `surefoot operate` needs in this namespace.")
 @journal_option()
 @click.option("--context", help="Of the kubeconfig; in a pod its own cluster is used.")
+@click.option("--lease", default="", help="Also what one of several replicas needs for it.")
 @click.option("--json", "as_json", is_flag=True, help="[{check, subject, level, said, fix}]")
 def doctor(
     plans: tuple[Path, ...],
@@ -42,6 +43,7 @@ def doctor(
     journal: Where | None,
     context: str | None,
     *,
+    lease: str,
     as_json: bool,
 ) -> None:
     """Check Prometheus, the series of PLANS, their mesh, the cluster, rights and the journal.
@@ -55,7 +57,8 @@ def doctor(
 
     read = [plan for path in plans for plan in load_file(path)]
     findings = []
-    for found in examine(read, namespace, journal or default_path(), wire.examination(context)):
+    where, tools = journal or default_path(), wire.examination(context)
+    for found in examine(read, namespace, where, tools, lease):
         findings.append(found)
         if not as_json:
             click.secho(str(found), fg=_COLOURS[found.level])

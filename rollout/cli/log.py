@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _POLL = 0.5  # seconds between two readings with -f
 _COLOURS = {"roll back": "red", "route-failed": "red", "promote": "green", "advance": "green"}
 _COLOURS |= {"hold back": "green"}
-_COLOURS |= {"pause": "yellow", "human-said": "cyan", "drifted": "yellow"}
+_COLOURS |= {"pause": "yellow", "human-said": "cyan", "drifted": "yellow", "refused": "red"}
 
 
 def as_document(entry: Entry) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rollout.cli.journal import journal_option
+from rollout.cli.quantities import SECONDS
 from rollout.cli.serving import serving
 from rollout.journal.place import Where
 
@@ -34,6 +35,12 @@ aborted: all traffic goes back to stable. Nothing but the status of a plan is ev
 @click.option(
     "--triggers", is_flag=True, help="Also make plans for new versions, as RolloutTriggers declare."
 )
+@click.option(
+    "--lease",
+    metavar="[NAMESPACE/]NAME",
+    help="One of several replicas: who holds this Lease decides. Needs a journal on PostgreSQL.",
+)
+@click.option("--lease-duration", type=SECONDS, default="15s", show_default=True, hidden=True)
 @serving
 def operate(
     namespace: str | None,
@@ -41,6 +48,8 @@ def operate(
     context: str | None,
     *,
     triggers: bool,
+    lease: str | None,
+    lease_duration: float,
     metrics: int | None,
     metrics_address: str,
 ) -> None:
@@ -48,8 +57,10 @@ def operate(
     from rollout import wire
     from rollout.cli.log import print_entry
     from rollout.journal.place import default_path, shown
+    from rollout.operating import Shard, operator
 
     where, clock = journal or default_path(), wire.SystemClock()
+    shard = Shard(where, namespace, lease, lease_duration, triggers)
     told: dict[str, float] = {}
 
     def on_problem(words: str) -> None:
@@ -66,11 +77,10 @@ def operate(
 
     with (
         wire.metered(metrics, metrics_address) as meter,
-        wire.operator(
-            where, namespace, context, on_entry, on_problem, meter=meter, triggers=triggers
-        ) as pacer,
+        operator(shard, context, on_entry, on_problem, meter=meter) as pacer,
     ):
         place = f"namespace {namespace}" if namespace else "all namespaces"
+        place += f"; decides while it holds the Lease {lease}" if lease else ""
         click.echo(
             f"journal {shown(where)}; plans of {place}; Ctrl-C stops, weights stay", err=True
         )

@@ -11,10 +11,12 @@ from rollout.decide.facts import (
     Confirmed,
     Decided,
     Drifted,
+    Elected,
     Fact,
     HumanSaid,
     Learned,
     Observed,
+    Refused,
     RouteFailed,
     Started,
 )
@@ -104,6 +106,14 @@ def _drifted(fact: Drifted) -> str:
     return f"somebody else moved the weights to {percent(fact.seen)}"
 
 
+def _elected(fact: Elected) -> str:
+    return f"{fact.controller} leads, term {fact.term}"
+
+
+def _refused(fact: Refused) -> str:
+    return f"{fact.controller}, term {fact.term}, wrote nothing: {fact.problem}"
+
+
 _SENTENCES: dict[type, Callable[[Any], str]] = {
     Started: _started,
     Observed: _observed,
@@ -114,4 +124,6 @@ _SENTENCES: dict[type, Callable[[Any], str]] = {
     RouteFailed: _route_failed,
     HumanSaid: _human_said,
     Drifted: _drifted,
+    Elected: _elected,
+    Refused: _refused,
 }

@@ -38,6 +38,11 @@ class Cluster:
         path = kind.group, kind.version, namespace, kind.plural
         return self._ask(self._objects.create_namespaced_custom_object, *path, body)
 
+    def replace(self, kind: Kind, namespace: str, name: str, body: Json) -> Json:
+        """The object as a whole, at the `metadata.resourceVersion` of the body; 409 at another."""
+        call = self._objects.replace_namespaced_custom_object
+        return self._ask(call, *_path(kind, namespace, name), body)
+
     def patch(self, kind: Kind, namespace: str, name: str, body: Json) -> Json:
         """The object after a merge patch: null removes a key, a list is replaced as a whole.
 

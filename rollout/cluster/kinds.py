@@ -26,4 +26,5 @@ class Kind:
 
 ROLLOUT_PLAN = Kind(crd.GROUP, crd.VERSION, crd.PLURAL, crd.KIND)
 ROLLOUT_TRIGGER = Kind(crd.GROUP, crd.VERSION, f"{trigger.KIND.lower()}s", trigger.KIND)
+LEASE = Kind("coordination.k8s.io", "v1", "leases", "Lease")
 DEPLOYMENT = Kind("apps", "v1", "deployments", "Deployment")

@@ -128,6 +128,23 @@ class Calibrated(_Fact):
         return self.bound <= self.alpha
 
 
+class Elected(_Fact):
+    """A replica began to decide; it belongs to no rollout. What follows is of its term."""
+
+    kind: Literal["elected"] = "elected"
+    controller: str = Field(description="The replica's name, as in the Lease.")
+    term: int = Field(description="Transitions of the Lease: higher with every new leader.")
+
+
+class Refused(_Fact):
+    """What a replica wanted to write when it no longer decided; nothing was written."""
+
+    kind: Literal["refused"] = "refused"
+    controller: str
+    term: int = Field(description="The term in which it thought to be.")
+    problem: str
+
+
 Fact = Annotated[
     Started
     | Observed
@@ -137,12 +154,14 @@ Fact = Annotated[
     | RouteFailed
     | HumanSaid
     | Drifted
-    | Calibrated,
+    | Calibrated
+    | Elected
+    | Refused,
     Field(discriminator="kind"),
 ]
 FACT: TypeAdapter[Fact] = TypeAdapter(Fact)
 
 
 def of_rollout(fact: Fact) -> bool:
-    """Whether a fact is part of a rollout's own story; a calibration stands before it."""
-    return not isinstance(fact, Calibrated)
+    """Whether a fact is part of a rollout's own story; others stand before it or beside it."""
+    return not isinstance(fact, Calibrated | Elected | Refused)

@@ -40,9 +40,11 @@ class Tools:
 
 
 def examine(
-    plans: Sequence[Plan], namespace: str | None, journal: Where, tools: Tools
+    plans: Sequence[Plan], namespace: str | None, journal: Where, tools: Tools, lease: str = ""
 ) -> Iterator[Finding]:
-    """Everything that the plans need, and with a namespace what `surefoot operate` needs there."""
+    """Everything that the plans need, and with a namespace what `surefoot operate` needs there;
+    with a lease, as one of several replicas.
+    """
     yield of_journal(journal)
     for url in dict.fromkeys(plan.spec.prometheus.url for plan in plans):
         found = series.answers(url, tools.query, tools.now)
@@ -54,7 +56,7 @@ def examine(
     for plan in plans:
         yield from _mesh(plan, tools)
     if namespace or any(plan.spec.route.envoy is None for plan in plans):
-        yield from _cluster(plans, namespace, tools)
+        yield from _cluster(plans, namespace, tools, lease)
 
 
 def _mesh(plan: Plan, tools: Tools) -> Iterator[Finding]:
@@ -82,7 +84,9 @@ def _replaceable(file: Path) -> bool:
     return os.access(file.parent, os.W_OK | os.X_OK)
 
 
-def _cluster(plans: Sequence[Plan], namespace: str | None, tools: Tools) -> Iterator[Finding]:
+def _cluster(
+    plans: Sequence[Plan], namespace: str | None, tools: Tools, lease: str
+) -> Iterator[Finding]:
     try:
         cluster = tools.cluster()
 
@@ -92,7 +96,9 @@ def _cluster(plans: Sequence[Plan], namespace: str | None, tools: Tools) -> Iter
 
         if namespace:
             yield _defined(cluster, namespace)
-            yield from rights.findings(namespace, rights.of_operating(namespace), may)
+            needed = rights.of_operating(namespace)
+            needed += rights.of_lease(namespace, lease) if lease else []
+            yield from rights.findings(namespace, needed, may)
             yield from rights.excess(namespace, may)
         for plan in plans:
             if needed := rights.of_route(plan):

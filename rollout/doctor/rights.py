@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from rollout.cluster.kinds import ROLLOUT_PLAN
+from rollout.cluster.kinds import LEASE, ROLLOUT_PLAN
 from rollout.doctor.finding import Finding
 from rollout.plan.model import Plan
 from rollout.route.cluster import DESTINATION_RULE, target_of
@@ -42,6 +42,13 @@ def of_operating(namespace: str) -> list[Right]:
     reading = [Right(v, plans.group, plans.plural, namespace) for v in ("get", "list", "watch")]
     status = Right("patch", plans.group, f"{plans.plural}/status", namespace)
     return [*reading, status, Right("create", "", "events", namespace)]
+
+
+def of_lease(namespace: str, lease: str) -> list[Right]:
+    """What one of several replicas needs beside it; the lease is `NAME` or `NAMESPACE/NAME`."""
+    place, _, name = lease.rpartition("/")
+    where = LEASE.group, LEASE.plural, place or namespace
+    return [Right("get", *where, name), Right("update", *where, name), Right("create", *where)]
 
 
 def of_route(plan: Plan) -> list[Right]:

@@ -34,8 +34,15 @@ class Database(Protocol):
         """Raises JournalError where no journal may be made beside the tables `names`."""
         ...
 
-    def lock(self) -> AbstractContextManager[None]:
-        """Hold the journal as the one controller that decides. Raises JournalBusyError."""
+    def lock(self, *, instead: bool = False) -> AbstractContextManager[None]:
+        """Hold the journal as the one controller that decides. Raises JournalBusyError.
+
+        `instead` ends another's hold, where the database can: whoever asks must know that it leads.
+        """
+        ...
+
+    def check_held(self) -> None:
+        """Raises StaleError once the lock is lost, JournalError when nobody can say."""
         ...
 
     def holder(self) -> str | None:

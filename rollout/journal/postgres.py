@@ -96,15 +96,19 @@ class PostgresServer:
             raise JournalError(f"cannot be made: the database's encoding is {encoding}, not UTF8")
 
     @contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self, *, instead: bool = False) -> Iterator[None]:
         with self.words():
-            tenure = Tenure(self.engine, self.name)
+            tenure = Tenure(self.engine, self.name, instead=instead)
         self._tenure = tenure
         try:
             yield
         finally:
             self._tenure = None
             tenure.end()
+
+    def check_held(self) -> None:
+        if self._tenure is not None:
+            self._tenure.check()
 
     def holder(self) -> str | None:
         with self.words(), self.engine.begin() as connection:

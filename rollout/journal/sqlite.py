@@ -67,8 +67,12 @@ class SqliteFile:
         if names:
             raise JournalError("is not a journal (another program's database)")
 
-    def lock(self) -> AbstractContextManager[None]:
+    def lock(self, *, instead: bool = False) -> AbstractContextManager[None]:
+        del instead  # the kernel frees it with its process, and never before
         return lock.hold(self.path)
+
+    def check_held(self) -> None:
+        """Nothing: a lock of the kernel is not lost."""
 
     def holder(self) -> str | None:
         pid = lock.holder(self.path)

@@ -94,9 +94,20 @@ class SqlJournal:
                 )
         return entries
 
-    def lock(self) -> AbstractContextManager[None]:
-        """Hold the journal as the one controller that decides. Raises JournalBusyError."""
-        return self.database.lock()
+    def lock(self, *, instead: bool = False) -> AbstractContextManager[None]:
+        """Hold the journal as the one controller that decides. Raises JournalBusyError.
+
+        `instead` ends another's hold, on PostgreSQL: for whoever was elected in its place.
+        """
+        return self.database.lock(instead=instead)
+
+    def check_held(self) -> None:
+        """Whether nobody else can have decided since the last read or append.
+
+        Raises StaleError when somebody may have, JournalError when the journal cannot be asked.
+        """
+        with self.database.words():
+            self.database.check_held()
 
     def holder(self) -> str | None:
         """The controller that decides on this journal, in words; None when there is none."""

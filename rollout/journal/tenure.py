@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sql
 from sqlalchemy.exc import DBAPIError
 
-from rollout.errors import JournalBusyError
+from rollout.errors import JournalBusyError, JournalError, StaleError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +36,7 @@ _HOLDER_PID = sql.select(_locks.c.pid).where(
 )
 _HELD = sql.select(_HOLDER_PID.where(_locks.c.pid == sql.func.pg_backend_pid()).exists())
 _NAMES = sql.func.max(_connections.c.application_name)  # null without the right to see it
+_END_OTHER = _HOLDER_PID.with_only_columns(sql.func.pg_terminate_backend(_locks.c.pid))
 HOLDER = (
     sql.select(sql.func.coalesce(_NAMES, "it does not say"))
     .where(_connections.c.pid.in_(_HOLDER_PID))
@@ -44,11 +45,13 @@ HOLDER = (
 
 
 class Tenure:
-    """Raises JournalBusyError at once when another controller holds the lock."""
+    """Raises JournalBusyError at once when another controller holds the lock; `instead` ends it."""
 
-    def __init__(self, engine: sql.Engine, name: str) -> None:
+    def __init__(self, engine: sql.Engine, name: str, *, instead: bool = False) -> None:
         self._engine, self._name = engine, name
         self._mutex = threading.Lock()
+        if instead:
+            self._end_other()
         self._connection: sql.Connection | None = self._take("holds")
 
     @contextmanager
@@ -66,6 +69,30 @@ class Tenure:
             except BaseException:
                 connection.rollback()
                 raise
+
+    def check(self) -> None:
+        """Raises StaleError unless the connection of the last transaction still holds the lock.
+
+        It is not replaced: who holds the lock anew may have missed what another decided meanwhile.
+        """
+        with self._mutex:
+            if self._still_holds():
+                return
+            with self._engine.connect() as connection:
+                other = connection.execute(HOLDER).scalar()
+        if other is None:
+            raise JournalError(f"the line to {self._name} was cut: it is read before any write")
+        raise StaleError(f"another controller ({other}) took over this journal: {self._name}")
+
+    def _still_holds(self) -> bool:
+        if self._connection is None:
+            return False
+        try:
+            return bool(self._connection.execute(_HELD).scalar())
+        except DBAPIError:
+            return False
+        finally:
+            self._connection.rollback()
 
     def end(self) -> None:
         """Give the lock back."""
@@ -88,6 +115,11 @@ class Tenure:
                 "A controller needs a connection of its own"
             )
         return self._connection
+
+    def _end_other(self) -> None:
+        """Ask the server to end the connection that holds the lock: the same role may."""
+        with self._engine.connect() as connection:
+            connection.execute(_END_OTHER)
 
     def _take(self, what: str) -> sql.Connection:
         connection = self._engine.connect()

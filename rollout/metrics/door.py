@@ -97,6 +97,7 @@ def _app(meter: Meter) -> Callable[[dict[str, Any], _Start], Iterable[bytes]]:
             return [b"/metrics, /healthz, /readyz\n"]
         good = probes[path]()
         start("200 OK" if good else "503 Service Unavailable", _PLAIN)
-        return [b"ok\n" if good else b"no tick lately\n"]
+        said = "stands by" if meter.stands_by else "ok"
+        return [f"{said if good else 'no tick lately'}\n".encode()]
 
     return app

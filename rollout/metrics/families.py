@@ -44,6 +44,7 @@ class Told:
     decisions: Mapping[tuple[str, str], int] = field(default_factory=dict)
     route_failures: int = 0
     entries: int = 0
+    refusals: int = 0
 
 
 def of_process(version: str, ticks: Ticks, age: float) -> Iterator[Sample]:
@@ -63,6 +64,7 @@ def of_journal(told: Told, now: float) -> Iterator[Sample]:
     """What was decided, and where every rollout stands that is under way or ended lately."""
     yield "surefoot_journal_entries_total", {}, told.entries
     yield "surefoot_route_failures_total", {}, told.route_failures
+    yield "surefoot_refusals_total", {}, told.refusals
     # From 0 on where it matters: `increase` does not see a series that begins at 1.
     counts = dict.fromkeys(FROM_ZERO, 0) | dict(told.decisions)
     for (action, reason), count in sorted(counts.items()):

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from rollout.decide.facts import Decided, RouteFailed
+from rollout.decide.facts import Decided, Refused, RouteFailed
 from rollout.decide.state import State
 from rollout.metrics.families import Sample, Ticks, Told, exported, of_journal, of_process
 from rollout.metrics.names import code_of
@@ -30,6 +30,8 @@ class Meter:
     silent: float = SILENT
     _decisions: Counter[tuple[str, str]] = field(default_factory=Counter)
     _route_failures: int = 0
+    _refusals: int = 0
+    _stands_by: bool = False
     _ticks: Ticks = field(default_factory=Ticks)
     _told: Told | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -43,6 +45,24 @@ class Meter:
         if isinstance(fact, Decided):
             self._decisions[fact.action, code_of(fact.reasons)] += 1
         self._route_failures += isinstance(fact, RouteFailed)
+        self._refusals += isinstance(fact, Refused)
+
+    def begin(self) -> None:
+        """Count from nothing: the journal is about to be read from its first entry."""
+        with self._lock:
+            self._decisions, self._route_failures, self._refusals = Counter(), 0, 0
+            self._told, self._stands_by = None, False
+
+    def stand_by(self) -> None:
+        """A tick of a replica that does not lead: healthy, with nothing to tell of rollouts."""
+        with self._lock:
+            self._told, self._stands_by = None, True
+            self._tried = self._succeeded = self.timer()
+
+    @property
+    def stands_by(self) -> bool:
+        """Whether another replica leads."""
+        return self._stands_by
 
     def around(
         self, tick: Callable[[], None], states: Mapping[str, State], head: Callable[[], int]
@@ -66,6 +86,7 @@ class Meter:
         with self._lock:
             ticks, told, age = self._ticks, self._told, self.timer() - self._succeeded
         yield from of_process(self.version, ticks, age)
+        yield "surefoot_leader", {}, float(not self._stands_by)
         if told is not None:
             yield from of_journal(told, self.now())
 
@@ -76,8 +97,9 @@ class Meter:
 
     @property
     def ready(self) -> bool:
-        """Whether the journal was read and ticks succeed."""
-        return self._told is not None and self.timer() - self._succeeded < self.silent
+        """Whether the journal was read, or another replica leads, and ticks succeed."""
+        known = self._told is not None or self._stands_by
+        return known and self.timer() - self._succeeded < self.silent
 
     def _end(self, begun: float, *, failed: bool) -> None:
         with self._lock:
@@ -87,6 +109,6 @@ class Meter:
     def _publish(self, states: Mapping[str, State], entries: int) -> None:
         now = self.now()
         kept = {name: state for name, state in states.items() if exported(state, now)}
-        told = Told(kept, dict(self._decisions), self._route_failures, entries)
+        told = Told(kept, dict(self._decisions), self._route_failures, entries, self._refusals)
         with self._lock:
-            self._told, self._succeeded = told, self._tried
+            self._told, self._succeeded, self._stands_by = told, self._tried, False

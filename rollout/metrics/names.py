@@ -19,6 +19,7 @@ class Metric:
 
 METRICS: dict[str, Metric] = {
     "surefoot_build_info": Metric("gauge", "1; the version is a label.", ("version",)),
+    "surefoot_leader": Metric("gauge", "1 while this replica decides, 0 while it stands by."),
     "surefoot_tick_duration_seconds": Metric("histogram", "How long ticks took."),
     "surefoot_tick_failures_total": Metric("counter", "Ticks that ended early with a problem."),
     "surefoot_tick_age_seconds": Metric(
@@ -32,6 +33,9 @@ METRICS: dict[str, Metric] = {
     ),
     "surefoot_route_failures_total": Metric(
         "counter", "Attempts in the journal that the mesh did not show."
+    ),
+    "surefoot_refusals_total": Metric(
+        "counter", "Writes in the journal that a replica was refused when it no longer decided."
     ),
     "surefoot_rollout_phase": Metric(
         "gauge", "1 for the phase that the rollout is in, 0 for every other.", (*ROLLOUT, "phase")

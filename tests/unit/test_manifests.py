@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from rollout.cli import surefoot
 from rollout.doctor.finding import Check
-from rollout.doctor.rights import of_operating, of_route, of_watching
+from rollout.doctor.rights import of_lease, of_operating, of_route, of_watching
 from rollout.metrics.names import METRICS
 from rollout.plan.load import load_file
 from tests.live.operating import RIGHTS
@@ -101,8 +101,8 @@ def test_the_operator_s_rule_object_holds_the_same_rules():
     assert wrapped["spec"]["groups"] == plain["groups"]
 
 
-def granted():
-    rules = base("Role")["rules"]
+def granted(role=None):
+    rules = (role or base("Role"))["rules"]
     return {
         (verb, group, resource)
         for rule in rules
@@ -129,6 +129,14 @@ def test_the_role_is_what_the_controller_needs_and_nothing_else():
         for verb in rule["verbs"]
     }
     assert described <= granted()
+
+
+def test_a_second_replica_may_use_one_lease_and_nothing_else():
+    role, _ = documents(MANIFESTS / "components" / "replicas" / "role.yaml")
+    needed = of_lease("ns", "surefoot")
+    assert granted(role) == {(right.verb, right.group, right.resource) for right in needed}
+    named = [rule.get("resourceNames") for rule in role["rules"]]
+    assert named == [["surefoot"], None]  # what is yet to be made has no name for RBAC
 
 
 def test_the_pod_is_confined():

@@ -1,0 +1,92 @@
+"""Two `surefoot operate` processes before one Lease, one journal and one mesh."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import closing
+
+import yaml
+
+from rollout.demo.process import Process
+from rollout.journal.files import open_for_reading
+from rollout.journal.store import open_journal
+from tests.live.operating import PLANS, RIGHTS
+from tests.live.pipeline import ROOT, surefoot, until
+from tests.routes import istio, to, virtual_service
+
+ISTIO = "/apis/networking.istio.io/v1beta1/namespaces/{}/virtualservices"
+MOVE = {
+    "apiGroups": ["networking.istio.io"],
+    "resources": ["virtualservices"],
+    "verbs": ["get", "patch"],
+}
+LEASE = yaml.safe_load(
+    (ROOT / "manifests/components/replicas/role.yaml").read_text().split("---")[0]
+)
+DURATION = 3  # seconds; the least that leaves room for a busy machine
+
+
+class Replicas:
+    """A namespace with a VirtualService and a plan, and the replicas that carry it out."""
+
+    def __init__(self, cluster, namespace, journal, folder):
+        self.cluster, self.namespace, self.journal = cluster, namespace, journal
+        self.folder, self.processes = folder, []
+        open_journal(journal).close()  # so that it is there for readers
+        cluster.allow("surefoot", namespace, *RIGHTS, MOVE, *LEASE["rules"])
+        routes = virtual_service([to("reviews", 100, "v1"), to("reviews", 0, "v2")])
+        routes["apiVersion"] = "networking.istio.io/v1beta1"
+        cluster.ask("POST", ISTIO.format(namespace), routes)
+        self.plan = istio(namespace)
+
+    def start(self, config=None):
+        """One more replica; its log is its name."""
+        config = config or self.cluster.config("surefoot")
+        command = ["env", f"KUBECONFIG={config}", sys.executable, "-m", "rollout.cli", "operate"]
+        command += ["-n", self.namespace, "--journal", self.journal]
+        command += ["--lease", "surefoot", "--lease-duration", f"{DURATION}s"]
+        log = self.folder / f"replica-{len(self.processes)}.log"
+        self.processes.append(Process("surefoot", command, log))
+        return self.processes[-1]
+
+    def apply(self):
+        self.cluster.apply(self.plan.document())
+
+    def entries(self):
+        with closing(open_for_reading(self.journal)) as journal:
+            return [*journal.read()]
+
+    def facts(self, kind):
+        return [each.fact for each in self.entries() if each.fact.kind == kind]
+
+    def say(self, command):
+        done = surefoot(command, self.plan.name, "--journal", self.journal)
+        assert done.returncode == 0, done.stderr
+
+    def elected(self, count, seconds=20.0):
+        """Wait for that many elections; the terms, in order."""
+        until(lambda: len(self.facts("elected")) >= count, f"election {count}", seconds)
+        return [fact.term for fact in self.facts("elected")]
+
+    def leader(self):
+        """The process that was elected last."""
+        name = self.facts("elected")[-1].controller
+        return next(each for each in self.processes if f"-{each.pid}-" in name)
+
+    def standby(self):
+        """The newest other one."""
+        return next(e for e in reversed(self.processes) if e is not self.leader() and e.running)
+
+    @property
+    def weights(self):
+        found = self.cluster.ask("GET", f"{ISTIO.format(self.namespace)}/reviews")
+        return [each.get("weight", 0) for each in found["spec"]["http"][0]["route"]]
+
+    def status(self):
+        path = f"{PLANS.format(self.namespace)}/{self.plan.name}"
+        return self.cluster.ask("GET", path).get("status", {})
+
+    def settled(self, weights):
+        """Wait until the mesh shows these weights and the journal knows it."""
+        until(lambda: self.weights == weights, f"weights {weights}", 20)
+        until(lambda: self.entries()[-1].fact.kind == "confirmed", "the confirmation", 20)

@@ -1,0 +1,63 @@
+"""Writes that ask first: between the version that is read and the patch that names it."""
+
+from __future__ import annotations
+
+import pytest
+
+from rollout.decide.split import Split
+from rollout.errors import ClusterError, StaleError
+from rollout.route.cluster import ClusterRouter
+from rollout.route.fence import FencedObjects, FencedRouter
+from tests.routes import istio, to, virtual_service
+
+
+class Objects:
+    """One VirtualService; the first patch comes too late."""
+
+    def __init__(self, said):
+        self.said, self.version = said, 1
+
+    def get(self, _kind, _namespace, _name):
+        self.said.append("get")
+        live = virtual_service([to("reviews", 100, "v1"), to("reviews", 0, "v2")])
+        live["metadata"] |= {"resourceVersion": str(self.version), "uid": "u"}
+        return live
+
+    def patch(self, _kind, _namespace, _name, _body):
+        self.said.append("patch")
+        self.version += 1
+        if self.version == 2:
+            raise ClusterError("conflict", 409)
+        return {}
+
+
+def test_every_patch_asks_after_its_version_was_read():
+    said: list[str] = []
+    objects = FencedObjects(Objects(said), lambda: said.append("ask"))
+    ClusterRouter(objects).write(istio(), Split(5), "r-1/7")
+    assert said == ["get", "ask", "patch", "get", "ask", "patch"]
+
+
+def test_a_stale_controller_does_not_patch_again_what_another_one_changed():
+    said: list[str] = []
+
+    def fence():
+        if "patch" in said:
+            raise StaleError("two took over")
+
+    router = FencedRouter(ClusterRouter(FencedObjects(Objects(said), fence)), fence)
+    with pytest.raises(StaleError) as caught:
+        router.write(istio(), Split(5), "r-1/7")
+    assert str(caught.value) == "5% canary (decision r-1/7) refused: two took over"
+    assert caught.value.rollout == "r-1"
+    assert said == ["get", "patch", "get"]
+
+
+def test_reading_asks_nobody():
+    def fence():
+        raise StaleError("stale")
+
+    router = FencedRouter(ClusterRouter(FencedObjects(Objects([]), fence)), fence)
+    assert router.read(istio(), 100).split == Split(0)
+    assert router.glance(istio(), 100) is None
+    assert router.diagnose(istio()) == ""
