@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import pairwise
 from operator import lt, sub
 from typing import Literal
 
+from analysis import native
 from analysis.evidence import Evidence, EvidenceError
+from analysis.native import Grid
 
 Arm = Literal["canary", "stable"]
 Sample = tuple[float, tuple[float, ...]]
@@ -23,7 +26,9 @@ class Series:
     values): one value for a plain counter, the cumulative bucket counts in the order of `edges` for
     a histogram (`edges` ends with infinity; empty for a plain counter). `bad` marks a counter of
     bad units; its units are exposures too. `process` names what begins again as one: a restart that
-    one of its series shows holds for all of them; empty: the series stands alone.
+    one of its series shows holds for all of them; empty: the series stands alone. `schema` marks a
+    native histogram: `edges` are then the exponents of the boundaries around its occupied buckets
+    (see `native.Native`).
     """
 
     key: str
@@ -32,6 +37,7 @@ class Series:
     bad: bool = False
     edges: tuple[float, ...] = ()
     process: str = ""
+    schema: int | None = None
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,7 @@ class Cursor:
     edges: tuple[float, ...] = ()
     started: bool = False
     restarts: Mapping[str, float] = field(default_factory=dict)  # newest known one per process
+    grid: Grid | None = None  # the layout of native histograms
 
     def newest(self, arm: Arm) -> float | None:
         """Unix time of that arm's newest sample; None: never seen."""
@@ -62,6 +69,7 @@ def advance(cursor: Cursor, series: Sequence[Series]) -> tuple[Cursor, Evidence]
     the process has passed its old value by the next sample cannot be seen. Raises EvidenceError for
     values that are no counts and for bucket layouts that differ between arms or over time.
     """
+    cursor, series = in_one_layout(cursor, series)
     edges = _layout(cursor, series)
     last, began = dict(cursor.last), restarts(series, cursor)
     counts: dict[Arm, list[int]] = {arm: [0] * (len(edges) or 2) for arm in ("canary", "stable")}
@@ -75,7 +83,38 @@ def advance(cursor: Cursor, series: Sequence[Series]) -> tuple[Cursor, Evidence]
     started = cursor.started or any(arm == "stable" for arm, _ in last)
     evidence = Evidence(tuple(counts["canary"]), tuple(counts["stable"]), edges)
     newest = {process: max(moments) for process, moments in began.items()}
-    return Cursor(last, edges, started, newest), evidence
+    return Cursor(last, edges, started, newest, cursor.grid), evidence
+
+
+def in_one_layout(cursor: Cursor, series: Sequence[Series]) -> tuple[Cursor, Sequence[Series]]:
+    """Native histograms on the cursor's grid, and both on a coarser one where a series needs it.
+
+    Nothing of them is seen as long as no bucket of any is occupied. Raises EvidenceError.
+    """
+    shown = [one for one in series if one.samples]
+    found = [_native(one) for one in shown if one.schema is not None]
+    if not found:
+        return cursor, series
+    if len(found) < len(shown):
+        raise EvidenceError("some series have native buckets, others classic ones")
+    grid = native.common(cursor.grid, found)
+    if grid is None:
+        return cursor, ()
+    if cursor.grid and grid != cursor.grid:
+        at = partial(native.on_grid, cursor.grid.exponents, wanted=grid.exponents)
+        last = {key: (time, at([values])[0]) for key, (time, values) in cursor.last.items()}
+        cursor = replace(cursor, last=last, edges=grid.edges)
+    return replace(cursor, grid=grid), [_laid(one, grid) for one in shown]
+
+
+def _native(one: Series) -> native.Native:
+    return native.Native(one.schema or 0, one.edges, tuple(values for _, values in one.samples))
+
+
+def _laid(one: Series, grid: Grid) -> Series:
+    rows = native.on_grid(one.edges, (values for _, values in one.samples), grid.exponents)
+    samples = tuple((at, row) for (at, _), row in zip(one.samples, rows, strict=True))
+    return replace(one, samples=samples, edges=grid.edges, schema=None)
 
 
 def restarts(series: Sequence[Series], cursor: Cursor | None = None) -> dict[str, set[float]]:
@@ -91,32 +130,6 @@ def restarts(series: Sequence[Series], cursor: Cursor | None = None) -> dict[str
             if new[-1:] < old[-1:]:
                 found.setdefault(one.process, set()).add(at)
     return found
-
-
-def compress_all(series: Sequence[Series]) -> list[Series]:
-    """Each series with the samples that counting needs, its siblings' restarts kept in sight."""
-    began = restarts(series)
-    return [
-        replace(one, samples=compress(one.samples, began.get(one.process, ()))) for one in series
-    ]
-
-
-def compress(samples: Sequence[Sample], moments: Collection[float] = ()) -> tuple[Sample, ...]:
-    """The first and the last sample and both sides of each reset: all that counting needs.
-
-    `moments` are restarts that other series of the process show.
-
-    From any cursor, `advance` counts the same with the rest left out, because the differences along
-    a run without a reset add up to the difference of its ends. Raises EvidenceError.
-    """
-    if len(samples) < 3:
-        return tuple(samples)
-    keep = {0, len(samples) - 1}
-    counts = [(at, _buckets(check(values))) for at, values in samples]
-    for i, ((start, before), (end, after)) in enumerate(pairwise(counts)):
-        if _dropped(before, after) or _within(moments, start, end):
-            keep |= {i, i + 1}
-    return tuple(samples[i] for i in sorted(keep))
 
 
 def check(values: Sequence[float]) -> tuple[int, ...]:
@@ -147,29 +160,29 @@ def _increments(
     """Each new sample with the units that it adds; `moments` are restarts of its process."""
     width = len(one.edges) or 1
     at, values = known or (-math.inf, (0.0,) * width)
-    before = _buckets(check(values))
+    before = buckets(check(values))
     for sample in one.samples:
         if sample[0] <= at:
             continue
         if len(sample[1]) != width:
             raise EvidenceError("a sample does not fit its bucket layout")
-        after = _buckets(check(sample[1]))
-        again = _dropped(before, after) or _within(moments, at, sample[0])
+        after = buckets(check(sample[1]))
+        again = dropped(before, after) or within(moments, at, sample[0])
         added = after if again else tuple(map(sub, after, before))
         at, before = sample[0], after
         yield sample, added if one.edges else (added[0], added[0] if one.bad else 0)
 
 
-def _buckets(cumulative: Sequence[int]) -> tuple[int, ...]:
+def buckets(cumulative: Sequence[int]) -> tuple[int, ...]:
     """Counts per bucket, not cumulative."""
     return (*cumulative[:1], *(after - before for before, after in pairwise(cumulative)))
 
 
-def _within(moments: Collection[float], start: float, end: float) -> bool:
+def within(moments: Collection[float], start: float, end: float) -> bool:
     """Whether a restart lies between two samples."""
     return any(start < moment <= end for moment in moments)
 
 
-def _dropped(before: Sequence[int], after: Sequence[int]) -> bool:
+def dropped(before: Sequence[int], after: Sequence[int]) -> bool:
     """Whether a counter began again: cumulative counts can hide what their own buckets show."""
     return any(map(lt, after, before))

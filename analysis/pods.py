@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.counters import Series
+from analysis.counters import Cursor, Series, in_one_layout
 from analysis.evidence import EvidenceError
 
 Counts = NDArray[np.int64]
@@ -77,6 +78,7 @@ def count(
     Raises:
         EvidenceError: values that are no counts, or bucket layouts that differ.
     """
+    pods = _alike(pods)
     layouts = {one.edges for series in pods.values() for one in series}
     if len(layouts) > 1:
         raise EvidenceError("bucket layouts differ in the past")
@@ -88,6 +90,20 @@ def count(
         for one, where, rows in tables:
             total[:, at] += _added(one, where, rows, max(first, settled), grid.ticks)
     return PodCounts(tuple(pods), grid.ends, total, edges, canary)
+
+
+def _alike(pods: Mapping[str, Sequence[Series]]) -> Mapping[str, Sequence[Series]]:
+    """Native histograms of all pods in one layout."""
+    every = [one for series in pods.values() for one in series if one.samples]
+    if all(one.schema is None for one in every):
+        return pods
+    _, laid = in_one_layout(Cursor(), every)
+    rest = iter(laid)  # nothing where no bucket was ever occupied
+    return {pod: list(islice(rest, sum(map(_shown, series)))) for pod, series in pods.items()}
+
+
+def _shown(one: Series) -> bool:
+    return bool(one.samples)
 
 
 def _table(one: Series, grid: Grid) -> tuple[NDArray[np.intp], Counts]:

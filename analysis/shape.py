@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from analysis import alternatives, distribution, tempering
+from analysis import alternatives, distribution, native, tempering
 from analysis.alternatives import Alternatives, ShapeRule
 from analysis.contrast import Contrast, Units, compared, informed
 from analysis.distribution import oriented
@@ -53,13 +53,7 @@ def learn(rule: ShapeRule, capital: ShapeCapital, evidence: Evidence) -> ShapeCa
     if evidence.edges != capital.edges or not evidence.edges:
         return capital
     history = tuple(a + b for a, b in zip(capital.history, evidence.stable, strict=True))
-    capital = _drawn(rule, replace(capital, history=history))
-    if capital.chosen or capital.problem or sum(history) < ENOUGH:
-        return capital
-    chosen = choose(oriented(history, rule.worse), capital.cuts, rule.step)
-    problem = "" if chosen else COARSE.format(tolerance=_words(rule))
-    contrasts = tuple(_prepared(pair, oriented(history, rule.worse)) for pair in chosen)
-    return replace(capital, chosen=chosen, contrasts=contrasts, problem=problem)
+    return _guarded(rule, _drawn(rule, replace(capital, history=history)))
 
 
 def look(rule: ShapeRule, capital: ShapeCapital, evidence: Evidence) -> ShapeCapital:
@@ -69,6 +63,7 @@ def look(rule: ShapeRule, capital: ShapeCapital, evidence: Evidence) -> ShapeCap
     """
     if rule.dispersion and rule.dispersion.problem:
         return learn(rule, replace(capital, problem=rule.dispersion.problem), evidence)
+    capital = _opened(rule, capital, evidence) if capital.edges else capital
     if not evidence.edges or evidence.edges != capital.edges:
         return learn(rule, capital, evidence)
     canary, stable = oriented(evidence.canary, rule.worse), oriented(evidence.stable, rule.worse)
@@ -96,7 +91,9 @@ def _opened(rule: ShapeRule, capital: ShapeCapital, evidence: Evidence) -> Shape
     if not evidence.edges or evidence.edges == capital.edges:
         return capital
     if capital.edges:
-        return replace(capital, problem="the bucket layout changed in mid-rollout")
+        finer = set(evidence.edges) < set(capital.edges)
+        changed = replace(capital, problem="the bucket layout changed in mid-rollout")
+        return _coarsened(rule, capital, evidence.edges) if finer else changed
     blank = replace(capital, edges=evidence.edges, history=(0,) * len(evidence.edges))
     try:
         cuts = distribution.boundaries(evidence.edges, rule.worse, relative=rule.relative)
@@ -104,6 +101,30 @@ def _opened(rule: ShapeRule, capital: ShapeCapital, evidence: Evidence) -> Shape
         return replace(blank, problem=str(error))
     problem = "" if pairs(cuts, rule.step) else COARSE.format(tolerance=_words(rule))
     return replace(blank, cuts=cuts, problem=problem)
+
+
+def _coarsened(rule: ShapeRule, capital: ShapeCapital, edges: tuple[float, ...]) -> ShapeCapital:
+    """With the past in fewer buckets, exactly. A proof goes on where its edges are still there.
+
+    At edges chosen anew it begins anew: they are chosen, as the first ones, by stable's past alone.
+    """
+    proofs = dict(zip(_compared(rule, capital), capital.contrasts, strict=True))
+    cuts = distribution.boundaries(edges, rule.worse, relative=rule.relative)
+    history = native.merged(capital.history, capital.edges, edges)
+    blank = replace(
+        capital, edges=edges, cuts=cuts, history=history, chosen=(), contrasts=(), made=0
+    )
+    fewer = _guarded(rule, _drawn(rule, blank))
+    pairs = zip(_compared(rule, fewer), fewer.contrasts, strict=True)
+    return replace(fewer, contrasts=tuple(proofs.get(at, fresh) for at, fresh in pairs))
+
+
+def _compared(rule: ShapeRule, capital: ShapeCapital) -> list[tuple[float, float]]:
+    """The edges that are compared, as values."""
+    return [
+        (edge(rule, capital, pair.edge), edge(rule, capital, pair.partner))
+        for pair in capital.chosen
+    ]
 
 
 def _weighed(
@@ -135,6 +156,17 @@ def _drawn(rule: ShapeRule, capital: ShapeCapital) -> ShapeCapital:
     if not capital.cuts or not alternatives.due(units, capital.made):
         return capital
     return replace(capital, made=units, bets=alternatives.make(rule, capital.cuts, capital.history))
+
+
+def _guarded(rule: ShapeRule, capital: ShapeCapital) -> ShapeCapital:
+    """With the edges chosen, once and as soon as the past is long enough."""
+    if capital.chosen or capital.problem or sum(capital.history) < ENOUGH:
+        return capital
+    past = oriented(capital.history, rule.worse)
+    chosen = choose(past, capital.cuts, rule.step)
+    problem = "" if chosen else COARSE.format(tolerance=_words(rule))
+    contrasts = tuple(_prepared(pair, past) for pair in chosen)
+    return replace(capital, chosen=chosen, contrasts=contrasts, problem=problem)
 
 
 def _prepared(pair: Pair, past: Array) -> Contrast:

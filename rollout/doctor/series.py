@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from rollout.doctor.finding import Finding
 from rollout.errors import ObserveError
-from rollout.observe.query import Source, quoted, source_of
+from rollout.observe.query import Source, metric, quoted, source_of
 from rollout.plan.guardrail import Guardrail
 from rollout.plan.model import Plan
 
@@ -45,7 +45,7 @@ def _of_guardrail(subject: str, plan: Plan, guardrail: Guardrail, query: Query) 
     spec, source = plan.spec, source_of(plan.spec.prometheus.url, guardrail)
     labels = (source.version, *sorted(guardrail.source.bad))
     ours = _selector(source, spec.service)
-    found = query(source.url, f"count by ({','.join(labels)}) ({ours})")
+    found = query(source.url, f"count by ({','.join((*labels, '__name__'))}) ({ours})")
     if not found:
         return _nothing(subject, source, spec.service, query)
     versions = {of.get(source.version, "") for of, _ in found}
@@ -62,7 +62,14 @@ def _of_guardrail(subject: str, plan: Plan, guardrail: Guardrail, query: Query) 
     if canary not in versions:
         said = f"{stable} is there; {canary} not yet, as before its first request"
         return Finding("series", subject, "ok", said)
-    return Finding("series", subject, "ok", f"{stable} and {canary} are there")
+    said = f"{stable} and {canary} are there{_form(source, found)}"
+    return Finding("series", subject, "ok", said)
+
+
+def _form(source: Source, found: Vector) -> str:
+    """In words, if the histograms have native buckets only."""
+    native = {source.series.removesuffix("_bucket")} - {source.series}
+    return ", as native histograms" if {of.get("__name__") for of, _ in found} == native else ""
 
 
 def _nothing(subject: str, source: Source, service: str, query: Query) -> Finding:
@@ -86,4 +93,4 @@ def _selector(source: Source, service: str = "") -> str:
     matchers = [f"{label}={quoted(value)}" for label, value in source.where]
     if service:
         matchers.insert(0, f"{source.service}={quoted(service)}")
-    return f"{source.series}{{{','.join(matchers)}}}"
+    return metric(source.series, matchers)

@@ -6,15 +6,18 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from analysis.counters import Series
 from analysis.evidence import EvidenceError
 from analysis.pods import Grid, PodCounts, count
 from rollout.errors import ObserveError
-from rollout.observe.matrix import Item, by_version, series_of
+from rollout.observe.matrix import Item, by_version, one_form, series_of
 from rollout.observe.query import Part, Query, Source, queries, selector
 from rollout.plan.model import Pods
 from rollout.ports import Ask, Past
+
+T = TypeVar("T")
 
 _CHUNK = 240  # steps in one answer: it stays small with many pods and buckets
 _SETTLED = 5  # scrapes in which series turn up that are not new, as at a rollout's first look
@@ -105,15 +108,27 @@ def _series(query: PastQuery, part: Part, items: Sequence[Item]) -> list[Series]
     merged: dict[tuple[tuple[str, str], ...], Item] = {}
     for item in items:
         key = tuple(sorted(item.metric.items()))
-        known = merged.get(key, Item(item.metric, []))
-        values = [*(known.values or ()), *(item.values or ())]
-        merged[key] = Item(item.metric, values, known.histograms or item.histograms)
-    return series_of(merged.values(), query.source, part.template, "stable")
+        known = merged.get(key, Item(item.metric))
+        merged[key] = Item(
+            item.metric,
+            _joined(known.values, item.values),
+            _joined(known.histograms, item.histograms),
+        )
+    (found,) = one_form([list(merged.values())])
+    return series_of(found, query.source, part.template, "stable")
+
+
+def _joined(one: list[T] | None, other: list[T] | None) -> list[T] | None:
+    """Both in one list; None where neither is one."""
+    return other if one is None else [*one, *(other or ())]
 
 
 def _living(pods: Mapping[str, Sequence[Item]], grid: Grid) -> int:
     """How many pods have a sample at the grid's last time."""
     last = grid.ends[-1] - grid.step / 2
-    return sum(
-        any(item.values and item.values[-1][0] > last for item in items) for items in pods.values()
-    )
+    return sum(any(_newest(item) > last for item in items) for items in pods.values())
+
+
+def _newest(item: Item) -> float:
+    """Unix time of an item's last sample."""
+    return max((each[-1][0] for each in (item.values, item.histograms) if each), default=-math.inf)

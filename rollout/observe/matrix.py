@@ -8,12 +8,12 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from pydantic import FiniteFloat, TypeAdapter, ValidationError
 
 from analysis.counters import Arm, Series
 from rollout.errors import ObserveError
+from rollout.observe.native import NativeSample, native_series, number
 from rollout.observe.query import Source
 from rollout.plan.templates import Template
 
@@ -26,11 +26,26 @@ class Item:
 
     metric: dict[str, str]
     values: list[tuple[FiniteFloat, str]] | None = None
-    histograms: Any = None
+    histograms: list[tuple[FiniteFloat, NativeSample]] | None = None
+
+
+def one_form(arms: Sequence[Sequence[Item]]) -> list[Sequence[Item]]:
+    """Each arm's items; of a metric that is there in both forms, the classic one if all have it."""
+    shown = [items for items in arms if items]
+    for wanted in (False, True):
+        if all(any(_is_native(item) is wanted for item in items) for items in shown):
+            return [[item for item in items if _is_native(item) is wanted] for items in arms]
+    return list(arms)
+
+
+def _is_native(item: Item) -> bool:
+    return item.histograms is not None
 
 
 _COMMA, _ESCAPED = re.compile(r"([,=\\])"), r"\\\1"
 _MATRIX = TypeAdapter(list[Item])
+NATIVES = TypeAdapter(list[tuple[FiniteFloat, NativeSample]])
+"""A series' native samples, as the API writes them."""
 
 
 def by_version(source: Source, result: object) -> dict[tuple[str, str], list[Item]]:
@@ -52,17 +67,28 @@ def series_of(items: Iterable[Item], source: Source, template: Template, arm: Ar
     """One arm's series with every sample of the window, in the order of their keys.
 
     What is not a number becomes NaN. Raises ObserveError for series that cannot be told apart,
-    native histograms, and buckets without a usable edge.
+    and histograms that are none or have no usable edges.
     """
     dropped = {"__name__", "le", source.service, source.version}
     groups: dict[str, list[Item]] = defaultdict(list)
     for item in items:
-        if item.histograms is not None:
-            raise ObserveError("native histograms are not supported: expose classic buckets")
         groups[_key(item.metric, dropped)].append(item)
-    build = _counter if template.kind == "rate" else _histogram
-    built = [build(key, arm, group, template) for key, group in sorted(groups.items())]
+    built = [_built(key, arm, group, template) for key, group in sorted(groups.items())]
     return [one for one in built if one.samples]
+
+
+def _built(key: str, arm: Arm, items: Sequence[Item], template: Template) -> Series:
+    natives = sum(map(_is_native, items))
+    if not natives:
+        return (_counter if template.kind == "rate" else _histogram)(key, arm, items, template)
+    if template.kind == "rate":
+        raise ObserveError("the series is a native histogram: a rate needs a counter")
+    if natives < len(items):
+        raise ObserveError("a series is a native histogram and something else too")
+    if len(items) > 1:
+        raise ObserveError("two series cannot be told apart by their labels")
+    process = _process(items[0].metric)
+    return native_series(Series(key, arm, (), process=process), items[0].histograms or [])
 
 
 def _counter(key: str, arm: Arm, items: Sequence[Item], template: Template) -> Series:
@@ -101,18 +127,11 @@ def _process(labels: Mapping[str, str]) -> str:
 
 
 def _points(item: Item) -> dict[float, float]:
-    return {at: _number(text) for at, text in item.values or ()}
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan
+    return {at: number(text) for at, text in item.values or ()}
 
 
 def _edge(labels: Mapping[str, str]) -> float:
-    edge = _number(labels.get("le", ""))
+    edge = number(labels.get("le", ""))
     if math.isnan(edge):
         raise ObserveError("a bucket has no number as its edge")
     return edge

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from analysis.counters import Arm, Sample, Series, check, compress_all
+from analysis.compress import compress_all
+from analysis.counters import Arm, Sample, Series, check
 from analysis.evidence import EvidenceError
 from rollout.errors import ObserveError
-from rollout.observe.matrix import Item, by_version, series_of
+from rollout.observe.matrix import Item, by_version, one_form, series_of
 from rollout.observe.query import Part, Query, Source
 
 
@@ -33,11 +34,13 @@ def parse(query: Query, result: object) -> list[Reading]:
 def _reading(
     source: Source, part: Part, items: Mapping[tuple[str, str], Sequence[Item]]
 ) -> Reading:
-    def arm(name: Arm, version: str) -> list[Series]:
-        return series_of(items.get((part.service, version), ()), source, part.template, name)
+    found = one_form([items.get((part.service, v), ()) for v in (part.canary, part.stable)])
+
+    def arm(name: Arm, shown: Sequence[Item]) -> list[Series]:
+        return series_of(shown, source, part.template, name)
 
     try:
-        canary, stable = arm("canary", part.canary), arm("stable", part.stable)
+        canary, stable = arm("canary", found[0]), arm("stable", found[1])
         _refuse_twins(canary, stable)
         return Reading(part, _new(part, _sound(part, [*canary, *stable])))
     except (ObserveError, EvidenceError) as error:
@@ -57,7 +60,7 @@ def _sound(part: Part, series: Sequence[Series]) -> list[Series]:
     Counters are cumulative, so a sample that is no count may be passed over once a good one
     follows. A newest sample that is none is a problem, unless its series ended a while ago.
     """
-    if len({one.edges for one in series}) > 1:
+    if len({one.edges if one.schema is None else "native" for one in series}) > 1:
         raise EvidenceError("bucket layouts differ")
     newest = max((one.samples[-1][0] for one in series), default=0.0)
     return [_whole(one, newest - 2 * part.scrape) for one in series]

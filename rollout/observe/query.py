@@ -135,7 +135,16 @@ def selector(source: Source, parts: Sequence[Part]) -> str:
         f"{source.version}=~{_any(versions)}",
         *(f"{label}={quoted(value)}" for label, value in source.where),
     ]
-    return f"{source.series}{{{','.join(matchers)}}}"
+    return metric(source.series, matchers)
+
+
+def metric(series: str, matchers: Sequence[str]) -> str:
+    """A selector; of a histogram in either form, since native buckets have no `_bucket` series."""
+    name = series.removesuffix("_bucket")
+    if name == series:
+        return f"{series}{{{','.join(matchers)}}}"
+    either = f"__name__=~{quoted(f'{series}|{name}')}"
+    return f"{{{','.join([either, *matchers])}}}"
 
 
 def _any(values: Iterable[str]) -> str:

@@ -6,7 +6,8 @@ from itertools import accumulate
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.counters import Arm, Cursor, Series, advance, compress
+from analysis.compress import compress
+from analysis.counters import Arm, Cursor, Series, advance
 from analysis.evidence import Evidence
 
 EDGES = (1.0, 2.0, float("inf"))

@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from analysis.counters import Cursor, Series, advance, compress, compress_all
+from analysis.compress import compress, compress_all
+from analysis.counters import Cursor, Series, advance
 from analysis.evidence import Evidence, EvidenceError
 
 INF = math.inf

@@ -39,7 +39,7 @@ def test_both_versions_or_the_stable_one_are_enough():
     found, asked = finding([row("v1"), row("v2")])
     assert (found.level, found.said, found.fix) == ("ok", "v1 and v2 are there", "")
     selector = f'envoy_cluster_upstream_rq{{{SERVICE}="summarizer"}}'
-    assert asked == [f"count by ({VERSION},{CODE}) ({selector})"]
+    assert asked == [f"count by ({VERSION},{CODE},__name__) ({selector})"]
     assert finding([row("v1")])[0].level == "ok"
 
 
@@ -62,10 +62,18 @@ def test_what_is_missing_is_said_with_its_cure(rows, total, said, cure):
     assert str(found).endswith(f"-> {found.fix}")
 
 
+@pytest.mark.parametrize(("bucket", "said"), [("_bucket", ""), ("", ", as native histograms")])
+def test_the_form_of_a_histogram_is_said(bucket, said):
+    shown = {"__name__": f"envoy_cluster_upstream_rq_time{bucket}"}
+    shape = {"template": "envoy/latency", "margin": None, "tolerance": "10%"}
+    found, _ = finding([row("v1", **shown), row("v2", **shown)], **shape)
+    assert found.said == f"v1 and v2 are there{said}"
+
+
 def test_labels_of_the_plan_are_the_ones_asked_for():
     found, asked = finding([{"build": "v1", CODE: "500"}], labels={"version": "build"})
     assert found.level == "ok"
-    assert asked[0].startswith(f"count by (build,{CODE})")
+    assert asked[0].startswith(f"count by (build,{CODE},__name__)")
 
 
 def test_a_silent_server_fails_each_guardrail():

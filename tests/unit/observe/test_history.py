@@ -5,6 +5,7 @@ import pytest
 
 from rollout.observe.history import past_queries, pasts
 from rollout.observe.query import queries
+from tests import natives
 from tests.asking import ERRORS, LATENCY, ask, plan
 
 NOW, STEP, TICKS = 100_000.7, 2.0, 480
@@ -95,7 +96,7 @@ def test_what_is_there_before_prometheus_knew_it_is_not_new():
         ([item("", [1, 2])], "a series has no label pod, by which the plan tells pods apart"),
         ([item("a", [1, 2], code="")], "no label envoy_response_code"),
         ([item("a", [0.5, 2])], "not a whole number"),
-        ([{**item("a", [1]), "histograms": [[START, {}]]}], "native histograms"),
+        ([{**item("a", [1]), "histograms": [[START, {"count": "1"}]]}], "native histogram"),
         ({"a": 1}, "something else than series"),
     ],
 )
@@ -116,3 +117,27 @@ def test_buckets_per_pod():
     assert not problem
     assert past.edges == (5.0, 10.0, float("inf"))
     assert past.counts[7].tolist() == [[1, 2, 3]] * 2
+
+
+def test_native_buckets_per_pod_whatever_their_schemas():
+    value = 4 * natives.SIZE  # 16 ms
+    found = [
+        natives.item(
+            "v1",
+            *(natives.sample(START + STEP * i, schema, [value] * i) for i in range(TICKS + 1)),
+            pod=pod,
+        )
+        for pod, schema in (("a", 5), ("b", 3))
+    ]
+    past, problem = read(found, guardrail=LATENCY)
+    assert not problem
+    assert past.counts.sum(axis=(0, 2)).tolist() == [TICKS] * 2
+    assert past.counts[7, :, past.edges.index(16.0)].tolist() == [1] * 2
+    assert len(past.edges) == 5 * 2**3 + 2
+
+
+def test_native_histograms_without_any_unit_are_an_empty_past():
+    rows = [natives.sample(START + STEP * i, 5, []) for i in range(TICKS + 1)]
+    past, problem = read([natives.item("v1", *rows, pod="a")], guardrail=LATENCY)
+    assert not problem
+    assert past.counts.sum() == 0

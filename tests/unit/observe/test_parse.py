@@ -214,7 +214,7 @@ def test_a_counter_without_the_label_that_marks_bad_units_is_a_problem(read):
             LATENCY,
             "no scrape shows every bucket",
         ),
-        ([{**item("v1"), "histograms": [[998, {}]]}], LATENCY, "native histograms"),
+        ([{**item("v1"), "histograms": [[998, {"count": "1"}]]}], ERRORS, "native histogram"),
         (
             [item("v1", (996, 5), (998, 9)), item("v2", (996, 5), (998, 9))],
             ERRORS,

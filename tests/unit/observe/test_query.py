@@ -8,6 +8,7 @@ from rollout.observe.query import queries
 from tests.asking import ERRORS, LATENCY, ask
 
 NOW = 10_000.0
+LATENCIES = "envoy_cluster_upstream_rq_time"
 
 
 def window(text):
@@ -19,7 +20,7 @@ def test_two_metrics_of_two_rollouts_are_two_queries():
     labels = '{destination_service=~"a|b",destination_version=~"v1|v2"}[15s]'
     assert [query.text for query in found] == [
         f"envoy_cluster_upstream_rq{labels}",
-        f"envoy_cluster_upstream_rq_time_bucket{labels}",
+        labels.replace("{", f'{{__name__=~"{LATENCIES}_bucket|{LATENCIES}",'),
     ]
     assert [[part.rollout for part in query.parts] for query in found] == [["a", "b"]] * 2
 

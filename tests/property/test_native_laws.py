@@ -1,0 +1,84 @@
+"""Native histograms: merging buckets equals counting in coarser ones, whatever the samples are."""
+
+import math
+
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from analysis.counters import Arm, Cursor, Series, advance
+from analysis.native import Grid, Native, common, merged, on_grid
+from rollout.observe.matrix import NATIVES
+from rollout.observe.native import native_series
+from tests.natives import SIZE, sample
+
+SCHEMAS = st.integers(0, 8)
+VALUES = st.lists(st.integers(-4 * SIZE, 12 * SIZE), max_size=30)
+
+
+def series(arm: Arm, *samples):
+    return native_series(Series("a", arm, ()), NATIVES.validate_python(samples))
+
+
+def counted(values, zeros, exponents):
+    """Values at or below each exponent, counted one by one."""
+    return tuple(float(zeros + sum(v <= e * SIZE for v in values)) for e in exponents)
+
+
+@given(VALUES, st.integers(0, 9), SCHEMAS, SCHEMAS)
+def test_merging_equals_counting_in_coarser_buckets(values, zeros, fine, coarser):
+    assume(coarser <= fine)
+    one = series("stable", sample(1.0, fine, values, zeros))
+    grid = Grid(coarser, -3, 10)
+    assert one.schema is not None
+    assert one.schema >= fine
+    found = on_grid(one.edges, [values for _, values in one.samples], grid.exponents)
+    assert found == [counted(values, zeros, grid.exponents)]
+
+
+@given(VALUES, SCHEMAS, SCHEMAS)
+def test_layouts_merge_in_any_number_of_steps(values, one, other):
+    low, middle = sorted((one, other))
+    fine, half, coarse = (Grid(schema, -3, 10) for schema in (8, middle, low))
+    cumulative = counted(values, 0, fine.exponents)
+    counts = [int(b - a) for a, b in zip((0.0, *cumulative), cumulative, strict=False)]
+    stepped = merged(merged(counts, fine.edges, half.edges), half.edges, coarse.edges)
+    assert stepped == merged(counts, fine.edges, coarse.edges)
+    assert sum(stepped) == len(values)
+
+
+@given(st.lists(st.tuples(VALUES, SCHEMAS, VALUES, SCHEMAS), min_size=2, max_size=4))
+def test_evidence_is_what_was_counted_in_the_last_layout(looks):
+    """Both arms add values at every look and change schema as they like, never to a finer one."""
+    assume(any(values for values in looks[0][::2]))
+    cursor, seen = Cursor(), {"stable": list[int](), "canary": list[int]()}
+    schemas = {"stable": 8, "canary": 8}
+    for at, look in enumerate(looks):
+        answer = []
+        for arm, values, schema in (("stable", *look[:2]), ("canary", *look[2:])):
+            seen[arm] += values
+            schemas[arm] = min(schemas[arm], schema)
+            answer.append(series(arm, sample(float(at), schemas[arm], seen[arm])))
+        cursor, evidence = advance(cursor, answer)
+        if at and cursor.grid:
+            wanted = cursor.grid.exponents
+            assert cursor.grid.schema <= min(schemas.values()) or not all(seen.values())
+            for values, counts in ((look[0], evidence.stable), (look[2], evidence.canary)):
+                cumulative = counted(values, 0, wanted)
+                total = [sum(counts[: i + 1]) for i in range(len(counts))]
+                assert total == list(cumulative)
+
+
+@given(VALUES, SCHEMAS, SCHEMAS)
+def test_a_grid_never_gets_finer(values, low, high):
+    assume(values)
+    first, second = (series("stable", sample(1.0, schema, values)) for schema in (low, high))
+    shown = [
+        Native(s.schema or 0, s.edges, tuple(v for _, v in s.samples)) for s in (first, second)
+    ]
+    grid = common(None, shown[:1])
+    assert grid is not None
+    both = common(grid, shown)
+    assert both is not None
+    assert set(both.edges) <= set(grid.edges)
+    assert len(grid.edges) <= 256 + 2
+    assert math.isinf(both.edges[-1])
