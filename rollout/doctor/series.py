@@ -45,7 +45,8 @@ def _of_guardrail(subject: str, plan: Plan, guardrail: Guardrail, query: Query) 
     spec, source = plan.spec, source_of(plan.spec.prometheus.url, guardrail)
     labels = (source.version, *sorted(guardrail.source.bad))
     ours = _selector(source, spec.service)
-    found = query(source.url, f"count by ({','.join((*labels, '__name__'))}) ({ours})")
+    asked = metric(source.series, _matchers(source, spec.service))
+    found = query(source.url, f"count by ({','.join((*labels, '__name__'))}) ({asked})")
     if not found:
         return _nothing(subject, source, spec.service, query)
     versions = {of.get(source.version, "") for of, _ in found}
@@ -74,7 +75,7 @@ def _form(source: Source, found: Vector) -> str:
 
 def _nothing(subject: str, source: Source, service: str, query: Query) -> Finding:
     """Why there is no series of the service: the metric, or its label."""
-    if query(source.url, f"count({_selector(source)})"):
+    if query(source.url, f"count({metric(source.series, _matchers(source))})"):
         said = f"{_selector(source)} has no {source.service}={quoted(service)}"
         fix = "send it a request, or set `labels: {service: ...}` to the label that names it"
         return Finding("series", subject, "fail", said, fix)
@@ -90,7 +91,10 @@ def _relabel(label: str, source: Source) -> str:
 
 
 def _selector(source: Source, service: str = "") -> str:
-    matchers = [f"{label}={quoted(value)}" for label, value in source.where]
-    if service:
-        matchers.insert(0, f"{source.service}={quoted(service)}")
-    return metric(source.series, matchers)
+    """For people: a histogram goes by the name of its classic buckets."""
+    return f"{source.series}{{{','.join(_matchers(source, service))}}}"
+
+
+def _matchers(source: Source, service: str = "") -> list[str]:
+    ours = [f"{source.service}={quoted(service)}"] if service else []
+    return [*ours, *(f"{label}={quoted(value)}" for label, value in source.where)]
