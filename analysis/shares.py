@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -17,6 +19,12 @@ TOLERANCE = 0.1
 
 FULL = 0.99
 """What the canary must get of a switch of all traffic: requests under way end at stable."""
+
+STICKY = math.log(2)
+"""Log-odds that users who keep their version may move a share: 5 % seen as 2.6-9.5 %."""
+
+CLUSTER = 10.0
+"""Requests of one user that are taken as one, where users keep their version."""
 
 _STEPS = np.array([0.1, 0.25, 0.5, 1.0, 2.0, 4.0])
 SHIFTS: Array = np.concatenate([-_STEPS[::-1], _STEPS])
@@ -60,9 +68,18 @@ def start() -> tuple[float, ...]:
     return (0.0,) * SHIFTS.size
 
 
-def look(capital: tuple[float, ...], e_c: int, e_s: int, share: float) -> tuple[float, ...]:
-    """Capital after one look's traffic; no traffic changes nothing."""
-    return tuple(map(float, np.asarray(capital) + increment(e_c, e_s, share)))
+def look(
+    capital: tuple[float, ...], e_c: int, e_s: int, share: float, *, clustered: bool = False
+) -> tuple[float, ...]:
+    """Capital after one look's traffic; no traffic changes nothing.
+
+    `clustered`: requests come in users' clusters, or the share is only roughly known; more is then
+    within the tolerance, and a request counts less.
+    """
+    if not clustered:
+        return tuple(map(float, np.asarray(capital) + increment(e_c, e_s, share)))
+    gain = increment(e_c, e_s, share, STICKY) / CLUSTER
+    return tuple(map(float, np.asarray(capital) + gain))
 
 
 def mismatched(capital: tuple[float, ...], alpha: float = ALPHA) -> bool:

@@ -10,7 +10,7 @@ from typing import Literal
 import click
 
 from rollout.cli.caret import explain
-from rollout.decide.compared import compared_with
+from rollout.decide.compared import compared_with, exposed, observational
 from rollout.errors import BAD_INPUT, InputError, Mistake, PlanError
 from rollout.plan.load import load, read
 from rollout.plan.model import Budget, Plan, Switch
@@ -121,13 +121,14 @@ def _text(found: Found, mistakes: list[Mistake], texts: dict[str, str], files: i
 def _in_words(plan: Plan) -> str:
     spec = plan.spec
     names = [guardrail.name for guardrail in spec.guardrails]
+    exposure = "".join(f"\n  {words}" for words in exposed(plan))
     return (
         f"{click.style(plan.name, bold=True)} moves {spec.service} "
         f"from {spec.stable.version} to {spec.canary.version} {_ramp(plan)}, "
         f"as long as {_and(names)} get{'' if names[1:] else 's'} no worse than allowed "
         f"(false rollback {percent(spec.confidence.false_rollback)}, "
         f"false promotion {percent(spec.confidence.false_promotion)})\n"
-        f"  {pods_in_words(plan)}"
+        f"  {pods_in_words(plan)}{exposure}"
     )
 
 
@@ -149,6 +150,20 @@ def pods_in_words(plan: Plan) -> str:
 
 
 def _ramp(plan: Plan) -> str:
+    """How the traffic comes to the canary, and whose."""
+    traffic, label = plan.spec.traffic, observational(plan)
+    mirror, segment = (traffic.mirror, traffic.segment) if traffic else (None, None)
+    told = [_steps(plan)]
+    if mirror:
+        told.insert(0, f"by copies of {percent(mirror.share)} for {duration(mirror.lasts)}, then ")
+    if segment:
+        kind, match = segment.key
+        told += [f" of the requests with that {kind} `{match.name}`"]
+        told += [f", {label}" if label else ""]
+    return "".join(told)
+
+
+def _steps(plan: Plan) -> str:
     ramp = plan.spec.ramp
     bake = duration(ramp.bake)
     if isinstance(ramp, Switch):

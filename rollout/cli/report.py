@@ -8,7 +8,8 @@ from typing import Any
 
 from analysis.readout import Readout
 from rollout.decide.before import watched
-from rollout.decide.compared import compared_with, observational
+from rollout.decide.compared import compared_with, observational, shown
+from rollout.decide.exposure import mirror_of
 from rollout.decide.facts import of_rollout
 from rollout.decide.fold import fold
 from rollout.decide.ramp import held_back, next_split
@@ -82,8 +83,8 @@ def report(rollout: str, state: State, now: float) -> Report:
         stable=stable,
         canary=canary,
         phase=state.phase,
-        weight=state.split.share,
-        wanted=state.wanted.share,
+        weight=state.split.answered,
+        wanted=state.wanted.answered,
         confirmed=state.awaiting is None,
         started_at=state.started_at,
         guardrails=lines,
@@ -100,17 +101,17 @@ def next_action(seen: View) -> str:
     """What comes next if nothing speaks against it, and when."""
     state = seen.state
     if state.awaiting is not None:
-        return f"confirm {percent(state.wanted.share)} at the mesh"
+        return f"confirm {shown(state.wanted)} at the mesh"
     if state.phase == "paused":
         return "waits for resume, promote or abort"
     if seen.blind:
         return "hold until the evidence comes back"
     if not state.decision and not watched(state):
         return f"switch when enough of {state.versions[0]} is seen"
-    if state.warm_at is None and state.wanted.canary:
+    if state.warm_at is None and state.wanted.answered:
         return "waits for the canary's first request"
     goal = next_split(state)
-    what = f"advance to {percent(goal.share)}" if goal else _last_step(state)
+    what = f"advance to {shown(goal)}" if goal else _last_step(state)
     wait = _wait(seen)
     return f"{what} in {duration(wait)}" if wait >= 1 else what
 
@@ -128,6 +129,9 @@ def _wait(seen: View) -> float:
     state, holdback = seen.state, seen.state.plan.spec.holdback
     if holdback and state.phase == "holding back":
         return (state.confirmed_at or seen.now) + holdback.lasts - seen.now
+    mirror = mirror_of(state.plan)
+    if mirror and state.wanted.way == "mirror":
+        return (state.confirmed_at or seen.now) + mirror.lasts - seen.now
     if not state.wanted.canary or state.steady_at is None:
         return 0.0
     baked = state.steady_at + state.plan.spec.ramp.bake

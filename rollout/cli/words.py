@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Callable
 from typing import Any
 
+from rollout.decide.compared import shown
 from rollout.decide.facts import (
     Calibrated,
     Confirmed,
@@ -51,7 +52,7 @@ def sentence(fact: Fact) -> str:
 
 def percent(split: Split) -> str:
     """The canary's share, as people write it."""
-    return f"{split.share * 100:.4g} %"
+    return shown(split)
 
 
 def _started(fact: Started) -> str:

@@ -63,6 +63,8 @@ def _alone(
 
 
 def _one_armed(state: State, gauge: Gauge, canary: float | None, now: float) -> Blind | None:
+    if state.split.way == "mirror":
+        return None  # copies are welcome, not awaited
     if canary is not None and now - canary > stale_after(state):
         return Blind(f"no new sample of the canary for {duration(now - canary)}", canary)
     if canary is None and gauge.expected >= _SURELY_SOME and state.confirmed_at is not None:

@@ -11,6 +11,7 @@ from analysis.counters import advance
 from analysis.evidence import Evidence, EvidenceError
 from analysis.guard import learn, look, problem, watch
 from rollout.decide.before import began, paired
+from rollout.decide.exposure import copied, share_of_all, sticky
 from rollout.decide.facts import (
     Confirmed,
     Decided,
@@ -60,7 +61,7 @@ def _observed(state: State, fact: Observed, _seq: int) -> State:
         if guardrail.name == counted:
             exposures = evidence
     after = replace(state, gauges=gauges, looked_at=fact.at)
-    return _share(_first_request(after, exposures, counted), exposures, since, fact.at)
+    return _share(_first_request(after, exposures, counted, since), exposures, since, fact.at)
 
 
 def _read(gauge: Gauge, fact: Observed, name: str) -> tuple[Gauge, Evidence]:
@@ -90,7 +91,9 @@ def _weigh(
     gauge = replace(gauge, kept=kept.kept, used_up_at=kept.used_up_at)
     if not evidence.canary_exposures and not evidence.stable_exposures:
         return gauge
-    if state.warm_at is None:
+    if copied(state, since, lag):
+        use = watch
+    elif state.warm_at is None:
         use = learn
     else:
         use = look if since is not None and since >= state.warm_at else watch
@@ -106,16 +109,21 @@ def _implied(
 ) -> float:
     """Canary exposures that stable's imply at the confirmed split, while none was ever seen."""
     routed = state.confirmed_at is not None and state.awaiting is None and state.split.canary
-    if not routed or gauge.cursor.newest("canary") is not None or since is None:
+    share = share_of_all(state.plan, state.split)
+    if not routed or not share or gauge.cursor.newest("canary") is not None or since is None:
         return 0.0
     late_enough = since >= (state.confirmed_at or 0.0) + lag
     odds = state.split.canary / max(state.split.stable, 1)
+    if state.split.way == "segment":
+        odds = share / max(1 - share, 1e-9)
     return evidence.stable_exposures * odds if late_enough else 0.0
 
 
-def _first_request(state: State, exposures: Evidence, counted: str) -> State:
+def _first_request(state: State, exposures: Evidence, counted: str, since: float | None) -> State:
     if state.plan.spec.before is not None and not state.decision:
         return state  # nothing was routed yet: a stray request is no switch
+    if copied(state, since, 0.0):
+        return state
     if state.first_canary_at is None and exposures.canary_exposures:
         return replace(state, first_canary_at=state.gauges[counted].cursor.newest("canary"))
     return state
@@ -124,6 +132,8 @@ def _first_request(state: State, exposures: Evidence, counted: str) -> State:
 def _share(state: State, exposures: Evidence, since: float | None, at: float) -> State:
     """Check the observed share on looks that lie wholly after the mesh's receipt."""
     canary, stable = exposures.canary_exposures, exposures.stable_exposures
+    if copied(state, since, 0.0):
+        return replace(state, requests_per_look=float(stable or state.requests_per_look))
     if canary + stable:
         state = replace(state, requests_per_look=float(canary + stable))
     confirmed = state.confirmed_at
@@ -131,11 +141,19 @@ def _share(state: State, exposures: Evidence, since: float | None, at: float) ->
         return state
     if since is None or since < confirmed:
         return state
-    capital = shares.look(state.shares, canary, stable, state.split.share)
-    steady = state.steady_at
-    if steady is None and not shares.mismatched(capital):
-        steady = at
+    capital, agreed = _agreed(state, canary, stable)
+    steady = at if state.steady_at is None and agreed else state.steady_at
     return replace(state, shares=capital, steady_at=steady)
+
+
+def _agreed(state: State, canary: int, stable: int) -> tuple[tuple[float, ...], bool]:
+    """The capital against the share, and whether it agrees; unknown: the canary is asked at all."""
+    share = share_of_all(state.plan, state.split)
+    if share is None:
+        return state.shares, canary > 0
+    clustered = sticky(state.plan) or state.split.way == "segment"
+    capital = shares.look(state.shares, canary, stable, share, clustered=clustered)
+    return capital, not shares.mismatched(capital)
 
 
 def _learned(state: State, fact: Learned, _seq: int) -> State:
@@ -173,8 +191,10 @@ def _decided(state: State, fact: Decided, seq: int) -> State:
 def _confirmed(state: State, fact: Confirmed, _seq: int) -> State:
     if fact.decision != state.awaiting:
         return state
+    over = state.split.way == "mirror" and fact.split.way != "mirror"
     return replace(
         state,
+        mirrored_until=fact.at if over else state.mirrored_until,
         phase=MOVES.get((state.phase, "confirmed"), state.phase),
         split=fact.split,
         awaiting=None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from analysis.guard import RateRule, excess_rate
+from rollout.decide.exposure import mirror_of, segment_of, way_of
 from rollout.decide.split import Split, split_at, total_for
 from rollout.decide.state import State
 from rollout.plan.model import Budget, Plan
@@ -13,16 +14,22 @@ _WORTH = 1.1
 
 def total_of(plan: Plan) -> int:
     """The constant total of a plan's splits: fine where a share or a paced ramp needs it."""
-    ramp, holdback = plan.spec.ramp, plan.spec.holdback
+    ramp, holdback, mirror = plan.spec.ramp, plan.spec.holdback, mirror_of(plan)
     if isinstance(ramp, Budget):
         return 10_000
-    return total_for([*ramp.steps, holdback.share] if holdback else ramp.steps)
+    others = [part.share for part in (holdback, mirror) if part]
+    return total_for([*ramp.steps, *others])
 
 
 def at_top(state: State) -> bool:
     """Whether the canary has the largest weight that the plan allows before promotion."""
     top = split_at(state.plan.spec.ramp.most, state.total)
-    return state.wanted.canary >= top.canary
+    return climbed(state) >= top.canary
+
+
+def climbed(state: State) -> int:
+    """The canary's weight on the ramp: copies are no step of it."""
+    return 0 if state.wanted.way == "mirror" else state.wanted.canary
 
 
 def held_back(state: State) -> Split | None:
@@ -34,17 +41,29 @@ def held_back(state: State) -> Split | None:
 
 
 def next_split(state: State) -> Split | None:
-    """The next larger split; None where the ramp stays (for now, or at its top)."""
-    ramp = state.plan.spec.ramp
+    """The next larger split; None where the ramp stays (for now, or at its top).
+
+    Before the first step come copies, if the plan wants them.
+    """
+    ramp, mirror, way = state.plan.spec.ramp, mirror_of(state.plan), way_of(state.plan)
+    if mirror is not None and not state.decision:
+        return split_at(mirror.share, state.total, "mirror")
+    now = climbed(state)
     if not isinstance(ramp, Budget):
-        splits = (split_at(step, state.total) for step in ramp.steps)
-        return next((split for split in splits if split.canary > state.wanted.canary), None)
+        splits = (split_at(step, state.total, way) for step in ramp.steps)
+        return next((split for split in splits if split.canary > now), None)
     share = ramp.min
-    if state.requests_per_look and state.wanted.canary:
-        share = ramp.harm_budget / (worst_excess(state) * state.requests_per_look)
-    split = split_at(min(max(share, ramp.min), ramp.max), state.total)
-    enough = split.canary >= state.wanted.canary * _WORTH or share >= ramp.max
-    return split if split.canary > state.wanted.canary and enough else None
+    if state.requests_per_look and now:
+        share = ramp.harm_budget / (worst_excess(state) * _parted(state))
+    split = split_at(min(max(share, ramp.min), ramp.max), state.total, way)
+    enough = split.canary >= now * _WORTH or share >= ramp.max
+    return split if split.canary > now and enough else None
+
+
+def _parted(state: State) -> float:
+    """Requests per look that the ramp parts: the segment's; all where its share is unknown."""
+    segment = segment_of(state.plan)
+    return state.requests_per_look * (segment.share or 1.0 if segment else 1.0)
 
 
 def worst_excess(state: State) -> float:

@@ -12,7 +12,8 @@ from analysis.guard import Rule, ShapeRule
 from analysis.readout import Readout
 from analysis.verdict import Judgement
 from rollout.decide.blind import Blind
-from rollout.decide.compared import observational
+from rollout.decide.compared import exposed, observational, shown
+from rollout.decide.exposure import mirror_of
 from rollout.decide.facts import Action
 from rollout.decide.split import Split
 from rollout.decide.state import State
@@ -37,7 +38,7 @@ def sentence(
 ) -> str:
     """One sentence for people: what, why, and the numbers it rests on."""
     stable, canary = state.versions
-    now, to, rest = (percent(share) for share in (state.wanted.share, split.share, 1 - split.share))
+    now, to, rest = shown(state.wanted), shown(split), percent(1 - split.share)
     head = {
         "hold": f"Hold {canary} at {now}",
         "advance": f"Advance {canary} from {now} to {to}",
@@ -49,7 +50,7 @@ def sentence(
     }[action]
     told = _told(state, reasons, seen)
     if action == "advance" and not state.decision:
-        told += _assumed(state)
+        told += [*_assumed(state), *exposed(state.plan)]
     if label := observational(state.plan):
         told.append(label)
     return f"{head}: {'; '.join(told)}."
@@ -122,6 +123,7 @@ def _plain(state: State, code: str, name: str, seen: Seen) -> str:
     problem = f" ({state.route_problem})" if state.route_problem else ""
     held = duration(spec.holdback.lasts) if spec.holdback else ""
     return {
+        "mirroring": _copies(state),
         "watching-stable": f"watching {spec.stable.version}, which the canary is compared with",
         "learning": "the past of stable's pods is not read yet",
         "awaiting-mesh": f"the mesh has not confirmed the last change yet{problem}",
@@ -142,12 +144,20 @@ def _plain(state: State, code: str, name: str, seen: Seen) -> str:
     }.get(f"{code}:{name}" if name else code, f"{code.replace('-', ' ')} {name}".strip())
 
 
+def _copies(state: State) -> str:
+    """What copies are for; where the mesh counts them apart nothing can be judged by them."""
+    mirror, apart = mirror_of(state.plan), state.plan.spec.route.mesh == "envoy"
+    judged = "which nothing is judged by" if apart else "which only the crash watch judges by"
+    return f"copies of requests for {duration(mirror.lasts)}, {judged}" if mirror else ""
+
+
 def _harm(state: State, name: str, judgement: Judgement) -> str:
     risk = percent(state.plan.spec.confidence.false_rollback)
     times = math.exp(min(judgement.log_joint, 700)) * state.plan.spec.confidence.false_rollback
     strength = f"joint evidence {times:.3g} times what a false-rollback rate of {risk} asks for"
     if name == "crash":
-        return f"the canary fails outright in its warm-up, {strength}"
+        where = "on its copies" if state.split.way == "mirror" else "in its warm-up"
+        return f"the canary fails outright {where}, {strength}"
     if name == "joint":
         worst = sorted(judgement.readouts.items(), key=lambda item: -item[1].harm)
         told = ", ".join(_measured(n, r) for n, r in worst[:2])

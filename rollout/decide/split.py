@@ -40,6 +40,11 @@ class Split:
         """The canary's share, 0 to 1, of the requests that the way speaks of."""
         return self.canary / self.total
 
+    @property
+    def answered(self) -> float:
+        """The share that the canary answers for its users: nothing of what it gets copies of."""
+        return 0.0 if self.way == "mirror" else self.share
+
 
 def total_for(shares: Iterable[float]) -> int:
     """100 where every share is a whole per cent, else 10,000."""

@@ -89,6 +89,7 @@ class State:
     route_problem: str = ""
     confirmed_at: float | None = None
     steady_at: float | None = None
+    mirrored_until: float | None = None
     paused_at: float | None = None
     first_canary_at: float | None = None
     requests_per_look: float = 0.0

@@ -12,6 +12,7 @@ from rollout.decide import say
 from rollout.decide.before import watched
 from rollout.decide.blind import Blind, blindness
 from rollout.decide.compared import observational
+from rollout.decide.exposure import mirror_of
 from rollout.decide.facts import Action, Decided
 from rollout.decide.ramp import at_top, held_back, next_split
 from rollout.decide.split import Split
@@ -239,6 +240,15 @@ def _watching(seen: View) -> Choice | None:
     return None if state.decision or watched(state) else _hold(seen, "watching-stable")
 
 
+def _mirroring(seen: View) -> Choice | None:
+    """Copies first: nothing is judged by them but a crash, and after their time comes a step."""
+    state, mirror = seen.state, mirror_of(seen.state.plan)
+    if mirror is None or state.wanted.way != "mirror":
+        return None
+    over = seen.now - (state.confirmed_at or seen.now) >= mirror.lasts
+    return _onward(seen) if over else _hold(seen, "mirroring")
+
+
 def _skewed(seen: View) -> Choice | None:
     return _hold(seen, "exposure-mismatch") if seen.skewed else None
 
@@ -300,6 +310,7 @@ RULES: tuple[Callable[[View], Choice | None], ...] = (
     _learning,
     _untested,
     _watching,
+    _mirroring,
     _skewed,
     _holding_back,
     _baking,

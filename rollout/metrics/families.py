@@ -91,8 +91,8 @@ def of_rollout(rollout: str, state: State, now: float) -> Iterator[Sample]:
     who = {"rollout": rollout, "plan": meta.name, "plan_namespace": meta.namespace}
     for phase in _PHASES:
         yield "surefoot_rollout_phase", {**who, "phase": phase}, float(state.phase == phase)
-    yield "surefoot_rollout_weight_declared_ratio", who, state.wanted.share
-    yield "surefoot_rollout_weight_confirmed_ratio", who, state.split.share
+    yield "surefoot_rollout_weight_declared_ratio", who, state.wanted.answered
+    yield "surefoot_rollout_weight_confirmed_ratio", who, state.split.answered
     yield "surefoot_rollout_route_attempts", who, state.attempts
     if not state.terminal:
         yield from _evidence(who, view(state, now))

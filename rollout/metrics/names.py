@@ -87,6 +87,7 @@ REASONS = (
     *("nothing-harmful", "nothing-to-abort", "nothing-to-pause", "nothing-to-promote"),
     *("nothing-to-resume", "patience-over", "paused", "ramp", "undecided", "warming-up"),
     "watching-stable",
+    "mirroring",
 )
 
 

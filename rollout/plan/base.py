@@ -45,13 +45,23 @@ def written(default: str, description: str) -> Any:
     return Field(default, validate_default=True, description=description)
 
 
-def _weight(value: float) -> float:
+MOST = 0.99
+TOO_MUCH = "a canary weight is at most 99%: promotion itself goes to 100%"
+
+
+def _rung(value: float) -> float:
     steps = value * 10_000
     if steps < 1 - 1e-9 or abs(steps - round(steps)) > 1e-6:
         raise fault("P009", "weights come in steps of 0.01%, the finest that a split can hold")
-    if value > 0.99:
-        raise fault("P006", "a canary weight is at most 99%: promotion itself goes to 100%")
+    if value > 1:
+        raise fault("P006", TOO_MUCH)
     return round(value, 4)
+
+
+def _weight(value: float) -> float:
+    if value > MOST:
+        raise fault("P006", TOO_MUCH)
+    return value
 
 
 def _positive(value: float) -> float:
@@ -68,5 +78,6 @@ Label = Annotated[str, Field(pattern=_LABEL)]
 Url = Annotated[str, Field(pattern=_URL)]
 Text = Annotated[str, Field(min_length=1)]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-Weight = Annotated[Percent, AfterValidator(_weight)]
+Rung = Annotated[Percent, AfterValidator(_rung)]  # up to 100 %, which a segment may reach
+Weight = Annotated[Rung, AfterValidator(_weight)]
 Span = Annotated[Duration, AfterValidator(_positive)]

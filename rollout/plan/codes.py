@@ -27,6 +27,7 @@ CODES: dict[str, str] = {
     "P016": "None, or more than one, of keys of which exactly one is due: a route has one mesh.",
     "P017": "A way to part the traffic that the mesh does not have.",
     "P018": "A time before a switch that is used up before anything can be decided.",
+    "P019": "A comparison with before a switch, where stable is there to be compared with.",
 }
 
 

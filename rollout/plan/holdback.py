@@ -20,7 +20,9 @@ class Holdback(Model):
 
 def _rises(holdback: Holdback | None, info: ValidationInfo) -> Holdback | None:
     """The canary's weight is no smaller than at the top of the ramp."""
-    most = info.data["ramp"].most if "ramp" in info.data else 0.0
+    traffic = info.data.get("traffic")
+    whole = "ramp" in info.data and not (traffic and traffic.segment)  # a segment is less than all
+    most = info.data["ramp"].most if whole else 0.0
     if holdback is not None and 1 - holdback.share < most - 1e-9:
         said = f"{percent(holdback.share)} for stable leaves less than the ramp's {percent(most)}"
         raise_at("holdback", (("share",), fault("P008", said)))

@@ -16,7 +16,7 @@ from rollout.plan.holdback import Holding
 from rollout.plan.pods import LEAST, Pods
 from rollout.plan.ramp import Budget, Ramp, Steps, Switch
 from rollout.plan.route import Route
-from rollout.plan.traffic import Traffic, fitting
+from rollout.plan.traffic import Traffic, beside, fitting
 from rollout.plan.units import Duration, PercentOrNumber, duration
 
 __all__ = [
@@ -86,6 +86,9 @@ class Spec(Model):
     stable: Version = Field(description="The version that serves now.")
     canary: Version = Field(description="The version to be rolled out.")
     route: Route = Field(description="Where the weights live.")
+    traffic: Traffic | None = Field(
+        None, description="Which requests the canary gets; a share of all when left out."
+    )
     ramp: Ramp = Field(description="How the canary's weight grows.")
     holdback: Holding = Field(None, description="A last bake before the promotion.")
     guardrails: list[Guardrail] = Field(min_length=1, description="What must not get worse.")
@@ -108,9 +111,6 @@ class Spec(Model):
         None,
         description="What to learn from stable's pods; without it requests are taken as "
         "independent.",
-    )
-    traffic: Traffic | None = Field(
-        None, description="Which requests the canary gets; a share of all when left out."
     )
 
     @property
@@ -150,6 +150,13 @@ class Spec(Model):
                 hint=f"write `interval: {duration(scrape * max(1, round(looks)))}`",
             )
         return interval
+
+    @field_validator("ramp")
+    @classmethod
+    def _fits_traffic(cls, ramp: Ramp, info: ValidationInfo) -> Ramp:
+        if "traffic" in info.data:
+            beside(ramp, info.data["traffic"])
+        return ramp
 
     @field_validator("warmup")
     @classmethod

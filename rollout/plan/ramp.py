@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
 
-from rollout.plan.base import Model, Number, Span, Weight
+from rollout.plan.base import Model, Number, Rung, Span, Weight
 from rollout.plan.codes import fault, raise_at
 from rollout.plan.route import one_of, only
 from rollout.plan.units import Duration, percent
@@ -16,8 +16,10 @@ from rollout.plan.units import Duration, percent
 class Steps(Model):
     """A fixed ladder of weights."""
 
-    steps: list[Weight] = Field(
-        min_length=1, description="Canary weights, increasing; promotion itself goes to 100 %."
+    steps: list[Rung] = Field(
+        min_length=1,
+        description="Canary weights, increasing, below 100 % but of a segment; promotion itself "
+        "goes to 100 %.",
     )
     bake: Duration = Field(
         description="Least time at each step, counted from the mesh's confirmation of its weight."

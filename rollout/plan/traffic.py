@@ -8,8 +8,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from rollout.plan.base import Model, Span, Text, spelled
+from rollout.plan.base import MOST, TOO_MUCH, Model, Span, Text, spelled
 from rollout.plan.codes import fault, raise_at
+from rollout.plan.ramp import Ramp, Steps, Switch
 from rollout.plan.route import Route, one_of, only
 from rollout.plan.units import Percent
 
@@ -129,6 +130,18 @@ def fitting(traffic: Traffic, route: Route) -> None:
     """Raise every mistake where a mesh cannot carry out what the plan asks of its traffic."""
     if found := [(place, fault("P017", said)) for place, said in _lacking(traffic, route)]:
         raise_at("traffic", *found)
+
+
+def beside(ramp: Ramp, traffic: Traffic | None) -> None:
+    """Raise every mistake of a ramp that its traffic does not allow: only a segment has a rest."""
+    segment = traffic.segment if traffic else None
+    if segment is not None and isinstance(ramp, Switch) and ramp.blue_green.before is not None:
+        said = "requests out of the segment stay with stable: compare with them, not with before"
+        raise_at("ramp", (("blueGreen", "before"), fault("P019", said)))
+    if segment is None and isinstance(ramp, Steps):
+        found = [i for i, step in enumerate(ramp.steps) if step > MOST]
+        if found:
+            raise_at("ramp", *[(("steps", i), fault("P006", TOO_MUCH)) for i in found])
 
 
 def _lacking(traffic: Traffic, route: Route) -> Iterator[tuple[tuple[str, ...], str]]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from rollout.decide.exposure import segment_of, sticky
 from rollout.decide.state import exposure_guardrail
 from rollout.plan.model import Guardrail, Plan
 from rollout.plan.units import duration, percent
 from rollout.rehearse.base import Base
 from rollout.rehearse.buckets import diagnosed
 from rollout.rehearse.change import Change
-from rollout.rehearse.reach import climb, resolvable, within_reach
+from rollout.rehearse.reach import ASSUMED_SEGMENT, climb, parted, resolvable, within_reach
 from rollout.rehearse.remark import Remark, note, warning
 from rollout.simulate import Behaviour
 
@@ -44,7 +45,7 @@ def _guarded(
 
 def _ramp(plan: Plan, base: Base) -> Iterator[Remark]:
     spec = plan.spec
-    first = base.rate * spec.ramp.least * spec.interval
+    first = base.rate * spec.ramp.least * parted(plan) * spec.interval
     if first < 1:
         said = (
             f"at the first weight of {percent(spec.ramp.least)} the canary gets {first:.2g} "
@@ -72,6 +73,12 @@ def _proxy(plan: Plan) -> Iterator[Remark]:
 def _policy(plan: Plan) -> Iterator[Remark]:
     if plan.spec.when_inconclusive == "promote":
         yield note("promotes-unproven", "a rollout that is stuck is promoted without proof")
+    segment = segment_of(plan)
+    if segment is not None and segment.share is None:
+        said = f"the segment's share is not declared: {percent(ASSUMED_SEGMENT)} is assumed"
+        yield note("assumed-segment", said)
+    if sticky(plan):
+        yield note("sticky", "users keep their version, and are simulated as if they did not")
     if plan.spec.pods is not None:
         yield note("independent", "requests are simulated as independent, pods as all alike")
 

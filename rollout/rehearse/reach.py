@@ -14,6 +14,7 @@ from analysis.information import (
     safe_divergence,
 )
 from analysis.verdict import CRASH_WEIGHT
+from rollout.decide.exposure import mirror_of, segment_of
 from rollout.plan.guardrail import Margin
 from rollout.plan.model import Budget, Guardrail, Plan
 from rollout.plan.units import percent
@@ -23,6 +24,8 @@ from rollout.rehearse.change import Change, bad_shares
 from rollout.rehearse.remark import Remark, note, warning
 
 _NEVER = 1e12
+ASSUMED_SEGMENT = 0.1
+"""Share of all requests that a segment is taken to have where the plan does not say."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,8 @@ def reach(plan: Plan, base: Base, guardrail: Guardrail, change: Change) -> Reach
 
 def flagged_from(plan: Plan, base: Base, guardrail: Guardrail, margin: Margin) -> float:
     """The bad share of the canary from which harm is found at the ramp's top."""
-    share, top = bad_shares(guardrail, base.stable), Leg(plan.spec.ramp.most, 0.0)
+    share = bad_shares(guardrail, base.stable)
+    top = Leg(plan.spec.ramp.most * parted(plan), 0.0)
     return least_flagged(share, margin.ratio, margin.absolute, top.rho)
 
 
@@ -147,12 +151,19 @@ def _legs(plan: Plan, base: Base, guardrail: Guardrail) -> list[Leg]:
     """The longest counted time at each share until the deadline, less what comes too late."""
     spec, below = plan.spec, climb(plan)
     lag = 0.0 if guardrail.source.proxy else base.lag
-    spent = sum(leg.seconds for leg in below)
+    mirror = mirror_of(plan)
+    spent = sum(leg.seconds for leg in below) + (mirror.lasts if mirror else 0.0)
     left = max(spec.deadline - spec.warmup - lag - spent, 0.0)
     before = spec.before
     if before is not None:  # what was kept of stable bounds what can be compared
         left = max(min(left - before, before) - spec.warmup, 0.0)
-    return [*below, Leg(spec.ramp.most, left)]
+    return [*below, Leg(spec.ramp.most * parted(plan), left)]
+
+
+def parted(plan: Plan) -> float:
+    """The share of all requests that the ramp parts: a segment's, assumed where it is unknown."""
+    segment = segment_of(plan)
+    return (segment.share or ASSUMED_SEGMENT) if segment else 1.0
 
 
 def climb(plan: Plan) -> list[Leg]:
@@ -164,4 +175,4 @@ def climb(plan: Plan) -> list[Leg]:
     if isinstance(ramp, Budget):
         return []
     each = (math.ceil(ramp.bake / interval) + 1) * interval
-    return [Leg(share, each) for share in ramp.steps[:-1]]
+    return [Leg(share * parted(plan), each) for share in ramp.steps[:-1]]

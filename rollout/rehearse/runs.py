@@ -12,6 +12,7 @@ from rollout.decide.state import State
 from rollout.plan.model import Budget, Plan
 from rollout.rehearse.base import Base
 from rollout.rehearse.change import Change
+from rollout.rehearse.reach import ASSUMED_SEGMENT
 from rollout.simulate import MemoryRouter, UnsealedJournal, VirtualClock, World
 from rollout.simulate.crowd import carried_out
 from rollout.tick import Controller, Ports
@@ -39,7 +40,7 @@ class Run:
 
 def rehearse_once(plan: Plan, base: Base, change: Change, seed: Sequence[int]) -> Run:
     """Run the plan once until it is promoted, rolled back or paused. Same seed, same run."""
-    router, clock = MemoryRouter(), VirtualClock()
+    router, clock = MemoryRouter(segment=ASSUMED_SEGMENT), VirtualClock()
     stable, canary = plan.spec.stable.version, plan.spec.canary.version
     world = World(
         router,

@@ -51,7 +51,7 @@ def _decided(look: Look) -> dict[str, Any]:
         "seconds": look.seconds,
         "action": fact.action,
         "share": look.share,
-        "to": fact.split.share,
+        "to": fact.split.answered,
         "reasons": ", ".join(fact.reasons),
         "sentence": fact.sentence,
     }

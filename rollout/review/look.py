@@ -96,7 +96,7 @@ def _look(state: State, at: float, decided: Entry | None) -> Look:
     crash = seen.judgement.log_crash
     return Look(
         seconds=at - state.started_at,
-        share=state.split.share,
+        share=state.split.answered,
         readings=tuple(_reading(seen, name) for name in state.gauges),
         log10_mean=_log10(seen.judgement.log_joint),
         log10_crash=None if crash is None else _log10(crash),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from rollout.decide.exposure import share_of_all
 from rollout.decide.facts import Fact
 from rollout.decide.split import Split
 from rollout.errors import JournalMovedError, RouteError
@@ -27,12 +28,16 @@ class VirtualClock:
 
 @dataclass
 class MemoryRouter:
-    """A mesh of one route per plan; `down` and `stuck` are its faults."""
+    """A mesh of one route per plan; `down` and `stuck` are its faults.
+
+    `segment`: share of the requests in a plan's segment, where the plan does not declare it.
+    """
 
     shown: dict[str, Seen] = field(default_factory=dict)
     writes: list[tuple[str, Split, str]] = field(default_factory=list)
     down: str = ""
     stuck: bool = False
+    segment: float = 0.1
     _asked: tuple[Plan, str] | None = None
 
     def write(self, plan: Plan, split: Split, mark: str) -> None:
@@ -50,7 +55,15 @@ class MemoryRouter:
     def share(self, plan: Plan) -> float:
         """The canary's live share of traffic: it flows on while nobody can ask or write."""
         seen = self.shown.get(self._id(plan))
-        return seen.split.share if seen else 0.0
+        if seen is None:
+            return 0.0
+        share = share_of_all(plan, seen.split)
+        return seen.split.share * self.segment if share is None else share
+
+    def copies(self, plan: Plan) -> float:
+        """The share of requests that the canary gets copies of."""
+        seen = self.shown.get(self._id(plan))
+        return seen.split.share if seen and seen.split.way == "mirror" else 0.0
 
     def diagnose(self, plan: Plan) -> str:
         del plan

@@ -38,7 +38,8 @@ class World:
     before the first look. `coarse` draws all traffic since the last look at once: the same law in
     fewer draws, as long as the weight does not change between looks. The faults: `dark`
     (Prometheus does not answer), `hidden` guardrails (no series), `broken` guardrails (not a
-    number), `missed` (probability of a missed scrape).
+    number), `missed` (probability of a missed scrape). `copies_count`: copies enter the canary's
+    series, as in Istio; a local Envoy keeps them out.
     """
 
     router: MemoryRouter
@@ -53,6 +54,7 @@ class World:
     hidden: set[str] = field(default_factory=set)
     broken: set[str] = field(default_factory=set)
     missed: float = 0.0
+    copies_count: bool = False
     time: float | None = None
     served: dict[str, int] = field(default_factory=dict)
     totals: dict[tuple[str, str], Counts] = field(default_factory=dict)
@@ -88,16 +90,23 @@ class World:
         canary = int(self._dice.binomial(requests, share))
         arms = {plan.spec.canary.version: canary, plan.spec.stable.version: requests - canary}
         for version, count in arms.items():
-            served = self._serve(version, count)
-            labels = int(self._dice.binomial(served, self.labelled))
-            if labels:
-                self._labels.append(Unlabelled(version, since, since + seconds, labels))
+            self.served[version] = self.served.get(version, 0) + count
+            self._answer_all(version, count, since, seconds)
+        if self.copies_count and (copies := self.router.copies(plan)):
+            copied = int(self._dice.binomial(requests, copies))
+            self._answer_all(plan.spec.canary.version, copied, since, seconds)
+
+    def _answer_all(self, version: str, count: int, since: float, seconds: float) -> None:
+        """Answer requests or copies, and let a judge begin with those that did not fail."""
+        served = self._serve(version, count)
+        labels = int(self._dice.binomial(served, self.labelled))
+        if labels:
+            self._labels.append(Unlabelled(version, since, since + seconds, labels))
 
     def _serve(self, version: str, count: int) -> int:
         """Answer requests; returns how many did not fail."""
         behaviour, dice = self.behaviours[version], self._dice
         failed = int(dice.binomial(count, behaviour.errors))
-        self.served[version] = self.served.get(version, 0) + count
         self._add(version, "good", np.array([count - failed]))
         if failed:
             self._add(version, "bad", np.array([failed]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from analysis import shares
 from rollout.cli.report import report
 from rollout.decide.fold import fold
 from rollout.decide.split import Split
@@ -96,3 +97,116 @@ def test_what_was_kept_is_used_up_and_nothing_more_can_be_learned(policy, phase)
     assert said.reasons == ("used-up:errors",)
     assert said.at - lab.begun < 150, "there is nothing to wait for until the deadline"
     assert "all of v1 before the switch is compared" in said.sentence
+
+
+MIRROR = {"mirror": {"share": "50%", "lasts": "20s"}}
+ISTIO = {"istio": {"virtualService": "summarizer"}}
+
+
+@pytest.mark.parametrize("copies_count", [True, False])
+def test_copies_come_first_and_are_no_exposure(copies_count):
+    lab = Lab(GOOD, plan=plan(traffic=MIRROR))
+    lab.world.copies_count = copies_count
+    lab.run_until(lambda state: state.split.way == "mirror")
+    begun = lab.clock.now()
+    assert lab.router.writes[0][1] == Split(50, way="mirror")
+    mirrored = lab.run_until(lambda state: state.wanted.way == "weights")
+    assert lab.clock.now() - begun >= 19
+    assert mirrored.first_canary_at is None
+    assert mirrored.shares == shares.start()
+    assert lab.world.served.get("v2", 0) == 0, "no user met the canary"
+    readouts = report(lab.plan.id, lab.state, lab.clock.now()).guardrails
+    assert all(line.readout.canary == 0 for line in readouts), "copies are evidence of nothing"
+    assert lab.run().phase == "promoted"
+    assert [split.canary for _, split, _ in lab.router.writes] == [50, 5, 25, 50, 100]
+    assert lab.state.first_canary_at is not None
+    assert replays(lab)
+
+
+def test_a_canary_that_fails_its_copies_never_meets_a_user():
+    lab = Lab(Behaviour(errors=1.0), plan=plan(traffic=MIRROR, route=ISTIO))
+    lab.world.copies_count = True
+    assert lab.run().phase == "rolled back"
+    assert lab.decisions[-1].reasons == ("harmful:crash",)
+    assert "on its copies" in lab.decisions[-1].sentence
+    assert lab.world.served.get("v2", 0) == 0
+    assert replays(lab)
+
+
+def test_copies_that_are_merely_worse_are_judged_only_by_a_crash():
+    lab = Lab(BAD, plan=plan(traffic={"mirror": {"share": "100%", "lasts": "60s"}}))
+    lab.world.copies_count = True
+    lab.run_until(lambda state: state.split.way == "weights" and state.split.canary > 0)
+    assert lab.actions == ["advance", "advance"]
+    assert lab.run().phase == "rolled back"
+
+
+def test_late_labels_of_copies_are_no_evidence():
+    lab = Lab(GOOD, plan=plan(traffic=MIRROR, warmup="0s"))
+    lab.world.copies_count, lab.world.lag = True, 6.0
+    lab.run_until(lambda state: state.mirrored_until is not None)
+    until = lab.state.mirrored_until
+    assert until is not None
+    lab.run_until(lambda state: (state.looked_at or 0.0) >= until + 6)
+    accuracy = lab.state.gauges["accuracy"]
+    told = report(lab.plan.id, lab.state, lab.clock.now()).guardrails[-1]
+    assert accuracy.cursor.newest("canary") is not None
+    assert told.readout.canary == 0
+
+
+def test_before_and_after_with_copies_first():
+    lab = Lab(GOOD, plan=plan(ramp=BEFORE, traffic=MIRROR))
+    lab.world.copies_count = True
+    assert lab.run().phase == "promoted"
+    ways = [(split.canary, split.way) for _, split, _ in lab.router.writes]
+    assert ways == [(50, "mirror"), (100, "weights"), (100, "weights")]
+    assert replays(lab)
+
+
+def segment(**more: object) -> dict[str, object]:
+    return {"segment": {"header": {"name": "x-team", "exact": "beta"}, **more}}
+
+
+AB = {"steps": ["50%", "100%"], "bake": "8s"}
+
+
+@pytest.mark.parametrize("more", [{}, {"share": "10%"}])
+def test_a_segment_is_climbed_to_its_whole_and_promotion_is_of_all(more):
+    lab = Lab(GOOD, plan=plan(ramp=AB, traffic=segment(**more), guardrails=WIDE))
+    assert lab.run().phase == "promoted"
+    written = [split for _, split, _ in lab.router.writes]
+    assert written == [Split(50, way="segment"), Split(100, way="segment"), Split(100)]
+    for decided in lab.decisions:
+        assert "observational: the segment's requests were chosen" in decided.sentence
+    unchecked = "the share of traffic is not checked" in " ".join(d.sentence for d in lab.decisions)
+    assert unchecked is ("share" not in more)
+    assert replays(lab)
+
+
+def test_a_segment_drawn_by_lot_is_an_experiment():
+    traffic = segment(share="10%", assignment="randomised")
+    lab = Lab(GOOD, plan=plan(ramp=AB, traffic=traffic, guardrails=WIDE))
+    assert lab.run().phase == "promoted"
+    assert not any("observational" in decided.sentence for decided in lab.decisions)
+    assert "observational" not in lab.decisions[-1].numbers
+
+
+def test_a_bad_version_leaves_its_segment():
+    lab = Lab(BAD, plan=plan(ramp=AB, traffic=segment()))
+    assert lab.run().phase == "rolled back"
+    assert lab.router.shown[lab.plan.id].split == Split(0)
+
+
+def test_a_segment_that_is_far_from_its_declared_share_is_a_mismatch(monkeypatch):
+    lab = Lab(GOOD, plan=plan(ramp=AB, traffic=segment(share="40%"), guardrails=WIDE))
+    monkeypatch.setattr(lab.router, "share", lambda _plan: 0.05)
+    lab.run(60)
+    assert "promote" not in lab.actions
+    assert lab.decisions[-1].reasons == ("exposure-mismatch",)
+
+
+def test_a_segment_without_requests_waits_and_ends_by_its_deadline(monkeypatch):
+    lab = Lab(GOOD, plan=plan(ramp=AB, traffic=segment(), deadline="60s"))
+    monkeypatch.setattr(lab.router, "share", lambda _plan: 0.0)
+    assert lab.run(90).phase == "rolled back"
+    assert ("awaiting-traffic",) in [decided.reasons for decided in lab.decisions]

@@ -167,6 +167,17 @@ CASES = [
         "blueGreen: {before: 5m}\n    bake: 2m\n  warmup: 3m",
         "13:11 P018 the warm-up of 3m and the bake of 2m use up the 5m of stable",
     ),
+    (
+        STEPS,
+        "steps: [50%, 100%]",
+        "11:18 P006 a canary weight is at most 99%: promotion itself goes to 100%",
+    ),
+    (
+        f"{ENVOY}\n  ramp:\n    {STEPS}",
+        f"{ENVOY}\n  traffic: {{segment: {{header: {{name: a, exact: b}}}}}}\n"
+        + "  ramp:\n    blueGreen: {before: 1h}",
+        "12:25 P019 requests out of the segment stay with stable",
+    ),
     ("interval: 30s", "pods: {canary: 2}", "16:3 P004 missing key `label` in `spec.pods`"),
     ("interval: 30s", "pods: {label: a-b}", "16:17 P006 must be a Prometheus label name"),
     (
