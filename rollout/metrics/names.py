@@ -86,8 +86,7 @@ REASONS = (
     *("learning", "no-valid-test"),
     *("nothing-harmful", "nothing-to-abort", "nothing-to-pause", "nothing-to-promote"),
     *("nothing-to-resume", "patience-over", "paused", "ramp", "undecided", "warming-up"),
-    "watching-stable",
-    "mirroring",
+    *("mirroring", "used-up", "watching-stable"),
 )
 
 

@@ -30,6 +30,7 @@ spec:
 BUDGET = "harmBudget: 10\n    min: 1%\n    max: 50%"
 STEPS = "steps: [5%, 25%, 50%]"
 ENVOY = 'envoy: {file: routes.yaml, admin: "http://127.0.0.1:9901"}'
+SEGMENT = "{segment: {header: {name: a, exact: b}}}"
 ISTIO = f"{ENVOY}\n    istio: {{virtualService: summarizer}}"
 
 # What is written instead of what, and the one line that must come of it.
@@ -174,8 +175,7 @@ CASES = [
     ),
     (
         f"{ENVOY}\n  ramp:\n    {STEPS}",
-        f"{ENVOY}\n  traffic: {{segment: {{header: {{name: a, exact: b}}}}}}\n"
-        + "  ramp:\n    blueGreen: {before: 1h}",
+        f"{ENVOY}\n  traffic: {SEGMENT}\n  ramp:\n    blueGreen: {{before: 1h}}",
         "12:25 P019 requests out of the segment stay with stable",
     ),
     ("interval: 30s", "pods: {canary: 2}", "16:3 P004 missing key `label` in `spec.pods`"),
