@@ -25,8 +25,12 @@ from analysis.dispersion import Dispersion, PodHistory, estimate
 from analysis.robust import Counts
 from analysis.worlds import SCENARIOS, Scenario, World
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks.quality import rivals
+
 Array = NDArray[np.float64]
-ENGINES = ("R", "margins", "tempered", "bets", "half", "shipped")
+ENGINES = ("R", "margins", "beta", "tempered", "bets", "half", "shipped")
 ALPHAS = (0.05, 0.01)
 QUICK = [(20.0, 0.01), (500.0, 0.05)]
 FULL = [(rate, base) for rate in (0.2, 20.0, 500.0) for base in (0.001, 0.01, 0.05)]
@@ -49,9 +53,8 @@ def drawn(world: World, rng: np.random.Generator, runs: int) -> Drawn:
 def compared(found: Sequence[Dispersion], counts: Counts) -> dict[str, Array]:
     """Log capital after each look, (rollouts, looks), of every engine.
 
-    R: requests are taken as independent. "margins": R / phi, and the margin widened by 1.645
-    standard deviations of what lasts. "tempered", "bets": the first and the last member of what is
-    shipped, alone. "half": their plain average.
+    R: requests are taken as independent. "margins", "beta": see `rivals`. "tempered", "bets": the
+    first and the last member of what is shipped, alone. "half": their plain average.
     """
     noise = tempering.noises(found)
     states = list(robust.walk(noise, counts))
@@ -60,24 +63,13 @@ def compared(found: Sequence[Dispersion], counts: Counts) -> dict[str, Array]:
     )
     return {
         "R": sequential.log_harm(sequential.increment(*counts).cumsum(axis=1)),
-        "margins": margins(noise, counts),
+        "margins": rivals.margins(noise, counts),
+        "beta": rivals.beta_binomial(noise, counts),
         "tempered": ratio,
         "bets": bets,
         "half": np.logaddexp(ratio, bets) - math.log(2),
         "shipped": np.array([robust.log_harm(s, noise) for s in states]).T,
     }
-
-
-def margins(noise: tempering.Noise, counts: Counts) -> Array:
-    """R / phi with a margin widened for what lasts; phi the larger of clusters and pods."""
-    e_c, e_s, x_c, x_s = (np.asarray(v, dtype=np.float64) for v in counts)
-    share, n = e_c / np.maximum(e_c + e_s, 1), x_c + x_s
-    wide = np.exp(1.645 * np.sqrt(noise.lasting * noise.arms))[:, None]
-    long_run = noise.arms * (noise.brief + noise.passing)
-    phi = np.maximum(noise.cluster[:, None], 1 + n * share * (1 - share) * long_run[:, None])
-    ratio = np.broadcast_to(wide, e_c.shape)
-    gains = sequential.increment(*counts, ratio=ratio) / phi[..., None]
-    return sequential.log_harm(gains.cumsum(axis=1))
 
 
 def cell(scenario: Scenario, rate: float, base: float, runs: tuple[int, int], seed: int) -> Any:

@@ -4,12 +4,14 @@ import math
 
 import numpy as np
 import pytest
+from scipy.stats import betabinom
 
-from analysis import guard, robust
+from analysis import guard, robust, tempering
+from analysis.dispersion import Dispersion
 from analysis.evidence import Evidence
 from analysis.rate import RateRule
 from analysis.worlds import History, Streams, World
-from benchmarks.quality import engines
+from benchmarks.quality import engines, rivals
 
 
 def looks(arms, run):
@@ -66,6 +68,22 @@ def test_paths_under_a_learnt_dispersion_equal_the_fold():
         assert harm[run] == pytest.approx(fold(own, looks(past, run), looks(arms, run))[0])
         _, folded = fold(margin, looks(past, run), looks(arms, run))
         assert safe[run] == pytest.approx(folded, rel=1e-9, abs=1e-9)
+
+
+def test_beta_binomial_shares_are_rs_where_nothing_is_dispersed():
+    arms = World(rate=20.0, base=0.02, looks=40).streams(np.random.default_rng(8), 5)
+    noise = tempering.noises([Dispersion()] * 5)
+    beta = rivals.beta_binomial(noise, engines._counts(arms))
+    assert beta == pytest.approx(engines.harm(arms.arms()), abs=1e-2)
+
+
+def test_beta_binomial_capital_is_fair_if_that_is_how_pods_differ():
+    noise = tempering.noises([Dispersion(cluster=4.0, pods_canary=2, pods_stable=8)] * 61)
+    x, n, q, size = np.arange(61), 60, 0.2, 59 / 3 - 1
+    e_c, e_s = (np.full((61, 1), e) for e in (100, 400))
+    counts = robust.Counts(e_c, e_s, x[:, None], n - x[:, None])
+    chance = betabinom.pmf(x, n, q * size, (1 - q) * size)
+    assert (np.exp(rivals.beta_binomial(noise, counts)[:, 0]) * chance).sum() == pytest.approx(1)
 
 
 def test_the_first_crossing_is_the_fold_s():
