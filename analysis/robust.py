@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from analysis import sequential, tempering
 from analysis.dispersion import Dispersion
+from analysis.onset import HAZARD
 from analysis.sequential import column, log_mean
 from analysis.tempering import Noise
 
@@ -23,9 +24,6 @@ MOST = 0.95
 
 LATE = 0.2
 """Part of R's capital that waits for harm that begins later."""
-
-HAZARD = 1 / 200
-"""Part of the waiting capital that starts at each look: half of it within 140 looks."""
 
 RELATED = 1.5
 """What share bets are divided by where pods stay good or bad for looks: blocks of half that time

@@ -1,0 +1,82 @@
+"""What late starts bring and cost by the part of the capital that waits; requests independent.
+
+Bets from the first look on must win back what they lost while there was no harm. A part that waits
+and starts at every later look need not. 240 looks of 30 s at 20 requests/s, base 1 %, alpha .01.
+`analysis.onset` says which part waits.
+
+    python benchmarks/late_starts.py [--full] [--seed N]
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from analysis import robust, tempering
+from analysis.dispersion import Dispersion
+from analysis.worlds import Array, World
+from benchmarks.quality.engines import _counts
+from benchmarks.quality.layout import table
+
+PARTS = (0.0, 0.02, 0.05, 0.1, 0.2)
+"""Parts of the capital that wait."""
+
+ALPHA, BASE, RATE = 0.01, 0.01, 20.0
+EFFECTS = ((2.0, 0), (3.0, 0), (5.0, 0), (2.0, 60), (2.0, 120), (5.0, 120))
+"""How many times the errors, from which look on."""
+
+
+def paths(theta: float, onset: int, weight: float, runs: int, seed: int) -> tuple[Array, Array]:
+    """Logs of R and of its late starts after each look: (rollouts, looks) each."""
+    key = [seed, round(theta * 10), onset, round(weight * 100)]
+    world = World("iid", RATE, BASE, weight=weight, theta=theta, onset=onset)
+    counts = _counts(world.streams(np.random.default_rng(key), runs))
+    noise = tempering.noises([Dispersion()] * runs)
+    logs = np.array([robust.members(state, noise) for state in robust.walk(noise, counts)])
+    return logs[..., 0].T, logs[..., 1].T
+
+
+def mixed(ratio: Array, late: Array, part: float) -> Array:
+    """Log of the mean in which `part` waits."""
+    return np.logaddexp(ratio + math.log1p(-part), late + math.log(part)) if part else ratio
+
+
+def delays(log: Array, onset: int) -> tuple[float, float]:
+    """Mean looks from the onset to the rollback, the rollout's end at latest; share found."""
+    crossed = log[:, onset:] >= -math.log(ALPHA)
+    found = crossed.any(axis=1)
+    return float(np.where(found, crossed.argmax(axis=1) + 1, log.shape[1] - onset).mean()), float(
+        found.mean()
+    )
+
+
+def main() -> int:
+    """Print a table for each weight."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--full", action="store_true")
+    parser.add_argument("--seed", type=int, default=1)
+    asked = parser.parse_args()
+    runs = 4000 if asked.full else 400
+    for weight in (0.5, 0.1):
+        body = []
+        for theta, onset in EFFECTS:
+            drawn = paths(theta, onset, weight, runs, asked.seed)
+            cells = [delays(mixed(*drawn, part), onset) for part in PARTS]
+            body.append([f"{theta:g}x from look {onset} on", *(f"{d:.1f}" for d, _ in cells)])
+        healthy = paths(1.0, 0, weight, runs, asked.seed)
+        wrong = [(mixed(*healthy, part) >= -math.log(ALPHA)).any(axis=1).mean() for part in PARTS]
+        body.append(["false rollback", *(f"{share:.4f}" for share in wrong)])
+        title = f"Mean looks to the rollback at weight {weight:.0%}, by the part that waits"
+        head = ["effect", *(f"{part:.0%}" for part in PARTS)]
+        print(table(f"{title} ({runs} runs, seed {asked.seed})", head, body), end="")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
