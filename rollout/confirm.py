@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rollout.decide.facts import Confirmed, Drifted, Fact, RouteFailed
-from rollout.decide.state import State
+from rollout.decide.state import MOVES, State
 from rollout.errors import RouteError
 from rollout.ports import Clock, Router, Seen, Watcher
 
@@ -36,7 +38,18 @@ def outcome(
     problem = problem or _await(router, clock, rollout, state, until)
     if problem or state.awaiting is None:
         return failed(rollout, state, problem, clock.now())
-    return Confirmed(rollout=rollout, at=clock.now(), decision=state.awaiting, split=state.wanted)
+    return Confirmed(
+        rollout=rollout,
+        at=clock.now(),
+        decision=state.awaiting,
+        split=state.wanted,
+        stable=_stable(state),
+    )
+
+
+def _stable(state: State) -> str | None:
+    """The version that a confirmation leaves as the stable one, where it ends the rollout."""
+    return replace(state, phase=MOVES.get((state.phase, "confirmed"), "waiting")).leaves
 
 
 def drift(router: Router, rollout: str, state: State, now: float) -> Fact | None:

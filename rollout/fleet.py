@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from rollout.decide.agenda import Agenda
-from rollout.decide.facts import Calibrated, of_rollout
+from rollout.decide.facts import Calibrated, Fact, HumanSaid, Started, of_rollout
 from rollout.decide.fold import fold
 from rollout.decide.state import State
 from rollout.errors import InputError
@@ -30,7 +30,8 @@ class Fleet:
     unconfirmed: Agenda = field(default_factory=Agenda)
     head: int = 0
     _put_off: dict[str, float] = field(default_factory=dict)
-    _places: dict[Place, set[str]] = field(default_factory=dict)
+    _places: dict[Place, list[str]] = field(default_factory=dict)
+    _attempts: dict[str, str] = field(default_factory=dict)
 
     def take(self, entry: Entry, known: State | None = None) -> None:
         """Fold one more entry; `known` is the state after it, where it was folded before."""
@@ -40,9 +41,13 @@ class Fleet:
             self.calibrations[rollout] = entry.fact
         if not of_rollout(entry.fact):
             return
+        if _undoes(entry.fact) and self.newest_of(self.states[rollout].plan) != rollout:
+            return  # nobody records that who reads the journal first; traffic is another's now
         state = known or fold(self.states.get(rollout), entry.fact, entry.seq)
         self.states[rollout] = state
-        self._places.setdefault(place_of(state.plan), set()).add(rollout)
+        if isinstance(entry.fact, Started):
+            self._places.setdefault(place_of(state.plan), []).append(rollout)
+            self._attempts[state.plan.id] = rollout
         self._schedule(rollout, state)
 
     def looked(self, rollout: str, now: float) -> None:
@@ -58,7 +63,7 @@ class Fleet:
     def check_fits(self, plan: Plan) -> None:
         """Raises InputError for a service that is under way, or whose stable version is another."""
         place = place_of(plan)
-        there = {rollout: self.states[rollout] for rollout in sorted(self._places.get(place, ()))}
+        there = {rollout: self.states[rollout] for rollout in self._places.get(place, ())}
         for rollout, state in there.items():
             if not state.terminal:
                 raise InputError(
@@ -70,6 +75,19 @@ class Fleet:
                 f"stable-mismatch: {plan.name} says {plan.spec.stable.version} is stable, "
                 f"the journal says {recorded}"
             )
+
+    def attempt_of(self, plan: str) -> str:
+        """The rollout id of a plan's newest attempt, by the id of its first."""
+        return self._attempts.get(plan, plan)
+
+    def newest_of(self, plan: Plan) -> str | None:
+        """The rollout of a plan's service that began last."""
+        there = self._places.get(place_of(plan))
+        return there[-1] if there else None
+
+    def stable_of(self, plan: Plan) -> str | None:
+        """The version that the record says is the stable one of a plan's service."""
+        return recorded_stable(self.states[each] for each in self._places.get(place_of(plan), ()))
 
     def _schedule(self, rollout: str, state: State) -> None:
         """Note what a rollout wants when: by the journal, so that a restart is no extra look."""
@@ -89,13 +107,20 @@ def place_of(plan: Plan) -> Place:
 
 
 def recorded_stable(states: Iterable[State]) -> str | None:
-    """The version that the last ended rollout of one service left in its place."""
-    ended = [state for state in states if state.terminal]
-    if not ended:
-        return None
-    last = max(ended, key=lambda state: state.confirmed_at or 0.0)
-    stable, canary = last.versions
-    return canary if last.phase == "promoted" else stable
+    """The version that the last ended rollout of one service, or its undoing, left there."""
+    ended = [state for state in states if state.leaves is not None]
+    ended.sort(key=lambda state: state.confirmed_at or 0.0)  # of two at once, the later begun
+    return ended[-1].leaves if ended else None
+
+
+def attempt_id(first: str, attempt: int) -> str:
+    """`demo-1a2b3c4d` is `demo-1a2b3c-2` in its second attempt: as long, so a label as well."""
+    tail = f"-{attempt}"
+    return first if attempt == 1 else first[: -len(tail)] + tail
+
+
+def _undoes(fact: Fact) -> bool:
+    return isinstance(fact, HumanSaid) and fact.command == "undo"
 
 
 def _keep(those: set[str], rollout: str, *, here: bool) -> None:

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rollout import confirm
+from rollout.attempt import started
 from rollout.decide import learn as learning
 from rollout.decide.before import began
 from rollout.decide.calibration import lacks_calibration
-from rollout.decide.facts import Calibrated, Fact, Observed, Started
+from rollout.decide.facts import Calibrated, Fact, Observed
 from rollout.decide.fold import fold
-from rollout.decide.ramp import total_of
 from rollout.decide.state import State
 from rollout.decide.step import step
 from rollout.errors import InputError, JournalMovedError
@@ -79,13 +79,15 @@ class Controller:
         """
         self.catch_up()
         for plan in plans:
-            if plan.id not in self.states:
+            if plan.id not in self.states:  # a later attempt of it is a person's word
                 self.fleet.check_fits(plan)
                 lacking = lacks_calibration(plan, self.calibrations.get(plan.id))
                 if lacking and not uncalibrated:
                     raise InputError(lacking)
-                self._append([self._started(plan, uncalibrated=bool(lacking))])
-        return [plan.id for plan in plans]
+                at, waived = self.ports.clock.now(), bool(lacking)
+                fact = started(plan, at=at, controller=self.version, uncalibrated=waived)
+                self._append([fact])
+        return [self.fleet.attempt_of(plan.id) for plan in plans]
 
     def note(self, fact: Fact) -> None:
         """Record a fact that no look leads to."""
@@ -205,17 +207,6 @@ class Controller:
     def _take(self, entry: Entry, known: State | None = None) -> None:
         self.fleet.take(entry, known)
         self.on_entry(entry)
-
-    def _started(self, plan: Plan, *, uncalibrated: bool) -> Started:
-        return Started(
-            rollout=plan.id,
-            at=self.ports.clock.now(),
-            plan=plan.document(),
-            digest=plan.digest,
-            total=total_of(plan),
-            controller=self.version,
-            uncalibrated=uncalibrated,
-        )
 
 
 def _problems(state: State) -> dict[str, str]:

@@ -26,6 +26,8 @@ COMMANDS = {
     "resume": Entry("rollout.cli.say:resume", "Let a paused rollout go on."),
     "promote": Entry("rollout.cli.say:promote", "Promote a canary by a person's word."),
     "abort": Entry("rollout.cli.say:abort", "Roll a canary back by a person's word."),
+    "undo": Entry("rollout.cli.again:undo", "Take a promotion back by a person's word."),
+    "retry": Entry("rollout.cli.again:retry", "Try a plan that was rolled back anew."),
 }
 
 

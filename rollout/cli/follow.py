@@ -21,6 +21,7 @@ _LOG_LINES = 10
 _QUIET = {"hold", "confirmed", "started"}
 _ACTIONS = {
     "roll back": "rolled back",
+    "undo": "rolled back",
     "promote": "promoted",
     "hold back": "promoted",
     "advance": "safe",
@@ -62,7 +63,8 @@ class Follower:
         """The screen: the rollouts that go on, or else the last that ended."""
         going = [(name, s) for name, s in self.states.items() if not s.terminal]
         shown = (going or [*self.states.items()][-1:])[-most:]
-        return screen([report(name, state, now) for name, state in shown], self.lines, title)
+        reports = [report(name, state, now, self.states) for name, state in shown]
+        return screen(reports, self.lines, title)
 
 
 def log_line(entry: Entry) -> Text:

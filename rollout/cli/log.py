@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from rollout.ports import Entry, Journal
 
 _POLL = 0.5  # seconds between two readings with -f
-_COLOURS = {"roll back": "red", "route-failed": "red", "promote": "green", "advance": "green"}
-_COLOURS |= {"hold back": "green"}
+_COLOURS = {"roll back": "red", "undo": "red", "route-failed": "red"}
+_COLOURS |= {"promote": "green", "advance": "green", "hold back": "green"}
 _COLOURS |= {"pause": "yellow", "human-said": "cyan", "drifted": "yellow", "refused": "red"}
 
 

@@ -37,7 +37,7 @@ def status(name: str | None, journal: Where | None, *, as_json: bool) -> None:
         known = ", ".join(sorted({state.plan.name for state in states.values()})) or "none"
         raise InputError(f"no rollout is called {name!r}; known: {known}")
     now = SystemClock().now()
-    reports = [report(rollout, state, now) for rollout, state in wanted.items()]
+    reports = [report(rollout, state, now, states) for rollout, state in wanted.items()]
     if as_json:
         click.echo(json.dumps([each.as_json() for each in reports], indent=2))
         return

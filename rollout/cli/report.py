@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from rollout.decide.fold import fold
 from rollout.decide.ramp import held_back, next_split
 from rollout.decide.state import State
 from rollout.decide.step import View, view
+from rollout.fleet import place_of, recorded_stable
 from rollout.plan.units import duration, percent
 from rollout.ports import Entry
 
@@ -50,6 +51,7 @@ class Report:
     route_problem: str
     basis: str
     observational: bool
+    recorded_stable: str | None = None  # of the service, by the journal; None before its first end
 
     def as_json(self) -> dict[str, Any]:
         """The stable shape of `status --json`."""
@@ -67,8 +69,10 @@ def states_of(entries: Iterable[Entry]) -> dict[str, State]:
     return states
 
 
-def report(rollout: str, state: State, now: float) -> Report:
-    """What there is to say of one rollout at `now`; of an ended one, at its last look."""
+def report(
+    rollout: str, state: State, now: float, among: Mapping[str, State] | None = None
+) -> Report:
+    """What there is to say of one rollout at `now`, `among` all; of an ended one, at its end."""
     seen = view(state, state.looked_at or now if state.terminal else now)
     judgement = seen.judgement
     stable, canary = state.versions
@@ -94,7 +98,13 @@ def report(rollout: str, state: State, now: float) -> Report:
         route_problem=state.route_problem,
         basis=compared_with(state.plan),
         observational=bool(observational(state.plan)),
+        recorded_stable=_recorded(state, among or {}),
     )
+
+
+def _recorded(state: State, among: Mapping[str, State]) -> str | None:
+    place = place_of(state.plan)
+    return recorded_stable(each for each in among.values() if place_of(each.plan) == place)
 
 
 def next_action(seen: View) -> str:

@@ -15,6 +15,7 @@ from rollout.journal.place import Where
 if TYPE_CHECKING:
     from rollout.ports import Entry
 
+_AGAIN = "it does not start again by itself: `surefoot retry NAME` tries it anew"
 _SIGTERM_HELP = "Ctrl-C stops deciding; the mesh keeps its last weights and `run` goes on later."
 
 
@@ -61,6 +62,10 @@ def run(
         click.echo(
             f"journal {shown(where)}; {len(ids)} rollouts; Ctrl-C stops, weights stay", err=True
         )
+
+        for rollout in ids:
+            if controller.states[rollout].phase in {"rolled back", "undone"}:
+                click.echo(f"{rollout} has ended; {_AGAIN}", err=True)
 
         def on_entry(entry: Entry) -> None:
             meter.note(entry)

@@ -16,37 +16,38 @@ from rollout.errors import InputError, JournalMovedError
 from rollout.journal.place import Where
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from rollout.ports import Entry, Journal
 
+    Say = Callable[[Journal, str, HumanSaid], Sequence[Entry]]
+
 LIMIT = 200  # letters of free text that a person may leave in the journal
-_RETRIES = 20  # a controller appends a few times per look; one of these falls in between
+RETRIES = 20  # a controller appends a few times per look; one of these falls in between
 
 
-def say(
-    journal: Journal, name: str, command: Command, *, actor: str, reason: str, now: float
-) -> Entry:
+def say(journal: Journal, name: str, said: HumanSaid) -> Sequence[Entry]:
     """Append a person's command for the latest rollout of that name (a plan's name or an id).
 
     Raises InputError for an unknown name or an ended rollout, JournalMovedError when the journal
     never stood still.
     """
-    from rollout.cli.words import clean
-
     entries: list[Entry] = []
-    for _ in range(_RETRIES):
+    for _ in range(RETRIES):
         entries += journal.read(entries[-1].seq if entries else 0)
-        fact = HumanSaid(
-            rollout=_open_rollout(entries, name),
-            at=now,
-            command=command,
-            actor=clean(actor, LIMIT),
-            reason=clean(reason, LIMIT),
-        )
+        fact = said.model_copy(update={"rollout": _open_rollout(entries, name)})
         try:
-            return journal.append([fact], after=entries[-1].seq)[0]
+            return journal.append([fact], after=entries[-1].seq)
         except JournalMovedError:
             continue
     raise JournalMovedError("the journal keeps moving; nothing was recorded, say it again")
+
+
+_ENDED = {
+    "promote": "promoted; `surefoot undo` takes that back",
+    "roll back": "rolled back; `surefoot retry` tries it anew",
+    "undo": "undone; `surefoot retry` tries it anew",
+}
 
 
 def _open_rollout(entries: list[Entry], name: str) -> str:
@@ -55,37 +56,43 @@ def _open_rollout(entries: list[Entry], name: str) -> str:
     rollout = matching(names(entries), name)[-1]
     end = end_of(by_rollout(entries)[rollout])
     if end:
-        ended = {"promote": "promoted", "roll back": "rolled back"}[end]
-        raise InputError(f"{rollout} has ended: it was {ended}")
+        raise InputError(f"{rollout} has ended: it was {_ENDED[end]}")
     return rollout
 
 
-def _record(
-    command: Command, name: str, journal: Where, actor: str, reason: str
-) -> tuple[Entry, bool]:
-    """The entry, and whether a controller is there to act on it."""
+def worded(command: Command, *, actor: str, reason: str, now: float) -> HumanSaid:
+    """A person's word, short and tame; of which rollout is not known yet."""
+    from rollout.cli.words import clean
+
+    said = {"actor": clean(actor, LIMIT), "reason": clean(reason, LIMIT)}
+    return HumanSaid(rollout="", at=now, command=command, **said)
+
+
+def _record(how: Say, name: str, journal: Where, said: HumanSaid) -> tuple[Sequence[Entry], bool]:
+    """The entries, and whether a controller is there to act on them."""
     from rollout.journal.files import open_for_commands
-    from rollout.wire import SystemClock
 
     opened = open_for_commands(journal)
     try:
-        now = SystemClock().now()
         heard = opened.holder() is not None
-        return say(opened, name, command, actor=actor, reason=reason, now=now), heard
+        return how(opened, name, said), heard
     finally:
         opened.close()
 
 
-def _tell(entry: Entry, *, heard: bool, as_json: bool) -> None:
+def _tell(entries: Sequence[Entry], *, heard: bool, as_json: bool) -> None:
     from rollout.cli.log import as_document
 
-    if as_json:
-        click.echo(json.dumps(as_document(entry), ensure_ascii=False))
-    elif isinstance(entry.fact, HumanSaid):
-        click.echo(
-            f"recorded as entry {entry.seq}: {entry.fact.command} {entry.fact.rollout} by "
-            f"{entry.fact.actor}; the controller acts on it at its next tick"
-        )
+    for entry in entries:
+        if as_json:
+            click.echo(json.dumps(as_document(entry), ensure_ascii=False))
+        elif isinstance(entry.fact, HumanSaid):
+            click.echo(
+                f"recorded as entry {entry.seq}: {entry.fact.command} {entry.fact.rollout} by "
+                f"{entry.fact.actor}; the controller acts on it at its next tick"
+            )
+        else:
+            click.echo(f"recorded as entry {entry.seq}: it begins anew as {entry.fact.rollout}")
     if not heard:
         click.echo(
             "warning: no controller is running: it acts when `surefoot run` starts", err=True
@@ -111,7 +118,9 @@ Example:
 """
 
 
-def _command(command: Command, does: str) -> click.Command:
+def command_of(command: Command, does: str, how: Say = say) -> click.Command:
+    """`surefoot COMMAND NAME`, which records a person's word."""
+
     @click.command(
         name=command,
         short_help=does,
@@ -122,20 +131,22 @@ def _command(command: Command, does: str) -> click.Command:
     @click.option("--reason", default="", help=f"Why, at most {LIMIT} letters; no patient data.")
     @journal_option()
     @click.option("--as", "actor", help="Who says it, where that is not user@host.")
-    @click.option("--json", "as_json", is_flag=True, help="Print the entry as a line of JSON.")
+    @click.option("--json", "as_json", is_flag=True, help="Print each entry as a line of JSON.")
     def run(
         name: str, reason: str, journal: Where | None, actor: str | None, as_json: bool
     ) -> None:
         from rollout.journal.place import default_path
+        from rollout.wire import SystemClock
 
-        where = journal or default_path()
-        entry, heard = _record(command, name, where, actor or whoami(), reason)
-        _tell(entry, heard=heard, as_json=as_json)
+        now = SystemClock().now()
+        said = worded(command, actor=actor or whoami(), reason=reason, now=now)
+        entries, heard = _record(how, name, journal or default_path(), said)
+        _tell(entries, heard=heard, as_json=as_json)
 
     return run
 
 
-pause = _command("pause", "Hold the canary's weight; the rollback tests go on.")
-resume = _command("resume", "Let a paused rollout go on.")
-promote = _command("promote", "Send all traffic to the canary, whatever the evidence says so far.")
-abort = _command("abort", "Send all traffic back to stable and end the rollout.")
+pause = command_of("pause", "Hold the canary's weight; the rollback tests go on.")
+resume = command_of("resume", "Let a paused rollout go on.")
+promote = command_of("promote", "Send all traffic to the canary, whatever the evidence says.")
+abort = command_of("abort", "Send all traffic back to stable and end the rollout.")

@@ -23,6 +23,8 @@ STYLES = {
     "rolled back": "bold red",
     "holding back": "green",
     "reverting": "red",
+    "undoing": "red",
+    "undone": "bold red",
     "paused": "cyan",
 }
 
@@ -51,6 +53,8 @@ def rollout_panel(report: Report) -> RenderableType:
         parts.append(Text(f"basis {report.basis}", style="yellow"))
     if report.next:
         parts.append(Text(f"next  {report.next}", style="bold"))
+    if report.recorded_stable:
+        parts.append(Text(f"stable on record: {report.recorded_stable}", style="dim"))
     if report.route_problem:
         parts.append(Text(f"mesh  {report.route_problem}", style="bold red"))
     return Panel(Group(*parts), title=report.name, title_align="left")

@@ -60,7 +60,9 @@ def _started(fact: Started) -> str:
     spec = spec if isinstance(spec, dict) else {}
     stable, canary = (_version(spec.get(arm)) for arm in ("stable", "canary"))
     waived = ", not calibrated by a person's word" if fact.uncalibrated else ""
-    return f"{spec.get('service', '?')} {stable} -> {canary} (Surefoot {fact.controller}){waived}"
+    again = f", attempt {fact.attempt}" if fact.attempt > 1 else ""
+    told = f"{spec.get('service', '?')} {stable} -> {canary} (Surefoot {fact.controller})"
+    return f"{told}{again}{waived}"
 
 
 def _version(arm: object) -> str:
@@ -92,7 +94,8 @@ def _decided(fact: Decided) -> str:
 
 
 def _confirmed(fact: Confirmed) -> str:
-    return f"the mesh shows {percent(fact.split)} canary (decision {fact.decision})"
+    shown = f"the mesh shows {percent(fact.split)} canary (decision {fact.decision})"
+    return f"{shown}; {fact.stable} is stable from now on" if fact.stable else shown
 
 
 def _route_failed(fact: RouteFailed) -> str:

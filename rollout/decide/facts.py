@@ -10,8 +10,8 @@ from analysis.counters import Series
 from analysis.dispersion import Dispersion
 from rollout.decide.split import Split
 
-Command = Literal["pause", "resume", "promote", "abort"]
-Action = Literal["hold", "advance", "hold back", "promote", "roll back", "pause", "resume"]
+Command = Literal["pause", "resume", "promote", "abort", "undo", "retry"]
+Action = Literal["hold", "advance", "hold back", "promote", "roll back", "pause", "resume", "undo"]
 
 
 class _Fact(BaseModel):
@@ -32,6 +32,7 @@ class Started(_Fact):
     uncalibrated: bool = Field(
         default=False, description="The plan asks for a calibration; a person waived it."
     )
+    attempt: int = Field(default=1, description="Counts retries of the plan; each has its own id.")
 
 
 class Observed(_Fact):
@@ -76,6 +77,9 @@ class Confirmed(_Fact):
     kind: Literal["confirmed"] = "confirmed"
     decision: int = Field(description="Sequence number of the decision.")
     split: Split
+    stable: str | None = Field(
+        default=None, description="The version that is stable from now on, where this is an end."
+    )
 
 
 class RouteFailed(_Fact):

@@ -24,10 +24,10 @@ from rollout.decide.facts import (
     Started,
     of_rollout,
 )
-from rollout.decide.state import MOVES, Gauge, Phase, State, begin, exposure_guardrail
+from rollout.decide.state import MOVES, TERMINAL, Gauge, Phase, State, begin, exposure_guardrail
 from rollout.plan.model import Guardrail
 
-_SLOWEST_RETRY = {"reverting": 5.0}  # a rollback is never far from its next attempt
+_SLOWEST_RETRY = {"reverting": 5.0, "undoing": 5.0}  # a rollback is never far from its next attempt
 _ANEW: set[Phase] = {"holding back", "promoting"}  # what is decided here has the deadline anew
 
 
@@ -219,7 +219,9 @@ def _route_failed(state: State, fact: RouteFailed, _seq: int) -> State:
 
 
 def _human_said(state: State, fact: HumanSaid, _seq: int) -> State:
-    return state if state.terminal else replace(state, asked=fact)
+    if state.phase in TERMINAL and (state.phase, fact.command) != ("promoted", "undo"):
+        return state
+    return replace(state, asked=fact)
 
 
 def _drifted(state: State, fact: Drifted, _seq: int) -> State:

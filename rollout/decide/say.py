@@ -45,6 +45,7 @@ def sentence(
         "hold back": f"Hold back {rest} on {stable}, {canary} from {now} to {to}",
         "promote": f"Promote {canary} {f'at {to}' if now == to else f'from {now} to {to}'}",
         "roll back": f"Roll back {canary} from {now} to {to}, all traffic to {stable}",
+        "undo": f"Undo the promotion of {canary}, all traffic to {stable}",
         "pause": f"Pause {canary} at {now}",
         "resume": f"Resume {canary} at {now}",
     }[action]

@@ -23,10 +23,12 @@ Phase = Literal[
     "reverting",
     "promoted",
     "rolled back",
+    "undoing",
+    "undone",
 ]
 Event = Action | Literal["confirmed"]
 
-TERMINAL: frozenset[Phase] = frozenset({"promoted", "rolled back"})
+TERMINAL: frozenset[Phase] = frozenset({"promoted", "rolled back", "undone"})
 
 # Every legal move; a pair that is not here changes no phase. The docs draw this table.
 MOVES: dict[tuple[Phase, Event], Phase] = {
@@ -49,6 +51,9 @@ MOVES: dict[tuple[Phase, Event], Phase] = {
     ("promoting", "roll back"): "reverting",
     ("promoting", "confirmed"): "promoted",
     ("reverting", "confirmed"): "rolled back",
+    ("promoted", "undo"): "undoing",
+    ("undoing", "promote"): "promoting",
+    ("undoing", "confirmed"): "undone",
 }
 
 
@@ -97,10 +102,21 @@ class State:
     drifted: bool = False
     last: Decided | None = None
     learned: Learned | None = None
+    attempt: int = 1
+    uncalibrated: bool = False
 
     @property
     def terminal(self) -> bool:
-        return self.phase in TERMINAL
+        """Whether it has ended; a promotion that is to be undone has not."""
+        return self.phase in TERMINAL and self.asked is None
+
+    @property
+    def leaves(self) -> str | None:
+        """The version that it has left as the stable one; None while that is open."""
+        stable, canary = self.versions
+        if self.phase in {"promoted", "undoing"}:  # undone when the mesh shows it, no sooner
+            return canary
+        return stable if self.phase in {"rolled back", "undone"} else None
 
     @property
     def due_at(self) -> float:
@@ -152,6 +168,8 @@ def begin(fact: Started) -> State:
         wanted=nothing,
         gauges={name: Gauge(rule=rule, capital=start(rule)) for name, rule in rules.items()},
         shares=shares.start(),
+        attempt=fact.attempt,
+        uncalibrated=fact.uncalibrated,
     )
 
 

@@ -121,6 +121,18 @@ def _reverting(seen: View) -> Choice | None:
     return _hold(seen, "awaiting-mesh") if seen.state.phase == "reverting" else None
 
 
+def _undoing(seen: View) -> Choice | None:
+    """A promotion is taken back by a person's word alone, and so is the word."""
+    state, asked = seen.state, seen.state.asked
+    if state.phase == "promoted":
+        return Choice("undo", Split(0, state.total), ("human:undo",))
+    if state.phase != "undoing":
+        return None
+    if asked is not None and asked.command == "promote":
+        return _promote(seen, "human:promote")
+    return _hold(seen, "awaiting-mesh")
+
+
 def _aborted(seen: View) -> Choice | None:
     asked = seen.state.asked
     return _roll_back(seen, "human:abort") if asked and asked.command == "abort" else None
@@ -296,6 +308,7 @@ def _unproven(seen: View) -> Choice | None:
 
 RULES: tuple[Callable[[View], Choice | None], ...] = (
     _reverting,
+    _undoing,
     _aborted,
     _harmful,
     _asked,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from rollout.ports import Entry
 
-End = Literal["promote", "roll back"]
+End = Literal["promote", "roll back", "undo"]
 
 
 def by_rollout(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
@@ -62,6 +62,6 @@ def end_of(entries: Iterable[Entry]) -> End | None:
             decided, seq, confirmed = entry.fact, entry.seq, False
         elif isinstance(entry.fact, Confirmed) and entry.fact.decision == seq:
             confirmed = True
-    if decided and confirmed and decided.action in ("promote", "roll back"):
+    if decided and confirmed and decided.action in ("promote", "roll back", "undo"):
         return decided.action
     return None

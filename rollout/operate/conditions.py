@@ -56,11 +56,13 @@ def of_rollout(state: State, seen: View) -> list[Holds]:
         ("rolled back", "RolledBack"),
     )
     ended = [_ended(state, phase, kind) for phase, kind in ends]
+    if state.phase == "undone":
+        ended.append(_ended(state, "undone", "Undone"))
     return [_progressing(state), _blind(state, seen), *ended]
 
 
 def _progressing(state: State) -> Holds:
-    still: set[Phase] = {"paused", "promoted", "rolled back"}
+    still: set[Phase] = {"paused", "promoted", "rolled back", "undone"}
     said = state.last.sentence if state.last else "looking for the first time"
     if state.route_problem:
         said += f"\nthe mesh: {state.route_problem}"

@@ -20,9 +20,13 @@ _DECIDED = {
     "hold back": ("Normal", "HoldBack"),
     "promote": ("Normal", "Promote"),
     "roll back": ("Warning", "RollBack"),
+    "undo": ("Warning", "Undo"),
     "pause": ("Warning", "Pause"),
     "resume": ("Normal", "Resume"),
 }
+
+
+_ENDS = {"promoted": "Promoted", "rolled back": "RolledBack", "undone": "Undone"}
 
 
 def event_of(resource: Json, entry: Entry, phase: Phase) -> Json | None:
@@ -54,7 +58,7 @@ def _decided(fact: Decided, _: Phase) -> Told | None:
 
 
 def _confirmed(fact: Confirmed, phase: Phase) -> Told | None:
-    reason = {"promoted": "Promoted", "rolled back": "RolledBack"}.get(phase)
+    reason = _ENDS.get(phase)
     shown = f"the mesh shows {fact.split.share * 100:.4g}% canary"
     return ("Normal", reason, shown) if reason else None
 

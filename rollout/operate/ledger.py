@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from rollout.decide.facts import Decided, Observed, of_rollout
 from rollout.decide.state import Phase, State
+from rollout.operate.asking import Word, word_of
 from rollout.operate.status import Story
 from rollout.ports import Entry
 
@@ -26,6 +27,7 @@ class Ledger:
         self._stories: dict[str, dict[str, Story]] = {}
         self._active: dict[str, str] = {}  # rollout -> name
         self._news: dict[str, list[News]] = {}
+        self._words: dict[str, set[Word]] = {}
 
     def note(self, entry: Entry, states: Mapping[str, State]) -> None:
         """Take an entry, right after it was folded into `states`."""
@@ -34,6 +36,8 @@ class Ledger:
         rollout = entry.fact.rollout
         state = states[rollout]
         name = f"{state.plan.metadata.namespace}/{state.plan.metadata.name}"
+        if word := word_of(entry.fact):
+            self._words.setdefault(name, set()).add(word)
         stories = self._stories.setdefault(name, {})
         story = replace(stories.get(rollout, Story(rollout, state, entry)), state=state)
         if not isinstance(entry.fact, Observed):
@@ -62,6 +66,10 @@ class Ledger:
     def news(self, name: str) -> list[News]:
         """What happened to a resource's rollouts since this was asked last."""
         return self._news.pop(name, [])
+
+    def words(self, name: str) -> set[Word]:
+        """What a resource's annotations have asked for already."""
+        return self._words.get(name, set())
 
     def drop_news(self) -> None:
         """Forget what nobody asked for: there is no resource to show it on."""

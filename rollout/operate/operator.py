@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from rollout.decide.facts import HumanSaid
+from rollout.decide.state import Phase
 from rollout.errors import InputError, JournalMovedError
+from rollout.operate.asking import ACTOR, asked, heard
 from rollout.operate.board import Board, Notice
 from rollout.operate.conditions import Reading, utc
 from rollout.operate.events import event_of, refused
@@ -21,7 +23,7 @@ from rollout.tick import Controller
 
 Json = dict[str, Any]
 
-ACTOR = "kubernetes"
+_GOING_BACK: set[Phase] = {"reverting", "undoing", "promoted"}  # promoted: an undo is said
 
 
 class Plans(Protocol):
@@ -90,7 +92,7 @@ class Operator:
         """Say abort for rollouts whose resource is gone; a journal that moved is told next time."""
         for name, story in self._ledger.under_way():
             state = story.state
-            told = state.phase == "reverting" or (state.asked and state.asked.command == "abort")
+            told = state.phase in _GOING_BACK or (state.asked and state.asked.command == "abort")
             if name in resources or told or not self._ours(name):
                 continue
             ports = self.controller.ports
@@ -115,10 +117,10 @@ class Operator:
         read = self._reader.read(resource)
         if not isinstance(read, Declared):
             return Reading("Invalid", read)
-        story, own = self._ledger.story(name), read.rollout
+        story, own = self._ledger.story(name), self.controller.fleet.attempt_of(read.rollout)
         other = story.rollout if story and not story.state.terminal else own
         if own in self.controller.states:
-            return Reading(plan=own) if other == own else _ended(own, other)
+            return self._hear(name, resource, own) if other == own else _ended(own, other)
         if other != own:
             return Reading(plan=own, pending=own, running=other)
         told = (resource.get("status") or {}).get("rollout")
@@ -126,6 +128,23 @@ class Operator:
             return _forgotten(told, own)
         problem = self._start(name, read)
         return Reading("Refused", (problem,), own) if problem else Reading(plan=own)
+
+    def _hear(self, name: str, resource: Json, own: str) -> Reading:
+        """Record what the annotations ask for; a journal that moved is told next time."""
+        word = asked(resource, self._ledger.words(name))
+        if word is None:
+            return Reading(plan=own)
+        deciding, ports = self.controller, self.controller.ports
+        at, version = ports.clock.now(), deciding.version
+        try:
+            facts = heard(deciding.fleet, own, word, at=at, controller=version)
+            ports.journal.append(facts, deciding.head)
+        except InputError as error:
+            return Reading("Refused", (f"{word[0]}: {error}",), own)
+        except JournalMovedError:
+            return Reading(plan=own)
+        deciding.catch_up()
+        return Reading(plan=facts[-1].rollout)
 
     def _start(self, name: str, read: Declared) -> str:
         """The reason why a plan cannot start now; asked again only when the journal has moved."""
@@ -143,13 +162,14 @@ class Operator:
     def _show(self, name: str, resource: Json, reading: Reading, now: float) -> None:
         """Post the resource's status if it is not what it should be, and its Events."""
         story, before = self._ledger.story(name, reading.plan), self._shown.get(name)
-        basis = _basis(resource, reading, story, now)
+        stable = self.controller.fleet.stable_of(story.state.plan) if story else None
+        basis = (*_basis(resource, reading, story, now), stable)
         events = self._events(name, resource)
         if before is None or before.basis != basis:
             shown = resource if before is None else {**resource, "status": before.status}
             if reading.reason != "Accepted":
                 events.append(refused(resource, reading, now))
-            status = _status(shown, reading, story, now)
+            status = _status(shown, reading, story, now, stable)
             before = self._shown[name] = Shown(basis, status)
         if events or resource.get("status") != before.status:
             uid, version = (resource["metadata"][key] for key in ("uid", "resourceVersion"))
@@ -206,7 +226,9 @@ def _basis(resource: Json, reading: Reading, story: Story | None, now: float) ->
     return (*head, story.rollout, story.newest.seq, state.looked_at, interval)
 
 
-def _status(resource: Json, reading: Reading, story: Story | None, now: float) -> Json:
+def _status(
+    resource: Json, reading: Reading, story: Story | None, now: float, stable: str | None
+) -> Json:
     if story is None:
         return without_rollout(resource, reading, now)
-    return with_rollout(resource, reading, story, now)
+    return with_rollout(resource, reading, story, now, stable)

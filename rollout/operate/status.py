@@ -43,7 +43,9 @@ class Story:
     decided: Entry | None = None
 
 
-def with_rollout(resource: Json, reading: Reading, story: Story, now: float) -> Json:
+def with_rollout(
+    resource: Json, reading: Reading, story: Story, now: float, stable: str | None = None
+) -> Json:
     """The status of a plan with a rollout, as it is at `now`; an ended one's, at its last look."""
     state = story.state
     generation = resource["metadata"].get("generation", 0)
@@ -58,6 +60,7 @@ def with_rollout(resource: Json, reading: Reading, story: Story, now: float) -> 
             "weight": _share(state.split.answered),
             "wanted": _share(state.wanted.answered),
             "verdict": min((each.verdict for each in guardrails), key=_WORST.index),
+            "stable": stable,
             "guardrails": guardrails,
             "decision": _decision(story.decided),
             "journal": Sealed(entry=story.newest.seq, hash=story.newest.hash),

@@ -8,7 +8,9 @@ from pydantic import Field
 
 from rollout.plan.base import Model
 
-ConditionType = Literal["Accepted", "Pending", "Progressing", "Blind", "Promoted", "RolledBack"]
+ConditionType = Literal[
+    "Accepted", "Pending", "Progressing", "Blind", "Promoted", "RolledBack", "Undone"
+]
 Verdict = Literal["safe", "harmful", "undecided", "blind"]
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 
@@ -57,6 +59,7 @@ class Status(Model):
     weight: str | None = Field(None, description="The canary's share that the mesh confirmed.")
     wanted: str | None = Field(None, description="The canary's share that was decided.")
     verdict: Verdict | None = Field(None, description="The worst of the guardrails' verdicts.")
+    stable: str | None = Field(None, description="The service's stable version on record.")
     guardrails: list[GuardrailStatus] | None = Field(None, description="Verdict by guardrail.")
     decision: Decision | None = Field(None, description="The last decision.")
     journal: Sealed | None = Field(None, description="Where the journal stood.")
@@ -82,5 +85,6 @@ COLUMNS = [
     _column("Age", ".metadata.creationTimestamp", kind="date"),
     _column("Wanted", ".status.wanted", wide=True),
     _column("Rollout", ".status.rollout", wide=True),
+    _column("Stable", ".status.stable", wide=True),
     _column("Decision", ".status.decision.sentence", wide=True),
 ]

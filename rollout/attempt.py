@@ -1,0 +1,75 @@
+"""What a person's word to go back or to try again becomes: facts, or the reason why not."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from rollout.decide.calibration import lacks_calibration
+from rollout.decide.facts import Fact, HumanSaid, Started
+from rollout.decide.ramp import total_of
+from rollout.decide.state import State
+from rollout.errors import InputError
+from rollout.fleet import Fleet, attempt_id
+from rollout.plan.model import Plan
+
+Again = Literal["undo", "retry"]
+
+
+def started(
+    plan: Plan, *, at: float, controller: str, attempt: int = 1, uncalibrated: bool = False
+) -> Started:
+    """The fact that begins an attempt."""
+    return Started(
+        rollout=attempt_id(plan.id, attempt),
+        at=at,
+        plan=plan.document(),
+        digest=plan.digest,
+        total=total_of(plan),
+        controller=controller,
+        uncalibrated=uncalibrated,
+        attempt=attempt,
+    )
+
+
+def senseless(fleet: Fleet, command: Again, rollout: str) -> str:
+    """Why there is nothing to undo or to retry, in words; empty where there is."""
+    state = fleet.states[rollout]
+    stable, canary = state.versions
+    if not state.terminal:
+        return f"{rollout} goes on ({state.phase}): `surefoot abort` sends all traffic to {stable}"
+    if command == "retry":
+        said = f"{rollout} was promoted: {canary} has all traffic, there is nothing to retry"
+        return said if state.phase == "promoted" else ""
+    if state.phase != "promoted":
+        return f"{rollout} was {state.phase}: all traffic is on {stable} already"
+    newest = fleet.newest_of(state.plan)
+    return "" if newest == rollout else f"{newest} came after {rollout}: only the newest is undone"
+
+
+def facts_of(fleet: Fleet, said: HumanSaid, controller: str) -> list[Fact]:
+    """What is recorded: the word, and for a retry the new attempt's begin, in one transaction.
+
+    Raises InputError where it makes no sense, or the plan may not begin.
+    """
+    command: Again = "undo" if said.command == "undo" else "retry"
+    if problem := senseless(fleet, command, said.rollout):
+        raise InputError(problem)
+    if command == "undo":
+        return [said]
+    return [said, _again(fleet, fleet.states[said.rollout], said.at, controller)]
+
+
+def _again(fleet: Fleet, state: State, at: float, controller: str) -> Started:
+    """The next attempt: the same plan under another id, with evidence of its own."""
+    plan = state.plan
+    fleet.check_fits(plan)
+    lacking = lacks_calibration(plan, fleet.calibrations.get(plan.id))
+    if lacking and not state.uncalibrated:
+        raise InputError(lacking)
+    return started(
+        plan,
+        at=at,
+        controller=controller,
+        attempt=state.attempt + 1,
+        uncalibrated=bool(lacking),
+    )
