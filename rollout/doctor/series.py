@@ -42,7 +42,7 @@ def of_plan(plan: Plan, query: Query) -> Iterator[Finding]:
 
 
 def _of_guardrail(subject: str, plan: Plan, guardrail: Guardrail, query: Query) -> Finding:
-    spec, source = plan.spec, source_of(plan.spec.prometheus.url, guardrail)
+    spec, source = plan.spec, source_of(plan, guardrail)
     labels = (source.version, *sorted(guardrail.source.bad))
     ours = _selector(source, spec.service)
     asked = metric(source.series, _matchers(source, spec.service))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from rollout.plan.guardrail import Guardrail
+from rollout.plan.model import Plan
 from rollout.plan.templates import Template
 from rollout.ports import Ask
 
@@ -83,22 +84,25 @@ def _parts(ask: Ask) -> Iterator[tuple[Source, Part]]:
             since=ask.since.get(guardrail.name),
             scrape=spec.prometheus.scrape,
         )
-        yield source_of(spec.prometheus.url, guardrail), part
+        yield source_of(ask.plan, guardrail), part
 
 
 def _order(source: Source, part: Part, now: float) -> tuple[bool, Source, int]:
     return part.template.kind != "rate", source, -_window(part, now)
 
 
-def source_of(url: str, guardrail: Guardrail) -> Source:
+def source_of(plan: Plan, guardrail: Guardrail) -> Source:
     """Where a guardrail's series are."""
     template, labels = guardrail.source, guardrail.labels
+    where = template.where | {each.label: each.value for each in labels.where or ()}
+    if namespace := labels.namespace or template.namespace:
+        where |= {namespace: plan.metadata.namespace}
     return Source(
-        url=url.rstrip("/"),
+        url=plan.spec.prometheus.url.rstrip("/"),
         series=template.series,
         service=labels.service or template.service,
         version=labels.version or template.version,
-        where=tuple(sorted(template.where.items())),
+        where=tuple(sorted(where.items())),
     )
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_validator
 
-from rollout.plan.base import Label, Model, Number, Word, written
+from rollout.plan.base import Label, Model, Number, Text, Word, written
 from rollout.plan.codes import fault
 from rollout.plan.templates import TEMPLATES, Template
 from rollout.plan.units import Duration, PercentOrNumber
@@ -51,11 +51,26 @@ class Margin(Model):
         return value
 
 
+class Match(Model):
+    """A label and its value."""
+
+    label: Label = Field(description="Name of the label.")
+    value: Text = Field(description="The only value that is read.")
+
+
 class Labels(Model):
     """Names of the labels that find a metric's series."""
 
     service: Label | None = Field(None, description="Label that names the service.")
     version: Label | None = Field(None, description="Label that tells the two versions apart.")
+    namespace: Label | None = Field(
+        None,
+        description="Label that holds the plan's namespace; without one services of the same name "
+        "in several namespaces of one Prometheus are read as one.",
+    )
+    where: list[Match] | None = Field(
+        None, min_length=1, description="Labels whose values say which of several series is meant."
+    )
 
 
 def _needs(kind: str, key: str) -> dict[str, Any]:

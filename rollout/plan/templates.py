@@ -19,6 +19,7 @@ class Template:
     series: str
     service: str
     version: str
+    namespace: str = ""  # the label that names it, where there is one on every series
     bad: dict[str, str] = field(default_factory=dict)
     where: dict[str, str] = field(default_factory=dict)
     worse: Literal["high", "low"] = "high"
@@ -50,6 +51,7 @@ TEMPLATES: dict[str, Template] = {
         series="istio_requests_total",
         service="destination_service_name",
         version="destination_version",
+        namespace="destination_service_namespace",
         where={"reporter": "source"},
         bad={"response_code": "5.."},
         unit="requests",
@@ -60,6 +62,7 @@ TEMPLATES: dict[str, Template] = {
         series="istio_request_duration_milliseconds_bucket",
         service="destination_service_name",
         version="destination_version",
+        namespace="destination_service_namespace",
         where={"reporter": "source"},
         unit="ms",
         proxy=True,

@@ -13,10 +13,13 @@ _PERIOD, _REQUESTS = 0.05, 100  # 2,000 requests a second for each service
 
 
 class Sidecars:
-    """`istio_requests_total` of some services; `errors` is the share of bad answers by version."""
+    """`istio_requests_total` of some services; `errors` is the share of bad answers by version.
 
-    def __init__(self, weights, errors):
-        self._weights, self._errors = weights, errors
+    In another namespace services of the same names fail outright: nobody may read those.
+    """
+
+    def __init__(self, weights, errors, namespace):
+        self._weights, self._errors, self._namespace = weights, errors, namespace
         self._dice = np.random.default_rng(7)
         self._counts: Counter[tuple[str, str, str]] = Counter()
         self._lock, self._over = threading.Lock(), threading.Event()
@@ -67,8 +70,10 @@ class Sidecars:
         with self._lock:
             rows = [
                 f'istio_requests_total{{reporter="source",destination_service_name="{service}",'
-                f'destination_version="{version}",response_code="{code}"}} {count}'
+                f'destination_service_namespace="{place}",'
+                f'destination_version="{version}",response_code="{answered}"}} {count}'
                 for (service, version, code), count in sorted(self._counts.items())
-                if count
+                for place, answered in ((self._namespace, code), ("elsewhere", "503"))
+                if count and (place == self._namespace or code == "200")
             ]
         return "\n".join(["# TYPE istio_requests_total counter", *rows, ""])

@@ -77,7 +77,7 @@ def test_a_good_version_is_promoted_and_a_bad_one_rolled_back(cluster, namespace
     command = ["env", f"KUBECONFIG={cluster.config('surefoot')}", sys.executable, "-m"]
     command += ["rollout.cli", "operate", "-n", namespace, "--journal", str(tmp_path / "j.db")]
     with ExitStack() as stack:
-        sidecars = stack.enter_context(Sidecars(mesh.shares, errors).serving())
+        sidecars = stack.enter_context(Sidecars(mesh.shares, errors, namespace).serving())
         targets = {"sidecars": sidecars.url}
         stack.enter_context(start_prometheus(tmp_path / "prometheus", port, targets))
         stack.enter_context(Process("surefoot", command, tmp_path / "operate.log"))

@@ -30,8 +30,15 @@ def test_a_template_s_own_matchers_and_the_plan_s_labels_are_used():
     (query,) = queries([ask(guardrails=[istio])], NOW)
     assert query.text.startswith(
         'istio_requests_total{destination_service_name=~"summarizer",'
-        'app_version=~"v1|v2",reporter="source"}['
+        'app_version=~"v1|v2",destination_service_namespace="default",reporter="source"}['
     )
+
+
+def test_a_namespace_and_the_name_of_a_score_are_matched_where_labels_hold_them():
+    labels = {"namespace": "kubernetes_namespace", "where": [{"label": "name", "value": "rouge"}]}
+    scores = {"name": "score", "template": "quality/score", "tolerance": 0.1, "labels": labels}
+    (query,) = queries([ask(guardrails=[scores])], NOW)
+    assert 'kubernetes_namespace="default",name="rouge"}[' in query.text
 
 
 def test_servers_and_labels_are_asked_apart():
