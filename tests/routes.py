@@ -13,7 +13,9 @@ def _fresh(value: Any) -> Any:
     return json.loads(json.dumps(value))
 
 
-def plan(route: Json, namespace: str = "ns", service: str = "reviews", canary: str = "v2") -> Plan:
+def plan(
+    route: Json, namespace: str = "ns", service: str = "reviews", canary: str = "v2", **spec: Any
+) -> Plan:
     """A plan that moves v1's traffic to the canary by this `spec.route`."""
     return Plan.model_validate(
         {
@@ -29,9 +31,17 @@ def plan(route: Json, namespace: str = "ns", service: str = "reviews", canary: s
                 "guardrails": [
                     {"name": "errors", "template": "istio/errors", "margin": {"absolute": "1%"}}
                 ],
+                **spec,
             },
         }
     )
+
+
+def parted(made: Plan, **traffic: Any) -> Plan:
+    """The same plan with this `spec.traffic`."""
+    document = made.document()
+    document["spec"]["traffic"] = traffic
+    return Plan.model_validate(document)
 
 
 def istio(namespace: str = "ns", canary: str = "v2", **route: Any) -> Plan:

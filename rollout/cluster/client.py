@@ -43,13 +43,18 @@ class Cluster:
         call = self._objects.replace_namespaced_custom_object
         return self._ask(call, *_path(kind, namespace, name), body)
 
-    def patch(self, kind: Kind, namespace: str, name: str, body: Json) -> Json:
+    def patch(
+        self, kind: Kind, namespace: str, name: str, body: Json, *, dry: bool = False
+    ) -> Json:
         """The object after a merge patch: null removes a key, a list is replaced as a whole.
 
         `metadata.resourceVersion` in the patch makes it conditional: 409 when it is another one.
+        With `dry` nothing is kept: the answer is the object as it would be, without those fields
+        that the API server does not know.
         """
         call = self._objects.patch_namespaced_custom_object
-        return self._ask(call, *_path(kind, namespace, name), body)
+        options = {"dry_run": "All"} if dry else {}
+        return self._ask(call, *_path(kind, namespace, name), body, **options)
 
     def patch_status(self, kind: Kind, namespace: str, name: str, body: Json) -> Json:
         """The object after a merge patch of its status; the rest of it stays as it is.

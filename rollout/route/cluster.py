@@ -12,7 +12,7 @@ from rollout.decide.split import Split
 from rollout.errors import ClusterError, RouteError
 from rollout.plan.model import Plan
 from rollout.ports import Seen
-from rollout.route import gateway_api, istio
+from rollout.route import gateway_api, istio, ways
 from rollout.route.marks import mark_of
 from rollout.route.walk import Json
 
@@ -30,17 +30,17 @@ class Objects(Protocol):
     """The part of a cluster that holds objects. Both raise ClusterError."""
 
     def get(self, kind: Kind, namespace: str, name: str) -> Json: ...
-    def patch(self, kind: Kind, namespace: str, name: str, body: Json) -> Json: ...
+    def patch(
+        self, kind: Kind, namespace: str, name: str, body: Json, *, dry: bool = False
+    ) -> Json: ...
 
 
 @dataclass(frozen=True)
 class Target:
-    """The object that holds a plan's weights, and the pure halves of its mesh."""
+    """The object that holds a plan's weights, and what its mesh says of them."""
 
     kind: Kind
     name: str
-    split_of: Callable[[Json, Plan, int], Split]
-    patch: Callable[[Json, Plan, Split, str], Json]
     complaint: Callable[[Json, Plan], str] = lambda _live, _plan: ""
 
 
@@ -48,10 +48,9 @@ def target_of(plan: Plan) -> Target:
     """Where a plan's weights live. Raises RouteError for a plan without objects in a cluster."""
     if plan.spec.route.istio is not None:
         name = plan.spec.route.istio.virtual_service
-        return Target(VIRTUAL_SERVICE, name, istio.split_of, istio.patch)
+        return Target(VIRTUAL_SERVICE, name)
     kind = HTTP_ROUTE if gateway_api.kind_of(plan) == "HTTPRoute" else GRPC_ROUTE
-    name, pure = gateway_api.name_of(plan), gateway_api
-    return Target(kind, name, pure.split_of, pure.patch, pure.complaint)
+    return Target(kind, gateway_api.name_of(plan), gateway_api.complaint)
 
 
 class ClusterRouter:
@@ -91,13 +90,13 @@ class ClusterRouter:
         unclear: RouteError | None = None
         for _ in range(_ATTEMPTS):
             live = self._get(plan, target.kind, target.name)
-            body = target.patch(live, plan, split, mark)
+            body = ways.patch(live, plan, split, mark)
             if not body:
                 return
             if unclear is not None:
                 raise unclear
             try:
-                self._patch(plan, target, _at_version(body, live))
+                self._patch(plan, target, _at_version(body, live), split)
             except ClusterError as error:
                 problem = told(error, "patch", target.kind, plan, target.name)
                 if error.status == _CONFLICT:
@@ -130,12 +129,31 @@ class ClusterRouter:
         except ClusterError as error:
             raise told(error, "get", kind, plan, name) from None
 
-    def _patch(self, plan: Plan, target: Target, body: Json) -> None:
-        self._objects.patch(target.kind, plan.metadata.namespace, target.name, body)
+    def _patch(self, plan: Plan, target: Target, body: Json, split: Split) -> None:
+        """Patch; what is more than weights is tried dry first.
+
+        The API server of an older mesh drops what it does not know, such as the share of copies,
+        and then all requests would be copied. Raises ClusterError and RouteError.
+        """
+        place = target.kind, plan.metadata.namespace, target.name
+        if split.way != "weights":
+            kept = self._objects.patch(*place, body, dry=True)
+            if not _keeps(kept, plan, split):
+                said = f"the cluster's definitions of it are too old for a {split.way}"
+                raise RouteError(f"{_spelt(target.kind, plan, target.name)}: {said}")
+        self._objects.patch(*place, body)
+
+
+def _keeps(patched: Json, plan: Plan, split: Split) -> bool:
+    """Whether a patched object shows the split."""
+    try:
+        return ways.split_of(patched, plan, split.total) == split
+    except RouteError:
+        return False
 
 
 def _seen(live: Json, target: Target, plan: Plan, total: int) -> Seen:
-    split = target.split_of(live, plan, total)
+    split = ways.split_of(live, plan, total)
     if split.canary and (problem := target.complaint(live, plan)):
         raise RouteError(f"{_spelt(target.kind, plan, target.name)}: {problem}")
     return Seen(split, mark_of(live, plan.spec.service))

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from rollout.decide.split import Split
 from rollout.errors import RouteError
 from rollout.plan.model import Plan
 from rollout.plan.route import GatewayRoute
-from rollout.route import marks
 from rollout.route.share import Arm, Fork
 from rollout.route.walk import Json, dicts
 
@@ -49,16 +46,6 @@ class Backends:
         return f"{self.kind} {self.stable if arm == 'stable' else self.canary}"
 
 
-def split_of(manifest: Json, plan: Plan, total: int) -> Split:
-    """The split that a route shows, in parts of `total`. Raises RouteError if there is none."""
-    return marks.split_of(manifest, forks(manifest, plan), plan.spec.service, total)
-
-
-def patch(manifest: Json, plan: Plan, split: Split, mark: str) -> Json:
-    """The smallest merge patch to a split and its mark. Raises RouteError."""
-    return marks.patch(manifest, _forks(plan, split), plan.spec.service, split, mark)
-
-
 def complaint(manifest: Json, plan: Plan) -> str:
     """Why the gateways do not carry out what the route says of the canary; empty if they do.
 
@@ -85,10 +72,6 @@ def _denied(parent: Json, manifest: Json) -> dict[str, str]:
     }
 
 
-def _forks(plan: Plan, split: Split) -> Callable[[Json], list[Fork]]:
-    return lambda live: forks(live, plan, back=not split.canary)
-
-
 def forks(manifest: Json, plan: Plan, *, back: bool = False) -> list[Fork]:
     """The rules that a plan names, or all that lead to one of its arms.
 
@@ -99,18 +82,18 @@ def forks(manifest: Json, plan: Plan, *, back: bool = False) -> list[Fork]:
     every = [*enumerate(dicts((manifest.get("spec") or {}).get("rules")), 1)]
     arms = f"{mesh.name('stable')} or {mesh.name('canary')}"
     found = [
-        Fork(_place(number, rule), dicts(rule.get("backendRefs")), mesh)
+        fork(number, rule, mesh)
         for number, rule in every
         if names is None or rule.get("name") in names
     ]
-    leading = [fork for fork in found if fork.of("stable") or fork.of("canary")]
+    leading = [each for each in found if each.arms]
     if names is not None and not back:
         if missing := set(names) - {rule.get("name") for _, rule in every}:
             there = ", ".join(_place(number, rule) for number, rule in every) or "no rule at all"
             raise RouteError(f"the route has no rule named `{min(missing)}`; it has {there}")
-        for fork in found:
-            if fork not in leading:
-                raise RouteError(f"{fork.place} leads to neither {arms}")
+        for each in found:
+            if each not in leading:
+                raise RouteError(f"{each.place} leads to neither {arms}")
     if not leading:
         raise RouteError(f"no rule of {kind_of(plan)} {name_of(plan)} leads to {arms}")
     return leading
@@ -138,6 +121,11 @@ def route_of(plan: Plan) -> GatewayRoute:
     if plan.spec.route.gateway is None:
         raise RouteError(f"{plan.name} moves weights in {plan.spec.route.mesh}, not a Gateway")
     return plan.spec.route.gateway
+
+
+def fork(number: int, rule: Json, mesh: Backends) -> Fork:
+    """A rule as the routers see it."""
+    return Fork(_place(number, rule), dicts(rule.get("backendRefs")), mesh, rule)
 
 
 def _place(number: int, rule: Json) -> str:

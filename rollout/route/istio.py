@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from rollout.decide.split import Split
 from rollout.errors import RouteError
 from rollout.plan.model import Plan
 from rollout.plan.route import IstioRoute
-from rollout.route import marks
 from rollout.route.share import Arm, Fork
 from rollout.route.virtual_service import instead, leads, named, nowhere, routes, wishes
 from rollout.route.walk import Json, dicts
@@ -54,20 +51,6 @@ class Destinations:
     def name(self, arm: Arm) -> str:
         host, subset = self.stable if arm == "stable" else self.canary
         return host if subset is None else f"subset {subset} of {host}"
-
-
-def split_of(manifest: Json, plan: Plan, total: int) -> Split:
-    """The split that a VirtualService shows, in parts of `total`. Raises RouteError for none."""
-    return marks.split_of(manifest, forks(manifest, plan), plan.spec.service, total)
-
-
-def patch(manifest: Json, plan: Plan, split: Split, mark: str) -> Json:
-    """The smallest merge patch to a split and its mark. Raises RouteError."""
-    return marks.patch(manifest, _forks(plan, split), plan.spec.service, split, mark)
-
-
-def _forks(plan: Plan, split: Split) -> Callable[[Json], list[Fork]]:
-    return lambda live: forks(live, plan, back=not split.canary)
 
 
 def forks(manifest: Json, plan: Plan, *, back: bool = False) -> list[Fork]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 
-from rollout.decide.split import Split
+from rollout.decide.split import Split, Way
 from rollout.errors import RouteError
 from rollout.route.envoy import nearest
 from rollout.route.share import Fork, move, take_away
@@ -14,51 +13,45 @@ from rollout.route.walk import Json
 
 # Annotations by service, so that rollouts of two services may share one object.
 MARK, SPLIT, ADDED = "mark.surefoot.dev/", "split.surefoot.dev/", "added.surefoot.dev/"
+COPIED = "copied.surefoot.dev/"
 
 
-def split_of(manifest: Json, forks: Sequence[Fork], service: str, total: int) -> Split:
+def split_of(forks: Sequence[Fork], written: Fraction | None, total: int) -> Split:
     """The split that all forks show, in parts of `total`.
 
-    Where they differ since our last patch, somebody moved one of them: that one is what is seen.
-    Raises RouteError if they differ and no patch of ours is known.
+    Where they differ since our last patch, which wrote `written`, somebody moved one of them: that
+    one is what is seen. Raises RouteError if they differ and no patch of ours is known.
     """
     shares = {fork.share(): fork for fork in forks}
     if len(shares) == 1:
         return nearest(next(iter(shares)), total)
-    written = _written(manifest, service)
     if written in shares:
         return nearest(max(shares, key=lambda share: abs(share - (written or 0))), total)
     said = ", ".join(f"{float(share):.4%} in {fork.place}" for share, fork in shares.items())
     raise RouteError(f"routes disagree on the share of {forks[0].mesh.name('canary')}: {said}")
 
 
-def patch(
-    manifest: Json, forks: Callable[[Json], Sequence[Fork]], service: str, split: Split, mark: str
-) -> Json:
-    """The smallest merge patch to `split` on every fork, and to our mark; empty if all is there.
+def move_all(forks: Sequence[Fork], split: Split, added: set[str]) -> set[str]:
+    """Move every fork to a split; the places where a canary's entry is one that we added.
 
-    A canary's entry that a patch of ours added goes again with its traffic; which ones those are
-    stands in an annotation until the rollout ends. Raises RouteError, and then nothing moves.
+    Such an entry goes again with its traffic. Raises RouteError.
     """
-    if split.way != "weights":
-        raise RouteError(f"this mesh knows weights only, no {split.way}")
-    wanted = copy.deepcopy(manifest)
-    added = _added(manifest, service)
-    for fork in forks(wanted):
+    for fork in forks:
         if move(fork, split):
-            added.add(fork.place)
+            added = added | {fork.place}
         if not split.canary and fork.place in added:
             take_away(fork)
-    ended = split.canary in (0, split.total)
-    _note(wanted, MARK + service, mark)
-    _note(wanted, SPLIT + service, f"{split.canary}/{split.total}")
-    _note(wanted, ADDED + service, "" if ended else "\n".join(sorted(added)))
-    return difference(manifest, wanted)
+    return set() if split.canary in (0, split.total) else added
 
 
 def mark_of(manifest: Json, service: str) -> str:
     """The mark that was written with the weights; empty if there is none."""
-    return str(_notes(manifest).get(MARK + service, ""))
+    return noted(manifest, MARK + service)
+
+
+def noted(manifest: Json, key: str) -> str:
+    """What an annotation says; empty if there is none."""
+    return str(_notes(manifest).get(key, ""))
 
 
 def difference(live: Json, wanted: Json) -> Json:
@@ -74,16 +67,30 @@ def difference(live: Json, wanted: Json) -> Json:
     return made
 
 
-def _written(manifest: Json, service: str) -> Fraction | None:
-    """The share that our last patch wrote, if there was one."""
+def written(manifest: Json, service: str, way: Way) -> Fraction | None:
+    """The share that our last patch wrote in this way, if there was one.
+
+    Whatever is written in another way leaves every route's own weights to stable.
+    """
+    share, _, said = noted(manifest, SPLIT + service).partition(" ")
+    if share and (said or "weights") != way:
+        return Fraction(0)
     try:
-        return Fraction(str(_notes(manifest)[SPLIT + service]))
-    except (KeyError, ValueError, ZeroDivisionError):
+        return Fraction(share)
+    except (ValueError, ZeroDivisionError):
         return None
 
 
-def _added(manifest: Json, service: str) -> set[str]:
-    return set(str(_notes(manifest).get(ADDED + service, "")).splitlines())
+def write_down(manifest: Json, service: str, split: Split, mark: str) -> None:
+    """Write the mark and the split into the annotations."""
+    way = "" if split.way == "weights" else f" {split.way}"
+    note(manifest, MARK + service, mark)
+    note(manifest, SPLIT + service, f"{split.canary}/{split.total}{way}")
+
+
+def places(manifest: Json, key: str) -> set[str]:
+    """The routes that an annotation names, one a line."""
+    return set(noted(manifest, key).splitlines())
 
 
 def _notes(manifest: Json) -> Json:
@@ -91,7 +98,7 @@ def _notes(manifest: Json) -> Json:
     return notes if isinstance(notes, dict) else {}
 
 
-def _note(manifest: Json, key: str, value: str) -> None:
+def note(manifest: Json, key: str, value: str) -> None:
     """Write an annotation, or none if it would be empty."""
     notes = {name: said for name, said in _notes(manifest).items() if name != key}
     if value or key in _notes(manifest):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal, Protocol
 
@@ -12,6 +12,8 @@ from rollout.errors import RouteError
 from rollout.route.walk import Json
 
 Arm = Literal["stable", "canary"]
+
+SEGMENT = "surefoot-segment-"  # begins the name of a route that we put there for a segment
 
 
 class Mesh(Protocol):
@@ -47,11 +49,17 @@ class Mesh(Protocol):
 
 @dataclass(frozen=True)
 class Fork:
-    """One route, where traffic parts: `entries` is the live list in its manifest, not a copy."""
+    """One route, where traffic parts: `entries` and `body` are live in its manifest, no copies."""
 
     place: str
     entries: list[Json]
     mesh: Mesh
+    body: Json = field(default_factory=dict)
+
+    @property
+    def arms(self) -> list[Json]:
+        """The entries that lead to an arm."""
+        return [entry for entry in self.entries if self.mesh.arm_of(entry)]
 
     def of(self, arm: Arm | None) -> list[Json]:
         return [entry for entry in self.entries if self.mesh.arm_of(entry) == arm]
@@ -134,3 +142,8 @@ def take_away(fork: Fork) -> None:
     (stable, *_) = fork.of("stable") or [{}]
     bare = fork.mesh.entry("canary", stable) | {"weight": 0}
     fork.entries[:] = [entry for entry in fork.entries if entry != bare]
+
+
+def for_segment(body: Json) -> bool:
+    """Whether a route is named like those that we put there for a segment."""
+    return str(body.get("name") or "").startswith(SEGMENT)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rollout.errors import RouteError
 from rollout.plan.route import IstioRoute
-from rollout.route.share import Fork, Mesh
+from rollout.route.share import Fork, Mesh, for_segment
 from rollout.route.walk import Json, dicts
 
 _KINDS = ("http", "tls", "tcp")
@@ -27,7 +27,7 @@ class VirtualRoute:
         return f"{self.kind} route `{name}`" if name else f"{self.kind} route {self.number}"
 
     def fork(self, mesh: Mesh) -> Fork:
-        return Fork(self.place, dicts(self.body.get("route")), mesh)
+        return Fork(self.place, dicts(self.body.get("route")), mesh, self.body)
 
 
 @dataclass(frozen=True)
@@ -76,10 +76,12 @@ def named(wish: Wish, every: list[VirtualRoute]) -> list[VirtualRoute]:
 
 
 def routes(manifest: Json) -> Iterator[VirtualRoute]:
-    """Every route, in its order."""
+    """Every route, in its order; those that we put there for a segment change no number."""
     spec = manifest.get("spec") or {}
     for kind in _KINDS:
-        for number, body in enumerate(dicts(spec.get(kind)), 1):
+        number = 0
+        for body in dicts(spec.get(kind)):
+            number += not for_segment(body)
             yield VirtualRoute(kind, number, body)
 
 

@@ -14,7 +14,7 @@ from rollout.route.cluster import ClusterRouter
 from rollout.route.proxy import EnvoyRouter
 from rollout.simulate import MemoryRouter
 from tests.mesh import mesh, plan_for
-from tests.routes import gateway, http_route, istio, ref, to, virtual_service
+from tests.routes import gateway, http_route, istio, parted, ref, to, virtual_service
 
 pytestmark = pytest.mark.live
 
@@ -144,3 +144,34 @@ def test_a_mesh_that_shows_what_was_written_has_nothing_to_explain(router, plan)
     router.write(plan, Split(5), "fine")
     shown(router, plan, "fine")
     assert router.diagnose(plan) == ""
+
+
+@pytest.fixture
+def ward(plan):
+    """The plan of the same rollout, for one segment, with copies first."""
+    header = {"name": "x-ward", "exact": "cardiology"}
+    return parted(plan, segment={"header": header}, mirror={"share": "100%", "lasts": "1m"})
+
+
+@pytest.mark.parametrize(
+    "split", [Split(5, 100, "segment"), Split(100, 100, "segment"), Split(100, 100, "mirror")]
+)
+def test_every_way_is_shown_with_its_mark_and_goes_again(router, ward, split):
+    for _ in range(2):
+        router.write(ward, split, "m2")
+        assert shown(router, ward, "m2").split == split
+    router.write(ward, Split(0), "back")
+    assert shown(router, ward, "back").split == Split(0)
+
+
+def test_ways_follow_one_another_as_a_rollout_takes_them(router, ward):
+    ways = [
+        Split(100, 100, "mirror"),
+        Split(5, 100, "segment"),
+        Split(50, 100, "segment"),
+        Split(50),
+        Split(100),
+    ]
+    for number, split in enumerate(ways):
+        router.write(ward, split, f"s{number}")
+        assert shown(router, ward, f"s{number}").split == split

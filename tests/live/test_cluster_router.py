@@ -344,11 +344,11 @@ class Meddled:
     def get(self, *args):
         return self._inner.get(*args)
 
-    def patch(self, *args):
+    def patch(self, *args, **options):
         self.patches += 1
         if self.patches > self._times:
-            return self._inner.patch(*args)
-        return self._happen(lambda: self._inner.patch(*args))
+            return self._inner.patch(*args, **options)
+        return self._happen(lambda: self._inner.patch(*args, **options))
 
 
 def test_a_conflict_is_read_again_and_a_storm_of_them_ends(place, objects):

@@ -9,7 +9,7 @@ from hypothesis import given, reject
 
 from rollout.decide.split import Split
 from rollout.errors import RouteError
-from rollout.route import gateway_api, istio
+from rollout.route import gateway_api, istio, ways
 from rollout.route.share import Fork
 from tests import routes
 from tests.routes import http_route, merged, ref, to, virtual_service
@@ -40,10 +40,23 @@ LAWS = {
 }
 
 
+PATHS = {
+    "match": [{"uri": {"prefix": "/a"}}, {"headers": {"x": {"exact": "1"}}}],
+    "matches": [{"path": {"type": "PathPrefix", "value": "/a"}}, {"method": "GET"}],
+}
+WAYS = ("weights", "segment", "mirror")
+SEGMENTS = st.builds(
+    lambda kind, test: {"segment": {kind: {"name": "ab", **test}}},
+    st.sampled_from(["header", "cookie", "query"]),
+    st.sampled_from([{"exact": "a"}, {"prefix": "a"}, {"regex": "a|b"}]),
+)
+
+
 @st.composite
-def splits(draw):
+def splits(draw, among=("weights",)):
     total = draw(st.sampled_from([100, 10_000]))
-    return Split(draw(st.integers(0, total)), total)
+    canary = draw(st.integers(0, total))
+    return Split(canary, total, draw(st.sampled_from(among)) if canary else "weights")
 
 
 def entry(draw, kind, name):
@@ -93,7 +106,7 @@ def after(case, split, mark="m"):
     """The object after a patch; cases where the others' shares need too fine weights are left."""
     plan, mesh, manifest = case
     try:
-        return merged(manifest, mesh.patch(manifest, plan, split, mark))
+        return merged(manifest, ways.patch(manifest, plan, split, mark))
     except RouteError as error:
         shared = any(fork.weight(None) for fork in mesh.forks(manifest, plan))
         if not (shared and re.search("would need weights above (1000000|2147483647)$", str(error))):
@@ -128,23 +141,23 @@ def without_ours(manifest, forks):
 
 @given(cases(), splits())
 def test_the_object_shows_the_split_and_the_mark(case, split):
-    plan, mesh, _ = case
+    plan, *_ = case
     new = after(case, split)
-    assert mesh.split_of(new, plan, split.total) == split
+    assert ways.split_of(new, plan, split.total) == split
     assert new["metadata"]["annotations"]["mark.surefoot.dev/reviews"] == "m"
 
 
 @given(cases(), splits())
 def test_twice_is_once_and_the_second_patch_is_empty(case, split):
-    plan, mesh, _ = case
-    assert mesh.patch(after(case, split), plan, split, "m") == {}
+    plan, *_ = case
+    assert ways.patch(after(case, split), plan, split, "m") == {}
 
 
 @given(cases(), splits(), splits())
 def test_the_last_write_wins_whatever_was_written_before(case, first, last):
     plan, mesh, _ = case
     between = (plan, mesh, after(case, first, "x"))
-    assert mesh.split_of(after(between, last), plan, last.total) == last
+    assert ways.split_of(after(between, last), plan, last.total) == last
 
 
 @given(cases(), splits())
@@ -187,3 +200,56 @@ def test_weights_are_what_the_mesh_takes(case, split):
         assert fork.weight("stable") + fork.weight("canary") > 0
         if not fork.weight(None):
             assert sum(weights) == split.total
+
+
+@st.composite
+def parting(draw):
+    """A case whose routes have matches and copies that a mesh would take, and a segment."""
+    plan, mesh, manifest = draw(cases())
+    gateway = mesh is gateway_api
+    key, copies = ("matches", "filters") if gateway else ("match", "mirrors")
+    for route in manifest["spec"]["rules" if gateway else "http"]:
+        for free in ("match", "matches", "mirror", "filters"):
+            route.pop(free, None)
+        if matches := draw(st.lists(st.sampled_from(PATHS[key]), max_size=2, unique_by=str)):
+            route[key] = copy.deepcopy(matches)
+        if draw(st.booleans()):
+            route[copies] = [{"type": "X"} if gateway else to("audit", subset="v2")]
+        if route["name"] == "theirs":
+            route[key] = [{"path": {"type": "Exact", "value": "/theirs"}}]
+    return routes.parted(plan, **draw(SEGMENTS)), mesh, manifest
+
+
+def others(manifest, mesh, plan):
+    """Every route that is neither the plan's nor one of our own."""
+    body = copy.deepcopy(manifest)
+    own = [id(fork.body) for fork in mesh.forks(body, plan)]
+    lists = body["spec"].get("rules", []) + body["spec"].get("http", [])
+    return [route for route in lists if id(route) not in own and "surefoot" not in route["name"]]
+
+
+@given(parting(), splits(WAYS))
+def test_every_way_is_shown_and_twice_is_once(case, split):
+    plan, mesh, manifest = case
+    new = after(case, split)
+    assert ways.split_of(new, plan, split.total) == split
+    assert ways.patch(new, plan, split, "m") == {}
+    assert others(new, mesh, plan) == others(manifest, mesh, plan)
+
+
+@given(parting(), splits(WAYS))
+def test_a_rollback_from_any_way_leaves_what_was_there(case, split):
+    plan, mesh, _ = case
+    back = after((plan, mesh, after(case, split, "x")), Split(0))
+    if split.way == "weights":
+        assert ways.split_of(back, plan, 100) == Split(0)
+    else:
+        assert back == after(case, Split(0))
+
+
+@given(parting(), st.lists(splits(WAYS), min_size=1, max_size=4))
+def test_the_last_way_wins_whatever_was_written_before(case, written):
+    plan, mesh, manifest = case
+    for split in written:
+        manifest = after((plan, mesh, manifest), split)
+    assert ways.split_of(manifest, plan, written[-1].total) == written[-1]

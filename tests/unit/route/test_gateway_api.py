@@ -4,7 +4,8 @@ import pytest
 
 from rollout.decide.split import Split
 from rollout.errors import RouteError
-from rollout.route.gateway_api import complaint, patch, split_of
+from rollout.route.gateway_api import backends, complaint
+from rollout.route.ways import patch, split_of
 from tests.routes import gateway, http_route, istio, merged, ref
 
 PLAN = gateway()
@@ -146,7 +147,7 @@ def test_weights_beyond_a_million_are_refused():
 
 def test_a_plan_for_another_mesh_is_no_plan_for_a_gateway():
     with pytest.raises(RouteError, match="moves weights in istio, not a Gateway"):
-        split_of(http_route([A]), istio(), 100)
+        backends(istio())
 
 
 def condition(kind, status, reason="", message="", **more):

@@ -4,7 +4,8 @@ import pytest
 
 from rollout.decide.split import Split
 from rollout.errors import RouteError
-from rollout.route.istio import full, lacking, patch, split_of
+from rollout.route.istio import destinations, full, lacking
+from rollout.route.ways import patch, split_of
 from tests.routes import gateway, istio, merged, to, virtual_service
 
 PLAN = istio()
@@ -283,4 +284,4 @@ def test_a_destination_rule_must_define_both_subsets(rule, reason):
 
 def test_a_plan_for_another_mesh_is_no_plan_for_istio():
     with pytest.raises(RouteError, match="moves weights in gateway, not in Istio"):
-        split_of(virtual_service([V1, V2]), gateway(), 100)
+        destinations(gateway())

@@ -1,0 +1,105 @@
+"""Segments and copies in a real API server: what it fills in, refuses, and shows afterwards."""
+
+import copy
+
+import pytest
+
+from rollout.cluster.client import connect
+from rollout.decide.split import Split
+from rollout.errors import RouteError
+from rollout.route.cluster import ClusterRouter
+from tests.live.test_cluster_router import Place
+from tests.routes import gateway, http_route, istio, parted, ref, to, virtual_service
+
+pytestmark = pytest.mark.live
+
+WARD = {"header": {"name": "x-ward", "exact": "icu"}}
+COPIES = {"share": "50%", "lasts": "1m"}
+WAYS = [Split(10, 100, "segment"), Split(50, 100, "mirror"), Split(50, 10_000, "segment")]
+KINDS = {
+    "istio": (
+        "virtualservices",
+        virtual_service(
+            [to("reviews", 100, "v1"), to("ratings", 0)],
+            [to("reviews", None, "v1")],
+            [to("ratings", None)],
+        ),
+    ),
+    "gateway": ("httproutes", http_route([ref("reviews-v1")], [ref("reviews-v1", 7), ref("b", 0)])),
+}
+
+
+@pytest.fixture
+def place(cluster, namespace):
+    return Place(cluster, namespace)
+
+
+@pytest.fixture
+def admin(cluster, monkeypatch):
+    monkeypatch.setenv("KUBECONFIG", str(cluster.config()))
+    return ClusterRouter(connect())
+
+
+def planned(kind, namespace):
+    plan = istio(namespace) if kind == "istio" else gateway(namespace)
+    return parted(plan, segment=WARD, mirror=COPIES)
+
+
+def made(kind):
+    """An object with more in its routes than weights."""
+    plural, manifest = copy.deepcopy(KINDS[kind])
+    first, second, *_ = manifest["spec"]["http" if kind == "istio" else "rules"]
+    if kind == "istio":
+        first |= {"match": [{"uri": {"prefix": "/a"}}], "timeout": "9s"}
+        second |= {"mirrors": [{"destination": {"host": "audit"}}]}
+    else:
+        first |= {"matches": [{"path": {"value": "/a"}}, {"method": "GET"}]}
+        second |= {
+            "filters": [{"type": "RequestMirror", "requestMirror": {"backendRef": ref("x")}}]
+        }
+    return plural, manifest
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_way_is_one_write_and_a_rollback_restores_the_object(place, admin, kind):
+    plural, manifest = made(kind)
+    place.create(manifest, plural)
+    plan, first = planned(kind, place.namespace), place.get(plural)["spec"]
+    admin.write(plan, Split(0), "first")
+    before = place.get(plural)["spec"]
+    assert [len(each) for each in first.values()] == [len(each) for each in before.values()]
+    for split in WAYS:
+        admin.write(plan, split, "m")
+        assert admin.read(plan, split.total).split == split
+        version = place.get(plural)["metadata"]["resourceVersion"]
+        admin.write(plan, split, "m")
+        assert place.get(plural)["metadata"]["resourceVersion"] == version, "twice is once"
+        admin.write(plan, Split(0), "first")
+        assert place.get(plural)["spec"] == before
+
+
+def test_an_older_mesh_refuses_a_part_of_the_copies_and_nothing_moves(place, admin):
+    place.create(http_route([ref("reviews-v1")], kind="GRPCRoute"), "grpcroutes")
+    plan = parted(gateway(place.namespace, grpcRoute="reviews"), mirror=COPIES)
+    with pytest.raises(RouteError, match=r"definitions of it are too old for a mirror"):
+        admin.write(plan, Split(50, 100, "mirror"), "m")
+    assert admin.read(plan, 100).split == Split(0)
+    admin.write(plan, Split(100, 100, "mirror"), "m")
+    assert admin.read(plan, 100).split == Split(100, 100, "mirror")
+
+
+def test_an_edit_of_the_segment_s_route_is_seen_and_mended(place, admin):
+    place.create(virtual_service([to("reviews", None, "v1")]))
+    plan, split = planned("istio", place.namespace), Split(10, 100, "segment")
+    admin.write(plan, split, "m")
+    place.weigh(60, 40)
+    assert admin.read(plan, 100).split == Split(40, 100, "segment")
+    ours, rest = place.get()["spec"]["http"]
+    ours["match"] = [{"uri": {"prefix": "/"}}]
+    place.edit({"spec": {"http": [ours, rest]}})
+    with pytest.raises(RouteError, match="the route for the segment of http route `r1` was edited"):
+        admin.read(plan, 100)
+    admin.write(plan, split, "again")
+    assert admin.read(plan, 100).split == split
+    place.edit({"spec": {"http": [rest]}})
+    assert admin.read(plan, 100).split == Split(0)
