@@ -31,10 +31,12 @@ class FencedObjects:
         """See rollout.route.cluster.Objects."""
         return self.objects.get(kind, namespace, name)
 
-    def patch(self, kind: Kind, namespace: str, name: str, body: Json) -> Json:
+    def patch(
+        self, kind: Kind, namespace: str, name: str, body: Json, *, dry: bool = False
+    ) -> Json:
         """See rollout.route.cluster.Objects. Raises what the fence raises."""
         self.fence()
-        return self.objects.patch(kind, namespace, name, body)
+        return self.objects.patch(kind, namespace, name, body, dry=dry)
 
 
 @dataclass(frozen=True)
