@@ -17,27 +17,33 @@ def mark_of(rollout: str, state: State) -> str:
     return f"{rollout}/{state.awaiting}"
 
 
-def bring(router: Router, rollout: str, state: State) -> str:
+def bring(router: Router, rollout: str, state: State) -> RouteError | None:
     """Write unless the mesh shows it already: an unknown outcome is resolved by reading.
 
-    Returns what went wrong, in words.
+    Returns what went wrong.
     """
     if _shows(_read(router, state), rollout, state):
-        return ""
+        return None
     try:
         router.write(state.plan, state.wanted, mark_of(rollout, state))
     except RouteError as error:
-        return str(error)
-    return ""
+        return error
+    return None
 
 
 def outcome(
-    router: Router, clock: Clock, rollout: str, state: State, *, problem: str, until: float
+    router: Router,
+    clock: Clock,
+    rollout: str,
+    state: State,
+    *,
+    problem: RouteError | None,
+    until: float,
 ) -> Fact:
     """Confirmed when the mesh shows the decision by `until`; otherwise what failed."""
     problem = problem or _await(router, clock, rollout, state, until)
-    if problem or state.awaiting is None:
-        return failed(rollout, state, problem, clock.now())
+    if problem is not None or state.awaiting is None:
+        return failed(rollout, state, problem or RouteError(""), clock.now())
     return Confirmed(
         rollout=rollout,
         at=clock.now(),
@@ -59,9 +65,16 @@ def drift(router: Router, rollout: str, state: State, now: float) -> Fact | None
     if _unmoved(router, state):
         return None
     seen = _read(router, state)
-    if isinstance(seen, str):
-        return failed(rollout, state, seen, now)
-    return None if seen.split == state.split else Drifted(rollout=rollout, at=now, seen=seen.split)
+    if isinstance(seen, RouteError):
+        told = state.phase == "paused" and state.route_problem == str(seen)
+        return None if told else failed(rollout, state, seen, now)
+    if _as_confirmed(seen, state):
+        return None
+    return Drifted(rollout=rollout, at=now, seen=seen.split)
+
+
+def _as_confirmed(seen: Seen, state: State) -> bool:
+    return seen.split == state.split
 
 
 def _unmoved(router: Router, state: State) -> bool:
@@ -70,24 +83,30 @@ def _unmoved(router: Router, state: State) -> bool:
         seen = router.glance(state.plan, state.total) if isinstance(router, Watcher) else None
     except RouteError:
         return False
-    return seen is not None and seen.split == state.split
+    return seen is not None and _as_confirmed(seen, state)
 
 
-def failed(rollout: str, state: State, problem: str, at: float) -> RouteFailed:
+def failed(rollout: str, state: State, problem: RouteError, at: float) -> RouteFailed:
     """One more attempt that did not reach the mesh."""
-    attempt = state.attempts + 1
     return RouteFailed(
-        rollout=rollout, at=at, decision=state.decision, problem=problem, attempt=attempt
+        rollout=rollout,
+        at=at,
+        decision=state.decision,
+        problem=str(problem),
+        attempt=state.attempts + 1,
+        refused=problem.refused,
     )
 
 
-def _await(router: Router, clock: Clock, rollout: str, state: State, until: float) -> str:
-    """Read back until the mesh shows the decision; the problem in words if it does not."""
+def _await(
+    router: Router, clock: Clock, rollout: str, state: State, until: float
+) -> RouteError | None:
+    """Read back until the mesh shows the decision; the problem if it does not."""
     while not _shows(seen := _read(router, state), rollout, state):
         if clock.now() >= until:
-            return seen if isinstance(seen, str) else _refusal(router, state, seen)
+            return RouteError(_refusal(router, state, seen)) if isinstance(seen, Seen) else seen
         clock.sleep(_POLL)
-    return ""
+    return None
 
 
 def _refusal(router: Router, state: State, seen: Seen) -> str:
@@ -96,14 +115,14 @@ def _refusal(router: Router, state: State, seen: Seen) -> str:
     return f"{shown}; {said}" if said else shown
 
 
-def _read(router: Router, state: State) -> Seen | str:
+def _read(router: Router, state: State) -> Seen | RouteError:
     try:
         return router.read(state.plan, state.total)
     except RouteError as error:
-        return str(error)
+        return error
 
 
-def _shows(seen: Seen | str, rollout: str, state: State) -> bool:
-    if isinstance(seen, str):
+def _shows(seen: Seen | RouteError, rollout: str, state: State) -> bool:
+    if isinstance(seen, RouteError):
         return False
     return seen.split == state.wanted and seen.mark == mark_of(rollout, state)

@@ -66,7 +66,15 @@ class JournalMovedError(JournalError):
 
 
 class RouteError(SurefootError):
-    """The mesh could not be read or did not take a split; the message says what it said."""
+    """The mesh could not be read or did not take a split; the message says what it said.
+
+    `refused` is what trying again alone does not cure: a right or an object is missing, or a
+    webhook says no.
+    """
+
+    def __init__(self, message: str, *, refused: bool = False) -> None:
+        self.refused = refused
+        super().__init__(message)
 
 
 class ObserveError(SurefootError):

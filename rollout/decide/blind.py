@@ -65,8 +65,12 @@ def _alone(
 def _one_armed(state: State, gauge: Gauge, canary: float | None, now: float) -> Blind | None:
     if state.split.way == "mirror":
         return None  # copies are welcome, not awaited
-    if canary is not None and now - canary > stale_after(state):
-        return Blind(f"no new sample of the canary for {duration(now - canary)}", canary)
+    if not state.split.canary:
+        return None  # it gets no traffic, after a hand's edit say: silence is what was to be
+    if canary is not None:
+        heard = max(canary, state.confirmed_at or canary)
+        if now - heard > stale_after(state):
+            return Blind(f"no new sample of the canary for {duration(now - canary)}", heard)
     if canary is None and gauge.expected >= _SURELY_SOME and state.confirmed_at is not None:
         reason = f"one-armed: no canary exposures where about {gauge.expected:.0f} were due"
         return Blind(reason, state.confirmed_at)

@@ -13,6 +13,8 @@ from rollout.decide.split import Split
 Command = Literal["pause", "resume", "promote", "abort", "undo", "retry"]
 Action = Literal["hold", "advance", "hold back", "promote", "roll back", "pause", "resume", "undo"]
 
+REFUSED = "route-refused"  # the reason of a pause that a refusal of the mesh led to
+
 
 class _Fact(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -89,6 +91,7 @@ class RouteFailed(_Fact):
     decision: int
     problem: str
     attempt: int
+    refused: bool = Field(default=False, description="Trying again alone does not cure it.")
 
 
 class HumanSaid(_Fact):

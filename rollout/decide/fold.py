@@ -13,6 +13,7 @@ from analysis.guard import learn, look, problem, watch
 from rollout.decide.before import began, paired
 from rollout.decide.exposure import copied, share_of_all, sticky
 from rollout.decide.facts import (
+    REFUSED,
     Confirmed,
     Decided,
     Drifted,
@@ -172,9 +173,10 @@ def _decided(state: State, fact: Decided, seq: int) -> State:
         state = replace(state, resumed_at=fact.at)
     state = replace(state, phase=phase, last=fact, asked=None, drifted=False, looked_at=fact.at)
     if fact.action == "pause":
-        return replace(state, paused_at=fact.at)
+        state = _given_up(state, fact)
+        return replace(state, paused_at=fact.at if state.paused_at is None else state.paused_at)
     if fact.action == "resume":
-        return replace(state, paused_at=None, resumed_at=fact.at)
+        return replace(state, paused_at=None, resumed_at=fact.at, route_problem="")
     if fact.action == "hold":
         return state
     return replace(
@@ -183,9 +185,17 @@ def _decided(state: State, fact: Decided, seq: int) -> State:
         awaiting=seq,
         decision=seq,
         attempts=0,
+        refused=False,
         retry_at=fact.at,
         paused_at=None,
     )
+
+
+def _given_up(state: State, fact: Decided) -> State:
+    """After a refusal nothing is wanted but what the mesh has confirmed."""
+    if REFUSED not in fact.reasons:
+        return state
+    return replace(state, wanted=fact.split, awaiting=None, attempts=0, refused=False)
 
 
 def _confirmed(state: State, fact: Confirmed, _seq: int) -> State:
@@ -199,6 +209,7 @@ def _confirmed(state: State, fact: Confirmed, _seq: int) -> State:
         split=fact.split,
         awaiting=None,
         attempts=0,
+        refused=False,
         route_problem="",
         confirmed_at=fact.at,
         steady_at=None,
@@ -211,7 +222,8 @@ def _route_failed(state: State, fact: RouteFailed, _seq: int) -> State:
     slowest = _SLOWEST_RETRY.get(state.phase, 30.0)
     return replace(
         state,
-        awaiting=fact.decision,
+        awaiting=state.awaiting if fact.refused else fact.decision,
+        refused=fact.refused,
         attempts=fact.attempt,
         retry_at=fact.at + min(0.5 * 2.0 ** min(fact.attempt, 10), slowest),
         route_problem=fact.problem,

@@ -46,7 +46,7 @@ def sentence(
         "promote": f"Promote {canary} {f'at {to}' if now == to else f'from {now} to {to}'}",
         "roll back": f"Roll back {canary} from {now} to {to}, all traffic to {stable}",
         "undo": f"Undo the promotion of {canary}, all traffic to {stable}",
-        "pause": f"Pause {canary} at {now}",
+        "pause": f"Pause {canary} at {to}",
         "resume": f"Resume {canary} at {now}",
     }[action]
     told = _told(state, reasons, seen)
@@ -128,6 +128,7 @@ def _plain(state: State, code: str, name: str, seen: Seen) -> str:
         "watching-stable": f"watching {spec.stable.version}, which the canary is compared with",
         "learning": "the past of stable's pods is not read yet",
         "awaiting-mesh": f"the mesh has not confirmed the last change yet{problem}",
+        "route-refused": f"the mesh refuses the change, and trying again alone is no cure{problem}",
         "awaiting-traffic": "waiting for traffic that agrees with the new weight",
         "warming-up": f"warming up for {duration(spec.warmup)} from the canary's first request, "
         "with the crash watch on",

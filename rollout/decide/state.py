@@ -48,6 +48,7 @@ MOVES: dict[tuple[Phase, Event], Phase] = {
     ("paused", "resume"): "stepping",
     ("paused", "promote"): "promoting",
     ("paused", "roll back"): "reverting",
+    ("promoting", "pause"): "paused",
     ("promoting", "roll back"): "reverting",
     ("promoting", "confirmed"): "promoted",
     ("reverting", "confirmed"): "rolled back",
@@ -92,6 +93,7 @@ class State:
     attempts: int = 0
     retry_at: float = 0.0
     route_problem: str = ""
+    refused: bool = False
     confirmed_at: float | None = None
     steady_at: float | None = None
     mirrored_until: float | None = None

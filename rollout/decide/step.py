@@ -13,7 +13,7 @@ from rollout.decide.before import watched
 from rollout.decide.blind import Blind, blindness
 from rollout.decide.compared import observational
 from rollout.decide.exposure import mirror_of
-from rollout.decide.facts import Action, Decided
+from rollout.decide.facts import REFUSED, Action, Decided
 from rollout.decide.ramp import at_top, held_back, next_split
 from rollout.decide.split import Split
 from rollout.decide.state import Phase, State
@@ -215,6 +215,12 @@ def _used_up(seen: View) -> Choice | None:
     return _inconclusive(seen, *(f"used-up:{name}" for name in over))
 
 
+def _refused(seen: View) -> Choice | None:
+    """Trying again alone is no cure: the weights stay as they were until a person resumes."""
+    state = seen.state
+    return Choice("pause", state.split, (REFUSED,)) if state.refused else None
+
+
 def _unconfirmed(seen: View) -> Choice | None:
     return _hold(seen, "awaiting-mesh") if seen.state.awaiting is not None else None
 
@@ -317,6 +323,7 @@ RULES: tuple[Callable[[View], Choice | None], ...] = (
     _long_blind,
     _late,
     _used_up,
+    _refused,
     _unconfirmed,
     _paused,
     _blind,

@@ -160,6 +160,7 @@ def _seen(live: Json, target: Target, plan: Plan, total: int) -> Seen:
 
 
 _CONFLICT, _NOT_FOUND, _FORBIDDEN = 409, 404, 403
+_INVALID = (400, 422)  # what the API server itself finds wrong with a patch
 
 
 def _at_version(body: Json, live: Json) -> Json:
@@ -176,14 +177,15 @@ def _is_unclear(error: ClusterError) -> bool:
 def told(error: ClusterError, verb: str, kind: Kind, plan: Plan, name: str) -> RouteError:
     """A refusal in words, with the cure where we know one."""
     what, said = _spelt(kind, plan, name), str(error)[:_LIMIT]
+    denied = "admission webhook" in said and "denied the request" in said
     if error.status == _NOT_FOUND:
         known = f'"{name}"' in said
         cure = "there is no such object" if known else f"the cluster knows no {kind.api_version}"
-        return RouteError(f"{what}: {cure}")
-    if error.status == _FORBIDDEN and "admission webhook" not in said:
+        return RouteError(f"{what}: {cure}", refused=True)
+    if error.status == _FORBIDDEN and not denied:
         rule = f'{{apiGroups: [{kind.group}], resources: [{kind.plural}], verbs: ["{verb}"]}}'
-        return RouteError(f"may not {verb} {what}; a Role needs the rule {rule}")
-    return RouteError(f"cannot {verb} {what}: {said}")
+        return RouteError(f"may not {verb} {what}; a Role needs the rule {rule}", refused=True)
+    return RouteError(f"cannot {verb} {what}: {said}", refused=denied or error.status in _INVALID)
 
 
 def _spelt(kind: Kind, plan: Plan, name: str) -> str:

@@ -28,7 +28,7 @@ class VirtualClock:
 
 @dataclass
 class MemoryRouter:
-    """A mesh of one route per plan; `down` and `stuck` are its faults.
+    """A mesh of one route per plan; `down`, `refusing` and `stuck` are its faults.
 
     `segment`: share of the requests in a plan's segment, where the plan does not declare it.
     """
@@ -36,6 +36,7 @@ class MemoryRouter:
     shown: dict[str, Seen] = field(default_factory=dict)
     writes: list[tuple[str, Split, str]] = field(default_factory=list)
     down: str = ""
+    refusing: str = ""
     stuck: bool = False
     segment: float = 0.1
     _asked: tuple[Plan, str] | None = None
@@ -43,6 +44,8 @@ class MemoryRouter:
     def write(self, plan: Plan, split: Split, mark: str) -> None:
         if self.down:
             raise RouteError(self.down)
+        if self.refusing:
+            raise RouteError(self.refusing, refused=True)
         self.writes.append((plan.id, split, mark))
         if not self.stuck:
             self.shown[plan.id] = Seen(split, mark)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from rollout.cluster.client import connect
-from rollout.decide.facts import Drifted, RouteFailed
+from rollout.decide.facts import REFUSED, Drifted, HumanSaid, RouteFailed
 from rollout.decide.split import Split
 from rollout.errors import ClusterError, RouteError
 from rollout.plan.model import Plan
@@ -15,6 +15,7 @@ from rollout.ports import Router
 from rollout.route.cluster import HTTP_ROUTE, ClusterRouter
 from rollout.simulate import MemoryRouter
 from tests.live.kube import Kube
+from tests.live.pipeline import until
 from tests.live.webhook import refusing
 from tests.routes import gateway, http_route, istio, ref, to, virtual_service
 from tests.worlds import BAD, GOOD, Lab
@@ -295,43 +296,108 @@ def _rights(cluster, place, verbs):
         time.sleep(0.02)
 
 
-def test_a_lost_right_is_named_with_its_rule_and_the_rollback_goes_on_trying(place, lab, cluster):
-    lab = lab(BAD)
-    climbed(lab)
+def say(lab, command):
+    said = HumanSaid(rollout=lab.plan.id, at=lab.clock.now(), command=command, actor="ana")
+    lab.journal.append([said], lab.entries[-1].seq)
+
+
+def refused(lab):
+    """The pause that a refusal leads to, at the weights that were confirmed before."""
+    lab.run_until(lambda state: state.phase == "paused")
+    pause = lab.decisions[-1]
+    assert (pause.reasons, pause.split) == ((REFUSED,), Split(5))
+    assert lab.state.awaiting is None
+    return pause.sentence
+
+
+def test_a_lost_right_is_named_with_its_rule_and_pauses(place, lab, cluster):
+    lab = climbed(lab())
     forbid(cluster, place)
-    lab.run_until(lambda state: state.phase == "reverting" and state.attempts > 1)
-    assert problems(lab)[-1] == (
+    assert (
         f"may not patch VirtualService {place.namespace}/reviews; a Role needs the rule "
         '{apiGroups: [networking.istio.io], resources: [virtualservices], verbs: ["patch"]}'
-    )
+    ) in refused(lab)
+    assert place.weights() == [95, 5]
+    say(lab, "resume")
+    lab.run(3)
+    assert refused(lab), "tried again, and refused again"
+    permit(cluster, place)
+    say(lab, "resume")
+    assert lab.run().phase == "promoted"
+
+
+def test_a_rollback_without_rights_goes_on_trying(place, lab, cluster):
+    lab = climbed(lab(BAD))
+    forbid(cluster, place)
+    lab.run_until(lambda state: state.phase == "reverting" and state.attempts > 5)
     assert place.weights() == [95, 5]
     permit(cluster, place)
     assert lab.run().phase == "rolled back"
     assert place.weights() == [100]
 
 
+def test_all_rights_lost_pauses_at_once_and_is_said_once(place, lab, cluster):
+    lab = climbed(lab())
+    forbid(cluster, place, ("list",))
+    until(lambda: _may_not_get(lab.router, lab.plan), "the right is gone", 5)
+    assert "may not get VirtualService" in refused(lab)
+    before = len(problems(lab))
+    lab.run(20)
+    assert len(problems(lab)) == before
+    permit(cluster, place)
+    until(lambda: not _may_not_get(lab.router, lab.plan), "the right is back", 5)
+    say(lab, "resume")
+    assert lab.run().phase == "promoted"
+
+
+def _may_not_get(router, plan):
+    try:
+        router.read(plan, 100)
+    except RouteError as error:
+        return "may not get" in str(error)
+    return False
+
+
 def test_an_admission_webhook_refuses(place, lab, cluster, tmp_path):
     lab = climbed(lab())
     said = "configuration is invalid: " + "a long story " * 80
     with refusing(cluster, place.namespace, said, tmp_path):
-        lab.run_until(lambda state: state.attempts > 1)
+        assert 'admission webhook "validation.istio.io" denied the request: conf' in refused(lab)
         (problem, *_) = problems(lab)
         assert problem.startswith(f"cannot patch VirtualService {place.namespace}/reviews: ")
-        assert 'admission webhook "validation.istio.io" denied the request: configu' in problem
         assert len(problem) < 600
         assert place.weights() == [95, 5]
         assert lab.state.split == Split(5)
+    say(lab, "resume")
     assert lab.run().phase == "promoted"
 
 
-def test_an_object_is_deleted_and_made_again(place, lab, cluster):
-    lab = climbed(lab(onDrift="revert"))
+def test_a_rollback_that_a_webhook_refuses_goes_on_trying(place, lab, cluster, tmp_path):
+    lab = climbed(lab(BAD))
+    with refusing(cluster, place.namespace, "frozen", tmp_path):
+        lab.run_until(lambda state: state.phase == "reverting" and state.attempts > 3)
+        assert place.weights() == [95, 5]
+    assert lab.run().phase == "rolled back"
+    assert place.weights() == [100]
+
+
+@pytest.mark.parametrize("then", ["pause", "revert"])
+def test_an_object_is_deleted_and_made_again(place, lab, cluster, then):
+    lab = climbed(lab(onDrift=then))
+    lab.run(4)  # traffic follows
     cluster.ask("DELETE", place.path())
-    lab.run_until(lambda _: bool(problems(lab)))
+    before = lab.clock.now()
     where = f"VirtualService {place.namespace}/reviews"
-    assert problems(lab)[0] == f"{where}: there is no such object"
+    assert f"{where}: there is no such object" in refused(lab)
+    assert lab.clock.now() - before <= lab.plan.spec.interval
     place.create(virtual_service([to("reviews", None, "v1")]))
-    lab.run_until(lambda _: place.weights() == [95, 5], 10)
+    lab.run_until(lambda _: any(isinstance(fact, Drifted) for fact in lab.facts))
+    if then == "revert":
+        lab.run_until(lambda _: place.weights() == [95, 5], 10)
+    else:
+        lab.run(5)
+        assert place.weights() == [None], "nobody asked for traffic on the canary there"
+    say(lab, "resume")
     assert lab.run().phase == "promoted"
 
 

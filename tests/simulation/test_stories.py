@@ -10,6 +10,7 @@ from rollout.decide.facts import Confirmed, HumanSaid, Observed, RouteFailed
 from rollout.decide.fold import fold_all
 from rollout.decide.split import Split
 from rollout.decide.step import step
+from rollout.ports import Seen
 from tests.worlds import BAD, GOOD, Behaviour, Lab, plan
 
 
@@ -293,3 +294,13 @@ def test_an_evidence_ramp_reaches_its_top_and_promotes():
     assert weights == sorted(weights)
     assert weights[0] == 100
     assert weights[-2] == 5000
+
+
+def test_a_canary_that_a_hand_took_all_traffic_from_is_not_called_blind_and_steps_again():
+    lab = Lab(plan=plan(onDrift="pause"))
+    lab.run_until(lambda state: state.first_canary_at is not None)
+    lab.router.shown[lab.plan.id] = Seen(Split(0), "by hand")
+    lab.run(60)
+    said = HumanSaid(rollout=lab.plan.id, at=lab.clock.now(), command="resume", actor="ana")
+    lab.journal.append([said], lab.entries[-1].seq)
+    assert lab.run().phase == "promoted"

@@ -1,0 +1,100 @@
+"""A refusal that trying again alone does not cure: paused, weights as they were, tried again."""
+
+from __future__ import annotations
+
+import pytest
+
+from rollout.decide.facts import REFUSED, Decided, HumanSaid, RouteFailed
+from rollout.decide.fold import fold_all
+from rollout.decide.split import Split
+from tests.worlds import BAD, Lab
+
+NO = "a webhook says no"
+
+
+def at(lab, canary):
+    lab.run_until(lambda state: state.split.canary == canary and state.awaiting is None)
+    return lab
+
+
+def say(lab, command):
+    said = HumanSaid(rollout=lab.plan.id, at=lab.clock.now(), command=command, actor="ana")
+    lab.journal.append([said], lab.entries[-1].seq)
+
+
+def paused(lab):
+    lab.run_until(lambda state: state.phase == "paused")
+    return lab.state
+
+
+@pytest.mark.parametrize(("confirmed", "refused"), [(0, 5), (5, 25), (50, 100)])
+def test_a_refused_change_pauses_with_the_reason_at_what_is_confirmed(confirmed, refused):
+    lab = Lab()
+    if confirmed:
+        at(lab, confirmed)
+    lab.router.refusing = NO
+    state = paused(lab)
+    *_, wanted, pause = [each for each in lab.decisions if each.action != "hold"]
+    assert wanted.split == Split(refused)
+    assert (pause.reasons, pause.split) == ((REFUSED,), Split(confirmed))
+    assert pause.sentence.startswith(f"Pause v2 at {confirmed} %: the mesh refuses the change")
+    assert NO in pause.sentence
+    assert (state.split, state.wanted, state.awaiting) == (Split(confirmed),) * 2 + (None,)
+    before = len(lab.facts)
+    lab.run(20)
+    assert lab.state.phase == "paused"
+    assert not [fact for fact in lab.facts[before:] if isinstance(fact, RouteFailed)]
+
+
+def test_resume_tries_again_and_a_cured_mesh_is_promoted():
+    lab = at(Lab(), 5)
+    lab.router.refusing = NO
+    paused(lab)
+    say(lab, "resume")
+    lab.run_until(lambda state: state.phase == "stepping")
+    assert paused(lab).split == Split(5), "still refused"
+    lab.router.refusing = ""
+    say(lab, "resume")
+    assert lab.run().phase == "promoted"
+
+
+def test_harm_is_still_found_while_paused_and_the_rollback_is_tried_without_end():
+    lab = Lab(BAD)
+    at(lab, 5)
+    lab.router.refusing = NO
+    lab.run_until(lambda state: state.phase == "reverting")
+    lab.run(120)
+    assert lab.state.phase == "reverting"
+    assert lab.state.attempts > 20, "at most 5 s apart"
+    lab.router.refusing = ""
+    assert lab.run().phase == "rolled back"
+    assert lab.router.shown[lab.plan.id].split == Split(0)
+
+
+def test_a_mesh_that_is_only_away_is_waited_for():
+    lab = at(Lab(), 5)
+    lab.router.down = "the API server does not answer"
+    lab.run(20)
+    assert lab.state.phase == "stepping"
+    lab.router.down = ""
+    assert lab.run().phase == "promoted"
+    assert not [each for each in lab.decisions if REFUSED in each.reasons]
+
+
+def test_a_refusal_that_is_cured_before_the_next_look_is_no_pause():
+    lab = at(Lab(), 5)
+    lab.router.refusing = NO
+    lab.run_until(lambda state: state.refused)
+    lab.router.refusing = ""
+    assert lab.run().phase == "promoted"
+    assert not [each for each in lab.decisions if each.action == "pause"]
+
+
+def test_a_restart_in_the_pause_goes_on_in_it():
+    lab = at(Lab(), 5)
+    lab.router.refusing = NO
+    paused(lab)
+    lab.restart()
+    assert lab.state == fold_all((entry.seq, entry.fact) for entry in lab.entries)
+    assert (lab.state.phase, lab.state.awaiting) == ("paused", None)
+    assert isinstance([f for f in lab.facts if isinstance(f, Decided)][-1], Decided)
