@@ -111,7 +111,8 @@ def _await(
 
 def _refusal(router: Router, state: State, seen: Seen) -> str:
     said = router.diagnose(state.plan)
-    shown = f"the mesh still shows {seen.split.canary} of {seen.split.total}"
+    way = "" if seen.split.way == "weights" else f" ({seen.split.way})"
+    shown = f"the mesh still shows {seen.split.canary} of {seen.split.total}{way}"
     return f"{shown}; {said}" if said else shown
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from analysis.dispersion import LEAST_TICKS
 from analysis.pods import Counts, PodCounts
+from rollout.decide.exposure import mirror_of
 from rollout.decide.learn import NO_CANARY, canary_pods
 from rollout.decide.state import exposure_guardrail
 from rollout.errors import InputError
@@ -104,7 +105,9 @@ def _looks(plan: Plan, ticks: int) -> int:
     spec = plan.spec
     steps = 1 if isinstance(spec.ramp, Budget) else len(spec.ramp.steps)
     least = math.ceil((spec.warmup + steps * spec.ramp.bake) / spec.interval) + 2 * (steps + 1)
-    least += math.ceil((spec.before or 0.0) / spec.interval)
+    mirror = mirror_of(plan)
+    first = (spec.before or 0.0) + (mirror.lasts if mirror else 0.0)
+    least += math.ceil(first / spec.interval)
     wanted = min(max(LOOKS, 2 * least), math.ceil(spec.deadline / spec.interval))
     if ticks - LEAST_TICKS < least:
         needed = duration((least + LEAST_TICKS) * spec.interval)

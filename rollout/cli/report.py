@@ -42,6 +42,7 @@ class Report:
     phase: str
     weight: float
     wanted: float
+    shown: str
     confirmed: bool
     started_at: float
     guardrails: tuple[Line, ...]
@@ -89,6 +90,7 @@ def report(
         phase=state.phase,
         weight=state.split.answered,
         wanted=state.wanted.answered,
+        shown=shown(state.split),
         confirmed=state.awaiting is None,
         started_at=state.started_at,
         guardrails=lines,

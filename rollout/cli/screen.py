@@ -68,7 +68,7 @@ def weight_bar(report: Report, width: int = 24) -> Text:
     ahead = max(round(report.wanted * width) - filled, 0)
     bar.append("░" * ahead, style="blue")
     bar.append("·" * (width - filled - ahead), style="dim")
-    bar.append(f" {percent(report.weight)}")
+    bar.append(f" {report.shown}")
     if not report.confirmed:
         bar.append(f" (wants {percent(report.wanted)})", style="dim")
     return bar

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from rollout.decide.compared import shown
 from rollout.decide.facts import Decided
+from rollout.decide.split import Split
 from rollout.decide.state import State
 from rollout.decide.step import View, view
 from rollout.operate.conditions import Reading, dated, of_reading, of_rollout, utc
@@ -57,8 +59,8 @@ def with_rollout(
             "observedGeneration": generation,
             "rollout": story.rollout,
             "phase": state.phase,
-            "weight": _share(state.split.answered),
-            "wanted": _share(state.wanted.answered),
+            "weight": _share(state.split),
+            "wanted": _share(state.wanted),
             "verdict": min((each.verdict for each in guardrails), key=_WORST.index),
             "stable": stable,
             "guardrails": guardrails,
@@ -86,5 +88,6 @@ def _decision(entry: Entry | None) -> Decision | None:
     return Decision(id=entry.seq, at=utc(fact.at), action=fact.action, sentence=fact.sentence)
 
 
-def _share(share: float) -> str:
-    return f"{share * 100:.4g}%"
+def _share(split: Split) -> str:
+    """What a column shows of a split: `5%`, `5% of the segment`, `copies of 5%`."""
+    return shown(split).replace(" %", "%")

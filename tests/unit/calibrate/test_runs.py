@@ -41,6 +41,22 @@ def test_even_pods_are_not_rolled_back(even):
     assert found.bound < 0.12
 
 
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        {"ramp": {"blueGreen": {"before": "40s"}, "bake": "8s"}},
+        {"traffic": {"mirror": {"share": "50%", "lasts": "20s"}}},
+        {"traffic": {"segment": {"header": {"name": "a", "exact": "b"}, "share": "50%"}}},
+    ],
+    ids=["before and after", "copies", "segment"],
+)
+def test_every_strategy_can_be_replayed(strategy):
+    spec = {"guardrails": ERRORS, "ramp": FAST, "deadline": "4m", **strategy}
+    past = recorded(pods_plan({}, **spec), {"errors": past_of(pods=8, base=0.05)["errors"]})
+    found = calibrate(past, 6, seed=1)
+    assert (found.runs, found.rolled_back) == (6, 0)
+
+
 def test_pods_that_differ_for_good_break_an_engine_that_knows_nothing_of_them(uneven, monkeypatch):
     monkeypatch.setattr(Replay, "history", lambda *_: Past())
     found = calibrate(uneven, 40, seed=1)
