@@ -137,7 +137,7 @@ def information(state: ArrayLike) -> Array:
 
 
 def walk(
-    found: Noise, counts: Counts, *, ratio: float = 1.0, absolute: float = 0.0
+    found: Noise, counts: Counts, *, ratio: ArrayLike = 1.0, absolute: ArrayLike = 0.0
 ) -> Iterator[Array]:
     """The states of many rollouts after each look: counts (rollouts, looks) -> (rollouts, SIZE)."""
     columns = [np.asarray(v, dtype=np.float64).T for v in counts]

@@ -129,7 +129,7 @@ def _play(
     for size in chunks(cell.rollouts):
         streams, past = world.streams(rng, size), partial(world.history, past_rng, size)
         arms = streams.arms()
-        ours = ((n, engine(streams, past, cell.alpha)) for n, engine in ENGINES.items())
+        ours = ((n, engine(streams, past).at(cell.alpha)) for n, engine in ENGINES.items())
         decided = {(name, "declared"): outcome.rolled_back for name, outcome in ours}
         for who, looks in (decided | dict(_peers(arms, cell.alpha, limits))).items():
             parts.setdefault(who, []).append((looks, _requests(arms, looks)))

@@ -61,7 +61,7 @@ def _cell(cell: Cell) -> list[Row]:
         arms = streams.arms()
         looks = {CLAIRVOYANT: clairvoyant(arms, cell.theta, ALPHA)}
         for name, engine in ENGINES.items():
-            looks[name] = engine(streams, past, ALPHA).rolled_back
+            looks[name] = engine(streams, past).at(ALPHA).rolled_back
         for name, at in looks.items():
             sent.setdefault(name, []).append(requests(arms, at))
     return _rows(cell, bound, {name: np.concatenate(parts) for name, parts in sent.items()})

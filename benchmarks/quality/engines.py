@@ -10,10 +10,12 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from analysis import onset, robust, safety, sequential, tempering
 from analysis.dispersion import Dispersion, PodHistory, estimate
 from analysis.rate import AGILE, ENOUGH, FIT
+from analysis.sequential import column
 from analysis.worlds import Array, Counts, History, Streams
 from benchmarks.peers.rule import first
 
@@ -36,6 +38,19 @@ class Outcome(NamedTuple):
     reason: str = ""
 
 
+class Trace(NamedTuple):
+    """Log of an engine's e-process after each look, (rollouts, looks), and what it refused."""
+
+    log: Array
+    refused: np.ndarray
+    reason: str = ""
+
+    def at(self, alpha: float) -> Outcome:
+        """What it does at a false-rollback rate."""
+        crossed = first(self.log >= -np.log(alpha))
+        return Outcome(np.where(self.refused, 0, crossed), self.refused, self.reason)
+
+
 class Promise(NamedTuple):
     """How a proof went in each rollout: the look (from 1) of the proof, 0 for none; refusals."""
 
@@ -43,23 +58,28 @@ class Promise(NamedTuple):
     refused: np.ndarray
 
 
-Engine = Callable[[Streams, Past, float], Outcome]
-"""Streams with pods, stable's past, and alpha; the margin is ratio 1 and nothing more."""
+Engine = Callable[[Streams, Past], Trace]
+"""Streams with pods, and stable's past; the margin is ratio 1 and nothing more."""
 
-Proof = Callable[[Streams, Past, float, float, float], Promise]
-"""Streams with pods, stable's past, the margin's ratio and absolute part, and beta."""
+Proof = Callable[[Streams, Past, ArrayLike, ArrayLike, float], Promise]
+"""Streams with pods, stable's past, the margin's ratio and absolute part, and beta.
+
+Margins are numbers or one for each rollout.
+"""
 
 BRIEF = 20
 """Ticks of stable's past that the product sees before the canary's first request."""
 
 
-def likelihood(streams: Streams, past: Past, alpha: float) -> Outcome:  # noqa: ARG001  # an Engine
+def likelihood(streams: Streams, past: Past) -> Trace:  # noqa: ARG001  # an Engine
     """R as `analysis.guard` runs it: requests are taken as independent, pods and past unused."""
-    crossed = harm(streams.arms()) >= -np.log(alpha)
-    return Outcome(first(crossed), np.zeros(len(crossed), dtype=bool))
+    log = harm(streams.arms())
+    return Trace(log, np.zeros(len(log), dtype=bool))
 
 
-def excess(streams: Streams, past: Past, ratio: float, absolute: float, beta: float) -> Promise:
+def excess(
+    streams: Streams, past: Past, ratio: ArrayLike, absolute: ArrayLike, beta: float
+) -> Promise:
     """D as `analysis.guard` runs it, with weights chosen from a brief past."""
     e, x = (counts.sum(axis=-1) for counts in past(ticks=BRIEF))
     before = Streams(np.zeros_like(e), np.zeros_like(x), e, x)
@@ -67,17 +87,16 @@ def excess(streams: Streams, past: Past, ratio: float, absolute: float, beta: fl
     return Promise(first(proven), np.zeros(len(proven), dtype=bool))
 
 
-def robust_harm(streams: Streams, past: Past, alpha: float) -> Outcome:
+def robust_harm(streams: Streams, past: Past) -> Trace:
     """R and its companions as `analysis.rate` runs them under a dispersion learnt from pods."""
     found = learnt(streams, past)
     refused = np.array([bool(one.problem) for one in found])
-    crossed = robust.path(found, _counts(streams)) >= -np.log(alpha)
     reason = next((one.problem for one in found if one.problem), "")
-    return Outcome(np.where(refused, 0, first(crossed)), refused, reason)
+    return Trace(robust.path(found, _counts(streams)), refused, reason)
 
 
 def robust_excess(
-    streams: Streams, past: Past, ratio: float, absolute: float, beta: float
+    streams: Streams, past: Past, ratio: ArrayLike, absolute: ArrayLike, beta: float
 ) -> Promise:
     """D as `analysis.rate` runs it under a dispersion learnt from pods."""
     found = learnt(streams, past)
@@ -96,7 +115,7 @@ def learnt(streams: Streams, past: Past) -> list[Dispersion]:
 
 
 def steady(
-    streams: Streams, found: list[Dispersion], past: Streams, ratio: float, absolute: float
+    streams: Streams, found: list[Dispersion], past: Streams, ratio: ArrayLike, absolute: ArrayLike
 ) -> Array:
     """D's log evidence of safety after each look, each weighed by what was known before it."""
     noise, arms = tempering.noises(found), streams.arms()
@@ -138,19 +157,19 @@ def harm(arms: Streams, ratio: float = 1.0, absolute: float = 0.0) -> Array:
     return onset.path(gains, (arms.e_c > 0) & (arms.e_s > 0))
 
 
-def safe(arms: Streams, past: Streams, ratio: float = 1.0, absolute: float = 0.0) -> Array:
+def safe(arms: Streams, past: Streams, ratio: ArrayLike = 1.0, absolute: ArrayLike = 0.0) -> Array:
     """D's log evidence of safety after each look: (rollouts, looks).
 
     `past` holds stable's counts before the first look, which choose the weights of the bets.
     """
-    gains = safety.below(arms.e_c, arms.e_s, arms.x_c, arms.x_s, ratio)
+    gains = safety.below(arms.e_c, arms.e_s, arms.x_c, arms.x_s, column(ratio))
     both = (arms.e_c > 0) & (arms.e_s > 0)
     counted = np.where(both, arms.e_c, 0).cumsum(axis=-1)
     weights = informed(past, ratio, absolute)[:, None]
-    return safety.log_safe(gains.cumsum(axis=-2), counted, absolute, weights)
+    return safety.log_safe(gains.cumsum(axis=-2), counted, column(absolute), weights)
 
 
-def informed(past: Streams, ratio: float, absolute: float) -> Array:
+def informed(past: Streams, ratio: ArrayLike, absolute: ArrayLike) -> Array:
     """D's prior weights from stable's past: (rollouts, levels)."""
     exposures, bad = past.e_s.sum(axis=-1), past.x_s.sum(axis=-1)
     share = (bad + 1) / (exposures + 1)

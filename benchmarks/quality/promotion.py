@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from itertools import product
 from typing import Literal, NamedTuple
 
@@ -21,6 +20,7 @@ from analysis.worlds import SCENARIOS, Counts, Scenario, Streams, World
 from benchmarks.quality.detection import requests
 from benchmarks.quality.engines import INDEPENDENT_PROOF, PROOFS, SHIPPED_PROOF, Promise
 from benchmarks.quality.runs import SIGMAS, Row, above, chunks, each, error, seeded
+from benchmarks.quality.together import Worlds, groups
 
 RATES, BASES, WEIGHTS, BETA = (0.2, 20.0, 500.0), (0.001, 0.01, 0.05), (0.5, 0.1), 0.05
 BAR = 1.4
@@ -54,7 +54,8 @@ class Proof(NamedTuple):
 def run(rollouts: int, seed: int) -> tuple[list[Row], list[Row]]:
     """Rows of false promotions, and of times to prove safety."""
     worlds = product(SCENARIOS, RATES, BASES, MARGINS)
-    false = each("false promotion", _false, [Cell(*world, rollouts, seed) for world in worlds])
+    cells = [Cell(*world, rollouts, seed) for world in worlds]
+    false = each("false promotion", _false, groups(cells, rollouts))
     proofs = [Proof(*one, rollouts, seed) for one in product(BASES, MARGINS, WEIGHTS)]
     return false, each("time to prove safety", _time, proofs)
 
@@ -65,39 +66,51 @@ def limits(margin: Margin, base: float) -> tuple[float, float]:
 
 
 def _played(
-    world: World, margin: Margin, size: int, rng: np.random.Generator
+    worlds: Worlds, margins: Sequence[tuple[float, float]]
 ) -> Iterator[tuple[str, Streams, Promise]]:
-    """Every proof on the same streams."""
-    streams, past = world.streams(rng, size), partial(world.history, rng, size)
+    """Every proof on the same streams; the margin of each world."""
+    streams = worlds.streams()
+    ratio, absolute = np.repeat(margins, worlds.size, axis=0).T
     for name, proof in PROOFS.items():
-        yield name, streams.arms(), proof(streams, past, *limits(margin, world.base), BETA)
+        yield name, streams.arms(), proof(streams, worlds.history, ratio, absolute, BETA)
 
 
-def _false(cell: Cell) -> list[Row]:
-    ratio, absolute = limits(cell.margin, cell.base)
-    world = World(cell.scenario, cell.rate, cell.base, theta=ratio, excess=absolute)
-    rng = seeded(cell.seed, "false promotion", cell[:4])
-    promoted: Counter[str] = Counter()
-    refused: Counter[str] = Counter()
-    for size in chunks(cell.rollouts):
-        for name, _, promise in _played(world, cell.margin, size, rng):
-            promoted[name] += int((promise.proven > 0).sum())
-            refused[name] += int(promise.refused.sum())
+def _false(cells: Sequence[Cell]) -> list[Row]:
+    margins = [limits(cell.margin, cell.base) for cell in cells]
+    worlds = [
+        World(cell.scenario, cell.rate, cell.base, theta=ratio, excess=absolute)
+        for cell, (ratio, absolute) in zip(cells, margins, strict=True)
+    ]
+    dice = [seeded(cell.seed, "false promotion", cell[:4]) for cell in cells]
+    promoted: list[Counter[str]] = [Counter() for _ in cells]
+    refused: list[Counter[str]] = [Counter() for _ in cells]
+    for size in chunks(cells[0].rollouts):
+        together = Worlds(worlds, size, dice, dice)
+        for name, _, promise in _played(together, margins):
+            for i, count in enumerate(together.counts(promise.proven > 0)):
+                promoted[i][name] += count
+            for i, count in enumerate(together.counts(promise.refused)):
+                refused[i][name] += count
     return [
-        {
-            "scenario": cell.scenario,
-            "rate": cell.rate,
-            "base": cell.base,
-            "margin": cell.margin,
-            "beta": BETA,
-            "rule": name,
-            "runs": cell.rollouts,
-            "false_promotion": promoted[name] / cell.rollouts,
-            "error": error(promoted[name] / cell.rollouts, cell.rollouts),
-            "refused": refused[name] / cell.rollouts,
-        }
+        _row(cell, name, promoted[i][name] / cell.rollouts, refused[i][name] / cell.rollouts)
+        for i, cell in enumerate(cells)
         for name in PROOFS
     ]
+
+
+def _row(cell: Cell, rule: str, promoted: float, refused: float) -> Row:
+    return {
+        "scenario": cell.scenario,
+        "rate": cell.rate,
+        "base": cell.base,
+        "margin": cell.margin,
+        "beta": BETA,
+        "rule": rule,
+        "runs": cell.rollouts,
+        "false_promotion": promoted,
+        "error": error(promoted, cell.rollouts),
+        "refused": refused,
+    }
 
 
 def _time(proof: Proof) -> list[Row]:
@@ -110,7 +123,9 @@ def _time(proof: Proof) -> list[Row]:
     rng = seeded(proof.seed, "proof", proof[:3])
     parts: dict[str, list[Counts]] = {name: [] for name in PROOFS}
     for size in chunks(proof.rollouts):
-        for name, arms, promise in _played(world, proof.margin, size, rng):
+        for name, arms, promise in _played(
+            Worlds([world], size, [rng], [rng]), [(ratio, absolute)]
+        ):
             parts[name].append(requests(arms, promise.proven))
     sent = {name: np.concatenate(some) for name, some in parts.items()}
     return [

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from functools import partial
+from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import NamedTuple
 
 import numpy as np
 
 from analysis.worlds import SCENARIOS, Scenario, Streams, World
-from benchmarks.quality.engines import ENGINES, SHIPPED
+from benchmarks.quality.engines import ENGINES, SHIPPED, Outcome, Past
 from benchmarks.quality.rules import RULES
 from benchmarks.quality.runs import Row, above, chunks, each, error, seeded
+from benchmarks.quality.together import Worlds, groups
 
 RATES, BASES, ALPHAS = (0.2, 20.0, 500.0), (0.001, 0.01, 0.05), (0.05, 0.01)
+_PARTS = ("now", "past")
 QUIET, QUIET_BAR = ("iid", "incidents"), 0.007
+
+
+Tally = Counter[tuple[float, str]]
+"""Rollouts by alpha and rule."""
 
 
 class Cell(NamedTuple):
@@ -30,36 +36,42 @@ class Cell(NamedTuple):
 
 def run(rollouts: int, seed: int) -> list[Row]:
     """A row for each scenario, rate, base, alpha and rule."""
-    worlds = product(SCENARIOS, RATES, BASES)
-    return each("false rollback", _cell, [Cell(*world, rollouts, seed) for world in worlds])
+    cells = [Cell(*world, rollouts, seed) for world in product(SCENARIOS, RATES, BASES)]
+    return each("false rollback", _group, groups(cells, rollouts))
 
 
-def _cell(cell: Cell) -> list[Row]:
-    world = World(cell.scenario, cell.rate, cell.base)
-    rng, past_rng = (seeded(cell.seed, "rollback", cell[:3], part) for part in ("now", "past"))
-    rolled: Counter[tuple[float, str]] = Counter()
-    refused: Counter[tuple[float, str]] = Counter()
-    for size in chunks(cell.rollouts):
-        streams, past = world.streams(rng, size), partial(world.history, past_rng, size)
-        for alpha, (name, engine) in product(ALPHAS, ENGINES.items()):
-            outcome = engine(streams, past, alpha)
-            rolled[alpha, name] += int((outcome.rolled_back > 0).sum())
-            refused[alpha, name] += int(outcome.refused.sum())
-        rolled += _peers(streams.arms())
-    share = 1 / cell.rollouts
-    names = product(ALPHAS, (*ENGINES, *RULES))
-    return [_row(cell, *key, rolled[key] * share, refused[key] * share) for key in names]
+def _group(cells: Sequence[Cell]) -> list[Row]:
+    rolled, refused = [Tally() for _ in cells], [Tally() for _ in cells]
+    now, past = ([seeded(c.seed, "rollback", c[:3], part) for c in cells] for part in _PARTS)
+    for size in chunks(cells[0].rollouts):
+        worlds = Worlds([World(c.scenario, c.rate, c.base) for c in cells], size, now, past)
+        streams = worlds.streams()
+        for (alpha, rule), outcome in _played(streams, worlds.history):
+            found = outcome.rolled_back > 0, outcome.refused
+            for tallies, happened in zip((rolled, refused), found, strict=True):
+                for tally, count in zip(tallies, worlds.counts(happened), strict=True):
+                    tally[alpha, rule] += count
+    return [
+        _row(cell, *key, ours[key] / cell.rollouts, theirs[key] / cell.rollouts)
+        for cell, ours, theirs in zip(cells, rolled, refused, strict=True)
+        for key in product(ALPHAS, (*ENGINES, *RULES))
+    ]
 
 
-def _peers(arms: Streams) -> Counter[tuple[float, str]]:
-    """Rollbacks by alpha and rule; a rule without a declared error rate has the same at each."""
-    rolled: Counter[tuple[float, str]] = Counter()
+def _played(streams: Streams, past: Past) -> Iterator[tuple[tuple[float, str], Outcome]]:
+    """What everyone does at each alpha."""
+    for name, engine in ENGINES.items():
+        trace = engine(streams, past)
+        for alpha in ALPHAS:
+            yield (alpha, name), trace.at(alpha)
+    arms = streams.arms()
+    never = np.zeros(len(arms.e_c), dtype=bool)
     for name, rule in RULES.items():
         for alpha in ALPHAS if rule.declared else ALPHAS[:1]:
             look = rule.rolled_back(rule.score(arms, alpha), rule.limit(alpha), arms.e_c.shape[1])
+            # A rule without a declared error rate does the same at each.
             for same in (alpha,) if rule.declared else ALPHAS:
-                rolled[same, name] += int((look > 0).sum())
-    return rolled
+                yield (same, name), Outcome(look, never)
 
 
 def _row(cell: Cell, alpha: float, rule: str, share: float, refused: float) -> Row:

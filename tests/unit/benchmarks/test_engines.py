@@ -91,7 +91,7 @@ def test_beta_binomial_capital_is_fair_if_that_is_how_pods_differ():
 def test_the_first_crossing_is_the_fold_s():
     rule, alpha = RateRule(1.0, 0.0), 0.05
     streams = World(theta=1.6, looks=120).streams(np.random.default_rng(2), 20)
-    outcome = engines.likelihood(streams, never, alpha)
+    outcome = engines.likelihood(streams, never).at(alpha)
     for run, look in enumerate(outcome.rolled_back):
         harm, _ = fold(rule, (), looks(streams.arms(), run))
         crossed = [at for at, log in enumerate(harm, 1) if log >= -math.log(alpha)]
@@ -114,7 +114,7 @@ def test_every_engine_finds_a_dead_canary_and_leaves_a_twin_alone(name):
         def past(world: World = world) -> History:
             return world.history(rng, 10)
 
-        outcome = engine(world.streams(rng, 10), past, 0.01)
+        outcome = engine(world.streams(rng, 10), past).at(0.01)
         assert (outcome.rolled_back > 0).mean() == rolled
         assert not outcome.refused.any()
     assert engines.SHIPPED in engines.ENGINES

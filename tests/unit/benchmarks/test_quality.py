@@ -62,13 +62,22 @@ class TestRuns:
 class TestRollback:
     def test_one_cell_of_a_world_where_requests_are_not_independent(self):
         cell = rollback.Cell("retries", 20.0, 0.01, rollouts=40, seed=1)
-        rows = rollback._cell(cell)
-        assert rows == rollback._cell(cell)
+        rows = rollback._group([cell])
+        assert rows == rollback._group([cell])
         assert {(row["alpha"], row["rule"]) for row in rows} == {
             (alpha, rule) for alpha in rollback.ALPHAS for rule in (*ENGINES, *RULES)
         }
         raw = {row["alpha"]: row for row in rows if row["rule"] == "R"}
         assert raw[0.05]["false_rollback"] >= raw[0.01]["false_rollback"] > 0.2
+
+    def test_cells_that_are_computed_together_are_what_each_is_alone(self):
+        cells = [rollback.Cell(*world, rollouts=4, seed=2) for world in (
+            ("iid", 20.0, 0.05), ("pod-bursts", 0.2, 0.01), ("skew", 20.0, 0.01))]  # fmt: skip
+        alone = [row for cell in cells for row in rollback._group([cell])]
+        assert rollback._group(cells) == alone
+        proofs = [promotion.Cell("iid", 500.0, 0.01, margin, 5, 1) for margin in promotion.MARGINS]
+        alone = [row for cell in proofs for row in promotion._false([cell])]
+        assert promotion._false(proofs) == alone
 
     def test_a_false_rollback_rate_beyond_alpha_is_named(self):
         row = {"scenario": "iid", "rate": 20.0, "base": 0.01, "alpha": 0.01, "rule": SHIPPED,
@@ -213,7 +222,7 @@ class TestContest:
 class TestPromotion:
     def test_a_canary_at_its_margin_is_seldom_promoted_and_a_twin_is(self):
         cell = promotion.Cell("incidents", 20.0, 0.05, "+ base/2", rollouts=200, seed=1)
-        row, *_ = promotion._false(cell)
+        row, *_ = promotion._false([cell])
         assert row["false_promotion"] <= 0.05
         proof, *_ = promotion._time(promotion.Proof(0.05, "+ base/2", 0.5, rollouts=100, seed=1))
         assert 0.8 < proof["over_bound"] < 1.5
