@@ -9,8 +9,8 @@ from __future__ import annotations
 from rollout.errors import RouteError
 from rollout.plan.traffic import Affinity
 from rollout.route.envoy import Arms
-from rollout.route.envoy_segment import forget, leads, note, noted
-from rollout.route.walk import Json, key, tables, weight
+from rollout.route.envoy_segment import forget, leads, note
+from rollout.route.walk import Json, key, noted, tables, weight
 
 _NOTE = "affinity"
 

@@ -10,22 +10,13 @@ from rollout.errors import RouteError
 from rollout.plan.traffic import Segment
 from rollout.route import matching
 from rollout.route.envoy import Arms
-from rollout.route.walk import Json, dicts, key, tables
-
-_OURS = "surefoot"
-
-
-def noted(route: Json) -> Json:
-    """What we wrote about a route in its metadata; Envoy keeps it and does nothing with it."""
-    metadata = route.get("metadata") or {}
-    found = (metadata.get(key(metadata, "filter_metadata")) or {}).get(_OURS)
-    return found if isinstance(found, dict) else {}
+from rollout.route.walk import OURS, Json, dicts, key, noted, tables
 
 
 def note(route: Json, what: str, *, value: Any) -> None:
     """Write one thing about a route."""
     metadata = route.setdefault("metadata", {})
-    ours = metadata.setdefault(key(metadata, "filter_metadata"), {}).setdefault(_OURS, {})
+    ours = metadata.setdefault(key(metadata, "filter_metadata"), {}).setdefault(OURS, {})
     ours[what] = value
 
 
@@ -33,7 +24,7 @@ def forget(route: Json) -> None:
     """Take away what we wrote about a route, and what is empty without it."""
     metadata = route.get("metadata") or {}
     kept = metadata.get(field := key(metadata, "filter_metadata")) or {}
-    if kept.pop(_OURS, None) is None:
+    if kept.pop(OURS, None) is None:
         return
     if not kept:
         del metadata[field]

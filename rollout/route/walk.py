@@ -12,6 +12,8 @@ from rollout.errors import RouteError
 
 Json = dict[str, Any]
 
+OURS = "surefoot"  # the key of what we write into metadata
+
 
 @dataclass(frozen=True)
 class Weighted:
@@ -46,11 +48,23 @@ def tables(manifest: Json) -> Iterator[tuple[str, str, list[Json]]]:
 
 
 def actions(manifest: Json) -> Iterator[tuple[str, str, Json]]:
-    """Every route's action, after its configuration's name and its place in words."""
+    """Every route's action, after its configuration's name and its place in words.
+
+    A route that we put there for a segment has the place of the one that it stands before.
+    """
     for config, host, routes in tables(manifest):
-        for number, route in enumerate(routes, 1):
+        number = 1
+        for route in routes:
             if isinstance(action := route.get("route"), dict):
                 yield config, f"route {number} of virtual host {host}", action
+            number += not noted(route).get("segment")
+
+
+def noted(route: Json) -> Json:
+    """What we wrote about a route in its metadata; Envoy keeps it and does nothing with it."""
+    metadata = route.get("metadata") or {}
+    found = (metadata.get(key(metadata, "filter_metadata")) or {}).get(OURS)
+    return found if isinstance(found, dict) else {}
 
 
 def key(message: Json, name: str) -> str:

@@ -9,6 +9,7 @@ from rollout.errors import RouteError
 from rollout.plan.traffic import Traffic
 from rollout.route.envoy import Arms
 from rollout.route.envoy_traffic import patch, split_of
+from rollout.route.walk import actions
 
 ARMS = Arms("s-v1", "s-v2", "s-v2-shadow")
 WARD = Traffic.model_validate({"segment": {"header": {"name": "x-ward", "exact": "icu"}}})
@@ -52,6 +53,11 @@ def test_a_route_for_the_segment_stands_before_ours_and_copies_the_rest_of_it():
     assert {key: ours[key] for key in ("name", "response_headers_to_add")} == {
         key: rest[key] for key in ("name", "response_headers_to_add")
     }
+
+
+def test_the_routes_of_a_segment_change_no_number():
+    held = patch(manifest(), ARMS, SEGMENT, "m", WARD)
+    assert [place for _, place, _ in actions(held)] == ["route 2 of virtual host all"] * 2
 
 
 @pytest.mark.parametrize("traffic", [WARD, Traffic()], ids=["known", "plan changed"])
