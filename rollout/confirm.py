@@ -10,6 +10,7 @@ from rollout.errors import RouteError
 from rollout.ports import Clock, Router, Seen, Watcher
 
 _POLL = 0.02
+_TIDY = 3  # attempts to put a policy back, before a rollback is confirmed without
 
 
 def mark_of(rollout: str, state: State) -> str:
@@ -70,11 +71,11 @@ def drift(router: Router, rollout: str, state: State, now: float) -> Fact | None
         return None if told else failed(rollout, state, seen, now)
     if _as_confirmed(seen, state):
         return None
-    return Drifted(rollout=rollout, at=now, seen=seen.split)
+    return Drifted(rollout=rollout, at=now, seen=seen.split, policy=seen.policy)
 
 
 def _as_confirmed(seen: Seen, state: State) -> bool:
-    return seen.split == state.split
+    return (seen.split, seen.policy) == (state.split, state.policy_drift)
 
 
 def _unmoved(router: Router, state: State) -> bool:
@@ -113,6 +114,8 @@ def _refusal(router: Router, state: State, seen: Seen) -> str:
     said = router.diagnose(state.plan)
     way = "" if seen.split.way == "weights" else f" ({seen.split.way})"
     shown = f"the mesh still shows {seen.split.canary} of {seen.split.total}{way}"
+    if seen.split == state.wanted and seen.policy:
+        shown = seen.policy
     return f"{shown}; {said}" if said else shown
 
 
@@ -126,4 +129,16 @@ def _read(router: Router, state: State) -> Seen | RouteError:
 def _shows(seen: Seen | RouteError, rollout: str, state: State) -> bool:
     if isinstance(seen, RouteError):
         return False
-    return seen.split == state.wanted and seen.mark == mark_of(rollout, state)
+    weights = seen.split == state.wanted and seen.mark == mark_of(rollout, state)
+    return weights and (not seen.policy or _may_differ(state))
+
+
+def _may_differ(state: State) -> bool:
+    """Where another policy keeps nothing from being confirmed.
+
+    An adopted one, which was ours before the weights, and after a rollback one that cannot be put
+    back: the traffic is where it belongs.
+    """
+    if state.wanted.canary:
+        return state.plan.spec.on_drift == "adopt"
+    return state.attempts >= _TIDY

@@ -47,10 +47,14 @@ class Past:
 
 @dataclass(frozen=True)
 class Seen:
-    """What the mesh itself shows: the live split and the mark that was written with it."""
+    """What the mesh itself shows: the live split and the mark that was written with it.
+
+    `policy` says where the mesh's policy is not what the plan asks for; empty where it is.
+    """
 
     split: Split
     mark: str
+    policy: str = ""
 
 
 @dataclass(frozen=True)

@@ -86,20 +86,25 @@ def router(
     from rollout.route.fence import FencedObjects, FencedRouter
 
     def envoy() -> Router:
+        from rollout.route.policy import WithPolicy
+        from rollout.route.policy_proxy import EnvoyKeeper
         from rollout.route.proxy import EnvoyRouter
 
-        return EnvoyRouter()
+        return WithPolicy(EnvoyRouter(), EnvoyKeeper())
 
     def objects() -> Router:
         from rollout.cluster.client import connect
         from rollout.route.cluster import ClusterRouter
+        from rollout.route.policy import WithPolicy
+        from rollout.route.policy_cluster import ClusterKeeper
 
         try:
             cluster = connect(context)
         except InputError as error:
             raise RouteError(str(error)) from None
         fenced = FencedObjects(cluster, fence)
-        return ClusterRouter(fenced, watched(cluster, watches) if watches else None)
+        weights = ClusterRouter(fenced, watched(cluster, watches) if watches else None)
+        return WithPolicy(weights, ClusterKeeper(fenced))
 
     return FencedRouter(ByMesh({"envoy": envoy, "istio": objects, "gateway": objects}), fence)
 

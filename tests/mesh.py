@@ -24,17 +24,21 @@ SERVICE = "summarizer"
 
 @dataclass
 class Toys:
-    """Versions that answer with their name, after `?ms=` milliseconds and with `?status=`."""
+    """Versions that answer with their name, after `?ms=` milliseconds and with `?status=`.
+
+    Those in `failing` answer 503.
+    """
 
     ports: Mapping[str, int]
     served: Counter[tuple[str, int]] = field(default_factory=Counter)
+    failing: set[str] = field(default_factory=set)
 
     async def start(self) -> list[web.AppRunner]:
         return [await self._serve(version, port) for version, port in self.ports.items()]
 
     async def _serve(self, version: str, port: int) -> web.AppRunner:
         async def answer(request: web.Request) -> web.Response:
-            status = int(request.query.get("status", 200))
+            status = 503 if version in self.failing else int(request.query.get("status", 200))
             await asyncio.sleep(float(request.query.get("ms", 0)) / 1000)
             self.served[version, status] += 1
             return web.Response(status=status, text=version)

@@ -107,6 +107,8 @@ def _human_said(fact: HumanSaid) -> str:
 
 
 def _drifted(fact: Drifted) -> str:
+    if fact.policy:
+        return f"somebody else changed the policy at {percent(fact.seen)}: {fact.policy}"
     return f"somebody else moved the weights to {percent(fact.seen)}"
 
 

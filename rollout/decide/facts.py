@@ -104,10 +104,11 @@ class HumanSaid(_Fact):
 
 
 class Drifted(_Fact):
-    """Somebody else moved the weights."""
+    """Somebody else moved the weights, or changed the policy that the plan asks for."""
 
     kind: Literal["drifted"] = "drifted"
     seen: Split
+    policy: str = Field(default="", description="Where the mesh's policy is another, in words.")
 
 
 class Calibrated(_Fact):

@@ -211,6 +211,7 @@ def _confirmed(state: State, fact: Confirmed, _seq: int) -> State:
         attempts=0,
         refused=False,
         route_problem="",
+        policy_drift=state.policy_drift if state.plan.spec.on_drift == "adopt" else "",
         confirmed_at=fact.at,
         steady_at=None,
     )
@@ -242,6 +243,7 @@ def _drifted(state: State, fact: Drifted, _seq: int) -> State:
     return replace(
         state,
         drifted=True,
+        policy_drift=fact.policy,
         split=fact.seen,
         wanted=fact.seen,
         confirmed_at=fact.at,

@@ -123,6 +123,7 @@ def _plain(state: State, code: str, name: str, seen: Seen) -> str:
     spec = state.plan.spec
     problem = f" ({state.route_problem})" if state.route_problem else ""
     held = duration(spec.holdback.lasts) if spec.holdback else ""
+    edit = f"changed the policy ({found})" if (found := state.policy_drift) else "moved the weights"
     return {
         "mirroring": _copies(state),
         "watching-stable": f"watching {spec.stable.version}, which the canary is compared with",
@@ -141,8 +142,8 @@ def _plain(state: State, code: str, name: str, seen: Seen) -> str:
         "ramp": "every guardrail is proven, the ramp has further to go",
         "inconclusive": f"no proof within the deadline of {duration(spec.deadline)}",
         "patience-over": f"nobody ended the pause within {duration(spec.patience)}",
-        "drift": "somebody else moved the weights, and the plan says to pause then",
-        "drift:adopted": "somebody else moved the weights, and the plan adopts that",
+        "drift": f"somebody else {edit}, and the plan says to pause then",
+        "drift:adopted": f"somebody else {edit}, and the plan adopts that",
     }.get(f"{code}:{name}" if name else code, f"{code.replace('-', ' ')} {name}".strip())
 
 

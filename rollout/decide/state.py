@@ -102,6 +102,7 @@ class State:
     requests_per_look: float = 0.0
     asked: HumanSaid | None = None
     drifted: bool = False
+    policy_drift: str = ""
     last: Decided | None = None
     learned: Learned | None = None
     attempt: int = 1

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-ROUTES = "rds.json"
+ROUTES, CLUSTERS = "rds.json", "cds.json"
 _HTTP = "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _MANAGER = (
     "type.googleapis.com/envoy.extensions.filters.network."
@@ -47,14 +47,24 @@ def version_of(cluster: str, service: str) -> str:
 
 
 def bootstrap(
-    folder: Path, listen: int, admin: int, clusters: Mapping[str, int], service: str
+    folder: Path,
+    listen: int,
+    admin: int,
+    clusters: Mapping[str, int],
+    service: str,
+    *,
+    watched: bool = False,
 ) -> dict[str, Any]:
     """Envoy's bootstrap: one listener on `listen`, routes from `folder`/rds.json.
 
-    `clusters` maps a cluster's name to its backend's port on the loopback interface.
+    `clusters` maps a cluster's name to its backend's port on the loopback interface; `watched`
+    takes the clusters from `folder`/cds.json.
     """
     versions = [version_of(name, service) for name in clusters]
+    dynamic = {"dynamic_resources": {"cds_config": _source(folder, CLUSTERS)}} if watched else {}
+    static = [] if watched else [_cluster(name, at, service) for name, at in clusters.items()]
     return {
+        **dynamic,
         "node": {"id": service, "cluster": service},
         "admin": {"address": _address(admin)},
         # Histograms are merged at a flush; one on demand would show at the next scrape only.
@@ -62,7 +72,7 @@ def bootstrap(
         "stats_config": _stats(service, versions),
         "static_resources": {
             "listeners": [_listener(folder, listen, service)],
-            "clusters": [_cluster(name, port, service) for name, port in clusters.items()],
+            "clusters": static,
         },
     }
 
@@ -85,6 +95,13 @@ def first_routes(service: str, stable: str) -> dict[str, Any]:
     return {"version_info": "initial", "resources": [config]}
 
 
+def first_clusters(service: str, clusters: Mapping[str, int]) -> dict[str, Any]:
+    """The first cluster file."""
+    kind = "type.googleapis.com/envoy.config.cluster.v3.Cluster"
+    made = [{"@type": kind, **_cluster(name, port, service)} for name, port in clusters.items()]
+    return {"version_info": "initial", "resources": made}
+
+
 def _address(port: int) -> dict[str, Any]:
     return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
 
@@ -105,21 +122,19 @@ def _stats(service: str, versions: list[str]) -> dict[str, Any]:
 
 
 def _listener(folder: Path, port: int, service: str) -> dict[str, Any]:
-    source = {
-        "path_config_source": {
-            "path": str(folder / ROUTES),
-            "watched_directory": {"path": str(folder)},
-        },
-        "resource_api_version": "V3",
-    }
     manager = {
         "@type": _MANAGER,
         "stat_prefix": "in",
-        "rds": {"route_config_name": service, "config_source": source},
+        "rds": {"route_config_name": service, "config_source": _source(folder, ROUTES)},
         "http_filters": [{"name": "envoy.filters.http.router", "typed_config": {"@type": _ROUTER}}],
     }
     filters = [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]
     return {"name": service, "address": _address(port), "filter_chains": [{"filters": filters}]}
+
+
+def _source(folder: Path, name: str) -> dict[str, Any]:
+    watched = {"path": str(folder / name), "watched_directory": {"path": str(folder)}}
+    return {"path_config_source": watched, "resource_api_version": "V3"}
 
 
 def _cluster(name: str, port: int, service: str) -> dict[str, Any]:

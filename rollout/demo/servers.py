@@ -9,7 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from rollout.demo.envoy_config import ROUTES, bootstrap, first_routes
+from rollout.demo.envoy_config import (
+    CLUSTERS,
+    ROUTES,
+    bootstrap,
+    first_clusters,
+    first_routes,
+)
 from rollout.demo.process import Process, Running, answers
 from rollout.demo.prometheus_config import config
 from rollout.errors import SurefootError
@@ -34,18 +40,30 @@ class Envoy(Server):
     file: Path
 
     @property
+    def clusters(self) -> Path:
+        """The watched cluster file, where there is one."""
+        return self.file.with_name(CLUSTERS)
+
+    @property
     def metrics(self) -> str:
         """What Prometheus scrapes: only statistics that have a value, so births are visible."""
         return f"{self.admin}/stats/prometheus?usedonly"
 
 
 def start_envoy(
-    folder: Path, listen: int, admin: int, clusters: Mapping[str, int], service: str
+    folder: Path,
+    listen: int,
+    admin: int,
+    clusters: Mapping[str, int],
+    service: str,
+    *,
+    watched: bool = False,
 ) -> Envoy:
     """Start Envoy on ports `listen` and `admin`, with all traffic to the first of `clusters`.
 
     `clusters` maps names (`<service>-<version>`) to backend ports. A route file that is already in
-    `folder` is kept: a restart shows the last weights. Raises SurefootError.
+    `folder` is kept: a restart shows the last weights; so is, with `watched`, a cluster file.
+    Raises SurefootError.
     """
     binary = envoy_binary()
     folder = folder.resolve()
@@ -53,7 +71,9 @@ def start_envoy(
     file, settings = folder / ROUTES, folder / "envoy.json"
     if not file.exists():
         _dump(file, first_routes(service, next(iter(clusters))))
-    _dump(settings, bootstrap(folder, listen, admin, clusters, service))
+    if watched and not (folder / CLUSTERS).exists():
+        _dump(folder / CLUSTERS, first_clusters(service, clusters))
+    _dump(settings, bootstrap(folder, listen, admin, clusters, service, watched=watched))
     options = ["--concurrency", "1", "-l", "warning", "--disable-hot-restart"]
     process = Process("envoy", [binary, "-c", str(settings), *options], folder / "envoy.log")
     server = Envoy(process, f"http://127.0.0.1:{listen}", f"http://127.0.0.1:{admin}", file)

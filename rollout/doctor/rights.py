@@ -9,6 +9,7 @@ from rollout.cluster.kinds import LEASE, ROLLOUT_PLAN
 from rollout.doctor.finding import Finding
 from rollout.plan.model import Plan
 from rollout.route.cluster import DESTINATION_RULE, target_of
+from rollout.route.policy_cluster import parts
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,17 @@ def of_route(plan: Plan) -> list[Right]:
     if route.istio is not None and route.istio.destination_rule is not None:
         rule, name = DESTINATION_RULE, route.istio.destination_rule
         needed.append(Right("get", rule.group, rule.plural, namespace, name))
-    return needed
+    return list(dict.fromkeys([*needed, *_of_policy(plan)]))
+
+
+def _of_policy(plan: Plan) -> Iterator[Right]:
+    """What a plan's policy needs beside its weights."""
+    if plan.spec.policy is None:
+        return
+    for part in parts(plan):
+        for verb in ("get", "patch"):
+            kind = part.kind
+            yield Right(verb, kind.group, kind.plural, plan.metadata.namespace, part.name)
 
 
 def of_watching(plan: Plan) -> list[Right]:

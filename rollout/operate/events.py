@@ -74,6 +74,8 @@ def _human_said(fact: HumanSaid, _: Phase) -> Told:
 
 def _drifted(fact: Drifted, _: Phase) -> Told:
     words = f"somebody else moved the weights to {fact.seen.share * 100:.4g}%"
+    if fact.policy:
+        words = f"somebody else changed the policy: {fact.policy}"
     return "Warning", "Drifted", words
 
 

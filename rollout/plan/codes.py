@@ -28,6 +28,7 @@ CODES: dict[str, str] = {
     "P017": "A way to part the traffic that the mesh does not have.",
     "P018": "A time before a switch that is used up before anything can be decided.",
     "P019": "A comparison with before a switch, where stable is there to be compared with.",
+    "P021": "A policy that the mesh does not have, or without the object that holds it there.",
 }
 
 

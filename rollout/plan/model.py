@@ -14,6 +14,8 @@ from rollout.plan.codes import fault, raise_at
 from rollout.plan.guardrail import Guardrail, Labels, Margin
 from rollout.plan.holdback import Holding
 from rollout.plan.pods import LEAST, Pods
+from rollout.plan.policy import Policy
+from rollout.plan.policy_fit import fitting as policy_fitting
 from rollout.plan.ramp import Budget, Ramp, Steps, Switch
 from rollout.plan.route import Route
 from rollout.plan.traffic import Traffic, beside, fitting
@@ -26,6 +28,7 @@ __all__ = [
     "Margin",
     "Plan",
     "Pods",
+    "Policy",
     "Ramp",
     "Route",
     "Spec",
@@ -112,6 +115,10 @@ class Spec(Model):
         description="What to learn from stable's pods; without it requests are taken as "
         "independent.",
     )
+    policy: Policy | None = Field(
+        None,
+        description="How the mesh treats both versions; left as it is when left out.",
+    )
 
     @property
     def before(self) -> float | None:
@@ -195,6 +202,13 @@ class Spec(Model):
         if traffic is not None and "route" in info.data:
             fitting(traffic, info.data["route"])
         return traffic
+
+    @field_validator("policy")
+    @classmethod
+    def _carried_out(cls, policy: Policy | None, info: ValidationInfo) -> Policy | None:
+        if policy is not None and "route" in info.data:
+            policy_fitting(policy, info.data["route"], info.data.get("traffic"))
+        return policy
 
 
 def repeated(names: list[Any]) -> list[int]:

@@ -65,6 +65,10 @@ class EnvoyRoute(Model):
     clusters: Clusters | None = Field(
         None, description="Cluster names; `<service>-<version>` when left out."
     )
+    cluster_file: Text | None = Field(
+        None,
+        description="Path of the cluster file that Envoy watches (CDS), where `policy` is written.",
+    )
 
 
 class Subsets(Model):

@@ -96,7 +96,7 @@ class ClusterRouter:
             if unclear is not None:
                 raise unclear
             try:
-                self._patch(plan, target, _at_version(body, live), split)
+                self._patch(plan, target, at_version(body, live), split)
             except ClusterError as error:
                 problem = told(error, "patch", target.kind, plan, target.name)
                 if error.status == _CONFLICT:
@@ -163,7 +163,7 @@ _CONFLICT, _NOT_FOUND, _FORBIDDEN = 409, 404, 403
 _INVALID = (400, 422)  # what the API server itself finds wrong with a patch
 
 
-def _at_version(body: Json, live: Json) -> Json:
+def at_version(body: Json, live: Json) -> Json:
     """The patch, good only for the object that was read: also not for its successor."""
     read = {key: live["metadata"][key] for key in ("resourceVersion", "uid")}
     return body | {"metadata": body.get("metadata", {}) | read}

@@ -125,7 +125,8 @@ def _stamp(manifest: Json, names: set[str], mark: str) -> None:
     for config in dicts(manifest["resources"]):
         if str(config.get("name", "")) in names:
             metadata = config.setdefault("metadata", {})
-            metadata.setdefault(key(metadata, "filter_metadata"), {})["surefoot"] = {"mark": mark}
+            filters = metadata.setdefault(key(metadata, "filter_metadata"), {})
+            filters.setdefault("surefoot", {})["mark"] = mark
 
 
 def _owned(manifest: Json, arms: Arms) -> list[Weighted]:

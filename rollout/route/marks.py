@@ -14,6 +14,7 @@ from rollout.route.walk import Json
 # Annotations by service, so that rollouts of two services may share one object.
 MARK, SPLIT, ADDED = "mark.surefoot.dev/", "split.surefoot.dev/", "added.surefoot.dev/"
 COPIED = "copied.surefoot.dev/"
+POLICY = "policy.surefoot.dev/"
 
 
 def split_of(forks: Sequence[Fork], written: Fraction | None, total: int) -> Split:

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import re
-import shutil
-import tempfile
 from pathlib import Path
-
-import yaml
 
 from rollout.decide.split import Split
 from rollout.errors import RouteError
@@ -20,7 +14,10 @@ from rollout.plan.traffic import Traffic
 from rollout.ports import Seen
 from rollout.route.envoy import Arms, clusters_of, names_of, shown, version_of
 from rollout.route.envoy_traffic import patch, split_of
+from rollout.route.safety_net import net_name, netted, over_net, past_net
 from rollout.route.walk import Json
+from rollout.route.watched import load as _load
+from rollout.route.watched import replace as _replace
 
 _TIMEOUT = 2.0
 _DUMP = "/config_dump?resource=dynamic_route_configs"
@@ -38,26 +35,29 @@ class EnvoyRouter:
         any weight for a canary while Envoy does not answer. Weight 0 is always written. Raises
         RouteError.
         """
-        route, arms = _route(plan), arms_of(plan)
+        route, arms = route_of(plan), arms_of(plan)
         file = Path(route.file)
-        manifest = patch(_load(file), arms, split, mark, _traffic(plan))
+        manifest = patch(past_net(_load(file), arms), arms, split, mark, _traffic(plan))
         needed = {arms.shadow if split.way == "mirror" else arms.canary}
+        if netted(plan.spec.policy, split):
+            manifest, needed = over_net(manifest, arms), {*needed, net_name(arms)}
         if split.canary and (unknown := _unknown(route, needed)):
             raise RouteError(f"nothing was written: Envoy has no cluster {unknown}")
         _replace(file, manifest)
 
     def read(self, plan: Plan, total: int) -> Seen:
         """What Envoy itself says that it does, from its config dump. Raises RouteError."""
-        route, arms = _route(plan), arms_of(plan)
-        live = _live(route, names_of(_load(Path(route.file)), arms))
+        route, arms = route_of(plan), arms_of(plan)
+        names = names_of(past_net(_load(Path(route.file)), arms), arms)
+        live = past_net(_live(route, names), arms)
         return Seen(split_of(live, arms, total, _traffic(plan)), version_of(live))
 
     def diagnose(self, plan: Plan) -> str:
         """Why Envoy does not show the file's version; empty when it does, or does not say why."""
-        route = _route(plan)
+        route = route_of(plan)
         try:
             wanted = _load(Path(route.file))
-            names = names_of(wanted, arms_of(plan))
+            names = names_of(past_net(wanted, arms_of(plan)), arms_of(plan))
             if version_of(_live(route, names)) == version_of(wanted):
                 return ""
             return _refusal(route, names, clusters_of(wanted))
@@ -70,12 +70,12 @@ def unknown(plan: Plan) -> str:
     arms, shadow = arms_of(plan), set()
     if _traffic(plan).mirror is not None:
         shadow = {arms.shadow}
-    return _unknown(_route(plan), {arms.stable, arms.canary} | shadow)
+    return _unknown(route_of(plan), {arms.stable, arms.canary} | shadow)
 
 
 def arms_of(plan: Plan) -> Arms:
     """The clusters that a plan names, or `<service>-<version>`."""
-    spec, clusters = plan.spec, _route(plan).clusters
+    spec, clusters = plan.spec, route_of(plan).clusters
     if clusters is not None:
         stable, canary, shadow = clusters.stable, clusters.canary, clusters.shadow
     else:
@@ -88,7 +88,8 @@ def _traffic(plan: Plan) -> Traffic:
     return plan.spec.traffic or Traffic()
 
 
-def _route(plan: Plan) -> EnvoyRoute:
+def route_of(plan: Plan) -> EnvoyRoute:
+    """Where a plan's Envoy is. Raises RouteError for a plan without one."""
     if plan.spec.route.envoy is None:
         raise RouteError(f"{plan.name} moves weights in {plan.spec.route.mesh}, not in an Envoy")
     return plan.spec.route.envoy
@@ -106,20 +107,20 @@ def _refusal(route: EnvoyRoute, names: set[str], clusters: set[str]) -> str:
 
 def _unknown(route: EnvoyRoute, clusters: set[str]) -> str:
     """Those clusters that Envoy does not know, in words. Raises RouteError."""
-    known = set(re.findall(r"^(.+?)::", _get(route, "/clusters"), re.MULTILINE))
+    known = set(re.findall(r"^(.+?)::", ask(route, "/clusters"), re.MULTILINE))
     return ", ".join(sorted(clusters - known))
 
 
 def _counts(route: EnvoyRoute, names: set[str]) -> str:
     """Refused updates since Envoy started, in words; empty when there were none."""
-    stats = _get(route, "/stats?filter=rds.*update_(rejected|failure)$")
+    stats = ask(route, "/stats?filter=rds.*update_(rejected|failure)$")
     found = re.findall(r"\.rds\.(.+)\.(update_\w+): (\d+)", stats)
     return ", ".join(f"{what} {n}" for name, what, n in found if name in names and int(n))
 
 
 def _live(route: EnvoyRoute, names: set[str]) -> Json:
     try:
-        dump = json.loads(_get(route, _DUMP))
+        dump = json.loads(ask(route, _DUMP))
     except ValueError as error:
         raise RouteError(f"Envoy at {route.admin} gave no JSON: {error}") from None
     if not isinstance(dump, dict):
@@ -127,7 +128,8 @@ def _live(route: EnvoyRoute, names: set[str]) -> Json:
     return shown(dump, names)
 
 
-def _get(route: EnvoyRoute, path: str) -> str:
+def ask(route: EnvoyRoute, path: str) -> str:
+    """What Envoy's admin port answers. Raises RouteError."""
     import requests  # 0.1 s, only where it is used
 
     with requests.Session() as session:
@@ -145,46 +147,3 @@ def _why(error: Exception) -> str:
     """The system's own words within the many that requests wraps around them."""
     found = re.search(r"\[Errno \d+\] ([\w ]+)", str(error))
     return found[1].lower() if found else type(error).__name__
-
-
-def _load(file: Path) -> Json:
-    try:
-        text = file.read_text()
-        # Through JSON, because what YAML aliases share would change in two places at once.
-        manifest = json.loads(json.dumps(yaml.safe_load(text)) if _is_yaml(file) else text)
-    except OSError as error:
-        raise RouteError(f"cannot read route file {file}: {error.strerror}") from None
-    except (ValueError, TypeError, yaml.YAMLError) as error:
-        raise RouteError(f"cannot parse route file {file}: {error}") from None
-    if not isinstance(manifest, dict):
-        raise RouteError(f"route file {file} holds no object")
-    return manifest
-
-
-def _dumped(file: Path, manifest: Json) -> str:
-    if _is_yaml(file):
-        return yaml.safe_dump(manifest, sort_keys=False)
-    return json.dumps(manifest, indent=1)
-
-
-def _is_yaml(file: Path) -> bool:
-    return file.suffix in (".yaml", ".yml")  # Envoy, too, goes by the name
-
-
-def _replace(file: Path, manifest: Json) -> None:
-    """Move a complete, flushed file with the same rights into place, so nobody sees half of it."""
-    try:
-        handle, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
-        try:
-            with os.fdopen(handle, "w") as out:
-                out.write(_dumped(file, manifest))
-                out.flush()
-                os.fsync(out.fileno())
-            shutil.copymode(file, name)
-            with contextlib.suppress(PermissionError):
-                os.chown(name, file.stat().st_uid, file.stat().st_gid)
-            Path(name).replace(file)
-        finally:
-            Path(name).unlink(missing_ok=True)
-    except OSError as error:
-        raise RouteError(f"cannot write route file {file}: {error.strerror}") from None

@@ -152,7 +152,7 @@ def test_a_file_that_is_missing_or_no_routes_is_refused_and_kept(net):
                 call()
         assert file.read_text() == text
     file.unlink()
-    with pytest.raises(RouteError, match=r"cannot read route file .*: No such file or directory"):
+    with pytest.raises(RouteError, match=r"cannot read file .*: No such file or directory"):
         ROUTER.write(net.plan, Split(5), "m")
 
 

@@ -178,6 +178,11 @@ CASES = [
         f"{ENVOY}\n  traffic: {SEGMENT}\n  ramp:\n    blueGreen: {{before: 1h}}",
         "12:25 P019 requests out of the segment stay with stable",
     ),
+    (
+        "interval: 30s",
+        "policy: {fallback: true}",
+        "16:22 P021 needs the clusters in a watched file",
+    ),
     ("interval: 30s", "pods: {canary: 2}", "16:3 P004 missing key `label` in `spec.pods`"),
     ("interval: 30s", "pods: {label: a-b}", "16:17 P006 must be a Prometheus label name"),
     (

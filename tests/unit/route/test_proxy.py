@@ -124,5 +124,5 @@ def test_a_file_that_may_not_be_replaced_is_said(tmp_path, monkeypatch):
         raise OSError(30, "Read-only file system")
 
     monkeypatch.setattr("tempfile.mkstemp", refuse)
-    with pytest.raises(RouteError, match=r"cannot write route file .*: Read-only file system"):
+    with pytest.raises(RouteError, match=r"cannot write file .*: Read-only file system"):
         EnvoyRouter().write(plan(file), Split(0), "m")

@@ -1,0 +1,67 @@
+"""The data plane's own safety net: while the canary has no endpoint left, Envoy asks stable."""
+
+from __future__ import annotations
+
+import copy
+
+from rollout.decide.split import Split
+from rollout.plan.policy import Policy
+from rollout.route.envoy import Arms, clusters_of
+from rollout.route.walk import Json, dicts, every_weighted
+
+_CLUSTER = "type.googleapis.com/envoy.config.cluster.v3.Cluster"
+_AGGREGATE = "type.googleapis.com/envoy.extensions.clusters.aggregate.v3.ClusterConfig"
+
+
+def net_name(arms: Arms) -> str:
+    """The cluster that leads to the canary, and to stable while the canary has no endpoint."""
+    return f"{arms.canary}-or-{arms.stable}"
+
+
+def netted(policy: Policy | None, split: Split) -> bool:
+    """Whether the canary's traffic leads over the net: while stable serves beside it."""
+    return policy is not None and bool(policy.fallback) and 0 < split.canary < split.total
+
+
+def needed(routes: Json, arms: Arms, policy: Policy | None) -> bool:
+    """Whether the net's cluster must be there: asked for, or still named by a route."""
+    asked = policy is not None and bool(policy.fallback)
+    return asked or net_name(arms) in clusters_of(routes)
+
+
+def put_net(manifest: Json, arms: Arms, *, asked: bool) -> None:
+    """Add the net's cluster to a cluster file, or take it away."""
+    clusters, name = dicts(manifest.get("resources")), net_name(arms)
+    if not asked:
+        clusters[:] = [each for each in clusters if each.get("name") != name]
+    elif all(each.get("name") != name for each in clusters):
+        clusters.append(_net(arms))
+
+
+def _net(arms: Arms) -> Json:
+    config = {"@type": _AGGREGATE, "clusters": [arms.canary, arms.stable]}
+    return {
+        "@type": _CLUSTER,
+        "name": net_name(arms),
+        "connect_timeout": "1s",
+        "lb_policy": "CLUSTER_PROVIDED",
+        "cluster_type": {"name": "envoy.clusters.aggregate", "typed_config": config},
+    }
+
+
+def over_net(manifest: Json, arms: Arms) -> Json:
+    """The route file whose weights of the canary lead over the net."""
+    return _renamed(manifest, arms.canary, net_name(arms))
+
+
+def past_net(manifest: Json, arms: Arms) -> Json:
+    """The route file whose weights of the canary lead straight to it."""
+    return _renamed(manifest, net_name(arms), arms.canary)
+
+
+def _renamed(manifest: Json, old: str, new: str) -> Json:
+    made = copy.deepcopy(manifest)
+    for weighted in every_weighted(made):
+        for entry in weighted.entries(old):
+            entry["name"] = new
+    return made

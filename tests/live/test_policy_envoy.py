@@ -1,0 +1,288 @@
+"""A plan's policy on a real Envoy: what it does to traffic, and how it comes and goes."""
+
+import asyncio
+import json
+import sys
+import time
+from collections import Counter
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import pytest
+
+from rollout.decide.split import Split
+from rollout.demo.process import Process, answers, free_ports
+from rollout.demo.servers import Envoy, start_envoy
+from rollout.errors import RouteError
+from rollout.plan.model import Plan
+from rollout.route.policy import WithPolicy
+from rollout.route.policy_proxy import EnvoyKeeper
+from rollout.route.proxy import EnvoyRouter
+from tests.mesh import SERVICE, Toys, ask_as, load, plan_for, toys
+
+pytestmark = pytest.mark.live
+ROUTER = WithPolicy(EnvoyRouter(), EnvoyKeeper())
+V1, V2 = f"{SERVICE}-v1", f"{SERVICE}-v2"
+
+
+@dataclass
+class Place:
+    """An Envoy that watches its clusters; v2 has two endpoints, which answer `a` and `b`."""
+
+    envoy: Envoy
+    toys: Toys
+
+    def plan(self, policy, **spec) -> Plan:
+        document = plan_for(self.envoy, **spec).document()
+        document["spec"]["route"]["envoy"]["clusterFile"] = str(self.envoy.clusters)
+        return Plan.model_validate(document | {"spec": document["spec"] | {"policy": policy}})
+
+    @property
+    def files(self):
+        return [json.loads(file.read_text()) for file in (self.envoy.file, self.envoy.clusters)]
+
+    def ask(self, count, path="", **headers):
+        return asyncio.run(ask_as(self.envoy.url + path, [headers] * count))
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    listen, admin, *ports = free_ports(5)
+    ends = dict(zip(("v1", "a", "b"), ports, strict=True))
+    folder = tmp_path_factory.mktemp("envoy")
+    clusters = {V1: ends["v1"], V2: ends["a"]}
+    with (
+        toys(ends) as served,
+        start_envoy(folder, listen, admin, clusters, SERVICE, watched=True) as envoy,
+    ):
+        document = json.loads(envoy.clusters.read_text())
+        (ends_of_v2,) = document["resources"][1]["load_assignment"]["endpoints"]
+        second = json.loads(
+            json.dumps(ends_of_v2["lb_endpoints"][0]).replace(str(ends["a"]), str(ends["b"]))
+        )
+        ends_of_v2["lb_endpoints"].append(second)
+        put(envoy.clusters, document)
+        yield Place(envoy, served)
+
+
+def put(file, document):
+    """Somebody else writes a watched file."""
+    new = file.with_name("theirs")
+    new.write_text(json.dumps(document))
+    new.replace(file)
+
+
+@pytest.fixture
+def place(running):
+    """As it was at the start."""
+    yield running
+    plan = running.plan({"timeout": "1s"})
+    ROUTER.write(plan, Split(0), "end")
+
+
+def move(plan, canary, mark):
+    ROUTER.write(plan, Split(canary), mark)
+    until = time.monotonic() + 5
+    while ROUTER.read(plan, 100).mark != mark:
+        assert time.monotonic() < until, ROUTER.diagnose(plan)
+        time.sleep(0.005)
+    assert ROUTER.read(plan, 100).policy == ""
+
+
+def statuses(replies):
+    return Counter(reply.status for reply in replies)
+
+
+def test_a_time_out_ends_a_request_and_goes_with_the_rollback(place):
+    plan = place.plan({"timeout": "200ms"})
+    move(plan, 100, "all")
+    assert statuses(place.ask(3, "/?ms=600")) == {504: 3}
+    move(plan, 0, "back")
+    assert statuses(place.ask(3, "/?ms=300")) == {200: 3}
+
+
+def test_what_a_rollback_leaves_is_what_was_there(place):
+    _, before = place.files
+    everything = {
+        "outliers": {},
+        "connections": {"max": 100, "pending": 50},
+        "retries": {"attempts": 1, "budget": "30%"},
+        "timeout": "5s",
+        "balance": {"method": "hash", "cookie": "user"},
+        "fallback": True,
+    }
+    plan = place.plan(everything)
+    for number in (5, 6, 6):
+        move(plan, number, f"m{number}")
+    first = place.files
+    move(plan, 6, "m6")
+    assert place.files == first, "N passes equal one"
+    assert statuses(place.ask(50)) == {200: 50}
+    move(plan, 0, "back")
+    routes, clusters = place.files
+    assert clusters == before
+    (route,) = routes["resources"][0]["virtual_hosts"][0]["routes"]
+    weights = {"clusters": [{"name": V1, "weight": 100}]}
+    assert route == {
+        "match": {"prefix": "/"},
+        "route": {"timeout": "30s", "weighted_clusters": weights},
+    }
+    assert routes["resources"][0]["metadata"] == {"filter_metadata": {"surefoot": {"mark": "back"}}}
+
+
+def test_the_same_key_meets_the_same_endpoint(place):
+    move(place.plan({"balance": {"method": "hash", "header": "x-conversation"}}), 100, "hash")
+    seen = {
+        key: {reply.version for reply in place.ask(3, **{"x-conversation": key})}
+        for key in map(str, range(24))
+    }
+    assert all(len(found) == 1 for found in seen.values())
+    assert set.union(*seen.values()) == {"a", "b"}
+
+
+@pytest.mark.parametrize("attempts", [0, 2])
+def test_retries_are_sent_to_the_same_version(place, attempts):
+    policy = {"retries": {"attempts": attempts, "when": ["5xx"], "budget": "100%"}}
+    move(place.plan(policy), 100, f"retries-{attempts}")
+    place.toys.served.clear()
+    assert [place.ask(1, "/?status=500")[0].status for _ in range(4)] == [500] * 4
+    assert sum(place.toys.served.values()) == 4 * (1 + attempts)
+    assert {version for version, _ in place.toys.served} <= {"a", "b"}
+
+
+def test_what_goes_beyond_a_limit_is_refused_at_once(place):
+    move(place.plan({"connections": {"max": 1, "pending": 1, "requests": 1}}), 100, "limits")
+    replies = place.ask(12, "/?ms=100")
+    found = statuses(replies)
+    assert found[503] >= 6
+    assert found[200] >= 1
+    assert max(reply.seconds for reply in replies if reply.status == 503) < 0.1
+    move(place.plan({}), 100, "none")  # the plan asks no longer
+    assert statuses(place.ask(12, "/?ms=20")) == {200: 12}
+
+
+def test_an_endpoint_that_keeps_failing_is_ejected(place):
+    outliers = {"consecutiveErrors": 3, "interval": "1s", "eject": "30s", "most": "50%"}
+    move(place.plan({"outliers": outliers}), 100, "eject")
+    place.toys.failing.add("b")
+    try:
+        place.ask(40)
+        assert {reply.version for reply in place.ask(20)} == {"a"}
+    finally:
+        place.toys.failing.clear()
+
+
+def test_no_request_fails_while_policies_come_and_go(place):
+    async def main():
+        enough = asyncio.Event()
+        slow = asyncio.create_task(load(place.envoy.url + "/?ms=100", enough))
+        fast = asyncio.create_task(load(place.envoy.url, enough))
+        for number in range(8):
+            policy = {"timeout": f"{3 + number}s", "outliers": {"consecutiveErrors": 5 + number}}
+            plan = place.plan(policy | {"fallback": number % 2 == 0, "connections": {"max": 1000}})
+            canary = 0 if number % 4 == 3 else 50
+            await asyncio.to_thread(ROUTER.write, plan, Split(canary), f"flip-{number}")
+        enough.set()
+        return await slow + await fast
+
+    replies = asyncio.run(main())
+    assert [reply for reply in replies if reply.status != 200] == []
+    assert {reply.version for reply in replies} == {"v1", "a", "b"}
+
+
+def test_what_envoy_refuses_is_said_and_put_back_and_no_traffic_moves(place):
+    routes, clusters = place.files
+    broken = json.loads(json.dumps(clusters))
+    broken["resources"][1]["connect_timeout"] = "-1s"
+    put(place.envoy.clusters, broken)
+    try:
+        with pytest.raises(RouteError, match=r"Envoy does not take the policy in .*cds\.json"):
+            ROUTER.write(place.plan({"outliers": {}}), Split(50), "never")
+        assert place.files == [routes, broken]
+        ROUTER.write(place.plan({"outliers": {}}), Split(0), "back")  # waits for nothing
+    finally:
+        put(place.envoy.clusters, clusters)
+    with pytest.raises(RouteError, match="the cluster file has no cluster summarizer-v9"):
+        ROUTER.write(place.plan({"outliers": {}}, canary="v9"), Split(50), "never")
+
+
+@pytest.mark.parametrize("then", ["pause", "revert", "adopt"])
+def test_a_hand_edit_of_the_policy_is_told_and_the_plan_says_what_then(place, then):
+    plan = place.plan({"timeout": "5s", "outliers": {}}, onDrift=then)
+    move(plan, 50, "ours")
+    routes, clusters = place.files
+    route = routes["resources"][0]["virtual_hosts"][0]["routes"][0]["route"]
+    route |= {"timeout": "9s", "priority": "HIGH"}
+    clusters["resources"][1]["outlier_detection"] |= {
+        "consecutive_5xx": 50,
+        "success_rate_minimum_hosts": 9,
+    }
+    put(place.envoy.file, routes)
+    put(place.envoy.clusters, clusters)
+    said = ROUTER.read(plan, 100).policy
+    assert said == (
+        'routes summarizer: timeout is "9s", not "5s"; '
+        "cluster summarizer-v2: outlier_detection.consecutive_5xx is 50, not 5"
+    )
+    ROUTER.write(plan, Split(60), "again")
+    after = place.files[0]["resources"][0]["virtual_hosts"][0]["routes"][0]["route"]
+    assert (after["timeout"], after["priority"]) == ("9s" if then == "adopt" else "5s", "HIGH")
+    detection = place.files[1]["resources"][1]["outlier_detection"]
+    assert detection["consecutive_5xx"] == (50 if then == "adopt" else 5)
+    ROUTER.write(plan, Split(0), "back")
+    routes, clusters = place.files
+    after = routes["resources"][0]["virtual_hosts"][0]["routes"][0]["route"]
+    assert after["timeout"] == ("9s" if then == "adopt" else "30s")
+    theirs = {"success_rate_minimum_hosts": 9} | (
+        {"consecutive_5xx": 50} if then == "adopt" else {}
+    )
+    assert clusters["resources"][1]["outlier_detection"] == theirs
+    route = {"timeout": "30s", "weighted_clusters": after["weighted_clusters"]}
+    routes["resources"][0]["virtual_hosts"][0]["routes"][0]["route"] = route
+    clusters["resources"][1].pop("outlier_detection")
+    put(place.envoy.file, routes)
+    put(place.envoy.clusters, clusters)
+
+
+ANSWER = """
+import sys, http.server as h
+class Handler(h.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        self.send_response(200); self.send_header("content-length", "2"); self.end_headers()
+        self.wfile.write(b"v2")
+    def log_message(self, *_): pass
+h.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+"""
+
+
+def test_without_a_controller_a_dead_canary_falls_back_within_milliseconds(tmp_path):
+    listen, admin, one, two = free_ports(4)
+    canary = Process("v2", [sys.executable, "-c", ANSWER, str(two)], tmp_path / "v2.log")
+    with ExitStack() as stack:
+        stack.callback(canary.stop)
+        canary.wait_until(lambda: answers(f"http://127.0.0.1:{two}/"))
+        served = stack.enter_context(toys({"v1": one}))
+        envoy = stack.enter_context(
+            start_envoy(tmp_path, listen, admin, {V1: one, V2: two}, SERVICE, watched=True)
+        )
+        move(Place(envoy, served).plan({"fallback": True}), 50, "half")
+        replies, killed = asyncio.run(killing(envoy, canary))
+    after = [reply for reply in replies if reply.sent > killed]
+    failed = [reply for reply in replies if reply.status != 200]
+    assert {"v1", "v2"} <= {reply.version for reply in replies if reply.sent < killed}
+    assert len(after) > 300
+    assert 1 <= len(failed) <= 20
+    assert max(reply.sent + reply.seconds for reply in failed) - killed < 1.0
+
+
+async def killing(envoy, canary):
+    """Load of four connections, in the middle of which the canary is killed; and when."""
+    enough = asyncio.Event()
+    running = asyncio.create_task(load(envoy.url, enough))
+    await asyncio.sleep(0.5)
+    killed = time.perf_counter()
+    canary.kill()
+    await asyncio.sleep(1.0)
+    enough.set()
+    return await running, killed
