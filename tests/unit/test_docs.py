@@ -51,6 +51,17 @@ def test_the_rules_are_explained_in_their_order():
     ]
 
 
+def test_every_defect_of_a_peer_has_a_test_that_exists():
+    rows = [row for row in (DOCS / "peer-defects.md").read_text().splitlines() if row[:2] == "| "]
+    tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    defects = [row for row in rows if not row.startswith("| peer")]
+    assert len(defects) > 20
+    for row in defects:
+        named = re.findall(r"`(test_\w+)`", row)
+        assert named, f"no test: {row}"
+        assert [name for name in named if f"def {name}(" not in tests] == []
+
+
 def test_the_readme_names_every_command():
     readme = (ROOT / "README.md").read_text()
     assert [name for name in COMMANDS if name not in readme] == []
