@@ -77,10 +77,12 @@ class Replicas:
         """The newest other one."""
         return next(e for e in reversed(self.processes) if e is not self.leader() and e.running)
 
+    def route(self):
+        return self.cluster.ask("GET", f"{ISTIO.format(self.namespace)}/reviews")
+
     @property
     def weights(self):
-        found = self.cluster.ask("GET", f"{ISTIO.format(self.namespace)}/reviews")
-        return [each.get("weight", 0) for each in found["spec"]["http"][0]["route"]]
+        return [each.get("weight", 0) for each in self.route()["spec"]["http"][0]["route"]]
 
     def status(self):
         path = f"{PLANS.format(self.namespace)}/{self.plan.name}"

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 import time
 
 import pytest
 
+from tests.live.faulty import proxied
 from tests.live.pipeline import until
 from tests.live.replicas import DURATION, Replicas
 
@@ -45,3 +49,52 @@ def test_one_decides_and_the_other_takes_over_after_a_kill_and_at_once_after_an_
     assert len({fact.controller for fact in replicas.facts("elected")}) == 3
     assert replicas.facts("refused") == []
     assert all("problem" not in each.tail(50) for each in (second, third))
+
+
+@pytest.mark.parametrize(
+    ("held", "words"),
+    [("GET", "refused: the Lease of term 1 ran out"), ("PATCH", "took over this journal")],
+)
+def test_a_leader_that_wakes_up_within_a_write_moves_nothing(
+    replicas, cluster, tmp_path, held, words
+):
+    """It froze after it had recorded the decision, when it had read the weights, or was patching.
+
+    Before the patch it asks; a patch under way names a version that is no more, and what comes of
+    it may not be recorded.
+    """
+    with proxied(cluster, tmp_path / "proxy") as proxy:
+        frozen, thawed = threading.Event(), threading.Event()
+        first = replicas.start(proxy.config("surefoot"))
+        replicas.apply()
+        until(lambda: replicas.status().get("phase") == "waiting", "it is taken up", 20)
+
+        def freeze(request):
+            decided = [entry.fact.kind for entry in replicas.entries()][-1] == "decided"
+            ours = request.method == held and request.path.endswith("virtualservices/reviews")
+            if ours and decided and not frozen.is_set():
+                os.kill(first.pid, signal.SIGSTOP)
+                frozen.set()
+                thawed.wait(60)
+
+        if held == "GET":  # it has its answer, and will believe it
+            proxy.after = freeze
+        else:  # it has asked whether it decides, and the patch is under way
+            proxy.before = freeze
+        replicas.say("promote")
+        assert frozen.wait(20)
+        replicas.say("abort")
+        replicas.start()
+        assert replicas.elected(2) == [1, 2]
+        until(lambda: replicas.status().get("phase") == "rolled back", "the successor's end", 20)
+        before, count = replicas.route(), len(replicas.entries())
+        os.kill(first.pid, signal.SIGCONT)
+        thawed.set()
+        until(lambda: replicas.facts("refused"), "its refusal in the decision log", 20)
+    assert replicas.route() == before
+    assert replicas.weights == [100, 0]
+    (refused,) = replicas.facts("refused")
+    assert words in refused.problem
+    assert refused.controller == replicas.facts("elected")[0].controller
+    assert [entry.fact.kind for entry in replicas.entries()[count:]] == ["refused"]
+    assert words in first.tail(5)
