@@ -50,12 +50,12 @@ class Shard:
     def place(self) -> tuple[str, str]:
         """The Lease's namespace and name. Raises InputError."""
         if not is_url(self.journal) or str(self.journal).startswith("sqlite"):
-            said = "a journal in a file is one replica's: a Lease needs postgresql://"
-            raise InputError(said)
+            raise InputError("a journal in a file is one replica's: a Lease needs postgresql://")
         namespace, _, name = (self.lease or "").rpartition("/")
-        if not (namespace or self.namespace) or not name:
+        namespace = namespace or self.namespace or ""
+        if not (namespace and name):
             raise InputError("--lease for all namespaces is NAMESPACE/NAME")
-        return namespace or self.namespace or "", name
+        return namespace, name
 
 
 @dataclass
@@ -176,6 +176,8 @@ def operator(
     from rollout.cluster.client import connect
     from rollout.schedule import Pacer
 
+    if shard.lease is not None:
+        _ = shard.place  # said before a cluster is asked
     replica = Replica(shard, connect(context), context, meter, on_entry, on_problem)
     with ExitStack() as stack:
         if shard.lease is None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from rollout.ports import Entry
 
+_NO_MOVE = ("hold", "pause", "resume")  # a hold may stand between a rollback and its confirmation
 End = Literal["promote", "roll back", "undo"]
 
 
@@ -54,11 +55,11 @@ def matching(known: Mapping[str, str], name: str) -> list[str]:
 
 
 def end_of(entries: Iterable[Entry]) -> End | None:
-    """How one rollout ended: by its last decision, once confirmed; None while it goes on."""
+    """How one rollout ended: by its last move, once confirmed; None while it goes on."""
     decided: Decided | None = None
     seq, confirmed = 0, False
     for entry in entries:
-        if isinstance(entry.fact, Decided):
+        if isinstance(entry.fact, Decided) and entry.fact.action not in _NO_MOVE:
             decided, seq, confirmed = entry.fact, entry.seq, False
         elif isinstance(entry.fact, Confirmed) and entry.fact.decision == seq:
             confirmed = True

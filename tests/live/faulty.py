@@ -105,6 +105,7 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: _Server
+    _upstream: http.client.HTTPSConnection | None = None
 
     def handle_any(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -127,18 +128,18 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any  # noqa: N815
 
     def _pass_on(self, request: Request, body: bytes, fault: str) -> None:
-        place, trusted = ("127.0.0.1", self.server.proxy.cluster.port), self.server.trusted
-        upstream = http.client.HTTPSConnection(*place, context=trusted, timeout=400)
+        if self._upstream is None:  # one line for each line of a client's
+            place, trusted = ("127.0.0.1", self.server.proxy.cluster.port), self.server.trusted
+            self._upstream = http.client.HTTPSConnection(*place, context=trusted, timeout=400)
+        upstream = self._upstream
         headers = {key: self.headers[key] for key in _PASSED_ON if key in self.headers}
-        try:
-            upstream.request(request.method, request.path, body, headers)
-            answer = upstream.getresponse()
-            if request.watches and answer.status == 200:
-                self._stream([] if fault == "closed" else answer)
-                return
-            text = answer.read()
-        finally:
-            upstream.close()
+        upstream.request(request.method, request.path, body, headers)
+        answer = upstream.getresponse()
+        if request.watches and answer.status == 200:
+            self._stream([] if fault == "closed" else answer)
+            self._drop()
+            return
+        text = answer.read()
         self.server.proxy.after(request)
         if fault == "lost":
             self._cut()
@@ -167,7 +168,17 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.flush()
         self.wfile.write(b"0\r\n\r\n")
 
+    def finish(self) -> None:
+        self._drop()
+        super().finish()
+
+    def _drop(self) -> None:
+        if self._upstream is not None:
+            self._upstream.close()
+            self._upstream = None
+
     def _cut(self) -> None:
+        self._drop()
         self.close_connection = True
         self.connection.shutdown(socket.SHUT_RDWR)
 

@@ -65,6 +65,8 @@ def test_an_unknown_name_lists_the_known(facts, listed):
         ((decided("advance"), confirmed(1)), None),
         ((decided("advance"), decided("promote"), confirmed(1)), None),
         ((decided("promote"), confirmed(1), decided("roll back")), None),
+        # the mesh took a moment: a hold stands between a rollback and its confirmation
+        ([started("a-1"), decided("roll back"), decided("hold"), confirmed(2)], "roll back"),
     ],
 )
 def test_only_a_confirmed_last_decision_ends_a_rollout(facts, end):

@@ -1,0 +1,252 @@
+"""Two replicas in one process with real doors, a virtual clock, a world that follows the mesh."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import ssl
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from rollout import wire
+from rollout.cluster.client import connect
+from rollout.errors import SurefootError
+from rollout.journal.store import SqlJournal
+from rollout.metrics.meter import Meter
+from rollout.operating import Replica, Shard
+from rollout.plan.model import Plan
+from rollout.simulate import Behaviour, MemoryRouter, VirtualClock, World
+from tests.live.replicas import ISTIO
+from tests.routes import plan as plan_of
+from tests.routes import to, virtual_service
+
+GOOD, BAD = Behaviour(), Behaviour(errors=0.1)
+MARK = "mark.surefoot.dev/"
+
+
+class Killed(BaseException):
+    """A process that ends in the middle of whatever it does."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A VirtualService as a watch showed it."""
+
+    name: str
+    version: str
+    canary: int
+    mark: str
+
+
+class Audit:
+    """Every version of every VirtualService of a namespace, seen past the proxy."""
+
+    def __init__(self, cluster: Any, namespace: str) -> None:
+        self.changes: list[Change] = []
+        self._path = f"{ISTIO.format(namespace)}?watch=true&timeoutSeconds=300"
+        self._cluster, self._over = cluster, False
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def _watch(self) -> None:
+        secured = ssl.create_default_context(cafile=str(self._cluster.ca))
+        place = "127.0.0.1", self._cluster.port
+        with closing(http.client.HTTPSConnection(*place, context=secured)) as line:
+            line.request("GET", self._path, headers={"Authorization": "Bearer admin-token"})
+            with line.getresponse() as answer:
+                self._read(answer)
+
+    def end(self) -> None:
+        """One more change wakes the watch up, so that it can see that it is over."""
+        self._over = True
+        last = virtual_service([to("x", 100, "v1"), to("x", 0, "v2")])
+        last |= {"apiVersion": "networking.istio.io/v1beta1", "metadata": {"name": "last"}}
+        self._cluster.ask("POST", self._path.partition("?")[0], last)
+        self._thread.join(10)
+
+    def _read(self, answer: http.client.HTTPResponse) -> None:
+        for text in answer:
+            if self._over:
+                return
+            live = json.loads(text)["object"]
+            name, metadata = live["metadata"]["name"], live["metadata"]
+            routes = live["spec"]["http"][0]["route"]
+            canary = sum(e.get("weight", 0) for e in routes if e["destination"]["subset"] == "v2")
+            mark = (metadata.get("annotations") or {}).get(MARK + name, "")
+            self.changes.append(Change(name, metadata["resourceVersion"], canary, mark))
+
+    def of(self, name: str) -> list[Change]:
+        return [each for each in self.changes if each.name == name]
+
+
+class Mesh(MemoryRouter):
+    """Traffic goes where the VirtualServices say."""
+
+    def __init__(self, audit: Audit) -> None:
+        super().__init__()
+        self._audit = audit
+
+    def share(self, plan: Plan) -> float:
+        seen = self._audit.of(plan.spec.service)
+        return seen[-1].canary / 100 if seen else 0.0
+
+
+@dataclass
+class Worlds:
+    """The Observer port: each service has a world of its own."""
+
+    mesh: Mesh
+    behaviours: dict[str, Behaviour] = field(default_factory=dict)
+    _worlds: dict[str, World] = field(default_factory=dict)
+
+    def observe(self, asks: Any, now: float) -> Mapping[str, Any]:
+        found: dict[str, Any] = {}
+        for ask in asks:
+            found |= self._world(ask.plan.spec.service).observe([ask], now)
+        return found
+
+    def _world(self, service: str) -> World:
+        if service not in self._worlds:
+            both = {"v1": GOOD, "v2": self.behaviours[service]}
+            self._worlds[service] = World(self.mesh, both, len(self._worlds), 1000.0, coarse=True)
+        return self._worlds[service]
+
+
+@dataclass
+class Node:
+    """One replica that is started, ticked, killed and started again."""
+
+    shard: Shard
+    clock: VirtualClock
+    ticks: int = 0
+    problems: list[str] = field(default_factory=list)
+    _next: float = 0.0
+
+    def start(self) -> None:
+        self.stack = ExitStack()
+        meter = Meter("test", self.clock.now, self.clock.now)
+        self.replica = Replica(
+            self.shard, connect(), None, meter, lambda _entry: None, self.problems.append
+        )
+        self.candidate = self.replica.candidate()
+        self.duty = self.replica.duty(self.candidate)
+        for informer in self.replica._informers.values():
+            informer.start()
+            self.stack.callback(informer.stop)
+
+    def tick(self) -> None:
+        """Campaign when it is due, tick, show; as the three threads of a process do."""
+        self.ticks += 1
+        for work in (self._campaign, self.duty.tick, self.replica._show):
+            try:
+                work()
+            except SurefootError as error:
+                self.problems.append(str(error))
+
+    def _campaign(self) -> None:
+        if self.clock.now() >= self._next:
+            self._next = self.clock.now() + self.candidate.times.retry
+            self.candidate.campaign()
+
+    def kill(self) -> None:
+        """No Lease is given back; the server sees the line to the journal end."""
+        self.duty.end()
+        self.stack.close()
+
+
+@dataclass
+class Storm:
+    """A namespace under two replicas, and who wrote what."""
+
+    cluster: Any
+    namespace: str
+    journal: str
+    proxy: Any
+    clock: VirtualClock
+    audit: Audit
+    worlds: Worlds
+    nodes: list[Node]
+    writers: dict[int, str] = field(default_factory=dict)
+    current: Node | None = None
+    doomed: bool = False
+
+    def tick(self, node: Node) -> None:
+        """One tick of a node, which may be killed in it."""
+        before, self.current = self.current, node
+        try:
+            node.tick()
+        except Killed:
+            self.doomed = False
+            node.kill()
+            node.start()
+        finally:
+            self.current = before
+
+    def roll_out(self, name: str, behaviour: Behaviour) -> Plan:
+        """One more service with a plan for it."""
+        self.worlds.behaviours[name] = behaviour
+        route = virtual_service([to(name, 100, "v1"), to(name, 0, "v2")])
+        route |= {"apiVersion": "networking.istio.io/v1beta1", "metadata": {"name": name}}
+        self.cluster.ask("POST", ISTIO.format(self.namespace), route)
+        document = plan_of({"istio": {"virtualService": name}}, self.namespace, name).document()
+        document["spec"] |= {"interval": "2s", "prometheus": {"scrape": "1s"}, "warmup": "2s"}
+        document["spec"] |= {"ramp": {"steps": ["5%", "25%", "50%"], "bake": "4s"}}
+        document["spec"] |= {"whenBlind": {"hold": "1h", "then": "pause"}, "onDrift": "pause"}
+        document["spec"]["guardrails"] = [
+            {"name": "errors", "template": "istio/errors", "margin": {"absolute": "2%"}}
+        ]
+        path = f"/apis/surefoot.dev/v1alpha1/namespaces/{self.namespace}/rolloutplans"
+        made = self.cluster.ask("POST", path, document)
+        assert made["kind"] == "RolloutPlan", made
+        return Plan.model_validate(document)
+
+    def entries(self) -> list[Any]:
+        journal = SqlJournal(self.journal, readonly=True)
+        try:
+            return [*journal.read()]
+        finally:
+            journal.close()
+
+
+@contextmanager
+def storm(cluster: Any, namespace: str, journal: str, proxy: Any, patch: Any) -> Iterator[Storm]:
+    """Two replicas ready to tick; only time and the metrics are not real."""
+    clock, audit = VirtualClock(), Audit(cluster, namespace)
+    worlds = Worlds(Mesh(audit))
+    patch.setenv("KUBECONFIG", str(proxy.config("surefoot")))
+    patch.setenv("NO_PROXY", "127.0.0.1")
+    patch.setattr(wire, "SystemClock", lambda: clock)
+    patch.setattr(wire, "timer", clock.now)
+    patch.setattr("rollout.observe.prometheus.PrometheusObserver", lambda *_: worlds)
+    nodes = [Node(Shard(journal, namespace, "surefoot"), clock) for _ in range(2)]
+    made = Storm(cluster, namespace, journal, proxy, clock, audit, worlds, nodes)
+    append = SqlJournal.append
+
+    def noted(self: SqlJournal, facts: Any, after: int) -> Any:
+        entries = append(self, facts, after)
+        for entry in entries:
+            if made.current is not None:
+                made.writers[entry.seq] = made.current.candidate.identity
+        if made.doomed and made.current is not None:
+            raise Killed
+        return entries
+
+    patch.setattr(SqlJournal, "append", noted)
+    for node in nodes:
+        node.start()
+    try:
+        yield made
+    finally:
+        for node in nodes:
+            with suppress(SurefootError):
+                node.kill()
+        audit.end()
+
+
+def dice(seed: int) -> np.random.Generator:
+    return np.random.default_rng(seed)
