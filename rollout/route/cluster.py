@@ -140,7 +140,8 @@ class ClusterRouter:
             kept = self._objects.patch(*place, body, dry=True)
             if not _keeps(kept, plan, split):
                 said = f"the cluster's definitions of it are too old for a {split.way}"
-                raise RouteError(f"{_spelt(target.kind, plan, target.name)}: {said}")
+                where = _spelt(target.kind, plan, target.name)
+                raise RouteError(f"{where}: {said}", refused=True)
         self._objects.patch(*place, body)
 
 

@@ -1,15 +1,21 @@
 """Segments and copies in a real API server: what it fills in, refuses, and shows afterwards."""
 
 import copy
+from dataclasses import dataclass, field
 
 import pytest
 
 from rollout.cluster.client import connect
 from rollout.decide.split import Split
 from rollout.errors import RouteError
+from rollout.plan.model import Plan
+from rollout.ports import Router
 from rollout.route.cluster import ClusterRouter
+from rollout.simulate import MemoryRouter
 from tests.live.test_cluster_router import Place
 from tests.routes import gateway, http_route, istio, parted, ref, to, virtual_service
+from tests.worlds import GOOD, Behaviour, Lab
+from tests.worlds import plan as plan_of_the_world
 
 pytestmark = pytest.mark.live
 
@@ -81,8 +87,9 @@ def test_every_way_is_one_write_and_a_rollback_restores_the_object(place, admin,
 def test_an_older_mesh_refuses_a_part_of_the_copies_and_nothing_moves(place, admin):
     place.create(http_route([ref("reviews-v1")], kind="GRPCRoute"), "grpcroutes")
     plan = parted(gateway(place.namespace, grpcRoute="reviews"), mirror=COPIES)
-    with pytest.raises(RouteError, match=r"definitions of it are too old for a mirror"):
+    with pytest.raises(RouteError, match="definitions of it are too old for a mirror") as error:
         admin.write(plan, Split(50, 100, "mirror"), "m")
+    assert error.value.refused, "trying again does not help"
     assert admin.read(plan, 100).split == Split(0)
     admin.write(plan, Split(100, 100, "mirror"), "m")
     assert admin.read(plan, 100).split == Split(100, 100, "mirror")
@@ -103,3 +110,45 @@ def test_an_edit_of_the_segment_s_route_is_seen_and_mended(place, admin):
     assert admin.read(plan, 100).split == split
     place.edit({"spec": {"http": [rest]}})
     assert admin.read(plan, 100).split == Split(0)
+
+
+@dataclass
+class Live(MemoryRouter):
+    """Simulated traffic that follows what a real VirtualService shows."""
+
+    inner: Router = field(default_factory=MemoryRouter)
+
+    def write(self, plan, split, mark):
+        self.inner.write(plan, split, mark)
+        super().write(plan, split, mark)
+
+    def read(self, plan, total):
+        return self.inner.read(plan, total)
+
+
+@pytest.mark.parametrize(
+    ("canary", "end", "ways"),
+    [
+        (GOOD, "promoted", [("mirror", 50), ("segment", 50), ("segment", 100), ("weights", 100)]),
+        (Behaviour(errors=0.5), "rolled back", [("mirror", 50), ("segment", 50), ("weights", 0)]),
+    ],
+)
+def test_copies_then_a_segment_to_the_end_and_the_routes_are_as_before(
+    place, admin, canary, end, ways
+):
+    place.create(virtual_service([to("reviews", None, "v1")]))
+    document = plan_of_the_world(
+        service="reviews",
+        route={"istio": {"virtualService": "reviews"}},
+        ramp={"steps": ["50%", "100%"], "bake": "8s"},
+        traffic={"segment": WARD, "mirror": {"share": "50%", "lasts": "20s"}},
+        guardrails=[{"name": "errors", "template": "istio/errors", "margin": {"absolute": "2%"}}],
+    ).document()
+    document["metadata"]["namespace"] = place.namespace
+    lab = Lab(canary, Plan.model_validate(document), router=Live(inner=admin))
+    assert lab.run(600).phase == end
+    assert [(split.way, split.canary) for _, split, _ in lab.router.writes] == ways
+    (route,) = place.get()["spec"]["http"]
+    assert "mirrors" not in route
+    assert "match" not in route
+    assert admin.read(lab.plan, 100).split == Split(100 if canary == GOOD else 0)
