@@ -1,6 +1,7 @@
 """Our decisions and the peers' on the same streams, block by block of the bar; exit 1 if missed.
 
-    python benchmarks/decision_quality.py [--full] [--json FILE] [--picture FILE] [--seed N]
+    python benchmarks/decision_quality.py [--full] [--only PART ...] [--json FILE] [--picture FILE]
+        [--seed N]
 
 Everybody sees the same seeded streams (`analysis.worlds`). A bar counts as missed when a figure
 lies more than three Monte-Carlo standard errors beyond it; each miss is named. Where no test can
@@ -15,6 +16,7 @@ import json
 import math
 import sys
 import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -37,43 +39,61 @@ from benchmarks.quality.runs import FULL, QUICK, Row, Size
 Blocks = dict[str, list[Row]]
 
 
-def measure(size: Size, seed: int) -> Blocks:
-    """The rows of every block."""
+def _promotion(size: Size, seed: int) -> Blocks:
     false, times = promotion.run(size.promotion, seed)
+    return {"false promotion": false, "time to prove safety": times}
+
+
+PARTS: dict[str, Callable[[Size, int], Blocks]] = {
+    "rollback": lambda size, seed: {"false rollback": rollback.run(size.rollback, seed)},
+    "detection": lambda size, seed: {"detection": detection.run(size.detection, seed)},
+    "peers": lambda size, seed: {"against peers": contest.independent(size.contest, seed)},
+    "promotion": _promotion,
+    "harm": lambda size, seed: {"harm": harm.run(size.harm, seed)},
+    "dispersion": lambda size, seed: {
+        "power under dispersion": contest.dispersed(size.contest, seed)
+    },
+    "latency": lambda size, seed: {"latency": latency.run(size.latency, seed)},
+}
+"""What can be measured alone with --only; seeds do not depend on what else is measured."""
+
+TABLES: dict[str, Callable[[Blocks], Iterable[str]]] = {
+    "rollback": lambda rows: (
+        tables.of_rollback(rows["false rollback"], alpha) for alpha in rollback.ALPHAS
+    ),
+    "detection": lambda rows: [tables.of_detection(rows["detection"])],
+    "peers": lambda rows: [tables.of_contest(rows["against peers"])],
+    "promotion": lambda rows: [
+        tables.of_promotion(rows["false promotion"], rows["time to prove safety"])
+    ],
+    "harm": lambda rows: [tables.of_harm(rows["harm"])],
+    "dispersion": lambda rows: [tables.of_dispersion(rows["power under dispersion"])],
+    "latency": lambda rows: [tables.of_latency(rows["latency"])],
+}
+
+BARS: dict[str, dict[str, Callable[[Blocks], list[str]]]] = {
+    "1 false rollback": {
+        "rollback": lambda rows: rollback.misses(rows["false rollback"]),
+        "latency": lambda rows: latency.misses(rows["latency"]),
+    },
+    "2 detection": {"detection": lambda rows: detection.misses(rows["detection"])},
+    "3 against peers": {"peers": lambda rows: against.misses(rows["against peers"])},
+    "4 promotion": {
+        "promotion": lambda rows: promotion.misses(
+            rows["false promotion"], rows["time to prove safety"]
+        )
+    },
+    "5 harm": {"harm": lambda rows: harm.misses(rows["harm"])},
+}
+
+
+def missed(blocks: Blocks, parts: Iterable[str]) -> dict[str, list[str]]:
+    """Every miss by block of the bar, of the parts that were measured."""
+    asked = set(parts)
     return {
-        "false rollback": rollback.run(size.rollback, seed),
-        "detection": detection.run(size.detection, seed),
-        "against peers": contest.independent(size.contest, seed),
-        "false promotion": false,
-        "time to prove safety": times,
-        "harm": harm.run(size.harm, seed),
-        "power under dispersion": contest.dispersed(size.contest, seed),
-        "latency": latency.run(size.latency, seed),
-    }
-
-
-def shown(blocks: Blocks) -> list[str]:
-    """One table per block."""
-    return [
-        *(tables.of_rollback(blocks["false rollback"], alpha) for alpha in rollback.ALPHAS),
-        tables.of_detection(blocks["detection"]),
-        tables.of_contest(blocks["against peers"]),
-        tables.of_promotion(blocks["false promotion"], blocks["time to prove safety"]),
-        tables.of_harm(blocks["harm"]),
-        tables.of_dispersion(blocks["power under dispersion"]),
-        tables.of_latency(blocks["latency"]),
-    ]
-
-
-def missed(blocks: Blocks) -> dict[str, list[str]]:
-    """Every miss by block of the bar."""
-    return {
-        "1 false rollback": rollback.misses(blocks["false rollback"])
-        + latency.misses(blocks["latency"]),
-        "2 detection": detection.misses(blocks["detection"]),
-        "3 against peers": against.misses(blocks["against peers"]),
-        "4 promotion": promotion.misses(blocks["false promotion"], blocks["time to prove safety"]),
-        "5 harm": harm.misses(blocks["harm"]),
+        bar: [miss for part, found in by.items() if part in asked for miss in found(blocks)]
+        for bar, by in BARS.items()
+        if asked & set(by)
     }
 
 
@@ -89,19 +109,25 @@ def plain(value: Any) -> Any:
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--full", action="store_true", help="minutes instead of seconds")
+    parser.add_argument("--only", nargs="+", choices=PARTS, help="measure these alone")
     parser.add_argument("--json", type=Path, help="write every figure there")
     parser.add_argument("--picture", type=Path, help="draw the comparison there (.png, .svg)")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     begun = time.perf_counter()
-    blocks = measure(FULL if options.full else QUICK, options.seed)
-    misses = missed(blocks)
-    print("\n".join(shown(blocks)))
+    parts: list[str] = options.only or list(PARTS)
+    if options.picture and len(parts) < len(PARTS):
+        parser.error("a picture needs every part")
+    blocks: Blocks = {}
+    for part in parts:
+        blocks |= PARTS[part](FULL if options.full else QUICK, options.seed)
+    misses = missed(blocks, parts)
+    print("\n".join(text for part in parts for text in TABLES[part](blocks)))
     print(f"\nengine {SHIPPED}, seed {options.seed}, {time.perf_counter() - begun:.0f} s")
     for block, found in misses.items():
         print(f"{block}: {'missed in ' + str(len(found)) + ' cells' if found else 'met'}")
         print("".join(f"  {miss}\n" for miss in found), end="")
-    walls = against.beyond(blocks["against peers"])
+    walls = against.beyond(blocks.get("against peers", []))
     print(f"beyond what any test can do: {len(walls)} cells of 3")
     print("".join(f"  {wall}\n" for wall in walls), end="")
     if options.json:

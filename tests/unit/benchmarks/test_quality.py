@@ -353,7 +353,7 @@ class TestWhole:
         written = json.loads(file.read_text())
         said = capsys.readouterr().out
         assert code == (1 if any(written["missed"].values()) else 0)
-        assert set(written["missed"]) == set(decision_quality.missed(written["blocks"]))
+        assert set(written["missed"]) == set(decision_quality.BARS)
         assert all(written["blocks"].values())
         assert all(f"\n{number}. " in said for number in range(1, 8))
         assert "seed 1" in said
