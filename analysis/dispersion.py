@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.distribution import Worse, oriented
 from analysis.evidence import EvidenceError
+from analysis.moments import WINDOWS, Moments, alive, moments
 
 Array = NDArray[np.float64]
 
-WINDOWS = (4, 16, 48)
-"""Ticks over which pods are compared: differences that pass show how long they last."""
-
 LEAST_TICKS = 480
 """Ticks of history without which no dispersion is known; 1440 (12 h of 30 s) are wanted."""
-
-QUANTILES = (0.5, 0.9, 0.95, 0.99)
-"""Badness quantiles of stable's past at which a histogram's dispersion is measured."""
 
 MANY_PODS = 99
 """With so many pods in the history, one canary pod can be ranked among them at alpha .01."""
@@ -84,25 +77,6 @@ class Dispersion:
         return int(np.clip(np.ceil((1 + lasts) / 2), 1, WINDOWS[-1]))
 
 
-class Moments(NamedTuple):
-    """Second moments of the pods' bad units given the totals of windows."""
-
-    squares: float
-    independent: float  # what independent requests add to `squares`
-    per_variance: float  # what a unit variance of relative rates adds
-
-    @property
-    def spread(self) -> float:
-        """Variance of the relative rates, if requests are independent."""
-        return self.beyond(1.0)
-
-    def beyond(self, cluster: float) -> float:
-        """Variance of the relative rates that clusters do not explain; may be negative."""
-        if self.per_variance <= 0:
-            return 0.0
-        return (self.squares - cluster * self.independent) / self.per_variance
-
-
 def estimate(history: PodHistory, pods_canary: int) -> Dispersion:
     """The dispersion of a rate among stable's pods, for a canary of `pods_canary` pods.
 
@@ -121,9 +95,9 @@ def estimate(history: PodHistory, pods_canary: int) -> Dispersion:
             exposures.
         ValueError: fewer than one canary pod.
     """
-    e, x = _checked(history.exposures, history.bad)
+    e, x = checked(history.exposures, history.bad)
     problem = _unknown(e, pods_canary)
-    pods, ticks = _alive(e), len(e)
+    pods, ticks = alive(e), len(e)
     if problem:
         return Dispersion(pods_canary=pods_canary, pods_stable=pods, ticks=ticks, problem=problem)
     one, whole = moments(e, x, 1), moments(e, x, ticks)
@@ -142,49 +116,6 @@ def estimate(history: PodHistory, pods_canary: int) -> Dispersion:
         pods_stable=pods,
         ticks=ticks,
         problem=ONE_POD if pods_canary == 1 and _differ(whole, stays, seen) else "",
-    )
-
-
-def estimate_shape(buckets: ArrayLike, worse: Worse, pods_canary: int) -> Dispersion:
-    """The dispersion of a histogram among stable's pods: the largest over the guarded quantiles.
-
-    Counts per bucket, not cumulative, of shape (ticks, pods, K), K >= 2. At the edge nearest to
-    each quantile a unit beyond it is bad; with p the share beyond and f the normal density there,
-    variances of p's relative rate times (p / f)^2 are variances of the probit, in which an
-    independent unit has at most the information 1.
-
-    Raises:
-        EvidenceError, ValueError: as `estimate`; fewer than two buckets.
-    """
-    counts = np.asarray(buckets, dtype=np.float64)
-    if counts.ndim != 3 or counts.shape[2] < 2:
-        raise EvidenceError("a histogram's history needs the shape (ticks, pods, buckets)")
-    _checked(counts, counts)
-    units = oriented(counts, worse)
-    total = units.sum(axis=(0, 1))
-    beyond = 1 - total.cumsum()[:-1] / max(total.sum(), 1.0)
-    edges = {int(np.abs(beyond - (1 - quantile)).argmin()) for quantile in QUANTILES}
-    e = units.sum(axis=2)
-    found = [
-        _in_probits(
-            estimate(PodHistory(e, units[..., k + 1 :].sum(axis=2)), pods_canary), beyond[k]
-        )
-        for k in sorted(edges)
-    ]
-    return _largest(found)
-
-
-def moments(e: Array, x: Array, m: int) -> Moments:
-    """Moments over windows of m ticks of (ticks, pods); what is left at the start is dropped."""
-    keep = len(e) // m * m
-    e, x = (v[-keep:].reshape(-1, m, v.shape[1]).sum(axis=1) for v in (e, x))
-    exposures, n = e.sum(axis=1), x.sum(axis=1)
-    share = e / np.maximum(exposures, 1.0)[:, None]
-    two, three = (share**2).sum(axis=1), (share**3).sum(axis=1)
-    squares = ((x - n[:, None] * share) ** 2).sum()
-    independent = n * (1 - two) * (1 - n / np.maximum(exposures, 1.0))
-    return Moments(
-        float(squares), float(independent.sum()), float((n**2 * (two - 2 * three + two**2)).sum())
     )
 
 
@@ -223,10 +154,11 @@ def _unknown(e: Array, pods_canary: int) -> str:
         return SHORT.format(ticks=len(e), least=LEAST_TICKS)
     if not e.any():
         return SILENT
-    return LONELY if _alive(e) < 2 else ""
+    return LONELY if alive(e) < 2 else ""
 
 
-def _checked(exposures: ArrayLike, bad: ArrayLike) -> tuple[Array, Array]:
+def checked(exposures: ArrayLike, bad: ArrayLike) -> tuple[Array, Array]:
+    """Counts as float64; EvidenceError, as `estimate` raises it, where they are none."""
     e, x = (np.asarray(v, dtype=np.float64) for v in (exposures, bad))
     if e.ndim < 2 or e.shape != x.shape:
         raise EvidenceError("exposures and bad units need one shape (ticks, pods)")
@@ -238,37 +170,3 @@ def _checked(exposures: ArrayLike, bad: ArrayLike) -> tuple[Array, Array]:
     if (x > e).any():
         raise EvidenceError("more bad units than exposures")
     return e, x
-
-
-def _alive(e: Array) -> int:
-    """Pods that share the traffic at a time, on average: (sum e)^2 / sum e^2 over windows."""
-    if len(e) < 1:
-        return 0
-    window = min(WINDOWS[-1], len(e))
-    keep = len(e) // window * window
-    sums = e[-keep:].reshape(-1, window, e.shape[1]).sum(axis=1)
-    sums = sums[sums.any(axis=1)]
-    return round(float((sums.sum(axis=1) ** 2 / (sums**2).sum(axis=1)).mean())) if len(sums) else 0
-
-
-def _in_probits(at_edge: Dispersion, beyond: float) -> Dispersion:
-    from scipy.special import ndtri  # 0.7 s: only where it is used
-
-    p = min(max(float(beyond), 1e-6), 1 - 1e-6)
-    density = np.exp(-0.5 * float(ndtri(p)) ** 2) / np.sqrt(2 * np.pi)
-    scale = float((p / density) ** 2)
-    return Dispersion(
-        **{
-            **vars(at_edge),
-            "brief": at_edge.brief * scale,
-            "passing": at_edge.passing * scale,
-            "lasting": at_edge.lasting * scale,
-        }
-    )
-
-
-def _largest(found: list[Dispersion]) -> Dispersion:
-    names = ("cluster", "brief", "passing", "lasting", "inflation")
-    worst = {name: max(getattr(d, name) for d in found) for name in names}
-    problem = next((d.problem for d in found if d.problem), "")
-    return Dispersion(**{**vars(found[0]), **worst, "problem": problem})

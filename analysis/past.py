@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from analysis.dispersion import Dispersion, PodHistory, estimate, estimate_shape
+from analysis.dispersion import Dispersion, PodHistory, estimate
+from analysis.dispersion_shape import estimate_shape
 from analysis.guard import RateRule, Rule
 from analysis.pods import PodCounts
 

@@ -12,22 +12,13 @@ from analysis import sequential, tempering
 from analysis.dispersion import Dispersion
 from analysis.onset import HAZARD
 from analysis.sequential import column, log_mean
+from analysis.share_bets import FRACTIONS, RELATED, bias, paid
 from analysis.tempering import Noise
 
 Array = NDArray[np.float64]
 
-FRACTIONS: Array = np.array([0.05, 0.1, 0.2, 0.4, 0.7, 1.0, 2.0, 4.0])
-"""Sizes of the share bets, as parts of the one that an information of X / cluster would place."""
-
-MOST = 0.95
-"""Largest part of its capital that a share bet stakes."""
-
 LATE = 0.2
 """Part of R's capital that waits for harm that begins later."""
-
-RELATED = 1.5
-"""What share bets are divided by where pods stay good or bad for looks: blocks of half that time
-are still related. Longer blocks without it find harm a fifth later and are wrong more often."""
 
 _HEDGED = 0.5  # of the mean is held by share bets where pods differ much
 _LEAST = 1e-3
@@ -80,11 +71,9 @@ def look(
     R (`sequential.increment`) divided by `tempering.inflation` phi; the same from every later look
     on, weighted LATE HAZARD (1-HAZARD)^k, with gains of at most 1 + 1 / (phi-1)^2 per look, so that
     one look in which pods differ more than ever before cannot decide alone; and share bets, one
-    per block of `Noise.block` looks: capital times 1 + w (x_c - X), with X what the canary may
-    expect of the block's n bad units, at stake w X <= MOST. With pi* = ratio pi / (1 - pi +
-    ratio pi), X = n pi* + absolute e_c (1 - pi*). Such a bet needs only E[x_c | past, n] <= X, not
-    how x_c varies: Waudby-Smith & Ramdas, JRSS-B 2024, arXiv 2010.09686, section 4. Dispersion
-    sizes it. X is raised by what unequal numbers of pods bias the expected share,
+    per block of `Noise.block` looks: see `share_bets.paid`. The canary may expect
+    X = n pi* + absolute e_c (1 - pi*) of a block's n bad units, with pi* = ratio pi / (1 - pi +
+    ratio pi), raised by what unequal numbers of pods bias the expected share,
     brief (1-q) ((1-q) / k_s - q / k_c), to second order.
 
     Args:
@@ -168,7 +157,7 @@ def _looked(now: State, found: Noise, seen: Counts, ratio: Array, absolute: Arra
     spread = column(tempering.inflation(found, n, q))
     gain = gain / spread
     begun = np.logaddexp(now.late, column(now.waiting + np.log(HAZARD)))
-    fair = n * np.minimum(1.0, q * (1 + _bias(found, q))) + absolute * e_c * (1 - q)
+    fair = n * np.minimum(1.0, q * (1 + bias(found, q))) + absolute * e_c * (1 - q)
     opened = now._replace(
         ratio=now.ratio + gain,
         late=begun + np.minimum(gain, 1 + 1 / np.maximum(spread - 1, _LEAST) ** 2),
@@ -186,7 +175,7 @@ def _settled(now: State, found: Noise) -> State:
     """The share bets paid out, and a new block begun, where the block is over."""
     over = now.looks >= found.block
     open_ = np.where(over, 0.0, 1.0)
-    bets = now.bets + np.where(column(over), _paid(now, found), 0.0)
+    bets = now.bets + np.where(column(over), paid(found, now.n, now.x_c, now.fair), 0.0)
     return now._replace(
         bets=bets,
         looks=now.looks * open_,
@@ -194,21 +183,6 @@ def _settled(now: State, found: Noise) -> State:
         x_c=now.x_c * open_,
         fair=now.fair * open_,
     )
-
-
-def _paid(now: State, found: Noise) -> Array:
-    """Log of 1 + w (x_c - X): w = fraction / ((1 - X/n) cluster), w X <= MOST."""
-    placed = (now.n > 0) & (now.fair > 0)
-    fair = np.where(placed, now.fair, 1.0)
-    against = np.maximum(1 - fair / np.maximum(now.n, 1.0), _LEAST)
-    clusters = np.maximum(1.0, np.minimum(now.n, found.cluster))
-    stake = np.minimum(MOST, FRACTIONS * column(fair / (against * clusters)))
-    return np.where(column(placed), np.log1p(stake * column(now.x_c / fair - 1)), 0.0)
-
-
-def _bias(found: Noise, q: Array) -> Array:
-    skew = (1 - q) / found.pods_stable - q / found.pods_canary
-    return np.asarray(np.maximum(0.0, found.brief * (1 - q) * skew))
 
 
 def _parted(state: Array) -> State:

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from analysis import dispersion, guard, tempering
-from analysis.dispersion import Dispersion, PodHistory, estimate, estimate_shape
+from analysis.dispersion import Dispersion, PodHistory, estimate
+from analysis.dispersion_shape import estimate_shape
 from analysis.evidence import Evidence, EvidenceError
 from analysis.guard import RateRule, ShapeRule
 from analysis.verdict import Guarded, judge
