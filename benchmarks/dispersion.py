@@ -4,7 +4,10 @@ Each rollout's dispersion is learnt from 12 hours of its own stable pods. 240 lo
 at every one, half of the traffic on 2 canary pods beside 8 of stable. Exits non-zero where the
 shipped engine's false rollback is above alpha by more than three Monte-Carlo standard errors.
 
-    python benchmarks/dispersion.py [--full] [--json FILE] [--seed N]
+    python benchmarks/dispersion.py [--full] [--json FILE] [--docs FILE] [--seed N]
+
+`--docs` writes the cells of 20 requests/s and 1 % into a document; with `--read JSON` those of an
+earlier run.
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ from analysis.worlds import SCENARIOS, Scenario, World
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.quality import rivals
+from benchmarks.quality import rivals, written
 
 Array = NDArray[np.float64]
 ENGINES = ("R", "margins", "beta", "tempered", "bets", "half", "shipped")
@@ -119,23 +122,63 @@ def line(row: Any) -> str:
     return " | ".join([head, *parts])
 
 
+WORDS = {
+    "iid": "independent", "incidents": "common incidents", "ramp": "ramp, 1 to 50 %",
+    "retries": "retry clusters", "pod-gamma": "gamma per pod and look",
+    "pod-ar1": "AR(1) per pod, .9", "pod-bursts": "bad spells of 90 s per pod",
+    "pods-.1": "pods differ, sd .1", "pods-.3": "pods differ, sd .3", "skew": "scrape skew",
+}  # fmt: skip
+"""Scenarios as the document names them."""
+
+HEAD = ("scenario", "R", "R/phi, wider margin", "beta-binomial", "tempered R alone",
+        "share bets alone", "their average", "shipped")  # fmt: skip
+
+
+def documented(rows: list[Any]) -> str:
+    """The cells of 20 requests/s at base 1 %: false rollback at both alphas, median looks."""
+    chosen = [row for row in rows if (row["rate"], row["base"]) == (20.0, 0.01)]
+    body = [
+        [WORDS[row["scenario"]], *(_told(row["engines"][name]) for name in ENGINES)]
+        for row in chosen
+    ]
+    return written.markdown(HEAD, body)
+
+
+def _told(scores: dict[str, float]) -> str:
+    looks = scores["looks@0.01"]
+    shares = (f"{scores[f'false@{alpha}']:.3f}".lstrip("0") for alpha in ALPHAS)
+    return " ".join([*shares, f"{looks:.0f}" if math.isfinite(looks) else "-"])
+
+
+def measured(cells: list[tuple[float, float]], runs: tuple[int, int], seed: int) -> list[Any]:
+    """Every cell in every scenario, shown as it is done."""
+    error = math.sqrt(0.05 * 0.95 / runs[0])
+    print(f"seed {seed}, {runs[0]} healthy and {runs[1]} harmed rollouts a cell;")
+    print(f"standard error of a false-rollback rate of .05: {error:.4f}")
+    print("false at .05, at .01, power and median looks at .01, of:", " | ".join(ENGINES))
+    rows = []
+    for scenario in SCENARIOS:
+        for rate, base in cells:
+            rows.append(cell(scenario, rate, base, runs, seed))
+            print(line(rows[-1]), flush=True)
+    return rows
+
+
 def main() -> int:
     """Print the table; 1 if the bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--full", action="store_true")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--docs", type=Path, help="a document with a place for the table")
+    parser.add_argument("--read", type=Path, help="what --json wrote, instead of measuring")
     asked = parser.parse_args()
-    cells, runs = (FULL, (2000, 200)) if asked.full else (QUICK, (200, 100))
-    error = math.sqrt(0.05 * 0.95 / runs[0])
-    print(f"seed {asked.seed}, {runs[0]} healthy and {runs[1]} harmed rollouts a cell;")
-    print(f"standard error of a false-rollback rate of .05: {error:.4f}")
-    print("false at .05, at .01, power and median looks at .01, of:", " | ".join(ENGINES))
-    rows = []
-    for scenario in SCENARIOS:
-        for rate, base in cells:
-            rows.append(cell(scenario, rate, base, runs, asked.seed))
-            print(line(rows[-1]), flush=True)
+    if asked.read:
+        rows = json.loads(asked.read.read_text())["rows"]
+    else:
+        rows = measured(*((FULL, (2000, 200)) if asked.full else (QUICK, (200, 100))), asked.seed)
+    if asked.docs:
+        written.write(asked.docs, "dispersion", documented(rows))
     if asked.json:
         asked.json.write_text(json.dumps({"seed": asked.seed, "rows": rows}, indent=1))
     bad = missed(rows)

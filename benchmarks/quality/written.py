@@ -1,0 +1,26 @@
+"""A table in a document, between two marks, replaced by what a benchmark measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+
+def markdown(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    rows = [head, ["---"] * len(head), *body]
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def write(path: Path, name: str, text: str) -> None:
+    """Put the text between `<!-- NAME -->` and `<!-- end NAME -->`, each on a line of its own.
+
+    Raises:
+        ValueError: the marks are not there.
+    """
+    begin, end = f"<!-- {name} -->\n", f"<!-- end {name} -->\n"
+    before, found, rest = path.read_text().partition(begin)
+    _, closed, after = rest.partition(end)
+    if not (found and closed):
+        raise ValueError(f"{path} has no place for the table {name}")
+    path.write_text(before + begin + text + end + after)
