@@ -4,7 +4,7 @@ Bets from the first look on must win back what they lost while there was no harm
 and starts at every later look need not. 240 looks of 30 s at 20 requests/s, base 1 %, alpha .01.
 `analysis.onset` says which part waits.
 
-    python benchmarks/late_starts.py [--full] [--seed N]
+    python benchmarks/late_starts.py [--full] [--docs FILE] [--seed N]
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from analysis import robust, tempering
 from analysis.dispersion import Dispersion
 from analysis.worlds import Array, World
+from benchmarks.quality import written
 from benchmarks.quality.engines import _counts
 from benchmarks.quality.layout import table
 
@@ -61,8 +62,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--full", action="store_true")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--docs", type=Path, help="a document with a place for the table")
     asked = parser.parse_args()
-    runs = 4000 if asked.full else 400
+    runs, pages = 4000 if asked.full else 400, []
     for weight in (0.5, 0.1):
         body = []
         for theta, onset in EFFECTS:
@@ -75,6 +77,9 @@ def main() -> int:
         title = f"Mean looks to the rollback at weight {weight:.0%}, by the part that waits"
         head = ["effect", *(f"{part:.0%}" for part in PARTS)]
         print(table(f"{title} ({runs} runs, seed {asked.seed})", head, body), end="")
+        pages.append(written.markdown([f"weight {weight:.0%}", *head[1:]], body))
+    if asked.docs:
+        written.write(asked.docs, "late starts", "\n".join(pages))
     return 0
 
 
