@@ -39,7 +39,7 @@ class MemoryRouter:
     refusing: str = ""
     stuck: bool = False
     segment: float = 0.1
-    _asked: tuple[Plan, str] | None = None
+    _asked: dict[int, tuple[Plan, str]] = field(default_factory=dict)
 
     def write(self, plan: Plan, split: Split, mark: str) -> None:
         if self.down:
@@ -73,10 +73,10 @@ class MemoryRouter:
         return "it refuses the update" if self.stuck else ""
 
     def _id(self, plan: Plan) -> str:
-        """The plan's id, a digest, computed once as long as the same object asks."""
-        if self._asked is None or self._asked[0] is not plan:
-            self._asked = plan, plan.id
-        return self._asked[1]
+        """The plan's id, a digest, computed once for each object that asks."""
+        if id(plan) not in self._asked:
+            self._asked[id(plan)] = plan, plan.id
+        return self._asked[id(plan)][1]
 
 
 @dataclass
