@@ -128,7 +128,7 @@ def main() -> int:
         print(f"{block}: {'missed in ' + str(len(found)) + ' cells' if found else 'met'}")
         print("".join(f"  {miss}\n" for miss in found), end="")
     walls = against.beyond(blocks.get("against peers", []))
-    print(f"beyond what any test can do: {len(walls)} cells of 3")
+    print(f"3 beyond reach: {len(walls)} cells")
     print("".join(f"  {wall}\n" for wall in walls), end="")
     if options.json:
         written = {

@@ -103,7 +103,8 @@ def _wall(row: Row, bar: float) -> str:
     if power < 0.5:
         return f"in {requests:.0f} requests no test finds more than {power:.0%} ({theirs})"
     known = _ratio(row["known"], row["requests"])
-    if known > bar * (1 + SIGMAS * _relative(row)):
+    error = _relative(row) + row["known_error"] / row["known"]
+    if known > bar * (1 + SIGMAS * error):
         return f"the SPRT that knows the effect needs {known:.2f} ({theirs})"
     return ""
 

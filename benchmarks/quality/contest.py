@@ -30,7 +30,7 @@ RATES, BASES, THETAS = (0.2, 20.0, 500.0), (0.001, 0.01, 0.05), (2.0, 5.0)
 WEIGHT = 0.1
 
 KNOWN = 2000
-"""Rollouts of the SPRT that knows the effect, streams of its own so that its median is exact."""
+"""Rollouts of the SPRT that knows the effect, on streams of its own so that its error is small."""
 
 Looks = dict[tuple[str, str], Counts]
 """The look of each rollout's rollback, by rule and limit."""
@@ -72,7 +72,7 @@ def _cell(cell: Cell) -> list[Row]:
     false = {key: (looks > 0).mean() for key, (looks, _) in _play(world, cell, limits).items()}
     rows = []
     for theta in cell.thetas:
-        known = _known(replace(world, theta=theta), cell)
+        known, known_error = _known(replace(world, theta=theta), cell)
         for key, (looks, requests) in _play(replace(world, theta=theta), cell, limits).items():
             rows.append(
                 {
@@ -91,20 +91,22 @@ def _cell(cell: Cell) -> list[Row]:
                     "requests": _median(requests),
                     "requests_error": _median_error(requests),
                     "known": known,
+                    "known_error": known_error,
                 }
             )
     return rows
 
 
-def _known(world: World, cell: Cell) -> float:
-    """Median requests of the SPRT that knows the effect, were requests independent."""
+def _known(world: World, cell: Cell) -> tuple[float, float]:
+    """Median requests of the SPRT that knows the effect, were requests independent; its error."""
     rng = seeded(cell.seed, "known", cell[:3], world.theta)
     alone = replace(world, scenario="iid", pods_canary=1, pods_stable=1)
     parts = []
     for size in chunks(KNOWN):
         arms = alone.streams(rng, size).arms()
         parts.append(_requests(arms, clairvoyant(arms, world.theta, cell.alpha)))
-    return _median(np.concatenate(parts))
+    requests = np.concatenate(parts)
+    return _median(requests), _median_error(requests)
 
 
 def _limits(world: World, cell: Cell) -> dict[tuple[str, str], float]:

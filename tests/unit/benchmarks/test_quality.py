@@ -154,6 +154,7 @@ class TestContest:
             "theta": 2.0,
             "alpha": 0.01,
             "known": 15.0,
+            "known_error": 0.0,
             "rule": rule,
             "limit": limit,
             "requests": requests,
