@@ -112,7 +112,7 @@ class ClusterKeeper:
         for _ in range(_ATTEMPTS):
             live = self._get(part, plan, policy)
             if policy is not None and (problem := part.problem(live, policy)):
-                raise RouteError(_prefixed(part, problem))
+                raise RouteError(_prefixed(part, problem), refused=True)
             body = part.patch(live, plan, policy)
             if not body:
                 return
@@ -125,7 +125,8 @@ class ClusterKeeper:
                 raise told(error, "patch", part.kind, plan, part.name) from None
             if part.patch(taken, plan, policy):
                 lost = "" if policy is None else part.differs(taken, policy)
-                raise RouteError(_prefixed(part, f"the cluster did not keep all: {lost}"))
+                said = _prefixed(part, f"the cluster did not keep all: {lost}")
+                raise RouteError(said, refused=True)
             return
         raise RouteError(_prefixed(part, "keeps changing"))
 

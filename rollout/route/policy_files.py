@@ -35,7 +35,8 @@ def settled_clusters(manifest: Json, arms: Arms, policy: Policy | None, *, adopt
     made = copy.deepcopy(manifest)
     there = clusters_in(made)
     if policy is not None and (lost := {arms.stable, arms.canary} - there.keys()):
-        raise RouteError(f"the cluster file has no cluster {', '.join(sorted(lost))}")
+        said = f"the cluster file has no cluster {', '.join(sorted(lost))}"
+        raise RouteError(said, refused=True)
     for name, cluster in there.items():
         if name in (arms.stable, arms.canary):
             kept = _kept(cluster)
