@@ -7,7 +7,7 @@ import copy
 from rollout.decide.split import Split
 from rollout.plan.policy import Policy
 from rollout.route.envoy import Arms, clusters_of
-from rollout.route.walk import Json, dicts, every_weighted
+from rollout.route.walk import Json, dicts, every_weighted, key
 
 _CLUSTER = "type.googleapis.com/envoy.config.cluster.v3.Cluster"
 _AGGREGATE = "type.googleapis.com/envoy.extensions.clusters.aggregate.v3.ClusterConfig"
@@ -35,14 +35,17 @@ def put_net(manifest: Json, arms: Arms, *, asked: bool) -> None:
     if not asked:
         clusters[:] = [each for each in clusters if each.get("name") != name]
     elif all(each.get("name") != name for each in clusters):
-        clusters.append(_net(arms))
+        canary = next((each for each in clusters if each.get("name") == arms.canary), {})
+        clusters.append(_net(arms, canary.get(key(canary, "alt_stat_name")) or arms.canary))
 
 
-def _net(arms: Arms) -> Json:
+def _net(arms: Arms, counted: str) -> Json:
+    """Envoy counts answers by the cluster that the route names: these stay the canary's."""
     config = {"@type": _AGGREGATE, "clusters": [arms.canary, arms.stable]}
     return {
         "@type": _CLUSTER,
         "name": net_name(arms),
+        "alt_stat_name": counted,
         "connect_timeout": "1s",
         "lb_policy": "CLUSTER_PROVIDED",
         "cluster_type": {"name": "envoy.clusters.aggregate", "typed_config": config},
