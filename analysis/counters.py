@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
@@ -134,6 +135,10 @@ def restarts(series: Sequence[Series], cursor: Cursor | None = None) -> dict[str
 
 def check(values: Sequence[float]) -> tuple[int, ...]:
     """Cumulative counts as integers. Raises EvidenceError, with the reason, if they are none."""
+    with suppress(ValueError, OverflowError):  # sound ones are recognised without a loop of ours
+        whole = tuple(map(int, values))
+        if whole == tuple(values) and whole[:1] >= (0,) and sorted(whole) == list(whole):
+            return whole
     if not all(math.isfinite(value) for value in values):
         raise EvidenceError("a sample is not a finite number")
     counts = tuple(round(value) for value in values)
