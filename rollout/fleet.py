@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from rollout.decide.agenda import Agenda
+from rollout.decide.calls import next_call
 from rollout.decide.facts import Calibrated, Fact, HumanSaid, Started, of_rollout
 from rollout.decide.fold import fold
 from rollout.decide.state import State
@@ -28,6 +29,7 @@ class Fleet:
     unlearned: set[str] = field(default_factory=set)
     looks: Agenda = field(default_factory=Agenda)
     unconfirmed: Agenda = field(default_factory=Agenda)
+    calls: Agenda = field(default_factory=Agenda)
     head: int = 0
     _put_off: dict[str, float] = field(default_factory=dict)
     _places: dict[Place, list[str]] = field(default_factory=dict)
@@ -99,6 +101,8 @@ class Fleet:
         _plan(self.looks, rollout, math.inf if state.terminal else at)
         waits = not state.terminal and state.awaiting is not None
         _plan(self.unconfirmed, rollout, state.retry_at if waits else math.inf)
+        call = next_call(state)
+        _plan(self.calls, rollout, call[1].again_at if call else math.inf)
 
 
 def place_of(plan: Plan) -> Place:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from analysis.counters import Series
 from analysis.pods import PodCounts
@@ -106,6 +106,48 @@ class Watcher(Protocol):
         Raises RouteError like `read`.
         """
         ...
+
+
+@dataclass(frozen=True)
+class HookCall:
+    """One call of a hook; `timeout` in seconds. Receivers know a repeated call by its key."""
+
+    key: str
+    url: str
+    timeout: float
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class HookReply:
+    """How a call ended; without a problem it was answered."""
+
+    key: str
+    problem: str = ""
+
+
+class Hooks(Protocol):
+    def call(self, call: HookCall) -> None:
+        """Begin a call and return at once; never raises."""
+        ...
+
+    def replies(self) -> Sequence[HookReply]:
+        """The calls that have ended since this was asked last, each within its timeout."""
+        ...
+
+
+class NoHooks:
+    """Nobody is called and everything is taken as answered: for rehearsals."""
+
+    def __init__(self) -> None:
+        self._calls: list[HookCall] = []
+
+    def call(self, call: HookCall) -> None:
+        self._calls.append(call)
+
+    def replies(self) -> Sequence[HookReply]:
+        found, self._calls = self._calls, []
+        return [HookReply(call.key) for call in found]
 
 
 class Journal(Protocol):

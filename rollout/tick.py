@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from rollout import confirm
 from rollout.attempt import started
+from rollout.calling import Calling
 from rollout.decide import learn as learning
 from rollout.decide.before import began
 from rollout.decide.calibration import lacks_calibration
@@ -17,7 +18,19 @@ from rollout.decide.step import step
 from rollout.errors import InputError, JournalMovedError
 from rollout.fleet import Fleet
 from rollout.plan.model import Plan
-from rollout.ports import Answer, Ask, Clock, Entry, Historian, Journal, Observer, Past, Router
+from rollout.ports import (
+    Answer,
+    Ask,
+    Clock,
+    Entry,
+    Historian,
+    Hooks,
+    Journal,
+    NoHooks,
+    Observer,
+    Past,
+    Router,
+)
 
 # People's commands may slip in between reading and appending; each time we read them and redo.
 _RETRIES = 8
@@ -32,6 +45,7 @@ class Ports:
     router: Router
     journal: Journal
     clock: Clock
+    hooks: Hooks = field(default_factory=NoHooks)
 
 
 @dataclass
@@ -44,6 +58,9 @@ class Controller:
     on_entry: Callable[[Entry], None] = lambda _entry: None
     fleet: Fleet = field(default_factory=Fleet)
     _read_again: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._calling = Calling(self.ports.hooks)
 
     @property
     def states(self) -> Mapping[str, State]:
@@ -111,6 +128,7 @@ class Controller:
             for rollout in due:
                 self.fleet.looked(rollout, now)
             self._settle(now)
+        self._call(now)
         self._learn(now)
 
     def _ask(self, rollout: str) -> Ask:
@@ -169,6 +187,15 @@ class Controller:
         fact = learning.learn(state, past.pods, past.problems, at=now, rollout=rollout)
         if state.learned is None or fact.unknown != state.unknown:
             self._append([fact])
+
+    def _call(self, now: float) -> None:
+        """Record what hooks answered and begin the calls that are due; traffic comes first."""
+        self._append(self._calling.answers(self.states, now))
+        for rollout in self.fleet.calls.due(now):
+            intent = self._calling.intent(rollout, self.states[rollout], now)
+            if intent is not None:
+                self._append([intent])
+            self._calling.begin(rollout, self.states[rollout])
 
     def _settle(self, now: float) -> None:
         """Bring every unconfirmed decision to the mesh, all of them, and then read each back."""

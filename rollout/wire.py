@@ -60,6 +60,7 @@ def controller(
     """
     from rollout.journal.store import open_journal
     from rollout.observe.prometheus import PrometheusObserver
+    from rollout.webhook import WebHooks
 
     store = open_journal(journal)
 
@@ -69,7 +70,8 @@ def controller(
 
     with closing(store), store.lock(instead=instead), ExitStack() as watches:
         meshes = router(context, watches, still_decides)
-        yield Controller(Ports(PrometheusObserver(), meshes, store, SystemClock()), __version__)
+        ports = Ports(PrometheusObserver(), meshes, store, SystemClock(), WebHooks(timer))
+        yield Controller(ports, __version__)
 
 
 def router(
@@ -206,7 +208,7 @@ def pacer(
     shortest = min(states[rollout].plan.spec.interval for rollout in rollouts)
     return Pacer(
         tick,
-        lambda: all(states[rollout].terminal for rollout in rollouts),
+        lambda: all(states[r].terminal and r not in controller.fleet.calls for r in rollouts),
         min(1.0, shortest / 4),
         on_problem,
     )

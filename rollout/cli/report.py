@@ -8,6 +8,7 @@ from typing import Any
 
 from analysis.readout import Readout
 from rollout.decide.before import watched
+from rollout.decide.calls import told
 from rollout.decide.compared import compared_with, observational, shown
 from rollout.decide.exposure import mirror_of
 from rollout.decide.facts import of_rollout
@@ -52,6 +53,7 @@ class Report:
     route_problem: str
     basis: str
     observational: bool
+    hooks: tuple[str, ...] = ()  # each that was called, and how that went
     recorded_stable: str | None = None  # of the service, by the journal; None before its first end
 
     def as_json(self) -> dict[str, Any]:
@@ -100,6 +102,7 @@ def report(
         route_problem=state.route_problem,
         basis=compared_with(state.plan),
         observational=bool(observational(state.plan)),
+        hooks=tuple(f"{n}: {e}{f' ({p})' if p else ''}" for n, e, p in told(state)),
         recorded_stable=_recorded(state, among or {}),
     )
 

@@ -53,6 +53,8 @@ def rollout_panel(report: Report) -> RenderableType:
         parts.append(Text(f"basis {report.basis}", style="yellow"))
     if report.next:
         parts.append(Text(f"next  {report.next}", style="bold"))
+    if report.hooks:
+        parts.append(Text(f"hooks {', '.join(report.hooks)}"))
     if report.recorded_stable:
         parts.append(Text(f"stable on record: {report.recorded_stable}", style="dim"))
     if report.route_problem:

@@ -14,6 +14,8 @@ from rollout.decide.facts import (
     Drifted,
     Elected,
     Fact,
+    HookAnswered,
+    HookCalled,
     HumanSaid,
     Learned,
     Observed,
@@ -120,6 +122,14 @@ def _refused(fact: Refused) -> str:
     return f"{fact.controller}, term {fact.term}, wrote nothing: {fact.problem}"
 
 
+def _hook_called(fact: HookCalled) -> str:
+    return f"{fact.hook}, attempt {fact.attempt}"
+
+
+def _hook_answered(fact: HookAnswered) -> str:
+    return f"{fact.hook}, attempt {fact.attempt}: {fact.problem or 'answered'}"
+
+
 _SENTENCES: dict[type, Callable[[Any], str]] = {
     Started: _started,
     Observed: _observed,
@@ -130,6 +140,8 @@ _SENTENCES: dict[type, Callable[[Any], str]] = {
     RouteFailed: _route_failed,
     HumanSaid: _human_said,
     Drifted: _drifted,
+    HookCalled: _hook_called,
+    HookAnswered: _hook_answered,
     Elected: _elected,
     Refused: _refused,
 }

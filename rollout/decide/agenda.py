@@ -23,6 +23,9 @@ class Agenda:
         """Not due at any time."""
         self._at.pop(rollout, None)
 
+    def __contains__(self, rollout: str) -> bool:
+        return rollout in self._at
+
     def due(self, now: float) -> list[str]:
         """Every rollout that is due at `now`, in the order of their names."""
         found = set()

@@ -111,6 +111,23 @@ class Drifted(_Fact):
     policy: str = Field(default="", description="Where the mesh's policy is another, in words.")
 
 
+class HookCalled(_Fact):
+    """A hook is about to be called; after a crash it is called again, by the same key."""
+
+    kind: Literal["hook-called"] = "hook-called"
+    hook: str
+    attempt: int
+
+
+class HookAnswered(_Fact):
+    """How a hook's call ended; without a problem it answered."""
+
+    kind: Literal["hook-answered"] = "hook-answered"
+    hook: str
+    attempt: int
+    problem: str = ""
+
+
 class Calibrated(_Fact):
     """How often the whole engine rolled back stable's own pods, over their recorded past.
 
@@ -162,6 +179,8 @@ Fact = Annotated[
     | RouteFailed
     | HumanSaid
     | Drifted
+    | HookCalled
+    | HookAnswered
     | Calibrated
     | Elected
     | Refused,

@@ -18,6 +18,8 @@ from rollout.decide.facts import (
     Decided,
     Drifted,
     Fact,
+    HookAnswered,
+    HookCalled,
     HumanSaid,
     Learned,
     Observed,
@@ -25,7 +27,16 @@ from rollout.decide.facts import (
     Started,
     of_rollout,
 )
-from rollout.decide.state import MOVES, TERMINAL, Gauge, Phase, State, begin, exposure_guardrail
+from rollout.decide.state import (
+    MOVES,
+    TERMINAL,
+    Call,
+    Gauge,
+    Phase,
+    State,
+    begin,
+    exposure_guardrail,
+)
 from rollout.plan.model import Guardrail
 
 _SLOWEST_RETRY = {"reverting": 5.0, "undoing": 5.0}  # a rollback is never far from its next attempt
@@ -251,6 +262,22 @@ def _drifted(state: State, fact: Drifted, _seq: int) -> State:
     )
 
 
+def _hook_called(state: State, fact: HookCalled, _seq: int) -> State:
+    call = Call(attempt=fact.attempt, calling=True, again_at=fact.at)
+    return replace(state, calls={**state.calls, fact.hook: call})
+
+
+def _hook_answered(state: State, fact: HookAnswered, _seq: int) -> State:
+    call = Call(
+        attempt=fact.attempt,
+        ok=not fact.problem,
+        problem=fact.problem,
+        at=fact.at,
+        again_at=fact.at + min(2.0**fact.attempt, 30.0),
+    )
+    return replace(state, calls={**state.calls, fact.hook: call})
+
+
 _HANDLERS: dict[type, Callable[[State, Any, int], State]] = {
     Observed: _observed,
     Learned: _learned,
@@ -259,4 +286,6 @@ _HANDLERS: dict[type, Callable[[State, Any, int], State]] = {
     RouteFailed: _route_failed,
     HumanSaid: _human_said,
     Drifted: _drifted,
+    HookCalled: _hook_called,
+    HookAnswered: _hook_answered,
 }

@@ -12,6 +12,7 @@ from analysis.guard import Rule, ShapeRule
 from analysis.readout import Readout
 from analysis.verdict import Judgement
 from rollout.decide.blind import Blind
+from rollout.decide.calls import failed
 from rollout.decide.compared import exposed, observational, shown
 from rollout.decide.exposure import mirror_of
 from rollout.decide.facts import Action
@@ -134,6 +135,8 @@ def _plain(state: State, code: str, name: str, seen: Seen) -> str:
         "warming-up": f"warming up for {duration(spec.warmup)} from the canary's first request, "
         "with the crash watch on",
         "baking": f"baking for {duration(spec.ramp.bake)} at this weight",
+        f"awaiting-hook:{name}": f"waiting for the hook {name}",
+        f"hook-failed:{name}": f"the hook {name} failed: {failed(state).get(name, '')}",
         "holding-back": f"holding back for {held}, the rollback tests go on",
         "held-back": f"nothing harmful while holding back for {held}",
         "nothing-harmful": f"nothing harmful in sight{_closest(seen.judgement)}",

@@ -75,6 +75,18 @@ class Gauge:
 
 
 @dataclass(frozen=True)
+class Call:
+    """Where a hook's calls stand: when the last one ended, and when one may begin."""
+
+    attempt: int = 0
+    calling: bool = False
+    ok: bool = False
+    problem: str = ""
+    at: float = 0.0
+    again_at: float = 0.0
+
+
+@dataclass(frozen=True)
 class State:
     """Derived from the journal alone; times are unix seconds, None where it has not happened."""
 
@@ -106,6 +118,7 @@ class State:
     last: Decided | None = None
     learned: Learned | None = None
     attempt: int = 1
+    calls: Mapping[str, Call] = field(default_factory=dict)  # by hook
     uncalibrated: bool = False
 
     @property

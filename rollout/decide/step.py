@@ -11,6 +11,7 @@ from analysis.verdict import Guarded, Judgement, judge
 from rollout.decide import say
 from rollout.decide.before import watched
 from rollout.decide.blind import Blind, blindness
+from rollout.decide.calls import awaited, failed
 from rollout.decide.compared import observational
 from rollout.decide.exposure import mirror_of
 from rollout.decide.facts import REFUSED, Action, Decided
@@ -258,6 +259,17 @@ def _watching(seen: View) -> Choice | None:
     return None if state.decision or watched(state) else _hold(seen, "watching-stable")
 
 
+def _calling(seen: View) -> Choice | None:
+    """All else is met: hooks are told before the first step; no rollback ever waits for one."""
+    state = seen.state
+    if state.decision:
+        return None
+    if problems := failed(state):
+        return _pause(seen, *(f"hook-failed:{name}" for name in problems))
+    names = awaited(state)
+    return _hold(seen, *(f"awaiting-hook:{name}" for name in names)) if names else None
+
+
 def _mirroring(seen: View) -> Choice | None:
     """Copies first: nothing is judged by them but a crash, and after their time comes a step."""
     state, mirror = seen.state, mirror_of(seen.state.plan)
@@ -330,6 +342,7 @@ RULES: tuple[Callable[[View], Choice | None], ...] = (
     _learning,
     _untested,
     _watching,
+    _calling,
     _mirroring,
     _skewed,
     _holding_back,

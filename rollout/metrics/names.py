@@ -86,6 +86,7 @@ REASONS = (
     *("learning", "no-valid-test"),
     *("nothing-harmful", "nothing-to-abort", "nothing-to-pause", "nothing-to-promote"),
     *("nothing-to-resume", "patience-over", "paused", "ramp", "undecided", "warming-up"),
+    *("awaiting-hook", "hook-failed", "nothing-to-retry", "nothing-to-undo"),
     *("mirroring", "used-up", "watching-stable"),
 )
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from rollout.decide.facts import Confirmed, Decided, Drifted, HumanSaid, RouteFailed, Started
+from rollout.decide.facts import (
+    Confirmed,
+    Decided,
+    Drifted,
+    HookAnswered,
+    HumanSaid,
+    RouteFailed,
+    Started,
+)
 from rollout.decide.state import Phase
 from rollout.operate.conditions import Reading, utc
 from rollout.ports import Entry
@@ -79,6 +87,11 @@ def _drifted(fact: Drifted, _: Phase) -> Told:
     return "Warning", "Drifted", words
 
 
+def _hook_answered(fact: HookAnswered, _: Phase) -> Told | None:
+    said = f"{fact.hook}, attempt {fact.attempt}: {fact.problem}"
+    return ("Warning", "HookFailed", said) if fact.problem else None
+
+
 _TELL: dict[type, Callable[[Any, Phase], Told | None]] = {
     Started: _started,
     Decided: _decided,
@@ -86,6 +99,7 @@ _TELL: dict[type, Callable[[Any, Phase], Told | None]] = {
     RouteFailed: _route_failed,
     HumanSaid: _human_said,
     Drifted: _drifted,
+    HookAnswered: _hook_answered,
 }
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from rollout.decide.calls import told
 from rollout.decide.compared import shown
 from rollout.decide.facts import Decided
 from rollout.decide.split import Split
 from rollout.decide.state import State
 from rollout.decide.step import View, view
 from rollout.operate.conditions import Reading, dated, of_reading, of_rollout, utc
-from rollout.plan.status import Decision, GuardrailStatus, Sealed, Status, Verdict
+from rollout.plan.status import Decision, GuardrailStatus, HookStatus, Sealed, Status, Verdict
 from rollout.ports import Entry
 
 Json = dict[str, Any]
@@ -64,6 +65,7 @@ def with_rollout(
             "verdict": min((each.verdict for each in guardrails), key=_WORST.index),
             "stable": stable,
             "guardrails": guardrails,
+            "hooks": [HookStatus(name=n, state=s, problem=p) for n, s, p in told(state)] or None,
             "decision": _decision(story.decided),
             "journal": Sealed(entry=story.newest.seq, hash=story.newest.hash),
             "conditions": dated(holds, _conditions(resource), generation, now),

@@ -13,6 +13,7 @@ from rollout.plan.base import Model, Name, Namespace, Span, Url, Word, written
 from rollout.plan.codes import fault, raise_at
 from rollout.plan.guardrail import Guardrail, Labels, Margin
 from rollout.plan.holdback import Holding
+from rollout.plan.hooks import Hooks
 from rollout.plan.pods import LEAST, Pods
 from rollout.plan.policy import Policy
 from rollout.plan.policy_fit import fitting as policy_fitting
@@ -110,6 +111,7 @@ class Spec(Model):
     on_drift: Literal["adopt", "revert", "pause"] = Field(
         "pause", description="What to do when someone else moves the weights."
     )
+    hooks: Hooks = Field(None, description="Addresses that are told before and after.")
     pods: Pods | None = Field(
         None,
         description="What to learn from stable's pods; without it requests are taken as "

@@ -34,6 +34,14 @@ class GuardrailStatus(Model):
     reason: str = Field("", description="Why it is blind.")
 
 
+class HookStatus(Model):
+    """Where a hook's calls stand."""
+
+    name: str = Field(description="Name of the hook.")
+    state: Literal["calling", "answered", "failed"] = Field(description="How its calls went.")
+    problem: str = Field("", description="What the last call met.")
+
+
 class Decision(Model):
     """The last decision."""
 
@@ -61,6 +69,7 @@ class Status(Model):
     verdict: Verdict | None = Field(None, description="The worst of the guardrails' verdicts.")
     stable: str | None = Field(None, description="The service's stable version on record.")
     guardrails: list[GuardrailStatus] | None = Field(None, description="Verdict by guardrail.")
+    hooks: list[HookStatus] | None = Field(None, description="Hooks that were called.")
     decision: Decision | None = Field(None, description="The last decision.")
     journal: Sealed | None = Field(None, description="Where the journal stood.")
     conditions: list[Condition] = Field([], description="What holds of the rollout.")

@@ -1,0 +1,56 @@
+"""Hooks from a tick: begun and asked after, never waited for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from rollout.decide.calls import body, key_of, next_call
+from rollout.decide.facts import Fact, HookAnswered, HookCalled
+from rollout.decide.state import State
+from rollout.ports import HookCall, Hooks
+
+AT_ONCE = 32
+"""Calls under way at most; a rollout has one at a time."""
+
+
+@dataclass
+class Calling:
+    """The calls of this process; what was under way in another is called again, by the same key."""
+
+    hooks: Hooks
+    _under_way: dict[str, tuple[str, str, int]] = field(default_factory=dict)
+
+    def answers(self, states: Mapping[str, State], now: float) -> list[Fact]:
+        """What to record of the calls that have ended."""
+        found: list[Fact] = []
+        for reply in self.hooks.replies():
+            rollout, hook, attempt = self._under_way.pop(reply.key, ("", "", 0))
+            call = states[rollout].calls.get(hook) if rollout else None
+            if call is None or not call.calling or call.attempt != attempt:
+                continue
+            fact = HookAnswered(
+                rollout=rollout, at=now, hook=hook, attempt=attempt, problem=reply.problem
+            )
+            found.append(fact)
+        return found
+
+    def intent(self, rollout: str, state: State, now: float) -> Fact | None:
+        """What to record before the next call; None where it is recorded, or nothing is due."""
+        due = next_call(state)
+        if due is None or due[1].calling or len(self._under_way) >= AT_ONCE:
+            return None
+        hook, call = due
+        return HookCalled(rollout=rollout, at=now, hook=hook.name, attempt=call.attempt + 1)
+
+    def begin(self, rollout: str, state: State) -> None:
+        """Begin a recorded call, unless it is under way."""
+        due = next_call(state)
+        if due is None or not due[1].calling or len(self._under_way) >= AT_ONCE:
+            return
+        hook, call = due
+        key = key_of(rollout, hook.name, call.attempt)
+        if key not in self._under_way:
+            self._under_way[key] = rollout, hook.name, call.attempt
+            said = body(state, rollout, hook, call.attempt)
+            self.hooks.call(HookCall(key, hook.url, hook.timeout, said))

@@ -1,0 +1,135 @@
+"""Hooks called over real HTTP: what is sent, what counts as answered, and what nobody waits for."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from rollout.decide.facts import HookAnswered
+from rollout.ports import HookCall
+from rollout.webhook import WebHooks
+from tests.worlds import BAD, Lab, plan
+
+pytestmark = pytest.mark.live
+
+
+@dataclass
+class Server:
+    """Answers /204, /302, /500 by their number, /slow after a second, /drip never to an end."""
+
+    url: str = ""
+    heard: list[tuple[str, dict[str, str], Any]] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module")
+def server():
+    told = Server()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            told.heard.append((self.path, dict(self.headers), json.loads(body)))
+            what = self.path.strip("/").partition("?")[0]
+            if what == "slow":
+                time.sleep(1.0)
+            if what == "drip":
+                for _ in range(40):
+                    self.wfile.write(b"H")
+                    time.sleep(0.1)
+                return
+            self.send_response(int(what) if what.isdigit() else 200)
+            self.send_header("Location", f"{told.url}/204")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+        def handle(self):
+            with suppress(OSError):  # whoever called went away
+                super().handle()
+
+    with _serving(Handler) as port:
+        told.url = f"http://127.0.0.1:{port}"
+        yield told
+
+
+@contextmanager
+def _serving(handler):
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as serving:
+        serving.daemon_threads = True
+        thread = threading.Thread(target=serving.serve_forever, args=(0.05,))
+        thread.start()
+        yield serving.server_port
+        serving.shutdown()
+        thread.join()
+
+
+def called(url: str, timeout: float = 2.0, within: float = 5.0) -> tuple[str, float]:
+    """The problem of one call and how long it took to know."""
+    hooks, begun = WebHooks(time.monotonic), time.monotonic()
+    hooks.call(HookCall("demo-1/tell/1", url, timeout, {"rollout": "demo-1"}))
+    assert time.monotonic() - begun < 0.3, "a call is begun, not waited for"
+    while time.monotonic() - begun < within:
+        if replies := hooks.replies():
+            (reply,) = replies
+            assert reply.key == "demo-1/tell/1"
+            return reply.problem, time.monotonic() - begun
+        time.sleep(0.01)
+    raise AssertionError("no reply")
+
+
+def test_a_call_is_a_post_of_json_with_its_key(server):
+    assert called(f"{server.url}/204")[0] == ""
+    path, headers, body = server.heard[-1]
+    assert (path, body) == ("/204", {"rollout": "demo-1"})
+    assert headers["Idempotency-Key"] == "demo-1/tell/1"
+    assert headers["Content-Type"] == "application/json"
+
+
+@pytest.mark.parametrize("status", [302, 404, 500])
+def test_everything_but_2xx_is_a_failure_and_no_redirect_is_followed(server, status):
+    before = len(server.heard)
+    assert called(f"{server.url}/{status}?token=secret")[0] == f"HTTP {status}"
+    assert len(server.heard) == before + 1
+
+
+def test_a_slow_and_a_dripping_server_are_given_up(server):
+    problem, took = called(f"{server.url}/slow?token=secret", timeout=0.2)
+    assert problem == "no answer within 0.2s"
+    assert took < 1.0
+    problem, took = called(f"{server.url}/drip", timeout=0.3)
+    assert problem == "no answer in time"
+    assert took < 2.5
+
+
+def test_nobody_there_is_told_without_the_address():
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+    problem, _ = called(f"http://127.0.0.1:{port}/hook?token=secret")
+    assert problem == "127.0.0.1 cannot be reached"
+
+
+def test_a_slow_hook_delays_no_tick(server):
+    hook = {"name": "tell", "when": "rolledBack", "url": f"{server.url}/slow"}
+    hooks = WebHooks(time.monotonic)
+    made = Lab(BAD, plan=plan(hooks=[hook]), wrap=lambda ports: replace(ports, hooks=hooks))
+    made.run()
+    begun = time.monotonic()
+    made.controller.tick()
+    assert time.monotonic() - begun < 0.5
+    while made.plan.id in made.controller.fleet.calls:
+        assert time.monotonic() - begun < 10
+        made.controller.tick()
+        time.sleep(0.05)
+    (fact,) = (fact for fact in made.facts if isinstance(fact, HookAnswered))
+    assert fact.problem == ""
+    assert server.heard[-1][2]["action"] == "roll back"
