@@ -13,15 +13,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analysis import safety
-from analysis.gains import EVEN, START, harm_gain, log_add, log_sum, safe_gain
-from analysis.onset import HAZARD, LATE
+from analysis.gains import EVEN, START, harm_gain, log_sum, safe_gain
 from analysis.rate import CRASH, ENOUGH
 from analysis.verdict import CRASH_WEIGHT
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.intp] | slice
 
-ALL = slice(None)  # every rollout of the fleet; a slice of rows has no step
+ALL = slice(None)
+"""Every rollout of the fleet; a slice of rows has no step."""
 
 KINDS = ("undecided", "safe", "harmful", "blind")
 """What the verdict codes mean."""
@@ -57,7 +57,6 @@ class Fleet:
     bar: Array  # (N,): log(1/alpha)
     proof: Array  # (N,): log(1/beta)
     harm: Array  # (6, N, M)
-    waiting: Array  # (N, M): log of the part that has not started; see `onset`
     crash: Array  # (6, N, M)
     safe: Array  # (12, N, M)
     log_harm: Array  # (N, M): of the weighted e-process
@@ -92,8 +91,7 @@ def start(
         log_watched=log_watched,
         bar=-np.log(alpha),
         proof=-np.log(beta),
-        harm=np.tile(START + np.log1p(-LATE), (1, n, m)),
-        waiting=np.full((n, m), np.log(LATE)),
+        harm=np.tile(START, (1, n, m)),
         crash=np.tile(START, (1, n, m)),
         safe=np.tile(EVEN, (1, n, m)),
         log_harm=log_share.copy(),
@@ -127,9 +125,8 @@ def look(fleet: Fleet, counts: Counts, rows: Rows = ALL) -> None:
         odds, seen = _live(fleet, place, counts, part)
         allowed = fleet.absolute[place] * seen.e_c
         harm_gain(odds, seen.x_c, seen.x_s, allowed, out=gain[:_R], spare=spare[:_R])
-        logs = log_sum(_restarted(fleet, place, seen.e_c, gain[:_R], spare))
-        log_add(logs, fleet.waiting[place], out=logs, spare=spare[0])
-        fleet.log_harm[place] = logs + fleet.log_share[place]
+        logs = _grown(fleet.harm, place, gain[:_R])
+        fleet.log_harm[place] = log_sum(logs) + fleet.log_share[place]
         _inform(fleet, place, seen.e_c)
         safe_gain(odds, seen.x_c, seen.x_s, allowed, out=gain, spare=spare)
         fleet.log_safe[place] = log_sum(_grown(fleet.safe, place, gain))
@@ -148,7 +145,9 @@ def judge(fleet: Fleet, rows: Rows = ALL, blind: ArrayLike = False) -> Judged:
 
 
 def _blocks(fleet: Fleet, rows: Rows) -> Iterator[tuple[Rows, slice, Array]]:
-    """Portions of the rows: places in the fleet and in the batch, scratch for two gains."""
+    """Portions of the rows: their places in the fleet and in the batch, and scratch for two
+    arrays of gains.
+    """
     n, m = fleet.e_c.shape
     first, last = rows.indices(n)[:2] if isinstance(rows, slice) else (0, len(rows))
     size = min(last - first, max(1, _BLOCK // m))
@@ -167,16 +166,6 @@ def _live(fleet: Fleet, place: Rows, counts: Counts, part: slice) -> tuple[Array
     if both.all():
         return odds, Counts(e_c, e_s, x_c, x_s)
     return odds, Counts(e_c * both, e_s * both, x_c * both, x_s * both)
-
-
-def _restarted(fleet: Fleet, place: Rows, e_c: Array, gain: Array, spare: Array) -> Array:
-    """R's capital, to which a part of what waits is added, with the gain; see `onset.look`."""
-    begun = np.where(e_c > 0, fleet.waiting[place] + np.log(HAZARD), -np.inf)
-    fleet.waiting[place] += np.log1p(-HAZARD) * (e_c > 0)
-    each = np.add(START, begun, out=spare[:_R])
-    gain += log_add(fleet.harm[:, place], each, out=each, spare=spare[_R:])
-    fleet.harm[:, place] = gain
-    return gain
 
 
 def _grown(capital: Array, place: Rows, gain: Array) -> Array:

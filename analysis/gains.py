@@ -58,18 +58,6 @@ def safe_gain(
     out += np.multiply(_LEVEL, allowed, out=spare)
 
 
-def log_add(one: Array, other: Array, *, out: Array, spare: Array) -> Array:
-    """Log(exp(one) + exp(other)) into `out`, which may be `one`; several times `np.logaddexp`."""
-    low = np.minimum(one, other, out=spare)
-    top = np.maximum(one, other, out=out)
-    low -= top
-    np.maximum(low, _NIL, out=low)  # as in `log_sum`
-    np.exp(low, out=low)
-    low += 1
-    top += np.log(low, out=low)
-    return top
-
-
 def log_sum(logs: Array) -> Array:
     """Log of the sum of exp over the first axis; uses up its argument."""
     top = logs.max(axis=0)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from analysis import onset, robust, sequential, tempering
+from analysis import robust, sequential, tempering
 from analysis.contrast import Contrast, Units, compared, informed
 from analysis.dispersion import Dispersion
 from analysis.evidence import Evidence
@@ -39,13 +39,11 @@ class RateRule:
 class RateCapital:
     """Log-capital of a rate so far; `past` is what stable showed before the first counted look.
 
-    `harm` bets where the rule knows no dispersion, with `looks` that counted (see `onset`), and
-    `robust` (see `robust.State`) where it does; `usual` is then stable's bad share of late, which
-    says how much a look's proof of safety weighs.
+    `harm` bets where the rule knows no dispersion, `robust` (see `robust.State`) where it does;
+    `usual` is then stable's bad share of late, which says how much a look's proof of safety weighs.
     """
 
-    harm: tuple[float, ...] = tuple(map(float, onset.START))
-    looks: int = 0
+    harm: tuple[float, ...] = _NOTHING
     robust: tuple[float, ...] = ()
     crash: tuple[float, ...] = _NOTHING
     contrast: Contrast = field(default_factory=Contrast)
@@ -73,7 +71,9 @@ def watch(rule: RateRule, capital: RateCapital, evidence: Evidence) -> RateCapit
 def look(rule: RateRule, capital: RateCapital, evidence: Evidence) -> RateCapital:
     """A counted look. Nothing is bet under a rule whose dispersion allows no valid test."""
     if rule.dispersion is None:
-        return _alone(rule, capital, evidence)
+        harm = _added(capital.harm, _gain(evidence, rule.ratio, rule.absolute))
+        contrast = compared(_prepared(rule, capital), _units(evidence), rule.ratio)
+        return replace(capital, harm=harm, contrast=contrast)
     if rule.dispersion.problem:
         return replace(capital, problem=rule.dispersion.problem)
     return _tempered(rule, capital, evidence, tempering.noise(rule.dispersion))
@@ -82,22 +82,8 @@ def look(rule: RateRule, capital: RateCapital, evidence: Evidence) -> RateCapita
 def log_harm(rule: RateRule, capital: RateCapital) -> float:
     """Log of the e-process against "within the margin"; 0 before any bet."""
     if rule.dispersion is None or not capital.robust:
-        return float(onset.log_harm(capital.harm, capital.looks))
+        return float(sequential.log_harm(capital.harm))
     return float(robust.log_harm(capital.robust, tempering.noise(rule.dispersion)))
-
-
-def _alone(rule: RateRule, capital: RateCapital, evidence: Evidence) -> RateCapital:
-    """Requests are independent; a look on one arm only changes nothing."""
-    units = _units(evidence)
-    if not (units.e_c and units.e_s):
-        return capital
-    gain = _gain(evidence, rule.ratio, rule.absolute)
-    return replace(
-        capital,
-        harm=tuple(map(float, onset.look(capital.harm, capital.looks, gain))),
-        looks=capital.looks + 1,
-        contrast=compared(_prepared(rule, capital), units, rule.ratio),
-    )
 
 
 def _tempered(

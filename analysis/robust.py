@@ -10,7 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from analysis import sequential, tempering
 from analysis.dispersion import Dispersion
-from analysis.onset import HAZARD
 from analysis.sequential import column, log_mean
 from analysis.share_bets import FRACTIONS, RELATED, bias, paid
 from analysis.tempering import Noise
@@ -19,6 +18,9 @@ Array = NDArray[np.float64]
 
 LATE = 0.2
 """Part of R's capital that waits for harm that begins later."""
+
+HAZARD = 1 / 200
+"""Part of the waiting capital that starts at each look: half of it within 140 looks."""
 
 _HEDGED = 0.5  # of the mean is held by share bets where pods differ much
 _LEAST = 1e-3

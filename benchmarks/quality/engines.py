@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis import onset, robust, safety, sequential, tempering
+from analysis import robust, safety, sequential, tempering
 from analysis.dispersion import Dispersion, PodHistory, estimate
 from analysis.rate import AGILE, ENOUGH, FIT
 from analysis.sequential import column
@@ -154,7 +154,7 @@ def harm(arms: Streams, ratio: float = 1.0, absolute: float = 0.0) -> Array:
     gains = sequential.increment(
         arms.e_c, arms.e_s, arms.x_c, arms.x_s, ratio=ratio, absolute=absolute
     )
-    return onset.path(gains, (arms.e_c > 0) & (arms.e_s > 0))
+    return sequential.log_harm(gains.cumsum(axis=-2))
 
 
 def safe(arms: Streams, past: Streams, ratio: ArrayLike = 1.0, absolute: ArrayLike = 0.0) -> Array:

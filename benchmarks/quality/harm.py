@@ -17,7 +17,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from analysis import onset, safety, sequential
+from analysis import safety, sequential
 from analysis.worlds import Array, drawn
 from benchmarks.quality.runs import SIGMAS, Row, chunks, each, seeded
 
@@ -49,7 +49,7 @@ class Rollouts:
 
     def __init__(self, cell: Cell, size: int, rng: np.random.Generator) -> None:
         self.cell, self.rng, self.requests = cell, rng, cell.rate * TICK
-        self.harm, self.looks = np.tile(onset.START, (size, 1)), np.zeros(size)
+        self.harm = np.zeros((size, sequential.POINTS.size))
         self.below = np.zeros((size, safety.LEVELS.size))
         self.counted, self.excess, self.ended = (np.zeros(size) for _ in range(3))
         self.weight = np.full(size, LEAST)
@@ -65,9 +65,7 @@ class Rollouts:
         proof = safety.log_safe(self.below, self.counted, BASE / 2, self.prior)
         top = self.weight >= MOST
         baked = self.cell.ramp == "evidence" or number >= BAKE * len(STEPS)
-        self.rolled |= open_ & (
-            onset.log_harm(self.harm, self.looks) >= -math.log(self.cell.test[0])
-        )
+        self.rolled |= open_ & (sequential.log_harm(self.harm) >= -math.log(self.cell.test[0]))
         self.promoted |= open_ & ~self.rolled & top & baked & (proof >= -math.log(BETA))
         self.ended = np.where(open_, number, self.ended)
         self._ramp(number)
@@ -76,10 +74,7 @@ class Rollouts:
         share = min(1.0, BASE * self.cell.theta)
         e_c, x_c = drawn(self.rng, self.requests * weight, np.full(weight.shape, share))
         e_s, x_s = drawn(self.rng, self.requests * (1 - weight), np.full(weight.shape, BASE))
-        gain = sequential.increment(e_c, e_s, x_c, x_s, absolute=self.cell.test[1])
-        both = (e_c > 0) & (e_s > 0)
-        self.harm = np.where(both[:, None], onset.look(self.harm, self.looks, gain), self.harm)
-        self.looks += both
+        self.harm += sequential.increment(e_c, e_s, x_c, x_s, absolute=self.cell.test[1])
         self.below += safety.below(e_c, e_s, x_c, x_s)
         self.counted += np.where(e_s > 0, e_c, 0)
         self.excess += self.requests * weight * (share - BASE)

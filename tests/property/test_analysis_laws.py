@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis import distribution, guard, onset, safety, sequential, shares
+from analysis import distribution, guard, safety, sequential, shares
 from analysis.evidence import Evidence
 from analysis.guard import RateRule, ShapeRule
 from analysis.verdict import Guarded, judge
@@ -128,21 +128,6 @@ def test_a_harmless_canary_never_gains_in_expectation(e_c, e_s, p_s, part, margi
         return sequential.increment(e_c, e_s, x_c, x_s, ratio=ratio, absolute=absolute)
 
     assert (expectation(increments, e_c, e_s, p_c, p_s) <= 1 + 1e-9).all()
-
-
-@given(st.tuples(exposures, exposures), st.tuples(chances, chances), margins, st.integers(0, 300),
-       st.lists(st.floats(-50, 5), min_size=6, max_size=6))  # fmt: skip
-def test_late_starts_never_gain_in_expectation(seen, chance, margin, looks, logs):
-    """From any capital and after any number of looks, that which has not started included."""
-    (e_c, e_s), (p_s, part), (ratio, absolute) = seen, chance, margin
-    p_c = part * min(1.0, ratio * p_s + absolute)
-
-    def grown(x_c, x_s):
-        gain = sequential.increment(e_c, e_s, x_c, x_s, ratio=ratio, absolute=absolute)
-        return onset.log_harm(onset.look(logs, looks, gain), looks + 1)[..., None]
-
-    before = np.exp(onset.log_harm(logs, looks))
-    assert (expectation(grown, e_c, e_s, p_c, p_s) <= before * (1 + 1e-9)).all()
 
 
 @given(exposures, exposures, chances, chances, st.sampled_from([1.0, 1.25, 2.0]))

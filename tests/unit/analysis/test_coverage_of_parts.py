@@ -18,7 +18,7 @@ def limit(alpha, runs):
 
 def test_the_mean_over_metrics_rolls_back_harmless_canaries_as_rarely_as_declared():
     """Three metrics exactly at their margins, two of them the same requests, and the crash watch;
-    R and its late starts through the fleet, which a law holds to the guard. Seed 61.
+    through the fleet, which a law holds to the guard. Seed 61.
     """
     rng, runs, alpha = np.random.default_rng(61), 1500, 0.05
     ratio, absolute = np.array([1.5, 1.0, 1.25]), np.array([0.0, 0.005, 0.002])

@@ -6,11 +6,12 @@ import math
 import numpy as np
 import pytest
 
-from analysis import guard, onset
+from analysis import guard
 from analysis.alternatives import ShapeRule
 from analysis.evidence import Evidence
 from analysis.information import needed, rate_divergence
 from analysis.rate import RateRule
+from analysis.sequential import log_harm
 from analysis.shape_worlds import EDGES, ShapeWorld
 from analysis.worlds import Streams
 from benchmarks import decision_quality
@@ -270,9 +271,7 @@ class TestHarm:
             capitals = [guard.look(rule, c, look) for c, look in zip(capitals, looks, strict=True)]
         folded = [guard.log_harm(rule, capital) for capital in capitals]
         still_open = ~(group.rolled | group.promoted)
-        assert onset.log_harm(group.harm, group.looks)[still_open] == pytest.approx(
-            np.array(folded)[still_open]
-        )
+        assert log_harm(group.harm)[still_open] == pytest.approx(np.array(folded)[still_open])
         assert still_open.any()
         assert (np.diff(weights, axis=0) >= 0).all()
 
