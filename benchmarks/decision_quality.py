@@ -1,7 +1,7 @@
 """Our decisions and the peers' on the same streams, block by block of the bar; exit 1 if missed.
 
-    python benchmarks/decision_quality.py [--full] [--only PART ...] [--json FILE] [--picture FILE]
-        [--seed N]
+    python benchmarks/decision_quality.py [--full | --runs N] [--only PART ...] [--json FILE]
+        [--picture FILE] [--seed N]
 
 Everybody sees the same seeded streams (`analysis.worlds`). A bar counts as missed when a figure
 lies more than three Monte-Carlo standard errors beyond it; each miss is named. Where no test can
@@ -109,6 +109,7 @@ def plain(value: Any) -> Any:
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--full", action="store_true", help="minutes instead of seconds")
+    parser.add_argument("--runs", type=int, help="so many rollouts in every cell")
     parser.add_argument("--only", nargs="+", choices=PARTS, help="measure these alone")
     parser.add_argument("--json", type=Path, help="write every figure there")
     parser.add_argument("--picture", type=Path, help="draw the comparison there (.png, .svg)")
@@ -118,9 +119,10 @@ def main() -> int:
     parts: list[str] = options.only or list(PARTS)
     if options.picture and len(parts) < len(PARTS):
         parser.error("a picture needs every part")
+    size = Size(*[options.runs] * 6) if options.runs else FULL if options.full else QUICK
     blocks: Blocks = {}
     for part in parts:
-        blocks |= PARTS[part](FULL if options.full else QUICK, options.seed)
+        blocks |= PARTS[part](size, options.seed)
     misses = missed(blocks, parts)
     print("\n".join(text for part in parts for text in TABLES[part](blocks)))
     print(f"\nengine {SHIPPED}, seed {options.seed}, {time.perf_counter() - begun:.0f} s")
