@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -62,6 +63,23 @@ def test_the_api_server_takes_every_object(cluster, namespace):
     """Except the budget: policy/v1 is newer than the API server of the tests."""
     for each in kustomized(MANIFESTS / "base"):
         if each["kind"] != "PodDisruptionBudget":
+            cluster.apply(each, "-n", namespace, "--dry-run=server")
+
+
+def test_the_component_makes_two_replicas_without_a_volume(cluster, namespace, tmp_path):
+    place = {name: os.path.relpath(MANIFESTS / name, tmp_path) for name in ("base", "components")}
+    wanted = {"resources": [place["base"]], "components": [f"{place['components']}/replicas"]}
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(wanted))
+    made = {(each["kind"], each["metadata"]["name"]): each for each in kustomized(tmp_path)}
+    assert ("PersistentVolumeClaim", "surefoot-journal") not in made
+    spec = made["Deployment", "surefoot"]["spec"]
+    (container,) = spec["template"]["spec"]["containers"]
+    assert (spec["replicas"], spec["strategy"]["type"]) == (2, "RollingUpdate")
+    assert container["args"][-1] == "--lease=surefoot"
+    assert [each["name"] for each in spec["template"]["spec"]["volumes"]] == ["scratch"]
+    assert [each["name"] for each in container["volumeMounts"]] == ["scratch"]
+    for (kind, _), each in made.items():
+        if kind != "PodDisruptionBudget":
             cluster.apply(each, "-n", namespace, "--dry-run=server")
 
 
