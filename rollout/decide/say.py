@@ -151,10 +151,11 @@ def _plain(state: State, code: str, name: str, seen: Seen) -> str:
 
 
 def _copies(state: State) -> str:
-    """What copies are for; where the mesh counts them apart nothing can be judged by them."""
-    mirror, apart = mirror_of(state.plan), state.plan.spec.route.mesh == "envoy"
-    judged = "which nothing is judged by" if apart else "which only the crash watch judges by"
-    return f"copies of requests for {duration(mirror.lasts)}, {judged}" if mirror else ""
+    mirror = mirror_of(state.plan)
+    if mirror is None:
+        return ""
+    judged = "judged only by a crash, as far as they are counted"
+    return f"copies of requests for {duration(mirror.lasts)}, {judged}"
 
 
 def _harm(state: State, name: str, judgement: Judgement) -> str:

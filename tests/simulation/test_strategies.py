@@ -47,6 +47,7 @@ def test_a_switch_without_holdback_is_compared_with_what_was_before_and_says_so(
     assert lab.clock.now() - lab.begun >= 60
     lab.run(14)
     told = report(lab.plan.id, lab.state, lab.clock.now())
+    assert told.observational
     assert "observational" in told.basis
     assert lab.run().phase == "promoted"
     for decided in lab.decisions:
@@ -110,6 +111,9 @@ def test_copies_come_first_and_are_no_exposure(copies_count):
     lab.run_until(lambda state: state.split.way == "mirror")
     begun = lab.clock.now()
     assert lab.router.writes[0][1] == Split(50, way="mirror")
+    told = report(lab.plan.id, lab.state, lab.clock.now())
+    assert (told.weight, told.shown) == (0.0, "copies of 50 %")
+    assert told.next == "advance to 5 % in 20s"
     mirrored = lab.run_until(lambda state: state.wanted.way == "weights")
     assert lab.clock.now() - begun >= 19
     assert mirrored.first_canary_at is None
