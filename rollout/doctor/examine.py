@@ -17,15 +17,18 @@ from rollout.errors import ClusterError, InputError, RouteError
 from rollout.journal.place import Where
 from rollout.plan.model import Plan
 from rollout.ports import Router
+from rollout.route.cluster import DESTINATION_RULE
+from rollout.route.istio import lacking
 
 _DEFINED = "kubectl apply -f manifests/crd.yaml"
 
 
 class Cluster(Protocol):
-    """The part of a cluster that is asked. Both raise ClusterError."""
+    """The part of a cluster that is asked. All raise ClusterError."""
 
     def may(self, verb: str, group: str, resource: str, namespace: str, name: str) -> bool: ...
     def first(self, kind: Kind, namespace: str) -> Any: ...
+    def get(self, kind: Kind, namespace: str, name: str) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -104,9 +107,29 @@ def _cluster(
             if needed := rights.of_route(plan):
                 yield from rights.findings(plan.name, needed, may)
                 yield from rights.watching(plan.name, rights.of_watching(plan), may)
+            yield from _subsets(plan, cluster)
     except (InputError, ClusterError) as error:
         fix = "set KUBECONFIG or --context to a cluster that answers"
         yield Finding("cluster", namespace or "default", "fail", str(error), fix)
+
+
+def _subsets(plan: Plan, cluster: Cluster) -> Iterator[Finding]:
+    """Whether the plan's DestinationRule defines both subsets: a mesh answers others with 503."""
+    route = plan.spec.route.istio
+    if route is None or route.destination_rule is None:
+        return
+    try:
+        rule = cluster.get(DESTINATION_RULE, plan.metadata.namespace, route.destination_rule)
+        said = lacking(rule, plan)
+    except (ClusterError, RouteError) as error:
+        if isinstance(error, ClusterError) and error.status not in {403, 404}:
+            raise
+        said = f"DestinationRule {route.destination_rule} cannot be read: {error}"
+    if said:
+        fix = "define the subset there before the rollout, or name the right rule in spec.route"
+        yield Finding("mesh", plan.name, "fail", said, fix)
+    else:
+        yield Finding("mesh", plan.name, "ok", f"{route.destination_rule} defines both subsets")
 
 
 def _defined(cluster: Cluster, namespace: str) -> Finding:

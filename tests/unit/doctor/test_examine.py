@@ -24,12 +24,16 @@ ISTIO = {"istio": {"virtualService": "routes", "destinationRule": "rule"}}
 class FakeCluster:
     """A cluster that refuses some rights, and knows plans unless told otherwise."""
 
-    def __init__(self, refused=(), status=0):
+    def __init__(self, refused=(), status=0, subsets=("v1", "v2")):
         self.refused, self.status, self.asked = refused, status, []
+        self.subsets = subsets
 
     def may(self, verb, group, resource, namespace, name):
         self.asked.append((verb, group, resource, namespace, name))
         return resource not in ("secrets", "pods", *self.refused)
+
+    def get(self, kind, namespace, name):
+        return {"spec": {"host": "summarizer", "subsets": [{"name": v} for v in self.subsets]}}
 
     def first(self, kind, namespace):
         if self.status:
@@ -119,7 +123,8 @@ def test_the_journal_s_states(tmp_path):
 def test_all_rights_or_each_that_is_missing_with_its_rule(tmp_path):
     cluster = FakeCluster()
     found = examined([plan(route=ISTIO)], tmp_path / "j.db", "clinical-ai", cluster=cluster)
-    assert levels(found)[-3:] == [("cluster", "ok"), ("rights", "ok"), ("rights", "ok")]
+    ends = [("cluster", "ok"), ("rights", "ok"), ("rights", "ok"), ("mesh", "ok")]
+    assert levels(found)[-4:] == ends
     istio = "networking.istio.io"
     assert cluster.asked[-5:] == [
         ("get", istio, "virtualservices", "default", "routes"),
@@ -132,6 +137,12 @@ def test_all_rights_or_each_that_is_missing_with_its_rule(tmp_path):
     found = examined([], tmp_path / "j.db", "clinical-ai", cluster=refusing)
     rule = '{apiGroups: ["surefoot.dev"], resources: [rolloutplans/status], verbs: [patch]}'
     assert [each.fix for each in found if each.level == "fail"] == [f"a Role with {rule}"]
+
+
+def test_a_subset_that_the_rule_does_not_define(tmp_path):
+    found = examined([plan(route=ISTIO)], tmp_path / "j.db", cluster=FakeCluster(subsets=["v1"]))
+    assert (found[-1].check, found[-1].level) == ("mesh", "fail")
+    assert found[-1].said == "DestinationRule rule defines no subset v2"
 
 
 def test_too_many_rights_are_a_warning(tmp_path):
