@@ -87,10 +87,6 @@ class Fleet:
         there = self._places.get(place_of(plan))
         return there[-1] if there else None
 
-    def stable_of(self, plan: Plan) -> str | None:
-        """The version that the record says is the stable one of a plan's service."""
-        return recorded_stable(self.states[each] for each in self._places.get(place_of(plan), ()))
-
     def _schedule(self, rollout: str, state: State) -> None:
         """Note what a rollout wants when: by the journal, so that a restart is no extra look."""
         _keep(self.active, rollout, here=not state.terminal)

@@ -11,7 +11,8 @@ from rollout.cli.report import states_of
 from rollout.decide.facts import Decided
 from rollout.decide.say import off_edge, rests_on
 from rollout.decide.state import State
-from rollout.decide.step import step, view
+from rollout.decide.step import step
+from rollout.decide.view import view
 from rollout.errors import InputError
 from rollout.observe.query import queries
 from rollout.ports import Ask, Entry

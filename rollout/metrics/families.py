@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import get_args
 
 from rollout.decide.state import Phase, State
-from rollout.decide.step import View, view
+from rollout.decide.view import View, view
 
 EDGES = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, math.inf)
 """Upper edges of the buckets of ticks, in seconds."""

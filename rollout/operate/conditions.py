@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from rollout.decide.state import Phase, State
-from rollout.decide.step import View
+from rollout.decide.view import View
 from rollout.plan.status import Condition, ConditionType
 
 LIMIT = 8_000  # letters of a message; the API server takes 32,768

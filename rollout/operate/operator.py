@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from rollout.decide.facts import HumanSaid
 from rollout.decide.state import Phase
 from rollout.errors import InputError, JournalMovedError
+from rollout.fleet import place_of
 from rollout.operate.asking import ACTOR, asked, heard
 from rollout.operate.board import Board, Notice
 from rollout.operate.conditions import Reading, utc
@@ -162,7 +163,8 @@ class Operator:
     def _show(self, name: str, resource: Json, reading: Reading, now: float) -> None:
         """Post the resource's status if it is not what it should be, and its Events."""
         story, before = self._ledger.story(name, reading.plan), self._shown.get(name)
-        stable = self.controller.fleet.stable_of(story.state.plan) if story else None
+        fleet = self.controller.fleet
+        stable = fleet.stable(*place_of(story.state.plan)) if story else None
         basis = (*_basis(resource, reading, story, now), stable)
         events = self._events(name, resource)
         if before is None or before.basis != basis:

@@ -10,7 +10,7 @@ from rollout.decide.compared import shown
 from rollout.decide.facts import Decided
 from rollout.decide.split import Split
 from rollout.decide.state import State
-from rollout.decide.step import View, view
+from rollout.decide.view import View, view
 from rollout.operate.conditions import Reading, dated, of_reading, of_rollout, utc
 from rollout.plan.status import Decision, GuardrailStatus, HookStatus, Sealed, Status, Verdict
 from rollout.ports import Entry

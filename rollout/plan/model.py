@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from rollout.plan.base import Model, Name, Namespace, Span, Url, Word, written
+from rollout.plan.base import Model, Span, Word, written
 from rollout.plan.codes import fault, raise_at
 from rollout.plan.guardrail import Guardrail, Labels, Margin
 from rollout.plan.holdback import Holding
@@ -19,8 +19,9 @@ from rollout.plan.policy import Policy
 from rollout.plan.policy_fit import fitting as policy_fitting
 from rollout.plan.ramp import Budget, Ramp, Steps, Switch
 from rollout.plan.route import Route
+from rollout.plan.terms import Confidence, Metadata, Prometheus, Version, WhenBlind
 from rollout.plan.traffic import Traffic, beside, fitting
-from rollout.plan.units import Duration, PercentOrNumber, duration
+from rollout.plan.units import Duration, duration
 
 __all__ = [
     "Budget",
@@ -37,50 +38,6 @@ __all__ = [
     "Switch",
     "Traffic",
 ]
-
-
-class Metadata(Model):
-    """How the plan is named."""
-
-    name: Name = Field(description="Name of the rollout, as used by every command.")
-    namespace: Namespace = Field("default", description="Namespace of the service.")
-
-
-class Version(Model):
-    """One of the two versions."""
-
-    version: Word = Field(description="Value of the version label that marks this arm's series.")
-
-
-class Confidence(Model):
-    """Declared error rates: each holds however often the evidence is looked at."""
-
-    false_rollback: PercentOrNumber = Field(
-        0.01,
-        gt=0,
-        lt=0.5,
-        description="Most acceptable chance of ever rolling back a harmless canary.",
-    )
-    false_promotion: PercentOrNumber = Field(
-        0.05,
-        gt=0,
-        lt=0.5,
-        description="Most acceptable chance of promoting a canary worse than its margins.",
-    )
-
-
-class WhenBlind(Model):
-    """What to do without data."""
-
-    hold: Duration = written("15m", "How long to hold without data before acting.")
-    then: Literal["pause", "rollback"] = Field("pause", description="What to do after that.")
-
-
-class Prometheus(Model):
-    """Where the evidence is read."""
-
-    url: Url = Field("http://127.0.0.1:9090", description="Where Prometheus answers.")
-    scrape: Span = written("15s", "The scrape interval of the series used.")
 
 
 class Spec(Model):

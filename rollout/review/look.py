@@ -12,7 +12,8 @@ from analysis.readout import Readout, at_edges
 from analysis.shape import ShapeCapital
 from rollout.decide.facts import Decided, Observed
 from rollout.decide.state import Gauge, State
-from rollout.decide.step import View, step, view
+from rollout.decide.step import step
+from rollout.decide.view import View, view
 from rollout.ports import Entry
 
 PARTS = ("action", "split", "reasons", "numbers")

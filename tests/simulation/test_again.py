@@ -11,7 +11,7 @@ from rollout.decide.fold import fold_all
 from rollout.decide.split import Split
 from rollout.decide.step import step
 from rollout.errors import InputError
-from rollout.fleet import attempt_id
+from rollout.fleet import attempt_id, place_of
 from rollout.tick import Controller, Ports
 from tests.simulation.test_crashes import Killed, Mortal, Reaper
 from tests.worlds import BAD, GOOD, Lab, plan
@@ -35,7 +35,7 @@ def tick(made: Lab, seconds: float = 1.0) -> None:
 
 
 def stable_of(made: Lab) -> str | None:
-    return made.controller.fleet.stable_of(made.plan)
+    return made.controller.fleet.stable(*place_of(made.plan))
 
 
 def test_an_undo_gives_the_old_version_all_traffic_at_the_next_tick():

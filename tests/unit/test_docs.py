@@ -46,9 +46,7 @@ def test_the_picture_of_phases_is_the_table_of_moves():
 
 def test_the_rules_are_explained_in_their_order():
     rows = re.findall(r"^\| (\d+) \| ([\w ]+) \|", (DOCS / "states.md").read_text(), re.MULTILINE)
-    assert [name.replace(" ", "_") for _, name in rows] == [
-        rule.__name__.removeprefix("_") for rule in RULES
-    ]
+    assert [name.replace(" ", "_") for _, name in rows] == [rule.__name__ for rule in RULES]
 
 
 def test_every_defect_of_a_peer_has_a_test_that_exists():

@@ -12,7 +12,8 @@ from rollout.decide.fold import fold
 from rollout.decide.ramp import at_top, next_split, total_of
 from rollout.decide.split import Split, split_at, total_for
 from rollout.decide.state import MOVES, TERMINAL, State, begin
-from rollout.decide.step import RULES, choose, step, view
+from rollout.decide.step import RULES, choose, step
+from rollout.decide.view import view
 from tests.worlds import plan
 
 T0 = 1_800_000_000.0

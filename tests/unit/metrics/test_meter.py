@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import socket
 from collections import Counter
 from contextlib import suppress
-from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import ProxyHandler, build_opener
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from rollout.decide import step
+from rollout.decide import climbing, stopping
 from rollout.decide.state import TERMINAL
+from rollout.decide.view import view
 from rollout.errors import InputError, JournalError
 from rollout.metrics.door import serving
 from rollout.metrics.families import EDGES, FROM_ZERO, KEPT
@@ -74,7 +75,7 @@ def test_weights_phase_and_evidence_are_the_state_s():
     assert lab.value("surefoot_rollout_weight_declared_ratio") == lab.state.wanted.share
     assert lab.value("surefoot_rollout_phase", phase=lab.state.phase) == 1
     assert sum(lab.values("surefoot_rollout_phase")) == 1
-    seen = step.view(lab.state, lab.clock.now())
+    seen = view(lab.state, lab.clock.now())
     for name, readout in seen.judgement.readouts.items():
         told = lab.value("surefoot_guardrail_harm_evidence_ratio", guardrail=name)
         assert told == pytest.approx(readout.harm)
@@ -219,10 +220,9 @@ def test_a_taken_port_is_said():
 
 
 def test_every_code_of_the_rules_is_known_and_nothing_else_gets_into_a_label():
-    source = Path(step.__file__).read_text()
-    calls = re.findall(
-        r"(?:_hold|_roll_back|_promote|_pause)\(seen, (.+)\)|Choice\(.*\((.+),\)\)", source
-    )
+    rules = "".join(inspect.getsource(room) for room in (stopping, climbing))
+    made = r"\b(?:hold|roll_back|promote|pause|inconclusive)\(seen, (.+)\)"
+    calls = re.findall(rf"{made}|Choice\(.*\((.+),\)\)", rules)
     found = {code for pair in calls for code in re.findall(r'f?"([a-z-]+)', "".join(pair))}
     found -= {"nothing-to-"}
     assert found <= {*REASONS, "no-valid-test"}

@@ -1,0 +1,122 @@
+"""What one look adds: samples to counts, counts to evidence, evidence to capital."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from analysis import shares
+from analysis.counters import advance
+from analysis.evidence import Evidence, EvidenceError
+from analysis.guard import learn, look, problem, watch
+from rollout.decide.before import began, paired
+from rollout.decide.exposure import copied, share_of_all, sticky
+from rollout.decide.facts import Observed
+from rollout.decide.state import Gauge, State, exposure_guardrail
+from rollout.plan.model import Guardrail
+
+
+def observed(state: State, fact: Observed, _seq: int) -> State:
+    """The state after one look: every guardrail's capital, and the share of traffic."""
+    counted = exposure_guardrail(state.plan)
+    since = began(state, state.gauges[counted])
+    gauges = {}
+    for guardrail in state.plan.spec.guardrails:
+        gauge, evidence = _read(state.gauges[guardrail.name], fact, guardrail.name)
+        gauge = _weigh(state, gauge, evidence, guardrail, fact.at)
+        gauges[guardrail.name] = _troubled(gauge, fact.at)
+        if guardrail.name == counted:
+            exposures = evidence
+    after = replace(state, gauges=gauges, looked_at=fact.at)
+    return _share(_first_request(after, exposures, counted, since), exposures, since, fact.at)
+
+
+def _read(gauge: Gauge, fact: Observed, name: str) -> tuple[Gauge, Evidence]:
+    """The gauge with its cursor moved, and what came in; unusable samples move nothing."""
+    said = fact.problems.get(name, "")
+    try:
+        cursor, evidence = advance(gauge.cursor, fact.series.get(name, ()))
+    except EvidenceError as error:
+        return replace(gauge, problem=str(error)), Evidence((0, 0), (0, 0))
+    return replace(gauge, cursor=cursor, problem=said), evidence
+
+
+def _troubled(gauge: Gauge, at: float) -> Gauge:
+    """The gauge with the time since which it has a problem, its samples' or its statistic's."""
+    if not (gauge.problem or problem(gauge.capital)):
+        return replace(gauge, troubled_at=None)
+    return gauge if gauge.troubled_at is not None else replace(gauge, troubled_at=at)
+
+
+def _weigh(
+    state: State, gauge: Gauge, evidence: Evidence, guardrail: Guardrail, at: float
+) -> Gauge:
+    """The gauge with its capital updated by the rule of the look's time, fixed in the plan."""
+    before, lag = state.gauges[guardrail.name], guardrail.lag
+    since = began(state, before)
+    kept, evidence = paired(state, before, evidence, lag, at)
+    gauge = replace(gauge, kept=kept.kept, used_up_at=kept.used_up_at)
+    if not evidence.canary_exposures and not evidence.stable_exposures:
+        return gauge
+    if copied(state, since, lag):
+        use = watch
+    elif state.warm_at is None:
+        use = learn
+    else:
+        use = look if since is not None and since >= state.warm_at else watch
+    return replace(
+        gauge,
+        capital=use(gauge.rule, gauge.capital, evidence),
+        expected=gauge.expected + _implied(state, gauge, evidence, since, lag),
+    )
+
+
+def _implied(
+    state: State, gauge: Gauge, evidence: Evidence, since: float | None, lag: float
+) -> float:
+    """Canary exposures that stable's imply at the confirmed split, while none was ever seen."""
+    routed = state.confirmed_at is not None and state.awaiting is None and state.split.canary
+    share = share_of_all(state.plan, state.split)
+    if not routed or not share or gauge.cursor.newest("canary") is not None or since is None:
+        return 0.0
+    late_enough = since >= (state.confirmed_at or 0.0) + lag
+    odds = state.split.canary / max(state.split.stable, 1)
+    if state.split.way == "segment":
+        odds = share / max(1 - share, 1e-9)
+    return evidence.stable_exposures * odds if late_enough else 0.0
+
+
+def _first_request(state: State, exposures: Evidence, counted: str, since: float | None) -> State:
+    if state.plan.spec.before is not None and not state.decision:
+        return state  # nothing was routed yet: a stray request is no switch
+    if copied(state, since, 0.0):
+        return state
+    if state.first_canary_at is None and exposures.canary_exposures:
+        return replace(state, first_canary_at=state.gauges[counted].cursor.newest("canary"))
+    return state
+
+
+def _share(state: State, exposures: Evidence, since: float | None, at: float) -> State:
+    """Check the observed share on looks that lie wholly after the mesh's receipt."""
+    canary, stable = exposures.canary_exposures, exposures.stable_exposures
+    if copied(state, since, 0.0):
+        return replace(state, requests_per_look=float(stable or state.requests_per_look))
+    if canary + stable:
+        state = replace(state, requests_per_look=float(canary + stable))
+    confirmed = state.confirmed_at
+    if state.awaiting is not None or confirmed is None or not state.split.canary:
+        return state
+    if since is None or since < confirmed:
+        return state
+    capital, agreed = _agreed(state, canary, stable)
+    steady = at if state.steady_at is None and agreed else state.steady_at
+    return replace(state, shares=capital, steady_at=steady)
+
+
+def _agreed(state: State, canary: int, stable: int) -> tuple[tuple[float, ...], bool]:
+    """The capital against the share, and whether it agrees; unknown: the canary is asked at all."""
+    share = share_of_all(state.plan, state.split)
+    if share is None:
+        return state.shares, canary > 0
+    clustered = sticky(state.plan) or state.split.way == "segment"
+    capital = shares.look(state.shares, canary, stable, share, clustered=clustered)
+    return capital, not shares.mismatched(capital)
