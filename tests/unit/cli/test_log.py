@@ -96,6 +96,7 @@ def test_json_has_a_stable_shape(path):
         ("rollout", "notes-v2-1"),
         ("kind", "drifted"),
         ("seen", {"canary": 1, "total": 1000, "way": "weights"}),
+        ("policy", ""),
     ]
 
 
