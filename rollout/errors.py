@@ -69,11 +69,11 @@ class RouteError(SurefootError):
     """The mesh could not be read or did not take a split; the message says what it said.
 
     `refused` is what trying again alone does not cure: a right or an object is missing, or a
-    webhook says no.
+    webhook says no. `absent` is an object that is not there.
     """
 
-    def __init__(self, message: str, *, refused: bool = False) -> None:
-        self.refused = refused
+    def __init__(self, message: str, *, refused: bool = False, absent: bool = False) -> None:
+        self.refused, self.absent = refused, absent
         super().__init__(message)
 
 

@@ -97,6 +97,7 @@ def router(
     def objects() -> Router:
         from rollout.cluster.client import connect
         from rollout.route.cluster import ClusterRouter
+        from rollout.route.creator import WithCreation
         from rollout.route.policy import WithPolicy
         from rollout.route.policy_cluster import ClusterKeeper
 
@@ -106,7 +107,7 @@ def router(
             raise RouteError(str(error)) from None
         fenced = FencedObjects(cluster, fence)
         weights = ClusterRouter(fenced, watched(cluster, watches) if watches else None)
-        return WithPolicy(weights, ClusterKeeper(fenced))
+        return WithCreation(WithPolicy(weights, ClusterKeeper(fenced)), fenced)
 
     return FencedRouter(ByMesh({"envoy": envoy, "istio": objects, "gateway": objects}), fence)
 

@@ -18,6 +18,7 @@ from rollout.journal.place import Where
 from rollout.plan.model import Plan
 from rollout.ports import Router
 from rollout.route.cluster import DESTINATION_RULE
+from rollout.route.creation import wanted
 from rollout.route.istio import lacking
 
 _DEFINED = "kubectl apply -f manifests/crd.yaml"
@@ -68,6 +69,9 @@ def _mesh(plan: Plan, tools: Tools) -> Iterator[Finding]:
         seen = tools.router.read(plan, total_of(plan))
         unknown = tools.unknown(plan) if plan.spec.route.envoy else ""
     except RouteError as error:
+        if error.absent and any(wanted(plan)):
+            yield Finding("mesh", plan.name, "ok", f"{error}; it is made before the first weight")
+            return
         fix = "make the route as the plan names it, or name it in spec.route"
         yield Finding("mesh", plan.name, "fail", str(error), fix)
         return
@@ -124,6 +128,8 @@ def _subsets(plan: Plan, cluster: Cluster) -> Iterator[Finding]:
     except (ClusterError, RouteError) as error:
         if isinstance(error, ClusterError) and error.status not in {403, 404}:
             raise
+        if isinstance(error, ClusterError) and error.status == 404 and route.create is not None:
+            return  # it is made
         said = f"DestinationRule {route.destination_rule} cannot be read: {error}"
     if said:
         fix = "define the subset there before the rollout, or name the right rule in spec.route"

@@ -9,6 +9,7 @@ from rollout.cluster.kinds import LEASE, ROLLOUT_PLAN
 from rollout.doctor.finding import Finding
 from rollout.plan.model import Plan
 from rollout.route.cluster import DESTINATION_RULE, target_of
+from rollout.route.creation import wanted
 from rollout.route.policy_cluster import parts
 
 
@@ -63,7 +64,15 @@ def of_route(plan: Plan) -> list[Right]:
     if route.istio is not None and route.istio.destination_rule is not None:
         rule, name = DESTINATION_RULE, route.istio.destination_rule
         needed.append(Right("get", rule.group, rule.plural, namespace, name))
-    return list(dict.fromkeys([*needed, *_of_policy(plan)]))
+    return list(dict.fromkeys([*needed, *_of_policy(plan), *of_creation(plan)]))
+
+
+def of_creation(plan: Plan) -> Iterator[Right]:
+    """What making a plan's routes needs; no Role can name what is not there yet."""
+    for each in wanted(plan):
+        kind, namespace = each.kind, plan.metadata.namespace
+        yield Right("create", kind.group, kind.plural, namespace)
+        yield Right("patch", kind.group, kind.plural, namespace, each.name)
 
 
 def _of_policy(plan: Plan) -> Iterator[Right]:

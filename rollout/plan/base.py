@@ -70,6 +70,13 @@ def _positive(value: float) -> float:
     return value
 
 
+_OBJECT = spelled(
+    r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$",
+    "the name of an object: lower-case letters, digits, `-` and `.`, at most 253",
+)
+
+ObjectName = Annotated[str, Field(pattern=_OBJECT)]
+Port = Annotated[int, Field(strict=True, ge=1, le=65535)]
 Name = Annotated[str, Field(pattern=_NAME)]
 Namespace = Annotated[str, Field(pattern=_NAMESPACE)]
 DnsLabel = Namespace

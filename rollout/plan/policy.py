@@ -6,9 +6,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from rollout.plan.base import Model, Span, Text, written
+from rollout.plan.base import Model, ObjectName, Span, Text, written
 from rollout.plan.codes import fault, raise_at
-from rollout.plan.route import ObjectName
 from rollout.plan.traffic import Token
 from rollout.plan.units import Percent
 

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from rollout.plan.base import DnsLabel, Model, Text, Url, spelled
+from rollout.plan.base import DnsLabel, Model, ObjectName, Port, Text, Url
 from rollout.plan.codes import fault, raise_at
-
-_OBJECT = spelled(
-    r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$",
-    "the name of an object: lower-case letters, digits, `-` and `.`, at most 253",
-)
-
-ObjectName = Annotated[str, Field(pattern=_OBJECT)]
-Port = Annotated[int, Field(strict=True, ge=1, le=65535)]
+from rollout.plan.creation import GatewayCreation, IstioCreation, raise_unmakeable
 
 
 def one_of(*keys: str) -> ConfigDict:
@@ -122,6 +115,10 @@ class IstioRoute(Model):
     )
     tls: list[TlsMatch] | None = Field(None, min_length=1, description="TLS routes to move.")
     tcp: list[TcpMatch] | None = Field(None, min_length=1, description="TCP routes to move.")
+    create: IstioCreation | None = Field(
+        None,
+        description="Make the VirtualService, and the DestinationRule, where they are missing.",
+    )
 
     @model_validator(mode="after")
     def _subsets_or_hosts(self) -> Self:
@@ -135,6 +132,16 @@ class IstioRoute(Model):
         }
         if found := [key for key, value in others.items() if value is not None]:
             raise_at("istio", *[((key,), fault("P016", said)) for key in found])
+        return self
+
+    @model_validator(mode="after")
+    def _creatable(self) -> Self:
+        if self.create is not None:
+            named = {"http": self.http, "tls": self.tls, "tcp": self.tcp}
+            raise_unmakeable("istio", named)
+            if self.hosts is None and self.destination_rule is None:
+                said = "needs `destinationRule`: a route to subsets that none defines answers 503"
+                raise_at("istio", (("create",), fault("P022", said)))
         return self
 
 
@@ -165,10 +172,23 @@ class GatewayRoute(Model):
     backends: Backends | None = Field(
         None, description="The backends; Services `<service>-<version>` when left out."
     )
+    create: GatewayCreation | None = Field(
+        None, description="Make the HTTPRoute or GRPCRoute where it is missing."
+    )
 
     @model_validator(mode="after")
     def _one_object(self) -> Self:
         only(self, "`gateway`", "httpRoute", "grpcRoute")
+        return self
+
+    @model_validator(mode="after")
+    def _creatable(self) -> Self:
+        if self.create is not None:
+            raise_unmakeable("gateway", {"rules": self.rules})
+            wanted = self.backends.port if self.backends else None
+            if wanted not in (None, self.create.port):
+                said = f"`backends.port` is {wanted}: a route that is made has one port"
+                raise_at("gateway", (("create", "port"), fault("P022", said)))
         return self
 
 

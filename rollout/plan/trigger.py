@@ -9,10 +9,9 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from rollout.plan import crd
-from rollout.plan.base import Model
+from rollout.plan.base import Model, ObjectName
 from rollout.plan.model import Spec
 from rollout.plan.resource import as_applied
-from rollout.plan.route import ObjectName
 
 KIND = "RolloutTrigger"
 LABEL = "surefoot.dev/trigger"  # on the plans that a trigger made

@@ -182,7 +182,7 @@ def told(error: ClusterError, verb: str, kind: Kind, plan: Plan, name: str) -> R
     if error.status == _NOT_FOUND:
         known = f'"{name}"' in said
         cure = "there is no such object" if known else f"the cluster knows no {kind.api_version}"
-        return RouteError(f"{what}: {cure}", refused=True)
+        return RouteError(f"{what}: {cure}", refused=True, absent=known)
     if error.status == _FORBIDDEN and not denied:
         rule = f'{{apiGroups: [{kind.group}], resources: [{kind.plural}], verbs: ["{verb}"]}}'
         return RouteError(f"may not {verb} {what}; a Role needs the rule {rule}", refused=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from rollout.cluster.kinds import Json, Kind
 from rollout.decide.split import Split
@@ -16,15 +17,21 @@ Fence = Callable[[], None]
 """Raises StaleError for a controller that no longer decides, SurefootError when nobody can say."""
 
 
+class Applied(Objects, Protocol):
+    """Objects that can also be made. Raises ClusterError."""
+
+    def apply(self, kind: Kind, namespace: str, body: Json) -> None: ...
+
+
 @dataclass(frozen=True)
 class FencedObjects:
-    """Objects whose patches ask first.
+    """Objects whose patches ask first, and so does what makes them.
 
     A patch is good for one version only, and that version was read before the question. So who took
     over after the question and wrote, made another version; who took over before it, is noticed.
     """
 
-    objects: Objects
+    objects: Applied
     fence: Fence
 
     def get(self, kind: Kind, namespace: str, name: str) -> Json:
@@ -37,6 +44,11 @@ class FencedObjects:
         """See rollout.route.cluster.Objects. Raises what the fence raises."""
         self.fence()
         return self.objects.patch(kind, namespace, name, body, dry=dry)
+
+    def apply(self, kind: Kind, namespace: str, body: Json) -> None:
+        """See Applied. Raises what the fence raises."""
+        self.fence()
+        self.objects.apply(kind, namespace, body)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from rollout.cli import surefoot
 from rollout.doctor.finding import Check
-from rollout.doctor.rights import of_lease, of_operating, of_route, of_watching
+from rollout.doctor.rights import of_creation, of_lease, of_operating, of_route, of_watching
 from rollout.metrics.names import METRICS
 from rollout.plan.load import load_file
 from tests.live.operating import RIGHTS
@@ -117,10 +117,15 @@ def test_the_role_is_what_the_controller_needs_and_nothing_else():
     plans = [plan for path in examples for plan in load_file(path)]
     needed = [*of_operating("ns"), *(right for plan in plans for right in of_route(plan))]
     needed += [right for plan in plans for right in of_watching(plan)]
-    wanted = {(right.verb, right.group, right.resource) for right in needed}
+    making = {right for plan in plans for right in of_creation(plan) if right.verb == "create"}
+    wanted = {(right.verb, right.group, right.resource) for right in {*needed} - making}
     verbs = ("get", "list", "watch", "patch")
     grpc = {(verb, "gateway.networking.k8s.io", "grpcroutes") for verb in verbs}
     assert granted() == wanted | grpc
+    role, _ = documents(MANIFESTS / "components" / "creation" / "role.yaml")
+    made = {(verb, right.group, right.resource) for right in making for verb in ("create", "patch")}
+    also = {(verb, group, resource) for verb in ("create", "patch") for _, group, resource in grpc}
+    assert granted(role) == made | also
     described = {
         (verb, group, resource)
         for rule in RIGHTS

@@ -30,6 +30,7 @@ spec:
 BUDGET = "harmBudget: 10\n    min: 1%\n    max: 50%"
 STEPS = "steps: [5%, 25%, 50%]"
 ENVOY = 'envoy: {file: routes.yaml, admin: "http://127.0.0.1:9901"}'
+EDGE = "{parentRefs: [{name: g}], port: 80}"
 SEGMENT = "{segment: {header: {name: a, exact: b}}}"
 ISTIO = f"{ENVOY}\n    istio: {{virtualService: summarizer}}"
 
@@ -156,6 +157,27 @@ CASES = [
         "9:13 P003 unknown key `virtualservice` in `spec.route.istio` (did you mean `virtualServ",
     ),
     (ENVOY, "istio: {virtualService: s, tcp: [{port: 0}]}", "9:45 P006 must be at least 1"),
+    (ENVOY, "istio: {virtualService: s, create: {}}", "9:40 P022 needs `destinationRule`: a route"),
+    (
+        ENVOY,
+        "istio: {virtualService: s, destinationRule: s, create: {}, tcp: [{port: 90}]}",
+        "9:69 P022 cannot be told of a route that is made: it has one HTTP route",
+    ),
+    (
+        ENVOY,
+        "gateway: {httpRoute: s, rules: [a], create: {parentRefs: [{name: g}], port: 80}}",
+        "9:36 P022 cannot be told of a route that is made",
+    ),
+    (
+        ENVOY,
+        f"gateway: {{httpRoute: s, create: {EDGE}, backends: {{stable: a, canary: b, port: 90}}}}",
+        "9:69 P022 `backends.port` is 90: a route that is made has one port",
+    ),
+    (
+        ENVOY,
+        "gateway: {httpRoute: s, create: {parentRefs: [], port: 80}}",
+        "9:50 P006 needs at least one entry",
+    ),
     (ENVOY, "istio: {virtualService: S}", "9:29 P006 must be the name of an object: lower-case"),
     (
         STEPS,

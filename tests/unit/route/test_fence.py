@@ -31,6 +31,9 @@ class Objects:
             raise ClusterError("conflict", 409)
         return {}
 
+    def apply(self, _kind, _namespace, _body):
+        self.said.append("apply")
+
 
 def test_every_patch_asks_after_its_version_was_read():
     said: list[str] = []

@@ -1,0 +1,244 @@
+"""Routes that a plan asks to be made, on a real API server: from nothing to the end."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from itertools import chain
+
+import pytest
+
+from rollout.cluster.client import connect
+from rollout.decide.facts import REFUSED, HumanSaid
+from rollout.decide.split import Split
+from rollout.errors import ClusterError, RouteError, StaleError
+from rollout.plan.model import Plan
+from rollout.route.cluster import ClusterRouter
+from rollout.route.creation import wanted
+from rollout.route.creator import WithCreation
+from rollout.wire import router as wired
+from tests.live.test_cluster_router import Live, Place, climbed
+from tests.routes import Json, gateway, istio, plan, to, virtual_service
+from tests.worlds import BAD, GOOD, Lab
+from tests.worlds import plan as plan_of_the_world
+
+pytestmark = pytest.mark.live
+
+ISTIO: Json = {"virtualService": "reviews", "destinationRule": "reviews", "create": {}}
+GATEWAY: Json = {"httpRoute": "reviews", "create": {"parentRefs": [{"name": "edge"}], "port": 8080}}
+KINDS = [
+    ("networking.istio.io", ["virtualservices", "destinationrules"]),
+    ("gateway.networking.k8s.io", ["httproutes", "grpcroutes"]),
+]
+
+
+def rules(*verbs):
+    return [{"apiGroups": [group], "resources": kinds, "verbs": verbs} for group, kinds in KINDS]
+
+
+@pytest.fixture
+def place(cluster, namespace, monkeypatch):
+    """A namespace without routes, where we may make some."""
+    cluster.allow("surefoot", namespace, *rules("get", "list", "watch", "patch", "create"))
+    monkeypatch.setenv("KUBECONFIG", str(cluster.config("surefoot")))
+    return Place(cluster, namespace)
+
+
+@pytest.fixture
+def router(place):
+    """The one that `surefoot operate` has."""
+    with ExitStack() as watches:
+        yield wired(watches=watches)
+
+
+def lab(place, router, canary=GOOD, route=None):
+    document = plan_of_the_world(service="reviews", route=route or {"istio": ISTIO}).document()
+    document["metadata"]["namespace"] = place.namespace
+    return Lab(canary, Plan.model_validate(document), router=Live(inner=router))
+
+
+def shape(place, plural):
+    """What somebody else would see of an object, without what changes at every write."""
+    live = place.get(plural)
+    if live["kind"] == "Status":
+        return live["reason"]
+    return live["metadata"].get("labels"), live["spec"]
+
+
+def test_a_rollout_in_istio_begins_with_nothing_and_is_promoted(place, router):
+    assert lab(place, router).run().phase == "promoted"
+    (made,) = place.get()["spec"]["http"]
+    assert [(each["destination"], each.get("weight", 0)) for each in made["route"]] == [
+        ({"host": "reviews", "subset": "v1"}, 0),
+        ({"host": "reviews", "subset": "v2"}, 100),
+    ]
+    assert shape(place, "destinationrules") == (
+        {"app.kubernetes.io/managed-by": "surefoot"},
+        {
+            "host": "reviews",
+            "subsets": [
+                {"name": "v1", "labels": {"version": "v1"}},
+                {"name": "v2", "labels": {"version": "v2"}},
+            ],
+        },
+    )
+    metadata = place.get()["metadata"]
+    assert metadata["annotations"]["made.surefoot.dev/reviews"] == "demo"
+    assert {each["manager"]: each["operation"] for each in metadata["managedFields"]}[
+        "surefoot"
+    ] == "Apply"
+
+
+def test_a_bad_canary_leaves_a_route_that_keeps_all_traffic_at_stable(place, router):
+    assert lab(place, router, BAD).run().phase == "rolled back"
+    (made,) = place.get()["spec"]["http"]
+    assert made["route"] == [to("reviews", 100, "v1")]
+
+
+@pytest.mark.parametrize("canary", [GOOD, BAD])
+def test_and_in_the_gateway_api(place, router, canary):
+    phase = lab(place, router, canary, {"gateway": GATEWAY}).run().phase
+    spec = place.get("httproutes")["spec"]
+    backends = {each["name"]: each["weight"] for each in spec["rules"][0]["backendRefs"]}
+    if canary is GOOD:
+        assert (phase, backends) == ("promoted", {"reviews-v1": 0, "reviews-v2": 100})
+    else:
+        assert (phase, [*backends]) == ("rolled back", ["reviews-v1"])
+    assert {each["port"] for each in spec["rules"][0]["backendRefs"]} == {8080}
+    assert spec["parentRefs"][0]["name"] == "edge"
+
+
+def test_a_grpc_route_is_made_too(place, router):
+    route = {"grpcRoute": "reviews", "create": GATEWAY["create"]}
+    router.write(gateway(place.namespace, **route), Split(5), "m")
+    assert router.read(gateway(place.namespace, **route), 100).split == Split(5)
+
+
+def test_the_next_version_finds_its_subset_in_the_rule_that_we_made(place, router):
+    lab(place, router).run()
+    following = plan({"istio": ISTIO}, place.namespace, canary="v3", stable={"version": "v2"})
+    router.write(following, Split(5), "next")
+    _, spec = shape(place, "destinationrules")
+    assert [each["name"] for each in spec["subsets"]] == ["v1", "v2", "v3"]
+    assert place.weights() == [0, 95, 5]
+
+
+def test_somebody_else_s_objects_are_used_as_they_are(place, router):
+    theirs = virtual_service([to("reviews", 100, "v1")], gateways=["edge"])
+    theirs["metadata"]["labels"] = {"team": "a"}
+    place.create(theirs)
+    rule = {
+        "kind": "DestinationRule",
+        "metadata": {"name": "reviews"},
+        "spec": {"host": "reviews", "subsets": [{"name": "v1"}, {"name": "v2"}]},
+    }
+    before = place.create(rule, "destinationrules")
+    assert lab(place, router).run().phase == "promoted"
+    assert place.get("destinationrules") == before
+    live = place.get()
+    assert live["metadata"]["labels"] == {"team": "a"}
+    assert live["spec"]["gateways"] == ["edge"]
+    assert not [key for key in live["metadata"]["annotations"] if key.startswith("made.")]
+
+
+def test_no_route_is_made_to_a_subset_that_somebody_s_rule_lacks(place, router):
+    rule = {
+        "kind": "DestinationRule",
+        "metadata": {"name": "reviews"},
+        "spec": {"host": "reviews", "subsets": [{"name": "v1"}]},
+    }
+    place.create(rule, "destinationrules")
+    with pytest.raises(RouteError, match="defines no subset v2"):
+        router.write(istio(place.namespace, **ISTIO), Split(5), "m")
+    assert shape(place, "virtualservices") == "NotFound"
+
+
+def test_who_is_faster_made_the_object_that_is_used(place):
+    """Between our look and our apply somebody makes another one of that name."""
+    theirs = virtual_service([to("reviews", None, "v1")], gateways=["theirs"])
+
+    class Late:
+        def __init__(self):
+            self.inner = connect()
+
+        def __getattr__(self, name):
+            return getattr(self.inner, name)
+
+        def get(self, kind, namespace, name):
+            try:
+                return self.inner.get(kind, namespace, name)
+            except ClusterError:
+                if kind.plural == "virtualservices":
+                    place.create(theirs)
+                raise
+
+    objects = Late()
+    creating = WithCreation(ClusterRouter(objects), objects)
+    creating.write(istio(place.namespace, **ISTIO), Split(5), "m")
+    live = place.get()
+    assert live["spec"]["gateways"] == ["theirs"]
+    assert "labels" not in live["metadata"]
+    assert place.weights() == [95, 5]
+
+
+def test_an_object_that_is_deleted_under_way_pauses_and_an_abort_makes_it_again(place, router):
+    running = climbed(lab(place, router))
+    place.cluster.ask("DELETE", place.path())
+    running.run_until(lambda state: state.phase == "paused")
+    assert "there is no such object" in running.decisions[-1].sentence
+    said = HumanSaid(rollout=running.plan.id, at=running.clock.now(), command="abort", actor="ana")
+    running.journal.append([said], running.entries[-1].seq)
+    assert running.run().phase == "rolled back"
+    assert place.weights() == [100]
+
+
+def test_a_rollback_makes_the_route_that_sends_all_to_stable(place, router):
+    router.write(istio(place.namespace, **ISTIO), Split(0), "back")
+    assert place.get()["spec"]["http"][0]["route"] == [to("reviews", 100, "v1")]
+
+
+def test_without_the_right_to_make_it_the_rollout_is_paused_with_the_rule(cluster, place, router):
+    rbac = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{place.namespace}/roles/surefoot"
+    cluster.ask("PATCH", rbac, {"rules": rules("get", "list", "watch", "patch")})
+    running = lab(place, router)
+    running.run_until(lambda state: state.phase == "paused")
+    pause = running.decisions[-1]
+    assert pause.reasons == (REFUSED,)
+    assert "may not create DestinationRule" in pause.sentence
+    assert 'resources: [destinationrules], verbs: ["create"]' in pause.sentence
+    assert shape(place, "virtualservices") == "NotFound"
+
+
+def test_who_no_longer_decides_makes_nothing(place):
+    def fence():
+        raise StaleError("two took over")
+
+    with pytest.raises(StaleError):
+        wired(fence=fence).write(istio(place.namespace, **ISTIO), Split(5), "r-1/1")
+    assert shape(place, "virtualservices") == "NotFound"
+
+
+def test_what_is_made_is_all_that_the_api_server_keeps(place):
+    """No field is dropped: the manifests are right in the meshes' own schemas."""
+    parents = [{"name": "edge", "namespace": "infra", "sectionName": "https"}]
+    parents += [{"name": "reviews", "kind": "Service"}]
+    create = {"parentRefs": parents, "hostnames": ["reviews.example.org"], "port": 8080}
+    full = {"gateways": ["edge", "mesh"], "hosts": ["reviews.example.org"], "port": 8080}
+    every = [
+        istio(place.namespace, **ISTIO | {"create": full}),
+        gateway(place.namespace, httpRoute="reviews", create=create),
+        gateway(place.namespace, grpcRoute="reviews", create=create),
+    ]
+    api = connect()
+    for each in chain.from_iterable(map(wanted, every)):
+        api.apply(each.kind, place.namespace, each.body)
+        kept = api.get(each.kind, place.namespace, each.name)["spec"]
+        assert _within(each.body["spec"], kept), (each.body, kept)
+
+
+def _within(part, whole):
+    """Whether all of a document is in another, which may have defaults beside it."""
+    if isinstance(part, dict):
+        return all(key in whole and _within(value, whole[key]) for key, value in part.items())
+    if isinstance(part, list):
+        return len(part) == len(whole) and all(map(_within, part, whole))
+    return part == whole
