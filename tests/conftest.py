@@ -7,7 +7,7 @@ import pytest
 from tests.live.kube import kube
 from tests.live.postgres import postgres
 
-# A shell that runs us in the background tells us to ignore Ctrl-C, and our children would inherit it.
+# A shell that runs us in the background has us ignore Ctrl-C, and our children would inherit it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
