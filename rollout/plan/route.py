@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field, model_validator
 from rollout.plan.base import DnsLabel, Model, ObjectName, Port, Text, Url
 from rollout.plan.codes import fault, raise_at
 from rollout.plan.creation import GatewayCreation, IstioCreation, raise_unmakeable
+from rollout.plan.istio import Hosts, Subsets, TcpMatch, TlsMatch
 
 
 def one_of(*keys: str) -> ConfigDict:
@@ -62,33 +63,6 @@ class EnvoyRoute(Model):
         None,
         description="Path of the cluster file that Envoy watches (CDS), where `policy` is written.",
     )
-
-
-class Subsets(Model):
-    """The subsets of one host that serve the two versions."""
-
-    stable: DnsLabel = Field(description="Subset that serves the stable version.")
-    canary: DnsLabel = Field(description="Subset that serves the canary version.")
-
-
-class Hosts(Model):
-    """The two hosts that serve the versions, where each has a Service of its own."""
-
-    stable: ObjectName = Field(description="Host that serves the stable version.")
-    canary: ObjectName = Field(description="Host that serves the canary version.")
-
-
-class TlsMatch(Model):
-    """A TLS route, which has no name: one of its matches says exactly this."""
-
-    sni_hosts: list[Text] = Field(min_length=1, description="The SNI hosts that it matches.")
-    port: Port | None = Field(None, description="The port that it matches, if it says one.")
-
-
-class TcpMatch(Model):
-    """A TCP route, which has no name: one of its matches says exactly this."""
-
-    port: Port = Field(description="The port that it matches.")
 
 
 class IstioRoute(Model):

@@ -11,10 +11,11 @@ from rollout.plan.model import Plan
 from rollout.ports import Router
 from rollout.route.by_mesh import ByMesh
 from rollout.route.cluster import ClusterRouter
+from rollout.route.creator import WithCreation
 from rollout.route.proxy import EnvoyRouter
 from rollout.simulate import MemoryRouter
 from tests.mesh import mesh, plan_for
-from tests.routes import gateway, http_route, istio, parted, ref, to, virtual_service
+from tests.routes import Json, gateway, http_route, istio, parted, ref, to, virtual_service
 
 pytestmark = pytest.mark.live
 
@@ -79,7 +80,35 @@ def fresh_grpc_route(cluster, namespace, objects):
     return Case(objects, gateway(namespace, **name), gateway(namespace, canary="v3", **name))
 
 
-@pytest.fixture(params=["memory", "envoy", "subsets", "hosts", "http_route", "grpc_route"])
+@pytest.fixture
+def making(cluster, monkeypatch):
+    """The router of plans whose routes are yet to be made."""
+    monkeypatch.setenv("KUBECONFIG", str(cluster.config()))
+    connected = connect()
+    return WithCreation(ClusterRouter(connected), connected)
+
+
+@pytest.fixture
+def fresh_made_subsets(namespace, making):
+    route: Json = {"destinationRule": "reviews", "create": {}}
+    plan = istio(namespace, **route)
+    making.write(plan, Split(0), "fresh")
+    return Case(making, plan, istio(namespace, canary="v3", **route))
+
+
+@pytest.fixture
+def fresh_made_route(namespace, making):
+    route: Json = {"create": {"parentRefs": [{"name": "edge"}], "port": 80}}
+    plan = gateway(namespace, **route)
+    making.write(plan, Split(0), "fresh")
+    return Case(making, plan, gateway(namespace, canary="v3", **route))
+
+
+CASES = ["memory", "envoy", "subsets", "hosts", "http_route", "grpc_route"]
+CASES += ["made_subsets", "made_route"]
+
+
+@pytest.fixture(params=CASES)
 def case(request) -> Case:
     made: Case = request.getfixturevalue(f"fresh_{request.param}")
     only = made.router

@@ -10,14 +10,18 @@ import pytest
 from rollout.cluster.client import connect
 from rollout.decide.facts import REFUSED, HumanSaid
 from rollout.decide.split import Split
+from rollout.doctor.examine import examine
 from rollout.errors import ClusterError, RouteError, StaleError
 from rollout.plan.model import Plan
 from rollout.route.cluster import ClusterRouter
 from rollout.route.creation import wanted
 from rollout.route.creator import WithCreation
+from rollout.wire import examination
 from rollout.wire import router as wired
+from tests.live.pipeline import until
 from tests.live.test_cluster_router import Live, Place, climbed
 from tests.routes import Json, gateway, istio, plan, to, virtual_service
+from tests.unit.test_manifests import MANIFESTS, documents
 from tests.worlds import BAD, GOOD, Lab
 from tests.worlds import plan as plan_of_the_world
 
@@ -25,20 +29,21 @@ pytestmark = pytest.mark.live
 
 ISTIO: Json = {"virtualService": "reviews", "destinationRule": "reviews", "create": {}}
 GATEWAY: Json = {"httpRoute": "reviews", "create": {"parentRefs": [{"name": "edge"}], "port": 8080}}
-KINDS = [
-    ("networking.istio.io", ["virtualservices", "destinationrules"]),
-    ("gateway.networking.k8s.io", ["httproutes", "grpcroutes"]),
-]
 
 
-def rules(*verbs):
-    return [{"apiGroups": [group], "resources": kinds, "verbs": verbs} for group, kinds in KINDS]
+def rules(*roles):
+    """The rules of these Roles of the install."""
+    found = chain.from_iterable(documents(MANIFESTS / role) for role in roles)
+    return [rule for each in found if each["kind"] == "Role" for rule in each["rules"]]
+
+
+INSTALL, COMPONENT = "base/role.yaml", "components/creation/role.yaml"
 
 
 @pytest.fixture
 def place(cluster, namespace, monkeypatch):
-    """A namespace without routes, where we may make some."""
-    cluster.allow("surefoot", namespace, *rules("get", "list", "watch", "patch", "create"))
+    """A namespace without routes, where we have the rights of the install and its component."""
+    cluster.allow("surefoot", namespace, *rules(INSTALL, COMPONENT))
     monkeypatch.setenv("KUBECONFIG", str(cluster.config("surefoot")))
     return Place(cluster, namespace)
 
@@ -122,6 +127,21 @@ def test_the_next_version_finds_its_subset_in_the_rule_that_we_made(place, route
     assert place.weights() == [0, 95, 5]
 
 
+def test_a_policy_stands_in_what_was_made_and_stays_as_the_rule_grows(place, router):
+    policy = {"outliers": {"consecutiveErrors": 7}, "timeout": "3s"}
+    first = plan({"istio": ISTIO}, place.namespace, policy=policy)
+    router.write(first, Split(100), "m1")
+    policed = place.get("destinationrules")["spec"]["trafficPolicy"]
+    assert policed["outlierDetection"]["consecutive5xxErrors"] == 7
+    assert place.get()["spec"]["http"][0]["timeout"] == "3s"
+    following = plan(
+        {"istio": ISTIO}, place.namespace, canary="v3", stable={"version": "v2"}, policy=policy
+    )
+    router.write(following, Split(5), "m2")
+    spec = place.get("destinationrules")["spec"]
+    assert (len(spec["subsets"]), spec["trafficPolicy"]) == (3, policed)
+
+
 def test_somebody_else_s_objects_are_used_as_they_are(place, router):
     theirs = virtual_service([to("reviews", 100, "v1")], gateways=["edge"])
     theirs["metadata"]["labels"] = {"team": "a"}
@@ -153,8 +173,8 @@ def test_no_route_is_made_to_a_subset_that_somebody_s_rule_lacks(place, router):
 
 
 def test_who_is_faster_made_the_object_that_is_used(place):
-    """Between our look and our apply somebody makes another one of that name."""
-    theirs = virtual_service([to("reviews", None, "v1")], gateways=["theirs"])
+    """Somebody makes one between our look and our apply, which would not even conflict with it."""
+    theirs = virtual_service(tcp=[{"route": [to("reviews", None, "v1")]}])
 
     class Late:
         def __init__(self):
@@ -175,9 +195,9 @@ def test_who_is_faster_made_the_object_that_is_used(place):
     creating = WithCreation(ClusterRouter(objects), objects)
     creating.write(istio(place.namespace, **ISTIO), Split(5), "m")
     live = place.get()
-    assert live["spec"]["gateways"] == ["theirs"]
     assert "labels" not in live["metadata"]
-    assert place.weights() == [95, 5]
+    assert {*live["spec"]} == {"hosts", "tcp"}
+    assert [each["weight"] for each in live["spec"]["tcp"][0]["route"]] == [95, 5]
 
 
 def test_an_object_that_is_deleted_under_way_pauses_and_an_abort_makes_it_again(place, router):
@@ -197,8 +217,7 @@ def test_a_rollback_makes_the_route_that_sends_all_to_stable(place, router):
 
 
 def test_without_the_right_to_make_it_the_rollout_is_paused_with_the_rule(cluster, place, router):
-    rbac = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{place.namespace}/roles/surefoot"
-    cluster.ask("PATCH", rbac, {"rules": rules("get", "list", "watch", "patch")})
+    _lose_the_component(cluster, place)
     running = lab(place, router)
     running.run_until(lambda state: state.phase == "paused")
     pause = running.decisions[-1]
@@ -206,6 +225,30 @@ def test_without_the_right_to_make_it_the_rollout_is_paused_with_the_rule(cluste
     assert "may not create DestinationRule" in pause.sentence
     assert 'resources: [destinationrules], verbs: ["create"]' in pause.sentence
     assert shape(place, "virtualservices") == "NotFound"
+
+
+def test_doctor_knows_that_the_route_is_made_and_which_rights_that_takes(cluster, place, tmp_path):
+    def found():
+        every = examine([asked], None, tmp_path / "journal.db", examination())
+        return [(e.level, e.said) for e in every if e.check in {"mesh", "rights"}]
+
+    asked = istio(place.namespace, **ISTIO)
+    missing = f"VirtualService {place.namespace}/reviews: there is no such object"
+    mesh = ("ok", f"{missing}; it is made before the first weight")
+    assert found() == [mesh, ("ok", "all 6 that are needed")]
+    _lose_the_component(cluster, place)
+    lacking = [f"may not create {kind} in {place.namespace}" for kind in MADE]
+    assert found() == [mesh, *(("fail", said) for said in lacking)]
+
+
+MADE = ("destinationrules", "virtualservices")
+
+
+def _lose_the_component(cluster, place):
+    rbac = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{place.namespace}/roles/surefoot"
+    cluster.ask("PATCH", rbac, {"rules": rules(INSTALL)})
+    istio_group, user = "networking.istio.io", connect()
+    until(lambda: not user.may("create", istio_group, MADE[0], place.namespace, ""), "no right")
 
 
 def test_who_no_longer_decides_makes_nothing(place):

@@ -145,6 +145,30 @@ def test_a_subset_that_the_rule_does_not_define(tmp_path):
     assert found[-1].said == "DestinationRule rule defines no subset v2"
 
 
+def test_what_is_made_need_not_be_there_but_the_right_to_make_it(tmp_path):
+    class Empty(FakeCluster):
+        def get(self, kind, namespace, name):
+            raise ClusterError("not found", 404)
+
+        def may(self, verb, *where):
+            return verb != "create"
+
+    class Without(MemoryRouter):
+        def read(self, plan, total):
+            raise RouteError("routes: there is no such object", refused=True, absent=True)
+
+    def found(**more):
+        asked = plan(route={"istio": ISTIO["istio"] | more})
+        every = examined([asked], tmp_path / "j.db", cluster=Empty(), router=Without())
+        return [each for each in every if each.check in {"mesh", "rights"}]
+
+    kinds = ["destinationrules", "virtualservices"]
+    made = found(create={})
+    assert levels(made) == [("mesh", "ok"), ("rights", "fail"), ("rights", "fail")]
+    assert [each.said for each in made[1:]] == [f"may not create {k} in default" for k in kinds]
+    assert levels(found()) == [("mesh", "fail"), ("rights", "ok"), ("mesh", "fail")]
+
+
 def test_too_many_rights_are_a_warning(tmp_path):
     class Generous(FakeCluster):
         def may(self, *asked):
