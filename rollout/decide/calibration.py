@@ -6,13 +6,19 @@ from rollout.decide.facts import Calibrated
 from rollout.plan.model import Plan
 from rollout.plan.units import percent
 
-_HOW = "or begin without it by `surefoot run --uncalibrated`"
+WAIVER = "surefoot.dev/uncalibrated"
+"""Annotation of a plan's resource whose text says why it may begin all the same."""
+
+_HOW = f"or begin without it by `surefoot run --uncalibrated`, a resource by annotation {WAIVER}"
 
 
 def lacks_calibration(plan: Plan, found: Calibrated | None) -> str:
-    """Why a plan that asks for a calibration may not begin, in words; empty if it may."""
+    """Why a plan may not begin, in words; empty if it may.
+
+    None is needed unless the plan asks for it, but one that does not hold is always heeded.
+    """
     pods = plan.spec.pods
-    if pods is None or not pods.require_calibration:
+    if found is None and (pods is None or not pods.require_calibration):
         return ""
     if found is None:
         return (

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from rollout.decide.calibration import WAIVER
 from rollout.decide.facts import HumanSaid
 from rollout.decide.state import Phase
 from rollout.errors import InputError, JournalMovedError
@@ -59,7 +60,7 @@ class Operator:
     triggers: Triggers | None = None
     _reader: Reader = field(default_factory=Reader)
     _ledger: Ledger = field(default_factory=Ledger)
-    _refused: dict[str, tuple[str, int, str]] = field(default_factory=dict)
+    _refused: dict[str, tuple[tuple[str, int, bool], str]] = field(default_factory=dict)
     _shown: dict[str, Shown] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -127,7 +128,8 @@ class Operator:
         told = (resource.get("status") or {}).get("rollout")
         if told and story is None:
             return _forgotten(told, own)
-        problem = self._start(name, read)
+        waived = bool((resource["metadata"].get("annotations") or {}).get(WAIVER))
+        problem = self._start(name, read, waived=waived)
         return Reading("Refused", (problem,), own) if problem else Reading(plan=own)
 
     def _hear(self, name: str, resource: Json, own: str) -> Reading:
@@ -147,15 +149,16 @@ class Operator:
         deciding.catch_up()
         return Reading(plan=facts[-1].rollout)
 
-    def _start(self, name: str, read: Declared) -> str:
-        """The reason why a plan cannot start now; asked again only when the journal has moved."""
-        before = self._refused.get(name, ("", -1, ""))
-        if before[:2] == (read.rollout, self.controller.head):
-            return before[2]
+    def _start(self, name: str, read: Declared, *, waived: bool) -> str:
+        """The reason why a plan cannot start now; asked again only when something has moved."""
+        asked = (read.rollout, self.controller.head, waived)
+        before, words = self._refused.get(name, (None, ""))
+        if before == asked:
+            return words
         try:
-            self.controller.start([read.plan])
+            self.controller.start([read.plan], uncalibrated=waived)
         except InputError as error:
-            self._refused[name] = (read.rollout, self.controller.head, str(error))
+            self._refused[name] = (asked, str(error))
             return str(error)
         self._refused.pop(name, None)
         return ""

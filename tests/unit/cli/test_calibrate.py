@@ -148,6 +148,14 @@ def test_nor_with_one_that_does_not_hold():
         lab(calibrated(0), calibrated(10, at=2.0))
 
 
+def test_one_that_does_not_hold_is_heeded_though_the_plan_asks_for_none():
+    plain = pods_plan()
+    journal = MemoryJournal()
+    journal.append([calibrated(10, rollout=plain.id)], 0)
+    with pytest.raises(InputError, match="its calibration says up to"):
+        Lab(GOOD, plan=plain, journal=journal)
+
+
 def test_with_one_that_holds_it_runs_and_the_past_stands_in_the_journal():
     made = lab(calibrated(10), calibrated(1, at=2.0))
     assert made.run().phase == "promoted"

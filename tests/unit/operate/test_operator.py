@@ -355,3 +355,17 @@ def test_an_hour_without_the_api_server_is_no_storm(world):
     world.run(31)
     assert world.status()["phase"] == "promoted"
     assert world.reasons()[0] == "Started"
+
+
+def test_a_calibration_is_waived_by_an_annotation(world):
+    pods = {"label": "pod", "requireCalibration": True, "history": "1h"}
+    plan = world.apply(pods=pods)
+    world.run(2)
+    assert world.condition("Accepted")[:2] == ("False", "Refused")
+    assert "annotation surefoot.dev/uncalibrated" in world.condition("Accepted")[2]
+    waived = world.cluster.held["default/demo"]
+    waived["metadata"]["annotations"] = {"surefoot.dev/uncalibrated": "a new service: no past"}
+    world.run(2)
+    assert world.condition("Accepted")[0] == "True"
+    assert world.journal.read()[0].fact.uncalibrated
+    assert plan.id in world.states
