@@ -205,8 +205,7 @@ def test_an_object_that_is_deleted_under_way_pauses_and_an_abort_makes_it_again(
     place.cluster.ask("DELETE", place.path())
     running.run_until(lambda state: state.phase == "paused")
     assert "there is no such object" in running.decisions[-1].sentence
-    said = HumanSaid(rollout=running.plan.id, at=running.clock.now(), command="abort", actor="ana")
-    running.journal.append([said], running.entries[-1].seq)
+    _say(running, "abort")
     assert running.run().phase == "rolled back"
     assert place.weights() == [100]
 
@@ -225,6 +224,16 @@ def test_without_the_right_to_make_it_the_rollout_is_paused_with_the_rule(cluste
     assert "may not create DestinationRule" in pause.sentence
     assert 'resources: [destinationrules], verbs: ["create"]' in pause.sentence
     assert shape(place, "virtualservices") == "NotFound"
+    _say(running, "abort")
+    running.run(3)
+    assert running.state.phase == "reverting", "nothing keeps traffic at stable yet"
+    place.create(virtual_service([to("reviews", 100, "v1")]))
+    assert running.run().phase == "rolled back"
+
+
+def _say(lab, command):
+    said = HumanSaid(rollout=lab.plan.id, at=lab.clock.now(), command=command, actor="ana")
+    lab.journal.append([said], lab.entries[-1].seq)
 
 
 def test_doctor_knows_that_the_route_is_made_and_which_rights_that_takes(cluster, place, tmp_path):
