@@ -141,7 +141,7 @@ def increment(x_c: ArrayLike, x_s: ArrayLike, q_s: Array, q_a: Array) -> Array:
     sum_b x_c,b log(q_a,b / qbar_b) + x_s,b log(q_s,b / qbar_b). Exact for any common distribution
     that moves arbitrarily, as long as q_s and q_a are known before the look: by the inequality of
     arithmetic and geometric means the expectation is at most (sum_b p_b)^(e_c + e_s) = 1 (the block
-    k-sample e-value; Turner, Ly & Gruenwald, arXiv 2106.02693, section 2). If q_a / q_s rises with
+    k-sample e-value; Turner, Ly & Gruenwald, JSPI 230, 2024, section 2). If q_a / q_s rises with
     badness, also for every stochastically better canary. Zero where either arm has no units.
     """
     ratio = np.asarray(q_a / q_s[..., None, :])

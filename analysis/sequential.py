@@ -59,8 +59,8 @@ def increment(
     e_c (theta - theta0) / [theta0 (1 + theta rho)] times (p_c - theta0 p_s), and the margin bounds
     it by the last term. So exp of the sum is a test supermartingale on the whole composite null,
     whatever the base rate does, for weights and stopping times that depend on the past.
-    Related: Lindon & Malek, NeurIPS 2022, arXiv 2011.03567; Turner, Ly & Gruenwald, 2021,
-    arXiv 2106.02693.
+    Related: Lindon & Malek, NeurIPS 2022 (arXiv 2011.03567v2); Turner, Ly & Gruenwald, JSPI 230,
+    2024 (arXiv 2106.02693v3). The formula and its proof are the lines above.
 
     Args:
         e_c: the canary's exposures in this look, shape (...), counts.

@@ -41,7 +41,7 @@ def increment(
     The likelihood ratio of log-odds d beyond the tolerance t to t itself (signs alike):
     e_c d - n log[(1 - s + s e^(t+d)) / (1 - s + s e^t)]. A test supermartingale for every share
     within the tolerance. Of a share of 1 only too little is a mismatch, below `FULL`.
-    Related: Lindon & Malek, NeurIPS 2022, arXiv 2011.03567, section 4.
+    Related: Lindon & Malek, NeurIPS 2022 (arXiv 2011.03567v2), section 4.
 
     Args:
         e_c: the canary's exposures in this look.
