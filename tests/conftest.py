@@ -1,14 +1,21 @@
 """The servers that live tests and contracts share."""
 
+import os
 import signal
 
 import pytest
+from hypothesis import settings
 
 from tests.live.kube import kube
 from tests.live.postgres import postgres
 
 # A shell that runs us in the background has us ignore Ctrl-C, and our children would inherit it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# CI asks the same questions each time; everybody else asks new ones. No law is timed.
+settings.register_profile("fixed", derandomize=True, deadline=None)
+settings.register_profile("fresh", deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fresh"))
 
 
 @pytest.fixture(scope="session")

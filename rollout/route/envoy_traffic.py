@@ -26,14 +26,16 @@ def patch(manifest: Json, arms: Arms, split: Split, mark: str, traffic: Traffic 
         made = envoy.patch(plain, arms, Split(0, split.total), mark)
         envoy_copies.send(made, arms, split)
         return made
-    moved = envoy.patch(plain, arms, replace(split, way="weights"), mark)
+    # A segment's routes are made from what the next patch will find, so that twice is once.
+    stable = envoy.patch(plain, arms, Split(0, split.total), mark)
+    base = stable if split.way == "segment" else plain
+    moved = envoy.patch(base, arms, replace(split, way="weights"), mark)
     if traffic.affinity is not None and 0 < split.canary < split.total:
         envoy_affinity.hold(moved, arms, traffic.affinity)
     if split.way == "weights":
         return moved
     if traffic.segment is None:
         raise RouteError("the plan has no segment")
-    stable = envoy.patch(plain, arms, Split(0, split.total), mark)
     return envoy_segment.joined(stable, moved, arms, traffic.segment)
 
 

@@ -28,10 +28,10 @@ def patch(manifest: Json, plan: Plan, split: Split, mark: str) -> Json:
     dialect, service = dialect_of(plan), plan.spec.service
     wanted = _stripped(manifest, plan, back=not split.canary)
     outside = split if split.way == "weights" else Split(0, split.total)
-    held = copy.deepcopy(wanted)
     forks = dialect.forks(wanted, plan, back=not split.canary)
     added = marks.move_all(forks, outside, marks.places(manifest, marks.ADDED + service))
     if split.way == "segment":
+        held = copy.deepcopy(wanted)  # as the next patch will find it, so that twice is once
         _join(dialect, wanted, forks, _moved(dialect, held, plan, split), _segment(plan))
     if split.way == "mirror":
         _see_requests(dialect, wanted, forks)
