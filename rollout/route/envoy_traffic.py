@@ -22,21 +22,25 @@ def patch(manifest: Json, arms: Arms, split: Split, mark: str, traffic: Traffic 
     mark. Raises RouteError.
     """
     plain = _stripped(manifest, arms)
-    if split.way == "mirror":
-        made = envoy.patch(plain, arms, Split(0, split.total), mark)
-        envoy_copies.send(made, arms, split)
-        return made
-    # A segment's routes are made from what the next patch will find, so that twice is once.
-    stable = envoy.patch(plain, arms, Split(0, split.total), mark)
-    base = stable if split.way == "segment" else plain
-    moved = envoy.patch(base, arms, replace(split, way="weights"), mark)
-    if traffic.affinity is not None and 0 < split.canary < split.total:
-        envoy_affinity.hold(moved, arms, traffic.affinity)
     if split.way == "weights":
-        return moved
+        return _moved(plain, arms, split, mark, traffic)
+    stable = envoy.patch(plain, arms, Split(0, split.total), mark)
+    if split.way == "mirror":
+        envoy_copies.send(stable, arms, split)
+        return stable
     if traffic.segment is None:
         raise RouteError("the plan has no segment")
-    return envoy_segment.joined(stable, moved, arms, traffic.segment)
+    # From what the next patch will find, so that twice is once.
+    within = _moved(stable, arms, split, mark, traffic)
+    return envoy_segment.joined(stable, within, arms, traffic.segment)
+
+
+def _moved(manifest: Json, arms: Arms, split: Split, mark: str, traffic: Traffic) -> Json:
+    """The manifest with these weights, and users who keep their version if the plan says so."""
+    moved = envoy.patch(manifest, arms, replace(split, way="weights"), mark)
+    if traffic.affinity is not None and 0 < split.canary < split.total:
+        envoy_affinity.hold(moved, arms, traffic.affinity)
+    return moved
 
 
 def split_of(manifest: Json, arms: Arms, total: int, traffic: Traffic = NONE) -> Split:
