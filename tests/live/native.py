@@ -2,10 +2,10 @@
 
 import math
 import struct
-import threading
 from collections import Counter
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from tests.live.prom import Served
 
 NAME = "envoy_cluster_upstream_rq_time"
 CONTENT = (
@@ -73,7 +73,7 @@ def histogram(schema, values):
     ])  # fmt: skip
 
 
-class Native:
+class Native(Served):
     """What two versions measured; each may change its schema, as a library does when it is full."""
 
     def __init__(self):
@@ -108,14 +108,3 @@ class Native:
     def _labels(self, version):
         named = {"destination_service": "summarizer", "destination_version": version}
         return b"".join(field(1, field(1, name) + field(2, text)) for name, text in named.items())
-
-    @contextmanager
-    def serving(self):
-        thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield self
-        finally:
-            self.server.shutdown()
-            self.server.server_close()
-            thread.join()

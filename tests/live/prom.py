@@ -73,7 +73,24 @@ class Watch:
         return answer.problems.get(self.name, "")
 
 
-class Toy:
+class Served:
+    """Something whose HTTP `server` answers while its context lasts."""
+
+    server: ThreadingHTTPServer
+
+    @contextmanager
+    def serving(self):
+        thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield self
+        finally:
+            self.server.shutdown()
+            self.server.server_close()
+            thread.join()
+
+
+class Toy(Served):
     """An exporter of request counters; knows what it really counted, through restarts too."""
 
     def __init__(self):
@@ -111,14 +128,3 @@ class Toy:
 
     def restart(self):
         self.counts.clear()
-
-    @contextmanager
-    def serving(self):
-        thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield self
-        finally:
-            self.server.shutdown()
-            self.server.server_close()
-            thread.join()
