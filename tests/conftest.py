@@ -18,6 +18,16 @@ settings.register_profile("fresh", deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fresh"))
 
 
+def pytest_collection_modifyitems(items):
+    """What meets real servers on a busy machine may fail once, and says so; twice is a failure.
+
+    Its traffic is random, and the error rates of what it watches are declared, not zero.
+    """
+    for item in items:
+        if item.get_closest_marker("live"):
+            item.add_marker(pytest.mark.flaky(reruns=1))
+
+
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory):
     """A real kube-apiserver; it takes 5 seconds and is the same for all tests."""

@@ -72,7 +72,7 @@ class Operating:
         return (found[0]["status"], found[0]["reason"], found[0]["message"]) if found else None
 
     def accepted(self, name="demo"):
-        until(lambda: self.condition("Accepted", name), f"{name} is read", 20)
+        until(lambda: self.condition("Accepted", name), f"{name} is read")
         return self.condition("Accepted", name)
 
     def reasons(self, name="demo"):

@@ -35,7 +35,7 @@ _REQUESTS = re.compile(r"^envoy_cluster_upstream_rq\{(.*)\} (\d+)$", re.MULTILIN
 _T = TypeVar("_T")
 
 
-def until(condition: Callable[[], _T], what: str, seconds: float = 40.0) -> _T:
+def until(condition: Callable[[], _T], what: str, seconds: float = 120.0) -> _T:
     """Wait for a condition and return what it gave; fails when it takes longer."""
     end = time.monotonic() + seconds
     while not (found := condition()):
@@ -169,7 +169,7 @@ class Controller:
         """The same command once more."""
         return Controller(self.file)
 
-    def ended(self, seconds: float = 60.0) -> int:
+    def ended(self, seconds: float = 120.0) -> int:
         """Its exit code, once it ends by itself."""
         until(lambda: not self.process.running, "the end of the run", seconds)
         return int(self.process._popen.returncode)

@@ -90,5 +90,5 @@ class Replicas:
 
     def settled(self, weights):
         """Wait until the mesh shows these weights and the journal knows it."""
-        until(lambda: self.weights == weights, f"weights {weights}", 20)
-        until(lambda: self.entries()[-1].fact.kind == "confirmed", "the confirmation", 20)
+        until(lambda: self.weights == weights, f"weights {weights}")
+        until(lambda: self.entries()[-1].fact.kind == "confirmed", "the confirmation")

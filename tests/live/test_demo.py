@@ -61,7 +61,7 @@ def demo(folder, *options):
 def test_ctrl_c_while_starting_leaves_no_process(tmp_path, servers):
     folder = tmp_path / "demo"
     with demo(folder) as started:
-        until(lambda: len(family(folder)) > servers, f"{servers} servers", 30)
+        until(lambda: len(family(folder)) > servers, f"{servers} servers")
         interrupt(started, folder, signal.SIGINT, 130)
 
 
@@ -72,7 +72,7 @@ def test_a_signal_in_mid_rollout_leaves_no_process(tmp_path, number, code):
     folder = tmp_path / "demo"
     with demo(folder) as started:
         record = Record(folder / "journal.db")
-        until(lambda: record.confirmed(5), "traffic on the canary", 60)
+        until(lambda: record.confirmed(5), "traffic on the canary")
         assert len(family(folder)) == 7  # Prometheus, Envoy, judge, two versions, load, controller
         interrupt(started, folder, number, code)
     assert record.replays()
@@ -81,7 +81,7 @@ def test_a_signal_in_mid_rollout_leaves_no_process(tmp_path, number, code):
 def interrupt(started, folder, number, code):
     started.send_signal(number)
     assert started.wait(20) == code
-    until(lambda: not family(folder), "the end of every process", 5)
+    until(lambda: not family(folder), "the end of every process")
     assert "Traceback" not in folder.with_suffix(".txt").read_text()
 
 

@@ -29,7 +29,7 @@ def watched(tmp_path_factory):
         with start_prometheus(folder / "prometheus", port, targets) as prometheus:
             asyncio.run(ask_many(net.envoy.url, 20))
             series = "envoy_cluster_upstream_rq"
-            until(lambda: codes(stored(prometheus, series)), "the first samples", 20)
+            until(lambda: codes(stored(prometheus, series)), "the first samples")
             yield net, prometheus
 
 
@@ -64,10 +64,10 @@ def test_all_is_well_before_the_canary_has_traffic(watched, examined):
 def test_and_when_it_has(watched, examined):
     net, prometheus = watched
     EnvoyRouter().write(net.plan, Split(50), "half")
-    until(lambda: EnvoyRouter().read(net.plan, 100).mark == "half", "the weights", 5)
+    until(lambda: EnvoyRouter().read(net.plan, 100).mark == "half", "the weights")
     asyncio.run(ask_many(net.envoy.url, 40))
     series = 'envoy_cluster_upstream_rq{destination_version="v2"}'
-    until(lambda: stored(prometheus, series), "the canary's samples", 20)
+    until(lambda: stored(prometheus, series), "the canary's samples")
     found, _ = examined()
     assert found["series"]["said"] == "v1 and v2 are there"
     assert found["mesh"]["said"] == "50% canary now"

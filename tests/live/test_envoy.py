@@ -23,9 +23,9 @@ def move(plan, split, mark):
 
 
 def wait(condition, what):
-    until = time.monotonic() + 5
+    until = time.monotonic() + 60
     while not condition():
-        assert time.monotonic() < until, f"no {what} after 5 s"
+        assert time.monotonic() < until, f"no {what} after 60 s"
         time.sleep(0.005)
 
 

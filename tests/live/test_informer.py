@@ -48,7 +48,7 @@ def test_the_informer_follows_every_change(cluster, namespace, api, everywhere):
     with informed(api("admin").api, None if everywhere else namespace, problems, 2) as informer:
         assert informer.wait(10)
         cluster.apply(example(namespace))
-        until(lambda: "demo" in names(informer), "the new plan", 5)
+        until(lambda: "demo" in names(informer), "the new plan")
         cluster.ask("PATCH", f"{PLANS.format(namespace)}/demo", {"spec": {"deadline": "2d"}})
         mine = [each for each in informer.list() if each["metadata"]["namespace"] == namespace]
         assert [each["kind"] for each in mine] == ["RolloutPlan"]
@@ -66,7 +66,7 @@ def test_the_informer_follows_every_change(cluster, namespace, api, everywhere):
 def test_without_the_right_to_list_nothing_is_known_and_the_reason_is_told(cluster, namespace, api):
     problems: list[str] = []
     with informed(api("nobody").api, namespace, problems) as informer:
-        until(lambda: problems, "a problem", 5)
+        until(lambda: problems, "a problem")
         time.sleep(1)
         assert informer.list() is None
     assert len(problems) < 4

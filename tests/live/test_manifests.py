@@ -156,11 +156,11 @@ def test_with_the_role_a_plan_is_carried_out_in_istio(cluster, installed, tmp_pa
         return cluster.ask("GET", path).get("status", {})
 
     with operating(cluster, installed, tmp_path) as journal:
-        until(lambda: status().get("phase") == "waiting", "it is taken up", 20)
+        until(lambda: status().get("phase") == "waiting", "it is taken up")
         said = surefoot("promote", plan.name, "--journal", journal)
         assert said.returncode == 0, said.stderr
-        until(lambda: weights() == [0, 100], "the weights in the VirtualService", 15)
-        until(lambda: status().get("phase") == "promoted", "the status", 15)
+        until(lambda: weights() == [0, 100], "the weights in the VirtualService")
+        until(lambda: status().get("phase") == "promoted", "the status")
         events = f"/api/v1/namespaces/{installed}/events"
         until(
             lambda: (

@@ -88,8 +88,10 @@ def test_a_good_version_is_promoted_and_a_bad_one_rolled_back(cluster, namespace
         def phase(name):
             return cluster.ask("GET", f"{plans}/{name}").get("status", {}).get("phase")
 
-        until(lambda: phase("ratings-v2") == "rolled back", "the bad one is rolled back", 60)
-        until(lambda: phase("reviews-v2") == "promoted", "the good one is promoted", 60)
-    assert mesh.seen == {"reviews": [0, 0.1, 0.5, 1], "ratings": [0, 0.1, 0]}
+        until(lambda: phase("ratings-v2") == "rolled back", "the bad one is rolled back")
+        until(lambda: phase("reviews-v2") == "promoted", "the good one is promoted")
+    assert mesh.seen["reviews"] == [0, 0.1, 0.5, 1]
+    # Harm is found at the first step, or at the next one where the machine is slow to look.
+    assert mesh.seen["ratings"] in ([0, 0.1, 0], [0, 0.1, 0.5, 0])
     assert mesh.route("reviews") == [to("reviews", 0, "v1"), to("reviews", 100, "v2")]
     assert mesh.route("ratings") == [to("ratings", 100, "v1")]

@@ -40,9 +40,9 @@ def test_prometheus_reads_what_the_journal_says(net, tmp_path):
             found = stored(prometheus, f'surefoot_rollout_phase{{phase="{name}"}}')
             return bool(found) and float(found[0][1]) == 1
 
-        until(lambda: phase("waiting"), "the first phase", 20)
+        until(lambda: phase("waiting"), "the first phase")
         assert surefoot("pause", net.plan.name, "--journal", journal).returncode == 0
-        until(lambda: phase("paused"), "the pause in Prometheus", 10)
+        until(lambda: phase("paused"), "the pause in Prometheus")
         counted = stored(prometheus, 'surefoot_decisions_total{action="pause",reason="human"}')
         assert [value for _, value in counted] == ["1"]
         with closing(open_for_reading(journal)) as held:

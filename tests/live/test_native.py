@@ -45,7 +45,7 @@ def url(exporter, tmp_path):
 def look(watch, exporter):
     """Look once everything that the exporter counts by now was scraped; returns the evidence."""
     truth = {version: values.total() for version, values in exporter.values.items()}
-    before, until = watch.total, time.monotonic() + 20
+    before, until = watch.total, time.monotonic() + 60
     while True:
         shown = watch.observer.vector(watch.words["url"], f"histogram_count({NAME})")
         if {of["destination_version"]: count for of, count in shown} == truth:

@@ -24,7 +24,7 @@ def test_from_apply_to_promotion_as_a_user_sees_it(operating):
     document = operating.plan()
     operating.cluster.apply(document)
     assert operating.accepted()[0] == "True"
-    until(lambda: operating.condition("Blind")[0] == "True", "no Prometheus: blind", 20)
+    until(lambda: operating.condition("Blind")[0] == "True", "no Prometheus: blind")
     operating.say("promote")
     waited = operating.cluster.kubectl(
         *("wait", "plan/demo", "-n", operating.namespace),
@@ -36,7 +36,7 @@ def test_from_apply_to_promotion_as_a_user_sees_it(operating):
     head, row = (line.split() for line in table.splitlines())
     assert head == ["NAME", "ACCEPTED", "PHASE", "WEIGHT", "VERDICT", "AGE"]
     assert row[:5] == ["demo", "True", "promoted", "100%", "blind"]
-    until(lambda: "Promoted" in operating.reasons(), "its Event", 5)
+    until(lambda: "Promoted" in operating.reasons(), "its Event")
     assert set(operating.reasons()) == {"Started", "Blind", "Asked", "Promote", "Promoted"}
     stored = operating.get()
     assert stored["spec"] == document["spec"]
@@ -56,9 +56,9 @@ def test_mistakes_are_told_and_nothing_is_started(operating):
         ["spec.guardrails[0].importence:", "P003"],
         ["spec.ramp.steps[1]:", "P008"],
     ]
-    until(lambda: operating.reasons() == ["Invalid"], "its Event", 5)
+    until(lambda: operating.reasons() == ["Invalid"], "its Event")
     operating.cluster.apply(operating.plan())
-    until(lambda: operating.condition("Accepted")[0] == "True", "the mended plan", 5)
+    until(lambda: operating.condition("Accepted")[0] == "True", "the mended plan")
     assert operating.entries()[0].fact.kind == "started"
 
 
@@ -67,16 +67,16 @@ def test_an_edit_waits_and_a_deletion_goes_back(operating):
     operating.accepted()
     first = operating.status()["rollout"]
     operating.say("pause")
-    until(lambda: operating.status().get("phase") == "paused", "the pause", 10)
+    until(lambda: operating.status().get("phase") == "paused", "the pause")
     operating.cluster.apply(operating.plan(deadline="2d"))
-    until(lambda: operating.condition("Pending"), "the edit is pending", 5)
+    until(lambda: operating.condition("Pending"), "the edit is pending")
     assert operating.status()["rollout"] == first
     operating.say("abort")
-    until(lambda: operating.status().get("rollout") != first, "the edit's own rollout", 10)
+    until(lambda: operating.status().get("rollout") != first, "the edit's own rollout")
     assert operating.condition("Pending") is None
     done = operating.cluster.kubectl("delete", "plan/demo", "-n", operating.namespace)
     assert done.returncode == 0, done.stderr
-    until(lambda: operating.facts("human-said")[-1].actor == "kubernetes", "the abort", 10)
+    until(lambda: operating.facts("human-said")[-1].actor == "kubernetes", "the abort")
     operating.settled("the rollback")
     assert operating.facts("decided")[-1].action == "roll back"
 
@@ -97,10 +97,10 @@ def test_without_the_right_to_show_it_decides_all_the_same(operating):
     rbac = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{operating.namespace}/roles/surefoot"
     operating.cluster.ask("PATCH", rbac, {"rules": RIGHTS[:1]})
     operating.say("promote")
-    until(lambda: operating.weight == 100, "the promotion", 10)
-    until(lambda: "said 403" in operating.process.tail(), "the reason", 10)
+    until(lambda: operating.weight == 100, "the promotion")
+    until(lambda: "said 403" in operating.process.tail(), "the reason")
     operating.cluster.ask("PATCH", rbac, {"rules": RIGHTS})
-    until(lambda: operating.status().get("phase") == "promoted", "the status, late", 15)
+    until(lambda: operating.status().get("phase") == "promoted", "the status, late")
 
 
 def test_a_rollback_does_not_wait_for_the_api_server(operating):
@@ -113,9 +113,9 @@ def test_a_rollback_does_not_wait_for_the_api_server(operating):
         assert "the API server does not answer: connection refused" in operating.process.tail()
     finally:
         operating.cluster.start()
-    until(lambda: operating.status().get("phase") == "rolled back", "the status, late", 40)
+    until(lambda: operating.status().get("phase") == "rolled back", "the status, late")
     assert operating.status()["conditions"]
-    until(lambda: "RolledBack" in operating.reasons(), "its Event", 5)
+    until(lambda: "RolledBack" in operating.reasons(), "its Event")
 
 
 def test_without_a_cluster_it_says_so(tmp_path):

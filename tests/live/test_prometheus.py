@@ -156,7 +156,7 @@ def test_a_label_that_no_series_has_finds_nothing_and_says_nothing_wrong(url):
     assert watch.cursor.newest("stable") is None
 
 
-def until(condition, what, seconds=20.0):
+def until(condition, what, seconds=120.0):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, f"no {what} after {seconds} s"

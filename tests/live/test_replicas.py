@@ -29,9 +29,9 @@ def test_one_decides_and_the_other_takes_over_after_a_kill_and_at_once_after_an_
     for _ in range(2):
         replicas.start()
     assert replicas.elected(1) == [1]
-    until(lambda: replicas.status().get("phase") == "waiting", "it is taken up", 20)
+    until(lambda: replicas.status().get("phase") == "waiting", "it is taken up")
     second = replicas.standby()
-    until(lambda: "decides while it holds" in second.tail(), "the standby is up", 20)
+    until(lambda: "decides while it holds" in second.tail(), "the standby is up")
     time.sleep(1)  # it has seen the Lease
     killed = time.monotonic()
     replicas.leader().kill()
@@ -41,7 +41,7 @@ def test_one_decides_and_the_other_takes_over_after_a_kill_and_at_once_after_an_
     assert DURATION * 2 / 3 < took < DURATION + 6  # the rest is this machine's other work
     replicas.say("promote")
     replicas.settled([0, 100])
-    until(lambda: "decides while it holds" in third.tail(), "the standby is up", 20)
+    until(lambda: "decides while it holds" in third.tail(), "the standby is up")
     ended = time.monotonic()
     replicas.leader().stop()
     assert replicas.elected(3) == [1, 2, 3]
@@ -67,7 +67,7 @@ def test_a_leader_that_wakes_up_within_a_write_moves_nothing(
         frozen, thawed = threading.Event(), threading.Event()
         first = replicas.start(proxy.config("surefoot"))
         replicas.apply()
-        until(lambda: replicas.status().get("phase") == "waiting", "it is taken up", 20)
+        until(lambda: replicas.status().get("phase") == "waiting", "it is taken up")
 
         def freeze(request):
             decided = [entry.fact.kind for entry in replicas.entries()][-1] == "decided"
@@ -86,11 +86,11 @@ def test_a_leader_that_wakes_up_within_a_write_moves_nothing(
         replicas.say("abort")
         replicas.start()
         assert replicas.elected(2) == [1, 2]
-        until(lambda: replicas.status().get("phase") == "rolled back", "the successor's end", 20)
+        until(lambda: replicas.status().get("phase") == "rolled back", "the successor's end")
         before, count = replicas.route(), len(replicas.entries())
         os.kill(first.pid, signal.SIGCONT)
         thawed.set()
-        until(lambda: replicas.facts("refused"), "its refusal in the decision log", 20)
+        until(lambda: replicas.facts("refused"), "its refusal in the decision log")
     assert replicas.route() == before
     assert replicas.weights == [100, 0]
     (refused,) = replicas.facts("refused")

@@ -33,7 +33,7 @@ def test_a_canary_that_fails_outright_costs_few_errors_and_is_rolled_back_by_its
         plan = stage.plan("v2", tmp_path, ramp={"steps": ["10%", "50%"], "bake": "1m"})
         with Controller(plan) as run:
             record = Record(run.journal)
-            until(lambda: record.seen(0), "a first look", 30)
+            until(lambda: record.seen(0), "a first look")
             stage.traffic.flow()
             until(lambda: record.confirmed(10), "10 % confirmed by the mesh")
             until(lambda: stage.traffic.answers["v2", 200] > 60, "a canary that serves well")

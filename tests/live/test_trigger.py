@@ -74,9 +74,9 @@ def test_a_new_version_is_rolled_out_once_when_its_pods_are_ready(
     try:
         running.watch()
         running.deploy("v2", ready=0)
-        until(lambda: running.told().get("reason") == "Waiting", "pods that are not ready", 15)
+        until(lambda: running.told().get("reason") == "Waiting", "pods that are not ready")
         running.pods(1)
-        until(lambda: running.told().get("reason") == "ActedOn", "the plan", 10)
+        until(lambda: running.told().get("reason") == "ActedOn", "the plan")
         assert running.accepted("auto-v2")[0] == "True"
         running.process.kill()
         done = cluster.kubectl("delete", "plan/auto-v2", "-n", namespace)

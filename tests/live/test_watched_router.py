@@ -87,7 +87,7 @@ class Fleet:
         def every():
             return all(self.glance(each) == Split(5) for each in self.plans)
 
-        until(every, "the watch shows it", 10)
+        until(every, "the watch shows it")
 
     def glance(self, each):
         seen = self.router.glance(each, 100)
@@ -145,7 +145,7 @@ def test_requests_do_not_grow_with_rollouts_that_have_nothing_to_change(fleet):
     assert len(fleet.facts(Decided)) == 100
     assert fleet.facts(Drifted) == []
     fleet.edit("s7", 60, 40)
-    until(lambda: fleet.glance(fleet.plans[7]) == Split(40), "the watch shows the edit", 5)
+    until(lambda: fleet.glance(fleet.plans[7]) == Split(40), "the watch shows the edit")
     fleet.tick()
     assert fleet.requests() == before + 1, "only what moved is read"
     assert [fact.seen for fact in fleet.facts(Drifted)] == [Split(40)]
@@ -177,18 +177,18 @@ def test_a_lost_watch_is_not_believed(fleet, cluster, namespace):
     fleet = fleet(relist=1)  # the API server ends the watch after a second
     fleet.shown()
     cluster.ask("PATCH", ROLES.format(namespace), {"rules": [may("get", "patch")]})
-    until(lambda: fleet.glance(fleet.plans[0]) is None, "the watch is lost", 10)
+    until(lambda: fleet.glance(fleet.plans[0]) is None, "the watch is lost")
     fleet.edit("s0", 60, 40)
     fleet.tick()
     assert [fact.seen for fact in fleet.facts(Drifted)] == [Split(40)]
     cluster.ask("PATCH", ROLES.format(namespace), {"rules": [may("get", "list", "watch")]})
-    until(lambda: fleet.glance(fleet.plans[0]) == Split(40), "it is back", 20)
+    until(lambda: fleet.glance(fleet.plans[0]) == Split(40), "it is back")
 
 
 def test_an_object_that_is_gone_is_said(fleet, cluster, namespace):
     fleet = fleet()
     fleet.shown()
     cluster.ask("DELETE", f"{PATH.format(namespace)}/s0")
-    until(lambda: fleet.glance(fleet.plans[0]) is None, "the watch shows it", 5)
+    until(lambda: fleet.glance(fleet.plans[0]) is None, "the watch shows it")
     fleet.tick()
     assert "there is no such object" in fleet.facts(RouteFailed)[0].problem

@@ -151,7 +151,7 @@ def test_following_prints_what_comes_and_ends_cleanly_on_ctrl_c(path):
         journal.append([OTHER, again], after=8)
     followed = json.loads(process.stdout.readline())
     process.send_signal(signal.SIGINT)
-    rest, problems = process.communicate(timeout=10)
+    rest, problems = process.communicate(timeout=60)
     assert first == [1, 3, 4, 5, 6, 7]
     assert (followed["seq"], followed["rollout"]) == (10, "notes-v2-2")
     assert (process.returncode, rest, problems) == (0, "", "")

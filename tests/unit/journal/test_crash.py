@@ -13,7 +13,7 @@ from tests.crashing import BATCH, check, start
 )
 def test_killed_at_a_chosen_point(tmp_path, point, expected):
     process = start(tmp_path / "j.db", point)
-    printed, _ = process.communicate(timeout=30)
+    printed, _ = process.communicate(timeout=60)
     assert process.returncode == -signal.SIGKILL
     assert printed == f"{BATCH}\n"
     check(tmp_path / "j.db", expected, BATCH)
@@ -26,6 +26,6 @@ def test_killed_at_any_moment(tmp_path, pause):
     first = process.stdout.readline()
     time.sleep(pause)
     process.kill()
-    rest = process.communicate(timeout=30)[0]
+    rest = process.communicate(timeout=60)[0]
     acknowledged = (first + rest).splitlines()
     check(tmp_path / "j.db", None, int(acknowledged[-1]))
