@@ -71,7 +71,8 @@ def drift(router: Router, rollout: str, state: State, now: float) -> Fact | None
         return None if told else failed(rollout, state, seen, now)
     if _as_confirmed(seen, state):
         return None
-    return Drifted(rollout=rollout, at=now, seen=seen.split, policy=seen.policy)
+    moved = seen.split != state.split
+    return Drifted(rollout=rollout, at=now, seen=seen.split, policy=seen.policy, anew=moved)
 
 
 def _as_confirmed(seen: Seen, state: State) -> bool:

@@ -109,6 +109,10 @@ class Drifted(_Fact):
     kind: Literal["drifted"] = "drifted"
     seen: Split
     policy: str = Field(default="", description="Where the mesh's policy is another, in words.")
+    anew: bool = Field(
+        default=False,
+        description="The share of traffic is tested anew: what was counted may be of either split.",
+    )
 
 
 class HookCalled(_Fact):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
+from analysis import shares
 from rollout.decide.facts import (
     REFUSED,
     Confirmed,
@@ -135,6 +136,7 @@ def _human_said(state: State, fact: HumanSaid, _seq: int) -> State:
 
 
 def _drifted(state: State, fact: Drifted, _seq: int) -> State:
+    state = _untold(state) if fact.anew else state
     if state.plan.spec.on_drift == "revert":
         return replace(state, awaiting=state.decision, retry_at=fact.at)
     return replace(
@@ -146,6 +148,12 @@ def _drifted(state: State, fact: Drifted, _seq: int) -> State:
         confirmed_at=fact.at,
         steady_at=None,
     )
+
+
+def _untold(state: State) -> State:
+    """Without what the traffic told of the split: since the edit it was of another one."""
+    gauges = {name: replace(gauge, expected=0.0) for name, gauge in state.gauges.items()}
+    return replace(state, shares=shares.start(), gauges=gauges)
 
 
 def _hook_called(state: State, fact: HookCalled, _seq: int) -> State:

@@ -140,6 +140,15 @@ def test_drift_is_adopted_reverted_or_paused():
     assert (reverted.wanted, reverted.awaiting) == (Split(5), 2)
 
 
+def test_a_canary_that_a_hand_kept_from_traffic_is_not_missed_afterwards():
+    before = at_step(onDrift="adopt")
+    gauges = {name: replace(gauge, expected=50.0) for name, gauge in before.gauges.items()}
+    before = replace(before, gauges=gauges)
+    for anew, left in [(True, 0.0), (False, 50.0)]:
+        after = fold(before, Drifted(rollout="r", at=T0, seen=Split(40), anew=anew), 4)
+        assert {gauge.expected for gauge in after.gauges.values()} == {left}
+
+
 def test_every_phase_has_an_exit_and_terminal_ones_have_none():
     phases = {before for before, _ in MOVES} | set(MOVES.values())
     for phase in phases - TERMINAL:
