@@ -18,7 +18,7 @@ from rollout.journal.place import Where
 from rollout.plan.model import Plan
 from rollout.ports import Router
 from rollout.route.cluster import DESTINATION_RULE
-from rollout.route.creation import wanted
+from rollout.route.creation import routes
 from rollout.route.istio import lacking
 
 _DEFINED = "kubectl apply -f manifests/crd.yaml"
@@ -69,7 +69,7 @@ def _mesh(plan: Plan, tools: Tools) -> Iterator[Finding]:
         seen = tools.router.read(plan, total_of(plan))
         unknown = tools.unknown(plan) if plan.spec.route.envoy else ""
     except RouteError as error:
-        if error.absent and any(wanted(plan)):
+        if error.absent and any(routes(plan)):
             yield Finding("mesh", plan.name, "ok", f"{error}; it is made before the first weight")
             return
         fix = "make the route as the plan names it, or name it in spec.route"

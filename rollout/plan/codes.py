@@ -29,7 +29,7 @@ CODES: dict[str, str] = {
     "P018": "A time before a switch that is used up before anything can be decided.",
     "P019": "A comparison with before a switch, where stable is there to be compared with.",
     "P021": "A policy that the mesh does not have, or without the object that holds it there.",
-    "P022": "A route to be made that the plan says too little or too much of.",
+    "P022": "An object to be made that the plan says too little or too much of.",
 }
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from rollout.plan.base import Model, ObjectName, Span, Text, written
+from rollout.plan.base import Model, ObjectName, Span, Text, spelled, written
 from rollout.plan.codes import fault, raise_at
 from rollout.plan.traffic import Token
 from rollout.plan.units import Percent
@@ -17,6 +17,12 @@ def _some(value: float) -> float:
         raise fault("P006", "must be above 0% and at most 100%")
     return round(value, 4)
 
+
+_KEY = r"([-a-z0-9.]{1,253}/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+_VALUE = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+_PODS = spelled(
+    rf"^{_KEY}={_VALUE}(,{_KEY}={_VALUE})*$", "labels of pods: `app=reviews` or `app=a,tier=b`"
+)
 
 Count = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
 Attempts = Annotated[int, Field(strict=True, ge=0, le=10)]
@@ -116,6 +122,19 @@ class Locality(Model):
     failover: list[Failover] = Field(min_length=1, description="Which region takes over for which.")
 
 
+class PeerCreation(Model):
+    """What a new PeerAuthentication says beside its mode."""
+
+    pods: Annotated[str, Field(pattern=_PODS)] = Field(
+        description="The pods that it is for, of both versions, as `kubectl get pods -l` takes "
+        "labels: `app=reviews`. Without any it would be the whole namespace's."
+    )
+
+    @property
+    def labels(self) -> dict[str, str]:
+        return dict(pair.split("=") for pair in self.pods.split(","))
+
+
 class Mtls(Model):
     """How the service is spoken to."""
 
@@ -127,6 +146,16 @@ class Mtls(Model):
         description="The PeerAuthentication, in the plan's namespace, that says the same to the "
         "pods; without it only clients are told, by the DestinationRule.",
     )
+    create: PeerCreation | None = Field(
+        None, description="Make the PeerAuthentication where it is missing."
+    )
+
+    @model_validator(mode="after")
+    def _creatable(self) -> Self:
+        if self.create is not None and self.peer_authentication is None:
+            said = "needs `peerAuthentication`, its name"
+            raise_at("mtls", (("create",), fault("P022", said)))
+        return self
 
 
 class Policy(Model):

@@ -19,6 +19,9 @@ from rollout.route.walk import Json
 # v1beta1 is served by every Istio in use; v1 only since 1.22.
 VIRTUAL_SERVICE = Kind("networking.istio.io", "v1beta1", "virtualservices", "VirtualService")
 DESTINATION_RULE = Kind("networking.istio.io", "v1beta1", "destinationrules", "DestinationRule")
+PEER_AUTHENTICATION = Kind(
+    "security.istio.io", "v1beta1", "peerauthentications", "PeerAuthentication"
+)
 HTTP_ROUTE = Kind("gateway.networking.k8s.io", "v1", "httproutes", "HTTPRoute")
 GRPC_ROUTE = Kind("gateway.networking.k8s.io", "v1", "grpcroutes", "GRPCRoute")
 

@@ -1,4 +1,4 @@
-"""The routing objects that a plan asks to be made: manifests in which stable has all traffic."""
+"""The objects that a plan asks to be made: manifests in which stable has all traffic."""
 
 from __future__ import annotations
 
@@ -8,8 +8,14 @@ from dataclasses import dataclass
 from rollout.cluster.kinds import Kind
 from rollout.plan.creation import GatewayCreation, IstioCreation, Parent
 from rollout.plan.model import Plan
+from rollout.plan.policy import PeerCreation
 from rollout.route import gateway_api, istio
-from rollout.route.cluster import DESTINATION_RULE, VIRTUAL_SERVICE, target_of
+from rollout.route.cluster import (
+    DESTINATION_RULE,
+    PEER_AUTHENTICATION,
+    VIRTUAL_SERVICE,
+    target_of,
+)
 from rollout.route.marks import noted
 from rollout.route.walk import Json, dicts
 
@@ -35,6 +41,14 @@ class Wanted:
 
 def wanted(plan: Plan) -> Iterator[Wanted]:
     """What a plan with `create` needs, what is led to before what leads there; else nothing."""
+    mtls = plan.spec.policy.mtls if plan.spec.policy else None
+    if mtls is not None and mtls.create is not None and mtls.peer_authentication is not None:
+        yield Wanted(PEER_AUTHENTICATION, _pods(plan, mtls.peer_authentication, mtls.create))
+    yield from routes(plan)
+
+
+def routes(plan: Plan) -> Iterator[Wanted]:
+    """Those of them without which no route says where traffic goes."""
     route = plan.spec.route
     if route.istio is not None and route.istio.create is not None:
         if route.istio.destination_rule is not None:
@@ -96,6 +110,11 @@ def _rule(plan: Plan, name: str) -> Json:
     arms = ((mesh.stable, spec.stable.version), (mesh.canary, spec.canary.version))
     subsets = [{"name": subset, "labels": {"version": text}} for (_, subset), text in arms]
     return _object(plan, name, {"host": mesh.stable[0], "subsets": subsets})
+
+
+def _pods(plan: Plan, name: str, create: PeerCreation) -> Json:
+    """A PeerAuthentication without a mode, which changes nothing: the policy writes it."""
+    return _object(plan, name, {"selector": {"matchLabels": create.labels}})
 
 
 def _route(plan: Plan, create: GatewayCreation) -> Json:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from rollout.decide.split import Split
 from rollout.errors import ClusterError, RouteError
 from rollout.plan.model import Plan
 from rollout.ports import Router, Seen, Watcher
 from rollout.route.cluster import DESTINATION_RULE, told
-from rollout.route.creation import Wanted, grown, is_ours, wanted
+from rollout.route.creation import Wanted, grown, is_ours, routes, wanted
 from rollout.route.fence import Applied
 from rollout.route.istio import lacking
 from rollout.route.walk import Json
@@ -29,13 +31,13 @@ class WithCreation:
     def write(self, plan: Plan, split: Split, mark: str) -> None:
         """See rollout.ports.Router. On the way back nothing is asked before the weights."""
         if split.canary:
-            self._make(plan)
+            self._make(plan, wanted(plan))
         try:
             self._inner.write(plan, split, mark)
         except RouteError as error:
-            if split.canary or not error.absent or not any(wanted(plan)):
+            if split.canary or not error.absent or not any(routes(plan)):
                 raise
-            self._make(plan)  # stable has all traffic only where a route says so
+            self._make(plan, routes(plan))  # stable has all traffic only where a route says so
             self._inner.write(plan, split, mark)
 
     def read(self, plan: Plan, total: int) -> Seen:
@@ -50,9 +52,9 @@ class WithCreation:
         """See rollout.ports.Router."""
         return self._inner.diagnose(plan)
 
-    def _make(self, plan: Plan) -> None:
+    def _make(self, plan: Plan, objects: Iterable[Wanted]) -> None:
         """Make what is missing. Raises RouteError."""
-        for each in wanted(plan):
+        for each in objects:
             live = self._ensured(plan, each)
             if each.kind == DESTINATION_RULE and (problem := lacking(live, plan)):
                 if not is_ours(live, plan):

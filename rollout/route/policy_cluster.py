@@ -11,15 +11,18 @@ from rollout.errors import ClusterError, RouteError
 from rollout.plan.model import Plan
 from rollout.plan.policy import Policy
 from rollout.route import policy_istio as fields
-from rollout.route.cluster import DESTINATION_RULE, VIRTUAL_SERVICE, Objects, at_version, told
+from rollout.route.cluster import (
+    DESTINATION_RULE,
+    PEER_AUTHENTICATION,
+    VIRTUAL_SERVICE,
+    Objects,
+    at_version,
+    told,
+)
 from rollout.route.istio import lacking
 from rollout.route.marks import POLICY, difference, note, noted
 from rollout.route.owned import Roots, Wanted, differing, own, read_kept
 from rollout.route.walk import Json
-
-PEER_AUTHENTICATION = Kind(
-    "security.istio.io", "v1beta1", "peerauthentications", "PeerAuthentication"
-)
 
 _ATTEMPTS = 5
 

@@ -37,6 +37,7 @@ def rules(*roles):
     return [rule for each in found if each["kind"] == "Role" for rule in each["rules"]]
 
 
+PEERS = "security.istio.io/v1beta1"
 INSTALL, COMPONENT = "base/role.yaml", "components/creation/role.yaml"
 
 
@@ -140,6 +141,23 @@ def test_a_policy_stands_in_what_was_made_and_stays_as_the_rule_grows(place, rou
     router.write(following, Split(5), "m2")
     spec = place.get("destinationrules")["spec"]
     assert (len(spec["subsets"]), spec["trafficPolicy"]) == (3, policed)
+
+
+def test_what_is_told_to_pods_is_made_without_a_mode_and_a_rollback_takes_the_mode_back(
+    place, router
+):
+    create = {"pods": "app=reviews"}
+    mtls = {"mode": "strict", "peerAuthentication": "reviews", "create": create}
+    asked = plan({"istio": ISTIO}, place.namespace, policy={"mtls": mtls})
+    path = place.path("peerauthentications").replace("gateway.networking.k8s.io/v1", PEERS)
+    selector = {"matchLabels": {"app": "reviews"}}
+    router.write(asked, Split(5), "m1")
+    live = place.cluster.ask("GET", path)
+    assert live["spec"] == {"selector": selector, "mtls": {"mode": "STRICT"}}
+    assert live["metadata"]["annotations"]["made.surefoot.dev/reviews"] == asked.name
+    assert router.read(asked, 100).policy == ""
+    router.write(asked, Split(0), "m2")
+    assert place.cluster.ask("GET", path)["spec"] == {"selector": selector}
 
 
 def test_somebody_else_s_objects_are_used_as_they_are(place, router):

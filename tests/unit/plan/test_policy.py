@@ -56,6 +56,13 @@ def test_what_each_mesh_can_do(route, policy):
     assert Plan.model_validate(made.document()) == made
 
 
+@pytest.mark.parametrize("pods", ["", "app", "app=", "app=a,", "app in (a)", "app!=a", "a=b=c"])
+def test_pods_are_told_by_labels_and_not_by_less(pods):
+    mtls = {**MTLS["mtls"], "create": {"pods": pods}}
+    ((place, _, _),) = problems(ISTIO, {"mtls": mtls})
+    assert place == ".mtls.create.pods"
+
+
 def test_no_policy_is_the_plan_that_it_was():
     assert "policy" not in plan(ENVOY).document()["spec"]
 
@@ -91,6 +98,7 @@ def test_what_a_mesh_does_not_have_is_said_at_its_key(route, policy, places):
         ({"balance": {"method": "roundRobin", "header": "a"}}, ".balance.header", "P016"),
         ({"outliers": {"most": "0%"}}, ".outliers.most", "P006"),
         ({"timeout": "0s"}, ".timeout", "P006"),
+        ({"mtls": {"mode": "strict", "create": {"pods": "app=a"}}}, ".mtls.create", "P022"),
     ],
 )
 def test_mistakes_within_a_policy(policy, place, code):

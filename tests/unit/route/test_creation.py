@@ -11,7 +11,7 @@ from rollout.route.creation import NEVER, grown, is_ours, wanted
 from rollout.route.creator import WithCreation
 from rollout.route.fence import FencedObjects
 from rollout.route.ways import patch, split_of
-from tests.routes import Json, gateway, istio, merged, to, virtual_service
+from tests.routes import Json, gateway, istio, merged, plan, to, virtual_service
 
 RULED: Json = {"destinationRule": "reviews-rule", "create": {}}
 HOSTS: Json = {"hosts": {"stable": "reviews-v1", "canary": "reviews-v2"}, "create": {}}
@@ -110,6 +110,32 @@ def test_backends_of_another_kind_are_told_in_a_grpc_route():
         "group": "multicluster.x-k8s.io",
         "kind": "Import",
     }
+
+
+PEERED: Json = {
+    "mtls": {
+        "mode": "strict",
+        "peerAuthentication": "reviews",
+        "create": {"pods": "app=reviews,example.org/tier=web"},
+    }
+}
+
+
+def test_what_is_told_to_pods_names_them_and_leaves_the_mode_to_the_policy():
+    asked = plan({"istio": {"virtualService": "reviews", **RULED}}, policy=PEERED)
+    bodies = made(asked)
+    assert [*bodies] == ["PeerAuthentication", "DestinationRule", "VirtualService"]
+    labels = {"app": "reviews", "example.org/tier": "web"}
+    assert bodies["PeerAuthentication"]["spec"] == {"selector": {"matchLabels": labels}}
+    unmade = plan({"istio": {"virtualService": "reviews", "destinationRule": "r"}}, policy=PEERED)
+    assert [*made(unmade)] == ["PeerAuthentication"]
+
+
+def test_a_way_back_makes_the_route_and_asks_for_nothing_else():
+    store = Store()
+    asked = plan({"istio": {"virtualService": "reviews", **RULED}}, policy=PEERED)
+    creating(store).write(asked, Split(0), "m")
+    assert {kind for kind, _ in store.held} == {"DestinationRule", "VirtualService"}
 
 
 @pytest.mark.parametrize("plan", [istio(**RULED), istio(**HOSTS), gateway(create=PARENT)])
