@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from rollout.operate.board import Board
     from rollout.operate.duty import Duty, Tick
     from rollout.operate.election import Candidate
+    from rollout.operate.reach import Reach
     from rollout.operate.trigger import Triggers
     from rollout.ports import Entry
     from rollout.schedule import Pacer
@@ -114,8 +115,8 @@ class Replica:
             finally:
                 self._shown = None
 
-    def duty(self, candidate: Candidate) -> Duty:
-        """The ticks of a replica that decides only while it leads."""
+    def duty(self, candidate: Candidate, reach: Reach | None = None) -> Duty:
+        """The ticks of a replica that decides only while it leads; they tell what they reach."""
         from rollout.operate.duty import Duty
 
         now = wire.SystemClock().now
@@ -127,17 +128,24 @@ class Replica:
         def record(fact: Fact) -> object:
             return wire.record(self.shard.journal, fact)
 
-        duty = Duty(candidate, begin, self.meter.stand_by, record, now)
+        succeeded = reach.heard if reach else _nothing
+        duty = Duty(candidate, begin, self.meter.stand_by, record, now, succeeded)
         return duty
 
-    def candidate(self) -> Candidate:
-        """This process before the shard's Lease. Raises InputError."""
+    def reach(self, ask: Callable[[], object]) -> Reach:
+        """Whether the journal answers; who has no answer for a Lease's time gives the Lease up."""
+        from rollout.operate.reach import Reach
+
+        return Reach(ask, wire.timer, self.shard.duration)
+
+    def candidate(self, fit: Callable[[], bool] = lambda: True) -> Candidate:
+        """This process before the shard's Lease; it stands while it is fit. Raises InputError."""
         from rollout.operate.election import Candidate, Times
 
         identity = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         clocks = wire.timer, wire.SystemClock().now
         times = Times(self.shard.duration)
-        return Candidate(self.cluster, *self.shard.place, identity, *clocks, times)
+        return Candidate(self.cluster, *self.shard.place, identity, *clocks, times, fit)
 
     def _informer(self, kind: Kind) -> Informer:
         from rollout.cluster.informer import Informer
@@ -193,13 +201,15 @@ def _electing(replica: Replica) -> Iterator[Tick]:
     """Campaign beside the ticks; at the end first the journal is given back, then the Lease."""
     from rollout.journal.store import open_journal
 
-    candidate = replica.candidate()
-    with closing(open_journal(replica.shard.journal)):
-        pass  # a standby that could not take over should not seem to be one
-    duty = replica.duty(candidate)
-    problem, retry = replica.on_problem, candidate.times.retry
+    problem = replica.on_problem
     with ExitStack() as stack:
+        # A standby that could not take over should not seem to be one, now and later.
+        journal = stack.enter_context(closing(open_journal(replica.shard.journal)))
+        reach = replica.reach(journal.holder)
+        candidate = replica.candidate(reach.holds)
+        duty, retry = replica.duty(candidate, reach), candidate.times.retry
         stack.callback(_release, candidate)
+        stack.enter_context(_beside("reach", reach.probe, retry, problem))
         stack.enter_context(_beside("campaign", candidate.campaign, retry, problem))
         stack.callback(duty.end)
         yield duty.tick
@@ -229,3 +239,7 @@ def _beside(
 
 def _never() -> bool:
     return False
+
+
+def _nothing() -> None:
+    pass

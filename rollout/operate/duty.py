@@ -32,7 +32,7 @@ class Duty:
 
     `begin` opens a term: the journal is taken and read anew; its tick is the leader's. `record`
     appends beside whoever decides. A leader that cannot renew its Lease waits, with all it knows;
-    it goes on where it was unless another one took over.
+    it goes on where it was unless another one took over. `succeeded` is told of a leader's ticks.
     """
 
     candidate: Leading
@@ -40,6 +40,7 @@ class Duty:
     stand_by: Callable[[], None]
     record: Callable[[Fact], object]
     now: Callable[[], float]
+    succeeded: Callable[[], None] = lambda: None
     _stack: ExitStack = field(default_factory=ExitStack)
     _term: int = 0
     _tick: Tick | None = None
@@ -62,6 +63,7 @@ class Duty:
         except JournalBusyError as error:
             self._stale(error)
             raise
+        self.succeeded()
 
     def end(self) -> None:
         """Give the journal back, if it is held."""

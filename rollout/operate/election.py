@@ -48,6 +48,7 @@ class Candidate:
 
     `timer` never goes back (seconds); `now` is the wall clock, which is shown and never compared.
     `term` numbers the tenures: it is the Lease's `leaseTransitions`, 0 while another one leads.
+    While it is not `fit` to decide it leaves the Lease to others.
     """
 
     leases: Leases
@@ -57,6 +58,7 @@ class Candidate:
     timer: Callable[[], float]
     now: Callable[[], float]
     times: Times = Times()
+    fit: Callable[[], bool] = lambda: True
     term: int = 0
     leader: str = ""
     _until: float = 0.0
@@ -73,6 +75,9 @@ class Candidate:
 
         Raises ClusterError; then nobody can say, and the time that is left goes by.
         """
+        if not self.fit():
+            self.release()
+            return
         begun = self.timer()
         lease = self._read()
         if lease is None:

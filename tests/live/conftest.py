@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.live.replicas import Replicas
 from tests.mesh import mesh
 
 
@@ -10,3 +11,12 @@ def net(tmp_path):
     """A real Envoy before two toy versions."""
     with mesh(tmp_path / "envoy") as running:
         yield running
+
+
+@pytest.fixture
+def replicas(cluster, namespace, server, tmp_path):
+    """A plan of a namespace, and the replicas that a test starts for it."""
+    running = Replicas(cluster, namespace, server.new(), tmp_path)
+    yield running
+    for each in running.processes:
+        each.stop()

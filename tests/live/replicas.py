@@ -39,11 +39,11 @@ class Replicas:
         cluster.ask("POST", ISTIO.format(namespace), routes)
         self.plan = istio(namespace)
 
-    def start(self, config=None):
+    def start(self, config=None, journal=None):
         """One more replica; its log is its name."""
         config = config or self.cluster.config("surefoot")
         command = ["env", f"KUBECONFIG={config}", sys.executable, "-m", "rollout.cli", "operate"]
-        command += ["-n", self.namespace, "--journal", self.journal]
+        command += ["-n", self.namespace, "--journal", journal or self.journal]
         command += ["--lease", "surefoot", "--lease-duration", f"{DURATION}s"]
         log = self.folder / f"replica-{len(self.processes)}.log"
         self.processes.append(Process("surefoot", command, log))
@@ -76,6 +76,12 @@ class Replicas:
     def standby(self):
         """The newest other one."""
         return next(e for e in reversed(self.processes) if e is not self.leader() and e.running)
+
+    @property
+    def holder(self):
+        """Who holds the Lease, as the API server says."""
+        path = "/apis/coordination.k8s.io/v1/namespaces/{}/leases/surefoot"
+        return self.cluster.ask("GET", path.format(self.namespace))["spec"]["holderIdentity"]
 
     def route(self):
         return self.cluster.ask("GET", f"{ISTIO.format(self.namespace)}/reviews")

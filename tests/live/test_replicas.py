@@ -10,18 +10,11 @@ import time
 import pytest
 
 from tests.live.faulty import proxied
+from tests.live.line import line
 from tests.live.pipeline import until
-from tests.live.replicas import DURATION, Replicas
+from tests.live.replicas import DURATION
 
 pytestmark = pytest.mark.live
-
-
-@pytest.fixture
-def replicas(cluster, namespace, server, tmp_path):
-    running = Replicas(cluster, namespace, server.new(), tmp_path)
-    yield running
-    for each in running.processes:
-        each.stop()
 
 
 def test_one_decides_and_the_other_takes_over_after_a_kill_and_at_once_after_an_end(replicas):
@@ -98,3 +91,23 @@ def test_a_leader_that_wakes_up_within_a_write_moves_nothing(
     assert refused.controller == replicas.facts("elected")[0].controller
     assert [entry.fact.kind for entry in replicas.entries()[count:]] == ["refused"]
     assert words in first.tail(5)
+
+
+def test_a_leader_that_is_cut_off_from_the_journal_alone_gives_the_lease_up(replicas, server):
+    """Behind a proxy of its own, say, which takes what it sends and answers nothing."""
+    with line(server.port) as cut:
+        first = replicas.start(journal=replicas.journal.replace(str(server.port), str(cut.port)))
+        replicas.apply()
+        assert replicas.elected(1) == [1]
+        until(lambda: replicas.status().get("phase") == "waiting", "it is taken up")
+        cut.through.clear()
+        until(lambda: not replicas.holder, "the Lease is given up")
+        replicas.say("promote")
+        second = replicas.start()
+        assert replicas.elected(2) == [1, 2]
+        replicas.settled([0, 100])
+        assert first.running
+        cut.through.set()
+        second.stop()
+        assert replicas.elected(3) == [1, 2, 3]
+        assert replicas.leader() is first

@@ -122,6 +122,20 @@ def test_a_tick_that_fails_otherwise_goes_on_in_its_term(play):
     assert play.story == ["begin 3", "tick", "tick"]
 
 
+def test_only_a_leader_s_tick_that_succeeds_is_told(play):
+    def fails():
+        raise JournalError("away")
+
+    play.duty.succeeded = lambda: play.story.append("told")
+    play.duty.tick()
+    play.elect(3)
+    play.duty.tick()
+    play.work = fails
+    with pytest.raises(JournalError):
+        play.duty.tick()
+    assert play.story == ["-", "begin 3", "tick", "told", "tick"]
+
+
 @pytest.mark.parametrize(("term", "leads"), [(0, False), (3, False), (5, True)])
 def test_the_lease_s_part_of_the_fence(play, term, leads):
     play.elect(3)

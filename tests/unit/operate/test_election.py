@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+from functools import partial
 
 import numpy as np
 import pytest
@@ -131,6 +132,36 @@ def test_a_lease_that_is_given_back_is_taken_at_once(candidate, leases):
     assert leases.held["spec"]["holderIdentity"] == "two"
 
 
+def test_who_is_not_fit_gives_it_up_and_does_not_stand_until_it_is(candidate, leases):
+    one, two = candidate("one"), candidate("two")
+    one.campaign()
+    one.fit = two.fit = lambda: False
+    one.campaign()
+    assert (one.leads, one.term, leases.held["spec"]["holderIdentity"]) == (False, 0, "")
+    one.campaign()
+    two.campaign()
+    assert leases.held["spec"]["holderIdentity"] == ""
+    one.fit = lambda: True
+    one.campaign()
+    assert (one.leads, one.term) == (True, 2)
+
+
+def test_a_lease_that_could_not_be_given_up_is_given_up_later(candidate, leases):
+    def away(_when):
+        raise ClusterError("away")
+
+    one, two = candidate("one"), candidate("two")
+    one.campaign()
+    one.fit, leases.fault = lambda: False, away
+    with pytest.raises(ClusterError):
+        one.campaign()
+    assert not one.leads, "whatever the API server heard"
+    leases.fault = lambda _when: None
+    one.campaign()
+    two.campaign()
+    assert (one.term, two.term) == (0, 2)
+
+
 def test_of_two_who_take_it_at_once_one_does(candidate, leases):
     one, two = candidate("one"), candidate("two")
 
@@ -169,9 +200,10 @@ def test_a_leader_that_was_cut_off_goes_on_in_its_term_if_nobody_came(candidate,
 
 @pytest.mark.parametrize("seed", range(20))
 def test_never_two_leaders_and_terms_only_rise(candidate, leases, time, seed):
-    """Three replicas, each pausing at random, on an API server that fails and loses answers."""
+    """Three replicas, each pausing and unfit at random, on an API server that loses answers."""
     dice = np.random.default_rng(seed)
     three = [candidate(name) for name in ("one", "two", "three")]
+    unfit: list[float] = [0.0] * 3
     paused: list[float] = [0.0] * 3
     terms: dict[int, str] = {}
 
@@ -180,6 +212,8 @@ def test_never_two_leaders_and_terms_only_rise(candidate, leases, time, seed):
         if dice.random() < 0.1:
             raise ClusterError("away", int(dice.choice([0, 429, 500, 503])))
 
+    for who, each in enumerate(three):
+        each.fit = partial(lambda who: time.now >= unfit[who], who)
     leases.fault = fault
     led = 0
     for _ in range(800):
@@ -187,6 +221,8 @@ def test_never_two_leaders_and_terms_only_rise(candidate, leases, time, seed):
         who = int(dice.integers(3))
         if dice.random() < 0.06:
             paused[who] = time.now + float(dice.exponential(30))
+        if dice.random() < 0.02:
+            unfit[who] = time.now + float(dice.exponential(30))
         if time.now >= paused[who]:
             with contextlib.suppress(ClusterError):
                 three[who].campaign()
