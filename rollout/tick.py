@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 
 from rollout import confirm
 from rollout.attempt import started
@@ -218,7 +219,8 @@ class Controller:
     def _try_append(self, facts: Sequence[Fact], after: Sequence[State] = ()) -> bool:
         """Whether the facts were appended; if not, others' facts were folded instead.
 
-        `after` holds the states after each fact, where they are known.
+        `after` holds the states after each fact, where they were thought of. They are kept if the
+        journal took the facts as they are, so that every fact is folded once.
         """
         if not facts:
             return True
@@ -227,8 +229,9 @@ class Controller:
         except JournalMovedError:
             self.catch_up()
             return False
-        for place, entry in enumerate(entries):
-            self._take(entry, after[place] if after else None)
+        as_thought = [entry.fact for entry in entries] == list(facts)
+        for entry, state in zip_longest(entries, after if as_thought else ()):
+            self._take(entry, state)
         return True
 
     def _take(self, entry: Entry, known: State | None = None) -> None:
