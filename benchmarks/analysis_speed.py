@@ -29,9 +29,10 @@ from analysis.alternatives import ShapeRule
 from analysis.counters import Arm, Series
 from analysis.evidence import Evidence
 from analysis.verdict import Guarded, judge
+from rollout.fleet import Fleet
 from rollout.journal.memory import MemoryJournal
 from rollout.plan.model import Plan
-from rollout.ports import Answer, Ask
+from rollout.ports import Answer, Ask, Observer
 from rollout.simulate import LATENCY_EDGES, MemoryRouter, VirtualClock
 from rollout.tick import Controller, Ports
 
@@ -224,11 +225,17 @@ def plan(number: int, interval: str) -> Plan:
 class Live:
     """A controller with a fleet of which `DUE` rollouts are due every second, the others not."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(
+        self,
+        size: int,
+        shape: Callable[[int, str], Plan] = plan,
+        observer: Observer | None = None,
+        fleet: Fleet | None = None,
+    ) -> None:
         self.clock = VirtualClock()
-        ports = Ports(Counters(), MemoryRouter(), MemoryJournal(), self.clock)
-        self.controller = Controller(ports, "benchmark")
-        plans = [plan(i, "1s" if i < DUE else "10d") for i in range(size)]
+        ports = Ports(observer or Counters(), MemoryRouter(), MemoryJournal(), self.clock)
+        self.controller = Controller(ports, "benchmark", fleet=fleet or Fleet())
+        plans = [shape(i, "1s" if i < DUE else "10d") for i in range(size)]
         begun = time.process_time()
         self.controller.start(plans)
         self.start_ms = (time.process_time() - begun) * 1e3 / size
