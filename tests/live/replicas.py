@@ -34,10 +34,14 @@ class Replicas:
         self.folder, self.processes = folder, []
         open_journal(journal).close()  # so that it is there for readers
         cluster.allow("surefoot", namespace, *RIGHTS, MOVE, *LEASE["rules"])
-        routes = virtual_service([to("reviews", 100, "v1"), to("reviews", 0, "v2")])
-        routes["apiVersion"] = "networking.istio.io/v1beta1"
-        cluster.ask("POST", ISTIO.format(namespace), routes)
+        self.make_route("reviews")
         self.plan = istio(namespace)
+
+    def make_route(self, service):
+        """A VirtualService that sends all of a service's traffic to v1."""
+        routes = virtual_service([to(service, 100, "v1"), to(service, 0, "v2")], hosts=[service])
+        routes |= {"apiVersion": "networking.istio.io/v1beta1", "metadata": {"name": service}}
+        self.cluster.ask("POST", ISTIO.format(self.namespace), routes)
 
     def start(self, config=None, journal=None):
         """One more replica; its log is its name."""
@@ -59,8 +63,8 @@ class Replicas:
     def facts(self, kind):
         return [each.fact for each in self.entries() if each.fact.kind == kind]
 
-    def say(self, command):
-        done = surefoot(command, self.plan.name, "--journal", self.journal)
+    def say(self, command, name=None):
+        done = surefoot(command, name or self.plan.name, "--journal", self.journal)
         assert done.returncode == 0, done.stderr
 
     def elected(self, count, seconds=20.0):
@@ -83,15 +87,19 @@ class Replicas:
         path = "/apis/coordination.k8s.io/v1/namespaces/{}/leases/surefoot"
         return self.cluster.ask("GET", path.format(self.namespace))["spec"]["holderIdentity"]
 
-    def route(self):
-        return self.cluster.ask("GET", f"{ISTIO.format(self.namespace)}/reviews")
+    def route(self, service="reviews"):
+        return self.cluster.ask("GET", f"{ISTIO.format(self.namespace)}/{service}")
 
     @property
     def weights(self):
-        return [each.get("weight", 0) for each in self.route()["spec"]["http"][0]["route"]]
+        return self.weights_of("reviews")
 
-    def status(self):
-        path = f"{PLANS.format(self.namespace)}/{self.plan.name}"
+    def weights_of(self, service):
+        (routes,) = self.route(service)["spec"]["http"]
+        return [each.get("weight", 0) for each in routes["route"]]
+
+    def status(self, name=None):
+        path = f"{PLANS.format(self.namespace)}/{name or self.plan.name}"
         return self.cluster.ask("GET", path).get("status", {})
 
     def settled(self, weights):
