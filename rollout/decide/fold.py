@@ -71,9 +71,10 @@ def _decided(state: State, fact: Decided, seq: int) -> State:
         state = replace(state, resumed_at=fact.at)
     state = replace(state, phase=phase, last=fact, asked=None, drifted=False, looked_at=fact.at)
     if fact.action == "pause":
-        state = _given_up(state, fact)
+        state = replace(_given_up(state, fact), pause=fact)
         return replace(state, paused_at=fact.at if state.paused_at is None else state.paused_at)
     if fact.action == "resume":
+        state = _untold(state) if state.route_problem else state
         return replace(state, paused_at=None, resumed_at=fact.at, route_problem="")
     if fact.action == "hold":
         return state
@@ -151,7 +152,7 @@ def _drifted(state: State, fact: Drifted, _seq: int) -> State:
 
 
 def _untold(state: State) -> State:
-    """Without what the traffic told of the split: since the edit it was of another one."""
+    """Without what the traffic told of the split: the mesh may have held another one."""
     gauges = {name: replace(gauge, expected=0.0) for name, gauge in state.gauges.items()}
     return replace(state, shares=shares.start(), gauges=gauges)
 

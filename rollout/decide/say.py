@@ -141,13 +141,22 @@ def _plain(state: State, code: str, name: str, seen: Seen) -> str:
         "held-back": f"nothing harmful while holding back for {held}",
         "nothing-harmful": f"nothing harmful in sight{_closest(seen.judgement)}",
         "exposure-mismatch": "the observed share of traffic contradicts the weight",
-        "paused": "paused, the rollback tests go on",
+        "paused": f"paused{_why_paused(state)}; a person resumes, promotes or aborts it, and the "
+        "rollback tests go on",
         "ramp": "every guardrail is proven, the ramp has further to go",
         "inconclusive": f"no proof within the deadline of {duration(spec.deadline)}",
         "patience-over": f"nobody ended the pause within {duration(spec.patience)}",
         "drift": f"somebody else {edit}, and the plan says to pause then",
         "drift:adopted": f"somebody else {edit}, and the plan adopts that",
     }.get(f"{code}:{name}" if name else code, f"{code.replace('-', ' ')} {name}".strip())
+
+
+def _why_paused(state: State) -> str:
+    """What the pause itself said, without its head and its label: ` since ...`."""
+    if state.pause is None:
+        return ""
+    why = state.pause.sentence.partition(": ")[2].removesuffix(".")
+    return f", since {why.removesuffix(f'; {observational(state.plan)}')}" if why else ""
 
 
 def _copies(state: State) -> str:

@@ -110,6 +110,7 @@ class State:
     steady_at: float | None = None
     mirrored_until: float | None = None
     paused_at: float | None = None
+    pause: Decided | None = None  # the newest one
     first_canary_at: float | None = None
     requests_per_look: float = 0.0
     asked: HumanSaid | None = None

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from analysis import shares
 from rollout.decide.facts import REFUSED, Decided, HumanSaid, RouteFailed
 from rollout.decide.fold import fold_all
 from rollout.decide.split import Split
-from tests.worlds import BAD, Lab
+from rollout.errors import RouteError
+from rollout.simulate import MemoryRouter
+from tests.worlds import BAD, Lab, plan
 
 NO = "a webhook says no"
 
@@ -98,3 +101,51 @@ def test_a_restart_in_the_pause_goes_on_in_it():
     assert lab.state == fold_all((entry.seq, entry.fact) for entry in lab.entries)
     assert (lab.state.phase, lab.state.awaiting) == ("paused", None)
     assert isinstance([f for f in lab.facts if isinstance(f, Decided)][-1], Decided)
+
+
+class Absent(MemoryRouter):
+    """A mesh whose object may be gone: then half of the traffic finds the canary by itself."""
+
+    gone = False
+
+    def read(self, plan, total):
+        if self.gone:
+            raise RouteError("there is no such object", refused=True)
+        return super().read(plan, total)
+
+    def share(self, plan):
+        return 0.5 if self.gone else super().share(plan)
+
+
+def test_what_the_traffic_did_while_the_object_was_gone_holds_nothing_after_a_resume():
+    lab = at(Lab(plan=plan(deadline="1h"), router=Absent()), 5)
+    lab.router.gone = True
+    paused(lab)
+    lab.run(60)
+    assert shares.mismatched(lab.state.shares)
+    lab.router.gone = False
+    say(lab, "resume")
+    assert lab.run(180).phase == "promoted"
+
+
+def test_a_share_that_contradicts_the_weight_is_none_forgotten_by_a_resume(monkeypatch):
+    lab = at(Lab(plan=plan(deadline="1h")), 5)
+    say(lab, "pause")
+    paused(lab)
+    monkeypatch.setattr(lab.router, "share", lambda _plan: 0.5)
+    lab.run(60)
+    say(lab, "resume")
+    lab.run(4)
+    assert shares.mismatched(lab.state.shares)
+
+
+def test_a_paused_rollout_says_why_as_long_as_it_is_paused():
+    lab = at(Lab(), 5)
+    lab.router.refusing = NO
+    paused(lab)
+    lab.run(4)
+    assert lab.decisions[-1].sentence == (
+        "Hold v2 at 5 %: paused, since the mesh refuses the change, and trying again alone is no "
+        "cure (a webhook says no); a person resumes, promotes or aborts it, and the rollback tests "
+        "go on."
+    )
