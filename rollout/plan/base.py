@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from rollout.plan.codes import fault
-from rollout.plan.units import Duration, Percent
+from rollout.plan.units import SHARE, WEIGHT, Duration, Percent
 
 # A rollout's id is its name, a dash and eight digits: together at most 63, a Kubernetes label.
 _NAME = r"^[a-z0-9]([-a-z0-9.]{0,52}[a-z0-9])?$"
@@ -85,6 +85,6 @@ Label = Annotated[str, Field(pattern=_LABEL)]
 Url = Annotated[str, Field(pattern=_URL)]
 Text = Annotated[str, Field(min_length=1)]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-Rung = Annotated[Percent, AfterValidator(_rung)]  # up to 100 %, which a segment may reach
-Weight = Annotated[Rung, AfterValidator(_weight)]
+Rung = Annotated[Percent, AfterValidator(_rung), SHARE]  # up to 100 %, which a segment may reach
+Weight = Annotated[Rung, AfterValidator(_weight), WEIGHT]
 Span = Annotated[Duration, AfterValidator(_positive)]

@@ -85,7 +85,7 @@ def structural(schema: Mapping[str, Any], refs: Mapping[str, Any]) -> Json:
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
         made = structural(refs[name], refs) | _plain(schema)
-        return made | _RULES.get(name, dict)()
+        return made | RULES.get(name, dict)()
     branches = schema.get("anyOf") or schema.get("oneOf")
     if branches:
         return _plain(schema) | _choice(branches, refs)
@@ -120,8 +120,9 @@ def _choice(branches: list[Json], refs: Mapping[str, Any]) -> Json:
         return structural(some[0], refs) | {"nullable": True}
     if {branch.get("type") for branch in some} == {"string", "number"}:
         nullable = {"nullable": True} if len(some) < len(branches) else {}
-        text = next(branch for branch in some if branch["type"] == "string")
-        return nullable | {"x-kubernetes-preserve-unknown-fields": True, "pattern": text["pattern"]}
+        rules = [(key, value) for branch in some for key, value in _plain(branch).items()]
+        rules = [(key, value) for key, value in rules if key != "type"]
+        return {**nullable, "x-kubernetes-preserve-unknown-fields": True, **dict(rules)}
     return _either([structural(branch, refs) for branch in some])
 
 
@@ -158,7 +159,7 @@ def _one_of(*keys: str) -> Callable[[], Json]:
     return lambda: {"oneOf": [{"required": [key]} for key in keys]}
 
 
-_RULES: dict[str, Callable[[], Json]] = {
+RULES: dict[str, Callable[[], Json]] = {
     "Guardrail": _guardrail,
     "BlueGreen": _one_of("holdback", "before"),
     "Route": _one_of("envoy", "istio", "gateway"),

@@ -51,7 +51,7 @@ class Margin(Model):
         return value
 
 
-class Match(Model):
+class Having(Model):
     """A label and its value."""
 
     label: Label = Field(description="Name of the label.")
@@ -68,7 +68,7 @@ class Labels(Model):
         description="Label that holds the plan's namespace; without one services of the same name "
         "in several namespaces of one Prometheus are read as one.",
     )
-    where: list[Match] | None = Field(
+    where: list[Having] | None = Field(
         None, min_length=1, description="Labels whose values say which of several series is meant."
     )
 

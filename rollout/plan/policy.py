@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 from rollout.plan.base import Model, ObjectName, Span, Text, spelled, written
 from rollout.plan.codes import fault, raise_at
 from rollout.plan.traffic import Token
-from rollout.plan.units import Percent
+from rollout.plan.units import UP_TO_ALL, Percent
 
 
 def _some(value: float) -> float:
@@ -26,7 +26,7 @@ _PODS = spelled(
 
 Count = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
 Attempts = Annotated[int, Field(strict=True, ge=0, le=10)]
-Some = Annotated[Percent, AfterValidator(_some)]
+Some = Annotated[Percent, AfterValidator(_some), UP_TO_ALL]
 Cause = Literal[
     "5xx",
     "gateway-error",

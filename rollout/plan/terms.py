@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from rollout.plan.base import Model, Name, Namespace, Span, Url, Word, written
-from rollout.plan.units import Duration, PercentOrNumber
+from rollout.plan.units import RISK, Duration, PercentOrNumber
+
+Risk = Annotated[PercentOrNumber, Field(gt=0, lt=0.5), RISK]
 
 
 class Metadata(Model):
@@ -26,16 +28,12 @@ class Version(Model):
 class Confidence(Model):
     """Declared error rates: each holds however often the evidence is looked at."""
 
-    false_rollback: PercentOrNumber = Field(
+    false_rollback: Risk = Field(
         0.01,
-        gt=0,
-        lt=0.5,
         description="Most acceptable chance of ever rolling back a harmless canary.",
     )
-    false_promotion: PercentOrNumber = Field(
+    false_promotion: Risk = Field(
         0.05,
-        gt=0,
-        lt=0.5,
         description="Most acceptable chance of promoting a canary worse than its margins.",
     )
 

@@ -12,7 +12,7 @@ from rollout.plan.base import MOST, TOO_MUCH, Model, Span, Text, spelled
 from rollout.plan.codes import fault, raise_at
 from rollout.plan.ramp import Ramp, Steps, Switch
 from rollout.plan.route import Route, one_of, only
-from rollout.plan.units import Percent
+from rollout.plan.units import SHARE, Percent
 
 _TOKEN = spelled(
     r"^[A-Za-z0-9!#$%&'*+.^_|~-]{1,256}$",
@@ -42,7 +42,7 @@ def _regex(value: str) -> str:
 
 
 Token = Annotated[str, Field(pattern=_TOKEN)]
-Share = Annotated[Percent, AfterValidator(_share)]
+Share = Annotated[Percent, AfterValidator(_share), SHARE]
 Regex = Annotated[Text, AfterValidator(_regex)]
 
 

@@ -79,6 +79,20 @@ Percent = Annotated[
     PlainSerializer(lambda value: f"{value * 100:.12g}%"),
     WithJsonSchema({"type": "string", "pattern": _PERCENT, "examples": ["5%", "0.1%"]}),
 ]
+# Parts of a pattern that knows the range too: an API server refuses by it. RE2 has no look-ahead.
+_BELOW_1 = r"0\.0*[1-9][0-9]*"
+_HUNDREDTHS = r"0\.(0[1-9]|[1-9][0-9]?)0*"
+
+
+def ranged(*parts: str) -> WithJsonSchema:
+    """The schema of a percentage that is written as one of these."""
+    pattern = rf"^0*({'|'.join(parts)})\s*%$"
+    return WithJsonSchema({"type": "string", "pattern": pattern, "examples": ["5%", "0.1%"]})
+
+
+UP_TO_ALL = ranged(r"100(\.0+)?", r"[1-9][0-9]?(\.[0-9]+)?", _BELOW_1)
+SHARE = ranged(r"100(\.0+)?", r"[1-9][0-9]?(\.[0-9]{1,2}0*)?", _HUNDREDTHS)
+WEIGHT = ranged(r"99(\.0+)?", r"([1-9]|[1-8][0-9]|9[0-8])(\.[0-9]{1,2}0*)?", _HUNDREDTHS)
 PercentOrNumber = Annotated[
     float,
     BeforeValidator(share_or_number),
@@ -89,3 +103,12 @@ PercentOrNumber = Annotated[
         }
     ),
 ]
+RISK = WithJsonSchema(
+    {
+        "anyOf": [
+            ranged(r"([1-9]|[1-4][0-9])(\.[0-9]+)?", _BELOW_1).json_schema,
+            {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 0.5},
+        ],
+        "examples": ["1%", 0.05],
+    }
+)

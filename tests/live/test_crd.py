@@ -10,6 +10,9 @@ from tests.live.pipeline import surefoot
 
 pytestmark = pytest.mark.live
 
+COPIES = {"share": "0%", "lasts": "1m"}
+UNTESTED = {"header": {"name": "x-ward"}}
+
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_every_example_is_taken_as_it_is(cluster, namespace, path):
@@ -43,6 +46,10 @@ def test_what_is_wrong_by_type_or_range_is_refused(cluster, namespace):
         "spec.service": lambda spec: spec.pop("service"),
         "spec.whenInconclusive": lambda spec: spec.update(whenInconclusive="hope"),
         "spec.confidence.falseRollback": lambda s: s["confidence"].update(falseRollback="one"),
+        "spec.confidence.falsePromotion": lambda s: s["confidence"].update(falsePromotion=0.5),
+        "spec.holdback.share": lambda spec: spec.update(holdback={"share": "120%"}),
+        "spec.traffic.mirror.share": lambda s: s.update(traffic={"mirror": COPIES}),
+        "spec.traffic.segment.header": lambda s: s.update(traffic={"segment": UNTESTED}),
     }
     for place, change in wrong.items():
         assert place in refusal(change)

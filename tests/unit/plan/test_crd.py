@@ -8,11 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
 from rollout.plan import trigger
-from rollout.plan.crd import definition, definition_text, structural
+from rollout.plan.base import Rung, Weight
+from rollout.plan.crd import RULES, definition, definition_text, structural
+from rollout.plan.model import Plan
+from rollout.plan.policy import Some
 from rollout.plan.schema import schema
 from rollout.plan.status import Status
+from rollout.plan.terms import Risk
+from rollout.plan.traffic import Share
 
 ROOT = Path(__file__).parents[3]
 MANIFEST = ROOT / "manifests" / "crd.yaml"
@@ -94,3 +100,24 @@ def test_columns_show_what_a_status_has():
 def test_what_has_no_type_is_refused():
     with pytest.raises(ValueError, match="no structural schema"):
         structural({"description": "anything at all"}, {})
+
+
+def test_every_rule_of_ours_is_in_the_definition():
+    assert set(RULES) <= set(Plan.model_json_schema()["$defs"]), "a name that two models share?"
+
+
+SHARES = ["0%", "0.00%", "0.001%", "0.005%", "0.01%", "0.1%", "1.25%", "1.234%", "5.50 %", "09%"]
+SHARES += ["49.9%", "50%", "98.99%", "99%", "99.00%", "99.5%", "100%", "100.0%", "100.1%", "150%"]
+
+
+@pytest.mark.parametrize("kind", [Rung, Weight, Share, Some, Risk])
+@pytest.mark.parametrize("text", SHARES)
+def test_the_range_of_a_percentage_is_the_model_s(kind, text):
+    made = TypeAdapter(kind)
+    pattern = structural(made.json_schema(), {})["pattern"]
+    try:
+        made.validate_python(text)
+    except ValidationError:
+        assert not re.search(pattern, text)
+    else:
+        assert re.search(pattern, text)
