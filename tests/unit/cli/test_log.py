@@ -97,6 +97,7 @@ def test_json_has_a_stable_shape(path):
         ("kind", "drifted"),
         ("seen", {"canary": 1, "total": 1000, "way": "weights"}),
         ("policy", ""),
+        ("anew", False),
     ]
 
 
