@@ -25,14 +25,19 @@ _COLOURS: dict[Level, str] = {"ok": "green", "warn": "yellow", "fail": "red"}
     epilog="""\b
 Examples:
   surefoot doctor plan.yaml
-  surefoot doctor --namespace clinical-ai plans/*.yaml
-  kubectl exec deploy/surefoot -- surefoot doctor -n clinical-ai --journal /data/journal.db
+  surefoot doctor --namespace clinical-ai                  the plans in the cluster
+  surefoot doctor --namespace clinical-ai plans/*.yaml     those files
+  kubectl exec -n clinical-ai deploy/surefoot -- surefoot doctor -n clinical-ai
 
 \b
 Exit codes: 0 nothing failed, 1 something did, 2 bad input. Nothing is changed anywhere.""",
 )
 @click.argument("plans", nargs=-1, type=click.Path(path_type=Path))
-@click.option("-n", "--namespace", help="Also what `surefoot operate` needs in this namespace.")
+@click.option(
+    "-n",
+    "--namespace",
+    help="Also what `surefoot operate` needs here; without PLANS, for those declared here.",
+)
 @journal_option()
 @click.option("--context", help="Of the kubeconfig; in a pod its own cluster is used.")
 @click.option("--lease", default="", help="Also what one of several replicas needs for it.")

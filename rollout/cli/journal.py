@@ -11,9 +11,11 @@ from rollout.cli.quantities import Quantity
 from rollout.journal.place import from_words
 
 _PLACE = "a file, or postgresql://USER@HOST/DB (password: PGPASSWORD, ~/.pgpass)"
+VARIABLE = "SUREFOOT_JOURNAL"  # so that commands in a controller's pod mean its journal
 READ = f"Journal: {_PLACE}, or an export (.jsonl)."
 
 
 def journal_option(what: str = f"Journal: {_PLACE}.") -> Callable[[Any], Any]:
     """The option; the command gets None where the user does not say."""
-    return click.option("--journal", type=Quantity("path|url", from_words), help=what)
+    kind = Quantity("path|url", from_words)
+    return click.option("--journal", envvar=VARIABLE, type=kind, show_envvar=True, help=what)

@@ -105,6 +105,13 @@ class Cluster:
         path = kind.group, kind.version, namespace, kind.plural
         return self._ask(self._objects.list_namespaced_custom_object, *path, limit=1)
 
+    def every(self, kind: Kind, namespace: str) -> list[Json]:
+        """All objects of a kind; in a list none says of which kind it is, here each does."""
+        path = kind.group, kind.version, namespace, kind.plural
+        answer = self._ask(self._objects.list_namespaced_custom_object, *path)
+        head = {"apiVersion": kind.api_version, "kind": kind.name}
+        return [{**head, **each} for each in answer["items"]]
+
     def _ask(self, call: Callable[..., Any], *arguments: Any, **options: Any) -> Json:
         try:
             answer: Json = call(*arguments, _request_timeout=_TIMEOUT, **options)

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from rollout.cluster.kinds import ROLLOUT_PLAN, Kind
 from rollout.decide.ramp import total_of
-from rollout.doctor import rights, series
+from rollout.doctor import declared, rights, series
 from rollout.doctor.finding import Finding
 from rollout.doctor.journal import of_journal
 from rollout.errors import ClusterError, InputError, RouteError
@@ -29,6 +29,7 @@ class Cluster(Protocol):
 
     def may(self, verb: str, group: str, resource: str, namespace: str, name: str) -> bool: ...
     def first(self, kind: Kind, namespace: str) -> Any: ...
+    def every(self, kind: Kind, namespace: str) -> list[dict[str, Any]]: ...
     def get(self, kind: Kind, namespace: str, name: str) -> Any: ...
 
 
@@ -47,13 +48,16 @@ def examine(
     plans: Sequence[Plan], namespace: str | None, journal: Where, tools: Tools, lease: str = ""
 ) -> Iterator[Finding]:
     """Everything that the plans need, and with a namespace what `surefoot operate` needs there;
-    with a lease, as one of several replicas.
+    with a lease, as one of several replicas. With a namespace alone, the plans are those of it.
     """
-    yield of_journal(journal)
+    yield of_journal(journal, carried_out=bool(namespace) and not plans)
+    if namespace and not plans:
+        plans, found = _declared(namespace, tools)
+        yield from found
     for url in dict.fromkeys(plan.spec.prometheus.url for plan in plans):
-        found = series.answers(url, tools.query, tools.now)
-        yield found
-        if found.level != "fail":
+        answers = series.answers(url, tools.query, tools.now)
+        yield answers
+        if answers.level != "fail":
             for plan in plans:
                 if plan.spec.prometheus.url == url:
                     yield from series.of_plan(plan, tools.query)
@@ -61,6 +65,14 @@ def examine(
         yield from _mesh(plan, tools)
     if namespace or any(plan.spec.route.envoy is None for plan in plans):
         yield from _cluster(plans, namespace, tools, lease)
+
+
+def _declared(namespace: str, tools: Tools) -> tuple[Sequence[Plan], Sequence[Finding]]:
+    """The namespace's own plans; none where it cannot be asked, which another check says."""
+    try:
+        return declared.read(namespace, tools.cluster().every(ROLLOUT_PLAN, namespace))
+    except (InputError, ClusterError):
+        return [], []
 
 
 def _mesh(plan: Plan, tools: Tools) -> Iterator[Finding]:

@@ -12,8 +12,11 @@ from rollout.journal.lines import LinesJournal
 from rollout.journal.place import Where, is_url, shown
 
 
-def of_journal(where: Where) -> Finding:
-    """The journal at a path or URL; makes and changes nothing."""
+def of_journal(where: Where, *, carried_out: bool = False) -> Finding:
+    """The journal at a path or URL; makes and changes nothing.
+
+    Where the plans in question are being carried out, the controller that does so holds it.
+    """
     if not is_url(where):
         path = Path(where)
         if not path.exists():
@@ -22,14 +25,14 @@ def of_journal(where: Where) -> Finding:
             fix = f"give write access to {path.parent}"
             return _found(path, "fail", "it cannot be written", fix)
     try:
-        return _opened(where)
+        return _opened(where, carried_out=carried_out)
     except SurefootError as error:
         return _found(
             where, "fail", str(error), "restore it from a backup, or name another journal"
         )
 
 
-def _opened(where: Where) -> Finding:
+def _opened(where: Where, *, carried_out: bool) -> Finding:
     journal = open_for_reading(where)
     try:
         if isinstance(journal, LinesJournal):
@@ -37,6 +40,10 @@ def _opened(where: Where) -> Finding:
         entries, holder = len(journal.read()), journal.holder()
     finally:
         journal.close()
+    if holder is not None and carried_out:
+        return _found(
+            where, "ok", f"{entries} entries, unbroken, and a controller ({holder}) writes"
+        )
     if holder is not None:
         fix = "let that one go on, or stop it before another starts"
         return _found(where, "warn", f"another controller ({holder}) holds it", fix)

@@ -59,18 +59,46 @@ def test_kustomize_builds_the_install_with_and_without_the_definition():
     assert sorted(both) == sorted([*kinds, "CustomResourceDefinition"])
 
 
+def taken(cluster, namespace, made):
+    """The API server would take each of these; the budget in its old spelling, as it is old."""
+    for each in made:
+        old = {"apiVersion": "policy/v1beta1"} if each["kind"] == "PodDisruptionBudget" else {}
+        cluster.apply(each | old, "-n", namespace, "--dry-run=server")
+
+
+def with_components(folder, *names):
+    """What `manifests/base` with these components of it is, in a kustomization of one's own."""
+    base, components = (
+        os.path.relpath(MANIFESTS / each, folder) for each in ("base", "components")
+    )
+    wanted = {"resources": [base], "components": [f"{components}/{name}" for name in names]}
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump(wanted))
+    return kustomized(folder)
+
+
 def test_the_api_server_takes_every_object(cluster, namespace):
-    """Except the budget: policy/v1 is newer than the API server of the tests."""
-    for each in kustomized(MANIFESTS / "base"):
-        if each["kind"] != "PodDisruptionBudget":
-            cluster.apply(each, "-n", namespace, "--dry-run=server")
+    taken(cluster, namespace, kustomized(MANIFESTS / "base"))
 
 
-def test_the_component_makes_two_replicas_without_a_volume(cluster, namespace, tmp_path):
-    place = {name: os.path.relpath(MANIFESTS / name, tmp_path) for name in ("base", "components")}
-    wanted = {"resources": [place["base"]], "components": [f"{place['components']}/replicas"]}
-    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(wanted))
-    made = {(each["kind"], each["metadata"]["name"]): each for each in kustomized(tmp_path)}
+def test_the_api_server_takes_every_component_and_all_of_them_together(
+    cluster, namespace, tmp_path
+):
+    names = sorted(each.name for each in (MANIFESTS / "components").iterdir())
+    together = with_components(tmp_path, *names)
+    roles = {each["metadata"]["name"] for each in together if each["kind"] == "Role"}
+    assert roles == {"surefoot", "surefoot-creation", "surefoot-lease", "surefoot-triggers"}
+    (deployment,) = [each for each in together if each["kind"] == "Deployment"]
+    arguments = deployment["spec"]["template"]["spec"]["containers"][0]["args"]
+    assert {"--lease=surefoot", "--triggers"} <= {*arguments}
+    taken(cluster, namespace, together)
+    (example,) = yaml.safe_load_all((MANIFESTS / "components/triggers/example.yaml").read_text())
+    example["metadata"]["namespace"] = namespace
+    cluster.apply(example, "--dry-run=server")
+
+
+def test_the_component_makes_two_replicas_without_a_volume(tmp_path):
+    every = with_components(tmp_path, "replicas")
+    made = {(each["kind"], each["metadata"]["name"]): each for each in every}
     assert ("PersistentVolumeClaim", "surefoot-journal") not in made
     spec = made["Deployment", "surefoot"]["spec"]
     (container,) = spec["template"]["spec"]["containers"]
@@ -78,9 +106,6 @@ def test_the_component_makes_two_replicas_without_a_volume(cluster, namespace, t
     assert container["args"][-1] == "--lease=surefoot"
     assert [each["name"] for each in spec["template"]["spec"]["volumes"]] == ["scratch"]
     assert [each["name"] for each in container["volumeMounts"]] == ["scratch"]
-    for (kind, _), each in made.items():
-        if kind != "PodDisruptionBudget":
-            cluster.apply(each, "-n", namespace, "--dry-run=server")
 
 
 def test_promtool_takes_the_rules_and_each_alert_fires_when_it_should(tmp_path):
@@ -214,3 +239,20 @@ def test_doctor_before_and_after_the_route_is_there(cluster, installed, tmp_path
     routes["apiVersion"] = "networking.istio.io/v1beta1"
     cluster.ask("POST", ISTIO.format(installed), routes)
     assert mesh() == [("ok", "10% canary now"), ("ok", "all 2 that are needed")]
+
+
+def test_doctor_reads_the_plans_of_a_namespace(cluster, installed, tmp_path):
+    config, plan = cluster.config("surefoot"), istio(installed)
+    cluster.apply(plan.document())
+    bad = plan.document()
+    bad["metadata"]["name"], bad["spec"]["ramp"]["steps"] = "bad", ["5%", "1%"]
+    cluster.apply(bad)
+    code, found = doctor("-n", installed, "--journal", tmp_path / "j.db", config=config)
+    told = [(e["level"], e["subject"], e["said"]) for e in found if e["check"] == "plan"]
+    assert code == 1
+    assert told == [
+        ("fail", "bad", "spec.ramp.steps[1]: P008 weight 1 % after 5 % is no rise"),
+        ("warn", plan.name, "no controller has looked at it as it stands"),
+    ]
+    assert all(each["fix"] for each in found if each["level"] != "ok")
+    assert [e["subject"] for e in found if e["check"] == "mesh"] == [plan.name]

@@ -24,9 +24,9 @@ ISTIO = {"istio": {"virtualService": "routes", "destinationRule": "rule"}}
 class FakeCluster:
     """A cluster that refuses some rights, and knows plans unless told otherwise."""
 
-    def __init__(self, refused=(), status=0, subsets=("v1", "v2")):
+    def __init__(self, refused=(), status=0, subsets=("v1", "v2"), declared=()):
         self.refused, self.status, self.asked = refused, status, []
-        self.subsets = subsets
+        self.subsets, self.declared = subsets, declared
 
     def may(self, verb, group, resource, namespace, name):
         self.asked.append((verb, group, resource, namespace, name))
@@ -38,6 +38,10 @@ class FakeCluster:
     def first(self, kind, namespace):
         if self.status:
             raise ClusterError("said so", self.status)
+
+    def every(self, kind, namespace):
+        self.first(kind, namespace)
+        return [*self.declared]
 
 
 @pytest.fixture
@@ -118,6 +122,8 @@ def test_the_journal_s_states(tmp_path):
     assert of(broken)[0] == "fail"
     with hold(good):
         assert of(good)[0] == "warn"
+        operated = examined([], good, "ns", cluster=FakeCluster())[0]
+        assert operated.level == "ok", "whoever carries the plans out should hold it"
 
 
 def test_all_rights_or_each_that_is_missing_with_its_rule(tmp_path):
@@ -184,7 +190,23 @@ def test_too_many_rights_are_a_warning(tmp_path):
 @pytest.mark.parametrize(("status", "level"), [(404, "fail"), (403, "warn"), (0, "ok")])
 def test_the_definition_of_plans(tmp_path, status, level):
     found = examined([], tmp_path / "j.db", "ns", cluster=FakeCluster(status=status))
-    assert (found[1].check, found[1].level) == ("cluster", level)
+    assert [each.level for each in found if each.check == "cluster"] == [level]
+    assert [each.check for each in found].count("plan") == (status == 0)
+
+
+def test_with_a_namespace_alone_the_plans_are_those_declared_in_it(tmp_path, envoy_plan):
+    document = envoy_plan.document()
+    document["metadata"]["generation"] = 1
+    cluster = FakeCluster(declared=[document])
+    found = examined([], tmp_path / "j.db", "default", cluster=cluster)
+    assert levels(found)[:4] == [
+        ("journal", "ok"),
+        ("plan", "warn"),
+        ("prometheus", "ok"),
+        ("series", "ok"),
+    ]
+    given = examined([envoy_plan], tmp_path / "j.db", "default", cluster=cluster)
+    assert [each for each in given if each.check == "plan"] == [], "a file is meant"
 
 
 def test_a_cluster_that_is_away(tmp_path):
