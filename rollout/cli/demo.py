@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from datetime import UTC, datetime
 from pathlib import Path
@@ -43,11 +44,23 @@ def demo(bad: str, seed: int, folder: Path | None, *, plain: bool, keep: bool) -
     where.mkdir(parents=True, exist_ok=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     click.echo(f"starting Prometheus, Envoy, two summarizers and their judge; logs in {where}")
+    if doubt := crowded(os.getloadavg()[0], os.cpu_count() or 1):
+        click.echo(doubt, err=True)
     with Stage(where, seed) as stage:
         good = _tell(stage, bad, plain=plain)
         if keep:
             _keep(stage)
     raise SystemExit(DONE if good else FAILED)
+
+
+def crowded(load: float, cores: int) -> str:
+    """A word of doubt when more processes want a core than there are cores; empty when not."""
+    if load <= cores:
+        return ""
+    return (
+        f"this machine is busy (load {load:.1f} on {cores} cores): a version that waits for a "
+        "core is slow in truth, and may be rolled back for it"
+    )
 
 
 def _new_folder() -> Path:
