@@ -14,11 +14,12 @@ from numpy.typing import ArrayLike, NDArray
 from analysis import alternatives, distribution, safety
 from analysis.alternatives import ShapeRule
 from analysis.fleet import ALL, Rows
-from analysis.gains import EVEN, log_sum, safe_gain
+from analysis.gains import EVEN, log_sum
 from analysis.pairs import ENOUGH, QUANTILES, choose
+from analysis.safety import LEVELS
 from analysis.sequential import Array
 
-_BLOCK = 64  # histograms whose alternatives and scratch stay in the processor's own cache
+_BLOCK = 128  # histograms whose alternatives and scratch stay in the processor's own cache
 _PAIRS = len(QUANTILES)
 
 
@@ -34,6 +35,7 @@ class ShapeFleet:
     rule: ShapeRule
     cuts: tuple[float, ...]
     past: Array  # (N, K)
+    units: Array  # (N,): of the past
     made: Array  # (N,)
     lean: Array  # (N, J, K)
     log: Array  # (N, J, K)
@@ -52,6 +54,7 @@ def start(rule: ShapeRule, edges: tuple[float, ...], rollouts: int) -> ShapeFlee
         rule,
         cuts,
         past=np.zeros((rollouts, len(edges))),
+        units=np.zeros(rollouts),
         made=np.zeros(rollouts),
         lean=np.zeros(empty),
         log=np.zeros(empty),
@@ -64,27 +67,32 @@ def start(rule: ShapeRule, edges: tuple[float, ...], rollouts: int) -> ShapeFlee
 
 def learn(fleet: ShapeFleet, stable: ArrayLike, rows: Rows = ALL) -> None:
     """Take in stable's buckets, (n, K) in the histogram's own order; `rows` are distinct."""
-    fleet.past[rows] += distribution.oriented(stable, fleet.rule.worse)
+    counts = distribution.oriented(stable, fleet.rule.worse)
+    fleet.past[rows] += counts
+    fleet.units[rows] += counts.sum(axis=-1)
     places = np.arange(len(fleet.made))[rows]
-    units = fleet.past[places].sum(axis=-1)
-    _draw(fleet, places[alternatives.due(units, fleet.made[places])])
-    for place in places[(units >= ENOUGH) & ~fleet.chosen[places]]:
+    units = fleet.units[rows]
+    _draw(fleet, places[alternatives.due(units, fleet.made[rows])])
+    for place in places[(units >= ENOUGH) & ~fleet.chosen[rows]]:
         _choose(fleet, int(place))
 
 
 def look(fleet: ShapeFleet, canary: ArrayLike, stable: ArrayLike, rows: Rows = ALL) -> None:
     """A counted look: H and D bet with what was known before it, then stable's past grows."""
     seen, past = (distribution.oriented(x, fleet.rule.worse) for x in (canary, stable))
-    both = seen.any(axis=-1, keepdims=True) & past.any(axis=-1, keepdims=True)
-    seen, past = np.where(both, seen, 0.0), np.where(both, past, 0.0)
-    _bet(fleet, seen, past, rows)
-    _compare(fleet, seen, past, rows)
+    upto_c, upto_s = (x.cumsum(axis=-1) for x in (seen, past))
+    both = (upto_c[:, -1] > 0) & (upto_s[:, -1] > 0)
+    share = both * upto_c[:, -1] / np.maximum(upto_c[:, -1] + upto_s[:, -1], 1.0)
+    _bet(fleet, seen, past, share, rows)
+    _compare(fleet, upto_c, upto_s, both, rows)
     learn(fleet, stable, rows)
 
 
 def log_harm(fleet: ShapeFleet, rows: Rows = ALL) -> Array:
     """Log of each e-process against "within the tolerance": (n,)."""
-    return distribution.log_harm(fleet.harm[rows])
+    logs = fleet.harm[rows].T.copy()
+    mean: Array = log_sum(logs) - np.log(len(logs))
+    return mean
 
 
 def log_safe(fleet: ShapeFleet, rows: Rows = ALL) -> Array:
@@ -101,7 +109,7 @@ def _draw(fleet: ShapeFleet, places: NDArray[np.intp]) -> None:
     past = fleet.past[places]
     made = alternatives.make(fleet.rule, fleet.cuts, distribution.oriented(past, fleet.rule.worse))
     fleet.lean[places], fleet.log[places] = made.lean, made.log
-    fleet.made[places] = past.sum(axis=-1)
+    fleet.made[places] = fleet.units[places]
 
 
 def _choose(fleet: ShapeFleet, place: int) -> None:
@@ -114,17 +122,19 @@ def _choose(fleet: ShapeFleet, place: int) -> None:
         fleet.safe[:, place, i] = np.log(safety.prior(*shares))
 
 
-def _bet(fleet: ShapeFleet, canary: Array, stable: Array, rows: Rows) -> None:
-    """H's gains; where either arm has no units, both are zero and nothing is gained."""
-    moved = stable @ distribution.shift_matrix(fleet.cuts, fleet.rule.step)
-    e_c, both = canary.sum(axis=-1), canary + moved
-    share = e_c / np.maximum(e_c + stable.sum(axis=-1), 1.0)
+def _bet(fleet: ShapeFleet, canary: Array, stable: Array, share: Array, rows: Rows) -> None:
+    """H's gains by `distribution.won`; none where the canary's share of the units is 0."""
+    both = stable @ distribution.shift_matrix(fleet.cuts, fleet.rule.step)
+    both += canary
+    scratch = np.empty((min(_BLOCK, len(canary)), *fleet.lean.shape[1:]))
     for part, place in _blocks(len(canary), rows):
-        blend = fleet.lean[place] * share[part, None, None]
+        blend = scratch[: len(share[part])]
+        np.multiply(fleet.lean[place], share[part, None, None], out=blend)
         blend += 1.0
         np.log(blend, out=blend)
-        gain = fleet.log[place] @ canary[part, :, None] - blend @ both[part, :, None]
-        fleet.harm[place] += gain[..., 0]
+        gain = np.einsum("njk,nk->nj", fleet.log[place], canary[part])
+        gain -= np.einsum("njk,nk->nj", blend, both[part])
+        fleet.harm[place] += gain * (share[part, None] > 0)
 
 
 def _blocks(size: int, rows: Rows) -> Iterator[tuple[slice, Rows]]:
@@ -136,15 +146,19 @@ def _blocks(size: int, rows: Rows) -> Iterator[tuple[slice, Rows]]:
         yield part, place if isinstance(rows, slice) else rows[part]
 
 
-def _compare(fleet: ShapeFleet, canary: Array, stable: Array, rows: Rows) -> None:
-    """D's gains at every chosen edge: the canary beyond it, stable beyond its partner."""
-    edge, partner = fleet.pairs[:, rows]
-    beyond_c, beyond_s = (x[:, ::-1].cumsum(axis=-1)[:, ::-1] for x in (canary, stable))
-    chosen = edge >= 0
-    x_c = np.where(chosen, np.take_along_axis(beyond_c, edge + 1, axis=-1), 0.0)
-    x_s = np.where(chosen, np.take_along_axis(beyond_s, partner + 1, axis=-1), 0.0)
-    odds = beyond_c[:, :1] / np.maximum(beyond_s[:, :1], 1.0)
-    out = np.empty((len(EVEN), *edge.shape))
-    nothing = np.zeros(edge.shape)
-    safe_gain(odds + nothing, x_c, x_s, nothing, out=out, spare=np.empty_like(out))
-    fleet.safe[:, rows] += out
+def _compare(
+    fleet: ShapeFleet, upto_c: Array, upto_s: Array, both: NDArray[np.bool_], rows: Rows
+) -> None:
+    """D's gains, `gains.safe_gain`: the canary beyond an edge, stable beyond its partner.
+
+    All edges of a histogram share one logarithm per level. Where none is chosen, -1 finds what lies
+    beyond the worst bucket: nothing.
+    """
+    x_c, x_s = (
+        (upto[:, -1:] - np.take_along_axis(upto, edge, axis=-1)) * both[:, None]
+        for upto, edge in zip((upto_c, upto_s), fleet.pairs[:, rows], strict=True)
+    )
+    lift = np.log(1 + LEVELS[:, None] * (upto_c[:, -1] / np.maximum(upto_s[:, -1], 1.0)))
+    gain = lift[..., None] * x_s
+    gain += np.log1p(-LEVELS)[:, None, None] * x_c
+    fleet.safe[:, rows] += gain
