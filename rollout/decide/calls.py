@@ -53,12 +53,8 @@ def awaited(state: State) -> list[str]:
 
 def failed(state: State) -> dict[str, str]:
     """Hooks whose failure stops the first step, and why; none that a person resumed after."""
-    gates = ((hook, call_of(state, hook)) for hook in _hooks(state) if hook.gates)
-    return {
-        hook.name: call.problem
-        for hook, call in gates
-        if over(hook, call) and not call.ok and call.at >= state.resumed_at
-    }
+    gates = {hook.name for hook in _hooks(state) if hook.gates}
+    return {name: state.calls[name].problem for name in unanswered(state) if name in gates}
 
 
 def key_of(rollout: str, hook: str, attempt: int) -> str:
@@ -91,6 +87,16 @@ def told(state: State) -> Iterator[tuple[str, Ended, str]]:
         if call.attempt:
             ended: Ended = "answered" if call.ok else "failed" if over(hook, call) else "calling"
             yield hook.name, ended, call.problem
+
+
+def unanswered(state: State) -> list[str]:
+    """Hooks that are over with and never answered; none that a person resumed after."""
+    calls = ((hook, call_of(state, hook)) for hook in _hooks(state))
+    return [
+        hook.name
+        for hook, call in calls
+        if over(hook, call) and not call.ok and call.at >= state.resumed_at
+    ]
 
 
 def _hooks(state: State) -> list[Hook]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import get_args
 
+from rollout.decide import calls
 from rollout.decide.state import Phase, State
 from rollout.decide.view import View, view
 
@@ -45,6 +46,7 @@ class Told:
     route_failures: int = 0
     entries: int = 0
     refusals: int = 0
+    hook_failures: int = 0
 
 
 def of_process(version: str, ticks: Ticks, age: float) -> Iterator[Sample]:
@@ -64,6 +66,7 @@ def of_journal(told: Told, now: float) -> Iterator[Sample]:
     """What was decided, and where every rollout stands that is under way or ended lately."""
     yield "surefoot_journal_entries_total", {}, told.entries
     yield "surefoot_route_failures_total", {}, told.route_failures
+    yield "surefoot_hook_failures_total", {}, told.hook_failures
     yield "surefoot_refusals_total", {}, told.refusals
     # From 0 on where it matters: `increase` does not see a series that begins at 1.
     counts = dict.fromkeys(FROM_ZERO, 0) | dict(told.decisions)
@@ -94,6 +97,7 @@ def of_rollout(rollout: str, state: State, now: float) -> Iterator[Sample]:
     yield "surefoot_rollout_weight_declared_ratio", who, state.wanted.answered
     yield "surefoot_rollout_weight_confirmed_ratio", who, state.split.answered
     yield "surefoot_rollout_route_attempts", who, state.attempts
+    yield "surefoot_rollout_hooks_failed", who, len(calls.unanswered(state))
     if not state.terminal:
         yield from _evidence(who, view(state, now))
 

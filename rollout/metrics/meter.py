@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from rollout.decide.facts import Decided, Refused, RouteFailed
+from rollout.decide.facts import Decided, HookAnswered, Refused, RouteFailed
 from rollout.decide.state import State
 from rollout.metrics.families import Sample, Ticks, Told, exported, of_journal, of_process
 from rollout.metrics.names import code_of
@@ -31,6 +31,7 @@ class Meter:
     _decisions: Counter[tuple[str, str]] = field(default_factory=Counter)
     _route_failures: int = 0
     _refusals: int = 0
+    _hook_failures: int = 0
     _stands_by: bool = False
     _ticks: Ticks = field(default_factory=Ticks)
     _told: Told | None = None
@@ -46,11 +47,13 @@ class Meter:
             self._decisions[fact.action, code_of(fact.reasons)] += 1
         self._route_failures += isinstance(fact, RouteFailed)
         self._refusals += isinstance(fact, Refused)
+        self._hook_failures += isinstance(fact, HookAnswered) and bool(fact.problem)
 
     def begin(self) -> None:
         """Count from nothing: the journal is about to be read from its first entry."""
         with self._lock:
             self._decisions, self._route_failures, self._refusals = Counter(), 0, 0
+            self._hook_failures = 0
             self._told, self._stands_by = None, False
 
     def stand_by(self) -> None:
@@ -109,6 +112,13 @@ class Meter:
     def _publish(self, states: Mapping[str, State], entries: int) -> None:
         now = self.now()
         kept = {name: state for name, state in states.items() if exported(state, now)}
-        told = Told(kept, dict(self._decisions), self._route_failures, entries, self._refusals)
+        told = Told(
+            kept,
+            dict(self._decisions),
+            self._route_failures,
+            entries,
+            self._refusals,
+            self._hook_failures,
+        )
         with self._lock:
             self._told, self._succeeded, self._stands_by = told, self._tried, False

@@ -34,6 +34,9 @@ METRICS: dict[str, Metric] = {
     "surefoot_route_failures_total": Metric(
         "counter", "Attempts in the journal that the mesh did not show."
     ),
+    "surefoot_hook_failures_total": Metric(
+        "counter", "Calls of hooks in the journal that were not answered with 2xx."
+    ),
     "surefoot_refusals_total": Metric(
         "counter", "Writes in the journal that a replica was refused when it no longer decided."
     ),
@@ -49,6 +52,11 @@ METRICS: dict[str, Metric] = {
     "surefoot_rollout_route_attempts": Metric(
         "gauge",
         "Failed attempts to bring the decided weight to the mesh; 0 when it is shown.",
+        ROLLOUT,
+    ),
+    "surefoot_rollout_hooks_failed": Metric(
+        "gauge",
+        "Hooks that are over with and had no 2xx; none that a person resumed after.",
         ROLLOUT,
     ),
     "surefoot_rollout_harm_evidence_ratio": Metric(

@@ -7,6 +7,7 @@ import re
 import socket
 from collections import Counter
 from contextlib import suppress
+from dataclasses import replace
 from urllib.error import HTTPError
 from urllib.request import ProxyHandler, build_opener
 
@@ -14,6 +15,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from rollout.decide import climbing, stopping
+from rollout.decide.facts import HumanSaid
 from rollout.decide.state import TERMINAL
 from rollout.decide.view import view
 from rollout.errors import InputError, JournalError
@@ -21,7 +23,8 @@ from rollout.metrics.door import serving
 from rollout.metrics.families import EDGES, FROM_ZERO, KEPT
 from rollout.metrics.meter import Meter
 from rollout.metrics.names import METRICS, REASONS, code_of
-from tests.worlds import BAD, Lab
+from rollout.ports import HookReply
+from tests.worlds import BAD, Lab, plan
 
 OPENER = build_opener(ProxyHandler({}))
 PORT = 0  # whatever is free
@@ -96,6 +99,48 @@ def test_harm_reaches_one_and_is_counted_with_its_code():
     assert shown == told
     assert not lab.values("surefoot_guardrail_harm_evidence_ratio"), "an ended one has no evidence"
     assert lab.value("surefoot_rollout_phase", phase="rolled back") == 1
+
+
+def test_a_failing_hook_is_counted_by_call_and_told_when_it_is_given_up():
+    class Deaf:
+        """Answers each call with a failure, at the next tick."""
+
+        def __init__(self):
+            self.waiting = []
+
+        def call(self, call):
+            self.waiting.append(HookReply(call.key, "HTTP 503"))
+
+        def replies(self):
+            found, self.waiting = self.waiting, []
+            return found
+
+    def tick(seconds):
+        for _ in range(seconds):
+            lab.controller.tick()
+            lab.clock.sleep(1.0)
+
+    def told():
+        return [
+            lab.value(f"surefoot_{name}")
+            for name in ("hook_failures_total", "rollout_hooks_failed")
+        ]
+
+    deaf = Deaf()
+    hook = {"name": "warm", "when": "before", "url": "http://hooks.example/x", "attempts": 2}
+    lab = Metered(plan=plan(hooks=[hook]), wrap=lambda ports: replace(ports, hooks=deaf))
+    lab.run_until(lambda state: bool(state.calls) and not state.calls["warm"].calling)
+    lab.controller.tick()
+    assert told() == [1, 0], "it is tried again"
+    lab.run_until(lambda state: state.phase == "paused")
+    assert told() == [2, 1]
+    lab.restart()
+    lab.controller.tick()
+    assert told() == [2, 1], "the journal knows"
+    said = HumanSaid(rollout=lab.plan.id, at=lab.clock.now(), command="resume", actor="ada")
+    lab.journal.append([said], lab.entries[-1].seq)
+    tick(3)
+    assert told() == [2, 0], "a person knows"
 
 
 def test_blindness_is_told_in_seconds():
