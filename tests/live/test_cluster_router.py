@@ -10,6 +10,8 @@ from rollout.cluster.client import connect
 from rollout.decide.facts import REFUSED, Drifted, HumanSaid, RouteFailed
 from rollout.decide.split import Split
 from rollout.errors import ClusterError, RouteError
+from rollout.operate.conditions import Reading
+from rollout.operate.status import Story, with_rollout
 from rollout.plan.model import Plan
 from rollout.ports import Router
 from rollout.route.cluster import HTTP_ROUTE, ClusterRouter
@@ -17,7 +19,7 @@ from rollout.simulate import MemoryRouter
 from tests.live.kube import Kube
 from tests.live.pipeline import until
 from tests.live.webhook import refusing
-from tests.routes import gateway, http_route, istio, ref, to, virtual_service
+from tests.routes import gateway, http_route, istio, parted, ref, to, virtual_service
 from tests.worlds import BAD, GOOD, Lab
 from tests.worlds import plan as plan_of_the_world
 
@@ -166,6 +168,17 @@ def test_argo_grows_the_virtual_service(place, router):
     assert [len(route["route"]) for route in http] == [2, 2]
 
 
+def test_argo_grows_the_virtual_service_by_routes_of_its_own_beside_unnamed_ones(place, router):
+    """Where it doubles is with routes that it makes for a header: 6, 18, 258, 65,538."""
+    place.create(virtual_service([to("reviews", None, "v1")], [to("reviews", None, "v1")]))
+    plan = parted(istio(place.namespace), segment={"header": {"name": "x-ward", "exact": "icu"}})
+    for number in range(1, 9):
+        router.write(plan, Split(10 * number, 100, "segment"), f"m{number}")
+        assert len(place.get()["spec"]["http"]) == 4
+    router.write(plan, Split(0), "back")
+    assert len(place.get()["spec"]["http"]) == 2
+
+
 def test_argo_removes_a_third_destination(place, router):
     place.create(virtual_service(two_subsets(85, 5, to("archive", 10))))
     plan = istio(place.namespace)
@@ -254,12 +267,35 @@ def test_flagger_is_wedged_in_promotion_by_a_lost_write(place, lab, cluster):
     assert place.weights() == [0, 100]
 
 
-def test_flagger_says_weight_0_while_60_per_cent_is_routed(place, lab):
+def test_flagger_is_wedged_in_promotion_by_a_hand_edit(place, lab, cluster):
+    """Here its write is refused meanwhile, which waits for a person, and a person frees it."""
+    lab = climbed(lab(onDrift="revert"), 50)
+    forbid(cluster, place)
+    lab.run_until(lambda state: state.phase == "promoting")
+    place.weigh(70, 30)
+    lab.run_until(lambda state: state.phase == "paused")
+    assert "may not patch VirtualService" in lab.decisions[-1].sentence
+    permit(cluster, place)
+    say(lab, "resume")
+    assert lab.run().phase == "promoted"
+    assert place.weights() == [0, 100]
+
+
+def test_flagger_says_weight_0_while_60_per_cent_is_routed(place, lab, cluster):
     lab = climbed(lab(), 25)
     lab.restart()
     lab.controller.tick()
     assert lab.state.split == Split(25)
     assert place.weights() == [75, 25]
+    forbid(cluster, place)
+    say(lab, "abort")
+    lab.run_until(lambda state: state.attempts > 0)
+    entry = lab.entries[-1]
+    said = with_rollout({"metadata": {}}, Reading(), Story(lab.plan.id, lab.state, entry), 0, "v1")
+    assert (said["weight"], said["wanted"]) == ("25%", "0%"), "what the mesh shows, what is wanted"
+    assert place.weights() == [75, 25]
+    permit(cluster, place)
+    assert lab.run().phase == "rolled back"
 
 
 def test_a_good_canary_is_promoted_and_a_bad_one_leaves_the_object_as_it_was(place, lab):

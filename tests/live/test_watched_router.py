@@ -135,7 +135,7 @@ def fleet(cluster, namespace, monkeypatch):
         yield made
 
 
-def test_requests_do_not_grow_with_rollouts_that_have_nothing_to_change(fleet):
+def test_flagger_and_argo_ask_the_api_server_about_every_idle_rollout(fleet):
     fleet = fleet(50)
     fleet.shown()
     fleet.tick()  # the first look says that there is no evidence

@@ -114,7 +114,7 @@ def test_what_a_hook_is_told():
     }
 
 
-def test_a_rollback_waits_for_no_hook_and_a_mute_one_changes_nothing():
+def test_flagger_runs_hooks_before_it_restores_traffic():
     """Flagger: hooks and alerts run before traffic is restored, a 2 s hook delays it by 2 s."""
     mute, listener = lab(TELL, canary=BAD, listener=Listener(mute=True))
     plain = Lab(BAD, plan=plan())

@@ -60,6 +60,13 @@ def test_every_defect_of_a_peer_has_a_test_that_exists():
         assert [name for name in named if f"def {name}(" not in tests] == []
 
 
+def test_what_concerns_traffic_has_a_test_named_after_the_peer():
+    text, _, _ = (DOCS / "peer-defects.md").read_text().partition("## Evidence")
+    rows = [row for row in text.splitlines() if row.startswith(("| Argo", "| Flagger"))]
+    assert len(rows) >= 19
+    assert [row for row in rows if not re.search(r"`test_(argo|flagger)_\w+`", row)] == []
+
+
 def test_the_readme_names_every_command():
     readme = (ROOT / "README.md").read_text()
     assert [name for name in COMMANDS if name not in readme] == []

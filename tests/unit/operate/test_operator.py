@@ -100,6 +100,20 @@ def test_an_edit_waits_for_the_rollout_under_way(world):
     assert world.condition("Pending") == ("", "", "")
 
 
+def test_flagger_advances_after_an_edit_of_the_interval(world):
+    """It ticks at once, without new evidence; ours is another rollout, and waits for this one."""
+    first, plain = world.apply(), Operated()
+    plain.apply()
+    world.run_until(stepping(world, first))
+    plain.run_until(stepping(plain, first))
+    for number in range(4):
+        world.apply(interval=f"{3 + number}s")
+        world.run(0.5)
+    plain.run(2.0)
+    assert world.kinds() == plain.kinds()
+    assert world.states[first.id].split == plain.states[first.id].split
+
+
 def test_an_edit_back_cancels_what_was_pending(world):
     first = world.apply()
     world.run_until(stepping(world, first))

@@ -17,6 +17,7 @@ from rollout.operate.trigger import Triggers
 from rollout.plan.resource import APPLIED, name_of, plan_of
 from rollout.plan.trigger import LABEL, plan_for, plan_name, watched_of
 from tests.plans import Operated, resource
+from tests.worlds import GOOD
 
 ROOT = Path(__file__).parents[3]
 
@@ -131,6 +132,41 @@ def test_pods_that_are_not_ready_are_waited_for(world, found, words):
     world.run(2)
     assert world.made == []
     assert words in world.told()["message"]
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_flagger_loses_a_version_that_it_sees_while_pods_are_not_ready(world, restarts):
+    """It writes the version down as applied, begins nothing, and never looks at it again."""
+    world.deployments.objects = [deployment(ready=1)]
+    world.run(5)
+    assert (world.made, world.told()["acted"]) == ([], [])
+    if restarts:
+        world.restart()
+    world.deployments.objects = [deployment()]
+    world.run(2)
+    assert world.made == ["auto-v2"]
+    world.deployments.objects = [deployment("v3", ready=0)]  # and while another is rolled out
+    world.run(5)
+    world.deployments.objects = [deployment("v3")]
+    world.run_until(lambda: world.ended("auto-v3"))
+    assert world.made == ["auto-v2", "auto-v3"]
+
+
+def test_two_versions_in_quick_succession_are_both_acted_on_unless_one_was_never_seen(world):
+    world.world.behaviours |= {"v4": GOOD, "v5": GOOD}
+    world.deployments.objects = [deployment("v2")]
+    world.operator.tick()  # wished, and not carried out yet
+    world.deployments.objects = [deployment("v3")]
+    world.run_until(lambda: world.ended("auto-v3"))
+    assert world.made == ["auto-v3"]
+    world.deployments.objects = [deployment("v4")]
+    world.run(1)
+    world.deployments.objects = [deployment("v5")]
+    world.run(1)
+    world.restart()
+    world.run_until(lambda: world.ended("auto-v5"))
+    assert world.made == ["auto-v3", "auto-v4", "auto-v5"]
+    assert world.told()["acted"] == ["v3", "v4", "v5"]
 
 
 def test_neither_a_deletion_nor_a_restart_makes_a_plan_again(world):
