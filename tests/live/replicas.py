@@ -67,19 +67,20 @@ class Replicas:
         done = surefoot(command, name or self.plan.name, "--journal", self.journal)
         assert done.returncode == 0, done.stderr
 
-    def elected(self, count, seconds=20.0):
-        """Wait for that many elections; the terms, in order."""
-        until(lambda: len(self.facts("elected")) >= count, f"election {count}", seconds)
+    @property
+    def terms(self):
+        """The terms, in order; a machine too busy to renew a Lease in time has one more of them."""
         return [fact.term for fact in self.facts("elected")]
 
     def leader(self):
-        """The process that was elected last."""
-        name = self.facts("elected")[-1].controller
-        return next(each for each in self.processes if f"-{each.pid}-" in name)
+        """The process that was elected last; None before there was one."""
+        names = [fact.controller for fact in self.facts("elected")]
+        return next((each for each in self.processes if names and of(each, names[-1])), None)
 
-    def standby(self):
-        """The newest other one."""
-        return next(e for e in reversed(self.processes) if e is not self.leader() and e.running)
+    def follow(self, before=None):
+        """Wait until another process than this one leads."""
+        until(lambda: self.leader() not in (None, before), "another leader")
+        return self.leader()
 
     @property
     def holder(self):
@@ -105,4 +106,14 @@ class Replicas:
     def settled(self, weights):
         """Wait until the mesh shows these weights and the journal knows it."""
         until(lambda: self.weights == weights, f"weights {weights}")
-        until(lambda: self.entries()[-1].fact.kind == "confirmed", "the confirmation")
+        until(lambda: self.story[-1].kind == "confirmed", "the confirmation")
+
+    @property
+    def story(self):
+        """The plan's own facts; whoever leads meanwhile."""
+        return [e.fact for e in self.entries() if e.fact.kind not in {"elected", "refused"}]
+
+
+def of(process, identity):
+    """Whether this process campaigns under this name."""
+    return f"-{process.pid}-" in identity

@@ -91,11 +91,13 @@ def test_a_simulated_rollout_comes_out_as_it_does_in_memory(url):
 
 
 def test_a_controller_that_stands_still_loses_the_journal(url, monkeypatch):
-    monkeypatch.setitem(postgres._SERVER, "idle_session_timeout", "300ms")
-    frozen, successor = SqlJournal(url), SqlJournal(url)
+    with monkeypatch.context() as patch:
+        patch.setitem(postgres._SERVER, "idle_session_timeout", "300ms")
+        frozen = SqlJournal(url)
+    successor = SqlJournal(url)
     with closing(frozen), closing(successor), frozen.lock():
         clock = wire.SystemClock()
-        end = clock.now() + 10
+        end = clock.now() + 120
         while frozen.holder() is not None:
             assert clock.now() < end, "the lock was not freed"
             clock.sleep(0.05)
