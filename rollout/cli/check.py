@@ -128,7 +128,7 @@ def _in_words(plan: Plan) -> str:
         f"as long as {_and(names)} get{'' if names[1:] else 's'} no worse than allowed "
         f"(false rollback {percent(spec.confidence.false_rollback)}, "
         f"false promotion {percent(spec.confidence.false_promotion)})\n"
-        f"  {pods_in_words(plan)}{exposure}"
+        f"  {pods_in_words(plan)}{exposure}{_hooks(plan)}"
     )
 
 
@@ -160,7 +160,23 @@ def _ramp(plan: Plan) -> str:
         kind, match = segment.key
         told += [f" of the requests with that {kind} `{match.name}`"]
         told += [f", {label}" if label else ""]
+    if held := plan.spec.holdback:
+        told += [f", then all but {percent(held.share)} for {duration(held.lasts)}"]
     return "".join(told)
+
+
+_MOMENTS = {
+    "before": "before the first step",
+    "promoted": "when promoted",
+    "rolledBack": "when rolled back",
+    "undone": "when undone",
+}
+
+
+def _hooks(plan: Plan) -> str:
+    """Which hooks are called when."""
+    called = [f"{hook.name} {_MOMENTS[hook.when]}" for hook in plan.spec.hooks or []]
+    return f"\n  calls {_and(called)}" if called else ""
 
 
 def _steps(plan: Plan) -> str:

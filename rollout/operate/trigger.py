@@ -151,7 +151,7 @@ def _busy(fleet: Fleet, plan: Plan) -> str:
     try:
         fleet.check_fits(plan)
     except InputError as error:
-        return str(error)
+        return f"{error}, or wait"
     return ""
 
 

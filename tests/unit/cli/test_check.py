@@ -44,6 +44,24 @@ def test_an_evidence_ramp_is_told_in_words():
     assert "from v2 to v3 from 0.1 % to 50 % as the evidence allows" in done.output
 
 
+def test_a_holdback_and_hooks_are_told_in_words(tmp_path):
+    more = """
+  holdback: {share: 5%, lasts: 2h}
+  hooks:
+    - {name: warm, when: before, url: "https://ops.example/warm"}
+    - {name: scale-down, when: promoted, url: "https://ops.example/scale"}
+    - {name: tell, when: rolledBack, url: "https://ops.example/tell"}
+"""
+    path = tmp_path / "plan.yaml"
+    path.write_text(GOOD.rstrip() + more)
+    said = check(path).output
+    assert "25 % and 50 % (2m at least each), then all but 5 % for 2h, as long as" in said
+    assert (
+        "\n  calls warm before the first step, scale-down when promoted "
+        "and tell when rolled back\n" in said
+    )
+
+
 def test_each_mistake_has_its_line_and_a_caret(bad):
     done = check(bad)
     assert done.exit_code == 2
