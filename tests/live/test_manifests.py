@@ -8,11 +8,13 @@ import os
 import shutil
 import subprocess
 import sys
+from urllib.error import HTTPError, URLError
+from urllib.request import ProxyHandler, Request, build_opener
 
 import pytest
 import yaml
 
-from rollout.demo.process import Process
+from rollout.demo.process import Process, free_ports
 from tests.live.operating import PLANS
 from tests.live.pipeline import ROOT, surefoot, until
 from tests.routes import istio, to, virtual_service
@@ -86,8 +88,9 @@ def test_the_api_server_takes_every_component_and_all_of_them_together(
     names = sorted(each.name for each in (MANIFESTS / "components").iterdir())
     together = with_components(tmp_path, *names)
     roles = {each["metadata"]["name"] for each in together if each["kind"] == "Role"}
-    assert roles == {"surefoot", "surefoot-creation", "surefoot-lease", "surefoot-triggers"}
-    (deployment,) = [each for each in together if each["kind"] == "Deployment"]
+    added = {f"surefoot-{each}" for each in ("creation", "lease", "scale-down", "triggers")}
+    assert roles == {"surefoot", *added}
+    (deployment, _) = [each for each in together if each["kind"] == "Deployment"]
     arguments = deployment["spec"]["template"]["spec"]["containers"][0]["args"]
     assert {"--lease=surefoot", "--triggers"} <= {*arguments}
     taken(cluster, namespace, together)
@@ -256,3 +259,47 @@ def test_doctor_reads_the_plans_of_a_namespace(cluster, installed, tmp_path):
     ]
     assert all(each["fix"] for each in found if each["level"] != "ok")
     assert [e["subject"] for e in found if e["check"] == "mesh"] == [plan.name]
+
+
+def test_the_receiver_of_a_promotion_scales_the_old_version_down_and_may_do_nothing_else(
+    cluster, namespace, tmp_path
+):
+    (role,) = [
+        each
+        for each in with_components(tmp_path, "scale-down")
+        if each["kind"] == "Role" and each["metadata"]["name"] == "surefoot-scale-down"
+    ]
+    only = {"apiGroups": ["apps"], "resources": ["deployments/scale"], "verbs": ["patch"]}
+    assert role["rules"] == [only]
+    cluster.allow("surefoot", namespace, only)
+    labels = {"app": "reviews-v1"}
+    pods = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "a", "image": "a"}]}}
+    spec = {"replicas": 3, "selector": {"matchLabels": labels}, "template": pods}
+    deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "reviews-v1"}}
+    cluster.apply(deployment | {"spec": spec}, "-n", namespace)
+    (port,) = free_ports(1)
+    script = MANIFESTS / "components" / "scale-down" / "scale_down.py"
+    settings = [f"NAMESPACE={namespace}", "ADDRESS=127.0.0.1", "NO_PROXY=127.0.0.1"]
+    command = ["env", f"KUBECONFIG={cluster.config('surefoot')}", *settings]
+    told = {"when": "promoted", "namespace": namespace, "service": "reviews", "stable": "v1"}
+
+    def called(**changed):
+        body = json.dumps(told | changed).encode()
+        request = Request(f"http://127.0.0.1:{port}/", body)
+        try:
+            with build_opener(ProxyHandler({})).open(request, timeout=30) as answer:
+                return answer.status
+        except HTTPError as refusal:
+            with refusal:
+                return refusal.code
+        except URLError:
+            return None
+
+    with Process("receiver", [*command, sys.executable, str(script), str(port)], tmp_path / "log"):
+        until(lambda: called(when="undone"), "the receiver answers", 60)
+        assert [called(when="undone"), called(namespace="default"), called(stable="v0")] == [
+            *(422, 422, 404)
+        ]
+        assert cluster.get("deployment", "reviews-v1", "-n", namespace)["spec"]["replicas"] == 3
+        assert [called(), called()] == [204, 204], "twice is once"
+    assert cluster.get("deployment", "reviews-v1", "-n", namespace)["spec"]["replicas"] == 0
