@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -71,14 +72,37 @@ def compared(
     `worth`, 0 to 1, multiplies the look's evidence (1 / `tempering.inflation`, known without the
     canary's bad units); `calm` >= 1 divides all evidence so far (`tempering.total`).
     """
+    return compared_each([contrast], [units], ratio, worth, calm)[0]
+
+
+def compared_each(
+    contrasts: Sequence[Contrast],
+    units: Sequence[Units],
+    ratio: float = 1.0,
+    worth: float = 1.0,
+    calm: float = 1.0,
+) -> tuple[Contrast, ...]:
+    """`compared` for several edges of one look at once: all have the same exposures."""
+    if not units or units[0].e_c == 0 or units[0].e_s == 0:
+        return tuple(contrasts)
+    e_c, e_s, x_c, _, reference = np.array(units, dtype=np.float64).T
+    below = [c.below for c in contrasts] + worth * safety.below(e_c, e_s, x_c, reference, ratio)
+    above = [c.above for c in contrasts] + worth * safety.above(e_c, e_s, x_c, reference, ratio)
+    capital = zip(below.tolist(), above.tolist(), strict=True)
+    return tuple(
+        _totalled(contrast, each, ratio, worth, below=tuple(low), above=tuple(high), calm=calm)
+        for contrast, each, (low, high) in zip(contrasts, units, capital, strict=True)
+    )
+
+
+def _totalled(
+    contrast: Contrast, units: Units, ratio: float, worth: float, **capital: Any
+) -> Contrast:
+    """The contrast with the look's counts added, and its new capital."""
     e_c, e_s, x_c, x_s, reference = units
-    if e_c == 0 or e_s == 0:
-        return contrast
     both = e_c + e_s
-    return replace(
-        contrast,
-        below=_add(contrast.below, worth * safety.below(e_c, e_s, x_c, reference, ratio)),
-        above=_add(contrast.above, worth * safety.above(e_c, e_s, x_c, reference, ratio)),
+    return Contrast(
+        weights=contrast.weights,
         e_c=contrast.e_c + e_c,
         e_s=contrast.e_s + e_s,
         x_c=contrast.x_c + x_c,
@@ -87,18 +111,22 @@ def compared(
         under=contrast.under + e_c * e_s / both,
         gap=contrast.gap + worth * (ratio * reference - x_s) * e_c / e_s,
         n_c=contrast.n_c + worth * e_c,
-        calm=calm,
+        **capital,
     )
-
-
-def _add(capital: tuple[float, ...], gain: safety.Array) -> tuple[float, ...]:
-    return tuple(map(float, np.asarray(capital) + gain))
 
 
 def log_safe(contrast: Contrast, absolute: float = 0.0) -> float:
     """Log evidence that the excess rate is below `absolute`; 0 without data."""
-    below, n_c = np.asarray(contrast.below) / contrast.calm, contrast.n_c / contrast.calm
-    return float(safety.log_safe(below, n_c, absolute, contrast.weights))
+    return least_safe([contrast], absolute)
+
+
+def least_safe(contrasts: Sequence[Contrast], absolute: float = 0.0) -> float:
+    """The least of several contrasts' `log_safe`."""
+    calm = np.array([c.calm for c in contrasts])
+    below = np.array([c.below for c in contrasts]) / calm[:, None]
+    n_c = np.array([c.n_c for c in contrasts]) / calm
+    weights = np.array([c.weights for c in contrasts])
+    return float(safety.log_safe(below, n_c, absolute, weights).min())
 
 
 def excess_rate(contrast: Contrast, alpha: float) -> float:

@@ -77,7 +77,7 @@ def log_safe(rule: Rule, capital: Capital) -> float:
     if isinstance(rule, RateRule) and isinstance(capital, RateCapital):
         return contrasts.log_safe(capital.contrast, rule.absolute)
     if isinstance(capital, ShapeCapital) and capital.contrasts:
-        return min(map(contrasts.log_safe, capital.contrasts))
+        return contrasts.least_safe(capital.contrasts)
     return float("-inf")
 
 

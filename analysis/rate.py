@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
 from analysis import robust, sequential, tempering
 from analysis.contrast import Contrast, Units, compared, informed
 from analysis.dispersion import Dispersion
@@ -164,4 +162,4 @@ def _gain(evidence: Evidence, ratio: float, absolute: float) -> sequential.Array
 
 
 def _added(logs: tuple[float, ...], gain: sequential.Array) -> tuple[float, ...]:
-    return tuple(map(float, np.asarray(logs) + gain))
+    return tuple((logs + gain).tolist())

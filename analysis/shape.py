@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from analysis import alternatives, distribution, native, tempering
 from analysis.alternatives import Alternatives, ShapeRule
-from analysis.contrast import Contrast, Units, compared, informed
+from analysis.contrast import Contrast, Units, compared_each, informed
 from analysis.distribution import oriented
 from analysis.evidence import Evidence
 from analysis.pairs import ENOUGH, Pair, choose, pairs
@@ -71,9 +72,11 @@ def look(rule: ShapeRule, capital: ShapeCapital, evidence: Evidence) -> ShapeCap
     counted = replace(
         capital,
         harm=_harm(capital, canary, stable, worth),
-        contrasts=tuple(
-            compared(contrast, _beyond(pair, canary, stable), worth=at_edge, calm=capital.calm)
-            for pair, contrast in zip(capital.chosen, capital.contrasts, strict=True)
+        contrasts=compared_each(
+            capital.contrasts,
+            _beyond(capital.chosen, canary, stable),
+            worth=at_edge,
+            calm=capital.calm,
         ),
         e_c=capital.e_c + sum(evidence.canary),
         e_s=capital.e_s + sum(evidence.stable),
@@ -176,14 +179,20 @@ def _prepared(pair: Pair, past: Array) -> Contrast:
     return informed(share / total, reference / total)
 
 
-def _beyond(pair: Pair, canary: Array, stable: Array) -> Units:
-    return Units(
-        int(canary.sum()),
-        int(stable.sum()),
-        int(canary[pair.edge + 1 :].sum()),
-        int(stable[pair.edge + 1 :].sum()),
-        int(stable[pair.partner + 1 :].sum()),
-    )
+def _beyond(chosen: Sequence[Pair], canary: Array, stable: Array) -> list[Units]:
+    """What each pair compares, from counts in the order of badness."""
+    upto_c, upto_s = (x.cumsum().tolist() for x in (canary, stable))
+    e_c, e_s = int(upto_c[-1]), int(upto_s[-1])
+    return [
+        Units(
+            e_c,
+            e_s,
+            e_c - int(upto_c[pair.edge]),
+            e_s - int(upto_s[pair.edge]),
+            e_s - int(upto_s[pair.partner]),
+        )
+        for pair in chosen
+    ]
 
 
 def _words(rule: ShapeRule) -> str:

@@ -39,8 +39,10 @@ def paired(
     both bet on and known before. Every later one is kept, and in their order each is the partner of
     one look of the canary; a look of the canary that finds none is evidence of nothing.
     """
+    if state.plan.spec.before is None:
+        return gauge, evidence
     since = gauge.cursor.newest("stable")
-    if state.plan.spec.before is None or copied(state, since, lag):
+    if copied(state, since, lag):
         return gauge, evidence
     if state.first_canary_at is None and (
         since is None or since <= state.started_at + state.plan.spec.warmup

@@ -43,7 +43,7 @@ def _read(gauge: Gauge, fact: Observed, name: str) -> tuple[Gauge, Evidence]:
 def _troubled(gauge: Gauge, at: float) -> Gauge:
     """The gauge with the time since which it has a problem, its samples' or its statistic's."""
     if not (gauge.problem or problem(gauge.capital)):
-        return replace(gauge, troubled_at=None)
+        return gauge if gauge.troubled_at is None else replace(gauge, troubled_at=None)
     return gauge if gauge.troubled_at is not None else replace(gauge, troubled_at=at)
 
 
@@ -54,7 +54,8 @@ def _weigh(
     before, lag = state.gauges[guardrail.name], guardrail.lag
     since = began(state, before)
     kept, evidence = paired(state, before, evidence, lag, at)
-    gauge = replace(gauge, kept=kept.kept, used_up_at=kept.used_up_at)
+    if kept is not before:
+        gauge = replace(gauge, kept=kept.kept, used_up_at=kept.used_up_at)
     if not evidence.canary_exposures and not evidence.stable_exposures:
         return gauge
     if copied(state, since, lag):
