@@ -28,16 +28,30 @@ def at_top(state: State) -> bool:
 
 
 def climbed(state: State) -> int:
-    """The canary's weight on the ramp: copies are no step of it."""
-    return 0 if state.wanted.way == "mirror" else state.wanted.canary
+    """The canary's weight on the ramp: copies are no step of it, and all traffic is beyond it.
+
+    So a segment's ramp is not entered again from a weight of all requests, which is the holdback's
+    or a person's.
+    """
+    wanted = state.wanted
+    if wanted.way == "mirror":
+        return 0
+    beyond = wanted.canary and wanted.way != way_of(state.plan)
+    return state.total if beyond else wanted.canary
 
 
 def held_back(state: State) -> Split | None:
-    """The split that leaves stable its holdback; None where the plan has none, or it is over."""
-    holdback = state.plan.spec.holdback
+    """The split that leaves stable its holdback; None where the plan has none, or it is over.
+
+    A weight that a person raised beyond it stays.
+    """
+    holdback, wanted = state.plan.spec.holdback, state.wanted
     if holdback is None or state.phase == "holding back":
         return None
-    return split_at(1 - holdback.share, state.total)
+    split = split_at(1 - holdback.share, state.total)
+    if wanted.way == "weights" and wanted.canary > split.canary:
+        return wanted if wanted.stable else None
+    return split
 
 
 def next_split(state: State) -> Split | None:

@@ -12,6 +12,7 @@ from analysis.evidence import Evidence
 from analysis.guard import Capital, RateRule, Rule, ShapeRule, start
 from rollout.decide.facts import Action, Decided, HumanSaid, Learned, Started
 from rollout.decide.split import Split
+from rollout.plan.base import RECORDED
 from rollout.plan.model import Guardrail, Plan
 
 Phase = Literal[
@@ -172,7 +173,7 @@ def rule_of(guardrail: Guardrail) -> Rule:
 
 def begin(fact: Started) -> State:
     """The state right after a plan was accepted: no traffic on the canary, nothing known."""
-    plan = Plan.model_validate(fact.plan)
+    plan = Plan.model_validate(fact.plan, context=RECORDED)
     nothing = Split(0, fact.total)
     rules = {g.name: rule_of(g) for g in plan.spec.guardrails}
     return State(

@@ -45,6 +45,9 @@ def written(default: str, description: str) -> Any:
     return Field(default, validate_default=True, description=description)
 
 
+# Context of a plan that a journal holds: it was accepted, whatever is asked of new ones since.
+RECORDED = {"recorded": True}
+
 MOST = 0.99
 TOO_MUCH = "a canary weight is at most 99%: promotion itself goes to 100%"
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, ValidationInfo
 
-from rollout.plan.base import Model, Span, Weight, written
+from rollout.plan.base import RECORDED, Model, Span, Weight, written
 from rollout.plan.codes import fault, raise_at
 from rollout.plan.units import percent
 
@@ -19,14 +19,26 @@ class Holdback(Model):
 
 
 def _rises(holdback: Holdback | None, info: ValidationInfo) -> Holdback | None:
-    """The canary's weight is no smaller than at the top of the ramp."""
-    traffic = info.data.get("traffic")
-    whole = "ramp" in info.data and not (traffic and traffic.segment)  # a segment is less than all
-    most = info.data["ramp"].most if whole else 0.0
+    """The canary's share of all traffic is no smaller than at the top of the ramp."""
+    most, of_all = _top(info)
     if holdback is not None and 1 - holdback.share < most - 1e-9:
-        said = f"{percent(holdback.share)} for stable leaves less than the ramp's {percent(most)}"
+        stable, top = percent(holdback.share), f"{percent(most)}{of_all}"
+        said = f"{stable} for stable leaves less than the ramp's {top}"
         raise_at("holdback", (("share",), fault("P008", said)))
     return holdback
+
+
+def _top(info: ValidationInfo) -> tuple[float, str]:
+    """The ramp's largest share of all traffic, and words for where it is a segment's.
+
+    Nothing where it is not known. Plans of a journal were accepted before segments were checked.
+    """
+    traffic, ramp = info.data.get("traffic"), info.data.get("ramp")
+    segment = traffic.segment if traffic else None
+    if ramp is None or segment is None:
+        return (ramp.most if ramp else 0.0), ""
+    known = 0.0 if info.context == RECORDED else segment.share or 0.0
+    return ramp.most * known, " of all traffic, at the top of its segment"
 
 
 # Its field stands after `ramp`, so that the ramp is known here.

@@ -9,7 +9,7 @@ import pytest
 
 from rollout.decide.facts import Confirmed, Decided, Drifted, HumanSaid, RouteFailed, Started
 from rollout.decide.fold import fold
-from rollout.decide.ramp import at_top, next_split, total_of
+from rollout.decide.ramp import at_top, held_back, next_split, total_of
 from rollout.decide.split import Split, split_at, total_for
 from rollout.decide.state import MOVES, TERMINAL, State, begin
 from rollout.decide.step import RULES, choose, step
@@ -159,6 +159,12 @@ def test_every_phase_has_an_exit_and_terminal_ones_have_none():
     for _ in phases:
         reached |= {after for (before, _), after in MOVES.items() if before in reached}
     assert reached == phases
+
+
+def test_a_holdback_lowers_no_weight_that_a_hand_raised():
+    spec = {"share": "5%", "lasts": "1h"}
+    raised = [at_step(canary, holdback=spec) for canary in (50, 97, 100)]
+    assert [held_back(state) for state in raised] == [Split(95), Split(97), None]
 
 
 def test_the_last_rule_always_chooses():

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from rollout.plan.base import RECORDED
 from rollout.plan.load import load_file
 from rollout.plan.model import Plan
 
@@ -62,6 +63,30 @@ def test_label_names_cannot_carry_a_query(plan, label):
     document["spec"]["guardrails"][0]["labels"] = {"service": label}
     with pytest.raises(ValidationError, match="should match pattern"):
         Plan.model_validate(document)
+
+
+@pytest.mark.parametrize(
+    ("segment", "share", "sound"),
+    [("20%", "80%", True), ("20%", "80.01%", False), ("100%", "5%", False), (None, "99%", True)],
+)
+def test_a_holdback_is_of_all_and_never_leaves_less_than_a_whole_segment_had(
+    plan, segment, share, sound
+):
+    known = {"share": segment} if segment else {}
+    document = plan.document()
+    document["spec"]["ramp"] = {"steps": ["50%", "100%"], "bake": "1m"}
+    document["spec"]["traffic"] = {
+        "segment": {"header": {"name": "x-team", "exact": "beta"}, **known}
+    }
+    document["spec"]["holdback"] = {"share": share}
+    if sound:
+        assert Plan.model_validate(document).spec.holdback is not None
+        return
+    with pytest.raises(ValidationError, match="of all traffic, at the top of its segment") as found:
+        Plan.model_validate(document)
+    assert found.value.errors()[0]["type"] == "P008"
+    recorded = Plan.model_validate(document, context=RECORDED)
+    assert recorded.spec.holdback is not None, "an older journal is still read"
 
 
 @pytest.mark.parametrize(("share", "sound"), [("50%", True), ("5%", True), ("51%", False)])
