@@ -14,6 +14,7 @@ Command = Literal["pause", "resume", "promote", "abort", "undo", "retry"]
 Action = Literal["hold", "advance", "hold back", "promote", "roll back", "pause", "resume", "undo"]
 
 REFUSED = "route-refused"  # the reason of a pause that a refusal of the mesh led to
+AGAIN = "route-again"  # and of a resume after it: what was confirmed is brought there again
 
 
 class _Fact(BaseModel):

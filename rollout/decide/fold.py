@@ -8,6 +8,7 @@ from typing import Any
 
 from analysis import shares
 from rollout.decide.facts import (
+    AGAIN,
     REFUSED,
     Confirmed,
     Decided,
@@ -74,10 +75,13 @@ def _decided(state: State, fact: Decided, seq: int) -> State:
         state = replace(_given_up(state, fact), pause=fact)
         return replace(state, paused_at=fact.at if state.paused_at is None else state.paused_at)
     if fact.action == "resume":
-        state = _untold(state) if state.route_problem else state
-        return replace(state, paused_at=None, resumed_at=fact.at, route_problem="")
-    if fact.action == "hold":
-        return state
+        state = replace(state, paused_at=None, resumed_at=fact.at, route_problem="")
+        return _to_bring(_untold(state), fact, seq) if AGAIN in fact.reasons else state
+    return state if fact.action == "hold" else _to_bring(state, fact, seq)
+
+
+def _to_bring(state: State, fact: Decided, seq: int) -> State:
+    """The mesh is to show the decided split."""
     return replace(
         state,
         wanted=fact.split,

@@ -131,6 +131,7 @@ def _plain(state: State, code: str, name: str, seen: Seen) -> str:
         "learning": "the past of stable's pods is not read yet",
         "awaiting-mesh": f"the mesh has not confirmed the last change yet{problem}",
         "route-refused": f"the mesh refuses the change, and trying again alone is no cure{problem}",
+        "route-again": f"what was confirmed is brought to the mesh again, which refused{problem}",
         "awaiting-traffic": "waiting for traffic that agrees with the new weight",
         "warming-up": f"warming up for {duration(spec.warmup)} from the canary's first request, "
         "with the crash watch on",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rollout.decide.choice import Choice, hold, pause, promote, roll_back
-from rollout.decide.facts import REFUSED
+from rollout.decide.facts import AGAIN, REFUSED
 from rollout.decide.split import Split
 from rollout.decide.state import Phase
 from rollout.decide.view import View
@@ -50,8 +50,14 @@ def asked(seen: View) -> Choice | None:
     if asked.command == "pause" and phase in CLIMBING:
         return pause(seen, "human:pause")
     if asked.command == "resume" and phase == "paused":
-        return Choice("resume", seen.state.wanted, ("human:resume",))
+        return Choice("resume", seen.state.wanted, ("human:resume", *_again(seen)))
     return hold(seen, f"nothing-to-{asked.command}")
+
+
+def _again(seen: View) -> tuple[str, ...]:
+    """After a refusal nobody knows what is there: a route may be gone, and made anew by a write."""
+    refused = seen.state.route_problem and seen.state.wanted.canary
+    return (AGAIN,) if refused else ()
 
 
 def drifted(seen: View) -> Choice | None:

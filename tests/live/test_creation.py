@@ -228,6 +228,19 @@ def test_an_object_that_is_deleted_under_way_pauses_and_an_abort_makes_it_again(
     assert place.weights() == [100]
 
 
+def test_a_resume_makes_what_was_deleted_again_and_goes_on(place, router):
+    running = climbed(lab(place, router))
+    for plural in ("virtualservices", "destinationrules"):
+        place.cluster.ask("DELETE", place.path(plural))
+    running.run_until(lambda state: state.phase == "paused")
+    weight = running.state.split.canary
+    _say(running, "resume")
+    running.run_until(lambda state: state.phase == "stepping" and state.awaiting is None)
+    assert place.weights() == [100 - weight, weight]
+    assert len(place.get("destinationrules")["spec"]["subsets"]) == 2
+    assert running.run().phase == "promoted"
+
+
 def test_a_rollback_makes_the_route_that_sends_all_to_stable(place, router):
     router.write(istio(place.namespace, **ISTIO), Split(0), "back")
     assert place.get()["spec"]["http"][0]["route"] == [to("reviews", 100, "v1")]

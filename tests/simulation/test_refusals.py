@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from analysis import shares
-from rollout.decide.facts import REFUSED, Decided, HumanSaid, RouteFailed
+from rollout.decide.facts import AGAIN, REFUSED, Decided, HumanSaid, RouteFailed
 from rollout.decide.fold import fold_all
 from rollout.decide.split import Split
 from rollout.errors import RouteError
@@ -61,6 +61,71 @@ def test_resume_tries_again_and_a_cured_mesh_is_promoted():
     assert lab.run().phase == "promoted"
 
 
+class Deletable(MemoryRouter):
+    """A mesh whose route may be deleted: all pods then share the traffic. A write makes it anew."""
+
+    gone = False
+
+    def read(self, plan, total):
+        if self.gone:
+            raise RouteError("there is no such object", refused=True, absent=True)
+        return super().read(plan, total)
+
+    def write(self, plan, split, mark):
+        super().write(plan, split, mark)
+        self.gone = False
+
+    def share(self, plan):
+        return 0.5 if self.gone else super().share(plan)
+
+
+@pytest.fixture
+def deleted():
+    """A lab whose route was deleted at 5 %, and which was paused for it for a while."""
+    mesh = Deletable()
+    lab = at(Lab(plan=plan(deadline="1h"), router=mesh), 5)
+    mesh.gone = True
+    paused(lab)
+    lab.run(60)
+    return lab
+
+
+def test_resume_makes_a_deleted_route_anew_and_what_came_without_it_is_no_mismatch(deleted):
+    assert shares.mismatched(deleted.state.shares)
+    say(deleted, "resume")
+    deleted.run(0.5)
+    resumed = next(each for each in deleted.decisions if each.action == "resume")
+    assert resumed.reasons == ("human:resume", AGAIN)
+    told = (
+        "what was confirmed is brought to the mesh again, which refused (there is no such object)"
+    )
+    assert told in resumed.sentence
+    assert deleted.router.shown[deleted.plan.id].split == Split(5)
+    assert (deleted.state.awaiting, deleted.state.shares) == (None, shares.start())
+    assert deleted.run().phase == "promoted"
+    assert deleted.state == fold_all((entry.seq, entry.fact) for entry in deleted.entries)
+
+
+def test_where_no_write_makes_it_the_pause_comes_again(deleted):
+    deleted.router.refusing = "there is no such object"
+    say(deleted, "resume")
+    deleted.run(10)
+    assert deleted.state.phase == "paused"
+    assert (deleted.state.wanted, deleted.state.awaiting) == (Split(5), None)
+    assert deleted.decisions[-2].reasons == (REFUSED,)
+
+
+def test_a_resume_that_was_recorded_without_it_brings_nothing(deleted):
+    say(deleted, "resume")
+    deleted.run(0.5)
+    facts = deleted.facts
+    place = next(n for n, each in enumerate(facts) if getattr(each, "action", "") == "resume")
+    old = facts[place].model_copy(update={"reasons": ("human:resume",)})
+    before = list(enumerate(facts[:place], 1))
+    for fact, awaiting in [(old, None), (facts[place], place + 1)]:
+        assert fold_all([*before, (place + 1, fact)]).awaiting == awaiting
+
+
 def test_harm_is_still_found_while_paused_and_the_rollback_is_tried_without_end():
     lab = Lab(BAD)
     at(lab, 5)
@@ -103,22 +168,8 @@ def test_a_restart_in_the_pause_goes_on_in_it():
     assert isinstance([f for f in lab.facts if isinstance(f, Decided)][-1], Decided)
 
 
-class Absent(MemoryRouter):
-    """A mesh whose object may be gone: then half of the traffic finds the canary by itself."""
-
-    gone = False
-
-    def read(self, plan, total):
-        if self.gone:
-            raise RouteError("there is no such object", refused=True)
-        return super().read(plan, total)
-
-    def share(self, plan):
-        return 0.5 if self.gone else super().share(plan)
-
-
 def test_what_the_traffic_did_while_the_object_was_gone_holds_nothing_after_a_resume():
-    lab = at(Lab(plan=plan(deadline="1h"), router=Absent()), 5)
+    lab = at(Lab(plan=plan(deadline="1h"), router=Deletable()), 5)
     lab.router.gone = True
     paused(lab)
     lab.run(60)
