@@ -13,16 +13,20 @@ from rich.text import Text
 from rollout.cli.follow import log_line
 from rollout.cli.report import report, states_of
 from rollout.cli.screen import STYLES, rollout_panel
+from rollout.decide.facts import Decided
+from rollout.demo.costs import Cost, Edges
 from rollout.demo.stage import Stage
 from rollout.demo.story import Chapter
 from rollout.journal.files import open_for_reading
+from rollout.ports import Entry
 
 
 def closing(console: Console, stage: Stage, journal: Path, chapters: Sequence[Chapter]) -> bool:
     """Print the tables, write the report; whether everything came as it should."""
-    costs = stage.requests()
-    tables = Group(_decisions(chapters), Text(), _costs(costs))
-    page = _write_report(stage.folder / "report.html", journal, tables)
+    entries = open_for_reading(journal).read()
+    edges = Edges(edge(entries, "latency"), edge(entries, "accuracy"))
+    tables = Group(_decisions(chapters), Text(), costs_table(stage.costs(edges), edges))
+    page = _write_report(stage.folder / "report.html", entries, tables)
     console.print(Text(), tables, Text())
     console.print(f"journal  {journal}", soft_wrap=True)
     console.print(f"report   {page}", soft_wrap=True)
@@ -48,19 +52,33 @@ def _decisions(chapters: Sequence[Chapter]) -> Table:
     return table
 
 
-def _costs(costs: Mapping[str, tuple[int, int]]) -> Table:
-    table = Table(title="what each version cost", title_justify="left")
-    for header in ("version", "requests", "failed requests", "share"):
+def edge(entries: Sequence[Entry], guardrail: str) -> float | None:
+    """The edge of a histogram that the newest decision speaks of; None before there is one."""
+    decided = [entry.fact for entry in entries if isinstance(entry.fact, Decided)]
+    told = (each.numbers.get("guardrails", {}).get(guardrail, {}) for each in reversed(decided))
+    return next((each["edge"] for each in told if each.get("edge") is not None), None)
+
+
+def costs_table(costs: Mapping[str, Cost], edges: Edges) -> Table:
+    """What users of each version met, by what its guardrails look at."""
+    table = Table(title="what each version cost its users", title_justify="left")
+    slow = "-" if edges.latency is None else f"slower than {edges.latency:.3g} ms"
+    poor = "-" if edges.score is None else f"scored {edges.score:.2g} or less"
+    for header in ("version", "requests", "failed", slow, "summaries scored", poor):
         table.add_column(header, justify="right")
-    for version, (requests, failed) in costs.items():
-        share = f"{failed / requests:.2%}" if requests else "-"
-        table.add_row(version, f"{requests:,}", f"{failed:,}", share)
+    for version, cost in costs.items():
+        of_all = (_counted(count, cost.requests) for count in (cost.failed, cost.slow))
+        scored = f"{cost.scored:,}", _counted(cost.poor, cost.scored)
+        table.add_row(version, f"{cost.requests:,}", *of_all, *scored)
     return table
 
 
-def _write_report(path: Path, journal: Path, tables: RenderableType) -> Path:
+def _counted(count: int | None, among: int) -> str:
+    return "-" if count is None or not among else f"{count:,} ({count / among:.1%})"
+
+
+def _write_report(path: Path, entries: Sequence[Entry], tables: RenderableType) -> Path:
     """The tables, each rollout's last screen and every decision, as one page."""
-    entries = open_for_reading(journal).read()
     page = Console(record=True, width=150, file=io.StringIO())
     page.print(tables)
     for rollout, state in states_of(entries).items():

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 import sys
-from collections import Counter
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -12,6 +10,7 @@ from pathlib import Path
 from typing import Self
 from urllib.request import ProxyHandler, build_opener
 
+from rollout.demo.costs import Cost, Edges, costs
 from rollout.demo.process import Process, answers, free_ports
 from rollout.demo.servers import Envoy, Server, start_envoy, start_prometheus
 from rollout.demo.versions import ALGORITHMS, SERVICE
@@ -126,20 +125,9 @@ class Stage:
         path.write_text(text)
         return path
 
-    def requests(self) -> Mapping[str, tuple[int, int]]:
-        """Requests and errors of every version since the start, as Envoy itself counted them."""
-        with build_opener(ProxyHandler({})).open(self.envoy.metrics, timeout=5) as response:
-            text = response.read().decode()
-        served: Counter[str] = Counter()
-        failed: Counter[str] = Counter()
-        line = re.compile(r"^envoy_cluster_upstream_rq\{(.*)\} (\d+)", re.MULTILINE)
-        for labels, count in line.findall(text):
-            version = re.search(r'destination_version="([^"]*)"', labels)
-            code = re.search(r'envoy_response_code="(\d+)"', labels)
-            if version and code:
-                served[version[1]] += int(count)
-                failed[version[1]] += int(count) * code[1].startswith("5")
-        return {version: (served[version], failed[version]) for version in sorted(served)}
+    def costs(self, edges: Edges) -> Mapping[str, Cost]:
+        """What every version cost since the start, as Envoy and the judge themselves counted it."""
+        return costs(_text(self.envoy.metrics), _text(self._url("evaluator", "/metrics")), edges)
 
     def _start(self, name: str, module: str, options: list[str]) -> None:
         command = [sys.executable, "-m", module, *options]
@@ -153,3 +141,8 @@ class Stage:
 
     def _url(self, name: str, path: str) -> str:
         return f"http://127.0.0.1:{self.ports[name]}{path}"
+
+
+def _text(url: str) -> str:
+    with build_opener(ProxyHandler({})).open(url, timeout=5) as response:
+        return str(response.read().decode())
