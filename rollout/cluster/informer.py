@@ -15,6 +15,7 @@ from urllib3.exceptions import HTTPError
 
 from rollout.cluster.client import refusal, silence
 from rollout.cluster.kinds import Json, Kind
+from rollout.decide.backoff import backoff
 
 RELIST = 300  # seconds; what a watch has lost is found at the next list
 _LEAST, _MOST = 0.2, 30.0  # seconds between two requests, growing while they fail
@@ -46,7 +47,7 @@ class Informer:
         self._on_problem = on_problem
         self._synced, self._over = threading.Event(), threading.Event()
         self._watching = False
-        self._pause = 0.0
+        self._asked = 0  # times since the last answer, which counts as one
         informer: Any = SharedInformer  # without types
         self._informer = informer(self._ask, resync_period=relist)
         logging.getLogger("kubernetes.informer").setLevel(logging.CRITICAL)  # we tell, once
@@ -79,14 +80,14 @@ class Informer:
         """
         # The line above is read by the client's Watch: without it, it would not keep versions.
         self._watching = False  # the watch before has ended, or there was none
-        if self._over.wait(self._pause):
+        if self._over.wait(backoff(self._asked, _LEAST, _MOST)):
             raise InterruptedError
-        self._pause = min(max(self._pause * 2, _LEAST), _MOST)
+        self._asked += 1
         watch = "watch" in options
         if watch:
             self._synced.set()  # the informer watches when it has put the whole list in place
         answer = self._send(options)
-        self._pause, self._watching = _LEAST, watch
+        self._asked, self._watching = 1, watch
         return answer if watch else _listed(answer)
 
     def _send(self, options: dict[str, Any]) -> Any:

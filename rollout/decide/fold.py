@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from analysis import shares
+from rollout.decide.backoff import backoff
 from rollout.decide.facts import (
     AGAIN,
     REFUSED,
@@ -129,7 +130,7 @@ def _route_failed(state: State, fact: RouteFailed, _seq: int) -> State:
         awaiting=state.awaiting if fact.refused else fact.decision,
         refused=fact.refused,
         attempts=fact.attempt,
-        retry_at=fact.at + min(0.5 * 2.0 ** min(fact.attempt, 10), slowest),
+        retry_at=fact.at + backoff(fact.attempt, 1.0, slowest),
         route_problem=fact.problem,
     )
 
@@ -172,7 +173,7 @@ def _hook_answered(state: State, fact: HookAnswered, _seq: int) -> State:
         ok=not fact.problem,
         problem=fact.problem,
         at=fact.at,
-        again_at=fact.at + min(2.0**fact.attempt, 30.0),
+        again_at=fact.at + backoff(fact.attempt, 2.0, 30.0),
     )
     return replace(state, calls={**state.calls, fact.hook: call})
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from rollout.cluster.kinds import ROLLOUT_PLAN, Kind
+from rollout.decide.backoff import backoff
 from rollout.errors import ClusterError
 from rollout.plan.status import Status
 
@@ -105,7 +106,7 @@ class Board:
     def _failed(self, name: str, now: float) -> None:
         with self._lock:
             notice = self._waiting[name]
-            due = now + min(0.5 * 2.0 ** min(notice.attempts, 10), _SLOWEST)
+            due = now + backoff(notice.attempts + 1, 0.5, _SLOWEST)
             self._waiting[name] = replace(notice, attempts=notice.attempts + 1, due=due)
 
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 
 from rollout.cluster.kinds import ROLLOUT_PLAN, ROLLOUT_TRIGGER, Kind
+from rollout.decide.backoff import backoff
 from rollout.errors import ClusterError, InputError, PlanError
 from rollout.fleet import Fleet
 from rollout.plan.model import Plan
@@ -161,7 +162,7 @@ class Triggers:
     def __init__(self, triggers: Resources, deployments: Resources) -> None:
         self._triggers, self._deployments = triggers, deployments
         self._wishes: dict[str, Wish] = {}
-        self._pause = self._due = 0.0
+        self._failures, self._due = 0, 0.0
 
     def consider(self, known: Callable[[str], bool], fleet: Fleet) -> None:
         """Wish anew, from what is known now; nothing while something is not known."""
@@ -177,10 +178,10 @@ class Triggers:
             try:
                 _carry_out(maker, name, wish)
             except ClusterError as error:
-                self._pause = min(max(self._pause * 2, _LEAST), _MOST)
-                self._due = now + self._pause
+                self._failures += 1
+                self._due = now + backoff(self._failures, _LEAST, _MOST)
                 raise ClusterError(f"trigger {name}: {error}", error.status) from None
-        self._pause = 0.0
+        self._failures = 0
 
 
 def _carry_out(maker: Maker, name: str, wish: Wish) -> None:

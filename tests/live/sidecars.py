@@ -9,10 +9,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 
+from tests.live.prom import Served
+
 _PERIOD, _REQUESTS = 0.05, 100  # 2,000 requests a second for each service
 
 
-class Sidecars:
+class Sidecars(Served):
     """`istio_requests_total` of some services; `errors` is the share of bad answers by version.
 
     In another namespace services of the same names fail outright: nobody may read those.
@@ -35,25 +37,19 @@ class Sidecars:
             def log_message(self, *args):
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/metrics"
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/metrics"
 
     @contextmanager
     def serving(self):
-        threads = [
-            threading.Thread(target=self._server.serve_forever, args=(0.01,)),
-            threading.Thread(target=self._flow),
-        ]
-        for thread in threads:
-            thread.start()
-        try:
-            yield self
-        finally:
-            self._over.set()
-            self._server.shutdown()
-            self._server.server_close()
-            for thread in threads:
-                thread.join()
+        flow = threading.Thread(target=self._flow)
+        with super().serving():
+            flow.start()
+            try:
+                yield self
+            finally:
+                self._over.set()
+                flow.join()
 
     def _flow(self):
         while not self._over.wait(_PERIOD):
