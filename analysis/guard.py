@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from analysis import contrast as contrasts
@@ -15,8 +17,8 @@ Rule = RateRule | ShapeRule
 Capital = RateCapital | ShapeCapital
 
 __all__ = [
-    "Capital", "RateRule", "Rule", "ShapeRule", "excess_rate", "learn", "log_crash", "log_harm",
-    "log_safe", "look", "problem", "start", "watch",
+    "Capital", "Logs", "RateRule", "Rule", "ShapeRule", "excess_rate", "learn", "log_crash",
+    "log_harm", "log_safe", "logs", "look", "problem", "start", "watch",
 ]  # fmt: skip
 
 
@@ -79,6 +81,20 @@ def log_safe(rule: Rule, capital: Capital) -> float:
     if isinstance(capital, ShapeCapital) and capital.contrasts:
         return contrasts.least_safe(capital.contrasts)
     return float("-inf")
+
+
+@dataclass(frozen=True)
+class Logs:
+    """What a capital amounts to: its logs of harm, safety and crash, as the functions above say."""
+
+    harm: float
+    safe: float
+    crash: float
+
+
+def logs(rule: Rule, capital: Capital) -> Logs:
+    """All three; they change with the capital alone, so that who asks often may keep them."""
+    return Logs(log_harm(rule, capital), log_safe(rule, capital), log_crash(rule, capital))
 
 
 def excess_rate(rule: Rule, capital: Capital, alpha: float) -> float:  # noqa: ARG001  # as above

@@ -44,8 +44,8 @@ def read(rule: Rule, capital: Capital, log_harm: float, alpha: float, beta: floa
     """A metric's readout; `log_harm` is the log of its weighted e-process."""
     log_safe = guard.log_safe(rule, capital)
     plain = Readout(
-        harm=max(0.0, log_harm / -math.log(alpha)),
-        safe=max(0.0, log_safe / -math.log(beta)) if math.isfinite(log_safe) else None,
+        harm=harm_share(log_harm, alpha),
+        safe=proof_share(log_safe, beta),
     )
     if isinstance(rule, RateRule) and isinstance(capital, RateCapital):
         plain = replace(plain, words="share of bad units")
@@ -54,6 +54,16 @@ def read(rule: Rule, capital: Capital, log_harm: float, alpha: float, beta: floa
         plain = replace(plain, canary=capital.e_c, stable=capital.e_s)
         return _at_edge(plain, rule, capital, alpha, beta)
     raise TypeError("rule and capital are of different kinds")
+
+
+def harm_share(log_harm: float, alpha: float) -> float:
+    """The share of the log evidence that alpha asks for; 1 crosses."""
+    return max(0.0, log_harm / -math.log(alpha))
+
+
+def proof_share(log_safe: float, beta: float) -> float | None:
+    """The share of the log evidence that beta asks for; None where no proof is possible."""
+    return max(0.0, log_safe / -math.log(beta)) if math.isfinite(log_safe) else None
 
 
 def at_edges(rule: ShapeRule, capital: ShapeCapital, alpha: float, beta: float) -> list[Readout]:

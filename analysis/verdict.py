@@ -11,8 +11,8 @@ from typing import Literal
 import numpy as np
 
 from analysis import guard
-from analysis.guard import Capital, RateRule, Rule
-from analysis.readout import Readout, read
+from analysis.guard import Capital, Logs, RateRule, Rule
+from analysis.readout import Readout, harm_share, proof_share, read
 from analysis.sequential import log_mean
 
 CRASH_WEIGHT = 0.1
@@ -32,6 +32,7 @@ class Guarded:
     """One guardrail: rule, capital, weight in the mean, and why it is blind, if it is.
 
     `observational`: the arms differ in more than their version, so that a verdict is no experiment.
+    `logs`: what the capital amounts to, where that was worked out before.
     """
 
     rule: Rule
@@ -39,6 +40,12 @@ class Guarded:
     importance: float
     blind: str = ""
     observational: bool = False
+    logs: Logs | None = None
+
+    @cached_property
+    def known(self) -> Logs:
+        """What the capital amounts to."""
+        return self.logs or guard.logs(self.rule, self.capital)
 
 
 @dataclass(frozen=True)
@@ -48,7 +55,8 @@ class Judgement:
     `cause` names the guardrails whose own weighted e-process crossed 1/alpha, else ("crash",) or
     ("joint",); empty if not harmful. `safe`: every guardrail is proven safe. Nothing is latched.
     `log_joint` is the log of the mean; `log_parts` and `log_crash` (None without a rate) are the
-    logs of what the guardrails and the crash watch add to it.
+    logs of what the guardrails and the crash watch add to it; `log_proofs` those of each
+    guardrail's evidence that it is safe.
     """
 
     guards: Mapping[str, Guarded] = field(repr=False)
@@ -61,6 +69,15 @@ class Judgement:
     safe: bool
     log_parts: Mapping[str, float]
     log_crash: float | None
+    log_proofs: Mapping[str, float]
+
+    def harm_of(self, name: str) -> float:
+        """The share of the evidence of harm that a rollback by this guardrail alone needs."""
+        return harm_share(self.log_parts[name], self.alpha)
+
+    def proof_of(self, name: str) -> float | None:
+        """The share of the evidence that a promotion needs of this guardrail; None: no test."""
+        return proof_share(self.log_proofs[name], self.beta)
 
     @cached_property
     def readouts(self) -> Mapping[str, Readout]:
@@ -85,14 +102,15 @@ def judge(guards: Mapping[str, Guarded], alpha: float, beta: float) -> Judgement
     if not guards:
         raise ValueError("nothing is guarded")
     shares = _shares(guards)
-    harm = {n: math.log(shares[n]) + guard.log_harm(g.rule, g.capital) for n, g in guards.items()}
+    harm = {n: math.log(shares[n]) + g.known.harm for n, g in guards.items()}
     crash = _crash(guards)
     members = [*harm.values(), *([crash] if crash is not None else [])]
     joint, bar = float(log_mean(members, np.ones(len(members)))), -math.log(alpha)
     own = tuple(name for name, log in harm.items() if log >= bar)
     harmful = joint >= bar
     dead = ("crash",) if crash is not None and crash >= bar else ()
-    verdicts = {n: _verdict(g, harm[n] >= bar, beta) for n, g in guards.items()}
+    proofs = {n: g.known.safe for n, g in guards.items()}
+    verdicts = {n: _verdict(g, harm[n] >= bar, proofs[n], beta) for n, g in guards.items()}
     return Judgement(
         guards,
         alpha,
@@ -104,17 +122,17 @@ def judge(guards: Mapping[str, Guarded], alpha: float, beta: float) -> Judgement
         all(verdict.kind == "safe" for verdict in verdicts.values()),
         harm,
         crash,
+        proofs,
     )
 
 
-def _verdict(guarded: Guarded, harmful: bool, beta: float) -> Verdict:
+def _verdict(guarded: Guarded, harmful: bool, log_proof: float, beta: float) -> Verdict:
     reason = guarded.blind or guard.problem(guarded.capital)
     if harmful:
         return Verdict("harmful", f"worse than its margin allows, {_assumed(guarded)}")
     if reason:
         return Verdict("blind", reason)
-    proven = guard.log_safe(guarded.rule, guarded.capital) >= -math.log(beta)
-    if not proven:
+    if log_proof < -math.log(beta):
         return Verdict("undecided")
     return Verdict("safe", f"proven within its margin, {_assumed(guarded)}")
 
@@ -139,5 +157,5 @@ def _shares(guards: Mapping[str, Guarded]) -> dict[str, float]:
 
 def _crash(guards: Mapping[str, Guarded]) -> float | None:
     """Log of the crash watches' part of the mean; None without a rate."""
-    logs = [guard.log_crash(guarded.rule, guarded.capital) for guarded in _rates(guards)]
+    logs = [guarded.known.crash for guarded in _rates(guards)]
     return float(log_mean(logs, np.full(len(logs), CRASH_WEIGHT / len(logs)))) if logs else None

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 from analysis import shares
 from analysis.counters import Cursor
 from analysis.evidence import Evidence
-from analysis.guard import Capital, RateRule, Rule, ShapeRule, start
+from analysis.guard import Capital, Logs, RateRule, Rule, ShapeRule, logs, start
 from rollout.decide.facts import Action, Decided, HumanSaid, Learned, Started
 from rollout.decide.split import Split
 from rollout.plan.base import RECORDED
@@ -73,6 +74,11 @@ class Gauge:
     # Looks of stable before a switch that no look of the canary was compared with yet (`before`).
     kept: tuple[Evidence, ...] = ()
     used_up_at: float | None = None
+
+    @cached_property
+    def logs(self) -> Logs:
+        """What the capital amounts to: worked out once, by whoever asks first."""
+        return logs(self.rule, self.capital)
 
 
 @dataclass(frozen=True)

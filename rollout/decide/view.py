@@ -45,6 +45,7 @@ def view(state: State, now: float) -> View:
             importance=guardrail.importance,
             blind=blind[guardrail.name].reason if guardrail.name in blind else "",
             observational=bool(observational(state.plan)),
+            logs=state.gauges[guardrail.name].logs,
         )
         for guardrail in state.plan.spec.guardrails
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -10,8 +11,9 @@ from socketserver import ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from prometheus_client import CollectorRegistry, make_wsgi_app
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import Metric as Family
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
 from rollout.errors import InputError
@@ -28,7 +30,7 @@ class _Collector(Collector):
         self._meter = meter
 
     def collect(self) -> Iterable[Family]:
-        """Every metric with its samples, in the order of the table."""
+        """Every metric but the rollouts', with its samples, in the order of the table."""
         # The library puts a counter's ending back where the format wants it.
         families = {
             name: Family(name.removesuffix("_total"), metric.help, metric.kind)
@@ -84,14 +86,13 @@ def serving(meter: Meter, address: str, port: int) -> Iterator[int]:
 def _app(meter: Meter) -> Callable[[dict[str, Any], _Start], Iterable[bytes]]:
     registry = CollectorRegistry()
     registry.register(_Collector(meter))
-    metrics: Any = make_wsgi_app(registry)
     probes = {"/healthz": lambda: meter.alive, "/readyz": lambda: meter.ready}
 
     def app(environ: dict[str, Any], start: _Start) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
         if path == "/metrics":
-            answer: Iterable[bytes] = metrics(environ, start)
-            return answer
+            text = generate_latest(registry) + meter.rollouts().encode()
+            return _page(text, environ.get("HTTP_ACCEPT_ENCODING", ""), start)
         if path not in probes:
             start("404 Not Found", _PLAIN)
             return [b"/metrics, /healthz, /readyz\n"]
@@ -101,3 +102,12 @@ def _app(meter: Meter) -> Callable[[dict[str, Any], _Start], Iterable[bytes]]:
         return [f"{said if good else 'no tick lately'}\n".encode()]
 
     return app
+
+
+def _page(text: bytes, accepted: str, start: _Start) -> Iterable[bytes]:
+    if "gzip" not in accepted:
+        start("200 OK", [("Content-Type", CONTENT_TYPE_PLAIN_0_0_4)])
+        return [text]
+    packed = [("Content-Type", CONTENT_TYPE_PLAIN_0_0_4), ("Content-Encoding", "gzip")]
+    start("200 OK", packed)
+    return [gzip.compress(text, compresslevel=1)]

@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import get_args
 
+from analysis.verdict import Judgement
 from rollout.decide import calls
+from rollout.decide.blind import blindness
 from rollout.decide.state import Phase, State
-from rollout.decide.view import View, view
+from rollout.decide.view import view
 
 EDGES = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, math.inf)
 """Upper edges of the buckets of ticks, in seconds."""
@@ -62,8 +64,8 @@ def of_process(version: str, ticks: Ticks, age: float) -> Iterator[Sample]:
     yield f"{name}_sum", {}, ticks.seconds
 
 
-def of_journal(told: Told, now: float) -> Iterator[Sample]:
-    """What was decided, and where every rollout stands that is under way or ended lately."""
+def of_journal(told: Told) -> Iterator[Sample]:
+    """What was decided."""
     yield "surefoot_journal_entries_total", {}, told.entries
     yield "surefoot_route_failures_total", {}, told.route_failures
     yield "surefoot_hook_failures_total", {}, told.hook_failures
@@ -72,8 +74,6 @@ def of_journal(told: Told, now: float) -> Iterator[Sample]:
     counts = dict.fromkeys(FROM_ZERO, 0) | dict(told.decisions)
     for (action, reason), count in sorted(counts.items()):
         yield "surefoot_decisions_total", {"action": action, "reason": reason}, count
-    for rollout, state in sorted(told.states.items()):
-        yield from of_rollout(rollout, state, now)
 
 
 FROM_ZERO: tuple[tuple[str, str], ...] = (
@@ -88,10 +88,9 @@ FROM_ZERO: tuple[tuple[str, str], ...] = (
 """Decisions that change something, by action and reason."""
 
 
-def of_rollout(rollout: str, state: State, now: float) -> Iterator[Sample]:
+def of_rollout(rollout: str, state: State) -> Iterator[Sample]:
     """One rollout's weights, phase and evidence; an ended one's weights and phase."""
-    meta = state.plan.metadata
-    who = {"rollout": rollout, "plan": meta.name, "plan_namespace": meta.namespace}
+    who = _who(rollout, state)
     for phase in _PHASES:
         yield "surefoot_rollout_phase", {**who, "phase": phase}, float(state.phase == phase)
     yield "surefoot_rollout_weight_declared_ratio", who, state.wanted.answered
@@ -99,20 +98,35 @@ def of_rollout(rollout: str, state: State, now: float) -> Iterator[Sample]:
     yield "surefoot_rollout_route_attempts", who, state.attempts
     yield "surefoot_rollout_hooks_failed", who, len(calls.unanswered(state))
     if not state.terminal:
-        yield from _evidence(who, view(state, now))
+        # What the evidence amounts to does not hang on the time; it is not worked out in numbers
+        # for people, which takes five times as long.
+        yield from _evidence(who, view(state, state.started_at).judgement)
 
 
-def _evidence(who: Labels, seen: View) -> Iterator[Sample]:
-    bar = -math.log(seen.state.plan.spec.confidence.false_rollback)
-    joint = max(0.0, seen.judgement.log_joint / bar)
+def _evidence(who: Labels, judgement: Judgement) -> Iterator[Sample]:
+    joint = max(0.0, judgement.log_joint / -math.log(judgement.alpha))
     yield "surefoot_rollout_harm_evidence_ratio", who, joint
-    for name, readout in seen.judgement.readouts.items():
+    for name in judgement.guards:
         which = {**who, "guardrail": name}
-        yield "surefoot_guardrail_harm_evidence_ratio", which, readout.harm
-        if readout.safe is not None:
-            yield "surefoot_guardrail_proof_evidence_ratio", which, readout.safe
-        blind = max(0.0, seen.now - seen.blind[name].since) if name in seen.blind else 0.0
-        yield "surefoot_guardrail_blind_seconds", which, blind
+        yield "surefoot_guardrail_harm_evidence_ratio", which, judgement.harm_of(name)
+        proof = judgement.proof_of(name)
+        if proof is not None:
+            yield "surefoot_guardrail_proof_evidence_ratio", which, proof
+
+
+def of_blindness(rollout: str, state: State, now: float) -> Iterator[Sample]:
+    """For how long each guardrail of a rollout under way could not be judged."""
+    if state.terminal:
+        return
+    who, blind = _who(rollout, state), blindness(state, now)
+    for name in state.gauges:
+        seconds = max(0.0, now - blind[name].since) if name in blind else 0.0
+        yield "surefoot_guardrail_blind_seconds", {**who, "guardrail": name}, seconds
+
+
+def _who(rollout: str, state: State) -> Labels:
+    meta = state.plan.metadata
+    return {"rollout": rollout, "plan": meta.name, "plan_namespace": meta.namespace}
 
 
 def exported(state: State, now: float) -> bool:

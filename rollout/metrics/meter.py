@@ -4,14 +4,27 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from rollout.decide.facts import Decided, HookAnswered, Refused, RouteFailed
 from rollout.decide.state import State
-from rollout.metrics.families import Sample, Ticks, Told, exported, of_journal, of_process
+from rollout.metrics.families import (
+    Sample,
+    Ticks,
+    Told,
+    exported,
+    of_blindness,
+    of_journal,
+    of_process,
+    of_rollout,
+)
 from rollout.metrics.names import code_of
+from rollout.metrics.page import Line, line, page
 from rollout.ports import Entry
+
+Shown = tuple[State, Sequence[Line]]  # a state, and what of its rollout does not hang on the time
 
 SILENT = 60.0
 """Seconds without a tick after which a controller is not alive; ticks come every second."""
@@ -35,6 +48,7 @@ class Meter:
     _stands_by: bool = False
     _ticks: Ticks = field(default_factory=Ticks)
     _told: Told | None = None
+    _lines: Mapping[str, Shown] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -85,13 +99,27 @@ class Meter:
         return timed
 
     def samples(self) -> Iterator[Sample]:
-        """All that is exported now."""
+        """What is exported of the process and of the journal now."""
         with self._lock:
             ticks, told, age = self._ticks, self._told, self.timer() - self._succeeded
         yield from of_process(self.version, ticks, age)
         yield "surefoot_leader", {}, float(not self._stands_by)
         if told is not None:
-            yield from of_journal(told, self.now())
+            yield from of_journal(told)
+
+    def rollouts(self) -> str:
+        """What is exported of every rollout now, as text: most of it is as it was last time."""
+        with self._lock:
+            told, before = self._told, self._lines
+        if told is None:
+            return ""
+        lines = {name: _lines(name, state, before) for name, state in sorted(told.states.items())}
+        with self._lock:
+            self._lines = lines
+        now = self.now()
+        blind = (of_blindness(name, state, now) for name, state in sorted(told.states.items()))
+        kept = chain.from_iterable(each for _, each in lines.values())
+        return page(chain(kept, map(line, chain.from_iterable(blind))))
 
     @property
     def alive(self) -> bool:
@@ -122,3 +150,11 @@ class Meter:
         )
         with self._lock:
             self._told, self._succeeded, self._stands_by = told, self._tried, False
+
+
+def _lines(rollout: str, state: State, before: Mapping[str, Shown]) -> Shown:
+    """A rollout's lines: those of the last scrape, if nothing came to be known of it since."""
+    known = before.get(rollout)
+    if known is not None and known[0] is state:
+        return known
+    return state, [line(sample) for sample in of_rollout(rollout, state)]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 import inspect
+import math
 import re
 import socket
 from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
 from urllib.error import HTTPError
-from urllib.request import ProxyHandler, build_opener
+from urllib.request import ProxyHandler, Request, build_opener
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -19,15 +21,24 @@ from rollout.decide.facts import HumanSaid
 from rollout.decide.state import TERMINAL
 from rollout.decide.view import view
 from rollout.errors import InputError, JournalError
+from rollout.metrics import families
 from rollout.metrics.door import serving
 from rollout.metrics.families import EDGES, FROM_ZERO, KEPT
 from rollout.metrics.meter import Meter
 from rollout.metrics.names import METRICS, REASONS, code_of
+from rollout.metrics.page import line, page
 from rollout.ports import HookReply
 from tests.worlds import BAD, Lab, plan
 
 OPENER = build_opener(ProxyHandler({}))
 PORT = 0  # whatever is free
+
+
+def exported(meter):
+    """Every sample, the rollouts' read back from their text."""
+    told = text_string_to_metric_families(meter.rollouts())
+    shown = [(each.name, each.labels, each.value) for family in told for each in family.samples]
+    return [*meter.samples(), *shown]
 
 
 class Metered(Lab):
@@ -47,7 +58,7 @@ class Metered(Lab):
     def values(self, name, **labels):
         return [
             value
-            for found, of, value in self.meter.samples()
+            for found, of, value in exported(self.meter)
             if found == name and labels.items() <= of.items()
         ]
 
@@ -81,8 +92,8 @@ def test_weights_phase_and_evidence_are_the_state_s():
     seen = view(lab.state, lab.clock.now())
     for name, readout in seen.judgement.readouts.items():
         told = lab.value("surefoot_guardrail_harm_evidence_ratio", guardrail=name)
-        assert told == pytest.approx(readout.harm)
-    assert lab.values("surefoot_guardrail_proof_evidence_ratio")
+        proof = lab.value("surefoot_guardrail_proof_evidence_ratio", guardrail=name)
+        assert (told, proof) == (readout.harm, readout.safe)
 
 
 def test_harm_reaches_one_and_is_counted_with_its_code():
@@ -93,7 +104,7 @@ def test_harm_reaches_one_and_is_counted_with_its_code():
     told = Counter((d.action, code_of(d.reasons)) for d in lab.decisions)
     shown = {
         (of["action"], of["reason"]): value
-        for name, of, value in lab.meter.samples()
+        for name, of, value in exported(lab.meter)
         if name == "surefoot_decisions_total" and value
     }
     assert shown == told
@@ -228,6 +239,52 @@ def test_alive_while_ticks_come_ready_while_they_succeed():
     assert lab.value("surefoot_tick_age_seconds") == pytest.approx(70)
     clock.sleep(61)
     assert not meter.alive
+
+
+def test_a_scrape_works_out_only_what_has_changed_since_the_last_one(monkeypatch):
+    lab = Metered()
+    lab.run_until(lambda state: state.split.canary == 25)
+    judged = []
+
+    def counted(*of):
+        judged.append(of)
+        return view(*of)
+
+    monkeypatch.setattr(families, "view", counted)
+    first = lab.meter.rollouts()
+    assert (len(judged), lab.meter.rollouts() == first) == (1, True)
+    gauges = lab.state.gauges.values()
+    assert all("logs" in vars(gauge) for gauge in gauges), "the look itself had worked it out"
+    lab.world.dark = True
+    lab.run(10)
+    assert len(judged) == 1, "no scrape, no work"
+    assert max(lab.values("surefoot_guardrail_blind_seconds")) > 1, "but the time goes on"
+    assert len(judged) == 2
+
+
+def test_the_rollouts_text_is_what_the_library_would_write():
+    lab = Metered(plan=plan("a.b-c"))
+    lab.run_until(lambda state: state.split.canary == 25)
+    named = 'a "quoted" \\ name\nof two lines'
+    samples = [*families.of_rollout(named, lab.state), ("surefoot_leader", {"x": ""}, math.inf)]
+    text = page(map(line, samples))
+    read = [each for one in text_string_to_metric_families(text) for each in one.samples]
+    assert Counter(
+        (each.name, tuple(sorted(each.labels.items())), each.value) for each in read
+    ) == (Counter((name, tuple(sorted(of.items())), float(value)) for name, of, value in samples))
+    assert text.count("# TYPE") == len({name for name, _, _ in samples})
+
+
+def test_a_page_may_be_packed():
+    lab = Metered()
+    lab.controller.tick()
+    with serving(lab.meter, "127.0.0.1", PORT) as port:
+        asked = Request(f"http://127.0.0.1:{port}/metrics", headers={"Accept-Encoding": "gzip"})
+        with OPENER.open(asked, timeout=5) as answer:
+            assert answer.headers["Content-Encoding"] == "gzip"
+            assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+            packed = answer.read()
+        assert b"surefoot_rollout_phase{" in gzip.decompress(packed)
 
 
 def test_every_metric_is_served_and_no_other():
