@@ -10,9 +10,8 @@ import numpy as np
 
 from analysis.dispersion import LEAST_TICKS
 from analysis.pods import Counts, PodCounts
-from rollout.decide.exposure import mirror_of
+from rollout.decide.exposure import exposure_guardrail, mirror_of
 from rollout.decide.learn import NO_CANARY, canary_pods
-from rollout.decide.state import exposure_guardrail
 from rollout.errors import InputError
 from rollout.plan.model import Budget, Plan
 from rollout.plan.units import duration

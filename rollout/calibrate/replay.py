@@ -10,7 +10,7 @@ import numpy as np
 from analysis.counters import Arm, Series
 from analysis.pods import Counts
 from rollout.calibrate.draw import Draw, Recording
-from rollout.decide.state import exposure_guardrail
+from rollout.decide.exposure import exposure_guardrail
 from rollout.plan.model import Guardrail
 from rollout.ports import Answer, Ask, Past
 from rollout.simulate import MemoryRouter

@@ -9,7 +9,8 @@ from urllib.parse import urlencode
 
 from rollout.cli.report import states_of
 from rollout.decide.facts import Decided
-from rollout.decide.say import off_edge, rests_on
+from rollout.decide.measured import off_edge
+from rollout.decide.say import rests_on
 from rollout.decide.state import State
 from rollout.decide.step import step
 from rollout.decide.view import view

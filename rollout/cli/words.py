@@ -23,7 +23,7 @@ from rollout.decide.facts import (
     RouteFailed,
     Started,
 )
-from rollout.decide.say import spread
+from rollout.decide.measured import spread
 from rollout.decide.split import Split
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from analysis.evidence import Evidence
-from rollout.decide.exposure import copied
-from rollout.decide.state import Gauge, State, exposure_guardrail
+from rollout.decide.exposure import copied, exposure_guardrail
+from rollout.decide.state import Gauge, State
 
 _NOTHING = Evidence()
 

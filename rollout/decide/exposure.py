@@ -45,3 +45,9 @@ def copied(state: State, since: float | None, lag: float) -> bool:
         return True
     until = state.mirrored_until
     return until is not None and (since is None or since < until + lag)
+
+
+def exposure_guardrail(plan: Plan) -> str:
+    """The guardrail whose exposures count requests: the first one that the proxy itself reports."""
+    guardrails = plan.spec.guardrails
+    return next((g for g in guardrails if g.source.proxy), guardrails[0]).name

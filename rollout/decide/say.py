@@ -1,26 +1,21 @@
-"""Every decision in one sentence with its numbers."""
+"""Every decision in one sentence."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict
-from typing import Any, Protocol
+from typing import Protocol
 
-from analysis.dispersion import Dispersion
-from analysis.guard import Rule, ShapeRule
-from analysis.readout import Readout
 from analysis.verdict import Judgement
 from rollout.decide.blind import Blind
 from rollout.decide.calls import failed
 from rollout.decide.compared import exposed, observational, shown
 from rollout.decide.exposure import mirror_of
 from rollout.decide.facts import Action
+from rollout.decide.measured import bound, closest, measured, off_edge, spread
 from rollout.decide.split import Split
 from rollout.decide.state import State
 from rollout.plan.units import duration, percent
-
-_DIGITS = 6  # recorded numbers must replay to the same text on every machine
 
 
 class Seen(Protocol):
@@ -81,15 +76,6 @@ def rests_on(state: State, name: str) -> str:
     return spread(learned.dispersions[name])
 
 
-def spread(found: Dispersion) -> str:
-    """How pods differ: rates relative to their mean, shares beyond an edge in probits."""
-    return (
-        f"bad units in bursts of {found.cluster:.3g}, pods that differ for good by "
-        f"{found.lasting**0.5:.2g} sd ({found.pods_stable} pods of stable, {found.pods_canary} of "
-        f"the canary, {found.ticks} looks)"
-    )
-
-
 def _assumed(state: State) -> list[str]:
     """What the error rates rest on, said once, with the first step."""
     if state.plan.spec.pods is None:
@@ -116,7 +102,7 @@ def _because(state: State, reason: str, seen: Seen) -> str:
         return f"asked by {state.asked.actor}{why}"
     if code == "all-safe":
         readouts = seen.judgement.readouts.items()
-        return "every guardrail is proven: " + ", ".join(_bound(n, r) for n, r in readouts)
+        return "every guardrail is proven: " + ", ".join(bound(n, r) for n, r in readouts)
     return _plain(state, code, name, seen)
 
 
@@ -140,7 +126,7 @@ def _plain(state: State, code: str, name: str, seen: Seen) -> str:
         f"hook-failed:{name}": f"the hook {name} failed: {failed(state).get(name, '')}",
         "holding-back": f"holding back for {held}, the rollback tests go on",
         "held-back": f"nothing harmful while holding back for {held}",
-        "nothing-harmful": f"nothing harmful in sight{_closest(seen.judgement)}",
+        "nothing-harmful": f"nothing harmful in sight{closest(seen.judgement)}",
         "exposure-mismatch": "the observed share of traffic contradicts the weight",
         "paused": f"paused{_why_paused(state)}; a person resumes, promotes or aborts it, and the "
         "rollback tests go on",
@@ -177,89 +163,19 @@ def _harm(state: State, name: str, judgement: Judgement) -> str:
         return f"the canary fails outright {where}, {strength}"
     if name == "joint":
         worst = sorted(judgement.readouts.items(), key=lambda item: -item[1].harm)
-        told = ", ".join(_measured(n, r) for n, r in worst[:2])
+        told = ", ".join(measured(n, r) for n, r in worst[:2])
         return f"the guardrails together are worse than allowed ({told}), {strength}"
-    return f"{_measured(name, judgement.readouts[name])}, {strength}"
+    return f"{measured(name, judgement.readouts[name])}, {strength}"
 
 
 def _undecided(state: State, name: str, judgement: Judgement) -> str:
     readout = judgement.readouts[name]
     share = f"{(readout.safe or 0.0) * 100:.0f} % of the evidence that promotion needs"
     off = off_edge(state.gauges[name].rule, readout)
-    return f"{_measured(name, readout)}, {share}{f' ({off})' if off else ''}"
-
-
-def off_edge(rule: Rule, readout: Readout) -> str:
-    """What the buckets make of a tolerance that no edge expresses, in words; empty if one does."""
-    if not isinstance(rule, ShapeRule) or readout.edge is None or readout.partner is None:
-        return ""
-    gap = abs(readout.edge - readout.partner)
-    proven = gap / min(readout.edge, readout.partner) if rule.relative else gap
-    if proven > rule.tolerance * 0.99:
-        return ""
-    said = [percent(t) if rule.relative else f"{t:.3g}" for t in (rule.tolerance, proven)]
-    return f"no bucket edge lies {said[0]} from {readout.edge:.4g}: {said[1]} must be proven"
+    return f"{measured(name, readout)}, {share}{f' ({off})' if off else ''}"
 
 
 def _blind(names: list[str], seen: Seen) -> str:
     since = min(seen.blind[name].since for name in names)
     reason = seen.blind[names[0]].reason
     return f"blind on {', '.join(names)} for {duration(max(seen.now - since, 0))}: {reason}"
-
-
-def _measured(name: str, readout: Readout) -> str:
-    """`errors +3.5 pp (2.1 to 4.9), allowed +1.0`."""
-    if readout.estimate is None:
-        return f"{name}: nothing measured yet"
-    interval = ""
-    if readout.low is not None and readout.high is not None:
-        interval = f" ({readout.low * 100:+.2f} to {readout.high * 100:+.2f})"
-    allowed = "" if readout.allowed is None else f", allowed {readout.allowed * 100:+.2f}"
-    return f"{name}{_where(readout)} {readout.estimate * 100:+.2f} pp{interval}{allowed}"
-
-
-def _bound(name: str, readout: Readout) -> str:
-    if readout.high is None or readout.allowed is None:
-        return name
-    most, allowed = readout.high * 100, readout.allowed * 100
-    return f"{name}{_where(readout)} at most {most:+.2f} of {allowed:+.2f} pp"
-
-
-def _where(readout: Readout) -> str:
-    if readout.edge is None:
-        return ""
-    side = "at or below" if "below" in readout.words else "above"
-    return f" {side} {readout.edge:.3g}"
-
-
-def _closest(judgement: Judgement) -> str:
-    """The guardrail with the most evidence of harm, where there is any."""
-    name, readout = max(judgement.readouts.items(), key=lambda item: item[1].harm)
-    if readout.harm < 0.005:
-        return ""
-    return f", {name} comes closest with {readout.harm * 100:.0f} % of a rollback's evidence"
-
-
-def numbers(state: State, judgement: Judgement) -> dict[str, Any]:
-    """The judgement as plain data, rounded so that a replay gives the same text anywhere."""
-    label = {"observational": True} if observational(state.plan) else {}
-    return {
-        **label,
-        "joint": _round(judgement.log_joint / math.log(10)),
-        "guardrails": {
-            name: {
-                "verdict": judgement.verdicts[name].kind,
-                "reason": judgement.verdicts[name].reason,
-                **{key: _round(value) for key, value in asdict(readout).items()},
-            }
-            for name, readout in judgement.readouts.items()
-        },
-    }
-
-
-def _round(value: Any) -> Any:
-    if isinstance(value, float):
-        return float(f"{value:.{_DIGITS}g}")
-    if isinstance(value, tuple | list):
-        return [_round(item) for item in value]
-    return value

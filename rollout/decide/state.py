@@ -195,9 +195,3 @@ def begin(fact: Started) -> State:
         attempt=fact.attempt,
         uncalibrated=fact.uncalibrated,
     )
-
-
-def exposure_guardrail(plan: Plan) -> str:
-    """The guardrail whose exposures count requests: the first one that the proxy itself reports."""
-    guardrails = plan.spec.guardrails
-    return next((g for g in guardrails if g.source.proxy), guardrails[0]).name

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from rollout.decide import climbing, say, stopping
 from rollout.decide.choice import Choice
 from rollout.decide.facts import Decided
+from rollout.decide.numbers import numbers
 from rollout.decide.state import State
 from rollout.decide.view import View, view
 
@@ -65,5 +66,5 @@ def step(state: State, now: float, rollout: str) -> Decided | None:
         split=choice.split,
         reasons=choice.reasons,
         sentence=say.sentence(state, choice.action, choice.split, choice.reasons, seen),
-        numbers=say.numbers(state, seen.judgement),
+        numbers=numbers(state, seen.judgement),
     )

@@ -9,9 +9,9 @@ from analysis.counters import advance
 from analysis.evidence import Evidence, EvidenceError
 from analysis.guard import learn, look, problem, watch
 from rollout.decide.before import began, paired
-from rollout.decide.exposure import copied, share_of_all, sticky
+from rollout.decide.exposure import copied, exposure_guardrail, share_of_all, sticky
 from rollout.decide.facts import Observed
-from rollout.decide.state import Gauge, State, exposure_guardrail
+from rollout.decide.state import Gauge, State
 from rollout.plan.model import Guardrail
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rollout.decide.exposure import segment_of, sticky
-from rollout.decide.state import exposure_guardrail
+from rollout.decide.exposure import exposure_guardrail, segment_of, sticky
 from rollout.plan.model import Guardrail, Plan
 from rollout.plan.units import duration, percent
 from rollout.rehearse.base import Base

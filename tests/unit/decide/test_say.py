@@ -7,7 +7,8 @@ from analysis.guard import RateRule, ShapeRule
 from analysis.readout import Readout
 from rollout.decide.facts import Learned, Started
 from rollout.decide.fold import fold
-from rollout.decide.say import off_edge, rests_on
+from rollout.decide.measured import off_edge
+from rollout.decide.say import rests_on
 from tests.pods import pods_plan
 
 LATENCY = ShapeRule(0.25, relative=True, worse="high")

@@ -1,0 +1,64 @@
+"""What is measured of a guardrail, in words: differences in points, and what is allowed."""
+
+from __future__ import annotations
+
+from analysis.dispersion import Dispersion
+from analysis.guard import Rule, ShapeRule
+from analysis.readout import Readout
+from analysis.verdict import Judgement
+from rollout.plan.units import percent
+
+
+def measured(name: str, readout: Readout) -> str:
+    """`errors +3.5 pp (2.1 to 4.9), allowed +1.0`."""
+    if readout.estimate is None:
+        return f"{name}: nothing measured yet"
+    interval = ""
+    if readout.low is not None and readout.high is not None:
+        interval = f" ({readout.low * 100:+.2f} to {readout.high * 100:+.2f})"
+    allowed = "" if readout.allowed is None else f", allowed {readout.allowed * 100:+.2f}"
+    return f"{name}{_where(readout)} {readout.estimate * 100:+.2f} pp{interval}{allowed}"
+
+
+def bound(name: str, readout: Readout) -> str:
+    """`errors at most +0.9 of +1.0 pp`."""
+    if readout.high is None or readout.allowed is None:
+        return name
+    most, allowed = readout.high * 100, readout.allowed * 100
+    return f"{name}{_where(readout)} at most {most:+.2f} of {allowed:+.2f} pp"
+
+
+def closest(judgement: Judgement) -> str:
+    """The guardrail with the most evidence of harm, where there is any."""
+    name, readout = max(judgement.readouts.items(), key=lambda item: item[1].harm)
+    if readout.harm < 0.005:
+        return ""
+    return f", {name} comes closest with {readout.harm * 100:.0f} % of a rollback's evidence"
+
+
+def off_edge(rule: Rule, readout: Readout) -> str:
+    """What the buckets make of a tolerance that no edge expresses, in words; empty if one does."""
+    if not isinstance(rule, ShapeRule) or readout.edge is None or readout.partner is None:
+        return ""
+    gap = abs(readout.edge - readout.partner)
+    proven = gap / min(readout.edge, readout.partner) if rule.relative else gap
+    if proven > rule.tolerance * 0.99:
+        return ""
+    said = [percent(t) if rule.relative else f"{t:.3g}" for t in (rule.tolerance, proven)]
+    return f"no bucket edge lies {said[0]} from {readout.edge:.4g}: {said[1]} must be proven"
+
+
+def spread(found: Dispersion) -> str:
+    """How pods differ: rates relative to their mean, shares beyond an edge in probits."""
+    return (
+        f"bad units in bursts of {found.cluster:.3g}, pods that differ for good by "
+        f"{found.lasting**0.5:.2g} sd ({found.pods_stable} pods of stable, {found.pods_canary} of "
+        f"the canary, {found.ticks} looks)"
+    )
+
+
+def _where(readout: Readout) -> str:
+    if readout.edge is None:
+        return ""
+    side = "at or below" if "below" in readout.words else "above"
+    return f" {side} {readout.edge:.3g}"
