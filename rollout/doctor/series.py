@@ -13,6 +13,9 @@ from rollout.plan.model import Plan
 Vector = Sequence[tuple[Mapping[str, str], float]]  # labels, value
 Query = Callable[[str, str], Vector]  # URL, PromQL; raises ObserveError
 
+_LEAST_PODS = 2
+_PODS = "let the scrape set it, or name the label that tells pods apart in spec.pods.label"
+
 SKEW = 5.0  # seconds between two clocks that nobody needs to look at
 
 
@@ -43,7 +46,8 @@ def of_plan(plan: Plan, query: Query) -> Iterator[Finding]:
 
 def _of_guardrail(subject: str, plan: Plan, guardrail: Guardrail, query: Query) -> Finding:
     spec, source = plan.spec, source_of(plan, guardrail)
-    labels = (source.version, *sorted(guardrail.source.bad))
+    pods = [spec.pods.label] if spec.pods else []
+    labels = (source.version, *sorted(guardrail.source.bad), *pods)
     ours = _selector(source, spec.service)
     asked = metric(source.series, _matchers(source, spec.service))
     found = query(source.url, f"count by ({','.join((*labels, '__name__'))}) ({asked})")
@@ -53,18 +57,25 @@ def _of_guardrail(subject: str, plan: Plan, guardrail: Guardrail, query: Query) 
     for label in labels:
         if all(not of.get(label) for of, _ in found):
             said = f"no series of {ours} has the label {label}"
-            fix = _relabel(label, source)
+            fix = _PODS if label in pods else _relabel(label, source)
             return Finding("series", subject, "fail", said, fix)
     stable, canary = spec.stable.version, spec.canary.version
     if stable not in versions:
         known = ", ".join(sorted(versions - {""})[:5])
         said = f"{ours} has no version {stable}; it has {known}"
         return Finding("series", subject, "fail", said, "set spec.stable.version to one of these")
+    if pods and _pods_of(stable, pods[0], source, found) < _LEAST_PODS:
+        said = f"{stable} has one pod: how pods differ cannot be learnt, and whenUnknown decides"
+        return Finding("series", subject, "warn", said, f"give {stable} a second pod")
     if canary not in versions:
         said = f"{stable} is there; {canary} not yet, as before its first request"
         return Finding("series", subject, "ok", said)
     said = f"{stable} and {canary} are there{_form(source, found)}"
     return Finding("series", subject, "ok", said)
+
+
+def _pods_of(version: str, label: str, source: Source, found: Vector) -> int:
+    return len({of.get(label) for of, _ in found if of.get(source.version) == version})
 
 
 def _form(source: Source, found: Vector) -> str:

@@ -76,6 +76,23 @@ def test_labels_of_the_plan_are_the_ones_asked_for():
     assert asked[0].startswith(f"count by (build,{CODE},__name__)")
 
 
+def test_a_plan_with_pods_needs_their_label_and_two_of_stable():
+    def told(*pods):
+        rows = [row("v1", **({"pod": pod} if pod else {})) for pod in pods]
+        rate = {"name": "errors", "template": "envoy/errors", "margin": {"absolute": "1%"}}
+        (found,) = of_plan(
+            plan(guardrails=[rate], pods={"label": "pod"}),
+            lambda _url, text: [(labels, 1.0) for labels in rows],
+        )
+        return found.level, found.said.partition(": ")[0], found.fix.partition(",")[0]
+
+    assert told("a", "b")[0] == "ok"
+    assert told("a", "a") == ("warn", "v1 has one pod", "give v1 a second pod")
+    level, said, fix = told("", "")
+    assert (level, fix) == ("fail", "let the scrape set it")
+    assert said.endswith("has the label pod")
+
+
 def test_a_silent_server_fails_each_guardrail():
     def query(url, text):
         raise ObserveError("Prometheus does not answer")
