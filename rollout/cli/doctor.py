@@ -41,6 +41,7 @@ Exit codes: 0 nothing failed, 1 something did, 2 bad input. Nothing is changed a
 @journal_option()
 @click.option("--context", help="Of the kubeconfig; in a pod its own cluster is used.")
 @click.option("--lease", default="", help="Also what one of several replicas needs for it.")
+@click.option("--triggers", is_flag=True, help="Also what `operate --triggers` needs.")
 @click.option("--json", "as_json", is_flag=True, help="[{check, subject, level, said, fix}]")
 def doctor(
     plans: tuple[Path, ...],
@@ -49,6 +50,7 @@ def doctor(
     context: str | None,
     *,
     lease: str,
+    triggers: bool,
     as_json: bool,
 ) -> None:
     """Check Prometheus, the series of PLANS, their mesh, the cluster, rights and the journal.
@@ -63,7 +65,7 @@ def doctor(
     read = [plan for path in plans for plan in load_file(path)]
     findings = []
     where, tools = journal or default_path(), wire.examination(context)
-    for found in examine(read, namespace, where, tools, lease):
+    for found in examine(read, namespace, where, tools, lease, triggers=triggers):
         findings.append(found)
         if not as_json:
             click.secho(str(found), fg=_COLOURS[found.level])

@@ -20,6 +20,8 @@ from rollout.decide.backoff import backoff
 RELIST = 300  # seconds; what a watch has lost is found at the next list
 _LEAST, _MOST = 0.2, 30.0  # seconds between two requests, growing while they fail
 _CONNECT = 2.0
+_NOT_FOUND = 404
+_UNKNOWN = "the cluster does not know this kind; apply its definition first (manifests/crd*.yaml)"
 
 
 class Informer:
@@ -99,7 +101,8 @@ class Informer:
         try:
             return self._call(**path, **options, _request_timeout=timeout)
         except ApiException as error:
-            self._on_problem(f"cannot watch {self._kind.plural}: {refusal(error)}")
+            said = _UNKNOWN if error.status == _NOT_FOUND else refusal(error)
+            self._on_problem(f"cannot watch {self._kind.plural}: {said}")
             raise
         except (HTTPError, OSError) as error:
             self._on_problem(f"cannot watch {self._kind.plural}: {silence(error)}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from rollout.cluster.kinds import ROLLOUT_PLAN, Kind
+from rollout.cluster.kinds import ROLLOUT_PLAN, ROLLOUT_TRIGGER, Kind
 from rollout.decide.ramp import total_of
 from rollout.doctor import declared, rights, series
 from rollout.doctor.finding import Finding
@@ -21,7 +21,10 @@ from rollout.route.cluster import DESTINATION_RULE
 from rollout.route.creation import routes
 from rollout.route.istio import lacking
 
-_DEFINED = "kubectl apply -f manifests/crd.yaml"
+_DEFINITIONS = {
+    ROLLOUT_PLAN: "kubectl apply -f manifests/crd.yaml",
+    ROLLOUT_TRIGGER: "kubectl apply -f manifests/crd-trigger.yaml",
+}
 
 
 class Cluster(Protocol):
@@ -45,7 +48,13 @@ class Tools:
 
 
 def examine(
-    plans: Sequence[Plan], namespace: str | None, journal: Where, tools: Tools, lease: str = ""
+    plans: Sequence[Plan],
+    namespace: str | None,
+    journal: Where,
+    tools: Tools,
+    lease: str = "",
+    *,
+    triggers: bool = False,
 ) -> Iterator[Finding]:
     """Everything that the plans need, and with a namespace what `surefoot operate` needs there;
     with a lease, as one of several replicas. With a namespace alone, the plans are those of it.
@@ -64,7 +73,7 @@ def examine(
     for plan in plans:
         yield from _mesh(plan, tools)
     if namespace or any(plan.spec.route.envoy is None for plan in plans):
-        yield from _cluster(plans, namespace, tools, lease)
+        yield from _cluster(plans, namespace, tools, lease, triggers=triggers)
 
 
 def _declared(namespace: str, tools: Tools) -> tuple[Sequence[Plan], Sequence[Finding]]:
@@ -104,7 +113,7 @@ def _replaceable(file: Path) -> bool:
 
 
 def _cluster(
-    plans: Sequence[Plan], namespace: str | None, tools: Tools, lease: str
+    plans: Sequence[Plan], namespace: str | None, tools: Tools, lease: str, *, triggers: bool
 ) -> Iterator[Finding]:
     try:
         cluster = tools.cluster()
@@ -114,9 +123,11 @@ def _cluster(
             return cluster.may(right.verb, right.group, right.resource, *place)
 
         if namespace:
-            yield _defined(cluster, namespace)
+            for kind in [ROLLOUT_PLAN, *([ROLLOUT_TRIGGER] if triggers else [])]:
+                yield _defined(cluster, kind, namespace)
             needed = rights.of_operating(namespace)
             needed += rights.of_lease(namespace, lease) if lease else []
+            needed += rights.of_triggers(namespace) if triggers else []
             yield from rights.findings(namespace, needed, may)
             yield from rights.excess(namespace, may)
         for plan in plans:
@@ -150,15 +161,17 @@ def _subsets(plan: Plan, cluster: Cluster) -> Iterator[Finding]:
         yield Finding("mesh", plan.name, "ok", f"{route.destination_rule} defines both subsets")
 
 
-def _defined(cluster: Cluster, namespace: str) -> Finding:
-    """Whether the cluster knows plans, as far as we may see."""
-    subject = f"{ROLLOUT_PLAN.plural}.{ROLLOUT_PLAN.group}"
+def _defined(cluster: Cluster, kind: Kind, namespace: str) -> Finding:
+    """Whether the cluster knows a kind of ours, as far as we may see."""
+    subject = f"{kind.plural}.{kind.group}"
     try:
-        cluster.first(ROLLOUT_PLAN, namespace)
+        cluster.first(kind, namespace)
     except ClusterError as error:
         if error.status == 404:
-            return Finding("cluster", subject, "fail", "the cluster knows no plans", _DEFINED)
+            return Finding(
+                "cluster", subject, "fail", "the cluster does not know it", _DEFINITIONS[kind]
+            )
         if error.status == 403:
             return Finding("cluster", subject, "warn", "not allowed to look", "see the rights")
         raise
-    return Finding("cluster", subject, "ok", f"{ROLLOUT_PLAN.version} is served")
+    return Finding("cluster", subject, "ok", f"{kind.version} is served")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from rollout.cluster.kinds import LEASE, ROLLOUT_PLAN
+from rollout.cluster.kinds import DEPLOYMENT, LEASE, ROLLOUT_PLAN, ROLLOUT_TRIGGER
 from rollout.doctor.finding import Finding
 from rollout.plan.model import Plan
 from rollout.route.cluster import DESTINATION_RULE, target_of
@@ -51,6 +51,18 @@ def of_lease(namespace: str, lease: str) -> list[Right]:
     place, _, name = lease.rpartition("/")
     where = LEASE.group, LEASE.plural, place or namespace
     return [Right("get", *where, name), Right("update", *where, name), Right("create", *where)]
+
+
+def of_triggers(namespace: str) -> list[Right]:
+    """What `surefoot operate --triggers` needs beside it."""
+    triggers, deployments = ROLLOUT_TRIGGER, DEPLOYMENT
+    read = [
+        Right(verb, kind.group, kind.plural, namespace)
+        for kind in (triggers, deployments)
+        for verb in ("get", "list", "watch")
+    ]
+    status = Right("patch", triggers.group, f"{triggers.plural}/status", namespace)
+    return [*read, status, Right("create", ROLLOUT_PLAN.group, ROLLOUT_PLAN.plural, namespace)]
 
 
 def of_route(plan: Plan) -> list[Right]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -27,8 +28,8 @@ def api(cluster, monkeypatch):
 
 
 @contextmanager
-def informed(api, namespace, problems, relist=300):
-    informer = Informer(api, ROLLOUT_PLAN, namespace, problems.append, relist)
+def informed(api, namespace, problems, relist=300, kind=ROLLOUT_PLAN):
+    informer = Informer(api, kind, namespace, problems.append, relist)
     informer.start()
     try:
         yield informer
@@ -71,6 +72,15 @@ def test_without_the_right_to_list_nothing_is_known_and_the_reason_is_told(clust
         assert informer.list() is None
     assert len(problems) < 4
     assert 'said 403: rolloutplans.surefoot.dev is forbidden: User "nobody"' in problems[0]
+
+
+def test_a_kind_that_the_cluster_does_not_know_is_told_with_its_cure(namespace, api):
+    problems: list[str] = []
+    unknown = replace(ROLLOUT_PLAN, plural="rolloutwishes")
+    with informed(api("admin").api, namespace, problems, kind=unknown):
+        until(lambda: problems, "a problem")
+    said = "cannot watch rolloutwishes: the cluster does not know this kind; apply its definition"
+    assert problems[0].startswith(said)
 
 
 def test_a_patch_of_another_version_is_a_conflict(cluster, namespace, api):

@@ -13,7 +13,14 @@ from click.testing import CliRunner
 
 from rollout.cli import surefoot
 from rollout.doctor.finding import Check
-from rollout.doctor.rights import of_creation, of_lease, of_operating, of_route, of_watching
+from rollout.doctor.rights import (
+    of_creation,
+    of_lease,
+    of_operating,
+    of_route,
+    of_triggers,
+    of_watching,
+)
 from rollout.metrics.names import METRICS
 from rollout.plan.load import load_file
 from tests.live.operating import RIGHTS
@@ -142,6 +149,12 @@ def test_a_second_replica_may_use_one_lease_and_nothing_else():
     assert granted(role) == {(right.verb, right.group, right.resource) for right in needed}
     named = [rule.get("resourceNames") for rule in role["rules"]]
     assert named == [["surefoot"], None]  # what is yet to be made has no name for RBAC
+
+
+def test_triggers_add_what_the_controller_needs_for_them_and_nothing_else():
+    role, _ = documents(MANIFESTS / "components" / "triggers" / "role.yaml")
+    needed = of_triggers("ns")
+    assert granted(role) == {(right.verb, right.group, right.resource) for right in needed}
 
 
 def test_the_pod_is_confined():

@@ -71,8 +71,8 @@ def levels(found):
     return [(each.check, each.level) for each in found]
 
 
-def examined(plans, journal, namespace=None, **more):
-    return [*examine(plans, namespace, journal, tools(**more))]
+def examined(plans, journal, namespace=None, *, triggers=False, **more):
+    return [*examine(plans, namespace, journal, tools(**more), triggers=triggers)]
 
 
 def test_an_envoy_plan_needs_no_cluster(tmp_path, envoy_plan):
@@ -192,6 +192,21 @@ def test_the_definition_of_plans(tmp_path, status, level):
     found = examined([], tmp_path / "j.db", "ns", cluster=FakeCluster(status=status))
     assert [each.level for each in found if each.check == "cluster"] == [level]
     assert [each.check for each in found].count("plan") == (status == 0)
+
+
+@pytest.mark.parametrize("status", [404, 0])
+def test_triggers_need_their_own_definition_and_rights(tmp_path, status):
+    cluster = FakeCluster(refused=["deployments"], status=status)
+    found = examined([], tmp_path / "j.db", "ns", cluster=cluster, triggers=True)
+    defined = [(each.subject, each.level) for each in found if each.check == "cluster"]
+    level = "fail" if status else "ok"
+    assert defined == [
+        (f"{each}.surefoot.dev", level) for each in ("rolloutplans", "rollouttriggers")
+    ]
+    cures = [each.fix for each in found if each.check == "cluster"]
+    assert status == 0 or cures[1] == "kubectl apply -f manifests/crd-trigger.yaml"
+    missing = [each.said for each in found if each.check == "rights" and each.level == "fail"]
+    assert missing == [f"may not {verb} deployments in ns" for verb in ("get", "list", "watch")]
 
 
 def test_with_a_namespace_alone_the_plans_are_those_declared_in_it(tmp_path, envoy_plan):
