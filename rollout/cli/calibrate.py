@@ -42,7 +42,7 @@ Exit codes: 0 the upper bound is within the plan's falseRollback, 1 it is above,
     "--runs", type=click.IntRange(1), help="Replays.  [default: 10 / falseRollback, 200 to 2,000]"
 )
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
-@journal_option("Record the outcome there: a file, or a postgresql:// URL.")
+@journal_option("Record the outcome there: a file, or a postgresql:// URL.", variable=None)
 @click.option("--json", "as_json", is_flag=True, help="{plans: [{plan, runs, rate, bound, ...}]}.")
 def calibrate(
     file: Path,

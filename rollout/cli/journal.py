@@ -15,7 +15,9 @@ VARIABLE = "SUREFOOT_JOURNAL"  # so that commands in a controller's pod mean its
 READ = f"Journal: {_PLACE}, or an export (.jsonl)."
 
 
-def journal_option(what: str = f"Journal: {_PLACE}.") -> Callable[[Any], Any]:
-    """The option; the command gets None where the user does not say."""
-    kind = Quantity("path|url", from_words)
-    return click.option("--journal", envvar=VARIABLE, type=kind, show_envvar=True, help=what)
+def journal_option(
+    what: str = f"Journal: {_PLACE}.", variable: str | None = VARIABLE
+) -> Callable[[Any], Any]:
+    """The option; the command gets None where neither the user nor the environment says."""
+    place = Quantity("path|url", from_words)
+    return click.option("--journal", envvar=variable, type=place, show_envvar=True, help=what)

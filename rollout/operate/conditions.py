@@ -14,6 +14,12 @@ from rollout.plan.status import Condition, ConditionType
 LIMIT = 8_000  # letters of a message; the API server takes 32,768
 
 
+_OVER = (
+    ", and was carried out before this resource was made: change it, or annotate it with "
+    "surefoot.dev/retry, to begin anew"
+)
+
+
 @dataclass(frozen=True)
 class Reading:
     """What came of reading a resource: why it is refused, and the edit that waits its turn."""
@@ -35,10 +41,11 @@ class Holds:
     message: str = ""
 
 
-def of_reading(reading: Reading) -> list[Holds]:
-    """Whether the plan as it stands now is taken up."""
+def of_reading(reading: Reading, *, over: bool = False) -> list[Holds]:
+    """Whether the plan as it stands now is taken up; `over`: long before, by one of its name."""
     accepted = reading.reason == "Accepted"
-    said = "the plan is sound" if accepted else "\n".join(reading.messages)
+    sound = f"the plan is sound{_OVER if over else ''}"
+    said = sound if accepted else "\n".join(reading.messages)
     found = [Holds("Accepted", accepted, reading.reason, said)]
     if reading.pending:
         said = (
@@ -64,7 +71,7 @@ def of_rollout(state: State, seen: View) -> list[Holds]:
 def _progressing(state: State) -> Holds:
     still: set[Phase] = {"paused", "promoted", "rolled back", "undone"}
     said = state.last.sentence if state.last else "looking for the first time"
-    if state.route_problem:
+    if state.route_problem and state.route_problem not in said:
         said += f"\nthe mesh: {state.route_problem}"
     return Holds("Progressing", state.phase not in still, camel(state.phase), said)
 

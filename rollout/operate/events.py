@@ -43,8 +43,9 @@ def event_of(resource: Json, entry: Entry, phase: Phase) -> Json | None:
     told = tell(entry.fact, phase) if tell else None
     if told is None:
         return None
-    # The hash tells journals apart; a second Event of that name is refused, so none comes twice.
-    return _event(resource, f"{entry.seq}.{entry.hash[:12]}", entry.fact.at, told)
+    # Events of one second are listed by name: the number has its zeros. The hash tells journals
+    # apart; a second Event of that name is refused, so none comes twice.
+    return _event(resource, f"{entry.seq:08}.{entry.hash[:12]}", entry.fact.at, told)
 
 
 def refused(resource: Json, reading: Reading, now: float) -> Json:

@@ -53,7 +53,8 @@ def with_rollout(
     state = story.state
     generation = resource["metadata"].get("generation", 0)
     seen = view(state, state.looked_at or now if state.terminal else now)
-    holds = [*of_reading(reading), *of_rollout(state, seen)]
+    over = state.terminal and utc(state.confirmed_at or now) < _made(resource)
+    holds = [*of_reading(reading, over=over), *of_rollout(state, seen)]
     guardrails = _guardrails(seen)
     made = Status.model_validate(
         {
@@ -76,6 +77,11 @@ def with_rollout(
 
 def _conditions(resource: Json) -> list[Json]:
     return list((resource.get("status") or {}).get("conditions") or [])
+
+
+def _made(resource: Json) -> str:
+    """When the resource was made, as the API server writes it; empty if it does not say."""
+    return str(resource["metadata"].get("creationTimestamp") or "")
 
 
 def _guardrails(seen: View) -> list[GuardrailStatus]:

@@ -60,7 +60,7 @@ def _istio(policy: Policy, route: IstioRoute) -> Iterator[Lack]:
         yield ("retries", "budget"), "only a local Envoy has it"
     if route.destination_rule is None:
         for key in _given(policy, *(key for key in _WHOLE if key != "fallback")):
-            yield (key,), "needs `istio.destinationRule`, where Istio keeps it"
+            yield (key,), _TWO_RULES if route.hosts else _ONE_RULE
     if policy.locality is not None and policy.outliers is None:
         yield ("locality",), "needs `outliers`: without them Istio never notices a failed region"
     if (route.tls or route.tcp) and not route.http:
@@ -76,3 +76,7 @@ _NOT_LOCAL = {
     "locality": "a local Envoy takes localities and priorities from its endpoints' own list",
     "mtls": "a local Envoy's certificates are files of its own: set `transport_socket` there",
 }
+
+
+_ONE_RULE = "needs `istio.destinationRule`, where Istio keeps it"
+_TWO_RULES = "two hosts have a DestinationRule each: only `retries` and `timeout` can be had"

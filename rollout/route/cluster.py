@@ -93,7 +93,7 @@ class ClusterRouter:
         unclear: RouteError | None = None
         for _ in range(_ATTEMPTS):
             live = self._get(plan, target.kind, target.name)
-            body = ways.patch(live, plan, split, mark)
+            body = _patch_of(live, plan, split, mark)
             if not body:
                 return
             if unclear is not None:
@@ -124,7 +124,7 @@ class ClusterRouter:
             return
         rule = self._get(plan, DESTINATION_RULE, route.destination_rule)
         if reason := istio.lacking(rule, plan):
-            raise RouteError(reason)
+            raise RouteError(reason, refused=True)
 
     def _get(self, plan: Plan, kind: Kind, name: str) -> Json:
         try:
@@ -146,6 +146,14 @@ class ClusterRouter:
                 where = _spelt(target.kind, plan, target.name)
                 raise RouteError(f"{where}: {said}", refused=True)
         self._objects.patch(*place, body)
+
+
+def _patch_of(live: Json, plan: Plan, split: Split, mark: str) -> Json:
+    """The patch. An object that cannot carry the split needs a person, as a lacking right does."""
+    try:
+        return ways.patch(live, plan, split, mark)
+    except RouteError as error:
+        raise RouteError(str(error), refused=True) from None
 
 
 def _keeps(patched: Json, plan: Plan, split: Split) -> bool:

@@ -94,6 +94,9 @@ class ClusterKeeper:
 
     def settle(self, plan: Plan, policy: Policy | None) -> None:
         """See rollout.route.policy.Keeper."""
+        if policy is not None:  # what one object refuses, is written to none
+            for part in parts(plan):
+                self._takes(part, self._get(part, plan, policy), policy)
         for part in parts(plan):
             self._settle(part, plan, policy)
 
@@ -114,8 +117,8 @@ class ClusterKeeper:
     def _settle(self, part: Part, plan: Plan, policy: Policy | None) -> None:
         for _ in range(_ATTEMPTS):
             live = self._get(part, plan, policy)
-            if policy is not None and (problem := part.problem(live, policy)):
-                raise RouteError(_prefixed(part, problem), refused=True)
+            if policy is not None:
+                self._takes(part, live, policy)
             body = part.patch(live, plan, policy)
             if not body:
                 return
@@ -132,6 +135,11 @@ class ClusterKeeper:
                 raise RouteError(said, refused=True)
             return
         raise RouteError(_prefixed(part, "keeps changing"))
+
+    @staticmethod
+    def _takes(part: Part, live: Json, policy: Policy) -> None:
+        if problem := part.problem(live, policy):
+            raise RouteError(_prefixed(part, problem), refused=True)
 
     def _get(self, part: Part, plan: Plan, policy: Policy | None) -> Json:
         """The object; an empty one where it is gone and only had to be left as it was."""

@@ -14,7 +14,7 @@ from rollout.plan.traffic import Traffic
 from rollout.ports import Seen
 from rollout.route.envoy import Arms, clusters_of, names_of, shown, version_of
 from rollout.route.envoy_traffic import patch, split_of
-from rollout.route.safety_net import net_name, netted, over_net, past_net
+from rollout.route.safety_net import fallen, net_name, netted, over_net, past_net
 from rollout.route.walk import Json
 from rollout.route.watched import load as _load
 from rollout.route.watched import replace as _replace
@@ -46,11 +46,19 @@ class EnvoyRouter:
         _replace(file, manifest)
 
     def read(self, plan: Plan, total: int) -> Seen:
-        """What Envoy itself says that it does, from its config dump. Raises RouteError."""
+        """What Envoy itself says that it does, from its config dump.
+
+        A share over the safety net is not shown while the net carries it: the canary serves none of
+        it, and no step may rest on stable's answers. Raises RouteError.
+        """
         route, arms = route_of(plan), arms_of(plan)
         names = names_of(past_net(_load(Path(route.file)), arms), arms)
         live = past_net(_live(route, names), arms)
-        return Seen(split_of(live, arms, total, _traffic(plan)), version_of(live))
+        split = split_of(live, arms, total, _traffic(plan))
+        if netted(plan.spec.policy, split) and fallen(ask(route, "/clusters"), arms):
+            said = f"no endpoint of {arms.canary} serves: Envoy asks {arms.stable} instead"
+            raise RouteError(said)
+        return Seen(split, version_of(live))
 
     def diagnose(self, plan: Plan) -> str:
         """Why Envoy does not show the file's version; empty when it does, or does not say why."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 
 from rollout.decide.split import Split
 from rollout.plan.policy import Policy
@@ -21,6 +22,19 @@ def net_name(arms: Arms) -> str:
 def netted(policy: Policy | None, split: Split) -> bool:
     """Whether the canary's traffic leads over the net: while stable serves beside it."""
     return policy is not None and bool(policy.fallback) and 0 < split.canary < split.total
+
+
+def fallen(clusters: str, arms: Arms) -> bool:
+    """Whether stable answers for the canary: none of its endpoints serves, by Envoy's `/clusters`.
+
+    A canary without endpoints is one, too; one that Envoy does not know is not.
+    """
+    lines = [line for line in clusters.splitlines() if line.startswith(f"{arms.canary}::")]
+    flags = [found[1] for line in lines if (found := _FLAGS.search(line))]
+    return bool(lines) and all("/failed_" in each for each in flags)
+
+
+_FLAGS = re.compile(r"::health_flags::(.*)$")
 
 
 def needed(routes: Json, arms: Arms, policy: Policy | None) -> bool:

@@ -196,6 +196,7 @@ def test_a_right_that_is_lacking_holds_the_traffic_and_no_rollback(place, lab, c
     less = [
         rule(NETWORKING, "virtualservices"),
         rule(NETWORKING, "destinationrules", verbs=["get"]),
+        rule(SECURITY, "peerauthentications", verbs=["get"]),
     ]
     running = lab()
     cluster.ask("PATCH", roles, {"rules": less})

@@ -266,8 +266,12 @@ def test_without_a_controller_a_dead_canary_falls_back_within_milliseconds(tmp_p
         envoy = stack.enter_context(
             start_envoy(tmp_path, listen, admin, {V1: one, V2: two}, SERVICE, watched=True)
         )
-        move(Place(envoy, served).plan({"fallback": True}), 50, "half")
+        plan = Place(envoy, served).plan({"fallback": True})
+        move(plan, 50, "half")
         replies, killed = asyncio.run(killing(envoy, canary))
+        with pytest.raises(RouteError, match=r"no endpoint of .* serves: Envoy asks .* instead"):
+            ROUTER.read(plan, 100)
+        move(plan, 0, "back")
     after = [reply for reply in replies if reply.sent > killed]
     failed = [reply for reply in replies if reply.status != 200]
     assert {"v1", "v2"} <= {reply.version for reply in replies if reply.sent < killed}

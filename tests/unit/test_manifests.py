@@ -186,6 +186,15 @@ def test_the_pod_s_options_are_the_command_s_and_its_probes_are_served():
     assert inward["ports"] == [{"port": ports["metrics"], "protocol": "TCP"}]
 
 
+def test_a_command_in_the_pod_speaks_of_the_controller_s_journal():
+    """`kubectl exec deploy/surefoot -- surefoot status` needs no option."""
+    place = base("ConfigMap")["data"]["SUREFOOT_JOURNAL"]
+    said = CliRunner().invoke(surefoot, ["status"], env={"SUREFOOT_JOURNAL": place})
+    assert place in said.output
+    wanted = CliRunner().invoke(surefoot, ["calibrate", "--help"]).output
+    assert "SUREFOOT_JOURNAL" not in wanted, "what it records there is asked for each time"
+
+
 def test_everything_is_selected_by_the_pod_s_labels():
     labels = base("Deployment")["spec"]["template"]["metadata"]["labels"]
     assert base("Deployment")["spec"]["selector"]["matchLabels"] == labels

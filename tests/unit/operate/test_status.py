@@ -60,7 +60,7 @@ def test_news_become_events(made, kind, reason):
     event = event_of(resource(), made, "stepping")
     assert event is not None
     assert (event["type"], event["reason"]) == (kind, reason)
-    assert event["metadata"]["name"] == "demo.7.a1b2c3d4e5f6"
+    assert event["metadata"]["name"] == "demo.00000007.a1b2c3d4e5f6"
     assert event["involvedObject"]["uid"] == "uid-demo"
 
 
@@ -154,4 +154,15 @@ def test_what_the_mesh_refuses_is_told():
     story = Story(lab.plan.id, lab.state, lab.entries[-1])
     status = with_rollout(resource(), Reading(), story, lab.clock.now())
     (progressing,) = [each for each in status["conditions"] if each["type"] == "Progressing"]
-    assert "the mesh: no route" in progressing["message"]
+    assert progressing["message"].count("no route") == 1
+
+
+@pytest.mark.parametrize(("made", "says"), [(-60, False), (60, True)])
+def test_a_plan_that_was_carried_out_before_it_was_applied_says_what_begins_anew(lab, made, says):
+    lab.run()
+    told = resource()
+    told["metadata"]["creationTimestamp"] = utc(lab.state.confirmed_at + made)
+    story = Story(lab.plan.id, lab.state, lab.entries[-1])
+    accepted = with_rollout(told, Reading(), story, lab.clock.now())["conditions"][0]
+    assert accepted["status"] == "True"
+    assert ("surefoot.dev/retry" in accepted["message"]) is says

@@ -131,3 +131,13 @@ spec:
 """
     with pytest.raises(PlanError, match=r"12:42 P006 .* \(did you mean `connect-failure`\?\)"):
         load(text, "plan.yaml")
+
+
+def test_two_hosts_are_told_what_they_can_have_and_not_to_name_what_they_may_not():
+    two = {"istio": {"virtualService": "reviews", "hosts": {"stable": "one", "canary": "two"}}}
+    ((_, code, said),) = problems(two, {"outliers": {}, "timeout": "3s"})
+    assert (code, "destinationRule" in said, "`retries` and `timeout`" in said) == (
+        "P021",
+        False,
+        True,
+    )

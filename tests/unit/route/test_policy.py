@@ -7,7 +7,9 @@ import pytest
 from rollout.decide.split import Split
 from rollout.errors import RouteError
 from rollout.ports import Seen
+from rollout.route.envoy import Arms
 from rollout.route.policy import WithPolicy, due
+from rollout.route.safety_net import fallen
 from rollout.simulate import MemoryRouter
 from tests.unit.route.test_policy_istio import plan
 
@@ -83,3 +85,18 @@ def test_at_full_weight_there_is_no_stable_to_fall_back_to():
     assert due(netted, Split(50)) == policy
     assert due(netted, Split(100)) == PLAN.spec.policy
     assert due(netted, Split(0)) is None
+
+
+@pytest.mark.parametrize(
+    ("lines", "fell"),
+    [
+        ("c::127.0.0.1:1::health_flags::healthy", False),
+        ("c::127.0.0.1:1::health_flags::/failed_outlier_check", True),
+        ("c::a:1::health_flags::/failed_outlier_check\nc::b:1::health_flags::healthy", False),
+        ("c::a:1::health_flags::/failed_active_hc\nc-shadow::b:1::health_flags::healthy", True),
+        ("c::default_priority::max_connections::1024", True),
+        ("s::a:1::health_flags::healthy", False),
+    ],
+)
+def test_the_net_carries_the_canary_while_none_of_its_endpoints_serves(lines, fell):
+    assert fallen(lines, Arms("s", "c", "c-shadow")) is fell

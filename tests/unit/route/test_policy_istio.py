@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 
+from rollout.errors import ClusterError, RouteError
 from rollout.plan.model import Plan
 from rollout.plan.policy import Policy
 from rollout.route import policy_istio
 from rollout.route.marks import POLICY
-from rollout.route.policy_cluster import parts
+from rollout.route.policy_cluster import ClusterKeeper, parts
 from tests.routes import istio, merged, to, virtual_service
 
 RULE: dict[str, Any] = {
@@ -163,6 +164,30 @@ def test_the_next_plan_takes_over_what_the_first_found():
     assert there["spec"]["http"][0]["timeout"] == "4s"
     back = merged(there, service.patch(there, second, None))
     assert back["spec"] == live["spec"]
+
+
+class Two:
+    """A cluster with a DestinationRule and a VirtualService, and no PeerAuthentication."""
+
+    def __init__(self):
+        self.patched = []
+
+    def get(self, kind, namespace, name):
+        if kind.name == "PeerAuthentication":
+            raise ClusterError("not found", 404)
+        return RULE if kind.name == "DestinationRule" else virtual_service([to("reviews", 1, "v1")])
+
+    def patch(self, kind, namespace, name, body, *, dry=False):
+        self.patched.append(kind.name)
+        return body
+
+
+def test_what_one_object_refuses_is_written_to_none():
+    asked = plan({"outliers": {}, "mtls": {"mode": "strict", "peerAuthentication": "reviews"}})
+    cluster = Two()
+    with pytest.raises(RouteError, match="PeerAuthentication"):
+        ClusterKeeper(cluster).settle(asked, asked.spec.policy)
+    assert cluster.patched == []
 
 
 def test_an_object_that_is_gone_needs_nothing_to_be_put_back():

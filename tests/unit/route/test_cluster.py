@@ -1,0 +1,48 @@
+"""What a cluster's object cannot carry is refused, so that somebody mends it."""
+
+import pytest
+
+from rollout.decide.split import Split
+from rollout.errors import RouteError
+from rollout.route.cluster import ClusterRouter
+from tests.routes import istio, to, virtual_service
+
+
+class Held:
+    """A cluster that holds two objects and takes no patch."""
+
+    def __init__(self, live, subsets=("v1",)):
+        rule = {"spec": {"host": "reviews", "subsets": [{"name": name} for name in subsets]}}
+        self.objects = {"VirtualService": live, "DestinationRule": rule}
+
+    def get(self, kind, namespace, name):
+        return self.objects[kind.name]
+
+    def patch(self, kind, namespace, name, body, *, dry=False):
+        raise AssertionError("nothing is written")
+
+
+TWICE = virtual_service([to("reviews", 50, "v1"), to("reviews", 50, "v1")])
+ELSEWHERE = virtual_service([to("reviews", 0, "v1"), to("maintenance", 100)])
+PLAIN = virtual_service([to("reviews", 100, "v1")])
+
+
+@pytest.mark.parametrize(
+    ("live", "route", "words"),
+    [
+        (TWICE, {}, "names subset v1 of reviews twice"),
+        (ELSEWHERE, {}, "sends all its traffic elsewhere"),
+        (PLAIN, {"http": ["absent"]}, "has no http route named `absent`"),
+        (PLAIN, {"destinationRule": "reviews"}, "v2"),
+    ],
+)
+def test_an_advance_that_the_object_cannot_carry_is_refused(live, route, words):
+    with pytest.raises(RouteError, match=words) as caught:
+        ClusterRouter(Held(live)).write(istio(**route), Split(5), "m")
+    assert caught.value.refused
+
+
+def test_what_is_only_read_so_is_tried_again():
+    with pytest.raises(RouteError, match="has no http route named") as caught:
+        ClusterRouter(Held(PLAIN)).read(istio(http=["absent"]), 100)
+    assert not caught.value.refused
