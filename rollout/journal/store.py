@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rollout.journal.database import Database
     from rollout.ports import Entry
 
+_AT_ONCE = 500  # facts per statement: a server ends a transaction that sends none for long
 _POSTGRES = {"postgresql+psycopg", "postgresql", "postgres"}
 
 
@@ -67,11 +68,14 @@ class SqlJournal:
                     last = tables.last(connection)
                     verify([last] if last.seq else [], _before(last))
                     check_last(last, after)
-                    rows = seal_all(last, facts)
-                    entries = [parse(row) for row in rows]
-                    if rows:
-                        values = list(map(tables.columns_of, rows, facts))
+                    entries: list[Entry] = []
+                    for start in range(0, len(facts), _AT_ONCE):
+                        part = facts[start : start + _AT_ONCE]
+                        rows = seal_all(last, part)
+                        entries += map(parse, rows)
+                        values = list(map(tables.columns_of, rows, part))
                         connection.execute(tables.INSERT, values)
+                        last = rows[-1]
             except IntegrityError as error:  # somebody wrote without asking for the lock
                 raise JournalMovedError("the journal moved on: somebody appended first") from error
         return entries

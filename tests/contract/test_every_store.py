@@ -109,7 +109,8 @@ def test_appending_nothing_changes_nothing(make):
     assert list(make().read()) == []
 
 
-def test_all_facts_are_written_or_none(make):
+@pytest.mark.parametrize("count", [1, 1200])  # more than one statement holds
+def test_all_facts_are_written_or_none(make, count):
     bad = Decided(
         rollout="r-1",
         at=1.0,
@@ -121,8 +122,11 @@ def test_all_facts_are_written_or_none(make):
     )
     journal = make()
     with pytest.raises(JournalError, match="decided fact cannot be written"):
-        journal.append([said(), bad, said()], after=0)
+        journal.append([*[said()] * count, bad, said()], after=0)
     assert list(make().read()) == []
+    many = make().append([said()] * count, after=0)
+    assert [entry.seq for entry in many] == [*range(1, count + 1)]
+    assert list(make().read()) == list(many)
 
 
 def test_reading_after_an_entry_that_is_gone_is_an_error(make):
