@@ -40,7 +40,10 @@ class ShapeRule:
 
     @property
     def step(self) -> float:
-        """The tolerance on the badness scale (see `distribution.boundaries`)."""
+        """The tolerance on the badness scale of `distribution.boundaries`: log(1 + t) of a share t.
+
+        Derived here: values times 1 + t are logarithms plus log(1 + t).
+        """
         return math.log1p(self.tolerance) if self.relative else self.tolerance
 
 
@@ -57,7 +60,10 @@ class Alternatives:
 
 
 def due(units: ArrayLike, made: ArrayLike) -> np.bool_ | np.ndarray:
-    """Whether to make alternatives from a past of so many units; `made`: of the last ones, or 0."""
+    """Whether to make alternatives from a past of so many units; `made`: of the last ones, or 0.
+
+    Counts, (...) and (...).
+    """
     return np.asarray(units) >= np.maximum(GROWTH * np.asarray(made), START)
 
 
@@ -75,6 +81,9 @@ def make(rule: ShapeRule, cuts: tuple[float, ...], past: ArrayLike) -> Alternati
 
 
 def gain(bets: Alternatives, canary: ArrayLike, stable: ArrayLike) -> Array:
-    """One look's log-capital per alternative, counts best bucket first: (..., K) -> (..., J)."""
+    """One look's log-capital per alternative, counts best bucket first: (..., K) -> (..., J).
+
+    `distribution.won` against stable moved by the tolerance.
+    """
     x_s = np.asarray(stable, dtype=np.float64) @ bets.moved
     return distribution.won(canary, x_s, bets.lean, bets.log)

@@ -7,7 +7,9 @@ def upper_bound(successes: int, trials: int, level: float = 0.95) -> float:
     """The one-sided Clopper-Pearson upper bound of a share; 1 without trials.
 
     The `level` quantile of Beta(successes + 1, trials - successes): the largest share that so few
-    successes do not contradict. Clopper & Pearson, Biometrika 26 (1934), 404-413.
+    successes do not contradict.
+
+    Source: Clopper & Pearson, Biometrika 26 (1934), 404-413.
 
     Raises:
         ValueError: successes outside 0 to trials, or a level outside 0 to 1.

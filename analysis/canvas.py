@@ -88,6 +88,7 @@ class Clock:
     unit: str
 
     def of(self, times: Sequence[float]) -> list[float]:
+        """Seconds in this clock's unit."""
         return [float(at) / self.seconds for at in times]
 
 

@@ -54,7 +54,10 @@ class Contrast:
     def difference(self) -> float | None:
         """Mantel-Haenszel risk difference, canary minus stable, one stratum per look.
 
-        Greenland & Robins, Biometrics 41 (1985), equation 2. None without exposures.
+        sum (x_c e_s - x_s e_c) / (e_c + e_s) over sum e_c e_s / (e_c + e_s); None without any
+        exposures.
+
+        Source: Greenland & Robins, Biometrics 41 (1985), 55-68.
         """
         return self.over / self.under if self.under > 0 else None
 
@@ -116,7 +119,7 @@ def _totalled(
 
 
 def log_safe(contrast: Contrast, absolute: float = 0.0) -> float:
-    """Log evidence that the excess rate is below `absolute`; 0 without data."""
+    """Log evidence that the excess rate is below `absolute`: `safety.log_safe`; 0 without data."""
     return least_safe([contrast], absolute)
 
 
@@ -130,7 +133,10 @@ def least_safe(contrasts: Sequence[Contrast], absolute: float = 0.0) -> float:
 
 
 def excess_rate(contrast: Contrast, alpha: float) -> float:
-    """Worst credible excess of bad units per canary request, 0 to 1; 1 without data."""
+    """Worst credible excess of bad units per canary request, 0 to 1; 1 without data.
+
+    `safety.excess_bound` at `alpha`, over the canary's requests.
+    """
     if contrast.e_c == 0:
         return 1.0
     return min(1.0, max(0.0, _ceiling(contrast, alpha) / contrast.n_c))
@@ -140,7 +146,8 @@ def interval(contrast: Contrast, alpha: float, beta: float) -> tuple[float, floa
     """Anytime bounds of the difference of bad shares, averaged over the canary's exposures.
 
     The lower bound holds with 1 - alpha, the upper with 1 - beta: it lies below what is allowed
-    exactly when the contrast is proven safe at beta. Both are D's bounds, moved by `gap`.
+    exactly when the contrast is proven safe at beta. Both are D's bounds, `safety.excess_floor` and
+    `safety.excess_bound`, moved by `gap`. Differences of shares, -1 to 1; -1 and 1 without data.
     """
     if contrast.e_c == 0:
         return -1.0, 1.0
@@ -151,7 +158,7 @@ def interval(contrast: Contrast, alpha: float, beta: float) -> tuple[float, floa
 
 
 def allowed(contrast: Contrast, absolute: float = 0.0) -> float | None:
-    """The acceptable difference on the scale of `interval`; None without exposures."""
+    """The acceptable difference, a share, on the scale of `interval`; None without exposures."""
     return absolute + contrast.gap / contrast.n_c if contrast.e_c else None
 
 

@@ -85,6 +85,10 @@ def estimate(history: PodHistory, pods_canary: int) -> Dispersion:
     S = sum pi^2 - 2 sum pi^3 + (sum pi^2)^2. The variance of means over m ticks is
     psi_m = lasting + (long-run variance) / m once m is longer than the memory.
 
+    Derived here: given n, x_k has the variance cluster n pi_k (1 - pi_k) of requests, less the
+    (1 - n/e) of a finite number of them, and n^2 psi of rates (1 + u_k) whose mean is taken off:
+    the variance of pi_k (u_k - sum pi_j u_j), summed over k, is psi S.
+
     `lasting` is widened so that a Student variable with one degree of freedom less than pods seen
     is as rarely beyond what wins at alpha .01 as a normal one: a few pods tell little of all pods.
     `brief` is widened in the same way below eight pods: scrapes at a pod's own moment, say, differ
@@ -158,7 +162,7 @@ def _unknown(e: Array, pods_canary: int) -> str:
 
 
 def checked(exposures: ArrayLike, bad: ArrayLike) -> tuple[Array, Array]:
-    """Counts as float64; EvidenceError, as `estimate` raises it, where they are none."""
+    """Counts as float64, each (ticks, pods, ...); raises EvidenceError where they are none."""
     e, x = (np.asarray(v, dtype=np.float64) for v in (exposures, bad))
     if e.ndim < 2 or e.shape != x.shape:
         raise EvidenceError("exposures and bad units need one shape (ticks, pods)")

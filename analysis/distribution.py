@@ -55,6 +55,9 @@ def shift_matrix(cuts: tuple[float, ...], step: float) -> Array:
     Mass is spread evenly within a bucket on that scale (log-linearly for relative tolerances);
     exact when the edges are a tolerance apart. The open best bucket is taken to be as wide as its
     neighbour, the open worst bucket keeps its mass. Shape (K, K), rows sum to one.
+
+    Derived here: a bucket from a to b, moved to a + step, b + step, has the part of its width at
+    most an edge c that (c - step - a) / (b - a) gives, cut to 0 and 1.
     """
     inner = np.asarray(cuts)
     width = inner[1] - inner[0] if inner.size > 1 else step
@@ -69,7 +72,10 @@ def shift_matrix(cuts: tuple[float, ...], step: float) -> Array:
 
 
 def smoothed(counts: ArrayLike) -> Array:
-    """Shares of past units, with one unit spread over all buckets so that none is zero."""
+    """Shares of past units, with one unit spread over all buckets: (..., K) -> (..., K).
+
+    Derived here: the mean of a Dirichlet posterior whose prior weighs one unit; none is zero.
+    """
     values = np.asarray(counts, dtype=np.float64) + 1.0 / np.shape(counts)[-1]
     return np.asarray(values / values.sum(axis=-1, keepdims=True))
 
@@ -79,6 +85,9 @@ def made_monotone(q_s: ArrayLike, q_a: ArrayLike) -> Array:
 
     Then a stochastically better canary can only lose capital; without it, a canary with a faster
     body was rolled back in 53-100 % of runs. Shapes (..., K).
+
+    Derived here: a unit's gain log(q_a / qbar) rises with q_a / q_s, so that with a ratio that
+    rises with badness its expectation is smaller for every stochastically better unit.
     """
     ratio = np.maximum(np.asarray(q_a) / np.asarray(q_s), _LEAST)
     rising = np.asarray(q_s) * np.maximum.accumulate(ratio, axis=-1)
@@ -89,7 +98,7 @@ def worse_latencies(q_s: Array) -> Array:
     """Probit shifts and upper-tail stretches of stable's shares: (..., K) -> (..., 9, K).
 
     With z the normal quantile of the share beyond a boundary, that share becomes Phi(z + shift), or
-    Phi(knee + (z - knee) / stretch) where z < knee.
+    Phi(knee + (z - knee) / stretch) where z < knee; then `made_monotone`. Any choice is valid.
     """
     from scipy.special import ndtr, ndtri  # 0.7 s: only where it is used
 
@@ -115,7 +124,7 @@ def worse_scores(q_s: Array, cuts: tuple[float, ...], tolerance: float) -> Array
     """Exponential tilts of stable's shares with a given loss of mean: (..., K) -> (..., 5, K).
 
     Buckets stand for their middles. The tilt is the first-order one, loss / variance, and at most
-    two standard deviations strong.
+    two standard deviations strong; then `made_monotone`. Any choice is valid.
     """
     middles = _middles(np.asarray(cuts))
     mean = (q_s * middles).sum(axis=-1, keepdims=True)
@@ -140,9 +149,12 @@ def increment(x_c: ArrayLike, x_s: ArrayLike, q_s: Array, q_a: Array) -> Array:
     qbar = (e_c q_a + e_s q_s) / (e_c + e_s), e the arms' units in this look;
     sum_b x_c,b log(q_a,b / qbar_b) + x_s,b log(q_s,b / qbar_b). Exact for any common distribution
     that moves arbitrarily, as long as q_s and q_a are known before the look: by the inequality of
-    arithmetic and geometric means the expectation is at most (sum_b p_b)^(e_c + e_s) = 1 (the block
-    k-sample e-value; Turner, Ly & Gruenwald, JSPI 230, 2024, section 2). If q_a / q_s rises with
-    badness, also for every stochastically better canary. Zero where either arm has no units.
+    arithmetic and geometric means the expectation is at most (sum_b p_b)^(e_c + e_s) = 1. If
+    q_a / q_s rises with badness, also for every stochastically better canary. Zero where either arm
+    has no units.
+
+    Source: Turner, Ly & Gruenwald, JSPI 230 (2024), 106116 (arXiv 2106.02693v3), section 2: the
+    block k-sample e-value.
     """
     ratio = np.asarray(q_a / q_s[..., None, :])
     return won(x_c, x_s, ratio - 1.0, np.log(ratio))
@@ -159,6 +171,6 @@ def won(x_c: ArrayLike, x_s: ArrayLike, lean: Array, log: Array) -> Array:
 
 
 def log_harm(logs: ArrayLike) -> Array:
-    """Log of the e-process, alternatives weighted equally: (..., J) -> (...)."""
+    """Log of the e-process, the `sequential.log_mean` with equal weights: (..., J) -> (...)."""
     size = np.shape(logs)[-1]
     return log_mean(logs, np.full(size, 1 / size))

@@ -39,10 +39,12 @@ class Evidence:
 
     @property
     def canary_exposures(self) -> int:
+        """The canary's requests or labels."""
         return sum(self.canary) if self.edges else self.canary[0]
 
     @property
     def stable_exposures(self) -> int:
+        """Stable's requests or labels."""
         return sum(self.stable) if self.edges else self.stable[0]
 
     @property

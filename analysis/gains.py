@@ -59,7 +59,10 @@ def safe_gain(
 
 
 def log_sum(logs: Array) -> Array:
-    """Log of the sum of exp over the first axis; uses up its argument."""
+    """Log of the sum of exp over the first axis, (P, n, M) -> (n, M); uses up its argument.
+
+    `sequential.log_mean` of logs that carry their weights.
+    """
     top = logs.max(axis=0)
     logs -= top
     np.maximum(logs, _NIL, out=logs)  # less costs exp ten times as long

@@ -33,7 +33,11 @@ def start(rule: Rule) -> Capital:
 
 
 def learn(rule: Rule, capital: Capital, evidence: Evidence) -> Capital:
-    """Before the canary's traffic counts: only stable's past is taken in."""
+    """Before the canary's traffic counts: only stable's past is taken in.
+
+    Raises:
+        TypeError: rule and capital are of different kinds.
+    """
     if isinstance(rule, RateRule) and isinstance(capital, RateCapital):
         return rate.learn(capital, evidence)
     if isinstance(rule, ShapeRule) and isinstance(capital, ShapeCapital):
@@ -49,7 +53,11 @@ def watch(rule: Rule, capital: Capital, evidence: Evidence) -> Capital:
 
 
 def look(rule: Rule, capital: Capital, evidence: Evidence) -> Capital:
-    """A counted look: harm and safety bet with what was known before it, then the past grows."""
+    """A counted look: harm and safety bet with what was known before it, then the past grows.
+
+    Raises:
+        TypeError: rule and capital are of different kinds.
+    """
     if isinstance(rule, RateRule) and isinstance(capital, RateCapital):
         return rate.look(rule, capital, evidence)
     if isinstance(rule, ShapeRule) and isinstance(capital, ShapeCapital):
@@ -58,7 +66,10 @@ def look(rule: Rule, capital: Capital, evidence: Evidence) -> Capital:
 
 
 def log_harm(rule: Rule, capital: Capital) -> float:
-    """Log of the e-process against "within the margin"; 0 before any look."""
+    """Log of the e-process against "within the margin"; 0 before any look.
+
+    `rate.log_harm` or, of a shape, `distribution.log_harm`.
+    """
     if isinstance(rule, RateRule) and isinstance(capital, RateCapital):
         return rate.log_harm(rule, capital)
     if isinstance(capital, ShapeCapital) and capital.harm:
@@ -67,14 +78,15 @@ def log_harm(rule: Rule, capital: Capital) -> float:
 
 
 def log_crash(rule: Rule, capital: Capital) -> float:  # noqa: ARG001  # one signature for all questions
-    """Log of the crash watch's e-process; 0 for shapes."""
+    """Log of the crash watch's e-process, a `sequential.log_harm`; 0 for shapes."""
     return float(sequential.log_harm(capital.crash)) if isinstance(capital, RateCapital) else 0.0
 
 
 def log_safe(rule: Rule, capital: Capital) -> float:
     """Log evidence against "worse than the margin allows"; safe at log(1/beta).
 
-    A shape needs every edge, so its smallest counts; -inf while its edges are not chosen.
+    `contrast.log_safe`; a shape needs every edge, so its smallest counts (intersection-union, see
+    `verdict.judge`); -inf while its edges are not chosen.
     """
     if isinstance(rule, RateRule) and isinstance(capital, RateCapital):
         return contrasts.log_safe(capital.contrast, rule.absolute)
@@ -100,7 +112,8 @@ def logs(rule: Rule, capital: Capital) -> Logs:
 def excess_rate(rule: Rule, capital: Capital, alpha: float) -> float:  # noqa: ARG001  # as above
     """Worst credible excess of bad units per canary request, 0 to 1; 1 without data.
 
-    The excess is over ratio * p_stable, from D's upper bound U at level alpha: U / N_c. Rates only.
+    The excess is over ratio * p_stable, from D's upper bound U at level alpha: U / N_c. Rates only:
+    `contrast.excess_rate`. Raises TypeError for a shape.
     """
     if isinstance(capital, RateCapital):
         return contrasts.excess_rate(capital.contrast, alpha)

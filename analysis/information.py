@@ -23,6 +23,9 @@ def needed(divergence: float, error: float) -> float:
 
     log(1/error) / KL: an e-process of a null Q has E_P[log E] <= KL(P, Q) per unit (Wald's
     identity), and it must reach 1/error. Infinite where P and Q cannot be told apart.
+
+    Source: Wald, Annals of Mathematical Statistics 16 (1945), 117-186, for the bound; Kullback &
+    Leibler, Annals of Mathematical Statistics 22 (1951), 79-86, for the divergence.
     """
     return math.log(1 / error) / divergence if divergence > 0 else math.inf
 
@@ -39,7 +42,8 @@ def rate_divergence(
 
     k(p, q) = p log(p/q) - p + q, the Poisson divergence. The least favourable q is the positive
     root of a quadratic. With absolute = 0 this is n kl(q_theta || q_theta0), the conditional
-    binomial divergence of `sequential.information`.
+    binomial divergence of `sequential.information`. Derived here: that root makes the derivative by
+    q, ratio (1 - p_c / (ratio q + absolute)) + (1 - p_s / q) / rho, zero.
     """
     weight = 1 / rho
     a = (ratio + weight) * ratio
@@ -52,7 +56,8 @@ def shape_divergence(p_c: ArrayLike, p_s: ArrayLike, rho: float = 1.0) -> float:
     """KL per canary unit between two bucket distributions (K,), (K,) and any common one.
 
     kl(p_c, m) + kl(p_s, m) / rho with m = (rho p_c + p_s) / (1 + rho), the minimum over m: what H
-    would gain per canary unit if it knew the canary's shares.
+    would gain per canary unit if it knew the canary's shares, the expectation of
+    `distribution.increment` with q_a = p_c and q_s = p_s.
     """
     canary, stable = np.asarray(p_c, dtype=float), np.asarray(p_s, dtype=float)
     common = (rho * canary + stable) / (1 + rho)
@@ -64,7 +69,7 @@ def harm_divergence(
 ) -> float:
     """`shape_divergence` from stable moved by the tolerance.
 
-    `edges` are the finite ones, shares one more, in their order. Raises ValueError: a relative
+    `edges` are the finite ones, shares (K,) one more, in their order. Raises ValueError: a relative
     tolerance with an edge that is not positive.
     """
     cuts = boundaries(edges, rule.worse, relative=rule.relative)
@@ -75,11 +80,11 @@ def harm_divergence(
 def safe_divergence(
     rule: ShapeRule, edges: tuple[float, ...], p_c: ArrayLike, p_s: ArrayLike, rho: float = 1.0
 ) -> float:
-    """KL per canary unit of the proof of safety: that of the guarded edge with the least.
+    """KL per canary unit of the proof of safety: `rate_divergence` of the edge with the least.
 
     The edges are those that the guard would choose after a past of 10,000 units of stable. Zero
     where it finds none or where the canary is not better than stable beyond an edge's partner.
-    Shapes and errors as for `harm_divergence`.
+    Shares (K,), (K,) and errors as for `harm_divergence`.
     """
     cuts = boundaries(edges, rule.worse, relative=rule.relative)
     canary, stable = oriented(p_c, rule.worse), oriented(p_s, rule.worse)
@@ -95,7 +100,8 @@ def least_flagged(p_s: float, ratio: float, absolute: float, rho: float = 1.0) -
 
     R bets on fixed alternatives, the nearest 1.5 times the margin's ratio, so a share a little
     above the margin loses capital at every one of them: with rho near 0 and no absolute margin,
-    below 1.23 times. Found by bisection on the sign of the best point's expected increment.
+    below 1.23 times. Found by bisection on the sign of the best point's expected
+    `sequential.increment`.
     """
     low, high = min(1.0, ratio * p_s + absolute), 1.0
     for _ in range(_ROUNDS):

@@ -22,18 +22,24 @@ class Moments(NamedTuple):
 
     @property
     def spread(self) -> float:
-        """Variance of the relative rates, if requests are independent."""
+        """Variance of the relative rates, if requests are independent: `Moments.beyond` of 1."""
         return self.beyond(1.0)
 
     def beyond(self, cluster: float) -> float:
-        """Variance of the relative rates that clusters do not explain; may be negative."""
+        """Variance of the relative rates that clusters do not explain; may be negative.
+
+        `dispersion.estimate`'s equation, solved for psi.
+        """
         if self.per_variance <= 0:
             return 0.0
         return (self.squares - cluster * self.independent) / self.per_variance
 
 
 def moments(e: Array, x: Array, m: int) -> Moments:
-    """Moments over windows of m ticks of (ticks, pods); what is left at the start is dropped."""
+    """Moments over windows of m ticks of (ticks, pods); what is left at the start is dropped.
+
+    The three sums of `dispersion.estimate`'s equation.
+    """
     keep = len(e) // m * m
     e, x = (v[-keep:].reshape(-1, m, v.shape[1]).sum(axis=1) for v in (e, x))
     exposures, n = e.sum(axis=1), x.sum(axis=1)
@@ -47,7 +53,10 @@ def moments(e: Array, x: Array, m: int) -> Moments:
 
 
 def alive(e: Array) -> int:
-    """Pods that share the traffic at a time, on average: (sum e)^2 / sum e^2 over windows."""
+    """Pods that share the traffic at a time, on average: (sum e)^2 / sum e^2 over windows.
+
+    Exposures are (ticks, pods); 0 without any.
+    """
     if len(e) < 1:
         return 0
     window = min(WINDOWS[-1], len(e))

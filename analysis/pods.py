@@ -32,11 +32,11 @@ class PodCounts:
 
     @property
     def exposures(self) -> Counts:
-        """Units per tick and pod."""
+        """Units per tick and pod: (ticks, pods)."""
         return self.counts.sum(axis=-1) if self.edges else self.counts[..., 0]
 
     def beyond(self, boundary: int) -> Counts:
-        """Units per tick and pod in the buckets after `boundary`, an index of `edges`."""
+        """Units in the buckets after `boundary`, an index of `edges`: (ticks, pods)."""
         return np.asarray(self.counts[..., boundary + 1 :].sum(axis=-1))
 
 
@@ -49,7 +49,7 @@ class Grid:
     ticks: int
 
     def places(self, times: Iterable[float]) -> NDArray[np.intp]:
-        """Indices of times, 0 to `ticks`."""
+        """Indices of times, 0 to `ticks`: (times,)."""
         found = np.rint((np.fromiter(times, dtype=np.float64) - self.start) / self.step)
         return np.asarray(found, dtype=np.intp)
 

@@ -78,7 +78,10 @@ def look(rule: RateRule, capital: RateCapital, evidence: Evidence) -> RateCapita
 
 
 def log_harm(rule: RateRule, capital: RateCapital) -> float:
-    """Log of the e-process against "within the margin"; 0 before any bet."""
+    """Log of the e-process against "within the margin"; 0 before any bet.
+
+    `sequential.log_harm`, or `robust.log_harm` where the pods' dispersion is known.
+    """
     if rule.dispersion is None or not capital.robust:
         return float(sequential.log_harm(capital.harm))
     return float(robust.log_harm(capital.robust, tempering.noise(rule.dispersion)))

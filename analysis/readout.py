@@ -41,7 +41,11 @@ class Readout:
 
 
 def read(rule: Rule, capital: Capital, log_harm: float, alpha: float, beta: float) -> Readout:
-    """A metric's readout; `log_harm` is the log of its weighted e-process."""
+    """A metric's readout; `log_harm` is the log of its weighted e-process.
+
+    Raises:
+        TypeError: rule and capital are of different kinds.
+    """
     log_safe = guard.log_safe(rule, capital)
     plain = Readout(
         harm=harm_share(log_harm, alpha),

@@ -54,7 +54,7 @@ class State(NamedTuple):
 
 
 def start(shape: tuple[int, ...] = ()) -> Array:
-    """State before any look: (*shape, SIZE)."""
+    """State before any look: (*shape, SIZE); `look` goes on from it."""
     state = np.zeros((*shape, SIZE))
     state[..., _POINTS : 2 * _POINTS] = _NIL
     return state
@@ -123,14 +123,14 @@ def members(state: ArrayLike, found: Noise) -> Array:
 
 
 def information(state: ArrayLike) -> Array:
-    """Precision of the arms' log ratio so far: (..., SIZE) -> (...)."""
+    """Precision of the arms' log ratio so far: (..., SIZE) -> (...); see `tempering.total`."""
     return _parted(np.asarray(state, dtype=np.float64)).information
 
 
 def walk(
     found: Noise, counts: Counts, *, ratio: ArrayLike = 1.0, absolute: ArrayLike = 0.0
 ) -> Iterator[Array]:
-    """The states of many rollouts after each look: counts (rollouts, looks) -> (rollouts, SIZE)."""
+    """States of many rollouts after each `look`: counts (rollouts, looks) -> (rollouts, SIZE)."""
     columns = [np.asarray(v, dtype=np.float64).T for v in counts]
     state = start(columns[0].shape[1:])
     for seen in zip(*columns, strict=True):
@@ -145,7 +145,7 @@ def path(
     ratio: float = 1.0,
     absolute: float = 0.0,
 ) -> Array:
-    """Log of the e-process after each look of many rollouts: (rollouts, looks) as the counts."""
+    """Log of the e-process after each `look` of many rollouts: (rollouts, looks) as the counts."""
     found = tempering.noises(dispersions)
     states = walk(found, counts, ratio=ratio, absolute=absolute)
     return np.array([log_harm(state, found) for state in states]).T

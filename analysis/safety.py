@@ -31,7 +31,10 @@ def below(
     D = sum e_c (p_c - ratio p_s) over the looks, exp(A_l + l D) is a test supermartingale for
     every l, by E prod r^x <= exp((r - 1) sum p); no model of the effect is used. Zero where either
     arm has no exposures (such a look counts neither here nor among the canary's requests).
-    Related: Waudby-Smith & Ramdas, JRSS-B 2024, arXiv 2010.09686, section 4.
+
+    Derived here: with r_c = 1 - l and r_s = 1 + l ratio rho the exponents (r - 1) e p add up to
+    -l e_c (p_c - ratio p_s), which exp(l D) takes back. Related: bets on a bounded mean, Waudby-
+    Smith & Ramdas, JRSS-B 86 (2024), 1-27, section 4.
     """
     canary, stable = column(e_c), column(e_s)
     both = (canary > 0) & (stable > 0)
@@ -46,7 +49,8 @@ def above(
     """The mirror image of `below`, for the lower end of an interval: (...) -> (..., 12).
 
     Per level l: x_c log(1 + l) + x_s log(1 - l ratio rho); exp(B_l - l D) is a test
-    supermartingale. A level with l ratio rho > .98 cannot be bet and is out from then on.
+    supermartingale, as in `below` with -l for l. A level with l ratio rho > .98 cannot be bet and
+    is out from then on.
     """
     canary, stable = column(e_c), column(e_s)
     both = (canary > 0) & (stable > 0)
@@ -62,10 +66,11 @@ def prior(
     """Prior weights for shares known from stable's past: (...) -> (..., 12), sums to one.
 
     Prefers levels that would grow fastest, per canary request, if the canary changed nothing and
-    the arms had equal traffic: p_c log(1 - l) + p_s log(1 + l ratio) + l absolute. Any weights
-    that are fixed before the first bet keep the guarantee; these prove safety about a fifth sooner
-    than even ones, within a tenth of the one bet that knows the shares. For an edge of a
-    distribution, p_c is the share beyond the edge and p_s that beyond its partner.
+    the arms had equal traffic: p_c log(1 - l) + p_s log(1 + l ratio) + l absolute, the expectation
+    of `below` and of the margin in `log_safe`. Any weights that are fixed before the first bet keep
+    the guarantee; these prove safety about a fifth sooner than even ones, within a tenth of the one
+    bet that knows the shares. For an edge of a distribution, p_c is the share beyond the edge and
+    p_s that beyond its partner.
     """
     gain = column(p_c) * np.log1p(-LEVELS) + column(p_s) * np.log1p(LEVELS * column(ratio))
     growth = gain + LEVELS * column(absolute)
@@ -81,6 +86,9 @@ def log_safe(
 
     log sum_l w_l exp(A_l + l absolute n_c), n_c the canary's counted exposures. Promote when it
     reaches log(1/beta): P(ever) <= beta when p_c >= ratio p_s + absolute on average.
+
+    Derived here: where D >= absolute n_c this is at most sum_l w_l exp(A_l + l D), a mean of
+    `below`'s supermartingales, and Ville's inequality bounds that (`sequential.log_harm`).
     """
     return log_mean(np.asarray(A) + LEVELS * column(absolute) * column(n_c), weights)
 
@@ -88,9 +96,10 @@ def log_safe(
 def excess_bound(A: ArrayLike, alpha: float, weights: ArrayLike = WEIGHTS) -> Array:
     """Anytime upper bound on the total excess D of bad canary requests: (..., 12) -> (...).
 
-    The root U of sum_l w_l exp(A_l + l U) = 1/alpha; P(D >= U at any time) <= alpha. In counts, may
-    be negative. The left side is log-convex and increasing in U, and Newton's method starts right
-    of the root (where one term alone is large enough), so every iterate is itself a valid bound.
+    The root U of sum_l w_l exp(A_l + l U) = 1/alpha; P(D >= U at any time) <= alpha, because the
+    left side grows with U and at D is the e-process of `log_safe`. In counts, may be negative. It
+    is log-convex in U, and Newton's method starts right of the root (where one term alone is large
+    enough), so every iterate is itself a valid bound.
     """
     logs, target = np.asarray(A, dtype=np.float64) + np.log(weights), -np.log(alpha)
     bound = ((target - logs) / LEVELS).min(axis=-1)
@@ -108,5 +117,8 @@ def excess_bound(A: ArrayLike, alpha: float, weights: ArrayLike = WEIGHTS) -> Ar
 
 
 def excess_floor(B: ArrayLike, alpha: float) -> Array:
-    """Anytime lower bound on the total excess D, from `above`: (..., 12) -> (...)."""
+    """Anytime lower bound on the total excess D, from `above`: (..., 12) -> (...), in counts.
+
+    `excess_bound` of -D.
+    """
     return -excess_bound(B, alpha)

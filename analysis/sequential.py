@@ -19,15 +19,19 @@ most 1.14 times the requests of an SPRT that knows the effect (docs/decisions/00
 
 
 def column(values: ArrayLike) -> Array:
-    """Values as float64 with a last axis of length one, ready to broadcast against points."""
+    """Values as float64 with one more axis, to broadcast against points: (...) -> (..., 1)."""
     return np.asarray(values, dtype=np.float64)[..., None]
 
 
 def log_mean(logs: ArrayLike, weights: ArrayLike) -> Array:
     """Log sum_i w_i exp(l_i) over the last axis, without overflow: (..., P), (P,) -> (...).
 
-    A weighted mean of e-processes is an e-process under any dependence between them. Returns a
-    float64 for one-dimensional input. Weights must be positive.
+    A weighted mean of e-processes is an e-process under any dependence between them, and no other
+    way of merging them is better. Returns a float64 for one-dimensional input. Weights must be
+    positive.
+
+    Source: Vovk & Wang, Annals of Statistics 49 (2021), 1736-1754 (arXiv 1912.06116v4), theorem 3.2
+    for equal weights; R. Wang (2024), arXiv 2409.19888v2, section 1, for others.
     """
     shifted = np.asarray(logs, dtype=np.float64) + np.log(weights)
     top = shifted.max(axis=-1, keepdims=True)
@@ -59,8 +63,9 @@ def increment(
     e_c (theta - theta0) / [theta0 (1 + theta rho)] times (p_c - theta0 p_s), and the margin bounds
     it by the last term. So exp of the sum is a test supermartingale on the whole composite null,
     whatever the base rate does, for weights and stopping times that depend on the past.
-    Related: Lindon & Malek, NeurIPS 2022 (arXiv 2011.03567v2); Turner, Ly & Gruenwald, JSPI 230,
-    2024 (arXiv 2106.02693v3). The formula and its proof are the lines above.
+
+    Derived here: the lines above are the formula and its proof. Related: Lindon & Malek, NeurIPS
+    2022 (arXiv 2011.03567v2); Turner, Ly & Gruenwald, JSPI 230, 2024 (arXiv 2106.02693v3).
 
     Args:
         e_c: the canary's exposures in this look, shape (...), counts.
@@ -86,7 +91,13 @@ def increment(
 
 
 def log_harm(logs: ArrayLike) -> Array:
-    """Log of the e-process: roll back when it reaches log(1/alpha). (..., 6) -> (...)."""
+    """Log of the e-process: roll back when it reaches log(1/alpha). (..., 6) -> (...).
+
+    The `log_mean` of `increment`'s sums. P(ever reaching 1/alpha) <= alpha on the null.
+
+    Source: Ville's inequality; Howard, Ramdas, McAuliffe & Sekhon, Probability Surveys 17 (2020),
+    257-317.
+    """
     return log_mean(logs, WEIGHTS)
 
 
@@ -96,6 +107,8 @@ def information(ratio_seen: float, ratio: float, rho: float, p_s: float, alpha: 
     q_t = t rho / (1 + t rho), n = p_s (ratio_seen + 1/rho) bad units per canary request.
 
     R needs 1.21, 1.36 and 1.50 times this at a true ratio of 2, 5 and 10 (alpha .01, ratio 1).
+    Shares and rates, 0 to 1; `rho` = e_c / e_s. As `information.needed`, with the conditional
+    binomial divergence in one formula.
     """
     q = ratio_seen * rho / (1 + ratio_seen * rho)
     q0 = ratio * rho / (1 + ratio * rho)

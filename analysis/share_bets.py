@@ -26,8 +26,10 @@ _LEAST = 1e-3
 def paid(found: Noise, n: Array, x_c: Array, fair: Array) -> Array:
     """Log of 1 + w (x_c - X) for each size of bet, (...) -> (..., 8); zero for an empty block.
 
-    w = fraction / ((1 - X/n) cluster), and w X <= MOST. Needs only E[x_c | past, n] <= X: Waudby-
-    Smith & Ramdas, JRSS-B 2024, arXiv 2010.09686, section 4.
+    w = fraction / ((1 - X/n) cluster), and w X <= MOST. Needs only E[x_c | past, n] <= X: each
+    factor is then positive with an expectation of at most 1.
+
+    Source: Waudby-Smith & Ramdas, JRSS-B 86 (2024), 1-27, section 4: the capital of bets on a mean.
 
     Args:
         found: the dispersion, which sizes the bets.
@@ -44,7 +46,12 @@ def paid(found: Noise, n: Array, x_c: Array, fair: Array) -> Array:
 
 
 def bias(found: Noise, q: ArrayLike) -> Array:
-    """How much unequal numbers of pods raise the canary's expected share q, relatively: (...)."""
+    """How much unequal numbers of pods raise the canary's expected share q, relatively: (...).
+
+    brief (1 - q) ((1 - q) / k_s - q / k_c), at least 0. Derived here: with the arms' mean rates a
+    and b, of mean 1 and variances brief / k, the share is q a / (q a + (1 - q) b); these are the
+    terms of second order of its expectation, over q.
+    """
     share = np.asarray(q)
     skew = (1 - share) / found.pods_stable - share / found.pods_canary
     return np.asarray(np.maximum(0.0, found.brief * (1 - share) * skew))

@@ -41,7 +41,10 @@ def increment(
     The likelihood ratio of log-odds d beyond the tolerance t to t itself (signs alike):
     e_c d - n log[(1 - s + s e^(t+d)) / (1 - s + s e^t)]. A test supermartingale for every share
     within the tolerance. Of a share of 1 only too little is a mismatch, below `FULL`.
-    Related: Lindon & Malek, NeurIPS 2022 (arXiv 2011.03567v2), section 4.
+
+    Derived here: given the look's requests the canary's are binomial; for a share at log-odds u
+    nearer to s than t the expectation of the ratio is [(1 - q + q e^d) / (1 - q' + q' e^d)]^n with
+    q <= q', at most 1. Related: Lindon & Malek, NeurIPS 2022 (arXiv 2011.03567v2).
 
     Args:
         e_c: the canary's exposures in this look.
@@ -59,19 +62,22 @@ def increment(
 
 
 def log_mismatch(logs: ArrayLike) -> Array:
-    """Log of the e-process; at log(1/.001) the share is wrong: (..., 12) -> (...)."""
+    """Log of the e-process, at log(1/.001) the share is wrong: (..., 12) -> (...).
+
+    The `sequential.log_mean` of `increment`'s sums.
+    """
     return log_mean(logs, WEIGHTS)
 
 
 def start() -> tuple[float, ...]:
-    """Capital before any traffic."""
+    """Capital before any traffic: log 1 for each shift of `increment`."""
     return (0.0,) * SHIFTS.size
 
 
 def look(
     capital: tuple[float, ...], e_c: int, e_s: int, share: float, *, clustered: bool = False
 ) -> tuple[float, ...]:
-    """Capital after one look's traffic; no traffic changes nothing.
+    """Capital after one look's traffic, by `increment`; no traffic changes nothing.
 
     `clustered`: requests come in users' clusters, or the share is only roughly known; more is then
     within the tolerance, and a request counts less.

@@ -35,7 +35,11 @@ class Difference:
 
     @property
     def estimate(self) -> float | None:
-        """Canary's mean minus stable's, each look a stratum; None without a look on both arms."""
+        """Canary's mean minus stable's, each look a stratum; None without a look on both arms.
+
+        Derived here: sum h D / sum h, the weights of least variance where both arms have one
+        variance of values, 1 / h = 1 / n_c + 1 / n_s.
+        """
         return self.hd / self.h if self.h > 0 else None
 
 
@@ -67,9 +71,11 @@ def interval(running: Difference, alpha: float) -> tuple[float, float]:
 
     With t looks and s^2 the mean of (h_k (D_k - estimate))^2, estimate +- s r / sum h,
     r^2 = (t rho^2 + 1) / rho^2 log((t rho^2 + 1) / alpha^2), rho^2 = (-2 log alpha +
-    log(1 - 2 log alpha)) / TIGHTEST: Waudby-Smith, Arbour, Sinha, Kennedy & Ramdas,
-    arXiv 2103.06476 (v7), theorem 2.2 and its choice of rho; on h_k D_k, so that a base level that
-    moves cancels within each look.
+    log(1 - 2 log alpha)) / TIGHTEST; on h_k D_k, so that a base level that moves cancels within
+    each look. In the values' own unit.
+
+    Source: Waudby-Smith, Arbour, Sinha, Kennedy & Ramdas, Annals of Statistics 52 (2024), 2613-2640
+    (arXiv 2103.06476v7), theorem 2.2 and its choice of rho.
 
     Approximate: the chance of ever missing tends to alpha as the first look at it grows. Infinite
     bounds in the first LEAST_LOOKS looks.

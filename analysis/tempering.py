@@ -30,6 +30,7 @@ class Noise(NamedTuple):
 
     @property
     def arms(self) -> Array:
+        """1 / k_c + 1 / k_s, (...). Derived here: a mean of k pods has a k-th of the variance."""
         return np.asarray(1 / self.pods_canary + 1 / self.pods_stable)
 
 
@@ -47,7 +48,9 @@ def inflation(found: Noise, n: ArrayLike, share: ArrayLike) -> Array:
     """Variance of the canary's bad units given n, to that of independent requests: (...), >= 1.
 
     max(min(n, cluster), 1 + n q (1-q) brief arms) + n q (1-q) passing arms, q = `share` the
-    canary's expected share of the n bad units. Dividing a look's log-capital by K is exact for
+    canary's expected share of the n bad units. Derived here: to first order the log of the arms'
+    rates differs by a variable of variance brief arms, which adds (n q (1-q))^2 brief arms to the
+    n q (1-q) of independent units. Dividing a look's log-capital by K is exact for
     clusters of at most K bad units (by Jensen's inequality it is one bet per cluster at most);
     beyond that it is approximate. It grows with n, so that no common incident weighs more than the
     pods' differences allow; n units are never more than one cluster, so that one at a time count in
@@ -79,6 +82,8 @@ def expected(
     """Bad units of both arms, and the canary's share, if the canary is at its margin: (...), (...).
 
     Judged by stable alone, so that the canary's own bad units cannot change the weight they get.
+
+    Derived here: with odds u = ratio e_c / e_s the canary expects u x_s + absolute e_c bad units.
     """
     odds = _floats(ratio) * _floats(e_c) / np.maximum(_floats(e_s), 1)
     return _floats(x_s) * (1 + odds) + _floats(absolute) * _floats(e_c), odds / (1 + odds)
@@ -88,9 +93,10 @@ def total(found: Noise, information: ArrayLike) -> Array:
     """What the sum of all tempered log-capital is divided by: 1 + V lasting arms, shape (...).
 
     `information` V is the sum of n q (1-q) / inflation, the precision of the log ratio of the arms.
-    If lasting differences move that log ratio by a normal u of variance tau^2, the Bayes factor of
-    an effect d against none, both integrated over u, is (S d - V d^2 / 2) / (1 + V tau^2): the log
-    likelihood ratio of requests alone, divided. It is a martingale under its model.
+    Derived here: if lasting differences move that log ratio by a normal u of variance tau^2, the
+    Bayes factor of an effect d against none, both integrated over u, is (S d - V d^2 / 2) /
+    (1 + V tau^2): the log likelihood ratio of requests alone, divided. It is a martingale under its
+    model.
     """
     return 1 + _floats(information) * found.lasting * found.arms
 

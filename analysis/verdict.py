@@ -96,6 +96,9 @@ def judge(guards: Mapping[str, Guarded], alpha: float, beta: float) -> Judgement
     Safety is intersection-union: each metric at beta, no correction. A blind metric keeps its
     capital in the mean (no data never is harm) and cannot be safe.
 
+    Source: for the mean `sequential.log_mean` and `sequential.log_harm`, section 3 of Vovk & Wang
+    (2021); for safety Berger, Technometrics 24 (1982), 295-300.
+
     Raises:
         ValueError: no guardrail.
     """

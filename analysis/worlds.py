@@ -161,13 +161,16 @@ class World:
 
 
 def drawn(rng: np.random.Generator, expected: Array, p: Array) -> tuple[Counts, Counts]:
-    """Poisson exposures and binomial bad units."""
+    """Poisson exposures and binomial bad units, each (...) as `expected` and `p` broadcast."""
     e = rng.poisson(expected, np.broadcast_shapes(expected.shape, p.shape))
     return e, rng.binomial(e, p)
 
 
 def retried(rng: np.random.Generator, expected: Array, p: Array) -> tuple[Counts, Counts]:
-    """Tries, with failures in series of geometric length (mean CLUSTER); p: failed among tries."""
+    """Tries, with failures in series of geometric length (mean CLUSTER); p: failed among tries.
+
+    Shapes (...) as in `drawn`.
+    """
     p = np.minimum(p, 0.999)
     first = p / (CLUSTER - (CLUSTER - 1) * p)  # of first tries that fail
     e, failed = drawn(rng, expected / (1 + (CLUSTER - 1) * first), first)

@@ -86,13 +86,21 @@ BARS: dict[str, dict[str, Callable[[Blocks], list[str]]]] = {
     "5 harm": {"harm": lambda rows: harm.misses(rows["harm"])},
 }
 
+BEYOND: dict[str, dict[str, Callable[[Blocks], list[str]]]] = {
+    "3 against peers": {"peers": lambda rows: against.beyond(rows["against peers"])},
+    "5 harm": {"harm": lambda rows: harm.beyond(rows["harm"])},
+}
+"""Cells in which no test can meet the bar."""
 
-def missed(blocks: Blocks, parts: Iterable[str]) -> dict[str, list[str]]:
-    """Every miss by block of the bar, of the parts that were measured."""
+
+def named(
+    cells: dict[str, dict[str, Callable[[Blocks], list[str]]]], blocks: Blocks, parts: Iterable[str]
+) -> dict[str, list[str]]:
+    """Every cell of BARS or BEYOND by block of the bar, of the parts that were measured."""
     asked = set(parts)
     return {
-        bar: [miss for part, found in by.items() if part in asked for miss in found(blocks)]
-        for bar, by in BARS.items()
+        bar: [one for part, found in by.items() if part in asked for one in found(blocks)]
+        for bar, by in cells.items()
         if asked & set(by)
     }
 
@@ -123,15 +131,15 @@ def main() -> int:
     blocks: Blocks = {}
     for part in parts:
         blocks |= PARTS[part](size, options.seed)
-    misses = missed(blocks, parts)
+    misses, walls = named(BARS, blocks, parts), named(BEYOND, blocks, parts)
     print("\n".join(text for part in parts for text in TABLES[part](blocks)))
     print(f"\nengine {SHIPPED}, seed {options.seed}, {time.perf_counter() - begun:.0f} s")
     for block, found in misses.items():
         print(f"{block}: {'missed in ' + str(len(found)) + ' cells' if found else 'met'}")
         print("".join(f"  {miss}\n" for miss in found), end="")
-    walls = against.beyond(blocks.get("against peers", []))
-    print(f"3 beyond reach: {len(walls)} cells")
-    print("".join(f"  {wall}\n" for wall in walls), end="")
+    for block, found in walls.items():
+        print(f"{block}, beyond reach: {len(found)} cells")
+        print("".join(f"  {wall}\n" for wall in found), end="")
     if options.json:
         written = {
             "seed": options.seed,

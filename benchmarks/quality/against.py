@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 
 from benchmarks.quality.contest import WEIGHT
 from benchmarks.quality.engines import ENGINES, INDEPENDENT
-from benchmarks.quality.reach import most_power
+from benchmarks.quality.reach import Miss, most_power
 from benchmarks.quality.runs import SIGMAS, Row
 
 BAR = {"Flagger": 1 / 4, "Argo": 1 / 4, "Kayenta": 1 / 8}
 FALSE_BAR = 1 / 50
-
-
-class Miss(NamedTuple):
-    """A cell in which we need more requests than the bar allows; `wall`: why any test would."""
-
-    words: str
-    wall: str = ""
 
 
 def compared(rows: list[Row]) -> list[Row]:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from analysis.information import needed, rate_divergence
-from analysis.worlds import Counts, Streams, World
+from analysis.worlds import Array, Counts, Streams, World
 from benchmarks.peers.rule import first
 from benchmarks.quality.engines import ENGINES, INDEPENDENT
 from benchmarks.quality.runs import Row, chunks, each, seeded
@@ -69,11 +69,15 @@ def _cell(cell: Cell) -> list[Row]:
 
 def clairvoyant(arms: Streams, theta: float, alpha: float) -> Counts:
     """The look (from 1, 0 for never) at which R with the one true point crosses."""
-    both = (arms.e_c > 0) & (arms.e_s > 0)
-    rho = arms.e_c / np.maximum(arms.e_s, 1)
-    lost = (arms.x_c + arms.x_s) * np.log((1 + theta * rho) / (1 + rho))
-    gain = np.where(both, arms.x_c * np.log(theta) - lost, 0.0)
+    gain = known_gain(arms.e_c, arms.e_s, arms.x_c, arms.x_s, theta)
     return first(gain.cumsum(axis=-1) >= -np.log(alpha))
+
+
+def known_gain(e_c: Counts, e_s: Counts, x_c: Counts, x_s: Counts, theta: float) -> Array:
+    """One look's log-capital of R with the one true point, margin 1: (...) -> (...)."""
+    rho = e_c / np.maximum(e_s, 1)
+    lost = (x_c + x_s) * np.log((1 + theta * rho) / (1 + rho))
+    return np.where((e_c > 0) & (e_s > 0), x_c * np.log(theta) - lost, 0.0)
 
 
 def requests(arms: Streams, looks: Counts) -> Counts:

@@ -33,6 +33,6 @@ def _key(names: Sequence[str]) -> Callable[[Row], tuple[object, ...]]:
     return lambda row: tuple(row[name] for name in names)
 
 
-def number(value: float) -> str:
-    """A whole number; a dash for what was never reached."""
-    return f"{value:.0f}" if np.isfinite(value) else "-"
+def number(value: float, digits: int = 0) -> str:
+    """Rounded; a dash for what was never reached or measured."""
+    return f"{value:.{digits}f}" if np.isfinite(value) else "-"

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from analysis.worlds import Array
+
+
+class Miss(NamedTuple):
+    """A cell beyond its bar, in words; `wall`: why any test would be, empty if one could be not."""
+
+    words: str
+    wall: str = ""
 
 
 def most_power(requests: float, p_c: float, p_s: float, rho: float, alpha: float) -> float:

@@ -132,26 +132,24 @@ def of_promotion(false: list[Row], times: list[Row]) -> str:
 
 
 def of_harm(rows: list[Row]) -> str:
-    """Mean excess bad requests and median minutes to the decision."""
+    """Mean excess bad requests, the SPRT's, and median minutes to the decision."""
     body = []
     for (alpha, margin, rate, theta), group in grouped(rows, "alpha", "margin", "rate", "theta"):
-        cells = [
-            cell
-            for row in group
-            for cell in (
-                f"{row['excess']:.1f} +- {row['error']:.1f}",
-                f"{row['minutes']:.1f}",
-                f"{row['promoted' if theta == 1 else 'rolled_back']:.2f}",
-            )
-        ]
+        right = "promoted" if theta == 1 else "rolled_back"
+        cells = [cell for row in group for cell in (
+            f"{row['excess']:.1f} +- {row['error']:.1f}",
+            number(row["known"], 1),
+            f"{row['minutes']:.1f}",
+            f"{row[right]:.2f}",
+        )]  # fmt: skip
         body.append([f"{alpha:g}, +{margin:.1%}, {rate:g} rps, {theta:g}x", *cells])
-    head = [
-        f"{ramp} {what}" for ramp in ("fixed", "evidence") for what in ("excess", "min", "right")
-    ]
+    names = ("excess", "SPRT", "min", "right")
+    ramps = [ramp for (ramp,), _ in grouped(rows, "ramp")]
     return table(
         "5. Excess bad requests and minutes to the decision, base 1 % "
-        f"({rows[0]['runs']} runs a cell; the bar is asked of alpha .05, +0)",
-        ["alpha, R's margin, service", *head],
+        f"({rows[0]['runs']} runs a cell; the bar is asked of alpha .05, +0; SPRT: what one that "
+        "knows the effect costs)",
+        ["alpha, R's margin, service", *(f"{ramp} {what}" for ramp in ramps for what in names)],
         body,
     )
 

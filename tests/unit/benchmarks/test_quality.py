@@ -17,6 +17,7 @@ from analysis.worlds import Streams
 from benchmarks import decision_quality
 from benchmarks.quality import (
     against,
+    climb,
     contest,
     detection,
     engines,
@@ -248,10 +249,11 @@ class TestPromotion:
 
 class TestHarm:
     def cell(self, ramp, theta):
-        return harm.Cell(ramp, (0.05, 0.0), 20.0, theta, rollouts=30, seed=1)
+        pace = harm.PACES[ramp][20.0]
+        return climb.Cell(ramp, (0.05, 0.0), 20.0, theta, rollouts=30, seed=1, pace=pace)
 
     def test_the_closed_loop_is_the_production_fold(self):
-        group = harm.Rollouts(self.cell("evidence", 2.0), 5, np.random.default_rng(1))
+        group = climb.Rollouts(self.cell("evidence", 2.0), 5, np.random.default_rng(1))
         rule, capitals = RateRule(1.0, 0.0), [guard.start(RateRule(1.0, 0.0))] * 5
         weights, seen = [], []
 
@@ -261,7 +263,7 @@ class TestHarm:
             return seen[-1]
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(harm, "drawn", drawn)
+            patch.setattr(climb, "drawn", drawn)
             for number in range(1, 31):
                 group.look(number)
                 weights.append(group.weight.copy())
@@ -275,22 +277,35 @@ class TestHarm:
         assert still_open.any()
         assert (np.diff(weights, axis=0) >= 0).all()
 
-    @pytest.mark.parametrize("ramp", harm.RAMPS)
+    @pytest.mark.parametrize("ramp", harm.PACES)
     def test_twins_are_promoted_and_harm_is_rolled_back(self, ramp):
-        [twin], [bad] = harm._cell(self.cell(ramp, 1.0)), harm._cell(self.cell(ramp, 5.0))
+        [twin], [bad] = harm.measured(self.cell(ramp, 1.0)), harm.measured(self.cell(ramp, 5.0))
         assert twin["promoted"] >= 0.85
         assert twin["excess"] == 0
         assert bad["rolled_back"] >= 0.95
         assert 1 < bad["excess"] < 15
         assert ramp == "evidence" or twin["minutes"] >= 25
+        assert bad["known"] < bad["excess"], "it is told the effect"
+        assert math.isnan(twin["known"])
 
     def test_misses_are_asked_of_the_stated_test_only(self):
         row = {"ramp": "fixed", "rate": 500.0, "theta": 2.0, "excess": 20.0, "error": 1.0,
-               "alpha": 0.05, "margin": 0.0, "minutes": 3.0}  # fmt: skip
+               "alpha": 0.05, "margin": 0.0, "minutes": 3.0,
+               "known": 14.0, "known_error": 0.5}  # fmt: skip
         assert len(harm.misses([row])) == 1
         assert harm.misses([{**row, "alpha": 0.01}]) == []
         late = {**row, "theta": 1.0, "excess": 0.0, "ramp": "evidence", "minutes": 6.0}
         assert "6.0 minutes to promote, bar 5" in harm.misses([late])[0]
+
+    def test_what_the_test_that_knows_the_effect_misses_is_named_and_no_miss(self):
+        row = {"ramp": "fixed", "rate": 5.0, "theta": 2.0, "excess": 20.0, "error": 1.0,
+               "alpha": 0.05, "margin": 0.0, "minutes": 3.0,
+               "known": 17.0, "known_error": 0.5}  # fmt: skip
+        assert harm.misses([row]) == []
+        assert "costs 17.0 +- 0.5" in harm.beyond([row])[0]
+        unsure = {**row, "known_error": 0.7}
+        assert len(harm.misses([unsure])) == 1
+        assert harm.beyond([unsure]) == []
 
 
 class TestLatency:
