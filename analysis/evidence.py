@@ -17,11 +17,19 @@ class Evidence:
     per bucket, not cumulative, bucket i holding values above edge i-1 up to edge i; the last edge
     is infinity. Zero counts without edges are the neutral element of addition for both kinds:
     nothing was seen, so the layout may be unknown.
+
+    Raises:
+        EvidenceError: a count that is negative, no whole number or not finite, or not one count for
+            each kind or bucket.
     """
 
     canary: tuple[int, ...] = (0, 0)
     stable: tuple[int, ...] = (0, 0)
     edges: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        for counts in (self.canary, self.stable):
+            _check(counts, len(self.edges) or 2)
 
     def __add__(self, other: Evidence) -> Evidence:
         """The counts of both. Raises EvidenceError when their buckets differ."""
@@ -56,6 +64,19 @@ class Evidence:
     def stable_bad(self) -> int:
         """Bad units of stable; of a rate only."""
         return _bad(self.edges, self.stable)
+
+
+def _check(counts: tuple[int, ...], width: int) -> None:
+    try:
+        whole = tuple(map(int, counts))
+    except (ValueError, OverflowError):
+        raise EvidenceError("a count is not a finite number") from None
+    if whole != counts:
+        raise EvidenceError("a count is not a whole number")
+    if len(counts) != width:
+        raise EvidenceError("there is not one count for each bucket")
+    if min(counts) < 0:
+        raise EvidenceError("a count is negative")
 
 
 def _sum(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:

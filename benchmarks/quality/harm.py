@@ -11,7 +11,7 @@ requests are counted in expectation: canary requests times excess share.
 How fast to climb is the plan's author's choice, and chosen here for the traffic, as its author
 would: harm is found by requests, the fewer of the canary's the smaller its weight, so that little
 traffic costs time or bad requests. Five minutes a step and a budget of 1, at 5 requests/s, cost 18
-and 19 of them at twice the errors; fifteen minutes and .25 cost 13 and 12, and a promotion takes
+and 19 of them at twice the errors; fifteen minutes and .25 cost 14 and 12, and a promotion takes
 77 and 68 minutes instead of 43 and 36 (`benchmarks/ramp_paces.py`: the whole trade).
 
 Beside R is the SPRT that knows the effect, on ramps of its own: where not even it meets the bar,
