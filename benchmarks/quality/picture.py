@@ -9,7 +9,7 @@ import numpy as np
 
 from analysis.worlds import SCENARIOS
 from benchmarks.quality import against
-from benchmarks.quality.engines import ENGINES, SHIPPED
+from benchmarks.quality.engines import ENGINES, INDEPENDENT
 from benchmarks.quality.rules import RULES
 from benchmarks.quality.runs import Row
 
@@ -64,8 +64,8 @@ def _requests(axis: Any, rows: list[Row]) -> None:
     axis.set_ylim(0.008, 12)
     axis.set_xticks(range(len(RULES)), RULES)
     axis.set_title(
-        f"{SHIPPED}'s requests over a peer's with an oracle's limit, one dot a service and\n"
-        "effect (.01: only we find it, 10: only they do; dashed: the bar)"
+        f"{INDEPENDENT}'s requests over a peer's with an oracle's limit, one dot a service\n"
+        "and effect (.01: only we find it, 10: only they do; dashed: the bar)"
     )
 
 
