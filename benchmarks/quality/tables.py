@@ -27,7 +27,7 @@ def of_rollback(rows: list[Row], alpha: float) -> str:
     runs = chosen[0]["runs"]
     return table(
         f"1. False rollback at alpha {alpha}, 240 looks: worst over base .1, 1, 5 %; ours per rps, "
-        f"peers over all ({runs} runs a cell)",
+        f"peers over all ({runs} runs a cell, {_luck(chosen)})",
         [*head, *RULES],
         body,
     )
@@ -66,10 +66,12 @@ def of_detection(rows: list[Row]) -> str:
 
 def of_contest(rows: list[Row]) -> str:
     """Our requests over each peer's, documented and oracle's limit."""
+    compared = against.compared(rows)
     ratios = {
         (row["rate"], row["base"], row["theta"], row["rule"], row["limit"]): row["ratio"]
-        for row in against.compared(rows)
+        for row in compared
     }
+    unsure = max((row["ratio_error"] for row in compared if 0 < row["ratio"] < np.inf), default=0)
     body = []
     for (rate, base, theta), group in grouped(rows, "rate", "base", "theta"):
         mine = next(row for row in group if row["rule"] == INDEPENDENT)
@@ -86,8 +88,9 @@ def of_contest(rows: list[Row]) -> str:
     body.append(["mean false rollback", "", _mean_false(rows, INDEPENDENT), "", *false])
     return table(
         f"3. {INDEPENDENT}'s requests over a peer's, documented | oracle's limit; medians, weight "
-        f"10 %, alpha {rows[0]['alpha']} ({rows[0]['runs']} runs a cell; 0: only we find it, inf: "
-        "only they do, -: nobody; SPRT: requests of the one that knows the effect)",
+        f"10 %, alpha {rows[0]['alpha']} ({rows[0]['runs']} runs a cell, no ratio's standard error "
+        f"above {unsure:.0%} of it; 0: only we find it, inf: only they do, -: nobody; SPRT: "
+        "requests of the one that knows the effect)",
         ["service and effect", "requests", "power", "SPRT", *RULES],
         body,
     )
@@ -125,7 +128,7 @@ def of_promotion(false: list[Row], times: list[Row]) -> str:
     ]  # fmt: skip
     return table(
         f"4. False promotion exactly at the margin, beta {false[0]['beta']}: worst over base "
-        f"rates, by margin and rps ({false[0]['runs']} runs a cell)",
+        f"rates, by margin and rps ({false[0]['runs']} runs a cell, {_luck(false)})",
         head,
         body,
     ) + table("   Canary requests to prove a twin safe", ["margin", "bound", "proof/bound"], proofs)
@@ -168,7 +171,7 @@ def of_dispersion(rows: list[Row]) -> str:
     head = [name if limit == "declared" else f"{name} {limit[:3]}." for name, limit in names]
     return table(
         f"6. Under dispersion, alpha {rows[0]['alpha']}, base 1 %, 2x: false rollback, power, "
-        f"median look ({rows[0]['runs']} runs a cell)",
+        f"median look ({rows[0]['runs']} runs a cell, {_luck(rows, 'false_error')})",
         ["scenario", *head],
         body,
     )
@@ -184,7 +187,12 @@ def of_latency(rows: list[Row]) -> str:
         body.append([f"{scenario}, {rate:g} rps, {effect}", *cells])
     return table(
         f"7. Latencies, tolerance 10 %, alpha {rows[0]['alpha']}: rolled back, median look "
-        f"({rows[0]['runs']} runs a cell)",
+        f"({rows[0]['runs']} runs a cell, {_luck(rows)})",
         ["service, canary's latencies", *rules],
         body,
     )
+
+
+def _luck(rows: list[Row], name: str = "error") -> str:
+    """The largest standard error of the shares shown."""
+    return f"no share's standard error above {max(row[name] for row in rows):.3f}"
