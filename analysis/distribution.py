@@ -25,6 +25,7 @@ time with the latter.
 DROPS = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Alternatives that worsen a score's mean by this many tolerances more, by an exponential tilt."""
 
+_ROUNDED = 0.05  # part of a tolerance by which edges may be off because they were rounded
 _LEAST = 1e-9  # a likelihood ratio of zero would bet everything on one bucket
 
 
@@ -53,17 +54,22 @@ def shift_matrix(cuts: tuple[float, ...], step: float) -> Array:
     """Row j: where bucket j's units go when everything gets worse by `step` on the badness scale.
 
     Mass is spread evenly within a bucket on that scale (log-linearly for relative tolerances);
-    exact when the edges are a tolerance apart. The open best bucket is taken to be as wide as its
+    exact when the edges are a tolerance apart. A bucket wider than the tolerance shows nothing of
+    where in it its units lie: all of them are taken to lie at its worse end, so that what is
+    acceptable can only be called too mild. The open best bucket is taken to be as wide as its
     neighbour, the open worst bucket keeps its mass. Shape (K, K), rows sum to one.
 
     Derived here: a bucket from a to b, moved to a + step, b + step, has the part of its width at
-    most an edge c that (c - step - a) / (b - a) gives, cut to 0 and 1.
+    most an edge c that (c - step - a) / (b - a) gives, cut to 0 and 1; at its worse end all of it
+    lies at most c where c >= b + step.
     """
     inner = np.asarray(cuts)
     width = inner[1] - inner[0] if inner.size > 1 else step
     low = np.append(inner[0] - width, inner)
-    part = (inner - step - low[:-1, None]) / np.diff(low)[:, None]
-    at_most = np.clip(np.round(part, 9), 0, 1)
+    widths = np.diff(low)[:, None]
+    even = np.clip(np.round((inner - step - low[:-1, None]) / widths, 9), 0, 1)
+    worst = inner >= low[1:, None] + (1 - _ROUNDED) * step
+    at_most = np.where(widths > (1 + _ROUNDED) * step, worst, even)
     moved = np.zeros((low.size, low.size))
     moved[:-1] = np.diff(at_most, axis=1, prepend=0, append=1)
     moved[-1, -1] = 1

@@ -175,6 +175,23 @@ def test_a_better_or_equal_distribution_never_gains_in_expectation(past, now, e_
     assert (exact <= 1 + 1e-9).all()
 
 
+@given(
+    st.lists(st.floats(0.2, 3.0), min_size=1, max_size=8),
+    st.lists(st.floats(-3.0, 25.0), min_size=1, max_size=40),
+    st.floats(0.01, 0.19),
+)
+def test_in_wide_buckets_no_units_are_worse_than_stable_moved_by_the_tolerance(widths, units, step):
+    """Wherever in their buckets they lay: the canary that is just acceptable is no harm."""
+    cuts = np.cumsum(widths)
+    moved = _buckets(units, cuts) @ distribution.shift_matrix(tuple(map(float, cuts)), step)
+    worse = _buckets(np.add(units, 0.94 * step), cuts)
+    assert (moved.cumsum()[:-1] <= worse.cumsum()[:-1]).all()
+
+
+def _buckets(units, cuts):
+    return np.bincount(np.searchsorted(cuts, units), minlength=cuts.size + 1)
+
+
 @given(st.floats(0, 1), st.floats(0, 1), st.floats(1, 5), st.floats(0, 1))
 def test_prior_weights_are_weights(p_c, p_s, ratio, absolute):
     weights = safety.prior(p_c, p_s, ratio, absolute)

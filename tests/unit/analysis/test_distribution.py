@@ -27,10 +27,21 @@ def test_a_shift_by_a_whole_bucket_moves_every_unit_to_the_next():
     assert (np.array([1, 2, 3, 4, 5]) @ moved).tolist() == [0, 1, 2, 3, 9]
 
 
-def test_a_smaller_shift_splits_each_bucket():
-    moved = h.shift_matrix(h.boundaries(SCORE, "low", relative=False), 0.05)
-    assert np.array([0, 8, 0, 0, 0]) @ moved == pytest.approx([0, 6, 2, 0, 0])
+def test_a_shift_by_more_than_a_bucket_splits_each():
+    moved = h.shift_matrix(h.boundaries(SCORE, "low", relative=False), 0.25)
+    assert np.array([0, 8, 0, 0, 0]) @ moved == pytest.approx([0, 0, 6, 2, 0])
     assert moved.sum(axis=1) == pytest.approx(1)
+
+
+def test_a_bucket_wider_than_the_shift_may_hold_all_its_units_at_its_worse_end():
+    moved = h.shift_matrix(h.boundaries(SCORE, "low", relative=False), 0.05)
+    assert (np.array([1, 8, 0, 0, 5]) @ moved).tolist() == [0, 1, 8, 0, 5]
+
+
+def test_edges_that_were_rounded_are_a_tolerance_apart_all_the_same():
+    edges = tuple(round(0.01 * 1.1**i, 4) for i in range(30))
+    moved = h.shift_matrix(h.boundaries(edges, "high", relative=True), math.log1p(0.1))
+    assert np.eye(31, k=1)[:-1] == pytest.approx(moved[:-1], abs=0.1)
 
 
 def test_latency_alternatives_move_mass_to_the_worse_end():
