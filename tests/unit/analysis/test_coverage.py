@@ -192,7 +192,7 @@ def test_coarse_buckets_hide_where_units_lie_so_a_tolerated_canary_is_no_harm(to
         np.diff(ndtr((cuts - np.log(0.097 * slower)) / spread), prepend=0, append=1)
         for slower in (1.0, 1 + tolerance)
     )
-    rng, runs, logs, worst = np.random.default_rng(19), 50, 0.0, np.full(50, -np.inf)
+    rng, runs, logs, worst = np.random.default_rng(19), 50, np.zeros(1), np.full(50, -np.inf)
     past = rng.multinomial(10**5, p_s, runs)
     q_s = distribution.smoothed(past @ moved)
     q_a = distribution.worse_latencies(q_s)
