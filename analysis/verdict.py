@@ -72,11 +72,17 @@ class Judgement:
     log_proofs: Mapping[str, float]
 
     def harm_of(self, name: str) -> float:
-        """The share of the evidence of harm that a rollback by this guardrail alone needs."""
+        """The share of the evidence of harm that a rollback by this guardrail alone needs.
+
+        Its weighted `guard.log_harm` over log(1/alpha).
+        """
         return harm_share(self.log_parts[name], self.alpha)
 
     def proof_of(self, name: str) -> float | None:
-        """The share of the evidence that a promotion needs of this guardrail; None: no test."""
+        """The share of the evidence that a promotion needs of this guardrail; None: no test.
+
+        Its `guard.log_safe` over log(1/beta).
+        """
         return proof_share(self.log_proofs[name], self.beta)
 
     @cached_property
