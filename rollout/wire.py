@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rollout.metrics.meter import Meter
     from rollout.plan.model import Plan
     from rollout.ports import Entry, Historian, Observer, Router
+    from rollout.route.remover import Remover
     from rollout.schedule import Pacer
 
 _RELIST = 60  # seconds; a watch that went silent is found then
@@ -154,6 +155,14 @@ def historian() -> Historian:
     from rollout.observe.prometheus import PrometheusObserver
 
     return PrometheusObserver(timeout=30.0)
+
+
+def remover(context: str | None = None) -> Remover:
+    """What removes a plan's objects, with the rights of whoever asks. Raises InputError."""
+    from rollout.cluster.client import connect
+    from rollout.route.remover import Remover
+
+    return Remover(connect(context), SystemClock().sleep)
 
 
 def examination(context: str | None = None) -> Tools:

@@ -28,6 +28,7 @@ COMMANDS = {
     "abort": Entry("rollout.cli.say:abort", "Roll a canary back by a person's word."),
     "undo": Entry("rollout.cli.again:undo", "Take a promotion back by a person's word."),
     "retry": Entry("rollout.cli.again:retry", "Try a plan that was rolled back anew."),
+    "remove": Entry("rollout.cli.remove:remove", "Delete what a plan had made, and nothing else."),
 }
 
 

@@ -69,6 +69,12 @@ class Cluster:
         options = {"field_manager": _MANAGER, "_content_type": "application/apply-patch+yaml"}
         self._ask(call, *path, document, **options)
 
+    def delete(self, kind: Kind, namespace: str, name: str, metadata: Json) -> None:
+        """Delete the object of this `uid` and `resourceVersion`; 409 when it is another one."""
+        read = {key: metadata[key] for key in ("uid", "resourceVersion")}
+        call = self._objects.delete_namespaced_custom_object
+        self._ask(call, *_path(kind, namespace, name), body={"preconditions": read})
+
     def patch_status(self, kind: Kind, namespace: str, name: str, body: Json) -> Json:
         """The object after a merge patch of its status; the rest of it stays as it is.
 

@@ -22,8 +22,8 @@ DESTINATION_RULE = Kind("networking.istio.io", "v1beta1", "destinationrules", "D
 PEER_AUTHENTICATION = Kind(
     "security.istio.io", "v1beta1", "peerauthentications", "PeerAuthentication"
 )
-HTTP_ROUTE = Kind("gateway.networking.k8s.io", "v1", "httproutes", "HTTPRoute")
-GRPC_ROUTE = Kind("gateway.networking.k8s.io", "v1", "grpcroutes", "GRPCRoute")
+HTTP_ROUTE = Kind(gateway_api.GROUP, "v1", "httproutes", "HTTPRoute")
+GRPC_ROUTE = Kind(gateway_api.GROUP, "v1", "grpcroutes", "GRPCRoute")
 
 _ATTEMPTS = 5
 _LIMIT = 500  # letters of what the API server or a webhook said

@@ -118,24 +118,24 @@ def _pods(plan: Plan, name: str, create: PeerCreation) -> Json:
 
 
 def _route(plan: Plan, create: GatewayCreation) -> Json:
-    """An HTTPRoute or a GRPCRoute with one rule."""
+    """An HTTPRoute or a GRPCRoute with one rule; what API servers would fill in, is there."""
     mesh = gateway_api.backends(plan)
-    backend: Json = {"name": mesh.stable, "port": create.port, "weight": 1}
-    if (mesh.group, mesh.kind) != ("", "Service"):
-        backend |= {"group": mesh.group, "kind": mesh.kind}
+    backend = {"group": mesh.group, "kind": mesh.kind, "name": mesh.stable}
+    rule: Json = {"backendRefs": [backend | {"port": create.port, "weight": 1}]}
+    if gateway_api.kind_of(plan) == "HTTPRoute":
+        rule["matches"] = [{"path": {"type": "PathPrefix", "value": "/"}}]
     spec = {
         "parentRefs": [_parent(each) for each in create.parent_refs],
         **({"hostnames": create.hostnames} if create.hostnames else {}),
-        "rules": [{"backendRefs": [backend]}],
+        "rules": [rule],
     }
     return _object(plan, gateway_api.name_of(plan), spec)
 
 
 def _parent(parent: Parent) -> Json:
     """As the Gateway API spells it; a Service is of the core group, which has an empty name."""
-    made: Json = {"kind": parent.kind, "name": parent.name}
-    if parent.kind == "Service":
-        made["group"] = ""
+    group = "" if parent.kind == "Service" else gateway_api.GROUP
+    made: Json = {"group": group, "kind": parent.kind, "name": parent.name}
     if parent.namespace is not None:
         made["namespace"] = parent.namespace
     return made | ({"sectionName": parent.section_name} if parent.section_name else {})

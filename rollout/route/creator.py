@@ -21,8 +21,8 @@ _CONFLICT = 409
 class WithCreation:
     """The `Router` port of a cluster, which makes what a plan with `create` lacks.
 
-    What is there is used as it is, whoever made it. Nothing is ever deleted: without the route all
-    versions behind the Service would get traffic.
+    What is there is used as it is, whoever made it. Nothing is deleted: without the route all
+    versions behind the Service would get traffic. A person's `surefoot remove` does that.
     """
 
     def __init__(self, inner: Router, objects: Applied) -> None:

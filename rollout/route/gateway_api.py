@@ -11,6 +11,8 @@ from rollout.plan.route import GatewayRoute
 from rollout.route.share import Arm, Fork
 from rollout.route.walk import Json, dicts
 
+GROUP = "gateway.networking.k8s.io"
+
 
 @dataclass(frozen=True)
 class Backends:

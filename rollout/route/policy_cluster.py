@@ -39,6 +39,10 @@ class Part:
 
     def patch(self, live: Json, plan: Plan, policy: Policy | None) -> Json:
         """The smallest merge patch to this policy; empty if all is there."""
+        return difference(live, self.settled(live, plan, policy))
+
+    def settled(self, live: Json, plan: Plan, policy: Policy | None) -> Json:
+        """The object at this policy; None: with what was there before it."""
         made, key = copy.deepcopy(live), POLICY + plan.spec.service
         wanted = {} if policy is None else self.wanted(live, policy)
         adopt = plan.spec.on_drift == "adopt"
@@ -46,7 +50,7 @@ class Part:
         note(made, key, kept.text())
         if not made.get("spec") and "spec" not in live:
             made.pop("spec", None)
-        return difference(live, made)
+        return made
 
     def differs(self, live: Json, policy: Policy) -> str:
         """Where the object is not at this policy, in words."""

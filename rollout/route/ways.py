@@ -25,6 +25,11 @@ def patch(manifest: Json, plan: Plan, split: Split, mark: str) -> Json:
     added, with its traffic; annotations say which those are. Raises RouteError, and then nothing
     moves.
     """
+    return marks.difference(manifest, at(manifest, plan, split, mark))
+
+
+def at(manifest: Json, plan: Plan, split: Split, mark: str) -> Json:
+    """The object at a split and our mark, as `patch` makes it."""
     dialect, service = dialect_of(plan), plan.spec.service
     wanted = _stripped(manifest, plan, back=not split.canary)
     outside = split if split.way == "weights" else Split(0, split.total)
@@ -41,7 +46,7 @@ def patch(manifest: Json, plan: Plan, split: Split, mark: str) -> Json:
     marks.note(wanted, marks.ADDED + service, "\n".join(sorted(added)))
     marks.note(wanted, marks.COPIED + service, "\n".join(copied))
     marks.write_down(wanted, service, split, mark)
-    return marks.difference(manifest, wanted)
+    return wanted
 
 
 def split_of(manifest: Json, plan: Plan, total: int) -> Split:

@@ -16,6 +16,7 @@ from tests.routes import Json, gateway, istio, merged, plan, to, virtual_service
 RULED: Json = {"destinationRule": "reviews-rule", "create": {}}
 HOSTS: Json = {"hosts": {"stable": "reviews-v1", "canary": "reviews-v2"}, "create": {}}
 PARENT: Json = {"parentRefs": [{"name": "edge"}], "port": 80}
+CORE = {"group": "", "kind": "Service"}  # as the API server fills in
 METADATA = {
     "namespace": "ns",
     "resourceVersion": NEVER,
@@ -90,11 +91,22 @@ def test_a_route_of_the_gateway_api_attaches_to_gateways_and_services():
     spec = made(gateway(create=create))["HTTPRoute"]["spec"]
     assert spec == {
         "parentRefs": [
-            {"kind": "Gateway", "name": "edge", "namespace": "infra", "sectionName": "https"},
-            {"kind": "Service", "group": "", "name": "reviews"},
+            {
+                "group": "gateway.networking.k8s.io",
+                "kind": "Gateway",
+                "name": "edge",
+                "namespace": "infra",
+                "sectionName": "https",
+            },
+            {"group": "", "kind": "Service", "name": "reviews"},
         ],
         "hostnames": ["r.example.org"],
-        "rules": [{"backendRefs": [{"name": "reviews-v1", "port": 80, "weight": 1}]}],
+        "rules": [
+            {
+                "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
+                "backendRefs": [{**CORE, "name": "reviews-v1", "port": 80, "weight": 1}],
+            }
+        ],
     }
 
 

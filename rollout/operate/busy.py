@@ -1,0 +1,40 @@
+"""Whether a rollout of a service is under way, as a journal and a namespace's plans tell it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from rollout.decide.state import TERMINAL, State
+from rollout.plan.model import Plan
+
+Json = dict[str, Any]
+
+_STILL = frozenset({*TERMINAL, "refused"})
+
+
+def of_states(plan: Plan, states: Iterable[State]) -> Iterator[str]:
+    """Each rollout of the plan's service that has not ended, in words."""
+    for state in states:
+        other = state.plan
+        same = (other.metadata.namespace, other.spec.service, other.spec.route.mesh) == (
+            plan.metadata.namespace,
+            plan.spec.service,
+            plan.spec.route.mesh,
+        )
+        if same and not state.terminal:
+            yield f"{other.id} is {state.phase}, says the journal"
+
+
+def of_resources(plan: Plan, resources: Iterable[Json]) -> Iterator[str]:
+    """Each RolloutPlan of the plan's service whose rollout has not ended, or is about to begin."""
+    for each in resources:
+        if (each.get("spec") or {}).get("service") != plan.spec.service:
+            continue
+        name, status = each["metadata"]["name"], each.get("status") or {}
+        phase = status.get("phase")
+        conditions = status.get("conditions") or []
+        if phase not in _STILL:
+            yield f"the RolloutPlan {name} is {phase or 'yet to begin'}"
+        elif any(held["type"] == "Pending" and held["status"] == "True" for held in conditions):
+            yield f"the RolloutPlan {name} has an edit that is about to begin"
