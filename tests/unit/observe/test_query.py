@@ -34,6 +34,14 @@ def test_a_template_s_own_matchers_and_the_plan_s_labels_are_used():
     )
 
 
+def test_linkerd_is_read_at_the_pods_that_received_the_requests():
+    (query,) = queries([ask(guardrails=[ERRORS | {"template": "linkerd/errors"}])], NOW)
+    assert query.text.startswith(
+        'response_total{app=~"summarizer",version=~"v1|v2",direction="inbound",'
+        'namespace="default"}['
+    )
+
+
 def test_a_namespace_and_the_name_of_a_score_are_matched_where_labels_hold_them():
     labels = {"namespace": "kubernetes_namespace", "where": [{"label": "name", "value": "rouge"}]}
     scores = {"name": "score", "template": "quality/score", "tolerance": 0.1, "labels": labels}
