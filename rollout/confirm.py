@@ -21,9 +21,10 @@ def mark_of(rollout: str, state: State) -> str:
 def bring(router: Router, rollout: str, state: State) -> RouteError | None:
     """Write unless the mesh shows it already: an unknown outcome is resolved by reading.
 
-    Returns what went wrong.
+    What was confirmed before and could not be read since is not written: `outcome` reads it, and
+    another's hand shows. Returns what went wrong.
     """
-    if _shows(_read(router, state), rollout, state):
+    if state.unread or _shows(_read(router, state), rollout, state):
         return None
     try:
         router.write(state.plan, state.wanted, mark_of(rollout, state))
@@ -41,14 +42,20 @@ def outcome(
     problem: RouteError | None,
     until: float,
 ) -> Fact:
-    """Confirmed when the mesh shows the decision by `until`; otherwise what failed."""
+    """Confirmed when the mesh shows the decision by `until`; otherwise what failed, or a drift."""
+    if state.unread:
+        return _unlike(router, rollout, state, clock.now()) or _confirmed(rollout, state, clock)
     problem = problem or _await(router, clock, rollout, state, until)
-    if problem is not None or state.awaiting is None:
-        return failed(rollout, state, problem or RouteError(""), clock.now())
+    if problem is not None:
+        return failed(rollout, state, problem, clock.now())
+    return _confirmed(rollout, state, clock)
+
+
+def _confirmed(rollout: str, state: State, clock: Clock) -> Confirmed:
     return Confirmed(
         rollout=rollout,
         at=clock.now(),
-        decision=state.awaiting,
+        decision=state.decision,
         split=state.wanted,
         stable=_stable(state),
     )
@@ -65,10 +72,17 @@ def drift(router: Router, rollout: str, state: State, now: float) -> Fact | None
         return None
     if _unmoved(router, state):
         return None
+    found = _unlike(router, rollout, state, now)
+    if isinstance(found, RouteFailed) and state.phase == "paused":
+        return None if found.problem == state.route_problem else found
+    return found
+
+
+def _unlike(router: Router, rollout: str, state: State, now: float) -> Fact | None:
+    """What is read, where it is not what was confirmed."""
     seen = _read(router, state)
     if isinstance(seen, RouteError):
-        told = state.phase == "paused" and state.route_problem == str(seen)
-        return None if told else failed(rollout, state, seen, now)
+        return failed(rollout, state, seen, now)
     if _as_confirmed(seen, state):
         return None
     moved = seen.split != state.split
@@ -97,6 +111,7 @@ def failed(rollout: str, state: State, problem: RouteError, at: float) -> RouteF
         problem=str(problem),
         attempt=state.attempts + 1,
         refused=problem.refused,
+        unread=problem.unread,
     )
 
 

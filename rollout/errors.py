@@ -69,11 +69,14 @@ class RouteError(SurefootError):
     """The mesh could not be read or did not take a split; the message says what it said.
 
     `refused` is what trying again alone does not cure: a right or an object is missing, or a
-    webhook says no. `absent` is an object that is not there.
+    webhook says no. `absent` is an object that is not there. `unread` is a mesh that could not be
+    asked what it shows, so that nobody knows whether somebody moved it meanwhile.
     """
 
-    def __init__(self, message: str, *, refused: bool = False, absent: bool = False) -> None:
-        self.refused, self.absent = refused, absent
+    def __init__(
+        self, message: str, *, refused: bool = False, absent: bool = False, unread: bool = False
+    ) -> None:
+        self.refused, self.absent, self.unread = refused, absent, unread
         super().__init__(message)
 
 

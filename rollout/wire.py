@@ -105,7 +105,7 @@ def router(
         try:
             cluster = connect(context)
         except InputError as error:
-            raise RouteError(str(error)) from None
+            raise RouteError(str(error), unread=True) from None
         fenced = FencedObjects(cluster, fence)
         weights = ClusterRouter(fenced, watched(cluster, watches) if watches else None)
         return WithCreation(WithPolicy(weights, ClusterKeeper(fenced)), fenced)

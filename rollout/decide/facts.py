@@ -93,6 +93,7 @@ class RouteFailed(_Fact):
     problem: str
     attempt: int
     refused: bool = Field(default=False, description="Trying again alone does not cure it.")
+    unread: bool = Field(default=False, description="Nobody could ask the mesh what it shows.")
 
 
 class HumanSaid(_Fact):

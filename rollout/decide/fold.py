@@ -87,6 +87,7 @@ def _to_bring(state: State, fact: Decided, seq: int) -> State:
         state,
         wanted=fact.split,
         awaiting=seq,
+        unread=False,
         decision=seq,
         attempts=0,
         refused=False,
@@ -106,16 +107,18 @@ def _confirmed(state: State, fact: Confirmed, _seq: int) -> State:
     if fact.decision != state.awaiting:
         return state
     over = state.split.way == "mirror" and fact.split.way != "mirror"
+    keeps = state.unread or state.plan.spec.on_drift == "adopt"
     return replace(
         state,
         mirrored_until=fact.at if over else state.mirrored_until,
         phase=MOVES.get((state.phase, "confirmed"), state.phase),
         split=fact.split,
         awaiting=None,
+        unread=False,
         attempts=0,
         refused=False,
         route_problem="",
-        policy_drift=state.policy_drift if state.plan.spec.on_drift == "adopt" else "",
+        policy_drift=state.policy_drift if keeps else "",
         confirmed_at=fact.at,
         steady_at=None,
     )
@@ -124,10 +127,12 @@ def _confirmed(state: State, fact: Confirmed, _seq: int) -> State:
 def _route_failed(state: State, fact: RouteFailed, _seq: int) -> State:
     if fact.decision != state.decision:
         return state
+    shown = state.awaiting is None or state.unread  # what is wanted was confirmed before
     slowest = _SLOWEST_RETRY.get(state.phase, 30.0)
     return replace(
         state,
-        awaiting=state.awaiting if fact.refused else fact.decision,
+        awaiting=None if shown and fact.refused else fact.decision,
+        unread=shown and fact.unread and not fact.refused,
         refused=fact.refused,
         attempts=fact.attempt,
         retry_at=fact.at + backoff(fact.attempt, 1.0, slowest),
@@ -143,6 +148,8 @@ def _human_said(state: State, fact: HumanSaid, _seq: int) -> State:
 
 def _drifted(state: State, fact: Drifted, _seq: int) -> State:
     state = _untold(state) if fact.anew else state
+    if state.unread:
+        state = replace(state, awaiting=None, unread=False, attempts=0, route_problem="")
     if state.plan.spec.on_drift == "revert":
         return replace(state, awaiting=state.decision, retry_at=fact.at)
     return replace(

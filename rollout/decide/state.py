@@ -107,6 +107,7 @@ class State:
     gauges: Mapping[str, Gauge]
     shares: tuple[float, ...]
     awaiting: int | None = None
+    unread: bool = False  # what is awaited was confirmed before: it is read again, not written
     decision: int = 0
     looked_at: float | None = None
     attempts: int = 0

@@ -56,7 +56,8 @@ def asked(seen: View) -> Choice | None:
 
 def _again(seen: View) -> tuple[str, ...]:
     """After a refusal nobody knows what is there: a route may be gone, and made anew by a write."""
-    refused = seen.state.route_problem and seen.state.wanted.canary
+    state = seen.state
+    refused = state.route_problem and not state.unread and state.wanted.canary
     return (AGAIN,) if refused else ()
 
 

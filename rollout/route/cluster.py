@@ -197,7 +197,9 @@ def told(error: ClusterError, verb: str, kind: Kind, plan: Plan, name: str) -> R
     if error.status == _FORBIDDEN and not denied:
         rule = f'{{apiGroups: [{kind.group}], resources: [{kind.plural}], verbs: ["{verb}"]}}'
         return RouteError(f"may not {verb} {what}; a Role needs the rule {rule}", refused=True)
-    return RouteError(f"cannot {verb} {what}: {said}", refused=denied or error.status in _INVALID)
+    refused = denied or error.status in _INVALID
+    said = f"cannot {verb} {what}: {said}"
+    return RouteError(said, refused=refused, unread=verb == "get" and not refused)
 
 
 def _spelt(kind: Kind, plan: Plan, name: str) -> str:

@@ -114,7 +114,8 @@ def shown(dump: Json, names: set[str]) -> Json:
             if isinstance(config, dict) and config.get("name") in names:
                 found[str(config["name"])] = entry
     if missing := names - found.keys():
-        raise RouteError(f"Envoy has no route configuration named {', '.join(sorted(missing))}")
+        said = f"Envoy has no route configuration named {', '.join(sorted(missing))}"
+        raise RouteError(said, unread=True)
     versions = {str(entry.get("version_info", "")) for entry in found.values()}
     resources = [found[name]["route_config"] for name in sorted(found)]
     return {"version_info": ", ".join(sorted(versions)), "resources": resources}

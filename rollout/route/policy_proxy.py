@@ -103,4 +103,5 @@ def _dump(route: EnvoyRoute, resource: str) -> Json:
     try:
         return dict(json.loads(ask(route, f"/config_dump?resource={resource}")))
     except (TypeError, ValueError) as error:
-        raise RouteError(f"Envoy at {route.admin} gave no JSON object: {error}") from None
+        said = f"Envoy at {route.admin} gave no JSON object: {error}"
+        raise RouteError(said, unread=True) from None

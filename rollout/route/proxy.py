@@ -130,9 +130,9 @@ def _live(route: EnvoyRoute, names: set[str]) -> Json:
     try:
         dump = json.loads(ask(route, _DUMP))
     except ValueError as error:
-        raise RouteError(f"Envoy at {route.admin} gave no JSON: {error}") from None
+        raise RouteError(f"Envoy at {route.admin} gave no JSON: {error}", unread=True) from None
     if not isinstance(dump, dict):
-        raise RouteError(f"Envoy at {route.admin} gave no JSON object")
+        raise RouteError(f"Envoy at {route.admin} gave no JSON object", unread=True)
     return shown(dump, names)
 
 
@@ -145,9 +145,11 @@ def ask(route: EnvoyRoute, path: str) -> str:
         try:
             answer = session.get(route.admin.rstrip("/") + path, timeout=_TIMEOUT)
         except requests.RequestException as error:
-            raise RouteError(f"Envoy at {route.admin} does not answer: {_why(error)}") from None
+            said = f"Envoy at {route.admin} does not answer: {_why(error)}"
+            raise RouteError(said, unread=True) from None
     if not answer.ok:
-        raise RouteError(f"Envoy at {route.admin} said {answer.status_code}: {answer.text[:200]}")
+        said = f"Envoy at {route.admin} said {answer.status_code}: {answer.text[:200]}"
+        raise RouteError(said, unread=True)
     return answer.text
 
 

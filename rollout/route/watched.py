@@ -22,11 +22,11 @@ def load(file: Path) -> Json:
         # Through JSON, because what YAML aliases share would change in two places at once.
         manifest = json.loads(json.dumps(yaml.safe_load(text)) if _is_yaml(file) else text)
     except OSError as error:
-        raise RouteError(f"cannot read file {file}: {error.strerror}") from None
+        raise RouteError(f"cannot read file {file}: {error.strerror}", unread=True) from None
     except (ValueError, TypeError, yaml.YAMLError) as error:
-        raise RouteError(f"cannot parse file {file}: {error}") from None
+        raise RouteError(f"cannot parse file {file}: {error}", unread=True) from None
     if not isinstance(manifest, dict):
-        raise RouteError(f"file {file} holds no object")
+        raise RouteError(f"file {file} holds no object", unread=True)
     return manifest
 
 

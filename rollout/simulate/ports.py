@@ -52,7 +52,7 @@ class MemoryRouter:
 
     def read(self, plan: Plan, total: int) -> Seen:
         if self.down:
-            raise RouteError(self.down)
+            raise RouteError(self.down, unread=True)
         return self.shown.get(self._id(plan), Seen(Split(0, total), ""))
 
     def share(self, plan: Plan) -> float:

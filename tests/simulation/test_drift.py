@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import pytest
 
 from analysis import shares
-from rollout.decide.facts import Drifted
+from rollout.decide.facts import Confirmed, Drifted, HumanSaid, RouteFailed
 from rollout.decide.fold import fold_all
 from rollout.decide.split import Split
 from rollout.decide.step import step
 from rollout.ports import Seen
 from rollout.simulate import MemoryRouter
-from tests.worlds import Lab, plan
+from tests.worlds import BAD, GOOD, Lab, plan
 
 
 @dataclass
@@ -98,6 +98,108 @@ def test_an_edit_of_the_policy_alone_moves_no_traffic():
 def test_every_decision_replays():
     lab = edited("adopt")
     lab.run(180)
+    for index, entry in enumerate(lab.entries):
+        if entry.fact.kind == "decided":
+            state = fold_all((e.seq, e.fact) for e in lab.entries[:index])
+            assert step(state, entry.fact.at, lab.plan.id) == entry.fact
+
+
+def lost(policy="pause", canary=GOOD, **spec):
+    """A lab at 25 % whose mesh cannot be read since its last look."""
+    lab = Lab(canary, plan=plan(onDrift=policy, **spec))
+    lab.run_until(lambda state: state.split.canary == 25 and state.steady_at is not None)
+    lab.router.down = "the API server does not answer"
+    lab.run_until(lambda state: state.attempts > 1)
+    lab.router.writes.clear()
+    return lab
+
+
+def back(lab, canary=None):
+    """The mesh can be read again; by then a hand has moved the weights."""
+    if canary is not None:
+        lab.router.shown[lab.plan.id] = Seen(Split(canary), "a hand")
+    lab.router.down = ""
+    lab.run_until(lambda state: state.awaiting is None)
+    lab.run(3)  # a look
+
+
+@pytest.mark.parametrize(("policy", "shown"), [("pause", 5), ("adopt", 5), ("revert", 25)])
+def test_an_edit_while_the_mesh_could_not_be_read_is_drift(policy, shown):
+    lab = lost(policy)
+    back(lab, 5)
+    assert [(fact.seen, fact.anew) for fact in drifts(lab)] == [(Split(5), True)]
+    assert lab.router.shown[lab.plan.id].split == Split(shown)
+    assert [split for _, split, _ in lab.router.writes] == [Split(25)] * (policy == "revert")
+    assert (lab.state.split, lab.state.route_problem) == (Split(shown), "")
+    assert lab.state.phase == ("paused" if policy == "pause" else "stepping")
+
+
+def test_what_shows_as_it_was_confirmed_is_confirmed_and_not_written():
+    lab = lost()
+    back(lab)
+    last = next(f for f in reversed(lab.facts) if isinstance(f, Confirmed | RouteFailed | Drifted))
+    assert isinstance(last, Confirmed)
+    assert (lab.router.writes, drifts(lab)) == ([], [])
+    assert lab.run().phase == "promoted"
+
+
+def test_adopted_weights_with_another_hand_s_mark_are_confirmed_too():
+    lab = lost("adopt")
+    back(lab, 10)
+    lab.router.down = "once more"
+    lab.run_until(lambda state: state.awaiting is not None)
+    back(lab)
+    assert (lab.router.writes, len(drifts(lab)), lab.state.split) == ([], 1, Split(10))
+
+
+def test_a_policy_that_was_told_is_not_told_again_after_an_outage():
+    lab = Lab(plan=plan(onDrift="pause"))
+    lab.run_until(lambda state: state.split.canary == 25 and state.steady_at is not None)
+    shown = lab.router.shown[lab.plan.id]
+    lab.router.shown[lab.plan.id] = Seen(shown.split, shown.mark, policy="another pool")
+    lab.run_until(lambda state: state.phase == "paused")
+    lab.router.down = "the API server does not answer"
+    lab.run_until(lambda state: state.awaiting is not None)
+    lab.router.writes.clear()
+    back(lab)
+    assert (len(drifts(lab)), lab.router.writes) == (1, [])
+
+
+@pytest.mark.parametrize("edited", [None, 5])
+def test_a_rollback_waits_for_no_reading(edited):
+    lab = lost(canary=BAD)
+    lab.run_until(lambda state: state.phase == "reverting")
+    if edited is not None:
+        lab.router.shown[lab.plan.id] = Seen(Split(edited), "a hand")
+    lab.router.down = ""
+    assert lab.run(10).phase == "rolled back"
+    assert [split for _, split, _ in lab.router.writes] == [Split(0)]
+    assert drifts(lab) == []
+
+
+def test_a_resume_in_the_outage_overwrites_nothing():
+    lab = lost()
+    for command in ("pause", "resume"):
+        said = HumanSaid(rollout=lab.plan.id, at=lab.clock.now(), command=command, actor="ana")
+        lab.journal.append([said], lab.entries[-1].seq)
+        lab.run(3)
+    back(lab, 5)
+    assert (lab.router.writes, lab.state.phase) == ([], "paused")
+    assert [fact.seen for fact in drifts(lab)] == [Split(5)]
+
+
+def test_a_new_controller_after_an_outage_knows_what_to_read():
+    lab = lost()
+    lab.restart()
+    assert lab.state == fold_all((entry.seq, entry.fact) for entry in lab.entries)
+    back(lab, 5)
+    assert (lab.router.writes, len(drifts(lab))) == ([], 1)
+
+
+def test_every_decision_of_an_outage_replays():
+    lab = lost("adopt")
+    back(lab, 5)
+    assert lab.run().phase == "promoted"
     for index, entry in enumerate(lab.entries):
         if entry.fact.kind == "decided":
             state = fold_all((e.seq, e.fact) for e in lab.entries[:index])

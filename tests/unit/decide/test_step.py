@@ -140,6 +140,32 @@ def test_drift_is_adopted_reverted_or_paused():
     assert (reverted.wanted, reverted.awaiting) == (Split(5), 2)
 
 
+def failed(**said):
+    return RouteFailed(rollout="r", at=T0, decision=2, problem="p", attempt=1, **said)
+
+
+@pytest.mark.parametrize(
+    ("said", "awaiting", "unread"),
+    [
+        ({"unread": True}, 2, True),
+        ({}, 2, False),  # it was asked and shows no weights; or an entry from before this was told
+        ({"refused": True}, None, False),
+    ],
+)
+def test_what_was_confirmed_and_cannot_be_read_is_read_again(said, awaiting, unread):
+    for before in (at_step(), fold(at_step(), failed(unread=True), 4)):
+        after = fold(before, failed(**said), 5)
+        assert (after.awaiting, after.unread) == (awaiting, unread)
+
+
+@pytest.mark.parametrize("said", [{"unread": True}, {}, {"refused": True}])
+def test_what_was_never_confirmed_is_to_be_written_all_the_same(said):
+    after = fold(fold(begun(), decided(), 2), failed(**said), 3)
+    assert (after.awaiting, after.unread) == (2, False)
+    rolled = fold(fold(at_step(), failed(unread=True), 4), decided("roll back", 0), 5)
+    assert (rolled.awaiting, rolled.unread) == (5, False)
+
+
 def test_a_canary_that_a_hand_kept_from_traffic_is_not_missed_afterwards():
     before = at_step(onDrift="adopt")
     gauges = {name: replace(gauge, expected=50.0) for name, gauge in before.gauges.items()}

@@ -46,8 +46,9 @@ def test_without_a_cluster_a_plan_for_one_is_told_so_and_tried_again(plan, tmp_p
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "absent"))
     router = wire.router()
     for _ in range(2):
-        with pytest.raises(RouteError, match="no cluster: "):
+        with pytest.raises(RouteError, match="no cluster: ") as caught:
             router.read(plan, 100)
+        assert caught.value.unread
 
 
 def test_an_api_server_that_is_away_is_said_with_the_object(tmp_path, monkeypatch):

@@ -3,8 +3,8 @@
 import pytest
 
 from rollout.decide.split import Split
-from rollout.errors import RouteError
-from rollout.route.cluster import ClusterRouter
+from rollout.errors import ClusterError, RouteError
+from rollout.route.cluster import VIRTUAL_SERVICE, ClusterRouter, told
 from tests.routes import istio, to, virtual_service
 
 
@@ -45,4 +45,17 @@ def test_an_advance_that_the_object_cannot_carry_is_refused(live, route, words):
 def test_what_is_only_read_so_is_tried_again():
     with pytest.raises(RouteError, match="has no http route named") as caught:
         ClusterRouter(Held(PLAIN)).read(istio(http=["absent"]), 100)
-    assert not caught.value.refused
+    assert (caught.value.refused, caught.value.unread) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("verb", "status", "refused", "unread"),
+    [
+        *[("get", status, False, True) for status in (0, 401, 429, 500, 503)],
+        *[("get", status, True, False) for status in (403, 404)],
+        ("patch", 0, False, False),
+    ],
+)
+def test_an_api_server_that_does_not_say_what_it_has_is_unread(verb, status, refused, unread):
+    said = told(ClusterError("gone away", status), verb, VIRTUAL_SERVICE, istio(), "reviews")
+    assert (said.refused, said.unread) == (refused, unread)

@@ -112,8 +112,27 @@ def test_an_answer_that_is_no_receipt_is_refused(admin, tmp_path, says, reason):
     file = tmp_path / "rds.json"
     file.write_text(json.dumps(ROUTES))
     admin.says = says
-    with pytest.raises(RouteError, match=reason):
+    with pytest.raises(RouteError, match=reason) as caught:
         EnvoyRouter().read(plan(file, f"http://127.0.0.1:{admin.server_port}/"), 100)
+    assert caught.value.unread
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (None, "cannot read file"),
+        ("{half", "cannot parse file"),
+        ("[]", "holds no object"),
+        (json.dumps(ROUTES), "does not answer"),
+    ],
+)
+def test_a_file_or_an_envoy_that_cannot_be_asked_tells_nothing(tmp_path, text, reason):
+    file = tmp_path / "rds.json"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(RouteError, match=reason) as caught:
+        EnvoyRouter().read(plan(file), 100)
+    assert caught.value.unread
 
 
 def test_a_file_that_may_not_be_replaced_is_said(tmp_path, monkeypatch):
