@@ -10,6 +10,7 @@ from rollout.errors import RouteError
 from rollout.ports import Clock, Router, Seen, Watcher
 
 _POLL = 0.02
+_DENIED = 3  # denials in a row, seconds apart, that are a refusal
 _TIDY = 3  # attempts to put a policy back, before a rollback is confirmed without
 
 
@@ -103,15 +104,21 @@ def _unmoved(router: Router, state: State) -> bool:
 
 
 def failed(rollout: str, state: State, problem: RouteError, at: float) -> RouteFailed:
-    """One more attempt that did not reach the mesh."""
+    """One more attempt that did not reach the mesh.
+
+    An API server that has just started denies for a moment what it grants later: where nothing is
+    to be written, a first denial is only a mesh that was not read.
+    """
+    attempt = state.attempts + 1
+    passing = problem.refused and attempt < _DENIED and (state.awaiting is None or state.unread)
     return RouteFailed(
         rollout=rollout,
         at=at,
         decision=state.decision,
         problem=str(problem),
-        attempt=state.attempts + 1,
-        refused=problem.refused,
-        unread=problem.unread,
+        attempt=attempt,
+        refused=problem.refused and not passing,
+        unread=problem.unread or passing,
     )
 
 

@@ -61,6 +61,31 @@ def test_resume_tries_again_and_a_cured_mesh_is_promoted():
     assert lab.run().phase == "promoted"
 
 
+class Denying(MemoryRouter):
+    """A mesh that may not be read for a while, as by an API server that has just started."""
+
+    reads = 0
+
+    def read(self, plan, total):
+        if self.reads:
+            self.reads -= 1
+            raise RouteError("may not get it", refused=True)
+        return super().read(plan, total)
+
+
+@pytest.mark.parametrize(("denials", "pauses"), [(2, []), (3, [(REFUSED,)])])
+def test_a_look_that_is_denied_reads_again_before_it_pauses(denials, pauses):
+    mesh = Denying()
+    lab = at(Lab(plan=plan(deadline="1h"), router=mesh), 5)
+    mesh.reads = denials
+    lab.run(30)
+    assert mesh.reads == 0
+    assert [each.reasons for each in lab.decisions if each.action == "pause"] == pauses
+    if not pauses:
+        assert lab.run().phase == "promoted"
+    assert lab.state == fold_all((entry.seq, entry.fact) for entry in lab.entries)
+
+
 class Deletable(MemoryRouter):
     """A mesh whose route may be deleted: all pods then share the traffic. A write makes it anew."""
 
