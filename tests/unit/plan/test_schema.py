@@ -40,22 +40,21 @@ def test_it_is_draft_2020_12_with_an_id():
 
 
 def test_every_key_is_described_and_nothing_else_is_allowed():
-    found = [*objects(schema())]
+    whole = schema()
+    found = [*objects(whole)]
     assert len(found) > 10
     for node in found:
         assert node["additionalProperties"] is False
         for key, field in node["properties"].items():
-            assert described(field, schema()["$defs"]), key
+            assert described(field, whole["$defs"]), key
 
 
 def test_defaults_are_written_as_in_a_plan():
-    checked = 0
-    for node in objects(schema()):
+    checked, whole = 0, schema()
+    for node in objects(whole):
         for field in node["properties"].values():
             if "default" in field:
-                Draft202012Validator({"$defs": schema()["$defs"], **field}).validate(
-                    field["default"]
-                )
+                Draft202012Validator({"$defs": whole["$defs"], **field}).validate(field["default"])
                 checked += 1
     assert checked > 15
 
