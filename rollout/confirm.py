@@ -110,7 +110,8 @@ def failed(rollout: str, state: State, problem: RouteError, at: float) -> RouteF
     to be written, a first denial is only a mesh that was not read.
     """
     attempt = state.attempts + 1
-    passing = problem.refused and attempt < _DENIED and (state.awaiting is None or state.unread)
+    denied = problem.refused and not problem.absent
+    passing = denied and attempt < _DENIED and (state.awaiting is None or state.unread)
     return RouteFailed(
         rollout=rollout,
         at=at,
