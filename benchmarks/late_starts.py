@@ -9,7 +9,6 @@ Where requests are not independent, and nobody said so, harmless canaries are ro
 
 from __future__ import annotations
 
-import argparse
 import math
 import sys
 from pathlib import Path
@@ -73,11 +72,7 @@ def delays(log: Array, onset: int) -> tuple[float, float]:
 
 def main() -> int:
     """Print a table for each weight."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--full", action="store_true")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--docs", type=Path, help="a document with a place for the table")
-    asked = parser.parse_args()
+    asked = written.asked(__doc__)
     runs, pages = 4000 if asked.full else 400, []
     for weight in (0.5, 0.1):
         body = []

@@ -9,7 +9,6 @@ version that is not decided within 4 hours counts as 240 minutes.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from itertools import product
 from pathlib import Path
@@ -66,11 +65,7 @@ def _minutes(row: Row) -> str:
 
 def main() -> int:
     """Print a table for each kind of ramp."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--full", action="store_true")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--docs", type=Path, help="a document with a place for the tables")
-    asked = parser.parse_args()
+    asked = written.asked(__doc__)
     runs, pages = 2000 if asked.full else 100, []
     cells = [
         Cell(ramp, TESTS[0], rate, theta, runs, asked.seed, pace)

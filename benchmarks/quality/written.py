@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+
+
+def asked(about: str | None) -> argparse.Namespace:
+    """`full`, `seed` and `docs` of a benchmark that makes tables; `about` is its docstring."""
+    parser = argparse.ArgumentParser(description=(about or "").splitlines()[0])
+    parser.add_argument("--full", action="store_true")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--docs", type=Path, help="a document with a place for the tables")
+    return parser.parse_args()
 
 
 def markdown(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:

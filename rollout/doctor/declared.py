@@ -49,7 +49,7 @@ def _of_status(name: str, resource: Json) -> Iterator[Finding]:
     if status.get("observedGeneration") != generation:
         yield Finding("plan", name, "warn", "no controller has looked at it as it stands", _UNSEEN)
         return
-    conditions = {each["type"]: each for each in status.get("conditions", [])}
+    conditions = _conditions(status)
     accepted = conditions.get("Accepted", {})
     if accepted.get("status") == "False":
         cure = _CURES.get(accepted["reason"], _MEND)
@@ -64,9 +64,12 @@ def _of_status(name: str, resource: Json) -> Iterator[Finding]:
 def _ended(resource: Json) -> bool:
     """Whether nothing of it is to be done any more: neither this rollout nor an edit."""
     status, generation = resource.get("status") or {}, resource["metadata"].get("generation")
-    conditions = {each["type"]: each["status"] for each in status.get("conditions", [])}
     return (
         status.get("observedGeneration") == generation
-        and conditions.get("Accepted") == "True"
+        and _conditions(status).get("Accepted", {}).get("status") == "True"
         and status.get("phase") in TERMINAL
     )
+
+
+def _conditions(status: Json) -> dict[str, Any]:
+    return {each["type"]: each for each in status.get("conditions", [])}

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import get_args
 
+from analysis.readout import harm_share
 from analysis.verdict import Judgement
 from rollout.decide import calls
 from rollout.decide.blind import blindness
@@ -104,7 +105,7 @@ def of_rollout(rollout: str, state: State) -> Iterator[Sample]:
 
 
 def _evidence(who: Labels, judgement: Judgement) -> Iterator[Sample]:
-    joint = max(0.0, judgement.log_joint / -math.log(judgement.alpha))
+    joint = harm_share(judgement.log_joint, judgement.alpha)
     yield "surefoot_rollout_harm_evidence_ratio", who, joint
     for name in judgement.guards:
         which = {**who, "guardrail": name}

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from rollout.decide.state import TERMINAL, State
+from rollout.fleet import place_of
 from rollout.plan.model import Plan
 
 Json = dict[str, Any]
@@ -17,12 +18,8 @@ def of_states(plan: Plan, states: Iterable[State]) -> Iterator[str]:
     """Each rollout of the plan's service that has not ended, in words."""
     for state in states:
         other = state.plan
-        same = (other.metadata.namespace, other.spec.service, other.spec.route.mesh) == (
-            plan.metadata.namespace,
-            plan.spec.service,
-            plan.spec.route.mesh,
-        )
-        if same and not state.terminal:
+        same_mesh = other.spec.route.mesh == plan.spec.route.mesh
+        if same_mesh and place_of(other) == place_of(plan) and not state.terminal:
             yield f"{other.id} is {state.phase}, says the journal"
 
 
