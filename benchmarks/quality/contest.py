@@ -5,7 +5,7 @@ The canary has a tenth of the traffic ("ramp" has its own weights).
 An oracle's limit is found on harmless rollouts of the very same world, so that the peer rolls back
 at most alpha of them: what the rule could do for somebody who knew the base rate and the noise.
 Requests are the canary's until the rollback, medians over all rollouts of the cell. What the
-SPRT that knows the effect needs is beside them: what it cannot do, nobody can be asked for.
+SPRT that knows the effect needs is beside them: it tells what can be asked for.
 """
 
 from __future__ import annotations

@@ -28,14 +28,25 @@ class Size:
 
     rollback: int
     contest: int
+    dispersion: int
     detection: int
     promotion: int
     harm: int
     latency: int
 
 
-QUICK = Size(rollback=30, contest=40, detection=100, promotion=20, harm=60, latency=8)
-FULL = Size(rollback=1000, contest=500, detection=2000, promotion=500, harm=1000, latency=160)
+QUICK = Size(
+    rollback=30, contest=40, dispersion=40, detection=100, promotion=20, harm=60, latency=8
+)
+FULL = Size(
+    rollback=1000,
+    contest=2000,
+    dispersion=500,
+    detection=2000,
+    promotion=500,
+    harm=1000,
+    latency=160,
+)
 
 
 def seeded(seed: int, *key: object) -> np.random.Generator:
