@@ -14,7 +14,7 @@ from statistics import median
 from typing import Any
 
 from rollout.decide.split import Split
-from rollout.route.proxy import EnvoyRouter
+from rollout.route.envoy.proxy import EnvoyRouter
 from tests.mesh import Mesh, Reply, load, mesh
 
 ROUTER = EnvoyRouter()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rollout.metrics.meter import Meter
     from rollout.plan.model import Plan
     from rollout.ports import Entry, Historian, Observer, Router
-    from rollout.route.remover import Remover
+    from rollout.route.remove.remover import Remover
     from rollout.schedule import Pacer
 
 _RELIST = 60  # seconds; a watch that went silent is found then
@@ -89,18 +89,18 @@ def router(
     from rollout.route.fence import FencedObjects, FencedRouter
 
     def envoy() -> Router:
-        from rollout.route.policy import WithPolicy
-        from rollout.route.policy_proxy import EnvoyKeeper
-        from rollout.route.proxy import EnvoyRouter
+        from rollout.route.envoy.proxy import EnvoyRouter
+        from rollout.route.policy.proxy import EnvoyKeeper
+        from rollout.route.policy.router import WithPolicy
 
         return WithPolicy(EnvoyRouter(), EnvoyKeeper())
 
     def objects() -> Router:
         from rollout.cluster.client import connect
-        from rollout.route.cluster import ClusterRouter
-        from rollout.route.creator import WithCreation
-        from rollout.route.policy import WithPolicy
-        from rollout.route.policy_cluster import ClusterKeeper
+        from rollout.route.cluster.router import ClusterRouter
+        from rollout.route.create.creator import WithCreation
+        from rollout.route.policy.cluster import ClusterKeeper
+        from rollout.route.policy.router import WithPolicy
 
         try:
             cluster = connect(context)
@@ -160,7 +160,7 @@ def historian() -> Historian:
 def remover(context: str | None = None) -> Remover:
     """What removes a plan's objects, with the rights of whoever asks. Raises InputError."""
     from rollout.cluster.client import connect
-    from rollout.route.remover import Remover
+    from rollout.route.remove.remover import Remover
 
     return Remover(connect(context), SystemClock().sleep)
 
@@ -171,7 +171,7 @@ def examination(context: str | None = None) -> Tools:
     from rollout.observe.prometheus import PrometheusObserver
 
     def unknown(plan: Plan) -> str:
-        from rollout.route.proxy import unknown
+        from rollout.route.envoy.proxy import unknown
 
         return unknown(plan)
 

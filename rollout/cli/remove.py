@@ -17,8 +17,8 @@ from rollout.journal.place import Where
 
 if TYPE_CHECKING:
     from rollout.plan.model import Plan
-    from rollout.route.removal import Removal
-    from rollout.route.remover import Remover
+    from rollout.route.remove.removal import Removal
+    from rollout.route.remove.remover import Remover
 
 _COLOURS = {"delete": "red", "restore": "yellow", "keep": "cyan"}
 

@@ -17,9 +17,9 @@ from rollout.errors import ClusterError, InputError, RouteError
 from rollout.journal.place import Where
 from rollout.plan.model import Plan
 from rollout.ports import Router
-from rollout.route.cluster import DESTINATION_RULE
-from rollout.route.creation import routes
-from rollout.route.istio import lacking
+from rollout.route.cluster.objects import DESTINATION_RULE
+from rollout.route.create.creation import routes
+from rollout.route.istio.destinations import lacking
 
 _DEFINITIONS = {
     ROLLOUT_PLAN: "kubectl apply -f manifests/crd.yaml",

@@ -4,23 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from rollout.cluster.kinds import Json, Kind
 from rollout.decide.split import Split
 from rollout.errors import StaleError
 from rollout.plan.model import Plan
 from rollout.ports import Router, Seen, Watcher
-from rollout.route.cluster import Objects
+from rollout.route.cluster.objects import Applied
 
 Fence = Callable[[], None]
 """Raises StaleError for a controller that no longer decides, SurefootError when nobody can say."""
-
-
-class Applied(Objects, Protocol):
-    """Objects that can also be made. Raises ClusterError."""
-
-    def apply(self, kind: Kind, namespace: str, body: Json) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -35,18 +28,18 @@ class FencedObjects:
     fence: Fence
 
     def get(self, kind: Kind, namespace: str, name: str) -> Json:
-        """See rollout.route.cluster.Objects."""
+        """See rollout.route.cluster.objects.Objects."""
         return self.objects.get(kind, namespace, name)
 
     def patch(
         self, kind: Kind, namespace: str, name: str, body: Json, *, dry: bool = False
     ) -> Json:
-        """See rollout.route.cluster.Objects. Raises what the fence raises."""
+        """See rollout.route.cluster.objects.Objects. Raises what the fence raises."""
         self.fence()
         return self.objects.patch(kind, namespace, name, body, dry=dry)
 
     def apply(self, kind: Kind, namespace: str, body: Json) -> None:
-        """See Applied. Raises what the fence raises."""
+        """See rollout.route.cluster.objects.Applied. Raises what the fence raises."""
         self.fence()
         self.objects.apply(kind, namespace, body)
 

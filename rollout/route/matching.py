@@ -7,7 +7,7 @@ from typing import Literal
 
 from rollout.errors import RouteError
 from rollout.plan.traffic import Match, Segment
-from rollout.route.walk import Json, dicts, key
+from rollout.route.manifest import Json, dicts, key
 
 Kind = Literal["header", "query"]
 

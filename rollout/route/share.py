@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 
 from rollout.decide.split import Split
 from rollout.errors import RouteError
-from rollout.route.walk import Json
+from rollout.route.manifest import Json
 
 Arm = Literal["stable", "canary"]
 
@@ -135,6 +135,14 @@ def move(fork: Fork, split: Split) -> bool:
 
 
 _ARMS: tuple[Arm, Arm] = ("stable", "canary")
+
+
+def nearest(share: Fraction, total: int) -> Split:
+    """The nearest split to a share; an arm that has some traffic is never shown as having none."""
+    canary = round(share * total)
+    if 0 < share < 1 and total > 1:
+        canary = min(max(canary, 1), total - 1)
+    return Split(canary, total)
 
 
 def take_away(fork: Fork) -> None:

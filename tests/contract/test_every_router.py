@@ -10,9 +10,9 @@ from rollout.decide.split import Split
 from rollout.plan.model import Plan
 from rollout.ports import Router
 from rollout.route.by_mesh import ByMesh
-from rollout.route.cluster import ClusterRouter
-from rollout.route.creator import WithCreation
-from rollout.route.proxy import EnvoyRouter
+from rollout.route.cluster.router import ClusterRouter
+from rollout.route.create.creator import WithCreation
+from rollout.route.envoy.proxy import EnvoyRouter
 from rollout.simulate import MemoryRouter
 from tests.mesh import mesh, plan_for
 from tests.routes import Json, gateway, http_route, istio, parted, ref, to, virtual_service

@@ -9,7 +9,7 @@ import yaml
 
 from rollout.demo.process import Process
 from rollout.journal.files import open_for_reading
-from rollout.route.proxy import EnvoyRouter
+from rollout.route.envoy.proxy import EnvoyRouter
 from tests.live.pipeline import ROOT, surefoot, until
 
 EXAMPLES = sorted((ROOT / "manifests" / "examples").glob("*.yaml"))

@@ -14,7 +14,8 @@ from rollout.operate.conditions import Reading
 from rollout.operate.status import Story, with_rollout
 from rollout.plan.model import Plan
 from rollout.ports import Router
-from rollout.route.cluster import HTTP_ROUTE, ClusterRouter
+from rollout.route.cluster.objects import HTTP_ROUTE
+from rollout.route.cluster.router import ClusterRouter
 from rollout.simulate import MemoryRouter
 from tests.live.kube import Kube
 from tests.live.pipeline import until
@@ -578,6 +579,6 @@ def test_a_canary_that_the_gateway_cannot_resolve_is_not_confirmed(place, admin)
 
 def test_a_kind_that_the_cluster_does_not_have_is_said(place, admin, monkeypatch):
     newer = replace(HTTP_ROUTE, version="v9")
-    monkeypatch.setattr("rollout.route.cluster.HTTP_ROUTE", newer)
+    monkeypatch.setattr("rollout.route.cluster.objects.HTTP_ROUTE", newer)
     with pytest.raises(RouteError, match=r"reviews: the cluster knows no gateway.*k8s.io/v9"):
         admin.read(gateway(place.namespace), 100)

@@ -10,7 +10,7 @@ from rollout.decide.split import Split
 from rollout.errors import RouteError
 from rollout.plan.model import Plan
 from rollout.ports import Router
-from rollout.route.cluster import ClusterRouter
+from rollout.route.cluster.router import ClusterRouter
 from rollout.simulate import MemoryRouter
 from tests.live.test_cluster_router import Place
 from tests.routes import gateway, http_route, istio, parted, ref, to, virtual_service

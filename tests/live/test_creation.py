@@ -13,9 +13,9 @@ from rollout.decide.split import Split
 from rollout.doctor.examine import examine
 from rollout.errors import ClusterError, RouteError, StaleError
 from rollout.plan.model import Plan
-from rollout.route.cluster import ClusterRouter
-from rollout.route.creation import wanted
-from rollout.route.creator import WithCreation
+from rollout.route.cluster.router import ClusterRouter
+from rollout.route.create.creation import wanted
+from rollout.route.create.creator import WithCreation
 from rollout.wire import examination
 from rollout.wire import router as wired
 from tests.live.pipeline import until

@@ -11,7 +11,7 @@ import yaml
 from rollout.decide.split import Split
 from rollout.demo.process import free_ports
 from rollout.demo.servers import start_prometheus
-from rollout.route.proxy import EnvoyRouter
+from rollout.route.envoy.proxy import EnvoyRouter
 from tests.live.pipeline import surefoot, until
 from tests.live.test_scrape import codes, stored
 from tests.mesh import ask_many, mesh

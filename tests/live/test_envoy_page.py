@@ -10,7 +10,7 @@ from rollout.decide.split import Split
 from rollout.demo.process import Process, answers, free_ports
 from rollout.demo.servers import envoy_binary
 from rollout.plan.model import Plan
-from rollout.route.proxy import EnvoyRouter, ask, route_of
+from rollout.route.envoy.proxy import EnvoyRouter, ask, route_of
 from tests.live.pipeline import ROOT, until
 from tests.mesh import ask_many, toys
 

@@ -9,7 +9,7 @@ import requests
 
 from rollout.decide.split import Split
 from rollout.errors import RouteError
-from rollout.route.proxy import EnvoyRouter
+from rollout.route.envoy.proxy import EnvoyRouter
 from tests.live.test_envoy import move, wait
 from tests.mesh import ask_as, load, mesh, plan_for
 

@@ -7,10 +7,10 @@ from rollout.decide.facts import Drifted, HumanSaid, RouteFailed
 from rollout.decide.split import Split
 from rollout.errors import RouteError
 from rollout.plan.model import Plan
-from rollout.route.cluster import ClusterRouter
-from rollout.route.marks import POLICY
-from rollout.route.policy import WithPolicy
-from rollout.route.policy_cluster import ClusterKeeper
+from rollout.route.cluster.marks import POLICY
+from rollout.route.cluster.router import ClusterRouter
+from rollout.route.policy.cluster import ClusterKeeper
+from rollout.route.policy.router import WithPolicy
 from tests.live.test_cluster_router import Live, climbed
 from tests.routes import istio, to, virtual_service
 from tests.worlds import BAD, GOOD, Lab

@@ -15,9 +15,9 @@ from rollout.demo.process import Process, answers, free_ports
 from rollout.demo.servers import Envoy, start_envoy
 from rollout.errors import RouteError
 from rollout.plan.model import Plan
-from rollout.route.policy import WithPolicy
-from rollout.route.policy_proxy import EnvoyKeeper
-from rollout.route.proxy import EnvoyRouter
+from rollout.route.envoy.proxy import EnvoyRouter
+from rollout.route.policy.proxy import EnvoyKeeper
+from rollout.route.policy.router import WithPolicy
 from tests.mesh import SERVICE, Toys, ask_as, load, plan_for, toys
 
 pytestmark = pytest.mark.live

@@ -11,7 +11,7 @@ from rollout.decide.split import Split
 from rollout.demo.process import free_ports
 from rollout.demo.servers import start_prometheus
 from rollout.observe.prometheus import PrometheusObserver
-from rollout.route.proxy import EnvoyRouter
+from rollout.route.envoy.proxy import EnvoyRouter
 from tests.asking import ERRORS, LATENCY, ask
 from tests.live.prom import RATE, SHAPE, Toy, Watch, labels, past
 from tests.mesh import ask_many

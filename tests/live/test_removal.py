@@ -14,18 +14,18 @@ from rollout.cli import surefoot
 from rollout.cluster.client import connect
 from rollout.decide.split import Split
 from rollout.errors import RouteError
-from rollout.route.cluster import (
+from rollout.route.cluster.objects import (
     DESTINATION_RULE,
     GRPC_ROUTE,
     HTTP_ROUTE,
     PEER_AUTHENTICATION,
     VIRTUAL_SERVICE,
 )
-from rollout.route.remover import Remover
+from rollout.route.remove.remover import Remover
 from tests.live.test_cluster_router import Place
 from tests.live.test_creation import GATEWAY, ISTIO, lab
 from tests.routes import gateway, plan, to, virtual_service
-from tests.unit.route.test_creation import PEERED
+from tests.unit.route.create.test_creation import PEERED
 from tests.worlds import BAD, GOOD
 
 pytestmark = pytest.mark.live

@@ -13,7 +13,7 @@ from rollout.demo.envoy_config import LATENCY_EDGES
 from rollout.demo.process import free_ports
 from rollout.demo.servers import start_prometheus
 from rollout.plan.templates import TEMPLATES
-from rollout.route.proxy import EnvoyRouter
+from rollout.route.envoy.proxy import EnvoyRouter
 from tests.mesh import SERVICE, ask, ask_many, mesh
 
 pytestmark = pytest.mark.live

@@ -16,7 +16,8 @@ from rollout.decide.split import Split
 from rollout.journal.memory import MemoryJournal
 from rollout.plan.model import Plan
 from rollout.ports import Answer
-from rollout.route.cluster import VIRTUAL_SERVICE, ClusterRouter
+from rollout.route.cluster.objects import VIRTUAL_SERVICE
+from rollout.route.cluster.router import ClusterRouter
 from rollout.simulate import VirtualClock
 from rollout.tick import Controller, Ports
 from tests.live.pipeline import until

@@ -9,7 +9,9 @@ from hypothesis import given, reject
 
 from rollout.decide.split import Split
 from rollout.errors import RouteError
-from rollout.route import gateway_api, istio, ways
+from rollout.route.cluster import ways
+from rollout.route.gateway import rules
+from rollout.route.istio import destinations
 from rollout.route.share import Fork
 from tests import routes
 from tests.routes import http_route, merged, ref, to, virtual_service
@@ -34,9 +36,9 @@ META = st.fixed_dictionaries(
     },
 )
 LAWS = {
-    "subsets": (routes.istio(), istio),
-    "hosts": (routes.istio(hosts={"stable": "reviews-v1", "canary": "reviews-v2"}), istio),
-    "gateway": (routes.gateway(), gateway_api),
+    "subsets": (routes.istio(), destinations),
+    "hosts": (routes.istio(hosts={"stable": "reviews-v1", "canary": "reviews-v2"}), destinations),
+    "gateway": (routes.gateway(), rules),
 }
 
 
@@ -206,7 +208,7 @@ def test_weights_are_what_the_mesh_takes(case, split):
 def parting(draw):
     """A case whose routes have matches and copies that a mesh would take, and a segment."""
     plan, mesh, manifest = draw(cases())
-    gateway = mesh is gateway_api
+    gateway = mesh is rules
     key, copies = ("matches", "filters") if gateway else ("match", "mirrors")
     for route in manifest["spec"]["rules" if gateway else "http"]:
         for free in ("match", "matches", "mirror", "filters"):

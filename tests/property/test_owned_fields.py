@@ -6,7 +6,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollout.route.owned import Kept, differing, own, read_kept
+from rollout.route.policy.owned import Kept, differing, own, read_kept
 
 NAMES = st.sampled_from(["a", "b", "c"])
 LEAVES = st.none() | st.integers(0, 3) | st.booleans() | st.lists(st.integers(0, 2), max_size=2)

@@ -8,11 +8,11 @@ from hypothesis import given
 
 from rollout.decide.split import Split
 from rollout.plan.traffic import Traffic
-from rollout.route.envoy import Arms, split_of, version_of
-from rollout.route.envoy_segment import leads
-from rollout.route.envoy_traffic import patch as patch_traffic
-from rollout.route.envoy_traffic import split_of as seen_of
-from rollout.route.walk import every_weighted, tables
+from rollout.route.envoy.segment import leads
+from rollout.route.envoy.traffic import patch as patch_traffic
+from rollout.route.envoy.traffic import split_of as seen_of
+from rollout.route.envoy.walk import every_weighted, tables
+from rollout.route.envoy.weights import Arms, split_of, version_of
 
 ARMS = Arms("s-v1", "s-v2", "s-v2-shadow")
 WEIGHTS = st.integers(0, 10_000)

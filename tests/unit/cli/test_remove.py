@@ -14,10 +14,10 @@ from rollout.cli import surefoot
 from rollout.decide.facts import Started
 from rollout.decide.split import Split
 from rollout.journal.store import open_journal
-from rollout.route.remover import Remover
+from rollout.route.remove.remover import Remover
 from tests.routes import istio, plan
-from tests.unit.route.test_creation import RULED
-from tests.unit.route.test_removal import after
+from tests.unit.route.create.test_creation import RULED
+from tests.unit.route.remove.test_removal import after
 
 PLAN = istio(**RULED)
 BORN = "2026-11-21T00:00:00Z"

@@ -14,7 +14,7 @@ from rollout.demo.envoy_config import (
     version_of,
 )
 from rollout.demo.prometheus_config import config
-from rollout.route.envoy import Arms, split_of
+from rollout.route.envoy.weights import Arms, split_of
 
 
 def test_latencies_have_two_significant_digits_and_grow():

@@ -6,7 +6,7 @@ import pytest
 
 from rollout.decide.split import Split
 from rollout.errors import ClusterError, StaleError
-from rollout.route.cluster import ClusterRouter
+from rollout.route.cluster.router import ClusterRouter
 from rollout.route.fence import FencedObjects, FencedRouter
 from tests.routes import istio, to, virtual_service
 

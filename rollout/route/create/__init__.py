@@ -1,0 +1,1 @@
+"""Routing objects that a plan asks to be made."""

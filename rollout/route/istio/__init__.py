@@ -1,0 +1,1 @@
+"""Istio's routing objects: a VirtualService's routes and where they lead."""

@@ -1,0 +1,44 @@
+"""What a segment and copies are called in Istio's routes: a `Dialect`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+from rollout.decide.split import Split
+from rollout.errors import RouteError
+from rollout.plan.model import Plan
+from rollout.plan.traffic import Segment
+from rollout.route import matching
+from rollout.route.istio.destinations import destinations, forks
+from rollout.route.istio.virtual_service import VirtualRoute
+from rollout.route.manifest import Json
+from rollout.route.share import Fork
+
+
+class Istio:
+    """A VirtualService: its first match wins."""
+
+    routes, matches, copies = "http", "match", "mirrors"
+    forks = staticmethod(forks)
+    narrow = staticmethod(matching.istio)
+
+    def fork(self, body: Json, plan: Plan) -> Fork:
+        return VirtualRoute("http", 0, body).fork(destinations(plan))
+
+    def check(self, routes: Sequence[Json], forks: Sequence[Fork], segment: Segment) -> None:
+        """Nothing: a route before another takes requests of that one only."""
+
+    def copy(self, fork: Fork, to: Json, split: Split) -> Json:
+        if fork.body.get("mirror"):
+            said = "has a `mirror`, beside which Istio takes no `mirrors`: write it as one of those"
+            raise RouteError(f"{fork.place} {said}")
+        percent = Fraction(100 * split.canary, split.total)
+        value = int(percent) if percent.denominator == 1 else float(percent)
+        return to | {"percentage": {"value": value}}
+
+    def destination(self, copy: Json) -> Json:
+        return copy
+
+    def share(self, copy: Json) -> Fraction:
+        return Fraction(str((copy.get("percentage") or {}).get("value", 100))) / 100

@@ -1,0 +1,1 @@
+"""A plan's policy: fields that we own beside the weights, in force before the first traffic."""

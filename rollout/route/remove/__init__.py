@@ -1,0 +1,1 @@
+"""What a plan's rollouts made or changed in a cluster goes, by a person's word."""

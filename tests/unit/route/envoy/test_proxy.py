@@ -1,0 +1,147 @@
+"""The local Envoy's door: which clusters, which spelling of the file, which answers it refuses."""
+
+import json
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+
+import pytest
+import yaml
+
+from rollout.decide.split import Split
+from rollout.errors import RouteError
+from rollout.plan.model import Plan
+from rollout.route.envoy.proxy import EnvoyRouter, arms_of
+
+ROUTES = {
+    "version_info": "old",
+    "resources": [
+        {
+            "name": "s",
+            "virtual_hosts": [
+                {
+                    "name": "all",
+                    "domains": ["*"],
+                    "routes": [
+                        {
+                            "match": {"prefix": "/"},
+                            "route": {
+                                "timeout": "30s",
+                                "weighted_clusters": {"clusters": [{"name": "s-v1", "weight": 1}]},
+                            },
+                        }
+                    ],
+                }
+            ],
+        }
+    ],
+}
+
+
+def plan(file="rds.json", admin="http://127.0.0.1:9", **envoy):
+    guardrail = {"name": "errors", "template": "envoy/errors", "margin": {"absolute": "1%"}}
+    return Plan.model_validate(
+        {
+            "apiVersion": "surefoot.dev/v1alpha1",
+            "kind": "RolloutPlan",
+            "metadata": {"name": "s-v2"},
+            "spec": {
+                "service": "s",
+                "stable": {"version": "v1"},
+                "canary": {"version": "v2"},
+                "route": {"envoy": {"file": str(file), "admin": admin, **envoy}},
+                "ramp": {"steps": ["5%"], "bake": "8s"},
+                "guardrails": [guardrail],
+            },
+        }
+    )
+
+
+@pytest.fixture
+def admin():
+    """An admin interface that gives every path the same answer: `.says` is (status, text)."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            status, text = server.says
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, *_):
+            pass
+
+    class Server(HTTPServer):
+        says = (200, "")
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def test_clusters_are_named_by_the_plan_or_by_service_and_version():
+    assert arms_of(plan()).canary == "s-v2"
+    named = arms_of(plan(clusters={"stable": "blue", "canary": "green"}))
+    assert (named.stable, named.canary) == ("blue", "green")
+
+
+def test_a_yaml_file_stays_yaml(tmp_path):
+    file = tmp_path / "rds.yaml"
+    file.write_text(yaml.safe_dump(ROUTES))
+    EnvoyRouter().write(plan(file), Split(0), "m")
+    text = file.read_text()
+    with pytest.raises(json.JSONDecodeError):
+        json.loads(text)
+    written = yaml.safe_load(text)
+    assert written["version_info"] == "m"
+    assert [*written["resources"][0]] == ["name", "virtual_hosts", "metadata"]
+
+
+@pytest.mark.parametrize(
+    ("says", "reason"),
+    [
+        ((200, "no json"), "gave no JSON"),
+        ((200, "[]"), "gave no JSON object"),
+        ((503, "overloaded"), "said 503: overloaded"),
+        ((200, "{}"), "no route configuration named s"),
+    ],
+)
+def test_an_answer_that_is_no_receipt_is_refused(admin, tmp_path, says, reason):
+    file = tmp_path / "rds.json"
+    file.write_text(json.dumps(ROUTES))
+    admin.says = says
+    with pytest.raises(RouteError, match=reason) as caught:
+        EnvoyRouter().read(plan(file, f"http://127.0.0.1:{admin.server_port}/"), 100)
+    assert caught.value.unread
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (None, "cannot read file"),
+        ("{half", "cannot parse file"),
+        ("[]", "holds no object"),
+        (json.dumps(ROUTES), "does not answer"),
+    ],
+)
+def test_a_file_or_an_envoy_that_cannot_be_asked_tells_nothing(tmp_path, text, reason):
+    file = tmp_path / "rds.json"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(RouteError, match=reason) as caught:
+        EnvoyRouter().read(plan(file), 100)
+    assert caught.value.unread
+
+
+def test_a_file_that_may_not_be_replaced_is_said(tmp_path, monkeypatch):
+    file = tmp_path / "rds.json"
+    file.write_text(json.dumps(ROUTES))
+
+    def refuse(*_, **__):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("tempfile.mkstemp", refuse)
+    with pytest.raises(RouteError, match=r"cannot write file .*: Read-only file system"):
+        EnvoyRouter().write(plan(file), Split(0), "m")

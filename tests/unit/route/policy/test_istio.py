@@ -1,0 +1,195 @@
+"""A plan's policy as fields of Istio's objects, and what is put back."""
+
+from typing import Any
+
+import pytest
+
+from rollout.errors import ClusterError, RouteError
+from rollout.plan.model import Plan
+from rollout.plan.policy import Policy
+from rollout.route.cluster.marks import POLICY
+from rollout.route.policy.cluster import ClusterKeeper, parts
+from rollout.route.policy.istio import overruled, pods_fields, route_fields, rule_fields
+from tests.routes import istio, merged, to, virtual_service
+
+RULE: dict[str, Any] = {
+    "metadata": {"name": "reviews"},
+    "spec": {"host": "reviews", "subsets": [{"name": "v1"}, {"name": "v2"}, {"name": "theirs"}]},
+}
+
+
+def plan(policy, then="pause", **route):
+    document = istio(destinationRule="reviews", **route).document()
+    document["spec"] |= {"policy": policy, "onDrift": then}
+    return Plan.model_validate(document)
+
+
+def rule(policy):
+    return rule_fields(Policy.model_validate(policy))
+
+
+def short(fields):
+    return {".".join(path[2:]): value for path, value in fields.items()}
+
+
+@pytest.mark.parametrize(
+    ("policy", "fields"),
+    [
+        (
+            {"outliers": {"consecutiveErrors": 7, "interval": "1500ms", "most": "100%"}},
+            {
+                "outlierDetection.consecutive5xxErrors": 7,
+                "outlierDetection.interval": "1.5s",
+                "outlierDetection.baseEjectionTime": "30s",
+                "outlierDetection.maxEjectionPercent": 100,
+            },
+        ),
+        (
+            {"connections": {"max": 10, "requests": 3}},
+            {"connectionPool.tcp.maxConnections": 10, "connectionPool.http.http2MaxRequests": 3},
+        ),
+        (
+            {"balance": {"method": "leastRequest"}},
+            {"loadBalancer.simple": "LEAST_REQUEST", "loadBalancer.consistentHash": None},
+        ),
+        (
+            {"balance": {"method": "hash", "cookie": "user"}},
+            {
+                "loadBalancer.simple": None,
+                "loadBalancer.consistentHash.httpCookie": {"name": "user", "ttl": "0s"},
+                "loadBalancer.consistentHash.httpHeaderName": None,
+                "loadBalancer.consistentHash.useSourceIp": None,
+                "loadBalancer.consistentHash.httpQueryParameterName": None,
+            },
+        ),
+        ({"mtls": {"mode": "strict"}}, {"tls.mode": "ISTIO_MUTUAL"}),
+        ({"mtls": {"mode": "permissive"}}, {"tls.mode": "ISTIO_MUTUAL"}),
+        ({"mtls": {"mode": "disable"}}, {"tls.mode": "DISABLE"}),
+        ({"timeout": "3s", "retries": {"attempts": 1}}, {}),
+    ],
+)
+def test_a_destination_rule_s_fields(policy, fields):
+    assert short(rule(policy)) == fields
+
+
+def test_regions():
+    made = short(rule({"locality": {"failover": [{"from": "east", "to": "west"}]}}))
+    setting = "loadBalancer.localityLbSetting"
+    assert made == {
+        f"{setting}.enabled": True,
+        f"{setting}.failover": [{"from": "east", "to": "west"}],
+        f"{setting}.distribute": None,
+        f"{setting}.failoverPriority": None,
+    }
+
+
+def test_a_peer_authentication_s_fields():
+    policy = Policy.model_validate({"mtls": {"mode": "permissive"}})
+    assert pods_fields(policy) == {("spec", "mtls", "mode"): "PERMISSIVE"}
+
+
+@pytest.mark.parametrize(
+    ("retries", "fields"),
+    [
+        ({"attempts": 2}, {"attempts": 2, "retryOn": "connect-failure,refused-stream"}),
+        (
+            {"attempts": 2, "perTry": "1s", "when": ["5xx"]},
+            {"attempts": 2, "retryOn": "5xx", "perTryTimeout": "1s"},
+        ),
+        ({"attempts": 0, "perTry": "1s"}, {"attempts": 0, "retryOn": None, "perTryTimeout": None}),
+    ],
+)
+def test_retries_at_the_http_routes_of_ours_only(retries, fields):
+    service = virtual_service(
+        [to("reviews", subset="v1")], [to("ratings")], [to("reviews", 1, "v1")]
+    )
+    asked = plan({"retries": retries}, http=["r1"])
+    made = route_fields(service, asked, asked.spec.policy)
+    assert made == {("http route `r1`", "retries", key): value for key, value in fields.items()}
+    every = plan({"timeout": "3s"})
+    assert route_fields(service, every, every.spec.policy) == {
+        ("http route `r1`", "timeout"): "3s",
+        ("http route `r3`", "timeout"): "3s",
+    }
+
+
+def test_what_says_it_more_closely_would_win_and_is_told():
+    live = {
+        "spec": {
+            "trafficPolicy": {"portLevelSettings": [{"port": {"number": 80}, "tls": {}}]},
+            "subsets": [
+                {"name": "v2", "trafficPolicy": {"outlierDetection": {}, "tls": {}}},
+                {"name": "theirs", "trafficPolicy": {"outlierDetection": {}}},
+            ],
+        }
+    }
+    asked = plan({"outliers": {}, "mtls": {"mode": "strict"}})
+    wanted = rule({"outliers": {}, "mtls": {"mode": "strict"}})
+    assert [*overruled(live, asked, wanted)] == [
+        "subset v2 has a outlierDetection of its own, which would win",
+        "subset v2 has a tls of its own, which would win",
+        "port 80 has a tls of its own, which would win",
+    ]
+    assert [*overruled(RULE, asked, wanted)] == []
+
+
+def part(asked, kind):
+    return next(each for each in parts(asked) if each.kind.name == kind)
+
+
+def test_a_patch_is_small_and_the_second_is_empty_and_back_is_back():
+    asked = plan({"outliers": {}, "balance": {"method": "leastRequest"}})
+    theirs = {"loadBalancer": {"consistentHash": {"useSourceIp": True}}, "proxyProtocol": {}}
+    live = {**RULE, "spec": {**RULE["spec"], "trafficPolicy": theirs}}
+    rule = part(asked, "DestinationRule")
+    body = rule.patch(live, asked, asked.spec.policy)
+    assert set(body["spec"]) == {"trafficPolicy"}
+    assert set(body["metadata"]["annotations"]) == {f"{POLICY}reviews"}
+    there = merged(live, body)
+    assert there["spec"]["trafficPolicy"]["loadBalancer"] == {"simple": "LEAST_REQUEST"}
+    assert there["spec"]["trafficPolicy"]["proxyProtocol"] == {}
+    assert rule.patch(there, asked, asked.spec.policy) == {}
+    back = merged(there, rule.patch(there, asked, None))
+    assert back["spec"] == live["spec"]
+    assert back["metadata"]["annotations"] == {}
+
+
+def test_the_next_plan_takes_over_what_the_first_found():
+    first, second = plan({"timeout": "3s"}), plan({"timeout": "4s", "retries": {"attempts": 1}})
+    live = virtual_service([to("reviews", 100, "v1")])
+    live["spec"]["http"][0]["timeout"] = "30s"
+    service = part(first, "VirtualService")
+    there = merged(live, service.patch(live, first, first.spec.policy))
+    there = merged(there, service.patch(there, second, second.spec.policy))
+    assert there["spec"]["http"][0]["timeout"] == "4s"
+    back = merged(there, service.patch(there, second, None))
+    assert back["spec"] == live["spec"]
+
+
+class Two:
+    """A cluster with a DestinationRule and a VirtualService, and no PeerAuthentication."""
+
+    def __init__(self):
+        self.patched = []
+
+    def get(self, kind, namespace, name):
+        if kind.name == "PeerAuthentication":
+            raise ClusterError("not found", 404)
+        return RULE if kind.name == "DestinationRule" else virtual_service([to("reviews", 1, "v1")])
+
+    def patch(self, kind, namespace, name, body, *, dry=False):
+        self.patched.append(kind.name)
+        return body
+
+
+def test_what_one_object_refuses_is_written_to_none():
+    asked = plan({"outliers": {}, "mtls": {"mode": "strict", "peerAuthentication": "reviews"}})
+    cluster = Two()
+    with pytest.raises(RouteError, match="PeerAuthentication"):
+        ClusterKeeper(cluster).settle(asked, asked.spec.policy)
+    assert cluster.patched == []
+
+
+def test_an_object_that_is_gone_needs_nothing_to_be_put_back():
+    asked = plan({"outliers": {}, "mtls": {"mode": "strict", "peerAuthentication": "reviews"}})
+    assert [each.patch({}, asked, None) for each in parts(asked)] == [{}, {}, {}]
