@@ -3,8 +3,9 @@
 The first part times `analysis.fleet` (a look and its verdicts) on one core, next to two plain NumPy
 passes over a capital array of its size, 18 points x 10,000 x 5: one multiply-add, and one log1p.
 Every metric of every due rollout has new samples on both arms, nearly all with bad units: the worst
-case. The second part runs `rollout.tick.Controller` on in-memory ports, in fleets of 100 and 1,000
-(`--full`: 5,000) rollouts of which 20 are due at every tick: a tick shall not grow with the fleet.
+case. The second part runs the production `Controller` on in-memory ports, in fleets of 100 and
+1,000 (`--full`: 5,000) rollouts of which 20 are due at every tick: a tick shall not grow with the
+fleet.
 
 Times are the process's CPU time, all threads together (NumPy's passes use one); the sides take
 turns, and figures are medians over rounds (ratios: of each round's ratio), so that a busy machine
@@ -32,12 +33,12 @@ from analysis.alternatives import ShapeRule
 from analysis.counters import Arm, Series
 from analysis.evidence import Evidence
 from analysis.verdict import Guarded, judge
-from rollout.fleet import Fleet
 from rollout.journal.memory import MemoryJournal
 from rollout.plan.model import Plan
-from rollout.ports import Answer, Ask, Observer
+from rollout.ports import Answer, Ask, Observer, Ports
 from rollout.simulate import LATENCY_EDGES, MemoryRouter, VirtualClock
-from rollout.tick import Controller, Ports
+from rollout.tick.controller import Controller
+from rollout.tick.fleet import Fleet
 
 ROLLOUTS, METRICS, DUE = 10_000, 5, 20
 LIMIT_MS = 10.0

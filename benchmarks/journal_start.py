@@ -25,10 +25,10 @@ from typing import Any
 
 from benchmarks.analysis_speed import DUE, Live
 from rollout.decide.facts import Fact
-from rollout.fleet import Fleet
 from rollout.journal.place import Where
 from rollout.journal.record import parse, verify
 from rollout.journal.store import SqlJournal, open_journal
+from rollout.tick.fleet import Fleet
 
 _LOOKS, _BATCH = 250, 500
 

@@ -1,6 +1,6 @@
 """What a look costs in a whole production tick, by its parts and with facts folded twice.
 
-`rollout.tick.Controller` on in-memory ports, 20 rollouts, all due at every tick: five rates each,
+The production `Controller` on in-memory ports, 20 rollouts, all due at every tick: five rates each,
 or three rates and two latency histograms of 43 buckets. Beside it the same tick with facts folded
 once to think and once more when the journal has taken them, as it was before a state that was
 thought of was kept, and the parts of a look alone: folding the samples, judging and deciding,
@@ -27,11 +27,11 @@ from rollout.decide.facts import Observed
 from rollout.decide.fold import fold
 from rollout.decide.state import State
 from rollout.decide.step import step
-from rollout.fleet import Fleet
 from rollout.journal.memory import MemoryJournal
 from rollout.plan.model import Plan
 from rollout.ports import Ask, Entry
 from rollout.simulate import LATENCY_EDGES
+from rollout.tick.fleet import Fleet
 
 EDGES = (*LATENCY_EDGES, float("inf"))
 HISTOGRAMS = 2
@@ -62,7 +62,7 @@ class FoldsTwice(Fleet):
     """As if a state that was thought of were not kept."""
 
     def take(self, entry: Entry, known: State | None = None) -> None:
-        """See rollout.fleet.Fleet."""
+        """See rollout.tick.fleet.Fleet."""
         del known
         super().take(entry)
 

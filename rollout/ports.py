@@ -169,3 +169,14 @@ class Clock(Protocol):
         ...
 
     def sleep(self, seconds: float) -> None: ...
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The world, as far as a tick may touch it."""
+
+    observer: Observer
+    router: Router
+    journal: Journal
+    clock: Clock
+    hooks: Hooks = field(default_factory=NoHooks)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from rollout import __version__
 from rollout.errors import InputError, JournalMovedError, RouteError
 from rollout.journal.place import Where
-from rollout.tick import Controller, Ports
+from rollout.ports import Ports
+from rollout.tick.controller import Controller
 
 if TYPE_CHECKING:
     from rollout.cluster.client import Cluster as Kubernetes

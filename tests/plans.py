@@ -14,8 +14,9 @@ from rollout.operate.conditions import utc
 from rollout.operate.operator import Operator
 from rollout.plan.model import Plan
 from rollout.plan.resource import name_of, plan_of
+from rollout.ports import Ports
 from rollout.simulate import Behaviour, MemoryRouter, VirtualClock, World
-from rollout.tick import Controller, Ports
+from rollout.tick.controller import Controller
 from tests.worlds import GOOD, plan
 
 Json = dict[str, Any]

@@ -10,9 +10,9 @@ from rollout.decide.facts import Decided, Fact
 from rollout.decide.state import State
 from rollout.journal.memory import MemoryJournal
 from rollout.plan.model import Plan
-from rollout.ports import Entry, Journal, Router
+from rollout.ports import Entry, Journal, Ports, Router
 from rollout.simulate import Behaviour, MemoryRouter, VirtualClock, World
-from rollout.tick import Controller, Ports
+from rollout.tick.controller import Controller
 
 GOOD = Behaviour()
 BAD = Behaviour(errors=0.04, tail_share=0.15, score=0.52)

@@ -14,9 +14,10 @@ from rollout.calibrate.draw import Recording
 from rollout.calibrate.replay import Replay
 from rollout.decide.facts import Calibrated
 from rollout.decide.state import State
+from rollout.ports import Ports
 from rollout.simulate import MemoryRouter, UnsealedJournal, VirtualClock
 from rollout.simulate.crowd import carried_out
-from rollout.tick import Controller, Ports
+from rollout.tick.controller import Controller
 
 Outcome = Literal["rolled back", "promoted", "undecided", "untested"]
 

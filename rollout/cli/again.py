@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rollout.decide.facts import HumanSaid
-    from rollout.fleet import Fleet
     from rollout.ports import Entry, Journal
+    from rollout.tick.fleet import Fleet
 
 
 def say_again(journal: Journal, name: str, said: HumanSaid) -> Sequence[Entry]:
@@ -22,8 +22,8 @@ def say_again(journal: Journal, name: str, said: HumanSaid) -> Sequence[Entry]:
     journal never stood still.
     """
     from rollout import __version__
-    from rollout.attempt import facts_of
-    from rollout.fleet import Fleet
+    from rollout.tick.attempt import facts_of
+    from rollout.tick.fleet import Fleet
 
     fleet, known = Fleet(), dict[str, str]()
     for _ in range(RETRIES):

@@ -16,9 +16,9 @@ from rollout.decide.fold import fold
 from rollout.decide.ramp import held_back, next_split
 from rollout.decide.state import State
 from rollout.decide.view import View, view
-from rollout.fleet import place_of, recorded_stable
 from rollout.plan.units import duration, percent
 from rollout.ports import Entry
+from rollout.tick.fleet import place_of, recorded_stable
 
 
 @dataclass(frozen=True)

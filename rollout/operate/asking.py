@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from rollout.attempt import Again, facts_of, senseless
 from rollout.decide.facts import Fact, HumanSaid
-from rollout.fleet import Fleet
+from rollout.tick.attempt import Again, facts_of, senseless
+from rollout.tick.fleet import Fleet
 
 Json = dict[str, Any]
 Word = tuple[str, str]  # command and text

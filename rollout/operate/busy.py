@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from rollout.decide.state import TERMINAL, State
-from rollout.fleet import place_of
 from rollout.plan.model import Plan
+from rollout.tick.fleet import place_of
 
 Json = dict[str, Any]
 

@@ -10,7 +10,6 @@ from rollout.decide.calibration import WAIVER
 from rollout.decide.facts import HumanSaid
 from rollout.decide.state import Phase
 from rollout.errors import InputError, JournalMovedError
-from rollout.fleet import place_of
 from rollout.operate.asking import ACTOR, asked, heard
 from rollout.operate.board import Board, Notice
 from rollout.operate.conditions import Reading, utc
@@ -21,7 +20,8 @@ from rollout.operate.status import Story, with_rollout, without_rollout
 from rollout.operate.trigger import Triggers
 from rollout.plan.resource import name_of
 from rollout.ports import Entry
-from rollout.tick import Controller
+from rollout.tick.controller import Controller
+from rollout.tick.fleet import place_of
 
 Json = dict[str, Any]
 

@@ -11,10 +11,10 @@ from pydantic import ValidationError
 from rollout.cluster.kinds import ROLLOUT_PLAN, ROLLOUT_TRIGGER, Kind
 from rollout.decide.backoff import backoff
 from rollout.errors import ClusterError, InputError, PlanError
-from rollout.fleet import Fleet
 from rollout.plan.model import Plan
 from rollout.plan.resource import name_of, plan_of, told
 from rollout.plan.trigger import TriggerStatus, plan_for, watched_of
+from rollout.tick.fleet import Fleet
 
 Json = dict[str, Any]
 

@@ -10,12 +10,13 @@ from typing import Literal
 from rollout.decide.ramp import at_top
 from rollout.decide.state import State
 from rollout.plan.model import Budget, Plan
+from rollout.ports import Ports
 from rollout.rehearse.base import Base
 from rollout.rehearse.change import Change
 from rollout.rehearse.reach import ASSUMED_SEGMENT
 from rollout.simulate import MemoryRouter, UnsealedJournal, VirtualClock, World
 from rollout.simulate.crowd import carried_out
-from rollout.tick import Controller, Ports
+from rollout.tick.controller import Controller
 
 Outcome = Literal["promoted", "rolled back", "stuck", "blind"]
 OUTCOMES: tuple[Outcome, ...] = ("promoted", "rolled back", "stuck", "blind")

@@ -14,8 +14,9 @@ from rollout.decide.facts import Decided, HumanSaid
 from rollout.errors import JournalBusyError
 from rollout.journal import postgres
 from rollout.journal.store import SqlJournal, open_journal
+from rollout.ports import Ports
 from rollout.simulate import MemoryRouter, VirtualClock, World
-from rollout.tick import Controller, Ports
+from rollout.tick.controller import Controller
 from tests.live.record import Record
 from tests.worlds import BAD, GOOD, Lab, plan
 

@@ -15,11 +15,11 @@ from rollout.decide.facts import Confirmed, Decided, Drifted, RouteFailed, Start
 from rollout.decide.split import Split
 from rollout.journal.memory import MemoryJournal
 from rollout.plan.model import Plan
-from rollout.ports import Answer
+from rollout.ports import Answer, Ports
 from rollout.route.cluster.objects import VIRTUAL_SERVICE
 from rollout.route.cluster.router import ClusterRouter
 from rollout.simulate import VirtualClock
-from rollout.tick import Controller, Ports
+from rollout.tick.controller import Controller
 from tests.live.pipeline import until
 from tests.routes import plan, to, virtual_service
 

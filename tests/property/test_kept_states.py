@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import rollout.fleet
-import rollout.tick
+import rollout.tick.fleet
+import rollout.tick.look
 from rollout.decide.facts import HumanSaid
 from rollout.decide.fold import fold, fold_all
 from rollout.journal.memory import MemoryJournal
@@ -79,7 +79,7 @@ def folds(monkeypatch):
         count[seq] += 1
         return fold(state, fact, seq)
 
-    for module in (rollout.tick, rollout.fleet):
+    for module in (rollout.tick.look, rollout.tick.fleet):
         monkeypatch.setattr(module, "fold", counted)
     return count
 

@@ -15,9 +15,9 @@ from typing import Any
 
 from rollout.decide.split import Split
 from rollout.journal.store import open_journal
-from rollout.ports import Seen
+from rollout.ports import Ports, Seen
 from rollout.simulate import MemoryRouter, VirtualClock, World
-from rollout.tick import Controller, Ports
+from rollout.tick.controller import Controller
 from tests.worlds import BAD, GOOD, plan
 
 

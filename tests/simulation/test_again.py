@@ -11,8 +11,9 @@ from rollout.decide.fold import fold_all
 from rollout.decide.split import Split
 from rollout.decide.step import step
 from rollout.errors import InputError
-from rollout.fleet import attempt_id, place_of
-from rollout.tick import Controller, Ports
+from rollout.ports import Ports
+from rollout.tick.controller import Controller
+from rollout.tick.fleet import attempt_id, place_of
 from tests.simulation.test_crashes import Killed, Mortal, Reaper
 from tests.worlds import BAD, GOOD, Lab, plan
 

@@ -7,7 +7,8 @@ import pytest
 from rollout.decide.facts import HumanSaid
 from rollout.decide.split import Split
 from rollout.plan.model import Plan
-from rollout.tick import Controller, Ports
+from rollout.ports import Ports
+from rollout.tick.controller import Controller
 from tests.worlds import BAD, Behaviour, Lab, plan
 
 DEAD = Behaviour(errors=1.0)

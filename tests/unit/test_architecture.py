@@ -49,6 +49,7 @@ VIOLATIONS = [
     ("pure-halves", "rollout.route.cluster.ways", "import io"),
     ("route", "rollout.route.envoy.weights", "import rollout.route.istio.destinations"),
     ("route", "rollout.route.cluster.router", "import rollout.route.policy.router"),
+    ("within-a-tick", "rollout.tick.look", "import rollout.tick.confirm"),
     ("tick", "rollout.tick", "import time"),
     ("tick", "rollout.tick", "import rollout.journal.store"),
     ("wire", "rollout.journal.replay", "import rollout.journal.store"),

@@ -9,8 +9,8 @@ from rollout.decide.facts import Fact, HumanSaid, Started
 from rollout.decide.ramp import total_of
 from rollout.decide.state import State
 from rollout.errors import InputError
-from rollout.fleet import Fleet, attempt_id
 from rollout.plan.model import Plan
+from rollout.tick.fleet import Fleet, attempt_id
 
 Again = Literal["undo", "retry"]
 
