@@ -10,7 +10,10 @@ from analysis.counters import Sample, Series, buckets, check, dropped, restarts,
 
 
 def compress_all(series: Sequence[Series]) -> list[Series]:
-    """Each series with the samples that counting needs, its siblings' restarts kept in sight."""
+    """Each series with the samples that counting needs, its siblings' restarts kept in sight.
+
+    Raises EvidenceError, as `compress`.
+    """
     began = restarts(series)
     return [
         replace(one, samples=compress(one.samples, began.get(one.process, ()))) for one in series
@@ -20,7 +23,7 @@ def compress_all(series: Sequence[Series]) -> list[Series]:
 def compress(samples: Sequence[Sample], moments: Collection[float] = ()) -> tuple[Sample, ...]:
     """The first and the last sample and both sides of each reset: all that counting needs.
 
-    `moments` are restarts that other series of the process show.
+    `moments`, in unix seconds, are restarts that other series of the process show.
 
     From any cursor, `advance` counts the same with the rest left out, because the differences along
     a run without a reset add up to the difference of its ends. Raises EvidenceError.

@@ -134,7 +134,7 @@ def restarts(series: Sequence[Series], cursor: Cursor | None = None) -> dict[str
 
 
 def check(values: Sequence[float]) -> tuple[int, ...]:
-    """Cumulative counts as integers. Raises EvidenceError, with the reason, if they are none."""
+    """`values` as cumulative counts. Raises EvidenceError, with the reason, if they are none."""
     with suppress(ValueError, OverflowError):  # sound ones are recognised without a loop of ours
         whole = tuple(map(int, values))
         if whole == tuple(values) and whole[:1] >= (0,) and sorted(whole) == list(whole):
@@ -184,10 +184,13 @@ def buckets(cumulative: Sequence[int]) -> tuple[int, ...]:
 
 
 def within(moments: Collection[float], start: float, end: float) -> bool:
-    """Whether a restart lies between two samples."""
+    """Whether a restart, one of `moments`, lies between `start` and `end`; all unix seconds."""
     return any(start < moment <= end for moment in moments)
 
 
 def dropped(before: Sequence[int], after: Sequence[int]) -> bool:
-    """Whether a counter began again: cumulative counts can hide what their own buckets show."""
+    """Whether a counter began again, by its counts per bucket `before` and `after`.
+
+    Cumulative counts can hide what their own buckets show.
+    """
     return any(map(lt, after, before))

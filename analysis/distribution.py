@@ -129,8 +129,9 @@ def _between(tail: Array, head: Array) -> Array:
 def worse_scores(q_s: Array, cuts: tuple[float, ...], tolerance: float) -> Array:
     """Exponential tilts of stable's shares with a given loss of mean: (..., K) -> (..., 5, K).
 
-    Buckets stand for their middles. The tilt is the first-order one, loss / variance, and at most
-    two standard deviations strong; then `made_monotone`. Any choice is valid.
+    Buckets stand for their middles; `tolerance` is in the score's own unit. The tilt is the
+    first-order one, loss / variance, and at most two standard deviations strong; then
+    `made_monotone`. Any choice is valid.
     """
     middles = _middles(np.asarray(cuts))
     mean = (q_s * middles).sum(axis=-1, keepdims=True)
@@ -167,7 +168,7 @@ def increment(x_c: ArrayLike, x_s: ArrayLike, q_s: Array, q_a: Array) -> Array:
 
 
 def won(x_c: ArrayLike, x_s: ArrayLike, lean: Array, log: Array) -> Array:
-    """`increment` with the ratios q_a / q_s less one, and their logarithms, each (..., J, K)."""
+    """`increment` with the ratios q_a / q_s less one (`lean`) and their logarithms: (..., J, K)."""
     canary, stable = np.asarray(x_c, dtype=np.float64), np.asarray(x_s, dtype=np.float64)
     e_c, e_s = canary.sum(axis=-1)[..., None, None], stable.sum(axis=-1)[..., None, None]
     blend = np.log1p(e_c / np.maximum(e_c + e_s, 1.0) * lean)

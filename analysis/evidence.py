@@ -57,12 +57,12 @@ class Evidence:
 
     @property
     def canary_bad(self) -> int:
-        """Bad units of the canary; of a rate only."""
+        """Bad units of the canary; of a rate only: raises EvidenceError for a histogram."""
         return _bad(self.edges, self.canary)
 
     @property
     def stable_bad(self) -> int:
-        """Bad units of stable; of a rate only."""
+        """Bad units of stable; of a rate only: raises EvidenceError for a histogram."""
         return _bad(self.edges, self.stable)
 
 

@@ -48,7 +48,7 @@ def safe_gain(
 ) -> None:
     """D's gain, `safety.below` and the margin's part of `log_safe`: (n, M) -> (12, n, M).
 
-    Into `out`: x_c log(1-l) + x_s log(1 + l u) + l allowed for each level l.
+    Into `out`: x_c log(1-l) + x_s log(1 + l u) + l allowed for each level l; `spare` is scratch.
     """
     np.multiply(_LEVEL, odds, out=out)
     out += 1

@@ -46,7 +46,12 @@ def learn(rule: Rule, capital: Capital, evidence: Evidence) -> Capital:
 
 
 def watch(rule: Rule, capital: Capital, evidence: Evidence) -> Capital:
-    """A warm-up look: shapes learn stable's past, rates are watched for a crash."""
+    """A warm-up look: shapes learn stable's past, rates are watched for a crash.
+
+    Raises:
+        TypeError: rule and capital are of different kinds.
+        EvidenceError: a histogram's evidence for a rate.
+    """
     if isinstance(rule, RateRule) and isinstance(capital, RateCapital):
         return rate.watch(rule, capital, evidence)
     return learn(rule, capital, evidence)
@@ -57,6 +62,7 @@ def look(rule: Rule, capital: Capital, evidence: Evidence) -> Capital:
 
     Raises:
         TypeError: rule and capital are of different kinds.
+        EvidenceError: a histogram's evidence for a rate.
     """
     if isinstance(rule, RateRule) and isinstance(capital, RateCapital):
         return rate.look(rule, capital, evidence)

@@ -16,6 +16,7 @@ PAST = 1e4
 """Units of stable that a running service has seen when its edges are chosen."""
 
 _ROUNDS = 60
+_EXACT = 1e-9
 
 
 def needed(divergence: float, error: float) -> float:
@@ -67,14 +68,17 @@ def shape_divergence(p_c: ArrayLike, p_s: ArrayLike, rho: float = 1.0) -> float:
 def harm_divergence(
     rule: ShapeRule, edges: tuple[float, ...], p_c: ArrayLike, p_s: ArrayLike, rho: float = 1.0
 ) -> float:
-    """`shape_divergence` from stable moved by the tolerance.
+    """`shape_divergence` from stable moved by the tolerance; in nats per canary unit.
 
-    `edges` are the finite ones, shares (K,) one more, in their order. Raises ValueError: a relative
-    tolerance with an edge that is not positive.
+    Zero where the canary is worse than that at no edge: H finds no harm there, however different
+    the two are. `edges` are the finite ones, shares (K,) one more, in their order. Raises
+    ValueError: a relative tolerance with an edge that is not positive.
     """
     cuts = boundaries(edges, rule.worse, relative=rule.relative)
     canary, stable = oriented(p_c, rule.worse), oriented(p_s, rule.worse)
-    return shape_divergence(canary, stable @ shift_matrix(cuts, rule.step), rho)
+    allowed = stable @ shift_matrix(cuts, rule.step)
+    better = canary.cumsum() >= allowed.cumsum() - _EXACT  # as many units up to every edge
+    return 0.0 if better.all() else shape_divergence(canary, allowed, rho)
 
 
 def safe_divergence(
@@ -84,7 +88,7 @@ def safe_divergence(
 
     The edges are those that the guard would choose after a past of 10,000 units of stable. Zero
     where it finds none or where the canary is not better than stable beyond an edge's partner.
-    Shares (K,), (K,) and errors as for `harm_divergence`.
+    Shares (K,), (K,) as for `harm_divergence`, and so is the ValueError.
     """
     cuts = boundaries(edges, rule.worse, relative=rule.relative)
     canary, stable = oriented(p_c, rule.worse), oriented(p_s, rule.worse)

@@ -26,7 +26,7 @@ class Moments(NamedTuple):
         return self.beyond(1.0)
 
     def beyond(self, cluster: float) -> float:
-        """Variance of the relative rates that clusters do not explain; may be negative.
+        """Variance of the relative rates that `cluster` does not explain; may be negative.
 
         `dispersion.estimate`'s equation, solved for psi.
         """
@@ -36,8 +36,9 @@ class Moments(NamedTuple):
 
 
 def moments(e: Array, x: Array, m: int) -> Moments:
-    """Moments over windows of m ticks of (ticks, pods); what is left at the start is dropped.
+    """Moments over windows of m ticks; what is left at the start is dropped.
 
+    Exposures e and bad units x are counts, (ticks, pods).
     The three sums of `dispersion.estimate`'s equation.
     """
     keep = len(e) // m * m

@@ -63,7 +63,7 @@ class Grid:
 
     @property
     def exponents(self) -> tuple[float, ...]:
-        """Of every boundary, and infinity."""
+        """Exponents of every boundary, and infinity."""
         size = 2**self.schema
         return (*(i / size for i in range(self.low * size, self.high * size + 1)), math.inf)
 
@@ -108,7 +108,8 @@ def on_grid(
 ) -> list[tuple[float, ...]]:
     """Cumulative counts at other boundaries, for each row of `values`.
 
-    Exact where no occupied bucket has a wanted boundary inside.
+    Rows are counts at `exponents`, the result at `wanted` ones. Exact where no occupied bucket has
+    a wanted boundary inside.
     """
     places = [bisect_right(exponents, exponent) for exponent in wanted]
     return [tuple(row[place - 1] if place else 0.0 for place in places) for row in values]
@@ -117,7 +118,7 @@ def on_grid(
 def merged(
     counts: Sequence[int], edges: Sequence[float], wanted: Sequence[float]
 ) -> tuple[int, ...]:
-    """Counts per bucket of a layout, in another one whose edges are among its own."""
+    """Counts per bucket of a layout, in a `wanted` one whose edges are among its own."""
     found, total = [], 0
     kept = set(wanted)
     for count, edge in zip(counts, edges, strict=True):

@@ -55,7 +55,7 @@ class Grid:
 
     @property
     def ends(self) -> tuple[float, ...]:
-        """The end of each tick."""
+        """The time, in unix seconds, at which each tick ends."""
         return tuple(self.start + self.step * (i + 1) for i in range(self.ticks))
 
 

@@ -96,7 +96,7 @@ def look(
 
 
 def log_harm(state: ArrayLike, found: Noise) -> Array:
-    """Log of the e-process: (..., SIZE) -> (...); roll back when it reaches log(1/alpha).
+    """Log of the e-process of a `State`: (..., SIZE) -> (...); roll back at log(1/alpha).
 
     The weighted mean of `members`. Share bets weigh up to a half, the more the more pods differ;
     the weights are known before the first look. Exact where requests are independent (the parts of

@@ -19,7 +19,7 @@ most 1.14 times the requests of an SPRT that knows the effect (docs/decisions/00
 
 
 def column(values: ArrayLike) -> Array:
-    """Values as float64 with one more axis, to broadcast against points: (...) -> (..., 1)."""
+    """The same `values` as float64 with one more axis, to broadcast: (...) -> (..., 1)."""
     return np.asarray(values, dtype=np.float64)[..., None]
 
 
@@ -107,10 +107,11 @@ def information(ratio_seen: float, ratio: float, rho: float, p_s: float, alpha: 
     q_t = t rho / (1 + t rho), n = p_s (ratio_seen + 1/rho) bad units per canary request.
 
     R needs 1.21, 1.36 and 1.50 times this at a true ratio of 2, 5 and 10 (alpha .01, ratio 1).
-    Shares and rates, 0 to 1; `rho` = e_c / e_s. As `information.needed`, with the conditional
-    binomial divergence in one formula.
+    Shares and rates, 0 to 1; `rho` = e_c / e_s > 0. Infinite at the margin itself. As
+    `information.needed`, with the conditional binomial divergence in one formula.
     """
     q = ratio_seen * rho / (1 + ratio_seen * rho)
     q0 = ratio * rho / (1 + ratio * rho)
     kl = q * np.log(q / q0) + (1 - q) * np.log((1 - q) / (1 - q0))
-    return float(np.log(1 / alpha) / (p_s * (ratio_seen + 1 / rho) * kl))
+    per_unit = p_s * (ratio_seen + 1 / rho) * kl
+    return float(np.log(1 / alpha) / per_unit) if per_unit > 0 else float("inf")

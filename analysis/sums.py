@@ -12,6 +12,8 @@ LEAST_LOOKS = 30
 TIGHTEST = 100.0
 """Looks at which the interval is tightest in relation to its final width."""
 
+_LOST = 1e-14  # part of the squares that rounding may have taken off
+
 
 class Sums(NamedTuple):
     """One look: units and the sum of their values on canary (c) and stable (s)."""
@@ -35,7 +37,9 @@ class Difference:
 
     @property
     def estimate(self) -> float | None:
-        """Canary's mean minus stable's, each look a stratum; None without a look on both arms.
+        """Difference of means, canary minus stable, in the values' own unit; a look is a stratum.
+
+        None without a look on both arms.
 
         Derived here: sum h D / sum h, the weights of least variance where both arms have one
         variance of values, 1 / h = 1 / n_c + 1 / n_s.
@@ -78,13 +82,15 @@ def interval(running: Difference, alpha: float) -> tuple[float, float]:
     (arXiv 2103.06476v7), theorem 2.2 and its choice of rho.
 
     Approximate: the chance of ever missing tends to alpha as the first look at it grows. Infinite
-    bounds in the first LEAST_LOOKS looks.
+    bounds in the first LEAST_LOOKS looks, and where sums are too large for their squares.
     """
     estimate = running.estimate
     if estimate is None or running.looks < LEAST_LOOKS:
         return -math.inf, math.inf
-    squares = running.h2d2 - 2 * estimate * running.h2d + estimate**2 * running.h2
-    spread = math.sqrt(max(0.0, squares) / running.looks)
+    squares = running.h2d2 - estimate * (2 * running.h2d - estimate * running.h2)
+    if not math.isfinite(squares):
+        return -math.inf, math.inf
+    spread = math.sqrt(max(_LOST * running.h2d2, squares) / running.looks)
     rho2 = (-2 * math.log(alpha) + math.log1p(-2 * math.log(alpha))) / TIGHTEST
     grown = running.looks * rho2 + 1
     radius = spread * math.sqrt(grown / rho2 * math.log(grown / alpha**2)) / running.h
@@ -93,7 +99,7 @@ def interval(running: Difference, alpha: float) -> tuple[float, float]:
 
 def _check(seen: Sums) -> None:
     for units, total in ((seen.n_c, seen.sum_c), (seen.n_s, seen.sum_s)):
-        if units < 0 or units != int(units):
+        if not math.isfinite(units) or units < 0 or units != int(units):
             raise ValueError("a number of units is a whole number, 0 or more")
         if not math.isfinite(total) or (total and not units):
             raise ValueError("a sum is finite, and 0 without units")

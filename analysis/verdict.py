@@ -87,7 +87,10 @@ class Judgement:
 
     @cached_property
     def readouts(self) -> Mapping[str, Readout]:
-        """Every metric in numbers; most looks decide nothing and need none."""
+        """Every metric in numbers; most looks decide nothing and need none.
+
+        Raises TypeError where a rule and its capital are of different kinds.
+        """
         levels = self.alpha, self.beta
         logs = self.log_parts
         return {n: read(g.rule, g.capital, logs[n], *levels) for n, g in self.guards.items()}

@@ -169,7 +169,7 @@ def drawn(rng: np.random.Generator, expected: Array, p: Array) -> tuple[Counts, 
 def retried(rng: np.random.Generator, expected: Array, p: Array) -> tuple[Counts, Counts]:
     """Tries, with failures in series of geometric length (mean CLUSTER); p: failed among tries.
 
-    Shapes (...) as in `drawn`.
+    Counts; `expected` tries and shapes (...) as in `drawn`.
     """
     p = np.minimum(p, 0.999)
     first = p / (CLUSTER - (CLUSTER - 1) * p)  # of first tries that fail
@@ -194,7 +194,10 @@ def spells(
 def autoregressive(
     rng: np.random.Generator, shape: tuple[int, int, int], sd: float, memory: float
 ) -> Array:
-    """A stationary Gaussian AR(1) along the looks of (rollouts, looks, pods)."""
+    """A stationary Gaussian AR(1) along the looks of (rollouts, looks, pods).
+
+    `sd` is that of its values, `memory` their correlation from look to look.
+    """
     u = rng.normal(0, sd, shape)
     for look in range(1, shape[1]):
         u[:, look] = memory * u[:, look - 1] + np.sqrt(1 - memory**2) * u[:, look]

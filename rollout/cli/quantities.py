@@ -1,4 +1,4 @@
-"""Options in the units of a plan: shares with `%`, durations with their unit, bucket edges."""
+"""Options in the units of a plan: shares with `%`, durations with their unit, plain numbers."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     _Type = click.ParamType[Any]
 else:
     _Type = click.ParamType  # generic only in newer versions
+
+_MOST = 1e12
+_HOUR = 3600.0
 
 
 class Quantity(_Type):
@@ -46,6 +49,23 @@ def _milliseconds(text: str) -> float:
     return found
 
 
+def _past(text: str) -> float:
+    found = seconds(text)
+    if found > _HOUR:
+        raise ValueError("at most 1h: an observer looks no further back")
+    return found
+
+
+def _number(least: float) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        found = float(text)
+        if not least <= found <= _MOST:
+            raise ValueError(f"write a number from {least:g} to {_MOST:g}")
+        return found
+
+    return read
+
+
 def _edges(text: str) -> tuple[float, ...]:
     edges = tuple(float(word) for word in text.split(",") if word.strip() not in {"+Inf", "inf"})
     rising = all(low < high for low, high in pairwise(edges))
@@ -56,5 +76,8 @@ def _edges(text: str) -> tuple[float, ...]:
 
 SHARE = Quantity("percent", _share)
 SECONDS = Quantity("duration", seconds)
+PAST = Quantity("duration", _past)
 MILLISECONDS = Quantity("duration", _milliseconds)
+SCORE = Quantity("number", _number(-_MOST))
+POSITIVE = Quantity("number", _number(1e-6))
 EDGES = Quantity("edges", _edges)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rollout.cli.quantities import EDGES, MILLISECONDS, SECONDS, SHARE
+from rollout.cli.quantities import EDGES, MILLISECONDS, PAST, POSITIVE, SCORE, SECONDS, SHARE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,20 +42,20 @@ Exit codes: 0 done, 1 a canary that changes nothing is promoted in less than hal
 )
 @click.argument("file", metavar="PLAN", type=click.Path(path_type=Path))
 @click.option("--world", "worlds", multiple=True, help="One more world; may be repeated.")
-@click.option("--rate", type=click.FloatRange(min=0, min_open=True), help="Requests per second.")
+@click.option("--rate", type=POSITIVE, help="Requests per second.")
 @click.option("--errors", type=SHARE, help="Stable's share of failed requests.")
 @click.option("--fails", type=SHARE, help="Stable's share of summaries that a judge fails.")
 @click.option("--latency", type=MILLISECONDS, help="Stable's median latency.")
-@click.option("--sigma", type=click.FloatRange(min=0.01), help="Sd of the latency's logarithm.")
+@click.option("--sigma", type=POSITIVE, help="Sd of the latency's logarithm.")
 @click.option("--latency-buckets", type=EDGES, help="Bucket edges in ms: 10,25,50,100.")
-@click.option("--score", type=float, help="Stable's mean score.")
-@click.option("--score-sd", type=click.FloatRange(min=0.001), help="Its standard deviation.")
+@click.option("--score", type=SCORE, help="Stable's mean score.")
+@click.option("--score-sd", type=POSITIVE, help="Its standard deviation.")
 @click.option("--score-buckets", type=EDGES, help="Bucket edges: 0.2,0.4,0.6,0.8,1.")
 @click.option("--labelled", type=SHARE, help="Share of requests that get a score or verdict.")
 @click.option("--lag", type=SECONDS, help="How late they come.  [default: the plan's]")
 @click.option(
     "--past",
-    type=SECONDS,
+    type=PAST,
     default="30m",
     show_default=True,
     help="How far back to read what is not given from Prometheus (1h at most); 0s: do not ask.",

@@ -117,7 +117,7 @@ def flagged_from(plan: Plan, base: Base, guardrail: Guardrail, margin: Margin) -
 
 def _gap(plan: Plan, base: Base, guardrail: Guardrail, margin: Margin) -> Remark:
     share = bad_shares(guardrail, base.stable)
-    allowed = margin.ratio * share + margin.absolute
+    allowed = min(1.0, margin.ratio * share + margin.absolute)
     flagged = flagged_from(plan, base, guardrail, margin)
     said = (
         f"{guardrail.name}: with {percent(share)} bad in stable, up to {percent(allowed)} is "

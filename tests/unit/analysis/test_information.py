@@ -106,6 +106,14 @@ def test_more_harm_is_more_information_and_no_harm_is_none():
     assert shape_divergence(stable.scores, stable.scores) == 0.0
 
 
+@pytest.mark.parametrize("score", [0.6, 0.7, 7.0])
+def test_a_canary_that_is_tolerated_at_every_edge_shows_no_harm_however_different_it_is(score):
+    stable, canary = Behaviour(score=0.6), Behaviour(score=score)
+    assert harm_divergence(SCORE, stable.score_edges, canary.scores, stable.scores) == 0.0
+    beyond = Behaviour(score=7.0).scores  # all of both versions in one bucket
+    assert harm_divergence(SCORE, stable.score_edges, beyond, beyond) == 0.0
+
+
 def test_proof_of_safety_needs_more_the_nearer_the_tolerance():
     stable = Behaviour()
     found = [

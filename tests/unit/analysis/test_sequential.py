@@ -42,3 +42,8 @@ def test_leading_axes_are_looks_rollouts_or_metrics():
 
 def test_a_bigger_effect_needs_less_information():
     assert information(5, 1, 0.1, 0.01, 0.01) < information(2, 1, 0.1, 0.01, 0.01) / 5
+
+
+def test_at_the_margin_no_number_of_requests_is_enough():
+    assert information(1.25, 1.25, 0.1, 0.01, 0.01) == np.inf
+    assert information(2, 1, 0.1, 0.0, 0.01) == np.inf

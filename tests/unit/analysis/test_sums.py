@@ -53,11 +53,28 @@ def test_huge_counts_stay_finite():
     assert high == pytest.approx(-1)
 
 
+def test_sums_whose_squares_overflow_say_nothing():
+    running = Difference()
+    for _ in range(LEAST_LOOKS):
+        running = compared(running, Sums(10, 10, 1e300, -1e300))
+    assert interval(running, 0.05) == (-math.inf, math.inf)
+
+
+def test_looks_that_agree_to_the_last_digit_leave_an_interval_all_the_same():
+    running = Difference()
+    for _ in range(LEAST_LOOKS):
+        running = compared(running, Sums(10**12, 10**12, 0.7e12, 0.1e12))
+    low, high = interval(running, 0.05)
+    assert low < 0.6 < high < 0.6 + 1e-5
+
+
 @pytest.mark.parametrize(
     "seen",
     [
         Sums(-1, 5, 0, 0),
         Sums(1.5, 5, 0, 0),
+        Sums(math.inf, 5, 0, 0),
+        Sums(5, math.nan, 0, 0),
         Sums(1, 1, math.nan, 0),
         Sums(1, 1, 0, math.inf),
         Sums(0, 1, 3, 0),

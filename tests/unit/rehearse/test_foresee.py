@@ -46,6 +46,17 @@ def test_a_drop_that_cannot_be_resolved_is_told_in_labels():
     assert sees == pytest.approx(0.2 * (0.05 * 10 + 0.25 * 10 + 0.5 * (300 - 4 - 8 - 20)), abs=1)
 
 
+def test_harm_that_lies_beyond_all_buckets_cannot_be_resolved():
+    high = Figures(rate=100.0, score=7.0)
+    text = said(plan(), high, [Change("lower", score=-0.05)])["unresolvable"].text
+    assert text == "lower is not resolvable by accuracy: no number of labels suffices"
+
+
+def test_no_more_than_everything_is_acceptable():
+    text = said(plan(), Figures(rate=100.0, errors=0.995))["gap"].text
+    assert "up to 100 % is acceptable" in text
+
+
 def test_the_need_is_the_least_possible_and_falls_with_harm():
     the_plan, start = plan(), base(plan(), KNOWN)
     accuracy = the_plan.spec.guardrails[2]
