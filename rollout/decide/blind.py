@@ -71,7 +71,18 @@ def _one_armed(state: State, gauge: Gauge, canary: float | None, now: float) -> 
         heard = max(canary, state.confirmed_at or canary)
         if now - heard > stale_after(state):
             return Blind(f"no new sample of the canary for {duration(now - canary)}", heard)
-    if canary is None and gauge.expected >= _SURELY_SOME and state.confirmed_at is not None:
-        reason = f"one-armed: no canary exposures where about {gauge.expected:.0f} were due"
-        return Blind(reason, state.confirmed_at)
-    return None
+    return _silent(state, gauge, now)
+
+
+def _silent(state: State, gauge: Gauge, now: float) -> Blind | None:
+    """The canary's counters stand still, or never came, where stable's say that it had its share.
+
+    One that was heard may miss a few scrapes.
+    """
+    if gauge.expected < _SURELY_SOME or state.confirmed_at is None:
+        return None
+    since = max(gauge.heard_at or state.confirmed_at, state.confirmed_at)
+    if gauge.heard_at is not None and now - since <= stale_after(state):
+        return None
+    reason = f"one-armed: no canary exposures where about {gauge.expected:.0f} were due"
+    return Blind(reason, since)

@@ -77,7 +77,9 @@ def _decided(state: State, fact: Decided, seq: int) -> State:
         return replace(state, paused_at=fact.at if state.paused_at is None else state.paused_at)
     if fact.action == "resume":
         state = replace(state, paused_at=None, resumed_at=fact.at, route_problem="")
-        return _to_bring(_untold(state), fact, seq) if AGAIN in fact.reasons else state
+        if AGAIN not in fact.reasons:
+            return state
+        return replace(_to_bring(_untold(state), fact, seq), unseen=False)
     return state if fact.action == "hold" else _to_bring(state, fact, seq)
 
 
@@ -115,6 +117,7 @@ def _confirmed(state: State, fact: Confirmed, _seq: int) -> State:
         split=fact.split,
         awaiting=None,
         unread=False,
+        unseen=False,
         attempts=0,
         refused=False,
         route_problem="",
@@ -133,6 +136,7 @@ def _route_failed(state: State, fact: RouteFailed, _seq: int) -> State:
         state,
         awaiting=None if shown and fact.refused else fact.decision,
         unread=shown and fact.unread and not fact.refused,
+        unseen=fact.unread,
         refused=fact.refused,
         attempts=fact.attempt,
         retry_at=fact.at + backoff(fact.attempt, 1.0, slowest),
@@ -148,8 +152,9 @@ def _human_said(state: State, fact: HumanSaid, _seq: int) -> State:
 
 def _drifted(state: State, fact: Drifted, _seq: int) -> State:
     state = _untold(state) if fact.anew else state
-    if state.unread:
-        state = replace(state, awaiting=None, unread=False, attempts=0, route_problem="")
+    if state.awaiting is not None:
+        state = replace(state, awaiting=None, attempts=0, route_problem="")
+    state = replace(state, unread=False, unseen=False)
     if state.plan.spec.on_drift == "revert":
         return replace(state, awaiting=state.decision, retry_at=fact.at)
     return replace(

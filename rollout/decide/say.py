@@ -132,8 +132,10 @@ def _plain(state: State, code: str, name: str, seen: Seen) -> str:
         "rollback tests go on",
         "ramp": "every guardrail is proven, the ramp has further to go",
         "inconclusive": f"no proof within the deadline of {duration(spec.deadline)}",
+        "not-promoted": "the plan promotes then, but only what a step could be taken with",
         "patience-over": f"nobody ended the pause within {duration(spec.patience)}",
         "drift": f"somebody else {edit}, and the plan says to pause then",
+        "drift:promoting": f"somebody else {edit} before the promotion was there",
         "drift:adopted": f"somebody else {edit}, and the plan adopts that",
     }.get(f"{code}:{name}" if name else code, f"{code.replace('-', ' ')} {name}".strip())
 

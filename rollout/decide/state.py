@@ -69,8 +69,9 @@ class Gauge:
     cursor: Cursor = field(default_factory=Cursor)
     problem: str = ""
     troubled_at: float | None = None
-    # Canary exposures that stable's own imply since the canary got traffic: none seen is one-armed.
+    # Canary exposures that stable's own imply since the canary's last one: many are one-armed.
     expected: float = 0.0
+    heard_at: float | None = None  # when the last one was scraped
     # Looks of stable before a switch that no look of the canary was compared with yet (`before`).
     kept: tuple[Evidence, ...] = ()
     used_up_at: float | None = None
@@ -108,6 +109,7 @@ class State:
     shares: tuple[float, ...]
     awaiting: int | None = None
     unread: bool = False  # what is awaited was confirmed before: it is read again, not written
+    unseen: bool = False  # nobody could read the mesh: what it shows may be another's hand
     decision: int = 0
     looked_at: float | None = None
     attempts: int = 0

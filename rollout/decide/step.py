@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rollout.decide import climbing, say, stopping
+from rollout.decide import climbing, inconclusive, say, stopping
 from rollout.decide.choice import Choice
 from rollout.decide.facts import Decided
 from rollout.decide.numbers import numbers
@@ -20,8 +20,8 @@ RULES: tuple[Callable[[View], Choice | None], ...] = (
     stopping.drifted,
     stopping.forgotten,
     stopping.long_blind,
-    stopping.late,
-    stopping.used_up,
+    inconclusive.late,
+    inconclusive.used_up,
     stopping.refused,
     climbing.unconfirmed,
     climbing.paused,

@@ -62,8 +62,12 @@ def _again(seen: View) -> tuple[str, ...]:
 
 
 def drifted(seen: View) -> Choice | None:
-    if not seen.state.drifted or seen.state.phase not in CLIMBING:
+    """A promotion has no weight of a ramp to adopt: whoever moved it meanwhile is asked first."""
+    phase = seen.state.phase
+    if not seen.state.drifted or phase not in CLIMBING | {"promoting"}:
         return None
+    if phase == "promoting":
+        return pause(seen, "drift:promoting")
     if seen.state.plan.spec.on_drift == "pause":
         return pause(seen, "drift")
     return hold(seen, "drift:adopted")
@@ -84,38 +88,6 @@ def long_blind(seen: View) -> Choice | None:
         return None
     reasons = tuple(f"blind-too-long:{name}" for name in over)
     return (pause if policy.then == "pause" else roll_back)(seen, *reasons)
-
-
-def late(seen: View) -> Choice | None:
-    """Past the deadline without proof: inconclusive, and the plan says what that means."""
-    phase = seen.state.phase
-    if phase == "paused" or seen.now < seen.state.due_at:
-        return None
-    return _inconclusive(seen, "inconclusive")
-
-
-def _inconclusive(seen: View, *reasons: str) -> Choice | None:
-    policy, phase = seen.state.plan.spec.when_inconclusive, seen.state.phase
-    if policy == "promote":
-        return None if phase == "promoting" else promote(seen, *reasons)
-    if policy == "pause" and phase in CLIMBING:
-        return pause(seen, *reasons)
-    return roll_back(seen, *reasons)
-
-
-def used_up(seen: View) -> Choice | None:
-    """All of stable that was kept from before the switch is compared: no more can be learned."""
-    state, verdicts = seen.state, seen.judgement.verdicts
-    over = [
-        name
-        for name, gauge in state.gauges.items()
-        if gauge.used_up_at is not None
-        and gauge.used_up_at > state.resumed_at
-        and verdicts[name].kind != "safe"
-    ]
-    if not over or state.phase != "stepping":
-        return None
-    return _inconclusive(seen, *(f"used-up:{name}" for name in over))
 
 
 def refused(seen: View) -> Choice | None:

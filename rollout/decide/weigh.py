@@ -64,26 +64,25 @@ def _weigh(
         use = learn
     else:
         use = look if since is not None and since >= state.warm_at else watch
-    return replace(
-        gauge,
-        capital=use(gauge.rule, gauge.capital, evidence),
-        expected=gauge.expected + _implied(state, gauge, evidence, since, lag),
-    )
+    gauge = replace(gauge, capital=use(gauge.rule, gauge.capital, evidence))
+    if evidence.canary_exposures:
+        return replace(gauge, expected=0.0, heard_at=gauge.cursor.newest("canary"))
+    implied = _implied(state, evidence, since, lag)
+    return replace(gauge, expected=gauge.expected + implied) if implied else gauge
 
 
-def _implied(
-    state: State, gauge: Gauge, evidence: Evidence, since: float | None, lag: float
-) -> float:
-    """Canary exposures that stable's imply at the confirmed split, while none was ever seen."""
+def _implied(state: State, evidence: Evidence, since: float | None, lag: float) -> float:
+    """Independent canary exposures that stable's imply at the confirmed split."""
     routed = state.confirmed_at is not None and state.awaiting is None and state.split.canary
     share = share_of_all(state.plan, state.split)
-    if not routed or not share or gauge.cursor.newest("canary") is not None or since is None:
+    if not routed or not share or since is None:
         return 0.0
     late_enough = since >= (state.confirmed_at or 0.0) + lag
     odds = state.split.canary / max(state.split.stable, 1)
     if state.split.way == "segment":
         odds = share / max(1 - share, 1e-9)
-    return evidence.stable_exposures * odds if late_enough else 0.0
+    each = 1 / shares.CLUSTER if _clustered(state) else 1.0
+    return evidence.stable_exposures * odds * each if late_enough else 0.0
 
 
 def _first_request(state: State, exposures: Evidence, counted: str, since: float | None) -> State:
@@ -118,6 +117,10 @@ def _agreed(state: State, canary: int, stable: int) -> tuple[tuple[float, ...], 
     share = share_of_all(state.plan, state.split)
     if share is None:
         return state.shares, canary > 0
-    clustered = sticky(state.plan) or state.split.way == "segment"
-    capital = shares.look(state.shares, canary, stable, share, clustered=clustered)
+    capital = shares.look(state.shares, canary, stable, share, clustered=_clustered(state))
     return capital, not shares.mismatched(capital)
+
+
+def _clustered(state: State) -> bool:
+    """Whether requests come in users' clusters, or the share is only roughly known."""
+    return sticky(state.plan) or state.split.way == "segment"

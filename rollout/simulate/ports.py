@@ -43,7 +43,7 @@ class MemoryRouter:
 
     def write(self, plan: Plan, split: Split, mark: str) -> None:
         if self.down:
-            raise RouteError(self.down)
+            raise RouteError(self.down, unread=True)  # a write begins with a reading
         if self.refusing:
             raise RouteError(self.refusing, refused=True)
         self.writes.append((plan.id, split, mark))

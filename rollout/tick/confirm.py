@@ -22,10 +22,14 @@ def mark_of(rollout: str, state: State) -> str:
 def bring(router: Router, rollout: str, state: State) -> RouteError | None:
     """Write unless the mesh shows it already: an unknown outcome is resolved by reading.
 
-    What was confirmed before and could not be read since is not written: `outcome` reads it, and
-    another's hand shows. Returns what went wrong.
+    What was confirmed before and could not be read since is not written, nor is anything but a
+    rollback written over another's hand of that time: `outcome` reads it, and tells. Returns what
+    went wrong.
     """
-    if state.unread or _shows(_read(router, state), rollout, state):
+    if state.unread:
+        return None
+    seen = _read(router, state)
+    if _shows(seen, rollout, state) or _anothers(seen, state):
         return None
     try:
         router.write(state.plan, state.wanted, mark_of(rollout, state))
@@ -46,6 +50,10 @@ def outcome(
     """Confirmed when the mesh shows the decision by `until`; otherwise what failed, or a drift."""
     if state.unread:
         return _unlike(router, rollout, state, clock.now()) or _confirmed(rollout, state, clock)
+    if problem is None and state.unseen:
+        seen = _read(router, state)
+        if isinstance(seen, Seen) and _anothers(seen, state):
+            return _drifted(rollout, state, seen, clock.now())
     problem = problem or _await(router, clock, rollout, state, until)
     if problem is not None:
         return failed(rollout, state, problem, clock.now())
@@ -86,8 +94,19 @@ def _unlike(router: Router, rollout: str, state: State, now: float) -> Fact | No
         return failed(rollout, state, seen, now)
     if _as_confirmed(seen, state):
         return None
+    return _drifted(rollout, state, seen, now)
+
+
+def _drifted(rollout: str, state: State, seen: Seen, now: float) -> Drifted:
     moved = seen.split != state.split
     return Drifted(rollout=rollout, at=now, seen=seen.split, policy=seen.policy, anew=moved)
+
+
+def _anothers(seen: Seen | RouteError, state: State) -> bool:
+    """Whether the first reading after an outage shows what we neither left there nor want."""
+    if isinstance(seen, RouteError) or not state.unseen or not state.wanted.canary:
+        return False
+    return seen.split not in {state.split, state.wanted}
 
 
 def _as_confirmed(seen: Seen, state: State) -> bool:

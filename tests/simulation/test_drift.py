@@ -26,6 +26,18 @@ class Silent(MemoryRouter):
         return self.last or self.read(plan, total)
 
 
+@dataclass
+class CutOff(MemoryRouter):
+    """A mesh that goes away when 25 % is to be written."""
+
+    cut: bool = False
+
+    def write(self, plan, split, mark):
+        if split.canary == 25 and not self.cut:
+            self.cut, self.down = True, "the API server does not answer"
+        super().write(plan, split, mark)
+
+
 def edited(policy):
     """A lab whose weight was moved by hand a while ago, and which has just come to know it."""
     mesh = Silent()
@@ -177,12 +189,59 @@ def test_a_rollback_waits_for_no_reading(edited):
     assert drifts(lab) == []
 
 
+def said(lab, command):
+    fact = HumanSaid(rollout=lab.plan.id, at=lab.clock.now(), command=command, actor="ana")
+    lab.journal.append([fact], lab.entries[-1].seq)
+    lab.run(3)
+
+
+@pytest.mark.parametrize(
+    ("policy", "phase", "shown"),
+    [("pause", "paused", 5), ("adopt", "paused", 5), ("revert", "promoted", 100)],
+)
+def test_a_promotion_said_in_the_outage_overwrites_no_edit_unrecorded(policy, phase, shown):
+    lab = lost(policy)
+    said(lab, "promote")
+    assert lab.state.phase == "promoting"
+    back(lab, 5)
+    assert [(fact.seen, fact.anew) for fact in drifts(lab)] == [(Split(5), True)]
+    assert (lab.state.phase, lab.router.shown[lab.plan.id].split) == (phase, Split(shown))
+    if phase == "paused":
+        assert lab.router.writes == []
+        assert "somebody else moved the weights" in lab.decisions[-2].sentence
+
+
+def test_without_an_edit_it_is_carried_out_when_the_mesh_is_back():
+    lab = lost()
+    said(lab, "promote")
+    assert lab.router.writes == []
+    back(lab)
+    assert (lab.state.phase, drifts(lab)) == ("promoted", [])
+
+
+def test_a_promotion_that_the_mesh_never_takes_ends_by_the_deadline():
+    lab = lost(deadline="1m")
+    said(lab, "promote")
+    assert lab.run(70).phase == "reverting"
+    back(lab, 5)
+    assert (lab.state.phase, drifts(lab)) == ("rolled back", [])
+
+
+@pytest.mark.parametrize(("policy", "shown"), [("pause", 10), ("adopt", 10), ("revert", 25)])
+def test_an_advance_that_an_outage_cut_off_overwrites_no_edit_unrecorded(policy, shown):
+    lab = Lab(plan=plan(onDrift=policy), router=CutOff())
+    lab.run_until(lambda state: state.wanted.canary == 25 and state.attempts > 1)
+    lab.router.writes.clear()
+    back(lab, 10)
+    assert [fact.seen for fact in drifts(lab)] == [Split(10)]
+    assert lab.router.shown[lab.plan.id].split == Split(shown)
+    assert [split for _, split, _ in lab.router.writes] == [Split(25)] * (policy == "revert")
+
+
 def test_a_resume_in_the_outage_overwrites_nothing():
     lab = lost()
     for command in ("pause", "resume"):
-        said = HumanSaid(rollout=lab.plan.id, at=lab.clock.now(), command=command, actor="ana")
-        lab.journal.append([said], lab.entries[-1].seq)
-        lab.run(3)
+        said(lab, command)
     back(lab, 5)
     assert (lab.router.writes, lab.state.phase) == ([], "paused")
     assert [fact.seen for fact in drifts(lab)] == [Split(5)]
