@@ -77,9 +77,10 @@ def _calibrated(
     *,
     quiet: bool,
 ) -> dict[str, Any]:
-    from rollout import wire
     from rollout.calibrate.runs import calibrate as carry_out
     from rollout.cli.calibration import as_document, usual_runs
+    from rollout.wire.clock import SystemClock
+    from rollout.wire.controller import record
 
     past = _read(plan, history)
     count = runs or usual_runs(plan.spec.confidence.false_rollback)
@@ -87,16 +88,17 @@ def _calibrated(
         found = carry_out(past, count, seed, on_done)
     told = as_document(past, found, seed)
     if journal is not None:
-        entry = wire.record(journal, found.fact(past, wire.SystemClock().now(), seed))
+        entry = record(journal, found.fact(past, SystemClock().now(), seed))
         told["entry"] = entry.seq
     return told
 
 
 def _read(plan: Plan, history: float | None) -> Recording:
     """The past from the plan's Prometheus. Raises InputError where it cannot be replayed."""
-    from rollout import wire
     from rollout.calibrate.draw import recorded
     from rollout.ports import Ask
+    from rollout.wire.clock import SystemClock
+    from rollout.wire.examine import historian
 
     pods = plan.spec.pods
     if pods is None:
@@ -107,7 +109,7 @@ def _read(plan: Plan, history: float | None) -> Recording:
     longer = pods.model_copy(update={"history": history or pods.history})
     spec = plan.spec.model_copy(update={"pods": longer})
     asked = plan.model_copy(update={"spec": spec})
-    past = wire.historian().history(Ask(plan.id, asked, {}), wire.SystemClock().now())
+    past = historian().history(Ask(plan.id, asked, {}), SystemClock().now())
     if past.problems:
         words = dict.fromkeys(past.problems.values())
         raise InputError(f"the past of {plan.name} cannot be read: {'; '.join(words)}")

@@ -65,7 +65,7 @@ def crowded(load: float, cores: int) -> str:
 
 def _new_folder() -> Path:
     from rollout.journal.place import default_path
-    from rollout.wire import SystemClock
+    from rollout.wire.clock import SystemClock
 
     at = datetime.fromtimestamp(SystemClock().now(), UTC)
     return default_path().parent / f"demo-{at:%Y%m%d-%H%M%S}"
@@ -78,7 +78,7 @@ def _tell(stage: Stage, bad: str, *, plain: bool) -> bool:
     from rollout.cli.follow import Follower
     from rollout.cli.log import print_entry
     from rollout.demo.story import Story
-    from rollout.wire import SystemClock
+    from rollout.wire.clock import SystemClock
 
     console, follower, clock = Console(), Follower(), SystemClock()
     problem = lambda words: click.echo(f"problem: {words}", err=True)  # noqa: E731

@@ -57,14 +57,14 @@ def doctor(
 
     One line for each check: ok, warn or fail, what was found, and after `->` the cure.
     """
-    from rollout import wire
     from rollout.doctor.examine import examine
     from rollout.journal.place import default_path
     from rollout.plan.load import load_file
+    from rollout.wire.examine import examination
 
     read = [plan for path in plans for plan in load_file(path)]
     findings = []
-    where, tools = journal or default_path(), wire.examination(context)
+    where, tools = journal or default_path(), examination(context)
     for found in examine(read, namespace, where, tools, lease, triggers=triggers):
         findings.append(found)
         if not as_json:

@@ -25,7 +25,7 @@ def status(name: str | None, journal: Where | None, *, as_json: bool) -> None:
     from rollout.errors import InputError
     from rollout.journal.files import open_for_reading
     from rollout.journal.place import default_path
-    from rollout.wire import SystemClock
+    from rollout.wire.clock import SystemClock
 
     states = states_of(open_for_reading(journal or default_path()).read())
     wanted = {

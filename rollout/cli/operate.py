@@ -54,12 +54,14 @@ def operate(
     metrics_address: str,
 ) -> None:
     """Watch RolloutPlan resources; look, decide, record, move weights, show each plan's status."""
-    from rollout import wire
     from rollout.cli.log import print_entry
     from rollout.journal.place import default_path, shown
-    from rollout.operating import Shard, operator
+    from rollout.wire.clock import SystemClock
+    from rollout.wire.operate import operator
+    from rollout.wire.run import metered, stopping
+    from rollout.wire.shard import Shard
 
-    where, clock = journal or default_path(), wire.SystemClock()
+    where, clock = journal or default_path(), SystemClock()
     shard = Shard(where, namespace, lease, lease_duration, triggers)
     told: dict[str, float] = {}
 
@@ -76,7 +78,7 @@ def operate(
         print_entry(entry)
 
     with (
-        wire.metered(metrics, metrics_address) as meter,
+        metered(metrics, metrics_address) as meter,
         operator(shard, context, on_entry, on_problem, meter=meter) as pacer,
     ):
         place = f"namespace {namespace}" if namespace else "all namespaces"
@@ -84,5 +86,5 @@ def operate(
         click.echo(
             f"journal {shown(where)}; plans of {place}; Ctrl-C stops, weights stay", err=True
         )
-        with wire.stopping(pacer):
+        with stopping(pacer):
             pacer.run()

@@ -141,11 +141,12 @@ def _asked(plan: Plan, given: Figures, past: float) -> tuple[Figures, str]:
 
     if not past or not any(unknown(plan, given)):
         return given, "given or assumed"
-    from rollout import wire
     from rollout.plan.units import duration
     from rollout.rehearse.measure import measure
+    from rollout.wire.clock import SystemClock
+    from rollout.wire.examine import observer
 
-    measured = measure(plan, wire.observer(), wire.SystemClock().now(), past)
+    measured = measure(plan, observer(), SystemClock().now(), past)
     for problem in dict.fromkeys(measured.problems.values()):
         names = [name for name, other in measured.problems.items() if other == problem]
         click.echo(f"not read: {', '.join(names)}: {problem}", err=True)

@@ -55,10 +55,11 @@ def remove(
     as_json: bool,
 ) -> None:
     """Delete the routing objects that rollouts of PLAN's service had made."""
-    from rollout import wire
+    from rollout.wire.clock import SystemClock
+    from rollout.wire.meshes import remover as connected
 
     plan = _the_plan(file)
-    remover, now = wire.remover(context), wire.SystemClock().now()
+    remover, now = connected(context), SystemClock().now()
     busy = _under_way(plan, remover, journal)
     if busy and not (force or dry_run):
         raise RouteError(f"{busy}: let it end or abort it; --force removes all the same")

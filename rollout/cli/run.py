@@ -50,13 +50,14 @@ def run(
 
     accepted = [plan for path in plans for plan in load_file(path)]
 
-    from rollout import wire
     from rollout.cli.log import print_entry
     from rollout.decide.state import TERMINAL
     from rollout.journal.place import default_path, shown
+    from rollout.wire.controller import controlling
+    from rollout.wire.run import metered, pacer, stopping
 
     where = journal or default_path()
-    with wire.metered(metrics, metrics_address) as meter, wire.controller(where) as controller:
+    with metered(metrics, metrics_address) as meter, controlling(where) as controller:
         controller.on_entry = meter.note
         ids = controller.start(accepted, uncalibrated=uncalibrated)
         click.echo(
@@ -72,11 +73,11 @@ def run(
             print_entry(entry)
 
         controller.on_entry = on_entry
-        pacer = wire.pacer(
+        pace = pacer(
             controller, ids, lambda words: click.echo(f"problem: {words}", err=True), meter
         )
-        with wire.stopping(pacer):
-            pacer.run()
+        with stopping(pace):
+            pace.run()
         phases = {rollout: controller.states[rollout].phase for rollout in ids}
     for rollout, phase in phases.items():
         click.echo(f"{rollout}: {phase}", err=True)

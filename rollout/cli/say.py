@@ -136,7 +136,7 @@ def command_of(command: Command, does: str, how: Say = say) -> click.Command:
         name: str, reason: str, journal: Where | None, actor: str | None, as_json: bool
     ) -> None:
         from rollout.journal.place import default_path
-        from rollout.wire import SystemClock
+        from rollout.wire.clock import SystemClock
 
         now = SystemClock().now()
         said = worded(command, actor=actor or whoami(), reason=reason, now=now)

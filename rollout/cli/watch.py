@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
     from rollout.cli.follow import Follower
-    from rollout.wire import SystemClock
+    from rollout.wire.clock import SystemClock
 
 _POLL = 0.5
 
@@ -45,7 +45,7 @@ def watch(
     from rollout.cli.follow import Follower
     from rollout.journal.files import open_for_reading
     from rollout.journal.place import default_path
-    from rollout.wire import SystemClock
+    from rollout.wire.clock import SystemClock
 
     source, clock, follower = open_for_reading(journal or default_path()), SystemClock(), Follower()
     follower.name = name

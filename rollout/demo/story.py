@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rollout import wire
 from rollout.demo.stage import Stage
 from rollout.plan.load import load_file
 from rollout.ports import Entry
+from rollout.wire.clock import SystemClock
+from rollout.wire.controller import controlling
+from rollout.wire.run import pacer
 
 if TYPE_CHECKING:
     from rollout.schedule import Pacer
@@ -50,26 +52,26 @@ class Story:
 
     def tell(self) -> list[Chapter]:
         """Run both rollouts; the second only if the first made its canary the stable version."""
-        begun = wire.SystemClock().now()
+        begun = SystemClock().now()
         self.stage.load()
         chapters = [self._roll("v1", "v2", "promoted", begun)]
         if chapters[0].as_expected:
             self.stage.retire("v1")
             self.stage.serve("v3", self.bad, wait=True)
             expected = "promoted" if self.bad == "none" else "rolled back"
-            chapters.append(self._roll("v2", "v3", expected, wire.SystemClock().now()))
+            chapters.append(self._roll("v2", "v3", expected, SystemClock().now()))
         return chapters
 
     def _roll(self, stable: str, canary: str, expected: str, begun: float) -> Chapter:
         plans = load_file(self.stage.plan(stable, canary))
-        with wire.controller(self.journal) as controller:
+        with controlling(self.journal) as controller:
             controller.catch_up()
             controller.on_entry = self.heard
             (rollout,) = controller.start(plans)
-            pacer = wire.pacer(controller, [rollout], self.problem)
-            self._run(pacer, f"{stable} -> {canary}")
+            pace = pacer(controller, [rollout], self.problem)
+            self._run(pace, f"{stable} -> {canary}")
             state = controller.states[rollout]
-        now, first = wire.SystemClock().now(), state.first_canary_at
+        now, first = SystemClock().now(), state.first_canary_at
         return Chapter(
             stable,
             canary,

@@ -13,14 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from rollout import wire
 from rollout.cluster.client import connect
 from rollout.errors import SurefootError
 from rollout.journal.store import SqlJournal
 from rollout.metrics.meter import Meter
-from rollout.operating import Replica, Shard
 from rollout.plan.model import Plan
 from rollout.simulate import Behaviour, MemoryRouter, VirtualClock, World
+from rollout.wire import clock as clocks
+from rollout.wire.replica import Replica
+from rollout.wire.shard import Shard
 from tests.live.replicas import ISTIO
 from tests.routes import plan as plan_of
 from tests.routes import to, virtual_service
@@ -220,8 +221,8 @@ def storm(cluster: Any, namespace: str, journal: str, proxy: Any, patch: Any) ->
     worlds = Worlds(Mesh(audit))
     patch.setenv("KUBECONFIG", str(proxy.config("surefoot")))
     patch.setenv("NO_PROXY", "127.0.0.1")
-    patch.setattr(wire, "SystemClock", lambda: clock)
-    patch.setattr(wire, "timer", clock.now)
+    patch.setattr(clocks, "SystemClock", lambda: clock)
+    patch.setattr(clocks, "timer", clock.now)
     patch.setattr("rollout.observe.prometheus.PrometheusObserver", lambda *_: worlds)
     nodes = [Node(Shard(journal, namespace, "surefoot"), clock) for _ in range(2)]
     made = Storm(cluster, namespace, journal, proxy, clock, audit, worlds, nodes)

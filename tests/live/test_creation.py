@@ -16,8 +16,8 @@ from rollout.plan.model import Plan
 from rollout.route.cluster.router import ClusterRouter
 from rollout.route.create.creation import wanted
 from rollout.route.create.creator import WithCreation
-from rollout.wire import examination
-from rollout.wire import router as wired
+from rollout.wire.examine import examination
+from rollout.wire.meshes import router as wired
 from tests.live.pipeline import until
 from tests.live.test_cluster_router import Live, Place, climbed
 from tests.routes import Json, gateway, istio, plan, to, virtual_service

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from rollout import wire
 from rollout.cli import surefoot
 from rollout.decide.facts import Decided, HumanSaid
 from rollout.errors import JournalBusyError
@@ -17,6 +16,9 @@ from rollout.journal.store import SqlJournal, open_journal
 from rollout.ports import Ports
 from rollout.simulate import MemoryRouter, VirtualClock, World
 from rollout.tick.controller import Controller
+from rollout.wire import clock as clocks
+from rollout.wire import meshes
+from rollout.wire.controller import record
 from tests.live.record import Record
 from tests.worlds import BAD, GOOD, Lab, plan
 
@@ -45,8 +47,8 @@ def test_a_rollout_is_run_told_and_explained(url, tmp_path, monkeypatch):
     world = World(router, {"v1": GOOD, "v2": BAD}, seed=1)
     clock = Hurry()
     monkeypatch.setattr("rollout.observe.prometheus.PrometheusObserver", lambda *_: world)
-    monkeypatch.setattr(wire, "router", lambda *_: router)
-    monkeypatch.setattr(wire, "SystemClock", lambda: clock)
+    monkeypatch.setattr(meshes, "router", lambda *_: router)
+    monkeypatch.setattr(clocks, "SystemClock", lambda: clock)
     file.write_text(json.dumps(plan().document()))
     secret = url.replace("postgres@", "postgres:very-secret@")  # which nobody here asks for
     run = call(secret, "run", file)
@@ -79,7 +81,7 @@ def test_a_person_is_heard_where_a_controller_decides(url):
 
 def test_a_fact_is_recorded_where_there_was_no_journal_yet(url):
     said = HumanSaid(rollout="r-1", at=1.0, command="pause", actor="ops@host")
-    assert wire.record(url, said).seq == 1
+    assert record(url, said).seq == 1
     assert [entry.fact for entry in Record(url).entries] == [said]
 
 
@@ -97,7 +99,7 @@ def test_a_controller_that_stands_still_loses_the_journal(url, monkeypatch):
         frozen = SqlJournal(url)
     successor = SqlJournal(url)
     with closing(frozen), closing(successor), frozen.lock():
-        clock = wire.SystemClock()
+        clock = clocks.SystemClock()
         end = clock.now() + 120
         while frozen.holder() is not None:
             assert clock.now() < end, "the lock was not freed"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from rollout import wire
 from rollout.rehearse.measure import measure
+from rollout.wire.examine import observer
 from tests.live.prom import RATE, SHAPE, labels, past
 from tests.worlds import plan
 
@@ -34,7 +34,7 @@ def url(tmp_path_factory):
 
 def test_stable_s_figures_are_read_as_they_were_written(url):
     asked = plan(prometheus={"url": url, "scrape": "15s"}, interval="30s")
-    measured = measure(asked, wire.observer(), NOW, SPAN)
+    measured = measure(asked, observer(), NOW, SPAN)
     known = measured.figures
     assert known.rate == pytest.approx(20.0)
     assert known.errors == pytest.approx(0.01)

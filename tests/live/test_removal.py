@@ -9,7 +9,6 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from rollout import wire
 from rollout.cli import surefoot
 from rollout.cluster.client import connect
 from rollout.decide.split import Split
@@ -22,6 +21,7 @@ from rollout.route.cluster.objects import (
     VIRTUAL_SERVICE,
 )
 from rollout.route.remove.remover import Remover
+from rollout.wire import meshes
 from tests.live.test_cluster_router import Place
 from tests.live.test_creation import GATEWAY, ISTIO, lab
 from tests.routes import gateway, plan, to, virtual_service
@@ -44,7 +44,7 @@ def place(cluster, namespace, monkeypatch):
 @pytest.fixture
 def remove(place, tmp_path, monkeypatch):
     """`surefoot remove`, which does not pause; its exit code, and its rows."""
-    monkeypatch.setattr(wire, "remover", lambda _: Remover(connect(), lambda _: None))
+    monkeypatch.setattr(meshes, "remover", lambda _: Remover(connect(), lambda _: None))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
 
     def run(asked, *options):
@@ -78,7 +78,7 @@ def test_what_was_made_goes_whatever_the_api_server_filled_in(place, remove):
     plans = asked_for(place)
     for asked in plans:
         for split in (Split(5), Split(100)):
-            wire.router().write(asked, split, "m")
+            meshes.router().write(asked, split, "m")
     assert len(there(place)) == 5
     for asked, (before, after) in zip(plans, pairwise((5, 2, 1, 0)), strict=True):
         code, rows, _ = remove(asked, "--dry-run")
@@ -91,7 +91,7 @@ def test_what_was_made_goes_whatever_the_api_server_filled_in(place, remove):
 
 @pytest.mark.parametrize("canary", [GOOD, BAD])
 def test_after_a_whole_rollout_there_is_what_was_there_before(place, remove, canary):
-    running = lab(place, wire.router(), canary)
+    running = lab(place, meshes.router(), canary)
     running.run()
     code, rows, _ = remove(running.plan)
     assert (code, there(place)) == (0, set())
@@ -101,7 +101,7 @@ def test_after_a_whole_rollout_there_is_what_was_there_before(place, remove, can
 
 def test_an_edit_by_hand_is_named_and_the_object_kept(place, remove):
     asked = plan({"istio": ISTIO}, place.namespace)
-    wire.router().write(asked, Split(5), "m")
+    meshes.router().write(asked, Split(5), "m")
     place.weigh(60, 40)
     assert remove(asked, "--dry-run")[0] == 0, "weights are weights"
     place.edit({"spec": {"hosts": ["reviews", "more"]}})
@@ -115,7 +115,7 @@ def test_an_edit_by_hand_is_named_and_the_object_kept(place, remove):
 
 def test_what_is_changed_between_the_look_and_the_deed_stays(place):
     asked = plan({"istio": ISTIO}, place.namespace)
-    wire.router().write(asked, Split(5), "m")
+    meshes.router().write(asked, Split(5), "m")
     remover = Remover(connect(), lambda _: None)
     due = remover.look(asked)
     place.weigh(60, 40)
@@ -136,7 +136,7 @@ def test_objects_that_were_there_are_left_as_they_were_before_but_for_weights(pl
     before = place.create(rule, "destinationrules")
     asked = plan({"istio": ISTIO}, place.namespace, policy=POLICY)
     for split in (Split(5), Split(100)):
-        wire.router().write(asked, split, "m")
+        meshes.router().write(asked, split, "m")
     code, rows, _ = remove(asked)
     assert (code, [row["deed"] for row in rows]) == (0, ["restore", "delete", "restore"])
     live, service = place.get("destinationrules"), place.get()
@@ -151,7 +151,7 @@ def test_objects_that_were_there_are_left_as_they_were_before_but_for_weights(pl
 
 def test_while_the_cluster_s_plan_is_under_way_nothing_goes(place, remove):
     asked = plan({"istio": ISTIO}, place.namespace)
-    wire.router().write(asked, Split(5), "m")
+    meshes.router().write(asked, Split(5), "m")
     place.cluster.apply(asked.document())
     code, _, said = remove(asked)
     assert (code, len(there(place))) == (1, 2)
@@ -165,7 +165,7 @@ def test_while_the_cluster_s_plan_is_under_way_nothing_goes(place, remove):
 
 def test_without_the_right_to_delete_the_rule_that_lacks_is_named(place, remove, monkeypatch):
     asked = plan({"istio": ISTIO}, place.namespace)
-    wire.router().write(asked, Split(5), "m")
+    meshes.router().write(asked, Split(5), "m")
     istio = {"apiGroups": ["networking.istio.io"], "resources": ["*"], "verbs": ["get", "list"]}
     place.cluster.allow("viewer", place.namespace, istio)
     monkeypatch.setenv("KUBECONFIG", str(place.cluster.config("viewer")))

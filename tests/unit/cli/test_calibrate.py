@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import pytest
 from click.testing import CliRunner
 
-from rollout import wire
 from rollout.calibrate.draw import recorded
 from rollout.calibrate.runs import Calibration
 from rollout.cli import surefoot
@@ -15,6 +14,8 @@ from rollout.decide.facts import Calibrated, Started
 from rollout.errors import InputError, JournalMovedError
 from rollout.journal.memory import MemoryJournal
 from rollout.ports import Past
+from rollout.wire import examine
+from rollout.wire.controller import record
 from tests.pods import past_of, pods_plan
 from tests.worlds import GOOD, Lab, plan
 
@@ -78,7 +79,7 @@ def command(tmp_path, monkeypatch):
     """Run the command on a plan: its result."""
     import yaml
 
-    monkeypatch.setattr(wire, "historian", lambda: Known(Past(past_of())))
+    monkeypatch.setattr(examine, "historian", lambda: Known(Past(past_of())))
 
     def go(the_plan, *options):
         path = tmp_path / "plan.yaml"
@@ -117,14 +118,14 @@ def test_recording_gives_way_to_others_and_gives_up_after_many(tmp_path, monkeyp
         return append(self, facts, after)
 
     monkeypatch.setattr(SqlJournal, "append", moving)
-    assert wire.record(tmp_path / "j.db", fact).seq == 3
+    assert record(tmp_path / "j.db", fact).seq == 3
 
     def never(self, facts, after):
         raise JournalMovedError("moved")
 
     monkeypatch.setattr(SqlJournal, "append", never)
     with pytest.raises(JournalMovedError, match="try again"):
-        wire.record(tmp_path / "j.db", fact)
+        record(tmp_path / "j.db", fact)
 
 
 def lab(*facts):

@@ -9,12 +9,12 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from rollout import wire
 from rollout.cli import surefoot
 from rollout.decide.facts import Started
 from rollout.decide.split import Split
 from rollout.journal.store import open_journal
 from rollout.route.remove.remover import Remover
+from rollout.wire import meshes
 from tests.routes import istio, plan
 from tests.unit.route.create.test_creation import RULED
 from tests.unit.route.remove.test_removal import after
@@ -34,7 +34,7 @@ def store():
 @pytest.fixture
 def remove(store, tmp_path, monkeypatch):
     """The command on this cluster, with a plan file and a state folder of its own."""
-    monkeypatch.setattr(wire, "remover", lambda _context: Remover(store, lambda _: None))
+    monkeypatch.setattr(meshes, "remover", lambda _context: Remover(store, lambda _: None))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     file = tmp_path / "plan.yaml"
 

@@ -8,7 +8,6 @@ from dataclasses import replace
 import pytest
 from click.testing import CliRunner
 
-from rollout import wire
 from rollout.cli import surefoot
 from rollout.doctor.examine import Tools, examine
 from rollout.errors import ClusterError, InputError, ObserveError, RouteError
@@ -16,6 +15,7 @@ from rollout.journal.lock import hold
 from rollout.journal.store import open_journal
 from rollout.plan.model import Plan
 from rollout.simulate import MemoryRouter
+from rollout.wire import examine as wired
 from tests.worlds import plan
 
 ISTIO = {"istio": {"virtualService": "routes", "destinationRule": "rule"}}
@@ -242,7 +242,7 @@ def test_the_command_prints_a_line_each_and_ends_with_1_where_something_failed(
 
     file, journal = tmp_path / "plan.yaml", str(tmp_path / "j.db")
     file.write_text(yaml.safe_dump(envoy_plan.document()))
-    monkeypatch.setattr(wire, "examination", lambda context: tools())
+    monkeypatch.setattr(wired, "examination", lambda context: tools())
     good = CliRunner().invoke(surefoot, ["doctor", str(file), "--journal", journal])
     assert good.exit_code == 0
     assert good.output.splitlines()[-1] == "6 ok, 0 warn, 0 fail"

@@ -2,11 +2,11 @@
 
 import pytest
 
-from rollout import wire
 from rollout.decide.split import Split
 from rollout.errors import RouteError
 from rollout.route.by_mesh import ByMesh
 from rollout.simulate import MemoryRouter
+from rollout.wire.meshes import router as wired
 from tests.routes import gateway, istio
 
 
@@ -44,7 +44,7 @@ def test_a_glance_is_for_meshes_that_are_watched():
 @pytest.mark.parametrize("plan", [istio(), gateway()])
 def test_without_a_cluster_a_plan_for_one_is_told_so_and_tried_again(plan, tmp_path, monkeypatch):
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "absent"))
-    router = wire.router()
+    router = wired()
     for _ in range(2):
         with pytest.raises(RouteError, match="no cluster: ") as caught:
             router.read(plan, 100)
@@ -61,4 +61,4 @@ def test_an_api_server_that_is_away_is_said_with_the_object(tmp_path, monkeypatc
     monkeypatch.setenv("KUBECONFIG", str(config))
     said = "cannot get VirtualService ns/reviews: the API server does not answer: .*refused"
     with pytest.raises(RouteError, match=said):
-        wire.router().write(istio(), Split(5), "m")
+        wired().write(istio(), Split(5), "m")

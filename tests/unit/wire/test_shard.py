@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from rollout.cli import surefoot
 from rollout.errors import InputError
-from rollout.operating import Shard
+from rollout.wire.shard import Shard
 
 URL = "postgresql://surefoot@postgres/surefoot"
 

@@ -1,0 +1,70 @@
+"""A controller that alone decides on a journal, and words that are said to it from beside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from typing import TYPE_CHECKING
+
+from rollout import __version__
+from rollout.errors import JournalMovedError
+from rollout.journal.place import Where
+from rollout.ports import Ports
+from rollout.tick.controller import Controller
+from rollout.wire import clock, meshes
+
+if TYPE_CHECKING:
+    from rollout.decide.facts import Fact
+    from rollout.ports import Entry
+
+_RETRIES = 20  # a controller appends a few times per look; one of these falls in between
+
+
+@contextmanager
+def controlling(
+    journal: Where,
+    context: str | None = None,
+    fence: Callable[[], None] = lambda: None,
+    *,
+    instead: bool = False,
+) -> Iterator[Controller]:
+    """A controller that alone decides on this journal; `context` is the kubeconfig's.
+
+    Each write of a weight first asks `fence` and the journal; `instead` ends another's hold on it.
+
+    Raises JournalBusyError, JournalError.
+    """
+    from rollout.journal.store import open_journal
+    from rollout.observe.prometheus import PrometheusObserver
+    from rollout.webhook import WebHooks
+
+    store = open_journal(journal)
+
+    def still_decides() -> None:
+        fence()
+        store.check_held()
+
+    with closing(store), store.lock(instead=instead), ExitStack() as watches:
+        router = meshes.router(context, watches, still_decides)
+        hooks = WebHooks(clock.timer)
+        ports = Ports(PrometheusObserver(), router, store, clock.SystemClock(), hooks)
+        yield Controller(ports, __version__)
+
+
+def record(journal: Where, fact: Fact) -> Entry:
+    """Append a fact beside whoever else writes; makes the journal where there is none.
+
+    Raises JournalMovedError when the journal never stood still, JournalError.
+    """
+    from rollout.journal.store import open_journal
+
+    with closing(open_journal(journal)) as store:
+        last = 0
+        for _ in range(_RETRIES):
+            entries = store.read(last)
+            last = entries[-1].seq if entries else last
+            try:
+                return store.append([fact], after=last)[0]
+            except JournalMovedError:
+                continue
+    raise JournalMovedError("the journal keeps moving; nothing was recorded, try again")

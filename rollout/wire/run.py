@@ -1,0 +1,72 @@
+"""Around a controller: its pace, its end, and the meter that tells of it."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from rollout import __version__
+from rollout.wire import clock
+
+if TYPE_CHECKING:
+    from rollout.metrics.meter import Meter
+    from rollout.schedule import Pacer
+    from rollout.tick.controller import Controller
+
+
+@contextmanager
+def metered(port: int | None, address: str) -> Iterator[Meter]:
+    """A meter for one controller, served to Prometheus and probes where a port is given.
+
+    Raises InputError where nobody can listen.
+    """
+    from rollout.metrics.meter import Meter
+
+    meter = Meter(__version__, clock.SystemClock().now, time.perf_counter)
+    with ExitStack() as stack:
+        if port is not None:
+            from rollout.metrics.door import serving
+
+            stack.enter_context(serving(meter, address, port))
+        yield meter
+
+
+def pacer(
+    controller: Controller,
+    rollouts: Sequence[str],
+    on_problem: Callable[[str], None],
+    meter: Meter | None = None,
+) -> Pacer:
+    """Ticks until these rollouts are terminal: often enough for looks and for prompt retries."""
+    from rollout.schedule import Pacer
+
+    states, tick = controller.states, controller.tick
+    if meter is not None:
+        tick = meter.around(tick, states, lambda: controller.head)
+    shortest = min(states[rollout].plan.spec.interval for rollout in rollouts)
+    return Pacer(
+        tick,
+        lambda: all(states[r].terminal and r not in controller.fleet.calls for r in rollouts),
+        min(1.0, shortest / 4),
+        on_problem,
+    )
+
+
+@contextmanager
+def stopping(pacer: Pacer) -> Iterator[None]:
+    """Let SIGTERM and Ctrl-C end the run after the tick under way."""
+    signals = (signal.SIGINT, signal.SIGTERM)
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        pacer.stop()
+
+    before = {number: signal.signal(number, stop) for number in signals}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
