@@ -1,12 +1,13 @@
-"""How long a controller reads an old journal before its first tick, by the parts of it.
+"""How long a controller reads an old journal before its first tick, and what that hangs on.
 
-The history is of rollouts under way, with five rates each, as the production tick records them: 20
-of 250 looks, and the same again under other names until there are enough entries. Without
-`--journal` it lies in an SQLite file in the folder that TMPDIR names; on PostgreSQL name the URL of
-an empty database. Then it is opened, locked and folded, as each start and each new leader does;
-beside it the same rows are selected, verified and parsed alone, and folding is the rest.
+The history is of rollouts with five rates each, as the production tick records them: 20 of 250
+looks, and the same again under other names until there are enough entries. All but the newest
+`--going` of them were rolled back then. Without `--journal` it lies in an SQLite file in the folder
+that TMPDIR names; on PostgreSQL name the URL of an empty database. Then a process of its own opens,
+locks and reads it, as each start and each new leader does, and reads one ended rollout on demand;
+beside it the same rows are selected, verified and parsed alone.
 
-Times are this process's CPU time, so that a busy machine does not count; a database's own, or its
+Times are a process's CPU time, so that a busy machine does not count; a database's own, or its
 network's, comes on top.
 """
 
@@ -14,17 +15,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
-from math import ceil
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from benchmarks.analysis_speed import DUE, Live
-from rollout.decide.facts import Fact
+from rollout.decide.facts import Confirmed, Decided, Fact, Started
+from rollout.decide.split import Split
 from rollout.journal.place import Where
 from rollout.journal.record import parse, verify
 from rollout.journal.store import SqlJournal, open_journal
@@ -46,25 +47,66 @@ def renamed(facts: list[Fact], number: int) -> list[Fact]:
     return [fact.model_copy(update={"rollout": f"{fact.rollout}-{number}"}) for fact in facts]
 
 
-def fill(where: Where, entries: int) -> float:
-    """Write a history of so many entries; its size in MB of text."""
-    facts, last, size = history(), 0, 0
+def end(journal: SqlJournal, rollout: str, last: int, at: float) -> int:
+    """Record a rollback and its confirmation; the last entry's number."""
+    split = Split(0)
+    words = {"reasons": ("human:abort",), "sentence": "Roll back."}
+    decided = Decided(rollout=rollout, at=at, action="roll back", split=split, **words)
+    seq = journal.append([decided], after=last)[-1].seq
+    shown = Confirmed(rollout=rollout, at=at, decision=seq, split=split, stable="v1")
+    return journal.append([shown], after=seq)[-1].seq
+
+
+def fill(where: Where, entries: int, going: int) -> int:
+    """Write a history of so many entries, about; how many they are."""
+    facts, last = history(), 0
+    copies = max(1, round(entries / (len(facts) + 2 * DUE)))
+    names = sorted({fact.rollout for fact in facts if isinstance(fact, Started)})
+    every = [f"{name}-{number}" for number in range(copies) for name in names]
+    ended = set(every[: max(0, len(every) - going)])
     with closing(open_journal(where)) as journal:
-        for number in range(ceil(entries / len(facts))):
-            again = renamed(facts[: entries - last], number)
+        for number in range(copies):
+            again = renamed(facts, number)
             for begin in range(0, len(again), _BATCH):
                 last = journal.append(again[begin : begin + _BATCH], after=last)[-1].seq
-        size = sum(len(row.text) for row in journal.rows())
-    return size / 1e6
+            for name in names:
+                if (rollout := f"{name}-{number}") in ended:
+                    last = end(journal, rollout, last, again[-1].at)
+    return last
 
 
-def start(where: Where) -> int:
-    """What a new leader does before its first tick; the entries that it knows then."""
-    fleet = Fleet()
+def start(where: Where) -> dict[str, float]:
+    """What a new leader does before its first tick, then what one ended rollout costs on demand."""
+    before = _memory()
     with closing(open_journal(where)) as journal, journal.lock(instead=True):
-        for entry in journal.read(0):
-            fleet.take(entry)
-    return fleet.head
+        fleet = Fleet()
+        started, _ = timed(lambda: _read(fleet, journal))
+        memory = _memory() - before
+        ended = next((r for r in fleet.states if r not in fleet.active), "")
+        asked, _ = timed(lambda: fleet.wake(ended, journal) if ended else None)
+    return {
+        "rollouts": len(fleet.states),
+        "going": len(fleet.active),
+        "start_s": started,
+        "memory_mb": memory,
+        "one_ended_s": asked,
+    }
+
+
+def _read(fleet: Fleet, journal: SqlJournal) -> None:
+    _exhaust(fleet.read(journal))
+    fleet.wake_active(journal)
+
+
+def _exhaust(entries: Iterator[Any]) -> None:
+    for _ in entries:
+        pass
+
+
+def _memory() -> float:
+    """MB that this process held at the most (Linux; `getrusage` would count its parent's too)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
 
 
 def timed(work: Callable[[], Any]) -> tuple[float, Any]:
@@ -74,24 +116,24 @@ def timed(work: Callable[[], Any]) -> tuple[float, Any]:
     return time.process_time() - begun, found
 
 
-def measure(where: Where, entries: int) -> dict[str, Any]:
-    """Seconds of a start and of its parts; MB of text, and of memory at the most."""
-    size = fill(where, entries)
-    whole, known = timed(lambda: start(where))
-    assert known == entries
+def measure(where: Where, entries: int, going: int) -> dict[str, Any]:
+    """Seconds of a start and of a full reading's parts; MB of text, and of a start's memory."""
+    written = fill(where, entries, going)
+    with get_context("spawn").Pool(1) as alone:
+        found = alone.apply(start, (where,))
     with closing(SqlJournal(where, readonly=True)) as journal:
         selected, rows = timed(journal.rows)
+        skimmed, _ = timed(lambda: _exhaust(journal.skim()))
     verified, _ = timed(lambda: verify(rows))
-    parsed, _ = timed(lambda: [parse(row) for row in rows])
+    parsed, _ = timed(lambda: _exhaust(map(parse, rows)))
     return {
-        "entries": entries,
-        "text_mb": size,
-        "start_s": whole,
+        "entries": written,
+        "text_mb": sum(len(row.text) for row in rows) / 1e6,
+        **found,
         "select_s": selected - verified,
         "verify_s": verified,
-        "parse_s": parsed,
-        "fold_s": whole - selected - parsed,
-        "memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "skim_s": skimmed,
+        "parse_all_s": parsed,
     }
 
 
@@ -99,12 +141,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--entries", type=int, default=5_000)
     parser.add_argument("--full", action="store_true", help="100,000 entries")
+    parser.add_argument("--going", type=int, default=20, help="rollouts that have not ended")
     parser.add_argument("--journal", help="the URL of an empty database; else an SQLite file")
     parser.add_argument("--json", type=Path, help="write the results here too")
     options = parser.parse_args()
     entries = 100_000 if options.full else options.entries
     with tempfile.TemporaryDirectory() as folder:
-        found = measure(options.journal or Path(folder) / "journal.db", entries)
+        where = options.journal or Path(folder) / "journal.db"
+        found = measure(where, entries, options.going)
     print("  ".join(f"{name} {value:,.1f}" for name, value in found.items()))
     if options.json:
         options.json.write_text(json.dumps(found, indent=2) + "\n")

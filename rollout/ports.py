@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from analysis.counters import Series
 from analysis.pods import PodCounts
@@ -65,6 +65,16 @@ class Entry:
     fact: Fact
     previous: str
     hash: str
+
+
+@dataclass(frozen=True)
+class Passed:
+    """An entry that holds a rollout's evidence, unread: where it is, of which rollout, and when."""
+
+    seq: int
+    rollout: str
+    at: float
+    kind: ClassVar[str] = "observed"
 
 
 class Observer(Protocol):
@@ -160,6 +170,17 @@ class Journal(Protocol):
 
     def read(self, after: int = 0) -> Sequence[Entry]:
         """Every entry with a sequence number above `after`, in order. Raises JournalError."""
+        ...
+
+    def skim(self) -> Iterator[Entry | Passed]:
+        """All of it from the first entry on, verified as in `read`; evidence may be passed over.
+
+        Holds no more than a part of it at a time. Raises JournalError.
+        """
+        ...
+
+    def pick(self, places: Sequence[int]) -> Iterator[Entry]:
+        """The entries of these ascending numbers. Raises JournalError where one is not there."""
         ...
 
 

@@ -8,7 +8,7 @@ from rollout.cli.say import RETRIES, command_of
 from rollout.errors import JournalMovedError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from rollout.decide.facts import HumanSaid
     from rollout.ports import Entry, Journal
@@ -27,7 +27,7 @@ def say_again(journal: Journal, name: str, said: HumanSaid) -> Sequence[Entry]:
 
     fleet, known = Fleet(), dict[str, str]()
     for _ in range(RETRIES):
-        rollout = _newest(fleet, journal.read(fleet.head), known, name)
+        rollout = _newest(fleet, fleet.read(journal), known, name)
         facts = facts_of(fleet, said.model_copy(update={"rollout": rollout}), __version__)
         try:
             return journal.append(facts, fleet.head)
@@ -36,12 +36,10 @@ def say_again(journal: Journal, name: str, said: HumanSaid) -> Sequence[Entry]:
     raise JournalMovedError("the journal keeps moving; nothing was recorded, say it again")
 
 
-def _newest(fleet: Fleet, entries: Sequence[Entry], known: dict[str, str], name: str) -> str:
+def _newest(fleet: Fleet, entries: Iterable[Entry], known: dict[str, str], name: str) -> str:
     """The newest attempt of what a name stands for, after a few more entries."""
     from rollout.journal.replay import matching, names
 
-    for entry in entries:
-        fleet.take(entry)
     known |= names(entries)
     rollout = matching(known, name)[-1]
     return fleet.attempt_of(fleet.states[rollout].plan.id)

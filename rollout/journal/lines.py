@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from rollout.decide.facts import Fact
-    from rollout.ports import Entry
+    from rollout.ports import Entry, Passed
 
 RECORDING = ".jsonl"
 _MEMBERS = {"seq": int, "previous": str, "hash": str, "fact": dict}
@@ -92,6 +92,14 @@ class LinesJournal:
     def read(self, after: int = 0) -> list[Entry]:
         """See rollout.ports.Journal."""
         return self._load().read(after)
+
+    def skim(self) -> Iterator[Entry | Passed]:
+        """See rollout.ports.Journal."""
+        return self._load().skim()
+
+    def pick(self, places: Sequence[int]) -> Iterator[Entry]:
+        """See rollout.ports.Journal."""
+        return self._load().pick(places)
 
     def close(self) -> None:
         """Nothing is held open."""

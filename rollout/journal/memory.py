@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rollout.journal.record import START, Row, check_kept, check_last, parse, seal_all, verify
+from rollout.journal.skim import check_picked, skimmed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from rollout.decide.facts import Fact
-    from rollout.ports import Entry
+    from rollout.ports import Entry, Passed
 
 
 class MemoryJournal:
@@ -37,3 +38,13 @@ class MemoryJournal:
     def read(self, after: int = 0) -> list[Entry]:
         """See rollout.ports.Journal."""
         return [parse(row) for row in self.rows(after)]
+
+    def skim(self) -> Iterator[Entry | Passed]:
+        """See rollout.ports.Journal."""
+        return map(skimmed, self.rows())
+
+    def pick(self, places: Sequence[int]) -> Iterator[Entry]:
+        """See rollout.ports.Journal."""
+        rows = [self._rows[place - 1] for place in places if 0 < place <= len(self._rows)]
+        check_picked(places, rows)
+        return map(parse, rows)

@@ -96,12 +96,17 @@ def verify(rows: Sequence[Row], last: Row = START) -> None:
     for before, row in pairwise((last, *rows)):
         if row.seq != before.seq + 1:
             _misplaced(before, row, rows)
-        if not _intact(row):
-            raise JournalError(f"entry {row.seq} was altered: its hash does not fit its text")
+        check_intact(row)
         if row.previous != before.hash:
             raise JournalError(
                 f"entry {row.seq} has a broken link: it was not written after this {_name(before)}"
             )
+
+
+def check_intact(row: Row) -> None:
+    """Raise JournalError unless a row's hash fits its text."""
+    if not _intact(row):
+        raise JournalError(f"entry {row.seq} was altered: its hash does not fit its text")
 
 
 def _intact(row: Row) -> bool:

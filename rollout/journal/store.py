@@ -14,6 +14,7 @@ from rollout.journal import tables
 from rollout.journal.lines import RECORDING
 from rollout.journal.place import Where, is_url, shown
 from rollout.journal.record import START, Row, check_kept, check_last, parse, seal_all, verify
+from rollout.journal.skim import AT_ONCE, check_picked, parts
 from rollout.journal.tables import ENTRIES
 
 if TYPE_CHECKING:
@@ -22,9 +23,8 @@ if TYPE_CHECKING:
 
     from rollout.decide.facts import Fact
     from rollout.journal.database import Database
-    from rollout.ports import Entry
-
-_AT_ONCE = 500  # facts per statement: a server ends a transaction that sends none for long
+    from rollout.journal.tables import Stored
+    from rollout.ports import Entry, Passed
 _POSTGRES = {"postgresql+psycopg", "postgresql", "postgres"}
 
 
@@ -69,8 +69,8 @@ class SqlJournal:
                     verify([last] if last.seq else [], _before(last))
                     check_last(last, after)
                     entries: list[Entry] = []
-                    for start in range(0, len(facts), _AT_ONCE):
-                        part = facts[start : start + _AT_ONCE]
+                    for start in range(0, len(facts), AT_ONCE):
+                        part = facts[start : start + AT_ONCE]
                         rows = seal_all(last, part)
                         entries += map(parse, rows)
                         values = list(map(tables.columns_of, rows, part))
@@ -89,14 +89,22 @@ class SqlJournal:
 
         Raises JournalBusyError when this process has lost the controller's lock.
         """
-        stored = self._stored(after)
-        entries = [parse(row) for row, _ in stored]
-        for entry, (_, repeated) in zip(entries, stored, strict=True):
-            if repeated != tables.repeated(entry.fact):
-                raise JournalError(
-                    f"entry {entry.seq} was altered: its columns do not fit its text"
-                )
-        return entries
+        return list(map(tables.entry_of, self._stored(after)))
+
+    def skim(self) -> Iterator[Entry | Passed]:
+        """See rollout.ports.Journal."""
+        last = START
+        while stored := self._stored(last.seq, AT_ONCE + 1):
+            verify([stored[0][0]], last)
+            yield from map(tables.skimmed_of, stored)
+            last = stored[-1][0]
+
+    def pick(self, places: Sequence[int]) -> Iterator[Entry]:
+        """See rollout.ports.Journal."""
+        for part in parts(places):
+            found = self._select(tables.PICKED, {"places": list(part)})
+            check_picked(part, [row for row, _ in found])
+            yield from map(tables.entry_of, found)
 
     def lock(self, *, instead: bool = False) -> AbstractContextManager[None]:
         """Hold the journal as the one controller that decides. Raises JournalBusyError.
@@ -121,21 +129,19 @@ class SqlJournal:
         """Close every connection; the journal opens them again when it is used."""
         self.database.close()
 
-    def _stored(self, after: int) -> list[tuple[Row, tuple[Any, ...]]]:
+    def _stored(self, after: int, most: int | None = None) -> list[Stored]:
         if self._empty:
             self._empty, _ = self._look()
-        found = [] if self._empty else self._select(after)
+        wanted = {"after": after} | ({"most": most} if most else {})
+        statement = tables.PART if most else tables.FROM
+        found = [] if self._empty else self._select(statement, wanted)
         check_kept(after, kept=bool(found) and found[0][0].seq == after)
         verify([row for row, _ in found], START if not after else _before(found[0][0]))
         return found[1:] if after else found
 
-    def _select(self, after: int) -> list[tuple[Row, tuple[Any, ...]]]:
+    def _select(self, statement: sql.Select[Any], wanted: dict[str, Any]) -> list[Stored]:
         with self.database.words(), self.database.reading() as connection:
-            found = connection.execute(tables.FROM, {"after": after}).all()
-        return [
-            (Row(row.seq, row.text, row.previous, row.hash), (row.at, row.rollout, row.kind))
-            for row in found
-        ]
+            return list(map(tables.stored, connection.execute(statement, wanted)))
 
     def _look(self) -> tuple[bool, bool]:
         """Whether there is nothing yet, and whether what there is carries its revision.

@@ -7,10 +7,15 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sql
 
 from rollout.errors import JournalError
-from rollout.journal.record import START, Row
+from rollout.journal.record import START, Row, parse
+from rollout.journal.skim import skimmed
+from rollout.ports import Passed
 
 if TYPE_CHECKING:
     from rollout.decide.facts import Fact
+    from rollout.ports import Entry
+
+Stored = tuple[Row, tuple[Any, ...]]  # a row, and what its columns repeat of its text
 
 TABLES = sql.MetaData()
 # `at`, `rollout` and `kind` repeat the fact for those who ask with SQL; reading compares them.
@@ -40,6 +45,12 @@ VERSION = sql.Table(
 REVISIONS = ("0001",)  # of migrations/versions, oldest first; this version writes the last
 
 FROM = sql.select(ENTRIES).where(ENTRIES.c.seq >= sql.bindparam("after")).order_by(ENTRIES.c.seq)
+PART = FROM.limit(sql.bindparam("most"))
+PICKED = (
+    sql.select(ENTRIES)
+    .where(ENTRIES.c.seq.in_(sql.bindparam("places", expanding=True)))
+    .order_by(ENTRIES.c.seq)
+)
 INSERT = sql.insert(ENTRIES)
 _LAST = sql.select(ENTRIES).order_by(ENTRIES.c.seq.desc()).limit(1)
 
@@ -120,6 +131,32 @@ def columns_of(row: Row, fact: Fact) -> dict[str, Any]:
     return {**vars(row), "at": at, "rollout": rollout, "kind": kind}
 
 
-def repeated(fact: Fact) -> tuple[Any, ...]:
+def repeated(fact: Fact | Passed) -> tuple[Any, ...]:
     """What the columns repeat of a fact."""
     return (fact.at, fact.rollout, fact.kind)
+
+
+def stored(found: sql.Row[Any]) -> Stored:
+    """A row as it was selected."""
+    row = Row(found.seq, found.text, found.previous, found.hash)
+    return row, (found.at, found.rollout, found.kind)
+
+
+def entry_of(stored: Stored) -> Entry:
+    """The entry of a row. Raises JournalError for an unknown fact, and where columns tell other."""
+    entry = parse(stored[0])
+    _check_fit(entry.seq, repeated(entry.fact), stored[1])
+    return entry
+
+
+def skimmed_of(stored: Stored) -> Entry | Passed:
+    """The same, but evidence is passed over."""
+    each = skimmed(stored[0])
+    fact = each if isinstance(each, Passed) else each.fact
+    _check_fit(each.seq, repeated(fact), stored[1])
+    return each
+
+
+def _check_fit(seq: int, told: tuple[Any, ...], columns: tuple[Any, ...]) -> None:
+    if told != columns:
+        raise JournalError(f"entry {seq} was altered: its columns do not fit its text")

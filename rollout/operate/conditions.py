@@ -56,8 +56,8 @@ def of_reading(reading: Reading, *, over: bool = False) -> list[Holds]:
     return found
 
 
-def of_rollout(state: State, seen: View) -> list[Holds]:
-    """Where the rollout stands."""
+def of_rollout(state: State, seen: View | None) -> list[Holds]:
+    """Where the rollout stands; an ended one is seen without evidence too."""
     ends: tuple[tuple[Phase, ConditionType], ...] = (
         ("promoted", "Promoted"),
         ("rolled back", "RolledBack"),
@@ -76,8 +76,8 @@ def _progressing(state: State) -> Holds:
     return Holds("Progressing", state.phase not in still, camel(state.phase), said)
 
 
-def _blind(state: State, seen: View) -> Holds:
-    if state.terminal or not seen.blind:
+def _blind(state: State, seen: View | None) -> Holds:
+    if state.terminal or seen is None or not seen.blind:
         return Holds("Blind", holds=False, reason="Ended" if state.terminal else "Sighted")
     said = "\n".join(f"{name}: {blind.reason}" for name, blind in sorted(seen.blind.items()))
     return Holds("Blind", holds=True, reason="NoEvidence", message=said)

@@ -21,25 +21,29 @@ class News:
 
 
 class Ledger:
-    """Every rollout's story, by the `namespace/name` of its plan, and what was not told yet."""
+    """Every rollout's story, by the `namespace/name` of its plan, and what was not told yet.
 
-    def __init__(self) -> None:
+    `states` are the controller's, by rollout.
+    """
+
+    def __init__(self, states: Mapping[str, State]) -> None:
+        self._states = states
         self._stories: dict[str, dict[str, Story]] = {}
         self._active: dict[str, str] = {}  # rollout -> name
         self._news: dict[str, list[News]] = {}
         self._words: dict[str, set[Word]] = {}
 
-    def note(self, entry: Entry, states: Mapping[str, State]) -> None:
-        """Take an entry, right after it was folded into `states`."""
+    def note(self, entry: Entry) -> None:
+        """Take an entry, right after it was folded into the states."""
         if not of_rollout(entry.fact):
             return
         rollout = entry.fact.rollout
-        state = states[rollout]
+        state = self._states[rollout]
         name = f"{state.plan.metadata.namespace}/{state.plan.metadata.name}"
         if word := word_of(entry.fact):
             self._words.setdefault(name, set()).add(word)
         stories = self._stories.setdefault(name, {})
-        story = replace(stories.get(rollout, Story(rollout, state, entry)), state=state)
+        story = stories.get(rollout, Story(rollout, state, entry))
         if not isinstance(entry.fact, Observed):
             story = replace(story, newest=entry)
             self._news.setdefault(name, []).append(News(entry, state.phase))
@@ -57,11 +61,15 @@ class Ledger:
         active = [rollout for rollout in stories if rollout in self._active]
         mine = [own] if own in stories else []
         shown = (active or mine or [*stories])[-1:]
-        return stories[shown[0]] if shown else None
+        return self._now(stories[shown[0]]) if shown else None
 
     def under_way(self) -> list[tuple[str, Story]]:
         """Rollouts that go on, each with its resource's name."""
-        return [(name, self._stories[name][rollout]) for rollout, name in self._active.items()]
+        stories = ((name, self._stories[name][rollout]) for rollout, name in self._active.items())
+        return [(name, self._now(story)) for name, story in stories]
+
+    def _now(self, story: Story) -> Story:
+        return replace(story, state=self._states[story.rollout])
 
     def news(self, name: str) -> list[News]:
         """What happened to a resource's rollouts since this was asked last."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from rollout.decide.calibration import WAIVER
@@ -16,7 +16,7 @@ from rollout.operate.conditions import Reading, utc
 from rollout.operate.events import event_of, refused
 from rollout.operate.ledger import Ledger
 from rollout.operate.reading import Declared, Reader
-from rollout.operate.status import Story, with_rollout, without_rollout
+from rollout.operate.status import Story, is_told, with_rollout, without_rollout
 from rollout.operate.trigger import Triggers
 from rollout.plan.resource import name_of
 from rollout.ports import Entry
@@ -59,11 +59,12 @@ class Operator:
     on_entry: Callable[[Entry], None] = lambda _entry: None
     triggers: Triggers | None = None
     _reader: Reader = field(default_factory=Reader)
-    _ledger: Ledger = field(default_factory=Ledger)
+    _ledger: Ledger = field(init=False)
     _refused: dict[str, tuple[tuple[str, int, bool], str]] = field(default_factory=dict)
     _shown: dict[str, Shown] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self._ledger = Ledger(self.controller.states)
         self.controller.on_entry = self._note
 
     def tick(self) -> None:
@@ -87,7 +88,7 @@ class Operator:
         return name in held or self._ledger.story(name) is not None
 
     def _note(self, entry: Entry) -> None:
-        self._ledger.note(entry, self.controller.states)
+        self._ledger.note(entry)
         self.on_entry(entry)
 
     def _abort_orphans(self, resources: Mapping[str, Json]) -> None:
@@ -174,11 +175,17 @@ class Operator:
             shown = resource if before is None else {**resource, "status": before.status}
             if reading.reason != "Accepted":
                 events.append(refused(resource, reading, now))
-            status = _status(shown, reading, story, now, stable)
+            status = _status(shown, reading, self._seen(shown, story), now, stable)
             before = self._shown[name] = Shown(basis, status)
         if events or resource.get("status") != before.status:
             uid, version = (resource["metadata"][key] for key in ("uid", "resourceVersion"))
             self.board.post(name, Notice(uid, version, before.status, tuple(events)), now)
+
+    def _seen(self, resource: Json, story: Story | None) -> Story | None:
+        """The story with its evidence, unless the resource shows already what came of that."""
+        if story is None or story.state.gauges or is_told(resource, story):
+            return story
+        return replace(story, state=self.controller.whole(story.rollout))
 
     def _events(self, name: str, resource: Json) -> list[Json]:
         """What happened since the status says, and since this resource exists."""

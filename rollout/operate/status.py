@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import ValidationError
+
 from rollout.decide.calls import told
 from rollout.decide.compared import shown
 from rollout.decide.facts import Decided
@@ -49,13 +51,17 @@ class Story:
 def with_rollout(
     resource: Json, reading: Reading, story: Story, now: float, stable: str | None = None
 ) -> Json:
-    """The status of a plan with a rollout, as it is at `now`; an ended one's, at its last look."""
+    """The status of a plan with a rollout, as it is at `now`; an ended one's, at its last look.
+
+    Without evidence in the state its verdicts are those that the resource shows: see `is_told`.
+    """
     state = story.state
     generation = resource["metadata"].get("generation", 0)
-    seen = view(state, state.looked_at or now if state.terminal else now)
+    at = state.looked_at or now if state.terminal else now
+    seen = view(state, at) if state.gauges else None
     over = state.terminal and utc(state.confirmed_at or now) < _made(resource)
     holds = [*of_reading(reading, over=over), *of_rollout(state, seen)]
-    guardrails = _guardrails(seen)
+    guardrails = _guardrails(seen) if seen else _told_guardrails(resource)
     made = Status.model_validate(
         {
             "observedGeneration": generation,
@@ -75,6 +81,14 @@ def with_rollout(
     return made.document()
 
 
+def is_told(resource: Json, story: Story) -> bool:
+    """Whether a resource shows a rollout as it is: of an end no further look is taken."""
+    told = resource.get("status") or {}
+    sealed = {"entry": story.newest.seq, "hash": story.newest.hash}
+    same = (told.get("rollout"), told.get("journal")) == (story.rollout, sealed)
+    return story.state.terminal and same and bool(_told_guardrails(resource))
+
+
 def _conditions(resource: Json) -> list[Json]:
     return list((resource.get("status") or {}).get("conditions") or [])
 
@@ -82,6 +96,15 @@ def _conditions(resource: Json) -> list[Json]:
 def _made(resource: Json) -> str:
     """When the resource was made, as the API server writes it; empty if it does not say."""
     return str(resource["metadata"].get("creationTimestamp") or "")
+
+
+def _told_guardrails(resource: Json) -> list[GuardrailStatus]:
+    """What a resource shows of them; nothing where that is not ours."""
+    told = (resource.get("status") or {}).get("guardrails") or []
+    try:
+        return [GuardrailStatus.model_validate(each) for each in told]
+    except ValidationError:
+        return []
 
 
 def _guardrails(seen: View) -> list[GuardrailStatus]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from rollout.decide.exposure import share_of_all
@@ -99,3 +99,11 @@ class UnsealedJournal:
     def read(self, after: int = 0) -> Sequence[Entry]:
         """See rollout.ports.Journal."""
         return self.entries[after:]
+
+    def skim(self) -> Iterator[Entry]:
+        """See rollout.ports.Journal; nothing is gained by passing over what is there."""
+        return iter(self.entries)
+
+    def pick(self, places: Sequence[int]) -> Iterator[Entry]:
+        """See rollout.ports.Journal."""
+        return (self.entries[place - 1] for place in places)

@@ -38,7 +38,7 @@ class Controller:
 
     @property
     def states(self) -> Mapping[str, State]:
-        """Every rollout's state, by id."""
+        """Every rollout's state, by id; of an ended one perhaps without evidence (see `whole`)."""
         return self.fleet.states
 
     @property
@@ -59,6 +59,13 @@ class Controller:
     def catch_up(self) -> None:
         """Fold what was appended since we last looked, by us or by others."""
         self._log.catch_up()
+
+    def whole(self, rollout: str) -> State:
+        """A rollout's state with its evidence, which is read if it had ended before we began.
+
+        Raises JournalError.
+        """
+        return self.fleet.wake(rollout, self.ports.journal)
 
     def start(self, plans: Sequence[Plan], *, uncalibrated: bool = False) -> list[str]:
         """Accept plans; a rollout that the journal knows goes on where it was. Returns their ids.

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from array import array
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 
 from rollout.decide.agenda import Agenda
 from rollout.decide.calls import next_call
-from rollout.decide.facts import Calibrated, Fact, HumanSaid, Started, of_rollout
-from rollout.decide.fold import fold
+from rollout.decide.facts import Calibrated, Fact, HumanSaid, Observed, Started, of_rollout
+from rollout.decide.fold import fold, fold_all
 from rollout.decide.state import State
 from rollout.errors import InputError
 from rollout.plan.model import Plan
-from rollout.ports import Entry
+from rollout.ports import Entry, Journal, Passed
 
 Place = tuple[str, str]
 
 
 @dataclass
 class Fleet:
-    """All rollouts of one journal. Asking who is due costs what is due, not what waits."""
+    """All rollouts of one journal. Asking who is due costs what is due, not what waits.
+
+    Evidence is nearly all of a journal, and of a rollout that has ended nobody needs it: none of it
+    says what was decided. So at first it is passed over; such a rollout sleeps, its state has no
+    gauges, until `wake` folds all of it.
+    """
 
     states: dict[str, State] = field(default_factory=dict)
     calibrations: dict[str, Calibrated] = field(default_factory=dict)
@@ -34,6 +40,38 @@ class Fleet:
     _put_off: dict[str, float] = field(default_factory=dict)
     _places: dict[Place, list[str]] = field(default_factory=dict)
     _attempts: dict[str, str] = field(default_factory=dict)
+    _asleep: dict[str, array[int]] = field(default_factory=dict)  # with their entries' places
+    _to_wake: set[str] = field(default_factory=set)
+
+    def read(self, journal: Journal) -> Iterator[Entry]:
+        """Fold what was appended since; yields each entry once its rollout's state is what it says.
+
+        Evidence that is passed over is not yielded. Raises JournalError; the next call goes on.
+        """
+        begins = not self.head
+        for each in journal.skim() if begins else journal.read(self.head):
+            if isinstance(each, Passed):
+                self._pass_over(each.rollout, each.seq)
+                continue
+            if begins and isinstance(each.fact, Started):
+                self._asleep[each.fact.rollout] = array("q")
+            self.take(each)
+            yield each
+
+    def wake_active(self, journal: Journal) -> None:
+        """Read the evidence of every rollout that goes on. Raises JournalError."""
+        for rollout in sorted(self._to_wake):
+            self.wake(rollout, journal)
+
+    def wake(self, rollout: str, journal: Journal) -> State:
+        """A rollout's whole state, read again if it sleeps. Raises JournalError."""
+        places = self._asleep.get(rollout)
+        if places is not None:
+            state = fold_all((each.seq, each.fact) for each in journal.pick(places))
+            del self._asleep[rollout]
+            self.states[rollout] = state
+            self._schedule(rollout, state)
+        return self.states[rollout]
 
     def take(self, entry: Entry, known: State | None = None) -> None:
         """Fold one more entry; `known` is the state after it, where it was folded before."""
@@ -43,8 +81,13 @@ class Fleet:
             self.calibrations[rollout] = entry.fact
         if not of_rollout(entry.fact):
             return
+        if isinstance(entry.fact, Observed) and rollout in self._asleep:
+            self._pass_over(rollout, entry.seq)
+            return
         if _undoes(entry.fact) and self.newest_of(self.states[rollout].plan) != rollout:
             return  # nobody records that who reads the journal first; traffic is another's now
+        if rollout in self._asleep:
+            self._asleep[rollout].append(entry.seq)
         state = known or fold(self.states.get(rollout), entry.fact, entry.seq)
         self.states[rollout] = state
         if isinstance(entry.fact, Started):
@@ -87,8 +130,17 @@ class Fleet:
         there = self._places.get(place_of(plan))
         return there[-1] if there else None
 
+    def _pass_over(self, rollout: str, seq: int) -> None:
+        if rollout not in self._asleep:
+            raise ValueError(f"entry {seq} speaks of {rollout}, which was never started")
+        self.head = seq
+        self._asleep[rollout].append(seq)
+        if self.states[rollout].gauges:
+            self.states[rollout] = replace(self.states[rollout], gauges={})
+
     def _schedule(self, rollout: str, state: State) -> None:
         """Note what a rollout wants when: by the journal, so that a restart is no extra look."""
+        _keep(self._to_wake, rollout, here=rollout in self._asleep and not state.terminal)
         _keep(self.active, rollout, here=not state.terminal)
         _keep(self.asked, rollout, here=state.asked is not None)
         _keep(self.unlearned, rollout, here=not (state.terminal or state.decision))

@@ -26,8 +26,9 @@ class Log:
 
     def catch_up(self) -> None:
         """Fold what was appended since we last looked, by us or by others."""
-        for entry in self.journal.read(self.fleet.head):
-            self._take(entry)
+        for entry in self.fleet.read(self.journal):
+            self.on_entry(entry)
+        self.fleet.wake_active(self.journal)
 
     def append(self, facts: Sequence[Fact]) -> None:
         """Append facts that hold whatever others say. Raises JournalMovedError, JournalError."""
@@ -51,9 +52,7 @@ class Log:
             return False
         as_thought = [entry.fact for entry in entries] == list(facts)
         for entry, state in zip_longest(entries, after if as_thought else ()):
-            self._take(entry, state)
+            self.fleet.take(entry, state)
+            self.on_entry(entry)
+        self.fleet.wake_active(self.journal)
         return True
-
-    def _take(self, entry: Entry, known: State | None = None) -> None:
-        self.fleet.take(entry, known)
-        self.on_entry(entry)

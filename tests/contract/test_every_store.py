@@ -13,6 +13,7 @@ from rollout.journal.lines import from_lines, to_lines
 from rollout.journal.memory import MemoryJournal
 from rollout.journal.record import GENESIS, verify
 from rollout.journal.store import SqlJournal
+from rollout.ports import Entry, Passed
 
 Journals = MemoryJournal | SqlJournal
 
@@ -26,6 +27,10 @@ def observed() -> Fact:
     return Observed(
         rollout="r-1", at=2.0, series={"latency": (series,)}, problems={"errors": "è\n"}
     )
+
+
+def unremarkable() -> Fact:
+    return observed().model_copy(update={"at": 2.5, "problems": {}})
 
 
 @pytest.fixture(params=["memory", "sqlite", pytest.param("postgresql", marks=pytest.mark.live)])
@@ -134,6 +139,28 @@ def test_reading_after_an_entry_that_is_gone_is_an_error(make):
     journal.append([said()], after=0)
     with pytest.raises(JournalError, match="entry 2 is missing: the journal was cut"):
         journal.read(after=2)
+
+
+def test_skimming_tells_everything_but_evidence(make):
+    assert list(make().skim()) == []
+    facts = [said("a"), observed(), unremarkable(), said("b")] * 300  # more than is read at once
+    entries = make().append(facts, after=0)
+    skimmed = list(make().skim())
+    assert [each for each in skimmed if isinstance(each, Entry)] == [
+        entry for entry in entries if not isinstance(entry.fact, Observed)
+    ]
+    assert [each.seq for each in skimmed] == [*range(1, 1201)]
+    assert skimmed[1:3] == [Passed(2, "r-1", 2.0), Passed(3, "r-1", 2.5)]
+
+
+def test_entries_are_picked_by_their_places(make):
+    journal = make()
+    entries = journal.append([said("a"), observed(), unremarkable(), said("b")] * 300, after=0)
+    assert list(journal.pick([])) == []
+    assert list(journal.pick([2, 3, 700])) == [entries[1], entries[2], entries[699]]
+    assert list(journal.pick(range(1, 1201))) == list(entries)
+    with pytest.raises(JournalError, match="entry 1201 is missing"):
+        list(journal.pick([1, 1201]))
 
 
 def test_stored_rows_verify_and_travel_as_lines(make):

@@ -15,6 +15,8 @@ from rollout.errors import JournalError
 from rollout.journal.lines import from_lines, to_lines
 from rollout.journal.memory import MemoryJournal
 from rollout.journal.record import START, Row, canonical, document, parse, seal_all, verify
+from rollout.journal.skim import skimmed
+from rollout.ports import Passed
 
 # How fast a machine is, is no law.
 at_leisure = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -53,6 +55,15 @@ facts: st.SearchStrategy[Fact] = st.one_of(
     st.builds(HumanSaid, **common, command=st.just("pause"), actor=texts, reason=texts),
 )
 chains = st.lists(facts, min_size=1, max_size=6).map(lambda chosen: seal_all(START, chosen))
+
+
+@at_leisure
+@given(chains)
+def test_skimming_passes_over_evidence_and_nothing_else(rows):
+    for row in rows:
+        fact = parse(row).fact
+        passed = Passed(row.seq, fact.rollout, fact.at)
+        assert skimmed(row) == (passed if isinstance(fact, Observed) else parse(row))
 
 
 def is_sound(rows: list[Row]) -> bool:

@@ -40,6 +40,12 @@ class Interrupted:
     def read(self, after: int = 0) -> Any:
         return self.journal.read(after)
 
+    def skim(self) -> Any:
+        return self.journal.skim()
+
+    def pick(self, places: Any) -> Any:
+        return self.journal.pick(places)
+
 
 def folded(lab: Lab) -> Any:
     return fold_all((entry.seq, entry.fact) for entry in lab.entries)

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 
-from rollout.decide.facts import HumanSaid
+from rollout.decide.facts import HumanSaid, Observed
 from rollout.errors import InputError, JournalError, JournalMovedError
 from rollout.journal.files import open_for_commands, open_for_reading
 from rollout.journal.store import SqlJournal, open_journal
@@ -19,6 +19,10 @@ from rollout.journal.tables import ENTRIES
 
 def said(reason: str = "") -> HumanSaid:
     return HumanSaid(rollout="r-1", at=1.5, command="pause", actor="ops@host", reason=reason)
+
+
+def seen() -> Observed:
+    return Observed(rollout="r-1", at=2.0)
 
 
 @pytest.fixture
@@ -107,6 +111,46 @@ def test_tampering_is_found(journal, path, change, problem):
     ask(path, "DROP TRIGGER entries_no_update", "DROP TRIGGER entries_no_delete", change)
     with pytest.raises(JournalError, match=problem):
         journal.read()
+    with pytest.raises(JournalError, match=problem):
+        list(journal.skim())
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ("UPDATE entries SET text = '{}' WHERE seq = 2", "entry 2 was altered: its hash"),
+        ("UPDATE entries SET rollout = 'x' WHERE seq = 2", "entry 2 was altered: its columns"),
+        ("UPDATE entries SET kind = 'decided' WHERE seq = 2", "entry 2 was altered: its columns"),
+        ("DELETE FROM entries WHERE seq = 2", "entry 2 is missing"),
+    ],
+)
+def test_what_is_read_later_is_what_was_passed_over(journal, path, change, problem):
+    journal.append([said(), seen(), said()], after=0)
+    assert [each.seq for each in journal.skim()] == [1, 2, 3]
+    ask(path, "DROP TRIGGER entries_no_update", "DROP TRIGGER entries_no_delete", change)
+    with pytest.raises(JournalError, match=problem):
+        list(journal.pick([1, 2]))
+    with pytest.raises(JournalError, match=problem):
+        list(journal.skim())
+
+
+def test_parts_that_are_skimmed_are_one_chain(journal, path):
+    """Between two parts somebody puts another history in the place of the one that is read."""
+    journal.append([said()] * 1200, after=0)
+    skimming = journal.skim()
+    read = [next(skimming) for _ in range(500)]
+    assert read[-1].seq < 1200
+    other = SqlJournal(path.with_name("other.db"))
+    other.append([said("other")] * 1200, after=0)
+    other.close()
+    ask(path, "DROP TRIGGER entries_no_delete", "DELETE FROM entries")
+    ask(
+        path,
+        f"ATTACH '{path.with_name('other.db')}' AS other",
+        "INSERT INTO entries SELECT * FROM other.entries",
+    )
+    with pytest.raises(JournalError, match="broken link"):
+        list(skimming)
 
 
 def test_nothing_is_sealed_onto_an_altered_entry(journal, path):
