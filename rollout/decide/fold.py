@@ -24,14 +24,8 @@ from rollout.decide.facts import (
     Started,
     of_rollout,
 )
-from rollout.decide.state import (
-    MOVES,
-    TERMINAL,
-    Call,
-    Phase,
-    State,
-    begin,
-)
+from rollout.decide.parted import Parted
+from rollout.decide.state import MOVES, TERMINAL, Call, Phase, State, begin
 from rollout.decide.weigh import observed
 
 _SLOWEST_RETRY = {"reverting": 5.0, "undoing": 5.0}  # a rollback is never far from its next attempt
@@ -171,7 +165,7 @@ def _drifted(state: State, fact: Drifted, _seq: int) -> State:
 def _untold(state: State) -> State:
     """Without what the traffic told of the split: the mesh may have held another one."""
     gauges = {name: replace(gauge, expected=0.0) for name, gauge in state.gauges.items()}
-    return replace(state, shares=shares.start(), gauges=gauges)
+    return replace(state, shares=shares.start(), parted=Parted(), gauges=gauges)
 
 
 def _hook_called(state: State, fact: HookCalled, _seq: int) -> State:

@@ -127,7 +127,8 @@ def _plain(state: State, code: str, name: str, seen: Seen) -> str:
         "holding-back": f"holding back for {held}, the rollback tests go on",
         "held-back": f"nothing harmful while holding back for {held}",
         "nothing-harmful": f"nothing harmful in sight{closest(seen.judgement)}",
-        "exposure-mismatch": "the observed share of traffic contradicts the weight",
+        "exposure-mismatch": "the observed share of traffic contradicts the weight: "
+        f"{state.parted}",
         "paused": f"paused{_why_paused(state)}; a person resumes, promotes or aborts it, and the "
         "rollback tests go on",
         "ramp": "every guardrail is proven, the ramp has further to go",

@@ -12,6 +12,7 @@ from analysis.counters import Cursor
 from analysis.evidence import Evidence
 from analysis.guard import Capital, Logs, RateRule, Rule, ShapeRule, logs, start
 from rollout.decide.facts import Action, Decided, HumanSaid, Learned, Started
+from rollout.decide.parted import Parted
 from rollout.decide.split import Split
 from rollout.plan.base import RECORDED
 from rollout.plan.model import Guardrail, Plan
@@ -107,6 +108,7 @@ class State:
     wanted: Split
     gauges: Mapping[str, Gauge]
     shares: tuple[float, ...]
+    parted: Parted = field(default_factory=Parted)
     awaiting: int | None = None
     unread: bool = False  # what is awaited was confirmed before: it is read again, not written
     unseen: bool = False  # nobody could read the mesh: what it shows may be another's hand

@@ -107,18 +107,14 @@ def _share(state: State, exposures: Evidence, since: float | None, at: float) ->
         return state
     if since is None or since < confirmed:
         return state
-    capital, agreed = _agreed(state, canary, stable)
-    steady = at if state.steady_at is None and agreed else state.steady_at
-    return replace(state, shares=capital, steady_at=steady)
-
-
-def _agreed(state: State, canary: int, stable: int) -> tuple[tuple[float, ...], bool]:
-    """The capital against the share, and whether it agrees; unknown: the canary is asked at all."""
     share = share_of_all(state.plan, state.split)
-    if share is None:
-        return state.shares, canary > 0
-    capital = shares.look(state.shares, canary, stable, share, clustered=_clustered(state))
-    return capital, not shares.mismatched(capital)
+    if share is None:  # unknown: the canary is asked at all
+        agrees = canary > 0
+    else:
+        capital = shares.look(state.shares, canary, stable, share, clustered=_clustered(state))
+        state = replace(state, shares=capital, parted=state.parted.seen(canary, stable, share))
+        agrees = not shares.mismatched(capital)
+    return replace(state, steady_at=at) if state.steady_at is None and agrees else state
 
 
 def _clustered(state: State) -> bool:

@@ -68,6 +68,7 @@ def test_a_mismatch_of_the_time_before_an_edit_was_seen_holds_nothing(policy):
 def test_after_a_pause_for_it_too():
     lab = edited("pause")
     assert (lab.state.phase, lab.state.shares) == ("paused", shares.start())
+    assert lab.state.parted.requests == 0, "what is said of it begins anew, too"
     lab.run(20)
     assert lab.state.shares != shares.start(), "the new split is tested"
     assert not shares.mismatched(lab.state.shares)

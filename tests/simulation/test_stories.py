@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 import pytest
 
@@ -194,6 +195,11 @@ def test_a_share_that_contradicts_the_weight_blocks_promotion(monkeypatch):
     lab.run(120)
     assert "promote" not in lab.actions
     assert lab.decisions[-1].reasons == ("exposure-mismatch",)
+    said = lab.decisions[-1].sentence
+    found = re.search(r"the canary got (.+) % of (.+) requests where 5 % were routed to it", said)
+    assert found is not None, said
+    assert float(found[1]) == pytest.approx(2, abs=1)
+    assert 100 < int(found[2].replace(",", "")) <= 100 * 120
 
 
 def _say(lab, command):
