@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from analysis import distribution
 from analysis.dispersion import Dispersion
 from analysis.distribution import Worse
-from analysis.sequential import Array
+from analysis.sequential import Array, Column
 
 START = 50
 """Units of stable's past before H bets: alternatives are made from it."""
@@ -59,12 +59,12 @@ class Alternatives:
     moved: Array
 
 
-def due(units: ArrayLike, made: ArrayLike) -> np.bool_ | np.ndarray:
+def due(units: Column, made: Column) -> np.bool_ | np.ndarray:
     """Whether to make alternatives from a past of so many units; `made`: of the last ones, or 0.
 
     Counts, (...) and (...).
     """
-    return np.asarray(units) >= np.maximum(GROWTH * np.asarray(made), START)
+    return units >= np.maximum(GROWTH * made, START)
 
 
 def make(rule: ShapeRule, cuts: tuple[float, ...], past: ArrayLike) -> Alternatives:

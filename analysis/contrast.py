@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from analysis import safety
+from analysis.sequential import log_mean
 
 _NOTHING = (0.0,) * safety.LEVELS.size
 
@@ -88,13 +89,12 @@ def compared_each(
     """`compared` for several edges of one look at once: all have the same exposures."""
     if not units or units[0].e_c == 0 or units[0].e_s == 0:
         return tuple(contrasts)
-    e_c, e_s, x_c, _, reference = np.array(units, dtype=np.float64).T
-    below = [c.below for c in contrasts] + worth * safety.below(e_c, e_s, x_c, reference, ratio)
-    above = [c.above for c in contrasts] + worth * safety.above(e_c, e_s, x_c, reference, ratio)
-    capital = zip(below.tolist(), above.tolist(), strict=True)
+    x_c, x_s = np.array([(u.x_c, u.reference) for u in units], dtype=np.float64).T[..., None, None]
+    gain = safety.bets(units[0].e_c / units[0].e_s, x_c, x_s, ratio)
+    logs = np.array([(c.below, c.above) for c in contrasts]) + worth * gain
     return tuple(
         _totalled(contrast, each, ratio, worth, below=tuple(low), above=tuple(high), calm=calm)
-        for contrast, each, (low, high) in zip(contrasts, units, capital, strict=True)
+        for contrast, each, (low, high) in zip(contrasts, units, logs.tolist(), strict=True)
     )
 
 
@@ -120,16 +120,15 @@ def _totalled(
 
 def log_safe(contrast: Contrast, absolute: float = 0.0) -> float:
     """Log evidence that the excess rate is below `absolute`: `safety.log_safe`; 0 without data."""
-    return least_safe([contrast], absolute)
+    below, n_c = np.array(contrast.below) / contrast.calm, contrast.n_c / contrast.calm
+    return float(safety.log_safe(below, n_c, absolute, contrast.weights))
 
 
-def least_safe(contrasts: Sequence[Contrast], absolute: float = 0.0) -> float:
-    """The least of several contrasts' `log_safe`."""
-    calm = np.array([c.calm for c in contrasts])
-    below = np.array([c.below for c in contrasts]) / calm[:, None]
-    n_c = np.array([c.n_c for c in contrasts]) / calm
-    weights = np.array([c.weights for c in contrasts])
-    return float(safety.log_safe(below, n_c, absolute, weights).min())
+def least_safe(contrasts: Sequence[Contrast]) -> float:
+    """The least of several contrasts' `log_safe`, at no margin of their own."""
+    logs = np.array([(c.below, c.weights) for c in contrasts])
+    below = logs[:, 0] / np.array([c.calm for c in contrasts])[:, None]
+    return float(log_mean(below, logs[:, 1]).min())
 
 
 def excess_rate(contrast: Contrast, alpha: float) -> float:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from itertools import pairwise
-from operator import lt, sub
+from operator import add, lt, sub
 from typing import Literal
 
 from analysis import native
@@ -57,7 +56,14 @@ class Cursor:
 
     def newest(self, arm: Arm) -> float | None:
         """Unix time of that arm's newest sample; None: never seen."""
-        return max((at for (one, _), (at, _) in self.last.items() if one == arm), default=None)
+        return self._newest.get(arm)
+
+    @cached_property
+    def _newest(self) -> dict[Arm, float]:
+        found: dict[Arm, float] = {}
+        for (arm, _), (at, _) in self.last.items():
+            found[arm] = max(at, found.get(arm, at))
+        return found
 
 
 def advance(cursor: Cursor, series: Sequence[Series]) -> tuple[Cursor, Evidence]:
@@ -79,8 +85,8 @@ def advance(cursor: Cursor, series: Sequence[Series]) -> tuple[Cursor, Evidence]
         for sample, increments in _increments(one, known, moments):
             last[one.arm, one.key] = sample
             # Before stable was seen there is no baseline, so nothing is new.
-            for i, units in enumerate(increments if cursor.started else ()):
-                counts[one.arm][i] += units
+            if cursor.started:
+                counts[one.arm] = list(map(add, counts[one.arm], increments))
     started = cursor.started or any(arm == "stable" for arm, _ in last)
     evidence = Evidence(tuple(counts["canary"]), tuple(counts["stable"]), edges)
     newest = {process: max(moments) for process, moments in began.items()}
@@ -135,10 +141,12 @@ def restarts(series: Sequence[Series], cursor: Cursor | None = None) -> dict[str
 
 def check(values: Sequence[float]) -> tuple[int, ...]:
     """`values` as cumulative counts. Raises EvidenceError, with the reason, if they are none."""
-    with suppress(ValueError, OverflowError):  # sound ones are recognised without a loop of ours
+    try:  # sound ones are recognised without a loop of ours
         whole = tuple(map(int, values))
-        if whole == tuple(values) and whole[:1] >= (0,) and sorted(whole) == list(whole):
-            return whole
+    except (ValueError, OverflowError):
+        whole = ()
+    if whole == tuple(values) and whole[:1] >= (0,) and sorted(whole) == list(whole):
+        return whole
     if not all(math.isfinite(value) for value in values):
         raise EvidenceError("a sample is not a finite number")
     counts = tuple(round(value) for value in values)
@@ -165,7 +173,7 @@ def _increments(
     """Each new sample with the units that it adds; `moments` are restarts of its process."""
     width = len(one.edges) or 1
     at, values = known or (-math.inf, (0.0,) * width)
-    before = buckets(check(values))
+    before = buckets(tuple(map(round, values)))  # it was checked when it was new
     for sample in one.samples:
         if sample[0] <= at:
             continue
@@ -180,12 +188,12 @@ def _increments(
 
 def buckets(cumulative: Sequence[int]) -> tuple[int, ...]:
     """Counts per bucket, not cumulative."""
-    return (*cumulative[:1], *(after - before for before, after in pairwise(cumulative)))
+    return tuple(map(sub, cumulative, (0, *cumulative)))
 
 
 def within(moments: Collection[float], start: float, end: float) -> bool:
     """Whether a restart, one of `moments`, lies between `start` and `end`; all unix seconds."""
-    return any(start < moment <= end for moment in moments)
+    return bool(moments) and any(start < moment <= end for moment in moments)
 
 
 def dropped(before: Sequence[int], after: Sequence[int]) -> bool:

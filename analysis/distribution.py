@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.sequential import Array, log_mean
+from analysis.sequential import Array, log_sum
 
 Worse = Literal["high", "low"]
 
@@ -120,10 +120,12 @@ def worse_latencies(q_s: Array) -> Array:
 
 def _between(tail: Array, head: Array) -> Array:
     """Bucket shares from the shares beyond and up to each boundary, from whichever is smaller."""
-    up = np.diff(head, axis=-1, prepend=0.0, append=1.0)
-    down = -np.diff(tail, axis=-1, prepend=1.0, append=0.0)
-    beyond = np.concatenate([np.ones_like(tail[..., :1]), tail], axis=-1)
-    return np.maximum(np.where(beyond < 0.5, down, up), 0.0)
+    beyond, upto = np.ones((2, *tail.shape[:-1], tail.shape[-1] + 1))
+    beyond[..., 1:], upto[..., :-1] = tail, head
+    up, down = upto.copy(), beyond.copy()
+    up[..., 1:] -= head
+    down[..., :-1] -= tail
+    return np.asarray(np.maximum(np.where(beyond < 0.5, down, up), 0.0))
 
 
 def worse_scores(q_s: Array, cuts: tuple[float, ...], tolerance: float) -> Array:
@@ -179,5 +181,5 @@ def won(x_c: ArrayLike, x_s: ArrayLike, lean: Array, log: Array) -> Array:
 
 def log_harm(logs: ArrayLike) -> Array:
     """Log of the e-process, the `sequential.log_mean` with equal weights: (..., J) -> (...)."""
-    size = np.shape(logs)[-1]
-    return log_mean(logs, np.full(size, 1 / size))
+    each = np.asarray(logs, dtype=np.float64)
+    return log_sum(each + np.log(1 / each.shape[-1]))

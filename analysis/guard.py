@@ -112,6 +112,9 @@ class Logs:
 
 def logs(rule: Rule, capital: Capital) -> Logs:
     """All three; they change with the capital alone, so that who asks often may keep them."""
+    if isinstance(rule, RateRule) and isinstance(capital, RateCapital):
+        harm, crash = rate.logs(rule, capital)
+        return Logs(harm, log_safe(rule, capital), crash)
     return Logs(log_harm(rule, capital), log_safe(rule, capital), log_crash(rule, capital))
 
 

@@ -62,15 +62,20 @@ def watch(rule: RateRule, capital: RateCapital, evidence: Evidence) -> RateCapit
 
     Its margin is at least as wide as the rule's, so that what the rule accepts is never a crash.
     """
-    gain = _gain(evidence, rule.ratio, max(CRASH, rule.absolute)) * _worth(rule, evidence)
-    return replace(learn(capital, evidence), crash=_added(capital.crash, gain))
+    units = _units(evidence)
+    margin = rule.ratio, max(CRASH, rule.absolute)
+    return replace(
+        learn(capital, evidence),
+        crash=_bet(capital.crash, units, *margin, worth=_worth(rule, units)),
+    )
 
 
 def look(rule: RateRule, capital: RateCapital, evidence: Evidence) -> RateCapital:
     """A counted look. Nothing is bet under a rule whose dispersion allows no valid test."""
     if rule.dispersion is None:
-        harm = _added(capital.harm, _gain(evidence, rule.ratio, rule.absolute))
-        contrast = compared(_prepared(rule, capital), _units(evidence), rule.ratio)
+        units = _units(evidence)
+        harm = _bet(capital.harm, units, rule.ratio, rule.absolute)
+        contrast = compared(_prepared(rule, capital), units, rule.ratio)
         return replace(capital, harm=harm, contrast=contrast)
     if rule.dispersion.problem:
         return replace(capital, problem=rule.dispersion.problem)
@@ -82,9 +87,15 @@ def log_harm(rule: RateRule, capital: RateCapital) -> float:
 
     `sequential.log_harm`, or `robust.log_harm` where the pods' dispersion is known.
     """
+    return logs(rule, capital)[0]
+
+
+def logs(rule: RateRule, capital: RateCapital) -> tuple[float, float]:
+    """Logs of the e-processes of harm, see `log_harm`, and of a crash, a `sequential.log_harm`."""
+    harm, crash = sequential.log_harm((capital.harm, capital.crash)).tolist()
     if rule.dispersion is None or not capital.robust:
-        return float(sequential.log_harm(capital.harm))
-    return float(robust.log_harm(capital.robust, tempering.noise(rule.dispersion)))
+        return harm, crash
+    return float(robust.log_harm(capital.robust, tempering.noise(rule.dispersion))), crash
 
 
 def _tempered(
@@ -149,20 +160,24 @@ def _units(evidence: Evidence) -> Units:
     )
 
 
-def _worth(rule: RateRule, evidence: Evidence) -> float:
+def _worth(rule: RateRule, units: Units) -> float:
     """Part of a look's evidence that counts for the crash watch: pods may fail in clusters."""
     if rule.dispersion is None:
         return 1.0
-    e_c, e_s, x_c, x_s, _ = _units(evidence)
-    odds = rule.ratio * e_c / max(e_s, 1)
+    odds = rule.ratio * units.e_c / max(units.e_s, 1)
     found = tempering.noise(rule.dispersion)
-    return 1 / float(tempering.inflation(found, x_c + x_s, odds / (1 + odds)))
+    return 1 / float(tempering.inflation(found, units.x_c + units.x_s, odds / (1 + odds)))
 
 
-def _gain(evidence: Evidence, ratio: float, absolute: float) -> sequential.Array:
-    e_c, e_s, x_c, x_s, _ = _units(evidence)
-    return sequential.increment(e_c, e_s, x_c, x_s, ratio=ratio, absolute=absolute)
-
-
-def _added(logs: tuple[float, ...], gain: sequential.Array) -> tuple[float, ...]:
-    return tuple((logs + gain).tolist())
+def _bet(
+    logs: tuple[float, ...], units: Units, ratio: float, absolute: float, worth: float = 1.0
+) -> tuple[float, ...]:
+    """R's log-capital after one more look; without exposures on both arms nothing is bet."""
+    e_c, e_s, x_c, x_s, _ = units
+    if not e_c or not e_s:
+        return logs
+    return tuple(
+        (
+            logs + worth * sequential.gain(e_c, e_s, x_c, x_s, ratio=ratio, absolute=absolute)
+        ).tolist()
+    )

@@ -18,6 +18,9 @@ WEIGHTS: Array = np.full(LEVELS.size, 1 / LEVELS.size)
 _EVEN = 0.2  # part of an informed prior that stays even, for a past that misleads
 _SHARP = 10.0  # how much an informed prior prefers the bets that would grow fastest
 
+_BOTH = np.stack([LEVELS, -LEVELS])  # of `below` and `above`
+_LOST = np.log1p(-_BOTH)
+_MOST = 0.98  # of the capital that a bet may lose
 _OUT = -1e3  # a bet that cannot be placed gives up its capital: always valid, never infinite
 _ROUNDS = 60
 
@@ -36,11 +39,9 @@ def below(
     -l e_c (p_c - ratio p_s), which exp(l D) takes back. Related: bets on a bounded mean, Waudby-
     Smith & Ramdas, JRSS-B 86 (2024), 1-27, section 4.
     """
-    canary, stable = column(e_c), column(e_s)
-    both = (canary > 0) & (stable > 0)
-    rho = canary / np.where(both, stable, 1.0)
-    gain = column(x_c) * np.log1p(-LEVELS) + column(x_s) * np.log1p(LEVELS * column(ratio) * rho)
-    return np.where(both, gain, 0.0)
+    rho, both = _odds(e_c, e_s)
+    stake = LEVELS * column(ratio) * rho
+    return np.where(both, _gain(stake, _LOST[0], column(x_c), column(x_s)), 0.0)
 
 
 def above(
@@ -52,12 +53,27 @@ def above(
     supermartingale, as in `below` with -l for l. A level with l ratio rho > .98 cannot be bet and
     is out from then on.
     """
+    rho, both = _odds(e_c, e_s)
+    stake = -LEVELS * column(ratio) * rho
+    return np.where(both, _gain(stake, _LOST[1], column(x_c), column(x_s)), 0.0)
+
+
+def _odds(e_c: ArrayLike, e_s: ArrayLike) -> tuple[Array, NDArray[np.bool_]]:
+    """The arms' rho, and whether both have exposures: (...) -> (..., 1)."""
     canary, stable = column(e_c), column(e_s)
     both = (canary > 0) & (stable > 0)
-    stake = LEVELS * column(ratio) * (canary / np.where(both, stable, 1.0))
-    placed = np.minimum(stake, 0.98)
-    gain = column(x_c) * np.log1p(LEVELS) + column(x_s) * np.log1p(-placed)
-    return np.where(both, np.where(stake > 0.98, _OUT, gain), 0.0)
+    return canary / np.where(both, stable, 1.0), both
+
+
+def bets(rho: float, x_c: Array, x_s: Array, ratio: float = 1.0) -> Array:
+    """`below` and `above` of one look with exposures on both arms: (n, 1, 1) -> (n, 2, 12)."""
+    return _gain(_BOTH * ratio * rho, _LOST, x_c, x_s)
+
+
+def _gain(stake: Array, lost: Array, x_c: Array, x_s: Array) -> Array:
+    """A look's gain by `stake` l ratio rho and `lost` log(1 - l); l is negative in `above`."""
+    gain = x_c * lost + x_s * np.log1p(np.maximum(stake, -_MOST))
+    return np.where(stake < -_MOST, _OUT, gain)
 
 
 def prior(

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
+Column = float | Array
+"""A number, or a `column` of them, to broadcast against points."""
 
 POINTS: Array = np.array([1.5, 2.2, 3.5, 6.0, 12.0, 30.0])
 """Alternatives, as multiples of the margin's ratio; below 1.23 times it none wins."""
@@ -16,6 +18,8 @@ WEIGHTS: Array = np.array([0.20, 0.32, 0.20, 0.14, 0.09, 0.05])
 Small effects take longest to find, so they have most: at 2, 3 and 5 times the margin R needs at
 most 1.14 times the requests of an SPRT that knows the effect (docs/decisions/0019).
 """
+
+_STEPS, _LOG_WEIGHTS = POINTS - 1.0, np.log(WEIGHTS)
 
 
 def column(values: ArrayLike) -> Array:
@@ -33,9 +37,13 @@ def log_mean(logs: ArrayLike, weights: ArrayLike) -> Array:
     Source: Vovk & Wang, Annals of Statistics 49 (2021), 1736-1754 (arXiv 1912.06116v4), theorem 3.2
     for equal weights; R. Wang (2024), arXiv 2409.19888v2, section 1, for others.
     """
-    shifted = np.asarray(logs, dtype=np.float64) + np.log(weights)
-    top = shifted.max(axis=-1, keepdims=True)
-    total: Array = np.squeeze(top, -1) + np.log(np.exp(shifted - top).sum(axis=-1))
+    return log_sum(np.asarray(logs, dtype=np.float64) + np.log(weights))
+
+
+def log_sum(logs: Array) -> Array:
+    """`log_mean` of logs that carry their weights: (..., P) -> (...)."""
+    top = np.maximum.reduce(logs, axis=-1, keepdims=True)
+    total: Array = top[..., 0] + np.log(np.add.reduce(np.exp(logs - top), axis=-1))
     return total
 
 
@@ -78,16 +86,20 @@ def increment(
     Returns:
         Log-capital, shape (..., 6); all zero where either arm has no exposures.
     """
-    canary, stable, theta0 = column(e_c), column(e_s), column(ratio)
-    bad, bad_stable = column(x_c), column(x_s)
+    canary, stable = column(e_c), column(e_s)
     both = (canary > 0) & (stable > 0)
-    theta = theta0 * POINTS
-    base = np.where(both, stable + theta0 * canary, 1.0)
-    lean = np.where(both, stable + theta * canary, 1.0)
-    stake = (POINTS - 1.0) * (stable / lean)
-    stake_stable = (POINTS - 1.0) * (theta0 * canary / base)
-    gain = bad * np.log1p(stake) - bad_stable * np.log1p(stake_stable)
-    return np.where(both, gain - column(absolute) * canary * stake, 0.0)
+    exposures = np.where(both, canary, 1.0), np.where(both, stable, 1.0)
+    bad, margin = (column(x_c), column(x_s)), {"ratio": column(ratio), "absolute": column(absolute)}
+    return np.where(both, gain(*exposures, *bad, **margin), 0.0)
+
+
+def gain(
+    e_c: Column, e_s: Column, x_c: Column, x_s: Column, *, ratio: Column, absolute: Column
+) -> Array:
+    """`increment` of a look with exposures on both arms: each (..., 1) -> (..., 6)."""
+    stake = _STEPS * (e_s / (e_s + ratio * POINTS * e_c))
+    stake_stable = _STEPS * (ratio * e_c / (e_s + ratio * e_c))
+    return x_c * np.log1p(stake) - x_s * np.log1p(stake_stable) - absolute * e_c * stake
 
 
 def log_harm(logs: ArrayLike) -> Array:
@@ -98,7 +110,7 @@ def log_harm(logs: ArrayLike) -> Array:
     Source: Ville's inequality; Howard, Ramdas, McAuliffe & Sekhon, Probability Surveys 17 (2020),
     257-317.
     """
-    return log_mean(logs, WEIGHTS)
+    return log_sum(np.asarray(logs, dtype=np.float64) + _LOG_WEIGHTS)
 
 
 def information(ratio_seen: float, ratio: float, rho: float, p_s: float, alpha: float) -> float:

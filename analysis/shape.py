@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-
-import numpy as np
+from itertools import accumulate
+from operator import add
+from typing import Any
 
 from analysis import alternatives, distribution, native, tempering
 from analysis.alternatives import Alternatives, ShapeRule
@@ -53,8 +54,7 @@ def learn(rule: ShapeRule, capital: ShapeCapital, evidence: Evidence) -> ShapeCa
     capital = _opened(rule, capital, evidence)
     if evidence.edges != capital.edges or not evidence.edges:
         return capital
-    history = tuple(a + b for a, b in zip(capital.history, evidence.stable, strict=True))
-    return _guarded(rule, _drawn(rule, replace(capital, history=history)))
+    return _learned(rule, capital, evidence)
 
 
 def look(rule: ShapeRule, capital: ShapeCapital, evidence: Evidence) -> ShapeCapital:
@@ -67,26 +67,27 @@ def look(rule: ShapeRule, capital: ShapeCapital, evidence: Evidence) -> ShapeCap
     capital = _opened(rule, capital, evidence) if capital.edges else capital
     if not evidence.edges or evidence.edges != capital.edges:
         return learn(rule, capital, evidence)
-    canary, stable = oriented(evidence.canary, rule.worse), oriented(evidence.stable, rule.worse)
-    worth, at_edge, capital = _weighed(rule, capital, float(canary.sum()), float(stable.sum()))
-    counted = replace(
-        capital,
-        harm=_harm(capital, canary, stable, worth),
-        contrasts=compared_each(
-            capital.contrasts,
-            _beyond(capital.chosen, canary, stable),
-            worth=at_edge,
-            calm=capital.calm,
-        ),
-        e_c=capital.e_c + sum(evidence.canary),
-        e_s=capital.e_s + sum(evidence.stable),
-    )
-    return learn(rule, counted, evidence)
+    e_c, e_s = evidence.canary_exposures, evidence.stable_exposures
+    worth, at_edge, weighed = _weighed(rule, capital, e_c, e_s)
+    units, calm = _beyond(rule, capital.chosen, evidence), weighed["calm"]
+    bets = {
+        "harm": _harm(rule, capital, evidence, worth),
+        "contrasts": compared_each(capital.contrasts, units, worth=at_edge, calm=calm),
+    }
+    sums = {"e_c": capital.e_c + e_c, "e_s": capital.e_s + e_s}
+    return _learned(rule, capital, evidence, **bets, **sums, **weighed)
 
 
 def edge(rule: ShapeRule, capital: ShapeCapital, boundary: int) -> float:
     """A boundary in the order of badness, as the value on the histogram's own scale."""
     return capital.edges[boundary if rule.worse == "high" else len(capital.cuts) - 1 - boundary]
+
+
+def _learned(
+    rule: ShapeRule, capital: ShapeCapital, evidence: Evidence, **counted: Any
+) -> ShapeCapital:
+    history = tuple(map(add, capital.history, evidence.stable))
+    return _guarded(rule, _drawn(rule, replace(capital, history=history, **counted)))
 
 
 def _opened(rule: ShapeRule, capital: ShapeCapital, evidence: Evidence) -> ShapeCapital:
@@ -131,26 +132,29 @@ def _compared(rule: ShapeRule, capital: ShapeCapital) -> list[tuple[float, float
 
 
 def _weighed(
-    rule: ShapeRule, capital: ShapeCapital, e_c: float, e_s: float
-) -> tuple[float, float, ShapeCapital]:
-    """What the look is worth to H and to D at an edge, and the capital with its information."""
+    rule: ShapeRule, capital: ShapeCapital, e_c: int, e_s: int
+) -> tuple[float, float, dict[str, float]]:
+    """What the look is worth to H and to D at an edge, and the information with it."""
     if rule.dispersion is None or e_c == 0 or e_s == 0:
-        return 1.0, 1.0, capital
+        return 1.0, 1.0, {"information": capital.information, "calm": capital.calm}
     found, units, share = tempering.noise(rule.dispersion), e_c + e_s, e_c / (e_c + e_s)
     worth, at_edge = (
         1 / float(tempering.inflation(found, n, share)) for n in (units, EDGE * units)
     )
     information = capital.information + units * share * (1 - share) * worth
     calm = float(tempering.total(found, information))
-    return worth, at_edge, replace(capital, information=information, calm=calm)
+    return worth, at_edge, {"information": information, "calm": calm}
 
 
-def _harm(capital: ShapeCapital, canary: Array, stable: Array, worth: float) -> tuple[float, ...]:
+def _harm(
+    rule: ShapeRule, capital: ShapeCapital, evidence: Evidence, worth: float
+) -> tuple[float, ...]:
     """H's log-capital per alternative; nothing is bet before there are alternatives."""
     if capital.bets is None:
         return capital.harm
-    gain = worth * alternatives.gain(capital.bets, canary, stable)
-    return tuple(map(float, np.asarray(capital.harm or 0.0) + gain))
+    arms = (oriented(counts, rule.worse) for counts in (evidence.canary, evidence.stable))
+    gain = worth * alternatives.gain(capital.bets, *arms)
+    return tuple(((capital.harm or 0.0) + gain).tolist())
 
 
 def _drawn(rule: ShapeRule, capital: ShapeCapital) -> ShapeCapital:
@@ -179,20 +183,12 @@ def _prepared(pair: Pair, past: Array) -> Contrast:
     return informed(share / total, reference / total)
 
 
-def _beyond(chosen: Sequence[Pair], canary: Array, stable: Array) -> list[Units]:
-    """What each pair compares, from counts in the order of badness."""
-    upto_c, upto_s = (x.cumsum().tolist() for x in (canary, stable))
-    e_c, e_s = int(upto_c[-1]), int(upto_s[-1])
-    return [
-        Units(
-            e_c,
-            e_s,
-            e_c - int(upto_c[pair.edge]),
-            e_s - int(upto_s[pair.edge]),
-            e_s - int(upto_s[pair.partner]),
-        )
-        for pair in chosen
-    ]
+def _beyond(rule: ShapeRule, chosen: Sequence[Pair], evidence: Evidence) -> list[Units]:
+    """What each pair compares."""
+    order = 1 if rule.worse == "high" else -1
+    upto_c, upto_s = (tuple(accumulate(x[::order])) for x in (evidence.canary, evidence.stable))
+    x_c, x_s = ([upto[-1] - units for units in upto] for upto in (upto_c, upto_s))
+    return [Units(upto_c[-1], upto_s[-1], x_c[p.edge], x_s[p.edge], x_s[p.partner]) for p in chosen]
 
 
 def _words(rule: ShapeRule) -> str:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.sequential import column, log_mean
+from analysis.sequential import Column, column, log_sum
 
 Array = NDArray[np.float64]
 
@@ -32,6 +32,8 @@ SHIFTS: Array = np.concatenate([-_STEPS[::-1], _STEPS])
 
 WEIGHTS: Array = np.full(SHIFTS.size, 1 / SHIFTS.size)
 
+_SIGNS, _MORE, _LOG_WEIGHTS = np.sign(SHIFTS), SHIFTS > 0, np.log(WEIGHTS)
+
 
 def increment(
     e_c: ArrayLike, e_s: ArrayLike, share: ArrayLike, tolerance: float = TOLERANCE
@@ -52,13 +54,17 @@ def increment(
         share: the canary's weight as a share, 0 to 1; it may change from look to look.
         tolerance: log-odds within which a share still agrees.
     """
-    canary, full = column(e_c), column(share) >= 1
-    s = np.where(full, FULL, column(share))
-    edge = np.sign(SHIFTS) * tolerance
-    far = 1.0 + s * np.expm1(edge + SHIFTS)
-    near = 1.0 + s * np.expm1(edge)
-    gain = canary * SHIFTS - (canary + column(e_s)) * np.log(far / near)
-    return np.where(full & (SHIFTS > 0), 0.0, gain)  # nothing is more than all
+    full = column(share) >= 1
+    gain = _gain(column(e_c), column(e_s), np.where(full, FULL, column(share)), tolerance)
+    return np.where(full & _MORE, 0.0, gain)  # nothing is more than all
+
+
+def _gain(e_c: Column, e_s: Column, share: Column, tolerance: float) -> Array:
+    """`increment` of a share below 1: each a number or (..., 1) -> (..., 12)."""
+    edge = _SIGNS * tolerance
+    far = 1.0 + share * np.expm1(edge + SHIFTS)
+    near = 1.0 + share * np.expm1(edge)
+    return e_c * SHIFTS - (e_c + e_s) * np.log(far / near)
 
 
 def log_mismatch(logs: ArrayLike) -> Array:
@@ -66,7 +72,7 @@ def log_mismatch(logs: ArrayLike) -> Array:
 
     The `sequential.log_mean` of `increment`'s sums.
     """
-    return log_mean(logs, WEIGHTS)
+    return log_sum(np.asarray(logs, dtype=np.float64) + _LOG_WEIGHTS)
 
 
 def start() -> tuple[float, ...]:
@@ -82,10 +88,12 @@ def look(
     `clustered`: requests come in users' clusters, or the share is only roughly known; more is then
     within the tolerance, and a request counts less.
     """
-    if not clustered:
-        return tuple(map(float, np.asarray(capital) + increment(e_c, e_s, share)))
-    gain = increment(e_c, e_s, share, STICKY) / CLUSTER
-    return tuple(map(float, np.asarray(capital) + gain))
+    tolerance, requests = (STICKY, CLUSTER) if clustered else (TOLERANCE, 1.0)
+    if share >= 1:
+        gain = increment(e_c, e_s, share, tolerance)
+    else:
+        gain = _gain(e_c, e_s, share, tolerance)
+    return tuple((capital + gain / requests).tolist())
 
 
 def mismatched(capital: tuple[float, ...], alpha: float = ALPHA) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 from analysis import guard
 from analysis.guard import Capital, Logs, RateRule, Rule
 from analysis.readout import Readout, harm_share, proof_share, read
-from analysis.sequential import log_mean
+from analysis.sequential import log_sum
 
 CRASH_WEIGHT = 0.1
 """Share of the mean that the crash watch holds, over all rates together."""
@@ -117,7 +117,7 @@ def judge(guards: Mapping[str, Guarded], alpha: float, beta: float) -> Judgement
     harm = {n: math.log(shares[n]) + g.known.harm for n, g in guards.items()}
     crash = _crash(guards)
     members = [*harm.values(), *([crash] if crash is not None else [])]
-    joint, bar = float(log_mean(members, np.ones(len(members)))), -math.log(alpha)
+    joint, bar = float(log_sum(np.array(members))), -math.log(alpha)
     own = tuple(name for name, log in harm.items() if log >= bar)
     harmful = joint >= bar
     dead = ("crash",) if crash is not None and crash >= bar else ()
@@ -170,4 +170,4 @@ def _shares(guards: Mapping[str, Guarded]) -> dict[str, float]:
 def _crash(guards: Mapping[str, Guarded]) -> float | None:
     """Log of the crash watches' part of the mean; None without a rate."""
     logs = [guarded.known.crash for guarded in _rates(guards)]
-    return float(log_mean(logs, np.full(len(logs), CRASH_WEIGHT / len(logs)))) if logs else None
+    return float(log_sum(np.array(logs) + np.log(CRASH_WEIGHT / len(logs)))) if logs else None

@@ -37,14 +37,14 @@ class View:
 def view(state: State, now: float) -> View:
     """Judge everything known at `now`."""
     blind = blindness(state, now)
-    confidence = state.plan.spec.confidence
+    confidence, label = state.plan.spec.confidence, bool(observational(state.plan))
     guards = {
         guardrail.name: Guarded(
             rule=state.gauges[guardrail.name].rule,
             capital=state.gauges[guardrail.name].capital,
             importance=guardrail.importance,
             blind=blind[guardrail.name].reason if guardrail.name in blind else "",
-            observational=bool(observational(state.plan)),
+            observational=label,
             logs=state.gauges[guardrail.name].logs,
         )
         for guardrail in state.plan.spec.guardrails

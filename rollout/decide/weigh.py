@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from analysis import shares
 from analysis.counters import advance
@@ -26,8 +27,13 @@ def observed(state: State, fact: Observed, _seq: int) -> State:
         gauges[guardrail.name] = _troubled(gauge, fact.at)
         if guardrail.name == counted:
             exposures = evidence
-    after = replace(state, gauges=gauges, looked_at=fact.at)
-    return _share(_first_request(after, exposures, counted, since), exposures, since, fact.at)
+    return replace(
+        state,
+        gauges=gauges,
+        looked_at=fact.at,
+        first_canary_at=_first_request(state, gauges[counted], exposures, since),
+        **_share(state, exposures, since, fact.at),
+    )
 
 
 def _read(gauge: Gauge, fact: Observed, name: str) -> tuple[Gauge, Evidence]:
@@ -64,11 +70,12 @@ def _weigh(
         use = learn
     else:
         use = look if since is not None and since >= state.warm_at else watch
-    gauge = replace(gauge, capital=use(gauge.rule, gauge.capital, evidence))
+    capital = use(gauge.rule, gauge.capital, evidence)
     if evidence.canary_exposures:
-        return replace(gauge, expected=0.0, heard_at=gauge.cursor.newest("canary"))
-    implied = _implied(state, evidence, since, lag)
-    return replace(gauge, expected=gauge.expected + implied) if implied else gauge
+        heard = gauge.cursor.newest("canary")
+        return replace(gauge, capital=capital, expected=0.0, heard_at=heard)
+    expected = gauge.expected + _implied(state, evidence, since, lag)
+    return replace(gauge, capital=capital, expected=expected)
 
 
 def _implied(state: State, evidence: Evidence, since: float | None, lag: float) -> float:
@@ -85,36 +92,33 @@ def _implied(state: State, evidence: Evidence, since: float | None, lag: float) 
     return evidence.stable_exposures * odds * each if late_enough else 0.0
 
 
-def _first_request(state: State, exposures: Evidence, counted: str, since: float | None) -> State:
+def _first_request(
+    state: State, gauge: Gauge, exposures: Evidence, since: float | None
+) -> float | None:
+    if state.first_canary_at is not None or not exposures.canary_exposures:
+        return state.first_canary_at
     if state.plan.spec.before is not None and not state.decision:
-        return state  # nothing was routed yet: a stray request is no switch
-    if copied(state, since, 0.0):
-        return state
-    if state.first_canary_at is None and exposures.canary_exposures:
-        return replace(state, first_canary_at=state.gauges[counted].cursor.newest("canary"))
-    return state
+        return None  # nothing was routed yet: a stray request is no switch
+    return None if copied(state, since, 0.0) else gauge.cursor.newest("canary")
 
 
-def _share(state: State, exposures: Evidence, since: float | None, at: float) -> State:
-    """Check the observed share on looks that lie wholly after the mesh's receipt."""
+def _share(state: State, exposures: Evidence, since: float | None, at: float) -> dict[str, Any]:
+    """What changes by checking the observed share, on looks wholly after the mesh's receipt."""
     canary, stable = exposures.canary_exposures, exposures.stable_exposures
-    if copied(state, since, 0.0):
-        return replace(state, requests_per_look=float(stable or state.requests_per_look))
-    if canary + stable:
-        state = replace(state, requests_per_look=float(canary + stable))
+    copies = copied(state, since, 0.0)
+    requests = stable if copies else canary + stable
+    told: dict[str, Any] = {"requests_per_look": float(requests or state.requests_per_look)}
     confirmed = state.confirmed_at
-    if state.awaiting is not None or confirmed is None or not state.split.canary:
-        return state
+    if copies or state.awaiting is not None or confirmed is None or not state.split.canary:
+        return told
     if since is None or since < confirmed:
-        return state
-    share = share_of_all(state.plan, state.split)
-    if share is None:  # unknown: the canary is asked at all
-        agrees = canary > 0
-    else:
+        return told
+    share, agrees = share_of_all(state.plan, state.split), canary > 0  # unknown: asked at all
+    if share is not None:
         capital = shares.look(state.shares, canary, stable, share, clustered=_clustered(state))
-        state = replace(state, shares=capital, parted=state.parted.seen(canary, stable, share))
+        told |= {"shares": capital, "parted": state.parted.seen(canary, stable, share)}
         agrees = not shares.mismatched(capital)
-    return replace(state, steady_at=at) if state.steady_at is None and agrees else state
+    return {**told, "steady_at": at} if state.steady_at is None and agrees else told
 
 
 def _clustered(state: State) -> bool:

@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis import distribution, guard, safety, sequential, shares
+from analysis import distribution, guard, rate, safety, sequential, shares
 from analysis.evidence import Evidence
 from analysis.guard import RateRule, ShapeRule
 from analysis.verdict import Guarded, judge
@@ -103,6 +103,23 @@ def test_shares_stay_finite(canary, stable, share):
     logs = shares.increment(canary, stable, share)
     assert np.isfinite(logs).all()
     assert shares.look(shares.start(), 0, 0, share) == shares.start()
+
+
+@given(margins, st.lists(rates, max_size=3))
+def test_a_rollouts_own_arithmetic_is_that_of_many_to_the_last_bit(margin, looks):
+    ratio, absolute = margin
+    rule = RateRule(*margin)
+    capital = rate.RateCapital()
+    harm, below, above = np.zeros(6), np.zeros(12), np.zeros(12)
+    for one in looks:
+        capital = rate.look(rule, capital, one)
+        (e_c, x_c), (e_s, x_s) = one.canary, one.stable
+        harm += sequential.increment([e_c], [e_s], [x_c], [x_s], ratio=ratio, absolute=absolute)[0]
+        below += safety.below([e_c], [e_s], [x_c], [x_s], ratio)[0]
+        above += safety.above([e_c], [e_s], [x_c], [x_s], ratio)[0]
+    assert capital.harm == tuple(harm)
+    assert (capital.contrast.below, capital.contrast.above) == (tuple(below), tuple(above))
+    assert guard.logs(rule, capital).harm == sequential.log_mean([harm], sequential.WEIGHTS)[0]
 
 
 def binomial(n, p):
