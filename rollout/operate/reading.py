@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from rollout.errors import PlanError
 from rollout.plan.model import Plan
 from rollout.plan.resource import APPLIED, name_of, plan_of, told
 
 Json = dict[str, Any]
+
+
+class Resources(Protocol):
+    """The resources of a kind."""
+
+    def list(self) -> Sequence[Json] | None:
+        """All of them as last seen; None while that is not known."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -91,6 +91,10 @@ class Controller:
         self.catch_up()
         self._log.append([fact])
 
+    def offer(self, facts: Sequence[Fact]) -> bool:
+        """Record facts that hold only for what is known now; False where somebody came first."""
+        return self._log.try_append(facts)
+
     def tick(self) -> None:
         """One look at every due rollout, and one attempt at every change that is not confirmed.
 
