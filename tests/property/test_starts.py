@@ -23,7 +23,10 @@ WISHES = ["apply", "edit", "delete", "forget"]
 WORDS: list[Command] = ["undo", "retry", "promote", "abort", "pause"]
 EVENTS = ["restart", "restart", "break", "mend", "run", "run long"]
 ACTIONS = st.lists(st.sampled_from([*WISHES, *WORDS, *EVENTS]), min_size=4, max_size=14)
-_EVIDENCE = {"gauges", "shares", "looked_at", "first_canary_at", "requests_per_look", "steady_at"}
+_EVIDENCE = {
+    *("gauges", "shares", "parted", "looked_at", "first_canary_at"),
+    *("requests_per_look", "steady_at"),
+}
 
 
 class Eager(MemoryJournal):
