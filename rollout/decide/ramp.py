@@ -21,6 +21,13 @@ def total_of(plan: Plan) -> int:
     return total_for([*ramp.steps, *others])
 
 
+def largest(plan: Plan) -> list[Split]:
+    """The most that a plan's ramp gives the canary, in each way: of copies, and of requests."""
+    total, mirror = total_of(plan), mirror_of(plan)
+    copies = [split_at(mirror.share, total, "mirror")] if mirror else []
+    return [*copies, split_at(plan.spec.ramp.most, total, way_of(plan))]
+
+
 def at_top(state: State) -> bool:
     """Whether the canary has the largest weight that the plan allows before promotion."""
     top = split_at(state.plan.spec.ramp.most, state.total)

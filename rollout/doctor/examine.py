@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 from rollout.cluster.kinds import ROLLOUT_PLAN, ROLLOUT_TRIGGER, Kind
-from rollout.decide.ramp import total_of
-from rollout.doctor import declared, rights, series
+from rollout.doctor import declared, mesh, rights, series
 from rollout.doctor.finding import Finding
 from rollout.doctor.journal import of_journal
-from rollout.errors import ClusterError, InputError, RouteError
+from rollout.errors import ClusterError, InputError
 from rollout.journal.place import Where
 from rollout.plan.model import Plan
 from rollout.ports import Router
-from rollout.route.cluster.objects import DESTINATION_RULE
-from rollout.route.create.creation import routes
-from rollout.route.istio.destinations import lacking
 
 _DEFINITIONS = {
     ROLLOUT_PLAN: "kubectl apply -f manifests/crd.yaml",
@@ -43,7 +37,7 @@ class Tools:
     query: series.Query
     now: Callable[[], float]
     router: Router
-    unknown: Callable[[Plan], str]  # clusters of a plan that its Envoy does not have
+    envoy: mesh.Envoy
     cluster: Callable[[], Cluster]  # raises InputError where there is none
 
 
@@ -71,7 +65,7 @@ def examine(
                 if plan.spec.prometheus.url == url:
                     yield from series.of_plan(plan, tools.query)
     for plan in plans:
-        yield from _mesh(plan, tools)
+        yield from mesh.of_plan(plan, tools.router, tools.envoy)
     if namespace or any(plan.spec.route.envoy is None for plan in plans):
         yield from _cluster(plans, namespace, tools, lease, triggers=triggers)
 
@@ -82,34 +76,6 @@ def _declared(namespace: str, tools: Tools) -> tuple[Sequence[Plan], Sequence[Fi
         return declared.read(namespace, tools.cluster().every(ROLLOUT_PLAN, namespace))
     except (InputError, ClusterError):
         return [], []
-
-
-def _mesh(plan: Plan, tools: Tools) -> Iterator[Finding]:
-    """Whether the mesh shows the plan's weights, and would take others."""
-    try:
-        seen = tools.router.read(plan, total_of(plan))
-        unknown = tools.unknown(plan) if plan.spec.route.envoy else ""
-    except RouteError as error:
-        if error.absent and any(routes(plan)):
-            yield Finding("mesh", plan.name, "ok", f"{error}; it is made before the first weight")
-            return
-        fix = "make the route as the plan names it, or name it in spec.route"
-        yield Finding("mesh", plan.name, "fail", str(error), fix)
-        return
-    if unknown:
-        fix = "define it in Envoy, or name both in spec.route.envoy.clusters"
-        yield Finding("mesh", plan.name, "fail", f"Envoy has no cluster {unknown}", fix)
-    elif plan.spec.route.envoy and not _replaceable(Path(plan.spec.route.envoy.file)):
-        folder = Path(plan.spec.route.envoy.file).parent
-        said = f"{plan.spec.route.envoy.file} cannot be replaced"
-        yield Finding("mesh", plan.name, "fail", said, f"give write access to {folder}")
-    else:
-        yield Finding("mesh", plan.name, "ok", f"{seen.split.share * 100:.4g}% canary now")
-
-
-def _replaceable(file: Path) -> bool:
-    """A file is moved into its place: the folder's rights count."""
-    return os.access(file.parent, os.W_OK | os.X_OK)
 
 
 def _cluster(
@@ -134,31 +100,10 @@ def _cluster(
             if needed := rights.of_route(plan):
                 yield from rights.findings(plan.name, needed, may)
                 yield from rights.watching(plan.name, rights.of_watching(plan), may)
-            yield from _subsets(plan, cluster)
+            yield from mesh.of_objects(plan, cluster.get)
     except (InputError, ClusterError) as error:
         fix = "set KUBECONFIG or --context to a cluster that answers"
         yield Finding("cluster", namespace or "default", "fail", str(error), fix)
-
-
-def _subsets(plan: Plan, cluster: Cluster) -> Iterator[Finding]:
-    """Whether the plan's DestinationRule defines both subsets: a mesh answers others with 503."""
-    route = plan.spec.route.istio
-    if route is None or route.destination_rule is None:
-        return
-    try:
-        rule = cluster.get(DESTINATION_RULE, plan.metadata.namespace, route.destination_rule)
-        said = lacking(rule, plan)
-    except (ClusterError, RouteError) as error:
-        if isinstance(error, ClusterError) and error.status not in {403, 404}:
-            raise
-        if isinstance(error, ClusterError) and error.status == 404 and route.create is not None:
-            return  # it is made
-        said = f"DestinationRule {route.destination_rule} cannot be read: {error}"
-    if said:
-        fix = "define the subset there before the rollout, or name the right rule in spec.route"
-        yield Finding("mesh", plan.name, "fail", said, fix)
-    else:
-        yield Finding("mesh", plan.name, "ok", f"{route.destination_rule} defines both subsets")
 
 
 def _defined(cluster: Cluster, kind: Kind, namespace: str) -> Finding:

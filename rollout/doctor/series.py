@@ -14,6 +14,7 @@ Vector = Sequence[tuple[Mapping[str, str], float]]  # labels, value
 Query = Callable[[str, str], Vector]  # URL, PromQL; raises ObserveError
 
 _LEAST_PODS = 2
+_BOTH = "let the label of the version tell which one runs in a pod: what is one cannot be compared"
 _PODS = "let the scrape set it, or name the label that tells pods apart in spec.pods.label"
 
 SKEW = 5.0  # seconds between two clocks that nobody needs to look at
@@ -64,9 +65,8 @@ def _of_guardrail(subject: str, plan: Plan, guardrail: Guardrail, query: Query) 
         known = ", ".join(sorted(versions - {""})[:5])
         said = f"{ours} has no version {stable}; it has {known}"
         return Finding("series", subject, "fail", said, "set spec.stable.version to one of these")
-    if pods and _pods_of(stable, pods[0], source, found) < _LEAST_PODS:
-        said = f"{stable} has one pod: how pods differ cannot be learnt, and whenUnknown decides"
-        return Finding("series", subject, "warn", said, f"give {stable} a second pod")
+    if pods and (problem := _of_pods(stable, canary, pods[0], source, found)):
+        return Finding("series", subject, "warn", *problem)
     if canary not in versions:
         said = f"{stable} is there; {canary} not yet, as before its first request"
         return Finding("series", subject, "ok", said)
@@ -74,8 +74,21 @@ def _of_guardrail(subject: str, plan: Plan, guardrail: Guardrail, query: Query) 
     return Finding("series", subject, "ok", said)
 
 
-def _pods_of(version: str, label: str, source: Source, found: Vector) -> int:
-    return len({of.get(label) for of, _ in found if of.get(source.version) == version})
+def _of_pods(
+    stable: str, canary: str, label: str, source: Source, found: Vector
+) -> tuple[str, str] | None:
+    """What keeps pods from being told apart, and its cure; None where nothing does."""
+    ours = _named(stable, label, source, found)
+    if len(ours) < _LEAST_PODS:
+        said = f"{stable} has one pod: how pods differ cannot be learnt, and whenUnknown decides"
+        return said, f"give {stable} a second pod"
+    both = ours & _named(canary, label, source, found)
+    return (f"{min(both)} has series of both {stable} and {canary}", _BOTH) if both else None
+
+
+def _named(version: str, label: str, source: Source, found: Vector) -> set[str]:
+    """A version's pods, by the label that names them."""
+    return {of.get(label, "") for of, _ in found if of.get(source.version) == version}
 
 
 def _form(source: Source, found: Vector) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
 from pydantic.alias_generators import to_camel
 
 from rollout.plan.codes import fault
@@ -65,6 +65,13 @@ def _weight(value: float) -> float:
     if value > MOST:
         raise fault("P006", TOO_MUCH)
     return value
+
+
+def apart(canary: str, info: ValidationInfo) -> str:
+    """The canary's place, which is not stable's: a rollout between them would move nothing."""
+    if canary == info.data.get("stable") and info.context != RECORDED:
+        raise fault("P012", "stable leads there already")
+    return canary
 
 
 def _positive(value: float) -> float:

@@ -20,7 +20,7 @@ CODES: dict[str, str] = {
     "P009": "A weight finer than 0.01 %, the smallest that a split can hold.",
     "P010": "A name that is used twice.",
     "P011": "An interval between looks that is not a multiple of the scrape interval.",
-    "P012": "Stable and canary are the same version.",
+    "P012": "Stable and canary are the same version, or lead to the same place.",
     "P013": "A deadline that passes within the warm-up.",
     "P014": "A margin for a histogram, or a tolerance for a rate.",
     "P015": "A history of the pods with too few looks to learn from.",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from rollout.plan.base import DnsLabel, Model, ObjectName, Port, Text
+from rollout.plan.base import DnsLabel, Model, ObjectName, Port, Text, apart
 
 
 class Subsets(Model):
@@ -13,12 +13,16 @@ class Subsets(Model):
     stable: DnsLabel = Field(description="Subset that serves the stable version.")
     canary: DnsLabel = Field(description="Subset that serves the canary version.")
 
+    _apart = field_validator("canary")(apart)
+
 
 class Hosts(Model):
     """The two hosts that serve the versions, where each has a Service of its own."""
 
     stable: ObjectName = Field(description="Host that serves the stable version.")
     canary: ObjectName = Field(description="Host that serves the canary version.")
+
+    _apart = field_validator("canary")(apart)
 
 
 class TlsMatch(Model):

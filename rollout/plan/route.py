@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from rollout.plan.base import DnsLabel, Model, ObjectName, Port, Text, Url
+from rollout.plan.base import DnsLabel, Model, ObjectName, Port, Text, Url, apart
 from rollout.plan.codes import fault, raise_at
 from rollout.plan.creation import GatewayCreation, IstioCreation, raise_unmakeable
 from rollout.plan.istio import Hosts, Subsets, TcpMatch, TlsMatch
@@ -46,6 +46,8 @@ class Clusters(Model):
         description="Envoy cluster of the canary under another name, which gets the copies, so "
         "that they do not count as the canary's traffic; `<canary>-shadow` when left out.",
     )
+
+    _apart = field_validator("canary")(apart)
 
 
 class EnvoyRoute(Model):
@@ -129,6 +131,8 @@ class Backends(Model):
     port: Port | None = Field(
         None, description="Only references with this port; every port when left out."
     )
+
+    _apart = field_validator("canary")(apart)
 
 
 class GatewayRoute(Model):

@@ -30,6 +30,7 @@ def historian() -> Historian:
 def examination(context: str | None = None) -> Tools:
     """What `surefoot doctor` looks through; a cluster is connected to when it is asked."""
     from rollout.doctor.examine import Tools
+    from rollout.doctor.mesh import Envoy
     from rollout.observe.prometheus import PrometheusObserver
 
     def unknown(plan: Plan) -> str:
@@ -37,10 +38,15 @@ def examination(context: str | None = None) -> Tools:
 
         return unknown(plan)
 
+    def against(plan: Plan) -> str:
+        from rollout.route.envoy.proxy import against
+
+        return against(plan)
+
     def cluster() -> Cluster:
         from rollout.cluster.client import connect
 
         return connect(context)
 
     query = PrometheusObserver().vector
-    return Tools(query, clock.SystemClock().now, router(context), unknown, cluster)
+    return Tools(query, clock.SystemClock().now, router(context), Envoy(unknown, against), cluster)

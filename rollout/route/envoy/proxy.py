@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+from rollout.decide.ramp import largest
 from rollout.decide.split import Split
 from rollout.errors import RouteError
 from rollout.plan.model import Plan
@@ -79,6 +80,27 @@ def unknown(plan: Plan) -> str:
     if _traffic(plan).mirror is not None:
         shadow = {arms.shadow}
     return _unknown(route_of(plan), {arms.stable, arms.canary} | shadow)
+
+
+def against(plan: Plan) -> str:
+    """What would keep the canary from traffic of its own, in words; empty where nothing does.
+
+    A split that the route file cannot carry, or an endpoint in both clusters. Raises RouteError.
+    """
+    route, arms = route_of(plan), arms_of(plan)
+    try:
+        for split in largest(plan):
+            patch(past_net(_load(Path(route.file)), arms), arms, split, "", _traffic(plan))
+    except RouteError as error:
+        return str(error)
+    told = ask(route, "/clusters")
+    both = endpoints(told, arms.stable) & endpoints(told, arms.canary)
+    return f"clusters {arms.stable} and {arms.canary} both lead to {min(both)}" if both else ""
+
+
+def endpoints(told: str, cluster: str) -> set[str]:
+    """The addresses of a cluster's endpoints, by Envoy's `/clusters`."""
+    return set(re.findall(rf"^{re.escape(cluster)}::(.+)::health_flags::", told, re.MULTILINE))
 
 
 def arms_of(plan: Plan) -> Arms:

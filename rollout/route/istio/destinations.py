@@ -99,6 +99,25 @@ def lacking(rule: Json, plan: Plan) -> str:
     return f"DestinationRule {name} defines no subset {missing[0]}" if missing else ""
 
 
+def overlap(rule: Json, plan: Plan) -> str:
+    """Why a DestinationRule's two subsets are not apart; empty where each has pods of its own.
+
+    Where the labels of the one are among those of the other, its pods are that one's too.
+    """
+    mesh = destinations(plan)
+    labels = {
+        subset.get("name"): (subset.get("labels") or {}).items()
+        for subset in dicts((rule.get("spec") or {}).get("subsets"))
+    }
+    stable, canary = labels.get(mesh.stable[1]), labels.get(mesh.canary[1])
+    if stable is None or canary is None or not (stable <= canary or canary <= stable):
+        return ""
+    inner, outer = (mesh.canary[1], mesh.stable[1])
+    if not stable <= canary:
+        inner, outer = outer, inner
+    return f"the pods of subset {inner} are also in subset {outer}"
+
+
 def full(host: str, namespace: str) -> str:
     """A host's full name: short ones belong to the namespace of the rule, as Istio reads them."""
     parts = host.lower().removesuffix(".").split(".")

@@ -10,12 +10,15 @@ from click.testing import CliRunner
 
 from rollout.cli import surefoot
 from rollout.doctor.examine import Tools, examine
+from rollout.doctor.mesh import Envoy
 from rollout.errors import ClusterError, InputError, ObserveError, RouteError
 from rollout.journal.lock import hold
 from rollout.journal.store import open_journal
 from rollout.plan.model import Plan
+from rollout.route.cluster.objects import VIRTUAL_SERVICE
 from rollout.simulate import MemoryRouter
 from rollout.wire import examine as wired
+from tests.routes import to, virtual_service
 from tests.worlds import plan
 
 ISTIO = {"istio": {"virtualService": "routes", "destinationRule": "rule"}}
@@ -27,13 +30,18 @@ class FakeCluster:
     def __init__(self, refused=(), status=0, subsets=("v1", "v2"), declared=()):
         self.refused, self.status, self.asked = refused, status, []
         self.subsets, self.declared = subsets, declared
+        self.route = [to("summarizer", 100, "v1")]
+        self.labels = {"v1": {"version": "v1"}, "v2": {"version": "v2"}}
 
     def may(self, verb, group, resource, namespace, name):
         self.asked.append((verb, group, resource, namespace, name))
         return resource not in ("secrets", "pods", *self.refused)
 
     def get(self, kind, namespace, name):
-        return {"spec": {"host": "summarizer", "subsets": [{"name": v} for v in self.subsets]}}
+        if kind == VIRTUAL_SERVICE:
+            return virtual_service(self.route)
+        subsets = [{"name": name, "labels": self.labels[name]} for name in self.subsets]
+        return {"spec": {"host": "summarizer", "subsets": subsets}}
 
     def first(self, kind, namespace):
         if self.status:
@@ -64,7 +72,11 @@ def tools(cluster=None, **more):
             raise InputError("no cluster: no kubeconfig")
         return cluster
 
-    return replace(Tools(query, lambda: 5.0, MemoryRouter(), lambda _plan: "", connect), **more)
+    def well(_plan: Plan) -> str:
+        return ""
+
+    envoy = Envoy(more.pop("unknown", well), more.pop("against", well))
+    return replace(Tools(query, lambda: 5.0, MemoryRouter(), envoy, connect), **more)
 
 
 def levels(found):
@@ -149,6 +161,46 @@ def test_a_subset_that_the_rule_does_not_define(tmp_path):
     found = examined([plan(route=ISTIO)], tmp_path / "j.db", cluster=FakeCluster(subsets=["v1"]))
     assert (found[-1].check, found[-1].level) == ("mesh", "fail")
     assert found[-1].said == "DestinationRule rule defines no subset v2"
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        ({"v2": {"version": "v1"}}, "the pods of subset v2 are also in subset v1"),
+        ({"v1": {}}, "the pods of subset v2 are also in subset v1"),
+        (
+            {"v1": {"version": "v1", "zone": "a"}, "v2": {"zone": "a"}},
+            "of subset v1 are also in subset v2",
+        ),
+    ],
+)
+def test_two_subsets_of_the_same_pods_are_no_two_versions(tmp_path, labels, said):
+    cluster = FakeCluster()
+    cluster.labels |= labels
+    found = examined([plan(route=ISTIO)], tmp_path / "j.db", cluster=cluster)[-1]
+    assert (found.check, found.level) == ("mesh", "fail")
+    assert said in found.said
+    assert "one version with itself" in found.fix
+
+
+@pytest.mark.parametrize(
+    ("entries", "said"),
+    [
+        ([("v1", 60), ("v1", 40)], "http route `r1` names subset v1 of summarizer twice"),
+        ([("v1", 90), ("v2", 5), ("v2", 5)], "http route `r1` names subset v2 of summarizer twice"),
+    ],
+)
+def test_a_route_that_would_refuse_the_canary_s_weight_is_told_before(tmp_path, entries, said):
+    cluster = FakeCluster()
+    cluster.route = [to("summarizer", weight, name) for name, weight in entries]
+    found = examined([plan(route=ISTIO)], tmp_path / "j.db", cluster=cluster)
+    (bad,) = [each for each in found if each.level == "fail"]
+    assert (bad.check, bad.said) == ("mesh", f"routes would refuse the canary's weight: {said}")
+
+
+def test_what_an_envoy_has_against_the_canary_is_told(tmp_path, envoy_plan):
+    found = examined([envoy_plan], tmp_path / "j.db", against=lambda _plan: "both lead to a")[-1]
+    assert (found.check, found.level, found.said) == ("mesh", "fail", "both lead to a")
 
 
 def test_what_is_made_need_not_be_there_but_the_right_to_make_it(tmp_path):

@@ -10,11 +10,11 @@ from tests.worlds import plan
 
 URL = "http://127.0.0.1:9090"
 SERVICE, VERSION, CODE = "destination_service", "destination_version", "envoy_response_code"
+RATE = {"name": "errors", "template": "envoy/errors", "margin": {"absolute": "1%"}}
 
 
 def the_plan(**guardrail):
-    rate = {"name": "errors", "template": "envoy/errors", "margin": {"absolute": "1%"}}
-    return plan(guardrails=[{**rate, **guardrail}])
+    return plan(guardrails=[{**RATE, **guardrail}])
 
 
 def finding(rows, total=0, **guardrail):
@@ -79,15 +79,19 @@ def test_labels_of_the_plan_are_the_ones_asked_for():
 def test_a_plan_with_pods_needs_their_label_and_two_of_stable():
     def told(*pods):
         rows = [row("v1", **({"pod": pod} if pod else {})) for pod in pods]
-        rate = {"name": "errors", "template": "envoy/errors", "margin": {"absolute": "1%"}}
         (found,) = of_plan(
-            plan(guardrails=[rate], pods={"label": "pod"}),
+            plan(guardrails=[RATE], pods={"label": "pod"}),
             lambda _url, text: [(labels, 1.0) for labels in rows],
         )
         return found.level, found.said.partition(": ")[0], found.fix.partition(",")[0]
 
     assert told("a", "b")[0] == "ok"
     assert told("a", "a") == ("warn", "v1 has one pod", "give v1 a second pod")
+    rows = [row(version, pod=pod) for version in ("v1", "v2") for pod in ("a", "b")]
+    (found,) = of_plan(
+        plan(guardrails=[RATE], pods={"label": "pod"}), lambda *_: [(of, 1.0) for of in rows]
+    )
+    assert (found.level, found.said) == ("warn", "a has series of both v1 and v2")
     level, said, fix = told("", "")
     assert (level, fix) == ("fail", "let the scrape set it")
     assert said.endswith("has the label pod")

@@ -127,6 +127,26 @@ CASES = [
     ),
     ("  interval: 30s", "  prometheus: {scrape: 20s}", "4:1 P011 the interval 30s is no multiple"),
     ("version: v2", "version: v1", "7:21 P012 stable is this version already"),
+    (
+        ENVOY,
+        "envoy: {file: f, admin: 'http://a', clusters: {stable: c, canary: c}}",
+        "9:71 P012 stable leads there already",
+    ),
+    (
+        ENVOY,
+        "istio: {virtualService: a, subsets: {stable: s, canary: s}}",
+        "9:61 P012 stable leads there already",
+    ),
+    (
+        ENVOY,
+        "istio: {virtualService: a, hosts: {stable: s, canary: s}}",
+        "9:59 P012 stable leads there already",
+    ),
+    (
+        ENVOY,
+        "gateway: {httpRoute: a, backends: {stable: s, canary: s}}",
+        "9:59 P012 stable leads there already",
+    ),
     ("interval: 30s", "deadline: 90s", "16:13 P013 the deadline passes within the warm-up of 2m"),
     (
         "tolerance: 10%",

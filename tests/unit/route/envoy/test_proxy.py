@@ -10,7 +10,7 @@ import yaml
 from rollout.decide.split import Split
 from rollout.errors import RouteError
 from rollout.plan.model import Plan
-from rollout.route.envoy.proxy import EnvoyRouter, arms_of
+from rollout.route.envoy.proxy import EnvoyRouter, against, arms_of
 
 ROUTES = {
     "version_info": "old",
@@ -145,3 +145,37 @@ def test_a_file_that_may_not_be_replaced_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.mkstemp", refuse)
     with pytest.raises(RouteError, match=r"cannot write file .*: Read-only file system"):
         EnvoyRouter().write(plan(file), Split(0), "m")
+
+
+def told(*endpoints):
+    return "\n".join(
+        f"{cluster}::default_priority::max_connections::1024\n{cluster}::{at}::health_flags::healthy"
+        for cluster, at in endpoints
+    )
+
+
+@pytest.mark.parametrize(
+    ("canary", "said"),
+    [
+        ("127.0.0.1:8082", ""),
+        ("[::1]:8081", ""),
+        ("127.0.0.1:8081", "clusters s-v1 and s-v2 both lead to 127.0.0.1:8081"),
+    ],
+)
+def test_two_clusters_of_one_endpoint_are_no_two_versions(admin, tmp_path, canary, said):
+    file = tmp_path / "rds.json"
+    file.write_text(json.dumps(ROUTES))
+    admin.says = (200, told(("s-v1", "127.0.0.1:8081"), ("s-v2", canary), ("s-v22", "10.0.0.1:80")))
+    assert against(plan(file, f"http://127.0.0.1:{admin.server_port}")) == said
+
+
+def test_a_file_that_cannot_carry_the_canary_s_weight_is_told(admin, tmp_path):
+    twice = json.loads(json.dumps(ROUTES))
+    route = twice["resources"][0]["virtual_hosts"][0]["routes"][0]["route"]
+    route["weighted_clusters"]["clusters"] *= 2
+    file = tmp_path / "rds.json"
+    file.write_text(json.dumps(twice))
+    admin.says = (200, told(("s-v1", "127.0.0.1:8081"), ("s-v2", "127.0.0.1:8082")))
+    found = against(plan(file, f"http://127.0.0.1:{admin.server_port}"))
+    assert found.endswith("names s-v1 twice")
+    assert json.loads(file.read_text()) == twice
