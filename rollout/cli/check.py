@@ -159,7 +159,8 @@ def _ramp(plan: Plan) -> str:
     if segment:
         kind, match = segment.key
         told += [f" of the requests with that {kind} `{match.name}`"]
-        told += [f", {label}" if label else ""]
+    if label and not isinstance(plan.spec.ramp, Switch):
+        told += [f", {label}"]
     if held := plan.spec.holdback:
         told += [f", then all but {percent(held.share)} for {duration(held.lasts)}"]
     return "".join(told)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from rollout.decide.split import Split
 from rollout.plan.model import Plan, Switch
 from rollout.plan.units import duration, percent
@@ -9,18 +11,26 @@ from rollout.plan.units import duration, percent
 
 def observational(plan: Plan) -> str:
     """Why a verdict on this plan is no more than an observation, in words; empty if it is more."""
+    reasons = [*_unlike_requests(plan), *_cold(plan)]
+    return f"observational: {'; '.join(reasons)}" if reasons else ""
+
+
+def _unlike_requests(plan: Plan) -> Iterator[str]:
     stable, traffic, before = plan.spec.stable.version, plan.spec.traffic, plan.spec.before
     if before is not None:
-        return (
-            f"observational: compared with {stable} in the {duration(before)} before the switch, "
+        yield (
+            f"compared with {stable} in the {duration(before)} before the switch, "
             "not at the same time"
         )
-    if traffic and traffic.segment and traffic.segment.assignment == "chosen":
-        return (
-            f"observational: the segment's requests were chosen, not drawn by lot, and {stable} "
-            "has others too"
-        )
-    return ""
+    elif traffic and traffic.segment and traffic.segment.assignment == "chosen":
+        yield f"the segment's requests were chosen, not drawn by lot, and {stable} has others too"
+
+
+def _cold(plan: Plan) -> Iterator[str]:
+    """Three times the errors in its first two minutes look like any other harm; copies warm it."""
+    mirrored = plan.spec.traffic is not None and plan.spec.traffic.mirror is not None
+    if not plan.spec.warmup and not mirrored:
+        yield "without a warm-up the canary starts cold, and a cold start counts as harm"
 
 
 def compared_with(plan: Plan) -> str:

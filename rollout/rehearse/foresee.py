@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from rollout.decide.compared import observational
 from rollout.decide.exposure import exposure_guardrail, segment_of, sticky
 from rollout.plan.model import Guardrail, Plan
 from rollout.plan.units import duration, percent
@@ -72,6 +73,9 @@ def _proxy(plan: Plan) -> Iterator[Remark]:
 def _policy(plan: Plan) -> Iterator[Remark]:
     if plan.spec.when_inconclusive == "promote":
         yield note("promotes-unproven", "a rollout that is stuck is promoted without proof")
+    if label := observational(plan):
+        kind, _, why = label.partition(": ")
+        yield note(kind, f"{why}; here the versions differ in nothing else")
     segment = segment_of(plan)
     if segment is not None and segment.share is None:
         said = f"the segment's share is not declared: {percent(ASSUMED_SEGMENT)} is assumed"

@@ -39,6 +39,14 @@ def test_a_good_plan_is_told_in_words():
     ) in done.output
 
 
+@pytest.mark.parametrize("ramp", ["steps: [1%, 5%, 25%, 50%]", "blueGreen: {holdback: 10%}"])
+def test_a_plan_without_a_warm_up_is_told_that_it_is_no_experiment(tmp_path, ramp):
+    path = tmp_path / "plan.yaml"
+    cold = GOOD.replace("warmup: 2m", "warmup: 0s").replace("steps: [1%, 5%, 25%, 50%]", ramp)
+    path.write_text(cold)
+    assert check(path).output.count("a cold start counts as harm") == 1
+
+
 def test_an_evidence_ramp_is_told_in_words():
     done = check(EXAMPLES / "02-evidence-ramp.yaml")
     assert "from v2 to v3 from 0.1 % to 50 % as the evidence allows" in done.output

@@ -17,6 +17,7 @@ from tests.worlds import plan
 SEGMENT = {"header": {"name": "x-team", "exact": "beta"}}
 MIRROR = {"mirror": {"share": "0.5%", "lasts": "10m"}}
 CHOSEN = "observational: the segment's requests were chosen"
+COLD = "observational: without a warm-up the canary starts cold"
 
 
 @pytest.mark.parametrize(
@@ -93,6 +94,13 @@ def test_a_paced_ramp_counts_the_segments_requests_only():
             "observational: compared with v1 in the 30m before the switch",
         ),
         ({"traffic": {"segment": SEGMENT}}, CHOSEN, CHOSEN),
+        ({"warmup": "0s"}, COLD, COLD),
+        ({"warmup": "0s", "traffic": {"segment": SEGMENT}}, CHOSEN, CHOSEN),
+        (
+            {"warmup": "0s", "traffic": {"mirror": {"share": "5%", "lasts": "1m"}}},
+            "",
+            "compared with v1 at the same time",
+        ),
         (
             {"traffic": {"segment": SEGMENT | {"assignment": "randomised"}}},
             "",

@@ -117,6 +117,11 @@ def test_what_is_done_without_proof():
     assert "promotes-unproven" in said(plan(whenInconclusive="promote"))
 
 
+def test_what_is_no_experiment_is_named():
+    assert "observational" not in said(plan())
+    assert "a cold start counts as harm" in said(plan(warmup="0s"))["observational"].text
+
+
 def test_a_paced_ramp_may_reach_its_top_at_once():
     ramp = {"harmBudget": 10, "min": "1%", "max": "50%", "bake": "4s"}
     assert {remark.level for remark in said(plan(ramp=ramp)).values()} == {"note"}
