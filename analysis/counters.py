@@ -11,7 +11,7 @@ from operator import add, lt, sub
 from typing import Literal
 
 from analysis import native
-from analysis.evidence import Evidence, EvidenceError
+from analysis.evidence import EXACT, INEXACT, Evidence, EvidenceError
 from analysis.native import Grid
 
 Arm = Literal["canary", "stable"]
@@ -145,7 +145,8 @@ def check(values: Sequence[float]) -> tuple[int, ...]:
         whole = tuple(map(int, values))
     except (ValueError, OverflowError):
         whole = ()
-    if whole == tuple(values) and whole[:1] >= (0,) and sorted(whole) == list(whole):
+    rising = whole == tuple(values) and sorted(whole) == list(whole)
+    if rising and whole[:1] >= (0,) and whole[-1:] <= (EXACT,):
         return whole
     if not all(math.isfinite(value) for value in values):
         raise EvidenceError("a sample is not a finite number")
@@ -154,6 +155,8 @@ def check(values: Sequence[float]) -> tuple[int, ...]:
         raise EvidenceError("a sample is not a whole number: this is no counter")
     if any(count < 0 for count in counts):
         raise EvidenceError("a counter is negative")
+    if any(count > EXACT for count in counts):
+        raise EvidenceError(INEXACT)
     if any(after < before for before, after in pairwise(counts)):
         raise EvidenceError("bucket counts fall with rising edges")
     return counts

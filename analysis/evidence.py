@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+EXACT = 2**53
+"""The largest count that a floating-point number holds exactly; 10^12 is far below it."""
+
+INEXACT = "a counter is beyond 2^53, where it is no longer exact"
+
 
 class EvidenceError(ValueError):
     """Numbers that are no counts, or counts that cannot be compared; the message says why."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.counters import Cursor, Series, in_one_layout
-from analysis.evidence import EvidenceError
+from analysis.evidence import EXACT, INEXACT, EvidenceError
 
 Counts = NDArray[np.int64]
 
@@ -133,5 +133,7 @@ def _checked(values: NDArray[np.float64]) -> Counts:
     if np.abs(values - whole).max(initial=0.0) > 1e-6:
         raise EvidenceError("a sample in the past is not a whole number: this is no counter")
     if (whole < 0).any() or (np.diff(whole, axis=1) < 0).any():
-        raise EvidenceError("a sample in the past is no cumulative count")
+        raise EvidenceError("a sample in the past is negative or no cumulative count")
+    if (whole > EXACT).any():
+        raise EvidenceError(f"in the past {INEXACT}")
     return np.asarray(whole, dtype=np.int64)

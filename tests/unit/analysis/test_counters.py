@@ -143,6 +143,8 @@ def test_the_layout_is_remembered_while_nothing_comes():
         (INF, "not a finite number"),
         (1.5, "not a whole number"),
         (-1, "negative"),
+        (2**53 + 2, "no longer exact"),
+        (1e300, "no longer exact"),
     ],
 )
 def test_what_is_no_count_is_refused(value, reason):

@@ -97,6 +97,15 @@ def test_a_plan_without_pods_is_told_what_to_write(command):
     )
 
 
+def test_a_past_that_cannot_be_read_is_bad_input(command, monkeypatch):
+    said = {"errors": "a sample in the past is negative or no cumulative count"}
+    monkeypatch.setattr(wire, "historian", lambda: Known(Past(problems=said)))
+    done = command(pods_plan())
+    assert done.exit_code == 2
+    assert isinstance(done.exception, SystemExit | InputError)
+    assert "the past of demo cannot be read: a sample in the past is negative" in done.output
+
+
 def test_too_few_runs_end_with_1_and_are_recorded_all_the_same(command, tmp_path):
     journal = tmp_path / "new" / "journal.db"
     for number in (1, 2):

@@ -119,6 +119,30 @@ def test_buckets_per_pod():
     assert past.counts[7].tolist() == [[1, 2, 3]] * 2
 
 
+def bucket(pod, edge, first=0, last=TICKS + 1):
+    return item(pod, range(last - first), le=edge, code="", first=first)
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (
+            [bucket("a", "5"), bucket("a", "+Inf"), bucket("b", "7"), bucket("b", "+Inf")],
+            "bucket layouts differ in the past",
+        ),
+        (
+            [bucket("a", "5", last=200), bucket("a", "7", first=200), bucket("a", "+Inf")],
+            "no scrape shows every bucket of a histogram",
+        ),
+        ([bucket("a", "5"), bucket("a", "7")], "no +Inf bucket"),
+    ],
+)
+def test_buckets_that_differ_or_change_are_told(found, words):
+    past, problem = read(found, guardrail=LATENCY)
+    assert past is None
+    assert words in problem
+
+
 def test_native_buckets_per_pod_whatever_their_schemas():
     value = 4 * natives.SIZE  # 16 ms
     found = [
