@@ -99,7 +99,7 @@ def test_a_plan_without_pods_is_told_what_to_write(command):
 
 def test_a_past_that_cannot_be_read_is_bad_input(command, monkeypatch):
     said = {"errors": "a sample in the past is negative or no cumulative count"}
-    monkeypatch.setattr(wire, "historian", lambda: Known(Past(problems=said)))
+    monkeypatch.setattr(examine, "historian", lambda: Known(Past(problems=said)))
     done = command(pods_plan())
     assert done.exit_code == 2
     assert isinstance(done.exception, SystemExit | InputError)
