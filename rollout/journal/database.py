@@ -45,6 +45,10 @@ class Database(Protocol):
         """Raises StaleError once the lock is lost, JournalError when nobody can say."""
         ...
 
+    def check_takes(self) -> None:
+        """Raises JournalError where no entry would be taken, as far as a question tells."""
+        ...
+
     def holder(self) -> str | None:
         """Who holds that lock, in words; None when it is free."""
         ...

@@ -45,6 +45,10 @@ _DURABLE = (
     "SELECT set_config('synchronous_commit', 'on', false) "
     "WHERE current_setting('synchronous_commit') = 'off'"
 )
+_TAKES = sql.text(
+    "SELECT current_setting('transaction_read_only') = 'on', "
+    "coalesce(has_table_privilege(to_regclass('entries'), 'INSERT'), false)"
+)
 _WORDS = {
     "25006": "is read-only",
     "28000": "cannot be opened: the server refuses this user",
@@ -109,6 +113,14 @@ class PostgresServer:
     def check_held(self) -> None:
         if self._tenure is not None:
             self._tenure.check()
+
+    def check_takes(self) -> None:
+        """On a new connection: a server may have become another's copy since the last one."""
+        with self.engine.begin() as connection:
+            readonly, may = connection.execute(_TAKES).one()
+        for code, refused in {"25006": readonly, "42501": not may}.items():
+            if refused:
+                raise JournalError(f"the journal {self.name} {_WORDS[code]}")
 
     def holder(self) -> str | None:
         with self.words(), self.engine.begin() as connection:

@@ -74,6 +74,9 @@ class SqliteFile:
     def check_held(self) -> None:
         """Nothing: a lock of the kernel is not lost."""
 
+    def check_takes(self) -> None:
+        """Nothing: its one writer writes, and is told."""
+
     def holder(self) -> str | None:
         pid = lock.holder(self.path)
         return None if pid is None else f"pid {pid or 'unknown'}"

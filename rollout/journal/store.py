@@ -121,6 +121,11 @@ class SqlJournal:
         with self.database.words():
             self.database.check_held()
 
+    def check_takes(self) -> None:
+        """Raises JournalError where it does not answer or takes no entries; nothing is written."""
+        with self.database.words():
+            self.database.check_takes()
+
     def holder(self) -> str | None:
         """The controller that decides on this journal, in words; None when there is none."""
         return self.database.holder()

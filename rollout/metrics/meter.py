@@ -34,6 +34,8 @@ SILENT = 60.0
 class Meter:
     """Counts beside the ticks; `now` is the wall clock, `timer` never goes back (seconds).
 
+    `usable` says whether the journal answers and takes entries, where there are several replicas.
+
     Nothing of the journal is shown before the first tick: a half-read one would look like a reset.
     """
 
@@ -41,6 +43,7 @@ class Meter:
     now: Callable[[], float]
     timer: Callable[[], float]
     silent: float = SILENT
+    usable: Callable[[], bool] = lambda: True
     _decisions: Counter[tuple[str, str]] = field(default_factory=Counter)
     _route_failures: int = 0
     _refusals: int = 0
@@ -104,6 +107,7 @@ class Meter:
             ticks, told, age = self._ticks, self._told, self.timer() - self._succeeded
         yield from of_process(self.version, ticks, age)
         yield "surefoot_leader", {}, float(not self._stands_by)
+        yield "surefoot_journal_usable", {}, float(self.usable())
         if told is not None:
             yield from of_journal(told)
 

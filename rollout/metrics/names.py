@@ -20,6 +20,11 @@ class Metric:
 METRICS: dict[str, Metric] = {
     "surefoot_build_info": Metric("gauge", "1; the version is a label.", ("version",)),
     "surefoot_leader": Metric("gauge", "1 while this replica decides, 0 while it stands by."),
+    "surefoot_journal_usable": Metric(
+        "gauge",
+        "0 when the journal has not answered this replica, or has taken none of its entries, for a "
+        "Lease's time; 1 else, and without a Lease.",
+    ),
     "surefoot_tick_duration_seconds": Metric("histogram", "How long ticks took."),
     "surefoot_tick_failures_total": Metric("counter", "Ticks that ended early with a problem."),
     "surefoot_tick_age_seconds": Metric(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from rollout.decide.facts import Fact, Refused
-from rollout.errors import JournalBusyError, StaleError
+from rollout.errors import JournalBusyError, JournalError, JournalMovedError, StaleError
 
 Tick = Callable[[], None]
 
@@ -32,7 +32,8 @@ class Duty:
 
     `begin` opens a term: the journal is taken and read anew; its tick is the leader's. `record`
     appends beside whoever decides. A leader that cannot renew its Lease waits, with all it knows;
-    it goes on where it was unless another one took over. `succeeded` is told of a leader's ticks.
+    it goes on where it was unless another one took over. `succeeded` is told of a leader's ticks,
+    `failed` of those that ended at a journal which cannot be read or takes no entry.
     """
 
     candidate: Leading
@@ -41,6 +42,7 @@ class Duty:
     record: Callable[[Fact], object]
     now: Callable[[], float]
     succeeded: Callable[[], None] = lambda: None
+    failed: Callable[[], None] = lambda: None
     _stack: ExitStack = field(default_factory=ExitStack)
     _term: int = 0
     _tick: Tick | None = None
@@ -55,6 +57,16 @@ class Duty:
             self.stand_by()
             self._tell()
             return
+        try:
+            self._lead(term)
+        except (JournalBusyError, JournalMovedError):
+            raise
+        except JournalError:
+            self.failed()
+            raise
+        self.succeeded()
+
+    def _lead(self, term: int) -> None:
         if self._tick is None:
             self._tick, self._term = self._stack.enter_context(self.begin(term)), term
         self._tell()
@@ -63,7 +75,6 @@ class Duty:
         except JournalBusyError as error:
             self._stale(error)
             raise
-        self.succeeded()
 
     def end(self) -> None:
         """Give the journal back, if it is held."""

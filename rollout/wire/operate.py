@@ -58,7 +58,7 @@ def _electing(replica: Replica) -> Iterator[Tick]:
     with ExitStack() as stack:
         # A standby that could not take over should not seem to be one, now and later.
         journal = stack.enter_context(closing(open_journal(replica.shard.journal)))
-        reach = replica.reach(journal.holder)
+        reach = replica.reach(journal.check_takes)
         candidate = replica.candidate(reach.holds)
         duty, retry = replica.duty(candidate, reach), candidate.times.retry
         stack.callback(_release, candidate)

@@ -102,15 +102,17 @@ class Replica:
         def say(fact: Fact) -> object:
             return record(self.shard.journal, fact)
 
-        succeeded = reach.heard if reach else _nothing
-        duty = Duty(candidate, begin, self.meter.stand_by, say, now, succeeded)
+        told = (reach.heard, reach.failed) if reach else ()
+        duty = Duty(candidate, begin, self.meter.stand_by, say, now, *told)
         return duty
 
     def reach(self, ask: Callable[[], object]) -> Reach:
-        """Whether the journal answers; who has no answer for a Lease's time gives the Lease up."""
+        """Whether the journal can be used; who cannot for a Lease's time gives the Lease up."""
         from rollout.operate.reach import Reach
 
-        return Reach(ask, clock.timer, self.shard.duration)
+        reach = Reach(ask, clock.timer, self.shard.duration)
+        self.meter.usable = reach.usable
+        return reach
 
     def candidate(self, fit: Callable[[], bool] = lambda: True) -> Candidate:
         """This process before the shard's Lease; it stands while it is fit. Raises InputError."""
@@ -140,7 +142,3 @@ class Replica:
             raise
         except Exception as error:  # noqa: BLE001 - deciding goes on, whatever is shown
             self.on_problem(f"a status cannot be shown: {error!r}")
-
-
-def _nothing() -> None:
-    pass

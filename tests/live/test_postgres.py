@@ -170,8 +170,11 @@ def test_the_least_rights_are_enough_and_fewer_are_named(opened, server, url):
     server.ask(url, f"GRANT SELECT ON entries, journal_version TO {role}")
     limited = opened(own)
     with pytest.raises(JournalError, match="no permission"):
+        limited.check_takes()
+    with pytest.raises(JournalError, match="no permission"):
         limited.append([said()], after=1)
     server.ask(url, f"GRANT INSERT ON entries TO {role}")
+    limited.check_takes()
     with limited.lock():
         assert limited.append([said()], after=1)[0].seq == 2
 
@@ -187,6 +190,22 @@ def test_a_reader_does_not_write(opened, url):
     opened(url)
     with closing(open_for_reading(url)) as reader, pytest.raises(JournalError, match="read-only"):
         reader.append([said()], after=0)
+
+
+def test_a_server_that_only_reads_says_so_before_it_is_written_to(opened, server, url):
+    """As a copy does that nobody promoted; who is connected already may still write."""
+    journal = opened(url)
+    with journal.lock():
+        server.ask(
+            url, f"ALTER DATABASE {url.rpartition('/')[2]} SET default_transaction_read_only = on"
+        )
+        with pytest.raises(JournalError, match="is read-only"):
+            journal.check_takes()
+        assert journal.append([said()], after=0)[0].seq == 1
+        server.cut_off(url)
+        assert len(journal.read()) == 1
+        with pytest.raises(JournalError, match="is read-only"):
+            journal.append([said()], after=1)
 
 
 def test_another_programs_entries_are_refused(server, url):

@@ -85,6 +85,48 @@ def test_a_leader_that_wakes_up_within_a_write_moves_nothing(
     assert words in first.tail(20)
 
 
+FULL = """
+CREATE FUNCTION full() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN RAISE EXCEPTION 'could not extend file: no space left' USING ERRCODE = 'disk_full'; END $$
+"""
+
+
+def test_a_leader_whose_writes_are_refused_gives_the_lease_up(replicas, server):
+    """Its role may not write any more; then the disk is full, which spares no replica."""
+    url = replicas.journal
+    role = url.rpartition("/")[2]
+    server.ask(
+        url,
+        f"CREATE ROLE {role} LOGIN",
+        f"GRANT SELECT, INSERT ON entries TO {role}",
+        f"GRANT SELECT ON journal_version TO {role}",
+    )
+    first = replicas.start(journal=url.replace("postgres@", f"{role}@"))
+    replicas.apply()
+    until(lambda: replicas.status().get("phase") == "waiting", "it is taken up")
+    server.ask(url, f"REVOKE INSERT ON entries FROM {role}")
+    replicas.say("promote")
+    until(lambda: not replicas.holder, "the Lease is given up")
+    second = replicas.start()
+    assert replicas.follow(first) is second
+    replicas.settled([0, 100])
+    assert first.running
+    assert "no permission" in first.tail(50)
+    server.ask(
+        url,
+        FULL,
+        "CREATE TRIGGER full_disk BEFORE INSERT ON entries EXECUTE FUNCTION full()",
+        f"GRANT INSERT ON entries TO {role}",
+    )
+    asking = replicas.plan.document()
+    asking["metadata"]["annotations"] = {"surefoot.dev/undo": "ticket 7"}
+    replicas.cluster.apply(asking)
+    until(lambda: "the Lease is left to others" in second.tail(500), "it says so")
+    server.ask(url, "DROP TRIGGER full_disk ON entries")
+    replicas.settled([100, 0])
+    assert "the server's disk is full" in second.tail(500)
+
+
 def test_a_leader_that_is_cut_off_from_the_journal_alone_gives_the_lease_up(replicas, server):
     """Behind a proxy of its own, say, which takes what it sends and answers nothing."""
     with line(server.port) as cut:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 
 from rollout.decide.facts import Fact
-from rollout.errors import JournalBusyError, JournalError, StaleError
+from rollout.errors import JournalBusyError, JournalError, JournalMovedError, StaleError
 from rollout.operate.duty import Duty
 
 
@@ -134,6 +134,25 @@ def test_only_a_leader_s_tick_that_succeeds_is_told(play):
     with pytest.raises(JournalError):
         play.duty.tick()
     assert play.story == ["-", "begin 3", "tick", "told", "tick"]
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [(JournalError, True), (JournalBusyError, False), (JournalMovedError, False)],
+)
+@pytest.mark.parametrize("where", ["work", "begin"])
+def test_a_journal_that_refuses_a_leader_is_told_of(play, error, told, where):
+    def fails(*_):
+        raise error("no")
+
+    play.duty.failed = lambda: play.story.append("failed")
+    play.elect(3)
+    if where == "begin":
+        play.duty.begin = fails
+    play.work = fails
+    with pytest.raises(error):
+        play.duty.tick()
+    assert ("failed" in play.story) is told
 
 
 @pytest.mark.parametrize(("term", "leads"), [(0, False), (3, False), (5, True)])
