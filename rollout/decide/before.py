@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from analysis.evidence import Evidence
 from rollout.decide.exposure import copied, exposure_guardrail
-from rollout.decide.state import Gauge, State
+from rollout.decide.gauge import Gauge
+from rollout.decide.state import State
 
 _NOTHING = Evidence()
 

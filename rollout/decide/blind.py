@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from analysis.guard import problem
 from rollout.decide.before import switched
-from rollout.decide.state import Gauge, State
+from rollout.decide.gauge import Gauge
+from rollout.decide.state import State
 from rollout.plan.units import duration
 
 # A canary that should have had this many exposures has none with a chance below .001.

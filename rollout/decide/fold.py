@@ -53,10 +53,11 @@ def fold_all(facts: Iterable[tuple[int, Fact]]) -> State:
 
 def _learned(state: State, fact: Learned, _seq: int) -> State:
     """Rules that know how pods differ; a guardrail of which nothing is known keeps its rule."""
+    known = fact.dispersions
     gauges = {
-        name: replace(gauge, rule=replace(gauge.rule, dispersion=fact.dispersions[name]))
+        name: replace(gauge, rule=replace(gauge.rule, dispersion=known[name]), waits=False)
         for name, gauge in state.gauges.items()
-        if name in fact.dispersions and name not in fact.unknown
+        if name in known and name not in fact.unknown
     }
     return replace(state, learned=fact, gauges={**state.gauges, **gauges})
 
@@ -66,6 +67,9 @@ def _decided(state: State, fact: Decided, seq: int) -> State:
     if phase != state.phase and phase in _ANEW:
         state = replace(state, resumed_at=fact.at)
     state = replace(state, phase=phase, last=fact, asked=None, drifted=False, looked_at=fact.at)
+    if fact.action == "hold back":
+        gauges = {name: gauge.held_back() for name, gauge in state.gauges.items()}
+        state = replace(state, gauges=gauges)
     if fact.action == "pause":
         state = replace(_given_up(state, fact), pause=fact)
         return replace(state, paused_at=fact.at if state.paused_at is None else state.paused_at)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Literal
 
 from analysis import shares
-from analysis.counters import Cursor
-from analysis.evidence import Evidence
-from analysis.guard import Capital, Logs, RateRule, Rule, ShapeRule, logs, start
+from analysis.guard import RateRule, Rule, ShapeRule, start
 from rollout.decide.facts import Action, Decided, HumanSaid, Learned, Started
+from rollout.decide.gauge import Gauge
 from rollout.decide.parted import Parted
 from rollout.decide.split import Split
 from rollout.plan.base import RECORDED
@@ -59,28 +57,6 @@ MOVES: dict[tuple[Phase, Event], Phase] = {
     ("undoing", "promote"): "promoting",
     ("undoing", "confirmed"): "undone",
 }
-
-
-@dataclass(frozen=True)
-class Gauge:
-    """One guardrail's part of the state: what was last seen, and what it is evidence of."""
-
-    rule: Rule
-    capital: Capital
-    cursor: Cursor = field(default_factory=Cursor)
-    problem: str = ""
-    troubled_at: float | None = None
-    # Canary exposures that stable's own imply since the canary's last one: many are one-armed.
-    expected: float = 0.0
-    heard_at: float | None = None  # when the last one was scraped
-    # Looks of stable before a switch that no look of the canary was compared with yet (`before`).
-    kept: tuple[Evidence, ...] = ()
-    used_up_at: float | None = None
-
-    @cached_property
-    def logs(self) -> Logs:
-        """What the capital amounts to: worked out once, by whoever asks first."""
-        return logs(self.rule, self.capital)
 
 
 @dataclass(frozen=True)
@@ -186,7 +162,7 @@ def begin(fact: Started) -> State:
     """The state right after a plan was accepted: no traffic on the canary, nothing known."""
     plan = Plan.model_validate(fact.plan, context=RECORDED)
     nothing = Split(0, fact.total)
-    rules = {g.name: rule_of(g) for g in plan.spec.guardrails}
+    rules, waits = {g.name: rule_of(g) for g in plan.spec.guardrails}, bool(plan.spec.holdback)
     return State(
         plan=plan,
         total=fact.total,
@@ -195,7 +171,7 @@ def begin(fact: Started) -> State:
         resumed_at=fact.at,
         split=nothing,
         wanted=nothing,
-        gauges={name: Gauge(rule=rule, capital=start(rule)) for name, rule in rules.items()},
+        gauges={name: Gauge(rule, start(rule), waits=waits) for name, rule in rules.items()},
         shares=shares.start(),
         attempt=fact.attempt,
         uncalibrated=fact.uncalibrated,

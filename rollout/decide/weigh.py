@@ -12,7 +12,8 @@ from analysis.guard import learn, look, problem, watch
 from rollout.decide.before import began, paired
 from rollout.decide.exposure import copied, exposure_guardrail, share_of_all, sticky
 from rollout.decide.facts import Observed
-from rollout.decide.state import Gauge, State
+from rollout.decide.gauge import Gauge
+from rollout.decide.state import State
 from rollout.plan.model import Guardrail
 
 
@@ -71,11 +72,12 @@ def _weigh(
     else:
         use = look if since is not None and since >= state.warm_at else watch
     capital = use(gauge.rule, gauge.capital, evidence)
+    later = use(gauge.rule, gauge.later, evidence) if gauge.later else None
     if evidence.canary_exposures:
         heard = gauge.cursor.newest("canary")
-        return replace(gauge, capital=capital, expected=0.0, heard_at=heard)
+        return replace(gauge, capital=capital, later=later, expected=0.0, heard_at=heard)
     expected = gauge.expected + _implied(state, evidence, since, lag)
-    return replace(gauge, capital=capital, expected=expected)
+    return replace(gauge, capital=capital, later=later, expected=expected)
 
 
 def _implied(state: State, evidence: Evidence, since: float | None, lag: float) -> float:

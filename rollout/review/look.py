@@ -11,7 +11,8 @@ from analysis.alternatives import ShapeRule
 from analysis.readout import Readout, at_edges
 from analysis.shape import ShapeCapital
 from rollout.decide.facts import Decided, Observed
-from rollout.decide.state import Gauge, State
+from rollout.decide.gauge import Gauge
+from rollout.decide.state import State
 from rollout.decide.step import step
 from rollout.decide.view import View, view
 from rollout.ports import Entry

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from rollout.decide.facts import HumanSaid
@@ -56,6 +58,34 @@ def test_harm_that_shows_only_then_is_rolled_back_at_once(late):
     assert made.run(600).phase == "rolled back"
     assert made.router.shown[made.plan.id].split == Split(0, 100)
     assert made.actions[-2:] == ["hold back", "roll back"]
+
+
+def long_climb(**held):
+    """A lab that holds back after an hour and a half in which all was well."""
+    rate = {"name": "errors", "template": "envoy/errors", "margin": {"absolute": "0.5%"}}
+    clock: dict[str, Any] = {
+        "interval": "30s",
+        "prometheus": {"scrape": "15s"},
+        "warmup": "1m",
+        "deadline": "8h",
+    }
+    ramp = {"steps": ["5%", "25%", "50%"], "bake": "30m"}
+    made = Lab(GOOD, plan=plan(guardrails=[rate], ramp=ramp, **clock, **held), rate=10.0)
+    while made.state.phase != "holding back":
+        made.run(15, period=15)
+    return made
+
+
+def test_what_spoke_for_it_on_a_long_climb_does_not_hide_harm_that_begins_then():
+    made = long_climb(holdback={"share": "5%", "lasts": "2h"})
+    gauge = made.state.gauges["errors"]
+    assert gauge.later is not None
+    assert gauge.held_back() is gauge, "what waited begins once"
+    made.world.behaviours = {"v1": GOOD, "v2": Behaviour(errors=0.03)}
+    made.run(300, period=15)
+    made.restart()
+    assert made.state == fold_all((entry.seq, entry.fact) for entry in made.entries)
+    assert made.run(55 * 30, period=15).phase == "rolled back"
 
 
 def test_the_deadline_does_not_cut_it():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from analysis import sequential, shares
+from analysis import later, sequential, shares
 
 RUNS, LOOKS, ALPHA = 800, 240, 0.05
 CLIMB = np.array([0.01, 0.05, 0.25, 0.5])
@@ -16,11 +16,17 @@ def limit(alpha):
 
 
 def harm(rng, p_stable, p_canary):
+    """Log-capital of bets from the first look on, and of those that waited for the holdback."""
     e_c = rng.binomial(600, WEIGHT, (RUNS, LOOKS))
     e_s = 600 - e_c
     x_c, x_s = rng.binomial(e_c, p_canary), rng.binomial(e_s, p_stable)
     gains = sequential.increment(e_c, e_s, x_c, x_s, ratio=1.25, absolute=0.002)
-    return sequential.log_harm(gains.cumsum(axis=1))
+    held = np.where(np.arange(LOOKS)[:, None] < 60, 0.0, gains)
+    return [sequential.log_harm(bets.cumsum(axis=1)) for bets in (gains, held)]
+
+
+def mean(first, since):
+    return np.vectorize(later.log_harm)(first, since)
 
 
 @pytest.mark.parametrize("base", [0.001, 0.01, 0.05])
@@ -28,17 +34,30 @@ def test_a_canary_at_its_margin_is_rolled_back_as_rarely_as_declared(base):
     rng = np.random.default_rng([31, round(base * 1000)])
     incident = np.repeat(rng.random((RUNS, LOOKS // 10)) < 0.1, 10, axis=1)
     p = np.minimum(base * np.where(incident, 10, 1), 0.3)
-    crossed = harm(rng, p, np.minimum(1.25 * p + 0.002, 1)) >= -np.log(ALPHA)
+    crossed = mean(*harm(rng, p, np.minimum(1.25 * p + 0.002, 1))) >= -np.log(ALPHA)
     assert crossed.any(axis=1).mean() <= limit(ALPHA)
 
 
-def test_harm_that_begins_with_the_holdback_is_found():
+def looks_to(logs, since):
+    crossed = logs >= -np.log(ALPHA)
+    assert crossed[:, :since].any(axis=1).mean() <= limit(ALPHA)
+    return np.where(crossed.any(axis=1), crossed.argmax(axis=1), LOOKS) - since
+
+
+def test_harm_that_begins_with_the_holdback_is_found_by_what_waited_for_it():
     rng = np.random.default_rng(32)
     canary = np.where(np.arange(LOOKS) < 60, 0.01, 0.04)
-    crossed = harm(rng, np.full(LOOKS, 0.01), canary) >= -np.log(ALPHA)
-    looks = np.where(crossed.any(axis=1), crossed.argmax(axis=1), LOOKS) - 60
-    assert (looks < 0).mean() <= limit(ALPHA)
-    assert np.median(looks) < 120, "it has to undo what spoke for the canary before"
+    first, since = harm(rng, np.full(LOOKS, 0.01), canary)
+    both = looks_to(mean(first, since), 60)
+    assert np.median(both) < 25
+    assert np.median(looks_to(first, 60)) > 3 * np.median(both), "what spoke for it before"
+
+
+def test_harm_from_the_first_look_on_is_found_as_soon():
+    rng = np.random.default_rng(34)
+    first, since = harm(rng, np.full(LOOKS, 0.01), np.full(LOOKS, 0.04))
+    both, alone = looks_to(mean(first, since), 0), looks_to(first, 0)
+    assert both.mean() <= 1.03 * alone.mean()
 
 
 def test_a_share_that_is_right_is_rarely_called_wrong_and_a_wrong_one_is():

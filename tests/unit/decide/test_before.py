@@ -7,8 +7,9 @@ from dataclasses import replace
 from analysis.counters import Arm, Sample
 from analysis.evidence import Evidence
 from rollout.decide.before import began, paired, watched
+from rollout.decide.gauge import Gauge
 from rollout.decide.split import Split
-from rollout.decide.state import Gauge, State
+from rollout.decide.state import State
 from tests.unit.decide.test_step import T0, begun
 
 Last = dict[tuple[Arm, str], Sample]
