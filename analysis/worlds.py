@@ -179,14 +179,14 @@ def retried(rng: np.random.Generator, expected: Array, p: Array) -> tuple[Counts
 
 
 def spells(
-    rng: np.random.Generator, shape: tuple[int, int, int], length: float, often: float = OFTEN
+    rng: np.random.Generator, shape: tuple[int, int, int], length: float
 ) -> NDArray[np.bool_]:
     """Whether a spell of `length` looks is on, in (rollouts, looks, pods); stationary.
 
-    Spells start at random and may overlap; they are on for the share `often` of the time.
+    Spells start at random and may overlap; they are on for the share OFTEN of the time.
     """
     span = max(1, round(length))
-    begin = rng.random((shape[0], shape[1] + span, shape[2])) < 1 - (1 - often) ** (1 / span)
+    begin = rng.random((shape[0], shape[1] + span, shape[2])) < 1 - (1 - OFTEN) ** (1 / span)
     begun = begin.cumsum(axis=1)
     return np.asarray(begun[:, span:] > begun[:, :-span])
 

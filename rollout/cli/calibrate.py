@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from rollout.cli.journal import journal_option
+from rollout.cli.progress import progress
 from rollout.cli.quantities import SECONDS
 from rollout.errors import DONE, FAILED, InputError
 from rollout.journal.place import Where
@@ -84,7 +83,7 @@ def _calibrated(
 
     past = _read(plan, history)
     count = runs or usual_runs(plan.spec.confidence.false_rollback)
-    with _progress(plan.name, count, quiet=quiet) as on_done:
+    with progress(f"calibrating {plan.name}", count, quiet=quiet) as on_done:
         found = carry_out(past, count, seed, on_done)
     told = as_document(past, found, seed)
     if journal is not None:
@@ -114,17 +113,3 @@ def _read(plan: Plan, history: float | None) -> Recording:
         words = dict.fromkeys(past.problems.values())
         raise InputError(f"the past of {plan.name} cannot be read: {'; '.join(words)}")
     return recorded(plan, past.pods)
-
-
-@contextmanager
-def _progress(name: str, total: int, *, quiet: bool) -> Iterator[Callable[[int], None]]:
-    """A bar on a terminal, nothing elsewhere."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (f"calibrating {name}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    shown = console.is_terminal and not quiet
-    with Progress(*columns, console=console, transient=True, disable=not shown) as progress:
-        task = progress.add_task(name, total=total)
-        yield lambda count: progress.advance(task, count)

@@ -59,10 +59,10 @@ def doctor(
     """
     from rollout.doctor.examine import examine
     from rollout.journal.place import default_path
-    from rollout.plan.load import load_file
+    from rollout.plan.load import load_files
     from rollout.wire.examine import examination
 
-    read = [plan for path in plans for plan in load_file(path)]
+    read = load_files(plans)
     findings = []
     where, tools = journal or default_path(), examination(context)
     for found in examine(read, namespace, where, tools, lease, triggers=triggers):

@@ -18,6 +18,7 @@ from rollout.decide.state import State
 from rollout.ports import Entry
 
 _LOG_LINES = 10
+_MOST = 3  # rollouts on one screen
 _QUIET = {"hold", "confirmed", "started"}
 _ACTIONS = {
     "roll back": "rolled back",
@@ -59,10 +60,10 @@ class Follower:
         """Whether there is something, and all of it has ended."""
         return bool(self.states) and all(state.terminal for state in self.states.values())
 
-    def render(self, now: float, title: str = "", most: int = 3) -> RenderableType:
+    def render(self, now: float, title: str = "") -> RenderableType:
         """The screen: the rollouts that go on, or else the last that ended."""
         going = [(name, s) for name, s in self.states.items() if not s.terminal]
-        shown = (going or [*self.states.items()][-1:])[-most:]
+        shown = (going or [*self.states.items()][-1:])[-_MOST:]
         reports = [report(name, state, now, self.states) for name, state in shown]
         return screen(reports, self.lines, title)
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from rollout.cli.progress import progress
 from rollout.cli.quantities import EDGES, MILLISECONDS, PAST, POSITIVE, SCORE, SECONDS, SHARE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from rollout.plan.model import Plan
     from rollout.rehearse.base import Figures
     from rollout.rehearse.change import Change
@@ -121,7 +119,7 @@ def _rehearsed(
     )
     known, source = _asked(plan, known, past)
     start, changes = base(plan, known), _named_once([*usual(plan), *extra])
-    with _progress(plan.name, runs * len(changes), quiet=quiet) as on_done:
+    with progress(f"rehearsing {plan.name}", runs * len(changes), quiet=quiet) as on_done:
         found = carry_out(plan, start, changes, runs=runs, seed=seed, on_done=on_done)
     return Rehearsal(
         plan=plan.name,
@@ -173,17 +171,3 @@ def _check_picture(path: Path, plans: Sequence[Plan]) -> None:
         raise InputError("--picture draws one plan, and the file holds several")
     if find_spec("matplotlib") is None:
         raise InputError("--picture needs matplotlib: pip install 'surefoot[notebook]'")
-
-
-@contextmanager
-def _progress(name: str, total: int, *, quiet: bool) -> Iterator[Callable[[int], None]]:
-    """A bar on a terminal, nothing elsewhere."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (f"rehearsing {name}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    shown = console.is_terminal and not quiet
-    with Progress(*columns, console=console, transient=True, disable=not shown) as progress:
-        task = progress.add_task(name, total=total)
-        yield lambda count: progress.advance(task, count)

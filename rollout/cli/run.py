@@ -46,9 +46,9 @@ def run(
     uncalibrated: bool,
 ) -> None:
     """Run PLANS: look, decide, record, move weights; print the decision log as it grows."""
-    from rollout.plan.load import load_file
+    from rollout.plan.load import load_files
 
-    accepted = [plan for path in plans for plan in load_file(path)]
+    accepted = load_files(plans)
 
     from rollout.cli.log import print_entry
     from rollout.decide.state import TERMINAL

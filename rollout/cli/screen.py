@@ -14,6 +14,7 @@ from analysis.readout import Readout
 from rollout.cli.report import Line, Report
 from rollout.plan.units import percent
 
+_SHARE, _INTERVAL, _EVIDENCE = 24, 29, 6  # letters of each bar
 STYLES = {
     "safe": "green",
     "harmful": "bold red",
@@ -62,14 +63,14 @@ def rollout_panel(report: Report) -> RenderableType:
     return Panel(Group(*parts), title=report.name, title_align="left")
 
 
-def weight_bar(report: Report, width: int = 24) -> Text:
+def weight_bar(report: Report) -> Text:
     """The canary's share of traffic as a bar; a wanted share that is not confirmed is dotted."""
-    filled = round(report.weight * width)
+    filled = round(report.weight * _SHARE)
     filled = max(filled, 1) if report.weight else 0
     bar = Text("█" * filled, style="blue")
-    ahead = max(round(report.wanted * width) - filled, 0)
+    ahead = max(round(report.wanted * _SHARE) - filled, 0)
     bar.append("░" * ahead, style="blue")
-    bar.append("·" * (width - filled - ahead), style="dim")
+    bar.append("·" * (_SHARE - filled - ahead), style="dim")
     bar.append(f" {report.shown}")
     if not report.confirmed:
         bar.append(f" (wants {percent(report.wanted)})", style="dim")
@@ -121,18 +122,18 @@ def interval_words(readout: Readout) -> str:
     return f"{readout.estimate * 100:+.1f} pp{allowed}"
 
 
-def interval_bar(readout: Readout, width: int = 29) -> Text:
+def interval_bar(readout: Readout) -> Text:
     """The anytime interval `━●━` around the estimate, zero `│` and the margin `┃`."""
-    cells = [" "] * width
+    cells = [" "] * _INTERVAL
     if readout.estimate is None or readout.low is None or readout.high is None:
-        return Text("·" * width, style="dim")
+        return Text("·" * _INTERVAL, style="dim")
     allowed = readout.allowed or 0.0
     scale = 2.5 * max(abs(allowed), 1e-3)
     if abs(readout.estimate) > scale:
         scale = abs(readout.estimate) * 1.2
 
     def cell(value: float) -> int:
-        return min(max(round((value / scale + 1) / 2 * (width - 1)), 0), width - 1)
+        return min(max(round((value / scale + 1) / 2 * (_INTERVAL - 1)), 0), _INTERVAL - 1)
 
     for index in range(cell(readout.low), cell(readout.high) + 1):
         cells[index] = "━"
@@ -144,8 +145,8 @@ def interval_bar(readout: Readout, width: int = 29) -> Text:
     return text
 
 
-def meter(value: float | None, style: str, width: int = 6) -> Text:
+def meter(value: float | None, style: str) -> Text:
     """Evidence as a share of what a decision needs: full is decided."""
     share = min(max(value or 0.0, 0.0), 1.0)
-    filled = int(share * width + 1e-9)
-    return Text("█" * filled, style=style) + Text("░" * (width - filled), style="dim")
+    filled = int(share * _EVIDENCE + 1e-9)
+    return Text("█" * filled, style=style) + Text("░" * (_EVIDENCE - filled), style="dim")

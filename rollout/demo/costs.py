@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-_LINE = re.compile(r"^(\w+)\{(.*)\} (\S+)", re.MULTILINE)
-_LABEL = re.compile(r'(\w+)="([^"]*)"')
 Histograms = Mapping[str, Mapping[float, int]]  # by version: how many were at most an edge
 
 
@@ -59,9 +56,12 @@ def costs(mesh: str, judge: str, edges: Edges) -> dict[str, Cost]:
 
 
 def _samples(text: str, name: str) -> Iterator[tuple[dict[str, str], int]]:
-    for found, labels, value in _LINE.findall(text):
-        if found == name:
-            yield dict(_LABEL.findall(labels)), int(float(value))
+    from prometheus_client.parser import text_string_to_metric_families
+
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            if sample.name.removesuffix("_total") == name:  # which the parser adds to a counter's
+                yield sample.labels, int(sample.value)
 
 
 def _histograms(text: str, name: str, version: str) -> Histograms:

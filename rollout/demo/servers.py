@@ -81,10 +81,8 @@ def start_envoy(
     return server
 
 
-def start_prometheus(
-    folder: Path, port: int, targets: Mapping[str, str], scrape: str = "1s"
-) -> Server:
-    """Start Prometheus on `port`, scraping `targets` (job to metrics URL) every `scrape`.
+def start_prometheus(folder: Path, port: int, targets: Mapping[str, str]) -> Server:
+    """Start Prometheus on `port`, scraping `targets` (job to metrics URL) every second.
 
     The first sample can be asked for some 6 s after the start: targets are discovered every 5 s, so
     register them before the services start. Raises SurefootError.
@@ -94,7 +92,7 @@ def start_prometheus(
         raise SurefootError("prometheus is not installed: run `apt-get install -y prometheus`")
     folder.mkdir(parents=True, exist_ok=True)
     settings = folder / "prometheus.json"
-    _dump(settings, config(targets, scrape))
+    _dump(settings, config(targets, "1s"))
     options = {
         "config.file": settings,
         "storage.tsdb.path": folder / "data",

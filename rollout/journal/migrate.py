@@ -14,7 +14,7 @@ from rollout.journal.store import open_database
 from rollout.journal.tables import ENTRIES, REVISIONS, create, names_of
 
 
-def migrate(where: Where, revision: str = "head") -> None:
+def migrate(where: Where) -> None:
     """Apply what is missing in one transaction, with no controller deciding meanwhile.
 
     Raises JournalBusyError, JournalError, and InputError where there is no journal.
@@ -27,7 +27,7 @@ def migrate(where: Where, revision: str = "head") -> None:
             if ENTRIES.name in names_of(connection):
                 create(connection)  # the revision's mark, where there is none
             config.attributes["connection"] = connection
-            alembic.command.upgrade(config, revision)
+            alembic.command.upgrade(config, "head")
     finally:
         database.close()
 

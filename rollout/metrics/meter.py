@@ -42,7 +42,6 @@ class Meter:
     version: str
     now: Callable[[], float]
     timer: Callable[[], float]
-    silent: float = SILENT
     usable: Callable[[], bool] = lambda: True
     _decisions: Counter[tuple[str, str]] = field(default_factory=Counter)
     _route_failures: int = 0
@@ -128,13 +127,13 @@ class Meter:
     @property
     def alive(self) -> bool:
         """Whether ticks come, be it with problems: starting anew would cure none of those."""
-        return self.timer() - self._tried < self.silent
+        return self.timer() - self._tried < SILENT
 
     @property
     def ready(self) -> bool:
         """Whether the journal was read, or another replica leads, and ticks succeed."""
         known = self._told is not None or self._stands_by
-        return known and self.timer() - self._succeeded < self.silent
+        return known and self.timer() - self._succeeded < SILENT
 
     def _end(self, begun: float, *, failed: bool) -> None:
         with self._lock:

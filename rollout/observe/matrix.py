@@ -44,8 +44,6 @@ def _is_native(item: Item) -> bool:
 
 _COMMA, _ESCAPED = re.compile(r"([,=\\])"), r"\\\1"
 _MATRIX = TypeAdapter(list[Item])
-NATIVES = TypeAdapter(list[tuple[FiniteFloat, NativeSample]])
-"""A series' native samples, as the API writes them."""
 
 
 def by_version(source: Source, result: object) -> dict[tuple[str, str], list[Item]]:

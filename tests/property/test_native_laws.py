@@ -4,19 +4,20 @@ import math
 
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from analysis.counters import Arm, Cursor, Series, advance
 from analysis.native import Grid, Native, common, merged, on_grid
-from rollout.observe.matrix import NATIVES
-from rollout.observe.native import native_series
+from rollout.observe.native import NativeSample, native_series
 from tests.natives import SIZE, sample
 
+SAMPLES = TypeAdapter(list[tuple[float, NativeSample]])  # as the API writes them
 SCHEMAS = st.integers(0, 8)
 VALUES = st.lists(st.integers(-4 * SIZE, 12 * SIZE), max_size=30)
 
 
 def series(arm: Arm, *samples):
-    return native_series(Series("a", arm, ()), NATIVES.validate_python(samples))
+    return native_series(Series("a", arm, ()), SAMPLES.validate_python(samples))
 
 
 def counted(values, zeros, exponents):
