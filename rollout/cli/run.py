@@ -34,7 +34,7 @@ Exit codes: 0 all promoted, 1 any was not, 2 bad input.""",
 @click.option(
     "--uncalibrated",
     is_flag=True,
-    help="Begin plans with requireCalibration without one; the journal says so.",
+    help="Begin plans without a calibration that holds; the journal says so.",
 )
 @serving
 def run(

@@ -24,7 +24,7 @@ from rollout.decide.facts import (
     Started,
 )
 from rollout.decide.measured import spread
-from rollout.decide.split import Split
+from rollout.plan.units import percent
 
 
 def clean(text: str, limit: int | None = None) -> str:
@@ -39,7 +39,7 @@ def what(fact: Fact) -> str:
     """What happened, in a word or two: the decided action, the person's command, else the kind."""
     match fact:
         case Decided(action="advance"):
-            return f"advance to {percent(fact.split)}"
+            return f"advance to {shown(fact.split)}"
         case Decided():
             return fact.action
         case HumanSaid():
@@ -52,16 +52,11 @@ def sentence(fact: Fact) -> str:
     return clean(_SENTENCES[type(fact)](fact))
 
 
-def percent(split: Split) -> str:
-    """The canary's share, as people write it."""
-    return shown(split)
-
-
 def _started(fact: Started) -> str:
     spec = fact.plan.get("spec")
     spec = spec if isinstance(spec, dict) else {}
     stable, canary = (_version(spec.get(arm)) for arm in ("stable", "canary"))
-    waived = ", not calibrated by a person's word" if fact.uncalibrated else ""
+    waived = ", uncalibrated by a person's word" if fact.uncalibrated else ""
     again = f", attempt {fact.attempt}" if fact.attempt > 1 else ""
     told = f"{spec.get('service', '?')} {stable} -> {canary} (Surefoot {fact.controller})"
     return f"{told}{again}{waived}"
@@ -81,7 +76,7 @@ def _calibrated(fact: Calibrated) -> str:
     kept = "within" if fact.holds else "above"
     return (
         f"{fact.rolled_back} of {fact.runs} replays of stable's own pods were rolled back: a rate "
-        f"of at most {fact.bound:.3%}, {kept} the declared {fact.alpha:.4g}"
+        f"of at most {percent(fact.bound)}, {kept} the declared {percent(fact.alpha)}"
     )
 
 
@@ -96,8 +91,8 @@ def _decided(fact: Decided) -> str:
 
 
 def _confirmed(fact: Confirmed) -> str:
-    shown = f"the mesh shows {percent(fact.split)} canary (decision {fact.decision})"
-    return f"{shown}; {fact.stable} is stable from now on" if fact.stable else shown
+    told = f"the mesh shows {shown(fact.split)} canary (decision {fact.decision})"
+    return f"{told}; {fact.stable} is stable from now on" if fact.stable else told
 
 
 def _route_failed(fact: RouteFailed) -> str:
@@ -110,8 +105,8 @@ def _human_said(fact: HumanSaid) -> str:
 
 def _drifted(fact: Drifted) -> str:
     if fact.policy:
-        return f"somebody else changed the policy at {percent(fact.seen)}: {fact.policy}"
-    return f"somebody else moved the weights to {percent(fact.seen)}"
+        return f"somebody else changed the policy at {shown(fact.seen)}: {fact.policy}"
+    return f"somebody else moved the weights to {shown(fact.seen)}"
 
 
 def _elected(fact: Elected) -> str:

@@ -100,6 +100,10 @@ def _rescored(stable: Behaviour, drop: float) -> tuple[float, ...]:
     return tuple(map(float, np.asarray(moved)[::-1]))
 
 
+SAME = Change("same")
+"""The canary changes nothing; whether it is promoted is the exit code."""
+
+
 def usual(plan: Plan) -> list[Change]:
     """The worlds that every plan is rehearsed in, as far as it guards what differs in them."""
     worlds = [
@@ -109,7 +113,7 @@ def usual(plan: Plan) -> list[Change]:
         Change("-0.03 score", score=-0.03),
     ]
     guarded = [c for c in worlds if any(c.touches(g) for g in plan.spec.guardrails)]
-    return [Change("same"), *guarded]
+    return [SAME, *guarded]
 
 
 def parse(text: str) -> Change:
@@ -118,6 +122,8 @@ def parse(text: str) -> Change:
     change = Change(name.strip())
     if not colon or not change.name:
         raise InputError(f"--world {text!r} names no world: {GRAMMAR}")
+    if change.name == SAME.name:
+        raise InputError(f"--world {text!r}: nothing is changed in the world `{SAME.name}`")
     for word in rest.split(","):
         change = _changed(change, word.strip(), text)
     return change

@@ -86,6 +86,7 @@ def test_a_picture(file, tmp_path, suffix):
     [
         (("--picture", "out.gif"), "only .svg and .png"),
         (("--world", "bad"), "names no world"),
+        (("--world", "same:crash"), "nothing is changed in the world `same`"),
         (("--errors", "0.5"), "write a percentage with its sign"),
         (("--errors", "150%"), "at most 100%"),
         (("--latency", "50"), "write a duration with its unit"),
