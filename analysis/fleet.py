@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analysis import safety
-from analysis.gains import EVEN, START, harm_gain, log_sum, safe_gain
+from analysis.gains import EVEN, START, check, harm_gain, log_sum, safe_gain
 from analysis.rate import CRASH, ENOUGH
 from analysis.verdict import CRASH_WEIGHT
 
@@ -103,13 +103,17 @@ def start(
 
 
 def learn(fleet: Fleet, counts: Counts, rows: Rows = ALL) -> None:
-    """Take in stable's past of these rollouts; `rows` are distinct places in the fleet."""
+    """Take in stable's past of these rollouts; `rows` are distinct places in the fleet.
+
+    Raises EvidenceError: no counts, as for every look.
+    """
+    check(*counts)
     fleet.past[0, rows] += counts.e_s
     fleet.past[1, rows] += counts.x_s
 
 
 def watch(fleet: Fleet, counts: Counts, rows: Rows = ALL) -> None:
-    """A warm-up look: only the crash watch bets; see `rate.watch`."""
+    """A warm-up look: only the crash watch bets; see `rate.watch`. Raises EvidenceError."""
     learn(fleet, counts, rows)
     for place, part, (gain, spare) in _blocks(fleet, rows):
         odds, seen = _live(fleet, place, counts, part)
@@ -120,7 +124,8 @@ def watch(fleet: Fleet, counts: Counts, rows: Rows = ALL) -> None:
 
 
 def look(fleet: Fleet, counts: Counts, rows: Rows = ALL) -> None:
-    """A counted look: R and D bet; see `rate.look`."""
+    """A counted look: R and D bet; see `rate.look`. Raises EvidenceError: no counts."""
+    check(*counts)
     for place, part, (gain, spare) in _blocks(fleet, rows):
         odds, seen = _live(fleet, place, counts, part)
         allowed = fleet.absolute[place] * seen.e_c

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from analysis import alternatives, distribution, safety
 from analysis.alternatives import ShapeRule
 from analysis.fleet import ALL, Rows
-from analysis.gains import EVEN, log_sum
+from analysis.gains import EVEN, check, log_sum
 from analysis.pairs import ENOUGH, QUANTILES, choose
 from analysis.safety import LEVELS
 from analysis.sequential import Array
@@ -66,7 +66,11 @@ def start(rule: ShapeRule, edges: tuple[float, ...], rollouts: int) -> ShapeFlee
 
 
 def learn(fleet: ShapeFleet, stable: ArrayLike, rows: Rows = ALL) -> None:
-    """Take in stable's buckets, (n, K) in the histogram's own order; `rows` are distinct."""
+    """Take in stable's buckets, (n, K) in the histogram's own order; `rows` are distinct.
+
+    Raises EvidenceError: no counts, as for every look.
+    """
+    check(stable)
     counts = distribution.oriented(stable, fleet.rule.worse)
     fleet.past[rows] += counts
     fleet.units[rows] += counts.sum(axis=-1)
@@ -78,7 +82,11 @@ def learn(fleet: ShapeFleet, stable: ArrayLike, rows: Rows = ALL) -> None:
 
 
 def look(fleet: ShapeFleet, canary: ArrayLike, stable: ArrayLike, rows: Rows = ALL) -> None:
-    """A counted look: H and D bet with what was known before it, then stable's past grows."""
+    """A counted look: H and D bet with what was known before it, then stable's past grows.
+
+    Raises EvidenceError: no counts.
+    """
+    check(canary, stable)
     seen, past = (distribution.oriented(x, fleet.rule.worse) for x in (canary, stable))
     upto_c, upto_s = (x.cumsum(axis=-1) for x in (seen, past))
     both = (upto_c[:, -1] > 0) & (upto_s[:, -1] > 0)

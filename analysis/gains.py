@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analysis import safety, sequential
+from analysis.evidence import EXACT, EvidenceError
 
 Array = NDArray[np.float64]
 
@@ -22,6 +23,15 @@ _LEVEL, _LOSS = _tall(safety.LEVELS), _tall(np.log1p(-safety.LEVELS))
 
 START, EVEN = _tall(np.log(sequential.WEIGHTS)), _tall(np.log(safety.WEIGHTS))
 """Capital before any bet, its prior included: R's, and D's without any past."""
+
+
+def check(*counts: ArrayLike) -> None:
+    """Whether these arrays are counts, of any shape (...). Raises EvidenceError if they are not."""
+    for each in map(np.asarray, counts):
+        if each.size and not (
+            each.min() >= 0 and each.max() <= EXACT and (each == np.rint(each)).all()
+        ):
+            raise EvidenceError("a count is negative, no whole number, or not finite")
 
 
 def harm_gain(

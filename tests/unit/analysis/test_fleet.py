@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from analysis import fleet as fleets
+from analysis.evidence import EvidenceError
 from analysis.fleet import Counts
 
 FULL = ["harm", "crash", "safe", "log_harm", "log_safe", "log_crash", "e_c", "past"]
@@ -102,3 +103,13 @@ def test_capital_far_below_nothing_stays_finite():
     assert np.isfinite(judged.log_joint).all()
     assert np.isfinite(fleet.log_safe).all()
     assert (judged.kinds == fleets.SAFE).all()
+
+
+@pytest.mark.parametrize("bad", [-1.0, 0.5, np.nan, np.inf, 1e17])
+@pytest.mark.parametrize("look", [fleets.learn, fleets.watch, fleets.look])
+def test_what_is_no_count_is_refused_and_changes_nothing(look, bad):
+    fleet, seen = begun(2), traffic(2)
+    seen.x_s[1, 2] = bad
+    with pytest.raises(EvidenceError, match="a count is"):
+        look(fleet, seen)
+    assert_same(fleet, begun(2))

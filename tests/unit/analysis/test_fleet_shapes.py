@@ -8,7 +8,7 @@ import pytest
 from analysis import fleet_shapes as fleets
 from analysis import guard
 from analysis.alternatives import ShapeRule
-from analysis.evidence import Evidence
+from analysis.evidence import Evidence, EvidenceError
 from analysis.fleet import ALL
 
 LATENCY = ShapeRule(0.25, relative=True, worse="high"), (10.0, 20.0, 25.0, 40.0, math.inf)
@@ -71,3 +71,15 @@ def test_a_slice_in_the_middle_of_the_fleet_is_its_own():
         fleets.look(fleet, drawn(2, 3, 50), drawn(3, 3, 90), places)
     np.testing.assert_array_equal(fleets.log_harm(some, slice(4, 7)), fleets.log_harm(alone))
     assert not fleets.log_harm(some)[:4].any()
+
+
+@pytest.mark.parametrize("bad", [-1.0, 0.5, np.nan, np.inf])
+def test_what_is_no_count_is_refused_and_changes_nothing(bad):
+    rule, edges = LATENCY
+    fleet, seen = fleets.start(rule, edges, 3), drawn(1, 3, 300)
+    seen[2, 4] = bad
+    for look in (fleets.learn, lambda f, x: fleets.look(f, drawn(2, 3, 300), x)):
+        with pytest.raises(EvidenceError, match="a count is"):
+            look(fleet, seen)
+    assert not fleet.past.any()
+    assert not fleet.harm.any()

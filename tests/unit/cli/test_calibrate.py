@@ -171,7 +171,7 @@ def test_with_one_that_holds_it_runs_and_the_past_stands_in_the_journal():
     assert made.run().phase == "promoted"
     started = next(fact for fact in made.facts if isinstance(fact, Started))
     assert not started.uncalibrated
-    assert "at most 0.4734 %, within the declared 1 %" in sentence(made.facts[1])
+    assert "at most 0.4735 %, within the declared 1 %" in sentence(made.facts[1])
     made.restart()
     assert made.state.phase == "promoted"
     assert made.controller.calibrations[ASKING.id].rolled_back == 1
