@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import click
 
 from rollout.cli.journal import READ, journal_option
 from rollout.journal.place import Where
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rollout.decide.state import State
+    from rollout.ports import Journal
 
 
 @click.command(
@@ -22,22 +29,15 @@ Examples:
 def status(name: str | None, journal: Where | None, *, as_json: bool) -> None:
     """Show every rollout: weight, evidence against its margins, and what comes next."""
     from rollout.cli.report import report, states_of
-    from rollout.errors import InputError
     from rollout.journal.files import open_for_reading
     from rollout.journal.place import default_path
     from rollout.wire.clock import SystemClock
 
-    states = states_of(open_for_reading(journal or default_path()).read())
-    wanted = {
-        rollout: state
-        for rollout, state in states.items()
-        if name in {None, rollout, state.plan.name}
-    }
-    if name is not None and not wanted:
-        known = ", ".join(sorted({state.plan.name for state in states.values()})) or "none"
-        raise InputError(f"no rollout is called {name!r}; known: {known}")
+    opened = open_for_reading(journal or default_path())
+    states = states_of(opened.read()) if name is None else _of_name(opened, name)
+    shown = [(r, state) for r, state in states.items() if name in {None, r, state.plan.name}]
     now = SystemClock().now()
-    reports = [report(rollout, state, now, states) for rollout, state in wanted.items()]
+    reports = [report(rollout, state, now, states) for rollout, state in shown]
     if as_json:
         click.echo(json.dumps([each.as_json() for each in reports], indent=2))
         return
@@ -46,6 +46,22 @@ def status(name: str | None, journal: Where | None, *, as_json: bool) -> None:
     from rollout.cli.screen import screen
 
     Console().print(screen(reports, []))
+
+
+def _of_name(journal: Journal, name: str) -> Mapping[str, State]:
+    """Every rollout's state, with evidence where it is called so. Raises InputError for no such."""
+    from rollout.errors import InputError
+    from rollout.tick.fleet import fleet_of
+
+    fleet = fleet_of(journal)
+    names = {rollout: state.plan.name for rollout, state in fleet.states.items()}
+    wanted = [rollout for rollout, plan in names.items() if name in {rollout, plan}]
+    if not wanted:
+        known = ", ".join(sorted(set(names.values()))) or "none"
+        raise InputError(f"no rollout is called {name!r}; known: {known}")
+    for rollout in wanted:
+        fleet.wake(rollout, journal)
+    return fleet.states
 
 
 @click.command(

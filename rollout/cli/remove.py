@@ -95,15 +95,15 @@ def _the_plan(file: Path) -> Plan:
 
 def _under_way(plan: Plan, remover: Remover, journal: Where | None) -> str:
     """The rollouts that have not ended, as far as the journal and the cluster's plans tell."""
-    from rollout.cli.report import states_of
     from rollout.journal.files import open_for_reading
     from rollout.journal.place import default_path
     from rollout.operate.busy import of_resources, of_states
+    from rollout.tick.fleet import fleet_of
 
     busy: list[str] = []
     where = journal or default_path()
     if journal is not None or Path(where).exists():
-        busy += of_states(plan, states_of(open_for_reading(where).read()).values())
+        busy += of_states(plan, fleet_of(open_for_reading(where)).states.values())
     try:
         busy += of_resources(plan, remover.plans(plan))
     except RouteError as error:

@@ -32,14 +32,16 @@ def say(journal: Journal, name: str, said: HumanSaid) -> Sequence[Entry]:
     Raises InputError for an unknown name or an ended rollout, JournalMovedError when the journal
     never stood still.
     """
-    entries: list[Entry] = []
+    from rollout.journal.skim import news
+
+    entries, last = news(journal, 0)
     for _ in range(RETRIES):
-        entries += journal.read(entries[-1].seq if entries else 0)
         fact = said.model_copy(update={"rollout": _open_rollout(entries, name)})
         try:
-            return journal.append([fact], after=entries[-1].seq)
+            return journal.append([fact], after=last)
         except JournalMovedError:
-            continue
+            more, last = news(journal, last)
+            entries += more
     raise JournalMovedError("the journal keeps moving; nothing was recorded, say it again")
 
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from rollout.decide.facts import Observed
 from rollout.errors import JournalError
 from rollout.journal.record import check_intact, parse
-from rollout.ports import Passed
+from rollout.ports import Entry, Passed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from rollout.journal.record import Row
-    from rollout.ports import Entry
+    from rollout.ports import Journal
 
 AT_ONCE = 500  # rows that are held at a time
 
@@ -31,6 +31,19 @@ def skimmed(row: Row) -> Entry | Passed:
     entry = parse(row)
     fact = entry.fact
     return Passed(row.seq, fact.rollout, fact.at) if isinstance(fact, Observed) else entry
+
+
+def news(journal: Journal, after: int) -> tuple[list[Entry], int]:
+    """What was said and done after an entry (0: ever), and the number of the newest entry.
+
+    Raises JournalError.
+    """
+    found: list[Entry] = []
+    for each in journal.read(after) if after else journal.skim():
+        after = each.seq
+        if isinstance(each, Entry):
+            found.append(each)
+    return found, after
 
 
 def check_picked(places: Iterable[int], rows: Sequence[Row]) -> None:

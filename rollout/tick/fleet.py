@@ -153,6 +153,14 @@ class Fleet:
         _plan(self.calls, rollout, call[1].again_at if call else math.inf)
 
 
+def fleet_of(journal: Journal) -> Fleet:
+    """What a journal tells of its rollouts, all but their evidence. Raises JournalError."""
+    fleet = Fleet()
+    for _ in fleet.read(journal):
+        pass
+    return fleet
+
+
 def place_of(plan: Plan) -> Place:
     """Namespace and service: what one rollout at a time may move."""
     return plan.metadata.namespace, plan.spec.service

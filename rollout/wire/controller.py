@@ -56,13 +56,13 @@ def record(journal: Where, fact: Fact) -> Entry:
 
     Raises JournalMovedError when the journal never stood still, JournalError.
     """
+    from rollout.journal.skim import news
     from rollout.journal.store import open_journal
 
     with closing(open_journal(journal)) as store:
         last = 0
         for _ in range(_RETRIES):
-            entries = store.read(last)
-            last = entries[-1].seq if entries else last
+            _, last = news(store, last)
             try:
                 return store.append([fact], after=last)[0]
             except JournalMovedError:
