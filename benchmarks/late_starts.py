@@ -19,7 +19,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from analysis import robust, tempering
 from analysis.dispersion import Dispersion
-from analysis.worlds import SCENARIOS, Array, Scenario, World
+from analysis.draws import Array
+from analysis.worlds import SCENARIOS, Scenario, World
 from benchmarks.quality import written
 from benchmarks.quality.engines import _counts
 from benchmarks.quality.layout import table

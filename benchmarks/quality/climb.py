@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from analysis import safety, sequential
-from analysis.worlds import Array, Counts, drawn
+from analysis.draws import Array, Counts, drawn
 from benchmarks.quality.detection import known_gain
 
 BASE, BETA = 0.01, 0.05

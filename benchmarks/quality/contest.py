@@ -19,7 +19,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from analysis.worlds import SCENARIOS, Counts, Scenario, Streams, World
+from analysis.draws import Counts
+from analysis.worlds import SCENARIOS, Scenario, Streams, World
 from benchmarks.peers.rule import tuned
 from benchmarks.quality.detection import clairvoyant
 from benchmarks.quality.engines import ENGINES

@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from analysis.draws import Array, Counts
 from analysis.information import needed, rate_divergence
-from analysis.worlds import Array, Counts, Streams, World
+from analysis.worlds import Streams, World
 from benchmarks.peers.rule import first
 from benchmarks.quality.engines import ENGINES, INDEPENDENT
 from benchmarks.quality.runs import Row, chunks, each, seeded

@@ -14,9 +14,10 @@ from numpy.typing import ArrayLike
 
 from analysis import robust, safety, sequential, tempering
 from analysis.dispersion import Dispersion, PodHistory, estimate
+from analysis.draws import Array, Counts
 from analysis.rate import AGILE, ENOUGH, FIT
 from analysis.sequential import column
-from analysis.worlds import Array, Counts, History, Streams
+from analysis.worlds import History, Streams
 from benchmarks.peers.rule import first
 
 Past = Callable[..., History]

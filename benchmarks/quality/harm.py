@@ -26,7 +26,7 @@ from itertools import product
 
 import numpy as np
 
-from analysis.worlds import Array
+from analysis.draws import Array
 from benchmarks.quality.climb import BASE, TICK, Cell, Known, Ramp, Rollouts
 from benchmarks.quality.reach import Miss
 from benchmarks.quality.runs import SIGMAS, Row, chunks, each, seeded

@@ -15,8 +15,9 @@ import numpy as np
 
 from analysis import fleet_shapes
 from analysis.alternatives import ShapeRule
+from analysis.draws import Array, Counts
 from analysis.shape_worlds import EDGES, KNEE, Shapes, ShapeWorld
-from analysis.worlds import Array, Counts, Streams
+from analysis.worlds import Streams
 from benchmarks.peers import flagger, kayenta
 from benchmarks.peers.rule import first, nth_worst, windows
 from benchmarks.quality.engines import harm

@@ -15,8 +15,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from analysis.draws import Counts
 from analysis.information import needed, rate_divergence
-from analysis.worlds import SCENARIOS, Counts, Scenario, Streams, World
+from analysis.worlds import SCENARIOS, Scenario, Streams, World
 from benchmarks.quality.detection import requests
 from benchmarks.quality.engines import INDEPENDENT_PROOF, PROOFS, SHIPPED_PROOF, Promise
 from benchmarks.quality.runs import SIGMAS, Row, above, chunks, each, error, seeded

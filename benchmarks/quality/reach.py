@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from analysis.worlds import Array
+from analysis.draws import Array
 
 
 class Miss(NamedTuple):

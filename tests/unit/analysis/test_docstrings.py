@@ -12,7 +12,7 @@ FOLDER = Path(__file__).parents[3] / "analysis"
 # What draws, counts or carries: no formula of it leads to a verdict.
 PLAIN = {
     "canvas", "characteristics", "charts", "compress", "counters", "evidence", "native", "past",
-    "pods", "readout", "shape_worlds", "worlds",
+    "draws", "pods", "readout", "shape_worlds", "worlds",
 }  # fmt: skip
 
 # What only turns values round, checks them, or is before all data.

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from analysis import worlds
-from analysis.worlds import INCIDENT, OFTEN, SCENARIOS, SPELL, WORSE, World
+from analysis.draws import OFTEN, spells
+from analysis.worlds import INCIDENT, SCENARIOS, SPELL, WORSE, World
 
 
 def draw(world, rollouts=200, seed=1):
@@ -100,7 +101,7 @@ def test_effects_of_pods_last_as_long_as_they_should():
 
 
 def test_spells_are_on_for_their_share_of_time_and_as_long():
-    on = worlds.spells(np.random.default_rng(1), (4000, 100, 1), 8)
+    on = spells(np.random.default_rng(1), (4000, 100, 1), 8)
     assert on.mean() == pytest.approx(OFTEN, rel=0.05)
     ends = (on[:, :-1] & ~on[:, 1:]).sum()
     assert on[:, 1:].sum() / ends == pytest.approx(8 * 1.03, rel=0.05)  # some overlap
