@@ -94,7 +94,9 @@ def _calibrated(
 
 def _read(plan: Plan, history: float | None) -> Recording:
     """The past from the plan's Prometheus. Raises InputError where it cannot be replayed."""
+    from analysis.dispersion import LEAST_TICKS
     from rollout.calibrate.draw import recorded
+    from rollout.plan.units import duration
     from rollout.ports import Ask
     from rollout.wire.clock import SystemClock
     from rollout.wire.examine import historian
@@ -105,7 +107,13 @@ def _read(plan: Plan, history: float | None) -> Recording:
             f"{plan.name} declares no pods: say by which label they are told apart, "
             "`pods: {label: pod}`"
         )
-    longer = pods.model_copy(update={"history": history or pods.history})
+    wanted, least = pods.history if history is None else history, LEAST_TICKS * plan.spec.interval
+    if wanted < least:
+        raise InputError(
+            f"--history {duration(wanted)} holds fewer than {LEAST_TICKS} looks of {plan.name}: "
+            f"write {duration(least)} or more"
+        )
+    longer = pods.model_copy(update={"history": wanted})
     spec = plan.spec.model_copy(update={"pods": longer})
     asked = plan.model_copy(update={"spec": spec})
     past = historian().history(Ask(plan.id, asked, {}), SystemClock().now())

@@ -21,7 +21,7 @@ def foresee(plan: Plan, base: Base, changes: Sequence[Change]) -> tuple[Remark, 
     found = [
         *_ramp(plan, base),
         *_proxy(plan),
-        *_unguarded(plan, changes),
+        *_unguarded(plan, base, changes),
         *(each for g in plan.spec.guardrails for each in _guarded(plan, base, g, changes)),
         *_policy(plan),
         *_assumed(base),
@@ -86,11 +86,13 @@ def _policy(plan: Plan) -> Iterator[Remark]:
         yield note("independent", "requests are simulated as independent, pods as all alike")
 
 
-def _unguarded(plan: Plan, changes: Sequence[Change]) -> Iterator[Remark]:
+def _unguarded(plan: Plan, base: Base, changes: Sequence[Change]) -> Iterator[Remark]:
     for change in changes:
         changed = change.of(Behaviour()) != Behaviour()
         if changed and not any(change.touches(g) for g in plan.spec.guardrails):
             yield warning("unguarded", f"{change.name}: no guardrail looks at what differs there")
+        elif changed and change.of(base.stable) == base.stable:
+            yield warning("no-change", f"{change.name}: as stable is, nothing differs there")
 
 
 def _assumed(base: Base) -> Iterator[Remark]:

@@ -150,7 +150,12 @@ def test_the_pods_have_no_order(seed, order):
     assert np.isfinite(numbers).all()
 
 
-@given(rates, rates, rates)
-def test_counts_merge_in_any_order(one, two, three):
-    assert (one + two) + three == one + (two + three)
+shapes = st.builds(lambda canary, stable: Evidence(canary, stable, EDGES), buckets, buckets)
+
+
+@given(st.one_of(st.tuples(rates, rates, rates), st.tuples(shapes, shapes, shapes)))
+def test_counts_merge_in_any_order(three):
+    one, two, last = three
+    assert (one + two) + last == one + (two + last)
     assert one + two == two + one
+    assert one + Evidence() == Evidence() + one == one

@@ -106,6 +106,13 @@ def test_a_past_that_cannot_be_read_is_bad_input(command, monkeypatch):
     assert "the past of demo cannot be read: a sample in the past is negative" in done.output
 
 
+@pytest.mark.parametrize("history", ["0s", "1s", "10m"])
+def test_a_history_of_too_few_looks_is_bad_input(command, history):
+    done = command(pods_plan(), "--history", history)
+    assert done.exit_code == 2
+    assert "holds fewer than 480 looks of demo: write 16m or more" in done.output
+
+
 def test_too_few_runs_end_with_1_and_are_recorded_all_the_same(command, tmp_path):
     journal = tmp_path / "new" / "journal.db"
     for number in (1, 2):

@@ -113,6 +113,12 @@ def test_a_world_that_nobody_looks_at():
     assert found["unguarded"].text.startswith("bad facts: no guardrail")
 
 
+def test_twice_nothing_is_nothing():
+    text = said(plan(), Figures(rate=100.0, errors=0.0))["no-change"].text
+    assert text == "2x errors: as stable is, nothing differs there"
+    assert "no-change" not in said(plan())
+
+
 def test_what_is_done_without_proof():
     assert "promotes-unproven" in said(plan(whenInconclusive="promote"))
 
