@@ -10,7 +10,7 @@ from rollout.cli.group import Entry, LazyGroup
 COMMANDS = {
     "demo": Entry("rollout.cli.demo:demo", "See it work: one good and one bad rollout, here."),
     "check": Entry("rollout.cli.check:check", "Find every mistake in plans; change nothing."),
-    "schema": Entry("rollout.cli.check:schema", "Print the JSON Schema of plans, for editors."),
+    "schema": Entry("rollout.cli.schema:schema", "Print the JSON Schema of plans, for editors."),
     "rehearse": Entry("rollout.cli.rehearse:rehearse", "Simulate a plan before it runs."),
     "calibrate": Entry(
         "rollout.cli.calibrate:calibrate", "Measure false rollbacks on stable's own past."
