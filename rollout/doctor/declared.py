@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
+from rollout.cluster.kinds import Json
 from rollout.decide.state import TERMINAL
 from rollout.doctor.finding import Finding
 from rollout.errors import PlanError
 from rollout.plan.model import Plan
 from rollout.plan.resource import plan_of, told
-
-Json = dict[str, Any]
 
 _CURES = {
     "Refused": "let that rollout end or abort it, or name the stable version on record",
@@ -71,5 +69,5 @@ def _ended(resource: Json) -> bool:
     )
 
 
-def _conditions(status: Json) -> dict[str, Any]:
+def _conditions(status: Json) -> Json:
     return {each["type"]: each for each in status.get("conditions", [])}

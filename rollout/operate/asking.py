@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
 
+from rollout.cluster.kinds import Json
 from rollout.decide.facts import Fact, HumanSaid
 from rollout.tick.attempt import Again, facts_of, senseless
 from rollout.tick.fleet import Fleet
 
-Json = dict[str, Any]
 Word = tuple[str, str]  # command and text
 
 ACTOR = "kubernetes"

@@ -5,14 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Protocol
 
-from rollout.cluster.kinds import ROLLOUT_PLAN, Kind
+from rollout.cluster.kinds import ROLLOUT_PLAN, Json, Kind
 from rollout.decide.backoff import backoff
 from rollout.errors import ClusterError
 from rollout.plan.status import Status
-
-Json = dict[str, Any]
 
 _AGAIN = 10.0  # seconds until a status that the watch does not show yet is written once more
 _SLOWEST = 30.0

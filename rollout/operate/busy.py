@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
+from rollout.cluster.kinds import Json
 from rollout.decide.state import TERMINAL, State
 from rollout.plan.model import Plan
 from rollout.tick.fleet import place_of
-
-Json = dict[str, Any]
 
 _STILL = frozenset({*TERMINAL, "refused"})
 

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from rollout.cluster.kinds import Json
 from rollout.operate.board import Board, Notice
 from rollout.operate.conditions import Reading, utc
 from rollout.operate.events import event_of, refused
@@ -13,8 +14,6 @@ from rollout.operate.ledger import Ledger
 from rollout.operate.status import Story, is_told, with_rollout, without_rollout
 from rollout.tick.controller import Controller
 from rollout.tick.fleet import place_of
-
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Protocol
 
-from rollout.cluster.kinds import LEASE, Kind
+from rollout.cluster.kinds import LEASE, Json, Kind
 from rollout.errors import ClusterError
-
-Json = dict[str, Any]
 
 _NOT_FOUND, _CONFLICT = 404, 409
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from rollout.cluster.kinds import Json
 from rollout.decide.facts import (
     Confirmed,
     Decided,
@@ -18,7 +19,6 @@ from rollout.decide.state import Phase
 from rollout.operate.conditions import Reading, utc
 from rollout.ports import Entry
 
-Json = dict[str, Any]
 Told = tuple[str, str, str]  # type, reason, message
 
 _LIMIT = 1_000  # letters; the API server takes 1,024

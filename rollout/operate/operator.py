@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
+from rollout.cluster.kinds import Json
 from rollout.decide.calibration import WAIVER
 from rollout.decide.facts import HumanSaid
 from rollout.decide.state import Phase
@@ -20,8 +20,6 @@ from rollout.operate.trigger import Triggers
 from rollout.plan.resource import name_of
 from rollout.ports import Entry
 from rollout.tick.controller import Controller
-
-Json = dict[str, Any]
 
 _GOING_BACK: set[Phase] = {"reverting", "undoing", "promoted"}  # promoted: an undo is said
 

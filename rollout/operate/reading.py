@@ -6,11 +6,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from rollout.cluster.kinds import Json
 from rollout.errors import PlanError
 from rollout.plan.model import Plan
 from rollout.plan.resource import APPLIED, name_of, plan_of, told
-
-Json = dict[str, Any]
 
 
 class Resources(Protocol):

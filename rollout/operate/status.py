@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from pydantic import ValidationError
 
+from rollout.cluster.kinds import Json
 from rollout.decide.calls import told
 from rollout.decide.compared import shown
 from rollout.decide.facts import Decided
@@ -16,8 +16,6 @@ from rollout.decide.view import View, view
 from rollout.operate.conditions import Reading, dated, of_reading, of_rollout, utc
 from rollout.plan.status import Decision, GuardrailStatus, HookStatus, Sealed, Status, Verdict
 from rollout.ports import Entry
-
-Json = dict[str, Any]
 
 _WORST: tuple[Verdict, ...] = ("harmful", "blind", "undecided", "safe")
 

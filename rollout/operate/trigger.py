@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
-from rollout.cluster.kinds import ROLLOUT_PLAN, ROLLOUT_TRIGGER, Kind
+from rollout.cluster.kinds import ROLLOUT_PLAN, ROLLOUT_TRIGGER, Json, Kind
 from rollout.decide.backoff import backoff
 from rollout.errors import ClusterError
 from rollout.operate.reading import Resources
 from rollout.operate.wishes import Wish, wishes
 from rollout.tick.fleet import Fleet
-
-Json = dict[str, Any]
 
 _LEAST, _MOST = 0.5, 30.0  # seconds between two attempts, growing while they fail
 _CONFLICT = 409

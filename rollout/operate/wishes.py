@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from pydantic import ValidationError
 
+from rollout.cluster.kinds import Json
 from rollout.errors import InputError, PlanError
 from rollout.plan.model import Plan
 from rollout.plan.resource import name_of, plan_of, told
 from rollout.plan.trigger import TriggerStatus, plan_for, watched_of
 from rollout.tick.fleet import Fleet
-
-Json = dict[str, Any]
 
 _REMEMBERED = 100  # versions in a status; the journal and the plans themselves remember more
 

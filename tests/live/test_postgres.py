@@ -1,7 +1,6 @@
 """The journal on a real PostgreSQL: who may decide, what is refused, what is said."""
 
 import re
-import threading
 from contextlib import closing
 from functools import partial
 
@@ -257,47 +256,3 @@ def test_a_commit_waits_for_the_disk_even_where_the_server_does_not_ask_for_it(s
     with closing(SqlJournal(url)) as journal, journal.database.reading() as connection:
         assert connection.exec_driver_sql("SHOW synchronous_commit").scalar() == "on"
         assert connection.exec_driver_sql("SHOW statement_timeout").scalar() == "1min"
-
-
-# Many at once
-
-
-def test_many_threads_append_and_none_is_lost(url):
-    with closing(SqlJournal(url, patience=30)) as shared, shared.lock():
-
-        def work(number: int) -> None:
-            with closing(SqlJournal(url, patience=30)) as own:
-                journal = own if number else shared
-                done = 0
-                while done < 5:
-                    try:
-                        journal.append([said(f"{number}.{done}")], after=len(journal.read()))
-                    except JournalMovedError:
-                        continue
-                    done += 1
-
-        together([partial(work, number) for number in range(4)])
-        facts = [entry.fact for entry in shared.read()]
-    wanted = [said(f"{number}.{done}") for number in range(4) for done in range(5)]
-    assert sorted(facts, key=str) == sorted(wanted, key=str)
-
-
-def test_several_controllers_may_open_a_new_journal_at_once(url):
-    problems: list[Exception] = []
-
-    def work() -> None:
-        try:
-            open_journal(url).close()
-        except JournalError as error:
-            problems.append(error)
-
-    together([work] * 6)
-    assert problems == []
-
-
-def together(works) -> None:
-    threads = [threading.Thread(target=work) for work in works]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()

@@ -2,16 +2,14 @@
 
 import sqlite3
 import stat
-import threading
 from contextlib import closing
-from functools import partial
 
 import pytest
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 
 from rollout.decide.facts import HumanSaid, Observed
-from rollout.errors import InputError, JournalError, JournalMovedError
+from rollout.errors import InputError, JournalError
 from rollout.journal.files import open_for_commands, open_for_reading
 from rollout.journal.store import SqlJournal, open_journal
 from rollout.journal.tables import ENTRIES
@@ -251,43 +249,3 @@ def test_another_writers_transaction_is_waited_for_then_said(journal, path):
         assert list(journal.read()) == []  # readers are not in its way
         other.execute("ROLLBACK")
     assert len(journal.append([said()], after=0)) == 1
-
-
-def test_many_threads_append_and_none_is_lost(path):
-    with closing(SqlJournal(path, patience=30)) as shared:
-
-        def work(number: int) -> None:
-            done = 0
-            while done < 5:
-                seq = len(shared.read())
-                try:
-                    shared.append([said(f"{number}.{done}")], after=seq)
-                except JournalMovedError:
-                    continue
-                done += 1
-
-        together([partial(work, number) for number in range(4)])
-        facts = [entry.fact for entry in shared.read()]
-    wanted = [said(f"{number}.{done}") for number in range(4) for done in range(5)]
-    assert sorted(facts, key=str) == sorted(wanted, key=str)
-
-
-def test_several_controllers_may_open_a_new_journal_at_once(path):
-    problems: list[Exception] = []
-
-    def work() -> None:
-        try:
-            open_journal(path).close()
-        except JournalError as error:
-            problems.append(error)
-
-    together([work] * 6)
-    assert problems == []
-
-
-def together(works) -> None:
-    threads = [threading.Thread(target=work) for work in works]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()

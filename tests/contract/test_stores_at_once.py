@@ -1,0 +1,64 @@
+"""Many at once on one journal, on every database: nothing is lost, nobody is turned away."""
+
+import threading
+from contextlib import closing
+from functools import partial
+
+import pytest
+
+from rollout.decide.facts import HumanSaid
+from rollout.errors import JournalError, JournalMovedError
+from rollout.journal.store import SqlJournal, open_journal
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.live)])
+def place(request, tmp_path):
+    if request.param == "postgresql":
+        return request.getfixturevalue("server").new()
+    return tmp_path / "journal.db"
+
+
+def said(reason: str) -> HumanSaid:
+    return HumanSaid(rollout="r-1", at=1.5, command="pause", actor="ops@host", reason=reason)
+
+
+def together(works) -> None:
+    threads = [threading.Thread(target=work) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+@pytest.mark.parametrize("alone", [False, True], ids=["one-journal-for-all", "a-journal-each"])
+def test_many_threads_append_and_none_is_lost(place, alone):
+    with closing(SqlJournal(place, patience=30)) as shared, shared.lock():
+
+        def work(number: int) -> None:
+            with closing(SqlJournal(place, patience=30)) as own:
+                journal = own if number and alone else shared
+                done = 0
+                while done < 5:
+                    try:
+                        journal.append([said(f"{number}.{done}")], after=len(journal.read()))
+                    except JournalMovedError:
+                        continue
+                    done += 1
+
+        together([partial(work, number) for number in range(4)])
+        facts = [entry.fact for entry in shared.read()]
+    wanted = [said(f"{number}.{done}") for number in range(4) for done in range(5)]
+    assert sorted(facts, key=str) == sorted(wanted, key=str)
+
+
+def test_several_controllers_may_open_a_new_journal_at_once(place):
+    problems: list[Exception] = []
+
+    def work() -> None:
+        try:
+            open_journal(place).close()
+        except JournalError as error:
+            problems.append(error)
+
+    together([work] * 6)
+    assert problems == []
