@@ -34,6 +34,7 @@ class Contrast:
 
     `gap` is in canary units: how far the margin's ratio (or the tolerance) lifts the acceptable
     share above stable's, standardised to the canary's exposures, sum rho (ratio reference - x_s).
+    `excess` is on that scale too: the canary's bad units beyond stable's share, sum x_c - rho x_s.
     Under dispersion a look counts for its worth only (see `compared`): `n_c` is the canary's
     exposures, each times its look's worth, and `calm` divides all log-capital.
     """
@@ -48,11 +49,23 @@ class Contrast:
     over: float = 0.0
     under: float = 0.0
     gap: float = 0.0
+    excess: float = 0.0
     n_c: float = 0.0
     calm: float = 1.0
 
     @property
     def difference(self) -> float | None:
+        """Difference of bad shares, canary minus stable, averaged over the canary's exposures.
+
+        sum w (x_c - rho x_s) over sum w e_c, w being the look's worth; None without any exposures.
+
+        Derived here: x_c - rho x_s has the mean e_c (p_c - p_s). It lies within `interval`, which
+        bounds what it estimates: there the log-capital of each bet is a sum of log(1 + y) - y <= 0.
+        """
+        return self.excess / self.n_c if self.n_c > 0 else None
+
+    @property
+    def stratified(self) -> float | None:
         """Mantel-Haenszel risk difference, canary minus stable, one stratum per look.
 
         sum (x_c e_s - x_s e_c) / (e_c + e_s) over sum e_c e_s / (e_c + e_s); None without any
@@ -90,7 +103,7 @@ def compared_each(
     if not units or units[0].e_c == 0 or units[0].e_s == 0:
         return tuple(contrasts)
     x_c, x_s = np.array([(u.x_c, u.reference) for u in units], dtype=np.float64).T[..., None, None]
-    gain = safety.bets(units[0].e_c / units[0].e_s, x_c, x_s, ratio)
+    gain = safety.bets(units[0].e_c, units[0].e_s, x_c, x_s, ratio)
     logs = np.array([(c.below, c.above) for c in contrasts]) + worth * gain
     return tuple(
         _totalled(contrast, each, ratio, worth, below=tuple(low), above=tuple(high), calm=calm)
@@ -112,6 +125,7 @@ def _totalled(
         x_s=contrast.x_s + x_s,
         over=contrast.over + (x_c * e_s - x_s * e_c) / both,
         under=contrast.under + e_c * e_s / both,
+        excess=contrast.excess + worth * (x_c - x_s * e_c / e_s),
         gap=contrast.gap + worth * (ratio * reference - x_s) * e_c / e_s,
         n_c=contrast.n_c + worth * e_c,
         **capital,

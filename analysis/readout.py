@@ -19,9 +19,10 @@ class Readout:
     """One metric in numbers, ready for JSON: no NaN, no infinity, None for what is not known.
 
     Counts are of counted looks with both arms. For a histogram, bad units are those beyond `edge`,
-    the edge that is furthest from its proof. `estimate` is the Mantel-Haenszel difference of bad
-    shares, canary minus stable, one stratum per look; `low` (level 1 - alpha) and `high` (1 - beta)
-    hold at any time; `allowed` is the margin on the same scale: safe means high < allowed.
+    the edge that is furthest from its proof. `estimate` is the difference of bad shares, canary
+    minus stable, averaged over the canary's exposures; `low` (level 1 - alpha) and `high`
+    (1 - beta) hold at any time; `allowed` is the margin on the same scale: safe is high < allowed.
+    `mantel_haenszel` averages by both arms' exposures, one stratum per look: it varies least.
     `harm` and `safe` are shares of the log evidence needed: 1 crosses.
     """
 
@@ -30,6 +31,7 @@ class Readout:
     canary_bad: int = 0
     stable_bad: int = 0
     estimate: float | None = None
+    mantel_haenszel: float | None = None
     low: float | None = None
     high: float | None = None
     allowed: float | None = None
@@ -109,6 +111,7 @@ def _filled(
         canary_bad=contrast.x_c,
         stable_bad=contrast.x_s,
         estimate=contrast.difference,
+        mantel_haenszel=contrast.stratified,
         low=low,
         high=high,
         allowed=contrasts.allowed(contrast, absolute),

@@ -21,7 +21,6 @@ _SHARP = 10.0  # how much an informed prior prefers the bets that would grow fas
 _BOTH = np.stack([LEVELS, -LEVELS])  # of `below` and `above`
 _LOST = np.log1p(-_BOTH)
 _MOST = 0.98  # of the capital that a bet may lose
-_OUT = -1e3  # a bet that cannot be placed gives up its capital: always valid, never infinite
 _ROUNDS = 60
 
 
@@ -41,7 +40,7 @@ def below(
     """
     rho, both = _odds(e_c, e_s)
     stake = LEVELS * column(ratio) * rho
-    return np.where(both, _gain(stake, _LOST[0], column(x_c), column(x_s)), 0.0)
+    return np.where(both, _gain(stake, _LOST[0], column(x_c), column(x_s), column(e_s)), 0.0)
 
 
 def above(
@@ -50,12 +49,12 @@ def above(
     """The mirror image of `below`, for the lower end of an interval: (...) -> (..., 12).
 
     Per level l: x_c log(1 + l) + x_s log(1 - l ratio rho); exp(B_l - l D) is a test
-    supermartingale, as in `below` with -l for l. A level with l ratio rho > .98 cannot be bet and
-    is out from then on.
+    supermartingale, as in `below` with -l for l. A level with l ratio rho > .98 cannot be bet: it
+    gives up l ratio e_c, the most that exp(-l D) may gain in the look, since p_s <= 1.
     """
     rho, both = _odds(e_c, e_s)
     stake = -LEVELS * column(ratio) * rho
-    return np.where(both, _gain(stake, _LOST[1], column(x_c), column(x_s)), 0.0)
+    return np.where(both, _gain(stake, _LOST[1], column(x_c), column(x_s), column(e_s)), 0.0)
 
 
 def _odds(e_c: ArrayLike, e_s: ArrayLike) -> tuple[Array, NDArray[np.bool_]]:
@@ -65,15 +64,18 @@ def _odds(e_c: ArrayLike, e_s: ArrayLike) -> tuple[Array, NDArray[np.bool_]]:
     return canary / np.where(both, stable, 1.0), both
 
 
-def bets(rho: float, x_c: Array, x_s: Array, ratio: float = 1.0) -> Array:
+def bets(e_c: int, e_s: int, x_c: Array, x_s: Array, ratio: float = 1.0) -> Array:
     """`below` and `above` of one look with exposures on both arms: (n, 1, 1) -> (n, 2, 12)."""
-    return _gain(_BOTH * ratio * rho, _LOST, x_c, x_s)
+    return _gain(_BOTH * ratio * (e_c / e_s), _LOST, x_c, x_s, e_s)
 
 
-def _gain(stake: Array, lost: Array, x_c: Array, x_s: Array) -> Array:
-    """A look's gain by `stake` l ratio rho and `lost` log(1 - l); l is negative in `above`."""
+def _gain(stake: Array, lost: Array, x_c: Array, x_s: Array, e_s: ArrayLike) -> Array:
+    """A look's gain by `stake` l ratio rho and `lost` log(1 - l); l is negative in `above`.
+
+    A bet that cannot be placed gives up as much as all of stable's units bad would have cost.
+    """
     gain = x_c * lost + x_s * np.log1p(np.maximum(stake, -_MOST))
-    return np.where(stake < -_MOST, _OUT, gain)
+    return np.where(stake < -_MOST, stake * e_s, gain)
 
 
 def prior(

@@ -127,6 +127,7 @@ def _numbers(numbers: dict[str, Any]) -> list[str]:
         counts,
         f"  difference {_pp(numbers['estimate'])}, allowed {_pp(numbers['allowed'])}",
         f"  interval {_pp(numbers['low'])} to {_pp(numbers['high'])}",
+        f"  difference by Mantel & Haenszel {_pp(numbers.get('mantel_haenszel'))}",
         f"  harm {numbers['harm']:.0%}, proof {numbers['safe'] or 0:.0%} of the evidence needed",
     ]
 

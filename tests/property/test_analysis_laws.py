@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis import distribution, guard, rate, safety, sequential, shares
+from analysis.dispersion import Dispersion
 from analysis.evidence import Evidence
 from analysis.guard import RateRule, ShapeRule
 from analysis.verdict import Guarded, judge
@@ -53,6 +54,35 @@ def test_a_shapes_capital_is_finite_for_any_counts(shape, looks):
     for canary, stable in looks:
         capital = guard.look(rule, capital, Evidence(canary, stable, edges))
     seen(rule, capital)
+
+
+def shown(rule, looks):
+    """What is shown after these looks."""
+    capital = guard.start(rule)
+    for evidence in looks:
+        capital = guard.look(rule, capital, evidence)
+    return seen(rule, capital).readouts["it"]
+
+
+def within(readout):
+    """Whether the difference that is shown lies in its own interval, but for rounding."""
+    if readout.estimate is None:
+        return True
+    return readout.low - 1e-9 <= readout.estimate <= readout.high + 1e-9
+
+
+SPREAD = Dispersion(cluster=3.0, lasting=0.01, pods_canary=2, pods_stable=8)
+
+
+@given(margins, st.sampled_from([None, SPREAD]), st.lists(rates, max_size=5))
+def test_a_rates_difference_lies_within_its_own_interval(margin, dispersion, looks):
+    assert within(shown(RateRule(*margin, dispersion=dispersion), looks))
+
+
+@given(shapes, st.lists(st.tuples(buckets, buckets), max_size=5))
+def test_a_shapes_difference_lies_within_its_own_interval(shape, looks):
+    rule, edges = shape
+    assert within(shown(rule, [Evidence(*both, edges) for both in looks]))
 
 
 @given(margins, rates, counts)

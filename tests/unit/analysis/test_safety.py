@@ -27,8 +27,21 @@ def test_without_data_the_bound_is_a_few_requests():
 
 def test_a_level_that_cannot_be_bet_gives_up_rather_than_gain():
     above = safety.above(9000, 100, 50, 1)
-    assert above[-1] == -1e3
+    assert above[-1] == pytest.approx(-safety.LEVELS[-1] * 9000)
     assert np.isfinite(above).all()
+
+
+def test_the_lower_bound_holds_where_stable_is_far_worse_and_seldom_asked():
+    """A thousand requests of stable, half of them bad, beside a million of the canary. Seed 15."""
+    rng, e_c, e_s = np.random.default_rng(15), 1_000_000, 1_000
+    above = safety.above(e_c, e_s, rng.binomial(e_c, 0.1, 200), rng.binomial(e_s, 0.5, 200))
+    truth = e_c * (0.1 - 0.5)
+    assert (safety.excess_floor(above, 0.01) <= truth).all()
+
+
+def test_a_bet_that_cannot_be_placed_at_one_look_is_not_lost_for_good():
+    few, many = safety.above(30, 1, 0, 0), safety.above(100, 1000, 60, 1)
+    assert safety.excess_floor(few + many, 0.05) > 0
 
 
 @pytest.mark.parametrize("arms", [(0, 100, 0, 3), (100, 0, 3, 0)])

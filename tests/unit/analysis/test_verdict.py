@@ -159,6 +159,7 @@ def test_estimates_are_stratified_by_look_so_a_ramp_with_incidents_does_not_fool
     for evidence in (Evidence((50, 5), (950, 95)), Evidence((500, 1), (500, 1))):
         capital = look(RATE, capital, evidence)
     readout = judge({"errors": Guarded(RATE, capital, 1)}, 0.01, 0.05).readouts["errors"]
+    assert readout.mantel_haenszel == pytest.approx(0)
     assert readout.estimate == pytest.approx(0)
 
 
