@@ -69,7 +69,7 @@ def bets(e_c: int, e_s: int, x_c: Array, x_s: Array, ratio: float = 1.0) -> Arra
     return _gain(_BOTH * ratio * (e_c / e_s), _LOST, x_c, x_s, e_s)
 
 
-def _gain(stake: Array, lost: Array, x_c: Array, x_s: Array, e_s: ArrayLike) -> Array:
+def _gain(stake: Array, lost: Array, x_c: Array, x_s: Array, e_s: Array | int) -> Array:
     """A look's gain by `stake` l ratio rho and `lost` log(1 - l); l is negative in `above`.
 
     A bet that cannot be placed gives up as much as all of stable's units bad would have cost.

@@ -76,13 +76,13 @@ SPREAD = Dispersion(cluster=3.0, lasting=0.01, pods_canary=2, pods_stable=8)
 
 @given(margins, st.sampled_from([None, SPREAD]), st.lists(rates, max_size=5))
 def test_a_rates_difference_lies_within_its_own_interval(margin, dispersion, looks):
-    assert within(shown(RateRule(*margin, dispersion=dispersion), looks))
+    assert within(shown(RateRule(margin[0], margin[1], dispersion), looks))
 
 
 @given(shapes, st.lists(st.tuples(buckets, buckets), max_size=5))
 def test_a_shapes_difference_lies_within_its_own_interval(shape, looks):
     rule, edges = shape
-    assert within(shown(rule, [Evidence(*both, edges) for both in looks]))
+    assert within(shown(rule, [Evidence(canary, stable, edges) for canary, stable in looks]))
 
 
 @given(margins, rates, counts)
