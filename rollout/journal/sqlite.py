@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
+_TRIES, _PAUSE = 25, 0.02
 _WORDS = {
     "SQLITE_NOTADB": "is not a journal (not an SQLite database)",
     "SQLITE_CORRUPT": "is damaged",
@@ -113,8 +115,21 @@ class SqliteFile:
 
 def _durable(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # sqlite3 would begin by itself, too late and not exclusively
-    connection.execute("PRAGMA journal_mode=WAL")
+    _write_ahead(connection)
     connection.execute("PRAGMA synchronous=FULL")  # NORMAL may lose the newest rows in a power cut
+
+
+def _write_ahead(connection: Any) -> None:
+    """Of several who make a new file so at once, all but one are refused, however patient."""
+    for left in reversed(range(_TRIES)):
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if not left or not error.sqlite_errorname.startswith("SQLITE_BUSY"):
+                raise
+            time.sleep(_PAUSE)
+        else:
+            return
 
 
 def _begin(connection: sql.Connection) -> None:
