@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rollout.decide.facts import Command, HumanSaid, Observed
+from rollout.decide.facts import Command, HumanSaid
 from rollout.decide.state import State
-from rollout.errors import JournalError
+from rollout.errors import ClusterError
 from rollout.journal.memory import MemoryJournal
-from rollout.ports import Entry, Passed
+from rollout.ports import Entry, Journal
 from rollout.tick.controller import Controller
 from rollout.tick.fleet import Fleet
 from tests.plans import Operated
@@ -21,7 +22,7 @@ from tests.worlds import BAD, GOOD
 
 WISHES = ["apply", "edit", "delete", "forget"]
 WORDS: list[Command] = ["undo", "retry", "promote", "abort", "pause"]
-EVENTS = ["restart", "restart", "break", "mend", "run", "run long"]
+EVENTS = ["restart", "restart", "break", "mend", "lose", "find", "run", "run long"]
 ACTIONS = st.lists(st.sampled_from([*WISHES, *WORDS, *EVENTS]), min_size=4, max_size=14)
 _EVIDENCE = {
     *("gauges", "shares", "parted", "looked_at", "first_canary_at"),
@@ -29,11 +30,19 @@ _EVIDENCE = {
 }
 
 
-class Eager(MemoryJournal):
-    """A journal that passes over nothing."""
+class Whole(Operated):
+    """Its controllers fold every entry as it comes."""
 
-    def skim(self) -> Iterator[Entry]:
-        return iter(self.read())
+    def restart(self) -> None:
+        super().restart()
+        fleet = self.operator.controller.fleet
+
+        def read(journal: Journal) -> Iterator[Entry]:
+            for entry in journal.read(fleet.head):
+                fleet.take(entry)
+                yield entry
+
+        setattr(fleet, "read", read)  # noqa: B010 - mypy forbids the plain form
 
 
 def eager(journal: MemoryJournal) -> Fleet:
@@ -50,6 +59,18 @@ def fresh(journal: MemoryJournal, world: Operated) -> Controller:
     controller = Controller(ports, "test")
     controller.catch_up()
     return controller
+
+
+def lost(_name: str) -> None:
+    raise ClusterError("connection refused")
+
+
+def run(world: Operated, action: str) -> None:
+    for _ in range(90 if action == "run long" else 6):
+        world.operator.tick()
+        with suppress(ClusterError):
+            world.board.publish(world.cluster, world.clock.now())
+        world.clock.sleep(0.5)
 
 
 def say(world: Operated, command: Command, number: int) -> None:
@@ -81,6 +102,14 @@ def act(world: Operated, action: str, number: int) -> None:
         case "forget":  # a resource restored without its status
             for each in held.values():
                 each.pop("status", None)
+        case _:
+            fault(world, action)
+
+
+def fault(world: Operated, action: str) -> None:
+    match action:
+        case "lose" | "find":
+            world.cluster.fail = lost if action == "lose" else lambda _name: None
         case "break" | "mend":
             world.router.down = "gone" if action == "break" else ""
 
@@ -98,12 +127,17 @@ def decided(state: State) -> dict[str, Any]:
 
 @settings(max_examples=30, deadline=None)
 @given(ACTIONS, st.sampled_from([GOOD, BAD]))
+@example(["apply", "run", "restart", "run"], GOOD)
+@example(["apply", "run long", "restart", "forget", "run"], BAD)
+@example(["apply", "run", "lose", "run long", "restart", "find", "run long"], BAD)
+@example(["apply", "promote", "run", "restart", "undo", "run long", "restart"], GOOD)
+@example(["apply", "abort", "run", "restart", "retry", "run", "restart", "run"], GOOD)
 def test_restarts_change_nothing_that_can_be_seen(actions, canary):
-    lazy, whole = Operated(canary), Operated(canary, journal=Eager())
+    lazy, whole = Operated(canary), Whole(canary)
     for number, action in enumerate(actions):
         for world in (lazy, whole):
             act(world, action, number)
-            world.run(45 if action == "run long" else 3)
+            run(world, action)
         assert told(lazy) == told(whole)
 
 
@@ -113,7 +147,7 @@ def test_a_started_controller_knows_what_a_read_journal_tells(actions, canary, p
     world = Operated(canary)
     for number, action in enumerate(actions):
         act(world, action, number)
-        world.run(45 if action == "run long" else 3)
+        run(world, action)
     rows = world.journal.rows()
     journal = MemoryJournal(rows[: round(part * len(rows))])
     controller, fleet = fresh(journal, world), eager(journal)
@@ -132,71 +166,3 @@ def test_a_started_controller_knows_what_a_read_journal_tells(actions, canary, p
         assert lazy.attempt_of(plan.id) == fleet.attempt_of(plan.id)
         assert lazy.stable("default", "summarizer") == fleet.stable("default", "summarizer")
         assert controller.whole(rollout) == state
-
-
-class Failing(MemoryJournal):
-    """A journal that cannot be reached at first, in the midst of reading."""
-
-    faults = 3
-
-    def skim(self) -> Iterator[Entry | Passed]:
-        for number, each in enumerate(super().skim()):
-            if self.faults and number == len(self.rows()) - 3:
-                self.faults -= 1
-                raise JournalError("the line is cut")
-            yield each
-
-    def pick(self, places: Any) -> Iterator[Entry]:
-        if self.faults:
-            self.faults -= 1
-            raise JournalError("the line is cut")
-        return super().pick(places)
-
-
-def promoted() -> Operated:
-    world = Operated(GOOD)
-    world.apply()
-    world.run_until(lambda: world.states and all(s.terminal for s in world.states.values()))
-    world.apply(deadline="11m", canary={"version": "v3"}, stable={"version": "v2"})
-    world.run(20)
-    return world
-
-
-def test_a_start_that_breaks_off_goes_on_where_it_was():
-    world = promoted()
-    journal = Failing(world.journal.rows())
-    ports = replace(world.operator.controller.ports, journal=journal)
-    controller, heard = Controller(ports, "test"), list[Entry]()
-    controller.on_entry = heard.append
-    for _ in range(3):
-        try:
-            controller.catch_up()
-        except JournalError:
-            assert controller.head
-    controller.catch_up()
-    assert not journal.faults
-    (going,) = controller.active
-    assert controller.states[going] == eager(journal).states[going]
-    assert [e.seq for e in heard] == sorted({e.seq for e in heard})
-    news = [e.seq for e in journal.read() if not isinstance(e.fact, Observed)]
-    assert [e.seq for e in heard if not isinstance(e.fact, Observed)] == news
-
-
-def test_of_what_has_ended_no_evidence_is_read_at_a_start():
-    world = promoted()
-    first, second = world.states
-    picked: list[int] = []
-
-    class Counting(MemoryJournal):
-        def pick(self, places: Any) -> Iterator[Entry]:
-            picked.extend(places)
-            return super().pick(places)
-
-    world.journal = Counting(world.journal.rows())
-    world.restart()
-    world.run(5)
-    entries = world.journal.read()
-    assert {entry.fact.rollout for entry in entries if entry.seq in picked} == {second}
-    assert not world.states[first].gauges
-    whole = world.operator.controller.whole(first)
-    assert whole == eager(world.journal).states[first] == world.states[first]
