@@ -10,9 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from analysis import sequential, tempering
 from analysis.dispersion import Dispersion
-from analysis.sequential import column, log_mean
+from analysis.sequential import column, log_mean, log_sum, row
 from analysis.share_bets import FRACTIONS, RELATED, bias, paid
-from analysis.tempering import Noise
+from analysis.tempering import Noise, floats
 
 Array = NDArray[np.float64]
 
@@ -26,6 +26,7 @@ _HEDGED = 0.5  # of the mean is held by share bets where pods differ much
 _LEAST = 1e-3
 _NIL = -1e9  # log of nothing
 _POINTS, _BETS = sequential.POINTS.size, FRACTIONS.size
+_EVEN = np.log(np.full(_BETS, 1 / _BETS))
 SIZE = 2 * _POINTS + _BETS + 6
 """Numbers that a rollout's state has."""
 
@@ -89,10 +90,9 @@ def look(
         The state, (..., SIZE).
     """
     before = np.asarray(state, dtype=np.float64)
-    seen = Counts(*(np.asarray(v, dtype=np.float64) for v in counts))
-    both = (np.asarray(seen.e_c) > 0) & (np.asarray(seen.e_s) > 0)
-    after = _fused(_looked(_parted(before), found, seen, np.asarray(ratio), np.asarray(absolute)))
-    return np.where(column(both), after, before)
+    e_c, e_s, x_c, x_s = map(floats, counts)
+    after = _looked(_parted(before), found, (e_c, e_s, x_c, x_s), floats(ratio), floats(absolute))
+    return np.where(column((e_c > 0) & (e_s > 0)), _fused(after), before)
 
 
 def log_harm(state: ArrayLike, found: Noise) -> Array:
@@ -103,7 +103,7 @@ def log_harm(state: ArrayLike, found: Noise) -> Array:
     the dispersion are then 1 and 0), approximate otherwise.
     """
     bets = np.maximum(_LEAST, _HEDGED * (1 - 1 / found.inflation))
-    weights = np.stack([(1 - bets) * (1 - LATE), (1 - bets) * LATE, bets], axis=-1)
+    weights = row((1 - bets) * (1 - LATE), (1 - bets) * LATE, bets)
     return log_mean(members(state, found), weights)
 
 
@@ -115,11 +115,11 @@ def members(state: ArrayLike, found: Noise) -> Array:
     """
     now = _parted(np.asarray(state, dtype=np.float64))
     calm = tempering.total(found, now.information)
-    late = np.logaddexp(log_mean(now.late, sequential.WEIGHTS), now.waiting)
+    late = np.logaddexp(sequential.log_harm(now.late), now.waiting)
     ratio = sequential.log_harm(now.ratio / column(calm))
     related = np.where(found.block > 1, RELATED, 1.0)
-    bets = log_mean(now.bets / column(calm * related), np.full(_BETS, 1 / _BETS))
-    return np.stack([ratio, late / calm, bets], axis=-1)
+    bets = log_sum(now.bets / column(calm * related) + _EVEN)
+    return row(ratio, late / calm, bets)
 
 
 def information(state: ArrayLike) -> Array:
@@ -151,8 +151,8 @@ def path(
     return np.array([log_harm(state, found) for state in states]).T
 
 
-def _looked(now: State, found: Noise, seen: Counts, ratio: Array, absolute: Array) -> State:
-    e_c, e_s, x_c, x_s = (np.asarray(v, dtype=np.float64) for v in seen)
+def _looked(now: State, found: Noise, seen: Sequence[Array], *margin: Array) -> State:
+    (e_c, e_s, x_c, x_s), (ratio, absolute) = seen, margin
     n = x_c + x_s
     usual, q = tempering.expected(e_c, e_s, x_s, ratio, absolute)
     gain = sequential.increment(e_c, e_s, x_c, x_s, ratio=ratio, absolute=absolute)
@@ -193,9 +193,9 @@ def _parted(state: Array) -> State:
         state[..., :_POINTS],
         state[..., _POINTS:points],
         state[..., points:bets],
-        *np.moveaxis(state[..., bets:], -1, 0),
+        *(state[..., i][()] for i in range(bets, SIZE)),
     )
 
 
 def _fused(now: State) -> Array:
-    return np.concatenate([*now[:3], np.stack(now[3:], axis=-1)], axis=-1)
+    return np.concatenate([*now[:3], row(*now[3:])], axis=-1)

@@ -123,13 +123,13 @@ def excess_bound(A: ArrayLike, alpha: float, weights: ArrayLike = WEIGHTS) -> Ar
     bound = ((target - logs) / LEVELS).min(axis=-1)
     for _ in range(_ROUNDS):
         terms = logs + LEVELS * bound[..., None]
-        top = terms.max(axis=-1, keepdims=True)
-        shares = np.exp(terms - top)
-        total = shares.sum(axis=-1)
-        surplus = top[..., 0] + np.log(total) - target
-        step = surplus * total / (shares * LEVELS).sum(axis=-1)
+        top = np.maximum.reduce(terms, axis=-1)
+        shares = np.exp(terms - top[..., None])
+        total = np.add.reduce(shares, axis=-1)
+        surplus = top + np.log(total) - target
+        step = surplus * total / np.add.reduce(shares * LEVELS, axis=-1)
         bound = bound - np.maximum(step, 0.0)
-        if np.all(step <= 1e-10 * (1.0 + np.abs(bound))):
+        if (step <= 1e-10 * (1.0 + np.abs(bound))).all():
             break
     return np.asarray(bound)
 

@@ -27,6 +27,14 @@ def column(values: ArrayLike) -> Array:
     return np.asarray(values, dtype=np.float64)[..., None]
 
 
+def row(*parts: Array) -> Array:
+    """Arrays of one shape side by side: each (...) -> (..., parts)."""
+    found = np.empty((*parts[0].shape, len(parts)))
+    for place, part in enumerate(parts):
+        found[..., place] = part
+    return found
+
+
 def log_mean(logs: ArrayLike, weights: ArrayLike) -> Array:
     """Log sum_i w_i exp(l_i) over the last axis, without overflow: (..., P), (P,) -> (...).
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.sequential import column
-from analysis.tempering import Noise
+from analysis.tempering import Noise, floats
 
 Array = NDArray[np.float64]
 
@@ -52,6 +52,6 @@ def bias(found: Noise, q: ArrayLike) -> Array:
     and b, of mean 1 and variances brief / k, the share is q a / (q a + (1 - q) b); these are the
     terms of second order of its expectation, over q.
     """
-    share = np.asarray(q)
+    share = np.asarray(q)[()]
     skew = (1 - share) / found.pods_stable - share / found.pods_canary
-    return np.asarray(np.maximum(0.0, found.brief * (1 - share) * skew))
+    return floats(np.maximum(0.0, found.brief * (1 - share) * skew))

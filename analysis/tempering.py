@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -31,12 +32,13 @@ class Noise(NamedTuple):
     @property
     def arms(self) -> Array:
         """1 / k_c + 1 / k_s, (...). Derived here: a mean of k pods has a k-th of the variance."""
-        return np.asarray(1 / self.pods_canary + 1 / self.pods_stable)
+        return 1 / self.pods_canary + 1 / self.pods_stable
 
 
+@lru_cache(maxsize=256)
 def noise(dispersion: Dispersion) -> Noise:
-    """One dispersion: arrays of shape ()."""
-    return Noise(*(np.asarray(getattr(dispersion, f), np.float64) for f in Noise._fields))
+    """One dispersion: numbers, which count as arrays of shape ()."""
+    return Noise(*(floats(getattr(dispersion, f)) for f in Noise._fields))
 
 
 def noises(dispersions: Sequence[Dispersion]) -> Noise:
@@ -56,7 +58,7 @@ def inflation(found: Noise, n: ArrayLike, share: ArrayLike) -> Array:
     pods' differences allow; n units are never more than one cluster, so that one at a time count in
     full.
     """
-    units, q = _floats(n), _floats(share)
+    units, q = floats(n), floats(share)
     split = units * q * (1 - q) * found.arms
     alone = np.maximum(1.0, np.minimum(units, found.cluster))
     return np.maximum(alone, 1 + split * found.brief) + split * found.passing
@@ -68,7 +70,7 @@ def steadied(found: Noise, n: ArrayLike, share: ArrayLike) -> Array:
     max(cluster, 1 + n q (1-q) brief arms) + n q (1-q) passing arms. Safety is weighed with it: a
     weight that falls with a look's own bad units would lean towards calling harm safe.
     """
-    split = _floats(n) * _floats(share) * (1 - _floats(share)) * found.arms
+    split = floats(n) * floats(share) * (1 - floats(share)) * found.arms
     return np.maximum(found.cluster, 1 + split * found.brief) + split * found.passing
 
 
@@ -85,8 +87,8 @@ def expected(
 
     Derived here: with odds u = ratio e_c / e_s the canary expects u x_s + absolute e_c bad units.
     """
-    odds = _floats(ratio) * _floats(e_c) / np.maximum(_floats(e_s), 1)
-    return _floats(x_s) * (1 + odds) + _floats(absolute) * _floats(e_c), odds / (1 + odds)
+    odds = floats(ratio) * floats(e_c) / np.maximum(floats(e_s), 1)
+    return floats(x_s) * (1 + odds) + floats(absolute) * floats(e_c), odds / (1 + odds)
 
 
 def total(found: Noise, information: ArrayLike) -> Array:
@@ -98,8 +100,10 @@ def total(found: Noise, information: ArrayLike) -> Array:
     (1 + V tau^2): the log likelihood ratio of requests alone, divided. It is a martingale under its
     model.
     """
-    return 1 + _floats(information) * found.lasting * found.arms
+    return 1 + floats(information) * found.lasting * found.arms
 
 
-def _floats(values: ArrayLike) -> Array:
-    return np.asarray(values, dtype=np.float64)
+def floats(values: ArrayLike) -> Array:
+    """As float64; of shape () as a number, with which NumPy counts five times as fast."""
+    found: Array = np.asarray(values, dtype=np.float64)[()]
+    return found

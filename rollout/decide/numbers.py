@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
 from typing import Any
 
 from analysis.verdict import Judgement
@@ -23,7 +22,7 @@ def numbers(state: State, judgement: Judgement) -> dict[str, Any]:
             name: {
                 "verdict": judgement.verdicts[name].kind,
                 "reason": judgement.verdicts[name].reason,
-                **{key: _round(value) for key, value in asdict(readout).items()},
+                **{key: _round(value) for key, value in vars(readout).items()},
             }
             for name, readout in judgement.readouts.items()
         },

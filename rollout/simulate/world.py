@@ -123,9 +123,10 @@ class World:
                 due = int(self._dice.binomial(batch.count, part))
             if due:
                 self._judge(batch.version, due)
-            if due < batch.count:
-                since = max(batch.since, until)
-                waiting.append(replace(batch, since=since, count=batch.count - due))
+            if part <= 0:
+                waiting.append(batch)
+            elif due < batch.count:
+                waiting.append(replace(batch, since=until, count=batch.count - due))
         self._labels = waiting
 
     def _judge(self, version: str, labels: int) -> None:
