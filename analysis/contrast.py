@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from analysis import safety
+from analysis.frozen import replace
 from analysis.sequential import log_mean
 
 _NOTHING = (0.0,) * safety.LEVELS.size
@@ -117,8 +118,8 @@ def _totalled(
     """The contrast with the look's counts added, and its new capital."""
     e_c, e_s, x_c, x_s, reference = units
     both = e_c + e_s
-    return Contrast(
-        weights=contrast.weights,
+    return replace(
+        contrast,
         e_c=contrast.e_c + e_c,
         e_s=contrast.e_s + e_s,
         x_c=contrast.x_c + x_c,
@@ -138,11 +139,12 @@ def log_safe(contrast: Contrast, absolute: float = 0.0) -> float:
     return float(safety.log_safe(below, n_c, absolute, contrast.weights))
 
 
-def least_safe(contrasts: Sequence[Contrast]) -> float:
-    """The least of several contrasts' `log_safe`, at no margin of their own."""
+def each_safe(contrasts: Sequence[Contrast]) -> list[float]:
+    """Several contrasts' `log_safe`, at no margin of their own."""
     logs = np.array([(c.below, c.weights) for c in contrasts])
     below = logs[:, 0] / np.array([c.calm for c in contrasts])[:, None]
-    return float(log_mean(below, logs[:, 1]).min())
+    found: list[float] = log_mean(below, logs[:, 1]).tolist()
+    return found
 
 
 def excess_rate(contrast: Contrast, alpha: float) -> float:

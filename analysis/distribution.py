@@ -25,6 +25,8 @@ time with the latter.
 DROPS = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Alternatives that worsen a score's mean by this many tolerances more, by an exponential tilt."""
 
+_SHIFTS = np.array(SHIFTS)[:, None]
+_KNEES, _FACTORS = np.array(STRETCHES).T[..., None]
 _ROUNDED = 0.05  # part of a tolerance by which edges may be off because they were rounded
 _LEAST = 1e-9  # a likelihood ratio of zero would bet everything on one bucket
 
@@ -111,9 +113,8 @@ def worse_latencies(q_s: Array) -> Array:
     tail = q_s[..., ::-1].cumsum(axis=-1)[..., -2::-1]
     head = q_s.cumsum(axis=-1)[..., :-1]
     z = np.where(tail < head, ndtri(tail), -ndtri(head))[..., None, :]
-    knee, factor = np.array(STRETCHES).T[..., None]
-    stretched = np.where(z < knee, knee + (z - knee) / factor, z)
-    moved = np.concatenate([z + np.array(SHIFTS)[:, None], stretched], axis=-2)
+    stretched = np.where(z < _KNEES, _KNEES + (z - _KNEES) / _FACTORS, z)
+    moved = np.concatenate([z + _SHIFTS, stretched], axis=-2)
     q_a = _between(ndtr(moved), ndtr(-moved))
     return made_monotone(q_s[..., None, :], q_a)
 

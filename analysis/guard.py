@@ -97,7 +97,7 @@ def log_safe(rule: Rule, capital: Capital) -> float:
     if isinstance(rule, RateRule) and isinstance(capital, RateCapital):
         return contrasts.log_safe(capital.contrast, rule.absolute)
     if isinstance(capital, ShapeCapital) and capital.contrasts:
-        return contrasts.least_safe(capital.contrasts)
+        return min(contrasts.each_safe(capital.contrasts))
     return float("-inf")
 
 

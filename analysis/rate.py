@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from analysis import robust, sequential, tempering
 from analysis.contrast import Contrast, Units, compared, informed
 from analysis.dispersion import Dispersion
 from analysis.evidence import Evidence
+from analysis.frozen import replace
 
 CRASH = 0.2
 """Absolute margin of the crash watch: a canary with a fifth more bad units is dead, not noisy."""

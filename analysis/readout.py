@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from analysis import contrast as contrasts
 from analysis import guard, shape
 from analysis.alternatives import ShapeRule
 from analysis.contrast import Contrast
+from analysis.frozen import replace
 from analysis.guard import Capital, Rule
 from analysis.rate import RateCapital, RateRule
 from analysis.shape import ShapeCapital
@@ -84,7 +85,7 @@ def _at_edge(
 ) -> Readout:
     if not capital.contrasts:
         return replace(plain, words="no edge chosen yet")
-    proofs = [contrasts.log_safe(contrast) for contrast in capital.contrasts]
+    proofs = contrasts.each_safe(capital.contrasts)
     return _named(plain, rule, capital, proofs.index(min(proofs)), alpha=alpha, beta=beta)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import accumulate
 from operator import add
 from typing import Any
@@ -13,6 +13,7 @@ from analysis.alternatives import Alternatives, ShapeRule
 from analysis.contrast import Contrast, Units, compared_each, informed
 from analysis.distribution import oriented
 from analysis.evidence import Evidence
+from analysis.frozen import replace
 from analysis.pairs import ENOUGH, Pair, choose, pairs
 from analysis.sequential import Array
 

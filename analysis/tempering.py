@@ -104,6 +104,6 @@ def total(found: Noise, information: ArrayLike) -> Array:
 
 
 def floats(values: ArrayLike) -> Array:
-    """As float64; of shape () as a number, with which NumPy counts five times as fast."""
+    """Values as float64, (...); of shape () a number, with which NumPy is five times as fast."""
     found: Array = np.asarray(values, dtype=np.float64)[()]
     return found

@@ -73,13 +73,12 @@ class Recording:
 
     def _unseen(self, past: PodCounts, draw: Draw) -> PodCounts:
         columns = [i for i, pod in enumerate(past.pods) if pod not in draw.canary]
-        times = np.ones(len(past.ends), dtype=bool)
-        times[draw.first : draw.first + draw.looks] = False
+        before, after = slice(draw.first), slice(draw.first + draw.looks, None)
         return replace(
             past,
             pods=tuple(past.pods[i] for i in columns),
-            ends=tuple(end for end, out in zip(past.ends, times, strict=True) if out),
-            counts=past.counts[times][:, columns],
+            ends=past.ends[before] + past.ends[after],
+            counts=np.concatenate([past.counts[before, columns], past.counts[after, columns]]),
             canary=self.canary,
         )
 

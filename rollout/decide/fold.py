@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import Any
 
 from analysis import shares
+from analysis.frozen import replace
 from rollout.decide.backoff import backoff
 from rollout.decide.facts import (
     AGAIN,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from analysis import shares
 from analysis.counters import advance
 from analysis.evidence import Evidence, EvidenceError
+from analysis.frozen import replace
 from analysis.guard import learn, look, problem, watch
 from rollout.decide.before import began, paired
 from rollout.decide.exposure import copied, exposure_guardrail, share_of_all, sticky

@@ -46,9 +46,9 @@ class MemoryRouter:
             raise RouteError(self.down, unread=True)  # a write begins with a reading
         if self.refusing:
             raise RouteError(self.refusing, refused=True)
-        self.writes.append((plan.id, split, mark))
+        self.writes.append((self._id(plan), split, mark))
         if not self.stuck:
-            self.shown[plan.id] = Seen(split, mark)
+            self.shown[self._id(plan)] = Seen(split, mark)
 
     def read(self, plan: Plan, total: int) -> Seen:
         if self.down:
