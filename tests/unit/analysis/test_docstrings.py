@@ -16,7 +16,7 @@ PLAIN = {
 }  # fmt: skip
 
 # What only turns values round, checks them, or is before all data.
-TRIVIAL = {"boundaries", "checked", "column", "edge", "oriented", "start"}
+TRIVIAL = {"boundaries", "checked", "column", "edge", "floats", "oriented", "row", "start"}
 
 ARRAY = re.compile(r"\b(ArrayLike|Array|NDArray|ndarray)\b")
 SHAPE = re.compile(r"\((\.\.\.|\*?\w+)(, ?[\w.]+)*,?\)")  # (...), (K,), (rollouts, looks)
