@@ -28,7 +28,7 @@ def column(values: ArrayLike) -> Array:
 
 
 def row(*parts: Array) -> Array:
-    """Arrays of one shape side by side: each (...) -> (..., parts)."""
+    """Values of one shape side by side: each of `parts` (...) -> (..., parts)."""
     found = np.empty((*parts[0].shape, len(parts)))
     for place, part in enumerate(parts):
         found[..., place] = part

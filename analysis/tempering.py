@@ -104,6 +104,6 @@ def total(found: Noise, information: ArrayLike) -> Array:
 
 
 def floats(values: ArrayLike) -> Array:
-    """Values as float64, (...); of shape () a number, with which NumPy is five times as fast."""
+    """The `values` as float64, (...); of shape () a number, with which NumPy is faster."""
     found: Array = np.asarray(values, dtype=np.float64)[()]
     return found
