@@ -35,10 +35,6 @@ class PodCounts:
         """Units per tick and pod: (ticks, pods)."""
         return self.counts.sum(axis=-1) if self.edges else self.counts[..., 0]
 
-    def beyond(self, boundary: int) -> Counts:
-        """Units in the buckets after `boundary`, an index of `edges`: (ticks, pods)."""
-        return np.asarray(self.counts[..., boundary + 1 :].sum(axis=-1))
-
 
 @dataclass(frozen=True)
 class Grid:

@@ -23,10 +23,6 @@ class Weighted:
     def entries(self, name: str) -> list[Json]:
         return [entry for entry in self.clusters if entry.get("name") == name]
 
-    def weight(self, name: str) -> int:
-        """Summed weight of a cluster, 0 if it has no entry. Raises RouteError for no number."""
-        return sum(map(weight, self.entries(name)))
-
 
 def every_weighted(manifest: Json) -> Iterator[Weighted]:
     """Every `weighted_clusters` of a manifest. Raises RouteError for another kind of document."""
