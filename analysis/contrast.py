@@ -169,7 +169,12 @@ def interval(contrast: Contrast, alpha: float, beta: float) -> tuple[float, floa
     above = np.asarray(contrast.above) / contrast.calm
     low = float(safety.excess_floor(above, alpha)) * contrast.calm + contrast.gap
     high = _ceiling(contrast, beta) + contrast.gap
-    return max(-1.0, low / contrast.n_c), min(1.0, high / contrast.n_c)
+    return _share(low / contrast.n_c), _share(high / contrast.n_c)
+
+
+def _share(difference: float) -> float:
+    """A difference of shares: bounds may lie beyond, at the edge or with a wide ratio."""
+    return max(-1.0, min(1.0, difference))
 
 
 def allowed(contrast: Contrast, absolute: float = 0.0) -> float | None:

@@ -49,7 +49,9 @@ def rate_divergence(
     weight = 1 / rho
     a = (ratio + weight) * ratio
     b = (ratio + weight) * absolute - ratio * (p_c + weight * p_s)
-    q = (-b + math.sqrt(b * b + 4 * a * weight * p_s * absolute)) / (2 * a)
+    c = weight * p_s * absolute
+    root = math.sqrt(b * b + 4 * a * c)
+    q = 2 * c / (b + root) if b > 0 else (root - b) / (2 * a)  # the same, without cancellation
     return _poisson(p_c, ratio * q + absolute) + weight * _poisson(p_s, q)
 
 

@@ -1,0 +1,98 @@
+"""Laws of what stands between capital and people: the mean, the interval shown, the bounds."""
+
+import math
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from analysis import contrast, guard
+from analysis.binomial import upper_bound
+from analysis.contrast import Contrast, Units
+from analysis.guard import RateRule
+from analysis.information import harm_divergence, rate_divergence
+from analysis.verdict import Guarded, judge
+from tests.property.test_analysis_laws import rates, shapes
+
+margins = st.tuples(st.floats(1, 5), st.floats(0.001, 0.2))
+importances = st.floats(0.1, 100)
+
+
+def guarded(evidence, margin, importance):
+    rule = RateRule(*margin)
+    return Guarded(rule, guard.look(rule, guard.start(rule), evidence), importance)
+
+
+@given(st.lists(st.tuples(rates, margins, importances), min_size=1, max_size=4), st.randoms())
+def test_the_mean_lies_among_its_parts_and_has_no_order(metrics, luck):
+    guards = {str(i): guarded(*metric) for i, metric in enumerate(metrics)}
+    told = judge(guards, 0.01, 0.05)
+    assert told.log_crash is not None
+    parts = [*told.log_parts.values(), told.log_crash]
+    slack = 1e-9 * (1 + abs(told.log_joint))
+    assert max(parts) - slack <= told.log_joint <= max(parts) + math.log(len(parts)) + slack
+    mixed = [*guards]
+    luck.shuffle(mixed)
+    again = judge({name: guards[name] for name in mixed}, 0.01, 0.05)
+    assert again.log_joint == pytest.approx(told.log_joint)
+    assert again.verdicts == told.verdicts
+
+
+def folded(looks, ratio):
+    running = Contrast()
+    for e in looks:
+        bad = e.canary_bad, e.stable_bad, e.stable_bad
+        running = contrast.compared(
+            running, Units(e.canary_exposures, e.stable_exposures, *bad), ratio
+        )
+    return running
+
+
+@given(st.lists(rates, max_size=5), st.floats(1, 3), st.data())
+def test_what_is_shown_is_a_difference_of_shares_whatever_the_order_of_looks(looks, ratio, data):
+    one, two = folded(looks, ratio), folded(data.draw(st.permutations(looks)), ratio)
+    assert (one.difference is None) == (two.difference is None)
+    if one.difference is not None and two.difference is not None:
+        assert -1 - 1e-9 <= one.difference <= 1 + 1e-9
+        assert two.difference == pytest.approx(one.difference, abs=1e-9)
+    low, high = contrast.interval(one, 0.05, 0.05)
+    assert -1 <= low <= 1
+    assert -1 <= high <= 1
+    assert contrast.interval(two, 0.05, 0.05) == pytest.approx((low, high), abs=1e-6)
+
+
+@given(st.just(0.0) | st.floats(1e-15, 1), margins, st.floats(0.01, 100), st.floats(0, 1))
+def test_no_information_at_the_margin_and_more_beyond(p_s, margin, rho, part):
+    ratio, absolute = margin
+    allowed = ratio * p_s + absolute
+    assume(allowed < 1)
+    beyond = allowed + part * (1 - allowed)
+    at, less, more = (
+        rate_divergence(p, p_s, ratio, absolute, rho)
+        for p in (allowed, (allowed + beyond) / 2, beyond)
+    )
+    assert abs(at) <= 1e-9
+    assert -1e-9 <= less <= more + 1e-9
+
+
+@given(shapes, st.lists(st.integers(0, 50), min_size=6, max_size=6), st.integers(0, 4))
+def test_what_is_like_stable_or_better_shows_no_harm(shape, counts, place):
+    rule, edges = shape
+    assume(sum(counts))
+    stable = [n / sum(counts) for n in counts]
+    better, at, worse = [*stable], place, place + 1
+    if rule.worse == "low":
+        at, worse = worse, at
+    better[at], better[worse] = better[at] + better[worse], 0.0
+    for canary in (stable, better):
+        assert harm_divergence(rule, edges[:-1], canary, stable) == 0.0
+
+
+@settings(deadline=None)  # the first example imports scipy.special
+@given(st.integers(0, 500), st.integers(1, 500), st.floats(0.5, 0.999))
+def test_more_successes_raise_the_bound_and_more_trials_lower_it(successes, failures, level):
+    trials = successes + failures
+    bound = upper_bound(successes, trials, level)
+    assert successes / trials < bound <= 1
+    assert upper_bound(successes + 1, trials, level) >= bound
+    assert upper_bound(successes, trials + 1, level) <= bound
