@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from analysis import contrast, guard
+from analysis import contrast, guard, later
 from analysis.binomial import upper_bound
 from analysis.contrast import Contrast, Units
 from analysis.guard import RateRule
@@ -36,6 +36,17 @@ def test_the_mean_lies_among_its_parts_and_has_no_order(metrics, luck):
     again = judge({name: guards[name] for name in mixed}, 0.01, 0.05)
     assert again.log_joint == pytest.approx(told.log_joint)
     assert again.verdicts == told.verdicts
+
+
+logs = st.floats(-1e13, 1e13)
+
+
+@given(logs, logs, st.floats(0, 1e13))
+def test_what_waits_and_what_does_not_have_a_mean_that_grows_with_both(first, since, more):
+    mean = later.log_harm(first, since)
+    assert min(first, since) - 1e-9 * (1 + abs(mean)) <= mean <= max(first, since) + 1e-9
+    assert later.log_harm(first + more, since) >= mean
+    assert later.log_harm(first, since + more) >= mean
 
 
 def folded(looks, ratio):
