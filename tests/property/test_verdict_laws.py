@@ -62,10 +62,12 @@ def folded(looks, ratio):
 @given(st.lists(rates, max_size=5), st.floats(1, 3), st.data())
 def test_what_is_shown_is_a_difference_of_shares_whatever_the_order_of_looks(looks, ratio, data):
     one, two = folded(looks, ratio), folded(data.draw(st.permutations(looks)), ratio)
-    assert (one.difference is None) == (two.difference is None)
-    if one.difference is not None and two.difference is not None:
-        assert -1 - 1e-9 <= one.difference <= 1 + 1e-9
-        assert two.difference == pytest.approx(one.difference, abs=1e-9)
+    shown = (one.difference, two.difference), (one.stratified, two.stratified)
+    for first, second in shown:
+        assert (first is None) == (second is None)
+        if first is not None:
+            assert -1 - 1e-9 <= first <= 1 + 1e-9
+            assert second == pytest.approx(first, abs=1e-9)
     low, high = contrast.interval(one, 0.05, 0.05)
     assert -1 <= low <= 1
     assert -1 <= high <= 1
