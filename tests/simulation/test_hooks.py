@@ -237,3 +237,14 @@ def test_a_death_before_or_after_any_effect_leaves_at_least_one_call_with_one_ke
             assert made.router.shown[made.plan.id].split == whole.router.shown[made.plan.id].split
             told = [fact.hook for fact in made.facts if isinstance(fact, HookAnswered)]
             assert told == ["warm", last], story
+
+
+def test_no_deadline_promotes_past_a_hook_that_has_not_answered():
+    held = {"hold": "30s", "then": "pause"}
+    asked = {"deadline": "1m", "whenInconclusive": "promote", "whenBlind": held}
+    made, _ = lab(WARM, listener=Listener(mute=True), **asked)
+    tick(made, 150)
+    assert kinds(made)[-1] == "pause"
+    (paused,) = [each for each in made.decisions if each.action == "pause"]
+    assert paused.reasons == ("inconclusive", "not-promoted", "awaiting-hook:warm")
+    assert made.router.writes == []

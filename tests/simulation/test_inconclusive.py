@@ -139,3 +139,12 @@ def test_an_outage_at_the_deadline_is_waited_for():
     made.router.down = ""
     assert made.run(60).phase == "promoted"
     assert made.router.writes[-1][1] == Split(100)
+
+
+def test_copies_come_before_it_too():
+    copies = {"mirror": {"share": "50%", "lasts": "100s"}}
+    made = Lab(plan=plan(traffic=copies, deadline="90s", whenInconclusive="promote"))
+    made.run_until(lambda state: state.phase in {"promoting", "promoted"})
+    ways = [(split.canary, split.way) for _, split, _ in made.router.writes]
+    assert ways[:2] == [(50, "mirror"), (5, "weights")]
+    assert made.decisions[-1].reasons == ("inconclusive",)
