@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 
 import pytest
 
@@ -35,8 +36,18 @@ def imported(module: str) -> dict[str, Key]:
     return known
 
 
-def called(key: Key) -> Iterator[Key]:
-    """Functions and classes of analysis/ that are named within; of a class its check."""
+@cache
+def called(key: Key) -> frozenset[Key]:
+    """Functions and classes of analysis/ that are named within a function."""
+    return frozenset(_named(key))
+
+
+def checked(key: Key) -> Key:
+    """Where a class, if it is one, refuses what it is made of."""
+    return key[0], f"{key[1]}.__post_init__"
+
+
+def _named(key: Key) -> Iterator[Key]:
     module, name = key
     known = imported(module)
     for node in (n for line in FUNCTIONS[key].body for n in ast.walk(line)):  # no annotations
@@ -51,7 +62,7 @@ def called(key: Key) -> Iterator[Key]:
 
 def raised(key: Key, within: frozenset[Key] = frozenset()) -> set[str]:
     """Names of the errors that may come out of a function."""
-    key = key if key in FUNCTIONS else (key[0], f"{key[1]}.__post_init__")
+    key = key if key in FUNCTIONS else checked(key)
     if key not in FUNCTIONS or key in within:
         return set()
     out: set[str] = set()
