@@ -9,12 +9,22 @@ import numpy as np
 from analysis.pods import PodCounts
 from rollout.plan.model import Plan
 from rollout.simulate import LATENCY_EDGES, SCORE_EDGES
+from rollout.simulate.behaviour import Shares
 from tests.worlds import GOOD, plan
 
 NAMES = ("errors", "latency", "accuracy")
 
 
-def past_of(*, ticks=1440, pods=6, canary=2, sd=0.0, base=0.01, rate=50, seed=3):
+def past_of(
+    *,
+    ticks: int = 1440,
+    pods: int = 6,
+    canary: int = 2,
+    sd: float = 0.0,
+    base: float = 0.01,
+    rate: int = 50,
+    seed: int = 3,
+) -> dict[str, PodCounts]:
     """Stable's past by guardrail; the error rates of pods differ for good by `sd` (log-normal)."""
     dice = np.random.default_rng(seed)
     names = tuple(f"pod-{i}" for i in range(pods))
@@ -23,7 +33,7 @@ def past_of(*, ticks=1440, pods=6, canary=2, sd=0.0, base=0.01, rate=50, seed=3)
     e = dice.poisson(rate, (ticks, pods))
     errors = PodCounts(names, ends, np.stack([e, dice.binomial(e, p)], -1), (), canary)
 
-    def shape(shares, edges):
+    def shape(shares: Shares, edges: tuple[float, ...]) -> PodCounts:
         buckets = dice.multinomial(rate, shares, (ticks, pods))
         return PodCounts(names, ends, buckets, (*edges, np.inf), canary)
 
