@@ -72,12 +72,13 @@ def look(
     """State after one more look; where either arm has no exposures nothing changes.
 
     R (`sequential.increment`) divided by `tempering.inflation` phi; the same from every later look
-    on, weighted LATE HAZARD (1-HAZARD)^k, with gains of at most 1 + 1 / (phi-1)^2 per look, so that
-    one look in which pods differ more than ever before cannot decide alone; and share bets, one
-    per block of `Noise.block` looks: see `share_bets.paid`. The canary may expect
-    X = n pi* + absolute e_c (1 - pi*) of a block's n bad units, with pi* = ratio pi / (1 - pi +
-    ratio pi), raised by what unequal numbers of pods bias the expected share,
-    brief (1-q) ((1-q) / k_s - q / k_c), to second order.
+    on, weighted LATE HAZARD (1-HAZARD)^k, with gains of at most 1 + 1 / (I-1)^2 per look, I the
+    inflation of the past, so that one look in which pods differ more than ever before cannot decide
+    alone (a bound by the look's own phi would fall as the canary's bad units rise: more harm, less
+    evidence); and share bets, one per block of `Noise.block` looks: see `share_bets.paid`. The
+    canary may expect X = n pi* + absolute e_c (1 - pi*) of a block's n bad units, with
+    pi* = ratio pi / (1 - pi + ratio pi), raised by what unequal numbers of pods bias the expected
+    share, brief (1-q) ((1-q) / k_s - q / k_c), to second order.
 
     Args:
         state: (..., SIZE).
@@ -156,13 +157,13 @@ def _looked(now: State, found: Noise, seen: Sequence[Array], *margin: Array) -> 
     n = x_c + x_s
     usual, q = tempering.expected(e_c, e_s, x_s, ratio, absolute)
     gain = sequential.increment(e_c, e_s, x_c, x_s, ratio=ratio, absolute=absolute)
-    spread = column(tempering.inflation(found, n, q))
-    gain = gain / spread
+    gain = gain / column(tempering.inflation(found, n, q))
+    most = 1 + 1 / np.maximum(found.inflation - 1, _LEAST) ** 2
     begun = np.logaddexp(now.late, column(now.waiting + np.log(HAZARD)))
     fair = n * np.minimum(1.0, q * (1 + bias(found, q))) + absolute * e_c * (1 - q)
     opened = now._replace(
         ratio=now.ratio + gain,
-        late=begun + np.minimum(gain, 1 + 1 / np.maximum(spread - 1, _LEAST) ** 2),
+        late=begun + np.minimum(gain, column(most)),
         waiting=now.waiting + np.log1p(-HAZARD),
         information=now.information + usual * q * (1 - q) / tempering.inflation(found, usual, q),
         looks=now.looks + 1,

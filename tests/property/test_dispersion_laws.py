@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 from hypothesis import given, settings
@@ -70,6 +71,18 @@ def test_more_bad_units_never_lower_harm_nor_raise_safety(ratio, found, looks, d
     slack = 1e-9 * (1 + abs(guard.log_harm(rule, one)))
     assert guard.log_harm(rule, two) >= guard.log_harm(rule, one) - slack
     assert guard.log_safe(rule, two) <= guard.log_safe(rule, one) + slack
+
+
+@settings(deadline=None, max_examples=40)
+@given(dispersions, st.floats(1, 2), st.integers(0, 40))
+def test_after_a_good_climb_too_more_bad_units_are_no_less_evidence(found, inflation, stable):
+    found = replace(found, inflation=inflation)
+    bad = np.arange(0, 101, 10)
+    x_c, x_s = np.ones((11, 101)), np.full((11, 101), 20)
+    x_c[:, -1], x_s[:, -1] = bad, stable
+    looks = robust.Counts(np.full_like(x_c, 100), np.full_like(x_c, 900), x_c, x_s)
+    after = robust.path([found] * 11, looks)[:, -1]
+    assert (np.diff(after) >= -1e-9 * (1 + np.abs(after[1:]))).all()
 
 
 @settings(deadline=None)  # as above
