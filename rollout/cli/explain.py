@@ -44,6 +44,7 @@ def explain(entries: Sequence[Entry], number: int) -> dict[str, Any]:
     own = [e for e in entries if e.seq < number and e.fact.rollout == fact.rollout]
     state = states_of(own)[fact.rollout]
     confidence = state.plan.spec.confidence
+    differs = differences(fact, step(state, fact.at, fact.rollout))
     return {
         "id": number,
         "hash": entry.hash,
@@ -59,7 +60,8 @@ def explain(entries: Sequence[Entry], number: int) -> dict[str, Any]:
         "rules": {g.name: RULES[g.source.kind] for g in state.plan.spec.guardrails},
         "notes": _notes(state, fact.at),
         "queries": _queries(fact, state),
-        "replayed": not differences(fact, step(state, fact.at, fact.rollout)),
+        "replayed": not differs,
+        "differs": list(differs),
     }
 
 
@@ -109,9 +111,19 @@ def text(told: dict[str, Any]) -> str:
         ]
     lines += ["", "queries (raw counters; differences are taken per series)"]
     lines += [f"  {query['query']}\n  {query['link']}" for query in told["queries"]]
-    same = "the same decision" if told["replayed"] else "ANOTHER decision: do not trust this log"
-    lines += ["", f"replayed from the recorded samples: {same}", f"sealed     {told['hash']}"]
+    again = _again(told["differs"])
+    lines += ["", f"replayed from the recorded samples: {again}", f"sealed     {told['hash']}"]
     return "\n".join(lines)
+
+
+def _again(differs: list[str]) -> str:
+    """What came out of the replay. Numbers are told otherwise by a version that computes more."""
+    if differs == ["numbers"]:
+        return (
+            "the same decision by other numbers: another version of Surefoot "
+            "recorded them, or they were altered"
+        )
+    return "ANOTHER decision: do not trust this log" if differs else "the same decision"
 
 
 def _numbers(numbers: dict[str, Any]) -> list[str]:

@@ -1,5 +1,7 @@
 """Sentences: what error rates rest on, and what buckets make of a tolerance."""
 
+from dataclasses import replace
+
 import pytest
 
 from analysis.dispersion import Dispersion
@@ -64,5 +66,25 @@ def test_sentences_and_why_say_it():
     number = next(e.seq for e in made.entries if e.fact == told[0])
     explained = explain(made.entries, number)
     assert explained["replayed"]
+    assert not explained["differs"]
+    assert text(explained).splitlines()[-2].endswith("samples: the same decision")
     assert "20 % must be proven" in text(explained)
     assert "requests are taken as independent" in text(explained)
+
+
+@pytest.mark.parametrize(
+    ("altered", "said"),
+    [({"numbers": {}}, "the same decision by other numbers"), ({"action": "hold"}, "ANOTHER")],
+)
+def test_why_tells_other_numbers_from_another_decision(altered, said):
+    from rollout.cli.explain import explain, text
+    from tests.worlds import Lab, plan
+
+    made = Lab(plan=plan())
+    made.run(20)
+    entry = next(e for e in made.entries if getattr(e.fact, "action", "") == "advance")
+    changed = replace(entry, fact=entry.fact.model_copy(update=altered))
+    others = [changed if e.seq == entry.seq else e for e in made.entries]
+    told = explain(others, entry.seq)
+    assert told["differs"] == list(altered)
+    assert said in text(told)
