@@ -71,6 +71,10 @@ def skewed(seen: View) -> Choice | None:
     return hold(seen, "exposure-mismatch") if seen.skewed else None
 
 
+ASKED = (blind, learning, untested, watching, calling, mirroring, skewed)
+"""What is asked for before every step, and before a promotion without proof too."""
+
+
 def baking(seen: View) -> Choice | None:
     """The step's own time: traffic agrees, the canary is warm, and the bake time is over."""
     state = seen.state

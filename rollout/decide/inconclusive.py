@@ -7,19 +7,7 @@ from rollout.decide.choice import Choice, hold, pause, promote, roll_back
 from rollout.decide.stopping import CLIMBING, refused
 from rollout.decide.view import View
 
-_ASKED = (
-    refused,
-    climbing.unconfirmed,
-    climbing.blind,
-    climbing.learning,
-    climbing.untested,
-    climbing.watching,
-    climbing.calling,
-    climbing.mirroring,
-    climbing.skewed,
-    climbing.baking,
-)
-"""What every step is asked for, and so a promotion without proof too."""
+_ASKED = (refused, climbing.unconfirmed, *climbing.ASKED, climbing.baking)
 
 
 def late(seen: View) -> Choice | None:
