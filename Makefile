@@ -3,28 +3,30 @@ MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 READY := .venv/.ready
 RECORDED := /var/tmp/surefoot-demo
-# Two at a time: half of the tests wait for a server. Files stay whole, so their servers start once.
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --session-timeout=2400
 BENCHMARKS = $(wildcard benchmarks/[a-z]*.py)
 
-.PHONY: help setup demo test check lint format bench record clean
+.PHONY: help setup demo test mesh check lint format bench record clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(READY)  ## install what everything else needs (.venv, Debian packages, kube-apiserver); once
-	@.ci/kube-apiserver
+setup: $(READY)  ## install what everything else needs (.venv, Debian packages, servers); once
+	@.ci/servers
 	@echo "everything is in place"
 
 demo: $(READY)  ## a good version promoted, a bad one rolled back, on real traffic; DEMO_ARGS="--bad crash"
 	@$(BIN)/surefoot demo $(DEMO_ARGS)
 
 test: lint  ## every check and every test, live servers included, with branch coverage
-	@.ci/kube-apiserver
-	@$(PYTEST) --cov --cov-report=term $(TEST_ARGS)
+	@.ci/servers
+	@.ci/test $(TEST_ARGS)
+
+mesh: $(READY)  ## only the tests in a real mesh; TEST_ARGS="-k remove"
+	@.ci/servers
+	@.ci/mesh $(BIN)/python -m pytest tests/mesh $(TEST_ARGS) || { [ $$? = 77 ] && .ci/mesh --cure; exit 1; }
 
 check: lint  ## what CI runs, except the tests that start real servers
-	@$(PYTEST) -m "not live" $(TEST_ARGS)
+	@.ci/test -m "not live" $(TEST_ARGS)
 
 lint: $(READY)  ## style, types and import contracts; no tests
 	@$(BIN)/ruff check --quiet

@@ -15,7 +15,7 @@ from typing import Any
 
 from rollout.decide.split import Split
 from rollout.route.envoy.proxy import EnvoyRouter
-from tests.mesh import Mesh, Reply, load, mesh
+from tests.local_envoy import Mesh, Reply, load, mesh
 
 ROUTER = EnvoyRouter()
 

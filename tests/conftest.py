@@ -6,8 +6,10 @@ import signal
 import pytest
 from hypothesis import settings
 
+from tests.live import control_plane
 from tests.live.kube import kube
 from tests.live.postgres import postgres
+from tests.servers import modules
 
 # A shell that runs us in the background has us ignore Ctrl-C, and our children would inherit it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -28,9 +30,34 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.flaky(reruns=1))
 
 
+_servers = pytest.StashKey[set[str]]()
+
+
+def pytest_configure(config):
+    config.stash[_servers] = set()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    """A worker tells which servers it has started."""
+    node.config.stash[_servers].update(getattr(node, "workeroutput", {}).get("servers", ()))
+
+
+def pytest_sessionfinish(session):
+    named = {f"{each.name} {modules.version(each)} ({each})" for each in control_plane.started}
+    session.config.stash[_servers].update(named)
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["servers"] = sorted(named)
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    for server in sorted(config.stash[_servers]):
+        terminalreporter.write_line(f"tested with {server}")
+
+
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory):
-    """A real kube-apiserver; it takes 5 seconds and is the same for all tests."""
+    """A real Kubernetes without nodes; it takes 5 seconds and is the same for all tests."""
     with kube(tmp_path_factory.mktemp("kube")) as running:
         yield running
 

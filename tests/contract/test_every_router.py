@@ -14,7 +14,7 @@ from rollout.route.cluster.router import ClusterRouter
 from rollout.route.create.creator import WithCreation
 from rollout.route.envoy.proxy import EnvoyRouter
 from rollout.simulate import MemoryRouter
-from tests.mesh import mesh, plan_for
+from tests.local_envoy import mesh, plan_for
 from tests.routes import Json, gateway, http_route, istio, parted, ref, to, virtual_service
 
 pytestmark = pytest.mark.live

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.live.replicas import Replicas
-from tests.mesh import mesh
+from tests.local_envoy import mesh
 
 
 @pytest.fixture

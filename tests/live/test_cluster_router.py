@@ -569,9 +569,11 @@ def test_a_canary_that_the_gateway_cannot_resolve_is_not_confirmed(place, admin)
     admin.write(plan, Split(5), "m")
     message = f"Service {place.namespace}/reviews-v2 not found"
     lost = {"type": "ResolvedRefs", "status": "False", "reason": "BackendNotFound"}
-    parent = {"controllerName": "gw", "conditions": [lost | {"message": message}]}
+    lost |= {"message": message, "lastTransitionTime": "2026-01-01T00:00:00Z"}
+    parent = {"controllerName": "example.org/gw", "parentRef": {"name": "gateway"}}
+    parent["conditions"] = [lost]
     place.edit({"status": {"parents": [parent]}}, "httproutes", "/status")
-    with pytest.raises(RouteError, match="gw cannot resolve the canary: BackendNotFound: Service"):
+    with pytest.raises(RouteError, match=r"example\.org/gw cannot resolve the canary: Backend"):
         admin.read(plan, 100)
     admin.write(plan, Split(0), "back")
     assert admin.read(plan, 100).split == Split(0)

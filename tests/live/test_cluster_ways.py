@@ -1,6 +1,7 @@
 """Segments and copies in a real API server: what it fills in, refuses, and shows afterwards."""
 
 import copy
+import json
 from dataclasses import dataclass, field
 
 import pytest
@@ -12,7 +13,8 @@ from rollout.plan.model import Plan
 from rollout.ports import Router
 from rollout.route.cluster.router import ClusterRouter
 from rollout.simulate import MemoryRouter
-from tests.live.test_cluster_router import Place
+from tests.live.pipeline import until
+from tests.live.test_cluster_router import GATEWAY, Place
 from tests.routes import gateway, http_route, istio, parted, ref, to, virtual_service
 from tests.worlds import GOOD, Behaviour, Lab
 from tests.worlds import plan as plan_of_the_world
@@ -20,6 +22,7 @@ from tests.worlds import plan as plan_of_the_world
 pytestmark = pytest.mark.live
 
 WARD = {"header": {"name": "x-ward", "exact": "icu"}}
+DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 COPIES = {"share": "50%", "lasts": "1m"}
 WAYS = [Split(10, 100, "segment"), Split(50, 100, "mirror"), Split(50, 10_000, "segment")]
 KINDS = {
@@ -84,6 +87,49 @@ def test_every_way_is_one_write_and_a_rollback_restores_the_object(place, admin,
         assert place.get(plural)["spec"] == before
 
 
+@pytest.fixture
+def older_definition(cluster, namespace):
+    """GRPCRoutes as before Gateway API 1.3: copies of all requests, or of none."""
+    path = f"{DEFINITIONS}/grpcroutes.gateway.networking.k8s.io"
+    routes = f"{GATEWAY}/namespaces/{namespace}/grpcroutes?dryRun=All"
+
+    def replace(change):
+        definition = cluster.ask("GET", path)
+        before = json.loads(json.dumps(definition["spec"]))
+        change(definition["spec"])
+        answer = cluster.ask("PUT", path, definition)
+        assert answer["kind"] == "CustomResourceDefinition", answer
+        return before
+
+    def knows_a_part():
+        mirror = {"backendRef": ref("reviews-v2"), "fraction": {"numerator": 1}}
+        route = http_route([ref("reviews-v1")], kind="GRPCRoute")
+        route["metadata"]["name"] = "probe"
+        route["spec"]["rules"][0]["filters"] = [{"type": "RequestMirror", "requestMirror": mirror}]
+        return cluster.ask("POST", routes, route)["kind"] == "GRPCRoute"
+
+    assert knows_a_part()
+    before = replace(_without_a_part)
+    until(lambda: not knows_a_part(), "the older definition")
+    yield
+    replace(lambda spec: spec.update(before))
+    until(knows_a_part, "the definition as it was")
+
+
+def _without_a_part(node):
+    """Take `fraction` and `percent` from every `requestMirror`, and the rules about them."""
+    if isinstance(node, list):
+        for item in node:
+            _without_a_part(item)
+    elif isinstance(node, dict):
+        if "fraction" in node.get("properties", {}):
+            del node["properties"]["fraction"], node["properties"]["percent"]
+            del node["x-kubernetes-validations"]
+        for item in node.values():
+            _without_a_part(item)
+
+
+@pytest.mark.usefixtures("older_definition")
 def test_an_older_mesh_refuses_a_part_of_the_copies_and_nothing_moves(place, admin):
     place.create(http_route([ref("reviews-v1")], kind="GRPCRoute"), "grpcroutes")
     plan = parted(gateway(place.namespace, grpcRoute="reviews"), mirror=COPIES)

@@ -11,7 +11,7 @@ import pytest
 from rollout.decide.split import Split
 from rollout.errors import RouteError
 from rollout.route.envoy.proxy import EnvoyRouter
-from tests.mesh import ask_many, load, mesh, plan_for
+from tests.local_envoy import ask_many, load, mesh, plan_for
 
 pytestmark = pytest.mark.live
 ROUTER = EnvoyRouter()

@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from rollout.demo.process import Process, free_ports
+from tests.live.control_plane import program
 from tests.live.operating import PLANS
 from tests.live.pipeline import ROOT, surefoot, until
 from tests.routes import istio, to, virtual_service
@@ -26,7 +27,7 @@ ISTIO = "/apis/networking.istio.io/v1beta1/namespaces/{}/virtualservices"
 
 def kustomized(folder):
     done = subprocess.run(
-        ["kubectl", "kustomize", str(folder)], capture_output=True, text=True, check=False
+        [program("kubectl"), "kustomize", str(folder)], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     return [*yaml.safe_load_all(done.stdout)]
@@ -62,10 +63,9 @@ def test_kustomize_builds_the_install_with_and_without_the_definition():
 
 
 def taken(cluster, namespace, made):
-    """The API server would take each of these; the budget in its old spelling, as it is old."""
+    """The API server would take each of these as it is."""
     for each in made:
-        old = {"apiVersion": "policy/v1beta1"} if each["kind"] == "PodDisruptionBudget" else {}
-        cluster.apply(each | old, "-n", namespace, "--dry-run=server")
+        cluster.apply(each, "-n", namespace, "--dry-run=server")
 
 
 def with_components(folder, *names):

@@ -38,7 +38,7 @@ class Traffic:
 
     def shares(self, service):
         if not self.cut.is_set():
-            with suppress(OSError):
+            with suppress(OSError, KeyError):  # nobody answers, or only to say so
                 stable, canary = self._replicas.weights_of(service)
                 self._told[service] = {"v1": stable / 100, "v2": canary / 100}
         return self._told.get(service, {"v1": 1.0})

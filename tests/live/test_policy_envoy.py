@@ -18,7 +18,7 @@ from rollout.plan.model import Plan
 from rollout.route.envoy.proxy import EnvoyRouter
 from rollout.route.policy.proxy import EnvoyKeeper
 from rollout.route.policy.router import WithPolicy
-from tests.mesh import SERVICE, Toys, ask_as, load, plan_for, toys
+from tests.local_envoy import SERVICE, Toys, ask_as, load, plan_for, toys
 
 pytestmark = pytest.mark.live
 ROUTER = WithPolicy(EnvoyRouter(), EnvoyKeeper())

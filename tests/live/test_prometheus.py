@@ -14,7 +14,7 @@ from rollout.observe.prometheus import PrometheusObserver
 from rollout.route.envoy.proxy import EnvoyRouter
 from tests.asking import ERRORS, LATENCY, ask
 from tests.live.prom import RATE, SHAPE, Toy, Watch, labels, past
-from tests.mesh import ask_many
+from tests.local_envoy import ask_many
 
 pytestmark = pytest.mark.live
 

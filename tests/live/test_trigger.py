@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 import yaml
 
+from tests.live.node import CRASHING, READY
 from tests.live.operating import Operating
 from tests.live.pipeline import ROOT, until
 
 pytestmark = pytest.mark.live
 
-APPS = "/apis/apps/v1/namespaces/{}/deployments/summarizer"
 (RIGHTS,) = [
     each["rules"]
     for each in yaml.safe_load_all((ROOT / "manifests/components/triggers/role.yaml").read_text())
@@ -26,7 +26,7 @@ class Triggered(Operating):
     def allow(self):
         super().allow(*RIGHTS)
 
-    def deploy(self, version, ready=1):
+    def deploy(self, version):
         labels = {"app": "summarizer", "version": version}
         pods = {"containers": [{"name": "summarizer", "image": f"summarizer:{version}"}]}
         self.cluster.apply(
@@ -40,16 +40,6 @@ class Triggered(Operating):
                 },
             }
         )
-        self.pods(ready)
-
-    def pods(self, ready):
-        """What a Deployment's controller would report; there is none here."""
-        path = APPS.format(self.namespace)
-        generation = self.cluster.ask("GET", path)["metadata"]["generation"]
-        counts = {"replicas": 1, "updatedReplicas": 1, "readyReplicas": ready}
-        counts |= {"availableReplicas": ready, "observedGeneration": generation}
-        answer = self.cluster.ask("PATCH", f"{path}/status", {"status": counts})
-        assert answer["kind"] == "Deployment", answer
 
     def watch(self):
         spec = self.plan()["spec"]
@@ -73,9 +63,10 @@ def test_a_new_version_is_rolled_out_once_when_its_pods_are_ready(
     running = Triggered(cluster, namespace, net, tmp_path)
     try:
         running.watch()
-        running.deploy("v2", ready=0)
+        cluster.node.set_state(namespace, {"version": "v2"}, CRASHING)
+        running.deploy("v2")
         until(lambda: running.told().get("reason") == "Waiting", "pods that are not ready")
-        running.pods(1)
+        cluster.node.set_state(namespace, {"version": "v2"}, READY)
         until(lambda: running.told().get("reason") == "ActedOn", "the plan")
         assert running.accepted("auto-v2")[0] == "True"
         running.process.kill()

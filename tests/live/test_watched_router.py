@@ -103,7 +103,7 @@ class Fleet:
         return [entry.fact for entry in self.journal.read() if isinstance(entry.fact, kind)]
 
     def requests(self):
-        """Reads of VirtualServices as the API server itself counts them; 1.20 calls each a list."""
+        """Reads of VirtualServices as the API server itself counts them."""
         said = self._metrics()
         counted = 'apiserver_request_total{code="200"'
         lines = [line for line in said.splitlines() if line.startswith(counted)]

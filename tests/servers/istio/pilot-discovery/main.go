@@ -1,0 +1,14 @@
+// Command pilot-discovery is istiod, from Istio's released module.
+package main
+
+import (
+	"os"
+
+	"istio.io/istio/pilot/cmd/pilot-discovery/app"
+)
+
+func main() {
+	if err := app.NewRootCommand().Execute(); err != nil {
+		os.Exit(-1)
+	}
+}
