@@ -27,7 +27,6 @@ class Arrival:
     number: int
     service: str
     version: str
-    is_copy: bool
 
 
 @dataclass(frozen=True)
@@ -112,8 +111,7 @@ class Traffic:
     async def _serve(self, service: str, version: str, address: str) -> None:
         async def answer(request: web.Request) -> web.Response:
             number = int(request.headers.get(_NUMBER, 0))
-            is_copy = request.host.partition(":")[0].endswith("-shadow")
-            self.arrivals.append(Arrival(number, service, version, is_copy))
+            self.arrivals.append(Arrival(number, service, version))
             is_bad = self._dice.random() < self.errors.get((service, version), 0.0)
             return web.Response(status=500 if is_bad else 200, text=version)
 
@@ -135,14 +133,14 @@ class Traffic:
 
         self._call(begin())
 
-    def rest(self) -> None:
-        """Send no more, and wait until every request has its answer."""
+    def rest(self, *names: str) -> None:
+        """Send no more, or no more of these streams; wait until every request has its answer."""
 
         async def end() -> None:
-            for task in self._streams.values():
+            tasks = [self._streams.pop(name) for name in names or [*self._streams]]
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*self._streams.values(), return_exceptions=True)
-            self._streams.clear()
+            await asyncio.gather(*tasks, return_exceptions=True)
             await asyncio.gather(*self._out)
 
         self._call(end())

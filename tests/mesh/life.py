@@ -1,0 +1,279 @@
+"""The lives of many rollouts at once: applied, carried out, removed again, under load."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from rollout.decide.facts import Confirmed, Fact
+from rollout.demo.process import Process
+from rollout.journal.files import open_for_reading
+from tests.live.operating import PLANS
+from tests.live.pipeline import ROOT, until
+from tests.mesh.record import Recorder
+from tests.mesh.story import Story
+from tests.mesh.traffic import Request, Stream
+from tests.mesh.world import NAMESPACE, World, wait_for
+
+BAD = 0.7  # share of a bad version's answers that are errors
+_ENDS = {"promoted", "rolled back"}
+_DEPLOYMENTS = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments"
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Life:
+    """What happened to one rollout, and to every request that was meant for its service.
+
+    `arrivals` are the versions where each request arrived; `removal` is when `surefoot remove`
+    began and ended (unix seconds) for the stories that ask for it; `ended` and `removed` are the
+    cluster that serves in the end, as an Envoy had it before and after.
+    """
+
+    story: Story
+    phase: str
+    facts: Sequence[Fact]
+    requests: Sequence[Request]
+    arrivals: dict[int, list[str]]
+    removal: tuple[float, float]
+    ended: Json
+    removed: Json
+
+    @property
+    def end(self) -> float:
+        """Until when its route was there (unix seconds)."""
+        return self.removal[0] if self.story.is_removed else self.removal[1]
+
+    @property
+    def confirmations(self) -> list[tuple[Confirmed, float]]:
+        """Each confirmation, and when the next decision could move traffic again."""
+        return [
+            (fact, next((at for at in self.moves if at > fact.at), self.end))
+            for fact in self.facts
+            if isinstance(fact, Confirmed)
+        ]
+
+    @property
+    def moves(self) -> list[float]:
+        """When it was decided to move traffic."""
+        return [fact.at for fact in self.facts if fact.kind == "decided" and fact.action != "hold"]
+
+    def between(self, begin: float, end: float, *, inside: bool | None = None) -> list[Request]:
+        """The requests sent in this time; those of the segment, or those outside, where it says."""
+        return [
+            request
+            for request in self.requests
+            if begin <= request.sent < end
+            if inside is None or request.stream.endswith("inside") == inside
+        ]
+
+    def copies(self, request: Request) -> list[str]:
+        """Where a request arrived once more, without an answer that anybody saw."""
+        arrivals = [*self.arrivals.get(request.number, ())]
+        if request.version in arrivals:
+            arrivals.remove(request.version)
+        return arrivals
+
+
+@dataclass(frozen=True)
+class Lives:
+    """All of them, and what the Envoys showed meanwhile."""
+
+    by_service: dict[str, Life]
+    recorder: Recorder
+
+
+def live(world: World, stories: Sequence[Story], folder: Path) -> Lives:
+    """Carry out every story at the same time, with one controller that has the install's rights."""
+    _prepare(world, stories)
+    journal = folder / "journal.db"
+    ended: dict[str, Json] = {}
+    with Recorder(world.proxies).running() as recorder:
+        world.traffic.flow(*chain.from_iterable(_streams(world, story) for story in stories))
+        with _operate(world, journal, folder) as process:
+            for story in stories:
+                world.apply(story.plan(world.prometheus))
+            _rest_beside_made_routes(world, stories)
+            until(lambda: _all_ended(world, process), "every rollout has ended", 90)
+        phases = _phases(world)
+        time.sleep(1.0)
+        leaving = [story for story in stories if story.is_removed]
+        ended |= {story.service: _cluster(world, story) for story in leaving}
+        _scale_down(world, leaving)
+        begin = time.time()
+        _remove(world, leaving, journal, folder)
+        removal = begin, time.time()
+        time.sleep(1.0)
+        world.traffic.rest()
+    removed = {story.service: _cluster(world, story) for story in leaving}
+    facts, requests = _facts(journal), _by_service(world.traffic.requests)
+    answers = _arrivals(world)
+    lives = {
+        story.service: Life(
+            story=story,
+            phase=phases[story.service],
+            facts=facts[f"{story.service}-v2"],
+            requests=requests[story.service],
+            arrivals=answers,
+            removal=removal,
+            ended=ended.get(story.service, {}),
+            removed=removed.get(story.service, {}),
+        )
+        for story in stories
+    }
+    return Lives(lives, recorder)
+
+
+def _rest_beside_made_routes(world: World, stories: Sequence[Story]) -> None:
+    for story in stories:
+        if story.is_made:
+            until(partial(_is_made, world, story), "the route is made", 60)
+            world.traffic.rest(f"straight/{story.service}")
+
+
+def _by_service(requests: Sequence[Request]) -> dict[str, list[Request]]:
+    services: dict[str, list[Request]] = {}
+    for request in requests:
+        services.setdefault(request.stream.partition("/")[0], []).append(request)
+    return services
+
+
+def _arrivals(world: World) -> dict[int, list[str]]:
+    """The versions where each request arrived, by its number."""
+    arrivals: dict[int, list[str]] = {}
+    for arrival in world.traffic.arrivals:
+        arrivals.setdefault(arrival.number, []).append(arrival.version)
+    return arrivals
+
+
+def _prepare(world: World, stories: Sequence[Story]) -> None:
+    """Everything but the plans: rights, pods, routes; each Envoy knows each route."""
+    documents = chain.from_iterable(
+        yaml.safe_load_all((ROOT / "manifests" / folder / "role.yaml").read_text())
+        for folder in ("base", "components/creation")
+    )
+    rules = [rule for document in documents for rule in document.get("rules", ())]
+    world.cluster.allow("surefoot", NAMESPACE, *rules)
+    world.cluster.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "List",
+            "items": [manifest for story in stories for manifest in story.manifests()],
+        },
+        *("-n", NAMESPACE),
+    )
+    for story in stories:
+        if story.end == "rolled back":
+            world.traffic.errors[story.service, "v2"] = BAD
+
+    def all_ready() -> bool:
+        items = world.cluster.ask("GET", _DEPLOYMENTS)["items"]
+        return all(item["status"].get("readyReplicas") for item in items)
+
+    until(all_ready, "all pods are ready", 60)
+    for story in stories:
+        if not story.is_made:
+            wait_for([world.edge] if story.kind == "edge" else world.sidecars, story.host)
+    time.sleep(1.0)  # endpoints reach an Envoy within a moment of its routes
+
+
+def _streams(world: World, story: Story) -> list[Stream]:
+    """The story's requests; where its route is yet to be made, also some straight to v1.
+
+    Without them a rollout is blind: it makes no route before it has seen stable serve.
+    """
+    streams = story.streams(world)
+    if story.is_made:
+        envoy = world.sidecars[0]
+        host = f"{story.service}-v1.{NAMESPACE}.svc.cluster.local"
+        url = f"http://{envoy.address}:80/"
+        streams.append(Stream(f"straight/{story.service}", envoy.name, url, host, 5.0))
+    return streams
+
+
+def _is_made(world: World, story: Story) -> bool:
+    envoy = world.edge if story.kind == "edge" else world.sidecars[0]
+    clusters = {name for route in envoy.routes(story.host) for name in route.clusters}
+    return story.cluster("v1") in clusters
+
+
+def _operate(world: World, journal: Path, folder: Path) -> Process:
+    command = ["env", f"KUBECONFIG={world.cluster.config('surefoot')}", sys.executable, "-m"]
+    command += ["rollout.cli", "operate", "-n", NAMESPACE, "--journal", str(journal)]
+    return Process("surefoot", command, folder / "operate.log")
+
+
+def _phases(world: World) -> dict[str, str]:
+    items = world.cluster.ask("GET", PLANS.format(NAMESPACE))["items"]
+    return {item["spec"]["service"]: item.get("status", {}).get("phase", "") for item in items}
+
+
+def _all_ended(world: World, process: Process) -> bool:
+    assert process.running, process.tail()
+    return set(_phases(world).values()) <= _ENDS
+
+
+def _scale_down(world: World, stories: Sequence[Story]) -> None:
+    """The pods that nobody wants go, and the Envoys know it."""
+    for story in stories:
+        name = f"deploy/{story.service}-{story.loser}"
+        done = world.cluster.kubectl("scale", name, "--replicas=0", "-n", NAMESPACE)
+        assert done.returncode == 0, done.stderr
+    for story in stories:
+        until(partial(_has_one_pod, world, story), f"{story.loser} of {story.service} is gone", 30)
+    time.sleep(1.0)
+
+
+def _has_one_pod(world: World, story: Story) -> bool:
+    path = f"/api/v1/namespaces/{NAMESPACE}/pods?labelSelector=app%3D{story.service}"
+    return len(world.cluster.ask("GET", path)["items"]) == 1
+
+
+def _remove(world: World, stories: Sequence[Story], journal: Path, folder: Path) -> None:
+    """What a person says in the end: `surefoot remove`."""
+    processes = []
+    for story in stories:
+        file = folder / f"{story.service}.yaml"
+        file.write_text(yaml.safe_dump(story.plan(world.prometheus)))
+        command = [sys.executable, "-m", "rollout.cli", "remove", str(file), "--yes"]
+        with file.with_suffix(".log").open("w") as log:
+            process = subprocess.Popen(
+                [*command, "--journal", str(journal)],
+                env=world.cluster.environment(),
+                stdout=log,
+                stderr=log,
+            )
+        processes.append((process, file.with_suffix(".log")))
+    for process, path in processes:
+        assert process.wait(60) == 0, path.read_text()
+
+
+def _cluster(world: World, story: Story) -> Json:
+    """The version's cluster that serves in the end, as the first Envoy has it."""
+    envoy = world.edge if story.kind == "edge" else world.sidecars[0]
+    wanted = story.cluster(story.winner)
+    for entry in envoy.dump("dynamic_active_clusters"):
+        if entry["cluster"]["name"] == wanted:
+            return dict(entry["cluster"])
+    return {}
+
+
+def _facts(journal: Path) -> dict[str, list[Fact]]:
+    """The facts of each rollout, by its plan's name."""
+    facts: dict[str, list[Fact]] = {}
+    with closing(open_for_reading(journal)) as opened:
+        for entry in opened.read():
+            name = entry.fact.rollout.rpartition("-")[0]
+            facts.setdefault(name, []).append(entry.fact)
+    return facts

@@ -1,0 +1,206 @@
+"""The life of a rollout in a real mesh: from `kubectl apply` to requests at the backends."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+import yaml
+from scipy.stats import binomtest
+
+from tests.live.pipeline import ROOT
+from tests.mesh.life import Life, Lives, live
+from tests.mesh.story import KINDS, Story
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
+
+AT_MOST = 5.0  # seconds from a confirmation until every Envoy shows the weights
+HASHES = {"RING_HASH", "MAGLEV"}
+RARE = 1e-6  # a share so far from what was written is no chance
+
+
+def example(number, *keys):
+    """A part of a shipped plan's spec."""
+    (path,) = (ROOT / "manifests" / "examples").glob(f"{number}-*.yaml")
+    value = yaml.safe_load(path.read_text())["spec"]
+    for key in keys:
+        value = value[key]
+    return value
+
+
+def segment(kind, name, match, member, query=""):
+    traffic = {"segment": match}
+    ramp = {"steps": ["50%", "100%"], "bake": "3s"}
+    spec = {"traffic": traffic, "ramp": ramp}
+    return Story(f"{name}-{kind}", kind, spec=spec, member=member, query=query)
+
+
+def segments(kind):
+    regex = example("06", "traffic", "segment", "header")
+    return [
+        segment(kind, "header", {"header": {"name": "x-ward", "exact": "icu"}}, {"x-ward": "icu"}),
+        segment(kind, "regex", {"header": regex}, {regex["name"]: "surgery-3"}),
+        segment(
+            kind, "cookie", {"cookie": {"name": "group", "exact": "b"}}, {"Cookie": "a=1; group=b"}
+        ),
+        segment(kind, "query", {"query": {"name": "ward", "exact": "icu"}}, {}, "ward=icu"),
+    ]
+
+
+# The example's mTLS needs certificates, which only Istio's own agent brings to a proxy.
+POLICY = {key: value for key, value in example("08", "policy").items() if key != "mtls"}
+MADE_AT_THE_EDGE = example("11", "route", "gateway", "create") | {
+    "parentRefs": [{"name": "edge"}],
+    "hostnames": ["made-edge.example.org"],
+    "port": 80,
+}
+COPIES = {"traffic": {"mirror": {"share": "20%", "lasts": "6s"}}}
+MADE = example("10", "route", "istio", "create")
+STORIES = [
+    Story("good-subsets", "subsets"),
+    Story("good-hosts", "hosts"),
+    Story("good-service", "service", spec={"ramp": {"steps": ["0.1%", "50%"], "bake": "3s"}}),
+    Story("good-edge", "edge"),
+    *[Story(f"bad-{kind}", kind, "rolled back") for kind in KINDS],
+    *segments("subsets"),
+    *segments("edge"),
+    Story("copies-subsets", "subsets", spec=COPIES),
+    Story("copies-edge", "edge", spec=COPIES),
+    Story("policy", "subsets", spec={"policy": POLICY}, is_removed=True),
+    Story("made", "subsets", route={"create": MADE}, is_made=True, is_removed=True),
+    Story(
+        "made-bad", "subsets", "rolled back", route={"create": MADE}, is_made=True, is_removed=True
+    ),
+    Story("made-edge", "edge", route={"create": MADE_AT_THE_EDGE}, is_made=True, is_removed=True),
+]
+NAMES = [story.service for story in STORIES]
+
+
+@pytest.fixture(scope="module")
+def lives(world, tmp_path_factory) -> Lives:
+    return live(world, STORIES, tmp_path_factory.mktemp("life"))
+
+
+@pytest.fixture(params=NAMES)
+def life(lives, request) -> Life:
+    chosen: Life = lives.by_service[request.param]
+    return chosen
+
+
+@pytest.fixture
+def recorder(lives):
+    return lives.recorder
+
+
+def proxies(life):
+    """The Envoys through which this service is asked."""
+    return {request.proxy for request in life.requests}
+
+
+def shown_everywhere(life, recorder, confirmation):
+    """When every Envoy's dump showed what a confirmation believed; fails if one never did."""
+    decided = max(at for at in life.moves if at <= confirmation.at)
+    times = {
+        proxy: recorder.first(proxy, life.story, confirmation.split, decided)
+        for proxy in proxies(life)
+    }
+    assert None not in times.values(), f"{confirmation.split} is not in {times}"
+    return max(confirmation.at, *times.values())
+
+
+def test_it_ends_as_it_should(life):
+    assert life.phase == life.story.end
+
+
+def test_what_was_confirmed_is_what_every_envoy_shows_within_seconds(life, recorder):
+    assert life.confirmations
+    for confirmation, _ in life.confirmations:
+        at = shown_everywhere(life, recorder, confirmation)
+        assert at - confirmation.at <= AT_MOST
+
+
+def test_the_share_at_the_backends_is_what_was_written(life, recorder):
+    for confirmation, end in life.confirmations:
+        split = confirmation.split
+        begin = shown_everywhere(life, recorder, confirmation)
+        requests = life.between(begin, end, inside=True if split.way == "segment" else None)
+        canary = sum(request.version == "v2" for request in requests)
+        check_share(canary, len(requests), split.answered)
+        copies = [life.copies(request) for request in requests]
+        check_share(sum(map(len, copies)), len(requests), split.share * (split.way == "mirror"))
+        outside = life.between(begin, end, inside=False)
+        if split.way == "segment":
+            assert {request.version for request in outside} == {"v1"}
+
+
+def check_share(count, total, share):
+    """The share of so many independent requests, each with this probability."""
+    if share in {0, 1}:
+        assert count == total * share
+    else:
+        assert binomtest(count, total, share).pvalue > RARE, (count, total, share)
+
+
+def test_every_step_and_every_end_met_requests(life, recorder):
+    """Otherwise the shares would say nothing; a step that does harm may be over at once."""
+    begins = [shown_everywhere(life, recorder, each) for each, _ in life.confirmations]
+    counts = [
+        len(life.between(begin, end))
+        for begin, (_, end) in zip(begins, life.confirmations, strict=True)
+    ]
+    assert counts[-1] >= 30
+    assert life.story.end == "rolled back" or min(counts) >= 30
+
+
+def test_no_request_is_lost_and_each_is_answered_where_it_arrived(life):
+    begin = life.confirmations[0][0].at + AT_MOST if life.story.is_made else 0.0
+    requests = life.between(begin, life.end)
+    assert len(requests) >= 30
+    lost = [each for each in requests if each.version not in life.arrivals.get(each.number, ())]
+    assert lost == []
+
+
+def test_each_envoy_counted_exactly_the_requests_of_its_clients(lives, world):
+    sent = [request.proxy for request in world.traffic.requests]
+    for envoy in world.proxies:
+        assert envoy.requests() == sent.count(envoy.name)
+
+
+def test_no_push_was_rejected_and_istiod_warns_of_nothing_that_we_wrote(lives, world):
+    assert world.istiod.rejections() == 0
+    assert [line for line in world.istiod.warnings() if "surefoot" in line] == []
+
+
+def test_the_policy_of_the_example_is_in_force_until_it_is_removed(lives):
+    life = lives.by_service["policy"]
+    assert life.ended["outlier_detection"]["consecutive_5xx"] == 5
+    assert life.ended["lb_policy"] in HASHES
+    (limits,) = life.ended["circuit_breakers"]["thresholds"]
+    assert (limits["max_connections"], limits["max_pending_requests"]) == (200, 100)
+    assert "outlier_detection" not in life.removed
+    assert life.removed.get("lb_policy") not in HASHES
+
+
+@pytest.mark.parametrize("name", ["made", "made-bad"])
+def test_without_the_routes_that_were_made_requests_go_to_the_pods_that_are_left(
+    lives, world, name
+):
+    life = lives.by_service[name]
+    requests = life.between(life.removal[0], float("inf"))
+    assert len(requests) >= 30
+    assert {request.version for request in requests} == {life.story.winner}
+    for envoy in world.sidecars:
+        (route,) = envoy.routes(life.story.host)
+        assert {*route.clusters} == {f"outbound|80||{life.story.host}"}
+
+
+def test_a_route_that_was_made_at_the_edge_is_gone(lives, world):
+    assert world.edge.routes(lives.by_service["made-edge"].story.host) == []
+
+
+def test_the_ramp_of_each_good_version_was_the_plan_s(life):
+    if life.story.end == "promoted":
+        shares = [confirmation.split.share for confirmation, _ in life.confirmations]
+        assert shares[-1] == 1
+        answered = [confirmation.split.answered for confirmation, _ in life.confirmations]
+        assert all(share <= following for share, following in pairwise(answered))
