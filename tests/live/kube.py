@@ -115,9 +115,10 @@ class Kube:
         return dict(json.loads(done.stdout))
 
     def apply(self, manifest: Json, *options: str) -> None:
-        """`kubectl apply -f -`, which must succeed."""
+        """`kubectl apply -f -`, which must succeed without a warning."""
         done = self.kubectl("apply", *options, "-f", "-", given=manifest)
         assert done.returncode == 0, done.stderr
+        assert "Warning" not in done.stderr, done.stderr
 
     def ask(self, method: str, path: str, body: Json | None = None, user: str = ADMIN) -> Json:
         """The API server's own answer, past any client; a refusal's Status document included.

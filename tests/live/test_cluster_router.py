@@ -570,8 +570,8 @@ def test_a_canary_that_the_gateway_cannot_resolve_is_not_confirmed(place, admin)
     message = f"Service {place.namespace}/reviews-v2 not found"
     lost = {"type": "ResolvedRefs", "status": "False", "reason": "BackendNotFound"}
     lost |= {"message": message, "lastTransitionTime": "2026-01-01T00:00:00Z"}
-    parent = {"controllerName": "example.org/gw", "parentRef": {"name": "gateway"}}
-    parent = {**parent, "conditions": [lost]}
+    seen_by = {"controllerName": "example.org/gw", "parentRef": {"name": "gateway"}}
+    parent = {**seen_by, "conditions": [lost]}
     place.edit({"status": {"parents": [parent]}}, "httproutes", "/status")
     with pytest.raises(RouteError, match=r"example\.org/gw cannot resolve the canary: Backend"):
         admin.read(plan, 100)

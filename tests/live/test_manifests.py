@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import ProxyHandler, Request, build_opener
 
@@ -97,6 +98,17 @@ def test_the_api_server_takes_every_component_and_all_of_them_together(
     (example,) = yaml.safe_load_all((MANIFESTS / "components/triggers/example.yaml").read_text())
     example["metadata"]["namespace"] = namespace
     cluster.apply(example, "--dry-run=server")
+
+
+@pytest.mark.parametrize(("names", "count"), [((), 1), (("replicas",), 2)])
+def test_the_install_becomes_ready(cluster, namespace, tmp_path, names, count):
+    for each in with_components(tmp_path, *names):
+        cluster.apply(each, "-n", namespace)
+    asked = ("rollout", "status", "deployment/surefoot", "-n", namespace, "--timeout=60s")
+    done = cluster.kubectl(*asked)
+    assert done.returncode == 0, done.stdout + done.stderr
+    status = cluster.get("deployment", "surefoot", "-n", namespace)["status"]
+    assert (status["readyReplicas"], status["availableReplicas"]) == (count, count)
 
 
 def test_the_component_makes_two_replicas_without_a_volume(tmp_path):
@@ -277,6 +289,18 @@ def test_the_receiver_of_a_promotion_scales_the_old_version_down_and_may_do_noth
     spec = {"replicas": 3, "selector": {"matchLabels": labels}, "template": pods}
     deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "reviews-v1"}}
     cluster.apply(deployment | {"spec": spec}, "-n", namespace)
+    service: dict[str, Any] = {"apiVersion": "v1", "kind": "Service"}
+    service["metadata"] = {"name": "reviews-v1"}
+    cluster.apply(
+        service | {"spec": {"selector": labels, "ports": [{"port": 80}]}}, "-n", namespace
+    )
+
+    def addresses():
+        slices = cluster.get("endpointslices", "-n", namespace)["items"]
+        endpoints = [each for piece in slices for each in piece["endpoints"] or ()]
+        return sum(each["conditions"]["ready"] for each in endpoints)
+
+    until(lambda: addresses() == 3, "three pods serve", 30)
     (port,) = free_ports(1)
     script = MANIFESTS / "components" / "scale-down" / "scale_down.py"
     settings = [f"NAMESPACE={namespace}", "ADDRESS=127.0.0.1", "NO_PROXY=127.0.0.1"]
@@ -303,3 +327,5 @@ def test_the_receiver_of_a_promotion_scales_the_old_version_down_and_may_do_noth
         assert cluster.get("deployment", "reviews-v1", "-n", namespace)["spec"]["replicas"] == 3
         assert [called(), called()] == [204, 204], "twice is once"
     assert cluster.get("deployment", "reviews-v1", "-n", namespace)["spec"]["replicas"] == 0
+    until(lambda: addresses() == 0, "no pod serves", 30)
+    until(lambda: cluster.get("pods", "-n", namespace)["items"] == [], "no pod is left", 30)

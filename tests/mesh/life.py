@@ -92,18 +92,18 @@ class Lives:
 
     by_service: dict[str, Life]
     recorder: Recorder
+    rejections: int
 
 
 def live(world: World, stories: Sequence[Story], folder: Path) -> Lives:
     """Carry out every story at the same time, with one controller that has the install's rights."""
     _prepare(world, stories)
-    journal = folder / "journal.db"
+    journal, rejections = folder / "journal.db", world.istiod.rejections()
     ended: dict[str, Json] = {}
     with Recorder(world.proxies).running() as recorder:
         world.traffic.flow(*chain.from_iterable(_streams(world, story) for story in stories))
         with _operate(world, journal, folder) as process:
-            for story in stories:
-                world.apply(story.plan(world.prometheus))
+            world.apply(*[story.plan(world.prometheus) for story in stories])
             _rest_beside_made_routes(world, stories)
             until(lambda: _all_ended(world, process), "every rollout has ended", 90)
         phases = _phases(world)
@@ -132,7 +132,7 @@ def live(world: World, stories: Sequence[Story], folder: Path) -> Lives:
         )
         for story in stories
     }
-    return Lives(lives, recorder)
+    return Lives(lives, recorder, world.istiod.rejections() - rejections)
 
 
 def _rest_beside_made_routes(world: World, stories: Sequence[Story]) -> None:
@@ -165,14 +165,7 @@ def _prepare(world: World, stories: Sequence[Story]) -> None:
     )
     rules = [rule for document in documents for rule in document.get("rules", ())]
     world.cluster.allow("surefoot", NAMESPACE, *rules)
-    world.cluster.apply(
-        {
-            "apiVersion": "v1",
-            "kind": "List",
-            "items": [manifest for story in stories for manifest in story.manifests()],
-        },
-        *("-n", NAMESPACE),
-    )
+    world.apply(*[manifest for story in stories for manifest in story.manifests()])
     for story in stories:
         if story.end == "rolled back":
             world.traffic.errors[story.service, "v2"] = BAD

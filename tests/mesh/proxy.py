@@ -180,7 +180,8 @@ def _bootstrap(admin: int, istiod: int, node: str, metadata: Json) -> Json:
         "stats_flush_interval": "0.2s",
         "stats_config": _STATS,
         "dynamic_resources": {"ads_config": stream, "cds_config": by_ads, "lds_config": by_ads},
-        "static_resources": {"clusters": [_xds(istiod)]},
+        # Istio's own agent brings certificates by the second; here nobody does.
+        "static_resources": {"clusters": [_grpc("xds-grpc", istiod), _grpc("sds-grpc", admin)]},
     }
 
 
@@ -195,14 +196,14 @@ _STATS: Json = {
 }
 
 
-def _xds(port: int) -> Json:
+def _grpc(name: str, port: int) -> Json:
     endpoint = {"endpoint": {"address": _socket(port)}}
     return {
-        "name": "xds-grpc",
+        "name": name,
         "type": "STATIC",
         "connect_timeout": "1s",
         "load_assignment": {
-            "cluster_name": "xds-grpc",
+            "cluster_name": name,
             "endpoints": [{"lb_endpoints": [endpoint]}],
         },
         "typed_extension_protocol_options": {

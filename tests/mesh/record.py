@@ -8,9 +8,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from math import inf
 
 from rollout.decide.split import Split
+from tests.live.pipeline import until
 from tests.mesh.proxy import Json, Proxy, Route, routes_of
 from tests.mesh.story import Story
 
@@ -61,6 +63,19 @@ class Recorder:
             if end > since and shows(routes_of(dump.configs, story.host), story, split):
                 return max(dump.at, since) + _TO_THE_WORKER
         return None
+
+
+def until_shown(
+    proxies: Sequence[Proxy], story: Story, split: Split, seconds: float = 20.0
+) -> None:
+    """Wait until every one of these Envoys shows a split; fails when one takes longer."""
+    for envoy in proxies:
+        what = f"{envoy.name} shows {split} for {story.host}"
+        until(partial(_shows, envoy, story, split), what, seconds)
+
+
+def _shows(envoy: Proxy, story: Story, split: Split) -> bool:
+    return shows(envoy.routes(story.host), story, split)
 
 
 def shows(routes: Sequence[Route], story: Story, split: Split) -> bool:
