@@ -121,7 +121,7 @@ def next_action(seen: View) -> str:
         return "waits for resume, promote or abort"
     if seen.blind:
         return "hold until the evidence comes back"
-    if not state.decision and not watched(state):
+    if not state.stepped and not watched(state):
         return f"switch when enough of {state.versions[0]} is seen"
     if state.warm_at is None and state.wanted.answered:
         return "waits for the canary's first request"

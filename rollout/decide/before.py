@@ -50,7 +50,7 @@ def paired(
     ):
         return gauge, replace(evidence, canary=tuple(0 for _ in evidence.canary))
     gauge = _keep(state, gauge, evidence, since, lag)
-    if not evidence.canary_exposures or not state.decision:
+    if not evidence.canary_exposures or not state.stepped:
         return gauge, _NOTHING
     if not gauge.kept:
         return replace(gauge, used_up_at=gauge.used_up_at or at), _NOTHING

@@ -7,6 +7,7 @@ from rollout.decide.calls import awaited, failed
 from rollout.decide.choice import Choice, hold, pause, promote
 from rollout.decide.exposure import mirror_of
 from rollout.decide.ramp import at_top, held_back, next_split
+from rollout.decide.split import Split
 from rollout.decide.view import View
 
 
@@ -18,6 +19,14 @@ def paused(seen: View) -> Choice | None:
     return hold(seen, "paused") if seen.state.phase == "paused" else None
 
 
+def making(seen: View) -> Choice | None:
+    """A route that the plan makes comes first: without it nobody may reach stable, and be seen."""
+    state = seen.state
+    if not state.plan.spec.route.creates or state.stepped or state.confirmed_at is not None:
+        return None
+    return Choice("make route", Split(0, state.total), ("route-first",))
+
+
 def blind(seen: View) -> Choice | None:
     return hold(seen, *(f"blind:{name}" for name in sorted(seen.blind))) if seen.blind else None
 
@@ -25,14 +34,14 @@ def blind(seen: View) -> Choice | None:
 def learning(seen: View) -> Choice | None:
     """Pods are declared: what their past says comes before the first step."""
     state = seen.state
-    wanted = state.plan.spec.pods is not None and state.learned is None and not state.decision
+    wanted = state.plan.spec.pods is not None and state.learned is None and not state.stepped
     return hold(seen, "learning") if wanted else None
 
 
 def untested(seen: View) -> Choice | None:
     """No valid test exists: the plan says what then, and a person may say so once more."""
     state, pods = seen.state, seen.state.plan.spec.pods
-    if pods is None or state.learned is None or not state.unknown or state.decision:
+    if pods is None or state.learned is None or not state.unknown or state.stepped:
         return None
     reasons = tuple(f"no-valid-test:{name}" for name in sorted(state.unknown))
     if pods.when_unknown == "refuse":
@@ -44,13 +53,13 @@ def untested(seen: View) -> Choice | None:
 def watching(seen: View) -> Choice | None:
     """Before a switch of all traffic: what the canary is compared with is collected first."""
     state = seen.state
-    return None if state.decision or watched(state) else hold(seen, "watching-stable")
+    return None if state.stepped or watched(state) else hold(seen, "watching-stable")
 
 
 def calling(seen: View) -> Choice | None:
     """All else is met: hooks are told before the first step; no rollback ever waits for one."""
     state = seen.state
-    if state.decision:
+    if state.stepped:
         return None
     if problems := failed(state):
         return pause(seen, *(f"hook-failed:{name}" for name in problems))

@@ -11,7 +11,17 @@ from analysis.dispersion import Dispersion
 from rollout.decide.split import Split
 
 Command = Literal["pause", "resume", "promote", "abort", "undo", "retry"]
-Action = Literal["hold", "advance", "hold back", "promote", "roll back", "pause", "resume", "undo"]
+Action = Literal[
+    "hold",
+    "make route",
+    "advance",
+    "hold back",
+    "promote",
+    "roll back",
+    "pause",
+    "resume",
+    "undo",
+]
 
 REFUSED = "route-refused"  # the reason of a pause that a refusal of the mesh led to
 AGAIN = "route-again"  # and of a resume after it: what was confirmed is brought there again

@@ -89,6 +89,7 @@ def _to_bring(state: State, fact: Decided, seq: int) -> State:
         awaiting=seq,
         unread=False,
         decision=seq,
+        stepped=state.stepped or fact.action != "make route",
         attempts=0,
         refused=False,
         retry_at=fact.at,

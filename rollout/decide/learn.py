@@ -19,7 +19,7 @@ NO_CANARY = "no pod of the canary is there to be counted: say how many by `pods:
 def due(state: State, now: float) -> bool:
     """Whether the past is wanted: nothing was routed yet, and every guardrail has its baseline."""
     known = state.learned is not None and not state.unknown
-    fresh = state.plan.spec.pods is not None and state.decision == 0 and not state.terminal
+    fresh = state.plan.spec.pods is not None and not state.stepped and not state.terminal
     return fresh and not known and not blindness(state, now)
 
 

@@ -67,7 +67,7 @@ def next_split(state: State) -> Split | None:
     Before the first step come copies, if the plan wants them.
     """
     ramp, mirror, way = state.plan.spec.ramp, mirror_of(state.plan), way_of(state.plan)
-    if mirror is not None and not state.decision:
+    if mirror is not None and not state.stepped:
         return split_at(mirror.share, state.total, "mirror")
     now = climbed(state)
     if not isinstance(ramp, Budget):

@@ -37,6 +37,7 @@ def sentence(
     now, to, rest = shown(state.wanted), shown(split), percent(1 - split.share)
     head = {
         "hold": f"Hold {canary} at {now}",
+        "make route": f"Make the route, all traffic to {stable}",
         "advance": f"Advance {canary} from {now} to {to}",
         "hold back": f"Hold back {rest} on {stable}, {canary} from {now} to {to}",
         "promote": f"Promote {canary} {f'at {to}' if now == to else f'from {now} to {to}'}",
@@ -46,7 +47,7 @@ def sentence(
         "resume": f"Resume {canary} at {now}",
     }[action]
     told = _told(state, reasons, seen)
-    if action == "advance" and not state.decision:
+    if action == "advance" and not state.stepped:
         told += [*_assumed(state), *exposed(state.plan)]
     if label := observational(state.plan):
         told.append(label)
@@ -118,6 +119,7 @@ def _plain(state: State, code: str, name: str, seen: Seen) -> str:
         "awaiting-mesh": f"the mesh has not confirmed the last change yet{problem}",
         "route-refused": f"the mesh refuses the change, and trying again alone is no cure{problem}",
         "route-again": f"what was confirmed is brought to the mesh again, which refused{problem}",
+        "route-first": "it comes before the first step; one that is there is used as it is",
         "awaiting-traffic": "waiting for traffic that agrees with the new weight",
         "warming-up": f"warming up for {duration(spec.warmup)} from the canary's first request, "
         "with the crash watch on",

@@ -89,6 +89,7 @@ class State:
     unread: bool = False  # what is awaited was confirmed before: it is read again, not written
     unseen: bool = False  # nobody could read the mesh: what it shows may be another's hand
     decision: int = 0
+    stepped: bool = False  # more was decided than that the route shall be there
     looked_at: float | None = None
     attempts: int = 0
     retry_at: float = 0.0
@@ -114,6 +115,11 @@ class State:
     def terminal(self) -> bool:
         """Whether it has ended; a promotion that is to be undone has not."""
         return self.phase in TERMINAL and self.asked is None
+
+    @property
+    def making(self) -> bool:
+        """Whether the mesh is to have a route, all of it to stable, and no more yet."""
+        return self.awaiting is not None and not self.stepped
 
     @property
     def leaves(self) -> str | None:

@@ -25,6 +25,7 @@ RULES: tuple[Callable[[View], Choice | None], ...] = (
     stopping.refused,
     climbing.unconfirmed,
     climbing.paused,
+    climbing.making,
     *climbing.ASKED,
     climbing.holding_back,
     climbing.baking,

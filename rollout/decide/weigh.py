@@ -99,7 +99,7 @@ def _first_request(
 ) -> float | None:
     if state.first_canary_at is not None or not exposures.canary_exposures:
         return state.first_canary_at
-    if state.plan.spec.before is not None and not state.decision:
+    if state.plan.spec.before is not None and not state.stepped:
         return None  # nothing was routed yet: a stray request is no switch
     return None if copied(state, since, 0.0) else gauge.cursor.newest("canary")
 

@@ -98,7 +98,15 @@ REASONS = (
     *("exposure-mismatch", "harmful", "held-back", "holding-back", "human", "inconclusive"),
     *("learning", "no-valid-test"),
     *("nothing-harmful", "nothing-to-abort", "nothing-to-pause", "nothing-to-promote"),
-    *("nothing-to-resume", "patience-over", "paused", "ramp", "undecided", "warming-up"),
+    *(
+        "nothing-to-resume",
+        "patience-over",
+        "paused",
+        "ramp",
+        "route-first",
+        "undecided",
+        "warming-up",
+    ),
     *("awaiting-hook", "hook-failed", "nothing-to-retry", "nothing-to-undo"),
     *("mirroring", "used-up", "watching-stable"),
 )

@@ -118,7 +118,7 @@ def _bring(desk: Desk, name: str, notice: Notice) -> None:
 def patch_of(notice: Notice) -> Json:
     """A merge patch to exactly this status; 409 from any other version, or object, of the name.
 
-    A uid would be no condition: kube-apiserver 1.20 ignores it in a patch of a status.
+    A uid would be no condition: API servers ignore it in a patch of a status (as of 1.36).
     """
     nothing = {field.alias: None for field in Status.model_fields.values()}
     condition = {"resourceVersion": notice.version}

@@ -25,6 +25,7 @@ _LIMIT = 1_000  # letters; the API server takes 1,024
 
 _DECIDED = {
     "advance": ("Normal", "Advance"),
+    "make route": ("Normal", "MakeRoute"),
     "hold back": ("Normal", "HoldBack"),
     "promote": ("Normal", "Promote"),
     "roll back": ("Warning", "RollBack"),

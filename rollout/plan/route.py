@@ -197,3 +197,9 @@ class Route(Model):
             "gateway": self.gateway,
         }
         return next(key for key, value in given.items() if value is not None)
+
+    @property
+    def creates(self) -> bool:
+        """Whether a route that is missing is made."""
+        given = (self.istio, self.gateway)
+        return any(route is not None and route.create is not None for route in given)

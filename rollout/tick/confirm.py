@@ -29,6 +29,8 @@ def bring(router: Router, rollout: str, state: State) -> RouteError | None:
     if state.unread:
         return None
     seen = _read(router, state)
+    if state.making and not _is_absent(seen):
+        return None
     if _shows(seen, rollout, state) or _anothers(seen, state):
         return None
     try:
@@ -50,6 +52,10 @@ def outcome(
     """Confirmed when the mesh shows the decision by `until`; otherwise what failed, or a drift."""
     if state.unread:
         return _unlike(router, rollout, state, clock.now()) or _confirmed(rollout, state, clock)
+    if problem is None and state.making:
+        problem = _unmade(_read(router, state), state)
+        if problem is None:
+            return _confirmed(rollout, state, clock)
     if problem is None and state.unseen:
         seen = _read(router, state)
         if isinstance(seen, Seen) and _anothers(seen, state):
@@ -70,6 +76,23 @@ def _confirmed(rollout: str, state: State, clock: Clock) -> Confirmed:
     )
 
 
+def _is_absent(seen: Seen | RouteError) -> bool:
+    return isinstance(seen, RouteError) and seen.absent
+
+
+def _unmade(seen: Seen | RouteError, state: State) -> RouteError | None:
+    """Why a route that is to be there first is none to begin with; None where it is.
+
+    What is there already is not written: whoever gave the canary traffic is asked first.
+    """
+    if isinstance(seen, RouteError) or not seen.split.canary:
+        return seen if isinstance(seen, RouteError) else None
+    stable, canary = state.versions
+    shown = f"{seen.split.canary} of {seen.split.total}"
+    cure = f"move all traffic to {stable}, then resume"
+    return RouteError(f"the route is there and gives {canary} {shown}: {cure}", refused=True)
+
+
 def _stable(state: State) -> str | None:
     """The version that a confirmation leaves as the stable one, where it ends the rollout."""
     return replace(state, phase=MOVES.get((state.phase, "confirmed"), "waiting")).leaves
@@ -77,7 +100,7 @@ def _stable(state: State) -> str | None:
 
 def drift(router: Router, rollout: str, state: State, now: float) -> Fact | None:
     """What the mesh shows that we did not write: somebody's hand, or a mesh that is gone."""
-    if not state.decision or state.awaiting is not None:
+    if not state.stepped or state.awaiting is not None:
         return None
     if _unmoved(router, state):
         return None

@@ -143,7 +143,7 @@ class Fleet:
         _keep(self._to_wake, rollout, here=rollout in self._asleep and not state.terminal)
         _keep(self.active, rollout, here=not state.terminal)
         _keep(self.asked, rollout, here=state.asked is not None)
-        _keep(self.unlearned, rollout, here=not (state.terminal or state.decision))
+        _keep(self.unlearned, rollout, here=not (state.terminal or state.stepped))
         looked = (state.looked_at or 0.0) + state.plan.spec.interval
         at = max(looked, self._put_off.get(rollout, 0.0)) - 1e-3
         _plan(self.looks, rollout, math.inf if state.terminal else at)

@@ -22,7 +22,7 @@ from tests.live.operating import PLANS
 from tests.live.pipeline import ROOT, until
 from tests.mesh.record import Recorder
 from tests.mesh.story import Story
-from tests.mesh.traffic import Request, Stream
+from tests.mesh.traffic import Request
 from tests.mesh.world import NAMESPACE, World, wait_for
 
 BAD = 0.7  # share of a bad version's answers that are errors
@@ -101,10 +101,9 @@ def live(world: World, stories: Sequence[Story], folder: Path) -> Lives:
     journal, rejections = folder / "journal.db", world.istiod.rejections()
     ended: dict[str, Json] = {}
     with Recorder(world.proxies).running() as recorder:
-        world.traffic.flow(*chain.from_iterable(_streams(world, story) for story in stories))
+        world.traffic.flow(*chain.from_iterable(story.streams(world) for story in stories))
         with _operate(world, journal, folder) as process:
             world.apply(*[story.plan(world.prometheus) for story in stories])
-            _rest_beside_made_routes(world, stories)
             until(lambda: _all_ended(world, process), "every rollout has ended", 90)
         phases = _phases(world)
         time.sleep(1.0)
@@ -133,13 +132,6 @@ def live(world: World, stories: Sequence[Story], folder: Path) -> Lives:
         for story in stories
     }
     return Lives(lives, recorder, world.istiod.rejections() - rejections)
-
-
-def _rest_beside_made_routes(world: World, stories: Sequence[Story]) -> None:
-    for story in stories:
-        if story.is_made:
-            until(partial(_is_made, world, story), "the route is made", 60)
-            world.traffic.rest(f"straight/{story.service}")
 
 
 def _by_service(requests: Sequence[Request]) -> dict[str, list[Request]]:
@@ -179,26 +171,6 @@ def _prepare(world: World, stories: Sequence[Story]) -> None:
         if not story.is_made:
             wait_for([world.edge] if story.kind == "edge" else world.sidecars, story.host)
     time.sleep(1.0)  # endpoints reach an Envoy within a moment of its routes
-
-
-def _streams(world: World, story: Story) -> list[Stream]:
-    """The story's requests; where its route is yet to be made, also some straight to v1.
-
-    Without them a rollout is blind: it makes no route before it has seen stable serve.
-    """
-    streams = story.streams(world)
-    if story.is_made:
-        envoy = world.sidecars[0]
-        host = f"{story.service}-v1.{NAMESPACE}.svc.cluster.local"
-        url = f"http://{envoy.address}:80/"
-        streams.append(Stream(f"straight/{story.service}", envoy.name, url, host, 5.0))
-    return streams
-
-
-def _is_made(world: World, story: Story) -> bool:
-    envoy = world.edge if story.kind == "edge" else world.sidecars[0]
-    clusters = {name for route in envoy.routes(story.host) for name in route.clusters}
-    return story.cluster("v1") in clusters
 
 
 def _operate(world: World, journal: Path, folder: Path) -> Process:

@@ -69,7 +69,7 @@ class Story:
         versions = {version: labels | {"version": version} for version in ("v1", "v2")}
         running = [service(name, labels=labels, target=PORT)]
         running += [deployment(f"{name}-{version}", each) for version, each in versions.items()]
-        if self.kind != "subsets" or self.is_made:
+        if self.kind != "subsets":
             running += [
                 service(f"{name}-{version}", labels=each, target=PORT)
                 for version, each in versions.items()

@@ -27,7 +27,9 @@ def look(canary: int, stable: int) -> Evidence:
 
 
 def switched(**changes: object) -> State:
-    state = replace(begun(**SWITCH), decision=2, split=Split(100), first_canary_at=T0 + 70)
+    state = replace(
+        begun(**SWITCH), decision=2, stepped=True, split=Split(100), first_canary_at=T0 + 70
+    )
     return replace(state, **changes)  # type: ignore[arg-type]
 
 

@@ -51,7 +51,7 @@ def test_copies_come_before_the_first_rung_and_are_none():
     assert total_of(state.plan) == 10_000, "half a per cent must be expressible"
     copies = next_split(state)
     assert copies == Split(50, 10_000, "mirror")
-    state = replace(state, wanted=copies, decision=2)
+    state = replace(state, wanted=copies, decision=2, stepped=True)
     assert not at_top(state)
     assert next_split(state) == Split(500, 10_000)
 
@@ -61,7 +61,7 @@ def test_a_segment_is_climbed_in_its_own_way():
     climbed = []
     while (split := next_split(state)) is not None:
         climbed.append(split)
-        state = replace(state, wanted=split, decision=2)
+        state = replace(state, wanted=split, decision=2, stepped=True)
     assert climbed == [Split(50, way="segment"), Split(100, way="segment")]
     assert at_top(state)
 
