@@ -9,6 +9,7 @@ from hypothesis import settings
 from tests.live import control_plane
 from tests.live.kube import kube
 from tests.live.postgres import postgres
+from tests.live.servers import last_words
 from tests.servers import modules
 
 # A shell that runs us in the background has us ignore Ctrl-C, and our children would inherit it.
@@ -41,6 +42,15 @@ def pytest_configure(config):
 def pytest_testnodedown(node):
     """A worker tells which servers it has started."""
     node.config.stash[_servers].update(getattr(node, "workeroutput", {}).get("servers", ()))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport():
+    """A failure shows the last lines of a server that died."""
+    report = yield
+    if report.failed:
+        report.sections += last_words()
+    return report
 
 
 def pytest_sessionfinish(session):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from rollout.demo.process import Process, answers
+from tests.live.servers import register
 from tests.servers import modules
 
 SERVICES = "10.96.0.0/16"
@@ -40,7 +41,7 @@ def start_etcd(folder: Path, client: int, peer: int) -> Process:
     command += ["--listen-client-urls", client_url, "--advertise-client-urls", client_url]
     command += ["--listen-peer-urls", peer_url, "--initial-advertise-peer-urls", peer_url]
     command += ["--initial-cluster", f"default={peer_url}", "--log-level", "error"]
-    process = Process("etcd", command, folder / "etcd.log")
+    process = register(Process("etcd", command, folder / "etcd.log"))
     return process.wait_until(lambda: answers(f"{client_url}/health"))
 
 
@@ -64,7 +65,7 @@ def start_apiserver(folder: Path, etcd: int, port: int, tokens: Path) -> Process
         "--disable-admission-plugins=ServiceAccount",
         "--enable-priority-and-fairness=false",
     ]
-    return Process("kube-apiserver", command, folder / "kube-apiserver.log")
+    return register(Process("kube-apiserver", command, folder / "kube-apiserver.log"))
 
 
 def start_controllers(folder: Path, config: Path) -> Process:
@@ -76,4 +77,5 @@ def start_controllers(folder: Path, config: Path) -> Process:
         "--leader-elect=false",
         "--secure-port=0",
     ]
-    return Process("kube-controller-manager", command, folder / "kube-controller-manager.log")
+    log = folder / "kube-controller-manager.log"
+    return register(Process("kube-controller-manager", command, log))

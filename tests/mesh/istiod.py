@@ -16,6 +16,7 @@ from urllib.request import ProxyHandler, build_opener
 from rollout.demo.process import Process, answers, free_ports
 from tests.live.control_plane import program
 from tests.live.kube import Kube
+from tests.live.servers import register
 
 NAMESPACE = "istio-system"
 _CONFIGS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
@@ -61,7 +62,7 @@ class Istiod:
             f"--tlsKeyFile={certificate.with_suffix('.key')}",
             f"--caCertFile={certificate}",
         ]
-        self.process = Process("istiod", command, self.folder / "istiod.log")
+        self.process = register(Process("istiod", command, self.folder / "istiod.log"))
         self.process.wait_until(lambda: answers(f"http://127.0.0.1:{self.http}/ready"), 60)
 
     def stop(self) -> None:

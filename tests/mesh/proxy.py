@@ -14,6 +14,7 @@ from urllib.request import ProxyHandler, build_opener
 from rollout.demo.process import Process, answers, free_ports
 from rollout.demo.servers import envoy_binary
 from tests.live.line import Line, line
+from tests.live.servers import register
 from tests.mesh.istiod import Istiod
 
 _DIRECT = build_opener(ProxyHandler({}))
@@ -117,7 +118,7 @@ def proxy(
         settings.write_text(json.dumps(_bootstrap(admin, to_istiod.port, node, metadata)))
         options = ["--concurrency", "1", "-l", "warning", "--disable-hot-restart"]
         command = [envoy_binary(), "-c", str(settings), *options]
-        process = Process(name, command, folder / f"{name}.log")
+        process = register(Process(name, command, folder / f"{name}.log"))
         stack.callback(process.stop)
         process.wait_until(lambda: answers(f"http://127.0.0.1:{admin}/ready"), 30)
         yield Proxy(name, address, f"http://127.0.0.1:{admin}", process, to_istiod)

@@ -1,0 +1,22 @@
+"""The servers that tests have started: a test that fails shows the last lines of one that died."""
+
+from __future__ import annotations
+
+from rollout.demo.process import Process
+
+_started: dict[str, Process] = {}
+
+
+def register(process: Process) -> Process:
+    """Remember a server by its log; a restart takes the place of the one before."""
+    _started[str(process.log)] = process
+    return process
+
+
+def last_words() -> list[tuple[str, str]]:
+    """The name and the end of the log of every server that was started and does not run."""
+    return [
+        (f"{process.name} does not run any more; the end of {process.log}", process.tail(20))
+        for process in _started.values()
+        if not process.running
+    ]
