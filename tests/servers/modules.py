@@ -69,7 +69,7 @@ KUBERNETES = Module(
     path="k8s.io/kubernetes",
     minor="1.36",
     programs=("kube-apiserver", "kube-controller-manager", "kubectl"),
-    minutes=6,
+    minutes=5,
 )
 ISTIO = Module(
     name="istio",
