@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from analysis import distribution
+from analysis.counting import orientation
+from analysis.counting.orientation import Worse
 from analysis.dispersion import Dispersion
-from analysis.distribution import Worse
-from analysis.sequential import Array, Column
+from analysis.log_arrays import Array, Column
 
 START = 50
 """Units of stable's past before H bets: alternatives are made from it."""
@@ -70,7 +71,7 @@ def due(units: Column, made: Column) -> np.bool_ | np.ndarray:
 def make(rule: ShapeRule, cuts: tuple[float, ...], past: ArrayLike) -> Alternatives:
     """Alternatives from stable's past, its counts in the histogram's own order: (..., K)."""
     moved = distribution.shift_matrix(cuts, rule.step)
-    q_s = distribution.smoothed(distribution.oriented(past, rule.worse) @ moved)
+    q_s = distribution.smoothed(orientation.oriented(past, rule.worse) @ moved)
     q_a = (
         distribution.worse_latencies(q_s)
         if rule.relative

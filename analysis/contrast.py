@@ -10,7 +10,7 @@ import numpy as np
 
 from analysis import safety
 from analysis.frozen import replace
-from analysis.sequential import log_mean
+from analysis.log_arrays import log_mean
 
 _NOTHING = (0.0,) * safety.LEVELS.size
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from analysis.counting.orientation import Worse, oriented
 from analysis.dispersion import Dispersion, PodHistory, checked, estimate
-from analysis.distribution import Worse, oriented
 from analysis.evidence import EvidenceError
 
 QUANTILES = (0.5, 0.9, 0.95, 0.99)

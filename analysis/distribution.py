@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.sequential import Array, log_sum
-
-Worse = Literal["high", "low"]
+from analysis.counting.orientation import Worse
+from analysis.log_arrays import Array, log_sum
 
 SHIFTS = (0.08, 0.15, 0.3, 0.6, 1.0)
 """Alternatives that move the whole distribution, in probits."""
@@ -29,12 +27,6 @@ _SHIFTS = np.array(SHIFTS)[:, None]
 _KNEES, _FACTORS = np.array(STRETCHES).T[..., None]
 _ROUNDED = 0.05  # part of a tolerance by which edges may be off because they were rounded
 _LEAST = 1e-9  # a likelihood ratio of zero would bet everything on one bucket
-
-
-def oriented(counts: ArrayLike, worse: Worse) -> Array:
-    """Bucket counts in the order of badness, best bucket first: (..., K) -> (..., K)."""
-    values = np.asarray(counts, dtype=np.float64)
-    return values if worse == "high" else values[..., ::-1]
 
 
 @lru_cache(maxsize=256)

@@ -13,11 +13,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from analysis import alternatives, distribution, safety
 from analysis.alternatives import ShapeRule
+from analysis.counting import orientation
 from analysis.fleet import ALL, Rows
 from analysis.gains import EVEN, check, log_sum
+from analysis.log_arrays import Array
 from analysis.pairs import ENOUGH, QUANTILES, choose
 from analysis.safety import LEVELS
-from analysis.sequential import Array
 
 _BLOCK = 128  # histograms whose alternatives and scratch stay in the processor's own cache
 _PAIRS = len(QUANTILES)
@@ -71,7 +72,7 @@ def learn(fleet: ShapeFleet, stable: ArrayLike, rows: Rows = ALL) -> None:
     Raises EvidenceError: no counts, as for every look.
     """
     check(stable)
-    counts = distribution.oriented(stable, fleet.rule.worse)
+    counts = orientation.oriented(stable, fleet.rule.worse)
     fleet.past[rows] += counts
     fleet.units[rows] += counts.sum(axis=-1)
     places = np.arange(len(fleet.made))[rows]
@@ -87,7 +88,7 @@ def look(fleet: ShapeFleet, canary: ArrayLike, stable: ArrayLike, rows: Rows = A
     Raises EvidenceError: no counts.
     """
     check(canary, stable)
-    seen, past = (distribution.oriented(x, fleet.rule.worse) for x in (canary, stable))
+    seen, past = (orientation.oriented(x, fleet.rule.worse) for x in (canary, stable))
     upto_c, upto_s = (x.cumsum(axis=-1) for x in (seen, past))
     both = (upto_c[:, -1] > 0) & (upto_s[:, -1] > 0)
     share = both * upto_c[:, -1] / np.maximum(upto_c[:, -1] + upto_s[:, -1], 1.0)
@@ -115,7 +116,7 @@ def _draw(fleet: ShapeFleet, places: NDArray[np.intp]) -> None:
     if not places.size:
         return
     past = fleet.past[places]
-    made = alternatives.make(fleet.rule, fleet.cuts, distribution.oriented(past, fleet.rule.worse))
+    made = alternatives.make(fleet.rule, fleet.cuts, orientation.oriented(past, fleet.rule.worse))
     fleet.lean[places], fleet.log[places] = made.lean, made.log
     fleet.made[places] = fleet.units[places]
 

@@ -71,7 +71,7 @@ def safe_gain(
 def log_sum(logs: Array) -> Array:
     """Log of the sum of exp over the first axis, (P, n, M) -> (n, M); uses up its argument.
 
-    `sequential.log_mean` of logs that carry their weights.
+    `log_arrays.log_mean` of logs that carry their weights.
     """
     top = logs.max(axis=0)
     logs -= top

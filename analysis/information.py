@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike
 
 from analysis import sequential
 from analysis.alternatives import ShapeRule
-from analysis.distribution import boundaries, oriented, shift_matrix
+from analysis.counting.orientation import oriented
+from analysis.distribution import boundaries, shift_matrix
 from analysis.pairs import choose
 
 PAST = 1e4

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from analysis import sequential, tempering
 from analysis.dispersion import Dispersion
-from analysis.sequential import column, log_mean, log_sum, row
+from analysis.log_arrays import column, log_mean, log_sum, row
 from analysis.share_bets import FRACTIONS, RELATED, bias, paid
 from analysis.tempering import Noise, floats
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.sequential import column, log_mean
+from analysis.log_arrays import column, log_mean
 
 Array = NDArray[np.float64]
 

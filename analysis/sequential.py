@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Array = NDArray[np.float64]
-Column = float | Array
-"""A number, or a `column` of them, to broadcast against points."""
+from analysis.log_arrays import Array, Column, column, log_sum
 
 POINTS: Array = np.array([1.5, 2.2, 3.5, 6.0, 12.0, 30.0])
 """Alternatives, as multiples of the margin's ratio; below 1.23 times it none wins."""
@@ -20,39 +18,6 @@ most 1.14 times the requests of an SPRT that knows the effect (docs/decisions/00
 """
 
 _STEPS, _LOG_WEIGHTS = POINTS - 1.0, np.log(WEIGHTS)
-
-
-def column(values: ArrayLike) -> Array:
-    """The same `values` as float64 with one more axis, to broadcast: (...) -> (..., 1)."""
-    return np.asarray(values, dtype=np.float64)[..., None]
-
-
-def row(*parts: Array) -> Array:
-    """Values of one shape side by side: each of `parts` (...) -> (..., parts)."""
-    found = np.empty((*parts[0].shape, len(parts)))
-    for place, part in enumerate(parts):
-        found[..., place] = part
-    return found
-
-
-def log_mean(logs: ArrayLike, weights: ArrayLike) -> Array:
-    """Log sum_i w_i exp(l_i) over the last axis, without overflow: (..., P), (P,) -> (...).
-
-    A weighted mean of e-processes is an e-process under any dependence between them, and no other
-    way of merging them is better. Returns a float64 for one-dimensional input. Weights must be
-    positive.
-
-    Source: Vovk & Wang, Annals of Statistics 49 (2021), 1736-1754 (arXiv 1912.06116v4), theorem 3.2
-    for equal weights; R. Wang (2024), arXiv 2409.19888v2, section 1, for others.
-    """
-    return log_sum(np.asarray(logs, dtype=np.float64) + np.log(weights))
-
-
-def log_sum(logs: Array) -> Array:
-    """`log_mean` of logs that carry their weights: (..., P) -> (...)."""
-    top = np.maximum.reduce(logs, axis=-1, keepdims=True)
-    total: Array = top[..., 0] + np.log(np.add.reduce(np.exp(logs - top), axis=-1))
-    return total
 
 
 def increment(

@@ -11,11 +11,11 @@ from typing import Any
 from analysis import alternatives, distribution, native, tempering
 from analysis.alternatives import Alternatives, ShapeRule
 from analysis.contrast import Contrast, Units, compared_each, informed
-from analysis.distribution import oriented
+from analysis.counting.orientation import oriented
 from analysis.evidence import Evidence
 from analysis.frozen import replace
+from analysis.log_arrays import Array
 from analysis.pairs import ENOUGH, Pair, choose, pairs
-from analysis.sequential import Array
 
 EDGE = 0.41
 """Information on a probit shift that a unit has at one edge: f(z)^2 / p is never more."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.sequential import column
+from analysis.log_arrays import column
 from analysis.tempering import Noise, floats
 
 Array = NDArray[np.float64]

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.sequential import Column, column, log_sum
+from analysis.log_arrays import Column, column, log_sum
 
 Array = NDArray[np.float64]
 

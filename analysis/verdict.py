@@ -12,8 +12,8 @@ import numpy as np
 
 from analysis import guard
 from analysis.guard import Capital, Logs, RateRule, Rule
+from analysis.log_arrays import log_sum
 from analysis.readout import Readout, harm_share, proof_share, read
-from analysis.sequential import log_sum
 
 CRASH_WEIGHT = 0.1
 """Share of the mean that the crash watch holds, over all rates together."""

@@ -15,8 +15,8 @@ from numpy.typing import ArrayLike
 from analysis import robust, safety, sequential, tempering
 from analysis.dispersion import Dispersion, PodHistory, estimate
 from analysis.draws import Array, Counts
+from analysis.log_arrays import column
 from analysis.rate import AGILE, ENOUGH, FIT
-from analysis.sequential import column
 from analysis.worlds import History, Streams
 from benchmarks.peers.rule import first
 

@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis import distribution, guard, rate, safety, sequential, shares
+from analysis import distribution, guard, log_arrays, rate, safety, sequential, shares
 from analysis.dispersion import Dispersion
 from analysis.evidence import Evidence
 from analysis.guard import RateRule, ShapeRule
@@ -149,7 +149,7 @@ def test_a_rollouts_own_arithmetic_is_that_of_many_to_the_last_bit(margin, looks
         above += safety.above([e_c], [e_s], [x_c], [x_s], ratio)[0]
     assert capital.harm == tuple(harm)
     assert (capital.contrast.below, capital.contrast.above) == (tuple(below), tuple(above))
-    assert guard.logs(rule, capital).harm == sequential.log_mean([harm], sequential.WEIGHTS)[0]
+    assert guard.logs(rule, capital).harm == log_arrays.log_mean([harm], sequential.WEIGHTS)[0]
 
 
 def binomial(n, p):

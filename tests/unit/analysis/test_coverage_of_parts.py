@@ -5,7 +5,7 @@ import numpy as np
 from analysis import contrast, fleet, sequential, share_bets, tempering
 from analysis.contrast import Contrast, Units
 from analysis.dispersion import Dispersion
-from analysis.sequential import log_mean
+from analysis.log_arrays import log_mean
 from analysis.worlds import World
 
 LOOKS = 120

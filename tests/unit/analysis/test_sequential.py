@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from analysis.sequential import POINTS, WEIGHTS, increment, information, log_harm, log_mean
+from analysis.log_arrays import log_mean
+from analysis.sequential import POINTS, WEIGHTS, increment, information, log_harm
 
 
 def test_prior_weights_sum_to_one_so_that_nothing_is_evidence():

@@ -1,0 +1,1 @@
+"""What exporters counted: per series, per pod, per bucket."""
