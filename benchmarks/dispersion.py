@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from analysis import robust, sequential, tempering
 from analysis.dispersion import Dispersion, PodHistory, estimate
 from analysis.robust import Counts
-from analysis.worlds import SCENARIOS, Scenario, World
+from benchmarks.worlds.rates import SCENARIOS, Scenario, World
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 

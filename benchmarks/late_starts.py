@@ -19,11 +19,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from analysis import robust, tempering
 from analysis.dispersion import Dispersion
-from analysis.draws import Array
-from analysis.worlds import SCENARIOS, Scenario, World
 from benchmarks.quality import written
 from benchmarks.quality.engines import _counts
 from benchmarks.quality.layout import table
+from benchmarks.worlds.draws import Array
+from benchmarks.worlds.rates import SCENARIOS, Scenario, World
 
 PARTS = (0.0, 0.02, 0.05, 0.1, 0.2)
 """Parts of the capital that wait."""

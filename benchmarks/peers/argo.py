@@ -12,8 +12,8 @@ from typing import Literal
 
 import numpy as np
 
-from analysis.worlds import Streams
 from benchmarks.peers.rule import Array, Rule, nth_worst, shares, windows
+from benchmarks.worlds.rates import Streams
 
 Phase = Literal["Successful", "Running", "Pending", "Inconclusive", "Error", "Failed"]
 Condition = Callable[[float], bool]

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from analysis.worlds import Streams
 from benchmarks.peers.rule import Array, Rule, nth_worst, shares, windows
+from benchmarks.worlds.rates import Streams
 
 LIMIT, THRESHOLD, WEIGHTS, MINUTE = 0.01, 5, (0.1, 0.2, 0.3, 0.4, 0.5), 2  # of 30-second looks
 

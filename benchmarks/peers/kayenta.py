@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.worlds import Streams
 from benchmarks.peers.rule import Array, Rule, shares, windows
+from benchmarks.worlds.rates import Streams
 
 CONFIDENCE, TOLERANCE = 0.98, 0.25
 MINUTE, PERIOD = 2, 20  # 30-second looks a minute; minutes from judgement to judgement

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from analysis.worlds import Streams
 from benchmarks.peers.rule import Array, Rule
+from benchmarks.worlds.rates import Streams
 
 TUNING = 5000.0
 """GrowthBook's default: the sample size at which its sequence is narrowest."""

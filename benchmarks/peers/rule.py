@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.worlds import Streams
+from benchmarks.worlds.rates import Streams
 
 Array = NDArray[np.float64]
 Counts = NDArray[np.int64]

@@ -8,8 +8,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from analysis import safety, sequential
-from analysis.draws import Array, Counts, drawn
 from benchmarks.quality.detection import known_gain
+from benchmarks.worlds.draws import Array, Counts, drawn
 
 BASE, BETA = 0.01, 0.05
 TICK, LEAST, MOST, PAST = 15.0, 0.01, 0.5, 40  # looks: 10 minutes of past

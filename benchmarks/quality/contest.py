@@ -19,13 +19,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from analysis.draws import Counts
-from analysis.worlds import SCENARIOS, Scenario, Streams, World
 from benchmarks.peers.rule import tuned
 from benchmarks.quality.detection import clairvoyant
 from benchmarks.quality.engines import ENGINES
 from benchmarks.quality.rules import RULES
 from benchmarks.quality.runs import Row, chunks, each, error, seeded
+from benchmarks.worlds.draws import Counts
+from benchmarks.worlds.rates import SCENARIOS, Scenario, Streams, World
 
 RATES, BASES, THETAS = (0.2, 20.0, 500.0), (0.001, 0.01, 0.05), (2.0, 5.0)
 WEIGHT = 0.1

@@ -13,12 +13,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from analysis.draws import Array, Counts
 from analysis.information import needed, rate_divergence
-from analysis.worlds import Streams, World
 from benchmarks.peers.rule import first
 from benchmarks.quality.engines import ENGINES, INDEPENDENT
 from benchmarks.quality.runs import Row, chunks, each, seeded
+from benchmarks.worlds.draws import Array, Counts
+from benchmarks.worlds.rates import Streams, World
 
 BASES, THETAS, WEIGHTS, ALPHA = (0.001, 0.01, 0.05), (2.0, 3.0, 5.0), (0.5, 0.1), 0.01
 BARS, SPRT_BAR = {2.0: 1.35, 3.0: 1.35, 5.0: 1.40}, 1.14

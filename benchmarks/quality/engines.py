@@ -14,11 +14,11 @@ from numpy.typing import ArrayLike
 
 from analysis import robust, safety, sequential, tempering
 from analysis.dispersion import Dispersion, PodHistory, estimate
-from analysis.draws import Array, Counts
 from analysis.log_arrays import column
 from analysis.rate import AGILE, ENOUGH, FIT
-from analysis.worlds import History, Streams
 from benchmarks.peers.rule import first
+from benchmarks.worlds.draws import Array, Counts
+from benchmarks.worlds.rates import History, Streams
 
 Past = Callable[..., History]
 """Draws stable's own past, one for each rollout of the streams, when an engine asks for it.

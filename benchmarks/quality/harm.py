@@ -26,10 +26,10 @@ from itertools import product
 
 import numpy as np
 
-from analysis.draws import Array
 from benchmarks.quality.climb import BASE, TICK, Cell, Known, Ramp, Rollouts
 from benchmarks.quality.reach import Miss
 from benchmarks.quality.runs import SIGMAS, Row, chunks, each, seeded
+from benchmarks.worlds.draws import Array
 
 RATES, THETAS, LONGEST = (5.0, 20.0, 100.0, 500.0), (1.0, 2.0, 5.0), 960  # looks: 4 hours
 HARM_BAR, PROMOTION_BAR = {2.0: 15.0, 5.0: 8.0}, {20.0: 15.0, 500.0: 5.0}  # minutes

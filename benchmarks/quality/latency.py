@@ -15,13 +15,13 @@ import numpy as np
 
 from analysis import fleet_shapes
 from analysis.alternatives import ShapeRule
-from analysis.draws import Array, Counts
-from analysis.shape_worlds import EDGES, KNEE, Shapes, ShapeWorld
-from analysis.worlds import Streams
 from benchmarks.peers import flagger, kayenta
 from benchmarks.peers.rule import first, nth_worst, windows
 from benchmarks.quality.engines import harm
 from benchmarks.quality.runs import Row, above, chunks, each, error, seeded
+from benchmarks.worlds.draws import Array, Counts
+from benchmarks.worlds.latencies import EDGES, KNEE, Shapes, ShapeWorld
+from benchmarks.worlds.rates import Streams
 
 Scenario = Literal["iid", "incidents"]
 SCENARIOS: tuple[Scenario, ...] = ("iid", "incidents")

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from analysis.worlds import SCENARIOS
 from benchmarks.quality import against
 from benchmarks.quality.engines import ENGINES, INDEPENDENT
 from benchmarks.quality.rules import RULES
 from benchmarks.quality.runs import Row
+from benchmarks.worlds.rates import SCENARIOS
 
 Blocks = dict[str, list[Row]]
 

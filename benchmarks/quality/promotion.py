@@ -15,13 +15,13 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from analysis.draws import Counts
 from analysis.information import needed, rate_divergence
-from analysis.worlds import SCENARIOS, Scenario, Streams, World
 from benchmarks.quality.detection import requests
 from benchmarks.quality.engines import INDEPENDENT_PROOF, PROOFS, SHIPPED_PROOF, Promise
 from benchmarks.quality.runs import SIGMAS, Row, above, chunks, each, error, seeded
 from benchmarks.quality.together import Worlds, groups
+from benchmarks.worlds.draws import Counts
+from benchmarks.worlds.rates import SCENARIOS, Scenario, Streams, World
 
 RATES, BASES, WEIGHTS, BETA = (0.2, 20.0, 500.0), (0.001, 0.01, 0.05), (0.5, 0.1), 0.05
 BAR = 1.4

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from analysis.draws import Array
+from benchmarks.worlds.draws import Array
 
 
 class Miss(NamedTuple):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from analysis import sequential, tempering
-from analysis.draws import Array
 from analysis.robust import Counts
 from analysis.tempering import Noise
+from benchmarks.worlds.draws import Array
 
 WIDE = 1.645
 """Standard deviations of what lasts by which `margins` widens the margin."""

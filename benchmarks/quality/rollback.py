@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from analysis.worlds import SCENARIOS, Scenario, Streams, World
 from benchmarks.quality.engines import ENGINES, SHIPPED, Outcome, Past
 from benchmarks.quality.rules import RULES
 from benchmarks.quality.runs import Row, above, chunks, each, error, seeded
 from benchmarks.quality.together import Worlds, groups
+from benchmarks.worlds.rates import SCENARIOS, Scenario, Streams, World
 
 RATES, BASES, ALPHAS = (0.2, 20.0, 500.0), (0.001, 0.01, 0.05), (0.05, 0.01)
 _PARTS = ("now", "past")

@@ -9,8 +9,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.worlds import History, Streams, World
 from benchmarks.quality.runs import CHUNK
+from benchmarks.worlds.rates import History, Streams, World
 
 Cell = TypeVar("Cell")
 Drawn = TypeVar("Drawn", Streams, History)

@@ -6,7 +6,7 @@ from analysis import contrast, fleet, sequential, share_bets, tempering
 from analysis.contrast import Contrast, Units
 from analysis.dispersion import Dispersion
 from analysis.log_arrays import log_mean
-from analysis.worlds import World
+from benchmarks.worlds.rates import World
 
 LOOKS = 120
 

@@ -12,7 +12,7 @@ from analysis.dispersion_shape import estimate_shape
 from analysis.evidence import Evidence, EvidenceError
 from analysis.guard import RateRule, ShapeRule
 from analysis.verdict import Guarded, judge
-from analysis.worlds import World
+from benchmarks.worlds.rates import World
 
 
 def learnt(scenario, rate=20.0, base=0.05, runs=12, pods=8, **world):

@@ -7,7 +7,7 @@ from analysis import guard, robust, tempering
 from analysis.dispersion import Dispersion, PodHistory, estimate
 from analysis.evidence import Evidence
 from analysis.guard import RateRule
-from analysis.worlds import SCENARIOS, World
+from benchmarks.worlds.rates import SCENARIOS, World
 
 
 def drawn(world, seed, runs, **margin):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from analysis.shape_worlds import EDGES, MEDIAN, SD, ShapeWorld, shares
+from benchmarks.worlds.latencies import EDGES, MEDIAN, SD, ShapeWorld, shares
 
 
 def quantile(q, level):

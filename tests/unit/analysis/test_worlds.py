@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from analysis import worlds
-from analysis.draws import OFTEN, spells
-from analysis.worlds import INCIDENT, SCENARIOS, SPELL, WORSE, World
+from benchmarks.worlds import rates
+from benchmarks.worlds.draws import OFTEN, spells
+from benchmarks.worlds.rates import INCIDENT, SCENARIOS, SPELL, WORSE, World
 
 
 def draw(world, rollouts=200, seed=1):
@@ -57,7 +57,7 @@ def test_the_effect_begins_at_its_onset():
 
 
 def test_the_weight_of_a_ramp_and_of_every_look():
-    assert World("ramp", looks=10).weights().tolist() == [x for x in worlds.RAMP for _ in range(2)]
+    assert World("ramp", looks=10).weights().tolist() == [x for x in rates.RAMP for _ in range(2)]
     assert World("ramp", looks=2, weight=(0.3, 0.4)).weights().tolist() == [0.3, 0.4]
     assert World(looks=2, weight=0.1).weights().tolist() == [0.1, 0.1]
 
@@ -72,8 +72,8 @@ def test_failed_tries_come_in_series_of_mean_five():
     ("scenario", "variance"),
     [
         ("iid", 0),
-        ("pod-gamma", worlds.GAMMA),
-        ("pod-ar1", np.expm1(worlds.SD**2)),
+        ("pod-gamma", rates.GAMMA),
+        ("pod-ar1", np.expm1(rates.SD**2)),
         ("pod-bursts", OFTEN * WORSE**2 / 1.45**2 + (1 - OFTEN) / 1.45**2 - 1),
         ("pods-.1", np.expm1(0.01)),
         ("pods-.3", np.expm1(0.09)),

@@ -10,8 +10,8 @@ from analysis import guard, robust, sequential, tempering
 from analysis.dispersion import Dispersion
 from analysis.evidence import Evidence
 from analysis.rate import RateRule
-from analysis.worlds import History, Streams, World
 from benchmarks.quality import engines, rivals
+from benchmarks.worlds.rates import History, Streams, World
 
 
 def looks(arms, run):

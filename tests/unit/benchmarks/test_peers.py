@@ -7,10 +7,10 @@ from functools import partial
 import numpy as np
 import pytest
 
-from analysis.worlds import Streams, World
 from benchmarks.peers import argo, flagger, kayenta, pooled
 from benchmarks.peers.argo import Metric, Status, assess, due, evaluate, measured, record
 from benchmarks.peers.rule import first, nth_worst, shares, tuned, windows
+from benchmarks.worlds.rates import Streams, World
 
 
 def alone(e_c, x_c):

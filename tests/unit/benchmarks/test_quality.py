@@ -12,8 +12,6 @@ from analysis.evidence import Evidence
 from analysis.information import needed, rate_divergence
 from analysis.rate import RateRule
 from analysis.sequential import log_harm
-from analysis.shape_worlds import EDGES, ShapeWorld
-from analysis.worlds import Streams
 from benchmarks import decision_quality
 from benchmarks.quality import (
     against,
@@ -38,6 +36,8 @@ from benchmarks.quality.engines import (
     SHIPPED_PROOF,
 )
 from benchmarks.quality.rules import RULES
+from benchmarks.worlds.latencies import EDGES, ShapeWorld
+from benchmarks.worlds.rates import Streams
 
 
 class TestRuns:

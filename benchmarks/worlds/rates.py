@@ -12,7 +12,16 @@ from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
-from analysis.draws import OFTEN, Array, Counts, autoregressive, delayed, drawn, retried, spells
+from benchmarks.worlds.draws import (
+    OFTEN,
+    Array,
+    Counts,
+    autoregressive,
+    delayed,
+    drawn,
+    retried,
+    spells,
+)
 
 Scenario = Literal[
     "iid", "incidents", "ramp", "retries", "pod-gamma", "pod-ar1", "pod-bursts",

@@ -8,8 +8,8 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from analysis.draws import Array, Counts, spells
-from analysis.worlds import INCIDENT
+from benchmarks.worlds.draws import Array, Counts, spells
+from benchmarks.worlds.rates import INCIDENT
 
 EDGES = (*(round(0.01 * 1.1**i, 6) for i in range(60)), math.inf)
 """Bucket edges in seconds, a tenth apart, to 2.8 s."""
