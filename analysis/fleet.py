@@ -12,10 +12,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analysis import safety
 from analysis.gains import EVEN, START, check, harm_gain, log_sum, safe_gain
-from analysis.rate import CRASH, ENOUGH
-from analysis.verdict import CRASH_WEIGHT
+from analysis.rates import excess_bound
+from analysis.rates.rate import CRASH, ENOUGH
+from analysis.verdict.verdict import CRASH_WEIGHT
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.intp] | slice
@@ -190,5 +190,5 @@ def _inform(fleet: Fleet, place: Rows, e_c: Array) -> None:
     share = (bad[fresh] + 1) / (exposures[fresh] + 1)
     ratio, absolute = (margin[place][fresh] for margin in (fleet.ratio, fleet.absolute))
     capital = fleet.safe[:, place]
-    capital[:, fresh] = np.log(safety.prior(share, share, ratio, absolute)).T
+    capital[:, fresh] = np.log(excess_bound.prior(share, share, ratio, absolute)).T
     fleet.safe[:, place] = capital

@@ -11,14 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analysis import alternatives, distribution, safety
-from analysis.alternatives import ShapeRule
 from analysis.counting import orientation
 from analysis.fleet import ALL, Rows
 from analysis.gains import EVEN, check, log_sum
+from analysis.histograms import alternatives, bucket_test
+from analysis.histograms.alternatives import ShapeRule
+from analysis.histograms.edges import ENOUGH, QUANTILES, choose
 from analysis.log_arrays import Array
-from analysis.pairs import ENOUGH, QUANTILES, choose
-from analysis.safety import LEVELS
+from analysis.rates import excess_bound
+from analysis.rates.excess_bound import LEVELS
 
 _BLOCK = 128  # histograms whose alternatives and scratch stay in the processor's own cache
 _PAIRS = len(QUANTILES)
@@ -48,7 +49,7 @@ class ShapeFleet:
 
 def start(rule: ShapeRule, edges: tuple[float, ...], rollouts: int) -> ShapeFleet:
     """Histograms before any look, all with these bucket edges. Raises ValueError as `boundaries`"""
-    cuts = distribution.boundaries(edges, rule.worse, relative=rule.relative)
+    cuts = bucket_test.boundaries(edges, rule.worse, relative=rule.relative)
     size = len(alternatives.make(rule, cuts, np.ones(len(edges))).log)
     empty = (rollouts, size, len(edges))
     return ShapeFleet(
@@ -128,12 +129,12 @@ def _choose(fleet: ShapeFleet, place: int) -> None:
     for i, pair in enumerate(choose(past, fleet.cuts, fleet.rule.step)):
         fleet.pairs[:, place, i] = pair.edge, pair.partner
         shares = ((past[j + 1 :].sum() + 0.5) / total for j in (pair.edge, pair.partner))
-        fleet.safe[:, place, i] = np.log(safety.prior(*shares))
+        fleet.safe[:, place, i] = np.log(excess_bound.prior(*shares))
 
 
 def _bet(fleet: ShapeFleet, canary: Array, stable: Array, share: Array, rows: Rows) -> None:
     """H's gains by `distribution.won`; none where the canary's share of the units is 0."""
-    both = stable @ distribution.shift_matrix(fleet.cuts, fleet.rule.step)
+    both = stable @ bucket_test.shift_matrix(fleet.cuts, fleet.rule.step)
     both += canary
     scratch = np.empty((min(_BLOCK, len(canary)), *fleet.lean.shape[1:]))
     for part, place in _blocks(len(canary), rows):

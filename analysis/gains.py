@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analysis import safety, sequential
-from analysis.evidence import EXACT, EvidenceError
+from analysis.counting.counts import EXACT, EvidenceError
+from analysis.rates import excess_bound, ratio_test
 
 Array = NDArray[np.float64]
 
@@ -18,10 +18,10 @@ def _tall(values: ArrayLike) -> Array:
     return np.asarray(values, dtype=np.float64)[:, None, None]
 
 
-_LOG, _LIFT = _tall(np.log(sequential.POINTS)), _tall(sequential.POINTS - 1)
-_LEVEL, _LOSS = _tall(safety.LEVELS), _tall(np.log1p(-safety.LEVELS))
+_LOG, _LIFT = _tall(np.log(ratio_test.POINTS)), _tall(ratio_test.POINTS - 1)
+_LEVEL, _LOSS = _tall(excess_bound.LEVELS), _tall(np.log1p(-excess_bound.LEVELS))
 
-START, EVEN = _tall(np.log(sequential.WEIGHTS)), _tall(np.log(safety.WEIGHTS))
+START, EVEN = _tall(np.log(ratio_test.WEIGHTS)), _tall(np.log(excess_bound.WEIGHTS))
 """Capital before any bet, its prior included: R's, and D's without any past."""
 
 

@@ -7,11 +7,11 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis import sequential
-from analysis.alternatives import ShapeRule
 from analysis.counting.orientation import oriented
-from analysis.distribution import boundaries, shift_matrix
-from analysis.pairs import choose
+from analysis.histograms.alternatives import ShapeRule
+from analysis.histograms.bucket_test import boundaries, shift_matrix
+from analysis.histograms.edges import choose
+from analysis.rates import ratio_test
 
 PAST = 1e4
 """Units of stable that a running service has seen when its edges are chosen."""
@@ -122,7 +122,7 @@ def least_flagged(p_s: float, ratio: float, absolute: float, rho: float = 1.0) -
 
 def _grows(p_c: float, p_s: float, ratio: float, absolute: float, rho: float) -> bool:
     """Whether any point's capital grows at these shares; increments are linear in the counts."""
-    gain = sequential.increment(rho, 1.0, rho * p_c, p_s, ratio=ratio, absolute=absolute)
+    gain = ratio_test.increment(rho, 1.0, rho * p_c, p_s, ratio=ratio, absolute=absolute)
     return bool(gain.max() > 0)
 
 

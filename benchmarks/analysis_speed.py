@@ -28,11 +28,14 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"  # the bar is one core's; a second one 
 
 import numpy as np
 
-from analysis import alternatives, fleet, fleet_shapes, guard, safety, sequential
-from analysis.alternatives import ShapeRule
-from analysis.counters import Arm, Series
-from analysis.evidence import Evidence
-from analysis.verdict import Guarded, judge
+from analysis import fleet, fleet_shapes
+from analysis.counting.counts import Evidence
+from analysis.counting.cursor import Arm, Series
+from analysis.histograms import alternatives
+from analysis.histograms.alternatives import ShapeRule
+from analysis.rates import excess_bound, ratio_test
+from analysis.verdict import guardrail
+from analysis.verdict.verdict import Guarded, judge
 from rollout.journal.memory import MemoryJournal
 from rollout.plan.model import Plan
 from rollout.ports import Answer, Ask, Observer, Ports
@@ -91,7 +94,7 @@ def analysis(rounds: int, seed: int) -> dict[str, Any]:
     counts = look_counts(dice, ROLLOUTS, 600, 0.02)
     part = fleet.Counts(*(each[few] for each in counts))
     fleet.learn(everyone, counts)
-    capital = dice.random((sequential.POINTS.size + safety.LEVELS.size, ROLLOUTS, METRICS))
+    capital = dice.random((ratio_test.POINTS.size + excess_bound.LEVELS.size, ROLLOUTS, METRICS))
     out = np.empty_like(capital)
 
     def pass_over() -> None:
@@ -118,11 +121,11 @@ def one_by_one(rounds: int, seed: int) -> dict[str, Any]:
     counts = look_counts(np.random.default_rng(seed), 1, 600, 0.02)
     e_c, e_s, x_c, x_s = (each[0].astype(int).tolist() for each in counts)
     evidence = [Evidence((a, x), (b, y)) for a, b, x, y in zip(e_c, e_s, x_c, x_s, strict=True)]
-    rule = guard.RateRule(1.25, 0.002)
-    capital = guard.learn(rule, guard.start(rule), evidence[0])
+    rule = guardrail.RateRule(1.25, 0.002)
+    capital = guardrail.learn(rule, guardrail.start(rule), evidence[0])
 
-    def folded() -> list[guard.Capital]:
-        return [guard.look(rule, capital, each) for each in evidence]
+    def folded() -> list[guardrail.Capital]:
+        return [guardrail.look(rule, capital, each) for each in evidence]
 
     guards = {str(i): Guarded(rule, each, 1.0) for i, each in enumerate(folded())}
     sides: dict[str, Callable[[], object]] = {

@@ -23,9 +23,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis import robust, sequential, tempering
-from analysis.dispersion import Dispersion, PodHistory, estimate
-from analysis.robust import Counts
+from analysis.dispersion import tempering
+from analysis.dispersion.estimate import Dispersion, PodHistory, estimate
+from analysis.rates import ratio_test, robust_test
+from analysis.rates.robust_test import Counts
 from benchmarks.worlds.rates import SCENARIOS, Scenario, World
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -60,18 +61,18 @@ def compared(found: Sequence[Dispersion], counts: Counts) -> dict[str, Array]:
     first and the last member of what is shipped, alone. "half": their plain average.
     """
     noise = tempering.noises(found)
-    states = list(robust.walk(noise, counts))
+    states = list(robust_test.walk(noise, counts))
     ratio, _, bets = np.moveaxis(
-        np.array([robust.members(s, noise) for s in states]), (0, 2), (2, 0)
+        np.array([robust_test.members(s, noise) for s in states]), (0, 2), (2, 0)
     )
     return {
-        "R": sequential.log_harm(sequential.increment(*counts).cumsum(axis=1)),
+        "R": ratio_test.log_harm(ratio_test.increment(*counts).cumsum(axis=1)),
         "margins": rivals.margins(noise, counts),
         "beta": rivals.beta_binomial(noise, counts),
         "tempered": ratio,
         "bets": bets,
         "half": np.logaddexp(ratio, bets) - math.log(2),
-        "shipped": np.array([robust.log_harm(s, noise) for s in states]).T,
+        "shipped": np.array([robust_test.log_harm(s, noise) for s in states]).T,
     }
 
 

@@ -22,8 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from analysis.counters import Cursor, advance
-from analysis.evidence import Evidence
+from analysis.counting.counts import Evidence
+from analysis.counting.cursor import Cursor, advance
 from rollout.observe.prometheus import PrometheusObserver
 from rollout.plan.model import Plan
 from rollout.ports import Ask

@@ -17,8 +17,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from analysis import robust, tempering
-from analysis.dispersion import Dispersion
+from analysis.dispersion import tempering
+from analysis.dispersion.estimate import Dispersion
+from analysis.rates import robust_test
 from benchmarks.quality import written
 from benchmarks.quality.engines import _counts
 from benchmarks.quality.layout import table
@@ -45,7 +46,9 @@ def paths(theta: float, onset: int, weight: float, runs: int, seed: int) -> tupl
 def _logs(world: World, rng: np.random.Generator, runs: int) -> tuple[Array, Array]:
     counts = _counts(world.streams(rng, runs))
     noise = tempering.noises([Dispersion()] * runs)
-    logs = np.array([robust.members(state, noise) for state in robust.walk(noise, counts)])
+    logs = np.array(
+        [robust_test.members(state, noise) for state in robust_test.walk(noise, counts)]
+    )
     return logs[..., 0].T, logs[..., 1].T
 
 

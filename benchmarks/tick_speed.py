@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.counters import Arm, Series
+from analysis.counting.cursor import Arm, Series
 from benchmarks.analysis_speed import DUE, METRICS, Counters, Live, plan, ratio, timed
 from rollout.decide.facts import Observed
 from rollout.decide.fold import fold

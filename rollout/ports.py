@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
-from analysis.counters import Series
-from analysis.pods import PodCounts
+from analysis.counting.cursor import Series
+from analysis.counting.per_pod import PodCounts
 from rollout.decide.facts import Fact
 from rollout.decide.split import Split
 from rollout.plan.model import Plan

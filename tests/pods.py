@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.pods import PodCounts
+from analysis.counting.per_pod import PodCounts
 from rollout.plan.model import Plan
 from rollout.simulate import LATENCY_EDGES, SCORE_EDGES
 from rollout.simulate.behaviour import Shares

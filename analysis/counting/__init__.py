@@ -1,1 +1,1 @@
-"""What exporters counted: per series, per pod, per bucket."""
+"""What exporters counted: cursors over raw samples, buckets, pods; no test and no rate here."""

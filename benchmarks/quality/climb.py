@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from analysis import safety, sequential
+from analysis.rates import excess_bound, ratio_test
 from benchmarks.quality.detection import known_gain
 from benchmarks.worlds.draws import Array, Counts, drawn
 
@@ -39,23 +39,23 @@ class Rollouts:
 
     def __init__(self, cell: Cell, size: int, rng: np.random.Generator) -> None:
         self.cell, self.rng, self.requests = cell, rng, cell.rate * TICK
-        self.harm = np.zeros((size, sequential.POINTS.size))
-        self.below = np.zeros((size, safety.LEVELS.size))
+        self.harm = np.zeros((size, ratio_test.POINTS.size))
+        self.below = np.zeros((size, excess_bound.LEVELS.size))
         self.counted, self.excess, self.ended = (np.zeros(size) for _ in range(3))
         self.weight = np.full(size, LEAST)
         self.rolled, self.promoted = (np.zeros(size, dtype=bool) for _ in range(2))
         e, x = drawn(rng, np.full(size, self.requests * PAST), np.full(size, BASE))
         share = (x + 1) / (e + 1)
-        self.prior = safety.prior(share, share, 1.0, BASE / 2)
+        self.prior = excess_bound.prior(share, share, 1.0, BASE / 2)
 
     def look(self, number: int) -> None:
         """Traffic, capital, decisions and the next weight of those still open."""
         open_ = ~(self.rolled | self.promoted)
         self._count(np.where(open_, self.weight, 0.0))
-        proof = safety.log_safe(self.below, self.counted, BASE / 2, self.prior)
+        proof = excess_bound.log_safe(self.below, self.counted, BASE / 2, self.prior)
         top = self.weight >= MOST
         baked = self.cell.ramp == "evidence" or number >= self._bake * len(STEPS)
-        self.rolled |= open_ & (sequential.log_harm(self.harm) >= -math.log(self.cell.test[0]))
+        self.rolled |= open_ & (ratio_test.log_harm(self.harm) >= -math.log(self.cell.test[0]))
         self.promoted |= open_ & ~self.rolled & top & baked & (proof >= -math.log(BETA))
         self.ended = np.where(open_, number, self.ended)
         self._ramp(number)
@@ -65,12 +65,12 @@ class Rollouts:
         e_c, x_c = drawn(self.rng, self.requests * weight, np.full(weight.shape, share))
         e_s, x_s = drawn(self.rng, self.requests * (1 - weight), np.full(weight.shape, BASE))
         self.harm += self._gain(e_c, e_s, x_c, x_s)
-        self.below += safety.below(e_c, e_s, x_c, x_s)
+        self.below += excess_bound.below(e_c, e_s, x_c, x_s)
         self.counted += np.where(e_s > 0, e_c, 0)
         self.excess += self.requests * weight * (share - BASE)
 
     def _gain(self, e_c: Counts, e_s: Counts, x_c: Counts, x_s: Counts) -> Array:
-        return sequential.increment(e_c, e_s, x_c, x_s, absolute=self.cell.test[1])
+        return ratio_test.increment(e_c, e_s, x_c, x_s, absolute=self.cell.test[1])
 
     @property
     def _bake(self) -> int:
@@ -81,7 +81,7 @@ class Rollouts:
         if self.cell.ramp == "fixed":
             self.weight[:] = STEPS[min(number // self._bake, len(STEPS) - 1)]
             return
-        bound = safety.excess_bound(self.below, self.cell.test[0], self.prior)
+        bound = excess_bound.excess_bound(self.below, self.cell.test[0], self.prior)
         u = np.clip(bound / np.maximum(self.counted, 1), 1e-9, 1)
         self.weight = np.clip(
             np.maximum(self.weight, self.cell.pace / (u * self.requests)), LEAST, MOST

@@ -1,4 +1,4 @@
-"""Our engines, run over many rollouts at once with the same functions as `analysis.guard`.
+"""Our tests, run over many rollouts at once with the functions of `analysis.verdict.guardrail`.
 
 SHIPPED and SHIPPED_PROOF are what runs for a plan that declares its pods; INDEPENDENT is what runs
 for one that does not, and takes requests as independent.
@@ -12,10 +12,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis import robust, safety, sequential, tempering
-from analysis.dispersion import Dispersion, PodHistory, estimate
+from analysis.dispersion import tempering
+from analysis.dispersion.estimate import Dispersion, PodHistory, estimate
 from analysis.log_arrays import column
-from analysis.rate import AGILE, ENOUGH, FIT
+from analysis.rates import excess_bound, ratio_test, robust_test
+from analysis.rates.rate import AGILE, ENOUGH, FIT
 from benchmarks.peers.rule import first
 from benchmarks.worlds.draws import Array, Counts
 from benchmarks.worlds.rates import History, Streams
@@ -73,7 +74,7 @@ BRIEF = 20
 
 
 def likelihood(streams: Streams, past: Past) -> Trace:  # noqa: ARG001  # an Engine
-    """R as `analysis.guard` runs it: requests are taken as independent, pods and past unused."""
+    """The ratio test as `analysis.verdict.guardrail` runs it: requests are independent, no pods."""
     log = harm(streams.arms())
     return Trace(log, np.zeros(len(log), dtype=bool))
 
@@ -81,7 +82,7 @@ def likelihood(streams: Streams, past: Past) -> Trace:  # noqa: ARG001  # an Eng
 def excess(
     streams: Streams, past: Past, ratio: ArrayLike, absolute: ArrayLike, beta: float
 ) -> Promise:
-    """D as `analysis.guard` runs it, with weights chosen from a brief past."""
+    """D as `analysis.verdict.guardrail` runs it, with weights chosen from a brief past."""
     e, x = (counts.sum(axis=-1) for counts in past(ticks=BRIEF))
     before = Streams(np.zeros_like(e), np.zeros_like(x), e, x)
     proven = safe(streams.arms(), before, ratio, absolute) >= -np.log(beta)
@@ -89,17 +90,17 @@ def excess(
 
 
 def robust_harm(streams: Streams, past: Past) -> Trace:
-    """R and its companions as `analysis.rate` runs them under a dispersion learnt from pods."""
+    """The robust test as `analysis.rates.rate` runs it, under a dispersion learnt from pods."""
     found = learnt(streams, past)
     refused = np.array([bool(one.problem) for one in found])
     reason = next((one.problem for one in found if one.problem), "")
-    return Trace(robust.path(found, _counts(streams)), refused, reason)
+    return Trace(robust_test.path(found, _counts(streams)), refused, reason)
 
 
 def robust_excess(
     streams: Streams, past: Past, ratio: ArrayLike, absolute: ArrayLike, beta: float
 ) -> Promise:
-    """D as `analysis.rate` runs it under a dispersion learnt from pods."""
+    """D as `analysis.rates.rate` runs it under a dispersion learnt from pods."""
     found = learnt(streams, past)
     e, x = (counts.sum(axis=-1) for counts in past(ticks=BRIEF))
     before = Streams(np.zeros_like(e), np.zeros_like(x), e, x)
@@ -122,7 +123,7 @@ def steady(
     noise, arms = tempering.noises(found), streams.arms()
     weights = informed(past, ratio, absolute)
     usual = (past.x_s.sum(axis=-1) + 0.5) / (past.e_s.sum(axis=-1) + 1)
-    states = robust.walk(noise, _counts(streams), ratio=ratio, absolute=absolute)
+    states = robust_test.walk(noise, _counts(streams), ratio=ratio, absolute=absolute)
     below: Array | float = 0.0
     counted, logs = np.zeros(len(usual)), []
     for e_c, x_c, e_s, x_s, state in zip(*(a.T for a in arms), states, strict=True):
@@ -130,10 +131,10 @@ def steady(
         bad = np.maximum(usual * e_s, x_s / FIT)
         n, share = tempering.expected(e_c, e_s, bad, ratio, absolute)
         worth = np.where(both, 1 / tempering.steadied(noise, n, share), 0.0)
-        below = below + worth[:, None] * safety.below(e_c, e_s, x_c, x_s, ratio)
+        below = below + worth[:, None] * excess_bound.below(e_c, e_s, x_c, x_s, ratio)
         counted = counted + worth * e_c
-        calm = tempering.total(noise, robust.information(state))
-        logs.append(safety.log_safe(below / calm[:, None], counted / calm, absolute, weights))
+        calm = tempering.total(noise, robust_test.information(state))
+        logs.append(excess_bound.log_safe(below / calm[:, None], counted / calm, absolute, weights))
         usual = np.where(both, usual + AGILE * (x_s / np.maximum(e_s, 1) - usual), usual)
     return np.array(logs).T
 
@@ -145,17 +146,17 @@ PROOFS: dict[str, Proof] = {"D": excess, "robust D": robust_excess}
 SHIPPED_PROOF, INDEPENDENT_PROOF = "robust D", "D"
 
 
-def _counts(streams: Streams) -> robust.Counts:
+def _counts(streams: Streams) -> robust_test.Counts:
     arms = streams.arms()
-    return robust.Counts(arms.e_c, arms.e_s, arms.x_c, arms.x_s)
+    return robust_test.Counts(arms.e_c, arms.e_s, arms.x_c, arms.x_s)
 
 
 def harm(arms: Streams, ratio: float = 1.0, absolute: float = 0.0) -> Array:
     """R's log e-process after each look: (rollouts, looks)."""
-    gains = sequential.increment(
+    gains = ratio_test.increment(
         arms.e_c, arms.e_s, arms.x_c, arms.x_s, ratio=ratio, absolute=absolute
     )
-    return sequential.log_harm(gains.cumsum(axis=-2))
+    return ratio_test.log_harm(gains.cumsum(axis=-2))
 
 
 def safe(arms: Streams, past: Streams, ratio: ArrayLike = 1.0, absolute: ArrayLike = 0.0) -> Array:
@@ -163,11 +164,11 @@ def safe(arms: Streams, past: Streams, ratio: ArrayLike = 1.0, absolute: ArrayLi
 
     `past` holds stable's counts before the first look, which choose the weights of the bets.
     """
-    gains = safety.below(arms.e_c, arms.e_s, arms.x_c, arms.x_s, column(ratio))
+    gains = excess_bound.below(arms.e_c, arms.e_s, arms.x_c, arms.x_s, column(ratio))
     both = (arms.e_c > 0) & (arms.e_s > 0)
     counted = np.where(both, arms.e_c, 0).cumsum(axis=-1)
     weights = informed(past, ratio, absolute)[:, None]
-    return safety.log_safe(gains.cumsum(axis=-2), counted, column(absolute), weights)
+    return excess_bound.log_safe(gains.cumsum(axis=-2), counted, column(absolute), weights)
 
 
 def informed(past: Streams, ratio: ArrayLike, absolute: ArrayLike) -> Array:
@@ -175,4 +176,4 @@ def informed(past: Streams, ratio: ArrayLike, absolute: ArrayLike) -> Array:
     exposures, bad = past.e_s.sum(axis=-1), past.x_s.sum(axis=-1)
     share = (bad + 1) / (exposures + 1)
     known = (exposures >= ENOUGH)[:, None]
-    return np.where(known, safety.prior(share, share, ratio, absolute), safety.WEIGHTS)
+    return np.where(known, excess_bound.prior(share, share, ratio, absolute), excess_bound.WEIGHTS)

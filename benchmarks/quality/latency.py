@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from analysis import fleet_shapes
-from analysis.alternatives import ShapeRule
+from analysis.histograms.alternatives import ShapeRule
 from benchmarks.peers import flagger, kayenta
 from benchmarks.peers.rule import first, nth_worst, windows
 from benchmarks.quality.engines import harm
@@ -93,7 +93,7 @@ def _looks(shapes: Shapes) -> dict[str, Counts]:
 
 
 def histogram(shapes: Shapes, tolerance: float = TOLERANCE) -> Array:
-    """H's log e-process after each look, as `analysis.shape` runs it: (rollouts, looks)."""
+    """The bucket test's log e-process after each look, as production runs it: (rollouts, looks)."""
     rule = ShapeRule(tolerance, relative=True, worse="high")
     fleet = fleet_shapes.start(rule, EDGES, len(shapes.past))
     fleet_shapes.learn(fleet, shapes.past)

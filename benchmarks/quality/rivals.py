@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from analysis import sequential, tempering
-from analysis.robust import Counts
-from analysis.tempering import Noise
+from analysis.dispersion import tempering
+from analysis.dispersion.tempering import Noise
+from analysis.rates import ratio_test
+from analysis.rates.robust_test import Counts
 from benchmarks.worlds.draws import Array
 
 WIDE = 1.645
@@ -27,8 +28,8 @@ def margins(noise: Noise, counts: Counts) -> Array:
     long_run = noise.arms * (noise.brief + noise.passing)
     phi = np.maximum(noise.cluster[:, None], 1 + n * share * (1 - share) * long_run[:, None])
     ratio = np.broadcast_to(wide, e_c.shape)
-    gains = sequential.increment(*counts, ratio=ratio) / phi[..., None]
-    return sequential.log_harm(gains.cumsum(axis=1))
+    gains = ratio_test.increment(*counts, ratio=ratio) / phi[..., None]
+    return ratio_test.log_harm(gains.cumsum(axis=1))
 
 
 def beta_binomial(noise: Noise, counts: Counts) -> Array:
@@ -50,12 +51,12 @@ def beta_binomial(noise: Noise, counts: Counts) -> Array:
     gains = np.where(both[..., None], np.stack(logs[1:], axis=-1) - logs[0][..., None], 0.0)
     known = usual * q * (1 - q) / tempering.inflation(each, usual, q)
     calm = tempering.total(each, np.where(both, known, 0.0).cumsum(axis=1))
-    return sequential.log_harm(gains.cumsum(axis=1) / calm[..., None])
+    return ratio_test.log_harm(gains.cumsum(axis=1) / calm[..., None])
 
 
 def _shares(rho: Array) -> list[Array]:
     """The canary's share of bad units, if harmless and at each of R's points."""
-    odds = [theta * rho for theta in (1.0, *sequential.POINTS)]
+    odds = [theta * rho for theta in (1.0, *ratio_test.POINTS)]
     return [np.clip(one / (1 + one), 1e-12, 1 - 1e-12) for one in odds]
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from analysis.dispersion import LEAST_TICKS
-from analysis.pods import Counts, PodCounts
+from analysis.counting.per_pod import Counts, PodCounts
+from analysis.dispersion.estimate import LEAST_TICKS
 from rollout.decide.exposure import exposure_guardrail, mirror_of
 from rollout.decide.learn import NO_CANARY, canary_pods
 from rollout.errors import InputError

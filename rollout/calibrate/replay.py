@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from analysis.counters import Arm, Series
-from analysis.pods import Counts
+from analysis.counting.cursor import Arm, Series
+from analysis.counting.per_pod import Counts
 from rollout.calibrate.draw import Draw, Recording
 from rollout.decide.exposure import exposure_guardrail
 from rollout.plan.model import Guardrail

@@ -94,7 +94,7 @@ def _calibrated(
 
 def _read(plan: Plan, history: float | None) -> Recording:
     """The past from the plan's Prometheus. Raises InputError where it cannot be replayed."""
-    from analysis.dispersion import LEAST_TICKS
+    from analysis.dispersion.estimate import LEAST_TICKS
     from rollout.calibrate.draw import recorded
     from rollout.plan.units import duration
     from rollout.ports import Ask

@@ -84,7 +84,7 @@ def _remarks(rehearsal: Rehearsal) -> Iterator[Text]:
 
 def draw(rehearsal: Rehearsal, path: Path) -> None:
     """Outcomes and times per world; .svg or .png by the suffix."""
-    from analysis.characteristics import characteristics
+    from analysis.charts.operating_characteristics import characteristics
 
     worlds = rehearsal.worlds
     figure = characteristics(

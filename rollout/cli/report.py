@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from analysis.readout import Readout
+from analysis.verdict.readout import Readout
 from rollout.decide.before import watched
 from rollout.decide.calls import told
 from rollout.decide.compared import compared_with, observational, shown

@@ -10,7 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from analysis.readout import Readout
+from analysis.verdict.readout import Readout
 from rollout.cli.report import Line, Report
 from rollout.plan.units import percent
 

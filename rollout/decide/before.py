@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from analysis.evidence import Evidence
+from analysis.counting.counts import Evidence
 from rollout.decide.exposure import copied, exposure_guardrail
 from rollout.decide.gauge import Gauge
 from rollout.decide.state import State

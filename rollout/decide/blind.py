@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from analysis.guard import problem
+from analysis.verdict.guardrail import problem
 from rollout.decide.before import switched
 from rollout.decide.gauge import Gauge
 from rollout.decide.state import State

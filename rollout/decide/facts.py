@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from analysis.counters import Series
-from analysis.dispersion import Dispersion
+from analysis.counting.cursor import Series
+from analysis.dispersion.estimate import Dispersion
 from rollout.decide.split import Split
 
 Command = Literal["pause", "resume", "promote", "abort", "undo", "retry"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from analysis import shares
-from analysis.frozen import replace
+from analysis import sample_ratio
+from analysis.fast_replace import replace
 from rollout.decide.backoff import backoff
 from rollout.decide.facts import (
     AGAIN,
@@ -170,7 +170,7 @@ def _drifted(state: State, fact: Drifted, _seq: int) -> State:
 def _untold(state: State) -> State:
     """Without what the traffic told of the split: the mesh may have held another one."""
     gauges = {name: replace(gauge, expected=0.0) for name, gauge in state.gauges.items()}
-    return replace(state, shares=shares.start(), parted=Parted(), gauges=gauges)
+    return replace(state, shares=sample_ratio.start(), parted=Parted(), gauges=gauges)
 
 
 def _hook_called(state: State, fact: HookCalled, _seq: int) -> State:

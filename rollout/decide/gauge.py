@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from analysis.counters import Cursor
-from analysis.evidence import Evidence
-from analysis.guard import Capital, Logs, Rule, logs
-from analysis.later import afresh, log_harm
+from analysis.counting.counts import Evidence
+from analysis.counting.cursor import Cursor
+from analysis.verdict.guardrail import Capital, Logs, Rule, logs
+from analysis.verdict.late_start import afresh, log_harm
 
 
 @dataclass(frozen=True)

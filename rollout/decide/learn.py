@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from analysis.dispersion import Dispersion
-from analysis.evidence import EvidenceError
-from analysis.past import dispersion_of
-from analysis.pods import PodCounts
+from analysis.counting.counts import EvidenceError
+from analysis.counting.per_pod import PodCounts
+from analysis.dispersion.estimate import Dispersion
+from analysis.verdict.pod_dispersion import dispersion_of
 from rollout.decide.blind import blindness
 from rollout.decide.facts import Learned
 from rollout.decide.state import State

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from analysis.dispersion import Dispersion
-from analysis.guard import Rule, ShapeRule
-from analysis.readout import Readout
-from analysis.verdict import Judgement
+from analysis.dispersion.estimate import Dispersion
+from analysis.verdict.guardrail import Rule, ShapeRule
+from analysis.verdict.readout import Readout
+from analysis.verdict.verdict import Judgement
 from rollout.plan.units import percent
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from analysis.verdict import Judgement
+from analysis.verdict.verdict import Judgement
 from rollout.decide.compared import observational
 from rollout.decide.state import State
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analysis.guard import RateRule, excess_rate
+from analysis.verdict.guardrail import RateRule, excess_rate
 from rollout.decide.exposure import mirror_of, segment_of, way_of
 from rollout.decide.split import Split, split_at, total_for
 from rollout.decide.state import State

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Protocol
 
-from analysis.verdict import Judgement
+from analysis.verdict.verdict import Judgement
 from rollout.decide.blind import Blind
 from rollout.decide.calls import failed
 from rollout.decide.compared import exposed, observational, shown

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from analysis import shares
-from analysis.guard import RateRule, Rule, ShapeRule, start
+from analysis import sample_ratio
+from analysis.verdict.guardrail import RateRule, Rule, ShapeRule, start
 from rollout.decide.facts import Action, Decided, HumanSaid, Learned, Started
 from rollout.decide.gauge import Gauge
 from rollout.decide.parted import Parted
@@ -178,7 +178,7 @@ def begin(fact: Started) -> State:
         split=nothing,
         wanted=nothing,
         gauges={name: Gauge(rule, start(rule), waits=waits) for name, rule in rules.items()},
-        shares=shares.start(),
+        shares=sample_ratio.start(),
         attempt=fact.attempt,
         uncalibrated=fact.uncalibrated,
     )

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from analysis import shares
-from analysis.verdict import Guarded, Judgement, judge
+from analysis import sample_ratio
+from analysis.verdict.verdict import Guarded, Judgement, judge
 from rollout.decide.blind import Blind, blindness
 from rollout.decide.compared import observational
 from rollout.decide.state import State
@@ -31,7 +31,7 @@ class View:
     @property
     def skewed(self) -> bool:
         """Whether the observed share of traffic contradicts the split (SRM)."""
-        return shares.mismatched(self.state.shares)
+        return sample_ratio.mismatched(self.state.shares)
 
 
 def view(state: State, now: float) -> View:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from analysis import shares
-from analysis.counters import advance
-from analysis.evidence import Evidence, EvidenceError
-from analysis.frozen import replace
-from analysis.guard import learn, look, problem, watch
+from analysis import sample_ratio
+from analysis.counting.counts import Evidence, EvidenceError
+from analysis.counting.cursor import advance
+from analysis.fast_replace import replace
+from analysis.verdict.guardrail import learn, look, problem, watch
 from rollout.decide.before import began, paired
 from rollout.decide.exposure import copied, exposure_guardrail, share_of_all, sticky
 from rollout.decide.facts import Observed
@@ -90,7 +90,7 @@ def _implied(state: State, evidence: Evidence, since: float | None, lag: float) 
     odds = state.split.canary / max(state.split.stable, 1)
     if state.split.way == "segment":
         odds = share / max(1 - share, 1e-9)
-    each = 1 / shares.CLUSTER if _clustered(state) else 1.0
+    each = 1 / sample_ratio.CLUSTER if _clustered(state) else 1.0
     return evidence.stable_exposures * odds * each if late_enough else 0.0
 
 
@@ -117,9 +117,11 @@ def _share(state: State, exposures: Evidence, since: float | None, at: float) ->
         return told
     share, agrees = share_of_all(state.plan, state.split), canary > 0  # unknown: asked at all
     if share is not None:
-        capital = shares.look(state.shares, canary, stable, share, clustered=_clustered(state))
+        capital = sample_ratio.look(
+            state.shares, canary, stable, share, clustered=_clustered(state)
+        )
         told |= {"shares": capital, "parted": state.parted.seen(canary, stable, share)}
-        agrees = not shares.mismatched(capital)
+        agrees = not sample_ratio.mismatched(capital)
     return {**told, "steady_at": at} if state.steady_at is None and agrees else told
 
 

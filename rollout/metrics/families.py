@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import get_args
 
-from analysis.readout import harm_share
-from analysis.verdict import Judgement
+from analysis.verdict.readout import harm_share
+from analysis.verdict.verdict import Judgement
 from rollout.decide import calls
 from rollout.decide.blind import blindness
 from rollout.decide.state import Phase, State

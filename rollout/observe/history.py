@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from analysis.counters import Series
-from analysis.evidence import EvidenceError
-from analysis.pods import Grid, PodCounts, count
+from analysis.counting.counts import EvidenceError
+from analysis.counting.cursor import Series
+from analysis.counting.per_pod import Grid, PodCounts, count
 from rollout.errors import ObserveError
 from rollout.observe.matrix import Item, by_version, one_form, series_of
 from rollout.observe.query import Part, Query, Source, queries, selector

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from pydantic import FiniteFloat, TypeAdapter, ValidationError
 
-from analysis.counters import Arm, Series
+from analysis.counting.cursor import Arm, Series
 from rollout.errors import ObserveError
 from rollout.observe.native import NativeSample, native_series, number
 from rollout.observe.query import Source

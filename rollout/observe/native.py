@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from analysis.counters import Series
-from analysis.native import FINEST
+from analysis.counting.cursor import Series
+from analysis.counting.native_histogram import FINEST
 from rollout.errors import ObserveError
 
 Bucket = tuple[int, str, str, str]  # which ends belong to it, lower end, upper end, count

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from analysis.compress import compress_all
-from analysis.counters import Arm, Sample, Series, check
-from analysis.evidence import EvidenceError
+from analysis.counting.counts import EvidenceError
+from analysis.counting.cursor import Arm, Sample, Series, check
+from analysis.counting.thinning import compress_all
 from rollout.errors import ObserveError
 from rollout.observe.matrix import Item, by_version, one_form, series_of
 from rollout.observe.query import Part, Query, Source

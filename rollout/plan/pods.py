@@ -11,7 +11,7 @@ from rollout.plan.base import Label, Model, Span, written
 Count = Annotated[int, Field(strict=True, ge=1, le=10_000)]
 
 LEAST = 480
-"""Looks that a history must hold at least (`analysis.dispersion`); 12 hours of 30 s are 1,440."""
+"""Looks that a history holds at least (`analysis.dispersion.estimate`); 12 h of 30 s are 1,440."""
 
 
 class Pods(Model):

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.alternatives import ShapeRule
-from analysis.distribution import boundaries
+from analysis.histograms.alternatives import ShapeRule
+from analysis.histograms.bucket_test import boundaries
+from analysis.histograms.edges import choose
 from analysis.information import PAST
-from analysis.pairs import choose
 from rollout.decide.state import rule_of
 from rollout.plan.model import Guardrail
 from rollout.plan.units import percent

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from analysis.distribution import boundaries, shift_matrix
+from analysis.histograms.bucket_test import boundaries, shift_matrix
 from rollout.errors import InputError
 from rollout.plan.model import Guardrail, Plan
 from rollout.plan.units import share

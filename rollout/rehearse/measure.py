@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from analysis.counters import Cursor, Series, advance
-from analysis.evidence import Evidence, EvidenceError
+from analysis.counting.counts import Evidence, EvidenceError
+from analysis.counting.cursor import Cursor, Series, advance
 from rollout.plan.model import Guardrail, Plan
 from rollout.ports import Ask, Observer
 from rollout.rehearse.base import Figures

@@ -13,7 +13,7 @@ from analysis.information import (
     rate_divergence,
     safe_divergence,
 )
-from analysis.verdict import CRASH_WEIGHT
+from analysis.verdict.verdict import CRASH_WEIGHT
 from rollout.decide.exposure import mirror_of, segment_of
 from rollout.plan.guardrail import Margin
 from rollout.plan.model import Budget, Guardrail, Plan

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from analysis.readout import Readout
+from analysis.verdict.readout import Readout
 from rollout.review.history import History
 from rollout.review.look import Look, Reading
 

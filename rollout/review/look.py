@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from analysis import guard
-from analysis.alternatives import ShapeRule
-from analysis.readout import Readout, at_edges
-from analysis.shape import ShapeCapital
+from analysis.histograms.alternatives import ShapeRule
+from analysis.histograms.histogram import ShapeCapital
+from analysis.verdict import guardrail
+from analysis.verdict.readout import Readout, at_edges
 from rollout.decide.facts import Decided, Observed
 from rollout.decide.gauge import Gauge
 from rollout.decide.state import State
@@ -109,7 +109,7 @@ def _look(state: State, at: float, decided: Entry | None) -> Look:
 
 def _reading(seen: View, name: str) -> Reading:
     gauge, judgement = seen.state.gauges[name], seen.judgement
-    proof = guard.log_safe(gauge.rule, gauge.capital)
+    proof = guardrail.log_safe(gauge.rule, gauge.capital)
     readout, verdict = judgement.readouts[name], judgement.verdicts[name]
     return Reading(
         guardrail=name,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.counters import Arm, Sample, Series
+from analysis.counting.cursor import Arm, Sample, Series
 from rollout.plan.model import Guardrail, Plan
 from rollout.ports import Answer, Ask
 from rollout.simulate.behaviour import Behaviour

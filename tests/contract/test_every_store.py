@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from analysis.counters import Series
+from analysis.counting.cursor import Series
 from rollout.decide.facts import Confirmed, Decided, Fact, HumanSaid, Observed
 from rollout.decide.split import Split
 from rollout.errors import JournalError, JournalMovedError

@@ -7,8 +7,8 @@ from collections import Counter
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from analysis.counters import Cursor, advance
-from analysis.evidence import Evidence
+from analysis.counting.counts import Evidence
+from analysis.counting.cursor import Cursor, advance
 from rollout.demo.process import Process, answers, free_ports
 from rollout.observe.prometheus import PrometheusObserver
 from tests.asking import ask

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from analysis.counters import Cursor, advance
-from analysis.evidence import Evidence
+from analysis.counting.counts import Evidence
+from analysis.counting.cursor import Cursor, advance
 from rollout.cli.report import states_of
 from rollout.decide.facts import Confirmed, Decided, Observed
 from rollout.decide.fold import fold

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from analysis.native import Grid, merged
+from analysis.counting.native_histogram import Grid, merged
 from rollout.demo.process import Process, answers, free_ports
 from rollout.demo.prometheus_config import config
 from rollout.doctor.series import of_plan

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from analysis.dispersion import PodHistory, estimate
-from analysis.guard import RateRule
-from analysis.past import dispersion_of
+from analysis.dispersion.estimate import PodHistory, estimate
+from analysis.verdict.guardrail import RateRule
+from analysis.verdict.pod_dispersion import dispersion_of
 from rollout.observe.prometheus import PrometheusObserver
 from rollout.plan.model import Plan
 from rollout.ports import Ask

@@ -10,7 +10,7 @@ from os import kill
 
 import pytest
 
-from analysis.evidence import Evidence
+from analysis.counting.counts import Evidence
 from rollout.decide.facts import Confirmed, Decided, HumanSaid, RouteFailed, Started
 from rollout.decide.split import Split
 from tests.live.pipeline import DEAD, STABLE, Controller, Stage, surefoot, until

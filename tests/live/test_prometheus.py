@@ -6,7 +6,7 @@ import time
 import pytest
 from prometheus_api_client import PrometheusConnect
 
-from analysis.evidence import Evidence
+from analysis.counting.counts import Evidence
 from rollout.decide.split import Split
 from rollout.demo.process import free_ports
 from rollout.demo.servers import start_prometheus

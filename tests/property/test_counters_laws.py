@@ -6,9 +6,9 @@ from itertools import accumulate
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.compress import compress
-from analysis.counters import Arm, Cursor, Series, advance
-from analysis.evidence import Evidence
+from analysis.counting.counts import Evidence
+from analysis.counting.cursor import Arm, Cursor, Series, advance
+from analysis.counting.thinning import compress
 
 EDGES = (1.0, 2.0, float("inf"))
 KEYS: list[tuple[Arm, str]] = [("stable", "a"), ("stable", "b"), ("canary", "a"), ("canary", "b")]

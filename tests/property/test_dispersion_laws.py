@@ -8,10 +8,12 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis import dispersion, guard, robust, tempering
-from analysis.dispersion import Dispersion, PodHistory
-from analysis.evidence import Evidence
-from analysis.guard import RateRule, ShapeRule
+from analysis.counting.counts import Evidence
+from analysis.dispersion import estimate, tempering
+from analysis.dispersion.estimate import Dispersion, PodHistory
+from analysis.rates import robust_test
+from analysis.verdict import guardrail
+from analysis.verdict.guardrail import RateRule, ShapeRule
 
 HUGE = 10**12
 EDGES = (10.0, 20.0, 25.0, 40.0, 50.0, math.inf)
@@ -35,9 +37,9 @@ dispersions = st.builds(
 
 
 def folded(rule, looks):
-    capital = guard.start(rule)
+    capital = guardrail.start(rule)
     for evidence in looks:
-        capital = guard.look(rule, capital, evidence)
+        capital = guardrail.look(rule, capital, evidence)
     return capital
 
 
@@ -45,10 +47,10 @@ def folded(rule, looks):
 def test_capital_is_finite_for_any_counts(margin, found, looks):
     rule = RateRule(margin[0], margin[1], found)
     capital = folded(rule, looks)
-    assert math.isfinite(guard.log_harm(rule, capital))
-    assert math.isfinite(guard.log_safe(rule, capital))
-    assert math.isfinite(guard.log_crash(rule, guard.watch(rule, capital, looks[0])))
-    assert 0 <= guard.excess_rate(rule, capital, 0.05) <= 1
+    assert math.isfinite(guardrail.log_harm(rule, capital))
+    assert math.isfinite(guardrail.log_safe(rule, capital))
+    assert math.isfinite(guardrail.log_crash(rule, guardrail.watch(rule, capital, looks[0])))
+    assert 0 <= guardrail.excess_rate(rule, capital, 0.05) <= 1
 
 
 @settings(deadline=None)  # the first example imports scipy.special
@@ -56,8 +58,8 @@ def test_capital_is_finite_for_any_counts(margin, found, looks):
 def test_a_shapes_capital_is_finite_for_any_counts(found, looks):
     rule = ShapeRule(0.25, relative=True, worse="high", dispersion=found)
     capital = folded(rule, [Evidence(canary, stable, EDGES) for canary, stable in looks])
-    assert math.isfinite(guard.log_harm(rule, capital))
-    assert not math.isnan(guard.log_safe(rule, capital))
+    assert math.isfinite(guardrail.log_harm(rule, capital))
+    assert not math.isnan(guardrail.log_safe(rule, capital))
 
 
 @given(st.sampled_from([1.0, 1.25, 2.0]), dispersions, st.lists(rates, min_size=1, max_size=4),
@@ -68,9 +70,9 @@ def test_more_bad_units_never_lower_harm_nor_raise_safety(ratio, found, looks, d
     worse = [*looks]
     worse[place] = Evidence((e, x + more), looks[place].stable)
     one, two = (folded(rule, many) for many in (looks, worse))
-    slack = 1e-9 * (1 + abs(guard.log_harm(rule, one)))
-    assert guard.log_harm(rule, two) >= guard.log_harm(rule, one) - slack
-    assert guard.log_safe(rule, two) <= guard.log_safe(rule, one) + slack
+    slack = 1e-9 * (1 + abs(guardrail.log_harm(rule, one)))
+    assert guardrail.log_harm(rule, two) >= guardrail.log_harm(rule, one) - slack
+    assert guardrail.log_safe(rule, two) <= guardrail.log_safe(rule, one) + slack
 
 
 @settings(deadline=None, max_examples=40)
@@ -80,8 +82,8 @@ def test_after_a_good_climb_too_more_bad_units_are_no_less_evidence(found, infla
     bad = np.arange(0, 101, 10)
     x_c, x_s = np.ones((11, 101)), np.full((11, 101), 20)
     x_c[:, -1], x_s[:, -1] = bad, stable
-    looks = robust.Counts(np.full_like(x_c, 100), np.full_like(x_c, 900), x_c, x_s)
-    after = robust.path([found] * 11, looks)[:, -1]
+    looks = robust_test.Counts(np.full_like(x_c, 100), np.full_like(x_c, 900), x_c, x_s)
+    after = robust_test.path([found] * 11, looks)[:, -1]
     assert (np.diff(after) >= -1e-9 * (1 + np.abs(after[1:]))).all()
 
 
@@ -89,13 +91,15 @@ def test_after_a_good_climb_too_more_bad_units_are_no_less_evidence(found, infla
 @given(dispersions, buckets, buckets, st.integers(0, 4))
 def test_a_slower_unit_never_lowers_harm_nor_raises_safety(found, canary, stable, place):
     rule = ShapeRule(0.25, relative=True, worse="high", dispersion=found)
-    start = guard.learn(rule, guard.start(rule), Evidence((0,) * 6, PAST, EDGES))
+    start = guardrail.learn(rule, guardrail.start(rule), Evidence((0,) * 6, PAST, EDGES))
     moved = list(canary)
     moved[place], moved[place + 1] = 0, moved[place + 1] + moved[place]
-    one, two = (guard.look(rule, start, Evidence(c, stable, EDGES)) for c in (canary, tuple(moved)))
+    one, two = (
+        guardrail.look(rule, start, Evidence(c, stable, EDGES)) for c in (canary, tuple(moved))
+    )
     slack = 1e-9 * (1 + sum(canary) + sum(stable))
-    assert guard.log_harm(rule, two) >= guard.log_harm(rule, one) - slack
-    assert guard.log_safe(rule, two) <= guard.log_safe(rule, one) + slack
+    assert guardrail.log_harm(rule, two) >= guardrail.log_harm(rule, one) - slack
+    assert guardrail.log_safe(rule, two) <= guardrail.log_safe(rule, one) + slack
 
 
 @given(margins, dispersions, rates)
@@ -103,9 +107,9 @@ def test_exposures_on_one_arm_only_change_nothing(margin, found, evidence):
     rule = RateRule(margin[0], margin[1], found)
     before = folded(rule, [Evidence((50, 3), (90, 2))] * 2)
     for one_armed in (Evidence((0, 0), evidence.stable), Evidence(evidence.canary, (0, 0))):
-        after = guard.look(rule, before, one_armed)
-        assert guard.log_harm(rule, after) == guard.log_harm(rule, before)
-        assert guard.log_safe(rule, after) == guard.log_safe(rule, before)
+        after = guardrail.look(rule, before, one_armed)
+        assert guardrail.log_harm(rule, after) == guardrail.log_harm(rule, before)
+        assert guardrail.log_safe(rule, after) == guardrail.log_safe(rule, before)
 
 
 small = st.tuples(*[st.integers(1, 60)] * 2, *[st.integers(0, 20)] * 2)
@@ -116,9 +120,9 @@ def test_share_bets_do_not_care_for_the_order_within_a_block(looks, found):
     noise = tempering.noise(found)._replace(block=np.asarray(float(len(looks))))
 
     def bets(order):
-        state = robust.start()
+        state = robust_test.start()
         for seen in order:
-            state = robust.look(state, noise, robust.Counts(*seen))
+            state = robust_test.look(state, noise, robust_test.Counts(*seen))
         assert state[-4:].tolist() == [0.0] * 4  # the block is settled
         return state[12:20]
 
@@ -142,19 +146,19 @@ def test_independent_requests_of_a_harmless_canary_gain_nothing_in_expectation(
     noise = tempering.noise(Dispersion(inflation=1.0 if ratio > 1 else 3.0))
     if ratio > 1:
         noise = noise._replace(block=np.asarray(2.0))
-    state = robust.look(
-        robust.start(x_c.shape), noise, robust.Counts(e_c, e_s, x_c, x_s), ratio=ratio
+    state = robust_test.look(
+        robust_test.start(x_c.shape), noise, robust_test.Counts(e_c, e_s, x_c, x_s), ratio=ratio
     )
-    assert (np.exp(robust.log_harm(state, noise)) * chance).sum() <= 1 + 1e-9
+    assert (np.exp(robust_test.log_harm(state, noise)) * chance).sum() <= 1 + 1e-9
 
 
 @settings(deadline=None)  # as above
 @given(st.integers(0, 2**32 - 1), st.permutations(range(6)))
 def test_the_pods_have_no_order(seed, order):
     rng = np.random.default_rng(seed)
-    e = rng.poisson(20, (dispersion.LEAST_TICKS, 6))
+    e = rng.poisson(20, (estimate.LEAST_TICKS, 6))
     x = rng.binomial(e, rng.uniform(0, 0.3, 6))
-    one, two = (dispersion.estimate(PodHistory(e[:, o], x[:, o]), 2) for o in (range(6), order))
+    one, two = (estimate.estimate(PodHistory(e[:, o], x[:, o]), 2) for o in (range(6), order))
     assert one.problem == two.problem
     numbers = [
         np.array([d.cluster, d.brief, d.passing, d.lasting, d.inflation]) for d in (one, two)

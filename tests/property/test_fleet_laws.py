@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis import fleet as fleets
-from analysis import guard
-from analysis.evidence import Evidence
-from analysis.guard import RateRule
-from analysis.verdict import Guarded, judge
+from analysis.counting.counts import Evidence
+from analysis.verdict import guardrail
+from analysis.verdict.guardrail import RateRule
+from analysis.verdict.verdict import Guarded, judge
 
 HUGE = 10**12
 ALPHA, BETA = 0.01, 0.05
@@ -36,11 +36,11 @@ def stories(draw):
 
 def one_by_one(guards, looks):
     rules = [[RateRule(*margin) for margin, _ in row] for row in guards]
-    capitals = [[guard.start(rule) for rule in row] for row in rules]
+    capitals = [[guardrail.start(rule) for rule in row] for row in rules]
     for kind, rows, seen in looks:
         for row, evidences in zip(rows, seen, strict=True):
             for metric, evidence in enumerate(evidences):
-                fold = getattr(guard, kind)
+                fold = getattr(guardrail, kind)
                 rule = rules[row][metric]
                 capitals[row][metric] = fold(rule, capitals[row][metric], evidence)
     guarded = [
@@ -96,7 +96,7 @@ def test_folding_at_once_equals_folding_one_by_one(story):
         assert [fleets.KINDS[code] for code in judged.kinds[row]] == said
         assert (judged.harmful[row], judged.safe[row]) == (judgement.harmful, judgement.safe)
         proofs = [
-            guard.log_safe(RateRule(*margin), capital)
+            guardrail.log_safe(RateRule(*margin), capital)
             for (margin, _), capital in zip(guards[row], capitals[row], strict=True)
         ]
         np.testing.assert_allclose(fleet.log_safe[row], proofs, **close)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from analysis.counters import Series
+from analysis.counting.cursor import Series
 from rollout.decide.facts import Confirmed, Decided, Fact, HumanSaid, Observed, RouteFailed
 from rollout.decide.split import Split
 from rollout.errors import JournalError

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from analysis import shares
+from analysis import sample_ratio
 from rollout.decide.facts import Confirmed, Drifted, HumanSaid, RouteFailed
 from rollout.decide.fold import fold_all
 from rollout.decide.split import Split
@@ -47,7 +47,7 @@ def edited(policy):
     mesh.shown[lab.plan.id] = Seen(Split(5), "a hand")
     lab.run(40)
     assert lab.decisions[-1].reasons == ("exposure-mismatch",)
-    assert shares.mismatched(lab.state.shares)
+    assert sample_ratio.mismatched(lab.state.shares)
     mesh.last = None
     lab.run_until(lambda _: bool(drifts(lab)))
     return lab
@@ -61,22 +61,22 @@ def drifts(lab):
 def test_a_mismatch_of_the_time_before_an_edit_was_seen_holds_nothing(policy):
     lab = edited(policy)
     assert [fact.anew for fact in drifts(lab)] == [True]
-    assert not shares.mismatched(lab.state.shares)
+    assert not sample_ratio.mismatched(lab.state.shares)
     assert lab.run(180).phase == "promoted"
 
 
 def test_after_a_pause_for_it_too():
     lab = edited("pause")
-    assert (lab.state.phase, lab.state.shares) == ("paused", shares.start())
+    assert (lab.state.phase, lab.state.shares) == ("paused", sample_ratio.start())
     assert lab.state.parted.requests == 0, "what is said of it begins anew, too"
     lab.run(20)
-    assert lab.state.shares != shares.start(), "the new split is tested"
-    assert not shares.mismatched(lab.state.shares)
+    assert lab.state.shares != sample_ratio.start(), "the new split is tested"
+    assert not sample_ratio.mismatched(lab.state.shares)
 
 
 def test_the_looks_that_the_edit_was_in_the_midst_of_count_for_nothing():
     lab = edited("adopt")
-    lab.run_until(lambda state: state.shares != shares.start())
+    lab.run_until(lambda state: state.shares != sample_ratio.start())
     lab.run_until(lambda state: state.split.canary > 5)
     assert not [each for each in lab.decisions[-3:] if "exposure-mismatch" in each.reasons]
 
@@ -93,8 +93,8 @@ def test_an_entry_that_does_not_say_so_leaves_the_state_as_it_was_then():
     place = lab.facts.index(drifts(lab)[0])
     old = lab.facts[place].model_copy(update={"anew": False})
     before = list(enumerate(lab.facts[:place], 1))
-    assert shares.mismatched(fold_all([*before, (place + 1, old)]).shares)
-    assert not shares.mismatched(fold_all([*before, (place + 1, lab.facts[place])]).shares)
+    assert sample_ratio.mismatched(fold_all([*before, (place + 1, old)]).shares)
+    assert not sample_ratio.mismatched(fold_all([*before, (place + 1, lab.facts[place])]).shares)
 
 
 def test_an_edit_of_the_policy_alone_moves_no_traffic():

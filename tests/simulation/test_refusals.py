@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from analysis import shares
+from analysis import sample_ratio
 from rollout.decide.facts import AGAIN, REFUSED, Decided, HumanSaid, RouteFailed
 from rollout.decide.fold import fold_all
 from rollout.decide.split import Split
@@ -116,7 +116,7 @@ def deleted():
 
 
 def test_resume_makes_a_deleted_route_anew_and_what_came_without_it_is_no_mismatch(deleted):
-    assert shares.mismatched(deleted.state.shares)
+    assert sample_ratio.mismatched(deleted.state.shares)
     say(deleted, "resume")
     deleted.run(0.5)
     resumed = next(each for each in deleted.decisions if each.action == "resume")
@@ -126,7 +126,7 @@ def test_resume_makes_a_deleted_route_anew_and_what_came_without_it_is_no_mismat
     )
     assert told in resumed.sentence
     assert deleted.router.shown[deleted.plan.id].split == Split(5)
-    assert (deleted.state.awaiting, deleted.state.shares) == (None, shares.start())
+    assert (deleted.state.awaiting, deleted.state.shares) == (None, sample_ratio.start())
     assert deleted.run().phase == "promoted"
     assert deleted.state == fold_all((entry.seq, entry.fact) for entry in deleted.entries)
 
@@ -198,7 +198,7 @@ def test_what_the_traffic_did_while_the_object_was_gone_holds_nothing_after_a_re
     lab.router.gone = True
     paused(lab)
     lab.run(60)
-    assert shares.mismatched(lab.state.shares)
+    assert sample_ratio.mismatched(lab.state.shares)
     lab.router.gone = False
     say(lab, "resume")
     assert lab.run(180).phase == "promoted"
@@ -212,7 +212,7 @@ def test_a_share_that_contradicts_the_weight_is_none_forgotten_by_a_resume(monke
     lab.run(60)
     say(lab, "resume")
     lab.run(4)
-    assert shares.mismatched(lab.state.shares)
+    assert sample_ratio.mismatched(lab.state.shares)
 
 
 def test_a_paused_rollout_says_why_as_long_as_it_is_paused():

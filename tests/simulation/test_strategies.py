@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from analysis import shares
+from analysis import sample_ratio
 from rollout.cli.report import report
 from rollout.decide.fold import fold
 from rollout.decide.split import Split
@@ -117,7 +117,7 @@ def test_copies_come_first_and_are_no_exposure(copies_count):
     mirrored = lab.run_until(lambda state: state.wanted.way == "weights")
     assert lab.clock.now() - begun >= 19
     assert mirrored.first_canary_at is None
-    assert mirrored.shares == shares.start()
+    assert mirrored.shares == sample_ratio.start()
     assert lab.world.served.get("v2", 0) == 0, "no user met the canary"
     readouts = report(lab.plan.id, lab.state, lab.clock.now()).guardrails
     assert all(line.readout.canary == 0 for line in readouts), "copies are evidence of nothing"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from analysis import fleet as fleets
-from analysis.evidence import EvidenceError
+from analysis.counting.counts import EvidenceError
 from analysis.fleet import Counts
 
 FULL = ["harm", "crash", "safe", "log_harm", "log_safe", "log_crash", "e_c", "past"]

@@ -1,4 +1,4 @@
-"""Engines over many rollouts decide as `analysis.guard`, folded look by look."""
+"""Engines over many rollouts decide as `analysis.verdict.guardrail`, folded look by look."""
 
 import math
 
@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from scipy.stats import betabinom
 
-from analysis import guard, robust, sequential, tempering
-from analysis.dispersion import Dispersion
-from analysis.evidence import Evidence
-from analysis.rate import RateRule
+from analysis.counting.counts import Evidence
+from analysis.dispersion import tempering
+from analysis.dispersion.estimate import Dispersion
+from analysis.rates import ratio_test, robust_test
+from analysis.rates.rate import RateRule
+from analysis.verdict import guardrail
 from benchmarks.quality import engines, rivals
 from benchmarks.worlds.rates import History, Streams, World
 
@@ -29,14 +31,14 @@ def before(history):
 
 def fold(rule, past, evidence):
     """Harm and safety after each look, by the production code."""
-    capital = guard.start(rule)
+    capital = guardrail.start(rule)
     for one in past:
-        capital = guard.learn(rule, capital, one)
+        capital = guardrail.learn(rule, capital, one)
     harm, safe = [], []
     for one in evidence:
-        capital = guard.look(rule, capital, one)
-        harm.append(guard.log_harm(rule, capital))
-        safe.append(guard.log_safe(rule, capital))
+        capital = guardrail.look(rule, capital, one)
+        harm.append(guardrail.log_harm(rule, capital))
+        safe.append(guardrail.log_safe(rule, capital))
     return harm, safe
 
 
@@ -60,7 +62,7 @@ def test_paths_under_a_learnt_dispersion_equal_the_fold():
     streams, past = world.streams(rng, 4), before(world.history(rng, 4, ticks=20))
     found = engines.learnt(streams, lambda: world.history(np.random.default_rng(4), 4))
     assert not any(one.problem for one in found)
-    harm = robust.path(found, engines._counts(streams))
+    harm = robust_test.path(found, engines._counts(streams))
     safe = engines.steady(streams, found, past, 1.0, 0.01)
     for run, dispersion in enumerate(found):
         arms = streams.arms()
@@ -75,7 +77,7 @@ def test_beta_binomial_shares_are_rs_where_nothing_is_dispersed():
         World(rate=20.0, base=0.02, looks=40).streams(np.random.default_rng(8), 5)
     )
     noise = tempering.noises([Dispersion()] * 5)
-    plain = sequential.log_harm(sequential.increment(*counts).cumsum(axis=1))
+    plain = ratio_test.log_harm(ratio_test.increment(*counts).cumsum(axis=1))
     assert rivals.beta_binomial(noise, counts) == pytest.approx(plain, abs=1e-2)
 
 
@@ -83,7 +85,7 @@ def test_beta_binomial_capital_is_fair_if_that_is_how_pods_differ():
     noise = tempering.noises([Dispersion(cluster=4.0, pods_canary=2, pods_stable=8)] * 61)
     x, n, q, size = np.arange(61), 60, 0.2, 59 / 3 - 1
     e_c, e_s = (np.full((61, 1), e) for e in (100, 400))
-    counts = robust.Counts(e_c, e_s, x[:, None], n - x[:, None])
+    counts = robust_test.Counts(e_c, e_s, x[:, None], n - x[:, None])
     chance = betabinom.pmf(x, n, q * size, (1 - q) * size)
     assert (np.exp(rivals.beta_binomial(noise, counts)[:, 0]) * chance).sum() == pytest.approx(1)
 

@@ -6,12 +6,12 @@ import math
 import numpy as np
 import pytest
 
-from analysis import guard
-from analysis.alternatives import ShapeRule
-from analysis.evidence import Evidence
+from analysis.counting.counts import Evidence
+from analysis.histograms.alternatives import ShapeRule
 from analysis.information import needed, rate_divergence
-from analysis.rate import RateRule
-from analysis.sequential import log_harm
+from analysis.rates.rate import RateRule
+from analysis.rates.ratio_test import log_harm
+from analysis.verdict import guardrail
 from benchmarks import decision_quality
 from benchmarks.quality import (
     against,
@@ -256,7 +256,7 @@ class TestHarm:
 
     def test_the_closed_loop_is_the_production_fold(self):
         group = climb.Rollouts(self.cell("evidence", 2.0), 5, np.random.default_rng(1))
-        rule, capitals = RateRule(1.0, 0.0), [guard.start(RateRule(1.0, 0.0))] * 5
+        rule, capitals = RateRule(1.0, 0.0), [guardrail.start(RateRule(1.0, 0.0))] * 5
         weights, seen = [], []
 
         def drawn(rng, expected, share):
@@ -272,8 +272,10 @@ class TestHarm:
         for canary, stable in zip(seen[::2], seen[1::2], strict=True):
             counts = zip(np.transpose(canary).tolist(), np.transpose(stable).tolist(), strict=True)
             looks = [Evidence(tuple(one), tuple(other)) for one, other in counts]
-            capitals = [guard.look(rule, c, look) for c, look in zip(capitals, looks, strict=True)]
-        folded = [guard.log_harm(rule, capital) for capital in capitals]
+            capitals = [
+                guardrail.look(rule, c, look) for c, look in zip(capitals, looks, strict=True)
+            ]
+        folded = [guardrail.log_harm(rule, capital) for capital in capitals]
         still_open = ~(group.rolled | group.promoted)
         assert log_harm(group.harm)[still_open] == pytest.approx(np.array(folded)[still_open])
         assert still_open.any()
@@ -318,11 +320,11 @@ class TestLatency:
         shapes = self.shapes(looks=12, rate=2.0, past=0, factor=1.3)
         logs, rule = latency.histogram(shapes), ShapeRule(0.1, relative=True, worse="high")
         for run in range(3):
-            capital, folded = guard.start(rule), []
+            capital, folded = guardrail.start(rule), []
             for canary, stable in zip(shapes.canary[run], shapes.stable[run], strict=True):
                 counts = tuple(canary.tolist()), tuple(stable.tolist())
-                capital = guard.look(rule, capital, Evidence(*counts, EDGES))
-                folded.append(guard.log_harm(rule, capital))
+                capital = guardrail.look(rule, capital, Evidence(*counts, EDGES))
+                folded.append(guardrail.log_harm(rule, capital))
             assert logs[run] == pytest.approx(folded, rel=1e-9, abs=1e-9)
 
     def test_percentiles_are_interpolated_as_prometheus_does(self):

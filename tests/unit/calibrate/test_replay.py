@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from analysis.counters import Cursor, advance
+from analysis.counting.cursor import Cursor, advance
 from rollout.calibrate.draw import recorded
 from rollout.calibrate.replay import Replay
 from rollout.decide.split import Split

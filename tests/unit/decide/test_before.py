@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from analysis.counters import Arm, Sample
-from analysis.evidence import Evidence
+from analysis.counting.counts import Evidence
+from analysis.counting.cursor import Arm, Sample
 from rollout.decide.before import began, paired, watched
 from rollout.decide.gauge import Gauge
 from rollout.decide.split import Split

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from analysis.dispersion import Dispersion
-from analysis.guard import RateRule, ShapeRule
-from analysis.readout import Readout
+from analysis.dispersion.estimate import Dispersion
+from analysis.verdict.guardrail import RateRule, ShapeRule
+from analysis.verdict.readout import Readout
 from rollout.decide.facts import Learned, Started
 from rollout.decide.fold import fold
 from rollout.decide.measured import off_edge

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from analysis.counters import Series
+from analysis.counting.cursor import Series
 from rollout.decide.facts import Decided, HumanSaid, Observed
 from rollout.decide.split import Split
 from rollout.errors import JournalError

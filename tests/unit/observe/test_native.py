@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from analysis.counters import Cursor, advance
+from analysis.counting.cursor import Cursor, advance
 from rollout.decide.facts import FACT, Observed
 from rollout.journal.record import START, seal, verify
 from rollout.journal.record import parse as parse_row

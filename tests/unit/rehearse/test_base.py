@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from analysis.distribution import boundaries
-from analysis.pairs import pairs
+from analysis.histograms.bucket_test import boundaries
+from analysis.histograms.edges import pairs
 from rollout.rehearse.base import ASSUMED, Figures, base, latency_edges, score_edges
 from tests.worlds import plan
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from analysis.counters import Series
+from analysis.counting.cursor import Series
 from rollout.decide.fold import fold
 from rollout.ports import Answer
 from rollout.tick.attempt import started

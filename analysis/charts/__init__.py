@@ -1,0 +1,1 @@
+"""Pictures of rollouts and of operating characteristics; they draw what others computed."""

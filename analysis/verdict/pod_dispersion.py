@@ -1,0 +1,19 @@
+"""What stable's past says of a guardrail: its dispersion, of a rate or of a histogram."""
+
+from __future__ import annotations
+
+from analysis.counting.per_pod import PodCounts
+from analysis.dispersion.estimate import Dispersion, PodHistory, estimate
+from analysis.dispersion.histogram import estimate_shape
+from analysis.verdict.guardrail import RateRule, Rule
+
+
+def dispersion_of(rule: Rule, past: PodCounts, pods_canary: int) -> Dispersion:
+    """The dispersion of a guardrail's metric for a canary of so many pods.
+
+    A histogram has the largest of each part over stable's .5, .9, .95 and .99 edges. Raises
+    EvidenceError and ValueError as `dispersion.estimate` does.
+    """
+    if isinstance(rule, RateRule):
+        return estimate(PodHistory(past.exposures, past.counts[..., 1]), pods_canary)
+    return estimate_shape(past.counts, rule.worse, pods_canary)
