@@ -6,8 +6,8 @@
 Everybody sees the same seeded streams (`benchmarks.worlds.rates`). A bar counts as missed when a
 figure lies more than three Monte-Carlo standard errors beyond it; each miss is named. Where no
 test can meet a bar against a peer at our alpha (`benchmarks.quality.reach`), or 1.14 times the
-requests of the sequential test that knows the effect do not, which is the bar on detection, the cell is named
-with that reason and is not a miss.
+requests of the sequential test that knows the effect do not, which is the bar on detection, the
+cell is named with that reason and is not a miss.
 """
 
 from __future__ import annotations
