@@ -17,7 +17,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from rollout.decide.facts import Confirmed, Decided
+from rollout.decide.record.facts import Confirmed, Decided
 from rollout.errors import InputError
 from rollout.journal.files import open_for_reading
 from rollout.journal.replay import by_rollout

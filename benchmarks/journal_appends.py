@@ -19,8 +19,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from rollout.decide.facts import Decided, Fact
-from rollout.decide.split import Split
+from rollout.decide.record.facts import Decided, Fact
+from rollout.decide.record.split import Split
 from rollout.journal.memory import MemoryJournal
 from rollout.journal.record import START, seal_all
 from rollout.journal.store import open_journal

@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.analysis_speed import DUE, Live
-from rollout.decide.facts import Confirmed, Decided, Fact, Started
-from rollout.decide.split import Split
+from rollout.decide.record.facts import Confirmed, Decided, Fact, Started
+from rollout.decide.record.split import Split
 from rollout.journal.place import Where
 from rollout.journal.record import parse, verify
 from rollout.journal.store import SqlJournal, open_journal

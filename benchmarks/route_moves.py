@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from rollout.decide.split import Split
+from rollout.decide.record.split import Split
 from rollout.route.envoy.proxy import EnvoyRouter
 from tests.local_envoy import Mesh, Reply, load, mesh
 

@@ -23,9 +23,9 @@ import numpy as np
 
 from analysis.counting.cursor import Arm, Series
 from benchmarks.analysis_speed import DUE, METRICS, Counters, Live, plan, ratio, timed
-from rollout.decide.facts import Observed
 from rollout.decide.fold import fold
-from rollout.decide.state import State
+from rollout.decide.record.facts import Observed
+from rollout.decide.state.rollout import State
 from rollout.decide.step import step
 from rollout.journal.memory import MemoryJournal
 from rollout.plan.model import Plan

@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from analysis.counting.cursor import Series
 from analysis.counting.per_pod import PodCounts
-from rollout.decide.facts import Fact
-from rollout.decide.split import Split
+from rollout.decide.record.facts import Fact
+from rollout.decide.record.split import Split
 from rollout.plan.model import Plan
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from rollout.decide.facts import HumanSaid
+from rollout.decide.record.facts import HumanSaid
 from rollout.journal.files import open_for_reading
 from rollout.journal.place import Where
 from rollout.journal.record import verify
@@ -15,7 +15,7 @@ BATCH = 3
 WRITER = """
 import os, signal, sys
 from sqlalchemy import event
-from rollout.decide.facts import HumanSaid
+from rollout.decide.record.facts import HumanSaid
 from rollout.journal.store import SqlJournal
 
 where, point, batch = sys.argv[1], sys.argv[2], int(sys.argv[3])

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from rollout.decide.facts import Decided, Fact
-from rollout.decide.state import State
+from rollout.decide.record.facts import Decided, Fact
+from rollout.decide.state.rollout import State
 from rollout.journal.memory import MemoryJournal
 from rollout.plan.model import Plan
 from rollout.ports import Entry, Journal, Ports, Router

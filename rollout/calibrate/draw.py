@@ -10,8 +10,8 @@ import numpy as np
 
 from analysis.counting.per_pod import Counts, PodCounts
 from analysis.dispersion.estimate import LEAST_TICKS
-from rollout.decide.exposure import exposure_guardrail, mirror_of
-from rollout.decide.learn import NO_CANARY, canary_pods
+from rollout.decide.evidence.exposure import exposure_guardrail, mirror_of
+from rollout.decide.evidence.pod_history import NO_CANARY, canary_pods
 from rollout.errors import InputError
 from rollout.plan.model import Budget, Plan
 from rollout.plan.units import duration

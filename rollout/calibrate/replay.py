@@ -10,7 +10,7 @@ import numpy as np
 from analysis.counting.cursor import Arm, Series
 from analysis.counting.per_pod import Counts
 from rollout.calibrate.draw import Draw, Recording
-from rollout.decide.exposure import exposure_guardrail
+from rollout.decide.evidence.exposure import exposure_guardrail
 from rollout.plan.model import Guardrail
 from rollout.ports import Answer, Ask, Past
 from rollout.simulate import MemoryRouter

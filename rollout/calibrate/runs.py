@@ -12,8 +12,8 @@ import numpy as np
 from analysis.binomial import upper_bound
 from rollout.calibrate.draw import Recording
 from rollout.calibrate.replay import Replay
-from rollout.decide.facts import Calibrated
-from rollout.decide.state import State
+from rollout.decide.record.facts import Calibrated
+from rollout.decide.state.rollout import State
 from rollout.ports import Ports
 from rollout.simulate import MemoryRouter, UnsealedJournal, VirtualClock
 from rollout.simulate.crowd import carried_out

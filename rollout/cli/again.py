@@ -10,7 +10,7 @@ from rollout.errors import JournalMovedError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from rollout.decide.facts import HumanSaid
+    from rollout.decide.record.facts import HumanSaid
     from rollout.ports import Entry, Journal
     from rollout.tick.fleet import Fleet
 

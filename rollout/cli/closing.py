@@ -13,7 +13,7 @@ from rich.text import Text
 from rollout.cli.follow import log_line
 from rollout.cli.report import report, states_of
 from rollout.cli.screen import STYLES, rollout_panel
-from rollout.decide.facts import Decided
+from rollout.decide.record.facts import Decided
 from rollout.demo.costs import Cost, Edges
 from rollout.demo.stage import Stage
 from rollout.demo.story import Chapter

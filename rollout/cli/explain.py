@@ -8,12 +8,12 @@ from typing import Any
 from urllib.parse import urlencode
 
 from rollout.cli.report import states_of
-from rollout.decide.facts import Decided
-from rollout.decide.measured import off_edge
-from rollout.decide.say import rests_on
-from rollout.decide.state import State
+from rollout.decide.record.facts import Decided
+from rollout.decide.rules.view import view
+from rollout.decide.state.rollout import State
 from rollout.decide.step import step
-from rollout.decide.view import view
+from rollout.decide.text.measurement import off_edge
+from rollout.decide.text.sentence import rests_on
 from rollout.errors import InputError
 from rollout.observe.query import queries
 from rollout.ports import Ask, Entry

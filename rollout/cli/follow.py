@@ -12,9 +12,9 @@ from rich.text import Text
 from rollout.cli.report import report
 from rollout.cli.screen import STYLES, screen
 from rollout.cli.words import sentence, what
-from rollout.decide.facts import Decided, Observed, of_rollout
 from rollout.decide.fold import fold
-from rollout.decide.state import State
+from rollout.decide.record.facts import Decided, Observed, of_rollout
+from rollout.decide.state.rollout import State
 from rollout.ports import Entry
 
 _LOG_LINES = 10

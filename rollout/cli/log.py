@@ -13,7 +13,7 @@ import click
 
 from rollout.cli.journal import READ, journal_option
 from rollout.cli.words import clean, sentence, what
-from rollout.decide.facts import Decided, Observed
+from rollout.decide.record.facts import Decided, Observed
 from rollout.errors import InputError
 from rollout.journal.place import Where
 from rollout.journal.record import document
@@ -22,7 +22,7 @@ from rollout.journal.replay import matching, names
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from rollout.decide.facts import Fact
+    from rollout.decide.record.facts import Fact
     from rollout.journal.record import Row
     from rollout.ports import Entry, Journal
 

@@ -13,7 +13,7 @@ from rollout.journal.place import Where
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rollout.decide.state import State
+    from rollout.decide.state.rollout import State
     from rollout.ports import Journal
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from rollout.decide.compared import compared_with, exposed, observational
+from rollout.decide.text.comparison import compared_with, exposed, observational
 from rollout.plan.model import Budget, Plan, Switch
 from rollout.plan.units import duration, percent
 

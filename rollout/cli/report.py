@@ -7,15 +7,15 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from analysis.verdict.readout import Readout
-from rollout.decide.before import watched
-from rollout.decide.calls import told
-from rollout.decide.compared import compared_with, observational, shown
-from rollout.decide.exposure import mirror_of
-from rollout.decide.facts import of_rollout
+from rollout.decide.evidence.baseline import watched
+from rollout.decide.evidence.exposure import mirror_of
 from rollout.decide.fold import fold
-from rollout.decide.ramp import held_back, next_split
-from rollout.decide.state import State
-from rollout.decide.view import View, view
+from rollout.decide.record.facts import of_rollout
+from rollout.decide.rules.ramp import held_back, next_split
+from rollout.decide.rules.view import View, view
+from rollout.decide.state.hooks import told
+from rollout.decide.state.rollout import State
+from rollout.decide.text.comparison import compared_with, observational, shown
 from rollout.plan.units import duration, percent
 from rollout.ports import Entry
 from rollout.tick.fleet import place_of, recorded_stable

@@ -51,7 +51,7 @@ def run(
     accepted = load_files(plans)
 
     from rollout.cli.log import print_entry
-    from rollout.decide.state import TERMINAL
+    from rollout.decide.state.rollout import TERMINAL
     from rollout.journal.place import default_path, shown
     from rollout.wire.controller import controlling
     from rollout.wire.run import metered, pacer, stopping

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rollout.cli.journal import journal_option
-from rollout.decide.facts import Command, HumanSaid
+from rollout.decide.record.facts import Command, HumanSaid
 from rollout.errors import InputError, JournalMovedError
 from rollout.journal.place import Where
 

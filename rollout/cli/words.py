@@ -6,8 +6,7 @@ import unicodedata
 from collections.abc import Callable
 from typing import Any
 
-from rollout.decide.compared import shown
-from rollout.decide.facts import (
+from rollout.decide.record.facts import (
     Calibrated,
     Confirmed,
     Decided,
@@ -23,7 +22,8 @@ from rollout.decide.facts import (
     RouteFailed,
     Started,
 )
-from rollout.decide.measured import spread
+from rollout.decide.text.comparison import shown
+from rollout.decide.text.measurement import spread
 from rollout.plan.units import percent
 
 

@@ -1,1 +1,1 @@
-"""What to do next, from recorded facts alone: no clock, no dice, no wire."""
+"""What to do next, from recorded facts alone: `step` decides, `fold` remembers; no clock."""

@@ -7,8 +7,9 @@ from typing import Any
 
 from analysis import sample_ratio
 from analysis.fast_replace import replace
-from rollout.decide.backoff import backoff
-from rollout.decide.facts import (
+from rollout.backoff import backoff
+from rollout.decide.evidence.update import observed
+from rollout.decide.record.facts import (
     AGAIN,
     REFUSED,
     Confirmed,
@@ -24,9 +25,8 @@ from rollout.decide.facts import (
     Started,
     of_rollout,
 )
-from rollout.decide.parted import Parted
-from rollout.decide.state import MOVES, TERMINAL, Call, Phase, State, begin
-from rollout.decide.weigh import observed
+from rollout.decide.state.rollout import MOVES, TERMINAL, Call, Phase, State, begin
+from rollout.decide.state.traffic_tally import Parted
 
 _SLOWEST_RETRY = {"reverting": 5.0, "undoing": 5.0}  # a rollback is never far from its next attempt
 _ANEW: set[Phase] = {"holding back", "promoting"}  # what is decided here has the deadline anew

@@ -4,34 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rollout.decide import climbing, inconclusive, say, stopping
-from rollout.decide.choice import Choice
-from rollout.decide.facts import Decided
-from rollout.decide.numbers import numbers
-from rollout.decide.state import State
-from rollout.decide.view import View, view
+from rollout.decide.record.facts import Decided
+from rollout.decide.rules import deadline, progress, safety
+from rollout.decide.rules.choice import Choice
+from rollout.decide.rules.view import View, view
+from rollout.decide.state.rollout import State
+from rollout.decide.text import sentence
+from rollout.decide.text.numbers import numbers
 
 RULES: tuple[Callable[[View], Choice | None], ...] = (
-    stopping.reverting,
-    stopping.undoing,
-    stopping.aborted,
-    stopping.harmful,
-    stopping.asked,
-    stopping.drifted,
-    stopping.forgotten,
-    stopping.long_blind,
-    inconclusive.late,
-    inconclusive.used_up,
-    stopping.refused,
-    climbing.unconfirmed,
-    climbing.paused,
-    climbing.making,
-    *climbing.ASKED,
-    climbing.holding_back,
-    climbing.baking,
-    climbing.proven,
-    climbing.onward,
-    climbing.unproven,
+    safety.reverting,
+    safety.undoing,
+    safety.aborted,
+    safety.harmful,
+    safety.asked,
+    safety.drifted,
+    safety.forgotten,
+    safety.long_blind,
+    deadline.late,
+    deadline.used_up,
+    safety.refused,
+    progress.unconfirmed,
+    progress.paused,
+    progress.making,
+    *progress.ASKED,
+    progress.holding_back,
+    progress.baking,
+    progress.proven,
+    progress.onward,
+    progress.unproven,
 )
 
 
@@ -60,6 +61,6 @@ def step(state: State, now: float, rollout: str) -> Decided | None:
         action=choice.action,
         split=choice.split,
         reasons=choice.reasons,
-        sentence=say.sentence(state, choice.action, choice.split, choice.reasons, seen),
+        sentence=sentence.sentence(state, choice.action, choice.split, choice.reasons, seen),
         numbers=numbers(state, seen.judgement),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rollout.cluster.kinds import Json
-from rollout.decide.state import TERMINAL
+from rollout.decide.state.rollout import TERMINAL
 from rollout.doctor.finding import Finding
 from rollout.errors import PlanError
 from rollout.plan.model import Plan

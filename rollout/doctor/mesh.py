@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rollout.cluster.kinds import Kind
-from rollout.decide.ramp import largest, total_of
+from rollout.decide.rules.ramp import largest, total_of
 from rollout.doctor.finding import Finding
 from rollout.errors import ClusterError, RouteError
 from rollout.plan.model import Plan

@@ -13,7 +13,7 @@ from rollout.journal.record import Row, canonical, verify
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from rollout.decide.facts import Fact
+    from rollout.decide.record.facts import Fact
     from rollout.ports import Entry, Passed
 
 RECORDING = ".jsonl"

@@ -10,7 +10,7 @@ from rollout.journal.skim import check_picked, skimmed
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from rollout.decide.facts import Fact
+    from rollout.decide.record.facts import Fact
     from rollout.ports import Entry, Passed
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
-from rollout.decide.facts import FACT, Fact
+from rollout.decide.record.facts import FACT, Fact
 from rollout.errors import JournalError, JournalMovedError
 from rollout.ports import Entry
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from rollout.decide.facts import Confirmed, Decided, Started, of_rollout
+from rollout.decide.record.facts import Confirmed, Decided, Started, of_rollout
 from rollout.errors import InputError
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from rollout.decide.facts import Observed
+from rollout.decide.record.facts import Observed
 from rollout.errors import JournalError
 from rollout.journal.record import check_intact, parse
 from rollout.ports import Entry, Passed

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
 
-    from rollout.decide.facts import Fact
+    from rollout.decide.record.facts import Fact
     from rollout.journal.database import Database
     from rollout.journal.tables import Stored
     from rollout.ports import Entry, Passed

@@ -12,7 +12,7 @@ from rollout.journal.skim import skimmed
 from rollout.ports import Passed
 
 if TYPE_CHECKING:
-    from rollout.decide.facts import Fact
+    from rollout.decide.record.facts import Fact
     from rollout.ports import Entry
 
 Stored = tuple[Row, tuple[Any, ...]]  # a row, and what its columns repeat of its text

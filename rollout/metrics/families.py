@@ -9,10 +9,10 @@ from typing import get_args
 
 from analysis.verdict.readout import harm_share
 from analysis.verdict.verdict import Judgement
-from rollout.decide import calls
-from rollout.decide.blind import blindness
-from rollout.decide.state import Phase, State
-from rollout.decide.view import view
+from rollout.decide.evidence.blindness import blindness
+from rollout.decide.rules.view import view
+from rollout.decide.state import hooks
+from rollout.decide.state.rollout import Phase, State
 
 EDGES = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, math.inf)
 """Upper edges of the buckets of ticks, in seconds."""
@@ -97,7 +97,7 @@ def of_rollout(rollout: str, state: State) -> Iterator[Sample]:
     yield "surefoot_rollout_weight_declared_ratio", who, state.wanted.answered
     yield "surefoot_rollout_weight_confirmed_ratio", who, state.split.answered
     yield "surefoot_rollout_route_attempts", who, state.attempts
-    yield "surefoot_rollout_hooks_failed", who, len(calls.unanswered(state))
+    yield "surefoot_rollout_hooks_failed", who, len(hooks.unanswered(state))
     if not state.terminal:
         # What the evidence amounts to does not hang on the time; it is not worked out in numbers
         # for people, which takes five times as long.

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
-from rollout.decide.facts import Decided, HookAnswered, Refused, RouteFailed
-from rollout.decide.state import State
+from rollout.decide.record.facts import Decided, HookAnswered, Refused, RouteFailed
+from rollout.decide.state.rollout import State
 from rollout.metrics.families import (
     Sample,
     Ticks,

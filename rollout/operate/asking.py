@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from rollout.cluster.kinds import Json
-from rollout.decide.facts import Fact, HumanSaid
+from rollout.decide.record.facts import Fact, HumanSaid
 from rollout.tick.attempt import Again, facts_of, senseless
 from rollout.tick.fleet import Fleet
 

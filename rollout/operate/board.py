@@ -7,8 +7,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from rollout.backoff import backoff
 from rollout.cluster.kinds import ROLLOUT_PLAN, Json, Kind
-from rollout.decide.backoff import backoff
 from rollout.errors import ClusterError
 from rollout.plan.status import Status
 

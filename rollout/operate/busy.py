@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from rollout.cluster.kinds import Json
-from rollout.decide.state import TERMINAL, State
+from rollout.decide.state.rollout import TERMINAL, State
 from rollout.plan.model import Plan
 from rollout.tick.fleet import place_of
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from rollout.decide.state import Phase, State
-from rollout.decide.view import View
+from rollout.decide.rules.view import View
+from rollout.decide.state.rollout import Phase, State
 from rollout.plan.status import Condition, ConditionType
 
 LIMIT = 8_000  # letters of a message; the API server takes 32,768

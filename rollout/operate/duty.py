@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from rollout.decide.facts import Fact, Refused
+from rollout.decide.record.facts import Fact, Refused
 from rollout.errors import JournalBusyError, JournalError, JournalMovedError, StaleError
 
 Tick = Callable[[], None]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rollout.cluster.kinds import Json
-from rollout.decide.facts import (
+from rollout.decide.record.facts import (
     Confirmed,
     Decided,
     Drifted,
@@ -15,7 +15,7 @@ from rollout.decide.facts import (
     RouteFailed,
     Started,
 )
-from rollout.decide.state import Phase
+from rollout.decide.state.rollout import Phase
 from rollout.operate.conditions import Reading, utc
 from rollout.ports import Entry
 

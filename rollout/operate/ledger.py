@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from rollout.decide.facts import Decided, Observed, of_rollout
-from rollout.decide.state import Phase, State
+from rollout.decide.record.facts import Decided, Observed, of_rollout
+from rollout.decide.state.rollout import Phase, State
 from rollout.operate.asking import Word, word_of
 from rollout.operate.status import Story
 from rollout.ports import Entry

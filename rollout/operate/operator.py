@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from rollout.cluster.kinds import Json
-from rollout.decide.calibration import WAIVER
-from rollout.decide.facts import HumanSaid
-from rollout.decide.state import Phase
+from rollout.decide.record.facts import HumanSaid
+from rollout.decide.rules.calibration import WAIVER
+from rollout.decide.state.rollout import Phase
 from rollout.errors import InputError
 from rollout.operate.asking import ACTOR, asked, heard
 from rollout.operate.board import Board

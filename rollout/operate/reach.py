@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from rollout.decide.backoff import backoff
+from rollout.backoff import backoff
 from rollout.errors import JournalError
 
 _ASK_AFTER = 3  # questions within the patience, where nothing else has an answer

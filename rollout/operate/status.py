@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from rollout.cluster.kinds import Json
-from rollout.decide.calls import told
-from rollout.decide.compared import shown
-from rollout.decide.facts import Decided
-from rollout.decide.split import Split
-from rollout.decide.state import State
-from rollout.decide.view import View, view
+from rollout.decide.record.facts import Decided
+from rollout.decide.record.split import Split
+from rollout.decide.rules.view import View, view
+from rollout.decide.state.hooks import told
+from rollout.decide.state.rollout import State
+from rollout.decide.text.comparison import shown
 from rollout.operate.conditions import Reading, dated, of_reading, of_rollout, utc
 from rollout.plan.status import Decision, GuardrailStatus, HookStatus, Sealed, Status, Verdict
 from rollout.ports import Entry

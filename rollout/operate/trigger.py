@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from rollout.backoff import backoff
 from rollout.cluster.kinds import ROLLOUT_PLAN, ROLLOUT_TRIGGER, Json, Kind
-from rollout.decide.backoff import backoff
 from rollout.errors import ClusterError
 from rollout.operate.reading import Resources
 from rollout.operate.wishes import Wish, wishes

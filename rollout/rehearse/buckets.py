@@ -11,7 +11,7 @@ from analysis.histograms.alternatives import ShapeRule
 from analysis.histograms.bucket_test import boundaries
 from analysis.histograms.edges import choose
 from analysis.information import PAST
-from rollout.decide.state import rule_of
+from rollout.decide.state.rollout import rule_of
 from rollout.plan.model import Guardrail
 from rollout.plan.units import percent
 from rollout.rehearse.remark import Remark, note, warning

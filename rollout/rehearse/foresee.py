@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rollout.decide.compared import observational
-from rollout.decide.exposure import exposure_guardrail, segment_of, sticky
+from rollout.decide.evidence.exposure import exposure_guardrail, segment_of, sticky
+from rollout.decide.text.comparison import observational
 from rollout.plan.model import Guardrail, Plan
 from rollout.plan.units import duration, percent
 from rollout.rehearse.base import Base

@@ -14,7 +14,7 @@ from analysis.information import (
     safe_divergence,
 )
 from analysis.verdict.verdict import CRASH_WEIGHT
-from rollout.decide.exposure import mirror_of, segment_of
+from rollout.decide.evidence.exposure import mirror_of, segment_of
 from rollout.plan.guardrail import Margin
 from rollout.plan.model import Budget, Guardrail, Plan
 from rollout.plan.units import percent

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from rollout.decide.ramp import at_top
-from rollout.decide.state import State
+from rollout.decide.rules.ramp import at_top
+from rollout.decide.state.rollout import State
 from rollout.plan.model import Budget, Plan
 from rollout.ports import Ports
 from rollout.rehearse.base import Base

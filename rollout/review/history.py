@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from rollout.decide.facts import Started
 from rollout.decide.fold import fold
-from rollout.decide.state import State
+from rollout.decide.record.facts import Started
+from rollout.decide.state.rollout import State
 from rollout.journal.replay import by_rollout
 from rollout.ports import Entry
 from rollout.review.look import Look, looks

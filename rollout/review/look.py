@@ -10,11 +10,11 @@ from analysis.histograms.alternatives import ShapeRule
 from analysis.histograms.histogram import ShapeCapital
 from analysis.verdict import guardrail
 from analysis.verdict.readout import Readout, at_edges
-from rollout.decide.facts import Decided, Observed
-from rollout.decide.gauge import Gauge
-from rollout.decide.state import State
+from rollout.decide.record.facts import Decided, Observed
+from rollout.decide.rules.view import View, view
+from rollout.decide.state.guardrail import Gauge
+from rollout.decide.state.rollout import State
 from rollout.decide.step import step
-from rollout.decide.view import View, view
 from rollout.ports import Entry
 
 PARTS = ("action", "split", "reasons", "numbers")

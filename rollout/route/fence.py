@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rollout.cluster.kinds import Json, Kind
-from rollout.decide.split import Split
+from rollout.decide.record.split import Split
 from rollout.errors import StaleError
 from rollout.plan.model import Plan
 from rollout.ports import Router, Seen, Watcher

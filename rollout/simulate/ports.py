@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from rollout.decide.exposure import share_of_all
-from rollout.decide.facts import Fact
-from rollout.decide.split import Split
+from rollout.decide.evidence.exposure import share_of_all
+from rollout.decide.record.facts import Fact
+from rollout.decide.record.split import Split
 from rollout.errors import JournalMovedError, RouteError
 from rollout.plan.model import Plan
 from rollout.ports import Entry, Seen

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from rollout.decide.calibration import lacks_calibration
-from rollout.decide.facts import Fact, HumanSaid, Started
-from rollout.decide.ramp import total_of
-from rollout.decide.state import State
+from rollout.decide.record.facts import Fact, HumanSaid, Started
+from rollout.decide.rules.calibration import lacks_calibration
+from rollout.decide.rules.ramp import total_of
+from rollout.decide.state.rollout import State
 from rollout.errors import InputError
 from rollout.plan.model import Plan
 from rollout.tick.fleet import Fleet, attempt_id

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from rollout.decide.calls import body, key_of, next_call
-from rollout.decide.facts import Fact, HookAnswered, HookCalled
-from rollout.decide.state import State
+from rollout.decide.record.facts import Fact, HookAnswered, HookCalled
+from rollout.decide.state.hooks import body, key_of, next_call
+from rollout.decide.state.rollout import State
 from rollout.ports import HookCall, Hooks
 
 AT_ONCE = 32

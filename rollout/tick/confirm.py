@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rollout.decide.facts import Confirmed, Drifted, Fact, RouteFailed
-from rollout.decide.state import MOVES, State
+from rollout.decide.record.facts import Confirmed, Drifted, Fact, RouteFailed
+from rollout.decide.state.rollout import MOVES, State
 from rollout.errors import RouteError
 from rollout.ports import Clock, Router, Seen, Watcher
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from rollout.decide.calibration import lacks_calibration
-from rollout.decide.facts import Calibrated, Fact
-from rollout.decide.state import State
+from rollout.decide.record.facts import Calibrated, Fact
+from rollout.decide.rules.calibration import lacks_calibration
+from rollout.decide.state.rollout import State
 from rollout.errors import InputError
 from rollout.plan.model import Plan
 from rollout.ports import Answer, Entry, Ports

@@ -7,14 +7,14 @@ from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from rollout.decide.agenda import Agenda
-from rollout.decide.calls import next_call
-from rollout.decide.facts import Calibrated, Fact, HumanSaid, Observed, Started, of_rollout
 from rollout.decide.fold import fold, fold_all
-from rollout.decide.state import State
+from rollout.decide.record.facts import Calibrated, Fact, HumanSaid, Observed, Started, of_rollout
+from rollout.decide.state.hooks import next_call
+from rollout.decide.state.rollout import State
 from rollout.errors import InputError
 from rollout.plan.model import Plan
 from rollout.ports import Entry, Journal, Passed
+from rollout.tick.due_queue import Agenda
 
 Place = tuple[str, str]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from rollout.decide import learn
-from rollout.decide.facts import Fact
-from rollout.decide.state import State
+from rollout.decide.evidence import pod_history
+from rollout.decide.record.facts import Fact
+from rollout.decide.state.rollout import State
 from rollout.ports import Ask, Historian, Observer, Past
 
 _READ_AGAIN = 300.0  # seconds until a past without a valid test is read again
@@ -22,7 +22,7 @@ class Learning:
 
     def fact(self, waiting: Iterable[str], states: Mapping[str, State], now: float) -> Fact | None:
         """What to record of the first past that is due; None where that says nothing new."""
-        due = (rollout for rollout in sorted(waiting) if learn.due(states[rollout], now))
+        due = (rollout for rollout in sorted(waiting) if pod_history.due(states[rollout], now))
         rollout = next((each for each in due if now >= self._read_again.get(each, 0.0)), None)
         if rollout is None:
             return None
@@ -30,5 +30,5 @@ class Learning:
         ask = Ask(rollout, state.plan, {})
         past = observer.history(ask, now) if isinstance(observer, Historian) else Past()
         self._read_again[rollout] = now + _READ_AGAIN
-        fact = learn.learn(state, past.pods, past.problems, at=now, rollout=rollout)
+        fact = pod_history.learn(state, past.pods, past.problems, at=now, rollout=rollout)
         return fact if state.learned is None or fact.unknown != state.unknown else None

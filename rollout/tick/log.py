@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from rollout.decide.facts import Fact
-from rollout.decide.state import State
+from rollout.decide.record.facts import Fact
+from rollout.decide.state.rollout import State
 from rollout.errors import JournalMovedError
 from rollout.ports import Entry, Journal
 from rollout.tick.fleet import Fleet

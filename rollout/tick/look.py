@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from rollout.decide.before import began
-from rollout.decide.facts import Fact, Observed
+from rollout.decide.evidence.baseline import began
 from rollout.decide.fold import fold
-from rollout.decide.state import State
+from rollout.decide.record.facts import Fact, Observed
+from rollout.decide.state.rollout import State
 from rollout.decide.step import step
 from rollout.ports import Answer, Ask
 

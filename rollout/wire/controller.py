@@ -14,7 +14,7 @@ from rollout.tick.controller import Controller
 from rollout.wire import clock, meshes
 
 if TYPE_CHECKING:
-    from rollout.decide.facts import Fact
+    from rollout.decide.record.facts import Fact
     from rollout.ports import Entry
 
 _RETRIES = 20  # a controller appends a few times per look; one of these falls in between

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from rollout.decide.facts import Elected
+from rollout.decide.record.facts import Elected
 from rollout.errors import SurefootError
 from rollout.wire import clock
 from rollout.wire.beside import beside
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rollout.cluster.client import Cluster
     from rollout.cluster.informer import Informer
     from rollout.cluster.kinds import Kind
-    from rollout.decide.facts import Fact
+    from rollout.decide.record.facts import Fact
     from rollout.metrics.meter import Meter
     from rollout.operate.board import Board
     from rollout.operate.duty import Duty, Tick

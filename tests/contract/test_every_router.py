@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from rollout.cluster.client import connect
-from rollout.decide.split import Split
+from rollout.decide.record.split import Split
 from rollout.plan.model import Plan
 from rollout.ports import Router
 from rollout.route.by_mesh import ByMesh

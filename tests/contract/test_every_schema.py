@@ -9,7 +9,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from rollout.decide.facts import HumanSaid
+from rollout.decide.record.facts import HumanSaid
 from rollout.errors import InputError, JournalBusyError, JournalError
 from rollout.journal import migrate as migrating
 from rollout.journal.files import open_for_commands, open_for_reading

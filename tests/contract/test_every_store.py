@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from analysis.counting.cursor import Series
-from rollout.decide.facts import Confirmed, Decided, Fact, HumanSaid, Observed
-from rollout.decide.split import Split
+from rollout.decide.record.facts import Confirmed, Decided, Fact, HumanSaid, Observed
+from rollout.decide.record.split import Split
 from rollout.errors import JournalError, JournalMovedError
 from rollout.journal.lines import from_lines, to_lines
 from rollout.journal.memory import MemoryJournal

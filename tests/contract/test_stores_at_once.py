@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from rollout.decide.facts import HumanSaid
+from rollout.decide.record.facts import HumanSaid
 from rollout.errors import JournalError, JournalMovedError
 from rollout.journal.store import SqlJournal, open_journal
 

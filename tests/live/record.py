@@ -7,9 +7,9 @@ from typing import TypeVar
 from analysis.counting.counts import Evidence
 from analysis.counting.cursor import Cursor, advance
 from rollout.cli.report import states_of
-from rollout.decide.facts import Confirmed, Decided, Observed
 from rollout.decide.fold import fold
-from rollout.decide.state import State
+from rollout.decide.record.facts import Confirmed, Decided, Observed
+from rollout.decide.state.rollout import State
 from rollout.decide.step import step
 from rollout.errors import InputError
 from rollout.journal.files import open_for_reading

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from rollout.cluster.client import connect
-from rollout.decide.facts import REFUSED, Drifted, HumanSaid, RouteFailed
-from rollout.decide.split import Split
+from rollout.decide.record.facts import REFUSED, Drifted, HumanSaid, RouteFailed
+from rollout.decide.record.split import Split
 from rollout.errors import ClusterError, RouteError
 from rollout.operate.conditions import Reading
 from rollout.operate.status import Story, with_rollout

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from rollout.cluster.client import connect
-from rollout.decide.split import Split
+from rollout.decide.record.split import Split
 from rollout.errors import RouteError
 from rollout.plan.model import Plan
 from rollout.ports import Router

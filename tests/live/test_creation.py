@@ -8,8 +8,8 @@ from itertools import chain
 import pytest
 
 from rollout.cluster.client import connect
-from rollout.decide.facts import REFUSED, HumanSaid
-from rollout.decide.split import Split
+from rollout.decide.record.facts import REFUSED, HumanSaid
+from rollout.decide.record.split import Split
 from rollout.doctor.examine import examine
 from rollout.errors import ClusterError, RouteError, StaleError
 from rollout.plan.model import Plan

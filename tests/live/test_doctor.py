@@ -8,7 +8,7 @@ import json
 import pytest
 import yaml
 
-from rollout.decide.split import Split
+from rollout.decide.record.split import Split
 from rollout.demo.process import free_ports
 from rollout.demo.servers import start_prometheus
 from rollout.route.envoy.proxy import EnvoyRouter

@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from rollout.decide.split import Split
+from rollout.decide.record.split import Split
 from rollout.demo.process import Process, answers, free_ports
 from rollout.demo.servers import envoy_binary
 from rollout.plan.model import Plan

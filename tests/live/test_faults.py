@@ -16,7 +16,7 @@ from itertools import cycle, pairwise
 
 import pytest
 
-from rollout.decide.facts import Confirmed, Decided, Elected
+from rollout.decide.record.facts import Confirmed, Decided, Elected
 from rollout.journal.record import verify
 from rollout.journal.replay import by_rollout, end_of
 from rollout.journal.store import SqlJournal, open_journal

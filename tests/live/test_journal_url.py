@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from rollout.cli import surefoot
-from rollout.decide.facts import Decided, HumanSaid
+from rollout.decide.record.facts import Decided, HumanSaid
 from rollout.errors import JournalBusyError
 from rollout.journal import postgres
 from rollout.journal.store import SqlJournal, open_journal

@@ -11,8 +11,8 @@ from os import kill
 import pytest
 
 from analysis.counting.counts import Evidence
-from rollout.decide.facts import Confirmed, Decided, HumanSaid, RouteFailed, Started
-from rollout.decide.split import Split
+from rollout.decide.record.facts import Confirmed, Decided, HumanSaid, RouteFailed, Started
+from rollout.decide.record.split import Split
 from tests.live.pipeline import DEAD, STABLE, Controller, Stage, surefoot, until
 from tests.live.record import Record
 

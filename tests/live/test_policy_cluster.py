@@ -3,8 +3,8 @@
 import pytest
 
 from rollout.cluster.client import connect
-from rollout.decide.facts import Drifted, HumanSaid, RouteFailed
-from rollout.decide.split import Split
+from rollout.decide.record.facts import Drifted, HumanSaid, RouteFailed
+from rollout.decide.record.split import Split
 from rollout.errors import RouteError
 from rollout.plan.model import Plan
 from rollout.route.cluster.marks import POLICY

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from rollout.decide.split import Split
+from rollout.decide.record.split import Split
 from rollout.demo.process import Process, answers, free_ports
 from rollout.demo.servers import Envoy, start_envoy
 from rollout.errors import RouteError

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 from sqlalchemy import event
 
-from rollout.decide.facts import HumanSaid
+from rollout.decide.record.facts import HumanSaid
 from rollout.errors import InputError, JournalBusyError, JournalError, JournalMovedError
 from rollout.journal.files import open_for_commands, open_for_reading
 from rollout.journal.store import SqlJournal, open_journal

@@ -7,7 +7,7 @@ import pytest
 from prometheus_api_client import PrometheusConnect
 
 from analysis.counting.counts import Evidence
-from rollout.decide.split import Split
+from rollout.decide.record.split import Split
 from rollout.demo.process import free_ports
 from rollout.demo.servers import start_prometheus
 from rollout.observe.prometheus import PrometheusObserver

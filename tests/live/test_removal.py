@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from rollout.cli import surefoot
 from rollout.cluster.client import connect
-from rollout.decide.split import Split
+from rollout.decide.record.split import Split
 from rollout.errors import RouteError
 from rollout.route.cluster.objects import (
     DESTINATION_RULE,

@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 import requests
 
-from rollout.decide.split import Split
+from rollout.decide.record.split import Split
 from rollout.demo.envoy_config import LATENCY_EDGES
 from rollout.demo.process import free_ports
 from rollout.demo.servers import start_prometheus

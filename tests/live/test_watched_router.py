@@ -11,8 +11,8 @@ import pytest
 from rollout.cluster.client import connect
 from rollout.cluster.informer import Informer
 from rollout.cluster.watched import Watched
-from rollout.decide.facts import Confirmed, Decided, Drifted, RouteFailed, Started
-from rollout.decide.split import Split
+from rollout.decide.record.facts import Confirmed, Decided, Drifted, RouteFailed, Started
+from rollout.decide.record.split import Split
 from rollout.journal.memory import MemoryJournal
 from rollout.plan.model import Plan
 from rollout.ports import Answer, Ports

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from rollout.decide.facts import Confirmed, Fact
+from rollout.decide.record.facts import Confirmed, Fact
 from rollout.demo.process import Process
 from rollout.journal.files import open_for_reading
 from tests.live.operating import PLANS

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from rollout.decide.split import Split
+from rollout.decide.record.split import Split
 from rollout.route.cluster.router import ClusterRouter
 from tests.live.node import CRASHING, READY, UNREADY, slow
 from tests.live.pipeline import until

@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 import yaml
 
-from rollout.decide.split import Split, Way, total_for
+from rollout.decide.record.split import Split, Way, total_for
 from rollout.plan.load import load_file
 from rollout.wire.meshes import router as router_of
 from tests.live.pipeline import ROOT, until

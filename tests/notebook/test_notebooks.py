@@ -7,7 +7,7 @@ import nbformat
 import pytest
 from nbclient.exceptions import CellExecutionError
 
-from rollout.decide.facts import Decided
+from rollout.decide.record.facts import Decided
 from rollout.journal.files import open_for_reading
 from rollout.journal.lines import export
 from rollout.journal.record import START, seal_all

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from analysis.counting.cursor import Series
-from rollout.decide.facts import Confirmed, Decided, Fact, HumanSaid, Observed, RouteFailed
-from rollout.decide.split import Split
+from rollout.decide.record.facts import Confirmed, Decided, Fact, HumanSaid, Observed, RouteFailed
+from rollout.decide.record.split import Split
 from rollout.errors import JournalError
 from rollout.journal.lines import from_lines, to_lines
 from rollout.journal.memory import MemoryJournal

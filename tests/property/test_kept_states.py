@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 import rollout.tick.fleet
 import rollout.tick.look
-from rollout.decide.facts import HumanSaid
 from rollout.decide.fold import fold, fold_all
+from rollout.decide.record.facts import HumanSaid
 from rollout.journal.memory import MemoryJournal
 from tests.worlds import BAD, GOOD, Behaviour, Lab, plan
 

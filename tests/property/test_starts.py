@@ -10,8 +10,8 @@ from typing import Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rollout.decide.facts import Command, HumanSaid
-from rollout.decide.state import State
+from rollout.decide.record.facts import Command, HumanSaid
+from rollout.decide.state.rollout import State
 from rollout.errors import ClusterError
 from rollout.journal.memory import MemoryJournal
 from rollout.ports import Entry, Journal

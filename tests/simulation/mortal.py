@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from rollout.decide.split import Split
+from rollout.decide.record.split import Split
 from rollout.journal.store import open_journal
 from rollout.ports import Ports, Seen
 from rollout.simulate import MemoryRouter, VirtualClock, World

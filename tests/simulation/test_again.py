@@ -6,9 +6,9 @@ import pytest
 
 from rollout.cli.again import say_again
 from rollout.cli.say import worded
-from rollout.decide.facts import Command, Confirmed, Decided, HumanSaid, Started
 from rollout.decide.fold import fold_all
-from rollout.decide.split import Split
+from rollout.decide.record.facts import Command, Confirmed, Decided, HumanSaid, Started
+from rollout.decide.record.split import Split
 from rollout.decide.step import step
 from rollout.errors import InputError
 from rollout.ports import Ports

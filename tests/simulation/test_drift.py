@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import pytest
 
 from analysis import sample_ratio
-from rollout.decide.facts import Confirmed, Drifted, HumanSaid, RouteFailed
 from rollout.decide.fold import fold_all
-from rollout.decide.split import Split
+from rollout.decide.record.facts import Confirmed, Drifted, HumanSaid, RouteFailed
+from rollout.decide.record.split import Split
 from rollout.decide.step import step
 from rollout.ports import Seen
 from rollout.simulate import MemoryRouter

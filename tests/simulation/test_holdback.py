@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from rollout.decide.facts import HumanSaid
 from rollout.decide.fold import fold_all
-from rollout.decide.split import Split
+from rollout.decide.record.facts import HumanSaid
+from rollout.decide.record.split import Split
 from rollout.decide.step import step
 from tests.worlds import BAD, GOOD, Behaviour, Lab, plan
 

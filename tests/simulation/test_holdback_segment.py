@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from rollout.cli.report import report
-from rollout.decide.facts import REFUSED, HumanSaid
 from rollout.decide.fold import fold_all
-from rollout.decide.split import Split
+from rollout.decide.record.facts import REFUSED, HumanSaid
+from rollout.decide.record.split import Split
 from rollout.decide.step import step
 from rollout.errors import RouteError
 from rollout.ports import Seen

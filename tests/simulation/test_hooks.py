@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from rollout.decide.facts import HookAnswered, HookCalled, HumanSaid
 from rollout.decide.fold import fold_all
-from rollout.decide.split import Split
+from rollout.decide.record.facts import HookAnswered, HookCalled, HumanSaid
+from rollout.decide.record.split import Split
 from rollout.decide.step import step
 from rollout.ports import HookCall, HookReply
 from tests.simulation.test_crashes import Killed, Mortal, Reaper

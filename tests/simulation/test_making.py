@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from rollout.decide.facts import REFUSED, HumanSaid
-from rollout.decide.split import Split
+from rollout.decide.record.facts import REFUSED, HumanSaid
+from rollout.decide.record.split import Split
 from rollout.errors import RouteError
 from rollout.ports import Answer, Observer, Seen
 from rollout.simulate import MemoryRouter

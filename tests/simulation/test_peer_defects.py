@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rollout.decide.facts import HumanSaid
-from rollout.decide.split import Split
+from rollout.decide.record.facts import HumanSaid
+from rollout.decide.record.split import Split
 from rollout.plan.model import Plan
 from rollout.ports import Ports
 from rollout.tick.controller import Controller

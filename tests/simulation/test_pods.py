@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import pytest
 
 from rollout.cli.words import sentence
-from rollout.decide.facts import Decided, HumanSaid, Learned
 from rollout.decide.fold import fold_all
+from rollout.decide.record.facts import Decided, HumanSaid, Learned
 from rollout.ports import Observer, Past
 from tests import pods
 from tests.pods import NAMES, pods_plan

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from analysis import sample_ratio
-from rollout.decide.facts import AGAIN, REFUSED, Decided, HumanSaid, RouteFailed
 from rollout.decide.fold import fold_all
-from rollout.decide.split import Split
+from rollout.decide.record.facts import AGAIN, REFUSED, Decided, HumanSaid, RouteFailed
+from rollout.decide.record.split import Split
 from rollout.errors import RouteError
 from rollout.simulate import MemoryRouter
 from tests.worlds import BAD, Lab, plan

@@ -7,9 +7,9 @@ import re
 
 import pytest
 
-from rollout.decide.facts import Confirmed, HumanSaid, Observed, RouteFailed
 from rollout.decide.fold import fold_all
-from rollout.decide.split import Split
+from rollout.decide.record.facts import Confirmed, HumanSaid, Observed, RouteFailed
+from rollout.decide.record.split import Split
 from rollout.decide.step import step
 from rollout.ports import Seen
 from tests.worlds import BAD, GOOD, Behaviour, Lab, plan

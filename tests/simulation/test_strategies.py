@@ -7,7 +7,7 @@ import pytest
 from analysis import sample_ratio
 from rollout.cli.report import report
 from rollout.decide.fold import fold
-from rollout.decide.split import Split
+from rollout.decide.record.split import Split
 from rollout.review.look import looks
 from tests.worlds import BAD, GOOD, Behaviour, Lab, plan
 

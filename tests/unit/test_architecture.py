@@ -15,12 +15,13 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 CONTRACTS = PROJECT["tool"]["importlinter"]["contracts"]
 
 VIOLATIONS = {
-    "direction": ("rollout.decide.split", "import rollout.ports"),
+    "direction": ("rollout.decide.record.split", "import rollout.ports"),
     "doors": ("rollout.observe.parse", "import prometheus_api_client"),
     "analysis": ("analysis.counting.cursor", "from time import time"),
     "within-analysis": ("analysis.rates.rate", "import analysis.verdict.verdict"),
     "plan": ("rollout.plan.model", "from datetime import datetime"),
-    "decide": ("rollout.decide.facts", "import socket"),
+    "decide": ("rollout.decide.record.facts", "import socket"),
+    "within-decide": ("rollout.decide.evidence.update", "import rollout.decide.rules.safety"),
     "pure-halves": ("rollout.route.cluster.ways", "import io"),
     "route": ("rollout.route.cluster.router", "import rollout.route.policy.router"),
     "within-a-tick": ("rollout.tick.look", "import rollout.tick.confirm"),

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from rollout.cli import COMMANDS
-from rollout.decide.diagram import mermaid
 from rollout.decide.step import RULES
+from rollout.decide.text.diagram import mermaid
 from rollout.plan.schema import schema
 from rollout.plan.templates import TEMPLATES
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from rollout.decide.split import Split, Way
+from rollout.decide.record.split import Split, Way
 from rollout.errors import RouteError
 from rollout.route.manifest import Json
 from rollout.route.share import Fork, move, nearest, take_away

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rollout.cluster.kinds import Kind
 from rollout.cluster.watched import Watched
-from rollout.decide.split import Split
+from rollout.decide.record.split import Split
 from rollout.errors import ClusterError, RouteError
 from rollout.plan.model import Plan
 from rollout.ports import Seen

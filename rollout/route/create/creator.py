@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rollout.decide.split import Split
+from rollout.decide.record.split import Split
 from rollout.errors import ClusterError, RouteError
 from rollout.plan.model import Plan
 from rollout.ports import Router, Seen, Watcher

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from rollout.decide.split import Split
+from rollout.decide.record.split import Split
 from rollout.errors import RouteError
 from rollout.route.envoy.segment import leads
 from rollout.route.envoy.walk import tables

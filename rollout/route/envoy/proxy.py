@@ -6,8 +6,8 @@ import json
 import re
 from pathlib import Path
 
-from rollout.decide.ramp import largest
-from rollout.decide.split import Split
+from rollout.decide.record.split import Split
+from rollout.decide.rules.ramp import largest
 from rollout.errors import RouteError
 from rollout.plan.model import Plan
 from rollout.plan.route import EnvoyRoute

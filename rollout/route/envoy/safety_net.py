@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import re
 
-from rollout.decide.split import Split
+from rollout.decide.record.split import Split
 from rollout.plan.policy import Policy
 from rollout.route.envoy.walk import every_weighted
 from rollout.route.envoy.weights import Arms, clusters_of

@@ -6,7 +6,7 @@ import copy
 from dataclasses import dataclass
 from typing import ClassVar
 
-from rollout.decide.split import Split
+from rollout.decide.record.split import Split
 from rollout.errors import RouteError
 from rollout.route.envoy.walk import Weighted, actions, every_weighted, weight
 from rollout.route.manifest import Json, dicts, key

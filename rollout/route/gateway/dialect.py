@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from rollout.decide.split import Split
+from rollout.decide.record.split import Split
 from rollout.plan.model import Plan
 from rollout.plan.traffic import Segment
 from rollout.route import matching

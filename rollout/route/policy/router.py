@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Protocol
 
-from rollout.decide.split import Split
+from rollout.decide.record.split import Split
 from rollout.errors import RouteError
 from rollout.plan.model import Plan
 from rollout.plan.policy import Policy

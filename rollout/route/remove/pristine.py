@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from rollout.cluster.kinds import Kind
-from rollout.decide.split import Split
+from rollout.decide.record.split import Split
 from rollout.errors import RouteError
 from rollout.plan.model import Plan
 from rollout.route.cluster import marks, ways

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rollout.cluster.kinds import Kind
-from rollout.decide.compared import shown
-from rollout.decide.ramp import total_of
+from rollout.decide.rules.ramp import total_of
+from rollout.decide.text.comparison import shown
 from rollout.errors import RouteError
 from rollout.plan.model import Plan
 from rollout.route.cluster import marks, ways

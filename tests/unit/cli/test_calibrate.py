@@ -10,7 +10,7 @@ from rollout.calibrate.runs import Calibration
 from rollout.cli import surefoot
 from rollout.cli.calibration import as_document, text, usual_runs
 from rollout.cli.words import sentence
-from rollout.decide.facts import Calibrated, Started
+from rollout.decide.record.facts import Calibrated, Started
 from rollout.errors import InputError, JournalMovedError
 from rollout.journal.memory import MemoryJournal
 from rollout.ports import Past

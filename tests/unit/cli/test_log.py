@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from rollout.cli import surefoot
-from rollout.decide.facts import (
+from rollout.decide.record.facts import (
     Confirmed,
     Decided,
     Drifted,
@@ -20,7 +20,7 @@ from rollout.decide.facts import (
     RouteFailed,
     Started,
 )
-from rollout.decide.split import Split
+from rollout.decide.record.split import Split
 from rollout.errors import BAD_INPUT
 from rollout.journal.lines import to_lines
 from rollout.journal.store import open_journal

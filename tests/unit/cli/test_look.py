@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from rollout.cli import surefoot
-from rollout.decide.facts import Observed
+from rollout.decide.record.facts import Observed
 from rollout.journal.lines import export
 from rollout.journal.store import SqlJournal, open_journal
 from tests.worlds import BAD, Lab, plan

@@ -10,8 +10,8 @@ import yaml
 from click.testing import CliRunner
 
 from rollout.cli import surefoot
-from rollout.decide.facts import Started
-from rollout.decide.split import Split
+from rollout.decide.record.facts import Started
+from rollout.decide.record.split import Split
 from rollout.journal.store import open_journal
 from rollout.route.remove.remover import Remover
 from rollout.wire import meshes

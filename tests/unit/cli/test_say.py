@@ -8,8 +8,16 @@ from click.testing import CliRunner
 
 from rollout.cli import surefoot
 from rollout.cli.say import LIMIT, say, whoami, worded
-from rollout.decide.facts import Action, Command, Confirmed, Decided, Fact, HumanSaid, Started
-from rollout.decide.split import Split
+from rollout.decide.record.facts import (
+    Action,
+    Command,
+    Confirmed,
+    Decided,
+    Fact,
+    HumanSaid,
+    Started,
+)
+from rollout.decide.record.split import Split
 from rollout.errors import InputError, JournalMovedError
 from rollout.journal.lock import hold
 from rollout.journal.memory import MemoryJournal

@@ -5,7 +5,7 @@ from typing import get_args
 import pytest
 
 from rollout.cli.words import _SENTENCES, clean
-from rollout.decide.facts import Fact
+from rollout.decide.record.facts import Fact
 
 
 @pytest.mark.parametrize(

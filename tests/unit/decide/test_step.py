@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from rollout.decide.facts import Confirmed, Decided, Drifted, HumanSaid, RouteFailed, Started
 from rollout.decide.fold import fold
-from rollout.decide.ramp import at_top, held_back, next_split, total_of
-from rollout.decide.split import Split, split_at, total_for
-from rollout.decide.state import MOVES, TERMINAL, State, begin
+from rollout.decide.record.facts import Confirmed, Decided, Drifted, HumanSaid, RouteFailed, Started
+from rollout.decide.record.split import Split, split_at, total_for
+from rollout.decide.rules.ramp import at_top, held_back, next_split, total_of
+from rollout.decide.rules.view import view
+from rollout.decide.state.rollout import MOVES, TERMINAL, State, begin
 from rollout.decide.step import RULES, choose, step
-from rollout.decide.view import view
 from tests.worlds import plan
 
 T0 = 1_800_000_000.0

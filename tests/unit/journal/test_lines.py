@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from rollout.decide.facts import HumanSaid
+from rollout.decide.record.facts import HumanSaid
 from rollout.errors import InputError, JournalError
 from rollout.journal.files import open_for_commands, open_for_reading
 from rollout.journal.lines import LinesJournal, export, from_lines, to_lines

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from analysis.counting.cursor import Series
-from rollout.decide.facts import Decided, HumanSaid, Observed
-from rollout.decide.split import Split
+from rollout.decide.record.facts import Decided, HumanSaid, Observed
+from rollout.decide.record.split import Split
 from rollout.errors import JournalError
 from rollout.journal.record import (
     GENESIS,

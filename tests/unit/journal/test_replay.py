@@ -2,8 +2,8 @@
 
 import pytest
 
-from rollout.decide.facts import Action, Confirmed, Decided, Fact, Started
-from rollout.decide.split import Split
+from rollout.decide.record.facts import Action, Confirmed, Decided, Fact, Started
+from rollout.decide.record.split import Split
 from rollout.errors import InputError
 from rollout.journal.memory import MemoryJournal
 from rollout.journal.replay import by_rollout, end_of, matching, names

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 
-from rollout.decide.facts import HumanSaid, Observed
+from rollout.decide.record.facts import HumanSaid, Observed
 from rollout.errors import InputError, JournalError
 from rollout.journal.files import open_for_commands, open_for_reading
 from rollout.journal.store import SqlJournal, open_journal

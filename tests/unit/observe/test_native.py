@@ -5,7 +5,7 @@ import json
 import pytest
 
 from analysis.counting.cursor import Cursor, advance
-from rollout.decide.facts import FACT, Observed
+from rollout.decide.record.facts import FACT, Observed
 from rollout.journal.record import START, seal, verify
 from rollout.journal.record import parse as parse_row
 from rollout.observe.parse import parse

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rollout.decide.facts import HumanSaid
+from rollout.decide.record.facts import HumanSaid
 from rollout.operate.asking import LIMIT, asked
 from tests.plans import Operated, resource
 from tests.worlds import BAD, GOOD

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from rollout.decide.facts import Fact
+from rollout.decide.record.facts import Fact
 from rollout.errors import JournalBusyError, JournalError, JournalMovedError, StaleError
 from rollout.operate.duty import Duty
 

@@ -6,7 +6,7 @@ import contextlib
 
 import pytest
 
-from rollout.decide.facts import HumanSaid
+from rollout.decide.record.facts import HumanSaid
 from rollout.errors import ClusterError
 from rollout.journal.memory import MemoryJournal
 from rollout.operate.conditions import utc

@@ -6,8 +6,15 @@ import re
 
 import pytest
 
-from rollout.decide.facts import Confirmed, Decided, Drifted, HumanSaid, Observed, RouteFailed
-from rollout.decide.split import Split
+from rollout.decide.record.facts import (
+    Confirmed,
+    Decided,
+    Drifted,
+    HumanSaid,
+    Observed,
+    RouteFailed,
+)
+from rollout.decide.record.split import Split
 from rollout.operate.conditions import LIMIT, Holds, Reading, camel, dated, of_reading, utc
 from rollout.operate.events import event_of
 from rollout.operate.status import Story, with_rollout, without_rollout

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rollout.decide.split import Split
+from rollout.decide.record.split import Split
 from rollout.errors import RouteError
 from rollout.route.by_mesh import ByMesh
 from rollout.simulate import MemoryRouter

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rollout.decide.split import Split
+from rollout.decide.record.split import Split
 from rollout.errors import ClusterError, StaleError
 from rollout.route.cluster.router import ClusterRouter
 from rollout.route.fence import FencedObjects, FencedRouter

@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 
-from rollout.decide.split import Split
+from rollout.decide.record.split import Split
 from rollout.route.share import nearest
 
 

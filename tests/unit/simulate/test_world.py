@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rollout.decide.facts import HumanSaid
-from rollout.decide.split import Split
+from rollout.decide.record.facts import HumanSaid
+from rollout.decide.record.split import Split
 from rollout.errors import JournalMovedError
 from rollout.ports import Ask, Seen
 from rollout.simulate import Behaviour, MemoryRouter, UnsealedJournal, World

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from rollout.decide.facts import Observed
 from rollout.decide.fold import fold_all
-from rollout.decide.state import State
+from rollout.decide.record.facts import Observed
+from rollout.decide.state.rollout import State
 from rollout.errors import JournalError
 from rollout.journal.memory import MemoryJournal
 from rollout.ports import Entry, Passed

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rollout.decide.facts import HumanSaid
+from rollout.decide.record.facts import HumanSaid
 from rollout.errors import JournalMovedError
 from rollout.journal.memory import MemoryJournal
 from rollout.tick.attempt import started

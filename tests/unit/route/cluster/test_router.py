@@ -2,7 +2,7 @@
 
 import pytest
 
-from rollout.decide.split import Split
+from rollout.decide.record.split import Split
 from rollout.errors import ClusterError, RouteError
 from rollout.route.cluster.objects import VIRTUAL_SERVICE, told
 from rollout.route.cluster.router import ClusterRouter

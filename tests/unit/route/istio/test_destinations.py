@@ -2,7 +2,7 @@
 
 import pytest
 
-from rollout.decide.split import Split
+from rollout.decide.record.split import Split
 from rollout.errors import RouteError
 from rollout.route.cluster.ways import patch, split_of
 from rollout.route.istio.destinations import destinations, full, lacking

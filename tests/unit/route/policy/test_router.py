@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from rollout.decide.split import Split
+from rollout.decide.record.split import Split
 from rollout.errors import RouteError
 from rollout.ports import Seen
 from rollout.route.envoy.safety_net import fallen

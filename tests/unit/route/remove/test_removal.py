@@ -7,7 +7,7 @@ import copy
 import pytest
 
 from rollout.cluster.kinds import ROLLOUT_PLAN
-from rollout.decide.split import Split
+from rollout.decide.record.split import Split
 from rollout.errors import ClusterError, RouteError
 from rollout.plan.model import Plan
 from rollout.route.cluster.objects import DESTINATION_RULE, VIRTUAL_SERVICE

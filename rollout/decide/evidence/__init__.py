@@ -1,0 +1,1 @@
+"""How a look's samples change what is known of both versions; nothing is decided here."""

@@ -1,0 +1,53 @@
+"""All that a rule may look at: the state, the time, and what the evidence says at it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from analysis import sample_ratio
+from analysis.verdict.verdict import Guarded, Judgement, judge
+from rollout.decide.evidence.blindness import Blind, blindness
+from rollout.decide.state.rollout import State
+from rollout.decide.text.comparison import observational
+
+
+@dataclass(frozen=True)
+class View:
+    """All that a rule may look at."""
+
+    state: State
+    now: float
+    blind: Mapping[str, Blind]
+    judgement: Judgement
+
+    @cached_property
+    def baked(self) -> bool:
+        """Whether the step has lasted its bake time since the mesh and the traffic confirmed it."""
+        steady = self.state.steady_at
+        return steady is not None and self.now - steady >= self.state.plan.spec.ramp.bake
+
+    @property
+    def skewed(self) -> bool:
+        """Whether the observed share of traffic contradicts the split (SRM)."""
+        return sample_ratio.mismatched(self.state.shares)
+
+
+def view(state: State, now: float) -> View:
+    """Judge everything known at `now`."""
+    blind = blindness(state, now)
+    confidence, label = state.plan.spec.confidence, bool(observational(state.plan))
+    guards = {
+        guardrail.name: Guarded(
+            rule=state.gauges[guardrail.name].rule,
+            capital=state.gauges[guardrail.name].capital,
+            importance=guardrail.importance,
+            blind=blind[guardrail.name].reason if guardrail.name in blind else "",
+            observational=label,
+            logs=state.gauges[guardrail.name].logs,
+        )
+        for guardrail in state.plan.spec.guardrails
+    }
+    judgement = judge(guards, confidence.false_rollback, confidence.false_promotion)
+    return View(state, now, blind, judgement)

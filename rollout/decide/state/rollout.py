@@ -1,0 +1,184 @@
+"""A rollout's state, and the one table that says which phase follows which."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from analysis import sample_ratio
+from analysis.verdict.guardrail import RateRule, Rule, ShapeRule, start
+from rollout.decide.record.facts import Action, Decided, HumanSaid, Learned, Started
+from rollout.decide.record.split import Split
+from rollout.decide.state.guardrail import Gauge
+from rollout.decide.state.traffic_tally import Parted
+from rollout.plan.base import RECORDED
+from rollout.plan.model import Guardrail, Plan
+
+Phase = Literal[
+    "waiting",
+    "stepping",
+    "holding back",
+    "paused",
+    "promoting",
+    "reverting",
+    "promoted",
+    "rolled back",
+    "undoing",
+    "undone",
+]
+Event = Action | Literal["confirmed"]
+
+TERMINAL: frozenset[Phase] = frozenset({"promoted", "rolled back", "undone"})
+
+# Every legal move; a pair that is not here changes no phase. The docs draw this table.
+MOVES: dict[tuple[Phase, Event], Phase] = {
+    ("waiting", "advance"): "stepping",
+    ("waiting", "hold back"): "holding back",
+    ("waiting", "promote"): "promoting",
+    ("waiting", "pause"): "paused",
+    ("waiting", "roll back"): "reverting",
+    ("stepping", "advance"): "stepping",
+    ("stepping", "hold back"): "holding back",
+    ("stepping", "promote"): "promoting",
+    ("stepping", "pause"): "paused",
+    ("stepping", "roll back"): "reverting",
+    ("holding back", "promote"): "promoting",
+    ("holding back", "pause"): "paused",
+    ("holding back", "roll back"): "reverting",
+    ("paused", "resume"): "stepping",
+    ("paused", "promote"): "promoting",
+    ("paused", "roll back"): "reverting",
+    ("promoting", "pause"): "paused",
+    ("promoting", "roll back"): "reverting",
+    ("promoting", "confirmed"): "promoted",
+    ("reverting", "confirmed"): "rolled back",
+    ("promoted", "undo"): "undoing",
+    ("undoing", "promote"): "promoting",
+    ("undoing", "confirmed"): "undone",
+}
+
+
+@dataclass(frozen=True)
+class Call:
+    """Where a hook's calls stand: when the last one ended, and when one may begin."""
+
+    attempt: int = 0
+    calling: bool = False
+    ok: bool = False
+    problem: str = ""
+    at: float = 0.0
+    again_at: float = 0.0
+
+
+@dataclass(frozen=True)
+class State:
+    """Derived from the journal alone; times are unix seconds, None where it has not happened."""
+
+    plan: Plan
+    total: int
+    phase: Phase
+    started_at: float
+    resumed_at: float
+    split: Split
+    wanted: Split
+    gauges: Mapping[str, Gauge]
+    shares: tuple[float, ...]
+    parted: Parted = field(default_factory=Parted)
+    awaiting: int | None = None
+    unread: bool = False  # what is awaited was confirmed before: it is read again, not written
+    unseen: bool = False  # nobody could read the mesh: what it shows may be another's hand
+    decision: int = 0
+    stepped: bool = False  # more was decided than that the route shall be there
+    looked_at: float | None = None
+    attempts: int = 0
+    retry_at: float = 0.0
+    route_problem: str = ""
+    refused: bool = False
+    confirmed_at: float | None = None
+    steady_at: float | None = None
+    mirrored_until: float | None = None
+    paused_at: float | None = None
+    pause: Decided | None = None  # the newest one
+    first_canary_at: float | None = None
+    requests_per_look: float = 0.0
+    asked: HumanSaid | None = None
+    drifted: bool = False
+    policy_drift: str = ""
+    last: Decided | None = None
+    learned: Learned | None = None
+    attempt: int = 1
+    calls: Mapping[str, Call] = field(default_factory=dict)  # by hook
+    uncalibrated: bool = False
+
+    @property
+    def terminal(self) -> bool:
+        """Whether it has ended; a promotion that is to be undone has not."""
+        return self.phase in TERMINAL and self.asked is None
+
+    @property
+    def making(self) -> bool:
+        """Whether the mesh is to have a route, all of it to stable, and no more yet."""
+        return self.awaiting is not None and not self.stepped
+
+    @property
+    def leaves(self) -> str | None:
+        """The version that it has left as the stable one; None while that is open."""
+        stable, canary = self.versions
+        if self.phase in {"promoted", "undoing"}:  # undone when the mesh shows it, no sooner
+            return canary
+        return stable if self.phase in {"rolled back", "undone"} else None
+
+    @property
+    def due_at(self) -> float:
+        """When the rollout is late; a holdback comes on top, so that the deadline never cuts it."""
+        spec = self.plan.spec
+        held = spec.holdback.lasts if spec.holdback and self.phase == "holding back" else 0.0
+        return self.resumed_at + spec.deadline + held
+
+    @property
+    def warm_at(self) -> float | None:
+        """When the warm-up ends; None while the canary has had no request."""
+        if self.first_canary_at is None:
+            return None
+        return self.first_canary_at + self.plan.spec.warmup
+
+    @property
+    def unknown(self) -> Mapping[str, str]:
+        """Guardrails without a valid test, and why, by what was learnt of the pods."""
+        return self.learned.unknown if self.learned else {}
+
+    @property
+    def versions(self) -> tuple[str, str]:
+        """Stable's and the canary's version."""
+        return self.plan.spec.stable.version, self.plan.spec.canary.version
+
+
+def rule_of(guardrail: Guardrail) -> Rule:
+    """The statistical rule that a guardrail declares."""
+    source = guardrail.source
+    if guardrail.margin is not None:
+        return RateRule(ratio=guardrail.margin.ratio, absolute=guardrail.margin.absolute)
+    if guardrail.tolerance is None:
+        raise ValueError(f"{guardrail.name} has neither margin nor tolerance")
+    return ShapeRule(tolerance=guardrail.tolerance, relative=source.relative, worse=source.worse)
+
+
+def begin(fact: Started) -> State:
+    """The state right after a plan was accepted: no traffic on the canary, nothing known."""
+    plan = Plan.model_validate(fact.plan, context=RECORDED)
+    nothing = Split(0, fact.total)
+    rules, waits = {g.name: rule_of(g) for g in plan.spec.guardrails}, bool(plan.spec.holdback)
+    return State(
+        plan=plan,
+        total=fact.total,
+        phase="waiting",
+        started_at=fact.at,
+        resumed_at=fact.at,
+        split=nothing,
+        wanted=nothing,
+        gauges={name: Gauge(rule, start(rule), waits=waits) for name, rule in rules.items()},
+        shares=sample_ratio.start(),
+        attempt=fact.attempt,
+        uncalibrated=fact.uncalibrated,
+    )

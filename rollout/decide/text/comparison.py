@@ -1,0 +1,62 @@
+"""What the canary is compared with, whether that is an experiment, and what else to know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rollout.decide.record.split import Split
+from rollout.plan.model import Plan, Switch
+from rollout.plan.units import duration, percent
+
+
+def observational(plan: Plan) -> str:
+    """Why a verdict on this plan is no more than an observation, in words; empty if it is more."""
+    reasons = [*_unlike_requests(plan), *_cold(plan)]
+    return f"observational: {'; '.join(reasons)}" if reasons else ""
+
+
+def _unlike_requests(plan: Plan) -> Iterator[str]:
+    stable, traffic, before = plan.spec.stable.version, plan.spec.traffic, plan.spec.before
+    if before is not None:
+        yield (
+            f"compared with {stable} in the {duration(before)} before the switch, "
+            "not at the same time"
+        )
+    elif traffic and traffic.segment and traffic.segment.assignment == "chosen":
+        yield f"the segment's requests were chosen, not drawn by lot, and {stable} has others too"
+
+
+def _cold(plan: Plan) -> Iterator[str]:
+    """Three times the errors in its first two minutes look like any other harm; copies warm it."""
+    mirrored = plan.spec.traffic is not None and plan.spec.traffic.mirror is not None
+    if not plan.spec.warmup and not mirrored:
+        yield "without a warm-up the canary starts cold, and a cold start counts as harm"
+
+
+def compared_with(plan: Plan) -> str:
+    """What the canary is compared with, in words."""
+    ramp, stable = plan.spec.ramp, plan.spec.stable.version
+    if label := observational(plan):
+        return label
+    if isinstance(ramp, Switch) and ramp.blue_green.holdback is not None:
+        return f"compared with the {percent(ramp.blue_green.holdback)} that {stable} keeps"
+    return f"compared with {stable} at the same time"
+
+
+def exposed(plan: Plan) -> list[str]:
+    """What is to be known of who meets the canary, in words; nothing where it is all by chance."""
+    traffic, told = plan.spec.traffic, []
+    if traffic and traffic.segment and traffic.segment.share is None:
+        told.append("the share of traffic is not checked, since the segment's is not declared")
+    if traffic and traffic.affinity:
+        told.append(
+            "users keep their version: their requests are no independent draws, and the share of "
+            "traffic may be half or twice the weight"
+        )
+    return told
+
+
+def shown(split: Split) -> str:
+    """A split for people: `5 %`, `5 % of the segment`, `copies of 5 %`."""
+    words = {"weights": "{}", "segment": "{} of the segment", "mirror": "copies of {}"}
+    return words[split.way].format(percent(split.share))
