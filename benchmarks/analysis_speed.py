@@ -37,7 +37,7 @@ from analysis.rates import excess_bound, ratio_test
 from analysis.verdict import guardrail
 from analysis.verdict.verdict import Guarded, judge
 from rollout.journal.memory import MemoryJournal
-from rollout.plan.model import Plan
+from rollout.plan.model.plan import Plan
 from rollout.ports import Answer, Ask, Observer, Ports
 from rollout.simulate import LATENCY_EDGES, MemoryRouter, VirtualClock
 from rollout.tick.controller import Controller

@@ -25,7 +25,7 @@ import numpy as np
 from analysis.counting.counts import Evidence
 from analysis.counting.cursor import Cursor, advance
 from rollout.observe.prometheus import PrometheusObserver
-from rollout.plan.model import Plan
+from rollout.plan.model.plan import Plan
 from rollout.ports import Ask
 from tests.live.prom import RATE, SHAPE, past
 from tests.worlds import plan

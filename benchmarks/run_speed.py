@@ -18,7 +18,7 @@ from pathlib import Path
 
 from rollout.calibrate.draw import recorded
 from rollout.calibrate.runs import replay_once
-from rollout.plan.load import load_file
+from rollout.plan.reading.load import load_file
 from rollout.rehearse.base import Figures, base
 from rollout.rehearse.change import usual
 from rollout.rehearse.runs import rehearse_once

@@ -28,7 +28,7 @@ from rollout.decide.record.facts import Observed
 from rollout.decide.state.rollout import State
 from rollout.decide.step import step
 from rollout.journal.memory import MemoryJournal
-from rollout.plan.model import Plan
+from rollout.plan.model.plan import Plan
 from rollout.ports import Ask, Entry
 from rollout.simulate import LATENCY_EDGES
 from rollout.tick.fleet import Fleet

@@ -10,7 +10,7 @@ from analysis.counting.cursor import Series
 from analysis.counting.per_pod import PodCounts
 from rollout.decide.record.facts import Fact
 from rollout.decide.record.split import Split
-from rollout.plan.model import Plan
+from rollout.plan.model.plan import Plan
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from aiohttp import web
 
 from rollout.demo.process import free_ports
 from rollout.demo.servers import Envoy, start_envoy
-from rollout.plan.model import Plan
+from rollout.plan.model.plan import Plan
 
 SERVICE = "summarizer"
 

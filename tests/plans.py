@@ -12,8 +12,8 @@ from rollout.journal.memory import MemoryJournal
 from rollout.operate.board import Board
 from rollout.operate.conditions import utc
 from rollout.operate.operator import Operator
-from rollout.plan.model import Plan
-from rollout.plan.resource import name_of, plan_of
+from rollout.plan.kube.resource import name_of, plan_of
+from rollout.plan.model.plan import Plan
 from rollout.ports import Ports
 from rollout.simulate import Behaviour, MemoryRouter, VirtualClock, World
 from rollout.tick.controller import Controller

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from analysis.counting.per_pod import PodCounts
-from rollout.plan.model import Plan
+from rollout.plan.model.plan import Plan
 from rollout.simulate import LATENCY_EDGES, SCORE_EDGES
 from rollout.simulate.behaviour import Shares
 from tests.worlds import GOOD, plan

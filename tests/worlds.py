@@ -9,7 +9,7 @@ from typing import Any
 from rollout.decide.record.facts import Decided, Fact
 from rollout.decide.state.rollout import State
 from rollout.journal.memory import MemoryJournal
-from rollout.plan.model import Plan
+from rollout.plan.model.plan import Plan
 from rollout.ports import Entry, Journal, Ports, Router
 from rollout.simulate import Behaviour, MemoryRouter, VirtualClock, World
 from rollout.tick.controller import Controller

@@ -13,8 +13,8 @@ from analysis.dispersion.estimate import LEAST_TICKS
 from rollout.decide.evidence.exposure import exposure_guardrail, mirror_of
 from rollout.decide.evidence.pod_history import NO_CANARY, canary_pods
 from rollout.errors import InputError
-from rollout.plan.model import Budget, Plan
-from rollout.plan.units import duration
+from rollout.plan.fields.units import duration
+from rollout.plan.model.plan import Budget, Plan
 
 LOOKS = 240
 """Looks that a replay lasts at most, unless the plan's own steps need more."""

@@ -11,7 +11,7 @@ from analysis.counting.cursor import Arm, Series
 from analysis.counting.per_pod import Counts
 from rollout.calibrate.draw import Draw, Recording
 from rollout.decide.evidence.exposure import exposure_guardrail
-from rollout.plan.model import Guardrail
+from rollout.plan.model.plan import Guardrail
 from rollout.ports import Answer, Ask, Past
 from rollout.simulate import MemoryRouter
 

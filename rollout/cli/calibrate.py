@@ -16,7 +16,7 @@ from rollout.journal.place import Where
 
 if TYPE_CHECKING:
     from rollout.calibrate.draw import Recording
-    from rollout.plan.model import Plan
+    from rollout.plan.model.plan import Plan
 
 
 @click.command(
@@ -54,7 +54,7 @@ def calibrate(
 ) -> None:
     """Replay PLAN on splits of stable's own pods: how often would it roll back nothing?"""
     from rollout.cli.calibration import text
-    from rollout.plan.load import load_file
+    from rollout.plan.reading.load import load_file
 
     told = [
         _calibrated(plan, history, runs, seed, journal, quiet=as_json) for plan in load_file(file)
@@ -96,7 +96,7 @@ def _read(plan: Plan, history: float | None) -> Recording:
     """The past from the plan's Prometheus. Raises InputError where it cannot be replayed."""
     from analysis.dispersion.estimate import LEAST_TICKS
     from rollout.calibrate.draw import recorded
-    from rollout.plan.units import duration
+    from rollout.plan.fields.units import duration
     from rollout.ports import Ask
     from rollout.wire.clock import SystemClock
     from rollout.wire.examine import historian

@@ -7,7 +7,7 @@ from typing import Any
 
 from rollout.calibrate.draw import Recording
 from rollout.calibrate.runs import Calibration
-from rollout.plan.units import duration, percent
+from rollout.plan.fields.units import duration, percent
 
 
 def usual_runs(alpha: float) -> int:

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 import click
 
 from rollout.errors import InputError, Mistake
-from rollout.plan.load import read
-from rollout.plan.positions import lines
+from rollout.plan.reading.load import read
+from rollout.plan.reading.positions import lines
 
 _TOKEN = re.compile(r"[^\s,{}\[\]:#]+")
 _WIDEST = 160

@@ -12,8 +12,8 @@ import click
 from rollout.cli.caret import explain
 from rollout.cli.plan_words import in_words
 from rollout.errors import BAD_INPUT, InputError, Mistake, PlanError
-from rollout.plan.load import load, read
-from rollout.plan.model import Plan
+from rollout.plan.model.plan import Plan
+from rollout.plan.reading.load import load, read
 
 
 @click.command(

@@ -59,7 +59,7 @@ def doctor(
     """
     from rollout.doctor.examine import examine
     from rollout.journal.place import default_path
-    from rollout.plan.load import load_files
+    from rollout.plan.reading.load import load_files
     from rollout.wire.examine import examination
 
     read = load_files(plans)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from rollout.decide.text.comparison import compared_with, exposed, observational
-from rollout.plan.model import Budget, Plan, Switch
-from rollout.plan.units import duration, percent
+from rollout.plan.fields.units import duration, percent
+from rollout.plan.model.plan import Budget, Plan, Switch
 
 _INDEPENDENT = "requests are taken as independent"
 

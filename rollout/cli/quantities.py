@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rollout.plan.units import seconds, share
+from rollout.plan.fields.units import seconds, share
 
 if TYPE_CHECKING:
     _Type = click.ParamType[Any]

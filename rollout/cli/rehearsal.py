@@ -9,7 +9,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from rollout.plan.units import duration, percent
+from rollout.plan.fields.units import duration, percent
 from rollout.rehearse.runs import OUTCOMES, Outcome
 from rollout.rehearse.summary import Rehearsal, World
 

@@ -13,7 +13,7 @@ from rollout.cli.progress import progress
 from rollout.cli.quantities import EDGES, MILLISECONDS, PAST, POSITIVE, SCORE, SECONDS, SHARE
 
 if TYPE_CHECKING:
-    from rollout.plan.model import Plan
+    from rollout.plan.model.plan import Plan
     from rollout.rehearse.base import Figures
     from rollout.rehearse.change import Change
     from rollout.rehearse.summary import Rehearsal
@@ -71,7 +71,7 @@ def rehearse(
     The production controller decides in simulated worlds. What is not given by options is read from
     the plan's Prometheus, and assumed where that does not answer.
     """
-    from rollout.plan.load import load_file
+    from rollout.plan.reading.load import load_file
 
     plans = load_file(file)
 
@@ -139,7 +139,7 @@ def _asked(plan: Plan, given: Figures, past: float) -> tuple[Figures, str]:
 
     if not past or not any(unknown(plan, given)):
         return given, "given or assumed"
-    from rollout.plan.units import duration
+    from rollout.plan.fields.units import duration
     from rollout.rehearse.measure import measure
     from rollout.wire.clock import SystemClock
     from rollout.wire.examine import observer

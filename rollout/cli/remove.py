@@ -16,7 +16,7 @@ from rollout.errors import DONE, FAILED, InputError, RouteError
 from rollout.journal.place import Where
 
 if TYPE_CHECKING:
-    from rollout.plan.model import Plan
+    from rollout.plan.model.plan import Plan
     from rollout.route.remove.removal import Removal
     from rollout.route.remove.remover import Remover
 
@@ -80,7 +80,7 @@ def remove(
 
 
 def _the_plan(file: Path) -> Plan:
-    from rollout.plan.load import load_file
+    from rollout.plan.reading.load import load_file
 
     plans = load_file(file)
     if len(plans) > 1:
@@ -150,7 +150,7 @@ def _age(each: Removal, now: float) -> float:
 
 
 def _old(each: Removal, now: float) -> str:
-    from rollout.plan.units import duration
+    from rollout.plan.fields.units import duration
 
     return f"{duration(_age(each, now))} old"
 

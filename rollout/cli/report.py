@@ -16,7 +16,7 @@ from rollout.decide.rules.view import View, view
 from rollout.decide.state.hooks import told
 from rollout.decide.state.rollout import State
 from rollout.decide.text.comparison import compared_with, observational, shown
-from rollout.plan.units import duration, percent
+from rollout.plan.fields.units import duration, percent
 from rollout.ports import Entry
 from rollout.tick.fleet import place_of, recorded_stable
 

@@ -46,7 +46,7 @@ def run(
     uncalibrated: bool,
 ) -> None:
     """Run PLANS: look, decide, record, move weights; print the decision log as it grows."""
-    from rollout.plan.load import load_files
+    from rollout.plan.reading.load import load_files
 
     accepted = load_files(plans)
 

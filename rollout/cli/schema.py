@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from rollout.plan.schema import schema_text
+from rollout.plan.kube.json_schema import schema_text
 
 
 @click.command(
@@ -29,8 +29,8 @@ def schema(*, crd: str | None) -> None:
     `# yaml-language-server: $schema=PATH`.
     """
     if crd:
-        from rollout.plan import trigger
-        from rollout.plan.crd import definition_text
+        from rollout.plan.kube import trigger
+        from rollout.plan.kube.crd import definition_text
 
         made = (None,) if crd == "plan" else (trigger.definition(), "--crd=trigger")
         click.echo(definition_text(*made), nl=False)

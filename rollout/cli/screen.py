@@ -12,7 +12,7 @@ from rich.text import Text
 
 from analysis.verdict.readout import Readout
 from rollout.cli.report import Line, Report
-from rollout.plan.units import percent
+from rollout.plan.fields.units import percent
 
 _SHARE, _INTERVAL, _EVIDENCE = 24, 29, 6  # letters of each bar
 STYLES = {

@@ -24,7 +24,7 @@ from rollout.decide.record.facts import (
 )
 from rollout.decide.text.comparison import shown
 from rollout.decide.text.measurement import spread
-from rollout.plan.units import percent
+from rollout.plan.fields.units import percent
 
 
 def clean(text: str, limit: int | None = None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from rollout.plan import crd, trigger
+from rollout.plan.kube import crd, trigger
 
 Json = dict[str, Any]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rollout.demo.stage import Stage
-from rollout.plan.load import load_file
+from rollout.plan.reading.load import load_file
 from rollout.ports import Entry
 from rollout.wire.clock import SystemClock
 from rollout.wire.controller import controlling

@@ -8,8 +8,8 @@ from rollout.cluster.kinds import Json
 from rollout.decide.state.rollout import TERMINAL
 from rollout.doctor.finding import Finding
 from rollout.errors import PlanError
-from rollout.plan.model import Plan
-from rollout.plan.resource import plan_of, told
+from rollout.plan.kube.resource import plan_of, told
+from rollout.plan.model.plan import Plan
 
 _CURES = {
     "Refused": "let that rollout end or abort it, or name the stable version on record",

@@ -12,7 +12,7 @@ from rollout.doctor.finding import Finding
 from rollout.doctor.journal import of_journal
 from rollout.errors import ClusterError, InputError
 from rollout.journal.place import Where
-from rollout.plan.model import Plan
+from rollout.plan.model.plan import Plan
 from rollout.ports import Router
 
 _DEFINITIONS = {

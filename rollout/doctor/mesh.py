@@ -12,7 +12,7 @@ from rollout.cluster.kinds import Kind
 from rollout.decide.rules.ramp import largest, total_of
 from rollout.doctor.finding import Finding
 from rollout.errors import ClusterError, RouteError
-from rollout.plan.model import Plan
+from rollout.plan.model.plan import Plan
 from rollout.ports import Router
 from rollout.route.cluster.objects import DESTINATION_RULE, target_of
 from rollout.route.cluster.ways import patch

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rollout.cluster.kinds import DEPLOYMENT, LEASE, ROLLOUT_PLAN, ROLLOUT_TRIGGER
 from rollout.doctor.finding import Finding
-from rollout.plan.model import Plan
+from rollout.plan.model.plan import Plan
 from rollout.route.cluster.objects import DESTINATION_RULE, target_of
 from rollout.route.create.creation import wanted
 from rollout.route.policy.cluster import parts

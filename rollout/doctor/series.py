@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from rollout.doctor.finding import Finding
 from rollout.errors import ObserveError
 from rollout.observe.query import Source, metric, quoted, source_of
-from rollout.plan.guardrail import Guardrail
-from rollout.plan.model import Plan
+from rollout.plan.model.guardrail import Guardrail
+from rollout.plan.model.plan import Plan
 
 Vector = Sequence[tuple[Mapping[str, str], float]]  # labels, value
 Query = Callable[[str, str], Vector]  # URL, PromQL; raises ObserveError

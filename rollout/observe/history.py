@@ -14,7 +14,7 @@ from analysis.counting.per_pod import Grid, PodCounts, count
 from rollout.errors import ObserveError
 from rollout.observe.matrix import Item, by_version, one_form, series_of
 from rollout.observe.query import Part, Query, Source, queries, selector
-from rollout.plan.model import Pods
+from rollout.plan.model.plan import Pods
 from rollout.ports import Ask, Past
 
 T = TypeVar("T")

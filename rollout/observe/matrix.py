@@ -15,7 +15,7 @@ from analysis.counting.cursor import Arm, Series
 from rollout.errors import ObserveError
 from rollout.observe.native import NativeSample, native_series, number
 from rollout.observe.query import Source
-from rollout.plan.templates import Template
+from rollout.plan.fields.templates import Template
 
 _READABLE = 80  # characters; the key of a longer label set is its digest
 

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from rollout.plan.guardrail import Guardrail
-from rollout.plan.model import Plan
-from rollout.plan.templates import Template
+from rollout.plan.fields.templates import Template
+from rollout.plan.model.guardrail import Guardrail
+from rollout.plan.model.plan import Plan
 from rollout.ports import Ask
 
 LONGEST = 3600.0  # seconds that a look goes back, at most

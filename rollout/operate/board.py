@@ -10,7 +10,7 @@ from typing import Protocol
 from rollout.backoff import backoff
 from rollout.cluster.kinds import ROLLOUT_PLAN, Json, Kind
 from rollout.errors import ClusterError
-from rollout.plan.status import Status
+from rollout.plan.kube.status import Status
 
 _AGAIN = 10.0  # seconds until a status that the watch does not show yet is written once more
 _SLOWEST = 30.0

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from rollout.cluster.kinds import Json
 from rollout.decide.state.rollout import TERMINAL, State
-from rollout.plan.model import Plan
+from rollout.plan.model.plan import Plan
 from rollout.tick.fleet import place_of
 
 _STILL = frozenset({*TERMINAL, "refused"})

@@ -9,7 +9,7 @@ from typing import Any
 
 from rollout.decide.rules.view import View
 from rollout.decide.state.rollout import Phase, State
-from rollout.plan.status import Condition, ConditionType
+from rollout.plan.kube.status import Condition, ConditionType
 
 LIMIT = 8_000  # letters of a message; the API server takes 32,768
 

@@ -17,7 +17,7 @@ from rollout.operate.display import Display
 from rollout.operate.ledger import Ledger
 from rollout.operate.reading import Declared, Reader, Resources
 from rollout.operate.trigger import Triggers
-from rollout.plan.resource import name_of
+from rollout.plan.kube.resource import name_of
 from rollout.ports import Entry
 from rollout.tick.controller import Controller
 

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 from rollout.cluster.kinds import Json
 from rollout.errors import PlanError
-from rollout.plan.model import Plan
-from rollout.plan.resource import APPLIED, name_of, plan_of, told
+from rollout.plan.kube.resource import APPLIED, name_of, plan_of, told
+from rollout.plan.model.plan import Plan
 
 
 class Resources(Protocol):

@@ -9,9 +9,9 @@ from pydantic import ValidationError
 
 from rollout.cluster.kinds import Json
 from rollout.errors import InputError, PlanError
-from rollout.plan.model import Plan
-from rollout.plan.resource import name_of, plan_of, told
-from rollout.plan.trigger import TriggerStatus, plan_for, watched_of
+from rollout.plan.kube.resource import name_of, plan_of, told
+from rollout.plan.kube.trigger import TriggerStatus, plan_for, watched_of
+from rollout.plan.model.plan import Plan
 from rollout.tick.fleet import Fleet
 
 _REMEMBERED = 100  # versions in a status; the journal and the plans themselves remember more

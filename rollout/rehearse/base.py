@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 
-from rollout.plan.model import Plan
+from rollout.plan.model.plan import Plan
 from rollout.simulate import Behaviour
 
 _MOST_EDGES = 200

@@ -12,8 +12,8 @@ from analysis.histograms.bucket_test import boundaries
 from analysis.histograms.edges import choose
 from analysis.information import PAST
 from rollout.decide.state.rollout import rule_of
-from rollout.plan.model import Guardrail
-from rollout.plan.units import percent
+from rollout.plan.fields.units import percent
+from rollout.plan.model.plan import Guardrail
 from rollout.rehearse.remark import Remark, note, warning
 from rollout.simulate import Behaviour
 from rollout.simulate.behaviour import Shares

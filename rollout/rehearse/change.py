@@ -10,8 +10,8 @@ import numpy as np
 
 from analysis.histograms.bucket_test import boundaries, shift_matrix
 from rollout.errors import InputError
-from rollout.plan.model import Guardrail, Plan
-from rollout.plan.units import share
+from rollout.plan.fields.units import share
+from rollout.plan.model.plan import Guardrail, Plan
 from rollout.simulate import Behaviour
 
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?$")

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from rollout.decide.evidence.exposure import exposure_guardrail, segment_of, sticky
 from rollout.decide.text.comparison import observational
-from rollout.plan.model import Guardrail, Plan
-from rollout.plan.units import duration, percent
+from rollout.plan.fields.units import duration, percent
+from rollout.plan.model.plan import Guardrail, Plan
 from rollout.rehearse.base import Base
 from rollout.rehearse.buckets import diagnosed
 from rollout.rehearse.change import Change

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from analysis.counting.counts import Evidence, EvidenceError
 from analysis.counting.cursor import Cursor, Series, advance
-from rollout.plan.model import Guardrail, Plan
+from rollout.plan.model.plan import Guardrail, Plan
 from rollout.ports import Ask, Observer
 from rollout.rehearse.base import Figures
 

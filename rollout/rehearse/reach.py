@@ -15,9 +15,9 @@ from analysis.information import (
 )
 from analysis.verdict.verdict import CRASH_WEIGHT
 from rollout.decide.evidence.exposure import mirror_of, segment_of
-from rollout.plan.guardrail import Margin
-from rollout.plan.model import Budget, Guardrail, Plan
-from rollout.plan.units import percent
+from rollout.plan.fields.units import percent
+from rollout.plan.model.guardrail import Margin
+from rollout.plan.model.plan import Budget, Guardrail, Plan
 from rollout.rehearse.base import Base
 from rollout.rehearse.buckets import buckets
 from rollout.rehearse.change import Change, bad_shares

@@ -9,7 +9,7 @@ from typing import Literal
 
 from rollout.decide.rules.ramp import at_top
 from rollout.decide.state.rollout import State
-from rollout.plan.model import Budget, Plan
+from rollout.plan.model.plan import Budget, Plan
 from rollout.ports import Ports
 from rollout.rehearse.base import Base
 from rollout.rehearse.change import Change

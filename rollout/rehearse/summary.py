@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from rollout.plan.model import Guardrail, Plan
+from rollout.plan.model.plan import Guardrail, Plan
 from rollout.rehearse.base import Base
 from rollout.rehearse.change import Change, bad_shares
 from rollout.rehearse.remark import Remark

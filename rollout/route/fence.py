@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rollout.cluster.kinds import Json, Kind
 from rollout.decide.record.split import Split
 from rollout.errors import StaleError
-from rollout.plan.model import Plan
+from rollout.plan.model.plan import Plan
 from rollout.ports import Router, Seen, Watcher
 from rollout.route.cluster.objects import Applied
 

@@ -6,7 +6,7 @@ import re
 from typing import Literal
 
 from rollout.errors import RouteError
-from rollout.plan.traffic import Match, Segment
+from rollout.plan.model.traffic import Match, Segment
 from rollout.route.manifest import Json, dicts, key
 
 Kind = Literal["header", "query"]

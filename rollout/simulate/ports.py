@@ -9,7 +9,7 @@ from rollout.decide.evidence.exposure import share_of_all
 from rollout.decide.record.facts import Fact
 from rollout.decide.record.split import Split
 from rollout.errors import JournalMovedError, RouteError
-from rollout.plan.model import Plan
+from rollout.plan.model.plan import Plan
 from rollout.ports import Entry, Seen
 
 

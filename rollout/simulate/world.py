@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.counting.cursor import Arm, Sample, Series
-from rollout.plan.model import Guardrail, Plan
+from rollout.plan.model.plan import Guardrail, Plan
 from rollout.ports import Answer, Ask
 from rollout.simulate.behaviour import Behaviour
 from rollout.simulate.ports import MemoryRouter

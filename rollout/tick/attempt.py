@@ -9,7 +9,7 @@ from rollout.decide.rules.calibration import lacks_calibration
 from rollout.decide.rules.ramp import total_of
 from rollout.decide.state.rollout import State
 from rollout.errors import InputError
-from rollout.plan.model import Plan
+from rollout.plan.model.plan import Plan
 from rollout.tick.fleet import Fleet, attempt_id
 
 Again = Literal["undo", "retry"]

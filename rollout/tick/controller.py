@@ -9,7 +9,7 @@ from rollout.decide.record.facts import Calibrated, Fact
 from rollout.decide.rules.calibration import lacks_calibration
 from rollout.decide.state.rollout import State
 from rollout.errors import InputError
-from rollout.plan.model import Plan
+from rollout.plan.model.plan import Plan
 from rollout.ports import Answer, Entry, Ports
 from rollout.tick import confirm
 from rollout.tick.attempt import started

@@ -12,7 +12,7 @@ from rollout.decide.record.facts import Calibrated, Fact, HumanSaid, Observed, S
 from rollout.decide.state.hooks import next_call
 from rollout.decide.state.rollout import State
 from rollout.errors import InputError
-from rollout.plan.model import Plan
+from rollout.plan.model.plan import Plan
 from rollout.ports import Entry, Journal, Passed
 from rollout.tick.due_queue import Agenda
 

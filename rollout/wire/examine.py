@@ -9,7 +9,7 @@ from rollout.wire.meshes import router
 
 if TYPE_CHECKING:
     from rollout.doctor.examine import Cluster, Tools
-    from rollout.plan.model import Plan
+    from rollout.plan.model.plan import Plan
     from rollout.ports import Historian, Observer
 
 

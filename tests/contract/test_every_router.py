@@ -7,7 +7,7 @@ import pytest
 
 from rollout.cluster.client import connect
 from rollout.decide.record.split import Split
-from rollout.plan.model import Plan
+from rollout.plan.model.plan import Plan
 from rollout.ports import Router
 from rollout.route.by_mesh import ByMesh
 from rollout.route.cluster.router import ClusterRouter

@@ -20,7 +20,7 @@ import yaml
 
 from rollout.demo.process import Process, free_ports
 from rollout.demo.servers import Envoy, Server, start_envoy, start_prometheus
-from rollout.plan.load import load_file
+from rollout.plan.reading.load import load_file
 from rollout.ports import Seen
 from rollout.route.envoy.proxy import EnvoyRouter
 from tests.live.traffic import Traffic, traffic

@@ -17,7 +17,7 @@ from rollout.cluster.client import connect
 from rollout.errors import SurefootError
 from rollout.journal.store import SqlJournal
 from rollout.metrics.meter import Meter
-from rollout.plan.model import Plan
+from rollout.plan.model.plan import Plan
 from rollout.simulate import Behaviour, MemoryRouter, VirtualClock, World
 from rollout.wire import clock as clocks
 from rollout.wire.replica import Replica

@@ -12,7 +12,7 @@ from rollout.decide.record.split import Split
 from rollout.errors import ClusterError, RouteError
 from rollout.operate.conditions import Reading
 from rollout.operate.status import Story, with_rollout
-from rollout.plan.model import Plan
+from rollout.plan.model.plan import Plan
 from rollout.ports import Router
 from rollout.route.cluster.objects import HTTP_ROUTE
 from rollout.route.cluster.router import ClusterRouter

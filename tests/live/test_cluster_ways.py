@@ -9,7 +9,7 @@ import pytest
 from rollout.cluster.client import connect
 from rollout.decide.record.split import Split
 from rollout.errors import RouteError
-from rollout.plan.model import Plan
+from rollout.plan.model.plan import Plan
 from rollout.ports import Router
 from rollout.route.cluster.router import ClusterRouter
 from rollout.simulate import MemoryRouter

@@ -12,7 +12,7 @@ from rollout.decide.record.facts import REFUSED, HumanSaid
 from rollout.decide.record.split import Split
 from rollout.doctor.examine import examine
 from rollout.errors import ClusterError, RouteError, StaleError
-from rollout.plan.model import Plan
+from rollout.plan.model.plan import Plan
 from rollout.route.cluster.router import ClusterRouter
 from rollout.route.create.creation import wanted
 from rollout.route.create.creator import WithCreation

@@ -9,7 +9,7 @@ import pytest
 from rollout.decide.record.split import Split
 from rollout.demo.process import Process, answers, free_ports
 from rollout.demo.servers import envoy_binary
-from rollout.plan.model import Plan
+from rollout.plan.model.plan import Plan
 from rollout.route.envoy.proxy import EnvoyRouter, ask, route_of
 from tests.live.pipeline import ROOT, until
 from tests.local_envoy import ask_many, toys

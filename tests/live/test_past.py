@@ -7,7 +7,7 @@ from analysis.dispersion.estimate import PodHistory, estimate
 from analysis.verdict.guardrail import RateRule
 from analysis.verdict.pod_dispersion import dispersion_of
 from rollout.observe.prometheus import PrometheusObserver
-from rollout.plan.model import Plan
+from rollout.plan.model.plan import Plan
 from rollout.ports import Ask
 from tests.asking import ERRORS, LATENCY, plan
 from tests.live.prom import RATE, SHAPE, labels, past

@@ -6,7 +6,7 @@ from rollout.cluster.client import connect
 from rollout.decide.record.facts import Drifted, HumanSaid, RouteFailed
 from rollout.decide.record.split import Split
 from rollout.errors import RouteError
-from rollout.plan.model import Plan
+from rollout.plan.model.plan import Plan
 from rollout.route.cluster.marks import POLICY
 from rollout.route.cluster.router import ClusterRouter
 from rollout.route.policy.cluster import ClusterKeeper

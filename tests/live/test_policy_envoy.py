@@ -14,7 +14,7 @@ from rollout.decide.record.split import Split
 from rollout.demo.process import Process, answers, free_ports
 from rollout.demo.servers import Envoy, start_envoy
 from rollout.errors import RouteError
-from rollout.plan.model import Plan
+from rollout.plan.model.plan import Plan
 from rollout.route.envoy.proxy import EnvoyRouter
 from rollout.route.policy.proxy import EnvoyKeeper
 from rollout.route.policy.router import WithPolicy

@@ -14,7 +14,7 @@ from rollout.cluster.watched import Watched
 from rollout.decide.record.facts import Confirmed, Decided, Drifted, RouteFailed, Started
 from rollout.decide.record.split import Split
 from rollout.journal.memory import MemoryJournal
-from rollout.plan.model import Plan
+from rollout.plan.model.plan import Plan
 from rollout.ports import Answer, Ports
 from rollout.route.cluster.objects import VIRTUAL_SERVICE
 from rollout.route.cluster.router import ClusterRouter

@@ -6,7 +6,7 @@ import pytest
 
 from rollout.decide.record.facts import HumanSaid
 from rollout.decide.record.split import Split
-from rollout.plan.model import Plan
+from rollout.plan.model.plan import Plan
 from rollout.ports import Ports
 from rollout.tick.controller import Controller
 from tests.worlds import BAD, Behaviour, Lab, plan

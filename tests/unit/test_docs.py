@@ -10,8 +10,8 @@ import pytest
 from rollout.cli import COMMANDS
 from rollout.decide.step import RULES
 from rollout.decide.text.diagram import mermaid
-from rollout.plan.schema import schema
-from rollout.plan.templates import TEMPLATES
+from rollout.plan.fields.templates import TEMPLATES
+from rollout.plan.kube.json_schema import schema
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

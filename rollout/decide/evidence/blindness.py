@@ -8,7 +8,7 @@ from analysis.verdict.guardrail import problem
 from rollout.decide.evidence.baseline import switched
 from rollout.decide.state.guardrail import Gauge
 from rollout.decide.state.rollout import State
-from rollout.plan.units import duration
+from rollout.plan.fields.units import duration
 
 # A canary that should have had this many exposures has none with a chance below .001.
 _SURELY_SOME = 7.0

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from rollout.decide.record.split import Split, Way
 from rollout.decide.state.rollout import State
-from rollout.plan.model import Plan
-from rollout.plan.traffic import Mirror, Segment
+from rollout.plan.model.plan import Plan
+from rollout.plan.model.traffic import Mirror, Segment
 
 
 def segment_of(plan: Plan) -> Segment | None:

@@ -11,7 +11,7 @@ from analysis.verdict.pod_dispersion import dispersion_of
 from rollout.decide.evidence.blindness import blindness
 from rollout.decide.record.facts import Learned
 from rollout.decide.state.rollout import State
-from rollout.plan.model import Plan
+from rollout.plan.model.plan import Plan
 
 NO_CANARY = "no pod of the canary is there to be counted: say how many by `pods: {canary: 2}`"
 

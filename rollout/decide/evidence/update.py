@@ -14,7 +14,7 @@ from rollout.decide.evidence.exposure import copied, exposure_guardrail, share_o
 from rollout.decide.record.facts import Observed
 from rollout.decide.state.guardrail import Gauge
 from rollout.decide.state.rollout import State
-from rollout.plan.model import Guardrail
+from rollout.plan.model.plan import Guardrail
 
 
 def observed(state: State, fact: Observed, _seq: int) -> State:

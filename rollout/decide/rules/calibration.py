@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from rollout.decide.record.facts import Calibrated
-from rollout.plan.model import Plan
-from rollout.plan.units import percent
+from rollout.plan.fields.units import percent
+from rollout.plan.model.plan import Plan
 
 WAIVER = "surefoot.dev/uncalibrated"
 """Annotation of a plan's resource whose text says why it may begin all the same."""

@@ -6,7 +6,7 @@ from analysis.verdict.guardrail import RateRule, excess_rate
 from rollout.decide.evidence.exposure import mirror_of, segment_of, way_of
 from rollout.decide.record.split import Split, split_at, total_for
 from rollout.decide.state.rollout import State
-from rollout.plan.model import Budget, Plan
+from rollout.plan.model.plan import Budget, Plan
 
 # An evidence ramp moves the mesh only for a step that is worth a change.
 _WORTH = 1.1

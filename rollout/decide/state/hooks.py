@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from rollout.decide.state.rollout import Call, State
-from rollout.plan.hooks import Hook, Moment
+from rollout.plan.model.hooks import Hook, Moment
 
 Ended = Literal["calling", "answered", "failed"]
 

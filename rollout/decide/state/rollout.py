@@ -12,8 +12,8 @@ from rollout.decide.record.facts import Action, Decided, HumanSaid, Learned, Sta
 from rollout.decide.record.split import Split
 from rollout.decide.state.guardrail import Gauge
 from rollout.decide.state.traffic_tally import Parted
-from rollout.plan.base import RECORDED
-from rollout.plan.model import Guardrail, Plan
+from rollout.plan.fields.base import RECORDED
+from rollout.plan.model.plan import Guardrail, Plan
 
 Phase = Literal[
     "waiting",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rollout.plan.units import percent
+from rollout.plan.fields.units import percent
 
 
 @dataclass(frozen=True)

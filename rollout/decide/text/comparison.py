@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rollout.decide.record.split import Split
-from rollout.plan.model import Plan, Switch
-from rollout.plan.units import duration, percent
+from rollout.plan.fields.units import duration, percent
+from rollout.plan.model.plan import Plan, Switch
 
 
 def observational(plan: Plan) -> str:

@@ -6,7 +6,7 @@ from analysis.dispersion.estimate import Dispersion
 from analysis.verdict.guardrail import Rule, ShapeRule
 from analysis.verdict.readout import Readout
 from analysis.verdict.verdict import Judgement
-from rollout.plan.units import percent
+from rollout.plan.fields.units import percent
 
 
 def measured(name: str, readout: Readout) -> str:

@@ -15,7 +15,7 @@ from rollout.decide.state.hooks import failed
 from rollout.decide.state.rollout import State
 from rollout.decide.text.comparison import exposed, observational, shown
 from rollout.decide.text.measurement import bound, closest, measured, off_edge, spread
-from rollout.plan.units import duration, percent
+from rollout.plan.fields.units import duration, percent
 
 
 class Seen(Protocol):

@@ -8,8 +8,8 @@ from typing import Protocol
 
 from rollout.decide.record.split import Split
 from rollout.errors import RouteError
-from rollout.plan.model import Plan
-from rollout.plan.traffic import Segment
+from rollout.plan.model.plan import Plan
+from rollout.plan.model.traffic import Segment
 from rollout.route.gateway.dialect import Gateway
 from rollout.route.istio.dialect import Istio
 from rollout.route.manifest import Json, dicts

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from rollout.cluster.kinds import Kind
 from rollout.errors import ClusterError, RouteError
-from rollout.plan.model import Plan
+from rollout.plan.model.plan import Plan
 from rollout.route.gateway import rules
 from rollout.route.manifest import Json
 

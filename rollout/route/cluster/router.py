@@ -6,7 +6,7 @@ from rollout.cluster.kinds import Kind
 from rollout.cluster.watched import Watched
 from rollout.decide.record.split import Split
 from rollout.errors import ClusterError, RouteError
-from rollout.plan.model import Plan
+from rollout.plan.model.plan import Plan
 from rollout.ports import Seen
 from rollout.route.cluster import ways
 from rollout.route.cluster.marks import mark_of

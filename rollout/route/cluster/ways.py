@@ -9,8 +9,8 @@ from fractions import Fraction
 
 from rollout.decide.record.split import Split
 from rollout.errors import RouteError
-from rollout.plan.model import Plan
-from rollout.plan.traffic import Segment
+from rollout.plan.model.plan import Plan
+from rollout.plan.model.traffic import Segment
 from rollout.route.cluster import marks
 from rollout.route.cluster.dialect import Dialect, dialect_of, send, sent, stop
 from rollout.route.manifest import Json, dicts

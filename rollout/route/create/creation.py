@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rollout.cluster.kinds import Kind
-from rollout.plan.creation import GatewayCreation, IstioCreation, Parent
-from rollout.plan.model import Plan
-from rollout.plan.policy import PeerCreation
+from rollout.plan.model.creation import GatewayCreation, IstioCreation, Parent
+from rollout.plan.model.plan import Plan
+from rollout.plan.model.policy import PeerCreation
 from rollout.route.cluster.marks import noted
 from rollout.route.cluster.objects import (
     DESTINATION_RULE,

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from rollout.decide.record.split import Split
 from rollout.errors import ClusterError, RouteError
-from rollout.plan.model import Plan
+from rollout.plan.model.plan import Plan
 from rollout.ports import Router, Seen, Watcher
 from rollout.route.cluster.objects import DESTINATION_RULE, Applied, told
 from rollout.route.create.creation import Wanted, grown, is_ours, routes, wanted

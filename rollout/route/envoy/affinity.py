@@ -7,7 +7,7 @@ stays and nobody moves the canary in the list, a growing share only adds users t
 from __future__ import annotations
 
 from rollout.errors import RouteError
-from rollout.plan.traffic import Affinity
+from rollout.plan.model.traffic import Affinity
 from rollout.route.envoy.segment import forget, leads, note
 from rollout.route.envoy.walk import noted, tables, weight
 from rollout.route.envoy.weights import Arms

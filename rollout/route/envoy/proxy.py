@@ -9,9 +9,9 @@ from pathlib import Path
 from rollout.decide.record.split import Split
 from rollout.decide.rules.ramp import largest
 from rollout.errors import RouteError
-from rollout.plan.model import Plan
-from rollout.plan.route import EnvoyRoute
-from rollout.plan.traffic import Traffic
+from rollout.plan.model.plan import Plan
+from rollout.plan.model.route import EnvoyRoute
+from rollout.plan.model.traffic import Traffic
 from rollout.ports import Seen
 from rollout.route.envoy.safety_net import fallen, net_name, netted, over_net, past_net
 from rollout.route.envoy.traffic import patch, split_of

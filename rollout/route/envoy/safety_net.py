@@ -6,7 +6,7 @@ import copy
 import re
 
 from rollout.decide.record.split import Split
-from rollout.plan.policy import Policy
+from rollout.plan.model.policy import Policy
 from rollout.route.envoy.walk import every_weighted
 from rollout.route.envoy.weights import Arms, clusters_of
 from rollout.route.manifest import Json, dicts, key

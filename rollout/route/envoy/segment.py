@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rollout.errors import RouteError
-from rollout.plan.traffic import Segment
+from rollout.plan.model.traffic import Segment
 from rollout.route import matching
 from rollout.route.envoy.walk import OURS, noted, tables
 from rollout.route.envoy.weights import Arms

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from rollout.decide.record.split import Split
 from rollout.errors import RouteError
-from rollout.plan.traffic import Traffic
+from rollout.plan.model.traffic import Traffic
 from rollout.route.envoy import affinity, copies, segment, weights
 from rollout.route.envoy.segment import is_ours
 from rollout.route.envoy.walk import tables

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from rollout.decide.record.split import Split
-from rollout.plan.model import Plan
-from rollout.plan.traffic import Segment
+from rollout.plan.model.plan import Plan
+from rollout.plan.model.traffic import Segment
 from rollout.route import matching
 from rollout.route.gateway import rules
 from rollout.route.gateway.precedence import refuse_overtaking

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from rollout.errors import RouteError
-from rollout.plan.model import Plan
-from rollout.plan.route import GatewayRoute
+from rollout.plan.model.plan import Plan
+from rollout.plan.model.route import GatewayRoute
 from rollout.route.manifest import Json, dicts
 from rollout.route.share import Arm, Fork
 

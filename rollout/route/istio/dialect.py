@@ -7,8 +7,8 @@ from fractions import Fraction
 
 from rollout.decide.record.split import Split
 from rollout.errors import RouteError
-from rollout.plan.model import Plan
-from rollout.plan.traffic import Segment
+from rollout.plan.model.plan import Plan
+from rollout.plan.model.traffic import Segment
 from rollout.route import matching
 from rollout.route.istio.destinations import destinations, forks
 from rollout.route.istio.virtual_service import VirtualRoute

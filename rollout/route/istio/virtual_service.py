@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rollout.errors import RouteError
-from rollout.plan.route import IstioRoute
+from rollout.plan.model.route import IstioRoute
 from rollout.route.manifest import Json, dicts
 from rollout.route.share import Fork, Mesh, for_segment
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from rollout.cluster.kinds import Kind
 from rollout.errors import ClusterError, RouteError
-from rollout.plan.model import Plan
-from rollout.plan.policy import Policy
+from rollout.plan.model.plan import Plan
+from rollout.plan.model.policy import Policy
 from rollout.route.cluster.marks import POLICY, difference, note, noted
 from rollout.route.cluster.objects import (
     DESTINATION_RULE,

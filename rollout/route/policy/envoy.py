@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rollout.plan.policy import Balance, Connections, Outliers, Policy, Retries
+from rollout.plan.model.policy import Balance, Connections, Outliers, Policy, Retries
 from rollout.route.manifest import Json, dicts, key
 from rollout.route.policy.owned import Kept, Path, Roots, Wanted, spoken
 

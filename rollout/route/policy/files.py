@@ -6,7 +6,7 @@ import copy
 from collections.abc import Iterator
 
 from rollout.errors import RouteError
-from rollout.plan.policy import Policy
+from rollout.plan.model.policy import Policy
 from rollout.route.envoy.safety_net import net_name
 from rollout.route.envoy.segment import forget, note
 from rollout.route.envoy.walk import noted, tables

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from rollout.plan.model import Plan
-from rollout.plan.policy import Balance, Connections, Outliers, Policy
+from rollout.plan.model.plan import Plan
+from rollout.plan.model.policy import Balance, Connections, Outliers, Policy
 from rollout.route.istio.destinations import destinations, route_of
 from rollout.route.istio.virtual_service import leads, routes, wishes
 from rollout.route.manifest import Json, dicts

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rollout.errors import RouteError
-from rollout.plan.model import Plan
-from rollout.plan.policy import Policy
-from rollout.plan.route import EnvoyRoute
+from rollout.plan.model.plan import Plan
+from rollout.plan.model.policy import Policy
+from rollout.plan.model.route import EnvoyRoute
 from rollout.route.envoy.proxy import arms_of, ask, route_of
 from rollout.route.envoy.safety_net import needed, put_net
 from rollout.route.envoy.watched import load, replace

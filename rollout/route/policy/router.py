@@ -7,8 +7,8 @@ from typing import Protocol
 
 from rollout.decide.record.split import Split
 from rollout.errors import RouteError
-from rollout.plan.model import Plan
-from rollout.plan.policy import Policy
+from rollout.plan.model.plan import Plan
+from rollout.plan.model.policy import Policy
 from rollout.ports import Router, Seen, Watcher
 
 

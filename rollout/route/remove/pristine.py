@@ -9,7 +9,7 @@ from typing import Any
 from rollout.cluster.kinds import Kind
 from rollout.decide.record.split import Split
 from rollout.errors import RouteError
-from rollout.plan.model import Plan
+from rollout.plan.model.plan import Plan
 from rollout.route.cluster import marks, ways
 from rollout.route.cluster.dialect import dialect_of
 from rollout.route.cluster.objects import DESTINATION_RULE, target_of

@@ -10,7 +10,7 @@ from rollout.cluster.kinds import Kind
 from rollout.decide.rules.ramp import total_of
 from rollout.decide.text.comparison import shown
 from rollout.errors import RouteError
-from rollout.plan.model import Plan
+from rollout.plan.model.plan import Plan
 from rollout.route.cluster import marks, ways
 from rollout.route.cluster.objects import DESTINATION_RULE, PEER_AUTHENTICATION, target_of
 from rollout.route.create.creation import MADE, is_ours

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from rollout.cluster.kinds import ROLLOUT_PLAN, Json, Kind
 from rollout.errors import ClusterError
-from rollout.plan.model import Plan
+from rollout.plan.model.plan import Plan
 from rollout.route.cluster.objects import VIRTUAL_SERVICE, Objects, at_version, told
 from rollout.route.remove.removal import Removal, named, removals
 

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from rollout.cli import surefoot
-from rollout.plan.schema import schema
+from rollout.plan.kube.json_schema import schema
 
 EXAMPLES = Path(__file__).parents[3] / "manifests/examples"
 GOOD = (EXAMPLES / "01-envoy-local.yaml").read_text()
@@ -151,7 +151,7 @@ def test_check_imports_nothing_heavy(bad):
     )
     modules = set(done.stdout.splitlines()[-1].split())
     heavy = {"kubernetes", "sqlalchemy", "scipy", "numpy", "requests", "rich", "apscheduler"}
-    assert "rollout.plan.load" in modules
+    assert "rollout.plan.reading.load" in modules
     assert not modules & (heavy | {"prometheus_api_client", "analysis", "rollout.wire"})
 
 

@@ -14,7 +14,7 @@ from rollout.doctor.mesh import Envoy
 from rollout.errors import ClusterError, InputError, ObserveError, RouteError
 from rollout.journal.lock import hold
 from rollout.journal.store import open_journal
-from rollout.plan.model import Plan
+from rollout.plan.model.plan import Plan
 from rollout.route.cluster.objects import VIRTUAL_SERVICE
 from rollout.simulate import MemoryRouter
 from rollout.wire import examine as wired

@@ -6,7 +6,7 @@ import pytest
 
 from rollout.errors import ClusterError
 from rollout.operate.board import Board, Notice, patch_of
-from rollout.plan.status import Status
+from rollout.plan.kube.status import Status
 
 
 class Desk:

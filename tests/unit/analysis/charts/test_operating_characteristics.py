@@ -3,7 +3,7 @@
 import pytest
 
 from analysis.charts.operating_characteristics import characteristics
-from rollout.plan.units import duration
+from rollout.plan.fields.units import duration
 
 OUTCOMES = {"promoted": [0.98, 0.0], "rolled back": [0.02, 0.7], "stuck": [0.0, 0.3]}
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from rollout.errors import ClusterError, RouteError
-from rollout.plan.model import Plan
-from rollout.plan.policy import Policy
+from rollout.plan.model.plan import Plan
+from rollout.plan.model.policy import Policy
 from rollout.route.cluster.marks import POLICY
 from rollout.route.policy.cluster import ClusterKeeper, parts
 from rollout.route.policy.istio import overruled, pods_fields, route_fields, rule_fields

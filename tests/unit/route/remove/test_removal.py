@@ -9,7 +9,7 @@ import pytest
 from rollout.cluster.kinds import ROLLOUT_PLAN
 from rollout.decide.record.split import Split
 from rollout.errors import ClusterError, RouteError
-from rollout.plan.model import Plan
+from rollout.plan.model.plan import Plan
 from rollout.route.cluster.objects import DESTINATION_RULE, VIRTUAL_SERVICE
 from rollout.route.cluster.router import ClusterRouter
 from rollout.route.create.creator import WithCreation

@@ -1,0 +1,1 @@
+"""A plan as a Kubernetes resource: definition, status, trigger, schema; nothing is sent here."""
