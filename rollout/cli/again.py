@@ -22,7 +22,7 @@ def say_again(journal: Journal, name: str, said: HumanSaid) -> Sequence[Entry]:
     journal never stood still.
     """
     from rollout import __version__
-    from rollout.tick.attempt import facts_of
+    from rollout.tick.attempts import facts_of
     from rollout.tick.fleet import Fleet
 
     fleet, known = Fleet(), dict[str, str]()

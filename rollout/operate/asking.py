@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from rollout.cluster.kinds import Json
 from rollout.decide.record.facts import Fact, HumanSaid
-from rollout.tick.attempt import Again, facts_of, senseless
+from rollout.tick.attempts import Again, facts_of, senseless
 from rollout.tick.fleet import Fleet
 
 Word = tuple[str, str]  # command and text

@@ -11,13 +11,13 @@ from rollout.decide.state.rollout import State
 from rollout.errors import InputError
 from rollout.plan.model.plan import Plan
 from rollout.ports import Answer, Entry, Ports
-from rollout.tick import confirm
-from rollout.tick.attempt import started
-from rollout.tick.calling import Calling
+from rollout.tick import deliver
+from rollout.tick.attempts import started
 from rollout.tick.fleet import Fleet
-from rollout.tick.learning import Learning
-from rollout.tick.log import RETRIES, Log
-from rollout.tick.look import Thought, ask, thoughts
+from rollout.tick.hooks import Calling
+from rollout.tick.journal_sync import RETRIES, Log
+from rollout.tick.pod_history import Learning
+from rollout.tick.propose import Thought, ask, thoughts
 
 _CONFIRM_WITHIN = 1.0  # seconds of one tick in which the mesh may show what was written
 
@@ -118,7 +118,7 @@ class Controller:
     def _decide(self, rollouts: Sequence[str], answers: Mapping[str, Answer], now: float) -> None:
         """Record what was seen and what it leads to, in one transaction for all."""
         router = self.ports.router
-        drifts = {r: confirm.drift(router, r, self.states[r], now) for r in rollouts}
+        drifts = {r: deliver.drift(router, r, self.states[r], now) for r in rollouts}
         for _ in range(RETRIES):
             ahead: list[Thought] = []
             for r in rollouts:
@@ -131,12 +131,12 @@ class Controller:
         """Bring every unconfirmed decision to the mesh, all of them, and then read each back."""
         router, clock = self.ports.router, self.ports.clock
         pending = self.fleet.unconfirmed.due(now)
-        problems = {r: confirm.bring(router, r, self.states[r]) for r in pending}
+        problems = {r: deliver.bring(router, r, self.states[r]) for r in pending}
         until = clock.now() + _CONFIRM_WITHIN
         for rollout, problem in problems.items():
             state = self.states[rollout]
             self._log.append(
-                [confirm.outcome(router, clock, rollout, state, problem=problem, until=until)]
+                [deliver.outcome(router, clock, rollout, state, problem=problem, until=until)]
             )
 
     def _call(self, now: float) -> None:

@@ -25,7 +25,7 @@ VIOLATIONS = {
     "within-decide": ("rollout.decide.evidence.update", "import rollout.decide.rules.safety"),
     "pure-halves": ("rollout.route.cluster.ways", "import io"),
     "route": ("rollout.route.cluster.router", "import rollout.route.policy.router"),
-    "within-a-tick": ("rollout.tick.look", "import rollout.tick.confirm"),
+    "within-a-tick": ("rollout.tick.propose", "import rollout.tick.deliver"),
     "tick": ("rollout.tick", "import rollout.journal.store"),
     "wire": ("rollout.cli", "import rollout.observe.prometheus"),
     "operate": ("rollout.operate.status", "import time"),

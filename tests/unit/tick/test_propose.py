@@ -5,8 +5,8 @@ from dataclasses import replace
 from analysis.counting.cursor import Series
 from rollout.decide.fold import fold
 from rollout.ports import Answer
-from rollout.tick.attempt import started
-from rollout.tick.look import ask, thoughts
+from rollout.tick.attempts import started
+from rollout.tick.propose import ask, thoughts
 from tests.worlds import plan
 
 PLAN = plan()

@@ -5,9 +5,9 @@ import pytest
 from rollout.decide.record.facts import HumanSaid
 from rollout.errors import JournalMovedError
 from rollout.journal.memory import MemoryJournal
-from rollout.tick.attempt import started
+from rollout.tick.attempts import started
 from rollout.tick.fleet import Fleet
-from rollout.tick.log import RETRIES, Log
+from rollout.tick.journal_sync import RETRIES, Log
 from tests.worlds import plan
 
 PLAN = plan()
