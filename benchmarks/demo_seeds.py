@@ -19,8 +19,8 @@ from pathlib import Path
 
 from rollout.decide.record.facts import Confirmed, Decided
 from rollout.errors import InputError
-from rollout.journal.files import open_for_reading
-from rollout.journal.replay import by_rollout
+from rollout.journal.index import by_rollout
+from rollout.journal.open import open_for_reading
 from rollout.ports import Entry
 
 ROOT = Path(__file__).parents[1]

@@ -21,9 +21,9 @@ from typing import Any
 
 from rollout.decide.record.facts import Decided, Fact
 from rollout.decide.record.split import Split
+from rollout.journal.hash_chain import START, seal_all
 from rollout.journal.memory import MemoryJournal
-from rollout.journal.record import START, seal_all
-from rollout.journal.store import open_journal
+from rollout.journal.sql.store import open_journal
 
 _TABLE = """CREATE TABLE entries (seq INTEGER PRIMARY KEY, at DOUBLE NOT NULL,
 rollout TEXT NOT NULL, kind TEXT NOT NULL, text TEXT NOT NULL, previous TEXT, hash TEXT)"""

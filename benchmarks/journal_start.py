@@ -26,9 +26,9 @@ from typing import Any
 from benchmarks.analysis_speed import DUE, Live
 from rollout.decide.record.facts import Confirmed, Decided, Fact, Started
 from rollout.decide.record.split import Split
-from rollout.journal.place import Where
-from rollout.journal.record import parse, verify
-from rollout.journal.store import SqlJournal, open_journal
+from rollout.journal.hash_chain import parse, verify
+from rollout.journal.location import Where
+from rollout.journal.sql.store import SqlJournal, open_journal
 from rollout.tick.fleet import Fleet
 
 _LOOKS, _BATCH = 250, 500

@@ -6,17 +6,17 @@ import subprocess
 import sys
 
 from rollout.decide.record.facts import HumanSaid
-from rollout.journal.files import open_for_reading
-from rollout.journal.place import Where
-from rollout.journal.record import verify
-from rollout.journal.store import SqlJournal
+from rollout.journal.hash_chain import verify
+from rollout.journal.location import Where
+from rollout.journal.open import open_for_reading
+from rollout.journal.sql.store import SqlJournal
 
 BATCH = 3
 WRITER = """
 import os, signal, sys
 from sqlalchemy import event
 from rollout.decide.record.facts import HumanSaid
-from rollout.journal.store import SqlJournal
+from rollout.journal.sql.store import SqlJournal
 
 where, point, batch = sys.argv[1], sys.argv[2], int(sys.argv[3])
 journal = SqlJournal(where)

@@ -38,7 +38,7 @@ def say_again(journal: Journal, name: str, said: HumanSaid) -> Sequence[Entry]:
 
 def _newest(fleet: Fleet, entries: Iterable[Entry], known: dict[str, str], name: str) -> str:
     """The newest attempt of what a name stands for, after a few more entries."""
-    from rollout.journal.replay import matching, names
+    from rollout.journal.index import matching, names
 
     known |= names(entries)
     rollout = matching(known, name)[-1]

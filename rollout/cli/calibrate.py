@@ -12,7 +12,7 @@ from rollout.cli.journal import journal_option
 from rollout.cli.progress import progress
 from rollout.cli.quantities import SECONDS
 from rollout.errors import DONE, FAILED, InputError
-from rollout.journal.place import Where
+from rollout.journal.location import Where
 
 if TYPE_CHECKING:
     from rollout.calibrate.draw import Recording

@@ -17,7 +17,7 @@ from rollout.decide.record.facts import Decided
 from rollout.demo.costs import Cost, Edges
 from rollout.demo.stage import Stage
 from rollout.demo.story import Chapter
-from rollout.journal.files import open_for_reading
+from rollout.journal.open import open_for_reading
 from rollout.ports import Entry
 
 

@@ -64,7 +64,7 @@ def crowded(load: float, cores: int) -> str:
 
 
 def _new_folder() -> Path:
-    from rollout.journal.place import default_path
+    from rollout.journal.location import default_path
     from rollout.wire.clock import SystemClock
 
     at = datetime.fromtimestamp(SystemClock().now(), UTC)

@@ -12,7 +12,7 @@ import click
 
 from rollout.cli.journal import journal_option
 from rollout.errors import DONE, FAILED
-from rollout.journal.place import Where
+from rollout.journal.location import Where
 
 if TYPE_CHECKING:
     from rollout.doctor.finding import Level
@@ -58,7 +58,7 @@ def doctor(
     One line for each check: ok, warn or fail, what was found, and after `->` the cure.
     """
     from rollout.doctor.examine import examine
-    from rollout.journal.place import default_path
+    from rollout.journal.location import default_path
     from rollout.plan.reading.load import load_files
     from rollout.wire.examine import examination
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from rollout.cli.quantities import Quantity
-from rollout.journal.place import from_words
+from rollout.journal.location import from_words
 
 _PLACE = "a file, or postgresql://USER@HOST/DB (password: PGPASSWORD, ~/.pgpass)"
 VARIABLE = "SUREFOOT_JOURNAL"  # so that commands in a controller's pod mean its journal

@@ -15,15 +15,15 @@ from rollout.cli.journal import READ, journal_option
 from rollout.cli.words import clean, sentence, what
 from rollout.decide.record.facts import Decided, Observed
 from rollout.errors import InputError
-from rollout.journal.place import Where
-from rollout.journal.record import document
-from rollout.journal.replay import matching, names
+from rollout.journal.hash_chain import document
+from rollout.journal.index import matching, names
+from rollout.journal.location import Where
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from rollout.decide.record.facts import Fact
-    from rollout.journal.record import Row
+    from rollout.journal.hash_chain import Row
     from rollout.ports import Entry, Journal
 
 _POLL = 0.5  # seconds between two readings with -f
@@ -101,11 +101,11 @@ def chosen(parts: Iterator[Sequence[Entry]], name: str | None) -> Iterator[Entry
 
 
 def _export(rows: Sequence[Row], path: Path, name: str | None) -> None:
-    from rollout.journal import lines
+    from rollout.journal import jsonl
 
     if name is not None:
         raise InputError("the seals of a journal hold for all of it: --export takes no NAME")
-    lines.export(rows, path)
+    jsonl.export(rows, path)
     click.echo(f"{len(rows)} entries in {path}, sealed by {rows[-1].hash if rows else 'nothing'}")
 
 
@@ -139,8 +139,8 @@ def log(
     everything: bool,
 ) -> None:
     """Print what was decided and done, in order, of all rollouts or of NAME (a plan's or an id)."""
-    from rollout.journal.files import open_for_reading
-    from rollout.journal.place import default_path
+    from rollout.journal.location import default_path
+    from rollout.journal.open import open_for_reading
 
     opened = open_for_reading(journal or default_path())
     if export is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rollout.cli.journal import READ, journal_option
-from rollout.journal.place import Where
+from rollout.journal.location import Where
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,8 +29,8 @@ Examples:
 def status(name: str | None, journal: Where | None, *, as_json: bool) -> None:
     """Show every rollout: weight, evidence against its margins, and what comes next."""
     from rollout.cli.report import report, states_of
-    from rollout.journal.files import open_for_reading
-    from rollout.journal.place import default_path
+    from rollout.journal.location import default_path
+    from rollout.journal.open import open_for_reading
     from rollout.wire.clock import SystemClock
 
     opened = open_for_reading(journal or default_path())
@@ -82,8 +82,8 @@ def why(number: int, journal: Where | None, *, as_json: bool) -> None:
     """
     from rollout.cli.explain import explain, text
     from rollout.errors import DONE, FAILED
-    from rollout.journal.files import open_for_reading
-    from rollout.journal.place import default_path
+    from rollout.journal.location import default_path
+    from rollout.journal.open import open_for_reading
 
     told = explain(open_for_reading(journal or default_path()).read(), number)
     click.echo(json.dumps(told, indent=2) if as_json else text(told))

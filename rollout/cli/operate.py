@@ -9,7 +9,7 @@ import click
 from rollout.cli.journal import journal_option
 from rollout.cli.quantities import SECONDS
 from rollout.cli.serving import serving
-from rollout.journal.place import Where
+from rollout.journal.location import Where
 
 if TYPE_CHECKING:
     from rollout.ports import Entry
@@ -55,7 +55,7 @@ def operate(
 ) -> None:
     """Watch RolloutPlan resources; look, decide, record, move weights, show each plan's status."""
     from rollout.cli.log import print_entry
-    from rollout.journal.place import default_path, shown
+    from rollout.journal.location import default_path, shown
     from rollout.wire.clock import SystemClock
     from rollout.wire.operate import operator
     from rollout.wire.run import metered, stopping

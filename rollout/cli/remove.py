@@ -13,7 +13,7 @@ import click
 
 from rollout.cli.journal import READ, journal_option
 from rollout.errors import DONE, FAILED, InputError, RouteError
-from rollout.journal.place import Where
+from rollout.journal.location import Where
 
 if TYPE_CHECKING:
     from rollout.plan.model.plan import Plan
@@ -95,8 +95,8 @@ def _the_plan(file: Path) -> Plan:
 
 def _under_way(plan: Plan, remover: Remover, journal: Where | None) -> str:
     """The rollouts that have not ended, as far as the journal and the cluster's plans tell."""
-    from rollout.journal.files import open_for_reading
-    from rollout.journal.place import default_path
+    from rollout.journal.location import default_path
+    from rollout.journal.open import open_for_reading
     from rollout.operate.busy import of_resources, of_states
     from rollout.tick.fleet import fleet_of
 

@@ -10,7 +10,7 @@ import click
 from rollout.cli.journal import journal_option
 from rollout.cli.serving import serving
 from rollout.errors import DONE, FAILED
-from rollout.journal.place import Where
+from rollout.journal.location import Where
 
 if TYPE_CHECKING:
     from rollout.ports import Entry
@@ -52,7 +52,7 @@ def run(
 
     from rollout.cli.log import print_entry
     from rollout.decide.state.rollout import TERMINAL
-    from rollout.journal.place import default_path, shown
+    from rollout.journal.location import default_path, shown
     from rollout.wire.controller import controlling
     from rollout.wire.run import metered, pacer, stopping
 

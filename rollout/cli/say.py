@@ -13,7 +13,7 @@ import click
 from rollout.cli.journal import journal_option
 from rollout.decide.record.facts import Command, HumanSaid
 from rollout.errors import InputError, JournalMovedError
-from rollout.journal.place import Where
+from rollout.journal.location import Where
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,7 +32,7 @@ def say(journal: Journal, name: str, said: HumanSaid) -> Sequence[Entry]:
     Raises InputError for an unknown name or an ended rollout, JournalMovedError when the journal
     never stood still.
     """
-    from rollout.journal.skim import news
+    from rollout.journal.scan import news
 
     entries, last = news(journal, 0)
     for _ in range(RETRIES):
@@ -53,7 +53,7 @@ _ENDED = {
 
 
 def _open_rollout(entries: list[Entry], name: str) -> str:
-    from rollout.journal.replay import by_rollout, end_of, matching, names
+    from rollout.journal.index import by_rollout, end_of, matching, names
 
     rollout = matching(names(entries), name)[-1]
     end = end_of(by_rollout(entries)[rollout])
@@ -72,7 +72,7 @@ def worded(command: Command, *, actor: str, reason: str, now: float) -> HumanSai
 
 def _record(how: Say, name: str, journal: Where, said: HumanSaid) -> tuple[Sequence[Entry], bool]:
     """The entries, and whether a controller is there to act on them."""
-    from rollout.journal.files import open_for_commands
+    from rollout.journal.open import open_for_commands
 
     opened = open_for_commands(journal)
     try:
@@ -137,7 +137,7 @@ def command_of(command: Command, does: str, how: Say = say) -> click.Command:
     def run(
         name: str, reason: str, journal: Where | None, actor: str | None, as_json: bool
     ) -> None:
-        from rollout.journal.place import default_path
+        from rollout.journal.location import default_path
         from rollout.wire.clock import SystemClock
 
         now = SystemClock().now()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rollout.cli.journal import READ, journal_option
-from rollout.journal.place import Where
+from rollout.journal.location import Where
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -43,8 +43,8 @@ def watch(
     from rich.console import Console
 
     from rollout.cli.follow import Follower
-    from rollout.journal.files import open_for_reading
-    from rollout.journal.place import default_path
+    from rollout.journal.location import default_path
+    from rollout.journal.open import open_for_reading
     from rollout.wire.clock import SystemClock
 
     source, clock, follower = open_for_reading(journal or default_path()), SystemClock(), Follower()

@@ -11,7 +11,7 @@ from rollout.doctor import declared, mesh, rights, series
 from rollout.doctor.finding import Finding
 from rollout.doctor.journal import of_journal
 from rollout.errors import ClusterError, InputError
-from rollout.journal.place import Where
+from rollout.journal.location import Where
 from rollout.plan.model.plan import Plan
 from rollout.ports import Router
 

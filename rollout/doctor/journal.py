@@ -7,9 +7,9 @@ from pathlib import Path
 
 from rollout.doctor.finding import Finding, Level
 from rollout.errors import SurefootError
-from rollout.journal.files import open_for_reading
-from rollout.journal.lines import LinesJournal
-from rollout.journal.place import Where, is_url, shown
+from rollout.journal.jsonl import LinesJournal
+from rollout.journal.location import Where, is_url, shown
+from rollout.journal.open import open_for_reading
 
 
 def of_journal(where: Where, *, carried_out: bool = False) -> Finding:

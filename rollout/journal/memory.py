@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rollout.journal.record import START, Row, check_kept, check_last, parse, seal_all, verify
-from rollout.journal.skim import check_picked, skimmed
+from rollout.journal.hash_chain import START, Row, check_kept, check_last, parse, seal_all, verify
+from rollout.journal.scan import check_picked, skimmed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

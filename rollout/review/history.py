@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rollout.decide.fold import fold
 from rollout.decide.record.facts import Started
 from rollout.decide.state.rollout import State
-from rollout.journal.replay import by_rollout
+from rollout.journal.index import by_rollout
 from rollout.ports import Entry
 from rollout.review.look import Look, looks
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rollout import __version__
 from rollout.errors import JournalMovedError
-from rollout.journal.place import Where
+from rollout.journal.location import Where
 from rollout.ports import Ports
 from rollout.tick.controller import Controller
 from rollout.wire import clock, meshes
@@ -34,7 +34,7 @@ def controlling(
 
     Raises JournalBusyError, JournalError.
     """
-    from rollout.journal.store import open_journal
+    from rollout.journal.sql.store import open_journal
     from rollout.observe.prometheus import PrometheusObserver
     from rollout.webhook import WebHooks
 
@@ -56,8 +56,8 @@ def record(journal: Where, fact: Fact) -> Entry:
 
     Raises JournalMovedError when the journal never stood still, JournalError.
     """
-    from rollout.journal.skim import news
-    from rollout.journal.store import open_journal
+    from rollout.journal.scan import news
+    from rollout.journal.sql.store import open_journal
 
     with closing(open_journal(journal)) as store:
         last = 0

@@ -52,7 +52,7 @@ def operator(
 @contextmanager
 def _electing(replica: Replica) -> Iterator[Tick]:
     """Campaign beside the ticks; at the end first the journal is given back, then the Lease."""
-    from rollout.journal.store import open_journal
+    from rollout.journal.sql.store import open_journal
 
     problem = replica.on_problem
     with ExitStack() as stack:

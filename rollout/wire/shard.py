@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rollout.errors import InputError
-from rollout.journal.place import Where, is_url
+from rollout.journal.location import Where, is_url
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from analysis.counting.cursor import Series
 from rollout.decide.record.facts import Confirmed, Decided, Fact, HumanSaid, Observed
 from rollout.decide.record.split import Split
 from rollout.errors import JournalError, JournalMovedError
-from rollout.journal.lines import from_lines, to_lines
+from rollout.journal.hash_chain import GENESIS, verify
+from rollout.journal.jsonl import from_lines, to_lines
 from rollout.journal.memory import MemoryJournal
-from rollout.journal.record import GENESIS, verify
-from rollout.journal.store import SqlJournal
+from rollout.journal.sql.store import SqlJournal
 from rollout.ports import Entry, Passed
 
 Journals = MemoryJournal | SqlJournal

@@ -12,8 +12,8 @@ from rollout.decide.record.facts import Confirmed, Decided, Observed
 from rollout.decide.state.rollout import State
 from rollout.decide.step import step
 from rollout.errors import InputError
-from rollout.journal.files import open_for_reading
-from rollout.journal.place import Where
+from rollout.journal.location import Where
+from rollout.journal.open import open_for_reading
 from rollout.ports import Entry
 
 _F = TypeVar("_F")

@@ -15,7 +15,7 @@ import numpy as np
 
 from rollout.cluster.client import connect
 from rollout.errors import SurefootError
-from rollout.journal.store import SqlJournal
+from rollout.journal.sql.store import SqlJournal
 from rollout.metrics.meter import Meter
 from rollout.plan.model.plan import Plan
 from rollout.simulate import Behaviour, MemoryRouter, VirtualClock, World

@@ -11,8 +11,8 @@ from click.testing import CliRunner
 from rollout.cli import surefoot
 from rollout.decide.record.facts import Decided, HumanSaid
 from rollout.errors import JournalBusyError
-from rollout.journal import postgres
-from rollout.journal.store import SqlJournal, open_journal
+from rollout.journal.sql import postgres
+from rollout.journal.sql.store import SqlJournal, open_journal
 from rollout.ports import Ports
 from rollout.simulate import MemoryRouter, VirtualClock, World
 from rollout.tick.controller import Controller

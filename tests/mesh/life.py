@@ -17,7 +17,7 @@ import yaml
 
 from rollout.decide.record.facts import Confirmed, Fact
 from rollout.demo.process import Process
-from rollout.journal.files import open_for_reading
+from rollout.journal.open import open_for_reading
 from tests.live.operating import PLANS
 from tests.live.pipeline import ROOT, until
 from tests.mesh.record import Recorder

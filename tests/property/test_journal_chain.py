@@ -12,10 +12,10 @@ from analysis.counting.cursor import Series
 from rollout.decide.record.facts import Confirmed, Decided, Fact, HumanSaid, Observed, RouteFailed
 from rollout.decide.record.split import Split
 from rollout.errors import JournalError
-from rollout.journal.lines import from_lines, to_lines
+from rollout.journal.hash_chain import START, Row, canonical, document, parse, seal_all, verify
+from rollout.journal.jsonl import from_lines, to_lines
 from rollout.journal.memory import MemoryJournal
-from rollout.journal.record import START, Row, canonical, document, parse, seal_all, verify
-from rollout.journal.skim import skimmed
+from rollout.journal.scan import skimmed
 from rollout.ports import Passed
 
 # How fast a machine is, is no law.

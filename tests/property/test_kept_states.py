@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rollout.tick.fleet
-import rollout.tick.look
+import rollout.tick.propose
 from rollout.decide.fold import fold, fold_all
 from rollout.decide.record.facts import HumanSaid
 from rollout.journal.memory import MemoryJournal
@@ -85,7 +85,7 @@ def folds(monkeypatch):
         count[seq] += 1
         return fold(state, fact, seq)
 
-    for module in (rollout.tick.look, rollout.tick.fleet):
+    for module in (rollout.tick.propose, rollout.tick.fleet):
         monkeypatch.setattr(module, "fold", counted)
     return count
 

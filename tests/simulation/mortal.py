@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from rollout.decide.record.split import Split
-from rollout.journal.store import open_journal
+from rollout.journal.sql.store import open_journal
 from rollout.ports import Ports, Seen
 from rollout.simulate import MemoryRouter, VirtualClock, World
 from rollout.tick.controller import Controller

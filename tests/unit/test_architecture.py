@@ -26,7 +26,7 @@ VIOLATIONS = {
     "pure-halves": ("rollout.route.cluster.ways", "import io"),
     "route": ("rollout.route.cluster.router", "import rollout.route.policy.router"),
     "within-a-tick": ("rollout.tick.propose", "import rollout.tick.deliver"),
-    "tick": ("rollout.tick", "import rollout.journal.store"),
+    "tick": ("rollout.tick", "import rollout.journal.sql.store"),
     "wire": ("rollout.cli", "import rollout.observe.prometheus"),
     "operate": ("rollout.operate.status", "import time"),
     "beside": ("rollout.metrics.meter", "import time"),

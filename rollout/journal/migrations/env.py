@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from rollout.journal.tables import TABLES, VERSION
+from rollout.journal.sql.tables import TABLES, VERSION
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from rollout.cli import surefoot
-from rollout.journal.store import open_journal
+from rollout.journal.sql.store import open_journal
 from tests.worlds import BAD, GOOD, Lab
 
 

@@ -122,7 +122,7 @@ def test_too_few_runs_end_with_1_and_are_recorded_all_the_same(command, tmp_path
 
 
 def test_recording_gives_way_to_others_and_gives_up_after_many(tmp_path, monkeypatch):
-    from rollout.journal.store import SqlJournal
+    from rollout.journal.sql.store import SqlJournal
 
     fact, append, tries = calibrated(0), SqlJournal.append, []
 
@@ -198,7 +198,7 @@ def test_everything_that_reads_a_journal_passes_over_calibrations():
     from rollout.cli.follow import Follower
     from rollout.cli.report import states_of
     from rollout.decide.fold import fold_all
-    from rollout.journal.replay import by_rollout
+    from rollout.journal.index import by_rollout
 
     made = lab(calibrated(0))
     made.run()

@@ -22,8 +22,8 @@ from rollout.decide.record.facts import (
 )
 from rollout.decide.record.split import Split
 from rollout.errors import BAD_INPUT
-from rollout.journal.lines import to_lines
-from rollout.journal.store import open_journal
+from rollout.journal.jsonl import to_lines
+from rollout.journal.sql.store import open_journal
 
 R = {"rollout": "notes-v2-1", "at": 1_700_000_000.25}
 PLAN = {

@@ -10,8 +10,8 @@ from click.testing import CliRunner
 
 from rollout.cli import surefoot
 from rollout.decide.record.facts import Observed
-from rollout.journal.lines import export
-from rollout.journal.store import SqlJournal, open_journal
+from rollout.journal.jsonl import export
+from rollout.journal.sql.store import SqlJournal, open_journal
 from tests.worlds import BAD, Lab, plan
 
 

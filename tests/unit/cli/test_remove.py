@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from rollout.cli import surefoot
 from rollout.decide.record.facts import Started
 from rollout.decide.record.split import Split
-from rollout.journal.store import open_journal
+from rollout.journal.sql.store import open_journal
 from rollout.route.remove.remover import Remover
 from rollout.wire import meshes
 from tests.routes import istio, plan

@@ -19,9 +19,9 @@ from rollout.decide.record.facts import (
 )
 from rollout.decide.record.split import Split
 from rollout.errors import InputError, JournalMovedError
-from rollout.journal.lock import hold
+from rollout.journal.file_lock import hold
 from rollout.journal.memory import MemoryJournal
-from rollout.journal.store import open_journal
+from rollout.journal.sql.store import open_journal
 
 
 def started(rollout: str = "notes-v2-1") -> Started:

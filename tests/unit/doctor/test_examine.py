@@ -12,8 +12,8 @@ from rollout.cli import surefoot
 from rollout.doctor.examine import Tools, examine
 from rollout.doctor.mesh import Envoy
 from rollout.errors import ClusterError, InputError, ObserveError, RouteError
-from rollout.journal.lock import hold
-from rollout.journal.store import open_journal
+from rollout.journal.file_lock import hold
+from rollout.journal.sql.store import open_journal
 from rollout.plan.model.plan import Plan
 from rollout.route.cluster.objects import VIRTUAL_SERVICE
 from rollout.simulate import MemoryRouter

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from rollout.decide.record.facts import Observed
 from rollout.errors import JournalError
-from rollout.journal.record import check_intact, parse
+from rollout.journal.hash_chain import check_intact, parse
 from rollout.ports import Entry, Passed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from rollout.journal.record import Row
+    from rollout.journal.hash_chain import Row
     from rollout.ports import Journal
 
 AT_ONCE = 500  # rows that are held at a time

@@ -10,9 +10,9 @@ from sqlalchemy.schema import CreateTable
 
 from rollout.decide.record.facts import HumanSaid, Observed
 from rollout.errors import InputError, JournalError
-from rollout.journal.files import open_for_commands, open_for_reading
-from rollout.journal.store import SqlJournal, open_journal
-from rollout.journal.tables import ENTRIES
+from rollout.journal.open import open_for_commands, open_for_reading
+from rollout.journal.sql.store import SqlJournal, open_journal
+from rollout.journal.sql.tables import ENTRIES
 
 
 def said(reason: str = "") -> HumanSaid:

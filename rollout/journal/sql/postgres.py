@@ -12,8 +12,8 @@ from sqlalchemy import event, pool
 from sqlalchemy.exc import DBAPIError
 
 from rollout.errors import InputError, JournalError
-from rollout.journal.place import shown
-from rollout.journal.tenure import HOLDER, ONE_WRITER, Tenure
+from rollout.journal.location import shown
+from rollout.journal.sql.leader_lock import HOLDER, ONE_WRITER, Tenure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,7 +15,7 @@ from sqlalchemy import event, pool
 from sqlalchemy.exc import DBAPIError
 
 from rollout.errors import InputError, JournalError
-from rollout.journal import lock
+from rollout.journal import file_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,7 +71,7 @@ class SqliteFile:
 
     def lock(self, *, instead: bool = False) -> AbstractContextManager[None]:
         del instead  # the kernel frees it with its process, and never before
-        return lock.hold(self.path)
+        return file_lock.hold(self.path)
 
     def check_held(self) -> None:
         """Nothing: a lock of the kernel is not lost."""
@@ -80,7 +80,7 @@ class SqliteFile:
         """Nothing: its one writer writes, and is told."""
 
     def holder(self) -> str | None:
-        pid = lock.holder(self.path)
+        pid = file_lock.holder(self.path)
         return None if pid is None else f"pid {pid or 'unknown'}"
 
     @contextmanager

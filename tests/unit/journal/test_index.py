@@ -5,8 +5,8 @@ import pytest
 from rollout.decide.record.facts import Action, Confirmed, Decided, Fact, Started
 from rollout.decide.record.split import Split
 from rollout.errors import InputError
+from rollout.journal.index import by_rollout, end_of, matching, names
 from rollout.journal.memory import MemoryJournal
-from rollout.journal.replay import by_rollout, end_of, matching, names
 from rollout.ports import Entry
 
 

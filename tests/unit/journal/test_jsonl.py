@@ -6,9 +6,9 @@ import pytest
 
 from rollout.decide.record.facts import HumanSaid
 from rollout.errors import InputError, JournalError
-from rollout.journal.files import open_for_commands, open_for_reading
-from rollout.journal.lines import LinesJournal, export, from_lines, to_lines
-from rollout.journal.record import START, seal_all
+from rollout.journal.hash_chain import START, seal_all
+from rollout.journal.jsonl import LinesJournal, export, from_lines, to_lines
+from rollout.journal.open import open_for_commands, open_for_reading
 
 
 def said(reason: str) -> HumanSaid:

@@ -1,4 +1,4 @@
-"""`python -m rollout.journal.migrate JOURNAL`: bring its tables to this version's schema."""
+"""`python -m rollout.journal.sql.migrate JOURNAL`: bring its tables to this version's schema."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import alembic.command
 from alembic.config import Config
 
 from rollout.errors import BAD_INPUT, SurefootError
-from rollout.journal.place import Where, from_words, shown
-from rollout.journal.store import open_database
-from rollout.journal.tables import ENTRIES, REVISIONS, create, names_of
+from rollout.journal.location import Where, from_words, shown
+from rollout.journal.sql.store import open_database
+from rollout.journal.sql.tables import ENTRIES, REVISIONS, create, names_of
 
 
 def migrate(where: Where) -> None:
@@ -21,7 +21,7 @@ def migrate(where: Where) -> None:
     """
     database = open_database(where)
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+    config.set_main_option("script_location", str(Path(__file__).parents[1] / "migrations"))
     try:
         with database.lock(), database.words(), database.writing() as connection:
             if ENTRIES.name in names_of(connection):
@@ -34,7 +34,7 @@ def migrate(where: Where) -> None:
 
 def main(words: list[str]) -> int:
     if len(words) != 1:
-        print("usage: python -m rollout.journal.migrate JOURNAL", file=sys.stderr)  # noqa: T201
+        print("usage: python -m rollout.journal.sql.migrate JOURNAL", file=sys.stderr)  # noqa: T201
         return BAD_INPUT
     try:
         migrate(from_words(words[0]))

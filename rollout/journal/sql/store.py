@@ -10,20 +10,20 @@ import sqlalchemy as sql
 from sqlalchemy.exc import ArgumentError, IntegrityError
 
 from rollout.errors import InputError, JournalError, JournalMovedError
-from rollout.journal import tables
-from rollout.journal.lines import RECORDING
-from rollout.journal.place import Where, is_url, shown
-from rollout.journal.record import START, Row, check_kept, check_last, parse, seal_all, verify
-from rollout.journal.skim import AT_ONCE, check_picked, parts
-from rollout.journal.tables import ENTRIES
+from rollout.journal.hash_chain import START, Row, check_kept, check_last, parse, seal_all, verify
+from rollout.journal.jsonl import RECORDING
+from rollout.journal.location import Where, is_url, shown
+from rollout.journal.scan import AT_ONCE, check_picked, parts
+from rollout.journal.sql import tables
+from rollout.journal.sql.tables import ENTRIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from rollout.decide.record.facts import Fact
-    from rollout.journal.database import Database
-    from rollout.journal.tables import Stored
+    from rollout.journal.sql.database import Database
+    from rollout.journal.sql.tables import Stored
     from rollout.ports import Entry, Passed
 _POSTGRES = {"postgresql+psycopg", "postgresql", "postgres"}
 
@@ -177,7 +177,7 @@ def open_database(where: Where) -> Database:
 
 
 def _database(where: Where, *, may_make: bool, readonly: bool, patience: float) -> Database:
-    from rollout.journal.sqlite import SqliteFile
+    from rollout.journal.sql.sqlite import SqliteFile
 
     if not is_url(where):
         return SqliteFile(Path(where), may_make=may_make, patience=patience)
@@ -186,7 +186,7 @@ def _database(where: Where, *, may_make: bool, readonly: bool, patience: float) 
     except (ArgumentError, ValueError):
         raise InputError(f"{shown(where)} is no database URL") from None
     if url.drivername in _POSTGRES:
-        from rollout.journal.postgres import PostgresServer
+        from rollout.journal.sql.postgres import PostgresServer
 
         return PostgresServer(url, readonly=readonly, patience=patience)
     if url.get_backend_name() != "sqlite" or not url.database:

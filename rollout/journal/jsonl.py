@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rollout.errors import InputError, JournalError
+from rollout.journal.hash_chain import Row, canonical, verify
 from rollout.journal.memory import MemoryJournal
-from rollout.journal.record import Row, canonical, verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

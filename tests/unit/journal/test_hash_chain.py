@@ -12,7 +12,7 @@ from analysis.counting.cursor import Series
 from rollout.decide.record.facts import Decided, HumanSaid, Observed
 from rollout.decide.record.split import Split
 from rollout.errors import JournalError
-from rollout.journal.record import (
+from rollout.journal.hash_chain import (
     GENESIS,
     START,
     Row,

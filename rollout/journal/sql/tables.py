@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sql
 
 from rollout.errors import JournalError
-from rollout.journal.record import START, Row, parse
-from rollout.journal.skim import skimmed
+from rollout.journal.hash_chain import START, Row, parse
+from rollout.journal.scan import skimmed
 from rollout.ports import Passed
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def _check_revision(found: list[str]) -> None:
     if found != [REVISIONS[-1]]:
         raise JournalError(
             f"is of an older schema ({', '.join(found) or 'none'}): stop the controller, then run "
-            "`python -m rollout.journal.migrate JOURNAL`"
+            "`python -m rollout.journal.sql.migrate JOURNAL`"
         )
 
 

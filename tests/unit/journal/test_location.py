@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from rollout.errors import InputError
-from rollout.journal.place import default_path, from_words, shown
-from rollout.journal.store import open_journal
+from rollout.journal.location import default_path, from_words, shown
+from rollout.journal.sql.store import open_journal
 
 
 @pytest.mark.parametrize(

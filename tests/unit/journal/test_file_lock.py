@@ -8,13 +8,13 @@ import sys
 import pytest
 
 from rollout.errors import JournalBusyError, JournalError
-from rollout.journal.lock import hold, holder, lock_file
-from rollout.journal.store import SqlJournal
+from rollout.journal.file_lock import hold, holder, lock_file
+from rollout.journal.sql.store import SqlJournal
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from rollout.journal.lock import hold
+from rollout.journal.file_lock import hold
 with hold(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)

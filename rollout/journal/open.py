@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rollout.errors import InputError
-from rollout.journal.lines import RECORDING, LinesJournal
-from rollout.journal.place import Where, is_url
+from rollout.journal.jsonl import RECORDING, LinesJournal
+from rollout.journal.location import Where, is_url
 
 if TYPE_CHECKING:
-    from rollout.journal.store import SqlJournal
+    from rollout.journal.sql.store import SqlJournal
 
 
 def open_for_reading(where: Where) -> SqlJournal | LinesJournal:
@@ -23,7 +23,7 @@ def open_for_reading(where: Where) -> SqlJournal | LinesJournal:
             raise InputError(f"there is no journal at {where}")
         if Path(where).suffix == RECORDING:
             return LinesJournal(where)
-    from rollout.journal.store import SqlJournal
+    from rollout.journal.sql.store import SqlJournal
 
     return SqlJournal(where, readonly=True)
 
@@ -33,6 +33,6 @@ def open_for_commands(where: Where) -> SqlJournal:
 
     Raises InputError when it is not there or is a recording, JournalError when it is no journal.
     """
-    from rollout.journal.store import open_journal
+    from rollout.journal.sql.store import open_journal
 
     return open_journal(where, create=False)
