@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rollout.cluster.kinds import Json
 from rollout.decide.state.rollout import TERMINAL
 from rollout.doctor.finding import Finding
 from rollout.errors import PlanError
+from rollout.kube.kinds import Json
 from rollout.plan.kube.resource import plan_of, told
 from rollout.plan.model.plan import Plan
 

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from rollout.cluster.kinds import ROLLOUT_PLAN, ROLLOUT_TRIGGER, Kind
 from rollout.doctor import declared, mesh, rights, series
 from rollout.doctor.finding import Finding
 from rollout.doctor.journal import of_journal
 from rollout.errors import ClusterError, InputError
 from rollout.journal.location import Where
+from rollout.kube.kinds import ROLLOUT_PLAN, ROLLOUT_TRIGGER, Kind
 from rollout.plan.model.plan import Plan
 from rollout.ports import Router
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rollout.cluster.kinds import Kind
 from rollout.decide.rules.ramp import largest, total_of
 from rollout.doctor.finding import Finding
 from rollout.errors import ClusterError, RouteError
+from rollout.kube.kinds import Kind
 from rollout.plan.model.plan import Plan
 from rollout.ports import Router
 from rollout.route.cluster.objects import DESTINATION_RULE, target_of

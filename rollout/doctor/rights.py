@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from rollout.cluster.kinds import DEPLOYMENT, LEASE, ROLLOUT_PLAN, ROLLOUT_TRIGGER
 from rollout.doctor.finding import Finding
+from rollout.kube.kinds import DEPLOYMENT, LEASE, ROLLOUT_PLAN, ROLLOUT_TRIGGER
 from rollout.plan.model.plan import Plan
 from rollout.route.cluster.objects import DESTINATION_RULE, target_of
 from rollout.route.create.creation import wanted

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from rollout.cluster.kinds import Json
 from rollout.decide.record.facts import Fact, HumanSaid
+from rollout.kube.kinds import Json
 from rollout.tick.attempts import Again, facts_of, senseless
 from rollout.tick.fleet import Fleet
 

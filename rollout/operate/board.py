@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from rollout.backoff import backoff
-from rollout.cluster.kinds import ROLLOUT_PLAN, Json, Kind
 from rollout.errors import ClusterError
+from rollout.kube.kinds import ROLLOUT_PLAN, Json, Kind
 from rollout.plan.kube.status import Status
 
 _AGAIN = 10.0  # seconds until a status that the watch does not show yet is written once more

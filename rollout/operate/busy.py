@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from rollout.cluster.kinds import Json
 from rollout.decide.state.rollout import TERMINAL, State
+from rollout.kube.kinds import Json
 from rollout.plan.model.plan import Plan
 from rollout.tick.fleet import place_of
 

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from rollout.cluster.kinds import Json
+from rollout.kube.kinds import Json
 from rollout.operate.board import Board, Notice
 from rollout.operate.conditions import Reading, utc
 from rollout.operate.events import event_of, refused

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
-from rollout.cluster.kinds import LEASE, Json, Kind
 from rollout.errors import ClusterError
+from rollout.kube.kinds import LEASE, Json, Kind
 
 _NOT_FOUND, _CONFLICT = 404, 409
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from rollout.cluster.kinds import Json
 from rollout.decide.record.facts import (
     Confirmed,
     Decided,
@@ -16,6 +15,7 @@ from rollout.decide.record.facts import (
     Started,
 )
 from rollout.decide.state.rollout import Phase
+from rollout.kube.kinds import Json
 from rollout.operate.conditions import Reading, utc
 from rollout.ports import Entry
 

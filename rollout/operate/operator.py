@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
-from rollout.cluster.kinds import Json
 from rollout.decide.record.facts import HumanSaid
 from rollout.decide.rules.calibration import WAIVER
 from rollout.decide.state.rollout import Phase
 from rollout.errors import InputError
+from rollout.kube.kinds import Json
 from rollout.operate.asking import ACTOR, asked, heard
 from rollout.operate.board import Board
 from rollout.operate.conditions import Reading

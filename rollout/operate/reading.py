@@ -6,8 +6,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from rollout.cluster.kinds import Json
 from rollout.errors import PlanError
+from rollout.kube.kinds import Json
 from rollout.plan.kube.resource import APPLIED, name_of, plan_of, told
 from rollout.plan.model.plan import Plan
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from rollout.cluster.kinds import Json
 from rollout.decide.record.facts import Decided
 from rollout.decide.record.split import Split
 from rollout.decide.rules.view import View, view
 from rollout.decide.state.hooks import told
 from rollout.decide.state.rollout import State
 from rollout.decide.text.comparison import shown
+from rollout.kube.kinds import Json
 from rollout.operate.conditions import Reading, dated, of_reading, of_rollout, utc
 from rollout.plan.kube.status import Decision, GuardrailStatus, HookStatus, Sealed, Status, Verdict
 from rollout.ports import Entry

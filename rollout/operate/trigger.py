@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from rollout.backoff import backoff
-from rollout.cluster.kinds import ROLLOUT_PLAN, ROLLOUT_TRIGGER, Json, Kind
 from rollout.errors import ClusterError
+from rollout.kube.kinds import ROLLOUT_PLAN, ROLLOUT_TRIGGER, Json, Kind
 from rollout.operate.reading import Resources
 from rollout.operate.wishes import Wish, wishes
 from rollout.tick.fleet import Fleet

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from rollout.cluster.kinds import Json
 from rollout.errors import InputError, PlanError
+from rollout.kube.kinds import Json
 from rollout.plan.kube.resource import name_of, plan_of, told
 from rollout.plan.kube.trigger import TriggerStatus, plan_for, watched_of
 from rollout.plan.model.plan import Plan

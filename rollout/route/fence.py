@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from rollout.cluster.kinds import Json, Kind
 from rollout.decide.record.split import Split
 from rollout.errors import StaleError
+from rollout.kube.kinds import Json, Kind
 from rollout.plan.model.plan import Plan
 from rollout.ports import Router, Seen, Watcher
 from rollout.route.cluster.objects import Applied

@@ -44,7 +44,7 @@ def examination(context: str | None = None) -> Tools:
         return against(plan)
 
     def cluster() -> Cluster:
-        from rollout.cluster.client import connect
+        from rollout.kube.client import connect
 
         return connect(context)
 

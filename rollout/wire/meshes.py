@@ -10,9 +10,9 @@ from rollout.errors import InputError, RouteError
 from rollout.wire import clock
 
 if TYPE_CHECKING:
-    from rollout.cluster.client import Cluster
-    from rollout.cluster.kinds import Kind
-    from rollout.cluster.watched import Watched
+    from rollout.kube.client import Cluster
+    from rollout.kube.kinds import Kind
+    from rollout.kube.watches import Watched
     from rollout.ports import Router
     from rollout.route.remove.remover import Remover
 
@@ -40,7 +40,7 @@ def router(
         return WithPolicy(EnvoyRouter(), EnvoyKeeper())
 
     def objects() -> Router:
-        from rollout.cluster.client import connect
+        from rollout.kube.client import connect
         from rollout.route.cluster.router import ClusterRouter
         from rollout.route.create.creator import WithCreation
         from rollout.route.policy.cluster import ClusterKeeper
@@ -59,8 +59,8 @@ def router(
 
 def _watched(cluster: Cluster, until: ExitStack) -> Watched:
     """Watches of routing objects. A lost one is told by nobody: looks are requests again then."""
-    from rollout.cluster.informer import Informer
-    from rollout.cluster.watched import Watched
+    from rollout.kube.informer import Informer
+    from rollout.kube.watches import Watched
 
     def watch(kind: Kind, namespace: str) -> Informer:
         return Informer(cluster.api, kind, namespace, lambda _problem: None, _RELIST)
@@ -72,7 +72,7 @@ def _watched(cluster: Cluster, until: ExitStack) -> Watched:
 
 def remover(context: str | None = None) -> Remover:
     """What removes a plan's objects, with the rights of whoever asks. Raises InputError."""
-    from rollout.cluster.client import connect
+    from rollout.kube.client import connect
     from rollout.route.remove.remover import Remover
 
     return Remover(connect(context), clock.SystemClock().sleep)

@@ -34,7 +34,7 @@ def operator(
 
     Raises InputError without a cluster, JournalBusyError, JournalError.
     """
-    from rollout.cluster.client import connect
+    from rollout.kube.client import connect
     from rollout.schedule import Pacer
 
     if shard.lease is not None:

@@ -18,10 +18,10 @@ from rollout.wire.controller import controlling, record
 from rollout.wire.shard import Shard
 
 if TYPE_CHECKING:
-    from rollout.cluster.client import Cluster
-    from rollout.cluster.informer import Informer
-    from rollout.cluster.kinds import Kind
     from rollout.decide.record.facts import Fact
+    from rollout.kube.client import Cluster
+    from rollout.kube.informer import Informer
+    from rollout.kube.kinds import Kind
     from rollout.metrics.meter import Meter
     from rollout.operate.board import Board
     from rollout.operate.duty import Duty, Tick
@@ -47,7 +47,7 @@ class Replica:
     _informers: dict[str, Informer] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        from rollout.cluster.kinds import DEPLOYMENT, ROLLOUT_PLAN, ROLLOUT_TRIGGER
+        from rollout.kube.kinds import DEPLOYMENT, ROLLOUT_PLAN, ROLLOUT_TRIGGER
 
         more = [ROLLOUT_TRIGGER, DEPLOYMENT] if self.shard.triggers else []
         self._informers = {kind.plural: self._informer(kind) for kind in [ROLLOUT_PLAN, *more]}
@@ -124,7 +124,7 @@ class Replica:
         return Candidate(self.cluster, *self.shard.place, identity, *clocks, times, fit)
 
     def _informer(self, kind: Kind) -> Informer:
-        from rollout.cluster.informer import Informer
+        from rollout.kube.informer import Informer
 
         return Informer(self.cluster.api, kind, self.shard.namespace, self.on_problem)
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from rollout.cluster.client import connect
 from rollout.decide.record.split import Split
+from rollout.kube.client import connect
 from rollout.plan.model.plan import Plan
 from rollout.ports import Router
 from rollout.route.by_mesh import ByMesh

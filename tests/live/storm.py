@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from rollout.cluster.client import connect
 from rollout.errors import SurefootError
 from rollout.journal.sql.store import SqlJournal
+from rollout.kube.client import connect
 from rollout.metrics.meter import Meter
 from rollout.plan.model.plan import Plan
 from rollout.simulate import Behaviour, MemoryRouter, VirtualClock, World

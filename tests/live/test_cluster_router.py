@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from rollout.cluster.client import connect
 from rollout.decide.record.facts import REFUSED, Drifted, HumanSaid, RouteFailed
 from rollout.decide.record.split import Split
 from rollout.errors import ClusterError, RouteError
+from rollout.kube.client import connect
 from rollout.operate.conditions import Reading
 from rollout.operate.status import Story, with_rollout
 from rollout.plan.model.plan import Plan

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from rollout.cluster.client import connect
 from rollout.decide.record.split import Split
 from rollout.errors import RouteError
+from rollout.kube.client import connect
 from rollout.plan.model.plan import Plan
 from rollout.ports import Router
 from rollout.route.cluster.router import ClusterRouter

@@ -7,11 +7,11 @@ from itertools import chain
 
 import pytest
 
-from rollout.cluster.client import connect
 from rollout.decide.record.facts import REFUSED, HumanSaid
 from rollout.decide.record.split import Split
 from rollout.doctor.examine import examine
 from rollout.errors import ClusterError, RouteError, StaleError
+from rollout.kube.client import connect
 from rollout.plan.model.plan import Plan
 from rollout.route.cluster.router import ClusterRouter
 from rollout.route.create.creation import wanted

@@ -2,10 +2,10 @@
 
 import pytest
 
-from rollout.cluster.client import connect
 from rollout.decide.record.facts import Drifted, HumanSaid, RouteFailed
 from rollout.decide.record.split import Split
 from rollout.errors import RouteError
+from rollout.kube.client import connect
 from rollout.plan.model.plan import Plan
 from rollout.route.cluster.marks import POLICY
 from rollout.route.cluster.router import ClusterRouter

@@ -10,9 +10,9 @@ import yaml
 from click.testing import CliRunner
 
 from rollout.cli import surefoot
-from rollout.cluster.client import connect
 from rollout.decide.record.split import Split
 from rollout.errors import RouteError
+from rollout.kube.client import connect
 from rollout.route.cluster.objects import (
     DESTINATION_RULE,
     GRPC_ROUTE,

@@ -8,12 +8,12 @@ from urllib.request import HTTPSHandler, ProxyHandler, Request, build_opener
 
 import pytest
 
-from rollout.cluster.client import connect
-from rollout.cluster.informer import Informer
-from rollout.cluster.watched import Watched
 from rollout.decide.record.facts import Confirmed, Decided, Drifted, RouteFailed, Started
 from rollout.decide.record.split import Split
 from rollout.journal.memory import MemoryJournal
+from rollout.kube.client import connect
+from rollout.kube.informer import Informer
+from rollout.kube.watches import Watched
 from rollout.plan.model.plan import Plan
 from rollout.ports import Answer, Ports
 from rollout.route.cluster.objects import VIRTUAL_SERVICE

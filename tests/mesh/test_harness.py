@@ -36,7 +36,7 @@ def reviews(world):
 def move(reviews, monkeypatch):
     """Move the weights as a rollout would."""
     monkeypatch.setenv("KUBECONFIG", str(reviews.cluster.config()))
-    from rollout.cluster.client import connect
+    from rollout.kube.client import connect
 
     router, plan = ClusterRouter(connect()), istio(NAMESPACE)
     return lambda canary: router.write(plan, Split(canary), f"m{canary}")

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from rollout.cluster.kinds import Kind
 from rollout.errors import ClusterError, RouteError
+from rollout.kube.kinds import Kind
 from rollout.plan.model.plan import Plan
 from rollout.route.gateway import rules
 from rollout.route.manifest import Json

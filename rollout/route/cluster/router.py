@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from rollout.cluster.kinds import Kind
-from rollout.cluster.watched import Watched
 from rollout.decide.record.split import Split
 from rollout.errors import ClusterError, RouteError
+from rollout.kube.kinds import Kind
+from rollout.kube.watches import Watched
 from rollout.plan.model.plan import Plan
 from rollout.ports import Seen
 from rollout.route.cluster import ways

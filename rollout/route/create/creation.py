@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rollout.cluster.kinds import Kind
+from rollout.kube.kinds import Kind
 from rollout.plan.model.creation import GatewayCreation, IstioCreation, Parent
 from rollout.plan.model.plan import Plan
 from rollout.plan.model.policy import PeerCreation

@@ -6,8 +6,8 @@ import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from rollout.cluster.kinds import Kind
 from rollout.errors import ClusterError, RouteError
+from rollout.kube.kinds import Kind
 from rollout.plan.model.plan import Plan
 from rollout.plan.model.policy import Policy
 from rollout.route.cluster.marks import POLICY, difference, note, noted

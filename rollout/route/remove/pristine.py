@@ -6,9 +6,9 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
-from rollout.cluster.kinds import Kind
 from rollout.decide.record.split import Split
 from rollout.errors import RouteError
+from rollout.kube.kinds import Kind
 from rollout.plan.model.plan import Plan
 from rollout.route.cluster import marks, ways
 from rollout.route.cluster.dialect import dialect_of

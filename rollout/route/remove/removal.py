@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from rollout.cluster.kinds import Kind
 from rollout.decide.rules.ramp import total_of
 from rollout.decide.text.comparison import shown
 from rollout.errors import RouteError
+from rollout.kube.kinds import Kind
 from rollout.plan.model.plan import Plan
 from rollout.route.cluster import marks, ways
 from rollout.route.cluster.objects import DESTINATION_RULE, PEER_AUTHENTICATION, target_of

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from rollout.cluster.kinds import ROLLOUT_PLAN, Json, Kind
 from rollout.errors import ClusterError
+from rollout.kube.kinds import ROLLOUT_PLAN, Json, Kind
 from rollout.plan.model.plan import Plan
 from rollout.route.cluster.objects import VIRTUAL_SERVICE, Objects, at_version, told
 from rollout.route.remove.removal import Removal, named, removals

@@ -20,7 +20,7 @@ from rollout.plan.model.policy import Some
 from rollout.plan.model.terms import Risk
 from rollout.plan.model.traffic import Share
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 MANIFEST = ROOT / "manifests" / "crd.yaml"
 ANYTHING = "x-kubernetes-preserve-unknown-fields"
 

@@ -14,7 +14,7 @@ from rollout.errors import PlanError
 from rollout.plan.kube.resource import APPLIED, name_of, plan_of, told
 from rollout.plan.reading.load import load_file
 
-EXAMPLES = sorted((Path(__file__).parents[3] / "manifests" / "examples").glob("*.yaml"))
+EXAMPLES = sorted((Path(__file__).parents[4] / "manifests" / "examples").glob("*.yaml"))
 
 
 @pytest.fixture

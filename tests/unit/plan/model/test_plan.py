@@ -10,7 +10,7 @@ from rollout.plan.fields.base import RECORDED
 from rollout.plan.model.plan import Plan
 from rollout.plan.reading.load import load_file
 
-EXAMPLES = Path(__file__).parents[3] / "manifests/examples"
+EXAMPLES = Path(__file__).parents[4] / "manifests/examples"
 
 
 @pytest.fixture

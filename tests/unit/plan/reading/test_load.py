@@ -8,7 +8,7 @@ from rollout.errors import InputError, PlanError
 from rollout.plan.fields.codes import CODES, markdown
 from rollout.plan.reading.load import load, load_file, load_files
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 GOOD = """\
 apiVersion: surefoot.dev/v1alpha1
 kind: RolloutPlan

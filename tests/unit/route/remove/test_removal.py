@@ -6,9 +6,9 @@ import copy
 
 import pytest
 
-from rollout.cluster.kinds import ROLLOUT_PLAN
 from rollout.decide.record.split import Split
 from rollout.errors import ClusterError, RouteError
+from rollout.kube.kinds import ROLLOUT_PLAN
 from rollout.plan.model.plan import Plan
 from rollout.route.cluster.objects import DESTINATION_RULE, VIRTUAL_SERVICE
 from rollout.route.cluster.router import ClusterRouter

@@ -14,8 +14,8 @@ from kubernetes.informer import SharedInformer
 from urllib3.exceptions import HTTPError
 
 from rollout.backoff import backoff
-from rollout.cluster.client import refusal, silence
-from rollout.cluster.kinds import Json, Kind
+from rollout.kube.client import refusal, silence
+from rollout.kube.kinds import Json, Kind
 
 RELIST = 300  # seconds; what a watch has lost is found at the next list
 _LEAST, _MOST = 0.2, 30.0  # seconds between two requests, growing while they fail

@@ -1,7 +1,7 @@
 """A kind is watched from the first question on, once for each namespace, until the end."""
 
-from rollout.cluster.kinds import ROLLOUT_PLAN, Kind
-from rollout.cluster.watched import Watched
+from rollout.kube.kinds import ROLLOUT_PLAN, Kind
+from rollout.kube.watches import Watched
 
 OTHER = Kind("g", "v1", "others", "Other")
 

@@ -12,8 +12,8 @@ from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
-from rollout.cluster.kinds import Json, Kind
 from rollout.errors import ClusterError, InputError
+from rollout.kube.kinds import Json, Kind
 
 _CONFIG: Any = kubernetes.config  # without types
 _MANAGER = "surefoot"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from rollout.cluster.kinds import Json, Kind
+from rollout.kube.kinds import Json, Kind
 
 
 class Watch(Protocol):

@@ -9,10 +9,10 @@ from kubernetes.client import ApiClient
 from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
-from rollout.cluster.client import Cluster, connect, refusal, silence
-from rollout.cluster.informer import Informer, _listed
-from rollout.cluster.kinds import ROLLOUT_PLAN
 from rollout.errors import ClusterError, InputError
+from rollout.kube.client import Cluster, connect, refusal, silence
+from rollout.kube.informer import Informer, _listed
+from rollout.kube.kinds import ROLLOUT_PLAN
 
 
 def said(status, body):
