@@ -9,9 +9,9 @@ from typing import Any
 
 from rollout.errors import ClusterError
 from rollout.journal.memory import MemoryJournal
-from rollout.operate.board import Board
-from rollout.operate.conditions import utc
-from rollout.operate.operator import Operator
+from rollout.operate.reconciler import Operator
+from rollout.operate.status.conditions import utc
+from rollout.operate.status.outbox import Board
 from rollout.plan.kube.resource import name_of, plan_of
 from rollout.plan.model.plan import Plan
 from rollout.ports import Ports

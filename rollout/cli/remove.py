@@ -97,7 +97,7 @@ def _under_way(plan: Plan, remover: Remover, journal: Where | None) -> str:
     """The rollouts that have not ended, as far as the journal and the cluster's plans tell."""
     from rollout.journal.location import default_path
     from rollout.journal.open import open_for_reading
-    from rollout.operate.busy import of_resources, of_states
+    from rollout.operate.in_progress import of_resources, of_states
     from rollout.tick.fleet import fleet_of
 
     busy: list[str] = []

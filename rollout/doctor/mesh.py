@@ -14,10 +14,10 @@ from rollout.errors import ClusterError, RouteError
 from rollout.kube.kinds import Kind
 from rollout.plan.model.plan import Plan
 from rollout.ports import Router
-from rollout.route.cluster.objects import DESTINATION_RULE, target_of
-from rollout.route.cluster.ways import patch
 from rollout.route.create.creation import routes
 from rollout.route.istio.destinations import lacking, overlap
+from rollout.route.kube.objects import DESTINATION_RULE, target_of
+from rollout.route.kube.patch import patch
 
 Get = Callable[[Kind, str, str], Any]  # an object, by kind, namespace, name; raises ClusterError
 

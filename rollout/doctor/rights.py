@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from rollout.doctor.finding import Finding
 from rollout.kube.kinds import DEPLOYMENT, LEASE, ROLLOUT_PLAN, ROLLOUT_TRIGGER
 from rollout.plan.model.plan import Plan
-from rollout.route.cluster.objects import DESTINATION_RULE, target_of
 from rollout.route.create.creation import wanted
+from rollout.route.kube.objects import DESTINATION_RULE, target_of
 from rollout.route.policy.cluster import parts
 
 

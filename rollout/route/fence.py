@@ -10,7 +10,7 @@ from rollout.errors import StaleError
 from rollout.kube.kinds import Json, Kind
 from rollout.plan.model.plan import Plan
 from rollout.ports import Router, Seen, Watcher
-from rollout.route.cluster.objects import Applied
+from rollout.route.kube.objects import Applied
 
 Fence = Callable[[], None]
 """Raises StaleError for a controller that no longer decides, SurefootError when nobody can say."""
@@ -28,18 +28,18 @@ class FencedObjects:
     fence: Fence
 
     def get(self, kind: Kind, namespace: str, name: str) -> Json:
-        """See rollout.route.cluster.objects.Objects."""
+        """See rollout.route.kube.objects.Objects."""
         return self.objects.get(kind, namespace, name)
 
     def patch(
         self, kind: Kind, namespace: str, name: str, body: Json, *, dry: bool = False
     ) -> Json:
-        """See rollout.route.cluster.objects.Objects. Raises what the fence raises."""
+        """See rollout.route.kube.objects.Objects. Raises what the fence raises."""
         self.fence()
         return self.objects.patch(kind, namespace, name, body, dry=dry)
 
     def apply(self, kind: Kind, namespace: str, body: Json) -> None:
-        """See rollout.route.cluster.objects.Applied. Raises what the fence raises."""
+        """See rollout.route.kube.objects.Applied. Raises what the fence raises."""
         self.fence()
         self.objects.apply(kind, namespace, body)
 

@@ -41,8 +41,8 @@ def router(
 
     def objects() -> Router:
         from rollout.kube.client import connect
-        from rollout.route.cluster.router import ClusterRouter
         from rollout.route.create.creator import WithCreation
+        from rollout.route.kube.router import ClusterRouter
         from rollout.route.policy.cluster import ClusterKeeper
         from rollout.route.policy.router import WithPolicy
 

@@ -12,9 +12,9 @@ from rollout.wire.replica import Replica
 from rollout.wire.shard import Shard
 
 if TYPE_CHECKING:
+    from rollout.leader.election import Candidate
+    from rollout.leader.loop import Tick
     from rollout.metrics.meter import Meter
-    from rollout.operate.duty import Tick
-    from rollout.operate.election import Candidate
     from rollout.ports import Entry
     from rollout.schedule import Pacer
 

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from rollout.kube.client import Cluster
     from rollout.kube.informer import Informer
     from rollout.kube.kinds import Kind
+    from rollout.leader.election import Candidate
+    from rollout.leader.journal_health import Reach
+    from rollout.leader.loop import Duty, Tick
     from rollout.metrics.meter import Meter
-    from rollout.operate.board import Board
-    from rollout.operate.duty import Duty, Tick
-    from rollout.operate.election import Candidate
-    from rollout.operate.reach import Reach
-    from rollout.operate.trigger import Triggers
+    from rollout.operate.status.outbox import Board
+    from rollout.operate.triggers.trigger import Triggers
     from rollout.ports import Entry
 
 _SHOW = 0.2  # seconds
@@ -69,9 +69,9 @@ class Replica:
         self, fence: Callable[[], None] = lambda: None, elected: Elected | None = None
     ) -> Iterator[Tick]:
         """Decide on the journal, alone; in place of whoever did before, where one was elected."""
-        from rollout.operate.board import Board
-        from rollout.operate.operator import Operator
-        from rollout.operate.trigger import Triggers
+        from rollout.operate.reconciler import Operator
+        from rollout.operate.status.outbox import Board
+        from rollout.operate.triggers.trigger import Triggers
 
         plans, *more = self._informers.values()
         board, triggers = Board(), Triggers(*more) if more else None
@@ -91,7 +91,7 @@ class Replica:
 
     def duty(self, candidate: Candidate, reach: Reach | None = None) -> Duty:
         """The ticks of a replica that decides only while it leads; they tell what they reach."""
-        from rollout.operate.duty import Duty
+        from rollout.leader.loop import Duty
 
         now = clock.SystemClock().now
 
@@ -108,7 +108,7 @@ class Replica:
 
     def reach(self, ask: Callable[[], object]) -> Reach:
         """Whether the journal can be used; who cannot for a Lease's time gives the Lease up."""
-        from rollout.operate.reach import Reach
+        from rollout.leader.journal_health import Reach
 
         reach = Reach(ask, clock.timer, self.shard.duration)
         self.meter.usable = reach.usable
@@ -116,7 +116,7 @@ class Replica:
 
     def candidate(self, fit: Callable[[], bool] = lambda: True) -> Candidate:
         """This process before the shard's Lease; it stands while it is fit. Raises InputError."""
-        from rollout.operate.election import Candidate, Times
+        from rollout.leader.election import Candidate, Times
 
         identity = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         clocks = clock.timer, clock.SystemClock().now

@@ -11,7 +11,7 @@ from rollout.errors import RouteError
 from rollout.kube.client import connect
 from rollout.plan.model.plan import Plan
 from rollout.ports import Router
-from rollout.route.cluster.router import ClusterRouter
+from rollout.route.kube.router import ClusterRouter
 from rollout.simulate import MemoryRouter
 from tests.live.pipeline import until
 from tests.live.test_cluster_router import GATEWAY, Place

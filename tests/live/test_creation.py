@@ -13,9 +13,9 @@ from rollout.doctor.examine import examine
 from rollout.errors import ClusterError, RouteError, StaleError
 from rollout.kube.client import connect
 from rollout.plan.model.plan import Plan
-from rollout.route.cluster.router import ClusterRouter
 from rollout.route.create.creation import wanted
 from rollout.route.create.creator import WithCreation
+from rollout.route.kube.router import ClusterRouter
 from rollout.wire.examine import examination
 from rollout.wire.meshes import router as wired
 from tests.live.pipeline import until

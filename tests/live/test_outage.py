@@ -15,7 +15,7 @@ import pytest
 
 from rollout.demo.process import free_ports
 from rollout.demo.servers import start_prometheus
-from rollout.operate.election import Times
+from rollout.leader.election import Times
 from tests.live.faulty import Request, proxied
 from tests.live.operating import RIGHTS
 from tests.live.pipeline import until

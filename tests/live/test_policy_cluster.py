@@ -7,8 +7,8 @@ from rollout.decide.record.split import Split
 from rollout.errors import RouteError
 from rollout.kube.client import connect
 from rollout.plan.model.plan import Plan
-from rollout.route.cluster.marks import POLICY
-from rollout.route.cluster.router import ClusterRouter
+from rollout.route.kube.object_annotations import POLICY
+from rollout.route.kube.router import ClusterRouter
 from rollout.route.policy.cluster import ClusterKeeper
 from rollout.route.policy.router import WithPolicy
 from tests.live.test_cluster_router import Live, climbed

@@ -13,7 +13,7 @@ from rollout.cli import surefoot
 from rollout.decide.record.split import Split
 from rollout.errors import RouteError
 from rollout.kube.client import connect
-from rollout.route.cluster.objects import (
+from rollout.route.kube.objects import (
     DESTINATION_RULE,
     GRPC_ROUTE,
     HTTP_ROUTE,

@@ -16,8 +16,8 @@ from rollout.kube.informer import Informer
 from rollout.kube.watches import Watched
 from rollout.plan.model.plan import Plan
 from rollout.ports import Answer, Ports
-from rollout.route.cluster.objects import VIRTUAL_SERVICE
-from rollout.route.cluster.router import ClusterRouter
+from rollout.route.kube.objects import VIRTUAL_SERVICE
+from rollout.route.kube.router import ClusterRouter
 from rollout.simulate import VirtualClock
 from rollout.tick.controller import Controller
 from tests.live.pipeline import until

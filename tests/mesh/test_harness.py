@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from rollout.decide.record.split import Split
-from rollout.route.cluster.router import ClusterRouter
+from rollout.route.kube.router import ClusterRouter
 from tests.live.node import CRASHING, READY, UNREADY, slow
 from tests.live.pipeline import until
 from tests.mesh.record import shows, until_shown

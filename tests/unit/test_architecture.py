@@ -23,12 +23,12 @@ VIOLATIONS = {
     "within-plan": ("rollout.plan.fields.units", "import rollout.plan.model.plan"),
     "decide": ("rollout.decide.record.facts", "import socket"),
     "within-decide": ("rollout.decide.evidence.update", "import rollout.decide.rules.safety"),
-    "pure-halves": ("rollout.route.cluster.ways", "import io"),
-    "route": ("rollout.route.cluster.router", "import rollout.route.policy.router"),
+    "pure-halves": ("rollout.route.kube.patch", "import io"),
+    "route": ("rollout.route.kube.router", "import rollout.route.policy.router"),
     "within-a-tick": ("rollout.tick.propose", "import rollout.tick.deliver"),
     "tick": ("rollout.tick", "import rollout.journal.sql.store"),
     "wire": ("rollout.cli", "import rollout.observe.prometheus"),
-    "operate": ("rollout.operate.status", "import time"),
+    "operate": ("rollout.operate.status.status", "import time"),
     "beside": ("rollout.metrics.meter", "import time"),
 }
 

@@ -9,15 +9,15 @@ from rollout.kube.kinds import Kind
 from rollout.plan.model.creation import GatewayCreation, IstioCreation, Parent
 from rollout.plan.model.plan import Plan
 from rollout.plan.model.policy import PeerCreation
-from rollout.route.cluster.marks import noted
-from rollout.route.cluster.objects import (
+from rollout.route.gateway import rules
+from rollout.route.istio.destinations import destinations, route_of
+from rollout.route.kube.object_annotations import noted
+from rollout.route.kube.objects import (
     DESTINATION_RULE,
     PEER_AUTHENTICATION,
     VIRTUAL_SERVICE,
     target_of,
 )
-from rollout.route.gateway import rules
-from rollout.route.istio.destinations import destinations, route_of
 from rollout.route.manifest import Json, dicts
 
 MADE = "made.surefoot.dev/"  # the annotation that names the plan, by service

@@ -8,9 +8,9 @@ from rollout.decide.record.split import Split
 from rollout.errors import ClusterError, RouteError
 from rollout.plan.model.plan import Plan
 from rollout.ports import Router, Seen, Watcher
-from rollout.route.cluster.objects import DESTINATION_RULE, Applied, told
 from rollout.route.create.creation import Wanted, grown, is_ours, routes, wanted
 from rollout.route.istio.destinations import lacking
+from rollout.route.kube.objects import DESTINATION_RULE, Applied, told
 from rollout.route.manifest import Json
 
 _ATTEMPTS = 3

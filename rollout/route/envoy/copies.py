@@ -10,7 +10,7 @@ from rollout.route.envoy.segment import leads
 from rollout.route.envoy.walk import tables
 from rollout.route.envoy.weights import Arms
 from rollout.route.manifest import Json, dicts, key
-from rollout.route.share import nearest
+from rollout.route.weighted_route import nearest
 
 _POLICIES = "request_mirror_policies"
 _PARTS = {"HUNDRED": 100, "TEN_THOUSAND": 10_000, "MILLION": 1_000_000}

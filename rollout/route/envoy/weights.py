@@ -10,7 +10,7 @@ from rollout.decide.record.split import Split
 from rollout.errors import RouteError
 from rollout.route.envoy.walk import Weighted, actions, every_weighted, weight
 from rollout.route.manifest import Json, dicts, key
-from rollout.route.share import Arm, Fork, move, nearest
+from rollout.route.weighted_route import Arm, Fork, move, nearest
 
 
 @dataclass(frozen=True)

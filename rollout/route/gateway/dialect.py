@@ -12,7 +12,7 @@ from rollout.route import matching
 from rollout.route.gateway import rules
 from rollout.route.gateway.precedence import refuse_overtaking
 from rollout.route.manifest import Json
-from rollout.route.share import Fork
+from rollout.route.weighted_route import Fork
 
 
 class Gateway:

@@ -13,7 +13,7 @@ from rollout.errors import RouteError
 from rollout.plan.model.traffic import Segment
 from rollout.route.manifest import Json, dicts
 from rollout.route.matching import gateway
-from rollout.route.share import Fork
+from rollout.route.weighted_route import Fork
 
 _Rank = tuple[int, int, float]
 

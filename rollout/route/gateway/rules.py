@@ -9,7 +9,7 @@ from rollout.errors import RouteError
 from rollout.plan.model.plan import Plan
 from rollout.plan.model.route import GatewayRoute
 from rollout.route.manifest import Json, dicts
-from rollout.route.share import Arm, Fork
+from rollout.route.weighted_route import Arm, Fork
 
 GROUP = "gateway.networking.k8s.io"
 

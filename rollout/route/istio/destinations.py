@@ -10,7 +10,7 @@ from rollout.plan.model.plan import Plan
 from rollout.plan.model.route import IstioRoute
 from rollout.route.istio.virtual_service import instead, leads, named, nowhere, routes, wishes
 from rollout.route.manifest import Json, dicts
-from rollout.route.share import Arm, Fork
+from rollout.route.weighted_route import Arm, Fork
 
 
 @dataclass(frozen=True)

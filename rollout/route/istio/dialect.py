@@ -13,7 +13,7 @@ from rollout.route import matching
 from rollout.route.istio.destinations import destinations, forks
 from rollout.route.istio.virtual_service import VirtualRoute
 from rollout.route.manifest import Json
-from rollout.route.share import Fork
+from rollout.route.weighted_route import Fork
 
 
 class Istio:

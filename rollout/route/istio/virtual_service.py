@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rollout.errors import RouteError
 from rollout.plan.model.route import IstioRoute
 from rollout.route.manifest import Json, dicts
-from rollout.route.share import Fork, Mesh, for_segment
+from rollout.route.weighted_route import Fork, Mesh, for_segment
 
 _KINDS = ("http", "tls", "tcp")
 

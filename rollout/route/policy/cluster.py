@@ -10,8 +10,9 @@ from rollout.errors import ClusterError, RouteError
 from rollout.kube.kinds import Kind
 from rollout.plan.model.plan import Plan
 from rollout.plan.model.policy import Policy
-from rollout.route.cluster.marks import POLICY, difference, note, noted
-from rollout.route.cluster.objects import (
+from rollout.route.istio.destinations import lacking
+from rollout.route.kube.object_annotations import POLICY, difference, note, noted
+from rollout.route.kube.objects import (
     DESTINATION_RULE,
     PEER_AUTHENTICATION,
     VIRTUAL_SERVICE,
@@ -19,7 +20,6 @@ from rollout.route.cluster.objects import (
     at_version,
     told,
 )
-from rollout.route.istio.destinations import lacking
 from rollout.route.manifest import Json
 from rollout.route.policy import istio as fields
 from rollout.route.policy.owned import Roots, Wanted, differing, own, read_kept

@@ -10,14 +10,21 @@ from rollout.decide.record.split import Split
 from rollout.errors import RouteError
 from rollout.kube.kinds import Kind
 from rollout.plan.model.plan import Plan
-from rollout.route.cluster import marks, ways
-from rollout.route.cluster.dialect import dialect_of
-from rollout.route.cluster.objects import DESTINATION_RULE, target_of
 from rollout.route.create.creation import MADE, OWNER, wanted
+from rollout.route.kube import object_annotations, patch
+from rollout.route.kube.dialect import dialect_of
+from rollout.route.kube.objects import DESTINATION_RULE, target_of
 from rollout.route.manifest import Json, dicts
 from rollout.route.policy.cluster import parts
 
-NOTES = (marks.MARK, marks.SPLIT, marks.ADDED, marks.COPIED, marks.POLICY, MADE)
+NOTES = (
+    object_annotations.MARK,
+    object_annotations.SPLIT,
+    object_annotations.ADDED,
+    object_annotations.COPIED,
+    object_annotations.POLICY,
+    MADE,
+)
 
 
 def edited(live: Json, kind: Kind, plan: Plan) -> str:
@@ -48,7 +55,7 @@ def _changed(live: Json, kind: Kind, plan: Plan, body: Json) -> list[str]:
     if kind == DESTINATION_RULE:
         return [*paths(_by_name(body["spec"], {}), _by_name(plain["spec"], body["spec"]))]
     if kind == target_of(plan).kind:
-        plain = ways.at(plain, plan, Split(0), "")
+        plain = patch.at(plain, plan, Split(0), "")
     return [*paths(_unweighted(body["spec"], plan), _unweighted(plain.get("spec") or {}, plan))]
 
 

@@ -11,11 +11,11 @@ from rollout.decide.text.comparison import shown
 from rollout.errors import RouteError
 from rollout.kube.kinds import Kind
 from rollout.plan.model.plan import Plan
-from rollout.route.cluster import marks, ways
-from rollout.route.cluster.objects import DESTINATION_RULE, PEER_AUTHENTICATION, target_of
 from rollout.route.create.creation import MADE, is_ours
 from rollout.route.istio.destinations import full
 from rollout.route.istio.virtual_service import routes
+from rollout.route.kube import object_annotations, patch
+from rollout.route.kube.objects import DESTINATION_RULE, PEER_AUTHENTICATION, target_of
 from rollout.route.manifest import Json, dicts
 from rollout.route.policy.cluster import parts
 from rollout.route.remove.pristine import NOTES, edited, paths, restored
@@ -75,7 +75,7 @@ def removals(
 def _of_ours(live: Json, kind: Kind, plan: Plan, left: Sequence[Json]) -> Removal:
     needed = _needed(live, plan, left) if kind == DESTINATION_RULE else ""
     kept = edited(live, kind, plan) or needed
-    why = kept or f"made for {marks.noted(live, MADE + plan.spec.service)}"
+    why = kept or f"made for {object_annotations.noted(live, MADE + plan.spec.service)}"
     return Removal(kind, live, "keep" if kept else "delete", why, carries(live, kind, plan), {})
 
 
@@ -83,8 +83,8 @@ def _of_theirs(live: Json, kind: Kind, plan: Plan) -> Removal | None:
     """An object that was there before: none of our notes stays, and no policy of ours."""
     plain = restored(live, kind, plan)
     for prefix in NOTES:
-        marks.note(plain, prefix + plan.spec.service, "")
-    patch = marks.difference(live, plain)
+        object_annotations.note(plain, prefix + plan.spec.service, "")
+    patch = object_annotations.difference(live, plain)
     if not patch:
         return None
     back = ", ".join(paths(live.get("spec") or {}, plain.get("spec") or {}))
@@ -101,7 +101,7 @@ def carries(live: Json, kind: Kind, plan: Plan) -> str:
     if kind == PEER_AUTHENTICATION:
         return f"mTLS {str((told.get('mtls') or {}).get('mode', 'as inherited')).lower()}"
     try:
-        split = ways.split_of(live, plan, total_of(plan))
+        split = patch.split_of(live, plan, total_of(plan))
     except RouteError as error:
         return str(error)
     spec = plan.spec

@@ -9,7 +9,7 @@ from typing import Protocol
 from rollout.errors import ClusterError
 from rollout.kube.kinds import ROLLOUT_PLAN, Json, Kind
 from rollout.plan.model.plan import Plan
-from rollout.route.cluster.objects import VIRTUAL_SERVICE, Objects, at_version, told
+from rollout.route.kube.objects import VIRTUAL_SERVICE, Objects, at_version, told
 from rollout.route.remove.removal import Removal, named, removals
 
 PAUSE = 5.0  # seconds in which every proxy hears that a route is gone, before what it led to goes

@@ -15,7 +15,7 @@ from rollout.errors import ClusterError, InputError, ObserveError, RouteError
 from rollout.journal.file_lock import hold
 from rollout.journal.sql.store import open_journal
 from rollout.plan.model.plan import Plan
-from rollout.route.cluster.objects import VIRTUAL_SERVICE
+from rollout.route.kube.objects import VIRTUAL_SERVICE
 from rollout.simulate import MemoryRouter
 from rollout.wire import examine as wired
 from tests.routes import to, virtual_service

@@ -6,8 +6,8 @@ import pytest
 
 from rollout.decide.record.split import Split
 from rollout.errors import ClusterError, StaleError
-from rollout.route.cluster.router import ClusterRouter
 from rollout.route.fence import FencedObjects, FencedRouter
+from rollout.route.kube.router import ClusterRouter
 from tests.routes import istio, to, virtual_service
 
 

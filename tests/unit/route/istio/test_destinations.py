@@ -4,8 +4,8 @@ import pytest
 
 from rollout.decide.record.split import Split
 from rollout.errors import RouteError
-from rollout.route.cluster.ways import patch, split_of
 from rollout.route.istio.destinations import destinations, full, lacking
+from rollout.route.kube.patch import patch, split_of
 from tests.routes import gateway, istio, merged, to, virtual_service
 
 PLAN = istio()

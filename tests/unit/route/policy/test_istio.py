@@ -7,7 +7,7 @@ import pytest
 from rollout.errors import ClusterError, RouteError
 from rollout.plan.model.plan import Plan
 from rollout.plan.model.policy import Policy
-from rollout.route.cluster.marks import POLICY
+from rollout.route.kube.object_annotations import POLICY
 from rollout.route.policy.cluster import ClusterKeeper, parts
 from rollout.route.policy.istio import overruled, pods_fields, route_fields, rule_fields
 from tests.routes import istio, merged, to, virtual_service

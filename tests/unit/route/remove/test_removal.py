@@ -10,9 +10,9 @@ from rollout.decide.record.split import Split
 from rollout.errors import ClusterError, RouteError
 from rollout.kube.kinds import ROLLOUT_PLAN
 from rollout.plan.model.plan import Plan
-from rollout.route.cluster.objects import DESTINATION_RULE, VIRTUAL_SERVICE
-from rollout.route.cluster.router import ClusterRouter
 from rollout.route.create.creator import WithCreation
+from rollout.route.kube.objects import DESTINATION_RULE, VIRTUAL_SERVICE
+from rollout.route.kube.router import ClusterRouter
 from rollout.route.policy.cluster import ClusterKeeper
 from rollout.route.policy.router import WithPolicy
 from rollout.route.remove.removal import Removal, named

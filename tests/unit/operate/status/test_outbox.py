@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rollout.errors import ClusterError
-from rollout.operate.board import Board, Notice, patch_of
+from rollout.operate.status.outbox import Board, Notice, patch_of
 from rollout.plan.kube.status import Status
 
 

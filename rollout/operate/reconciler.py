@@ -10,13 +10,13 @@ from rollout.decide.rules.calibration import WAIVER
 from rollout.decide.state.rollout import Phase
 from rollout.errors import InputError
 from rollout.kube.kinds import Json
-from rollout.operate.asking import ACTOR, asked, heard
-from rollout.operate.board import Board
-from rollout.operate.conditions import Reading
-from rollout.operate.display import Display
-from rollout.operate.ledger import Ledger
-from rollout.operate.reading import Declared, Reader, Resources
-from rollout.operate.trigger import Triggers
+from rollout.operate.annotations import ACTOR, asked, heard
+from rollout.operate.plan_cache import Declared, Reader, Resources
+from rollout.operate.status.conditions import Reading
+from rollout.operate.status.history import Ledger
+from rollout.operate.status.outbox import Board
+from rollout.operate.status.sync import Display
+from rollout.operate.triggers.trigger import Triggers
 from rollout.plan.kube.resource import name_of
 from rollout.ports import Entry
 from rollout.tick.controller import Controller

@@ -8,7 +8,7 @@ import pytest
 
 from rollout.decide.record.facts import Fact
 from rollout.errors import JournalBusyError, JournalError, JournalMovedError, StaleError
-from rollout.operate.duty import Duty
+from rollout.leader.loop import Duty
 
 
 class Play:

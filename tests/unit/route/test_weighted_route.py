@@ -3,7 +3,7 @@
 from fractions import Fraction
 
 from rollout.decide.record.split import Split
-from rollout.route.share import nearest
+from rollout.route.weighted_route import nearest
 
 
 def test_the_nearest_split_of_one_part_exists():

@@ -7,7 +7,7 @@ from contextlib import suppress
 import pytest
 
 from rollout.errors import JournalError
-from rollout.operate.reach import Reach
+from rollout.leader.journal_health import Reach
 
 
 class Journal:

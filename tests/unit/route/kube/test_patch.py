@@ -6,7 +6,7 @@ import pytest
 
 from rollout.decide.record.split import Split
 from rollout.errors import RouteError
-from rollout.route.cluster.ways import patch, split_of
+from rollout.route.kube.patch import patch, split_of
 from tests.routes import gateway, http_route, istio, merged, parted, ref, to, virtual_service
 
 TRAFFIC = {

@@ -8,8 +8,8 @@ from typing import Protocol
 from rollout.backoff import backoff
 from rollout.errors import ClusterError
 from rollout.kube.kinds import ROLLOUT_PLAN, ROLLOUT_TRIGGER, Json, Kind
-from rollout.operate.reading import Resources
-from rollout.operate.wishes import Wish, wishes
+from rollout.operate.plan_cache import Resources
+from rollout.operate.triggers.plans import Wish, wishes
 from rollout.tick.fleet import Fleet
 
 _LEAST, _MOST = 0.5, 30.0  # seconds between two attempts, growing while they fail

@@ -4,8 +4,8 @@ import pytest
 
 from rollout.decide.record.split import Split
 from rollout.errors import ClusterError, RouteError
-from rollout.route.cluster.objects import VIRTUAL_SERVICE, told
-from rollout.route.cluster.router import ClusterRouter
+from rollout.route.kube.objects import VIRTUAL_SERVICE, told
+from rollout.route.kube.router import ClusterRouter
 from tests.routes import istio, to, virtual_service
 
 

@@ -15,9 +15,9 @@ from rollout.decide.record.facts import (
     RouteFailed,
 )
 from rollout.decide.record.split import Split
-from rollout.operate.conditions import LIMIT, Holds, Reading, camel, dated, of_reading, utc
-from rollout.operate.events import event_of
-from rollout.operate.status import Story, with_rollout, without_rollout
+from rollout.operate.status.conditions import LIMIT, Holds, Reading, camel, dated, of_reading, utc
+from rollout.operate.status.events import event_of
+from rollout.operate.status.status import Story, with_rollout, without_rollout
 from rollout.ports import Entry
 from tests.plans import resource
 from tests.worlds import BAD, Lab

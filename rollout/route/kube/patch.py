@@ -11,10 +11,10 @@ from rollout.decide.record.split import Split
 from rollout.errors import RouteError
 from rollout.plan.model.plan import Plan
 from rollout.plan.model.traffic import Segment
-from rollout.route.cluster import marks
-from rollout.route.cluster.dialect import Dialect, dialect_of, send, sent, stop
+from rollout.route.kube import object_annotations
+from rollout.route.kube.dialect import Dialect, dialect_of, send, sent, stop
 from rollout.route.manifest import Json, dicts
-from rollout.route.share import SEGMENT, Fork, for_segment, nearest
+from rollout.route.weighted_route import SEGMENT, Fork, for_segment, nearest
 
 
 def patch(manifest: Json, plan: Plan, split: Split, mark: str) -> Json:
@@ -24,7 +24,7 @@ def patch(manifest: Json, plan: Plan, split: Split, mark: str) -> Json:
     added, with its traffic; annotations say which those are. Raises RouteError, and then nothing
     moves.
     """
-    return marks.difference(manifest, at(manifest, plan, split, mark))
+    return object_annotations.difference(manifest, at(manifest, plan, split, mark))
 
 
 def at(manifest: Json, plan: Plan, split: Split, mark: str) -> Json:
@@ -33,7 +33,9 @@ def at(manifest: Json, plan: Plan, split: Split, mark: str) -> Json:
     wanted = _stripped(manifest, plan, back=not split.canary)
     outside = split if split.way == "weights" else Split(0, split.total)
     forks = dialect.forks(wanted, plan, back=not split.canary)
-    added = marks.move_all(forks, outside, marks.places(manifest, marks.ADDED + service))
+    added = object_annotations.move_all(
+        forks, outside, object_annotations.places(manifest, object_annotations.ADDED + service)
+    )
     if split.way == "segment":
         held = copy.deepcopy(wanted)  # as the next patch will find it, so that twice is once
         _join(dialect, wanted, forks, _moved(dialect, held, plan, split), _segment(plan))
@@ -42,9 +44,9 @@ def at(manifest: Json, plan: Plan, split: Split, mark: str) -> Json:
         for fork in forks:
             send(dialect, fork, split)
     copied = [fork.place for fork in forks] if split.way == "mirror" else []
-    marks.note(wanted, marks.ADDED + service, "\n".join(sorted(added)))
-    marks.note(wanted, marks.COPIED + service, "\n".join(copied))
-    marks.write_down(wanted, service, split, mark)
+    object_annotations.note(wanted, object_annotations.ADDED + service, "\n".join(sorted(added)))
+    object_annotations.note(wanted, object_annotations.COPIED + service, "\n".join(copied))
+    object_annotations.write_down(wanted, service, split, mark)
     return wanted
 
 
@@ -57,14 +59,23 @@ def split_of(manifest: Json, plan: Plan, total: int) -> Split:
     plain = copy.deepcopy(manifest)
     ours = _take_out(dialect, plain, plan)
     forks = dialect.forks(plain, plan)
-    everywhere = marks.split_of(forks, marks.written(manifest, service, "weights"), total)
+    everywhere = object_annotations.split_of(
+        forks, object_annotations.written(manifest, service, "weights"), total
+    )
     if everywhere.canary:
         return everywhere
     if ours:
         _check(dialect, forks, ours, plan)
-        within = marks.split_of(ours, marks.written(manifest, service, "segment"), total)
+        within = object_annotations.split_of(
+            ours, object_annotations.written(manifest, service, "segment"), total
+        )
         return replace(within, way="segment") if within.canary else within
-    return _copied(dialect, forks, marks.places(manifest, marks.COPIED + service), total)
+    return _copied(
+        dialect,
+        forks,
+        object_annotations.places(manifest, object_annotations.COPIED + service),
+        total,
+    )
 
 
 def _copied(dialect: Dialect, forks: Sequence[Fork], noted: set[str], total: int) -> Split:
@@ -85,7 +96,7 @@ def _stripped(manifest: Json, plan: Plan, *, back: bool) -> Json:
     """The object without our routes and copies."""
     dialect, plain = dialect_of(plan), copy.deepcopy(manifest)
     _take_out(dialect, plain, plan)
-    noted = marks.places(manifest, marks.COPIED + plan.spec.service)
+    noted = object_annotations.places(manifest, object_annotations.COPIED + plan.spec.service)
     for fork in dialect.forks(plain, plan, back=back):
         if fork.place in noted:
             stop(dialect, fork)
@@ -105,7 +116,7 @@ def _take_out(dialect: Dialect, manifest: Json, plan: Plan) -> list[Fork]:
 def _moved(dialect: Dialect, manifest: Json, plan: Plan, split: Split) -> list[Fork]:
     """The plan's routes with the weights that hold within the segment."""
     forks = dialect.forks(manifest, plan)
-    marks.move_all(forks, split, set())
+    object_annotations.move_all(forks, split, set())
     return forks
 
 

@@ -13,7 +13,7 @@ from rollout.decide.state.hooks import told
 from rollout.decide.state.rollout import State
 from rollout.decide.text.comparison import shown
 from rollout.kube.kinds import Json
-from rollout.operate.conditions import Reading, dated, of_reading, of_rollout, utc
+from rollout.operate.status.conditions import Reading, dated, of_reading, of_rollout, utc
 from rollout.plan.kube.status import Decision, GuardrailStatus, HookStatus, Sealed, Status, Verdict
 from rollout.ports import Entry
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from rollout.decide.record.facts import Decided, Observed, of_rollout
 from rollout.decide.state.rollout import Phase, State
-from rollout.operate.asking import Word, word_of
-from rollout.operate.status import Story
+from rollout.operate.annotations import Word, word_of
+from rollout.operate.status.status import Story
 from rollout.ports import Entry
 
 

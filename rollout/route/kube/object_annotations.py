@@ -8,7 +8,7 @@ from fractions import Fraction
 from rollout.decide.record.split import Split, Way
 from rollout.errors import RouteError
 from rollout.route.manifest import Json
-from rollout.route.share import Fork, move, nearest, take_away
+from rollout.route.weighted_route import Fork, move, nearest, take_away
 
 # Annotations by service, so that rollouts of two services may share one object.
 MARK, SPLIT, ADDED = "mark.surefoot.dev/", "split.surefoot.dev/", "added.surefoot.dev/"

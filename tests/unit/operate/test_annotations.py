@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rollout.decide.record.facts import HumanSaid
-from rollout.operate.asking import LIMIT, asked
+from rollout.operate.annotations import LIMIT, asked
 from tests.plans import Operated, resource
 from tests.worlds import BAD, GOOD
 

@@ -8,9 +8,10 @@ from rollout.kube.kinds import Kind
 from rollout.kube.watches import Watched
 from rollout.plan.model.plan import Plan
 from rollout.ports import Seen
-from rollout.route.cluster import ways
-from rollout.route.cluster.marks import mark_of
-from rollout.route.cluster.objects import (
+from rollout.route.istio.destinations import lacking
+from rollout.route.kube import patch
+from rollout.route.kube.object_annotations import mark_of
+from rollout.route.kube.objects import (
     DESTINATION_RULE,
     Objects,
     Target,
@@ -19,7 +20,6 @@ from rollout.route.cluster.objects import (
     target_of,
     told,
 )
-from rollout.route.istio.destinations import lacking
 from rollout.route.manifest import Json
 
 _ATTEMPTS = 5
@@ -121,7 +121,7 @@ class ClusterRouter:
 def _patch_of(live: Json, plan: Plan, split: Split, mark: str) -> Json:
     """The patch. An object that cannot carry the split needs a person, as a lacking right does."""
     try:
-        return ways.patch(live, plan, split, mark)
+        return patch.patch(live, plan, split, mark)
     except RouteError as error:
         raise RouteError(str(error), refused=True) from None
 
@@ -129,13 +129,13 @@ def _patch_of(live: Json, plan: Plan, split: Split, mark: str) -> Json:
 def _keeps(patched: Json, plan: Plan, split: Split) -> bool:
     """Whether a patched object shows the split."""
     try:
-        return ways.split_of(patched, plan, split.total) == split
+        return patch.split_of(patched, plan, split.total) == split
     except RouteError:
         return False
 
 
 def _seen(live: Json, target: Target, plan: Plan, total: int) -> Seen:
-    split = ways.split_of(live, plan, total)
+    split = patch.split_of(live, plan, total)
     if split.canary and (problem := target.complaint(live, plan)):
         raise RouteError(f"{spelt(target.kind, plan, target.name)}: {problem}")
     return Seen(split, mark_of(live, plan.spec.service))

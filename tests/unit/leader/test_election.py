@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from rollout.errors import ClusterError
-from rollout.operate.election import Candidate, Times
+from rollout.leader.election import Candidate, Times
 
 
 class Leases:

@@ -9,7 +9,7 @@ import pytest
 from rollout.decide.record.facts import HumanSaid
 from rollout.errors import ClusterError
 from rollout.journal.memory import MemoryJournal
-from rollout.operate.conditions import utc
+from rollout.operate.status.conditions import utc
 from tests.plans import Cluster, Operated, resource
 from tests.worlds import BAD
 

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from rollout.errors import ClusterError
-from rollout.operate.trigger import Triggers
+from rollout.operate.triggers.trigger import Triggers
 from rollout.plan.kube.resource import APPLIED, name_of, plan_of
 from rollout.plan.kube.trigger import LABEL, plan_for, plan_name, watched_of
 from tests.plans import Operated, resource

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rollout.kube.kinds import Json
-from rollout.operate.board import Board, Notice
-from rollout.operate.conditions import Reading, utc
-from rollout.operate.events import event_of, refused
-from rollout.operate.ledger import Ledger
-from rollout.operate.status import Story, is_told, with_rollout, without_rollout
+from rollout.operate.status.conditions import Reading, utc
+from rollout.operate.status.events import event_of, refused
+from rollout.operate.status.history import Ledger
+from rollout.operate.status.outbox import Board, Notice
+from rollout.operate.status.status import Story, is_told, with_rollout, without_rollout
 from rollout.tick.controller import Controller
 from rollout.tick.fleet import place_of
 

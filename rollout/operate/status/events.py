@@ -16,7 +16,7 @@ from rollout.decide.record.facts import (
 )
 from rollout.decide.state.rollout import Phase
 from rollout.kube.kinds import Json
-from rollout.operate.conditions import Reading, utc
+from rollout.operate.status.conditions import Reading, utc
 from rollout.ports import Entry
 
 Told = tuple[str, str, str]  # type, reason, message

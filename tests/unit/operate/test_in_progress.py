@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from rollout.operate.busy import of_resources, of_states
+from rollout.operate.in_progress import of_resources, of_states
 from tests.routes import gateway, istio, plan
 from tests.worlds import GOOD, Lab
 

@@ -13,7 +13,7 @@ from rollout.plan.model.traffic import Segment
 from rollout.route.gateway.dialect import Gateway
 from rollout.route.istio.dialect import Istio
 from rollout.route.manifest import Json, dicts
-from rollout.route.share import Fork
+from rollout.route.weighted_route import Fork
 
 
 class Dialect(Protocol):

@@ -1,0 +1,1 @@
+"""Which of several replicas decides: the Lease, and what a leader must be able to do; no plans."""

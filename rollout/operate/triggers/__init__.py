@@ -1,0 +1,1 @@
+"""New versions of Deployments become plans; the rollouts themselves are not of this room."""
