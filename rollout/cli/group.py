@@ -35,7 +35,7 @@ class Refusal(click.ClickException):
 
     def show(self, file: IO[Any] | None = None) -> None:
         if isinstance(self.error, PlanError):
-            from rollout.cli.caret import explain  # only plans need it
+            from rollout.cli.text.plan_errors import explain  # only plans need it
 
             click.echo(explain(self.error.mistakes), file=file, err=True)
         else:

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from analysis.counting.counts import Evidence
 from analysis.counting.cursor import Cursor, advance
-from rollout.cli.report import states_of
+from rollout.cli.text.report import states_of
 from rollout.decide.fold import fold
 from rollout.decide.record.facts import Confirmed, Decided, Observed
 from rollout.decide.state.rollout import State

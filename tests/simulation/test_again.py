@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rollout.cli.again import say_again
-from rollout.cli.say import worded
+from rollout.cli.act.again import say_again
+from rollout.cli.act.command import worded
 from rollout.decide.fold import fold_all
 from rollout.decide.record.facts import Command, Confirmed, Decided, HumanSaid, Started
 from rollout.decide.record.split import Split

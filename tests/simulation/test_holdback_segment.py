@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rollout.cli.report import report
+from rollout.cli.text.report import report
 from rollout.decide.fold import fold_all
 from rollout.decide.record.facts import REFUSED, HumanSaid
 from rollout.decide.record.split import Split

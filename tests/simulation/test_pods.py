@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from rollout.cli.words import sentence
+from rollout.cli.text.facts import sentence
 from rollout.decide.fold import fold_all
 from rollout.decide.record.facts import Decided, HumanSaid, Learned
 from rollout.ports import Observer, Past

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from analysis import sample_ratio
-from rollout.cli.report import report
+from rollout.cli.text.report import report
 from rollout.decide.fold import fold
 from rollout.decide.record.split import Split
 from rollout.review.look import looks

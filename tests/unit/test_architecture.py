@@ -29,6 +29,7 @@ VIOLATIONS = {
     "tick": ("rollout.tick", "import rollout.journal.sql.store"),
     "wire": ("rollout.cli", "import rollout.observe.prometheus"),
     "operate": ("rollout.operate.status.status", "import time"),
+    "within-cli": ("rollout.cli.text.report", "import rollout.cli.inspect.status"),
     "beside": ("rollout.metrics.meter", "import time"),
 }
 

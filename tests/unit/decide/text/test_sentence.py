@@ -52,7 +52,7 @@ def test_what_error_rates_rest_on():
 
 
 def test_sentences_and_why_say_it():
-    from rollout.cli.explain import explain, text
+    from rollout.cli.text.decision import explain, text
     from rollout.simulate import Behaviour
     from tests.worlds import Lab, plan
 
@@ -77,7 +77,7 @@ def test_sentences_and_why_say_it():
     [({"numbers": {}}, "the same decision by other numbers"), ({"action": "hold"}, "ANOTHER")],
 )
 def test_why_tells_other_numbers_from_another_decision(altered, said):
-    from rollout.cli.explain import explain, text
+    from rollout.cli.text.decision import explain, text
     from tests.worlds import Lab, plan
 
     made = Lab(plan=plan())

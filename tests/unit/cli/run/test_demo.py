@@ -1,6 +1,6 @@
 """What the demo says before it begins."""
 
-from rollout.cli.demo import crowded
+from rollout.cli.run.demo import crowded
 
 
 def test_a_machine_with_more_to_do_than_cores_is_named_before_it_is_blamed_on_a_version():

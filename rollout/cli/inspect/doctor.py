@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rollout.cli.journal import journal_option
+from rollout.cli.options.journal import journal_option
 from rollout.errors import DONE, FAILED
 from rollout.journal.location import Where
 

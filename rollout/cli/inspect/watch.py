@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rollout.cli.journal import READ, journal_option
+from rollout.cli.options.journal import READ, journal_option
 from rollout.journal.location import Where
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-    from rollout.cli.follow import Follower
+    from rollout.cli.text.live import Follower
     from rollout.wire.clock import SystemClock
 
 _POLL = 0.5
@@ -42,7 +42,7 @@ def watch(
     """
     from rich.console import Console
 
-    from rollout.cli.follow import Follower
+    from rollout.cli.text.live import Follower
     from rollout.journal.location import default_path
     from rollout.journal.open import open_for_reading
     from rollout.wire.clock import SystemClock

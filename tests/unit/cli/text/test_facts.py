@@ -4,7 +4,7 @@ from typing import get_args
 
 import pytest
 
-from rollout.cli.words import _SENTENCES, clean
+from rollout.cli.text.facts import _SENTENCES, clean
 from rollout.decide.record.facts import Fact
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rollout.cli.journal import journal_option
+from rollout.cli.options.journal import journal_option
 from rollout.decide.record.facts import Command, HumanSaid
 from rollout.errors import InputError, JournalMovedError
 from rollout.journal.location import Where
@@ -64,7 +64,7 @@ def _open_rollout(entries: list[Entry], name: str) -> str:
 
 def worded(command: Command, *, actor: str, reason: str, now: float) -> HumanSaid:
     """A person's word, short and tame; of which rollout is not known yet."""
-    from rollout.cli.words import clean
+    from rollout.cli.text.facts import clean
 
     said = {"actor": clean(actor, LIMIT), "reason": clean(reason, LIMIT)}
     return HumanSaid(rollout="", at=now, command=command, **said)
@@ -83,7 +83,7 @@ def _record(how: Say, name: str, journal: Where, said: HumanSaid) -> tuple[Seque
 
 
 def _tell(entries: Sequence[Entry], *, heard: bool, as_json: bool) -> None:
-    from rollout.cli.log import as_document
+    from rollout.cli.inspect.log import as_document
 
     for entry in entries:
         if as_json:

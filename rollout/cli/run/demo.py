@@ -75,8 +75,8 @@ def _tell(stage: Stage, bad: str, *, plain: bool) -> bool:
     from rich.console import Console
     from rich.live import Live
 
-    from rollout.cli.follow import Follower
-    from rollout.cli.log import print_entry
+    from rollout.cli.inspect.log import print_entry
+    from rollout.cli.text.live import Follower
     from rollout.demo.story import Story
     from rollout.wire.clock import SystemClock
 
@@ -97,7 +97,7 @@ def _tell(stage: Stage, bad: str, *, plain: bool) -> bool:
 
 
 def _conclude(console: object, stage: Stage, journal: Path, chapters: list[Chapter]) -> bool:
-    from rollout.cli.closing import closing
+    from rollout.cli.text.demo_summary import closing
 
     return closing(console, stage, journal, chapters)  # type: ignore[arg-type]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rollout.cli.journal import READ, journal_option
+from rollout.cli.options.journal import READ, journal_option
 from rollout.errors import DONE, FAILED, InputError, RouteError
 from rollout.journal.location import Where
 

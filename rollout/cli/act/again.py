@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rollout.cli.say import RETRIES, command_of
+from rollout.cli.act.command import RETRIES, command_of
 from rollout.errors import JournalMovedError
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rollout.cli.journal import journal_option
-from rollout.cli.progress import progress
-from rollout.cli.quantities import SECONDS
+from rollout.cli.options.journal import journal_option
+from rollout.cli.options.param_types import SECONDS
+from rollout.cli.options.progress import progress
 from rollout.errors import DONE, FAILED, InputError
 from rollout.journal.location import Where
 
@@ -53,7 +53,7 @@ def calibrate(
     as_json: bool,
 ) -> None:
     """Replay PLAN on splits of stable's own pods: how often would it roll back nothing?"""
-    from rollout.cli.calibration import text
+    from rollout.cli.text.calibration import text
     from rollout.plan.reading.load import load_file
 
     told = [
@@ -77,7 +77,7 @@ def _calibrated(
     quiet: bool,
 ) -> dict[str, Any]:
     from rollout.calibrate.runs import calibrate as carry_out
-    from rollout.cli.calibration import as_document, usual_runs
+    from rollout.cli.text.calibration import as_document, usual_runs
     from rollout.wire.clock import SystemClock
     from rollout.wire.controller import record
 

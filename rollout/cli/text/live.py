@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from rich.console import RenderableType
 from rich.text import Text
 
-from rollout.cli.report import report
-from rollout.cli.screen import STYLES, screen
-from rollout.cli.words import sentence, what
+from rollout.cli.text.facts import sentence, what
+from rollout.cli.text.report import report
+from rollout.cli.text.screen import STYLES, screen
 from rollout.decide.fold import fold
 from rollout.decide.record.facts import Decided, Observed, of_rollout
 from rollout.decide.state.rollout import State

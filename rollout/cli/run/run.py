@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rollout.cli.journal import journal_option
-from rollout.cli.serving import serving
+from rollout.cli.options.journal import journal_option
+from rollout.cli.options.metrics_server import serving
 from rollout.errors import DONE, FAILED
 from rollout.journal.location import Where
 
@@ -50,7 +50,7 @@ def run(
 
     accepted = load_files(plans)
 
-    from rollout.cli.log import print_entry
+    from rollout.cli.inspect.log import print_entry
     from rollout.decide.state.rollout import TERMINAL
     from rollout.journal.location import default_path, shown
     from rollout.wire.controller import controlling

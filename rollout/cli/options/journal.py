@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from rollout.cli.quantities import Quantity
+from rollout.cli.options.param_types import Quantity
 from rollout.journal.location import from_words
 
 _PLACE = "a file, or postgresql://USER@HOST/DB (password: PGPASSWORD, ~/.pgpass)"

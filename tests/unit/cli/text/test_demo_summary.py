@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from rollout.cli.closing import costs_table, edge
+from rollout.cli.text.demo_summary import costs_table, edge
 from rollout.demo.costs import Cost, Edges
 from tests.worlds import Behaviour, Lab
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rollout.cli.journal import journal_option
-from rollout.cli.quantities import SECONDS
-from rollout.cli.serving import serving
+from rollout.cli.options.journal import journal_option
+from rollout.cli.options.metrics_server import serving
+from rollout.cli.options.param_types import SECONDS
 from rollout.journal.location import Where
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def operate(
     metrics_address: str,
 ) -> None:
     """Watch RolloutPlan resources; look, decide, record, move weights, show each plan's status."""
-    from rollout.cli.log import print_entry
+    from rollout.cli.inspect.log import print_entry
     from rollout.journal.location import default_path, shown
     from rollout.wire.clock import SystemClock
     from rollout.wire.operate import operator

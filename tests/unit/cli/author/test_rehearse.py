@@ -8,7 +8,7 @@ import yaml
 from click.testing import CliRunner
 
 from rollout.cli import surefoot
-from rollout.cli.rehearse import _asked
+from rollout.cli.author.rehearse import _asked
 from rollout.rehearse.base import Figures
 from rollout.rehearse.runs import OUTCOMES
 from tests.worlds import plan

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from rollout.cli.report import states_of
+from rollout.cli.text.report import states_of
 from rollout.decide.record.facts import Decided
 from rollout.decide.rules.view import view
 from rollout.decide.state.rollout import State

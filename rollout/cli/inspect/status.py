@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rollout.cli.journal import READ, journal_option
+from rollout.cli.options.journal import READ, journal_option
 from rollout.journal.location import Where
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="A list of rollouts, newest last.")
 def status(name: str | None, journal: Where | None, *, as_json: bool) -> None:
     """Show every rollout: weight, evidence against its margins, and what comes next."""
-    from rollout.cli.report import report, states_of
+    from rollout.cli.text.report import report, states_of
     from rollout.journal.location import default_path
     from rollout.journal.open import open_for_reading
     from rollout.wire.clock import SystemClock
@@ -43,7 +43,7 @@ def status(name: str | None, journal: Where | None, *, as_json: bool) -> None:
         return
     from rich.console import Console
 
-    from rollout.cli.screen import screen
+    from rollout.cli.text.screen import screen
 
     Console().print(screen(reports, []))
 
@@ -80,7 +80,7 @@ def why(number: int, journal: Where | None, *, as_json: bool) -> None:
 
     The decision is computed again from the recorded samples; exit code 1 if it comes out otherwise.
     """
-    from rollout.cli.explain import explain, text
+    from rollout.cli.text.decision import explain, text
     from rollout.errors import DONE, FAILED
     from rollout.journal.location import default_path
     from rollout.journal.open import open_for_reading

@@ -9,8 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rollout.cli.progress import progress
-from rollout.cli.quantities import EDGES, MILLISECONDS, PAST, POSITIVE, SCORE, SECONDS, SHARE
+from rollout.cli.options.param_types import (
+    EDGES,
+    MILLISECONDS,
+    PAST,
+    POSITIVE,
+    SCORE,
+    SECONDS,
+    SHARE,
+)
+from rollout.cli.options.progress import progress
 
 if TYPE_CHECKING:
     from rollout.plan.model.plan import Plan
@@ -82,13 +90,13 @@ def rehearse(
     extra = [parse(text) for text in worlds]
     told = [_rehearsed(plan, extra, quiet=as_json, **options) for plan in plans]
     if picture is not None:
-        from rollout.cli.rehearsal import draw
+        from rollout.cli.text.rehearsal import draw
 
         draw(told[0], picture)
     if as_json:
         click.echo(json.dumps({"plans": [each.as_json() for each in told]}, indent=2))
     else:
-        from rollout.cli.rehearsal import show
+        from rollout.cli.text.rehearsal import show
 
         show(told)
     raise SystemExit(0 if all(each.decides for each in told) else 1)

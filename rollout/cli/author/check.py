@@ -9,8 +9,8 @@ from typing import Literal
 
 import click
 
-from rollout.cli.caret import explain
-from rollout.cli.plan_words import in_words
+from rollout.cli.text.plan import in_words
+from rollout.cli.text.plan_errors import explain
 from rollout.errors import BAD_INPUT, InputError, Mistake, PlanError
 from rollout.plan.model.plan import Plan
 from rollout.plan.reading.load import load, read

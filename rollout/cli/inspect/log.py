@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rollout.cli.journal import READ, journal_option
-from rollout.cli.words import clean, sentence, what
+from rollout.cli.options.journal import READ, journal_option
+from rollout.cli.text.facts import clean, sentence, what
 from rollout.decide.record.facts import Decided, Observed
 from rollout.errors import InputError
 from rollout.journal.hash_chain import document

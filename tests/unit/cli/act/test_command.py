@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from rollout.cli import surefoot
-from rollout.cli.say import LIMIT, say, whoami, worded
+from rollout.cli.act.command import LIMIT, say, whoami, worded
 from rollout.decide.record.facts import (
     Action,
     Command,

@@ -10,9 +10,9 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from rollout.cli.follow import log_line
-from rollout.cli.report import report, states_of
-from rollout.cli.screen import STYLES, rollout_panel
+from rollout.cli.text.live import log_line
+from rollout.cli.text.report import report, states_of
+from rollout.cli.text.screen import STYLES, rollout_panel
 from rollout.decide.record.facts import Decided
 from rollout.demo.costs import Cost, Edges
 from rollout.demo.stage import Stage

@@ -1,0 +1,1 @@
+"""Commands of a person to a rollout: pause, resume, promote, abort, undo, retry, remove."""

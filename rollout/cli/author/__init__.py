@@ -1,0 +1,1 @@
+"""Commands of whoever writes a plan: check, schema, rehearse, calibrate; nothing is rolled out."""

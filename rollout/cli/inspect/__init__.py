@@ -1,0 +1,1 @@
+"""Commands that only look: status, why, watch, log, doctor; they change nothing."""
