@@ -19,9 +19,9 @@ from pathlib import Path
 from rollout.calibrate.draw import recorded
 from rollout.calibrate.runs import replay_once
 from rollout.plan.reading.load import load_file
-from rollout.rehearse.base import Figures, base
-from rollout.rehearse.change import usual
+from rollout.rehearse.assumptions import Figures, base
 from rollout.rehearse.runs import rehearse_once
+from rollout.rehearse.scenario import usual
 from tests.pods import past_of, pods_plan
 
 EXAMPLE = Path(__file__).parents[1] / "manifests/examples/01-envoy-local.yaml"

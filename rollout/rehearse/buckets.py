@@ -14,7 +14,7 @@ from analysis.information import PAST
 from rollout.decide.state.rollout import rule_of
 from rollout.plan.fields.units import percent
 from rollout.plan.model.plan import Guardrail
-from rollout.rehearse.remark import Remark, note, warning
+from rollout.rehearse.finding import Remark, note, warning
 from rollout.simulate import Behaviour
 from rollout.simulate.behaviour import Shares
 

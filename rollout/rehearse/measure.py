@@ -9,7 +9,7 @@ from analysis.counting.counts import Evidence, EvidenceError
 from analysis.counting.cursor import Cursor, Series, advance
 from rollout.plan.model.plan import Guardrail, Plan
 from rollout.ports import Ask, Observer
-from rollout.rehearse.base import Figures
+from rollout.rehearse.assumptions import Figures
 
 _FEW = 50  # units below which a share or a distribution is not worth reading
 

@@ -11,9 +11,9 @@ from rollout.decide.rules.ramp import at_top
 from rollout.decide.state.rollout import State
 from rollout.plan.model.plan import Budget, Plan
 from rollout.ports import Ports
-from rollout.rehearse.base import Base
-from rollout.rehearse.change import Change
-from rollout.rehearse.reach import ASSUMED_SEGMENT
+from rollout.rehearse.assumptions import Base
+from rollout.rehearse.sample_size import ASSUMED_SEGMENT
+from rollout.rehearse.scenario import Change
 from rollout.simulate import MemoryRouter, UnsealedJournal, VirtualClock, World
 from rollout.simulate.crowd import carried_out
 from rollout.tick.controller import Controller

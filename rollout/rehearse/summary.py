@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from rollout.plan.model.plan import Guardrail, Plan
-from rollout.rehearse.base import Base
-from rollout.rehearse.change import Change, bad_shares
-from rollout.rehearse.remark import Remark
+from rollout.rehearse.assumptions import Base
+from rollout.rehearse.finding import Remark
 from rollout.rehearse.runs import OUTCOMES, Outcome, Run
+from rollout.rehearse.scenario import Change, bad_shares
 from rollout.simulate import Behaviour
 
 _TAIL = 0.05  # a shape's bad units for the count of harm: stable's worst twentieth

@@ -7,7 +7,7 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from rollout.errors import ClusterError
-from rollout.wire.beside import beside, never
+from rollout.wire.background import beside, never
 from rollout.wire.replica import Replica
 from rollout.wire.shard import Shard
 

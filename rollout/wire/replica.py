@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from rollout.decide.record.facts import Elected
 from rollout.errors import SurefootError
 from rollout.wire import clock
-from rollout.wire.beside import beside
+from rollout.wire.background import beside
 from rollout.wire.controller import controlling, record
 from rollout.wire.shard import Shard
 

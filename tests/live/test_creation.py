@@ -16,7 +16,7 @@ from rollout.plan.model.plan import Plan
 from rollout.route.create.creation import wanted
 from rollout.route.create.creator import WithCreation
 from rollout.route.kube.router import ClusterRouter
-from rollout.wire.examine import examination
+from rollout.wire.doctor_tools import examination
 from rollout.wire.meshes import router as wired
 from tests.live.pipeline import until
 from tests.live.test_cluster_router import Live, Place, climbed

@@ -12,9 +12,9 @@ import pytest
 
 from rollout.calibrate.draw import recorded
 from rollout.calibrate.runs import calibrate
-from rollout.rehearse.base import Figures, base
-from rollout.rehearse.change import Change, Rate
+from rollout.rehearse.assumptions import Figures, base
 from rollout.rehearse.runs import rehearse_once
+from rollout.rehearse.scenario import Change, Rate
 from tests.pods import past_of, pods_plan
 from tests.worlds import BAD, GOOD, Behaviour, Lab, plan
 

@@ -7,9 +7,9 @@ from statistics import mean
 import pytest
 from scipy.stats import ks_2samp
 
-from rollout.rehearse.base import Figures, base
-from rollout.rehearse.change import Change, Rate
+from rollout.rehearse.assumptions import Figures, base
 from rollout.rehearse.runs import rehearse, rehearse_once
+from rollout.rehearse.scenario import Change, Rate
 from rollout.simulate import World
 from tests.worlds import Lab, plan
 

@@ -99,7 +99,7 @@ def _read(plan: Plan, history: float | None) -> Recording:
     from rollout.plan.fields.units import duration
     from rollout.ports import Ask
     from rollout.wire.clock import SystemClock
-    from rollout.wire.examine import historian
+    from rollout.wire.doctor_tools import historian
 
     pods = plan.spec.pods
     if pods is None:

@@ -22,8 +22,8 @@ from rollout.cli.options.progress import progress
 
 if TYPE_CHECKING:
     from rollout.plan.model.plan import Plan
-    from rollout.rehearse.base import Figures
-    from rollout.rehearse.change import Change
+    from rollout.rehearse.assumptions import Figures
+    from rollout.rehearse.scenario import Change
     from rollout.rehearse.summary import Rehearsal
 
 
@@ -83,7 +83,7 @@ def rehearse(
 
     plans = load_file(file)
 
-    from rollout.rehearse.change import parse
+    from rollout.rehearse.scenario import parse
 
     if picture is not None:
         _check_picture(picture, plans)
@@ -112,10 +112,10 @@ def _rehearsed(
     quiet: bool,
     **given: Any,
 ) -> Rehearsal:
-    from rollout.rehearse.base import Figures, base
-    from rollout.rehearse.change import usual
-    from rollout.rehearse.foresee import foresee
+    from rollout.rehearse.assumptions import Figures, base
+    from rollout.rehearse.preflight import foresee
     from rollout.rehearse.runs import rehearse as carry_out
+    from rollout.rehearse.scenario import usual
     from rollout.rehearse.summary import Rehearsal, summarise
 
     known = Figures(
@@ -143,14 +143,14 @@ def _rehearsed(
 
 def _asked(plan: Plan, given: Figures, past: float) -> tuple[Figures, str]:
     """The given figures and what Prometheus adds to them, and in words where that came from."""
-    from rollout.rehearse.base import Figures, unknown
+    from rollout.rehearse.assumptions import Figures, unknown
 
     if not past or not any(unknown(plan, given)):
         return given, "given or assumed"
     from rollout.plan.fields.units import duration
     from rollout.rehearse.measure import measure
     from rollout.wire.clock import SystemClock
-    from rollout.wire.examine import observer
+    from rollout.wire.doctor_tools import observer
 
     measured = measure(plan, observer(), SystemClock().now(), past)
     for problem in dict.fromkeys(measured.problems.values()):

@@ -60,7 +60,7 @@ def doctor(
     from rollout.doctor.examine import examine
     from rollout.journal.location import default_path
     from rollout.plan.reading.load import load_files
-    from rollout.wire.examine import examination
+    from rollout.wire.doctor_tools import examination
 
     read = load_files(plans)
     findings = []

@@ -17,7 +17,7 @@ from rollout.journal.sql.store import open_journal
 from rollout.plan.model.plan import Plan
 from rollout.route.kube.objects import VIRTUAL_SERVICE
 from rollout.simulate import MemoryRouter
-from rollout.wire import examine as wired
+from rollout.wire import doctor_tools as wired
 from tests.routes import to, virtual_service
 from tests.worlds import plan
 

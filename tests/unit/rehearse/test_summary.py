@@ -2,9 +2,9 @@
 
 import pytest
 
-from rollout.rehearse.base import Figures, base
-from rollout.rehearse.change import Change, Rate
+from rollout.rehearse.assumptions import Figures, base
 from rollout.rehearse.runs import Run
+from rollout.rehearse.scenario import Change, Rate
 from rollout.rehearse.summary import summarise
 from tests.worlds import plan
 

@@ -14,7 +14,6 @@ from rollout.decide.record.facts import Calibrated, Started
 from rollout.errors import InputError, JournalMovedError
 from rollout.journal.memory import MemoryJournal
 from rollout.ports import Past
-from rollout.wire import examine
 from rollout.wire.controller import record
 from tests.pods import past_of, pods_plan
 from tests.worlds import GOOD, Lab, plan

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from rollout.cli import surefoot
 from rollout.cli.author.rehearse import _asked
-from rollout.rehearse.base import Figures
+from rollout.rehearse.assumptions import Figures
 from rollout.rehearse.runs import OUTCOMES
 from tests.worlds import plan
 

@@ -3,7 +3,7 @@
 import pytest
 
 from rollout.errors import InputError
-from rollout.rehearse.change import Change, Rate, parse, usual
+from rollout.rehearse.scenario import Change, Rate, parse, usual
 from rollout.simulate import Behaviour
 from tests.worlds import plan
 

@@ -18,10 +18,10 @@ from rollout.decide.evidence.exposure import mirror_of, segment_of
 from rollout.plan.fields.units import percent
 from rollout.plan.model.guardrail import Margin
 from rollout.plan.model.plan import Budget, Guardrail, Plan
-from rollout.rehearse.base import Base
+from rollout.rehearse.assumptions import Base
 from rollout.rehearse.buckets import buckets
-from rollout.rehearse.change import Change, bad_shares
-from rollout.rehearse.remark import Remark, note, warning
+from rollout.rehearse.finding import Remark, note, warning
+from rollout.rehearse.scenario import Change, bad_shares
 
 _NEVER = 1e12
 ASSUMED_SEGMENT = 0.1

@@ -2,10 +2,10 @@
 
 import pytest
 
-from rollout.rehearse.base import Figures, base
-from rollout.rehearse.change import Change, Rate, usual
-from rollout.rehearse.foresee import foresee
-from rollout.rehearse.reach import reach
+from rollout.rehearse.assumptions import Figures, base
+from rollout.rehearse.preflight import foresee
+from rollout.rehearse.sample_size import reach
+from rollout.rehearse.scenario import Change, Rate, usual
 from tests.worlds import plan
 
 VERDICT = {"name": "facts", "template": "quality/verdict", "margin": {"absolute": "1%"}}

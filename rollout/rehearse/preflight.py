@@ -8,11 +8,11 @@ from rollout.decide.evidence.exposure import exposure_guardrail, segment_of, sti
 from rollout.decide.text.comparison import observational
 from rollout.plan.fields.units import duration, percent
 from rollout.plan.model.plan import Guardrail, Plan
-from rollout.rehearse.base import Base
+from rollout.rehearse.assumptions import Base
 from rollout.rehearse.buckets import diagnosed
-from rollout.rehearse.change import Change
-from rollout.rehearse.reach import ASSUMED_SEGMENT, climb, parted, resolvable, within_reach
-from rollout.rehearse.remark import Remark, note, warning
+from rollout.rehearse.finding import Remark, note, warning
+from rollout.rehearse.sample_size import ASSUMED_SEGMENT, climb, parted, resolvable, within_reach
+from rollout.rehearse.scenario import Change
 from rollout.simulate import Behaviour
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from analysis.histograms.bucket_test import boundaries
 from analysis.histograms.edges import pairs
-from rollout.rehearse.base import ASSUMED, Figures, base, latency_edges, score_edges
+from rollout.rehearse.assumptions import ASSUMED, Figures, base, latency_edges, score_edges
 from tests.worlds import plan
 
 
