@@ -15,8 +15,8 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from rollout.demo.process import free_ports
-from rollout.demo.servers import Envoy, start_envoy
+from rollout.demo.servers.process import free_ports
+from rollout.demo.servers.start import Envoy, start_envoy
 from rollout.plan.model.plan import Plan
 
 SERVICE = "summarizer"

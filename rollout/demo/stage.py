@@ -11,9 +11,9 @@ from typing import Self
 from urllib.request import ProxyHandler, build_opener
 
 from rollout.demo.costs import Cost, Edges, costs
-from rollout.demo.process import Process, answers, free_ports
-from rollout.demo.servers import Envoy, Server, start_envoy, start_prometheus
-from rollout.demo.versions import ALGORITHMS, SERVICE
+from rollout.demo.servers.process import Process, answers, free_ports
+from rollout.demo.servers.start import Envoy, Server, start_envoy, start_prometheus
+from rollout.demo.services.versions import ALGORITHMS, SERVICE
 
 RATE = 100  # requests per second
 FAULTS: dict[str, list[str]] = {
@@ -87,7 +87,9 @@ class Stage:
             )
         )
         options = ["--port", str(self.ports["evaluator"]), "--share", "0.6", "--delay", "6"]
-        self._start("evaluator", "rollout.demo.evaluator", [*options, "--seed", str(self.seed)])
+        self._start(
+            "evaluator", "rollout.demo.services.evaluator", [*options, "--seed", str(self.seed)]
+        )
         self.serve("v1")
         self.serve("v2")
         self._wait("evaluator", "v1", "v2")
@@ -97,13 +99,13 @@ class Stage:
         options = ["--url", self.envoy.url, "--rate", str(RATE), "--seconds", "3600"]
         evaluator = ["--evaluator", self._url("evaluator", "")]
         counts = ["--json", str(self.folder / "load.json"), "--seed", str(self.seed)]
-        self._start("load", "rollout.demo.load", [*options, *evaluator, *counts])
+        self._start("load", "rollout.demo.services.load", [*options, *evaluator, *counts])
 
     def serve(self, version: str, faults: str = "none", *, wait: bool = False) -> None:
         """Start one version of the summarizer with a named fault."""
         options = ["--version", version, "--algorithm", ALGORITHMS[version]]
         port = ["--port", str(self.ports[version]), "--seed", str(self.seed)]
-        self._start(version, "rollout.demo.service", [*options, *port, *FAULTS[faults]])
+        self._start(version, "rollout.demo.services.service", [*options, *port, *FAULTS[faults]])
         if wait:
             self._wait(version)
 

@@ -18,8 +18,8 @@ from urllib.request import ProxyHandler, build_opener
 
 import yaml
 
-from rollout.demo.process import Process, free_ports
-from rollout.demo.servers import Envoy, Server, start_envoy, start_prometheus
+from rollout.demo.servers.process import Process, free_ports
+from rollout.demo.servers.start import Envoy, Server, start_envoy, start_prometheus
 from rollout.plan.reading.load import load_file
 from rollout.ports import Seen
 from rollout.route.envoy.proxy import EnvoyRouter

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from analysis.counting.counts import Evidence
 from analysis.counting.cursor import Cursor, advance
-from rollout.demo.process import Process, answers, free_ports
+from rollout.demo.servers.process import Process, answers, free_ports
 from rollout.observe.prometheus import PrometheusObserver
 from tests.asking import ask
 

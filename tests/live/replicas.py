@@ -7,7 +7,7 @@ from contextlib import closing
 
 import yaml
 
-from rollout.demo.process import Process
+from rollout.demo.servers.process import Process
 from rollout.journal.open import open_for_reading
 from rollout.journal.sql.store import open_journal
 from tests.live.operating import PLANS, RIGHTS

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rollout.demo.process import Process
+from rollout.demo.servers.process import Process
 
 _started: dict[str, Process] = {}
 

@@ -13,8 +13,8 @@ from itertools import pairwise
 
 import pytest
 
-from rollout.demo.process import free_ports
-from rollout.demo.servers import start_prometheus
+from rollout.demo.servers.process import free_ports
+from rollout.demo.servers.start import start_prometheus
 from rollout.leader.election import Times
 from tests.live.faulty import Request, proxied
 from tests.live.operating import RIGHTS

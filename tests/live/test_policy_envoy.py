@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import pytest
 
 from rollout.decide.record.split import Split
-from rollout.demo.process import Process, answers, free_ports
-from rollout.demo.servers import Envoy, start_envoy
+from rollout.demo.servers.process import Process, answers, free_ports
+from rollout.demo.servers.start import Envoy, start_envoy
 from rollout.errors import RouteError
 from rollout.plan.model.plan import Plan
 from rollout.route.envoy.proxy import EnvoyRouter

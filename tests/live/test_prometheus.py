@@ -8,8 +8,8 @@ from prometheus_api_client import PrometheusConnect
 
 from analysis.counting.counts import Evidence
 from rollout.decide.record.split import Split
-from rollout.demo.process import free_ports
-from rollout.demo.servers import start_prometheus
+from rollout.demo.servers.process import free_ports
+from rollout.demo.servers.start import start_prometheus
 from rollout.observe.prometheus import PrometheusObserver
 from rollout.route.envoy.proxy import EnvoyRouter
 from tests.asking import ERRORS, LATENCY, ask

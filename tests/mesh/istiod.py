@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.request import ProxyHandler, build_opener
 
-from rollout.demo.process import Process, answers, free_ports
+from rollout.demo.servers.process import Process, answers, free_ports
 from tests.live.control_plane import program
 from tests.live.kube import Kube
 from tests.live.servers import register

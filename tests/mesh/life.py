@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from rollout.decide.record.facts import Confirmed, Fact
-from rollout.demo.process import Process
+from rollout.demo.servers.process import Process
 from rollout.journal.open import open_for_reading
 from tests.live.operating import PLANS
 from tests.live.pipeline import ROOT, until

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 from urllib.request import ProxyHandler, build_opener
 
-from rollout.demo.process import Process, answers, free_ports
-from rollout.demo.servers import envoy_binary
+from rollout.demo.servers.process import Process, answers, free_ports
+from rollout.demo.servers.start import envoy_binary
 from tests.live.line import Line, line
 from tests.live.servers import register
 from tests.mesh.istiod import Istiod

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rollout.demo.process import Process, answers, free_ports
+from rollout.demo.servers.process import Process, answers, free_ports
 from tests.live.kube import Kube, kube
 from tests.live.pipeline import until
 from tests.mesh.istiod import Istiod, istiod

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from rollout.cli import surefoot
 from rollout.plan.kube.json_schema import schema
 
-EXAMPLES = Path(__file__).parents[3] / "manifests/examples"
+EXAMPLES = Path(__file__).parents[4] / "manifests/examples"
 GOOD = (EXAMPLES / "01-envoy-local.yaml").read_text()
 
 

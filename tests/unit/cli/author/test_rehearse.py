@@ -135,6 +135,6 @@ def test_help_comes_after_schema():
 
 
 def test_examples_can_be_rehearsed():
-    examples = Path(__file__).parents[3] / "manifests/examples"
+    examples = Path(__file__).parents[4] / "manifests/examples"
     for path in sorted([*examples.glob("0[12567]-*.yaml"), *examples.glob("12-*.yaml")]):
         assert rehearse(path, "--past", "0s", "--runs", 1, "--world", "dead:crash").exit_code == 0

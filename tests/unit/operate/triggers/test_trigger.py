@@ -19,7 +19,7 @@ from rollout.plan.kube.trigger import LABEL, plan_for, plan_name, watched_of
 from tests.plans import Operated, resource
 from tests.worlds import GOOD
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 
 def deployment(version="v2", ready=2, **status):

@@ -7,10 +7,10 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client.parser import text_string_to_metric_families
 
-from rollout.demo.corpus import notes
-from rollout.demo.faults import Fate
-from rollout.demo.service import Service, main
-from rollout.demo.versions import truncated
+from rollout.demo.services.corpus import notes
+from rollout.demo.services.faults import Fate
+from rollout.demo.services.service import Service, main
+from rollout.demo.services.versions import truncated
 
 NOTE = notes()["infection-malaria"]
 GOOD = Fate(failed=False, truncated=False, delay=0.0)

@@ -9,9 +9,9 @@ from statistics import fmean
 
 import numpy as np
 
-from rollout.demo.corpus import notes
-from rollout.demo.scoring import score
-from rollout.demo.versions import Summarizer, truncated
+from rollout.demo.services.corpus import notes
+from rollout.demo.services.scoring import score
+from rollout.demo.services.versions import Summarizer, truncated
 from rollout.errors import SurefootError
 
 SIGMA = 0.4  # of the log of the model's delay

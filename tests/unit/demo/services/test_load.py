@@ -8,9 +8,9 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 
-from rollout.demo import load as module
-from rollout.demo.corpus import notes
-from rollout.demo.load import Load
+from rollout.demo.services import load as module
+from rollout.demo.services.corpus import notes
+from rollout.demo.services.load import Load
 
 
 class World:

@@ -5,9 +5,9 @@ from statistics import fmean
 
 import pytest
 
-from rollout.demo.corpus import contains, notes, sentences
-from rollout.demo.scoring import EDGES, score
-from rollout.demo.versions import ALGORITHMS, SENTENCES, summarizer, truncated
+from rollout.demo.services.corpus import contains, notes, sentences
+from rollout.demo.services.scoring import EDGES, score
+from rollout.demo.services.versions import ALGORITHMS, SENTENCES, summarizer, truncated
 
 TOLERANCE = 2  # buckets: .04
 ROOM = 0.1

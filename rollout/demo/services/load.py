@@ -1,4 +1,4 @@
-"""Open-loop load whose answers go to the evaluator: `python -m rollout.demo.load --url URL`."""
+"""Open-loop load whose answers go to the evaluator."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import Any
 import aiohttp
 import numpy as np
 
-from rollout.demo.corpus import notes
+from rollout.demo.services.corpus import notes
 
 OUTSTANDING = 500  # requests at a time; what is due beyond them is shed and counted
 BATCH_SECONDS = 0.5
@@ -153,7 +153,7 @@ async def _until_signal(load: Load, seconds: float) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="rollout.demo.load", description=__doc__)
+    parser = argparse.ArgumentParser(prog="rollout.demo.services.load", description=__doc__)
     parser.add_argument("--url", required=True, help="where the mesh listens")
     parser.add_argument("--rate", type=float, default=100.0, help="requests per second")
     parser.add_argument("--seconds", type=float, default=60.0)

@@ -7,7 +7,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
-from rollout.demo.corpus import Note, notes, sentences, words
+from rollout.demo.services.corpus import Note, notes, sentences, words
 
 SERVICE = "discharge-summarizer"
 SENTENCES = 5  # about as many words as a reference summary has

@@ -6,7 +6,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
-from rollout.demo.corpus import Note, coverage
+from rollout.demo.services.corpus import Note, coverage
 
 NAME, JUDGE, JUDGE_VERSION = "summary", "rouge-facts", "1"
 

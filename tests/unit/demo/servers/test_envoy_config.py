@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from rollout.demo.envoy_config import (
+from rollout.demo.servers.envoy_config import (
     LATENCIES,
     LATENCY_EDGES,
     bootstrap,
     first_routes,
     version_of,
 )
-from rollout.demo.prometheus_config import config
+from rollout.demo.servers.prometheus_config import config
 from rollout.route.envoy.weights import Arms, split_of
 
 

@@ -4,7 +4,7 @@ from itertools import combinations
 
 import pytest
 
-from rollout.demo.corpus import contains, coverage, notes, sentences, words
+from rollout.demo.services.corpus import contains, coverage, notes, sentences, words
 
 NOTES = list(notes().values())
 

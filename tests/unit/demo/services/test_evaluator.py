@@ -8,9 +8,9 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client.parser import text_string_to_metric_families
 
-from rollout.demo.corpus import notes
-from rollout.demo.evaluator import Evaluator
-from rollout.demo.scoring import EDGES, score
+from rollout.demo.services.corpus import notes
+from rollout.demo.services.evaluator import Evaluator
+from rollout.demo.services.scoring import EDGES, score
 
 NOTE = notes()["infection-malaria"]
 GOOD = {"note_id": NOTE.id, "version": "v2", "summary": NOTE.reference}

@@ -9,15 +9,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from rollout.demo.envoy_config import (
+from rollout.demo.servers.envoy_config import (
     CLUSTERS,
     ROUTES,
     bootstrap,
     first_clusters,
     first_routes,
 )
-from rollout.demo.process import Process, Running, answers
-from rollout.demo.prometheus_config import config
+from rollout.demo.servers.process import Process, Running, answers
+from rollout.demo.servers.prometheus_config import config
 from rollout.errors import SurefootError
 
 

@@ -11,7 +11,7 @@ from threading import Thread
 
 import pytest
 
-from rollout.demo.process import Process, answers, free_ports
+from rollout.demo.servers.process import Process, answers, free_ports
 from rollout.errors import SurefootError
 
 STUBBORN = "trap '' TERM; echo up; while true; do sleep 0.05; done"
@@ -66,7 +66,7 @@ def test_a_late_start_is_told_with_the_log(tmp_path):
 
 def test_it_dies_with_a_parent_that_is_killed(tmp_path):
     code = (
-        "import sys, time, pathlib; from rollout.demo.process import Process\n"
+        "import sys, time, pathlib; from rollout.demo.servers.process import Process\n"
         "child = Process('child', ['sleep', '60'], pathlib.Path(sys.argv[1]))\n"
         "print(child.pid, flush=True); time.sleep(60)"
     )

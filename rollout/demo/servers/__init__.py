@@ -1,0 +1,1 @@
+"""Real servers of this machine as child processes: Envoy, Prometheus; no story here."""

@@ -1,0 +1,1 @@
+"""What runs behind the demo's Envoy: summarizers, a judge, load, faults by share."""
