@@ -15,7 +15,7 @@ A name means the same everywhere, in the same unit; a docstring says so where it
     ratio, absolute: the margin: a factor on stable's share, 1 or more, and a share added to it
     alpha, beta, level, error: chances of being wrong, 0 to 1
     logs, log, log_harm, log_safe, A, B, capital: natural logarithms of capital that begins at 1
-    state: a rollout's `robust.State` in one array, of logs, sums and counts
+    state: a rollout's `robust_test.State` in one array, of logs, sums and counts
     weights, importance: parts of a mean, positive
     worth: part of a look's evidence that counts, 0 to 1
     calm: what divides all log-capital, 1 or more

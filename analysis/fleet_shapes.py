@@ -133,7 +133,7 @@ def _choose(fleet: ShapeFleet, place: int) -> None:
 
 
 def _bet(fleet: ShapeFleet, canary: Array, stable: Array, share: Array, rows: Rows) -> None:
-    """H's gains by `distribution.won`; none where the canary's share of the units is 0."""
+    """H's gains by `bucket_test.won`; none where the canary's share of the units is 0."""
     both = stable @ bucket_test.shift_matrix(fleet.cuts, fleet.rule.step)
     both += canary
     scratch = np.empty((min(_BLOCK, len(canary)), *fleet.lean.shape[1:]))

@@ -37,7 +37,7 @@ def check(*counts: ArrayLike) -> None:
 def harm_gain(
     odds: Array, x_c: Array, x_s: Array, allowed: Array, *, out: Array, spare: Array
 ) -> None:
-    """R's gain, `sequential.increment` with one logarithm per point: (n, M) -> (6, n, M).
+    """R's gain, `ratio_test.increment` with one logarithm per point: (n, M) -> (6, n, M).
 
     With u = ratio e_c / e_s (`odds`), allowed = absolute e_c and v = 1 + (k-1) u / (1+u), into
     `out` x_c log k - (x_c + x_s) log v - allowed (k-1) / ((1+u) v) for each point k; `spare` is
@@ -56,7 +56,7 @@ def harm_gain(
 def safe_gain(
     odds: Array, x_c: Array, x_s: Array, allowed: Array, *, out: Array, spare: Array
 ) -> None:
-    """D's gain, `safety.below` and the margin's part of `log_safe`: (n, M) -> (12, n, M).
+    """D's gain, `excess_bound.below` and the margin's part of `log_safe`: (n, M) -> (12, n, M).
 
     Into `out`: x_c log(1-l) + x_s log(1 + l u) + l allowed for each level l; `spare` is scratch.
     """

@@ -44,7 +44,7 @@ def rate_divergence(
 
     k(p, q) = p log(p/q) - p + q, the Poisson divergence. The least favourable q is the positive
     root of a quadratic. With absolute = 0 this is n kl(q_theta || q_theta0), the conditional
-    binomial divergence of `sequential.information`. Derived here: that root makes the derivative by
+    binomial divergence of `ratio_test.information`. Derived here: that root makes the derivative by
     q, ratio (1 - p_c / (ratio q + absolute)) + (1 - p_s / q) / rho, zero.
     """
     weight = 1 / rho
@@ -61,7 +61,7 @@ def shape_divergence(p_c: ArrayLike, p_s: ArrayLike, rho: float = 1.0) -> float:
 
     kl(p_c, m) + kl(p_s, m) / rho with m = (rho p_c + p_s) / (1 + rho), the minimum over m: what H
     would gain per canary unit if it knew the canary's shares, the expectation of
-    `distribution.increment` with q_a = p_c and q_s = p_s.
+    `bucket_test.increment` with q_a = p_c and q_s = p_s.
     """
     canary, stable = np.asarray(p_c, dtype=float), np.asarray(p_s, dtype=float)
     common = (rho * canary + stable) / (1 + rho)
@@ -108,7 +108,7 @@ def least_flagged(p_s: float, ratio: float, absolute: float, rho: float = 1.0) -
     R bets on fixed alternatives, the nearest 1.5 times the margin's ratio, so a share a little
     above the margin loses capital at every one of them: with rho near 0 and no absolute margin,
     below 1.23 times. Found by bisection on the sign of the best point's expected
-    `sequential.increment`.
+    `ratio_test.increment`.
     """
     low, high = min(1.0, ratio * p_s + absolute), 1.0
     for _ in range(_ROUNDS):

@@ -1,7 +1,7 @@
 """Charts of one comparison over time: each takes columns of numbers and gives back a figure.
 
 Times are in seconds, shares from 0 to 1, evidence in powers of ten. `steps` and `marks` are the
-canary's share of traffic and the decisions, as `canvas.timed` takes them.
+canary's share of traffic and the decisions, as `style.timed` takes them.
 """
 
 from __future__ import annotations

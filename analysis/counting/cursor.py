@@ -28,7 +28,7 @@ class Series:
     bad units; its units are exposures too. `process` names what begins again as one: a restart that
     one of its series shows holds for all of them; empty: the series stands alone. `schema` marks a
     native histogram: `edges` are then the exponents of the boundaries around its occupied buckets
-    (see `native.Native`).
+    (see `native_histogram.Native`).
     """
 
     key: str

@@ -21,7 +21,7 @@ def estimate_shape(buckets: ArrayLike, worse: Worse, pods_canary: int) -> Disper
     variances of p's relative rate times (p / f)^2 are variances of the probit, in which an
     independent unit has at most the information 1.
 
-    Derived here: the delta method, d probit = dp / f; at each edge it is `dispersion.estimate`.
+    Derived here: the delta method, d probit = dp / f; at each edge it is `estimate.estimate`.
 
     Raises:
         EvidenceError, ValueError: as `estimate`; fewer than two buckets.

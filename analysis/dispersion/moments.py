@@ -28,7 +28,7 @@ class Moments(NamedTuple):
     def beyond(self, cluster: float) -> float:
         """Variance of the relative rates that `cluster` does not explain; may be negative.
 
-        `dispersion.estimate`'s equation, solved for psi.
+        `estimate.estimate`'s equation, solved for psi.
         """
         if self.per_variance <= 0:
             return 0.0
@@ -39,7 +39,7 @@ def moments(e: Array, x: Array, m: int) -> Moments:
     """Moments over windows of m ticks; what is left at the start is dropped.
 
     Exposures e and bad units x are counts, (ticks, pods).
-    The three sums of `dispersion.estimate`'s equation.
+    The three sums of `estimate.estimate`'s equation.
     """
     keep = len(e) // m * m
     e, x = (v[-keep:].reshape(-1, m, v.shape[1]).sum(axis=1) for v in (e, x))

@@ -41,7 +41,7 @@ class ShapeRule:
 
     @property
     def step(self) -> float:
-        """The tolerance on the badness scale of `distribution.boundaries`: log(1 + t) of a share t.
+        """The tolerance on the badness scale of `bucket_test.boundaries`: log(1 + t) of a share t.
 
         Derived here: values times 1 + t are logarithms plus log(1 + t).
         """
@@ -84,7 +84,7 @@ def make(rule: ShapeRule, cuts: tuple[float, ...], past: ArrayLike) -> Alternati
 def gain(bets: Alternatives, canary: ArrayLike, stable: ArrayLike) -> Array:
     """One look's log-capital per alternative, counts best bucket first: (..., K) -> (..., J).
 
-    `distribution.won` against stable moved by the tolerance.
+    `bucket_test.won` against stable moved by the tolerance.
     """
     x_s = np.asarray(stable, dtype=np.float64) @ bets.moved
     return bucket_test.won(canary, x_s, bets.lean, bets.log)

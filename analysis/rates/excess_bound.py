@@ -106,7 +106,7 @@ def log_safe(
     reaches log(1/beta): P(ever) <= beta when p_c >= ratio p_s + absolute on average.
 
     Derived here: where D >= absolute n_c this is at most sum_l w_l exp(A_l + l D), a mean of
-    `below`'s supermartingales, and Ville's inequality bounds that (`sequential.log_harm`).
+    `below`'s supermartingales, and Ville's inequality bounds that (`ratio_test.log_harm`).
     """
     return log_mean(np.asarray(A) + LEVELS * column(absolute) * column(n_c), weights)
 

@@ -39,8 +39,8 @@ class RateRule:
 class RateCapital:
     """Log-capital of a rate so far; `past` is what stable showed before the first counted look.
 
-    `harm` bets where the rule knows no dispersion, `robust` (see `robust.State`) where it does;
-    `usual` is then stable's bad share of late, which says how much a look's proof of safety weighs.
+    `harm` bets where the rule knows no dispersion, `robust` (see `robust_test.State`) where it
+    does; `usual` is then stable's bad share of late, which says how much a look's proof of safety weighs.
     """
 
     harm: tuple[float, ...] = _NOTHING
@@ -87,13 +87,13 @@ def look(rule: RateRule, capital: RateCapital, evidence: Evidence) -> RateCapita
 def log_harm(rule: RateRule, capital: RateCapital) -> float:
     """Log of the e-process against "within the margin"; 0 before any bet.
 
-    `sequential.log_harm`, or `robust.log_harm` where the pods' dispersion is known.
+    `ratio_test.log_harm`, or `robust_test.log_harm` where the pods' dispersion is known.
     """
     return logs(rule, capital)[0]
 
 
 def logs(rule: RateRule, capital: RateCapital) -> tuple[float, float]:
-    """Logs of the e-processes of harm, see `log_harm`, and of a crash, a `sequential.log_harm`."""
+    """Logs of the e-processes of harm, see `log_harm`, and of a crash, a `ratio_test.log_harm`."""
     harm, crash = ratio_test.log_harm((capital.harm, capital.crash)).tolist()
     if rule.dispersion is None or not capital.robust:
         return harm, crash

@@ -134,7 +134,10 @@ def _totalled(
 
 
 def log_safe(contrast: Contrast, absolute: float = 0.0) -> float:
-    """Log evidence that the excess rate is below `absolute`: `safety.log_safe`; 0 without data."""
+    """Log evidence that the excess rate is below `absolute`; 0 without data.
+
+    See `excess_bound.log_safe`.
+    """
     below, n_c = np.array(contrast.below) / contrast.calm, contrast.n_c / contrast.calm
     return float(excess_bound.log_safe(below, n_c, absolute, contrast.weights))
 
@@ -150,7 +153,7 @@ def each_safe(contrasts: Sequence[Contrast]) -> list[float]:
 def excess_rate(contrast: Contrast, alpha: float) -> float:
     """Worst credible excess of bad units per canary request, 0 to 1; 1 without data.
 
-    `safety.excess_bound` at `alpha`, over the canary's requests.
+    `excess_bound.excess_bound` at `alpha`, over the canary's requests.
     """
     if contrast.e_c == 0:
         return 1.0
@@ -161,8 +164,9 @@ def interval(contrast: Contrast, alpha: float, beta: float) -> tuple[float, floa
     """Anytime bounds of the difference of bad shares, averaged over the canary's exposures.
 
     The lower bound holds with 1 - alpha, the upper with 1 - beta: it lies below what is allowed
-    exactly when the contrast is proven safe at beta. Both are D's bounds, `safety.excess_floor` and
-    `safety.excess_bound`, moved by `gap`. Differences of shares, -1 to 1; -1 and 1 without data.
+    exactly when the contrast is proven safe at beta. Both are bounds of the excess, `excess_bound.excess_floor`
+    and `excess_bound.excess_bound`, moved by `gap`. Differences of shares, -1 to 1; -1 and 1
+    without data.
     """
     if contrast.e_c == 0:
         return -1.0, 1.0

@@ -72,7 +72,7 @@ def look(
 ) -> Array:
     """State after one more look; where either arm has no exposures nothing changes.
 
-    R (`sequential.increment`) divided by `tempering.inflation` phi; the same from every later look
+    R (`ratio_test.increment`) divided by `tempering.inflation` phi; the same from every later look
     on, weighted LATE HAZARD (1-HAZARD)^k, with gains of at most 1 + 1 / (I-1)^2 per look, I the
     inflation of the past, so that one look in which pods differ more than ever before cannot decide
     alone (a bound by the look's own phi would fall as the canary's bad units rise: more harm, less

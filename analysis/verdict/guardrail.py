@@ -75,7 +75,7 @@ def look(rule: Rule, capital: Capital, evidence: Evidence) -> Capital:
 def log_harm(rule: Rule, capital: Capital) -> float:
     """Log of the e-process against "within the margin"; 0 before any look.
 
-    `rate.log_harm` or, of a shape, `distribution.log_harm`.
+    `rate.log_harm` or, of a shape, `bucket_test.log_harm`.
     """
     if isinstance(rule, RateRule) and isinstance(capital, RateCapital):
         return rate.log_harm(rule, capital)
@@ -85,15 +85,15 @@ def log_harm(rule: Rule, capital: Capital) -> float:
 
 
 def log_crash(rule: Rule, capital: Capital) -> float:  # noqa: ARG001  # one signature for all questions
-    """Log of the crash watch's e-process, a `sequential.log_harm`; 0 for shapes."""
+    """Log of the crash watch's e-process, a `ratio_test.log_harm`; 0 for shapes."""
     return float(ratio_test.log_harm(capital.crash)) if isinstance(capital, RateCapital) else 0.0
 
 
 def log_safe(rule: Rule, capital: Capital) -> float:
     """Log evidence against "worse than the margin allows"; safe at log(1/beta).
 
-    `contrast.log_safe`; a shape needs every edge, so its smallest counts (intersection-union, see
-    `verdict.judge`); -inf while its edges are not chosen.
+    `risk_difference.log_safe`; a shape needs every edge, so its smallest counts
+    (intersection-union, see `verdict.judge`); -inf while its edges are not chosen.
     """
     if isinstance(rule, RateRule) and isinstance(capital, RateCapital):
         return contrasts.log_safe(capital.contrast, rule.absolute)
@@ -123,7 +123,7 @@ def excess_rate(rule: Rule, capital: Capital, alpha: float) -> float:  # noqa: A
     """Worst credible excess of bad units per canary request, 0 to 1; 1 without data.
 
     The excess is over ratio * p_stable, from D's upper bound U at level alpha: U / N_c. Rates only:
-    `contrast.excess_rate`. Raises TypeError for a shape.
+    `risk_difference.excess_rate`. Raises TypeError for a shape.
     """
     if isinstance(capital, RateCapital):
         return contrasts.excess_rate(capital.contrast, alpha)

@@ -12,7 +12,7 @@ def dispersion_of(rule: Rule, past: PodCounts, pods_canary: int) -> Dispersion:
     """The dispersion of a guardrail's metric for a canary of so many pods.
 
     A histogram has the largest of each part over stable's .5, .9, .95 and .99 edges. Raises
-    EvidenceError and ValueError as `dispersion.estimate` does.
+    EvidenceError and ValueError as `estimate.estimate` does.
     """
     if isinstance(rule, RateRule):
         return estimate(PodHistory(past.exposures, past.counts[..., 1]), pods_canary)

@@ -74,14 +74,14 @@ class Judgement:
     def harm_of(self, name: str) -> float:
         """The share of the evidence of harm that a rollback by this guardrail alone needs.
 
-        Its weighted `guard.log_harm` over log(1/alpha).
+        Its weighted `guardrail.log_harm` over log(1/alpha).
         """
         return harm_share(self.log_parts[name], self.alpha)
 
     def proof_of(self, name: str) -> float | None:
         """The share of the evidence that a promotion needs of this guardrail; None: no test.
 
-        Its `guard.log_safe` over log(1/beta).
+        Its `guardrail.log_safe` over log(1/beta).
         """
         return proof_share(self.log_proofs[name], self.beta)
 
@@ -105,7 +105,7 @@ def judge(guards: Mapping[str, Guarded], alpha: float, beta: float) -> Judgement
     Safety is intersection-union: each metric at beta, no correction. A blind metric keeps its
     capital in the mean (no data never is harm) and cannot be safe.
 
-    Source: for the mean `sequential.log_mean` and `sequential.log_harm`, section 3 of Vovk & Wang
+    Source: for the mean `sequential.log_mean` and `ratio_test.log_harm`, section 3 of Vovk & Wang
     (2021); for safety Berger, Technometrics 24 (1982), 295-300.
 
     Raises:

@@ -30,7 +30,7 @@ class Shapes(NamedTuple):
 class ShapeWorld:
     """Lognormal latencies with median 100 ms and sd .6 (p99 is 404 ms), in buckets a tenth wide.
 
-    Requests come as in `worlds.World`; each is independent. In scenario "incidents" everything is
+    Requests come as in `rates.World`; each is independent. In scenario "incidents" everything is
     1.5 times as slow for spells of 240 s, 5 % of the time. The canary multiplies every latency by
     `factor`, and latencies beyond stable's .9 quantile by `tail`.
 

@@ -48,8 +48,10 @@ def has_origin(key: Key, depth: int = 4) -> bool:
     text = ast.get_docstring(FUNCTIONS[key]) or "" if key in FUNCTIONS else ""
     if ORIGIN.search(text):
         return True
-    targets = [(owner or key[0], name) for owner, name in POINTER.findall(text)]
-    targets += [(key[0], f"{owner}.{name}") for owner, name in POINTER.findall(text) if owner]
+    pointers = POINTER.findall(text)
+    targets = [(owner or key[0], name) for owner, name in pointers]
+    targets += [(key[0], f"{owner}.{name}") for owner, name in pointers if owner]
+    targets += [known for known in FUNCTIONS for _, name in pointers if known[1] == name]
     return depth > 0 and any(has_origin(target, depth - 1) for target in targets)
 
 
