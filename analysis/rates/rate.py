@@ -40,7 +40,8 @@ class RateCapital:
     """Log-capital of a rate so far; `past` is what stable showed before the first counted look.
 
     `harm` bets where the rule knows no dispersion, `robust` (see `robust_test.State`) where it
-    does; `usual` is then stable's bad share of late, which says how much a look's proof of safety weighs.
+    does; `usual` is then stable's bad share of late, which says how much a look's proof of safety
+    weighs.
     """
 
     harm: tuple[float, ...] = _NOTHING

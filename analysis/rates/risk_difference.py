@@ -164,9 +164,9 @@ def interval(contrast: Contrast, alpha: float, beta: float) -> tuple[float, floa
     """Anytime bounds of the difference of bad shares, averaged over the canary's exposures.
 
     The lower bound holds with 1 - alpha, the upper with 1 - beta: it lies below what is allowed
-    exactly when the contrast is proven safe at beta. Both are bounds of the excess, `excess_bound.excess_floor`
-    and `excess_bound.excess_bound`, moved by `gap`. Differences of shares, -1 to 1; -1 and 1
-    without data.
+    exactly when the contrast is proven safe at beta. Both are bounds of the excess,
+    `excess_bound.excess_floor` and `excess_bound.excess_bound`, moved by `gap`. Differences of
+    shares, -1 to 1; -1 and 1 without data.
     """
     if contrast.e_c == 0:
         return -1.0, 1.0
