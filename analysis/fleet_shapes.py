@@ -15,7 +15,7 @@ from analysis.counting import orientation
 from analysis.fleet import ALL, Rows
 from analysis.gains import EVEN, check, log_sum
 from analysis.histograms import alternatives, bucket_test
-from analysis.histograms.alternatives import ShapeRule
+from analysis.histograms.alternatives import HistogramTolerance
 from analysis.histograms.edges import ENOUGH, QUANTILES, choose
 from analysis.log_arrays import Array
 from analysis.rates import excess_bound
@@ -34,7 +34,7 @@ class ShapeFleet:
     boundaries (edge, partner) that D compares, -1 where there is none; `chosen`: they are final.
     """
 
-    rule: ShapeRule
+    rule: HistogramTolerance
     cuts: tuple[float, ...]
     past: Array  # (N, K)
     units: Array  # (N,): of the past
@@ -47,7 +47,7 @@ class ShapeFleet:
     safe: Array  # (12, N, 4): prior included, as in `fleet.Fleet`
 
 
-def start(rule: ShapeRule, edges: tuple[float, ...], rollouts: int) -> ShapeFleet:
+def start(rule: HistogramTolerance, edges: tuple[float, ...], rollouts: int) -> ShapeFleet:
     """Histograms before any look, all with these bucket edges. Raises ValueError as `boundaries`"""
     cuts = bucket_test.boundaries(edges, rule.worse, relative=rule.relative)
     size = len(alternatives.make(rule, cuts, np.ones(len(edges))).log)

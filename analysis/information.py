@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from analysis.counting.orientation import oriented
-from analysis.histograms.alternatives import ShapeRule
+from analysis.histograms.alternatives import HistogramTolerance
 from analysis.histograms.bucket_test import boundaries, shift_matrix
 from analysis.histograms.edges import choose
 from analysis.rates import ratio_test
@@ -69,7 +69,11 @@ def shape_divergence(p_c: ArrayLike, p_s: ArrayLike, rho: float = 1.0) -> float:
 
 
 def harm_divergence(
-    rule: ShapeRule, edges: tuple[float, ...], p_c: ArrayLike, p_s: ArrayLike, rho: float = 1.0
+    rule: HistogramTolerance,
+    edges: tuple[float, ...],
+    p_c: ArrayLike,
+    p_s: ArrayLike,
+    rho: float = 1.0,
 ) -> float:
     """`shape_divergence` from stable moved by the tolerance; in nats per canary unit.
 
@@ -85,7 +89,11 @@ def harm_divergence(
 
 
 def safe_divergence(
-    rule: ShapeRule, edges: tuple[float, ...], p_c: ArrayLike, p_s: ArrayLike, rho: float = 1.0
+    rule: HistogramTolerance,
+    edges: tuple[float, ...],
+    p_c: ArrayLike,
+    p_s: ArrayLike,
+    rho: float = 1.0,
 ) -> float:
     """KL per canary unit of the proof of safety: `rate_divergence` of the edge with the least.
 

@@ -29,10 +29,10 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"  # the bar is one core's; a second one 
 import numpy as np
 
 from analysis import fleet, fleet_shapes
-from analysis.counting.counts import Evidence
+from analysis.counting.counts import Counts
 from analysis.counting.cursor import Arm, Series
 from analysis.histograms import alternatives
-from analysis.histograms.alternatives import ShapeRule
+from analysis.histograms.alternatives import HistogramTolerance
 from analysis.rates import excess_bound, ratio_test
 from analysis.verdict import guardrail
 from analysis.verdict.verdict import Guarded, judge
@@ -120,8 +120,8 @@ def one_by_one(rounds: int, seed: int) -> dict[str, Any]:
     """Microseconds that the frozen per-rollout path spends on one look of five rates."""
     counts = look_counts(np.random.default_rng(seed), 1, 600, 0.02)
     e_c, e_s, x_c, x_s = (each[0].astype(int).tolist() for each in counts)
-    evidence = [Evidence((a, x), (b, y)) for a, b, x, y in zip(e_c, e_s, x_c, x_s, strict=True)]
-    rule = guardrail.RateRule(1.25, 0.002)
+    evidence = [Counts((a, x), (b, y)) for a, b, x, y in zip(e_c, e_s, x_c, x_s, strict=True)]
+    rule = guardrail.RateMargin(1.25, 0.002)
     capital = guardrail.learn(rule, guardrail.start(rule), evidence[0])
 
     def folded() -> list[guardrail.Capital]:
@@ -145,7 +145,10 @@ def histograms(rounds: int, seed: int) -> dict[str, Any]:
     `logs` is what H cannot do without: a logarithm per alternative and bucket, out of the cache.
     """
     dice = np.random.default_rng(seed)
-    rule, edges = ShapeRule(0.25, relative=True, worse="high"), (*LATENCY_EDGES, float("inf"))
+    rule, edges = (
+        HistogramTolerance(0.25, relative=True, worse="high"),
+        (*LATENCY_EDGES, float("inf")),
+    )
     shares = np.exp(-(((np.arange(len(edges)) - 15) / 5) ** 2) / 2)
     shares /= shares.sum()
     past, canary, stable = (

@@ -24,10 +24,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.dispersion import tempering
-from analysis.dispersion.estimate import Dispersion, PodHistory, estimate
+from analysis.dispersion.estimate import Dispersion, ExposureHistory, estimate
 from analysis.rates import ratio_test, robust_test
-from analysis.rates.robust_test import Counts
-from benchmarks.worlds.rates import SCENARIOS, Scenario, World
+from analysis.rates.robust_test import ArmCounts
+from benchmarks.worlds.rates import SCENARIOS, CountsModel, Scenario
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -44,17 +44,17 @@ class Drawn(NamedTuple):
     """Rollouts with what was learnt before each."""
 
     found: list[Dispersion]
-    counts: Counts
+    counts: ArmCounts
 
 
-def drawn(world: World, rng: np.random.Generator, runs: int) -> Drawn:
+def drawn(world: CountsModel, rng: np.random.Generator, runs: int) -> Drawn:
     """Streams and the dispersion of each rollout's own history."""
     seen, (e, x) = world.streams(rng, runs).arms(), world.history(rng, runs)
-    found = [estimate(PodHistory(e[i], x[i]), world.pods_canary) for i in range(runs)]
-    return Drawn(found, Counts(seen.e_c, seen.e_s, seen.x_c, seen.x_s))
+    found = [estimate(ExposureHistory(e[i], x[i]), world.pods_canary) for i in range(runs)]
+    return Drawn(found, ArmCounts(seen.e_c, seen.e_s, seen.x_c, seen.x_s))
 
 
-def compared(found: Sequence[Dispersion], counts: Counts) -> dict[str, Array]:
+def compared(found: Sequence[Dispersion], counts: ArmCounts) -> dict[str, Array]:
     """Log capital after each look, (rollouts, looks), of every engine.
 
     R: requests are taken as independent. "margins", "beta": see `rivals`. "tempered", "bets": the
@@ -80,8 +80,8 @@ def cell(scenario: Scenario, rate: float, base: float, runs: tuple[int, int], se
     """All engines in one scenario at one rate and base rate."""
     key = [seed, SCENARIOS.index(scenario), round(rate * 10), round(base * 1000)]
     rng = np.random.default_rng(key)
-    same = drawn(World(scenario, rate, base), rng, runs[0])
-    twice = drawn(World(scenario, rate, base, theta=2.0), rng, runs[1])
+    same = drawn(CountsModel(scenario, rate, base), rng, runs[0])
+    twice = drawn(CountsModel(scenario, rate, base, theta=2.0), rng, runs[1])
     healthy, harmed = compared(*same), compared(*twice)
     engines = {name: scores(healthy[name], harmed[name]) for name in ENGINES}
     return {"scenario": scenario, "rate": rate, "base": base, "runs": runs, "engines": engines}

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.counting.counts import Evidence
+from analysis.counting.counts import Counts
 from analysis.counting.cursor import Cursor, advance
 from rollout.observe.prometheus import PrometheusObserver
 from rollout.plan.model.plan import Plan
@@ -131,7 +131,7 @@ class Fleet:
         self.observer = PrometheusObserver()
         keys = [(service, name) for service in services for name in (ERRORS, LATENCY)]
         self.cursors = dict.fromkeys(keys, Cursor())
-        self.totals = dict.fromkeys(self.cursors, Evidence())
+        self.totals = dict.fromkeys(self.cursors, Counts())
 
     def look(self, now: float) -> None:
         asks = [Ask(service, plan, self._since(service)) for service, plan in self.plans.items()]
@@ -156,7 +156,7 @@ def _plan(service: str, url: str) -> Plan:
 
 def world(
     services: Sequence[str], scrapes: int, dice: np.random.Generator
-) -> tuple[Samples, dict[tuple[str, str], Evidence], Counter[str]]:
+) -> tuple[Samples, dict[tuple[str, str], Counts], Counter[str]]:
     """The written past, the servers' own counts by (service, guardrail), and what happened."""
     samples: Samples = {RATE: [], SHAPE: []}
     events: Counter[str] = Counter()
@@ -167,13 +167,13 @@ def world(
             for server in (canary, stable):
                 server.live(scrape, samples, events, last=scrape == scrapes)
         edges = tuple(map(float, EDGES))
-        truth[service, ERRORS] = Evidence(canary.errors, stable.errors)
-        truth[service, LATENCY] = Evidence(canary.latency, stable.latency, edges)
+        truth[service, ERRORS] = Counts(canary.errors, stable.errors)
+        truth[service, LATENCY] = Counts(canary.latency, stable.latency, edges)
     return samples, truth, events
 
 
 def compare(
-    way: str, seen: Mapping[tuple[str, str], Evidence], truth: Mapping[tuple[str, str], Evidence]
+    way: str, seen: Mapping[tuple[str, str], Counts], truth: Mapping[tuple[str, str], Counts]
 ) -> dict[str, Any]:
     """Print both sums, and each pair that differs."""
     wrong = [key for key in truth if seen[key] != truth[key]]

@@ -27,7 +27,7 @@ from benchmarks.analysis_speed import DUE, Live
 from rollout.decide.record.facts import Confirmed, Decided, Fact, Started
 from rollout.decide.record.split import Split
 from rollout.journal.hash_chain import parse, verify
-from rollout.journal.location import Where
+from rollout.journal.location import JournalLocation
 from rollout.journal.sql.store import SqlJournal, open_journal
 from rollout.tick.fleet import Fleet
 
@@ -57,7 +57,7 @@ def end(journal: SqlJournal, rollout: str, last: int, at: float) -> int:
     return journal.append([shown], after=seq)[-1].seq
 
 
-def fill(where: Where, entries: int, going: int) -> int:
+def fill(where: JournalLocation, entries: int, going: int) -> int:
     """Write a history of so many entries, about; how many they are."""
     facts, last = history(), 0
     copies = max(1, round(entries / (len(facts) + 2 * DUE)))
@@ -75,7 +75,7 @@ def fill(where: Where, entries: int, going: int) -> int:
     return last
 
 
-def start(where: Where) -> dict[str, float]:
+def start(where: JournalLocation) -> dict[str, float]:
     """What a new leader does before its first tick, then what one ended rollout costs on demand."""
     before = _memory()
     with closing(open_journal(where)) as journal, journal.lock(instead=True):
@@ -116,7 +116,7 @@ def timed(work: Callable[[], Any]) -> tuple[float, Any]:
     return time.process_time() - begun, found
 
 
-def measure(where: Where, entries: int, going: int) -> dict[str, Any]:
+def measure(where: JournalLocation, entries: int, going: int) -> dict[str, Any]:
     """Seconds of a start and of a full reading's parts; MB of text, and of a start's memory."""
     written = fill(where, entries, going)
     with get_context("spawn").Pool(1) as alone:

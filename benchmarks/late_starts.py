@@ -24,7 +24,7 @@ from benchmarks.quality import written
 from benchmarks.quality.engines import _counts
 from benchmarks.quality.layout import table
 from benchmarks.worlds.draws import Array
-from benchmarks.worlds.rates import SCENARIOS, Scenario, World
+from benchmarks.worlds.rates import SCENARIOS, CountsModel, Scenario
 
 PARTS = (0.0, 0.02, 0.05, 0.1, 0.2)
 """Parts of the capital that wait."""
@@ -39,11 +39,11 @@ EFFECTS = ((2.0, 0), (3.0, 0), (5.0, 0), (2.0, 60), (2.0, 120), (5.0, 120))
 def paths(theta: float, onset: int, weight: float, runs: int, seed: int) -> tuple[Array, Array]:
     """Logs of R and of its late starts after each look: (rollouts, looks) each."""
     key = [seed, round(theta * 10), onset, round(weight * 100)]
-    world = World("iid", RATE, BASE, weight=weight, theta=theta, onset=onset)
+    world = CountsModel("iid", RATE, BASE, weight=weight, theta=theta, onset=onset)
     return _logs(world, np.random.default_rng(key), runs)
 
 
-def _logs(world: World, rng: np.random.Generator, runs: int) -> tuple[Array, Array]:
+def _logs(world: CountsModel, rng: np.random.Generator, runs: int) -> tuple[Array, Array]:
     counts = _counts(world.streams(rng, runs))
     noise = tempering.noises([Dispersion()] * runs)
     logs = np.array(
@@ -55,7 +55,7 @@ def _logs(world: World, rng: np.random.Generator, runs: int) -> tuple[Array, Arr
 def wrong(scenario: Scenario, weight: float, runs: int, seed: int) -> list[float]:
     """False rollback by the part that waits, requests taken as independent."""
     key = [seed, SCENARIOS.index(scenario), round(weight * 100)]
-    world = World(scenario, RATE, BASE, weight=weight)
+    world = CountsModel(scenario, RATE, BASE, weight=weight)
     drawn = _logs(world, np.random.default_rng(key), runs)
     return [float((mixed(*drawn, part) >= -math.log(ALPHA)).any(axis=1).mean()) for part in PARTS]
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from rollout.calibrate.draw import recorded
 from rollout.calibrate.runs import replay_once
 from rollout.plan.reading.load import load_file
-from rollout.rehearse.assumptions import Figures, base
+from rollout.rehearse.assumptions import KnownFigures, base
 from rollout.rehearse.runs import rehearse_once
 from rollout.rehearse.scenario import usual
 from tests.pods import past_of, pods_plan
@@ -39,7 +39,7 @@ def replays() -> Run:
 def rehearsals() -> Run:
     """One rollout in every world, by its number."""
     (plan,) = load_file(EXAMPLE)
-    known = base(plan, Figures(rate=100.0, errors=0.005, latency=50.0))
+    known = base(plan, KnownFigures(rate=100.0, errors=0.005, latency=50.0))
     worlds = usual(plan)
     return lambda number: [rehearse_once(plan, known, world, (1, number)) for world in worlds]
 

@@ -25,7 +25,7 @@ from analysis.counting.cursor import Arm, Series
 from benchmarks.analysis_speed import DUE, METRICS, Counters, Live, plan, ratio, timed
 from rollout.decide.fold import fold
 from rollout.decide.record.facts import Observed
-from rollout.decide.state.rollout import State
+from rollout.decide.state.rollout import RolloutState
 from rollout.decide.step import step
 from rollout.journal.memory import MemoryJournal
 from rollout.plan.model.plan import Plan
@@ -61,7 +61,7 @@ class Buckets(Counters):
 class FoldsTwice(Fleet):
     """As if a state that was thought of were not kept."""
 
-    def take(self, entry: Entry, known: State | None = None) -> None:
+    def take(self, entry: Entry, known: RolloutState | None = None) -> None:
         """See rollout.tick.fleet.Fleet."""
         del known
         super().take(entry)

@@ -34,19 +34,19 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Past:
+class PodHistory:
     """What stable's pods counted before the rollout, or what went wrong in words, by guardrail."""
 
     pods: Mapping[str, PodCounts] = field(default_factory=dict)
     problems: Mapping[str, str] = field(default_factory=dict)
 
-    def joined(self, other: Past) -> Past:
+    def joined(self, other: PodHistory) -> PodHistory:
         """What both know."""
-        return Past({**self.pods, **other.pods}, {**self.problems, **other.problems})
+        return PodHistory({**self.pods, **other.pods}, {**self.problems, **other.problems})
 
 
 @dataclass(frozen=True)
-class Seen:
+class RouteStatus:
     """What the mesh itself shows: the live split and the mark that was written with it.
 
     `policy` says where the mesh's policy is not what the plan asks for; empty where it is.
@@ -68,7 +68,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Passed:
+class SkippedObservation:
     """An entry that holds a rollout's evidence, unread: where it is, of which rollout, and when."""
 
     seq: int
@@ -84,10 +84,10 @@ class Observer(Protocol):
 
 
 @runtime_checkable
-class Historian(Protocol):
+class HistorySource(Protocol):
     """An observer that also knows the past; one that does not leaves requests independent."""
 
-    def history(self, ask: Ask, now: float) -> Past:
+    def history(self, ask: Ask, now: float) -> PodHistory:
         """The past of a plan that declares pods, up to `now`; never raises for an ailing source."""
         ...
 
@@ -97,7 +97,7 @@ class Router(Protocol):
         """Write a split and its mark; idempotent. Raises RouteError."""
         ...
 
-    def read(self, plan: Plan, total: int) -> Seen:
+    def read(self, plan: Plan, total: int) -> RouteStatus:
         """What the mesh shows now, in parts of `total`. Raises RouteError."""
         ...
 
@@ -110,7 +110,7 @@ class Router(Protocol):
 class Watcher(Protocol):
     """A router that is told of changes: looking costs no request."""
 
-    def glance(self, plan: Plan, total: int) -> Seen | None:
+    def glance(self, plan: Plan, total: int) -> RouteStatus | None:
         """What the mesh showed last, never newer than `read`; None where nobody was told.
 
         Raises RouteError like `read`.
@@ -172,7 +172,7 @@ class Journal(Protocol):
         """Every entry with a sequence number above `after`, in order. Raises JournalError."""
         ...
 
-    def skim(self) -> Iterator[Entry | Passed]:
+    def skim(self) -> Iterator[Entry | SkippedObservation]:
         """All of it from the first entry on, verified as in `read`; evidence may be passed over.
 
         Holds no more than a part of it at a time. Raises JournalError.

@@ -15,7 +15,7 @@ class EvidenceError(ValueError):
 
 
 @dataclass(frozen=True)
-class Evidence:
+class Counts:
     """One look's counts of one metric; additive over series and pods, never over looks.
 
     A rate (`edges` is empty): each arm is (exposures, bad units). A shape: each arm is one count
@@ -36,15 +36,13 @@ class Evidence:
         for counts in (self.canary, self.stable):
             _check(counts, len(self.edges) or 2)
 
-    def __add__(self, other: Evidence) -> Evidence:
+    def __add__(self, other: Counts) -> Counts:
         """The counts of both. Raises EvidenceError when their buckets differ."""
         if self._neutral or other._neutral:
             return other if self._neutral else self
         if self.edges != other.edges:
             raise EvidenceError("bucket layouts differ")
-        return Evidence(
-            _sum(self.canary, other.canary), _sum(self.stable, other.stable), self.edges
-        )
+        return Counts(_sum(self.canary, other.canary), _sum(self.stable, other.stable), self.edges)
 
     @property
     def _neutral(self) -> bool:

@@ -11,7 +11,7 @@ from operator import add, lt, sub
 from typing import Literal
 
 from analysis.counting import native_histogram
-from analysis.counting.counts import EXACT, INEXACT, Evidence, EvidenceError
+from analysis.counting.counts import EXACT, INEXACT, Counts, EvidenceError
 from analysis.counting.native_histogram import Grid
 
 Arm = Literal["canary", "stable"]
@@ -66,7 +66,7 @@ class Cursor:
         return found
 
 
-def advance(cursor: Cursor, series: Sequence[Series]) -> tuple[Cursor, Evidence]:
+def advance(cursor: Cursor, series: Sequence[Series]) -> tuple[Cursor, Counts]:
     """Count what is new since the cursor, each sample once, and move the cursor.
 
     Samples not later than the last known one of their series are ignored, so that late, repeated or
@@ -88,7 +88,7 @@ def advance(cursor: Cursor, series: Sequence[Series]) -> tuple[Cursor, Evidence]
             if cursor.started:
                 counts[one.arm] = list(map(add, counts[one.arm], increments))
     started = cursor.started or any(arm == "stable" for arm, _ in last)
-    evidence = Evidence(tuple(counts["canary"]), tuple(counts["stable"]), edges)
+    evidence = Counts(tuple(counts["canary"]), tuple(counts["stable"]), edges)
     newest = {process: max(moments) for process, moments in began.items()}
     return Cursor(last, edges, started, newest, cursor.grid), evidence
 

@@ -34,7 +34,7 @@ _UNSEEN = 16.0  # ticks that differences last if one tick is too short to show t
 
 
 @dataclass(frozen=True)
-class PodHistory:
+class ExposureHistory:
     """Stable's pods before the rollout, one tick = the plan's interval, oldest first.
 
     `exposures` and `bad` are counts of shape (ticks, pods); a pod that did not live has zeros.
@@ -77,7 +77,7 @@ class Dispersion:
         return int(np.clip(np.ceil((1 + lasts) / 2), 1, WINDOWS[-1]))
 
 
-def estimate(history: PodHistory, pods_canary: int) -> Dispersion:
+def estimate(history: ExposureHistory, pods_canary: int) -> Dispersion:
     """The dispersion of a rate among stable's pods, for a canary of `pods_canary` pods.
 
     Method of moments, conditional on the totals of windows of m ticks, so that the base rate

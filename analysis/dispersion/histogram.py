@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from analysis.counting.counts import EvidenceError
 from analysis.counting.orientation import Worse, oriented
-from analysis.dispersion.estimate import Dispersion, PodHistory, checked, estimate
+from analysis.dispersion.estimate import Dispersion, ExposureHistory, checked, estimate
 
 QUANTILES = (0.5, 0.9, 0.95, 0.99)
 """Badness quantiles of stable's past at which a histogram's dispersion is measured."""
@@ -37,7 +37,7 @@ def estimate_shape(buckets: ArrayLike, worse: Worse, pods_canary: int) -> Disper
     e = units.sum(axis=2)
     found = [
         _in_probits(
-            estimate(PodHistory(e, units[..., k + 1 :].sum(axis=2)), pods_canary), beyond[k]
+            estimate(ExposureHistory(e, units[..., k + 1 :].sum(axis=2)), pods_canary), beyond[k]
         )
         for k in sorted(edges)
     ]

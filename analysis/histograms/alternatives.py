@@ -26,7 +26,7 @@ a tenth more of the past hardly changes them.
 
 
 @dataclass(frozen=True)
-class ShapeRule:
+class HistogramTolerance:
     """Acceptable is stable's distribution moved towards worse by the tolerance, or better.
 
     `relative`: the tolerance is a share of the value, else in the value's unit. `worse` says which
@@ -68,7 +68,7 @@ def due(units: Column, made: Column) -> np.bool_ | np.ndarray:
     return units >= np.maximum(GROWTH * made, START)
 
 
-def make(rule: ShapeRule, cuts: tuple[float, ...], past: ArrayLike) -> Alternatives:
+def make(rule: HistogramTolerance, cuts: tuple[float, ...], past: ArrayLike) -> Alternatives:
     """Alternatives from stable's past, its counts in the histogram's own order: (..., K)."""
     moved = bucket_test.shift_matrix(cuts, rule.step)
     q_s = bucket_test.smoothed(orientation.oriented(past, rule.worse) @ moved)

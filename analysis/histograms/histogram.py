@@ -9,12 +9,12 @@ from operator import add
 from typing import Any
 
 from analysis.counting import native_histogram
-from analysis.counting.counts import Evidence
+from analysis.counting.counts import Counts
 from analysis.counting.orientation import oriented
 from analysis.dispersion import tempering
 from analysis.fast_replace import replace
 from analysis.histograms import alternatives, bucket_test
-from analysis.histograms.alternatives import Alternatives, ShapeRule
+from analysis.histograms.alternatives import Alternatives, HistogramTolerance
 from analysis.histograms.edges import ENOUGH, Pair, choose, pairs
 from analysis.log_arrays import Array
 from analysis.rates.risk_difference import Contrast, Units, compared_each, informed
@@ -52,7 +52,7 @@ class ShapeCapital:
     bets: Alternatives | None = field(default=None, compare=False, repr=False)
 
 
-def learn(rule: ShapeRule, capital: ShapeCapital, evidence: Evidence) -> ShapeCapital:
+def learn(rule: HistogramTolerance, capital: ShapeCapital, evidence: Counts) -> ShapeCapital:
     """Take in stable's buckets only; choose the edges once the past is long enough."""
     capital = _opened(rule, capital, evidence)
     if evidence.edges != capital.edges or not evidence.edges:
@@ -60,7 +60,7 @@ def learn(rule: ShapeRule, capital: ShapeCapital, evidence: Evidence) -> ShapeCa
     return _learned(rule, capital, evidence)
 
 
-def look(rule: ShapeRule, capital: ShapeCapital, evidence: Evidence) -> ShapeCapital:
+def look(rule: HistogramTolerance, capital: ShapeCapital, evidence: Counts) -> ShapeCapital:
     """A counted look: bet with what was known before it, then learn from it.
 
     Nothing is bet under a rule whose dispersion allows no valid test.
@@ -81,19 +81,19 @@ def look(rule: ShapeRule, capital: ShapeCapital, evidence: Evidence) -> ShapeCap
     return _learned(rule, capital, evidence, **bets, **sums, **weighed)
 
 
-def edge(rule: ShapeRule, capital: ShapeCapital, boundary: int) -> float:
+def edge(rule: HistogramTolerance, capital: ShapeCapital, boundary: int) -> float:
     """A boundary in the order of badness, as the value on the histogram's own scale."""
     return capital.edges[boundary if rule.worse == "high" else len(capital.cuts) - 1 - boundary]
 
 
 def _learned(
-    rule: ShapeRule, capital: ShapeCapital, evidence: Evidence, **counted: Any
+    rule: HistogramTolerance, capital: ShapeCapital, evidence: Counts, **counted: Any
 ) -> ShapeCapital:
     history = tuple(map(add, capital.history, evidence.stable))
     return _guarded(rule, _drawn(rule, replace(capital, history=history, **counted)))
 
 
-def _opened(rule: ShapeRule, capital: ShapeCapital, evidence: Evidence) -> ShapeCapital:
+def _opened(rule: HistogramTolerance, capital: ShapeCapital, evidence: Counts) -> ShapeCapital:
     """Take the bucket layout from the first evidence that has one; diagnose it, and any change."""
     if not evidence.edges or evidence.edges == capital.edges:
         return capital
@@ -110,7 +110,9 @@ def _opened(rule: ShapeRule, capital: ShapeCapital, evidence: Evidence) -> Shape
     return replace(blank, cuts=cuts, problem=problem)
 
 
-def _coarsened(rule: ShapeRule, capital: ShapeCapital, edges: tuple[float, ...]) -> ShapeCapital:
+def _coarsened(
+    rule: HistogramTolerance, capital: ShapeCapital, edges: tuple[float, ...]
+) -> ShapeCapital:
     """With the past in fewer buckets, exactly. A proof goes on where its edges are still there.
 
     At edges chosen anew it begins anew: they are chosen, as the first ones, by stable's past alone.
@@ -126,7 +128,7 @@ def _coarsened(rule: ShapeRule, capital: ShapeCapital, edges: tuple[float, ...])
     return replace(fewer, contrasts=tuple(proofs.get(at, fresh) for at, fresh in pairs))
 
 
-def _compared(rule: ShapeRule, capital: ShapeCapital) -> list[tuple[float, float]]:
+def _compared(rule: HistogramTolerance, capital: ShapeCapital) -> list[tuple[float, float]]:
     """The edges that are compared, as values."""
     return [
         (edge(rule, capital, pair.edge), edge(rule, capital, pair.partner))
@@ -135,7 +137,7 @@ def _compared(rule: ShapeRule, capital: ShapeCapital) -> list[tuple[float, float
 
 
 def _weighed(
-    rule: ShapeRule, capital: ShapeCapital, e_c: int, e_s: int
+    rule: HistogramTolerance, capital: ShapeCapital, e_c: int, e_s: int
 ) -> tuple[float, float, dict[str, float]]:
     """What the look is worth to H and to D at an edge, and the information with it."""
     if rule.dispersion is None or e_c == 0 or e_s == 0:
@@ -150,7 +152,7 @@ def _weighed(
 
 
 def _harm(
-    rule: ShapeRule, capital: ShapeCapital, evidence: Evidence, worth: float
+    rule: HistogramTolerance, capital: ShapeCapital, evidence: Counts, worth: float
 ) -> tuple[float, ...]:
     """H's log-capital per alternative; nothing is bet before there are alternatives."""
     if capital.bets is None:
@@ -160,7 +162,7 @@ def _harm(
     return tuple(((capital.harm or 0.0) + gain).tolist())
 
 
-def _drawn(rule: ShapeRule, capital: ShapeCapital) -> ShapeCapital:
+def _drawn(rule: HistogramTolerance, capital: ShapeCapital) -> ShapeCapital:
     """With alternatives made anew, if the past has grown enough since."""
     units = sum(capital.history)
     if not capital.cuts or not alternatives.due(units, capital.made):
@@ -168,7 +170,7 @@ def _drawn(rule: ShapeRule, capital: ShapeCapital) -> ShapeCapital:
     return replace(capital, made=units, bets=alternatives.make(rule, capital.cuts, capital.history))
 
 
-def _guarded(rule: ShapeRule, capital: ShapeCapital) -> ShapeCapital:
+def _guarded(rule: HistogramTolerance, capital: ShapeCapital) -> ShapeCapital:
     """With the edges chosen, once and as soon as the past is long enough."""
     if capital.chosen or capital.problem or sum(capital.history) < ENOUGH:
         return capital
@@ -186,7 +188,7 @@ def _prepared(pair: Pair, past: Array) -> Contrast:
     return informed(share / total, reference / total)
 
 
-def _beyond(rule: ShapeRule, chosen: Sequence[Pair], evidence: Evidence) -> list[Units]:
+def _beyond(rule: HistogramTolerance, chosen: Sequence[Pair], evidence: Counts) -> list[Units]:
     """What each pair compares."""
     order = 1 if rule.worse == "high" else -1
     upto_c, upto_s = (tuple(accumulate(x[::order])) for x in (evidence.canary, evidence.stable))
@@ -194,5 +196,5 @@ def _beyond(rule: ShapeRule, chosen: Sequence[Pair], evidence: Evidence) -> list
     return [Units(upto_c[-1], upto_s[-1], x_c[p.edge], x_s[p.edge], x_s[p.partner]) for p in chosen]
 
 
-def _words(rule: ShapeRule) -> str:
+def _words(rule: HistogramTolerance) -> str:
     return f"{rule.tolerance:.4g}" if not rule.relative else f"{rule.tolerance:.4%}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from analysis.counting.counts import Evidence
+from analysis.counting.counts import Counts
 from analysis.dispersion import tempering
 from analysis.dispersion.estimate import Dispersion
 from analysis.fast_replace import replace
@@ -24,7 +24,7 @@ _NOTHING = (0.0,) * ratio_test.POINTS.size
 
 
 @dataclass(frozen=True)
-class RateRule:
+class RateMargin:
     """Acceptable is p_canary <= ratio * p_stable + absolute; ratio >= 1, absolute a share.
 
     `dispersion`: how stable's pods differ by themselves; None takes requests to be independent.
@@ -39,8 +39,8 @@ class RateRule:
 class RateCapital:
     """Log-capital of a rate so far; `past` is what stable showed before the first counted look.
 
-    `harm` bets where the rule knows no dispersion, `robust` (see `robust_test.State`) where it
-    does; `usual` is then stable's bad share of late, which says how much a look's proof of safety
+    `harm` bets where the rule knows no dispersion, `robust` (see `robust_test.RobustState`) where
+    it does; `usual` is then stable's bad share of late, which says how much a look's proof of safety
     weighs.
     """
 
@@ -53,14 +53,14 @@ class RateCapital:
     usual: float | None = None
 
 
-def learn(capital: RateCapital, evidence: Evidence) -> RateCapital:
+def learn(capital: RateCapital, evidence: Counts) -> RateCapital:
     """Take in stable's exposures and bad units; they only choose D's prior weights."""
     exposures, bad = capital.past
     past = (exposures + evidence.stable_exposures, bad + evidence.stable_bad)
     return replace(capital, past=past)
 
 
-def watch(rule: RateRule, capital: RateCapital, evidence: Evidence) -> RateCapital:
+def watch(rule: RateMargin, capital: RateCapital, evidence: Counts) -> RateCapital:
     """A warm-up look: only the crash watch bets.
 
     Its margin is at least as wide as the rule's, so that what the rule accepts is never a crash.
@@ -73,7 +73,7 @@ def watch(rule: RateRule, capital: RateCapital, evidence: Evidence) -> RateCapit
     )
 
 
-def look(rule: RateRule, capital: RateCapital, evidence: Evidence) -> RateCapital:
+def look(rule: RateMargin, capital: RateCapital, evidence: Counts) -> RateCapital:
     """A counted look. Nothing is bet under a rule whose dispersion allows no valid test."""
     if rule.dispersion is None:
         units = _units(evidence)
@@ -85,7 +85,7 @@ def look(rule: RateRule, capital: RateCapital, evidence: Evidence) -> RateCapita
     return _tempered(rule, capital, evidence, tempering.noise(rule.dispersion))
 
 
-def log_harm(rule: RateRule, capital: RateCapital) -> float:
+def log_harm(rule: RateMargin, capital: RateCapital) -> float:
     """Log of the e-process against "within the margin"; 0 before any bet.
 
     `ratio_test.log_harm`, or `robust_test.log_harm` where the pods' dispersion is known.
@@ -93,7 +93,7 @@ def log_harm(rule: RateRule, capital: RateCapital) -> float:
     return logs(rule, capital)[0]
 
 
-def logs(rule: RateRule, capital: RateCapital) -> tuple[float, float]:
+def logs(rule: RateMargin, capital: RateCapital) -> tuple[float, float]:
     """Logs of the e-processes of harm, see `log_harm`, and of a crash, a `ratio_test.log_harm`."""
     harm, crash = ratio_test.log_harm((capital.harm, capital.crash)).tolist()
     if rule.dispersion is None or not capital.robust:
@@ -102,14 +102,14 @@ def logs(rule: RateRule, capital: RateCapital) -> tuple[float, float]:
 
 
 def _tempered(
-    rule: RateRule, capital: RateCapital, evidence: Evidence, found: tempering.Noise
+    rule: RateMargin, capital: RateCapital, evidence: Counts, found: tempering.Noise
 ) -> RateCapital:
     units = _units(evidence)
     e_c, e_s, x_c, x_s, _ = units
     state = robust_test.look(
         capital.robust or robust_test.start(),
         found,
-        robust_test.Counts(e_c, e_s, x_c, x_s),
+        robust_test.ArmCounts(e_c, e_s, x_c, x_s),
         ratio=rule.ratio,
         absolute=rule.absolute,
     )
@@ -137,14 +137,14 @@ def _usual(capital: RateCapital, units: Units) -> float:
     return (bad + 0.5) / (exposures + 1)
 
 
-def _safe_worth(rule: RateRule, found: tempering.Noise, units: Units, usual: float) -> float:
+def _safe_worth(rule: RateMargin, found: tempering.Noise, units: Units, usual: float) -> float:
     """Part of a look's evidence that counts for safety; less when stable has a fit of bad units."""
     bad = max(usual * units.e_s, units.x_s / FIT)
     n, share = tempering.expected(units.e_c, units.e_s, bad, rule.ratio, rule.absolute)
     return 1 / float(tempering.steadied(found, n, share))
 
 
-def _prepared(rule: RateRule, capital: RateCapital) -> Contrast:
+def _prepared(rule: RateMargin, capital: RateCapital) -> Contrast:
     """The contrast; before its first bet, with weights that fit what stable showed."""
     exposures, bad = capital.past
     if capital.contrast.e_c or exposures < ENOUGH:
@@ -153,7 +153,7 @@ def _prepared(rule: RateRule, capital: RateCapital) -> Contrast:
     return informed(share, share, rule.ratio, rule.absolute)
 
 
-def _units(evidence: Evidence) -> Units:
+def _units(evidence: Counts) -> Units:
     return Units(
         evidence.canary_exposures,
         evidence.stable_exposures,
@@ -163,7 +163,7 @@ def _units(evidence: Evidence) -> Units:
     )
 
 
-def _worth(rule: RateRule, units: Units) -> float:
+def _worth(rule: RateMargin, units: Units) -> float:
     """Part of a look's evidence that counts for the crash watch: pods may fail in clusters."""
     if rule.dispersion is None:
         return 1.0

@@ -32,7 +32,7 @@ SIZE = 2 * _POINTS + _BETS + 6
 """Numbers that a rollout's state has."""
 
 
-class Counts(NamedTuple):
+class ArmCounts(NamedTuple):
     """One look's counts, each (...): exposures e and bad units x of canary (c) and stable (s)."""
 
     e_c: ArrayLike
@@ -41,7 +41,7 @@ class Counts(NamedTuple):
     x_s: ArrayLike
 
 
-class State(NamedTuple):
+class RobustState(NamedTuple):
     """Log-capital and sums so far; each array is (..., its own size) or (...)."""
 
     ratio: Array  # (..., 6): tempered R since the first look
@@ -65,7 +65,7 @@ def start(shape: tuple[int, ...] = ()) -> Array:
 def look(
     state: ArrayLike,
     found: Noise,
-    counts: Counts,
+    counts: ArmCounts,
     *,
     ratio: ArrayLike = 1.0,
     absolute: ArrayLike = 0.0,
@@ -130,19 +130,19 @@ def information(state: ArrayLike) -> Array:
 
 
 def walk(
-    found: Noise, counts: Counts, *, ratio: ArrayLike = 1.0, absolute: ArrayLike = 0.0
+    found: Noise, counts: ArmCounts, *, ratio: ArrayLike = 1.0, absolute: ArrayLike = 0.0
 ) -> Iterator[Array]:
     """States of many rollouts after each `look`: counts (rollouts, looks) -> (rollouts, SIZE)."""
     columns = [np.asarray(v, dtype=np.float64).T for v in counts]
     state = start(columns[0].shape[1:])
     for seen in zip(*columns, strict=True):
-        state = look(state, found, Counts(*seen), ratio=ratio, absolute=absolute)
+        state = look(state, found, ArmCounts(*seen), ratio=ratio, absolute=absolute)
         yield state
 
 
 def path(
     dispersions: Sequence[Dispersion],
-    counts: Counts,
+    counts: ArmCounts,
     *,
     ratio: float = 1.0,
     absolute: float = 0.0,
@@ -153,7 +153,7 @@ def path(
     return np.array([log_harm(state, found) for state in states]).T
 
 
-def _looked(now: State, found: Noise, seen: Sequence[Array], *margin: Array) -> State:
+def _looked(now: RobustState, found: Noise, seen: Sequence[Array], *margin: Array) -> RobustState:
     (e_c, e_s, x_c, x_s), (ratio, absolute) = seen, margin
     n = x_c + x_s
     usual, q = tempering.expected(e_c, e_s, x_s, ratio, absolute)
@@ -175,7 +175,7 @@ def _looked(now: State, found: Noise, seen: Sequence[Array], *margin: Array) -> 
     return _settled(opened, found)
 
 
-def _settled(now: State, found: Noise) -> State:
+def _settled(now: RobustState, found: Noise) -> RobustState:
     """The share bets paid out, and a new block begun, where the block is over."""
     over = now.looks >= found.block
     open_ = np.where(over, 0.0, 1.0)
@@ -189,9 +189,9 @@ def _settled(now: State, found: Noise) -> State:
     )
 
 
-def _parted(state: Array) -> State:
+def _parted(state: Array) -> RobustState:
     points, bets = 2 * _POINTS, 2 * _POINTS + _BETS
-    return State(
+    return RobustState(
         state[..., :_POINTS],
         state[..., _POINTS:points],
         state[..., points:bets],
@@ -199,5 +199,5 @@ def _parted(state: Array) -> State:
     )
 
 
-def _fused(now: State) -> Array:
+def _fused(now: RobustState) -> Array:
     return np.concatenate([*now[:3], row(*now[3:])], axis=-1)

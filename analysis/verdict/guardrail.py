@@ -6,20 +6,33 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.counting.counts import Evidence
+from analysis.counting.counts import Counts
 from analysis.histograms import bucket_test, histogram
-from analysis.histograms.alternatives import ShapeRule
+from analysis.histograms.alternatives import HistogramTolerance
 from analysis.histograms.histogram import ShapeCapital
 from analysis.rates import rate, ratio_test
 from analysis.rates import risk_difference as contrasts
-from analysis.rates.rate import RateCapital, RateRule
+from analysis.rates.rate import RateCapital, RateMargin
 
-Rule = RateRule | ShapeRule
+Rule = RateMargin | HistogramTolerance
 Capital = RateCapital | ShapeCapital
 
 __all__ = [
-    "Capital", "Logs", "RateRule", "Rule", "ShapeRule", "excess_rate", "learn", "log_crash",
-    "log_harm", "log_safe", "logs", "look", "problem", "start", "watch",
+    "Capital",
+    "HistogramTolerance",
+    "Logs",
+    "RateMargin",
+    "Rule",
+    "excess_rate",
+    "learn",
+    "log_crash",
+    "log_harm",
+    "log_safe",
+    "logs",
+    "look",
+    "problem",
+    "start",
+    "watch",
 ]  # fmt: skip
 
 
@@ -28,46 +41,46 @@ def start(rule: Rule) -> Capital:
     problem = rule.dispersion.problem if rule.dispersion else ""
     return (
         RateCapital(problem=problem)
-        if isinstance(rule, RateRule)
+        if isinstance(rule, RateMargin)
         else ShapeCapital(problem=problem)
     )
 
 
-def learn(rule: Rule, capital: Capital, evidence: Evidence) -> Capital:
+def learn(rule: Rule, capital: Capital, evidence: Counts) -> Capital:
     """Before the canary's traffic counts: only stable's past is taken in.
 
     Raises:
         TypeError: rule and capital are of different kinds.
     """
-    if isinstance(rule, RateRule) and isinstance(capital, RateCapital):
+    if isinstance(rule, RateMargin) and isinstance(capital, RateCapital):
         return rate.learn(capital, evidence)
-    if isinstance(rule, ShapeRule) and isinstance(capital, ShapeCapital):
+    if isinstance(rule, HistogramTolerance) and isinstance(capital, ShapeCapital):
         return histogram.learn(rule, capital, evidence)
     raise TypeError("rule and capital are of different kinds")
 
 
-def watch(rule: Rule, capital: Capital, evidence: Evidence) -> Capital:
+def watch(rule: Rule, capital: Capital, evidence: Counts) -> Capital:
     """A warm-up look: shapes learn stable's past, rates are watched for a crash.
 
     Raises:
         TypeError: rule and capital are of different kinds.
         EvidenceError: a histogram's evidence for a rate.
     """
-    if isinstance(rule, RateRule) and isinstance(capital, RateCapital):
+    if isinstance(rule, RateMargin) and isinstance(capital, RateCapital):
         return rate.watch(rule, capital, evidence)
     return learn(rule, capital, evidence)
 
 
-def look(rule: Rule, capital: Capital, evidence: Evidence) -> Capital:
+def look(rule: Rule, capital: Capital, evidence: Counts) -> Capital:
     """A counted look: harm and safety bet with what was known before it, then the past grows.
 
     Raises:
         TypeError: rule and capital are of different kinds.
         EvidenceError: a histogram's evidence for a rate.
     """
-    if isinstance(rule, RateRule) and isinstance(capital, RateCapital):
+    if isinstance(rule, RateMargin) and isinstance(capital, RateCapital):
         return rate.look(rule, capital, evidence)
-    if isinstance(rule, ShapeRule) and isinstance(capital, ShapeCapital):
+    if isinstance(rule, HistogramTolerance) and isinstance(capital, ShapeCapital):
         return histogram.look(rule, capital, evidence)
     raise TypeError("rule and capital are of different kinds")
 
@@ -77,7 +90,7 @@ def log_harm(rule: Rule, capital: Capital) -> float:
 
     `rate.log_harm` or, of a shape, `bucket_test.log_harm`.
     """
-    if isinstance(rule, RateRule) and isinstance(capital, RateCapital):
+    if isinstance(rule, RateMargin) and isinstance(capital, RateCapital):
         return rate.log_harm(rule, capital)
     if isinstance(capital, ShapeCapital) and capital.harm:
         return float(bucket_test.log_harm(np.asarray(capital.harm) / capital.calm))
@@ -95,7 +108,7 @@ def log_safe(rule: Rule, capital: Capital) -> float:
     `risk_difference.log_safe`; a shape needs every edge, so its smallest counts
     (intersection-union, see `verdict.judge`); -inf while its edges are not chosen.
     """
-    if isinstance(rule, RateRule) and isinstance(capital, RateCapital):
+    if isinstance(rule, RateMargin) and isinstance(capital, RateCapital):
         return contrasts.log_safe(capital.contrast, rule.absolute)
     if isinstance(capital, ShapeCapital) and capital.contrasts:
         return min(contrasts.each_safe(capital.contrasts))
@@ -113,7 +126,7 @@ class Logs:
 
 def logs(rule: Rule, capital: Capital) -> Logs:
     """All three; they change with the capital alone, so that who asks often may keep them."""
-    if isinstance(rule, RateRule) and isinstance(capital, RateCapital):
+    if isinstance(rule, RateMargin) and isinstance(capital, RateCapital):
         harm, crash = rate.logs(rule, capital)
         return Logs(harm, log_safe(rule, capital), crash)
     return Logs(log_harm(rule, capital), log_safe(rule, capital), log_crash(rule, capital))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from analysis.counting.per_pod import PodCounts
-from analysis.dispersion.estimate import Dispersion, PodHistory, estimate
+from analysis.dispersion.estimate import Dispersion, ExposureHistory, estimate
 from analysis.dispersion.histogram import estimate_shape
-from analysis.verdict.guardrail import RateRule, Rule
+from analysis.verdict.guardrail import RateMargin, Rule
 
 
 def dispersion_of(rule: Rule, past: PodCounts, pods_canary: int) -> Dispersion:
@@ -14,6 +14,6 @@ def dispersion_of(rule: Rule, past: PodCounts, pods_canary: int) -> Dispersion:
     A histogram has the largest of each part over stable's .5, .9, .95 and .99 edges. Raises
     EvidenceError and ValueError as `estimate.estimate` does.
     """
-    if isinstance(rule, RateRule):
-        return estimate(PodHistory(past.exposures, past.counts[..., 1]), pods_canary)
+    if isinstance(rule, RateMargin):
+        return estimate(ExposureHistory(past.exposures, past.counts[..., 1]), pods_canary)
     return estimate_shape(past.counts, rule.worse, pods_canary)

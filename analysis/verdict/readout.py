@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from analysis.fast_replace import replace
 from analysis.histograms import histogram
-from analysis.histograms.alternatives import ShapeRule
+from analysis.histograms.alternatives import HistogramTolerance
 from analysis.histograms.histogram import ShapeCapital
 from analysis.rates import risk_difference as contrasts
-from analysis.rates.rate import RateCapital, RateRule
+from analysis.rates.rate import RateCapital, RateMargin
 from analysis.rates.risk_difference import Contrast
 from analysis.verdict import guardrail
 from analysis.verdict.guardrail import Capital, Rule
@@ -55,10 +55,10 @@ def read(rule: Rule, capital: Capital, log_harm: float, alpha: float, beta: floa
         harm=harm_share(log_harm, alpha),
         safe=proof_share(log_safe, beta),
     )
-    if isinstance(rule, RateRule) and isinstance(capital, RateCapital):
+    if isinstance(rule, RateMargin) and isinstance(capital, RateCapital):
         plain = replace(plain, words="share of bad units")
         return _filled(plain, capital.contrast, rule.absolute, alpha, beta)
-    if isinstance(rule, ShapeRule) and isinstance(capital, ShapeCapital):
+    if isinstance(rule, HistogramTolerance) and isinstance(capital, ShapeCapital):
         plain = replace(plain, canary=capital.e_c, stable=capital.e_s)
         return _at_edge(plain, rule, capital, alpha, beta)
     raise TypeError("rule and capital are of different kinds")
@@ -74,7 +74,9 @@ def proof_share(log_safe: float, beta: float) -> float | None:
     return max(0.0, log_safe / -math.log(beta)) if math.isfinite(log_safe) else None
 
 
-def at_edges(rule: ShapeRule, capital: ShapeCapital, alpha: float, beta: float) -> list[Readout]:
+def at_edges(
+    rule: HistogramTolerance, capital: ShapeCapital, alpha: float, beta: float
+) -> list[Readout]:
     """A histogram's readout at each chosen edge; `safe` is that edge's own proof, `harm` unset."""
     proofs = (max(0.0, contrasts.log_safe(c) / -math.log(beta)) for c in capital.contrasts)
     plain = [Readout(canary=capital.e_c, stable=capital.e_s, safe=proof) for proof in proofs]
@@ -82,7 +84,7 @@ def at_edges(rule: ShapeRule, capital: ShapeCapital, alpha: float, beta: float) 
 
 
 def _at_edge(
-    plain: Readout, rule: ShapeRule, capital: ShapeCapital, alpha: float, beta: float
+    plain: Readout, rule: HistogramTolerance, capital: ShapeCapital, alpha: float, beta: float
 ) -> Readout:
     if not capital.contrasts:
         return replace(plain, words="no edge chosen yet")
@@ -91,7 +93,13 @@ def _at_edge(
 
 
 def _named(
-    plain: Readout, rule: ShapeRule, capital: ShapeCapital, which: int, *, alpha: float, beta: float
+    plain: Readout,
+    rule: HistogramTolerance,
+    capital: ShapeCapital,
+    which: int,
+    *,
+    alpha: float,
+    beta: float,
 ) -> Readout:
     pair = capital.chosen[which]
     edge, partner = (histogram.edge(rule, capital, i) for i in (pair.edge, pair.partner))

@@ -12,7 +12,7 @@ import numpy as np
 
 from analysis.log_arrays import log_sum
 from analysis.verdict import guardrail
-from analysis.verdict.guardrail import Capital, Logs, RateRule, Rule
+from analysis.verdict.guardrail import Capital, Logs, RateMargin, Rule
 from analysis.verdict.readout import Readout, harm_share, proof_share, read
 
 CRASH_WEIGHT = 0.1
@@ -157,7 +157,7 @@ def _assumed(guarded: Guarded) -> str:
 
 
 def _rates(guards: Mapping[str, Guarded]) -> list[Guarded]:
-    return [guarded for guarded in guards.values() if isinstance(guarded.rule, RateRule)]
+    return [guarded for guarded in guards.values() if isinstance(guarded.rule, RateMargin)]
 
 
 def _shares(guards: Mapping[str, Guarded]) -> dict[str, float]:

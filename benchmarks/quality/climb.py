@@ -9,7 +9,7 @@ import numpy as np
 
 from analysis.rates import excess_bound, ratio_test
 from benchmarks.quality.detection import known_gain
-from benchmarks.worlds.draws import Array, Counts, drawn
+from benchmarks.worlds.draws import Array, DrawnCounts, drawn
 
 BASE, BETA = 0.01, 0.05
 TICK, LEAST, MOST, PAST = 15.0, 0.01, 0.5, 40  # looks: 10 minutes of past
@@ -69,7 +69,9 @@ class Rollouts:
         self.counted += np.where(e_s > 0, e_c, 0)
         self.excess += self.requests * weight * (share - BASE)
 
-    def _gain(self, e_c: Counts, e_s: Counts, x_c: Counts, x_s: Counts) -> Array:
+    def _gain(
+        self, e_c: DrawnCounts, e_s: DrawnCounts, x_c: DrawnCounts, x_s: DrawnCounts
+    ) -> Array:
         return ratio_test.increment(e_c, e_s, x_c, x_s, absolute=self.cell.test[1])
 
     @property
@@ -91,5 +93,7 @@ class Rollouts:
 class Known(Rollouts):
     """Rolled back by the SPRT that knows the effect, of any excess; promoted as the others."""
 
-    def _gain(self, e_c: Counts, e_s: Counts, x_c: Counts, x_s: Counts) -> Array:
+    def _gain(
+        self, e_c: DrawnCounts, e_s: DrawnCounts, x_c: DrawnCounts, x_s: DrawnCounts
+    ) -> Array:
         return known_gain(e_c, e_s, x_c, x_s, self.cell.theta)[:, None]  # alike at every point

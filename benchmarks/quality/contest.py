@@ -24,8 +24,8 @@ from benchmarks.quality.detection import clairvoyant
 from benchmarks.quality.engines import ENGINES
 from benchmarks.quality.rules import RULES
 from benchmarks.quality.runs import Row, chunks, each, error, seeded
-from benchmarks.worlds.draws import Counts
-from benchmarks.worlds.rates import SCENARIOS, Scenario, Streams, World
+from benchmarks.worlds.draws import DrawnCounts
+from benchmarks.worlds.rates import SCENARIOS, CountsModel, Scenario, Streams
 
 RATES, BASES, THETAS = (0.2, 20.0, 500.0), (0.001, 0.01, 0.05), (2.0, 5.0)
 WEIGHT = 0.1
@@ -33,7 +33,7 @@ WEIGHT = 0.1
 KNOWN = 2000
 """Rollouts of the SPRT that knows the effect, on streams of its own so that its error is small."""
 
-Looks = dict[tuple[str, str], Counts]
+Looks = dict[tuple[str, str], DrawnCounts]
 """The look of each rollout's rollback, by rule and limit."""
 
 
@@ -68,7 +68,7 @@ def dispersed(rollouts: int, seed: int) -> list[Row]:
 
 
 def _cell(cell: Cell) -> list[Row]:
-    world = World(cell.scenario, cell.rate, cell.base, weight=WEIGHT)
+    world = CountsModel(cell.scenario, cell.rate, cell.base, weight=WEIGHT)
     limits = _limits(world, cell)
     false = {key: (looks > 0).mean() for key, (looks, _) in _play(world, cell, limits).items()}
     rows = []
@@ -98,7 +98,7 @@ def _cell(cell: Cell) -> list[Row]:
     return rows
 
 
-def _known(world: World, cell: Cell) -> tuple[float, float]:
+def _known(world: CountsModel, cell: Cell) -> tuple[float, float]:
     """Median requests of the SPRT that knows the effect, were requests independent; its error."""
     rng = seeded(cell.seed, "known", cell[:3], world.theta)
     alone = replace(world, scenario="iid", pods_canary=1, pods_stable=1)
@@ -110,7 +110,7 @@ def _known(world: World, cell: Cell) -> tuple[float, float]:
     return _median(requests), _median_error(requests)
 
 
-def _limits(world: World, cell: Cell) -> dict[tuple[str, str], float]:
+def _limits(world: CountsModel, cell: Cell) -> dict[tuple[str, str], float]:
     """Each peer's documented limit and the oracle's."""
     rng = seeded(cell.seed, "oracle", cell[:3])
     arms = [world.streams(rng, size).arms() for size in chunks(2 * cell.rollouts)]
@@ -123,12 +123,12 @@ def _limits(world: World, cell: Cell) -> dict[tuple[str, str], float]:
 
 
 def _play(
-    world: World, cell: Cell, limits: dict[tuple[str, str], float]
-) -> dict[tuple[str, str], tuple[Counts, np.ndarray]]:
+    world: CountsModel, cell: Cell, limits: dict[tuple[str, str], float]
+) -> dict[tuple[str, str], tuple[DrawnCounts, np.ndarray]]:
     """Looks and canary requests until the rollback, by rule and limit."""
     key = "contest", cell[:3], world.theta
     rng, past_rng = (seeded(cell.seed, *key, part) for part in ("now", "past"))
-    parts: dict[tuple[str, str], list[tuple[Counts, np.ndarray]]] = {}
+    parts: dict[tuple[str, str], list[tuple[DrawnCounts, np.ndarray]]] = {}
     for size in chunks(cell.rollouts):
         streams, past = world.streams(rng, size), partial(world.history, past_rng, size)
         arms = streams.arms()
@@ -144,14 +144,14 @@ def _play(
 
 def _peers(
     arms: Streams, alpha: float, limits: dict[tuple[str, str], float]
-) -> Iterator[tuple[tuple[str, str], Counts]]:
+) -> Iterator[tuple[tuple[str, str], DrawnCounts]]:
     for name, rule in RULES.items():
         score = rule.score(arms, alpha)
         for which in ("documented", "oracle"):
             yield (name, which), rule.rolled_back(score, limits[name, which], arms.e_c.shape[1])
 
 
-def _requests(arms: Streams, looks: Counts) -> np.ndarray:
+def _requests(arms: Streams, looks: DrawnCounts) -> np.ndarray:
     """The canary's requests until the rollback; infinite without one."""
     sent = arms.e_c.cumsum(axis=-1)[np.arange(len(looks)), np.maximum(looks, 1) - 1]
     return np.where(looks > 0, sent, np.inf)

@@ -17,8 +17,8 @@ from analysis.information import needed, rate_divergence
 from benchmarks.peers.rule import first
 from benchmarks.quality.engines import ENGINES, INDEPENDENT
 from benchmarks.quality.runs import Row, chunks, each, seeded
-from benchmarks.worlds.draws import Array, Counts
-from benchmarks.worlds.rates import Streams, World
+from benchmarks.worlds.draws import Array, DrawnCounts
+from benchmarks.worlds.rates import CountsModel, Streams
 
 BASES, THETAS, WEIGHTS, ALPHA = (0.001, 0.01, 0.05), (2.0, 3.0, 5.0), (0.5, 0.1), 0.01
 BARS, SPRT_BAR = {2.0: 1.35, 3.0: 1.35, 5.0: 1.40}, 1.14
@@ -48,7 +48,7 @@ def _cell(cell: Cell) -> list[Row]:
     rho = cell.weight / (1 - cell.weight)
     bound = needed(rate_divergence(cell.theta * cell.base, cell.base, 1.0, 0.0, rho), ALPHA)
     look = max(bound / FINE, LEAST, LEAST_STABLE * rho)
-    world = World(
+    world = CountsModel(
         rate=look / cell.weight / 30.0,
         base=cell.base,
         looks=math.ceil(LONGEST * bound / look),
@@ -56,7 +56,7 @@ def _cell(cell: Cell) -> list[Row]:
         theta=cell.theta,
     )
     rng, past_rng = (seeded(cell.seed, "detection", cell[:3], part) for part in ("now", "past"))
-    sent: dict[str, list[Counts]] = {}
+    sent: dict[str, list[DrawnCounts]] = {}
     for size in chunks(cell.rollouts):
         streams, past = world.streams(rng, size), partial(world.history, past_rng, size)
         arms = streams.arms()
@@ -68,26 +68,28 @@ def _cell(cell: Cell) -> list[Row]:
     return _rows(cell, bound, {name: np.concatenate(parts) for name, parts in sent.items()})
 
 
-def clairvoyant(arms: Streams, theta: float, alpha: float) -> Counts:
+def clairvoyant(arms: Streams, theta: float, alpha: float) -> DrawnCounts:
     """The look (from 1, 0 for never) at which R with the one true point crosses."""
     gain = known_gain(arms.e_c, arms.e_s, arms.x_c, arms.x_s, theta)
     return first(gain.cumsum(axis=-1) >= -np.log(alpha))
 
 
-def known_gain(e_c: Counts, e_s: Counts, x_c: Counts, x_s: Counts, theta: float) -> Array:
+def known_gain(
+    e_c: DrawnCounts, e_s: DrawnCounts, x_c: DrawnCounts, x_s: DrawnCounts, theta: float
+) -> Array:
     """One look's log-capital of R with the one true point, margin 1: (...) -> (...)."""
     rho = e_c / np.maximum(e_s, 1)
     lost = (x_c + x_s) * np.log((1 + theta * rho) / (1 + rho))
     return np.where((e_c > 0) & (e_s > 0), x_c * np.log(theta) - lost, 0.0)
 
 
-def requests(arms: Streams, looks: Counts) -> Counts:
+def requests(arms: Streams, looks: DrawnCounts) -> DrawnCounts:
     """The canary's requests until that look, of the whole rollout without one: a floor then."""
     last = np.where(looks > 0, looks, arms.e_c.shape[1]) - 1
     return np.asarray(arms.e_c.cumsum(axis=-1)[np.arange(len(looks)), last])
 
 
-def _rows(cell: Cell, bound: float, sent: dict[str, Counts]) -> list[Row]:
+def _rows(cell: Cell, bound: float, sent: dict[str, DrawnCounts]) -> list[Row]:
     known = sent[CLAIRVOYANT]
     return [
         {

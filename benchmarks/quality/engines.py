@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from analysis.dispersion import tempering
-from analysis.dispersion.estimate import Dispersion, PodHistory, estimate
+from analysis.dispersion.estimate import Dispersion, ExposureHistory, estimate
 from analysis.log_arrays import column
 from analysis.rates import excess_bound, ratio_test, robust_test
 from analysis.rates.rate import AGILE, ENOUGH, FIT
 from benchmarks.peers.rule import first
-from benchmarks.worlds.draws import Array, Counts
+from benchmarks.worlds.draws import Array, DrawnCounts
 from benchmarks.worlds.rates import History, Streams
 
 Past = Callable[..., History]
@@ -35,7 +35,7 @@ class Outcome(NamedTuple):
     before it began because no valid test exists; its reason is for people.
     """
 
-    rolled_back: Counts
+    rolled_back: DrawnCounts
     refused: np.ndarray
     reason: str = ""
 
@@ -56,7 +56,7 @@ class Trace(NamedTuple):
 class Promise(NamedTuple):
     """How a proof went in each rollout: the look (from 1) of the proof, 0 for none; refusals."""
 
-    proven: Counts
+    proven: DrawnCounts
     refused: np.ndarray
 
 
@@ -113,7 +113,7 @@ def learnt(streams: Streams, past: Past) -> list[Dispersion]:
     """Each rollout's dispersion, from 12 hours of its own stable pods."""
     e, x = past()
     pods = streams.e_c.shape[-1]
-    return [estimate(PodHistory(one, two), pods) for one, two in zip(e, x, strict=True)]
+    return [estimate(ExposureHistory(one, two), pods) for one, two in zip(e, x, strict=True)]
 
 
 def steady(
@@ -146,9 +146,9 @@ PROOFS: dict[str, Proof] = {"D": excess, "robust D": robust_excess}
 SHIPPED_PROOF, INDEPENDENT_PROOF = "robust D", "D"
 
 
-def _counts(streams: Streams) -> robust_test.Counts:
+def _counts(streams: Streams) -> robust_test.ArmCounts:
     arms = streams.arms()
-    return robust_test.Counts(arms.e_c, arms.e_s, arms.x_c, arms.x_s)
+    return robust_test.ArmCounts(arms.e_c, arms.e_s, arms.x_c, arms.x_s)
 
 
 def harm(arms: Streams, ratio: float = 1.0, absolute: float = 0.0) -> Array:

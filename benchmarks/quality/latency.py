@@ -14,13 +14,13 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from analysis import fleet_shapes
-from analysis.histograms.alternatives import ShapeRule
+from analysis.histograms.alternatives import HistogramTolerance
 from benchmarks.peers import flagger, kayenta
 from benchmarks.peers.rule import first, nth_worst, windows
 from benchmarks.quality.engines import harm
 from benchmarks.quality.runs import Row, above, chunks, each, error, seeded
-from benchmarks.worlds.draws import Array, Counts
-from benchmarks.worlds.latencies import EDGES, KNEE, Shapes, ShapeWorld
+from benchmarks.worlds.draws import Array, DrawnCounts
+from benchmarks.worlds.latencies import EDGES, KNEE, BucketsModel, Shapes
 from benchmarks.worlds.rates import Streams
 
 Scenario = Literal["iid", "incidents"]
@@ -56,14 +56,14 @@ def run(rollouts: int, seed: int) -> list[Row]:
 
 def _cell(cell: Cell) -> list[Row]:
     factor, tail = EFFECTS[cell.effect]
-    world = ShapeWorld(cell.scenario, cell.rate, factor=factor, tail=tail)
+    world = BucketsModel(cell.scenario, cell.rate, factor=factor, tail=tail)
     rng = seeded(cell.seed, "latency", cell[:3])
     parts = [_looks(world.streams(rng, size)) for size in chunks(cell.rollouts)]
     looks = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     return [_row(cell, name, at) for name, at in looks.items()]
 
 
-def _row(cell: Cell, rule: str, looks: Counts) -> Row:
+def _row(cell: Cell, rule: str, looks: DrawnCounts) -> Row:
     share = float((looks > 0).mean())
     return {
         "scenario": cell.scenario,
@@ -78,7 +78,7 @@ def _row(cell: Cell, rule: str, looks: Counts) -> Row:
     }
 
 
-def _looks(shapes: Shapes) -> dict[str, Counts]:
+def _looks(shapes: Shapes) -> dict[str, DrawnCounts]:
     """The look of each rollout's rollback, by rule."""
     total, bar = shapes.canary.shape[1], -math.log(ALPHA)
     slow = [percentile(arm, 0.99) for arm in shapes[:2]]
@@ -94,7 +94,7 @@ def _looks(shapes: Shapes) -> dict[str, Counts]:
 
 def histogram(shapes: Shapes, tolerance: float = TOLERANCE) -> Array:
     """The bucket test's log e-process after each look, as production runs it: (rollouts, looks)."""
-    rule = ShapeRule(tolerance, relative=True, worse="high")
+    rule = HistogramTolerance(tolerance, relative=True, worse="high")
     fleet = fleet_shapes.start(rule, EDGES, len(shapes.past))
     fleet_shapes.learn(fleet, shapes.past)
     path = []
@@ -116,7 +116,7 @@ def beyond(shapes: Shapes, level: float) -> Streams:
     return Streams(*counts)
 
 
-def percentile(buckets: Counts, level: float) -> Array:
+def percentile(buckets: DrawnCounts, level: float) -> Array:
     """A quantile of each minute, linear within its bucket, as `histogram_quantile` does.
 
     (rollouts, looks, K) to (rollouts, minutes); NaN without units.

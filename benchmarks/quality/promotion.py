@@ -20,8 +20,8 @@ from benchmarks.quality.detection import requests
 from benchmarks.quality.engines import INDEPENDENT_PROOF, PROOFS, SHIPPED_PROOF, Promise
 from benchmarks.quality.runs import SIGMAS, Row, above, chunks, each, error, seeded
 from benchmarks.quality.together import Worlds, groups
-from benchmarks.worlds.draws import Counts
-from benchmarks.worlds.rates import SCENARIOS, Scenario, Streams, World
+from benchmarks.worlds.draws import DrawnCounts
+from benchmarks.worlds.rates import SCENARIOS, CountsModel, Scenario, Streams
 
 RATES, BASES, WEIGHTS, BETA = (0.2, 20.0, 500.0), (0.001, 0.01, 0.05), (0.5, 0.1), 0.05
 BAR = 1.4
@@ -79,7 +79,7 @@ def _played(
 def _false(cells: Sequence[Cell]) -> list[Row]:
     margins = [limits(cell.margin, cell.base) for cell in cells]
     worlds = [
-        World(cell.scenario, cell.rate, cell.base, theta=ratio, excess=absolute)
+        CountsModel(cell.scenario, cell.rate, cell.base, theta=ratio, excess=absolute)
         for cell, (ratio, absolute) in zip(cells, margins, strict=True)
     ]
     dice = [seeded(cell.seed, "false promotion", cell[:4]) for cell in cells]
@@ -119,10 +119,10 @@ def _time(proof: Proof) -> list[Row]:
     rho = proof.weight / (1 - proof.weight)
     bound = needed(rate_divergence(proof.base, proof.base, ratio, absolute, rho), BETA)
     look = max(bound / FINE, LEAST)
-    world = World(rate=look / proof.weight / 30, base=proof.base, weight=proof.weight)
+    world = CountsModel(rate=look / proof.weight / 30, base=proof.base, weight=proof.weight)
     world = replace(world, looks=math.ceil(LONGEST * bound / look))
     rng = seeded(proof.seed, "proof", proof[:3])
-    parts: dict[str, list[Counts]] = {name: [] for name in PROOFS}
+    parts: dict[str, list[DrawnCounts]] = {name: [] for name in PROOFS}
     for size in chunks(proof.rollouts):
         for name, arms, promise in _played(
             Worlds([world], size, [rng], [rng]), [(ratio, absolute)]

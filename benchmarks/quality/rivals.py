@@ -7,7 +7,7 @@ import numpy as np
 from analysis.dispersion import tempering
 from analysis.dispersion.tempering import Noise
 from analysis.rates import ratio_test
-from analysis.rates.robust_test import Counts
+from analysis.rates.robust_test import ArmCounts
 from benchmarks.worlds.draws import Array
 
 WIDE = 1.645
@@ -16,7 +16,7 @@ WIDE = 1.645
 _LEAST = 1e-6  # of overdispersion, so that the beta distribution has an end
 
 
-def margins(noise: Noise, counts: Counts) -> Array:
+def margins(noise: Noise, counts: ArmCounts) -> Array:
     """R / phi with a margin widened for what lasts; phi the larger of clusters and pods.
 
     Log of the e-process after each look, (rollouts, looks) as the counts; one dispersion for each
@@ -32,7 +32,7 @@ def margins(noise: Noise, counts: Counts) -> Array:
     return ratio_test.log_harm(gains.cumsum(axis=1))
 
 
-def beta_binomial(noise: Noise, counts: Counts) -> Array:
+def beta_binomial(noise: Noise, counts: ArmCounts) -> Array:
     """The likelihood ratio of beta-binomial shares, divided by what lasts: (rollouts, looks).
 
     Given a look's n bad units the canary's are beta-binomial with mean n q and variance phi times

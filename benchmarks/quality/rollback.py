@@ -13,7 +13,7 @@ from benchmarks.quality.engines import ENGINES, SHIPPED, Outcome, Past
 from benchmarks.quality.rules import RULES
 from benchmarks.quality.runs import Row, above, chunks, each, error, seeded
 from benchmarks.quality.together import Worlds, groups
-from benchmarks.worlds.rates import SCENARIOS, Scenario, Streams, World
+from benchmarks.worlds.rates import SCENARIOS, CountsModel, Scenario, Streams
 
 RATES, BASES, ALPHAS = (0.2, 20.0, 500.0), (0.001, 0.01, 0.05), (0.05, 0.01)
 _PARTS = ("now", "past")
@@ -44,7 +44,7 @@ def _group(cells: Sequence[Cell]) -> list[Row]:
     rolled, refused = [Tally() for _ in cells], [Tally() for _ in cells]
     now, past = ([seeded(c.seed, "rollback", c[:3], part) for c in cells] for part in _PARTS)
     for size in chunks(cells[0].rollouts):
-        worlds = Worlds([World(c.scenario, c.rate, c.base) for c in cells], size, now, past)
+        worlds = Worlds([CountsModel(c.scenario, c.rate, c.base) for c in cells], size, now, past)
         streams = worlds.streams()
         for (alpha, rule), outcome in _played(streams, worlds.history):
             found = outcome.rolled_back > 0, outcome.refused

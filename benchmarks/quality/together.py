@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.quality.runs import CHUNK
-from benchmarks.worlds.rates import History, Streams, World
+from benchmarks.worlds.rates import CountsModel, History, Streams
 
 Cell = TypeVar("Cell")
 Drawn = TypeVar("Drawn", Streams, History)
@@ -29,7 +29,7 @@ class Worlds:
     `now` and `before` are the generators of streams and of stable's past, one for each world.
     """
 
-    worlds: Sequence[World]
+    worlds: Sequence[CountsModel]
     size: int
     now: Sequence[np.random.Generator]
     before: Sequence[np.random.Generator]

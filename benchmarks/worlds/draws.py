@@ -6,19 +6,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-Counts = NDArray[np.int64]
+DrawnCounts = NDArray[np.int64]
 
 CLUSTER = 5.0  # mean length of a series of failed tries
 OFTEN = 0.05  # share of time that a spell is on
 
 
-def drawn(rng: np.random.Generator, expected: Array, p: Array) -> tuple[Counts, Counts]:
+def drawn(rng: np.random.Generator, expected: Array, p: Array) -> tuple[DrawnCounts, DrawnCounts]:
     """Poisson exposures and binomial bad units, each (...) as `expected` and `p` broadcast."""
     e = rng.poisson(expected, np.broadcast_shapes(expected.shape, p.shape))
     return e, rng.binomial(e, p)
 
 
-def retried(rng: np.random.Generator, expected: Array, p: Array) -> tuple[Counts, Counts]:
+def retried(rng: np.random.Generator, expected: Array, p: Array) -> tuple[DrawnCounts, DrawnCounts]:
     """Tries, with failures in series of geometric length (mean CLUSTER); p: failed among tries.
 
     Counts; `expected` tries and shapes (...) as in `drawn`.
@@ -56,12 +56,12 @@ def autoregressive(
     return u
 
 
-def delayed(rng: np.random.Generator, counts: Counts, lag: Array) -> Counts:
+def delayed(rng: np.random.Generator, counts: DrawnCounts, lag: Array) -> DrawnCounts:
     """Each look's units come one look later with probability `lag`; the last ones are not seen.
 
     Counts of the shape (rollouts, looks, pods), as `lag` broadcasts to.
     """
     later = rng.binomial(counts, np.broadcast_to(lag, counts.shape))
-    seen: Counts = counts - later
+    seen: DrawnCounts = counts - later
     seen[:, 1:] += later[:, :-1]
     return seen

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from benchmarks.worlds.draws import Array, Counts, spells
+from benchmarks.worlds.draws import Array, DrawnCounts, spells
 from benchmarks.worlds.rates import INCIDENT
 
 EDGES = (*(round(0.01 * 1.1**i, 6) for i in range(60)), math.inf)
@@ -21,13 +21,13 @@ SLOWER = 1.5
 class Shapes(NamedTuple):
     """Units per bucket: arms (rollouts, looks, buckets), stable's past (rollouts, buckets)."""
 
-    canary: Counts
-    stable: Counts
-    past: Counts
+    canary: DrawnCounts
+    stable: DrawnCounts
+    past: DrawnCounts
 
 
 @dataclass(frozen=True)
-class ShapeWorld:
+class BucketsModel:
     """Lognormal latencies with median 100 ms and sd .6 (p99 is 404 ms), in buckets a tenth wide.
 
     Requests come as in `rates.World`; each is independent. In scenario "incidents" everything is
@@ -68,7 +68,7 @@ class ShapeWorld:
         usual = np.broadcast_to(shares(1.0, 1.0), (rollouts, len(EDGES)))
         return Shapes(canary, stable, self._drawn(rng, expected * self.past, usual))
 
-    def _drawn(self, rng: np.random.Generator, expected: float, q: Array) -> Counts:
+    def _drawn(self, rng: np.random.Generator, expected: float, q: Array) -> DrawnCounts:
         """Poisson units spread over buckets with shares q."""
         return rng.multinomial(rng.poisson(expected, q.shape[:-1]), q)
 

@@ -15,7 +15,7 @@ import numpy as np
 from benchmarks.worlds.draws import (
     OFTEN,
     Array,
-    Counts,
+    DrawnCounts,
     autoregressive,
     delayed,
     drawn,
@@ -39,10 +39,10 @@ GAMMA, SD, MEMORY, PERSISTENT = 0.25, 0.3, 0.9, {"pods-.1": 0.1, "pods-.3": 0.3}
 class Streams(NamedTuple):
     """Exposures e and bad units x of canary (c) and stable (s), each (rollouts, looks, pods)."""
 
-    e_c: Counts
-    x_c: Counts
-    e_s: Counts
-    x_s: Counts
+    e_c: DrawnCounts
+    x_c: DrawnCounts
+    e_s: DrawnCounts
+    x_s: DrawnCounts
 
     def arms(self) -> Streams:
         """Summed over each arm's pods: (rollouts, looks)."""
@@ -52,12 +52,12 @@ class Streams(NamedTuple):
 class History(NamedTuple):
     """Stable alone, before the rollout: exposures and bad units, each (rollouts, ticks, pods)."""
 
-    e: Counts
-    x: Counts
+    e: DrawnCounts
+    x: DrawnCounts
 
 
 @dataclass(frozen=True)
-class World:
+class CountsModel:
     """One metric of one service in a scenario; an expected bad share p per pod and look.
 
     p = base * (what happens to all) * (what happens to the pod), for the canary times `theta` plus
@@ -155,7 +155,9 @@ class World:
             return np.broadcast_to(once, shape)
         return np.ones((1, 1, shape[2]))
 
-    def _counts(self, rng: np.random.Generator, traffic: Array, p: Array) -> tuple[Counts, Counts]:
+    def _counts(
+        self, rng: np.random.Generator, traffic: Array, p: Array
+    ) -> tuple[DrawnCounts, DrawnCounts]:
         """Exposures and bad units at shares p; `traffic` is each pod's part of all, (looks, 1)."""
         expected, p = self.rate * self.tick * traffic, np.minimum(p, 1.0)
         e, x = retried(rng, expected, p) if self.scenario == "retries" else drawn(rng, expected, p)

@@ -12,7 +12,7 @@ from analysis.counting.per_pod import Counts
 from rollout.calibrate.draw import Draw, Recording
 from rollout.decide.evidence.exposure import exposure_guardrail
 from rollout.plan.model.plan import Guardrail
-from rollout.ports import Answer, Ask, Past
+from rollout.ports import Answer, Ask, PodHistory
 from rollout.simulate import MemoryRouter
 
 
@@ -51,10 +51,10 @@ class Replay:
             self._serve()
         return {ask.rollout: self._answer(ask) for ask in asks}
 
-    def history(self, ask: Ask, now: float) -> Past:
+    def history(self, ask: Ask, now: float) -> PodHistory:
         """The Historian port: what this rollout itself does not see."""
         del ask, now
-        return Past(self.past.unseen(self.draw))
+        return PodHistory(self.past.unseen(self.draw))
 
     def _serve(self) -> None:
         share = self.router.share(self.past.plan)

@@ -13,7 +13,7 @@ from analysis.binomial import upper_bound
 from rollout.calibrate.draw import Recording
 from rollout.calibrate.replay import Replay
 from rollout.decide.record.facts import Calibrated
-from rollout.decide.state.rollout import State
+from rollout.decide.state.rollout import RolloutState
 from rollout.ports import Ports
 from rollout.simulate import MemoryRouter, UnsealedJournal, VirtualClock
 from rollout.simulate.crowd import carried_out
@@ -106,11 +106,11 @@ def replay_once(past: Recording, seed: tuple[int, int]) -> Run:
     return _run(controller.states[rollout])
 
 
-def _over(state: State) -> bool:
+def _over(state: RolloutState) -> bool:
     return state.terminal or state.phase in {"paused", "promoting", "reverting"}
 
 
-def _run(state: State) -> Run:
+def _run(state: RolloutState) -> Run:
     reasons = state.last.reasons if state.last else ()
     if state.phase == "holding back":
         return Run("promoted", reasons)

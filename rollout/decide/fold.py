@@ -8,7 +8,7 @@ from typing import Any
 from analysis import sample_ratio
 from analysis.fast_replace import replace
 from rollout.backoff import backoff
-from rollout.decide.evidence.update import observed
+from rollout.decide.evidence.update import apply_observation
 from rollout.decide.record.facts import (
     AGAIN,
     REFUSED,
@@ -25,23 +25,30 @@ from rollout.decide.record.facts import (
     Started,
     of_rollout,
 )
-from rollout.decide.state.rollout import MOVES, TERMINAL, Call, Phase, State, begin
-from rollout.decide.state.traffic_tally import Parted
+from rollout.decide.state.rollout import (
+    MOVES,
+    TERMINAL,
+    HookAttempt,
+    Phase,
+    RolloutState,
+    begin_rollout,
+)
+from rollout.decide.state.traffic_tally import TrafficTally
 
 _SLOWEST_RETRY = {"reverting": 5.0, "undoing": 5.0}  # a rollback is never far from its next attempt
 _ANEW: set[Phase] = {"holding back", "promoting"}  # what is decided here has the deadline anew
 
 
-def fold(state: State | None, fact: Fact, seq: int) -> State:
+def fold(state: RolloutState | None, fact: Fact, seq: int) -> RolloutState:
     """The state after one more fact. Raises ValueError when the first is not `started`."""
     if isinstance(fact, Started):
-        return begin(fact)
+        return begin_rollout(fact)
     if state is None:
         raise ValueError(f"entry {seq} speaks of {fact.rollout}, which was never started")
     return _HANDLERS[type(fact)](state, fact, seq)
 
 
-def fold_all(facts: Iterable[tuple[int, Fact]]) -> State:
+def fold_all(facts: Iterable[tuple[int, Fact]]) -> RolloutState:
     """The state after all facts of one rollout, given as (sequence number, fact)."""
     state = None
     for seq, fact in facts:
@@ -51,7 +58,7 @@ def fold_all(facts: Iterable[tuple[int, Fact]]) -> State:
     return state
 
 
-def _learned(state: State, fact: Learned, _seq: int) -> State:
+def _learned(state: RolloutState, fact: Learned, _seq: int) -> RolloutState:
     """Rules that know how pods differ; a guardrail of which nothing is known keeps its rule."""
     known = fact.dispersions
     gauges = {
@@ -62,7 +69,7 @@ def _learned(state: State, fact: Learned, _seq: int) -> State:
     return replace(state, learned=fact, gauges={**state.gauges, **gauges})
 
 
-def _decided(state: State, fact: Decided, seq: int) -> State:
+def _decided(state: RolloutState, fact: Decided, seq: int) -> RolloutState:
     phase = MOVES.get((state.phase, fact.action), state.phase)
     if phase != state.phase and phase in _ANEW:
         state = replace(state, resumed_at=fact.at)
@@ -81,7 +88,7 @@ def _decided(state: State, fact: Decided, seq: int) -> State:
     return state if fact.action == "hold" else _to_bring(state, fact, seq)
 
 
-def _to_bring(state: State, fact: Decided, seq: int) -> State:
+def _to_bring(state: RolloutState, fact: Decided, seq: int) -> RolloutState:
     """The mesh is to show the decided split."""
     return replace(
         state,
@@ -97,14 +104,14 @@ def _to_bring(state: State, fact: Decided, seq: int) -> State:
     )
 
 
-def _given_up(state: State, fact: Decided) -> State:
+def _given_up(state: RolloutState, fact: Decided) -> RolloutState:
     """After a refusal nothing is wanted but what the mesh has confirmed."""
     if REFUSED not in fact.reasons:
         return state
     return replace(state, wanted=fact.split, awaiting=None, attempts=0, refused=False)
 
 
-def _confirmed(state: State, fact: Confirmed, _seq: int) -> State:
+def _confirmed(state: RolloutState, fact: Confirmed, _seq: int) -> RolloutState:
     if fact.decision != state.awaiting:
         return state
     over = state.split.way == "mirror" and fact.split.way != "mirror"
@@ -126,7 +133,7 @@ def _confirmed(state: State, fact: Confirmed, _seq: int) -> State:
     )
 
 
-def _route_failed(state: State, fact: RouteFailed, _seq: int) -> State:
+def _route_failed(state: RolloutState, fact: RouteFailed, _seq: int) -> RolloutState:
     if fact.decision != state.decision:
         return state
     shown = state.awaiting is None or state.unread  # what is wanted was confirmed before
@@ -143,13 +150,13 @@ def _route_failed(state: State, fact: RouteFailed, _seq: int) -> State:
     )
 
 
-def _human_said(state: State, fact: HumanSaid, _seq: int) -> State:
+def _human_said(state: RolloutState, fact: HumanSaid, _seq: int) -> RolloutState:
     if state.phase in TERMINAL and (state.phase, fact.command) != ("promoted", "undo"):
         return state
     return replace(state, asked=fact)
 
 
-def _drifted(state: State, fact: Drifted, _seq: int) -> State:
+def _drifted(state: RolloutState, fact: Drifted, _seq: int) -> RolloutState:
     state = _untold(state) if fact.anew else state
     if state.awaiting is not None:
         state = replace(state, awaiting=None, attempts=0, route_problem="")
@@ -167,19 +174,19 @@ def _drifted(state: State, fact: Drifted, _seq: int) -> State:
     )
 
 
-def _untold(state: State) -> State:
+def _untold(state: RolloutState) -> RolloutState:
     """Without what the traffic told of the split: the mesh may have held another one."""
     gauges = {name: replace(gauge, expected=0.0) for name, gauge in state.gauges.items()}
-    return replace(state, shares=sample_ratio.start(), parted=Parted(), gauges=gauges)
+    return replace(state, shares=sample_ratio.start(), parted=TrafficTally(), gauges=gauges)
 
 
-def _hook_called(state: State, fact: HookCalled, _seq: int) -> State:
-    call = Call(attempt=fact.attempt, calling=True, again_at=fact.at)
+def _hook_called(state: RolloutState, fact: HookCalled, _seq: int) -> RolloutState:
+    call = HookAttempt(attempt=fact.attempt, calling=True, again_at=fact.at)
     return replace(state, calls={**state.calls, fact.hook: call})
 
 
-def _hook_answered(state: State, fact: HookAnswered, _seq: int) -> State:
-    call = Call(
+def _hook_answered(state: RolloutState, fact: HookAnswered, _seq: int) -> RolloutState:
+    call = HookAttempt(
         attempt=fact.attempt,
         ok=not fact.problem,
         problem=fact.problem,
@@ -189,8 +196,8 @@ def _hook_answered(state: State, fact: HookAnswered, _seq: int) -> State:
     return replace(state, calls={**state.calls, fact.hook: call})
 
 
-_HANDLERS: dict[type, Callable[[State, Any, int], State]] = {
-    Observed: observed,
+_HANDLERS: dict[type, Callable[[RolloutState, Any, int], RolloutState]] = {
+    Observed: apply_observation,
     Learned: _learned,
     Decided: _decided,
     Confirmed: _confirmed,

@@ -8,7 +8,7 @@ from rollout.decide.record.facts import Decided
 from rollout.decide.rules import deadline, progress, safety
 from rollout.decide.rules.choice import Choice
 from rollout.decide.rules.view import View, view
-from rollout.decide.state.rollout import State
+from rollout.decide.state.rollout import RolloutState
 from rollout.decide.text import sentence
 from rollout.decide.text.numbers import numbers
 
@@ -45,7 +45,7 @@ def choose(seen: View) -> Choice:
     raise AssertionError("the last rule always chooses")
 
 
-def step(state: State, now: float, rollout: str) -> Decided | None:
+def step(state: RolloutState, now: float, rollout: str) -> Decided | None:
     """The decision at `now`; None where it would only repeat that nothing changes."""
     if state.terminal:
         return None

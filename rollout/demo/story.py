@@ -12,7 +12,7 @@ from rollout.demo.stage import Stage
 from rollout.plan.reading.load import load_file
 from rollout.ports import Entry
 from rollout.wire.clock import SystemClock
-from rollout.wire.controller import controlling
+from rollout.wire.controller import open_controller
 from rollout.wire.run import pacer
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Story:
 
     def _roll(self, stable: str, canary: str, expected: str, begun: float) -> Chapter:
         plans = load_file(self.stage.plan(stable, canary))
-        with controlling(self.journal) as controller:
+        with open_controller(self.journal) as controller:
             controller.catch_up()
             controller.on_entry = self.heard
             (rollout,) = controller.start(plans)

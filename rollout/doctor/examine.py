@@ -10,7 +10,7 @@ from rollout.doctor import declared, mesh, rights, series
 from rollout.doctor.finding import Finding
 from rollout.doctor.journal import of_journal
 from rollout.errors import ClusterError, InputError
-from rollout.journal.location import Where
+from rollout.journal.location import JournalLocation
 from rollout.kube.kinds import ROLLOUT_PLAN, ROLLOUT_TRIGGER, Kind
 from rollout.plan.model.plan import Plan
 from rollout.ports import Router
@@ -44,7 +44,7 @@ class Tools:
 def examine(
     plans: Sequence[Plan],
     namespace: str | None,
-    journal: Where,
+    journal: JournalLocation,
     tools: Tools,
     lease: str = "",
     *,

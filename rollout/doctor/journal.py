@@ -8,11 +8,11 @@ from pathlib import Path
 from rollout.doctor.finding import Finding, Level
 from rollout.errors import SurefootError
 from rollout.journal.jsonl import LinesJournal
-from rollout.journal.location import Where, is_url, shown
+from rollout.journal.location import JournalLocation, is_url, shown
 from rollout.journal.open import open_for_reading
 
 
-def of_journal(where: Where, *, carried_out: bool = False) -> Finding:
+def of_journal(where: JournalLocation, *, carried_out: bool = False) -> Finding:
     """The journal at a path or URL; makes and changes nothing.
 
     Where the plans in question are being carried out, the controller that does so holds it.
@@ -32,7 +32,7 @@ def of_journal(where: Where, *, carried_out: bool = False) -> Finding:
         )
 
 
-def _opened(where: Where, *, carried_out: bool) -> Finding:
+def _opened(where: JournalLocation, *, carried_out: bool) -> Finding:
     journal = open_for_reading(where)
     try:
         if isinstance(journal, LinesJournal):
@@ -57,5 +57,5 @@ def _new(path: Path) -> Finding:
     return _found(path, "fail", "it cannot be made", f"give write access to {folder}")
 
 
-def _found(where: Where, level: Level, said: str, fix: str = "") -> Finding:
+def _found(where: JournalLocation, level: Level, said: str, fix: str = "") -> Finding:
     return Finding("journal", shown(where), level, said, fix)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from rollout.decide.record.facts import Fact
-    from rollout.ports import Entry, Passed
+    from rollout.ports import Entry, SkippedObservation
 
 RECORDING = ".jsonl"
 _MEMBERS = {"seq": int, "previous": str, "hash": str, "fact": dict}
@@ -93,7 +93,7 @@ class LinesJournal:
         """See rollout.ports.Journal."""
         return self._load().read(after)
 
-    def skim(self) -> Iterator[Entry | Passed]:
+    def skim(self) -> Iterator[Entry | SkippedObservation]:
         """See rollout.ports.Journal."""
         return self._load().skim()
 

@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 
-Where = Path | str  # a path; or a text, which may be a URL
+JournalLocation = Path | str  # a path; or a text, which may be a URL
 
 _PASSWORDS = re.compile(r"(?<=://)([^:/@]*:)[^@]*(?=@)|([?&]password=)[^&]*")
 
@@ -18,17 +18,17 @@ def default_path() -> Path:
     return folder / "surefoot" / "journal.db"
 
 
-def is_url(where: Where) -> bool:
+def is_url(where: JournalLocation) -> bool:
     """Whether it names a database and not a path."""
     return isinstance(where, str) and "://" in where
 
 
-def from_words(words: str) -> Where:
+def from_words(words: str) -> JournalLocation:
     """What a user gave: a URL stays a text, everything else is a path."""
     return words if is_url(words) else Path(words)
 
 
-def shown(where: Where) -> str:
+def shown(where: JournalLocation) -> str:
     """A path or URL as it may be printed: every password in it is `***`."""
     if not is_url(where):
         return str(where)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rollout.journal.hash_chain import START, Row, check_kept, check_last, parse, seal_all, verify
-from rollout.journal.scan import check_picked, skimmed
+from rollout.journal.scan import check_picked, scan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from rollout.decide.record.facts import Fact
-    from rollout.ports import Entry, Passed
+    from rollout.ports import Entry, SkippedObservation
 
 
 class MemoryJournal:
@@ -39,9 +39,9 @@ class MemoryJournal:
         """See rollout.ports.Journal."""
         return [parse(row) for row in self.rows(after)]
 
-    def skim(self) -> Iterator[Entry | Passed]:
+    def skim(self) -> Iterator[Entry | SkippedObservation]:
         """See rollout.ports.Journal."""
-        return map(skimmed, self.rows())
+        return map(scan, self.rows())
 
     def pick(self, places: Sequence[int]) -> Iterator[Entry]:
         """See rollout.ports.Journal."""

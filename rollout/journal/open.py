@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from rollout.errors import InputError
 from rollout.journal.jsonl import RECORDING, LinesJournal
-from rollout.journal.location import Where, is_url
+from rollout.journal.location import JournalLocation, is_url
 
 if TYPE_CHECKING:
     from rollout.journal.sql.store import SqlJournal
 
 
-def open_for_reading(where: Where) -> SqlJournal | LinesJournal:
+def open_for_reading(where: JournalLocation) -> SqlJournal | LinesJournal:
     """The journal at a path or URL, or a recording (`.jsonl`); makes and changes nothing.
 
     Raises InputError when it is not there, JournalError when it is no journal.
@@ -28,7 +28,7 @@ def open_for_reading(where: Where) -> SqlJournal | LinesJournal:
     return SqlJournal(where, readonly=True)
 
 
-def open_for_commands(where: Where) -> SqlJournal:
+def open_for_commands(where: JournalLocation) -> SqlJournal:
     """The journal at a path or URL, for appending what a person said; never makes one.
 
     Raises InputError when it is not there or is a recording, JournalError when it is no journal.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rollout.decide.record.facts import Observed
 from rollout.errors import JournalError
 from rollout.journal.hash_chain import check_intact, parse
-from rollout.ports import Entry, Passed
+from rollout.ports import Entry, SkippedObservation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -24,16 +24,18 @@ _EVIDENCE = re.compile(
 )
 
 
-def skimmed(row: Row) -> Entry | Passed:
+def scan(row: Row) -> Entry | SkippedObservation:
     """A row's entry; evidence is passed over. Raises JournalError for an unknown fact."""
     if found := _EVIDENCE.match(row.text):
-        return Passed(row.seq, found[2], float(found[1]))
+        return SkippedObservation(row.seq, found[2], float(found[1]))
     entry = parse(row)
     fact = entry.fact
-    return Passed(row.seq, fact.rollout, fact.at) if isinstance(fact, Observed) else entry
+    return (
+        SkippedObservation(row.seq, fact.rollout, fact.at) if isinstance(fact, Observed) else entry
+    )
 
 
-def news(journal: Journal, after: int) -> tuple[list[Entry], int]:
+def new_entries(journal: Journal, after: int) -> tuple[list[Entry], int]:
     """What was said and done after an entry (0: ever), and the number of the newest entry.
 
     Raises JournalError.

@@ -22,7 +22,7 @@ class Leases(Protocol):
 
 
 @dataclass(frozen=True)
-class Times:
+class LeaseTimes:
     """For how long a Lease is good, in seconds, and what follows from it.
 
     A leader that could not renew stops at `deadline`, counted from before it asked; another one
@@ -41,7 +41,7 @@ class Times:
 
 
 @dataclass
-class Candidate:
+class LeaderElector:
     """One replica before a Lease. One thread campaigns; others may ask whether it leads.
 
     `timer` never goes back (seconds); `now` is the wall clock, which is shown and never compared.
@@ -55,7 +55,7 @@ class Candidate:
     identity: str
     timer: Callable[[], float]
     now: Callable[[], float]
-    times: Times = Times()
+    times: LeaseTimes = LeaseTimes()
     fit: Callable[[], bool] = lambda: True
     term: int = 0
     leader: str = ""

@@ -17,7 +17,7 @@ _LONGEST = 4  # times the patience: the longest rest between two attempts to lea
 
 
 @dataclass
-class Reach:
+class JournalHealth:
     """`ask` is a question to the journal on a line of its own; raises JournalError.
 
     A tick that succeeds is an answer too, so a leader in order costs no question. What hangs is no

@@ -27,7 +27,7 @@ class Leading(Protocol):
 
 
 @dataclass
-class Duty:
+class LeaderLoop:
     """One tick after the other, each as leader or as standby.
 
     `begin` opens a term: the journal is taken and read anew; its tick is the leader's. `record`

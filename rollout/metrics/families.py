@@ -12,7 +12,7 @@ from analysis.verdict.verdict import Judgement
 from rollout.decide.evidence.blindness import blindness
 from rollout.decide.rules.view import view
 from rollout.decide.state import hooks
-from rollout.decide.state.rollout import Phase, State
+from rollout.decide.state.rollout import Phase, RolloutState
 
 EDGES = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, math.inf)
 """Upper edges of the buckets of ticks, in seconds."""
@@ -44,7 +44,7 @@ class Ticks:
 class Told:
     """What the journal told: the same after a restart, so that counters do not fall back."""
 
-    states: Mapping[str, State]
+    states: Mapping[str, RolloutState]
     decisions: Mapping[tuple[str, str], int] = field(default_factory=dict)
     route_failures: int = 0
     entries: int = 0
@@ -89,7 +89,7 @@ FROM_ZERO: tuple[tuple[str, str], ...] = (
 """Decisions that change something, by action and reason."""
 
 
-def of_rollout(rollout: str, state: State) -> Iterator[Sample]:
+def of_rollout(rollout: str, state: RolloutState) -> Iterator[Sample]:
     """One rollout's weights, phase and evidence; an ended one's weights and phase."""
     who = _who(rollout, state)
     for phase in _PHASES:
@@ -115,7 +115,7 @@ def _evidence(who: Labels, judgement: Judgement) -> Iterator[Sample]:
             yield "surefoot_guardrail_proof_evidence_ratio", which, proof
 
 
-def of_blindness(rollout: str, state: State, now: float) -> Iterator[Sample]:
+def of_blindness(rollout: str, state: RolloutState, now: float) -> Iterator[Sample]:
     """For how long each guardrail of a rollout under way could not be judged."""
     if state.terminal:
         return
@@ -125,12 +125,12 @@ def of_blindness(rollout: str, state: State, now: float) -> Iterator[Sample]:
         yield "surefoot_guardrail_blind_seconds", {**who, "guardrail": name}, seconds
 
 
-def _who(rollout: str, state: State) -> Labels:
+def _who(rollout: str, state: RolloutState) -> Labels:
     meta = state.plan.metadata
     return {"rollout": rollout, "plan": meta.name, "plan_namespace": meta.namespace}
 
 
-def exported(state: State, now: float) -> bool:
+def exported(state: RolloutState, now: float) -> bool:
     """Whether a rollout is under way or ended lately: series of old ones would pile up."""
     ended = state.confirmed_at or state.started_at
     return not state.terminal or now - ended < KEPT

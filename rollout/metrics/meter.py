@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from rollout.decide.record.facts import Decided, HookAnswered, Refused, RouteFailed
-from rollout.decide.state.rollout import State
+from rollout.decide.state.rollout import RolloutState
 from rollout.metrics.families import (
     Sample,
     Ticks,
@@ -24,7 +24,9 @@ from rollout.metrics.names import code_of
 from rollout.metrics.page import Line, line, page
 from rollout.ports import Entry
 
-Shown = tuple[State, Sequence[Line]]  # a state, and what of its rollout does not hang on the time
+Shown = tuple[
+    RolloutState, Sequence[Line]
+]  # a state, and what of its rollout does not hang on the time
 
 SILENT = 60.0
 """Seconds without a tick after which a controller is not alive; ticks come every second."""
@@ -84,7 +86,7 @@ class Meter:
         return self._stands_by
 
     def around(
-        self, tick: Callable[[], None], states: Mapping[str, State], head: Callable[[], int]
+        self, tick: Callable[[], None], states: Mapping[str, RolloutState], head: Callable[[], int]
     ) -> Callable[[], None]:
         """The tick, timed; afterwards its outcome is what readers see."""
 
@@ -140,7 +142,7 @@ class Meter:
             self._tried = self.timer()
             self._ticks = self._ticks.another(self._tried - begun, failed=failed)
 
-    def _publish(self, states: Mapping[str, State], entries: int) -> None:
+    def _publish(self, states: Mapping[str, RolloutState], entries: int) -> None:
         now = self.now()
         kept = {name: state for name, state in states.items() if exported(state, now)}
         told = Told(
@@ -155,7 +157,7 @@ class Meter:
             self._told, self._succeeded, self._stands_by = told, self._tried, False
 
 
-def _lines(rollout: str, state: State, before: Mapping[str, Shown]) -> Shown:
+def _lines(rollout: str, state: RolloutState, before: Mapping[str, Shown]) -> Shown:
     """A rollout's lines: those of the last scrape, if nothing came to be known of it since."""
     known = before.get(rollout)
     if known is not None and known[0] is state:

@@ -13,9 +13,9 @@ from analysis.counting.cursor import Series
 from analysis.counting.per_pod import Grid, PodCounts, count
 from rollout.errors import ObserveError
 from rollout.observe.matrix import Item, by_version, one_form, series_of
-from rollout.observe.query import Part, Query, Source, queries, selector
+from rollout.observe.query import Query, QueryPart, Source, queries, selector
 from rollout.plan.model.plan import Pods
-from rollout.ports import Ask, Past
+from rollout.ports import Ask, PodHistory
 
 T = TypeVar("T")
 
@@ -38,7 +38,7 @@ class PastQuery:
 
     source: Source
     text: str
-    parts: tuple[Part, ...]
+    parts: tuple[QueryPart, ...]
     grid: Grid
     pods: Pods
 
@@ -65,7 +65,7 @@ def _query(query: Query, grid: Grid, pods: Pods) -> PastQuery:
     return PastQuery(query.source, selector(query.source, query.parts), query.parts, grid, pods)
 
 
-def pasts(query: PastQuery, results: Sequence[object]) -> Past:
+def pasts(query: PastQuery, results: Sequence[object]) -> PodHistory:
     """The past of each of a query's guardrails, from the answers to all of its chunks."""
     pods: dict[str, PodCounts] = {}
     problems: dict[str, str] = {}
@@ -74,10 +74,10 @@ def pasts(query: PastQuery, results: Sequence[object]) -> Past:
             pods[part.guardrail] = _counted(query, part, results)
         except (ObserveError, EvidenceError) as error:
             problems[part.guardrail] = str(error)
-    return Past(pods, problems)
+    return PodHistory(pods, problems)
 
 
-def _counted(query: PastQuery, part: Part, results: Sequence[object]) -> PodCounts:
+def _counted(query: PastQuery, part: QueryPart, results: Sequence[object]) -> PodCounts:
     """Counts per tick and pod of stable. Raises ObserveError, EvidenceError."""
     items: dict[tuple[str, str], list[Item]] = defaultdict(list)
     for result in results:
@@ -103,7 +103,7 @@ def _by_pod(items: Sequence[Item], label: str) -> dict[str, list[Item]]:
     return found
 
 
-def _series(query: PastQuery, part: Part, items: Sequence[Item]) -> list[Series]:
+def _series(query: PastQuery, part: QueryPart, items: Sequence[Item]) -> list[Series]:
     """One pod's series, each whole although it came in chunks."""
     merged: dict[tuple[tuple[str, str], ...], Item] = {}
     for item in items:

@@ -10,30 +10,30 @@ from analysis.counting.cursor import Arm, Sample, Series, check
 from analysis.counting.thinning import compress_all
 from rollout.errors import ObserveError
 from rollout.observe.matrix import Item, by_version, one_form, series_of
-from rollout.observe.query import Part, Query, Source
+from rollout.observe.query import Query, QueryPart, Source
 
 
 @dataclass(frozen=True)
-class Reading:
+class ParsedSamples:
     """One guardrail's new samples; or no series and the problem in words (empty: none)."""
 
-    part: Part
+    part: QueryPart
     series: tuple[Series, ...] = ()
     problem: str = ""
 
 
-def parse(query: Query, result: object) -> list[Reading]:
+def parse(query: Query, result: object) -> list[ParsedSamples]:
     """What each part of the query can use of `result`, the answer's `data.result`. Never raises."""
     try:
         items = by_version(query.source, result)
     except ObserveError as error:
-        return [Reading(part, problem=str(error)) for part in query.parts]
+        return [ParsedSamples(part, problem=str(error)) for part in query.parts]
     return [_reading(query.source, part, items) for part in query.parts]
 
 
 def _reading(
-    source: Source, part: Part, items: Mapping[tuple[str, str], Sequence[Item]]
-) -> Reading:
+    source: Source, part: QueryPart, items: Mapping[tuple[str, str], Sequence[Item]]
+) -> ParsedSamples:
     found = one_form([items.get((part.service, v), ()) for v in (part.canary, part.stable)])
 
     def arm(name: Arm, shown: Sequence[Item]) -> list[Series]:
@@ -42,9 +42,9 @@ def _reading(
     try:
         canary, stable = arm("canary", found[0]), arm("stable", found[1])
         _refuse_twins(canary, stable)
-        return Reading(part, _new(part, _sound(part, [*canary, *stable])))
+        return ParsedSamples(part, _new(part, _sound(part, [*canary, *stable])))
     except (ObserveError, EvidenceError) as error:
-        return Reading(part, problem=str(error))
+        return ParsedSamples(part, problem=str(error))
 
 
 def _refuse_twins(canary: Sequence[Series], stable: Sequence[Series]) -> None:
@@ -54,7 +54,7 @@ def _refuse_twins(canary: Sequence[Series], stable: Sequence[Series]) -> None:
         raise ObserveError("both versions return the same series: check the version label")
 
 
-def _sound(part: Part, series: Sequence[Series]) -> list[Series]:
+def _sound(part: QueryPart, series: Sequence[Series]) -> list[Series]:
     """The series with whole numbers only.
 
     Counters are cumulative, so a sample that is no count may be passed over once a good one
@@ -77,7 +77,7 @@ def _whole(one: Series, fresh: float) -> Series:
     return replace(one, samples=tuple(samples))
 
 
-def _new(part: Part, series: Sequence[Series]) -> tuple[Series, ...]:
+def _new(part: QueryPart, series: Sequence[Series]) -> tuple[Series, ...]:
     """What counting needs of the samples later than `since`; nothing if none is later.
 
     One scrape before `since` is kept too: a slow scrape's sample becomes visible after those of a

@@ -13,9 +13,9 @@ import requests
 
 from rollout.errors import ObserveError
 from rollout.observe.history import Chunk, PastQuery, past_queries, pasts
-from rollout.observe.parse import Reading, parse
+from rollout.observe.parse import ParsedSamples, parse
 from rollout.observe.query import Query, queries
-from rollout.ports import Answer, Ask, Past
+from rollout.ports import Answer, Ask, PodHistory
 
 if TYPE_CHECKING:
     from prometheus_api_client import PrometheusConnect
@@ -60,15 +60,15 @@ class PrometheusObserver:
                 series[rollout][guardrail] = reading.series
         return {rollout: Answer(series[rollout], problems[rollout]) for rollout in series}
 
-    def history(self, ask: Ask, now: float) -> Past:
+    def history(self, ask: Ask, now: float) -> PodHistory:
         """Stable's past for a plan that declares pods; a silent server is waited for once."""
-        past = Past()
+        past = PodHistory()
         for query in past_queries(ask, now):
             try:
                 past = past.joined(pasts(query, self._past(query)))
             except ObserveError as error:
                 names = [part.guardrail for part in query.parts]
-                past = past.joined(Past(problems=dict.fromkeys(names, str(error))))
+                past = past.joined(PodHistory(problems=dict.fromkeys(names, str(error))))
                 if isinstance(error, SilentError):
                     break
         return past
@@ -88,7 +88,7 @@ class PrometheusObserver:
             client.close()
         self._clients.clear()
 
-    def _readings(self, asks: Sequence[Ask], now: float) -> Iterator[Reading]:
+    def _readings(self, asks: Sequence[Ask], now: float) -> Iterator[ParsedSamples]:
         silent: dict[str, ObserveError] = {}
         for query in queries(asks, now):
             url = query.source.url
@@ -99,7 +99,7 @@ class PrometheusObserver:
             except ObserveError as error:
                 if isinstance(error, SilentError):
                     silent[url] = error
-                yield from (Reading(part, problem=str(error)) for part in query.parts)
+                yield from (ParsedSamples(part, problem=str(error)) for part in query.parts)
 
     def _result(self, query: Query, now: float) -> object:
         params = {"time": f"{now:.3f}", "timeout": f"{self._timeout:g}s"}

@@ -35,7 +35,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Part:
+class QueryPart:
     """One guardrail of one rollout in a query; `since` is the time of its newest known sample."""
 
     rollout: str
@@ -54,7 +54,7 @@ class Query:
 
     source: Source
     text: str
-    parts: tuple[Part, ...]
+    parts: tuple[QueryPart, ...]
 
 
 def queries(asks: Iterable[Ask], now: float) -> list[Query]:
@@ -71,10 +71,10 @@ def queries(asks: Iterable[Ask], now: float) -> list[Query]:
     ]
 
 
-def _parts(ask: Ask) -> Iterator[tuple[Source, Part]]:
+def _parts(ask: Ask) -> Iterator[tuple[Source, QueryPart]]:
     spec = ask.plan.spec
     for guardrail in spec.guardrails:
-        part = Part(
+        part = QueryPart(
             rollout=ask.rollout,
             guardrail=guardrail.name,
             template=guardrail.source,
@@ -87,7 +87,7 @@ def _parts(ask: Ask) -> Iterator[tuple[Source, Part]]:
         yield source_of(ask.plan, guardrail), part
 
 
-def _order(source: Source, part: Part, now: float) -> tuple[bool, Source, int]:
+def _order(source: Source, part: QueryPart, now: float) -> tuple[bool, Source, int]:
     return part.template.kind != "rate", source, -_window(part, now)
 
 
@@ -106,7 +106,7 @@ def source_of(plan: Plan, guardrail: Guardrail) -> Source:
     )
 
 
-def _window(part: Part, now: float) -> int:
+def _window(part: QueryPart, now: float) -> int:
     """Seconds back from now: all that is new, and a known sample before it to tell a reset by.
 
     One scrape more, because a slow scrape's samples appear after those of a later, quicker one.
@@ -116,7 +116,7 @@ def _window(part: Part, now: float) -> int:
     return math.ceil(max(least, min(age, LONGEST)) + 2 * part.scrape) + 1
 
 
-def _chunks(parts: Sequence[Part], now: float) -> Iterator[Sequence[Part]]:
+def _chunks(parts: Sequence[QueryPart], now: float) -> Iterator[Sequence[QueryPart]]:
     """Parts of like windows together, so that one that was blind for long costs only its chunk."""
     rest = parts
     while rest:
@@ -126,12 +126,12 @@ def _chunks(parts: Sequence[Part], now: float) -> Iterator[Sequence[Part]]:
         rest = rest[size:]
 
 
-def _text(source: Source, parts: Sequence[Part], now: float) -> str:
+def _text(source: Source, parts: Sequence[QueryPart], now: float) -> str:
     window = max(_window(part, now) for part in parts)
     return f"{selector(source, parts)}[{window}s]"
 
 
-def selector(source: Source, parts: Sequence[Part]) -> str:
+def selector(source: Source, parts: Sequence[QueryPart]) -> str:
     """The series of both versions of all parts."""
     versions = {version for part in parts for version in (part.stable, part.canary)}
     matchers = [

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from rollout.decide.record.facts import Fact, HumanSaid
 from rollout.kube.kinds import Json
-from rollout.tick.attempts import Again, facts_of, senseless
+from rollout.tick.attempts import Again, cannot_apply, facts_for
 from rollout.tick.fleet import Fleet
 
 Word = tuple[str, str]  # command and text
@@ -16,7 +16,7 @@ LIMIT = 200  # letters of free text in the journal
 _COMMANDS: tuple[Again, ...] = ("undo", "retry")
 
 
-def asked(resource: Json, told: Collection[Word]) -> tuple[Again, str] | None:
+def requested_command(resource: Json, told: Collection[Word]) -> tuple[Again, str] | None:
     """The first word on a resource that the journal does not hold yet.
 
     A text counts once for its plan's name, whatever becomes of the resource: another text asks
@@ -37,7 +37,7 @@ def word_of(fact: Fact) -> Word | None:
     return None
 
 
-def heard(
+def facts_for_annotation(
     fleet: Fleet, rollout: str, word: tuple[Again, str], *, at: float, controller: str
 ) -> list[Fact]:
     """What is recorded: the word alone where it makes no sense now, so that it is over with.
@@ -46,6 +46,6 @@ def heard(
     """
     command, text = word
     said = HumanSaid(rollout=rollout, at=at, command=command, actor=ACTOR, reason=text)
-    if senseless(fleet, command, rollout):
+    if cannot_apply(fleet, command, rollout):
         return [said]
-    return facts_of(fleet, said, controller)
+    return facts_for(fleet, said, controller)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from rollout.decide.state.rollout import TERMINAL, State
+from rollout.decide.state.rollout import TERMINAL, RolloutState
 from rollout.kube.kinds import Json
 from rollout.plan.model.plan import Plan
 from rollout.tick.fleet import place_of
@@ -12,7 +12,7 @@ from rollout.tick.fleet import place_of
 _STILL = frozenset({*TERMINAL, "refused"})
 
 
-def of_states(plan: Plan, states: Iterable[State]) -> Iterator[str]:
+def of_states(plan: Plan, states: Iterable[RolloutState]) -> Iterator[str]:
     """Each rollout of the plan's service that has not ended, in words."""
     for state in states:
         other = state.plan

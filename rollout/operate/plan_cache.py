@@ -31,7 +31,7 @@ class Declared:
 Read = Declared | tuple[str, ...]
 
 
-class Reader:
+class PlanCache:
     """Remembers what it read, by the parts of a resource that a plan is made of."""
 
     def __init__(self) -> None:

@@ -10,12 +10,12 @@ from rollout.decide.rules.calibration import WAIVER
 from rollout.decide.state.rollout import Phase
 from rollout.errors import InputError
 from rollout.kube.kinds import Json
-from rollout.operate.annotations import ACTOR, asked, heard
-from rollout.operate.plan_cache import Declared, Reader, Resources
-from rollout.operate.status.conditions import Reading
-from rollout.operate.status.history import Ledger
-from rollout.operate.status.outbox import Board
-from rollout.operate.status.sync import Display
+from rollout.operate.annotations import ACTOR, facts_for_annotation, requested_command
+from rollout.operate.plan_cache import Declared, PlanCache, Resources
+from rollout.operate.status.conditions import PlanAcceptance
+from rollout.operate.status.history import RolloutHistory
+from rollout.operate.status.outbox import StatusOutbox
+from rollout.operate.status.sync import StatusSync
 from rollout.operate.triggers.trigger import Triggers
 from rollout.plan.kube.resource import name_of
 from rollout.ports import Entry
@@ -25,7 +25,7 @@ _GOING_BACK: set[Phase] = {"reverting", "undoing", "promoted"}  # promoted: an u
 
 
 @dataclass
-class Operator:
+class Reconciler:
     """Carries out the plans of a namespace, or of all, with one controller.
 
     A resource is a wish, the journal is what happened: an edit starts a rollout of its own once
@@ -34,18 +34,18 @@ class Operator:
 
     controller: Controller
     plans: Resources
-    board: Board
+    board: StatusOutbox
     namespace: str | None = None
     on_entry: Callable[[Entry], None] = lambda _entry: None
     triggers: Triggers | None = None
-    _reader: Reader = field(default_factory=Reader)
-    _ledger: Ledger = field(init=False)
+    _reader: PlanCache = field(default_factory=PlanCache)
+    _ledger: RolloutHistory = field(init=False)
     _refused: dict[str, tuple[tuple[str, int, bool], str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._ledger = Ledger(self.controller.states)
+        self._ledger = RolloutHistory(self.controller.states)
         self.controller.on_entry = self._note
-        self._display = Display(self.board, self._ledger, self.controller)
+        self._display = StatusSync(self.board, self._ledger, self.controller)
 
     def tick(self) -> None:
         """Tick, take up what the resources declare, post what has changed; waits for no cluster."""
@@ -91,47 +91,47 @@ class Operator:
     def _ours(self, name: str) -> bool:
         return self.namespace is None or name.startswith(f"{self.namespace}/")
 
-    def _take_up(self, name: str, resource: Json) -> Reading:
+    def _take_up(self, name: str, resource: Json) -> PlanAcceptance:
         """Start what the resource declares, or say why not."""
         read = self._reader.read(resource)
         if not isinstance(read, Declared):
-            return Reading("Invalid", read)
+            return PlanAcceptance("Invalid", read)
         story, own = self._ledger.story(name), self.controller.fleet.attempt_of(read.rollout)
         other = story.rollout if story and not story.state.terminal else own
         if own in self.controller.states:
             return self._hear(name, resource, own) if other == own else _ended(own, other)
         if other != own:
-            return Reading(plan=own, pending=own, running=other)
+            return PlanAcceptance(plan=own, pending=own, running=other)
         told = (resource.get("status") or {}).get("rollout")
         if told and story is None:
             return _forgotten(told, own)
         waived = bool((resource["metadata"].get("annotations") or {}).get(WAIVER))
         problem = self._start(name, read, waived=waived)
-        return Reading("Refused", (problem,), own) if problem else Reading(plan=own)
+        return PlanAcceptance("Refused", (problem,), own) if problem else PlanAcceptance(plan=own)
 
-    def _hear(self, name: str, resource: Json, own: str) -> Reading:
+    def _hear(self, name: str, resource: Json, own: str) -> PlanAcceptance:
         """Record what the annotations ask for; a journal that moved is told next time."""
-        word = asked(resource, self._ledger.words(name))
+        word = requested_command(resource, self._ledger.words(name))
         if word is None:
-            return Reading(plan=own)
+            return PlanAcceptance(plan=own)
         deciding = self.controller
         at, version = deciding.ports.clock.now(), deciding.version
         try:
-            facts = heard(deciding.fleet, own, word, at=at, controller=version)
+            facts = facts_for_annotation(deciding.fleet, own, word, at=at, controller=version)
         except InputError as error:
-            return Reading("Refused", (f"{word[0]}: {error}",), own)
-        return Reading(plan=facts[-1].rollout if deciding.offer(facts) else own)
+            return PlanAcceptance("Refused", (f"{word[0]}: {error}",), own)
+        return PlanAcceptance(plan=facts[-1].rollout if deciding.offer(facts) else own)
 
     def _start(self, name: str, read: Declared, *, waived: bool) -> str:
         """The reason why a plan cannot start now; asked again only when something has moved."""
-        asked = (read.rollout, self.controller.head, waived)
+        requested_command = (read.rollout, self.controller.head, waived)
         before, words = self._refused.get(name, (None, ""))
-        if before == asked:
+        if before == requested_command:
             return words
         try:
             self.controller.start([read.plan], uncalibrated=waived)
         except InputError as error:
-            self._refused[name] = (asked, str(error))
+            self._refused[name] = (requested_command, str(error))
             return str(error)
         self._refused.pop(name, None)
         return ""
@@ -144,19 +144,19 @@ class Operator:
             del self._refused[name]
 
 
-def _ended(own: str, other: str) -> Reading:
+def _ended(own: str, other: str) -> PlanAcceptance:
     """An edit back to a plan that was carried out before, while another is."""
     said = f"{own} has ended and does not start again; {other} goes on: abort it to end it"
-    return Reading("Ended", (said,), own)
+    return PlanAcceptance("Ended", (said,), own)
 
 
-def _forgotten(told: str, own: str) -> Reading:
+def _forgotten(told: str, own: str) -> PlanAcceptance:
     """A rollout was shown, but is in no journal: another one might move its traffic back."""
     said = (
         f"the status tells of {told}, but this journal does not know it: restore the journal, or "
         "delete the plan and apply it anew"
     )
-    return Reading("Forgotten", (said,), own)
+    return PlanAcceptance("Forgotten", (said,), own)
 
 
 def _leaving(resource: Json) -> bool:

@@ -14,7 +14,7 @@ _SPAN = 4.0  # standard deviations on each side that assumed latency buckets res
 
 
 @dataclass(frozen=True)
-class Figures:
+class KnownFigures:
     """What is known of a service; None where it is not. Times in seconds, latency in ms.
 
     Histograms are finite edges and one share more than edges; edges may be known without shares.
@@ -34,7 +34,7 @@ class Figures:
     latency_shares: tuple[float, ...] | None = None
     score_shares: tuple[float, ...] | None = None
 
-    def over(self, other: Figures) -> Figures:
+    def over(self, other: KnownFigures) -> KnownFigures:
         """These figures, and the other's where these say nothing.
 
         A recorded distribution is dropped where these state another one, or other buckets.
@@ -45,7 +45,7 @@ class Figures:
         for recorded, stated in _STATED.items():
             if not stated.isdisjoint(known):
                 rest[recorded] = None
-        return Figures(**{**rest, **known})
+        return KnownFigures(**{**rest, **known})
 
 
 _STATED = {
@@ -55,7 +55,7 @@ _STATED = {
 
 
 @dataclass(frozen=True)
-class Base:
+class Assumptions:
     """Traffic per second, stable's behaviour, and how labels come in."""
 
     rate: float
@@ -65,7 +65,7 @@ class Base:
     assumed: tuple[str, ...] = ()
 
 
-ASSUMED = Figures(
+ASSUMED = KnownFigures(
     rate=20.0,
     errors=0.005,
     fails=0.02,
@@ -77,13 +77,13 @@ ASSUMED = Figures(
 )
 
 
-def base(plan: Plan, known: Figures) -> Base:
+def base(plan: Plan, known: KnownFigures) -> Assumptions:
     """The base of a rehearsal; what is not known is assumed, and named where it matters."""
     lags = [g.lag for g in plan.spec.guardrails if not g.source.proxy]
     full = known.over(replace(ASSUMED, lag=max(lags, default=0.0)))
     tolerances = _tolerances(plan)
     median, sigma, tolerance = full.latency or 50.0, full.sigma or 0.4, tolerances.get("latency")
-    return Base(
+    return Assumptions(
         rate=full.rate or 0.0,
         stable=Behaviour(
             errors=full.errors or 0.0,
@@ -125,7 +125,7 @@ def _tolerances(plan: Plan) -> dict[str, float]:
     return found
 
 
-def unknown(plan: Plan, known: Figures) -> Iterable[str]:
+def unknown(plan: Plan, known: KnownFigures) -> Iterable[str]:
     """Figures that would say what is assumed, as far as the plan looks at it."""
     sources = [g.source for g in plan.spec.guardrails]
     kinds = {(s.kind, s.proxy if s.kind == "rate" else s.worse) for s in sources}

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.histograms.alternatives import ShapeRule
+from analysis.histograms.alternatives import HistogramTolerance
 from analysis.histograms.bucket_test import boundaries
 from analysis.histograms.edges import choose
 from analysis.information import PAST
 from rollout.decide.state.rollout import rule_of
 from rollout.plan.fields.units import percent
 from rollout.plan.model.plan import Guardrail
-from rollout.rehearse.finding import Remark, note, warning
+from rollout.rehearse.finding import PlanFinding, note, warning
 from rollout.simulate import Behaviour
 from rollout.simulate.behaviour import Shares
 
@@ -25,7 +25,7 @@ _EXACT = 0.01  # part of a tolerance that is not worth a word
 class Buckets:
     """One histogram of one version: finite edges and shares in their order, and its rule."""
 
-    rule: ShapeRule
+    rule: HistogramTolerance
     edges: tuple[float, ...]
     shares: Shares
 
@@ -48,14 +48,14 @@ class Buckets:
 def buckets(guardrail: Guardrail, behaviour: Behaviour) -> Buckets:
     """A shape guardrail's buckets of one version. Raises TypeError for a rate."""
     rule = rule_of(guardrail)
-    if not isinstance(rule, ShapeRule):
+    if not isinstance(rule, HistogramTolerance):
         raise TypeError(f"{guardrail.name} is a rate")
     if rule.worse == "high":
         return Buckets(rule, behaviour.latency_edges, behaviour.latency)
     return Buckets(rule, behaviour.score_edges, behaviour.scores)
 
 
-def diagnosed(guardrail: Guardrail, stable: Behaviour) -> Remark | None:
+def diagnosed(guardrail: Guardrail, stable: Behaviour) -> PlanFinding | None:
     """What is wrong with the buckets, by the edges that the guard would choose; None if nothing."""
     seen, name = buckets(guardrail, stable), guardrail.name
     try:

@@ -7,7 +7,7 @@ from typing import Literal
 
 
 @dataclass(frozen=True)
-class Remark:
+class PlanFinding:
     """A warning (the plan will not do what it is for) or a note (how to read what it does).
 
     `code` is stable; `guardrail` is empty where it is about the plan as a whole.
@@ -19,9 +19,9 @@ class Remark:
     text: str
 
 
-def warning(code: str, text: str, guardrail: str = "") -> Remark:
-    return Remark("warning", code, guardrail, text)
+def warning(code: str, text: str, guardrail: str = "") -> PlanFinding:
+    return PlanFinding("warning", code, guardrail, text)
 
 
-def note(code: str, text: str, guardrail: str = "") -> Remark:
-    return Remark("note", code, guardrail, text)
+def note(code: str, text: str, guardrail: str = "") -> PlanFinding:
+    return PlanFinding("note", code, guardrail, text)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from analysis.counting.counts import Evidence, EvidenceError
+from analysis.counting.counts import Counts, EvidenceError
 from analysis.counting.cursor import Cursor, Series, advance
 from rollout.plan.model.plan import Guardrail, Plan
 from rollout.ports import Ask, Observer
-from rollout.rehearse.assumptions import Figures
+from rollout.rehearse.assumptions import KnownFigures
 
 _FEW = 50  # units below which a share or a distribution is not worth reading
 
@@ -18,7 +18,7 @@ _FEW = 50  # units below which a share or a distribution is not worth reading
 class Measured:
     """What an observer could tell, and by guardrail what it could not, in words."""
 
-    figures: Figures
+    figures: KnownFigures
     problems: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -26,7 +26,7 @@ class Measured:
 class Count:
     """One guardrail's counts over a span of seconds."""
 
-    evidence: Evidence
+    evidence: Counts
     seconds: float
 
     @property
@@ -66,9 +66,9 @@ def _count(before: Sequence[Series], after: Sequence[Series]) -> Count:
     return Count(evidence, end - begin)
 
 
-def _figures(plan: Plan, counts: Mapping[str, Count]) -> Figures:
+def _figures(plan: Plan, counts: Mapping[str, Count]) -> KnownFigures:
     """The first guardrail of each kind speaks for its kind."""
-    known = Figures()
+    known = KnownFigures()
     for guardrail in plan.spec.guardrails:
         if guardrail.name in counts:
             known = known.over(_of(guardrail, counts[guardrail.name]))
@@ -82,15 +82,15 @@ def _figures(plan: Plan, counts: Mapping[str, Count]) -> Figures:
     return known
 
 
-def _of(guardrail: Guardrail, count: Count) -> Figures:
+def _of(guardrail: Guardrail, count: Count) -> KnownFigures:
     source, evidence = guardrail.source, count.evidence
     rate = count.per_second if source.proxy else None
     if source.kind == "rate":
         # Nothing bad in this time does not mean never: half a unit, so that twice as many is more.
         bad = (evidence.stable_bad or 0.5) / evidence.stable_exposures
-        return Figures(rate=rate, errors=bad) if source.proxy else Figures(fails=bad)
+        return KnownFigures(rate=rate, errors=bad) if source.proxy else KnownFigures(fails=bad)
     shares = tuple(units / evidence.stable_exposures for units in evidence.stable)
     edges = evidence.edges[:-1]
     if source.worse == "high":
-        return Figures(rate=rate, latency_edges=edges, latency_shares=shares)
-    return Figures(score_edges=edges, score_shares=shares)
+        return KnownFigures(rate=rate, latency_edges=edges, latency_shares=shares)
+    return KnownFigures(score_edges=edges, score_shares=shares)

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rollout.decide.evidence.exposure import exposure_guardrail, segment_of, sticky
+from rollout.decide.evidence.exposure import exposure_guardrail, has_affinity, segment_of
 from rollout.decide.text.comparison import observational
 from rollout.plan.fields.units import duration, percent
 from rollout.plan.model.plan import Guardrail, Plan
-from rollout.rehearse.assumptions import Base
+from rollout.rehearse.assumptions import Assumptions
 from rollout.rehearse.buckets import diagnosed
-from rollout.rehearse.finding import Remark, note, warning
+from rollout.rehearse.finding import PlanFinding, note, warning
 from rollout.rehearse.sample_size import ASSUMED_SEGMENT, climb, parted, resolvable, within_reach
-from rollout.rehearse.scenario import Change
+from rollout.rehearse.scenario import Scenario
 from rollout.simulate import Behaviour
 
 
-def foresee(plan: Plan, base: Base, changes: Sequence[Change]) -> tuple[Remark, ...]:
+def preflight(
+    plan: Plan, base: Assumptions, changes: Sequence[Scenario]
+) -> tuple[PlanFinding, ...]:
     """Everything worth saying, warnings first."""
     found = [
         *_ramp(plan, base),
@@ -30,8 +32,8 @@ def foresee(plan: Plan, base: Base, changes: Sequence[Change]) -> tuple[Remark, 
 
 
 def _guarded(
-    plan: Plan, base: Base, guardrail: Guardrail, changes: Sequence[Change]
-) -> Iterator[Remark]:
+    plan: Plan, base: Assumptions, guardrail: Guardrail, changes: Sequence[Scenario]
+) -> Iterator[PlanFinding]:
     diagnosis = diagnosed(guardrail, base.stable) if guardrail.source.kind == "shape" else None
     if diagnosis:
         yield diagnosis
@@ -43,7 +45,7 @@ def _guarded(
             yield from resolvable(plan, base, guardrail, change)
 
 
-def _ramp(plan: Plan, base: Base) -> Iterator[Remark]:
+def _ramp(plan: Plan, base: Assumptions) -> Iterator[PlanFinding]:
     spec = plan.spec
     first = base.rate * spec.ramp.least * parted(plan) * spec.interval
     if first < 1:
@@ -61,7 +63,7 @@ def _ramp(plan: Plan, base: Base) -> Iterator[Remark]:
         yield warning("ramp-too-long", said)
 
 
-def _proxy(plan: Plan) -> Iterator[Remark]:
+def _proxy(plan: Plan) -> Iterator[PlanFinding]:
     if not any(guardrail.source.proxy for guardrail in plan.spec.guardrails):
         said = (
             "no guardrail is reported by the proxy: a canary that answers nothing is not seen, "
@@ -70,7 +72,7 @@ def _proxy(plan: Plan) -> Iterator[Remark]:
         yield warning("no-proxy", said)
 
 
-def _policy(plan: Plan) -> Iterator[Remark]:
+def _policy(plan: Plan) -> Iterator[PlanFinding]:
     if plan.spec.when_inconclusive == "promote":
         yield note("promotes-unproven", "a rollout that is stuck is promoted without proof")
     if label := observational(plan):
@@ -80,13 +82,13 @@ def _policy(plan: Plan) -> Iterator[Remark]:
     if segment is not None and segment.share is None:
         said = f"the segment's share is not declared: {percent(ASSUMED_SEGMENT)} is assumed"
         yield note("assumed-segment", said)
-    if sticky(plan):
+    if has_affinity(plan):
         yield note("sticky", "users keep their version, and are simulated as if they did not")
     if plan.spec.pods is not None:
         yield note("independent", "requests are simulated as independent, pods as all alike")
 
 
-def _unguarded(plan: Plan, base: Base, changes: Sequence[Change]) -> Iterator[Remark]:
+def _unguarded(plan: Plan, base: Assumptions, changes: Sequence[Scenario]) -> Iterator[PlanFinding]:
     for change in changes:
         changed = change.of(Behaviour()) != Behaviour()
         if changed and not any(change.touches(g) for g in plan.spec.guardrails):
@@ -95,7 +97,7 @@ def _unguarded(plan: Plan, base: Base, changes: Sequence[Change]) -> Iterator[Re
             yield warning("no-change", f"{change.name}: as stable is, nothing differs there")
 
 
-def _assumed(base: Base) -> Iterator[Remark]:
+def _assumed(base: Assumptions) -> Iterator[PlanFinding]:
     if base.assumed:
         names = ", ".join(name.replace("_", " ") for name in base.assumed)
         yield note("assumed", f"not known and assumed: {names}")

@@ -7,14 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from rollout.decide.rules.ramp import at_top
-from rollout.decide.state.rollout import State
+from rollout.decide.rules.ramp import at_last_step
+from rollout.decide.state.rollout import RolloutState
 from rollout.plan.model.plan import Budget, Plan
 from rollout.ports import Ports
-from rollout.rehearse.assumptions import Base
+from rollout.rehearse.assumptions import Assumptions
 from rollout.rehearse.sample_size import ASSUMED_SEGMENT
-from rollout.rehearse.scenario import Change
-from rollout.simulate import MemoryRouter, UnsealedJournal, VirtualClock, World
+from rollout.rehearse.scenario import Scenario
+from rollout.simulate import MemoryRouter, SimulatedService, UnsealedJournal, VirtualClock
 from rollout.simulate.crowd import carried_out
 from rollout.tick.controller import Controller
 
@@ -39,11 +39,11 @@ class Run:
     canary_requests: int
 
 
-def rehearse_once(plan: Plan, base: Base, change: Change, seed: Sequence[int]) -> Run:
+def rehearse_once(plan: Plan, base: Assumptions, change: Scenario, seed: Sequence[int]) -> Run:
     """Run the plan once until it is promoted, rolled back or paused. Same seed, same run."""
     router, clock = MemoryRouter(segment=ASSUMED_SEGMENT), VirtualClock()
     stable, canary = plan.spec.stable.version, plan.spec.canary.version
-    world = World(
+    world = SimulatedService(
         router,
         {stable: base.stable, canary: change.of(base.stable)},
         seed=seed,
@@ -65,11 +65,11 @@ def rehearse_once(plan: Plan, base: Base, change: Change, seed: Sequence[int]) -
     return Run(_outcome(reasons), reasons, clock.now() - begun, world.served.get(canary, 0))
 
 
-def _over(state: State) -> bool:
+def _over(state: RolloutState) -> bool:
     return state.terminal or state.phase == "paused"
 
 
-def _gap(state: State, now: float, before: float) -> float:
+def _gap(state: RolloutState, now: float, before: float) -> float:
     """Seconds to the next look, a multiple of the interval; the deadline is never passed by.
 
     A paced ramp reads the traffic of its last look, so below its top every other look is a normal
@@ -80,13 +80,13 @@ def _gap(state: State, now: float, before: float) -> float:
     looks = max(1, int(SPACING * (now - since) / spec.interval))
     if spec.before is not None:  # its looks are partners one by one
         return spec.interval
-    if isinstance(spec.ramp, Budget) and not at_top(state) and before > spec.interval:
+    if isinstance(spec.ramp, Budget) and not at_last_step(state) and before > spec.interval:
         looks = 1
     left = math.ceil((state.due_at - now) / spec.interval)
     return max(1, min(looks, left)) * spec.interval
 
 
-def _decided(state: State) -> tuple[str, ...]:
+def _decided(state: RolloutState) -> tuple[str, ...]:
     return state.last.reasons if state.last else ()
 
 
@@ -107,8 +107,8 @@ class Task:
     """A batch of runs in one world, small enough that progress shows."""
 
     plan: Plan
-    base: Base
-    change: Change
+    base: Assumptions
+    change: Scenario
     seed: int
     first: int
     count: int
@@ -124,8 +124,8 @@ class Task:
 
 def rehearse(
     plan: Plan,
-    base: Base,
-    changes: Sequence[Change],
+    base: Assumptions,
+    changes: Sequence[Scenario],
     *,
     runs: int,
     seed: int,

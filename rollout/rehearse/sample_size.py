@@ -18,10 +18,10 @@ from rollout.decide.evidence.exposure import mirror_of, segment_of
 from rollout.plan.fields.units import percent
 from rollout.plan.model.guardrail import Margin
 from rollout.plan.model.plan import Budget, Guardrail, Plan
-from rollout.rehearse.assumptions import Base
+from rollout.rehearse.assumptions import Assumptions
 from rollout.rehearse.buckets import buckets
-from rollout.rehearse.finding import Remark, note, warning
-from rollout.rehearse.scenario import Change, bad_shares
+from rollout.rehearse.finding import PlanFinding, note, warning
+from rollout.rehearse.scenario import Scenario, bad_shares
 
 _NEVER = 1e12
 ASSUMED_SEGMENT = 0.1
@@ -42,7 +42,7 @@ class Leg:
 
 
 @dataclass(frozen=True)
-class Reach:
+class SampleSize:
     """Canary units needed, by the information bound at the ramp's own pace, and units to be seen.
 
     No test can do with less than `needs`; the plan's own need 1.2 to 2.1 times as much.
@@ -62,9 +62,9 @@ class Reach:
         return f"needs {math.ceil(self.needs):,} {self.noun}, you will see {int(self.sees):,}"
 
 
-def within_reach(plan: Plan, base: Base, guardrail: Guardrail) -> Iterator[Remark]:
+def within_reach(plan: Plan, base: Assumptions, guardrail: Guardrail) -> Iterator[PlanFinding]:
     """Whether a canary that changes nothing can be proven safe, and which gap stays open."""
-    found = reach(plan, base, guardrail, Change("same"))
+    found = reach(plan, base, guardrail, Scenario("same"))
     if not found.enough:
         said = f"{guardrail.name}: safety cannot be proven by the deadline: {found}"
         yield warning("unprovable", said, guardrail.name)
@@ -72,7 +72,9 @@ def within_reach(plan: Plan, base: Base, guardrail: Guardrail) -> Iterator[Remar
         yield _gap(plan, base, guardrail, guardrail.margin)
 
 
-def resolvable(plan: Plan, base: Base, guardrail: Guardrail, change: Change) -> Iterator[Remark]:
+def resolvable(
+    plan: Plan, base: Assumptions, guardrail: Guardrail, change: Scenario
+) -> Iterator[PlanFinding]:
     """Whether the harm of a world that breaks this guardrail can be found."""
     name, found = guardrail.name, reach(plan, base, guardrail, change)
     if not found.enough:
@@ -89,7 +91,7 @@ def resolvable(plan: Plan, base: Base, guardrail: Guardrail, change: Change) -> 
             yield warning("in-gap", said, name)
 
 
-def reach(plan: Plan, base: Base, guardrail: Guardrail, change: Change) -> Reach:
+def reach(plan: Plan, base: Assumptions, guardrail: Guardrail, change: Scenario) -> SampleSize:
     """Evidence for the true answer in this world: harm where its margin is broken, else safety."""
     harm = change.breaks(guardrail, base.stable)
     confidence = plan.spec.confidence
@@ -105,17 +107,17 @@ def reach(plan: Plan, base: Base, guardrail: Guardrail, change: Change) -> Reach
     ]
     sees = sum(units)
     noun = "requests" if guardrail.source.proxy else "labels"
-    return Reach(needed(sum(learnt) / sees, error) if sees else math.inf, sees, noun)
+    return SampleSize(needed(sum(learnt) / sees, error) if sees else math.inf, sees, noun)
 
 
-def flagged_from(plan: Plan, base: Base, guardrail: Guardrail, margin: Margin) -> float:
+def flagged_from(plan: Plan, base: Assumptions, guardrail: Guardrail, margin: Margin) -> float:
     """The bad share of the canary from which harm is found at the ramp's top."""
     share = bad_shares(guardrail, base.stable)
     top = Leg(plan.spec.ramp.most * parted(plan), 0.0)
     return least_flagged(share, margin.ratio, margin.absolute, top.rho)
 
 
-def _gap(plan: Plan, base: Base, guardrail: Guardrail, margin: Margin) -> Remark:
+def _gap(plan: Plan, base: Assumptions, guardrail: Guardrail, margin: Margin) -> PlanFinding:
     share = bad_shares(guardrail, base.stable)
     allowed = min(1.0, margin.ratio * share + margin.absolute)
     flagged = flagged_from(plan, base, guardrail, margin)
@@ -127,7 +129,7 @@ def _gap(plan: Plan, base: Base, guardrail: Guardrail, margin: Margin) -> Remark
 
 
 def _divergence(
-    guardrail: Guardrail, base: Base, change: Change, rho: float, *, harm: bool
+    guardrail: Guardrail, base: Assumptions, change: Scenario, rho: float, *, harm: bool
 ) -> float:
     canary = change.of(base.stable)
     if (margin := guardrail.margin) is not None:
@@ -147,7 +149,7 @@ def _weight(plan: Plan, guardrail: Guardrail) -> float:
     return left * guardrail.importance / sum(each.importance for each in guardrails)
 
 
-def _legs(plan: Plan, base: Base, guardrail: Guardrail) -> list[Leg]:
+def _legs(plan: Plan, base: Assumptions, guardrail: Guardrail) -> list[Leg]:
     """The longest counted time at each share until the deadline, less what comes too late."""
     spec, below = plan.spec, climb(plan)
     lag = 0.0 if guardrail.source.proxy else base.lag

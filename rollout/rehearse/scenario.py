@@ -35,7 +35,7 @@ class Rate:
 
 
 @dataclass(frozen=True)
-class Change:
+class Scenario:
     """What is different about the canary in the world `name`; by default nothing is."""
 
     name: str
@@ -100,26 +100,26 @@ def _rescored(stable: Behaviour, drop: float) -> tuple[float, ...]:
     return tuple(map(float, np.asarray(moved)[::-1]))
 
 
-SAME = Change("same")
+SAME = Scenario("same")
 """The canary changes nothing; whether it is promoted is the exit code."""
 
 
-def usual(plan: Plan) -> list[Change]:
+def usual(plan: Plan) -> list[Scenario]:
     """The worlds that every plan is rehearsed in, as far as it guards what differs in them."""
     worlds = [
-        Change("2x errors", errors=Rate(2.0)),
-        Change("2x fails", fails=Rate(2.0)),
-        Change("+20 % latency", latency=1.2),
-        Change("-0.03 score", score=-0.03),
+        Scenario("2x errors", errors=Rate(2.0)),
+        Scenario("2x fails", fails=Rate(2.0)),
+        Scenario("+20 % latency", latency=1.2),
+        Scenario("-0.03 score", score=-0.03),
     ]
     guarded = [c for c in worlds if any(c.touches(g) for g in plan.spec.guardrails)]
     return [SAME, *guarded]
 
 
-def parse(text: str) -> Change:
+def parse(text: str) -> Scenario:
     """A world as a person writes it: `bad:errors=3x,score=-0.05`. Raises InputError."""
     name, colon, rest = text.partition(":")
-    change = Change(name.strip())
+    change = Scenario(name.strip())
     if not colon or not change.name:
         raise InputError(f"--world {text!r} names no world: {GRAMMAR}")
     if change.name == SAME.name:
@@ -129,7 +129,7 @@ def parse(text: str) -> Change:
     return change
 
 
-def _changed(change: Change, word: str, text: str) -> Change:
+def _changed(change: Scenario, word: str, text: str) -> Scenario:
     key, _, value = (part.strip() for part in word.partition("="))
     try:
         if word == "crash":

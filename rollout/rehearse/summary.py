@@ -11,17 +11,17 @@ from typing import Any
 import numpy as np
 
 from rollout.plan.model.plan import Guardrail, Plan
-from rollout.rehearse.assumptions import Base
-from rollout.rehearse.finding import Remark
+from rollout.rehearse.assumptions import Assumptions
+from rollout.rehearse.finding import PlanFinding
 from rollout.rehearse.runs import OUTCOMES, Outcome, Run
-from rollout.rehearse.scenario import Change, bad_shares
+from rollout.rehearse.scenario import Scenario, bad_shares
 from rollout.simulate import Behaviour
 
 _TAIL = 0.05  # a shape's bad units for the count of harm: stable's worst twentieth
 
 
 @dataclass(frozen=True)
-class World:
+class ScenarioResult:
     """One world's operating characteristics.
 
     `harmful`: guardrails whose margin or tolerance the canary breaks here; empty where promotion
@@ -51,11 +51,11 @@ class Rehearsal:
     runs: int
     seed: int
     read_from: str
-    base: Base
-    worlds: tuple[World, ...]
-    remarks: tuple[Remark, ...]
+    base: Assumptions
+    worlds: tuple[ScenarioResult, ...]
+    remarks: tuple[PlanFinding, ...]
 
-    def world(self, name: str) -> World:
+    def world(self, name: str) -> ScenarioResult:
         return next(world for world in self.worlds if world.name == name)
 
     @property
@@ -70,14 +70,16 @@ class Rehearsal:
         return {**told, "decides": self.decides}
 
 
-def summarise(plan: Plan, base: Base, change: Change, runs: Sequence[Run]) -> World:
+def summarise(
+    plan: Plan, base: Assumptions, change: Scenario, runs: Sequence[Run]
+) -> ScenarioResult:
     """One world's runs in numbers."""
     outcomes = Counter(run.outcome for run in runs)
     shares = {outcome: outcomes[outcome] / len(runs) for outcome in OUTCOMES}
     requests = sum(run.canary_requests for run in runs) / len(runs)
     low, middle, high = np.quantile([run.seconds for run in runs], [0.1, 0.5, 0.9])
     canary = change.of(base.stable)
-    return World(
+    return ScenarioResult(
         name=change.name,
         harmful=tuple(g.name for g in plan.spec.guardrails if change.breaks(g, base.stable)),
         outcomes=shares,
@@ -111,7 +113,7 @@ def _bad(guardrail: Guardrail, behaviour: Behaviour, stable: Behaviour) -> float
     return float(ours[edge + 1 :].sum())
 
 
-def _base(base: Base) -> dict[str, Any]:
+def _base(base: Assumptions) -> dict[str, Any]:
     stable = base.stable
     recorded = {"latency": bool(stable.latency_shares), "score": bool(stable.score_shares)}
     return {

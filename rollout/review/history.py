@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rollout.decide.fold import fold
 from rollout.decide.record.facts import Started
-from rollout.decide.state.rollout import State
+from rollout.decide.state.rollout import RolloutState
 from rollout.journal.index import by_rollout
 from rollout.ports import Entry
 from rollout.review.look import Look, looks
@@ -28,7 +28,7 @@ class History:
 
     rollout: str
     controller: str
-    state: State
+    state: RolloutState
     ended_at: float
     weights: tuple[Weight, ...]
     looks: tuple[Look, ...]
@@ -77,15 +77,15 @@ def history(entries: Sequence[Entry]) -> History:
     )
 
 
-def _states(entries: Sequence[Entry]) -> list[State]:
+def _states(entries: Sequence[Entry]) -> list[RolloutState]:
     """The state after each entry."""
-    states: list[State] = []
+    states: list[RolloutState] = []
     for entry in entries:
         states.append(fold(states[-1] if states else None, entry.fact, entry.seq))
     return states
 
 
-def _weights(entries: Sequence[Entry], states: Sequence[State]) -> Iterator[Weight]:
+def _weights(entries: Sequence[Entry], states: Sequence[RolloutState]) -> Iterator[Weight]:
     """The start, and every entry after which the mesh shows another split."""
     shown = None
     for entry, state in zip(entries, states, strict=True):

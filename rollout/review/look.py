@@ -6,14 +6,14 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from analysis.histograms.alternatives import ShapeRule
+from analysis.histograms.alternatives import HistogramTolerance
 from analysis.histograms.histogram import ShapeCapital
 from analysis.verdict import guardrail
 from analysis.verdict.readout import Readout, at_edges
 from rollout.decide.record.facts import Decided, Observed
 from rollout.decide.rules.view import View, view
-from rollout.decide.state.guardrail import Gauge
-from rollout.decide.state.rollout import State
+from rollout.decide.state.guardrail import GuardrailState
+from rollout.decide.state.rollout import RolloutState
 from rollout.decide.step import step
 from rollout.ports import Entry
 
@@ -74,7 +74,7 @@ def differences(recorded: Decided | None, again: Decided | None) -> tuple[str, .
     return tuple(part for part in PARTS if getattr(recorded, part) != getattr(again, part))
 
 
-def looks(entries: Sequence[Entry], states: Sequence[State]) -> Iterator[Look]:
+def looks(entries: Sequence[Entry], states: Sequence[RolloutState]) -> Iterator[Look]:
     """One rollout's looks, from its entries and the state after each.
 
     A look is an observation with the decision at the same time, or either alone.
@@ -93,7 +93,7 @@ def _of_same_look(seen: Entry, then: Entry | None) -> Entry | None:
     return then if then.fact.at == seen.fact.at else None
 
 
-def _look(state: State, at: float, decided: Entry | None) -> Look:
+def _look(state: RolloutState, at: float, decided: Entry | None) -> Look:
     seen = view(state, at)
     crash = seen.judgement.log_crash
     return Look(
@@ -122,8 +122,8 @@ def _reading(seen: View, name: str) -> Reading:
     )
 
 
-def _edges(state: State, gauge: Gauge) -> tuple[Readout, ...]:
-    if not (isinstance(gauge.rule, ShapeRule) and isinstance(gauge.capital, ShapeCapital)):
+def _edges(state: RolloutState, gauge: GuardrailState) -> tuple[Readout, ...]:
+    if not (isinstance(gauge.rule, HistogramTolerance) and isinstance(gauge.capital, ShapeCapital)):
         return ()
     confidence = state.plan.spec.confidence
     levels = confidence.false_rollback, confidence.false_promotion

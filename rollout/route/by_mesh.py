@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from rollout.decide.record.split import Split
 from rollout.plan.model.plan import Plan
-from rollout.ports import Router, Seen, Watcher
+from rollout.ports import Router, RouteStatus, Watcher
 
 
 class ByMesh:
@@ -16,11 +16,11 @@ class ByMesh:
         self._makers = makers
         self._made: dict[str, Router] = {}
 
-    def read(self, plan: Plan, total: int) -> Seen:
+    def read(self, plan: Plan, total: int) -> RouteStatus:
         """See rollout.ports.Router."""
         return self._of(plan).read(plan, total)
 
-    def glance(self, plan: Plan, total: int) -> Seen | None:
+    def glance(self, plan: Plan, total: int) -> RouteStatus | None:
         """See rollout.ports.Watcher."""
         router = self._of(plan)
         return router.glance(plan, total) if isinstance(router, Watcher) else None

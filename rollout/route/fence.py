@@ -9,7 +9,7 @@ from rollout.decide.record.split import Split
 from rollout.errors import StaleError
 from rollout.kube.kinds import Json, Kind
 from rollout.plan.model.plan import Plan
-from rollout.ports import Router, Seen, Watcher
+from rollout.ports import Router, RouteStatus, Watcher
 from rollout.route.kube.objects import Applied
 
 Fence = Callable[[], None]
@@ -51,11 +51,11 @@ class FencedRouter:
     router: Router
     fence: Fence
 
-    def read(self, plan: Plan, total: int) -> Seen:
+    def read(self, plan: Plan, total: int) -> RouteStatus:
         """See rollout.ports.Router."""
         return self.router.read(plan, total)
 
-    def glance(self, plan: Plan, total: int) -> Seen | None:
+    def glance(self, plan: Plan, total: int) -> RouteStatus | None:
         """See rollout.ports.Watcher."""
         return self.router.glance(plan, total) if isinstance(self.router, Watcher) else None
 

@@ -48,7 +48,7 @@ class Mesh(Protocol):
 
 
 @dataclass(frozen=True)
-class Fork:
+class WeightedRoute:
     """One route, where traffic parts: `entries` and `body` are live in its manifest, no copies."""
 
     place: str
@@ -106,7 +106,7 @@ class Fork:
         return not mine and value > 0
 
 
-def move(fork: Fork, split: Split) -> bool:
+def move(fork: WeightedRoute, split: Split) -> bool:
     """Give the arms `split` of what they have together; True if the canary was not there before.
 
     All others keep their share of the traffic: where the arms' weights would not come out whole,
@@ -145,7 +145,7 @@ def nearest(share: Fraction, total: int) -> Split:
     return Split(canary, total)
 
 
-def take_away(fork: Fork) -> None:
+def take_away(fork: WeightedRoute) -> None:
     """Remove the canary's entries that say no more than one of ours would."""
     (stable, *_) = fork.of("stable") or [{}]
     bare = fork.mesh.entry("canary", stable) | {"weight": 0}

@@ -2,14 +2,14 @@
 
 from rollout.simulate.behaviour import LATENCY_EDGES, SCORE_EDGES, Behaviour
 from rollout.simulate.ports import MemoryRouter, UnsealedJournal, VirtualClock
-from rollout.simulate.world import World
+from rollout.simulate.world import SimulatedService
 
 __all__ = [
     "LATENCY_EDGES",
     "SCORE_EDGES",
     "Behaviour",
     "MemoryRouter",
+    "SimulatedService",
     "UnsealedJournal",
     "VirtualClock",
-    "World",
 ]

@@ -10,7 +10,7 @@ from rollout.decide.record.facts import Fact
 from rollout.decide.record.split import Split
 from rollout.errors import JournalMovedError, RouteError
 from rollout.plan.model.plan import Plan
-from rollout.ports import Entry, Seen
+from rollout.ports import Entry, RouteStatus
 
 
 @dataclass
@@ -33,7 +33,7 @@ class MemoryRouter:
     `segment`: share of the requests in a plan's segment, where the plan does not declare it.
     """
 
-    shown: dict[str, Seen] = field(default_factory=dict)
+    shown: dict[str, RouteStatus] = field(default_factory=dict)
     writes: list[tuple[str, Split, str]] = field(default_factory=list)
     down: str = ""
     refusing: str = ""
@@ -48,12 +48,12 @@ class MemoryRouter:
             raise RouteError(self.refusing, refused=True)
         self.writes.append((self._id(plan), split, mark))
         if not self.stuck:
-            self.shown[self._id(plan)] = Seen(split, mark)
+            self.shown[self._id(plan)] = RouteStatus(split, mark)
 
-    def read(self, plan: Plan, total: int) -> Seen:
+    def read(self, plan: Plan, total: int) -> RouteStatus:
         if self.down:
             raise RouteError(self.down, unread=True)
-        return self.shown.get(self._id(plan), Seen(Split(0, total), ""))
+        return self.shown.get(self._id(plan), RouteStatus(Split(0, total), ""))
 
     def share(self, plan: Plan) -> float:
         """The canary's live share of traffic: it flows on while nobody can ask or write."""

@@ -30,7 +30,7 @@ class Unlabelled:
 
 
 @dataclass
-class World:
+class SimulatedService:
     """Traffic, counters and labels of one service; behaviours by version.
 
     Every scrape adds to cumulative counters; labels (scores, verdicts) come `lag` seconds after

@@ -7,7 +7,7 @@ from typing import Literal
 from rollout.decide.record.facts import Fact, HumanSaid, Started
 from rollout.decide.rules.calibration import lacks_calibration
 from rollout.decide.rules.ramp import total_of
-from rollout.decide.state.rollout import State
+from rollout.decide.state.rollout import RolloutState
 from rollout.errors import InputError
 from rollout.plan.model.plan import Plan
 from rollout.tick.fleet import Fleet, attempt_id
@@ -31,7 +31,7 @@ def started(
     )
 
 
-def senseless(fleet: Fleet, command: Again, rollout: str) -> str:
+def cannot_apply(fleet: Fleet, command: Again, rollout: str) -> str:
     """Why there is nothing to undo or to retry, in words; empty where there is."""
     state = fleet.states[rollout]
     stable, canary = state.versions
@@ -46,20 +46,20 @@ def senseless(fleet: Fleet, command: Again, rollout: str) -> str:
     return "" if newest == rollout else f"{newest} came after {rollout}: only the newest is undone"
 
 
-def facts_of(fleet: Fleet, said: HumanSaid, controller: str) -> list[Fact]:
+def facts_for(fleet: Fleet, said: HumanSaid, controller: str) -> list[Fact]:
     """What is recorded: the word, and for a retry the new attempt's begin, in one transaction.
 
     Raises InputError where it makes no sense, or the plan may not begin.
     """
     command: Again = "undo" if said.command == "undo" else "retry"
-    if problem := senseless(fleet, command, said.rollout):
+    if problem := cannot_apply(fleet, command, said.rollout):
         raise InputError(problem)
     if command == "undo":
         return [said]
     return [said, _again(fleet, fleet.states[said.rollout], said.at, controller)]
 
 
-def _again(fleet: Fleet, state: State, at: float, controller: str) -> Started:
+def _again(fleet: Fleet, state: RolloutState, at: float, controller: str) -> Started:
     """The next attempt: the same plan under another id, with evidence of its own."""
     plan = state.plan
     fleet.check_fits(plan)

@@ -7,17 +7,17 @@ from dataclasses import dataclass, field
 
 from rollout.decide.record.facts import Calibrated, Fact
 from rollout.decide.rules.calibration import lacks_calibration
-from rollout.decide.state.rollout import State
+from rollout.decide.state.rollout import RolloutState
 from rollout.errors import InputError
 from rollout.plan.model.plan import Plan
 from rollout.ports import Answer, Entry, Ports
 from rollout.tick import deliver
 from rollout.tick.attempts import started
 from rollout.tick.fleet import Fleet
-from rollout.tick.hooks import Calling
-from rollout.tick.journal_sync import RETRIES, Log
-from rollout.tick.pod_history import Learning
-from rollout.tick.propose import Thought, ask, thoughts
+from rollout.tick.hooks import HookRunner
+from rollout.tick.journal_sync import RETRIES, JournalSync
+from rollout.tick.pod_history import PodHistoryReader
+from rollout.tick.propose import Step, ask, propose
 
 _CONFIRM_WITHIN = 1.0  # seconds of one tick in which the mesh may show what was written
 
@@ -32,12 +32,12 @@ class Controller:
     fleet: Fleet = field(default_factory=Fleet)
 
     def __post_init__(self) -> None:
-        self._log = Log(self.ports.journal, self.fleet, self._heard)
-        self._calling = Calling(self.ports.hooks)
-        self._learning = Learning(self.ports.observer)
+        self._log = JournalSync(self.ports.journal, self.fleet, self._heard)
+        self._calling = HookRunner(self.ports.hooks)
+        self._learning = PodHistoryReader(self.ports.observer)
 
     @property
-    def states(self) -> Mapping[str, State]:
+    def states(self) -> Mapping[str, RolloutState]:
         """Every rollout's state, by id; of an ended one perhaps without evidence (see `whole`)."""
         return self.fleet.states
 
@@ -60,7 +60,7 @@ class Controller:
         """Fold what was appended since we last looked, by us or by others."""
         self._log.catch_up()
 
-    def whole(self, rollout: str) -> State:
+    def whole(self, rollout: str) -> RolloutState:
         """A rollout's state with its evidence, which is read if it had ended before we began.
 
         Raises JournalError.
@@ -118,12 +118,12 @@ class Controller:
     def _decide(self, rollouts: Sequence[str], answers: Mapping[str, Answer], now: float) -> None:
         """Record what was seen and what it leads to, in one transaction for all."""
         router = self.ports.router
-        drifts = {r: deliver.drift(router, r, self.states[r], now) for r in rollouts}
+        drifts = {r: deliver.find_drift(router, r, self.states[r], now) for r in rollouts}
         for _ in range(RETRIES):
-            ahead: list[Thought] = []
+            ahead: list[Step] = []
             for r in rollouts:
                 state, head, answer = self.states[r], self.head + len(ahead), answers.get(r)
-                ahead += thoughts(r, state, head, drift=drifts[r], answer=answer, now=now)
+                ahead += propose(r, state, head, drift=drifts[r], answer=answer, now=now)
             if self._log.try_append([fact for fact, _ in ahead], [state for _, state in ahead]):
                 return
 
@@ -131,12 +131,12 @@ class Controller:
         """Bring every unconfirmed decision to the mesh, all of them, and then read each back."""
         router, clock = self.ports.router, self.ports.clock
         pending = self.fleet.unconfirmed.due(now)
-        problems = {r: deliver.bring(router, r, self.states[r]) for r in pending}
+        problems = {r: deliver.apply(router, r, self.states[r]) for r in pending}
         until = clock.now() + _CONFIRM_WITHIN
         for rollout, problem in problems.items():
             state = self.states[rollout]
             self._log.append(
-                [deliver.outcome(router, clock, rollout, state, problem=problem, until=until)]
+                [deliver.confirm(router, clock, rollout, state, problem=problem, until=until)]
             )
 
     def _call(self, now: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from heapq import heappop, heappush
 
 
-class Agenda:
+class DueQueue:
     """Rollouts by the unix time from which they are due; each stays due until it is put off."""
 
     def __init__(self) -> None:

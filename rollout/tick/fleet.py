@@ -10,11 +10,11 @@ from dataclasses import dataclass, field, replace
 from rollout.decide.fold import fold, fold_all
 from rollout.decide.record.facts import Calibrated, Fact, HumanSaid, Observed, Started, of_rollout
 from rollout.decide.state.hooks import next_call
-from rollout.decide.state.rollout import State
+from rollout.decide.state.rollout import RolloutState
 from rollout.errors import InputError
 from rollout.plan.model.plan import Plan
-from rollout.ports import Entry, Journal, Passed
-from rollout.tick.due_queue import Agenda
+from rollout.ports import Entry, Journal, SkippedObservation
+from rollout.tick.due_queue import DueQueue
 
 Place = tuple[str, str]
 
@@ -28,14 +28,14 @@ class Fleet:
     gauges, until `wake` folds all of it.
     """
 
-    states: dict[str, State] = field(default_factory=dict)
+    states: dict[str, RolloutState] = field(default_factory=dict)
     calibrations: dict[str, Calibrated] = field(default_factory=dict)
     active: set[str] = field(default_factory=set)
     asked: set[str] = field(default_factory=set)
     unlearned: set[str] = field(default_factory=set)
-    looks: Agenda = field(default_factory=Agenda)
-    unconfirmed: Agenda = field(default_factory=Agenda)
-    calls: Agenda = field(default_factory=Agenda)
+    looks: DueQueue = field(default_factory=DueQueue)
+    unconfirmed: DueQueue = field(default_factory=DueQueue)
+    calls: DueQueue = field(default_factory=DueQueue)
     head: int = 0
     _put_off: dict[str, float] = field(default_factory=dict)
     _places: dict[Place, list[str]] = field(default_factory=dict)
@@ -50,7 +50,7 @@ class Fleet:
         """
         begins = not self.head
         for each in journal.skim() if begins else journal.read(self.head):
-            if isinstance(each, Passed):
+            if isinstance(each, SkippedObservation):
                 self._pass_over(each.rollout, each.seq)
                 continue
             if begins and isinstance(each.fact, Started):
@@ -63,7 +63,7 @@ class Fleet:
         for rollout in sorted(self._to_wake):
             self.wake(rollout, journal)
 
-    def wake(self, rollout: str, journal: Journal) -> State:
+    def wake(self, rollout: str, journal: Journal) -> RolloutState:
         """A rollout's whole state, read again if it sleeps. Raises JournalError."""
         places = self._asleep.get(rollout)
         if places is not None:
@@ -73,7 +73,7 @@ class Fleet:
             self._schedule(rollout, state)
         return self.states[rollout]
 
-    def take(self, entry: Entry, known: State | None = None) -> None:
+    def take(self, entry: Entry, known: RolloutState | None = None) -> None:
         """Fold one more entry; `known` is the state after it, where it was folded before."""
         rollout = entry.fact.rollout
         self.head = entry.seq
@@ -138,7 +138,7 @@ class Fleet:
         if self.states[rollout].gauges:
             self.states[rollout] = replace(self.states[rollout], gauges={})
 
-    def _schedule(self, rollout: str, state: State) -> None:
+    def _schedule(self, rollout: str, state: RolloutState) -> None:
         """Note what a rollout wants when: by the journal, so that a restart is no extra look."""
         _keep(self._to_wake, rollout, here=rollout in self._asleep and not state.terminal)
         _keep(self.active, rollout, here=not state.terminal)
@@ -166,7 +166,7 @@ def place_of(plan: Plan) -> Place:
     return plan.metadata.namespace, plan.spec.service
 
 
-def recorded_stable(states: Iterable[State]) -> str | None:
+def recorded_stable(states: Iterable[RolloutState]) -> str | None:
     """The version that the last ended rollout of one service, or its undoing, left there."""
     ended = [state for state in states if state.leaves is not None]
     ended.sort(key=lambda state: state.confirmed_at or 0.0)  # of two at once, the later begun
@@ -187,7 +187,7 @@ def _keep(those: set[str], rollout: str, *, here: bool) -> None:
     (those.add if here else those.discard)(rollout)
 
 
-def _plan(agenda: Agenda, rollout: str, at: float) -> None:
+def _plan(agenda: DueQueue, rollout: str, at: float) -> None:
     if math.isinf(at):
         agenda.drop(rollout)
     else:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from rollout.decide.record.facts import Fact, HookAnswered, HookCalled
 from rollout.decide.state.hooks import body, key_of, next_call
-from rollout.decide.state.rollout import State
+from rollout.decide.state.rollout import RolloutState
 from rollout.ports import HookCall, Hooks
 
 AT_ONCE = 32
@@ -15,13 +15,13 @@ AT_ONCE = 32
 
 
 @dataclass
-class Calling:
+class HookRunner:
     """The calls of this process; what was under way in another is called again, by the same key."""
 
     hooks: Hooks
     _under_way: dict[str, tuple[str, str, int]] = field(default_factory=dict)
 
-    def answers(self, states: Mapping[str, State], now: float) -> list[Fact]:
+    def answers(self, states: Mapping[str, RolloutState], now: float) -> list[Fact]:
         """What to record of the calls that have ended."""
         found: list[Fact] = []
         for reply in self.hooks.replies():
@@ -35,7 +35,7 @@ class Calling:
             found.append(fact)
         return found
 
-    def intent(self, rollout: str, state: State, now: float) -> Fact | None:
+    def intent(self, rollout: str, state: RolloutState, now: float) -> Fact | None:
         """What to record before the next call; None where it is recorded, or nothing is due."""
         due = next_call(state)
         if due is None or due[1].calling or len(self._under_way) >= AT_ONCE:
@@ -43,7 +43,7 @@ class Calling:
         hook, call = due
         return HookCalled(rollout=rollout, at=now, hook=hook.name, attempt=call.attempt + 1)
 
-    def begin(self, rollout: str, state: State) -> None:
+    def begin(self, rollout: str, state: RolloutState) -> None:
         """Begin a recorded call, unless it is under way."""
         due = next_call(state)
         if due is None or not due[1].calling or len(self._under_way) >= AT_ONCE:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from rollout.decide.record.facts import Fact
-from rollout.decide.state.rollout import State
+from rollout.decide.state.rollout import RolloutState
 from rollout.errors import JournalMovedError
 from rollout.ports import Entry, Journal
 from rollout.tick.fleet import Fleet
@@ -17,7 +17,7 @@ RETRIES = 8
 
 
 @dataclass
-class Log:
+class JournalSync:
     """One journal, folded into one fleet; `on_entry` hears each entry after it was."""
 
     journal: Journal
@@ -37,7 +37,7 @@ class Log:
                 return
         raise JournalMovedError("the journal keeps moving: is another controller writing to it?")
 
-    def try_append(self, facts: Sequence[Fact], after: Sequence[State] = ()) -> bool:
+    def try_append(self, facts: Sequence[Fact], after: Sequence[RolloutState] = ()) -> bool:
         """Whether the facts were appended; if not, others' facts were folded instead.
 
         `after` holds the states after each fact, where they were thought of. They are kept if the

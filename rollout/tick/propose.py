@@ -2,37 +2,37 @@
 
 from __future__ import annotations
 
-from rollout.decide.evidence.baseline import began
+from rollout.decide.evidence.baseline import look_started_at
 from rollout.decide.fold import fold
 from rollout.decide.record.facts import Fact, Observed
-from rollout.decide.state.rollout import State
+from rollout.decide.state.rollout import RolloutState
 from rollout.decide.step import step
 from rollout.ports import Answer, Ask
 
-Thought = tuple[Fact, State]
+Step = tuple[Fact, RolloutState]
 """A fact, and the state that it would lead to."""
 
 
-def ask(rollout: str, state: State) -> Ask:
+def ask(rollout: str, state: RolloutState) -> Ask:
     """What the observer is asked: what is newer than what is known."""
-    newest = {name: began(state, gauge) for name, gauge in state.gauges.items()}
+    newest = {name: look_started_at(state, gauge) for name, gauge in state.gauges.items()}
     since = {name: at for name, at in newest.items() if at is not None}
     return Ask(rollout, state.plan, since)
 
 
-def thoughts(
+def propose(
     rollout: str,
-    state: State,
+    state: RolloutState,
     head: int,
     *,
     drift: Fact | None,
     answer: Answer | None,
     now: float,
-) -> list[Thought]:
+) -> list[Step]:
     """A look's facts after entry `head`; each is folded before the next is thought of."""
-    found: list[Thought] = []
+    found: list[Step] = []
 
-    def note(fact: Fact | None) -> State:
+    def note(fact: Fact | None) -> RolloutState:
         before = found[-1][1] if found else state
         if fact is None:
             return before
@@ -44,7 +44,7 @@ def thoughts(
     return found
 
 
-def _observed(rollout: str, state: State, answer: Answer | None, now: float) -> Fact | None:
+def _observed(rollout: str, state: RolloutState, answer: Answer | None, now: float) -> Fact | None:
     """The answer, where it says anything new."""
     if answer is None:
         return None

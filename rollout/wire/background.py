@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def beside(
+def run_in_background(
     name: str, work: Callable[[], None], period: float, on_problem: Callable[[str], None]
 ) -> Iterator[None]:
     """Work at a steady pace in a thread of its own."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rollout import __version__
 from rollout.errors import JournalMovedError
-from rollout.journal.location import Where
+from rollout.journal.location import JournalLocation
 from rollout.ports import Ports
 from rollout.tick.controller import Controller
 from rollout.wire import clock, meshes
@@ -21,8 +21,8 @@ _RETRIES = 20  # a controller appends a few times per look; one of these falls i
 
 
 @contextmanager
-def controlling(
-    journal: Where,
+def open_controller(
+    journal: JournalLocation,
     context: str | None = None,
     fence: Callable[[], None] = lambda: None,
     *,
@@ -51,18 +51,18 @@ def controlling(
         yield Controller(ports, __version__)
 
 
-def record(journal: Where, fact: Fact) -> Entry:
+def record(journal: JournalLocation, fact: Fact) -> Entry:
     """Append a fact beside whoever else writes; makes the journal where there is none.
 
     Raises JournalMovedError when the journal never stood still, JournalError.
     """
-    from rollout.journal.scan import news
+    from rollout.journal.scan import new_entries
     from rollout.journal.sql.store import open_journal
 
     with closing(open_journal(journal)) as store:
         last = 0
         for _ in range(_RETRIES):
-            _, last = news(store, last)
+            _, last = new_entries(store, last)
             try:
                 return store.append([fact], after=last)[0]
             except JournalMovedError:

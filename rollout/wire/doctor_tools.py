@@ -10,7 +10,7 @@ from rollout.wire.meshes import router
 if TYPE_CHECKING:
     from rollout.doctor.examine import Cluster, Tools
     from rollout.plan.model.plan import Plan
-    from rollout.ports import Historian, Observer
+    from rollout.ports import HistorySource, Observer
 
 
 def observer() -> Observer:
@@ -20,14 +20,14 @@ def observer() -> Observer:
     return PrometheusObserver(timeout=2.0)
 
 
-def historian() -> Historian:
+def history_source() -> HistorySource:
     """What reads half a day of a plan's Prometheus, with the patience that this takes."""
     from rollout.observe.prometheus import PrometheusObserver
 
     return PrometheusObserver(timeout=30.0)
 
 
-def examination(context: str | None = None) -> Tools:
+def doctor_tools(context: str | None = None) -> Tools:
     """What `surefoot doctor` looks through; a cluster is connected to when it is asked."""
     from rollout.doctor.examine import Tools
     from rollout.doctor.mesh import Envoy

@@ -34,16 +34,16 @@ def router(
 
     def envoy() -> Router:
         from rollout.route.envoy.proxy import EnvoyRouter
-        from rollout.route.policy.proxy import EnvoyKeeper
+        from rollout.route.policy.proxy import EnvoyPolicyStore
         from rollout.route.policy.router import WithPolicy
 
-        return WithPolicy(EnvoyRouter(), EnvoyKeeper())
+        return WithPolicy(EnvoyRouter(), EnvoyPolicyStore())
 
     def objects() -> Router:
         from rollout.kube.client import connect
         from rollout.route.create.creator import WithCreation
         from rollout.route.kube.router import ClusterRouter
-        from rollout.route.policy.cluster import ClusterKeeper
+        from rollout.route.policy.cluster import ClusterPolicyStore
         from rollout.route.policy.router import WithPolicy
 
         try:
@@ -52,7 +52,7 @@ def router(
             raise RouteError(str(error), unread=True) from None
         fenced = FencedObjects(cluster, fence)
         weights = ClusterRouter(fenced, _watched(cluster, watches) if watches else None)
-        return WithCreation(WithPolicy(weights, ClusterKeeper(fenced)), fenced)
+        return WithCreation(WithPolicy(weights, ClusterPolicyStore(fenced)), fenced)
 
     return FencedRouter(ByMesh({"envoy": envoy, "istio": objects, "gateway": objects}), fence)
 

@@ -7,12 +7,12 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from rollout.errors import ClusterError
-from rollout.wire.background import beside, never
+from rollout.wire.background import never, run_in_background
 from rollout.wire.replica import Replica
 from rollout.wire.shard import Shard
 
 if TYPE_CHECKING:
-    from rollout.leader.election import Candidate
+    from rollout.leader.election import LeaderElector
     from rollout.leader.loop import Tick
     from rollout.metrics.meter import Meter
     from rollout.ports import Entry
@@ -62,12 +62,12 @@ def _electing(replica: Replica) -> Iterator[Tick]:
         candidate = replica.candidate(reach.holds)
         duty, retry = replica.duty(candidate, reach), candidate.times.retry
         stack.callback(_release, candidate)
-        stack.enter_context(beside("reach", reach.probe, retry, problem))
-        stack.enter_context(beside("campaign", candidate.campaign, retry, problem))
+        stack.enter_context(run_in_background("reach", reach.probe, retry, problem))
+        stack.enter_context(run_in_background("campaign", candidate.campaign, retry, problem))
         stack.callback(duty.end)
         yield duty.tick
 
 
-def _release(candidate: Candidate) -> None:
+def _release(candidate: LeaderElector) -> None:
     with suppress(ClusterError):  # then the Lease runs out by itself
         candidate.release()

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from rollout.decide.record.facts import Elected
 from rollout.errors import SurefootError
 from rollout.wire import clock
-from rollout.wire.background import beside
-from rollout.wire.controller import controlling, record
+from rollout.wire.background import run_in_background
+from rollout.wire.controller import open_controller, record
 from rollout.wire.shard import Shard
 
 if TYPE_CHECKING:
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from rollout.kube.client import Cluster
     from rollout.kube.informer import Informer
     from rollout.kube.kinds import Kind
-    from rollout.leader.election import Candidate
-    from rollout.leader.journal_health import Reach
-    from rollout.leader.loop import Duty, Tick
+    from rollout.leader.election import LeaderElector
+    from rollout.leader.journal_health import JournalHealth
+    from rollout.leader.loop import LeaderLoop, Tick
     from rollout.metrics.meter import Meter
-    from rollout.operate.status.outbox import Board
+    from rollout.operate.status.outbox import StatusOutbox
     from rollout.operate.triggers.trigger import Triggers
     from rollout.ports import Entry
 
@@ -43,7 +43,7 @@ class Replica:
     meter: Meter
     on_entry: Callable[[Entry], None]
     on_problem: Callable[[str], None]
-    _shown: tuple[Board, Triggers | None] | None = None
+    _shown: tuple[StatusOutbox, Triggers | None] | None = None
     _informers: dict[str, Informer] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -58,7 +58,7 @@ class Replica:
         for each in self._informers.values():
             each.start()
         try:
-            with beside("show", self._show, _SHOW, self.on_problem):
+            with run_in_background("show", self._show, _SHOW, self.on_problem):
                 yield
         finally:
             for each in self._informers.values():
@@ -69,17 +69,17 @@ class Replica:
         self, fence: Callable[[], None] = lambda: None, elected: Elected | None = None
     ) -> Iterator[Tick]:
         """Decide on the journal, alone; in place of whoever did before, where one was elected."""
-        from rollout.operate.reconciler import Operator
-        from rollout.operate.status.outbox import Board
+        from rollout.operate.reconciler import Reconciler
+        from rollout.operate.status.outbox import StatusOutbox
         from rollout.operate.triggers.trigger import Triggers
 
         plans, *more = self._informers.values()
-        board, triggers = Board(), Triggers(*more) if more else None
+        board, triggers = StatusOutbox(), Triggers(*more) if more else None
         journal, instead = self.shard.journal, elected is not None
-        with controlling(journal, self.context, fence, instead=instead) as deciding:
+        with open_controller(journal, self.context, fence, instead=instead) as deciding:
             self.meter.begin()
             namespace = self.shard.namespace
-            operating = Operator(deciding, plans, board, namespace, self.on_entry, triggers)
+            operating = Reconciler(deciding, plans, board, namespace, self.on_entry, triggers)
             if elected is not None:
                 deciding.note(elected)
             self._shown = board, triggers
@@ -89,9 +89,9 @@ class Replica:
             finally:
                 self._shown = None
 
-    def duty(self, candidate: Candidate, reach: Reach | None = None) -> Duty:
+    def duty(self, candidate: LeaderElector, reach: JournalHealth | None = None) -> LeaderLoop:
         """The ticks of a replica that decides only while it leads; they tell what they reach."""
-        from rollout.leader.loop import Duty
+        from rollout.leader.loop import LeaderLoop
 
         now = clock.SystemClock().now
 
@@ -103,25 +103,25 @@ class Replica:
             return record(self.shard.journal, fact)
 
         told = (reach.heard, reach.failed) if reach else ()
-        duty = Duty(candidate, begin, self.meter.stand_by, say, now, *told)
+        duty = LeaderLoop(candidate, begin, self.meter.stand_by, say, now, *told)
         return duty
 
-    def reach(self, ask: Callable[[], object]) -> Reach:
+    def reach(self, ask: Callable[[], object]) -> JournalHealth:
         """Whether the journal can be used; who cannot for a Lease's time gives the Lease up."""
-        from rollout.leader.journal_health import Reach
+        from rollout.leader.journal_health import JournalHealth
 
-        reach = Reach(ask, clock.timer, self.shard.duration)
+        reach = JournalHealth(ask, clock.timer, self.shard.duration)
         self.meter.usable = reach.usable
         return reach
 
-    def candidate(self, fit: Callable[[], bool] = lambda: True) -> Candidate:
+    def candidate(self, fit: Callable[[], bool] = lambda: True) -> LeaderElector:
         """This process before the shard's Lease; it stands while it is fit. Raises InputError."""
-        from rollout.leader.election import Candidate, Times
+        from rollout.leader.election import LeaderElector, LeaseTimes
 
         identity = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         clocks = clock.timer, clock.SystemClock().now
-        times = Times(self.shard.duration)
-        return Candidate(self.cluster, *self.shard.place, identity, *clocks, times, fit)
+        times = LeaseTimes(self.shard.duration)
+        return LeaderElector(self.cluster, *self.shard.place, identity, *clocks, times, fit)
 
     def _informer(self, kind: Kind) -> Informer:
         from rollout.kube.informer import Informer

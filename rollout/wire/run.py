@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def metered(port: int | None, address: str) -> Iterator[Meter]:
+def open_meter(port: int | None, address: str) -> Iterator[Meter]:
     """A meter for one controller, served to Prometheus and probes where a port is given.
 
     Raises InputError where nobody can listen.
@@ -57,7 +57,7 @@ def pacer(
 
 
 @contextmanager
-def stopping(pacer: Pacer) -> Iterator[None]:
+def stop_on_signal(pacer: Pacer) -> Iterator[None]:
     """Let SIGTERM and Ctrl-C end the run after the tick under way."""
     signals = (signal.SIGINT, signal.SIGTERM)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rollout.errors import InputError
-from rollout.journal.location import Where, is_url
+from rollout.journal.location import JournalLocation, is_url
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Shard:
     `duration` is how long it is good, in seconds.
     """
 
-    journal: Where
+    journal: JournalLocation
     namespace: str | None
     lease: str | None = None
     duration: float = 15.0

@@ -13,7 +13,7 @@ from rollout.journal.hash_chain import GENESIS, verify
 from rollout.journal.jsonl import from_lines, to_lines
 from rollout.journal.memory import MemoryJournal
 from rollout.journal.sql.store import SqlJournal
-from rollout.ports import Entry, Passed
+from rollout.ports import Entry, SkippedObservation
 
 Journals = MemoryJournal | SqlJournal
 
@@ -150,7 +150,7 @@ def test_skimming_tells_everything_but_evidence(make):
         entry for entry in entries if not isinstance(entry.fact, Observed)
     ]
     assert [each.seq for each in skimmed] == [*range(1, 1201)]
-    assert skimmed[1:3] == [Passed(2, "r-1", 2.0), Passed(3, "r-1", 2.5)]
+    assert skimmed[1:3] == [SkippedObservation(2, "r-1", 2.0), SkippedObservation(3, "r-1", 2.5)]
 
 
 def test_entries_are_picked_by_their_places(make):

@@ -10,7 +10,7 @@ from os import kill
 
 import pytest
 
-from analysis.counting.counts import Evidence
+from analysis.counting.counts import Counts
 from rollout.decide.record.facts import Confirmed, Decided, HumanSaid, RouteFailed, Started
 from rollout.decide.record.split import Split
 from tests.live.pipeline import DEAD, STABLE, Controller, Stage, surefoot, until
@@ -56,7 +56,7 @@ def exact(stage, run, record, before):
     stopped = time.time()
     until(lambda: record.seen(stopped + 0.5), "a scrape after the last request")
     counts = stage.requests() - before
-    assert record.evidence() == Evidence(
+    assert record.evidence() == Counts(
         arm(counts, run.plan.spec.canary.version), arm(counts, STABLE)
     )
     return counts

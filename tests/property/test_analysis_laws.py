@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis import log_arrays, sample_ratio
-from analysis.counting.counts import Evidence
+from analysis.counting.counts import Counts
 from analysis.dispersion.estimate import Dispersion
 from analysis.histograms import bucket_test
 from analysis.rates import excess_bound, rate, ratio_test
 from analysis.verdict import guardrail
-from analysis.verdict.guardrail import RateRule, ShapeRule
+from analysis.verdict.guardrail import HistogramTolerance, RateMargin
 from analysis.verdict.verdict import Guarded, judge
 
 HUGE = 10**12
@@ -23,11 +23,11 @@ counts = st.one_of(st.integers(0, 50), st.integers(0, HUGE))
 buckets = st.tuples(*[counts] * 6)
 margins = st.sampled_from([(1.0, 0.01), (1.25, 0.0), (2.0, 0.05)])
 rates = st.builds(
-    lambda c, s, x, y: Evidence((c, min(x, c)), (s, min(y, s))), counts, counts, counts, counts
+    lambda c, s, x, y: Counts((c, min(x, c)), (s, min(y, s))), counts, counts, counts, counts
 )
 shapes = st.sampled_from(
-    [(ShapeRule(0.25, relative=True, worse="high"), EDGES),
-     (ShapeRule(0.1, relative=False, worse="low"), SCALE)]
+    [(HistogramTolerance(0.25, relative=True, worse="high"), EDGES),
+     (HistogramTolerance(0.1, relative=False, worse="low"), SCALE)]
 )  # fmt: skip
 chances = st.floats(0, 1)
 
@@ -42,7 +42,7 @@ def seen(rule, capital, alpha=0.01):
 
 @given(margins, st.lists(rates, max_size=5))
 def test_a_rates_capital_is_finite_for_any_counts(margin, looks):
-    rule = RateRule(*margin)
+    rule = RateMargin(*margin)
     capital = guardrail.start(rule)
     for place, evidence in enumerate(looks):
         capital = (guardrail.learn, guardrail.watch, guardrail.look)[min(place, 2)](
@@ -57,7 +57,7 @@ def test_a_shapes_capital_is_finite_for_any_counts(shape, looks):
     rule, edges = shape
     capital = guardrail.start(rule)
     for canary, stable in looks:
-        capital = guardrail.look(rule, capital, Evidence(canary, stable, edges))
+        capital = guardrail.look(rule, capital, Counts(canary, stable, edges))
     seen(rule, capital)
 
 
@@ -81,19 +81,19 @@ SPREAD = Dispersion(cluster=3.0, lasting=0.01, pods_canary=2, pods_stable=8)
 
 @given(margins, st.sampled_from([None, SPREAD]), st.lists(rates, max_size=5))
 def test_a_rates_difference_lies_within_its_own_interval(margin, dispersion, looks):
-    assert within(shown(RateRule(margin[0], margin[1], dispersion), looks))
+    assert within(shown(RateMargin(margin[0], margin[1], dispersion), looks))
 
 
 @given(shapes, st.lists(st.tuples(buckets, buckets), max_size=5))
 def test_a_shapes_difference_lies_within_its_own_interval(shape, looks):
     rule, edges = shape
-    assert within(shown(rule, [Evidence(canary, stable, edges) for canary, stable in looks]))
+    assert within(shown(rule, [Counts(canary, stable, edges) for canary, stable in looks]))
 
 
 @given(margins, rates, counts)
 def test_more_bad_units_never_lower_harm_nor_raise_safety(margin, evidence, more):
-    rule = RateRule(*margin)
-    worse = Evidence((evidence.canary[0], evidence.canary[1] + more), evidence.stable)
+    rule = RateMargin(*margin)
+    worse = Counts((evidence.canary[0], evidence.canary[1] + more), evidence.stable)
     one, two = (guardrail.look(rule, guardrail.start(rule), e) for e in (evidence, worse))
     slack = 1e-9 * (1 + abs(guardrail.log_harm(rule, one)))
     assert guardrail.log_harm(rule, two) >= guardrail.log_harm(rule, one) - slack
@@ -104,12 +104,12 @@ def test_more_bad_units_never_lower_harm_nor_raise_safety(margin, evidence, more
 def test_a_slower_unit_never_lowers_harm_nor_raises_safety(shape, canary, stable, place):
     rule, edges = shape
     past = (300, 200, 100, 100, 200, 100)
-    start = guardrail.learn(rule, guardrail.start(rule), Evidence((0,) * 6, past, edges))
+    start = guardrail.learn(rule, guardrail.start(rule), Counts((0,) * 6, past, edges))
     moved = list(canary)
     better, worse = (place, place + 1) if rule.worse == "high" else (place + 1, place)
     moved[better], moved[worse] = 0, moved[worse] + moved[better]
     one, two = (
-        guardrail.look(rule, start, Evidence(c, stable, edges)) for c in (canary, tuple(moved))
+        guardrail.look(rule, start, Counts(c, stable, edges)) for c in (canary, tuple(moved))
     )
     slack = 1e-9 * (1 + sum(canary) + sum(stable))
     assert guardrail.log_harm(rule, two) >= guardrail.log_harm(rule, one) - slack
@@ -118,9 +118,9 @@ def test_a_slower_unit_never_lowers_harm_nor_raises_safety(shape, canary, stable
 
 @given(margins, rates)
 def test_exposures_on_one_arm_only_change_no_capital(margin, evidence):
-    rule = RateRule(*margin)
-    before = guardrail.look(rule, guardrail.start(rule), Evidence((50, 3), (90, 2)))
-    for one_armed in (Evidence((0, 0), evidence.stable), Evidence(evidence.canary, (0, 0))):
+    rule = RateMargin(*margin)
+    before = guardrail.look(rule, guardrail.start(rule), Counts((50, 3), (90, 2)))
+    for one_armed in (Counts((0, 0), evidence.stable), Counts(evidence.canary, (0, 0))):
         assert guardrail.look(rule, before, one_armed) == before
 
 
@@ -128,9 +128,9 @@ def test_exposures_on_one_arm_only_change_no_capital(margin, evidence):
 def test_a_shape_on_one_arm_only_bets_nothing(shape, some):
     rule, edges = shape
     past = (300, 200, 100, 100, 200, 100)
-    before = guardrail.look(rule, guardrail.start(rule), Evidence(past, past, edges))
+    before = guardrail.look(rule, guardrail.start(rule), Counts(past, past, edges))
     for canary, stable in ((some, (0,) * 6), ((0,) * 6, some)):
-        after = guardrail.look(rule, before, Evidence(canary, stable, edges))
+        after = guardrail.look(rule, before, Counts(canary, stable, edges))
         assert guardrail.log_harm(rule, after) == guardrail.log_harm(rule, before)
         assert guardrail.log_safe(rule, after) == guardrail.log_safe(rule, before)
 
@@ -145,7 +145,7 @@ def test_shares_stay_finite(canary, stable, share):
 @given(margins, st.lists(rates, max_size=3))
 def test_a_rollouts_own_arithmetic_is_that_of_many_to_the_last_bit(margin, looks):
     ratio, absolute = margin
-    rule = RateRule(*margin)
+    rule = RateMargin(*margin)
     capital = rate.RateCapital()
     harm, below, above = np.zeros(6), np.zeros(12), np.zeros(12)
     for one in looks:

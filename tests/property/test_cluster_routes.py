@@ -12,7 +12,7 @@ from rollout.errors import RouteError
 from rollout.route.gateway import rules
 from rollout.route.istio import destinations
 from rollout.route.kube import patch
-from rollout.route.weighted_route import Fork
+from rollout.route.weighted_route import WeightedRoute
 from tests import routes
 from tests.routes import http_route, merged, ref, to, virtual_service
 
@@ -116,7 +116,7 @@ def after(case, split, mark="m"):
         reject()
 
 
-def shares(forks: list[Fork]) -> list[list[Fraction]]:
+def shares(forks: list[WeightedRoute]) -> list[list[Fraction]]:
     """Of each route the others' shares of the traffic."""
     found = []
     for fork in forks:

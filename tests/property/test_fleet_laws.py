@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis import fleet as fleets
-from analysis.counting.counts import Evidence
+from analysis.counting.counts import Counts
 from analysis.verdict import guardrail
-from analysis.verdict.guardrail import RateRule
+from analysis.verdict.guardrail import RateMargin
 from analysis.verdict.verdict import Guarded, judge
 
 HUGE = 10**12
@@ -15,7 +15,7 @@ ALPHA, BETA = 0.01, 0.05
 METRICS = ["a", "b", "c"]
 counts = st.one_of(st.integers(0, 50), st.integers(0, 5_000), st.integers(0, HUGE))
 rates = st.builds(
-    lambda c, s, x, y: Evidence((c, min(x, c)), (s, min(y, s))), counts, counts, counts, counts
+    lambda c, s, x, y: Counts((c, min(x, c)), (s, min(y, s))), counts, counts, counts, counts
 )
 margins = st.sampled_from([(1.0, 0.01), (1.25, 0.002), (2.0, 0.0), (1.5, 0.3)])
 importances = st.sampled_from([1.0, 2.0, 0.5])
@@ -35,7 +35,7 @@ def stories(draw):
 
 
 def one_by_one(guards, looks):
-    rules = [[RateRule(*margin) for margin, _ in row] for row in guards]
+    rules = [[RateMargin(*margin) for margin, _ in row] for row in guards]
     capitals = [[guardrail.start(rule) for rule in row] for row in rules]
     for kind, rows, seen in looks:
         for row, evidences in zip(rows, seen, strict=True):
@@ -96,7 +96,7 @@ def test_folding_at_once_equals_folding_one_by_one(story):
         assert [fleets.KINDS[code] for code in judged.kinds[row]] == said
         assert (judged.harmful[row], judged.safe[row]) == (judgement.harmful, judgement.safe)
         proofs = [
-            guardrail.log_safe(RateRule(*margin), capital)
+            guardrail.log_safe(RateMargin(*margin), capital)
             for (margin, _), capital in zip(guards[row], capitals[row], strict=True)
         ]
         np.testing.assert_allclose(fleet.log_safe[row], proofs, **close)

@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rollout.decide.record.facts import Command, HumanSaid
-from rollout.decide.state.rollout import State
+from rollout.decide.state.rollout import RolloutState
 from rollout.errors import ClusterError
 from rollout.journal.memory import MemoryJournal
 from rollout.ports import Entry, Journal
@@ -120,7 +120,7 @@ def told(world: Operated) -> tuple[Any, ...]:
     return sealed, world.cluster.held, world.cluster.events, world.router.shown
 
 
-def decided(state: State) -> dict[str, Any]:
+def decided(state: RolloutState) -> dict[str, Any]:
     """A state without what evidence alone says."""
     return {name: value for name, value in vars(state).items() if name not in _EVIDENCE}
 

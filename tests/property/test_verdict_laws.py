@@ -11,7 +11,7 @@ from analysis.information import harm_divergence, rate_divergence
 from analysis.rates import risk_difference
 from analysis.rates.risk_difference import Contrast, Units
 from analysis.verdict import guardrail, late_start
-from analysis.verdict.guardrail import RateRule
+from analysis.verdict.guardrail import RateMargin
 from analysis.verdict.verdict import Guarded, judge
 from tests.property.test_analysis_laws import rates, shapes
 
@@ -20,7 +20,7 @@ importances = st.floats(0.1, 100)
 
 
 def guarded(evidence, margin, importance):
-    rule = RateRule(*margin)
+    rule = RateMargin(*margin)
     return Guarded(rule, guardrail.look(rule, guardrail.start(rule), evidence), importance)
 
 

@@ -11,7 +11,7 @@ from rollout.decide.fold import fold_all
 from rollout.decide.record.facts import Confirmed, Drifted, HumanSaid, RouteFailed
 from rollout.decide.record.split import Split
 from rollout.decide.step import step
-from rollout.ports import Seen
+from rollout.ports import RouteStatus
 from rollout.simulate import MemoryRouter
 from tests.worlds import BAD, GOOD, Lab, plan
 
@@ -20,7 +20,7 @@ from tests.worlds import BAD, GOOD, Lab, plan
 class Silent(MemoryRouter):
     """A mesh with a watch that may go silent: then it shows what it showed last."""
 
-    last: Seen | None = None
+    last: RouteStatus | None = None
 
     def glance(self, plan, total):
         return self.last or self.read(plan, total)
@@ -44,7 +44,7 @@ def edited(policy):
     lab = Lab(plan=plan(onDrift=policy, deadline="1h"), router=mesh)
     lab.run_until(lambda state: state.split.canary == 25 and state.steady_at is not None)
     mesh.last = mesh.shown[lab.plan.id]
-    mesh.shown[lab.plan.id] = Seen(Split(5), "a hand")
+    mesh.shown[lab.plan.id] = RouteStatus(Split(5), "a hand")
     lab.run(40)
     assert lab.decisions[-1].reasons == ("exposure-mismatch",)
     assert sample_ratio.mismatched(lab.state.shares)
@@ -102,7 +102,7 @@ def test_an_edit_of_the_policy_alone_moves_no_traffic():
     lab.run_until(lambda state: state.split.canary == 25 and state.steady_at is not None)
     gathered = lab.state.shares
     shown = lab.router.shown[lab.plan.id]
-    lab.router.shown[lab.plan.id] = Seen(shown.split, shown.mark, policy="another pool")
+    lab.router.shown[lab.plan.id] = RouteStatus(shown.split, shown.mark, policy="another pool")
     state = lab.run_until(lambda _: bool(drifts(lab)))
     assert [fact.anew for fact in drifts(lab)] == [False]
     assert state.shares == gathered, "and this look spans the edit"
@@ -130,7 +130,7 @@ def lost(policy="pause", canary=GOOD, **spec):
 def back(lab, canary=None):
     """The mesh can be read again; by then a hand has moved the weights."""
     if canary is not None:
-        lab.router.shown[lab.plan.id] = Seen(Split(canary), "a hand")
+        lab.router.shown[lab.plan.id] = RouteStatus(Split(canary), "a hand")
     lab.router.down = ""
     lab.run_until(lambda state: state.awaiting is None)
     lab.run(3)  # a look
@@ -169,7 +169,7 @@ def test_a_policy_that_was_told_is_not_told_again_after_an_outage():
     lab = Lab(plan=plan(onDrift="pause"))
     lab.run_until(lambda state: state.split.canary == 25 and state.steady_at is not None)
     shown = lab.router.shown[lab.plan.id]
-    lab.router.shown[lab.plan.id] = Seen(shown.split, shown.mark, policy="another pool")
+    lab.router.shown[lab.plan.id] = RouteStatus(shown.split, shown.mark, policy="another pool")
     lab.run_until(lambda state: state.phase == "paused")
     lab.router.down = "the API server does not answer"
     lab.run_until(lambda state: state.awaiting is not None)
@@ -183,7 +183,7 @@ def test_a_rollback_waits_for_no_reading(edited):
     lab = lost(canary=BAD)
     lab.run_until(lambda state: state.phase == "reverting")
     if edited is not None:
-        lab.router.shown[lab.plan.id] = Seen(Split(edited), "a hand")
+        lab.router.shown[lab.plan.id] = RouteStatus(Split(edited), "a hand")
     lab.router.down = ""
     assert lab.run(10).phase == "rolled back"
     assert [split for _, split, _ in lab.router.writes] == [Split(0)]

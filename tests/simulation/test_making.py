@@ -9,7 +9,7 @@ import pytest
 from rollout.decide.record.facts import REFUSED, HumanSaid
 from rollout.decide.record.split import Split
 from rollout.errors import RouteError
-from rollout.ports import Answer, Observer, Seen
+from rollout.ports import Answer, Observer, RouteStatus
 from rollout.simulate import MemoryRouter
 from tests.worlds import BAD, GOOD, Lab, plan
 
@@ -73,7 +73,7 @@ def test_a_route_that_is_there_is_not_written_before_the_first_step():
 def test_a_route_that_gives_the_canary_traffic_pauses_until_it_is_moved_back():
     router = MemoryRouter()
     made = lab(router=router)
-    router.shown[made.plan.id] = Seen(Split(30), "theirs")
+    router.shown[made.plan.id] = RouteStatus(Split(30), "theirs")
     made.run_until(lambda state: state.phase == "paused")
     made.run(10)
     assert router.writes == []

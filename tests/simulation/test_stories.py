@@ -11,7 +11,7 @@ from rollout.decide.fold import fold_all
 from rollout.decide.record.facts import Confirmed, HumanSaid, Observed, RouteFailed
 from rollout.decide.record.split import Split
 from rollout.decide.step import step
-from rollout.ports import Seen
+from rollout.ports import RouteStatus
 from tests.worlds import BAD, GOOD, Behaviour, Lab, plan
 
 
@@ -305,7 +305,7 @@ def test_an_evidence_ramp_reaches_its_top_and_promotes():
 def test_a_canary_that_a_hand_took_all_traffic_from_is_not_called_blind_and_steps_again():
     lab = Lab(plan=plan(onDrift="pause"))
     lab.run_until(lambda state: state.first_canary_at is not None)
-    lab.router.shown[lab.plan.id] = Seen(Split(0), "by hand")
+    lab.router.shown[lab.plan.id] = RouteStatus(Split(0), "by hand")
     lab.run(60)
     said = HumanSaid(rollout=lab.plan.id, at=lab.clock.now(), command="resume", actor="ana")
     lab.journal.append([said], lab.entries[-1].seq)

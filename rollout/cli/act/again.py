@@ -22,13 +22,13 @@ def say_again(journal: Journal, name: str, said: HumanSaid) -> Sequence[Entry]:
     journal never stood still.
     """
     from rollout import __version__
-    from rollout.tick.attempts import facts_of
+    from rollout.tick.attempts import facts_for
     from rollout.tick.fleet import Fleet
 
     fleet, known = Fleet(), dict[str, str]()
     for _ in range(RETRIES):
         rollout = _newest(fleet, fleet.read(journal), known, name)
-        facts = facts_of(fleet, said.model_copy(update={"rollout": rollout}), __version__)
+        facts = facts_for(fleet, said.model_copy(update={"rollout": rollout}), __version__)
         try:
             return journal.append(facts, fleet.head)
         except JournalMovedError:

@@ -13,7 +13,7 @@ import click
 from rollout.cli.options.journal import journal_option
 from rollout.decide.record.facts import Command, HumanSaid
 from rollout.errors import InputError, JournalMovedError
-from rollout.journal.location import Where
+from rollout.journal.location import JournalLocation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,15 +32,15 @@ def say(journal: Journal, name: str, said: HumanSaid) -> Sequence[Entry]:
     Raises InputError for an unknown name or an ended rollout, JournalMovedError when the journal
     never stood still.
     """
-    from rollout.journal.scan import news
+    from rollout.journal.scan import new_entries
 
-    entries, last = news(journal, 0)
+    entries, last = new_entries(journal, 0)
     for _ in range(RETRIES):
         fact = said.model_copy(update={"rollout": _open_rollout(entries, name)})
         try:
             return journal.append([fact], after=last)
         except JournalMovedError:
-            more, last = news(journal, last)
+            more, last = new_entries(journal, last)
             entries += more
     raise JournalMovedError("the journal keeps moving; nothing was recorded, say it again")
 
@@ -70,7 +70,9 @@ def worded(command: Command, *, actor: str, reason: str, now: float) -> HumanSai
     return HumanSaid(rollout="", at=now, command=command, **said)
 
 
-def _record(how: Say, name: str, journal: Where, said: HumanSaid) -> tuple[Sequence[Entry], bool]:
+def _record(
+    how: Say, name: str, journal: JournalLocation, said: HumanSaid
+) -> tuple[Sequence[Entry], bool]:
     """The entries, and whether a controller is there to act on them."""
     from rollout.journal.open import open_for_commands
 
@@ -135,7 +137,7 @@ def command_of(command: Command, does: str, how: Say = say) -> click.Command:
     @click.option("--as", "actor", help="Who says it, where that is not user@host.")
     @click.option("--json", "as_json", is_flag=True, help="Print each entry as a line of JSON.")
     def run(
-        name: str, reason: str, journal: Where | None, actor: str | None, as_json: bool
+        name: str, reason: str, journal: JournalLocation | None, actor: str | None, as_json: bool
     ) -> None:
         from rollout.journal.location import default_path
         from rollout.wire.clock import SystemClock

@@ -13,7 +13,7 @@ import click
 
 from rollout.cli.options.journal import READ, journal_option
 from rollout.errors import DONE, FAILED, InputError, RouteError
-from rollout.journal.location import Where
+from rollout.journal.location import JournalLocation
 
 if TYPE_CHECKING:
     from rollout.plan.model.plan import Plan
@@ -46,7 +46,7 @@ Exit codes: 0 nothing of ours is left, 1 something is or a rollout is under way,
 )
 def remove(
     file: Path,
-    journal: Where | None,
+    journal: JournalLocation | None,
     context: str | None,
     *,
     dry_run: bool,
@@ -93,7 +93,7 @@ def _the_plan(file: Path) -> Plan:
     return plan
 
 
-def _under_way(plan: Plan, remover: Remover, journal: Where | None) -> str:
+def _under_way(plan: Plan, remover: Remover, journal: JournalLocation | None) -> str:
     """The rollouts that have not ended, as far as the journal and the cluster's plans tell."""
     from rollout.journal.location import default_path
     from rollout.journal.open import open_for_reading

@@ -12,7 +12,7 @@ from rollout.cli.options.journal import journal_option
 from rollout.cli.options.param_types import SECONDS
 from rollout.cli.options.progress import progress
 from rollout.errors import DONE, FAILED, InputError
-from rollout.journal.location import Where
+from rollout.journal.location import JournalLocation
 
 if TYPE_CHECKING:
     from rollout.calibrate.draw import Recording
@@ -48,7 +48,7 @@ def calibrate(
     history: float | None,
     runs: int | None,
     seed: int,
-    journal: Where | None,
+    journal: JournalLocation | None,
     *,
     as_json: bool,
 ) -> None:
@@ -72,7 +72,7 @@ def _calibrated(
     history: float | None,
     runs: int | None,
     seed: int,
-    journal: Where | None,
+    journal: JournalLocation | None,
     *,
     quiet: bool,
 ) -> dict[str, Any]:
@@ -99,7 +99,7 @@ def _read(plan: Plan, history: float | None) -> Recording:
     from rollout.plan.fields.units import duration
     from rollout.ports import Ask
     from rollout.wire.clock import SystemClock
-    from rollout.wire.doctor_tools import historian
+    from rollout.wire.doctor_tools import history_source
 
     pods = plan.spec.pods
     if pods is None:
@@ -116,7 +116,7 @@ def _read(plan: Plan, history: float | None) -> Recording:
     longer = pods.model_copy(update={"history": wanted})
     spec = plan.spec.model_copy(update={"pods": longer})
     asked = plan.model_copy(update={"spec": spec})
-    past = historian().history(Ask(plan.id, asked, {}), SystemClock().now())
+    past = history_source().history(Ask(plan.id, asked, {}), SystemClock().now())
     if past.problems:
         words = dict.fromkeys(past.problems.values())
         raise InputError(f"the past of {plan.name} cannot be read: {'; '.join(words)}")

@@ -22,8 +22,8 @@ from rollout.cli.options.progress import progress
 
 if TYPE_CHECKING:
     from rollout.plan.model.plan import Plan
-    from rollout.rehearse.assumptions import Figures
-    from rollout.rehearse.scenario import Change
+    from rollout.rehearse.assumptions import KnownFigures
+    from rollout.rehearse.scenario import Scenario
     from rollout.rehearse.summary import Rehearsal
 
 
@@ -104,7 +104,7 @@ def rehearse(
 
 def _rehearsed(
     plan: Plan,
-    extra: Sequence[Change],
+    extra: Sequence[Scenario],
     *,
     past: float,
     runs: int,
@@ -112,13 +112,13 @@ def _rehearsed(
     quiet: bool,
     **given: Any,
 ) -> Rehearsal:
-    from rollout.rehearse.assumptions import Figures, base
-    from rollout.rehearse.preflight import foresee
+    from rollout.rehearse.assumptions import KnownFigures, base
+    from rollout.rehearse.preflight import preflight
     from rollout.rehearse.runs import rehearse as carry_out
     from rollout.rehearse.scenario import usual
     from rollout.rehearse.summary import Rehearsal, summarise
 
-    known = Figures(
+    known = KnownFigures(
         **{
             name.replace("buckets", "edges"): value
             for name, value in given.items()
@@ -137,13 +137,13 @@ def _rehearsed(
         read_from=source,
         base=start,
         worlds=tuple(summarise(plan, start, change, found[change.name]) for change in changes),
-        remarks=foresee(plan, start, changes),
+        remarks=preflight(plan, start, changes),
     )
 
 
-def _asked(plan: Plan, given: Figures, past: float) -> tuple[Figures, str]:
+def _asked(plan: Plan, given: KnownFigures, past: float) -> tuple[KnownFigures, str]:
     """The given figures and what Prometheus adds to them, and in words where that came from."""
-    from rollout.rehearse.assumptions import Figures, unknown
+    from rollout.rehearse.assumptions import KnownFigures, unknown
 
     if not past or not any(unknown(plan, given)):
         return given, "given or assumed"
@@ -156,13 +156,13 @@ def _asked(plan: Plan, given: Figures, past: float) -> tuple[Figures, str]:
     for problem in dict.fromkeys(measured.problems.values()):
         names = [name for name, other in measured.problems.items() if other == problem]
         click.echo(f"not read: {', '.join(names)}: {problem}", err=True)
-    if measured.figures == Figures():
+    if measured.figures == KnownFigures():
         return given, "given or assumed"
     source = f"read from the last {duration(past)} at {plan.spec.prometheus.url}"
     return given.over(measured.figures), source
 
 
-def _named_once(changes: Sequence[Change]) -> list[Change]:
+def _named_once(changes: Sequence[Scenario]) -> list[Scenario]:
     """The worlds, each name's last meaning; runs are found by it."""
     return [*{change.name: change for change in changes}.values()]
 

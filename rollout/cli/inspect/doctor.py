@@ -12,7 +12,7 @@ import click
 
 from rollout.cli.options.journal import journal_option
 from rollout.errors import DONE, FAILED
-from rollout.journal.location import Where
+from rollout.journal.location import JournalLocation
 
 if TYPE_CHECKING:
     from rollout.doctor.finding import Level
@@ -46,7 +46,7 @@ Exit codes: 0 nothing failed, 1 something did, 2 bad input. Nothing is changed a
 def doctor(
     plans: tuple[Path, ...],
     namespace: str | None,
-    journal: Where | None,
+    journal: JournalLocation | None,
     context: str | None,
     *,
     lease: str,
@@ -60,11 +60,11 @@ def doctor(
     from rollout.doctor.examine import examine
     from rollout.journal.location import default_path
     from rollout.plan.reading.load import load_files
-    from rollout.wire.doctor_tools import examination
+    from rollout.wire.doctor_tools import doctor_tools
 
     read = load_files(plans)
     findings = []
-    where, tools = journal or default_path(), examination(context)
+    where, tools = journal or default_path(), doctor_tools(context)
     for found in examine(read, namespace, where, tools, lease, triggers=triggers):
         findings.append(found)
         if not as_json:

@@ -17,7 +17,7 @@ from rollout.decide.record.facts import Decided, Observed
 from rollout.errors import InputError
 from rollout.journal.hash_chain import document
 from rollout.journal.index import matching, names
-from rollout.journal.location import Where
+from rollout.journal.location import JournalLocation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -131,7 +131,7 @@ and nothing after the last sound reading is printed.""",
 @click.option("--export", type=click.Path(path_type=Path), help="Copy all to a new .jsonl file.")
 def log(
     name: str | None,
-    journal: Where | None,
+    journal: JournalLocation | None,
     export: Path | None,
     *,
     follow: bool,

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import click
 
 from rollout.cli.options.journal import READ, journal_option
-from rollout.journal.location import Where
+from rollout.journal.location import JournalLocation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rollout.decide.state.rollout import State
+    from rollout.decide.state.rollout import RolloutState
     from rollout.ports import Journal
 
 
@@ -26,7 +26,7 @@ Examples:
 @click.argument("name", required=False)
 @journal_option(READ)
 @click.option("--json", "as_json", is_flag=True, help="A list of rollouts, newest last.")
-def status(name: str | None, journal: Where | None, *, as_json: bool) -> None:
+def status(name: str | None, journal: JournalLocation | None, *, as_json: bool) -> None:
     """Show every rollout: weight, evidence against its margins, and what comes next."""
     from rollout.cli.text.report import report, states_of
     from rollout.journal.location import default_path
@@ -48,7 +48,7 @@ def status(name: str | None, journal: Where | None, *, as_json: bool) -> None:
     Console().print(screen(reports, []))
 
 
-def _of_name(journal: Journal, name: str) -> Mapping[str, State]:
+def _of_name(journal: Journal, name: str) -> Mapping[str, RolloutState]:
     """Every rollout's state, with evidence where it is called so. Raises InputError for no such."""
     from rollout.errors import InputError
     from rollout.tick.fleet import fleet_of
@@ -75,7 +75,7 @@ ID is the number in front of a decision in `surefoot log`.""",
 @click.argument("number", metavar="ID", type=int)
 @journal_option(READ)
 @click.option("--json", "as_json", is_flag=True, help="The explanation as one object.")
-def why(number: int, journal: Where | None, *, as_json: bool) -> None:
+def why(number: int, journal: JournalLocation | None, *, as_json: bool) -> None:
     """Explain one decision: its numbers, the rule, the boundary, the queries; and replay it.
 
     The decision is computed again from the recorded samples; exit code 1 if it comes out otherwise.

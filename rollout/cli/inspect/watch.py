@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rollout.cli.options.journal import READ, journal_option
-from rollout.journal.location import Where
+from rollout.journal.location import JournalLocation
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -34,7 +34,12 @@ Examples:
 @click.option("--at", type=int, metavar="ID", help="Print it as it was at that entry, and end.")
 @click.option("--svg", type=click.Path(path_type=Path), help="Draw it to a file, and end.")
 def watch(
-    name: str | None, journal: Where | None, at: int | None, svg: Path | None, *, once: bool
+    name: str | None,
+    journal: JournalLocation | None,
+    at: int | None,
+    svg: Path | None,
+    *,
+    once: bool,
 ) -> None:
     """Show weight, evidence against margin and the next action, live; Ctrl-C ends it.
 

@@ -9,7 +9,7 @@ import click
 from rollout.cli.options.journal import journal_option
 from rollout.cli.options.metrics_server import serving
 from rollout.cli.options.param_types import SECONDS
-from rollout.journal.location import Where
+from rollout.journal.location import JournalLocation
 
 if TYPE_CHECKING:
     from rollout.ports import Entry
@@ -44,7 +44,7 @@ aborted: all traffic goes back to stable. Nothing but the status of a plan is ev
 @serving
 def operate(
     namespace: str | None,
-    journal: Where | None,
+    journal: JournalLocation | None,
     context: str | None,
     *,
     triggers: bool,
@@ -58,7 +58,7 @@ def operate(
     from rollout.journal.location import default_path, shown
     from rollout.wire.clock import SystemClock
     from rollout.wire.operate import operator
-    from rollout.wire.run import metered, stopping
+    from rollout.wire.run import open_meter, stop_on_signal
     from rollout.wire.shard import Shard
 
     where, clock = journal or default_path(), SystemClock()
@@ -78,7 +78,7 @@ def operate(
         print_entry(entry)
 
     with (
-        metered(metrics, metrics_address) as meter,
+        open_meter(metrics, metrics_address) as meter,
         operator(shard, context, on_entry, on_problem, meter=meter) as pacer,
     ):
         place = f"namespace {namespace}" if namespace else "all namespaces"
@@ -86,5 +86,5 @@ def operate(
         click.echo(
             f"journal {shown(where)}; plans of {place}; Ctrl-C stops, weights stay", err=True
         )
-        with stopping(pacer):
+        with stop_on_signal(pacer):
             pacer.run()

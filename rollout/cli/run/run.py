@@ -10,7 +10,7 @@ import click
 from rollout.cli.options.journal import journal_option
 from rollout.cli.options.metrics_server import serving
 from rollout.errors import DONE, FAILED
-from rollout.journal.location import Where
+from rollout.journal.location import JournalLocation
 
 if TYPE_CHECKING:
     from rollout.ports import Entry
@@ -39,7 +39,7 @@ Exit codes: 0 all promoted, 1 any was not, 2 bad input.""",
 @serving
 def run(
     plans: tuple[Path, ...],
-    journal: Where | None,
+    journal: JournalLocation | None,
     metrics: int | None,
     metrics_address: str,
     *,
@@ -53,11 +53,11 @@ def run(
     from rollout.cli.inspect.log import print_entry
     from rollout.decide.state.rollout import TERMINAL
     from rollout.journal.location import default_path, shown
-    from rollout.wire.controller import controlling
-    from rollout.wire.run import metered, pacer, stopping
+    from rollout.wire.controller import open_controller
+    from rollout.wire.run import open_meter, pacer, stop_on_signal
 
     where = journal or default_path()
-    with metered(metrics, metrics_address) as meter, controlling(where) as controller:
+    with open_meter(metrics, metrics_address) as meter, open_controller(where) as controller:
         controller.on_entry = meter.note
         ids = controller.start(accepted, uncalibrated=uncalibrated)
         click.echo(
@@ -76,7 +76,7 @@ def run(
         pace = pacer(
             controller, ids, lambda words: click.echo(f"problem: {words}", err=True), meter
         )
-        with stopping(pace):
+        with stop_on_signal(pace):
             pace.run()
         phases = {rollout: controller.states[rollout].phase for rollout in ids}
     for rollout, phase in phases.items():

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from rollout.cli.text.report import states_of
 from rollout.decide.record.facts import Decided
 from rollout.decide.rules.view import view
-from rollout.decide.state.rollout import State
+from rollout.decide.state.rollout import RolloutState
 from rollout.decide.step import step
 from rollout.decide.text.measurement import off_edge
 from rollout.decide.text.sentence import rests_on
@@ -65,7 +65,7 @@ def explain(entries: Sequence[Entry], number: int) -> dict[str, Any]:
     }
 
 
-def _notes(state: State, at: float) -> dict[str, list[str]]:
+def _notes(state: RolloutState, at: float) -> dict[str, list[str]]:
     """By guardrail, what its error rates rest on, and what the buckets make of its tolerance."""
     readouts = view(state, at).judgement.readouts
     return {
@@ -76,13 +76,13 @@ def _notes(state: State, at: float) -> dict[str, list[str]]:
     }
 
 
-def _queries(fact: Decided, state: State) -> list[dict[str, str]]:
+def _queries(fact: Decided, state: RolloutState) -> list[dict[str, str]]:
     """The queries of that look, each with a link that shows the series at that time."""
     asked = queries([Ask(fact.rollout, state.plan, {})], fact.at)
     return [{"query": query.text, "link": _link(state, query.text, fact.at)} for query in asked]
 
 
-def _link(state: State, query: str, at: float) -> str:
+def _link(state: RolloutState, query: str, at: float) -> str:
     instant, _, _ = query.rpartition("[")
     end = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")
     shown = {"g0.expr": instant, "g0.tab": "0", "g0.range_input": "15m", "g0.end_input": end}

@@ -14,7 +14,7 @@ from rollout.cli.text.report import report
 from rollout.cli.text.screen import STYLES, screen
 from rollout.decide.fold import fold
 from rollout.decide.record.facts import Decided, Observed, of_rollout
-from rollout.decide.state.rollout import State
+from rollout.decide.state.rollout import RolloutState
 from rollout.ports import Entry
 
 _LOG_LINES = 10
@@ -36,7 +36,7 @@ class Follower:
     """Folds entries as they come; keeps the newest lines of the log."""
 
     name: str | None = None
-    states: dict[str, State] = field(default_factory=dict)
+    states: dict[str, RolloutState] = field(default_factory=dict)
     lines: deque[Text] = field(default_factory=lambda: deque(maxlen=_LOG_LINES))
     seq: int = 0
 

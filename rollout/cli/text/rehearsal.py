@@ -11,7 +11,7 @@ from rich.text import Text
 
 from rollout.plan.fields.units import duration, percent
 from rollout.rehearse.runs import OUTCOMES, Outcome
-from rollout.rehearse.summary import Rehearsal, World
+from rollout.rehearse.summary import Rehearsal, ScenarioResult
 
 _HEADERS = (
     *("promoted", "rolled\nback", "stuck", "blind"),
@@ -61,16 +61,16 @@ def _table(rehearsal: Rehearsal) -> Table:
     return table
 
 
-def _name(world: World) -> str:
+def _name(world: ScenarioResult) -> str:
     return world.name + (" *" if world.harmful else "")
 
 
-def _share(world: World, outcome: Outcome) -> Text:
+def _share(world: ScenarioResult, outcome: Outcome) -> Text:
     share = world.outcomes[outcome]
     return Text(f"{share * 100:.0f} %", style=_STYLES[outcome] if share else "dim")
 
 
-def excess(world: World) -> str:
+def excess(world: ScenarioResult) -> str:
     """The worst guardrail's expected excess of bad requests."""
     name, most = max(world.excess_bad.items(), key=lambda item: item[1])
     return f"{most:,.0f} {name}" if most >= 0.5 else "0"

@@ -7,14 +7,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from analysis.verdict.readout import Readout
-from rollout.decide.evidence.baseline import watched
+from rollout.decide.evidence.baseline import baseline_complete
 from rollout.decide.evidence.exposure import mirror_of
 from rollout.decide.fold import fold
 from rollout.decide.record.facts import of_rollout
 from rollout.decide.rules.ramp import held_back, next_split
 from rollout.decide.rules.view import View, view
 from rollout.decide.state.hooks import told
-from rollout.decide.state.rollout import State
+from rollout.decide.state.rollout import RolloutState
 from rollout.decide.text.comparison import compared_with, observational, shown
 from rollout.plan.fields.units import duration, percent
 from rollout.ports import Entry
@@ -61,9 +61,9 @@ class Report:
         return asdict(self)
 
 
-def states_of(entries: Iterable[Entry]) -> dict[str, State]:
+def states_of(entries: Iterable[Entry]) -> dict[str, RolloutState]:
     """Every rollout's state, by id, in the order of their start."""
-    states: dict[str, State] = {}
+    states: dict[str, RolloutState] = {}
     for entry in entries:
         if not of_rollout(entry.fact):
             continue
@@ -73,7 +73,7 @@ def states_of(entries: Iterable[Entry]) -> dict[str, State]:
 
 
 def report(
-    rollout: str, state: State, now: float, among: Mapping[str, State] | None = None
+    rollout: str, state: RolloutState, now: float, among: Mapping[str, RolloutState] | None = None
 ) -> Report:
     """What there is to say of one rollout at `now`, `among` all; of an ended one, at its end."""
     seen = view(state, state.looked_at or now if state.terminal else now)
@@ -107,7 +107,7 @@ def report(
     )
 
 
-def _recorded(state: State, among: Mapping[str, State]) -> str | None:
+def _recorded(state: RolloutState, among: Mapping[str, RolloutState]) -> str | None:
     place = place_of(state.plan)
     return recorded_stable(each for each in among.values() if place_of(each.plan) == place)
 
@@ -121,7 +121,7 @@ def next_action(seen: View) -> str:
         return "waits for resume, promote or abort"
     if seen.blind:
         return "hold until the evidence comes back"
-    if not state.stepped and not watched(state):
+    if not state.stepped and not baseline_complete(state):
         return f"switch when enough of {state.versions[0]} is seen"
     if state.warm_at is None and state.wanted.answered:
         return "waits for the canary's first request"
@@ -131,7 +131,7 @@ def next_action(seen: View) -> str:
     return f"{what} in {duration(wait)}" if wait >= 1 else what
 
 
-def _last_step(state: State) -> str:
+def _last_step(state: RolloutState) -> str:
     if state.phase == "holding back":
         return "promote"
     split = held_back(state)

@@ -4,36 +4,36 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from analysis.counting.counts import Evidence
-from rollout.decide.evidence.exposure import copied, exposure_guardrail
-from rollout.decide.state.guardrail import Gauge
-from rollout.decide.state.rollout import State
+from analysis.counting.counts import Counts
+from rollout.decide.evidence.exposure import exposure_guardrail, may_hold_mirrored
+from rollout.decide.state.guardrail import GuardrailState
+from rollout.decide.state.rollout import RolloutState
 
-_NOTHING = Evidence()
+_NOTHING = Counts()
 
 
-def switched(state: State) -> bool:
+def after_switch(state: RolloutState) -> bool:
     """Whether the canary has all traffic and is compared with what stable did before."""
     whole = state.split.canary == state.split.total
     return whole and state.plan.spec.before is not None
 
 
-def watched(state: State) -> bool:
+def baseline_complete(state: RolloutState) -> bool:
     """Whether stable was watched for long enough to switch; true where nothing is asked."""
     before = state.plan.spec.before
     kept = state.gauges[exposure_guardrail(state.plan)].kept
     return before is None or len(kept) * state.plan.spec.interval >= before
 
 
-def began(state: State, gauge: Gauge) -> float | None:
+def look_started_at(state: RolloutState, gauge: GuardrailState) -> float | None:
     """When the look now due begins: at stable's newest sample, after a switch at the canary's."""
-    canary = gauge.cursor.newest("canary") if switched(state) else None
+    canary = gauge.cursor.newest("canary") if after_switch(state) else None
     return gauge.cursor.newest("stable") if canary is None else canary
 
 
-def paired(
-    state: State, gauge: Gauge, evidence: Evidence, lag: float, at: float
-) -> tuple[Gauge, Evidence]:
+def pair_with_baseline(
+    state: RolloutState, gauge: GuardrailState, evidence: Counts, lag: float, at: float
+) -> tuple[GuardrailState, Counts]:
     """The gauge with its kept looks, and what of this look is compared with which.
 
     Stable's looks of its first warm-up only teach (they choose edges and bets), so that no look is
@@ -43,7 +43,7 @@ def paired(
     if state.plan.spec.before is None:
         return gauge, evidence
     since = gauge.cursor.newest("stable")
-    if copied(state, since, lag):
+    if may_hold_mirrored(state, since, lag):
         return gauge, evidence
     if state.first_canary_at is None and (
         since is None or since <= state.started_at + state.plan.spec.warmup
@@ -58,7 +58,9 @@ def paired(
     return replace(gauge, kept=tuple(rest)), replace(evidence, stable=partner.stable)
 
 
-def _keep(state: State, gauge: Gauge, evidence: Evidence, since: float | None, lag: float) -> Gauge:
+def _keep(
+    state: RolloutState, gauge: GuardrailState, evidence: Counts, since: float | None, lag: float
+) -> GuardrailState:
     """With stable's look kept, if it tells of the time before the canary's first request."""
     first = state.first_canary_at
     late = first is not None and (since is None or since >= first + lag)

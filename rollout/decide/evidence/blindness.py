@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from analysis.verdict.guardrail import problem
-from rollout.decide.evidence.baseline import switched
-from rollout.decide.state.guardrail import Gauge
-from rollout.decide.state.rollout import State
+from rollout.decide.evidence.baseline import after_switch
+from rollout.decide.state.guardrail import GuardrailState
+from rollout.decide.state.rollout import RolloutState
 from rollout.plan.fields.units import duration
 
 # A canary that should have had this many exposures has none with a chance below .001.
@@ -22,25 +22,25 @@ class Blind:
     since: float
 
 
-def stale_after(state: State) -> float:
+def stale_after(state: RolloutState) -> float:
     """Seconds without a new sample after which a guardrail is blind."""
     spec = state.plan.spec
     return max(3 * spec.prometheus.scrape, 2 * spec.interval)
 
 
-def blindness(state: State, now: float) -> dict[str, Blind]:
+def blindness(state: RolloutState, now: float) -> dict[str, Blind]:
     """Every guardrail that is blind at `now`."""
     lags = {guardrail.name: guardrail.lag for guardrail in state.plan.spec.guardrails}
     found = {name: _of(state, gauge, lags[name], now) for name, gauge in state.gauges.items()}
     return {name: blind for name, blind in found.items() if blind is not None}
 
 
-def _of(state: State, gauge: Gauge, lag: float, now: float) -> Blind | None:
+def _of(state: RolloutState, gauge: GuardrailState, lag: float, now: float) -> Blind | None:
     stable, canary = gauge.cursor.newest("stable"), gauge.cursor.newest("canary")
     if gauge.troubled_at is not None:
         since = gauge.troubled_at if stable is None else min(stable, gauge.troubled_at)
         return Blind(gauge.problem or problem(gauge.capital), since)
-    if switched(state):
+    if after_switch(state):
         return _alone(state, gauge, canary, lag, now)
     if stable is None:
         return Blind("no samples of the stable version yet", state.started_at)
@@ -50,7 +50,7 @@ def _of(state: State, gauge: Gauge, lag: float, now: float) -> Blind | None:
 
 
 def _alone(
-    state: State, gauge: Gauge, canary: float | None, lag: float, now: float
+    state: RolloutState, gauge: GuardrailState, canary: float | None, lag: float, now: float
 ) -> Blind | None:
     """After a switch of all traffic: stable's silence is no blindness, the canary's is."""
     if canary is not None or state.confirmed_at is None or not gauge.kept:
@@ -63,7 +63,9 @@ def _alone(
     return Blind(reason, state.confirmed_at)
 
 
-def _one_armed(state: State, gauge: Gauge, canary: float | None, now: float) -> Blind | None:
+def _one_armed(
+    state: RolloutState, gauge: GuardrailState, canary: float | None, now: float
+) -> Blind | None:
     if state.split.way == "mirror":
         return None  # copies are welcome, not awaited
     if not state.split.canary:
@@ -75,7 +77,7 @@ def _one_armed(state: State, gauge: Gauge, canary: float | None, now: float) -> 
     return _silent(state, gauge, now)
 
 
-def _silent(state: State, gauge: Gauge, now: float) -> Blind | None:
+def _silent(state: RolloutState, gauge: GuardrailState, now: float) -> Blind | None:
     """The canary's counters stand still, or never came, where stable's say that it had its share.
 
     One that was heard may miss a few scrapes.

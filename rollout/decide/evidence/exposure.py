@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rollout.decide.record.split import Split, Way
-from rollout.decide.state.rollout import State
+from rollout.decide.state.rollout import RolloutState
 from rollout.plan.model.plan import Plan
 from rollout.plan.model.traffic import Mirror, Segment
 
@@ -18,12 +18,12 @@ def mirror_of(plan: Plan) -> Mirror | None:
     return plan.spec.traffic.mirror if plan.spec.traffic else None
 
 
-def sticky(plan: Plan) -> bool:
+def has_affinity(plan: Plan) -> bool:
     """Whether a user meets the same version again, so that requests come in users' clusters."""
     return plan.spec.traffic is not None and plan.spec.traffic.affinity is not None
 
 
-def way_of(plan: Plan) -> Way:
+def ramp_mode(plan: Plan) -> Way:
     """The way of the ramp's own splits."""
     return "segment" if segment_of(plan) else "weights"
 
@@ -39,7 +39,7 @@ def share_of_all(plan: Plan, split: Split) -> float | None:
     return None if segment.share is None else split.share * segment.share
 
 
-def copied(state: State, since: float | None, lag: float) -> bool:
+def may_hold_mirrored(state: RolloutState, since: float | None, lag: float) -> bool:
     """Whether the look that began at `since` may hold copies, by samples that come `lag` late."""
     if "mirror" in {state.wanted.way, state.split.way}:
         return True

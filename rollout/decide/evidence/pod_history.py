@@ -10,13 +10,13 @@ from analysis.dispersion.estimate import Dispersion
 from analysis.verdict.pod_dispersion import dispersion_of
 from rollout.decide.evidence.blindness import blindness
 from rollout.decide.record.facts import Learned
-from rollout.decide.state.rollout import State
+from rollout.decide.state.rollout import RolloutState
 from rollout.plan.model.plan import Plan
 
 NO_CANARY = "no pod of the canary is there to be counted: say how many by `pods: {canary: 2}`"
 
 
-def due(state: State, now: float) -> bool:
+def is_due(state: RolloutState, now: float) -> bool:
     """Whether the past is wanted: nothing was routed yet, and every guardrail has its baseline."""
     known = state.learned is not None and not state.unknown
     fresh = state.plan.spec.pods is not None and not state.stepped and not state.terminal
@@ -24,7 +24,7 @@ def due(state: State, now: float) -> bool:
 
 
 def learn(
-    state: State,
+    state: RolloutState,
     pods: Mapping[str, PodCounts],
     problems: Mapping[str, str],
     *,

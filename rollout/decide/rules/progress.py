@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from rollout.decide.evidence.baseline import watched
+from rollout.decide.evidence.baseline import baseline_complete
 from rollout.decide.evidence.exposure import mirror_of
 from rollout.decide.record.split import Split
 from rollout.decide.rules.choice import Choice, hold, pause, promote
-from rollout.decide.rules.ramp import at_top, held_back, next_split
+from rollout.decide.rules.ramp import at_last_step, held_back, next_split
 from rollout.decide.rules.view import View
 from rollout.decide.state.hooks import awaited, failed
 
@@ -53,7 +53,7 @@ def untested(seen: View) -> Choice | None:
 def watching(seen: View) -> Choice | None:
     """Before a switch of all traffic: what the canary is compared with is collected first."""
     state = seen.state
-    return None if state.stepped or watched(state) else hold(seen, "watching-stable")
+    return None if state.stepped or baseline_complete(state) else hold(seen, "watching-stable")
 
 
 def calling(seen: View) -> Choice | None:
@@ -108,7 +108,7 @@ def holding_back(seen: View) -> Choice | None:
 
 
 def proven(seen: View) -> Choice | None:
-    if not (at_top(seen.state) and seen.judgement.safe):
+    if not (at_last_step(seen.state) and seen.judgement.safe):
         return None
     split = held_back(seen.state)
     return Choice("hold back", split, ("all-safe",)) if split else promote(seen, "all-safe")

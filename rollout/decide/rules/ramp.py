@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from analysis.verdict.guardrail import RateRule, excess_rate
-from rollout.decide.evidence.exposure import mirror_of, segment_of, way_of
+from analysis.verdict.guardrail import RateMargin, excess_rate
+from rollout.decide.evidence.exposure import mirror_of, ramp_mode, segment_of
 from rollout.decide.record.split import Split, split_at, total_for
-from rollout.decide.state.rollout import State
+from rollout.decide.state.rollout import RolloutState
 from rollout.plan.model.plan import Budget, Plan
 
 # An evidence ramp moves the mesh only for a step that is worth a change.
@@ -25,16 +25,16 @@ def largest(plan: Plan) -> list[Split]:
     """The most that a plan's ramp gives the canary, in each way: of copies, and of requests."""
     total, mirror = total_of(plan), mirror_of(plan)
     copies = [split_at(mirror.share, total, "mirror")] if mirror else []
-    return [*copies, split_at(plan.spec.ramp.most, total, way_of(plan))]
+    return [*copies, split_at(plan.spec.ramp.most, total, ramp_mode(plan))]
 
 
-def at_top(state: State) -> bool:
+def at_last_step(state: RolloutState) -> bool:
     """Whether the canary has the largest weight that the plan allows before promotion."""
     top = split_at(state.plan.spec.ramp.most, state.total)
-    return climbed(state) >= top.canary
+    return ramp_weight(state) >= top.canary
 
 
-def climbed(state: State) -> int:
+def ramp_weight(state: RolloutState) -> int:
     """The canary's weight on the ramp: copies are no step of it, and all traffic is beyond it.
 
     So a segment's ramp is not entered again from a weight of all requests, which is the holdback's
@@ -43,11 +43,11 @@ def climbed(state: State) -> int:
     wanted = state.wanted
     if wanted.way == "mirror":
         return 0
-    beyond = wanted.canary and wanted.way != way_of(state.plan)
+    beyond = wanted.canary and wanted.way != ramp_mode(state.plan)
     return state.total if beyond else wanted.canary
 
 
-def held_back(state: State) -> Split | None:
+def held_back(state: RolloutState) -> Split | None:
     """The split that leaves stable its holdback; None where the plan has none, or it is over.
 
     A weight that a person raised beyond it stays.
@@ -61,15 +61,15 @@ def held_back(state: State) -> Split | None:
     return split
 
 
-def next_split(state: State) -> Split | None:
+def next_split(state: RolloutState) -> Split | None:
     """The next larger split; None where the ramp stays (for now, or at its top).
 
     Before the first step come copies, if the plan wants them.
     """
-    ramp, mirror, way = state.plan.spec.ramp, mirror_of(state.plan), way_of(state.plan)
+    ramp, mirror, way = state.plan.spec.ramp, mirror_of(state.plan), ramp_mode(state.plan)
     if mirror is not None and not state.stepped:
         return split_at(mirror.share, state.total, "mirror")
-    now = climbed(state)
+    now = ramp_weight(state)
     if not isinstance(ramp, Budget):
         splits = (split_at(step, state.total, way) for step in ramp.steps)
         return next((split for split in splits if split.canary > now), None)
@@ -81,18 +81,18 @@ def next_split(state: State) -> Split | None:
     return split if split.canary > now and enough else None
 
 
-def _parted(state: State) -> float:
+def _parted(state: RolloutState) -> float:
     """Requests per look that the ramp parts: the segment's; all where its share is unknown."""
     segment = segment_of(state.plan)
     return state.requests_per_look * (segment.share or 1.0 if segment else 1.0)
 
 
-def worst_excess(state: State) -> float:
+def worst_excess(state: RolloutState) -> float:
     """u: worst credible excess share of bad requests over the rate guardrails; 1 without data."""
     alpha = state.plan.spec.confidence.false_rollback
     rates = [
         excess_rate(gauge.rule, gauge.capital, alpha)
         for gauge in state.gauges.values()
-        if isinstance(gauge.rule, RateRule)
+        if isinstance(gauge.rule, RateMargin)
     ]
     return max(rates, default=1.0) or 1e-9

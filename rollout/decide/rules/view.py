@@ -9,7 +9,7 @@ from functools import cached_property
 from analysis import sample_ratio
 from analysis.verdict.verdict import Guarded, Judgement, judge
 from rollout.decide.evidence.blindness import Blind, blindness
-from rollout.decide.state.rollout import State
+from rollout.decide.state.rollout import RolloutState
 from rollout.decide.text.comparison import observational
 
 
@@ -17,7 +17,7 @@ from rollout.decide.text.comparison import observational
 class View:
     """All that a rule may look at."""
 
-    state: State
+    state: RolloutState
     now: float
     blind: Mapping[str, Blind]
     judgement: Judgement
@@ -34,7 +34,7 @@ class View:
         return sample_ratio.mismatched(self.state.shares)
 
 
-def view(state: State, now: float) -> View:
+def view(state: RolloutState, now: float) -> View:
     """Judge everything known at `now`."""
     blind = blindness(state, now)
     confidence, label = state.plan.spec.confidence, bool(observational(state.plan))

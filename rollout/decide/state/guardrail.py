@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from analysis.counting.counts import Evidence
+from analysis.counting.counts import Counts
 from analysis.counting.cursor import Cursor
 from analysis.verdict.guardrail import Capital, Logs, Rule, logs
 from analysis.verdict.late_start import afresh, log_harm
 
 
 @dataclass(frozen=True)
-class Gauge:
+class GuardrailState:
     """One guardrail's part of the state: what was last seen, and what it is evidence of."""
 
     rule: Rule
@@ -24,7 +24,7 @@ class Gauge:
     expected: float = 0.0
     heard_at: float | None = None  # when the last one was scraped
     # Looks of stable before a switch that no look of the canary was compared with yet (`before`).
-    kept: tuple[Evidence, ...] = ()
+    kept: tuple[Counts, ...] = ()
     used_up_at: float | None = None
     # A part of the bets of harm waits for the holdback, and begins with it, once.
     waits: bool = False
@@ -39,7 +39,7 @@ class Gauge:
         since = logs(self.rule, self.later).harm if self.later else 0.0
         return replace(known, harm=log_harm(known.harm, since))
 
-    def held_back(self) -> Gauge:
+    def held_back(self) -> GuardrailState:
         """With what waited at work; what is at work already goes on."""
         if not self.waits or self.later is not None:
             return self

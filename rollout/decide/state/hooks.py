@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from rollout.decide.state.rollout import Call, State
+from rollout.decide.state.rollout import HookAttempt, RolloutState
 from rollout.plan.model.hooks import Hook, Moment
 
 Ended = Literal["calling", "answered", "failed"]
@@ -17,14 +17,14 @@ _MOMENTS: dict[str, Moment] = {
 }
 
 
-def next_call(state: State) -> tuple[Hook, Call] | None:
+def next_call(state: RolloutState) -> tuple[Hook, HookAttempt] | None:
     """The first hook of this moment that is not over with: one at a time, in the plan's order."""
     moment = moment_of(state)
     calls = ((hook, call_of(state, hook)) for hook in _hooks(state) if hook.when == moment)
     return next(((hook, call) for hook, call in calls if not over(hook, call)), None)
 
 
-def moment_of(state: State) -> Moment | None:
+def moment_of(state: RolloutState) -> Moment | None:
     """After an end only once the mesh has confirmed it; before the first step when all else is met.
 
     That is a decision, so that it is recorded, and nothing is called while blind or paused.
@@ -35,23 +35,23 @@ def moment_of(state: State) -> Moment | None:
     return _MOMENTS.get(state.phase) if state.asked is None else None
 
 
-def over(hook: Hook, call: Call) -> bool:
+def over(hook: Hook, call: HookAttempt) -> bool:
     """Whether it has answered, or was called as often as it may be."""
     return not call.calling and (call.ok or call.attempt >= hook.attempts)
 
 
-def call_of(state: State, hook: Hook) -> Call:
+def call_of(state: RolloutState, hook: Hook) -> HookAttempt:
     """Where its calls stand."""
-    return state.calls.get(hook.name, Call())
+    return state.calls.get(hook.name, HookAttempt())
 
 
-def awaited(state: State) -> list[str]:
+def awaited(state: RolloutState) -> list[str]:
     """Names of the hooks that the first step still waits for."""
     before = [hook for hook in _hooks(state) if hook.when == "before"]
     return [hook.name for hook in before if not over(hook, call_of(state, hook))]
 
 
-def failed(state: State) -> dict[str, str]:
+def failed(state: RolloutState) -> dict[str, str]:
     """Hooks whose failure stops the first step, and why; none that a person resumed after."""
     gates = {hook.name for hook in _hooks(state) if hook.gates}
     return {name: state.calls[name].problem for name in unanswered(state) if name in gates}
@@ -62,7 +62,7 @@ def key_of(rollout: str, hook: str, attempt: int) -> str:
     return f"{rollout}/{hook}/{attempt}"
 
 
-def body(state: State, rollout: str, hook: Hook, attempt: int) -> dict[str, Any]:
+def body(state: RolloutState, rollout: str, hook: Hook, attempt: int) -> dict[str, Any]:
     """What a hook is told: names, versions and the decision's sentence; nothing of any request."""
     stable, canary = state.versions
     return {
@@ -80,7 +80,7 @@ def body(state: State, rollout: str, hook: Hook, attempt: int) -> dict[str, Any]
     }
 
 
-def told(state: State) -> Iterator[tuple[str, Ended, str]]:
+def told(state: RolloutState) -> Iterator[tuple[str, Ended, str]]:
     """Name, state and problem of every hook that was called."""
     for hook in _hooks(state):
         call = call_of(state, hook)
@@ -89,7 +89,7 @@ def told(state: State) -> Iterator[tuple[str, Ended, str]]:
             yield hook.name, ended, call.problem
 
 
-def unanswered(state: State) -> list[str]:
+def unanswered(state: RolloutState) -> list[str]:
     """Hooks that are over with and never answered; none that a person resumed after."""
     calls = ((hook, call_of(state, hook)) for hook in _hooks(state))
     return [
@@ -99,5 +99,5 @@ def unanswered(state: State) -> list[str]:
     ]
 
 
-def _hooks(state: State) -> list[Hook]:
+def _hooks(state: RolloutState) -> list[Hook]:
     return state.plan.spec.hooks or []

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from analysis import sample_ratio
-from analysis.verdict.guardrail import RateRule, Rule, ShapeRule, start
+from analysis.verdict.guardrail import HistogramTolerance, RateMargin, Rule, start
 from rollout.decide.record.facts import Action, Decided, HumanSaid, Learned, Started
 from rollout.decide.record.split import Split
-from rollout.decide.state.guardrail import Gauge
-from rollout.decide.state.traffic_tally import Parted
+from rollout.decide.state.guardrail import GuardrailState
+from rollout.decide.state.traffic_tally import TrafficTally
 from rollout.plan.fields.base import RECORDED
 from rollout.plan.model.plan import Guardrail, Plan
 
@@ -60,7 +60,7 @@ MOVES: dict[tuple[Phase, Event], Phase] = {
 
 
 @dataclass(frozen=True)
-class Call:
+class HookAttempt:
     """Where a hook's calls stand: when the last one ended, and when one may begin."""
 
     attempt: int = 0
@@ -72,7 +72,7 @@ class Call:
 
 
 @dataclass(frozen=True)
-class State:
+class RolloutState:
     """Derived from the journal alone; times are unix seconds, None where it has not happened."""
 
     plan: Plan
@@ -82,9 +82,9 @@ class State:
     resumed_at: float
     split: Split
     wanted: Split
-    gauges: Mapping[str, Gauge]
+    gauges: Mapping[str, GuardrailState]
     shares: tuple[float, ...]
-    parted: Parted = field(default_factory=Parted)
+    parted: TrafficTally = field(default_factory=TrafficTally)
     awaiting: int | None = None
     unread: bool = False  # what is awaited was confirmed before: it is read again, not written
     unseen: bool = False  # nobody could read the mesh: what it shows may be another's hand
@@ -108,7 +108,7 @@ class State:
     last: Decided | None = None
     learned: Learned | None = None
     attempt: int = 1
-    calls: Mapping[str, Call] = field(default_factory=dict)  # by hook
+    calls: Mapping[str, HookAttempt] = field(default_factory=dict)  # by hook
     uncalibrated: bool = False
 
     @property
@@ -158,18 +158,20 @@ def rule_of(guardrail: Guardrail) -> Rule:
     """The statistical rule that a guardrail declares."""
     source = guardrail.source
     if guardrail.margin is not None:
-        return RateRule(ratio=guardrail.margin.ratio, absolute=guardrail.margin.absolute)
+        return RateMargin(ratio=guardrail.margin.ratio, absolute=guardrail.margin.absolute)
     if guardrail.tolerance is None:
         raise ValueError(f"{guardrail.name} has neither margin nor tolerance")
-    return ShapeRule(tolerance=guardrail.tolerance, relative=source.relative, worse=source.worse)
+    return HistogramTolerance(
+        tolerance=guardrail.tolerance, relative=source.relative, worse=source.worse
+    )
 
 
-def begin(fact: Started) -> State:
+def begin_rollout(fact: Started) -> RolloutState:
     """The state right after a plan was accepted: no traffic on the canary, nothing known."""
     plan = Plan.model_validate(fact.plan, context=RECORDED)
     nothing = Split(0, fact.total)
     rules, waits = {g.name: rule_of(g) for g in plan.spec.guardrails}, bool(plan.spec.holdback)
-    return State(
+    return RolloutState(
         plan=plan,
         total=fact.total,
         phase="waiting",
@@ -177,7 +179,9 @@ def begin(fact: Started) -> State:
         resumed_at=fact.at,
         split=nothing,
         wanted=nothing,
-        gauges={name: Gauge(rule, start(rule), waits=waits) for name, rule in rules.items()},
+        gauges={
+            name: GuardrailState(rule, start(rule), waits=waits) for name, rule in rules.items()
+        },
         shares=sample_ratio.start(),
         attempt=fact.attempt,
         uncalibrated=fact.uncalibrated,

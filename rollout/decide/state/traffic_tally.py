@@ -8,17 +8,17 @@ from rollout.plan.fields.units import percent
 
 
 @dataclass(frozen=True)
-class Parted:
+class TrafficTally:
     """Requests since the test began, the canary's among them, and those due to it by its weight."""
 
     requests: int = 0
     canary: int = 0
     due: float = 0.0
 
-    def seen(self, canary: int, stable: int, share: float) -> Parted:
+    def seen(self, canary: int, stable: int, share: float) -> TrafficTally:
         """With one more look's requests, of which `share` was routed to the canary."""
         both = canary + stable
-        return Parted(self.requests + both, self.canary + canary, self.due + both * share)
+        return TrafficTally(self.requests + both, self.canary + canary, self.due + both * share)
 
     def __str__(self) -> str:
         got, due = (_share(part, self.requests) for part in (self.canary, self.due))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from analysis.dispersion.estimate import Dispersion
-from analysis.verdict.guardrail import Rule, ShapeRule
+from analysis.verdict.guardrail import HistogramTolerance, Rule
 from analysis.verdict.readout import Readout
 from analysis.verdict.verdict import Judgement
 from rollout.plan.fields.units import percent
@@ -38,7 +38,7 @@ def closest(judgement: Judgement) -> str:
 
 def off_edge(rule: Rule, readout: Readout) -> str:
     """What the buckets make of a tolerance that no edge expresses, in words; empty if one does."""
-    if not isinstance(rule, ShapeRule) or readout.edge is None or readout.partner is None:
+    if not isinstance(rule, HistogramTolerance) or readout.edge is None or readout.partner is None:
         return ""
     gap = abs(readout.edge - readout.partner)
     proven = gap / min(readout.edge, readout.partner) if rule.relative else gap

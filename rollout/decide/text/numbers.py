@@ -6,13 +6,13 @@ import math
 from typing import Any
 
 from analysis.verdict.verdict import Judgement
-from rollout.decide.state.rollout import State
+from rollout.decide.state.rollout import RolloutState
 from rollout.decide.text.comparison import observational
 
 _DIGITS = 6  # recorded numbers must replay to the same text on every machine
 
 
-def numbers(state: State, judgement: Judgement) -> dict[str, Any]:
+def numbers(state: RolloutState, judgement: Judgement) -> dict[str, Any]:
     """The judgement as plain data, rounded so that a replay gives the same text anywhere."""
     label = {"observational": True} if observational(state.plan) else {}
     return {

@@ -12,7 +12,7 @@ from rollout.decide.evidence.exposure import mirror_of
 from rollout.decide.record.facts import Action
 from rollout.decide.record.split import Split
 from rollout.decide.state.hooks import failed
-from rollout.decide.state.rollout import State
+from rollout.decide.state.rollout import RolloutState
 from rollout.decide.text.comparison import exposed, observational, shown
 from rollout.decide.text.measurement import bound, closest, measured, off_edge, spread
 from rollout.plan.fields.units import duration, percent
@@ -30,7 +30,7 @@ class Seen(Protocol):
 
 
 def sentence(
-    state: State, action: Action, split: Split, reasons: tuple[str, ...], seen: Seen
+    state: RolloutState, action: Action, split: Split, reasons: tuple[str, ...], seen: Seen
 ) -> str:
     """One sentence for people: what, why, and the numbers it rests on."""
     stable, canary = state.versions
@@ -54,7 +54,7 @@ def sentence(
     return f"{head}: {'; '.join(told)}."
 
 
-def _told(state: State, reasons: tuple[str, ...], seen: Seen) -> list[str]:
+def _told(state: RolloutState, reasons: tuple[str, ...], seen: Seen) -> list[str]:
     """Each reason in words; guardrails that are blind for one and the same reason share one."""
     blind: dict[str, list[str]] = {}
     told = []
@@ -67,7 +67,7 @@ def _told(state: State, reasons: tuple[str, ...], seen: Seen) -> list[str]:
     return [_blind(names, seen) for names in blind.values()] + told
 
 
-def rests_on(state: State, name: str) -> str:
+def rests_on(state: RolloutState, name: str) -> str:
     """What a guardrail's error rates rest on: an assumption, or what its pods' past says."""
     learned = state.learned
     if learned is None or (name not in learned.dispersions and name not in state.unknown):
@@ -77,7 +77,7 @@ def rests_on(state: State, name: str) -> str:
     return spread(learned.dispersions[name])
 
 
-def _assumed(state: State) -> list[str]:
+def _assumed(state: RolloutState) -> list[str]:
     """What the error rates rest on, said once, with the first step."""
     if state.plan.spec.pods is None:
         return ["requests are taken as independent, since the plan declares no pods"]
@@ -89,7 +89,7 @@ def _assumed(state: State) -> list[str]:
     ]
 
 
-def _because(state: State, reason: str, seen: Seen) -> str:
+def _because(state: RolloutState, reason: str, seen: Seen) -> str:
     code, _, name = reason.partition(":")
     if code == "harmful":
         return _harm(state, name, seen.judgement)
@@ -107,7 +107,7 @@ def _because(state: State, reason: str, seen: Seen) -> str:
     return _plain(state, code, name, seen)
 
 
-def _plain(state: State, code: str, name: str, seen: Seen) -> str:
+def _plain(state: RolloutState, code: str, name: str, seen: Seen) -> str:
     spec = state.plan.spec
     problem = f" ({state.route_problem})" if state.route_problem else ""
     held = duration(spec.holdback.lasts) if spec.holdback else ""
@@ -143,7 +143,7 @@ def _plain(state: State, code: str, name: str, seen: Seen) -> str:
     }.get(f"{code}:{name}" if name else code, f"{code.replace('-', ' ')} {name}".strip())
 
 
-def _why_paused(state: State) -> str:
+def _why_paused(state: RolloutState) -> str:
     """What the pause itself said, without its head and its label: ` since ...`."""
     if state.pause is None:
         return ""
@@ -151,7 +151,7 @@ def _why_paused(state: State) -> str:
     return f", since {why.removesuffix(f'; {observational(state.plan)}')}" if why else ""
 
 
-def _copies(state: State) -> str:
+def _copies(state: RolloutState) -> str:
     mirror = mirror_of(state.plan)
     if mirror is None:
         return ""
@@ -159,7 +159,7 @@ def _copies(state: State) -> str:
     return f"copies of requests for {duration(mirror.lasts)}, {judged}"
 
 
-def _harm(state: State, name: str, judgement: Judgement) -> str:
+def _harm(state: RolloutState, name: str, judgement: Judgement) -> str:
     risk = percent(state.plan.spec.confidence.false_rollback)
     times = math.exp(min(judgement.log_joint, 700)) * state.plan.spec.confidence.false_rollback
     strength = f"joint evidence {times:.3g} times what a false-rollback rate of {risk} asks for"
@@ -173,7 +173,7 @@ def _harm(state: State, name: str, judgement: Judgement) -> str:
     return f"{measured(name, judgement.readouts[name])}, {strength}"
 
 
-def _undecided(state: State, name: str, judgement: Judgement) -> str:
+def _undecided(state: RolloutState, name: str, judgement: Judgement) -> str:
     readout = judgement.readouts[name]
     share = f"{(readout.safe or 0.0) * 100:.0f} % of the evidence that promotion needs"
     off = off_edge(state.gauges[name].rule, readout)

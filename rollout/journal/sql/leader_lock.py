@@ -44,7 +44,7 @@ HOLDER = (
 )
 
 
-class Tenure:
+class LeaderLock:
     """Raises JournalBusyError at once when another controller holds the lock; `instead` ends it."""
 
     def __init__(self, engine: sql.Engine, name: str, *, instead: bool = False) -> None:

@@ -9,12 +9,12 @@ import alembic.command
 from alembic.config import Config
 
 from rollout.errors import BAD_INPUT, SurefootError
-from rollout.journal.location import Where, from_words, shown
+from rollout.journal.location import JournalLocation, from_words, shown
 from rollout.journal.sql.store import open_database
 from rollout.journal.sql.tables import ENTRIES, REVISIONS, create, names_of
 
 
-def migrate(where: Where) -> None:
+def migrate(where: JournalLocation) -> None:
     """Apply what is missing in one transaction, with no controller deciding meanwhile.
 
     Raises JournalBusyError, JournalError, and InputError where there is no journal.

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from rollout.errors import InputError, JournalError
 from rollout.journal.location import shown
-from rollout.journal.sql.leader_lock import HOLDER, ONE_WRITER, Tenure
+from rollout.journal.sql.leader_lock import HOLDER, ONE_WRITER, LeaderLock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,7 +77,7 @@ class PostgresServer:
         if readonly:
             self._settings["default_transaction_read_only"] = "on"
         self.engine = self._make_engine(url)
-        self._tenure: Tenure | None = None
+        self._tenure: LeaderLock | None = None
 
     def open_for_writing(self) -> None:
         """Nothing: a server is asked for its rights at each statement."""
@@ -102,7 +102,7 @@ class PostgresServer:
     @contextmanager
     def lock(self, *, instead: bool = False) -> Iterator[None]:
         with self.words():
-            tenure = Tenure(self.engine, self.name, instead=instead)
+            tenure = LeaderLock(self.engine, self.name, instead=instead)
         self._tenure = tenure
         try:
             yield

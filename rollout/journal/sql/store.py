@@ -12,7 +12,7 @@ from sqlalchemy.exc import ArgumentError, IntegrityError
 from rollout.errors import InputError, JournalError, JournalMovedError
 from rollout.journal.hash_chain import START, Row, check_kept, check_last, parse, seal_all, verify
 from rollout.journal.jsonl import RECORDING
-from rollout.journal.location import Where, is_url, shown
+from rollout.journal.location import JournalLocation, is_url, shown
 from rollout.journal.scan import AT_ONCE, check_picked, parts
 from rollout.journal.sql import tables
 from rollout.journal.sql.tables import ENTRIES
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from rollout.decide.record.facts import Fact
     from rollout.journal.sql.database import Database
     from rollout.journal.sql.tables import Stored
-    from rollout.ports import Entry, Passed
+    from rollout.ports import Entry, SkippedObservation
 _POSTGRES = {"postgresql+psycopg", "postgresql", "postgres"}
 
 
-def open_journal(where: Where, create: bool = True) -> SqlJournal:
+def open_journal(where: JournalLocation, create: bool = True) -> SqlJournal:
     """The journal at a path or URL, for appending; made, with its folders, for its owner only.
 
     Raises InputError when it is not there and may not be made, or is a recording; JournalError when
@@ -47,7 +47,12 @@ class SqlJournal:
     """
 
     def __init__(
-        self, where: Where, *, create: bool = True, readonly: bool = False, patience: float = 5
+        self,
+        where: JournalLocation,
+        *,
+        create: bool = True,
+        readonly: bool = False,
+        patience: float = 5,
     ) -> None:
         may_make = create and not readonly
         self.database = _database(where, may_make=may_make, readonly=readonly, patience=patience)
@@ -91,7 +96,7 @@ class SqlJournal:
         """
         return list(map(tables.entry_of, self._stored(after)))
 
-    def skim(self) -> Iterator[Entry | Passed]:
+    def skim(self) -> Iterator[Entry | SkippedObservation]:
         """See rollout.ports.Journal."""
         last = START
         while stored := self._stored(last.seq, AT_ONCE + 1):
@@ -169,14 +174,16 @@ class SqlJournal:
             raise JournalError(f"the journal {self.database.name} {error}") from None
 
 
-def open_database(where: Where) -> Database:
+def open_database(where: JournalLocation) -> Database:
     """What a journal lies in, for writing; whatever its schema. Raises InputError, JournalError."""
     database = _database(where, may_make=False, readonly=False, patience=5)
     database.open_for_writing()
     return database
 
 
-def _database(where: Where, *, may_make: bool, readonly: bool, patience: float) -> Database:
+def _database(
+    where: JournalLocation, *, may_make: bool, readonly: bool, patience: float
+) -> Database:
     from rollout.journal.sql.sqlite import SqliteFile
 
     if not is_url(where):

@@ -8,8 +8,8 @@ import sqlalchemy as sql
 
 from rollout.errors import JournalError
 from rollout.journal.hash_chain import START, Row, parse
-from rollout.journal.scan import skimmed
-from rollout.ports import Passed
+from rollout.journal.scan import scan
+from rollout.ports import SkippedObservation
 
 if TYPE_CHECKING:
     from rollout.decide.record.facts import Fact
@@ -131,7 +131,7 @@ def columns_of(row: Row, fact: Fact) -> dict[str, Any]:
     return {**vars(row), "at": at, "rollout": rollout, "kind": kind}
 
 
-def repeated(fact: Fact | Passed) -> tuple[Any, ...]:
+def repeated(fact: Fact | SkippedObservation) -> tuple[Any, ...]:
     """What the columns repeat of a fact."""
     return (fact.at, fact.rollout, fact.kind)
 
@@ -149,10 +149,10 @@ def entry_of(stored: Stored) -> Entry:
     return entry
 
 
-def skimmed_of(stored: Stored) -> Entry | Passed:
+def skimmed_of(stored: Stored) -> Entry | SkippedObservation:
     """The same, but evidence is passed over."""
-    each = skimmed(stored[0])
-    fact = each if isinstance(each, Passed) else each.fact
+    each = scan(stored[0])
+    fact = each if isinstance(each, SkippedObservation) else each.fact
     _check_fit(each.seq, repeated(fact), stored[1])
     return each
 

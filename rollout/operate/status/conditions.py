@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from rollout.decide.rules.view import View
-from rollout.decide.state.rollout import Phase, State
+from rollout.decide.state.rollout import Phase, RolloutState
 from rollout.plan.kube.status import Condition, ConditionType
 
 LIMIT = 8_000  # letters of a message; the API server takes 32,768
@@ -21,7 +21,7 @@ _OVER = (
 
 
 @dataclass(frozen=True)
-class Reading:
+class PlanAcceptance:
     """What came of reading a resource: why it is refused, and the edit that waits its turn."""
 
     reason: str = "Accepted"
@@ -32,7 +32,7 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Holds:
+class RolloutCondition:
     """Whether a condition holds, and why."""
 
     type: ConditionType
@@ -41,22 +41,24 @@ class Holds:
     message: str = ""
 
 
-def of_reading(reading: Reading, *, over: bool = False) -> list[Holds]:
+def of_reading(reading: PlanAcceptance, *, over: bool = False) -> list[RolloutCondition]:
     """Whether the plan as it stands now is taken up; `over`: long before, by one of its name."""
     accepted = reading.reason == "Accepted"
     sound = f"the plan is sound{_OVER if over else ''}"
     said = sound if accepted else "\n".join(reading.messages)
-    found = [Holds("Accepted", accepted, reading.reason, said)]
+    found = [RolloutCondition("Accepted", accepted, reading.reason, said)]
     if reading.pending:
         said = (
             f"{reading.pending} starts when {reading.running} has ended: it is judged by the plan "
             "that it began with; abort it to start sooner"
         )
-        found.append(Holds("Pending", holds=True, reason="RolloutUnderWay", message=said))
+        found.append(
+            RolloutCondition("Pending", holds=True, reason="RolloutUnderWay", message=said)
+        )
     return found
 
 
-def of_rollout(state: State, seen: View | None) -> list[Holds]:
+def of_rollout(state: RolloutState, seen: View | None) -> list[RolloutCondition]:
     """Where the rollout stands; an ended one is seen without evidence too."""
     ends: tuple[tuple[Phase, ConditionType], ...] = (
         ("promoted", "Promoted"),
@@ -68,31 +70,33 @@ def of_rollout(state: State, seen: View | None) -> list[Holds]:
     return [_progressing(state), _blind(state, seen), *ended]
 
 
-def _progressing(state: State) -> Holds:
+def _progressing(state: RolloutState) -> RolloutCondition:
     still: set[Phase] = {"paused", "promoted", "rolled back", "undone"}
     said = state.last.sentence if state.last else "looking for the first time"
     if state.route_problem and state.route_problem not in said:
         said += f"\nthe mesh: {state.route_problem}"
-    return Holds("Progressing", state.phase not in still, camel(state.phase), said)
+    return RolloutCondition("Progressing", state.phase not in still, camel(state.phase), said)
 
 
-def _blind(state: State, seen: View | None) -> Holds:
+def _blind(state: RolloutState, seen: View | None) -> RolloutCondition:
     if state.terminal or seen is None or not seen.blind:
-        return Holds("Blind", holds=False, reason="Ended" if state.terminal else "Sighted")
+        return RolloutCondition(
+            "Blind", holds=False, reason="Ended" if state.terminal else "Sighted"
+        )
     said = "\n".join(f"{name}: {blind.reason}" for name, blind in sorted(seen.blind.items()))
-    return Holds("Blind", holds=True, reason="NoEvidence", message=said)
+    return RolloutCondition("Blind", holds=True, reason="NoEvidence", message=said)
 
 
-def _ended(state: State, phase: Phase, kind: ConditionType) -> Holds:
+def _ended(state: RolloutState, phase: Phase, kind: ConditionType) -> RolloutCondition:
     """An end, with the first reason of the decision that led to it."""
     if state.phase != phase or state.last is None:
-        return Holds(kind, holds=False, reason=camel(state.phase))
+        return RolloutCondition(kind, holds=False, reason=camel(state.phase))
     code = state.last.reasons[0] if state.last.reasons else state.last.action
-    return Holds(kind, holds=True, reason=camel(code), message=state.last.sentence)
+    return RolloutCondition(kind, holds=True, reason=camel(code), message=state.last.sentence)
 
 
 def dated(
-    holds: Iterable[Holds], before: Sequence[dict[str, Any]], generation: int, now: float
+    holds: Iterable[RolloutCondition], before: Sequence[dict[str, Any]], generation: int, now: float
 ) -> list[Condition]:
     """Conditions with the time since which each is as it is: kept while its status is the same."""
     since = {(each["type"], each["status"]): each["lastTransitionTime"] for each in before}

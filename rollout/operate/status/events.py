@@ -16,7 +16,7 @@ from rollout.decide.record.facts import (
 )
 from rollout.decide.state.rollout import Phase
 from rollout.kube.kinds import Json
-from rollout.operate.status.conditions import Reading, utc
+from rollout.operate.status.conditions import PlanAcceptance, utc
 from rollout.ports import Entry
 
 Told = tuple[str, str, str]  # type, reason, message
@@ -49,7 +49,7 @@ def event_of(resource: Json, entry: Entry, phase: Phase) -> Json | None:
     return _event(resource, f"{entry.seq:08}.{entry.hash[:12]}", entry.fact.at, told)
 
 
-def refused(resource: Json, reading: Reading, now: float) -> Json:
+def refused(resource: Json, reading: PlanAcceptance, now: float) -> Json:
     """The Event of a plan that is not taken up."""
     generation = resource["metadata"].get("generation", 0)
     told = ("Warning", reading.reason, "\n".join(reading.messages))

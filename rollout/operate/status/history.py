@@ -6,31 +6,31 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from rollout.decide.record.facts import Decided, Observed, of_rollout
-from rollout.decide.state.rollout import Phase, State
+from rollout.decide.state.rollout import Phase, RolloutState
 from rollout.operate.annotations import Word, word_of
 from rollout.operate.status.status import Story
 from rollout.ports import Entry
 
 
 @dataclass(frozen=True)
-class News:
+class NewEntry:
     """An entry and the phase that it led to."""
 
     entry: Entry
     phase: Phase
 
 
-class Ledger:
+class RolloutHistory:
     """Every rollout's story, by the `namespace/name` of its plan, and what was not told yet.
 
     `states` are the controller's, by rollout.
     """
 
-    def __init__(self, states: Mapping[str, State]) -> None:
+    def __init__(self, states: Mapping[str, RolloutState]) -> None:
         self._states = states
         self._stories: dict[str, dict[str, Story]] = {}
         self._active: dict[str, str] = {}  # rollout -> name
-        self._news: dict[str, list[News]] = {}
+        self._news: dict[str, list[NewEntry]] = {}
         self._words: dict[str, set[Word]] = {}
 
     def note(self, entry: Entry) -> None:
@@ -46,7 +46,7 @@ class Ledger:
         story = stories.get(rollout, Story(rollout, state, entry))
         if not isinstance(entry.fact, Observed):
             story = replace(story, newest=entry)
-            self._news.setdefault(name, []).append(News(entry, state.phase))
+            self._news.setdefault(name, []).append(NewEntry(entry, state.phase))
         if isinstance(entry.fact, Decided):
             story = replace(story, decided=entry)
         stories[rollout] = story
@@ -71,7 +71,7 @@ class Ledger:
     def _now(self, story: Story) -> Story:
         return replace(story, state=self._states[story.rollout])
 
-    def news(self, name: str) -> list[News]:
+    def news(self, name: str) -> list[NewEntry]:
         """What happened to a resource's rollouts since this was asked last."""
         return self._news.pop(name, [])
 

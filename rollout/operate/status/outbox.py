@@ -17,7 +17,7 @@ _SLOWEST = 30.0
 _PASSED = (404, 409)  # the object is gone, or another version than the one that was looked at
 
 
-class Desk(Protocol):
+class StatusWriter(Protocol):
     """The part of a cluster that takes notices. Both raise ClusterError."""
 
     def patch_status(self, kind: Kind, namespace: str, name: str, body: Json) -> Json: ...
@@ -25,7 +25,7 @@ class Desk(Protocol):
 
 
 @dataclass(frozen=True)
-class Notice:
+class PendingStatus:
     """A status and Events for one resource as it was at `version`, and when they are due."""
 
     uid: str
@@ -36,15 +36,15 @@ class Notice:
     due: float = 0.0
 
 
-class Board:
+class StatusOutbox:
     """The newest notice of each resource, by namespace and name; safe between two threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._waiting: dict[str, Notice] = {}
+        self._waiting: dict[str, PendingStatus] = {}
         self._shown: dict[str, tuple[str, Json, float]] = {}
 
-    def post(self, name: str, notice: Notice, now: float) -> None:
+    def post(self, name: str, notice: PendingStatus, now: float) -> None:
         """Show this instead of what waits for the name; Events that wait are kept."""
         with self._lock:
             uid, status, at = self._shown.get(name, ("", {}, 0.0))
@@ -60,7 +60,7 @@ class Board:
                     notice, events=kept + fresh, attempts=before.attempts, due=before.due
                 )
 
-    def publish(self, desk: Desk, now: float) -> None:
+    def publish(self, desk: StatusWriter, now: float) -> None:
         """Bring every due notice to the cluster, Events first, so that a status tells of told ones.
 
         Raises ClusterError with the last problem; a server in distress is left alone for the rest.
@@ -82,7 +82,7 @@ class Board:
         if problem is not None:
             raise problem
 
-    def _due(self, now: float) -> Sequence[tuple[str, Notice]]:
+    def _due(self, now: float) -> Sequence[tuple[str, PendingStatus]]:
         with self._lock:
             return [(name, each) for name, each in self._waiting.items() if now >= each.due]
 
@@ -91,7 +91,7 @@ class Board:
         with self._lock:
             self._shown = {name: shown for name, shown in self._shown.items() if name in names}
 
-    def _done(self, name: str, notice: Notice, shown_at: float | None = None) -> None:
+    def _done(self, name: str, notice: PendingStatus, shown_at: float | None = None) -> None:
         with self._lock:
             if shown_at is not None:
                 self._shown[name] = (notice.uid, notice.status, shown_at)
@@ -108,14 +108,14 @@ class Board:
             self._waiting[name] = replace(notice, attempts=notice.attempts + 1, due=due)
 
 
-def _bring(desk: Desk, name: str, notice: Notice) -> None:
+def _bring(desk: StatusWriter, name: str, notice: PendingStatus) -> None:
     for event in notice.events:
         desk.tell(event)
     namespace, _, plain = name.partition("/")
     desk.patch_status(ROLLOUT_PLAN, namespace, plain, patch_of(notice))
 
 
-def patch_of(notice: Notice) -> Json:
+def patch_of(notice: PendingStatus) -> Json:
     """A merge patch to exactly this status; 409 from any other version, or object, of the name.
 
     A uid would be no condition: API servers ignore it in a patch of a status (as of 1.36).

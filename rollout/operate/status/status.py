@@ -10,17 +10,17 @@ from rollout.decide.record.facts import Decided
 from rollout.decide.record.split import Split
 from rollout.decide.rules.view import View, view
 from rollout.decide.state.hooks import told
-from rollout.decide.state.rollout import State
+from rollout.decide.state.rollout import RolloutState
 from rollout.decide.text.comparison import shown
 from rollout.kube.kinds import Json
-from rollout.operate.status.conditions import Reading, dated, of_reading, of_rollout, utc
+from rollout.operate.status.conditions import PlanAcceptance, dated, of_reading, of_rollout, utc
 from rollout.plan.kube.status import Decision, GuardrailStatus, HookStatus, Sealed, Status, Verdict
 from rollout.ports import Entry
 
 _WORST: tuple[Verdict, ...] = ("harmful", "blind", "undecided", "safe")
 
 
-def without_rollout(resource: Json, reading: Reading, now: float) -> Json:
+def without_rollout(resource: Json, reading: PlanAcceptance, now: float) -> Json:
     """The status of a plan whose rollout is in no journal: what was told of one before, is kept."""
     generation = resource["metadata"].get("generation", 0)
     before = _conditions(resource)
@@ -41,13 +41,13 @@ class Story:
     """
 
     rollout: str
-    state: State
+    state: RolloutState
     newest: Entry
     decided: Entry | None = None
 
 
 def with_rollout(
-    resource: Json, reading: Reading, story: Story, now: float, stable: str | None = None
+    resource: Json, reading: PlanAcceptance, story: Story, now: float, stable: str | None = None
 ) -> Json:
     """The status of a plan with a rollout, as it is at `now`; an ended one's, at its last look.
 

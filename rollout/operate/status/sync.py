@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rollout.kube.kinds import Json
-from rollout.operate.status.conditions import Reading, utc
+from rollout.operate.status.conditions import PlanAcceptance, utc
 from rollout.operate.status.events import event_of, refused
-from rollout.operate.status.history import Ledger
-from rollout.operate.status.outbox import Board, Notice
+from rollout.operate.status.history import RolloutHistory
+from rollout.operate.status.outbox import PendingStatus, StatusOutbox
 from rollout.operate.status.status import Story, is_told, with_rollout, without_rollout
 from rollout.tick.controller import Controller
 from rollout.tick.fleet import place_of
@@ -25,15 +25,15 @@ class Shown:
 
 
 @dataclass
-class Display:
+class StatusSync:
     """Posts what has changed to the board; remembers what every resource shows."""
 
-    board: Board
-    ledger: Ledger
+    board: StatusOutbox
+    ledger: RolloutHistory
     controller: Controller
     _shown: dict[str, Shown] = field(default_factory=dict)
 
-    def show(self, name: str, resource: Json, reading: Reading, now: float) -> None:
+    def show(self, name: str, resource: Json, reading: PlanAcceptance, now: float) -> None:
         """Post the resource's status if it is not what it should be, and its Events."""
         story, before = self.ledger.story(name, reading.plan), self._shown.get(name)
         stable = self.controller.fleet.stable(*place_of(story.state.plan)) if story else None
@@ -47,7 +47,7 @@ class Display:
             before = self._shown[name] = Shown(basis, status)
         if events or resource.get("status") != before.status:
             uid, version = (resource["metadata"][key] for key in ("uid", "resourceVersion"))
-            self.board.post(name, Notice(uid, version, before.status, tuple(events)), now)
+            self.board.post(name, PendingStatus(uid, version, before.status, tuple(events)), now)
 
     def keep(self, names: Collection[str]) -> None:
         """Forget what all others show."""
@@ -72,7 +72,9 @@ class Display:
         return [event for event in made if event is not None]
 
 
-def _basis(resource: Json, reading: Reading, story: Story | None, now: float) -> tuple[Any, ...]:
+def _basis(
+    resource: Json, reading: PlanAcceptance, story: Story | None, now: float
+) -> tuple[Any, ...]:
     """All that a status is made of; time only by the look, as blindness comes with time."""
     metadata = resource["metadata"]
     head = (metadata["uid"], metadata.get("generation"), reading)
@@ -84,7 +86,7 @@ def _basis(resource: Json, reading: Reading, story: Story | None, now: float) ->
 
 
 def _status(
-    resource: Json, reading: Reading, story: Story | None, now: float, stable: str | None
+    resource: Json, reading: PlanAcceptance, story: Story | None, now: float, stable: str | None
 ) -> Json:
     if story is None:
         return without_rollout(resource, reading, now)

@@ -18,7 +18,7 @@ _REMEMBERED = 100  # versions in a status; the journal and the plans themselves 
 
 
 @dataclass(frozen=True)
-class Wish:
+class DesiredPlan:
     """What a trigger wants of the cluster: perhaps a plan, and a status that tells."""
 
     trigger: Json
@@ -27,7 +27,7 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Found:
+class TriggerOutcome:
     """What became of a version."""
 
     reason: str
@@ -37,12 +37,12 @@ class Found:
     acted: bool = False
 
 
-def wishes(
+def desired_plans(
     triggers: Sequence[Json],
     deployments: Sequence[Json],
     known: Callable[[str], bool],
     fleet: Fleet,
-) -> dict[str, Wish]:
+) -> dict[str, DesiredPlan]:
     """Every trigger's wish, by its `namespace/name`.
 
     `known` tells whether a plan of this `namespace/name` is there, or ever was by the journal.
@@ -51,7 +51,7 @@ def wishes(
     return {name_of(each): _wish(each, _found(each, there, known, fleet)) for each in triggers}
 
 
-def _wish(trigger: Json, found: Found) -> Wish:
+def _wish(trigger: Json, found: TriggerOutcome) -> DesiredPlan:
     """A plan is made only where this says so first: the API server refuses a second of its name."""
     acted = [*(trigger.get("status") or {}).get("acted", [])]
     if found.acted and found.version not in acted:
@@ -67,45 +67,47 @@ def _wish(trigger: Json, found: Found) -> Wish:
         }
     )
     made = found.plan if found.reason == "Started" else None
-    return Wish(trigger, status.model_dump(mode="json", by_alias=True), made)
+    return DesiredPlan(trigger, status.model_dump(mode="json", by_alias=True), made)
 
 
 def _found(
     trigger: Json, deployments: Mapping[str, Json], known: Callable[[str], bool], fleet: Fleet
-) -> Found:
+) -> TriggerOutcome:
     try:
         watched = watched_of(trigger)
     except ValidationError as error:
-        return Found("Invalid", str(error.errors(include_url=False)[0]["msg"]))
+        return TriggerOutcome("Invalid", str(error.errors(include_url=False)[0]["msg"]))
     namespace = trigger["metadata"]["namespace"]
     deployment = deployments.get(f"{namespace}/{watched.deployment}")
     if deployment is None:
-        return Found("NoDeployment", f"there is no Deployment {watched.deployment}")
+        return TriggerOutcome("NoDeployment", f"there is no Deployment {watched.deployment}")
     version = _version(deployment, watched.label)
     if not version:
         said = f"the pods of Deployment {watched.deployment} have no label `{watched.label}`"
-        return Found("NoVersion", said)
+        return TriggerOutcome("NoVersion", said)
     return _of_version(trigger, deployment, version, known, fleet)
 
 
 def _of_version(
     trigger: Json, deployment: Json, version: str, known: Callable[[str], bool], fleet: Fleet
-) -> Found:
+) -> TriggerOutcome:
     namespace, service = trigger["metadata"]["namespace"], str(trigger["spec"]["plan"]["service"])
     recorded = fleet.stable(namespace, service)
     made = plan_for(trigger, version, recorded)
     if known(name_of(made)) or version in (trigger.get("status") or {}).get("acted", []):
-        return Found("ActedOn", f"{name_of(made)} was made for it", version, made, acted=True)
+        return TriggerOutcome(
+            "ActedOn", f"{name_of(made)} was made for it", version, made, acted=True
+        )
     if version == made["spec"]["stable"]["version"]:
-        return Found("Stable", "it is the stable version already", version)
+        return TriggerOutcome("Stable", "it is the stable version already", version)
     try:
         plan = plan_of(made)
     except PlanError as error:
-        return Found("Invalid", "\n".join(told(made, error)), version)
+        return TriggerOutcome("Invalid", "\n".join(told(made, error)), version)
     waits = _unready(deployment) or _busy(fleet, plan)
     if waits:
-        return Found("Waiting", waits, version)
-    return Found("Started", f"plan {name_of(made)} is made", version, made, acted=True)
+        return TriggerOutcome("Waiting", waits, version)
+    return TriggerOutcome("Started", f"plan {name_of(made)} is made", version, made, acted=True)
 
 
 def _version(deployment: Json, label: str) -> str:

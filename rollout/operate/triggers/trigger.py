@@ -9,7 +9,7 @@ from rollout.backoff import backoff
 from rollout.errors import ClusterError
 from rollout.kube.kinds import ROLLOUT_PLAN, ROLLOUT_TRIGGER, Json, Kind
 from rollout.operate.plan_cache import Resources
-from rollout.operate.triggers.plans import Wish, wishes
+from rollout.operate.triggers.plans import DesiredPlan, desired_plans
 from rollout.tick.fleet import Fleet
 
 _LEAST, _MOST = 0.5, 30.0  # seconds between two attempts, growing while they fail
@@ -29,14 +29,14 @@ class Triggers:
 
     def __init__(self, triggers: Resources, deployments: Resources) -> None:
         self._triggers, self._deployments = triggers, deployments
-        self._wishes: dict[str, Wish] = {}
+        self._wishes: dict[str, DesiredPlan] = {}
         self._failures, self._due = 0, 0.0
 
     def consider(self, known: Callable[[str], bool], fleet: Fleet) -> None:
         """Wish anew, from what is known now; nothing while something is not known."""
         triggers, deployments = self._triggers.list(), self._deployments.list()
         if triggers is not None and deployments is not None:
-            self._wishes = wishes(triggers, deployments, known, fleet)
+            self._wishes = desired_plans(triggers, deployments, known, fleet)
 
     def publish(self, maker: Maker, now: float) -> None:
         """Carry out what is wished. Raises ClusterError with the first problem; it is due again."""
@@ -52,7 +52,7 @@ class Triggers:
         self._failures = 0
 
 
-def _carry_out(maker: Maker, name: str, wish: Wish) -> None:
+def _carry_out(maker: Maker, name: str, wish: DesiredPlan) -> None:
     """The plan first: a status that tells of it must not come before it is there."""
     namespace, _, plain = name.partition("/")
     if wish.plan is not None:

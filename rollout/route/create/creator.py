@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from rollout.decide.record.split import Split
 from rollout.errors import ClusterError, RouteError
 from rollout.plan.model.plan import Plan
-from rollout.ports import Router, Seen, Watcher
+from rollout.ports import Router, RouteStatus, Watcher
 from rollout.route.create.creation import Wanted, grown, is_ours, routes, wanted
 from rollout.route.istio.destinations import lacking
-from rollout.route.kube.objects import DESTINATION_RULE, Applied, told
+from rollout.route.kube.objects import DESTINATION_RULE, Applied, as_route_error
 from rollout.route.manifest import Json
 
 _ATTEMPTS = 3
@@ -39,11 +39,11 @@ class WithCreation:
             self._make(plan, routes(plan))  # stable has all traffic only where a route says so
             self._inner.write(plan, split, mark)
 
-    def read(self, plan: Plan, total: int) -> Seen:
+    def read(self, plan: Plan, total: int) -> RouteStatus:
         """See rollout.ports.Router: what is not there is not shown as a weight of zero."""
         return self._inner.read(plan, total)
 
-    def glance(self, plan: Plan, total: int) -> Seen | None:
+    def glance(self, plan: Plan, total: int) -> RouteStatus | None:
         """See rollout.ports.Watcher."""
         return self._inner.glance(plan, total) if isinstance(self._inner, Watcher) else None
 
@@ -66,7 +66,7 @@ class WithCreation:
             try:
                 return self._objects.get(each.kind, plan.metadata.namespace, each.name)
             except ClusterError as error:
-                missing = told(error, "get", each.kind, plan, each.name)
+                missing = as_route_error(error, "get", each.kind, plan, each.name)
             if not missing.absent:
                 raise missing
             try:
@@ -86,4 +86,4 @@ class WithCreation:
 def _refused(error: ClusterError, plan: Plan, each: Wanted) -> RouteError:
     """An apply that makes something is both verbs; API servers name only the first, if it lacks."""
     verb = "patch" if "cannot patch" in str(error) else "create"
-    return told(error, verb, each.kind, plan, each.name)
+    return as_route_error(error, verb, each.kind, plan, each.name)

@@ -12,7 +12,7 @@ from rollout.errors import RouteError
 from rollout.plan.model.plan import Plan
 from rollout.plan.model.route import EnvoyRoute
 from rollout.plan.model.traffic import Traffic
-from rollout.ports import Seen
+from rollout.ports import RouteStatus
 from rollout.route.envoy.safety_net import fallen, net_name, netted, over_net, past_net
 from rollout.route.envoy.traffic import patch, split_of
 from rollout.route.envoy.watched import load as _load
@@ -46,7 +46,7 @@ class EnvoyRouter:
             raise RouteError(f"nothing was written: Envoy has no cluster {unknown}")
         _replace(file, manifest)
 
-    def read(self, plan: Plan, total: int) -> Seen:
+    def read(self, plan: Plan, total: int) -> RouteStatus:
         """What Envoy itself says that it does, from its config dump.
 
         A share over the safety net is not shown while the net carries it: the canary serves none of
@@ -59,7 +59,7 @@ class EnvoyRouter:
         if netted(plan.spec.policy, split) and fallen(ask(route, "/clusters"), arms):
             said = f"no endpoint of {arms.canary} serves: Envoy asks {arms.stable} instead"
             raise RouteError(said)
-        return Seen(split, version_of(live))
+        return RouteStatus(split, version_of(live))
 
     def diagnose(self, plan: Plan) -> str:
         """Why Envoy does not show the file's version; empty when it does, or does not say why."""

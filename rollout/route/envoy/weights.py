@@ -10,7 +10,7 @@ from rollout.decide.record.split import Split
 from rollout.errors import RouteError
 from rollout.route.envoy.walk import Weighted, actions, every_weighted, weight
 from rollout.route.manifest import Json, dicts, key
-from rollout.route.weighted_route import Arm, Fork, move, nearest
+from rollout.route.weighted_route import Arm, WeightedRoute, move, nearest
 
 
 @dataclass(frozen=True)
@@ -135,11 +135,11 @@ def _owned(manifest: Json, arms: Arms) -> list[Weighted]:
     raise RouteError(f"no route has weights for cluster {arms.stable} or {arms.canary}{hint}")
 
 
-def _fork(weighted: Weighted, arms: Arms) -> Fork:
-    return Fork(weighted.place, weighted.clusters, arms)
+def _fork(weighted: Weighted, arms: Arms) -> WeightedRoute:
+    return WeightedRoute(weighted.place, weighted.clusters, arms)
 
 
-def _take_away(fork: Fork) -> None:
+def _take_away(fork: WeightedRoute) -> None:
     """Remove what `move` adds: last entries that say nothing but a weight."""
     while fork.entries and fork.entries[-1] == {"name": fork.mesh.name("canary"), "weight": 0}:
         fork.entries.pop()

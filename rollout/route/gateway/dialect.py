@@ -12,7 +12,7 @@ from rollout.route import matching
 from rollout.route.gateway import rules
 from rollout.route.gateway.precedence import refuse_overtaking
 from rollout.route.manifest import Json
-from rollout.route.weighted_route import Fork
+from rollout.route.weighted_route import WeightedRoute
 
 
 class Gateway:
@@ -22,13 +22,15 @@ class Gateway:
     forks = staticmethod(rules.forks)
     narrow = staticmethod(matching.gateway)
 
-    def fork(self, body: Json, plan: Plan) -> Fork:
+    def fork(self, body: Json, plan: Plan) -> WeightedRoute:
         return rules.fork(0, body, rules.backends(plan))
 
-    def check(self, routes: Sequence[Json], forks: Sequence[Fork], segment: Segment) -> None:
+    def check(
+        self, routes: Sequence[Json], forks: Sequence[WeightedRoute], segment: Segment
+    ) -> None:
         refuse_overtaking(routes, forks, segment)
 
-    def copy(self, fork: Fork, to: Json, split: Split) -> Json:
+    def copy(self, fork: WeightedRoute, to: Json, split: Split) -> Json:
         """All requests, or a fraction, which the Gateway API knows since 1.3."""
         del fork
         part = {"fraction": {"numerator": split.canary, "denominator": split.total}}

@@ -13,12 +13,14 @@ from rollout.errors import RouteError
 from rollout.plan.model.traffic import Segment
 from rollout.route.manifest import Json, dicts
 from rollout.route.matching import gateway
-from rollout.route.weighted_route import Fork
+from rollout.route.weighted_route import WeightedRoute
 
 _Rank = tuple[int, int, float]
 
 
-def refuse_overtaking(rules: Sequence[Json], forks: Sequence[Fork], segment: Segment) -> None:
+def refuse_overtaking(
+    rules: Sequence[Json], forks: Sequence[WeightedRoute], segment: Segment
+) -> None:
     """Raise RouteError where a foreign rule would lose requests to a segment's."""
     ours = [id(fork.body) for fork in forks]
     numbers = {id(rule): number for number, rule in enumerate(rules)}
@@ -34,7 +36,7 @@ def refuse_overtaking(rules: Sequence[Json], forks: Sequence[Fork], segment: Seg
                 )
 
 
-def _overtakes(fork: Fork, number: int, rule: Json, place: int, segment: Segment) -> bool:
+def _overtakes(fork: WeightedRoute, number: int, rule: Json, place: int, segment: Segment) -> bool:
     return any(
         _rank(own, number) < _rank(theirs, place) < _rank(narrowed, number - 0.5)
         for own in _matches(fork.body)

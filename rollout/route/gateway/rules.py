@@ -9,7 +9,7 @@ from rollout.errors import RouteError
 from rollout.plan.model.plan import Plan
 from rollout.plan.model.route import GatewayRoute
 from rollout.route.manifest import Json, dicts
-from rollout.route.weighted_route import Arm, Fork
+from rollout.route.weighted_route import Arm, WeightedRoute
 
 GROUP = "gateway.networking.k8s.io"
 
@@ -74,7 +74,7 @@ def _denied(parent: Json, manifest: Json) -> dict[str, str]:
     }
 
 
-def forks(manifest: Json, plan: Plan, *, back: bool = False) -> list[Fork]:
+def forks(manifest: Json, plan: Plan, *, back: bool = False) -> list[WeightedRoute]:
     """The rules that a plan names, or all that lead to one of its arms.
 
     On the way `back` to stable those that are left of them: a rule that is gone or leads elsewhere
@@ -125,9 +125,9 @@ def route_of(plan: Plan) -> GatewayRoute:
     return plan.spec.route.gateway
 
 
-def fork(number: int, rule: Json, mesh: Backends) -> Fork:
+def fork(number: int, rule: Json, mesh: Backends) -> WeightedRoute:
     """A rule as the routers see it."""
-    return Fork(_place(number, rule), dicts(rule.get("backendRefs")), mesh, rule)
+    return WeightedRoute(_place(number, rule), dicts(rule.get("backendRefs")), mesh, rule)
 
 
 def _place(number: int, rule: Json) -> str:

@@ -10,7 +10,7 @@ from rollout.plan.model.plan import Plan
 from rollout.plan.model.route import IstioRoute
 from rollout.route.istio.virtual_service import instead, leads, named, nowhere, routes, wishes
 from rollout.route.manifest import Json, dicts
-from rollout.route.weighted_route import Arm, Fork
+from rollout.route.weighted_route import Arm, WeightedRoute
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Destinations:
         return host if subset is None else f"subset {subset} of {host}"
 
 
-def forks(manifest: Json, plan: Plan, *, back: bool = False) -> list[Fork]:
+def forks(manifest: Json, plan: Plan, *, back: bool = False) -> list[WeightedRoute]:
     """The routes that a plan names, or all that lead to one of its arms.
 
     On the way `back` to stable those that are left of them: a route that is gone or leads elsewhere

@@ -13,7 +13,7 @@ from rollout.route import matching
 from rollout.route.istio.destinations import destinations, forks
 from rollout.route.istio.virtual_service import VirtualRoute
 from rollout.route.manifest import Json
-from rollout.route.weighted_route import Fork
+from rollout.route.weighted_route import WeightedRoute
 
 
 class Istio:
@@ -23,13 +23,15 @@ class Istio:
     forks = staticmethod(forks)
     narrow = staticmethod(matching.istio)
 
-    def fork(self, body: Json, plan: Plan) -> Fork:
+    def fork(self, body: Json, plan: Plan) -> WeightedRoute:
         return VirtualRoute("http", 0, body).fork(destinations(plan))
 
-    def check(self, routes: Sequence[Json], forks: Sequence[Fork], segment: Segment) -> None:
+    def check(
+        self, routes: Sequence[Json], forks: Sequence[WeightedRoute], segment: Segment
+    ) -> None:
         """Nothing: a route before another takes requests of that one only."""
 
-    def copy(self, fork: Fork, to: Json, split: Split) -> Json:
+    def copy(self, fork: WeightedRoute, to: Json, split: Split) -> Json:
         if fork.body.get("mirror"):
             said = "has a `mirror`, beside which Istio takes no `mirrors`: write it as one of those"
             raise RouteError(f"{fork.place} {said}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rollout.errors import RouteError
 from rollout.plan.model.route import IstioRoute
 from rollout.route.manifest import Json, dicts
-from rollout.route.weighted_route import Fork, Mesh, for_segment
+from rollout.route.weighted_route import Mesh, WeightedRoute, for_segment
 
 _KINDS = ("http", "tls", "tcp")
 
@@ -26,8 +26,8 @@ class VirtualRoute:
         name = self.body.get("name")
         return f"{self.kind} route `{name}`" if name else f"{self.kind} route {self.number}"
 
-    def fork(self, mesh: Mesh) -> Fork:
-        return Fork(self.place, dicts(self.body.get("route")), mesh, self.body)
+    def fork(self, mesh: Mesh) -> WeightedRoute:
+        return WeightedRoute(self.place, dicts(self.body.get("route")), mesh, self.body)
 
 
 @dataclass(frozen=True)

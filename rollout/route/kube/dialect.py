@@ -13,7 +13,7 @@ from rollout.plan.model.traffic import Segment
 from rollout.route.gateway.dialect import Gateway
 from rollout.route.istio.dialect import Istio
 from rollout.route.manifest import Json, dicts
-from rollout.route.weighted_route import Fork
+from rollout.route.weighted_route import WeightedRoute
 
 
 class Dialect(Protocol):
@@ -34,11 +34,11 @@ class Dialect(Protocol):
         """Key of what copies a route's requests."""
         ...
 
-    def forks(self, manifest: Json, plan: Plan, *, back: bool = False) -> list[Fork]:
+    def forks(self, manifest: Json, plan: Plan, *, back: bool = False) -> list[WeightedRoute]:
         """The plan's routes. Raises RouteError."""
         ...
 
-    def fork(self, body: Json, plan: Plan) -> Fork:
+    def fork(self, body: Json, plan: Plan) -> WeightedRoute:
         """One route of an object, whoever's it is."""
         ...
 
@@ -46,11 +46,13 @@ class Dialect(Protocol):
         """The same matches for the segment only. Raises RouteError."""
         ...
 
-    def check(self, routes: Sequence[Json], forks: Sequence[Fork], segment: Segment) -> None:
+    def check(
+        self, routes: Sequence[Json], forks: Sequence[WeightedRoute], segment: Segment
+    ) -> None:
         """Raise RouteError where a route for the segment would take another's requests."""
         ...
 
-    def copy(self, fork: Fork, to: Json, split: Split) -> Json:
+    def copy(self, fork: WeightedRoute, to: Json, split: Split) -> Json:
         """What copies this share of a route's requests `to` the canary. Raises RouteError."""
         ...
 
@@ -68,14 +70,14 @@ def dialect_of(plan: Plan) -> Dialect:
     return Istio() if plan.spec.route.istio is not None else Gateway()
 
 
-def sent(dialect: Dialect, fork: Fork) -> list[Json]:
+def sent(dialect: Dialect, fork: WeightedRoute) -> list[Json]:
     """Entries that copy a route's requests to the canary."""
     return [
         each for each in dicts(fork.body.get(dialect.copies)) if _to_canary(dialect, fork, each)
     ]
 
 
-def send(dialect: Dialect, fork: Fork, split: Split) -> None:
+def send(dialect: Dialect, fork: WeightedRoute, split: Split) -> None:
     """Copy a share of a route's requests to the canary. Raises RouteError."""
     if sent(dialect, fork):
         raise RouteError(f"{fork.place} copies requests to the canary already")
@@ -84,7 +86,7 @@ def send(dialect: Dialect, fork: Fork, split: Split) -> None:
     fork.body[dialect.copies] = [*dicts(fork.body.get(dialect.copies)), copy]
 
 
-def stop(dialect: Dialect, fork: Fork) -> None:
+def stop(dialect: Dialect, fork: WeightedRoute) -> None:
     """Take away what copies a route's requests to the canary; other copies stay."""
     there = dicts(fork.body.get(dialect.copies))
     kept = [each for each in there if not _to_canary(dialect, fork, each)]
@@ -94,6 +96,6 @@ def stop(dialect: Dialect, fork: Fork) -> None:
             del fork.body[dialect.copies]
 
 
-def _to_canary(dialect: Dialect, fork: Fork, copy: Json) -> bool:
+def _to_canary(dialect: Dialect, fork: WeightedRoute, copy: Json) -> bool:
     to = dialect.destination(copy)
     return bool(to) and fork.mesh.arm_of(to) == "canary"

@@ -8,7 +8,7 @@ from fractions import Fraction
 from rollout.decide.record.split import Split, Way
 from rollout.errors import RouteError
 from rollout.route.manifest import Json
-from rollout.route.weighted_route import Fork, move, nearest, take_away
+from rollout.route.weighted_route import WeightedRoute, move, nearest, take_away
 
 # Annotations by service, so that rollouts of two services may share one object.
 MARK, SPLIT, ADDED = "mark.surefoot.dev/", "split.surefoot.dev/", "added.surefoot.dev/"
@@ -16,7 +16,7 @@ COPIED = "copied.surefoot.dev/"
 POLICY = "policy.surefoot.dev/"
 
 
-def split_of(forks: Sequence[Fork], written: Fraction | None, total: int) -> Split:
+def split_of(forks: Sequence[WeightedRoute], written: Fraction | None, total: int) -> Split:
     """The split that all forks show, in parts of `total`.
 
     Where they differ since our last patch, which wrote `written`, somebody moved one of them: that
@@ -31,7 +31,7 @@ def split_of(forks: Sequence[Fork], written: Fraction | None, total: int) -> Spl
     raise RouteError(f"routes disagree on the share of {forks[0].mesh.name('canary')}: {said}")
 
 
-def move_all(forks: Sequence[Fork], split: Split, added: set[str]) -> set[str]:
+def move_all(forks: Sequence[WeightedRoute], split: Split, added: set[str]) -> set[str]:
     """Move every fork to a split; the places where a canary's entry is one that we added.
 
     Such an entry goes again with its traffic. Raises RouteError.

@@ -65,7 +65,7 @@ def at_version(body: Json, live: Json) -> Json:
     return body | {"metadata": body.get("metadata", {}) | read}
 
 
-def told(error: ClusterError, verb: str, kind: Kind, plan: Plan, name: str) -> RouteError:
+def as_route_error(error: ClusterError, verb: str, kind: Kind, plan: Plan, name: str) -> RouteError:
     """A refusal in words, with the cure where we know one."""
     what, said = spelt(kind, plan, name), str(error)[:_LIMIT]
     denied = "admission webhook" in said and "denied the request" in said

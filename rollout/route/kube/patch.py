@@ -14,7 +14,7 @@ from rollout.plan.model.traffic import Segment
 from rollout.route.kube import object_annotations
 from rollout.route.kube.dialect import Dialect, dialect_of, send, sent, stop
 from rollout.route.manifest import Json, dicts
-from rollout.route.weighted_route import SEGMENT, Fork, for_segment, nearest
+from rollout.route.weighted_route import SEGMENT, WeightedRoute, for_segment, nearest
 
 
 def patch(manifest: Json, plan: Plan, split: Split, mark: str) -> Json:
@@ -78,7 +78,7 @@ def split_of(manifest: Json, plan: Plan, total: int) -> Split:
     )
 
 
-def _copied(dialect: Dialect, forks: Sequence[Fork], noted: set[str], total: int) -> Split:
+def _copied(dialect: Dialect, forks: Sequence[WeightedRoute], noted: set[str], total: int) -> Split:
     """The share that is copied by us. Raises RouteError where routes differ."""
     shares = {
         sum(map(dialect.share, sent(dialect, fork)), Fraction(0))
@@ -103,7 +103,7 @@ def _stripped(manifest: Json, plan: Plan, *, back: bool) -> Json:
     return plain
 
 
-def _take_out(dialect: Dialect, manifest: Json, plan: Plan) -> list[Fork]:
+def _take_out(dialect: Dialect, manifest: Json, plan: Plan) -> list[WeightedRoute]:
     """Remove our routes for the segment; they are what is returned."""
     routes = dicts((manifest.get("spec") or {}).get(dialect.routes))
     named = [body for body in routes if for_segment(body)]
@@ -113,7 +113,7 @@ def _take_out(dialect: Dialect, manifest: Json, plan: Plan) -> list[Fork]:
     return ours
 
 
-def _moved(dialect: Dialect, manifest: Json, plan: Plan, split: Split) -> list[Fork]:
+def _moved(dialect: Dialect, manifest: Json, plan: Plan, split: Split) -> list[WeightedRoute]:
     """The plan's routes with the weights that hold within the segment."""
     forks = dialect.forks(manifest, plan)
     object_annotations.move_all(forks, split, set())
@@ -121,7 +121,11 @@ def _moved(dialect: Dialect, manifest: Json, plan: Plan, split: Split) -> list[F
 
 
 def _join(
-    dialect: Dialect, manifest: Json, forks: list[Fork], within: list[Fork], segment: Segment
+    dialect: Dialect,
+    manifest: Json,
+    forks: list[WeightedRoute],
+    within: list[WeightedRoute],
+    segment: Segment,
 ) -> None:
     """Put a route for the segment before each of the plan's. Raises RouteError."""
     routes = _see_requests(dialect, manifest, forks)
@@ -132,7 +136,9 @@ def _join(
         routes.insert(place, {**moved.body, "name": _name(fork), dialect.matches: matches})
 
 
-def _check(dialect: Dialect, forks: Sequence[Fork], ours: Sequence[Fork], plan: Plan) -> None:
+def _check(
+    dialect: Dialect, forks: Sequence[WeightedRoute], ours: Sequence[WeightedRoute], plan: Plan
+) -> None:
     """Raise RouteError unless each route has one for the segment that matches what it matches."""
     found = {fork.body.get("name"): fork.body.get(dialect.matches) for fork in ours}
     traffic = plan.spec.traffic
@@ -143,11 +149,11 @@ def _check(dialect: Dialect, forks: Sequence[Fork], ours: Sequence[Fork], plan: 
             raise RouteError(f"the route for the segment of {fork.place} was edited")
 
 
-def _narrowed(dialect: Dialect, fork: Fork, segment: Segment) -> list[Json]:
+def _narrowed(dialect: Dialect, fork: WeightedRoute, segment: Segment) -> list[Json]:
     return dialect.narrow(dicts(fork.body.get(dialect.matches)), segment, fork.place)
 
 
-def _name(fork: Fork) -> str:
+def _name(fork: WeightedRoute) -> str:
     return SEGMENT + str(fork.body.get("name") or fork.place.rpartition(" ")[2])
 
 
@@ -157,7 +163,7 @@ def _segment(plan: Plan) -> Segment:
     return plan.spec.traffic.segment
 
 
-def _see_requests(dialect: Dialect, manifest: Json, forks: Sequence[Fork]) -> list[Json]:
+def _see_requests(dialect: Dialect, manifest: Json, forks: Sequence[WeightedRoute]) -> list[Json]:
     """The object's list of routes that see requests. Raises RouteError for one elsewhere."""
     routes = dicts((manifest.get("spec") or {}).get(dialect.routes))
     there = [id(body) for body in routes]

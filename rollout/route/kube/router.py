@@ -7,7 +7,7 @@ from rollout.errors import ClusterError, RouteError
 from rollout.kube.kinds import Kind
 from rollout.kube.watches import Watched
 from rollout.plan.model.plan import Plan
-from rollout.ports import Seen
+from rollout.ports import RouteStatus
 from rollout.route.istio.destinations import lacking
 from rollout.route.kube import patch
 from rollout.route.kube.object_annotations import mark_of
@@ -15,10 +15,10 @@ from rollout.route.kube.objects import (
     DESTINATION_RULE,
     Objects,
     Target,
+    as_route_error,
     at_version,
     spelt,
     target_of,
-    told,
 )
 from rollout.route.manifest import Json
 
@@ -35,7 +35,7 @@ class ClusterRouter:
     def __init__(self, objects: Objects, watched: Watched | None = None) -> None:
         self._objects, self._watched = objects, watched
 
-    def read(self, plan: Plan, total: int) -> Seen:
+    def read(self, plan: Plan, total: int) -> RouteStatus:
         """The weights that the API server holds now, and our mark.
 
         A canary's traffic that the mesh says it does not carry out is not shown. Raises RouteError.
@@ -43,7 +43,7 @@ class ClusterRouter:
         target = target_of(plan)
         return _seen(self._get(plan, target.kind, target.name), target, plan, total)
 
-    def glance(self, plan: Plan, total: int) -> Seen | None:
+    def glance(self, plan: Plan, total: int) -> RouteStatus | None:
         """What the watch showed last, as `read` tells it; None without one. Raises RouteError."""
         if self._watched is None:
             return None
@@ -71,7 +71,7 @@ class ClusterRouter:
             try:
                 self._patch(plan, target, at_version(body, live), split)
             except ClusterError as error:
-                problem = told(error, "patch", target.kind, plan, target.name)
+                problem = as_route_error(error, "patch", target.kind, plan, target.name)
                 if error.status == _CONFLICT:
                     continue
                 if not _is_unclear(error):
@@ -100,7 +100,7 @@ class ClusterRouter:
         try:
             return self._objects.get(kind, plan.metadata.namespace, name)
         except ClusterError as error:
-            raise told(error, "get", kind, plan, name) from None
+            raise as_route_error(error, "get", kind, plan, name) from None
 
     def _patch(self, plan: Plan, target: Target, body: Json, split: Split) -> None:
         """Patch; what is more than weights is tried dry first.
@@ -134,11 +134,11 @@ def _keeps(patched: Json, plan: Plan, split: Split) -> bool:
         return False
 
 
-def _seen(live: Json, target: Target, plan: Plan, total: int) -> Seen:
+def _seen(live: Json, target: Target, plan: Plan, total: int) -> RouteStatus:
     split = patch.split_of(live, plan, total)
     if split.canary and (problem := target.complaint(live, plan)):
         raise RouteError(f"{spelt(target.kind, plan, target.name)}: {problem}")
-    return Seen(split, mark_of(live, plan.spec.service))
+    return RouteStatus(split, mark_of(live, plan.spec.service))
 
 
 def _is_unclear(error: ClusterError) -> bool:

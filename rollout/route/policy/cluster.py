@@ -17,8 +17,8 @@ from rollout.route.kube.objects import (
     PEER_AUTHENTICATION,
     VIRTUAL_SERVICE,
     Objects,
+    as_route_error,
     at_version,
-    told,
 )
 from rollout.route.manifest import Json
 from rollout.route.policy import istio as fields
@@ -90,7 +90,7 @@ def parts(plan: Plan) -> Iterator[Part]:
     )
 
 
-class ClusterKeeper:
+class ClusterPolicyStore:
     """The `Keeper` of plans with `spec.route.istio`; of others there is nothing to keep."""
 
     def __init__(self, objects: Objects) -> None:
@@ -132,7 +132,7 @@ class ClusterKeeper:
             except ClusterError as error:
                 if error.status == _CONFLICT:
                     continue
-                raise told(error, "patch", part.kind, plan, part.name) from None
+                raise as_route_error(error, "patch", part.kind, plan, part.name) from None
             if part.patch(taken, plan, policy):
                 lost = "" if policy is None else part.differs(taken, policy)
                 said = _prefixed(part, f"the cluster did not keep all: {lost}")
@@ -152,7 +152,7 @@ class ClusterKeeper:
         except ClusterError as error:
             if policy is None and error.status == _NOT_FOUND:
                 return {}
-            raise told(error, "get", part.kind, plan, part.name) from None
+            raise as_route_error(error, "get", part.kind, plan, part.name) from None
 
 
 _CONFLICT, _NOT_FOUND = 409, 404

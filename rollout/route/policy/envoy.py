@@ -6,7 +6,7 @@ from typing import Any
 
 from rollout.plan.model.policy import Balance, Connections, Outliers, Policy, Retries
 from rollout.route.manifest import Json, dicts, key
-from rollout.route.policy.owned import Kept, Path, Roots, Wanted, spoken
+from rollout.route.policy.owned import Ownership, Path, Roots, Wanted, spoken
 
 _BALANCERS = {"roundRobin": "ROUND_ROBIN", "leastRequest": "LEAST_REQUEST", "hash": "RING_HASH"}
 
@@ -45,7 +45,7 @@ def _hashed(balance: Balance) -> Json:
     return {"cookie": {"name": balance.cookie}}
 
 
-def cluster_fields(cluster: Json, kept: Kept, policy: Policy, *, canary: bool) -> Wanted:
+def cluster_fields(cluster: Json, kept: Ownership, policy: Policy, *, canary: bool) -> Wanted:
     """Fields of one arm's cluster; `kept` says what was there before."""
     made: dict[Path, Any] = {}
     net = canary and bool(policy.fallback)
@@ -74,7 +74,7 @@ def _outliers(outliers: Outliers, *, whole: bool) -> dict[Path, Any]:
     }
 
 
-def _thresholds_of(cluster: Json, kept: Kept) -> list[Json]:
+def _thresholds_of(cluster: Json, kept: Ownership) -> list[Json]:
     """The limits that were there before ours."""
     path = (str(cluster.get("name")), "circuit_breakers", "thresholds")
     breakers = cluster.get(key(cluster, "circuit_breakers")) or {}

@@ -13,7 +13,7 @@ from rollout.route.envoy.walk import noted, tables
 from rollout.route.envoy.weights import Arms
 from rollout.route.manifest import Json, dicts, key
 from rollout.route.policy.envoy import cluster_fields, route_fields
-from rollout.route.policy.owned import Kept, Roots, Wanted, differing, own, read_kept
+from rollout.route.policy.owned import Ownership, Roots, Wanted, differing, own, read_kept
 
 _NOTE = "policy"
 
@@ -136,5 +136,5 @@ def _routes(config: Json) -> Roots:
     return found
 
 
-def _kept(resource: Json) -> Kept:
+def _kept(resource: Json) -> Ownership:
     return read_kept(note_of(resource))

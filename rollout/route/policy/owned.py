@@ -15,7 +15,7 @@ Roots = Mapping[str, Json]
 
 
 @dataclass(frozen=True)
-class Kept:
+class Ownership:
     """What is remembered beside our fields: (what was there, what we wrote), and parents we made.
 
     None is a field that is not there.
@@ -32,17 +32,17 @@ class Kept:
         return json.dumps({"fields": fields, "made": self.made}, separators=(",", ":"))
 
 
-def read_kept(text: str) -> Kept:
+def read_kept(text: str) -> Ownership:
     """What was written down; nothing where it cannot be read: then the fields are not ours."""
     try:
         said = json.loads(text)
         fields = {tuple(path): (was, now) for path, was, now in said["fields"]}
-        return Kept(fields, tuple(tuple(path) for path in said["made"]))
+        return Ownership(fields, tuple(tuple(path) for path in said["made"]))
     except (ValueError, KeyError, TypeError):
-        return Kept()
+        return Ownership()
 
 
-def own(roots: Roots, kept: Kept, wanted: Wanted, *, adopt: bool = False) -> Kept:
+def own(roots: Roots, kept: Ownership, wanted: Wanted, *, adopt: bool = False) -> Ownership:
     """Write the wanted fields, and put back what was there where a field is wanted no longer.
 
     A field that somebody changed since we wrote it is theirs: it is not put back, and with `adopt`
@@ -60,7 +60,7 @@ def own(roots: Roots, kept: Kept, wanted: Wanted, *, adopt: bool = False) -> Kep
         if not (adopt and path in fields and same(now, value)):
             _put(roots, path, value, made)
         fields[path] = was, value
-    return Kept(fields, tuple(made))
+    return Ownership(fields, tuple(made))
 
 
 def differing(roots: Roots, wanted: Wanted) -> list[str]:

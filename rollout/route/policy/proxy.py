@@ -29,7 +29,7 @@ _POLL, _POLLS = 0.01, 100  # a receipt takes milliseconds
 _CLUSTERS, _ROUTES = "dynamic_active_clusters", "dynamic_route_configs"
 
 
-class EnvoyKeeper:
+class EnvoyPolicyStore:
     """The `Keeper` of plans with `spec.route.envoy`."""
 
     def settle(self, plan: Plan, policy: Policy | None) -> None:

@@ -9,10 +9,10 @@ from rollout.decide.record.split import Split
 from rollout.errors import RouteError
 from rollout.plan.model.plan import Plan
 from rollout.plan.model.policy import Policy
-from rollout.ports import Router, Seen, Watcher
+from rollout.ports import Router, RouteStatus, Watcher
 
 
-class Keeper(Protocol):
+class PolicyStore(Protocol):
     """Knows where a mesh keeps its policy."""
 
     def settle(self, plan: Plan, policy: Policy | None) -> None:
@@ -34,7 +34,7 @@ class WithPolicy:
     nothing about a policy stands before a rollback.
     """
 
-    def __init__(self, inner: Router, keeper: Keeper) -> None:
+    def __init__(self, inner: Router, keeper: PolicyStore) -> None:
         self._inner, self._keeper = inner, keeper
 
     def write(self, plan: Plan, split: Split, mark: str) -> None:
@@ -46,14 +46,14 @@ class WithPolicy:
         if after != plan.spec.policy:
             self._keeper.settle(plan, after)
 
-    def read(self, plan: Plan, total: int) -> Seen:
+    def read(self, plan: Plan, total: int) -> RouteStatus:
         """See rollout.ports.Router."""
         seen = self._inner.read(plan, total)
         if plan.spec.policy is None:
             return seen
         return replace(seen, policy=self._differs(plan, seen.split))
 
-    def glance(self, plan: Plan, total: int) -> Seen | None:
+    def glance(self, plan: Plan, total: int) -> RouteStatus | None:
         """See rollout.ports.Watcher: no watch tells of policies, so those are read."""
         if plan.spec.policy is None and isinstance(self._inner, Watcher):
             return self._inner.glance(plan, total)

@@ -9,7 +9,7 @@ from typing import Protocol
 from rollout.errors import ClusterError
 from rollout.kube.kinds import ROLLOUT_PLAN, Json, Kind
 from rollout.plan.model.plan import Plan
-from rollout.route.kube.objects import VIRTUAL_SERVICE, Objects, at_version, told
+from rollout.route.kube.objects import VIRTUAL_SERVICE, Objects, as_route_error, at_version
 from rollout.route.remove.removal import Removal, named, removals
 
 PAUSE = 5.0  # seconds in which every proxy hears that a route is gone, before what it led to goes
@@ -63,7 +63,7 @@ class Remover:
                 self.objects.patch(*place, at_version(each.patch, each.live))
         except ClusterError as error:
             if error.status != _NOT_FOUND:
-                raise told(error, verb, each.kind, plan, each.name) from None
+                raise as_route_error(error, verb, each.kind, plan, each.name) from None
 
     def _find(self, plan: Plan, kind: Kind, name: str) -> Json | None:
         try:
@@ -71,7 +71,7 @@ class Remover:
         except ClusterError as error:
             if error.status == _NOT_FOUND:
                 return None
-            raise told(error, "get", kind, plan, name) from None
+            raise as_route_error(error, "get", kind, plan, name) from None
 
     def _every(self, plan: Plan, kind: Kind) -> list[Json]:
         try:
@@ -79,4 +79,4 @@ class Remover:
         except ClusterError as error:
             if error.status == _NOT_FOUND:
                 return []
-            raise told(error, "list", kind, plan, "*") from None
+            raise as_route_error(error, "list", kind, plan, "*") from None

@@ -8,7 +8,7 @@ from analysis.dispersion.estimate import Dispersion
 from analysis.log_arrays import log_mean
 from analysis.rates import ratio_test, risk_difference, share_bets
 from analysis.rates.risk_difference import Contrast, Units
-from benchmarks.worlds.rates import World
+from benchmarks.worlds.rates import CountsModel
 
 LOOKS = 120
 
@@ -59,7 +59,7 @@ def test_the_crash_watch_calls_a_bad_start_dead_as_rarely_as_declared():
 def test_share_bets_alone_keep_the_rate_whatever_the_clusters():
     """Retries in series of mean length 5; a bet a look. Seed 63."""
     rng, runs, alpha = np.random.default_rng(63), 1000, 0.05
-    e_c, x_c, e_s, x_s = World("retries", 20.0, 0.01, looks=LOOKS).streams(rng, runs).arms()
+    e_c, x_c, e_s, x_s = CountsModel("retries", 20.0, 0.01, looks=LOOKS).streams(rng, runs).arms()
     n = (x_c + x_s).astype(float)
     fair = n * e_c / np.maximum(e_c + e_s, 1)
     noise = tempering.noise(Dispersion(cluster=9.0, pods_canary=2, pods_stable=8))

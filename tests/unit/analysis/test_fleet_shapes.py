@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from analysis import fleet_shapes as fleets
-from analysis.counting.counts import Evidence, EvidenceError
+from analysis.counting.counts import Counts, EvidenceError
 from analysis.fleet import ALL
-from analysis.histograms.alternatives import ShapeRule
+from analysis.histograms.alternatives import HistogramTolerance
 from analysis.verdict import guardrail
 
-LATENCY = ShapeRule(0.25, relative=True, worse="high"), (10.0, 20.0, 25.0, 40.0, math.inf)
-SCORE = ShapeRule(0.1, relative=False, worse="low"), (0.1, 0.2, 0.3, 0.4, math.inf)
+LATENCY = HistogramTolerance(0.25, relative=True, worse="high"), (10.0, 20.0, 25.0, 40.0, math.inf)
+SCORE = HistogramTolerance(0.1, relative=False, worse="low"), (0.1, 0.2, 0.3, 0.4, math.inf)
 SHARES = (0.2, 0.3, 0.3, 0.15, 0.05)
 
 
@@ -22,7 +22,7 @@ def drawn(seed, rollouts, units):
 
 
 def evidence(canary, stable, edges):
-    return Evidence(tuple(map(int, canary)), tuple(map(int, stable)), edges)
+    return Counts(tuple(map(int, canary)), tuple(map(int, stable)), edges)
 
 
 @pytest.mark.parametrize(("rule", "edges"), [LATENCY, SCORE])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from analysis.histograms import bucket_test
-from analysis.histograms.alternatives import ShapeRule
+from analysis.histograms.alternatives import HistogramTolerance
 from analysis.information import (
     harm_divergence,
     least_flagged,
@@ -21,8 +21,8 @@ from analysis.rates import excess_bound, ratio_test
 from rollout.simulate import Behaviour
 
 SEED = 11
-SCORE = ShapeRule(0.02, relative=False, worse="low")
-LATENCY = ShapeRule(0.25, relative=True, worse="high")
+SCORE = HistogramTolerance(0.02, relative=False, worse="low")
+LATENCY = HistogramTolerance(0.25, relative=True, worse="high")
 
 
 def poisson(p, q):

@@ -10,7 +10,7 @@ import pytest
 from benchmarks.peers import argo, flagger, kayenta, pooled
 from benchmarks.peers.argo import Metric, Status, assess, due, evaluate, measured, record
 from benchmarks.peers.rule import first, nth_worst, shares, tuned, windows
-from benchmarks.worlds.rates import Streams, World
+from benchmarks.worlds.rates import CountsModel, Streams
 
 
 def alone(e_c, x_c):
@@ -86,13 +86,13 @@ class TestArgo:
         assert failed[:, -1].mean() == pytest.approx(0.59, abs=0.03)
 
     def test_a_threshold_never_catches_what_stays_under_it(self):
-        world = World(rate=500, base=0.001, theta=30)  # 99.9 to 97 %
+        world = CountsModel(rate=500, base=0.001, theta=30)  # 99.9 to 97 %
         streams = world.streams(np.random.default_rng(1), 20).arms()
         score = argo.RULE.score(streams, 0.05)
         assert not argo.RULE.rolled_back(score, argo.LIMIT, 240).any()
 
     def test_streams_end_as_the_state_machine_does(self):
-        world = World(rate=1, base=0.035, looks=240)
+        world = CountsModel(rate=1, base=0.035, looks=240)
         streams = world.streams(np.random.default_rng(2), 40).arms()
         fast = argo.RULE.rolled_back(argo.RULE.score(streams, 0.05), argo.LIMIT, 240)
         metric = Metric(lambda v: v >= 0.95, interval=300, delay=300, failures=argo.FAILURES)
@@ -190,7 +190,7 @@ class TestKayenta:
         assert kayenta.height(c, s) == pytest.approx(expected)
 
     def test_judged_every_twenty_minutes_on_all_minutes_so_far(self):
-        world = World(rate=500, theta=1.5)
+        world = CountsModel(rate=500, theta=1.5)
         score = kayenta.score(world.streams(np.random.default_rng(4), 5).arms(), 0.05)
         assert score.shape == (5, 6)
         rolled = kayenta.RULE.rolled_back(score, kayenta.width(), 240)
@@ -206,7 +206,7 @@ class TestPooled:
         assert pooled.Z_TEST.limit(0.05) == pytest.approx(1.645, abs=1e-3)
 
     def test_peeking_breaks_the_z_test_and_not_the_sequence(self):
-        world = World(rate=200, base=0.05, looks=240)
+        world = CountsModel(rate=200, base=0.05, looks=240)
         streams = world.streams(np.random.default_rng(5), 400).arms()
         false = {
             rule: (rule.rolled_back(rule.score(streams, 0.05), rule.limit(0.05), 240) > 0).mean()
@@ -216,7 +216,7 @@ class TestPooled:
         assert false[pooled.GROWTHBOOK] <= 0.05
 
     def test_pooling_over_a_ramp_with_incidents_is_wrong(self):
-        streams = World("ramp", rate=500).streams(np.random.default_rng(6), 100).arms()
+        streams = CountsModel("ramp", rate=500).streams(np.random.default_rng(6), 100).arms()
         score = pooled.GROWTHBOOK.score(streams, 0.05)
         assert (pooled.GROWTHBOOK.rolled_back(score, 1.0, 240) > 0).mean() > 0.3
 

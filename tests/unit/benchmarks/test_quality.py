@@ -6,10 +6,10 @@ import math
 import numpy as np
 import pytest
 
-from analysis.counting.counts import Evidence
-from analysis.histograms.alternatives import ShapeRule
+from analysis.counting.counts import Counts
+from analysis.histograms.alternatives import HistogramTolerance
 from analysis.information import needed, rate_divergence
-from analysis.rates.rate import RateRule
+from analysis.rates.rate import RateMargin
 from analysis.rates.ratio_test import log_harm
 from analysis.verdict import guardrail
 from benchmarks import decision_quality
@@ -36,7 +36,7 @@ from benchmarks.quality.engines import (
     SHIPPED_PROOF,
 )
 from benchmarks.quality.rules import RULES
-from benchmarks.worlds.latencies import EDGES, ShapeWorld
+from benchmarks.worlds.latencies import EDGES, BucketsModel
 from benchmarks.worlds.rates import Streams
 
 
@@ -256,7 +256,7 @@ class TestHarm:
 
     def test_the_closed_loop_is_the_production_fold(self):
         group = climb.Rollouts(self.cell("evidence", 2.0), 5, np.random.default_rng(1))
-        rule, capitals = RateRule(1.0, 0.0), [guardrail.start(RateRule(1.0, 0.0))] * 5
+        rule, capitals = RateMargin(1.0, 0.0), [guardrail.start(RateMargin(1.0, 0.0))] * 5
         weights, seen = [], []
 
         def drawn(rng, expected, share):
@@ -271,7 +271,7 @@ class TestHarm:
                 weights.append(group.weight.copy())
         for canary, stable in zip(seen[::2], seen[1::2], strict=True):
             counts = zip(np.transpose(canary).tolist(), np.transpose(stable).tolist(), strict=True)
-            looks = [Evidence(tuple(one), tuple(other)) for one, other in counts]
+            looks = [Counts(tuple(one), tuple(other)) for one, other in counts]
             capitals = [
                 guardrail.look(rule, c, look) for c, look in zip(capitals, looks, strict=True)
             ]
@@ -314,16 +314,16 @@ class TestHarm:
 
 class TestLatency:
     def shapes(self, rollouts=3, **world):
-        return ShapeWorld(**world).streams(np.random.default_rng(1), rollouts)
+        return BucketsModel(**world).streams(np.random.default_rng(1), rollouts)
 
     def test_histogram_paths_equal_the_fold(self):
         shapes = self.shapes(looks=12, rate=2.0, past=0, factor=1.3)
-        logs, rule = latency.histogram(shapes), ShapeRule(0.1, relative=True, worse="high")
+        logs, rule = latency.histogram(shapes), HistogramTolerance(0.1, relative=True, worse="high")
         for run in range(3):
             capital, folded = guardrail.start(rule), []
             for canary, stable in zip(shapes.canary[run], shapes.stable[run], strict=True):
                 counts = tuple(canary.tolist()), tuple(stable.tolist())
-                capital = guardrail.look(rule, capital, Evidence(*counts, EDGES))
+                capital = guardrail.look(rule, capital, Counts(*counts, EDGES))
                 folded.append(guardrail.log_harm(rule, capital))
             assert logs[run] == pytest.approx(folded, rel=1e-9, abs=1e-9)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from rollout.errors import ClusterError
-from rollout.leader.election import Candidate, Times
+from rollout.leader.election import LeaderElector, LeaseTimes
 
 
 class Leases:
@@ -65,7 +65,7 @@ def time():
 @pytest.fixture
 def candidate(leases, time):
     def make(name, wall=lambda: 1.8e9):
-        return Candidate(leases, "ns", "surefoot", name, time, wall, Times(15.0))
+        return LeaderElector(leases, "ns", "surefoot", name, time, wall, LeaseTimes(15.0))
 
     return make
 

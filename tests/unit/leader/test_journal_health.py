@@ -7,7 +7,7 @@ from contextlib import suppress
 import pytest
 
 from rollout.errors import JournalError
-from rollout.leader.journal_health import Reach
+from rollout.leader.journal_health import JournalHealth
 
 
 class Journal:
@@ -30,7 +30,7 @@ def journal():
 
 @pytest.fixture
 def reach(journal):
-    return Reach(journal.ask, lambda: journal.now, 15.0)
+    return JournalHealth(journal.ask, lambda: journal.now, 15.0)
 
 
 def test_ticks_that_succeed_leave_nothing_to_ask(reach, journal):
@@ -135,7 +135,7 @@ def test_who_rests_or_tries_again_is_not_usable_until_a_tick_succeeds(reach, jou
 def test_two_that_cannot_write_take_turns_ever_more_slowly():
     """Each leads for the patience and rests; whoever is fit takes the Lease when it is free."""
     now, leader, terms = 0.0, None, []
-    both = [Reach(lambda: None, lambda: now, 15.0) for _ in range(2)]
+    both = [JournalHealth(lambda: None, lambda: now, 15.0) for _ in range(2)]
     for second in range(1200):
         now = float(second)
         for each in both:

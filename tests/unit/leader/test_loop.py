@@ -8,7 +8,7 @@ import pytest
 
 from rollout.decide.record.facts import Fact
 from rollout.errors import JournalBusyError, JournalError, JournalMovedError, StaleError
-from rollout.leader.loop import Duty
+from rollout.leader.loop import LeaderLoop
 
 
 class Play:
@@ -20,7 +20,9 @@ class Play:
         self.story: list[str] = []
         self.said: list[Fact] = []
         self.work = lambda: None
-        self.duty = Duty(self, self.begin, lambda: self.story.append("-"), self.record, lambda: 7.0)
+        self.duty = LeaderLoop(
+            self, self.begin, lambda: self.story.append("-"), self.record, lambda: 7.0
+        )
 
     @contextmanager
     def begin(self, term):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rollout.decide.record.facts import HumanSaid
-from rollout.operate.annotations import LIMIT, asked
+from rollout.operate.annotations import LIMIT, requested_command
 from tests.plans import Operated, resource
 from tests.worlds import BAD, GOOD
 
@@ -102,7 +102,7 @@ def test_deleting_a_plan_while_its_promotion_is_undone_says_nothing_more():
 def test_texts_are_cut_and_empty_ones_are_none():
     manifest = resource()
     manifest["metadata"]["annotations"] = {"surefoot.dev/retry": " " + "x" * 999}
-    assert asked(manifest, set()) == ("retry", "x" * LIMIT)
-    assert asked(manifest, {("retry", "x" * LIMIT)}) is None
+    assert requested_command(manifest, set()) == ("retry", "x" * LIMIT)
+    assert requested_command(manifest, {("retry", "x" * LIMIT)}) is None
     manifest["metadata"]["annotations"] = {"surefoot.dev/retry": "  "}
-    assert asked(manifest, set()) is None
+    assert requested_command(manifest, set()) is None

@@ -6,12 +6,12 @@ import pytest
 
 from analysis.histograms.bucket_test import boundaries
 from analysis.histograms.edges import pairs
-from rollout.rehearse.assumptions import ASSUMED, Figures, base, latency_edges, score_edges
+from rollout.rehearse.assumptions import ASSUMED, KnownFigures, base, latency_edges, score_edges
 from tests.worlds import plan
 
 
 def test_nothing_known_is_assumed_and_named():
-    start = base(plan(), Figures())
+    start = base(plan(), KnownFigures())
     assert start.rate == ASSUMED.rate
     assert start.lag == 8.0, "the plan's own"
     assert start.assumed == (
@@ -22,19 +22,23 @@ def test_nothing_known_is_assumed_and_named():
 
 def test_only_what_the_plan_looks_at_is_missed():
     rate = {"name": "errors", "template": "envoy/errors", "margin": {"absolute": "1%"}}
-    assert base(plan(guardrails=[rate]), Figures(rate=5.0)).assumed == ("errors",)
+    assert base(plan(guardrails=[rate]), KnownFigures(rate=5.0)).assumed == ("errors",)
 
 
 def test_given_figures_come_first():
-    read = Figures(rate=5.0, errors=0.02, latency_edges=(1.0, 2.0), latency_shares=(0.1, 0.2, 0.7))
-    start = base(plan(), Figures(rate=9.0, errors=0.0).over(read))
+    read = KnownFigures(
+        rate=5.0, errors=0.02, latency_edges=(1.0, 2.0), latency_shares=(0.1, 0.2, 0.7)
+    )
+    start = base(plan(), KnownFigures(rate=9.0, errors=0.0).over(read))
     assert (start.rate, start.stable.errors) == (9.0, 0.0)
     assert start.stable.latency_shares == (0.1, 0.2, 0.7)
 
 
-@pytest.mark.parametrize("given", [Figures(latency=80.0), Figures(latency_edges=(1.0, 5.0))])
+@pytest.mark.parametrize(
+    "given", [KnownFigures(latency=80.0), KnownFigures(latency_edges=(1.0, 5.0))]
+)
 def test_a_stated_distribution_replaces_the_recorded_one(given):
-    read = Figures(latency_edges=(1.0, 2.0), latency_shares=(0.1, 0.2, 0.7))
+    read = KnownFigures(latency_edges=(1.0, 2.0), latency_shares=(0.1, 0.2, 0.7))
     known = given.over(read)
     assert known.latency_shares is None
     assert known.latency_edges == (given.latency_edges or (1.0, 2.0))

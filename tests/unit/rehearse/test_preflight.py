@@ -2,20 +2,20 @@
 
 import pytest
 
-from rollout.rehearse.assumptions import Figures, base
-from rollout.rehearse.preflight import foresee
+from rollout.rehearse.assumptions import KnownFigures, base
+from rollout.rehearse.preflight import preflight
 from rollout.rehearse.sample_size import reach
-from rollout.rehearse.scenario import Change, Rate, usual
+from rollout.rehearse.scenario import Rate, Scenario, usual
 from tests.worlds import plan
 
 VERDICT = {"name": "facts", "template": "quality/verdict", "margin": {"absolute": "1%"}}
-KNOWN = Figures(rate=100.0, errors=0.005, latency=50.0, sigma=0.4, score=0.6, score_sd=0.1,
+KNOWN = KnownFigures(rate=100.0, errors=0.005, latency=50.0, sigma=0.4, score=0.6, score_sd=0.1,
                 labelled=0.6)  # fmt: skip
 
 
 def said(the_plan, known=KNOWN, changes=None):
     start = base(the_plan, known)
-    found = foresee(the_plan, start, usual(the_plan) if changes is None else changes)
+    found = preflight(the_plan, start, usual(the_plan) if changes is None else changes)
     return {remark.code: remark for remark in found}
 
 
@@ -38,8 +38,8 @@ def test_a_world_in_the_gap_is_warned_of():
 
 
 def test_a_drop_that_cannot_be_resolved_is_told_in_labels():
-    few = Figures(rate=2.0, labelled=0.1, errors=0.005)
-    text = said(plan(), few, [Change("small drop", score=-0.05)])["unresolvable"].text
+    few = KnownFigures(rate=2.0, labelled=0.1, errors=0.005)
+    text = said(plan(), few, [Scenario("small drop", score=-0.05)])["unresolvable"].text
     assert text.startswith("small drop is not resolvable by accuracy: needs ")
     needs, sees = (int(word.replace(",", "")) for word in text.split() if word[0].isdigit())
     assert needs > 1000 > sees
@@ -47,13 +47,13 @@ def test_a_drop_that_cannot_be_resolved_is_told_in_labels():
 
 
 def test_harm_that_lies_beyond_all_buckets_cannot_be_resolved():
-    high = Figures(rate=100.0, score=7.0)
-    text = said(plan(), high, [Change("lower", score=-0.05)])["unresolvable"].text
+    high = KnownFigures(rate=100.0, score=7.0)
+    text = said(plan(), high, [Scenario("lower", score=-0.05)])["unresolvable"].text
     assert text == "lower is not resolvable by accuracy: no number of labels suffices"
 
 
 def test_no_more_than_everything_is_acceptable():
-    text = said(plan(), Figures(rate=100.0, errors=0.995))["gap"].text
+    text = said(plan(), KnownFigures(rate=100.0, errors=0.995))["gap"].text
     assert "up to 100 % is acceptable" in text
 
 
@@ -61,7 +61,7 @@ def test_the_need_is_the_least_possible_and_falls_with_harm():
     the_plan, start = plan(), base(plan(), KNOWN)
     accuracy = the_plan.spec.guardrails[2]
     needs = [
-        reach(the_plan, start, accuracy, Change("x", score=drop)).needs
+        reach(the_plan, start, accuracy, Scenario("x", score=drop)).needs
         for drop in (-0.045, -0.06, -0.2)
     ]
     assert needs == sorted(needs, reverse=True)
@@ -70,32 +70,32 @@ def test_the_need_is_the_least_possible_and_falls_with_harm():
 def test_proof_that_no_deadline_allows_is_warned_of():
     assert "unprovable" not in said(plan())
     errors = plan(guardrails=plan().document()["spec"]["guardrails"][:1])
-    text = said(errors, Figures(rate=0.5))["unprovable"].text
+    text = said(errors, KnownFigures(rate=0.5))["unprovable"].text
     assert text.startswith("errors: safety cannot be proven by the deadline: needs ")
 
 
 def test_buckets_that_are_too_coarse_are_named():
-    coarse = said(plan(), Figures(rate=100.0, latency_edges=(10.0, 50.0, 100.0, 500.0)))
+    coarse = said(plan(), KnownFigures(rate=100.0, latency_edges=(10.0, 50.0, 100.0, 500.0)))
     assert coarse["coarse-buckets"].level == "warning"
     assert coarse["coarse-buckets"].guardrail == "latency"
 
 
 def test_an_edge_off_the_tolerance_is_named():
     edges = tuple(20.0 * 1.2**k for k in range(12))
-    remark = said(plan(), Figures(rate=100.0, latency_edges=edges))["off-edge"]
+    remark = said(plan(), KnownFigures(rate=100.0, latency_edges=edges))["off-edge"]
     assert "no bucket edge lies 25 % from" in remark.text
     assert "proof allows only 82 % of the tolerance" in remark.text
 
 
 def test_a_bucket_edge_at_zero_is_named():
     edges = (0.0, *(20.0 * 1.25**k for k in range(12)))
-    found = said(plan(), Figures(rate=100.0, latency_edges=edges))
+    found = said(plan(), KnownFigures(rate=100.0, latency_edges=edges))
     assert "positive bucket edges" in found["unusable-buckets"].text
 
 
 def test_a_canary_without_a_request_per_look():
-    assert "few-requests" in said(plan(), Figures(rate=5.0))
-    assert "few-requests" not in said(plan(), Figures(rate=20.0))
+    assert "few-requests" in said(plan(), KnownFigures(rate=5.0))
+    assert "few-requests" not in said(plan(), KnownFigures(rate=20.0))
 
 
 def test_a_ramp_beyond_the_deadline():
@@ -109,12 +109,12 @@ def test_no_guardrail_of_the_proxy():
 
 
 def test_a_world_that_nobody_looks_at():
-    found = said(plan(), changes=[Change("same"), Change("bad facts", fails=Rate(2.0))])
+    found = said(plan(), changes=[Scenario("same"), Scenario("bad facts", fails=Rate(2.0))])
     assert found["unguarded"].text.startswith("bad facts: no guardrail")
 
 
 def test_twice_nothing_is_nothing():
-    text = said(plan(), Figures(rate=100.0, errors=0.0))["no-change"].text
+    text = said(plan(), KnownFigures(rate=100.0, errors=0.0))["no-change"].text
     assert text == "2x errors: as stable is, nothing differs there"
     assert "no-change" not in said(plan())
 

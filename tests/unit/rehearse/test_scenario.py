@@ -3,7 +3,7 @@
 import pytest
 
 from rollout.errors import InputError
-from rollout.rehearse.scenario import Change, Rate, parse, usual
+from rollout.rehearse.scenario import Rate, Scenario, parse, usual
 from rollout.simulate import Behaviour
 from tests.worlds import plan
 
@@ -13,15 +13,15 @@ STABLE = Behaviour()
 @pytest.mark.parametrize(
     ("text", "change"),
     [
-        ("bad:errors=3x", Change("bad", errors=Rate(3.0))),
-        ("bad:errors=+1%", Change("bad", errors=Rate(1.0, 0.01))),
-        ("bad:errors=-0.1%", Change("bad", errors=Rate(1.0, -0.001))),
-        ("bad:fails=4%", Change("bad", fails=Rate(0.0, 0.04))),
-        ("slow: latency=+50%", Change("slow", latency=1.5)),
-        ("fast:latency=-10%", Change("fast", latency=0.9)),
-        ("slow:latency=1.5x", Change("slow", latency=1.5)),
-        ("dead:crash", Change("dead", errors=Rate(0.0, 1.0))),
-        ("a b:errors=2x, score=-0.05", Change("a b", errors=Rate(2.0), score=-0.05)),
+        ("bad:errors=3x", Scenario("bad", errors=Rate(3.0))),
+        ("bad:errors=+1%", Scenario("bad", errors=Rate(1.0, 0.01))),
+        ("bad:errors=-0.1%", Scenario("bad", errors=Rate(1.0, -0.001))),
+        ("bad:fails=4%", Scenario("bad", fails=Rate(0.0, 0.04))),
+        ("slow: latency=+50%", Scenario("slow", latency=1.5)),
+        ("fast:latency=-10%", Scenario("fast", latency=0.9)),
+        ("slow:latency=1.5x", Scenario("slow", latency=1.5)),
+        ("dead:crash", Scenario("dead", errors=Rate(0.0, 1.0))),
+        ("a b:errors=2x, score=-0.05", Scenario("a b", errors=Rate(2.0), score=-0.05)),
     ],
 )
 def test_worlds_are_read(text, change):
@@ -47,7 +47,7 @@ def test_rates_stay_shares():
 
 
 def test_a_change_is_applied_to_distributions_and_rates():
-    canary = Change("x", errors=Rate(2.0), latency=1.2, score=-0.03).of(STABLE)
+    canary = Scenario("x", errors=Rate(2.0), latency=1.2, score=-0.03).of(STABLE)
     assert (canary.errors, canary.fails) == (0.01, STABLE.fails)
     assert canary.median_ms == pytest.approx(60.0)
     assert canary.score == pytest.approx(0.57)
@@ -55,25 +55,25 @@ def test_a_change_is_applied_to_distributions_and_rates():
 
 def test_recorded_buckets_move_like_the_distribution_they_were_recorded_from():
     recorded = Behaviour(latency_shares=tuple(STABLE.latency), score_shares=tuple(STABLE.scores))
-    change = Change("x", latency=1.25, score=-0.04)
+    change = Scenario("x", latency=1.25, score=-0.04)
     moved, exact = change.of(recorded), change.of(STABLE)
     assert moved.latency == pytest.approx(exact.latency, abs=1e-3)
     assert moved.scores == pytest.approx(exact.scores, abs=1e-3)
-    assert Change("same").of(recorded) == recorded
+    assert Scenario("same").of(recorded) == recorded
 
 
 @pytest.mark.parametrize(
     ("change", "broken"),
     [
-        (Change("same"), []),
-        (Change("x", errors=Rate(3.0)), []),  # .5 % more: exactly the margin
-        (Change("x", errors=Rate(3.1)), ["errors"]),
-        (Change("x", latency=1.25), []),
-        (Change("x", latency=1.26), ["latency"]),
-        (Change("x", score=-0.04), []),
-        (Change("x", score=-0.041), ["accuracy"]),
-        (Change("x", latency=0.5, score=0.2), []),
-        (Change("x", fails=Rate(9.0)), []),
+        (Scenario("same"), []),
+        (Scenario("x", errors=Rate(3.0)), []),  # .5 % more: exactly the margin
+        (Scenario("x", errors=Rate(3.1)), ["errors"]),
+        (Scenario("x", latency=1.25), []),
+        (Scenario("x", latency=1.26), ["latency"]),
+        (Scenario("x", score=-0.04), []),
+        (Scenario("x", score=-0.041), ["accuracy"]),
+        (Scenario("x", latency=0.5, score=0.2), []),
+        (Scenario("x", fails=Rate(9.0)), []),
     ],
 )
 def test_what_a_plan_does_not_allow(change, broken):

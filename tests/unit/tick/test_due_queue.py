@@ -5,7 +5,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollout.tick.due_queue import Agenda
+from rollout.tick.due_queue import DueQueue
 
 names = st.sampled_from("abcd")
 times = st.sampled_from([-math.inf, 0.0, 1.0, 2.0, 3.0])
@@ -14,7 +14,7 @@ moves = st.lists(st.tuples(st.sampled_from(["put", "drop", "due"]), names, times
 
 @given(moves)
 def test_due_is_what_a_scan_finds(story):
-    agenda, plain = Agenda(), {}
+    agenda, plain = DueQueue(), {}
     for move, name, at in story:
         if move == "put":
             agenda.put(name, at)
@@ -27,7 +27,7 @@ def test_due_is_what_a_scan_finds(story):
 
 
 def test_what_was_put_off_leaves_nothing_behind_once_its_time_is_over():
-    agenda = Agenda()
+    agenda = DueQueue()
     for second in range(1000):
         agenda.put("a", float(second))
         assert agenda.due(float(second)) == ["a"]

@@ -7,7 +7,7 @@ from rollout.errors import JournalMovedError
 from rollout.journal.memory import MemoryJournal
 from rollout.tick.attempts import started
 from rollout.tick.fleet import Fleet
-from rollout.tick.journal_sync import RETRIES, Log
+from rollout.tick.journal_sync import RETRIES, JournalSync
 from tests.worlds import plan
 
 PLAN = plan()
@@ -24,7 +24,7 @@ def heard():
 
 @pytest.fixture
 def log(heard):
-    made = Log(MemoryJournal(), Fleet(), heard.append)
+    made = JournalSync(MemoryJournal(), Fleet(), heard.append)
     made.append([started(PLAN, at=0.0, controller="test")])
     return made
 
@@ -63,6 +63,8 @@ def test_a_journal_that_keeps_moving_is_an_error(heard):
 
     journal = Moving()
     with pytest.raises(JournalMovedError, match="keeps moving"):
-        Log(journal, Fleet(), heard.append).append([started(PLAN, at=0.0, controller="test")])
+        JournalSync(journal, Fleet(), heard.append).append(
+            [started(PLAN, at=0.0, controller="test")]
+        )
     assert journal.tried == RETRIES
     assert heard == []

@@ -6,7 +6,7 @@ from analysis.counting.cursor import Series
 from rollout.decide.fold import fold
 from rollout.ports import Answer
 from rollout.tick.attempts import started
-from rollout.tick.propose import ask, thoughts
+from rollout.tick.propose import ask, propose
 from tests.worlds import plan
 
 PLAN = plan()
@@ -15,7 +15,7 @@ DARK = Answer(problems=dict.fromkeys(STATE.gauges, "Prometheus is gone"))
 
 
 def kinds(state, answer, *, drift=None, now=1.0):
-    found = thoughts(PLAN.id, state, 1, drift=drift, answer=answer, now=now)
+    found = propose(PLAN.id, state, 1, drift=drift, answer=answer, now=now)
     return [fact.kind for fact, _ in found]
 
 
@@ -24,7 +24,7 @@ def test_a_first_question_has_no_since():
 
 
 def test_a_problem_is_recorded_once():
-    first = thoughts(PLAN.id, STATE, 1, drift=None, answer=DARK, now=1.0)
+    first = propose(PLAN.id, STATE, 1, drift=None, answer=DARK, now=1.0)
     assert first[0][0].kind == "observed"
     assert "observed" not in kinds(first[-1][1], DARK, now=3.0)
 
@@ -35,7 +35,7 @@ def test_a_word_is_thought_through_without_asking_anybody():
 
 def test_each_fact_is_folded_on_the_one_before():
     series = {"errors": (Series("v1", "stable", ((1.0, (5,)),)),)}
-    found = thoughts(PLAN.id, STATE, 1, drift=None, answer=Answer(series, {}), now=1.0)
+    found = propose(PLAN.id, STATE, 1, drift=None, answer=Answer(series, {}), now=1.0)
     state = STATE
     for number, (fact, after) in enumerate(found, 2):
         state = fold(state, fact, number)

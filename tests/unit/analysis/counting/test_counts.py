@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from analysis.counting.counts import Evidence, EvidenceError
+from analysis.counting.counts import Counts, EvidenceError
 
 
 @pytest.mark.parametrize(
@@ -20,11 +20,11 @@ from analysis.counting.counts import Evidence, EvidenceError
 @pytest.mark.parametrize("arm", ["canary", "stable"])
 def test_numbers_that_are_no_counts_make_no_evidence(arm, counts, reason):
     with pytest.raises(EvidenceError, match=reason):
-        Evidence(**{arm: counts})
+        Counts(**{arm: counts})
 
 
 def test_a_histogram_has_one_count_for_each_bucket():
     edges = (1.0, math.inf)
-    assert Evidence((1, 2), (10**12, 0), edges).stable_exposures == 10**12
+    assert Counts((1, 2), (10**12, 0), edges).stable_exposures == 10**12
     with pytest.raises(EvidenceError, match="one count for each"):
-        Evidence((1, 2, 3), (1, 2, 3), edges)
+        Counts((1, 2, 3), (1, 2, 3), edges)

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from analysis.counting.counts import Evidence, EvidenceError
+from analysis.counting.counts import Counts, EvidenceError
 from analysis.counting.cursor import Cursor, Series, advance
 from analysis.counting.thinning import compress, compress_all
 
@@ -34,16 +34,16 @@ BASE = [counter("stable", (10, 1000)), counter("canary", (10, 50))]
 
 def test_the_first_answer_with_stable_is_the_baseline():
     cursor, evidence = after(BASE)
-    assert evidence == Evidence((0, 0), (0, 0))
+    assert evidence == Counts((0, 0), (0, 0))
     assert cursor.started
 
 
 def test_nothing_is_a_baseline_before_stable_was_seen():
     cursor, evidence = after([counter("canary", (10, 50))])
     assert not cursor.started
-    assert evidence == Evidence()
+    assert evidence == Counts()
     _, evidence = advance(cursor, [counter("canary", (12, 60)), counter("stable", (12, 1000))])
-    assert evidence == Evidence()
+    assert evidence == Counts()
 
 
 def test_a_canary_seen_before_stable_is_known_when_counting_starts():
@@ -53,12 +53,12 @@ def test_a_canary_seen_before_stable_is_known_when_counting_starts():
 
 
 def test_no_answer_is_no_baseline():
-    assert after([], [Series("code=200", "stable", ())]) == (Cursor(), Evidence())
+    assert after([], [Series("code=200", "stable", ())]) == (Cursor(), Counts())
 
 
 def test_a_known_series_counts_by_differences():
     _, evidence = after(BASE, [counter("stable", (12, 1100)), counter("canary", (12, 56))])
-    assert evidence == Evidence((6, 0), (100, 0))
+    assert evidence == Counts((6, 0), (100, 0))
 
 
 def test_bad_units_are_exposures_too():
@@ -91,7 +91,7 @@ def test_a_reset_counts_the_new_value_in_full(samples, units):
 @pytest.mark.parametrize("samples", [[(10, 50)], [(10, 55)], [(8, 45), (10, 50)], [(9, 9999)], []])
 def test_samples_that_are_not_later_change_nothing(samples):
     cursor, evidence = after(BASE, [counter("canary", *samples)])
-    assert evidence == Evidence()
+    assert evidence == Counts()
     assert cursor == after(BASE)[0]
 
 
@@ -115,7 +115,7 @@ def test_an_arm_never_seen_has_no_newest_sample():
 def test_a_histogram_counts_per_bucket():
     base = [histogram("stable", (10, (5, 7, 8)))]
     _, evidence = after(base, [histogram("stable", (12, (6, 9, 12)))])
-    assert evidence == Evidence((0, 0, 0), (1, 1, 2), EDGES)
+    assert evidence == Counts((0, 0, 0), (1, 1, 2), EDGES)
     assert evidence.stable_exposures == 4
 
 
@@ -133,7 +133,7 @@ def test_a_reset_shows_in_a_bucket_that_cumulative_counts_hide():
 
 def test_the_layout_is_remembered_while_nothing_comes():
     cursor, _ = after([histogram("stable", (10, (5, 7, 8)))])
-    assert advance(cursor, []) == (cursor, Evidence((0, 0, 0), (0, 0, 0), EDGES))
+    assert advance(cursor, []) == (cursor, Counts((0, 0, 0), (0, 0, 0), EDGES))
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_what_is_no_count_is_refused(value, reason):
 def test_rounding_noise_is_no_reset_and_no_unit():
     noisy = [counter("canary", (12, 50.0000002))], [counter("canary", (13, 50))]
     _, evidence = after(BASE, *noisy)
-    assert evidence == Evidence()
+    assert evidence == Counts()
 
 
 @pytest.mark.parametrize(
@@ -228,13 +228,13 @@ def test_compress_keeps_the_ends_and_both_sides_of_a_reset():
 
 
 def test_evidence_adds_and_nothing_is_neutral():
-    rate, shape = Evidence((3, 1), (9, 2)), Evidence((1, 0), (2, 3), (1.0, INF))
-    assert rate + rate == Evidence((6, 2), (18, 4))
-    assert shape + Evidence() == Evidence() + shape == shape
+    rate, shape = Counts((3, 1), (9, 2)), Counts((1, 0), (2, 3), (1.0, INF))
+    assert rate + rate == Counts((6, 2), (18, 4))
+    assert shape + Counts() == Counts() + shape == shape
     with pytest.raises(EvidenceError, match="layouts differ"):
         rate + shape
 
 
 def test_a_histogram_has_no_bad_units():
     with pytest.raises(EvidenceError, match="only buckets"):
-        _ = Evidence((1, 0), (2, 3), (1.0, INF)).canary_bad
+        _ = Counts((1, 0), (2, 3), (1.0, INF)).canary_bad

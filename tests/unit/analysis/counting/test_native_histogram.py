@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from analysis.counting.counts import Evidence, EvidenceError
+from analysis.counting.counts import Counts, EvidenceError
 from analysis.counting.native_histogram import Grid, Native, common, merged
-from analysis.histograms.alternatives import ShapeRule
+from analysis.histograms.alternatives import HistogramTolerance
 from analysis.histograms.histogram import ShapeCapital
 from analysis.verdict import guardrail
 
 FINE, COARSE, COARSEST = (Grid(schema, 0, 8).edges for schema in (4, 3, 1))
-RULE = ShapeRule(0.1, relative=True, worse="high")
+RULE = HistogramTolerance(0.1, relative=True, worse="high")
 MIDDLE = np.arange(len(FINE)) - 60
 
 
@@ -23,7 +23,7 @@ def drawn(seed, units, shift=0.0):
 def evidence(seed, edges, shift=0.0):
     arms = drawn(seed, 300, shift), drawn(1000 + seed, 300)
     canary, stable = (merged(arm, FINE, edges) for arm in arms)
-    return Evidence(canary, stable, edges)
+    return Counts(canary, stable, edges)
 
 
 def folded(edges, looks, capital=None):

@@ -6,21 +6,21 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from analysis.counting.counts import Evidence, EvidenceError
+from analysis.counting.counts import Counts, EvidenceError
 from analysis.dispersion import tempering
-from analysis.dispersion.estimate import LEAST_TICKS, Dispersion, PodHistory, estimate
+from analysis.dispersion.estimate import LEAST_TICKS, Dispersion, ExposureHistory, estimate
 from analysis.dispersion.histogram import estimate_shape
 from analysis.verdict import guardrail
-from analysis.verdict.guardrail import RateRule, ShapeRule
+from analysis.verdict.guardrail import HistogramTolerance, RateMargin
 from analysis.verdict.verdict import Guarded, judge
-from benchmarks.worlds.rates import World
+from benchmarks.worlds.rates import CountsModel
 
 
 def learnt(scenario, rate=20.0, base=0.05, runs=12, pods=8, **world):
     """Medians over rollouts of what `estimate` says."""
-    made = World(scenario, rate, base, pods_stable=pods, **world)
+    made = CountsModel(scenario, rate, base, pods_stable=pods, **world)
     e, x = made.history(np.random.default_rng(31), runs)
-    found = [estimate(PodHistory(e[i], x[i]), 2) for i in range(runs)]
+    found = [estimate(ExposureHistory(e[i], x[i]), 2) for i in range(runs)]
     names = ("cluster", "brief", "passing", "lasting", "inflation", "block", "pods_stable")
     return {name: float(np.median([getattr(d, name) for d in found])) for name in names}
 
@@ -71,7 +71,7 @@ def test_a_few_bad_units_are_no_proof_of_independence():
 def history(ticks=1440, pods=8, sd=0.0):
     rng = np.random.default_rng(32)
     e = rng.poisson(100, (ticks, pods))
-    return PodHistory(e, rng.binomial(e, 0.05 * np.exp(sd * rng.standard_normal(pods))))
+    return ExposureHistory(e, rng.binomial(e, 0.05 * np.exp(sd * rng.standard_normal(pods))))
 
 
 @pytest.mark.parametrize(
@@ -79,9 +79,9 @@ def history(ticks=1440, pods=8, sd=0.0):
     [
         (history(ticks=100), 2, "a history of 100 ticks, 480 are needed"),
         (history(pods=1), 2, "stable has one pod"),
-        (PodHistory(np.zeros((480, 3)), np.zeros((480, 3))), 2, "no exposures"),
+        (ExposureHistory(np.zeros((480, 3)), np.zeros((480, 3))), 2, "no exposures"),
         (history(sd=0.3), 1, "give the canary two pods"),
-        (PodHistory(np.zeros((0, 3)), np.zeros((0, 3))), 2, "a history of 0 ticks"),
+        (ExposureHistory(np.zeros((0, 3)), np.zeros((0, 3))), 2, "a history of 0 ticks"),
     ],
 )
 def test_where_no_test_is_valid_it_says_so(past, pods, words):
@@ -107,7 +107,7 @@ def test_one_canary_pod_is_enough_where_pods_are_alike_or_many():
 )
 def test_what_is_no_history_is_refused(e, x, words):
     with pytest.raises(EvidenceError, match=words):
-        estimate(PodHistory(e, x), 2)
+        estimate(ExposureHistory(e, x), 2)
 
 
 def test_a_canary_without_pods_is_refused():
@@ -119,7 +119,7 @@ def test_a_canary_without_pods_is_refused():
 
 def test_it_survives_huge_counts_and_json():
     e = np.full((480, 4), 10**12)
-    found = estimate(PodHistory(e, e // np.array([2, 3, 4, 5])), 2)
+    found = estimate(ExposureHistory(e, e // np.array([2, 3, 4, 5])), 2)
     assert Dispersion(**json.loads(json.dumps(asdict(found)))) == found
 
 
@@ -140,16 +140,16 @@ def test_a_histograms_dispersion_is_in_probits():
 UNKNOWN = Dispersion(problem="no pod history")
 
 
-LATENCY = ShapeRule(0.1, relative=True, worse="high", dispersion=UNKNOWN)
+LATENCY = HistogramTolerance(0.1, relative=True, worse="high", dispersion=UNKNOWN)
 
 
-@pytest.mark.parametrize("rule", [RateRule(1.0, 0.01, UNKNOWN), LATENCY])
+@pytest.mark.parametrize("rule", [RateMargin(1.0, 0.01, UNKNOWN), LATENCY])
 def test_under_a_dispersion_without_a_test_nothing_is_bet_and_the_verdict_says_why(rule):
-    edges = (10.0, 11.0, np.inf) if isinstance(rule, ShapeRule) else ()
+    edges = (10.0, 11.0, np.inf) if isinstance(rule, HistogramTolerance) else ()
     bad, good = ((0, 0, 900), (900, 90, 10)) if edges else ((1000, 900), (1000, 10))
-    capital = guardrail.learn(rule, guardrail.start(rule), Evidence((0,) * len(good), good, edges))
+    capital = guardrail.learn(rule, guardrail.start(rule), Counts((0,) * len(good), good, edges))
     for _ in range(5):
-        capital = guardrail.look(rule, capital, Evidence(bad, good, edges))
+        capital = guardrail.look(rule, capital, Counts(bad, good, edges))
     judgement = judge({"it": Guarded(rule, capital, 1.0)}, 0.01, 0.05)
     assert judgement.verdicts["it"].kind == "blind"
     assert judgement.verdicts["it"].reason == "no pod history"
@@ -157,10 +157,10 @@ def test_under_a_dispersion_without_a_test_nothing_is_bet_and_the_verdict_says_w
 
 
 def test_a_verdict_says_what_it_rests_on():
-    rule = RateRule(1.0, 0.01)
+    rule = RateMargin(1.0, 0.01)
     for one, words in ((rule, "if requests are independent"),
                        (replace(rule, dispersion=Dispersion()), "though pods differ")):  # fmt: skip
-        capital = guardrail.look(one, guardrail.start(one), Evidence((1000, 200), (1000, 10)))
+        capital = guardrail.look(one, guardrail.start(one), Counts((1000, 200), (1000, 10)))
         judgement = judge({"it": Guarded(one, capital, 1.0)}, 0.01, 0.05)
         assert judgement.verdicts["it"].reason == f"worse than its margin allows, {words}"
 

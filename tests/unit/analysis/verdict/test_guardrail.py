@@ -4,14 +4,14 @@ import math
 
 import pytest
 
-from analysis.counting.counts import Evidence
+from analysis.counting.counts import Counts
 from analysis.histograms import histogram
 from analysis.verdict import guardrail
-from analysis.verdict.guardrail import RateRule, ShapeRule
+from analysis.verdict.guardrail import HistogramTolerance, RateMargin
 
-RATE = RateRule(1.0, 0.01)
-LATENCY = ShapeRule(0.25, relative=True, worse="high")
-SCORE = ShapeRule(0.1, relative=False, worse="low")
+RATE = RateMargin(1.0, 0.01)
+LATENCY = HistogramTolerance(0.25, relative=True, worse="high")
+SCORE = HistogramTolerance(0.1, relative=False, worse="low")
 EDGES = (40.0, 50.0, 64.0, 80.0, 100.0, math.inf)
 STABLE = (200, 400, 250, 100, 40, 10)
 NONE = (0,) * 6
@@ -25,53 +25,53 @@ def fold(rule, looks, by=guardrail.look, capital=None):
 
 
 def latency(canary, stable=STABLE, edges=EDGES):
-    return Evidence(canary, stable, edges)
+    return Counts(canary, stable, edges)
 
 
 def test_nothing_seen_is_no_evidence_of_anything():
     for rule in (RATE, LATENCY, SCORE):
-        capital = fold(rule, [Evidence()])
+        capital = fold(rule, [Counts()])
         assert guardrail.log_harm(rule, capital) == pytest.approx(0)
         assert guardrail.log_crash(rule, capital) == pytest.approx(0)
         assert guardrail.log_safe(rule, capital) <= 1e-9
 
 
 def test_a_rate_above_its_margin_is_harmful_and_not_safe():
-    capital = fold(RATE, [Evidence((100, 8), (300, 2))] * 10)
+    capital = fold(RATE, [Counts((100, 8), (300, 2))] * 10)
     assert guardrail.log_harm(RATE, capital) > 10
     assert guardrail.log_safe(RATE, capital) < 0
 
 
 def test_a_rate_like_stables_is_safe_and_not_harmful():
-    capital = fold(RATE, [Evidence((100, 0), (300, 1))] * 10)
+    capital = fold(RATE, [Counts((100, 0), (300, 1))] * 10)
     assert guardrail.log_harm(RATE, capital) < 0
     assert guardrail.log_safe(RATE, capital) > 3
     assert 0 < guardrail.excess_rate(RATE, capital, 0.05) < 0.01
 
 
 def test_the_warm_up_is_watched_for_a_crash_only():
-    capital = fold(RATE, [Evidence((10, 10), (190, 1))] * 2, by=guardrail.watch)
+    capital = fold(RATE, [Counts((10, 10), (190, 1))] * 2, by=guardrail.watch)
     assert guardrail.log_crash(RATE, capital) > 7
     assert guardrail.log_harm(RATE, capital) == pytest.approx(0)
     assert guardrail.excess_rate(RATE, capital, 0.05) == 1
 
 
 def test_a_cold_start_of_many_errors_is_no_crash():
-    capital = fold(RATE, [Evidence((10, 2), (190, 1))] * 20, by=guardrail.watch)
+    capital = fold(RATE, [Counts((10, 2), (190, 1))] * 20, by=guardrail.watch)
     assert guardrail.log_crash(RATE, capital) < 2
 
 
 def test_what_a_wide_margin_allows_is_no_crash():
-    wide = RateRule(1.0, 0.9)
-    capital = fold(wide, [Evidence((100, 80), (100, 1))] * 20, by=guardrail.watch)
+    wide = RateMargin(1.0, 0.9)
+    capital = fold(wide, [Counts((100, 80), (100, 1))] * 20, by=guardrail.watch)
     assert guardrail.log_crash(wide, capital) < 0
 
 
 def test_stables_past_only_chooses_weights():
-    learnt = fold(RATE, [Evidence((0, 0), (1000, 5))], by=guardrail.learn)
+    learnt = fold(RATE, [Counts((0, 0), (1000, 5))], by=guardrail.learn)
     assert guardrail.log_harm(RATE, learnt) == pytest.approx(0)
     assert guardrail.log_safe(RATE, learnt) == pytest.approx(0)
-    after = [fold(RATE, [Evidence((500, 2), (500, 2))], capital=c) for c in (None, learnt)]
+    after = [fold(RATE, [Counts((500, 2), (500, 2))], capital=c) for c in (None, learnt)]
     assert guardrail.log_safe(RATE, after[1]) > guardrail.log_safe(RATE, after[0])
 
 
@@ -103,9 +103,9 @@ def test_a_slower_distribution_is_harmful_and_not_safe():
 def test_a_score_is_bad_at_the_low_end():
     edges = (0.1, 0.2, 0.3, 0.4, 0.5, math.inf)
     past = (10, 40, 100, 250, 400, 200)
-    learnt = fold(SCORE, [Evidence(NONE, past, edges)], by=guardrail.learn)
-    worse = fold(SCORE, [Evidence((200, 400, 250, 100, 40, 10), past, edges)], capital=learnt)
-    same = fold(SCORE, [Evidence(past, past, edges)] * 3, capital=learnt)
+    learnt = fold(SCORE, [Counts(NONE, past, edges)], by=guardrail.learn)
+    worse = fold(SCORE, [Counts((200, 400, 250, 100, 40, 10), past, edges)], capital=learnt)
+    same = fold(SCORE, [Counts(past, past, edges)] * 3, capital=learnt)
     assert guardrail.log_harm(SCORE, worse) > 10
     assert guardrail.log_safe(SCORE, same) > 3
 
@@ -116,7 +116,7 @@ def test_harm_bets_only_with_a_past():
 
 
 def test_coarse_buckets_are_diagnosed_not_rounded():
-    evidence = Evidence((1, 1, 1, 1), (1, 1, 1, 1), (50.0, 100.0, 200.0, math.inf))
+    evidence = Counts((1, 1, 1, 1), (1, 1, 1, 1), (50.0, 100.0, 200.0, math.inf))
     assert "coarser than the tolerance" in guardrail.problem(fold(LATENCY, [evidence]))
 
 

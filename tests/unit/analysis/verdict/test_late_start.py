@@ -7,11 +7,11 @@ import math
 import numpy as np
 import pytest
 
-from analysis.counting.counts import Evidence
+from analysis.counting.counts import Counts
 from analysis.verdict import guardrail, late_start
 
-RATE = guardrail.RateRule(ratio=1.0, absolute=0.01)
-SHAPE = guardrail.ShapeRule(tolerance=0.1, relative=True, worse="high")
+RATE = guardrail.RateMargin(ratio=1.0, absolute=0.01)
+SHAPE = guardrail.HistogramTolerance(tolerance=0.1, relative=True, worse="high")
 EDGES = (10.0, 12.0, 15.0, 20.0, math.inf)
 
 
@@ -25,8 +25,8 @@ def test_before_any_bet_it_is_one_and_never_more_than_the_larger():
 @pytest.mark.parametrize(
     ("rule", "evidence"),
     [
-        (RATE, Evidence((100, 9), (100, 1))),
-        (SHAPE, Evidence((9, 9, 9, 30, 9), (40, 20, 9, 2, 1), EDGES)),
+        (RATE, Counts((100, 9), (100, 1))),
+        (SHAPE, Counts((9, 9, 9, 30, 9), (40, 20, 9, 2, 1), EDGES)),
     ],
 )
 def test_afresh_forgets_the_harm_and_nothing_else(rule, evidence):

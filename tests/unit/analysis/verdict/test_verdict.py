@@ -7,14 +7,14 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from analysis.counting.counts import Evidence
+from analysis.counting.counts import Counts
 from analysis.histograms.histogram import ShapeCapital
-from analysis.verdict.guardrail import RateRule, ShapeRule, learn, look, start, watch
+from analysis.verdict.guardrail import HistogramTolerance, RateMargin, learn, look, start, watch
 from analysis.verdict.readout import at_edges
 from analysis.verdict.verdict import Guarded, judge
 
-RATE = RateRule(1.0, 0.01)
-LATENCY = ShapeRule(0.25, relative=True, worse="high")
+RATE = RateMargin(1.0, 0.01)
+LATENCY = HistogramTolerance(0.25, relative=True, worse="high")
 EDGES = (40.0, 50.0, 64.0, 80.0, 100.0, math.inf)
 STABLE = (200, 400, 250, 100, 40, 10)
 
@@ -22,14 +22,14 @@ STABLE = (200, 400, 250, 100, 40, 10)
 def rate(canary, stable, looks, by=look, rule=RATE):
     capital = start(rule)
     for _ in range(looks):
-        capital = by(rule, capital, Evidence(canary, stable))
+        capital = by(rule, capital, Counts(canary, stable))
     return Guarded(rule, capital, 1.0)
 
 
 def latency(canary, looks):
-    capital = learn(LATENCY, start(LATENCY), Evidence((0,) * 6, STABLE, EDGES))
+    capital = learn(LATENCY, start(LATENCY), Counts((0,) * 6, STABLE, EDGES))
     for _ in range(looks):
-        capital = look(LATENCY, capital, Evidence(canary, STABLE, EDGES))
+        capital = look(LATENCY, capital, Counts(canary, STABLE, EDGES))
     return Guarded(LATENCY, capital, 1.0)
 
 
@@ -91,7 +91,7 @@ def test_harm_once_shown_does_not_hide_behind_blindness():
 
 
 def test_coarse_buckets_are_blind_with_their_reason():
-    coarse = Evidence((9, 9, 9), (99, 99, 99), (50.0, 100.0, math.inf))
+    coarse = Counts((9, 9, 9), (99, 99, 99), (50.0, 100.0, math.inf))
     judgement = judge(
         {"latency": Guarded(LATENCY, look(LATENCY, start(LATENCY), coarse), 1)}, 0.01, 0.05
     )
@@ -113,7 +113,7 @@ def test_a_readout_is_plain_json(guarded):
 def test_the_readout_is_that_of_the_edge_furthest_from_its_proof():
     guarded = latency(STABLE, 3)
     readout = judge({"it": guarded}, 0.01, 0.05).readouts["it"]
-    assert isinstance(guarded.rule, ShapeRule)
+    assert isinstance(guarded.rule, HistogramTolerance)
     assert isinstance(guarded.capital, ShapeCapital)
     edges = at_edges(guarded.rule, guarded.capital, 0.01, 0.05)
     assert len({edge.edge for edge in edges}) == len(edges) > 1
@@ -145,7 +145,7 @@ def test_safe_in_a_readout_is_high_below_allowed():
 
 
 def test_a_ratio_is_shown_as_the_difference_that_it_allows():
-    rule = RateRule(1.5, 0.002)
+    rule = RateMargin(1.5, 0.002)
     readout = judge({"e": rate((100, 2), (300, 6), 30, rule=rule)}, 0.01, 0.05).readouts["e"]
     assert readout.allowed == pytest.approx(0.002 + 0.5 * 0.02)
     assert readout.estimate == pytest.approx(0)
@@ -156,7 +156,7 @@ def test_a_ratio_is_shown_as_the_difference_that_it_allows():
 
 def test_estimates_are_stratified_by_look_so_a_ramp_with_incidents_does_not_fool_them():
     capital = start(RATE)
-    for evidence in (Evidence((50, 5), (950, 95)), Evidence((500, 1), (500, 1))):
+    for evidence in (Counts((50, 5), (950, 95)), Counts((500, 1), (500, 1))):
         capital = look(RATE, capital, evidence)
     readout = judge({"errors": Guarded(RATE, capital, 1)}, 0.01, 0.05).readouts["errors"]
     assert readout.mantel_haenszel == pytest.approx(0)

@@ -13,7 +13,7 @@ from rollout.cli.text.facts import sentence
 from rollout.decide.record.facts import Calibrated, Started
 from rollout.errors import InputError, JournalMovedError
 from rollout.journal.memory import MemoryJournal
-from rollout.ports import Past
+from rollout.ports import PodHistory
 from rollout.wire import doctor_tools
 from rollout.wire.controller import record
 from tests.pods import past_of, pods_plan
@@ -67,7 +67,7 @@ def test_the_usual_number_of_runs(alpha, runs):
 class Known:
     """A historian whose past is known."""
 
-    past: Past
+    past: PodHistory
 
     def history(self, ask, now):
         del ask, now
@@ -79,7 +79,7 @@ def command(tmp_path, monkeypatch):
     """Run the command on a plan: its result."""
     import yaml
 
-    monkeypatch.setattr(doctor_tools, "historian", lambda: Known(Past(past_of())))
+    monkeypatch.setattr(doctor_tools, "historian", lambda: Known(PodHistory(past_of())))
 
     def go(the_plan, *options):
         path = tmp_path / "plan.yaml"
@@ -99,7 +99,7 @@ def test_a_plan_without_pods_is_told_what_to_write(command):
 
 def test_a_past_that_cannot_be_read_is_bad_input(command, monkeypatch):
     said = {"errors": "a sample in the past is negative or no cumulative count"}
-    monkeypatch.setattr(doctor_tools, "historian", lambda: Known(Past(problems=said)))
+    monkeypatch.setattr(doctor_tools, "historian", lambda: Known(PodHistory(problems=said)))
     done = command(pods_plan())
     assert done.exit_code == 2
     assert isinstance(done.exception, SystemExit | InputError)

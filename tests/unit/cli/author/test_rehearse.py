@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from rollout.cli import surefoot
 from rollout.cli.author.rehearse import _asked
-from rollout.rehearse.assumptions import Figures
+from rollout.rehearse.assumptions import KnownFigures
 from rollout.rehearse.runs import OUTCOMES
 from tests.worlds import plan
 
@@ -121,8 +121,8 @@ def test_several_plans_have_no_one_picture(file, tmp_path):
 
 
 def test_a_silent_prometheus_is_said_once_and_figures_are_assumed(capsys):
-    known, source = _asked(plan(), Figures(rate=3.0), 1800.0)
-    assert (known, source) == (Figures(rate=3.0), "given or assumed")
+    known, source = _asked(plan(), KnownFigures(rate=3.0), 1800.0)
+    assert (known, source) == (KnownFigures(rate=3.0), "given or assumed")
     said = capsys.readouterr().err
     assert said.startswith("not read: errors, latency, accuracy: Prometheus does not answer")
     assert said.count("\n") == 1

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from rollout.decide.evidence.exposure import copied, share_of_all
+from rollout.decide.evidence.exposure import may_hold_mirrored, share_of_all
 from rollout.decide.record.split import Split
-from rollout.decide.rules.ramp import at_top, next_split, total_of
+from rollout.decide.rules.ramp import at_last_step, next_split, total_of
 from rollout.decide.text.comparison import compared_with, exposed, observational, shown
 from tests.unit.decide.test_step import T0, begun
 from tests.worlds import plan
@@ -38,12 +38,12 @@ def test_the_share_of_all_requests(segment, split, share):
 
 def test_a_look_may_hold_copies_until_the_last_late_sample():
     state = begun()
-    assert not copied(state, None, 8.0)
-    assert copied(replace(state, wanted=Split(50, way="mirror")), T0, 0.0)
-    assert copied(replace(state, split=Split(50, way="mirror")), T0, 0.0)
+    assert not may_hold_mirrored(state, None, 8.0)
+    assert may_hold_mirrored(replace(state, wanted=Split(50, way="mirror")), T0, 0.0)
+    assert may_hold_mirrored(replace(state, split=Split(50, way="mirror")), T0, 0.0)
     after = replace(state, mirrored_until=T0)
-    assert [copied(after, T0 + at, 8.0) for at in (0, 7, 8)] == [True, True, False]
-    assert copied(after, None, 0.0)
+    assert [may_hold_mirrored(after, T0 + at, 8.0) for at in (0, 7, 8)] == [True, True, False]
+    assert may_hold_mirrored(after, None, 0.0)
 
 
 def test_copies_come_before_the_first_rung_and_are_none():
@@ -52,7 +52,7 @@ def test_copies_come_before_the_first_rung_and_are_none():
     copies = next_split(state)
     assert copies == Split(50, 10_000, "mirror")
     state = replace(state, wanted=copies, decision=2, stepped=True)
-    assert not at_top(state)
+    assert not at_last_step(state)
     assert next_split(state) == Split(500, 10_000)
 
 
@@ -63,7 +63,7 @@ def test_a_segment_is_climbed_in_its_own_way():
         climbed.append(split)
         state = replace(state, wanted=split, decision=2, stepped=True)
     assert climbed == [Split(50, way="segment"), Split(100, way="segment")]
-    assert at_top(state)
+    assert at_last_step(state)
 
 
 def test_a_paced_ramp_counts_the_segments_requests_only():

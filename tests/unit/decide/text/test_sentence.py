@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from analysis.dispersion.estimate import Dispersion
-from analysis.verdict.guardrail import RateRule, ShapeRule
+from analysis.verdict.guardrail import HistogramTolerance, RateMargin
 from analysis.verdict.readout import Readout
 from rollout.decide.fold import fold
 from rollout.decide.record.facts import Learned, Started
@@ -13,8 +13,8 @@ from rollout.decide.text.measurement import off_edge
 from rollout.decide.text.sentence import rests_on
 from tests.pods import pods_plan
 
-LATENCY = ShapeRule(0.25, relative=True, worse="high")
-SCORE = ShapeRule(0.04, relative=False, worse="low")
+LATENCY = HistogramTolerance(0.25, relative=True, worse="high")
+SCORE = HistogramTolerance(0.04, relative=False, worse="low")
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ SCORE = ShapeRule(0.04, relative=False, worse="low")
         (SCORE, 0.5, 0.54, ""),
         (SCORE, 0.5, 0.53, "no bucket edge lies 0.04 from 0.5: 0.03 must be proven"),
         (LATENCY, None, None, ""),
-        (RateRule(1.0, 0.01), 1.0, 2.0, ""),
+        (RateMargin(1.0, 0.01), 1.0, 2.0, ""),
     ],
 )
 def test_a_tolerance_off_the_edges_is_told(rule, edge, partner, words):

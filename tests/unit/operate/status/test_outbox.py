@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rollout.errors import ClusterError
-from rollout.operate.status.outbox import Board, Notice, patch_of
+from rollout.operate.status.outbox import PendingStatus, StatusOutbox, patch_of
 from rollout.plan.kube.status import Status
 
 
@@ -30,12 +30,12 @@ class Desk:
 
 def notice(phase, *reasons, uid="u"):
     status = {"observedGeneration": 1, "phase": phase}
-    return Notice(uid, "5", status, tuple({"reason": reason} for reason in reasons))
+    return PendingStatus(uid, "5", status, tuple({"reason": reason} for reason in reasons))
 
 
 @pytest.fixture
 def board():
-    return Board()
+    return StatusOutbox()
 
 
 def test_events_come_before_the_status_that_says_they_were_told(board):

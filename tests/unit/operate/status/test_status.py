@@ -15,7 +15,15 @@ from rollout.decide.record.facts import (
     RouteFailed,
 )
 from rollout.decide.record.split import Split
-from rollout.operate.status.conditions import LIMIT, Holds, Reading, camel, dated, of_reading, utc
+from rollout.operate.status.conditions import (
+    LIMIT,
+    PlanAcceptance,
+    RolloutCondition,
+    camel,
+    dated,
+    of_reading,
+    utc,
+)
 from rollout.operate.status.events import event_of
 from rollout.operate.status.status import Story, with_rollout, without_rollout
 from rollout.ports import Entry
@@ -100,25 +108,27 @@ def test_a_long_message_is_cut_to_what_the_api_server_takes():
     event = event_of(resource(), long, "stepping")
     assert event is not None
     assert len(event["message"]) == 1000
-    (condition,) = dated([Holds("Blind", holds=True, reason="R", message="x" * 99999)], [], 1, 0)
+    (condition,) = dated(
+        [RolloutCondition("Blind", holds=True, reason="R", message="x" * 99999)], [], 1, 0
+    )
     assert len(condition.message) == LIMIT
 
 
 def test_times_of_conditions_change_with_their_status_only():
     before = [{"type": "Blind", "status": "True", "lastTransitionTime": utc(5)}]
-    same = dated([Holds("Blind", holds=True, reason="Other")], before, 1, 99)
-    other = dated([Holds("Blind", holds=False, reason="Sighted")], before, 1, 99)
+    same = dated([RolloutCondition("Blind", holds=True, reason="Other")], before, 1, 99)
+    other = dated([RolloutCondition("Blind", holds=False, reason="Sighted")], before, 1, 99)
     assert (same[0].last_transition_time, other[0].last_transition_time) == (utc(5), utc(99))
 
 
 def test_a_plan_that_was_never_started_has_no_weight():
-    status = without_rollout(resource(), Reading("Invalid", ("a", "b")), 0)
+    status = without_rollout(resource(), PlanAcceptance("Invalid", ("a", "b")), 0)
     assert status.keys() == {"observedGeneration", "phase", "conditions"}
     assert status["conditions"][0]["message"] == "a\nb"
 
 
 def test_pending_names_both_rollouts():
-    (_, pending) = of_reading(Reading(pending="demo-2", running="demo-1"))
+    (_, pending) = of_reading(PlanAcceptance(pending="demo-2", running="demo-1"))
     assert pending.message.startswith("demo-2 starts when demo-1 has ended")
 
 
@@ -131,13 +141,13 @@ def test_status_through_a_rollout(lab):
     lab.run_until(lambda state: state.phase == "stepping" and state.awaiting is None)
     newest = lab.entries[-1]
     story = Story(lab.plan.id, lab.state, newest, newest)
-    status = with_rollout(resource(), Reading(), story, lab.clock.now())
+    status = with_rollout(resource(), PlanAcceptance(), story, lab.clock.now())
     assert (status["phase"], status["weight"], status["wanted"]) == ("stepping", "5%", "5%")
     assert status["journal"] == {"entry": newest.seq, "hash": newest.hash}
     assert {each["name"] for each in status["guardrails"]} == {"errors", "latency", "accuracy"}
     lab.run()
     story = Story(lab.plan.id, lab.state, lab.entries[-1])
-    status = with_rollout(resource(), Reading(), story, lab.clock.now())
+    status = with_rollout(resource(), PlanAcceptance(), story, lab.clock.now())
     assert (status["phase"], status["weight"], status["verdict"]) == (
         "rolled back",
         "0%",
@@ -159,7 +169,7 @@ def test_what_the_mesh_refuses_is_told():
     lab.router.down = "no route"
     lab.run_until(lambda state: bool(state.route_problem))
     story = Story(lab.plan.id, lab.state, lab.entries[-1])
-    status = with_rollout(resource(), Reading(), story, lab.clock.now())
+    status = with_rollout(resource(), PlanAcceptance(), story, lab.clock.now())
     (progressing,) = [each for each in status["conditions"] if each["type"] == "Progressing"]
     assert progressing["message"].count("no route") == 1
 
@@ -170,6 +180,6 @@ def test_a_plan_that_was_carried_out_before_it_was_applied_says_what_begins_anew
     told = resource()
     told["metadata"]["creationTimestamp"] = utc(lab.state.confirmed_at + made)
     story = Story(lab.plan.id, lab.state, lab.entries[-1])
-    accepted = with_rollout(told, Reading(), story, lab.clock.now())["conditions"][0]
+    accepted = with_rollout(told, PlanAcceptance(), story, lab.clock.now())["conditions"][0]
     assert accepted["status"] == "True"
     assert ("surefoot.dev/retry" in accepted["message"]) is says

@@ -4,7 +4,7 @@ import pytest
 
 from rollout.decide.record.split import Split
 from rollout.errors import ClusterError, RouteError
-from rollout.route.kube.objects import VIRTUAL_SERVICE, told
+from rollout.route.kube.objects import VIRTUAL_SERVICE, as_route_error
 from rollout.route.kube.router import ClusterRouter
 from tests.routes import istio, to, virtual_service
 
@@ -58,5 +58,7 @@ def test_what_is_only_read_so_is_tried_again():
     ],
 )
 def test_an_api_server_that_does_not_say_what_it_has_is_unread(verb, status, refused, unread):
-    said = told(ClusterError("gone away", status), verb, VIRTUAL_SERVICE, istio(), "reviews")
+    said = as_route_error(
+        ClusterError("gone away", status), verb, VIRTUAL_SERVICE, istio(), "reviews"
+    )
     assert (said.refused, said.unread) == (refused, unread)
