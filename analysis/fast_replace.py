@@ -1,4 +1,4 @@
-"""A frozen value with other fields, at a fraction of the time that `dataclasses.replace` takes."""
+"""A faster `dataclasses.replace` for frozen dataclasses that only hold their fields."""
 
 from __future__ import annotations
 
@@ -8,20 +8,25 @@ __all__ = ["replace"]
 
 _T = TypeVar("_T")
 
-if TYPE_CHECKING:  # the same to who calls it: names and types of fields are checked
+if TYPE_CHECKING:  # type checkers see the original, with its checks of field names and types
     from dataclasses import replace
 else:
 
-    def replace(one: _T, /, **changes: Any) -> _T:
-        """See `dataclasses.replace`; of classes whose fields are only kept, never worked on.
+    def replace(original: _T, /, **changes: Any) -> _T:
+        """Copy a frozen dataclass with some fields changed, without running its `__init__`.
 
-        A frozen class sets each field by a call, and a state has dozens, of which a look changes
-        five. What was worked out from the old fields (`cached_property`) is not taken along.
+        Use it only for classes without `__post_init__`. A frozen class sets each field by a call,
+        and a state has dozens of fields, of which a look changes five. Cached properties belong to
+        the old fields, so they are not copied.
         """
-        fields, kept = one.__dataclass_fields__, vars(one)
+        fields, attributes = original.__dataclass_fields__, vars(original)
         if not changes.keys() <= fields.keys():
             raise TypeError(f"no such field: {', '.join(changes.keys() - fields.keys())}")
-        new = object.__new__(type(one))
-        known = kept if len(kept) == len(fields) else {name: kept[name] for name in fields}
-        vars(new).update(known, **changes)
+        new = object.__new__(type(original))
+        values = (
+            attributes
+            if len(attributes) == len(fields)
+            else {name: attributes[name] for name in fields}
+        )
+        vars(new).update(values, **changes)
         return new

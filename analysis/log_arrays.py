@@ -1,4 +1,4 @@
-"""Arrays of log-capital: one more axis for alternatives, and sums without overflow."""
+"""Arrays of log-capital: an extra axis for alternatives, and sums without overflow."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ Column = float | Array
 
 
 def column(values: ArrayLike) -> Array:
-    """The same `values` as float64 with one more axis, to broadcast: (...) -> (..., 1)."""
+    """Convert `values` to float64 with one more axis, to broadcast: (...) -> (..., 1)."""
     return np.asarray(values, dtype=np.float64)[..., None]
 
 
 def row(*parts: Array) -> Array:
-    """Values of one shape side by side: each of `parts` (...) -> (..., parts)."""
-    found = np.empty((*parts[0].shape, len(parts)))
-    for place, part in enumerate(parts):
-        found[..., place] = part
-    return found
+    """Stack values of one shape along a new last axis: each of `parts` (...) -> (..., parts)."""
+    stacked = np.empty((*parts[0].shape, len(parts)))
+    for index, values in enumerate(parts):
+        stacked[..., index] = values
+    return stacked
 
 
 def log_mean(logs: ArrayLike, weights: ArrayLike) -> Array:
-    """Log sum_i w_i exp(l_i) over the last axis, without overflow: (..., P), (P,) -> (...).
+    """Compute log sum_i w_i exp(l_i) over the last axis, without overflow: (..., P), (P,) -> (...).
 
     A weighted mean of e-processes is an e-process under any dependence between them, and no other
     way of merging them is better. Returns a float64 for one-dimensional input. Weights must be
@@ -39,7 +39,7 @@ def log_mean(logs: ArrayLike, weights: ArrayLike) -> Array:
 
 
 def log_sum(logs: Array) -> Array:
-    """`log_mean` of logs that carry their weights: (..., P) -> (...)."""
+    """Compute `log_mean` of logs that include their weights: (..., P) -> (...)."""
     top = np.maximum.reduce(logs, axis=-1, keepdims=True)
     total: Array = top[..., 0] + np.log(np.add.reduce(np.exp(logs - top), axis=-1))
     return total

@@ -1,4 +1,4 @@
-"""Sample ratio mismatch: does the observed share of traffic agree with the weight?"""
+"""A sequential test of sample ratio mismatch: observed share of traffic against the weight."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from analysis.log_arrays import Column, column, log_sum
 Array = NDArray[np.float64]
 
 ALPHA = 0.001
-"""Chance of ever calling a share wrong that is right."""
+"""Chance that the test ever rejects a share that is right."""
 
 TOLERANCE = 0.1
-"""Log-odds that sticky clients may move a share without being a mismatch: 5 % seen as 4.6-5.5 %."""
+"""Log-odds by which sticky clients may move a share: 5 % may be observed as 4.6-5.5 %."""
 
 FULL = 0.99
-"""What the canary must get of a switch of all traffic: requests under way end at stable."""
+"""The canary's least share after a switch of all traffic; requests in flight end at stable."""
 
 STICKY = math.log(2)
-"""Log-odds that users who keep their version may move a share: 5 % seen as 2.6-9.5 %."""
+"""Log-odds by which session affinity may move a share: 5 % may be observed as 2.6-9.5 %."""
 
 CLUSTER = 10.0
-"""Requests of one user that are taken as one, where users keep their version."""
+"""Requests that count as one under session affinity, because one user sends them."""
 
 _STEPS = np.array([0.1, 0.25, 0.5, 1.0, 2.0, 4.0])
 SHIFTS: Array = np.concatenate([-_STEPS[::-1], _STEPS])
@@ -38,11 +38,11 @@ _SIGNS, _MORE, _LOG_WEIGHTS = np.sign(SHIFTS), SHIFTS > 0, np.log(WEIGHTS)
 def increment(
     e_c: ArrayLike, e_s: ArrayLike, share: ArrayLike, tolerance: float = TOLERANCE
 ) -> Array:
-    """One look's log-capital per shift, given traffic and weight: (...) -> (..., 12).
+    """Compute one look's log-capital per shift, given traffic and weight: (...) -> (..., 12).
 
-    The likelihood ratio of log-odds d beyond the tolerance t to t itself (signs alike):
-    e_c d - n log[(1 - s + s e^(t+d)) / (1 - s + s e^t)]. A test supermartingale for every share
-    within the tolerance. Of a share of 1 only too little is a mismatch, below `FULL`.
+    It is the likelihood ratio of log-odds d beyond the tolerance t to t itself (same signs):
+    e_c d - n log[(1 - s + s e^(t+d)) / (1 - s + s e^t)], a test supermartingale for every share
+    within the tolerance. At a share of 1 only too little traffic, below `FULL`, is a mismatch.
 
     Derived here: given the look's requests the canary's are binomial; for a share at log-odds u
     nearer to s than t the expectation of the ratio is [(1 - q + q e^d) / (1 - q' + q' e^d)]^n with
@@ -56,11 +56,11 @@ def increment(
     """
     full = column(share) >= 1
     gain = _gain(column(e_c), column(e_s), np.where(full, FULL, column(share)), tolerance)
-    return np.where(full & _MORE, 0.0, gain)  # nothing is more than all
+    return np.where(full & _MORE, 0.0, gain)  # more than all traffic is impossible, so no bet on it
 
 
 def _gain(e_c: Column, e_s: Column, share: Column, tolerance: float) -> Array:
-    """`increment` of a share below 1: each a number or (..., 1) -> (..., 12)."""
+    """Compute `increment` of a share below 1: each a number or (..., 1) -> (..., 12)."""
     edge = _SIGNS * tolerance
     far = 1.0 + share * np.expm1(edge + SHIFTS)
     near = 1.0 + share * np.expm1(edge)
@@ -68,28 +68,28 @@ def _gain(e_c: Column, e_s: Column, share: Column, tolerance: float) -> Array:
 
 
 def log_mismatch(logs: ArrayLike) -> Array:
-    """Log of the e-process, at log(1/.001) the share is wrong: (..., 12) -> (...).
+    """Compute the log of the e-process: (..., 12) -> (...); at log(1/.001) the share is wrong.
 
-    The `sequential.log_mean` of `increment`'s sums.
+    It is the `log_arrays.log_mean` of the sums of `increment`.
     """
     return log_sum(np.asarray(logs, dtype=np.float64) + _LOG_WEIGHTS)
 
 
 def start() -> tuple[float, ...]:
-    """Capital before any traffic: log 1 for each shift of `increment`."""
+    """Return the capital before any traffic: log 1 for each shift of `increment`."""
     return (0.0,) * SHIFTS.size
 
 
 def look(
     capital: tuple[float, ...], e_c: int, e_s: int, share: float, *, clustered: bool = False
 ) -> tuple[float, ...]:
-    """Capital after one look's traffic, by `increment`; no traffic changes nothing.
+    """Add one look's traffic to the capital by `increment`; no traffic changes nothing.
 
-    `clustered`: requests come in users' clusters, or the share is only roughly known; more is then
-    within the tolerance, and a request counts less.
+    `clustered`: requests come in clusters per user, or the share is known only roughly. The
+    tolerance is then wider, and a request counts less.
     """
     tolerance, requests = (STICKY, CLUSTER) if clustered else (TOLERANCE, 1.0)
-    if share >= 1:
+    if share >= 1:  # only then does `increment` differ from the cheaper `_gain`
         gain = increment(e_c, e_s, share, tolerance)
     else:
         gain = _gain(e_c, e_s, share, tolerance)
@@ -97,5 +97,5 @@ def look(
 
 
 def mismatched(capital: tuple[float, ...], alpha: float = ALPHA) -> bool:
-    """Whether the observed share contradicts the weights: it blocks promotion, never a rollback."""
+    """Whether the observed share contradicts the weights. It blocks promotion, never a rollback."""
     return bool(log_mismatch(capital) >= -np.log(alpha))

@@ -43,7 +43,7 @@ Samples = dict[str, list[tuple[str, float, int]]]
 
 @dataclass
 class Server:
-    """One version of one service: the counters it shows, and what it really counted."""
+    """One version of one service: the counters it shows, and its true counts."""
 
     service: str
     version: str
@@ -54,11 +54,11 @@ class Server:
     scraped: bool = True
 
     def live(self, scrape: int, samples: Samples, events: Counter[str], *, last: bool) -> None:
-        """One scrape interval: maybe a restart, then traffic, then a scrape that may be missed."""
-        if self._restarts():
+        """Simulate an interval: maybe a restart, then traffic, then a scrape, maybe missed."""
+        if self._is_restarting():
             self.shown = Counter()
             events["resets"] += 1
-        for key in self._traffic(scrape):
+        for key in self._active_series(scrape):
             units = int(self.dice.integers(0, MOST + 1))
             events["births"] += key not in self.truth and scrape > 0
             self.shown[key] += units
@@ -71,13 +71,17 @@ class Server:
         if self.scraped:
             self._write(START + SCRAPE * scrape, samples)
 
-    def _restarts(self) -> bool:
-        """Once everything was scraped, and so much that the restart shows in every counter."""
+    def _is_restarting(self) -> bool:
+        """Decide whether to restart: only if the restart will be visible in every counter.
+
+        That needs a scrape of everything counted, and counters so high that their first value after
+        the restart is lower. No observer can detect other restarts.
+        """
         grown = bool(self.shown) and min(self.shown.values()) > GROWN
         return self.scraped and grown and self.dice.random() < 0.1
 
-    def _traffic(self, scrape: int) -> Iterator[Key]:
-        """The series with requests now; rare codes are born late, with a burst."""
+    def _active_series(self, scrape: int) -> Iterator[Key]:
+        """Yield the series that get requests now; rare codes appear late, with a burst."""
         for number, code in enumerate(CODES):
             if scrape >= 20 * number:
                 yield RATE, code
@@ -98,18 +102,21 @@ class Server:
 
     @property
     def errors(self) -> tuple[int, int]:
-        """(requests, failed requests)."""
+        """Return (requests, failed requests)."""
         counts = {code: self.truth[RATE, code] for code in CODES}
         return sum(counts.values()), sum(n for code, n in counts.items() if code[0] == "5")
 
     @property
     def latency(self) -> tuple[int, ...]:
-        """Requests per bucket."""
+        """Return requests per bucket."""
         return tuple(self.truth[SHAPE, edge] for edge in EDGES)
 
 
 def ways(scrapes: int, dice: np.random.Generator) -> dict[str, list[float]]:
-    """Times of looks, in seconds from the first scrape; each way ends with all that there is."""
+    """Return times of looks by way, in seconds from the first scrape.
+
+    Every way ends with a look after the last scrape, so all must reach the same counts.
+    """
     end = SCRAPE * scrapes
     steady = [SCRAPE * n + 0.3 for n in range(1, scrapes)]
     late = np.sort(dice.uniform(0, end, scrapes // 8))
@@ -124,7 +131,7 @@ def ways(scrapes: int, dice: np.random.Generator) -> dict[str, list[float]]:
 
 
 class Fleet:
-    """One controller's view of every service: cursors and running totals, as a tick keeps them."""
+    """One controller's cursors and running totals of every service, as a tick has them."""
 
     def __init__(self, url: str, services: Sequence[str]) -> None:
         self.plans = {service: _plan(service, url) for service in services}
@@ -157,7 +164,7 @@ def _plan(service: str, url: str) -> Plan:
 def world(
     services: Sequence[str], scrapes: int, dice: np.random.Generator
 ) -> tuple[Samples, dict[tuple[str, str], Counts], Counter[str]]:
-    """The written past, the servers' own counts by (service, guardrail), and what happened."""
+    """Return the written past, the servers' counts by (service, guardrail), and the events."""
     samples: Samples = {RATE: [], SHAPE: []}
     events: Counter[str] = Counter()
     truth = {}
@@ -173,15 +180,15 @@ def world(
 
 
 def compare(
-    way: str, seen: Mapping[tuple[str, str], Counts], truth: Mapping[tuple[str, str], Counts]
+    way: str, evidence: Mapping[tuple[str, str], Counts], truth: Mapping[tuple[str, str], Counts]
 ) -> dict[str, Any]:
-    """Print both sums, and each pair that differs."""
-    wrong = [key for key in truth if seen[key] != truth[key]]
+    """Print both sums and each pair that differs; return the row of results."""
+    wrong = [key for key in truth if evidence[key] != truth[key]]
     row: dict[str, Any] = {"way": way, "unequal": len(wrong), "of": len(truth)}
     for name in (ERRORS, LATENCY):
-        for side, counts in (("servers", truth), ("evidence", seen)):
-            parts = [one for (_, of), one in counts.items() if of == name]
-            units = sum(one.canary_exposures + one.stable_exposures for one in parts)
+        for side, counts in (("servers", truth), ("evidence", evidence)):
+            parts = [counted for (_, of), counted in counts.items() if of == name]
+            units = sum(counted.canary_exposures + counted.stable_exposures for counted in parts)
             row[f"{name}_{side}"] = units
         equal = "=" if row[f"{name}_servers"] == row[f"{name}_evidence"] else "DIFFERS FROM"
         print(
@@ -189,7 +196,7 @@ def compare(
             f"servers {row[f'{name}_servers']:>12,}"
         )
     for key in wrong:
-        print(f"  {' '.join(key)}: evidence {seen[key]} servers {truth[key]}")
+        print(f"  {' '.join(key)}: evidence {evidence[key]} servers {truth[key]}")
     return row
 
 

@@ -1,11 +1,12 @@
-"""Back-off: how long to wait after failures, so that what ails is not asked ever faster."""
+"""Exponential back-off after failures, so that a failing service is not called too often."""
 
 from __future__ import annotations
 
 
 def backoff(failures: int, least: float, most: float) -> float:
-    """Seconds until the next attempt: `least` after one failure, doubled by each further one.
+    """Return the seconds until the next attempt.
 
-    Nothing without a failure; never more than `most`.
+    That is 0 without a failure, `least` after one, doubled by each further one, at most `most`.
     """
+    # The exponent is limited, so that a very long outage cannot overflow a float.
     return min(least * 2.0 ** min(failures - 1, 60), most) if failures > 0 else 0.0

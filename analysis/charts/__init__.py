@@ -1,1 +1,1 @@
-"""Pictures of rollouts and of operating characteristics; they draw what others computed."""
+"""Charts of rollouts and of operating characteristics; they plot numbers computed elsewhere."""

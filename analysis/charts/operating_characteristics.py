@@ -1,4 +1,4 @@
-"""The picture of operating characteristics: how often each outcome, and how soon, in each world."""
+"""A chart of operating characteristics: frequency and time of each outcome, per scenario."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _INKS = ("#009E73", "#D55E00", "#E69F00", "#999999")  # Okabe & Ito (2008), named in the legend
 _DOT = "#0072B2"
-_NAMED = 6.0  # per cent of a bar that is wide enough for its number
+_NUMBERED = 6.0  # per cent: a shorter bar segment has no room for its number
 _TIMES = (1.0, 10.0, 60.0, 600.0, 3600.0, 6 * 3600.0, 86400.0, 7 * 86400.0, 70 * 86400.0)
 
 
@@ -24,14 +24,14 @@ def characteristics(
     words: Callable[[float], str],
     title: str = "",
 ) -> Figure:
-    """Outcomes as bars and times as spans, one row per world, the first on top.
+    """Draw outcomes as bars and times as spans, one row per world, the first on top.
 
     Args:
-        worlds: names.
+        worlds: names of the simulated scenarios.
         outcomes: up to four outcomes by name, their shares 0 to 1 per world.
         seconds: quantiles .1, .5 and .9 of the time to the decision, per world.
-        words: how a time in seconds is written.
-        title: of the whole picture.
+        words: formats a time in seconds.
+        title: of the whole figure.
     """
     import matplotlib as mpl
     from matplotlib.figure import Figure
@@ -42,8 +42,8 @@ def characteristics(
         figure.suptitle(title, x=0.01, ha="left", fontsize="large", fontweight="bold")
         left.set_yticks(range(len(worlds)), worlds)
         left.set_ylim(len(worlds) - 0.4, -0.6)
-        _bars(left, outcomes)
-        _spans(right, seconds, words)
+        _draw_bars(left, outcomes)
+        _draw_spans(right, seconds, words)
         for axes in (left, right):
             axes.spines[["top", "right", "left"]].set_visible(False)
             axes.tick_params(axis="y", length=0)
@@ -51,28 +51,30 @@ def characteristics(
     return figure
 
 
-def _bars(axes: Axes, outcomes: Mapping[str, Sequence[float]]) -> None:
+def _draw_bars(axes: Axes, outcomes: Mapping[str, Sequence[float]]) -> None:
     ends = [0.0] * len(next(iter(outcomes.values())))
     for (name, shares), ink in zip(outcomes.items(), _INKS, strict=False):
-        parts = [share * 100 for share in shares]
-        bars = axes.barh(range(len(parts)), parts, 0.7, left=ends, color=ink, label=name)
-        numbers = [f"{part:.0f}" if part >= _NAMED else "" for part in parts]
+        percentages = [share * 100 for share in shares]
+        bars = axes.barh(
+            range(len(percentages)), percentages, 0.7, left=ends, color=ink, label=name
+        )
+        numbers = [
+            f"{percentage:.0f}" if percentage >= _NUMBERED else "" for percentage in percentages
+        ]
         axes.bar_label(bars, numbers, label_type="center", fontweight="bold")
-        ends = [end + part for end, part in zip(ends, parts, strict=True)]
+        ends = [end + percentage for end, percentage in zip(ends, percentages, strict=True)]
     axes.set_xlim(0, 100)
     axes.set_xlabel("% of runs")
 
 
-def _spans(
+def _draw_spans(
     axes: Axes, seconds: Sequence[tuple[float, float, float]], words: Callable[[float], str]
 ) -> None:
-    for place, times in enumerate(seconds):
+    for row, times in enumerate(seconds):
         low, middle, high = (max(time, 1.0) for time in times)
-        axes.plot([low, high], [place, place], color=_DOT, linewidth=5, alpha=0.35)
-        axes.plot(middle, place, "o", color=_DOT)
-        axes.annotate(
-            words(middle), (middle, place), (0, 6), textcoords="offset points", ha="center"
-        )
+        axes.plot([low, high], [row, row], color=_DOT, linewidth=5, alpha=0.35)
+        axes.plot(middle, row, "o", color=_DOT)
+        axes.annotate(words(middle), (middle, row), (0, 6), textcoords="offset points", ha="center")
     first, last = min(low for low, _, _ in seconds), max(high for _, _, high in seconds)
     axes.set_xscale("log")
     axes.minorticks_off()

@@ -1,7 +1,7 @@
-"""What every chart shares: style, clock, shaded steps, marked moves, a legend outside the data.
+"""Shared chart elements: style, time axis, shaded steps, marked moves and an outer legend.
 
-Colours are those of Okabe & Ito (2008), told apart by the colour-blind; every line has its own dash
-and marker besides, so that black and white is enough.
+The colours of Okabe & Ito (2008) can be distinguished by colour-blind readers. Every line also has
+its own dash pattern and marker, so that the charts work in black and white.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Columns = Mapping[str, Sequence[Any]]
-"""Columns of equal length by name; a data frame will do."""
+"""Columns of equal length by name, for example a data frame."""
 
 BLACK, GREY, LIMIT = "#000000", "#767676", "#A50F15"
 _STYLES = (
@@ -44,18 +44,18 @@ _LOOK: Any = {
     "lines.markersize": 4.0,
 }
 _WIDTH = 8.4
-_DARKEST = 0.16  # how dark the background of a canary with all traffic is, 0 to 1
-_ROOM = 0.08  # of the time axis: of moves that are closer, only the last is named
+_DARKEST = 0.16  # 0 to 1: darkness of the background when the canary has all traffic
+_ROOM = 0.08  # fraction of the time axis; of moves closer than this, only the last is labelled
 
 
 def styles() -> Iterator[dict[str, Any]]:
-    """Line styles for any number of lines; the first six are told apart without colour."""
+    """Yield line styles without end; the first six are distinct even without colour."""
     return cycle(dict(style) for style in _STYLES)
 
 
 @contextmanager
 def panels(title: str, rows: int, height: float) -> Iterator[tuple[Figure, list[Axes]]]:
-    """A figure of stacked panels with one time axis; `height` in inches per panel."""
+    """Create a figure of stacked panels with one time axis; `height` in inches per panel."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
@@ -65,35 +65,35 @@ def panels(title: str, rows: int, height: float) -> Iterator[tuple[Figure, list[
         if title:
             figure.suptitle(title, x=0.01, ha="left", fontsize="large", fontweight="bold")
         yield figure, axes
-        _legend(figure, axes)
+        _add_legend(figure, axes)
 
 
-def _legend(figure: Figure, axes: Sequence[Axes]) -> None:
-    """One legend below everything, each name once."""
-    named: dict[str, Any] = {}
-    for one in axes:
-        for handle, label in zip(*one.get_legend_handles_labels(), strict=True):
-            named.setdefault(label, handle)
-    if named:
-        columns = min(len(named), 5)
-        figure.legend([*named.values()], [*named], loc="outside lower center", ncols=columns)
+def _add_legend(figure: Figure, axes: Sequence[Axes]) -> None:
+    """Add one legend below all panels, with each name once."""
+    handles: dict[str, Any] = {}
+    for panel in axes:
+        for handle, label in zip(*panel.get_legend_handles_labels(), strict=True):
+            handles.setdefault(label, handle)
+    if handles:
+        columns = min(len(handles), 5)
+        figure.legend([*handles.values()], [*handles], loc="outside lower center", ncols=columns)
 
 
 @dataclass(frozen=True)
 class Clock:
-    """The time axis: `unit` holds so many seconds."""
+    """The time axis: one `unit` is this many `seconds`."""
 
     end: float
     seconds: float
     unit: str
 
     def of(self, times: Sequence[float]) -> list[float]:
-        """Seconds in this clock's unit."""
+        """Convert times in seconds to this clock's unit."""
         return [float(at) / self.seconds for at in times]
 
 
 def clock(end: float) -> Clock:
-    """The unit in which `end` seconds read best."""
+    """Choose the unit in which `end` seconds read best."""
     for seconds, unit, most in ((1.0, "s", 300.0), (60.0, "min", 18_000.0)):
         if end <= most:
             return Clock(end, seconds, unit)
@@ -101,24 +101,24 @@ def clock(end: float) -> Clock:
 
 
 def timed(axes: Sequence[Axes], steps: Columns, marks: Columns) -> Clock:
-    """Set out the time axis of stacked panels: steps shaded, moves marked. Returns its clock.
+    """Lay out the time axis of stacked panels: shade steps, mark moves. Returns its clock.
 
     `steps`: seconds, share (of the canary, 0 to 1, from then on); the last row is the end.
-    `marks`: seconds, action, to (the share decided on); holds are left out.
+    `marks`: seconds, action, to (the share decided on); holds are not drawn.
     """
     times = clock(float(max(steps["seconds"])))
-    moves = [move for move in zip(*_columns(marks), strict=True) if move[1] != "hold"]
-    for one in axes:
-        one.set_xlim(0, max(times.of([times.end * 1.02])[0], 1e-9))
-        _shade(one, steps, times)
+    moves = [move for move in zip(*_read_marks(marks), strict=True) if move[1] != "hold"]
+    for panel in axes:
+        panel.set_xlim(0, max(times.of([times.end * 1.02])[0], 1e-9))
+        _shade_steps(panel, steps, times)
         for at, _, _ in moves:
-            one.axvline(at / times.seconds, color=GREY, linewidth=0.8, linestyle=":", zorder=1)
-    _name(axes[0], moves, times)
+            panel.axvline(at / times.seconds, color=GREY, linewidth=0.8, linestyle=":", zorder=1)
+    _label_moves(axes[0], moves, times)
     axes[-1].set_xlabel(f"time since the start of the rollout ({times.unit})")
     return times
 
 
-def _columns(marks: Columns) -> tuple[list[float], list[str], list[float]]:
+def _read_marks(marks: Columns) -> tuple[list[float], list[str], list[float]]:
     return (
         [float(at) for at in marks["seconds"]],
         [str(action) for action in marks["action"]],
@@ -126,20 +126,20 @@ def _columns(marks: Columns) -> tuple[list[float], list[str], list[float]]:
     )
 
 
-def _shade(axes: Axes, steps: Columns, times: Clock) -> None:
+def _shade_steps(axes: Axes, steps: Columns, times: Clock) -> None:
     edges = [*times.of(steps["seconds"]), axes.get_xlim()[1]]
     for (start, end), share in zip(pairwise(edges), steps["share"], strict=True):
         shade = str(1 - _DARKEST * float(share) ** 0.5)
         axes.axvspan(start, end, facecolor=shade, linewidth=0, zorder=0)
 
 
-def _name(axes: Axes, moves: Sequence[tuple[float, str, float]], times: Clock) -> None:
-    """Names of the moves above their lines; the last always, those before where there is room."""
-    named = float("inf")
+def _label_moves(axes: Axes, moves: Sequence[tuple[float, str, float]], times: Clock) -> None:
+    """Label moves above their lines: always the last, earlier ones where there is room."""
+    next_labelled = float("inf")
     for at, action, to in reversed(moves):
-        if named - at < _ROOM * times.end:
+        if next_labelled - at < _ROOM * times.end:
             continue
-        named = at
+        next_labelled = at
         words = f"to {to * 100:.4g} %" if action == "advance" else action
         axes.annotate(
             words, (at / times.seconds, 1), xycoords=("data", "axes fraction"), xytext=(0, 3),
@@ -148,7 +148,7 @@ def _name(axes: Axes, moves: Sequence[tuple[float, str, float]], times: Clock) -
 
 
 def percent(axes: Axes, symbol: str) -> None:
-    """Write the value axis in per cent; the data stay shares."""
+    """Label the value axis in per cent; the data remain shares."""
 
     def words(share: float, _place: float) -> str:
         return f"{share * 100:.4g}{symbol}".replace("-", "\N{MINUS SIGN}")

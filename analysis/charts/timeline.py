@@ -1,4 +1,4 @@
-"""Charts of one comparison over time: each takes columns of numbers and gives back a figure.
+"""Charts of one comparison over time: each function turns columns of numbers into a figure.
 
 Times are in seconds, shares from 0 to 1, evidence in powers of ten. `steps` and `marks` are the
 canary's share of traffic and the decisions, as `style.timed` takes them.
@@ -16,18 +16,22 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_MEAN: dict[str, Any] = {"color": BLACK, "linewidth": 3.2, "zorder": 1.9}  # below its parts
-_DEEPEST = -3.0  # powers of ten below which a losing line leaves the panel
+_MEAN: dict[str, Any] = {
+    "color": BLACK,
+    "linewidth": 3.2,
+    "zorder": 1.9,
+}  # drawn below the single lines
+_DEEPEST = -3.0  # powers of ten: lower values are cut off at the bottom of the panel
 
 
 def weight(steps: Columns, marks: Columns, title: str = "") -> Figure:
-    """The canary's confirmed share of traffic, with every decision on it, holds included."""
+    """Plot the canary's confirmed share of traffic and every decision, holds included."""
     with panels(title, 1, 2.0) as (figure, (axes,)):
         times = timed([axes], steps, marks)
         at = times.of(steps["seconds"])
         axes.step(at, list(steps["share"]), where="post", color=BLACK, label="confirmed share")
-        _dots(axes, times, marks, "decision to move", marker="o", markersize=6.5)
-        _dots(axes, times, marks, "decision to hold", marker="|", markersize=10)
+        _mark_decisions(axes, times, marks, "decision to move", marker="o", markersize=6.5)
+        _mark_decisions(axes, times, marks, "decision to hold", marker="|", markersize=10)
         axes.set_ylabel("canary's share of traffic")
         top = max([*steps["share"], *marks["to"]]) or 1.0
         axes.set_ylim(-0.03 * top, 1.05 * top)
@@ -35,8 +39,8 @@ def weight(steps: Columns, marks: Columns, title: str = "") -> Figure:
     return figure
 
 
-def _dots(axes: Axes, times: Clock, marks: Columns, label: str, **style: Any) -> None:
-    """Decisions at the share they decide on: those to hold, or those to move."""
+def _mark_decisions(axes: Axes, times: Clock, marks: Columns, label: str, **style: Any) -> None:
+    """Mark either the decisions to hold or those to move, at the share they decide on."""
     holds = label.endswith("hold")
     rows = zip(marks["seconds"], marks["action"], marks["to"], strict=True)
     chosen = [(at, to) for at, action, to in rows if (action == "hold") == holds]
@@ -56,9 +60,9 @@ def evidence(
     title: str = "",
     meaning: str = "",
 ) -> Figure:
-    """Evidence in powers of ten, one line per column, against the boundary 1/level.
+    """Plot evidence in powers of ten, one line per column, against the boundary 1/level.
 
-    A column named `mean` is drawn as what decides: thick and black. `meaning` says what crossing
+    A column named `mean` is thick and black, because the mean decides. `meaning` says what crossing
     the boundary means.
     """
     with panels(title, 1, 3.1) as (figure, (axes,)):
@@ -67,13 +71,13 @@ def evidence(
         for name, values in lines.items():
             drawn = dict(_MEAN) if name == "mean" else next(style)
             axes.plot(times.of(seconds), list(values), label=name, **drawn)
-        _boundary(axes, level, meaning)
-        _from_below(axes, lines, -math.log10(level))
+        _draw_boundary(axes, level, meaning)
+        _limit_height(axes, lines, -math.log10(level))
         axes.set_ylabel("evidence (log10)")
     return figure
 
 
-def _boundary(axes: Axes, level: float, meaning: str) -> None:
+def _draw_boundary(axes: Axes, level: float, meaning: str) -> None:
     boundary = -math.log10(level)
     axes.axhline(boundary, color=LIMIT, linewidth=1.8, zorder=1.5)
     axes.annotate(
@@ -83,9 +87,9 @@ def _boundary(axes: Axes, level: float, meaning: str) -> None:
     )  # fmt: skip
 
 
-def _from_below(axes: Axes, lines: Columns, boundary: float) -> None:
-    known = [float(v) for _, values in lines.items() for v in values if math.isfinite(v)]
-    least, most = min([*known, 0.0]), max([*known, boundary])
+def _limit_height(axes: Axes, lines: Columns, boundary: float) -> None:
+    finite = [float(v) for _, values in lines.items() for v in values if math.isfinite(v)]
+    least, most = min([*finite, 0.0]), max([*finite, boundary])
     bottom = max(least, _DEEPEST)
     axes.set_ylim(bottom - 0.2, most + 0.12 * (most - bottom) + 0.2)
 
@@ -93,28 +97,28 @@ def _from_below(axes: Axes, lines: Columns, boundary: float) -> None:
 def intervals(
     guardrails: Mapping[str, Columns], *, steps: Columns, marks: Columns, title: str = ""
 ) -> Figure:
-    """Each guardrail's difference of bad shares with its interval, against what is allowed.
+    """Plot each guardrail's difference of bad shares, with its interval and its margin.
 
-    Columns: seconds, estimate, low, high, allowed, words. The first intervals may be wider than
-    the panel, which is as high as the later half of them needs.
+    Columns: seconds, estimate, low, high, allowed, words. The panel's height fits the later half of
+    the intervals, so the first ones may be cut off.
     """
     with panels(title, max(len(guardrails), 1), 1.75) as (figure, axes):
         times = timed(axes, steps, marks)
-        for one, (name, columns) in zip(axes, guardrails.items(), strict=False):
-            _ribbon(one, times.of(columns["seconds"]), columns)
+        for panel, (name, columns) in zip(axes, guardrails.items(), strict=False):
+            _draw_interval(panel, times.of(columns["seconds"]), columns)
             words = list(columns["words"])[-1:] or ["nothing was measured"]
-            _heading(one, f"{name}: {words[0]}", first=one is axes[0])
-            percent(one, symbol="")
-            _centred(one, columns)
+            _set_heading(panel, f"{name}: {words[0]}", first=panel is axes[0])
+            percent(panel, symbol="")
+            _fit_height(panel, columns)
         figure.supylabel("canary minus stable (percentage points)", fontsize="medium")
     return figure
 
 
-def _heading(axes: Axes, words: str, *, first: bool) -> None:
+def _set_heading(axes: Axes, words: str, *, first: bool) -> None:
     axes.set_title(words, loc="left", pad=16 if first else 6)
 
 
-def _ribbon(axes: Axes, at: Sequence[float], columns: Columns) -> None:
+def _draw_interval(axes: Axes, at: Sequence[float], columns: Columns) -> None:
     low, high = list(columns["low"]), list(columns["high"])
     axes.fill_between(at, low, high, color="#0072B2", alpha=0.25, linewidth=0, label="interval")
     for bound in (low, high):
@@ -124,8 +128,11 @@ def _ribbon(axes: Axes, at: Sequence[float], columns: Columns) -> None:
     axes.plot(at, list(columns["estimate"]), color=BLACK, marker="o", label="estimate")
 
 
-def _centred(axes: Axes, columns: Columns) -> None:
-    """As high as the later half of the intervals needs, the margin always inside."""
+def _fit_height(axes: Axes, columns: Columns) -> None:
+    """Fit the height to the later half of the intervals; the margin is always visible.
+
+    The first intervals are so wide that they would flatten everything after them.
+    """
     low, high, allowed = (list(columns[name]) for name in ("low", "high", "allowed"))
     half = len(low) // 2
     bottom = min([*low[half:], 0.0])

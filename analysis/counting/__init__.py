@@ -1,1 +1,1 @@
-"""What exporters counted: cursors over raw samples, buckets, pods; no test and no rate here."""
+"""Counts from exporters: cursors over raw samples, buckets, pods. No tests, no rates."""

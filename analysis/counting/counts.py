@@ -1,31 +1,31 @@
-"""One look's counts of one metric per arm: all that the statistics ever see."""
+"""One look's counts of one metric per arm: the only input of the statistics."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 EXACT = 2**53
-"""The largest count that a floating-point number holds exactly; 10^12 is far below it."""
+"""The largest count that a float64 holds exactly; 10^12 is far below it."""
 
 INEXACT = "a counter is beyond 2^53, where it is no longer exact"
 
 
 class EvidenceError(ValueError):
-    """Numbers that are no counts, or counts that cannot be compared; the message says why."""
+    """The numbers are not counts, or the counts cannot be compared; the message says why."""
 
 
 @dataclass(frozen=True)
 class Counts:
     """One look's counts of one metric; additive over series and pods, never over looks.
 
-    A rate (`edges` is empty): each arm is (exposures, bad units). A shape: each arm is one count
-    per bucket, not cumulative, bucket i holding values above edge i-1 up to edge i; the last edge
-    is infinity. Zero counts without edges are the neutral element of addition for both kinds:
-    nothing was seen, so the layout may be unknown.
+    For a rate (`edges` is empty), each arm is (exposures, bad units). For a histogram, each arm has
+    one count per bucket, not cumulative: bucket i holds values above edge i-1 up to edge i, and the
+    last edge is infinity. Zero counts without edges are the neutral element of addition for both
+    kinds, because a look without samples does not reveal the bucket layout.
 
     Raises:
-        EvidenceError: a count that is negative, no whole number or not finite, or not one count for
-            each kind or bucket.
+        EvidenceError: a count is negative, not whole or not finite, or the number of counts differs
+            from the number of kinds or buckets.
     """
 
     canary: tuple[int, ...] = (0, 0)
@@ -37,15 +37,15 @@ class Counts:
             _check(counts, len(self.edges) or 2)
 
     def __add__(self, other: Counts) -> Counts:
-        """The counts of both. Raises EvidenceError when their buckets differ."""
-        if self._neutral or other._neutral:
-            return other if self._neutral else self
+        """Add the counts of both. Raises EvidenceError when their buckets differ."""
+        if self._is_neutral or other._is_neutral:
+            return other if self._is_neutral else self
         if self.edges != other.edges:
             raise EvidenceError("bucket layouts differ")
-        return Counts(_sum(self.canary, other.canary), _sum(self.stable, other.stable), self.edges)
+        return Counts(_add(self.canary, other.canary), _add(self.stable, other.stable), self.edges)
 
     @property
-    def _neutral(self) -> bool:
+    def _is_neutral(self) -> bool:
         return not self.edges and not any(self.canary) and not any(self.stable)
 
     @property
@@ -60,13 +60,13 @@ class Counts:
 
     @property
     def canary_bad(self) -> int:
-        """Bad units of the canary; of a rate only: raises EvidenceError for a histogram."""
-        return _bad(self.edges, self.canary)
+        """The canary's bad units; raises EvidenceError for a histogram."""
+        return _read_bad(self.edges, self.canary)
 
     @property
     def stable_bad(self) -> int:
-        """Bad units of stable; of a rate only: raises EvidenceError for a histogram."""
-        return _bad(self.edges, self.stable)
+        """Stable's bad units; raises EvidenceError for a histogram."""
+        return _read_bad(self.edges, self.stable)
 
 
 def _check(counts: tuple[int, ...], width: int) -> None:
@@ -82,11 +82,11 @@ def _check(counts: tuple[int, ...], width: int) -> None:
         raise EvidenceError("a count is negative")
 
 
-def _sum(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(a + b for a, b in zip(one, other, strict=True))
+def _add(counts: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(a + b for a, b in zip(counts, other, strict=True))
 
 
-def _bad(edges: tuple[float, ...], counts: tuple[int, ...]) -> int:
+def _read_bad(edges: tuple[float, ...], counts: tuple[int, ...]) -> int:
     if edges:
         raise EvidenceError("a histogram has no bad units, only buckets")
     return counts[1]

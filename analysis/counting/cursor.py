@@ -1,4 +1,11 @@
-"""Cumulative counters to one look's evidence: differences per series, with resets and births."""
+"""Turns cumulative counters into one look's counts, across resets and new series.
+
+How it works: a `Cursor` remembers the last counted sample of every series. `advance` takes the
+samples that are newer, adds up the differences between consecutive ones and moves the cursor. A
+counter that falls was reset by a restart of its process, so its new value counts in full. The first
+answer that contains stable is the baseline and counts nothing; a series that appears later started
+at 0, so its first value counts in full too. Native histograms are first put on one common grid.
+"""
 
 from __future__ import annotations
 
@@ -22,12 +29,12 @@ Sample = tuple[float, tuple[float, ...]]
 class Series:
     """Raw samples of one cumulative series, oldest first.
 
-    `key` identifies the series within its metric (labels, canonical). A sample is (unix seconds,
+    `key` identifies the series within its metric (canonical labels). A sample is (unix seconds,
     values): one value for a plain counter, the cumulative bucket counts in the order of `edges` for
     a histogram (`edges` ends with infinity; empty for a plain counter). `bad` marks a counter of
-    bad units; its units are exposures too. `process` names what begins again as one: a restart that
-    one of its series shows holds for all of them; empty: the series stands alone. `schema` marks a
-    native histogram: `edges` are then the exponents of the boundaries around its occupied buckets
+    bad units, which are exposures too. `process` groups series that restart together: a restart
+    visible in one of them holds for all; empty means the series is on its own. `schema` marks a
+    native histogram, whose `edges` are the exponents of the boundaries around its occupied buckets
     (see `native_histogram.Native`).
     """
 
@@ -42,51 +49,51 @@ class Series:
 
 @dataclass(frozen=True)
 class Cursor:
-    """What was last seen of each series of one metric; empty at first.
+    """The last counted sample of each series of one metric; empty at first.
 
-    Nothing is counted before stable was seen once (`started`): that answer is the baseline. From
-    then on a series that was never seen before is new and counts from 0.
+    Nothing is counted until stable has reported once (`started`): that answer is the baseline. A
+    series that first appears after it is new and counts from 0.
     """
 
     last: Mapping[tuple[Arm, str], Sample] = field(default_factory=dict)
     edges: tuple[float, ...] = ()
     started: bool = False
-    restarts: Mapping[str, float] = field(default_factory=dict)  # newest known one per process
+    restarts: Mapping[str, float] = field(default_factory=dict)  # newest per process
     grid: Grid | None = None  # the layout of native histograms
 
     def newest(self, arm: Arm) -> float | None:
-        """Unix time of that arm's newest sample; None: never seen."""
+        """Return the unix time of that arm's newest sample; None if it has none."""
         return self._newest.get(arm)
 
     @cached_property
     def _newest(self) -> dict[Arm, float]:
-        found: dict[Arm, float] = {}
+        times: dict[Arm, float] = {}
         for (arm, _), (at, _) in self.last.items():
-            found[arm] = max(at, found.get(arm, at))
-        return found
+            times[arm] = max(at, times.get(arm, at))
+        return times
 
 
 def advance(cursor: Cursor, series: Sequence[Series]) -> tuple[Cursor, Counts]:
-    """Count what is new since the cursor, each sample once, and move the cursor.
+    """Count each sample newer than the cursor once, and move the cursor.
 
-    Samples not later than the last known one of their series are ignored, so that late, repeated or
-    overlapping answers change nothing. A drop in any bucket (a plain counter has one) is a reset:
-    the process began again at 0, and its new value counts in full; so do the values of all other
-    series of that process that span the same moment. Limit: a restart after which every series of
-    the process has passed its old value by the next sample cannot be seen. Raises EvidenceError for
-    values that are no counts and for bucket layouts that differ between arms or over time.
+    Samples that are not newer than the last one of their series are ignored, so that late, repeated
+    or overlapping answers change nothing. A drop in any bucket (a plain counter has one) is a
+    reset: the process restarted at 0, and its new value counts in full; so do the values of all
+    other series of that process across the same moment. Limit: a restart is invisible if every
+    series of the process exceeds its old value again by the next sample. Raises EvidenceError for
+    values that are not counts and for bucket layouts that differ between arms or over time.
     """
     cursor, series = in_one_layout(cursor, series)
-    edges = _layout(cursor, series)
+    edges = _find_layout(cursor, series)
     last, began = dict(cursor.last), restarts(series, cursor)
     counts: dict[Arm, list[int]] = {arm: [0] * (len(edges) or 2) for arm in ("canary", "stable")}
-    for one in series:
-        known, moments = last.get((one.arm, one.key)), began.get(one.process, ())
-        for sample, increments in _increments(one, known, moments):
-            last[one.arm, one.key] = sample
-            # Before stable was seen there is no baseline, so nothing is new.
+    for current in series:
+        last_sample, moments = last.get((current.arm, current.key)), began.get(current.process, ())
+        for sample, increments in _iterate_increments(current, last_sample, moments):
+            last[current.arm, current.key] = sample
+            # Before stable has reported there is no baseline: the cursor moves, nothing counts.
             if cursor.started:
-                counts[one.arm] = list(map(add, counts[one.arm], increments))
+                counts[current.arm] = list(map(add, counts[current.arm], increments))
     started = cursor.started or any(arm == "stable" for arm, _ in last)
     evidence = Counts(tuple(counts["canary"]), tuple(counts["stable"]), edges)
     newest = {process: max(moments) for process, moments in began.items()}
@@ -94,58 +101,59 @@ def advance(cursor: Cursor, series: Sequence[Series]) -> tuple[Cursor, Counts]:
 
 
 def in_one_layout(cursor: Cursor, series: Sequence[Series]) -> tuple[Cursor, Sequence[Series]]:
-    """Native histograms on the cursor's grid, and both on a coarser one where a series needs it.
+    """Put native histograms on the cursor's grid, and both on a coarser one where needed.
 
-    Nothing of them is seen as long as no bucket of any is occupied. Raises EvidenceError.
+    Series and cursor must share one layout to be subtracted. While no bucket is occupied anywhere
+    there is no range to build a grid from, so the series are dropped. Raises EvidenceError.
     """
-    shown = [one for one in series if one.samples]
-    found = [_native(one) for one in shown if one.schema is not None]
-    if not found:
+    sampled = [entry for entry in series if entry.samples]
+    natives = [_as_native(entry) for entry in sampled if entry.schema is not None]
+    if not natives:
         return cursor, series
-    if len(found) < len(shown):
+    if len(natives) < len(sampled):
         raise EvidenceError("some series have native buckets, others classic ones")
-    grid = native_histogram.common(cursor.grid, found)
+    grid = native_histogram.common(cursor.grid, natives)
     if grid is None:
         return cursor, ()
     if cursor.grid and grid != cursor.grid:
         at = partial(native_histogram.on_grid, cursor.grid.exponents, wanted=grid.exponents)
         last = {key: (time, at([values])[0]) for key, (time, values) in cursor.last.items()}
         cursor = replace(cursor, last=last, edges=grid.edges)
-    return replace(cursor, grid=grid), [_laid(one, grid) for one in shown]
+    return replace(cursor, grid=grid), [_put_on_grid(entry, grid) for entry in sampled]
 
 
-def _native(one: Series) -> native_histogram.Native:
+def _as_native(series: Series) -> native_histogram.Native:
     return native_histogram.Native(
-        one.schema or 0, one.edges, tuple(values for _, values in one.samples)
+        series.schema or 0, series.edges, tuple(values for _, values in series.samples)
     )
 
 
-def _laid(one: Series, grid: Grid) -> Series:
+def _put_on_grid(series: Series, grid: Grid) -> Series:
     rows = native_histogram.on_grid(
-        one.edges, (values for _, values in one.samples), grid.exponents
+        series.edges, (values for _, values in series.samples), grid.exponents
     )
-    samples = tuple((at, row) for (at, _), row in zip(one.samples, rows, strict=True))
-    return replace(one, samples=samples, edges=grid.edges, schema=None)
+    samples = tuple((at, row) for (at, _), row in zip(series.samples, rows, strict=True))
+    return replace(series, samples=samples, edges=grid.edges, schema=None)
 
 
 def restarts(series: Sequence[Series], cursor: Cursor | None = None) -> dict[str, set[float]]:
-    """Sample times by which a process had begun again: the total of one of its series fell."""
-    known = cursor or Cursor()
-    found = {process: {at} for process, at in known.restarts.items()}
-    for one in series:
-        if not one.process:
+    """Find restarts: sample times at which the total of one of a process's series fell."""
+    previous = cursor or Cursor()
+    times = {process: {at} for process, at in previous.restarts.items()}
+    for entry in series:
+        if not entry.process:
             continue
-        before = known.last.get((one.arm, one.key))
-        newer = [sample for sample in one.samples if before is None or sample[0] > before[0]]
+        before = previous.last.get((entry.arm, entry.key))
+        newer = [sample for sample in entry.samples if before is None or sample[0] > before[0]]
         for (_, old), (at, new) in pairwise([*([before] if before else []), *newer]):
             if new[-1:] < old[-1:]:
-                found.setdefault(one.process, set()).add(at)
-    return found
+                times.setdefault(entry.process, set()).add(at)
+    return times
 
 
 def check(values: Sequence[float]) -> tuple[int, ...]:
-    """`values` as cumulative counts. Raises EvidenceError, with the reason, if they are none."""
-    try:  # sound ones are recognised without a loop of ours
+    """Convert `values` to cumulative counts. Raises EvidenceError with the reason if invalid."""
+    try:  # fast path: valid values need no Python loop; the slow path below finds the reason
         whole = tuple(map(int, values))
     except (ValueError, OverflowError):
         whole = ()
@@ -166,22 +174,22 @@ def check(values: Sequence[float]) -> tuple[int, ...]:
     return counts
 
 
-def _layout(cursor: Cursor, series: Sequence[Series]) -> tuple[float, ...]:
-    layouts = {one.edges for one in series if one.samples}
+def _find_layout(cursor: Cursor, series: Sequence[Series]) -> tuple[float, ...]:
+    layouts = {entry.edges for entry in series if entry.samples}
     layouts |= {cursor.edges} if cursor.last else set()
     if len(layouts) > 1:
         raise EvidenceError("bucket layouts differ")
     return next(iter(layouts), cursor.edges)
 
 
-def _increments(
-    one: Series, known: Sample | None, moments: Collection[float]
+def _iterate_increments(
+    series: Series, last_sample: Sample | None, moments: Collection[float]
 ) -> Iterator[tuple[Sample, tuple[int, ...]]]:
-    """Each new sample with the units that it adds; `moments` are restarts of its process."""
-    width = len(one.edges) or 1
-    at, values = known or (-math.inf, (0.0,) * width)
-    before = buckets(tuple(map(round, values)))  # it was checked when it was new
-    for sample in one.samples:
+    """Yield each new sample with the units it adds; `moments` are restarts of its process."""
+    width = len(series.edges) or 1
+    at, values = last_sample or (-math.inf, (0.0,) * width)
+    before = buckets(tuple(map(round, values)))  # `check` validated it when it was new
+    for sample in series.samples:
         if sample[0] <= at:
             continue
         if len(sample[1]) != width:
@@ -190,11 +198,11 @@ def _increments(
         again = dropped(before, after) or within(moments, at, sample[0])
         added = after if again else tuple(map(sub, after, before))
         at, before = sample[0], after
-        yield sample, added if one.edges else (added[0], added[0] if one.bad else 0)
+        yield sample, added if series.edges else (added[0], added[0] if series.bad else 0)
 
 
 def buckets(cumulative: Sequence[int]) -> tuple[int, ...]:
-    """Counts per bucket, not cumulative."""
+    """Convert cumulative counts to counts per bucket."""
     return tuple(map(sub, cumulative, (0, *cumulative)))
 
 
@@ -204,8 +212,8 @@ def within(moments: Collection[float], start: float, end: float) -> bool:
 
 
 def dropped(before: Sequence[int], after: Sequence[int]) -> bool:
-    """Whether a counter began again, by its counts per bucket `before` and `after`.
+    """Whether a counter was reset, by its counts per bucket `before` and `after`.
 
-    Cumulative counts can hide what their own buckets show.
+    Cumulative counts can all rise although one bucket fell, so they cannot show every reset.
     """
     return any(map(lt, after, before))

@@ -1,9 +1,9 @@
-"""Native histograms: exponential buckets, merged exactly into one layout that both arms share.
+"""Native histograms: exponential buckets, merged exactly into one layout for both arms.
 
-A boundary of schema s is 2^(i / 2^s) for whole i, so every second boundary of a schema is one of
-the next coarser schema: merging downwards loses nothing (Prometheus, native histograms
-specification). Boundaries are written as their exponents i / 2^s, which are exact and mean the same
-in every schema.
+A boundary of schema s is 2^(i / 2^s) for whole i, so every second boundary of a schema is also one
+of the next coarser schema, and merging to a coarser schema is exact (Prometheus, native histograms
+specification). Boundaries are stored as their exponents i / 2^s, which are exact floats and mean
+the same in every schema.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from dataclasses import dataclass
 from analysis.counting.counts import EvidenceError
 
 FINEST = 8
-"""The finest schema that Prometheus knows; what has shown no bucket yet allows any."""
+"""The finest schema of Prometheus; a histogram without occupied buckets allows any schema."""
 
 MOST = 256
-"""Buckets of a grid at most: its schema is coarser than the data's where that is needed."""
+"""Largest number of buckets of a grid; where needed, its schema is coarser than the data's."""
 
-_LOWEST, _HIGHEST = -1022, 1023  # octaves of ordinary floating-point numbers
-_DOWN, _UP = 1, 3  # octaves beyond the first data, within which a grid still tells buckets apart
+_LOWEST, _HIGHEST = -1022, 1023  # octaves of normal (not subnormal) float64 numbers
+_DOWN, _UP = 1, 3  # octaves of resolved buckets below and above the first data
 
 
 @dataclass(frozen=True)
 class Native:
-    """What one series shows: cumulative counts at the boundaries around its occupied buckets.
+    """One series' cumulative counts at the boundaries around its occupied buckets.
 
-    `exponents` rise and end with infinity; each row of `values` has one count for each of them.
-    Counts at the first one are of what lies somewhere below it (zero, negative values).
+    `exponents` increase and end with infinity; each row of `values` has one count for each of them.
+    The count at the first exponent covers all that lies below it, zero and negative values too.
     """
 
     schema: int
@@ -47,6 +47,7 @@ class Native:
     def span(self) -> tuple[float, float] | None:
         """Exponents of the occupied buckets' lower and upper end; None without any."""
         finite = self.exponents[:-1]
+        # A boundary is still empty if no row has counted anything since the first boundary.
         still = [all(row[i] == row[0] for row in self.values) for i in range(len(finite))]
         if all(still):
             return None
@@ -55,7 +56,7 @@ class Native:
 
 @dataclass(frozen=True)
 class Grid:
-    """Buckets that stay for a rollout: boundaries from 2^low to 2^high, both ends open."""
+    """A rollout's fixed buckets: boundaries from 2^low to 2^high, both ends open."""
 
     schema: int
     low: int
@@ -73,26 +74,34 @@ class Grid:
         return tuple(2.0**exponent for exponent in self.exponents)
 
 
-def common(grid: Grid | None, found: Sequence[Native]) -> Grid | None:
-    """A grid on which every one of these counts exactly; coarser than `grid` only where it must be.
+def common(grid: Grid | None, histograms: Sequence[Native]) -> Grid | None:
+    """Find a grid that counts every histogram exactly, no coarser than `grid` unless needed.
 
-    Without one, from the range of the data; None as long as no bucket is occupied. Raises
+    Without a `grid`, the range of the data determines it; None while no bucket is occupied. Raises
     EvidenceError where no useful grid exists.
     """
-    schema = min([FINEST, *(one.schema for one in found)])
+    schema = min([FINEST, *(histogram.schema for histogram in histograms)])
     if schema < 0:
         raise EvidenceError("native buckets are wider than a factor of two: use a finer schema")
-    grid = grid or _first(schema, [one.span for one in found if one.span])
+    grid = grid or _choose_first_grid(
+        schema, [histogram.span for histogram in histograms if histogram.span]
+    )
     if grid is None:
         return None
-    low = max([float(grid.low), *(math.ceil(one.least) for one in found if one.least > grid.low)])
+    # Below `least` a histogram's counts are lumped together: a lower boundary would split them.
+    low = max(
+        [
+            float(grid.low),
+            *(math.ceil(histogram.least) for histogram in histograms if histogram.least > grid.low),
+        ]
+    )
     if low >= grid.high:
         raise EvidenceError("the zero bucket of a native histogram holds nearly all its values")
     return Grid(min(grid.schema, schema), int(low), grid.high)
 
 
-def _first(schema: int, spans: Sequence[tuple[float, float]]) -> Grid | None:
-    """Whole octaves around the data, in the finest schema with few enough buckets."""
+def _choose_first_grid(schema: int, spans: Sequence[tuple[float, float]]) -> Grid | None:
+    """Choose whole octaves around the data, in the finest schema within `MOST` buckets."""
     if not spans:
         return None
     low = max(_LOWEST, math.floor(min(start for start, _ in spans)) - _DOWN)
@@ -106,24 +115,25 @@ def _first(schema: int, spans: Sequence[tuple[float, float]]) -> Grid | None:
 def on_grid(
     exponents: Sequence[float], values: Iterable[Sequence[float]], wanted: Sequence[float]
 ) -> list[tuple[float, ...]]:
-    """Cumulative counts at other boundaries, for each row of `values`.
+    """Convert each row of cumulative counts at `exponents` to counts at `wanted` ones.
 
-    Rows are counts at `exponents`, the result at `wanted` ones. Exact where no occupied bucket has
-    a wanted boundary inside.
+    The result is exact where no wanted boundary lies inside an occupied bucket.
     """
-    places = [bisect_right(exponents, exponent) for exponent in wanted]
-    return [tuple(row[place - 1] if place else 0.0 for place in places) for row in values]
+    positions = [bisect_right(exponents, exponent) for exponent in wanted]
+    return [
+        tuple(row[position - 1] if position else 0.0 for position in positions) for row in values
+    ]
 
 
 def merged(
     counts: Sequence[int], edges: Sequence[float], wanted: Sequence[float]
 ) -> tuple[int, ...]:
-    """Counts per bucket of a layout, in a `wanted` one whose edges are among its own."""
-    found, total = [], 0
-    kept = set(wanted)
+    """Merge counts per bucket into a coarser layout, whose `wanted` edges are all in `edges`."""
+    counts_merged, total = [], 0
+    wanted_edges = set(wanted)
     for count, edge in zip(counts, edges, strict=True):
         total += count
-        if edge in kept:
-            found.append(total)
+        if edge in wanted_edges:
+            counts_merged.append(total)
             total = 0
-    return tuple(found)
+    return tuple(counts_merged)

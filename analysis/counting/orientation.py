@@ -13,6 +13,6 @@ Worse = Literal["high", "low"]
 
 
 def oriented(counts: ArrayLike, worse: Worse) -> Array:
-    """Bucket counts in the order of badness, best bucket first: (..., K) -> (..., K)."""
+    """Order bucket counts by badness, best bucket first: (..., K) -> (..., K)."""
     values = np.asarray(counts, dtype=np.float64)
     return values if worse == "high" else values[..., ::-1]

@@ -1,4 +1,4 @@
-"""Raw samples without those that counting does not need."""
+"""Drops the raw samples that counting does not need."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ from analysis.counting.cursor import Sample, Series, buckets, check, dropped, re
 
 
 def compress_all(series: Sequence[Series]) -> list[Series]:
-    """Each series with the samples that counting needs, its siblings' restarts kept in sight.
+    """Thin each series to the samples that counting needs, given its process's restarts.
 
-    Raises EvidenceError, as `compress`.
+    Raises EvidenceError, as `compress` does.
     """
     began = restarts(series)
     return [
-        replace(one, samples=compress(one.samples, began.get(one.process, ()))) for one in series
+        replace(entry, samples=compress(entry.samples, began.get(entry.process, ())))
+        for entry in series
     ]
 
 
 def compress(samples: Sequence[Sample], moments: Collection[float] = ()) -> tuple[Sample, ...]:
-    """The first and the last sample and both sides of each reset: all that counting needs.
+    """Keep the first sample, the last one and both sides of each reset.
 
-    `moments`, in unix seconds, are restarts that other series of the process show.
+    `moments`, in unix seconds, are restarts visible in other series of the process.
 
-    From any cursor, `advance` counts the same with the rest left out, because the differences along
-    a run without a reset add up to the difference of its ends. Raises EvidenceError.
+    `advance` counts the same from any cursor without the other samples, because the differences
+    along a run without a reset add up to the difference of its ends. Raises EvidenceError.
     """
     if len(samples) < 3:
         return tuple(samples)

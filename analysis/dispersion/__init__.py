@@ -1,1 +1,1 @@
-"""How pods differ by themselves, estimated from their past; no comparison of two versions here."""
+"""How pods of one version differ, estimated from their past. No comparison of versions."""

@@ -1,4 +1,4 @@
-"""Dispersion: how far the pods of one version differ by themselves, learnt from stable's past."""
+"""Dispersion: how much the pods of one version differ, estimated from stable's past."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from analysis.dispersion.moments import WINDOWS, Moments, alive, moments
 Array = NDArray[np.float64]
 
 LEAST_TICKS = 480
-"""Ticks of history without which no dispersion is known; 1440 (12 h of 30 s) are wanted."""
+"""Least ticks of history for an estimate; 1440 (12 h of 30 s) are recommended."""
 
 MANY_PODS = 99
 """With so many pods in the history, one canary pod can be ranked among them at alpha .01."""
@@ -26,18 +26,20 @@ SHORT = "stable's pods have a history of {ticks} ticks, {least} are needed to kn
 LONELY = "stable has one pod, so nothing is known of how pods differ"
 SILENT = "stable's pods have no exposures in their history"
 
-_ENOUGH = 8  # pods; of fewer, what each does in its own way in an incident is known too badly
-_PRIOR = 5.0  # bad units that count as if they had come in clusters of
-_CLUSTERED = 9.0  # this dispersion: what a few units show is no proof of independence
-_BAR = float(np.sqrt(2 * np.log(100)))  # standard deviations that a normal effect needs to win
-_UNSEEN = 16.0  # ticks that differences last if one tick is too short to show them
+_ENOUGH = 8  # pods; with fewer, the estimate of `brief` is widened
+# Prior of the cluster size: `_PRIOR` bad units with the dispersion `_CLUSTERED`, because a few bad
+# units that came alone do not prove independence.
+_PRIOR = 5.0
+_CLUSTERED = 9.0
+_BAR = float(np.sqrt(2 * np.log(100)))  # standard deviations at which a normal effect is decided
+_UNSEEN = 16.0  # assumed memory in ticks of differences that single ticks are too short to show
 
 
 @dataclass(frozen=True)
 class ExposureHistory:
     """Stable's pods before the rollout, one tick = the plan's interval, oldest first.
 
-    `exposures` and `bad` are counts of shape (ticks, pods); a pod that did not live has zeros.
+    `exposures` and `bad` are counts of shape (ticks, pods); a pod that did not exist has zeros.
     """
 
     exposures: ArrayLike
@@ -46,16 +48,16 @@ class ExposureHistory:
 
 @dataclass(frozen=True)
 class Dispersion:
-    """What pods do by themselves: plain numbers, ready for JSON.
+    """Variance between pods of one version, on three time scales; plain numbers, ready for JSON.
 
-    `cluster`: variance of a pod's bad units within a tick per bad unit; 1 if they come alone.
+    `cluster`: variance of a pod's bad units within a tick, per bad unit; 1 if they are independent.
     `brief`: variance of a pod's rate, relative to the pods' mean, from tick to tick.
-    `passing`: what lasts longer than a tick adds to that variance in the long run, per tick.
-    `lasting`: variance of what stays for a pod's life, widened for the number of pods seen.
-    `inflation`: variance of the pods' totals, beyond `lasting`, to that of independent requests.
-    Numbers of pods are those among whom the traffic is shared at a time. `problem`: why there is
-    no valid test of harm or safety; empty if there is one. For a histogram the unit is not a bad
-    unit but any unit, and its rate the probit of the share beyond an edge.
+    `passing`: what differences longer than a tick add to that variance in the long run, per tick.
+    `lasting`: variance of differences that last a pod's life, widened for the number of pods seen.
+    `inflation`: ratio of the variance of the pods' totals, without `lasting`, to that of
+    independent requests. `pods_canary` and `pods_stable` count the pods that share the traffic at a
+    time. `problem`: why no valid test of harm or safety exists; empty if one does. For a histogram
+    the unit is any unit, not a bad one, and the rate is the probit of the share beyond an edge.
     """
 
     cluster: float = 1.0
@@ -70,7 +72,7 @@ class Dispersion:
 
     @property
     def block(self) -> int:
-        """Looks after which a share bet is settled: half the time that differences last."""
+        """Looks per share bet: half the time that differences between pods last."""
         if self.passing <= 0:
             return 1
         lasts = self.passing / self.brief if self.brief > 0 else _UNSEEN
@@ -78,80 +80,88 @@ class Dispersion:
 
 
 def estimate(history: ExposureHistory, pods_canary: int) -> Dispersion:
-    """The dispersion of a rate among stable's pods, for a canary of `pods_canary` pods.
+    """Estimate a rate's dispersion among stable's pods, for a canary of `pods_canary` pods.
 
-    Method of moments, conditional on the totals of windows of m ticks, so that the base rate
-    cancels: E sum_k (x_k - n pi_k)^2 = cluster n (1 - sum pi^2) (1 - n/e) + n^2 psi_m S, with
+    The method of moments, conditional on the totals of windows of m ticks so that the base rate
+    cancels, solves
+    E sum_k (x_k - n pi_k)^2 = cluster n (1 - sum pi^2) (1 - n/e) + n^2 psi_m S, with
     S = sum pi^2 - 2 sum pi^3 + (sum pi^2)^2. The variance of means over m ticks is
     psi_m = lasting + (long-run variance) / m once m is longer than the memory.
 
-    Derived here: given n, x_k has the variance cluster n pi_k (1 - pi_k) of requests, less the
-    (1 - n/e) of a finite number of them, and n^2 psi of rates (1 + u_k) whose mean is taken off:
-    the variance of pi_k (u_k - sum pi_j u_j), summed over k, is psi S.
+    Derived here: given n, x_k has the requests' variance cluster n pi_k (1 - pi_k), times the
+    finite-population correction (1 - n/e), and n^2 times that of the rates 1 + u_k with their mean
+    removed: the variance of pi_k (u_k - sum pi_j u_j), summed over k, is psi S.
 
-    `lasting` is widened so that a Student variable with one degree of freedom less than pods seen
-    is as rarely beyond what wins at alpha .01 as a normal one: a few pods tell little of all pods.
-    `brief` is widened in the same way below eight pods: scrapes at a pod's own moment, say, differ
-    in every tick but always in the same way.
+    `lasting` is widened because a few pods say little about all pods: a Student variable with one
+    degree of freedom less than the pods seen then exceeds the decision bar at alpha .01 as rarely
+    as a normal one. `brief` is widened in the same way below eight pods, because some differences
+    repeat in every tick, for example when each pod is scraped at its own moment.
 
     Raises:
-        EvidenceError: no whole, non-negative counts, shapes that differ, more bad units than
-            exposures.
-        ValueError: fewer than one canary pod.
+        EvidenceError: counts are negative or not whole, shapes differ, or there are more bad units
+            than exposures.
+        ValueError: the canary has fewer than one pod.
     """
     e, x = checked(history.exposures, history.bad)
-    problem = _unknown(e, pods_canary)
+    problem = _find_problem(e, pods_canary)
     pods, ticks = alive(e), len(e)
     if problem:
         return Dispersion(pods_canary=pods_canary, pods_stable=pods, ticks=ticks, problem=problem)
-    one, whole = moments(e, x, 1), moments(e, x, ticks)
+    per_tick, whole = moments(e, x, 1), moments(e, x, ticks)
     windows = {m: moments(e, x, m) for m in WINDOWS}
     last = WINDOWS[-1]
+    # Means over m ticks have the variance lasting + passing / m: two window lengths give lasting.
     stays = max(0.0, (ticks * whole.spread - last * windows[last].spread) / (ticks - last))
-    cluster = _cluster(one, stays)
-    seen = int((e.sum(axis=0) > 0).sum())
+    cluster = _estimate_cluster(per_tick, stays)
+    pods_seen = int((e.sum(axis=0) > 0).sum())
     return Dispersion(
         cluster=cluster,
-        brief=max(0.0, one.spread - stays) * max(1.0, _widened(seen) / _widened(_ENOUGH)),
+        brief=max(0.0, per_tick.spread - stays)
+        * max(1.0, _compute_widening(pods_seen) / _compute_widening(_ENOUGH)),
         passing=max(0.0, *(m * (w.beyond(cluster) - stays) for m, w in windows.items())),
-        lasting=stays * _widened(seen),
-        inflation=max(cluster, *(_ratio(w, stays) for w in windows.values())),
+        lasting=stays * _compute_widening(pods_seen),
+        inflation=max(cluster, *(_compute_inflation(w, stays) for w in windows.values())),
         pods_canary=pods_canary,
         pods_stable=pods,
         ticks=ticks,
-        problem=ONE_POD if pods_canary == 1 and _differ(whole, stays, seen) else "",
+        problem=ONE_POD
+        if pods_canary == 1 and _has_lasting_differences(whole, stays, pods_seen)
+        else "",
     )
 
 
-def _cluster(one: Moments, stays: float) -> float:
-    """Pearson dispersion within ticks, beyond lasting differences, with a prior for sparse data."""
-    if one.independent <= 0:
+def _estimate_cluster(per_tick: Moments, stays: float) -> float:
+    """Estimate the Pearson dispersion within ticks, without lasting differences.
+
+    A prior of clustered bad units keeps sparse data from looking independent.
+    """
+    if per_tick.independent <= 0:
         return _CLUSTERED
-    seen = max(1.0, _ratio(one, stays)) * one.independent
-    return (seen + _PRIOR * _CLUSTERED) / (one.independent + _PRIOR)
+    weighted = max(1.0, _compute_inflation(per_tick, stays)) * per_tick.independent
+    return (weighted + _PRIOR * _CLUSTERED) / (per_tick.independent + _PRIOR)
 
 
-def _ratio(window: Moments, stays: float) -> float:
+def _compute_inflation(window: Moments, stays: float) -> float:
     if window.independent <= 0:
         return 1.0
     return (window.squares - stays * window.per_variance) / window.independent
 
 
-def _widened(pods: int) -> float:
-    from scipy.special import stdtrit  # 0.7 s: only where it is used
+def _compute_widening(pods: int) -> float:
+    from scipy.special import stdtrit  # importing it takes 0.7 s, so only on use
 
     return max(1.0, float(stdtrit(pods - 1, 0.996)) / _BAR) ** 2
 
 
-def _differ(whole: Moments, stays: float, pods: int) -> bool:
-    """Whether lasting differences are seen (by two standard errors) among too few pods to rank."""
+def _has_lasting_differences(whole: Moments, stays: float, pods: int) -> bool:
+    """Whether lasting differences exceed two standard errors, with too few pods to rank one."""
     if whole.per_variance <= 0 or pods >= MANY_PODS:
         return False
     noise = whole.independent / whole.per_variance * np.sqrt(2 / (pods - 1))
     return bool(stays > 2 * noise)
 
 
-def _unknown(e: Array, pods_canary: int) -> str:
+def _find_problem(e: Array, pods_canary: int) -> str:
     if pods_canary < 1:
         raise ValueError("a canary has at least one pod")
     if len(e) < LEAST_TICKS:
@@ -162,7 +172,7 @@ def _unknown(e: Array, pods_canary: int) -> str:
 
 
 def checked(exposures: ArrayLike, bad: ArrayLike) -> tuple[Array, Array]:
-    """Counts as float64, each (ticks, pods, ...); raises EvidenceError where they are none."""
+    """Convert counts to float64, (ticks, pods, ...); raises EvidenceError if they are invalid."""
     e, x = (np.asarray(v, dtype=np.float64) for v in (exposures, bad))
     if e.ndim < 2 or e.shape != x.shape:
         raise EvidenceError("exposures and bad units need one shape (ticks, pods)")

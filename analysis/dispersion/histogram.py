@@ -1,4 +1,4 @@
-"""The dispersion of a histogram: that of the shares beyond stable's usual edges, in probits."""
+"""The dispersion of a histogram: of the shares beyond edges of stable's past, in probits."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ QUANTILES = (0.5, 0.9, 0.95, 0.99)
 
 
 def estimate_shape(buckets: ArrayLike, worse: Worse, pods_canary: int) -> Dispersion:
-    """The dispersion of a histogram among stable's pods: the largest over the guarded quantiles.
+    """Estimate a histogram's dispersion among stable's pods: the largest at any guarded quantile.
 
-    Counts per bucket, not cumulative, of shape (ticks, pods, K), K >= 2. At the edge nearest to
-    each quantile a unit beyond it is bad; with p the share beyond and f the normal density there,
+    Counts are per bucket, not cumulative, of shape (ticks, pods, K), K >= 2. A unit beyond the edge
+    nearest to a quantile counts as bad. With p the share beyond and f the normal density there,
     variances of p's relative rate times (p / f)^2 are variances of the probit, in which an
     independent unit has at most the information 1.
 
-    Derived here: the delta method, d probit = dp / f; at each edge it is `estimate.estimate`.
+    Derived here: the delta method, d probit = dp / f, applied to `estimate.estimate` at each edge.
 
     Raises:
-        EvidenceError, ValueError: as `estimate`; fewer than two buckets.
+        EvidenceError, ValueError: as `estimate`, or there are fewer than two buckets.
     """
     counts = np.asarray(buckets, dtype=np.float64)
     if counts.ndim != 3 or counts.shape[2] < 2:
@@ -35,17 +35,17 @@ def estimate_shape(buckets: ArrayLike, worse: Worse, pods_canary: int) -> Disper
     beyond = 1 - total.cumsum()[:-1] / max(total.sum(), 1.0)
     edges = {int(np.abs(beyond - (1 - quantile)).argmin()) for quantile in QUANTILES}
     e = units.sum(axis=2)
-    found = [
-        _in_probits(
+    at_edges = [
+        _convert_to_probits(
             estimate(ExposureHistory(e, units[..., k + 1 :].sum(axis=2)), pods_canary), beyond[k]
         )
         for k in sorted(edges)
     ]
-    return _largest(found)
+    return _take_largest(at_edges)
 
 
-def _in_probits(at_edge: Dispersion, beyond: float) -> Dispersion:
-    from scipy.special import ndtri  # 0.7 s: only where it is used
+def _convert_to_probits(at_edge: Dispersion, beyond: float) -> Dispersion:
+    from scipy.special import ndtri  # importing it takes 0.7 s, so only on use
 
     p = min(max(float(beyond), 1e-6), 1 - 1e-6)
     density = np.exp(-0.5 * float(ndtri(p)) ** 2) / np.sqrt(2 * np.pi)
@@ -60,8 +60,8 @@ def _in_probits(at_edge: Dispersion, beyond: float) -> Dispersion:
     )
 
 
-def _largest(found: list[Dispersion]) -> Dispersion:
+def _take_largest(at_edges: list[Dispersion]) -> Dispersion:
     names = ("cluster", "brief", "passing", "lasting", "inflation")
-    worst = {name: max(getattr(d, name) for d in found) for name in names}
-    problem = next((d.problem for d in found if d.problem), "")
-    return Dispersion(**{**vars(found[0]), **worst, "problem": problem})
+    worst = {name: max(getattr(d, name) for d in at_edges) for name in names}
+    problem = next((d.problem for d in at_edges if d.problem), "")
+    return Dispersion(**{**vars(at_edges[0]), **worst, "problem": problem})

@@ -10,25 +10,26 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 WINDOWS = (4, 16, 48)
-"""Ticks over which pods are compared: differences that pass show how long they last."""
+"""Window lengths in ticks over which pods are compared; together they show how long
+differences between pods last."""
 
 
 class Moments(NamedTuple):
     """Second moments of the pods' bad units given the totals of windows."""
 
     squares: float
-    independent: float  # what independent requests add to `squares`
-    per_variance: float  # what a unit variance of relative rates adds
+    independent: float  # expected `squares` of independent requests
+    per_variance: float  # added to the expected `squares` per unit variance of relative rates
 
     @property
     def spread(self) -> float:
-        """Variance of the relative rates, if requests are independent: `Moments.beyond` of 1."""
+        """Variance of the relative rates if requests are independent: `Moments.beyond` of 1."""
         return self.beyond(1.0)
 
     def beyond(self, cluster: float) -> float:
-        """Variance of the relative rates that `cluster` does not explain; may be negative.
+        """Compute the variance of relative rates not explained by `cluster`; may be negative.
 
-        `estimate.estimate`'s equation, solved for psi.
+        It solves the equation of `estimate.estimate` for psi.
         """
         if self.per_variance <= 0:
             return 0.0
@@ -36,10 +37,10 @@ class Moments(NamedTuple):
 
 
 def moments(e: Array, x: Array, m: int) -> Moments:
-    """Moments over windows of m ticks; what is left at the start is dropped.
+    """Compute moments over windows of m ticks; an incomplete window at the start is dropped.
 
-    Exposures e and bad units x are counts, (ticks, pods).
-    The three sums of `estimate.estimate`'s equation.
+    Exposures e and bad units x are counts, (ticks, pods). The moments are the three sums in the
+    equation of `estimate.estimate`.
     """
     keep = len(e) // m * m
     e, x = (v[-keep:].reshape(-1, m, v.shape[1]).sum(axis=1) for v in (e, x))
@@ -54,9 +55,10 @@ def moments(e: Array, x: Array, m: int) -> Moments:
 
 
 def alive(e: Array) -> int:
-    """Pods that share the traffic at a time, on average: (sum e)^2 / sum e^2 over windows.
+    """Count the pods that share the traffic at a time, on average over windows.
 
-    Exposures are (ticks, pods); 0 without any.
+    The effective number of pods in a window is (sum e)^2 / sum e^2. Exposures are (ticks, pods);
+    the result is 0 without exposures.
     """
     if len(e) < 1:
         return 0

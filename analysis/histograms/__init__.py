@@ -1,1 +1,1 @@
-"""Sequential tests of two histograms, bucket by bucket, and which edges can prove a tolerance."""
+"""Sequential tests of two histograms by bucket, and the choice of edges that prove safety."""

@@ -1,4 +1,4 @@
-"""What H bets on: alternatives made from stable's past, and kept while it has hardly grown."""
+"""The bucket test's alternatives, built from stable's past and renewed as the past grows."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from analysis.histograms import bucket_test
 from analysis.log_arrays import Array, Column
 
 START = 50
-"""Units of stable's past before H bets: alternatives are made from it."""
+"""Units of stable's past before the bucket test bets: alternatives are built from them."""
 
 GROWTH = 1.1
-"""Alternatives are made anew once stable's past is this many times what they were made from.
+"""Alternatives are rebuilt once stable's past has grown by this factor.
 
-Making them costs ten times what betting on them does. Any that depend on the past only are valid;
-a tenth more of the past hardly changes them.
+Building them costs ten times as much as betting on them. All alternatives that depend only on the
+past are valid, and a tenth more of the past hardly changes them.
 """
 
 
 @dataclass(frozen=True)
 class HistogramTolerance:
-    """Acceptable is stable's distribution moved towards worse by the tolerance, or better.
+    """The canary may be as bad as stable's distribution moved towards worse by the tolerance.
 
-    `relative`: the tolerance is a share of the value, else in the value's unit. `worse` says which
-    end of the scale is bad. `dispersion`: how stable's pods differ by themselves; None takes
-    requests to be independent.
+    `relative`: the tolerance is a share of the value, otherwise it is in the value's unit. `worse`
+    names the bad end of the scale. `dispersion`: how stable's pods differ; None assumes independent
+    requests.
     """
 
     tolerance: float
@@ -41,18 +41,19 @@ class HistogramTolerance:
 
     @property
     def step(self) -> float:
-        """The tolerance on the badness scale of `bucket_test.boundaries`: log(1 + t) of a share t.
+        """The tolerance on the badness scale of `bucket_test.boundaries`: log(1 + t) if relative.
 
-        Derived here: values times 1 + t are logarithms plus log(1 + t).
+        Derived here: multiplying values by 1 + t adds log(1 + t) to their logarithms.
         """
         return math.log1p(self.tolerance) if self.relative else self.tolerance
 
 
 @dataclass(frozen=True, eq=False)
 class Alternatives:
-    """Likelihood ratios q_a / q_s less one, and their logarithms, (..., J, K), best bucket first.
+    """Likelihood ratios: `lean` is q_a / q_s - 1, `log` is log(q_a / q_s), both (..., J, K).
 
-    `moved` takes stable's counts to what is just acceptable, (K, K).
+    Buckets are in the order of badness, best first. `moved`, (K, K), maps stable's counts to those
+    of the worst acceptable canary.
     """
 
     lean: Array
@@ -60,16 +61,16 @@ class Alternatives:
     moved: Array
 
 
-def due(units: Column, made: Column) -> np.bool_ | np.ndarray:
-    """Whether to make alternatives from a past of so many units; `made`: of the last ones, or 0.
+def due(units: Column, last_units: Column) -> np.bool_ | np.ndarray:
+    """Whether to build alternatives from a past of `units`, given the last build's number or 0.
 
-    Counts, (...) and (...).
+    Both are counts, (...).
     """
-    return units >= np.maximum(GROWTH * made, START)
+    return units >= np.maximum(GROWTH * last_units, START)
 
 
 def make(rule: HistogramTolerance, cuts: tuple[float, ...], past: ArrayLike) -> Alternatives:
-    """Alternatives from stable's past, its counts in the histogram's own order: (..., K)."""
+    """Build alternatives from stable's past, counts in the histogram's own order: (..., K)."""
     moved = bucket_test.shift_matrix(cuts, rule.step)
     q_s = bucket_test.smoothed(orientation.oriented(past, rule.worse) @ moved)
     q_a = (
@@ -82,9 +83,9 @@ def make(rule: HistogramTolerance, cuts: tuple[float, ...], past: ArrayLike) -> 
 
 
 def gain(bets: Alternatives, canary: ArrayLike, stable: ArrayLike) -> Array:
-    """One look's log-capital per alternative, counts best bucket first: (..., K) -> (..., J).
+    """Compute one look's log-capital per alternative, best bucket first: (..., K) -> (..., J).
 
-    `bucket_test.won` against stable moved by the tolerance.
+    It is `bucket_test.won` against stable moved by the tolerance.
     """
     x_s = np.asarray(stable, dtype=np.float64) @ bets.moved
     return bucket_test.won(canary, x_s, bets.lean, bets.log)

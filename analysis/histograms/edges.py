@@ -1,4 +1,4 @@
-"""Which bucket edges prove safety: one of the canary against a better one of stable."""
+"""Chooses the bucket edges that prove safety: a canary's edge and a better one of stable."""
 
 from __future__ import annotations
 
@@ -7,21 +7,22 @@ from dataclasses import dataclass
 import numpy as np
 
 QUANTILES = (0.5, 0.9, 0.95, 0.99)
-"""Badness quantiles of stable's past that are guarded; one alone misses a tail."""
+"""Guarded badness quantiles of stable's past; a single quantile would miss a tail."""
 
 ENOUGH = 200
-"""Units of stable's past before the edges are chosen; they stay for the whole rollout."""
+"""Units of stable's past before the edges are chosen, once for the whole rollout."""
 
-_TAIL = 0.2  # with no pair among the worst fifth, the tail is not guarded
-_COARSE = 2.0  # log-odds of distance that an exact pair is worth
+_TAIL = 0.2  # without a pair within the worst fifth the tail is unguarded
+_COARSE = 2.0  # log-odds of distance from the quantile that outweigh a full `slack`
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Bad is: the canary beyond boundary `edge`, stable beyond the better boundary `partner`.
+    """Two boundaries: a canary's unit is bad beyond `edge`, a stable's unit beyond `partner`.
 
-    Both are indices into the boundaries in the order of badness; `partner` < `edge`. `slack` is the
-    part of the tolerance that the buckets cannot express, 0 to 1: the proof asks that much more.
+    Both are indices into the boundaries in the order of badness, and `partner` < `edge`. `slack` is
+    the fraction of the tolerance, 0 to 1, that the buckets cannot express: the proof is stricter by
+    that much.
     """
 
     edge: int
@@ -30,9 +31,10 @@ class Pair:
 
 
 def pairs(cuts: tuple[float, ...], step: float) -> tuple[Pair, ...]:
-    """Every boundary with its partner: the best boundary at most `step` better, strictly better."""
+    """Pair each boundary with the best one that is at most `step` better, but strictly better."""
     inner = np.asarray(cuts)
     wanted = inner - step
+    # The small allowance keeps rounding from excluding a partner that is exactly `step` away.
     partner = np.searchsorted(inner, wanted - 1e-9 * max(1.0, abs(step)))
     return tuple(
         Pair(i, int(j), max(0.0, float((inner[j] - wanted[i]) / step)))
@@ -42,10 +44,10 @@ def pairs(cuts: tuple[float, ...], step: float) -> tuple[Pair, ...]:
 
 
 def choose(history: np.ndarray, cuts: tuple[float, ...], step: float) -> tuple[Pair, ...]:
-    """The pairs nearest to the guarded quantiles of stable's past, exact ones preferred.
+    """Choose the pairs nearest to the guarded quantiles of stable's past, preferring exact ones.
 
-    The share beyond an edge is taken one standard error low, so that a short past does not freeze
-    an edge that luck has put too deep into the tail to be proven.
+    The choice is final, so the share beyond an edge is taken one standard error low: otherwise a
+    short past could by chance select an edge too deep in the tail to be proven.
 
     Args:
         history: stable's past units per bucket in the order of badness, shape (K,).
@@ -55,9 +57,10 @@ def choose(history: np.ndarray, cuts: tuple[float, ...], step: float) -> tuple[P
     Returns:
         One to four pairs; none if the buckets are too coarse to guard the tail.
     """
-    seen = history[::-1].cumsum()[::-1][1:]
-    usable = [p for p in pairs(cuts, step) if seen[p.partner] > 0]
-    beyond = (seen - np.sqrt(seen) + 0.5) / (history.sum() + 1.0)
+    units_beyond = history[::-1].cumsum()[::-1][1:]
+    # Without any stable unit beyond the partner there is nothing to bet against.
+    usable = [p for p in pairs(cuts, step) if units_beyond[p.partner] > 0]
+    beyond = (units_beyond - np.sqrt(units_beyond) + 0.5) / (history.sum() + 1.0)
     if not any(beyond[p.edge] <= _TAIL for p in usable):
         return ()
     odds = np.log(beyond / (1 - beyond))

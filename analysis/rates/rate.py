@@ -1,4 +1,8 @@
-"""A rate's guard: R for harm, tempered if pods differ; wide R for crashes; D for safety."""
+"""A rate guardrail: ratio test for harm and crashes, excess bound for safety.
+
+Where pods differ, all evidence is tempered and `robust_test` replaces the ratio test for harm. The
+crash watch is a ratio test with a wide margin that already bets during warm-up.
+"""
 
 from __future__ import annotations
 
@@ -12,22 +16,22 @@ from analysis.rates import ratio_test, robust_test
 from analysis.rates.risk_difference import Contrast, Units, compared, informed
 
 CRASH = 0.2
-"""Absolute margin of the crash watch: a canary with a fifth more bad units is dead, not noisy."""
+"""Absolute margin of the crash watch: a fifth more bad units means a crash, not noise."""
 
 ENOUGH = 200
-"""Exposures of stable before its past is trusted to choose weights."""
+"""Exposures of stable before its past determines prior weights."""
 
-AGILE = 0.1  # part of what is usual that each look renews
-FIT = 3.0  # times what is usual: more weighs less at once, not only from the next look on
+AGILE = 0.1  # weight of each look in the moving average of stable's bad share
+FIT = 3.0  # times stable's usual bad units; above it a look is weighted down at once
 
 _NOTHING = (0.0,) * ratio_test.POINTS.size
 
 
 @dataclass(frozen=True)
 class RateMargin:
-    """Acceptable is p_canary <= ratio * p_stable + absolute; ratio >= 1, absolute a share.
+    """The canary may have p_canary <= ratio * p_stable + absolute; ratio >= 1, absolute a share.
 
-    `dispersion`: how stable's pods differ by themselves; None takes requests to be independent.
+    `dispersion`: how stable's pods differ; None assumes independent requests.
     """
 
     ratio: float
@@ -37,11 +41,11 @@ class RateMargin:
 
 @dataclass(frozen=True)
 class RateCapital:
-    """Log-capital of a rate so far; `past` is what stable showed before the first counted look.
+    """Log-capital of a rate so far; `past` is stable's counts before the first counted look.
 
-    `harm` bets where the rule knows no dispersion, `robust` (see `robust_test.RobustState`) where
-    it does; `usual` is then stable's bad share of late, which says how much a look's proof of safety
-    weighs.
+    `harm` bets if the rule has no dispersion, `robust` (see `robust_test.RobustState`) if it has
+    one. `usual` is then a moving average of stable's bad share, which determines the weight of a
+    look's evidence of safety.
     """
 
     harm: tuple[float, ...] = _NOTHING
@@ -54,106 +58,112 @@ class RateCapital:
 
 
 def learn(capital: RateCapital, evidence: Counts) -> RateCapital:
-    """Take in stable's exposures and bad units; they only choose D's prior weights."""
+    """Add stable's counts to the past, which only sets prior weights of the excess bound."""
     exposures, bad = capital.past
     past = (exposures + evidence.stable_exposures, bad + evidence.stable_bad)
     return replace(capital, past=past)
 
 
 def watch(rule: RateMargin, capital: RateCapital, evidence: Counts) -> RateCapital:
-    """A warm-up look: only the crash watch bets.
+    """Run a warm-up look: only the crash watch bets.
 
     Its margin is at least as wide as the rule's, so that what the rule accepts is never a crash.
     """
-    units = _units(evidence)
+    units = _read_units(evidence)
     margin = rule.ratio, max(CRASH, rule.absolute)
     return replace(
         learn(capital, evidence),
-        crash=_bet(capital.crash, units, *margin, worth=_worth(rule, units)),
+        crash=_bet(capital.crash, units, *margin, worth=_weigh_crash(rule, units)),
     )
 
 
 def look(rule: RateMargin, capital: RateCapital, evidence: Counts) -> RateCapital:
-    """A counted look. Nothing is bet under a rule whose dispersion allows no valid test."""
+    """Run a counted look; nothing is bet if the rule's dispersion allows no valid test."""
     if rule.dispersion is None:
-        units = _units(evidence)
+        units = _read_units(evidence)
         harm = _bet(capital.harm, units, rule.ratio, rule.absolute)
-        contrast = compared(_prepared(rule, capital), units, rule.ratio)
+        contrast = compared(_prepare_contrast(rule, capital), units, rule.ratio)
         return replace(capital, harm=harm, contrast=contrast)
     if rule.dispersion.problem:
         return replace(capital, problem=rule.dispersion.problem)
-    return _tempered(rule, capital, evidence, tempering.noise(rule.dispersion))
+    return _look_under_dispersion(rule, capital, evidence, tempering.noise(rule.dispersion))
 
 
 def log_harm(rule: RateMargin, capital: RateCapital) -> float:
-    """Log of the e-process against "within the margin"; 0 before any bet.
+    """Return the log of the e-process against "within the margin"; 0 before any bet.
 
-    `ratio_test.log_harm`, or `robust_test.log_harm` where the pods' dispersion is known.
+    It is `ratio_test.log_harm`, or `robust_test.log_harm` where the pods' dispersion is known.
     """
     return logs(rule, capital)[0]
 
 
 def logs(rule: RateMargin, capital: RateCapital) -> tuple[float, float]:
-    """Logs of the e-processes of harm, see `log_harm`, and of a crash, a `ratio_test.log_harm`."""
+    """Return the logs of harm, see `log_harm`, and of a crash, a `ratio_test.log_harm`."""
     harm, crash = ratio_test.log_harm((capital.harm, capital.crash)).tolist()
     if rule.dispersion is None or not capital.robust:
         return harm, crash
     return float(robust_test.log_harm(capital.robust, tempering.noise(rule.dispersion))), crash
 
 
-def _tempered(
-    rule: RateMargin, capital: RateCapital, evidence: Counts, found: tempering.Noise
+def _look_under_dispersion(
+    rule: RateMargin, capital: RateCapital, evidence: Counts, noise: tempering.Noise
 ) -> RateCapital:
-    units = _units(evidence)
+    """Run a counted look with all evidence tempered by the pods' dispersion."""
+    units = _read_units(evidence)
     e_c, e_s, x_c, x_s, _ = units
     state = robust_test.look(
         capital.robust or robust_test.start(),
-        found,
+        noise,
         robust_test.ArmCounts(e_c, e_s, x_c, x_s),
         ratio=rule.ratio,
         absolute=rule.absolute,
     )
-    calm = float(tempering.total(found, robust_test.information(state)))
-    usual = _usual(capital, units)
+    calm = float(tempering.total(noise, robust_test.information(state)))
+    # As of before this look: the look joins the average below, after its evidence was weighted.
+    usual = _estimate_usual_share(capital, units)
     return replace(
         capital,
         robust=tuple(map(float, state)),
         contrast=compared(
-            _prepared(rule, capital),
+            _prepare_contrast(rule, capital),
             units,
             rule.ratio,
-            _safe_worth(rule, found, units, usual),
+            _weigh_safety(rule, noise, units, usual),
             calm,
         ),
         usual=usual + AGILE * (x_s / e_s - usual) if e_c and e_s else capital.usual,
     )
 
 
-def _usual(capital: RateCapital, units: Units) -> float:
-    """Stable's bad share as known before the look; the look's own before anything is known."""
+def _estimate_usual_share(capital: RateCapital, units: Units) -> float:
+    """Return stable's bad share as of before the look, or the look's own if there is no past."""
     if capital.usual is not None:
         return capital.usual
     exposures, bad = capital.past if capital.past[0] >= ENOUGH else (units.e_s, units.x_s)
     return (bad + 0.5) / (exposures + 1)
 
 
-def _safe_worth(rule: RateMargin, found: tempering.Noise, units: Units, usual: float) -> float:
-    """Part of a look's evidence that counts for safety; less when stable has a fit of bad units."""
+def _weigh_safety(rule: RateMargin, noise: tempering.Noise, units: Units, usual: float) -> float:
+    """Compute the weight of a look's evidence of safety; less during an incident of stable.
+
+    Only stable's bad units enter: a weight that fell with the canary's would favour safety.
+    """
     bad = max(usual * units.e_s, units.x_s / FIT)
     n, share = tempering.expected(units.e_c, units.e_s, bad, rule.ratio, rule.absolute)
-    return 1 / float(tempering.steadied(found, n, share))
+    return 1 / float(tempering.steadied(noise, n, share))
 
 
-def _prepared(rule: RateMargin, capital: RateCapital) -> Contrast:
-    """The contrast; before its first bet, with weights that fit what stable showed."""
+def _prepare_contrast(rule: RateMargin, capital: RateCapital) -> Contrast:
+    """Return the contrast; before its first bet, with prior weights from stable's past."""
     exposures, bad = capital.past
+    # Weights are valid only if fixed before the first bet, so a contrast that has bet retains its own.
     if capital.contrast.e_c or exposures < ENOUGH:
         return capital.contrast
     share = (bad + 1) / (exposures + 1)
     return informed(share, share, rule.ratio, rule.absolute)
 
 
-def _units(evidence: Counts) -> Units:
+def _read_units(evidence: Counts) -> Units:
     return Units(
         evidence.canary_exposures,
         evidence.stable_exposures,
@@ -163,19 +173,19 @@ def _units(evidence: Counts) -> Units:
     )
 
 
-def _worth(rule: RateMargin, units: Units) -> float:
-    """Part of a look's evidence that counts for the crash watch: pods may fail in clusters."""
+def _weigh_crash(rule: RateMargin, units: Units) -> float:
+    """Compute the weight of a look's evidence of a crash; less if bad units are clustered."""
     if rule.dispersion is None:
         return 1.0
     odds = rule.ratio * units.e_c / max(units.e_s, 1)
-    found = tempering.noise(rule.dispersion)
-    return 1 / float(tempering.inflation(found, units.x_c + units.x_s, odds / (1 + odds)))
+    noise = tempering.noise(rule.dispersion)
+    return 1 / float(tempering.inflation(noise, units.x_c + units.x_s, odds / (1 + odds)))
 
 
 def _bet(
     logs: tuple[float, ...], units: Units, ratio: float, absolute: float, worth: float = 1.0
 ) -> tuple[float, ...]:
-    """R's log-capital after one more look; without exposures on both arms nothing is bet."""
+    """Add one look to the ratio test's log-capital, if both arms have exposures."""
     e_c, e_s, x_c, x_s, _ = units
     if not e_c or not e_s:
         return logs

@@ -1,4 +1,4 @@
-"""The running comparison of two bad shares: bets on the excess, and totals for display."""
+"""A running comparison of two bad shares: bets on the excess, and totals for display."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _NOTHING = (0.0,) * excess_bound.LEVELS.size
 
 
 class Units(NamedTuple):
-    """One look's counts: exposures and bad units; `reference` is what stable is bet with.
+    """One look's counts: exposures and bad units; `reference` replaces x_s in the bets.
 
-    For a rate, reference = x_s. For an edge of a distribution it counts stable's units beyond the
+    For a rate, reference = x_s. For an edge of a histogram it counts stable's units beyond the
     edge's partner.
     """
 
@@ -31,13 +31,14 @@ class Units(NamedTuple):
 
 @dataclass(frozen=True)
 class Contrast:
-    """Log-capital of D and totals over the counted looks, those with exposures on both arms.
+    """Log-capital of the excess bound, and totals over looks with exposures on both arms.
 
     `gap` is in canary units: how far the margin's ratio (or the tolerance) lifts the acceptable
     share above stable's, standardised to the canary's exposures, sum rho (ratio reference - x_s).
-    `excess` is on that scale too: the canary's bad units beyond stable's share, sum x_c - rho x_s.
-    Under dispersion a look counts for its worth only (see `compared`): `n_c` is the canary's
-    exposures, each times its look's worth, and `calm` divides all log-capital.
+    `excess` is on the same scale: the canary's bad units beyond stable's share, sum x_c - rho x_s.
+    Under dispersion each look is weighted by its worth (see `compared`): `n_c` is the canary's
+    exposures, each times its look's worth, and `calm` divides all log-capital. `over` and `under`
+    are numerator and denominator of `stratified`.
     """
 
     below: tuple[float, ...] = _NOTHING
@@ -58,7 +59,7 @@ class Contrast:
     def difference(self) -> float | None:
         """Difference of bad shares, canary minus stable, averaged over the canary's exposures.
 
-        sum w (x_c - rho x_s) over sum w e_c, w being the look's worth; None without any exposures.
+        It is sum w (x_c - rho x_s) over sum w e_c, w the look's worth; None without exposures.
 
         Derived here: x_c - rho x_s has the mean e_c (p_c - p_s). It lies within `interval`, which
         bounds what it estimates: there the log-capital of each bet is a sum of log(1 + y) - y <= 0.
@@ -69,7 +70,7 @@ class Contrast:
     def stratified(self) -> float | None:
         """Mantel-Haenszel risk difference, canary minus stable, one stratum per look.
 
-        sum (x_c e_s - x_s e_c) / (e_c + e_s) over sum e_c e_s / (e_c + e_s); None without any
+        It is sum (x_c e_s - x_s e_c) / (e_c + e_s) over sum e_c e_s / (e_c + e_s); None without any
         exposures.
 
         Source: Greenland & Robins, Biometrics 41 (1985), 55-68.
@@ -78,17 +79,18 @@ class Contrast:
 
 
 def informed(p_c: float, p_s: float, ratio: float = 1.0, absolute: float = 0.0) -> Contrast:
-    """A contrast before any bet, with prior weights for shares known from stable's past."""
+    """Create a contrast before any bet, with prior weights from shares in stable's past."""
     return Contrast(weights=tuple(map(float, excess_bound.prior(p_c, p_s, ratio, absolute))))
 
 
 def compared(
     contrast: Contrast, units: Units, ratio: float = 1.0, worth: float = 1.0, calm: float = 1.0
 ) -> Contrast:
-    """The contrast after one more look; a look without exposures on both arms changes nothing.
+    """Add one look to the contrast; a look changes nothing unless both arms have exposures.
 
-    `worth`, 0 to 1, multiplies the look's evidence (1 / `tempering.inflation`, known without the
-    canary's bad units); `calm` >= 1 divides all evidence so far (`tempering.total`).
+    `worth`, 0 to 1, multiplies the look's evidence (1 / `tempering.inflation`). It must not depend
+    on the canary's bad units, or the bets would not be valid. `calm` >= 1 divides all evidence so
+    far (`tempering.total`).
     """
     return compared_each([contrast], [units], ratio, worth, calm)[0]
 
@@ -100,22 +102,24 @@ def compared_each(
     worth: float = 1.0,
     calm: float = 1.0,
 ) -> tuple[Contrast, ...]:
-    """`compared` for several edges of one look at once: all have the same exposures."""
+    """Run `compared` for several edges of one look at once; all have the same exposures."""
     if not units or units[0].e_c == 0 or units[0].e_s == 0:
         return tuple(contrasts)
     x_c, x_s = np.array([(u.x_c, u.reference) for u in units], dtype=np.float64).T[..., None, None]
     gain = excess_bound.bets(units[0].e_c, units[0].e_s, x_c, x_s, ratio)
     logs = np.array([(c.below, c.above) for c in contrasts]) + worth * gain
     return tuple(
-        _totalled(contrast, each, ratio, worth, below=tuple(low), above=tuple(high), calm=calm)
-        for contrast, each, (low, high) in zip(contrasts, units, logs.tolist(), strict=True)
+        _add_look(
+            contrast, edge_units, ratio, worth, below=tuple(low), above=tuple(high), calm=calm
+        )
+        for contrast, edge_units, (low, high) in zip(contrasts, units, logs.tolist(), strict=True)
     )
 
 
-def _totalled(
+def _add_look(
     contrast: Contrast, units: Units, ratio: float, worth: float, **capital: Any
 ) -> Contrast:
-    """The contrast with the look's counts added, and its new capital."""
+    """Add the look's counts to the contrast and set its new capital."""
     e_c, e_s, x_c, x_s, reference = units
     both = e_c + e_s
     return replace(
@@ -134,37 +138,37 @@ def _totalled(
 
 
 def log_safe(contrast: Contrast, absolute: float = 0.0) -> float:
-    """Log evidence that the excess rate is below `absolute`; 0 without data.
+    """Compute log evidence that the excess rate is below `absolute`; 0 without data.
 
-    See `excess_bound.log_safe`.
+    It is `excess_bound.log_safe`.
     """
     below, n_c = np.array(contrast.below) / contrast.calm, contrast.n_c / contrast.calm
     return float(excess_bound.log_safe(below, n_c, absolute, contrast.weights))
 
 
 def each_safe(contrasts: Sequence[Contrast]) -> list[float]:
-    """Several contrasts' `log_safe`, at no margin of their own."""
+    """Compute `log_safe` of several contrasts at once, with an absolute margin of 0."""
     logs = np.array([(c.below, c.weights) for c in contrasts])
     below = logs[:, 0] / np.array([c.calm for c in contrasts])[:, None]
-    found: list[float] = log_mean(below, logs[:, 1]).tolist()
-    return found
+    logs_safe: list[float] = log_mean(below, logs[:, 1]).tolist()
+    return logs_safe
 
 
 def excess_rate(contrast: Contrast, alpha: float) -> float:
-    """Worst credible excess of bad units per canary request, 0 to 1; 1 without data.
+    """Compute the worst credible excess of bad units per canary request, 0 to 1; 1 without data.
 
-    `excess_bound.excess_bound` at `alpha`, over the canary's requests.
+    It is `excess_bound.excess_bound` at `alpha`, over the canary's requests.
     """
     if contrast.e_c == 0:
         return 1.0
-    return min(1.0, max(0.0, _ceiling(contrast, alpha) / contrast.n_c))
+    return min(1.0, max(0.0, _bound_excess(contrast, alpha) / contrast.n_c))
 
 
 def interval(contrast: Contrast, alpha: float, beta: float) -> tuple[float, float]:
-    """Anytime bounds of the difference of bad shares, averaged over the canary's exposures.
+    """Compute anytime bounds of the difference of bad shares, averaged over canary exposures.
 
-    The lower bound holds with 1 - alpha, the upper with 1 - beta: it lies below what is allowed
-    exactly when the contrast is proven safe at beta. Both are bounds of the excess,
+    The lower bound holds with 1 - alpha, the upper with 1 - beta. The upper is below the allowed
+    difference exactly when the contrast is proven safe at beta. Both are bounds of the excess,
     `excess_bound.excess_floor` and `excess_bound.excess_bound`, moved by `gap`. Differences of
     shares, -1 to 1; -1 and 1 without data.
     """
@@ -172,21 +176,21 @@ def interval(contrast: Contrast, alpha: float, beta: float) -> tuple[float, floa
         return -1.0, 1.0
     above = np.asarray(contrast.above) / contrast.calm
     low = float(excess_bound.excess_floor(above, alpha)) * contrast.calm + contrast.gap
-    high = _ceiling(contrast, beta) + contrast.gap
-    return _share(low / contrast.n_c), _share(high / contrast.n_c)
+    high = _bound_excess(contrast, beta) + contrast.gap
+    return _clip_share(low / contrast.n_c), _clip_share(high / contrast.n_c)
 
 
-def _share(difference: float) -> float:
-    """A difference of shares: bounds may lie beyond, at the edge or with a wide ratio."""
+def _clip_share(difference: float) -> float:
+    """Clip a bound to -1 and 1, which it may exceed with little data or a wide ratio."""
     return max(-1.0, min(1.0, difference))
 
 
 def allowed(contrast: Contrast, absolute: float = 0.0) -> float | None:
-    """The acceptable difference, a share, on the scale of `interval`; None without exposures."""
+    """Return the acceptable difference, a share, on the scale of `interval`; None without data."""
     return absolute + contrast.gap / contrast.n_c if contrast.e_c else None
 
 
-def _ceiling(contrast: Contrast, level: float) -> float:
-    """Anytime upper bound of the canary's excess, on the scale of `n_c`."""
+def _bound_excess(contrast: Contrast, level: float) -> float:
+    """Compute an anytime upper bound of the canary's excess, on the scale of `n_c`."""
     below = np.asarray(contrast.below) / contrast.calm
     return float(excess_bound.excess_bound(below, level, contrast.weights)) * contrast.calm

@@ -1,4 +1,17 @@
-"""The harm test that holds under dispersion: a mean of tempered R, its late starts, share bets."""
+"""The robust test: evidence of harm that holds although pods of one version differ.
+
+How it works: three e-processes are averaged with weights fixed before the first look.
+
+1. The ratio test, each look's log-capital divided by the variance inflation of that look.
+2. The same test started at every later look, for harm that begins late. At each look a fixed
+   fraction (`HAZARD`) of the waiting capital starts to bet; the sum of all starts needs only one
+   array, because from then on all of them gain the same.
+3. Share bets: what the canary's share of a block's bad units pays, whatever their clusters.
+
+Differences that last a pod's life are integrated out: they divide all log-capital by
+`tempering.total`. A rollout's state is one flat array, so that many rollouts run at once;
+`RobustState` is its unpacked form.
+"""
 
 from __future__ import annotations
 
@@ -18,18 +31,18 @@ from analysis.rates.share_bets import FRACTIONS, RELATED, bias, paid
 Array = NDArray[np.float64]
 
 LATE = 0.2
-"""Part of R's capital that waits for harm that begins later."""
+"""Fraction of the ratio test's capital that is reserved for harm that begins later."""
 
 HAZARD = 1 / 200
-"""Part of the waiting capital that starts at each look: half of it within 140 looks."""
+"""Fraction of the waiting capital that starts at each look: half of it within 140 looks."""
 
-_HEDGED = 0.5  # of the mean is held by share bets where pods differ much
+_HEDGED = 0.5  # largest weight of share bets in the mean, where pods differ much
 _LEAST = 1e-3
-_NIL = -1e9  # log of nothing
+_NIL = -1e9  # stands for log 0, but finite
 _POINTS, _BETS = ratio_test.POINTS.size, FRACTIONS.size
 _EVEN = np.log(np.full(_BETS, 1 / _BETS))
 SIZE = 2 * _POINTS + _BETS + 6
-"""Numbers that a rollout's state has."""
+"""Number of values in a rollout's state."""
 
 
 class ArmCounts(NamedTuple):
@@ -44,19 +57,19 @@ class ArmCounts(NamedTuple):
 class RobustState(NamedTuple):
     """Log-capital and sums so far; each array is (..., its own size) or (...)."""
 
-    ratio: Array  # (..., 6): tempered R since the first look
-    late: Array  # (..., 6): of the starts so far, log of their weighted sum
+    ratio: Array  # (..., 6): tempered ratio test since the first look
+    late: Array  # (..., 6): log of the weighted sum of all later starts so far
     bets: Array  # (..., 8): share bets, settled blocks only
-    waiting: Array  # log of the part of the late capital that has not started
-    information: Array
+    waiting: Array  # log of the fraction of the late capital that has not started
+    information: Array  # precision of the arms' log ratio
     looks: Array  # counted looks in the open block
     n: Array  # bad units in the open block
-    x_c: Array
-    fair: Array  # expected share of them
+    x_c: Array  # the canary's bad units in the open block
+    fair: Array  # bad units that the canary may have in the open block
 
 
 def start(shape: tuple[int, ...] = ()) -> Array:
-    """State before any look: (*shape, SIZE); `look` goes on from it."""
+    """Create the state before any look, (*shape, SIZE), for `look`."""
     state = np.zeros((*shape, SIZE))
     state[..., _POINTS : 2 * _POINTS] = _NIL
     return state
@@ -64,79 +77,81 @@ def start(shape: tuple[int, ...] = ()) -> Array:
 
 def look(
     state: ArrayLike,
-    found: Noise,
+    noise: Noise,
     counts: ArmCounts,
     *,
     ratio: ArrayLike = 1.0,
     absolute: ArrayLike = 0.0,
 ) -> Array:
-    """State after one more look; where either arm has no exposures nothing changes.
+    """Add one look to the state; where either arm has no exposures nothing changes.
 
-    R (`ratio_test.increment`) divided by `tempering.inflation` phi; the same from every later look
-    on, weighted LATE HAZARD (1-HAZARD)^k, with gains of at most 1 + 1 / (I-1)^2 per look, I the
+    The ratio test (`ratio_test.increment`) is divided by `tempering.inflation` phi. Its later
+    starts, weighted LATE HAZARD (1-HAZARD)^k, gain at most 1 + 1 / (I-1)^2 per look, I the
     inflation of the past, so that one look in which pods differ more than ever before cannot decide
-    alone (a bound by the look's own phi would fall as the canary's bad units rise: more harm, less
-    evidence); and share bets, one per block of `Noise.block` looks: see `share_bets.paid`. The
-    canary may expect X = n pi* + absolute e_c (1 - pi*) of a block's n bad units, with
-    pi* = ratio pi / (1 - pi + ratio pi), raised by what unequal numbers of pods bias the expected
-    share, brief (1-q) ((1-q) / k_s - q / k_c), to second order.
+    alone. (A bound by the look's own phi would fall as the canary's bad units rise: more harm would
+    be less evidence.) There is one share bet per block of `Noise.block` looks, see
+    `share_bets.paid`. Of a block's n bad units the canary may have X = n pi* +
+    absolute e_c (1 - pi*), with pi the canary's share of traffic and
+    pi* = ratio pi / (1 - pi + ratio pi), increased by the second-order bias of the expected share
+    from unequal numbers of pods, brief (1-q) ((1-q) / k_s - q / k_c).
 
     Args:
         state: (..., SIZE).
-        found: the dispersion, numbers or (...).
+        noise: the dispersion, numbers or (...).
         counts: (...).
         ratio: margin, >= 1.
         absolute: margin, >= 0.
 
     Returns:
-        The state, (..., SIZE).
+        The new state, (..., SIZE).
     """
     before = np.asarray(state, dtype=np.float64)
     e_c, e_s, x_c, x_s = map(floats, counts)
-    after = _looked(_parted(before), found, (e_c, e_s, x_c, x_s), floats(ratio), floats(absolute))
-    return np.where(column((e_c > 0) & (e_s > 0)), _fused(after), before)
+    after = _update(_unpack(before), noise, (e_c, e_s, x_c, x_s), floats(ratio), floats(absolute))
+    return np.where(column((e_c > 0) & (e_s > 0)), _pack(after), before)
 
 
-def log_harm(state: ArrayLike, found: Noise) -> Array:
-    """Log of the e-process of a `State`: (..., SIZE) -> (...); roll back at log(1/alpha).
+def log_harm(state: ArrayLike, noise: Noise) -> Array:
+    """Compute the log of the e-process: (..., SIZE) -> (...); roll back at log(1/alpha).
 
-    The weighted mean of `members`. Share bets weigh up to a half, the more the more pods differ;
-    the weights are known before the first look. Exact where requests are independent (the parts of
-    the dispersion are then 1 and 0), approximate otherwise.
+    It is the weighted mean of `members`. The weight of share bets rises to a half with the
+    differences between pods. The weights are fixed before the first look, so the mean is an
+    e-process. It is exact where requests are independent (the dispersion's fields are then 1 and
+    0) and approximate otherwise.
     """
-    bets = np.maximum(_LEAST, _HEDGED * (1 - 1 / found.inflation))
+    bets = np.maximum(_LEAST, _HEDGED * (1 - 1 / noise.inflation))
     weights = row((1 - bets) * (1 - LATE), (1 - bets) * LATE, bets)
-    return log_mean(members(state, found), weights)
+    return log_mean(members(state, noise), weights)
 
 
-def members(state: ArrayLike, found: Noise) -> Array:
-    """Logs of the three e-processes that are averaged, (..., SIZE) -> (..., 3).
+def members(state: ArrayLike, noise: Noise) -> Array:
+    """Return the logs of the three averaged e-processes, (..., SIZE) -> (..., 3).
 
-    Tempered R, tempered R from later looks on, and share bets; each divided by `tempering.total`,
-    share bets of several looks by RELATED too.
+    They are the tempered ratio test, its later starts, and share bets, each divided by
+    `tempering.total`; share bets of blocks of several looks are also divided by RELATED.
     """
-    now = _parted(np.asarray(state, dtype=np.float64))
-    calm = tempering.total(found, now.information)
+    now = _unpack(np.asarray(state, dtype=np.float64))
+    calm = tempering.total(noise, now.information)
     late = np.logaddexp(ratio_test.log_harm(now.late), now.waiting)
     ratio = ratio_test.log_harm(now.ratio / column(calm))
-    related = np.where(found.block > 1, RELATED, 1.0)
+    related = np.where(noise.block > 1, RELATED, 1.0)
     bets = log_sum(now.bets / column(calm * related) + _EVEN)
     return row(ratio, late / calm, bets)
 
 
 def information(state: ArrayLike) -> Array:
-    """Precision of the arms' log ratio so far: (..., SIZE) -> (...); see `tempering.total`."""
-    return _parted(np.asarray(state, dtype=np.float64)).information
+    """Return the precision of the arms' log ratio, see `tempering.total`: (..., SIZE) -> (...)."""
+    return _unpack(np.asarray(state, dtype=np.float64)).information
 
 
 def walk(
-    found: Noise, counts: ArmCounts, *, ratio: ArrayLike = 1.0, absolute: ArrayLike = 0.0
+    noise: Noise, counts: ArmCounts, *, ratio: ArrayLike = 1.0, absolute: ArrayLike = 0.0
 ) -> Iterator[Array]:
-    """States of many rollouts after each `look`: counts (rollouts, looks) -> (rollouts, SIZE)."""
+    """Yield many rollouts' states after each `look`: (rollouts, looks) -> (rollouts, SIZE)."""
     columns = [np.asarray(v, dtype=np.float64).T for v in counts]
     state = start(columns[0].shape[1:])
-    for seen in zip(*columns, strict=True):
-        state = look(state, found, ArmCounts(*seen), ratio=ratio, absolute=absolute)
+    for look_counts in zip(*columns, strict=True):
+        state = look(state, noise, ArmCounts(*look_counts), ratio=ratio, absolute=absolute)
         yield state
 
 
@@ -147,39 +162,43 @@ def path(
     ratio: float = 1.0,
     absolute: float = 0.0,
 ) -> Array:
-    """Log of the e-process after each `look` of many rollouts: (rollouts, looks) as the counts."""
-    found = tempering.noises(dispersions)
-    states = walk(found, counts, ratio=ratio, absolute=absolute)
-    return np.array([log_harm(state, found) for state in states]).T
+    """Compute the log of the e-process after each `look` of many rollouts: (rollouts, looks)."""
+    noise = tempering.noises(dispersions)
+    states = walk(noise, counts, ratio=ratio, absolute=absolute)
+    return np.array([log_harm(state, noise) for state in states]).T
 
 
-def _looked(now: RobustState, found: Noise, seen: Sequence[Array], *margin: Array) -> RobustState:
-    (e_c, e_s, x_c, x_s), (ratio, absolute) = seen, margin
+def _update(now: RobustState, noise: Noise, counts: Sequence[Array], *margin: Array) -> RobustState:
+    """Add one look to the unpacked state, see `look`."""
+    (e_c, e_s, x_c, x_s), (ratio, absolute) = counts, margin
     n = x_c + x_s
+    # Information is summed with the predicted `usual`, not n: the canary's bad units must not count.
     usual, q = tempering.expected(e_c, e_s, x_s, ratio, absolute)
     gain = ratio_test.increment(e_c, e_s, x_c, x_s, ratio=ratio, absolute=absolute)
-    gain = gain / column(tempering.inflation(found, n, q))
-    most = 1 + 1 / np.maximum(found.inflation - 1, _LEAST) ** 2
+    gain = gain / column(tempering.inflation(noise, n, q))
+    # The bound uses the inflation of the past: see `look` for why not the look's own.
+    most = 1 + 1 / np.maximum(noise.inflation - 1, _LEAST) ** 2
+    # Capital that starts now bets in this look already, on the same gain as all earlier starts.
     begun = np.logaddexp(now.late, column(now.waiting + np.log(HAZARD)))
-    fair = n * np.minimum(1.0, q * (1 + bias(found, q))) + absolute * e_c * (1 - q)
+    fair = n * np.minimum(1.0, q * (1 + bias(noise, q))) + absolute * e_c * (1 - q)
     opened = now._replace(
         ratio=now.ratio + gain,
         late=begun + np.minimum(gain, column(most)),
         waiting=now.waiting + np.log1p(-HAZARD),
-        information=now.information + usual * q * (1 - q) / tempering.inflation(found, usual, q),
+        information=now.information + usual * q * (1 - q) / tempering.inflation(noise, usual, q),
         looks=now.looks + 1,
         n=now.n + n,
         x_c=now.x_c + x_c,
         fair=now.fair + fair,
     )
-    return _settled(opened, found)
+    return _settle_block(opened, noise)
 
 
-def _settled(now: RobustState, found: Noise) -> RobustState:
-    """The share bets paid out, and a new block begun, where the block is over."""
-    over = now.looks >= found.block
+def _settle_block(now: RobustState, noise: Noise) -> RobustState:
+    """Pay out the share bets and open a new block where the block is complete."""
+    over = now.looks >= noise.block
     open_ = np.where(over, 0.0, 1.0)
-    bets = now.bets + np.where(column(over), paid(found, now.n, now.x_c, now.fair), 0.0)
+    bets = now.bets + np.where(column(over), paid(noise, now.n, now.x_c, now.fair), 0.0)
     return now._replace(
         bets=bets,
         looks=now.looks * open_,
@@ -189,7 +208,8 @@ def _settled(now: RobustState, found: Noise) -> RobustState:
     )
 
 
-def _parted(state: Array) -> RobustState:
+def _unpack(state: Array) -> RobustState:
+    """Split the flat state, (..., SIZE), into named arrays; `_pack` is the inverse."""
     points, bets = 2 * _POINTS, 2 * _POINTS + _BETS
     return RobustState(
         state[..., :_POINTS],
@@ -199,5 +219,5 @@ def _parted(state: Array) -> RobustState:
     )
 
 
-def _fused(now: RobustState) -> Array:
+def _pack(now: RobustState) -> Array:
     return np.concatenate([*now[:3], row(*now[3:])], axis=-1)

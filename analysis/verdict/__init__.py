@@ -1,1 +1,1 @@
-"""What the tests of all guardrails say together: safe, harmful, undecided or blind; no new test."""
+"""Combines the tests of all guardrails to verdicts: safe, harmful, undecided or blind."""

@@ -1,4 +1,8 @@
-"""One metric's evidence over a rollout: folded look by look, asked at any time."""
+"""One metric's evidence over a rollout: updated look by look, readable at any time.
+
+Every function dispatches on the kind of rule: `rate` for margins of a rate, `histogram` for a
+histogram's tolerance.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +41,7 @@ __all__ = [
 
 
 def start(rule: Rule) -> Capital:
-    """Capital before any look."""
+    """Create the capital before any look."""
     problem = rule.dispersion.problem if rule.dispersion else ""
     return (
         RateCapital(problem=problem)
@@ -47,7 +51,7 @@ def start(rule: Rule) -> Capital:
 
 
 def learn(rule: Rule, capital: Capital, evidence: Counts) -> Capital:
-    """Before the canary's traffic counts: only stable's past is taken in.
+    """Add only stable's counts to the past, before the canary's traffic counts.
 
     Raises:
         TypeError: rule and capital are of different kinds.
@@ -60,7 +64,7 @@ def learn(rule: Rule, capital: Capital, evidence: Counts) -> Capital:
 
 
 def watch(rule: Rule, capital: Capital, evidence: Counts) -> Capital:
-    """A warm-up look: shapes learn stable's past, rates are watched for a crash.
+    """Run a warm-up look: learn stable's past, and watch rates for a crash.
 
     Raises:
         TypeError: rule and capital are of different kinds.
@@ -72,7 +76,7 @@ def watch(rule: Rule, capital: Capital, evidence: Counts) -> Capital:
 
 
 def look(rule: Rule, capital: Capital, evidence: Counts) -> Capital:
-    """A counted look: harm and safety bet with what was known before it, then the past grows.
+    """Run a counted look: harm and safety bet on what precedes it, then the past grows.
 
     Raises:
         TypeError: rule and capital are of different kinds.
@@ -86,9 +90,9 @@ def look(rule: Rule, capital: Capital, evidence: Counts) -> Capital:
 
 
 def log_harm(rule: Rule, capital: Capital) -> float:
-    """Log of the e-process against "within the margin"; 0 before any look.
+    """Return the log of the e-process against "within the margin"; 0 before any look.
 
-    `rate.log_harm` or, of a shape, `bucket_test.log_harm`.
+    It is `rate.log_harm` or, for a histogram, `bucket_test.log_harm`.
     """
     if isinstance(rule, RateMargin) and isinstance(capital, RateCapital):
         return rate.log_harm(rule, capital)
@@ -97,15 +101,15 @@ def log_harm(rule: Rule, capital: Capital) -> float:
     return 0.0
 
 
-def log_crash(rule: Rule, capital: Capital) -> float:  # noqa: ARG001  # one signature for all questions
-    """Log of the crash watch's e-process, a `ratio_test.log_harm`; 0 for shapes."""
+def log_crash(rule: Rule, capital: Capital) -> float:  # noqa: ARG001  # the same signature as its siblings
+    """Return the log of the crash watch, a `ratio_test.log_harm`; 0 for a histogram."""
     return float(ratio_test.log_harm(capital.crash)) if isinstance(capital, RateCapital) else 0.0
 
 
 def log_safe(rule: Rule, capital: Capital) -> float:
-    """Log evidence against "worse than the margin allows"; safe at log(1/beta).
+    """Return log evidence against "worse than the margin allows"; safe at log(1/beta).
 
-    `risk_difference.log_safe`; a shape needs every edge, so its smallest counts
+    It is `risk_difference.log_safe`. A histogram must be safe at every edge, so the smallest counts
     (intersection-union, see `verdict.judge`); -inf while its edges are not chosen.
     """
     if isinstance(rule, RateMargin) and isinstance(capital, RateCapital):
@@ -117,7 +121,7 @@ def log_safe(rule: Rule, capital: Capital) -> float:
 
 @dataclass(frozen=True)
 class Logs:
-    """What a capital amounts to: its logs of harm, safety and crash, as the functions above say."""
+    """A capital's logs of harm, safety and crash, as returned by the functions above."""
 
     harm: float
     safe: float
@@ -125,7 +129,7 @@ class Logs:
 
 
 def logs(rule: Rule, capital: Capital) -> Logs:
-    """All three; they change with the capital alone, so that who asks often may keep them."""
+    """Return all three logs. They depend on the capital alone, so callers may cache them."""
     if isinstance(rule, RateMargin) and isinstance(capital, RateCapital):
         harm, crash = rate.logs(rule, capital)
         return Logs(harm, log_safe(rule, capital), crash)
@@ -133,10 +137,10 @@ def logs(rule: Rule, capital: Capital) -> Logs:
 
 
 def excess_rate(rule: Rule, capital: Capital, alpha: float) -> float:  # noqa: ARG001  # as above
-    """Worst credible excess of bad units per canary request, 0 to 1; 1 without data.
+    """Compute the worst credible excess of bad units per canary request, 0 to 1; 1 without data.
 
-    The excess is over ratio * p_stable, from D's upper bound U at level alpha: U / N_c. Rates only:
-    `risk_difference.excess_rate`. Raises TypeError for a shape.
+    The excess is over ratio * p_stable; it is the excess bound U at level alpha, over N_c, see
+    `risk_difference.excess_rate`. Raises TypeError for a histogram.
     """
     if isinstance(capital, RateCapital):
         return contrasts.excess_rate(capital.contrast, alpha)
@@ -144,5 +148,5 @@ def excess_rate(rule: Rule, capital: Capital, alpha: float) -> float:  # noqa: A
 
 
 def problem(capital: Capital) -> str:
-    """Why this metric can never be proven safe, in words; empty if it can."""
+    """Explain why this metric can never be proven safe; empty if it can."""
     return capital.problem

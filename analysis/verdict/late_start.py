@@ -1,4 +1,4 @@
-"""Bets of harm that wait: what spoke for the canary before they begin does not count in them."""
+"""Bets on harm that start late, so that good looks before their start do not count against them."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from analysis.rates.rate import RateCapital
 from analysis.verdict.guardrail import Capital
 
 PART = 0.1
-"""Part of the capital of harm that waits; the rest bets from the first look on."""
+"""Fraction of the capital of harm that starts late; the rest bets from the first look on."""
 
 
 def afresh(capital: Capital) -> Capital:
-    """The capital with no bet of harm made yet; what was learnt of stable is kept."""
+    """Reset the capital's bets on harm, but retain what it has learnt of stable."""
     if isinstance(capital, RateCapital):
         return replace(capital, harm=RateCapital().harm)
     return replace(capital, harm=())
 
 
 def log_harm(first: float, later: float) -> float:
-    """Log of the e-process of both: (1 - PART) exp(first) + PART exp(later).
+    """Compute the log of (1 - PART) exp(first) + PART exp(later), an e-process.
 
-    Derived here: `later` is 0 until a time that the looks before it decide, and from then on the
-    log of the e-process of the looks after it. So exp(later) is a test supermartingale, and a mean
-    with weights that are fixed before the first look is one too (`sequential.log_mean`).
+    Derived here: `later` is 0 until a time determined by the looks before it, and from then on the
+    log of the e-process of the looks after it. So exp(later) is a test supermartingale, and so is a
+    mean with weights that are fixed before the first look (`log_arrays.log_mean`).
 
     Args:
         first: log of the e-process of all looks.

@@ -1,4 +1,4 @@
-"""What stable's past says of a guardrail: its dispersion, of a rate or of a histogram."""
+"""Estimates a guardrail's dispersion, of a rate or a histogram, from stable's past."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from analysis.verdict.guardrail import RateMargin, Rule
 
 
 def dispersion_of(rule: Rule, past: PodCounts, pods_canary: int) -> Dispersion:
-    """The dispersion of a guardrail's metric for a canary of so many pods.
+    """Estimate the dispersion of a guardrail's metric for a canary of `pods_canary` pods.
 
-    A histogram has the largest of each part over stable's .5, .9, .95 and .99 edges. Raises
+    For a histogram each component is the largest over stable's .5, .9, .95 and .99 edges. Raises
     EvidenceError and ValueError as `estimate.estimate` does.
     """
     if isinstance(rule, RateMargin):

@@ -1,4 +1,4 @@
-"""What a person sees of a metric: counts, estimate and interval against what is allowed."""
+"""A metric's numbers for display: counts, estimate and interval against the margin."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ from analysis.verdict.guardrail import Capital, Rule
 
 @dataclass(frozen=True)
 class Readout:
-    """One metric in numbers, ready for JSON: no NaN, no infinity, None for what is not known.
+    """One metric in numbers, ready for JSON: no NaN, no infinity, None where unknown.
 
-    Counts are of counted looks with both arms. For a histogram, bad units are those beyond `edge`,
-    the edge that is furthest from its proof. `estimate` is the difference of bad shares, canary
-    minus stable, averaged over the canary's exposures; `low` (level 1 - alpha) and `high`
-    (1 - beta) hold at any time; `allowed` is the margin on the same scale: safe is high < allowed.
-    `mantel_haenszel` averages by both arms' exposures, one stratum per look: it varies least.
-    `harm` and `safe` are shares of the log evidence needed: 1 crosses.
+    Counts are of counted looks with exposures on both arms. For a histogram, bad units are those
+    beyond `edge`, the edge that is furthest from its proof. `estimate` is the difference of bad
+    shares, canary minus stable, averaged over the canary's exposures. `low` (level 1 - alpha) and
+    `high` (1 - beta) hold at any time. `allowed` is the margin on the same scale: a metric is safe
+    when high < allowed. `mantel_haenszel` averages by both arms' exposures, one stratum per look,
+    which has the smallest variance. `harm` and `safe` are shares of the log evidence needed; 1
+    decides.
     """
 
     canary: int = 0
@@ -45,7 +46,7 @@ class Readout:
 
 
 def read(rule: Rule, capital: Capital, log_harm: float, alpha: float, beta: float) -> Readout:
-    """A metric's readout; `log_harm` is the log of its weighted e-process.
+    """Compute a metric's readout; `log_harm` is the log of its weighted e-process.
 
     Raises:
         TypeError: rule and capital are of different kinds.
@@ -57,42 +58,43 @@ def read(rule: Rule, capital: Capital, log_harm: float, alpha: float, beta: floa
     )
     if isinstance(rule, RateMargin) and isinstance(capital, RateCapital):
         plain = replace(plain, words="share of bad units")
-        return _filled(plain, capital.contrast, rule.absolute, alpha, beta)
+        return _fill_in(plain, capital.contrast, rule.absolute, alpha, beta)
     if isinstance(rule, HistogramTolerance) and isinstance(capital, ShapeCapital):
         plain = replace(plain, canary=capital.e_c, stable=capital.e_s)
-        return _at_edge(plain, rule, capital, alpha, beta)
+        return _read_weakest_edge(plain, rule, capital, alpha, beta)
     raise TypeError("rule and capital are of different kinds")
 
 
 def harm_share(log_harm: float, alpha: float) -> float:
-    """The share of the log evidence that alpha asks for; 1 crosses."""
+    """Compute the share of the log evidence of harm that alpha requires; 1 decides."""
     return max(0.0, log_harm / -math.log(alpha))
 
 
 def proof_share(log_safe: float, beta: float) -> float | None:
-    """The share of the log evidence that beta asks for; None where no proof is possible."""
+    """Compute the share of the log evidence of safety that beta requires; None if impossible."""
     return max(0.0, log_safe / -math.log(beta)) if math.isfinite(log_safe) else None
 
 
 def at_edges(
     rule: HistogramTolerance, capital: ShapeCapital, alpha: float, beta: float
 ) -> list[Readout]:
-    """A histogram's readout at each chosen edge; `safe` is that edge's own proof, `harm` unset."""
+    """Compute a histogram's readout at each edge; `safe` is that edge's proof, `harm` is unset."""
     proofs = (max(0.0, contrasts.log_safe(c) / -math.log(beta)) for c in capital.contrasts)
     plain = [Readout(canary=capital.e_c, stable=capital.e_s, safe=proof) for proof in proofs]
-    return [_named(p, rule, capital, i, alpha=alpha, beta=beta) for i, p in enumerate(plain)]
+    return [_read_edge(p, rule, capital, i, alpha=alpha, beta=beta) for i, p in enumerate(plain)]
 
 
-def _at_edge(
+def _read_weakest_edge(
     plain: Readout, rule: HistogramTolerance, capital: ShapeCapital, alpha: float, beta: float
 ) -> Readout:
+    """Fill in the edge with the least evidence: safety must hold at all, so this one decides."""
     if not capital.contrasts:
         return replace(plain, words="no edge chosen yet")
     proofs = contrasts.each_safe(capital.contrasts)
-    return _named(plain, rule, capital, proofs.index(min(proofs)), alpha=alpha, beta=beta)
+    return _read_edge(plain, rule, capital, proofs.index(min(proofs)), alpha=alpha, beta=beta)
 
 
-def _named(
+def _read_edge(
     plain: Readout,
     rule: HistogramTolerance,
     capital: ShapeCapital,
@@ -105,10 +107,10 @@ def _named(
     edge, partner = (histogram.edge(rule, capital, i) for i in (pair.edge, pair.partner))
     side = "above" if rule.worse == "high" else "at or below"
     named = replace(plain, edge=edge, partner=partner, words=f"share {side} {edge:g}")
-    return _filled(named, capital.contrasts[which], 0.0, alpha, beta)
+    return _fill_in(named, capital.contrasts[which], 0.0, alpha, beta)
 
 
-def _filled(
+def _fill_in(
     plain: Readout, contrast: Contrast, absolute: float, alpha: float, beta: float
 ) -> Readout:
     if contrast.e_c == 0:

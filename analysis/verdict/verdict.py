@@ -1,4 +1,4 @@
-"""From capital to verdicts: harmful, safe, undecided or blind per metric, and one mean for all."""
+"""Derives verdicts from capital: one per metric, and the weighted mean of harm over all."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from analysis.verdict.guardrail import Capital, Logs, RateMargin, Rule
 from analysis.verdict.readout import Readout, harm_share, proof_share, read
 
 CRASH_WEIGHT = 0.1
-"""Share of the mean that the crash watch holds, over all rates together."""
+"""Weight of the crash watch in the mean, over all rates together."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is known of one metric; never a bare number."""
+    """The conclusion on one metric, with its reason."""
 
     kind: Literal["safe", "harmful", "undecided", "blind"]
     reason: str = ""
@@ -31,8 +31,8 @@ class Verdict:
 class Guarded:
     """One guardrail: rule, capital, weight in the mean, and why it is blind, if it is.
 
-    `observational`: the arms differ in more than their version, so that a verdict is no experiment.
-    `logs`: what the capital amounts to, where that was worked out before.
+    `observational`: the arms differ in more than their version, so the comparison is not an
+    experiment. `logs`: the capital's logs, if a caller has already computed them.
     """
 
     rule: Rule
@@ -44,7 +44,7 @@ class Guarded:
 
     @cached_property
     def known(self) -> Logs:
-        """What the capital amounts to."""
+        """The capital's logs of harm, safety and crash."""
         return self.logs or guardrail.logs(self.rule, self.capital)
 
 
@@ -53,10 +53,10 @@ class Judgement:
     """All verdicts of one look.
 
     `cause` names the guardrails whose own weighted e-process crossed 1/alpha, else ("crash",) or
-    ("joint",); empty if not harmful. `safe`: every guardrail is proven safe. Nothing is latched.
-    `log_joint` is the log of the mean; `log_parts` and `log_crash` (None without a rate) are the
-    logs of what the guardrails and the crash watch add to it; `log_proofs` those of each
-    guardrail's evidence that it is safe.
+    ("joint",); empty if not harmful. `safe`: every guardrail is proven safe. A verdict is of this
+    look only: no earlier verdict is remembered. `log_joint` is the log of the mean; `log_parts` and
+    `log_crash` (None without a rate) are the logs of the contributions of guardrails and crash
+    watch; `log_proofs` is each guardrail's log evidence of safety.
     """
 
     guards: Mapping[str, Guarded] = field(repr=False)
@@ -72,22 +72,22 @@ class Judgement:
     log_proofs: Mapping[str, float]
 
     def harm_of(self, name: str) -> float:
-        """The share of the evidence of harm that a rollback by this guardrail alone needs.
+        """Compute the share of the evidence of harm for a rollback by this guardrail alone.
 
-        Its weighted `guardrail.log_harm` over log(1/alpha).
+        It is the weighted `guardrail.log_harm` over log(1/alpha).
         """
         return harm_share(self.log_parts[name], self.alpha)
 
     def proof_of(self, name: str) -> float | None:
-        """The share of the evidence that a promotion needs of this guardrail; None: no test.
+        """Compute the share of this guardrail's evidence for a promotion; None without a test.
 
-        Its `guardrail.log_safe` over log(1/beta).
+        It is `guardrail.log_safe` over log(1/beta).
         """
         return proof_share(self.log_proofs[name], self.beta)
 
     @cached_property
     def readouts(self) -> Mapping[str, Readout]:
-        """Every metric in numbers; most looks decide nothing and need none.
+        """Every metric in numbers, computed on demand because most looks decide nothing.
 
         Raises TypeError where a rule and its capital are of different kinds.
         """
@@ -97,32 +97,34 @@ class Judgement:
 
 
 def judge(guards: Mapping[str, Guarded], alpha: float, beta: float) -> Judgement:
-    """Verdicts at false-rollback rate alpha and false-promotion rate beta.
+    """Derive verdicts at false-rollback rate alpha and false-promotion rate beta.
 
-    The weighted mean of all metrics' e-processes (weights: importance, fixed before the rollout)
-    with the crash watches as further members is one e-process under any dependence, so the chance
-    of ever reaching 1/alpha with a canary that is harmless on every metric is at most alpha.
-    Safety is intersection-union: each metric at beta, no correction. A blind metric keeps its
-    capital in the mean (no data never is harm) and cannot be safe.
+    The weighted mean of all metrics' e-processes (the weights are importances, fixed before the
+    rollout) and of the crash watches is an e-process under any dependence. So the chance of ever
+    reaching 1/alpha with a canary that is harmless on every metric is at most alpha. Safety is
+    intersection-union: each metric is tested at beta, without correction. A blind metric retains
+    its capital in the mean, because missing data is not evidence of harm, and cannot be safe.
 
-    Source: for the mean `sequential.log_mean` and `ratio_test.log_harm`, section 3 of Vovk & Wang
+    Source: for the mean `log_arrays.log_mean` and `ratio_test.log_harm`, section 3 of Vovk & Wang
     (2021); for safety Berger, Technometrics 24 (1982), 295-300.
 
     Raises:
-        ValueError: no guardrail.
+        ValueError: there is no guardrail.
     """
     if not guards:
         raise ValueError("nothing is guarded")
-    shares = _shares(guards)
+    shares = _compute_weights(guards)
     harm = {n: math.log(shares[n]) + g.known.harm for n, g in guards.items()}
-    crash = _crash(guards)
+    crash = _compute_log_crash(guards)
     members = [*harm.values(), *([crash] if crash is not None else [])]
     joint, bar = float(log_sum(np.array(members))), -math.log(alpha)
     own = tuple(name for name, log in harm.items() if log >= bar)
+    # Only the mean decides. A member includes its weight, so it cannot reach the bar unless the mean
+    # does: the members that did are the cause.
     harmful = joint >= bar
     dead = ("crash",) if crash is not None and crash >= bar else ()
     proofs = {n: g.known.safe for n, g in guards.items()}
-    verdicts = {n: _verdict(g, harm[n] >= bar, proofs[n], beta) for n, g in guards.items()}
+    verdicts = {n: _decide(g, harm[n] >= bar, proofs[n], beta) for n, g in guards.items()}
     return Judgement(
         guards,
         alpha,
@@ -138,36 +140,38 @@ def judge(guards: Mapping[str, Guarded], alpha: float, beta: float) -> Judgement
     )
 
 
-def _verdict(guarded: Guarded, harmful: bool, log_proof: float, beta: float) -> Verdict:
+def _decide(guarded: Guarded, harmful: bool, log_proof: float, beta: float) -> Verdict:
     reason = guarded.blind or guardrail.problem(guarded.capital)
+    # Harm wins over blindness: evidence gathered before a metric went blind still counts.
     if harmful:
-        return Verdict("harmful", f"worse than its margin allows, {_assumed(guarded)}")
+        return Verdict("harmful", f"worse than its margin allows, {_describe_assumption(guarded)}")
     if reason:
         return Verdict("blind", reason)
     if log_proof < -math.log(beta):
         return Verdict("undecided")
-    return Verdict("safe", f"proven within its margin, {_assumed(guarded)}")
+    return Verdict("safe", f"proven within its margin, {_describe_assumption(guarded)}")
 
 
-def _assumed(guarded: Guarded) -> str:
-    """What the proof rests on, in words."""
+def _describe_assumption(guarded: Guarded) -> str:
+    """Describe the assumption behind the proof."""
     differ = guarded.rule.dispersion is not None
     rests = "though pods differ" if differ else "if requests are independent"
     return f"{rests}; observational" if guarded.observational else rests
 
 
-def _rates(guards: Mapping[str, Guarded]) -> list[Guarded]:
+def _select_rates(guards: Mapping[str, Guarded]) -> list[Guarded]:
     return [guarded for guarded in guards.values() if isinstance(guarded.rule, RateMargin)]
 
 
-def _shares(guards: Mapping[str, Guarded]) -> dict[str, float]:
-    """Each metric's share of the mean; what the crash watch holds is taken off first."""
+def _compute_weights(guards: Mapping[str, Guarded]) -> dict[str, float]:
+    """Compute each metric's weight in the mean, after deducting that of the crash watch."""
     total = sum(guarded.importance for guarded in guards.values())
-    left = 1 - CRASH_WEIGHT if _rates(guards) else 1.0
+    # All weights sum to one, so that the mean starts at one.
+    left = 1 - CRASH_WEIGHT if _select_rates(guards) else 1.0
     return {name: left * guarded.importance / total for name, guarded in guards.items()}
 
 
-def _crash(guards: Mapping[str, Guarded]) -> float | None:
-    """Log of the crash watches' part of the mean; None without a rate."""
-    logs = [guarded.known.crash for guarded in _rates(guards)]
+def _compute_log_crash(guards: Mapping[str, Guarded]) -> float | None:
+    """Compute the log of the crash watches' contribution to the mean; None without a rate."""
+    logs = [guarded.known.crash for guarded in _select_rates(guards)]
     return float(log_sum(np.array(logs) + np.log(CRASH_WEIGHT / len(logs)))) if logs else None

@@ -25,9 +25,9 @@ RETRY = 10.0
 
 
 def score(streams: Streams, _alpha: float) -> Array:
-    """The fourth worst measurement so far: above the limit, four have failed."""
-    bad, seen = (windows(counts, WINDOW, WINDOW) for counts in (streams.x_c, streams.e_c))
-    return nth_worst(shares(bad, seen, np.inf), FAILURES + 1)
+    """Return the fourth worst measurement so far: above the limit, four have failed."""
+    bad, exposures = (windows(counts, WINDOW, WINDOW) for counts in (streams.x_c, streams.e_c))
+    return nth_worst(shares(bad, exposures, np.inf), FAILURES + 1)
 
 
 RULE = Rule(score, lambda _alpha: LIMIT, every=WINDOW)
@@ -35,9 +35,9 @@ RULE = Rule(score, lambda _alpha: LIMIT, every=WINDOW)
 
 @dataclass(frozen=True)
 class Metric:
-    """One metric of an analysis; names and defaults are upstream's, in words.
+    """One metric of an analysis; the fields are upstream's, with upstream's defaults.
 
-    A negative `failures` switches that limit off. `count` 0: no end of its own.
+    A negative `failures` disables that limit. `count` 0: the metric never completes by itself.
     """
 
     success: Condition | None = None
@@ -52,13 +52,13 @@ class Metric:
 
     @property
     def wanted(self) -> int:
-        """How many measurements complete it; 0: none do."""
+        """Return how many measurements complete the metric; 0 if none do."""
         return self.count or (1 if self.interval is None else 0)
 
 
 @dataclass(frozen=True)
 class Status:
-    """What was measured so far."""
+    """The measurements so far."""
 
     measured: int = 0
     failed: int = 0
@@ -70,7 +70,7 @@ class Status:
 
 
 def evaluate(metric: Metric, result: float | None) -> Phase:
-    """The phase of one measurement; None: the query or a condition broke."""
+    """Return the phase of one measurement; a result of None means that the query failed."""
     if result is None:
         return "Error"
     if metric.success is None and metric.failure is None:
@@ -83,7 +83,7 @@ def evaluate(metric: Metric, result: float | None) -> Phase:
 
 
 def record(status: Status, phase: Phase, now: float) -> Status:
-    """The status after one more measurement."""
+    """Return the status after one more measurement."""
     status = replace(status, last=(phase, now))
     if phase == "Error":
         return replace(status, errors_in_a_row=status.errors_in_a_row + 1, successes_in_a_row=0)
@@ -98,7 +98,7 @@ def record(status: Status, phase: Phase, now: float) -> Status:
 
 
 def assess(metric: Metric, status: Status, *, terminating: bool = False) -> Phase:
-    """The metric's phase; a limit that is exceeded ends it, errors before inconclusive ones."""
+    """Return the metric's phase; an exceeded limit ends it, errors before inconclusive ones."""
     if status.phase in OVER:
         return status.phase
     ended: Phase = "Successful" if terminating else "Running"
@@ -110,10 +110,10 @@ def assess(metric: Metric, status: Status, *, terminating: bool = False) -> Phas
         return "Inconclusive"
     if 0 <= metric.failures < status.failed:
         return "Failed"
-    return _completed(metric, status) or ended
+    return _completed_phase(metric, status) or ended
 
 
-def _completed(metric: Metric, status: Status) -> Phase | None:
+def _completed_phase(metric: Metric, status: Status) -> Phase | None:
     row = metric.successes_in_a_row
     if row and status.successes_in_a_row >= row:
         return "Successful"
@@ -125,7 +125,7 @@ def _completed(metric: Metric, status: Status) -> Phase | None:
 
 
 def due(metric: Metric, status: Status, started: float) -> float | None:
-    """Unix time of the next measurement; None: there is none."""
+    """Return the unix time of the next measurement; None if there is none."""
     if status.phase in OVER:
         return None
     if status.last is None:
@@ -137,7 +137,7 @@ def due(metric: Metric, status: Status, started: float) -> float | None:
 
 
 def measured(metric: Metric, source: Callable[[float], float | None], until: float) -> Status:
-    """The status at `until` of a metric that started at 0 and is measured when it is due."""
+    """Return the status at `until` of a metric that started at 0 and is measured when due."""
     status = Status()
     while (at := due(metric, status, 0.0)) is not None and at <= until:
         status = record(status, evaluate(metric, source(at)), at)

@@ -1,4 +1,7 @@
-"""Rollouts whose weight follows a ramp, many at once: R rolls back, D promotes at the top."""
+"""Simulates many rollouts whose weight follows a ramp.
+
+The ratio test rolls back; the excess bound promotes at the ramp's top.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +24,8 @@ Ramp = Literal["fixed", "evidence"]
 class Cell(NamedTuple):
     """One service, canary and ramp.
 
-    `pace`: minutes at each step of a fixed ramp; of an evidence ramp the excess bad requests that
-    are risked until the next look.
+    `pace`: minutes at each step of a fixed ramp, or the excess bad requests that an evidence ramp
+    risks until the next look.
     """
 
     ramp: Ramp
@@ -35,7 +38,7 @@ class Cell(NamedTuple):
 
 
 class Rollouts:
-    """Many rollouts of a cell at once; those that are decided stay as they are."""
+    """Many rollouts of a cell at once; a decided one no longer changes."""
 
     def __init__(self, cell: Cell, size: int, rng: np.random.Generator) -> None:
         self.cell, self.rng, self.requests = cell, rng, cell.rate * TICK
@@ -49,16 +52,16 @@ class Rollouts:
         self.prior = excess_bound.prior(share, share, 1.0, BASE / 2)
 
     def look(self, number: int) -> None:
-        """Traffic, capital, decisions and the next weight of those still open."""
+        """Run one look of the open rollouts: traffic, capital, decisions and the next weight."""
         open_ = ~(self.rolled | self.promoted)
         self._count(np.where(open_, self.weight, 0.0))
         proof = excess_bound.log_safe(self.below, self.counted, BASE / 2, self.prior)
         top = self.weight >= MOST
-        baked = self.cell.ramp == "evidence" or number >= self._bake * len(STEPS)
+        baked = self.cell.ramp == "evidence" or number >= self._looks_per_step * len(STEPS)
         self.rolled |= open_ & (ratio_test.log_harm(self.harm) >= -math.log(self.cell.test[0]))
         self.promoted |= open_ & ~self.rolled & top & baked & (proof >= -math.log(BETA))
         self.ended = np.where(open_, number, self.ended)
-        self._ramp(number)
+        self._set_next_weight(number)
 
     def _count(self, weight: Array) -> None:
         share = min(1.0, BASE * self.cell.theta)
@@ -75,13 +78,13 @@ class Rollouts:
         return ratio_test.increment(e_c, e_s, x_c, x_s, absolute=self.cell.test[1])
 
     @property
-    def _bake(self) -> int:
-        """Looks at each step of the fixed ramp."""
+    def _looks_per_step(self) -> int:
+        """Return the looks at each step of the fixed ramp."""
         return round(self.cell.pace * 60 / TICK)
 
-    def _ramp(self, number: int) -> None:
+    def _set_next_weight(self, number: int) -> None:
         if self.cell.ramp == "fixed":
-            self.weight[:] = STEPS[min(number // self._bake, len(STEPS) - 1)]
+            self.weight[:] = STEPS[min(number // self._looks_per_step, len(STEPS) - 1)]
             return
         bound = excess_bound.excess_bound(self.below, self.cell.test[0], self.prior)
         u = np.clip(bound / np.maximum(self.counted, 1), 1e-9, 1)
@@ -91,9 +94,9 @@ class Rollouts:
 
 
 class Known(Rollouts):
-    """Rolled back by the SPRT that knows the effect, of any excess; promoted as the others."""
+    """Rollouts that the SPRT that knows the effect rolls back, on any excess."""
 
     def _gain(
         self, e_c: DrawnCounts, e_s: DrawnCounts, x_c: DrawnCounts, x_s: DrawnCounts
     ) -> Array:
-        return known_gain(e_c, e_s, x_c, x_s, self.cell.theta)[:, None]  # alike at every point
+        return known_gain(e_c, e_s, x_c, x_s, self.cell.theta)[:, None]  # the same at every point

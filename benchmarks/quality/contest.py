@@ -1,11 +1,11 @@
-"""Blocks 3 and 6: everyone on the same streams, with documented limits and with an oracle's.
+"""Blocks 3 and 6: all rules on the same streams, with documented limits and with an oracle's.
 
 The canary has a tenth of the traffic ("ramp" has its own weights).
 
-An oracle's limit is found on harmless rollouts of the very same world, so that the peer rolls back
-at most alpha of them: what the rule could do for somebody who knew the base rate and the noise.
-Requests are the canary's until the rollback, medians over all rollouts of the cell. What the
-SPRT that knows the effect needs is beside them: it tells what can be asked for.
+An oracle's limit is chosen on harmless rollouts of the same world, so that the peer rolls back at
+most alpha of them: the best that the rule can do for a user who knows the base rate and the noise.
+Requests are the canary's until the rollback, medians over all rollouts of the cell. The SPRT that
+knows the effect is measured too: it shows what a test can reach.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Cell(NamedTuple):
 
 
 def independent(rollouts: int, seed: int) -> list[Row]:
-    """Independent requests, alpha .01: a row for each rate, base, effect, rule and limit."""
+    """Measure independent requests, alpha .01: a row per rate, base, effect, rule and limit."""
     cells = [
         Cell("iid", rate, base, THETAS, 0.01, rollouts, seed)
         for rate, base in product(RATES, BASES)
@@ -59,7 +59,7 @@ def independent(rollouts: int, seed: int) -> list[Row]:
 
 
 def dispersed(rollouts: int, seed: int) -> list[Row]:
-    """Every scenario at base 1 %, twice the errors, alpha .05."""
+    """Measure every scenario at base 1 %, twice the errors, alpha .05."""
     cells = [
         Cell(scenario, rate, 0.01, THETAS[:1], 0.05, rollouts, seed)
         for scenario, rate in product(SCENARIOS, RATES[1:])
@@ -73,7 +73,7 @@ def _cell(cell: Cell) -> list[Row]:
     false = {key: (looks > 0).mean() for key, (looks, _) in _play(world, cell, limits).items()}
     rows = []
     for theta in cell.thetas:
-        known, known_error = _known(replace(world, theta=theta), cell)
+        sprt_requests, sprt_error = _measure_sprt(replace(world, theta=theta), cell)
         for key, (looks, requests) in _play(replace(world, theta=theta), cell, limits).items():
             rows.append(
                 {
@@ -91,15 +91,18 @@ def _cell(cell: Cell) -> list[Row]:
                     "looks": _median(np.where(looks > 0, looks, np.inf)),
                     "requests": _median(requests),
                     "requests_error": _median_error(requests),
-                    "known": known,
-                    "known_error": known_error,
+                    "known": sprt_requests,
+                    "known_error": sprt_error,
                 }
             )
     return rows
 
 
-def _known(world: CountsModel, cell: Cell) -> tuple[float, float]:
-    """Median requests of the SPRT that knows the effect, were requests independent; its error."""
+def _measure_sprt(world: CountsModel, cell: Cell) -> tuple[float, float]:
+    """Return median requests of the SPRT that knows the effect, and their error.
+
+    Its requests are independent, whatever the cell's scenario.
+    """
     rng = seeded(cell.seed, "known", cell[:3], world.theta)
     alone = replace(world, scenario="iid", pods_canary=1, pods_stable=1)
     parts = []
@@ -111,12 +114,12 @@ def _known(world: CountsModel, cell: Cell) -> tuple[float, float]:
 
 
 def _limits(world: CountsModel, cell: Cell) -> dict[tuple[str, str], float]:
-    """Each peer's documented limit and the oracle's."""
+    """Return each peer's documented limit and the oracle's."""
     rng = seeded(cell.seed, "oracle", cell[:3])
     arms = [world.streams(rng, size).arms() for size in chunks(2 * cell.rollouts)]
     limits = {}
     for name, rule in RULES.items():
-        scores = np.concatenate([rule.score(one, cell.alpha) for one in arms])
+        scores = np.concatenate([rule.score(streams, cell.alpha) for streams in arms])
         limits[name, "documented"] = rule.limit(cell.alpha)
         limits[name, "oracle"] = tuned(scores, cell.alpha)
     return limits
@@ -125,9 +128,9 @@ def _limits(world: CountsModel, cell: Cell) -> dict[tuple[str, str], float]:
 def _play(
     world: CountsModel, cell: Cell, limits: dict[tuple[str, str], float]
 ) -> dict[tuple[str, str], tuple[DrawnCounts, np.ndarray]]:
-    """Looks and canary requests until the rollback, by rule and limit."""
+    """Return looks and canary requests until the rollback, by rule and limit."""
     key = "contest", cell[:3], world.theta
-    rng, past_rng = (seeded(cell.seed, *key, part) for part in ("now", "past"))
+    rng, past_rng = (seeded(cell.seed, *key, purpose) for purpose in ("now", "past"))
     parts: dict[tuple[str, str], list[tuple[DrawnCounts, np.ndarray]]] = {}
     for size in chunks(cell.rollouts):
         streams, past = world.streams(rng, size), partial(world.history, past_rng, size)
@@ -152,18 +155,21 @@ def _peers(
 
 
 def _requests(arms: Streams, looks: DrawnCounts) -> np.ndarray:
-    """The canary's requests until the rollback; infinite without one."""
+    """Return the canary's requests until the rollback; infinite without one."""
     sent = arms.e_c.cumsum(axis=-1)[np.arange(len(looks)), np.maximum(looks, 1) - 1]
     return np.where(looks > 0, sent, np.inf)
 
 
 def _median(values: np.ndarray) -> float:
-    """Infinite where half of the rollouts saw no rollback."""
+    """Return the median; infinite if half of the rollouts had no rollback."""
     return float(np.quantile(values, 0.5, method="higher"))
 
 
 def _median_error(values: np.ndarray) -> float:
-    """Standard error of a median: half the distance of the order statistics one error apart."""
+    """Return a median's standard error: half the distance of the order statistics around it.
+
+    They lie one standard error of the share .5 below and above the median.
+    """
     off = 1 / (2 * math.sqrt(len(values)))
     low, high = np.quantile(values, [0.5 - off, 0.5 + off], method="nearest")
     return float(high - low) / 2 if math.isfinite(low) else math.inf

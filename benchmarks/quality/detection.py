@@ -1,7 +1,7 @@
 """Block 2: canary requests to detection of independent errors, over the information bound.
 
-Looks are small: a fiftieth of the bound, but four of the canary's requests and eight of stable's at
-least (a look with requests on one arm only counts for nobody). Both rules see the same streams.
+Looks are small: a fiftieth of the bound, but at least four canary and eight stable requests: a look
+with requests on one arm only does not count. All rules see the same streams.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Cell(NamedTuple):
 
 
 def run(rollouts: int, seed: int) -> list[Row]:
-    """A row for each base, effect, weight and engine."""
+    """Measure a row for each base, effect, weight and engine."""
     cells = [Cell(*world, rollouts, seed) for world in product(BASES, THETAS, WEIGHTS)]
     return each("detection", _cell, cells)
 
@@ -55,7 +55,9 @@ def _cell(cell: Cell) -> list[Row]:
         weight=cell.weight,
         theta=cell.theta,
     )
-    rng, past_rng = (seeded(cell.seed, "detection", cell[:3], part) for part in ("now", "past"))
+    rng, past_rng = (
+        seeded(cell.seed, "detection", cell[:3], purpose) for purpose in ("now", "past")
+    )
     sent: dict[str, list[DrawnCounts]] = {}
     for size in chunks(cell.rollouts):
         streams, past = world.streams(rng, size), partial(world.history, past_rng, size)
@@ -65,11 +67,11 @@ def _cell(cell: Cell) -> list[Row]:
             looks[name] = engine(streams, past).at(ALPHA).rolled_back
         for name, at in looks.items():
             sent.setdefault(name, []).append(requests(arms, at))
-    return _rows(cell, bound, {name: np.concatenate(parts) for name, parts in sent.items()})
+    return _build_rows(cell, bound, {name: np.concatenate(parts) for name, parts in sent.items()})
 
 
 def clairvoyant(arms: Streams, theta: float, alpha: float) -> DrawnCounts:
-    """The look (from 1, 0 for never) at which R with the one true point crosses."""
+    """Return the look (from 1, 0 for never) at which the ratio test at the true effect crosses."""
     gain = known_gain(arms.e_c, arms.e_s, arms.x_c, arms.x_s, theta)
     return first(gain.cumsum(axis=-1) >= -np.log(alpha))
 
@@ -77,20 +79,26 @@ def clairvoyant(arms: Streams, theta: float, alpha: float) -> DrawnCounts:
 def known_gain(
     e_c: DrawnCounts, e_s: DrawnCounts, x_c: DrawnCounts, x_s: DrawnCounts, theta: float
 ) -> Array:
-    """One look's log-capital of R with the one true point, margin 1: (...) -> (...)."""
+    """Return one look's log-capital of the ratio test at the true effect: (...) -> (...).
+
+    The margin's ratio is 1.
+    """
     rho = e_c / np.maximum(e_s, 1)
     lost = (x_c + x_s) * np.log((1 + theta * rho) / (1 + rho))
     return np.where((e_c > 0) & (e_s > 0), x_c * np.log(theta) - lost, 0.0)
 
 
 def requests(arms: Streams, looks: DrawnCounts) -> DrawnCounts:
-    """The canary's requests until that look, of the whole rollout without one: a floor then."""
+    """Return the canary's requests until that look.
+
+    Without such a look they are those of the whole rollout: a lower bound.
+    """
     last = np.where(looks > 0, looks, arms.e_c.shape[1]) - 1
     return np.asarray(arms.e_c.cumsum(axis=-1)[np.arange(len(looks)), last])
 
 
-def _rows(cell: Cell, bound: float, sent: dict[str, DrawnCounts]) -> list[Row]:
-    known = sent[CLAIRVOYANT]
+def _build_rows(cell: Cell, bound: float, sent: dict[str, DrawnCounts]) -> list[Row]:
+    sprt_requests = sent[CLAIRVOYANT]
     return [
         {
             "base": cell.base,
@@ -103,11 +111,11 @@ def _rows(cell: Cell, bound: float, sent: dict[str, DrawnCounts]) -> list[Row]:
             "requests": float(counts.mean()),
             "over_bound": float(counts.mean() / bound),
             "error": float(counts.std() / bound / np.sqrt(cell.rollouts)),
-            "over_sprt": float(counts.mean() / known.mean()),
+            "over_sprt": float(counts.mean() / sprt_requests.mean()),
             # The same streams: the error of the ratio is that of its residuals.
             "over_sprt_error": float(
-                (counts - known * (counts.mean() / known.mean())).std()
-                / known.mean()
+                (counts - sprt_requests * (counts.mean() / sprt_requests.mean())).std()
+                / sprt_requests.mean()
                 / np.sqrt(cell.rollouts)
             ),
         }
@@ -116,17 +124,17 @@ def _rows(cell: Cell, bound: float, sent: dict[str, DrawnCounts]) -> list[Row]:
 
 
 def misses(rows: list[Row]) -> list[str]:
-    """Means over bases and weights at each effect, as the bar is stated, and single cells of it."""
-    found = []
+    """Return the cells whose requests are above the bars on the bound and on the SPRT."""
+    messages = []
     for row in rows:
         if row["rule"] != INDEPENDENT:
             continue
-        place = f"{row['theta']:g}x, base {row['base']:.1%}, weight {row['weight']:.0%}"
+        cell = f"{row['theta']:g}x, base {row['base']:.1%}, weight {row['weight']:.0%}"
         for key, err, bar in (
             ("over_bound", "error", BARS[row["theta"]]),
             ("over_sprt", "over_sprt_error", SPRT_BAR),
         ):
             if row[key] > bar + 3 * row[err]:
-                found.append(f"requests {key.replace('_', ' the ')} {row[key]:.2f}"
-                             f" +- {row[err]:.2f}, bar {bar}: {place}")  # fmt: skip
-    return found
+                messages.append(f"requests {key.replace('_', ' the ')} {row[key]:.2f}"
+                             f" +- {row[err]:.2f}, bar {bar}: {cell}")  # fmt: skip
+    return messages

@@ -1,8 +1,9 @@
-"""Block 7: latencies, H against a latency threshold on the canary and a judge of medians.
+"""Block 7: latencies, the bucket test against a latency threshold and a judge of medians.
 
-Tolerance 10 %, alpha .01, weight 50 %. Flagger's rule with its documented 500 ms for the 99th
-percentile of the last minute (stable's is 404 ms); Kayenta's on per-minute 99th percentiles; R on
-the share beyond stable's .9 quantile, the one boundary that an SLO would have.
+Tolerance 10 %, alpha .01, weight 50 %. Flagger's rule has its documented limit of 500 ms for the
+99th percentile of the last minute (stable's is 404 ms); Kayenta's judges per-minute 99th
+percentiles. The ratio test judges the share beyond stable's .9 quantile, the one boundary that an
+SLO would have.
 """
 
 from __future__ import annotations
@@ -49,8 +50,8 @@ class Cell(NamedTuple):
 
 
 def run(rollouts: int, seed: int) -> list[Row]:
-    """A row for each scenario, rate, effect and rule."""
-    cells = [Cell(*one, rollouts, seed) for one in product(SCENARIOS, RATES, EFFECTS)]
+    """Measure a row for each scenario, rate, effect and rule."""
+    cells = [Cell(*setting, rollouts, seed) for setting in product(SCENARIOS, RATES, EFFECTS)]
     return each("latency", _cell, cells)
 
 
@@ -58,8 +59,8 @@ def _cell(cell: Cell) -> list[Row]:
     factor, tail = EFFECTS[cell.effect]
     world = BucketsModel(cell.scenario, cell.rate, factor=factor, tail=tail)
     rng = seeded(cell.seed, "latency", cell[:3])
-    parts = [_looks(world.streams(rng, size)) for size in chunks(cell.rollouts)]
-    looks = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    parts = [_rollback_looks(world.streams(rng, size)) for size in chunks(cell.rollouts)]
+    looks = {name: np.concatenate([chunk[name] for chunk in parts]) for name in parts[0]}
     return [_row(cell, name, at) for name, at in looks.items()]
 
 
@@ -78,12 +79,12 @@ def _row(cell: Cell, rule: str, looks: DrawnCounts) -> Row:
     }
 
 
-def _looks(shapes: Shapes) -> dict[str, DrawnCounts]:
-    """The look of each rollout's rollback, by rule."""
+def _rollback_looks(shapes: Shapes) -> dict[str, DrawnCounts]:
+    """Return the look of each rollout's rollback, by rule."""
     total, bar = shapes.canary.shape[1], -math.log(ALPHA)
     slow = [percentile(arm, 0.99) for arm in shapes[:2]]
     threshold = nth_worst(np.where(np.isnan(slow[0]), np.inf, slow[0]), flagger.THRESHOLD)
-    judge = _judged(*(np.nan_to_num(points) for points in slow))
+    judge = _judge(*(np.nan_to_num(points) for points in slow))
     return {
         "H": first(histogram(shapes) >= bar),
         "R at one edge": first(harm(beyond(shapes, KNEE)) >= bar),
@@ -93,7 +94,7 @@ def _looks(shapes: Shapes) -> dict[str, DrawnCounts]:
 
 
 def histogram(shapes: Shapes, tolerance: float = TOLERANCE) -> Array:
-    """The bucket test's log e-process after each look, as production runs it: (rollouts, looks)."""
+    """Return the bucket test's log e-process after each look: (rollouts, looks)."""
     rule = HistogramTolerance(tolerance, relative=True, worse="high")
     fleet = fleet_shapes.start(rule, EDGES, len(shapes.past))
     fleet_shapes.learn(fleet, shapes.past)
@@ -105,7 +106,7 @@ def histogram(shapes: Shapes, tolerance: float = TOLERANCE) -> Array:
 
 
 def beyond(shapes: Shapes, level: float) -> Streams:
-    """A rate: units slower than the edge nearest to a quantile of stable's past."""
+    """Return a rate: units slower than the edge nearest to a quantile of stable's past."""
     share = shapes.past.sum(axis=0).cumsum() / max(shapes.past.sum(), 1)
     edge = int(np.abs(share - level).argmin())
     counts = [
@@ -117,12 +118,12 @@ def beyond(shapes: Shapes, level: float) -> Streams:
 
 
 def percentile(buckets: DrawnCounts, level: float) -> Array:
-    """A quantile of each minute, linear within its bucket, as `histogram_quantile` does.
+    """Return a quantile of each minute, linear within its bucket, as `histogram_quantile` does.
 
-    (rollouts, looks, K) to (rollouts, minutes); NaN without units.
+    Maps (rollouts, looks, K) to (rollouts, minutes); NaN without units.
     """
-    seen = windows(np.moveaxis(buckets, 1, -1), kayenta.MINUTE, kayenta.MINUTE)
-    below = np.moveaxis(seen, 1, -1).cumsum(axis=-1)
+    counts = windows(np.moveaxis(buckets, 1, -1), kayenta.MINUTE, kayenta.MINUTE)
+    below = np.moveaxis(counts, 1, -1).cumsum(axis=-1)
     rank = level * below[..., -1:]
     at = (below < rank).sum(axis=-1, keepdims=True)
     low = np.where(at > 0, np.take_along_axis(below, np.maximum(at - 1, 0), -1), 0)
@@ -132,14 +133,14 @@ def percentile(buckets: DrawnCounts, level: float) -> Array:
     return np.asarray(np.where(rank > 0, value, np.nan)[..., 0])
 
 
-def _judged(canary: Array, stable: Array) -> Array:
-    """Kayenta's height at each judgement of points so far."""
+def _judge(canary: Array, stable: Array) -> Array:
+    """Return Kayenta's height at each judgement of the points so far."""
     ends = range(kayenta.PERIOD, canary.shape[-1] + 1, kayenta.PERIOD)
     return np.stack([kayenta.height(canary[:, :e], stable[:, :e]) for e in ends], axis=-1)
 
 
 def misses(rows: list[Row]) -> list[str]:
-    """Harmless effects that H rolls back more often than alpha."""
+    """Return the harmless effects that the bucket test rolls back more often than alpha."""
     return [
         f"latency: false rollback {row['rolled_back']:.3f} +- {row['error']:.3f} at alpha {ALPHA}: "
         f"{row['scenario']}, {row['rate']:g} rps, {row['effect']}"

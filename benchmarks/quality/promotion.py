@@ -1,7 +1,7 @@
 """Block 4: false promotion of a canary exactly at its margin, and time to prove a twin safe.
 
-Margins: half the base rate on top (ratio 1), or ratio 1.5 and nothing on top. Twins are proven over
-small looks (see `detection`).
+A twin is a canary that behaves as stable does. Margins: half the base rate on top (ratio 1), or
+ratio 1.5 and nothing on top. Twins are proven over small looks (see `detection`).
 """
 
 from __future__ import annotations
@@ -53,23 +53,23 @@ class Proof(NamedTuple):
 
 
 def run(rollouts: int, seed: int) -> tuple[list[Row], list[Row]]:
-    """Rows of false promotions, and of times to prove safety."""
+    """Measure the rows of false promotions, and of times to prove safety."""
     worlds = product(SCENARIOS, RATES, BASES, MARGINS)
     cells = [Cell(*world, rollouts, seed) for world in worlds]
     false = each("false promotion", _false, groups(cells, rollouts))
-    proofs = [Proof(*one, rollouts, seed) for one in product(BASES, MARGINS, WEIGHTS)]
+    proofs = [Proof(*setting, rollouts, seed) for setting in product(BASES, MARGINS, WEIGHTS)]
     return false, each("time to prove safety", _time, proofs)
 
 
 def limits(margin: Margin, base: float) -> tuple[float, float]:
-    """The margin's ratio and absolute part."""
+    """Return the margin's ratio and absolute part."""
     return (1.0, base / 2) if margin == "+ base/2" else (1.5, 0.0)
 
 
-def _played(
+def _play(
     worlds: Worlds, margins: Sequence[tuple[float, float]]
 ) -> Iterator[tuple[str, Streams, Promise]]:
-    """Every proof on the same streams; the margin of each world."""
+    """Run every proof on the same streams, each world with its own margin."""
     streams = worlds.streams()
     ratio, absolute = np.repeat(margins, worlds.size, axis=0).T
     for name, proof in PROOFS.items():
@@ -87,7 +87,7 @@ def _false(cells: Sequence[Cell]) -> list[Row]:
     refused: list[Counter[str]] = [Counter() for _ in cells]
     for size in chunks(cells[0].rollouts):
         together = Worlds(worlds, size, dice, dice)
-        for name, _, promise in _played(together, margins):
+        for name, _, promise in _play(together, margins):
             for i, count in enumerate(together.counts(promise.proven > 0)):
                 promoted[i][name] += count
             for i, count in enumerate(together.counts(promise.refused)):
@@ -124,9 +124,7 @@ def _time(proof: Proof) -> list[Row]:
     rng = seeded(proof.seed, "proof", proof[:3])
     parts: dict[str, list[DrawnCounts]] = {name: [] for name in PROOFS}
     for size in chunks(proof.rollouts):
-        for name, arms, promise in _played(
-            Worlds([world], size, [rng], [rng]), [(ratio, absolute)]
-        ):
+        for name, arms, promise in _play(Worlds([world], size, [rng], [rng]), [(ratio, absolute)]):
             parts[name].append(requests(arms, promise.proven))
     sent = {name: np.concatenate(some) for name, some in parts.items()}
     return [
@@ -147,7 +145,7 @@ def _time(proof: Proof) -> list[Row]:
 
 
 def misses(false: list[Row], times: list[Row]) -> list[str]:
-    """Cells where the shipped proof promotes too often, or takes too long."""
+    """Return the cells where the shipped proof promotes too often or takes too long."""
     false = [row for row in false if row["rule"] == SHIPPED_PROOF]
     times = [row for row in times if row["rule"] == INDEPENDENT_PROOF]
     wrong = [

@@ -1,4 +1,4 @@
-"""Draws that worlds are made of: counts, tries, spells of trouble, and what comes a look late."""
+"""Random draws for the worlds: counts, retries, bad spells, and counts a look late."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ OFTEN = 0.05  # share of time that a spell is on
 
 
 def drawn(rng: np.random.Generator, expected: Array, p: Array) -> tuple[DrawnCounts, DrawnCounts]:
-    """Poisson exposures and binomial bad units, each (...) as `expected` and `p` broadcast."""
+    """Draw Poisson exposures and binomial bad units, shapes as `expected` and `p` broadcast."""
     e = rng.poisson(expected, np.broadcast_shapes(expected.shape, p.shape))
     return e, rng.binomial(e, p)
 
 
 def retried(rng: np.random.Generator, expected: Array, p: Array) -> tuple[DrawnCounts, DrawnCounts]:
-    """Tries, with failures in series of geometric length (mean CLUSTER); p: failed among tries.
+    """Draw tries whose failures come in series of geometric length (mean CLUSTER).
 
-    Counts; `expected` tries and shapes (...) as in `drawn`.
+    `p` is the share of failed tries. Returns tries and failed tries; `expected` tries and the
+    shapes (...) are as in `drawn`.
     """
     p = np.minimum(p, 0.999)
     first = p / (CLUSTER - (CLUSTER - 1) * p)  # of first tries that fail
@@ -33,9 +34,9 @@ def retried(rng: np.random.Generator, expected: Array, p: Array) -> tuple[DrawnC
 def spells(
     rng: np.random.Generator, shape: tuple[int, int, int], length: float
 ) -> NDArray[np.bool_]:
-    """Whether a spell of `length` looks is on, in (rollouts, looks, pods); stationary.
+    """Draw whether a spell of `length` looks is on, shape (rollouts, looks, pods); stationary.
 
-    Spells start at random and may overlap; they are on for the share OFTEN of the time.
+    Spells start at random and may overlap; a spell is on for the share OFTEN of the time.
     """
     span = max(1, round(length))
     begin = rng.random((shape[0], shape[1] + span, shape[2])) < 1 - (1 - OFTEN) ** (1 / span)
@@ -46,9 +47,9 @@ def spells(
 def autoregressive(
     rng: np.random.Generator, shape: tuple[int, int, int], sd: float, memory: float
 ) -> Array:
-    """A stationary Gaussian AR(1) along the looks of (rollouts, looks, pods).
+    """Draw a stationary Gaussian AR(1) along the looks of shape (rollouts, looks, pods).
 
-    `sd` is that of its values, `memory` their correlation from look to look.
+    `sd` is the standard deviation of its values, `memory` their correlation from look to look.
     """
     u = rng.normal(0, sd, shape)
     for look in range(1, shape[1]):
@@ -57,11 +58,11 @@ def autoregressive(
 
 
 def delayed(rng: np.random.Generator, counts: DrawnCounts, lag: Array) -> DrawnCounts:
-    """Each look's units come one look later with probability `lag`; the last ones are not seen.
+    """Move each unit to the next look with probability `lag`; the last look's are dropped.
 
-    Counts of the shape (rollouts, looks, pods), as `lag` broadcasts to.
+    Counts have the shape (rollouts, looks, pods), to which `lag` broadcasts.
     """
     later = rng.binomial(counts, np.broadcast_to(lag, counts.shape))
-    seen: DrawnCounts = counts - later
-    seen[:, 1:] += later[:, :-1]
-    return seen
+    counted: DrawnCounts = counts - later
+    counted[:, 1:] += later[:, :-1]
+    return counted

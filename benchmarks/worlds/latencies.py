@@ -30,9 +30,9 @@ class Shapes(NamedTuple):
 class BucketsModel:
     """Lognormal latencies with median 100 ms and sd .6 (p99 is 404 ms), in buckets a tenth wide.
 
-    Requests come as in `rates.World`; each is independent. In scenario "incidents" everything is
-    1.5 times as slow for spells of 240 s, 5 % of the time. The canary multiplies every latency by
-    `factor`, and latencies beyond stable's .9 quantile by `tail`.
+    Requests arrive as in `rates.CountsModel`; each is independent. In scenario "incidents"
+    everything is 1.5 times as slow during spells of 240 s, 5 % of the time. The canary multiplies
+    every latency by `factor`, and latencies beyond stable's .9 quantile by `tail`.
 
     Args:
         scenario: "iid" or "incidents".
@@ -63,18 +63,18 @@ class BucketsModel:
         q_c = np.where(slow, worse, shares(self.factor, self.tail))
         q_s = np.where(slow, shares(SLOWER, 1.0), shares(1.0, 1.0))
         expected = self.rate * self.tick
-        canary = self._drawn(rng, expected * self.weight, q_c)
-        stable = self._drawn(rng, expected * (1 - self.weight), q_s)
+        canary = self._draw_buckets(rng, expected * self.weight, q_c)
+        stable = self._draw_buckets(rng, expected * (1 - self.weight), q_s)
         usual = np.broadcast_to(shares(1.0, 1.0), (rollouts, len(EDGES)))
-        return Shapes(canary, stable, self._drawn(rng, expected * self.past, usual))
+        return Shapes(canary, stable, self._draw_buckets(rng, expected * self.past, usual))
 
-    def _drawn(self, rng: np.random.Generator, expected: float, q: Array) -> DrawnCounts:
-        """Poisson units spread over buckets with shares q."""
+    def _draw_buckets(self, rng: np.random.Generator, expected: float, q: Array) -> DrawnCounts:
+        """Draw Poisson units, spread over buckets with shares q."""
         return rng.multinomial(rng.poisson(expected, q.shape[:-1]), q)
 
 
 def shares(factor: float, tail: float) -> Array:
-    """Bucket shares of latencies slowed by `factor`, the slowest tenth by `tail` on top: (K,)."""
+    """Return bucket shares with latencies slowed by `factor`, the slowest tenth also by `tail`."""
     from scipy.special import ndtr, ndtri  # 0.7 s: only where it is used
 
     at = np.log(np.array(EDGES[:-1]) / (MEDIAN * factor)) / SD

@@ -1,8 +1,8 @@
-"""Synthetic evidence: seeded streams of counts per look, arm and pod, for one metric.
+"""Synthetic counts: seeded streams per look, arm and pod, for one metric.
 
-A world is a generative model of exposures and bad units. What it draws depends on the generator
-that it is given and on nothing else. Every scenario keeps the canary's version as good as stable's
-as long as `theta` is 1 and `excess` 0: what differs between the arms then is luck, pods and time.
+A world is a generative model of exposures and bad units. Its draws depend only on the given random
+generator. With `theta` 1 and `excess` 0 the canary is as good as stable in every scenario: the arms
+then differ only by chance, pods and time.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Streams(NamedTuple):
     x_s: DrawnCounts
 
     def arms(self) -> Streams:
-        """Summed over each arm's pods: (rollouts, looks)."""
+        """Sum over each arm's pods: (rollouts, looks)."""
         return Streams(*(counts.sum(axis=-1) for counts in self))
 
 
@@ -76,15 +76,15 @@ class CountsModel:
     pod-ar1: by exp(u - sd^2/2), u an AR(1) per pod, .9 from look to look, stationary sd .3.
     pod-bursts: a pod is 10 times as bad for spells of 90 s, 5 % of the time, mean over time 1.
     pods-.1, pods-.3: by exp(u - sd^2/2) per pod for the whole rollout, sd .1 or .3; the history is
-        of other pods (every release starts pods anew).
-    skew: each pod is scraped once a look at its own moment, so that a part of each look's counts,
-        fixed for the pod, uniform in 0 to 1, is seen one look later; with incidents, since without
-        a moving rate nothing would come of it.
+        of other pods (every release starts new pods).
+    skew: each pod is scraped once a look at its own moment, so that a share of each look's counts,
+        fixed for the pod, uniform in 0 to 1, is seen one look later; with incidents, because
+        without a changing rate a delay has no effect.
 
     Args:
         scenario: one of SCENARIOS.
         rate: requests per second of both arms.
-        base: the bad share of a usual pod at a usual time.
+        base: the bad share of a normal pod at a normal time.
         tick: seconds from look to look.
         looks: looks of a rollout.
         pods_canary: the canary's pods.
@@ -109,39 +109,39 @@ class CountsModel:
     onset: int = 0
 
     def weights(self) -> Array:
-        """The canary's share of traffic at each look: (looks,)."""
+        """Return the canary's share of traffic at each look: (looks,)."""
         if self.scenario == "ramp" and isinstance(self.weight, float):
             return np.asarray(RAMP)[np.arange(self.looks) * len(RAMP) // self.looks]
         return np.broadcast_to(np.asarray(self.weight), self.looks)
 
     def streams(self, rng: np.random.Generator, rollouts: int) -> Streams:
-        """Independent rollouts of this world."""
+        """Draw independent rollouts of this world."""
         shape, weights = (rollouts, self.looks), self.weights()[:, None]
-        shared = self._shared(rng, shape)
+        shared = self._draw_shared(rng, shape)
         late = np.arange(self.looks)[:, None] >= self.onset
         theta, excess = np.where(late, self.theta, 1.0), np.where(late, self.excess, 0.0)
-        p_c = shared * self._of_pods(rng, (*shape, self.pods_canary)) * theta + excess
-        p_s = shared * self._of_pods(rng, (*shape, self.pods_stable))
-        e_c, x_c = self._counts(rng, weights / self.pods_canary, p_c)
-        e_s, x_s = self._counts(rng, (1 - weights) / self.pods_stable, p_s)
+        p_c = shared * self._draw_pod_factors(rng, (*shape, self.pods_canary)) * theta + excess
+        p_s = shared * self._draw_pod_factors(rng, (*shape, self.pods_stable))
+        e_c, x_c = self._draw_counts(rng, weights / self.pods_canary, p_c)
+        e_s, x_s = self._draw_counts(rng, (1 - weights) / self.pods_stable, p_s)
         return Streams(e_c, x_c, e_s, x_s)
 
     def history(self, rng: np.random.Generator, rollouts: int, ticks: int = 1440) -> History:
-        """Stable with all the traffic, before each of so many rollouts; 1440 of 30 s are 12 h."""
+        """Draw stable with all traffic before each rollout; 1440 ticks of 30 s are 12 h."""
         shape = (rollouts, ticks)
-        p = self._shared(rng, shape) * self._of_pods(rng, (*shape, self.pods_stable))
-        return History(*self._counts(rng, np.full((ticks, 1), 1 / self.pods_stable), p))
+        p = self._draw_shared(rng, shape) * self._draw_pod_factors(rng, (*shape, self.pods_stable))
+        return History(*self._draw_counts(rng, np.full((ticks, 1), 1 / self.pods_stable), p))
 
-    def _shared(self, rng: np.random.Generator, shape: tuple[int, int]) -> Array:
-        """The share that all pods have in common: (rollouts, looks, 1)."""
+    def _draw_shared(self, rng: np.random.Generator, shape: tuple[int, int]) -> Array:
+        """Draw the bad share that all pods have in common: (rollouts, looks, 1)."""
         if self.scenario not in ("incidents", "ramp", "skew"):
             return np.full((*shape, 1), self.base)
         incident = spells(rng, (*shape, 1), INCIDENT / self.tick)
         worse = max(self.base, min(WORSE * self.base, 0.5))
         return np.where(incident, worse, self.base)
 
-    def _of_pods(self, rng: np.random.Generator, shape: tuple[int, int, int]) -> Array:
-        """Each pod's own factor, mean 1: (rollouts, looks, pods)."""
+    def _draw_pod_factors(self, rng: np.random.Generator, shape: tuple[int, int, int]) -> Array:
+        """Draw each pod's own factor, mean 1: (rollouts, looks, pods)."""
         if self.scenario == "pod-gamma":
             return rng.gamma(1 / GAMMA, GAMMA, shape)
         if self.scenario == "pod-ar1":
@@ -155,10 +155,13 @@ class CountsModel:
             return np.broadcast_to(once, shape)
         return np.ones((1, 1, shape[2]))
 
-    def _counts(
+    def _draw_counts(
         self, rng: np.random.Generator, traffic: Array, p: Array
     ) -> tuple[DrawnCounts, DrawnCounts]:
-        """Exposures and bad units at shares p; `traffic` is each pod's part of all, (looks, 1)."""
+        """Draw exposures and bad units at shares p.
+
+        `traffic` is each pod's share of all traffic, shape (looks, 1).
+        """
         expected, p = self.rate * self.tick * traffic, np.minimum(p, 1.0)
         e, x = retried(rng, expected, p) if self.scenario == "retries" else drawn(rng, expected, p)
         if self.scenario != "skew":

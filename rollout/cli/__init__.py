@@ -1,4 +1,9 @@
-"""The command line: every command by name, imported only when it is called."""
+"""The command line of Surefoot: a table of commands, each imported only when it is called.
+
+The table keeps `surefoot --help` fast, because no command is imported for it. The folders group
+the commands: `author` for writing plans, `run` for running a controller, `inspect` for reading and
+`act` for commands to a rollout. `text` has what commands print, `options` has shared options.
+"""
 
 from __future__ import annotations
 
@@ -69,5 +74,5 @@ def surefoot() -> None:
 
 
 def main() -> None:
-    """Entry point of the `surefoot` command."""
+    """Run the `surefoot` command; the console script calls this."""
     surefoot()

@@ -1,4 +1,15 @@
-"""State from facts: the journal is replayed, nothing is stored beside it."""
+"""The state of a rollout, computed from its facts; nothing else is stored.
+
+How it works: the journal is a list of facts, and `fold` is a pure function from a state and the
+next fact to the next state, with one handler for each kind of fact. A controller that starts
+replays the journal; one that runs folds every fact that it appends. Both therefore reach the same
+state. Times come from the facts and never from a clock.
+
+Delivery to the mesh uses a few fields together. `wanted` is the split that the mesh must show;
+`awaiting` is the sequence number of the decision that the mesh has not confirmed yet (None: all is
+confirmed); `split` is what it confirmed last. `unread` and `unseen` mark a mesh that could not be
+read, `refused` one that rejects the change.
+"""
 
 from __future__ import annotations
 
@@ -35,12 +46,17 @@ from rollout.decide.state.rollout import (
 )
 from rollout.decide.state.traffic_tally import TrafficTally
 
-_SLOWEST_RETRY = {"reverting": 5.0, "undoing": 5.0}  # a rollback is never far from its next attempt
-_ANEW: set[Phase] = {"holding back", "promoting"}  # what is decided here has the deadline anew
+# Seconds: a rollback takes traffic away from a bad version, so its retries never get slow.
+_SLOWEST_RETRY = {"reverting": 5.0, "undoing": 5.0}
+# Entering one of these phases starts the deadline again: the ramp's time is not counted.
+_RESTARTS_DEADLINE: set[Phase] = {"holding back", "promoting"}
 
 
 def fold(state: RolloutState | None, fact: Fact, seq: int) -> RolloutState:
-    """The state after one more fact. Raises ValueError when the first is not `started`."""
+    """Return the state after one more fact.
+
+    Raises ValueError when the first fact of a rollout is not `started`.
+    """
     if isinstance(fact, Started):
         return begin_rollout(fact)
     if state is None:
@@ -49,7 +65,7 @@ def fold(state: RolloutState | None, fact: Fact, seq: int) -> RolloutState:
 
 
 def fold_all(facts: Iterable[tuple[int, Fact]]) -> RolloutState:
-    """The state after all facts of one rollout, given as (sequence number, fact)."""
+    """Return the state after all facts of one rollout, given as (sequence number, fact)."""
     state = None
     for seq, fact in facts:
         state = fold(state, fact, seq) if of_rollout(fact) else state
@@ -58,38 +74,41 @@ def fold_all(facts: Iterable[tuple[int, Fact]]) -> RolloutState:
     return state
 
 
-def _learned(state: RolloutState, fact: Learned, _seq: int) -> RolloutState:
-    """Rules that know how pods differ; a guardrail of which nothing is known keeps its rule."""
-    known = fact.dispersions
+def _apply_learned(state: RolloutState, fact: Learned, _seq: int) -> RolloutState:
+    """Put the pods' dispersion into the rules; a guardrail without a valid one keeps its rule."""
+    dispersions = fact.dispersions
+    # `waits=False`: only tests that take requests as independent have late bets (`GuardrailState`).
     gauges = {
-        name: replace(gauge, rule=replace(gauge.rule, dispersion=known[name]), waits=False)
+        name: replace(gauge, rule=replace(gauge.rule, dispersion=dispersions[name]), waits=False)
         for name, gauge in state.gauges.items()
-        if name in known and name not in fact.unknown
+        if name in dispersions and name not in fact.unknown
     }
     return replace(state, learned=fact, gauges={**state.gauges, **gauges})
 
 
-def _decided(state: RolloutState, fact: Decided, seq: int) -> RolloutState:
+def _apply_decided(state: RolloutState, fact: Decided, seq: int) -> RolloutState:
     phase = MOVES.get((state.phase, fact.action), state.phase)
-    if phase != state.phase and phase in _ANEW:
+    if phase != state.phase and phase in _RESTARTS_DEADLINE:
         state = replace(state, resumed_at=fact.at)
+    # Every decision answers the command that was open, so the command is done with.
     state = replace(state, phase=phase, last=fact, asked=None, drifted=False, looked_at=fact.at)
     if fact.action == "hold back":
         gauges = {name: gauge.held_back() for name, gauge in state.gauges.items()}
         state = replace(state, gauges=gauges)
     if fact.action == "pause":
-        state = replace(_given_up(state, fact), pause=fact)
+        state = replace(_drop_refused_split(state, fact), pause=fact)
         return replace(state, paused_at=fact.at if state.paused_at is None else state.paused_at)
     if fact.action == "resume":
         state = replace(state, paused_at=None, resumed_at=fact.at, route_problem="")
         if AGAIN not in fact.reasons:
             return state
-        return replace(_to_bring(_untold(state), fact, seq), unseen=False)
-    return state if fact.action == "hold" else _to_bring(state, fact, seq)
+        # After a refusal nobody knows which split the mesh held meanwhile: write again, count anew.
+        return replace(_await_delivery(_reset_traffic_evidence(state), fact, seq), unseen=False)
+    return state if fact.action == "hold" else _await_delivery(state, fact, seq)
 
 
-def _to_bring(state: RolloutState, fact: Decided, seq: int) -> RolloutState:
-    """The mesh is to show the decided split."""
+def _await_delivery(state: RolloutState, fact: Decided, seq: int) -> RolloutState:
+    """Make the decided split the one that the mesh must show next."""
     return replace(
         state,
         wanted=fact.split,
@@ -104,21 +123,24 @@ def _to_bring(state: RolloutState, fact: Decided, seq: int) -> RolloutState:
     )
 
 
-def _given_up(state: RolloutState, fact: Decided) -> RolloutState:
-    """After a refusal nothing is wanted but what the mesh has confirmed."""
+def _drop_refused_split(state: RolloutState, fact: Decided) -> RolloutState:
+    """After a refusal, want only the split that the mesh confirmed last."""
     if REFUSED not in fact.reasons:
         return state
     return replace(state, wanted=fact.split, awaiting=None, attempts=0, refused=False)
 
 
-def _confirmed(state: RolloutState, fact: Confirmed, _seq: int) -> RolloutState:
+def _apply_confirmed(state: RolloutState, fact: Confirmed, _seq: int) -> RolloutState:
     if fact.decision != state.awaiting:
         return state
-    over = state.split.way == "mirror" and fact.split.way != "mirror"
-    keeps = state.unread or state.plan.spec.on_drift == "adopt"
+    # Metrics show mirrored requests for a while after mirroring ends; `may_hold_mirrored` counts
+    # that lag from this time.
+    mirroring_ended = state.split.way == "mirror" and fact.split.way != "mirror"
+    # A policy drift survives where nothing was written (a read only) or the plan adopts it.
+    keeps_drift = state.unread or state.plan.spec.on_drift == "adopt"
     return replace(
         state,
-        mirrored_until=fact.at if over else state.mirrored_until,
+        mirrored_until=fact.at if mirroring_ended else state.mirrored_until,
         phase=MOVES.get((state.phase, "confirmed"), state.phase),
         split=fact.split,
         awaiting=None,
@@ -127,21 +149,23 @@ def _confirmed(state: RolloutState, fact: Confirmed, _seq: int) -> RolloutState:
         attempts=0,
         refused=False,
         route_problem="",
-        policy_drift=state.policy_drift if keeps else "",
+        policy_drift=state.policy_drift if keeps_drift else "",
         confirmed_at=fact.at,
         steady_at=None,
     )
 
 
-def _route_failed(state: RolloutState, fact: RouteFailed, _seq: int) -> RolloutState:
+def _apply_route_failed(state: RolloutState, fact: RouteFailed, _seq: int) -> RolloutState:
     if fact.decision != state.decision:
         return state
-    shown = state.awaiting is None or state.unread  # what is wanted was confirmed before
+    # Then nothing new had to be written: a mesh that could not be read needs one read, no write,
+    # and a refusal leaves nothing to deliver.
+    was_confirmed = state.awaiting is None or state.unread
     slowest = _SLOWEST_RETRY.get(state.phase, 30.0)
     return replace(
         state,
-        awaiting=None if shown and fact.refused else fact.decision,
-        unread=shown and fact.unread and not fact.refused,
+        awaiting=None if was_confirmed and fact.refused else fact.decision,
+        unread=was_confirmed and fact.unread and not fact.refused,
         unseen=fact.unread,
         refused=fact.refused,
         attempts=fact.attempt,
@@ -150,14 +174,15 @@ def _route_failed(state: RolloutState, fact: RouteFailed, _seq: int) -> RolloutS
     )
 
 
-def _human_said(state: RolloutState, fact: HumanSaid, _seq: int) -> RolloutState:
+def _apply_human_said(state: RolloutState, fact: HumanSaid, _seq: int) -> RolloutState:
+    # A promotion can be undone; any other command to an ended rollout has no effect.
     if state.phase in TERMINAL and (state.phase, fact.command) != ("promoted", "undo"):
         return state
     return replace(state, asked=fact)
 
 
-def _drifted(state: RolloutState, fact: Drifted, _seq: int) -> RolloutState:
-    state = _untold(state) if fact.anew else state
+def _apply_drifted(state: RolloutState, fact: Drifted, _seq: int) -> RolloutState:
+    state = _reset_traffic_evidence(state) if fact.anew else state
     if state.awaiting is not None:
         state = replace(state, awaiting=None, attempts=0, route_problem="")
     state = replace(state, unread=False, unseen=False)
@@ -174,18 +199,18 @@ def _drifted(state: RolloutState, fact: Drifted, _seq: int) -> RolloutState:
     )
 
 
-def _untold(state: RolloutState) -> RolloutState:
-    """Without what the traffic told of the split: the mesh may have held another one."""
+def _reset_traffic_evidence(state: RolloutState) -> RolloutState:
+    """Forget the counted traffic shares: the mesh may have held another split meanwhile."""
     gauges = {name: replace(gauge, expected=0.0) for name, gauge in state.gauges.items()}
     return replace(state, shares=sample_ratio.start(), parted=TrafficTally(), gauges=gauges)
 
 
-def _hook_called(state: RolloutState, fact: HookCalled, _seq: int) -> RolloutState:
+def _apply_hook_called(state: RolloutState, fact: HookCalled, _seq: int) -> RolloutState:
     call = HookAttempt(attempt=fact.attempt, calling=True, again_at=fact.at)
     return replace(state, calls={**state.calls, fact.hook: call})
 
 
-def _hook_answered(state: RolloutState, fact: HookAnswered, _seq: int) -> RolloutState:
+def _apply_hook_answered(state: RolloutState, fact: HookAnswered, _seq: int) -> RolloutState:
     call = HookAttempt(
         attempt=fact.attempt,
         ok=not fact.problem,
@@ -198,12 +223,12 @@ def _hook_answered(state: RolloutState, fact: HookAnswered, _seq: int) -> Rollou
 
 _HANDLERS: dict[type, Callable[[RolloutState, Any, int], RolloutState]] = {
     Observed: apply_observation,
-    Learned: _learned,
-    Decided: _decided,
-    Confirmed: _confirmed,
-    RouteFailed: _route_failed,
-    HumanSaid: _human_said,
-    Drifted: _drifted,
-    HookCalled: _hook_called,
-    HookAnswered: _hook_answered,
+    Learned: _apply_learned,
+    Decided: _apply_decided,
+    Confirmed: _apply_confirmed,
+    RouteFailed: _apply_route_failed,
+    HumanSaid: _apply_human_said,
+    Drifted: _apply_drifted,
+    HookCalled: _apply_hook_called,
+    HookAnswered: _apply_hook_answered,
 }

@@ -1,4 +1,4 @@
-"""The one decision rule: the first rule that has something to say, safety before progress."""
+"""The decision: the first rule with an answer wins, and safety rules come before progress."""
 
 from __future__ import annotations
 
@@ -36,24 +36,31 @@ RULES: tuple[Callable[[View], Choice | None], ...] = (
 )
 
 
-def choose(seen: View) -> Choice:
-    """The first rule's choice. The order is the policy: read RULES from the top."""
+def choose(view: View) -> Choice:
+    """Return the choice of the first rule that makes one. The order of RULES is the policy."""
     for rule in RULES:
-        choice = rule(seen)
+        choice = rule(view)
         if choice is not None:
             return choice
     raise AssertionError("the last rule always chooses")
 
 
 def step(state: RolloutState, now: float, rollout: str) -> Decided | None:
-    """The decision at `now`; None where it would only repeat that nothing changes."""
+    """Return the decision at `now`; None where it would only repeat the last hold.
+
+    A hold for the same reasons is not recorded again, unless it answers a command: the person who
+    asked must find an answer in the journal.
+    """
     if state.terminal:
         return None
-    seen = view(state, now)
-    choice = choose(seen)
+    current = view(state, now)
+    choice = choose(current)
     last = state.last
-    said = last is not None and (last.action, last.reasons) == (choice.action, choice.reasons)
-    if choice.action == "hold" and said and state.asked is None:
+    is_repeated = last is not None and (last.action, last.reasons) == (
+        choice.action,
+        choice.reasons,
+    )
+    if choice.action == "hold" and is_repeated and state.asked is None:
         return None
     return Decided(
         rollout=rollout,
@@ -61,6 +68,6 @@ def step(state: RolloutState, now: float, rollout: str) -> Decided | None:
         action=choice.action,
         split=choice.split,
         reasons=choice.reasons,
-        sentence=sentence.sentence(state, choice.action, choice.split, choice.reasons, seen),
-        numbers=numbers(state, seen.judgement),
+        sentence=sentence.sentence(state, choice.action, choice.split, choice.reasons, current),
+        numbers=numbers(state, current.judgement),
     )

@@ -1,4 +1,4 @@
-"""The demo's stage: a real Envoy, a real Prometheus, summarizers, an evaluator and load."""
+"""Starts and stops the demo's processes: Envoy, Prometheus, summarizers, evaluator, load."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ spec:
 
 @dataclass
 class Stage:
-    """Everything that runs besides the controller; leaving the context stops it all."""
+    """Every process of the demo except the controller; leaving the context stops them."""
 
     folder: Path
     seed: int
@@ -63,7 +63,7 @@ class Stage:
         names = ("listen", "admin", "prometheus", "evaluator", *ALGORITHMS)
         self.ports = dict(zip(names, free_ports(len(names)), strict=True))
         try:
-            self._raise_curtain()
+            self._start_all()
         except BaseException:
             self._stack.close()
             raise
@@ -72,7 +72,7 @@ class Stage:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def _raise_curtain(self) -> None:
+    def _start_all(self) -> None:
         """Start the servers; Prometheus first, because it takes seconds to discover targets."""
         admin = f"http://127.0.0.1:{self.ports['admin']}"
         jobs = {name: self._url(name, "/metrics") for name in ("evaluator", *ALGORITHMS)}
@@ -95,7 +95,7 @@ class Stage:
         self._wait("evaluator", "v1", "v2")
 
     def load(self) -> None:
-        """Let traffic flow through Envoy until the stage is left."""
+        """Send traffic through Envoy until the context is left."""
         options = ["--url", self.envoy.url, "--rate", str(RATE), "--seconds", "3600"]
         evaluator = ["--evaluator", self._url("evaluator", "")]
         counts = ["--json", str(self.folder / "load.json"), "--seed", str(self.seed)]
@@ -110,11 +110,11 @@ class Stage:
             self._wait(version)
 
     def retire(self, version: str) -> None:
-        """Stop a version that has no traffic any more."""
+        """Stop a version that no longer has traffic."""
         self._running.pop(version).stop()
 
     def plan(self, stable: str, canary: str) -> Path:
-        """The plan file for one rollout."""
+        """Write the plan file of one rollout and return its path."""
         path = self.folder / f"plan-{canary}.yaml"
         text = PLAN.format(
             service=SERVICE,
@@ -128,8 +128,12 @@ class Stage:
         return path
 
     def costs(self, edges: Edges) -> Mapping[str, Cost]:
-        """What every version cost since the start, as Envoy and the judge themselves counted it."""
-        return costs(_text(self.envoy.metrics), _text(self._url("evaluator", "/metrics")), edges)
+        """Return every version's costs since the start, as counted by Envoy and the judge.
+
+        They are read from the sources themselves, so the demo's summary does not depend on the
+        controller that it reports on.
+        """
+        return costs(_fetch(self.envoy.metrics), _fetch(self._url("evaluator", "/metrics")), edges)
 
     def _start(self, name: str, module: str, options: list[str]) -> None:
         command = [sys.executable, "-m", module, *options]
@@ -145,6 +149,6 @@ class Stage:
         return f"http://127.0.0.1:{self.ports[name]}{path}"
 
 
-def _text(url: str) -> str:
+def _fetch(url: str) -> str:
     with build_opener(ProxyHandler({})).open(url, timeout=5) as response:
         return str(response.read().decode())

@@ -1,4 +1,7 @@
-"""The exclusive lock of the one controller that decides; the kernel frees it when that one dies."""
+"""The exclusive lock of the one controller that decides on a journal file.
+
+It is an `flock`, so the kernel frees it when its process dies, however it dies.
+"""
 
 from __future__ import annotations
 
@@ -14,18 +17,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_TRIES, _PAUSE = 5, 0.02  # a reader that asks for the holder may be in the way for a moment
+# `holder` takes a shared lock for a moment, which must not look like another controller.
+_TRIES, _PAUSE = 5, 0.02
 
 
 def lock_file(journal: Path) -> Path:
-    """`<journal>.lock`, the same for every link to the journal."""
+    """The lock's path, `<journal>.lock`.
+
+    Links are resolved first, so that two names of one journal share one lock.
+    """
     real = journal.resolve()
     return real.with_name(real.name + ".lock")
 
 
 @contextmanager
 def hold(journal: Path) -> Iterator[None]:
-    """Hold the lock; never waits for another controller.
+    """Hold the lock of a journal without waiting for another controller.
 
     Raises JournalBusyError when another holds it, JournalError when the file cannot be made.
     """
@@ -35,8 +42,8 @@ def hold(journal: Path) -> Iterator[None]:
     except OSError as error:
         raise JournalError(f"the lock {path} cannot be opened: {error.strerror}") from error
     try:
-        if not _taken(handle):
-            other = _pid(handle) or "unknown"
+        if not _acquire(handle):
+            other = _read_pid(handle) or "unknown"
             raise JournalBusyError(
                 f"another controller (pid {other}) holds this journal: {journal}"
             )
@@ -48,26 +55,27 @@ def hold(journal: Path) -> Iterator[None]:
 
 
 def holder(journal: Path) -> int | None:
-    """Process id of the lock's holder (0: it did not say); None when the lock is free."""
+    """The process id of the lock's holder (0: not recorded), or None when the lock is free."""
     try:
         handle = os.open(lock_file(journal), os.O_RDONLY)
     except OSError:
         return None
     try:
-        return None if _try(handle, fcntl.LOCK_SH) else _pid(handle)
+        # A shared lock is enough to ask, and two who ask do not hinder each other.
+        return None if _try_lock(handle, fcntl.LOCK_SH) else _read_pid(handle)
     finally:
         os.close(handle)
 
 
-def _taken(handle: int) -> bool:
+def _acquire(handle: int) -> bool:
     for _ in range(_TRIES):
-        if _try(handle, fcntl.LOCK_EX):
+        if _try_lock(handle, fcntl.LOCK_EX):
             return True
         time.sleep(_PAUSE)
     return False
 
 
-def _try(handle: int, kind: int) -> bool:
+def _try_lock(handle: int, kind: int) -> bool:
     try:
         fcntl.flock(handle, kind | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -75,6 +83,6 @@ def _try(handle: int, kind: int) -> bool:
     return True
 
 
-def _pid(handle: int) -> int:
-    words = os.pread(handle, 32, 0).split()
-    return int(words[0]) if words and words[0].isdigit() else 0
+def _read_pid(handle: int) -> int:
+    fields = os.pread(handle, 32, 0).split()
+    return int(fields[0]) if fields and fields[0].isdigit() else 0

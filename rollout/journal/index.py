@@ -1,4 +1,4 @@
-"""What the entries of a journal are about: its rollouts, their names, whether they have ended."""
+"""The rollouts in a journal: their entries, their names, and how they ended."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ End = Literal["promote", "roll back", "undo"]
 
 
 def by_rollout(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
-    """Entries by rollout id, in the order of their first entries; each list in journal order."""
+    """Group entries by rollout id.
+
+    Rollouts come in the order of their first entries, and the entries of each in journal order.
+    """
     groups: dict[str, list[Entry]] = {}
     for entry in entries:
         if of_rollout(entry.fact):
@@ -26,36 +29,39 @@ def by_rollout(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
 
 
 def names(entries: Iterable[Entry]) -> dict[str, str]:
-    """Plan names by rollout id, the latest started last."""
-    found: dict[str, str] = {}
+    """Plan names by rollout id; the rollout that started last comes last."""
+    plan_names: dict[str, str] = {}
     for entry in entries:
         if isinstance(entry.fact, Started):
-            found.pop(entry.fact.rollout, None)
-            found[entry.fact.rollout] = plan_name(entry.fact)
-    return found
+            plan_names.pop(entry.fact.rollout, None)  # started again: it moves to the end
+            plan_names[entry.fact.rollout] = plan_name(entry.fact)
+    return plan_names
 
 
 def plan_name(started: Started) -> str:
-    """The name that the user gave the plan; the rollout id where the document has none."""
+    """The plan's own name, or the rollout id where the document has no name."""
     metadata = started.plan.get("metadata")
     name = metadata.get("name") if isinstance(metadata, dict) else None
     return name if isinstance(name, str) else started.rollout
 
 
-def matching(known: Mapping[str, str], name: str) -> list[str]:
-    """Rollout ids, of those in `names`, that a plan's name or an id stands for; the latest last.
+def matching(plan_names: Mapping[str, str], name: str) -> list[str]:
+    """Find the rollouts that a user means by a plan's name or a rollout id; the latest last.
 
-    Raises InputError, which lists the known names.
+    `plan_names` is what `names` returns. Raises InputError, which lists the names in it.
     """
-    ids = [rollout for rollout, plan in known.items() if name in (rollout, plan)]
+    ids = [rollout for rollout, plan in plan_names.items() if name in (rollout, plan)]
     if not ids:
-        listed = ", ".join(sorted(set(known.values()))) or "none yet"
+        listed = ", ".join(sorted(set(plan_names.values()))) or "none yet"
         raise InputError(f"no rollout is called {name!r} (known: {listed})")
     return ids
 
 
 def end_of(entries: Iterable[Entry]) -> End | None:
-    """How one rollout ended: by its last move, once confirmed; None while it goes on."""
+    """How one rollout ended, or None while it goes on.
+
+    It ends with its last move, once the mesh has confirmed that move and no earlier one.
+    """
     decided: Decided | None = None
     seq, confirmed = 0, False
     for entry in entries:

@@ -1,4 +1,4 @@
-"""A journal as JSON lines, one sealed fact each: to send, keep, grep and read again."""
+"""A journal as JSON lines, one sealed fact per line: to send, archive, grep and read again."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ _MEMBERS = {"seq": int, "previous": str, "hash": str, "fact": dict}
 
 
 def to_lines(rows: Iterable[Row]) -> Iterator[str]:
-    """One line of JSON per row, without line end: seq, previous, hash and the fact itself."""
+    """Write each row as one line of JSON, without a line end.
+
+    The fact's text goes in as it is stored, because the hash covers exactly that text.
+    """
     for row in rows:
         yield (
             f'{{"seq":{row.seq},"previous":"{row.previous}","hash":"{row.hash}","fact":{row.text}}}'
@@ -29,7 +32,7 @@ def to_lines(rows: Iterable[Row]) -> Iterator[str]:
 
 
 def export(rows: Iterable[Row], path: Path) -> None:
-    """Write rows to a new `.jsonl` file, a recording. Raises InputError where it cannot be."""
+    """Write rows to a new `.jsonl` file, a recording. Raises InputError when that fails."""
     if path.suffix != RECORDING:
         raise InputError(f"{path}: a recording's name ends in {RECORDING}")
     text = "".join(f"{line}\n" for line in to_lines(rows))
@@ -43,20 +46,23 @@ def export(rows: Iterable[Row], path: Path) -> None:
 
 
 def from_lines(lines: Iterable[str]) -> list[Row]:
-    """The rows of such lines, verified from the first on; blank lines are passed over.
+    """Read and verify the rows of a recording's lines; blank lines are skipped.
 
-    A fact's text is put back into its canonical form first, so a tool that only moved spaces or
-    keys does no harm. Raises JournalError naming the line or the entry.
+    A fact's text is first brought back to its canonical form, so a tool that only changed spaces
+    or the order of keys does no harm. Raises JournalError naming the line or the entry.
     """
     numbered = enumerate(lines, start=1)
-    rows = [_row(number, line) for number, line in numbered if line.strip()]
+    rows = [_parse_line(number, line) for number, line in numbered if line.strip()]
     verify(rows)
     return rows
 
 
-def _row(number: int, line: str) -> Row:
+def _parse_line(number: int, line: str) -> Row:
     try:
-        members = json.loads(line, object_pairs_hook=_once, parse_constant=_refuse)
+        # Without these hooks Python takes the last of two members, and NaN, which is no JSON.
+        members = json.loads(
+            line, object_pairs_hook=_reject_duplicates, parse_constant=_reject_constant
+        )
     except (ValueError, RecursionError) as error:
         raise JournalError(f"line {number} is no journal entry: {error}") from error
     if not isinstance(members, dict) or {key: type(members[key]) for key in members} != _MEMBERS:
@@ -64,25 +70,28 @@ def _row(number: int, line: str) -> Row:
     return Row(members["seq"], canonical(members["fact"]), members["previous"], members["hash"])
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _reject_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
         raise ValueError("a member is there twice")
     return members
 
 
-def _refuse(name: str) -> None:
+def _reject_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON")
 
 
 class LinesJournal:
-    """A recorded journal file, for reading only; read anew at every call, so that it may grow."""
+    """A recording, for reading only.
+
+    The file is read again at every call, because it may grow meanwhile.
+    """
 
     def __init__(self, path: Path | str) -> None:
         self._path = Path(path)
 
     def append(self, facts: Sequence[Fact], after: int) -> list[Entry]:
-        """Refused with a JournalError: a recording does not change."""
+        """Raise JournalError: a recording does not change."""
         raise JournalError(f"{self._path} is a recording; {len(facts)} facts after {after} refused")
 
     def rows(self, after: int = 0) -> list[Row]:
@@ -102,7 +111,7 @@ class LinesJournal:
         return self._load().pick(places)
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: no file stays open between calls."""
 
     def _load(self) -> MemoryJournal:
         try:

@@ -1,4 +1,4 @@
-"""A journal in memory, for simulation: the same contract and the same chain as a stored one."""
+"""A journal in memory, for simulations and recordings; it keeps the contract of a stored one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 class MemoryJournal:
-    """A Journal that lives as long as its process. Raises JournalError for rows out of a chain."""
+    """A Journal in memory, gone with its process.
+
+    The constructor raises JournalError for rows that do not form a chain.
+    """
 
     def __init__(self, rows: Iterable[Row] = ()) -> None:
         self._rows = list(rows)
@@ -31,8 +34,9 @@ class MemoryJournal:
         return entries
 
     def rows(self, after: int = 0) -> list[Row]:
-        """The sealed rows above `after`, as they are stored."""
-        check_kept(after, kept=after <= len(self._rows))
+        """The sealed rows after entry `after`."""
+        # Verified rows are numbered from 1 without a gap: row n is at index n - 1.
+        check_kept(after, is_present=after <= len(self._rows))
         return self._rows[after:]
 
     def read(self, after: int = 0) -> list[Entry]:
@@ -45,6 +49,6 @@ class MemoryJournal:
 
     def pick(self, places: Sequence[int]) -> Iterator[Entry]:
         """See rollout.ports.Journal."""
-        rows = [self._rows[place - 1] for place in places if 0 < place <= len(self._rows)]
+        rows = [self._rows[seq - 1] for seq in places if 0 < seq <= len(self._rows)]
         check_picked(places, rows)
         return map(parse, rows)

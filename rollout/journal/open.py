@@ -1,4 +1,4 @@
-"""Journals opened without a controller."""
+"""Open a journal for reading or for commands, without a controller."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 def open_for_reading(where: JournalLocation) -> SqlJournal | LinesJournal:
-    """The journal at a path or URL, or a recording (`.jsonl`); makes and changes nothing.
+    """Open a journal at a path or URL, or a recording (`.jsonl`); create and change nothing.
 
-    Raises InputError when it is not there, JournalError when it is no journal.
+    Raises InputError when it does not exist, JournalError when it is not a journal.
     """
     if not is_url(where):
         if not Path(where).exists():
@@ -29,9 +29,10 @@ def open_for_reading(where: JournalLocation) -> SqlJournal | LinesJournal:
 
 
 def open_for_commands(where: JournalLocation) -> SqlJournal:
-    """The journal at a path or URL, for appending what a person said; never makes one.
+    """Open a journal at a path or URL to append a user's commands; never create one.
 
-    Raises InputError when it is not there or is a recording, JournalError when it is no journal.
+    Raises InputError when it does not exist or is a recording, JournalError when it is not a
+    journal.
     """
     from rollout.journal.sql.store import open_journal
 

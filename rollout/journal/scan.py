@@ -1,4 +1,9 @@
-"""The journal read in part: evidence, nearly all of it, is known by how its text begins."""
+"""Read a journal without parsing its observations.
+
+How it works: nearly all rows are observations, and parsing them is what makes a long journal slow.
+An observation's text begins in one way only, so a pattern recognises it without parsing. Whatever
+the pattern does not match is parsed.
+"""
 
 from __future__ import annotations
 
@@ -16,18 +21,19 @@ if TYPE_CHECKING:
     from rollout.journal.hash_chain import Row
     from rollout.ports import Journal
 
-AT_ONCE = 500  # rows that are held at a time
+AT_ONCE = 500  # rows that are in memory at a time
 
-# Keys are sorted: up to the series there is nothing else, unless something was wrong with a source.
-_EVIDENCE = re.compile(
+# Canonical text has its keys sorted, so an observation without problems begins exactly like this.
+# One with problems, or with a rollout id that JSON escapes, does not match and is parsed.
+_OBSERVATION_START = re.compile(
     r'\{"at":([^,"]+),"kind":"observed","problems":\{\},"rollout":"([^"\\]+)","series":'
 )
 
 
 def scan(row: Row) -> Entry | SkippedObservation:
-    """A row's entry; evidence is passed over. Raises JournalError for an unknown fact."""
-    if found := _EVIDENCE.match(row.text):
-        return SkippedObservation(row.seq, found[2], float(found[1]))
+    """Read a row's entry, or skip its observation. Raises JournalError for an unknown fact."""
+    if match := _OBSERVATION_START.match(row.text):
+        return SkippedObservation(row.seq, match[2], float(match[1]))
     entry = parse(row)
     fact = entry.fact
     return (
@@ -36,29 +42,29 @@ def scan(row: Row) -> Entry | SkippedObservation:
 
 
 def new_entries(journal: Journal, after: int) -> tuple[list[Entry], int]:
-    """What was said and done after an entry (0: ever), and the number of the newest entry.
+    """Read the entries after `after`, and the number of the newest one.
 
-    Raises JournalError.
+    With `after` 0 the whole journal is read and observations are skipped. Raises JournalError.
     """
-    found: list[Entry] = []
-    for each in journal.read(after) if after else journal.skim():
-        after = each.seq
-        if isinstance(each, Entry):
-            found.append(each)
-    return found, after
+    entries: list[Entry] = []
+    for record in journal.read(after) if after else journal.skim():
+        after = record.seq
+        if isinstance(record, Entry):
+            entries.append(record)
+    return entries, after
 
 
 def check_picked(places: Iterable[int], rows: Sequence[Row]) -> None:
-    """Raises JournalError unless these are the rows of those places, each as it was sealed."""
-    there = {row.seq for row in rows}
-    for place in places:
-        if place not in there:
-            raise JournalError(f"entry {place} is missing: the journal was cut or replaced")
+    """Raise JournalError unless every entry in `places` has its row and no row was altered."""
+    present = {row.seq for row in rows}
+    for seq in places:
+        if seq not in present:
+            raise JournalError(f"entry {seq} is missing: the journal was cut or replaced")
     for row in rows:
         check_intact(row)
 
 
 def parts(places: Sequence[int]) -> Iterator[Sequence[int]]:
-    """The same places, so many at a time."""
-    for begin in range(0, len(places), AT_ONCE):
-        yield places[begin : begin + AT_ONCE]
+    """Split entry numbers into batches of at most AT_ONCE."""
+    for start in range(0, len(places), AT_ONCE):
+        yield places[start : start + AT_ONCE]

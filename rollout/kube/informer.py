@@ -1,4 +1,4 @@
-"""The door to the official informer: all resources of a kind, kept up to date by a watch."""
+"""Wraps the official informer, which caches all objects of a kind by a watch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rollout.backoff import backoff
 from rollout.kube.client import refusal, silence
 from rollout.kube.kinds import Json, Kind
 
-RELIST = 300  # seconds; what a watch has lost is found at the next list
+RELIST = 300  # seconds; the next list finds what the watch has lost
 _LEAST, _MOST = 0.2, 30.0  # seconds between two requests, growing while they fail
 _CONNECT = 2.0
 _NOT_FOUND = 404
@@ -27,8 +27,9 @@ _UNKNOWN = "the cluster does not know this kind; apply its definition first (man
 class Informer:
     """A cache of every object of a kind, in one namespace or in all.
 
-    `SharedInformer` (kubernetes 37) as it is, with what it lacks for custom resources: their lists
-    are mappings, which it cannot read; and it asks again at once, for ever, when nobody answers.
+    `SharedInformer` (kubernetes 37) lacks two things that this class adds. It cannot read the lists
+    of custom resources, which are mappings instead of models. And when a request fails it sends
+    the next one at once, without a back-off.
     """
 
     def __init__(
@@ -49,10 +50,12 @@ class Informer:
         self._on_problem = on_problem
         self._synced, self._over = threading.Event(), threading.Event()
         self._watching = False
-        self._asked = 0  # times since the last answer, which counts as one
-        informer: Any = SharedInformer  # without types
+        # Requests since the last answer, which itself counts as one: so even a server that ends
+        # every watch at once is asked with a pause.
+        self._requests = 0
+        informer: Any = SharedInformer  # the library has no types
         self._informer = informer(self._ask, resync_period=relist)
-        logging.getLogger("kubernetes.informer").setLevel(logging.CRITICAL)  # we tell, once
+        logging.getLogger("kubernetes.informer").setLevel(logging.CRITICAL)  # `on_problem` reports
 
     def start(self) -> None:
         self._informer.start()
@@ -62,47 +65,52 @@ class Informer:
         self._informer.stop()
 
     def wait(self, seconds: float) -> bool:
-        """Whether everything is known within this time."""
+        """Wait for the first complete list; tell whether it arrived in time."""
         return self._synced.wait(seconds)
 
     def list(self) -> Sequence[Json] | None:
-        """Every object as last seen; None while nothing is known, unlike when there are none."""
+        """Return every object as last seen; None until the first complete list."""
         objects: list[Json] = self._informer.cache.list()
         return objects if self._synced.is_set() else None
 
     def find(self, namespace: str, name: str) -> Json | None:
-        """One object as last seen; None where there is none, or no watch that would tell."""
-        found: Json | None = self._informer.cache.get_by_key(f"{namespace}/{name}")
-        return found if self._watching else None
+        """Return one object as last seen; None if it is absent or no watch is open now.
+
+        Without an open watch the cache may be stale, and the caller has to send a request.
+        """
+        cached: Json | None = self._informer.cache.get_by_key(f"{namespace}/{name}")
+        return cached if self._watching else None
 
     def _ask(self, **options: Any) -> object:
-        """List or watch, as the informer wants it.
+        """List or watch, as the informer's options say.
 
         :rtype: object
         """
-        # The line above is read by the client's Watch: without it, it would not keep versions.
-        self._watching = False  # the watch before has ended, or there was none
-        if self._over.wait(backoff(self._asked, _LEAST, _MOST)):
+        # The client's Watch parses the `:rtype:` line: without it, it would not track the
+        # resourceVersion.
+        self._watching = False  # a new request means that the previous watch has ended
+        if self._over.wait(backoff(self._requests, _LEAST, _MOST)):
             raise InterruptedError
-        self._asked += 1
+        self._requests += 1
         watch = "watch" in options
         if watch:
-            self._synced.set()  # the informer watches when it has put the whole list in place
+            self._synced.set()  # the informer starts to watch only when its cache holds the list
         answer = self._send(options)
-        self._asked, self._watching = 1, watch
+        self._requests, self._watching = 1, watch
         return answer if watch else _listed(answer)
 
     def _send(self, options: dict[str, Any]) -> Any:
-        place = {"namespace": self._namespace} if self._namespace else {}
+        scope = {"namespace": self._namespace} if self._namespace else {}
         kind = {"group": self._kind.group, "version": self._kind.version}
         plural = "plural" if self._namespace else "resource_plural"
-        path = {**kind, **place, plural: self._kind.plural}
-        timeout = (_CONNECT, self._relist + 15.0)  # the server ends a watch after `relist`
+        path = {**kind, **scope, plural: self._kind.plural}
+        # The server itself ends a watch after `relist` seconds; 15 more are a margin.
+        timeout = (_CONNECT, self._relist + 15.0)
         try:
             return self._call(**path, **options, _request_timeout=timeout)
         except ApiException as error:
-            said = _UNKNOWN if error.status == _NOT_FOUND else refusal(error)
-            self._on_problem(f"cannot watch {self._kind.plural}: {said}")
+            message = _UNKNOWN if error.status == _NOT_FOUND else refusal(error)
+            self._on_problem(f"cannot watch {self._kind.plural}: {message}")
             raise
         except (HTTPError, OSError) as error:
             self._on_problem(f"cannot watch {self._kind.plural}: {silence(error)}")
@@ -110,7 +118,7 @@ class Informer:
 
 
 def _listed(answer: Json) -> SimpleNamespace:
-    """A list as the generated models of built-in kinds look; items do not name their kind."""
+    """Convert a list to the shape of the library's models, and add the kind to each item."""
     head = {"apiVersion": answer["apiVersion"], "kind": answer["kind"].removesuffix("List")}
     metadata = SimpleNamespace(resource_version=answer["metadata"]["resourceVersion"])
     return SimpleNamespace(items=[{**head, **item} for item in answer["items"]], metadata=metadata)

@@ -12,7 +12,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of custom resource, as the API server's paths name it."""
+    """A kind of resource, by the names that the API server's paths use."""
 
     group: str
     version: str

@@ -1,4 +1,4 @@
-"""Objects as watches show them: a kind is watched from the first question about it on."""
+"""Serves objects from watches; a watch starts when its kind is first asked for."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rollout.kube.kinds import Json, Kind
 
 
 class Watch(Protocol):
-    """A cache of one kind in one namespace that a watch keeps up to date."""
+    """A cache of one kind in one namespace, kept up to date by a watch."""
 
     def start(self) -> None: ...
     def stop(self) -> None: ...
@@ -17,19 +17,22 @@ class Watch(Protocol):
 
 
 class Watched:
-    """Every watch that somebody asked for; asking costs no request and never waits."""
+    """The watches that were asked for so far. Looking an object up sends no request."""
 
     def __init__(self, make: Callable[[Kind, str], Watch]) -> None:
         self._make = make
         self._watches: dict[tuple[Kind, str], Watch] = {}
 
     def find(self, kind: Kind, namespace: str, name: str) -> Json | None:
-        """The object as last seen, not to be changed; None where that is not known for sure."""
-        place = kind, namespace
-        if place not in self._watches:
-            self._watches[place] = self._make(kind, namespace)
-            self._watches[place].start()
-        return self._watches[place].find(namespace, name)
+        """Return the object as last seen; None if that is not certain.
+
+        Callers must not change it: it is the cache's own copy.
+        """
+        key = kind, namespace
+        if key not in self._watches:
+            self._watches[key] = self._make(kind, namespace)
+            self._watches[key].start()
+        return self._watches[key].find(namespace, name)
 
     def stop(self) -> None:
         """End every watch."""

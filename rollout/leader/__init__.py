@@ -1,1 +1,5 @@
-"""Which of several replicas decides: the Lease, and what a leader must be able to do; no plans."""
+"""Leader election: which of several replicas decides.
+
+`election` holds the Lease, `journal_health` tells whether a replica can lead at all, `loop` runs
+its ticks as leader or standby. Nothing here knows plans or rollouts.
+"""

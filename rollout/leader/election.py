@@ -1,4 +1,10 @@
-"""Who of several replicas decides: the holder of a Lease, by its own clock and nobody else's."""
+"""Elects one of several replicas by a Kubernetes Lease, as client-go's leader election does.
+
+How it works: a candidate measures time only with its own monotonic clock. The holder counts its
+time from before it sent the last successful renewal; the others count from when they saw the Lease
+change. So the holder always stops before another one starts, however far the wall clocks differ.
+The times in the Lease itself are for people.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +20,7 @@ _NOT_FOUND, _CONFLICT = 404, 409
 
 
 class Leases(Protocol):
-    """The part of a cluster that holds Leases. All raise ClusterError."""
+    """The part of a cluster client that reads and writes Leases. All raise ClusterError."""
 
     def get(self, kind: Kind, namespace: str, name: str) -> Json: ...
     def create(self, kind: Kind, namespace: str, body: Json) -> Json: ...
@@ -23,30 +29,34 @@ class Leases(Protocol):
 
 @dataclass(frozen=True)
 class LeaseTimes:
-    """For how long a Lease is good, in seconds, and what follows from it.
+    """The Lease's duration and the times derived from it, in seconds.
 
-    A leader that could not renew stops at `deadline`, counted from before it asked; another one
-    may begin `duration` after it saw the last renewal. So a third of it lies between the two.
+    A leader that cannot renew stops `deadline` after it sent its last successful renewal. Another
+    replica may start `duration` after it saw that renewal. A third of the duration lies between
+    the two, for requests under way.
     """
 
     duration: float = 15.0
 
     @property
     def deadline(self) -> float:
+        """Client-go calls it the renew deadline."""
         return self.duration * 2 / 3
 
     @property
     def retry(self) -> float:
+        """Time between two attempts: five fit into the deadline."""
         return self.duration / 7.5
 
 
 @dataclass
 class LeaderElector:
-    """One replica before a Lease. One thread campaigns; others may ask whether it leads.
+    """One replica that competes for a Lease.
 
-    `timer` never goes back (seconds); `now` is the wall clock, which is shown and never compared.
-    `term` numbers the tenures: it is the Lease's `leaseTransitions`, 0 while another one leads.
-    While it is not `fit` to decide it leaves the Lease to others.
+    One thread calls `campaign`; others may ask whether the replica `leads`. `timer` is a monotonic
+    clock in seconds; `now` is the wall clock, which is written to the Lease and never compared.
+    `term` is the Lease's `leaseTransitions` while this replica holds it, else 0. A replica that is
+    not `fit` gives the Lease up.
     """
 
     leases: Leases
@@ -59,40 +69,42 @@ class LeaderElector:
     fit: Callable[[], bool] = lambda: True
     term: int = 0
     leader: str = ""
-    _until: float = 0.0
-    _seen: str = ""
+    _leads_until: float = 0.0
+    _seen_version: str = ""
     _seen_at: float = 0.0
 
     @property
     def leads(self) -> bool:
-        """Whether the Lease is ours for certain."""
-        return self.term > 0 and self.timer() < self._until
+        """Tell whether the Lease is certainly ours now."""
+        return self.term > 0 and self.timer() < self._leads_until
 
     def campaign(self) -> None:
-        """Take the Lease if it is free or nobody renews it, renew it if it is ours.
+        """Renew our Lease, or take one that is free or that its holder no longer renews.
 
-        Raises ClusterError; then nobody can say, and the time that is left goes by.
+        Raises ClusterError. The outcome is then unknown, and we lead no longer than the last
+        successful renewal allows.
         """
         if not self.fit():
             self.release()
             return
-        begun = self.timer()
+        sent_at = self.timer()  # before any request, so that we never overestimate our time
         lease = self._read()
         if lease is None:
-            self._write(self.leases.create, begun, self._new())
+            self._write(self.leases.create, sent_at, self._build_lease())
             return
         spec = lease.get("spec") or {}
         self._observe(spec.get("holderIdentity") or "", lease["metadata"]["resourceVersion"])
         if self.leader == self.identity:
-            self._renew(lease, begun, self.term or spec.get("leaseTransitions", 0) + 1)
-        elif not self.leader or self._is_over(spec):
-            self._renew(lease, begun, spec.get("leaseTransitions", 0) + 1)
+            # Ours without a term: we took it, but the answer to our write was lost.
+            self._renew(lease, sent_at, self.term or spec.get("leaseTransitions", 0) + 1)
+        elif not self.leader or self._has_expired(spec):
+            self._renew(lease, sent_at, spec.get("leaseTransitions", 0) + 1)
 
     def release(self) -> None:
-        """Give the Lease back, so that another one need not wait. Raises ClusterError."""
+        """Give the Lease back, so that another replica need not wait. Raises ClusterError."""
         if not self.term:
             return
-        self._until = 0.0
+        self._leads_until = 0.0  # first: we must not lead while the Lease is being given up
         lease = self._read()
         if lease and (lease.get("spec") or {}).get("holderIdentity") == self.identity:
             free = {"holderIdentity": "", "leaseDurationSeconds": 1}
@@ -109,27 +121,33 @@ class LeaderElector:
             raise
 
     def _observe(self, leader: str, version: str) -> None:
-        """Note who holds it, and when we saw it change: two machines' clocks are not compared."""
+        """Record who holds the Lease, and when we saw it change, by our own clock."""
         self.leader = leader
         if self.leader != self.identity:
-            self._until, self.term = 0.0, 0
-        if version != self._seen:
-            self._seen, self._seen_at = version, self.timer()
+            self._leads_until, self.term = 0.0, 0
+        if version != self._seen_version:
+            self._seen_version, self._seen_at = version, self.timer()
 
-    def _is_over(self, spec: Json) -> bool:
-        """Whether its holder did not renew it for as long as that one itself promised."""
-        lasts = max(float(spec.get("leaseDurationSeconds") or 0), self.times.duration)
-        return self.timer() - self._seen_at >= lasts
+    def _has_expired(self, spec: Json) -> bool:
+        """Tell whether the holder has not renewed for the duration that it wrote, or for ours.
 
-    def _renew(self, lease: Json, begun: float, term: int) -> None:
+        The longer one counts: replicas may be configured differently during an upgrade.
+        """
+        duration = max(float(spec.get("leaseDurationSeconds") or 0), self.times.duration)
+        return self.timer() - self._seen_at >= duration
+
+    def _renew(self, lease: Json, sent_at: float, term: int) -> None:
         spec = lease.get("spec") or {}
-        taken = spec.get("acquireTime") if self.term else None
-        lease["spec"] = spec | self._spec(term, taken)
-        place = LEASE, self.namespace, self.name
-        self._write(lambda *_: self.leases.replace(*place, lease), begun, lease)
+        acquired = spec.get("acquireTime") if self.term else None
+        lease["spec"] = spec | self._build_spec(term, acquired)
+        path = LEASE, self.namespace, self.name
+        self._write(lambda *_: self.leases.replace(*path, lease), sent_at, lease)
 
-    def _write(self, call: Callable[..., Json], begun: float, lease: Json) -> None:
-        """One guarded write; whoever was faster shows at the next attempt."""
+    def _write(self, call: Callable[..., Json], sent_at: float, lease: Json) -> None:
+        """Write the Lease at the version that we read.
+
+        A conflict means that another replica was faster; the next attempt sees who it is.
+        """
         try:
             call(LEASE, self.namespace, lease)
         except ClusterError as error:
@@ -137,22 +155,22 @@ class LeaderElector:
                 return
             raise
         self.leader, self.term = self.identity, lease["spec"]["leaseTransitions"]
-        self._until = begun + self.times.deadline
+        self._leads_until = sent_at + self.times.deadline
 
-    def _new(self) -> Json:
+    def _build_lease(self) -> Json:
         return {
             "apiVersion": LEASE.api_version,
             "kind": LEASE.name,
             "metadata": {"name": self.name, "namespace": self.namespace},
-            "spec": self._spec(1, None),
+            "spec": self._build_spec(1, None),
         }
 
-    def _spec(self, term: int, taken: str | None) -> Json:
+    def _build_spec(self, term: int, acquired: str | None) -> Json:
         now = datetime.fromtimestamp(self.now(), UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         return {
             "holderIdentity": self.identity,
             "leaseDurationSeconds": max(1, round(self.times.duration)),
             "leaseTransitions": term,
-            "acquireTime": taken or now,
+            "acquireTime": acquired or now,
             "renewTime": now,
         }

@@ -1,4 +1,4 @@
-"""A replica's ticks: it decides while it leads and stands by while it does not."""
+"""Runs a replica's ticks: it decides while it leads and stands by while it does not."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Tick = Callable[[], None]
 
 
 class Leading(Protocol):
-    """Whether this replica leads, and in which term (0 while another one does)."""
+    """Whether this replica leads, and in which term (0 while another replica leads)."""
 
     @property
     def leads(self) -> bool: ...
@@ -28,12 +28,13 @@ class Leading(Protocol):
 
 @dataclass
 class LeaderLoop:
-    """One tick after the other, each as leader or as standby.
+    """Runs each tick either as leader or as standby.
 
-    `begin` opens a term: the journal is taken and read anew; its tick is the leader's. `record`
-    appends beside whoever decides. A leader that cannot renew its Lease waits, with all it knows;
-    it goes on where it was unless another one took over. `succeeded` is told of a leader's ticks,
-    `failed` of those that ended at a journal which cannot be read or takes no entry.
+    `begin` starts a term: it locks the journal, reads it again, and returns the leader's tick.
+    `record` appends a fact without the lock, while another replica may decide. A leader that cannot
+    renew its Lease stands by but keeps its state: it goes on in the same term unless another
+    replica took over. `succeeded` is called after each leader's tick, `failed` after each that
+    ended because the journal cannot be read or takes no entry.
     """
 
     candidate: Leading
@@ -46,21 +47,21 @@ class LeaderLoop:
     _stack: ExitStack = field(default_factory=ExitStack)
     _term: int = 0
     _tick: Tick | None = None
-    _unsaid: list[Fact] = field(default_factory=list)
+    _unrecorded: list[Fact] = field(default_factory=list)
 
     def tick(self) -> None:
-        """Raises SurefootError; the next tick tries again."""
+        """Run one tick. Raises SurefootError; the next tick tries again."""
         term = self.candidate.term
         if self._term and term != self._term:
             self.end()
         if not self.candidate.leads:
             self.stand_by()
-            self._tell()
+            self._record_refusals()
             return
         try:
             self._lead(term)
         except (JournalBusyError, JournalMovedError):
-            raise
+            raise  # the journal works: another replica uses it
         except JournalError:
             self.failed()
             raise
@@ -69,27 +70,27 @@ class LeaderLoop:
     def _lead(self, term: int) -> None:
         if self._tick is None:
             self._tick, self._term = self._stack.enter_context(self.begin(term)), term
-        self._tell()
+        self._record_refusals()
         try:
             self._tick()
         except JournalBusyError as error:
-            self._stale(error)
+            self._end_stale_term(error)
             raise
 
     def end(self) -> None:
-        """Give the journal back, if it is held."""
+        """End the term and release the journal, if this replica holds it."""
         self._tick, self._term = None, 0
         self._stack.close()
 
     def check(self) -> None:
-        """The Lease's part of the fence before each write. Raises StaleError."""
+        """Check before each write that the Lease is still ours. Raises StaleError."""
         if not self.candidate.leads or self.candidate.term != self._term:
             other = self.candidate.leader
-            said = "" if other == self.candidate.identity else f", {other or 'nobody'} leads"
-            raise StaleError(f"the Lease of term {self._term} ran out{said}")
+            successor = "" if other == self.candidate.identity else f", {other or 'nobody'} leads"
+            raise StaleError(f"the Lease of term {self._term} ran out{successor}")
 
-    def _stale(self, error: JournalBusyError) -> None:
-        self._unsaid.append(
+    def _end_stale_term(self, error: JournalBusyError) -> None:
+        self._unrecorded.append(
             Refused(
                 rollout=getattr(error, "rollout", ""),
                 at=self.now(),
@@ -100,8 +101,8 @@ class LeaderLoop:
         )
         self.end()
 
-    def _tell(self) -> None:
-        """Log what was refused, in the journal of whoever decides now."""
-        while self._unsaid:
-            self.record(self._unsaid[0])
-            self._unsaid.pop(0)
+    def _record_refusals(self) -> None:
+        """Append our refused writes to the journal, which another replica may own by now."""
+        while self._unrecorded:
+            self.record(self._unrecorded[0])
+            self._unrecorded.pop(0)  # only after it is recorded: `record` may raise

@@ -1,4 +1,4 @@
-"""Whether a rollout of a service is under way, as a journal and a namespace's plans tell it."""
+"""Finds rollouts of a service in progress, in a journal or in the cluster."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from rollout.kube.kinds import Json
 from rollout.plan.model.plan import Plan
 from rollout.tick.fleet import place_of
 
-_STILL = frozenset({*TERMINAL, "refused"})
+_IDLE_PHASES = frozenset({*TERMINAL, "refused"})
 
 
 def of_states(plan: Plan, states: Iterable[RolloutState]) -> Iterator[str]:
-    """Each rollout of the plan's service that has not ended, in words."""
+    """Describe each rollout of the plan's service that has not ended."""
     for state in states:
         other = state.plan
         same_mesh = other.spec.route.mesh == plan.spec.route.mesh
@@ -22,14 +22,15 @@ def of_states(plan: Plan, states: Iterable[RolloutState]) -> Iterator[str]:
 
 
 def of_resources(plan: Plan, resources: Iterable[Json]) -> Iterator[str]:
-    """Each RolloutPlan of the plan's service whose rollout has not ended, or is about to begin."""
-    for each in resources:
-        if (each.get("spec") or {}).get("service") != plan.spec.service:
+    """Describe each RolloutPlan of the plan's service that is in progress or about to start."""
+    for resource in resources:
+        if (resource.get("spec") or {}).get("service") != plan.spec.service:
             continue
-        name, status = each["metadata"]["name"], each.get("status") or {}
+        name, status = resource["metadata"]["name"], resource.get("status") or {}
         phase = status.get("phase")
         conditions = status.get("conditions") or []
-        if phase not in _STILL:
+        if phase not in _IDLE_PHASES:
+            # No phase means that no controller has read the resource yet: it may start any moment.
             yield f"the RolloutPlan {name} is {phase or 'yet to begin'}"
-        elif any(held["type"] == "Pending" and held["status"] == "True" for held in conditions):
+        elif any(item["type"] == "Pending" and item["status"] == "True" for item in conditions):
             yield f"the RolloutPlan {name} has an edit that is about to begin"

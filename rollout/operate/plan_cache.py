@@ -1,4 +1,4 @@
-"""Resources read once per change: the plan that each declares, or what is wrong with it."""
+"""Parses each RolloutPlan resource once per change, into a plan or a list of mistakes."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from rollout.plan.model.plan import Plan
 
 
 class Resources(Protocol):
-    """The resources of a kind."""
+    """The resources of one kind, such as an informer's cache."""
 
     def list(self) -> Sequence[Json] | None:
-        """All of them as last seen; None while that is not known."""
+        """Return all resources as last seen; None before the first complete list."""
         ...
 
 
 @dataclass(frozen=True)
 class Declared:
-    """A plan and the id that its rollout has; a digest, worked out once."""
+    """A plan and its rollout id, which is a digest and therefore computed only once."""
 
     plan: Plan
     rollout: str
@@ -32,26 +32,29 @@ Read = Declared | tuple[str, ...]
 
 
 class PlanCache:
-    """Remembers what it read, by the parts of a resource that a plan is made of."""
+    """Caches parsed plans by everything in a resource that the plan depends on."""
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[tuple[Any, ...], Read]] = {}
+        self._parsed: dict[str, tuple[tuple[Any, ...], Read]] = {}
 
     def read(self, resource: Json) -> Read:
-        """The plan, or every mistake as `place: code message`."""
+        """Return the plan, or every mistake as `place: code message`."""
         name, metadata = name_of(resource), resource["metadata"]
         applied = (metadata.get("annotations") or {}).get(APPLIED)
+        # The generation changes with the stored spec only. The API server drops unknown keys before
+        # it stores a spec, so an edit of a misspelt key shows in the last-applied annotation alone.
+        # The uid tells a resource from a later one of the same name.
         key = (metadata.get("uid"), metadata.get("generation"), applied)
-        if name not in self._known or self._known[name][0] != key:
-            self._known[name] = (key, _read(resource))
-        return self._known[name][1]
+        if name not in self._parsed or self._parsed[name][0] != key:
+            self._parsed[name] = (key, _parse(resource))
+        return self._parsed[name][1]
 
     def keep(self, names: Collection[str]) -> None:
-        """Forget all others."""
-        self._known = {name: known for name, known in self._known.items() if name in names}
+        """Forget all resources but these."""
+        self._parsed = {name: entry for name, entry in self._parsed.items() if name in names}
 
 
-def _read(resource: Json) -> Read:
+def _parse(resource: Json) -> Read:
     try:
         plan = plan_of(resource)
         return Declared(plan, plan.id)

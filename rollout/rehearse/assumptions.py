@@ -1,4 +1,4 @@
-"""Traffic and stable's own behaviour: what a rehearsal starts from."""
+"""Defines what a rehearsal assumes of traffic and of stable's behaviour."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from rollout.plan.model.plan import Plan
 from rollout.simulate import Behaviour
 
 _MOST_EDGES = 200
-_SPAN = 4.0  # standard deviations on each side that assumed latency buckets resolve
+_SPAN = 4.0  # standard deviations on each side that the assumed latency buckets cover
 
 
 @dataclass(frozen=True)
 class KnownFigures:
-    """What is known of a service; None where it is not. Times in seconds, latency in ms.
+    """Known figures of a service; None where unknown. Times in seconds, latency in ms.
 
-    Histograms are finite edges and one share more than edges; edges may be known without shares.
+    A histogram has finite edges and one more share than edges; edges may be known without shares.
     """
 
     rate: float | None = None
@@ -35,17 +35,18 @@ class KnownFigures:
     score_shares: tuple[float, ...] | None = None
 
     def over(self, other: KnownFigures) -> KnownFigures:
-        """These figures, and the other's where these say nothing.
+        """Return these figures, completed by the other's.
 
-        A recorded distribution is dropped where these state another one, or other buckets.
+        The other's recorded distribution is dropped where these state another distribution or
+        other buckets: its shares would not fit them.
         """
         own = {f.name: getattr(self, f.name) for f in fields(self)}
-        known = {name: value for name, value in own.items() if value is not None}
+        stated_values = {name: value for name, value in own.items() if value is not None}
         rest = {name: getattr(other, name) for name in own}
         for recorded, stated in _STATED.items():
-            if not stated.isdisjoint(known):
+            if not stated.isdisjoint(stated_values):
                 rest[recorded] = None
-        return KnownFigures(**{**rest, **known})
+        return KnownFigures(**{**rest, **stated_values})
 
 
 _STATED = {
@@ -56,7 +57,10 @@ _STATED = {
 
 @dataclass(frozen=True)
 class Assumptions:
-    """Traffic per second, stable's behaviour, and how labels come in."""
+    """Requests per second, stable's behaviour, and the share and lag of labels.
+
+    `assumed` names the figures that nobody stated or measured.
+    """
 
     rate: float
     stable: Behaviour
@@ -77,11 +81,11 @@ ASSUMED = KnownFigures(
 )
 
 
-def base(plan: Plan, known: KnownFigures) -> Assumptions:
-    """The base of a rehearsal; what is not known is assumed, and named where it matters."""
+def base(plan: Plan, figures: KnownFigures) -> Assumptions:
+    """Complete the known figures with assumed ones, and name those that matter to the plan."""
     lags = [g.lag for g in plan.spec.guardrails if not g.source.proxy]
-    full = known.over(replace(ASSUMED, lag=max(lags, default=0.0)))
-    tolerances = _tolerances(plan)
+    full = figures.over(replace(ASSUMED, lag=max(lags, default=0.0)))
+    tolerances = _tightest_tolerances(plan)
     median, sigma, tolerance = full.latency or 50.0, full.sigma or 0.4, tolerances.get("latency")
     return Assumptions(
         rate=full.rate or 0.0,
@@ -99,46 +103,51 @@ def base(plan: Plan, known: KnownFigures) -> Assumptions:
         ),
         labelled=full.labelled or 0.0,
         lag=full.lag or 0.0,
-        assumed=tuple(unknown(plan, known)),
+        assumed=tuple(unknown(plan, figures)),
     )
 
 
 def latency_edges(median: float, sigma: float, tolerance: float) -> tuple[float, ...]:
-    """Edges that resolve a relative tolerance exactly: each is that share above the last."""
+    """Return edges that express a relative tolerance exactly.
+
+    Each edge is the one before it, increased by the tolerance.
+    """
     reach = min(math.ceil(_SPAN * sigma / math.log1p(tolerance)), _MOST_EDGES // 2)
     return tuple(median * (1 + tolerance) ** k for k in range(-reach, reach + 1))
 
 
 def score_edges(tolerance: float) -> tuple[float, ...]:
-    """Edges that resolve an absolute tolerance exactly on scores from 0 to 1."""
+    """Return edges that express an absolute tolerance exactly on scores from 0 to 1."""
     count = min(max(round(1 / tolerance), 2), _MOST_EDGES)
     return tuple(round(k / count, 6) for k in range(1, count + 1))
 
 
-def _tolerances(plan: Plan) -> dict[str, float]:
-    """The tightest tolerance per kind of histogram."""
-    found: dict[str, float] = {}
+def _tightest_tolerances(plan: Plan) -> dict[str, float]:
+    """Return the tightest tolerance per kind of histogram."""
+    tightest: dict[str, float] = {}
     for guardrail in plan.spec.guardrails:
         if guardrail.tolerance is not None:
             kind = "latency" if guardrail.source.worse == "high" else "score"
-            found[kind] = min(guardrail.tolerance, found.get(kind, math.inf))
-    return found
+            tightest[kind] = min(guardrail.tolerance, tightest.get(kind, math.inf))
+    return tightest
 
 
-def unknown(plan: Plan, known: KnownFigures) -> Iterable[str]:
-    """Figures that would say what is assumed, as far as the plan looks at it."""
+def unknown(plan: Plan, figures: KnownFigures) -> Iterable[str]:
+    """Yield the unknown figures that the plan's guardrails depend on."""
     sources = [g.source for g in plan.spec.guardrails]
     kinds = {(s.kind, s.proxy if s.kind == "rate" else s.worse) for s in sources}
-    wanted = {
+    needed = {
         "rate": True,
         "errors": ("rate", True) in kinds,
         "fails": ("rate", False) in kinds,
-        "latency": ("shape", "high") in kinds and known.latency_shares is None,
-        "sigma": ("shape", "high") in kinds and known.latency_shares is None,
+        "latency": ("shape", "high") in kinds and figures.latency_shares is None,
+        "sigma": ("shape", "high") in kinds and figures.latency_shares is None,
         "latency_edges": ("shape", "high") in kinds,
-        "score": ("shape", "low") in kinds and known.score_shares is None,
-        "score_sd": ("shape", "low") in kinds and known.score_shares is None,
+        "score": ("shape", "low") in kinds and figures.score_shares is None,
+        "score_sd": ("shape", "low") in kinds and figures.score_shares is None,
         "score_edges": ("shape", "low") in kinds,
         "labelled": any(not source.proxy for source in sources),
     }
-    return (name for name, asked in wanted.items() if asked and getattr(known, name) is None)
+    return (
+        name for name, is_needed in needed.items() if is_needed and getattr(figures, name) is None
+    )

@@ -1,4 +1,4 @@
-"""One thing worth saying of a plan before it runs."""
+"""Defines a finding about a plan before it runs: a warning or a note."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class PlanFinding:
-    """A warning (the plan will not do what it is for) or a note (how to read what it does).
+    """A warning (the plan will not serve its purpose) or a note (how to read its results).
 
-    `code` is stable; `guardrail` is empty where it is about the plan as a whole.
+    `code` does not change between releases; `guardrail` is empty for a finding about the plan
+    as a whole.
     """
 
     level: Literal["warning", "note"]

@@ -1,4 +1,4 @@
-"""What can be said of a plan by arithmetic, before anything is simulated."""
+"""Checks a plan by arithmetic alone, before anything is simulated."""
 
 from __future__ import annotations
 
@@ -19,60 +19,64 @@ from rollout.simulate import Behaviour
 def preflight(
     plan: Plan, base: Assumptions, changes: Sequence[Scenario]
 ) -> tuple[PlanFinding, ...]:
-    """Everything worth saying, warnings first."""
-    found = [
-        *_ramp(plan, base),
-        *_proxy(plan),
-        *_unguarded(plan, base, changes),
-        *(each for g in plan.spec.guardrails for each in _guarded(plan, base, g, changes)),
-        *_policy(plan),
-        *_assumed(base),
+    """Return every finding about the plan, warnings first."""
+    findings = [
+        *_check_ramp(plan, base),
+        *_check_proxy(plan),
+        *_check_worlds(plan, base, changes),
+        *(
+            finding
+            for g in plan.spec.guardrails
+            for finding in _check_guardrail(plan, base, g, changes)
+        ),
+        *_note_policies(plan),
+        *_note_assumptions(base),
     ]
-    return tuple(sorted(found, key=lambda remark: remark.level != "warning"))
+    return tuple(sorted(findings, key=lambda finding: finding.level != "warning"))
 
 
-def _guarded(
+def _check_guardrail(
     plan: Plan, base: Assumptions, guardrail: Guardrail, changes: Sequence[Scenario]
 ) -> Iterator[PlanFinding]:
     diagnosis = diagnosed(guardrail, base.stable) if guardrail.source.kind == "shape" else None
     if diagnosis:
         yield diagnosis
         if diagnosis.level == "warning":
-            return  # nothing else can be said of buckets that are of no use
+            return  # with unusable buckets the other checks have no meaning
     yield from within_reach(plan, base, guardrail)
     for change in changes:
         if change.breaks(guardrail, base.stable):
             yield from resolvable(plan, base, guardrail, change)
 
 
-def _ramp(plan: Plan, base: Assumptions) -> Iterator[PlanFinding]:
+def _check_ramp(plan: Plan, base: Assumptions) -> Iterator[PlanFinding]:
     spec = plan.spec
     first = base.rate * spec.ramp.least * parted(plan) * spec.interval
     if first < 1:
-        said = (
+        message = (
             f"at the first weight of {percent(spec.ramp.least)} the canary gets {first:.2g} "
             f"requests per look of {duration(spec.interval)}: less than one"
         )
-        yield warning("few-requests", said)
+        yield warning("few-requests", message)
     least = sum(leg.seconds for leg in climb(plan)) + spec.ramp.bake
     if max(least, spec.warmup) >= spec.deadline:
-        said = (
+        message = (
             f"the ramp takes {duration(least)} at least and the deadline is "
             f"{duration(spec.deadline)}: nothing can be promoted"
         )
-        yield warning("ramp-too-long", said)
+        yield warning("ramp-too-long", message)
 
 
-def _proxy(plan: Plan) -> Iterator[PlanFinding]:
+def _check_proxy(plan: Plan) -> Iterator[PlanFinding]:
     if not any(guardrail.source.proxy for guardrail in plan.spec.guardrails):
-        said = (
+        message = (
             "no guardrail is reported by the proxy: a canary that answers nothing is not seen, "
             f"and the share of traffic is checked on what {exposure_guardrail(plan)} counts"
         )
-        yield warning("no-proxy", said)
+        yield warning("no-proxy", message)
 
 
-def _policy(plan: Plan) -> Iterator[PlanFinding]:
+def _note_policies(plan: Plan) -> Iterator[PlanFinding]:
     if plan.spec.when_inconclusive == "promote":
         yield note("promotes-unproven", "a rollout that is stuck is promoted without proof")
     if label := observational(plan):
@@ -80,15 +84,17 @@ def _policy(plan: Plan) -> Iterator[PlanFinding]:
         yield note(kind, f"{why}; here the versions differ in nothing else")
     segment = segment_of(plan)
     if segment is not None and segment.share is None:
-        said = f"the segment's share is not declared: {percent(ASSUMED_SEGMENT)} is assumed"
-        yield note("assumed-segment", said)
+        message = f"the segment's share is not declared: {percent(ASSUMED_SEGMENT)} is assumed"
+        yield note("assumed-segment", message)
     if has_affinity(plan):
         yield note("sticky", "users keep their version, and are simulated as if they did not")
     if plan.spec.pods is not None:
         yield note("independent", "requests are simulated as independent, pods as all alike")
 
 
-def _unguarded(plan: Plan, base: Assumptions, changes: Sequence[Scenario]) -> Iterator[PlanFinding]:
+def _check_worlds(
+    plan: Plan, base: Assumptions, changes: Sequence[Scenario]
+) -> Iterator[PlanFinding]:
     for change in changes:
         changed = change.of(Behaviour()) != Behaviour()
         if changed and not any(change.touches(g) for g in plan.spec.guardrails):
@@ -97,7 +103,7 @@ def _unguarded(plan: Plan, base: Assumptions, changes: Sequence[Scenario]) -> It
             yield warning("no-change", f"{change.name}: as stable is, nothing differs there")
 
 
-def _assumed(base: Assumptions) -> Iterator[PlanFinding]:
+def _note_assumptions(base: Assumptions) -> Iterator[PlanFinding]:
     if base.assumed:
         names = ", ".join(name.replace("_", " ") for name in base.assumed)
         yield note("assumed", f"not known and assumed: {names}")

@@ -1,4 +1,4 @@
-"""A world is a change of the canary against stable: more errors, slower, lower scores."""
+"""Defines worlds: how the canary differs from stable (more errors, slower, lower scores)."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ GRAMMAR = (
 
 @dataclass(frozen=True)
 class Rate:
-    """A bad share that became `times` as large, and `plus` larger."""
+    """A change of a bad share: multiplied by `times`, then increased by `plus`."""
 
     times: float = 1.0
     plus: float = 0.0
 
     def of(self, bad: float) -> float:
-        """The changed share, 0 to 1."""
+        """Return the changed share, 0 to 1."""
         return min(max(bad * self.times + self.plus, 0.0), 1.0)
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """What is different about the canary in the world `name`; by default nothing is."""
+    """How the canary differs from stable in the world `name`; by default in nothing."""
 
     name: str
     errors: Rate = Rate()
@@ -45,29 +45,31 @@ class Scenario:
     score: float = 0.0
 
     def of(self, stable: Behaviour) -> Behaviour:
-        """The canary, when stable behaves like this."""
+        """Return the canary's behaviour for this behaviour of stable."""
         return replace(
             stable,
             errors=self.errors.of(stable.errors),
             fails=self.fails.of(stable.fails),
             median_ms=stable.median_ms * self.latency,
-            latency_shares=_slower(stable, self.latency),
+            latency_shares=_slow_down(stable, self.latency),
             score=stable.score + self.score,
-            score_shares=_rescored(stable, -self.score),
+            score_shares=_lower_scores(stable, -self.score),
         )
 
     def touches(self, guardrail: Guardrail) -> bool:
-        """Whether this guardrail's metric is different in this world."""
+        """Return whether this guardrail's metric differs in this world."""
         source = guardrail.source
         if source.kind == "rate":
             return (self.errors if source.proxy else self.fails) != Rate()
         return self.latency != 1.0 if source.worse == "high" else self.score != 0.0
 
     def breaks(self, guardrail: Guardrail, stable: Behaviour) -> bool:
-        """Whether the canary is worse than this guardrail allows."""
+        """Return whether the canary is worse than this guardrail allows."""
         source, canary = guardrail.source, self.of(stable)
         if guardrail.margin is not None:
-            before, after = (_bad(each, proxy=source.proxy) for each in (stable, canary))
+            before, after = (
+                _bad_share(behaviour, proxy=source.proxy) for behaviour in (stable, canary)
+            )
             return after > guardrail.margin.ratio * before + guardrail.margin.absolute + _EXACT
         allowed = guardrail.tolerance or 0.0
         if source.worse == "high":
@@ -76,15 +78,15 @@ class Scenario:
 
 
 def bad_shares(guardrail: Guardrail, behaviour: Behaviour) -> float:
-    """A rate's share of bad units."""
-    return _bad(behaviour, proxy=guardrail.source.proxy)
+    """Return the share of bad units that a rate guardrail counts."""
+    return _bad_share(behaviour, proxy=guardrail.source.proxy)
 
 
-def _bad(behaviour: Behaviour, *, proxy: bool) -> float:
+def _bad_share(behaviour: Behaviour, *, proxy: bool) -> float:
     return behaviour.errors if proxy else behaviour.fails
 
 
-def _slower(stable: Behaviour, factor: float) -> tuple[float, ...]:
+def _slow_down(stable: Behaviour, factor: float) -> tuple[float, ...]:
     edges = stable.latency_edges
     if not stable.latency_shares or factor == 1.0 or min(edges) <= 0:
         return stable.latency_shares
@@ -92,7 +94,7 @@ def _slower(stable: Behaviour, factor: float) -> tuple[float, ...]:
     return tuple(map(float, stable.latency @ shift_matrix(cuts, math.log(factor))))
 
 
-def _rescored(stable: Behaviour, drop: float) -> tuple[float, ...]:
+def _lower_scores(stable: Behaviour, drop: float) -> tuple[float, ...]:
     if not stable.score_shares or drop == 0.0:
         return stable.score_shares
     cuts = boundaries(stable.score_edges, "low", relative=False)
@@ -101,11 +103,11 @@ def _rescored(stable: Behaviour, drop: float) -> tuple[float, ...]:
 
 
 SAME = Scenario("same")
-"""The canary changes nothing; whether it is promoted is the exit code."""
+"""The world in which the canary changes nothing; the exit code says if it is promoted there."""
 
 
 def usual(plan: Plan) -> list[Scenario]:
-    """The worlds that every plan is rehearsed in, as far as it guards what differs in them."""
+    """Return the default worlds, without those that no guardrail of the plan can notice."""
     worlds = [
         Scenario("2x errors", errors=Rate(2.0)),
         Scenario("2x fails", fails=Rate(2.0)),
@@ -117,7 +119,7 @@ def usual(plan: Plan) -> list[Scenario]:
 
 
 def parse(text: str) -> Scenario:
-    """A world as a person writes it: `bad:errors=3x,score=-0.05`. Raises InputError."""
+    """Parse a world from its text, like `bad:errors=3x,score=-0.05`. Raises InputError."""
     name, colon, rest = text.partition(":")
     change = Scenario(name.strip())
     if not colon or not change.name:
@@ -125,32 +127,32 @@ def parse(text: str) -> Scenario:
     if change.name == SAME.name:
         raise InputError(f"--world {text!r}: nothing is changed in the world `{SAME.name}`")
     for word in rest.split(","):
-        change = _changed(change, word.strip(), text)
+        change = _apply_change(change, word.strip(), text)
     return change
 
 
-def _changed(change: Scenario, word: str, text: str) -> Scenario:
-    key, _, value = (part.strip() for part in word.partition("="))
+def _apply_change(change: Scenario, word: str, text: str) -> Scenario:
+    key, _, value = (side.strip() for side in word.partition("="))
     try:
         if word == "crash":
             return replace(change, errors=Rate(0.0, 1.0))
         if key == "errors":
-            return replace(change, errors=_rate(value))
+            return replace(change, errors=_parse_rate(value))
         if key == "fails":
-            return replace(change, fails=_rate(value))
+            return replace(change, fails=_parse_rate(value))
         if key == "latency":
-            return replace(change, latency=_factor(value))
+            return replace(change, latency=_parse_factor(value))
         if key == "score":
-            return replace(change, score=_number(value))
+            return replace(change, score=_parse_number(value))
     except ValueError:
         raise InputError(f"--world {text!r}: cannot read {word!r}: {GRAMMAR}") from None
     raise InputError(f"--world {text!r}: nothing is called {key!r}: {GRAMMAR}")
 
 
-def _rate(value: str) -> Rate:
-    """`3x` is three times, `+1%` one point more, `4%` exactly that."""
+def _parse_rate(value: str) -> Rate:
+    """Parse `3x` (three times), `+1%` (one percentage point more) or `4%` (exactly that)."""
     if value.endswith("x"):
-        return Rate(_positive(value[:-1]))
+        return Rate(_parse_positive(value[:-1]))
     if value[:1] in {"+", "-"}:
         return Rate(1.0, math.copysign(share(value[1:]), -1 if value[0] == "-" else 1))
     exact = share(value)
@@ -159,27 +161,27 @@ def _rate(value: str) -> Rate:
     return Rate(0.0, exact)
 
 
-def _factor(value: str) -> float:
-    """`1.5x` or `+50%`."""
+def _parse_factor(value: str) -> float:
+    """Parse `1.5x` or `+50%`."""
     if value.endswith("x"):
-        return _positive(value[:-1])
+        return _parse_positive(value[:-1])
     if value[:1] not in {"+", "-"}:
         raise ValueError("a change of latency has a sign")
     change = share(value[1:])
-    return _above_zero(1 + change if value[0] == "+" else 1 - change)
+    return _require_positive(1 + change if value[0] == "+" else 1 - change)
 
 
-def _positive(value: str) -> float:
-    return _above_zero(_number(value))
+def _parse_positive(value: str) -> float:
+    return _require_positive(_parse_number(value))
 
 
-def _above_zero(number: float) -> float:
+def _require_positive(number: float) -> float:
     if number <= 0:
         raise ValueError("not above zero")
     return number
 
 
-def _number(value: str) -> float:
+def _parse_number(value: str) -> float:
     if not _NUMBER.match(value):
         raise ValueError("no number")
     return float(value)

@@ -1,4 +1,4 @@
-"""One rollout's history, derived from its journal entries: weights, looks and decisions."""
+"""Derive one rollout's history from its journal entries: weights, looks and decisions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rollout.review.look import Look, looks
 
 @dataclass(frozen=True)
 class Weight:
-    """The canary's share of traffic (0 to 1) from `seconds` after the start on."""
+    """The canary's share of traffic (0 to 1), valid from `seconds` after the start."""
 
     seq: int
     seconds: float
@@ -24,7 +24,7 @@ class Weight:
 
 @dataclass(frozen=True)
 class History:
-    """A rollout from its start to its last entry; `state` is the state after that."""
+    """A rollout from its start to its last entry; `state` is the state after the last entry."""
 
     rollout: str
     controller: str
@@ -55,16 +55,16 @@ class History:
 
 
 def histories(entries: Iterable[Entry]) -> list[History]:
-    """Every rollout of a journal, in the order of their starts."""
-    return [history(own) for own in by_rollout(entries).values()]
+    """Return the history of every rollout in a journal, in order of their starts."""
+    return [history(rollout_entries) for rollout_entries in by_rollout(entries).values()]
 
 
 def history(entries: Sequence[Entry]) -> History:
-    """The history of one rollout, from its own entries in order.
+    """Return the history of one rollout, from its own entries in order.
 
-    Raises ValueError when the first is not `started`, or there is none.
+    Raises ValueError when there are no entries, or the first is not `started`.
     """
-    states = _states(entries)
+    states = _fold_states(entries)
     if not states:
         raise ValueError("no facts")
     return History(
@@ -72,23 +72,28 @@ def history(entries: Sequence[Entry]) -> History:
         controller=next(e.fact.controller for e in entries if isinstance(e.fact, Started)),
         state=states[-1],
         ended_at=entries[-1].fact.at,
-        weights=tuple(_weights(entries, states)),
+        weights=tuple(_find_weight_changes(entries, states)),
         looks=tuple(looks(entries, states)),
     )
 
 
-def _states(entries: Sequence[Entry]) -> list[RolloutState]:
-    """The state after each entry."""
+def _fold_states(entries: Sequence[Entry]) -> list[RolloutState]:
+    """Return the state after each entry."""
     states: list[RolloutState] = []
     for entry in entries:
         states.append(fold(states[-1] if states else None, entry.fact, entry.seq))
     return states
 
 
-def _weights(entries: Sequence[Entry], states: Sequence[RolloutState]) -> Iterator[Weight]:
-    """The start, and every entry after which the mesh shows another split."""
-    shown = None
+def _find_weight_changes(
+    entries: Sequence[Entry], states: Sequence[RolloutState]
+) -> Iterator[Weight]:
+    """Yield the split at the start, and each split that the mesh shows after it.
+
+    `state.split` is what the mesh confirmed, not what a decision asked for.
+    """
+    last_split = None
     for entry, state in zip(entries, states, strict=True):
-        if state.split != shown:
-            shown = state.split
-            yield Weight(entry.seq, entry.fact.at - state.started_at, shown.share)
+        if state.split != last_split:
+            last_split = state.split
+            yield Weight(entry.seq, entry.fact.at - state.started_at, last_split.share)

@@ -1,4 +1,4 @@
-"""Weights are written only by whoever still decides: asked right before each write."""
+"""Check that this controller still leads, right before every write to a mesh."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from rollout.ports import Router, RouteStatus, Watcher
 from rollout.route.kube.objects import Applied
 
 Fence = Callable[[], None]
-"""Raises StaleError for a controller that no longer decides, SurefootError when nobody can say."""
+"""Raises StaleError if this controller no longer leads, SurefootError if that is unknown."""
 
 
 @dataclass(frozen=True)
 class FencedObjects:
-    """Objects whose patches ask first, and so does what makes them.
+    """Cluster objects that check the fence before each patch and each apply.
 
-    A patch is good for one version only, and that version was read before the question. So who took
-    over after the question and wrote, made another version; who took over before it, is noticed.
+    A patch names the resourceVersion that was read, and that read happened before the check. So a
+    controller that takes over and writes after the check creates a newer version, and our patch
+    conflicts; a takeover before the check fails the check.
     """
 
     objects: Applied
@@ -46,7 +47,7 @@ class FencedObjects:
 
 @dataclass(frozen=True)
 class FencedRouter:
-    """A router whose writes ask first; a refusal names what was to be written."""
+    """A router that checks the fence before each write; an error names the refused split."""
 
     router: Router
     fence: Fence
@@ -65,8 +66,9 @@ class FencedRouter:
             self.fence()
             self.router.write(plan, split, mark)
         except StaleError as error:
-            said = f"{split.share * 100:.4g}% canary (decision {mark}) refused: {error}"
-            raise StaleError(said, mark.rpartition("/")[0]) from None
+            message = f"{split.share * 100:.4g}% canary (decision {mark}) refused: {error}"
+            # A mark is "<rollout id>/<sequence number>": what precedes the slash is the rollout.
+            raise StaleError(message, mark.rpartition("/")[0]) from None
 
     def diagnose(self, plan: Plan) -> str:
         """See rollout.ports.Router."""

@@ -1,4 +1,8 @@
-"""Weights in a list of destinations, as every mesh has them."""
+"""Read and change weights in a list of destinations, the same way for every mesh.
+
+A list may also name destinations that belong to nobody's rollout; those keep their share of the
+traffic in every change.
+"""
 
 from __future__ import annotations
 
@@ -13,43 +17,47 @@ from rollout.route.manifest import Json
 
 Arm = Literal["stable", "canary"]
 
-SEGMENT = "surefoot-segment-"  # begins the name of a route that we put there for a segment
+SEGMENT = "surefoot-segment-"  # name prefix of the routes that we insert for a segment
 
 
 class Mesh(Protocol):
-    """How a mesh tells the two arms apart, and how it reads weights."""
+    """How a mesh identifies the two arms, and how it reads weights."""
 
     @property
     def absent(self) -> int:
-        """What an entry without a weight weighs."""
+        """The weight of an entry that states none."""
         ...
 
     @property
     def lone(self) -> bool:
-        """Whether the only entry of a list gets everything, whatever its weight."""
+        """Whether the only entry of a list gets all traffic, whatever its weight."""
         ...
 
     @property
     def most(self) -> int:
-        """The largest weight that the mesh takes."""
+        """The largest weight that the mesh accepts."""
         ...
 
     def arm_of(self, entry: Json) -> Arm | None:
-        """Which arm an entry leads to; None for everybody else's."""
+        """Return the arm that an entry leads to; None if it leads to neither."""
         ...
 
     def entry(self, arm: Arm, like: Json) -> Json:
-        """An arm's new entry, made after the other arm's; without a weight."""
+        """Return a new entry for an arm, without a weight, modelled on the other arm's entry."""
         ...
 
     def name(self, arm: Arm) -> str:
-        """The arm in the mesh's own words."""
+        """Return the arm's name as the mesh's users know it."""
         ...
 
 
 @dataclass(frozen=True)
 class WeightedRoute:
-    """One route, where traffic parts: `entries` and `body` are live in its manifest, no copies."""
+    """One route whose traffic is split by weight (local name in this package: `fork`).
+
+    `entries` and `body` are the live objects of the manifest, not copies: changing them changes
+    the manifest. `place` names the route in messages.
+    """
 
     place: str
     entries: list[Json]
@@ -58,28 +66,36 @@ class WeightedRoute:
 
     @property
     def arms(self) -> list[Json]:
-        """The entries that lead to an arm."""
+        """The entries that lead to one of the two arms."""
         return [entry for entry in self.entries if self.mesh.arm_of(entry)]
 
     def of(self, arm: Arm | None) -> list[Json]:
+        """Return the entries of an arm; None: those that lead to neither arm."""
         return [entry for entry in self.entries if self.mesh.arm_of(entry) == arm]
 
     def weight(self, arm: Arm | None) -> int:
-        """Summed weight of an arm, or of all others. Raises RouteError for no number."""
+        """Return the summed weight of an arm; None: of all others.
+
+        Raises RouteError for a weight that is no whole number.
+        """
         if self.mesh.lone and len(self.entries) == 1:
             return len(self.of(arm))
         return sum(self._weight(entry) for entry in self.of(arm))
 
     def _weight(self, entry: Json) -> int:
-        said = entry.get("weight")
-        if said is None:
+        weight = entry.get("weight")
+        if weight is None:
             return self.mesh.absent
-        if not isinstance(said, int | str) or not str(said).isdecimal():
-            raise RouteError(f"{self.place}: weight {said!r} is no whole number")
-        return int(said)  # protobuf's JSON allows numbers in quotes
+        if not isinstance(weight, int | str) or not str(weight).isdecimal():
+            raise RouteError(f"{self.place}: weight {weight!r} is no whole number")
+        return int(weight)  # protobuf's JSON allows numbers in quotes
 
     def share(self) -> Fraction:
-        """The canary's share of what both arms get. Raises RouteError where nobody gets any."""
+        """Return the canary's share of what both arms get together.
+
+        Where both arms weigh zero and others get the traffic, the share is 0. Raises RouteError
+        where all weights are zero.
+        """
         stable, canary = self.weight("stable"), self.weight("canary")
         if stable + canary:
             return Fraction(canary, stable + canary)
@@ -88,29 +104,33 @@ class WeightedRoute:
         raise RouteError(f"{self.place}: the weights sum to zero")
 
     def scale(self, factor: int) -> None:
-        """The same shares in finer weights."""
+        """Multiply all weights by a factor; the shares stay the same."""
         if factor > 1:
             weights = [self._weight(entry) for entry in self.entries]
             for entry, weight in zip(self.entries, weights, strict=True):
                 entry["weight"] = weight * factor
 
     def put(self, arm: Arm, value: int) -> bool:
-        """Give an arm's entries this weight in sum; True if that took a new entry."""
-        mine = self.of(arm)
-        if mine:
-            mine[0]["weight"] = value - sum(self._weight(entry) for entry in mine[1:])
+        """Give an arm's entries this weight in sum; return whether that added an entry.
+
+        The first entry takes the difference, because the arm's further entries keep their weights.
+        A new stable entry goes first and a new canary last: Envoy's affinity depends on the order.
+        """
+        own_entries = self.of(arm)
+        if own_entries:
+            own_entries[0]["weight"] = value - sum(self._weight(entry) for entry in own_entries[1:])
         elif value:
             other: Arm = "canary" if arm == "stable" else "stable"
             new = self.mesh.entry(arm, self.of(other)[0]) | {"weight": value}
             self.entries.insert(0 if arm == "stable" else len(self.entries), new)
-        return not mine and value > 0
+        return not own_entries and value > 0
 
 
 def move(fork: WeightedRoute, split: Split) -> bool:
-    """Give the arms `split` of what they have together; True if the canary was not there before.
+    """Split what the two arms have together as `split` says; return whether the canary is new.
 
-    All others keep their share of the traffic: where the arms' weights would not come out whole,
-    every weight of the route is multiplied first. An arm that the route names twice is refused,
+    All others keep their share of the traffic: where the arms' weights would not be whole numbers,
+    every weight of the route is multiplied first. A route that names an arm twice is refused,
     unless the canary's share goes to zero: a rollback never waits. Raises RouteError.
     """
     twice = [arm for arm in _ARMS if len(fork.of(arm)) > 1]
@@ -121,7 +141,11 @@ def move(fork: WeightedRoute, split: Split) -> bool:
         if split.canary:
             raise RouteError(f"{fork.place} sends all its traffic elsewhere")
         return False
+    # With others on the route, the arms keep their summed weight, or the others' share would
+    # change. So do arms that are named twice: the second entry keeps its weight (see `put`), which
+    # may exceed the plan's total. Otherwise only the ratio counts, and the plan's total is used.
     total = own if own and (others or twice) else split.total
+    # The smallest factor that makes total * factor * canary / split.total a whole number.
     factor = split.total // math.gcd(total * split.canary, split.total)
     canary = total * factor * split.canary // split.total
     if max(total, others) * factor > fork.mesh.most:
@@ -138,7 +162,10 @@ _ARMS: tuple[Arm, Arm] = ("stable", "canary")
 
 
 def nearest(share: Fraction, total: int) -> Split:
-    """The nearest split to a share; an arm that has some traffic is never shown as having none."""
+    """Return the split nearest to a share.
+
+    An arm with some traffic never rounds to none: a rollback must not look complete before it is.
+    """
     canary = round(share * total)
     if 0 < share < 1 and total > 1:
         canary = min(max(canary, 1), total - 1)
@@ -146,12 +173,15 @@ def nearest(share: Fraction, total: int) -> Split:
 
 
 def take_away(fork: WeightedRoute) -> None:
-    """Remove the canary's entries that say no more than one of ours would."""
+    """Remove the canary's entries that contain no more than one that we added.
+
+    An entry with a filter or a header of its own was written by somebody else and stays.
+    """
     (stable, *_) = fork.of("stable") or [{}]
     bare = fork.mesh.entry("canary", stable) | {"weight": 0}
     fork.entries[:] = [entry for entry in fork.entries if entry != bare]
 
 
 def for_segment(body: Json) -> bool:
-    """Whether a route is named like those that we put there for a segment."""
+    """Return whether a route has the name of one that we insert for a segment."""
     return str(body.get("name") or "").startswith(SEGMENT)

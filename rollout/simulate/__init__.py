@@ -1,4 +1,7 @@
-"""A world for the production tick: seeded traffic, a mesh, a clock, and faults on demand."""
+"""Simulates the surroundings of a tick: seeded traffic, mesh, clock, journal and faults.
+
+Tests, rehearsals and calibrations all use it, so they run the same production tick.
+"""
 
 from rollout.simulate.behaviour import LATENCY_EDGES, SCORE_EDGES, Behaviour
 from rollout.simulate.ports import MemoryRouter, UnsealedJournal, VirtualClock

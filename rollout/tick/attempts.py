@@ -1,4 +1,4 @@
-"""What a person's word to go back or to try again becomes: facts, or the reason why not."""
+"""The commands `undo` and `retry`: the facts that they lead to, or why they cannot apply."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Again = Literal["undo", "retry"]
 def started(
     plan: Plan, *, at: float, controller: str, attempt: int = 1, uncalibrated: bool = False
 ) -> Started:
-    """The fact that begins an attempt."""
+    """Return the fact that begins an attempt of a plan."""
     return Started(
         rollout=attempt_id(plan.id, attempt),
         at=at,
@@ -32,35 +32,35 @@ def started(
 
 
 def cannot_apply(fleet: Fleet, command: Again, rollout: str) -> str:
-    """Why there is nothing to undo or to retry, in words; empty where there is."""
+    """Explain why there is nothing to undo or to retry; empty where there is."""
     state = fleet.states[rollout]
     stable, canary = state.versions
     if not state.terminal:
         return f"{rollout} goes on ({state.phase}): `surefoot abort` sends all traffic to {stable}"
     if command == "retry":
-        said = f"{rollout} was promoted: {canary} has all traffic, there is nothing to retry"
-        return said if state.phase == "promoted" else ""
+        reason = f"{rollout} was promoted: {canary} has all traffic, there is nothing to retry"
+        return reason if state.phase == "promoted" else ""
     if state.phase != "promoted":
         return f"{rollout} was {state.phase}: all traffic is on {stable} already"
     newest = fleet.newest_of(state.plan)
     return "" if newest == rollout else f"{newest} came after {rollout}: only the newest is undone"
 
 
-def facts_for(fleet: Fleet, said: HumanSaid, controller: str) -> list[Fact]:
-    """What is recorded: the word, and for a retry the new attempt's begin, in one transaction.
+def facts_for(fleet: Fleet, fact: HumanSaid, controller: str) -> list[Fact]:
+    """Return the facts to record in one transaction: the command, and a retry's new attempt.
 
-    Raises InputError where it makes no sense, or the plan may not begin.
+    Raises InputError where the command cannot apply, or the plan may not begin.
     """
-    command: Again = "undo" if said.command == "undo" else "retry"
-    if problem := cannot_apply(fleet, command, said.rollout):
+    command: Again = "undo" if fact.command == "undo" else "retry"
+    if problem := cannot_apply(fleet, command, fact.rollout):
         raise InputError(problem)
     if command == "undo":
-        return [said]
-    return [said, _again(fleet, fleet.states[said.rollout], said.at, controller)]
+        return [fact]
+    return [fact, _start_next_attempt(fleet, fleet.states[fact.rollout], fact.at, controller)]
 
 
-def _again(fleet: Fleet, state: RolloutState, at: float, controller: str) -> Started:
-    """The next attempt: the same plan under another id, with evidence of its own."""
+def _start_next_attempt(fleet: Fleet, state: RolloutState, at: float, controller: str) -> Started:
+    """Return the start of the next attempt: same plan, new id, no evidence carried over."""
     plan = state.plan
     fleet.check_fits(plan)
     lacking = lacks_calibration(plan, fleet.calibrations.get(plan.id))

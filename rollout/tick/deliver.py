@@ -1,4 +1,16 @@
-"""Between a recorded decision and the mesh: write it, read it back, notice another's hand."""
+"""Delivery of a recorded decision to the mesh: write it, read it back, detect edits by others.
+
+How it works: `apply` writes the wanted split, unless a read shows that it is there already or that
+somebody else edited the weights. `confirm` then reads the mesh until it shows the split together
+with its write id, and returns the fact to record: confirmed, failed or drifted. A write is never
+trusted on its own, because a request that timed out may still have been applied. Between two
+decisions, `find_drift` compares the mesh with the split that was confirmed last.
+
+Two states restrict writing. `unread`: the wanted split was confirmed before an outage, so it is
+only read again. `unseen`: nobody read the mesh since an outage, so a split that is neither the old
+nor the new one is somebody's edit, and is reported as a drift instead of being overwritten. A
+rollback is the exception: it is always written.
+"""
 
 from __future__ import annotations
 
@@ -9,29 +21,28 @@ from rollout.decide.state.rollout import MOVES, RolloutState
 from rollout.errors import RouteError
 from rollout.ports import Clock, Router, RouteStatus, Watcher
 
-_POLL = 0.02
-REFUSALS_BEFORE_PAUSE = 3  # denials in a row, seconds apart, that are a refusal
-POLICY_RESTORE_ATTEMPTS = 3  # attempts to put a policy back, before a rollback is confirmed without
+_POLL = 0.02  # seconds between two reads while the mesh has not shown the split
+REFUSALS_BEFORE_PAUSE = 3  # rejections in a row, seconds apart, that count as final
+POLICY_RESTORE_ATTEMPTS = 3  # then a rollback is confirmed with the policy as it is
 
 
 def write_id(rollout: str, state: RolloutState) -> str:
-    """What is written beside the weights, so that every write maps to exactly one record."""
+    """Return the id that is written with the weights; it names exactly one journal entry."""
     return f"{rollout}/{state.awaiting}"
 
 
 def apply(router: Router, rollout: str, state: RolloutState) -> RouteError | None:
-    """Write unless the mesh shows it already: an unknown outcome is resolved by reading.
+    """Write the wanted split, unless the mesh shows it already. Returns what went wrong.
 
-    What was confirmed before and could not be read since is not written, nor is anything but a
-    rollback written over another's hand of that time: `outcome` reads it, and tells. Returns what
-    went wrong.
+    Nothing is written where the split was confirmed before an outage, or where somebody else edited
+    the weights during it; `confirm` reads and reports that. A rollback is written in any case.
     """
     if state.unread:
         return None
-    seen = _read(router, state)
-    if state.making and not _is_absent(seen):
+    status = _read(router, state)
+    if state.making and not _is_absent(status):
         return None
-    if _matches(seen, rollout, state) or _edited_by_other(seen, state):
+    if _matches(status, rollout, state) or _is_edited_by_other(status, state):
         return None
     try:
         router.write(state.plan, state.wanted, write_id(rollout, state))
@@ -49,114 +60,127 @@ def confirm(
     problem: RouteError | None,
     until: float,
 ) -> Fact:
-    """Confirmed when the mesh shows the decision by `until`; otherwise what failed, or a drift."""
+    """Read the mesh until it shows the decision; return the confirmation, failure or drift.
+
+    `until` is the unix time at which reading ends.
+    """
     if state.unread:
-        return _difference(router, rollout, state, clock.now()) or _confirmed(rollout, state, clock)
+        difference = _find_difference(router, rollout, state, clock.now())
+        return difference or _build_confirmed(rollout, state, clock)
     if problem is None and state.making:
-        problem = _unmade(_read(router, state), state)
+        problem = _find_unmade_route(_read(router, state), state)
         if problem is None:
-            return _confirmed(rollout, state, clock)
+            return _build_confirmed(rollout, state, clock)
     if problem is None and state.unseen:
-        seen = _read(router, state)
-        if isinstance(seen, RouteStatus) and _edited_by_other(seen, state):
-            return _drifted(rollout, state, seen, clock.now())
-    problem = problem or _await(router, clock, rollout, state, until)
+        status = _read(router, state)
+        if isinstance(status, RouteStatus) and _is_edited_by_other(status, state):
+            return _build_drifted(rollout, state, status, clock.now())
+    problem = problem or _await_decision(router, clock, rollout, state, until)
     if problem is not None:
         return record_failure(rollout, state, problem, clock.now())
-    return _confirmed(rollout, state, clock)
+    return _build_confirmed(rollout, state, clock)
 
 
-def _confirmed(rollout: str, state: RolloutState, clock: Clock) -> Confirmed:
+def _build_confirmed(rollout: str, state: RolloutState, clock: Clock) -> Confirmed:
     return Confirmed(
         rollout=rollout,
         at=clock.now(),
         decision=state.decision,
         split=state.wanted,
-        stable=_stable(state),
+        stable=_find_stable(state),
     )
 
 
-def _is_absent(seen: RouteStatus | RouteError) -> bool:
-    return isinstance(seen, RouteError) and seen.absent
+def _is_absent(status: RouteStatus | RouteError) -> bool:
+    return isinstance(status, RouteError) and status.absent
 
 
-def _unmade(seen: RouteStatus | RouteError, state: RolloutState) -> RouteError | None:
-    """Why a route that is to be there first is none to begin with; None where it is.
+def _find_unmade_route(status: RouteStatus | RouteError, state: RolloutState) -> RouteError | None:
+    """Return why the first route is not ready; None where it sends all traffic to stable.
 
-    What is there already is not written: whoever gave the canary traffic is asked first.
+    An existing route is not overwritten: somebody gave the canary traffic, so a person must decide.
     """
-    if isinstance(seen, RouteError) or not seen.split.canary:
-        return seen if isinstance(seen, RouteError) else None
+    if isinstance(status, RouteError) or not status.split.canary:
+        return status if isinstance(status, RouteError) else None
     stable, canary = state.versions
-    shown = f"{seen.split.canary} of {seen.split.total}"
+    weight = f"{status.split.canary} of {status.split.total}"
     cure = f"move all traffic to {stable}, then resume"
-    return RouteError(f"the route is there and gives {canary} {shown}: {cure}", refused=True)
+    return RouteError(f"the route is there and gives {canary} {weight}: {cure}", refused=True)
 
 
-def _stable(state: RolloutState) -> str | None:
-    """The version that a confirmation leaves as the stable one, where it ends the rollout."""
+def _find_stable(state: RolloutState) -> str | None:
+    """Return the stable version if the confirmation ends the rollout, else None."""
     return replace(state, phase=MOVES.get((state.phase, "confirmed"), "waiting")).leaves
 
 
 def find_drift(router: Router, rollout: str, state: RolloutState, now: float) -> Fact | None:
-    """What the mesh shows that we did not write: somebody's hand, or a mesh that is gone."""
+    """Return the drift or failure where the mesh does not show what we wrote; else None.
+
+    While paused, the same failure is recorded once and not at every look.
+    """
     if not state.stepped or state.awaiting is not None:
         return None
-    if _unchanged_in_watch(router, state):
+    if _is_unchanged_in_watch(router, state):
         return None
-    found = _difference(router, rollout, state, now)
-    if isinstance(found, RouteFailed) and state.phase == "paused":
-        return None if found.problem == state.route_problem else found
-    return found
+    fact = _find_difference(router, rollout, state, now)
+    if isinstance(fact, RouteFailed) and state.phase == "paused":
+        return None if fact.problem == state.route_problem else fact
+    return fact
 
 
-def _difference(router: Router, rollout: str, state: RolloutState, now: float) -> Fact | None:
-    """What is read, where it is not what was confirmed."""
-    seen = _read(router, state)
-    if isinstance(seen, RouteError):
-        return record_failure(rollout, state, seen, now)
-    if _as_confirmed(seen, state):
+def _find_difference(router: Router, rollout: str, state: RolloutState, now: float) -> Fact | None:
+    """Read the mesh; return a failure or drift where it differs from the confirmed split."""
+    status = _read(router, state)
+    if isinstance(status, RouteError):
+        return record_failure(rollout, state, status, now)
+    if _shows_confirmed(status, state):
         return None
-    return _drifted(rollout, state, seen, now)
+    return _build_drifted(rollout, state, status, now)
 
 
-def _drifted(rollout: str, state: RolloutState, seen: RouteStatus, now: float) -> Drifted:
-    moved = seen.split != state.split
-    return Drifted(rollout=rollout, at=now, seen=seen.split, policy=seen.policy, anew=moved)
+def _build_drifted(rollout: str, state: RolloutState, status: RouteStatus, now: float) -> Drifted:
+    moved = status.split != state.split
+    return Drifted(rollout=rollout, at=now, seen=status.split, policy=status.policy, anew=moved)
 
 
-def _edited_by_other(seen: RouteStatus | RouteError, state: RolloutState) -> bool:
-    """Whether the first reading after an outage shows what we neither left there nor want."""
-    if isinstance(seen, RouteError) or not state.unseen or not state.wanted.canary:
+def _is_edited_by_other(status: RouteStatus | RouteError, state: RolloutState) -> bool:
+    """Return whether the first read after an outage shows a split that is neither old nor new.
+
+    A rollback (no weight for the canary) overrides any edit, so it is never one.
+    """
+    if isinstance(status, RouteError) or not state.unseen or not state.wanted.canary:
         return False
-    return seen.split not in {state.split, state.wanted}
+    return status.split not in {state.split, state.wanted}
 
 
-def _as_confirmed(seen: RouteStatus, state: RolloutState) -> bool:
-    return (seen.split, seen.policy) == (state.split, state.policy_drift)
+def _shows_confirmed(status: RouteStatus, state: RolloutState) -> bool:
+    return (status.split, status.policy) == (state.split, state.policy_drift)
 
 
-def _unchanged_in_watch(router: Router, state: RolloutState) -> bool:
-    """Whether a watch shows what was confirmed; what it shows otherwise may be old, and is read."""
+def _is_unchanged_in_watch(router: Router, state: RolloutState) -> bool:
+    """Return whether the watch cache shows what was confirmed.
+
+    Any other answer may be out of date, so the caller reads the mesh itself.
+    """
     try:
-        seen = router.glance(state.plan, state.total) if isinstance(router, Watcher) else None
+        status = router.glance(state.plan, state.total) if isinstance(router, Watcher) else None
     except RouteError:
         return False
-    return seen is not None and _as_confirmed(seen, state)
+    return status is not None and _shows_confirmed(status, state)
 
 
 def record_failure(
     rollout: str, state: RolloutState, problem: RouteError, at: float
 ) -> RouteFailed:
-    """One more attempt that did not reach the mesh.
+    """Return the fact for one more failed attempt to reach the mesh.
 
-    An API server that has just started denies for a moment what it grants later: where nothing is
-    to be written, a first denial is only a mesh that was not read.
+    An API server that has just started rejects for a moment what it allows later. Where nothing
+    had to be written, the first rejections therefore count as a mesh that could not be read.
     """
     attempt = state.attempts + 1
-    denied = problem.refused and not problem.absent
-    passing = (
-        denied and attempt < REFUSALS_BEFORE_PAUSE and (state.awaiting is None or state.unread)
+    is_denied = problem.refused and not problem.absent
+    is_temporary = (
+        is_denied and attempt < REFUSALS_BEFORE_PAUSE and (state.awaiting is None or state.unread)
     )
     return RouteFailed(
         rollout=rollout,
@@ -164,31 +188,33 @@ def record_failure(
         decision=state.decision,
         problem=str(problem),
         attempt=attempt,
-        refused=problem.refused and not passing,
-        unread=problem.unread or passing,
+        refused=problem.refused and not is_temporary,
+        unread=problem.unread or is_temporary,
     )
 
 
-def _await(
+def _await_decision(
     router: Router, clock: Clock, rollout: str, state: RolloutState, until: float
 ) -> RouteError | None:
-    """Read back until the mesh shows the decision; the problem if it does not."""
-    while not _matches(seen := _read(router, state), rollout, state):
+    """Read back until the mesh shows the decision; return the problem if it does not."""
+    while not _matches(status := _read(router, state), rollout, state):
         if clock.now() >= until:
             return (
-                RouteError(_refusal(router, state, seen)) if isinstance(seen, RouteStatus) else seen
+                RouteError(_describe_refusal(router, state, status))
+                if isinstance(status, RouteStatus)
+                else status
             )
         clock.sleep(_POLL)
     return None
 
 
-def _refusal(router: Router, state: RolloutState, seen: RouteStatus) -> str:
-    said = router.diagnose(state.plan)
-    way = "" if seen.split.way == "weights" else f" ({seen.split.way})"
-    shown = f"the mesh still shows {seen.split.canary} of {seen.split.total}{way}"
-    if seen.split == state.wanted and seen.policy:
-        shown = seen.policy
-    return f"{shown}; {said}" if said else shown
+def _describe_refusal(router: Router, state: RolloutState, status: RouteStatus) -> str:
+    diagnosis = router.diagnose(state.plan)
+    mode = "" if status.split.way == "weights" else f" ({status.split.way})"
+    difference = f"the mesh still shows {status.split.canary} of {status.split.total}{mode}"
+    if status.split == state.wanted and status.policy:
+        difference = status.policy
+    return f"{difference}; {diagnosis}" if diagnosis else difference
 
 
 def _read(router: Router, state: RolloutState) -> RouteStatus | RouteError:
@@ -198,18 +224,20 @@ def _read(router: Router, state: RolloutState) -> RouteStatus | RouteError:
         return error
 
 
-def _matches(seen: RouteStatus | RouteError, rollout: str, state: RolloutState) -> bool:
-    if isinstance(seen, RouteError):
+def _matches(status: RouteStatus | RouteError, rollout: str, state: RolloutState) -> bool:
+    """Return whether the mesh shows the wanted split, our write id and the plan's policy."""
+    if isinstance(status, RouteError):
         return False
-    weights = seen.split == state.wanted and seen.mark == write_id(rollout, state)
-    return weights and (not seen.policy or _policy_may_differ(state))
+    # Equal weights are not enough: without our id somebody else may have written them.
+    is_ours = status.split == state.wanted and status.mark == write_id(rollout, state)
+    return is_ours and (not status.policy or _policy_may_differ(state))
 
 
 def _policy_may_differ(state: RolloutState) -> bool:
-    """Where another policy keeps nothing from being confirmed.
+    """Return whether a differing policy may stay while the split is confirmed.
 
-    An adopted one, which was ours before the weights, and after a rollback one that cannot be put
-    back: the traffic is where it belongs.
+    It may where the plan adopts drift. It may after a rollback whose policy could not be restored
+    in a few attempts: the traffic is where it belongs, and that counts more.
     """
     if state.wanted.canary:
         return state.plan.spec.on_drift == "adopt"

@@ -1,4 +1,4 @@
-"""A journal and the fleet in step: what is appended is folded, whoever appended it."""
+"""Keeps a fleet in step with its journal: every appended entry is folded, also others'."""
 
 from __future__ import annotations
 
@@ -12,36 +12,39 @@ from rollout.errors import JournalMovedError
 from rollout.ports import Entry, Journal
 from rollout.tick.fleet import Fleet
 
-# People's commands may slip in between reading and appending; each time we read them and redo.
+# A person's command may be appended between our read and our append: then read and try again.
 RETRIES = 8
 
 
 @dataclass
 class JournalSync:
-    """One journal, folded into one fleet; `on_entry` hears each entry after it was."""
+    """One journal, folded into one fleet; calls `on_entry` for every entry after it is folded."""
 
     journal: Journal
     fleet: Fleet
     on_entry: Callable[[Entry], None]
 
     def catch_up(self) -> None:
-        """Fold what was appended since we last looked, by us or by others."""
+        """Fold every entry that was appended since the last call, by us or by others."""
         for entry in self.fleet.read(self.journal):
             self.on_entry(entry)
         self.fleet.wake_active(self.journal)
 
     def append(self, facts: Sequence[Fact]) -> None:
-        """Append facts that hold whatever others say. Raises JournalMovedError, JournalError."""
+        """Append facts that stay true whatever else is appended.
+
+        Raises JournalMovedError, JournalError.
+        """
         for _ in range(RETRIES):
             if self.try_append(facts):
                 return
         raise JournalMovedError("the journal keeps moving: is another controller writing to it?")
 
     def try_append(self, facts: Sequence[Fact], after: Sequence[RolloutState] = ()) -> bool:
-        """Whether the facts were appended; if not, others' facts were folded instead.
+        """Append facts and return True; if another entry came first, fold that and return False.
 
-        `after` holds the states after each fact, where they were thought of. They are kept if the
-        journal took the facts as they are, so that every fact is folded once.
+        `after` holds the states after each fact where the caller has folded them already. They are
+        reused if the journal stored the facts unchanged, so that every fact is folded once.
         """
         if not facts:
             return True
@@ -50,8 +53,8 @@ class JournalSync:
         except JournalMovedError:
             self.catch_up()
             return False
-        as_thought = [entry.fact for entry in entries] == list(facts)
-        for entry, state in zip_longest(entries, after if as_thought else ()):
+        is_unchanged = [entry.fact for entry in entries] == list(facts)
+        for entry, state in zip_longest(entries, after if is_unchanged else ()):
             self.fleet.take(entry, state)
             self.on_entry(entry)
         self.fleet.wake_active(self.journal)

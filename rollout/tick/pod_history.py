@@ -1,4 +1,4 @@
-"""The past of rollouts that wait for it: read for one a tick, after everything that is urgent."""
+"""Reads the pods' past for waiting rollouts: one per tick, after everything urgent."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _READ_AGAIN = 300.0  # seconds until a past without a valid test is read again
 
 @dataclass
 class PodHistoryReader:
-    """Remembers whose past was read when."""
+    """Reads the past of stable's pods, and remembers when each rollout's may be read again."""
 
     observer: Observer
     _read_again: dict[str, float] = field(default_factory=dict)
@@ -23,9 +23,9 @@ class PodHistoryReader:
     def fact(
         self, waiting: Iterable[str], states: Mapping[str, RolloutState], now: float
     ) -> Fact | None:
-        """What to record of the first past that is due; None where that says nothing new."""
+        """Return the fact about the first due rollout's past; None where it says nothing new."""
         due = (rollout for rollout in sorted(waiting) if pod_history.is_due(states[rollout], now))
-        rollout = next((each for each in due if now >= self._read_again.get(each, 0.0)), None)
+        rollout = next((name for name in due if now >= self._read_again.get(name, 0.0)), None)
         if rollout is None:
             return None
         state, observer = states[rollout], self.observer

@@ -1,4 +1,4 @@
-"""One rollout's look: what is asked of its Prometheus, and the facts that the answer leads to."""
+"""One rollout's look: the question to its observer, and the facts that follow from the answer."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from rollout.decide.step import step
 from rollout.ports import Answer, Ask
 
 Step = tuple[Fact, RolloutState]
-"""A fact, and the state that it would lead to."""
+"""A fact, and the state after it."""
 
 
 def ask(rollout: str, state: RolloutState) -> Ask:
-    """What the observer is asked: what is newer than what is known."""
+    """Build the question to the observer: all samples newer than those that were counted."""
     newest = {name: look_started_at(state, gauge) for name, gauge in state.gauges.items()}
     since = {name: at for name, at in newest.items() if at is not None}
     return Ask(rollout, state.plan, since)
@@ -29,27 +29,35 @@ def propose(
     answer: Answer | None,
     now: float,
 ) -> list[Step]:
-    """A look's facts after entry `head`; each is folded before the next is thought of."""
-    found: list[Step] = []
+    """Return a look's facts with their states, to be appended after entry `head`.
+
+    Every fact is folded before the next is computed: the decision sees the drift and the
+    observation of the same look.
+    """
+    steps: list[Step] = []
 
     def note(fact: Fact | None) -> RolloutState:
-        before = found[-1][1] if found else state
+        before = steps[-1][1] if steps else state
         if fact is None:
             return before
-        found.append((fact, fold(before, fact, head + len(found) + 1)))
-        return found[-1][1]
+        steps.append((fact, fold(before, fact, head + len(steps) + 1)))
+        return steps[-1][1]
 
     if not state.terminal:
-        note(step(note(_observed(rollout, note(drift), answer, now)), now, rollout))
-    return found
+        drifted = note(drift)
+        observed = note(_build_observed(rollout, drifted, answer, now))
+        note(step(observed, now, rollout))
+    return steps
 
 
-def _observed(rollout: str, state: RolloutState, answer: Answer | None, now: float) -> Fact | None:
-    """The answer, where it says anything new."""
+def _build_observed(
+    rollout: str, state: RolloutState, answer: Answer | None, now: float
+) -> Fact | None:
+    """Return the answer as a fact; None where it says nothing new."""
     if answer is None:
         return None
     series, problems = dict(answer.series), dict(answer.problems)
-    known = {name: gauge.problem for name, gauge in state.gauges.items() if gauge.problem}
-    if not series and problems == known:
+    recorded = {name: gauge.problem for name, gauge in state.gauges.items() if gauge.problem}
+    if not series and problems == recorded:
         return None
     return Observed(rollout=rollout, at=now, series=series, problems=problems)

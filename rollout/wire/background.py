@@ -1,4 +1,4 @@
-"""Work beside the ticks: what shows a status or asks for a Lease keeps no rollback waiting."""
+"""Runs work in background threads, so that slow requests never delay a rollback."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 def run_in_background(
     name: str, work: Callable[[], None], period: float, on_problem: Callable[[str], None]
 ) -> Iterator[None]:
-    """Work at a steady pace in a thread of its own."""
+    """Run `work` every `period` seconds in a thread of its own while the context is open."""
     from rollout.schedule import Pacer
 
     pacer = Pacer(work, never, period, on_problem)
@@ -25,4 +25,5 @@ def run_in_background(
 
 
 def never() -> bool:
+    """Return False: the `done` of a pacer that runs until it is stopped."""
     return False

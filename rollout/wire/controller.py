@@ -1,4 +1,4 @@
-"""A controller that alone decides on a journal, and words that are said to it from beside."""
+"""Opens the controller that decides on a journal, and appends facts from other processes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rollout.decide.record.facts import Fact
     from rollout.ports import Entry
 
-_RETRIES = 20  # a controller appends a few times per look; one of these falls in between
+_RETRIES = 20  # a controller appends a few times per look; one of our attempts falls in between
 
 
 @contextmanager
@@ -28,9 +28,10 @@ def open_controller(
     *,
     instead: bool = False,
 ) -> Iterator[Controller]:
-    """A controller that alone decides on this journal; `context` is the kubeconfig's.
+    """Open the only controller of this journal; `context` is the kubeconfig's.
 
-    Each write of a weight first asks `fence` and the journal; `instead` ends another's hold on it.
+    Each write of a weight first calls `fence` and checks that we still hold the journal. With
+    `instead` the lock is taken from another controller that holds it.
 
     Raises JournalBusyError, JournalError.
     """
@@ -40,21 +41,21 @@ def open_controller(
 
     store = open_journal(journal)
 
-    def still_decides() -> None:
+    def check_still_decides() -> None:
         fence()
         store.check_held()
 
     with closing(store), store.lock(instead=instead), ExitStack() as watches:
-        router = meshes.router(context, watches, still_decides)
+        router = meshes.router(context, watches, check_still_decides)
         hooks = WebHooks(clock.timer)
         ports = Ports(PrometheusObserver(), router, store, clock.SystemClock(), hooks)
         yield Controller(ports, __version__)
 
 
 def record(journal: JournalLocation, fact: Fact) -> Entry:
-    """Append a fact beside whoever else writes; makes the journal where there is none.
+    """Append a fact while another process may write; create the journal if it does not exist.
 
-    Raises JournalMovedError when the journal never stood still, JournalError.
+    Raises JournalMovedError if another writer was faster at every attempt, JournalError.
     """
     from rollout.journal.scan import new_entries
     from rollout.journal.sql.store import open_journal

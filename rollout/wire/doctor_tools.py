@@ -1,4 +1,4 @@
-"""What a person looks through: a plan's Prometheus, and the tools of the doctor."""
+"""Opens Prometheus for interactive commands, and the tools of `surefoot doctor`."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ if TYPE_CHECKING:
 
 
 def observer() -> Observer:
-    """What reads a plan's Prometheus, with little patience: a person waits for it."""
+    """Return a reader of a plan's Prometheus with a short timeout: a person waits for it."""
     from rollout.observe.prometheus import PrometheusObserver
 
     return PrometheusObserver(timeout=2.0)
 
 
 def history_source() -> HistorySource:
-    """What reads half a day of a plan's Prometheus, with the patience that this takes."""
+    """Return a reader of long ranges (half a day), which take Prometheus more time."""
     from rollout.observe.prometheus import PrometheusObserver
 
     return PrometheusObserver(timeout=30.0)
 
 
 def doctor_tools(context: str | None = None) -> Tools:
-    """What `surefoot doctor` looks through; a cluster is connected to when it is asked."""
+    """Return the tools of `surefoot doctor`; the cluster is connected to on first use."""
     from rollout.doctor.examine import Tools
     from rollout.doctor.mesh import Envoy
     from rollout.observe.prometheus import PrometheusObserver

@@ -1,4 +1,4 @@
-"""Every mesh's door: what writes weights, and what removes what was made for them."""
+"""Builds the routers that write weights to each mesh, and the remover of created objects."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rollout.ports import Router
     from rollout.route.remove.remover import Remover
 
-_RELIST = 60  # seconds; a watch that went silent is found then
+_RELIST = 60  # seconds; the next list finds what a silent watch has missed
 
 
 def router(
@@ -24,10 +24,11 @@ def router(
     watches: ExitStack | None = None,
     fence: Callable[[], None] = lambda: None,
 ) -> Router:
-    """Every mesh's router; the cluster is connected to when the first plan needs it.
+    """Return one router for all meshes; the cluster is connected to when the first plan needs it.
 
-    With `watches`, whose end ends them, objects are watched; else each look is a request. Each
-    write first asks the fence, which raises for a controller that no longer decides.
+    With `watches`, objects are read from watches, which stop when that stack closes; without, each
+    look sends a request. Each write first calls `fence`, which raises if this controller no longer
+    decides.
     """
     from rollout.route.by_mesh import ByMesh
     from rollout.route.fence import FencedObjects, FencedRouter
@@ -39,7 +40,7 @@ def router(
 
         return WithPolicy(EnvoyRouter(), EnvoyPolicyStore())
 
-    def objects() -> Router:
+    def kubernetes() -> Router:
         from rollout.kube.client import connect
         from rollout.route.create.creator import WithCreation
         from rollout.route.kube.router import ClusterRouter
@@ -51,14 +52,17 @@ def router(
         except InputError as error:
             raise RouteError(str(error), unread=True) from None
         fenced = FencedObjects(cluster, fence)
-        weights = ClusterRouter(fenced, _watched(cluster, watches) if watches else None)
+        weights = ClusterRouter(fenced, _open_watches(cluster, watches) if watches else None)
         return WithCreation(WithPolicy(weights, ClusterPolicyStore(fenced)), fenced)
 
-    return FencedRouter(ByMesh({"envoy": envoy, "istio": objects, "gateway": objects}), fence)
+    return FencedRouter(ByMesh({"envoy": envoy, "istio": kubernetes, "gateway": kubernetes}), fence)
 
 
-def _watched(cluster: Cluster, until: ExitStack) -> Watched:
-    """Watches of routing objects. A lost one is told by nobody: looks are requests again then."""
+def _open_watches(cluster: Cluster, until: ExitStack) -> Watched:
+    """Open watches of routing objects.
+
+    Problems of a watch are not reported: without it each look sends a request, which reports them.
+    """
     from rollout.kube.informer import Informer
     from rollout.kube.watches import Watched
 
@@ -71,7 +75,7 @@ def _watched(cluster: Cluster, until: ExitStack) -> Watched:
 
 
 def remover(context: str | None = None) -> Remover:
-    """What removes a plan's objects, with the rights of whoever asks. Raises InputError."""
+    """Return what removes a plan's objects, with the user's own permissions. Raises InputError."""
     from rollout.kube.client import connect
     from rollout.route.remove.remover import Remover
 

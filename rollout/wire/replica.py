@@ -1,4 +1,4 @@
-"""One process of a shard: what it watches, decides while it leads, and shows."""
+"""Assembles one process of a shard: its caches, its controller and its status writer."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _SHOW = 0.2  # seconds
 
 @dataclass
 class Replica:
-    """One process of a shard. Told of each entry and each problem."""
+    """One process of a shard. `on_entry` and `on_problem` receive each entry and each problem."""
 
     shard: Shard
     cluster: Cluster
@@ -50,72 +50,85 @@ class Replica:
         from rollout.kube.kinds import DEPLOYMENT, ROLLOUT_PLAN, ROLLOUT_TRIGGER
 
         more = [ROLLOUT_TRIGGER, DEPLOYMENT] if self.shard.triggers else []
-        self._informers = {kind.plural: self._informer(kind) for kind in [ROLLOUT_PLAN, *more]}
+        self._informers = {kind.plural: self._make_informer(kind) for kind in [ROLLOUT_PLAN, *more]}
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Know what is declared, and show what is to be shown, beside the ticks."""
-        for each in self._informers.values():
-            each.start()
+        """Run the informers and the status writer in the background while the context is open."""
+        for informer in self._informers.values():
+            informer.start()
         try:
             with run_in_background("show", self._show, _SHOW, self.on_problem):
                 yield
         finally:
-            for each in self._informers.values():
-                each.stop()
+            for informer in self._informers.values():
+                informer.stop()
 
     @contextmanager
     def term(
         self, fence: Callable[[], None] = lambda: None, elected: Elected | None = None
     ) -> Iterator[Tick]:
-        """Decide on the journal, alone; in place of whoever did before, where one was elected."""
+        """Open a controller for the journal and yield its tick.
+
+        An elected leader takes the journal over from the previous one, which may still hold it.
+        """
         from rollout.operate.reconciler import Reconciler
         from rollout.operate.status.outbox import StatusOutbox
         from rollout.operate.triggers.trigger import Triggers
 
-        plans, *more = self._informers.values()
+        plans, *more = self._informers.values()  # in the order of __post_init__
         board, triggers = StatusOutbox(), Triggers(*more) if more else None
         journal, instead = self.shard.journal, elected is not None
-        with open_controller(journal, self.context, fence, instead=instead) as deciding:
+        with open_controller(journal, self.context, fence, instead=instead) as controller:
             self.meter.begin()
             namespace = self.shard.namespace
-            operating = Reconciler(deciding, plans, board, namespace, self.on_entry, triggers)
+            reconciler = Reconciler(controller, plans, board, namespace, self.on_entry, triggers)
             if elected is not None:
-                deciding.note(elected)
+                controller.note(elected)
             self._shown = board, triggers
             try:
-                tick, states = operating.tick, deciding.states
-                yield self.meter.around(tick, states, lambda: deciding.head)
+                tick, states = reconciler.tick, controller.states
+                yield self.meter.around(tick, states, lambda: controller.head)
             finally:
                 self._shown = None
 
     def duty(self, candidate: LeaderElector, reach: JournalHealth | None = None) -> LeaderLoop:
-        """The ticks of a replica that decides only while it leads; they tell what they reach."""
+        """Return the loop of a replica that decides only while it leads.
+
+        It reports to `reach` whether the journal could be used.
+        """
         from rollout.leader.loop import LeaderLoop
 
         now = clock.SystemClock().now
 
         def begin(term: int) -> AbstractContextManager[Tick]:
             elected = Elected(rollout="", at=now(), controller=candidate.identity, term=term)
-            return self.term(duty.check, elected)
+            return self.term(loop.check, elected)
 
-        def say(fact: Fact) -> object:
+        def append(fact: Fact) -> object:
             return record(self.shard.journal, fact)
 
-        told = (reach.heard, reach.failed) if reach else ()
-        duty = LeaderLoop(candidate, begin, self.meter.stand_by, say, now, *told)
-        return duty
+        reports = (reach.heard, reach.failed) if reach else ()
+        loop = LeaderLoop(candidate, begin, self.meter.stand_by, append, now, *reports)
+        return loop
 
     def reach(self, ask: Callable[[], object]) -> JournalHealth:
-        """Whether the journal can be used; who cannot for a Lease's time gives the Lease up."""
+        """Return the health check of the journal.
+
+        A replica that cannot use the journal for the Lease's duration gives the Lease up.
+        """
         from rollout.leader.journal_health import JournalHealth
 
-        reach = JournalHealth(ask, clock.timer, self.shard.duration)
-        self.meter.usable = reach.usable
-        return reach
+        health = JournalHealth(ask, clock.timer, self.shard.duration)
+        self.meter.usable = health.usable
+        return health
 
     def candidate(self, fit: Callable[[], bool] = lambda: True) -> LeaderElector:
-        """This process before the shard's Lease; it stands while it is fit. Raises InputError."""
+        """Return this process as a candidate for the shard's Lease. Raises InputError.
+
+        The identity is unique per process start: after a restart we must not take the old process's
+        Lease for ours.
+        """
         from rollout.leader.election import LeaderElector, LeaseTimes
 
         identity = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
@@ -123,16 +136,16 @@ class Replica:
         times = LeaseTimes(self.shard.duration)
         return LeaderElector(self.cluster, *self.shard.place, identity, *clocks, times, fit)
 
-    def _informer(self, kind: Kind) -> Informer:
+    def _make_informer(self, kind: Kind) -> Informer:
         from rollout.kube.informer import Informer
 
         return Informer(self.cluster.api, kind, self.shard.namespace, self.on_problem)
 
     def _show(self) -> None:
-        shown = self._shown
-        if shown is None:
+        current = self._shown  # read once: the tick's thread may set it to None meanwhile
+        if current is None:
             return
-        board, triggers = shown
+        board, triggers = current
         now = clock.SystemClock().now()
         try:
             board.publish(self.cluster, now)
@@ -140,5 +153,5 @@ class Replica:
                 triggers.publish(self.cluster, now)
         except SurefootError:
             raise
-        except Exception as error:  # noqa: BLE001 - deciding goes on, whatever is shown
+        except Exception as error:  # noqa: BLE001 - a status never stops deciding
             self.on_problem(f"a status cannot be shown: {error!r}")

@@ -11,9 +11,9 @@ from alembic.script import ScriptDirectory
 
 from rollout.decide.record.facts import HumanSaid
 from rollout.errors import InputError, JournalBusyError, JournalError
+from rollout.journal import migrate as migrating
+from rollout.journal.migrate import main, migrate
 from rollout.journal.open import open_for_commands, open_for_reading
-from rollout.journal.sql import migrate as migrating
-from rollout.journal.sql.migrate import main, migrate
 from rollout.journal.sql.store import SqlJournal, open_database, open_journal
 from rollout.journal.sql.tables import REVISIONS, TABLES
 

@@ -110,10 +110,12 @@ def older_definition(cluster, namespace):
 
     assert knows_a_part()
     before = replace(_without_a_part)
-    until(lambda: not knows_a_part(), "the older definition")
-    yield
-    replace(lambda spec: spec.update(before))
-    until(knows_a_part, "the definition as it was")
+    try:
+        until(lambda: not knows_a_part(), "the older definition")
+        yield
+    finally:
+        replace(lambda spec: spec.update(before))
+        until(knows_a_part, "the definition as it was")
 
 
 def _without_a_part(node):

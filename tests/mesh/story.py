@@ -10,7 +10,7 @@ from tests.mesh.traffic import PORT, Stream
 from tests.mesh.world import EDGE_PORT, NAMESPACE, SERVICE_PORT, World, deployment, service
 from tests.routes import http_route, plan, ref, to, virtual_service
 
-RATE = 50.0  # requests a second to each service
+RATE = 40.0  # requests a second to each service
 
 Json = dict[str, Any]
 Kind = Literal["subsets", "hosts", "service", "edge"]
@@ -35,6 +35,7 @@ class Story:
     is_removed: bool = False
     member: Mapping[str, str] = field(default_factory=dict)
     query: str = ""
+    rate: float = RATE
 
     def plan(self, prometheus: str) -> Json:
         """The plan as a user applies it."""
@@ -121,7 +122,7 @@ class Story:
         """Requests through every Envoy that serves this rollout; some are of the segment."""
         proxies = [world.edge] if self.kind == "edge" else [*world.sidecars]
         port = EDGE_PORT if self.kind == "edge" else SERVICE_PORT
-        rate = RATE / len(proxies)
+        rate = self.rate / len(proxies)
         streams = []
         for envoy in proxies:
             url = f"http://{envoy.address}:{port}/"

@@ -149,6 +149,7 @@ def test_every_example_is_taken_and_every_write_for_it(stage, path, monkeypatch)
         stage.apply(*routes)
     monkeypatch.setenv("KUBECONFIG", str(stage.cluster.config()))
     router, rejections = router_of(), stage.istiod.rejections()
+    warnings = len(stage.istiod.warnings())
     story = Story(SERVICE, "service" if plan.spec.route.gateway else "subsets")
     is_in_the_mesh = path.stem != "11-create-httproute"  # its gateway is another one
     if routes:
@@ -161,6 +162,7 @@ def test_every_example_is_taken_and_every_write_for_it(stage, path, monkeypatch)
         if plan.spec.route.gateway:
             until(partial(is_accepted, stage), f"the gateway takes {split}", 20)
     assert stage.istiod.rejections() == rejections
+    assert stage.istiod.warnings()[warnings:] == []
 
 
 def test_everything_else_that_we_ship_is_taken_without_a_warning(world):

@@ -41,6 +41,12 @@ class BuildError(Exception):
 def main(names: Sequence[str]) -> int:
     """Build what is missing of these modules, all by default; the exit code."""
     signal.signal(signal.SIGTERM, _interrupt)
+    known = [module.name for module in MODULES]
+    if unknown := [name for name in names if name not in known]:
+        print(
+            f"{_SAYS}: no server is called {unknown[0]}: say {' or '.join(known)}", file=sys.stderr
+        )
+        return 2
     wanted = [module for module in MODULES if not names or module.name in names]
     minutes = sum(module.minutes for module in wanted if missing(module))
     if not minutes:
@@ -52,7 +58,7 @@ def main(names: Sequence[str]) -> int:
             for module in wanted:
                 if missing(module):
                     build(module)
-    except BuildError as error:
+    except (BuildError, OSError, subprocess.CalledProcessError) as error:
         print(f"{_SAYS}: {error}\n{_SAYS}: to repeat it: {REPEAT}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -72,18 +78,26 @@ def build(module: Module) -> None:
         result = work / "result"
         say("downloading Go modules")
         _run([go, "mod", "download"], module.source, environment, work)
-        flags = f"-s -w {_version_flags(module)}"
-        say("compiling")
-        command = [go, "build", "-trimpath", "-ldflags", flags, "-o", f"{result}{os.sep}", "./..."]
-        _run(command, module.source, environment, work)
-        for program in module.programs:
-            if not version(result / program):
-                raise BuildError(f"{program} was built, but does not run")
+        result.mkdir()
+        if missing(module) != ["definitions"]:  # a program of the user's has none with it
+            _compile(module, go, environment, work, result)
         if module.definitions:
             _copy_definitions(module, go, environment, result)
         _keep(result, module.folder)
     find.cache_clear()
     say(f"ready in {_minutes(time.monotonic() - begun)}: {module.folder}")
+
+
+def _compile(
+    module: Module, go: str, environment: Mapping[str, str], work: Path, result: Path
+) -> None:
+    say("compiling")
+    flags = f"-s -w {_version_flags(module)}"
+    command = [go, "build", "-trimpath", "-ldflags", flags, "-o", f"{result}{os.sep}", "./..."]
+    _run(command, module.source, environment, work)
+    for program in module.programs:
+        if not version(result / program):
+            raise BuildError(f"{program} was built, but does not run")
 
 
 def say(message: str) -> None:

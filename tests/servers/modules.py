@@ -59,7 +59,7 @@ class Module:
     def folder(self) -> Path:
         """Where what is built is kept; another pin or another program is another folder."""
         digest = sha256()
-        for file in sorted(path for path in self.source.rglob("*") if path.is_file()):
+        for file in sorted([*self.source.glob("go.*"), *self.source.glob("*/*.go")]):
             digest.update(file.read_bytes())
         return cache_folder() / f"{self.name}-{self.version}-{digest.hexdigest()[:8]}"
 

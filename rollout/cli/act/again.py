@@ -1,4 +1,8 @@
-"""`surefoot undo|retry NAME`: a promotion taken back, a plan tried anew, by a person's word."""
+"""`surefoot undo|retry NAME`: revert a promotion, or start another attempt of a plan.
+
+Both apply to a rollout that has ended, unlike the commands in `command`, and so may append further
+facts that begin a new attempt.
+"""
 
 from __future__ import annotations
 
@@ -15,20 +19,21 @@ if TYPE_CHECKING:
     from rollout.tick.fleet import Fleet
 
 
-def say_again(journal: Journal, name: str, said: HumanSaid) -> Sequence[Entry]:
-    """Append a person's word on the newest rollout of that name, with all that it entails.
+def say_again(journal: Journal, name: str, command: HumanSaid) -> Sequence[Entry]:
+    """Append a user's command for the newest rollout of that name, and the facts it causes.
 
-    Raises InputError for an unknown name or a word that makes no sense, JournalMovedError when the
-    journal never stood still.
+    Raises InputError for an unknown name or a command that cannot apply, JournalMovedError when
+    other writers win every attempt to append.
     """
     from rollout import __version__
     from rollout.tick.attempts import facts_for
     from rollout.tick.fleet import Fleet
 
-    fleet, known = Fleet(), dict[str, str]()
+    fleet, plan_names = Fleet(), dict[str, str]()
     for _ in range(RETRIES):
-        rollout = _newest(fleet, fleet.read(journal), known, name)
-        facts = facts_for(fleet, said.model_copy(update={"rollout": rollout}), __version__)
+        # Read and decide again in each attempt: the entries in between may change the outcome.
+        rollout = _find_newest_attempt(fleet, fleet.read(journal), plan_names, name)
+        facts = facts_for(fleet, command.model_copy(update={"rollout": rollout}), __version__)
         try:
             return journal.append(facts, fleet.head)
         except JournalMovedError:
@@ -36,12 +41,17 @@ def say_again(journal: Journal, name: str, said: HumanSaid) -> Sequence[Entry]:
     raise JournalMovedError("the journal keeps moving; nothing was recorded, say it again")
 
 
-def _newest(fleet: Fleet, entries: Iterable[Entry], known: dict[str, str], name: str) -> str:
-    """The newest attempt of what a name stands for, after a few more entries."""
+def _find_newest_attempt(
+    fleet: Fleet, entries: Iterable[Entry], plan_names: dict[str, str], name: str
+) -> str:
+    """Return the newest attempt of the named plan or rollout.
+
+    `plan_names` is extended by the new entries, so that a retry reads only those.
+    """
     from rollout.journal.index import matching, names
 
-    known |= names(entries)
-    rollout = matching(known, name)[-1]
+    plan_names |= names(entries)
+    rollout = matching(plan_names, name)[-1]
     return fleet.attempt_of(fleet.states[rollout].plan.id)
 
 

@@ -1,4 +1,8 @@
-"""`surefoot pause|resume|promote|abort NAME`: a person's command becomes a fact in the journal."""
+"""`surefoot pause|resume|promote|abort NAME`: record a user's command as a fact in the journal.
+
+The command moves no weight itself. The controller, often on another machine, reads the fact at its
+next tick and acts on it, so that every command is recorded before it has an effect.
+"""
 
 from __future__ import annotations
 
@@ -22,21 +26,22 @@ if TYPE_CHECKING:
 
     Say = Callable[[Journal, str, HumanSaid], Sequence[Entry]]
 
-LIMIT = 200  # letters of free text that a person may leave in the journal
-RETRIES = 20  # a controller appends a few times per look; one of these falls in between
+LIMIT = 200  # characters of free text that a user may write into the journal
+RETRIES = 20  # a controller appends only a few times per look, so one of these gets in between
 
 
-def say(journal: Journal, name: str, said: HumanSaid) -> Sequence[Entry]:
-    """Append a person's command for the latest rollout of that name (a plan's name or an id).
+def say(journal: Journal, name: str, command: HumanSaid) -> Sequence[Entry]:
+    """Append a user's command for the latest rollout of that name (a plan's name or an id).
 
-    Raises InputError for an unknown name or an ended rollout, JournalMovedError when the journal
-    never stood still.
+    The append names the last entry that was read and fails when there are newer ones. So a command
+    never lands after the end of its rollout. Raises InputError for an unknown name or an ended
+    rollout, JournalMovedError when other writers win every attempt to append.
     """
     from rollout.journal.scan import new_entries
 
     entries, last = new_entries(journal, 0)
     for _ in range(RETRIES):
-        fact = said.model_copy(update={"rollout": _open_rollout(entries, name)})
+        fact = command.model_copy(update={"rollout": _find_open_rollout(entries, name)})
         try:
             return journal.append([fact], after=last)
         except JournalMovedError:
@@ -52,7 +57,7 @@ _ENDED = {
 }
 
 
-def _open_rollout(entries: list[Entry], name: str) -> str:
+def _find_open_rollout(entries: list[Entry], name: str) -> str:
     from rollout.journal.index import by_rollout, end_of, matching, names
 
     rollout = matching(names(entries), name)[-1]
@@ -63,28 +68,31 @@ def _open_rollout(entries: list[Entry], name: str) -> str:
 
 
 def worded(command: Command, *, actor: str, reason: str, now: float) -> HumanSaid:
-    """A person's word, short and tame; of which rollout is not known yet."""
+    """Build the fact of a user's command, with its free text cleaned and cut.
+
+    The rollout is empty: `say` and `say_again` fill it in when they have read the journal.
+    """
     from rollout.cli.text.facts import clean
 
-    said = {"actor": clean(actor, LIMIT), "reason": clean(reason, LIMIT)}
-    return HumanSaid(rollout="", at=now, command=command, **said)
+    texts = {"actor": clean(actor, LIMIT), "reason": clean(reason, LIMIT)}
+    return HumanSaid(rollout="", at=now, command=command, **texts)
 
 
 def _record(
-    how: Say, name: str, journal: JournalLocation, said: HumanSaid
+    append: Say, name: str, journal: JournalLocation, command: HumanSaid
 ) -> tuple[Sequence[Entry], bool]:
-    """The entries, and whether a controller is there to act on them."""
+    """Append the command; return the entries and whether a controller holds the journal."""
     from rollout.journal.open import open_for_commands
 
     opened = open_for_commands(journal)
     try:
-        heard = opened.holder() is not None
-        return how(opened, name, said), heard
+        has_controller = opened.holder() is not None
+        return append(opened, name, command), has_controller
     finally:
         opened.close()
 
 
-def _tell(entries: Sequence[Entry], *, heard: bool, as_json: bool) -> None:
+def _print_entries(entries: Sequence[Entry], *, has_controller: bool, as_json: bool) -> None:
     from rollout.cli.inspect.log import as_document
 
     for entry in entries:
@@ -97,14 +105,14 @@ def _tell(entries: Sequence[Entry], *, heard: bool, as_json: bool) -> None:
             )
         else:
             click.echo(f"recorded as entry {entry.seq}: it begins anew as {entry.fact.rollout}")
-    if not heard:
+    if not has_controller:
         click.echo(
             "warning: no controller is running: it acts when `surefoot run` starts", err=True
         )
 
 
 def whoami() -> str:
-    """`user@host`; the user's number where the machine knows no name."""
+    """Return `user@host`, or the user's number when the machine has no name for it."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):
@@ -112,7 +120,7 @@ def whoami() -> str:
     return f"{user}@{socket.gethostname()}"
 
 
-_HELP = """{does}
+_HELP = """{summary}
 
 NAME is a plan's name (its latest rollout) or a rollout id. The command is recorded in the journal
 with your name; the controller acts on it at its next tick."""
@@ -122,13 +130,13 @@ Example:
 """
 
 
-def command_of(command: Command, does: str, how: Say = say) -> click.Command:
-    """`surefoot COMMAND NAME`, which records a person's word."""
+def command_of(command: Command, summary: str, append: Say = say) -> click.Command:
+    """Build `surefoot COMMAND NAME`, which records a user's command through `append`."""
 
     @click.command(
         name=command,
-        short_help=does,
-        help=_HELP.format(does=does),
+        short_help=summary,
+        help=_HELP.format(summary=summary),
         epilog=_EXAMPLE.format(command=command),
     )
     @click.argument("name")
@@ -143,9 +151,9 @@ def command_of(command: Command, does: str, how: Say = say) -> click.Command:
         from rollout.wire.clock import SystemClock
 
         now = SystemClock().now()
-        said = worded(command, actor=actor or whoami(), reason=reason, now=now)
-        entries, heard = _record(how, name, journal or default_path(), said)
-        _tell(entries, heard=heard, as_json=as_json)
+        fact = worded(command, actor=actor or whoami(), reason=reason, now=now)
+        entries, has_controller = _record(append, name, journal or default_path(), fact)
+        _print_entries(entries, has_controller=has_controller, as_json=as_json)
 
     return run
 

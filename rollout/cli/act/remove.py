@@ -1,4 +1,4 @@
-"""`surefoot remove PLAN`: what its rollouts made in a cluster is deleted, after a person's yes."""
+"""`surefoot remove PLAN`: delete what its rollouts created in a cluster, after confirmation."""
 
 from __future__ import annotations
 
@@ -56,30 +56,34 @@ def remove(
 ) -> None:
     """Delete the routing objects that rollouts of PLAN's service had made."""
     from rollout.wire.clock import SystemClock
-    from rollout.wire.meshes import remover as connected
+    from rollout.wire.meshes import remover as connect
 
-    plan = _the_plan(file)
-    remover, now = connected(context), SystemClock().now()
-    busy = _under_way(plan, remover, journal)
+    plan = _load_single_plan(file)
+    remover, now = connect(context), SystemClock().now()
+    busy = _describe_in_progress(plan, remover, journal)
     if busy and not (force or dry_run):
         raise RouteError(f"{busy}: let it end or abort it; --force removes all the same")
-    due = remover.look(plan)
-    todo = [each for each in due if each.deed != "keep"]
-    _show(plan, due, busy, now, err=as_json)
+    removals = remover.look(plan)
+    todo = [removal for removal in removals if removal.deed != "keep"]
+    _print_removals(plan, removals, busy, now, err=as_json)
     done: list[Removal] = []
     try:
-        if todo and not dry_run and (yes or _agreed()):
+        if todo and not dry_run and (yes or _ask_for_confirmation()):
             remover.remove(plan, todo, done.append)
     finally:
+        # When a removal fails half-way, the user must still learn what is gone.
         if as_json:
-            click.echo(json.dumps([_row(each, now, done=each in done) for each in due], indent=2))
+            rows = [_build_row(removal, now, done=removal in done) for removal in removals]
+            click.echo(json.dumps(rows, indent=2))
         elif done:
-            click.echo(f"done: {', '.join(_place(plan, each) for each in done)}")
-    left = [each for each in due if each.deed == "keep" or not (dry_run or each in done)]
+            click.echo(f"done: {', '.join(_format_object(plan, removal) for removal in done)}")
+    # A dry run does nothing, and succeeds when a real run would leave nothing.
+    left = [r for r in removals if r.deed == "keep" or not (dry_run or r in done)]
     raise SystemExit(FAILED if left else DONE)
 
 
-def _the_plan(file: Path) -> Plan:
+def _load_single_plan(file: Path) -> Plan:
+    """Load the only plan of a file. Raises InputError if there are more, or it has no cluster."""
     from rollout.plan.reading.load import load_file
 
     plans = load_file(file)
@@ -93,8 +97,12 @@ def _the_plan(file: Path) -> Plan:
     return plan
 
 
-def _under_way(plan: Plan, remover: Remover, journal: JournalLocation | None) -> str:
-    """The rollouts that have not ended, as far as the journal and the cluster's plans tell."""
+def _describe_in_progress(plan: Plan, remover: Remover, journal: JournalLocation | None) -> str:
+    """Describe the rollouts of the service that have not ended; empty when there are none.
+
+    Both the journal and the status of the cluster's plans are read, since either may be out of
+    reach here: an unreadable cluster is a warning, a missing default journal is skipped.
+    """
     from rollout.journal.location import default_path
     from rollout.journal.open import open_for_reading
     from rollout.operate.in_progress import of_resources, of_states
@@ -111,50 +119,63 @@ def _under_way(plan: Plan, remover: Remover, journal: JournalLocation | None) ->
     return "; ".join(busy)
 
 
-def _show(plan: Plan, due: Sequence[Removal], busy: str, now: float, *, err: bool) -> None:
+def _print_removals(
+    plan: Plan, removals: Sequence[Removal], busy: str, now: float, *, err: bool
+) -> None:
     if busy:
         click.echo(f"warning: {busy}", err=True)
-    for each in due:
-        told = f"{_place(plan, each)}, {_old(each, now)}: {each.carries}; {each.why}"
-        click.echo(f"{click.style(f'{each.deed:8}', fg=_COLOURS[each.deed])}{told}", err=err)
-    if not due:
+    for removal in removals:
+        deed = click.style(f"{removal.deed:8}", fg=_COLOURS[removal.deed])
+        name, age = _format_object(plan, removal), _format_age(removal, now)
+        click.echo(f"{deed}{name}, {age}: {removal.carries}; {removal.why}", err=err)
+    if not removals:
         click.echo(f"nothing of {plan.spec.service}'s rollouts is there", err=err)
-    for each in due:
-        if each.is_route_gone:
-            click.echo(_without(plan, each), err=err)
+    for removal in removals:
+        if removal.is_route_gone:
+            click.echo(_explain_lost_route(plan, removal), err=err)
 
 
-def _without(plan: Plan, each: Removal) -> str:
+def _explain_lost_route(plan: Plan, removal: Removal) -> str:
     return (
-        f"Without {each.kind.name} {each.name} nothing parts the versions: requests to a Service "
-        f"go to every pod behind it, those of {plan.spec.canary.version} too, and no Gateway "
-        f"leads to {plan.spec.service} through it."
+        f"Without {removal.kind.name} {removal.name} nothing parts the versions: requests to a "
+        f"Service go to every pod behind it, those of {plan.spec.canary.version} too, and no "
+        f"Gateway leads to {plan.spec.service} through it."
     )
 
 
-def _agreed() -> bool:
+def _ask_for_confirmation() -> bool:
+    """Ask the user. Raises InputError when there is no terminal to ask at and no input."""
     try:
         return click.confirm("Remove?", err=True)
     except click.Abort:
         if sys.stdin.isatty():
-            raise
+            raise  # Ctrl-C at the prompt
         raise InputError("there is nobody to ask: say --yes") from None
 
 
-def _place(plan: Plan, each: Removal) -> str:
-    return f"{each.kind.name} {plan.metadata.namespace}/{each.name}"
+def _format_object(plan: Plan, removal: Removal) -> str:
+    return f"{removal.kind.name} {plan.metadata.namespace}/{removal.name}"
 
 
-def _age(each: Removal, now: float) -> float:
-    return now - datetime.fromisoformat(each.live["metadata"]["creationTimestamp"]).timestamp()
+def _measure_age(removal: Removal, now: float) -> float:
+    """Return the seconds since the object was created."""
+    return now - datetime.fromisoformat(removal.live["metadata"]["creationTimestamp"]).timestamp()
 
 
-def _old(each: Removal, now: float) -> str:
+def _format_age(removal: Removal, now: float) -> str:
     from rollout.plan.fields.units import duration
 
-    return f"{duration(_age(each, now))} old"
+    return f"{duration(_measure_age(removal, now))} old"
 
 
-def _row(each: Removal, now: float, *, done: bool) -> dict[str, Any]:
-    told = {"carries": each.carries, "deed": each.deed, "why": each.why, "done": done}
-    return {"kind": each.kind.name, "name": each.name, "age": round(_age(each, now)), **told}
+def _build_row(removal: Removal, now: float, *, done: bool) -> dict[str, Any]:
+    """Build the object of one removal for `--json`."""
+    return {
+        "kind": removal.kind.name,
+        "name": removal.name,
+        "age": round(_measure_age(removal, now)),
+        "carries": removal.carries,
+        "deed": removal.deed,
+        "why": removal.why,
+        "done": done,
+    }

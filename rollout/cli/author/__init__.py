@@ -1,1 +1,1 @@
-"""Commands of whoever writes a plan: check, schema, rehearse, calibrate; nothing is rolled out."""
+"""Commands for writing a plan: check, schema, rehearse and calibrate. None starts a rollout."""

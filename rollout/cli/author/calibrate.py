@@ -56,18 +56,19 @@ def calibrate(
     from rollout.cli.text.calibration import text
     from rollout.plan.reading.load import load_file
 
-    told = [
-        _calibrated(plan, history, runs, seed, journal, quiet=as_json) for plan in load_file(file)
+    documents = [
+        _calibrate_plan(plan, history, runs, seed, journal, quiet=as_json)
+        for plan in load_file(file)
     ]
     if as_json:
-        click.echo(json.dumps({"plans": told}, indent=2))
+        click.echo(json.dumps({"plans": documents}, indent=2))
     else:
-        for each in told:
-            click.echo(text(each))
-    raise SystemExit(DONE if all(each["holds"] for each in told) else FAILED)
+        for document in documents:
+            click.echo(text(document))
+    raise SystemExit(DONE if all(document["holds"] for document in documents) else FAILED)
 
 
-def _calibrated(
+def _calibrate_plan(
     plan: Plan,
     history: float | None,
     runs: int | None,
@@ -76,24 +77,27 @@ def _calibrated(
     *,
     quiet: bool,
 ) -> dict[str, Any]:
-    from rollout.calibrate.runs import calibrate as carry_out
+    from rollout.calibrate.runs import calibrate as run_replays
     from rollout.cli.text.calibration import as_document, usual_runs
     from rollout.wire.clock import SystemClock
     from rollout.wire.controller import record
 
-    past = _read(plan, history)
+    past = _read_history(plan, history)
     count = runs or usual_runs(plan.spec.confidence.false_rollback)
     with progress(f"calibrating {plan.name}", count, quiet=quiet) as on_done:
-        found = carry_out(past, count, seed, on_done)
-    told = as_document(past, found, seed)
+        calibration = run_replays(past, count, seed, on_done)
+    document = as_document(past, calibration, seed)
     if journal is not None:
-        entry = record(journal, found.fact(past, SystemClock().now(), seed))
-        told["entry"] = entry.seq
-    return told
+        entry = record(journal, calibration.fact(past, SystemClock().now(), seed))
+        document["entry"] = entry.seq
+    return document
 
 
-def _read(plan: Plan, history: float | None) -> Recording:
-    """The past from the plan's Prometheus. Raises InputError where it cannot be replayed."""
+def _read_history(plan: Plan, history: float | None) -> Recording:
+    """Read stable's past from the plan's Prometheus.
+
+    Raises InputError when it cannot be read, or is too short to replay.
+    """
     from analysis.dispersion.estimate import LEAST_TICKS
     from rollout.calibrate.draw import recorded
     from rollout.plan.fields.units import duration
@@ -113,10 +117,11 @@ def _read(plan: Plan, history: float | None) -> Recording:
             f"--history {duration(wanted)} holds fewer than {LEAST_TICKS} looks of {plan.name}: "
             f"write {duration(least)} or more"
         )
-    longer = pods.model_copy(update={"history": wanted})
-    spec = plan.spec.model_copy(update={"pods": longer})
-    asked = plan.model_copy(update={"spec": spec})
-    past = history_source().history(Ask(plan.id, asked, {}), SystemClock().now())
+    # The source reads as much as the plan declares: --history needs a plan that declares that.
+    wanted_pods = pods.model_copy(update={"history": wanted})
+    spec = plan.spec.model_copy(update={"pods": wanted_pods})
+    wanted_plan = plan.model_copy(update={"spec": spec})
+    past = history_source().history(Ask(plan.id, wanted_plan, {}), SystemClock().now())
     if past.problems:
         words = dict.fromkeys(past.problems.values())
         raise InputError(f"the past of {plan.name} cannot be read: {'; '.join(words)}")

@@ -1,4 +1,4 @@
-"""`surefoot check`: plans before anything is started."""
+"""`surefoot check`: validate plans before anything is started."""
 
 from __future__ import annotations
 
@@ -40,48 +40,55 @@ def check(plans: tuple[str, ...], output: Literal["text", "json"]) -> None:
     explained in docs/plan-errors.md. Exit code 2 with any mistake.
     """
     files = dict.fromkeys(plans)
-    found, mistakes, texts = _read(files)
+    accepted, mistakes, texts = _read_files(files)
     if output == "json":
-        click.echo(_json(found, mistakes))
+        click.echo(_render_json(accepted, mistakes))
     else:
-        click.echo(_text(found, mistakes, texts, len(files)))
+        click.echo(_render_text(accepted, mistakes, texts, len(files)))
     if mistakes:
         sys.exit(BAD_INPUT)
 
 
-Found = list[tuple[str, Plan]]
+Found = list[tuple[str, Plan]]  # the file and each valid plan in it
 
 
-def _read(files: dict[str, None]) -> tuple[Found, list[Mistake], dict[str, str]]:
-    found: Found = []
+def _read_files(files: dict[str, None]) -> tuple[Found, list[Mistake], dict[str, str]]:
+    """Read every file; return the valid plans, the mistakes and the text of each file.
+
+    The texts are kept for the excerpts in messages: standard input can be read only once.
+    """
+    accepted: Found = []
     mistakes: list[Mistake] = []
     texts: dict[str, str] = {}
     for file in files:
         try:
             texts[file] = sys.stdin.read() if file == "-" else read(file)
-            found += [(file, plan) for plan in load(texts[file], file)]
+            accepted += [(file, plan) for plan in load(texts[file], file)]
         except PlanError as error:
             mistakes += error.mistakes
         except InputError as error:
             reason = str(error).removeprefix(f"{file}: ")
             mistakes.append(Mistake(file, 1, 1, "P000", reason))
-    return found, mistakes, texts
+    return accepted, mistakes, texts
 
 
-def _json(found: Found, mistakes: list[Mistake]) -> str:
+def _render_json(accepted: Found, mistakes: list[Mistake]) -> str:
     plans = [
         {"file": file, "name": plan.name, "id": plan.id, "digest": plan.digest}
-        for file, plan in found
+        for file, plan in accepted
     ]
-    return json.dumps({"plans": plans, "mistakes": [asdict(each) for each in mistakes]}, indent=2)
+    document = {"plans": plans, "mistakes": [asdict(mistake) for mistake in mistakes]}
+    return json.dumps(document, indent=2)
 
 
-def _text(found: Found, mistakes: list[Mistake], texts: dict[str, str], files: int) -> str:
-    good = [f"{file}: {in_words(plan)}" for file, plan in found]
-    bad = [explain(mistakes, texts)] if mistakes else []
-    total = f"{_count(files, 'file')} checked, {_count(len(mistakes), 'mistake')}"
-    return "\n".join([*good, *bad, total])
+def _render_text(
+    accepted: Found, mistakes: list[Mistake], texts: dict[str, str], files: int
+) -> str:
+    plans = [f"{file}: {in_words(plan)}" for file, plan in accepted]
+    errors = [explain(mistakes, texts)] if mistakes else []
+    total = f"{_format_count(files, 'file')} checked, {_format_count(len(mistakes), 'mistake')}"
+    return "\n".join([*plans, *errors, total])
 
 
-def _count(number: int, noun: str) -> str:
+def _format_count(number: int, noun: str) -> str:
     return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"

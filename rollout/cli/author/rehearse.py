@@ -1,4 +1,4 @@
-"""`surefoot rehearse`: how a plan would fare, before anything runs."""
+"""`surefoot rehearse`: simulate a plan before it runs."""
 
 from __future__ import annotations
 
@@ -88,21 +88,21 @@ def rehearse(
     if picture is not None:
         _check_picture(picture, plans)
     extra = [parse(text) for text in worlds]
-    told = [_rehearsed(plan, extra, quiet=as_json, **options) for plan in plans]
+    rehearsals = [_rehearse_plan(plan, extra, quiet=as_json, **options) for plan in plans]
     if picture is not None:
         from rollout.cli.text.rehearsal import draw
 
-        draw(told[0], picture)
+        draw(rehearsals[0], picture)
     if as_json:
-        click.echo(json.dumps({"plans": [each.as_json() for each in told]}, indent=2))
+        click.echo(json.dumps({"plans": [r.as_json() for r in rehearsals]}, indent=2))
     else:
         from rollout.cli.text.rehearsal import show
 
-        show(told)
-    raise SystemExit(0 if all(each.decides for each in told) else 1)
+        show(rehearsals)
+    raise SystemExit(0 if all(rehearsal.decides for rehearsal in rehearsals) else 1)
 
 
-def _rehearsed(
+def _rehearse_plan(
     plan: Plan,
     extra: Sequence[Scenario],
     *,
@@ -114,21 +114,22 @@ def _rehearsed(
 ) -> Rehearsal:
     from rollout.rehearse.assumptions import KnownFigures, base
     from rollout.rehearse.preflight import preflight
-    from rollout.rehearse.runs import rehearse as carry_out
+    from rollout.rehearse.runs import rehearse as run_scenarios
     from rollout.rehearse.scenario import usual
     from rollout.rehearse.summary import Rehearsal, summarise
 
-    known = KnownFigures(
+    figures = KnownFigures(
+        # The options say buckets, the word of Prometheus; the fields say edges.
         **{
             name.replace("buckets", "edges"): value
             for name, value in given.items()
             if value is not None
         }
     )
-    known, source = _asked(plan, known, past)
-    start, changes = base(plan, known), _named_once([*usual(plan), *extra])
+    figures, source = _asked(plan, figures, past)
+    start, changes = base(plan, figures), _keep_last_of_name([*usual(plan), *extra])
     with progress(f"rehearsing {plan.name}", runs * len(changes), quiet=quiet) as on_done:
-        found = carry_out(plan, start, changes, runs=runs, seed=seed, on_done=on_done)
+        runs_by_name = run_scenarios(plan, start, changes, runs=runs, seed=seed, on_done=on_done)
     return Rehearsal(
         plan=plan.name,
         rollout=plan.id,
@@ -136,13 +137,15 @@ def _rehearsed(
         seed=seed,
         read_from=source,
         base=start,
-        worlds=tuple(summarise(plan, start, change, found[change.name]) for change in changes),
+        worlds=tuple(
+            summarise(plan, start, change, runs_by_name[change.name]) for change in changes
+        ),
         remarks=preflight(plan, start, changes),
     )
 
 
 def _asked(plan: Plan, given: KnownFigures, past: float) -> tuple[KnownFigures, str]:
-    """The given figures and what Prometheus adds to them, and in words where that came from."""
+    """Complete the given figures from Prometheus; return them and a description of the source."""
     from rollout.rehearse.assumptions import KnownFigures, unknown
 
     if not past or not any(unknown(plan, given)):
@@ -154,6 +157,7 @@ def _asked(plan: Plan, given: KnownFigures, past: float) -> tuple[KnownFigures, 
 
     measured = measure(plan, observer(), SystemClock().now(), past)
     for problem in dict.fromkeys(measured.problems.values()):
+        # One line for all figures with the same problem, such as a refused connection.
         names = [name for name, other in measured.problems.items() if other == problem]
         click.echo(f"not read: {', '.join(names)}: {problem}", err=True)
     if measured.figures == KnownFigures():
@@ -162,13 +166,16 @@ def _asked(plan: Plan, given: KnownFigures, past: float) -> tuple[KnownFigures, 
     return given.over(measured.figures), source
 
 
-def _named_once(changes: Sequence[Scenario]) -> list[Scenario]:
-    """The worlds, each name's last meaning; runs are found by it."""
+def _keep_last_of_name(changes: Sequence[Scenario]) -> list[Scenario]:
+    """Drop all but the last scenario of each name.
+
+    Runs are looked up by name. So a user's `--world` replaces a default one of the same name.
+    """
     return [*{change.name: change for change in changes}.values()]
 
 
 def _check_picture(path: Path, plans: Sequence[Plan]) -> None:
-    """Refuse before minutes of work, not after."""
+    """Check that the picture can be drawn, before minutes of simulation. Raises InputError."""
     from importlib.util import find_spec
 
     from rollout.errors import InputError

@@ -1,4 +1,4 @@
-"""`surefoot schema`: what a plan may say, for editors and for clusters."""
+"""`surefoot schema`: print the schema of plans for editors and for clusters."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def schema(*, crd: str | None) -> None:
         from rollout.plan.kube import trigger
         from rollout.plan.kube.crd import definition_text
 
-        made = (None,) if crd == "plan" else (trigger.definition(), "--crd=trigger")
-        click.echo(definition_text(*made), nl=False)
+        arguments = (None,) if crd == "plan" else (trigger.definition(), "--crd=trigger")
+        click.echo(definition_text(*arguments), nl=False)
     else:
         click.echo(schema_text(), nl=False)

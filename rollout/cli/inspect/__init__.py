@@ -1,1 +1,1 @@
-"""Commands that only look: status, why, watch, log, doctor; they change nothing."""
+"""Commands that only read: status, why, watch, log and doctor."""

@@ -1,4 +1,4 @@
-"""`surefoot doctor`: whether everything that plans need is there, before anything is started."""
+"""`surefoot doctor`: check everything that plans need, before anything is started."""
 
 from __future__ import annotations
 
@@ -62,16 +62,17 @@ def doctor(
     from rollout.plan.reading.load import load_files
     from rollout.wire.doctor_tools import doctor_tools
 
-    read = load_files(plans)
+    loaded = load_files(plans)
     findings = []
     where, tools = journal or default_path(), doctor_tools(context)
-    for found in examine(read, namespace, where, tools, lease, triggers=triggers):
-        findings.append(found)
+    # Each finding is printed at once: a check of an unreachable cluster takes seconds.
+    for finding in examine(loaded, namespace, where, tools, lease, triggers=triggers):
+        findings.append(finding)
         if not as_json:
-            click.secho(str(found), fg=_COLOURS[found.level])
-    levels = Counter(found.level for found in findings)
+            click.secho(str(finding), fg=_COLOURS[finding.level])
+    levels = Counter(finding.level for finding in findings)
     if as_json:
-        click.echo(json.dumps([asdict(found) for found in findings], indent=2))
+        click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
         click.echo(", ".join(f"{levels[level]} {level}" for level in _COLOURS))
     raise SystemExit(FAILED if levels["fail"] else DONE)

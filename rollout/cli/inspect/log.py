@@ -1,4 +1,4 @@
-"""`surefoot log`: the decision log, for people or as JSON lines; verified as it is read."""
+"""`surefoot log`: print the decision log as text or JSON lines, and verify it on reading."""
 
 from __future__ import annotations
 
@@ -26,52 +26,56 @@ if TYPE_CHECKING:
     from rollout.journal.hash_chain import Row
     from rollout.ports import Entry, Journal
 
-_POLL = 0.5  # seconds between two readings with -f
+_POLL = 0.5  # seconds between two reads with -f
 _COLOURS = {"roll back": "red", "undo": "red", "route-failed": "red"}
 _COLOURS |= {"promote": "green", "advance": "green", "hold back": "green"}
 _COLOURS |= {"pause": "yellow", "human-said": "cyan", "drifted": "yellow", "refused": "red"}
 
 
 def as_document(entry: Entry) -> dict[str, Any]:
-    """One entry as JSON: seq, at (ISO 8601, UTC), rollout, kind, the fact's own fields, hash."""
+    """Return one entry as a JSON object, as the help of `surefoot log` describes it."""
     fact = document(entry.fact)
-    head = {"seq": entry.seq, "at": _utc(entry.fact.at).isoformat(timespec="microseconds")}
+    head = {"seq": entry.seq, "at": _to_utc(entry.fact.at).isoformat(timespec="microseconds")}
     head |= {"rollout": fact.pop("rollout"), "kind": fact.pop("kind")}
-    del fact["at"]
+    del fact["at"]  # the head has it, as a date
     return {**head, **fact, "hash": entry.hash}
 
 
 def print_entry(entry: Entry) -> None:
-    """Print one entry for people; nothing for a mere observation."""
+    """Print one entry as text; skip observations, which come at every look."""
     if not isinstance(entry.fact, Observed):
         _print_line(entry)
 
 
 def _print_line(entry: Entry) -> None:
-    click.echo(_line(entry))
+    click.echo(_format_line(entry))
 
 
 def _print_json(entry: Entry) -> None:
     click.echo(json.dumps(as_document(entry), ensure_ascii=False))
 
 
-def _line(entry: Entry) -> str:
+def _format_line(entry: Entry) -> str:
     fact = entry.fact
-    at = _utc(fact.at).strftime("%Y-%m-%d %H:%M:%SZ")
-    did = click.style(f"{what(fact):<16}", fg=_colour(fact))
-    return f"{at}  {entry.seq:>5}  {clean(fact.rollout)}  {did}  {sentence(fact)}".rstrip()
+    at = _to_utc(fact.at).strftime("%Y-%m-%d %H:%M:%SZ")
+    event = click.style(f"{what(fact):<16}", fg=_choose_colour(fact))
+    return f"{at}  {entry.seq:>5}  {clean(fact.rollout)}  {event}  {sentence(fact)}".rstrip()
 
 
-def _colour(fact: Fact) -> str | None:
+def _choose_colour(fact: Fact) -> str | None:
     return _COLOURS.get(fact.action if isinstance(fact, Decided) else fact.kind)
 
 
-def _utc(at: float) -> datetime:
+def _to_utc(at: float) -> datetime:
     return datetime.fromtimestamp(at, UTC)
 
 
 def batches(journal: Journal, over: Event | None) -> Iterator[Sequence[Entry]]:
-    """What the journal holds, then what is appended until `over`; verified. JournalError."""
+    """Yield the entries of the journal, then new ones until `over` is set.
+
+    Without `over` it ends after the first batch. Reading verifies the hash chain. Raises
+    JournalError when it is broken.
+    """
     seq = 0
     while True:
         entries = journal.read(seq)
@@ -81,23 +85,30 @@ def batches(journal: Journal, over: Event | None) -> Iterator[Sequence[Entry]]:
             return
 
 
-def _until_interrupted() -> Event:
-    """Set by Ctrl-C; an exception could be lost in the middle of a database's call-back."""
+def _stop_on_interrupt() -> Event:
+    """Return an event that Ctrl-C sets.
+
+    A KeyboardInterrupt would not do: a callback of the database driver can swallow it.
+    """
     over = Event()
     signal.signal(signal.SIGINT, lambda _number, _frame: over.set())
     return over
 
 
-def chosen(parts: Iterator[Sequence[Entry]], name: str | None) -> Iterator[Entry]:
-    """The entries of one name's rollouts, later ones included. Raises InputError when unknown."""
-    known: dict[str, str] = {}
-    for part in parts:
+def chosen(chunks: Iterator[Sequence[Entry]], name: str | None) -> Iterator[Entry]:
+    """Yield the entries of the rollouts of one name, or all entries without a name.
+
+    Rollouts of that name that start while the log is followed are included. Raises InputError
+    when the first chunk, which is the whole journal so far, does not know the name.
+    """
+    plan_names: dict[str, str] = {}
+    for chunk in chunks:
         if name is None:
-            yield from part
+            yield from chunk
         else:
-            known |= names(part)
-            ids = matching(known, name)
-            yield from (entry for entry in part if entry.fact.rollout in ids)
+            plan_names |= names(chunk)
+            ids = matching(plan_names, name)
+            yield from (entry for entry in chunk if entry.fact.rollout in ids)
 
 
 def _export(rows: Sequence[Row], path: Path, name: str | None) -> None:
@@ -147,7 +158,7 @@ def log(
         _export(opened.rows(), export, name)
         return
     show = _print_json if as_json else _print_line
-    over = _until_interrupted() if follow else None
+    over = _stop_on_interrupt() if follow else None
     try:
         for entry in chosen(batches(opened, over), name):
             if everything or not isinstance(entry.fact, Observed):

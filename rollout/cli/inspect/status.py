@@ -1,4 +1,4 @@
-"""`surefoot status` and `surefoot why`: where rollouts stand, and one decision explained."""
+"""`surefoot status` and `surefoot why`: show the state of rollouts, and explain one decision."""
 
 from __future__ import annotations
 
@@ -34,12 +34,15 @@ def status(name: str | None, journal: JournalLocation | None, *, as_json: bool) 
     from rollout.wire.clock import SystemClock
 
     opened = open_for_reading(journal or default_path())
-    states = states_of(opened.read()) if name is None else _of_name(opened, name)
-    shown = [(r, state) for r, state in states.items() if name in {None, r, state.plan.name}]
+    states = states_of(opened.read()) if name is None else _load_states_of_name(opened, name)
     now = SystemClock().now()
-    reports = [report(rollout, state, now, states) for rollout, state in shown]
+    reports = [
+        report(rollout, state, now, states)
+        for rollout, state in states.items()
+        if name in {None, rollout, state.plan.name}
+    ]
     if as_json:
-        click.echo(json.dumps([each.as_json() for each in reports], indent=2))
+        click.echo(json.dumps([status_report.as_json() for status_report in reports], indent=2))
         return
     from rich.console import Console
 
@@ -48,8 +51,12 @@ def status(name: str | None, journal: JournalLocation | None, *, as_json: bool) 
     Console().print(screen(reports, []))
 
 
-def _of_name(journal: Journal, name: str) -> Mapping[str, RolloutState]:
-    """Every rollout's state, with evidence where it is called so. Raises InputError for no such."""
+def _load_states_of_name(journal: Journal, name: str) -> Mapping[str, RolloutState]:
+    """Return every rollout's state, with the evidence of those of that name.
+
+    Folding the observations is the slow step, so only the named rollouts get it. The others are
+    needed for the recorded stable version of the service. Raises InputError for an unknown name.
+    """
     from rollout.errors import InputError
     from rollout.tick.fleet import fleet_of
 
@@ -57,8 +64,8 @@ def _of_name(journal: Journal, name: str) -> Mapping[str, RolloutState]:
     names = {rollout: state.plan.name for rollout, state in fleet.states.items()}
     wanted = [rollout for rollout, plan in names.items() if name in {rollout, plan}]
     if not wanted:
-        known = ", ".join(sorted(set(names.values()))) or "none"
-        raise InputError(f"no rollout is called {name!r}; known: {known}")
+        plan_names = ", ".join(sorted(set(names.values()))) or "none"
+        raise InputError(f"no rollout is called {name!r}; known: {plan_names}")
     for rollout in wanted:
         fleet.wake(rollout, journal)
     return fleet.states
@@ -85,6 +92,6 @@ def why(number: int, journal: JournalLocation | None, *, as_json: bool) -> None:
     from rollout.journal.location import default_path
     from rollout.journal.open import open_for_reading
 
-    told = explain(open_for_reading(journal or default_path()).read(), number)
-    click.echo(json.dumps(told, indent=2) if as_json else text(told))
-    raise SystemExit(DONE if told["replayed"] else FAILED)
+    explanation = explain(open_for_reading(journal or default_path()).read(), number)
+    click.echo(json.dumps(explanation, indent=2) if as_json else text(explanation))
+    raise SystemExit(DONE if explanation["replayed"] else FAILED)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rollout.cli.text.live import Follower
     from rollout.wire.clock import SystemClock
 
-_POLL = 0.5
+_POLL = 0.5  # seconds between two frames
 
 
 @click.command(
@@ -61,6 +61,7 @@ def watch(
             if at is not None and entry.seq > at:
                 break
             follower.feed(entry)
+            # A past screen is drawn for the time of its entry, so that its waits are right.
             now = clock.now() if at is None else entry.fact.at
         return follower.render(now)
 
@@ -71,10 +72,10 @@ def watch(
     if once or at is not None or not console.is_terminal:
         console.print(frame())
         return
-    _live(console, follower, frame, clock)
+    _follow_live(console, follower, frame, clock)
 
 
-def _live(
+def _follow_live(
     console: Console, follower: Follower, frame: Callable[[], RenderableType], clock: SystemClock
 ) -> None:
     from rich.live import Live
@@ -86,7 +87,7 @@ def _live(
 
 
 def _draw(picture: RenderableType, path: Path) -> None:
-    """The screen as a picture, for a page or a report."""
+    """Write the screen to an SVG file."""
     import io
 
     from rich.console import Console

@@ -1,4 +1,4 @@
-"""`--journal`: a file or a PostgreSQL database, the same words for every command."""
+"""The option `--journal`, which takes a file or a PostgreSQL URL in every command."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import click
 from rollout.cli.options.param_types import Quantity
 from rollout.journal.location import from_words
 
-_PLACE = "a file, or postgresql://USER@HOST/DB (password: PGPASSWORD, ~/.pgpass)"
-VARIABLE = "SUREFOOT_JOURNAL"  # so that commands in a controller's pod mean its journal
-READ = f"Journal: {_PLACE}, or an export (.jsonl)."
+_LOCATION = "a file, or postgresql://USER@HOST/DB (password: PGPASSWORD, ~/.pgpass)"
+VARIABLE = "SUREFOOT_JOURNAL"  # set in a controller's pod, so that commands there use its journal
+READ = f"Journal: {_LOCATION}, or an export (.jsonl)."
 
 
 def journal_option(
-    what: str = f"Journal: {_PLACE}.", variable: str | None = VARIABLE
+    what: str = f"Journal: {_LOCATION}.", variable: str | None = VARIABLE
 ) -> Callable[[Any], Any]:
-    """The option; the command gets None where neither the user nor the environment says."""
-    place = Quantity("path|url", from_words)
-    return click.option("--journal", envvar=variable, type=place, show_envvar=True, help=what)
+    """Build the option; the command gets None when neither option nor variable is set."""
+    location = Quantity("path|url", from_words)
+    return click.option("--journal", envvar=variable, type=location, show_envvar=True, help=what)

@@ -1,4 +1,4 @@
-"""Options of the commands that keep a controller running: what they serve of themselves."""
+"""Options of the metrics server, for commands that keep a controller running."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 def serving(command: _Command) -> _Command:
-    """`--metrics PORT` and `--metrics-address ADDRESS`."""
+    """Add `--metrics PORT` and `--metrics-address ADDRESS` to a command."""
     port = click.option(
         "--metrics",
         type=click.IntRange(1, 65535),

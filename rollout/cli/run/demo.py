@@ -40,21 +40,22 @@ def demo(bad: str, seed: int, folder: Path | None, *, plain: bool, keep: bool) -
     """
     from rollout.demo.stage import Stage
 
-    where = (folder or _new_folder()).resolve()
+    where = (folder or _name_new_folder()).resolve()
     where.mkdir(parents=True, exist_ok=True)
+    # SIGTERM must unwind the stage like Ctrl-C, or Envoy and Prometheus would be left running.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     click.echo(f"starting Prometheus, Envoy, two summarizers and their judge; logs in {where}")
-    if doubt := crowded(os.getloadavg()[0], os.cpu_count() or 1):
-        click.echo(doubt, err=True)
+    if warning := crowded(os.getloadavg()[0], os.cpu_count() or 1):
+        click.echo(warning, err=True)
     with Stage(where, seed) as stage:
-        good = _tell(stage, bad, plain=plain)
+        is_as_expected = _run_story(stage, bad, plain=plain)
         if keep:
-            _keep(stage)
-    raise SystemExit(DONE if good else FAILED)
+            _wait_for_interrupt(stage)
+    raise SystemExit(DONE if is_as_expected else FAILED)
 
 
 def crowded(load: float, cores: int) -> str:
-    """A word of doubt when more processes want a core than there are cores; empty when not."""
+    """Return a warning when more processes want a core than there are cores, else nothing."""
     if load <= cores:
         return ""
     return (
@@ -63,7 +64,7 @@ def crowded(load: float, cores: int) -> str:
     )
 
 
-def _new_folder() -> Path:
+def _name_new_folder() -> Path:
     from rollout.journal.location import default_path
     from rollout.wire.clock import SystemClock
 
@@ -71,7 +72,8 @@ def _new_folder() -> Path:
     return default_path().parent / f"demo-{at:%Y%m%d-%H%M%S}"
 
 
-def _tell(stage: Stage, bad: str, *, plain: bool) -> bool:
+def _run_story(stage: Stage, bad: str, *, plain: bool) -> bool:
+    """Run both rollouts on screen; return whether each ended as it should."""
     from rich.console import Console
     from rich.live import Live
 
@@ -102,7 +104,7 @@ def _conclude(console: object, stage: Stage, journal: Path, chapters: list[Chapt
     return closing(console, stage, journal, chapters)  # type: ignore[arg-type]
 
 
-def _keep(stage: Stage) -> None:
+def _wait_for_interrupt(stage: Stage) -> None:
     click.echo(
         f"still running: traffic {stage.envoy.url}/summarize/..., Envoy {stage.envoy.admin}, "
         f"Prometheus {stage.prometheus.url}; Ctrl-C stops everything"

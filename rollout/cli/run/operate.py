@@ -1,4 +1,4 @@
-"""`surefoot operate`: the controller of a cluster, for ever; plans are its resources."""
+"""`surefoot operate`: run the controller of a cluster, with plans as custom resources."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rollout.journal.location import JournalLocation
 if TYPE_CHECKING:
     from rollout.ports import Entry
 
-_QUIET = 60.0  # seconds in which the same problem is told once
+_QUIET = 60.0  # seconds during which the same problem is printed only once
 
 
 @click.command(
@@ -63,15 +63,16 @@ def operate(
 
     where, clock = journal or default_path(), SystemClock()
     shard = Shard(where, namespace, lease, lease_duration, triggers)
-    told: dict[str, float] = {}
+    printed_at: dict[str, float] = {}
 
-    def on_problem(words: str) -> None:
+    def on_problem(problem: str) -> None:
         now = clock.now()
-        for old in [each for each, at in told.items() if now - at >= _QUIET]:
-            del told[old]
-        if words not in told:
-            told[words] = now
-            click.echo(f"problem: {words}", err=True)
+        # Forget old problems first, so that the table cannot grow for ever.
+        for expired in [text for text, at in printed_at.items() if now - at >= _QUIET]:
+            del printed_at[expired]
+        if problem not in printed_at:
+            printed_at[problem] = now
+            click.echo(f"problem: {problem}", err=True)
 
     def on_entry(entry: Entry) -> None:
         meter.note(entry)
@@ -81,10 +82,10 @@ def operate(
         open_meter(metrics, metrics_address) as meter,
         operator(shard, context, on_entry, on_problem, meter=meter) as pacer,
     ):
-        place = f"namespace {namespace}" if namespace else "all namespaces"
-        place += f"; decides while it holds the Lease {lease}" if lease else ""
+        scope = f"namespace {namespace}" if namespace else "all namespaces"
+        scope += f"; decides while it holds the Lease {lease}" if lease else ""
         click.echo(
-            f"journal {shown(where)}; plans of {place}; Ctrl-C stops, weights stay", err=True
+            f"journal {shown(where)}; plans of {scope}; Ctrl-C stops, weights stay", err=True
         )
         with stop_on_signal(pacer):
             pacer.run()

@@ -1,4 +1,4 @@
-"""`surefoot run`: the controller in the foreground, until every plan is decided."""
+"""`surefoot run`: run the controller in the foreground until every plan is decided."""
 
 from __future__ import annotations
 
@@ -50,6 +50,7 @@ def run(
 
     accepted = load_files(plans)
 
+    # Imported only now: a mistake in a plan is reported without waiting for these.
     from rollout.cli.inspect.log import print_entry
     from rollout.decide.state.rollout import TERMINAL
     from rollout.journal.location import default_path, shown

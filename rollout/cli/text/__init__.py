@@ -1,1 +1,1 @@
-"""What commands print: pages, tables and sentences; no command and no option here."""
+"""What commands print: pages, tables and sentences. Commands and options are elsewhere."""

@@ -1,4 +1,8 @@
-"""One decision taken apart: rule, numbers, boundary, queries, and the proof by replay."""
+"""Explain one decision: rule, numbers, boundary, queries, and the proof by replay.
+
+`explain` collects everything as plain data and `text` formats it. The proof folds the entries
+before the decision and runs `step` again, which must give the recorded decision.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +36,7 @@ RULES = {
 
 
 def explain(entries: Sequence[Entry], number: int) -> dict[str, Any]:
-    """Everything that led to entry `number`. Raises InputError when it is no decision."""
+    """Collect everything that led to decision `number`. Raises InputError if it is not one."""
     entry = next((entry for entry in entries if entry.seq == number), None)
     if entry is None or not isinstance(entry.fact, Decided):
         decisions = [e.seq for e in entries if isinstance(e.fact, Decided)]
@@ -41,8 +45,9 @@ def explain(entries: Sequence[Entry], number: int) -> dict[str, Any]:
             f"{', '.join(map(str, decisions[-5:])) or 'none'}"
         )
     fact = entry.fact
-    own = [e for e in entries if e.seq < number and e.fact.rollout == fact.rollout]
-    state = states_of(own)[fact.rollout]
+    # Up to the decision and without it: this is the state in which it was made.
+    before = [e for e in entries if e.seq < number and e.fact.rollout == fact.rollout]
+    state = states_of(before)[fact.rollout]
     confidence = state.plan.spec.confidence
     differs = differences(fact, step(state, fact.at, fact.rollout))
     return {
@@ -58,15 +63,18 @@ def explain(entries: Sequence[Entry], number: int) -> dict[str, Any]:
         "false_promotion": confidence.false_promotion,
         "numbers": fact.numbers,
         "rules": {g.name: RULES[g.source.kind] for g in state.plan.spec.guardrails},
-        "notes": _notes(state, fact.at),
-        "queries": _queries(fact, state),
+        "notes": _collect_notes(state, fact.at),
+        "queries": _list_queries(fact, state),
         "replayed": not differs,
         "differs": list(differs),
     }
 
 
-def _notes(state: RolloutState, at: float) -> dict[str, list[str]]:
-    """By guardrail, what its error rates rest on, and what the buckets make of its tolerance."""
+def _collect_notes(state: RolloutState, at: float) -> dict[str, list[str]]:
+    """Return notes by guardrail: the basis of its error rates, and the effect of its buckets.
+
+    When no bucket edge lies at the tolerance, a smaller one must be proven.
+    """
     readouts = view(state, at).judgement.readouts
     return {
         name: [
@@ -76,48 +84,60 @@ def _notes(state: RolloutState, at: float) -> dict[str, list[str]]:
     }
 
 
-def _queries(fact: Decided, state: RolloutState) -> list[dict[str, str]]:
-    """The queries of that look, each with a link that shows the series at that time."""
-    asked = queries([Ask(fact.rollout, state.plan, {})], fact.at)
-    return [{"query": query.text, "link": _link(state, query.text, fact.at)} for query in asked]
+def _list_queries(fact: Decided, state: RolloutState) -> list[dict[str, str]]:
+    """Return the queries of that look, each with a link to its series at that time."""
+    look_queries = queries([Ask(fact.rollout, state.plan, {})], fact.at)
+    return [
+        {"query": query.text, "link": _build_link(state, query.text, fact.at)}
+        for query in look_queries
+    ]
 
 
-def _link(state: RolloutState, query: str, at: float) -> str:
+def _build_link(state: RolloutState, query: str, at: float) -> str:
+    # The graph page plots an instant vector and refuses a range: cut the range off.
     instant, _, _ = query.rpartition("[")
     end = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")
-    shown = {"g0.expr": instant, "g0.tab": "0", "g0.range_input": "15m", "g0.end_input": end}
-    return f"{state.plan.spec.prometheus.url}/graph?{urlencode(shown)}"
+    parameters = {"g0.expr": instant, "g0.tab": "0", "g0.range_input": "15m", "g0.end_input": end}
+    return f"{state.plan.spec.prometheus.url}/graph?{urlencode(parameters)}"
 
 
-def text(told: dict[str, Any]) -> str:
-    """The explanation for people."""
-    joint = told["numbers"].get("joint")
+def text(explanation: dict[str, Any]) -> str:
+    """Format the explanation as text."""
+    joint = explanation["numbers"].get("joint")
     lines = [
-        told["sentence"],
+        explanation["sentence"],
         "",
-        f"decision   {told['id']} of {told['rollout']}, {told['at']}",
-        f"reasons    {', '.join(told['reasons'])}",
-        f"boundary   roll back when the mean e-process reaches 1/{told['false_rollback']:g}",
-        f"           promote when every proof reaches 1/{told['false_promotion']:g}",
+        f"decision   {explanation['id']} of {explanation['rollout']}, {explanation['at']}",
+        f"reasons    {', '.join(explanation['reasons'])}",
+        f"boundary   roll back when the mean e-process reaches 1/{explanation['false_rollback']:g}",
+        f"           promote when every proof reaches 1/{explanation['false_promotion']:g}",
         f"joint      10^{joint:g}" if joint is not None else "",
     ]
-    for name, numbers in told["numbers"].get("guardrails", {}).items():
+    for name, numbers in explanation["numbers"].get("guardrails", {}).items():
         lines += [
             "",
             f"{name}: {numbers['verdict']}",
-            *_numbers(numbers),
-            f"  {told['rules'][name]}",
-            *(f"  {note}" for note in told["notes"].get(name, ())),
+            *_format_numbers(numbers),
+            f"  {explanation['rules'][name]}",
+            *(f"  {note}" for note in explanation["notes"].get(name, ())),
         ]
     lines += ["", "queries (raw counters; differences are taken per series)"]
-    lines += [f"  {query['query']}\n  {query['link']}" for query in told["queries"]]
-    again = _again(told["differs"])
-    lines += ["", f"replayed from the recorded samples: {again}", f"sealed     {told['hash']}"]
+    lines += [f"  {query['query']}\n  {query['link']}" for query in explanation["queries"]]
+    result = _describe_replay(explanation["differs"])
+    lines += [
+        "",
+        f"replayed from the recorded samples: {result}",
+        f"sealed     {explanation['hash']}",
+    ]
     return "\n".join(lines)
 
 
-def _again(differs: list[str]) -> str:
-    """What came out of the replay. Numbers are told otherwise by a version that computes more."""
+def _describe_replay(differs: list[str]) -> str:
+    """Describe how the replay differs.
+
+    Different numbers alone are no alarm: a newer version may record more of them. A different
+    action, split or reason is one, because the engine is deterministic.
+    """
     if differs == ["numbers"]:
         return (
             "the same decision by other numbers: another version of Surefoot "
@@ -126,7 +146,7 @@ def _again(differs: list[str]) -> str:
     return "ANOTHER decision: do not trust this log" if differs else "the same decision"
 
 
-def _numbers(numbers: dict[str, Any]) -> list[str]:
+def _format_numbers(numbers: dict[str, Any]) -> list[str]:
     counts = (
         f"  canary {numbers['canary_bad']} bad of {numbers['canary']}, "
         f"stable {numbers['stable_bad']} bad of {numbers['stable']}"
@@ -135,14 +155,15 @@ def _numbers(numbers: dict[str, Any]) -> list[str]:
         counts += f" (bad: canary beyond {numbers['edge']:g}, stable beyond {numbers['partner']:g})"
     if numbers["estimate"] is None:
         return [counts]
+    difference, allowed = (_format_points(numbers[key]) for key in ("estimate", "allowed"))
     return [
         counts,
-        f"  difference {_pp(numbers['estimate'])}, allowed {_pp(numbers['allowed'])}",
-        f"  interval {_pp(numbers['low'])} to {_pp(numbers['high'])}",
-        f"  difference by Mantel & Haenszel {_pp(numbers.get('mantel_haenszel'))}",
+        f"  difference {difference}, allowed {allowed}",
+        f"  interval {_format_points(numbers['low'])} to {_format_points(numbers['high'])}",
+        f"  difference by Mantel & Haenszel {_format_points(numbers.get('mantel_haenszel'))}",
         f"  harm {numbers['harm']:.0%}, proof {numbers['safe'] or 0:.0%} of the evidence needed",
     ]
 
 
-def _pp(value: float | None) -> str:
+def _format_points(value: float | None) -> str:
     return "unknown" if value is None else f"{value * 100:+.3g} pp"

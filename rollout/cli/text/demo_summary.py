@@ -1,4 +1,4 @@
-"""The end of the demo: what was decided and why, what each version cost, where to read on."""
+"""Print the end of the demo: the decisions, what each version cost its users, where to read on."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from rollout.ports import Entry
 
 
 def closing(console: Console, stage: Stage, journal: Path, chapters: Sequence[Chapter]) -> bool:
-    """Print the tables, write the report; whether everything came as it should."""
+    """Print the tables and write the report; return whether both rollouts ended as expected."""
     entries = open_for_reading(journal).read()
     edges = Edges(edge(entries, "latency"), edge(entries, "accuracy"))
-    tables = Group(_decisions(chapters), Text(), costs_table(stage.costs(edges), edges))
+    tables = Group(_build_decisions_table(chapters), Text(), costs_table(stage.costs(edges), edges))
     page = _write_report(stage.folder / "report.html", entries, tables)
     console.print(Text(), tables, Text())
     console.print(f"journal  {journal}", soft_wrap=True)
@@ -34,7 +34,7 @@ def closing(console: Console, stage: Stage, journal: Path, chapters: Sequence[Ch
     return all(chapter.as_expected for chapter in chapters) and len(chapters) == 2
 
 
-def _decisions(chapters: Sequence[Chapter]) -> Table:
+def _build_decisions_table(chapters: Sequence[Chapter]) -> Table:
     table = Table(title="what was decided, and why", title_justify="left", expand=True)
     for header in ("rollout", "outcome", "after", "since first request"):
         table.add_column(header, no_wrap=True)
@@ -53,32 +53,35 @@ def _decisions(chapters: Sequence[Chapter]) -> Table:
 
 
 def edge(entries: Sequence[Entry], guardrail: str) -> float | None:
-    """The edge of a histogram that the newest decision speaks of; None before there is one."""
+    """Return the histogram edge in the newest decision that has one; None before that."""
     decided = [entry.fact for entry in entries if isinstance(entry.fact, Decided)]
-    told = (each.numbers.get("guardrails", {}).get(guardrail, {}) for each in reversed(decided))
-    return next((each["edge"] for each in told if each.get("edge") is not None), None)
+    newest_first = (
+        fact.numbers.get("guardrails", {}).get(guardrail, {}) for fact in reversed(decided)
+    )
+    edges = (numbers.get("edge") for numbers in newest_first)
+    return next((edge for edge in edges if edge is not None), None)
 
 
 def costs_table(costs: Mapping[str, Cost], edges: Edges) -> Table:
-    """What users of each version met, by what its guardrails look at."""
+    """Build a table of what users of each version met, in the terms of the guardrails."""
     table = Table(title="what each version cost its users", title_justify="left")
     slow = "-" if edges.latency is None else f"slower than {edges.latency:.3g} ms"
     poor = "-" if edges.score is None else f"scored {edges.score:.2g} or less"
     for header in ("version", "requests", "failed", slow, "summaries scored", poor):
         table.add_column(header, justify="right")
     for version, cost in costs.items():
-        of_all = (_counted(count, cost.requests) for count in (cost.failed, cost.slow))
-        scored = f"{cost.scored:,}", _counted(cost.poor, cost.scored)
+        of_all = (_format_share(count, cost.requests) for count in (cost.failed, cost.slow))
+        scored = f"{cost.scored:,}", _format_share(cost.poor, cost.scored)
         table.add_row(version, f"{cost.requests:,}", *of_all, *scored)
     return table
 
 
-def _counted(count: int | None, among: int) -> str:
+def _format_share(count: int | None, among: int) -> str:
     return "-" if count is None or not among else f"{count:,} ({count / among:.1%})"
 
 
 def _write_report(path: Path, entries: Sequence[Entry], tables: RenderableType) -> Path:
-    """The tables, each rollout's last screen and every decision, as one page."""
+    """Write the tables, each rollout's last screen and every decision to an HTML page."""
     page = Console(record=True, width=150, file=io.StringIO())
     page.print(tables)
     for rollout, state in states_of(entries).items():

@@ -1,4 +1,4 @@
-"""Facts in, a screen out: what `watch` and `demo` show while a journal grows."""
+"""Fold the facts of a growing journal into the screen of `watch` and `demo`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rollout.decide.state.rollout import RolloutState
 from rollout.ports import Entry
 
 _LOG_LINES = 10
-_MOST = 3  # rollouts on one screen
+_MAX_ROLLOUTS = 3  # on one screen
 _QUIET = {"hold", "confirmed", "started"}
 _ACTIONS = {
     "roll back": "rolled back",
@@ -33,7 +33,10 @@ _ACTIONS = {
 
 @dataclass
 class Follower:
-    """Folds entries as they come; keeps the newest lines of the log."""
+    """Fold entries as they come, and keep the newest lines of the log.
+
+    Each entry is folded once, so a screen costs the same however long the journal is.
+    """
 
     name: str | None = None
     states: dict[str, RolloutState] = field(default_factory=dict)
@@ -41,7 +44,7 @@ class Follower:
     seq: int = 0
 
     def feed(self, entry: Entry) -> None:
-        """Take one entry; those of other rollouts than `name` are passed over."""
+        """Fold one entry; skip those of other rollouts than `name`."""
         fact, self.seq = entry.fact, entry.seq
         if not of_rollout(fact):
             return
@@ -57,19 +60,19 @@ class Follower:
 
     @property
     def done(self) -> bool:
-        """Whether there is something, and all of it has ended."""
+        """Whether there is a rollout, and all rollouts have ended."""
         return bool(self.states) and all(state.terminal for state in self.states.values())
 
     def render(self, now: float, title: str = "") -> RenderableType:
-        """The screen: the rollouts that go on, or else the last that ended."""
-        going = [(name, s) for name, s in self.states.items() if not s.terminal]
-        shown = (going or [*self.states.items()][-1:])[-_MOST:]
-        reports = [report(name, state, now, self.states) for name, state in shown]
+        """Draw the rollouts in progress, or else the last one that ended."""
+        in_progress = [(name, s) for name, s in self.states.items() if not s.terminal]
+        selected = (in_progress or [*self.states.items()][-1:])[-_MAX_ROLLOUTS:]
+        reports = [report(name, state, now, self.states) for name, state in selected]
         return screen(reports, self.lines, title)
 
 
 def log_line(entry: Entry) -> Text:
-    """One line of the decision log."""
+    """Format one line of the decision log, with colours."""
     fact = entry.fact
     at = datetime.fromtimestamp(fact.at, UTC).strftime("%H:%M:%S")
     kind = fact.action if isinstance(fact, Decided) else fact.kind

@@ -1,4 +1,4 @@
-"""A plan in a few sentences."""
+"""Describe a plan in a few sentences."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ _INDEPENDENT = "requests are taken as independent"
 
 
 def in_words(plan: Plan) -> str:
-    """What is moved, how far, as long as what holds, and what the error rates rest on."""
+    """Describe what moves, in which steps, under which guardrails and assumptions."""
     spec = plan.spec
     names = [guardrail.name for guardrail in spec.guardrails]
     exposure = "".join(f"\n  {words}" for words in exposed(plan))
     return (
         f"{click.style(plan.name, bold=True)} moves {spec.service} "
-        f"from {spec.stable.version} to {spec.canary.version} {_ramp(plan)}, "
-        f"as long as {_and(names)} get{'' if names[1:] else 's'} no worse than allowed "
+        f"from {spec.stable.version} to {spec.canary.version} {_describe_ramp(plan)}, "
+        f"as long as {_join(names)} get{'' if names[1:] else 's'} no worse than allowed "
         f"(false rollback {percent(spec.confidence.false_rollback)}, "
         f"false promotion {percent(spec.confidence.false_promotion)})\n"
-        f"  {_pods(plan)}{exposure}{_hooks(plan)}"
+        f"  {_describe_pods(plan)}{exposure}{_describe_hooks(plan)}"
     )
 
 
-def _pods(plan: Plan) -> str:
-    """What the error rates rest on: stable's own past, or an assumption."""
+def _describe_pods(plan: Plan) -> str:
+    """Describe what the error rates rest on: stable's own past, or an assumption."""
     pods = plan.spec.pods
     if pods is None:
         return f"{_INDEPENDENT}: declare `pods` to learn it from stable's past"
@@ -43,21 +43,23 @@ def _pods(plan: Plan) -> str:
     )
 
 
-def _ramp(plan: Plan) -> str:
-    """How the traffic comes to the canary, and whose."""
+def _describe_ramp(plan: Plan) -> str:
+    """Describe how traffic moves to the canary, and which requests move."""
     traffic, label = plan.spec.traffic, observational(plan)
     mirror, segment = (traffic.mirror, traffic.segment) if traffic else (None, None)
-    told = [_steps(plan)]
+    phrases = [_describe_steps(plan)]
     if mirror:
-        told.insert(0, f"by copies of {percent(mirror.share)} for {duration(mirror.lasts)}, then ")
+        phrases.insert(
+            0, f"by copies of {percent(mirror.share)} for {duration(mirror.lasts)}, then "
+        )
     if segment:
         kind, match = segment.key
-        told += [f" of the requests with that {kind} `{match.name}`"]
+        phrases += [f" of the requests with that {kind} `{match.name}`"]
     if label and not isinstance(plan.spec.ramp, Switch):
-        told += [f", {label}"]
+        phrases += [f", {label}"]
     if held := plan.spec.holdback:
-        told += [f", then all but {percent(held.share)} for {duration(held.lasts)}"]
-    return "".join(told)
+        phrases += [f", then all but {percent(held.share)} for {duration(held.lasts)}"]
+    return "".join(phrases)
 
 
 _MOMENTS = {
@@ -68,21 +70,22 @@ _MOMENTS = {
 }
 
 
-def _hooks(plan: Plan) -> str:
-    """Which hooks are called when."""
+def _describe_hooks(plan: Plan) -> str:
+    """Describe which hooks are called and when."""
     called = [f"{hook.name} {_MOMENTS[hook.when]}" for hook in plan.spec.hooks or []]
-    return f"\n  calls {_and(called)}" if called else ""
+    return f"\n  calls {_join(called)}" if called else ""
 
 
-def _steps(plan: Plan) -> str:
+def _describe_steps(plan: Plan) -> str:
     ramp = plan.spec.ramp
     bake = duration(ramp.bake)
     if isinstance(ramp, Switch):
         return f"by one switch to {percent(ramp.most)}, {compared_with(plan)}"
     if isinstance(ramp, Budget):
         return f"from {percent(ramp.min)} to {percent(ramp.max)} as the evidence allows"
-    return f"over {_and([percent(step) for step in ramp.steps])} ({bake} at least each)"
+    return f"over {_join([percent(step) for step in ramp.steps])} ({bake} at least each)"
 
 
-def _and(words: list[str]) -> str:
+def _join(words: list[str]) -> str:
+    """Join words as in a sentence: "a, b and c"."""
     return " and ".join([", ".join(words[:-1]), words[-1]] if words[1:] else words)

@@ -1,4 +1,7 @@
-"""What a rollout looks like now, as plain values: the one source of status, watch and the demo."""
+"""Report one rollout as plain values, for `status`, `watch` and the demo.
+
+All of them take their values from here, so they never disagree.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ from rollout.tick.fleet import place_of, recorded_stable
 
 @dataclass(frozen=True)
 class Line:
-    """One guardrail: its verdict, and the numbers behind it."""
+    """One guardrail: its verdict and the numbers behind it."""
 
     name: str
     verdict: str
@@ -33,7 +36,11 @@ class Line:
 
 @dataclass(frozen=True)
 class Report:
-    """One rollout at one moment; shares are 0 to 1, times unix seconds."""
+    """One rollout at one moment; shares are 0 to 1, times unix seconds.
+
+    The field names are the keys of `status --json`. `weight` is the share that the mesh confirmed,
+    `wanted` the share of the last decision; they differ until the mesh has confirmed it.
+    """
 
     rollout: str
     name: str
@@ -53,16 +60,16 @@ class Report:
     route_problem: str
     basis: str
     observational: bool
-    hooks: tuple[str, ...] = ()  # each that was called, and how that went
-    recorded_stable: str | None = None  # of the service, by the journal; None before its first end
+    hooks: tuple[str, ...] = ()  # each hook that was called, and its outcome
+    recorded_stable: str | None = None  # of the service; None before its first rollout ends
 
     def as_json(self) -> dict[str, Any]:
-        """The stable shape of `status --json`."""
+        """Return the object of `status --json`, whose keys are stable."""
         return asdict(self)
 
 
 def states_of(entries: Iterable[Entry]) -> dict[str, RolloutState]:
-    """Every rollout's state, by id, in the order of their start."""
+    """Return every rollout's state by id, in order of their starts."""
     states: dict[str, RolloutState] = {}
     for entry in entries:
         if not of_rollout(entry.fact):
@@ -75,9 +82,13 @@ def states_of(entries: Iterable[Entry]) -> dict[str, RolloutState]:
 def report(
     rollout: str, state: RolloutState, now: float, among: Mapping[str, RolloutState] | None = None
 ) -> Report:
-    """What there is to say of one rollout at `now`, `among` all; of an ended one, at its end."""
-    seen = view(state, state.looked_at or now if state.terminal else now)
-    judgement = seen.judgement
+    """Report one rollout at `now`; `among` holds the states of all rollouts.
+
+    An ended rollout is judged at its last look. At `now` its series would be stale, and every
+    guardrail blind.
+    """
+    rollout_view = view(state, state.looked_at or now if state.terminal else now)
+    judgement = rollout_view.judgement
     stable, canary = state.versions
     lines = tuple(
         Line(name, verdict.kind, verdict.reason, judgement.readouts[name])
@@ -98,40 +109,47 @@ def report(
         guardrails=lines,
         joint=judgement.log_joint,
         said=state.last.sentence if state.last else "",
-        next="" if state.terminal else next_action(seen),
+        next="" if state.terminal else next_action(rollout_view),
         route_problem=state.route_problem,
         basis=compared_with(state.plan),
         observational=bool(observational(state.plan)),
-        hooks=tuple(f"{n}: {e}{f' ({p})' if p else ''}" for n, e, p in told(state)),
-        recorded_stable=_recorded(state, among or {}),
+        hooks=tuple(
+            f"{hook}: {event}{f' ({problem})' if problem else ''}"
+            for hook, event, problem in told(state)
+        ),
+        recorded_stable=_find_recorded_stable(state, among or {}),
     )
 
 
-def _recorded(state: RolloutState, among: Mapping[str, RolloutState]) -> str | None:
-    place = place_of(state.plan)
-    return recorded_stable(each for each in among.values() if place_of(each.plan) == place)
+def _find_recorded_stable(state: RolloutState, among: Mapping[str, RolloutState]) -> str | None:
+    """Find the stable version that the rollouts of the same service have recorded."""
+    service_key = place_of(state.plan)
+    return recorded_stable(other for other in among.values() if place_of(other.plan) == service_key)
 
 
-def next_action(seen: View) -> str:
-    """What comes next if nothing speaks against it, and when."""
-    state = seen.state
+def next_action(rollout_view: View) -> str:
+    """Describe the next action and when it comes, if the evidence allows it.
+
+    The checks are ordered: the first that applies is what the rollout waits for.
+    """
+    state = rollout_view.state
     if state.awaiting is not None:
         return f"confirm {shown(state.wanted)} at the mesh"
     if state.phase == "paused":
         return "waits for resume, promote or abort"
-    if seen.blind:
+    if rollout_view.blind:
         return "hold until the evidence comes back"
     if not state.stepped and not baseline_complete(state):
         return f"switch when enough of {state.versions[0]} is seen"
     if state.warm_at is None and state.wanted.answered:
         return "waits for the canary's first request"
     goal = next_split(state)
-    what = f"advance to {shown(goal)}" if goal else _last_step(state)
-    wait = _wait(seen)
+    what = f"advance to {shown(goal)}" if goal else _describe_last_step(state)
+    wait = _compute_wait(rollout_view)
     return f"{what} in {duration(wait)}" if wait >= 1 else what
 
 
-def _last_step(state: RolloutState) -> str:
+def _describe_last_step(state: RolloutState) -> str:
     if state.phase == "holding back":
         return "promote"
     split = held_back(state)
@@ -139,15 +157,20 @@ def _last_step(state: RolloutState) -> str:
     return f"{goal} when every guardrail is safe"
 
 
-def _wait(seen: View) -> float:
-    """Seconds until the step may end at the earliest."""
-    state, holdback = seen.state, seen.state.plan.spec.holdback
+def _compute_wait(rollout_view: View) -> float:
+    """Return the seconds until the current step may end at the earliest.
+
+    Copies of a mirror and a holdback last a fixed time after they are confirmed. Any other step
+    bakes from the moment at which its weight is steady, and not before the canary is warm.
+    """
+    state, now = rollout_view.state, rollout_view.now
+    holdback = state.plan.spec.holdback
     if holdback and state.phase == "holding back":
-        return (state.confirmed_at or seen.now) + holdback.lasts - seen.now
+        return (state.confirmed_at or now) + holdback.lasts - now
     mirror = mirror_of(state.plan)
     if mirror and state.wanted.way == "mirror":
-        return (state.confirmed_at or seen.now) + mirror.lasts - seen.now
+        return (state.confirmed_at or now) + mirror.lasts - now
     if not state.wanted.canary or state.steady_at is None:
         return 0.0
-    baked = state.steady_at + state.plan.spec.ramp.bake
-    return max(baked, state.warm_at or 0.0) - seen.now
+    baked_at = state.steady_at + state.plan.spec.ramp.bake
+    return max(baked_at, state.warm_at or 0.0) - now

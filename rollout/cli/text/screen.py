@@ -1,4 +1,4 @@
-"""One screen for people: weight, evidence against margin, next action, and the log as it grows."""
+"""Draw the screen: weight, evidence against margin, next action, and the newest log lines."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from analysis.verdict.readout import Readout
 from rollout.cli.text.report import Line, Report
 from rollout.plan.fields.units import percent
 
-_SHARE, _INTERVAL, _EVIDENCE = 24, 29, 6  # letters of each bar
+_SHARE, _INTERVAL, _EVIDENCE = 24, 29, 6  # width of each bar in characters
 STYLES = {
     "safe": "green",
     "harmful": "bold red",
@@ -31,7 +31,7 @@ STYLES = {
 
 
 def screen(reports: Sequence[Report], log: Sequence[Text], title: str = "") -> RenderableType:
-    """Every rollout that matters now, and the newest lines of the log."""
+    """Draw the given rollouts and the newest lines of the log."""
     parts: list[RenderableType] = [rollout_panel(report) for report in reports]
     if log:
         parts.append(
@@ -43,7 +43,7 @@ def screen(reports: Sequence[Report], log: Sequence[Text], title: str = "") -> R
 
 
 def rollout_panel(report: Report) -> RenderableType:
-    """One rollout: the weight bar, a row per guardrail, and what comes next."""
+    """Draw one rollout: the weight bar, a row per guardrail, and the next action."""
     phase = Text(report.phase, style=STYLES.get(report.phase, "bold"))
     head = Text.assemble(
         f"{report.service}  {report.stable} -> {report.canary}  ", phase, "   ", weight_bar(report)
@@ -64,7 +64,10 @@ def rollout_panel(report: Report) -> RenderableType:
 
 
 def weight_bar(report: Report) -> Text:
-    """The canary's share of traffic as a bar; a wanted share that is not confirmed is dotted."""
+    """Draw the canary's share of traffic as a bar, with the wanted but unconfirmed share dotted.
+
+    Any traffic at all fills at least one cell: 0.1 % must not look like none.
+    """
     filled = round(report.weight * _SHARE)
     filled = max(filled, 1) if report.weight else 0
     bar = Text("█" * filled, style="blue")
@@ -79,7 +82,7 @@ def weight_bar(report: Report) -> Text:
 
 @dataclass(frozen=True)
 class Guardrails:
-    """A row per guardrail; on a narrow screen the counts and the picture go first."""
+    """A table with a row per guardrail; a narrow screen drops the counts, then the picture."""
 
     lines: Sequence[Line]
 
@@ -95,13 +98,13 @@ class Guardrails:
             table.add_column(header, no_wrap=True)
         table.add_column("verdict")
         for line in self.lines:
-            table.add_row(*_cells(line, roomy=roomy, wide=wide))
+            table.add_row(*_build_cells(line, roomy=roomy, wide=wide))
         yield table
 
 
-def _cells(line: Line, *, roomy: bool, wide: bool) -> list[RenderableType]:
+def _build_cells(line: Line, *, roomy: bool, wide: bool) -> list[RenderableType]:
     readout = line.readout
-    told = f"{line.verdict}: {line.reason}" if line.verdict == "blind" else line.verdict
+    verdict = f"{line.verdict}: {line.reason}" if line.verdict == "blind" else line.verdict
     arms = ((readout.canary_bad, readout.canary), (readout.stable_bad, readout.stable))
     return [
         line.name,
@@ -110,12 +113,12 @@ def _cells(line: Line, *, roomy: bool, wide: bool) -> list[RenderableType]:
         interval_words(readout),
         meter(readout.harm, "red"),
         meter(readout.safe, "green"),
-        Text(told, style=STYLES.get(line.verdict, "")),
+        Text(verdict, style=STYLES.get(line.verdict, "")),
     ]
 
 
 def interval_words(readout: Readout) -> str:
-    """The difference in percentage points and the most that is allowed."""
+    """Format the difference and its margin in percentage points."""
     if readout.estimate is None:
         return "no data"
     allowed = "" if readout.allowed is None else f", margin {readout.allowed * 100:.1f}"
@@ -123,7 +126,10 @@ def interval_words(readout: Readout) -> str:
 
 
 def interval_bar(readout: Readout) -> Text:
-    """The anytime interval `━●━` around the estimate, zero `│` and the margin `┃`."""
+    """Draw the anytime interval `━●━` around the estimate, zero `│` and the margin `┃`.
+
+    Zero is in the middle and the scale is 2.5 margins, so that rows of different units compare.
+    """
     cells = [" "] * _INTERVAL
     if readout.estimate is None or readout.low is None or readout.high is None:
         return Text("·" * _INTERVAL, style="dim")
@@ -135,6 +141,7 @@ def interval_bar(readout: Readout) -> Text:
     def cell(value: float) -> int:
         return min(max(round((value / scale + 1) / 2 * (_INTERVAL - 1)), 0), _INTERVAL - 1)
 
+    # Drawn from back to front: the estimate covers the margin, which covers zero.
     for index in range(cell(readout.low), cell(readout.high) + 1):
         cells[index] = "━"
     cells[cell(0.0)] = "│"
@@ -146,7 +153,7 @@ def interval_bar(readout: Readout) -> Text:
 
 
 def meter(value: float | None, style: str) -> Text:
-    """Evidence as a share of what a decision needs: full is decided."""
+    """Draw evidence as a share of what a decision needs; a full meter decides."""
     share = min(max(value or 0.0, 0.0), 1.0)
-    filled = int(share * _EVIDENCE + 1e-9)
+    filled = int(share * _EVIDENCE + 1e-9)  # rounded down: only decisive evidence looks full
     return Text("█" * filled, style=style) + Text("░" * (_EVIDENCE - filled), style="dim")

@@ -1,1 +1,1 @@
-"""How a look's samples change what is known of both versions; nothing is decided here."""
+"""How one look's samples change a rollout's evidence; nothing is decided here."""

@@ -1,4 +1,4 @@
-"""Blindness: which guardrails cannot be judged now, why, and since when."""
+"""Blindness: the guardrails that cannot be judged now, why, and since when."""
 
 from __future__ import annotations
 
@@ -23,64 +23,72 @@ class Blind:
 
 
 def stale_after(state: RolloutState) -> float:
-    """Seconds without a new sample after which a guardrail is blind."""
+    """Return the seconds without a new sample after which a guardrail is blind."""
     spec = state.plan.spec
     return max(3 * spec.prometheus.scrape, 2 * spec.interval)
 
 
 def blindness(state: RolloutState, now: float) -> dict[str, Blind]:
-    """Every guardrail that is blind at `now`."""
+    """Return every guardrail that is blind at `now`, with the reason."""
     lags = {guardrail.name: guardrail.lag for guardrail in state.plan.spec.guardrails}
-    found = {name: _of(state, gauge, lags[name], now) for name, gauge in state.gauges.items()}
-    return {name: blind for name, blind in found.items() if blind is not None}
+    blind_by_name = {
+        name: _find_blindness(state, gauge, lags[name], now) for name, gauge in state.gauges.items()
+    }
+    return {name: blind for name, blind in blind_by_name.items() if blind is not None}
 
 
-def _of(state: RolloutState, gauge: GuardrailState, lag: float, now: float) -> Blind | None:
+def _find_blindness(
+    state: RolloutState, gauge: GuardrailState, lag: float, now: float
+) -> Blind | None:
     stable, canary = gauge.cursor.newest("stable"), gauge.cursor.newest("canary")
     if gauge.troubled_at is not None:
         since = gauge.troubled_at if stable is None else min(stable, gauge.troubled_at)
         return Blind(gauge.problem or problem(gauge.capital), since)
+    # After a switch stable gets no traffic, so only the canary's silence matters.
     if after_switch(state):
-        return _alone(state, gauge, canary, lag, now)
+        return _check_after_switch(state, gauge, canary, lag, now)
     if stable is None:
         return Blind("no samples of the stable version yet", state.started_at)
     if now - stable > stale_after(state):
         return Blind(f"no new sample of stable for {duration(now - stable)}", stable)
-    return _one_armed(state, gauge, canary, now)
+    return _check_canary(state, gauge, canary, now)
 
 
-def _alone(
+def _check_after_switch(
     state: RolloutState, gauge: GuardrailState, canary: float | None, lag: float, now: float
 ) -> Blind | None:
-    """After a switch of all traffic: stable's silence is no blindness, the canary's is."""
+    """Check the canary after a switch; how many exposures are due follows from stable's looks."""
     if canary is not None or state.confirmed_at is None or not gauge.kept:
-        return _one_armed(state, gauge, canary, now)
-    each = sum(look.stable_exposures for look in gauge.kept) / len(gauge.kept)
-    due = each * (now - state.confirmed_at - lag) / state.plan.spec.interval
-    if due < _SURELY_SOME or now - state.confirmed_at - lag <= stale_after(state):
+        return _check_canary(state, gauge, canary, now)
+    per_look = sum(look.stable_exposures for look in gauge.kept) / len(gauge.kept)
+    elapsed = now - state.confirmed_at - lag
+    due = per_look * elapsed / state.plan.spec.interval
+    if due < _SURELY_SOME or elapsed <= stale_after(state):
         return None
     reason = f"one-armed: no canary exposures where about {due:.0f} were due"
     return Blind(reason, state.confirmed_at)
 
 
-def _one_armed(
+def _check_canary(
     state: RolloutState, gauge: GuardrailState, canary: float | None, now: float
 ) -> Blind | None:
     if state.split.way == "mirror":
-        return None  # copies are welcome, not awaited
+        return None  # mirrored requests are only watched for a crash, so none need come
     if not state.split.canary:
-        return None  # it gets no traffic, after a hand's edit say: silence is what was to be
+        return None  # the canary gets no traffic (perhaps somebody edited the weights)
     if canary is not None:
-        heard = max(canary, state.confirmed_at or canary)
-        if now - heard > stale_after(state):
-            return Blind(f"no new sample of the canary for {duration(now - canary)}", heard)
-    return _silent(state, gauge, now)
+        # A canary that had no traffic before the confirmation is given time from there.
+        since = max(canary, state.confirmed_at or canary)
+        if now - since > stale_after(state):
+            return Blind(f"no new sample of the canary for {duration(now - canary)}", since)
+    return _check_silence(state, gauge, now)
 
 
-def _silent(state: RolloutState, gauge: GuardrailState, now: float) -> Blind | None:
-    """The canary's counters stand still, or never came, where stable's say that it had its share.
+def _check_silence(state: RolloutState, gauge: GuardrailState, now: float) -> Blind | None:
+    """Report a canary without new exposures although stable's imply that it had some.
 
-    One that was heard may miss a few scrapes.
+    Its counters stand still, or never came. A canary that had exposures before may miss a few
+    scrapes.
     """
     if gauge.expected < _SURELY_SOME or state.confirmed_at is None:
         return None

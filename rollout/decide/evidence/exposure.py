@@ -1,4 +1,4 @@
-"""Who is exposed to the canary: its share of all requests, as far as a split tells it."""
+"""Exposure to the canary: its share of all requests, as far as a split defines it."""
 
 from __future__ import annotations
 
@@ -9,29 +9,30 @@ from rollout.plan.model.traffic import Mirror, Segment
 
 
 def segment_of(plan: Plan) -> Segment | None:
-    """The requests that take part, where those are not all."""
+    """Return the plan's segment of requests; None where all take part."""
     return plan.spec.traffic.segment if plan.spec.traffic else None
 
 
 def mirror_of(plan: Plan) -> Mirror | None:
-    """The copies that come before the first step, if any."""
+    """Return the mirroring that comes before the first step; None where the plan has none."""
     return plan.spec.traffic.mirror if plan.spec.traffic else None
 
 
 def has_affinity(plan: Plan) -> bool:
-    """Whether a user meets the same version again, so that requests come in users' clusters."""
+    """Return whether users keep their version, so that requests come in clusters by user."""
     return plan.spec.traffic is not None and plan.spec.traffic.affinity is not None
 
 
 def ramp_mode(plan: Plan) -> Way:
-    """The way of the ramp's own splits."""
+    """Return the mode of the ramp's splits."""
     return "segment" if segment_of(plan) else "weights"
 
 
 def share_of_all(plan: Plan, split: Split) -> float | None:
-    """The share of all requests that the canary answers; None where the segment's is not declared.
+    """Return the share (0 to 1) of all requests that the canary answers.
 
-    Copies are answered by stable: nobody sees what the canary makes of them.
+    None where the plan does not declare the segment's share. Mirrored requests are answered by
+    stable, so they do not count.
     """
     segment = segment_of(plan)
     if split.way != "segment" or segment is None:
@@ -40,7 +41,7 @@ def share_of_all(plan: Plan, split: Split) -> float | None:
 
 
 def may_hold_mirrored(state: RolloutState, since: float | None, lag: float) -> bool:
-    """Whether the look that began at `since` may hold copies, by samples that come `lag` late."""
+    """Return whether a look from `since` on may hold mirrored requests; samples are `lag` late."""
     if "mirror" in {state.wanted.way, state.split.way}:
         return True
     until = state.mirrored_until
@@ -48,6 +49,6 @@ def may_hold_mirrored(state: RolloutState, since: float | None, lag: float) -> b
 
 
 def exposure_guardrail(plan: Plan) -> str:
-    """The guardrail whose exposures count requests: the first one that the proxy itself reports."""
+    """Return the guardrail whose exposures count requests: the first that the proxy reports."""
     guardrails = plan.spec.guardrails
     return next((g for g in guardrails if g.source.proxy), guardrails[0]).name

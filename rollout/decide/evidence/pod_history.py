@@ -1,4 +1,4 @@
-"""What stable's past says of each guardrail before the first step: its dispersion, or why none."""
+"""The dispersion of stable's pods, learned from their past before the first step."""
 
 from __future__ import annotations
 
@@ -17,10 +17,14 @@ NO_CANARY = "no pod of the canary is there to be counted: say how many by `pods:
 
 
 def is_due(state: RolloutState, now: float) -> bool:
-    """Whether the past is wanted: nothing was routed yet, and every guardrail has its baseline."""
-    known = state.learned is not None and not state.unknown
-    fresh = state.plan.spec.pods is not None and not state.stepped and not state.terminal
-    return fresh and not known and not blindness(state, now)
+    """Return whether the past must be read now.
+
+    That is before anything is routed, once every guardrail has samples, and again as long as a
+    guardrail has no valid test.
+    """
+    is_learned = state.learned is not None and not state.unknown
+    is_possible = state.plan.spec.pods is not None and not state.stepped and not state.terminal
+    return is_possible and not is_learned and not blindness(state, now)
 
 
 def learn(
@@ -31,19 +35,19 @@ def learn(
     at: float,
     rollout: str,
 ) -> Learned:
-    """Every guardrail's dispersion, or in words why there is none."""
+    """Return every guardrail's dispersion, or in words why there is none."""
     canary = canary_pods(state.plan, pods)
-    found: dict[str, Dispersion] = {}
-    told = dict(problems) if canary else {**dict.fromkeys(pods, NO_CANARY), **problems}
-    for name in sorted(pods.keys() - told.keys()):
+    dispersions: dict[str, Dispersion] = {}
+    reasons = dict(problems) if canary else {**dict.fromkeys(pods, NO_CANARY), **problems}
+    for name in sorted(pods.keys() - reasons.keys()):
         try:
-            found[name] = dispersion_of(state.gauges[name].rule, pods[name], canary)
+            dispersions[name] = dispersion_of(state.gauges[name].rule, pods[name], canary)
         except EvidenceError as error:
-            told[name] = str(error)
-    return Learned(rollout=rollout, at=at, dispersions=found, problems=told)
+            reasons[name] = str(error)
+    return Learned(rollout=rollout, at=at, dispersions=dispersions, problems=reasons)
 
 
 def canary_pods(plan: Plan, pods: Mapping[str, PodCounts]) -> int:
-    """The canary's pods: as many as the plan says, else as many as any guardrail's series show."""
+    """Return the number of canary pods: the plan's, else the most in any guardrail's series."""
     declared = plan.spec.pods.canary if plan.spec.pods else None
-    return declared or max((past.canary for past in pods.values()), default=0)
+    return declared or max((history.canary for history in pods.values()), default=0)

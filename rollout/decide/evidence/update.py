@@ -1,4 +1,16 @@
-"""What one look adds: samples to counts, counts to evidence, evidence to capital."""
+"""Apply one look to a rollout's evidence.
+
+How it works: a look brings raw samples by guardrail. `_read` turns them into counts of both
+versions since the look before. `pair_with_baseline` replaces stable's counts where the plan
+compares the canary with the time before a switch. `_update_capital` then gives the counts to the
+guardrail's test, in one of three ways that depend only on the look's time: `learn` (the canary had
+no request yet, only stable's past is taken in), `watch` (warm-up or mirrored requests, only a crash
+counts) or `look` (harm and safety are tested). At last `_check_traffic_share` tests whether the
+canary got the share of requests that the split promised it.
+
+What may be counted is always decided by the time at which the look began, which the looks before
+fixed, and never by the look's own counts: otherwise the tests' error rates would not hold.
+"""
 
 from __future__ import annotations
 
@@ -23,117 +35,130 @@ from rollout.plan.model.plan import Guardrail
 
 
 def apply_observation(state: RolloutState, fact: Observed, _seq: int) -> RolloutState:
-    """The state after one look: every guardrail's capital, and the share of traffic."""
+    """Return the state after one look: every guardrail's capital and the traffic share."""
     counted = exposure_guardrail(state.plan)
     since = look_started_at(state, state.gauges[counted])
     gauges = {}
     for guardrail in state.plan.spec.guardrails:
-        gauge, evidence = _read(state.gauges[guardrail.name], fact, guardrail.name)
-        gauge = _weigh(state, gauge, evidence, guardrail, fact.at)
+        gauge, counts = _read(state.gauges[guardrail.name], fact, guardrail.name)
+        gauge = _update_capital(state, gauge, counts, guardrail, fact.at)
         gauges[guardrail.name] = _with_problem_since(gauge, fact.at)
         if guardrail.name == counted:
-            exposures = evidence
+            exposures = counts
     return replace(
         state,
         gauges=gauges,
         looked_at=fact.at,
-        first_canary_at=_first_request(state, gauges[counted], exposures, since),
+        first_canary_at=_find_first_request(state, gauges[counted], exposures, since),
         **_check_traffic_share(state, exposures, since, fact.at),
     )
 
 
 def _read(gauge: GuardrailState, fact: Observed, name: str) -> tuple[GuardrailState, Counts]:
-    """The gauge with its cursor moved, and what came in; unusable samples move nothing."""
-    said = fact.problems.get(name, "")
+    """Return the guardrail with its cursor moved, and the new counts.
+
+    Samples that cannot be used move nothing, so the next look covers their time as well.
+    """
+    message = fact.problems.get(name, "")
     try:
-        cursor, evidence = advance(gauge.cursor, fact.series.get(name, ()))
+        cursor, counts = advance(gauge.cursor, fact.series.get(name, ()))
     except EvidenceError as error:
         return replace(gauge, problem=str(error)), Counts((0, 0), (0, 0))
-    return replace(gauge, cursor=cursor, problem=said), evidence
+    return replace(gauge, cursor=cursor, problem=message), counts
 
 
 def _with_problem_since(gauge: GuardrailState, at: float) -> GuardrailState:
-    """The gauge with the time since which it has a problem, its samples' or its statistic's."""
+    """Return the guardrail with the time since which its samples or its test have a problem."""
     if not (gauge.problem or problem(gauge.capital)):
         return gauge if gauge.troubled_at is None else replace(gauge, troubled_at=None)
     return gauge if gauge.troubled_at is not None else replace(gauge, troubled_at=at)
 
 
-def _weigh(
-    state: RolloutState, gauge: GuardrailState, evidence: Counts, guardrail: Guardrail, at: float
+def _update_capital(
+    state: RolloutState, gauge: GuardrailState, counts: Counts, guardrail: Guardrail, at: float
 ) -> GuardrailState:
-    """The gauge with its capital updated by the rule of the look's time, fixed in the plan."""
+    """Return the guardrail with its capital updated as the time of the look demands."""
     before, lag = state.gauges[guardrail.name], guardrail.lag
     since = look_started_at(state, before)
-    kept, evidence = pair_with_baseline(state, before, evidence, lag, at)
-    if kept is not before:
-        gauge = replace(gauge, kept=kept.kept, used_up_at=kept.used_up_at)
-    if not evidence.canary_exposures and not evidence.stable_exposures:
+    # Pairing asks `before`, not `gauge`: the cursor of `gauge` already stands at the look's end.
+    paired, counts = pair_with_baseline(state, before, counts, lag, at)
+    if paired is not before:
+        gauge = replace(gauge, kept=paired.kept, used_up_at=paired.used_up_at)
+    if not counts.canary_exposures and not counts.stable_exposures:
         return gauge
     if may_hold_mirrored(state, since, lag):
-        use = watch
+        update = watch  # no user got the canary's answers: only a crash counts
     elif state.warm_at is None:
-        use = learn
+        update = learn
     else:
-        use = look if since is not None and since >= state.warm_at else watch
-    capital = use(gauge.rule, gauge.capital, evidence)
-    later = use(gauge.rule, gauge.later, evidence) if gauge.later else None
-    if evidence.canary_exposures:
-        heard = gauge.cursor.newest("canary")
-        return replace(gauge, capital=capital, later=later, expected=0.0, heard_at=heard)
-    expected = gauge.expected + _expected_canary_exposures(state, evidence, since, lag)
+        # The whole look must lie after the warm-up, so its begin counts, not its end.
+        update = look if since is not None and since >= state.warm_at else watch
+    capital = update(gauge.rule, gauge.capital, counts)
+    later = update(gauge.rule, gauge.later, counts) if gauge.later else None
+    if counts.canary_exposures:
+        newest = gauge.cursor.newest("canary")
+        return replace(gauge, capital=capital, later=later, expected=0.0, heard_at=newest)
+    expected = gauge.expected + _expected_canary_exposures(state, counts, since, lag)
     return replace(gauge, capital=capital, later=later, expected=expected)
 
 
 def _expected_canary_exposures(
-    state: RolloutState, evidence: Counts, since: float | None, lag: float
+    state: RolloutState, counts: Counts, since: float | None, lag: float
 ) -> float:
-    """Independent canary exposures that stable's imply at the confirmed split."""
+    """Estimate the independent canary exposures that stable's imply at the confirmed split."""
     routed = state.confirmed_at is not None and state.awaiting is None and state.split.canary
     share = share_of_all(state.plan, state.split)
     if not routed or not share or since is None:
         return 0.0
-    late_enough = since >= (state.confirmed_at or 0.0) + lag
+    # Samples arrive `lag` seconds late: an earlier look may hold requests of the split before.
+    is_after_confirmation = since >= (state.confirmed_at or 0.0) + lag
     odds = state.split.canary / max(state.split.stable, 1)
     if state.split.way == "segment":
         odds = share / max(1 - share, 1e-9)
-    each = 1 / sample_ratio.CLUSTER if _clustered(state) else 1.0
-    return evidence.stable_exposures * odds * each if late_enough else 0.0
+    # A user's requests all go to one version, so a cluster of them counts as one exposure.
+    independent = 1 / sample_ratio.CLUSTER if _is_clustered(state) else 1.0
+    return counts.stable_exposures * odds * independent if is_after_confirmation else 0.0
 
 
-def _first_request(
+def _find_first_request(
     state: RolloutState, gauge: GuardrailState, exposures: Counts, since: float | None
 ) -> float | None:
+    """Return when the canary's first request was scraped; the warm-up begins there."""
     if state.first_canary_at is not None or not exposures.canary_exposures:
         return state.first_canary_at
     if state.plan.spec.before is not None and not state.stepped:
-        return None  # nothing was routed yet: a stray request is no switch
+        return None  # nothing was routed yet, so this is a stray request
     return None if may_hold_mirrored(state, since, 0.0) else gauge.cursor.newest("canary")
 
 
 def _check_traffic_share(
     state: RolloutState, exposures: Counts, since: float | None, at: float
 ) -> dict[str, Any]:
-    """What changes by checking the observed share, on looks wholly after the mesh's receipt."""
+    """Return the state's changes by the test of the traffic share.
+
+    Only looks that lie wholly after the mesh's confirmation are tested: an earlier one may hold
+    requests of two splits.
+    """
     canary, stable = exposures.canary_exposures, exposures.stable_exposures
-    copies = may_hold_mirrored(state, since, 0.0)
-    requests = stable if copies else canary + stable
-    told: dict[str, Any] = {"requests_per_look": float(requests or state.requests_per_look)}
+    mirrored = may_hold_mirrored(state, since, 0.0)
+    requests = stable if mirrored else canary + stable  # copies are no requests of users
+    changes: dict[str, Any] = {"requests_per_look": float(requests or state.requests_per_look)}
     confirmed = state.confirmed_at
-    if copies or state.awaiting is not None or confirmed is None or not state.split.canary:
-        return told
+    if mirrored or state.awaiting is not None or confirmed is None or not state.split.canary:
+        return changes
     if since is None or since < confirmed:
-        return told
-    share, agrees = share_of_all(state.plan, state.split), canary > 0  # unknown: asked at all
+        return changes
+    # Where the segment's share is not declared, any canary request counts as agreement.
+    share, agrees = share_of_all(state.plan, state.split), canary > 0
     if share is not None:
         capital = sample_ratio.look(
-            state.shares, canary, stable, share, clustered=_clustered(state)
+            state.shares, canary, stable, share, clustered=_is_clustered(state)
         )
-        told |= {"shares": capital, "parted": state.parted.seen(canary, stable, share)}
+        changes |= {"shares": capital, "parted": state.parted.seen(canary, stable, share)}
         agrees = not sample_ratio.mismatched(capital)
-    return {**told, "steady_at": at} if state.steady_at is None and agrees else told
+    return {**changes, "steady_at": at} if state.steady_at is None and agrees else changes
 
 
-def _clustered(state: RolloutState) -> bool:
-    """Whether requests come in users' clusters, or the share is only roughly known."""
+def _is_clustered(state: RolloutState) -> bool:
+    """Return whether requests come in clusters by user, or the share is known only roughly."""
     return has_affinity(state.plan) or state.split.way == "segment"

@@ -1,1 +1,1 @@
-"""The journal's entries and the split of traffic, as they are written; no logic of rollouts."""
+"""The journal's facts and the traffic split, as they are recorded; no rollout logic."""

@@ -1,4 +1,4 @@
-"""The entries of the journal: the only things that change a rollout's state."""
+"""The facts that a journal records; only they change a rollout's state."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ Action = Literal[
     "undo",
 ]
 
-REFUSED = "route-refused"  # the reason of a pause that a refusal of the mesh led to
-AGAIN = "route-again"  # and of a resume after it: what was confirmed is brought there again
+REFUSED = "route-refused"  # reason of a pause: the mesh rejected the change
+AGAIN = "route-again"  # reason of the resume after it: the confirmed split is written again
 
 
 class _Fact(BaseModel):
@@ -35,7 +35,10 @@ class _Fact(BaseModel):
 
 
 class Started(_Fact):
-    """A plan was accepted; its document is kept whole, so the journal explains itself."""
+    """A plan was accepted.
+
+    The fact holds the whole document, so that the journal can be read without the plan's file.
+    """
 
     kind: Literal["started"] = "started"
     plan: dict[str, Any]
@@ -49,7 +52,7 @@ class Started(_Fact):
 
 
 class Observed(_Fact):
-    """One look's raw samples by guardrail: only series with new samples, and what went wrong."""
+    """One look's raw samples and problems by guardrail; only series with new samples are listed."""
 
     kind: Literal["observed"] = "observed"
     series: dict[str, tuple[Series, ...]] = {}
@@ -57,9 +60,9 @@ class Observed(_Fact):
 
 
 class Learned(_Fact):
-    """How stable's pods differ by themselves, by guardrail, from their past; or why it is unknown.
+    """How much stable's pods differed in the past, by guardrail, or why that is unknown.
 
-    Only the estimates are kept: half a day of every pod's series is too much for a journal.
+    Only the estimates are recorded: half a day of every pod's series is too much for a journal.
     """
 
     kind: Literal["learned"] = "learned"
@@ -68,13 +71,13 @@ class Learned(_Fact):
 
     @property
     def unknown(self) -> dict[str, str]:
-        """Why there is no valid test, in words, of each guardrail without one."""
+        """Why there is no valid test, in words, for each guardrail without one."""
         failed = {name: d.problem for name, d in self.dispersions.items() if d.problem}
         return {**failed, **self.problems}
 
 
 class Decided(_Fact):
-    """A decision, written before it acts. `split` is what the mesh shall show afterwards."""
+    """A decision, recorded before it acts. `split` is what the mesh must show afterwards."""
 
     kind: Literal["decided"] = "decided"
     action: Action
@@ -85,7 +88,7 @@ class Decided(_Fact):
 
 
 class Confirmed(_Fact):
-    """The mesh itself showed the decided split (its own receipt, not our write)."""
+    """The mesh showed the decided split when it was read: our own write is no proof."""
 
     kind: Literal["confirmed"] = "confirmed"
     decision: int = Field(description="Sequence number of the decision.")
@@ -96,7 +99,7 @@ class Confirmed(_Fact):
 
 
 class RouteFailed(_Fact):
-    """The mesh did not take a split, or could not be asked; it is tried again with back-off."""
+    """The mesh did not take a split, or could not be read; it is tried again with back-off."""
 
     kind: Literal["route-failed"] = "route-failed"
     decision: int
@@ -107,7 +110,7 @@ class RouteFailed(_Fact):
 
 
 class HumanSaid(_Fact):
-    """A person's command."""
+    """A command that a person gave."""
 
     kind: Literal["human-said"] = "human-said"
     command: Command
@@ -128,7 +131,7 @@ class Drifted(_Fact):
 
 
 class HookCalled(_Fact):
-    """A hook is about to be called; after a crash it is called again, by the same key."""
+    """A hook is about to be called; after a crash it is called again with the same key."""
 
     kind: Literal["hook-called"] = "hook-called"
     hook: str
@@ -136,7 +139,7 @@ class HookCalled(_Fact):
 
 
 class HookAnswered(_Fact):
-    """How a hook's call ended; without a problem it answered."""
+    """How a hook's call ended; an empty problem means success."""
 
     kind: Literal["hook-answered"] = "hook-answered"
     hook: str
@@ -147,7 +150,8 @@ class HookAnswered(_Fact):
 class Calibrated(_Fact):
     """How often the whole engine rolled back stable's own pods, over their recorded past.
 
-    Known before a rollout begins; `rollout` is the id that the plan's rollout has or will have.
+    It is measured before a rollout begins; `rollout` is the id that the plan's rollout has or will
+    have.
     """
 
     kind: Literal["calibrated"] = "calibrated"
@@ -165,12 +169,12 @@ class Calibrated(_Fact):
 
     @property
     def holds(self) -> bool:
-        """Whether the declared rate is kept, as far as the bound can tell."""
+        """Whether the bound confirms the declared rate."""
         return self.bound <= self.alpha
 
 
 class Elected(_Fact):
-    """A replica began to decide; it belongs to no rollout. What follows is of its term."""
+    """A replica became the leader. It belongs to no rollout; the facts after it are of its term."""
 
     kind: Literal["elected"] = "elected"
     controller: str = Field(description="The replica's name, as in the Lease.")
@@ -178,7 +182,7 @@ class Elected(_Fact):
 
 
 class Refused(_Fact):
-    """What a replica wanted to write when it no longer decided; nothing was written."""
+    """A replica that no longer led tried to write to the mesh; nothing was written."""
 
     kind: Literal["refused"] = "refused"
     controller: str
@@ -206,5 +210,5 @@ FACT: TypeAdapter[Fact] = TypeAdapter(Fact)
 
 
 def of_rollout(fact: Fact) -> bool:
-    """Whether a fact is part of a rollout's own story; others stand before it or beside it."""
+    """Return whether a fact belongs to a rollout's state; calibrations and elections do not."""
     return not isinstance(fact, Calibrated | Elected | Refused)

@@ -1,4 +1,4 @@
-"""Traffic as integer weights with one constant total per rollout, and which requests they part."""
+"""A traffic split: integer weights with one constant total per rollout, and their mode."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ Way = Literal["weights", "segment", "mirror"]
 
 @dataclass(frozen=True)
 class Split:
-    """Integer weights: `canary` of `total`, stable has the rest.
+    """Integer weights: `canary` of `total`; stable has the rest.
 
-    The way says which requests are meant: with `weights` all of them; with `segment` those of the
-    plan's segment, while all others go to stable; with `mirror` stable answers every request, and
-    the canary gets copies of that share, whose answers nobody sees. Nothing for the canary is the
-    same in every way, and is always written as `weights`. Raises ValueError outside.
+    `way` says which requests the weights split. `weights`: all of them. `segment`: those of the
+    plan's segment, while all others go to stable. `mirror`: stable answers every request, and the
+    canary gets copies of that share, whose answers no user gets. A canary weight of 0 is the same
+    in every mode, so it is always written as `weights`: equal splits then compare equal. Raises
+    ValueError for weights outside 0 to `total`, or for 0 in another mode.
     """
 
     canary: int
@@ -37,22 +38,22 @@ class Split:
 
     @property
     def share(self) -> float:
-        """The canary's share, 0 to 1, of the requests that the way speaks of."""
+        """The canary's share, 0 to 1, of the requests that the mode splits."""
         return self.canary / self.total
 
     @property
     def answered(self) -> float:
-        """The share that the canary answers for its users: nothing of what it gets copies of."""
+        """The share, 0 to 1, that the canary answers for users; 0 while it gets only copies."""
         return 0.0 if self.way == "mirror" else self.share
 
 
 def total_for(shares: Iterable[float]) -> int:
-    """100 where every share is a whole per cent, else 10,000."""
+    """Return 100 where every share is a whole per cent, else 10,000."""
     whole = all(abs(share * 100 - round(share * 100)) < 1e-9 for share in shares)
     return 100 if whole else 10_000
 
 
 def split_at(share: float, total: int, way: Way = "weights") -> Split:
-    """The nearest split to a share; a positive share never becomes nothing."""
+    """Return the nearest split to a share; a positive share never becomes a weight of 0."""
     canary = max(round(share * total), 1) if share > 0 else 0
     return Split(canary, total, way if canary else "weights")

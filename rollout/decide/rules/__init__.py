@@ -1,1 +1,1 @@
-"""The rules that choose the next action, in the order of `step.RULES`; they change no state."""
+"""The rules that choose the next action, tried in the order of `step.RULES`."""

@@ -1,4 +1,4 @@
-"""Whether a plan may begin, by how often the engine rolled back stable's own pods."""
+"""The check that a plan's calibration allows it to begin."""
 
 from __future__ import annotations
 
@@ -12,24 +12,25 @@ WAIVER = "surefoot.dev/uncalibrated"
 _HOW = f"or begin without it by `surefoot run --uncalibrated`, a resource by annotation {WAIVER}"
 
 
-def lacks_calibration(plan: Plan, found: Calibrated | None) -> str:
-    """Why a plan may not begin, in words; empty if it may.
+def lacks_calibration(plan: Plan, calibration: Calibrated | None) -> str:
+    """Explain why a plan may not begin; empty if it may.
 
-    None is needed unless the plan asks for it, but one that does not hold is always heeded.
+    A calibration says how often the engine rolled back stable's own pods. Only a plan that requires
+    one needs it, but one that exists and fails always counts.
     """
     pods = plan.spec.pods
-    if found is None and (pods is None or not pods.require_calibration):
+    if calibration is None and (pods is None or not pods.require_calibration):
         return ""
-    if found is None:
+    if calibration is None:
         return (
             f"{plan.name} begins only when calibrated: run `surefoot calibrate` with this plan and "
             f"this journal, {_HOW}"
         )
-    # The id holds the plan's digest, so that what was found is of this very plan.
-    if found.holds:
+    # The rollout id holds the plan's digest, so the calibration is of exactly this plan.
+    if calibration.holds:
         return ""
     return (
-        f"{plan.name} declares a false-rollback rate of {percent(found.alpha)}, its calibration "
-        f"says up to {percent(found.bound)}: learn from a longer `pods.history`, calibrate with "
-        f"more runs, {_HOW}"
+        f"{plan.name} declares a false-rollback rate of {percent(calibration.alpha)}, its "
+        f"calibration says up to {percent(calibration.bound)}: learn from a longer `pods.history`, "
+        f"calibrate with more runs, {_HOW}"
     )

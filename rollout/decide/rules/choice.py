@@ -1,4 +1,4 @@
-"""What a rule chose: an action, the wanted split and its reasons."""
+"""The choice of a rule, and helpers that build the frequent ones."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from rollout.decide.rules.view import View
 
 @dataclass(frozen=True)
 class Choice:
-    """What a rule chose: an action, the wanted split and its reasons as stable codes."""
+    """An action, the wanted split, and the reasons as stable codes."""
 
     action: Action
     split: Split
     reasons: tuple[str, ...]
 
 
-def hold(seen: View, *reasons: str) -> Choice:
-    return Choice("hold", seen.state.wanted, reasons)
+def hold(view: View, *reasons: str) -> Choice:
+    return Choice("hold", view.state.wanted, reasons)
 
 
-def roll_back(seen: View, *reasons: str) -> Choice:
-    return Choice("roll back", Split(0, seen.state.total), reasons)
+def roll_back(view: View, *reasons: str) -> Choice:
+    return Choice("roll back", Split(0, view.state.total), reasons)
 
 
-def promote(seen: View, *reasons: str) -> Choice:
-    return Choice("promote", Split(seen.state.total, seen.state.total), reasons)
+def promote(view: View, *reasons: str) -> Choice:
+    return Choice("promote", Split(view.state.total, view.state.total), reasons)
 
 
-def pause(seen: View, *reasons: str) -> Choice:
-    return Choice("pause", seen.state.wanted, reasons)
+def pause(view: View, *reasons: str) -> Choice:
+    return Choice("pause", view.state.wanted, reasons)

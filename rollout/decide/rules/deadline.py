@@ -1,4 +1,4 @@
-"""Rules for what ends without proof: the plan says what that means, within what is safe."""
+"""Rules for rollouts that run out of time or data without proof."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ from rollout.decide.rules.choice import Choice, hold, pause, promote, roll_back
 from rollout.decide.rules.safety import CLIMBING, refused
 from rollout.decide.rules.view import View
 
-_ASKED = (refused, progress.unconfirmed, *progress.ASKED, progress.baking)
+# What a promotion without proof must pass as well.
+_PRECONDITIONS = (refused, progress.unconfirmed, *progress.ASKED, progress.baking)
 
 
-def late(seen: View) -> Choice | None:
-    """Past the deadline without proof: inconclusive, and the plan says what that means."""
-    due = seen.state.due_at
-    if seen.state.phase == "paused" or seen.now < due:
+def late(view: View) -> Choice | None:
+    """End a rollout that has no proof at its deadline, as the plan's `whenInconclusive` says."""
+    due = view.state.due_at
+    if view.state.phase == "paused" or view.now < due:
         return None
-    return _inconclusive(seen, due, "inconclusive")
+    return _end_inconclusive(view, due, "inconclusive")
 
 
-def used_up(seen: View) -> Choice | None:
-    """All of stable that was kept from before the switch is compared: no more can be learned."""
-    state, verdicts = seen.state, seen.judgement.verdicts
+def used_up(view: View) -> Choice | None:
+    """End a rollout that has compared all of stable's looks from before the switch."""
+    state, verdicts = view.state, view.judgement.verdicts
     over = {
         name: gauge.used_up_at
         for name, gauge in state.gauges.items()
@@ -30,28 +31,29 @@ def used_up(seen: View) -> Choice | None:
     }
     if not over or state.phase != "stepping":
         return None
-    return _inconclusive(seen, max(over.values()), *(f"used-up:{name}" for name in over))
+    return _end_inconclusive(view, max(over.values()), *(f"used-up:{name}" for name in over))
 
 
-def _inconclusive(seen: View, since: float, *reasons: str) -> Choice | None:
-    policy, phase = seen.state.plan.spec.when_inconclusive, seen.state.phase
+def _end_inconclusive(view: View, since: float, *reasons: str) -> Choice | None:
+    policy, phase = view.state.plan.spec.when_inconclusive, view.state.phase
     if policy == "promote":
-        return None if phase == "promoting" else _promoted(seen, since, *reasons)
+        return None if phase == "promoting" else _promote_if_ready(view, since, *reasons)
     if policy == "pause" and phase in CLIMBING:
-        return pause(seen, *reasons)
-    return roll_back(seen, *reasons)
+        return pause(view, *reasons)
+    return roll_back(view, *reasons)
 
 
-def _promoted(seen: View, since: float, *reasons: str) -> Choice:
-    """A canary that does not get its share now, or of which that is unknown, is not promoted.
+def _promote_if_ready(view: View, since: float, *reasons: str) -> Choice:
+    """Promote without proof, unless a precondition of every step is not met.
 
-    It has the time of a blind look and a step to get it; then a person is asked.
+    A canary that does not get its share of traffic, or of which that is unknown, is not promoted.
+    It has the time of a blind hold plus a bake to get it; then the rollout is paused for a person.
     """
-    against = next((choice for rule in _ASKED if (choice := rule(seen))), None)
+    against = next((choice for rule in _PRECONDITIONS if (choice := rule(view))), None)
     if against is None:
-        return promote(seen, *reasons)
+        return promote(view, *reasons)
     if against.action != "hold":
         return against
-    spec = seen.state.plan.spec
-    waits = seen.now < since + spec.when_blind.hold + spec.ramp.bake
-    return (hold if waits else pause)(seen, *reasons, "not-promoted", *against.reasons)
+    spec = view.state.plan.spec
+    may_wait = view.now < since + spec.when_blind.hold + spec.ramp.bake
+    return (hold if may_wait else pause)(view, *reasons, "not-promoted", *against.reasons)

@@ -1,4 +1,4 @@
-"""Rules that wait for the next step, and take it when nothing is against it."""
+"""Rules that wait for the next step, and take it when nothing blocks it."""
 
 from __future__ import annotations
 
@@ -11,115 +11,133 @@ from rollout.decide.rules.view import View
 from rollout.decide.state.hooks import awaited, failed
 
 
-def unconfirmed(seen: View) -> Choice | None:
-    return hold(seen, "awaiting-mesh") if seen.state.awaiting is not None else None
+def unconfirmed(view: View) -> Choice | None:
+    """Hold while the mesh has not confirmed the last change."""
+    return hold(view, "awaiting-mesh") if view.state.awaiting is not None else None
 
 
-def paused(seen: View) -> Choice | None:
-    return hold(seen, "paused") if seen.state.phase == "paused" else None
+def paused(view: View) -> Choice | None:
+    """Hold while a person has to end the pause."""
+    return hold(view, "paused") if view.state.phase == "paused" else None
 
 
-def making(seen: View) -> Choice | None:
-    """A route that the plan makes comes first: without it nobody may reach stable, and be seen."""
-    state = seen.state
+def making(view: View) -> Choice | None:
+    """Create the plan's route first: without it no request may reach stable and be measured."""
+    state = view.state
     if not state.plan.spec.route.creates or state.stepped or state.confirmed_at is not None:
         return None
     return Choice("make route", Split(0, state.total), ("route-first",))
 
 
-def blind(seen: View) -> Choice | None:
-    return hold(seen, *(f"blind:{name}" for name in sorted(seen.blind))) if seen.blind else None
+def blind(view: View) -> Choice | None:
+    """Hold while any guardrail is blind: progress needs all of them."""
+    return hold(view, *(f"blind:{name}" for name in sorted(view.blind))) if view.blind else None
 
 
-def learning(seen: View) -> Choice | None:
-    """Pods are declared: what their past says comes before the first step."""
-    state = seen.state
-    wanted = state.plan.spec.pods is not None and state.learned is None and not state.stepped
-    return hold(seen, "learning") if wanted else None
+def learning(view: View) -> Choice | None:
+    """Hold the first step of a plan that declares pods until their past was read."""
+    state = view.state
+    is_needed = state.plan.spec.pods is not None and state.learned is None and not state.stepped
+    return hold(view, "learning") if is_needed else None
 
 
-def untested(seen: View) -> Choice | None:
-    """No valid test exists: the plan says what then, and a person may say so once more."""
-    state, pods = seen.state, seen.state.plan.spec.pods
+def untested(view: View) -> Choice | None:
+    """Stop the first step where no valid test exists, as the plan's `whenUnknown` says.
+
+    With `pause`, a person who resumes after the past was read accepts that there is no test.
+    """
+    state, pods = view.state, view.state.plan.spec.pods
     if pods is None or state.learned is None or not state.unknown or state.stepped:
         return None
     reasons = tuple(f"no-valid-test:{name}" for name in sorted(state.unknown))
     if pods.when_unknown == "refuse":
-        return hold(seen, *reasons)
-    answered = pods.when_unknown == "assume" or state.resumed_at > state.learned.at
-    return None if answered else pause(seen, *reasons)
+        return hold(view, *reasons)
+    is_accepted = pods.when_unknown == "assume" or state.resumed_at > state.learned.at
+    return None if is_accepted else pause(view, *reasons)
 
 
-def watching(seen: View) -> Choice | None:
-    """Before a switch of all traffic: what the canary is compared with is collected first."""
-    state = seen.state
-    return None if state.stepped or baseline_complete(state) else hold(seen, "watching-stable")
+def watching(view: View) -> Choice | None:
+    """Hold a switch of all traffic until enough of stable's looks are collected."""
+    state = view.state
+    return None if state.stepped or baseline_complete(state) else hold(view, "watching-stable")
 
 
-def calling(seen: View) -> Choice | None:
-    """All else is met: hooks are told before the first step; no rollback ever waits for one."""
-    state = seen.state
+def calling(view: View) -> Choice | None:
+    """Hold the first step until its hooks have answered.
+
+    This rule comes after the other conditions, so hooks are called only when the step would be
+    taken. No rollback ever waits for a hook.
+    """
+    state = view.state
     if state.stepped:
         return None
     if problems := failed(state):
-        return pause(seen, *(f"hook-failed:{name}" for name in problems))
+        return pause(view, *(f"hook-failed:{name}" for name in problems))
     names = awaited(state)
-    return hold(seen, *(f"awaiting-hook:{name}" for name in names)) if names else None
+    return hold(view, *(f"awaiting-hook:{name}" for name in names)) if names else None
 
 
-def mirroring(seen: View) -> Choice | None:
-    """Copies first: nothing is judged by them but a crash, and after their time comes a step."""
-    state, mirror = seen.state, mirror_of(seen.state.plan)
+def mirroring(view: View) -> Choice | None:
+    """Mirror requests first; only a crash is judged by them, and then comes the first step."""
+    state, mirror = view.state, mirror_of(view.state.plan)
     if mirror is None or state.wanted.way != "mirror":
         return None
-    over = seen.now - (state.confirmed_at or seen.now) >= mirror.lasts
-    return onward(seen) if over else hold(seen, "mirroring")
+    is_over = view.now - (state.confirmed_at or view.now) >= mirror.lasts
+    return onward(view) if is_over else hold(view, "mirroring")
 
 
-def skewed(seen: View) -> Choice | None:
-    return hold(seen, "exposure-mismatch") if seen.skewed else None
+def skewed(view: View) -> Choice | None:
+    """Hold while the observed traffic share contradicts the split."""
+    return hold(view, "exposure-mismatch") if view.skewed else None
 
 
 ASKED = (blind, learning, untested, watching, calling, mirroring, skewed)
-"""What is asked for before every step, and before a promotion without proof too."""
+"""Conditions of every step, and of a promotion without proof as well."""
 
 
-def baking(seen: View) -> Choice | None:
-    """The step's own time: traffic agrees, the canary is warm, and the bake time is over."""
-    state = seen.state
+def baking(view: View) -> Choice | None:
+    """Hold until traffic agrees with the weight, the warm-up is over, and the bake time too."""
+    state = view.state
     if not state.wanted.canary:
         return None
     if state.steady_at is None or state.warm_at is None:
-        return hold(seen, "awaiting-traffic")
-    if seen.now < state.warm_at:
-        return hold(seen, "warming-up")
-    return None if seen.baked else hold(seen, "baking")
+        return hold(view, "awaiting-traffic")
+    if view.now < state.warm_at:
+        return hold(view, "warming-up")
+    return None if view.baked else hold(view, "baking")
 
 
-def holding_back(seen: View) -> Choice | None:
-    """All but the holdback is on the canary: what was proven stands unless harm shows."""
-    state, holdback = seen.state, seen.state.plan.spec.holdback
+def holding_back(view: View) -> Choice | None:
+    """Hold while stable keeps only the holdback, then promote.
+
+    The canary was proven safe before, so safety is not asked again: only harm ends a holdback, and
+    `safety.harmful` comes before this rule.
+    """
+    state, holdback = view.state, view.state.plan.spec.holdback
     if state.phase != "holding back" or holdback is None:
         return None
     if state.steady_at is None or state.confirmed_at is None:
-        return hold(seen, "awaiting-traffic")
-    over = seen.now - state.confirmed_at >= holdback.lasts
-    return promote(seen, "held-back") if over else hold(seen, "holding-back")
+        return hold(view, "awaiting-traffic")
+    is_over = view.now - state.confirmed_at >= holdback.lasts
+    return promote(view, "held-back") if is_over else hold(view, "holding-back")
 
 
-def proven(seen: View) -> Choice | None:
-    if not (at_last_step(seen.state) and seen.judgement.safe):
+def proven(view: View) -> Choice | None:
+    """Promote, or begin the holdback, once all guardrails are safe at the last step."""
+    if not (at_last_step(view.state) and view.judgement.safe):
         return None
-    split = held_back(seen.state)
-    return Choice("hold back", split, ("all-safe",)) if split else promote(seen, "all-safe")
+    split = held_back(view.state)
+    return Choice("hold back", split, ("all-safe",)) if split else promote(view, "all-safe")
 
 
-def onward(seen: View) -> Choice | None:
-    split = next_split(seen.state)
+def onward(view: View) -> Choice | None:
+    """Advance to the next step, if the ramp has one."""
+    split = next_split(view.state)
     return Choice("advance", split, ("nothing-harmful",)) if split else None
 
 
-def unproven(seen: View) -> Choice | None:
-    verdicts = seen.judgement.verdicts
+def unproven(view: View) -> Choice | None:
+    """Hold at this weight and name the guardrails without proof; the last rule."""
+    verdicts = view.judgement.verdicts
     open_ = tuple(f"undecided:{n}" for n, v in sorted(verdicts.items()) if v.kind != "safe")
-    return hold(seen, *(open_ or ("ramp",)))
+    return hold(view, *(open_ or ("ramp",)))

@@ -1,4 +1,4 @@
-"""The next weight: a fixed ladder, or one paced by the harm that the evidence still allows."""
+"""The next weight of a ramp: by fixed steps, or paced by the harm that may still exist."""
 
 from __future__ import annotations
 
@@ -8,49 +8,50 @@ from rollout.decide.record.split import Split, split_at, total_for
 from rollout.decide.state.rollout import RolloutState
 from rollout.plan.model.plan import Budget, Plan
 
-# An evidence ramp moves the mesh only for a step that is worth a change.
-_WORTH = 1.1
+# An evidence ramp raises the weight only by at least this factor: each change of the mesh costs a
+# bake time, and a smaller rise would not be worth it.
+_MIN_STEP_FACTOR = 1.1
 
 
 def total_of(plan: Plan) -> int:
-    """The constant total of a plan's splits: fine where a share or a paced ramp needs it."""
+    """Return the constant total of a plan's splits: 10,000 where a share or ramp needs it."""
     ramp, holdback, mirror = plan.spec.ramp, plan.spec.holdback, mirror_of(plan)
     if isinstance(ramp, Budget):
         return 10_000
-    others = [part.share for part in (holdback, mirror) if part]
+    others = [option.share for option in (holdback, mirror) if option]
     return total_for([*ramp.steps, *others])
 
 
 def largest(plan: Plan) -> list[Split]:
-    """The most that a plan's ramp gives the canary, in each way: of copies, and of requests."""
+    """Return the largest splits of a plan's ramp: of mirrored requests, and of real ones."""
     total, mirror = total_of(plan), mirror_of(plan)
     copies = [split_at(mirror.share, total, "mirror")] if mirror else []
     return [*copies, split_at(plan.spec.ramp.most, total, ramp_mode(plan))]
 
 
 def at_last_step(state: RolloutState) -> bool:
-    """Whether the canary has the largest weight that the plan allows before promotion."""
+    """Return whether the canary has the largest weight that the plan allows before promotion."""
     top = split_at(state.plan.spec.ramp.most, state.total)
     return ramp_weight(state) >= top.canary
 
 
 def ramp_weight(state: RolloutState) -> int:
-    """The canary's weight on the ramp: copies are no step of it, and all traffic is beyond it.
+    """Return the canary's weight on the ramp: 0 while mirroring, the total beyond the ramp.
 
-    So a segment's ramp is not entered again from a weight of all requests, which is the holdback's
-    or a person's.
+    A split in another mode than the ramp's is beyond it. Otherwise a segment's ramp would be
+    entered again from a weight of all requests, which a holdback or a person had set.
     """
     wanted = state.wanted
     if wanted.way == "mirror":
         return 0
-    beyond = wanted.canary and wanted.way != ramp_mode(state.plan)
-    return state.total if beyond else wanted.canary
+    is_beyond = wanted.canary and wanted.way != ramp_mode(state.plan)
+    return state.total if is_beyond else wanted.canary
 
 
 def held_back(state: RolloutState) -> Split | None:
-    """The split that leaves stable its holdback; None where the plan has none, or it is over.
+    """Return the split that leaves stable its holdback; None without a holdback, or in it.
 
-    A weight that a person raised beyond it stays.
+    A higher weight that a person set stays: the controller never takes traffic away without harm.
     """
     holdback, wanted = state.plan.spec.holdback, state.wanted
     if holdback is None or state.phase == "holding back":
@@ -62,9 +63,9 @@ def held_back(state: RolloutState) -> Split | None:
 
 
 def next_split(state: RolloutState) -> Split | None:
-    """The next larger split; None where the ramp stays (for now, or at its top).
+    """Return the next larger split; None where the ramp stays (for now, or at its last step).
 
-    Before the first step come copies, if the plan wants them.
+    Before the first step, requests are mirrored if the plan says so.
     """
     ramp, mirror, way = state.plan.spec.ramp, mirror_of(state.plan), ramp_mode(state.plan)
     if mirror is not None and not state.stepped:
@@ -73,22 +74,26 @@ def next_split(state: RolloutState) -> Split | None:
     if not isinstance(ramp, Budget):
         splits = (split_at(step, state.total, way) for step in ramp.steps)
         return next((split for split in splits if split.canary > now), None)
+    # Share at which the worst credible excess costs exactly the budget of bad requests per look.
     share = ramp.min
     if state.requests_per_look and now:
-        share = ramp.harm_budget / (worst_excess(state) * _parted(state))
+        share = ramp.harm_budget / (worst_excess(state) * _count_ramp_requests(state))
     split = split_at(min(max(share, ramp.min), ramp.max), state.total, way)
-    enough = split.canary >= now * _WORTH or share >= ramp.max
-    return split if split.canary > now and enough else None
+    is_enough = split.canary >= now * _MIN_STEP_FACTOR or share >= ramp.max
+    return split if split.canary > now and is_enough else None
 
 
-def _parted(state: RolloutState) -> float:
-    """Requests per look that the ramp parts: the segment's; all where its share is unknown."""
+def _count_ramp_requests(state: RolloutState) -> float:
+    """Return requests per look on the ramp: the segment's, or all if its share is unknown."""
     segment = segment_of(state.plan)
     return state.requests_per_look * (segment.share or 1.0 if segment else 1.0)
 
 
 def worst_excess(state: RolloutState) -> float:
-    """u: worst credible excess share of bad requests over the rate guardrails; 1 without data."""
+    """Return u, the worst credible excess share of bad requests (0 to 1; 1 without data).
+
+    It is the worst over the rate guardrails, and at least 1e-9, since it divides the budget.
+    """
     alpha = state.plan.spec.confidence.false_rollback
     rates = [
         excess_rate(gauge.rule, gauge.capital, alpha)

@@ -1,4 +1,4 @@
-"""Rules that take back, stop or answer a person: they come before all progress."""
+"""Rules that roll back, pause or answer a command; they come before all progress."""
 
 from __future__ import annotations
 
@@ -12,85 +12,95 @@ CLIMBING: frozenset[Phase] = frozenset({"waiting", "stepping", "holding back"})
 """Phases that a pause can interrupt."""
 
 
-def reverting(seen: View) -> Choice | None:
-    """Nothing overtakes a rollback."""
-    return hold(seen, "awaiting-mesh") if seen.state.phase == "reverting" else None
+def reverting(view: View) -> Choice | None:
+    """Hold while a rollback is delivered; nothing overtakes it."""
+    return hold(view, "awaiting-mesh") if view.state.phase == "reverting" else None
 
 
-def undoing(seen: View) -> Choice | None:
-    """A promotion is taken back by a person's word alone, and so is the word."""
-    state, asked = seen.state, seen.state.asked
+def undoing(view: View) -> Choice | None:
+    """Undo a promotion on a person's command only; only a person can cancel the undo."""
+    state, asked = view.state, view.state.asked
     if state.phase == "promoted":
         return Choice("undo", Split(0, state.total), ("human:undo",))
     if state.phase != "undoing":
         return None
     if asked is not None and asked.command == "promote":
-        return promote(seen, "human:promote")
-    return hold(seen, "awaiting-mesh")
+        return promote(view, "human:promote")
+    return hold(view, "awaiting-mesh")
 
 
-def aborted(seen: View) -> Choice | None:
-    asked = seen.state.asked
-    return roll_back(seen, "human:abort") if asked and asked.command == "abort" else None
+def aborted(view: View) -> Choice | None:
+    """Roll back when a person aborts."""
+    asked = view.state.asked
+    return roll_back(view, "human:abort") if asked and asked.command == "abort" else None
 
 
-def harmful(seen: View) -> Choice | None:
-    if not seen.judgement.harmful:
+def harmful(view: View) -> Choice | None:
+    """Roll back when the evidence of harm suffices, also while paused or promoting."""
+    if not view.judgement.harmful:
         return None
-    return roll_back(seen, *(f"harmful:{name}" for name in seen.judgement.cause))
+    return roll_back(view, *(f"harmful:{name}" for name in view.judgement.cause))
 
 
-def asked(seen: View) -> Choice | None:
-    """A person's command is answered at once, by doing it or by saying why not."""
-    asked, phase = seen.state.asked, seen.state.phase
-    if asked is None:
+def asked(view: View) -> Choice | None:
+    """Answer a person's command at once, by doing it or by saying why not."""
+    request, phase = view.state.asked, view.state.phase
+    if request is None:
         return None
-    if asked.command == "promote" and phase != "promoting":
-        return promote(seen, "human:promote")
-    if asked.command == "pause" and phase in CLIMBING:
-        return pause(seen, "human:pause")
-    if asked.command == "resume" and phase == "paused":
-        return Choice("resume", seen.state.wanted, ("human:resume", *_again(seen)))
-    return hold(seen, f"nothing-to-{asked.command}")
+    if request.command == "promote" and phase != "promoting":
+        return promote(view, "human:promote")
+    if request.command == "pause" and phase in CLIMBING:
+        return pause(view, "human:pause")
+    if request.command == "resume" and phase == "paused":
+        return Choice("resume", view.state.wanted, ("human:resume", *_list_rewrite_reasons(view)))
+    return hold(view, f"nothing-to-{request.command}")
 
 
-def _again(seen: View) -> tuple[str, ...]:
-    """After a refusal nobody knows what is there: a route may be gone, and made anew by a write."""
-    state = seen.state
-    refused = state.route_problem and not state.unread and state.wanted.canary
-    return (AGAIN,) if refused else ()
+def _list_rewrite_reasons(view: View) -> tuple[str, ...]:
+    """Return the code that makes a resume write the split again, after a refusal.
+
+    After a refusal nobody knows what the mesh holds: the route may be gone, and a write creates it.
+    """
+    state = view.state
+    was_refused = state.route_problem and not state.unread and state.wanted.canary
+    return (AGAIN,) if was_refused else ()
 
 
-def drifted(seen: View) -> Choice | None:
-    """A promotion has no weight of a ramp to adopt: whoever moved it meanwhile is asked first."""
-    phase = seen.state.phase
-    if not seen.state.drifted or phase not in CLIMBING | {"promoting"}:
+def drifted(view: View) -> Choice | None:
+    """Pause or adopt what somebody else changed in the mesh, as the plan's `onDrift` says.
+
+    A promotion always pauses: there is no ramp weight to adopt, so a person must decide.
+    """
+    phase = view.state.phase
+    if not view.state.drifted or phase not in CLIMBING | {"promoting"}:
         return None
     if phase == "promoting":
-        return pause(seen, "drift:promoting")
-    if seen.state.plan.spec.on_drift == "pause":
-        return pause(seen, "drift")
-    return hold(seen, "drift:adopted")
+        return pause(view, "drift:promoting")
+    if view.state.plan.spec.on_drift == "pause":
+        return pause(view, "drift")
+    return hold(view, "drift:adopted")
 
 
-def forgotten(seen: View) -> Choice | None:
-    """A pause that no person ended in time ends where traffic is known to be good."""
-    paused = seen.state.paused_at
-    if paused is None or seen.now - paused < seen.state.plan.spec.patience:
+def forgotten(view: View) -> Choice | None:
+    """Roll back a pause that nobody ended in time: stable is known to be good."""
+    paused = view.state.paused_at
+    if paused is None or view.now - paused < view.state.plan.spec.patience:
         return None
-    return roll_back(seen, "patience-over")
+    return roll_back(view, "patience-over")
 
 
-def long_blind(seen: View) -> Choice | None:
-    policy, resumed = seen.state.plan.spec.when_blind, seen.state.resumed_at
-    over = [n for n, b in seen.blind.items() if seen.now - max(b.since, resumed) >= policy.hold]
-    if not over or seen.state.phase not in CLIMBING:
+def long_blind(view: View) -> Choice | None:
+    """Pause or roll back, as the plan says, when a guardrail is blind for too long."""
+    policy, resumed = view.state.plan.spec.when_blind, view.state.resumed_at
+    # A resume starts the time again, so that a person can give a blind guardrail more of it.
+    over = [n for n, b in view.blind.items() if view.now - max(b.since, resumed) >= policy.hold]
+    if not over or view.state.phase not in CLIMBING:
         return None
     reasons = tuple(f"blind-too-long:{name}" for name in over)
-    return (pause if policy.then == "pause" else roll_back)(seen, *reasons)
+    return (pause if policy.then == "pause" else roll_back)(view, *reasons)
 
 
-def refused(seen: View) -> Choice | None:
-    """Trying again alone is no cure: the weights stay as they were until a person resumes."""
-    state = seen.state
+def refused(view: View) -> Choice | None:
+    """Pause after a refusal, since a retry cannot help; the weights stay as they were."""
+    state = view.state
     return Choice("pause", state.split, (REFUSED,)) if state.refused else None

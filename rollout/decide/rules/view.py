@@ -1,4 +1,4 @@
-"""All that a rule may look at: the state, the time, and what the evidence says at it."""
+"""The input of every rule: the state, the time and the judgement at that time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rollout.decide.text.comparison import observational
 
 @dataclass(frozen=True)
 class View:
-    """All that a rule may look at."""
+    """The input of every rule."""
 
     state: RolloutState
     now: float
@@ -24,18 +24,18 @@ class View:
 
     @cached_property
     def baked(self) -> bool:
-        """Whether the step has lasted its bake time since the mesh and the traffic confirmed it."""
+        """Whether the bake time is over, counted from when the traffic agreed with the step."""
         steady = self.state.steady_at
         return steady is not None and self.now - steady >= self.state.plan.spec.ramp.bake
 
     @property
     def skewed(self) -> bool:
-        """Whether the observed share of traffic contradicts the split (SRM)."""
+        """Whether the observed traffic share contradicts the split (sample-ratio mismatch)."""
         return sample_ratio.mismatched(self.state.shares)
 
 
 def view(state: RolloutState, now: float) -> View:
-    """Judge everything known at `now`."""
+    """Judge the state at `now` and return the view for the rules."""
     blind = blindness(state, now)
     confidence, label = state.plan.spec.confidence, bool(observational(state.plan))
     guards = {

@@ -1,1 +1,1 @@
-"""What a rollout has become by its facts, and which phase may follow which; nothing is judged."""
+"""The state of a rollout and its legal phase changes; nothing is judged here."""

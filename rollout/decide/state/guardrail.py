@@ -1,4 +1,4 @@
-"""One guardrail's part of a rollout's state: what was last seen, and what it is evidence of."""
+"""One guardrail's part of a rollout's state: its newest samples and its evidence."""
 
 from __future__ import annotations
 
@@ -13,34 +13,36 @@ from analysis.verdict.late_start import afresh, log_harm
 
 @dataclass(frozen=True)
 class GuardrailState:
-    """One guardrail's part of the state: what was last seen, and what it is evidence of."""
+    """One guardrail's newest samples (`cursor`) and what they are evidence of (`capital`)."""
 
     rule: Rule
     capital: Capital
     cursor: Cursor = field(default_factory=Cursor)
     problem: str = ""
-    troubled_at: float | None = None
-    # Canary exposures that stable's own imply since the canary's last one: many are one-armed.
+    troubled_at: float | None = None  # since when the samples or the statistic have a problem
+    # Canary exposures that stable's imply since the canary's last one. Many without a single
+    # canary exposure mean that the guardrail hears from one version only.
     expected: float = 0.0
-    heard_at: float | None = None  # when the last one was scraped
-    # Looks of stable before a switch that no look of the canary was compared with yet (`before`).
+    heard_at: float | None = None  # when the canary's last exposure was scraped
+    # Stable's looks before a switch, not yet compared with a look of the canary (plan: `before`).
     kept: tuple[Counts, ...] = ()
-    used_up_at: float | None = None
-    # A part of the bets of harm waits for the holdback, and begins with it, once.
+    used_up_at: float | None = None  # when the canary first found no such look left
+    # A share of the bets on harm starts only with the holdback. `later` is their capital; it is
+    # created once, so that a second holdback after a pause cannot restart them.
     waits: bool = False
     later: Capital | None = None
 
     @cached_property
     def logs(self) -> Logs:
-        """What the capital amounts to: worked out once, by whoever asks first."""
-        known = logs(self.rule, self.capital)
+        """The evidence in logarithms; computed on first use, since many readers need none."""
+        total = logs(self.rule, self.capital)
         if not self.waits:
-            return known
-        since = logs(self.rule, self.later).harm if self.later else 0.0
-        return replace(known, harm=log_harm(known.harm, since))
+            return total
+        late_harm = logs(self.rule, self.later).harm if self.later else 0.0
+        return replace(total, harm=log_harm(total.harm, late_harm))
 
     def held_back(self) -> GuardrailState:
-        """With what waited at work; what is at work already goes on."""
+        """Return this guardrail with its late bets started; bets that already run go on."""
         if not self.waits or self.later is not None:
             return self
         return replace(self, later=afresh(self.capital))

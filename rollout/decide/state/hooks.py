@@ -1,4 +1,4 @@
-"""Calls of hooks: which is due, what it says, and which still stands before the first step."""
+"""Hook calls: which one is due, its payload, and which ones block the first step."""
 
 from __future__ import annotations
 
@@ -18,16 +18,18 @@ _MOMENTS: dict[str, Moment] = {
 
 
 def next_call(state: RolloutState) -> tuple[Hook, HookAttempt] | None:
-    """The first hook of this moment that is not over with: one at a time, in the plan's order."""
+    """Return the first unfinished hook of this moment; hooks run one at a time, in plan order."""
     moment = moment_of(state)
-    calls = ((hook, call_of(state, hook)) for hook in _hooks(state) if hook.when == moment)
+    calls = ((hook, call_of(state, hook)) for hook in _list_hooks(state) if hook.when == moment)
     return next(((hook, call) for hook, call in calls if not over(hook, call)), None)
 
 
 def moment_of(state: RolloutState) -> Moment | None:
-    """After an end only once the mesh has confirmed it; before the first step when all else is met.
+    """Return the moment whose hooks are due now, or None.
 
-    That is a decision, so that it is recorded, and nothing is called while blind or paused.
+    Hooks of an end are due once the mesh has confirmed it. Hooks before the first step are due when
+    nothing else blocks it; the last decision says so. Reading it from a decision means that it is
+    recorded, and that no hook is called while a guardrail is blind or the rollout is paused.
     """
     if state.phase == "waiting" and state.last is not None:
         waits = any(reason.startswith("awaiting-hook:") for reason in state.last.reasons)
@@ -36,34 +38,34 @@ def moment_of(state: RolloutState) -> Moment | None:
 
 
 def over(hook: Hook, call: HookAttempt) -> bool:
-    """Whether it has answered, or was called as often as it may be."""
+    """Return whether the hook has answered, or has used all its attempts."""
     return not call.calling and (call.ok or call.attempt >= hook.attempts)
 
 
 def call_of(state: RolloutState, hook: Hook) -> HookAttempt:
-    """Where its calls stand."""
+    """Return the state of the hook's calls; a fresh one before the first."""
     return state.calls.get(hook.name, HookAttempt())
 
 
 def awaited(state: RolloutState) -> list[str]:
-    """Names of the hooks that the first step still waits for."""
-    before = [hook for hook in _hooks(state) if hook.when == "before"]
+    """Return the names of the hooks that the first step still waits for."""
+    before = [hook for hook in _list_hooks(state) if hook.when == "before"]
     return [hook.name for hook in before if not over(hook, call_of(state, hook))]
 
 
 def failed(state: RolloutState) -> dict[str, str]:
-    """Hooks whose failure stops the first step, and why; none that a person resumed after."""
-    gates = {hook.name for hook in _hooks(state) if hook.gates}
+    """Return failed hooks that stop the first step, and why; a later resume waives them."""
+    gates = {hook.name for hook in _list_hooks(state) if hook.gates}
     return {name: state.calls[name].problem for name in unanswered(state) if name in gates}
 
 
 def key_of(rollout: str, hook: str, attempt: int) -> str:
-    """What a receiver knows a repeated call by."""
+    """Return the key by which a receiver recognises a repeated call."""
     return f"{rollout}/{hook}/{attempt}"
 
 
 def body(state: RolloutState, rollout: str, hook: Hook, attempt: int) -> dict[str, Any]:
-    """What a hook is told: names, versions and the decision's sentence; nothing of any request."""
+    """Return a hook's payload: names, versions, the decision's sentence; no data of any request."""
     stable, canary = state.versions
     return {
         "rollout": rollout,
@@ -81,8 +83,8 @@ def body(state: RolloutState, rollout: str, hook: Hook, attempt: int) -> dict[st
 
 
 def told(state: RolloutState) -> Iterator[tuple[str, Ended, str]]:
-    """Name, state and problem of every hook that was called."""
-    for hook in _hooks(state):
+    """Yield name, state and problem of every hook that was called."""
+    for hook in _list_hooks(state):
         call = call_of(state, hook)
         if call.attempt:
             ended: Ended = "answered" if call.ok else "failed" if over(hook, call) else "calling"
@@ -90,8 +92,8 @@ def told(state: RolloutState) -> Iterator[tuple[str, Ended, str]]:
 
 
 def unanswered(state: RolloutState) -> list[str]:
-    """Hooks that are over with and never answered; none that a person resumed after."""
-    calls = ((hook, call_of(state, hook)) for hook in _hooks(state))
+    """Return hooks that used all attempts without success, except those from before a resume."""
+    calls = ((hook, call_of(state, hook)) for hook in _list_hooks(state))
     return [
         hook.name
         for hook, call in calls
@@ -99,5 +101,5 @@ def unanswered(state: RolloutState) -> list[str]:
     ]
 
 
-def _hooks(state: RolloutState) -> list[Hook]:
+def _list_hooks(state: RolloutState) -> list[Hook]:
     return state.plan.spec.hooks or []

@@ -1,4 +1,4 @@
-"""A rollout's state, and the one table that says which phase follows which."""
+"""A rollout's state, and the table of legal phase changes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Event = Action | Literal["confirmed"]
 
 TERMINAL: frozenset[Phase] = frozenset({"promoted", "rolled back", "undone"})
 
-# Every legal move; a pair that is not here changes no phase. The docs draw this table.
+# Every legal phase change; any other pair keeps the phase. The docs draw this table.
 MOVES: dict[tuple[Phase, Event], Phase] = {
     ("waiting", "advance"): "stepping",
     ("waiting", "hold back"): "holding back",
@@ -61,7 +61,7 @@ MOVES: dict[tuple[Phase, Event], Phase] = {
 
 @dataclass(frozen=True)
 class HookAttempt:
-    """Where a hook's calls stand: when the last one ended, and when one may begin."""
+    """The state of a hook's calls: when the last one ended (`at`), when the next may begin."""
 
     attempt: int = 0
     calling: bool = False
@@ -73,7 +73,11 @@ class HookAttempt:
 
 @dataclass(frozen=True)
 class RolloutState:
-    """Derived from the journal alone; times are unix seconds, None where it has not happened."""
+    """A rollout's state, derived from the journal alone.
+
+    Times are unix seconds; None means that it has not happened. `split` is what the mesh confirmed,
+    `wanted` what it must show; they differ while `awaiting` is set.
+    """
 
     plan: Plan
     total: int
@@ -85,24 +89,24 @@ class RolloutState:
     gauges: Mapping[str, GuardrailState]
     shares: tuple[float, ...]
     parted: TrafficTally = field(default_factory=TrafficTally)
-    awaiting: int | None = None
-    unread: bool = False  # what is awaited was confirmed before: it is read again, not written
-    unseen: bool = False  # nobody could read the mesh: what it shows may be another's hand
-    decision: int = 0
-    stepped: bool = False  # more was decided than that the route shall be there
+    awaiting: int | None = None  # sequence number of the decision that is not confirmed yet
+    unread: bool = False  # `wanted` was confirmed before an outage: only read it again
+    unseen: bool = False  # no read since an outage: somebody may have edited the mesh
+    decision: int = 0  # sequence number of the newest decision about the mesh
+    stepped: bool = False  # more was decided than to create the route
     looked_at: float | None = None
-    attempts: int = 0
+    attempts: int = 0  # failed attempts in a row to deliver it
     retry_at: float = 0.0
     route_problem: str = ""
     refused: bool = False
     confirmed_at: float | None = None
-    steady_at: float | None = None
+    steady_at: float | None = None  # first look whose traffic agrees with the confirmed split
     mirrored_until: float | None = None
     paused_at: float | None = None
-    pause: Decided | None = None  # the newest one
+    pause: Decided | None = None  # the decision that began the newest pause
     first_canary_at: float | None = None
     requests_per_look: float = 0.0
-    asked: HumanSaid | None = None
+    asked: HumanSaid | None = None  # the command that no decision has answered yet
     drifted: bool = False
     policy_drift: str = ""
     last: Decided | None = None
@@ -113,39 +117,39 @@ class RolloutState:
 
     @property
     def terminal(self) -> bool:
-        """Whether it has ended; a promotion that is to be undone has not."""
+        """Whether the rollout has ended; a promotion with an open undo has not."""
         return self.phase in TERMINAL and self.asked is None
 
     @property
     def making(self) -> bool:
-        """Whether the mesh is to have a route, all of it to stable, and no more yet."""
+        """Whether the open change only creates the route, with all traffic to stable."""
         return self.awaiting is not None and not self.stepped
 
     @property
     def leaves(self) -> str | None:
-        """The version that it has left as the stable one; None while that is open."""
+        """The version that is stable after this rollout; None while that is open."""
         stable, canary = self.versions
-        if self.phase in {"promoted", "undoing"}:  # undone when the mesh shows it, no sooner
+        if self.phase in {"promoted", "undoing"}:  # an undo counts once the mesh shows it
             return canary
         return stable if self.phase in {"rolled back", "undone"} else None
 
     @property
     def due_at(self) -> float:
-        """When the rollout is late; a holdback comes on top, so that the deadline never cuts it."""
+        """When the deadline passes (unix seconds); a holdback's time is added to it."""
         spec = self.plan.spec
         held = spec.holdback.lasts if spec.holdback and self.phase == "holding back" else 0.0
         return self.resumed_at + spec.deadline + held
 
     @property
     def warm_at(self) -> float | None:
-        """When the warm-up ends; None while the canary has had no request."""
+        """When the warm-up ends (unix seconds); None while the canary has had no request."""
         if self.first_canary_at is None:
             return None
         return self.first_canary_at + self.plan.spec.warmup
 
     @property
     def unknown(self) -> Mapping[str, str]:
-        """Guardrails without a valid test, and why, by what was learnt of the pods."""
+        """Guardrails without a valid test, and why, from the pods' history."""
         return self.learned.unknown if self.learned else {}
 
     @property
@@ -155,7 +159,7 @@ class RolloutState:
 
 
 def rule_of(guardrail: Guardrail) -> Rule:
-    """The statistical rule that a guardrail declares."""
+    """Return the statistical rule that a guardrail declares."""
     source = guardrail.source
     if guardrail.margin is not None:
         return RateMargin(ratio=guardrail.margin.ratio, absolute=guardrail.margin.absolute)
@@ -167,7 +171,7 @@ def rule_of(guardrail: Guardrail) -> Rule:
 
 
 def begin_rollout(fact: Started) -> RolloutState:
-    """The state right after a plan was accepted: no traffic on the canary, nothing known."""
+    """Return the state right after a plan was accepted: no canary traffic and no evidence."""
     plan = Plan.model_validate(fact.plan, context=RECORDED)
     nothing = Split(0, fact.total)
     rules, waits = {g.name: rule_of(g) for g in plan.spec.guardrails}, bool(plan.spec.holdback)

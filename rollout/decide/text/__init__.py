@@ -1,1 +1,1 @@
-"""A decision in one sentence and its numbers; nothing here leads to a decision."""
+"""A decision's sentence and numbers; nothing here influences a decision."""

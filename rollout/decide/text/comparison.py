@@ -1,4 +1,4 @@
-"""What the canary is compared with, whether that is an experiment, and what else to know of it."""
+"""Texts about what the canary is compared with, and whether that is an experiment."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from rollout.plan.model.plan import Plan, Switch
 
 
 def observational(plan: Plan) -> str:
-    """Why a verdict on this plan is no more than an observation, in words; empty if it is more."""
-    reasons = [*_unlike_requests(plan), *_cold(plan)]
+    """Explain why a verdict on this plan is only observational; empty for an experiment."""
+    reasons = [*_describe_unlike_requests(plan), *_describe_cold_start(plan)]
     return f"observational: {'; '.join(reasons)}" if reasons else ""
 
 
-def _unlike_requests(plan: Plan) -> Iterator[str]:
+def _describe_unlike_requests(plan: Plan) -> Iterator[str]:
     stable, traffic, before = plan.spec.stable.version, plan.spec.traffic, plan.spec.before
     if before is not None:
         yield (
@@ -26,15 +26,15 @@ def _unlike_requests(plan: Plan) -> Iterator[str]:
         yield f"the segment's requests were chosen, not drawn by lot, and {stable} has others too"
 
 
-def _cold(plan: Plan) -> Iterator[str]:
-    """Three times the errors in its first two minutes look like any other harm; copies warm it."""
+def _describe_cold_start(plan: Plan) -> Iterator[str]:
+    """Warn of a cold start: errors of a starting process look like harm. Mirroring warms it up."""
     mirrored = plan.spec.traffic is not None and plan.spec.traffic.mirror is not None
     if not plan.spec.warmup and not mirrored:
         yield "without a warm-up the canary starts cold, and a cold start counts as harm"
 
 
 def compared_with(plan: Plan) -> str:
-    """What the canary is compared with, in words."""
+    """Describe what the canary is compared with."""
     ramp, stable = plan.spec.ramp, plan.spec.stable.version
     if label := observational(plan):
         return label
@@ -44,19 +44,19 @@ def compared_with(plan: Plan) -> str:
 
 
 def exposed(plan: Plan) -> list[str]:
-    """What is to be known of who meets the canary, in words; nothing where it is all by chance."""
-    traffic, told = plan.spec.traffic, []
+    """Describe which users get the canary; empty where each request is assigned by chance."""
+    traffic, remarks = plan.spec.traffic, []
     if traffic and traffic.segment and traffic.segment.share is None:
-        told.append("the share of traffic is not checked, since the segment's is not declared")
+        remarks.append("the share of traffic is not checked, since the segment's is not declared")
     if traffic and traffic.affinity:
-        told.append(
+        remarks.append(
             "users keep their version: their requests are no independent draws, and the share of "
             "traffic may be half or twice the weight"
         )
-    return told
+    return remarks
 
 
 def shown(split: Split) -> str:
-    """A split for people: `5 %`, `5 % of the segment`, `copies of 5 %`."""
+    """Format a split for people: `5 %`, `5 % of the segment`, `copies of 5 %`."""
     words = {"weights": "{}", "segment": "{} of the segment", "mirror": "copies of {}"}
     return words[split.way].format(percent(split.share))

@@ -1,4 +1,4 @@
-"""The table of moves as a picture, for the docs: drawn from the table, never beside it."""
+"""The table of phase changes as a picture for the docs, generated from `MOVES`."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from rollout.decide.state.rollout import MOVES, TERMINAL
 
 
 def mermaid() -> str:
-    """A Mermaid state diagram of every legal move."""
+    """Return a Mermaid state diagram of every legal phase change."""
 
-    def name(phase: str) -> str:
+    def identifier(phase: str) -> str:
         return phase.replace(" ", "_")
 
     lines = ["stateDiagram-v2", "  [*] --> waiting"]
-    lines += [f"  {name(a)} --> {name(b)}: {event}" for (a, event), b in MOVES.items()]
-    lines += [f"  {name(phase)} --> [*]" for phase in sorted(TERMINAL)]
+    lines += [f"  {identifier(a)} --> {identifier(b)}: {event}" for (a, event), b in MOVES.items()]
+    lines += [f"  {identifier(phase)} --> [*]" for phase in sorted(TERMINAL)]
     return "\n".join(lines)

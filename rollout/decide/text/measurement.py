@@ -1,4 +1,4 @@
-"""What is measured of a guardrail, in words: differences in points, and what is allowed."""
+"""Texts about a guardrail's measurement: the difference in points, and what is allowed."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from rollout.plan.fields.units import percent
 
 
 def measured(name: str, readout: Readout) -> str:
-    """`errors +3.5 pp (2.1 to 4.9), allowed +1.0`."""
+    """Describe a measured difference: `errors +3.5 pp (2.1 to 4.9), allowed +1.0`."""
     if readout.estimate is None:
         return f"{name}: nothing measured yet"
     interval = ""
     if readout.low is not None and readout.high is not None:
         interval = f" ({readout.low * 100:+.2f} to {readout.high * 100:+.2f})"
     allowed = "" if readout.allowed is None else f", allowed {readout.allowed * 100:+.2f}"
-    return f"{name}{_where(readout)} {readout.estimate * 100:+.2f} pp{interval}{allowed}"
+    return f"{name}{_describe_edge(readout)} {readout.estimate * 100:+.2f} pp{interval}{allowed}"
 
 
 def bound(name: str, readout: Readout) -> str:
-    """`errors at most +0.9 of +1.0 pp`."""
+    """Describe a proven bound: `errors at most +0.9 of +1.0 pp`."""
     if readout.high is None or readout.allowed is None:
         return name
     most, allowed = readout.high * 100, readout.allowed * 100
-    return f"{name}{_where(readout)} at most {most:+.2f} of {allowed:+.2f} pp"
+    return f"{name}{_describe_edge(readout)} at most {most:+.2f} of {allowed:+.2f} pp"
 
 
 def closest(judgement: Judgement) -> str:
-    """The guardrail with the most evidence of harm, where there is any."""
+    """Name the guardrail with the most evidence of harm; empty where there is hardly any."""
     name, readout = max(judgement.readouts.items(), key=lambda item: item[1].harm)
     if readout.harm < 0.005:
         return ""
@@ -37,27 +37,27 @@ def closest(judgement: Judgement) -> str:
 
 
 def off_edge(rule: Rule, readout: Readout) -> str:
-    """What the buckets make of a tolerance that no edge expresses, in words; empty if one does."""
+    """Explain which tolerance the buckets can prove; empty where an edge expresses the plan's."""
     if not isinstance(rule, HistogramTolerance) or readout.edge is None or readout.partner is None:
         return ""
     gap = abs(readout.edge - readout.partner)
     proven = gap / min(readout.edge, readout.partner) if rule.relative else gap
     if proven > rule.tolerance * 0.99:
         return ""
-    said = [percent(t) if rule.relative else f"{t:.3g}" for t in (rule.tolerance, proven)]
-    return f"no bucket edge lies {said[0]} from {readout.edge:.4g}: {said[1]} must be proven"
+    gaps = [percent(t) if rule.relative else f"{t:.3g}" for t in (rule.tolerance, proven)]
+    return f"no bucket edge lies {gaps[0]} from {readout.edge:.4g}: {gaps[1]} must be proven"
 
 
-def spread(found: Dispersion) -> str:
-    """How pods differ: rates relative to their mean, shares beyond an edge in probits."""
+def spread(dispersion: Dispersion) -> str:
+    """Describe how pods differ: rates relative to their mean, shares beyond an edge in probits."""
     return (
-        f"bad units in bursts of {found.cluster:.3g}, pods that differ for good by "
-        f"{found.lasting**0.5:.2g} sd ({found.pods_stable} pods of stable, {found.pods_canary} of "
-        f"the canary, {found.ticks} looks)"
+        f"bad units in bursts of {dispersion.cluster:.3g}, pods that differ for good by "
+        f"{dispersion.lasting**0.5:.2g} sd ({dispersion.pods_stable} pods of stable, "
+        f"{dispersion.pods_canary} of the canary, {dispersion.ticks} looks)"
     )
 
 
-def _where(readout: Readout) -> str:
+def _describe_edge(readout: Readout) -> str:
     if readout.edge is None:
         return ""
     side = "at or below" if "below" in readout.words else "above"

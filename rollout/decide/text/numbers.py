@@ -1,4 +1,4 @@
-"""A decision's numbers as they are recorded: plain data that replays to the same text anywhere."""
+"""A decision's numbers as they are recorded in the journal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _DIGITS = 6  # recorded numbers must replay to the same text on every machine
 
 
 def numbers(state: RolloutState, judgement: Judgement) -> dict[str, Any]:
-    """The judgement as plain data, rounded so that a replay gives the same text anywhere."""
+    """Return the judgement as plain data, rounded so that a replay gives the same text."""
     label = {"observational": True} if observational(state.plan) else {}
     return {
         **label,

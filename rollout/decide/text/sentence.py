@@ -1,4 +1,4 @@
-"""Every decision in one sentence."""
+"""The sentence that explains a decision."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from rollout.plan.fields.units import duration, percent
 
 
 class Seen(Protocol):
-    """What a sentence may speak of; `step.View` is one."""
+    """What a sentence may use of a `View`; a protocol, because texts must not import the rules."""
 
     @property
     def now(self) -> float: ...
@@ -30,9 +30,9 @@ class Seen(Protocol):
 
 
 def sentence(
-    state: RolloutState, action: Action, split: Split, reasons: tuple[str, ...], seen: Seen
+    state: RolloutState, action: Action, split: Split, reasons: tuple[str, ...], view: Seen
 ) -> str:
-    """One sentence for people: what, why, and the numbers it rests on."""
+    """Return one sentence for people: what, why, and the numbers behind it."""
     stable, canary = state.versions
     now, to, rest = shown(state.wanted), shown(split), percent(1 - split.share)
     head = {
@@ -46,29 +46,29 @@ def sentence(
         "pause": f"Pause {canary} at {to}",
         "resume": f"Resume {canary} at {now}",
     }[action]
-    told = _told(state, reasons, seen)
+    explanations = _describe_reasons(state, reasons, view)
     if action == "advance" and not state.stepped:
-        told += [*_assumed(state), *exposed(state.plan)]
+        explanations += [*_describe_assumptions(state), *exposed(state.plan)]
     if label := observational(state.plan):
-        told.append(label)
-    return f"{head}: {'; '.join(told)}."
+        explanations.append(label)
+    return f"{head}: {'; '.join(explanations)}."
 
 
-def _told(state: RolloutState, reasons: tuple[str, ...], seen: Seen) -> list[str]:
-    """Each reason in words; guardrails that are blind for one and the same reason share one."""
+def _describe_reasons(state: RolloutState, reasons: tuple[str, ...], view: Seen) -> list[str]:
+    """Describe every reason; guardrails that are blind for the same reason share one text."""
     blind: dict[str, list[str]] = {}
-    told = []
+    others = []
     for reason in reasons:
         code, _, name = reason.partition(":")
         if code in {"blind", "blind-too-long"}:
-            blind.setdefault(seen.blind[name].reason, []).append(name)
+            blind.setdefault(view.blind[name].reason, []).append(name)
         else:
-            told.append(_because(state, reason, seen))
-    return [_blind(names, seen) for names in blind.values()] + told
+            others.append(_describe_reason(state, reason, view))
+    return [_describe_blindness(names, view) for names in blind.values()] + others
 
 
 def rests_on(state: RolloutState, name: str) -> str:
-    """What a guardrail's error rates rest on: an assumption, or what its pods' past says."""
+    """Describe what a guardrail's error rates assume: independence, or its pods' history."""
     learned = state.learned
     if learned is None or (name not in learned.dispersions and name not in state.unknown):
         return "requests are taken as independent"
@@ -77,8 +77,8 @@ def rests_on(state: RolloutState, name: str) -> str:
     return spread(learned.dispersions[name])
 
 
-def _assumed(state: RolloutState) -> list[str]:
-    """What the error rates rest on, said once, with the first step."""
+def _describe_assumptions(state: RolloutState) -> list[str]:
+    """Describe what the error rates assume; stated once, with the first step."""
     if state.plan.spec.pods is None:
         return ["requests are taken as independent, since the plan declares no pods"]
     if state.learned is None or not (state.unknown or state.learned.dispersions):
@@ -89,31 +89,33 @@ def _assumed(state: RolloutState) -> list[str]:
     ]
 
 
-def _because(state: RolloutState, reason: str, seen: Seen) -> str:
+def _describe_reason(state: RolloutState, reason: str, view: Seen) -> str:
     code, _, name = reason.partition(":")
     if code == "harmful":
-        return _harm(state, name, seen.judgement)
+        return _describe_harm(state, name, view.judgement)
     if code in {"undecided", "used-up"}:
         over = f"all of {state.versions[0]} before the switch is compared: "
-        return f"{over if code == 'used-up' else ''}{_undecided(state, name, seen.judgement)}"
+        text = _describe_undecided(state, name, view.judgement)
+        return f"{over if code == 'used-up' else ''}{text}"
     if code == "no-valid-test":
         return f"no valid test for {name}: {state.unknown[name]}"
     if code == "human" and state.asked is not None:
         why = f" ({state.asked.reason})" if state.asked.reason else ""
         return f"asked by {state.asked.actor}{why}"
     if code == "all-safe":
-        readouts = seen.judgement.readouts.items()
+        readouts = view.judgement.readouts.items()
         return "every guardrail is proven: " + ", ".join(bound(n, r) for n, r in readouts)
-    return _plain(state, code, name, seen)
+    return _describe_by_code(state, code, name, view)
 
 
-def _plain(state: RolloutState, code: str, name: str, seen: Seen) -> str:
+def _describe_by_code(state: RolloutState, code: str, name: str, view: Seen) -> str:
     spec = state.plan.spec
     problem = f" ({state.route_problem})" if state.route_problem else ""
     held = duration(spec.holdback.lasts) if spec.holdback else ""
-    edit = f"changed the policy ({found})" if (found := state.policy_drift) else "moved the weights"
+    policy = state.policy_drift
+    edit = f"changed the policy ({policy})" if policy else "moved the weights"
     return {
-        "mirroring": _copies(state),
+        "mirroring": _describe_mirroring(state),
         "watching-stable": f"watching {spec.stable.version}, which the canary is compared with",
         "learning": "the past of stable's pods is not read yet",
         "awaiting-mesh": f"the mesh has not confirmed the last change yet{problem}",
@@ -128,11 +130,11 @@ def _plain(state: RolloutState, code: str, name: str, seen: Seen) -> str:
         f"hook-failed:{name}": f"the hook {name} failed: {failed(state).get(name, '')}",
         "holding-back": f"holding back for {held}, the rollback tests go on",
         "held-back": f"nothing harmful while holding back for {held}",
-        "nothing-harmful": f"nothing harmful in sight{closest(seen.judgement)}",
+        "nothing-harmful": f"nothing harmful in sight{closest(view.judgement)}",
         "exposure-mismatch": "the observed share of traffic contradicts the weight: "
         f"{state.parted}",
-        "paused": f"paused{_why_paused(state)}; a person resumes, promotes or aborts it, and the "
-        "rollback tests go on",
+        "paused": f"paused{_describe_pause(state)}; a person resumes, promotes or aborts it, and "
+        "the rollback tests go on",
         "ramp": "every guardrail is proven, the ramp has further to go",
         "inconclusive": f"no proof within the deadline of {duration(spec.deadline)}",
         "not-promoted": "the plan promotes then, but only what a step could be taken with",
@@ -143,15 +145,15 @@ def _plain(state: RolloutState, code: str, name: str, seen: Seen) -> str:
     }.get(f"{code}:{name}" if name else code, f"{code.replace('-', ' ')} {name}".strip())
 
 
-def _why_paused(state: RolloutState) -> str:
-    """What the pause itself said, without its head and its label: ` since ...`."""
+def _describe_pause(state: RolloutState) -> str:
+    """Describe why the rollout is paused, from the pause's own sentence: ` since ...`."""
     if state.pause is None:
         return ""
     why = state.pause.sentence.partition(": ")[2].removesuffix(".")
     return f", since {why.removesuffix(f'; {observational(state.plan)}')}" if why else ""
 
 
-def _copies(state: RolloutState) -> str:
+def _describe_mirroring(state: RolloutState) -> str:
     mirror = mirror_of(state.plan)
     if mirror is None:
         return ""
@@ -159,7 +161,7 @@ def _copies(state: RolloutState) -> str:
     return f"copies of requests for {duration(mirror.lasts)}, {judged}"
 
 
-def _harm(state: RolloutState, name: str, judgement: Judgement) -> str:
+def _describe_harm(state: RolloutState, name: str, judgement: Judgement) -> str:
     risk = percent(state.plan.spec.confidence.false_rollback)
     times = math.exp(min(judgement.log_joint, 700)) * state.plan.spec.confidence.false_rollback
     strength = f"joint evidence {times:.3g} times what a false-rollback rate of {risk} asks for"
@@ -168,19 +170,19 @@ def _harm(state: RolloutState, name: str, judgement: Judgement) -> str:
         return f"the canary fails outright {where}, {strength}"
     if name == "joint":
         worst = sorted(judgement.readouts.items(), key=lambda item: -item[1].harm)
-        told = ", ".join(measured(n, r) for n, r in worst[:2])
-        return f"the guardrails together are worse than allowed ({told}), {strength}"
+        measurements = ", ".join(measured(n, r) for n, r in worst[:2])
+        return f"the guardrails together are worse than allowed ({measurements}), {strength}"
     return f"{measured(name, judgement.readouts[name])}, {strength}"
 
 
-def _undecided(state: RolloutState, name: str, judgement: Judgement) -> str:
+def _describe_undecided(state: RolloutState, name: str, judgement: Judgement) -> str:
     readout = judgement.readouts[name]
     share = f"{(readout.safe or 0.0) * 100:.0f} % of the evidence that promotion needs"
     off = off_edge(state.gauges[name].rule, readout)
     return f"{measured(name, readout)}, {share}{f' ({off})' if off else ''}"
 
 
-def _blind(names: list[str], seen: Seen) -> str:
-    since = min(seen.blind[name].since for name in names)
-    reason = seen.blind[names[0]].reason
-    return f"blind on {', '.join(names)} for {duration(max(seen.now - since, 0))}: {reason}"
+def _describe_blindness(names: list[str], view: Seen) -> str:
+    since = min(view.blind[name].since for name in names)
+    reason = view.blind[names[0]].reason
+    return f"blind on {', '.join(names)} for {duration(max(view.now - since, 0))}: {reason}"

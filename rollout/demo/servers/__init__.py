@@ -1,1 +1,1 @@
-"""Real servers of this machine as child processes: Envoy, Prometheus; no story here."""
+"""Starts Envoy and Prometheus as child processes; knows nothing of the demo's story."""

@@ -1,4 +1,4 @@
-"""Child processes that never outlive us, with a log each and bounded waits."""
+"""Runs child processes that never outlive this one, each with a log and bounded waits."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _DIRECT = build_opener(ProxyHandler({}))
 
 
 class Running:
-    """What stops when its context is left."""
+    """Something that stops when its context is left."""
 
     def stop(self) -> None:
         raise NotImplementedError
@@ -40,10 +40,10 @@ class Running:
 
 
 class Process(Running):
-    """A started command in a process group of its own; both its outputs go to the end of `log`.
+    """A started command in its own process group; both outputs are appended to `log`.
 
-    The kernel kills it when the thread that started it ends, however it ends (prctl(2),
-    PR_SET_PDEATHSIG), so start it from the main thread. Raises SurefootError when it cannot start.
+    The kernel kills it when the thread that started it ends, for whatever reason (prctl(2),
+    PR_SET_PDEATHSIG), so start it from the main thread. Raises SurefootError if it cannot start.
     """
 
     def __init__(self, name: str, command: Sequence[str], log: Path) -> None:
@@ -70,12 +70,12 @@ class Process(Running):
         return self._popen.poll() is None
 
     def tail(self, lines: int = 10) -> str:
-        """The last lines of the log, indented for a message."""
+        """Return the last lines of the log, indented for a message."""
         text = self.log.read_text(errors="replace").splitlines()[-lines:]
         return "\n".join(f"  {line}" for line in text)
 
     def wait_until(self, ready: Callable[[], bool], seconds: float = 15.0) -> Self:
-        """Wait for `ready`; raises SurefootError with the log's end if it ends or takes longer."""
+        """Wait for `ready`; raise SurefootError with the log's end if it ends or takes too long."""
         for _ in range(round(seconds / _POLL)):
             if not self.running:
                 code = self._popen.returncode
@@ -86,25 +86,26 @@ class Process(Running):
         raise SurefootError(f"{self.name} is not ready after {seconds:g} s:\n{self.tail()}")
 
     def stop(self, patience: float = 5.0) -> None:
-        """SIGTERM, then SIGKILL after `patience` seconds; harmless when it has ended."""
+        """Send SIGTERM, then SIGKILL after `patience` seconds; harmless if it has ended."""
         self._signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._popen.wait(patience)
         self.kill()
 
     def kill(self) -> None:
-        """SIGKILL to the whole group, and wait for the end."""
+        """Send SIGKILL to the whole group, and wait for the end."""
         self._signal(signal.SIGKILL)
         self._popen.wait()
 
     def _signal(self, number: signal.Signals) -> None:
-        # A reaped leader's group may still hold children; a group id is not reused while it does.
+        # The group may have children after its leader was reaped, and while it has, its id is not
+        # reused: the signal cannot reach another group.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, number)
 
 
 def answers(url: str) -> bool:
-    """Whether a GET is answered with 200 within a second, past any proxy."""
+    """Return whether a GET is answered with 200 within a second, bypassing any proxy."""
     try:
         with _DIRECT.open(url, timeout=1.0) as response:
             return bool(response.status == 200)
@@ -113,9 +114,12 @@ def answers(url: str) -> bool:
 
 
 def free_ports(count: int) -> list[int]:
-    """Distinct TCP ports on the loopback interface that nobody listens on now."""
+    """Return distinct free TCP ports on the loopback interface.
+
+    All sockets are open at once, so no port is returned twice.
+    """
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
+        for listener in sockets:
+            listener.bind(("127.0.0.1", 0))
+        return [listener.getsockname()[1] for listener in sockets]

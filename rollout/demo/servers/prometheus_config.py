@@ -1,4 +1,4 @@
-"""Configuration of the demo's Prometheus: one job per target."""
+"""Builds the configuration of the demo's Prometheus: one job per target."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from urllib.parse import parse_qs, urlsplit
 
 
 def config(targets: Mapping[str, str], scrape: str) -> dict[str, Any]:
-    """Prometheus' configuration, which is also valid JSON; `targets` maps a job to its URL."""
-    jobs = [_job(name, url) for name, url in targets.items()]
+    """Build Prometheus' configuration as JSON, a subset of YAML; `targets`: URL by job."""
+    jobs = [_build_job(name, url) for name, url in targets.items()]
     return {"global": {"scrape_interval": scrape, "scrape_timeout": scrape}, "scrape_configs": jobs}
 
 
-def _job(name: str, url: str) -> dict[str, Any]:
+def _build_job(name: str, url: str) -> dict[str, Any]:
     parts = urlsplit(url)
     return {
         "job_name": name,

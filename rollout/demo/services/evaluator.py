@@ -30,15 +30,15 @@ class Response(NamedTuple):
 
 
 class Evaluator:
-    """Scores `share` of the responses `delay` seconds after they came; seeded."""
+    """Scores `share` of the responses `delay` seconds after they arrive; seeded."""
 
     def __init__(self, share: float, delay: float, seed: int) -> None:
         self._share, self._delay = share, delay
         self._random = np.random.default_rng(seed)
         self.registry = CollectorRegistry()
-        self._requested = self._counter("requested", "Evaluations asked for.")
-        self._errors = self._counter("errors", "Evaluations that gave no score.")
-        self._verdicts = self._counter(
+        self._requested = self._new_counter("requested", "Evaluations asked for.")
+        self._errors = self._new_counter("errors", "Evaluations that gave no score.")
+        self._verdicts = self._new_counter(
             "verdicts",
             f"Scored summaries; pass: {PASS_MARK} or more.",
             "gen_ai_evaluation_score_label",
@@ -51,7 +51,7 @@ class Evaluator:
             buckets=EDGES,
         )
 
-    def _counter(self, what: str, text: str, *labels: str) -> Counter:
+    def _new_counter(self, what: str, text: str, *labels: str) -> Counter:
         name = f"gen_ai_evaluation_{what}_total"
         return Counter(name, text, (*LABELS, *labels), registry=self.registry)
 
@@ -61,39 +61,41 @@ class Evaluator:
         return app
 
     async def receive(self, request: web.Request) -> web.Response:
-        """Take a JSON list of {note_id, version, summary}; anything else is answered with 400."""
+        """Accept a JSON list of {note_id, version, summary}; answer anything else with 400."""
         try:
-            batch = [_response(row) for row in await request.json()]
+            batch = [_parse_response(row) for row in await request.json()]
         except (ValueError, TypeError, KeyError) as error:
             return web.Response(status=400, text=f"{error}\n")
-        chosen = [one for one in batch if self._random.random() < self._share]
-        for one in chosen:
-            self._requested.labels(*_labels(one)).inc()
+        chosen = [response for response in batch if self._random.random() < self._share]
+        for response in chosen:
+            self._requested.labels(*_labels_of(response)).inc()
         asyncio.get_running_loop().call_later(self._delay, self.evaluate, chosen)
         return web.json_response({"chosen": len(chosen)}, status=202)
 
     def evaluate(self, chosen: list[Response]) -> None:
-        for one in chosen:
-            labels = _labels(one)
-            if one.note_id not in notes():
+        for response in chosen:
+            labels = _labels_of(response)
+            if response.note_id not in notes():
                 self._errors.labels(*labels).inc()
                 continue
-            value = _score(one.note_id, one.summary)
+            value = _score(response.note_id, response.summary)
             self._scores.labels(*labels).observe(value)
             self._verdicts.labels(*labels, "pass" if value >= PASS_MARK else "fail").inc()
 
 
-def _response(row: Any) -> Response:
-    one = Response(row["note_id"], row["version"], row["summary"])
-    if not all(isinstance(text, str) for text in one):
+def _parse_response(row: Any) -> Response:
+    response = Response(row["note_id"], row["version"], row["summary"])
+    if not all(isinstance(text, str) for text in response):
         raise TypeError("note_id, version and summary are strings")
-    if not _VERSION.fullmatch(one.version):  # it becomes a label, so no text may pass as one
+    if not _VERSION.fullmatch(
+        response.version
+    ):  # it becomes a label value, which must not be free text
         raise ValueError("version is up to 63 letters, digits, dots, dashes and underscores")
-    return one
+    return response
 
 
-def _labels(one: Response) -> tuple[str, ...]:
-    return SERVICE, one.version, NAME, JUDGE, JUDGE_VERSION
+def _labels_of(response: Response) -> tuple[str, ...]:
+    return SERVICE, response.version, NAME, JUDGE, JUDGE_VERSION
 
 
 @lru_cache(maxsize=4096)  # notes and so summaries repeat
@@ -109,7 +111,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args(arguments)
     first = next(iter(notes().values()))
-    _score(first.id, first.reference)  # pay for the import before the first batch
+    _score(first.id, first.reference)  # loads the slow imports before the first batch
     serve(Evaluator(given.share, given.delay, given.seed).app(), given.port)
 
 

@@ -1,4 +1,4 @@
-"""Faults by share: which requests fail, are slow, or get a truncated summary; seeded."""
+"""Draws faults by share: requests that fail, are slow, or get a truncated summary; seeded."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SIGMA = 0.4  # of the log of the model's delay
 
 @dataclass(frozen=True)
 class Faults:
-    """Shares of requests, each drawn on its own; the median delay is in seconds."""
+    """Shares of requests, drawn independently; `delay` is the median delay in seconds."""
 
     errors: float = 0.005
     tail_share: float = 0.0
@@ -38,7 +38,7 @@ class Fate:
 
 
 def fates(faults: Faults, seed: int | Sequence[int]) -> Iterator[Fate]:
-    """One fate per request, without end; the same seed gives the same fates."""
+    """Yield fates without end, one per request; the same seed gives the same fates."""
     random = np.random.default_rng(seed)
     while True:
         failed, slow, short = random.random(3)
@@ -51,7 +51,7 @@ def fates(faults: Faults, seed: int | Sequence[int]) -> Iterator[Fate]:
 
 
 def share_for_drop(drop: float, summarize: Summarizer) -> float:
-    """Share of truncated summaries that lowers the mean score over the corpus by `drop`.
+    """Return the share of truncated summaries that lowers the corpus' mean score by `drop`.
 
     Raises SurefootError if truncating every summary would not lower it as much.
     """

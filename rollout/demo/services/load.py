@@ -19,9 +19,9 @@ import numpy as np
 
 from rollout.demo.services.corpus import notes
 
-OUTSTANDING = 500  # requests at a time; what is due beyond them is shed and counted
+OUTSTANDING = 500  # requests in flight; further ones are shed and counted
 BATCH_SECONDS = 0.5
-GRACE_SECONDS = 2.0  # for answers still due at the end
+GRACE_SECONDS = 2.0  # to wait for answers at the end
 _TIMEOUT = aiohttp.ClientTimeout(total=10)
 _HAND_OVER_TIMEOUT = aiohttp.ClientTimeout(total=2)
 _FAILURES = (aiohttp.ClientError, TimeoutError, OSError)
@@ -29,7 +29,7 @@ _FAILURES = (aiohttp.ClientError, TimeoutError, OSError)
 
 @dataclass
 class Tally:
-    """What became of the requests; `answers` counts by (version or "none", HTTP status)."""
+    """Counts of requests by result; `answers` are by (version or "none", HTTP status)."""
 
     sent: int = 0
     shed: int = 0
@@ -48,7 +48,7 @@ class Tally:
 
 
 class Load:
-    """Poisson arrivals of random notes at `rate` per second, whether or not answers come back."""
+    """Sends random notes as Poisson arrivals at `rate` per second, even if no answers come."""
 
     def __init__(self, url: str, rate: float, seed: int, evaluator: str | None = None) -> None:
         self._url, self._rate, self._evaluator = url.rstrip("/"), rate, evaluator
@@ -59,26 +59,27 @@ class Load:
         self.tally = Tally()
 
     async def run(self, seconds: float, stop: asyncio.Event) -> None:
-        """Send until `seconds` have passed or `stop` is set; then wait a little for answers."""
-        connector = aiohttp.TCPConnector(limit=0)  # the bound is ours: see _start
+        """Send for `seconds` or until `stop` is set; then wait GRACE_SECONDS for answers."""
+        connector = aiohttp.TCPConnector(limit=0)  # _start_request limits the requests in flight
         async with aiohttp.ClientSession(timeout=_TIMEOUT, connector=connector) as client:
             ended = asyncio.Event()
             handing_over = asyncio.create_task(self._hand_over_until(client, ended))
-            await _first(self._send(client, seconds), stop.wait())
-            await self._settle()
+            await _run_until_first_done(self._send(client, seconds), stop.wait())
+            await self._wait_for_answers()
             ended.set()
             await handing_over
-            await self._hand_over(client)  # what was answered during its last post
+            await self._hand_over(client)  # answers that came during its last post
 
     async def _send(self, client: aiohttp.ClientSession, seconds: float) -> None:
         clock = asyncio.get_running_loop().time
         due = began = clock()
         while (due := due + self._random.exponential(1 / self._rate)) < began + seconds:
-            # What fell due while we slept is sent at once: lateness of ours thins no traffic.
+            # Requests that became due during the sleep are sent at once: a late wake-up must not
+            # reduce the traffic.
             await asyncio.sleep(max(0.0, due - clock()))
-            self._start(client, self._notes[self._random.integers(len(self._notes))])
+            self._start_request(client, self._notes[self._random.integers(len(self._notes))])
 
-    def _start(self, client: aiohttp.ClientSession, note_id: str) -> None:
+    def _start_request(self, client: aiohttp.ClientSession, note_id: str) -> None:
         if len(self._outstanding) >= OUTSTANDING:
             self.tally.shed += 1
             return
@@ -101,7 +102,7 @@ class Load:
         if answer.status == 200 and "summary" in body and self._evaluator:
             self._batch.append(body)
 
-    async def _settle(self) -> None:
+    async def _wait_for_answers(self) -> None:
         if self._outstanding:
             _, late = await asyncio.wait(self._outstanding, timeout=GRACE_SECONDS)
             for task in late:
@@ -115,7 +116,10 @@ class Load:
             await self._hand_over(client)
 
     async def _hand_over(self, client: aiohttp.ClientSession) -> None:
-        """Give the evaluator what was answered since the last time; never twice, never queued."""
+        """Post the answers since the last time to the evaluator.
+
+        A batch that fails is counted and dropped, so that the evaluator never scores it twice.
+        """
         batch, self._batch = self._batch, []
         if not (batch and self._evaluator):
             return
@@ -136,8 +140,8 @@ def _body(raw: bytes) -> dict[str, str]:
     return {}
 
 
-async def _first(*coroutines: Coroutine[Any, Any, Any]) -> None:
-    tasks = [asyncio.create_task(one) for one in coroutines]
+async def _run_until_first_done(*coroutines: Coroutine[Any, Any, Any]) -> None:
+    tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
     done, rest = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in rest:
         task.cancel()
@@ -145,7 +149,7 @@ async def _first(*coroutines: Coroutine[Any, Any, Any]) -> None:
         task.result()
 
 
-async def _until_signal(load: Load, seconds: float) -> None:
+async def _run_until_signal(load: Load, seconds: float) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -162,7 +166,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--json", type=Path, help="write the counts here instead of printing them")
     given = parser.parse_args(arguments)
     load = Load(given.url, given.rate, given.seed, given.evaluator)
-    asyncio.run(_until_signal(load, given.seconds))
+    asyncio.run(_run_until_signal(load, given.seconds))
     text = json.dumps(load.tally.document()) + "\n"
     if given.json:
         given.json.write_text(text)

@@ -27,7 +27,7 @@ SECONDS = tuple(round(0.01 * 1.25**step, 6) for step in range(26))  # 10 ms to 2
 
 
 class Service:
-    """One version: how it summarises, what befalls its requests, and what it counts."""
+    """One version of the summarizer: its algorithm, its requests' fates and its metrics."""
 
     def __init__(
         self, version: str, summarize: Summarizer, fates: Iterator[Fate], *, crash: bool = False
@@ -56,22 +56,26 @@ class Service:
         return app
 
     async def answer(self, request: web.Request) -> web.Response:
-        """200 with the summary, 404 for an unknown note, or 500 as often as the faults say."""
+        """Answer 200 with the summary, 404 for an unknown note, or 500 for a drawn fault."""
         if self._crash:
-            os._exit(1)  # at once and without a word, as a killed process does
+            os._exit(1)  # at once and without an answer, like a killed process
         clock = asyncio.get_running_loop().time
         began = clock()
         note = notes().get(request.match_info["note_id"])
         if note is None:
             return self._reply(404, {"error": "unknown note"}, clock() - began)
         fate = next(self._fates)
-        body = {"error": "model failed"} if fate.failed else {"summary": self._text(note, fate)}
-        # The drawn delay is the model's whole time: this machine's other work must not add to it.
+        body = (
+            {"error": "model failed"}
+            if fate.failed
+            else {"summary": self._summarize_note(note, fate)}
+        )
+        # The drawn delay is the whole answer time: the work done so far must not add to it.
         await asyncio.sleep(max(0.0, began + fate.delay - clock()))
         code = 500 if fate.failed else 200
         return self._reply(code, {"note_id": note.id, **body}, clock() - began)
 
-    def _text(self, note: Note, fate: Fate) -> str:
+    def _summarize_note(self, note: Note, fate: Fate) -> str:
         return truncated(note) if fate.truncated else self._summarize(note)
 
     def _reply(self, code: int, body: dict[str, str], seconds: float) -> web.Response:
@@ -82,7 +86,7 @@ class Service:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    given = _parser().parse_args(arguments)
+    given = _build_parser().parse_args(arguments)
     summarize = summarizer(given.algorithm or ALGORITHMS[given.version])
     try:
         share = share_for_drop(given.score_drop, summarize)
@@ -94,22 +98,26 @@ def main(arguments: list[str] | None = None) -> None:
     serve(service.app(), given.port)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="rollout.demo.services.service", description=__doc__)
     parser.add_argument("--version", required=True, choices=ALGORITHMS)
     parser.add_argument("--port", required=True, type=int)
     parser.add_argument("--algorithm", choices=KNOWN, help="default: the version's own")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--errors", type=_share, default=0.005, help="share answered with 500")
-    parser.add_argument("--tail-share", type=_share, default=0.0, help="share that is slow")
+    parser.add_argument(
+        "--errors", type=_parse_share, default=0.005, help="share answered with 500"
+    )
+    parser.add_argument("--tail-share", type=_parse_share, default=0.0, help="share that is slow")
     parser.add_argument("--tail-factor", type=float, default=3.0, help="how much slower")
-    parser.add_argument("--score-drop", type=_share, default=0.0, help="fall of the mean score")
+    parser.add_argument(
+        "--score-drop", type=_parse_share, default=0.0, help="fall of the mean score"
+    )
     parser.add_argument("--crash", action="store_true", help="die at the first request")
     parser.add_argument("--delay-ms", type=float, default=50.0, help="median delay of the model")
     return parser
 
 
-def _share(text: str) -> float:
+def _parse_share(text: str) -> float:
     value = float(text)
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")

@@ -1,4 +1,4 @@
-"""What the demo's HTTP services share: a metrics page, a health page, a quiet and quick end."""
+"""Shared by the demo's HTTP services: metrics page, health page and a quick shutdown."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 
 def application(registry: CollectorRegistry) -> web.Application:
-    """An application with /metrics and /healthz."""
-    # Birth times would double the number of series and nobody reads them.
+    """Build an application with /metrics and /healthz."""
+    # The `_created` series would double the number of series, and nothing uses them.
     disable_created_metrics()  # type: ignore[no-untyped-call]
 
     async def metrics(_: web.Request) -> web.Response:
@@ -26,5 +26,5 @@ def application(registry: CollectorRegistry) -> web.Application:
 
 
 def serve(app: web.Application, port: int) -> None:
-    """Serve on the loopback interface until SIGTERM or SIGINT; requests in flight get a second."""
+    """Serve on the loopback interface until SIGTERM or SIGINT; then requests get one second."""
     web.run_app(app, host="127.0.0.1", port=port, print=None, access_log=None, shutdown_timeout=1)

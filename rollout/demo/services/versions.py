@@ -1,4 +1,4 @@
-"""The demo's summarizer versions: which algorithm each one runs, and how to run it offline."""
+"""Defines the demo's summarizer versions: the algorithm of each, and how to run it offline."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from rollout.demo.services.corpus import Note, notes, sentences, words
 SERVICE = "discharge-summarizer"
 SENTENCES = 5  # about as many words as a reference summary has
 
-# TextRank scores higher than Luhn on this corpus, at every quantile that a guardrail looks at (a
-# test holds that); v3 is v2 with faults set by flags.
+# TextRank scores higher than Luhn on this corpus, at every quantile that a guardrail compares (a
+# test checks it); v3 is v2 with faults set by flags.
 ALGORITHMS = {"v1": "luhn", "v2": "textrank", "v3": "textrank"}
 
 _SUMMARIZERS = {
@@ -37,14 +37,14 @@ Summarizer = Callable[[Note], str]
 
 
 def summarizer(algorithm: str) -> Summarizer:
-    """A function from a note to its SENTENCES best sentences, in the order of the note.
+    """Return a function from a note to its SENTENCES best sentences, in the note's order.
 
-    Every note is summarised once here, so that no request pays for imports or parsing.
+    Every note is summarised once here, so that no request waits for imports or parsing.
     """
-    run = _sumy(algorithm)
+    run = _load_summarizer(algorithm)
 
     def summarize(note: Note) -> str:
-        return " ".join(map(str, run(_document(note.text), SENTENCES)))
+        return " ".join(map(str, run(_parse_document(note.text), SENTENCES)))
 
     for note in notes().values():
         summarize(note)
@@ -52,28 +52,28 @@ def summarizer(algorithm: str) -> Summarizer:
 
 
 def truncated(note: Note) -> str:
-    """The summary by a model that sees only the first sentences of its input."""
+    """Return the summary of a model that sees only the first sentences of its input."""
     return " ".join(sentences(note.text)[:SENTENCES])
 
 
 class _Tokenizer:
-    """Sentences and words by regular expressions: sumy's own tokenizer downloads a model."""
+    """Splits sentences and words by regular expressions; sumy's own tokenizer downloads a model."""
 
     to_sentences = staticmethod(sentences)
     to_words = staticmethod(words)
 
 
-def _sumy(algorithm: str) -> Any:
-    # Late, because sumy and nltk take most of a second that only a running service should pay.
+def _load_summarizer(algorithm: str) -> Any:
+    # Imported here because sumy and nltk take most of a second: only a running service needs them.
     module, name = _SUMMARIZERS[algorithm]
     kind = getattr(import_module(f"sumy.summarizers.{module}"), name)
     stem = import_module("sumy.nlp.stemmers").Stemmer("english")
-    made = kind(cache(stem))
-    made.stop_words = STOP_WORDS
-    return made
+    instance = kind(cache(stem))
+    instance.stop_words = STOP_WORDS
+    return instance
 
 
 @cache
-def _document(text: str) -> Any:
+def _parse_document(text: str) -> Any:
     parser = import_module("sumy.parsers.plaintext").PlaintextParser
     return parser.from_string(text, _Tokenizer()).document

@@ -1,4 +1,7 @@
-"""Run by Alembic: the revisions on the connection that `migrate` gives, in one transaction."""
+"""Apply the revisions in one transaction, on the connection that `migrate` passes.
+
+Alembic runs this module.
+"""
 
 from __future__ import annotations
 

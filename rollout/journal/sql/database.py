@@ -1,4 +1,4 @@
-"""What the store needs of a database: transactions, the controller's lock, faults in words."""
+"""What the store needs of a database: transactions, the controller's lock, readable errors."""
 
 from __future__ import annotations
 
@@ -10,51 +10,52 @@ if TYPE_CHECKING:
 
 
 class Database(Protocol):
-    may_be_empty: bool
+    may_be_empty: bool  # whether a database without our tables is a journal that is still empty
 
     @property
     def name(self) -> str:
-        """As it may be printed: no password."""
+        """The location for messages, without a password."""
         ...
 
     def open_for_writing(self) -> None:
-        """Called once it is known to hold a journal, or nothing."""
+        """Prepare for writing. Called only once it is known to hold a journal, or no tables."""
         ...
 
     def reading(self) -> AbstractContextManager[Connection]: ...
 
     def writing(self) -> AbstractContextManager[Connection]:
-        """A transaction that no other writer can come in between, from its first word on.
+        """A transaction that excludes every other writer from its start.
 
-        While this process holds the lock: refused with JournalBusyError once the lock is lost.
+        If this process took the controller's lock and lost it, raises JournalBusyError.
         """
         ...
 
     def check_fit(self, connection: Connection, names: list[str]) -> None:
-        """Raises JournalError where no journal may be made beside the tables `names`."""
+        """Raise JournalError when no journal may be created next to the tables `names`."""
         ...
 
     def lock(self, *, instead: bool = False) -> AbstractContextManager[None]:
         """Hold the journal as the one controller that decides. Raises JournalBusyError.
 
-        `instead` ends another's hold, where the database can: whoever asks must know that it leads.
+        `instead` ends another controller's hold, where the database can do that. Only an elected
+        leader may pass it.
         """
         ...
 
     def check_held(self) -> None:
-        """Raises StaleError once the lock is lost, JournalError when nobody can say."""
+        """Raise StaleError once the lock is lost, JournalError when that cannot be found out."""
         ...
 
     def check_takes(self) -> None:
-        """Raises JournalError where no entry would be taken, as far as a question tells."""
+        """Raise JournalError when an append would fail, as far as a query can tell."""
         ...
 
     def holder(self) -> str | None:
-        """Who holds that lock, in words; None when it is free."""
+        """Describe who holds the controller's lock; None when it is free."""
         ...
 
     def words(self) -> AbstractContextManager[None]:
-        """Turns what the database raises into JournalError."""
+        """Turn the errors of the database into JournalError."""
         ...
 
     def close(self) -> None: ...

@@ -1,4 +1,7 @@
-"""A journal on PostgreSQL: appends one after the other, bounded waits, faults in words."""
+"""A journal on a PostgreSQL server.
+
+Appends run one after another, every wait is bounded, and server errors become readable messages.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
-# libpq's: a server that is gone is noticed within some ten seconds. A URL's own values win.
+# For libpq: a server that is gone is noticed within about ten seconds. Values in the URL win.
 _NETWORK = {
     "connect_timeout": "5",
     "keepalives_idle": "5",
@@ -27,8 +30,8 @@ _NETWORK = {
     "keepalives_count": "3",
     "tcp_user_timeout": "10000",
 }
-# The server's, as far as its version knows them: it frees the locks of a controller that is gone
-# (keepalives) or frozen (idle), so that the next one need not wait for long.
+# For the server, as far as its version knows them. It frees the locks of a controller that is gone
+# (keepalives) or frozen (idle time-outs), so that the next controller does not wait long.
 _SERVER = {
     "statement_timeout": "60s",
     "idle_in_transaction_session_timeout": "10s",
@@ -37,19 +40,19 @@ _SERVER = {
     "tcp_keepalives_interval": "2",
     "tcp_keepalives_count": "3",
 }
-_SET = (
+_APPLY_SETTINGS = (
     "SELECT set_config(known.name, wanted.value, false) FROM pg_settings known "
     "JOIN unnest(%s::text[], %s::text[]) wanted (name, value) ON known.name = wanted.name"
 )
-_DURABLE = (
+_ENABLE_SYNC_COMMIT = (
     "SELECT set_config('synchronous_commit', 'on', false) "
     "WHERE current_setting('synchronous_commit') = 'off'"
 )
-_TAKES = sql.text(
+_MAY_INSERT = sql.text(
     "SELECT current_setting('transaction_read_only') = 'on', "
     "coalesce(has_table_privilege(to_regclass('entries'), 'INSERT'), false)"
 )
-_WORDS = {
+_MESSAGES = {
     "25006": "is read-only",
     "28000": "cannot be opened: the server refuses this user",
     "28P01": "cannot be opened: wrong password",
@@ -65,9 +68,9 @@ _WORDS = {
 
 
 class PostgresServer:
-    """A Database on a server. `patience` is how long it waits for another writer, in seconds."""
+    """A Database on a server. `patience` is the longest wait for another writer, in seconds."""
 
-    may_be_empty = False
+    may_be_empty = False  # a database without our tables may be for something else
 
     def __init__(self, url: sql.URL, *, readonly: bool, patience: float) -> None:
         url = url.set(drivername="postgresql+psycopg")
@@ -80,20 +83,23 @@ class PostgresServer:
         self._tenure: LeaderLock | None = None
 
     def open_for_writing(self) -> None:
-        """Nothing: a server is asked for its rights at each statement."""
+        """Do nothing: the server checks privileges at each statement."""
 
     def reading(self) -> AbstractContextManager[sql.Connection]:
         return self._tenure.transaction() if self._tenure else self.engine.begin()
 
     @contextmanager
     def writing(self) -> Iterator[sql.Connection]:
-        begun = self._tenure.transaction() if self._tenure else self.engine.begin()
-        with begun as connection:
+        transaction = self._tenure.transaction() if self._tenure else self.engine.begin()
+        with transaction as connection:
             connection.execute(ONE_WRITER)
             yield connection
 
     def check_fit(self, connection: sql.Connection, names: list[str]) -> None:
-        """Other programs' tables are no harm; an encoding that loses letters is."""
+        """Raise JournalError for an encoding that loses letters.
+
+        Tables of other programs do no harm, so the names do not matter.
+        """
         del names
         encoding = connection.exec_driver_sql("SHOW server_encoding").scalar()
         if encoding != "UTF8":
@@ -115,12 +121,15 @@ class PostgresServer:
             self._tenure.check()
 
     def check_takes(self) -> None:
-        """On a new connection: a server may have become another's copy since the last one."""
+        """Ask on a new connection.
+
+        A failover may have made the server a read-only replica since the last connection.
+        """
         with self.engine.begin() as connection:
-            readonly, may = connection.execute(_TAKES).one()
-        for code, refused in {"25006": readonly, "42501": not may}.items():
-            if refused:
-                raise JournalError(f"the journal {self.name} {_WORDS[code]}")
+            is_readonly, may_insert = connection.execute(_MAY_INSERT).one()
+        for code, is_refused in {"25006": is_readonly, "42501": not may_insert}.items():
+            if is_refused:
+                raise JournalError(f"the journal {self.name} {_MESSAGES[code]}")
 
     def holder(self) -> str | None:
         with self.words(), self.engine.begin() as connection:
@@ -132,17 +141,20 @@ class PostgresServer:
         try:
             yield
         except DBAPIError as error:
-            raise self._explained(error) from None  # the cause may quote the password
+            # Without the original error, which may quote the password.
+            raise self._as_journal_error(error) from None
 
     def close(self) -> None:
         self.engine.dispose()
 
     def _make_engine(self, url: sql.URL) -> sql.Engine:
-        here = {"application_name": f"surefoot pid {os.getpid()} on {socket.gethostname()}"[:63]}
-        own = {key: value for key, value in (_NETWORK | here).items() if key not in url.query}
+        # Shown as the lock's holder. PostgreSQL cuts names after 63 bytes.
+        name = f"surefoot pid {os.getpid()} on {socket.gethostname()}"[:63]
+        defaults = _NETWORK | {"application_name": name}
+        options = {key: value for key, value in defaults.items() if key not in url.query}
         try:
-            # No pool: readers come rarely, and the controller keeps a connection of its own.
-            engine = sql.create_engine(url, connect_args=own, poolclass=pool.NullPool)
+            # No pool: readers are rare, and the deciding controller has a connection of its own.
+            engine = sql.create_engine(url, connect_args=options, poolclass=pool.NullPool)
         except ImportError:
             raise InputError(
                 "a journal on PostgreSQL needs psycopg: pip install 'surefoot[postgres]'"
@@ -152,17 +164,17 @@ class PostgresServer:
 
     def _prepare(self, connection: Any, _record: object) -> None:
         with connection.cursor() as cursor:
-            cursor.execute(_SET, (list(self._settings), list(self._settings.values())))
-            cursor.execute(_DURABLE)
+            cursor.execute(_APPLY_SETTINGS, (list(self._settings), list(self._settings.values())))
+            cursor.execute(_ENABLE_SYNC_COMMIT)
         connection.commit()
 
-    def _explained(self, error: DBAPIError) -> JournalError:
+    def _as_journal_error(self, error: DBAPIError) -> JournalError:
         code = getattr(error.orig, "sqlstate", None)
-        if code in _WORDS:
-            return JournalError(f"the journal {self.name} {_WORDS[code]}")
-        said = str(error.orig).strip().splitlines() or ["no reason given"]
-        first = said[0].removeprefix("connection failed: ")
+        if code in _MESSAGES:
+            return JournalError(f"the journal {self.name} {_MESSAGES[code]}")
+        lines = str(error.orig).strip().splitlines() or ["no reason given"]
+        reason = lines[0].removeprefix("connection failed: ")
         if self._password:
-            first = first.replace(self._password, "***")
+            reason = reason.replace(self._password, "***")
         kind = "cannot be reached" if code is None else "failed"
-        return JournalError(f"the journal {self.name} {kind}: {first}")
+        return JournalError(f"the journal {self.name} {kind}: {reason}")

@@ -1,4 +1,7 @@
-"""A journal's SQLite file: one writer's transaction at a time, on disk when it returns."""
+"""A journal in an SQLite file.
+
+One writer's transaction runs at a time, and it is on disk when it returns.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 _TRIES, _PAUSE = 25, 0.02
-_WORDS = {
+_MESSAGES = {
     "SQLITE_NOTADB": "is not a journal (not an SQLite database)",
     "SQLITE_CORRUPT": "is damaged",
     "SQLITE_FULL": "cannot be written: the disk is full",
@@ -35,49 +38,55 @@ _WORDS = {
 
 
 class SqliteFile:
-    """A Database in a file. `patience` is how long it waits for another writer, in seconds."""
+    """A Database in a file. `patience` is the longest wait for another writer, in seconds."""
 
-    may_be_empty = True  # a file that is there but holds nothing yet is about to become a journal
+    may_be_empty = True  # a file without tables is a journal that another process is creating
 
     def __init__(self, path: Path, *, may_make: bool, patience: float) -> None:
-        self.path, self._patience = path.resolve(), patience  # the write-ahead file lies there
+        # Resolved, because SQLite puts the write-ahead log next to the file that a link points to.
+        self.path, self._patience = path.resolve(), patience
         if not self.path.exists():
             if not may_make:
                 raise InputError(f"there is no journal at {self.path}")
-            _make(self.path)
+            _create_file(self.path)
         if self.path.is_dir():
             raise JournalError(f"the journal {self.path} is not a journal (a folder)")
-        self.engine = self._reader()
+        self.engine = self._make_reader()
 
     @property
     def name(self) -> str:
         return str(self.path)
 
     def open_for_writing(self) -> None:
-        """Only once the file is known to be ours, as a writer leaves its mark on it."""
-        self.engine = self._writer()
+        """Switch to an engine that writes.
+
+        Its first connection changes the file to write-ahead logging, so the file must be ours.
+        """
+        self.engine = self._make_writer()
 
     def reading(self) -> AbstractContextManager[sql.Connection]:
         return self.engine.connect()
 
     def writing(self) -> AbstractContextManager[sql.Connection]:
+        # IMMEDIATE takes the write lock at once. Otherwise another writer could commit between our
+        # read of the last row and our insert, and SQLite would refuse the insert.
         return self.engine.execution_options(begin="BEGIN IMMEDIATE").begin()
 
     def check_fit(self, connection: sql.Connection, names: list[str]) -> None:
-        """Raises JournalError when the file holds somebody else's tables."""
+        """Raise JournalError when the file holds another program's tables."""
         del connection
         if names:
             raise JournalError("is not a journal (another program's database)")
 
     def lock(self, *, instead: bool = False) -> AbstractContextManager[None]:
-        del instead  # the kernel frees it with its process, and never before
+        del instead  # a file lock ends with its process, and nobody else can end it
         return file_lock.hold(self.path)
 
     def check_held(self) -> None:
-        """Nothing: a lock of the kernel is not lost."""
+        """Do nothing: a file lock is not lost while its process lives."""
 
     def check_takes(self) -> None:
-        """Nothing: its one writer writes, and is told."""
+        """Do nothing: the controller writes here itself and sees every failure."""
 
     def holder(self) -> str | None:
         pid = file_lock.holder(self.path)
@@ -91,36 +100,42 @@ class SqliteFile:
             cause = error.orig if isinstance(error, DBAPIError) else error
             if not isinstance(cause, sqlite3.Error):
                 raise
-            raise _explained(self.path, cause) from error
+            raise _as_journal_error(self.path, cause) from error
 
     def close(self) -> None:
         self.engine.dispose()
 
-    def _writer(self) -> sql.Engine:
+    def _make_writer(self) -> sql.Engine:
         url = sql.URL.create("sqlite", database=str(self.path))
         engine = sql.create_engine(url, connect_args={"timeout": self._patience})
-        event.listen(engine, "connect", _durable)
+        event.listen(engine, "connect", _configure_writer)
         event.listen(engine, "begin", _begin)
         return engine
 
-    def _reader(self) -> sql.Engine:
+    def _make_reader(self) -> sql.Engine:
         return sql.create_engine("sqlite://", creator=self._connect_reader, poolclass=pool.NullPool)
 
     def _connect_reader(self) -> sqlite3.Connection:
-        # No write-ahead file: nobody writes. Told so, SQLite makes no file of its own to read.
-        quiet = "" if Path(f"{self.path}-wal").exists() else "&immutable=1"
-        uri = f"file:{quote(str(self.path))}?mode=ro{quiet}"
+        # Without a write-ahead log nobody writes. With `immutable`, SQLite then creates no files of
+        # its own, which it would otherwise need even to read.
+        immutable = "" if Path(f"{self.path}-wal").exists() else "&immutable=1"
+        uri = f"file:{quote(str(self.path))}?mode=ro{immutable}"
         return sqlite3.connect(uri, uri=True, timeout=self._patience)
 
 
-def _durable(connection: Any, _record: object) -> None:
-    connection.isolation_level = None  # sqlite3 would begin by itself, too late and not exclusively
-    _write_ahead(connection)
+def _configure_writer(connection: Any, _record: object) -> None:
+    # Otherwise sqlite3 begins transactions by itself: late, and without excluding other writers.
+    connection.isolation_level = None
+    _enable_write_ahead_log(connection)
     connection.execute("PRAGMA synchronous=FULL")  # NORMAL may lose the newest rows in a power cut
 
 
-def _write_ahead(connection: Any) -> None:
-    """Of several who make a new file so at once, all but one are refused, however patient."""
+def _enable_write_ahead_log(connection: Any) -> None:
+    """Switch the file to write-ahead logging.
+
+    When several processes switch a new file at the same time, SQLite refuses all but one of them
+    immediately, whatever their time-out. So this tries again.
+    """
     for left in reversed(range(_TRIES)):
         try:
             connection.execute("PRAGMA journal_mode=WAL")
@@ -136,8 +151,8 @@ def _begin(connection: sql.Connection) -> None:
     connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
 
 
-def _make(path: Path) -> None:
-    """An empty file and the folders above it, for their owner only, and on disk."""
+def _create_file(path: Path) -> None:
+    """Create an empty file and its folders, for their owner only, and sync them to disk."""
     try:
         for folder in reversed([folder for folder in path.parents if not folder.exists()]):
             folder.mkdir(mode=0o700, exist_ok=True)
@@ -149,8 +164,8 @@ def _make(path: Path) -> None:
         raise JournalError(f"no journal can be made at {path}: {error.strerror}") from error
 
 
-def _explained(path: Path, error: sqlite3.Error) -> JournalError:
-    """What SQLite said, in words for the user."""
+def _as_journal_error(path: Path, error: sqlite3.Error) -> JournalError:
+    """Turn an SQLite error into a message for the user."""
     name = str(getattr(error, "sqlite_errorname", ""))  # such as SQLITE_IOERR_FSYNC
     kind = "_".join(name.split("_")[:2])
-    return JournalError(f"the journal {path} {_WORDS.get(kind, f'failed: {error}')}")
+    return JournalError(f"the journal {path} {_MESSAGES.get(kind, f'failed: {error}')}")

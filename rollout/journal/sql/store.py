@@ -1,4 +1,9 @@
-"""The journal in a database: every append is one transaction, on disk when it returns."""
+"""The journal in a database: every append is one transaction, on disk when it returns.
+
+How it works: an append locks out other writers, checks that the last row is intact and still is the
+one that the caller expects, and adds sealed rows. A read verifies every row that it returns, and
+the links between them, so a change by other means is found before anything acts on it.
+"""
 
 from __future__ import annotations
 
@@ -29,10 +34,11 @@ _POSTGRES = {"postgresql+psycopg", "postgresql", "postgres"}
 
 
 def open_journal(where: JournalLocation, create: bool = True) -> SqlJournal:
-    """The journal at a path or URL, for appending; made, with its folders, for its owner only.
+    """Open a journal at a path or URL for appending.
 
-    Raises InputError when it is not there and may not be made, or is a recording; JournalError when
-    it is no journal.
+    A file that does not exist is created, with its folders, for its owner only. Raises InputError
+    when it does not exist and may not be created, or is a recording; JournalError when it is not a
+    journal.
     """
     if not is_url(where) and Path(where).suffix == RECORDING:
         raise InputError(f"{where} is a recording: it can be read, not continued")
@@ -42,8 +48,8 @@ def open_journal(where: JournalLocation, create: bool = True) -> SqlJournal:
 class SqlJournal:
     """A Journal in an SQLite file (a path, `sqlite:///PATH`) or on PostgreSQL (its URL).
 
-    `readonly` never makes or changes anything. `patience` is how long an append waits for another
-    writer's transaction, in seconds. Safe to use from several threads.
+    `readonly` never creates or changes anything. `patience` is the longest wait of an append for
+    another writer's transaction, in seconds. Safe to use from several threads.
     """
 
     def __init__(
@@ -55,13 +61,15 @@ class SqlJournal:
         patience: float = 5,
     ) -> None:
         may_make = create and not readonly
-        self.database = _database(where, may_make=may_make, readonly=readonly, patience=patience)
-        self._empty, marked = self._look()
+        self.database = _make_database(
+            where, may_make=may_make, readonly=readonly, patience=patience
+        )
+        self._empty, has_revision = self._inspect()
         if self._empty and not (may_make or self.database.may_be_empty):
             raise InputError(f"there is no journal at {self.database.name}")
         if not readonly:
             self.database.open_for_writing()
-            if self._empty or not marked:
+            if self._empty or not has_revision:
                 with self.database.words(), self.database.writing() as connection:
                     tables.create(connection)
 
@@ -71,103 +79,118 @@ class SqlJournal:
             try:
                 with self.database.writing() as connection:
                     last = tables.last(connection)
-                    verify([last] if last.seq else [], _before(last))
+                    # Never seal onto an altered row: the new hash would vouch for it.
+                    verify([last] if last.seq else [], _stand_in_before(last))
                     check_last(last, after)
                     entries: list[Entry] = []
                     for start in range(0, len(facts), AT_ONCE):
-                        part = facts[start : start + AT_ONCE]
-                        rows = seal_all(last, part)
+                        batch = facts[start : start + AT_ONCE]
+                        rows = seal_all(last, batch)
                         entries += map(parse, rows)
-                        values = list(map(tables.columns_of, rows, part))
+                        values = list(map(tables.columns_of, rows, batch))
                         connection.execute(tables.INSERT, values)
                         last = rows[-1]
-            except IntegrityError as error:  # somebody wrote without asking for the lock
+            except IntegrityError as error:  # somebody wrote without taking the lock
                 raise JournalMovedError("the journal moved on: somebody appended first") from error
         return entries
 
     def rows(self, after: int = 0) -> list[Row]:
-        """The sealed rows above `after`, verified from there on. Raises JournalError."""
-        return [row for row, _ in self._stored(after)]
+        """The sealed rows after entry `after`, verified. Raises JournalError."""
+        return [row for row, _ in self._load_rows(after)]
 
     def read(self, after: int = 0) -> list[Entry]:
         """See rollout.ports.Journal; what is returned is verified.
 
         Raises JournalBusyError when this process has lost the controller's lock.
         """
-        return list(map(tables.entry_of, self._stored(after)))
+        return list(map(tables.entry_of, self._load_rows(after)))
 
     def skim(self) -> Iterator[Entry | SkippedObservation]:
         """See rollout.ports.Journal."""
         last = START
-        while stored := self._stored(last.seq, AT_ONCE + 1):
+        # One row more than a batch: the first is the last of the batch before, which links them. It
+        # is not returned again.
+        while stored := self._load_rows(last.seq, AT_ONCE + 1):
             verify([stored[0][0]], last)
             yield from map(tables.skimmed_of, stored)
             last = stored[-1][0]
 
     def pick(self, places: Sequence[int]) -> Iterator[Entry]:
         """See rollout.ports.Journal."""
-        for part in parts(places):
-            found = self._select(tables.PICKED, {"places": list(part)})
-            check_picked(part, [row for row, _ in found])
-            yield from map(tables.entry_of, found)
+        for batch in parts(places):
+            picked = self._select(tables.PICKED, {"places": list(batch)})
+            check_picked(batch, [row for row, _ in picked])
+            yield from map(tables.entry_of, picked)
 
     def lock(self, *, instead: bool = False) -> AbstractContextManager[None]:
         """Hold the journal as the one controller that decides. Raises JournalBusyError.
 
-        `instead` ends another's hold, on PostgreSQL: for whoever was elected in its place.
+        `instead` ends another controller's hold, on PostgreSQL only. Only an elected leader may
+        pass it.
         """
         return self.database.lock(instead=instead)
 
     def check_held(self) -> None:
-        """Whether nobody else can have decided since the last read or append.
+        """Check that no other controller can have decided since the last read or append.
 
-        Raises StaleError when somebody may have, JournalError when the journal cannot be asked.
+        Raises StaleError when one may have, JournalError when the journal cannot be asked.
         """
         with self.database.words():
             self.database.check_held()
 
     def check_takes(self) -> None:
-        """Raises JournalError where it does not answer or takes no entries; nothing is written."""
+        """Raise JournalError when the journal does not answer or takes no entries.
+
+        Nothing is written.
+        """
         with self.database.words():
             self.database.check_takes()
 
     def holder(self) -> str | None:
-        """The controller that decides on this journal, in words; None when there is none."""
+        """Describe the controller that decides on this journal; None when there is none."""
         return self.database.holder()
 
     def close(self) -> None:
-        """Close every connection; the journal opens them again when it is used."""
+        """Close every connection; the next use opens new ones."""
         self.database.close()
 
-    def _stored(self, after: int, most: int | None = None) -> list[Stored]:
+    def _load_rows(self, after: int, most: int | None = None) -> list[Stored]:
+        """The verified rows after entry `after`, of at most `most` that are selected.
+
+        The row of `after` itself is selected too: it shows that the journal was not cut, and the
+        first new row must link to it.
+        """
         if self._empty:
-            self._empty, _ = self._look()
-        wanted = {"after": after} | ({"most": most} if most else {})
+            self._empty, _ = self._inspect()
+        values = {"after": after} | ({"most": most} if most else {})
         statement = tables.PART if most else tables.FROM
-        found = [] if self._empty else self._select(statement, wanted)
-        check_kept(after, kept=bool(found) and found[0][0].seq == after)
-        verify([row for row, _ in found], START if not after else _before(found[0][0]))
-        return found[1:] if after else found
+        selected = [] if self._empty else self._select(statement, values)
+        check_kept(after, is_present=bool(selected) and selected[0][0].seq == after)
+        verify(
+            [row for row, _ in selected], START if not after else _stand_in_before(selected[0][0])
+        )
+        return selected[1:] if after else selected
 
-    def _select(self, statement: sql.Select[Any], wanted: dict[str, Any]) -> list[Stored]:
+    def _select(self, statement: sql.Select[Any], values: dict[str, Any]) -> list[Stored]:
         with self.database.words(), self.database.reading() as connection:
-            return list(map(tables.stored, connection.execute(statement, wanted)))
+            return list(map(tables.stored, connection.execute(statement, values)))
 
-    def _look(self) -> tuple[bool, bool]:
-        """Whether there is nothing yet, and whether what there is carries its revision.
+    def _inspect(self) -> tuple[bool, bool]:
+        """Whether the journal is empty, and whether it carries its revision number.
 
-        Raises JournalError when it is somebody else's or of another schema.
+        Raises JournalError when it belongs to another program or has another schema.
         """
         with self.database.words(), self.database.reading() as connection:
             names = tables.names_of(connection)
-            with self._named():
+            with self._prefix_errors():
                 if ENTRIES.name in names:
                     return False, tables.marked(connection, names)
                 self.database.check_fit(connection, names)
         return True, False
 
     @contextmanager
-    def _named(self) -> Iterator[None]:
+    def _prefix_errors(self) -> Iterator[None]:
+        """Put the journal's name in front of errors that do not know it."""
         try:
             yield
         except JournalError as error:
@@ -175,13 +198,16 @@ class SqlJournal:
 
 
 def open_database(where: JournalLocation) -> Database:
-    """What a journal lies in, for writing; whatever its schema. Raises InputError, JournalError."""
-    database = _database(where, may_make=False, readonly=False, patience=5)
+    """Open a journal's database for writing, whatever its schema.
+
+    Raises InputError, JournalError.
+    """
+    database = _make_database(where, may_make=False, readonly=False, patience=5)
     database.open_for_writing()
     return database
 
 
-def _database(
+def _make_database(
     where: JournalLocation, *, may_make: bool, readonly: bool, patience: float
 ) -> Database:
     from rollout.journal.sql.sqlite import SqliteFile
@@ -201,6 +227,9 @@ def _database(
     return SqliteFile(Path(url.database), may_make=may_make, patience=patience)
 
 
-def _before(row: Row) -> Row:
-    """A stand-in for the row before, whose hash was verified when it was read."""
+def _stand_in_before(row: Row) -> Row:
+    """Stand in for the row before, so that `verify` accepts this row's link.
+
+    The link was verified when the row before was read; here only the row itself is checked.
+    """
     return Row(row.seq - 1, "", "", row.previous)

@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from rollout.decide.record.facts import Fact
     from rollout.ports import Entry
 
-Stored = tuple[Row, tuple[Any, ...]]  # a row, and what its columns repeat of its text
+Stored = tuple[Row, tuple[Any, ...]]  # a row, and the columns that repeat its fact
 
 TABLES = sql.MetaData()
-# `at`, `rollout` and `kind` repeat the fact for those who ask with SQL; reading compares them.
+# `at`, `rollout` and `kind` repeat the fact for queries in SQL. The hash covers only the text, so
+# every read compares them with it.
 ENTRIES = sql.Table(
     "entries",
     TABLES,
@@ -35,14 +36,15 @@ ENTRIES = sql.Table(
     sql.Column("previous", sql.CHAR(64), nullable=False),
     sql.Column("hash", sql.CHAR(64), nullable=False),
 )
-# As Alembic makes it; apart from TABLES, because it is Alembic's and no migration's.
+# As Alembic creates it. It is not in TABLES, because Alembic owns it and no migration makes it.
 VERSION = sql.Table(
     "journal_version",
     sql.MetaData(),
     sql.Column("version_num", sql.String(32), nullable=False),
     sql.PrimaryKeyConstraint("version_num", name="journal_version_pkc"),
 )
-REVISIONS = ("0001",)  # of migrations/versions, oldest first; this version writes the last
+# Those of migrations/versions, oldest first. This version of Surefoot reads and writes the last.
+REVISIONS = ("0001",)
 
 FROM = sql.select(ENTRIES).where(ENTRIES.c.seq >= sql.bindparam("after")).order_by(ENTRIES.c.seq)
 PART = FROM.limit(sql.bindparam("most"))
@@ -73,17 +75,20 @@ _APPEND_ONLY = {
 
 
 def append_only(dialect: str) -> list[str]:
-    """The statements that make a database refuse every change of an entry."""
+    """The statements that make a database refuse to change or delete an entry."""
     return _APPEND_ONLY[dialect]
 
 
 def names_of(connection: sql.Connection) -> list[str]:
-    """The tables that are there, ours and others'."""
+    """The names of all tables in the database, ours and others'."""
     return sql.inspect(connection).get_table_names()
 
 
 def create(connection: sql.Connection) -> None:
-    """Make what is not there yet; an unmarked journal is of the first revision."""
+    """Create the tables that are missing.
+
+    A journal without a revision number is from before there was one: it has the first revision.
+    """
     names = names_of(connection)
     if ENTRIES.name not in names:
         TABLES.create_all(connection)
@@ -96,67 +101,72 @@ def create(connection: sql.Connection) -> None:
 
 
 def marked(connection: sql.Connection, names: list[str]) -> bool:
-    """Whether a journal carries its revision. Raises JournalError for one that is not ours."""
-    columns = {column["name"] for column in sql.inspect(connection).get_columns(ENTRIES.name)}
-    if not columns >= set(ENTRIES.c.keys()):
+    """Whether a journal carries its revision number.
+
+    Raises JournalError for another program's table and for another schema.
+    """
+    column_names = {column["name"] for column in sql.inspect(connection).get_columns(ENTRIES.name)}
+    if not column_names >= set(ENTRIES.c.keys()):
         raise JournalError("is not a journal (another program's table)")
-    found = VERSION.name in names
-    _check_revision(list(connection.scalars(sql.select(VERSION))) if found else [REVISIONS[0]])
-    return found
+    has_revision = VERSION.name in names
+    revisions = list(connection.scalars(sql.select(VERSION))) if has_revision else [REVISIONS[0]]
+    _check_revision(revisions)
+    return has_revision
 
 
-def _check_revision(found: list[str]) -> None:
-    newer = ", ".join(sorted(set(found) - set(REVISIONS)))
+def _check_revision(revisions: list[str]) -> None:
+    newer = ", ".join(sorted(set(revisions) - set(REVISIONS)))
     if newer:
         raise JournalError(
             f"was written by a newer Surefoot (schema {newer}, this one knows up to "
             f"{REVISIONS[-1]}): update Surefoot"
         )
-    if found != [REVISIONS[-1]]:
+    if revisions != [REVISIONS[-1]]:
+        older = ", ".join(revisions) or "none"
         raise JournalError(
-            f"is of an older schema ({', '.join(found) or 'none'}): stop the controller, then run "
-            "`python -m rollout.journal.sql.migrate JOURNAL`"
+            f"is of an older schema ({older}): stop the controller, then run "
+            "`python -m rollout.journal.migrate JOURNAL`"
         )
 
 
 def last(connection: sql.Connection) -> Row:
-    """The newest row; START in an empty journal."""
+    """The newest row, or START in an empty journal."""
     row = connection.execute(_LAST).first()
     return Row(row.seq, row.text, row.previous, row.hash) if row else START
 
 
 def columns_of(row: Row, fact: Fact) -> dict[str, Any]:
-    """What is stored of a sealed fact."""
+    """The column values of a sealed fact."""
     at, rollout, kind = repeated(fact)
     return {**vars(row), "at": at, "rollout": rollout, "kind": kind}
 
 
 def repeated(fact: Fact | SkippedObservation) -> tuple[Any, ...]:
-    """What the columns repeat of a fact."""
+    """The values of a fact that columns repeat."""
     return (fact.at, fact.rollout, fact.kind)
 
 
-def stored(found: sql.Row[Any]) -> Stored:
-    """A row as it was selected."""
-    row = Row(found.seq, found.text, found.previous, found.hash)
-    return row, (found.at, found.rollout, found.kind)
+def stored(record: sql.Row[Any]) -> Stored:
+    """Split a selected record into the sealed row and the columns that repeat its fact."""
+    row = Row(record.seq, record.text, record.previous, record.hash)
+    return row, (record.at, record.rollout, record.kind)
 
 
 def entry_of(stored: Stored) -> Entry:
-    """The entry of a row. Raises JournalError for an unknown fact, and where columns tell other."""
+    """Read a row's entry. Raises JournalError for an unknown fact or columns that do not fit it."""
     entry = parse(stored[0])
     _check_fit(entry.seq, repeated(entry.fact), stored[1])
     return entry
 
 
 def skimmed_of(stored: Stored) -> Entry | SkippedObservation:
-    """The same, but evidence is passed over."""
-    each = scan(stored[0])
-    fact = each if isinstance(each, SkippedObservation) else each.fact
-    _check_fit(each.seq, repeated(fact), stored[1])
-    return each
+    """Read a row's entry like `entry_of`, but skip observations."""
+    record = scan(stored[0])
+    fact = record if isinstance(record, SkippedObservation) else record.fact
+    _check_fit(record.seq, repeated(fact), stored[1])
+    return record
 
 
-def _check_fit(seq: int, told: tuple[Any, ...], columns: tuple[Any, ...]) -> None:
-    if told != columns:
+def _check_fit(seq: int, expected: tuple[Any, ...], columns: tuple[Any, ...]) -> None:
+    if expected != columns:
         raise JournalError(f"entry {seq} was altered: its columns do not fit its text")

@@ -1,4 +1,4 @@
-"""A rollout's state as the conditions of its resource."""
+"""Translates a rollout's state into the status conditions of its RolloutPlan."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from rollout.decide.rules.view import View
 from rollout.decide.state.rollout import Phase, RolloutState
 from rollout.plan.kube.status import Condition, ConditionType
 
-LIMIT = 8_000  # letters of a message; the API server takes 32,768
-
+LIMIT = 8_000  # characters of a message; the API server accepts 32,768
 
 _OVER = (
     ", and was carried out before this resource was made: change it, or annotate it with "
@@ -22,18 +21,18 @@ _OVER = (
 
 @dataclass(frozen=True)
 class PlanAcceptance:
-    """What came of reading a resource: why it is refused, and the edit that waits its turn."""
+    """The result of reading a resource: whether its plan is accepted, refused or pending."""
 
     reason: str = "Accepted"
     messages: tuple[str, ...] = ()
     plan: str = ""  # the rollout id that the plan has
-    pending: str = ""
+    pending: str = ""  # the rollout that waits, because `running` has not ended
     running: str = ""
 
 
 @dataclass(frozen=True)
 class RolloutCondition:
-    """Whether a condition holds, and why."""
+    """One condition: whether it is true, and why. `dated` adds the transition time."""
 
     type: ConditionType
     holds: bool
@@ -42,53 +41,56 @@ class RolloutCondition:
 
 
 def of_reading(reading: PlanAcceptance, *, over: bool = False) -> list[RolloutCondition]:
-    """Whether the plan as it stands now is taken up; `over`: long before, by one of its name."""
+    """Return the conditions Accepted and, for an edit that waits, Pending.
+
+    `over` says that the plan was already carried out for an earlier resource of the same name.
+    """
     accepted = reading.reason == "Accepted"
     sound = f"the plan is sound{_OVER if over else ''}"
-    said = sound if accepted else "\n".join(reading.messages)
-    found = [RolloutCondition("Accepted", accepted, reading.reason, said)]
+    message = sound if accepted else "\n".join(reading.messages)
+    conditions = [RolloutCondition("Accepted", accepted, reading.reason, message)]
     if reading.pending:
-        said = (
+        message = (
             f"{reading.pending} starts when {reading.running} has ended: it is judged by the plan "
             "that it began with; abort it to start sooner"
         )
-        found.append(
-            RolloutCondition("Pending", holds=True, reason="RolloutUnderWay", message=said)
+        conditions.append(
+            RolloutCondition("Pending", holds=True, reason="RolloutUnderWay", message=message)
         )
-    return found
+    return conditions
 
 
-def of_rollout(state: RolloutState, seen: View | None) -> list[RolloutCondition]:
-    """Where the rollout stands; an ended one is seen without evidence too."""
+def of_rollout(state: RolloutState, current: View | None) -> list[RolloutCondition]:
+    """Return the conditions of a rollout; an ended one needs no view."""
     ends: tuple[tuple[Phase, ConditionType], ...] = (
         ("promoted", "Promoted"),
         ("rolled back", "RolledBack"),
     )
-    ended = [_ended(state, phase, kind) for phase, kind in ends]
+    ended = [_describe_end(state, phase, kind) for phase, kind in ends]
     if state.phase == "undone":
-        ended.append(_ended(state, "undone", "Undone"))
-    return [_progressing(state), _blind(state, seen), *ended]
+        ended.append(_describe_end(state, "undone", "Undone"))
+    return [_describe_progress(state), _describe_blindness(state, current), *ended]
 
 
-def _progressing(state: RolloutState) -> RolloutCondition:
-    still: set[Phase] = {"paused", "promoted", "rolled back", "undone"}
-    said = state.last.sentence if state.last else "looking for the first time"
-    if state.route_problem and state.route_problem not in said:
-        said += f"\nthe mesh: {state.route_problem}"
-    return RolloutCondition("Progressing", state.phase not in still, camel(state.phase), said)
+def _describe_progress(state: RolloutState) -> RolloutCondition:
+    resting: set[Phase] = {"paused", "promoted", "rolled back", "undone"}
+    message = state.last.sentence if state.last else "looking for the first time"
+    if state.route_problem and state.route_problem not in message:
+        message += f"\nthe mesh: {state.route_problem}"
+    return RolloutCondition("Progressing", state.phase not in resting, camel(state.phase), message)
 
 
-def _blind(state: RolloutState, seen: View | None) -> RolloutCondition:
-    if state.terminal or seen is None or not seen.blind:
+def _describe_blindness(state: RolloutState, current: View | None) -> RolloutCondition:
+    if state.terminal or current is None or not current.blind:
         return RolloutCondition(
             "Blind", holds=False, reason="Ended" if state.terminal else "Sighted"
         )
-    said = "\n".join(f"{name}: {blind.reason}" for name, blind in sorted(seen.blind.items()))
-    return RolloutCondition("Blind", holds=True, reason="NoEvidence", message=said)
+    reasons = (f"{name}: {blind.reason}" for name, blind in sorted(current.blind.items()))
+    return RolloutCondition("Blind", holds=True, reason="NoEvidence", message="\n".join(reasons))
 
 
-def _ended(state: RolloutState, phase: Phase, kind: ConditionType) -> RolloutCondition:
-    """An end, with the first reason of the decision that led to it."""
+def _describe_end(state: RolloutState, phase: Phase, kind: ConditionType) -> RolloutCondition:
+    """Tell whether the rollout ended in this phase, with the deciding reason's code."""
     if state.phase != phase or state.last is None:
         return RolloutCondition(kind, holds=False, reason=camel(state.phase))
     code = state.last.reasons[0] if state.last.reasons else state.last.action
@@ -98,32 +100,35 @@ def _ended(state: RolloutState, phase: Phase, kind: ConditionType) -> RolloutCon
 def dated(
     holds: Iterable[RolloutCondition], before: Sequence[dict[str, Any]], generation: int, now: float
 ) -> list[Condition]:
-    """Conditions with the time since which each is as it is: kept while its status is the same."""
-    since = {(each["type"], each["status"]): each["lastTransitionTime"] for each in before}
-    made = []
-    for each in holds:
-        status = "True" if each.holds else "False"
-        made.append(
+    """Add transition times: a condition whose status did not change keeps its time.
+
+    That is the Kubernetes convention: a new reason or message alone is no transition.
+    """
+    since = {(old["type"], old["status"]): old["lastTransitionTime"] for old in before}
+    conditions = []
+    for condition in holds:
+        status = "True" if condition.holds else "False"
+        conditions.append(
             Condition.model_validate(
                 {
-                    "type": each.type,
+                    "type": condition.type,
                     "status": status,
-                    "reason": each.reason,
-                    "message": each.message[:LIMIT],
-                    "lastTransitionTime": since.get((each.type, status), utc(now)),
+                    "reason": condition.reason,
+                    "message": condition.message[:LIMIT],
+                    "lastTransitionTime": since.get((condition.type, status), utc(now)),
                     "observedGeneration": generation,
                 }
             )
         )
-    return made
+    return conditions
 
 
 def utc(at: float) -> str:
-    """Unix seconds as the API server writes them."""
+    """Format Unix seconds as the API server does (RFC 3339, whole seconds)."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def camel(words: str) -> str:
-    """`human:abort` is HumanAbort: a reason is one word of letters and digits."""
-    letters = "".join(each if each.isalnum() else " " for each in words)
+    """Turn `human:abort` into `HumanAbort`: Kubernetes wants a reason in one word."""
+    letters = "".join(char if char.isalnum() else " " for char in words)
     return "".join(word[0].upper() + word[1:] for word in letters.split()) or "Unknown"

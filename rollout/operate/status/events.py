@@ -1,4 +1,7 @@
-"""What happened, as Kubernetes Events on the plan: each once, by a name that repeats share."""
+"""Translates journal entries into Kubernetes Events on the RolloutPlan.
+
+An Event's name is derived from its entry, so that the API server refuses a second copy.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +22,9 @@ from rollout.kube.kinds import Json
 from rollout.operate.status.conditions import PlanAcceptance, utc
 from rollout.ports import Entry
 
-Told = tuple[str, str, str]  # type, reason, message
+EventText = tuple[str, str, str]  # type, reason, message
 
-_LIMIT = 1_000  # letters; the API server takes 1,024
+_LIMIT = 1_000  # characters of a message; the API server accepts 1,024
 
 _DECIDED = {
     "advance": ("Normal", "Advance"),
@@ -34,79 +37,80 @@ _DECIDED = {
     "resume": ("Normal", "Resume"),
 }
 
-
 _ENDS = {"promoted": "Promoted", "rolled back": "RolledBack", "undone": "Undone"}
 
 
 def event_of(resource: Json, entry: Entry, phase: Phase) -> Json | None:
-    """The Event of an entry that led to `phase`; None for what is no news."""
-    tell = _TELL.get(type(entry.fact))
-    told = tell(entry.fact, phase) if tell else None
-    if told is None:
+    """Return the Event of an entry that led to `phase`; None if the entry needs no Event."""
+    describe = _DESCRIBE.get(type(entry.fact))
+    text = describe(entry.fact, phase) if describe else None
+    if text is None:
         return None
-    # Events of one second are listed by name: the number has its zeros. The hash tells journals
-    # apart; a second Event of that name is refused, so none comes twice.
-    return _event(resource, f"{entry.seq:08}.{entry.hash[:12]}", entry.fact.at, told)
+    # Events of the same second are listed by name: leading zeros keep them in journal order. The
+    # hash tells two journals apart. The API server refuses a second Event of the same name, so
+    # that no entry is reported twice.
+    return _build_event(resource, f"{entry.seq:08}.{entry.hash[:12]}", entry.fact.at, text)
 
 
 def refused(resource: Json, reading: PlanAcceptance, now: float) -> Json:
-    """The Event of a plan that is not taken up."""
+    """Return the Event of a plan that is not accepted: at most one per generation."""
     generation = resource["metadata"].get("generation", 0)
-    told = ("Warning", reading.reason, "\n".join(reading.messages))
-    return _event(resource, f"refused.{generation}", now, told)
+    text = ("Warning", reading.reason, "\n".join(reading.messages))
+    return _build_event(resource, f"refused.{generation}", now, text)
 
 
-def _started(fact: Started, _: Phase) -> Told:
+def _describe_start(fact: Started, _: Phase) -> EventText:
     return "Normal", "Started", f"rollout {fact.rollout} began"
 
 
-def _decided(fact: Decided, _: Phase) -> Told | None:
+def _describe_decision(fact: Decided, _: Phase) -> EventText | None:
     if fact.action in _DECIDED:
         return *_DECIDED[fact.action], fact.sentence
     blind = any(reason.startswith("blind") for reason in fact.reasons)
     return ("Warning", "Blind", fact.sentence) if blind else None
 
 
-def _confirmed(fact: Confirmed, phase: Phase) -> Told | None:
+def _describe_confirmation(fact: Confirmed, phase: Phase) -> EventText | None:
     reason = _ENDS.get(phase)
-    shown = f"the mesh shows {fact.split.share * 100:.4g}% canary"
-    return ("Normal", reason, shown) if reason else None
+    message = f"the mesh shows {fact.split.share * 100:.4g}% canary"
+    return ("Normal", reason, message) if reason else None
 
 
-def _route_failed(fact: RouteFailed, _: Phase) -> Told | None:
+def _describe_route_failure(fact: RouteFailed, _: Phase) -> EventText | None:
+    # Only the first attempt: retries of the same write would flood the Events.
     return ("Warning", "RouteFailed", fact.problem) if fact.attempt == 1 else None
 
 
-def _human_said(fact: HumanSaid, _: Phase) -> Told:
+def _describe_command(fact: HumanSaid, _: Phase) -> EventText:
     why = f": {fact.reason}" if fact.reason else ""
     return "Normal", "Asked", f"{fact.actor} says {fact.command}{why}"
 
 
-def _drifted(fact: Drifted, _: Phase) -> Told:
-    words = f"somebody else moved the weights to {fact.seen.share * 100:.4g}%"
+def _describe_drift(fact: Drifted, _: Phase) -> EventText:
+    message = f"somebody else moved the weights to {fact.seen.share * 100:.4g}%"
     if fact.policy:
-        words = f"somebody else changed the policy: {fact.policy}"
-    return "Warning", "Drifted", words
+        message = f"somebody else changed the policy: {fact.policy}"
+    return "Warning", "Drifted", message
 
 
-def _hook_answered(fact: HookAnswered, _: Phase) -> Told | None:
-    said = f"{fact.hook}, attempt {fact.attempt}: {fact.problem}"
-    return ("Warning", "HookFailed", said) if fact.problem else None
+def _describe_hook(fact: HookAnswered, _: Phase) -> EventText | None:
+    message = f"{fact.hook}, attempt {fact.attempt}: {fact.problem}"
+    return ("Warning", "HookFailed", message) if fact.problem else None
 
 
-_TELL: dict[type, Callable[[Any, Phase], Told | None]] = {
-    Started: _started,
-    Decided: _decided,
-    Confirmed: _confirmed,
-    RouteFailed: _route_failed,
-    HumanSaid: _human_said,
-    Drifted: _drifted,
-    HookAnswered: _hook_answered,
+_DESCRIBE: dict[type, Callable[[Any, Phase], EventText | None]] = {
+    Started: _describe_start,
+    Decided: _describe_decision,
+    Confirmed: _describe_confirmation,
+    RouteFailed: _describe_route_failure,
+    HumanSaid: _describe_command,
+    Drifted: _describe_drift,
+    HookAnswered: _describe_hook,
 }
 
 
-def _event(resource: Json, name: str, at: float, told: Told) -> Json:
-    kind, reason, message = told
+def _build_event(resource: Json, name: str, at: float, text: EventText) -> Json:
+    kind, reason, message = text
     metadata = resource["metadata"]
     return {
         "apiVersion": "v1",

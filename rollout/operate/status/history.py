@@ -1,4 +1,4 @@
-"""The journal's entries by resource, as far as resources show them."""
+"""Groups the journal's entries by RolloutPlan resource, as far as the resource shows them."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from rollout.ports import Entry
 
 @dataclass(frozen=True)
 class NewEntry:
-    """An entry and the phase that it led to."""
+    """A journal entry and the rollout's phase after it."""
 
     entry: Entry
     phase: Phase
 
 
 class RolloutHistory:
-    """Every rollout's story, by the `namespace/name` of its plan, and what was not told yet.
+    """Every rollout's story by its plan's `namespace/name`, and the entries not yet reported.
 
-    `states` are the controller's, by rollout.
+    `states` is the controller's live mapping, by rollout: stories are read with its current state.
     """
 
     def __init__(self, states: Mapping[str, RolloutState]) -> None:
         self._states = states
         self._stories: dict[str, dict[str, Story]] = {}
-        self._active: dict[str, str] = {}  # rollout -> name
+        self._active: dict[str, str] = {}  # rollout id to resource name
         self._news: dict[str, list[NewEntry]] = {}
         self._words: dict[str, set[Word]] = {}
 
     def note(self, entry: Entry) -> None:
-        """Take an entry, right after it was folded into the states."""
+        """Add an entry. The controller must have folded it into its states just before."""
         if not of_rollout(entry.fact):
             return
         rollout = entry.fact.rollout
@@ -44,6 +44,8 @@ class RolloutHistory:
             self._words.setdefault(name, set()).add(word)
         stories = self._stories.setdefault(name, {})
         story = stories.get(rollout, Story(rollout, state, entry))
+        # An observation changes nothing that a resource shows until a decision follows from it, and
+        # observations are nearly all of a journal.
         if not isinstance(entry.fact, Observed):
             story = replace(story, newest=entry)
             self._news.setdefault(name, []).append(NewEntry(entry, state.phase))
@@ -56,29 +58,32 @@ class RolloutHistory:
             self._active[rollout] = name
 
     def story(self, name: str, own: str = "") -> Story | None:
-        """What a resource shows: the rollout under way, else its own, else the last that ended."""
+        """Return the story that a resource shows.
+
+        That is the rollout in progress, else its plan's own (`own`), else the last that ended.
+        """
         stories = self._stories.get(name, {})
         active = [rollout for rollout in stories if rollout in self._active]
         mine = [own] if own in stories else []
-        shown = (active or mine or [*stories])[-1:]
-        return self._now(stories[shown[0]]) if shown else None
+        candidates = active or mine or [*stories]  # in journal order: the last is the newest
+        return self._refresh(stories[candidates[-1]]) if candidates else None
 
     def under_way(self) -> list[tuple[str, Story]]:
-        """Rollouts that go on, each with its resource's name."""
+        """Return every rollout that has not ended, with its resource's name."""
         stories = ((name, self._stories[name][rollout]) for rollout, name in self._active.items())
-        return [(name, self._now(story)) for name, story in stories]
+        return [(name, self._refresh(story)) for name, story in stories]
 
-    def _now(self, story: Story) -> Story:
+    def _refresh(self, story: Story) -> Story:
         return replace(story, state=self._states[story.rollout])
 
     def news(self, name: str) -> list[NewEntry]:
-        """What happened to a resource's rollouts since this was asked last."""
+        """Return the entries of a resource's rollouts that were added since the last call."""
         return self._news.pop(name, [])
 
     def words(self, name: str) -> set[Word]:
-        """What a resource's annotations have asked for already."""
+        """Return the annotation commands that the journal holds for a resource."""
         return self._words.get(name, set())
 
     def drop_news(self) -> None:
-        """Forget what nobody asked for: there is no resource to show it on."""
+        """Forget entries that nobody fetched: their resource does not exist."""
         self._news.clear()

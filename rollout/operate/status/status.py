@@ -1,4 +1,4 @@
-"""What a resource shows of its rollout: its status, made of the state and nothing else."""
+"""Computes the status of a RolloutPlan from its rollout's state."""
 
 from __future__ import annotations
 
@@ -17,106 +17,115 @@ from rollout.operate.status.conditions import PlanAcceptance, dated, of_reading,
 from rollout.plan.kube.status import Decision, GuardrailStatus, HookStatus, Sealed, Status, Verdict
 from rollout.ports import Entry
 
-_WORST: tuple[Verdict, ...] = ("harmful", "blind", "undecided", "safe")
+_WORST: tuple[Verdict, ...] = ("harmful", "blind", "undecided", "safe")  # worst first
 
 
 def without_rollout(resource: Json, reading: PlanAcceptance, now: float) -> Json:
-    """The status of a plan whose rollout is in no journal: what was told of one before, is kept."""
+    """Return the status of a plan that has no rollout in the journal.
+
+    A rollout that the resource already shows stays in its status: the journal may be lost, and
+    then this is the only record of where the traffic is.
+    """
     generation = resource["metadata"].get("generation", 0)
-    before = _conditions(resource)
+    before = _read_conditions(resource)
     conditions = dated(of_reading(reading), before, generation, now)
-    made = {"observedGeneration": generation, "phase": "refused", "conditions": conditions}
-    status = Status.model_validate(made).document()
-    told = resource.get("status") or {}
-    if "rollout" not in told:
+    fields = {"observedGeneration": generation, "phase": "refused", "conditions": conditions}
+    status = Status.model_validate(fields).document()
+    shown_status = resource.get("status") or {}
+    if "rollout" not in shown_status:
         return status
-    others = [each for each in before if each["type"] not in {"Accepted", "Pending"}]
-    return {**told, **status, "phase": told["phase"], "conditions": status["conditions"] + others}
+    others = [old for old in before if old["type"] not in {"Accepted", "Pending"}]
+    conditions = status["conditions"] + others
+    return {**shown_status, **status, "phase": shown_status["phase"], "conditions": conditions}
 
 
 @dataclass(frozen=True)
 class Story:
-    """A rollout as the journal tells it: its state, its newest entry, observations aside, and its
-    newest decision's.
-    """
+    """A rollout's state with the journal entries that its status refers to."""
 
     rollout: str
     state: RolloutState
-    newest: Entry
-    decided: Entry | None = None
+    newest: Entry  # of all entries but observations
+    decided: Entry | None = None  # the newest decision
 
 
 def with_rollout(
     resource: Json, reading: PlanAcceptance, story: Story, now: float, stable: str | None = None
 ) -> Json:
-    """The status of a plan with a rollout, as it is at `now`; an ended one's, at its last look.
+    """Return the status of a plan that has a rollout, as of `now`.
 
-    Without evidence in the state its verdicts are those that the resource shows: see `is_told`.
+    The verdicts of an ended rollout are those at its last look: by time alone it would become
+    blind. If the state has no evidence, the verdicts are those that the resource shows: see
+    `is_told`.
     """
     state = story.state
     generation = resource["metadata"].get("generation", 0)
     at = state.looked_at or now if state.terminal else now
-    seen = view(state, at) if state.gauges else None
-    over = state.terminal and utc(state.confirmed_at or now) < _made(resource)
-    holds = [*of_reading(reading, over=over), *of_rollout(state, seen)]
-    guardrails = _guardrails(seen) if seen else _told_guardrails(resource)
-    made = Status.model_validate(
+    current = view(state, at) if state.gauges else None
+    # Both are text of the same format, in UTC, so they sort by time.
+    over = state.terminal and utc(state.confirmed_at or now) < _read_creation_time(resource)
+    conditions = [*of_reading(reading, over=over), *of_rollout(state, current)]
+    guardrails = _list_guardrails(current) if current else _read_guardrails(resource)
+    status = Status.model_validate(
         {
             "observedGeneration": generation,
             "rollout": story.rollout,
             "phase": state.phase,
-            "weight": _share(state.split),
-            "wanted": _share(state.wanted),
-            "verdict": min((each.verdict for each in guardrails), key=_WORST.index),
+            "weight": _format_share(state.split),
+            "wanted": _format_share(state.wanted),
+            "verdict": min((item.verdict for item in guardrails), key=_WORST.index),
             "stable": stable,
             "guardrails": guardrails,
             "hooks": [HookStatus(name=n, state=s, problem=p) for n, s, p in told(state)] or None,
-            "decision": _decision(story.decided),
+            "decision": _describe_decision(story.decided),
             "journal": Sealed(entry=story.newest.seq, hash=story.newest.hash),
-            "conditions": dated(holds, _conditions(resource), generation, now),
+            "conditions": dated(conditions, _read_conditions(resource), generation, now),
         }
     )
-    return made.document()
+    return status.document()
 
 
 def is_told(resource: Json, story: Story) -> bool:
-    """Whether a resource shows a rollout as it is: of an end no further look is taken."""
-    told = resource.get("status") or {}
+    """Tell whether a resource already shows an ended rollout completely.
+
+    An ended rollout is not observed any more, so its shown verdicts stay true for ever.
+    """
+    status = resource.get("status") or {}
     sealed = {"entry": story.newest.seq, "hash": story.newest.hash}
-    same = (told.get("rollout"), told.get("journal")) == (story.rollout, sealed)
-    return story.state.terminal and same and bool(_told_guardrails(resource))
+    same = (status.get("rollout"), status.get("journal")) == (story.rollout, sealed)
+    return story.state.terminal and same and bool(_read_guardrails(resource))
 
 
-def _conditions(resource: Json) -> list[Json]:
+def _read_conditions(resource: Json) -> list[Json]:
     return list((resource.get("status") or {}).get("conditions") or [])
 
 
-def _made(resource: Json) -> str:
-    """When the resource was made, as the API server writes it; empty if it does not say."""
+def _read_creation_time(resource: Json) -> str:
+    """Return the resource's creation timestamp as text; empty if it has none."""
     return str(resource["metadata"].get("creationTimestamp") or "")
 
 
-def _told_guardrails(resource: Json) -> list[GuardrailStatus]:
-    """What a resource shows of them; nothing where that is not ours."""
-    told = (resource.get("status") or {}).get("guardrails") or []
+def _read_guardrails(resource: Json) -> list[GuardrailStatus]:
+    """Return the guardrails in a resource's status; none if we did not write them."""
+    guardrails = (resource.get("status") or {}).get("guardrails") or []
     try:
-        return [GuardrailStatus.model_validate(each) for each in told]
+        return [GuardrailStatus.model_validate(item) for item in guardrails]
     except ValidationError:
         return []
 
 
-def _guardrails(seen: View) -> list[GuardrailStatus]:
-    verdicts = seen.judgement.verdicts.items()
+def _list_guardrails(current: View) -> list[GuardrailStatus]:
+    verdicts = current.judgement.verdicts.items()
     return [GuardrailStatus(name=n, verdict=v.kind, reason=v.reason or "") for n, v in verdicts]
 
 
-def _decision(entry: Entry | None) -> Decision | None:
+def _describe_decision(entry: Entry | None) -> Decision | None:
     if entry is None or not isinstance(entry.fact, Decided):
         return None
     fact = entry.fact
     return Decision(id=entry.seq, at=utc(fact.at), action=fact.action, sentence=fact.sentence)
 
 
-def _share(split: Split) -> str:
-    """What a column shows of a split: `5%`, `5% of the segment`, `copies of 5%`."""
+def _format_share(split: Split) -> str:
+    """Format a split for `kubectl get`: `5%`, `5% of the segment`, `copies of 5%`."""
     return shown(split).replace(" %", "%")

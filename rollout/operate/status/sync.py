@@ -1,4 +1,4 @@
-"""What each resource is shown of its rollout: a status where it would be another, and Events."""
+"""Posts each resource's status when it changes, and its Events when they happen."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from rollout.tick.fleet import place_of
 
 
 @dataclass(frozen=True)
-class Shown:
-    """What a resource was last told to show, and what that was made of."""
+class ComputedStatus:
+    """The status last computed for a resource, and the inputs that it was computed from."""
 
     basis: tuple[Any, ...]
     status: Json
@@ -26,66 +26,83 @@ class Shown:
 
 @dataclass
 class StatusSync:
-    """Posts what has changed to the board; remembers what every resource shows."""
+    """Posts changed statuses to the outbox and remembers the last status of every resource."""
 
     board: StatusOutbox
     ledger: RolloutHistory
     controller: Controller
-    _shown: dict[str, Shown] = field(default_factory=dict)
+    _computed: dict[str, ComputedStatus] = field(default_factory=dict)
 
     def show(self, name: str, resource: Json, reading: PlanAcceptance, now: float) -> None:
-        """Post the resource's status if it is not what it should be, and its Events."""
-        story, before = self.ledger.story(name, reading.plan), self._shown.get(name)
+        """Post the resource's new Events, and its status if the cluster shows another one.
+
+        A status is computed again only when its inputs change: most ticks change nothing, and the
+        verdicts of a large fleet cost time.
+        """
+        story, computed = self.ledger.story(name, reading.plan), self._computed.get(name)
         stable = self.controller.fleet.stable(*place_of(story.state.plan)) if story else None
-        basis = (*_basis(resource, reading, story, now), stable)
-        events = self._events(name, resource)
-        if before is None or before.basis != basis:
-            shown = resource if before is None else {**resource, "status": before.status}
+        basis = (*_collect_basis(resource, reading, story, now), stable)
+        events = self._build_new_events(name, resource)
+        if computed is None or computed.basis != basis:
+            # Our own last status is newer than what the watch shows, so it is the base for what
+            # a status takes over from the one before, such as transition times.
+            latest = resource if computed is None else {**resource, "status": computed.status}
             if reading.reason != "Accepted":
                 events.append(refused(resource, reading, now))
-            status = _status(shown, reading, self._seen(shown, story), now, stable)
-            before = self._shown[name] = Shown(basis, status)
-        if events or resource.get("status") != before.status:
+            story = self._load_evidence(latest, story)
+            status = _compute_status(latest, reading, story, now, stable)
+            computed = self._computed[name] = ComputedStatus(basis, status)
+        if events or resource.get("status") != computed.status:
             uid, version = (resource["metadata"][key] for key in ("uid", "resourceVersion"))
-            self.board.post(name, PendingStatus(uid, version, before.status, tuple(events)), now)
+            pending = PendingStatus(uid, version, computed.status, tuple(events))
+            self.board.post(name, pending, now)
 
     def keep(self, names: Collection[str]) -> None:
-        """Forget what all others show."""
+        """Forget all resources but these."""
         self.board.keep(names)
-        self._shown = {name: shown for name, shown in self._shown.items() if name in names}
+        self._computed = {name: entry for name, entry in self._computed.items() if name in names}
 
-    def _seen(self, resource: Json, story: Story | None) -> Story | None:
-        """The story with its evidence, unless the resource shows already what came of that."""
+    def _load_evidence(self, resource: Json, story: Story | None) -> Story | None:
+        """Load the story's evidence, unless the resource already shows the resulting verdicts.
+
+        After a restart the states of ended rollouts have no evidence. Reading it takes the whole
+        journal of the rollout, so it is done only for a status that would otherwise lack it.
+        """
         if story is None or story.state.gauges or is_told(resource, story):
             return story
         return replace(story, state=self.controller.whole(story.rollout))
 
-    def _events(self, name: str, resource: Json) -> list[Json]:
-        """What happened since the status says, and since this resource exists."""
+    def _build_new_events(self, name: str, resource: Json) -> list[Json]:
+        """Build the Events for entries newer than the status shows and than the resource itself."""
         journal = (resource.get("status") or {}).get("journal") or {}
-        told, since = journal.get("entry", 0), resource["metadata"]["creationTimestamp"]
-        made = [
-            event_of(resource, news.entry, news.phase)
-            for news in self.ledger.news(name)
-            if news.entry.seq > told and utc(news.entry.fact.at) >= since
+        last_reported = journal.get("entry", 0)
+        created = resource["metadata"]["creationTimestamp"]
+        events = [
+            event_of(resource, new.entry, new.phase)
+            for new in self.ledger.news(name)
+            if new.entry.seq > last_reported and utc(new.entry.fact.at) >= created
         ]
-        return [event for event in made if event is not None]
+        return [event for event in events if event is not None]
 
 
-def _basis(
+def _collect_basis(
     resource: Json, reading: PlanAcceptance, story: Story | None, now: float
 ) -> tuple[Any, ...]:
-    """All that a status is made of; time only by the look, as blindness comes with time."""
+    """Collect everything that a status depends on.
+
+    Time counts in whole intervals between looks: a guardrail becomes blind by time alone, but no
+    status needs to change more often than the rollout is looked at.
+    """
     metadata = resource["metadata"]
-    head = (metadata["uid"], metadata.get("generation"), reading)
+    identity = (metadata["uid"], metadata.get("generation"), reading)
     if story is None:
-        return head
+        return identity
     state = story.state
     interval = 0 if state.terminal else now // state.plan.spec.interval
-    return (*head, story.rollout, story.newest.seq, state.looked_at, interval)
+    return (*identity, story.rollout, story.newest.seq, state.looked_at, interval)
 
 
-def _status(
+def _compute_status(
     resource: Json, reading: PlanAcceptance, story: Story | None, now: float, stable: str | None
 ) -> Json:
     if story is None:

@@ -1,1 +1,4 @@
-"""New versions of Deployments become plans; the rollouts themselves are not of this room."""
+"""RolloutTriggers: each new version of a watched Deployment becomes a RolloutPlan.
+
+The rollouts of those plans are the reconciler's work, as for plans that a user applies.
+"""

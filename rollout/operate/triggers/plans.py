@@ -1,4 +1,8 @@
-"""What each new version of a watched Deployment leads to; every version exactly once."""
+"""Decides what each new version of a watched Deployment leads to.
+
+Every version leads to one plan at most. Three records prevent a second: the plan itself, the
+journal, and the trigger's `status.acted`, which remains when the other two are deleted.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +18,12 @@ from rollout.plan.kube.trigger import TriggerStatus, plan_for, watched_of
 from rollout.plan.model.plan import Plan
 from rollout.tick.fleet import Fleet
 
-_REMEMBERED = 100  # versions in a status; the journal and the plans themselves remember more
+_REMEMBERED = 100  # versions in `status.acted`; plans and the journal reach further back
 
 
 @dataclass(frozen=True)
 class DesiredPlan:
-    """What a trigger wants of the cluster: perhaps a plan, and a status that tells."""
+    """What a trigger wants in the cluster: its status and, where one starts, a plan."""
 
     trigger: Json
     status: Json
@@ -28,7 +32,7 @@ class DesiredPlan:
 
 @dataclass(frozen=True)
 class TriggerOutcome:
-    """What became of a version."""
+    """What the trigger did with the Deployment's current version, and why."""
 
     reason: str
     message: str = ""
@@ -40,39 +44,47 @@ class TriggerOutcome:
 def desired_plans(
     triggers: Sequence[Json],
     deployments: Sequence[Json],
-    known: Callable[[str], bool],
+    has_plan: Callable[[str], bool],
     fleet: Fleet,
 ) -> dict[str, DesiredPlan]:
-    """Every trigger's wish, by its `namespace/name`.
+    """Return what every trigger wants, by the trigger's `namespace/name`.
 
-    `known` tells whether a plan of this `namespace/name` is there, or ever was by the journal.
+    `has_plan` tells whether a plan of this `namespace/name` exists or is in the journal.
     """
-    there = {name_of(each): each for each in deployments}
-    return {name_of(each): _wish(each, _found(each, there, known, fleet)) for each in triggers}
+    by_name = {name_of(deployment): deployment for deployment in deployments}
+    return {
+        name_of(trigger): _desire(trigger, _evaluate(trigger, by_name, has_plan, fleet))
+        for trigger in triggers
+    }
 
 
-def _wish(trigger: Json, found: TriggerOutcome) -> DesiredPlan:
-    """A plan is made only where this says so first: the API server refuses a second of its name."""
+def _desire(trigger: Json, outcome: TriggerOutcome) -> DesiredPlan:
+    """Turn an outcome into a status and perhaps a plan.
+
+    The plan may be desired at several ticks until the cluster shows it. That is safe: its name
+    depends on trigger and version, and the API server refuses a second plan of the same name.
+    """
     acted = [*(trigger.get("status") or {}).get("acted", [])]
-    if found.acted and found.version not in acted:
-        acted = [*acted, found.version][-_REMEMBERED:]
+    if outcome.acted and outcome.version not in acted:
+        acted = [*acted, outcome.version][-_REMEMBERED:]
     status = TriggerStatus.model_validate(
         {
             "observedGeneration": trigger["metadata"].get("generation", 0),
-            "version": found.version,
-            "plan": found.plan["metadata"]["name"] if found.plan else "",
-            "reason": found.reason,
-            "message": found.message,
+            "version": outcome.version,
+            "plan": outcome.plan["metadata"]["name"] if outcome.plan else "",
+            "reason": outcome.reason,
+            "message": outcome.message,
             "acted": acted,
         }
     )
-    made = found.plan if found.reason == "Started" else None
-    return DesiredPlan(trigger, status.model_dump(mode="json", by_alias=True), made)
+    plan = outcome.plan if outcome.reason == "Started" else None
+    return DesiredPlan(trigger, status.model_dump(mode="json", by_alias=True), plan)
 
 
-def _found(
-    trigger: Json, deployments: Mapping[str, Json], known: Callable[[str], bool], fleet: Fleet
+def _evaluate(
+    trigger: Json, deployments: Mapping[str, Json], has_plan: Callable[[str], bool], fleet: Fleet
 ) -> TriggerOutcome:
+    """Find the Deployment's version and decide what it leads to."""
     try:
         watched = watched_of(trigger)
     except ValidationError as error:
@@ -81,45 +93,49 @@ def _found(
     deployment = deployments.get(f"{namespace}/{watched.deployment}")
     if deployment is None:
         return TriggerOutcome("NoDeployment", f"there is no Deployment {watched.deployment}")
-    version = _version(deployment, watched.label)
+    version = _read_version(deployment, watched.label)
     if not version:
-        said = f"the pods of Deployment {watched.deployment} have no label `{watched.label}`"
-        return TriggerOutcome("NoVersion", said)
-    return _of_version(trigger, deployment, version, known, fleet)
+        message = f"the pods of Deployment {watched.deployment} have no label `{watched.label}`"
+        return TriggerOutcome("NoVersion", message)
+    return _evaluate_version(trigger, deployment, version, has_plan, fleet)
 
 
-def _of_version(
-    trigger: Json, deployment: Json, version: str, known: Callable[[str], bool], fleet: Fleet
+def _evaluate_version(
+    trigger: Json, deployment: Json, version: str, has_plan: Callable[[str], bool], fleet: Fleet
 ) -> TriggerOutcome:
     namespace, service = trigger["metadata"]["namespace"], str(trigger["spec"]["plan"]["service"])
     recorded = fleet.stable(namespace, service)
-    made = plan_for(trigger, version, recorded)
-    if known(name_of(made)) or version in (trigger.get("status") or {}).get("acted", []):
-        return TriggerOutcome(
-            "ActedOn", f"{name_of(made)} was made for it", version, made, acted=True
-        )
-    if version == made["spec"]["stable"]["version"]:
+    resource = plan_for(trigger, version, recorded)
+    name = name_of(resource)
+    if has_plan(name) or version in (trigger.get("status") or {}).get("acted", []):
+        return TriggerOutcome("ActedOn", f"{name} was made for it", version, resource, acted=True)
+    if version == resource["spec"]["stable"]["version"]:
         return TriggerOutcome("Stable", "it is the stable version already", version)
     try:
-        plan = plan_of(made)
+        plan = plan_of(resource)
     except PlanError as error:
-        return TriggerOutcome("Invalid", "\n".join(told(made, error)), version)
-    waits = _unready(deployment) or _busy(fleet, plan)
-    if waits:
-        return TriggerOutcome("Waiting", waits, version)
-    return TriggerOutcome("Started", f"plan {name_of(made)} is made", version, made, acted=True)
+        return TriggerOutcome("Invalid", "\n".join(told(resource, error)), version)
+    obstacle = _describe_unready_pods(deployment) or _describe_conflict(fleet, plan)
+    if obstacle:
+        return TriggerOutcome("Waiting", obstacle, version)
+    return TriggerOutcome("Started", f"plan {name} is made", version, resource, acted=True)
 
 
-def _version(deployment: Json, label: str) -> str:
+def _read_version(deployment: Json, label: str) -> str:
     labels = deployment["spec"]["template"].get("metadata", {}).get("labels") or {}
     return str(labels.get(label, ""))
 
 
-def _unready(deployment: Json) -> str:
-    """Why the new pods cannot take traffic yet: judged before it serves, any version looks bad."""
+def _describe_unready_pods(deployment: Json) -> str:
+    """Return why the new pods cannot take traffic yet; empty if they can.
+
+    Any version looks bad when it is judged before its pods are ready.
+    """
     status, wanted = deployment.get("status") or {}, deployment["spec"].get("replicas", 1)
-    seen = status.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 0)
-    new = status.get("updatedReplicas", 0) if seen else 0
+    # Until the Deployment controller has observed this generation, its counts are of the old pods.
+    is_current = status.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 0)
+    new = status.get("updatedReplicas", 0) if is_current else 0
+    # Available pods are counted over both versions: with no old pod left, they are the new ones.
     ready = min(new, status.get("availableReplicas", 0))
     old = status.get("replicas", 0) - new
     if not wanted:
@@ -129,8 +145,8 @@ def _unready(deployment: Json) -> str:
     return ""
 
 
-def _busy(fleet: Fleet, plan: Plan) -> str:
-    """Why the plan cannot start now: one rollout at a time per service."""
+def _describe_conflict(fleet: Fleet, plan: Plan) -> str:
+    """Return why the plan cannot start now, such as another rollout of its service."""
     try:
         fleet.check_fits(plan)
     except InputError as error:

@@ -1,4 +1,4 @@
-"""Triggers: considered within a tick, and what they wish carried out beside it."""
+"""Computes what triggers want within a tick, and writes it to the cluster from another thread."""
 
 from __future__ import annotations
 
@@ -14,37 +14,46 @@ from rollout.tick.fleet import Fleet
 
 _LEAST, _MOST = 0.5, 30.0  # seconds between two attempts, growing while they fail
 _CONFLICT = 409
-_PASSED = (404, _CONFLICT)
+_OUTDATED = (404, _CONFLICT)
 
 
 class Maker(Protocol):
-    """The part of a cluster that makes plans and shows statuses. Both raise ClusterError."""
+    """The part of a cluster client that creates plans and writes statuses.
+
+    Both methods raise ClusterError.
+    """
 
     def create(self, kind: Kind, namespace: str, body: Json) -> Json: ...
     def patch_status(self, kind: Kind, namespace: str, name: str, body: Json) -> Json: ...
 
 
 class Triggers:
-    """Considered within a tick, which waits for no cluster; carried out beside it."""
+    """The triggers of a shard.
+
+    `consider` runs in the tick's thread and sends no request; `publish` runs in another thread.
+    """
 
     def __init__(self, triggers: Resources, deployments: Resources) -> None:
         self._triggers, self._deployments = triggers, deployments
-        self._wishes: dict[str, DesiredPlan] = {}
+        self._desired: dict[str, DesiredPlan] = {}  # replaced as a whole, so no lock is needed
         self._failures, self._due = 0, 0.0
 
-    def consider(self, known: Callable[[str], bool], fleet: Fleet) -> None:
-        """Wish anew, from what is known now; nothing while something is not known."""
+    def consider(self, has_plan: Callable[[str], bool], fleet: Fleet) -> None:
+        """Compute the desired plans again, unless one of the two caches is not filled yet."""
         triggers, deployments = self._triggers.list(), self._deployments.list()
         if triggers is not None and deployments is not None:
-            self._wishes = desired_plans(triggers, deployments, known, fleet)
+            self._desired = desired_plans(triggers, deployments, has_plan, fleet)
 
     def publish(self, maker: Maker, now: float) -> None:
-        """Carry out what is wished. Raises ClusterError with the first problem; it is due again."""
+        """Create the desired plans and write the triggers' statuses.
+
+        Raises ClusterError with the first problem; everything is then tried again after a back-off.
+        """
         if now < self._due:
             return
-        for name, wish in self._wishes.items():
+        for name, desired in self._desired.items():
             try:
-                _carry_out(maker, name, wish)
+                _publish_one(maker, name, desired)
             except ClusterError as error:
                 self._failures += 1
                 self._due = now + backoff(self._failures, _LEAST, _MOST)
@@ -52,21 +61,25 @@ class Triggers:
         self._failures = 0
 
 
-def _carry_out(maker: Maker, name: str, wish: DesiredPlan) -> None:
-    """The plan first: a status that tells of it must not come before it is there."""
+def _publish_one(maker: Maker, name: str, desired: DesiredPlan) -> None:
+    """Create the plan, then write the status.
+
+    The status marks the version as acted on: if it came first, a crash between the two would lose
+    the plan for good.
+    """
     namespace, _, plain = name.partition("/")
-    if wish.plan is not None:
+    if desired.plan is not None:
         try:
-            maker.create(ROLLOUT_PLAN, namespace, wish.plan)
+            maker.create(ROLLOUT_PLAN, namespace, desired.plan)
         except ClusterError as error:
-            if error.status != _CONFLICT:  # it is there already: made before a restart, say
+            if error.status != _CONFLICT:  # it exists already, for instance from before a restart
                 raise
-    if wish.status == (wish.trigger.get("status") or {}):
+    if desired.status == (desired.trigger.get("status") or {}):
         return
-    condition = {"resourceVersion": wish.trigger["metadata"]["resourceVersion"]}
-    body = {"metadata": condition, "status": wish.status}
+    condition = {"resourceVersion": desired.trigger["metadata"]["resourceVersion"]}
+    body = {"metadata": condition, "status": desired.status}
     try:
         maker.patch_status(ROLLOUT_TRIGGER, namespace, plain, body)
     except ClusterError as error:
-        if error.status not in _PASSED:  # another version is there, or none: looked at anew
+        if error.status not in _OUTDATED:  # changed or deleted: the next tick considers it again
             raise

@@ -1,1 +1,4 @@
-"""Kinds of values in a plan: units, names, templates, codes of mistakes; no field of a plan."""
+"""The kinds of values in a plan: units, names, templates and codes of mistakes.
+
+The fields themselves are in `rollout.plan.model`.
+"""

@@ -1,4 +1,4 @@
-"""What the models share: strictness, and the kinds of text and number that fields hold."""
+"""The base of all models, and the kinds of text and number that their fields hold."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from pydantic.alias_generators import to_camel
 from rollout.plan.fields.codes import fault
 from rollout.plan.fields.units import SHARE, WEIGHT, Duration, Percent
 
-# A rollout's id is its name, a dash and eight digits: together at most 63, a Kubernetes label.
+# A rollout's id is its plan's name, a dash and eight digits. It must fit into a Kubernetes label of
+# 63 characters, so a name has at most 54.
 _NAME = r"^[a-z0-9]([-a-z0-9.]{0,52}[a-z0-9])?$"
 _NAMESPACE = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 _WORD = r"^[A-Za-z0-9][-A-Za-z0-9_.]{0,62}$"
@@ -27,7 +28,7 @@ SPELLED = {
 
 
 def spelled(pattern: str, words: str) -> str:
-    """A pattern, with the words that its mistakes are told in."""
+    """Register the wording of a pattern's mistakes, and return the pattern."""
     SPELLED[pattern] = words
     return pattern
 
@@ -41,19 +42,20 @@ class Model(BaseModel):
 
 
 def written(default: str, description: str) -> Any:
-    """A field with its default as one writes it in a plan, such as `30s`."""
+    """A field whose default is spelled as in a plan, such as `30s`, and parsed like one."""
     return Field(default, validate_default=True, description=description)
 
 
-# Context of a plan that a journal holds: it was accepted, whatever is asked of new ones since.
+# Validation context of a plan that is read from a journal. It was accepted when it was recorded, so
+# rules that are newer than it must not refuse it.
 RECORDED = {"recorded": True}
 
 MOST = 0.99
 TOO_MUCH = "a canary weight is at most 99%: promotion itself goes to 100%"
 
 
-def _rung(value: float) -> float:
-    steps = value * 10_000
+def _check_rung(value: float) -> float:
+    steps = value * 10_000  # in the smallest steps of a split, 0.01 %
     if steps < 1 - 1e-9 or abs(steps - round(steps)) > 1e-6:
         raise fault("P009", "weights come in steps of 0.01%, the finest that a split can hold")
     if value > 1:
@@ -61,20 +63,23 @@ def _rung(value: float) -> float:
     return round(value, 4)
 
 
-def _weight(value: float) -> float:
+def _check_weight(value: float) -> float:
     if value > MOST:
         raise fault("P006", TOO_MUCH)
     return value
 
 
 def apart(canary: str, info: ValidationInfo) -> str:
-    """The canary's place, which is not stable's: a rollout between them would move nothing."""
+    """Check that the canary's destination is not also stable's, and return it.
+
+    Between equal destinations a rollout would move nothing. Plans in a journal are exempt.
+    """
     if canary == info.data.get("stable") and info.context != RECORDED:
         raise fault("P012", "stable leads there already")
     return canary
 
 
-def _positive(value: float) -> float:
+def _check_positive(value: float) -> float:
     if value <= 0:
         raise fault("P006", "must be longer than 0s")
     return value
@@ -95,6 +100,7 @@ Label = Annotated[str, Field(pattern=_LABEL)]
 Url = Annotated[str, Field(pattern=_URL)]
 Text = Annotated[str, Field(min_length=1)]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-Rung = Annotated[Percent, AfterValidator(_rung), SHARE]  # up to 100 %, which a segment may reach
-Weight = Annotated[Rung, AfterValidator(_weight), WEIGHT]
-Span = Annotated[Duration, AfterValidator(_positive)]
+# A weight of the ramp. It may be 100 %, which only a segment's ramp may reach.
+Rung = Annotated[Percent, AfterValidator(_check_rung), SHARE]
+Weight = Annotated[Rung, AfterValidator(_check_weight), WEIGHT]
+Span = Annotated[Duration, AfterValidator(_check_positive)]

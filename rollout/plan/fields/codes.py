@@ -1,4 +1,4 @@
-"""The codes of mistakes in plans, and how a model says which one it met and at which value."""
+"""The codes of mistakes in plans, and how a model reports one at a value."""
 
 from __future__ import annotations
 
@@ -34,20 +34,23 @@ CODES: dict[str, str] = {
 
 
 def fault(code: str, message: str, **context: Any) -> PydanticCustomError:
-    """A mistake at the value being validated; `hint` and `choices` in the context are shown."""
-    # The message is a value of the template, so that braces in a plan's text stay what they are.
+    """Make a mistake for the value being validated.
+
+    `hint` and `choices` in the context are shown to the user.
+    """
+    # The message is inserted into a template, so that braces in a plan's text are not parsed.
     return PydanticCustomError(code, "{said}", {"said": message, **context})
 
 
-def raise_at(title: str, *found: tuple[tuple[str | int, ...], PydanticCustomError]) -> NoReturn:
-    """Raise mistakes at places inside the value being validated, all at once."""
+def raise_at(title: str, *faults: tuple[tuple[str | int, ...], PydanticCustomError]) -> NoReturn:
+    """Raise several mistakes at once, each at its path inside the value being validated."""
     raise ValidationError.from_exception_data(
-        title, [InitErrorDetails(type=error, loc=loc, input=None) for loc, error in found]
+        title, [InitErrorDetails(type=error, loc=loc, input=None) for loc, error in faults]
     )
 
 
 def markdown() -> str:
-    """The table of `docs/plan-errors.md`."""
+    """The text of `docs/plan-errors.md`."""
     rows = "\n".join(f"| {code} | {meaning} |" for code, meaning in CODES.items())
     return (
         "# Mistakes in plans\n\n"

@@ -1,4 +1,7 @@
-"""Metric templates by name: which series to read, which labels tell the arms apart, what is bad."""
+"""Metric templates by name.
+
+A template says which series to read, which labels distinguish the arms, and what is bad.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +22,13 @@ class Template:
     series: str
     service: str
     version: str
-    namespace: str = ""  # the label that names it, where there is one on every series
+    namespace: str = ""  # the label that holds it, if every series has one
     bad: dict[str, str] = field(default_factory=dict)
     where: dict[str, str] = field(default_factory=dict)
     worse: Literal["high", "low"] = "high"
     relative: bool = True
     unit: str = ""
-    proxy: bool = False  # reported by the proxy: it counts every request, a dead canary's too
+    proxy: bool = False  # the proxy reports it, so it counts requests to a dead canary too
 
 
 TEMPLATES: dict[str, Template] = {

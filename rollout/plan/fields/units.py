@@ -1,4 +1,4 @@
-"""Quantities as people write them: `30s`, `2m`, `0.5%`; kept as seconds and shares."""
+"""Quantities as users write them (`30s`, `2m`, `0.5%`), held as seconds and shares."""
 
 from __future__ import annotations
 
@@ -9,64 +9,68 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
+_TERM = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
 _DURATION = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+$"
 _PERCENT = r"^[0-9]+(\.[0-9]+)?\s*%$"
 _LONGEST = 10_000 * 86400.0
 
 
 def seconds(value: Any) -> float:
-    """Seconds, to the millisecond, in a duration such as `90s`, `1m30s` or `24h`.
+    """Parse a duration such as `90s`, `1m30s` or `24h` to seconds, rounded to the millisecond.
 
     Raises:
         ValueError: no unit, or more than 10,000 days.
     """
     if not (isinstance(value, str) and re.match(_DURATION, text := value.strip())):
         raise ValueError("write a duration with its unit: 30s, 2m or 24h")
-    total = sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(text))
+    total = sum(float(number) * _SECONDS[unit] for number, unit in _TERM.findall(text))
     if total > _LONGEST:
         raise ValueError("a duration is at most 10000d")
     return round(total, 3)
 
 
 def share(value: Any) -> float:
-    """The share in a percentage such as `0.5%`. Raises ValueError: a bare number is ambiguous."""
+    """Parse a percentage such as `0.5%` to a share.
+
+    Raises ValueError for a number without the sign, because it is ambiguous.
+    """
     if isinstance(value, str) and re.match(_PERCENT, text := value.strip()):
-        # Not a division by 100, so that 0.7% and 0.007 are the same number to the last bit.
+        # No division by 100: so 0.7% and 0.007 are the same number to the last bit, and plans that
+        # differ only in this spelling have the same digest.
         return float(f"{text[:-1].strip()}e-2")
     raise ValueError("write a percentage with its sign: 5% or 0.1%")
 
 
 def share_or_number(value: Any) -> float:
-    """A percentage (`10%`) or the plain number that it stands for (`0.1`). Raises ValueError."""
+    """Parse a percentage (`10%`) or the plain number that it means (`0.1`). Raises ValueError."""
     try:
-        plain = isinstance(value, int | float) and not isinstance(value, bool)
-        number = float(value) if plain else share(value)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        number = float(value) if is_number else share(value)
     except (ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number):
         raise ValueError("write a percentage (10%) or a number (0.1)")
-    return number + 0.0  # no negative zero: it would be another digest of the same plan
+    return number + 0.0  # turns -0.0 into 0.0, which would change the plan's digest
 
 
 def percent(value: float) -> str:
-    """A share for people: `0.001` is `0.1 %`."""
+    """Format a share for messages: `0.001` becomes `0.1 %`."""
     return f"{value * 100:.4g} %"
 
 
 def duration(value: float) -> str:
-    """Seconds for people: `90` is `1m30s`."""
+    """Format seconds for messages: `90` becomes `1m30s`."""
     if 0 < value < 1:
         return f"{value * 1000:.0f}ms"
-    rest, parts = round(value), []
+    rest, terms = round(value), []
     for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
         count, rest = divmod(rest, size)
         if count:
-            parts.append(f"{count}{unit}")
-    return "".join(parts[:2]) or "0s"
+            terms.append(f"{count}{unit}")
+    return "".join(terms[:2]) or "0s"
 
 
-# A dumped plan is itself a valid plan, so quantities are written back with their unit.
+# A dumped plan must itself be a valid plan, so quantities are written back with their unit.
 Duration = Annotated[
     float,
     BeforeValidator(seconds),
@@ -79,14 +83,15 @@ Percent = Annotated[
     PlainSerializer(lambda value: f"{value * 100:.12g}%"),
     WithJsonSchema({"type": "string", "pattern": _PERCENT, "examples": ["5%", "0.1%"]}),
 ]
-# Parts of a pattern that knows the range too: an API server refuses by it. RE2 has no look-ahead.
+# Alternatives of a pattern that also states the range, so that an API server can refuse a value by
+# it. API servers use RE2, which has no look-ahead.
 _BELOW_1 = r"0\.0*[1-9][0-9]*"
 _HUNDREDTHS = r"0\.(0[1-9]|[1-9][0-9]?)0*"
 
 
-def ranged(*parts: str) -> WithJsonSchema:
-    """The schema of a percentage that is written as one of these."""
-    pattern = rf"^0*({'|'.join(parts)})\s*%$"
+def ranged(*alternatives: str) -> WithJsonSchema:
+    """The schema of a percentage whose number matches one of these patterns."""
+    pattern = rf"^0*({'|'.join(alternatives)})\s*%$"
     return WithJsonSchema({"type": "string", "pattern": pattern, "examples": ["5%", "0.1%"]})
 
 

@@ -1,1 +1,1 @@
-"""A plan as a Kubernetes resource: definition, status, trigger, schema; nothing is sent here."""
+"""A plan as a Kubernetes resource: definition, status, trigger and schema. Nothing is sent here."""

@@ -1,4 +1,4 @@
-"""The plan's JSON Schema (draft 2020-12), for editors and for everything that is not Python."""
+"""The plan's JSON Schema (draft 2020-12), for editors and for programs in other languages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ID = "https://surefoot.dev/schemas/v1alpha1/rolloutplan.json"
 
 
 class _Untitled(GenerateJsonSchema):
-    """Without a title per field: an editor shows the key and its description."""
+    """Generate no titles for fields, because editors show the key and its description."""
 
     def field_title_should_be_set(self, _: Any) -> bool:
         return False
@@ -26,12 +26,15 @@ def schema() -> dict[str, Any]:
 
 
 def schema_text() -> str:
-    """The schema as it is printed and kept in the repository."""
+    """The text of the schema, as it is printed and as it is in the repository."""
     return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
 
 
 def _tidy(value: Any) -> JsonSchemaValue | Any:
-    """Drop defaults that are whole mappings: their keys have defaults of their own."""
+    """Drop defaults that are whole mappings: their keys have defaults of their own.
+
+    A mapping with a `type` is kept: it would be the schema of a field named `default`.
+    """
     if isinstance(value, list):
         return [_tidy(item) for item in value]
     if isinstance(value, dict):

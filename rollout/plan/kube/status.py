@@ -1,4 +1,4 @@
-"""What a plan shows of its rollout as a resource: the status that only the controller writes."""
+"""The status of a plan's resource, which only the controller writes."""
 
 from __future__ import annotations
 
@@ -79,21 +79,23 @@ class Status(Model):
         return self.model_dump(by_alias=True, exclude_none=True, mode="json")
 
 
-def _column(name: str, path: str, *, wide: bool = False, kind: str = "string") -> dict[str, Any]:
+def _make_column(
+    name: str, path: str, *, wide: bool = False, kind: str = "string"
+) -> dict[str, Any]:
     return {"name": name, "type": kind, "jsonPath": path} | ({"priority": 1} if wide else {})
 
 
 _ACCEPTED = '.status.conditions[?(@.type=="Accepted")].status'
 
-# What `kubectl get plans` prints; `-o wide` prints all.
+# The columns of `kubectl get plans`; the wide ones need `-o wide`.
 COLUMNS = [
-    _column("Accepted", _ACCEPTED),
-    _column("Phase", ".status.phase"),
-    _column("Weight", ".status.weight"),
-    _column("Verdict", ".status.verdict"),
-    _column("Age", ".metadata.creationTimestamp", kind="date"),
-    _column("Wanted", ".status.wanted", wide=True),
-    _column("Rollout", ".status.rollout", wide=True),
-    _column("Stable", ".status.stable", wide=True),
-    _column("Decision", ".status.decision.sentence", wide=True),
+    _make_column("Accepted", _ACCEPTED),
+    _make_column("Phase", ".status.phase"),
+    _make_column("Weight", ".status.weight"),
+    _make_column("Verdict", ".status.verdict"),
+    _make_column("Age", ".metadata.creationTimestamp", kind="date"),
+    _make_column("Wanted", ".status.wanted", wide=True),
+    _make_column("Rollout", ".status.rollout", wide=True),
+    _make_column("Stable", ".status.stable", wide=True),
+    _make_column("Decision", ".status.decision.sentence", wide=True),
 ]

@@ -1,4 +1,4 @@
-"""A trigger: each new version of a watched Deployment becomes a plan, made from the trigger's."""
+"""A trigger turns each new version of a watched Deployment into a plan."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from rollout.plan.kube.resource import as_applied
 from rollout.plan.model.plan import Spec
 
 KIND = "RolloutTrigger"
-LABEL = "surefoot.dev/trigger"  # on the plans that a trigger made
-_LONGEST = 54  # letters of a plan's name
+LABEL = "surefoot.dev/trigger"  # on every plan that a trigger created
+_LONGEST = 54  # characters of a plan's name, as in `rollout.plan.fields.base`
 
 Json = dict[str, Any]
 
@@ -44,13 +44,16 @@ class TriggerStatus(Model):
 
 
 def watched_of(trigger: Json) -> Watched:
-    """What a trigger's resource watches. Raises pydantic's ValidationError."""
+    """Read what a trigger watches from its resource. Raises pydantic's ValidationError."""
     spec = {key: value for key, value in trigger["spec"].items() if key != "plan"}
     return Watched.model_validate(spec)
 
 
 def plan_for(trigger: Json, version: str, stable: str | None) -> Json:
-    """The plan that rolls a version out; `stable` is what the journal recorded, if it did."""
+    """Build the plan that rolls out a version.
+
+    `stable` is the stable version on record in the journal, or None to leave the trigger's.
+    """
     metadata, spec = trigger["metadata"], dict(as_applied(trigger)["plan"])
     if stable is not None:
         spec["stable"] = {"version": stable}
@@ -67,20 +70,24 @@ def plan_for(trigger: Json, version: str, stable: str | None) -> Json:
 
 
 def plan_name(trigger: str, version: str) -> str:
-    """One name per trigger and version; what does not fit into a name is told apart by a hash."""
+    """Build a plan's name from a trigger and a version.
+
+    A pair that does not fit into a name unchanged gets a hash at the end, so that versions that
+    differ only in what was changed still get different names.
+    """
     plain = re.sub(r"[^-a-z0-9.]", "-", f"{trigger}-{version}".lower()).strip("-.")
     if plain == f"{trigger}-{version}" and len(plain) <= _LONGEST:
         return plain
-    told_apart = hashlib.sha256(f"{trigger}/{version}".encode()).hexdigest()[:6]
-    return f"{plain[: _LONGEST - 7].rstrip('-.')}-{told_apart}"
+    suffix = hashlib.sha256(f"{trigger}/{version}".encode()).hexdigest()[:6]
+    return f"{plain[: _LONGEST - 7].rstrip('-.')}-{suffix}"
 
 
 def definition() -> Json:
     """The CustomResourceDefinition of triggers, as plain data."""
-    return crd.defined(KIND, ["trigger", "triggers"], _document(), _COLUMNS)
+    return crd.defined(KIND, ["trigger", "triggers"], _build_document(), _COLUMNS)
 
 
-def _document() -> Json:
+def _build_document() -> Json:
     watched = crd.structural(schema := Watched.model_json_schema(), schema.get("$defs", {}))
     plan = crd.structural(schema := Spec.model_json_schema(), schema["$defs"])
     del plan["properties"]["canary"]

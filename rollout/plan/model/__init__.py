@@ -1,1 +1,1 @@
-"""What a plan may say: one module for each part of `spec`; nothing is read from a file here."""
+"""The models of a plan, one module for each block of `spec`. Files are read in `reading`."""

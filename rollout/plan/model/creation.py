@@ -1,4 +1,4 @@
-"""What a plan says of routing objects that are made where they are missing."""
+"""What a plan says about routing objects that the controller creates where they are missing."""
 
 from __future__ import annotations
 
@@ -48,8 +48,11 @@ class GatewayCreation(Model):
 
 
 def raise_unmakeable(title: str, named: Mapping[str, object]) -> None:
-    """Raise the mistake that names of routes are where the route is made: it has one, unnamed."""
-    said = "cannot be told of a route that is made: it has one HTTP route, without a name"
-    found = [key for key, value in named.items() if value is not None]
-    if found:
-        raise_at(title, *[((key,), fault("P022", said)) for key in found])
+    """Raise mistakes for keys in `named` that select routes by name in an object to be created.
+
+    A created object has one route, without a name, so there is nothing to select.
+    """
+    message = "cannot be told of a route that is made: it has one HTTP route, without a name"
+    keys = [key for key, value in named.items() if value is not None]
+    if keys:
+        raise_at(title, *[((key,), fault("P022", message)) for key in keys])

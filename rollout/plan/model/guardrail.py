@@ -1,4 +1,4 @@
-"""What must not get worse, and by how much it may."""
+"""Guardrails: what must not get worse, and how much worse is still acceptable."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rollout.plan.fields.templates import TEMPLATES, Template
 from rollout.plan.fields.units import Duration, PercentOrNumber
 
 
-def _tolerance(value: float) -> float:
+def _check_tolerance(value: float) -> float:
     if value == 0:
         raise fault(
             "P007",
@@ -23,7 +23,7 @@ def _tolerance(value: float) -> float:
     return value
 
 
-Tolerance = Annotated[PercentOrNumber, AfterValidator(_tolerance)]
+Tolerance = Annotated[PercentOrNumber, AfterValidator(_check_tolerance)]
 
 
 class Margin(Model):
@@ -40,7 +40,7 @@ class Margin(Model):
 
     @field_validator("absolute")
     @classmethod
-    def _not_zero(cls, value: float, info: ValidationInfo) -> float:
+    def _check_not_zero(cls, value: float, info: ValidationInfo) -> float:
         if value == 0 and info.data.get("ratio") == 1:
             raise fault(
                 "P007",
@@ -73,8 +73,8 @@ class Labels(Model):
     )
 
 
-def _needs(kind: str, key: str) -> dict[str, Any]:
-    """JSON Schema: templates of this kind need this key, and no other may have it."""
+def _require_key(kind: str, key: str) -> dict[str, Any]:
+    """JSON Schema: templates of this kind require this key, and all others forbid it."""
     names = sorted(name for name, template in TEMPLATES.items() if template.kind == kind)
     return {
         "if": {"properties": {"template": {"enum": names}}, "required": ["template"]},
@@ -87,7 +87,9 @@ class Guardrail(Model):
     """One metric that the canary must not make worse than its margin or tolerance allows."""
 
     model_config = ConfigDict(
-        json_schema_extra={"allOf": [_needs("rate", "margin"), _needs("shape", "tolerance")]}
+        json_schema_extra={
+            "allOf": [_require_key("rate", "margin"), _require_key("shape", "tolerance")]
+        }
     )
 
     name: Word = Field(description="Name of this guardrail in the log.")
@@ -115,19 +117,19 @@ class Guardrail(Model):
 
     @field_validator("template")
     @classmethod
-    def _known(cls, name: str) -> str:
+    def _check_known(cls, name: str) -> str:
         if name not in TEMPLATES:
             raise fault("P006", f"no template is named `{name}`", choices=sorted(TEMPLATES))
         return name
 
     @field_validator("margin", "tolerance")
     @classmethod
-    def _fits_template(cls, value: Any, info: ValidationInfo) -> Any:
+    def _check_fits_template(cls, value: Any, info: ValidationInfo) -> Any:
         name, key = info.data.get("template"), info.field_name
-        if name is None:  # already a mistake of its own
+        if name is None:  # the template itself is a mistake, reported at its own field
             return value
-        rate = TEMPLATES[name].kind == "rate"
-        noun, due = ("rate", "margin") if rate else ("histogram", "tolerance")
+        is_rate = TEMPLATES[name].kind == "rate"
+        noun, due = ("rate", "margin") if is_rate else ("histogram", "tolerance")
         if value is None and key == due:
             raise fault("P004", f"missing key `{due}`: {name} is a {noun}")
         if value is not None and key != due:

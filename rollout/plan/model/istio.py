@@ -1,4 +1,4 @@
-"""How a plan names what Istio's routes lead to, and the routes themselves."""
+"""How a plan names Istio's routes and their destinations."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Subsets(Model):
     stable: DnsLabel = Field(description="Subset that serves the stable version.")
     canary: DnsLabel = Field(description="Subset that serves the canary version.")
 
-    _apart = field_validator("canary")(apart)
+    _check_apart = field_validator("canary")(apart)
 
 
 class Hosts(Model):
@@ -22,7 +22,7 @@ class Hosts(Model):
     stable: ObjectName = Field(description="Host that serves the stable version.")
     canary: ObjectName = Field(description="Host that serves the canary version.")
 
-    _apart = field_validator("canary")(apart)
+    _check_apart = field_validator("canary")(apart)
 
 
 class TlsMatch(Model):

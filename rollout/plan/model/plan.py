@@ -1,4 +1,7 @@
-"""The plan as pydantic models; every field is described, for the schema and the editor."""
+"""The plan as pydantic models.
+
+Every field has a description, which goes into the JSON Schema, the CRD and so into editors.
+"""
 
 from __future__ import annotations
 
@@ -81,13 +84,18 @@ class Spec(Model):
 
     @property
     def before(self) -> float | None:
-        """Seconds of stable before a switch, to compare with; None: compared side by side."""
+        """Seconds of stable before a switch that the canary is compared with.
+
+        None when both versions serve at the same time and are compared with each other.
+        """
         return self.ramp.blue_green.before if isinstance(self.ramp, Switch) else None
 
-    # Each rule stands at the field that breaks it: it is reported there, together with all others.
+    # Each rule is a validator of the field that breaks it. So it is reported at that field, and
+    # together with all other mistakes. Pydantic validates fields in the order above: `info.data`
+    # holds only earlier fields, and of those only the valid ones.
     @field_validator("canary")
     @classmethod
-    def _another_version(cls, canary: Version, info: ValidationInfo) -> Version:
+    def _check_another_version(cls, canary: Version, info: ValidationInfo) -> Version:
         stable = info.data.get("stable")
         if stable == canary:
             raise_at("canary", (("version",), fault("P012", "stable is this version already")))
@@ -95,38 +103,38 @@ class Spec(Model):
 
     @field_validator("guardrails")
     @classmethod
-    def _named_once(cls, guardrails: list[Guardrail]) -> list[Guardrail]:
+    def _check_named_once(cls, guardrails: list[Guardrail]) -> list[Guardrail]:
         names = [guardrail.name for guardrail in guardrails]
         if twins := repeated(names):
-            raise_at("guardrails", *[((place, "name"), twin(names[place])) for place in twins])
+            raise_at("guardrails", *[((n, "name"), twin(names[n])) for n in twins])
         return guardrails
 
     @field_validator("interval")
     @classmethod
-    def _sees_every_sample(cls, interval: float, info: ValidationInfo) -> float:
+    def _check_interval(cls, interval: float, info: ValidationInfo) -> float:
         if "prometheus" not in info.data:
             return interval
         scrape = info.data["prometheus"].scrape
-        looks = interval / scrape
-        if looks < 1 or abs(looks - round(looks)) > 1e-9:
+        scrapes = interval / scrape
+        if scrapes < 1 or abs(scrapes - round(scrapes)) > 1e-9:
             raise fault(
                 "P011",
                 f"the interval {duration(interval)} is no multiple of "
                 f"the scrape interval {duration(scrape)}",
-                hint=f"write `interval: {duration(scrape * max(1, round(looks)))}`",
+                hint=f"write `interval: {duration(scrape * max(1, round(scrapes)))}`",
             )
         return interval
 
     @field_validator("ramp")
     @classmethod
-    def _fits_traffic(cls, ramp: Ramp, info: ValidationInfo) -> Ramp:
+    def _check_fits_traffic(cls, ramp: Ramp, info: ValidationInfo) -> Ramp:
         if "traffic" in info.data:
             beside(ramp, info.data["traffic"])
         return ramp
 
     @field_validator("warmup")
     @classmethod
-    def _leaves_something(cls, warmup: float, info: ValidationInfo) -> float:
+    def _check_leaves_baseline(cls, warmup: float, info: ValidationInfo) -> float:
         ramp = info.data.get("ramp")
         before = ramp.blue_green.before if isinstance(ramp, Switch) else None
         if ramp and before is not None and before <= warmup + ramp.bake:
@@ -139,7 +147,7 @@ class Spec(Model):
 
     @field_validator("deadline")
     @classmethod
-    def _after_warmup(cls, deadline: float, info: ValidationInfo) -> float:
+    def _check_after_warmup(cls, deadline: float, info: ValidationInfo) -> float:
         warmup = info.data.get("warmup", 0.0)
         if deadline <= warmup:
             raise fault("P013", f"the deadline passes within the warm-up of {duration(warmup)}")
@@ -147,36 +155,40 @@ class Spec(Model):
 
     @field_validator("pods")
     @classmethod
-    def _long_enough(cls, pods: Pods | None, info: ValidationInfo) -> Pods | None:
+    def _check_long_enough(cls, pods: Pods | None, info: ValidationInfo) -> Pods | None:
         least = LEAST * info.data.get("interval", 0.0)
         if pods is not None and pods.history < least:
-            said = f"a history of {duration(pods.history)} holds fewer than {LEAST} looks"
+            message = f"a history of {duration(pods.history)} holds fewer than {LEAST} looks"
             hint = f"write `history: {duration(least)}` or more"
-            raise_at("pods", (("history",), fault("P015", said, hint=hint)))
+            raise_at("pods", (("history",), fault("P015", message, hint=hint)))
         return pods
 
     @field_validator("traffic")
     @classmethod
-    def _known_to_the_mesh(cls, traffic: Traffic | None, info: ValidationInfo) -> Traffic | None:
+    def _check_mesh_supports_traffic(
+        cls, traffic: Traffic | None, info: ValidationInfo
+    ) -> Traffic | None:
         if traffic is not None and "route" in info.data:
             fitting(traffic, info.data["route"])
         return traffic
 
     @field_validator("policy")
     @classmethod
-    def _carried_out(cls, policy: Policy | None, info: ValidationInfo) -> Policy | None:
+    def _check_mesh_supports_policy(
+        cls, policy: Policy | None, info: ValidationInfo
+    ) -> Policy | None:
         if policy is not None and "route" in info.data:
             policy_fitting(policy, info.data["route"], info.data.get("traffic"))
         return policy
 
 
 def repeated(names: list[Any]) -> list[int]:
-    """Places of the names that came before."""
-    return [place for place, name in enumerate(names) if name in names[:place]]
+    """Find the indices of names that occur earlier in the list."""
+    return [index for index, name in enumerate(names) if name in names[:index]]
 
 
 def twin(name: str) -> PydanticCustomError:
-    """The mistake of a name given again."""
+    """Make the mistake of a name that is given twice."""
     return fault("P010", f"the name `{name}` is given twice")
 
 
@@ -198,11 +210,17 @@ class Plan(Model):
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the canonical document, hex; the same for every spelling of one plan."""
+        """SHA-256 of the canonical document, in hexadecimal.
+
+        It is equal for every spelling of one plan.
+        """
         text = json.dumps(self.document(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
     @property
     def id(self) -> str:
-        """Rollout id: the plan's name and its digest's first eight digits; a valid label."""
+        """The rollout id: the plan's name and the first eight digits of its digest.
+
+        It is valid as the value of a Kubernetes label.
+        """
         return f"{self.name}-{self.digest[:8]}"

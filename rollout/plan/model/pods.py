@@ -1,4 +1,8 @@
-"""What is known of the pods: by their past, requests need not be taken as independent."""
+"""What to learn from stable's pods.
+
+Their history shows how much requests of one pod depend on each other, so that the tests need not
+assume independent requests.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ from rollout.plan.fields.base import Label, Model, Span, written
 Count = Annotated[int, Field(strict=True, ge=1, le=10_000)]
 
 LEAST = 480
-"""Looks that a history holds at least (`analysis.dispersion.estimate`); 12 h of 30 s are 1,440."""
+"""Fewest looks in a history (`analysis.dispersion.estimate`); 12 h at 30 s are 1,440."""
 
 
 class Pods(Model):

@@ -1,4 +1,4 @@
-"""How the mesh treats both versions: ejection, limits, retries, time-outs, balance, mTLS."""
+"""Traffic policy for both versions: ejection, limits, retries, time-outs, balance, mTLS."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rollout.plan.fields.units import UP_TO_ALL, Percent
 from rollout.plan.model.traffic import Token
 
 
-def _some(value: float) -> float:
+def _check_share(value: float) -> float:
     if not 0 < value <= 1:
         raise fault("P006", "must be above 0% and at most 100%")
     return round(value, 4)
@@ -26,7 +26,7 @@ _PODS = spelled(
 
 Count = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
 Attempts = Annotated[int, Field(strict=True, ge=0, le=10)]
-Some = Annotated[Percent, AfterValidator(_some), UP_TO_ALL]
+Some = Annotated[Percent, AfterValidator(_check_share), UP_TO_ALL]
 Cause = Literal[
     "5xx",
     "gateway-error",
@@ -59,7 +59,7 @@ class Connections(Model):
     requests: Count | None = Field(None, description="Most requests under way to a version.")
 
     @model_validator(mode="after")
-    def _one_at_least(self) -> Self:
+    def _check_one_at_least(self) -> Self:
         if self.max is self.pending is self.requests is None:
             raise fault("P004", "needs at least one limit: `max`, `pending` or `requests`")
         return self
@@ -98,14 +98,14 @@ class Balance(Model):
     cookie: Token | None = Field(None, description="With `hash`: the cookie that is the key.")
 
     @model_validator(mode="after")
-    def _one_key(self) -> Self:
+    def _check_one_key(self) -> Self:
         given = [key for key in ("header", "cookie") if getattr(self, key) is not None]
         if self.method == "hash" and not given:
             raise fault("P016", "a hash needs `header` or `cookie`, one of both")
-        over = given[1:] if self.method == "hash" else given
-        if over:
-            said = "a hash has one key" if self.method == "hash" else "only a `hash` has a key"
-            raise_at("balance", *[((key,), fault("P016", said)) for key in over])
+        surplus = given[1:] if self.method == "hash" else given
+        if surplus:
+            message = "a hash has one key" if self.method == "hash" else "only a `hash` has a key"
+            raise_at("balance", *[((key,), fault("P016", message)) for key in surplus])
         return self
 
 
@@ -151,10 +151,10 @@ class Mtls(Model):
     )
 
     @model_validator(mode="after")
-    def _creatable(self) -> Self:
+    def _check_creatable(self) -> Self:
         if self.create is not None and self.peer_authentication is None:
-            said = "needs `peerAuthentication`, its name"
-            raise_at("mtls", (("create",), fault("P022", said)))
+            message = "needs `peerAuthentication`, its name"
+            raise_at("mtls", (("create",), fault("P022", message)))
         return self
 
 

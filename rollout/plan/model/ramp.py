@@ -1,4 +1,4 @@
-"""How the canary's weight grows: a fixed ladder, or as fast as the evidence allows."""
+"""How the canary's weight grows: by fixed steps, by a harm budget, or by one switch."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class Steps(Model):
 
     @field_validator("steps")
     @classmethod
-    def _increasing(cls, steps: list[float]) -> list[float]:
+    def _check_increasing(cls, steps: list[float]) -> list[float]:
         falls = [
-            ((place,), fault("P008", f"weight {percent(after)} after {percent(before)} is no rise"))
-            for place, (before, after) in enumerate(pairwise(steps), 1)
+            ((index,), fault("P008", f"weight {percent(after)} after {percent(before)} is no rise"))
+            for index, (before, after) in enumerate(pairwise(steps), 1)
             if after <= before
         ]
         if falls:
@@ -58,7 +58,7 @@ class Budget(Model):
 
     @field_validator("max")
     @classmethod
-    def _ordered(cls, value: float, info: ValidationInfo) -> float:
+    def _check_ordered(cls, value: float, info: ValidationInfo) -> float:
         least = info.data.get("min", value)
         if value < least:
             raise fault("P008", f"max {percent(value)} is below min {percent(least)}")
@@ -88,7 +88,7 @@ class BlueGreen(Model):
     )
 
     @model_validator(mode="after")
-    def _one_of_them(self) -> Self:
+    def _check_one_of_them(self) -> Self:
         only(self, "`blueGreen`", "holdback", "before")
         return self
 
@@ -112,7 +112,7 @@ class Switch(Model):
         return self.steps[0]
 
 
-# Tags are no possible keys, so that a tag in an error's location is never taken for one.
+# No key can be spelled like a tag, so a tag in an error's location is never taken for a key.
 KINDS: dict[str, type[Steps | Budget | Switch]] = {
     "<steps>": Steps,
     "<budget>": Budget,
@@ -120,13 +120,16 @@ KINDS: dict[str, type[Steps | Budget | Switch]] = {
 }
 
 
-def _kind(ramp: Any) -> str:
-    """The kind meant by the keys present: one kind's errors are enough."""
+def _choose_kind(ramp: Any) -> str:
+    """Choose the kind of ramp by the keys that are present.
+
+    So a mistake is reported for the kind that the user meant, and not once for every kind.
+    """
     if isinstance(ramp, dict):
         if "blueGreen" in ramp:
             return "<switch>"
-        budget = "harmBudget" in ramp or ("steps" not in ramp and {"min", "max"} & ramp.keys())
-        return "<budget>" if budget else "<steps>"
+        is_budget = "harmBudget" in ramp or ("steps" not in ramp and {"min", "max"} & ramp.keys())
+        return "<budget>" if is_budget else "<steps>"
     return next((tag for tag, kind in KINDS.items() if isinstance(ramp, kind)), "<steps>")
 
 
@@ -134,5 +137,5 @@ Ramp = Annotated[
     Annotated[Steps, Tag("<steps>")]
     | Annotated[Budget, Tag("<budget>")]
     | Annotated[Switch, Tag("<switch>")],
-    Discriminator(_kind),
+    Discriminator(_choose_kind),
 ]

@@ -1,4 +1,4 @@
-"""Where the weights live: in a local Envoy's file, in Istio's objects, or in the Gateway API's."""
+"""Where the weights are: in a local Envoy's file, in Istio's objects, or in the Gateway API's."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rollout.plan.model.istio import Hosts, Subsets, TcpMatch, TlsMatch
 
 
 def one_of(*keys: str) -> ConfigDict:
-    """JSON Schema: exactly one of these keys is there."""
+    """JSON Schema: exactly one of these keys has a value."""
     kinds: list[Any] = [
         {"required": [key], "properties": {key: {"not": {"type": "null"}}}} for key in keys
     ]
@@ -21,7 +21,7 @@ def one_of(*keys: str) -> ConfigDict:
 
 
 def only(model: Model, noun: str, *keys: str) -> None:
-    """Raise the one mistake that several of these keys are, or none."""
+    """Raise a mistake unless exactly one of these keys has a value."""
     fields = type(model).model_fields
     given = [
         key
@@ -32,8 +32,8 @@ def only(model: Model, noun: str, *keys: str) -> None:
     if not given:
         raise fault("P016", f"{noun} names none of {choices}: it needs exactly one")
     if len(given) > 1:
-        said = f"{noun} has `{given[0]}` already: it needs exactly one of {choices}"
-        raise_at(type(model).__name__, *[((key,), fault("P016", said)) for key in given[1:]])
+        message = f"{noun} has `{given[0]}` already: it needs exactly one of {choices}"
+        raise_at(type(model).__name__, *[((key,), fault("P016", message)) for key in given[1:]])
 
 
 class Clusters(Model):
@@ -47,7 +47,7 @@ class Clusters(Model):
         "that they do not count as the canary's traffic; `<canary>-shadow` when left out.",
     )
 
-    _apart = field_validator("canary")(apart)
+    _check_apart = field_validator("canary")(apart)
 
 
 class EnvoyRoute(Model):
@@ -97,27 +97,29 @@ class IstioRoute(Model):
     )
 
     @model_validator(mode="after")
-    def _subsets_or_hosts(self) -> Self:
+    def _check_subsets_or_hosts(self) -> Self:
         if self.hosts is None:
             return self
-        said = "`hosts` are two hosts instead of two subsets of one"
+        message = "`hosts` are two hosts instead of two subsets of one"
         others = {
             "destinationRule": self.destination_rule,
             "host": self.host,
             "subsets": self.subsets,
         }
-        if found := [key for key, value in others.items() if value is not None]:
-            raise_at("istio", *[((key,), fault("P016", said)) for key in found])
+        if given := [key for key, value in others.items() if value is not None]:
+            raise_at("istio", *[((key,), fault("P016", message)) for key in given])
         return self
 
     @model_validator(mode="after")
-    def _creatable(self) -> Self:
+    def _check_creatable(self) -> Self:
         if self.create is not None:
             named = {"http": self.http, "tls": self.tls, "tcp": self.tcp}
             raise_unmakeable("istio", named)
             if self.hosts is None and self.destination_rule is None:
-                said = "needs `destinationRule`: a route to subsets that none defines answers 503"
-                raise_at("istio", (("create",), fault("P022", said)))
+                message = (
+                    "needs `destinationRule`: a route to subsets that none defines answers 503"
+                )
+                raise_at("istio", (("create",), fault("P022", message)))
         return self
 
 
@@ -132,7 +134,7 @@ class Backends(Model):
         None, description="Only references with this port; every port when left out."
     )
 
-    _apart = field_validator("canary")(apart)
+    _check_apart = field_validator("canary")(apart)
 
 
 class GatewayRoute(Model):
@@ -155,18 +157,18 @@ class GatewayRoute(Model):
     )
 
     @model_validator(mode="after")
-    def _one_object(self) -> Self:
+    def _check_one_object(self) -> Self:
         only(self, "`gateway`", "httpRoute", "grpcRoute")
         return self
 
     @model_validator(mode="after")
-    def _creatable(self) -> Self:
+    def _check_creatable(self) -> Self:
         if self.create is not None:
             raise_unmakeable("gateway", {"rules": self.rules})
-            wanted = self.backends.port if self.backends else None
-            if wanted not in (None, self.create.port):
-                said = f"`backends.port` is {wanted}: a route that is made has one port"
-                raise_at("gateway", (("create", "port"), fault("P022", said)))
+            port = self.backends.port if self.backends else None
+            if port not in (None, self.create.port):
+                message = f"`backends.port` is {port}: a route that is made has one port"
+                raise_at("gateway", (("create", "port"), fault("P022", message)))
         return self
 
 
@@ -184,13 +186,13 @@ class Route(Model):
     )
 
     @model_validator(mode="after")
-    def _one_mesh(self) -> Self:
+    def _check_one_mesh(self) -> Self:
         only(self, "`route`", "envoy", "istio", "gateway")
         return self
 
     @property
     def mesh(self) -> str:
-        """Which mesh: `envoy`, `istio` or `gateway`."""
+        """The mesh that holds the weights: `envoy`, `istio` or `gateway`."""
         given: dict[str, Any] = {
             "envoy": self.envoy,
             "istio": self.istio,
@@ -200,6 +202,6 @@ class Route(Model):
 
     @property
     def creates(self) -> bool:
-        """Whether a route that is missing is made."""
+        """Whether the controller creates a route that is missing."""
         given = (self.istio, self.gateway)
         return any(route is not None and route.create is not None for route in given)

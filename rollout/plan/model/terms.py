@@ -1,4 +1,4 @@
-"""The small blocks of a plan: its name, the versions, the error rates, the source of evidence."""
+"""The small blocks of a plan: its name, the versions, the error rates, and Prometheus."""
 
 from __future__ import annotations
 

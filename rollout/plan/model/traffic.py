@@ -1,4 +1,4 @@
-"""Which requests the canary gets: of a segment only, copies first, the same users again."""
+"""Which requests the canary gets: a segment, mirrored copies first, the same users again."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ _TOKEN = spelled(
     r"^[A-Za-z0-9!#$%&'*+.^_|~-]{1,256}$",
     "a name as HTTP spells them: letters, digits and `-`, at most 256",
 )
-# RE2, which every mesh uses, has neither: their time is not linear.
+# Look-around and back-references. Every mesh uses RE2, which has neither, because they cannot be
+# matched in linear time.
 _NOT_RE2 = re.compile(r"\(\?(?:[=!>]|<[=!])|\\[1-9]|\(\?P=|\\k<")
 
 
-def _share(value: float) -> float:
+def _check_share(value: float) -> float:
     steps = value * 10_000
     if steps < 1 - 1e-9 or abs(steps - round(steps)) > 1e-6:
         raise fault("P009", "shares come in steps of 0.01%, the finest that a split can hold")
@@ -31,7 +32,7 @@ def _share(value: float) -> float:
     return round(value, 4)
 
 
-def _regex(value: str) -> str:
+def _check_regex(value: str) -> str:
     if _NOT_RE2.search(value):
         raise fault("P006", "meshes use RE2, which has no look-around and no back-reference")
     try:
@@ -42,8 +43,8 @@ def _regex(value: str) -> str:
 
 
 Token = Annotated[str, Field(pattern=_TOKEN)]
-Share = Annotated[Percent, AfterValidator(_share), SHARE]
-Regex = Annotated[Text, AfterValidator(_regex)]
+Share = Annotated[Percent, AfterValidator(_check_share), SHARE]
+Regex = Annotated[Text, AfterValidator(_check_regex)]
 
 
 class Mirror(Model):
@@ -64,7 +65,7 @@ class Affinity(Model):
     )
 
     @model_validator(mode="after")
-    def _one_key(self) -> Self:
+    def _check_one_key(self) -> Self:
         only(self, "`affinity`", "header", "cookie")
         return self
 
@@ -82,7 +83,7 @@ class Match(Model):
     )
 
     @model_validator(mode="after")
-    def _one_test(self) -> Self:
+    def _check_one_test(self) -> Self:
         only(self, "a match", "exact", "prefix", "regex")
         return self
 
@@ -105,13 +106,13 @@ class Segment(Model):
     )
 
     @model_validator(mode="after")
-    def _one_key(self) -> Self:
+    def _check_one_key(self) -> Self:
         only(self, "`segment`", "header", "cookie", "query")
         return self
 
     @property
     def key(self) -> tuple[str, Match]:
-        """What is matched: `header`, `cookie` or `query`, and how."""
+        """What is matched (`header`, `cookie` or `query`), and how."""
         given = {"header": self.header, "cookie": self.cookie, "query": self.query}
         return next((kind, match) for kind, match in given.items() if match)
 
@@ -128,35 +129,41 @@ class Traffic(Model):
 
 def fitting(traffic: Traffic, route: Route) -> None:
     """Raise every mistake where a mesh cannot carry out what the plan asks of its traffic."""
-    if found := [(place, fault("P017", said)) for place, said in _lacking(traffic, route)]:
-        raise_at("traffic", *found)
+    lacks = _find_lacks(traffic, route)
+    if faults := [(path, fault("P017", message)) for path, message in lacks]:
+        raise_at("traffic", *faults)
 
 
 def beside(ramp: Ramp, traffic: Traffic | None) -> None:
-    """Raise every mistake of a ramp that its traffic does not allow: only a segment has a rest."""
+    """Raise every mistake where a ramp does not fit its traffic.
+
+    With a segment, all other requests stay on stable. So a step may be the whole segment, and a
+    switch is compared with those requests. Without one, steps stop at 99 %, because only the
+    promotion goes to 100 %.
+    """
     segment = traffic.segment if traffic else None
     if segment is not None and isinstance(ramp, Switch) and ramp.blue_green.before is not None:
-        said = "requests out of the segment stay with stable: compare with them, not with before"
-        raise_at("ramp", (("blueGreen", "before"), fault("P019", said)))
+        message = "requests out of the segment stay with stable: compare with them, not with before"
+        raise_at("ramp", (("blueGreen", "before"), fault("P019", message)))
     if segment is None and isinstance(ramp, Steps):
-        found = [i for i, step in enumerate(ramp.steps) if step > MOST]
-        if found:
-            raise_at("ramp", *[(("steps", i), fault("P006", TOO_MUCH)) for i in found])
+        too_high = [i for i, step in enumerate(ramp.steps) if step > MOST]
+        if too_high:
+            raise_at("ramp", *[(("steps", i), fault("P006", TOO_MUCH)) for i in too_high])
 
 
-def _lacking(traffic: Traffic, route: Route) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Each key that the mesh has nothing for, and why."""
+def _find_lacks(traffic: Traffic, route: Route) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield each key that the mesh cannot carry out, and why."""
     segment, istio, gateway = traffic.segment, route.istio, route.gateway
     if traffic.affinity is not None and route.envoy is None:
-        yield ("affinity",), _HASHING.format("Istio" if istio else "the Gateway API")
+        yield ("affinity",), _NO_AFFINITY.format("Istio" if istio else "the Gateway API")
     if segment is not None and segment.query is not None and gateway and gateway.grpc_route:
         yield ("segment", "query"), "a GRPCRoute matches no query parameters: use a header"
     if istio is not None and (istio.tls or istio.tcp):
-        said = "TLS and TCP routes see no requests: name HTTP routes only"
-        yield from (((key,), said) for key in ("segment", "mirror") if getattr(traffic, key))
+        reason = "TLS and TCP routes see no requests: name HTTP routes only"
+        yield from (((key,), reason) for key in ("segment", "mirror") if getattr(traffic, key))
 
 
-_HASHING = (
+_NO_AFFINITY = (
     "{} has no affinity between versions: its consistent hash picks a pod after the version was "
     "drawn; part users by `segment`, or use a local Envoy"
 )

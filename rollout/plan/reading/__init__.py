@@ -1,1 +1,1 @@
-"""A plan file read: every mistake at once, with its place and its cure; no cluster here."""
+"""Read plan files, and report every mistake at once, with its position and a hint."""

@@ -1,4 +1,4 @@
-"""YAML as plain data in which every value still knows its line and column."""
+"""Parse YAML to plain data, and remember the line and column of every value."""
 
 from __future__ import annotations
 
@@ -16,56 +16,63 @@ Pairs = dict[str, tuple[yaml.Node, yaml.Node]]
 
 _YAML = "tag:yaml.org,2002:"
 _MERGE = f"{_YAML}merge"
-# Dates, bytes and the like mean nothing in a plan: they stay the text that was written.
-_TEXT = {f"{_YAML}{name}" for name in ("str", "timestamp", "value", "merge")}
+# A plan has no dates, bytes and the like: what looks like one stays the text that was written.
+_TEXT_TAGS = {f"{_YAML}{name}" for name in ("str", "timestamp", "value", "merge")}
 _SCALARS = {
     f"{_YAML}int": SafeConstructor.construct_yaml_int,
     f"{_YAML}float": SafeConstructor.construct_yaml_float,
     f"{_YAML}bool": SafeConstructor.construct_yaml_bool,
     f"{_YAML}null": SafeConstructor.construct_yaml_null,
 }
-_KNOWN = _TEXT | _SCALARS.keys() | {f"{_YAML}map", f"{_YAML}seq"}
+_KNOWN_TAGS = _TEXT_TAGS | _SCALARS.keys() | {f"{_YAML}map", f"{_YAML}seq"}
 
 
 @dataclass
 class Document:
-    """One YAML document of a file, its data, and the mistakes that YAML itself does not see."""
+    """One YAML document of a file: its data, and the mistakes that a YAML parser accepts."""
 
     file: str
     root: yaml.Node
     mistakes: list[Mistake] = field(default_factory=list)
+    # By the id of a node: an alias is the same node again, so each is converted and reported once.
     _pairs: dict[int, Pairs] = field(default_factory=dict)
     _data: dict[int, Any] = field(default_factory=dict)
-    _open: set[int] = field(default_factory=set)
+    _open: set[int] = field(default_factory=set)  # nodes being converted, to detect cycles
 
     def data(self) -> Any:
-        """Mappings, lists, text, numbers, booleans and None; fills in `mistakes`."""
-        return self._plain(self.root)
+        """Convert the document to mappings, lists, text, numbers, booleans and None.
+
+        This adds to `mistakes`.
+        """
+        return self._to_plain(self.root)
 
     def mistake(self, node: yaml.Node, code: str, message: str, hint: str = "") -> Mistake:
         line, column = node.start_mark.line + 1, node.start_mark.column + 1
         return Mistake(self.file, line, column, code, shown(message, 300), shown(hint, 300))
 
     def find(self, path: Path) -> tuple[yaml.Node, yaml.Node]:
-        """The key's and the value's node at a path; where it ends early, its last key, twice."""
+        """Find the nodes of the key and the value at a path.
+
+        Where the document ends before the path does, both are the last key on the way.
+        """
         key = value = self.root
-        for part in path:
-            if isinstance(value, yaml.MappingNode) and part in self.pairs(value):
-                key, value = self.pairs(value)[str(part)]
-            elif isinstance(value, yaml.SequenceNode) and isinstance(part, int):
-                key = value = value.value[part]
+        for step in path:
+            if isinstance(value, yaml.MappingNode) and step in self.pairs(value):
+                key, value = self.pairs(value)[str(step)]
+            elif isinstance(value, yaml.SequenceNode) and isinstance(step, int):
+                key = value = value.value[step]
             else:
                 return key, key
         return key, value
 
     def pairs(self, node: yaml.MappingNode) -> Pairs:
-        """Keys with their nodes; what is merged in by `<<` comes first and is overridden."""
+        """The keys of a mapping with their nodes; its own keys override those merged by `<<`."""
         if id(node) not in self._pairs:
-            self._pairs[id(node)] = {}  # a mapping merged into itself adds nothing
-            self._pairs[id(node)] = self._merged(node) | self._own(node)
+            self._pairs[id(node)] = {}  # ends the recursion when a mapping merges itself
+            self._pairs[id(node)] = self._collect_merged(node) | self._collect_own(node)
         return self._pairs[id(node)]
 
-    def _own(self, node: yaml.MappingNode) -> Pairs:
+    def _collect_own(self, node: yaml.MappingNode) -> Pairs:
         pairs: Pairs = {}
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
@@ -79,7 +86,7 @@ class Document:
                 pairs[key.value] = key, value
         return pairs
 
-    def _merged(self, node: yaml.MappingNode) -> Pairs:
+    def _collect_merged(self, node: yaml.MappingNode) -> Pairs:
         pairs: Pairs = {}
         for key, value in node.value:
             if key.tag == _MERGE:
@@ -94,7 +101,7 @@ class Document:
     def _note(self, node: yaml.Node, code: str, message: str) -> None:
         self.mistakes.append(self.mistake(node, code, message))
 
-    def _plain(self, node: yaml.Node) -> Any:
+    def _to_plain(self, node: yaml.Node) -> Any:
         if id(node) in self._open:
             self._note(node, "P005", "an alias that contains itself")
             return None
@@ -105,16 +112,16 @@ class Document:
         return self._data[id(node)]
 
     def _build(self, node: yaml.Node) -> Any:
-        if node.tag not in _KNOWN:
+        if node.tag not in _KNOWN_TAGS:
             self._note(node, "P005", f"plans use no tags such as {shown(node.tag)}")
         if isinstance(node, yaml.MappingNode):
-            return {key: self._plain(value) for key, (_, value) in self.pairs(node).items()}
+            return {key: self._to_plain(value) for key, (_, value) in self.pairs(node).items()}
         if isinstance(node, yaml.SequenceNode):
-            return [self._plain(item) for item in node.value]
-        return _scalar(node) if isinstance(node, yaml.ScalarNode) else None
+            return [self._to_plain(item) for item in node.value]
+        return _parse_scalar(node) if isinstance(node, yaml.ScalarNode) else None
 
 
-def _scalar(node: yaml.ScalarNode) -> Any:
+def _parse_scalar(node: yaml.ScalarNode) -> Any:
     construct = _SCALARS.get(node.tag)
     try:
         return construct(SafeConstructor(), node) if construct else node.value
@@ -123,14 +130,14 @@ def _scalar(node: yaml.ScalarNode) -> Any:
 
 
 def compose(text: str, file: str) -> tuple[list[Document], list[Mistake]]:
-    """Every document of a file up to its first syntax error, and that error."""
+    """Parse every document of a file up to its first syntax error; return both."""
     documents: list[Document] = []
     try:
         loader = yaml.SafeLoader(text)
         while loader.check_node():
             documents.append(Document(file, cast(yaml.Node, loader.get_node())))
     except yaml.MarkedYAMLError as error:
-        return documents, [_syntax(error, file)]
+        return documents, [_explain_syntax_error(error, file)]
     except yaml.reader.ReaderError as error:
         before = lines(text[: error.position])
         message = f"character {chr(error.character)!a} is not allowed in YAML"
@@ -140,7 +147,7 @@ def compose(text: str, file: str) -> tuple[list[Document], list[Mistake]]:
     return documents, []
 
 
-def _syntax(error: yaml.MarkedYAMLError, file: str) -> Mistake:
+def _explain_syntax_error(error: yaml.MarkedYAMLError, file: str) -> Mistake:
     mark = error.problem_mark or error.context_mark
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     message = shown(error.problem or "not YAML", 200)
@@ -153,11 +160,11 @@ def _syntax(error: yaml.MarkedYAMLError, file: str) -> Mistake:
 
 
 def lines(text: str) -> list[str]:
-    """The lines of a text as YAML counts them."""
+    """Split a text into lines as YAML counts them."""
     return re.split("\r\n|[\n\r\x85\u2028\u2029]", text)
 
 
 def shown(text: str, most: int = 40) -> str:
-    """Somebody's text, safe in a message: short, and without control characters."""
+    """Make a user's text safe for a message: short and without control characters."""
     clean = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
     return clean if len(clean) <= most else f"{clean[: most - 3]}..."

@@ -1,4 +1,4 @@
-"""What somebody may have meant: the keys valid at a place, and the nearest word."""
+"""Suggest what a user meant: the keys that are valid at a path, and the nearest word."""
 
 from __future__ import annotations
 
@@ -14,63 +14,72 @@ from rollout.plan.reading.positions import Path
 
 
 def nearest(word: str, words: Iterable[str]) -> str | None:
-    """The most similar of `words`, whatever the case and the separators, if one is similar."""
-    plain = {_plain(each): each for each in words}
-    found = get_close_matches(_plain(word)[:80], plain, n=1, cutoff=0.6)
-    return plain[found[0]] if found else None
+    """Find the most similar of `words`, or None if none is similar.
+
+    Case and separators do not count.
+    """
+    plain = {_simplify(candidate): candidate for candidate in words}
+    matches = get_close_matches(_simplify(word)[:80], plain, n=1, cutoff=0.6)
+    return plain[matches[0]] if matches else None
 
 
 def did_you_mean(word: str, words: Iterable[str]) -> str:
-    found = nearest(word, words)
-    return f"did you mean `{found}`?" if found else ""
+    suggestion = nearest(word, words)
+    return f"did you mean `{suggestion}`?" if suggestion else ""
 
 
 def keys_at(path: Path) -> list[str]:
-    """The keys valid in the mapping at a path of an error, tags of ramps included."""
-    return [key for model in _models_at(path) for key, _ in _fields(model)]
+    """List the keys that are valid in the mapping at an error's path.
+
+    The path may hold the tags of ramp kinds.
+    """
+    return [key for model in _find_models_at(path) for key, _ in _iter_fields(model)]
 
 
 def key_hint(key: str, path: Path) -> str:
-    """What to write instead of an unknown key, or where it belongs."""
+    """Suggest what to write instead of an unknown key, or where it belongs."""
     if meant := did_you_mean(key, keys_at(path)):
         return meant
-    homes = [where or "the top level" for where, known in _homes(Plan) if known == key]
+    homes = [path or "the top level" for path, valid in _iter_keys(Plan) if valid == key]
     return f"`{key}` belongs in {homes[0]}" if len(homes) == 1 else ""
 
 
-def _plain(word: str) -> str:
+def _simplify(word: str) -> str:
     return word.lower().replace("_", "").replace("-", "")
 
 
-def _models_at(path: Path) -> list[type[BaseModel]]:
-    here: list[type[BaseModel]] = [Plan]
-    for part in path:
-        if part in KINDS:
-            here = [KINDS[str(part)]]
-        elif isinstance(part, str):
-            here = [inner for model in here for key, inner in _children(model) if key == part]
-    return here
+def _find_models_at(path: Path) -> list[type[BaseModel]]:
+    models: list[type[BaseModel]] = [Plan]
+    for step in path:
+        if step in KINDS:
+            models = [KINDS[str(step)]]
+        elif isinstance(step, str):
+            models = [
+                inner for model in models for key, inner in _iter_children(model) if key == step
+            ]
+    return models
 
 
-def _fields(model: type[BaseModel]) -> Iterator[tuple[str, Any]]:
+def _iter_fields(model: type[BaseModel]) -> Iterator[tuple[str, Any]]:
     for name, info in model.model_fields.items():
         yield info.alias or name, info.annotation
 
 
-def _children(model: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:
-    for key, annotation in _fields(model):
-        for inner in _models_in(annotation):
+def _iter_children(model: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:
+    for key, annotation in _iter_fields(model):
+        for inner in _find_models_in(annotation):
             yield key, inner
 
 
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
+def _find_models_in(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
-    return [model for part in get_args(annotation) for model in _models_in(part)]
+    return [model for argument in get_args(annotation) for model in _find_models_in(argument)]
 
 
-def _homes(model: type[BaseModel], where: str = "") -> Iterator[tuple[str, str]]:
-    for key, _ in _fields(model):
-        yield where, key
-    for key, inner in _children(model):
-        yield from _homes(inner, f"{where}.{key}" if where else key)
+def _iter_keys(model: type[BaseModel], path: str = "") -> Iterator[tuple[str, str]]:
+    """Yield every valid key at any depth, with the path of the mapping that has it."""
+    for key, _ in _iter_fields(model):
+        yield path, key
+    for key, inner in _iter_children(model):
+        yield from _iter_keys(inner, f"{path}.{key}" if path else key)

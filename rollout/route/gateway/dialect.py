@@ -1,4 +1,4 @@
-"""What a segment and copies are called in the Gateway API's routes: a `Dialect`."""
+"""The `Dialect` of the Gateway API: how its routes spell segments and mirrored requests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rollout.route.weighted_route import WeightedRoute
 
 
 class Gateway:
-    """An HTTPRoute or a GRPCRoute: its narrowest match wins."""
+    """An HTTPRoute or a GRPCRoute: the most specific match wins."""
 
     routes, matches, copies = "rules", "matches", "filters"
     forks = staticmethod(rules.forks)
@@ -31,10 +31,14 @@ class Gateway:
         refuse_overtaking(routes, forks, segment)
 
     def copy(self, fork: WeightedRoute, to: Json, split: Split) -> Json:
-        """All requests, or a fraction, which the Gateway API knows since 1.3."""
+        """Return a mirror filter for a share of the requests.
+
+        A fraction needs Gateway API 1.3; without one the filter mirrors every request, so the full
+        share works on older versions.
+        """
         del fork
-        part = {"fraction": {"numerator": split.canary, "denominator": split.total}}
-        mirror = {"backendRef": to} | ({} if split.canary == split.total else part)
+        fraction = {"fraction": {"numerator": split.canary, "denominator": split.total}}
+        mirror = {"backendRef": to} | ({} if split.canary == split.total else fraction)
         return {"type": "RequestMirror", "requestMirror": mirror}
 
     def destination(self, copy: Json) -> Json:
@@ -42,6 +46,8 @@ class Gateway:
 
     def share(self, copy: Json) -> Fraction:
         mirror = copy["requestMirror"]
-        if isinstance(part := mirror.get("fraction"), dict):
-            return Fraction(int(part.get("numerator", 0)), int(part.get("denominator", 100)))
+        if isinstance(fraction := mirror.get("fraction"), dict):
+            return Fraction(
+                int(fraction.get("numerator", 0)), int(fraction.get("denominator", 100))
+            )
         return Fraction(str(mirror.get("percent", 100))) / 100

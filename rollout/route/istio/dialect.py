@@ -1,4 +1,4 @@
-"""What a segment and copies are called in Istio's routes: a `Dialect`."""
+"""The `Dialect` of Istio: how its routes spell segments and mirrored requests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rollout.route.weighted_route import WeightedRoute
 
 
 class Istio:
-    """A VirtualService: its first match wins."""
+    """A VirtualService: the first match wins."""
 
     routes, matches, copies = "http", "match", "mirrors"
     forks = staticmethod(forks)
@@ -29,12 +29,18 @@ class Istio:
     def check(
         self, routes: Sequence[Json], forks: Sequence[WeightedRoute], segment: Segment
     ) -> None:
-        """Nothing: a route before another takes requests of that one only."""
+        """Allow everything: a route right before another takes requests of that one only."""
 
     def copy(self, fork: WeightedRoute, to: Json, split: Split) -> Json:
+        """Return a mirror for a share of the requests.
+
+        Raises RouteError if the route has a `mirror`, which Istio does not combine with `mirrors`.
+        """
         if fork.body.get("mirror"):
-            said = "has a `mirror`, beside which Istio takes no `mirrors`: write it as one of those"
-            raise RouteError(f"{fork.place} {said}")
+            problem = (
+                "has a `mirror`, beside which Istio takes no `mirrors`: write it as one of those"
+            )
+            raise RouteError(f"{fork.place} {problem}")
         percent = Fraction(100 * split.canary, split.total)
         value = int(percent) if percent.denominator == 1 else float(percent)
         return to | {"percentage": {"value": value}}

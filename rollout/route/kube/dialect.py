@@ -1,4 +1,4 @@
-"""What a segment and copies are called in Istio's and in the Gateway API's routes."""
+"""How Istio's routes and the Gateway API's routes spell segments and mirrored requests."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from rollout.route.weighted_route import WeightedRoute
 
 
 class Dialect(Protocol):
-    """One mesh's words: where its routes stand, their matches, and what copies requests."""
+    """How one API spells its list of routes, their matches, and what mirrors requests."""
 
     @property
     def routes(self) -> str:
-        """Key of an object's routes, among which one of ours may stand."""
+        """Key of the list of routes into which a segment's route may be inserted."""
         ...
 
     @property
@@ -31,54 +31,62 @@ class Dialect(Protocol):
 
     @property
     def copies(self) -> str:
-        """Key of what copies a route's requests."""
+        """Key of the list that mirrors a route's requests."""
         ...
 
     def forks(self, manifest: Json, plan: Plan, *, back: bool = False) -> list[WeightedRoute]:
-        """The plan's routes. Raises RouteError."""
+        """Return the plan's routes. Raises RouteError.
+
+        With `back` (all traffic returns to stable) a missing route is skipped and not an error.
+        """
         ...
 
     def fork(self, body: Json, plan: Plan) -> WeightedRoute:
-        """One route of an object, whoever's it is."""
+        """Return one route of an object, also one that is not the plan's."""
         ...
 
-    def narrow(self, matches: list[Json], segment: Segment, place: str) -> list[Json]:
-        """The same matches for the segment only. Raises RouteError."""
+    def narrow(self, matches: list[Json], segment: Segment, route_name: str) -> list[Json]:
+        """Return the matches narrowed to the segment. Raises RouteError."""
         ...
 
     def check(
         self, routes: Sequence[Json], forks: Sequence[WeightedRoute], segment: Segment
     ) -> None:
-        """Raise RouteError where a route for the segment would take another's requests."""
+        """Raise RouteError where a segment's route would take another route's requests."""
         ...
 
     def copy(self, fork: WeightedRoute, to: Json, split: Split) -> Json:
-        """What copies this share of a route's requests `to` the canary. Raises RouteError."""
+        """Return the entry that mirrors this share of requests `to` the canary.
+
+        Raises RouteError.
+        """
         ...
 
     def destination(self, copy: Json) -> Json:
-        """Where an entry copies to; empty for one that copies nothing."""
+        """Return where an entry mirrors to; empty for an entry that mirrors nothing."""
         ...
 
     def share(self, copy: Json) -> Fraction:
-        """Which share of the requests an entry copies."""
+        """Return the share of the requests that an entry mirrors."""
         ...
 
 
 def dialect_of(plan: Plan) -> Dialect:
-    """The words of a plan's mesh."""
+    """Return the dialect of a plan's mesh."""
     return Istio() if plan.spec.route.istio is not None else Gateway()
 
 
 def sent(dialect: Dialect, fork: WeightedRoute) -> list[Json]:
-    """Entries that copy a route's requests to the canary."""
+    """Return the entries that mirror a route's requests to the canary."""
     return [
-        each for each in dicts(fork.body.get(dialect.copies)) if _to_canary(dialect, fork, each)
+        entry
+        for entry in dicts(fork.body.get(dialect.copies))
+        if _leads_to_canary(dialect, fork, entry)
     ]
 
 
 def send(dialect: Dialect, fork: WeightedRoute, split: Split) -> None:
-    """Copy a share of a route's requests to the canary. Raises RouteError."""
+    """Mirror a share of a route's requests to the canary. Raises RouteError."""
     if sent(dialect, fork):
         raise RouteError(f"{fork.place} copies requests to the canary already")
     (like, *_) = fork.of("stable") or fork.of("canary")
@@ -87,15 +95,15 @@ def send(dialect: Dialect, fork: WeightedRoute, split: Split) -> None:
 
 
 def stop(dialect: Dialect, fork: WeightedRoute) -> None:
-    """Take away what copies a route's requests to the canary; other copies stay."""
-    there = dicts(fork.body.get(dialect.copies))
-    kept = [each for each in there if not _to_canary(dialect, fork, each)]
-    if kept != there:
-        fork.body[dialect.copies] = kept
-        if not kept:
+    """Remove what mirrors a route's requests to the canary; other mirrors stay."""
+    entries = dicts(fork.body.get(dialect.copies))
+    others = [entry for entry in entries if not _leads_to_canary(dialect, fork, entry)]
+    if others != entries:
+        fork.body[dialect.copies] = others
+        if not others:
             del fork.body[dialect.copies]
 
 
-def _to_canary(dialect: Dialect, fork: WeightedRoute, copy: Json) -> bool:
+def _leads_to_canary(dialect: Dialect, fork: WeightedRoute, copy: Json) -> bool:
     to = dialect.destination(copy)
     return bool(to) and fork.mesh.arm_of(to) == "canary"

@@ -1,4 +1,4 @@
-"""Patches of forks in an object, and the annotations that say what we wrote there."""
+"""Set the weights of an object's routes, and record in annotations what we wrote."""
 
 from __future__ import annotations
 
@@ -10,70 +10,76 @@ from rollout.errors import RouteError
 from rollout.route.manifest import Json
 from rollout.route.weighted_route import WeightedRoute, move, nearest, take_away
 
-# Annotations by service, so that rollouts of two services may share one object.
+# Each key ends in the service, so that rollouts of two services can share one object.
 MARK, SPLIT, ADDED = "mark.surefoot.dev/", "split.surefoot.dev/", "added.surefoot.dev/"
 COPIED = "copied.surefoot.dev/"
 POLICY = "policy.surefoot.dev/"
 
 
 def split_of(forks: Sequence[WeightedRoute], written: Fraction | None, total: int) -> Split:
-    """The split that all forks show, in parts of `total`.
+    """Return the split that the routes show together, in parts of `total`.
 
-    Where they differ since our last patch, which wrote `written`, somebody moved one of them: that
-    one is what is seen. Raises RouteError if they differ and no patch of ours is known.
+    Where they differ and one still has the share `written` by our last patch, somebody moved
+    another: the share farthest from ours is returned, so that the drift is noticed. Raises
+    RouteError if they differ and none has the share that we wrote.
     """
     shares = {fork.share(): fork for fork in forks}
     if len(shares) == 1:
         return nearest(next(iter(shares)), total)
     if written in shares:
         return nearest(max(shares, key=lambda share: abs(share - (written or 0))), total)
-    said = ", ".join(f"{float(share):.4%} in {fork.place}" for share, fork in shares.items())
-    raise RouteError(f"routes disagree on the share of {forks[0].mesh.name('canary')}: {said}")
+    shares_text = ", ".join(f"{float(share):.4%} in {fork.place}" for share, fork in shares.items())
+    raise RouteError(
+        f"routes disagree on the share of {forks[0].mesh.name('canary')}: {shares_text}"
+    )
 
 
 def move_all(forks: Sequence[WeightedRoute], split: Split, added: set[str]) -> set[str]:
-    """Move every fork to a split; the places where a canary's entry is one that we added.
+    """Move every route to a split; return the routes whose canary entry was added by us.
 
-    Such an entry goes again with its traffic. Raises RouteError.
+    `added` names those that earlier patches added. Such an entry is removed when the canary's
+    traffic ends. Raises RouteError.
     """
     for fork in forks:
         if move(fork, split):
             added = added | {fork.place}
         if not split.canary and fork.place in added:
             take_away(fork)
+    # At 0 our entries are gone; at full traffic they are the route's real entries: nothing is
+    # left to remove later.
     return set() if split.canary in (0, split.total) else added
 
 
 def mark_of(manifest: Json, service: str) -> str:
-    """The mark that was written with the weights; empty if there is none."""
+    """Return the mark that was written with the weights; empty if there is none."""
     return noted(manifest, MARK + service)
 
 
 def noted(manifest: Json, key: str) -> str:
-    """What an annotation says; empty if there is none."""
-    return str(_notes(manifest).get(key, ""))
+    """Return an annotation's value; empty if there is none."""
+    return str(_read_annotations(manifest).get(key, ""))
 
 
 def difference(live: Json, wanted: Json) -> Json:
-    """A JSON merge patch (RFC 7396) from one document to the other; lists go as a whole."""
-    made: Json = {key: None for key in live if key not in wanted}
+    """Return a JSON merge patch (RFC 7396) between two documents; lists go as a whole."""
+    patch: Json = {key: None for key in live if key not in wanted}
     for key, value in wanted.items():
         before = live.get(key)
         if isinstance(value, dict) and isinstance(before, dict):
             if inner := difference(before, value):
-                made[key] = inner
+                patch[key] = inner
         elif key not in live or before != value:
-            made[key] = value
-    return made
+            patch[key] = value
+    return patch
 
 
 def written(manifest: Json, service: str, way: Way) -> Fraction | None:
-    """The share that our last patch wrote in this way, if there was one.
+    """Return the share that our last patch wrote in this mode; None if there was no patch.
 
-    Whatever is written in another way leaves every route's own weights to stable.
+    A patch in another mode left the routes' own weights at stable, which is share 0.
     """
-    share, _, said = noted(manifest, SPLIT + service).partition(" ")
-    if share and (said or "weights") != way:
+    share, _, mode = noted(manifest, SPLIT + service).partition(" ")
+    if share and (mode or "weights") != way:
         return Fraction(0)
     try:
         return Fraction(share)
@@ -82,24 +88,24 @@ def written(manifest: Json, service: str, way: Way) -> Fraction | None:
 
 
 def write_down(manifest: Json, service: str, split: Split, mark: str) -> None:
-    """Write the mark and the split into the annotations."""
+    """Record the mark and the split in the annotations."""
     way = "" if split.way == "weights" else f" {split.way}"
     note(manifest, MARK + service, mark)
     note(manifest, SPLIT + service, f"{split.canary}/{split.total}{way}")
 
 
 def places(manifest: Json, key: str) -> set[str]:
-    """The routes that an annotation names, one a line."""
+    """Return the routes that an annotation names, one per line."""
     return set(noted(manifest, key).splitlines())
 
 
-def _notes(manifest: Json) -> Json:
+def _read_annotations(manifest: Json) -> Json:
     notes = (manifest.get("metadata") or {}).get("annotations")
     return notes if isinstance(notes, dict) else {}
 
 
 def note(manifest: Json, key: str, value: str) -> None:
-    """Write an annotation, or none if it would be empty."""
-    notes = {name: said for name, said in _notes(manifest).items() if name != key}
-    if value or key in _notes(manifest):
+    """Set an annotation, or remove it if the value is empty."""
+    notes = {name: text for name, text in _read_annotations(manifest).items() if name != key}
+    if value or key in _read_annotations(manifest):
         manifest.setdefault("metadata", {})["annotations"] = notes | ({key: value} if value else {})

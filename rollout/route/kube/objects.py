@@ -1,4 +1,4 @@
-"""The objects in a cluster that hold a plan's weights, and its refusals of them in words."""
+"""The cluster objects that hold a plan's weights, and what their API server's errors mean."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ PEER_AUTHENTICATION = Kind(
 HTTP_ROUTE = Kind(rules.GROUP, "v1", "httproutes", "HTTPRoute")
 GRPC_ROUTE = Kind(rules.GROUP, "v1", "grpcroutes", "GRPCRoute")
 
-_LIMIT = 500  # letters of what the API server or a webhook said
+_LIMIT = 500  # longest excerpt of an error, in characters
 _NOT_FOUND, _FORBIDDEN = 404, 403
-_INVALID = (400, 422)  # what the API server itself finds wrong with a patch
+_INVALID = (400, 422)  # the API server rejects the patch itself
 
 
 class Objects(Protocol):
-    """The part of a cluster that holds objects. Both raise ClusterError."""
+    """The part of a cluster that reads and patches objects. Both methods raise ClusterError."""
 
     def get(self, kind: Kind, namespace: str, name: str) -> Json: ...
     def patch(
@@ -36,14 +36,17 @@ class Objects(Protocol):
 
 
 class Applied(Objects, Protocol):
-    """Objects that can also be made. Raises ClusterError."""
+    """Objects that can also be created. Raises ClusterError."""
 
     def apply(self, kind: Kind, namespace: str, body: Json) -> None: ...
 
 
 @dataclass(frozen=True)
 class Target:
-    """The object that holds a plan's weights, and what its mesh says of them."""
+    """The object that holds a plan's weights.
+
+    `complaint` says why the mesh does not carry out what the object asks for; empty if it does.
+    """
 
     kind: Kind
     name: str
@@ -51,7 +54,7 @@ class Target:
 
 
 def target_of(plan: Plan) -> Target:
-    """Where a plan's weights live. Raises RouteError for a plan without objects in a cluster."""
+    """Return the object that holds a plan's weights. Raises RouteError if there is none."""
     if plan.spec.route.istio is not None:
         name = plan.spec.route.istio.virtual_service
         return Target(VIRTUAL_SERVICE, name)
@@ -60,25 +63,35 @@ def target_of(plan: Plan) -> Target:
 
 
 def at_version(body: Json, live: Json) -> Json:
-    """The patch, good only for the object that was read: also not for its successor."""
-    read = {key: live["metadata"][key] for key in ("resourceVersion", "uid")}
-    return body | {"metadata": body.get("metadata", {}) | read}
+    """Return the patch, valid only for the version of the object that was read.
+
+    The uid makes it invalid for a successor of the same name.
+    """
+    identity = {key: live["metadata"][key] for key in ("resourceVersion", "uid")}
+    return body | {"metadata": body.get("metadata", {}) | identity}
 
 
 def as_route_error(error: ClusterError, verb: str, kind: Kind, plan: Plan, name: str) -> RouteError:
-    """A refusal in words, with the cure where we know one."""
-    what, said = spelt(kind, plan, name), str(error)[:_LIMIT]
-    denied = "admission webhook" in said and "denied the request" in said
+    """Turn a cluster's error into a RouteError, with the cure where we know one.
+
+    A 404 names the object if only the object is missing, and not if its kind is unknown. A 403 is
+    a missing right unless an admission webhook denied the request. An error of a `get` leaves the
+    mesh's state unread unless it is a refusal.
+    """
+    what, detail = spelt(kind, plan, name), str(error)[:_LIMIT]
+    denied = "admission webhook" in detail and "denied the request" in detail
     if error.status == _NOT_FOUND:
-        known = f'"{name}"' in said
-        cure = "there is no such object" if known else f"the cluster knows no {kind.api_version}"
-        return RouteError(f"{what}: {cure}", refused=True, absent=known)
+        is_missing = f'"{name}"' in detail
+        cure = (
+            "there is no such object" if is_missing else f"the cluster knows no {kind.api_version}"
+        )
+        return RouteError(f"{what}: {cure}", refused=True, absent=is_missing)
     if error.status == _FORBIDDEN and not denied:
         rule = f'{{apiGroups: [{kind.group}], resources: [{kind.plural}], verbs: ["{verb}"]}}'
         return RouteError(f"may not {verb} {what}; a Role needs the rule {rule}", refused=True)
     refused = denied or error.status in _INVALID
-    said = f"cannot {verb} {what}: {said}"
-    return RouteError(said, refused=refused, unread=verb == "get" and not refused)
+    message = f"cannot {verb} {what}: {detail}"
+    return RouteError(message, refused=refused, unread=verb == "get" and not refused)
 
 
 def spelt(kind: Kind, plan: Plan, name: str) -> str:

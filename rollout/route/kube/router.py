@@ -1,4 +1,4 @@
-"""Weights in a cluster's own routing objects: read, patched at the version read, read back."""
+"""Write weights into a cluster's routing objects, and read them back."""
 
 from __future__ import annotations
 
@@ -27,35 +27,37 @@ _CONFLICT = 409
 
 
 class ClusterRouter:
-    """The `Router` port for plans with `spec.route.istio` or `spec.route.gateway`.
+    """Implements the `Router` port for plans with `spec.route.istio` or `spec.route.gateway`.
 
-    With `watched` it also is a `Watcher`; before and after a write the API server itself is read.
+    With `watched` it is also a `Watcher`. A write always reads from the API server and never from
+    the watch, whose copy may be old.
     """
 
     def __init__(self, objects: Objects, watched: Watched | None = None) -> None:
         self._objects, self._watched = objects, watched
 
     def read(self, plan: Plan, total: int) -> RouteStatus:
-        """The weights that the API server holds now, and our mark.
+        """Return the weights that the API server holds now, and our mark.
 
-        A canary's traffic that the mesh says it does not carry out is not shown. Raises RouteError.
+        Raises RouteError where it cannot be read, and where the mesh reports that it does not
+        serve the canary's traffic: such weights must not count as delivered.
         """
         target = target_of(plan)
-        return _seen(self._get(plan, target.kind, target.name), target, plan, total)
+        return _read_status(self._get(plan, target.kind, target.name), target, plan, total)
 
     def glance(self, plan: Plan, total: int) -> RouteStatus | None:
-        """What the watch showed last, as `read` tells it; None without one. Raises RouteError."""
+        """Return what the watch saw last, as `read` does; None without it. Raises RouteError."""
         if self._watched is None:
             return None
         target = target_of(plan)
         live = self._watched.find(target.kind, plan.metadata.namespace, target.name)
-        return None if live is None else _seen(live, target, plan, total)
+        return None if live is None else _read_status(live, target, plan, total)
 
     def write(self, plan: Plan, split: Split, mark: str) -> None:
-        """Patch the object as it is now; one that was changed meanwhile is read again.
+        """Patch the object at the version just read; after a conflict, read it and try again.
 
-        After an answer that leaves open whether the patch was taken (a time-out, a 5xx), reading
-        tells. Raises RouteError: then nothing moved, or nobody can say.
+        A time-out or a 5xx leaves open whether the patch was applied; the next read tells. Raises
+        RouteError: then nothing moved, or the outcome is unknown.
         """
         target = target_of(plan)
         if split.canary:
@@ -63,9 +65,11 @@ class ClusterRouter:
         unclear: RouteError | None = None
         for _ in range(_ATTEMPTS):
             live = self._get(plan, target.kind, target.name)
-            body = _patch_of(live, plan, split, mark)
+            body = _build_patch(live, plan, split, mark)
             if not body:
                 return
+            # The patch is still needed after an unclear answer. It may yet be applied, so a
+            # second one is not sent: the caller reads the mesh again and decides.
             if unclear is not None:
                 raise unclear
             try:
@@ -79,16 +83,16 @@ class ClusterRouter:
                 unclear = problem
             else:
                 return
-        said = f"{spelt(target.kind, plan, target.name)} keeps changing"
-        raise RouteError(f"{said}: {_ATTEMPTS} patches came too late")
+        message = f"{spelt(target.kind, plan, target.name)} keeps changing"
+        raise RouteError(f"{message}: {_ATTEMPTS} patches came too late")
 
     def diagnose(self, plan: Plan) -> str:
-        """Nothing: what the API server has taken, it shows."""
+        """Return nothing: what the API server accepted, it also shows."""
         del plan
         return ""
 
     def _check_subsets(self, plan: Plan) -> None:
-        """No traffic for a subset that nobody defined: a mesh answers it with 503."""
+        """Refuse traffic to a subset that no DestinationRule defines: Istio answers it with 503."""
         route = plan.spec.route.istio
         if route is None or route.destination_rule is None:
             return
@@ -103,38 +107,42 @@ class ClusterRouter:
             raise as_route_error(error, "get", kind, plan, name) from None
 
     def _patch(self, plan: Plan, target: Target, body: Json, split: Split) -> None:
-        """Patch; what is more than weights is tried dry first.
+        """Patch; anything but plain weights is tried in a dry run first.
 
-        The API server of an older mesh drops what it does not know, such as the share of copies,
-        and then all requests would be copied. Raises ClusterError and RouteError.
+        The API server of an older mesh drops fields that it does not know, such as a mirror's
+        share, and then all requests would be mirrored. Raises ClusterError and RouteError.
         """
-        place = target.kind, plan.metadata.namespace, target.name
+        address = target.kind, plan.metadata.namespace, target.name
         if split.way != "weights":
-            kept = self._objects.patch(*place, body, dry=True)
-            if not _keeps(kept, plan, split):
-                said = f"the cluster's definitions of it are too old for a {split.way}"
+            patched = self._objects.patch(*address, body, dry=True)
+            if not _has_split(patched, plan, split):
+                message = f"the cluster's definitions of it are too old for a {split.way}"
                 where = spelt(target.kind, plan, target.name)
-                raise RouteError(f"{where}: {said}", refused=True)
-        self._objects.patch(*place, body)
+                raise RouteError(f"{where}: {message}", refused=True)
+        self._objects.patch(*address, body)
 
 
-def _patch_of(live: Json, plan: Plan, split: Split, mark: str) -> Json:
-    """The patch. An object that cannot carry the split needs a person, as a lacking right does."""
+def _build_patch(live: Json, plan: Plan, split: Split, mark: str) -> Json:
+    """Return the patch. An object that cannot carry the split is a refusal.
+
+    Trying again does not help: as with a missing right, a person has to change something.
+    """
     try:
         return patch.patch(live, plan, split, mark)
     except RouteError as error:
         raise RouteError(str(error), refused=True) from None
 
 
-def _keeps(patched: Json, plan: Plan, split: Split) -> bool:
-    """Whether a patched object shows the split."""
+def _has_split(patched: Json, plan: Plan, split: Split) -> bool:
+    """Return whether a patched object shows the split."""
     try:
         return patch.split_of(patched, plan, split.total) == split
     except RouteError:
         return False
 
 
-def _seen(live: Json, target: Target, plan: Plan, total: int) -> RouteStatus:
+def _read_status(live: Json, target: Target, plan: Plan, total: int) -> RouteStatus:
+    """Return the split and the mark that an object shows. Raises RouteError."""
     split = patch.split_of(live, plan, total)
     if split.canary and (problem := target.complaint(live, plan)):
         raise RouteError(f"{spelt(target.kind, plan, target.name)}: {problem}")
@@ -142,5 +150,5 @@ def _seen(live: Json, target: Target, plan: Plan, total: int) -> RouteStatus:
 
 
 def _is_unclear(error: ClusterError) -> bool:
-    """Whether the request may have been carried out all the same."""
+    """Return whether the request may have been carried out despite the error."""
     return error.status == 0 or error.status >= 500

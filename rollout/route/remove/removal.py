@@ -1,4 +1,4 @@
-"""What the removal of a plan's objects does: ours are deleted, others' get back what was there."""
+"""Decide what to do with a plan's objects: delete ours, restore those of others."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ Name = tuple[Kind, str]
 
 @dataclass(frozen=True)
 class Removal:
-    """What is done to one object, and why so."""
+    """What is done to one object, and why."""
 
     kind: Kind
     live: Json
     deed: Deed
     why: str
     carries: str
-    patch: Json  # of what is restored
+    patch: Json  # of an object that is restored; empty for others
 
     @property
     def name(self) -> str:
@@ -41,46 +41,55 @@ class Removal:
 
     @property
     def is_route_gone(self) -> bool:
-        """Whether traffic is no longer led by what is deleted."""
+        """Whether the deleted object led traffic, so that proxies need time to notice."""
         return self.deed == "delete" and self.kind not in {DESTINATION_RULE, PEER_AUTHENTICATION}
 
 
 def named(plan: Plan) -> list[Name]:
-    """The objects that a plan may have made or written to: what leads somewhere comes first."""
+    """Return the objects that a plan may have created or written to.
+
+    Routes come before what they lead to, so that no route is left that leads to nothing.
+    """
     if plan.spec.route.istio is None:
         target = target_of(plan)
         return [(target.kind, target.name)]
-    return [(part.kind, part.name) for part in parts(plan)][::-1]
+    return [(policy_object.kind, policy_object.name) for policy_object in parts(plan)][::-1]
 
 
 def removals(
-    plan: Plan, found: Sequence[tuple[Kind, Json]], services: Sequence[Json]
+    plan: Plan, live_objects: Sequence[tuple[Kind, Json]], services: Sequence[Json]
 ) -> Iterator[Removal]:
-    """What is done to those of the `named` objects that are there; nothing to others'.
+    """Yield what is done to the `named` objects that exist; without a trace of ours, nothing.
 
     `services` are the namespace's VirtualServices: a rule that one of them needs is kept.
     """
-    left = list(services)
-    for kind, live in found:
+    remaining = list(services)
+    for kind, live in live_objects:
         if not is_ours(live, plan):
-            made = _of_theirs(live, kind, plan)
+            removal = _restore_foreign(live, kind, plan)
         else:
-            made = _of_ours(live, kind, plan, left)
-        if made is not None:
-            yield made
-            if made.is_route_gone:
-                left = [each for each in left if each["metadata"]["name"] != made.name]
+            removal = _decide_own(live, kind, plan, remaining)
+        if removal is not None:
+            yield removal
+            if removal.is_route_gone:  # a rule that only this route needs is not kept for it
+                remaining = [
+                    service for service in remaining if service["metadata"]["name"] != removal.name
+                ]
 
 
-def _of_ours(live: Json, kind: Kind, plan: Plan, left: Sequence[Json]) -> Removal:
-    needed = _needed(live, plan, left) if kind == DESTINATION_RULE else ""
-    kept = edited(live, kind, plan) or needed
-    why = kept or f"made for {object_annotations.noted(live, MADE + plan.spec.service)}"
-    return Removal(kind, live, "keep" if kept else "delete", why, carries(live, kind, plan), {})
+def _decide_own(live: Json, kind: Kind, plan: Plan, services: Sequence[Json]) -> Removal:
+    """Return the deletion of an object of ours, or why it is kept."""
+    needed = _explain_need(live, plan, services) if kind == DESTINATION_RULE else ""
+    reason = edited(live, kind, plan) or needed
+    why = reason or f"made for {object_annotations.noted(live, MADE + plan.spec.service)}"
+    return Removal(kind, live, "keep" if reason else "delete", why, carries(live, kind, plan), {})
 
 
-def _of_theirs(live: Json, kind: Kind, plan: Plan) -> Removal | None:
-    """An object that was there before: none of our notes stays, and no policy of ours."""
+def _restore_foreign(live: Json, kind: Kind, plan: Plan) -> Removal | None:
+    """Return the restoration of an object of others; None if nothing of ours is in it.
+
+    Our annotations and our policy are removed; the weights stay.
+    """
     plain = restored(live, kind, plan)
     for prefix in NOTES:
         object_annotations.note(plain, prefix + plan.spec.service, "")
@@ -93,13 +102,13 @@ def _of_theirs(live: Json, kind: Kind, plan: Plan) -> Removal | None:
 
 
 def carries(live: Json, kind: Kind, plan: Plan) -> str:
-    """What an object does for traffic now, in words."""
-    told = live.get("spec") or {}
+    """Describe what an object does for traffic now."""
+    object_spec = live.get("spec") or {}
     if kind == DESTINATION_RULE:
-        names = ", ".join(str(each.get("name")) for each in dicts(told.get("subsets")))
+        names = ", ".join(str(subset.get("name")) for subset in dicts(object_spec.get("subsets")))
         return f"subsets {names}"
     if kind == PEER_AUTHENTICATION:
-        return f"mTLS {str((told.get('mtls') or {}).get('mode', 'as inherited')).lower()}"
+        return f"mTLS {str((object_spec.get('mtls') or {}).get('mode', 'as inherited')).lower()}"
     try:
         split = patch.split_of(live, plan, total_of(plan))
     except RouteError as error:
@@ -108,8 +117,11 @@ def carries(live: Json, kind: Kind, plan: Plan) -> str:
     return f"{shown(split)} to {spec.canary.version}, the rest to {spec.stable.version}"
 
 
-def _needed(rule: Json, plan: Plan, services: Sequence[Json]) -> str:
-    """Which route leads to a subset of the rule: without the rule it would be answered with 503."""
+def _explain_need(rule: Json, plan: Plan, services: Sequence[Json]) -> str:
+    """Say which route leads to a subset of the rule; empty if none does.
+
+    Without the rule Istio would answer that route's requests with 503.
+    """
     namespace, spec = plan.metadata.namespace, rule.get("spec") or {}
     host = full(str(spec.get("host", "")), namespace)
     for service in services:

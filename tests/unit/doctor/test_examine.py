@@ -294,7 +294,7 @@ def test_the_command_prints_a_line_each_and_ends_with_1_where_something_failed(
 
     file, journal = tmp_path / "plan.yaml", str(tmp_path / "j.db")
     file.write_text(yaml.safe_dump(envoy_plan.document()))
-    monkeypatch.setattr(wired, "examination", lambda context: tools())
+    monkeypatch.setattr(wired, "doctor_tools", lambda context: tools())
     good = CliRunner().invoke(surefoot, ["doctor", str(file), "--journal", journal])
     assert good.exit_code == 0
     assert good.output.splitlines()[-1] == "6 ok, 0 warn, 0 fail"

@@ -79,7 +79,7 @@ def command(tmp_path, monkeypatch):
     """Run the command on a plan: its result."""
     import yaml
 
-    monkeypatch.setattr(doctor_tools, "historian", lambda: Known(PodHistory(past_of())))
+    monkeypatch.setattr(doctor_tools, "history_source", lambda: Known(PodHistory(past_of())))
 
     def go(the_plan, *options):
         path = tmp_path / "plan.yaml"
@@ -99,7 +99,7 @@ def test_a_plan_without_pods_is_told_what_to_write(command):
 
 def test_a_past_that_cannot_be_read_is_bad_input(command, monkeypatch):
     said = {"errors": "a sample in the past is negative or no cumulative count"}
-    monkeypatch.setattr(doctor_tools, "historian", lambda: Known(PodHistory(problems=said)))
+    monkeypatch.setattr(doctor_tools, "history_source", lambda: Known(PodHistory(problems=said)))
     done = command(pods_plan())
     assert done.exit_code == 2
     assert isinstance(done.exception, SystemExit | InputError)

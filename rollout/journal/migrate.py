@@ -1,4 +1,7 @@
-"""`python -m rollout.journal.sql.migrate JOURNAL`: bring its tables to this version's schema."""
+"""Bring a journal's tables to this version's schema.
+
+Usage: `python -m rollout.journal.migrate JOURNAL`.
+"""
 
 from __future__ import annotations
 
@@ -15,33 +18,34 @@ from rollout.journal.sql.tables import ENTRIES, REVISIONS, create, names_of
 
 
 def migrate(where: JournalLocation) -> None:
-    """Apply what is missing in one transaction, with no controller deciding meanwhile.
+    """Apply the missing revisions in one transaction, under the deciding controller's lock.
 
     Raises JournalBusyError, JournalError, and InputError where there is no journal.
     """
     database = open_database(where)
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parents[1] / "migrations"))
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
     try:
         with database.lock(), database.words(), database.writing() as connection:
             if ENTRIES.name in names_of(connection):
-                create(connection)  # the revision's mark, where there is none
+                # Adds the revision number to a journal from before there was one.
+                create(connection)
             config.attributes["connection"] = connection
             alembic.command.upgrade(config, "head")
     finally:
         database.close()
 
 
-def main(words: list[str]) -> int:
-    if len(words) != 1:
-        print("usage: python -m rollout.journal.sql.migrate JOURNAL", file=sys.stderr)  # noqa: T201
+def main(arguments: list[str]) -> int:
+    if len(arguments) != 1:
+        print("usage: python -m rollout.journal.migrate JOURNAL", file=sys.stderr)  # noqa: T201
         return BAD_INPUT
     try:
-        migrate(from_words(words[0]))
+        migrate(from_words(arguments[0]))
     except SurefootError as error:
         print(error, file=sys.stderr)  # noqa: T201 - a command
         return error.exit_code
-    print(f"{shown(words[0])} is of schema {REVISIONS[-1]}")  # noqa: T201 - a command
+    print(f"{shown(arguments[0])} is of schema {REVISIONS[-1]}")  # noqa: T201 - a command
     return 0
 
 
