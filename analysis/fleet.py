@@ -176,9 +176,9 @@ def _iterate_blocks(fleet: Fleet, rows: Rows) -> Iterator[tuple[Rows, slice, Arr
 def _select_usable(
     fleet: Fleet, members: Rows, counts: Counts, batch: slice
 ) -> tuple[Array, Counts]:
-    """Return the odds u = ratio e_c / e_s, and counts that are zero where an arm has no exposures.
+    """Return the odds u = ratio e_c / e_s and the usable counts.
 
-    Zero counts make every gain zero: such a look bets nothing.
+    Counts are set to zero where either arm has no exposures: such a look then bets nothing.
     """
     e_c, e_s, x_c, x_s = (field[batch] for field in counts)
     both = (e_c > 0) & (e_s > 0)

@@ -209,9 +209,9 @@ class Counters:
 
     def observe(self, asks: Sequence[Ask], now: float) -> Mapping[str, Answer]:
         """See rollout.ports.Observer."""
-        return {ask.rollout: Answer(series=self._series(ask, now)) for ask in asks}
+        return {ask.rollout: Answer(series=self._build_series(ask, now)) for ask in asks}
 
-    def _series(self, ask: Ask, now: float) -> dict[str, tuple[Series, ...]]:
+    def _build_series(self, ask: Ask, now: float) -> dict[str, tuple[Series, ...]]:
         good, bad = round((now - 1.8e9) * 10), round((now - 1.8e9) / 10)
         arms: tuple[tuple[Arm, int], ...] = (("canary", 1), ("stable", 9))
         both = tuple(

@@ -43,7 +43,7 @@ from benchmarks.quality.runs import FULL, QUICK, Row, Size
 Blocks = dict[str, list[Row]]
 
 
-def _promotion(size: Size, seed: int) -> Blocks:
+def _run_promotion(size: Size, seed: int) -> Blocks:
     false, times = promotion.run(size.promotion, seed)
     return {"false promotion": false, "time to prove safety": times}
 
@@ -52,7 +52,7 @@ PARTS: dict[str, Callable[[Size, int], Blocks]] = {
     "rollback": lambda size, seed: {"false rollback": rollback.run(size.rollback, seed)},
     "detection": lambda size, seed: {"detection": detection.run(size.detection, seed)},
     "peers": lambda size, seed: {"against peers": contest.independent(size.contest, seed)},
-    "promotion": _promotion,
+    "promotion": _run_promotion,
     "harm": lambda size, seed: {"harm": harm.run(size.harm, seed)},
     "dispersion": lambda size, seed: {
         "power under dispersion": contest.dispersed(size.dispersion, seed)

@@ -58,7 +58,7 @@ class Server:
         if self._is_restarting():
             self.shown = Counter()
             events["resets"] += 1
-        for key in self._active_series(scrape):
+        for key in self._choose_series(scrape):
             units = int(self.dice.integers(0, MOST + 1))
             events["births"] += key not in self.truth and scrape > 0
             self.shown[key] += units
@@ -80,7 +80,7 @@ class Server:
         grown = bool(self.shown) and min(self.shown.values()) > GROWN
         return self.scraped and grown and self.dice.random() < 0.1
 
-    def _active_series(self, scrape: int) -> Iterator[Key]:
+    def _choose_series(self, scrape: int) -> Iterator[Key]:
         """Yield the series that get requests now; rare codes appear late, with a burst."""
         for number, code in enumerate(CODES):
             if scrape >= 20 * number:
@@ -90,13 +90,13 @@ class Server:
     def _write(self, at: float, samples: Samples) -> None:
         for code in CODES:
             if (RATE, code) in self.shown:
-                text = self._labels("envoy_response_code", code)
+                text = self._format_labels("envoy_response_code", code)
                 samples[RATE].append((text, at, self.shown[RATE, code]))
         counts = accumulate(self.shown[SHAPE, edge] for edge in EDGES)
         for edge, count in zip(EDGES, counts, strict=True):
-            samples[SHAPE].append((self._labels("le", edge), at, count))
+            samples[SHAPE].append((self._format_labels("le", edge), at, count))
 
-    def _labels(self, name: str, value: str) -> str:
+    def _format_labels(self, name: str, value: str) -> str:
         arm = f'destination_service="{self.service}",destination_version="{self.version}"'
         return f'{{{arm},{name}="{value}"}}'
 
@@ -134,14 +134,16 @@ class Fleet:
     """One controller's cursors and running totals of every service, as a tick has them."""
 
     def __init__(self, url: str, services: Sequence[str]) -> None:
-        self.plans = {service: _plan(service, url) for service in services}
+        self.plans = {service: _build_plan(service, url) for service in services}
         self.observer = PrometheusObserver()
         keys = [(service, name) for service in services for name in (ERRORS, LATENCY)]
         self.cursors = dict.fromkeys(keys, Cursor())
         self.totals = dict.fromkeys(self.cursors, Counts())
 
     def look(self, now: float) -> None:
-        asks = [Ask(service, plan, self._since(service)) for service, plan in self.plans.items()]
+        asks = [
+            Ask(service, plan, self._find_since(service)) for service, plan in self.plans.items()
+        ]
         for service, answer in self.observer.observe(asks, now).items():
             assert not answer.problems, answer.problems
             for name, series in answer.series.items():
@@ -149,12 +151,12 @@ class Fleet:
                 self.cursors[key], new = advance(self.cursors[key], series)
                 self.totals[key] += new
 
-    def _since(self, service: str) -> dict[str, float]:
+    def _find_since(self, service: str) -> dict[str, float]:
         newest = {name: self.cursors[service, name].newest("stable") for name in (ERRORS, LATENCY)}
         return {name: at for name, at in newest.items() if at is not None}
 
 
-def _plan(service: str, url: str) -> Plan:
+def _build_plan(service: str, url: str) -> Plan:
     errors = {"name": ERRORS, "template": "envoy/errors", "margin": {"absolute": "1%"}}
     latency = {"name": LATENCY, "template": "envoy/latency", "tolerance": "25%"}
     prometheus = {"url": url, "scrape": "1s"}

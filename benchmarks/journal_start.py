@@ -77,11 +77,11 @@ def fill(where: JournalLocation, entries: int, going: int) -> int:
 
 def start(where: JournalLocation) -> dict[str, float]:
     """Time a new leader's work before its first tick, and loading one ended rollout on demand."""
-    before = _peak_memory()
+    before = _read_peak_memory()
     with closing(open_journal(where)) as journal, journal.lock(instead=True):
         fleet = Fleet()
         started, _ = timed(lambda: _read(fleet, journal))
-        memory = _peak_memory() - before
+        memory = _read_peak_memory() - before
         ended = next((r for r in fleet.states if r not in fleet.active), "")
         asked, _ = timed(lambda: fleet.wake(ended, journal) if ended else None)
     return {
@@ -103,7 +103,7 @@ def _exhaust(entries: Iterator[Any]) -> None:
         pass
 
 
-def _peak_memory() -> float:
+def _read_peak_memory() -> float:
     """Return this process's peak memory in MB (Linux; `getrusage` would include its parent's)."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024

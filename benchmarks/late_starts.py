@@ -41,10 +41,12 @@ def paths(theta: float, onset: int, weight: float, runs: int, seed: int) -> tupl
     """Return logs of the ratio test and of its late starts, shape (rollouts, looks) each."""
     key = [seed, round(theta * 10), onset, round(weight * 100)]
     world = CountsModel("iid", RATE, BASE, weight=weight, theta=theta, onset=onset)
-    return _log_capital(world, np.random.default_rng(key), runs)
+    return _compute_log_capital(world, np.random.default_rng(key), runs)
 
 
-def _log_capital(world: CountsModel, rng: np.random.Generator, runs: int) -> tuple[Array, Array]:
+def _compute_log_capital(
+    world: CountsModel, rng: np.random.Generator, runs: int
+) -> tuple[Array, Array]:
     counts = _counts(world.streams(rng, runs))
     noise = tempering.noises([Dispersion()] * runs)
     logs = np.array(
@@ -57,7 +59,7 @@ def wrong(scenario: Scenario, weight: float, runs: int, seed: int) -> list[float
     """Return false rollback by the share that waits, with requests taken as independent."""
     key = [seed, SCENARIOS.index(scenario), round(weight * 100)]
     world = CountsModel(scenario, RATE, BASE, weight=weight)
-    drawn = _log_capital(world, np.random.default_rng(key), runs)
+    drawn = _compute_log_capital(world, np.random.default_rng(key), runs)
     return [
         float((mixed(*drawn, waiting) >= -math.log(ALPHA)).any(axis=1).mean()) for waiting in PARTS
     ]

@@ -47,14 +47,14 @@ class Buckets(Counters):
         looks = dice.multinomial(60, shares / shares.sum(), _SECONDS)
         self._totals = np.cumsum(np.cumsum(looks, axis=0), axis=1).astype(float)
 
-    def _series(self, ask: Ask, now: float) -> dict[str, tuple[Series, ...]]:
+    def _build_series(self, ask: Ask, now: float) -> dict[str, tuple[Series, ...]]:
         values = self._totals[round(now - 1.8e9)]
         arms: tuple[tuple[Arm, int], ...] = (("canary", 1), ("stable", 9))
         both = tuple(
             Series("all", arm, ((now, tuple((values * times).tolist())),), edges=EDGES)
             for arm, times in arms
         )
-        rates = super()._series(ask, now)
+        rates = super()._build_series(ask, now)
         return {name: both if name.startswith("latency") else r for name, r in rates.items()}
 
 

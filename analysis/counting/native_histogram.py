@@ -47,7 +47,7 @@ class Native:
     def span(self) -> tuple[float, float] | None:
         """Exponents of the occupied buckets' lower and upper end; None without any."""
         finite = self.exponents[:-1]
-        # A boundary is still empty if no row has counted anything since the first boundary.
+        # True while no row has units between the first boundary and this one.
         still = [all(row[i] == row[0] for row in self.values) for i in range(len(finite))]
         if all(still):
             return None

@@ -136,7 +136,7 @@ def _look_under_dispersion(
 
 
 def _estimate_usual_share(capital: RateCapital, units: Units) -> float:
-    """Return stable's bad share as of before the look, or the look's own if there is no past."""
+    """Estimate stable's bad share from before the look; without a past, from the look itself."""
     if capital.usual is not None:
         return capital.usual
     exposures, bad = capital.past if capital.past[0] >= ENOUGH else (units.e_s, units.x_s)
@@ -156,7 +156,7 @@ def _weigh_safety(rule: RateMargin, noise: tempering.Noise, units: Units, usual:
 def _prepare_contrast(rule: RateMargin, capital: RateCapital) -> Contrast:
     """Return the contrast; before its first bet, with prior weights from stable's past."""
     exposures, bad = capital.past
-    # Weights are valid only if fixed before the first bet, so a contrast that has bet retains its own.
+    # Weights are valid only if fixed before the first bet: a contrast that has bet retains its own.
     if capital.contrast.e_c or exposures < ENOUGH:
         return capital.contrast
     share = (bad + 1) / (exposures + 1)

@@ -181,7 +181,7 @@ def interval(contrast: Contrast, alpha: float, beta: float) -> tuple[float, floa
 
 
 def _clip_share(difference: float) -> float:
-    """Clip a bound to -1 and 1, which it may exceed with little data or a wide ratio."""
+    """Clip a bound to -1 and 1; with little data or a wide ratio it may lie outside."""
     return max(-1.0, min(1.0, difference))
 
 

@@ -172,7 +172,7 @@ def _update(now: RobustState, noise: Noise, counts: Sequence[Array], *margin: Ar
     """Add one look to the unpacked state, see `look`."""
     (e_c, e_s, x_c, x_s), (ratio, absolute) = counts, margin
     n = x_c + x_s
-    # Information is summed with the predicted `usual`, not n: the canary's bad units must not count.
+    # Information uses the predicted `usual`, not n: the canary's bad units must not affect it.
     usual, q = tempering.expected(e_c, e_s, x_s, ratio, absolute)
     gain = ratio_test.increment(e_c, e_s, x_c, x_s, ratio=ratio, absolute=absolute)
     gain = gain / column(tempering.inflation(noise, n, q))

@@ -1,4 +1,4 @@
-"""Bets on harm that start late, so that good looks before their start do not count against them."""
+"""Bets on harm that start late, so that earlier good looks do not reduce their capital."""
 
 from __future__ import annotations
 

@@ -119,7 +119,7 @@ def judge(guards: Mapping[str, Guarded], alpha: float, beta: float) -> Judgement
     members = [*harm.values(), *([crash] if crash is not None else [])]
     joint, bar = float(log_sum(np.array(members))), -math.log(alpha)
     own = tuple(name for name, log in harm.items() if log >= bar)
-    # Only the mean decides. A member includes its weight, so it cannot reach the bar unless the mean
+    # Only the mean decides. A member includes its weight, so it reaches the bar only if the mean
     # does: the members that did are the cause.
     harmful = joint >= bar
     dead = ("crash",) if crash is not None and crash >= bar else ()

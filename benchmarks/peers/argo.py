@@ -110,10 +110,10 @@ def assess(metric: Metric, status: Status, *, terminating: bool = False) -> Phas
         return "Inconclusive"
     if 0 <= metric.failures < status.failed:
         return "Failed"
-    return _completed_phase(metric, status) or ended
+    return _find_completed_phase(metric, status) or ended
 
 
-def _completed_phase(metric: Metric, status: Status) -> Phase | None:
+def _find_completed_phase(metric: Metric, status: Status) -> Phase | None:
     row = metric.successes_in_a_row
     if row and status.successes_in_a_row >= row:
         return "Successful"

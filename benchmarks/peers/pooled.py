@@ -26,7 +26,7 @@ def z(streams: Streams, _alpha: float) -> Array:
     return np.where(error > 0, (p_c - p_s) / np.where(error > 0, error, 1), 0.0)
 
 
-def _z_limit(alpha: float) -> float:
+def _compute_z_limit(alpha: float) -> float:
     from scipy.special import ndtri
 
     return float(-ndtri(alpha))
@@ -49,5 +49,5 @@ def sequence(streams: Streams, alpha: float) -> Array:
     return np.where(half > 0, (p_c - p_s) / np.where(half > 0, half, 1), 0.0)
 
 
-Z_TEST = Rule(z, _z_limit, declared=True)
+Z_TEST = Rule(z, _compute_z_limit, declared=True)
 GROWTHBOOK = Rule(sequence, lambda _alpha: 1.0, declared=True)

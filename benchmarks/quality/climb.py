@@ -67,12 +67,12 @@ class Rollouts:
         share = min(1.0, BASE * self.cell.theta)
         e_c, x_c = drawn(self.rng, self.requests * weight, np.full(weight.shape, share))
         e_s, x_s = drawn(self.rng, self.requests * (1 - weight), np.full(weight.shape, BASE))
-        self.harm += self._gain(e_c, e_s, x_c, x_s)
+        self.harm += self._compute_gain(e_c, e_s, x_c, x_s)
         self.below += excess_bound.below(e_c, e_s, x_c, x_s)
         self.counted += np.where(e_s > 0, e_c, 0)
         self.excess += self.requests * weight * (share - BASE)
 
-    def _gain(
+    def _compute_gain(
         self, e_c: DrawnCounts, e_s: DrawnCounts, x_c: DrawnCounts, x_s: DrawnCounts
     ) -> Array:
         return ratio_test.increment(e_c, e_s, x_c, x_s, absolute=self.cell.test[1])
@@ -96,7 +96,7 @@ class Rollouts:
 class Known(Rollouts):
     """Rollouts that the SPRT that knows the effect rolls back, on any excess."""
 
-    def _gain(
+    def _compute_gain(
         self, e_c: DrawnCounts, e_s: DrawnCounts, x_c: DrawnCounts, x_s: DrawnCounts
     ) -> Array:
         return known_gain(e_c, e_s, x_c, x_s, self.cell.theta)[:, None]  # the same at every point

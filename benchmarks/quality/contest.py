@@ -69,7 +69,7 @@ def dispersed(rollouts: int, seed: int) -> list[Row]:
 
 def _cell(cell: Cell) -> list[Row]:
     world = CountsModel(cell.scenario, cell.rate, cell.base, weight=WEIGHT)
-    limits = _limits(world, cell)
+    limits = _find_limits(world, cell)
     false = {key: (looks > 0).mean() for key, (looks, _) in _play(world, cell, limits).items()}
     rows = []
     for theta in cell.thetas:
@@ -88,9 +88,9 @@ def _cell(cell: Cell) -> list[Row]:
                     "false_rollback": float(false[key]),
                     "false_error": error(float(false[key]), cell.rollouts),
                     "power": float((looks > 0).mean()),
-                    "looks": _median(np.where(looks > 0, looks, np.inf)),
-                    "requests": _median(requests),
-                    "requests_error": _median_error(requests),
+                    "looks": _compute_median(np.where(looks > 0, looks, np.inf)),
+                    "requests": _compute_median(requests),
+                    "requests_error": _compute_median_error(requests),
                     "known": sprt_requests,
                     "known_error": sprt_error,
                 }
@@ -108,12 +108,12 @@ def _measure_sprt(world: CountsModel, cell: Cell) -> tuple[float, float]:
     parts = []
     for size in chunks(KNOWN):
         arms = alone.streams(rng, size).arms()
-        parts.append(_requests(arms, clairvoyant(arms, world.theta, cell.alpha)))
+        parts.append(_count_requests(arms, clairvoyant(arms, world.theta, cell.alpha)))
     requests = np.concatenate(parts)
-    return _median(requests), _median_error(requests)
+    return _compute_median(requests), _compute_median_error(requests)
 
 
-def _limits(world: CountsModel, cell: Cell) -> dict[tuple[str, str], float]:
+def _find_limits(world: CountsModel, cell: Cell) -> dict[tuple[str, str], float]:
     """Return each peer's documented limit and the oracle's."""
     rng = seeded(cell.seed, "oracle", cell[:3])
     arms = [world.streams(rng, size).arms() for size in chunks(2 * cell.rollouts)]
@@ -137,15 +137,15 @@ def _play(
         arms = streams.arms()
         ours = ((n, engine(streams, past).at(cell.alpha)) for n, engine in ENGINES.items())
         decided = {(name, "declared"): outcome.rolled_back for name, outcome in ours}
-        for who, looks in (decided | dict(_peers(arms, cell.alpha, limits))).items():
-            parts.setdefault(who, []).append((looks, _requests(arms, looks)))
+        for who, looks in (decided | dict(_run_peers(arms, cell.alpha, limits))).items():
+            parts.setdefault(who, []).append((looks, _count_requests(arms, looks)))
     return {
         who: (np.concatenate([a for a, _ in some]), np.concatenate([b for _, b in some]))
         for who, some in parts.items()
     }
 
 
-def _peers(
+def _run_peers(
     arms: Streams, alpha: float, limits: dict[tuple[str, str], float]
 ) -> Iterator[tuple[tuple[str, str], DrawnCounts]]:
     for name, rule in RULES.items():
@@ -154,18 +154,18 @@ def _peers(
             yield (name, which), rule.rolled_back(score, limits[name, which], arms.e_c.shape[1])
 
 
-def _requests(arms: Streams, looks: DrawnCounts) -> np.ndarray:
+def _count_requests(arms: Streams, looks: DrawnCounts) -> np.ndarray:
     """Return the canary's requests until the rollback; infinite without one."""
     sent = arms.e_c.cumsum(axis=-1)[np.arange(len(looks)), np.maximum(looks, 1) - 1]
     return np.where(looks > 0, sent, np.inf)
 
 
-def _median(values: np.ndarray) -> float:
+def _compute_median(values: np.ndarray) -> float:
     """Return the median; infinite if half of the rollouts had no rollback."""
     return float(np.quantile(values, 0.5, method="higher"))
 
 
-def _median_error(values: np.ndarray) -> float:
+def _compute_median_error(values: np.ndarray) -> float:
     """Return a median's standard error: half the distance of the order statistics around it.
 
     They lie one standard error of the share .5 below and above the median.

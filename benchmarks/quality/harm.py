@@ -64,8 +64,10 @@ def measured(cell: Cell) -> list[Row]:
     excess, ended, rolled, promoted = played("harm", cell, cell.rollouts)
     sprt_excess = sprt_error = math.nan
     if cell.test == TESTS[0] and cell.theta > 1:
-        sprt_excess, sprt_error = _mean(played("known", cell, max(LEAST_KNOWN, cell.rollouts))[0])
-    mean, error = _mean(excess)
+        sprt_excess, sprt_error = _average(
+            played("known", cell, max(LEAST_KNOWN, cell.rollouts))[0]
+        )
+    mean, error = _average(excess)
     return [
         {
             "ramp": cell.ramp,
@@ -102,7 +104,7 @@ def played(name: str, cell: Cell, rollouts: int) -> list[Array]:
     ]
 
 
-def _mean(excess: Array) -> tuple[float, float]:
+def _average(excess: Array) -> tuple[float, float]:
     """Return the mean and its standard error."""
     return float(excess.mean()), float(excess.std() / math.sqrt(excess.size))
 
@@ -126,14 +128,14 @@ def judged(rows: list[Row]) -> Iterator[Miss]:
             yield Miss(
                 f"{row['excess']:.1f} +- {row['error']:.1f} excess bad requests, bar {bar:g}: "
                 f"{cell}",
-                _wall(row, bar),
+                _explain_wall(row, bar),
             )
         limit = PROMOTION_BAR.get(row["rate"], math.inf)
         if row["theta"] == 1 and row["ramp"] == "evidence" and row["minutes"] > limit:
             yield Miss(f"{row['minutes']:.1f} minutes to promote, bar {limit:g}: {cell}")
 
 
-def _wall(row: Row, bar: float) -> str:
+def _explain_wall(row: Row, bar: float) -> str:
     """Return why the bar cannot be met: the SPRT that knows the effect misses it. Else empty."""
     sprt_excess, error = row["known"], row["known_error"]
     if not sprt_excess > bar + SIGMAS * error:

@@ -61,10 +61,10 @@ def _cell(cell: Cell) -> list[Row]:
     rng = seeded(cell.seed, "latency", cell[:3])
     parts = [_rollback_looks(world.streams(rng, size)) for size in chunks(cell.rollouts)]
     looks = {name: np.concatenate([chunk[name] for chunk in parts]) for name in parts[0]}
-    return [_row(cell, name, at) for name, at in looks.items()]
+    return [_build_row(cell, name, at) for name, at in looks.items()]
 
 
-def _row(cell: Cell, rule: str, looks: DrawnCounts) -> Row:
+def _build_row(cell: Cell, rule: str, looks: DrawnCounts) -> Row:
     share = float((looks > 0).mean())
     return {
         "scenario": cell.scenario,

@@ -23,13 +23,13 @@ def table(title: str, head: Sequence[str], body: Iterable[Sequence[object]]) -> 
 def grouped(rows: Iterable[Row], *names: str) -> Iterator[tuple[tuple[object, ...], list[Row]]]:
     """Group rows that agree in these columns, in the order of their first appearance."""
     rows = list(rows)
-    order = {key: at for at, key in reversed([*enumerate(map(_key(names), rows))])}
-    by = sorted(rows, key=lambda row: order[_key(names)(row)])
-    for key, group in groupby(by, _key(names)):
+    order = {key: at for at, key in reversed([*enumerate(map(_build_key(names), rows))])}
+    by = sorted(rows, key=lambda row: order[_build_key(names)(row)])
+    for key, group in groupby(by, _build_key(names)):
         yield key, list(group)
 
 
-def _key(names: Sequence[str]) -> Callable[[Row], tuple[object, ...]]:
+def _build_key(names: Sequence[str]) -> Callable[[Row], tuple[object, ...]]:
     return lambda row: tuple(row[name] for name in names)
 
 

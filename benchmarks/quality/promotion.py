@@ -93,13 +93,13 @@ def _false(cells: Sequence[Cell]) -> list[Row]:
             for i, count in enumerate(together.counts(promise.refused)):
                 refused[i][name] += count
     return [
-        _row(cell, name, promoted[i][name] / cell.rollouts, refused[i][name] / cell.rollouts)
+        _build_row(cell, name, promoted[i][name] / cell.rollouts, refused[i][name] / cell.rollouts)
         for i, cell in enumerate(cells)
         for name in PROOFS
     ]
 
 
-def _row(cell: Cell, rule: str, promoted: float, refused: float) -> Row:
+def _build_row(cell: Cell, rule: str, promoted: float, refused: float) -> Row:
     return {
         "scenario": cell.scenario,
         "rate": cell.rate,

@@ -34,15 +34,20 @@ def most_power(requests: float, p_c: float, p_s: float, rho: float, alpha: float
     """
     e_c, e_s = max(1, round(requests)), max(1, round(requests / rho))
     q = (e_c * p_c + e_s * p_s) / (e_c + e_s)
-    (x_c, true_c, null_c), (x_s, true_s, null_s) = _outcomes(e_c, p_c, q), _outcomes(e_s, p_s, q)
-    likely = np.add.outer(_log_ratio(x_c, e_c, p_c, q), _log_ratio(x_s, e_s, p_s, q)).ravel()
+    (x_c, true_c, null_c), (x_s, true_s, null_s) = (
+        _list_outcomes(e_c, p_c, q),
+        _list_outcomes(e_s, p_s, q),
+    )
+    likely = np.add.outer(
+        _compute_log_ratio(x_c, e_c, p_c, q), _compute_log_ratio(x_s, e_s, p_s, q)
+    ).ravel()
     order = np.argsort(-likely)
     null = np.outer(null_c, null_s).ravel()[order].cumsum()
     true = np.outer(true_c, true_s).ravel()[order].cumsum()
     return float(np.interp(alpha, np.append(0.0, null), np.append(0.0, true)))
 
 
-def _outcomes(e: int, p: float, q: float) -> tuple[Array, Array, Array]:
+def _list_outcomes(e: int, p: float, q: float) -> tuple[Array, Array, Array]:
     """Return the bad counts that matter under either share, and their probability under each.
 
     Left out are the counts with a tail probability below 1e-9 under both shares.
@@ -55,5 +60,5 @@ def _outcomes(e: int, p: float, q: float) -> tuple[Array, Array, Array]:
     return x, binom.pmf(x, e, p), binom.pmf(x, e, q)
 
 
-def _log_ratio(x: Array, e: int, p: float, q: float) -> Array:
+def _compute_log_ratio(x: Array, e: int, p: float, q: float) -> Array:
     return np.asarray(x * np.log(p / q) + (e - x) * np.log((1 - p) / (1 - q)))

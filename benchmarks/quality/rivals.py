@@ -48,20 +48,20 @@ def beta_binomial(noise: Noise, counts: ArmCounts) -> Array:
     usual, q = tempering.expected(e_c, e_s, x_s)
     extra = (tempering.inflation(noise_by_look, n, q) - 1) / np.maximum(n - 1, 1)
     size = 1 / np.clip(extra, _LEAST, 1 - _LEAST) - 1
-    logs = [_log_likelihood(x_c, n, p, size) for p in _shares(rho)]
+    logs = [_compute_log_likelihood(x_c, n, p, size) for p in _compute_shares(rho)]
     gains = np.where(both[..., None], np.stack(logs[1:], axis=-1) - logs[0][..., None], 0.0)
     information = usual * q * (1 - q) / tempering.inflation(noise_by_look, usual, q)
     calm = tempering.total(noise_by_look, np.where(both, information, 0.0).cumsum(axis=1))
     return ratio_test.log_harm(gains.cumsum(axis=1) / calm[..., None])
 
 
-def _shares(rho: Array) -> list[Array]:
+def _compute_shares(rho: Array) -> list[Array]:
     """Return the canary's share of bad units, if harmless and at each point of the ratio test."""
     odds = [theta * rho for theta in (1.0, *ratio_test.POINTS)]
     return [np.clip(ratio / (1 + ratio), 1e-12, 1 - 1e-12) for ratio in odds]
 
 
-def _log_likelihood(x: Array, n: Array, share: Array, size: Array) -> Array:
+def _compute_log_likelihood(x: Array, n: Array, share: Array, size: Array) -> Array:
     """Return the log of the beta-binomial probability of x in n, up to a constant in the share."""
     from scipy.special import betaln
 

@@ -52,7 +52,7 @@ def _group(cells: Sequence[Cell]) -> list[Row]:
                 for tally, count in zip(tallies, worlds.counts(happened), strict=True):
                     tally[alpha, rule] += count
     return [
-        _row(cell, *key, ours[key] / cell.rollouts, theirs[key] / cell.rollouts)
+        _build_row(cell, *key, ours[key] / cell.rollouts, theirs[key] / cell.rollouts)
         for cell, ours, theirs in zip(cells, rolled, refused, strict=True)
         for key in product(ALPHAS, (*ENGINES, *RULES))
     ]
@@ -74,7 +74,7 @@ def _play(streams: Streams, past: Past) -> Iterator[tuple[tuple[float, str], Out
                 yield (same, name), Outcome(look, never)
 
 
-def _row(cell: Cell, alpha: float, rule: str, share: float, refused: float) -> Row:
+def _build_row(cell: Cell, alpha: float, rule: str, share: float, refused: float) -> Row:
     return {
         "scenario": cell.scenario,
         "rate": cell.rate,

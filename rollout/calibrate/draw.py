@@ -73,9 +73,9 @@ class Recording:
         The draw's canary pods and ticks are left out, so that the rollout is tested on data that it
         did not learn from.
         """
-        return {name: self._without_draw(past, draw) for name, past in self.pods.items()}
+        return {name: self._exclude_draw(past, draw) for name, past in self.pods.items()}
 
-    def _without_draw(self, past: PodCounts, draw: Draw) -> PodCounts:
+    def _exclude_draw(self, past: PodCounts, draw: Draw) -> PodCounts:
         columns = [i for i, pod in enumerate(past.pods) if pod not in draw.canary]
         before, after = slice(draw.first), slice(draw.first + draw.looks, None)
         return replace(
@@ -99,10 +99,10 @@ def recorded(plan: Plan, pods: Mapping[str, PodCounts]) -> Recording:
         raise InputError(
             f"stable has {len(counted.pods)} pods: to play a canary of {canary} more are needed"
         )
-    return Recording(plan, pods, canary, _replay_length(plan, len(counted.ends)))
+    return Recording(plan, pods, canary, _choose_length(plan, len(counted.ends)))
 
 
-def _replay_length(plan: Plan, ticks: int) -> int:
+def _choose_length(plan: Plan, ticks: int) -> int:
     """Return a replay's looks: enough to decide, and LEAST_TICKS left to learn from."""
     spec = plan.spec
     steps = 1 if isinstance(spec.ramp, Budget) else len(spec.ramp.steps)

@@ -58,7 +58,7 @@ class Replay:
 
     def _serve_tick(self) -> None:
         share = self.router.share(self.past.plan)
-        probabilities = self._keep_probabilities(share)
+        probabilities = self._compute_keep_probabilities(share)
         for (name, arm), units in self._units.items():
             if arm == "canary" and not share:
                 continue
@@ -69,7 +69,7 @@ class Replay:
             self.totals[name, arm] = self.totals.get((name, arm), np.zeros_like(counts)) + added
         self.looked += 1
 
-    def _keep_probabilities(self, share: float) -> dict[Arm, float]:
+    def _compute_keep_probabilities(self, share: float) -> dict[Arm, float]:
         """Return each arm's probability of keeping a unit, so that the canary gets its share."""
         name = exposure_guardrail(self.past.plan)
         requests: dict[Arm, float] = {}
@@ -91,13 +91,13 @@ class Replay:
     def _answer(self, ask: Ask) -> Answer:
         at = self.begun + self.looked * self.past.plan.spec.interval
         by_guardrail = {
-            g.name: tuple(self._series_of(g, at))
+            g.name: tuple(self._build_series(g, at))
             for g in ask.plan.spec.guardrails
             if at > ask.since.get(g.name, float("-inf"))
         }
         return Answer({name: series for name, series in by_guardrail.items() if series})
 
-    def _series_of(self, guardrail: Guardrail, at: float) -> list[Series]:
+    def _build_series(self, guardrail: Guardrail, at: float) -> list[Series]:
         edges = self.past.pods[guardrail.name].edges
         series = []
         for arm in ("canary", "stable"):
@@ -105,11 +105,11 @@ class Replay:
             if total is None and arm == "stable":
                 total = np.zeros(len(edges) or 2, dtype=np.int64)
             if total is not None:
-                series += _as_series(arm, total, edges, at)
+                series += _build_arm_series(arm, total, edges, at)
         return series
 
 
-def _as_series(arm: Arm, total: Counts, edges: tuple[float, ...], at: float) -> list[Series]:
+def _build_arm_series(arm: Arm, total: Counts, edges: tuple[float, ...], at: float) -> list[Series]:
     if edges:
         return [Series("all", arm, ((at, tuple(map(float, total.cumsum()))),), edges=edges)]
     return [

@@ -103,14 +103,14 @@ def replay_once(past: Recording, seed: tuple[int, int]) -> Run:
         if _is_over(controller.states[rollout]):
             break
         clock.sleep(past.plan.spec.interval)
-    return _as_run(controller.states[rollout])
+    return _classify(controller.states[rollout])
 
 
 def _is_over(state: RolloutState) -> bool:
     return state.terminal or state.phase in {"paused", "promoting", "reverting"}
 
 
-def _as_run(state: RolloutState) -> Run:
+def _classify(state: RolloutState) -> Run:
     reasons = state.last.reasons if state.last else ()
     if state.phase == "holding back":
         return Run("promoted", reasons)

@@ -48,6 +48,8 @@ from rollout.decide.state.traffic_tally import TrafficTally
 
 # Seconds: a rollback takes traffic away from a bad version, so its retries never get slow.
 _SLOWEST_RETRY = {"reverting": 5.0, "undoing": 5.0}
+# Actions that take no step: hooks and pods' past still come before the first one.
+_BEFORE_THE_FIRST_STEP = {"make route", "resume"}
 # Entering one of these phases starts the deadline again: the ramp's time is not counted.
 _RESTARTS_DEADLINE: set[Phase] = {"holding back", "promoting"}
 
@@ -115,7 +117,7 @@ def _await_delivery(state: RolloutState, fact: Decided, seq: int) -> RolloutStat
         awaiting=seq,
         unread=False,
         decision=seq,
-        stepped=state.stepped or fact.action != "make route",
+        stepped=state.stepped or fact.action not in _BEFORE_THE_FIRST_STEP,
         attempts=0,
         refused=False,
         retry_at=fact.at,

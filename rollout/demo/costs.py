@@ -38,13 +38,13 @@ def costs(mesh: str, judge: str, edges: Edges) -> dict[str, Cost]:
     """Count costs by version from the metrics pages of Envoy and the judge."""
     served: Counter[str] = Counter()
     failed: Counter[str] = Counter()
-    for labels, value in _samples(mesh, "envoy_cluster_upstream_rq"):
+    for labels, value in _parse_samples(mesh, "envoy_cluster_upstream_rq"):
         version, code = labels.get("destination_version"), labels.get("envoy_response_code")
         if version and code:
             served[version] += value
             failed[version] += value * code.startswith("5")
-    timed = _histograms(mesh, "envoy_cluster_upstream_rq_time_bucket", "destination_version")
-    scored = _histograms(judge, "gen_ai_evaluation_score_bucket", "model_version")
+    timed = _parse_histograms(mesh, "envoy_cluster_upstream_rq_time_bucket", "destination_version")
+    scored = _parse_histograms(judge, "gen_ai_evaluation_score_bucket", "model_version")
     return {
         version: Cost(
             requests=served[version],
@@ -57,7 +57,7 @@ def costs(mesh: str, judge: str, edges: Edges) -> dict[str, Cost]:
     }
 
 
-def _samples(text: str, name: str) -> Iterator[tuple[dict[str, str], int]]:
+def _parse_samples(text: str, name: str) -> Iterator[tuple[dict[str, str], int]]:
     from prometheus_client.parser import text_string_to_metric_families
 
     for family in text_string_to_metric_families(text):
@@ -66,9 +66,9 @@ def _samples(text: str, name: str) -> Iterator[tuple[dict[str, str], int]]:
                 yield sample.labels, int(sample.value)
 
 
-def _histograms(text: str, name: str, version: str) -> Histograms:
+def _parse_histograms(text: str, name: str, version: str) -> Histograms:
     histograms: dict[str, Counter[float]] = {}
-    for labels, value in _samples(text, name):
+    for labels, value in _parse_samples(text, name):
         if version in labels:
             histograms.setdefault(labels[version], Counter())[float(labels["le"])] += value
     return histograms

@@ -75,7 +75,7 @@ class Stage:
     def _start_all(self) -> None:
         """Start the servers; Prometheus first, because it takes seconds to discover targets."""
         admin = f"http://127.0.0.1:{self.ports['admin']}"
-        jobs = {name: self._url(name, "/metrics") for name in ("evaluator", *ALGORITHMS)}
+        jobs = {name: self._build_url(name, "/metrics") for name in ("evaluator", *ALGORITHMS)}
         targets = {"envoy": f"{admin}/stats/prometheus?usedonly", **jobs}
         self.prometheus: Server = self._stack.enter_context(
             start_prometheus(self.folder / "prometheus", self.ports["prometheus"], targets)
@@ -97,7 +97,7 @@ class Stage:
     def load(self) -> None:
         """Send traffic through Envoy until the context is left."""
         options = ["--url", self.envoy.url, "--rate", str(RATE), "--seconds", "3600"]
-        evaluator = ["--evaluator", self._url("evaluator", "")]
+        evaluator = ["--evaluator", self._build_url("evaluator", "")]
         counts = ["--json", str(self.folder / "load.json"), "--seed", str(self.seed)]
         self._start("load", "rollout.demo.services.load", [*options, *evaluator, *counts])
 
@@ -133,7 +133,9 @@ class Stage:
         They are read from the sources themselves, so the demo's summary does not depend on the
         controller that it reports on.
         """
-        return costs(_fetch(self.envoy.metrics), _fetch(self._url("evaluator", "/metrics")), edges)
+        return costs(
+            _fetch(self.envoy.metrics), _fetch(self._build_url("evaluator", "/metrics")), edges
+        )
 
     def _start(self, name: str, module: str, options: list[str]) -> None:
         command = [sys.executable, "-m", module, *options]
@@ -142,10 +144,10 @@ class Stage:
 
     def _wait(self, *names: str) -> None:
         for name in names:
-            url = self._url(name, "/metrics")
+            url = self._build_url(name, "/metrics")
             self._running[name].wait_until(lambda url=url: answers(url), 30.0)  # type: ignore[misc]
 
-    def _url(self, name: str, path: str) -> str:
+    def _build_url(self, name: str, path: str) -> str:
         return f"http://127.0.0.1:{self.ports[name]}{path}"
 
 

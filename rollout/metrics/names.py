@@ -105,6 +105,7 @@ REASONS = (
         "paused",
         "ramp",
         "route-first",
+        "route-refused",
         "undecided",
         "warming-up",
     ),

@@ -60,10 +60,10 @@ def past_queries(ask: Ask, now: float) -> list[PastQuery]:
     ticks = math.floor(spec.pods.history / spec.interval)
     end = math.floor(now / spec.interval) * spec.interval
     grid = Grid(end - ticks * spec.interval, spec.interval, ticks)
-    return [_past_query(query, grid, spec.pods) for query in queries([ask], now)]
+    return [_build_past_query(query, grid, spec.pods) for query in queries([ask], now)]
 
 
-def _past_query(query: Query, grid: Grid, pods: Pods) -> PastQuery:
+def _build_past_query(query: Query, grid: Grid, pods: Pods) -> PastQuery:
     return PastQuery(query.source, selector(query.source, query.parts), query.parts, grid, pods)
 
 
@@ -131,10 +131,10 @@ def _concatenate(first: list[T] | None, second: list[T] | None) -> list[T] | Non
 def _count_living(pods: Mapping[str, Sequence[Item]], grid: Grid) -> int:
     """Return how many pods have a sample at the grid's last time."""
     last = grid.ends[-1] - grid.step / 2
-    return sum(any(_newest_sample(item) > last for item in items) for items in pods.values())
+    return sum(any(_find_newest_sample(item) > last for item in items) for items in pods.values())
 
 
-def _newest_sample(item: Item) -> float:
+def _find_newest_sample(item: Item) -> float:
     """Return the unix time of an item's last sample, -inf if it has none."""
     return max(
         (samples[-1][0] for samples in (item.values, item.histograms) if samples), default=-math.inf

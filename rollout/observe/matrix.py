@@ -76,7 +76,7 @@ def series_of(items: Iterable[Item], source: Source, template: Template, arm: Ar
     dropped = {"__name__", "le", source.service, source.version}
     groups: dict[str, list[Item]] = defaultdict(list)
     for item in items:
-        groups[_series_key(item.metric, dropped)].append(item)
+        groups[_make_series_key(item.metric, dropped)].append(item)
     built = [_build_series(key, arm, group, template) for key, group in sorted(groups.items())]
     return [series for series in built if series.samples]
 
@@ -93,20 +93,20 @@ def _build_series(key: str, arm: Arm, items: Sequence[Item], template: Template)
         raise ObserveError("a series is a native histogram and something else too")
     if len(items) > 1:
         raise ObserveError("two series cannot be told apart by their labels")
-    process = _process_of(items[0].metric)
+    process = _read_process(items[0].metric)
     return native_series(Series(key, arm, (), process=process), items[0].histograms or [])
 
 
 def _build_counter(key: str, arm: Arm, items: Sequence[Item], template: Template) -> Series:
     if len(items) > 1:
         raise ObserveError("two series cannot be told apart by their labels")
-    samples = tuple((at, (value,)) for at, value in sorted(_samples_by_time(items[0]).items()))
+    samples = tuple((at, (value,)) for at, value in sorted(_read_samples(items[0]).items()))
     labels = items[0].metric
-    return Series(key, arm, samples, bad=_is_bad(labels, template), process=_process_of(labels))
+    return Series(key, arm, samples, bad=_is_bad(labels, template), process=_read_process(labels))
 
 
 def _build_histogram(key: str, arm: Arm, items: Sequence[Item], _template: Template) -> Series:
-    buckets = {_upper_edge(item.metric): _samples_by_time(item) for item in items}
+    buckets = {_read_upper_edge(item.metric): _read_samples(item) for item in items}
     if len(buckets) < len(items):
         raise ObserveError("two series cannot be told apart by their labels")
     edges = tuple(sorted(buckets))
@@ -117,27 +117,27 @@ def _build_histogram(key: str, arm: Arm, items: Sequence[Item], _template: Templ
     if not times:
         raise ObserveError("no scrape shows every bucket of a histogram")
     samples = tuple((at, tuple(buckets[edge][at] for edge in edges)) for at in sorted(times))
-    return Series(key, arm, samples, edges=edges, process=_process_of(items[0].metric))
+    return Series(key, arm, samples, edges=edges, process=_read_process(items[0].metric))
 
 
-def _series_key(labels: Mapping[str, str], dropped: set[str]) -> str:
+def _make_series_key(labels: Mapping[str, str], dropped: set[str]) -> str:
     """Return a text of the remaining labels; a series has the same text at every look."""
     rest = sorted((name, value) for name, value in labels.items() if name not in dropped)
     text = ",".join(f"{name}={_COMMA.sub(_ESCAPED, value)}" for name, value in rest)
     return text if len(text) <= _READABLE else hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _process_of(labels: Mapping[str, str]) -> str:
+def _read_process(labels: Mapping[str, str]) -> str:
     """Return the scraped process from Prometheus' own target labels; empty without them."""
     target = [labels[name] for name in ("job", "instance") if labels.get(name)]
     return "/".join(target) if len(target) == 2 else ""
 
 
-def _samples_by_time(item: Item) -> dict[float, float]:
+def _read_samples(item: Item) -> dict[float, float]:
     return {at: number(text) for at, text in item.values or ()}
 
 
-def _upper_edge(labels: Mapping[str, str]) -> float:
+def _read_upper_edge(labels: Mapping[str, str]) -> float:
     edge = number(labels.get("le", ""))
     if math.isnan(edge):
         raise ObserveError("a bucket has no number as its edge")

@@ -1,7 +1,7 @@
 """Converts native histograms from Prometheus' HTTP API to one sparse series.
 
 How it works: each sample lists its occupied buckets. `_parse_sample` reads a sample and finds its
-schema; `_coarsen` merges the buckets to the coarsest schema of all samples; `_cumulative` sums
+schema; `_coarsen` merges the buckets to the coarsest schema of all samples; `_accumulate` sums
 them at one common set of boundaries. Boundaries are exponents: 2 to the exponent is the edge.
 """
 
@@ -60,7 +60,7 @@ def native_series(blank: Series, points: Sequence[tuple[float, NativeSample]]) -
     ends = {end for _, row in rows for end in row.buckets if end > low}
     boundaries = {*ends, *(end - 2.0**-schema for end in ends), *([low] if low > -math.inf else [])}
     exponents = (*sorted(boundaries), math.inf)
-    samples = tuple((at, tuple(_cumulative(row, exponents))) for at, row in rows)
+    samples = tuple((at, tuple(_accumulate(row, exponents))) for at, row in rows)
     return replace(blank, samples=samples, edges=exponents, schema=schema)
 
 
@@ -70,7 +70,7 @@ def _parse_sample(sample: NativeSample) -> _Row:
     for _, *texts in sample.buckets:
         start, end, count = map(number, texts)
         if start > 0:
-            schema = min(schema, _schema_of(start, end))
+            schema = min(schema, _find_schema(start, end))
             buckets[math.log2(end)] += count
         elif count:
             beneath += count
@@ -78,7 +78,7 @@ def _parse_sample(sample: NativeSample) -> _Row:
     return _Row(number(sample.count), schema, buckets, beneath, low)
 
 
-def _schema_of(start: float, end: float) -> int:
+def _find_schema(start: float, end: float) -> int:
     """Return the schema that a bucket belongs to; raise ObserveError for a custom bucket."""
     wide = math.log2(end / start) if math.isfinite(end) else math.nan
     schema = round(-math.log2(wide)) if wide > 0 else FINEST + 1
@@ -99,7 +99,7 @@ def _coarsen(row: _Row, schema: int) -> _Row:
     return _Row(row.total, schema, buckets, row.beneath, low)
 
 
-def _cumulative(row: _Row, exponents: Sequence[float]) -> Iterator[float]:
+def _accumulate(row: _Row, exponents: Sequence[float]) -> Iterator[float]:
     first = exponents[0]
     total = row.beneath + sum(count for end, count in row.buckets.items() if end <= first)
     for exponent in exponents[:-1]:

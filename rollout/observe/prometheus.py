@@ -84,7 +84,7 @@ class PrometheusObserver:
         params = {"timeout": f"{self._timeout:g}s"}
         address = url.rstrip("/")
         rows: Any = self._ask(
-            address, lambda where: self._client(where).custom_query(text, params=params)
+            address, lambda where: self._get_client(where).custom_query(text, params=params)
         )
         return [(dict(row["metric"]), float(row["value"][1])) for row in rows]
 
@@ -111,7 +111,7 @@ class PrometheusObserver:
 
     def _run_query(self, query: Query, now: float) -> object:
         params = {"time": f"{now:.3f}", "timeout": f"{self._timeout:g}s"}
-        client = self._client
+        client = self._get_client
         return self._ask(
             query.source.url, lambda url: client(url).custom_query(query.text, params=params)
         )
@@ -125,7 +125,9 @@ class PrometheusObserver:
             exact = {"start": f"{chunk.start:.3f}", "end": f"{chunk.end:.3f}"}
             params = {**exact, "timeout": f"{self._timeout:g}s"}
             step = f"{chunk.step:g}"
-            return self._client(url).custom_query_range(query.text, start, end, step, params=params)
+            return self._get_client(url).custom_query_range(
+                query.text, start, end, step, params=params
+            )
 
         return [self._ask(query.source.url, partial(ask, chunk=chunk)) for chunk in query.chunks()]
 
@@ -147,7 +149,7 @@ class PrometheusObserver:
             reason = _describe_silence(error, self._timeout)
             raise SilentError(f"Prometheus does not answer at {host}: {reason}") from None
 
-    def _client(self, url: str) -> PrometheusConnect:
+    def _get_client(self, url: str) -> PrometheusConnect:
         if url not in self._clients:
             from prometheus_api_client import PrometheusConnect
 

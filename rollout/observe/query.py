@@ -63,16 +63,16 @@ def queries(asks: Iterable[Ask], now: float) -> list[Query]:
     Rates come before histograms: they are cheap and show a crash, so they must not wait behind
     a slow histogram query.
     """
-    wanted = [pair for ask in asks for pair in _query_parts(ask)]
-    wanted.sort(key=lambda pair: _sort_key(pair[0], pair[1], now))
+    wanted = [pair for ask in asks for pair in _build_query_parts(ask)]
+    wanted.sort(key=lambda pair: _make_sort_key(pair[0], pair[1], now))
     return [
-        Query(source, _range_selector(source, chunk, now), tuple(chunk))
+        Query(source, _build_range_selector(source, chunk, now), tuple(chunk))
         for source, pairs in groupby(wanted, key=lambda pair: pair[0])
         for chunk in _split_into_chunks([query_part for _, query_part in pairs], now)
     ]
 
 
-def _query_parts(ask: Ask) -> Iterator[tuple[Source, QueryPart]]:
+def _build_query_parts(ask: Ask) -> Iterator[tuple[Source, QueryPart]]:
     spec = ask.plan.spec
     for guardrail in spec.guardrails:
         query_part = QueryPart(
@@ -88,8 +88,8 @@ def _query_parts(ask: Ask) -> Iterator[tuple[Source, QueryPart]]:
         yield source_of(ask.plan, guardrail), query_part
 
 
-def _sort_key(source: Source, query_part: QueryPart, now: float) -> tuple[bool, Source, int]:
-    return query_part.template.kind != "rate", source, -_window_seconds(query_part, now)
+def _make_sort_key(source: Source, query_part: QueryPart, now: float) -> tuple[bool, Source, int]:
+    return query_part.template.kind != "rate", source, -_compute_window(query_part, now)
 
 
 def source_of(plan: Plan, guardrail: Guardrail) -> Source:
@@ -107,7 +107,7 @@ def source_of(plan: Plan, guardrail: Guardrail) -> Source:
     )
 
 
-def _window_seconds(query_part: QueryPart, now: float) -> int:
+def _compute_window(query_part: QueryPart, now: float) -> int:
     """Return the seconds to read back from now.
 
     They cover all new samples and a known sample before them, by which a counter reset is
@@ -126,14 +126,14 @@ def _split_into_chunks(parts: Sequence[QueryPart], now: float) -> Iterator[Seque
     """
     rest = parts
     while rest:
-        samples = _window_seconds(rest[0], now) / rest[0].scrape
+        samples = _compute_window(rest[0], now) / rest[0].scrape
         size = max(1, min(LARGEST, round(LARGEST * _SAMPLES / samples)))
         yield rest[:size]
         rest = rest[size:]
 
 
-def _range_selector(source: Source, parts: Sequence[QueryPart], now: float) -> str:
-    window = max(_window_seconds(query_part, now) for query_part in parts)
+def _build_range_selector(source: Source, parts: Sequence[QueryPart], now: float) -> str:
+    window = max(_compute_window(query_part, now) for query_part in parts)
     return f"{selector(source, parts)}[{window}s]"
 
 
@@ -143,8 +143,8 @@ def selector(source: Source, parts: Sequence[QueryPart]) -> str:
         version for query_part in parts for version in (query_part.stable, query_part.canary)
     }
     matchers = [
-        f"{source.service}=~{_any_of({query_part.service for query_part in parts})}",
-        f"{source.version}=~{_any_of(versions)}",
+        f"{source.service}=~{_match_any({query_part.service for query_part in parts})}",
+        f"{source.version}=~{_match_any(versions)}",
         *(f"{label}={quoted(value)}" for label, value in source.where),
     ]
     return metric(source.series, matchers)
@@ -162,7 +162,7 @@ def metric(series: str, matchers: Sequence[str]) -> str:
     return f"{{{','.join([either, *matchers])}}}"
 
 
-def _any_of(values: Iterable[str]) -> str:
+def _match_any(values: Iterable[str]) -> str:
     return quoted("|".join(re.sub(r"[\\.+*?()|\[\]{}^$]", r"\\\g<0>", v) for v in sorted(values)))
 
 

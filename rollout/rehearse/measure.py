@@ -71,7 +71,7 @@ def _combine_figures(plan: Plan, counts: Mapping[str, Count]) -> KnownFigures:
     figures = KnownFigures()
     for guardrail in plan.spec.guardrails:
         if guardrail.name in counts:
-            figures = figures.over(_figures_of(guardrail, counts[guardrail.name]))
+            figures = figures.over(_derive_figures(guardrail, counts[guardrail.name]))
     labels_per_second = [
         counts[g.name].per_second
         for g in plan.spec.guardrails
@@ -82,7 +82,7 @@ def _combine_figures(plan: Plan, counts: Mapping[str, Count]) -> KnownFigures:
     return figures
 
 
-def _figures_of(guardrail: Guardrail, count: Count) -> KnownFigures:
+def _derive_figures(guardrail: Guardrail, count: Count) -> KnownFigures:
     source, evidence = guardrail.source, count.evidence
     rate = count.per_second if source.proxy else None
     if source.kind == "rate":

@@ -63,17 +63,17 @@ def rehearse_once(plan: Plan, base: Assumptions, change: Scenario, seed: Sequenc
     while not _is_over(controller.states[rollout]):
         clock.sleep(gap)
         controller.tick()
-        gap = _seconds_to_next_look(controller.states[rollout], clock.now(), gap)
+        gap = _compute_gap(controller.states[rollout], clock.now(), gap)
     state = controller.states[rollout]
-    reasons = _last_reasons(state)
-    return Run(_outcome_of(reasons), reasons, clock.now() - started_at, world.served.get(canary, 0))
+    reasons = _read_reasons(state)
+    return Run(_classify(reasons), reasons, clock.now() - started_at, world.served.get(canary, 0))
 
 
 def _is_over(state: RolloutState) -> bool:
     return state.terminal or state.phase == "paused"
 
 
-def _seconds_to_next_look(state: RolloutState, now: float, before: float) -> float:
+def _compute_gap(state: RolloutState, now: float, before: float) -> float:
     """Return the seconds to the next look, a multiple of the interval, not past the deadline.
 
     A paced ramp reads the traffic of its last look. So below its top every longer gap is
@@ -92,11 +92,11 @@ def _seconds_to_next_look(state: RolloutState, now: float, before: float) -> flo
     return max(1, min(looks, left)) * spec.interval
 
 
-def _last_reasons(state: RolloutState) -> tuple[str, ...]:
+def _read_reasons(state: RolloutState) -> tuple[str, ...]:
     return state.last.reasons if state.last else ()
 
 
-def _outcome_of(reasons: tuple[str, ...]) -> Outcome:
+def _classify(reasons: tuple[str, ...]) -> Outcome:
     """Classify a run by why it ended, not by what the plan does then.
 
     `stuck` is a deadline without proof, even if the plan promotes at that point.

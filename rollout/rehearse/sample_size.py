@@ -109,12 +109,12 @@ def reach(plan: Plan, base: Assumptions, guardrail: Guardrail, change: Scenario)
     confidence = plan.spec.confidence
     error = confidence.false_promotion
     if harm:
-        error = confidence.false_rollback * _mean_weight(plan, guardrail)
-    legs = _legs(plan, base, guardrail)
+        error = confidence.false_rollback * _compute_weight(plan, guardrail)
+    legs = _compute_legs(plan, base, guardrail)
     per_second = base.rate * (1.0 if guardrail.source.proxy else base.labelled)
     units = [leg.share * leg.seconds * per_second for leg in legs]
     information = [
-        n * _divergence(guardrail, base, change, leg.rho, harm=harm)
+        n * _compute_divergence(guardrail, base, change, leg.rho, harm=harm)
         for n, leg in zip(units, legs, strict=True)
     ]
     sees = sum(units)
@@ -140,7 +140,7 @@ def _note_gap(plan: Plan, base: Assumptions, guardrail: Guardrail, margin: Margi
     return note("gap", message, guardrail.name)
 
 
-def _divergence(
+def _compute_divergence(
     guardrail: Guardrail, base: Assumptions, change: Scenario, rho: float, *, harm: bool
 ) -> float:
     canary = change.of(base.stable)
@@ -153,7 +153,7 @@ def _divergence(
     return safe_divergence(stable.rule, stable.edges, changed.shares, stable.shares, rho)
 
 
-def _mean_weight(plan: Plan, guardrail: Guardrail) -> float:
+def _compute_weight(plan: Plan, guardrail: Guardrail) -> float:
     """Return the guardrail's weight in the mean of all e-processes.
 
     With a rate among the guardrails, CRASH_WEIGHT of the mean belongs to the crash test.
@@ -164,7 +164,7 @@ def _mean_weight(plan: Plan, guardrail: Guardrail) -> float:
     return left * guardrail.importance / sum(other.importance for other in guardrails)
 
 
-def _legs(plan: Plan, base: Assumptions, guardrail: Guardrail) -> list[Leg]:
+def _compute_legs(plan: Plan, base: Assumptions, guardrail: Guardrail) -> list[Leg]:
     """Return the longest counted time at each share until the deadline.
 
     Warmup and label lag are subtracted: their samples do not count, or come after the deadline.

@@ -68,7 +68,7 @@ class Scenario:
         source, canary = guardrail.source, self.of(stable)
         if guardrail.margin is not None:
             before, after = (
-                _bad_share(behaviour, proxy=source.proxy) for behaviour in (stable, canary)
+                _read_bad_share(behaviour, proxy=source.proxy) for behaviour in (stable, canary)
             )
             return after > guardrail.margin.ratio * before + guardrail.margin.absolute + _EXACT
         allowed = guardrail.tolerance or 0.0
@@ -79,10 +79,10 @@ class Scenario:
 
 def bad_shares(guardrail: Guardrail, behaviour: Behaviour) -> float:
     """Return the share of bad units that a rate guardrail counts."""
-    return _bad_share(behaviour, proxy=guardrail.source.proxy)
+    return _read_bad_share(behaviour, proxy=guardrail.source.proxy)
 
 
-def _bad_share(behaviour: Behaviour, *, proxy: bool) -> float:
+def _read_bad_share(behaviour: Behaviour, *, proxy: bool) -> float:
     return behaviour.errors if proxy else behaviour.fails
 
 

@@ -66,7 +66,7 @@ class Rehearsal:
     def as_json(self) -> dict[str, Any]:
         """Return the document of `rehearse --json`; its keys do not change between releases."""
         document = asdict(self)
-        document["base"] = _base_as_json(self.base)
+        document["base"] = _export_base(self.base)
         return {**document, "decides": self.decides}
 
 
@@ -83,19 +83,22 @@ def summarise(
         name=change.name,
         harmful=tuple(g.name for g in plan.spec.guardrails if change.breaks(g, base.stable)),
         outcomes=shares,
-        errors={name: _standard_error(share, len(runs)) for name, share in shares.items()},
+        errors={name: _compute_standard_error(share, len(runs)) for name, share in shares.items()},
         seconds=(float(low), float(middle), float(high)),
         canary_requests=requests,
         excess_bad={
             g.name: requests
-            * (_bad_share(g, canary, base.stable) - _bad_share(g, base.stable, base.stable))
+            * (
+                _compute_bad_share(g, canary, base.stable)
+                - _compute_bad_share(g, base.stable, base.stable)
+            )
             for g in plan.spec.guardrails
         },
         reasons=dict(Counter(", ".join(run.reasons) for run in runs).most_common()),
     )
 
 
-def _standard_error(share: float, runs: int) -> float:
+def _compute_standard_error(share: float, runs: int) -> float:
     """Return the standard error of a share with the Agresti-Coull correction.
 
     The correction adds two successes and two failures, so that 0 of 50 has an error above zero.
@@ -105,7 +108,7 @@ def _standard_error(share: float, runs: int) -> float:
     return math.sqrt(centre * (1 - centre) / (runs + 4))
 
 
-def _bad_share(guardrail: Guardrail, behaviour: Behaviour, stable: Behaviour) -> float:
+def _compute_bad_share(guardrail: Guardrail, behaviour: Behaviour, stable: Behaviour) -> float:
     """Return the share of bad requests; for a histogram, beyond stable's 95 % quantile."""
     if guardrail.source.kind == "rate":
         return bad_shares(guardrail, behaviour)
@@ -117,7 +120,7 @@ def _bad_share(guardrail: Guardrail, behaviour: Behaviour, stable: Behaviour) ->
     return float(ours[edge + 1 :].sum())
 
 
-def _base_as_json(base: Assumptions) -> dict[str, Any]:
+def _export_base(base: Assumptions) -> dict[str, Any]:
     stable = base.stable
     recorded = {"latency": bool(stable.latency_shares), "score": bool(stable.score_shares)}
     return {

@@ -50,7 +50,7 @@ class Behaviour:
 
         body = np.array([at_most(edge, 1.0) for edge in self.latency_edges])
         tail = np.array([at_most(edge, self.tail_factor) for edge in self.latency_edges])
-        return _bucket_shares((1 - self.tail_share) * body + self.tail_share * tail)
+        return _compute_shares((1 - self.tail_share) * body + self.tail_share * tail)
 
     @cached_property
     def scores(self) -> Shares:
@@ -61,10 +61,10 @@ class Behaviour:
         if self.score_shares:
             return np.array(self.score_shares)
         normal = NormalDist(self.score, self.score_sd)
-        return _bucket_shares(
+        return _compute_shares(
             np.array([*(normal.cdf(edge) for edge in self.score_edges[:-1]), 1.0])
         )
 
 
-def _bucket_shares(at_most: Shares) -> Shares:
+def _compute_shares(at_most: Shares) -> Shares:
     return np.clip(np.diff(np.concatenate([[0.0], at_most, [1.0]])), 0.0, 1.0)

@@ -48,21 +48,21 @@ class MemoryRouter:
             raise RouteError(self.down, unread=True)  # real routers read before they write
         if self.refusing:
             raise RouteError(self.refusing, refused=True)
-        self.writes.append((self._id(plan), split, mark))
+        self.writes.append((self._get_id(plan), split, mark))
         if not self.stuck:
-            self.shown[self._id(plan)] = RouteStatus(split, mark)
+            self.shown[self._get_id(plan)] = RouteStatus(split, mark)
 
     def read(self, plan: Plan, total: int) -> RouteStatus:
         if self.down:
             raise RouteError(self.down, unread=True)
-        return self.shown.get(self._id(plan), RouteStatus(Split(0, total), ""))
+        return self.shown.get(self._get_id(plan), RouteStatus(Split(0, total), ""))
 
     def share(self, plan: Plan) -> float:
         """Return the canary's live share of traffic.
 
         The faults do not change it: traffic flows on while the control plane is down.
         """
-        route_status = self.shown.get(self._id(plan))
+        route_status = self.shown.get(self._get_id(plan))
         if route_status is None:
             return 0.0
         share = share_of_all(plan, route_status.split)
@@ -70,7 +70,7 @@ class MemoryRouter:
 
     def copies(self, plan: Plan) -> float:
         """Return the share of requests that are mirrored to the canary."""
-        route_status = self.shown.get(self._id(plan))
+        route_status = self.shown.get(self._get_id(plan))
         return (
             route_status.split.share if route_status and route_status.split.way == "mirror" else 0.0
         )
@@ -79,7 +79,7 @@ class MemoryRouter:
         del plan
         return "it refuses the update" if self.stuck else ""
 
-    def _id(self, plan: Plan) -> str:
+    def _get_id(self, plan: Plan) -> str:
         """Return the plan's id, computed once per plan object because it is a digest.
 
         The cache holds the plan, so that its `id()` is not reused by another object.

@@ -156,13 +156,13 @@ class SimulatedService:
             return Answer(problems={g.name: "Prometheus does not answer" for g in guardrails})
         problems = {g.name: "a sample is not a number" for g in guardrails if g.name in self.broken}
         by_guardrail = {
-            g.name: self._series_of(ask, g)
+            g.name: self._build_series(ask, g)
             for g in guardrails
             if g.name not in self.hidden and g.name not in problems
         }
         return Answer(series={n: s for n, s in by_guardrail.items() if s}, problems=problems)
 
-    def _series_of(self, ask: Ask, guardrail: Guardrail) -> tuple[Series, ...]:
+    def _build_series(self, ask: Ask, guardrail: Guardrail) -> tuple[Series, ...]:
         since = ask.since.get(guardrail.name, -math.inf)
         spec = ask.plan.spec
         arms: tuple[tuple[Arm, str], ...] = (
@@ -170,15 +170,13 @@ class SimulatedService:
             ("stable", spec.stable.version),
         )
         candidates = [
-            self._series_of_counter(arm, version, counter, since)
+            self._read_series(arm, version, counter, since)
             for arm, version in arms
             for counter in parts(guardrail)
         ]
         return tuple(series for series in candidates if series is not None)
 
-    def _series_of_counter(
-        self, arm: Arm, version: str, counter: str, since: float
-    ) -> Series | None:
+    def _read_series(self, arm: Arm, version: str, counter: str, since: float) -> Series | None:
         sample = self.samples.get((version, counter))
         if sample is None or sample[0] <= since:
             return None

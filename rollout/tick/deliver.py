@@ -98,10 +98,14 @@ def _is_absent(status: RouteStatus | RouteError) -> bool:
 def _find_unmade_route(status: RouteStatus | RouteError, state: RolloutState) -> RouteError | None:
     """Return why the first route is not ready; None where it sends all traffic to stable.
 
-    An existing route is not overwritten: somebody gave the canary traffic, so a person must decide.
+    An existing route is not overwritten: somebody gave the canary traffic, or leads elsewhere, so
+    a person must decide. A route that is still absent is tried again.
     """
-    if isinstance(status, RouteError) or not status.split.canary:
-        return status if isinstance(status, RouteError) else None
+    if isinstance(status, RouteError):
+        is_final = not status.absent and not status.unread
+        return RouteError(str(status), refused=is_final, unread=status.unread)
+    if not status.split.canary:
+        return None
     stable, canary = state.versions
     weight = f"{status.split.canary} of {status.split.total}"
     cure = f"move all traffic to {stable}, then resume"
@@ -118,7 +122,7 @@ def find_drift(router: Router, rollout: str, state: RolloutState, now: float) ->
 
     While paused, the same failure is recorded once and not at every look.
     """
-    if not state.stepped or state.awaiting is not None:
+    if not state.decision or state.awaiting is not None:
         return None
     if _is_unchanged_in_watch(router, state):
         return None
@@ -140,7 +144,8 @@ def _find_difference(router: Router, rollout: str, state: RolloutState, now: flo
 
 def _build_drifted(rollout: str, state: RolloutState, status: RouteStatus, now: float) -> Drifted:
     moved = status.split != state.split
-    return Drifted(rollout=rollout, at=now, seen=status.split, policy=status.policy, anew=moved)
+    policy = status.policy if state.stepped else ""  # it comes into force with the first step
+    return Drifted(rollout=rollout, at=now, seen=status.split, policy=policy, anew=moved)
 
 
 def _is_edited_by_other(status: RouteStatus | RouteError, state: RolloutState) -> bool:
@@ -154,6 +159,8 @@ def _is_edited_by_other(status: RouteStatus | RouteError, state: RolloutState) -
 
 
 def _shows_confirmed(status: RouteStatus, state: RolloutState) -> bool:
+    if not state.stepped:
+        return status.split == state.split
     return (status.split, status.policy) == (state.split, state.policy_drift)
 
 

@@ -13,7 +13,7 @@ from rollout.cli.text.facts import sentence, what
 from rollout.cli.text.report import report
 from rollout.cli.text.screen import STYLES, screen
 from rollout.decide.fold import fold
-from rollout.decide.record.facts import Decided, Observed, of_rollout
+from rollout.decide.record.facts import Decided, Observed, Started, of_rollout
 from rollout.decide.state.rollout import RolloutState
 from rollout.ports import Entry
 
@@ -49,6 +49,8 @@ class Follower:
         if not of_rollout(fact):
             return
         before = self.states.get(fact.rollout)
+        if before is None and not isinstance(fact, Started):
+            return  # its start was skipped: it is not the rollout that was asked for
         state = fold(before, fact, entry.seq)
         if self.name not in {None, fact.rollout, state.plan.name}:
             return

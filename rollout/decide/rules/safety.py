@@ -62,7 +62,8 @@ def _list_rewrite_reasons(view: View) -> tuple[str, ...]:
     After a refusal nobody knows what the mesh holds: the route may be gone, and a write creates it.
     """
     state = view.state
-    was_refused = state.route_problem and not state.unread and state.wanted.canary
+    is_routed = state.wanted.canary or (state.decision and not state.stepped)
+    was_refused = state.route_problem and not state.unread and is_routed
     return (AGAIN,) if was_refused else ()
 
 

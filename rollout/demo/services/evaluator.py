@@ -36,9 +36,9 @@ class Evaluator:
         self._share, self._delay = share, delay
         self._random = np.random.default_rng(seed)
         self.registry = CollectorRegistry()
-        self._requested = self._new_counter("requested", "Evaluations asked for.")
-        self._errors = self._new_counter("errors", "Evaluations that gave no score.")
-        self._verdicts = self._new_counter(
+        self._requested = self._create_counter("requested", "Evaluations asked for.")
+        self._errors = self._create_counter("errors", "Evaluations that gave no score.")
+        self._verdicts = self._create_counter(
             "verdicts",
             f"Scored summaries; pass: {PASS_MARK} or more.",
             "gen_ai_evaluation_score_label",
@@ -51,7 +51,7 @@ class Evaluator:
             buckets=EDGES,
         )
 
-    def _new_counter(self, what: str, text: str, *labels: str) -> Counter:
+    def _create_counter(self, what: str, text: str, *labels: str) -> Counter:
         name = f"gen_ai_evaluation_{what}_total"
         return Counter(name, text, (*LABELS, *labels), registry=self.registry)
 
@@ -68,13 +68,13 @@ class Evaluator:
             return web.Response(status=400, text=f"{error}\n")
         chosen = [response for response in batch if self._random.random() < self._share]
         for response in chosen:
-            self._requested.labels(*_labels_of(response)).inc()
+            self._requested.labels(*_build_labels(response)).inc()
         asyncio.get_running_loop().call_later(self._delay, self.evaluate, chosen)
         return web.json_response({"chosen": len(chosen)}, status=202)
 
     def evaluate(self, chosen: list[Response]) -> None:
         for response in chosen:
-            labels = _labels_of(response)
+            labels = _build_labels(response)
             if response.note_id not in notes():
                 self._errors.labels(*labels).inc()
                 continue
@@ -94,7 +94,7 @@ def _parse_response(row: Any) -> Response:
     return response
 
 
-def _labels_of(response: Response) -> tuple[str, ...]:
+def _build_labels(response: Response) -> tuple[str, ...]:
     return SERVICE, response.version, NAME, JUDGE, JUDGE_VERSION
 
 

@@ -323,7 +323,7 @@ def test_a_taken_port_is_said():
 
 def test_every_code_of_the_rules_is_known_and_nothing_else_gets_into_a_label():
     rules = "".join(inspect.getsource(room) for room in (safety, deadline, progress))
-    made = r"\b(?:hold|roll_back|promote|pause|inconclusive)\(seen, (.+)\)"
+    made = r"\b(?:hold|roll_back|promote|pause|inconclusive)\(\w+, (.+)\)"
     calls = re.findall(rf"{made}|Choice\(.*\((.+),\)\)", rules)
     found = {code for pair in calls for code in re.findall(r'f?"([a-z-]+)', "".join(pair))}
     found -= {"nothing-to-"}
