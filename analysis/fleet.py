@@ -35,7 +35,7 @@ _BLOCK = (
 _R, _D = len(START), len(EVEN)
 
 
-class Counts(NamedTuple):
+class FleetCounts(NamedTuple):
     """One look's counts of n rollouts, each (n, M); all zero without new samples."""
 
     e_c: Array
@@ -45,7 +45,7 @@ class Counts(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Fleet:
+class FleetCapital:
     """Margins and log-capital of N rollouts x M rates; the arrays change in place.
 
     The axis of points comes first, so that every pass runs over contiguous memory. Each capital
@@ -80,7 +80,7 @@ class Judged(NamedTuple):
 
 def start(
     ratio: ArrayLike, absolute: ArrayLike, importance: ArrayLike, alpha: ArrayLike, beta: ArrayLike
-) -> Fleet:
+) -> FleetCapital:
     """Create a fleet before any look from (N, M) margins and importances, (N,) error rates."""
     weights = np.asarray(importance, dtype=np.float64)
     (n, m), there = weights.shape, weights > 0
@@ -89,7 +89,7 @@ def start(
     ):  # log 0 for a missing metric: it adds exp(-inf) = 0 to the mean
         log_share = np.log((1 - CRASH_WEIGHT) * weights / weights.sum(axis=1, keepdims=True))
         log_watched = np.log(CRASH_WEIGHT * there / there.sum(axis=1, keepdims=True))
-    return Fleet(
+    return FleetCapital(
         ratio=np.array(ratio, dtype=np.float64),
         absolute=np.array(absolute, dtype=np.float64),
         log_share=log_share,
@@ -107,7 +107,7 @@ def start(
     )
 
 
-def learn(fleet: Fleet, counts: Counts, rows: Rows = ALL) -> None:
+def learn(fleet: FleetCapital, counts: FleetCounts, rows: Rows = ALL) -> None:
     """Add stable's past of these rollouts; `rows` are distinct indices into the fleet.
 
     Raises EvidenceError for values that are not counts, as every look does.
@@ -117,7 +117,7 @@ def learn(fleet: Fleet, counts: Counts, rows: Rows = ALL) -> None:
     fleet.past[1, rows] += counts.x_s
 
 
-def watch(fleet: Fleet, counts: Counts, rows: Rows = ALL) -> None:
+def watch(fleet: FleetCapital, counts: FleetCounts, rows: Rows = ALL) -> None:
     """Run a warm-up look: only the crash watch bets, see `rate.watch`. Raises EvidenceError."""
     learn(fleet, counts, rows)
     for members, batch, (gain, spare) in _iterate_blocks(fleet, rows):
@@ -128,7 +128,7 @@ def watch(fleet: Fleet, counts: Counts, rows: Rows = ALL) -> None:
         fleet.log_crash[members] = log_sum((log_sum(logs) + fleet.log_watched[members]).T)
 
 
-def look(fleet: Fleet, counts: Counts, rows: Rows = ALL) -> None:
+def look(fleet: FleetCapital, counts: FleetCounts, rows: Rows = ALL) -> None:
     """Run a counted look: ratio test and excess bound bet, see `rate.look`.
 
     Raises EvidenceError for values that are not counts.
@@ -146,7 +146,7 @@ def look(fleet: Fleet, counts: Counts, rows: Rows = ALL) -> None:
         fleet.e_c[members] += usable.e_c
 
 
-def judge(fleet: Fleet, rows: Rows = ALL, blind: ArrayLike = False) -> Judged:
+def judge(fleet: FleetCapital, rows: Rows = ALL, blind: ArrayLike = False) -> Judged:
     """Judge these rollouts, see `verdict.judge`; `blind`, (n, M), marks what cannot be judged."""
     harm, bar = fleet.log_harm[rows], fleet.bar[rows]
     joint = np.logaddexp(log_sum(harm.T.copy()), fleet.log_crash[rows])
@@ -157,7 +157,7 @@ def judge(fleet: Fleet, rows: Rows = ALL, blind: ArrayLike = False) -> Judged:
     return Judged(kinds, joint, joint >= bar, safe)
 
 
-def _iterate_blocks(fleet: Fleet, rows: Rows) -> Iterator[tuple[Rows, slice, Array]]:
+def _iterate_blocks(fleet: FleetCapital, rows: Rows) -> Iterator[tuple[Rows, slice, Array]]:
     """Split the rows into blocks: indices into the fleet, slice of the batch, scratch arrays.
 
     A batch has one row per entry of `rows`, so a block has a position in the fleet and one in the
@@ -174,8 +174,8 @@ def _iterate_blocks(fleet: Fleet, rows: Rows) -> Iterator[tuple[Rows, slice, Arr
 
 
 def _select_usable(
-    fleet: Fleet, members: Rows, counts: Counts, batch: slice
-) -> tuple[Array, Counts]:
+    fleet: FleetCapital, members: Rows, counts: FleetCounts, batch: slice
+) -> tuple[Array, FleetCounts]:
     """Return the odds u = ratio e_c / e_s and the usable counts.
 
     Counts are set to zero where either arm has no exposures: such a look then bets nothing.
@@ -184,8 +184,8 @@ def _select_usable(
     both = (e_c > 0) & (e_s > 0)
     odds = fleet.ratio[members] * (e_c / np.where(both, e_s, 1.0))
     if both.all():
-        return odds, Counts(e_c, e_s, x_c, x_s)
-    return odds, Counts(e_c * both, e_s * both, x_c * both, x_s * both)
+        return odds, FleetCounts(e_c, e_s, x_c, x_s)
+    return odds, FleetCounts(e_c * both, e_s * both, x_c * both, x_s * both)
 
 
 def _add_gain(capital: Array, members: Rows, gain: Array) -> Array:
@@ -195,7 +195,7 @@ def _add_gain(capital: Array, members: Rows, gain: Array) -> Array:
     return gain
 
 
-def _set_prior(fleet: Fleet, members: Rows, e_c: Array) -> None:
+def _set_prior(fleet: FleetCapital, members: Rows, e_c: Array) -> None:
     """Set prior weights from stable's past before a pair's first bet, see `rate.look`.
 
     Weights may depend only on what precedes the first bet, so they never change afterwards.

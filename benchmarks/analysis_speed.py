@@ -66,13 +66,13 @@ def ratio(times: Times, side: str, reference: str) -> float:
     return statistics.median(a / b for a, b in zip(times[side], times[reference], strict=True))
 
 
-def new_fleet(n: int, rates: int = METRICS) -> fleet.Fleet:
+def new_fleet(n: int, rates: int = METRICS) -> fleet.FleetCapital:
     """Start `n` rollouts of `rates` rates each, all with margins of both kinds."""
     full = np.ones((n, rates))
     return fleet.start(1.25 * full, 0.002 * full, full, np.full(n, 0.01), np.full(n, 0.05))
 
 
-def looked(many: fleet.Fleet, counts: fleet.Counts, rows: fleet.Rows) -> fleet.Judged:
+def looked(many: fleet.FleetCapital, counts: fleet.FleetCounts, rows: fleet.Rows) -> fleet.Judged:
     """Run one look and its verdicts."""
     fleet.look(many, counts, rows)
     return fleet.judge(many, rows)
@@ -80,11 +80,11 @@ def looked(many: fleet.Fleet, counts: fleet.Counts, rows: fleet.Rows) -> fleet.J
 
 def look_counts(
     dice: np.random.Generator, n: int, requests: float, bad: float, rates: int = METRICS
-) -> fleet.Counts:
+) -> fleet.FleetCounts:
     """Draw one look: 10 % of the requests on the canary, which is as bad as stable."""
     e_c, e_s = (dice.poisson(requests * share, (n, rates)) for share in (0.1, 0.9))
     x_c, x_s = (dice.binomial(e, bad) for e in (e_c, e_s))
-    return fleet.Counts(*(np.asarray(v, dtype=np.float64) for v in (e_c, e_s, x_c, x_s)))
+    return fleet.FleetCounts(*(np.asarray(v, dtype=np.float64) for v in (e_c, e_s, x_c, x_s)))
 
 
 def analysis(rounds: int, seed: int) -> dict[str, Any]:
@@ -92,7 +92,7 @@ def analysis(rounds: int, seed: int) -> dict[str, Any]:
     dice = np.random.default_rng(seed)
     everyone, few = new_fleet(ROLLOUTS), np.sort(dice.choice(ROLLOUTS, ROLLOUTS // 100, False))
     counts = look_counts(dice, ROLLOUTS, 600, 0.02)
-    few_counts = fleet.Counts(*(column[few] for column in counts))
+    few_counts = fleet.FleetCounts(*(column[few] for column in counts))
     fleet.learn(everyone, counts)
     capital = dice.random((ratio_test.POINTS.size + excess_bound.LEVELS.size, ROLLOUTS, METRICS))
     out = np.empty_like(capital)

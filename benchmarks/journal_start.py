@@ -83,7 +83,7 @@ def start(where: JournalLocation) -> dict[str, float]:
         started, _ = timed(lambda: _read(fleet, journal))
         memory = _read_peak_memory() - before
         ended = next((r for r in fleet.states if r not in fleet.active), "")
-        asked, _ = timed(lambda: fleet.wake(ended, journal) if ended else None)
+        asked, _ = timed(lambda: fleet.load_evidence(ended, journal) if ended else None)
     return {
         "rollouts": len(fleet.states),
         "going": len(fleet.active),

@@ -114,7 +114,7 @@ class Router(Protocol):
 class Watcher(Protocol):
     """A router with a watch cache: reading the cache costs no request."""
 
-    def glance(self, plan: Plan, total: int) -> RouteStatus | None:
+    def cached(self, plan: Plan, total: int) -> RouteStatus | None:
         """Return what the watch showed last, perhaps older than `read`; None where it has nothing.
 
         Raises RouteError like `read`.

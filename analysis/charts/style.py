@@ -80,7 +80,7 @@ def _add_legend(figure: Figure, axes: Sequence[Axes]) -> None:
 
 
 @dataclass(frozen=True)
-class Clock:
+class TimeAxis:
     """The time axis: one `unit` is this many `seconds`."""
 
     end: float
@@ -92,15 +92,15 @@ class Clock:
         return [float(at) / self.seconds for at in times]
 
 
-def clock(end: float) -> Clock:
+def clock(end: float) -> TimeAxis:
     """Choose the unit in which `end` seconds read best."""
     for seconds, unit, most in ((1.0, "s", 300.0), (60.0, "min", 18_000.0)):
         if end <= most:
-            return Clock(end, seconds, unit)
-    return Clock(end, 3600.0, "h")
+            return TimeAxis(end, seconds, unit)
+    return TimeAxis(end, 3600.0, "h")
 
 
-def timed(axes: Sequence[Axes], steps: Columns, marks: Columns) -> Clock:
+def timed(axes: Sequence[Axes], steps: Columns, marks: Columns) -> TimeAxis:
     """Lay out the time axis of stacked panels: shade steps, mark moves. Returns its clock.
 
     `steps`: seconds, share (of the canary, 0 to 1, from then on); the last row is the end.
@@ -126,14 +126,14 @@ def _read_marks(marks: Columns) -> tuple[list[float], list[str], list[float]]:
     )
 
 
-def _shade_steps(axes: Axes, steps: Columns, times: Clock) -> None:
+def _shade_steps(axes: Axes, steps: Columns, times: TimeAxis) -> None:
     edges = [*times.of(steps["seconds"]), axes.get_xlim()[1]]
     for (start, end), share in zip(pairwise(edges), steps["share"], strict=True):
         shade = str(1 - _DARKEST * float(share) ** 0.5)
         axes.axvspan(start, end, facecolor=shade, linewidth=0, zorder=0)
 
 
-def _label_moves(axes: Axes, moves: Sequence[tuple[float, str, float]], times: Clock) -> None:
+def _label_moves(axes: Axes, moves: Sequence[tuple[float, str, float]], times: TimeAxis) -> None:
     """Label moves above their lines: always the last, earlier ones where there is room."""
     next_labelled = float("inf")
     for at, action, to in reversed(moves):

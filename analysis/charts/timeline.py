@@ -10,7 +10,17 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from analysis.charts.style import BLACK, GREY, LIMIT, Clock, Columns, panels, percent, styles, timed
+from analysis.charts.style import (
+    BLACK,
+    GREY,
+    LIMIT,
+    Columns,
+    TimeAxis,
+    panels,
+    percent,
+    styles,
+    timed,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,7 +49,7 @@ def weight(steps: Columns, marks: Columns, title: str = "") -> Figure:
     return figure
 
 
-def _mark_decisions(axes: Axes, times: Clock, marks: Columns, label: str, **style: Any) -> None:
+def _mark_decisions(axes: Axes, times: TimeAxis, marks: Columns, label: str, **style: Any) -> None:
     """Mark either the decisions to hold or those to move, at the share they decide on."""
     holds = label.endswith("hold")
     rows = zip(marks["seconds"], marks["action"], marks["to"], strict=True)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from analysis.counting.counts import EXACT, INEXACT, EvidenceError
 from analysis.counting.cursor import Cursor, Series, in_one_layout
 
-Counts = NDArray[np.int64]
+TickCounts = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,18 +26,18 @@ class PodCounts:
 
     pods: tuple[str, ...]
     ends: tuple[float, ...]
-    counts: Counts
+    counts: TickCounts
     edges: tuple[float, ...] = ()
     canary: int = 0
 
     @property
-    def exposures(self) -> Counts:
+    def exposures(self) -> TickCounts:
         """Units per tick and pod: (ticks, pods)."""
         return self.counts.sum(axis=-1) if self.edges else self.counts[..., 0]
 
 
 @dataclass(frozen=True)
-class Grid:
+class TickGrid:
     """Sample times: `ticks` steps of `step` seconds from unix time `start`."""
 
     start: float
@@ -56,7 +56,7 @@ class Grid:
 
 
 def count(
-    pods: Mapping[str, Sequence[Series]], grid: Grid, settled: int = 0, canary: int = 0
+    pods: Mapping[str, Sequence[Series]], grid: TickGrid, settled: int = 0, canary: int = 0
 ) -> PodCounts:
     """Count units per tick and pod from samples on a grid of times.
 
@@ -104,7 +104,7 @@ def _has_samples(series: Series) -> bool:
     return bool(series.samples)
 
 
-def _tabulate(series: Series, grid: Grid) -> tuple[NDArray[np.intp], Counts]:
+def _tabulate(series: Series, grid: TickGrid) -> tuple[NDArray[np.intp], TickCounts]:
     """Return grid indices and counts per bucket of one series' finite samples."""
     width = len(series.edges) or 1
     values = np.array([v for _, v in series.samples], dtype=np.float64).reshape(-1, width)
@@ -114,8 +114,8 @@ def _tabulate(series: Series, grid: Grid) -> tuple[NDArray[np.intp], Counts]:
 
 
 def _count_units(
-    series: Series, where: NDArray[np.intp], rows: Counts, born: int, ticks: int
-) -> Counts:
+    series: Series, where: NDArray[np.intp], rows: TickCounts, born: int, ticks: int
+) -> TickCounts:
     """Count one series' units per tick, (ticks, kinds); from 0 if it appears after tick `born`."""
     # A series that appears after its pod started at 0: prepend that sample, so that it counts.
     if where.size and where[0] > born:
@@ -128,7 +128,7 @@ def _count_units(
     return units if series.edges else np.hstack([units, units * series.bad])
 
 
-def _as_counts(values: NDArray[np.float64]) -> Counts:
+def _as_counts(values: NDArray[np.float64]) -> TickCounts:
     """Convert cumulative counts to integers, (samples, kinds); raises EvidenceError if invalid."""
     whole = np.rint(values)
     if np.abs(values - whole).max(initial=0.0) > 1e-6:

@@ -40,8 +40,8 @@ COARSE = (
 class ShapeCapital:
     """Log-capital of a histogram and stable's past. `problem`: why nothing can be proven.
 
-    `information` is the precision of the arms' difference in probits, `calm` the divisor of all
-    log-capital (`tempering.total`); they are 0 and 1 without dispersion. `bets` are the bucket
+    `information` is the precision of the arms' difference in probits, `log_divisor` the divisor
+    of all log-capital (`tempering.total`); they are 0 and 1 without dispersion. `bets` are the bucket
     test's alternatives, built from the first `made` units of the past; they are derived from it,
     so they do not take part in comparisons.
     """
@@ -56,7 +56,7 @@ class ShapeCapital:
     e_s: int = 0
     problem: str = ""
     information: float = 0.0
-    calm: float = 1.0
+    log_divisor: float = 1.0
     made: int = 0
     bets: Alternatives | None = field(default=None, compare=False, repr=False)
 
@@ -81,11 +81,13 @@ def look(rule: HistogramTolerance, capital: ShapeCapital, evidence: Counts) -> S
         return learn(rule, capital, evidence)
     e_c, e_s = evidence.canary_exposures, evidence.stable_exposures
     worth, at_edge, weighed = _weigh_look(rule, capital, e_c, e_s)
-    units, calm = _count_beyond(rule, capital.chosen, evidence), weighed["calm"]
+    units, log_divisor = _count_beyond(rule, capital.chosen, evidence), weighed["log_divisor"]
     # All bets use the edges, alternatives and weights of `capital`, as of before this look.
     bets = {
         "harm": _bet_on_harm(rule, capital, evidence, worth),
-        "contrasts": compared_each(capital.contrasts, units, worth=at_edge, calm=calm),
+        "contrasts": compared_each(
+            capital.contrasts, units, worth=at_edge, log_divisor=log_divisor
+        ),
     }
     sums = {"e_c": capital.e_c + e_c, "e_s": capital.e_s + e_s}
     return _add_history(rule, capital, evidence, **bets, **sums, **weighed)
@@ -157,14 +159,14 @@ def _weigh_look(
 ) -> tuple[float, float, dict[str, float]]:
     """Compute the look's weight in the bucket test and at an edge, and the new information."""
     if rule.dispersion is None or e_c == 0 or e_s == 0:
-        return 1.0, 1.0, {"information": capital.information, "calm": capital.calm}
+        return 1.0, 1.0, {"information": capital.information, "log_divisor": capital.log_divisor}
     noise, units, share = tempering.noise(rule.dispersion), e_c + e_s, e_c / (e_c + e_s)
     worth, at_edge = (
         1 / float(tempering.inflation(noise, n, share)) for n in (units, EDGE * units)
     )
     information = capital.information + units * share * (1 - share) * worth
-    calm = float(tempering.total(noise, information))
-    return worth, at_edge, {"information": information, "calm": calm}
+    log_divisor = float(tempering.total(noise, information))
+    return worth, at_edge, {"information": information, "log_divisor": log_divisor}
 
 
 def _bet_on_harm(

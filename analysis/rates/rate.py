@@ -44,8 +44,8 @@ class RateCapital:
     """Log-capital of a rate so far; `past` is stable's counts before the first counted look.
 
     `harm` bets if the rule has no dispersion, `robust` (see `robust_test.RobustState`) if it has
-    one. `usual` is then a moving average of stable's bad share, which determines the weight of a
-    look's evidence of safety.
+    one. `baseline_rate` is then a moving average of stable's bad share, which determines the weight
+    of a look's evidence of safety.
     """
 
     harm: tuple[float, ...] = _NOTHING
@@ -54,7 +54,7 @@ class RateCapital:
     contrast: Contrast = field(default_factory=Contrast)
     past: tuple[int, int] = (0, 0)
     problem: str = ""
-    usual: float | None = None
+    baseline_rate: float | None = None
 
 
 def learn(capital: RateCapital, evidence: Counts) -> RateCapital:
@@ -118,9 +118,9 @@ def _look_under_dispersion(
         ratio=rule.ratio,
         absolute=rule.absolute,
     )
-    calm = float(tempering.total(noise, robust_test.information(state)))
+    log_divisor = float(tempering.total(noise, robust_test.information(state)))
     # As of before this look: the look joins the average below, after its evidence was weighted.
-    usual = _estimate_usual_share(capital, units)
+    baseline_rate = _estimate_usual_share(capital, units)
     return replace(
         capital,
         robust=tuple(map(float, state)),
@@ -128,27 +128,31 @@ def _look_under_dispersion(
             _prepare_contrast(rule, capital),
             units,
             rule.ratio,
-            _weigh_safety(rule, noise, units, usual),
-            calm,
+            _weigh_safety(rule, noise, units, baseline_rate),
+            log_divisor,
         ),
-        usual=usual + AGILE * (x_s / e_s - usual) if e_c and e_s else capital.usual,
+        baseline_rate=baseline_rate + AGILE * (x_s / e_s - baseline_rate)
+        if e_c and e_s
+        else capital.baseline_rate,
     )
 
 
 def _estimate_usual_share(capital: RateCapital, units: Units) -> float:
     """Estimate stable's bad share from before the look; without a past, from the look itself."""
-    if capital.usual is not None:
-        return capital.usual
+    if capital.baseline_rate is not None:
+        return capital.baseline_rate
     exposures, bad = capital.past if capital.past[0] >= ENOUGH else (units.e_s, units.x_s)
     return (bad + 0.5) / (exposures + 1)
 
 
-def _weigh_safety(rule: RateMargin, noise: tempering.Noise, units: Units, usual: float) -> float:
+def _weigh_safety(
+    rule: RateMargin, noise: tempering.Noise, units: Units, baseline_rate: float
+) -> float:
     """Compute the weight of a look's evidence of safety; less during an incident of stable.
 
     Only stable's bad units enter: a weight that fell with the canary's would favour safety.
     """
-    bad = max(usual * units.e_s, units.x_s / FIT)
+    bad = max(baseline_rate * units.e_s, units.x_s / FIT)
     n, share = tempering.expected(units.e_c, units.e_s, bad, rule.ratio, rule.absolute)
     return 1 / float(tempering.steadied(noise, n, share))
 

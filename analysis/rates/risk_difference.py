@@ -37,8 +37,8 @@ class Contrast:
     share above stable's, standardised to the canary's exposures, sum rho (ratio reference - x_s).
     `excess` is on the same scale: the canary's bad units beyond stable's share, sum x_c - rho x_s.
     Under dispersion each look is weighted by its worth (see `compared`): `n_c` is the canary's
-    exposures, each times its look's worth, and `calm` divides all log-capital. `over` and `under`
-    are numerator and denominator of `stratified`.
+    exposures, each times its look's worth, and `log_divisor` divides all log-capital. `over` and
+    `under` are numerator and denominator of `stratified`.
     """
 
     below: tuple[float, ...] = _NOTHING
@@ -53,7 +53,7 @@ class Contrast:
     gap: float = 0.0
     excess: float = 0.0
     n_c: float = 0.0
-    calm: float = 1.0
+    log_divisor: float = 1.0
 
     @property
     def difference(self) -> float | None:
@@ -84,15 +84,19 @@ def informed(p_c: float, p_s: float, ratio: float = 1.0, absolute: float = 0.0) 
 
 
 def compared(
-    contrast: Contrast, units: Units, ratio: float = 1.0, worth: float = 1.0, calm: float = 1.0
+    contrast: Contrast,
+    units: Units,
+    ratio: float = 1.0,
+    worth: float = 1.0,
+    log_divisor: float = 1.0,
 ) -> Contrast:
     """Add one look to the contrast; a look changes nothing unless both arms have exposures.
 
     `worth`, 0 to 1, multiplies the look's evidence (1 / `tempering.inflation`). It must not depend
-    on the canary's bad units, or the bets would not be valid. `calm` >= 1 divides all evidence so
-    far (`tempering.total`).
+    on the canary's bad units, or the bets would not be valid. `log_divisor` >= 1 divides all evidence
+    so far (`tempering.total`).
     """
-    return compared_each([contrast], [units], ratio, worth, calm)[0]
+    return compared_each([contrast], [units], ratio, worth, log_divisor)[0]
 
 
 def compared_each(
@@ -100,7 +104,7 @@ def compared_each(
     units: Sequence[Units],
     ratio: float = 1.0,
     worth: float = 1.0,
-    calm: float = 1.0,
+    log_divisor: float = 1.0,
 ) -> tuple[Contrast, ...]:
     """Run `compared` for several edges of one look at once; all have the same exposures."""
     if not units or units[0].e_c == 0 or units[0].e_s == 0:
@@ -110,7 +114,13 @@ def compared_each(
     logs = np.array([(c.below, c.above) for c in contrasts]) + worth * gain
     return tuple(
         _add_look(
-            contrast, edge_units, ratio, worth, below=tuple(low), above=tuple(high), calm=calm
+            contrast,
+            edge_units,
+            ratio,
+            worth,
+            below=tuple(low),
+            above=tuple(high),
+            log_divisor=log_divisor,
         )
         for contrast, edge_units, (low, high) in zip(contrasts, units, logs.tolist(), strict=True)
     )
@@ -142,14 +152,17 @@ def log_safe(contrast: Contrast, absolute: float = 0.0) -> float:
 
     It is `excess_bound.log_safe`.
     """
-    below, n_c = np.array(contrast.below) / contrast.calm, contrast.n_c / contrast.calm
+    below, n_c = (
+        np.array(contrast.below) / contrast.log_divisor,
+        contrast.n_c / contrast.log_divisor,
+    )
     return float(excess_bound.log_safe(below, n_c, absolute, contrast.weights))
 
 
 def each_safe(contrasts: Sequence[Contrast]) -> list[float]:
     """Compute `log_safe` of several contrasts at once, with an absolute margin of 0."""
     logs = np.array([(c.below, c.weights) for c in contrasts])
-    below = logs[:, 0] / np.array([c.calm for c in contrasts])[:, None]
+    below = logs[:, 0] / np.array([c.log_divisor for c in contrasts])[:, None]
     logs_safe: list[float] = log_mean(below, logs[:, 1]).tolist()
     return logs_safe
 
@@ -174,8 +187,8 @@ def interval(contrast: Contrast, alpha: float, beta: float) -> tuple[float, floa
     """
     if contrast.e_c == 0:
         return -1.0, 1.0
-    above = np.asarray(contrast.above) / contrast.calm
-    low = float(excess_bound.excess_floor(above, alpha)) * contrast.calm + contrast.gap
+    above = np.asarray(contrast.above) / contrast.log_divisor
+    low = float(excess_bound.excess_floor(above, alpha)) * contrast.log_divisor + contrast.gap
     high = _bound_excess(contrast, beta) + contrast.gap
     return _clip_share(low / contrast.n_c), _clip_share(high / contrast.n_c)
 
@@ -192,5 +205,5 @@ def allowed(contrast: Contrast, absolute: float = 0.0) -> float | None:
 
 def _bound_excess(contrast: Contrast, level: float) -> float:
     """Compute an anytime upper bound of the canary's excess, on the scale of `n_c`."""
-    below = np.asarray(contrast.below) / contrast.calm
-    return float(excess_bound.excess_bound(below, level, contrast.weights)) * contrast.calm
+    below = np.asarray(contrast.below) / contrast.log_divisor
+    return float(excess_bound.excess_bound(below, level, contrast.weights)) * contrast.log_divisor

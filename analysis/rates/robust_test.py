@@ -26,7 +26,7 @@ from analysis.dispersion.estimate import Dispersion
 from analysis.dispersion.tempering import Noise, floats
 from analysis.log_arrays import column, log_mean, log_sum, row
 from analysis.rates import ratio_test
-from analysis.rates.share_bets import FRACTIONS, RELATED, bias, paid
+from analysis.rates.share_bets import FRACTIONS, RELATED, bias, log_payoff
 
 Array = NDArray[np.float64]
 
@@ -131,12 +131,12 @@ def members(state: ArrayLike, noise: Noise) -> Array:
     `tempering.total`; share bets of blocks of several looks are also divided by RELATED.
     """
     now = _unpack(np.asarray(state, dtype=np.float64))
-    calm = tempering.total(noise, now.information)
+    log_divisor = tempering.total(noise, now.information)
     late = np.logaddexp(ratio_test.log_harm(now.late), now.waiting)
-    ratio = ratio_test.log_harm(now.ratio / column(calm))
+    ratio = ratio_test.log_harm(now.ratio / column(log_divisor))
     related = np.where(noise.block > 1, RELATED, 1.0)
-    bets = log_sum(now.bets / column(calm * related) + _EVEN)
-    return row(ratio, late / calm, bets)
+    bets = log_sum(now.bets / column(log_divisor * related) + _EVEN)
+    return row(ratio, late / log_divisor, bets)
 
 
 def information(state: ArrayLike) -> Array:
@@ -172,8 +172,8 @@ def _update(now: RobustState, noise: Noise, counts: Sequence[Array], *margin: Ar
     """Add one look to the unpacked state, see `look`."""
     (e_c, e_s, x_c, x_s), (ratio, absolute) = counts, margin
     n = x_c + x_s
-    # Information uses the predicted `usual`, not n: the canary's bad units must not affect it.
-    usual, q = tempering.expected(e_c, e_s, x_s, ratio, absolute)
+    # Information uses the predicted n, not n itself: the canary's bad units must not affect it.
+    expected_n, q = tempering.expected(e_c, e_s, x_s, ratio, absolute)
     gain = ratio_test.increment(e_c, e_s, x_c, x_s, ratio=ratio, absolute=absolute)
     gain = gain / column(tempering.inflation(noise, n, q))
     # The bound uses the inflation of the past: see `look` for why not the look's own.
@@ -185,7 +185,8 @@ def _update(now: RobustState, noise: Noise, counts: Sequence[Array], *margin: Ar
         ratio=now.ratio + gain,
         late=begun + np.minimum(gain, column(most)),
         waiting=now.waiting + np.log1p(-HAZARD),
-        information=now.information + usual * q * (1 - q) / tempering.inflation(noise, usual, q),
+        information=now.information
+        + expected_n * q * (1 - q) / tempering.inflation(noise, expected_n, q),
         looks=now.looks + 1,
         n=now.n + n,
         x_c=now.x_c + x_c,
@@ -198,7 +199,7 @@ def _settle_block(now: RobustState, noise: Noise) -> RobustState:
     """Pay out the share bets and open a new block where the block is complete."""
     over = now.looks >= noise.block
     open_ = np.where(over, 0.0, 1.0)
-    bets = now.bets + np.where(column(over), paid(noise, now.n, now.x_c, now.fair), 0.0)
+    bets = now.bets + np.where(column(over), log_payoff(noise, now.n, now.x_c, now.fair), 0.0)
     return now._replace(
         bets=bets,
         looks=now.looks * open_,

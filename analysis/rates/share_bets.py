@@ -26,7 +26,7 @@ blocks without the divisor find harm a fifth later and are wrong more often.
 _LEAST = 1e-3
 
 
-def paid(noise: Noise, n: Array, x_c: Array, fair: Array) -> Array:
+def log_payoff(noise: Noise, n: Array, x_c: Array, fair: Array) -> Array:
     """Compute log(1 + w (x_c - X)) for each bet size, (...) -> (..., 8); zero for an empty block.
 
     w = fraction / ((1 - X/n) cluster), and w X <= MOST. The only assumption is

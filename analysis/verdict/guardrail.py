@@ -97,7 +97,7 @@ def log_harm(rule: Rule, capital: Capital) -> float:
     if isinstance(rule, RateMargin) and isinstance(capital, RateCapital):
         return rate.log_harm(rule, capital)
     if isinstance(capital, ShapeCapital) and capital.harm:
-        return float(bucket_test.log_harm(np.asarray(capital.harm) / capital.calm))
+        return float(bucket_test.log_harm(np.asarray(capital.harm) / capital.log_divisor))
     return 0.0
 
 

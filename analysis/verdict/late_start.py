@@ -10,7 +10,7 @@ import numpy as np
 from analysis.rates.rate import RateCapital
 from analysis.verdict.guardrail import Capital
 
-PART = 0.1
+LATE_SHARE = 0.1
 """Fraction of the capital of harm that starts late; the rest bets from the first look on."""
 
 
@@ -32,4 +32,4 @@ def log_harm(first: float, later: float) -> float:
         first: log of the e-process of all looks.
         later: log of the e-process of the looks since that time; 0 before it.
     """
-    return float(np.logaddexp(first + math.log1p(-PART), later + math.log(PART)))
+    return float(np.logaddexp(first + math.log1p(-LATE_SHARE), later + math.log(LATE_SHARE)))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from analysis.counting.per_pod import Counts, PodCounts
+from analysis.counting.per_pod import PodCounts, TickCounts
 from analysis.dispersion.estimate import LEAST_TICKS
 from rollout.decide.evidence.exposure import exposure_guardrail, mirror_of
 from rollout.decide.evidence.pod_history import NO_CANARY, canary_pods
@@ -60,7 +60,7 @@ class Recording:
         mixed = [names[i] for i in dice.permutation(len(names))]
         return Draw(first, self.looks, tuple(mixed[: self.canary]), tuple(mixed[self.canary :]))
 
-    def arm(self, guardrail: str, draw: Draw, pods: tuple[str, ...]) -> Counts:
+    def arm(self, guardrail: str, draw: Draw, pods: tuple[str, ...]) -> TickCounts:
         """Return what these pods counted in each look of a draw, shape (looks, kinds)."""
         past = self.pods[guardrail]
         columns = [past.pods.index(pod) for pod in pods if pod in past.pods]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from analysis.counting.cursor import Arm, Series
-from analysis.counting.per_pod import Counts
+from analysis.counting.per_pod import TickCounts
 from rollout.calibrate.draw import Draw, Recording
 from rollout.decide.evidence.exposure import exposure_guardrail
 from rollout.plan.model.plan import Guardrail
@@ -31,7 +31,7 @@ class Replay:
     dice: np.random.Generator
     begun: float
     looked: int = 0
-    totals: dict[tuple[str, Arm], Counts] = field(default_factory=dict)
+    totals: dict[tuple[str, Arm], TickCounts] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         arms: tuple[tuple[Arm, tuple[str, ...]], ...] = (
@@ -84,7 +84,7 @@ class Replay:
         ratio = desired / requests["canary"]
         return {"canary": min(1.0, ratio), "stable": min(1.0, 1 / ratio)}
 
-    def _split_kinds(self, name: str, units: Counts) -> Counts:
+    def _split_kinds(self, name: str, units: TickCounts) -> TickCounts:
         """Return disjoint kinds, which thinning needs: good and bad units, or histogram buckets."""
         return units if self.past.pods[name].edges else np.array([units[0] - units[1], units[1]])
 
@@ -109,7 +109,9 @@ class Replay:
         return series
 
 
-def _build_arm_series(arm: Arm, total: Counts, edges: tuple[float, ...], at: float) -> list[Series]:
+def _build_arm_series(
+    arm: Arm, total: TickCounts, edges: tuple[float, ...], at: float
+) -> list[Series]:
     if edges:
         return [Series("all", arm, ((at, tuple(map(float, total.cumsum()))),), edges=edges)]
     return [

@@ -30,7 +30,7 @@ _ALONE = 40  # replays; up to this many run faster than worker processes start
 
 
 @dataclass(frozen=True)
-class Run:
+class CalibrationRun:
     """The outcome of one replay and its reasons."""
 
     outcome: Outcome
@@ -88,12 +88,12 @@ class Calibration:
         )
 
 
-def replay_once(past: Recording, seed: tuple[int, int]) -> Run:
+def replay_once(past: Recording, seed: tuple[int, int]) -> CalibrationRun:
     """Run the production tick once over a draw, one look per tick. Same seed, same run."""
     dice = np.random.default_rng(seed)
     draw = next((d for d in (past.draw(dice) for _ in range(_DRAWS)) if d), None)
     if draw is None:
-        return Run("untested", ("too few pods lived through a stretch of the past",))
+        return CalibrationRun("untested", ("too few pods lived through a stretch of the past",))
     router, clock = MemoryRouter(), VirtualClock()
     world = Replay(past, draw, router, dice, clock.now())
     controller = Controller(Ports(world, router, UnsealedJournal(), clock), "calibration")
@@ -110,10 +110,10 @@ def _is_over(state: RolloutState) -> bool:
     return state.terminal or state.phase in {"paused", "promoting", "reverting"}
 
 
-def _classify(state: RolloutState) -> Run:
+def _classify(state: RolloutState) -> CalibrationRun:
     reasons = state.last.reasons if state.last else ()
     if state.phase == "holding back":
-        return Run("promoted", reasons)
+        return CalibrationRun("promoted", reasons)
     code = reasons[0].partition(":")[0] if reasons else ""
     outcomes: dict[str, Outcome] = {
         "harmful": "rolled back",
@@ -122,7 +122,7 @@ def _classify(state: RolloutState) -> Run:
         "no-valid-test": "untested",
         "blind-too-long": "untested",
     }
-    return Run(outcomes.get(code, "undecided"), reasons)
+    return CalibrationRun(outcomes.get(code, "undecided"), reasons)
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ class _Task:
     first: int
     count: int
 
-    def carry_out(self) -> list[Run]:
+    def carry_out(self) -> list[CalibrationRun]:
         """Run the batch; each run has its own random stream, on any number of processes."""
         numbers = range(self.first, self.first + self.count)
         return [replay_once(self.past, (self.seed, number)) for number in numbers]

@@ -15,7 +15,7 @@ from rollout.errors import PlanError, SurefootError
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 
-class Entry(NamedTuple):
+class CommandEntry(NamedTuple):
     """One command: its target as `module:attribute`, and its line in the help."""
 
     target: str
@@ -48,7 +48,7 @@ class LazyGroup(click.Group):
     Help and spelling hints come from the table too, so they import no command.
     """
 
-    def __init__(self, *args: Any, entries: Mapping[str, Entry], **options: Any) -> None:
+    def __init__(self, *args: Any, entries: Mapping[str, CommandEntry], **options: Any) -> None:
         super().__init__(*args, **options)
         self.entries = entries
 

@@ -37,7 +37,7 @@ class Chapter:
 
 
 @dataclass
-class Story:
+class DemoStory:
     """Two rollouts, one after the other.
 
     `show` is called repeatedly while a rollout runs, `heard` for each journal entry, `problem` for

@@ -8,7 +8,7 @@ from rollout.decide.state.rollout import TERMINAL
 from rollout.doctor.finding import Finding
 from rollout.errors import PlanError
 from rollout.kube.kinds import Json
-from rollout.plan.kube.resource import plan_of, told
+from rollout.plan.kube.resource import describe_mistakes, plan_of
 from rollout.plan.model.plan import Plan
 
 _CURES = {
@@ -35,7 +35,8 @@ def read(namespace: str, resources: Sequence[Json]) -> tuple[list[Plan], list[Fi
             plan = plan_of(resource)
         except PlanError as error:
             findings += [
-                Finding("plan", name, "fail", line, _MEND) for line in told(resource, error)
+                Finding("plan", name, "fail", line, _MEND)
+                for line in describe_mistakes(resource, error)
             ]
             continue
         findings += _check_status(name, resource)

@@ -25,7 +25,7 @@ _DEFINITIONS = {
 }
 
 
-class Cluster(Protocol):
+class ClusterAccess(Protocol):
     """The calls to the Kubernetes API that the checks make. All raise ClusterError."""
 
     def may(self, verb: str, group: str, resource: str, namespace: str, name: str) -> bool: ...
@@ -41,8 +41,8 @@ class Tools:
     query: series.Query
     now: Callable[[], float]
     router: Router
-    envoy: mesh.Envoy
-    cluster: Callable[[], Cluster]  # raises InputError where there is none
+    envoy: mesh.EnvoyAdmin
+    cluster: Callable[[], ClusterAccess]  # raises InputError where there is none
 
 
 def examine(
@@ -118,7 +118,7 @@ def _check_cluster(
         yield Finding("cluster", namespace or "default", "fail", str(error), fix)
 
 
-def _check_definition(cluster: Cluster, kind: Kind, namespace: str) -> Finding:
+def _check_definition(cluster: ClusterAccess, kind: Kind, namespace: str) -> Finding:
     """Check that the cluster serves one of our custom resource kinds.
 
     The check lists the kind instead of reading its CustomResourceDefinition, because the

@@ -19,7 +19,7 @@ from rollout.kube.kinds import Kind
 from rollout.plan.model.plan import Plan
 from rollout.ports import Router
 from rollout.route.create.creation import routes
-from rollout.route.istio.destinations import lacking, overlap
+from rollout.route.istio.destinations import explain_missing_subset, explain_overlap
 from rollout.route.kube.objects import DESTINATION_RULE, target_of
 from rollout.route.kube.patch import patch
 
@@ -30,7 +30,7 @@ _MISSING = {403, 404}  # HTTP status; the checks of rights and of the route repo
 
 
 @dataclass(frozen=True)
-class Envoy:
+class EnvoyAdmin:
     """Two questions to the Envoy of a plan. Both raise RouteError.
 
     Both answer with a description of the problem; an empty answer means that there is none.
@@ -40,7 +40,7 @@ class Envoy:
     against: Callable[[Plan], str]  # what keeps the canary from traffic of its own
 
 
-def of_plan(plan: Plan, router: Router, envoy: Envoy) -> Iterator[Finding]:
+def of_plan(plan: Plan, router: Router, envoy: EnvoyAdmin) -> Iterator[Finding]:
     """Check that the mesh shows the plan's weights, and that a local Envoy accepts new ones."""
     try:
         status = router.read(plan, total_of(plan))
@@ -57,7 +57,7 @@ def of_plan(plan: Plan, router: Router, envoy: Envoy) -> Iterator[Finding]:
     yield problem or Finding("mesh", plan.name, "ok", message)
 
 
-def _check_envoy(plan: Plan, envoy: Envoy) -> Finding | None:
+def _check_envoy(plan: Plan, envoy: EnvoyAdmin) -> Finding | None:
     """Return the first problem of a local Envoy; None when there is none."""
     if unknown := envoy.unknown(plan):
         fix = "define it in Envoy, or name both in spec.route.envoy.clusters"
@@ -117,7 +117,7 @@ def _check_subsets(plan: Plan, get: Get) -> Iterator[Finding]:
     shared = ""
     try:
         rule = get(DESTINATION_RULE, plan.metadata.namespace, route.destination_rule)
-        problem, shared = lacking(rule, plan), overlap(rule, plan)
+        problem, shared = explain_missing_subset(rule, plan), explain_overlap(rule, plan)
     except ClusterError as error:
         if error.status not in _MISSING:
             raise

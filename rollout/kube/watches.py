@@ -16,7 +16,7 @@ class Watch(Protocol):
     def find(self, namespace: str, name: str) -> Json | None: ...
 
 
-class Watched:
+class WatchedObjects:
     """The watches that were asked for so far. Looking an object up sends no request."""
 
     def __init__(self, make: Callable[[Kind, str], Watch]) -> None:

@@ -78,7 +78,7 @@ class LeaderElector:
         """Tell whether the Lease is certainly ours now."""
         return self.term > 0 and self.timer() < self._leads_until
 
-    def campaign(self) -> None:
+    def try_acquire_or_renew(self) -> None:
         """Renew our Lease, or take one that is free or that its holder no longer renews.
 
         Raises ClusterError. The outcome is then unknown, and we lead no longer than the last

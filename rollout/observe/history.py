@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from analysis.counting.counts import EvidenceError
 from analysis.counting.cursor import Series
-from analysis.counting.per_pod import Grid, PodCounts, count
+from analysis.counting.per_pod import PodCounts, TickGrid, count
 from rollout.errors import ObserveError
 from rollout.observe.matrix import Item, by_version, one_form, series_of
 from rollout.observe.query import Query, QueryPart, Source, queries, selector
@@ -41,7 +41,7 @@ class PastQuery:
     source: Source
     text: str
     parts: tuple[QueryPart, ...]
-    grid: Grid
+    grid: TickGrid
     pods: Pods
 
     def chunks(self) -> Iterator[Chunk]:
@@ -59,11 +59,11 @@ def past_queries(ask: Ask, now: float) -> list[PastQuery]:
         return []
     ticks = math.floor(spec.pods.history / spec.interval)
     end = math.floor(now / spec.interval) * spec.interval
-    grid = Grid(end - ticks * spec.interval, spec.interval, ticks)
+    grid = TickGrid(end - ticks * spec.interval, spec.interval, ticks)
     return [_build_past_query(query, grid, spec.pods) for query in queries([ask], now)]
 
 
-def _build_past_query(query: Query, grid: Grid, pods: Pods) -> PastQuery:
+def _build_past_query(query: Query, grid: TickGrid, pods: Pods) -> PastQuery:
     return PastQuery(query.source, selector(query.source, query.parts), query.parts, grid, pods)
 
 
@@ -128,7 +128,7 @@ def _concatenate(first: list[T] | None, second: list[T] | None) -> list[T] | Non
     return second if first is None else [*first, *(second or ())]
 
 
-def _count_living(pods: Mapping[str, Sequence[Item]], grid: Grid) -> int:
+def _count_living(pods: Mapping[str, Sequence[Item]], grid: TickGrid) -> int:
     """Return how many pods have a sample at the grid's last time."""
     last = grid.ends[-1] - grid.step / 2
     return sum(any(_find_newest_sample(item) > last for item in items) for items in pods.values())

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from rollout.decide.state.rollout import TERMINAL, RolloutState
 from rollout.kube.kinds import Json
 from rollout.plan.model.plan import Plan
-from rollout.tick.fleet import place_of
+from rollout.tick.fleet import service_key
 
 _IDLE_PHASES = frozenset({*TERMINAL, "refused"})
 
@@ -17,7 +17,7 @@ def of_states(plan: Plan, states: Iterable[RolloutState]) -> Iterator[str]:
     for state in states:
         other = state.plan
         same_mesh = other.spec.route.mesh == plan.spec.route.mesh
-        if same_mesh and place_of(other) == place_of(plan) and not state.terminal:
+        if same_mesh and service_key(other) == service_key(plan) and not state.terminal:
             yield f"{other.id} is {state.phase}, says the journal"
 
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from rollout.errors import PlanError
 from rollout.kube.kinds import Json
-from rollout.plan.kube.resource import APPLIED, name_of, plan_of, told
+from rollout.plan.kube.resource import APPLIED, describe_mistakes, name_of, plan_of
 from rollout.plan.model.plan import Plan
 
 
@@ -28,16 +28,16 @@ class Declared:
     rollout: str
 
 
-Read = Declared | tuple[str, ...]
+ParseResult = Declared | tuple[str, ...]
 
 
 class PlanCache:
     """Caches parsed plans by everything in a resource that the plan depends on."""
 
     def __init__(self) -> None:
-        self._parsed: dict[str, tuple[tuple[Any, ...], Read]] = {}
+        self._parsed: dict[str, tuple[tuple[Any, ...], ParseResult]] = {}
 
-    def read(self, resource: Json) -> Read:
+    def read(self, resource: Json) -> ParseResult:
         """Return the plan, or every mistake as `place: code message`."""
         name, metadata = name_of(resource), resource["metadata"]
         applied = (metadata.get("annotations") or {}).get(APPLIED)
@@ -54,9 +54,9 @@ class PlanCache:
         self._parsed = {name: entry for name, entry in self._parsed.items() if name in names}
 
 
-def _parse(resource: Json) -> Read:
+def _parse(resource: Json) -> ParseResult:
     try:
         plan = plan_of(resource)
         return Declared(plan, plan.id)
     except PlanError as error:
-        return tuple(told(resource, error))
+        return tuple(describe_mistakes(resource, error))

@@ -22,7 +22,7 @@ _EXACT = 0.01  # share of a tolerance; a smaller loss is not reported
 
 
 @dataclass(frozen=True)
-class Buckets:
+class BucketResolution:
     """One version's histogram: finite edges, shares in the same order, and the tolerance rule."""
 
     rule: HistogramTolerance
@@ -48,14 +48,14 @@ class Buckets:
         return math.exp(plain) if self.rule.relative else plain
 
 
-def buckets(guardrail: Guardrail, behaviour: Behaviour) -> Buckets:
+def buckets(guardrail: Guardrail, behaviour: Behaviour) -> BucketResolution:
     """Return one version's buckets for a histogram guardrail. Raises TypeError for a rate."""
     rule = rule_of(guardrail)
     if not isinstance(rule, HistogramTolerance):
         raise TypeError(f"{guardrail.name} is a rate")
     if rule.worse == "high":
-        return Buckets(rule, behaviour.latency_edges, behaviour.latency)
-    return Buckets(rule, behaviour.score_edges, behaviour.scores)
+        return BucketResolution(rule, behaviour.latency_edges, behaviour.latency)
+    return BucketResolution(rule, behaviour.score_edges, behaviour.scores)
 
 
 def diagnosed(guardrail: Guardrail, stable: Behaviour) -> PlanFinding | None:

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from typing import Any
 
 from analysis.verdict.readout import Readout
-from rollout.review.history import History
+from rollout.review.history import RecordedRollout
 from rollout.review.look import Look, Reading
 
 CRASH, MEAN = "crash watch", "mean"
@@ -19,7 +19,7 @@ _COUNTS = ("canary", "canary_bad", "stable", "stable_bad")
 _BOUNDS = ("estimate", "low", "high", "allowed")
 
 
-def overview(histories: Iterable[History]) -> Any:
+def overview(histories: Iterable[RecordedRollout]) -> Any:
     """Return one row per rollout: versions, outcome, start, duration, looks, decisions.
 
     The start is a UTC timestamp, the duration (`lasted`) is in seconds.
@@ -29,7 +29,7 @@ def overview(histories: Iterable[History]) -> Any:
     return _convert_times(frame, "started").set_index("rollout")
 
 
-def _summarise(history: History) -> dict[str, Any]:
+def _summarise(history: RecordedRollout) -> dict[str, Any]:
     stable, canary = history.state.versions
     return {
         "rollout": history.rollout,
@@ -43,7 +43,7 @@ def _summarise(history: History) -> dict[str, Any]:
     }
 
 
-def decisions(history: History) -> Any:
+def decisions(history: RecordedRollout) -> Any:
     """Return one row per decision, by its id in the journal.
 
     `share` is the canary's share before the decision, `to` the share that it asks for.
@@ -69,7 +69,7 @@ def _describe_decision(look: Look) -> dict[str, Any]:
     }
 
 
-def weights(history: History) -> Any:
+def weights(history: RecordedRollout) -> Any:
     """Return the canary's confirmed share of traffic after each change, and at the end.
 
     The row for the end lets a step chart draw the last share up to there.
@@ -79,7 +79,7 @@ def weights(history: History) -> Any:
     return _build_frame([*rows, end], ("seconds", "share"))
 
 
-def harm(history: History) -> Any:
+def harm(history: RecordedRollout) -> Any:
     """Return by look the log10 terms of the mean e-process, and log10 of the mean.
 
     Each guardrail and the crash watch have a term; the mean is what a rollback rests on.
@@ -97,7 +97,7 @@ def harm(history: History) -> Any:
     return _build_frame(rows, ("seconds", *names)).astype(float).set_index("seconds")
 
 
-def proof(history: History) -> Any:
+def proof(history: RecordedRollout) -> Any:
     """Return by look log10 of the evidence that each guardrail is safe; NaN while unknown.
 
     Safe means within its margin.
@@ -109,7 +109,7 @@ def proof(history: History) -> Any:
     return _build_frame(rows, ("seconds", *history.state.gauges)).astype(float).set_index("seconds")
 
 
-def interval(history: History, guardrail: str, edge: float | None = None) -> Any:
+def interval(history: RecordedRollout, guardrail: str, edge: float | None = None) -> Any:
     """Return the difference of bad shares of one guardrail, by look, where it is known.
 
     A histogram is read at one edge. Without `edge` that is the edge of the readout at the last
@@ -139,7 +139,7 @@ def _describe_readout(readout: Readout, unit: str) -> str:
     return f"{side} {readout.edge:.3g} {unit}".removesuffix(" score")
 
 
-def readings(history: History) -> Any:
+def readings(history: RecordedRollout) -> Any:
     """Return one row per look and guardrail, with every number of the reading."""
     columns = (
         *("seconds", "share", "guardrail", "verdict", "reason", *_BOUNDS, *_COUNTS, "words"),
@@ -164,13 +164,13 @@ def _flatten_reading(look: Look, reading: Reading) -> dict[str, Any]:
     }
 
 
-def scorecard(history: History) -> Any:
+def scorecard(history: RecordedRollout) -> Any:
     """Return the last reading of each guardrail: verdict, counts, interval, evidence."""
     last = readings(history).groupby("guardrail", sort=False).tail(1).set_index("guardrail")
     return last[["verdict", "words", *_COUNTS, *_BOUNDS, "harm", "proof"]]
 
 
-def replay(histories: Iterable[History]) -> Any:
+def replay(histories: Iterable[RecordedRollout]) -> Any:
     """Return one row per look: the recorded decision, the replayed one, and the difference."""
     columns = "rollout", "seconds", "id", "recorded", "replayed", "differs"
     rows = (_compare(history.rollout, look) for history in histories for look in history.looks)

@@ -23,7 +23,7 @@ class Weight:
 
 
 @dataclass(frozen=True)
-class History:
+class RecordedRollout:
     """A rollout from its start to its last entry; `state` is the state after the last entry."""
 
     rollout: str
@@ -54,12 +54,12 @@ class History:
         return self.state.plan.spec.confidence.false_promotion
 
 
-def histories(entries: Iterable[Entry]) -> list[History]:
+def histories(entries: Iterable[Entry]) -> list[RecordedRollout]:
     """Return the history of every rollout in a journal, in order of their starts."""
     return [history(rollout_entries) for rollout_entries in by_rollout(entries).values()]
 
 
-def history(entries: Sequence[Entry]) -> History:
+def history(entries: Sequence[Entry]) -> RecordedRollout:
     """Return the history of one rollout, from its own entries in order.
 
     Raises ValueError when there are no entries, or the first is not `started`.
@@ -67,7 +67,7 @@ def history(entries: Sequence[Entry]) -> History:
     states = _fold_states(entries)
     if not states:
         raise ValueError("no facts")
-    return History(
+    return RecordedRollout(
         rollout=entries[0].fact.rollout,
         controller=next(e.fact.controller for e in entries if isinstance(e.fact, Started)),
         state=states[-1],

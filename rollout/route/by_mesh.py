@@ -24,10 +24,10 @@ class ByMesh:
         """See rollout.ports.Router."""
         return self._get_router(plan).read(plan, total)
 
-    def glance(self, plan: Plan, total: int) -> RouteStatus | None:
+    def cached(self, plan: Plan, total: int) -> RouteStatus | None:
         """See rollout.ports.Watcher."""
         router = self._get_router(plan)
-        return router.glance(plan, total) if isinstance(router, Watcher) else None
+        return router.cached(plan, total) if isinstance(router, Watcher) else None
 
     def write(self, plan: Plan, split: Split, mark: str) -> None:
         """See rollout.ports.Router."""

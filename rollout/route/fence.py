@@ -56,9 +56,9 @@ class FencedRouter:
         """See rollout.ports.Router."""
         return self.router.read(plan, total)
 
-    def glance(self, plan: Plan, total: int) -> RouteStatus | None:
+    def cached(self, plan: Plan, total: int) -> RouteStatus | None:
         """See rollout.ports.Watcher."""
-        return self.router.glance(plan, total) if isinstance(self.router, Watcher) else None
+        return self.router.cached(plan, total) if isinstance(self.router, Watcher) else None
 
     def write(self, plan: Plan, split: Split, mark: str) -> None:
         """See rollout.ports.Router. Raises what the fence raises."""

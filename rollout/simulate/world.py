@@ -170,13 +170,13 @@ class SimulatedService:
             ("stable", spec.stable.version),
         )
         candidates = [
-            self._read_series(arm, version, counter, since)
+            self._one(arm, version, counter, since)
             for arm, version in arms
             for counter in parts(guardrail)
         ]
         return tuple(series for series in candidates if series is not None)
 
-    def _read_series(self, arm: Arm, version: str, counter: str, since: float) -> Series | None:
+    def _one(self, arm: Arm, version: str, counter: str, since: float) -> Series | None:
         sample = self.samples.get((version, counter))
         if sample is None or sample[0] <= since:
             return None

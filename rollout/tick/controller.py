@@ -71,7 +71,7 @@ class Controller:
 
         Raises JournalError.
         """
-        return self.fleet.wake(rollout, self.ports.journal)
+        return self.fleet.load_evidence(rollout, self.ports.journal)
 
     def start(self, plans: Sequence[Plan], *, uncalibrated: bool = False) -> list[str]:
         """Accept plans and return their rollout ids; a rollout already in the journal continues.

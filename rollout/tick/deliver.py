@@ -170,7 +170,7 @@ def _is_unchanged_in_watch(router: Router, state: RolloutState) -> bool:
     Any other answer may be out of date, so the caller reads the mesh itself.
     """
     try:
-        status = router.glance(state.plan, state.total) if isinstance(router, Watcher) else None
+        status = router.cached(state.plan, state.total) if isinstance(router, Watcher) else None
     except RouteError:
         return False
     return status is not None and _shows_confirmed(status, state)

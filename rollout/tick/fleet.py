@@ -16,7 +16,7 @@ from rollout.plan.model.plan import Plan
 from rollout.ports import Entry, Journal, SkippedObservation
 from rollout.tick.due_queue import DueQueue
 
-Place = tuple[str, str]
+ServiceKey = tuple[str, str]
 
 
 @dataclass
@@ -38,7 +38,7 @@ class Fleet:
     calls: DueQueue = field(default_factory=DueQueue)
     head: int = 0
     _next_look_at: dict[str, float] = field(default_factory=dict)
-    _by_service: dict[Place, list[str]] = field(default_factory=dict)
+    _by_service: dict[ServiceKey, list[str]] = field(default_factory=dict)
     _attempts: dict[str, str] = field(default_factory=dict)
     _unloaded: dict[str, array[int]] = field(default_factory=dict)  # entry numbers
     _to_load: set[str] = field(default_factory=set)
@@ -61,9 +61,9 @@ class Fleet:
     def wake_active(self, journal: Journal) -> None:
         """Load the evidence of every rollout that has not ended. Raises JournalError."""
         for rollout in sorted(self._to_load):
-            self.wake(rollout, journal)
+            self.load_evidence(rollout, journal)
 
-    def wake(self, rollout: str, journal: Journal) -> RolloutState:
+    def load_evidence(self, rollout: str, journal: Journal) -> RolloutState:
         """Return a rollout's state with its evidence, loaded if needed. Raises JournalError."""
         numbers = self._unloaded.get(rollout)
         if numbers is not None:
@@ -93,7 +93,7 @@ class Fleet:
         state = folded or fold(self.states.get(rollout), entry.fact, entry.seq)
         self.states[rollout] = state
         if isinstance(entry.fact, Started):
-            self._by_service.setdefault(place_of(state.plan), []).append(rollout)
+            self._by_service.setdefault(service_key(state.plan), []).append(rollout)
             self._attempts[state.plan.id] = rollout
         self._schedule(rollout, state)
 
@@ -112,7 +112,7 @@ class Fleet:
 
         Raises InputError where it is being rolled out, or its stable version is another.
         """
-        service = place_of(plan)
+        service = service_key(plan)
         for rollout in self._by_service.get(service, ()):
             state = self.states[rollout]
             if not state.terminal:
@@ -132,7 +132,7 @@ class Fleet:
 
     def newest_of(self, plan: Plan) -> str | None:
         """Return the rollout of a plan's service that began last, or None."""
-        rollouts = self._by_service.get(place_of(plan))
+        rollouts = self._by_service.get(service_key(plan))
         return rollouts[-1] if rollouts else None
 
     def _skip_observation(self, rollout: str, seq: int) -> None:
@@ -173,7 +173,7 @@ def fleet_of(journal: Journal) -> Fleet:
     return fleet
 
 
-def place_of(plan: Plan) -> Place:
+def service_key(plan: Plan) -> ServiceKey:
     """Return the plan's namespace and service; only one rollout at a time may change them."""
     return plan.metadata.namespace, plan.spec.service
 

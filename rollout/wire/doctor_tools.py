@@ -8,7 +8,7 @@ from rollout.wire import clock
 from rollout.wire.meshes import router
 
 if TYPE_CHECKING:
-    from rollout.doctor.examine import Cluster, Tools
+    from rollout.doctor.examine import ClusterAccess, Tools
     from rollout.plan.model.plan import Plan
     from rollout.ports import HistorySource, Observer
 
@@ -30,7 +30,7 @@ def history_source() -> HistorySource:
 def doctor_tools(context: str | None = None) -> Tools:
     """Return the tools of `surefoot doctor`; the cluster is connected to on first use."""
     from rollout.doctor.examine import Tools
-    from rollout.doctor.mesh import Envoy
+    from rollout.doctor.mesh import EnvoyAdmin
     from rollout.observe.prometheus import PrometheusObserver
 
     def unknown(plan: Plan) -> str:
@@ -43,10 +43,12 @@ def doctor_tools(context: str | None = None) -> Tools:
 
         return against(plan)
 
-    def cluster() -> Cluster:
+    def cluster() -> ClusterAccess:
         from rollout.kube.client import connect
 
         return connect(context)
 
     query = PrometheusObserver().vector
-    return Tools(query, clock.SystemClock().now, router(context), Envoy(unknown, against), cluster)
+    return Tools(
+        query, clock.SystemClock().now, router(context), EnvoyAdmin(unknown, against), cluster
+    )

@@ -12,7 +12,7 @@ from rollout.wire import clock
 if TYPE_CHECKING:
     from rollout.kube.client import Cluster
     from rollout.kube.kinds import Kind
-    from rollout.kube.watches import Watched
+    from rollout.kube.watches import WatchedObjects
     from rollout.ports import Router
     from rollout.route.remove.remover import Remover
 
@@ -58,18 +58,18 @@ def router(
     return FencedRouter(ByMesh({"envoy": envoy, "istio": kubernetes, "gateway": kubernetes}), fence)
 
 
-def _open_watches(cluster: Cluster, until: ExitStack) -> Watched:
+def _open_watches(cluster: Cluster, until: ExitStack) -> WatchedObjects:
     """Open watches of routing objects.
 
     Problems of a watch are not reported: without it each look sends a request, which reports them.
     """
     from rollout.kube.informer import Informer
-    from rollout.kube.watches import Watched
+    from rollout.kube.watches import WatchedObjects
 
     def watch(kind: Kind, namespace: str) -> Informer:
         return Informer(cluster.api, kind, namespace, lambda _problem: None, _RELIST)
 
-    watches = Watched(watch)
+    watches = WatchedObjects(watch)
     until.callback(watches.stop)
     return watches
 

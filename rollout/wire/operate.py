@@ -69,7 +69,9 @@ def _compete(replica: Replica) -> Iterator[Tick]:
         loop, retry = replica.duty(candidate, health), candidate.times.retry
         stack.callback(_release, candidate)
         stack.enter_context(run_in_background("reach", health.probe, retry, problem))
-        stack.enter_context(run_in_background("campaign", candidate.campaign, retry, problem))
+        stack.enter_context(
+            run_in_background("campaign", candidate.try_acquire_or_renew, retry, problem)
+        )
         # The stack unwinds in reverse: end the term, stop the threads, release the Lease.
         stack.callback(loop.end)
         yield loop.tick

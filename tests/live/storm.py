@@ -154,7 +154,7 @@ class Node:
     def _campaign(self) -> None:
         if self.clock.now() >= self._next:
             self._next = self.clock.now() + self.candidate.times.retry
-            self.candidate.campaign()
+            self.candidate.try_acquire_or_renew()
 
     def kill(self) -> None:
         """No Lease is given back; the server sees the line to the journal end."""

@@ -11,7 +11,7 @@ from rollout.decide.record.split import Split
 from rollout.errors import ClusterError, RouteError
 from rollout.kube.client import connect
 from rollout.operate.status.conditions import PlanAcceptance
-from rollout.operate.status.status import Story, with_rollout
+from rollout.operate.status.status import RolloutStory, with_rollout
 from rollout.plan.model.plan import Plan
 from rollout.ports import Router
 from rollout.route.kube.objects import HTTP_ROUTE
@@ -293,7 +293,7 @@ def test_flagger_says_weight_0_while_60_per_cent_is_routed(place, lab, cluster):
     lab.run_until(lambda state: state.attempts > 0)
     entry = lab.entries[-1]
     said = with_rollout(
-        {"metadata": {}}, PlanAcceptance(), Story(lab.plan.id, lab.state, entry), 0, "v1"
+        {"metadata": {}}, PlanAcceptance(), RolloutStory(lab.plan.id, lab.state, entry), 0, "v1"
     )
     assert (said["weight"], said["wanted"]) == ("25%", "0%"), "what the mesh shows, what is wanted"
     assert place.weights() == [75, 25]

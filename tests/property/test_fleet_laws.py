@@ -64,7 +64,7 @@ def begun(guards):
 
 def counted(seen):
     fields = ("canary_exposures", "stable_exposures", "canary_bad", "stable_bad")
-    return fleets.Counts(
+    return fleets.FleetCounts(
         *(np.array([[getattr(e, f) for e in row] for row in seen], dtype=float) for f in fields)
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rollout.cli.act.again import say_again
+from rollout.cli.act.again import record_undo_or_retry
 from rollout.cli.act.command import worded
 from rollout.decide.fold import fold_all
 from rollout.decide.record.facts import Command, Confirmed, Decided, HumanSaid, Started
@@ -13,14 +13,14 @@ from rollout.decide.step import step
 from rollout.errors import InputError
 from rollout.ports import Ports
 from rollout.tick.controller import Controller
-from rollout.tick.fleet import attempt_id, place_of
+from rollout.tick.fleet import attempt_id, service_key
 from tests.simulation.test_crashes import Killed, Mortal, Reaper
 from tests.worlds import BAD, GOOD, Lab, plan
 
 
 def say(made: Lab, command: Command, reason: str = "ticket 7"):
     said = worded(command, actor="ada@host", reason=reason, now=made.clock.now())
-    return say_again(made.journal, made.plan.name, said)
+    return record_undo_or_retry(made.journal, made.plan.name, said)
 
 
 def ended(canary=GOOD, **ports):
@@ -36,7 +36,7 @@ def tick(made: Lab, seconds: float = 1.0) -> None:
 
 
 def stable_of(made: Lab) -> str | None:
-    return made.controller.fleet.stable(*place_of(made.plan))
+    return made.controller.fleet.stable(*service_key(made.plan))
 
 
 def test_an_undo_gives_the_old_version_all_traffic_at_the_next_tick():

@@ -22,7 +22,7 @@ class Silent(MemoryRouter):
 
     last: RouteStatus | None = None
 
-    def glance(self, plan, total):
+    def cached(self, plan, total):
         return self.last or self.read(plan, total)
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rollout.tick.fleet import Fleet
 
 
-def say_again(journal: Journal, name: str, command: HumanSaid) -> Sequence[Entry]:
+def record_undo_or_retry(journal: Journal, name: str, command: HumanSaid) -> Sequence[Entry]:
     """Append a user's command for the newest rollout of that name, and the facts it causes.
 
     Raises InputError for an unknown name or a command that cannot apply, JournalMovedError when
@@ -56,8 +56,10 @@ def _find_newest_attempt(
 
 
 undo = command_of(
-    "undo", "Take a promotion back: all traffic to the old version at once.", say_again
+    "undo", "Take a promotion back: all traffic to the old version at once.", record_undo_or_retry
 )
 retry = command_of(
-    "retry", "Try a plan that was rolled back or undone anew, with fresh evidence.", say_again
+    "retry",
+    "Try a plan that was rolled back or undone anew, with fresh evidence.",
+    record_undo_or_retry,
 )

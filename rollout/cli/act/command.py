@@ -30,7 +30,7 @@ LIMIT = 200  # characters of free text that a user may write into the journal
 RETRIES = 20  # a controller appends only a few times per look, so one of these gets in between
 
 
-def say(journal: Journal, name: str, command: HumanSaid) -> Sequence[Entry]:
+def record_command(journal: Journal, name: str, command: HumanSaid) -> Sequence[Entry]:
     """Append a user's command for the latest rollout of that name (a plan's name or an id).
 
     The append names the last entry that was read and fails when there are newer ones. So a command
@@ -130,7 +130,7 @@ Example:
 """
 
 
-def command_of(command: Command, summary: str, append: Say = say) -> click.Command:
+def command_of(command: Command, summary: str, append: Say = record_command) -> click.Command:
     """Build `surefoot COMMAND NAME`, which records a user's command through `append`."""
 
     @click.command(

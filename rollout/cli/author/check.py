@@ -49,15 +49,15 @@ def check(plans: tuple[str, ...], output: Literal["text", "json"]) -> None:
         sys.exit(BAD_INPUT)
 
 
-Found = list[tuple[str, Plan]]  # the file and each valid plan in it
+AcceptedPlans = list[tuple[str, Plan]]  # the file and each valid plan in it
 
 
-def _read_files(files: dict[str, None]) -> tuple[Found, list[Mistake], dict[str, str]]:
+def _read_files(files: dict[str, None]) -> tuple[AcceptedPlans, list[Mistake], dict[str, str]]:
     """Read every file; return the valid plans, the mistakes and the text of each file.
 
     The texts are kept for the excerpts in messages: standard input can be read only once.
     """
-    accepted: Found = []
+    accepted: AcceptedPlans = []
     mistakes: list[Mistake] = []
     texts: dict[str, str] = {}
     for file in files:
@@ -72,7 +72,7 @@ def _read_files(files: dict[str, None]) -> tuple[Found, list[Mistake], dict[str,
     return accepted, mistakes, texts
 
 
-def _render_json(accepted: Found, mistakes: list[Mistake]) -> str:
+def _render_json(accepted: AcceptedPlans, mistakes: list[Mistake]) -> str:
     plans = [
         {"file": file, "name": plan.name, "id": plan.id, "digest": plan.digest}
         for file, plan in accepted
@@ -82,7 +82,7 @@ def _render_json(accepted: Found, mistakes: list[Mistake]) -> str:
 
 
 def _render_text(
-    accepted: Found, mistakes: list[Mistake], texts: dict[str, str], files: int
+    accepted: AcceptedPlans, mistakes: list[Mistake], texts: dict[str, str], files: int
 ) -> str:
     plans = [f"{file}: {in_words(plan)}" for file, plan in accepted]
     errors = [explain(mistakes, texts)] if mistakes else []

@@ -95,7 +95,7 @@ def _stop_on_interrupt() -> Event:
     return over
 
 
-def chosen(chunks: Iterator[Sequence[Entry]], name: str | None) -> Iterator[Entry]:
+def select_entries(chunks: Iterator[Sequence[Entry]], name: str | None) -> Iterator[Entry]:
     """Yield the entries of the rollouts of one name, or all entries without a name.
 
     Rollouts of that name that start while the log is followed are included. Raises InputError
@@ -160,7 +160,7 @@ def log(
     show = _print_json if as_json else _print_line
     over = _stop_on_interrupt() if follow else None
     try:
-        for entry in chosen(batches(opened, over), name):
+        for entry in select_entries(batches(opened, over), name):
             if everything or not isinstance(entry.fact, Observed):
                 show(entry)
     finally:

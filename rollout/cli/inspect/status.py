@@ -67,7 +67,7 @@ def _load_states_of_name(journal: Journal, name: str) -> Mapping[str, RolloutSta
         plan_names = ", ".join(sorted(set(names.values()))) or "none"
         raise InputError(f"no rollout is called {name!r}; known: {plan_names}")
     for rollout in wanted:
-        fleet.wake(rollout, journal)
+        fleet.load_evidence(rollout, journal)
     return fleet.states
 
 

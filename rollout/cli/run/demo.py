@@ -79,13 +79,13 @@ def _run_story(stage: Stage, bad: str, *, plain: bool) -> bool:
 
     from rollout.cli.inspect.log import print_entry
     from rollout.cli.text.live import Follower
-    from rollout.demo.story import Story
+    from rollout.demo.story import DemoStory
     from rollout.wire.clock import SystemClock
 
     console, follower, clock = Console(), Follower(), SystemClock()
     problem = lambda words: click.echo(f"problem: {words}", err=True)  # noqa: E731
     if plain or not console.is_terminal:
-        story = Story(stage, bad, lambda _title: None, print_entry, problem)
+        story = DemoStory(stage, bad, lambda _title: None, print_entry, problem)
         chapters = story.tell()
     else:
         with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
@@ -93,7 +93,7 @@ def _run_story(stage: Stage, bad: str, *, plain: bool) -> bool:
             def show(title: str) -> None:
                 live.update(follower.render(clock.now(), f"surefoot demo: {title}"), refresh=True)
 
-            story = Story(stage, bad, show, follower.feed, problem)
+            story = DemoStory(stage, bad, show, follower.feed, problem)
             chapters = story.tell()
     return _conclude(console, stage, story.journal, chapters)
 

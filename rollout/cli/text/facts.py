@@ -26,7 +26,7 @@ from rollout.decide.record.facts import (
     RouteFailed,
     Started,
 )
-from rollout.decide.text.comparison import shown
+from rollout.decide.text.comparison import format_split
 from rollout.decide.text.measurement import spread
 from rollout.plan.fields.units import percent
 
@@ -44,7 +44,7 @@ def what(fact: Fact) -> str:
     """Name what happened: the decided action, the user's command, or else the kind of fact."""
     match fact:
         case Decided(action="advance"):
-            return f"advance to {shown(fact.split)}"
+            return f"advance to {format_split(fact.split)}"
         case Decided():
             return fact.action
         case HumanSaid():
@@ -97,7 +97,7 @@ def _describe_decided(fact: Decided) -> str:
 
 
 def _describe_confirmed(fact: Confirmed) -> str:
-    change = f"the mesh shows {shown(fact.split)} canary (decision {fact.decision})"
+    change = f"the mesh shows {format_split(fact.split)} canary (decision {fact.decision})"
     return f"{change}; {fact.stable} is stable from now on" if fact.stable else change
 
 
@@ -111,8 +111,8 @@ def _describe_human_said(fact: HumanSaid) -> str:
 
 def _describe_drifted(fact: Drifted) -> str:
     if fact.policy:
-        return f"somebody else changed the policy at {shown(fact.seen)}: {fact.policy}"
-    return f"somebody else moved the weights to {shown(fact.seen)}"
+        return f"somebody else changed the policy at {format_split(fact.seen)}: {fact.policy}"
+    return f"somebody else moved the weights to {format_split(fact.seen)}"
 
 
 def _describe_elected(fact: Elected) -> str:

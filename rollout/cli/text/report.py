@@ -16,12 +16,12 @@ from rollout.decide.fold import fold
 from rollout.decide.record.facts import of_rollout
 from rollout.decide.rules.ramp import held_back, next_split
 from rollout.decide.rules.view import View, view
-from rollout.decide.state.hooks import told
+from rollout.decide.state.hooks import describe_hooks
 from rollout.decide.state.rollout import RolloutState
-from rollout.decide.text.comparison import compared_with, observational, shown
+from rollout.decide.text.comparison import compared_with, format_split, observational
 from rollout.plan.fields.units import duration, percent
 from rollout.ports import Entry
-from rollout.tick.fleet import place_of, recorded_stable
+from rollout.tick.fleet import recorded_stable, service_key
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def report(
         phase=state.phase,
         weight=state.split.answered,
         wanted=state.wanted.answered,
-        shown=shown(state.split),
+        shown=format_split(state.split),
         confirmed=state.awaiting is None,
         started_at=state.started_at,
         guardrails=lines,
@@ -115,7 +115,7 @@ def report(
         observational=bool(observational(state.plan)),
         hooks=tuple(
             f"{hook}: {event}{f' ({problem})' if problem else ''}"
-            for hook, event, problem in told(state)
+            for hook, event, problem in describe_hooks(state)
         ),
         recorded_stable=_find_recorded_stable(state, among or {}),
     )
@@ -123,8 +123,8 @@ def report(
 
 def _find_recorded_stable(state: RolloutState, among: Mapping[str, RolloutState]) -> str | None:
     """Find the stable version that the rollouts of the same service have recorded."""
-    service_key = place_of(state.plan)
-    return recorded_stable(other for other in among.values() if place_of(other.plan) == service_key)
+    key = service_key(state.plan)
+    return recorded_stable(other for other in among.values() if service_key(other.plan) == key)
 
 
 def next_action(rollout_view: View) -> str:
@@ -134,7 +134,7 @@ def next_action(rollout_view: View) -> str:
     """
     state = rollout_view.state
     if state.awaiting is not None:
-        return f"confirm {shown(state.wanted)} at the mesh"
+        return f"confirm {format_split(state.wanted)} at the mesh"
     if state.phase == "paused":
         return "waits for resume, promote or abort"
     if rollout_view.blind:
@@ -144,7 +144,7 @@ def next_action(rollout_view: View) -> str:
     if state.warm_at is None and state.wanted.answered:
         return "waits for the canary's first request"
     goal = next_split(state)
-    what = f"advance to {shown(goal)}" if goal else _describe_last_step(state)
+    what = f"advance to {format_split(goal)}" if goal else _describe_last_step(state)
     wait = _compute_wait(rollout_view)
     return f"{what} in {duration(wait)}" if wait >= 1 else what
 

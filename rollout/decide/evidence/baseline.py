@@ -58,7 +58,7 @@ def pair_with_baseline(
     if not counts.canary_exposures or not state.stepped:
         return gauge, _NO_COUNTS
     if not gauge.kept:
-        return replace(gauge, used_up_at=gauge.used_up_at or at), _NO_COUNTS
+        return replace(gauge, baseline_exhausted_at=gauge.baseline_exhausted_at or at), _NO_COUNTS
     partner, *rest = gauge.kept
     return replace(gauge, kept=tuple(rest)), replace(counts, stable=partner.stable)
 

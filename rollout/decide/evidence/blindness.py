@@ -41,8 +41,8 @@ def _find_blindness(
     state: RolloutState, gauge: GuardrailState, lag: float, now: float
 ) -> Blind | None:
     stable, canary = gauge.cursor.newest("stable"), gauge.cursor.newest("canary")
-    if gauge.troubled_at is not None:
-        since = gauge.troubled_at if stable is None else min(stable, gauge.troubled_at)
+    if gauge.problem_since is not None:
+        since = gauge.problem_since if stable is None else min(stable, gauge.problem_since)
         return Blind(gauge.problem or problem(gauge.capital), since)
     # After a switch stable gets no traffic, so only the canary's silence matters.
     if after_switch(state):
@@ -92,8 +92,8 @@ def _check_silence(state: RolloutState, gauge: GuardrailState, now: float) -> Bl
     """
     if gauge.expected < _SURELY_SOME or state.confirmed_at is None:
         return None
-    since = max(gauge.heard_at or state.confirmed_at, state.confirmed_at)
-    if gauge.heard_at is not None and now - since <= stale_after(state):
+    since = max(gauge.last_canary_sample_at or state.confirmed_at, state.confirmed_at)
+    if gauge.last_canary_sample_at is not None and now - since <= stale_after(state):
         return None
     reason = f"one-armed: no canary exposures where about {gauge.expected:.0f} were due"
     return Blind(reason, since)

@@ -70,8 +70,8 @@ def _read(gauge: GuardrailState, fact: Observed, name: str) -> tuple[GuardrailSt
 def _with_problem_since(gauge: GuardrailState, at: float) -> GuardrailState:
     """Return the guardrail with the time since which its samples or its test have a problem."""
     if not (gauge.problem or problem(gauge.capital)):
-        return gauge if gauge.troubled_at is None else replace(gauge, troubled_at=None)
-    return gauge if gauge.troubled_at is not None else replace(gauge, troubled_at=at)
+        return gauge if gauge.problem_since is None else replace(gauge, problem_since=None)
+    return gauge if gauge.problem_since is not None else replace(gauge, problem_since=at)
 
 
 def _update_capital(
@@ -83,7 +83,7 @@ def _update_capital(
     # Pairing asks `before`, not `gauge`: the cursor of `gauge` already stands at the look's end.
     paired, counts = pair_with_baseline(state, before, counts, lag, at)
     if paired is not before:
-        gauge = replace(gauge, kept=paired.kept, used_up_at=paired.used_up_at)
+        gauge = replace(gauge, kept=paired.kept, baseline_exhausted_at=paired.baseline_exhausted_at)
     if not counts.canary_exposures and not counts.stable_exposures:
         return gauge
     if may_hold_mirrored(state, since, lag):
@@ -97,7 +97,9 @@ def _update_capital(
     later = update(gauge.rule, gauge.later, counts) if gauge.later else None
     if counts.canary_exposures:
         newest = gauge.cursor.newest("canary")
-        return replace(gauge, capital=capital, later=later, expected=0.0, heard_at=newest)
+        return replace(
+            gauge, capital=capital, later=later, expected=0.0, last_canary_sample_at=newest
+        )
     expected = gauge.expected + _expected_canary_exposures(state, counts, since, lag)
     return replace(gauge, capital=capital, later=later, expected=expected)
 

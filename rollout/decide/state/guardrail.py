@@ -19,14 +19,14 @@ class GuardrailState:
     capital: Capital
     cursor: Cursor = field(default_factory=Cursor)
     problem: str = ""
-    troubled_at: float | None = None  # since when the samples or the statistic have a problem
+    problem_since: float | None = None  # since when the samples or the statistic have a problem
     # Canary exposures that stable's imply since the canary's last one. Many without a single
     # canary exposure mean that the guardrail hears from one version only.
     expected: float = 0.0
-    heard_at: float | None = None  # when the canary's last exposure was scraped
+    last_canary_sample_at: float | None = None  # when the canary's last exposure was scraped
     # Stable's looks before a switch, not yet compared with a look of the canary (plan: `before`).
     kept: tuple[Counts, ...] = ()
-    used_up_at: float | None = None  # when the canary first found no such look left
+    baseline_exhausted_at: float | None = None  # when the canary first found no such look left
     # A share of the bets on harm starts only with the holdback. `later` is their capital; it is
     # created once, so that a second holdback after a pause cannot restart them.
     waits: bool = False

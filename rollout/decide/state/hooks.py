@@ -82,7 +82,7 @@ def body(state: RolloutState, rollout: str, hook: Hook, attempt: int) -> dict[st
     }
 
 
-def told(state: RolloutState) -> Iterator[tuple[str, Ended, str]]:
+def describe_hooks(state: RolloutState) -> Iterator[tuple[str, Ended, str]]:
     """Yield name, state and problem of every hook that was called."""
     for hook in _list_hooks(state):
         call = call_of(state, hook)

@@ -56,7 +56,7 @@ def exposed(plan: Plan) -> list[str]:
     return remarks
 
 
-def shown(split: Split) -> str:
+def format_split(split: Split) -> str:
     """Format a split for people: `5 %`, `5 % of the segment`, `copies of 5 %`."""
     words = {"weights": "{}", "segment": "{} of the segment", "mirror": "copies of {}"}
     return words[split.way].format(percent(split.share))

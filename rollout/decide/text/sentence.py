@@ -13,12 +13,12 @@ from rollout.decide.record.facts import Action
 from rollout.decide.record.split import Split
 from rollout.decide.state.hooks import failed
 from rollout.decide.state.rollout import RolloutState
-from rollout.decide.text.comparison import exposed, observational, shown
+from rollout.decide.text.comparison import exposed, format_split, observational
 from rollout.decide.text.measurement import bound, closest, measured, off_edge, spread
 from rollout.plan.fields.units import duration, percent
 
 
-class Seen(Protocol):
+class SentenceView(Protocol):
     """What a sentence may use of a `View`; a protocol, because texts must not import the rules."""
 
     @property
@@ -30,11 +30,11 @@ class Seen(Protocol):
 
 
 def sentence(
-    state: RolloutState, action: Action, split: Split, reasons: tuple[str, ...], view: Seen
+    state: RolloutState, action: Action, split: Split, reasons: tuple[str, ...], view: SentenceView
 ) -> str:
     """Return one sentence for people: what, why, and the numbers behind it."""
     stable, canary = state.versions
-    now, to, rest = shown(state.wanted), shown(split), percent(1 - split.share)
+    now, to, rest = format_split(state.wanted), format_split(split), percent(1 - split.share)
     head = {
         "hold": f"Hold {canary} at {now}",
         "make route": f"Make the route, all traffic to {stable}",
@@ -54,7 +54,9 @@ def sentence(
     return f"{head}: {'; '.join(explanations)}."
 
 
-def _describe_reasons(state: RolloutState, reasons: tuple[str, ...], view: Seen) -> list[str]:
+def _describe_reasons(
+    state: RolloutState, reasons: tuple[str, ...], view: SentenceView
+) -> list[str]:
     """Describe every reason; guardrails that are blind for the same reason share one text."""
     blind: dict[str, list[str]] = {}
     others = []
@@ -89,7 +91,7 @@ def _describe_assumptions(state: RolloutState) -> list[str]:
     ]
 
 
-def _describe_reason(state: RolloutState, reason: str, view: Seen) -> str:
+def _describe_reason(state: RolloutState, reason: str, view: SentenceView) -> str:
     code, _, name = reason.partition(":")
     if code == "harmful":
         return _describe_harm(state, name, view.judgement)
@@ -108,7 +110,7 @@ def _describe_reason(state: RolloutState, reason: str, view: Seen) -> str:
     return _describe_by_code(state, code, name, view)
 
 
-def _describe_by_code(state: RolloutState, code: str, name: str, view: Seen) -> str:
+def _describe_by_code(state: RolloutState, code: str, name: str, view: SentenceView) -> str:
     spec = state.plan.spec
     problem = f" ({state.route_problem})" if state.route_problem else ""
     held = duration(spec.holdback.lasts) if spec.holdback else ""
@@ -182,7 +184,7 @@ def _describe_undecided(state: RolloutState, name: str, judgement: Judgement) ->
     return f"{measured(name, readout)}, {share}{f' ({off})' if off else ''}"
 
 
-def _describe_blindness(names: list[str], view: Seen) -> str:
+def _describe_blindness(names: list[str], view: SentenceView) -> str:
     since = min(view.blind[name].since for name in names)
     reason = view.blind[names[0]].reason
     return f"blind on {', '.join(names)} for {duration(max(view.now - since, 0))}: {reason}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from rollout.decide.record.facts import Decided, Observed, of_rollout
 from rollout.decide.state.rollout import Phase, RolloutState
 from rollout.operate.annotations import Word, word_of
-from rollout.operate.status.status import Story
+from rollout.operate.status.status import RolloutStory
 from rollout.ports import Entry
 
 
@@ -28,7 +28,7 @@ class RolloutHistory:
 
     def __init__(self, states: Mapping[str, RolloutState]) -> None:
         self._states = states
-        self._stories: dict[str, dict[str, Story]] = {}
+        self._stories: dict[str, dict[str, RolloutStory]] = {}
         self._active: dict[str, str] = {}  # rollout id to resource name
         self._news: dict[str, list[NewEntry]] = {}
         self._words: dict[str, set[Word]] = {}
@@ -43,7 +43,7 @@ class RolloutHistory:
         if word := word_of(entry.fact):
             self._words.setdefault(name, set()).add(word)
         stories = self._stories.setdefault(name, {})
-        story = stories.get(rollout, Story(rollout, state, entry))
+        story = stories.get(rollout, RolloutStory(rollout, state, entry))
         # An observation changes nothing that a resource shows until a decision follows from it, and
         # observations are nearly all of a journal.
         if not isinstance(entry.fact, Observed):
@@ -57,7 +57,7 @@ class RolloutHistory:
         else:
             self._active[rollout] = name
 
-    def story(self, name: str, own: str = "") -> Story | None:
+    def story(self, name: str, own: str = "") -> RolloutStory | None:
         """Return the story that a resource shows.
 
         That is the rollout in progress, else its plan's own (`own`), else the last that ended.
@@ -68,12 +68,12 @@ class RolloutHistory:
         candidates = active or mine or [*stories]  # in journal order: the last is the newest
         return self._refresh(stories[candidates[-1]]) if candidates else None
 
-    def under_way(self) -> list[tuple[str, Story]]:
+    def under_way(self) -> list[tuple[str, RolloutStory]]:
         """Return every rollout that has not ended, with its resource's name."""
         stories = ((name, self._stories[name][rollout]) for rollout, name in self._active.items())
         return [(name, self._refresh(story)) for name, story in stories]
 
-    def _refresh(self, story: Story) -> Story:
+    def _refresh(self, story: RolloutStory) -> RolloutStory:
         return replace(story, state=self._states[story.rollout])
 
     def news(self, name: str) -> list[NewEntry]:

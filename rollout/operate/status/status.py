@@ -9,9 +9,9 @@ from pydantic import ValidationError
 from rollout.decide.record.facts import Decided
 from rollout.decide.record.split import Split
 from rollout.decide.rules.view import View, view
-from rollout.decide.state.hooks import told
+from rollout.decide.state.hooks import describe_hooks
 from rollout.decide.state.rollout import RolloutState
-from rollout.decide.text.comparison import shown
+from rollout.decide.text.comparison import format_split
 from rollout.kube.kinds import Json
 from rollout.operate.status.conditions import PlanAcceptance, dated, of_reading, of_rollout, utc
 from rollout.plan.kube.status import Decision, GuardrailStatus, HookStatus, Sealed, Status, Verdict
@@ -40,7 +40,7 @@ def without_rollout(resource: Json, reading: PlanAcceptance, now: float) -> Json
 
 
 @dataclass(frozen=True)
-class Story:
+class RolloutStory:
     """A rollout's state with the journal entries that its status refers to."""
 
     rollout: str
@@ -50,7 +50,11 @@ class Story:
 
 
 def with_rollout(
-    resource: Json, reading: PlanAcceptance, story: Story, now: float, stable: str | None = None
+    resource: Json,
+    reading: PlanAcceptance,
+    story: RolloutStory,
+    now: float,
+    stable: str | None = None,
 ) -> Json:
     """Return the status of a plan that has a rollout, as of `now`.
 
@@ -76,7 +80,8 @@ def with_rollout(
             "verdict": min((item.verdict for item in guardrails), key=_WORST.index),
             "stable": stable,
             "guardrails": guardrails,
-            "hooks": [HookStatus(name=n, state=s, problem=p) for n, s, p in told(state)] or None,
+            "hooks": [HookStatus(name=n, state=s, problem=p) for n, s, p in describe_hooks(state)]
+            or None,
             "decision": _describe_decision(story.decided),
             "journal": Sealed(entry=story.newest.seq, hash=story.newest.hash),
             "conditions": dated(conditions, _read_conditions(resource), generation, now),
@@ -85,7 +90,7 @@ def with_rollout(
     return status.document()
 
 
-def is_told(resource: Json, story: Story) -> bool:
+def is_told(resource: Json, story: RolloutStory) -> bool:
     """Tell whether a resource already shows an ended rollout completely.
 
     An ended rollout is not observed any more, so its shown verdicts stay true for ever.
@@ -128,4 +133,4 @@ def _describe_decision(entry: Entry | None) -> Decision | None:
 
 def _format_share(split: Split) -> str:
     """Format a split for `kubectl get`: `5%`, `5% of the segment`, `copies of 5%`."""
-    return shown(split).replace(" %", "%")
+    return format_split(split).replace(" %", "%")

@@ -11,9 +11,9 @@ from rollout.operate.status.conditions import PlanAcceptance, utc
 from rollout.operate.status.events import event_of, refused
 from rollout.operate.status.history import RolloutHistory
 from rollout.operate.status.outbox import PendingStatus, StatusOutbox
-from rollout.operate.status.status import Story, is_told, with_rollout, without_rollout
+from rollout.operate.status.status import RolloutStory, is_told, with_rollout, without_rollout
 from rollout.tick.controller import Controller
-from rollout.tick.fleet import place_of
+from rollout.tick.fleet import service_key
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class StatusSync:
         verdicts of a large fleet cost time.
         """
         story, computed = self.ledger.story(name, reading.plan), self._computed.get(name)
-        stable = self.controller.fleet.stable(*place_of(story.state.plan)) if story else None
+        stable = self.controller.fleet.stable(*service_key(story.state.plan)) if story else None
         basis = (*_collect_basis(resource, reading, story, now), stable)
         events = self._build_new_events(name, resource)
         if computed is None or computed.basis != basis:
@@ -62,7 +62,7 @@ class StatusSync:
         self.board.keep(names)
         self._computed = {name: entry for name, entry in self._computed.items() if name in names}
 
-    def _load_evidence(self, resource: Json, story: Story | None) -> Story | None:
+    def _load_evidence(self, resource: Json, story: RolloutStory | None) -> RolloutStory | None:
         """Load the story's evidence, unless the resource already shows the resulting verdicts.
 
         After a restart the states of ended rollouts have no evidence. Reading it takes the whole
@@ -86,7 +86,7 @@ class StatusSync:
 
 
 def _collect_basis(
-    resource: Json, reading: PlanAcceptance, story: Story | None, now: float
+    resource: Json, reading: PlanAcceptance, story: RolloutStory | None, now: float
 ) -> tuple[Any, ...]:
     """Collect everything that a status depends on.
 
@@ -103,7 +103,11 @@ def _collect_basis(
 
 
 def _compute_status(
-    resource: Json, reading: PlanAcceptance, story: Story | None, now: float, stable: str | None
+    resource: Json,
+    reading: PlanAcceptance,
+    story: RolloutStory | None,
+    now: float,
+    stable: str | None,
 ) -> Json:
     if story is None:
         return without_rollout(resource, reading, now)

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from rollout.errors import InputError, PlanError
 from rollout.kube.kinds import Json
-from rollout.plan.kube.resource import name_of, plan_of, told
+from rollout.plan.kube.resource import describe_mistakes, name_of, plan_of
 from rollout.plan.kube.trigger import TriggerStatus, plan_for, watched_of
 from rollout.plan.model.plan import Plan
 from rollout.tick.fleet import Fleet
@@ -114,7 +114,7 @@ def _evaluate_version(
     try:
         plan = plan_of(resource)
     except PlanError as error:
-        return TriggerOutcome("Invalid", "\n".join(told(resource, error)), version)
+        return TriggerOutcome("Invalid", "\n".join(describe_mistakes(resource, error)), version)
     obstacle = _describe_unready_pods(deployment) or _describe_conflict(fleet, plan)
     if obstacle:
         return TriggerOutcome("Waiting", obstacle, version)

@@ -17,7 +17,7 @@ _CONFLICT = 409
 _OUTDATED = (404, _CONFLICT)
 
 
-class Maker(Protocol):
+class PlanWriter(Protocol):
     """The part of a cluster client that creates plans and writes statuses.
 
     Both methods raise ClusterError.
@@ -44,7 +44,7 @@ class Triggers:
         if triggers is not None and deployments is not None:
             self._desired = desired_plans(triggers, deployments, has_plan, fleet)
 
-    def publish(self, maker: Maker, now: float) -> None:
+    def publish(self, maker: PlanWriter, now: float) -> None:
         """Create the desired plans and write the triggers' statuses.
 
         Raises ClusterError with the first problem; everything is then tried again after a back-off.
@@ -61,7 +61,7 @@ class Triggers:
         self._failures = 0
 
 
-def _publish_one(maker: Maker, name: str, desired: DesiredPlan) -> None:
+def _publish_one(maker: PlanWriter, name: str, desired: DesiredPlan) -> None:
     """Create the plan, then write the status.
 
     The status marks the version as acted on: if it came first, a crash between the two would lose

@@ -69,7 +69,7 @@ def _check_weight(value: float) -> float:
     return value
 
 
-def apart(canary: str, info: ValidationInfo) -> str:
+def check_apart(canary: str, info: ValidationInfo) -> str:
     """Check that the canary's destination is not also stable's, and return it.
 
     Between equal destinations a rollout would move nothing. Plans in a journal are exempt.

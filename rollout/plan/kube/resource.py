@@ -50,7 +50,7 @@ def _build_document(resource: Json) -> Json:
     return head | {"spec": as_applied(resource)}
 
 
-def told(resource: Json, error: PlanError) -> list[str]:
+def describe_mistakes(resource: Json, error: PlanError) -> list[str]:
     """Format each mistake as `path: code message`."""
     positions = [*_walk_positions(yaml.compose(text_of(resource)), ())]
     # A mapping begins where its first key does. The mapping comes first; reversed, it wins.

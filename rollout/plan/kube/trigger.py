@@ -23,7 +23,7 @@ Json = dict[str, Any]
 PodLabel = Annotated[str, Field(pattern=r"^([a-z0-9][-a-z0-9.]*/)?[A-Za-z0-9][-A-Za-z0-9_.]*$")]
 
 
-class Watched(Model):
+class WatchedDeployment(Model):
     """What a trigger watches; `plan` stands beside it, a plan's spec but for the canary."""
 
     deployment: ObjectName = Field(description="The Deployment whose new versions are rolled out.")
@@ -43,10 +43,10 @@ class TriggerStatus(Model):
     acted: list[str] = Field([], description="Versions that were acted on, the newest last.")
 
 
-def watched_of(trigger: Json) -> Watched:
+def watched_of(trigger: Json) -> WatchedDeployment:
     """Read what a trigger watches from its resource. Raises pydantic's ValidationError."""
     spec = {key: value for key, value in trigger["spec"].items() if key != "plan"}
-    return Watched.model_validate(spec)
+    return WatchedDeployment.model_validate(spec)
 
 
 def plan_for(trigger: Json, version: str, stable: str | None) -> Json:
@@ -88,7 +88,9 @@ def definition() -> Json:
 
 
 def _build_document() -> Json:
-    watched = crd.structural(schema := Watched.model_json_schema(), schema.get("$defs", {}))
+    watched = crd.structural(
+        schema := WatchedDeployment.model_json_schema(), schema.get("$defs", {})
+    )
     plan = crd.structural(schema := Spec.model_json_schema(), schema["$defs"])
     del plan["properties"]["canary"]
     plan["required"].remove("canary")

@@ -47,7 +47,7 @@ class GatewayCreation(Model):
     port: Port = Field(description="Port of the backends.")
 
 
-def raise_unmakeable(title: str, named: Mapping[str, object]) -> None:
+def check_creatable(title: str, named: Mapping[str, object]) -> None:
     """Raise mistakes for keys in `named` that select routes by name in an object to be created.
 
     A created object has one route, without a name, so there is nothing to select.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, field_validator
 
-from rollout.plan.fields.base import DnsLabel, Model, ObjectName, Port, Text, apart
+from rollout.plan.fields.base import DnsLabel, Model, ObjectName, Port, Text, check_apart
 
 
 class Subsets(Model):
@@ -13,7 +13,7 @@ class Subsets(Model):
     stable: DnsLabel = Field(description="Subset that serves the stable version.")
     canary: DnsLabel = Field(description="Subset that serves the canary version.")
 
-    _check_apart = field_validator("canary")(apart)
+    _check_apart = field_validator("canary")(check_apart)
 
 
 class Hosts(Model):
@@ -22,7 +22,7 @@ class Hosts(Model):
     stable: ObjectName = Field(description="Host that serves the stable version.")
     canary: ObjectName = Field(description="Host that serves the canary version.")
 
-    _check_apart = field_validator("canary")(apart)
+    _check_apart = field_validator("canary")(check_apart)
 
 
 class TlsMatch(Model):

@@ -20,11 +20,11 @@ from rollout.plan.model.holdback import Holding
 from rollout.plan.model.hooks import Hooks
 from rollout.plan.model.pods import LEAST, Pods
 from rollout.plan.model.policy import Policy
-from rollout.plan.model.policy_fit import fitting as policy_fitting
+from rollout.plan.model.policy_fit import check_policy_fits
 from rollout.plan.model.ramp import Budget, Ramp, Steps, Switch
 from rollout.plan.model.route import Route
 from rollout.plan.model.terms import Confidence, Metadata, Prometheus, Version, WhenBlind
-from rollout.plan.model.traffic import Traffic, beside, fitting
+from rollout.plan.model.traffic import Traffic, check_ramp_fits, check_traffic_fits
 
 __all__ = [
     "Budget",
@@ -129,7 +129,7 @@ class Spec(Model):
     @classmethod
     def _check_fits_traffic(cls, ramp: Ramp, info: ValidationInfo) -> Ramp:
         if "traffic" in info.data:
-            beside(ramp, info.data["traffic"])
+            check_ramp_fits(ramp, info.data["traffic"])
         return ramp
 
     @field_validator("warmup")
@@ -169,7 +169,7 @@ class Spec(Model):
         cls, traffic: Traffic | None, info: ValidationInfo
     ) -> Traffic | None:
         if traffic is not None and "route" in info.data:
-            fitting(traffic, info.data["route"])
+            check_traffic_fits(traffic, info.data["route"])
         return traffic
 
     @field_validator("policy")
@@ -178,7 +178,7 @@ class Spec(Model):
         cls, policy: Policy | None, info: ValidationInfo
     ) -> Policy | None:
         if policy is not None and "route" in info.data:
-            policy_fitting(policy, info.data["route"], info.data.get("traffic"))
+            check_policy_fits(policy, info.data["route"], info.data.get("traffic"))
         return policy
 
 

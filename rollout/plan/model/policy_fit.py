@@ -19,7 +19,7 @@ Lack = tuple[tuple[str, ...], str]  # the key's path in the policy, and why the 
 _PER_VERSION = ("outliers", "connections", "balance", "locality", "mtls", "fallback")
 
 
-def fitting(policy: Policy, route: Route, traffic: Traffic | None) -> None:
+def check_policy_fits(policy: Policy, route: Route, traffic: Traffic | None) -> None:
     """Raise every mistake where the plan's mesh cannot carry out its policy."""
     lacks = _find_lacks(policy, route, traffic)
     if faults := [(path, fault("P021", message)) for path, message in lacks]:

@@ -6,9 +6,9 @@ from typing import Any, Self
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from rollout.plan.fields.base import DnsLabel, Model, ObjectName, Port, Text, Url, apart
+from rollout.plan.fields.base import DnsLabel, Model, ObjectName, Port, Text, Url, check_apart
 from rollout.plan.fields.codes import fault, raise_at
-from rollout.plan.model.creation import GatewayCreation, IstioCreation, raise_unmakeable
+from rollout.plan.model.creation import GatewayCreation, IstioCreation, check_creatable
 from rollout.plan.model.istio import Hosts, Subsets, TcpMatch, TlsMatch
 
 
@@ -47,7 +47,7 @@ class Clusters(Model):
         "that they do not count as the canary's traffic; `<canary>-shadow` when left out.",
     )
 
-    _check_apart = field_validator("canary")(apart)
+    _check_apart = field_validator("canary")(check_apart)
 
 
 class EnvoyRoute(Model):
@@ -114,7 +114,7 @@ class IstioRoute(Model):
     def _check_creatable(self) -> Self:
         if self.create is not None:
             named = {"http": self.http, "tls": self.tls, "tcp": self.tcp}
-            raise_unmakeable("istio", named)
+            check_creatable("istio", named)
             if self.hosts is None and self.destination_rule is None:
                 message = (
                     "needs `destinationRule`: a route to subsets that none defines answers 503"
@@ -134,7 +134,7 @@ class Backends(Model):
         None, description="Only references with this port; every port when left out."
     )
 
-    _check_apart = field_validator("canary")(apart)
+    _check_apart = field_validator("canary")(check_apart)
 
 
 class GatewayRoute(Model):
@@ -164,7 +164,7 @@ class GatewayRoute(Model):
     @model_validator(mode="after")
     def _check_creatable(self) -> Self:
         if self.create is not None:
-            raise_unmakeable("gateway", {"rules": self.rules})
+            check_creatable("gateway", {"rules": self.rules})
             port = self.backends.port if self.backends else None
             if port not in (None, self.create.port):
                 message = f"`backends.port` is {port}: a route that is made has one port"

@@ -127,14 +127,14 @@ class Traffic(Model):
     affinity: Affinity | None = Field(None, description="The same user meets the same version.")
 
 
-def fitting(traffic: Traffic, route: Route) -> None:
+def check_traffic_fits(traffic: Traffic, route: Route) -> None:
     """Raise every mistake where a mesh cannot carry out what the plan asks of its traffic."""
     lacks = _find_lacks(traffic, route)
     if faults := [(path, fault("P017", message)) for path, message in lacks]:
         raise_at("traffic", *faults)
 
 
-def beside(ramp: Ramp, traffic: Traffic | None) -> None:
+def check_ramp_fits(ramp: Ramp, traffic: Traffic | None) -> None:
     """Raise every mistake where a ramp does not fit its traffic.
 
     With a segment, all other requests stay on stable. So a step may be the whole segment, and a

@@ -11,7 +11,7 @@ from rollout.plan.model.plan import Plan
 from rollout.plan.model.policy import PeerCreation
 from rollout.route.gateway import rules
 from rollout.route.istio.destinations import destinations, route_of
-from rollout.route.kube.object_annotations import noted
+from rollout.route.kube.object_annotations import read_annotation
 from rollout.route.kube.objects import (
     DESTINATION_RULE,
     PEER_AUTHENTICATION,
@@ -71,7 +71,7 @@ def is_ours(live: Json, plan: Plan) -> bool:
     """Return whether we created this object, for a plan of the same service."""
     labels = (live.get("metadata") or {}).get("labels") or {}
     is_managed = labels.items() >= OWNER.items()
-    return is_managed and bool(noted(live, MADE + plan.spec.service))
+    return is_managed and bool(read_annotation(live, MADE + plan.spec.service))
 
 
 def grown(live: Json, wanted_object: Wanted) -> Json:

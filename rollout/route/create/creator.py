@@ -9,7 +9,7 @@ from rollout.errors import ClusterError, RouteError
 from rollout.plan.model.plan import Plan
 from rollout.ports import Router, RouteStatus, Watcher
 from rollout.route.create.creation import Wanted, grown, is_ours, routes, wanted
-from rollout.route.istio.destinations import lacking
+from rollout.route.istio.destinations import explain_missing_subset
 from rollout.route.kube.objects import DESTINATION_RULE, Applied, as_route_error
 from rollout.route.manifest import Json
 
@@ -49,9 +49,9 @@ class WithCreation:
         """See rollout.ports.Router. A missing object is an error, and not a weight of zero."""
         return self._inner.read(plan, total)
 
-    def glance(self, plan: Plan, total: int) -> RouteStatus | None:
+    def cached(self, plan: Plan, total: int) -> RouteStatus | None:
         """See rollout.ports.Watcher."""
-        return self._inner.glance(plan, total) if isinstance(self._inner, Watcher) else None
+        return self._inner.cached(plan, total) if isinstance(self._inner, Watcher) else None
 
     def diagnose(self, plan: Plan) -> str:
         """See rollout.ports.Router."""
@@ -64,7 +64,9 @@ class WithCreation:
         """
         for wanted_object in objects:
             live = self._ensure(plan, wanted_object)
-            if wanted_object.kind == DESTINATION_RULE and (problem := lacking(live, plan)):
+            if wanted_object.kind == DESTINATION_RULE and (
+                problem := explain_missing_subset(live, plan)
+            ):
                 if not is_ours(live, plan):
                     raise RouteError(problem, refused=True)
                 self._add_subsets(plan, wanted_object, live)

@@ -15,7 +15,7 @@ GROUP = "gateway.networking.k8s.io"
 
 
 @dataclass(frozen=True)
-class Backends:
+class BackendRefs:
     """The two backends of a plan.
 
     Implements `Mesh`: weights are relative, and an absent one is 1.
@@ -110,13 +110,13 @@ def forks(manifest: Json, plan: Plan, *, back: bool = False) -> list[WeightedRou
     return leading
 
 
-def backends(plan: Plan) -> Backends:
+def backends(plan: Plan) -> BackendRefs:
     """Return the backends that a plan names, or `<service>-<version>` where it names none."""
     given, spec, namespace = route_of(plan).backends, plan.spec, plan.metadata.namespace
     if given is None:
         stable, canary = (f"{spec.service}-{arm.version}" for arm in (spec.stable, spec.canary))
-        return Backends(namespace, stable, canary)
-    return Backends(namespace, given.stable, given.canary, given.group, given.kind, given.port)
+        return BackendRefs(namespace, stable, canary)
+    return BackendRefs(namespace, given.stable, given.canary, given.group, given.kind, given.port)
 
 
 def kind_of(plan: Plan) -> str:
@@ -134,7 +134,7 @@ def route_of(plan: Plan) -> GatewayRoute:
     return plan.spec.route.gateway
 
 
-def fork(number: int, rule: Json, mesh: Backends) -> WeightedRoute:
+def fork(number: int, rule: Json, mesh: BackendRefs) -> WeightedRoute:
     """Return a rule as a `WeightedRoute`."""
     return WeightedRoute(_describe_place(number, rule), dicts(rule.get("backendRefs")), mesh, rule)
 

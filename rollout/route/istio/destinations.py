@@ -8,7 +8,14 @@ from typing import ClassVar
 from rollout.errors import RouteError
 from rollout.plan.model.plan import Plan
 from rollout.plan.model.route import IstioRoute
-from rollout.route.istio.virtual_service import instead, leads, named, nowhere, routes, wishes
+from rollout.route.istio.virtual_service import (
+    explain_destinations,
+    explain_no_route,
+    leads,
+    named,
+    routes,
+    wishes,
+)
 from rollout.route.manifest import Json, dicts
 from rollout.route.weighted_route import Arm, WeightedRoute
 
@@ -67,7 +74,7 @@ def forks(manifest: Json, plan: Plan, *, back: bool = False) -> list[WeightedRou
         chosen = [match for wish in wished for match in named(wish, all_routes)]
         for candidate in chosen:
             if not leads(candidate, mesh):
-                raise RouteError(f"{candidate.place} {instead(candidate)}")
+                raise RouteError(f"{candidate.place} {explain_destinations(candidate)}")
     else:
         fitting = [
             candidate
@@ -76,7 +83,7 @@ def forks(manifest: Json, plan: Plan, *, back: bool = False) -> list[WeightedRou
         ]
         chosen = [candidate for candidate in fitting if leads(candidate, mesh)]
     if not chosen:
-        raise RouteError(nowhere(all_routes, mesh, route.virtual_service))
+        raise RouteError(explain_no_route(all_routes, mesh, route.virtual_service))
     return [candidate.fork(mesh) for candidate in chosen]
 
 
@@ -92,7 +99,7 @@ def destinations(plan: Plan) -> Destinations:
     return Destinations(namespace, (host, stable), (host, canary))
 
 
-def lacking(rule: Json, plan: Plan) -> str:
+def explain_missing_subset(rule: Json, plan: Plan) -> str:
     """Say why a DestinationRule leaves the arms without endpoints; empty if it does not."""
     mesh, spec = destinations(plan), rule.get("spec") or {}
     name = route_of(plan).destination_rule
@@ -104,7 +111,7 @@ def lacking(rule: Json, plan: Plan) -> str:
     return f"DestinationRule {name} defines no subset {missing[0]}" if missing else ""
 
 
-def overlap(rule: Json, plan: Plan) -> str:
+def explain_overlap(rule: Json, plan: Plan) -> str:
     """Say why a DestinationRule's two subsets share pods; empty where they cannot.
 
     If one subset's labels are all among the other's, every pod of the other matches both.

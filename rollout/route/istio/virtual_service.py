@@ -93,16 +93,17 @@ def leads(route: VirtualRoute, mesh: Mesh) -> bool:
     return any(mesh.arm_of(entry) for entry in dicts(route.body.get("route")))
 
 
-def nowhere(all_routes: list[VirtualRoute], mesh: Mesh, name: str) -> str:
+def explain_no_route(all_routes: list[VirtualRoute], mesh: Mesh, name: str) -> str:
     """Say why no route of a VirtualService leads to an arm."""
     arms = f"{mesh.name('stable')} or {mesh.name('canary')}"
     details = (
-        "; ".join(f"{route.place} {instead(route)}" for route in all_routes) or "it has no routes"
+        "; ".join(f"{route.place} {explain_destinations(route)}" for route in all_routes)
+        or "it has no routes"
     )
     return f"no route of VirtualService {name} leads to {arms}: {details}"
 
 
-def instead(route: VirtualRoute) -> str:
+def explain_destinations(route: VirtualRoute) -> str:
     """Say where a route leads that leads to no arm, and what to do about it."""
     delegate = route.body.get("delegate")
     if isinstance(delegate, dict):

@@ -52,10 +52,10 @@ def move_all(forks: Sequence[WeightedRoute], split: Split, added: set[str]) -> s
 
 def mark_of(manifest: Json, service: str) -> str:
     """Return the mark that was written with the weights; empty if there is none."""
-    return noted(manifest, MARK + service)
+    return read_annotation(manifest, MARK + service)
 
 
-def noted(manifest: Json, key: str) -> str:
+def read_annotation(manifest: Json, key: str) -> str:
     """Return an annotation's value; empty if there is none."""
     return str(_read_annotations(manifest).get(key, ""))
 
@@ -78,7 +78,7 @@ def written(manifest: Json, service: str, way: Way) -> Fraction | None:
 
     A patch in another mode left the routes' own weights at stable, which is share 0.
     """
-    share, _, mode = noted(manifest, SPLIT + service).partition(" ")
+    share, _, mode = read_annotation(manifest, SPLIT + service).partition(" ")
     if share and (mode or "weights") != way:
         return Fraction(0)
     try:
@@ -96,7 +96,7 @@ def write_down(manifest: Json, service: str, split: Split, mark: str) -> None:
 
 def places(manifest: Json, key: str) -> set[str]:
     """Return the routes that an annotation names, one per line."""
-    return set(noted(manifest, key).splitlines())
+    return set(read_annotation(manifest, key).splitlines())
 
 
 def _read_annotations(manifest: Json) -> Json:

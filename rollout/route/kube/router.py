@@ -5,10 +5,10 @@ from __future__ import annotations
 from rollout.decide.record.split import Split
 from rollout.errors import ClusterError, RouteError
 from rollout.kube.kinds import Kind
-from rollout.kube.watches import Watched
+from rollout.kube.watches import WatchedObjects
 from rollout.plan.model.plan import Plan
 from rollout.ports import RouteStatus
-from rollout.route.istio.destinations import lacking
+from rollout.route.istio.destinations import explain_missing_subset
 from rollout.route.kube import patch
 from rollout.route.kube.object_annotations import mark_of
 from rollout.route.kube.objects import (
@@ -33,7 +33,7 @@ class ClusterRouter:
     the watch, whose copy may be old.
     """
 
-    def __init__(self, objects: Objects, watched: Watched | None = None) -> None:
+    def __init__(self, objects: Objects, watched: WatchedObjects | None = None) -> None:
         self._objects, self._watched = objects, watched
 
     def read(self, plan: Plan, total: int) -> RouteStatus:
@@ -45,7 +45,7 @@ class ClusterRouter:
         target = target_of(plan)
         return _read_status(self._get(plan, target.kind, target.name), target, plan, total)
 
-    def glance(self, plan: Plan, total: int) -> RouteStatus | None:
+    def cached(self, plan: Plan, total: int) -> RouteStatus | None:
         """Return what the watch saw last, as `read` does; None without it. Raises RouteError."""
         if self._watched is None:
             return None
@@ -97,7 +97,7 @@ class ClusterRouter:
         if route is None or route.destination_rule is None:
             return
         rule = self._get(plan, DESTINATION_RULE, route.destination_rule)
-        if reason := lacking(rule, plan):
+        if reason := explain_missing_subset(rule, plan):
             raise RouteError(reason, refused=True)
 
     def _get(self, plan: Plan, kind: Kind, name: str) -> Json:

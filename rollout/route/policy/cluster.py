@@ -10,8 +10,8 @@ from rollout.errors import ClusterError, RouteError
 from rollout.kube.kinds import Kind
 from rollout.plan.model.plan import Plan
 from rollout.plan.model.policy import Policy
-from rollout.route.istio.destinations import lacking
-from rollout.route.kube.object_annotations import POLICY, difference, note, noted
+from rollout.route.istio.destinations import explain_missing_subset
+from rollout.route.kube.object_annotations import POLICY, difference, note, read_annotation
 from rollout.route.kube.objects import (
     DESTINATION_RULE,
     PEER_AUTHENTICATION,
@@ -49,7 +49,9 @@ class Part:
         updated, key = copy.deepcopy(live), POLICY + plan.spec.service
         wanted = {} if policy is None else self.wanted(live, policy)
         adopt = plan.spec.on_drift == "adopt"
-        ownership = own(self.roots(updated), read_kept(noted(live, key)), wanted, adopt=adopt)
+        ownership = own(
+            self.roots(updated), read_kept(read_annotation(live, key)), wanted, adopt=adopt
+        )
         note(updated, key, ownership.text())
         # The roots functions create an empty `spec`; an object that had none must not get one.
         if not updated.get("spec") and "spec" not in live:
@@ -73,7 +75,7 @@ def parts(plan: Plan) -> Iterator[Part]:
 
         def problem(rule: Json, policy: Policy) -> str:
             wins = fields.overruled(rule, plan, fields.rule_fields(policy))
-            return lacking(rule, plan) or "; ".join(wins)
+            return explain_missing_subset(rule, plan) or "; ".join(wins)
 
         yield Part(
             DESTINATION_RULE,
@@ -125,7 +127,7 @@ class ClusterPolicyStore:
     def _describe_difference(self, policy_object: Part, plan: Plan, policy: Policy | None) -> str:
         live = self._get(policy_object, plan, policy)
         if policy is None:
-            left = noted(live, POLICY + plan.spec.service)
+            left = read_annotation(live, POLICY + plan.spec.service)
             difference_text = "still has the policy of this plan" if left else ""
         else:
             difference_text = policy_object.differs(live, policy)

@@ -53,13 +53,13 @@ class WithPolicy:
             return status
         return replace(status, policy=self._describe_difference(plan, status.split))
 
-    def glance(self, plan: Plan, total: int) -> RouteStatus | None:
+    def cached(self, plan: Plan, total: int) -> RouteStatus | None:
         """See rollout.ports.Watcher.
 
         None for a plan with a policy: no watch covers policies, so they are read.
         """
         if plan.spec.policy is None and isinstance(self._inner, Watcher):
-            return self._inner.glance(plan, total)
+            return self._inner.cached(plan, total)
         return None
 
     def diagnose(self, plan: Plan) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rollout.decide.rules.ramp import total_of
-from rollout.decide.text.comparison import shown
+from rollout.decide.text.comparison import format_split
 from rollout.errors import RouteError
 from rollout.kube.kinds import Kind
 from rollout.plan.model.plan import Plan
@@ -81,7 +81,7 @@ def _decide_own(live: Json, kind: Kind, plan: Plan, services: Sequence[Json]) ->
     """Return the deletion of an object of ours, or why it is kept."""
     needed = _explain_need(live, plan, services) if kind == DESTINATION_RULE else ""
     reason = edited(live, kind, plan) or needed
-    why = reason or f"made for {object_annotations.noted(live, MADE + plan.spec.service)}"
+    why = reason or f"made for {object_annotations.read_annotation(live, MADE + plan.spec.service)}"
     return Removal(kind, live, "keep" if reason else "delete", why, carries(live, kind, plan), {})
 
 
@@ -114,7 +114,7 @@ def carries(live: Json, kind: Kind, plan: Plan) -> str:
     except RouteError as error:
         return str(error)
     spec = plan.spec
-    return f"{shown(split)} to {spec.canary.version}, the rest to {spec.stable.version}"
+    return f"{format_split(split)} to {spec.canary.version}, the rest to {spec.stable.version}"
 
 
 def _explain_need(rule: Json, plan: Plan, services: Sequence[Json]) -> str:

@@ -35,7 +35,7 @@ def test_the_mean_over_metrics_rolls_back_harmless_canaries_as_rarely_as_declare
         e_c, e_s = rng.poisson(60, tall), rng.poisson(300, tall)
         x_c, x_s = rng.binomial(e_c, base * ratio + absolute), rng.binomial(e_s, base, (runs, 3))
         x_c[:, 2], x_s[:, 2] = np.minimum(x_c[:, 0], x_c[:, 2]), np.maximum(x_s[:, 0], x_s[:, 2])
-        seen = fleet.Counts(*(np.broadcast_to(v, (runs, 3)).astype(float)
+        seen = fleet.FleetCounts(*(np.broadcast_to(v, (runs, 3)).astype(float)
                               for v in (e_c, e_s, x_c, x_s)))  # fmt: skip
         (fleet.watch if look < 4 else fleet.look)(many, seen)
         judged = fleet.judge(many)
@@ -63,7 +63,7 @@ def test_share_bets_alone_keep_the_rate_whatever_the_clusters():
     n = (x_c + x_s).astype(float)
     fair = n * e_c / np.maximum(e_c + e_s, 1)
     noise = tempering.noise(Dispersion(cluster=9.0, pods_canary=2, pods_stable=8))
-    logs = share_bets.paid(noise, n, x_c.astype(float), fair).cumsum(axis=1)
+    logs = share_bets.log_payoff(noise, n, x_c.astype(float), fair).cumsum(axis=1)
     mean = log_mean(logs, np.full(share_bets.FRACTIONS.size, 1 / share_bets.FRACTIONS.size))
     assert (mean >= -np.log(alpha)).any(axis=1).mean() <= limit(alpha, runs)
 

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from rollout.cli import surefoot
 from rollout.doctor.examine import Tools, examine
-from rollout.doctor.mesh import Envoy
+from rollout.doctor.mesh import EnvoyAdmin
 from rollout.errors import ClusterError, InputError, ObserveError, RouteError
 from rollout.journal.file_lock import hold
 from rollout.journal.sql.store import open_journal
@@ -75,7 +75,7 @@ def tools(cluster=None, **more):
     def well(_plan: Plan) -> str:
         return ""
 
-    envoy = Envoy(more.pop("unknown", well), more.pop("against", well))
+    envoy = EnvoyAdmin(more.pop("unknown", well), more.pop("against", well))
     return replace(Tools(query, lambda: 5.0, MemoryRouter(), envoy, connect), **more)
 
 

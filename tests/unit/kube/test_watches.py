@@ -1,7 +1,7 @@
 """A kind is watched from the first question on, once for each namespace, until the end."""
 
 from rollout.kube.kinds import ROLLOUT_PLAN, Kind
-from rollout.kube.watches import Watched
+from rollout.kube.watches import WatchedObjects
 
 OTHER = Kind("g", "v1", "others", "Other")
 
@@ -27,7 +27,7 @@ def test_one_watch_for_each_kind_and_namespace():
         made.append(Watch(kind, namespace))
         return made[-1]
 
-    watched = Watched(make)
+    watched = WatchedObjects(make)
     assert made == []
     for kind, namespace in [(OTHER, "a"), (OTHER, "a"), (OTHER, "b"), (ROLLOUT_PLAN, "a")] * 2:
         assert watched.find(kind, namespace, "there") == {"found": (namespace, "there")}

@@ -72,8 +72,8 @@ def candidate(leases, time):
 
 def test_the_first_one_leads_and_the_second_waits(candidate, leases):
     one, two = candidate("one"), candidate("two")
-    one.campaign()
-    two.campaign()
+    one.try_acquire_or_renew()
+    two.try_acquire_or_renew()
     assert (one.leads, one.term, two.leads, two.leader) == (True, 1, False, "one")
     assert leases.held["spec"]["leaseDurationSeconds"] == 15
 
@@ -81,52 +81,52 @@ def test_the_first_one_leads_and_the_second_waits(candidate, leases):
 def test_who_renews_stays_and_who_does_not_is_followed(candidate, time):
     one, two = candidate("one"), candidate("two")
     for _ in range(20):
-        one.campaign()
-        two.campaign()
+        one.try_acquire_or_renew()
+        two.try_acquire_or_renew()
         time.now += 2
     assert one.leads
     assert one.term == 1
     for _ in range(8):
-        two.campaign()
+        two.try_acquire_or_renew()
         time.now += 2
     assert (two.leads, two.term, one.leads) == (True, 2, False)
-    one.campaign()
+    one.try_acquire_or_renew()
     assert (one.term, one.leader) == (0, "two")
 
 
 def test_a_leader_stops_before_another_may_begin(candidate, time):
     one, two = candidate("one"), candidate("two")
-    one.campaign()
-    two.campaign()
+    one.try_acquire_or_renew()
+    two.try_acquire_or_renew()
     time.now += 10.0
     assert not one.leads
-    two.campaign()
+    two.try_acquire_or_renew()
     assert not two.leads
     time.now += 4.9
-    two.campaign()
+    two.try_acquire_or_renew()
     assert not two.leads
     time.now += 0.2
-    two.campaign()
+    two.try_acquire_or_renew()
     assert two.leads
 
 
 def test_wall_clocks_are_never_compared(candidate, time):
     one = candidate("one", wall=lambda: 4e9)  # decades ahead
     two = candidate("two", wall=lambda: 1.0)
-    one.campaign()
-    two.campaign()
+    one.try_acquire_or_renew()
+    two.try_acquire_or_renew()
     time.now += 15.1
-    two.campaign()
+    two.try_acquire_or_renew()
     assert two.leads
 
 
 def test_a_lease_that_is_given_back_is_taken_at_once(candidate, leases):
     one, two = candidate("one"), candidate("two")
-    one.campaign()
-    two.campaign()
+    one.try_acquire_or_renew()
+    two.try_acquire_or_renew()
     one.release()
     assert (one.leads, one.term) == (False, 0)
-    two.campaign()
+    two.try_acquire_or_renew()
     assert (two.leads, two.term) == (True, 2)
     one.release()  # harmless: it is another's now
     assert leases.held["spec"]["holderIdentity"] == "two"
@@ -134,15 +134,15 @@ def test_a_lease_that_is_given_back_is_taken_at_once(candidate, leases):
 
 def test_who_is_not_fit_gives_it_up_and_does_not_stand_until_it_is(candidate, leases):
     one, two = candidate("one"), candidate("two")
-    one.campaign()
+    one.try_acquire_or_renew()
     one.fit = two.fit = lambda: False
-    one.campaign()
+    one.try_acquire_or_renew()
     assert (one.leads, one.term, leases.held["spec"]["holderIdentity"]) == (False, 0, "")
-    one.campaign()
-    two.campaign()
+    one.try_acquire_or_renew()
+    two.try_acquire_or_renew()
     assert leases.held["spec"]["holderIdentity"] == ""
     one.fit = lambda: True
-    one.campaign()
+    one.try_acquire_or_renew()
     assert (one.leads, one.term) == (True, 2)
 
 
@@ -151,14 +151,14 @@ def test_a_lease_that_could_not_be_given_up_is_given_up_later(candidate, leases)
         raise ClusterError("away")
 
     one, two = candidate("one"), candidate("two")
-    one.campaign()
+    one.try_acquire_or_renew()
     one.fit, leases.fault = lambda: False, away
     with pytest.raises(ClusterError):
-        one.campaign()
+        one.try_acquire_or_renew()
     assert not one.leads, "whatever the API server heard"
     leases.fault = lambda _when: None
-    one.campaign()
-    two.campaign()
+    one.try_acquire_or_renew()
+    two.try_acquire_or_renew()
     assert (one.term, two.term) == (0, 2)
 
 
@@ -167,10 +167,10 @@ def test_of_two_who_take_it_at_once_one_does(candidate, leases):
 
     def between(_when):  # after `one` has read, before it writes
         leases.fault = lambda when: None
-        two.campaign()
+        two.try_acquire_or_renew()
 
     leases.fault = lambda when: setattr(leases, "fault", between)
-    one.campaign()
+    one.try_acquire_or_renew()
     assert (one.leads, two.leads) == (False, True)
 
 
@@ -182,19 +182,19 @@ def test_an_answer_that_was_lost_is_found_by_reading(candidate, leases, time):
     one = candidate("one")
     leases.fault = lost
     with pytest.raises(ClusterError):
-        one.campaign()
+        one.try_acquire_or_renew()
     assert not one.leads
     leases.fault = lambda when: None
-    one.campaign()
+    one.try_acquire_or_renew()
     assert (one.leads, one.term) == (True, 2)
 
 
 def test_a_leader_that_was_cut_off_goes_on_in_its_term_if_nobody_came(candidate, leases, time):
     one = candidate("one")
-    one.campaign()
+    one.try_acquire_or_renew()
     time.now += 600
     assert (one.leads, one.term) == (False, 1)
-    one.campaign()
+    one.try_acquire_or_renew()
     assert (one.leads, one.term) == (True, 1)
 
 
@@ -225,7 +225,7 @@ def test_never_two_leaders_and_terms_only_rise(candidate, leases, time, seed):
             unfit[who] = time.now + float(dice.exponential(30))
         if time.now >= paused[who]:
             with contextlib.suppress(ClusterError):
-                three[who].campaign()
+                three[who].try_acquire_or_renew()
         leading = [each for each in three if each.leads]
         assert len(leading) <= 1
         for each in leading:

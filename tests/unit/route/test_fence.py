@@ -63,5 +63,5 @@ def test_reading_asks_nobody():
 
     router = FencedRouter(ClusterRouter(FencedObjects(Objects([]), fence)), fence)
     assert router.read(istio(), 100).split == Split(0)
-    assert router.glance(istio(), 100) is None
+    assert router.cached(istio(), 100) is None
     assert router.diagnose(istio()) == ""

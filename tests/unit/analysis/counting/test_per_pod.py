@@ -6,7 +6,7 @@ import pytest
 
 from analysis.counting.counts import EvidenceError
 from analysis.counting.cursor import Series
-from analysis.counting.per_pod import Grid, count
+from analysis.counting.per_pod import TickGrid, count
 
 START, STEP = 1000.0, 2.0
 
@@ -23,7 +23,7 @@ def series(values, first=0, **words):
 
 def counts(*pods, ticks=4, settled=0):
     named = {f"pod-{i}": list(group) for i, group in enumerate(pods)}
-    return count(named, Grid(START, STEP, ticks), settled)
+    return count(named, TickGrid(START, STEP, ticks), settled)
 
 
 def exposures(*group, **words):

@@ -17,8 +17,8 @@ EDGES = (10.0, 12.0, 15.0, 20.0, math.inf)
 
 def test_before_any_bet_it_is_one_and_never_more_than_the_larger():
     assert late_start.log_harm(0.0, 0.0) == pytest.approx(0)
-    assert late_start.log_harm(-1e9, 0.0) == pytest.approx(math.log(late_start.PART))
-    assert late_start.log_harm(5.0, -1e9) == pytest.approx(5 + math.log(1 - late_start.PART))
+    assert late_start.log_harm(-1e9, 0.0) == pytest.approx(math.log(late_start.LATE_SHARE))
+    assert late_start.log_harm(5.0, -1e9) == pytest.approx(5 + math.log(1 - late_start.LATE_SHARE))
     assert -2 < late_start.log_harm(-2.0, 3.0) < 3
 
 

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from rollout.cli import surefoot
-from rollout.cli.act.command import LIMIT, say, whoami, worded
+from rollout.cli.act.command import LIMIT, record_command, whoami, worded
 from rollout.decide.record.facts import (
     Action,
     Command,
@@ -112,13 +112,13 @@ def test_an_ended_rollout_takes_no_command(action, words):
     journal = MemoryJournal()
     journal.append(ended(action), after=0)
     with pytest.raises(InputError, match=words):
-        say(journal, "notes-v2", word("pause"))
+        record_command(journal, "notes-v2", word("pause"))
 
 
 def test_a_name_means_its_latest_rollout():
     journal = MemoryJournal()
     journal.append([*ended("roll back"), started("notes-v2-2")], after=0)
-    (entry,) = say(journal, "notes-v2", word("pause"))
+    (entry,) = record_command(journal, "notes-v2", word("pause"))
     assert entry.fact.rollout == "notes-v2-2"
 
 
@@ -138,19 +138,19 @@ class Busy(MemoryJournal):
 
 def test_what_comes_in_between_is_read_first():
     journal = Busy([[started("other-1")], [started("other-2")]])
-    (entry,) = say(journal, "notes-v2", word("pause"))
+    (entry,) = record_command(journal, "notes-v2", word("pause"))
     assert (entry.seq, entry.fact.rollout) == (4, "notes-v2-1")
 
 
 def test_an_end_that_comes_in_between_is_respected():
     journal = Busy([ended("promote")[1:]])
     with pytest.raises(InputError, match="it was promoted"):
-        say(journal, "notes-v2", word("abort"))
+        record_command(journal, "notes-v2", word("abort"))
 
 
 def test_a_journal_that_never_stands_still_is_given_up():
     with pytest.raises(JournalMovedError, match="say it again"):
-        say(Busy([[started()]] * 50), "notes-v2", word("pause"))
+        record_command(Busy([[started()]] * 50), "notes-v2", word("pause"))
 
 
 def test_a_user_without_a_name_has_a_number(monkeypatch):

@@ -58,10 +58,10 @@ def test_each_look_of_the_canary_takes_the_oldest_look_of_stable_until_none_is_l
     gauge, first = pair_with_baseline(state, gauge, look(50, 1), 0.0, T0 + 90)
     gauge, second = pair_with_baseline(state, gauge, look(60, 1), 0.0, T0 + 92)
     assert (first, second) == (look(50, 5), look(60, 7)), "stragglers of stable count for nothing"
-    assert gauge.used_up_at is None
+    assert gauge.baseline_exhausted_at is None
     gauge, nothing = pair_with_baseline(state, gauge, look(70, 1), 0.0, T0 + 94)
     gauge, _ = pair_with_baseline(state, gauge, look(70, 1), 0.0, T0 + 96)
-    assert (nothing, gauge.used_up_at) == (Counts(), T0 + 94)
+    assert (nothing, gauge.baseline_exhausted_at) == (Counts(), T0 + 94)
 
 
 def test_labels_of_stable_that_come_late_are_kept_too():

@@ -10,7 +10,7 @@ import pytest
 from rollout.decide.evidence.exposure import may_hold_mirrored, share_of_all
 from rollout.decide.record.split import Split
 from rollout.decide.rules.ramp import at_last_step, next_split, total_of
-from rollout.decide.text.comparison import compared_with, exposed, observational, shown
+from rollout.decide.text.comparison import compared_with, exposed, format_split, observational
 from tests.unit.decide.test_step import T0, begun
 from tests.worlds import plan
 
@@ -125,5 +125,9 @@ def test_what_is_to_be_known_of_who_meets_the_canary():
 
 
 def test_splits_in_words():
-    words = [shown(Split(5)), shown(Split(5, way="segment")), shown(Split(5, way="mirror"))]
+    words = [
+        format_split(Split(5)),
+        format_split(Split(5, way="segment")),
+        format_split(Split(5, way="mirror")),
+    ]
     assert words == ["5 %", "5 % of the segment", "copies of 5 %"]

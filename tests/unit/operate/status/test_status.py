@@ -25,7 +25,7 @@ from rollout.operate.status.conditions import (
     utc,
 )
 from rollout.operate.status.events import event_of
-from rollout.operate.status.status import Story, with_rollout, without_rollout
+from rollout.operate.status.status import RolloutStory, with_rollout, without_rollout
 from rollout.ports import Entry
 from tests.plans import resource
 from tests.worlds import BAD, Lab
@@ -140,13 +140,13 @@ def lab():
 def test_status_through_a_rollout(lab):
     lab.run_until(lambda state: state.phase == "stepping" and state.awaiting is None)
     newest = lab.entries[-1]
-    story = Story(lab.plan.id, lab.state, newest, newest)
+    story = RolloutStory(lab.plan.id, lab.state, newest, newest)
     status = with_rollout(resource(), PlanAcceptance(), story, lab.clock.now())
     assert (status["phase"], status["weight"], status["wanted"]) == ("stepping", "5%", "5%")
     assert status["journal"] == {"entry": newest.seq, "hash": newest.hash}
     assert {each["name"] for each in status["guardrails"]} == {"errors", "latency", "accuracy"}
     lab.run()
-    story = Story(lab.plan.id, lab.state, lab.entries[-1])
+    story = RolloutStory(lab.plan.id, lab.state, lab.entries[-1])
     status = with_rollout(resource(), PlanAcceptance(), story, lab.clock.now())
     assert (status["phase"], status["weight"], status["verdict"]) == (
         "rolled back",
@@ -168,7 +168,7 @@ def test_what_the_mesh_refuses_is_told():
     lab.run_until(lambda state: state.phase == "stepping")
     lab.router.down = "no route"
     lab.run_until(lambda state: bool(state.route_problem))
-    story = Story(lab.plan.id, lab.state, lab.entries[-1])
+    story = RolloutStory(lab.plan.id, lab.state, lab.entries[-1])
     status = with_rollout(resource(), PlanAcceptance(), story, lab.clock.now())
     (progressing,) = [each for each in status["conditions"] if each["type"] == "Progressing"]
     assert progressing["message"].count("no route") == 1
@@ -179,7 +179,7 @@ def test_a_plan_that_was_carried_out_before_it_was_applied_says_what_begins_anew
     lab.run()
     told = resource()
     told["metadata"]["creationTimestamp"] = utc(lab.state.confirmed_at + made)
-    story = Story(lab.plan.id, lab.state, lab.entries[-1])
+    story = RolloutStory(lab.plan.id, lab.state, lab.entries[-1])
     accepted = with_rollout(told, PlanAcceptance(), story, lab.clock.now())["conditions"][0]
     assert accepted["status"] == "True"
     assert ("surefoot.dev/retry" in accepted["message"]) is says

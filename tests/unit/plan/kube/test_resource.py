@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from rollout.errors import PlanError
-from rollout.plan.kube.resource import APPLIED, name_of, plan_of, told
+from rollout.plan.kube.resource import APPLIED, describe_mistakes, name_of, plan_of
 from rollout.plan.reading.load import load_file
 
 EXAMPLES = sorted((Path(__file__).parents[4] / "manifests" / "examples").glob("*.yaml"))
@@ -25,7 +25,7 @@ def resource():
 def mistakes(resource):
     with pytest.raises(PlanError) as caught:
         plan_of(resource)
-    return told(resource, caught.value)
+    return describe_mistakes(resource, caught.value)
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
