@@ -31,8 +31,8 @@ class ShapeFleet:
     """Capital of N rollouts' histograms under one rule and layout; the arrays change in place.
 
     Buckets are in the order of badness. `lean` and `log` are the bucket test's alternatives (see
-    `alternatives.Alternatives`), built from the first `made` units of the past. `pairs` are the
-    boundaries (edge, partner) that the excess bound compares, -1 where there is none; they are
+    `alternatives.Alternatives`), built from the first `built_from_units` units of the
+    past. `pairs` are the boundaries (edge, partner) that the excess bound compares, -1 where there is none; they are
     final once `chosen`.
     """
 
@@ -40,7 +40,7 @@ class ShapeFleet:
     cuts: tuple[float, ...]
     past: Array  # (N, K)
     units: Array  # (N,): number of units in the past
-    made: Array  # (N,)
+    built_from_units: Array  # (N,)
     lean: Array  # (N, J, K)
     log: Array  # (N, J, K)
     harm: Array  # (N, J)
@@ -59,7 +59,7 @@ def start(rule: HistogramTolerance, edges: tuple[float, ...], rollouts: int) -> 
         cuts,
         past=np.zeros((rollouts, len(edges))),
         units=np.zeros(rollouts),
-        made=np.zeros(rollouts),
+        built_from_units=np.zeros(rollouts),
         lean=np.zeros(empty),
         log=np.zeros(empty),
         harm=np.zeros((rollouts, size)),
@@ -78,9 +78,9 @@ def learn(fleet: ShapeFleet, stable: ArrayLike, rows: Rows = ALL) -> None:
     counts = orientation.oriented(stable, fleet.rule.worse)
     fleet.past[rows] += counts
     fleet.units[rows] += counts.sum(axis=-1)
-    indices = np.arange(len(fleet.made))[rows]
+    indices = np.arange(len(fleet.built_from_units))[rows]
     units = fleet.units[rows]
-    _make_alternatives(fleet, indices[alternatives.due(units, fleet.made[rows])])
+    _make_alternatives(fleet, indices[alternatives.due(units, fleet.built_from_units[rows])])
     for index in indices[(units >= ENOUGH) & ~fleet.chosen[rows]]:
         _choose_edges(fleet, int(index))
 
@@ -125,7 +125,7 @@ def _make_alternatives(fleet: ShapeFleet, indices: NDArray[np.intp]) -> None:
     past = fleet.past[indices]
     bets = alternatives.make(fleet.rule, fleet.cuts, orientation.oriented(past, fleet.rule.worse))
     fleet.lean[indices], fleet.log[indices] = bets.lean, bets.log
-    fleet.made[indices] = fleet.units[indices]
+    fleet.built_from_units[indices] = fleet.units[indices]
 
 
 def _choose_edges(fleet: ShapeFleet, index: int) -> None:

@@ -41,9 +41,9 @@ class ShapeCapital:
     """Log-capital of a histogram and stable's past. `problem`: why nothing can be proven.
 
     `information` is the precision of the arms' difference in probits, `log_divisor` the divisor
-    of all log-capital (`tempering.total`); they are 0 and 1 without dispersion. `bets` are the bucket
-    test's alternatives, built from the first `made` units of the past; they are derived from it,
-    so they do not take part in comparisons.
+    of all log-capital (`tempering.total`); they are 0 and 1 without dispersion. `bets` are the
+    bucket test's alternatives, built from the first `built_from_units` units of the past; they
+    are derived from it, so they do not take part in comparisons.
     """
 
     edges: tuple[float, ...] = ()
@@ -57,7 +57,7 @@ class ShapeCapital:
     problem: str = ""
     information: float = 0.0
     log_divisor: float = 1.0
-    made: int = 0
+    built_from_units: int = 0
     bets: Alternatives | None = field(default=None, compare=False, repr=False)
 
 
@@ -139,7 +139,13 @@ def _coarsen(
     cuts = bucket_test.boundaries(edges, rule.worse, relative=rule.relative)
     history = native_histogram.merged(capital.history, capital.edges, edges)
     blank = replace(
-        capital, edges=edges, cuts=cuts, history=history, chosen=(), contrasts=(), made=0
+        capital,
+        edges=edges,
+        cuts=cuts,
+        history=history,
+        chosen=(),
+        contrasts=(),
+        built_from_units=0,
     )
     fewer = _choose_edges(rule, _refresh_alternatives(rule, blank))
     pairs = zip(_list_edges(rule, fewer), fewer.contrasts, strict=True)
@@ -183,9 +189,11 @@ def _bet_on_harm(
 def _refresh_alternatives(rule: HistogramTolerance, capital: ShapeCapital) -> ShapeCapital:
     """Rebuild the alternatives if the past has grown enough since the last time."""
     units = sum(capital.history)
-    if not capital.cuts or not alternatives.due(units, capital.made):
+    if not capital.cuts or not alternatives.due(units, capital.built_from_units):
         return capital
-    return replace(capital, made=units, bets=alternatives.make(rule, capital.cuts, capital.history))
+    return replace(
+        capital, built_from_units=units, bets=alternatives.make(rule, capital.cuts, capital.history)
+    )
 
 
 def _choose_edges(rule: HistogramTolerance, capital: ShapeCapital) -> ShapeCapital:

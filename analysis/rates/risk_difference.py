@@ -93,8 +93,8 @@ def compared(
     """Add one look to the contrast; a look changes nothing unless both arms have exposures.
 
     `worth`, 0 to 1, multiplies the look's evidence (1 / `tempering.inflation`). It must not depend
-    on the canary's bad units, or the bets would not be valid. `log_divisor` >= 1 divides all evidence
-    so far (`tempering.total`).
+    on the canary's bad units, or the bets would not be valid. `log_divisor` >= 1 divides all
+    evidence so far (`tempering.total`).
     """
     return compared_each([contrast], [units], ratio, worth, log_divisor)[0]
 

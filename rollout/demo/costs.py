@@ -7,9 +7,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-Histograms = Mapping[
-    str, Mapping[float, int]
-]  # by version and bucket edge: units at or below the edge
+# By version and bucket edge: units at or below the edge.
+Histograms = Mapping[str, Mapping[float, int]]
 
 
 @dataclass(frozen=True)

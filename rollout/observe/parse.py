@@ -20,7 +20,7 @@ from rollout.observe.query import Query, QueryPart, Source
 class ParsedSamples:
     """One guardrail's new samples, or no series and a problem text (empty: no problem)."""
 
-    part: QueryPart
+    query_part: QueryPart
     series: tuple[Series, ...] = ()
     problem: str = ""
 

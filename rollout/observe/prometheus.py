@@ -59,7 +59,7 @@ class PrometheusObserver:
         series: dict[str, dict[str, Any]] = {ask.rollout: {} for ask in asks}
         problems: dict[str, dict[str, str]] = {ask.rollout: {} for ask in asks}
         for samples in self._read_all(asks, now):
-            rollout, guardrail = samples.part.rollout, samples.part.guardrail
+            rollout, guardrail = samples.query_part.rollout, samples.query_part.guardrail
             if samples.problem:
                 problems[rollout][guardrail] = samples.problem
             elif samples.series:

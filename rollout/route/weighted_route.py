@@ -59,7 +59,7 @@ class WeightedRoute:
     the manifest. `place` names the route in messages.
     """
 
-    place: str
+    location: str
     entries: list[Json]
     mesh: Mesh
     body: Json = field(default_factory=dict)
@@ -87,7 +87,7 @@ class WeightedRoute:
         if weight is None:
             return self.mesh.absent
         if not isinstance(weight, int | str) or not str(weight).isdecimal():
-            raise RouteError(f"{self.place}: weight {weight!r} is no whole number")
+            raise RouteError(f"{self.location}: weight {weight!r} is no whole number")
         return int(weight)  # protobuf's JSON allows numbers in quotes
 
     def share(self) -> Fraction:
@@ -101,7 +101,7 @@ class WeightedRoute:
             return Fraction(canary, stable + canary)
         if self.weight(None):
             return Fraction(0)
-        raise RouteError(f"{self.place}: the weights sum to zero")
+        raise RouteError(f"{self.location}: the weights sum to zero")
 
     def scale(self, factor: int) -> None:
         """Multiply all weights by a factor; the shares stay the same."""
@@ -135,11 +135,11 @@ def move(fork: WeightedRoute, split: Split) -> bool:
     """
     twice = [arm for arm in _ARMS if len(fork.of(arm)) > 1]
     if twice and split.canary:
-        raise RouteError(f"{fork.place} names {fork.mesh.name(twice[0])} twice")
+        raise RouteError(f"{fork.location} names {fork.mesh.name(twice[0])} twice")
     others, own = fork.weight(None), fork.weight("stable") + fork.weight("canary")
     if others and not own:
         if split.canary:
-            raise RouteError(f"{fork.place} sends all its traffic elsewhere")
+            raise RouteError(f"{fork.location} sends all its traffic elsewhere")
         return False
     # With others on the route, the arms keep their summed weight, or the others' share would
     # change. So do arms that are named twice: the second entry keeps its weight (see `put`), which
@@ -149,7 +149,7 @@ def move(fork: WeightedRoute, split: Split) -> bool:
     factor = split.total // math.gcd(total * split.canary, split.total)
     canary = total * factor * split.canary // split.total
     if max(total, others) * factor > fork.mesh.most:
-        raise RouteError(f"{fork.place} would need weights above {fork.mesh.most}")
+        raise RouteError(f"{fork.location} would need weights above {fork.mesh.most}")
     fork.scale(factor)
     for entry in fork.of("canary")[1:]:
         entry["weight"] = 0

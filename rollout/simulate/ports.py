@@ -35,7 +35,7 @@ class MemoryRouter:
     segment, where the plan does not declare it.
     """
 
-    shown: dict[str, RouteStatus] = field(default_factory=dict)
+    statuses: dict[str, RouteStatus] = field(default_factory=dict)
     writes: list[tuple[str, Split, str]] = field(default_factory=list)
     down: str = ""
     refusing: str = ""
@@ -50,19 +50,19 @@ class MemoryRouter:
             raise RouteError(self.refusing, refused=True)
         self.writes.append((self._get_id(plan), split, mark))
         if not self.stuck:
-            self.shown[self._get_id(plan)] = RouteStatus(split, mark)
+            self.statuses[self._get_id(plan)] = RouteStatus(split, mark)
 
     def read(self, plan: Plan, total: int) -> RouteStatus:
         if self.down:
             raise RouteError(self.down, unread=True)
-        return self.shown.get(self._get_id(plan), RouteStatus(Split(0, total), ""))
+        return self.statuses.get(self._get_id(plan), RouteStatus(Split(0, total), ""))
 
     def share(self, plan: Plan) -> float:
         """Return the canary's live share of traffic.
 
         The faults do not change it: traffic flows on while the control plane is down.
         """
-        route_status = self.shown.get(self._get_id(plan))
+        route_status = self.statuses.get(self._get_id(plan))
         if route_status is None:
             return 0.0
         share = share_of_all(plan, route_status.split)
@@ -70,7 +70,7 @@ class MemoryRouter:
 
     def copies(self, plan: Plan) -> float:
         """Return the share of requests that are mirrored to the canary."""
-        route_status = self.shown.get(self._get_id(plan))
+        route_status = self.statuses.get(self._get_id(plan))
         return (
             route_status.split.share if route_status and route_status.split.way == "mirror" else 0.0
         )

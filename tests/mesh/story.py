@@ -69,18 +69,17 @@ class Story:
         name, labels = self.service, {"app": self.service}
         versions = {version: labels | {"version": version} for version in ("v1", "v2")}
         running = [service(name, labels=labels, target=PORT)]
-        running += [deployment(f"{name}-{version}", each) for version, each in versions.items()]
+        running += [deployment(f"{name}-{v}", pods) for v, pods in versions.items()]
         if self.kind != "subsets":
             running += [
-                service(f"{name}-{version}", labels=each, target=PORT)
-                for version, each in versions.items()
+                service(f"{name}-{v}", labels=pods, target=PORT) for v, pods in versions.items()
             ]
         return running if self.is_made else [*running, *self._routes()]
 
     def _routes(self) -> list[Json]:
         name = self.service
         if self.kind == "subsets":
-            made = virtual_service([to(name, None, "v1")], hosts=[name])
+            virtual = virtual_service([to(name, None, "v1")], hosts=[name])
             subsets = [{"name": v, "labels": {"version": v}} for v in ("v1", "v2")]
             rule = {
                 "apiVersion": "networking.istio.io/v1",
@@ -88,7 +87,7 @@ class Story:
                 "metadata": {"name": name},
                 "spec": {"host": name, "subsets": subsets},
             }
-            routes = [rule, made]
+            routes = [rule, virtual]
         elif self.kind == "hosts":
             routes = [virtual_service([to(f"{name}-v1")], hosts=[name])]
         elif self.kind == "service":

@@ -170,7 +170,7 @@ def test_no_request_is_lost_and_each_is_answered_where_it_arrived(life):
         begin, end = life.confirmations[0][0].at + AT_MOST, life.end
     requests = life.between(begin, end)
     assert len(requests) >= ENOUGH
-    lost = [each for each in requests if each.version not in life.arrivals.get(each.number, ())]
+    lost = [r for r in requests if r.version not in life.arrivals.get(r.number, ())]
     assert lost == []
 
 

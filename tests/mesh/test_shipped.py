@@ -81,9 +81,9 @@ def stage(world):
     world.apply(service(SERVICE, labels={"app": SERVICE}, target=PORT))
     for version in ("v1", "v2"):
         labels = {"app": SERVICE, "version": version}
-        made = service(f"{SERVICE}-{version}", labels=labels, target=PORT)
-        made["spec"]["ports"].append({"name": "http-8080", "port": 8080, "targetPort": PORT})
-        world.apply(made)
+        manifest = service(f"{SERVICE}-{version}", labels=labels, target=PORT)
+        manifest["spec"]["ports"].append({"name": "http-8080", "port": 8080, "targetPort": PORT})
+        world.apply(manifest)
     yield world
     everything = ",".join([*KINDS, "rolloutplans", "services"])
     for what in ((everything, SERVICE, "--ignore-not-found"), ("plans", "--all")):
@@ -102,9 +102,9 @@ def objects(world):
 
 def check_taken(world):
     """Each object, once more, by strict validation and istiod's own; the gateways accept it."""
-    for each in objects(world):
+    for manifest in objects(world):
         options = ("--dry-run=server", "--validate=strict")
-        done = world.cluster.kubectl("replace", "-f", "-", *options, given=json.dumps(each))
+        done = world.cluster.kubectl("replace", "-f", "-", *options, given=json.dumps(manifest))
         assert done.returncode == 0, done.stderr
         assert "Warning" not in done.stderr, done.stderr
 

@@ -117,7 +117,7 @@ def fault(world: Operated, action: str) -> None:
 def told(world: Operated) -> tuple[Any, ...]:
     """All that the outside sees of an operator."""
     sealed = [row.hash for row in world.journal.rows()]
-    return sealed, world.cluster.held, world.cluster.events, world.router.shown
+    return sealed, world.cluster.held, world.cluster.events, world.router.statuses
 
 
 def decided(state: RolloutState) -> dict[str, Any]:

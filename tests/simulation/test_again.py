@@ -47,7 +47,7 @@ def test_an_undo_gives_the_old_version_all_traffic_at_the_next_tick():
     assert (entry.fact.actor, entry.fact.reason) == ("ada@host", "ticket 7")
     made.controller.tick()
     assert made.state.phase == "undone"
-    assert made.router.shown[made.plan.id].split == Split(0, 100)
+    assert made.router.statuses[made.plan.id].split == Split(0, 100)
     assert stable_of(made) == "v1"
     decided = made.decisions[-1]
     assert decided.sentence == (
@@ -230,4 +230,4 @@ def test_a_death_before_or_after_any_effect_of_an_undo_leaves_the_same_journal()
         for after in (False, True):
             again = live(Reaper(at, after=after))
             assert [e.hash for e in again.entries] == [e.hash for e in whole.entries]
-            assert again.router.shown == whole.router.shown
+            assert again.router.statuses == whole.router.statuses

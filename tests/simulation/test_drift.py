@@ -43,8 +43,8 @@ def edited(policy):
     mesh = Silent()
     lab = Lab(plan=plan(onDrift=policy, deadline="1h"), router=mesh)
     lab.run_until(lambda state: state.split.canary == 25 and state.steady_at is not None)
-    mesh.last = mesh.shown[lab.plan.id]
-    mesh.shown[lab.plan.id] = RouteStatus(Split(5), "a hand")
+    mesh.last = mesh.statuses[lab.plan.id]
+    mesh.statuses[lab.plan.id] = RouteStatus(Split(5), "a hand")
     lab.run(40)
     assert lab.decisions[-1].reasons == ("exposure-mismatch",)
     assert sample_ratio.mismatched(lab.state.shares)
@@ -101,8 +101,8 @@ def test_an_edit_of_the_policy_alone_moves_no_traffic():
     lab = Lab(plan=plan(onDrift="adopt"))
     lab.run_until(lambda state: state.split.canary == 25 and state.steady_at is not None)
     gathered = lab.state.shares
-    shown = lab.router.shown[lab.plan.id]
-    lab.router.shown[lab.plan.id] = RouteStatus(shown.split, shown.mark, policy="another pool")
+    shown = lab.router.statuses[lab.plan.id]
+    lab.router.statuses[lab.plan.id] = RouteStatus(shown.split, shown.mark, policy="another pool")
     state = lab.run_until(lambda _: bool(drifts(lab)))
     assert [fact.anew for fact in drifts(lab)] == [False]
     assert state.shares == gathered, "and this look spans the edit"
@@ -130,7 +130,7 @@ def lost(policy="pause", canary=GOOD, **spec):
 def back(lab, canary=None):
     """The mesh can be read again; by then a hand has moved the weights."""
     if canary is not None:
-        lab.router.shown[lab.plan.id] = RouteStatus(Split(canary), "a hand")
+        lab.router.statuses[lab.plan.id] = RouteStatus(Split(canary), "a hand")
     lab.router.down = ""
     lab.run_until(lambda state: state.awaiting is None)
     lab.run(3)  # a look
@@ -141,7 +141,7 @@ def test_an_edit_while_the_mesh_could_not_be_read_is_drift(policy, shown):
     lab = lost(policy)
     back(lab, 5)
     assert [(fact.seen, fact.anew) for fact in drifts(lab)] == [(Split(5), True)]
-    assert lab.router.shown[lab.plan.id].split == Split(shown)
+    assert lab.router.statuses[lab.plan.id].split == Split(shown)
     assert [split for _, split, _ in lab.router.writes] == [Split(25)] * (policy == "revert")
     assert (lab.state.split, lab.state.route_problem) == (Split(shown), "")
     assert lab.state.phase == ("paused" if policy == "pause" else "stepping")
@@ -168,8 +168,8 @@ def test_adopted_weights_with_another_hand_s_mark_are_confirmed_too():
 def test_a_policy_that_was_told_is_not_told_again_after_an_outage():
     lab = Lab(plan=plan(onDrift="pause"))
     lab.run_until(lambda state: state.split.canary == 25 and state.steady_at is not None)
-    shown = lab.router.shown[lab.plan.id]
-    lab.router.shown[lab.plan.id] = RouteStatus(shown.split, shown.mark, policy="another pool")
+    shown = lab.router.statuses[lab.plan.id]
+    lab.router.statuses[lab.plan.id] = RouteStatus(shown.split, shown.mark, policy="another pool")
     lab.run_until(lambda state: state.phase == "paused")
     lab.router.down = "the API server does not answer"
     lab.run_until(lambda state: state.awaiting is not None)
@@ -183,7 +183,7 @@ def test_a_rollback_waits_for_no_reading(edited):
     lab = lost(canary=BAD)
     lab.run_until(lambda state: state.phase == "reverting")
     if edited is not None:
-        lab.router.shown[lab.plan.id] = RouteStatus(Split(edited), "a hand")
+        lab.router.statuses[lab.plan.id] = RouteStatus(Split(edited), "a hand")
     lab.router.down = ""
     assert lab.run(10).phase == "rolled back"
     assert [split for _, split, _ in lab.router.writes] == [Split(0)]
@@ -206,7 +206,7 @@ def test_a_promotion_said_in_the_outage_overwrites_no_edit_unrecorded(policy, ph
     assert lab.state.phase == "promoting"
     back(lab, 5)
     assert [(fact.seen, fact.anew) for fact in drifts(lab)] == [(Split(5), True)]
-    assert (lab.state.phase, lab.router.shown[lab.plan.id].split) == (phase, Split(shown))
+    assert (lab.state.phase, lab.router.statuses[lab.plan.id].split) == (phase, Split(shown))
     if phase == "paused":
         assert lab.router.writes == []
         assert "somebody else moved the weights" in lab.decisions[-2].sentence
@@ -235,7 +235,7 @@ def test_an_advance_that_an_outage_cut_off_overwrites_no_edit_unrecorded(policy,
     lab.router.writes.clear()
     back(lab, 10)
     assert [fact.seen for fact in drifts(lab)] == [Split(10)]
-    assert lab.router.shown[lab.plan.id].split == Split(shown)
+    assert lab.router.statuses[lab.plan.id].split == Split(shown)
     assert [split for _, split, _ in lab.router.writes] == [Split(25)] * (policy == "revert")
 
 

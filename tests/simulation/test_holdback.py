@@ -56,7 +56,7 @@ def test_harm_that_shows_only_then_is_rolled_back_at_once(late):
     made = held(holdback={"share": "10%", "lasts": "1h"})
     made.world.behaviours = {"v1": GOOD, "v2": late}
     assert made.run(600).phase == "rolled back"
-    assert made.router.shown[made.plan.id].split == Split(0, 100)
+    assert made.router.statuses[made.plan.id].split == Split(0, 100)
     assert made.actions[-2:] == ["hold back", "roll back"]
 
 

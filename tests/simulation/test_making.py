@@ -103,14 +103,14 @@ def test_a_route_that_is_there_is_not_written_before_the_first_step():
 def test_a_route_that_gives_the_canary_traffic_pauses_until_it_is_moved_back():
     router = MemoryRouter()
     made = lab(router=router)
-    router.shown[made.plan.id] = RouteStatus(Split(30), "theirs")
+    router.statuses[made.plan.id] = RouteStatus(Split(30), "theirs")
     made.run_until(lambda state: state.phase == "paused")
     made.run(10)
     assert router.writes == []
     assert made.decisions[-1].reasons == ("paused",)
     paused = next(each for each in made.decisions if REFUSED in each.reasons)
     assert "gives v2 30 of 100: move all traffic to v1, then resume" in paused.sentence
-    del router.shown[made.plan.id]
+    del router.statuses[made.plan.id]
     made.controller.note(resume(made))
     assert made.run().phase == "promoted"
 

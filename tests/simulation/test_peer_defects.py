@@ -88,7 +88,7 @@ def test_argo_waits_for_a_stable_pod_before_it_aborts():
     lab.journal.append([said], lab.entries[-1].seq)
     lab.controller.tick()
     assert lab.state.phase == "rolled back"
-    assert lab.router.shown[lab.plan.id].split == Split(0)
+    assert lab.router.statuses[lab.plan.id].split == Split(0)
 
 
 def test_argo_lets_the_analysis_end_before_promotion_matters():

@@ -125,7 +125,7 @@ def test_resume_makes_a_deleted_route_anew_and_what_came_without_it_is_no_mismat
         "what was confirmed is brought to the mesh again, which refused (there is no such object)"
     )
     assert told in resumed.sentence
-    assert deleted.router.shown[deleted.plan.id].split == Split(5)
+    assert deleted.router.statuses[deleted.plan.id].split == Split(5)
     assert (deleted.state.awaiting, deleted.state.shares) == (None, sample_ratio.start())
     assert deleted.run().phase == "promoted"
     assert deleted.state == fold_all((entry.seq, entry.fact) for entry in deleted.entries)
@@ -161,7 +161,7 @@ def test_harm_is_still_found_while_paused_and_the_rollback_is_tried_without_end(
     assert lab.state.attempts > 20, "at most 5 s apart"
     lab.router.refusing = ""
     assert lab.run().phase == "rolled back"
-    assert lab.router.shown[lab.plan.id].split == Split(0)
+    assert lab.router.statuses[lab.plan.id].split == Split(0)
 
 
 def test_a_mesh_that_is_only_away_is_waited_for():

@@ -38,7 +38,7 @@ def test_blue_green_goes_back_at_once():
     lab = Lab(BAD, plan=plan(ramp=HOLDBACK))
     state = lab.run()
     assert state.phase == "rolled back"
-    assert lab.router.shown[lab.plan.id].split == Split(0)
+    assert lab.router.statuses[lab.plan.id].split == Split(0)
 
 
 def test_a_switch_without_holdback_is_compared_with_what_was_before_and_says_so():
@@ -65,7 +65,7 @@ def test_a_switch_without_holdback_goes_back_at_once(canary):
     assert state.phase == "rolled back"
     assert state.first_canary_at is not None
     assert lab.clock.now() - state.first_canary_at < 30
-    assert lab.router.shown[lab.plan.id].split == Split(0)
+    assert lab.router.statuses[lab.plan.id].split == Split(0)
 
 
 def test_stable_may_fall_silent_after_the_switch(monkeypatch):
@@ -198,7 +198,7 @@ def test_a_segment_drawn_by_lot_is_an_experiment():
 def test_a_bad_version_leaves_its_segment():
     lab = Lab(BAD, plan=plan(ramp=AB, traffic=segment()))
     assert lab.run().phase == "rolled back"
-    assert lab.router.shown[lab.plan.id].split == Split(0)
+    assert lab.router.statuses[lab.plan.id].split == Split(0)
 
 
 def test_a_segment_that_is_far_from_its_declared_share_is_a_mismatch(monkeypatch):

@@ -1,7 +1,7 @@
 """Comparison of a switched canary with stable's looks from before the switch.
 
-Stable's looks before the switch are stored in `GuardrailState.kept`; each is compared with exactly
-one later look of the canary.
+Stable's looks before the switch are stored in `GuardrailState.baseline_looks`; each is
+compared with exactly one later look of the canary.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def after_switch(state: RolloutState) -> bool:
 def baseline_complete(state: RolloutState) -> bool:
     """Return whether stable was watched long enough to switch; true if the plan has no `before`."""
     before = state.plan.spec.before
-    looks = state.gauges[exposure_guardrail(state.plan)].kept
+    looks = state.gauges[exposure_guardrail(state.plan)].baseline_looks
     return before is None or len(looks) * state.plan.spec.interval >= before
 
 
@@ -57,10 +57,10 @@ def pair_with_baseline(
     gauge = _keep_look(state, gauge, counts, since, lag)
     if not counts.canary_exposures or not state.stepped:
         return gauge, _NO_COUNTS
-    if not gauge.kept:
+    if not gauge.baseline_looks:
         return replace(gauge, baseline_exhausted_at=gauge.baseline_exhausted_at or at), _NO_COUNTS
-    partner, *rest = gauge.kept
-    return replace(gauge, kept=tuple(rest)), replace(counts, stable=partner.stable)
+    partner, *rest = gauge.baseline_looks
+    return replace(gauge, baseline_looks=tuple(rest)), replace(counts, stable=partner.stable)
 
 
 def _keep_look(
@@ -72,4 +72,4 @@ def _keep_look(
     if late or not counts.stable_exposures:
         return gauge
     look = replace(counts, canary=tuple(0 for _ in counts.canary))
-    return replace(gauge, kept=(*gauge.kept, look))
+    return replace(gauge, baseline_looks=(*gauge.baseline_looks, look))

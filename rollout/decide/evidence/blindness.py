@@ -58,9 +58,11 @@ def _check_after_switch(
     state: RolloutState, gauge: GuardrailState, canary: float | None, lag: float, now: float
 ) -> Blind | None:
     """Check the canary after a switch; how many exposures are due follows from stable's looks."""
-    if canary is not None or state.confirmed_at is None or not gauge.kept:
+    if canary is not None or state.confirmed_at is None or not gauge.baseline_looks:
         return _check_canary(state, gauge, canary, now)
-    per_look = sum(look.stable_exposures for look in gauge.kept) / len(gauge.kept)
+    per_look = sum(look.stable_exposures for look in gauge.baseline_looks) / len(
+        gauge.baseline_looks
+    )
     elapsed = now - state.confirmed_at - lag
     due = per_look * elapsed / state.plan.spec.interval
     if due < _SURELY_SOME or elapsed <= stale_after(state):

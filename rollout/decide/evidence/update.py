@@ -83,7 +83,11 @@ def _update_capital(
     # Pairing asks `before`, not `gauge`: the cursor of `gauge` already stands at the look's end.
     paired, counts = pair_with_baseline(state, before, counts, lag, at)
     if paired is not before:
-        gauge = replace(gauge, kept=paired.kept, baseline_exhausted_at=paired.baseline_exhausted_at)
+        gauge = replace(
+            gauge,
+            baseline_looks=paired.baseline_looks,
+            baseline_exhausted_at=paired.baseline_exhausted_at,
+        )
     if not counts.canary_exposures and not counts.stable_exposures:
         return gauge
     if may_hold_mirrored(state, since, lag):

@@ -25,7 +25,7 @@ class GuardrailState:
     expected: float = 0.0
     last_canary_sample_at: float | None = None  # when the canary's last exposure was scraped
     # Stable's looks before a switch, not yet compared with a look of the canary (plan: `before`).
-    kept: tuple[Counts, ...] = ()
+    baseline_looks: tuple[Counts, ...] = ()
     baseline_exhausted_at: float | None = None  # when the canary first found no such look left
     # A share of the bets on harm starts only with the holdback. `later` is their capital; it is
     # created once, so that a second holdback after a pause cannot restart them.

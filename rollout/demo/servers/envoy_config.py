@@ -37,8 +37,8 @@ _BELOW = 4095 / 4096
 Envoy truncates to whole milliseconds and records bins [99, 100), [100, 110), [110, 120). A bucket
 holds every bin that *starts* at or below its edge: an edge of 100 would count requests below 110
 ms, an edge of 80 those below 81. With an edge slightly below its latency, a bucket holds exactly
-the requests below that latency. The fraction is a power-of-two fraction, so edges print exactly and
-stay a factor 1.25 apart.
+the requests below that latency. The fraction's denominator is a power of two, so edges print
+exactly and stay a factor 1.25 apart.
 """
 
 LATENCY_EDGES = tuple(latency * _BELOW for latency in LATENCIES)

@@ -16,7 +16,7 @@ class Weighted:
     """One `weighted_clusters`; `clusters` is the live list of the manifest, not a copy."""
 
     config: str
-    place: str
+    location: str
     field: Json
     clusters: list[Json]
 

@@ -69,7 +69,7 @@ def patch(manifest: Json, arms: Arms, split: Split, mark: str) -> Json:
 def split_of(manifest: Json, arms: Arms, total: int) -> Split:
     """Return the split of a manifest, in parts of `total`. Raises RouteError if there is none."""
     forks = [_as_weighted_route(weighted, arms) for weighted in _find_owned(manifest, arms)]
-    shares = {fork.share(): fork.place for fork in forks}
+    shares = {fork.share(): fork.location for fork in forks}
     if len(shares) > 1:
         shares_text = ", ".join(
             f"{float(share):.4%} in {route_name}" for share, route_name in shares.items()
@@ -144,7 +144,7 @@ def _find_owned(manifest: Json, arms: Arms) -> list[Weighted]:
 
 
 def _as_weighted_route(weighted: Weighted, arms: Arms) -> WeightedRoute:
-    return WeightedRoute(weighted.place, weighted.clusters, arms)
+    return WeightedRoute(weighted.location, weighted.clusters, arms)
 
 
 def _remove_added_canary(fork: WeightedRoute) -> None:

@@ -31,7 +31,7 @@ def refuse_overtaking(
             if _overtakes(fork, number, rule, numbers[id(rule)], segment):
                 name = rule.get("name") or numbers[id(rule)] + 1
                 raise RouteError(
-                    f"rule `{name}` is narrower than {fork.place}, but not than its segment, "
+                    f"rule `{name}` is narrower than {fork.location}, but not than its segment, "
                     "which would take requests from it: narrow it further"
                 )
 
@@ -46,7 +46,7 @@ def _overtakes(
     return any(
         _rank(own, number) < _rank(theirs, rule_number) < _rank(narrowed, number - 0.5)
         for own in _iter_matches(fork.body)
-        for narrowed in gateway([own], segment, fork.place)
+        for narrowed in gateway([own], segment, fork.location)
         for theirs in _iter_matches(rule)
         if all(own.get(key) == theirs.get(key) for key in ("path", "method"))
     )

@@ -104,7 +104,7 @@ def forks(manifest: Json, plan: Plan, *, back: bool = False) -> list[WeightedRou
             raise RouteError(f"the route has no rule named `{min(missing)}`; it has {rule_names}")
         for candidate in candidates:
             if candidate not in leading:
-                raise RouteError(f"{candidate.place} leads to neither {arms}")
+                raise RouteError(f"{candidate.location} leads to neither {arms}")
     if not leading:
         raise RouteError(f"no rule of {kind_of(plan)} {name_of(plan)} leads to {arms}")
     return leading

@@ -74,7 +74,7 @@ def forks(manifest: Json, plan: Plan, *, back: bool = False) -> list[WeightedRou
         chosen = [match for wish in wished for match in named(wish, all_routes)]
         for candidate in chosen:
             if not leads(candidate, mesh):
-                raise RouteError(f"{candidate.place} {explain_destinations(candidate)}")
+                raise RouteError(f"{candidate.location} {explain_destinations(candidate)}")
     else:
         fitting = [
             candidate

@@ -40,7 +40,7 @@ class Istio:
             problem = (
                 "has a `mirror`, beside which Istio takes no `mirrors`: write it as one of those"
             )
-            raise RouteError(f"{fork.place} {problem}")
+            raise RouteError(f"{fork.location} {problem}")
         percent = Fraction(100 * split.canary, split.total)
         value = int(percent) if percent.denominator == 1 else float(percent)
         return to | {"percentage": {"value": value}}

@@ -22,13 +22,13 @@ class VirtualRoute:
     body: Json
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         """The route's name in messages."""
         name = self.body.get("name")
         return f"{self.kind} route `{name}`" if name else f"{self.kind} route {self.number}"
 
     def fork(self, mesh: Mesh) -> WeightedRoute:
-        return WeightedRoute(self.place, dicts(self.body.get("route")), mesh, self.body)
+        return WeightedRoute(self.location, dicts(self.body.get("route")), mesh, self.body)
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def named(wish: Wish, all_routes: list[VirtualRoute]) -> list[VirtualRoute]:
     """Return the routes that fit. Raises RouteError if none does."""
     fitting = [route for route in all_routes if wish.fits(route)]
     if not fitting:
-        route_names = ", ".join(route.place for route in all_routes) or "no route at all"
+        route_names = ", ".join(route.location for route in all_routes) or "no route at all"
         raise RouteError(f"the VirtualService has no {wish}; it has {route_names}")
     return fitting
 
@@ -97,7 +97,7 @@ def explain_no_route(all_routes: list[VirtualRoute], mesh: Mesh, name: str) -> s
     """Say why no route of a VirtualService leads to an arm."""
     arms = f"{mesh.name('stable')} or {mesh.name('canary')}"
     details = (
-        "; ".join(f"{route.place} {explain_destinations(route)}" for route in all_routes)
+        "; ".join(f"{route.location} {explain_destinations(route)}" for route in all_routes)
         or "it has no routes"
     )
     return f"no route of VirtualService {name} leads to {arms}: {details}"

@@ -88,7 +88,7 @@ def sent(dialect: Dialect, fork: WeightedRoute) -> list[Json]:
 def send(dialect: Dialect, fork: WeightedRoute, split: Split) -> None:
     """Mirror a share of a route's requests to the canary. Raises RouteError."""
     if sent(dialect, fork):
-        raise RouteError(f"{fork.place} copies requests to the canary already")
+        raise RouteError(f"{fork.location} copies requests to the canary already")
     (like, *_) = fork.of("stable") or fork.of("canary")
     copy = dialect.copy(fork, fork.mesh.entry("canary", like), split)
     fork.body[dialect.copies] = [*dicts(fork.body.get(dialect.copies)), copy]

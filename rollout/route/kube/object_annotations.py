@@ -28,7 +28,9 @@ def split_of(forks: Sequence[WeightedRoute], written: Fraction | None, total: in
         return nearest(next(iter(shares)), total)
     if written in shares:
         return nearest(max(shares, key=lambda share: abs(share - (written or 0))), total)
-    shares_text = ", ".join(f"{float(share):.4%} in {fork.place}" for share, fork in shares.items())
+    shares_text = ", ".join(
+        f"{float(share):.4%} in {fork.location}" for share, fork in shares.items()
+    )
     raise RouteError(
         f"routes disagree on the share of {forks[0].mesh.name('canary')}: {shares_text}"
     )
@@ -42,8 +44,8 @@ def move_all(forks: Sequence[WeightedRoute], split: Split, added: set[str]) -> s
     """
     for fork in forks:
         if move(fork, split):
-            added = added | {fork.place}
-        if not split.canary and fork.place in added:
+            added = added | {fork.location}
+        if not split.canary and fork.location in added:
             take_away(fork)
     # At 0 our entries are gone; at full traffic they are the route's real entries: nothing is
     # left to remove later.

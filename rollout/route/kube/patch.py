@@ -56,7 +56,7 @@ def at(manifest: Json, plan: Plan, split: Split, mark: str) -> Json:
         _require_http_routes(dialect, wanted, forks)
         for fork in forks:
             send(dialect, fork, split)
-    copied = [fork.place for fork in forks] if split.way == "mirror" else []
+    copied = [fork.location for fork in forks] if split.way == "mirror" else []
     object_annotations.note(wanted, object_annotations.ADDED + service, "\n".join(sorted(added)))
     object_annotations.note(wanted, object_annotations.COPIED + service, "\n".join(copied))
     object_annotations.write_down(wanted, service, split, mark)
@@ -99,7 +99,7 @@ def _read_mirror_split(
     shares = {
         sum(map(dialect.share, sent(dialect, fork)), Fraction(0))
         for fork in forks
-        if fork.place in noted
+        if fork.location in noted
     }
     if len(shares) > 1:
         shares_text = ", ".join(f"{float(share):.4%}" for share in sorted(shares))
@@ -116,7 +116,7 @@ def _strip_ours(manifest: Json, plan: Plan, *, back: bool) -> Json:
     _remove_segment_routes(dialect, plain, plan)
     noted = object_annotations.places(manifest, object_annotations.COPIED + plan.spec.service)
     for fork in dialect.forks(plain, plan, back=back):
-        if fork.place in noted:
+        if fork.location in noted:
             stop(dialect, fork)
     return plain
 
@@ -178,17 +178,17 @@ def _check_segment_routes(
         if _name_segment_route(fork) not in matches_by_name or (
             expected and matches_by_name[_name_segment_route(fork)] != expected
         ):
-            raise RouteError(f"the route for the segment of {fork.place} was edited")
+            raise RouteError(f"the route for the segment of {fork.location} was edited")
 
 
 def _narrow_to_segment(dialect: Dialect, fork: WeightedRoute, segment: Segment) -> list[Json]:
     """Return a route's matches, narrowed to the segment."""
-    return dialect.narrow(dicts(fork.body.get(dialect.matches)), segment, fork.place)
+    return dialect.narrow(dicts(fork.body.get(dialect.matches)), segment, fork.location)
 
 
 def _name_segment_route(fork: WeightedRoute) -> str:
     """Return the name of the segment's route before this one."""
-    return SEGMENT + str(fork.body.get("name") or fork.place.rpartition(" ")[2])
+    return SEGMENT + str(fork.body.get("name") or fork.location.rpartition(" ")[2])
 
 
 def _get_segment(plan: Plan) -> Segment:
@@ -209,5 +209,5 @@ def _require_http_routes(
     http_routes = [id(body) for body in routes]
     for fork in forks:
         if id(fork.body) not in http_routes:
-            raise RouteError(f"{fork.place} sees no requests: name the HTTP routes in the plan")
+            raise RouteError(f"{fork.location} sees no requests: name the HTTP routes in the plan")
     return routes

@@ -114,7 +114,7 @@ def pods_fields(policy: Policy) -> Wanted:
 
 def route_roots(service: Json) -> Roots:
     """Return every HTTP route of a VirtualService by its name in messages."""
-    return {route.place: route.body for route in routes(service) if route.kind == "http"}
+    return {route.location: route.body for route in routes(service) if route.kind == "http"}
 
 
 def route_fields(service: Json, plan: Plan, policy: Policy) -> Wanted:
@@ -139,7 +139,7 @@ def _list_our_routes(service: Json, plan: Plan) -> list[str]:
     """Return the HTTP routes that lead to an arm, and that the plan names if it names any."""
     mesh, wished = destinations(plan), [*wishes(route_of(plan))]
     return [
-        route.place
+        route.location
         for route in routes(service)
         if route.kind == "http" and leads(route, mesh)
         if not wished or any(wish.fits(route) for wish in wished)

@@ -26,20 +26,20 @@ Roots = Mapping[str, Json]
 
 @dataclass(frozen=True)
 class Ownership:
-    """What is recorded about our fields: pairs of (value before, value written), and `made`.
+    """What is recorded about our fields: pairs of (value before, value written), and parents.
 
-    None stands for an absent field. `made` lists the paths of parents that we created.
+    None stands for an absent field. `created_parents` lists the paths of parents that we created.
     """
 
     fields: Mapping[Path, tuple[Any, Any]] = field(default_factory=dict)
-    made: tuple[Path, ...] = ()
+    created_parents: tuple[Path, ...] = ()
 
     def text(self) -> str:
         """Return the record as it is stored; empty if nothing is owned."""
         if not self.fields:
             return ""
         fields = [[list(path), *pair] for path, pair in self.fields.items()]
-        return json.dumps({"fields": fields, "made": self.made}, separators=(",", ":"))
+        return json.dumps({"fields": fields, "made": self.created_parents}, separators=(",", ":"))
 
 
 def read_kept(text: str) -> Ownership:
@@ -61,7 +61,7 @@ def own(roots: Roots, previous: Ownership, wanted: Wanted, *, adopt: bool = Fals
     A field that somebody changed since we wrote it is theirs: it is not restored, and with `adopt`
     not written again. Changes `roots` in place. Idempotent.
     """
-    fields, parents = dict(previous.fields), list(previous.made)
+    fields, parents = dict(previous.fields), list(previous.created_parents)
     # Last written, first restored: a later field may lie within an earlier one.
     for path in [path for path in reversed(fields) if path not in wanted]:
         before, ours = fields.pop(path)

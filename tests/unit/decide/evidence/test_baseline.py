@@ -44,17 +44,17 @@ def test_the_first_looks_only_teach_and_the_later_ones_are_kept():
     state = begun(**SWITCH)
     gauge = state.gauges["errors"]
     early, seen = pair_with_baseline(state, at(state, gauge, 4), look(1, 9), 0.0, T0)
-    assert (early.kept, seen) == ((), look(0, 9))
+    assert (early.baseline_looks, seen) == ((), look(0, 9))
     late, seen = pair_with_baseline(state, at(state, gauge, 5), look(0, 9), 0.0, T0)
-    assert (late.kept, seen) == ((look(0, 9),), Counts())
+    assert (late.baseline_looks, seen) == ((look(0, 9),), Counts())
     assert not baseline_complete(replace(state, gauges={**state.gauges, "errors": late}))
-    full = replace(late, kept=late.kept * 30)
+    full = replace(late, baseline_looks=late.baseline_looks * 30)
     assert baseline_complete(replace(state, gauges={**state.gauges, "errors": full}))
 
 
 def test_each_look_of_the_canary_takes_the_oldest_look_of_stable_until_none_is_left():
     state = switched()
-    gauge = replace(at(state, state.gauges["errors"], 90), kept=(look(0, 5), look(0, 7)))
+    gauge = replace(at(state, state.gauges["errors"], 90), baseline_looks=(look(0, 5), look(0, 7)))
     gauge, first = pair_with_baseline(state, gauge, look(50, 1), 0.0, T0 + 90)
     gauge, second = pair_with_baseline(state, gauge, look(60, 1), 0.0, T0 + 92)
     assert (first, second) == (look(50, 5), look(60, 7)), "stragglers of stable count for nothing"
@@ -67,15 +67,15 @@ def test_each_look_of_the_canary_takes_the_oldest_look_of_stable_until_none_is_l
 def test_labels_of_stable_that_come_late_are_kept_too():
     state = switched()
     gauge = at(state, state.gauges["accuracy"], 75)
-    assert pair_with_baseline(state, gauge, look(0, 5), 8.0, T0)[0].kept == (look(0, 5),)
-    assert pair_with_baseline(state, gauge, look(0, 5), 4.0, T0)[0].kept == ()
+    assert pair_with_baseline(state, gauge, look(0, 5), 8.0, T0)[0].baseline_looks == (look(0, 5),)
+    assert pair_with_baseline(state, gauge, look(0, 5), 4.0, T0)[0].baseline_looks == ()
 
 
 def test_a_stray_request_before_the_switch_takes_no_partner():
     state = begun(**SWITCH)
-    gauge = replace(at(state, state.gauges["errors"], 90), kept=(look(0, 5),))
+    gauge = replace(at(state, state.gauges["errors"], 90), baseline_looks=(look(0, 5),))
     after, seen = pair_with_baseline(state, gauge, look(1, 7), 0.0, T0)
-    assert (after.kept, seen) == ((look(0, 5), look(0, 7)), Counts())
+    assert (after.baseline_looks, seen) == ((look(0, 5), look(0, 7)), Counts())
 
 
 def test_after_the_switch_looks_follow_the_canarys_samples():
