@@ -32,8 +32,8 @@ class ShapeFleet:
 
     Buckets are in the order of badness. `lean` and `log` are the bucket test's alternatives (see
     `alternatives.Alternatives`), built from the first `built_from_units` units of the
-    past. `pairs` are the boundaries (edge, partner) that the excess bound compares, -1 where there is none; they are
-    final once `chosen`.
+    past. `pairs` are the boundaries (edge, partner) that the excess bound compares, -1 where there
+    is none; they are final once `chosen`.
     """
 
     rule: HistogramTolerance

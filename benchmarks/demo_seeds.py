@@ -30,7 +30,7 @@ BAD = ("all", "errors", "latency", "accuracy", "crash")
 
 
 @dataclass(frozen=True)
-class Run:
+class DemoRun:
     """The result of one demo in seconds; None for what did not happen.
 
     `promoted` counts from the start of the command. `rolled_back` counts from the mesh's
@@ -54,7 +54,7 @@ class Run:
         )
 
 
-def run(seed: int, bad: str, folder: Path) -> Run:
+def run(seed: int, bad: str, folder: Path) -> DemoRun:
     """Run one demo from start to end."""
     command = [sys.executable, "-m", "rollout.cli", "demo", "--plain", "--folder", str(folder)]
     began, clock = time.time(), time.monotonic()
@@ -64,7 +64,7 @@ def run(seed: int, bad: str, folder: Path) -> Run:
     promoted = _confirmed_at(rollouts, 0, "promote")
     first, last = _first_confirmed_at(rollouts, 1), _confirmed_at(rollouts, 1, "roll back")
     answers = _count_answers(folder / "load.json")
-    return Run(
+    return DemoRun(
         seed=seed,
         code=code,
         promoted=None if promoted is None else promoted - began,
@@ -134,7 +134,7 @@ def quantiles(values: list[float]) -> str:
     return ", ".join(f"{name} {ordered[n]:.1f} s" for name, n in zip(names, ranks, strict=True))
 
 
-def _show(demo: Run, bad: str) -> None:
+def _show(demo: DemoRun, bad: str) -> None:
     def seconds(value: float | None) -> str:
         return "   never" if value is None else f"{value:6.1f} s"
 
@@ -147,7 +147,7 @@ def _show(demo: Run, bad: str) -> None:
     )
 
 
-def _conclude(runs: list[Run], bad: str) -> bool:
+def _conclude(runs: list[DemoRun], bad: str) -> bool:
     """Print quantiles and shares for one fault; return whether the bar is met."""
     good, ill = (sum(demo.in_time[index] for demo in runs) for index in (0, 1))
     promoted = [demo.promoted for demo in runs if demo.promoted is not None]
@@ -168,7 +168,7 @@ def main() -> None:
     options = parser.parse_args()
     count = options.seeds or (20 if options.full else 1)
     faults = list(dict.fromkeys(options.bad or ["all"]))
-    runs: dict[str, list[Run]] = {bad: [] for bad in faults}
+    runs: dict[str, list[DemoRun]] = {bad: [] for bad in faults}
     with tempfile.TemporaryDirectory() as scrap:
         for seed in range(options.seed, options.seed + count):
             for bad in faults:

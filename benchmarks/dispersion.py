@@ -43,7 +43,7 @@ FULL = [(rate, base) for rate in (0.2, 20.0, 500.0) for base in (0.001, 0.01, 0.
 class Drawn(NamedTuple):
     """The counts of many rollouts, and the dispersion that each one learnt before."""
 
-    found: list[Dispersion]
+    dispersions: list[Dispersion]
     counts: ArmCounts
 
 

@@ -42,13 +42,13 @@ Samples = dict[str, list[tuple[str, float, int]]]
 
 
 @dataclass
-class Server:
+class CountingServer:
     """One version of one service: the counters it shows, and its true counts."""
 
     service: str
     version: str
     dice: np.random.Generator
-    shown: Counter[Key] = field(default_factory=Counter)
+    counters: Counter[Key] = field(default_factory=Counter)
     truth: Counter[Key] = field(default_factory=Counter)
     missing: int = 0
     scraped: bool = True
@@ -56,12 +56,12 @@ class Server:
     def live(self, scrape: int, samples: Samples, events: Counter[str], *, last: bool) -> None:
         """Simulate an interval: maybe a restart, then traffic, then a scrape, maybe missed."""
         if self._is_restarting():
-            self.shown = Counter()
+            self.counters = Counter()
             events["resets"] += 1
         for key in self._choose_series(scrape):
             units = int(self.dice.integers(0, MOST + 1))
             events["births"] += key not in self.truth and scrape > 0
-            self.shown[key] += units
+            self.counters[key] += units
             self.truth[key] += units if scrape else 0  # the first scrape is the baseline
         if not self.missing and self.dice.random() < 0.03:
             self.missing = int(self.dice.integers(1, GAP + 1))
@@ -77,7 +77,7 @@ class Server:
         That needs a scrape of everything counted, and counters so high that their first value after
         the restart is lower. No observer can detect other restarts.
         """
-        grown = bool(self.shown) and min(self.shown.values()) > GROWN
+        grown = bool(self.counters) and min(self.counters.values()) > GROWN
         return self.scraped and grown and self.dice.random() < 0.1
 
     def _choose_series(self, scrape: int) -> Iterator[Key]:
@@ -89,10 +89,10 @@ class Server:
 
     def _write(self, at: float, samples: Samples) -> None:
         for code in CODES:
-            if (RATE, code) in self.shown:
+            if (RATE, code) in self.counters:
                 text = self._format_labels("envoy_response_code", code)
-                samples[RATE].append((text, at, self.shown[RATE, code]))
-        counts = accumulate(self.shown[SHAPE, edge] for edge in EDGES)
+                samples[RATE].append((text, at, self.counters[RATE, code]))
+        counts = accumulate(self.counters[SHAPE, edge] for edge in EDGES)
         for edge, count in zip(EDGES, counts, strict=True):
             samples[SHAPE].append((self._format_labels("le", edge), at, count))
 
@@ -130,7 +130,7 @@ def ways(scrapes: int, dice: np.random.Generator) -> dict[str, list[float]]:
     }
 
 
-class Fleet:
+class ServerFleet:
     """One controller's cursors and running totals of every service, as a tick has them."""
 
     def __init__(self, url: str, services: Sequence[str]) -> None:
@@ -171,7 +171,7 @@ def world(
     events: Counter[str] = Counter()
     truth = {}
     for service in services:
-        canary, stable = (Server(service, version, dice) for version in (CANARY, STABLE))
+        canary, stable = (CountingServer(service, version, dice) for version in (CANARY, STABLE))
         for scrape in range(scrapes + 1):
             for server in (canary, stable):
                 server.live(scrape, samples, events, last=scrape == scrapes)
@@ -217,7 +217,7 @@ def main() -> None:
     rows = []
     with tempfile.TemporaryDirectory() as folder, past(Path(folder), samples) as url:
         for way, times in ways(scrapes, dice).items():
-            fleet, began = Fleet(url, services), time.perf_counter()
+            fleet, began = ServerFleet(url, services), time.perf_counter()
             looks = [0.5, *times, SCRAPE * scrapes + 0.5]
             for at in looks:
                 fleet.look(START + at)

@@ -19,7 +19,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.quality import written
-from benchmarks.quality.climb import TICK, Cell, Ramp
+from benchmarks.quality.climb import TICK, ClimbCell, Ramp
 from benchmarks.quality.harm import RATES, TESTS, played
 from benchmarks.quality.layout import table
 from benchmarks.quality.runs import Row, each
@@ -31,7 +31,7 @@ PACES: dict[Ramp, tuple[float, ...]] = {
 UNITS = {"fixed": "bake", "evidence": "harmBudget"}
 
 
-def measured(cell: Cell) -> list[Row]:
+def measured(cell: ClimbCell) -> list[Row]:
     """Measure a cell: mean excess with its error, quantiles .5 and .9 of minutes to decide."""
     excess, ended, _, promoted = played("harm", cell, cell.rollouts)
     half, most = np.quantile(ended, (0.5, 0.9)) * TICK / 60
@@ -71,7 +71,7 @@ def main() -> int:
     asked = written.asked(__doc__)
     runs, pages = 2000 if asked.full else 100, []
     cells = [
-        Cell(ramp, TESTS[0], rate, theta, runs, asked.seed, pace)
+        ClimbCell(ramp, TESTS[0], rate, theta, runs, asked.seed, pace)
         for ramp, paces in PACES.items()
         for rate, theta, pace in product(RATES, (1.0, 2.0), paces)
     ]

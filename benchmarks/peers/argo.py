@@ -34,7 +34,7 @@ RULE = Rule(score, lambda _alpha: LIMIT, every=WINDOW)
 
 
 @dataclass(frozen=True)
-class Metric:
+class ArgoMetric:
     """One metric of an analysis; the fields are upstream's, with upstream's defaults.
 
     A negative `failures` disables that limit. `count` 0: the metric never completes by itself.
@@ -57,7 +57,7 @@ class Metric:
 
 
 @dataclass(frozen=True)
-class Status:
+class AnalysisStatus:
     """The measurements so far."""
 
     measured: int = 0
@@ -69,7 +69,7 @@ class Status:
     phase: Phase = "Pending"
 
 
-def evaluate(metric: Metric, result: float | None) -> Phase:
+def evaluate(metric: ArgoMetric, result: float | None) -> Phase:
     """Return the phase of one measurement; a result of None means that the query failed."""
     if result is None:
         return "Error"
@@ -82,7 +82,7 @@ def evaluate(metric: Metric, result: float | None) -> Phase:
     return "Successful" if good is None or good else "Inconclusive"
 
 
-def record(status: Status, phase: Phase, now: float) -> Status:
+def record(status: AnalysisStatus, phase: Phase, now: float) -> AnalysisStatus:
     """Return the status after one more measurement."""
     status = replace(status, last=(phase, now))
     if phase == "Error":
@@ -97,7 +97,7 @@ def record(status: Status, phase: Phase, now: float) -> Status:
     )
 
 
-def assess(metric: Metric, status: Status, *, terminating: bool = False) -> Phase:
+def assess(metric: ArgoMetric, status: AnalysisStatus, *, terminating: bool = False) -> Phase:
     """Return the metric's phase; an exceeded limit ends it, errors before inconclusive ones."""
     if status.phase in OVER:
         return status.phase
@@ -113,7 +113,7 @@ def assess(metric: Metric, status: Status, *, terminating: bool = False) -> Phas
     return _find_completed_phase(metric, status) or ended
 
 
-def _find_completed_phase(metric: Metric, status: Status) -> Phase | None:
+def _find_completed_phase(metric: ArgoMetric, status: AnalysisStatus) -> Phase | None:
     row = metric.successes_in_a_row
     if row and status.successes_in_a_row >= row:
         return "Successful"
@@ -124,7 +124,7 @@ def _find_completed_phase(metric: Metric, status: Status) -> Phase | None:
     return "Inconclusive" if metric.failures >= 0 else "Failed"
 
 
-def due(metric: Metric, status: Status, started: float) -> float | None:
+def due(metric: ArgoMetric, status: AnalysisStatus, started: float) -> float | None:
     """Return the unix time of the next measurement; None if there is none."""
     if status.phase in OVER:
         return None
@@ -136,9 +136,11 @@ def due(metric: Metric, status: Status, started: float) -> float | None:
     return at + (RETRY if phase == "Error" or metric.interval is None else metric.interval)
 
 
-def measured(metric: Metric, source: Callable[[float], float | None], until: float) -> Status:
+def measured(
+    metric: ArgoMetric, source: Callable[[float], float | None], until: float
+) -> AnalysisStatus:
     """Return the status at `until` of a metric that started at 0 and is measured when due."""
-    status = Status()
+    status = AnalysisStatus()
     while (at := due(metric, status, 0.0)) is not None and at <= until:
         status = record(status, evaluate(metric, source(at)), at)
         status = replace(status, phase=assess(metric, status))

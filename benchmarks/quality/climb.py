@@ -21,7 +21,7 @@ STEPS = (0.01, 0.05, 0.1, 0.25, 0.5)
 Ramp = Literal["fixed", "evidence"]
 
 
-class Cell(NamedTuple):
+class ClimbCell(NamedTuple):
     """One service, canary and ramp.
 
     `pace`: minutes at each step of a fixed ramp, or the excess bad requests that an evidence ramp
@@ -40,7 +40,7 @@ class Cell(NamedTuple):
 class Rollouts:
     """Many rollouts of a cell at once; a decided one no longer changes."""
 
-    def __init__(self, cell: Cell, size: int, rng: np.random.Generator) -> None:
+    def __init__(self, cell: ClimbCell, size: int, rng: np.random.Generator) -> None:
         self.cell, self.rng, self.requests = cell, rng, cell.rate * TICK
         self.harm = np.zeros((size, ratio_test.POINTS.size))
         self.below = np.zeros((size, excess_bound.LEVELS.size))

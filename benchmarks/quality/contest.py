@@ -37,7 +37,7 @@ Looks = dict[tuple[str, str], DrawnCounts]
 """The look of each rollout's rollback, by rule and limit."""
 
 
-class Cell(NamedTuple):
+class ContestCell(NamedTuple):
     """One world, at its declared alpha."""
 
     scenario: Scenario
@@ -52,7 +52,7 @@ class Cell(NamedTuple):
 def independent(rollouts: int, seed: int) -> list[Row]:
     """Measure independent requests, alpha .01: a row per rate, base, effect, rule and limit."""
     cells = [
-        Cell("iid", rate, base, THETAS, 0.01, rollouts, seed)
+        ContestCell("iid", rate, base, THETAS, 0.01, rollouts, seed)
         for rate, base in product(RATES, BASES)
     ]
     return each("against peers", _cell, cells)
@@ -61,13 +61,13 @@ def independent(rollouts: int, seed: int) -> list[Row]:
 def dispersed(rollouts: int, seed: int) -> list[Row]:
     """Measure every scenario at base 1 %, twice the errors, alpha .05."""
     cells = [
-        Cell(scenario, rate, 0.01, THETAS[:1], 0.05, rollouts, seed)
+        ContestCell(scenario, rate, 0.01, THETAS[:1], 0.05, rollouts, seed)
         for scenario, rate in product(SCENARIOS, RATES[1:])
     ]
     return each("power under dispersion", _cell, cells)
 
 
-def _cell(cell: Cell) -> list[Row]:
+def _cell(cell: ContestCell) -> list[Row]:
     world = CountsModel(cell.scenario, cell.rate, cell.base, weight=WEIGHT)
     limits = _find_limits(world, cell)
     false = {key: (looks > 0).mean() for key, (looks, _) in _play(world, cell, limits).items()}
@@ -98,7 +98,7 @@ def _cell(cell: Cell) -> list[Row]:
     return rows
 
 
-def _measure_sprt(world: CountsModel, cell: Cell) -> tuple[float, float]:
+def _measure_sprt(world: CountsModel, cell: ContestCell) -> tuple[float, float]:
     """Return median requests of the SPRT that knows the effect, and their error.
 
     Its requests are independent, whatever the cell's scenario.
@@ -113,7 +113,7 @@ def _measure_sprt(world: CountsModel, cell: Cell) -> tuple[float, float]:
     return _compute_median(requests), _compute_median_error(requests)
 
 
-def _find_limits(world: CountsModel, cell: Cell) -> dict[tuple[str, str], float]:
+def _find_limits(world: CountsModel, cell: ContestCell) -> dict[tuple[str, str], float]:
     """Return each peer's documented limit and the oracle's."""
     rng = seeded(cell.seed, "oracle", cell[:3])
     arms = [world.streams(rng, size).arms() for size in chunks(2 * cell.rollouts)]
@@ -126,7 +126,7 @@ def _find_limits(world: CountsModel, cell: Cell) -> dict[tuple[str, str], float]
 
 
 def _play(
-    world: CountsModel, cell: Cell, limits: dict[tuple[str, str], float]
+    world: CountsModel, cell: ContestCell, limits: dict[tuple[str, str], float]
 ) -> dict[tuple[str, str], tuple[DrawnCounts, np.ndarray]]:
     """Return looks and canary requests until the rollback, by rule and limit."""
     key = "contest", cell[:3], world.theta

@@ -28,7 +28,7 @@ LEAST, LEAST_STABLE = 4, 8  # expected requests in a look
 CLAIRVOYANT = "SPRT that knows the effect"
 
 
-class Cell(NamedTuple):
+class DetectionCell(NamedTuple):
     """One effect."""
 
     base: float
@@ -40,11 +40,11 @@ class Cell(NamedTuple):
 
 def run(rollouts: int, seed: int) -> list[Row]:
     """Measure a row for each base, effect, weight and engine."""
-    cells = [Cell(*world, rollouts, seed) for world in product(BASES, THETAS, WEIGHTS)]
+    cells = [DetectionCell(*world, rollouts, seed) for world in product(BASES, THETAS, WEIGHTS)]
     return each("detection", _cell, cells)
 
 
-def _cell(cell: Cell) -> list[Row]:
+def _cell(cell: DetectionCell) -> list[Row]:
     rho = cell.weight / (1 - cell.weight)
     bound = needed(rate_divergence(cell.theta * cell.base, cell.base, 1.0, 0.0, rho), ALPHA)
     look = max(bound / FINE, LEAST, LEAST_STABLE * rho)
@@ -97,7 +97,7 @@ def requests(arms: Streams, looks: DrawnCounts) -> DrawnCounts:
     return np.asarray(arms.e_c.cumsum(axis=-1)[np.arange(len(looks)), last])
 
 
-def _build_rows(cell: Cell, bound: float, sent: dict[str, DrawnCounts]) -> list[Row]:
+def _build_rows(cell: DetectionCell, bound: float, sent: dict[str, DrawnCounts]) -> list[Row]:
     sprt_requests = sent[CLAIRVOYANT]
     return [
         {

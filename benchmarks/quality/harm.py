@@ -28,7 +28,7 @@ from itertools import product
 
 import numpy as np
 
-from benchmarks.quality.climb import BASE, TICK, Cell, Known, Ramp, Rollouts
+from benchmarks.quality.climb import BASE, TICK, ClimbCell, Known, Ramp, Rollouts
 from benchmarks.quality.reach import Miss
 from benchmarks.quality.runs import SIGMAS, Row, chunks, each, seeded
 from benchmarks.worlds.draws import Array
@@ -53,13 +53,13 @@ LEAST_KNOWN = 500
 def run(rollouts: int, seed: int) -> list[Row]:
     """Measure a row for each ramp, test, rate and effect."""
     cells = [
-        Cell(ramp, test, rate, theta, rollouts, seed, PACES[ramp][rate])
+        ClimbCell(ramp, test, rate, theta, rollouts, seed, PACES[ramp][rate])
         for ramp, test, rate, theta in product(PACES, TESTS, RATES, THETAS)
     ]
     return each("harm", measured, cells)
 
 
-def measured(cell: Cell) -> list[Row]:
+def measured(cell: ClimbCell) -> list[Row]:
     """Measure a cell's row, with the cost of the SPRT that knows the effect if the bar applies."""
     excess, ended, rolled, promoted = played("harm", cell, cell.rollouts)
     sprt_excess = sprt_error = math.nan
@@ -88,7 +88,7 @@ def measured(cell: Cell) -> list[Row]:
     ]
 
 
-def played(name: str, cell: Cell, rollouts: int) -> list[Array]:
+def played(name: str, cell: ClimbCell, rollouts: int) -> list[Array]:
     """Return excess, last look, whether rolled back and whether promoted, of each rollout."""
     rng, groups = seeded(cell.seed, name, cell[:4]), []
     for size in chunks(rollouts):

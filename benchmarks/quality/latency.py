@@ -39,7 +39,7 @@ EFFECTS = {
 HARMLESS = ("none", "+2 %", "+10 %")
 
 
-class Cell(NamedTuple):
+class LatencyCell(NamedTuple):
     """One service and effect."""
 
     scenario: Scenario
@@ -51,11 +51,13 @@ class Cell(NamedTuple):
 
 def run(rollouts: int, seed: int) -> list[Row]:
     """Measure a row for each scenario, rate, effect and rule."""
-    cells = [Cell(*setting, rollouts, seed) for setting in product(SCENARIOS, RATES, EFFECTS)]
+    cells = [
+        LatencyCell(*setting, rollouts, seed) for setting in product(SCENARIOS, RATES, EFFECTS)
+    ]
     return each("latency", _cell, cells)
 
 
-def _cell(cell: Cell) -> list[Row]:
+def _cell(cell: LatencyCell) -> list[Row]:
     factor, tail = EFFECTS[cell.effect]
     world = BucketsModel(cell.scenario, cell.rate, factor=factor, tail=tail)
     rng = seeded(cell.seed, "latency", cell[:3])
@@ -64,7 +66,7 @@ def _cell(cell: Cell) -> list[Row]:
     return [_build_row(cell, name, at) for name, at in looks.items()]
 
 
-def _build_row(cell: Cell, rule: str, looks: DrawnCounts) -> Row:
+def _build_row(cell: LatencyCell, rule: str, looks: DrawnCounts) -> Row:
     share = float((looks > 0).mean())
     return {
         "scenario": cell.scenario,

@@ -31,7 +31,7 @@ Margin = Literal["+ base/2", "x 1.5"]
 MARGINS: tuple[Margin, ...] = ("+ base/2", "x 1.5")
 
 
-class Cell(NamedTuple):
+class PromotionCell(NamedTuple):
     """One world and margin."""
 
     scenario: Scenario
@@ -55,7 +55,7 @@ class Proof(NamedTuple):
 def run(rollouts: int, seed: int) -> tuple[list[Row], list[Row]]:
     """Measure the rows of false promotions, and of times to prove safety."""
     worlds = product(SCENARIOS, RATES, BASES, MARGINS)
-    cells = [Cell(*world, rollouts, seed) for world in worlds]
+    cells = [PromotionCell(*world, rollouts, seed) for world in worlds]
     false = each("false promotion", _false, groups(cells, rollouts))
     proofs = [Proof(*setting, rollouts, seed) for setting in product(BASES, MARGINS, WEIGHTS)]
     return false, each("time to prove safety", _time, proofs)
@@ -76,7 +76,7 @@ def _play(
         yield name, streams.arms(), proof(streams, worlds.history, ratio, absolute, BETA)
 
 
-def _false(cells: Sequence[Cell]) -> list[Row]:
+def _false(cells: Sequence[PromotionCell]) -> list[Row]:
     margins = [limits(cell.margin, cell.base) for cell in cells]
     worlds = [
         CountsModel(cell.scenario, cell.rate, cell.base, theta=ratio, excess=absolute)
@@ -99,7 +99,7 @@ def _false(cells: Sequence[Cell]) -> list[Row]:
     ]
 
 
-def _build_row(cell: Cell, rule: str, promoted: float, refused: float) -> Row:
+def _build_row(cell: PromotionCell, rule: str, promoted: float, refused: float) -> Row:
     return {
         "scenario": cell.scenario,
         "rate": cell.rate,

@@ -24,7 +24,7 @@ Tally = Counter[tuple[float, str]]
 """Rollouts by alpha and rule."""
 
 
-class Cell(NamedTuple):
+class RollbackCell(NamedTuple):
     """One world and how often to draw it."""
 
     scenario: Scenario
@@ -36,11 +36,11 @@ class Cell(NamedTuple):
 
 def run(rollouts: int, seed: int) -> list[Row]:
     """Measure a row for each scenario, rate, base, alpha and rule."""
-    cells = [Cell(*world, rollouts, seed) for world in product(SCENARIOS, RATES, BASES)]
+    cells = [RollbackCell(*world, rollouts, seed) for world in product(SCENARIOS, RATES, BASES)]
     return each("false rollback", _group, groups(cells, rollouts))
 
 
-def _group(cells: Sequence[Cell]) -> list[Row]:
+def _group(cells: Sequence[RollbackCell]) -> list[Row]:
     rolled, refused = [Tally() for _ in cells], [Tally() for _ in cells]
     now, past = ([seeded(c.seed, "rollback", c[:3], purpose) for c in cells] for purpose in _PARTS)
     for size in chunks(cells[0].rollouts):
@@ -74,7 +74,7 @@ def _play(streams: Streams, past: Past) -> Iterator[tuple[tuple[float, str], Out
                 yield (same, name), Outcome(look, never)
 
 
-def _build_row(cell: Cell, alpha: float, rule: str, share: float, refused: float) -> Row:
+def _build_row(cell: RollbackCell, alpha: float, rule: str, share: float, refused: float) -> Row:
     return {
         "scenario": cell.scenario,
         "rate": cell.rate,
