@@ -1,13 +1,13 @@
-"""A share estimated from independent yes-or-no trials: its upper confidence bound."""
+"""An upper confidence bound of a share from independent yes-or-no trials."""
 
 from __future__ import annotations
 
 
 def upper_bound(successes: int, trials: int, level: float = 0.95) -> float:
-    """The one-sided Clopper-Pearson upper bound of a share; 1 without trials.
+    """Compute the one-sided Clopper-Pearson upper bound of a share; 1 without trials.
 
-    The `level` quantile of Beta(successes + 1, trials - successes): the largest share that so few
-    successes do not contradict.
+    The bound is the `level` quantile of Beta(successes + 1, trials - successes): the largest share
+    that is still compatible with this few successes.
 
     Source: Clopper & Pearson, Biometrika 26 (1934), 404-413.
 
@@ -18,6 +18,6 @@ def upper_bound(successes: int, trials: int, level: float = 0.95) -> float:
         raise ValueError(f"no bound for {successes} of {trials} at level {level}")
     if successes == trials:
         return 1.0
-    from scipy.special import betaincinv  # 0.7 s: only where it is used
+    from scipy.special import betaincinv  # importing it takes 0.7 s, so only on use
 
     return float(betaincinv(successes + 1, trials - successes, level))

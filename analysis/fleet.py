@@ -1,6 +1,7 @@
-"""The rates of a whole fleet at once: the guard's formulas on rollouts x metrics x points.
+"""Evaluates the rates of many rollouts at once, as arrays of rollouts x metrics x points.
 
-For rules without dispersion. `guard` and `verdict` define what is right; a law holds this to them.
+It covers rules without dispersion. `guardrail` and `verdict` are the reference implementation; a
+property test holds this one to them.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analysis import safety
 from analysis.gains import EVEN, START, check, harm_gain, log_sum, safe_gain
-from analysis.rate import CRASH, ENOUGH
-from analysis.verdict import CRASH_WEIGHT
+from analysis.rates import excess_bound
+from analysis.rates.rate import CRASH, ENOUGH
+from analysis.verdict.verdict import CRASH_WEIGHT
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.intp] | slice
@@ -24,16 +25,18 @@ ALL = slice(None)
 """Every rollout of the fleet; a slice of rows has no step."""
 
 KINDS = ("undecided", "safe", "harmful", "blind")
-"""What the verdict codes mean."""
+"""Verdicts; a verdict code is an index into them."""
 
 UNDECIDED, SAFE, HARMFUL, BLIND = (np.int8(code) for code in range(len(KINDS)))
 
-_BLOCK = 8192  # pairs whose scratch stays in the processor's own cache
+_BLOCK = (
+    8192  # rollout-metric pairs per block, so that the scratch arrays fit the processor's cache
+)
 _R, _D = len(START), len(EVEN)
 
 
-class Counts(NamedTuple):
-    """One look's evidence of n rollouts, each (n, M); without new samples all zero."""
+class FleetCounts(NamedTuple):
+    """One look's counts of n rollouts, each (n, M); all zero without new samples."""
 
     e_c: Array
     e_s: Array
@@ -42,34 +45,34 @@ class Counts(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Fleet:
+class FleetCapital:
     """Margins and log-capital of N rollouts x M rates; the arrays change in place.
 
-    Points come first, so that every pass runs over contiguous memory. Each capital carries its
-    prior: log w_k + l_k for R and the crash watch, log w_l + A_l + l absolute N_c for D. A metric
-    that a rollout does not have has the importance 0.
+    The axis of points comes first, so that every pass runs over contiguous memory. Each capital
+    includes its prior: log w_k + l_k for the ratio test and the crash watch, log w_l + A_l +
+    l absolute N_c for the excess bound. A metric that a rollout lacks has the importance 0.
     """
 
     ratio: Array  # (N, M)
     absolute: Array  # (N, M)
-    log_share: Array  # (N, M): of the mean, the crash watches' part taken off
-    log_watched: Array  # (N, M): each crash watch's part of the mean
+    log_share: Array  # (N, M): log weight in the mean, next to the crash watches' weight
+    log_watched: Array  # (N, M): log weight of each crash watch in the mean
     bar: Array  # (N,): log(1/alpha)
     proof: Array  # (N,): log(1/beta)
     harm: Array  # (6, N, M)
     crash: Array  # (6, N, M)
     safe: Array  # (12, N, M)
-    log_harm: Array  # (N, M): of the weighted e-process
+    log_harm: Array  # (N, M): log of the weighted e-process
     log_safe: Array  # (N, M)
-    log_crash: Array  # (N,): of what the crash watches add to the mean
+    log_crash: Array  # (N,): log of the crash watches' contribution to the mean
     e_c: Array  # (N, M): the canary's counted exposures
     past: Array  # (2, N, M): stable's exposures and bad units before the first counted look
 
 
 class Judged(NamedTuple):
-    """What `verdict.Judgement` says of n rollouts, as arrays."""
+    """The results of `verdict.Judgement` for n rollouts, as arrays."""
 
-    kinds: NDArray[np.int8]  # (n, M): places in KINDS
+    kinds: NDArray[np.int8]  # (n, M): indices into KINDS
     log_joint: Array  # (n,)
     harmful: NDArray[np.bool_]  # (n,)
     safe: NDArray[np.bool_]  # (n,)
@@ -77,14 +80,16 @@ class Judged(NamedTuple):
 
 def start(
     ratio: ArrayLike, absolute: ArrayLike, importance: ArrayLike, alpha: ArrayLike, beta: ArrayLike
-) -> Fleet:
-    """A fleet before any look: (N, M) margins and importances, (N,) error rates."""
+) -> FleetCapital:
+    """Create a fleet before any look from (N, M) margins and importances, (N,) error rates."""
     weights = np.asarray(importance, dtype=np.float64)
     (n, m), there = weights.shape, weights > 0
-    with np.errstate(divide="ignore"):  # a metric that is not there adds exp(-inf)
+    with np.errstate(
+        divide="ignore"
+    ):  # log 0 for a missing metric: it adds exp(-inf) = 0 to the mean
         log_share = np.log((1 - CRASH_WEIGHT) * weights / weights.sum(axis=1, keepdims=True))
         log_watched = np.log(CRASH_WEIGHT * there / there.sum(axis=1, keepdims=True))
-    return Fleet(
+    return FleetCapital(
         ratio=np.array(ratio, dtype=np.float64),
         absolute=np.array(absolute, dtype=np.float64),
         log_share=log_share,
@@ -102,44 +107,47 @@ def start(
     )
 
 
-def learn(fleet: Fleet, counts: Counts, rows: Rows = ALL) -> None:
-    """Take in stable's past of these rollouts; `rows` are distinct places in the fleet.
+def learn(fleet: FleetCapital, counts: FleetCounts, rows: Rows = ALL) -> None:
+    """Add stable's past of these rollouts; `rows` are distinct indices into the fleet.
 
-    Raises EvidenceError: no counts, as for every look.
+    Raises EvidenceError for values that are not counts, as every look does.
     """
     check(*counts)
     fleet.past[0, rows] += counts.e_s
     fleet.past[1, rows] += counts.x_s
 
 
-def watch(fleet: Fleet, counts: Counts, rows: Rows = ALL) -> None:
-    """A warm-up look: only the crash watch bets; see `rate.watch`. Raises EvidenceError."""
+def watch(fleet: FleetCapital, counts: FleetCounts, rows: Rows = ALL) -> None:
+    """Run a warm-up look: only the crash watch bets, see `rate.watch`. Raises EvidenceError."""
     learn(fleet, counts, rows)
-    for place, part, (gain, spare) in _blocks(fleet, rows):
-        odds, seen = _live(fleet, place, counts, part)
-        allowed = np.maximum(fleet.absolute[place], CRASH) * seen.e_c
-        harm_gain(odds, seen.x_c, seen.x_s, allowed, out=gain[:_R], spare=spare[:_R])
-        logs = _grown(fleet.crash, place, gain[:_R])
-        fleet.log_crash[place] = log_sum((log_sum(logs) + fleet.log_watched[place]).T)
+    for members, batch, (gain, spare) in _iterate_blocks(fleet, rows):
+        odds, usable = _select_usable(fleet, members, counts, batch)
+        allowed = np.maximum(fleet.absolute[members], CRASH) * usable.e_c
+        harm_gain(odds, usable.x_c, usable.x_s, allowed, out=gain[:_R], spare=spare[:_R])
+        logs = _add_gain(fleet.crash, members, gain[:_R])
+        fleet.log_crash[members] = log_sum((log_sum(logs) + fleet.log_watched[members]).T)
 
 
-def look(fleet: Fleet, counts: Counts, rows: Rows = ALL) -> None:
-    """A counted look: R and D bet; see `rate.look`. Raises EvidenceError: no counts."""
+def look(fleet: FleetCapital, counts: FleetCounts, rows: Rows = ALL) -> None:
+    """Run a counted look: ratio test and excess bound bet, see `rate.look`.
+
+    Raises EvidenceError for values that are not counts.
+    """
     check(*counts)
-    for place, part, (gain, spare) in _blocks(fleet, rows):
-        odds, seen = _live(fleet, place, counts, part)
-        allowed = fleet.absolute[place] * seen.e_c
-        harm_gain(odds, seen.x_c, seen.x_s, allowed, out=gain[:_R], spare=spare[:_R])
-        logs = _grown(fleet.harm, place, gain[:_R])
-        fleet.log_harm[place] = log_sum(logs) + fleet.log_share[place]
-        _inform(fleet, place, seen.e_c)
-        safe_gain(odds, seen.x_c, seen.x_s, allowed, out=gain, spare=spare)
-        fleet.log_safe[place] = log_sum(_grown(fleet.safe, place, gain))
-        fleet.e_c[place] += seen.e_c
+    for members, batch, (gain, spare) in _iterate_blocks(fleet, rows):
+        odds, usable = _select_usable(fleet, members, counts, batch)
+        allowed = fleet.absolute[members] * usable.e_c
+        harm_gain(odds, usable.x_c, usable.x_s, allowed, out=gain[:_R], spare=spare[:_R])
+        logs = _add_gain(fleet.harm, members, gain[:_R])
+        fleet.log_harm[members] = log_sum(logs) + fleet.log_share[members]
+        _set_prior(fleet, members, usable.e_c)
+        safe_gain(odds, usable.x_c, usable.x_s, allowed, out=gain, spare=spare)
+        fleet.log_safe[members] = log_sum(_add_gain(fleet.safe, members, gain))
+        fleet.e_c[members] += usable.e_c
 
 
-def judge(fleet: Fleet, rows: Rows = ALL, blind: ArrayLike = False) -> Judged:
-    """Verdicts of these rollouts; see `verdict.judge`. `blind`: (n, M), what cannot be judged."""
+def judge(fleet: FleetCapital, rows: Rows = ALL, blind: ArrayLike = False) -> Judged:
+    """Judge these rollouts, see `verdict.judge`; `blind`, (n, M), marks what cannot be judged."""
     harm, bar = fleet.log_harm[rows], fleet.bar[rows]
     joint = np.logaddexp(log_sum(harm.T.copy()), fleet.log_crash[rows])
     proven = fleet.log_safe[rows] >= fleet.proof[rows][:, None]
@@ -149,9 +157,11 @@ def judge(fleet: Fleet, rows: Rows = ALL, blind: ArrayLike = False) -> Judged:
     return Judged(kinds, joint, joint >= bar, safe)
 
 
-def _blocks(fleet: Fleet, rows: Rows) -> Iterator[tuple[Rows, slice, Array]]:
-    """Portions of the rows: their places in the fleet and in the batch, and scratch for two
-    arrays of gains.
+def _iterate_blocks(fleet: FleetCapital, rows: Rows) -> Iterator[tuple[Rows, slice, Array]]:
+    """Split the rows into blocks: indices into the fleet, slice of the batch, scratch arrays.
+
+    A batch has one row per entry of `rows`, so a block has a position in the fleet and one in the
+    batch. The scratch holds two gains.
     """
     n, m = fleet.e_c.shape
     first, last = rows.indices(n)[:2] if isinstance(rows, slice) else (0, len(rows))
@@ -159,36 +169,44 @@ def _blocks(fleet: Fleet, rows: Rows) -> Iterator[tuple[Rows, slice, Array]]:
     scratch = np.empty((2, _D, size, m))
     for i in range(first, last, max(size, 1)):
         end = min(i + size, last)
-        place = slice(i, end) if isinstance(rows, slice) else rows[i:end]
-        yield place, slice(i - first, end - first), scratch[:, :, : end - i]
+        members = slice(i, end) if isinstance(rows, slice) else rows[i:end]
+        yield members, slice(i - first, end - first), scratch[:, :, : end - i]
 
 
-def _live(fleet: Fleet, place: Rows, counts: Counts, part: slice) -> tuple[Array, Counts]:
-    """Odds u = ratio e_c / e_s and the counts, all zero where either arm has no exposures."""
-    e_c, e_s, x_c, x_s = (each[part] for each in counts)
+def _select_usable(
+    fleet: FleetCapital, members: Rows, counts: FleetCounts, batch: slice
+) -> tuple[Array, FleetCounts]:
+    """Return the odds u = ratio e_c / e_s and the usable counts.
+
+    Counts are set to zero where either arm has no exposures: such a look then bets nothing.
+    """
+    e_c, e_s, x_c, x_s = (field[batch] for field in counts)
     both = (e_c > 0) & (e_s > 0)
-    odds = fleet.ratio[place] * (e_c / np.where(both, e_s, 1.0))
+    odds = fleet.ratio[members] * (e_c / np.where(both, e_s, 1.0))
     if both.all():
-        return odds, Counts(e_c, e_s, x_c, x_s)
-    return odds, Counts(e_c * both, e_s * both, x_c * both, x_s * both)
+        return odds, FleetCounts(e_c, e_s, x_c, x_s)
+    return odds, FleetCounts(e_c * both, e_s * both, x_c * both, x_s * both)
 
 
-def _grown(capital: Array, place: Rows, gain: Array) -> Array:
-    """Add the gain to the capital and return the sum, in the gain's own memory."""
-    gain += capital[:, place]
-    capital[:, place] = gain
+def _add_gain(capital: Array, members: Rows, gain: Array) -> Array:
+    """Add the gain to the capital and return the sum, in the memory of the gain."""
+    gain += capital[:, members]
+    capital[:, members] = gain
     return gain
 
 
-def _inform(fleet: Fleet, place: Rows, e_c: Array) -> None:
-    """Before a pair's first bet: prior weights that fit what stable showed; see `rate.look`."""
-    fresh = (fleet.e_c[place] == 0) & (e_c > 0)
+def _set_prior(fleet: FleetCapital, members: Rows, e_c: Array) -> None:
+    """Set prior weights from stable's past before a pair's first bet, see `rate.look`.
+
+    Weights may depend only on what precedes the first bet, so they never change afterwards.
+    """
+    fresh = (fleet.e_c[members] == 0) & (e_c > 0)
     if not fresh.any():
         return
-    exposures, bad = fleet.past[:, place]
+    exposures, bad = fleet.past[:, members]
     fresh &= exposures >= ENOUGH
     share = (bad[fresh] + 1) / (exposures[fresh] + 1)
-    ratio, absolute = (margin[place][fresh] for margin in (fleet.ratio, fleet.absolute))
-    capital = fleet.safe[:, place]
-    capital[:, fresh] = np.log(safety.prior(share, share, ratio, absolute)).T
-    fleet.safe[:, place] = capital
+    ratio, absolute = (margin[members][fresh] for margin in (fleet.ratio, fleet.absolute))
+    capital = fleet.safe[:, members]
+    capital[:, fresh] = np.log(excess_bound.prior(share, share, ratio, absolute)).T
+    fleet.safe[:, members] = capital

@@ -1,35 +1,36 @@
-"""The bets of many rollouts as in-place passes over arrays whose first axis is the bet's point."""
+"""Bets of many rollouts as in-place passes over arrays; the first axis is the bet's point."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analysis import safety, sequential
-from analysis.evidence import EXACT, EvidenceError
+from analysis.counting.counts import EXACT, EvidenceError
+from analysis.rates import excess_bound, ratio_test
 
 Array = NDArray[np.float64]
 
-_NIL = -700.0  # log of next to nothing
+_NIL = -700.0  # floor of relative log-capital; exp of it is practically 0
 
 
-def _tall(values: ArrayLike) -> Array:
-    """One value per point, ready to meet (rollouts, metrics)."""
+def _align_points(values: ArrayLike) -> Array:
+    """Add two axes to one value per point, to broadcast against (rollouts, metrics)."""
     return np.asarray(values, dtype=np.float64)[:, None, None]
 
 
-_LOG, _LIFT = _tall(np.log(sequential.POINTS)), _tall(sequential.POINTS - 1)
-_LEVEL, _LOSS = _tall(safety.LEVELS), _tall(np.log1p(-safety.LEVELS))
+_LOG, _LIFT = _align_points(np.log(ratio_test.POINTS)), _align_points(ratio_test.POINTS - 1)
+_LEVEL, _LOSS = _align_points(excess_bound.LEVELS), _align_points(np.log1p(-excess_bound.LEVELS))
 
-START, EVEN = _tall(np.log(sequential.WEIGHTS)), _tall(np.log(safety.WEIGHTS))
-"""Capital before any bet, its prior included: R's, and D's without any past."""
+START, EVEN = _align_points(np.log(ratio_test.WEIGHTS)), _align_points(np.log(excess_bound.WEIGHTS))
+"""Capital before any bet, prior included: of the ratio test, and of the excess bound without a
+past."""
 
 
 def check(*counts: ArrayLike) -> None:
-    """Whether these arrays are counts, of any shape (...). Raises EvidenceError if they are not."""
-    for each in map(np.asarray, counts):
-        if each.size and not (
-            each.min() >= 0 and each.max() <= EXACT and (each == np.rint(each)).all()
+    """Raise EvidenceError unless these arrays, of any shape (...), are counts."""
+    for array in map(np.asarray, counts):
+        if array.size and not (
+            array.min() >= 0 and array.max() <= EXACT and (array == np.rint(array)).all()
         ):
             raise EvidenceError("a count is negative, no whole number, or not finite")
 
@@ -37,11 +38,12 @@ def check(*counts: ArrayLike) -> None:
 def harm_gain(
     odds: Array, x_c: Array, x_s: Array, allowed: Array, *, out: Array, spare: Array
 ) -> None:
-    """R's gain, `sequential.increment` with one logarithm per point: (n, M) -> (6, n, M).
+    """Compute the ratio test's gain with one logarithm per point: (n, M) -> (6, n, M).
 
-    With u = ratio e_c / e_s (`odds`), allowed = absolute e_c and v = 1 + (k-1) u / (1+u), into
-    `out` x_c log k - (x_c + x_s) log v - allowed (k-1) / ((1+u) v) for each point k; `spare` is
-    scratch of the same size. As in `safe_gain`, off by at most 1e-15 per bad unit.
+    It is `ratio_test.increment` rearranged for speed. With u = ratio e_c / e_s (`odds`), allowed =
+    absolute e_c and v = 1 + (k-1) u / (1+u), it writes x_c log k - (x_c + x_s) log v -
+    allowed (k-1) / ((1+u) v) into `out` for each point k; `spare` is scratch of the same size. The
+    rounding error is at most 1e-15 per bad unit, as in `safe_gain`.
     """
     lean = np.multiply(_LIFT, odds / (1 + odds), out=spare)
     lean += 1
@@ -56,9 +58,10 @@ def harm_gain(
 def safe_gain(
     odds: Array, x_c: Array, x_s: Array, allowed: Array, *, out: Array, spare: Array
 ) -> None:
-    """D's gain, `safety.below` and the margin's part of `log_safe`: (n, M) -> (12, n, M).
+    """Compute the excess bound's gain, margin included: (n, M) -> (12, n, M).
 
-    Into `out`: x_c log(1-l) + x_s log(1 + l u) + l allowed for each level l; `spare` is scratch.
+    It is `excess_bound.below` plus the margin's term of `excess_bound.log_safe`: it writes
+    x_c log(1-l) + x_s log(1 + l u) + l allowed into `out` for each level l; `spare` is scratch.
     """
     np.multiply(_LEVEL, odds, out=out)
     out += 1
@@ -69,13 +72,13 @@ def safe_gain(
 
 
 def log_sum(logs: Array) -> Array:
-    """Log of the sum of exp over the first axis, (P, n, M) -> (n, M); uses up its argument.
+    """Compute the log of the sum of exp over the first axis, (P, n, M) -> (n, M).
 
-    `sequential.log_mean` of logs that carry their weights.
+    It overwrites its argument. It is `log_arrays.log_mean` of logs that include their weights.
     """
     top = logs.max(axis=0)
     logs -= top
-    np.maximum(logs, _NIL, out=logs)  # less costs exp ten times as long
+    np.maximum(logs, _NIL, out=logs)  # exp of smaller values takes ten times as long
     np.exp(logs, out=logs)
     total: Array = np.log(logs.sum(axis=0))
     total += top

@@ -28,13 +28,16 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"  # the bar is one core's; a second one 
 
 import numpy as np
 
-from analysis import alternatives, fleet, fleet_shapes, guard, safety, sequential
-from analysis.alternatives import ShapeRule
-from analysis.counters import Arm, Series
-from analysis.evidence import Evidence
-from analysis.verdict import Guarded, judge
+from analysis import fleet, fleet_shapes
+from analysis.counting.counts import Counts
+from analysis.counting.cursor import Arm, Series
+from analysis.histograms import alternatives
+from analysis.histograms.alternatives import HistogramTolerance
+from analysis.rates import excess_bound, ratio_test
+from analysis.verdict import guardrail
+from analysis.verdict.verdict import Guarded, judge
 from rollout.journal.memory import MemoryJournal
-from rollout.plan.model import Plan
+from rollout.plan.model.plan import Plan
 from rollout.ports import Answer, Ask, Observer, Ports
 from rollout.simulate import LATENCY_EDGES, MemoryRouter, VirtualClock
 from rollout.tick.controller import Controller
@@ -48,7 +51,7 @@ Times = dict[str, list[float]]
 
 
 def timed(rounds: int, sides: Mapping[str, Callable[[], object]]) -> Times:
-    """Milliseconds of each side in every round; the sides take turns."""
+    """Measure the milliseconds of each side in every round; the sides take turns."""
     times: Times = {name: [] for name in sides}
     for _ in range(rounds):
         for name, side in sides.items():
@@ -58,40 +61,40 @@ def timed(rounds: int, sides: Mapping[str, Callable[[], object]]) -> Times:
     return times
 
 
-def ratio(times: Times, one: str, other: str) -> float:
-    """Median over rounds of one side's time to another's."""
-    return statistics.median(a / b for a, b in zip(times[one], times[other], strict=True))
+def ratio(times: Times, side: str, reference: str) -> float:
+    """Return the median over rounds of one side's time divided by the reference's."""
+    return statistics.median(a / b for a, b in zip(times[side], times[reference], strict=True))
 
 
-def new_fleet(n: int, rates: int = METRICS) -> fleet.Fleet:
-    """Rollouts of so many rates, all with margins of both kinds."""
+def new_fleet(n: int, rates: int = METRICS) -> fleet.FleetCapital:
+    """Start `n` rollouts of `rates` rates each, all with margins of both kinds."""
     full = np.ones((n, rates))
     return fleet.start(1.25 * full, 0.002 * full, full, np.full(n, 0.01), np.full(n, 0.05))
 
 
-def looked(many: fleet.Fleet, counts: fleet.Counts, rows: fleet.Rows) -> fleet.Judged:
-    """One look and its verdicts."""
+def looked(many: fleet.FleetCapital, counts: fleet.FleetCounts, rows: fleet.Rows) -> fleet.Judged:
+    """Run one look and its verdicts."""
     fleet.look(many, counts, rows)
     return fleet.judge(many, rows)
 
 
 def look_counts(
     dice: np.random.Generator, n: int, requests: float, bad: float, rates: int = METRICS
-) -> fleet.Counts:
-    """One look: 10 % of the requests on the canary, as bad as stable."""
-    e_c, e_s = (dice.poisson(requests * part, (n, rates)) for part in (0.1, 0.9))
+) -> fleet.FleetCounts:
+    """Draw one look: 10 % of the requests on the canary, which is as bad as stable."""
+    e_c, e_s = (dice.poisson(requests * share, (n, rates)) for share in (0.1, 0.9))
     x_c, x_s = (dice.binomial(e, bad) for e in (e_c, e_s))
-    return fleet.Counts(*(np.asarray(v, dtype=np.float64) for v in (e_c, e_s, x_c, x_s)))
+    return fleet.FleetCounts(*(np.asarray(v, dtype=np.float64) for v in (e_c, e_s, x_c, x_s)))
 
 
 def analysis(rounds: int, seed: int) -> dict[str, Any]:
-    """A look at the whole fleet and at 1 % of it, against plain passes over the same array."""
+    """Time a look at the whole fleet and at 1 % of it, against plain passes over the same array."""
     dice = np.random.default_rng(seed)
     everyone, few = new_fleet(ROLLOUTS), np.sort(dice.choice(ROLLOUTS, ROLLOUTS // 100, False))
     counts = look_counts(dice, ROLLOUTS, 600, 0.02)
-    part = fleet.Counts(*(each[few] for each in counts))
+    few_counts = fleet.FleetCounts(*(column[few] for column in counts))
     fleet.learn(everyone, counts)
-    capital = dice.random((sequential.POINTS.size + safety.LEVELS.size, ROLLOUTS, METRICS))
+    capital = dice.random((ratio_test.POINTS.size + excess_bound.LEVELS.size, ROLLOUTS, METRICS))
     out = np.empty_like(capital)
 
     def pass_over() -> None:
@@ -102,47 +105,53 @@ def analysis(rounds: int, seed: int) -> dict[str, Any]:
         "pass": pass_over,
         "log1p": lambda: np.log1p(capital, out=out),
         "all": lambda: looked(everyone, counts, fleet.ALL),
-        "few": lambda: looked(everyone, part, few),
+        "few": lambda: looked(everyone, few_counts, few),
     }
     timed(3, sides)
     times = timed(rounds, sides)
-    found: dict[str, Any] = {f"{name}_ms": statistics.median(each) for name, each in times.items()}
-    found |= {f"{name}_best_ms": min(each) for name, each in times.items()}
+    figures: dict[str, Any] = {
+        f"{name}_ms": statistics.median(samples) for name, samples in times.items()
+    }
+    figures |= {f"{name}_best_ms": min(samples) for name, samples in times.items()}
     for name in ("all", "few"):
-        found |= {f"{name}/{plain}": ratio(times, name, plain) for plain in ("pass", "log1p")}
-    return found
+        figures |= {f"{name}/{plain}": ratio(times, name, plain) for plain in ("pass", "log1p")}
+    return figures
 
 
 def one_by_one(rounds: int, seed: int) -> dict[str, Any]:
-    """Microseconds that the frozen per-rollout path spends on one look of five rates."""
+    """Time one look of five rates on the per-rollout path, in microseconds."""
     counts = look_counts(np.random.default_rng(seed), 1, 600, 0.02)
-    e_c, e_s, x_c, x_s = (each[0].astype(int).tolist() for each in counts)
-    evidence = [Evidence((a, x), (b, y)) for a, b, x, y in zip(e_c, e_s, x_c, x_s, strict=True)]
-    rule = guard.RateRule(1.25, 0.002)
-    capital = guard.learn(rule, guard.start(rule), evidence[0])
+    e_c, e_s, x_c, x_s = (column[0].astype(int).tolist() for column in counts)
+    evidence = [Counts((a, x), (b, y)) for a, b, x, y in zip(e_c, e_s, x_c, x_s, strict=True)]
+    rule = guardrail.RateMargin(1.25, 0.002)
+    capital = guardrail.learn(rule, guardrail.start(rule), evidence[0])
 
-    def folded() -> list[guard.Capital]:
-        return [guard.look(rule, capital, each) for each in evidence]
+    def folded() -> list[guardrail.Capital]:
+        return [guardrail.look(rule, capital, counted) for counted in evidence]
 
-    guards = {str(i): Guarded(rule, each, 1.0) for i, each in enumerate(folded())}
+    guards = {str(i): Guarded(rule, after, 1.0) for i, after in enumerate(folded())}
     sides: dict[str, Callable[[], object]] = {
         "look": folded,
         "judge": lambda: judge(guards, 0.01, 0.05),
         "read": lambda: judge(guards, 0.01, 0.05).readouts,
     }
     times = timed(rounds, sides)
-    return {f"{name}_us": statistics.median(each) * 1e3 for name, each in times.items()}
+    return {f"{name}_us": statistics.median(samples) * 1e3 for name, samples in times.items()}
 
 
 def histograms(rounds: int, seed: int) -> dict[str, Any]:
-    """Three rates and two latency histograms of 43 buckets for every rollout, all due.
+    """Time a look at three rates and two latency histograms in every rollout, all due.
 
-    `mix` is a look and its evidence; none of its histograms makes its alternatives anew. `remade`
-    is what that costs one histogram, and `rollout` what a look costs one on average over 240 looks.
-    `logs` is what H cannot do without: a logarithm per alternative and bucket, out of the cache.
+    `mix` is a look and its evidence, in which no histogram rebuilds its alternatives. `remade` is
+    the cost of rebuilding for one histogram; `rollout` is the mean cost of a look of one histogram
+    over 240 looks. `logs` is the floor of the bucket test: one logarithm per alternative and
+    bucket, in arrays larger than the cache.
     """
     dice = np.random.default_rng(seed)
-    rule, edges = ShapeRule(0.25, relative=True, worse="high"), (*LATENCY_EDGES, float("inf"))
+    rule, edges = (
+        HistogramTolerance(0.25, relative=True, worse="high"),
+        (*LATENCY_EDGES, float("inf")),
+    )
     shares = np.exp(-(((np.arange(len(edges)) - 15) / 5) ** 2) / 2)
     shares /= shares.sum()
     past, canary, stable = (
@@ -179,42 +188,42 @@ def histograms(rounds: int, seed: int) -> dict[str, Any]:
         },
     )
     mix, remade = (statistics.median(times[name]) for name in ("mix", "remade"))
-    each, again = statistics.median(times["shaped"]) / ROLLOUTS, remade / len(few)
-    rollout = each + again * remakes(240, 20) / 240
-    parts = {"look": each, "remade": again, "rollout": rollout}
-    found = {"mix_ms": mix, "mix/logs": ratio(times, "mix", "logs")}
-    return {**found, **{f"{name}_us": ms * 1e3 for name, ms in parts.items()}}
+    look, again = statistics.median(times["shaped"]) / ROLLOUTS, remade / len(few)
+    rollout = look + again * remakes(240, 20) / 240
+    parts = {"look": look, "remade": again, "rollout": rollout}
+    figures = {"mix_ms": mix, "mix/logs": ratio(times, "mix", "logs")}
+    return {**figures, **{f"{name}_us": ms * 1e3 for name, ms in parts.items()}}
 
 
 def remakes(looks: int, past: int) -> int:
-    """How often a rollout makes its alternatives anew, with as many units in every look."""
-    made = count = 0
-    for seen in range(past, past + looks):
-        if seen >= alternatives.GROWTH * made:
-            made, count = seen, count + 1
+    """Count how often a rollout rebuilds its alternatives, with the same units in every look."""
+    units_at_last_build = count = 0
+    for units in range(past, past + looks):
+        if units >= alternatives.GROWTH * units_at_last_build:
+            units_at_last_build, count = units, count + 1
     return count
 
 
 class Counters:
-    """An observer whose answers cost next to nothing: one new sample per series and look."""
+    """An observer that is nearly free: one new sample per series and look."""
 
     def observe(self, asks: Sequence[Ask], now: float) -> Mapping[str, Answer]:
         """See rollout.ports.Observer."""
-        return {ask.rollout: Answer(series=self._series(ask, now)) for ask in asks}
+        return {ask.rollout: Answer(series=self._build_series(ask, now)) for ask in asks}
 
-    def _series(self, ask: Ask, now: float) -> dict[str, tuple[Series, ...]]:
+    def _build_series(self, ask: Ask, now: float) -> dict[str, tuple[Series, ...]]:
         good, bad = round((now - 1.8e9) * 10), round((now - 1.8e9) / 10)
         arms: tuple[tuple[Arm, int], ...] = (("canary", 1), ("stable", 9))
         both = tuple(
-            Series(part, arm, ((now, (float(units * share),)),), bad=part == "bad")
+            Series(kind, arm, ((now, (float(units * share),)),), bad=kind == "bad")
             for arm, share in arms
-            for part, units in (("good", good), ("bad", bad))
+            for kind, units in (("good", good), ("bad", bad))
         )
         return {guardrail.name: both for guardrail in ask.plan.spec.guardrails}
 
 
 def plan(number: int, interval: str) -> Plan:
-    """One of many like it: five rates, a first step that never ends."""
+    """Build one of many similar plans: five rates, a first step that never ends."""
     margin = {"absolute": "1%"}
     spec = {
         "service": f"service-{number}",
@@ -236,7 +245,7 @@ def plan(number: int, interval: str) -> Plan:
 
 
 class Live:
-    """A controller with a fleet of which `DUE` rollouts are due every second, the others not."""
+    """A controller with a fleet of which only `DUE` rollouts are due every second."""
 
     def __init__(
         self,
@@ -256,13 +265,13 @@ class Live:
             self.tick()
 
     def tick(self) -> None:
-        """One production tick, one second after the last."""
+        """Run one production tick, one second after the last."""
         self.clock.sleep(1.0)
         self.controller.tick()
 
 
 def ticks(sizes: Sequence[int], rounds: int) -> list[dict[str, Any]]:
-    """A tick's milliseconds by size of the fleet, with the same number of rollouts due."""
+    """Measure a tick's milliseconds by fleet size, with the same number of rollouts due."""
     fleets = {str(size): Live(size) for size in sizes}
     for size, live in fleets.items():
         assert len(live.controller.active) == int(size)
@@ -270,18 +279,18 @@ def ticks(sizes: Sequence[int], rounds: int) -> list[dict[str, Any]]:
     return [
         {
             "rollouts": int(name),
-            "tick_ms": statistics.median(each),
-            "us_per_look": statistics.median(each) * 1e3 / DUE,
+            "tick_ms": statistics.median(samples),
+            "us_per_look": statistics.median(samples) * 1e3 / DUE,
             "to_smallest": ratio(times, name, str(sizes[0])),
             "start_ms_per_plan": fleets[name].start_ms,
         }
-        for name, each in times.items()
+        for name, samples in times.items()
     ]
 
 
-def report(found: Mapping[str, Any]) -> None:
-    """The tables."""
-    speed = found["analysis"]
+def report(figures: Mapping[str, Any]) -> None:
+    """Print the tables."""
+    speed = figures["analysis"]
     print(f"{ROLLOUTS} x {METRICS} rates x 18 points     ms   best   to a pass   to log1p")
     names = {
         "all": "all due, every metric",
@@ -294,7 +303,7 @@ def report(found: Mapping[str, Any]) -> None:
         )
     for name, words in {"pass": "one multiply-add pass", "log1p": "one log1p pass"}.items():
         print(f"  {words:<28} {speed[f'{name}_ms']:>6.2f} {speed[f'{name}_best_ms']:>6.2f}")
-    alone, shape = found["one_by_one"], found["histograms"]
+    alone, shape = figures["one_by_one"], figures["histograms"]
     print(
         f"\none rollout alone: {alone['look_us']:.0f} us to fold five rates, "
         f"{alone['judge_us']:.0f} us to judge them, {alone['read_us']:.0f} us with readouts\n"
@@ -304,33 +313,35 @@ def report(found: Mapping[str, Any]) -> None:
         f" {shape['rollout_us']:.1f} us,\n  making alternatives takes {shape['remade_us']:.0f}\n"
         f"\nproduction tick, {DUE} rollouts due   ms   us per look   to smallest   ms to start one"
     )
-    for row in found["ticks"]:
+    for row in figures["ticks"]:
         print(
             f"  {row['rollouts']:>6} rollouts {row['tick_ms']:>18.1f} {row['us_per_look']:>13.0f}"
             f" {row['to_smallest']:>13.2f} {row['start_ms_per_plan']:>17.2f}"
         )
 
 
-def missed(found: Mapping[str, Any]) -> list[str]:
-    """The bars that were missed, in words."""
-    took, growth = found["analysis"]["all_ms"], found["ticks"][-1]["to_smallest"]
-    said = []
+def missed(figures: Mapping[str, Any]) -> list[str]:
+    """Return a message for each bar that was missed."""
+    took, growth = figures["analysis"]["all_ms"], figures["ticks"][-1]["to_smallest"]
+    messages = []
     if took > LIMIT_MS:
-        said.append(f"the analysis of the whole fleet took {took:.1f} ms, {LIMIT_MS:.0f} allowed")
+        messages.append(
+            f"the analysis of the whole fleet took {took:.1f} ms, {LIMIT_MS:.0f} allowed"
+        )
     if growth > LIMIT_GROWTH:
-        said.append(f"a tick of the largest fleet costs {growth:.2f} times the smallest's")
-    return said
+        messages.append(f"a tick of the largest fleet costs {growth:.2f} times the smallest's")
+    return messages
 
 
 def main() -> int:
-    """Exit code 1 where a bar is missed."""
+    """Run every part; return exit code 1 if a bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--full", action="store_true", help="more rounds, and 5,000 rollouts")
     parser.add_argument("--json", type=Path, help="write the results here too")
     parser.add_argument("--seed", type=int, default=1, help="of the counts; times hardly depend")
     options = parser.parse_args()
     rounds = 200 if options.full else 40
-    found = {
+    figures = {
         "seed": options.seed,
         "numpy": np.__version__,
         "analysis": analysis(rounds, options.seed),
@@ -338,10 +349,10 @@ def main() -> int:
         "histograms": histograms(rounds // 10, options.seed),
         "ticks": ticks((100, 1000, 5000) if options.full else (100, 1000), rounds),
     }
-    report(found)
+    report(figures)
     if options.json:
-        options.json.write_text(json.dumps(found, indent=2) + "\n")
-    failures = missed(found)
+        options.json.write_text(json.dumps(figures, indent=2) + "\n")
+    failures = missed(figures)
     print(*(f"MISSED: {failure}" for failure in failures), sep="\n")
     return 1 if failures else 0
 

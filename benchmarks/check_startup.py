@@ -26,7 +26,7 @@ def seconds(arguments: list[str]) -> float:
 
 
 def measure(rounds: int) -> dict[str, float]:
-    """Medians in seconds; the commands take turns, so that a slow moment hits all of them."""
+    """Measure medians in seconds; the commands take turns, so that a slow moment hits all."""
     for arguments in COMMANDS.values():
         seconds(arguments)  # byte code and file cache
     taken: dict[str, list[float]] = {name: [] for name in COMMANDS}

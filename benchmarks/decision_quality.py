@@ -3,11 +3,13 @@
     python benchmarks/decision_quality.py [--full | --runs N] [--only PART ...] [--json FILE]
         [--picture FILE] [--seed N]
 
-Everybody sees the same seeded streams (`analysis.worlds`). A bar counts as missed when a figure
-lies more than three Monte-Carlo standard errors beyond it; each miss is named. Where no test can
-meet a bar against a peer at our alpha (`benchmarks.quality.reach`), or 1.14 times the requests of
-the sequential test that knows the effect do not, which is the bar on detection, the cell is named
-with that reason and is not a miss.
+All rules see the same seeded streams (`benchmarks.worlds.rates`). A bar is missed when a figure
+lies more than three Monte-Carlo standard errors beyond it; each miss is listed.
+
+Some bars against a peer cannot be met: no test at our alpha meets them, as
+`benchmarks.quality.reach` computes, or they ask for less than the bar on detection allows, which is
+1.14 times the requests of the sequential test that knows the effect. Such a cell is listed with the
+reason and is not a miss.
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ from benchmarks.quality.runs import FULL, QUICK, Row, Size
 Blocks = dict[str, list[Row]]
 
 
-def _promotion(size: Size, seed: int) -> Blocks:
+def _run_promotion(size: Size, seed: int) -> Blocks:
     false, times = promotion.run(size.promotion, seed)
     return {"false promotion": false, "time to prove safety": times}
 
@@ -50,14 +52,14 @@ PARTS: dict[str, Callable[[Size, int], Blocks]] = {
     "rollback": lambda size, seed: {"false rollback": rollback.run(size.rollback, seed)},
     "detection": lambda size, seed: {"detection": detection.run(size.detection, seed)},
     "peers": lambda size, seed: {"against peers": contest.independent(size.contest, seed)},
-    "promotion": _promotion,
+    "promotion": _run_promotion,
     "harm": lambda size, seed: {"harm": harm.run(size.harm, seed)},
     "dispersion": lambda size, seed: {
         "power under dispersion": contest.dispersed(size.dispersion, seed)
     },
     "latency": lambda size, seed: {"latency": latency.run(size.latency, seed)},
 }
-"""What can be measured alone with --only; seeds do not depend on what else is measured."""
+"""What --only can select; the random streams of a block do not depend on the selection."""
 
 TABLES: dict[str, Callable[[Blocks], Iterable[str]]] = {
     "rollback": lambda rows: (
@@ -98,21 +100,21 @@ BEYOND: dict[str, dict[str, Callable[[Blocks], list[str]]]] = {
 def named(
     cells: dict[str, dict[str, Callable[[Blocks], list[str]]]], blocks: Blocks, parts: Iterable[str]
 ) -> dict[str, list[str]]:
-    """Every cell of BARS or BEYOND by block of the bar, of the parts that were measured."""
+    """Return the cells of BARS or BEYOND by bar, for the parts that were measured."""
     asked = set(parts)
     return {
-        bar: [one for part, found in by.items() if part in asked for one in found(blocks)]
+        bar: [cell for name, find in by.items() if name in asked for cell in find(blocks)]
         for bar, by in cells.items()
         if asked & set(by)
     }
 
 
 def plain(value: Any) -> Any:
-    """JSON has no infinity: null stands for what was never reached."""
+    """Replace infinity and NaN by None, because JSON has neither."""
     if isinstance(value, dict):
-        return {key: plain(one) for key, one in value.items()}
+        return {key: plain(entry) for key, entry in value.items()}
     if isinstance(value, list):
-        return [plain(one) for one in value]
+        return [plain(entry) for entry in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -137,17 +139,17 @@ def main() -> int:
         else QUICK
     )
     blocks: Blocks = {}
-    for part in parts:
-        blocks |= PARTS[part](size, options.seed)
+    for name in parts:
+        blocks |= PARTS[name](size, options.seed)
     misses, walls = named(BARS, blocks, parts), named(BEYOND, blocks, parts)
-    print("\n".join(text for part in parts for text in TABLES[part](blocks)))
+    print("\n".join(text for name in parts for text in TABLES[name](blocks)))
     print(f"\nengine {SHIPPED}, seed {options.seed}, {time.perf_counter() - begun:.0f} s")
-    for block, found in misses.items():
-        print(f"{block}: {'missed in ' + str(len(found)) + ' cells' if found else 'met'}")
-        print("".join(f"  {miss}\n" for miss in found), end="")
-    for block, found in walls.items():
-        print(f"{block}, beyond what can be asked: {len(found)} cells")
-        print("".join(f"  {wall}\n" for wall in found), end="")
+    for block, cells in misses.items():
+        print(f"{block}: {'missed in ' + str(len(cells)) + ' cells' if cells else 'met'}")
+        print("".join(f"  {miss}\n" for miss in cells), end="")
+    for block, cells in walls.items():
+        print(f"{block}, beyond what can be asked: {len(cells)} cells")
+        print("".join(f"  {wall}\n" for wall in cells), end="")
     if options.json:
         written = {
             "seed": options.seed,

@@ -17,10 +17,10 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from rollout.decide.facts import Confirmed, Decided
+from rollout.decide.record.facts import Confirmed, Decided
 from rollout.errors import InputError
-from rollout.journal.files import open_for_reading
-from rollout.journal.replay import by_rollout
+from rollout.journal.index import by_rollout
+from rollout.journal.open import open_for_reading
 from rollout.ports import Entry
 
 ROOT = Path(__file__).parents[1]
@@ -30,11 +30,12 @@ BAD = ("all", "errors", "latency", "accuracy", "crash")
 
 
 @dataclass(frozen=True)
-class Run:
-    """One demo; seconds, None where it did not come to that.
+class DemoRun:
+    """The result of one demo in seconds; None for what did not happen.
 
-    `promoted` counts from the start of the command, `rolled_back` from the mesh's receipt of the
-    bad version's first weight, which is just before its first request, to that of weight 0.
+    `promoted` counts from the start of the command. `rolled_back` counts from the mesh's
+    confirmation of the bad version's first weight, just before its first request, to its
+    confirmation of weight 0.
     """
 
     seed: int
@@ -53,17 +54,17 @@ class Run:
         )
 
 
-def run(seed: int, bad: str, folder: Path) -> Run:
-    """One demo from its start to its end."""
+def run(seed: int, bad: str, folder: Path) -> DemoRun:
+    """Run one demo from start to end."""
     command = [sys.executable, "-m", "rollout.cli", "demo", "--plain", "--folder", str(folder)]
     began, clock = time.time(), time.monotonic()
-    code = _code([*command, "--bad", bad, "--seed", str(seed)], folder.with_suffix(".txt"))
+    code = _run_demo([*command, "--bad", bad, "--seed", str(seed)], folder.with_suffix(".txt"))
     total = time.monotonic() - clock
-    rollouts = _rollouts(folder / "journal.db")
-    promoted = _moment(rollouts, 0, "promote")
-    first, last = _first_weight(rollouts, 1), _moment(rollouts, 1, "roll back")
-    answers = _answers(folder / "load.json")
-    return Run(
+    rollouts = _read_rollouts(folder / "journal.db")
+    promoted = _confirmed_at(rollouts, 0, "promote")
+    first, last = _first_confirmed_at(rollouts, 1), _confirmed_at(rollouts, 1, "roll back")
+    answers = _count_answers(folder / "load.json")
+    return DemoRun(
         seed=seed,
         code=code,
         promoted=None if promoted is None else promoted - began,
@@ -74,8 +75,8 @@ def run(seed: int, bad: str, folder: Path) -> Run:
     )
 
 
-def _code(command: list[str], log: Path) -> int:
-    """Exit code of a demo; one that takes too long is interrupted, which stops all it started."""
+def _run_demo(command: list[str], log: Path) -> int:
+    """Return a demo's exit code; interrupt it after PATIENCE, which stops all it started."""
     with log.open("wb") as out:
         process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT)
         try:
@@ -89,15 +90,15 @@ def _code(command: list[str], log: Path) -> int:
             raise
 
 
-def _rollouts(journal: Path) -> list[list[Entry]]:
+def _read_rollouts(journal: Path) -> list[list[Entry]]:
     try:
         return list(by_rollout(open_for_reading(journal).read()).values())
     except InputError:
         return []
 
 
-def _moment(rollouts: list[list[Entry]], number: int, action: str) -> float | None:
-    """When the mesh confirmed that action of that rollout."""
+def _confirmed_at(rollouts: list[list[Entry]], number: int, action: str) -> float | None:
+    """Return when the mesh confirmed that action of that rollout."""
     entries = rollouts[number] if number < len(rollouts) else []
     decided = {e.seq for e in entries if isinstance(e.fact, Decided) and e.fact.action == action}
     return next(
@@ -110,21 +111,21 @@ def _moment(rollouts: list[list[Entry]], number: int, action: str) -> float | No
     )
 
 
-def _first_weight(rollouts: list[list[Entry]], number: int) -> float | None:
+def _first_confirmed_at(rollouts: list[list[Entry]], number: int) -> float | None:
     entries = rollouts[number] if number < len(rollouts) else []
     return next((e.fact.at for e in entries if isinstance(e.fact, Confirmed)), None)
 
 
-def _answers(file: Path) -> dict[int, int]:
-    """What the load got, by HTTP status."""
-    found: dict[int, int] = {}
+def _count_answers(file: Path) -> dict[int, int]:
+    """Count the load's answers by HTTP status."""
+    answers: dict[int, int] = {}
     for row in json.loads(file.read_text())["answers"] if file.exists() else []:
-        found[row["status"]] = found.get(row["status"], 0) + row["requests"]
-    return found
+        answers[row["status"]] = answers.get(row["status"], 0) + row["requests"]
+    return answers
 
 
 def quantiles(values: list[float]) -> str:
-    """Smallest, median, 95th percentile (nearest rank) and largest."""
+    """Describe the smallest, median, 95th percentile (nearest rank) and largest value."""
     if not values:
         return "never"
     ordered = sorted(values)
@@ -133,26 +134,27 @@ def quantiles(values: list[float]) -> str:
     return ", ".join(f"{name} {ordered[n]:.1f} s" for name, n in zip(names, ranks, strict=True))
 
 
-def _show(one: Run, bad: str) -> None:
+def _show(demo: DemoRun, bad: str) -> None:
     def seconds(value: float | None) -> str:
         return "   never" if value is None else f"{value:6.1f} s"
 
     print(
-        f"{bad:8} seed {one.seed:4}: promoted after {seconds(one.promoted)}, "
-        f"rolled back {seconds(one.rolled_back)} after the first request, total "
-        f"{one.total:6.1f} s, {one.failed:4} of {one.requests:6,} requests failed, exit {one.code}",
+        f"{bad:8} seed {demo.seed:4}: promoted after {seconds(demo.promoted)}, "
+        f"rolled back {seconds(demo.rolled_back)} after the first request, total "
+        f"{demo.total:6.1f} s, {demo.failed:4} of {demo.requests:6,} requests failed, "
+        f"exit {demo.code}",
         flush=True,
     )
 
 
-def _conclude(runs: list[Run], bad: str) -> bool:
-    """Print quantiles and shares for one fault; whether the bar is met."""
-    good, ill = (sum(one.in_time[part] for one in runs) for part in (0, 1))
-    promoted = [one.promoted for one in runs if one.promoted is not None]
-    rolled_back = [one.rolled_back for one in runs if one.rolled_back is not None]
+def _conclude(runs: list[DemoRun], bad: str) -> bool:
+    """Print quantiles and shares for one fault; return whether the bar is met."""
+    good, ill = (sum(demo.in_time[index] for demo in runs) for index in (0, 1))
+    promoted = [demo.promoted for demo in runs if demo.promoted is not None]
+    rolled_back = [demo.rolled_back for demo in runs if demo.rolled_back is not None]
     print(f"{bad:8} promoted: {quantiles(promoted)}; {good} of {len(runs)} within 2 min")
     print(f"{bad:8} rolled back: {quantiles(rolled_back)}; {ill} of {len(runs)} within 1 min")
-    print(f"{bad:8} total: {quantiles([one.total for one in runs])}")
+    print(f"{bad:8} total: {quantiles([demo.total for demo in runs])}")
     return min(good, ill) >= SHARE * len(runs)
 
 
@@ -166,16 +168,16 @@ def main() -> None:
     options = parser.parse_args()
     count = options.seeds or (20 if options.full else 1)
     faults = list(dict.fromkeys(options.bad or ["all"]))
-    runs: dict[str, list[Run]] = {bad: [] for bad in faults}
+    runs: dict[str, list[DemoRun]] = {bad: [] for bad in faults}
     with tempfile.TemporaryDirectory() as scrap:
         for seed in range(options.seed, options.seed + count):
             for bad in faults:
-                one = run(seed, bad, Path(scrap, f"{bad}-{seed}"))
-                runs[bad].append(one)
-                _show(one, bad)
+                demo = run(seed, bad, Path(scrap, f"{bad}-{seed}"))
+                runs[bad].append(demo)
+                _show(demo, bad)
     met = [_conclude(runs[bad], bad) for bad in faults]
     if options.json:
-        result = {bad: [asdict(one) for one in several] for bad, several in runs.items()}
+        result = {bad: [asdict(demo) for demo in several] for bad, several in runs.items()}
         options.json.write_text(json.dumps(result, indent=2) + "\n")
     sys.exit(0 if all(met) else 1)
 

@@ -22,10 +22,10 @@ from typing import Any
 
 import numpy as np
 
-from analysis.counters import Cursor, advance
-from analysis.evidence import Evidence
+from analysis.counting.counts import Counts
+from analysis.counting.cursor import Cursor, advance
 from rollout.observe.prometheus import PrometheusObserver
-from rollout.plan.model import Plan
+from rollout.plan.model.plan import Plan
 from rollout.ports import Ask
 from tests.live.prom import RATE, SHAPE, past
 from tests.worlds import plan
@@ -42,26 +42,26 @@ Samples = dict[str, list[tuple[str, float, int]]]
 
 
 @dataclass
-class Server:
-    """One version of one service: the counters it shows, and what it really counted."""
+class CountingServer:
+    """One version of one service: the counters it shows, and its true counts."""
 
     service: str
     version: str
     dice: np.random.Generator
-    shown: Counter[Key] = field(default_factory=Counter)
+    counters: Counter[Key] = field(default_factory=Counter)
     truth: Counter[Key] = field(default_factory=Counter)
     missing: int = 0
     scraped: bool = True
 
     def live(self, scrape: int, samples: Samples, events: Counter[str], *, last: bool) -> None:
-        """One scrape interval: maybe a restart, then traffic, then a scrape that may be missed."""
-        if self._restarts():
-            self.shown = Counter()
+        """Simulate an interval: maybe a restart, then traffic, then a scrape, maybe missed."""
+        if self._is_restarting():
+            self.counters = Counter()
             events["resets"] += 1
-        for key in self._traffic(scrape):
+        for key in self._choose_series(scrape):
             units = int(self.dice.integers(0, MOST + 1))
             events["births"] += key not in self.truth and scrape > 0
-            self.shown[key] += units
+            self.counters[key] += units
             self.truth[key] += units if scrape else 0  # the first scrape is the baseline
         if not self.missing and self.dice.random() < 0.03:
             self.missing = int(self.dice.integers(1, GAP + 1))
@@ -71,13 +71,17 @@ class Server:
         if self.scraped:
             self._write(START + SCRAPE * scrape, samples)
 
-    def _restarts(self) -> bool:
-        """Once everything was scraped, and so much that the restart shows in every counter."""
-        grown = bool(self.shown) and min(self.shown.values()) > GROWN
+    def _is_restarting(self) -> bool:
+        """Decide whether to restart: only if the restart will be visible in every counter.
+
+        That needs a scrape of everything counted, and counters so high that their first value after
+        the restart is lower. No observer can detect other restarts.
+        """
+        grown = bool(self.counters) and min(self.counters.values()) > GROWN
         return self.scraped and grown and self.dice.random() < 0.1
 
-    def _traffic(self, scrape: int) -> Iterator[Key]:
-        """The series with requests now; rare codes are born late, with a burst."""
+    def _choose_series(self, scrape: int) -> Iterator[Key]:
+        """Yield the series that get requests now; rare codes appear late, with a burst."""
         for number, code in enumerate(CODES):
             if scrape >= 20 * number:
                 yield RATE, code
@@ -85,31 +89,34 @@ class Server:
 
     def _write(self, at: float, samples: Samples) -> None:
         for code in CODES:
-            if (RATE, code) in self.shown:
-                text = self._labels("envoy_response_code", code)
-                samples[RATE].append((text, at, self.shown[RATE, code]))
-        counts = accumulate(self.shown[SHAPE, edge] for edge in EDGES)
+            if (RATE, code) in self.counters:
+                text = self._format_labels("envoy_response_code", code)
+                samples[RATE].append((text, at, self.counters[RATE, code]))
+        counts = accumulate(self.counters[SHAPE, edge] for edge in EDGES)
         for edge, count in zip(EDGES, counts, strict=True):
-            samples[SHAPE].append((self._labels("le", edge), at, count))
+            samples[SHAPE].append((self._format_labels("le", edge), at, count))
 
-    def _labels(self, name: str, value: str) -> str:
+    def _format_labels(self, name: str, value: str) -> str:
         arm = f'destination_service="{self.service}",destination_version="{self.version}"'
         return f'{{{arm},{name}="{value}"}}'
 
     @property
     def errors(self) -> tuple[int, int]:
-        """(requests, failed requests)."""
+        """Return (requests, failed requests)."""
         counts = {code: self.truth[RATE, code] for code in CODES}
         return sum(counts.values()), sum(n for code, n in counts.items() if code[0] == "5")
 
     @property
     def latency(self) -> tuple[int, ...]:
-        """Requests per bucket."""
+        """Return requests per bucket."""
         return tuple(self.truth[SHAPE, edge] for edge in EDGES)
 
 
 def ways(scrapes: int, dice: np.random.Generator) -> dict[str, list[float]]:
-    """Times of looks, in seconds from the first scrape; each way ends with all that there is."""
+    """Return times of looks by way, in seconds from the first scrape.
+
+    Every way ends with a look after the last scrape, so all must reach the same counts.
+    """
     end = SCRAPE * scrapes
     steady = [SCRAPE * n + 0.3 for n in range(1, scrapes)]
     late = np.sort(dice.uniform(0, end, scrapes // 8))
@@ -123,18 +130,20 @@ def ways(scrapes: int, dice: np.random.Generator) -> dict[str, list[float]]:
     }
 
 
-class Fleet:
-    """One controller's view of every service: cursors and running totals, as a tick keeps them."""
+class ServerFleet:
+    """One controller's cursors and running totals of every service, as a tick has them."""
 
     def __init__(self, url: str, services: Sequence[str]) -> None:
-        self.plans = {service: _plan(service, url) for service in services}
+        self.plans = {service: _build_plan(service, url) for service in services}
         self.observer = PrometheusObserver()
         keys = [(service, name) for service in services for name in (ERRORS, LATENCY)]
         self.cursors = dict.fromkeys(keys, Cursor())
-        self.totals = dict.fromkeys(self.cursors, Evidence())
+        self.totals = dict.fromkeys(self.cursors, Counts())
 
     def look(self, now: float) -> None:
-        asks = [Ask(service, plan, self._since(service)) for service, plan in self.plans.items()]
+        asks = [
+            Ask(service, plan, self._find_since(service)) for service, plan in self.plans.items()
+        ]
         for service, answer in self.observer.observe(asks, now).items():
             assert not answer.problems, answer.problems
             for name, series in answer.series.items():
@@ -142,12 +151,12 @@ class Fleet:
                 self.cursors[key], new = advance(self.cursors[key], series)
                 self.totals[key] += new
 
-    def _since(self, service: str) -> dict[str, float]:
+    def _find_since(self, service: str) -> dict[str, float]:
         newest = {name: self.cursors[service, name].newest("stable") for name in (ERRORS, LATENCY)}
         return {name: at for name, at in newest.items() if at is not None}
 
 
-def _plan(service: str, url: str) -> Plan:
+def _build_plan(service: str, url: str) -> Plan:
     errors = {"name": ERRORS, "template": "envoy/errors", "margin": {"absolute": "1%"}}
     latency = {"name": LATENCY, "template": "envoy/latency", "tolerance": "25%"}
     prometheus = {"url": url, "scrape": "1s"}
@@ -156,32 +165,32 @@ def _plan(service: str, url: str) -> Plan:
 
 def world(
     services: Sequence[str], scrapes: int, dice: np.random.Generator
-) -> tuple[Samples, dict[tuple[str, str], Evidence], Counter[str]]:
-    """The written past, the servers' own counts by (service, guardrail), and what happened."""
+) -> tuple[Samples, dict[tuple[str, str], Counts], Counter[str]]:
+    """Return the written past, the servers' counts by (service, guardrail), and the events."""
     samples: Samples = {RATE: [], SHAPE: []}
     events: Counter[str] = Counter()
     truth = {}
     for service in services:
-        canary, stable = (Server(service, version, dice) for version in (CANARY, STABLE))
+        canary, stable = (CountingServer(service, version, dice) for version in (CANARY, STABLE))
         for scrape in range(scrapes + 1):
             for server in (canary, stable):
                 server.live(scrape, samples, events, last=scrape == scrapes)
         edges = tuple(map(float, EDGES))
-        truth[service, ERRORS] = Evidence(canary.errors, stable.errors)
-        truth[service, LATENCY] = Evidence(canary.latency, stable.latency, edges)
+        truth[service, ERRORS] = Counts(canary.errors, stable.errors)
+        truth[service, LATENCY] = Counts(canary.latency, stable.latency, edges)
     return samples, truth, events
 
 
 def compare(
-    way: str, seen: Mapping[tuple[str, str], Evidence], truth: Mapping[tuple[str, str], Evidence]
+    way: str, evidence: Mapping[tuple[str, str], Counts], truth: Mapping[tuple[str, str], Counts]
 ) -> dict[str, Any]:
-    """Print both sums, and each pair that differs."""
-    wrong = [key for key in truth if seen[key] != truth[key]]
+    """Print both sums and each pair that differs; return the row of results."""
+    wrong = [key for key in truth if evidence[key] != truth[key]]
     row: dict[str, Any] = {"way": way, "unequal": len(wrong), "of": len(truth)}
     for name in (ERRORS, LATENCY):
-        for side, counts in (("servers", truth), ("evidence", seen)):
-            parts = [one for (_, of), one in counts.items() if of == name]
-            units = sum(one.canary_exposures + one.stable_exposures for one in parts)
+        for side, counts in (("servers", truth), ("evidence", evidence)):
+            parts = [counted for (_, of), counted in counts.items() if of == name]
+            units = sum(counted.canary_exposures + counted.stable_exposures for counted in parts)
             row[f"{name}_{side}"] = units
         equal = "=" if row[f"{name}_servers"] == row[f"{name}_evidence"] else "DIFFERS FROM"
         print(
@@ -189,7 +198,7 @@ def compare(
             f"servers {row[f'{name}_servers']:>12,}"
         )
     for key in wrong:
-        print(f"  {' '.join(key)}: evidence {seen[key]} servers {truth[key]}")
+        print(f"  {' '.join(key)}: evidence {evidence[key]} servers {truth[key]}")
     return row
 
 
@@ -208,7 +217,7 @@ def main() -> None:
     rows = []
     with tempfile.TemporaryDirectory() as folder, past(Path(folder), samples) as url:
         for way, times in ways(scrapes, dice).items():
-            fleet, began = Fleet(url, services), time.perf_counter()
+            fleet, began = ServerFleet(url, services), time.perf_counter()
             looks = [0.5, *times, SCRAPE * scrapes + 0.5]
             for at in looks:
                 fleet.look(START + at)

@@ -19,18 +19,18 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from rollout.decide.facts import Decided, Fact
-from rollout.decide.split import Split
+from rollout.decide.record.facts import Decided, Fact
+from rollout.decide.record.split import Split
+from rollout.journal.hash_chain import START, seal_all
 from rollout.journal.memory import MemoryJournal
-from rollout.journal.record import START, seal_all
-from rollout.journal.store import open_journal
+from rollout.journal.sql.store import open_journal
 
 _TABLE = """CREATE TABLE entries (seq INTEGER PRIMARY KEY, at DOUBLE NOT NULL,
 rollout TEXT NOT NULL, kind TEXT NOT NULL, text TEXT NOT NULL, previous TEXT, hash TEXT)"""
 
 
 def fact(number: int) -> Fact:
-    """A decision of about 1.1 kB, as one look of four guardrails makes."""
+    """Build a decision of about 1.1 kB, the size for four guardrails."""
     row = {
         "exposures": [4711, 4699],
         "bad": [12, 9],
@@ -49,7 +49,7 @@ def fact(number: int) -> Fact:
 
 
 def ours(folder: Path, facts: list[Fact], batch: int) -> float:
-    """Seconds to append all facts to a journal."""
+    """Measure the seconds to append all facts to a journal."""
     with closing(open_journal(folder / "ours.db")) as journal:
         begun = time.perf_counter()
         for start in range(0, len(facts), batch):
@@ -58,7 +58,7 @@ def ours(folder: Path, facts: list[Fact], batch: int) -> float:
 
 
 def plain(folder: Path, facts: list[Fact], batch: int) -> float:
-    """Seconds to insert the same, already sealed, with sqlite3 alone."""
+    """Measure the seconds to insert the same facts, already sealed, with sqlite3 alone."""
     sealed = zip(seal_all(START, facts), facts, strict=True)
     rows = [(r.seq, f.at, f.rollout, f.kind, r.text, r.previous, r.hash) for r, f in sealed]
     with closing(sqlite3.connect(folder / "plain.db", isolation_level=None)) as raw:
@@ -75,7 +75,7 @@ def plain(folder: Path, facts: list[Fact], batch: int) -> float:
 
 
 def memory(_folder: Path, facts: list[Fact], batch: int) -> float:
-    """Seconds to seal and read back alone, on no disk: the price of the chain."""
+    """Measure the seconds to seal and read back without a disk: the cost of the hash chain."""
     journal = MemoryJournal()
     begun = time.perf_counter()
     for start in range(0, len(facts), batch):
@@ -84,7 +84,7 @@ def memory(_folder: Path, facts: list[Fact], batch: int) -> float:
 
 
 def measure(batch: int, batches: int, rounds: int) -> dict[str, Any]:
-    """Rows per second of each side (median round); the ratio is the median over rounds."""
+    """Measure rows per second of each side (median round); the ratio is the median over rounds."""
     facts = [fact(number) for number in range(batch * batches)]
     sides: dict[str, Callable[[Path, list[Fact], int], float]] = {
         "journal": ours,
@@ -112,10 +112,10 @@ def main() -> None:
     batches, rounds = (200, 9) if options.full else (40, 5)
     results = [measure(batch, batches, rounds) for batch in (1, 10, 100)]
     print("batch  journal rows/s  plain rows/s  chain only rows/s  journal/plain")
-    for one in results:
+    for row in results:
         print(
-            f"{one['batch']:>5}  {one['journal_rows_per_s']:>14}  {one['plain_rows_per_s']:>12}"
-            f"  {one['chain_only_rows_per_s']:>17}  {one['ratio']:>13}"
+            f"{row['batch']:>5}  {row['journal_rows_per_s']:>14}  {row['plain_rows_per_s']:>12}"
+            f"  {row['chain_only_rows_per_s']:>17}  {row['ratio']:>13}"
         )
     if options.json:
         options.json.write_text(json.dumps({"seed": None, "results": results}, indent=2) + "\n")

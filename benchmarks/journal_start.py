@@ -24,18 +24,18 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.analysis_speed import DUE, Live
-from rollout.decide.facts import Confirmed, Decided, Fact, Started
-from rollout.decide.split import Split
-from rollout.journal.place import Where
-from rollout.journal.record import parse, verify
-from rollout.journal.store import SqlJournal, open_journal
+from rollout.decide.record.facts import Confirmed, Decided, Fact, Started
+from rollout.decide.record.split import Split
+from rollout.journal.hash_chain import parse, verify
+from rollout.journal.location import JournalLocation
+from rollout.journal.sql.store import SqlJournal, open_journal
 from rollout.tick.fleet import Fleet
 
 _LOOKS, _BATCH = 250, 500
 
 
 def history() -> list[Fact]:
-    """What 20 rollouts record in 250 looks."""
+    """Return the facts that 20 rollouts record in 250 looks."""
     live = Live(DUE)
     for _ in range(_LOOKS):
         live.tick()
@@ -43,22 +43,22 @@ def history() -> list[Fact]:
 
 
 def renamed(facts: list[Fact], number: int) -> list[Fact]:
-    """The same of other rollouts."""
+    """Return the same facts under other rollout names."""
     return [fact.model_copy(update={"rollout": f"{fact.rollout}-{number}"}) for fact in facts]
 
 
 def end(journal: SqlJournal, rollout: str, last: int, at: float) -> int:
-    """Record a rollback and its confirmation; the last entry's number."""
+    """Record a rollback and its confirmation; return the last entry's number."""
     split = Split(0)
     words = {"reasons": ("human:abort",), "sentence": "Roll back."}
     decided = Decided(rollout=rollout, at=at, action="roll back", split=split, **words)
     seq = journal.append([decided], after=last)[-1].seq
-    shown = Confirmed(rollout=rollout, at=at, decision=seq, split=split, stable="v1")
-    return journal.append([shown], after=seq)[-1].seq
+    confirmed = Confirmed(rollout=rollout, at=at, decision=seq, split=split, stable="v1")
+    return journal.append([confirmed], after=seq)[-1].seq
 
 
-def fill(where: Where, entries: int, going: int) -> int:
-    """Write a history of so many entries, about; how many they are."""
+def fill(where: JournalLocation, entries: int, going: int) -> int:
+    """Write a history of about `entries` entries; return their exact number."""
     facts, last = history(), 0
     copies = max(1, round(entries / (len(facts) + 2 * DUE)))
     names = sorted({fact.rollout for fact in facts if isinstance(fact, Started)})
@@ -75,15 +75,15 @@ def fill(where: Where, entries: int, going: int) -> int:
     return last
 
 
-def start(where: Where) -> dict[str, float]:
-    """What a new leader does before its first tick, then what one ended rollout costs on demand."""
-    before = _memory()
+def start(where: JournalLocation) -> dict[str, float]:
+    """Time a new leader's work before its first tick, and loading one ended rollout on demand."""
+    before = _read_peak_memory()
     with closing(open_journal(where)) as journal, journal.lock(instead=True):
         fleet = Fleet()
         started, _ = timed(lambda: _read(fleet, journal))
-        memory = _memory() - before
+        memory = _read_peak_memory() - before
         ended = next((r for r in fleet.states if r not in fleet.active), "")
-        asked, _ = timed(lambda: fleet.wake(ended, journal) if ended else None)
+        asked, _ = timed(lambda: fleet.load_evidence(ended, journal) if ended else None)
     return {
         "rollouts": len(fleet.states),
         "going": len(fleet.active),
@@ -103,24 +103,24 @@ def _exhaust(entries: Iterator[Any]) -> None:
         pass
 
 
-def _memory() -> float:
-    """MB that this process held at the most (Linux; `getrusage` would count its parent's too)."""
+def _read_peak_memory() -> float:
+    """Return this process's peak memory in MB (Linux; `getrusage` would include its parent's)."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
 
 
 def timed(work: Callable[[], Any]) -> tuple[float, Any]:
-    """Seconds that it took, and what came of it."""
+    """Return the CPU seconds of `work`, and its result."""
     begun = time.process_time()
-    found = work()
-    return time.process_time() - begun, found
+    result = work()
+    return time.process_time() - begun, result
 
 
-def measure(where: Where, entries: int, going: int) -> dict[str, Any]:
-    """Seconds of a start and of a full reading's parts; MB of text, and of a start's memory."""
+def measure(where: JournalLocation, entries: int, going: int) -> dict[str, Any]:
+    """Measure seconds of a start and of a full read's steps, and MB of text and of memory."""
     written = fill(where, entries, going)
     with get_context("spawn").Pool(1) as alone:
-        found = alone.apply(start, (where,))
+        figures = alone.apply(start, (where,))
     with closing(SqlJournal(where, readonly=True)) as journal:
         selected, rows = timed(journal.rows)
         skimmed, _ = timed(lambda: _exhaust(journal.skim()))
@@ -129,7 +129,7 @@ def measure(where: Where, entries: int, going: int) -> dict[str, Any]:
     return {
         "entries": written,
         "text_mb": sum(len(row.text) for row in rows) / 1e6,
-        **found,
+        **figures,
         "select_s": selected - verified,
         "verify_s": verified,
         "skim_s": skimmed,
@@ -148,10 +148,10 @@ def main() -> None:
     entries = 100_000 if options.full else options.entries
     with tempfile.TemporaryDirectory() as folder:
         where = options.journal or Path(folder) / "journal.db"
-        found = measure(where, entries, options.going)
-    print("  ".join(f"{name} {value:,.1f}" for name, value in found.items()))
+        figures = measure(where, entries, options.going)
+    print("  ".join(f"{name} {value:,.1f}" for name, value in figures.items()))
     if options.json:
-        options.json.write_text(json.dumps(found, indent=2) + "\n")
+        options.json.write_text(json.dumps(figures, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """What a ramp's pace costs: excess bad requests at twice the errors against minutes to promote.
 
-The rollouts of `decision_quality`'s block on harm: base 1 %, a look every 15 s, R at alpha .05
-rolls back on any excess, D promotes at beta .05 what exceeds stable by less than half. A harmless
-version that is not decided within 4 hours counts as 240 minutes.
+The rollouts are those of `decision_quality`'s block on harm: base 1 %, a look every 15 s. The ratio
+test rolls back on any excess at alpha .05; the excess bound promotes at beta .05 a canary that
+exceeds stable by less than half. A harmless version without a decision within 4 hours counts as 240
+minutes.
 
     python benchmarks/ramp_paces.py [--full] [--docs FILE] [--seed N]
 """
@@ -18,7 +19,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.quality import written
-from benchmarks.quality.climb import TICK, Cell, Ramp
+from benchmarks.quality.climb import TICK, ClimbCell, Ramp
 from benchmarks.quality.harm import RATES, TESTS, played
 from benchmarks.quality.layout import table
 from benchmarks.quality.runs import Row, each
@@ -30,8 +31,8 @@ PACES: dict[Ramp, tuple[float, ...]] = {
 UNITS = {"fixed": "bake", "evidence": "harmBudget"}
 
 
-def measured(cell: Cell) -> list[Row]:
-    """Mean excess with its error, quantiles .5 and .9 of the minutes to the decision."""
+def measured(cell: ClimbCell) -> list[Row]:
+    """Measure a cell: mean excess with its error, quantiles .5 and .9 of minutes to decide."""
     excess, ended, _, promoted = played("harm", cell, cell.rollouts)
     half, most = np.quantile(ended, (0.5, 0.9)) * TICK / 60
     return [
@@ -47,19 +48,21 @@ def measured(cell: Cell) -> list[Row]:
 
 
 def shown(ramp: Ramp, rows: list[Row]) -> tuple[list[str], list[list[str]]]:
-    """Head and body: a line for each pace, a column for each rate."""
+    """Return a table's head and body: a line for each pace, a column for each rate."""
     by = {(row["pace"], row["rate"], row["theta"]): row for row in rows if row["ramp"] == ramp}
     head = [UNITS[ramp], *(f"{rate:g} rps" for rate in RATES)]
     body = []
     for pace in PACES[ramp]:
         cells = [(by[pace, rate, 2.0], by[pace, rate, 1.0]) for rate in RATES]
         named = f"{pace:g}m" if ramp == "fixed" else f"{pace:g}"
-        body.append([named, *(f"{bad['excess']:.1f} / {_minutes(same)}" for bad, same in cells)])
+        body.append(
+            [named, *(f"{bad['excess']:.1f} / {_format_minutes(same)}" for bad, same in cells)]
+        )
     return head, body
 
 
-def _minutes(row: Row) -> str:
-    """The median; a dash where fewer than nine of ten are promoted."""
+def _format_minutes(row: Row) -> str:
+    """Format the median minutes; a dash if fewer than nine of ten are promoted."""
     return f"{row['minutes']:.0f}" if row["promoted"] >= 0.9 else "-"
 
 
@@ -68,7 +71,7 @@ def main() -> int:
     asked = written.asked(__doc__)
     runs, pages = 2000 if asked.full else 100, []
     cells = [
-        Cell(ramp, TESTS[0], rate, theta, runs, asked.seed, pace)
+        ClimbCell(ramp, TESTS[0], rate, theta, runs, asked.seed, pace)
         for ramp, paces in PACES.items()
         for rate, theta, pace in product(RATES, (1.0, 2.0), paces)
     ]

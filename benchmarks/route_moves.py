@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from rollout.decide.split import Split
+from rollout.decide.record.split import Split
 from rollout.route.envoy.proxy import EnvoyRouter
 from tests.local_envoy import Mesh, Reply, load, mesh
 
@@ -21,7 +21,7 @@ ROUTER = EnvoyRouter()
 
 
 def move(net: Mesh, canary: int, mark: str) -> tuple[float, float, float]:
-    """Write a split; when the write began, its seconds, and those until Envoy's receipt."""
+    """Write a split; return when it began, its seconds, and the seconds until Envoy confirms."""
     start = time.perf_counter()
     ROUTER.write(net.plan, Split(canary, 10_000), mark)
     written = time.perf_counter() - start
@@ -31,7 +31,7 @@ def move(net: Mesh, canary: int, mark: str) -> tuple[float, float, float]:
 
 
 async def flips(net: Mesh, count: int) -> dict[str, Any]:
-    """All traffic to and fro under load: how long until the other version answers, and receipts."""
+    """Move all traffic to and fro under load; time the new version's first answer and receipts."""
     enough = asyncio.Event()
     traffic = asyncio.create_task(load(net.envoy.url, enough))
     await asyncio.sleep(0.5)
@@ -55,12 +55,12 @@ async def flips(net: Mesh, count: int) -> dict[str, Any]:
 
 
 def first(replies: list[Reply], start: float, version: str) -> float:
-    """Seconds from `start` to the sending of the first request that `version` answered."""
+    """Return seconds from `start` to the sending of the first request that `version` answered."""
     return next(r.sent - start for r in replies if r.sent >= start and r.version == version)
 
 
 async def changes(net: Mesh, count: int, dice: random.Random) -> dict[str, int]:
-    """Random weights, down to 0.01 %, every 50 ms under fast and slow requests."""
+    """Write random weights, down to 0.01 %, every 50 ms under fast and slow requests."""
     enough = asyncio.Event()
     paths = ("", "/?ms=200", "/?ms=20")
     traffic = [asyncio.create_task(load(net.envoy.url + path, enough)) for path in paths]

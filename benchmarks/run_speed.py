@@ -18,10 +18,10 @@ from pathlib import Path
 
 from rollout.calibrate.draw import recorded
 from rollout.calibrate.runs import replay_once
-from rollout.plan.load import load_file
-from rollout.rehearse.base import Figures, base
-from rollout.rehearse.change import usual
+from rollout.plan.reading.load import load_file
+from rollout.rehearse.assumptions import KnownFigures, base
 from rollout.rehearse.runs import rehearse_once
+from rollout.rehearse.scenario import usual
 from tests.pods import past_of, pods_plan
 
 EXAMPLE = Path(__file__).parents[1] / "manifests/examples/01-envoy-local.yaml"
@@ -31,21 +31,24 @@ Run = Callable[[int], object]
 
 
 def replays() -> Run:
-    """One replay, by its number."""
+    """Return a function that runs one replay by its number."""
     past = recorded(pods_plan(ramp=RAMP), past_of())
     return lambda number: replay_once(past, (1, number))
 
 
 def rehearsals() -> Run:
-    """One rollout in every world, by its number."""
+    """Return a function that runs one rollout in every world by its number."""
     (plan,) = load_file(EXAMPLE)
-    known = base(plan, Figures(rate=100.0, errors=0.005, latency=50.0))
+    assumptions = base(plan, KnownFigures(rate=100.0, errors=0.005, latency=50.0))
     worlds = usual(plan)
-    return lambda number: [rehearse_once(plan, known, world, (1, number)) for world in worlds]
+    return lambda number: [rehearse_once(plan, assumptions, world, (1, number)) for world in worlds]
 
 
 def median_ms(run: Run, runs: int) -> float:
-    """CPU milliseconds of a run; the first one, which imports and fills caches, is left out."""
+    """Return the median CPU milliseconds of a run, without the first.
+
+    The first run imports modules and fills caches.
+    """
     times = []
     for number in range(runs + 1):
         begun = time.process_time()
@@ -55,21 +58,21 @@ def median_ms(run: Run, runs: int) -> float:
 
 
 def main() -> None:
-    """Prints both."""
+    """Print both times."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=20)
     parser.add_argument("--json", type=Path, help="write the results here too")
     options = parser.parse_args()
-    found = {
+    figures = {
         "replay_ms": median_ms(replays(), options.runs),
         "rehearsal_ms": median_ms(rehearsals(), options.runs),
     }
     print(
-        f"a replay {found['replay_ms']:.0f} ms of CPU time, "
-        f"a rollout in each of four worlds {found['rehearsal_ms']:.0f} ms"
+        f"a replay {figures['replay_ms']:.0f} ms of CPU time, "
+        f"a rollout in each of four worlds {figures['rehearsal_ms']:.0f} ms"
     )
     if options.json:
-        options.json.write_text(json.dumps(found, indent=2) + "\n")
+        options.json.write_text(json.dumps(figures, indent=2) + "\n")
 
 
 if __name__ == "__main__":

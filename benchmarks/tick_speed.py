@@ -21,25 +21,25 @@ from typing import Any
 
 import numpy as np
 
-from analysis.counters import Arm, Series
+from analysis.counting.cursor import Arm, Series
 from benchmarks.analysis_speed import DUE, METRICS, Counters, Live, plan, ratio, timed
-from rollout.decide.facts import Observed
 from rollout.decide.fold import fold
-from rollout.decide.state import State
+from rollout.decide.record.facts import Observed
+from rollout.decide.state.rollout import RolloutState
 from rollout.decide.step import step
 from rollout.journal.memory import MemoryJournal
-from rollout.plan.model import Plan
+from rollout.plan.model.plan import Plan
 from rollout.ports import Ask, Entry
 from rollout.simulate import LATENCY_EDGES
 from rollout.tick.fleet import Fleet
 
 EDGES = (*LATENCY_EDGES, float("inf"))
 HISTOGRAMS = 2
-_SECONDS = 5_000  # for which there are samples
+_SECONDS = 5_000  # of prepared samples
 
 
 class Buckets(Counters):
-    """Rates as before, and latency histograms of 60 requests a second on the canary."""
+    """Rates as in `Counters`, and latency histograms of 60 canary requests per second."""
 
     def __init__(self, seed: int) -> None:
         dice = np.random.default_rng(seed)
@@ -47,28 +47,28 @@ class Buckets(Counters):
         looks = dice.multinomial(60, shares / shares.sum(), _SECONDS)
         self._totals = np.cumsum(np.cumsum(looks, axis=0), axis=1).astype(float)
 
-    def _series(self, ask: Ask, now: float) -> dict[str, tuple[Series, ...]]:
+    def _build_series(self, ask: Ask, now: float) -> dict[str, tuple[Series, ...]]:
         values = self._totals[round(now - 1.8e9)]
         arms: tuple[tuple[Arm, int], ...] = (("canary", 1), ("stable", 9))
         both = tuple(
             Series("all", arm, ((now, tuple((values * times).tolist())),), edges=EDGES)
             for arm, times in arms
         )
-        rates = super()._series(ask, now)
+        rates = super()._build_series(ask, now)
         return {name: both if name.startswith("latency") else r for name, r in rates.items()}
 
 
 class FoldsTwice(Fleet):
-    """As if a state that was thought of were not kept."""
+    """A fleet that discards the proposed state and folds each recorded fact again."""
 
-    def take(self, entry: Entry, known: State | None = None) -> None:
+    def take(self, entry: Entry, proposed: RolloutState | None = None) -> None:
         """See rollout.tick.fleet.Fleet."""
-        del known
+        del proposed
         super().take(entry)
 
 
 def mixed(number: int, interval: str) -> Plan:
-    """Three rates and two histograms."""
+    """Build a plan with three rates and two histograms."""
     document = plan(number, interval).document()
     shapes = [
         {"name": f"latency-{i}", "template": "envoy/latency", "tolerance": "25%"}
@@ -80,7 +80,7 @@ def mixed(number: int, interval: str) -> Plan:
 
 
 def parts(live: Live) -> dict[str, Callable[[], object]]:
-    """A look's parts alone, for every rollout that is due."""
+    """Return a look's steps, each alone, for every rollout that is due."""
     controller, now = live.controller, live.clock.now() + 1.0
     states = dict(controller.states)
     asks = [Ask(rollout, state.plan, {}) for rollout, state in states.items()]
@@ -97,41 +97,43 @@ def parts(live: Live) -> dict[str, Callable[[], object]]:
 
 
 def measured(rounds: int, shape: Callable[[int, str], Plan], observer: Counters) -> dict[str, Any]:
-    """Microseconds per look, of the whole tick and of its parts; what folding twice adds."""
+    """Measure microseconds per look of the tick and its steps, and the cost of folding twice."""
     live = partial(Live, DUE, shape=shape, observer=observer)
     once, twice = live(), live(fleet=FoldsTwice())
     sides = {"tick": once.tick, "twice": twice.tick, **parts(once)}
     timed(5, sides)
     times = timed(rounds, sides)
     assert once.controller.states == twice.controller.states
-    found = {f"{name}_us": statistics.median(each) * 1e3 / DUE for name, each in times.items()}
-    return {**found, "twice/tick": ratio(times, "twice", "tick")}
+    figures = {
+        f"{name}_us": statistics.median(samples) * 1e3 / DUE for name, samples in times.items()
+    }
+    return {**figures, "twice/tick": ratio(times, "twice", "tick")}
 
 
-def report(name: str, found: Mapping[str, Any]) -> None:
-    """One block of the table."""
+def report(name: str, figures: Mapping[str, Any]) -> None:
+    """Print one block of the table."""
     print(
-        f"{name:<30} {found['tick_us']:>7.0f} us a look   (folding {found['fold_us']:.0f}, "
-        f"deciding {found['decide_us']:.0f}, sealing and reading {found['journal_us']:.0f})\n"
-        f"{'  each fact folded twice':<30} {found['twice_us']:>7.0f} us   "
-        f"{found['twice/tick']:.2f} times"
+        f"{name:<30} {figures['tick_us']:>7.0f} us a look   (folding {figures['fold_us']:.0f}, "
+        f"deciding {figures['decide_us']:.0f}, sealing and reading {figures['journal_us']:.0f})\n"
+        f"{'  each fact folded twice':<30} {figures['twice_us']:>7.0f} us   "
+        f"{figures['twice/tick']:.2f} times"
     )
 
 
 def main() -> int:
-    """Prints both mixes."""
+    """Print the results for both mixes."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=60)
     parser.add_argument("--json", type=Path, help="write the results here too")
     options = parser.parse_args()
-    found = {
+    figures = {
         "five rates": measured(options.rounds, plan, Counters()),
         "three rates, two histograms": measured(options.rounds, mixed, Buckets(seed=1)),
     }
-    for name, each in found.items():
-        report(name, each)
+    for name, row in figures.items():
+        report(name, row)
     if options.json:
-        options.json.write_text(json.dumps(found, indent=2) + "\n")
+        options.json.write_text(json.dumps(figures, indent=2) + "\n")
     return 0
 
 

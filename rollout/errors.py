@@ -1,4 +1,4 @@
-"""Every error that a user may meet, each with the exit code that it ends a command with."""
+"""Defines every error that a user may see, and the exit code for each."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ DONE, FAILED, BAD_INPUT = 0, 1, 2
 
 
 class SurefootError(Exception):
-    """Base of all expected errors: the message is for the user, no traceback is needed."""
+    """Base of all expected errors: the user sees the message and no traceback."""
 
     exit_code = FAILED
 
@@ -30,7 +30,7 @@ class Mistake:
 
 
 class PlanError(SurefootError):
-    """A plan that cannot be used; carries every mistake found, in file order."""
+    """A plan that cannot be used; it holds every mistake, in file order."""
 
     exit_code = BAD_INPUT
 
@@ -54,7 +54,7 @@ class JournalBusyError(JournalError):
 
 
 class StaleError(JournalBusyError):
-    """This controller no longer decides: what it was about to write is refused."""
+    """This controller no longer decides, so its write is refused."""
 
     def __init__(self, message: str, rollout: str = "") -> None:
         self.rollout = rollout
@@ -62,15 +62,15 @@ class StaleError(JournalBusyError):
 
 
 class JournalMovedError(JournalError):
-    """Somebody appended first; read the new facts and decide again."""
+    """Another writer appended first: read the new facts and decide again."""
 
 
 class RouteError(SurefootError):
-    """The mesh could not be read or did not take a split; the message says what it said.
+    """The mesh could not be read or did not accept a split; the message quotes its answer.
 
-    `refused` is what trying again alone does not cure: a right or an object is missing, or a
-    webhook says no. `absent` is an object that is not there. `unread` is a mesh that could not be
-    asked what it shows, so that nobody knows whether somebody moved it meanwhile.
+    `refused`: a retry alone will not help, because a permission or an object is missing or an
+    admission webhook denies the write. `absent`: the object does not exist. `unread`: the mesh
+    could not be read, so somebody may have changed it meanwhile without our noticing.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class RouteError(SurefootError):
 
 
 class ObserveError(SurefootError):
-    """Prometheus could not be asked or its answer could not be used."""
+    """Prometheus could not be queried, or its answer could not be used."""
 
 
 class ClusterError(SurefootError):

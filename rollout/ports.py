@@ -1,4 +1,4 @@
-"""What a tick needs of the world: four ports, plugged in by `wire`, faked in tests."""
+"""The ports of a tick: protocols for the outside world, connected by `wire`, faked in tests."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
-from analysis.counters import Series
-from analysis.pods import PodCounts
-from rollout.decide.facts import Fact
-from rollout.decide.split import Split
-from rollout.plan.model import Plan
+from analysis.counting.cursor import Series
+from analysis.counting.per_pod import PodCounts
+from rollout.decide.record.facts import Fact
+from rollout.decide.record.split import Split
+from rollout.plan.model.plan import Plan
 
 
 @dataclass(frozen=True)
 class Ask:
     """One rollout's question to an observer: every guardrail's samples later than `since`.
 
-    `since` maps a guardrail's name to the unix time of its newest known sample; absent: never seen.
+    `since` maps a guardrail's name to the unix time of its newest counted sample; a guardrail
+    without one is absent.
     """
 
     rollout: str
@@ -34,22 +35,22 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Past:
+class PodHistory:
     """What stable's pods counted before the rollout, or what went wrong in words, by guardrail."""
 
     pods: Mapping[str, PodCounts] = field(default_factory=dict)
     problems: Mapping[str, str] = field(default_factory=dict)
 
-    def joined(self, other: Past) -> Past:
-        """What both know."""
-        return Past({**self.pods, **other.pods}, {**self.problems, **other.problems})
+    def joined(self, other: PodHistory) -> PodHistory:
+        """Return what both contain; `other` wins where both have a guardrail."""
+        return PodHistory({**self.pods, **other.pods}, {**self.problems, **other.problems})
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What the mesh itself shows: the live split and the mark that was written with it.
+class RouteStatus:
+    """What the mesh shows: the live split, and the id (`mark`) that was written with it.
 
-    `policy` says where the mesh's policy is not what the plan asks for; empty where it is.
+    `policy` describes how the mesh's policy differs from the plan's; empty where it does not.
     """
 
     split: Split
@@ -59,7 +60,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Entry:
-    """A fact with its place in the journal; `hash` seals it and everything before it."""
+    """A fact with its number in the journal; `hash` covers it and every entry before it."""
 
     seq: int
     fact: Fact
@@ -68,8 +69,8 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Passed:
-    """An entry that holds a rollout's evidence, unread: where it is, of which rollout, and when."""
+class SkippedObservation:
+    """An observation that a scan did not read: its number, its rollout and its time."""
 
     seq: int
     rollout: str
@@ -79,39 +80,42 @@ class Passed:
 
 class Observer(Protocol):
     def observe(self, asks: Sequence[Ask], now: float) -> Mapping[str, Answer]:
-        """Answers by rollout id; never raises for a missing or ailing source."""
+        """Return answers by rollout id; never raises for a missing or failing source."""
         ...
 
 
 @runtime_checkable
-class Historian(Protocol):
-    """An observer that also knows the past; one that does not leaves requests independent."""
+class HistorySource(Protocol):
+    """An observer that can also read the past; without one, requests count as independent."""
 
-    def history(self, ask: Ask, now: float) -> Past:
-        """The past of a plan that declares pods, up to `now`; never raises for an ailing source."""
+    def history(self, ask: Ask, now: float) -> PodHistory:
+        """Return the past of a plan that declares pods, up to `now`.
+
+        Never raises for a failing source.
+        """
         ...
 
 
 class Router(Protocol):
     def write(self, plan: Plan, split: Split, mark: str) -> None:
-        """Write a split and its mark; idempotent. Raises RouteError."""
+        """Write a split and its id; idempotent. Raises RouteError."""
         ...
 
-    def read(self, plan: Plan, total: int) -> Seen:
-        """What the mesh shows now, in parts of `total`. Raises RouteError."""
+    def read(self, plan: Plan, total: int) -> RouteStatus:
+        """Return what the mesh shows now, as weights of `total`. Raises RouteError."""
         ...
 
     def diagnose(self, plan: Plan) -> str:
-        """Why the mesh refuses what was written, in its own words; empty where it does not say."""
+        """Return the mesh's own explanation of why it rejects the write; empty without one."""
         ...
 
 
 @runtime_checkable
 class Watcher(Protocol):
-    """A router that is told of changes: looking costs no request."""
+    """A router with a watch cache: reading the cache costs no request."""
 
-    def glance(self, plan: Plan, total: int) -> Seen | None:
-        """What the mesh showed last, never newer than `read`; None where nobody was told.
+    def cached(self, plan: Plan, total: int) -> RouteStatus | None:
+        """Return what the watch showed last, perhaps older than `read`; None where it has nothing.
 
         Raises RouteError like `read`.
         """
@@ -120,7 +124,7 @@ class Watcher(Protocol):
 
 @dataclass(frozen=True)
 class HookCall:
-    """One call of a hook; `timeout` in seconds. Receivers know a repeated call by its key."""
+    """One hook call; `timeout` in seconds. Receivers recognise a repeated call by its key."""
 
     key: str
     url: str
@@ -130,7 +134,7 @@ class HookCall:
 
 @dataclass(frozen=True)
 class HookReply:
-    """How a call ended; without a problem it was answered."""
+    """How a call ended; an empty problem means success."""
 
     key: str
     problem: str = ""
@@ -142,12 +146,15 @@ class Hooks(Protocol):
         ...
 
     def replies(self) -> Sequence[HookReply]:
-        """The calls that have ended since this was asked last, each within its timeout."""
+        """Return the calls that have ended since the last request for replies.
+
+        Every call ends within its timeout.
+        """
         ...
 
 
 class NoHooks:
-    """Nobody is called and everything is taken as answered: for rehearsals."""
+    """Makes no call and reports every call as answered; for rehearsals."""
 
     def __init__(self) -> None:
         self._calls: list[HookCall] = []
@@ -156,37 +163,37 @@ class NoHooks:
         self._calls.append(call)
 
     def replies(self) -> Sequence[HookReply]:
-        found, self._calls = self._calls, []
-        return [HookReply(call.key) for call in found]
+        calls, self._calls = self._calls, []
+        return [HookReply(call.key) for call in calls]
 
 
 class Journal(Protocol):
     def append(self, facts: Sequence[Fact], after: int) -> Sequence[Entry]:
-        """Append in one durable transaction, if the last entry is still `after` (0: empty).
+        """Append in one durable transaction, if the last entry is still number `after` (0: none).
 
         Raises JournalMovedError when somebody appended first, JournalError when not written.
         """
         ...
 
     def read(self, after: int = 0) -> Sequence[Entry]:
-        """Every entry with a sequence number above `after`, in order. Raises JournalError."""
+        """Return every entry numbered above `after`, in order. Raises JournalError."""
         ...
 
-    def skim(self) -> Iterator[Entry | Passed]:
-        """All of it from the first entry on, verified as in `read`; evidence may be passed over.
+    def skim(self) -> Iterator[Entry | SkippedObservation]:
+        """Yield every entry from the first on, verified as in `read`; evidence may be skipped.
 
-        Holds no more than a part of it at a time. Raises JournalError.
+        Only a batch of entries is in memory at a time. Raises JournalError.
         """
         ...
 
     def pick(self, places: Sequence[int]) -> Iterator[Entry]:
-        """The entries of these ascending numbers. Raises JournalError where one is not there."""
+        """Yield the entries of these ascending numbers. Raises JournalError if one is missing."""
         ...
 
 
 class Clock(Protocol):
     def now(self) -> float:
-        """Unix seconds."""
+        """Return the time in unix seconds."""
         ...
 
     def sleep(self, seconds: float) -> None: ...
@@ -194,7 +201,7 @@ class Clock(Protocol):
 
 @dataclass(frozen=True)
 class Ports:
-    """The world, as far as a tick may touch it."""
+    """Everything outside the process that a tick may use."""
 
     observer: Observer
     router: Router

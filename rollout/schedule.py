@@ -1,4 +1,4 @@
-"""The one door to APScheduler: a tick at a steady pace, never two at once, late ones caught up."""
+"""Runs a tick at a steady pace, never two at once; the only user of APScheduler."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from rollout.errors import SurefootError
 class Pacer:
     """Runs `tick` every `period` seconds until `done`, an unexpected error, or `stop`.
 
-    An expected error (a journal that cannot be written, say) is told to `on_problem` and the next
-    tick tries again: nothing was done that is not recorded. Any other error ends the run, because a
-    dead controller leaves the last weights in place and a confused one may not.
+    An expected error (SurefootError, such as a journal that cannot be written) is passed to
+    `on_problem`, and the next tick tries again: nothing was done that is not recorded. Any other
+    error ends the run: a dead controller leaves the last weights in place, one with a wrong state
+    may not.
     """
 
     def __init__(
@@ -32,18 +33,19 @@ class Pacer:
         self._error: BaseException | None = None
 
     def run(self) -> None:
-        """Block until it is over. Raises what a tick raised unexpectedly."""
-        # A tick that outlasts the period makes the next one skip; that is meant, not worth a line.
+        """Block until the run ends. Raises the unexpected error of a tick, if there was one."""
+        # A tick longer than the period makes the scheduler skip the next one and warn. Skipping is
+        # what we want, so the warning is silenced.
         logging.getLogger("apscheduler").setLevel(logging.ERROR)
         scheduler = BackgroundScheduler(timezone="UTC")
         scheduler.add_job(
-            self._once,
+            self._run_tick,
             "interval",
             seconds=self._period,
             misfire_grace_time=None,
             coalesce=True,
             max_instances=1,
-            next_run_time=datetime.now(UTC),  # noqa: TID251 - the first tick is due at once
+            next_run_time=datetime.now(UTC),  # noqa: TID251 - start at once
         )
         scheduler.start()
         try:
@@ -54,10 +56,10 @@ class Pacer:
             raise self._error
 
     def stop(self) -> None:
-        """End after the tick under way."""
+        """End the run after the current tick."""
         self._over.set()
 
-    def _once(self) -> None:
+    def _run_tick(self) -> None:
         if self._over.is_set():
             return
         try:

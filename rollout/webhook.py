@@ -1,4 +1,4 @@
-"""The hooks' door to HTTP: each call in a thread of its own, bounded in time, never waited for."""
+"""Sends hook calls over HTTP, each in its own thread, so that no tick waits."""
 
 from __future__ import annotations
 
@@ -8,51 +8,59 @@ from urllib.parse import urlsplit
 
 from rollout.ports import HookCall, HookReply
 
-_GRACE = 1.0  # seconds beyond its timeout after which a call is given up
+_GRACE = 1.0  # seconds after its timeout when a call is given up
 
 
 class WebHooks:
-    """The Hooks port. `timer` gives seconds that never go back."""
+    """Implements the Hooks port. `timer` is a monotonic clock in seconds."""
 
     def __init__(self, timer: Callable[[], float]) -> None:
         self._timer = timer
         self._lock = threading.Lock()
-        self._until: dict[str, float] = {}
+        self._give_up_at: dict[str, float] = {}  # calls without a reply, by key
         self._replies: list[HookReply] = []
 
     def call(self, call: HookCall) -> None:
         """See rollout.ports.Hooks."""
         with self._lock:
-            self._until[call.key] = self._timer() + call.timeout + _GRACE
+            self._give_up_at[call.key] = self._timer() + call.timeout + _GRACE
         threading.Thread(target=self._run, args=(call,), name="hook", daemon=True).start()
 
     def replies(self) -> Sequence[HookReply]:
-        """See rollout.ports.Hooks; a server that drips its answer is given up, too."""
+        """See rollout.ports.Hooks.
+
+        Calls are also given up here, because `requests` times out single reads only: a server that
+        sends its answer byte by byte would never time out.
+        """
         now = self._timer()
         with self._lock:
-            late = [key for key, until in self._until.items() if now >= until]
+            late = [key for key, limit in self._give_up_at.items() if now >= limit]
             for key in late:
-                del self._until[key]
-            found = [*self._replies, *(HookReply(key, "no answer in time") for key in late)]
+                del self._give_up_at[key]
+            replies = [*self._replies, *(HookReply(key, "no answer in time") for key in late)]
             self._replies = []
-        return found
+        return replies
 
     def _run(self, call: HookCall) -> None:
         try:
             problem = _post(call)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is this call's failure
+        except Exception as error:  # noqa: BLE001 - any error is this call's failure
             problem = type(error).__name__
         with self._lock:
-            if self._until.pop(call.key, None) is not None:
+            # A call that was given up has its reply already.
+            if self._give_up_at.pop(call.key, None) is not None:
                 self._replies.append(HookReply(call.key, problem))
 
 
 def _post(call: HookCall) -> str:
-    """What went wrong, in words that hold nothing of the address but its host."""
-    import requests  # 0.1 s, only where it is used
+    """Send a call and return what went wrong; empty if nothing did.
+
+    The text names at most the host: the rest of an address may hold a secret.
+    """
+    import requests  # imported late: it takes 0.1 s
 
     with requests.Session() as session:
-        session.trust_env = False  # no passwords from ~/.netrc, no proxies of the environment
+        session.trust_env = False  # no passwords from ~/.netrc, no proxies from the environment
         try:
             with session.post(
                 call.url,
@@ -60,7 +68,7 @@ def _post(call: HookCall) -> str:
                 headers={"Idempotency-Key": call.key, "User-Agent": "surefoot"},
                 timeout=call.timeout,
                 allow_redirects=False,
-                stream=True,  # nobody reads the answer's body
+                stream=True,  # the body of the answer is not read
             ) as answer:
                 return "" if 200 <= answer.status_code < 300 else f"HTTP {answer.status_code}"
         except requests.Timeout:

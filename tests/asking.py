@@ -1,6 +1,6 @@
 """Plans and asks for the tests of observers."""
 
-from rollout.plan.model import Plan
+from rollout.plan.model.plan import Plan
 from rollout.ports import Ask
 
 ERRORS = {"name": "errors", "template": "envoy/errors", "margin": {"absolute": "1%"}}

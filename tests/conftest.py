@@ -27,7 +27,7 @@ def pytest_collection_modifyitems(items):
     Its traffic is random, and the error rates of what it watches are declared, not zero.
     """
     for item in items:
-        if item.get_closest_marker("live"):
+        if item.get_closest_marker("live") and not item.get_closest_marker("once"):
             item.add_marker(pytest.mark.flaky(reruns=1))
 
 

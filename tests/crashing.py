@@ -5,18 +5,18 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from rollout.decide.facts import HumanSaid
-from rollout.journal.files import open_for_reading
-from rollout.journal.place import Where
-from rollout.journal.record import verify
-from rollout.journal.store import SqlJournal
+from rollout.decide.record.facts import HumanSaid
+from rollout.journal.hash_chain import verify
+from rollout.journal.location import JournalLocation
+from rollout.journal.open import open_for_reading
+from rollout.journal.sql.store import SqlJournal
 
 BATCH = 3
 WRITER = """
 import os, signal, sys
 from sqlalchemy import event
-from rollout.decide.facts import HumanSaid
-from rollout.journal.store import SqlJournal
+from rollout.decide.record.facts import HumanSaid
+from rollout.journal.sql.store import SqlJournal
 
 where, point, batch = sys.argv[1], sys.argv[2], int(sys.argv[3])
 journal = SqlJournal(where)
@@ -40,13 +40,13 @@ while True:
 """
 
 
-def start(journal: Where, point: str) -> subprocess.Popen[str]:
+def start(journal: JournalLocation, point: str) -> subprocess.Popen[str]:
     """A process that appends until it kills itself at a point, or is killed."""
     command = [sys.executable, "-c", WRITER, str(journal), point, str(BATCH)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
-def check(journal: Where, expected: int | None, at_least: int) -> None:
+def check(journal: JournalLocation, expected: int | None, at_least: int) -> None:
     """What is there is whole, holds what was acknowledged, and can be continued."""
     reader = open_for_reading(journal)
     rows = reader.rows()

@@ -15,9 +15,9 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from rollout.demo.process import free_ports
-from rollout.demo.servers import Envoy, start_envoy
-from rollout.plan.model import Plan
+from rollout.demo.servers.process import free_ports
+from rollout.demo.servers.start import Envoy, start_envoy
+from rollout.plan.model.plan import Plan
 
 SERVICE = "summarizer"
 

@@ -9,13 +9,13 @@ from typing import Any
 
 from rollout.errors import ClusterError
 from rollout.journal.memory import MemoryJournal
-from rollout.operate.board import Board
-from rollout.operate.conditions import utc
-from rollout.operate.operator import Operator
-from rollout.plan.model import Plan
-from rollout.plan.resource import name_of, plan_of
+from rollout.operate.reconciler import Reconciler
+from rollout.operate.status.conditions import utc
+from rollout.operate.status.outbox import StatusOutbox
+from rollout.plan.kube.resource import name_of, plan_of
+from rollout.plan.model.plan import Plan
 from rollout.ports import Ports
-from rollout.simulate import Behaviour, MemoryRouter, VirtualClock, World
+from rollout.simulate import Behaviour, MemoryRouter, SimulatedService, VirtualClock
 from rollout.tick.controller import Controller
 from tests.worlds import GOOD, plan
 
@@ -94,15 +94,15 @@ class Operated:
 
     def __post_init__(self) -> None:
         behaviours = {"v1": GOOD, "v2": self.canary, "v3": GOOD}
-        self.world = World(self.router, behaviours, seed=1, rate=100.0)
+        self.world = SimulatedService(self.router, behaviours, seed=1, rate=100.0)
         self.restart()
 
     def restart(self) -> None:
         """A new process on the same journal, mesh and cluster."""
         ports = Ports(self.world, self.router, self.journal, self.clock)
-        self.board = Board()
+        self.board = StatusOutbox()
         controller = Controller(ports, "test")
-        self.operator = Operator(controller, self.cluster, self.board, self.namespace)
+        self.operator = Reconciler(controller, self.cluster, self.board, self.namespace)
         self.states = controller.states
 
     def run(self, seconds: float = 1.0) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from analysis.pods import PodCounts
-from rollout.plan.model import Plan
+from analysis.counting.per_pod import PodCounts
+from rollout.plan.model.plan import Plan
 from rollout.simulate import LATENCY_EDGES, SCORE_EDGES
 from rollout.simulate.behaviour import Shares
 from tests.worlds import GOOD, plan

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from rollout.plan.model import Plan
+from rollout.plan.model.plan import Plan
 
 Json = dict[str, Any]
 

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from rollout.decide.facts import Decided, Fact
-from rollout.decide.state import State
+from rollout.decide.record.facts import Decided, Fact
+from rollout.decide.state.rollout import RolloutState
 from rollout.journal.memory import MemoryJournal
-from rollout.plan.model import Plan
+from rollout.plan.model.plan import Plan
 from rollout.ports import Entry, Journal, Ports, Router
-from rollout.simulate import Behaviour, MemoryRouter, VirtualClock, World
+from rollout.simulate import Behaviour, MemoryRouter, SimulatedService, VirtualClock
 from rollout.tick.controller import Controller
 
 GOOD = Behaviour()
@@ -58,7 +58,7 @@ class Lab:
 
     def __post_init__(self) -> None:
         behaviours = {"v1": GOOD, "v2": self.canary}
-        self.world = World(self.router, behaviours, seed=self.seed, rate=self.rate)
+        self.world = SimulatedService(self.router, behaviours, seed=self.seed, rate=self.rate)
         self.begun = self.clock.now()
         self.restart()
 
@@ -68,7 +68,7 @@ class Lab:
         self.controller = Controller(ports, "test")
         self.controller.start([self.plan])
 
-    def run(self, seconds: float = 300.0, *, period: float = 0.5) -> State:
+    def run(self, seconds: float = 300.0, *, period: float = 0.5) -> RolloutState:
         """Tick every `period` for so long, or until the rollout is terminal."""
         end = self.clock.now() + seconds
         while self.clock.now() < end and not self.state.terminal:
@@ -76,7 +76,9 @@ class Lab:
             self.clock.sleep(period)
         return self.state
 
-    def run_until(self, stop: Callable[[State], bool], seconds: float = 300.0) -> State:
+    def run_until(
+        self, stop: Callable[[RolloutState], bool], seconds: float = 300.0
+    ) -> RolloutState:
         """Tick until `stop` holds; fails the test when it never does."""
         end = self.clock.now() + seconds
         while not stop(self.state):
@@ -86,7 +88,7 @@ class Lab:
         return self.state
 
     @property
-    def state(self) -> State:
+    def state(self) -> RolloutState:
         return self.controller.states[self.plan.id]
 
     @property

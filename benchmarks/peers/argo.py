@@ -12,8 +12,8 @@ from typing import Literal
 
 import numpy as np
 
-from analysis.worlds import Streams
 from benchmarks.peers.rule import Array, Rule, nth_worst, shares, windows
+from benchmarks.worlds.rates import Streams
 
 Phase = Literal["Successful", "Running", "Pending", "Inconclusive", "Error", "Failed"]
 Condition = Callable[[float], bool]
@@ -25,19 +25,19 @@ RETRY = 10.0
 
 
 def score(streams: Streams, _alpha: float) -> Array:
-    """The fourth worst measurement so far: above the limit, four have failed."""
-    bad, seen = (windows(counts, WINDOW, WINDOW) for counts in (streams.x_c, streams.e_c))
-    return nth_worst(shares(bad, seen, np.inf), FAILURES + 1)
+    """Return the fourth worst measurement so far: above the limit, four have failed."""
+    bad, exposures = (windows(counts, WINDOW, WINDOW) for counts in (streams.x_c, streams.e_c))
+    return nth_worst(shares(bad, exposures, np.inf), FAILURES + 1)
 
 
 RULE = Rule(score, lambda _alpha: LIMIT, every=WINDOW)
 
 
 @dataclass(frozen=True)
-class Metric:
-    """One metric of an analysis; names and defaults are upstream's, in words.
+class ArgoMetric:
+    """One metric of an analysis; the fields are upstream's, with upstream's defaults.
 
-    A negative `failures` switches that limit off. `count` 0: no end of its own.
+    A negative `failures` disables that limit. `count` 0: the metric never completes by itself.
     """
 
     success: Condition | None = None
@@ -52,13 +52,13 @@ class Metric:
 
     @property
     def wanted(self) -> int:
-        """How many measurements complete it; 0: none do."""
+        """Return how many measurements complete the metric; 0 if none do."""
         return self.count or (1 if self.interval is None else 0)
 
 
 @dataclass(frozen=True)
-class Status:
-    """What was measured so far."""
+class AnalysisStatus:
+    """The measurements so far."""
 
     measured: int = 0
     failed: int = 0
@@ -69,8 +69,8 @@ class Status:
     phase: Phase = "Pending"
 
 
-def evaluate(metric: Metric, result: float | None) -> Phase:
-    """The phase of one measurement; None: the query or a condition broke."""
+def evaluate(metric: ArgoMetric, result: float | None) -> Phase:
+    """Return the phase of one measurement; a result of None means that the query failed."""
     if result is None:
         return "Error"
     if metric.success is None and metric.failure is None:
@@ -82,8 +82,8 @@ def evaluate(metric: Metric, result: float | None) -> Phase:
     return "Successful" if good is None or good else "Inconclusive"
 
 
-def record(status: Status, phase: Phase, now: float) -> Status:
-    """The status after one more measurement."""
+def record(status: AnalysisStatus, phase: Phase, now: float) -> AnalysisStatus:
+    """Return the status after one more measurement."""
     status = replace(status, last=(phase, now))
     if phase == "Error":
         return replace(status, errors_in_a_row=status.errors_in_a_row + 1, successes_in_a_row=0)
@@ -97,8 +97,8 @@ def record(status: Status, phase: Phase, now: float) -> Status:
     )
 
 
-def assess(metric: Metric, status: Status, *, terminating: bool = False) -> Phase:
-    """The metric's phase; a limit that is exceeded ends it, errors before inconclusive ones."""
+def assess(metric: ArgoMetric, status: AnalysisStatus, *, terminating: bool = False) -> Phase:
+    """Return the metric's phase; an exceeded limit ends it, errors before inconclusive ones."""
     if status.phase in OVER:
         return status.phase
     ended: Phase = "Successful" if terminating else "Running"
@@ -110,10 +110,10 @@ def assess(metric: Metric, status: Status, *, terminating: bool = False) -> Phas
         return "Inconclusive"
     if 0 <= metric.failures < status.failed:
         return "Failed"
-    return _completed(metric, status) or ended
+    return _find_completed_phase(metric, status) or ended
 
 
-def _completed(metric: Metric, status: Status) -> Phase | None:
+def _find_completed_phase(metric: ArgoMetric, status: AnalysisStatus) -> Phase | None:
     row = metric.successes_in_a_row
     if row and status.successes_in_a_row >= row:
         return "Successful"
@@ -124,8 +124,8 @@ def _completed(metric: Metric, status: Status) -> Phase | None:
     return "Inconclusive" if metric.failures >= 0 else "Failed"
 
 
-def due(metric: Metric, status: Status, started: float) -> float | None:
-    """Unix time of the next measurement; None: there is none."""
+def due(metric: ArgoMetric, status: AnalysisStatus, started: float) -> float | None:
+    """Return the unix time of the next measurement; None if there is none."""
     if status.phase in OVER:
         return None
     if status.last is None:
@@ -136,9 +136,11 @@ def due(metric: Metric, status: Status, started: float) -> float | None:
     return at + (RETRY if phase == "Error" or metric.interval is None else metric.interval)
 
 
-def measured(metric: Metric, source: Callable[[float], float | None], until: float) -> Status:
-    """The status at `until` of a metric that started at 0 and is measured when it is due."""
-    status = Status()
+def measured(
+    metric: ArgoMetric, source: Callable[[float], float | None], until: float
+) -> AnalysisStatus:
+    """Return the status at `until` of a metric that started at 0 and is measured when due."""
+    status = AnalysisStatus()
     while (at := due(metric, status, 0.0)) is not None and at <= until:
         status = record(status, evaluate(metric, source(at)), at)
         status = replace(status, phase=assess(metric, status))

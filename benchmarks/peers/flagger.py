@@ -1,4 +1,4 @@
-"""Flagger's rule (1.44.0): a rollout ends at the `threshold`-th failed check, whenever they were.
+"""Flagger's rule (1.44.0): a rollout ends at the `threshold`-th failed check since its start.
 
 Tutorial configuration: a check a minute of the canary's last minute, success rate of at least 99 %,
 threshold 5, weights 10 to 50 % in steps of 10 (five passing checks promote). A check without
@@ -11,23 +11,23 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from analysis.worlds import Streams
 from benchmarks.peers.rule import Array, Rule, nth_worst, shares, windows
+from benchmarks.worlds.rates import Streams
 
 LIMIT, THRESHOLD, WEIGHTS, MINUTE = 0.01, 5, (0.1, 0.2, 0.3, 0.4, 0.5), 2  # of 30-second looks
 
 
 def score(streams: Streams, _alpha: float) -> Array:
-    """The fifth worst check so far: above the limit, five checks have failed."""
-    bad, seen = (windows(counts, MINUTE, MINUTE) for counts in (streams.x_c, streams.e_c))
-    return nth_worst(shares(bad, seen, np.inf), THRESHOLD)
+    """Return the fifth worst check so far: above the limit, five checks have failed."""
+    bad, exposures = (windows(counts, MINUTE, MINUTE) for counts in (streams.x_c, streams.e_c))
+    return nth_worst(shares(bad, exposures, np.inf), THRESHOLD)
 
 
 RULE = Rule(score, lambda _alpha: LIMIT, every=MINUTE, delay=MINUTE)
 
 
 def promotion(passing: Sequence[float], threshold: int = THRESHOLD) -> float:
-    """P(promote): each step's check passes before `threshold` checks have failed in all.
+    """Return P(promote): each step's check passes before `threshold` checks failed in total.
 
     `passing` is the chance of one check at each step. With one chance p for K steps this is
     sum over f < threshold of C(K - 1 + f, f) p^K (1 - p)^f.
@@ -40,9 +40,9 @@ def promotion(passing: Sequence[float], threshold: int = THRESHOLD) -> float:
 
 
 def passing(requests: float, share: float, limit: float = LIMIT) -> float:
-    """P(a check passes) with Poisson requests in its window; none fails."""
+    """Return P(a check passes) with Poisson requests in its window; an empty window fails."""
     from scipy.stats import binom, poisson
 
-    seen = np.arange(1, int(requests + 12 * np.sqrt(requests) + 30))
-    allowed = np.floor(limit * seen + 1e-9)
-    return float((poisson.pmf(seen, requests) * binom.cdf(allowed, seen, share)).sum())
+    exposures = np.arange(1, int(requests + 12 * np.sqrt(requests) + 30))
+    allowed = np.floor(limit * exposures + 1e-9)
+    return float((poisson.pmf(exposures, requests) * binom.cdf(allowed, exposures, share)).sum())

@@ -1,4 +1,4 @@
-"""The bar of block 3: our requests over each peer's in the same cell of the contest."""
+"""Block 3's bar: our requests divided by each peer's in the same cell."""
 
 from __future__ import annotations
 
@@ -18,77 +18,80 @@ FALSE_BAR = 1 / 50
 
 
 def compared(rows: list[Row]) -> list[Row]:
-    """Peers' rows with our requests over theirs: 0 where only we find the harm, inf where only they
-    do. Cells that neither finds are left out.
+    """Return the peers' rows with the ratio of our requests to theirs.
+
+    The ratio is 0 if only we find the harm, and inf if only they do. Cells in which neither finds
+    it are left out.
     """
-    ours = {_place(row): row for row in rows if row["rule"] == INDEPENDENT}
-    both = [(ours[_place(row)], row) for row in rows if row["rule"] not in ENGINES]
+    ours = {_identify_cell(row): row for row in rows if row["rule"] == INDEPENDENT}
+    both = [(ours[_identify_cell(row)], row) for row in rows if row["rule"] not in ENGINES]
     return [
         {
             **row,
             "ours": mine["requests"],
-            "ratio": _ratio(mine["requests"], row["requests"]),
-            "ratio_error": _relative(mine) + _relative(row),
+            "ratio": _compute_ratio(mine["requests"], row["requests"]),
+            "ratio_error": _compute_relative_error(mine) + _compute_relative_error(row),
         }
         for mine, row in both
         if math.isfinite(min(mine["requests"], row["requests"]))
     ]
 
 
-def _ratio(mine: float, theirs: float) -> float:
+def _compute_ratio(mine: float, theirs: float) -> float:
     return mine / theirs if math.isfinite(mine) else math.inf
 
 
-def _relative(row: Row) -> float:
-    """Relative error of the median; 0 where there is none."""
+def _compute_relative_error(row: Row) -> float:
+    """Return the relative error of the median; 0 if the median is infinite."""
     return row["requests_error"] / row["requests"] if math.isfinite(row["requests"]) else 0.0
 
 
-def _place(row: Row) -> tuple[object, ...]:
+def _identify_cell(row: Row) -> tuple[object, ...]:
     return row["scenario"], row["rate"], row["base"], row["theta"]
 
 
 def misses(rows: list[Row]) -> list[str]:
-    """Cells beyond the bar that a test could meet, and the bar on false rollback over all cells."""
-    found = [miss.words for miss in judged(rows) if not miss.wall]
-    ours, flagger = (_false(rows, rule) for rule in (INDEPENDENT, "Flagger"))
+    """Return the misses: cells whose bar a test could meet, and the bar on false rollback."""
+    messages = [miss.words for miss in judged(rows) if not miss.wall]
+    ours, flagger = (_average_false_rollback(rows, rule) for rule in (INDEPENDENT, "Flagger"))
     if ours > FALSE_BAR * flagger:
-        found.append(f"false rollback {ours:.4f} against Flagger's {flagger:.3f}, bar 1/50")
-    return found
+        messages.append(f"false rollback {ours:.4f} against Flagger's {flagger:.3f}, bar 1/50")
+    return messages
 
 
 def beyond(rows: list[Row]) -> list[str]:
-    """Cells in which the bar asks for more than information allows, each with the reason."""
+    """Return the cells whose bar no test can meet, each with the reason."""
     return [f"{miss.words}; {miss.wall}" for miss in judged(rows) if miss.wall]
 
 
 def judged(rows: list[Row]) -> Iterator[Miss]:
-    """Cells beyond the bar on requests.
+    """Yield the cells beyond the bar on requests.
 
-    A peer that, as documented, rolls back half of a cell's harmless canaries is asked with its
-    oracle's limit there: how fast it says what it always says is no detection.
+    A peer whose documented limit rolls back half of a cell's harmless canaries is compared with its
+    oracle's limit there: a rule that always rolls back detects nothing, however fast it is.
     """
     hopeless = {
-        (row["rule"], _place(row))
+        (row["rule"], _identify_cell(row))
         for row in rows
         if row["limit"] == "documented" and row["false_rollback"] > 0.5
     }
     for row in compared(rows):
-        asked = "oracle" if (row["rule"], _place(row)) in hopeless else "documented"
+        asked = "oracle" if (row["rule"], _identify_cell(row)) in hopeless else "documented"
         bar = BAR.get(row["rule"], math.inf)
         if row["limit"] == asked and row["ratio"] > bar * (1 + SIGMAS * row["ratio_error"]):
             yield Miss(
                 f"requests over {row['rule']}'s ({asked} limit) {row['ratio']:.2f}, bar {bar:.3f}: "
                 f"{row['rate']:g} rps, base {row['base']:.1%}, {row['theta']:g}x",
-                _wall(row, bar),
+                _explain_wall(row, bar),
             )
 
 
-def _wall(row: Row, bar: float) -> str:
-    """Why the bar cannot be asked for: no test at all meets it, or none that block 2 asks for.
+def _explain_wall(row: Row, bar: float) -> str:
+    """Return why the bar cannot be met, empty if it can.
 
-    Block 2 allows a test that is not told the effect 1.14 times the requests of the SPRT that is.
-    Both are held to our alpha, whatever the peer's own false-rollback rate is.
+    Either no test at all meets it, or it asks for less than block 2 allows: 1.14 times the requests
+    of the SPRT that knows the effect. Both tests have our alpha, whatever the peer's own
+    false-rollback rate is.
     """
     requests = bar * row["requests"]
     p_c, p_s, rho = row["theta"] * row["base"], row["base"], WEIGHT / (1 - WEIGHT)
@@ -96,15 +99,15 @@ def _wall(row: Row, bar: float) -> str:
     theirs = f"they are wrong in {row['false_rollback']:.1%}"
     if power < 0.5:
         return f"in {requests:.0f} requests no test finds more than {power:.0%} ({theirs})"
-    known = _ratio(row["known"], row["requests"])
-    error = _relative(row) + row["known_error"] / row["known"]
-    if SPRT_BAR * known > bar * (1 + SIGMAS * error):
+    sprt_ratio = _compute_ratio(row["known"], row["requests"])
+    error = _compute_relative_error(row) + row["known_error"] / row["known"]
+    if SPRT_BAR * sprt_ratio > bar * (1 + SIGMAS * error):
         allowed = f"block 2 allows {SPRT_BAR} times that ({theirs})"
-        return f"the SPRT that knows the effect needs {known:.3f}, {allowed}"
+        return f"the SPRT that knows the effect needs {sprt_ratio:.3f}, {allowed}"
     return ""
 
 
-def _false(rows: list[Row], rule: str) -> float:
-    """Mean false rollback of a rule at its own limit."""
+def _average_false_rollback(rows: list[Row], rule: str) -> float:
+    """Return the mean false rollback of a rule at its own limit."""
     own = [row for row in rows if row["rule"] == rule and row["limit"] != "oracle"]
     return float(np.mean([row["false_rollback"] for row in own]))

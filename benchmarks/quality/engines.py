@@ -1,7 +1,11 @@
-"""Our engines, run over many rollouts at once with the same functions as `analysis.guard`.
+"""Runs our tests over many rollouts at once, as `analysis.verdict.guardrail` runs them for one.
 
-SHIPPED and SHIPPED_PROOF are what runs for a plan that declares its pods; INDEPENDENT is what runs
-for one that does not, and takes requests as independent.
+How it works: an engine maps streams of counts, and stable's past, to its log capital after each
+look; a proof maps them to the look of its proof. Arrays replace the loop over rollouts, and the
+formulas are those of `analysis`.
+
+A plan that declares its pods runs SHIPPED and SHIPPED_PROOF. Another plan runs INDEPENDENT and
+INDEPENDENT_PROOF, which take requests as independent.
 """
 
 from __future__ import annotations
@@ -12,29 +16,30 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis import robust, safety, sequential, tempering
-from analysis.dispersion import Dispersion, PodHistory, estimate
-from analysis.draws import Array, Counts
-from analysis.rate import AGILE, ENOUGH, FIT
-from analysis.sequential import column
-from analysis.worlds import History, Streams
+from analysis.dispersion import tempering
+from analysis.dispersion.estimate import Dispersion, ExposureHistory, estimate
+from analysis.log_arrays import column
+from analysis.rates import excess_bound, ratio_test, robust_test
+from analysis.rates.rate import AGILE, ENOUGH, FIT
 from benchmarks.peers.rule import first
+from benchmarks.worlds.draws import Array, DrawnCounts
+from benchmarks.worlds.rates import History, Streams
 
 Past = Callable[..., History]
-"""Draws stable's own past, one for each rollout of the streams, when an engine asks for it.
+"""Draws stable's past, one for each rollout of the streams, when an engine needs it.
 
-Takes the number of ticks; 12 h of 30 s are the default.
+It takes the number of ticks; the default is 12 h of 30 s.
 """
 
 
 class Outcome(NamedTuple):
     """What an engine did in each rollout, shape (rollouts,).
 
-    `rolled_back`: the look (from 1) of the rollback, 0 for none. `refused`: the plan was refused
-    before it began because no valid test exists; its reason is for people.
+    `rolled_back`: the look (from 1) of the rollback, 0 for none. `refused`: whether the plan was
+    refused before it began, because no valid test exists; `reason` says why.
     """
 
-    rolled_back: Counts
+    rolled_back: DrawnCounts
     refused: np.ndarray
     reason: str = ""
 
@@ -47,33 +52,33 @@ class Trace(NamedTuple):
     reason: str = ""
 
     def at(self, alpha: float) -> Outcome:
-        """What it does at a false-rollback rate."""
+        """Return the outcome at a false-rollback rate."""
         crossed = first(self.log >= -np.log(alpha))
         return Outcome(np.where(self.refused, 0, crossed), self.refused, self.reason)
 
 
 class Promise(NamedTuple):
-    """How a proof went in each rollout: the look (from 1) of the proof, 0 for none; refusals."""
+    """The result of a proof in each rollout: its look (from 1), 0 for none; refusals."""
 
-    proven: Counts
+    proven: DrawnCounts
     refused: np.ndarray
 
 
 Engine = Callable[[Streams, Past], Trace]
-"""Streams with pods, and stable's past; the margin is ratio 1 and nothing more."""
+"""Takes streams with pods, and stable's past; the margin is ratio 1 and absolute 0."""
 
 Proof = Callable[[Streams, Past, ArrayLike, ArrayLike, float], Promise]
-"""Streams with pods, stable's past, the margin's ratio and absolute part, and beta.
+"""Takes streams with pods, stable's past, the margin's ratio and absolute part, and beta.
 
-Margins are numbers or one for each rollout.
+A margin is one number, or one for each rollout.
 """
 
 BRIEF = 20
-"""Ticks of stable's past that the product sees before the canary's first request."""
+"""Ticks of stable's past that production sees before the canary's first request."""
 
 
 def likelihood(streams: Streams, past: Past) -> Trace:  # noqa: ARG001  # an Engine
-    """R as `analysis.guard` runs it: requests are taken as independent, pods and past unused."""
+    """Run the ratio test as `analysis.verdict.guardrail` does for independent requests."""
     log = harm(streams.arms())
     return Trace(log, np.zeros(len(log), dtype=bool))
 
@@ -81,7 +86,7 @@ def likelihood(streams: Streams, past: Past) -> Trace:  # noqa: ARG001  # an Eng
 def excess(
     streams: Streams, past: Past, ratio: ArrayLike, absolute: ArrayLike, beta: float
 ) -> Promise:
-    """D as `analysis.guard` runs it, with weights chosen from a brief past."""
+    """Run the excess bound as `analysis.verdict.guardrail` does, with a prior from a brief past."""
     e, x = (counts.sum(axis=-1) for counts in past(ticks=BRIEF))
     before = Streams(np.zeros_like(e), np.zeros_like(x), e, x)
     proven = safe(streams.arms(), before, ratio, absolute) >= -np.log(beta)
@@ -89,40 +94,49 @@ def excess(
 
 
 def robust_harm(streams: Streams, past: Past) -> Trace:
-    """R and its companions as `analysis.rate` runs them under a dispersion learnt from pods."""
-    found = learnt(streams, past)
-    refused = np.array([bool(one.problem) for one in found])
-    reason = next((one.problem for one in found if one.problem), "")
-    return Trace(robust.path(found, _counts(streams)), refused, reason)
+    """Run the robust test as `analysis.rates.rate` does, with a dispersion learnt from pods."""
+    dispersions = learnt(streams, past)
+    refused = np.array([bool(dispersion.problem) for dispersion in dispersions])
+    reason = next((dispersion.problem for dispersion in dispersions if dispersion.problem), "")
+    return Trace(robust_test.path(dispersions, _counts(streams)), refused, reason)
 
 
 def robust_excess(
     streams: Streams, past: Past, ratio: ArrayLike, absolute: ArrayLike, beta: float
 ) -> Promise:
-    """D as `analysis.rate` runs it under a dispersion learnt from pods."""
-    found = learnt(streams, past)
+    """Run the excess bound as `analysis.rates.rate` does, with a dispersion learnt from pods."""
+    dispersions = learnt(streams, past)
     e, x = (counts.sum(axis=-1) for counts in past(ticks=BRIEF))
     before = Streams(np.zeros_like(e), np.zeros_like(x), e, x)
-    proven = steady(streams, found, before, ratio, absolute) >= -np.log(beta)
-    refused = np.array([bool(one.problem) for one in found])
+    proven = steady(streams, dispersions, before, ratio, absolute) >= -np.log(beta)
+    refused = np.array([bool(dispersion.problem) for dispersion in dispersions])
     return Promise(np.where(refused, 0, first(proven)), refused)
 
 
 def learnt(streams: Streams, past: Past) -> list[Dispersion]:
-    """Each rollout's dispersion, from 12 hours of its own stable pods."""
+    """Estimate each rollout's dispersion from 12 hours of its own stable pods."""
     e, x = past()
     pods = streams.e_c.shape[-1]
-    return [estimate(PodHistory(one, two), pods) for one, two in zip(e, x, strict=True)]
+    return [
+        estimate(ExposureHistory(exposures, bad), pods) for exposures, bad in zip(e, x, strict=True)
+    ]
 
 
 def steady(
-    streams: Streams, found: list[Dispersion], past: Streams, ratio: ArrayLike, absolute: ArrayLike
+    streams: Streams,
+    dispersions: list[Dispersion],
+    past: Streams,
+    ratio: ArrayLike,
+    absolute: ArrayLike,
 ) -> Array:
-    """D's log evidence of safety after each look, each weighed by what was known before it."""
-    noise, arms = tempering.noises(found), streams.arms()
+    """Return the tempered excess bound's log evidence of safety after each look.
+
+    A look's weight uses only what was known before the look: `usual` is updated after it.
+    """
+    noise, arms = tempering.noises(dispersions), streams.arms()
     weights = informed(past, ratio, absolute)
     usual = (past.x_s.sum(axis=-1) + 0.5) / (past.e_s.sum(axis=-1) + 1)
-    states = robust.walk(noise, _counts(streams), ratio=ratio, absolute=absolute)
+    states = robust_test.walk(noise, _counts(streams), ratio=ratio, absolute=absolute)
     below: Array | float = 0.0
     counted, logs = np.zeros(len(usual)), []
     for e_c, x_c, e_s, x_s, state in zip(*(a.T for a in arms), states, strict=True):
@@ -130,10 +144,10 @@ def steady(
         bad = np.maximum(usual * e_s, x_s / FIT)
         n, share = tempering.expected(e_c, e_s, bad, ratio, absolute)
         worth = np.where(both, 1 / tempering.steadied(noise, n, share), 0.0)
-        below = below + worth[:, None] * safety.below(e_c, e_s, x_c, x_s, ratio)
+        below = below + worth[:, None] * excess_bound.below(e_c, e_s, x_c, x_s, ratio)
         counted = counted + worth * e_c
-        calm = tempering.total(noise, robust.information(state))
-        logs.append(safety.log_safe(below / calm[:, None], counted / calm, absolute, weights))
+        calm = tempering.total(noise, robust_test.information(state))
+        logs.append(excess_bound.log_safe(below / calm[:, None], counted / calm, absolute, weights))
         usual = np.where(both, usual + AGILE * (x_s / np.maximum(e_s, 1) - usual), usual)
     return np.array(logs).T
 
@@ -145,34 +159,36 @@ PROOFS: dict[str, Proof] = {"D": excess, "robust D": robust_excess}
 SHIPPED_PROOF, INDEPENDENT_PROOF = "robust D", "D"
 
 
-def _counts(streams: Streams) -> robust.Counts:
+def _counts(streams: Streams) -> robust_test.ArmCounts:
     arms = streams.arms()
-    return robust.Counts(arms.e_c, arms.e_s, arms.x_c, arms.x_s)
+    return robust_test.ArmCounts(arms.e_c, arms.e_s, arms.x_c, arms.x_s)
 
 
 def harm(arms: Streams, ratio: float = 1.0, absolute: float = 0.0) -> Array:
-    """R's log e-process after each look: (rollouts, looks)."""
-    gains = sequential.increment(
+    """Return the ratio test's log e-process after each look: (rollouts, looks)."""
+    gains = ratio_test.increment(
         arms.e_c, arms.e_s, arms.x_c, arms.x_s, ratio=ratio, absolute=absolute
     )
-    return sequential.log_harm(gains.cumsum(axis=-2))
+    return ratio_test.log_harm(gains.cumsum(axis=-2))
 
 
 def safe(arms: Streams, past: Streams, ratio: ArrayLike = 1.0, absolute: ArrayLike = 0.0) -> Array:
-    """D's log evidence of safety after each look: (rollouts, looks).
+    """Return the excess bound's log evidence of safety after each look: (rollouts, looks).
 
     `past` holds stable's counts before the first look, which choose the weights of the bets.
     """
-    gains = safety.below(arms.e_c, arms.e_s, arms.x_c, arms.x_s, column(ratio))
+    gains = excess_bound.below(arms.e_c, arms.e_s, arms.x_c, arms.x_s, column(ratio))
     both = (arms.e_c > 0) & (arms.e_s > 0)
     counted = np.where(both, arms.e_c, 0).cumsum(axis=-1)
     weights = informed(past, ratio, absolute)[:, None]
-    return safety.log_safe(gains.cumsum(axis=-2), counted, column(absolute), weights)
+    return excess_bound.log_safe(gains.cumsum(axis=-2), counted, column(absolute), weights)
 
 
 def informed(past: Streams, ratio: ArrayLike, absolute: ArrayLike) -> Array:
-    """D's prior weights from stable's past: (rollouts, levels)."""
+    """Return the excess bound's prior weights from stable's past: (rollouts, levels)."""
     exposures, bad = past.e_s.sum(axis=-1), past.x_s.sum(axis=-1)
     share = (bad + 1) / (exposures + 1)
-    known = (exposures >= ENOUGH)[:, None]
-    return np.where(known, safety.prior(share, share, ratio, absolute), safety.WEIGHTS)
+    has_enough = (exposures >= ENOUGH)[:, None]
+    return np.where(
+        has_enough, excess_bound.prior(share, share, ratio, absolute), excess_bound.WEIGHTS
+    )

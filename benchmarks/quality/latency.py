@@ -1,8 +1,9 @@
-"""Block 7: latencies, H against a latency threshold on the canary and a judge of medians.
+"""Block 7: latencies, the bucket test against a latency threshold and a judge of medians.
 
-Tolerance 10 %, alpha .01, weight 50 %. Flagger's rule with its documented 500 ms for the 99th
-percentile of the last minute (stable's is 404 ms); Kayenta's on per-minute 99th percentiles; R on
-the share beyond stable's .9 quantile, the one boundary that an SLO would have.
+Tolerance 10 %, alpha .01, weight 50 %. Flagger's rule has its documented limit of 500 ms for the
+99th percentile of the last minute (stable's is 404 ms); Kayenta's judges per-minute 99th
+percentiles. The ratio test judges the share beyond stable's .9 quantile, the one boundary that an
+SLO would have.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from analysis import fleet_shapes
-from analysis.alternatives import ShapeRule
-from analysis.draws import Array, Counts
-from analysis.shape_worlds import EDGES, KNEE, Shapes, ShapeWorld
-from analysis.worlds import Streams
+from analysis.histograms.alternatives import HistogramTolerance
 from benchmarks.peers import flagger, kayenta
 from benchmarks.peers.rule import first, nth_worst, windows
 from benchmarks.quality.engines import harm
 from benchmarks.quality.runs import Row, above, chunks, each, error, seeded
+from benchmarks.worlds.draws import Array, DrawnCounts
+from benchmarks.worlds.latencies import EDGES, KNEE, BucketsModel, Shapes
+from benchmarks.worlds.rates import Streams
 
 Scenario = Literal["iid", "incidents"]
 SCENARIOS: tuple[Scenario, ...] = ("iid", "incidents")
@@ -38,7 +39,7 @@ EFFECTS = {
 HARMLESS = ("none", "+2 %", "+10 %")
 
 
-class Cell(NamedTuple):
+class LatencyCell(NamedTuple):
     """One service and effect."""
 
     scenario: Scenario
@@ -49,21 +50,23 @@ class Cell(NamedTuple):
 
 
 def run(rollouts: int, seed: int) -> list[Row]:
-    """A row for each scenario, rate, effect and rule."""
-    cells = [Cell(*one, rollouts, seed) for one in product(SCENARIOS, RATES, EFFECTS)]
+    """Measure a row for each scenario, rate, effect and rule."""
+    cells = [
+        LatencyCell(*setting, rollouts, seed) for setting in product(SCENARIOS, RATES, EFFECTS)
+    ]
     return each("latency", _cell, cells)
 
 
-def _cell(cell: Cell) -> list[Row]:
+def _cell(cell: LatencyCell) -> list[Row]:
     factor, tail = EFFECTS[cell.effect]
-    world = ShapeWorld(cell.scenario, cell.rate, factor=factor, tail=tail)
+    world = BucketsModel(cell.scenario, cell.rate, factor=factor, tail=tail)
     rng = seeded(cell.seed, "latency", cell[:3])
-    parts = [_looks(world.streams(rng, size)) for size in chunks(cell.rollouts)]
-    looks = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    return [_row(cell, name, at) for name, at in looks.items()]
+    parts = [_rollback_looks(world.streams(rng, size)) for size in chunks(cell.rollouts)]
+    looks = {name: np.concatenate([chunk[name] for chunk in parts]) for name in parts[0]}
+    return [_build_row(cell, name, at) for name, at in looks.items()]
 
 
-def _row(cell: Cell, rule: str, looks: Counts) -> Row:
+def _build_row(cell: LatencyCell, rule: str, looks: DrawnCounts) -> Row:
     share = float((looks > 0).mean())
     return {
         "scenario": cell.scenario,
@@ -78,12 +81,12 @@ def _row(cell: Cell, rule: str, looks: Counts) -> Row:
     }
 
 
-def _looks(shapes: Shapes) -> dict[str, Counts]:
-    """The look of each rollout's rollback, by rule."""
+def _rollback_looks(shapes: Shapes) -> dict[str, DrawnCounts]:
+    """Return the look of each rollout's rollback, by rule."""
     total, bar = shapes.canary.shape[1], -math.log(ALPHA)
     slow = [percentile(arm, 0.99) for arm in shapes[:2]]
     threshold = nth_worst(np.where(np.isnan(slow[0]), np.inf, slow[0]), flagger.THRESHOLD)
-    judge = _judged(*(np.nan_to_num(points) for points in slow))
+    judge = _judge(*(np.nan_to_num(points) for points in slow))
     return {
         "H": first(histogram(shapes) >= bar),
         "R at one edge": first(harm(beyond(shapes, KNEE)) >= bar),
@@ -93,8 +96,8 @@ def _looks(shapes: Shapes) -> dict[str, Counts]:
 
 
 def histogram(shapes: Shapes, tolerance: float = TOLERANCE) -> Array:
-    """H's log e-process after each look, as `analysis.shape` runs it: (rollouts, looks)."""
-    rule = ShapeRule(tolerance, relative=True, worse="high")
+    """Return the bucket test's log e-process after each look: (rollouts, looks)."""
+    rule = HistogramTolerance(tolerance, relative=True, worse="high")
     fleet = fleet_shapes.start(rule, EDGES, len(shapes.past))
     fleet_shapes.learn(fleet, shapes.past)
     path = []
@@ -105,7 +108,7 @@ def histogram(shapes: Shapes, tolerance: float = TOLERANCE) -> Array:
 
 
 def beyond(shapes: Shapes, level: float) -> Streams:
-    """A rate: units slower than the edge nearest to a quantile of stable's past."""
+    """Return a rate: units slower than the edge nearest to a quantile of stable's past."""
     share = shapes.past.sum(axis=0).cumsum() / max(shapes.past.sum(), 1)
     edge = int(np.abs(share - level).argmin())
     counts = [
@@ -116,13 +119,13 @@ def beyond(shapes: Shapes, level: float) -> Streams:
     return Streams(*counts)
 
 
-def percentile(buckets: Counts, level: float) -> Array:
-    """A quantile of each minute, linear within its bucket, as `histogram_quantile` does.
+def percentile(buckets: DrawnCounts, level: float) -> Array:
+    """Return a quantile of each minute, linear within its bucket, as `histogram_quantile` does.
 
-    (rollouts, looks, K) to (rollouts, minutes); NaN without units.
+    Maps (rollouts, looks, K) to (rollouts, minutes); NaN without units.
     """
-    seen = windows(np.moveaxis(buckets, 1, -1), kayenta.MINUTE, kayenta.MINUTE)
-    below = np.moveaxis(seen, 1, -1).cumsum(axis=-1)
+    counts = windows(np.moveaxis(buckets, 1, -1), kayenta.MINUTE, kayenta.MINUTE)
+    below = np.moveaxis(counts, 1, -1).cumsum(axis=-1)
     rank = level * below[..., -1:]
     at = (below < rank).sum(axis=-1, keepdims=True)
     low = np.where(at > 0, np.take_along_axis(below, np.maximum(at - 1, 0), -1), 0)
@@ -132,14 +135,14 @@ def percentile(buckets: Counts, level: float) -> Array:
     return np.asarray(np.where(rank > 0, value, np.nan)[..., 0])
 
 
-def _judged(canary: Array, stable: Array) -> Array:
-    """Kayenta's height at each judgement of points so far."""
+def _judge(canary: Array, stable: Array) -> Array:
+    """Return Kayenta's height at each judgement of the points so far."""
     ends = range(kayenta.PERIOD, canary.shape[-1] + 1, kayenta.PERIOD)
     return np.stack([kayenta.height(canary[:, :e], stable[:, :e]) for e in ends], axis=-1)
 
 
 def misses(rows: list[Row]) -> list[str]:
-    """Harmless effects that H rolls back more often than alpha."""
+    """Return the harmless effects that the bucket test rolls back more often than alpha."""
     return [
         f"latency: false rollback {row['rolled_back']:.3f} +- {row['error']:.3f} at alpha {ALPHA}: "
         f"{row['scenario']}, {row['rate']:g} rps, {row['effect']}"

@@ -1,4 +1,4 @@
-"""Rows as text: groups, columns, and numbers that may be none."""
+"""Formats rows as text: groups, columns, and numbers that may be missing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from benchmarks.quality.runs import Row
 
 
 def table(title: str, head: Sequence[str], body: Iterable[Sequence[object]]) -> str:
-    """A title and columns as wide as they need to be; the first one is aligned to the left."""
+    """Format a title and a table; the first column is aligned to the left, others to the right."""
     lines = [list(head), *([str(value) for value in line] for line in body)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
     written = ("  ".join([line[0].ljust(widths[0]),
@@ -21,18 +21,18 @@ def table(title: str, head: Sequence[str], body: Iterable[Sequence[object]]) -> 
 
 
 def grouped(rows: Iterable[Row], *names: str) -> Iterator[tuple[tuple[object, ...], list[Row]]]:
-    """Rows that agree in these columns, in the order of their first appearance."""
+    """Group rows that agree in these columns, in the order of their first appearance."""
     rows = list(rows)
-    order = {key: at for at, key in reversed([*enumerate(map(_key(names), rows))])}
-    by = sorted(rows, key=lambda row: order[_key(names)(row)])
-    for key, group in groupby(by, _key(names)):
+    order = {key: at for at, key in reversed([*enumerate(map(_build_key(names), rows))])}
+    by = sorted(rows, key=lambda row: order[_build_key(names)(row)])
+    for key, group in groupby(by, _build_key(names)):
         yield key, list(group)
 
 
-def _key(names: Sequence[str]) -> Callable[[Row], tuple[object, ...]]:
+def _build_key(names: Sequence[str]) -> Callable[[Row], tuple[object, ...]]:
     return lambda row: tuple(row[name] for name in names)
 
 
 def number(value: float, digits: int = 0) -> str:
-    """Rounded; a dash for what was never reached or measured."""
+    """Format a rounded number; a dash for what was never reached or measured."""
     return f"{value:.{digits}f}" if np.isfinite(value) else "-"

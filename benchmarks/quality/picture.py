@@ -1,4 +1,4 @@
-"""The comparison in one picture."""
+"""Draws the whole comparison in one picture."""
 
 from __future__ import annotations
 
@@ -7,33 +7,36 @@ from typing import Any
 
 import numpy as np
 
-from analysis.worlds import SCENARIOS
 from benchmarks.quality import against
 from benchmarks.quality.engines import ENGINES, INDEPENDENT
 from benchmarks.quality.rules import RULES
 from benchmarks.quality.runs import Row
+from benchmarks.worlds.rates import SCENARIOS
 
 Blocks = dict[str, list[Row]]
 
 
 def draw(blocks: Blocks, path: Path) -> None:
-    """False rollback, requests against peers, power and harm, side by side; by its ending."""
+    """Draw false rollback, requests against peers, power and harm into one file.
+
+    The path's ending selects the file format.
+    """
     import matplotlib as mpl
 
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
     figure, axes = plt.subplots(2, 2, figsize=(15, 10), layout="constrained")
-    _rollback(axes[0, 0], blocks["false rollback"])
-    _requests(axes[0, 1], blocks["against peers"])
-    _power(axes[1, 0], blocks["power under dispersion"])
-    _harm(axes[1, 1], blocks["harm"])
+    _draw_rollback(axes[0, 0], blocks["false rollback"])
+    _draw_requests(axes[0, 1], blocks["against peers"])
+    _draw_power(axes[1, 0], blocks["power under dispersion"])
+    _draw_harm(axes[1, 1], blocks["harm"])
     figure.savefig(path, dpi=110)
     plt.close(figure)
 
 
-def _rollback(axis: Any, rows: list[Row]) -> None:
-    """Mean over rates and bases, per scenario and rule, with the worst cell in brackets."""
+def _draw_rollback(axis: Any, rows: list[Row]) -> None:
+    """Draw the mean over rates and bases per scenario and rule, the worst cell in brackets."""
     names = [*ENGINES, *RULES]
     cells = np.array([
         [[r["false_rollback"] for r in rows
@@ -50,14 +53,14 @@ def _rollback(axis: Any, rows: list[Row]) -> None:
     axis.set_title("False rollback of harmless canaries, alpha .05: mean (worst) of nine services")
 
 
-def _requests(axis: Any, rows: list[Row]) -> None:
-    """Requests to detection of every rule that keeps alpha there, over ours."""
-    found = [row for row in against.compared(rows) if row["limit"] == "oracle"]
-    for place, name in enumerate(RULES):
-        ratios = [row["ratio"] for row in found if row["rule"] == name]
-        shown = np.clip(ratios, 0.01, 10)
-        luck = np.linspace(-0.25, 0.25, len(shown))
-        axis.plot(place + luck, shown, "o", alpha=0.7)
+def _draw_requests(axis: Any, rows: list[Row]) -> None:
+    """Draw our requests to detection over each peer's, at limits that keep alpha."""
+    compared = [row for row in against.compared(rows) if row["limit"] == "oracle"]
+    for column, name in enumerate(RULES):
+        ratios = [row["ratio"] for row in compared if row["rule"] == name]
+        clipped = np.clip(ratios, 0.01, 10)
+        jitter = np.linspace(-0.25, 0.25, len(clipped))
+        axis.plot(column + jitter, clipped, "o", alpha=0.7)
     axis.axhline(1, color="black", linewidth=0.8)
     axis.axhline(1 / 4, color="grey", linestyle="--", linewidth=0.8)
     axis.set_yscale("log")
@@ -69,8 +72,8 @@ def _requests(axis: Any, rows: list[Row]) -> None:
     )
 
 
-def _power(axis: Any, rows: list[Row]) -> None:
-    """Median look of detection against false rollback, at 20 and 500 rps, 2x."""
+def _draw_power(axis: Any, rows: list[Row]) -> None:
+    """Draw the median look of detection against false rollback, at 20 and 500 rps, 2x."""
     wanted = [(name, "declared") for name in ENGINES] + [(name, "documented") for name in RULES]
     for name, limit in wanted:
         mine = [row for row in rows if (row["rule"], row["limit"]) == (name, limit)]
@@ -86,8 +89,8 @@ def _power(axis: Any, rows: list[Row]) -> None:
     axis.set_title("Under dispersion: one mark a scenario, 20 and 500 rps; lower left is better")
 
 
-def _harm(axis: Any, rows: list[Row]) -> None:
-    """Excess bad requests at each rate."""
+def _draw_harm(axis: Any, rows: list[Row]) -> None:
+    """Draw excess bad requests at each rate."""
     judged = [row for row in rows if (row["alpha"], row["margin"]) == (0.05, 0.0)]
     for ramp, style in (("fixed", "--"), ("evidence", "-")):
         for theta, colour in ((2.0, "C0"), (5.0, "C1")):

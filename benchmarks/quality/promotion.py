@@ -1,7 +1,7 @@
 """Block 4: false promotion of a canary exactly at its margin, and time to prove a twin safe.
 
-Margins: half the base rate on top (ratio 1), or ratio 1.5 and nothing on top. Twins are proven over
-small looks (see `detection`).
+A twin is a canary that behaves as stable does. Margins: half the base rate on top (ratio 1), or
+ratio 1.5 and nothing on top. Twins are proven over small looks (see `detection`).
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from analysis.draws import Counts
 from analysis.information import needed, rate_divergence
-from analysis.worlds import SCENARIOS, Scenario, Streams, World
 from benchmarks.quality.detection import requests
 from benchmarks.quality.engines import INDEPENDENT_PROOF, PROOFS, SHIPPED_PROOF, Promise
 from benchmarks.quality.runs import SIGMAS, Row, above, chunks, each, error, seeded
 from benchmarks.quality.together import Worlds, groups
+from benchmarks.worlds.draws import DrawnCounts
+from benchmarks.worlds.rates import SCENARIOS, CountsModel, Scenario, Streams
 
 RATES, BASES, WEIGHTS, BETA = (0.2, 20.0, 500.0), (0.001, 0.01, 0.05), (0.5, 0.1), 0.05
 BAR = 1.4
@@ -31,7 +31,7 @@ Margin = Literal["+ base/2", "x 1.5"]
 MARGINS: tuple[Margin, ...] = ("+ base/2", "x 1.5")
 
 
-class Cell(NamedTuple):
+class PromotionCell(NamedTuple):
     """One world and margin."""
 
     scenario: Scenario
@@ -53,33 +53,33 @@ class Proof(NamedTuple):
 
 
 def run(rollouts: int, seed: int) -> tuple[list[Row], list[Row]]:
-    """Rows of false promotions, and of times to prove safety."""
+    """Measure the rows of false promotions, and of times to prove safety."""
     worlds = product(SCENARIOS, RATES, BASES, MARGINS)
-    cells = [Cell(*world, rollouts, seed) for world in worlds]
+    cells = [PromotionCell(*world, rollouts, seed) for world in worlds]
     false = each("false promotion", _false, groups(cells, rollouts))
-    proofs = [Proof(*one, rollouts, seed) for one in product(BASES, MARGINS, WEIGHTS)]
+    proofs = [Proof(*setting, rollouts, seed) for setting in product(BASES, MARGINS, WEIGHTS)]
     return false, each("time to prove safety", _time, proofs)
 
 
 def limits(margin: Margin, base: float) -> tuple[float, float]:
-    """The margin's ratio and absolute part."""
+    """Return the margin's ratio and absolute part."""
     return (1.0, base / 2) if margin == "+ base/2" else (1.5, 0.0)
 
 
-def _played(
+def _play(
     worlds: Worlds, margins: Sequence[tuple[float, float]]
 ) -> Iterator[tuple[str, Streams, Promise]]:
-    """Every proof on the same streams; the margin of each world."""
+    """Run every proof on the same streams, each world with its own margin."""
     streams = worlds.streams()
     ratio, absolute = np.repeat(margins, worlds.size, axis=0).T
     for name, proof in PROOFS.items():
         yield name, streams.arms(), proof(streams, worlds.history, ratio, absolute, BETA)
 
 
-def _false(cells: Sequence[Cell]) -> list[Row]:
+def _false(cells: Sequence[PromotionCell]) -> list[Row]:
     margins = [limits(cell.margin, cell.base) for cell in cells]
     worlds = [
-        World(cell.scenario, cell.rate, cell.base, theta=ratio, excess=absolute)
+        CountsModel(cell.scenario, cell.rate, cell.base, theta=ratio, excess=absolute)
         for cell, (ratio, absolute) in zip(cells, margins, strict=True)
     ]
     dice = [seeded(cell.seed, "false promotion", cell[:4]) for cell in cells]
@@ -87,19 +87,19 @@ def _false(cells: Sequence[Cell]) -> list[Row]:
     refused: list[Counter[str]] = [Counter() for _ in cells]
     for size in chunks(cells[0].rollouts):
         together = Worlds(worlds, size, dice, dice)
-        for name, _, promise in _played(together, margins):
+        for name, _, promise in _play(together, margins):
             for i, count in enumerate(together.counts(promise.proven > 0)):
                 promoted[i][name] += count
             for i, count in enumerate(together.counts(promise.refused)):
                 refused[i][name] += count
     return [
-        _row(cell, name, promoted[i][name] / cell.rollouts, refused[i][name] / cell.rollouts)
+        _build_row(cell, name, promoted[i][name] / cell.rollouts, refused[i][name] / cell.rollouts)
         for i, cell in enumerate(cells)
         for name in PROOFS
     ]
 
 
-def _row(cell: Cell, rule: str, promoted: float, refused: float) -> Row:
+def _build_row(cell: PromotionCell, rule: str, promoted: float, refused: float) -> Row:
     return {
         "scenario": cell.scenario,
         "rate": cell.rate,
@@ -119,14 +119,12 @@ def _time(proof: Proof) -> list[Row]:
     rho = proof.weight / (1 - proof.weight)
     bound = needed(rate_divergence(proof.base, proof.base, ratio, absolute, rho), BETA)
     look = max(bound / FINE, LEAST)
-    world = World(rate=look / proof.weight / 30, base=proof.base, weight=proof.weight)
+    world = CountsModel(rate=look / proof.weight / 30, base=proof.base, weight=proof.weight)
     world = replace(world, looks=math.ceil(LONGEST * bound / look))
     rng = seeded(proof.seed, "proof", proof[:3])
-    parts: dict[str, list[Counts]] = {name: [] for name in PROOFS}
+    parts: dict[str, list[DrawnCounts]] = {name: [] for name in PROOFS}
     for size in chunks(proof.rollouts):
-        for name, arms, promise in _played(
-            Worlds([world], size, [rng], [rng]), [(ratio, absolute)]
-        ):
+        for name, arms, promise in _play(Worlds([world], size, [rng], [rng]), [(ratio, absolute)]):
             parts[name].append(requests(arms, promise.proven))
     sent = {name: np.concatenate(some) for name, some in parts.items()}
     return [
@@ -147,7 +145,7 @@ def _time(proof: Proof) -> list[Row]:
 
 
 def misses(false: list[Row], times: list[Row]) -> list[str]:
-    """Cells where the shipped proof promotes too often, or takes too long."""
+    """Return the cells where the shipped proof promotes too often or takes too long."""
     false = [row for row in false if row["rule"] == SHIPPED_PROOF]
     times = [row for row in times if row["rule"] == INDEPENDENT_PROOF]
     wrong = [

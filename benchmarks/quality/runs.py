@@ -1,4 +1,4 @@
-"""Sizes, seeds, cells in parallel, and shares with their Monte-Carlo errors."""
+"""Sizes, seeds, parallel cells, and shares with their Monte-Carlo errors."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ import numpy as np
 Cell = TypeVar("Cell")
 Row = dict[str, Any]
 CHUNK = 250
-"""Rollouts that are in memory at once."""
+"""The most rollouts in memory at once."""
 
 SIGMAS = 3.0
-"""Monte-Carlo standard errors that a figure may lie beyond its bar before the bar is missed."""
+"""Monte-Carlo standard errors by which a figure may lie beyond its bar without a miss."""
 
 
 @dataclass(frozen=True)
@@ -50,42 +50,46 @@ FULL = Size(
 
 
 def seeded(seed: int, *key: object) -> np.random.Generator:
-    """A generator of its own for each key, whatever the order of work."""
+    """Return the random generator of a key, independent of the order of work."""
     return np.random.default_rng([seed, zlib.crc32(repr(key).encode())])
 
 
 def chunks(rollouts: int) -> Iterator[int]:
-    """Sizes that add up to `rollouts`, none larger than CHUNK."""
+    """Yield sizes that add up to `rollouts`, none larger than CHUNK."""
     for begin in range(0, rollouts, CHUNK):
         yield min(CHUNK, rollouts - begin)
 
 
 def each(name: str, run: Callable[[Cell], list[Row]], cells: Sequence[Cell]) -> list[Row]:
-    """The rows of all cells, in their order, computed on all cores."""
+    """Compute the rows of all cells on all cores; return them in the cells' order."""
     rows: list[Row] = []
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        for done, found in enumerate(pool.map(run, cells), 1):
-            rows += found
-            _progress(f"{name}: {done} of {len(cells)} cells")
-    _progress("")
+        for done, cell_rows in enumerate(pool.map(run, cells), 1):
+            rows += cell_rows
+            _show_progress(f"{name}: {done} of {len(cells)} cells")
+    _show_progress("")
     return rows
 
 
-def _progress(words: str) -> None:
+def _show_progress(words: str) -> None:
     if sys.stderr.isatty():
         print(f"\r\033[K{words}", end="", file=sys.stderr, flush=True)
 
 
 def error(share: float, runs: int) -> float:
-    """Monte-Carlo standard error of a share; not zero where nothing or everything was seen."""
-    kept = (share * runs + 1) / (runs + 2)
-    return math.sqrt(kept * (1 - kept) / runs)
+    """Return the Monte-Carlo standard error of a share.
+
+    One success and one failure are added, so that it is not zero for a share of 0 or 1.
+    """
+    smoothed = (share * runs + 1) / (runs + 2)
+    return math.sqrt(smoothed * (1 - smoothed) / runs)
 
 
 def above(share: float, bar: float, runs: int) -> bool:
-    """Whether a share is beyond its bar by more than luck: as rare as SIGMAS of a normal, or rarer.
+    """Return whether a share is above its bar by more than chance.
 
-    By the binomial distribution, because a small bar and few runs are far from normal.
+    More than chance means at most as probable as SIGMAS standard errors of a normal. The binomial
+    distribution is used, because with a small bar and few runs a share is far from normal.
     """
     from scipy.stats import binom, norm
 

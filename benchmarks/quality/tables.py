@@ -1,4 +1,4 @@
-"""The blocks as tables for people."""
+"""Formats each block's rows as a table."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ from benchmarks.quality.runs import Row
 
 
 def of_rollback(rows: list[Row], alpha: float) -> str:
-    """Worst share over base rates for our engines at each rate; worst over all cells for peers."""
+    """Format block 1: worst share, over base rates for engines, over all cells for peers."""
     chosen = [row for row in rows if row["alpha"] == alpha]
     head = ["scenario", *(f"{name} {rate:g}" for name in ENGINES for rate in rollback.RATES)]
     body = []
     for (scenario,), group in grouped(chosen, "scenario"):
         ours = [
-            _worst([r for r in group if r["rule"] == name and r["rate"] == rate])
+            _format_worst([r for r in group if r["rule"] == name and r["rate"] == rate])
             for name in ENGINES
             for rate in rollback.RATES
         ]
-        peers = [_worst([r for r in group if r["rule"] == name]) for name in RULES]
+        peers = [_format_worst([r for r in group if r["rule"] == name]) for name in RULES]
         body.append([scenario, *ours, *peers])
     runs = chosen[0]["runs"]
     return table(
         f"1. False rollback at alpha {alpha}, 240 looks: worst over base .1, 1, 5 %; ours per rps, "
-        f"peers over all ({runs} runs a cell, {_luck(chosen)})",
+        f"peers over all ({runs} runs a cell, {_describe_error(chosen)})",
         [*head, *RULES],
         body,
     )
 
 
-def _worst(rows: list[Row]) -> str:
+def _format_worst(rows: list[Row]) -> str:
     worst = max(rows, key=lambda row: row["false_rollback"])
     refused = float(np.mean([row["refused"] for row in rows]))
     return f"{worst['false_rollback']:.3f}" + (f" ({refused:.0%} refused)" if refused else "")
 
 
 def of_detection(rows: list[Row]) -> str:
-    """Mean requests over the bound and over the SPRT that knows the effect."""
+    """Format block 2: mean requests over the bound and over the SPRT that knows the effect."""
     names = [*ENGINES, detection.CLAIRVOYANT]
     body = []
     for (base, theta, weight), group in grouped(rows, "base", "theta", "weight"):
@@ -65,7 +65,7 @@ def of_detection(rows: list[Row]) -> str:
 
 
 def of_contest(rows: list[Row]) -> str:
-    """Our requests over each peer's, documented and oracle's limit."""
+    """Format block 3: our requests over each peer's, documented and oracle's limit."""
     compared = against.compared(rows)
     ratios = {
         (row["rate"], row["base"], row["theta"], row["rule"], row["limit"]): row["ratio"]
@@ -77,15 +77,15 @@ def of_contest(rows: list[Row]) -> str:
         mine = next(row for row in group if row["rule"] == INDEPENDENT)
         cells = [
             " | ".join(
-                _ratio(ratios.get((rate, base, theta, name, which)))
+                _format_ratio(ratios.get((rate, base, theta, name, which)))
                 for which in ("documented", "oracle")
             )
             for name in RULES
         ]
         body.append([f"{rate:g} rps, {base:.1%}, {theta:g}x", number(mine["requests"]),
                      f"{mine['power']:.2f}", number(mine["known"]), *cells])  # fmt: skip
-    false = [_mean_false(rows, name) for name in RULES]
-    body.append(["mean false rollback", "", _mean_false(rows, INDEPENDENT), "", *false])
+    false = [_format_mean_false(rows, name) for name in RULES]
+    body.append(["mean false rollback", "", _format_mean_false(rows, INDEPENDENT), "", *false])
     return table(
         f"3. {INDEPENDENT}'s requests over a peer's, documented | oracle's limit; medians, weight "
         f"10 %, alpha {rows[0]['alpha']} ({rows[0]['runs']} runs a cell, no ratio's standard error "
@@ -96,11 +96,11 @@ def of_contest(rows: list[Row]) -> str:
     )
 
 
-def _ratio(ratio: float | None) -> str:
+def _format_ratio(ratio: float | None) -> str:
     return "-" if ratio is None else f"{ratio:.2f}"
 
 
-def _mean_false(rows: list[Row], rule: str) -> str:
+def _format_mean_false(rows: list[Row], rule: str) -> str:
     kinds = ("declared",) if rule in ENGINES else ("documented", "oracle")
     shares = [
         np.mean([r["false_rollback"] for r in rows if r["rule"] == rule and r["limit"] == kind])
@@ -110,7 +110,7 @@ def _mean_false(rows: list[Row], rule: str) -> str:
 
 
 def of_promotion(false: list[Row], times: list[Row]) -> str:
-    """Worst shares over base rates; mean requests to a proof over the bound."""
+    """Format block 4: worst shares over base rates, and mean requests to a proof over the bound."""
     body = []
     for (rule, scenario), group in grouped(false, "rule", "scenario"):
         cells = [
@@ -128,14 +128,14 @@ def of_promotion(false: list[Row], times: list[Row]) -> str:
     ]  # fmt: skip
     return table(
         f"4. False promotion exactly at the margin, beta {false[0]['beta']}: worst over base "
-        f"rates, by margin and rps ({false[0]['runs']} runs a cell, {_luck(false)})",
+        f"rates, by margin and rps ({false[0]['runs']} runs a cell, {_describe_error(false)})",
         head,
         body,
     ) + table("   Canary requests to prove a twin safe", ["margin", "bound", "proof/bound"], proofs)
 
 
 def of_harm(rows: list[Row]) -> str:
-    """Mean excess bad requests, the SPRT's, and median minutes to the decision."""
+    """Format block 5: mean excess bad requests, the SPRT's, and median minutes to the decision."""
     body = []
     for (alpha, margin, rate, theta), group in grouped(rows, "alpha", "margin", "rate", "theta"):
         right = "promoted" if theta == 1 else "rolled_back"
@@ -158,10 +158,10 @@ def of_harm(rows: list[Row]) -> str:
 
 
 def of_dispersion(rows: list[Row]) -> str:
-    """False rollback, and power at twice the errors with the median look."""
+    """Format block 6: false rollback, and power at twice the errors with the median look."""
     names = [(name, "declared") for name in ENGINES]
     names += [(name, which) for name in RULES for which in ("documented", "oracle")]
-    names = [one for one in names if one[0] in {*ENGINES, "Flagger", "Kayenta", "GrowthBook"}]
+    names = [pair for pair in names if pair[0] in {*ENGINES, "Flagger", "Kayenta", "GrowthBook"}]
     body = []
     for (scenario, rate), group in grouped(rows, "scenario", "rate"):
         by = {(row["rule"], row["limit"]): row for row in group}
@@ -171,14 +171,14 @@ def of_dispersion(rows: list[Row]) -> str:
     head = [name if limit == "declared" else f"{name} {limit[:3]}." for name, limit in names]
     return table(
         f"6. Under dispersion, alpha {rows[0]['alpha']}, base 1 %, 2x: false rollback, power, "
-        f"median look ({rows[0]['runs']} runs a cell, {_luck(rows, 'false_error')})",
+        f"median look ({rows[0]['runs']} runs a cell, {_describe_error(rows, 'false_error')})",
         ["scenario", *head],
         body,
     )
 
 
 def of_latency(rows: list[Row]) -> str:
-    """Share rolled back and the median look, by effect."""
+    """Format block 7: share rolled back and the median look, by effect."""
     rules = list(dict.fromkeys(row["rule"] for row in rows))
     body = []
     for (scenario, rate, effect), group in grouped(rows, "scenario", "rate", "effect"):
@@ -187,12 +187,12 @@ def of_latency(rows: list[Row]) -> str:
         body.append([f"{scenario}, {rate:g} rps, {effect}", *cells])
     return table(
         f"7. Latencies, tolerance 10 %, alpha {rows[0]['alpha']}: rolled back, median look "
-        f"({rows[0]['runs']} runs a cell, {_luck(rows)})",
+        f"({rows[0]['runs']} runs a cell, {_describe_error(rows)})",
         ["service, canary's latencies", *rules],
         body,
     )
 
 
-def _luck(rows: list[Row], name: str = "error") -> str:
-    """The largest standard error of the shares shown."""
+def _describe_error(rows: list[Row], name: str = "error") -> str:
+    """Describe the largest standard error of the shares in the table."""
     return f"no share's standard error above {max(row[name] for row in rows):.3f}"

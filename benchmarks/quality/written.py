@@ -1,4 +1,4 @@
-"""A table in a document, between two marks, replaced by what a benchmark measured."""
+"""Replaces a table in a document, between two marks, by a benchmark's results."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def asked(about: str | None) -> argparse.Namespace:
-    """`full`, `seed` and `docs` of a benchmark that makes tables; `about` is its docstring."""
+    """Parse `full`, `seed` and `docs` for a benchmark with tables; `about` is its docstring."""
     parser = argparse.ArgumentParser(description=(about or "").splitlines()[0])
     parser.add_argument("--full", action="store_true")
     parser.add_argument("--seed", type=int, default=1)
@@ -17,7 +17,7 @@ def asked(about: str | None) -> argparse.Namespace:
 
 
 def markdown(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
-    """A table in Markdown."""
+    """Return a table in Markdown."""
     rows = [head, ["---"] * len(head), *body]
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
@@ -29,8 +29,8 @@ def write(path: Path, name: str, text: str) -> None:
         ValueError: the marks are not there.
     """
     begin, end = f"<!-- {name} -->\n", f"<!-- end {name} -->\n"
-    before, found, rest = path.read_text().partition(begin)
+    before, opened, rest = path.read_text().partition(begin)
     _, closed, after = rest.partition(end)
-    if not (found and closed):
+    if not (opened and closed):
         raise ValueError(f"{path} has no place for the table {name}")
     path.write_text(before + begin + text + end + after)

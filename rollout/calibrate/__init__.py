@@ -1,1 +1,1 @@
-"""The whole engine on stable's own past: how often would it have rolled back nothing?"""
+"""Replays stable's own past through the whole controller to measure false rollbacks."""

@@ -1,4 +1,4 @@
-"""Which pods play the canary, and when: random splits of stable's past."""
+"""Draws random splits of stable's past: which pods play the canary, and when."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from analysis.dispersion import LEAST_TICKS
-from analysis.pods import Counts, PodCounts
-from rollout.decide.exposure import exposure_guardrail, mirror_of
-from rollout.decide.learn import NO_CANARY, canary_pods
+from analysis.counting.per_pod import PodCounts, TickCounts
+from analysis.dispersion.estimate import LEAST_TICKS
+from rollout.decide.evidence.exposure import exposure_guardrail, mirror_of
+from rollout.decide.evidence.pod_history import NO_CANARY, canary_pods
 from rollout.errors import InputError
-from rollout.plan.model import Budget, Plan
-from rollout.plan.units import duration
+from rollout.plan.fields.units import duration
+from rollout.plan.model.plan import Budget, Plan
 
 LOOKS = 240
-"""Looks that a replay lasts at most, unless the plan's own steps need more."""
+"""The most looks of a replay, unless the plan's own steps need more."""
 
-_PRESENT = 0.9  # of a replay's looks a pod must have had traffic
+_PRESENT = 0.9  # share of a replay's looks in which a pod must have had traffic
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,9 @@ class Draw:
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """Stable's past by guardrail, and what a replay of it is made of.
+    """Stable's past by guardrail, and the size of a replay of it.
 
-    `canary`: pods that play the canary. `looks`: a replay's greatest length.
+    `canary`: number of pods that play the canary. `looks`: length of a replay.
     """
 
     plan: Plan
@@ -46,11 +46,11 @@ class Recording:
 
     @property
     def counted(self) -> PodCounts:
-        """The past of the guardrail whose exposures are requests."""
+        """Return the past of the guardrail whose exposures are requests."""
         return self.pods[exposure_guardrail(self.plan)]
 
     def draw(self, dice: np.random.Generator) -> Draw | None:
-        """A random stretch and split; None where too few pods lived through the stretch."""
+        """Draw a random stretch and split; None if too few pods had traffic throughout."""
         past = self.counted
         first = int(dice.integers(0, len(past.ends) - self.looks + 1))
         lived = (past.exposures[first : first + self.looks] > 0).mean(axis=0) >= _PRESENT
@@ -60,18 +60,22 @@ class Recording:
         mixed = [names[i] for i in dice.permutation(len(names))]
         return Draw(first, self.looks, tuple(mixed[: self.canary]), tuple(mixed[self.canary :]))
 
-    def arm(self, guardrail: str, draw: Draw, pods: tuple[str, ...]) -> Counts:
-        """What these pods counted in each look of a draw, shape (looks, kinds)."""
+    def arm(self, guardrail: str, draw: Draw, pods: tuple[str, ...]) -> TickCounts:
+        """Return what these pods counted in each look of a draw, shape (looks, kinds)."""
         past = self.pods[guardrail]
         columns = [past.pods.index(pod) for pod in pods if pod in past.pods]
         counts = past.counts[draw.first : draw.first + draw.looks, columns]
         return np.asarray(counts.sum(axis=1))
 
     def unseen(self, draw: Draw) -> dict[str, PodCounts]:
-        """What a rollout may learn from: other pods than the draw's canary, at other times."""
-        return {name: self._unseen(past, draw) for name, past in self.pods.items()}
+        """Return the past that the rollout may learn from.
 
-    def _unseen(self, past: PodCounts, draw: Draw) -> PodCounts:
+        The draw's canary pods and ticks are left out, so that the rollout is tested on data that it
+        did not learn from.
+        """
+        return {name: self._exclude_draw(past, draw) for name, past in self.pods.items()}
+
+    def _exclude_draw(self, past: PodCounts, draw: Draw) -> PodCounts:
         columns = [i for i, pod in enumerate(past.pods) if pod not in draw.canary]
         before, after = slice(draw.first), slice(draw.first + draw.looks, None)
         return replace(
@@ -84,7 +88,7 @@ class Recording:
 
 
 def recorded(plan: Plan, pods: Mapping[str, PodCounts]) -> Recording:
-    """A plan's past, ready to be drawn from. Raises InputError where no replay can be made."""
+    """Prepare a plan's past for draws. Raises InputError if no replay is possible."""
     missing = sorted({g.name for g in plan.spec.guardrails} - pods.keys())
     if missing:
         raise InputError(f"no past of {', '.join(missing)}")
@@ -95,19 +99,19 @@ def recorded(plan: Plan, pods: Mapping[str, PodCounts]) -> Recording:
         raise InputError(
             f"stable has {len(counted.pods)} pods: to play a canary of {canary} more are needed"
         )
-    return Recording(plan, pods, canary, _looks(plan, len(counted.ends)))
+    return Recording(plan, pods, canary, _choose_length(plan, len(counted.ends)))
 
 
-def _looks(plan: Plan, ticks: int) -> int:
-    """Looks of a replay: enough to be decided, and enough past left to learn from."""
+def _choose_length(plan: Plan, ticks: int) -> int:
+    """Return a replay's looks: enough to decide, and LEAST_TICKS left to learn from."""
     spec = plan.spec
     steps = 1 if isinstance(spec.ramp, Budget) else len(spec.ramp.steps)
     least = math.ceil((spec.warmup + steps * spec.ramp.bake) / spec.interval) + 2 * (steps + 1)
     mirror = mirror_of(plan)
     first = (spec.before or 0.0) + (mirror.lasts if mirror else 0.0)
     least += math.ceil(first / spec.interval)
-    wanted = min(max(LOOKS, 2 * least), math.ceil(spec.deadline / spec.interval))
+    desired = min(max(LOOKS, 2 * least), math.ceil(spec.deadline / spec.interval))
     if ticks - LEAST_TICKS < least:
         needed = duration((least + LEAST_TICKS) * spec.interval)
         raise InputError(f"the past is too short to replay this plan: {needed} are needed")
-    return min(wanted, ticks - LEAST_TICKS)
+    return min(desired, ticks - LEAST_TICKS)

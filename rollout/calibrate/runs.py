@@ -1,4 +1,4 @@
-"""Many replays of one plan on stable's past: how often they end in a rollback."""
+"""Replays a plan many times on stable's past and counts the rollbacks."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import numpy as np
 from analysis.binomial import upper_bound
 from rollout.calibrate.draw import Recording
 from rollout.calibrate.replay import Replay
-from rollout.decide.facts import Calibrated
-from rollout.decide.state import State
+from rollout.decide.record.facts import Calibrated
+from rollout.decide.state.rollout import RolloutState
 from rollout.ports import Ports
 from rollout.simulate import MemoryRouter, UnsealedJournal, VirtualClock
 from rollout.simulate.crowd import carried_out
@@ -24,14 +24,14 @@ Outcome = Literal["rolled back", "promoted", "undecided", "untested"]
 LEVEL = 0.95
 """Confidence of the upper bound."""
 
-_DRAWS = 20  # stretches tried until one has enough pods
+_DRAWS = 20  # attempts to draw a stretch with enough pods
 _BATCH = 10
-_ALONE = 40  # replays that take less time than starting processes for them
+_ALONE = 40  # replays; up to this many run faster than worker processes start
 
 
 @dataclass(frozen=True)
-class Run:
-    """How one replay ended, and by which reasons."""
+class CalibrationRun:
+    """The outcome of one replay and its reasons."""
 
     outcome: Outcome
     reasons: tuple[str, ...] = ()
@@ -39,19 +39,19 @@ class Run:
 
 @dataclass(frozen=True)
 class Calibration:
-    """The outcome of every replay; `reasons` counts what rolled back."""
+    """The number of replays by outcome; `reasons` counts those of rolled back and untested ones."""
 
     outcomes: dict[Outcome, int] = field(default_factory=dict)
     reasons: dict[str, int] = field(default_factory=dict)
 
     @property
     def untested(self) -> int:
-        """Replays without a valid test, or blind: they say nothing of the rate."""
+        """Return the replays without a valid test, or blind: they do not count for the rate."""
         return self.outcomes.get("untested", 0)
 
     @property
     def runs(self) -> int:
-        """Replays that count."""
+        """Return the replays that count for the rate."""
         return sum(self.outcomes.values()) - self.untested
 
     @property
@@ -60,16 +60,16 @@ class Calibration:
 
     @property
     def rate(self) -> float | None:
-        """The false-rollback rate; None where no replay counts."""
+        """Return the false-rollback rate; None if no replay counts."""
         return self.rolled_back / self.runs if self.runs else None
 
     @property
     def bound(self) -> float:
-        """The rate's upper confidence bound."""
+        """Return the rate's upper confidence bound."""
         return upper_bound(self.rolled_back, self.runs, LEVEL)
 
     def fact(self, past: Recording, at: float, seed: int) -> Calibrated:
-        """What the journal keeps of it."""
+        """Return the fact that the journal records."""
         spec, counted = past.plan.spec, past.counted
         return Calibrated(
             rollout=past.plan.id,
@@ -88,41 +88,41 @@ class Calibration:
         )
 
 
-def replay_once(past: Recording, seed: tuple[int, int]) -> Run:
-    """One replay of the production tick, looking at every tick. Same seed, same run."""
+def replay_once(past: Recording, seed: tuple[int, int]) -> CalibrationRun:
+    """Run the production tick once over a draw, one look per tick. Same seed, same run."""
     dice = np.random.default_rng(seed)
     draw = next((d for d in (past.draw(dice) for _ in range(_DRAWS)) if d), None)
     if draw is None:
-        return Run("untested", ("too few pods lived through a stretch of the past",))
+        return CalibrationRun("untested", ("too few pods lived through a stretch of the past",))
     router, clock = MemoryRouter(), VirtualClock()
     world = Replay(past, draw, router, dice, clock.now())
     controller = Controller(Ports(world, router, UnsealedJournal(), clock), "calibration")
     (rollout,) = controller.start([past.plan], uncalibrated=True)
     for _ in range(draw.looks):
         controller.tick()
-        if _over(controller.states[rollout]):
+        if _is_over(controller.states[rollout]):
             break
         clock.sleep(past.plan.spec.interval)
-    return _run(controller.states[rollout])
+    return _classify(controller.states[rollout])
 
 
-def _over(state: State) -> bool:
+def _is_over(state: RolloutState) -> bool:
     return state.terminal or state.phase in {"paused", "promoting", "reverting"}
 
 
-def _run(state: State) -> Run:
+def _classify(state: RolloutState) -> CalibrationRun:
     reasons = state.last.reasons if state.last else ()
     if state.phase == "holding back":
-        return Run("promoted", reasons)
+        return CalibrationRun("promoted", reasons)
     code = reasons[0].partition(":")[0] if reasons else ""
-    found: dict[str, Outcome] = {
+    outcomes: dict[str, Outcome] = {
         "harmful": "rolled back",
         "all-safe": "promoted",
         "held-back": "promoted",
         "no-valid-test": "untested",
         "blind-too-long": "untested",
     }
-    return Run(found.get(code, "undecided"), reasons)
+    return CalibrationRun(outcomes.get(code, "undecided"), reasons)
 
 
 @dataclass(frozen=True)
@@ -132,8 +132,8 @@ class _Task:
     first: int
     count: int
 
-    def carry_out(self) -> list[Run]:
-        """Every run has its own stream, the same on any number of processes."""
+    def carry_out(self) -> list[CalibrationRun]:
+        """Run the batch; each run has its own random stream, on any number of processes."""
         numbers = range(self.first, self.first + self.count)
         return [replay_once(self.past, (self.seed, number)) for number in numbers]
 
@@ -144,16 +144,18 @@ def calibrate(
     seed: int,
     on_done: Callable[[int], None] = lambda _count: None,
 ) -> Calibration:
-    """That many replays; `on_done` hears how many more are done."""
+    """Run `runs` replays; `on_done` gets the size of each batch that is done."""
     tasks = [
         _Task(past, seed, first, min(_BATCH, runs - first)) for first in range(0, runs, _BATCH)
     ]
     outcomes: Counter[Outcome] = Counter()
     reasons: Counter[str] = Counter()
     with carried_out([task.carry_out for task in tasks], pays=runs > _ALONE) as results:
-        for _, found in results:
-            outcomes.update(run.outcome for run in found)
-            told = (run.reasons for run in found if run.outcome in {"rolled back", "untested"})
-            reasons.update(reason for many in told for reason in many)
-            on_done(len(found))
+        for _, batch in results:
+            outcomes.update(run.outcome for run in batch)
+            reasons_by_run = (
+                run.reasons for run in batch if run.outcome in {"rolled back", "untested"}
+            )
+            reasons.update(reason for reasons_of_run in reasons_by_run for reason in reasons_of_run)
+            on_done(len(batch))
     return Calibration(dict(sorted(outcomes.items())), dict(sorted(reasons.items())))

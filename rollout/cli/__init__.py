@@ -1,34 +1,65 @@
-"""The command line: every command by name, imported only when it is called."""
+"""The command line of Surefoot: a table of commands, each imported only when it is called.
+
+The table keeps `surefoot --help` fast, because no command is imported for it. The folders group
+the commands: `author` for writing plans, `run` for running a controller, `inspect` for reading and
+`act` for commands to a rollout. `text` has what commands print, `options` has shared options.
+"""
 
 from __future__ import annotations
 
 import click
 
 from rollout import __version__
-from rollout.cli.group import Entry, LazyGroup
+from rollout.cli.group import CommandEntry, LazyGroup
 
 COMMANDS = {
-    "demo": Entry("rollout.cli.demo:demo", "See it work: one good and one bad rollout, here."),
-    "check": Entry("rollout.cli.check:check", "Find every mistake in plans; change nothing."),
-    "schema": Entry("rollout.cli.schema:schema", "Print the JSON Schema of plans, for editors."),
-    "rehearse": Entry("rollout.cli.rehearse:rehearse", "Simulate a plan before it runs."),
-    "calibrate": Entry(
-        "rollout.cli.calibrate:calibrate", "Measure false rollbacks on stable's own past."
+    "demo": CommandEntry(
+        "rollout.cli.run.demo:demo", "See it work: one good and one bad rollout, here."
     ),
-    "doctor": Entry("rollout.cli.doctor:doctor", "Check what plans need, and say each cure."),
-    "run": Entry("rollout.cli.run:run", "Carry out plans until each is decided."),
-    "operate": Entry("rollout.cli.operate:operate", "Carry out the plans of a cluster, for ever."),
-    "status": Entry("rollout.cli.look:status", "Show every rollout: weight, evidence, what next."),
-    "watch": Entry("rollout.cli.watch:watch", "Follow the rollouts on one live screen."),
-    "log": Entry("rollout.cli.log:log", "Print the decision log, one sentence per fact."),
-    "why": Entry("rollout.cli.look:why", "Explain one decision by its numbers."),
-    "pause": Entry("rollout.cli.say:pause", "Stop a rollout's ascent; it can still roll back."),
-    "resume": Entry("rollout.cli.say:resume", "Let a paused rollout go on."),
-    "promote": Entry("rollout.cli.say:promote", "Promote a canary by a person's word."),
-    "abort": Entry("rollout.cli.say:abort", "Roll a canary back by a person's word."),
-    "undo": Entry("rollout.cli.again:undo", "Take a promotion back by a person's word."),
-    "retry": Entry("rollout.cli.again:retry", "Try a plan that was rolled back anew."),
-    "remove": Entry("rollout.cli.remove:remove", "Delete what a plan had made, and nothing else."),
+    "check": CommandEntry(
+        "rollout.cli.author.check:check", "Find every mistake in plans; change nothing."
+    ),
+    "schema": CommandEntry(
+        "rollout.cli.author.schema:schema", "Print the JSON Schema of plans, for editors."
+    ),
+    "rehearse": CommandEntry(
+        "rollout.cli.author.rehearse:rehearse", "Simulate a plan before it runs."
+    ),
+    "calibrate": CommandEntry(
+        "rollout.cli.author.calibrate:calibrate", "Measure false rollbacks on stable's own past."
+    ),
+    "doctor": CommandEntry(
+        "rollout.cli.inspect.doctor:doctor", "Check what plans need, and say each cure."
+    ),
+    "run": CommandEntry("rollout.cli.run.run:run", "Carry out plans until each is decided."),
+    "operate": CommandEntry(
+        "rollout.cli.run.operate:operate", "Carry out the plans of a cluster, for ever."
+    ),
+    "status": CommandEntry(
+        "rollout.cli.inspect.status:status", "Show every rollout: weight, evidence, what next."
+    ),
+    "watch": CommandEntry(
+        "rollout.cli.inspect.watch:watch", "Follow the rollouts on one live screen."
+    ),
+    "log": CommandEntry(
+        "rollout.cli.inspect.log:log", "Print the decision log, one sentence per fact."
+    ),
+    "why": CommandEntry("rollout.cli.inspect.status:why", "Explain one decision by its numbers."),
+    "pause": CommandEntry(
+        "rollout.cli.act.command:pause", "Stop a rollout's ascent; it can still roll back."
+    ),
+    "resume": CommandEntry("rollout.cli.act.command:resume", "Let a paused rollout go on."),
+    "promote": CommandEntry(
+        "rollout.cli.act.command:promote", "Promote a canary by a person's word."
+    ),
+    "abort": CommandEntry(
+        "rollout.cli.act.command:abort", "Roll a canary back by a person's word."
+    ),
+    "undo": CommandEntry("rollout.cli.act.again:undo", "Take a promotion back by a person's word."),
+    "retry": CommandEntry("rollout.cli.act.again:retry", "Try a plan that was rolled back anew."),
+    "remove": CommandEntry(
+        "rollout.cli.act.remove:remove", "Delete what a plan had made, and nothing else."
+    ),
 }
 
 
@@ -55,5 +86,5 @@ def surefoot() -> None:
 
 
 def main() -> None:
-    """Entry point of the `surefoot` command."""
+    """Run the `surefoot` command; the console script calls this."""
     surefoot()

@@ -1,4 +1,4 @@
-"""`python -m rollout.cli`, for where the command is not on the path."""
+"""Let `python -m rollout.cli` run the command where it is not on the path."""
 
 from rollout.cli import main
 

@@ -1,4 +1,4 @@
-"""A group of commands that imports only the one that is called, and ends as users expect."""
+"""A click group that imports only the called command and turns errors into exit codes."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ import click
 
 from rollout.errors import PlanError, SurefootError
 
-INTERRUPTED = 130
+INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 
-class Entry(NamedTuple):
-    """Where a command lives, `module:attribute`, and its line in the help."""
+class CommandEntry(NamedTuple):
+    """One command: its target as `module:attribute`, and its line in the help."""
 
     target: str
     summary: str
 
 
 class Refusal(click.ClickException):
-    """An expected error: its message and its exit code, without a traceback."""
+    """An expected error, shown as a message with an exit code and without a traceback."""
 
     def __init__(self, error: SurefootError) -> None:
         super().__init__(str(error))
@@ -35,7 +35,7 @@ class Refusal(click.ClickException):
 
     def show(self, file: IO[Any] | None = None) -> None:
         if isinstance(self.error, PlanError):
-            from rollout.cli.caret import explain  # only plans need it
+            from rollout.cli.text.plan_errors import explain  # only plan errors need this import
 
             click.echo(explain(self.error.mistakes), file=file, err=True)
         else:
@@ -43,19 +43,22 @@ class Refusal(click.ClickException):
 
 
 class LazyGroup(click.Group):
-    """Commands from a table; help and spelling hints come from the table too."""
+    """A group with commands from a table.
 
-    def __init__(self, *args: Any, entries: Mapping[str, Entry], **options: Any) -> None:
+    Help and spelling hints come from the table too, so they import no command.
+    """
+
+    def __init__(self, *args: Any, entries: Mapping[str, CommandEntry], **options: Any) -> None:
         super().__init__(*args, **options)
         self.entries = entries
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click asks so
-        """The order of the table, which is the order in which people meet the commands."""
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click passes it
+        """Return the commands in the order of the table, in which a new user needs them."""
         return [*self.entries]
 
     def get_command(
         self,
-        ctx: click.Context,  # noqa: ARG002 - click asks so
+        ctx: click.Context,  # noqa: ARG002 - click passes it
         cmd_name: str,
     ) -> click.Command | None:
         if cmd_name not in self.entries:
@@ -69,14 +72,14 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
         if name not in self.entries and not name.startswith("-"):
-            near = get_close_matches(name, self.entries, n=1)
-            meant = f" Did you mean {near[0]!r}?" if near else ""
-            ctx.fail(f"No such command {name!r}.{meant}")
+            matches = get_close_matches(name, self.entries, n=1)
+            hint = f" Did you mean {matches[0]!r}?" if matches else ""
+            ctx.fail(f"No such command {name!r}.{hint}")
         return super().resolve_command(ctx, args)
 
     def format_commands(
         self,
-        ctx: click.Context,  # noqa: ARG002 - click asks so
+        ctx: click.Context,  # noqa: ARG002 - click passes it
         formatter: click.HelpFormatter,
     ) -> None:
         with formatter.section("Commands"):
@@ -89,5 +92,6 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except SurefootError as error:
             raise Refusal(error) from error
+        # click exits with 1 on Ctrl-C; scripts expect 130 and tell an interrupt from a failure.
         except (KeyboardInterrupt, click.Abort):
             ctx.exit(INTERRUPTED)

@@ -1,1 +1,1 @@
-"""What to do next, from recorded facts alone: no clock, no dice, no wire."""
+"""The decision logic, from recorded facts alone: `step` decides, `fold` updates the state."""

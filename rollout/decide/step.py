@@ -1,58 +1,66 @@
-"""The one decision rule: the first rule that has something to say, safety before progress."""
+"""The decision: the first rule with an answer wins, and safety rules come before progress."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from rollout.decide import climbing, inconclusive, say, stopping
-from rollout.decide.choice import Choice
-from rollout.decide.facts import Decided
-from rollout.decide.numbers import numbers
-from rollout.decide.state import State
-from rollout.decide.view import View, view
+from rollout.decide.record.facts import Decided
+from rollout.decide.rules import deadline, progress, safety
+from rollout.decide.rules.choice import Choice
+from rollout.decide.rules.view import View, view
+from rollout.decide.state.rollout import RolloutState
+from rollout.decide.text import sentence
+from rollout.decide.text.numbers import numbers
 
 RULES: tuple[Callable[[View], Choice | None], ...] = (
-    stopping.reverting,
-    stopping.undoing,
-    stopping.aborted,
-    stopping.harmful,
-    stopping.asked,
-    stopping.drifted,
-    stopping.forgotten,
-    stopping.long_blind,
-    inconclusive.late,
-    inconclusive.used_up,
-    stopping.refused,
-    climbing.unconfirmed,
-    climbing.paused,
-    climbing.making,
-    *climbing.ASKED,
-    climbing.holding_back,
-    climbing.baking,
-    climbing.proven,
-    climbing.onward,
-    climbing.unproven,
+    safety.reverting,
+    safety.undoing,
+    safety.aborted,
+    safety.harmful,
+    safety.asked,
+    safety.drifted,
+    safety.forgotten,
+    safety.long_blind,
+    deadline.late,
+    deadline.used_up,
+    safety.refused,
+    progress.unconfirmed,
+    progress.paused,
+    progress.making,
+    *progress.ASKED,
+    progress.holding_back,
+    progress.baking,
+    progress.proven,
+    progress.onward,
+    progress.unproven,
 )
 
 
-def choose(seen: View) -> Choice:
-    """The first rule's choice. The order is the policy: read RULES from the top."""
+def choose(view: View) -> Choice:
+    """Return the choice of the first rule that makes one. The order of RULES is the policy."""
     for rule in RULES:
-        choice = rule(seen)
+        choice = rule(view)
         if choice is not None:
             return choice
     raise AssertionError("the last rule always chooses")
 
 
-def step(state: State, now: float, rollout: str) -> Decided | None:
-    """The decision at `now`; None where it would only repeat that nothing changes."""
+def step(state: RolloutState, now: float, rollout: str) -> Decided | None:
+    """Return the decision at `now`; None where it would only repeat the last hold.
+
+    A hold for the same reasons is not recorded again, unless it answers a command: the person who
+    asked must find an answer in the journal.
+    """
     if state.terminal:
         return None
-    seen = view(state, now)
-    choice = choose(seen)
+    current = view(state, now)
+    choice = choose(current)
     last = state.last
-    said = last is not None and (last.action, last.reasons) == (choice.action, choice.reasons)
-    if choice.action == "hold" and said and state.asked is None:
+    is_repeated = last is not None and (last.action, last.reasons) == (
+        choice.action,
+        choice.reasons,
+    )
+    if choice.action == "hold" and is_repeated and state.asked is None:
         return None
     return Decided(
         rollout=rollout,
@@ -60,6 +68,6 @@ def step(state: State, now: float, rollout: str) -> Decided | None:
         action=choice.action,
         split=choice.split,
         reasons=choice.reasons,
-        sentence=say.sentence(state, choice.action, choice.split, choice.reasons, seen),
-        numbers=numbers(state, seen.judgement),
+        sentence=sentence.sentence(state, choice.action, choice.split, choice.reasons, current),
+        numbers=numbers(state, current.judgement),
     )

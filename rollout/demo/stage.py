@@ -1,4 +1,4 @@
-"""The demo's stage: a real Envoy, a real Prometheus, summarizers, an evaluator and load."""
+"""Starts and stops the demo's processes: Envoy, Prometheus, summarizers, evaluator, load."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Self
 from urllib.request import ProxyHandler, build_opener
 
 from rollout.demo.costs import Cost, Edges, costs
-from rollout.demo.process import Process, answers, free_ports
-from rollout.demo.servers import Envoy, Server, start_envoy, start_prometheus
-from rollout.demo.versions import ALGORITHMS, SERVICE
+from rollout.demo.servers.process import Process, answers, free_ports
+from rollout.demo.servers.start import Envoy, Server, start_envoy, start_prometheus
+from rollout.demo.services.versions import ALGORITHMS, SERVICE
 
 RATE = 100  # requests per second
 FAULTS: dict[str, list[str]] = {
@@ -52,7 +52,7 @@ spec:
 
 @dataclass
 class Stage:
-    """Everything that runs besides the controller; leaving the context stops it all."""
+    """Every process of the demo except the controller; leaving the context stops them."""
 
     folder: Path
     seed: int
@@ -63,7 +63,7 @@ class Stage:
         names = ("listen", "admin", "prometheus", "evaluator", *ALGORITHMS)
         self.ports = dict(zip(names, free_ports(len(names)), strict=True))
         try:
-            self._raise_curtain()
+            self._start_all()
         except BaseException:
             self._stack.close()
             raise
@@ -72,10 +72,10 @@ class Stage:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def _raise_curtain(self) -> None:
+    def _start_all(self) -> None:
         """Start the servers; Prometheus first, because it takes seconds to discover targets."""
         admin = f"http://127.0.0.1:{self.ports['admin']}"
-        jobs = {name: self._url(name, "/metrics") for name in ("evaluator", *ALGORITHMS)}
+        jobs = {name: self._build_url(name, "/metrics") for name in ("evaluator", *ALGORITHMS)}
         targets = {"envoy": f"{admin}/stats/prometheus?usedonly", **jobs}
         self.prometheus: Server = self._stack.enter_context(
             start_prometheus(self.folder / "prometheus", self.ports["prometheus"], targets)
@@ -87,32 +87,34 @@ class Stage:
             )
         )
         options = ["--port", str(self.ports["evaluator"]), "--share", "0.6", "--delay", "6"]
-        self._start("evaluator", "rollout.demo.evaluator", [*options, "--seed", str(self.seed)])
+        self._start(
+            "evaluator", "rollout.demo.services.evaluator", [*options, "--seed", str(self.seed)]
+        )
         self.serve("v1")
         self.serve("v2")
         self._wait("evaluator", "v1", "v2")
 
     def load(self) -> None:
-        """Let traffic flow through Envoy until the stage is left."""
+        """Send traffic through Envoy until the context is left."""
         options = ["--url", self.envoy.url, "--rate", str(RATE), "--seconds", "3600"]
-        evaluator = ["--evaluator", self._url("evaluator", "")]
+        evaluator = ["--evaluator", self._build_url("evaluator", "")]
         counts = ["--json", str(self.folder / "load.json"), "--seed", str(self.seed)]
-        self._start("load", "rollout.demo.load", [*options, *evaluator, *counts])
+        self._start("load", "rollout.demo.services.load", [*options, *evaluator, *counts])
 
     def serve(self, version: str, faults: str = "none", *, wait: bool = False) -> None:
         """Start one version of the summarizer with a named fault."""
         options = ["--version", version, "--algorithm", ALGORITHMS[version]]
         port = ["--port", str(self.ports[version]), "--seed", str(self.seed)]
-        self._start(version, "rollout.demo.service", [*options, *port, *FAULTS[faults]])
+        self._start(version, "rollout.demo.services.service", [*options, *port, *FAULTS[faults]])
         if wait:
             self._wait(version)
 
     def retire(self, version: str) -> None:
-        """Stop a version that has no traffic any more."""
+        """Stop a version that no longer has traffic."""
         self._running.pop(version).stop()
 
     def plan(self, stable: str, canary: str) -> Path:
-        """The plan file for one rollout."""
+        """Write the plan file of one rollout and return its path."""
         path = self.folder / f"plan-{canary}.yaml"
         text = PLAN.format(
             service=SERVICE,
@@ -126,8 +128,14 @@ class Stage:
         return path
 
     def costs(self, edges: Edges) -> Mapping[str, Cost]:
-        """What every version cost since the start, as Envoy and the judge themselves counted it."""
-        return costs(_text(self.envoy.metrics), _text(self._url("evaluator", "/metrics")), edges)
+        """Return every version's costs since the start, as counted by Envoy and the judge.
+
+        They are read from the sources themselves, so the demo's summary does not depend on the
+        controller that it reports on.
+        """
+        return costs(
+            _fetch(self.envoy.metrics), _fetch(self._build_url("evaluator", "/metrics")), edges
+        )
 
     def _start(self, name: str, module: str, options: list[str]) -> None:
         command = [sys.executable, "-m", module, *options]
@@ -136,13 +144,13 @@ class Stage:
 
     def _wait(self, *names: str) -> None:
         for name in names:
-            url = self._url(name, "/metrics")
+            url = self._build_url(name, "/metrics")
             self._running[name].wait_until(lambda url=url: answers(url), 30.0)  # type: ignore[misc]
 
-    def _url(self, name: str, path: str) -> str:
+    def _build_url(self, name: str, path: str) -> str:
         return f"http://127.0.0.1:{self.ports[name]}{path}"
 
 
-def _text(url: str) -> str:
+def _fetch(url: str) -> str:
     with build_opener(ProxyHandler({})).open(url, timeout=5) as response:
         return str(response.read().decode())

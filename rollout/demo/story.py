@@ -1,4 +1,4 @@
-"""The demo's story: a good version is promoted, a bad one is rolled back, on real parts."""
+"""Runs the demo's story on real servers: a good version, then a bad one."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rollout.demo.stage import Stage
-from rollout.plan.load import load_file
+from rollout.plan.reading.load import load_file
 from rollout.ports import Entry
 from rollout.wire.clock import SystemClock
-from rollout.wire.controller import controlling
+from rollout.wire.controller import open_controller
 from rollout.wire.run import pacer
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Chapter:
-    """One rollout of the story and what became of it; times in seconds."""
+    """One rollout of the story and its outcome; times in seconds."""
 
     stable: str
     canary: str
@@ -37,8 +37,12 @@ class Chapter:
 
 
 @dataclass
-class Story:
-    """Two rollouts, one after the other; `show` is called while each runs, `heard` per entry."""
+class DemoStory:
+    """Two rollouts, one after the other.
+
+    `show` is called repeatedly while a rollout runs, `heard` for each journal entry, `problem` for
+    each problem of a tick.
+    """
 
     stage: Stage
     bad: str
@@ -51,25 +55,25 @@ class Story:
         return self.stage.folder / "journal.db"
 
     def tell(self) -> list[Chapter]:
-        """Run both rollouts; the second only if the first made its canary the stable version."""
-        begun = SystemClock().now()
+        """Run both rollouts; the second only if the first promoted its canary."""
+        started_at = SystemClock().now()
         self.stage.load()
-        chapters = [self._roll("v1", "v2", "promoted", begun)]
+        chapters = [self._run_rollout("v1", "v2", "promoted", started_at)]
         if chapters[0].as_expected:
             self.stage.retire("v1")
             self.stage.serve("v3", self.bad, wait=True)
             expected = "promoted" if self.bad == "none" else "rolled back"
-            chapters.append(self._roll("v2", "v3", expected, SystemClock().now()))
+            chapters.append(self._run_rollout("v2", "v3", expected, SystemClock().now()))
         return chapters
 
-    def _roll(self, stable: str, canary: str, expected: str, begun: float) -> Chapter:
+    def _run_rollout(self, stable: str, canary: str, expected: str, started_at: float) -> Chapter:
         plans = load_file(self.stage.plan(stable, canary))
-        with controlling(self.journal) as controller:
+        with open_controller(self.journal) as controller:
             controller.catch_up()
             controller.on_entry = self.heard
             (rollout,) = controller.start(plans)
             pace = pacer(controller, [rollout], self.problem)
-            self._run(pace, f"{stable} -> {canary}")
+            self._run_in_thread(pace, f"{stable} -> {canary}")
             state = controller.states[rollout]
         now, first = SystemClock().now(), state.first_canary_at
         return Chapter(
@@ -78,19 +82,19 @@ class Story:
             expected,
             state.phase,
             state.last.sentence if state.last else "",
-            now - begun,
+            now - started_at,
             None if first is None else now - first,
         )
 
-    def _run(self, pacer: Pacer, title: str) -> None:
-        """Tick in a thread, so that the screen stays live and Ctrl-C is heard at once."""
-        failed: list[BaseException] = []
+    def _run_in_thread(self, pacer: Pacer, title: str) -> None:
+        """Tick in a thread, so that the screen stays live and Ctrl-C works at once."""
+        errors: list[BaseException] = []
 
         def work() -> None:
             try:
                 pacer.run()
             except BaseException as error:  # noqa: BLE001 - raised below, in the main thread
-                failed.append(error)
+                errors.append(error)
 
         thread = threading.Thread(target=work, name="controller")
         thread.start()
@@ -101,5 +105,5 @@ class Story:
         finally:
             pacer.stop()
             thread.join()
-        if failed:
-            raise failed[0]
+        if errors:
+            raise errors[0]

@@ -1,15 +1,15 @@
-"""The plans that a namespace's resources declare, and what is wrong with a resource itself."""
+"""Read the plans that a namespace declares, and check the status of each RolloutPlan."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rollout.cluster.kinds import Json
-from rollout.decide.state import TERMINAL
+from rollout.decide.state.rollout import TERMINAL
 from rollout.doctor.finding import Finding
 from rollout.errors import PlanError
-from rollout.plan.model import Plan
-from rollout.plan.resource import plan_of, told
+from rollout.kube.kinds import Json
+from rollout.plan.kube.resource import describe_mistakes, plan_of
+from rollout.plan.model.plan import Plan
 
 _CURES = {
     "Refused": "let that rollout end or abort it, or name the stable version on record",
@@ -21,53 +21,62 @@ _UNSEEN = "let `surefoot operate` run for this namespace, and look at its log"
 
 
 def read(namespace: str, resources: Sequence[Json]) -> tuple[list[Plan], list[Finding]]:
-    """The plans that are still to be carried out, and a finding or more on each resource.
+    """Return the plans that still have to run, and the findings on every resource.
 
-    An ended plan is not among them: its stable version may be gone by now, and rightly so.
+    Ended plans are left out: their stable version may have been deleted since, and checking its
+    series would report a failure that is none.
     """
     if not resources:
         return [], [Finding("plan", namespace, "ok", "no plan is declared here")]
-    plans, found = [], []
-    for each in resources:
-        name = str(each["metadata"]["name"])
+    plans, findings = [], []
+    for resource in resources:
+        name = str(resource["metadata"]["name"])
         try:
-            plan = plan_of(each)
+            plan = plan_of(resource)
         except PlanError as error:
-            found += [Finding("plan", name, "fail", line, _MEND) for line in told(each, error)]
+            findings += [
+                Finding("plan", name, "fail", line, _MEND)
+                for line in describe_mistakes(resource, error)
+            ]
             continue
-        found += _of_status(name, each)
-        if not _ended(each):
+        findings += _check_status(name, resource)
+        if not _has_ended(resource):
             plans.append(plan)
-    return plans, found
+    return plans, findings
 
 
-def _of_status(name: str, resource: Json) -> Iterator[Finding]:
-    """What the controller says of it, if it has looked at the plan as it stands."""
+def _check_status(name: str, resource: Json) -> Iterator[Finding]:
+    """Report what the controller wrote into the status of one resource."""
     status, generation = resource.get("status") or {}, resource["metadata"].get("generation")
+    # A status of an older generation describes an older spec, so nothing else in it counts.
     if status.get("observedGeneration") != generation:
         yield Finding("plan", name, "warn", "no controller has looked at it as it stands", _UNSEEN)
         return
-    conditions = _conditions(status)
+    conditions = _index_conditions(status)
     accepted = conditions.get("Accepted", {})
     if accepted.get("status") == "False":
         cure = _CURES.get(accepted["reason"], _MEND)
         yield Finding("plan", name, "fail", accepted.get("message", accepted["reason"]), cure)
     elif status.get("phase") == "paused":
-        said = conditions.get("Progressing", {}).get("message", "paused")
-        yield Finding("plan", name, "warn", said, "surefoot resume, promote or abort")
+        message = conditions.get("Progressing", {}).get("message", "paused")
+        yield Finding("plan", name, "warn", message, "surefoot resume, promote or abort")
     else:
         yield Finding("plan", name, "ok", status.get("phase", "accepted"))
 
 
-def _ended(resource: Json) -> bool:
-    """Whether nothing of it is to be done any more: neither this rollout nor an edit."""
+def _has_ended(resource: Json) -> bool:
+    """Tell whether the controller has nothing left to do for this resource.
+
+    The phase alone is not enough: it stays terminal after the user edits the plan. Only when the
+    controller has also observed and accepted the current generation is no edit outstanding.
+    """
     status, generation = resource.get("status") or {}, resource["metadata"].get("generation")
     return (
         status.get("observedGeneration") == generation
-        and _conditions(status).get("Accepted", {}).get("status") == "True"
+        and _index_conditions(status).get("Accepted", {}).get("status") == "True"
         and status.get("phase") in TERMINAL
     )
 
 
-def _conditions(status: Json) -> Json:
-    return {each["type"]: each for each in status.get("conditions", [])}
+def _index_conditions(status: Json) -> Json:
+    return {condition["type"]: condition for condition in status.get("conditions", [])}

@@ -1,4 +1,8 @@
-"""All checks, in the order in which their cures are best taken."""
+"""Run all checks, in the order in which a user best fixes what they find.
+
+The journal comes first, then Prometheus and the series, then the mesh, then the cluster and the
+rights of the controller in it.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +10,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from rollout.cluster.kinds import ROLLOUT_PLAN, ROLLOUT_TRIGGER, Kind
 from rollout.doctor import declared, mesh, rights, series
 from rollout.doctor.finding import Finding
 from rollout.doctor.journal import of_journal
 from rollout.errors import ClusterError, InputError
-from rollout.journal.place import Where
-from rollout.plan.model import Plan
+from rollout.journal.location import JournalLocation
+from rollout.kube.kinds import ROLLOUT_PLAN, ROLLOUT_TRIGGER, Kind
+from rollout.plan.model.plan import Plan
 from rollout.ports import Router
 
 _DEFINITIONS = {
@@ -21,8 +25,8 @@ _DEFINITIONS = {
 }
 
 
-class Cluster(Protocol):
-    """The part of a cluster that is asked. All raise ClusterError."""
+class ClusterAccess(Protocol):
+    """The calls to the Kubernetes API that the checks make. All raise ClusterError."""
 
     def may(self, verb: str, group: str, resource: str, namespace: str, name: str) -> bool: ...
     def first(self, kind: Kind, namespace: str) -> Any: ...
@@ -32,34 +36,38 @@ class Cluster(Protocol):
 
 @dataclass(frozen=True)
 class Tools:
-    """What an examination looks through."""
+    """The connections that the checks use; tests put fakes in their place."""
 
     query: series.Query
     now: Callable[[], float]
     router: Router
-    envoy: mesh.Envoy
-    cluster: Callable[[], Cluster]  # raises InputError where there is none
+    envoy: mesh.EnvoyAdmin
+    cluster: Callable[[], ClusterAccess]  # raises InputError where there is none
 
 
 def examine(
     plans: Sequence[Plan],
     namespace: str | None,
-    journal: Where,
+    journal: JournalLocation,
     tools: Tools,
     lease: str = "",
     *,
     triggers: bool = False,
 ) -> Iterator[Finding]:
-    """Everything that the plans need, and with a namespace what `surefoot operate` needs there;
-    with a lease, as one of several replicas. With a namespace alone, the plans are those of it.
+    """Yield the findings on everything that the plans need.
+
+    With a namespace, also check what `surefoot operate` needs there; with a lease, what one of
+    several replicas needs. With a namespace and no plans, check the plans declared in it.
     """
+    # Plans declared in the namespace are run by a controller already, which holds the journal.
     yield of_journal(journal, carried_out=bool(namespace) and not plans)
     if namespace and not plans:
-        plans, found = _declared(namespace, tools)
-        yield from found
+        plans, findings = _read_declared_plans(namespace, tools)
+        yield from findings
     for url in dict.fromkeys(plan.spec.prometheus.url for plan in plans):
         answers = series.answers(url, tools.query, tools.now)
         yield answers
+        # Without an answer every series would fail for the same reason: one finding is enough.
         if answers.level != "fail":
             for plan in plans:
                 if plan.spec.prometheus.url == url:
@@ -67,30 +75,34 @@ def examine(
     for plan in plans:
         yield from mesh.of_plan(plan, tools.router, tools.envoy)
     if namespace or any(plan.spec.route.envoy is None for plan in plans):
-        yield from _cluster(plans, namespace, tools, lease, triggers=triggers)
+        yield from _check_cluster(plans, namespace, tools, lease, triggers=triggers)
 
 
-def _declared(namespace: str, tools: Tools) -> tuple[Sequence[Plan], Sequence[Finding]]:
-    """The namespace's own plans; none where it cannot be asked, which another check says."""
+def _read_declared_plans(namespace: str, tools: Tools) -> tuple[Sequence[Plan], Sequence[Finding]]:
+    """Read the plans that the namespace declares, and the findings on them.
+
+    Return nothing when the cluster does not answer: `_check_cluster` reports that.
+    """
     try:
         return declared.read(namespace, tools.cluster().every(ROLLOUT_PLAN, namespace))
     except (InputError, ClusterError):
         return [], []
 
 
-def _cluster(
+def _check_cluster(
     plans: Sequence[Plan], namespace: str | None, tools: Tools, lease: str, *, triggers: bool
 ) -> Iterator[Finding]:
+    """Check the kinds, the rights and the routing objects in the cluster."""
     try:
         cluster = tools.cluster()
 
         def may(right: rights.Right) -> bool:
-            place = right.namespace, right.name
-            return cluster.may(right.verb, right.group, right.resource, *place)
+            target = right.namespace, right.name
+            return cluster.may(right.verb, right.group, right.resource, *target)
 
         if namespace:
             for kind in [ROLLOUT_PLAN, *([ROLLOUT_TRIGGER] if triggers else [])]:
-                yield _defined(cluster, kind, namespace)
+                yield _check_definition(cluster, kind, namespace)
             needed = rights.of_operating(namespace)
             needed += rights.of_lease(namespace, lease) if lease else []
             needed += rights.of_triggers(namespace) if triggers else []
@@ -106,8 +118,12 @@ def _cluster(
         yield Finding("cluster", namespace or "default", "fail", str(error), fix)
 
 
-def _defined(cluster: Cluster, kind: Kind, namespace: str) -> Finding:
-    """Whether the cluster knows a kind of ours, as far as we may see."""
+def _check_definition(cluster: ClusterAccess, kind: Kind, namespace: str) -> Finding:
+    """Check that the cluster serves one of our custom resource kinds.
+
+    The check lists the kind instead of reading its CustomResourceDefinition, because the
+    controller has no right to read definitions.
+    """
     subject = f"{kind.plural}.{kind.group}"
     try:
         cluster.first(kind, namespace)

@@ -1,4 +1,4 @@
-"""What an examination found of one thing: whether it is fit, in words, and the cure."""
+"""The result of one check: its level, a message and a fix."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ Check = Literal["journal", "plan", "prometheus", "series", "mesh", "cluster", "r
 
 @dataclass(frozen=True)
 class Finding:
-    """One check of one subject; `fix` is empty where nothing is wrong."""
+    """The result of one check of one subject.
+
+    `said` is the message. `fix` is empty when nothing is wrong. The field names are the keys of
+    `surefoot doctor --json`.
+    """
 
     check: Check
     subject: str

@@ -1,4 +1,4 @@
-"""Whether the journal can be written and is free."""
+"""Check that the journal can be written and that no other controller holds it."""
 
 from __future__ import annotations
 
@@ -7,55 +7,59 @@ from pathlib import Path
 
 from rollout.doctor.finding import Finding, Level
 from rollout.errors import SurefootError
-from rollout.journal.files import open_for_reading
-from rollout.journal.lines import LinesJournal
-from rollout.journal.place import Where, is_url, shown
+from rollout.journal.jsonl import LinesJournal
+from rollout.journal.location import JournalLocation, is_url, shown
+from rollout.journal.open import open_for_reading
 
 
-def of_journal(where: Where, *, carried_out: bool = False) -> Finding:
-    """The journal at a path or URL; makes and changes nothing.
+def of_journal(where: JournalLocation, *, carried_out: bool = False) -> Finding:
+    """Check the journal at a path or URL, without creating or changing anything.
 
-    Where the plans in question are being carried out, the controller that does so holds it.
+    `carried_out` says that a controller already runs the plans in question. That controller is
+    then expected to hold the journal, so the check does not warn about it.
     """
     if not is_url(where):
         path = Path(where)
         if not path.exists():
-            return _new(path)
+            return _check_creatable(path)
+        # SQLite writes its own files next to the database, so the folder must be writable too.
         if not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK | os.X_OK)):
             fix = f"give write access to {path.parent}"
-            return _found(path, "fail", "it cannot be written", fix)
+            return _build_finding(path, "fail", "it cannot be written", fix)
     try:
-        return _opened(where, carried_out=carried_out)
+        return _check_existing(where, carried_out=carried_out)
     except SurefootError as error:
-        return _found(
+        return _build_finding(
             where, "fail", str(error), "restore it from a backup, or name another journal"
         )
 
 
-def _opened(where: Where, *, carried_out: bool) -> Finding:
+def _check_existing(where: JournalLocation, *, carried_out: bool) -> Finding:
+    """Read the whole journal, which verifies its hash chain, and ask who holds it."""
     journal = open_for_reading(where)
     try:
         if isinstance(journal, LinesJournal):
-            return _found(where, "fail", "a recording is only read", "name another journal")
+            return _build_finding(where, "fail", "a recording is only read", "name another journal")
         entries, holder = len(journal.read()), journal.holder()
     finally:
         journal.close()
     if holder is not None and carried_out:
-        return _found(
+        return _build_finding(
             where, "ok", f"{entries} entries, unbroken, and a controller ({holder}) writes"
         )
     if holder is not None:
         fix = "let that one go on, or stop it before another starts"
-        return _found(where, "warn", f"another controller ({holder}) holds it", fix)
-    return _found(where, "ok", f"{entries} entries, unbroken, and free")
+        return _build_finding(where, "warn", f"another controller ({holder}) holds it", fix)
+    return _build_finding(where, "ok", f"{entries} entries, unbroken, and free")
 
 
-def _new(path: Path) -> Finding:
-    folder = next(each for each in path.absolute().parents if each.exists())
+def _check_creatable(path: Path) -> Finding:
+    """Check that a journal can be created; opening it creates missing parent folders too."""
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
     if os.access(folder, os.W_OK | os.X_OK):
-        return _found(path, "ok", "it will be made")
-    return _found(path, "fail", "it cannot be made", f"give write access to {folder}")
+        return _build_finding(path, "ok", "it will be made")
+    return _build_finding(path, "fail", "it cannot be made", f"give write access to {folder}")
 
 
-def _found(where: Where, level: Level, said: str, fix: str = "") -> Finding:
-    return Finding("journal", shown(where), level, said, fix)
+def _build_finding(where: JournalLocation, level: Level, message: str, fix: str = "") -> Finding:
+    return Finding("journal", shown(where), level, message, fix)

@@ -1,15 +1,18 @@
-"""What a controller may do in a cluster: what it needs, and what it should not be given."""
+"""List the Kubernetes rights that a controller needs, and check which it has.
+
+Rights that no controller needs are reported too.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from rollout.cluster.kinds import DEPLOYMENT, LEASE, ROLLOUT_PLAN, ROLLOUT_TRIGGER
 from rollout.doctor.finding import Finding
-from rollout.plan.model import Plan
-from rollout.route.cluster.objects import DESTINATION_RULE, target_of
+from rollout.kube.kinds import DEPLOYMENT, LEASE, ROLLOUT_PLAN, ROLLOUT_TRIGGER
+from rollout.plan.model.plan import Plan
 from rollout.route.create.creation import wanted
+from rollout.route.kube.objects import DESTINATION_RULE, target_of
 from rollout.route.policy.cluster import parts
 
 
@@ -25,7 +28,7 @@ class Right:
 
     @property
     def rule(self) -> str:
-        """The rule of a Role that grants it."""
+        """The rule of a Role that grants this right, in YAML."""
         return (
             f'{{apiGroups: ["{self.group}"], resources: [{self.resource}], verbs: [{self.verb}]}}'
         )
@@ -39,7 +42,7 @@ May = Callable[[Right], bool]
 
 
 def of_operating(namespace: str) -> list[Right]:
-    """What `surefoot operate` needs for the plans themselves."""
+    """List the rights that `surefoot operate` needs on the plans themselves."""
     plans = ROLLOUT_PLAN
     reading = [Right(v, plans.group, plans.plural, namespace) for v in ("get", "list", "watch")]
     status = Right("patch", plans.group, f"{plans.plural}/status", namespace)
@@ -47,14 +50,18 @@ def of_operating(namespace: str) -> list[Right]:
 
 
 def of_lease(namespace: str, lease: str) -> list[Right]:
-    """What one of several replicas needs beside it; the lease is `NAME` or `NAMESPACE/NAME`."""
-    place, _, name = lease.rpartition("/")
-    where = LEASE.group, LEASE.plural, place or namespace
+    """List the further rights of one of several replicas.
+
+    The lease is `NAME` or `NAMESPACE/NAME`. A Role cannot restrict `create` to a name, so that
+    right has none.
+    """
+    lease_namespace, _, name = lease.rpartition("/")
+    where = LEASE.group, LEASE.plural, lease_namespace or namespace
     return [Right("get", *where, name), Right("update", *where, name), Right("create", *where)]
 
 
 def of_triggers(namespace: str) -> list[Right]:
-    """What `surefoot operate --triggers` needs beside it."""
+    """List the further rights that `surefoot operate --triggers` needs."""
     triggers, deployments = ROLLOUT_TRIGGER, DEPLOYMENT
     read = [
         Right(verb, kind.group, kind.plural, namespace)
@@ -66,7 +73,10 @@ def of_triggers(namespace: str) -> list[Right]:
 
 
 def of_route(plan: Plan) -> list[Right]:
-    """What moving a plan's weights needs; nothing where they are not in a cluster."""
+    """List the rights that moving a plan's weights needs.
+
+    A plan with a local Envoy writes its weights to a file and needs none.
+    """
     route, namespace = plan.spec.route, plan.metadata.namespace
     if route.envoy is not None:
         return []
@@ -76,29 +86,36 @@ def of_route(plan: Plan) -> list[Right]:
     if route.istio is not None and route.istio.destination_rule is not None:
         rule, name = DESTINATION_RULE, route.istio.destination_rule
         needed.append(Right("get", rule.group, rule.plural, namespace, name))
-    return list(dict.fromkeys([*needed, *_of_policy(plan), *of_creation(plan)]))
+    # The same object can carry the weights and the policy: name each right once, in order.
+    return list(dict.fromkeys([*needed, *_list_policy_rights(plan), *of_creation(plan)]))
 
 
 def of_creation(plan: Plan) -> Iterator[Right]:
-    """What making a plan's routes needs; no Role can name what is not there yet."""
-    for each in wanted(plan):
-        kind, namespace = each.kind, plan.metadata.namespace
+    """List the rights that creating a plan's routing objects needs.
+
+    `create` has no object name, because a Role cannot restrict it to one.
+    """
+    for manifest in wanted(plan):
+        kind, namespace = manifest.kind, plan.metadata.namespace
         yield Right("create", kind.group, kind.plural, namespace)
-        yield Right("patch", kind.group, kind.plural, namespace, each.name)
+        yield Right("patch", kind.group, kind.plural, namespace, manifest.name)
 
 
-def _of_policy(plan: Plan) -> Iterator[Right]:
-    """What a plan's policy needs beside its weights."""
+def _list_policy_rights(plan: Plan) -> Iterator[Right]:
+    """List the further rights that a plan's traffic policy needs."""
     if plan.spec.policy is None:
         return
-    for part in parts(plan):
+    for target in parts(plan):
         for verb in ("get", "patch"):
-            kind = part.kind
-            yield Right(verb, kind.group, kind.plural, plan.metadata.namespace, part.name)
+            kind = target.kind
+            yield Right(verb, kind.group, kind.plural, plan.metadata.namespace, target.name)
 
 
 def of_watching(plan: Plan) -> list[Right]:
-    """What spares a request at every look; a Role that names single objects cannot grant it."""
+    """List the rights that let the controller watch the route instead of reading it at each look.
+
+    `list` and `watch` cover the whole kind: a Role that names single objects cannot grant them.
+    """
     if plan.spec.route.envoy is not None:
         return []
     kind = target_of(plan).kind
@@ -107,15 +124,15 @@ def of_watching(plan: Plan) -> list[Right]:
 
 
 def watching(subject: str, wanted: list[Right], may: May) -> Iterator[Finding]:
-    """One finding for each right without which looks cost requests."""
+    """Warn of each missing right without which every look asks the API server."""
     for right in wanted:
         if not may(right):
-            said = f"may not {right}: each look asks the API server"
-            yield Finding("rights", subject, "warn", said, f"a Role with {right.rule}")
+            message = f"may not {right}: each look asks the API server"
+            yield Finding("rights", subject, "warn", message, f"a Role with {right.rule}")
 
 
 def findings(subject: str, needed: list[Right], may: May) -> Iterator[Finding]:
-    """One finding for all rights that are there, and one for each that is missing."""
+    """Report each missing right, or once that none is missing."""
     missing = [right for right in needed if not may(right)]
     if not missing:
         yield Finding("rights", subject, "ok", f"all {len(needed)} that are needed")
@@ -124,7 +141,7 @@ def findings(subject: str, needed: list[Right], may: May) -> Iterator[Finding]:
 
 
 def excess(namespace: str, may: May) -> Iterator[Finding]:
-    """Rights that no controller needs."""
+    """Warn of rights that no controller needs, as signs of a Role that is too wide."""
     for right in (Right("get", "", "secrets", namespace), Right("create", "", "pods", namespace)):
         if may(right):
             fix = "give it the Role of manifests/base and no other"

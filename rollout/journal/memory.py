@@ -1,21 +1,24 @@
-"""A journal in memory, for simulation: the same contract and the same chain as a stored one."""
+"""A journal in memory, for simulations and recordings; it keeps the contract of a stored one."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rollout.journal.record import START, Row, check_kept, check_last, parse, seal_all, verify
-from rollout.journal.skim import check_picked, skimmed
+from rollout.journal.hash_chain import START, Row, check_kept, check_last, parse, seal_all, verify
+from rollout.journal.scan import check_picked, scan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from rollout.decide.facts import Fact
-    from rollout.ports import Entry, Passed
+    from rollout.decide.record.facts import Fact
+    from rollout.ports import Entry, SkippedObservation
 
 
 class MemoryJournal:
-    """A Journal that lives as long as its process. Raises JournalError for rows out of a chain."""
+    """A Journal in memory, gone with its process.
+
+    The constructor raises JournalError for rows that do not form a chain.
+    """
 
     def __init__(self, rows: Iterable[Row] = ()) -> None:
         self._rows = list(rows)
@@ -31,20 +34,21 @@ class MemoryJournal:
         return entries
 
     def rows(self, after: int = 0) -> list[Row]:
-        """The sealed rows above `after`, as they are stored."""
-        check_kept(after, kept=after <= len(self._rows))
+        """The sealed rows after entry `after`."""
+        # Verified rows are numbered from 1 without a gap: row n is at index n - 1.
+        check_kept(after, is_present=after <= len(self._rows))
         return self._rows[after:]
 
     def read(self, after: int = 0) -> list[Entry]:
         """See rollout.ports.Journal."""
         return [parse(row) for row in self.rows(after)]
 
-    def skim(self) -> Iterator[Entry | Passed]:
+    def skim(self) -> Iterator[Entry | SkippedObservation]:
         """See rollout.ports.Journal."""
-        return map(skimmed, self.rows())
+        return map(scan, self.rows())
 
     def pick(self, places: Sequence[int]) -> Iterator[Entry]:
         """See rollout.ports.Journal."""
-        rows = [self._rows[place - 1] for place in places if 0 < place <= len(self._rows)]
+        rows = [self._rows[seq - 1] for seq in places if 0 < seq <= len(self._rows)]
         check_picked(places, rows)
         return map(parse, rows)

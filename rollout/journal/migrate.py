@@ -1,4 +1,7 @@
-"""`python -m rollout.journal.migrate JOURNAL`: bring its tables to this version's schema."""
+"""Bring a journal's tables to this version's schema.
+
+Usage: `python -m rollout.journal.migrate JOURNAL`.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,13 @@ import alembic.command
 from alembic.config import Config
 
 from rollout.errors import BAD_INPUT, SurefootError
-from rollout.journal.place import Where, from_words, shown
-from rollout.journal.store import open_database
-from rollout.journal.tables import ENTRIES, REVISIONS, create, names_of
+from rollout.journal.location import JournalLocation, from_words, shown
+from rollout.journal.sql.store import open_database
+from rollout.journal.sql.tables import ENTRIES, REVISIONS, create, names_of
 
 
-def migrate(where: Where) -> None:
-    """Apply what is missing in one transaction, with no controller deciding meanwhile.
+def migrate(where: JournalLocation) -> None:
+    """Apply the missing revisions in one transaction, under the deciding controller's lock.
 
     Raises JournalBusyError, JournalError, and InputError where there is no journal.
     """
@@ -25,23 +28,24 @@ def migrate(where: Where) -> None:
     try:
         with database.lock(), database.words(), database.writing() as connection:
             if ENTRIES.name in names_of(connection):
-                create(connection)  # the revision's mark, where there is none
+                # Adds the revision number to a journal from before there was one.
+                create(connection)
             config.attributes["connection"] = connection
             alembic.command.upgrade(config, "head")
     finally:
         database.close()
 
 
-def main(words: list[str]) -> int:
-    if len(words) != 1:
+def main(arguments: list[str]) -> int:
+    if len(arguments) != 1:
         print("usage: python -m rollout.journal.migrate JOURNAL", file=sys.stderr)  # noqa: T201
         return BAD_INPUT
     try:
-        migrate(from_words(words[0]))
+        migrate(from_words(arguments[0]))
     except SurefootError as error:
         print(error, file=sys.stderr)  # noqa: T201 - a command
         return error.exit_code
-    print(f"{shown(words[0])} is of schema {REVISIONS[-1]}")  # noqa: T201 - a command
+    print(f"{shown(arguments[0])} is of schema {REVISIONS[-1]}")  # noqa: T201 - a command
     return 0
 
 

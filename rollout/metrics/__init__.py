@@ -1,1 +1,5 @@
-"""The controller's own metrics and health: counted beside the ticks, served to Prometheus."""
+"""The controller's own metrics and health probes.
+
+`names` lists every metric, `families` computes samples from states, `meter` counts entries and
+ticks, `page` renders many series fast, `door` serves them over HTTP.
+"""

@@ -1,4 +1,4 @@
-"""The door to prometheus_client: /metrics, /healthz and /readyz on one small HTTP server."""
+"""Serves /metrics, /healthz and /readyz; the only user of prometheus_client."""
 
 from __future__ import annotations
 
@@ -30,46 +30,47 @@ class _Collector(Collector):
         self._meter = meter
 
     def collect(self) -> Iterable[Family]:
-        """Every metric but the rollouts', with its samples, in the order of the table."""
-        # The library puts a counter's ending back where the format wants it.
+        """Return every metric except those of rollouts, in the order of METRICS."""
+        # The library adds a counter's `_total` again where the text format wants it.
         families = {
             name: Family(name.removesuffix("_total"), metric.help, metric.kind)
             for name, metric in METRICS.items()
         }
         for name, labels, value in self._meter.samples():
-            families[_family(name)].add_sample(name, labels, value)
+            families[_find_family(name)].add_sample(name, labels, value)
         return [family for family in families.values() if family.samples]
 
 
-def _family(name: str) -> str:
-    """The metric that a series belongs to; a histogram has three kinds of series."""
-    return next((name.removesuffix(e) for e in _ENDINGS if name.removesuffix(e) in METRICS), name)
+def _find_family(name: str) -> str:
+    """Return the metric that a series belongs to; a histogram has three kinds of series."""
+    bases = (name.removesuffix(ending) for ending in _ENDINGS)
+    return next((base for base in bases if base in METRICS), name)
 
 
 class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away or says nothing is no news; anything else is."""
+        """Report an error, unless the client closed the connection or sent nothing in time."""
         if not isinstance(sys.exception(), ConnectionError | TimeoutError):
             super().handle_error(request, client_address)
 
 
 class _Handler(WSGIRequestHandler):
-    timeout = 5.0  # seconds that a client may be silent
+    timeout = 5.0  # seconds without a byte from the client
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name in the library
-        """Nothing: a line for each scrape would bury the decisions."""
+        """Log nothing: a line for each scrape would bury the decisions."""
 
 
 @contextmanager
 def serving(meter: Meter, address: str, port: int) -> Iterator[int]:
-    """Serve a meter until the end; yields the port, which 0 leaves to the system.
+    """Serve a meter while the context is open; yield the port (0 lets the system choose it).
 
-    Raises InputError where nobody can listen.
+    Raises InputError if the address or port cannot be used.
     """
     try:
-        server = make_server(address, port, _app(meter), _Server, _Handler)
+        server = make_server(address, port, _build_app(meter), _Server, _Handler)
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"cannot serve metrics at {address}:{port}: {reason}") from None
@@ -83,7 +84,7 @@ def serving(meter: Meter, address: str, port: int) -> Iterator[int]:
         thread.join()
 
 
-def _app(meter: Meter) -> Callable[[dict[str, Any], _Start], Iterable[bytes]]:
+def _build_app(meter: Meter) -> Callable[[dict[str, Any], _Start], Iterable[bytes]]:
     registry = CollectorRegistry()
     registry.register(_Collector(meter))
     probes = {"/healthz": lambda: meter.alive, "/readyz": lambda: meter.ready}
@@ -92,22 +93,22 @@ def _app(meter: Meter) -> Callable[[dict[str, Any], _Start], Iterable[bytes]]:
         path = environ["PATH_INFO"]
         if path == "/metrics":
             text = generate_latest(registry) + meter.rollouts().encode()
-            return _page(text, environ.get("HTTP_ACCEPT_ENCODING", ""), start)
+            return _respond(text, environ.get("HTTP_ACCEPT_ENCODING", ""), start)
         if path not in probes:
             start("404 Not Found", _PLAIN)
             return [b"/metrics, /healthz, /readyz\n"]
-        good = probes[path]()
-        start("200 OK" if good else "503 Service Unavailable", _PLAIN)
-        said = "stands by" if meter.stands_by else "ok"
-        return [f"{said if good else 'no tick lately'}\n".encode()]
+        is_healthy = probes[path]()
+        start("200 OK" if is_healthy else "503 Service Unavailable", _PLAIN)
+        message = "stands by" if meter.stands_by else "ok"
+        return [f"{message if is_healthy else 'no tick lately'}\n".encode()]
 
     return app
 
 
-def _page(text: bytes, accepted: str, start: _Start) -> Iterable[bytes]:
-    if "gzip" not in accepted:
+def _respond(text: bytes, accepted_encodings: str, start: _Start) -> Iterable[bytes]:
+    if "gzip" not in accepted_encodings:
         start("200 OK", [("Content-Type", CONTENT_TYPE_PLAIN_0_0_4)])
         return [text]
-    packed = [("Content-Type", CONTENT_TYPE_PLAIN_0_0_4), ("Content-Encoding", "gzip")]
-    start("200 OK", packed)
-    return [gzip.compress(text, compresslevel=1)]
+    headers = [("Content-Type", CONTENT_TYPE_PLAIN_0_0_4), ("Content-Encoding", "gzip")]
+    start("200 OK", headers)
+    return [gzip.compress(text, compresslevel=1)]  # level 1: scrapes are frequent, the net is near

@@ -1,4 +1,4 @@
-"""What is exported, worked out from states and counts; nothing is served here."""
+"""Computes the samples of every exported metric from states and counts; serves nothing."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import get_args
 
-from analysis.readout import harm_share
-from analysis.verdict import Judgement
-from rollout.decide import calls
-from rollout.decide.blind import blindness
-from rollout.decide.state import Phase, State
-from rollout.decide.view import view
+from analysis.verdict.readout import harm_share
+from analysis.verdict.verdict import Judgement
+from rollout.decide.evidence.blindness import blindness
+from rollout.decide.rules.view import view
+from rollout.decide.state import hooks
+from rollout.decide.state.rollout import Phase, RolloutState
 
 EDGES = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, math.inf)
-"""Upper edges of the buckets of ticks, in seconds."""
+"""Upper bounds of the tick duration buckets, in seconds."""
 
-KEPT = 3600.0  # seconds for which a rollout that has ended is still exported
+KEPT = 3600.0  # seconds after its end for which a rollout is still exported
 
 Labels = dict[str, str]
 Sample = tuple[str, Labels, float]  # name, labels, value
@@ -27,24 +27,27 @@ _PHASES: tuple[Phase, ...] = get_args(Phase)
 
 @dataclass(frozen=True)
 class Ticks:
-    """Ticks since the start: how many fell in each bucket of EDGES, their sum, and failures."""
+    """Ticks since the process started: counts by bucket of EDGES, total seconds, and failures."""
 
     buckets: tuple[int, ...] = (0,) * len(EDGES)
     seconds: float = 0.0
     failures: int = 0
 
     def another(self, seconds: float, *, failed: bool) -> Ticks:
-        """One more tick."""
-        place = next(i for i, edge in enumerate(EDGES) if seconds <= edge)
-        counts = tuple(n + (i == place) for i, n in enumerate(self.buckets))
+        """Return the counts with one more tick."""
+        bucket = next(i for i, edge in enumerate(EDGES) if seconds <= edge)
+        counts = tuple(n + (i == bucket) for i, n in enumerate(self.buckets))
         return Ticks(counts, self.seconds + seconds, self.failures + failed)
 
 
 @dataclass(frozen=True)
 class Told:
-    """What the journal told: the same after a restart, so that counters do not fall back."""
+    """What is counted from the journal, and therefore the same after a restart.
 
-    states: Mapping[str, State]
+    Counters that fell back to zero would look like a reset to Prometheus.
+    """
+
+    states: Mapping[str, RolloutState]
     decisions: Mapping[tuple[str, str], int] = field(default_factory=dict)
     route_failures: int = 0
     entries: int = 0
@@ -53,11 +56,11 @@ class Told:
 
 
 def of_process(version: str, ticks: Ticks, age: float) -> Iterator[Sample]:
-    """The controller's own health."""
+    """Yield the samples of the controller's own health."""
     yield "surefoot_build_info", {"version": version}, 1.0
     yield "surefoot_tick_age_seconds", {}, max(0.0, age)
     yield "surefoot_tick_failures_total", {}, ticks.failures
-    name, below = "surefoot_tick_duration_seconds", 0
+    name, below = "surefoot_tick_duration_seconds", 0  # buckets are cumulative in the format
     for edge, count in zip(EDGES, ticks.buckets, strict=True):
         below += count
         yield f"{name}_bucket", {"le": "+Inf" if math.isinf(edge) else f"{edge:g}"}, below
@@ -65,14 +68,14 @@ def of_process(version: str, ticks: Ticks, age: float) -> Iterator[Sample]:
     yield f"{name}_sum", {}, ticks.seconds
 
 
-def of_journal(told: Told) -> Iterator[Sample]:
-    """What was decided."""
-    yield "surefoot_journal_entries_total", {}, told.entries
-    yield "surefoot_route_failures_total", {}, told.route_failures
-    yield "surefoot_hook_failures_total", {}, told.hook_failures
-    yield "surefoot_refusals_total", {}, told.refusals
-    # From 0 on where it matters: `increase` does not see a series that begins at 1.
-    counts = dict.fromkeys(FROM_ZERO, 0) | dict(told.decisions)
+def of_journal(totals: Told) -> Iterator[Sample]:
+    """Yield the samples counted from the journal."""
+    yield "surefoot_journal_entries_total", {}, totals.entries
+    yield "surefoot_route_failures_total", {}, totals.route_failures
+    yield "surefoot_hook_failures_total", {}, totals.hook_failures
+    yield "surefoot_refusals_total", {}, totals.refusals
+    # Export 0 before the first event: `increase` does not count a series that starts at 1.
+    counts = dict.fromkeys(FROM_ZERO, 0) | dict(totals.decisions)
     for (action, reason), count in sorted(counts.items()):
         yield "surefoot_decisions_total", {"action": action, "reason": reason}, count
 
@@ -86,51 +89,51 @@ FROM_ZERO: tuple[tuple[str, str], ...] = (
     ("advance", "nothing-harmful"),
     ("resume", "human"),
 )
-"""Decisions that change something, by action and reason."""
+"""Decisions that change something, by action and reason: exported as 0 before they occur."""
 
 
-def of_rollout(rollout: str, state: State) -> Iterator[Sample]:
-    """One rollout's weights, phase and evidence; an ended one's weights and phase."""
-    who = _who(rollout, state)
+def of_rollout(rollout: str, state: RolloutState) -> Iterator[Sample]:
+    """Yield one rollout's weights, phase and, until it has ended, its evidence."""
+    labels = _build_labels(rollout, state)
     for phase in _PHASES:
-        yield "surefoot_rollout_phase", {**who, "phase": phase}, float(state.phase == phase)
-    yield "surefoot_rollout_weight_declared_ratio", who, state.wanted.answered
-    yield "surefoot_rollout_weight_confirmed_ratio", who, state.split.answered
-    yield "surefoot_rollout_route_attempts", who, state.attempts
-    yield "surefoot_rollout_hooks_failed", who, len(calls.unanswered(state))
+        yield "surefoot_rollout_phase", {**labels, "phase": phase}, float(state.phase == phase)
+    yield "surefoot_rollout_weight_declared_ratio", labels, state.wanted.answered
+    yield "surefoot_rollout_weight_confirmed_ratio", labels, state.split.answered
+    yield "surefoot_rollout_route_attempts", labels, state.attempts
+    yield "surefoot_rollout_hooks_failed", labels, len(hooks.unanswered(state))
     if not state.terminal:
-        # What the evidence amounts to does not hang on the time; it is not worked out in numbers
-        # for people, which takes five times as long.
-        yield from _evidence(who, view(state, state.started_at).judgement)
+        # The judgement does not depend on the time, so any time will do and the lines can be cached
+        # (see `Meter`). We do not compute the readout for people: it takes five times as long.
+        yield from _sample_evidence(labels, view(state, state.started_at).judgement)
 
 
-def _evidence(who: Labels, judgement: Judgement) -> Iterator[Sample]:
+def _sample_evidence(labels: Labels, judgement: Judgement) -> Iterator[Sample]:
     joint = harm_share(judgement.log_joint, judgement.alpha)
-    yield "surefoot_rollout_harm_evidence_ratio", who, joint
+    yield "surefoot_rollout_harm_evidence_ratio", labels, joint
     for name in judgement.guards:
-        which = {**who, "guardrail": name}
-        yield "surefoot_guardrail_harm_evidence_ratio", which, judgement.harm_of(name)
+        guardrail_labels = {**labels, "guardrail": name}
+        yield "surefoot_guardrail_harm_evidence_ratio", guardrail_labels, judgement.harm_of(name)
         proof = judgement.proof_of(name)
         if proof is not None:
-            yield "surefoot_guardrail_proof_evidence_ratio", which, proof
+            yield "surefoot_guardrail_proof_evidence_ratio", guardrail_labels, proof
 
 
-def of_blindness(rollout: str, state: State, now: float) -> Iterator[Sample]:
-    """For how long each guardrail of a rollout under way could not be judged."""
+def of_blindness(rollout: str, state: RolloutState, now: float) -> Iterator[Sample]:
+    """Yield for how long each guardrail of an active rollout has been without evidence."""
     if state.terminal:
         return
-    who, blind = _who(rollout, state), blindness(state, now)
+    labels, blind = _build_labels(rollout, state), blindness(state, now)
     for name in state.gauges:
         seconds = max(0.0, now - blind[name].since) if name in blind else 0.0
-        yield "surefoot_guardrail_blind_seconds", {**who, "guardrail": name}, seconds
+        yield "surefoot_guardrail_blind_seconds", {**labels, "guardrail": name}, seconds
 
 
-def _who(rollout: str, state: State) -> Labels:
+def _build_labels(rollout: str, state: RolloutState) -> Labels:
     meta = state.plan.metadata
     return {"rollout": rollout, "plan": meta.name, "plan_namespace": meta.namespace}
 
 
-def exported(state: State, now: float) -> bool:
-    """Whether a rollout is under way or ended lately: series of old ones would pile up."""
+def exported(state: RolloutState, now: float) -> bool:
+    """Tell whether to export a rollout: series of long-ended rollouts would pile up."""
     ended = state.confirmed_at or state.started_at
     return not state.terminal or now - ended < KEPT

@@ -1,4 +1,9 @@
-"""The meter of one controller: told of entries and ticks by one thread, read by others."""
+"""Counts one controller's entries and ticks, and hands samples to the metrics server.
+
+How it works: the tick's thread counts and, after each successful tick, publishes an immutable
+snapshot. Scrapes run in other threads and read only that snapshot, so they never see a tick half
+done. The lock guards the few fields that both sides touch, and is never held while computing.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +13,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
-from rollout.decide.facts import Decided, HookAnswered, Refused, RouteFailed
-from rollout.decide.state import State
+from rollout.decide.record.facts import Decided, HookAnswered, Refused, RouteFailed
+from rollout.decide.state.rollout import RolloutState
 from rollout.metrics.families import (
     Sample,
     Ticks,
@@ -24,19 +29,20 @@ from rollout.metrics.names import code_of
 from rollout.metrics.page import Line, line, page
 from rollout.ports import Entry
 
-Shown = tuple[State, Sequence[Line]]  # a state, and what of its rollout does not hang on the time
+# A state and its rendered lines: those that depend on the state alone, not on the time.
+CachedLines = tuple[RolloutState, Sequence[Line]]
 
 SILENT = 60.0
-"""Seconds without a tick after which a controller is not alive; ticks come every second."""
+"""Seconds without a tick after which a controller counts as dead; ticks come every second."""
 
 
 @dataclass
 class Meter:
-    """Counts beside the ticks; `now` is the wall clock, `timer` never goes back (seconds).
+    """Counts entries and ticks. `now` is the wall clock, `timer` a monotonic clock in seconds.
 
-    `usable` says whether the journal answers and takes entries, where there are several replicas.
-
-    Nothing of the journal is shown before the first tick: a half-read one would look like a reset.
+    `usable` tells whether the journal answers and takes entries, where there are several replicas.
+    Counts of the journal are not exported before the first successful tick: those of a journal that
+    is half read would look like a counter reset.
     """
 
     version: str
@@ -49,15 +55,16 @@ class Meter:
     _hook_failures: int = 0
     _stands_by: bool = False
     _ticks: Ticks = field(default_factory=Ticks)
-    _told: Told | None = None
-    _lines: Mapping[str, Shown] = field(default_factory=dict)
+    _snapshot: Told | None = None  # None: no tick yet, or another replica leads
+    _lines: Mapping[str, CachedLines] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        self._tried = self._succeeded = self.timer()
+        # When the last tick ended, and when the last successful one did.
+        self._tried_at = self._succeeded_at = self.timer()
 
     def note(self, entry: Entry) -> None:
-        """Count an entry; every one of the journal must come by, from the first on."""
+        """Count an entry. The caller passes every entry of the journal, from the first."""
         fact = entry.fact
         if isinstance(fact, Decided):
             self._decisions[fact.action, code_of(fact.reasons)] += 1
@@ -66,85 +73,90 @@ class Meter:
         self._hook_failures += isinstance(fact, HookAnswered) and bool(fact.problem)
 
     def begin(self) -> None:
-        """Count from nothing: the journal is about to be read from its first entry."""
+        """Reset the journal's counts, because it is about to be read from its first entry."""
         with self._lock:
             self._decisions, self._route_failures, self._refusals = Counter(), 0, 0
             self._hook_failures = 0
-            self._told, self._stands_by = None, False
+            self._snapshot, self._stands_by = None, False
 
     def stand_by(self) -> None:
-        """A tick of a replica that does not lead: healthy, with nothing to tell of rollouts."""
+        """Count a standby's tick: the replica is healthy and exports no rollouts."""
         with self._lock:
-            self._told, self._stands_by = None, True
-            self._tried = self._succeeded = self.timer()
+            self._snapshot, self._stands_by = None, True
+            self._tried_at = self._succeeded_at = self.timer()
 
     @property
     def stands_by(self) -> bool:
-        """Whether another replica leads."""
+        """Tell whether another replica leads."""
         return self._stands_by
 
     def around(
-        self, tick: Callable[[], None], states: Mapping[str, State], head: Callable[[], int]
+        self, tick: Callable[[], None], states: Mapping[str, RolloutState], head: Callable[[], int]
     ) -> Callable[[], None]:
-        """The tick, timed; afterwards its outcome is what readers see."""
+        """Wrap a tick: time it, and publish a snapshot after it succeeds."""
 
         def timed() -> None:
-            begun, failed = self.timer(), True
+            began_at, failed = self.timer(), True
             try:
                 tick()
                 failed = False
             finally:
-                self._end(begun, failed=failed)
+                self._count_tick(began_at, failed=failed)
                 if not failed:
                     self._publish(states, head())
 
         return timed
 
     def samples(self) -> Iterator[Sample]:
-        """What is exported of the process and of the journal now."""
+        """Yield the current samples of the process and of the journal."""
         with self._lock:
-            ticks, told, age = self._ticks, self._told, self.timer() - self._succeeded
+            ticks, snapshot = self._ticks, self._snapshot
+            age = self.timer() - self._succeeded_at
         yield from of_process(self.version, ticks, age)
         yield "surefoot_leader", {}, float(not self._stands_by)
         yield "surefoot_journal_usable", {}, float(self.usable())
-        if told is not None:
-            yield from of_journal(told)
+        if snapshot is not None:
+            yield from of_journal(snapshot)
 
     def rollouts(self) -> str:
-        """What is exported of every rollout now, as text: most of it is as it was last time."""
+        """Render the current series of every rollout.
+
+        Lines of a rollout whose state did not change are taken from the previous scrape.
+        """
         with self._lock:
-            told, before = self._told, self._lines
-        if told is None:
+            snapshot, previous = self._snapshot, self._lines
+        if snapshot is None:
             return ""
-        lines = {name: _lines(name, state, before) for name, state in sorted(told.states.items())}
+        states = sorted(snapshot.states.items())
+        lines = {name: _render(name, state, previous) for name, state in states}
         with self._lock:
             self._lines = lines
         now = self.now()
-        blind = (of_blindness(name, state, now) for name, state in sorted(told.states.items()))
-        kept = chain.from_iterable(each for _, each in lines.values())
-        return page(chain(kept, map(line, chain.from_iterable(blind))))
+        blind = (of_blindness(name, state, now) for name, state in states)
+        timeless = chain.from_iterable(cached for _, cached in lines.values())
+        return page(chain(timeless, map(line, chain.from_iterable(blind))))
 
     @property
     def alive(self) -> bool:
-        """Whether ticks come, be it with problems: starting anew would cure none of those."""
-        return self.timer() - self._tried < SILENT
+        """Tell whether ticks run, even if they fail: a restart would not cure their problems."""
+        return self.timer() - self._tried_at < SILENT
 
     @property
     def ready(self) -> bool:
-        """Whether the journal was read, or another replica leads, and ticks succeed."""
-        known = self._told is not None or self._stands_by
-        return known and self.timer() - self._succeeded < SILENT
+        """Tell whether ticks succeed and the journal was read, or another replica leads."""
+        has_started = self._snapshot is not None or self._stands_by
+        return has_started and self.timer() - self._succeeded_at < SILENT
 
-    def _end(self, begun: float, *, failed: bool) -> None:
+    def _count_tick(self, began_at: float, *, failed: bool) -> None:
         with self._lock:
-            self._tried = self.timer()
-            self._ticks = self._ticks.another(self._tried - begun, failed=failed)
+            self._tried_at = self.timer()
+            self._ticks = self._ticks.another(self._tried_at - began_at, failed=failed)
 
-    def _publish(self, states: Mapping[str, State], entries: int) -> None:
+    def _publish(self, states: Mapping[str, RolloutState], entries: int) -> None:
         now = self.now()
-        kept = {name: state for name, state in states.items() if exported(state, now)}
-        told = Told(
-            kept,
+        recent = {name: state for name, state in states.items() if exported(state, now)}
+        snapshot = Told(
+            recent,
             dict(self._decisions),
             self._route_failures,
             entries,
@@ -152,12 +164,14 @@ class Meter:
             self._hook_failures,
         )
         with self._lock:
-            self._told, self._succeeded, self._stands_by = told, self._tried, False
+            self._snapshot, self._stands_by = snapshot, False
+            self._succeeded_at = self._tried_at
 
 
-def _lines(rollout: str, state: State, before: Mapping[str, Shown]) -> Shown:
-    """A rollout's lines: those of the last scrape, if nothing came to be known of it since."""
-    known = before.get(rollout)
-    if known is not None and known[0] is state:
-        return known
+def _render(rollout: str, state: RolloutState, previous: Mapping[str, CachedLines]) -> CachedLines:
+    """Render a rollout's lines, or return those of the last scrape if its state is the same."""
+    cached = previous.get(rollout)
+    # Identity suffices: states are immutable, so a change makes a new object.
+    if cached is not None and cached[0] is state:
+        return cached
     return state, [line(sample) for sample in of_rollout(rollout, state)]

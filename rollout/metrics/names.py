@@ -1,4 +1,4 @@
-"""The names of our metrics: every one that is exported, its kind, its labels and its meaning."""
+"""Lists every exported metric with its kind, labels and help text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ ROLLOUT = ("rollout", "plan", "plan_namespace")
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric as Prometheus knows it; a counter's series end in `_total`."""
+    """A metric's description; a counter's name ends in `_total`."""
 
     kind: Literal["counter", "gauge", "histogram"]
     help: str
@@ -84,7 +84,8 @@ METRICS: dict[str, Metric] = {
     ),
 }
 
-# A reason is one of these codes, or one of these with `:` and a name, which stays out of labels.
+# A reason is one of these codes, perhaps followed by `:` and a name. Names stay out of labels: they
+# would make the number of series unbounded.
 REASONS = (
     *(
         "all-safe",
@@ -104,6 +105,7 @@ REASONS = (
         "paused",
         "ramp",
         "route-first",
+        "route-refused",
         "undecided",
         "warming-up",
     ),
@@ -113,6 +115,6 @@ REASONS = (
 
 
 def code_of(reasons: tuple[str, ...]) -> str:
-    """The code of the first reason, one of REASONS or `other`: labels hold no free text."""
+    """Return the first reason's code: one of REASONS, or `other`, so that labels stay bounded."""
     code = reasons[0].partition(":")[0] if reasons else ""
     return code if code in REASONS else "other"

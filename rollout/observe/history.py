@@ -1,4 +1,4 @@
-"""Stable's past, pod by pod: which ranges to ask for, and counts per tick from their answers."""
+"""Reads stable's past pod by pod: the range queries, and counts per tick from their answers."""
 
 from __future__ import annotations
 
@@ -8,24 +8,26 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from analysis.counters import Series
-from analysis.evidence import EvidenceError
-from analysis.pods import Grid, PodCounts, count
+from analysis.counting.counts import EvidenceError
+from analysis.counting.cursor import Series
+from analysis.counting.per_pod import PodCounts, TickGrid, count
 from rollout.errors import ObserveError
 from rollout.observe.matrix import Item, by_version, one_form, series_of
-from rollout.observe.query import Part, Query, Source, queries, selector
-from rollout.plan.model import Pods
-from rollout.ports import Ask, Past
+from rollout.observe.query import Query, QueryPart, Source, queries, selector
+from rollout.plan.model.plan import Pods
+from rollout.ports import Ask, PodHistory
 
 T = TypeVar("T")
 
-_CHUNK = 240  # steps in one answer: it stays small with many pods and buckets
-_SETTLED = 5  # scrapes in which series turn up that are not new, as at a rollout's first look
+_CHUNK = 240  # steps in one answer, so that it stays small with many pods and buckets
+# Scrapes at the start of the range in which a series that appears is not taken as new: as at a
+# rollout's first look, its counter may hold units from before the range.
+_SETTLED = 5
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """A range query's times: unix seconds, both ends included."""
+    """The times of one range query: unix seconds, both ends included."""
 
     start: float
     end: float
@@ -34,16 +36,16 @@ class Chunk:
 
 @dataclass(frozen=True)
 class PastQuery:
-    """One metric's past, in chunks: `text` is a selector for range queries."""
+    """The query for one metric's past, asked in chunks; `text` is a range query's selector."""
 
     source: Source
     text: str
-    parts: tuple[Part, ...]
-    grid: Grid
+    parts: tuple[QueryPart, ...]
+    grid: TickGrid
     pods: Pods
 
     def chunks(self) -> Iterator[Chunk]:
-        """The grid in pieces, oldest first."""
+        """Yield the grid in pieces, oldest first."""
         for first in range(0, self.grid.ticks + 1, _CHUNK):
             last = min(first + _CHUNK - 1, self.grid.ticks)
             start, end = (self.grid.start + self.grid.step * i for i in (first, last))
@@ -51,84 +53,89 @@ class PastQuery:
 
 
 def past_queries(ask: Ask, now: float) -> list[PastQuery]:
-    """The queries for a plan that declares pods; none for another."""
+    """Return the queries for stable's past; none if the plan declares no pods."""
     spec = ask.plan.spec
     if spec.pods is None:
         return []
     ticks = math.floor(spec.pods.history / spec.interval)
     end = math.floor(now / spec.interval) * spec.interval
-    grid = Grid(end - ticks * spec.interval, spec.interval, ticks)
-    return [_query(query, grid, spec.pods) for query in queries([ask], now)]
+    grid = TickGrid(end - ticks * spec.interval, spec.interval, ticks)
+    return [_build_past_query(query, grid, spec.pods) for query in queries([ask], now)]
 
 
-def _query(query: Query, grid: Grid, pods: Pods) -> PastQuery:
+def _build_past_query(query: Query, grid: TickGrid, pods: Pods) -> PastQuery:
     return PastQuery(query.source, selector(query.source, query.parts), query.parts, grid, pods)
 
 
-def pasts(query: PastQuery, results: Sequence[object]) -> Past:
-    """The past of each of a query's guardrails, from the answers to all of its chunks."""
+def pasts(query: PastQuery, results: Sequence[object]) -> PodHistory:
+    """Count the past of each guardrail of a query from the answers to all its chunks."""
     pods: dict[str, PodCounts] = {}
     problems: dict[str, str] = {}
-    for part in query.parts:
+    for query_part in query.parts:
         try:
-            pods[part.guardrail] = _counted(query, part, results)
+            pods[query_part.guardrail] = _count_part(query, query_part, results)
         except (ObserveError, EvidenceError) as error:
-            problems[part.guardrail] = str(error)
-    return Past(pods, problems)
+            problems[query_part.guardrail] = str(error)
+    return PodHistory(pods, problems)
 
 
-def _counted(query: PastQuery, part: Part, results: Sequence[object]) -> PodCounts:
-    """Counts per tick and pod of stable. Raises ObserveError, EvidenceError."""
+def _count_part(query: PastQuery, query_part: QueryPart, results: Sequence[object]) -> PodCounts:
+    """Return stable's counts per tick and pod. Raises ObserveError, EvidenceError."""
     items: dict[tuple[str, str], list[Item]] = defaultdict(list)
     for result in results:
-        for key, found in by_version(query.source, result).items():
-            items[key] += found
+        for key, added in by_version(query.source, result).items():
+            items[key] += added
     stable, canary = (
-        _by_pod(items.get((part.service, version), ()), query.pods.label)
-        for version in (part.stable, part.canary)
+        _group_by_pod(items.get((query_part.service, version), ()), query.pods.label)
+        for version in (query_part.stable, query_part.canary)
     )
     if not stable:
-        raise ObserveError(f"nothing is known of the past of {part.stable}")
-    series = {pod: _series(query, part, found) for pod, found in sorted(stable.items())}
-    settled = math.ceil(_SETTLED * part.scrape / query.grid.step)
-    return count(series, query.grid, settled, _living(canary, query.grid))
+        raise ObserveError(f"nothing is known of the past of {query_part.stable}")
+    series = {
+        pod: _merge_chunks(query, query_part, pod_items)
+        for pod, pod_items in sorted(stable.items())
+    }
+    settled = math.ceil(_SETTLED * query_part.scrape / query.grid.step)
+    return count(series, query.grid, settled, _count_living(canary, query.grid))
 
 
-def _by_pod(items: Sequence[Item], label: str) -> dict[str, list[Item]]:
-    found: dict[str, list[Item]] = defaultdict(list)
+def _group_by_pod(items: Sequence[Item], label: str) -> dict[str, list[Item]]:
+    groups: dict[str, list[Item]] = defaultdict(list)
     for item in items:
         if not item.metric.get(label):
             raise ObserveError(f"a series has no label {label}, by which the plan tells pods apart")
-        found[item.metric[label]].append(item)
-    return found
+        groups[item.metric[label]].append(item)
+    return groups
 
 
-def _series(query: PastQuery, part: Part, items: Sequence[Item]) -> list[Series]:
-    """One pod's series, each whole although it came in chunks."""
+def _merge_chunks(query: PastQuery, query_part: QueryPart, items: Sequence[Item]) -> list[Series]:
+    """Return one pod's series, each merged from the chunks it came in."""
     merged: dict[tuple[tuple[str, str], ...], Item] = {}
     for item in items:
         key = tuple(sorted(item.metric.items()))
-        known = merged.get(key, Item(item.metric))
+        earlier = merged.get(key, Item(item.metric))
         merged[key] = Item(
             item.metric,
-            _joined(known.values, item.values),
-            _joined(known.histograms, item.histograms),
+            _concatenate(earlier.values, item.values),
+            _concatenate(earlier.histograms, item.histograms),
         )
-    (found,) = one_form([list(merged.values())])
-    return series_of(found, query.source, part.template, "stable")
+    (uniform,) = one_form([list(merged.values())])
+    return series_of(uniform, query.source, query_part.template, "stable")
 
 
-def _joined(one: list[T] | None, other: list[T] | None) -> list[T] | None:
-    """Both in one list; None where neither is one."""
-    return other if one is None else [*one, *(other or ())]
+def _concatenate(first: list[T] | None, second: list[T] | None) -> list[T] | None:
+    """Return both lists as one; None if both are None."""
+    return second if first is None else [*first, *(second or ())]
 
 
-def _living(pods: Mapping[str, Sequence[Item]], grid: Grid) -> int:
-    """How many pods have a sample at the grid's last time."""
+def _count_living(pods: Mapping[str, Sequence[Item]], grid: TickGrid) -> int:
+    """Return how many pods have a sample at the grid's last time."""
     last = grid.ends[-1] - grid.step / 2
-    return sum(any(_newest(item) > last for item in items) for items in pods.values())
+    return sum(any(_find_newest_sample(item) > last for item in items) for items in pods.values())
 
 
-def _newest(item: Item) -> float:
-    """Unix time of an item's last sample."""
-    return max((each[-1][0] for each in (item.values, item.histograms) if each), default=-math.inf)
+def _find_newest_sample(item: Item) -> float:
+    """Return the unix time of an item's last sample, -inf if it has none."""
+    return max(
+        (samples[-1][0] for samples in (item.values, item.histograms) if samples), default=-math.inf
+    )

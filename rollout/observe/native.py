@@ -1,4 +1,9 @@
-"""Native histograms as Prometheus' HTTP API writes them, to one sparse series."""
+"""Converts native histograms from Prometheus' HTTP API to one sparse series.
+
+How it works: each sample lists its occupied buckets. `_parse_sample` reads a sample and finds its
+schema; `_coarsen` merges the buckets to the coarsest schema of all samples; `_accumulate` sums
+them at one common set of boundaries. Boundaries are exponents: 2 to the exponent is the edge.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +12,18 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from analysis.counters import Series
-from analysis.native import FINEST
+from analysis.counting.cursor import Series
+from analysis.counting.native_histogram import FINEST
 from rollout.errors import ObserveError
 
-Bucket = tuple[int, str, str, str]  # which ends belong to it, lower end, upper end, count
+Bucket = tuple[int, str, str, str]  # boundary rule (API code), lower edge, upper edge, count
 
-_LEAST = -1074.0  # exponent of the smallest number there is: for negative values without a zero
+_LEAST = -1074.0  # exponent of the smallest positive float: the edge of zero and of negatives
 
 
 @dataclass(frozen=True)
 class NativeSample:
-    """One sample; its buckets are those that are occupied, in the order of their ends."""
+    """One sample; it lists only occupied buckets, in the order of their edges."""
 
     count: str
     sum: str = ""
@@ -27,9 +32,10 @@ class NativeSample:
 
 @dataclass(frozen=True)
 class _Row:
-    """One sample's counts by the exponent of the upper end; `beneath` counts what is up to `low`.
+    """One sample's counts by the exponent of the bucket's upper edge.
 
-    That is where zero and negative values are; the schema does not divide it.
+    `beneath` counts values up to the exponent `low`: zero and negative values, which the schema
+    does not divide further.
     """
 
     total: float
@@ -40,29 +46,31 @@ class _Row:
 
 
 def native_series(blank: Series, points: Sequence[tuple[float, NativeSample]]) -> Series:
-    """The series with cumulative counts at the boundaries around its occupied buckets.
+    """Return the series with cumulative counts at the edges of its occupied buckets.
 
-    Samples of several schemas are told in the coarsest of them. Raises ObserveError for buckets
-    that are not exponential.
+    Samples of several schemas are converted to the coarsest of them. Raises ObserveError for
+    buckets that are not exponential.
     """
-    rows = [(at, _row(sample)) for at, sample in sorted(points, key=lambda point: point[0])]
+    rows = [
+        (at, _parse_sample(sample)) for at, sample in sorted(points, key=lambda point: point[0])
+    ]
     schema = min((row.schema for _, row in rows), default=FINEST)
-    rows = [(at, _coarser(row, schema)) for at, row in rows]
+    rows = [(at, _coarsen(row, schema)) for at, row in rows]
     low = max((row.low for _, row in rows), default=-math.inf)
     ends = {end for _, row in rows for end in row.buckets if end > low}
-    known = {*ends, *(end - 2.0**-schema for end in ends), *([low] if low > -math.inf else [])}
-    exponents = (*sorted(known), math.inf)
-    samples = tuple((at, tuple(_cumulative(row, exponents))) for at, row in rows)
+    boundaries = {*ends, *(end - 2.0**-schema for end in ends), *([low] if low > -math.inf else [])}
+    exponents = (*sorted(boundaries), math.inf)
+    samples = tuple((at, tuple(_accumulate(row, exponents))) for at, row in rows)
     return replace(blank, samples=samples, edges=exponents, schema=schema)
 
 
-def _row(sample: NativeSample) -> _Row:
+def _parse_sample(sample: NativeSample) -> _Row:
     schema, beneath, low = FINEST, 0.0, -math.inf
     buckets: dict[float, float] = defaultdict(float)
     for _, *texts in sample.buckets:
         start, end, count = map(number, texts)
         if start > 0:
-            schema = min(schema, _schema(start, end))
+            schema = min(schema, _find_schema(start, end))
             buckets[math.log2(end)] += count
         elif count:
             beneath += count
@@ -70,8 +78,8 @@ def _row(sample: NativeSample) -> _Row:
     return _Row(number(sample.count), schema, buckets, beneath, low)
 
 
-def _schema(start: float, end: float) -> int:
-    """The schema that a bucket belongs to."""
+def _find_schema(start: float, end: float) -> int:
+    """Return the schema that a bucket belongs to; raise ObserveError for a custom bucket."""
     wide = math.log2(end / start) if math.isfinite(end) else math.nan
     schema = round(-math.log2(wide)) if wide > 0 else FINEST + 1
     exact = math.log2(end) * 2.0**schema if schema <= FINEST else math.nan
@@ -80,9 +88,10 @@ def _schema(start: float, end: float) -> int:
     return schema
 
 
-def _coarser(row: _Row, schema: int) -> _Row:
-    """The counts in the buckets of a schema that is not finer."""
+def _coarsen(row: _Row, schema: int) -> _Row:
+    """Return the counts in the buckets of a schema that is not finer."""
     size = 2.0**schema
+    # 1e-6 absorbs the rounding of log2, so that an exact edge stays in its own bucket.
     buckets: dict[float, float] = defaultdict(float)
     for end, count in row.buckets.items():
         buckets[math.ceil(end * size - 1e-6) / size] += count
@@ -90,7 +99,7 @@ def _coarser(row: _Row, schema: int) -> _Row:
     return _Row(row.total, schema, buckets, row.beneath, low)
 
 
-def _cumulative(row: _Row, exponents: Sequence[float]) -> Iterator[float]:
+def _accumulate(row: _Row, exponents: Sequence[float]) -> Iterator[float]:
     first = exponents[0]
     total = row.beneath + sum(count for end, count in row.buckets.items() if end <= first)
     for exponent in exponents[:-1]:
@@ -100,7 +109,7 @@ def _cumulative(row: _Row, exponents: Sequence[float]) -> Iterator[float]:
 
 
 def number(text: str) -> float:
-    """A number as the API writes it; what is none becomes NaN."""
+    """Read a number as the API writes it; other text becomes NaN."""
     try:
         return float(text)
     except ValueError:

@@ -1,94 +1,108 @@
-"""The answer to a query as new samples per guardrail, or what is wrong with it, in words."""
+"""Turns a query's answer into new samples per guardrail, or into a problem text.
+
+A guardrail has either samples or a problem, so one bad series never hides the other guardrails.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from analysis.compress import compress_all
-from analysis.counters import Arm, Sample, Series, check
-from analysis.evidence import EvidenceError
+from analysis.counting.counts import EvidenceError
+from analysis.counting.cursor import Arm, Sample, Series, check
+from analysis.counting.thinning import compress_all
 from rollout.errors import ObserveError
 from rollout.observe.matrix import Item, by_version, one_form, series_of
-from rollout.observe.query import Part, Query, Source
+from rollout.observe.query import Query, QueryPart, Source
 
 
 @dataclass(frozen=True)
-class Reading:
-    """One guardrail's new samples; or no series and the problem in words (empty: none)."""
+class ParsedSamples:
+    """One guardrail's new samples, or no series and a problem text (empty: no problem)."""
 
-    part: Part
+    query_part: QueryPart
     series: tuple[Series, ...] = ()
     problem: str = ""
 
 
-def parse(query: Query, result: object) -> list[Reading]:
-    """What each part of the query can use of `result`, the answer's `data.result`. Never raises."""
+def parse(query: Query, result: object) -> list[ParsedSamples]:
+    """Return the new samples of each query part from `result`, the answer's `data.result`.
+
+    Never raises: what is wrong with the answer is the `problem` of the parts that it affects.
+    """
     try:
         items = by_version(query.source, result)
     except ObserveError as error:
-        return [Reading(part, problem=str(error)) for part in query.parts]
-    return [_reading(query.source, part, items) for part in query.parts]
+        return [ParsedSamples(query_part, problem=str(error)) for query_part in query.parts]
+    return [_parse_part(query.source, query_part, items) for query_part in query.parts]
 
 
-def _reading(
-    source: Source, part: Part, items: Mapping[tuple[str, str], Sequence[Item]]
-) -> Reading:
-    found = one_form([items.get((part.service, v), ()) for v in (part.canary, part.stable)])
+def _parse_part(
+    source: Source, query_part: QueryPart, items: Mapping[tuple[str, str], Sequence[Item]]
+) -> ParsedSamples:
+    items_by_arm = one_form(
+        [items.get((query_part.service, v), ()) for v in (query_part.canary, query_part.stable)]
+    )
 
-    def arm(name: Arm, shown: Sequence[Item]) -> list[Series]:
-        return series_of(shown, source, part.template, name)
+    def arm(name: Arm, items: Sequence[Item]) -> list[Series]:
+        return series_of(items, source, query_part.template, name)
 
     try:
-        canary, stable = arm("canary", found[0]), arm("stable", found[1])
-        _refuse_twins(canary, stable)
-        return Reading(part, _new(part, _sound(part, [*canary, *stable])))
+        canary, stable = arm("canary", items_by_arm[0]), arm("stable", items_by_arm[1])
+        _refuse_identical_arms(canary, stable)
+        return ParsedSamples(
+            query_part, _select_new(query_part, _check_series(query_part, [*canary, *stable]))
+        )
     except (ObserveError, EvidenceError) as error:
-        return Reading(part, problem=str(error))
+        return ParsedSamples(query_part, problem=str(error))
 
 
-def _refuse_twins(canary: Sequence[Series], stable: Sequence[Series]) -> None:
-    """Moving counters that agree in every sample are one source under two names."""
-    moves = any(one.samples[0][1] != one.samples[-1][1] for one in canary)
-    if moves and [replace(one, arm="stable") for one in canary] == list(stable):
+def _refuse_identical_arms(canary: Sequence[Series], stable: Sequence[Series]) -> None:
+    """Raise ObserveError if both arms have the same moving counters.
+
+    Two versions never count the same in every sample: such series are one source under two names.
+    Counters that stand still may agree by chance, for example both at zero.
+    """
+    moves = any(series.samples[0][1] != series.samples[-1][1] for series in canary)
+    if moves and [replace(series, arm="stable") for series in canary] == list(stable):
         raise ObserveError("both versions return the same series: check the version label")
 
 
-def _sound(part: Part, series: Sequence[Series]) -> list[Series]:
-    """The series with whole numbers only.
+def _check_series(query_part: QueryPart, series: Sequence[Series]) -> list[Series]:
+    """Return the series with only those samples that are whole numbers.
 
-    Counters are cumulative, so a sample that is no count may be passed over once a good one
-    follows. A newest sample that is none is a problem, unless its series ended a while ago.
+    Counters are cumulative, so an unusable sample may be dropped once a good one follows it.
+    An unusable newest sample is a problem, unless its series ended more than two scrapes ago.
     """
-    if len({one.edges if one.schema is None else "native" for one in series}) > 1:
+    if len({single.edges if single.schema is None else "native" for single in series}) > 1:
         raise EvidenceError("bucket layouts differ")
-    newest = max((one.samples[-1][0] for one in series), default=0.0)
-    return [_whole(one, newest - 2 * part.scrape) for one in series]
+    newest = max((single.samples[-1][0] for single in series), default=0.0)
+    return [_keep_whole_counts(single, newest - 2 * query_part.scrape) for single in series]
 
 
-def _whole(one: Series, fresh: float) -> Series:
+def _keep_whole_counts(series: Series, fresh: float) -> Series:
     samples: list[Sample] = []
-    for at, values in one.samples:
+    for at, values in series.samples:
         try:
             samples.append((at, tuple(map(float, check(values)))))
         except EvidenceError:
-            if at >= fresh and at == one.samples[-1][0]:
+            if at >= fresh and at == series.samples[-1][0]:
                 raise
-    return replace(one, samples=tuple(samples))
+    return replace(series, samples=tuple(samples))
 
 
-def _new(part: Part, series: Sequence[Series]) -> tuple[Series, ...]:
-    """What counting needs of the samples later than `since`; nothing if none is later.
+def _select_new(query_part: QueryPart, series: Sequence[Series]) -> tuple[Series, ...]:
+    """Return the samples that counting needs after `since`; nothing if none is newer.
 
-    One scrape before `since` is kept too: a slow scrape's sample becomes visible after those of a
-    later and quicker one. What is known already is not counted again.
+    Samples of one scrape before `since` stay too: a slow scrape's sample becomes visible after
+    those of a later, quicker scrape. The cursor does not count a sample twice.
     """
-    since = float("-inf") if part.since is None else part.since
-    cutoff = since - part.scrape
+    since = float("-inf") if query_part.since is None else query_part.since
+    cutoff = since - query_part.scrape
     short = [
-        replace(one, samples=tuple(sample for sample in one.samples if sample[0] > cutoff))
-        for one in compress_all(series)
+        replace(single, samples=tuple(sample for sample in single.samples if sample[0] > cutoff))
+        for single in compress_all(series)
     ]
-    if not any(sample[0] > since for one in short for sample in one.samples):
+    if not any(sample[0] > since for single in short for sample in single.samples):
         return ()
-    return tuple(one for one in short if one.samples)
+    return tuple(single for single in short if single.samples)

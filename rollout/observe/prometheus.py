@@ -1,4 +1,7 @@
-"""The one door to prometheus_api_client: asks, and says in words what went wrong."""
+"""Queries Prometheus and describes what went wrong.
+
+Only this module uses prometheus_api_client.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,9 @@ import requests
 
 from rollout.errors import ObserveError
 from rollout.observe.history import Chunk, PastQuery, past_queries, pasts
-from rollout.observe.parse import Reading, parse
+from rollout.observe.parse import ParsedSamples, parse
 from rollout.observe.query import Query, queries
-from rollout.ports import Answer, Ask, Past
+from rollout.ports import Answer, Ask, PodHistory
 
 if TYPE_CHECKING:
     from prometheus_api_client import PrometheusConnect
@@ -34,14 +37,14 @@ _REFUSALS = {
 
 
 class SilentError(ObserveError):
-    """The server does not answer at all, as against refusing one query."""
+    """The server does not answer at all, as opposed to refusing one query."""
 
 
 class PrometheusObserver:
-    """An Observer that asks each Prometheus once per metric for all rollouts.
+    """An Observer that queries each Prometheus once per metric for all rollouts.
 
-    Nothing is tried again within a look: the next look is the retry, and its window reaches back
-    to the last known sample. After a server was silent once, the look does not wait for it again.
+    There are no retries within a look: the next look is the retry, and its window reaches back
+    to the last known sample. Once a server was silent, the look does not wait for it again.
     """
 
     def __init__(self, timeout: float = 5.0) -> None:
@@ -49,100 +52,108 @@ class PrometheusObserver:
         self._clients: dict[str, PrometheusConnect] = {}
 
     def observe(self, asks: Sequence[Ask], now: float) -> Mapping[str, Answer]:
-        """Answers by rollout id, with samples up to `now`; never raises for an ailing source."""
+        """Return answers by rollout id, with samples up to `now`.
+
+        Never raises for a failing source: its guardrails get a problem instead.
+        """
         series: dict[str, dict[str, Any]] = {ask.rollout: {} for ask in asks}
         problems: dict[str, dict[str, str]] = {ask.rollout: {} for ask in asks}
-        for reading in self._readings(asks, now):
-            rollout, guardrail = reading.part.rollout, reading.part.guardrail
-            if reading.problem:
-                problems[rollout][guardrail] = reading.problem
-            elif reading.series:
-                series[rollout][guardrail] = reading.series
+        for samples in self._read_all(asks, now):
+            rollout, guardrail = samples.query_part.rollout, samples.query_part.guardrail
+            if samples.problem:
+                problems[rollout][guardrail] = samples.problem
+            elif samples.series:
+                series[rollout][guardrail] = samples.series
         return {rollout: Answer(series[rollout], problems[rollout]) for rollout in series}
 
-    def history(self, ask: Ask, now: float) -> Past:
-        """Stable's past for a plan that declares pods; a silent server is waited for once."""
-        past = Past()
+    def history(self, ask: Ask, now: float) -> PodHistory:
+        """Return stable's past if the plan declares pods; wait only once for a silent server."""
+        past = PodHistory()
         for query in past_queries(ask, now):
             try:
-                past = past.joined(pasts(query, self._past(query)))
+                past = past.joined(pasts(query, self._run_range_query(query)))
             except ObserveError as error:
-                names = [part.guardrail for part in query.parts]
-                past = past.joined(Past(problems=dict.fromkeys(names, str(error))))
+                names = [query_part.guardrail for query_part in query.parts]
+                past = past.joined(PodHistory(problems=dict.fromkeys(names, str(error))))
                 if isinstance(error, SilentError):
                     break
         return past
 
     def vector(self, url: str, text: str) -> list[tuple[dict[str, str], float]]:
-        """What an instant query gives now: labels and value of each series. Raises ObserveError."""
+        """Run an instant query; return labels and value of each series. Raises ObserveError."""
         params = {"timeout": f"{self._timeout:g}s"}
         address = url.rstrip("/")
-        found: Any = self._asked(
-            address, lambda where: self._client(where).custom_query(text, params=params)
+        rows: Any = self._ask(
+            address, lambda where: self._get_client(where).custom_query(text, params=params)
         )
-        return [(dict(each["metric"]), float(each["value"][1])) for each in found]
+        return [(dict(row["metric"]), float(row["value"][1])) for row in rows]
 
     def close(self) -> None:
-        """Close every connection; the next look opens them again."""
+        """Close every connection; the next look opens new ones."""
         for client in self._clients.values():
             client.close()
         self._clients.clear()
 
-    def _readings(self, asks: Sequence[Ask], now: float) -> Iterator[Reading]:
+    def _read_all(self, asks: Sequence[Ask], now: float) -> Iterator[ParsedSamples]:
         silent: dict[str, ObserveError] = {}
         for query in queries(asks, now):
             url = query.source.url
             try:
                 if url in silent:
                     raise silent[url]
-                yield from parse(query, self._result(query, now))
+                yield from parse(query, self._run_query(query, now))
             except ObserveError as error:
                 if isinstance(error, SilentError):
                     silent[url] = error
-                yield from (Reading(part, problem=str(error)) for part in query.parts)
+                yield from (
+                    ParsedSamples(query_part, problem=str(error)) for query_part in query.parts
+                )
 
-    def _result(self, query: Query, now: float) -> object:
+    def _run_query(self, query: Query, now: float) -> object:
         params = {"time": f"{now:.3f}", "timeout": f"{self._timeout:g}s"}
-        client = self._client
-        return self._asked(
+        client = self._get_client
+        return self._ask(
             query.source.url, lambda url: client(url).custom_query(query.text, params=params)
         )
 
-    def _past(self, query: PastQuery) -> list[object]:
-        """The answers to all chunks of a query."""
+    def _run_range_query(self, query: PastQuery) -> list[object]:
+        """Return the answers to all chunks of a query."""
 
         def ask(url: str, chunk: Chunk) -> object:
             start, end = (datetime.fromtimestamp(at, UTC) for at in (chunk.start, chunk.end))
-            # The client rounds to seconds; ours are exact.
+            # The client rounds times to seconds, so these parameters overwrite its own.
             exact = {"start": f"{chunk.start:.3f}", "end": f"{chunk.end:.3f}"}
             params = {**exact, "timeout": f"{self._timeout:g}s"}
             step = f"{chunk.step:g}"
-            return self._client(url).custom_query_range(query.text, start, end, step, params=params)
+            return self._get_client(url).custom_query_range(
+                query.text, start, end, step, params=params
+            )
 
-        return [
-            self._asked(query.source.url, partial(ask, chunk=chunk)) for chunk in query.chunks()
-        ]
+        return [self._ask(query.source.url, partial(ask, chunk=chunk)) for chunk in query.chunks()]
 
-    def _asked(self, url: str, ask: Callable[[str], object]) -> object:
-        """What the server at an address answers. Raises ObserveError in words."""
+    def _ask(self, url: str, ask: Callable[[str], object]) -> object:
+        """Return what the server at an address answers. Raises ObserveError with a user's text.
+
+        The URL stays out of the text, except for its host: it may contain a password.
+        """
         host = urlsplit(url).netloc.rpartition("@")[2]
         try:
             return ask(url)
         except requests.HTTPError as error:
             code = error.response.status_code
-            said = f"{_REFUSALS.get(code, 'no success')} (HTTP {code})"
-            raise ObserveError(f"Prometheus at {host} refuses: {said}") from None
+            reason = f"{_REFUSALS.get(code, 'no success')} (HTTP {code})"
+            raise ObserveError(f"Prometheus at {host} refuses: {reason}") from None
         except (requests.exceptions.InvalidJSONError, LookupError, TypeError):
             raise ObserveError(f"Prometheus at {host} answers with something unreadable") from None
         except requests.RequestException as error:
-            said = _silence(error, self._timeout)
-            raise SilentError(f"Prometheus does not answer at {host}: {said}") from None
+            reason = _describe_silence(error, self._timeout)
+            raise SilentError(f"Prometheus does not answer at {host}: {reason}") from None
 
-    def _client(self, url: str) -> PrometheusConnect:
+    def _get_client(self, url: str) -> PrometheusConnect:
         if url not in self._clients:
             from prometheus_api_client import PrometheusConnect
 
-            # No retries: the client's own take 6 s for a dead server.
+            # No retries: with its own the client takes 6 s to give up on a dead server.
             self._clients[url] = PrometheusConnect(
                 url, session=_Session(url), timeout=self._timeout, retry=0, method="POST"
             )
@@ -150,15 +161,18 @@ class PrometheusObserver:
 
 
 class _Session(requests.Session):
-    """What the client leaves out: the query in the body, HTTP errors and partial answers raised."""
+    """A session that sends the query in the body and raises HTTP errors and partial answers.
+
+    The client does none of these.
+    """
 
     def __init__(self, url: str) -> None:
         super().__init__()
-        # Proxies and certificate settings of the environment are not meant for this machine.
+        # A server on this machine is reached without the environment's proxies and certificates.
         self.trust_env = urlsplit(url).hostname not in _LOOPBACK
 
     def request(self, *args: Any, **options: Any) -> requests.Response:
-        # In the URL, where the client puts it, a fleet's query is too long for most servers.
+        # The client puts the query in the URL; a fleet's query is too long there for most servers.
         options["data"] = options.pop("params")
         response = super().request(*args, **options)
         response.raise_for_status()
@@ -169,12 +183,12 @@ class _Session(requests.Session):
         return response
 
 
-def _silence(error: requests.RequestException, timeout: float) -> str:
-    """Why nothing came back, in few words and without the request in them."""
+def _describe_silence(error: requests.RequestException, timeout: float) -> str:
+    """Return a short reason why no answer came, without the request in it."""
     text = str(error)
     if isinstance(error, requests.Timeout) or "timed out" in text:
         return f"nothing within {timeout:g} s"
     if isinstance(error, requests.exceptions.SSLError):
         return "its certificate is not trusted"
     reasons = {"refused": "connection refused", "resolve": "unknown host"}
-    return next((said for word, said in reasons.items() if word in text), "connection lost")
+    return next((reason for word, reason in reasons.items() if word in text), "connection lost")

@@ -1,7 +1,7 @@
-"""One query per metric for the whole fleet: raw counters of a window, never `rate` or `increase`.
+"""Builds one query per metric for the whole fleet: raw counters, never `rate` or `increase`.
 
 Raw samples keep what `increase()` loses: whole numbers, the first burst of a new series, resets
-between two looks, and the samples' own times, by which stale data shows.
+between two looks, and the samples' own times, which reveal stale data.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from rollout.plan.guardrail import Guardrail
-from rollout.plan.model import Plan
-from rollout.plan.templates import Template
+from rollout.plan.fields.templates import Template
+from rollout.plan.model.guardrail import Guardrail
+from rollout.plan.model.plan import Plan
 from rollout.ports import Ask
 
-LONGEST = 3600.0  # seconds that a look goes back, at most
-LARGEST = 250  # services in one query: answers stay small, and nothing is gained beyond
-_SAMPLES = 40  # of one series in a full query; longer windows hold fewer services
-_FIRST = 5  # scrapes of a first look, so that a pod with a missed scrape is in the baseline
+LONGEST = 3600.0  # seconds that a look goes back at most
+LARGEST = 250  # services in one query; more make answers large and save nothing
+_SAMPLES = 40  # of one series in a full query; a longer window means fewer services
+_FIRST = 5  # scrapes that a first look covers, so that a pod with a missed scrape is included
 
 
 @dataclass(frozen=True, order=True)
 class Source:
-    """What the rollouts in one query have in common."""
+    """What all rollouts in one query share: server, series, label names and filters."""
 
     url: str
     series: str
@@ -35,7 +35,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Part:
+class QueryPart:
     """One guardrail of one rollout in a query; `since` is the time of its newest known sample."""
 
     rollout: str
@@ -50,31 +50,32 @@ class Part:
 
 @dataclass(frozen=True)
 class Query:
-    """A PromQL instant query for a range of raw samples, and whom its answer serves."""
+    """A PromQL instant query for a range of raw samples, and the parts its answer serves."""
 
     source: Source
     text: str
-    parts: tuple[Part, ...]
+    parts: tuple[QueryPart, ...]
 
 
 def queries(asks: Iterable[Ask], now: float) -> list[Query]:
-    """As few queries as serve all asks: one per metric and Prometheus, in chunks when large.
+    """Return as few queries as serve all asks: one per metric and Prometheus, split when large.
 
-    Rates come before shapes: they are cheap and show a crash, so a slow server is asked them first.
+    Rates come before histograms: they are cheap and show a crash, so they must not wait behind
+    a slow histogram query.
     """
-    wanted = [pair for ask in asks for pair in _parts(ask)]
-    wanted.sort(key=lambda pair: _order(pair[0], pair[1], now))
+    wanted = [pair for ask in asks for pair in _build_query_parts(ask)]
+    wanted.sort(key=lambda pair: _make_sort_key(pair[0], pair[1], now))
     return [
-        Query(source, _text(source, chunk, now), tuple(chunk))
+        Query(source, _build_range_selector(source, chunk, now), tuple(chunk))
         for source, pairs in groupby(wanted, key=lambda pair: pair[0])
-        for chunk in _chunks([part for _, part in pairs], now)
+        for chunk in _split_into_chunks([query_part for _, query_part in pairs], now)
     ]
 
 
-def _parts(ask: Ask) -> Iterator[tuple[Source, Part]]:
+def _build_query_parts(ask: Ask) -> Iterator[tuple[Source, QueryPart]]:
     spec = ask.plan.spec
     for guardrail in spec.guardrails:
-        part = Part(
+        query_part = QueryPart(
             rollout=ask.rollout,
             guardrail=guardrail.name,
             template=guardrail.source,
@@ -84,17 +85,17 @@ def _parts(ask: Ask) -> Iterator[tuple[Source, Part]]:
             since=ask.since.get(guardrail.name),
             scrape=spec.prometheus.scrape,
         )
-        yield source_of(ask.plan, guardrail), part
+        yield source_of(ask.plan, guardrail), query_part
 
 
-def _order(source: Source, part: Part, now: float) -> tuple[bool, Source, int]:
-    return part.template.kind != "rate", source, -_window(part, now)
+def _make_sort_key(source: Source, query_part: QueryPart, now: float) -> tuple[bool, Source, int]:
+    return query_part.template.kind != "rate", source, -_compute_window(query_part, now)
 
 
 def source_of(plan: Plan, guardrail: Guardrail) -> Source:
-    """Where a guardrail's series are."""
+    """Return where a guardrail's series are; the guardrail's labels override the template's."""
     template, labels = guardrail.source, guardrail.labels
-    where = template.where | {each.label: each.value for each in labels.where or ()}
+    where = template.where | {matcher.label: matcher.value for matcher in labels.where or ()}
     if namespace := labels.namespace or template.namespace:
         where |= {namespace: plan.metadata.namespace}
     return Source(
@@ -106,44 +107,54 @@ def source_of(plan: Plan, guardrail: Guardrail) -> Source:
     )
 
 
-def _window(part: Part, now: float) -> int:
-    """Seconds back from now: all that is new, and a known sample before it to tell a reset by.
+def _compute_window(query_part: QueryPart, now: float) -> int:
+    """Return the seconds to read back from now.
 
-    One scrape more, because a slow scrape's samples appear after those of a later, quicker one.
+    They cover all new samples and a known sample before them, by which a counter reset is
+    detected. One more scrape is added, because a slow scrape's samples appear after those of a
+    later, quicker scrape.
     """
-    least = (_FIRST if part.since is None else 2) * part.scrape
-    age = 0.0 if part.since is None else now - part.since
-    return math.ceil(max(least, min(age, LONGEST)) + 2 * part.scrape) + 1
+    least = (_FIRST if query_part.since is None else 2) * query_part.scrape
+    age = 0.0 if query_part.since is None else now - query_part.since
+    return math.ceil(max(least, min(age, LONGEST)) + 2 * query_part.scrape) + 1
 
 
-def _chunks(parts: Sequence[Part], now: float) -> Iterator[Sequence[Part]]:
-    """Parts of like windows together, so that one that was blind for long costs only its chunk."""
+def _split_into_chunks(parts: Sequence[QueryPart], now: float) -> Iterator[Sequence[QueryPart]]:
+    """Yield the parts in chunks of similar windows.
+
+    A guardrail that was blind for long needs a long window, which then slows only its own chunk.
+    """
     rest = parts
     while rest:
-        samples = _window(rest[0], now) / rest[0].scrape
+        samples = _compute_window(rest[0], now) / rest[0].scrape
         size = max(1, min(LARGEST, round(LARGEST * _SAMPLES / samples)))
         yield rest[:size]
         rest = rest[size:]
 
 
-def _text(source: Source, parts: Sequence[Part], now: float) -> str:
-    window = max(_window(part, now) for part in parts)
+def _build_range_selector(source: Source, parts: Sequence[QueryPart], now: float) -> str:
+    window = max(_compute_window(query_part, now) for query_part in parts)
     return f"{selector(source, parts)}[{window}s]"
 
 
-def selector(source: Source, parts: Sequence[Part]) -> str:
-    """The series of both versions of all parts."""
-    versions = {version for part in parts for version in (part.stable, part.canary)}
+def selector(source: Source, parts: Sequence[QueryPart]) -> str:
+    """Return a selector for the series of both versions of all parts."""
+    versions = {
+        version for query_part in parts for version in (query_part.stable, query_part.canary)
+    }
     matchers = [
-        f"{source.service}=~{_any({part.service for part in parts})}",
-        f"{source.version}=~{_any(versions)}",
+        f"{source.service}=~{_match_any({query_part.service for query_part in parts})}",
+        f"{source.version}=~{_match_any(versions)}",
         *(f"{label}={quoted(value)}" for label, value in source.where),
     ]
     return metric(source.series, matchers)
 
 
 def metric(series: str, matchers: Sequence[str]) -> str:
-    """A selector; of a histogram in either form, since native buckets have no `_bucket` series."""
+    """Return a selector; for a histogram it matches the classic and the native form.
+
+    A native histogram has no `_bucket` series: it has the metric's plain name.
+    """
     name = series.removesuffix("_bucket")
     if name == series:
         return f"{series}{{{','.join(matchers)}}}"
@@ -151,11 +162,11 @@ def metric(series: str, matchers: Sequence[str]) -> str:
     return f"{{{','.join([either, *matchers])}}}"
 
 
-def _any(values: Iterable[str]) -> str:
+def _match_any(values: Iterable[str]) -> str:
     return quoted("|".join(re.sub(r"[\\.+*?()|\[\]{}^$]", r"\\\g<0>", v) for v in sorted(values)))
 
 
 def quoted(value: str) -> str:
-    """A text as PromQL writes it."""
+    """Return a text as a PromQL string literal."""
     escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{escaped}"'

@@ -1,1 +1,1 @@
-"""A plan's operating characteristics before it runs: many rollouts of it in simulated worlds."""
+"""Rehearses a plan before it runs: many simulated rollouts give its operating characteristics."""

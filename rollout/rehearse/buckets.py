@@ -1,4 +1,4 @@
-"""Whether a histogram's buckets can express a tolerance."""
+"""Checks whether a histogram's buckets can express a guardrail's tolerance."""
 
 from __future__ import annotations
 
@@ -7,77 +7,84 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.alternatives import ShapeRule
-from analysis.distribution import boundaries
+from analysis.histograms.alternatives import HistogramTolerance
+from analysis.histograms.bucket_test import boundaries
+from analysis.histograms.edges import choose
 from analysis.information import PAST
-from analysis.pairs import choose
-from rollout.decide.state import rule_of
-from rollout.plan.model import Guardrail
-from rollout.plan.units import percent
-from rollout.rehearse.remark import Remark, note, warning
+from rollout.decide.state.rollout import rule_of
+from rollout.plan.fields.units import percent
+from rollout.plan.model.plan import Guardrail
+from rollout.rehearse.finding import PlanFinding, note, warning
 from rollout.simulate import Behaviour
 from rollout.simulate.behaviour import Shares
 
-_EXACT = 0.01  # part of a tolerance that is not worth a word
+_EXACT = 0.01  # share of a tolerance; a smaller loss is not reported
 
 
 @dataclass(frozen=True)
-class Buckets:
-    """One histogram of one version: finite edges and shares in their order, and its rule."""
+class BucketResolution:
+    """One version's histogram: finite edges, shares in the same order, and the tolerance rule."""
 
-    rule: ShapeRule
+    rule: HistogramTolerance
     edges: tuple[float, ...]
     shares: Shares
 
     @property
     def cuts(self) -> tuple[float, ...]:
-        """The edges as badness. Raises ValueError: a relative tolerance with an edge at zero."""
+        """Return the edges on the badness scale.
+
+        Raises ValueError if the tolerance is relative and an edge is at zero.
+        """
         return boundaries(self.edges, self.rule.worse, relative=self.rule.relative)
 
     @property
     def unit(self) -> str:
-        """The tolerance as people write it."""
+        """Return the tolerance as users write it."""
         return percent(self.rule.tolerance) if self.rule.relative else f"{self.rule.tolerance:g}"
 
     def value(self, cut: float) -> float:
-        """A boundary on the histogram's own scale."""
+        """Convert a boundary from the badness scale to the histogram's own scale."""
         plain = cut if self.rule.worse == "high" else -cut
         return math.exp(plain) if self.rule.relative else plain
 
 
-def buckets(guardrail: Guardrail, behaviour: Behaviour) -> Buckets:
-    """A shape guardrail's buckets of one version. Raises TypeError for a rate."""
+def buckets(guardrail: Guardrail, behaviour: Behaviour) -> BucketResolution:
+    """Return one version's buckets for a histogram guardrail. Raises TypeError for a rate."""
     rule = rule_of(guardrail)
-    if not isinstance(rule, ShapeRule):
+    if not isinstance(rule, HistogramTolerance):
         raise TypeError(f"{guardrail.name} is a rate")
     if rule.worse == "high":
-        return Buckets(rule, behaviour.latency_edges, behaviour.latency)
-    return Buckets(rule, behaviour.score_edges, behaviour.scores)
+        return BucketResolution(rule, behaviour.latency_edges, behaviour.latency)
+    return BucketResolution(rule, behaviour.score_edges, behaviour.scores)
 
 
-def diagnosed(guardrail: Guardrail, stable: Behaviour) -> Remark | None:
-    """What is wrong with the buckets, by the edges that the guard would choose; None if nothing."""
-    seen, name = buckets(guardrail, stable), guardrail.name
+def diagnosed(guardrail: Guardrail, stable: Behaviour) -> PlanFinding | None:
+    """Return what is wrong with the buckets, or None.
+
+    The check uses the edges that the guardrail itself would choose on this history.
+    """
+    histogram, name = buckets(guardrail, stable), guardrail.name
     try:
-        cuts = seen.cuts
+        cuts = histogram.cuts
     except ValueError as error:
         return warning("unusable-buckets", f"{name}: {error}", name)
-    history = seen.shares if seen.rule.worse == "high" else seen.shares[::-1]
-    chosen = choose(np.rint(history * PAST), cuts, seen.rule.step)
+    history = histogram.shares if histogram.rule.worse == "high" else histogram.shares[::-1]
+    chosen = choose(np.rint(history * PAST), cuts, histogram.rule.step)
     if not chosen:
-        said = (
-            f"{name}: no bucket edge in the tail has another within {seen.unit}: the rollout will "
-            "be blind; use finer buckets or a wider tolerance"
+        message = (
+            f"{name}: no bucket edge in the tail has another within {histogram.unit}: the rollout "
+            "will be blind; use finer buckets or a wider tolerance"
         )
-        return warning("coarse-buckets", said, name)
+        return warning("coarse-buckets", message, name)
     worst = max(chosen, key=lambda pair: pair.slack)
     if worst.slack < _EXACT:
         return None
-    edge, partner = (seen.value(cuts[i]) for i in (worst.edge, worst.partner))
-    exact = seen.value(cuts[worst.edge] - seen.rule.step)
+    edge, partner = (histogram.value(cuts[i]) for i in (worst.edge, worst.partner))
+    exact = histogram.value(cuts[worst.edge] - histogram.rule.step)
     return note(
         "off-edge",
-        f"{name}: no bucket edge lies {seen.unit} from {edge:.4g} (at {exact:.4g}); {partner:.4g} "
-        f"is used, so proof allows only {percent(round(1 - worst.slack, 2))} of the tolerance",
+        f"{name}: no bucket edge lies {histogram.unit} from {edge:.4g} (at {exact:.4g}); "
+        f"{partner:.4g} is used, so proof allows only {percent(round(1 - worst.slack, 2))} "
+        "of the tolerance",
         name,
     )

@@ -1,24 +1,24 @@
-"""Stable's own figures, read with the production queries: rates, traffic, bucket shares."""
+"""Measures stable's figures with the production queries: rates, traffic, bucket shares."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from analysis.counters import Cursor, Series, advance
-from analysis.evidence import Evidence, EvidenceError
-from rollout.plan.model import Guardrail, Plan
+from analysis.counting.counts import Counts, EvidenceError
+from analysis.counting.cursor import Cursor, Series, advance
+from rollout.plan.model.plan import Guardrail, Plan
 from rollout.ports import Ask, Observer
-from rollout.rehearse.base import Figures
+from rollout.rehearse.assumptions import KnownFigures
 
-_FEW = 50  # units below which a share or a distribution is not worth reading
+_FEW = 50  # units; with fewer a share or a distribution is too uncertain to use
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What an observer could tell, and by guardrail what it could not, in words."""
+    """The figures that were measured, and by guardrail the problem that prevented it."""
 
-    figures: Figures
+    figures: KnownFigures
     problems: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -26,20 +26,20 @@ class Measured:
 class Count:
     """One guardrail's counts over a span of seconds."""
 
-    evidence: Evidence
+    evidence: Counts
     seconds: float
 
     @property
     def per_second(self) -> float:
-        """Units of both versions per second."""
+        """Return units of both versions per second."""
         total = self.evidence.canary_exposures + self.evidence.stable_exposures
         return total / self.seconds
 
 
 def measure(plan: Plan, observer: Observer, now: float, past: float) -> Measured:
-    """Figures of the last `past` seconds, as a rollout would count them that looks at both ends.
+    """Measure the last `past` seconds as a rollout with a look at both ends would.
 
-    An observer looks back an hour at most.
+    An observer reads back an hour at most.
     """
     before = observer.observe([Ask(plan.id, plan, {})], now - past)[plan.id]
     since = {guardrail.name: now - past for guardrail in plan.spec.guardrails}
@@ -48,14 +48,14 @@ def measure(plan: Plan, observer: Observer, now: float, past: float) -> Measured
     counts: dict[str, Count] = {}
     for name in since:
         try:
-            counts[name] = _count(before.series.get(name, ()), after.series.get(name, ()))
+            counts[name] = _count_between(before.series.get(name, ()), after.series.get(name, ()))
         except EvidenceError as error:
             problems.setdefault(name, str(error))
-    return Measured(_figures(plan, counts), problems)
+    return Measured(_combine_figures(plan, counts), problems)
 
 
-def _count(before: Sequence[Series], after: Sequence[Series]) -> Count:
-    """What was added between two looks. Raises EvidenceError where that is nothing."""
+def _count_between(before: Sequence[Series], after: Sequence[Series]) -> Count:
+    """Count what was added between two looks. Raises EvidenceError if it is too little."""
     first, _ = advance(Cursor(), before)
     last, evidence = advance(first, after)
     begin, end = first.newest("stable"), last.newest("stable")
@@ -66,31 +66,32 @@ def _count(before: Sequence[Series], after: Sequence[Series]) -> Count:
     return Count(evidence, end - begin)
 
 
-def _figures(plan: Plan, counts: Mapping[str, Count]) -> Figures:
-    """The first guardrail of each kind speaks for its kind."""
-    known = Figures()
+def _combine_figures(plan: Plan, counts: Mapping[str, Count]) -> KnownFigures:
+    """Combine the counts; of several guardrails of one kind the first one counts."""
+    figures = KnownFigures()
     for guardrail in plan.spec.guardrails:
         if guardrail.name in counts:
-            known = known.over(_of(guardrail, counts[guardrail.name]))
-    judged = [
+            figures = figures.over(_derive_figures(guardrail, counts[guardrail.name]))
+    labels_per_second = [
         counts[g.name].per_second
         for g in plan.spec.guardrails
         if g.name in counts and not g.source.proxy
     ]
-    if judged and known.rate:
-        known = replace(known, labelled=min(1.0, judged[0] / known.rate))
-    return known
+    if labels_per_second and figures.rate:
+        figures = replace(figures, labelled=min(1.0, labels_per_second[0] / figures.rate))
+    return figures
 
 
-def _of(guardrail: Guardrail, count: Count) -> Figures:
+def _derive_figures(guardrail: Guardrail, count: Count) -> KnownFigures:
     source, evidence = guardrail.source, count.evidence
     rate = count.per_second if source.proxy else None
     if source.kind == "rate":
-        # Nothing bad in this time does not mean never: half a unit, so that twice as many is more.
+        # No bad unit in this time does not mean a rate of zero. Half a unit stands for it, so that
+        # a world with twice as many errors has more of them.
         bad = (evidence.stable_bad or 0.5) / evidence.stable_exposures
-        return Figures(rate=rate, errors=bad) if source.proxy else Figures(fails=bad)
+        return KnownFigures(rate=rate, errors=bad) if source.proxy else KnownFigures(fails=bad)
     shares = tuple(units / evidence.stable_exposures for units in evidence.stable)
     edges = evidence.edges[:-1]
     if source.worse == "high":
-        return Figures(rate=rate, latency_edges=edges, latency_shares=shares)
-    return Figures(score_edges=edges, score_shares=shares)
+        return KnownFigures(rate=rate, latency_edges=edges, latency_shares=shares)
+    return KnownFigures(score_edges=edges, score_shares=shares)

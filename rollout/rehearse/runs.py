@@ -1,4 +1,8 @@
-"""One rollout of a plan in one simulated world, and many of them: the production tick decides."""
+"""Runs rollouts of a plan in simulated worlds; the production tick decides.
+
+Only traffic, mesh, journal and clock are simulated, so a rehearsal cannot differ from production
+in how it decides.
+"""
 
 from __future__ import annotations
 
@@ -7,31 +11,31 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from rollout.decide.ramp import at_top
-from rollout.decide.state import State
-from rollout.plan.model import Budget, Plan
+from rollout.decide.rules.ramp import at_last_step
+from rollout.decide.state.rollout import RolloutState
+from rollout.plan.model.plan import Budget, Plan
 from rollout.ports import Ports
-from rollout.rehearse.base import Base
-from rollout.rehearse.change import Change
-from rollout.rehearse.reach import ASSUMED_SEGMENT
-from rollout.simulate import MemoryRouter, UnsealedJournal, VirtualClock, World
+from rollout.rehearse.assumptions import Assumptions
+from rollout.rehearse.sample_size import ASSUMED_SEGMENT
+from rollout.rehearse.scenario import Scenario
+from rollout.simulate import MemoryRouter, SimulatedService, UnsealedJournal, VirtualClock
 from rollout.simulate.crowd import carried_out
 from rollout.tick.controller import Controller
 
 Outcome = Literal["promoted", "rolled back", "stuck", "blind"]
 OUTCOMES: tuple[Outcome, ...] = ("promoted", "rolled back", "stuck", "blind")
 
-# Looks at one weight are spaced by this share of the time since its confirmation, once that is
-# more than an interval: the counts are the same, a decision comes at most so much later.
+# Looks at one weight are this share of the time since its confirmation apart, once that is more
+# than an interval. The counts stay the same; a decision comes later by at most this share.
 SPACING = 0.1
 
 _BATCH = 10
-_ALONE = 100  # rollouts that take less time than starting processes for them
+_ALONE = 100  # rollouts; up to this many run faster than worker processes start
 
 
 @dataclass(frozen=True)
 class Run:
-    """How one rollout went: seconds from its start to the decision, requests on the canary."""
+    """The result of one rollout: outcome, seconds from start to decision, canary requests."""
 
     outcome: Outcome
     reasons: tuple[str, ...]
@@ -39,11 +43,11 @@ class Run:
     canary_requests: int
 
 
-def rehearse_once(plan: Plan, base: Base, change: Change, seed: Sequence[int]) -> Run:
+def rehearse_once(plan: Plan, base: Assumptions, change: Scenario, seed: Sequence[int]) -> Run:
     """Run the plan once until it is promoted, rolled back or paused. Same seed, same run."""
     router, clock = MemoryRouter(segment=ASSUMED_SEGMENT), VirtualClock()
     stable, canary = plan.spec.stable.version, plan.spec.canary.version
-    world = World(
+    world = SimulatedService(
         router,
         {stable: base.stable, canary: change.of(base.stable)},
         seed=seed,
@@ -55,66 +59,75 @@ def rehearse_once(plan: Plan, base: Base, change: Change, seed: Sequence[int]) -
     )
     controller = Controller(Ports(world, router, UnsealedJournal(), clock), "rehearsal")
     (rollout,) = controller.start([plan], uncalibrated=True)
-    begun, gap = clock.now(), 0.0
-    while not _over(controller.states[rollout]):
+    started_at, gap = clock.now(), 0.0
+    while not _is_over(controller.states[rollout]):
         clock.sleep(gap)
         controller.tick()
-        gap = _gap(controller.states[rollout], clock.now(), gap)
+        gap = _compute_gap(controller.states[rollout], clock.now(), gap)
     state = controller.states[rollout]
-    reasons = _decided(state)
-    return Run(_outcome(reasons), reasons, clock.now() - begun, world.served.get(canary, 0))
+    reasons = _read_reasons(state)
+    return Run(_classify(reasons), reasons, clock.now() - started_at, world.served.get(canary, 0))
 
 
-def _over(state: State) -> bool:
+def _is_over(state: RolloutState) -> bool:
     return state.terminal or state.phase == "paused"
 
 
-def _gap(state: State, now: float, before: float) -> float:
-    """Seconds to the next look, a multiple of the interval; the deadline is never passed by.
+def _compute_gap(state: RolloutState, now: float, before: float) -> float:
+    """Return the seconds to the next look, a multiple of the interval, not past the deadline.
 
-    A paced ramp reads the traffic of its last look, so below its top every other look is a normal
-    one.
+    A paced ramp reads the traffic of its last look. So below its top every longer gap is
+    followed by one of a single interval, from which the ramp reads production's amount of traffic.
     """
     spec = state.plan.spec
     since = state.confirmed_at or state.started_at
     looks = max(1, int(SPACING * (now - since) / spec.interval))
-    if spec.before is not None:  # its looks are partners one by one
+    if (
+        spec.before is not None
+    ):  # each look is paired with one of the baseline: none may be left out
         return spec.interval
-    if isinstance(spec.ramp, Budget) and not at_top(state) and before > spec.interval:
+    if isinstance(spec.ramp, Budget) and not at_last_step(state) and before > spec.interval:
         looks = 1
     left = math.ceil((state.due_at - now) / spec.interval)
     return max(1, min(looks, left)) * spec.interval
 
 
-def _decided(state: State) -> tuple[str, ...]:
+def _read_reasons(state: RolloutState) -> tuple[str, ...]:
     return state.last.reasons if state.last else ()
 
 
-def _outcome(reasons: tuple[str, ...]) -> Outcome:
-    """By why it ended, not by what the plan does then: `stuck` is a deadline without proof."""
+def _classify(reasons: tuple[str, ...]) -> Outcome:
+    """Classify a run by why it ended, not by what the plan does then.
+
+    `stuck` is a deadline without proof, even if the plan promotes at that point.
+    """
     code = reasons[0].partition(":")[0] if reasons else ""
-    found: dict[str, Outcome] = {
+    outcomes: dict[str, Outcome] = {
         "all-safe": "promoted",
         "held-back": "promoted",
         "harmful": "rolled back",
         "blind-too-long": "blind",
     }
-    return found.get(code, "stuck")
+    return outcomes.get(code, "stuck")
 
 
 @dataclass(frozen=True)
 class Task:
-    """A batch of runs in one world, small enough that progress shows."""
+    """A batch of runs in one world, small enough that progress is visible."""
 
     plan: Plan
-    base: Base
-    change: Change
+    base: Assumptions
+    change: Scenario
     seed: int
     first: int
     count: int
 
     def carry_out(self) -> list[Run]:
-        """Every run has its own stream, the same in every world and on any number of processes."""
+        """Run the batch.
+
+        Each run has a random stream of its own, from `seed` and its number: the same in every world
+        and on any number of processes.
+        """
         numbers = range(self.first, self.first + self.count)
         return [
             rehearse_once(self.plan, self.base, self.change, (self.seed, number))
@@ -124,14 +137,14 @@ class Task:
 
 def rehearse(
     plan: Plan,
-    base: Base,
-    changes: Sequence[Change],
+    base: Assumptions,
+    changes: Sequence[Scenario],
     *,
     runs: int,
     seed: int,
     on_done: Callable[[int], None] = lambda _count: None,
 ) -> dict[str, list[Run]]:
-    """That many runs per world, by the world's name; `on_done` hears how many more are done."""
+    """Return `runs` runs per world, by world name; `on_done` gets the size of each batch done."""
     tasks = [
         Task(plan, base, change, seed, first, min(_BATCH, runs - first))
         for change in changes
@@ -141,9 +154,9 @@ def rehearse(
     with carried_out(
         [task.carry_out for task in tasks], pays=runs * len(changes) > _ALONE
     ) as results:
-        for index, found in results:
-            done[index] = found
-            on_done(len(found))
+        for index, batch in results:
+            done[index] = batch
+            on_done(len(batch))
     return {
         change.name: [
             run for index, task in enumerate(tasks) if task.change is change for run in done[index]

@@ -1,4 +1,4 @@
-"""Operating characteristics: what many runs of one world amount to."""
+"""Summarises many runs of a world as operating characteristics."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from typing import Any
 
 import numpy as np
 
-from rollout.plan.model import Guardrail, Plan
-from rollout.rehearse.base import Base
-from rollout.rehearse.change import Change, bad_shares
-from rollout.rehearse.remark import Remark
+from rollout.plan.model.plan import Guardrail, Plan
+from rollout.rehearse.assumptions import Assumptions
+from rollout.rehearse.finding import PlanFinding
 from rollout.rehearse.runs import OUTCOMES, Outcome, Run
+from rollout.rehearse.scenario import Scenario, bad_shares
 from rollout.simulate import Behaviour
 
-_TAIL = 0.05  # a shape's bad units for the count of harm: stable's worst twentieth
+_TAIL = 0.05  # share of stable's units, its worst twentieth, that counts as bad for a histogram
 
 
 @dataclass(frozen=True)
-class World:
+class ScenarioResult:
     """One world's operating characteristics.
 
     `harmful`: guardrails whose margin or tolerance the canary breaks here; empty where promotion
     is right. `outcomes`: shares of the runs; `errors`: their standard errors. `seconds` from start
-    to decision: quantiles .1, .5, .9 over all runs. `excess_bad`: by guardrail, expected bad
-    requests of the canary beyond those of stable at the same exposures, until the decision; for a
-    histogram bad is what lies in stable's worst twentieth. `reasons`: runs by the last decision's
-    reasons.
+    to decision: quantiles .1, .5, .9 over all runs. `excess_bad`: by guardrail, the canary's
+    expected bad requests until the decision, minus those of stable at the same exposures; a
+    histogram's bad requests are those in stable's worst twentieth. `reasons`: number of runs by
+    the last decision's reasons.
     """
 
     name: str
@@ -44,74 +44,83 @@ class World:
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """A plan's operating characteristics and what is to be said before it runs."""
+    """A plan's operating characteristics in every world, and the findings about it."""
 
     plan: str
     rollout: str
     runs: int
     seed: int
     read_from: str
-    base: Base
-    worlds: tuple[World, ...]
-    remarks: tuple[Remark, ...]
+    base: Assumptions
+    worlds: tuple[ScenarioResult, ...]
+    remarks: tuple[PlanFinding, ...]
 
-    def world(self, name: str) -> World:
+    def world(self, name: str) -> ScenarioResult:
         return next(world for world in self.worlds if world.name == name)
 
     @property
     def decides(self) -> bool:
-        """Whether a canary that changes nothing is promoted in at least half of the runs."""
+        """Return whether a canary that changes nothing is promoted in at least half of its runs."""
         return self.world("same").outcomes["promoted"] >= 0.5
 
     def as_json(self) -> dict[str, Any]:
-        """The stable shape of `rehearse --json`."""
-        told = asdict(self)
-        told["base"] = _base(self.base)
-        return {**told, "decides": self.decides}
+        """Return the document of `rehearse --json`; its keys do not change between releases."""
+        document = asdict(self)
+        document["base"] = _export_base(self.base)
+        return {**document, "decides": self.decides}
 
 
-def summarise(plan: Plan, base: Base, change: Change, runs: Sequence[Run]) -> World:
-    """One world's runs in numbers."""
+def summarise(
+    plan: Plan, base: Assumptions, change: Scenario, runs: Sequence[Run]
+) -> ScenarioResult:
+    """Summarise the runs of one world."""
     outcomes = Counter(run.outcome for run in runs)
     shares = {outcome: outcomes[outcome] / len(runs) for outcome in OUTCOMES}
     requests = sum(run.canary_requests for run in runs) / len(runs)
     low, middle, high = np.quantile([run.seconds for run in runs], [0.1, 0.5, 0.9])
     canary = change.of(base.stable)
-    return World(
+    return ScenarioResult(
         name=change.name,
         harmful=tuple(g.name for g in plan.spec.guardrails if change.breaks(g, base.stable)),
         outcomes=shares,
-        errors={name: _error(share, len(runs)) for name, share in shares.items()},
+        errors={name: _compute_standard_error(share, len(runs)) for name, share in shares.items()},
         seconds=(float(low), float(middle), float(high)),
         canary_requests=requests,
         excess_bad={
-            g.name: requests * (_bad(g, canary, base.stable) - _bad(g, base.stable, base.stable))
+            g.name: requests
+            * (
+                _compute_bad_share(g, canary, base.stable)
+                - _compute_bad_share(g, base.stable, base.stable)
+            )
             for g in plan.spec.guardrails
         },
         reasons=dict(Counter(", ".join(run.reasons) for run in runs).most_common()),
     )
 
 
-def _error(share: float, runs: int) -> float:
-    """Standard error of a share, with the Agresti-Coull correction so that 0 of 50 is not exact.
+def _compute_standard_error(share: float, runs: int) -> float:
+    """Return the standard error of a share with the Agresti-Coull correction.
 
-    Agresti & Coull, American Statistician 52 (1998): two successes and two failures more.
+    The correction adds two successes and two failures, so that 0 of 50 has an error above zero.
+    Source: Agresti & Coull, American Statistician 52 (1998).
     """
     centre = (share * runs + 2) / (runs + 4)
     return math.sqrt(centre * (1 - centre) / (runs + 4))
 
 
-def _bad(guardrail: Guardrail, behaviour: Behaviour, stable: Behaviour) -> float:
-    """The share of bad requests, by stable's measure."""
+def _compute_bad_share(guardrail: Guardrail, behaviour: Behaviour, stable: Behaviour) -> float:
+    """Return the share of bad requests; for a histogram, beyond stable's 95 % quantile."""
     if guardrail.source.kind == "rate":
         return bad_shares(guardrail, behaviour)
     high = guardrail.source.worse == "high"
-    ours, theirs = ((each.latency if high else each.scores[::-1]) for each in (behaviour, stable))
+    ours, theirs = (
+        (version.latency if high else version.scores[::-1]) for version in (behaviour, stable)
+    )
     edge = int(np.searchsorted(theirs.cumsum(), 1 - _TAIL))
     return float(ours[edge + 1 :].sum())
 
 
-def _base(base: Base) -> dict[str, Any]:
+def _export_base(base: Assumptions) -> dict[str, Any]:
     stable = base.stable
     recorded = {"latency": bool(stable.latency_shares), "score": bool(stable.score_shares)}
     return {

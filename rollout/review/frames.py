@@ -1,4 +1,8 @@
-"""The data behind every chart as pandas frames: shares from 0 to 1, seconds since the start."""
+"""Turn histories into pandas frames, the data behind every chart of the notebook.
+
+Shares are from 0 to 1 and times are seconds since the start of the rollout, if not said otherwise.
+pandas is imported on first use, because only the notebook needs it.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from analysis.readout import Readout
-from rollout.review.history import History
+from analysis.verdict.readout import Readout
+from rollout.review.history import RecordedRollout
 from rollout.review.look import Look, Reading
 
 CRASH, MEAN = "crash watch", "mean"
@@ -15,13 +19,17 @@ _COUNTS = ("canary", "canary_bad", "stable", "stable_bad")
 _BOUNDS = ("estimate", "low", "high", "allowed")
 
 
-def overview(histories: Iterable[History]) -> Any:
-    """One row per rollout: versions, outcome, start (UTC), seconds it lasted, looks, decisions."""
+def overview(histories: Iterable[RecordedRollout]) -> Any:
+    """Return one row per rollout: versions, outcome, start, duration, looks, decisions.
+
+    The start is a UTC timestamp, the duration (`lasted`) is in seconds.
+    """
     columns = "rollout", "stable", "canary", "outcome", "started", "lasted", "looks", "decisions"
-    return _times(_frame(map(_run, histories), columns), "started").set_index("rollout")
+    frame = _build_frame(map(_summarise, histories), columns)
+    return _convert_times(frame, "started").set_index("rollout")
 
 
-def _run(history: History) -> dict[str, Any]:
+def _summarise(history: RecordedRollout) -> dict[str, Any]:
     stable, canary = history.state.versions
     return {
         "rollout": history.rollout,
@@ -35,13 +43,17 @@ def _run(history: History) -> dict[str, Any]:
     }
 
 
-def decisions(history: History) -> Any:
-    """One row per decision, by its id in the journal; `share` is before it, `to` after it."""
+def decisions(history: RecordedRollout) -> Any:
+    """Return one row per decision, by its id in the journal.
+
+    `share` is the canary's share before the decision, `to` the share that it asks for.
+    """
     columns = "id", "at", "seconds", "action", "share", "to", "reasons", "sentence"
-    return _times(_frame(map(_decided, history.decisions), columns), "at").set_index("id")
+    frame = _build_frame(map(_describe_decision, history.decisions), columns)
+    return _convert_times(frame, "at").set_index("id")
 
 
-def _decided(look: Look) -> dict[str, Any]:
+def _describe_decision(look: Look) -> dict[str, Any]:
     entry, fact = look.decided, look.fact
     if entry is None or fact is None:
         raise ValueError("nothing was decided at this look")
@@ -57,15 +69,21 @@ def _decided(look: Look) -> dict[str, Any]:
     }
 
 
-def weights(history: History) -> Any:
-    """The canary's confirmed share of traffic from each change on, and at the end."""
+def weights(history: RecordedRollout) -> Any:
+    """Return the canary's confirmed share of traffic after each change, and at the end.
+
+    The row for the end lets a step chart draw the last share up to there.
+    """
     rows = [{"seconds": weight.seconds, "share": weight.share} for weight in history.weights]
     end = {"seconds": history.lasted, "share": history.weights[-1].share}
-    return _frame([*rows, end], ("seconds", "share"))
+    return _build_frame([*rows, end], ("seconds", "share"))
 
 
-def harm(history: History) -> Any:
-    """By look: log10 of what each guardrail and the crash watch add to the mean, and the mean's."""
+def harm(history: RecordedRollout) -> Any:
+    """Return by look the log10 terms of the mean e-process, and log10 of the mean.
+
+    Each guardrail and the crash watch have a term; the mean is what a rollback rests on.
+    """
     names = *history.state.gauges, CRASH, MEAN
     rows = (
         {
@@ -76,54 +94,62 @@ def harm(history: History) -> Any:
         }
         for look in history.looks
     )
-    return _frame(rows, ("seconds", *names)).astype(float).set_index("seconds")
+    return _build_frame(rows, ("seconds", *names)).astype(float).set_index("seconds")
 
 
-def proof(history: History) -> Any:
-    """By look: log10 of the evidence that each guardrail is within its margin; NaN if unknown."""
+def proof(history: RecordedRollout) -> Any:
+    """Return by look log10 of the evidence that each guardrail is safe; NaN while unknown.
+
+    Safe means within its margin.
+    """
     rows = (
         {"seconds": look.seconds, **{r.guardrail: r.log10_proof for r in look.readings}}
         for look in history.looks
     )
-    return _frame(rows, ("seconds", *history.state.gauges)).astype(float).set_index("seconds")
+    return _build_frame(rows, ("seconds", *history.state.gauges)).astype(float).set_index("seconds")
 
 
-def interval(history: History, guardrail: str, edge: float | None = None) -> Any:
-    """One guardrail's difference of bad shares, by look, where it is known.
+def interval(history: RecordedRollout, guardrail: str, edge: float | None = None) -> Any:
+    """Return the difference of bad shares of one guardrail, by look, where it is known.
 
-    A histogram is shown at one of its edges: without `edge`, at the one that was furthest from its
-    proof at the last look. `words` says what is counted there.
+    A histogram is read at one edge. Without `edge` that is the edge of the readout at the last
+    look, which is furthest from its proof. `words` says what is counted there.
     """
     unit = next(g.source.unit for g in history.state.plan.spec.guardrails if g.name == guardrail)
-    seen = [(look, r) for look in history.looks for r in look.readings if r.guardrail == guardrail]
-    wanted = seen[-1][1].readout.edge if edge is None and seen else edge
+    of_guardrail = [
+        (look, reading)
+        for look in history.looks
+        for reading in look.readings
+        if reading.guardrail == guardrail
+    ]
+    wanted = of_guardrail[-1][1].readout.edge if edge is None and of_guardrail else edge
     rows = (
-        {"seconds": look.seconds, **asdict(readout), "words": _words(readout, unit)}
-        for look, reading in seen
+        {"seconds": look.seconds, **asdict(readout), "words": _describe_readout(readout, unit)}
+        for look, reading in of_guardrail
         for readout in reading.edges
         if readout.edge == wanted and readout.estimate is not None
     )
-    return _frame(rows, ("seconds", *_BOUNDS, *_COUNTS, "words")).set_index("seconds")
+    return _build_frame(rows, ("seconds", *_BOUNDS, *_COUNTS, "words")).set_index("seconds")
 
 
-def _words(readout: Readout, unit: str) -> str:
+def _describe_readout(readout: Readout, unit: str) -> str:
     if readout.edge is None:
         return f"share of bad {unit}"
     side, _, _ = readout.words.rpartition(" ")
     return f"{side} {readout.edge:.3g} {unit}".removesuffix(" score")
 
 
-def readings(history: History) -> Any:
-    """Everything that was known: one row per look and guardrail."""
+def readings(history: RecordedRollout) -> Any:
+    """Return one row per look and guardrail, with every number of the reading."""
     columns = (
         *("seconds", "share", "guardrail", "verdict", "reason", *_BOUNDS, *_COUNTS, "words"),
         *("edge", "partner", "harm", "log10_harm", "proof", "log10_proof"),
     )
-    rows = (_reading(look, reading) for look in history.looks for reading in look.readings)
-    return _frame(rows, columns)
+    rows = (_flatten_reading(look, reading) for look in history.looks for reading in look.readings)
+    return _build_frame(rows, columns)
 
 
-def _reading(look: Look, reading: Reading) -> dict[str, Any]:
+def _flatten_reading(look: Look, reading: Reading) -> dict[str, Any]:
     numbers = asdict(reading.readout)
     return {
         "seconds": look.seconds,
@@ -138,20 +164,20 @@ def _reading(look: Look, reading: Reading) -> dict[str, Any]:
     }
 
 
-def scorecard(history: History) -> Any:
-    """The last word on each guardrail: verdict, what is bad, counts, interval, evidence."""
+def scorecard(history: RecordedRollout) -> Any:
+    """Return the last reading of each guardrail: verdict, counts, interval, evidence."""
     last = readings(history).groupby("guardrail", sort=False).tail(1).set_index("guardrail")
     return last[["verdict", "words", *_COUNTS, *_BOUNDS, "harm", "proof"]]
 
 
-def replay(histories: Iterable[History]) -> Any:
-    """Every look decided again: what the journal holds, what came out, and where they differ."""
+def replay(histories: Iterable[RecordedRollout]) -> Any:
+    """Return one row per look: the recorded decision, the replayed one, and the difference."""
     columns = "rollout", "seconds", "id", "recorded", "replayed", "differs"
-    rows = (_replayed(one.rollout, look) for one in histories for look in one.looks)
-    return _frame(rows, columns)
+    rows = (_compare(history.rollout, look) for history in histories for look in history.looks)
+    return _build_frame(rows, columns)
 
 
-def _replayed(rollout: str, look: Look) -> dict[str, Any]:
+def _compare(rollout: str, look: Look) -> dict[str, Any]:
     return {
         "rollout": rollout,
         "seconds": look.seconds,
@@ -162,14 +188,15 @@ def _replayed(rollout: str, look: Look) -> dict[str, Any]:
     }
 
 
-def _frame(rows: Iterable[Mapping[str, Any]], columns: tuple[str, ...]) -> Any:
-    """Rows in the given columns, which are there without rows too."""
+def _build_frame(rows: Iterable[Mapping[str, Any]], columns: tuple[str, ...]) -> Any:
+    """Build a frame with the given columns, which exist even when there are no rows."""
     import pandas as pd
 
     return pd.DataFrame(list(rows), columns=list(columns))
 
 
-def _times(frame: Any, column: str) -> Any:
+def _convert_times(frame: Any, column: str) -> Any:
+    """Convert a column of unix seconds to UTC timestamps, cut to milliseconds."""
     import pandas as pd
 
     at = pd.to_datetime(frame[column].astype(float), unit="s", utc=True).dt.floor("ms")

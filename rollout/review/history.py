@@ -1,21 +1,21 @@
-"""One rollout's history, derived from its journal entries: weights, looks and decisions."""
+"""Derive one rollout's history from its journal entries: weights, looks and decisions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from rollout.decide.facts import Started
 from rollout.decide.fold import fold
-from rollout.decide.state import State
-from rollout.journal.replay import by_rollout
+from rollout.decide.record.facts import Started
+from rollout.decide.state.rollout import RolloutState
+from rollout.journal.index import by_rollout
 from rollout.ports import Entry
 from rollout.review.look import Look, looks
 
 
 @dataclass(frozen=True)
 class Weight:
-    """The canary's share of traffic (0 to 1) from `seconds` after the start on."""
+    """The canary's share of traffic (0 to 1), valid from `seconds` after the start."""
 
     seq: int
     seconds: float
@@ -23,12 +23,12 @@ class Weight:
 
 
 @dataclass(frozen=True)
-class History:
-    """A rollout from its start to its last entry; `state` is the state after that."""
+class RecordedRollout:
+    """A rollout from its start to its last entry; `state` is the state after the last entry."""
 
     rollout: str
     controller: str
-    state: State
+    state: RolloutState
     ended_at: float
     weights: tuple[Weight, ...]
     looks: tuple[Look, ...]
@@ -54,41 +54,46 @@ class History:
         return self.state.plan.spec.confidence.false_promotion
 
 
-def histories(entries: Iterable[Entry]) -> list[History]:
-    """Every rollout of a journal, in the order of their starts."""
-    return [history(own) for own in by_rollout(entries).values()]
+def histories(entries: Iterable[Entry]) -> list[RecordedRollout]:
+    """Return the history of every rollout in a journal, in order of their starts."""
+    return [history(rollout_entries) for rollout_entries in by_rollout(entries).values()]
 
 
-def history(entries: Sequence[Entry]) -> History:
-    """The history of one rollout, from its own entries in order.
+def history(entries: Sequence[Entry]) -> RecordedRollout:
+    """Return the history of one rollout, from its own entries in order.
 
-    Raises ValueError when the first is not `started`, or there is none.
+    Raises ValueError when there are no entries, or the first is not `started`.
     """
-    states = _states(entries)
+    states = _fold_states(entries)
     if not states:
         raise ValueError("no facts")
-    return History(
+    return RecordedRollout(
         rollout=entries[0].fact.rollout,
         controller=next(e.fact.controller for e in entries if isinstance(e.fact, Started)),
         state=states[-1],
         ended_at=entries[-1].fact.at,
-        weights=tuple(_weights(entries, states)),
+        weights=tuple(_find_weight_changes(entries, states)),
         looks=tuple(looks(entries, states)),
     )
 
 
-def _states(entries: Sequence[Entry]) -> list[State]:
-    """The state after each entry."""
-    states: list[State] = []
+def _fold_states(entries: Sequence[Entry]) -> list[RolloutState]:
+    """Return the state after each entry."""
+    states: list[RolloutState] = []
     for entry in entries:
         states.append(fold(states[-1] if states else None, entry.fact, entry.seq))
     return states
 
 
-def _weights(entries: Sequence[Entry], states: Sequence[State]) -> Iterator[Weight]:
-    """The start, and every entry after which the mesh shows another split."""
-    shown = None
+def _find_weight_changes(
+    entries: Sequence[Entry], states: Sequence[RolloutState]
+) -> Iterator[Weight]:
+    """Yield the split at the start, and each split that the mesh shows after it.
+
+    `state.split` is what the mesh confirmed, not what a decision asked for.
+    """
+    last_split = None
     for entry, state in zip(entries, states, strict=True):
-        if state.split != shown:
-            shown = state.split
-            yield Weight(entry.seq, entry.fact.at - state.started_at, shown.share)
+        if state.split != last_split:
+            last_split = state.split
+            yield Weight(entry.seq, entry.fact.at - state.started_at, last_split.share)

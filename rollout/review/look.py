@@ -1,4 +1,10 @@
-"""One look, judged and decided again from the journal's raw samples."""
+"""Judge and decide one look again, from the raw samples in the journal.
+
+How it works: the caller folds a rollout's entries and passes the state after each. A look is an
+observation and the decision with the same time, which the controller appends right after it. The
+evidence of a look is the state after the observation and before the decision; `step` is a pure
+function of that state, so it must give the recorded decision again.
+"""
 
 from __future__ import annotations
 
@@ -6,28 +12,28 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from analysis import guard
-from analysis.alternatives import ShapeRule
-from analysis.readout import Readout, at_edges
-from analysis.shape import ShapeCapital
-from rollout.decide.facts import Decided, Observed
-from rollout.decide.gauge import Gauge
-from rollout.decide.state import State
+from analysis.histograms.alternatives import HistogramTolerance
+from analysis.histograms.histogram import ShapeCapital
+from analysis.verdict import guardrail
+from analysis.verdict.readout import Readout, at_edges
+from rollout.decide.record.facts import Decided, Observed
+from rollout.decide.rules.view import View, view
+from rollout.decide.state.guardrail import GuardrailState
+from rollout.decide.state.rollout import RolloutState
 from rollout.decide.step import step
-from rollout.decide.view import View, view
 from rollout.ports import Entry
 
 PARTS = ("action", "split", "reasons", "numbers")
-"""What a replay must give again; a sentence's wording may change between versions."""
+"""The fields that a replay must reproduce; a new version may word the sentence differently."""
 
 
 @dataclass(frozen=True)
 class Reading:
     """One guardrail at one look; logs to base 10.
 
-    `log10_harm` is its weighted e-process, the part that it adds to the mean; `log10_proof` its
-    evidence of being within its margin, None while unknown. `edges` holds a histogram's readout at
-    every edge; a rate has one readout, without edge.
+    `log10_harm` is the weighted e-process of the guardrail, its term in the mean e-process.
+    `log10_proof` is the evidence that it is within its margin, None while unknown. `edges` holds
+    the readout of a histogram at every edge; a rate has one readout, without an edge.
     """
 
     guardrail: str
@@ -41,10 +47,10 @@ class Reading:
 
 @dataclass(frozen=True)
 class Look:
-    """One look as it was judged: `decided` is what the journal holds, `again` what a replay gives.
+    """One look: `decided` is the decision in the journal, `again` the decision of the replay.
 
-    Both are None where nothing new was to be said. `log10_mean` is the evidence that a rollback
-    rests on, `log10_crash` the crash watch's part of it.
+    Both are None when the look changed nothing. `log10_mean` is the evidence that a rollback rests
+    on; `log10_crash` is the term that the crash watch adds to it.
     """
 
     seconds: float
@@ -57,78 +63,88 @@ class Look:
 
     @property
     def fact(self) -> Decided | None:
-        """What was decided."""
+        """The recorded decision; None when the look has none."""
         fact = self.decided.fact if self.decided else None
         return fact if isinstance(fact, Decided) else None
 
     @property
     def differs(self) -> tuple[str, ...]:
-        """The parts of the decision that a replay gives differently; empty: the same decision."""
+        """The fields in which the replayed decision differs; empty when it is the same."""
         return differences(self.fact, self.again)
 
 
 def differences(recorded: Decided | None, again: Decided | None) -> tuple[str, ...]:
-    """The names of the parts in which two decisions differ; ("decision",) where only one exists."""
+    """Name the fields in which two decisions differ; ("decision",) when only one exists."""
     if recorded is None or again is None:
         return () if recorded is again else ("decision",)
-    return tuple(part for part in PARTS if getattr(recorded, part) != getattr(again, part))
+    return tuple(name for name in PARTS if getattr(recorded, name) != getattr(again, name))
 
 
-def looks(entries: Sequence[Entry], states: Sequence[State]) -> Iterator[Look]:
-    """One rollout's looks, from its entries and the state after each.
+def looks(entries: Sequence[Entry], states: Sequence[RolloutState]) -> Iterator[Look]:
+    """Yield one rollout's looks, from its entries and the state after each.
 
     A look is an observation with the decision at the same time, or either alone.
     """
-    for place, entry in enumerate(entries):
+    for index, entry in enumerate(entries):
         if isinstance(entry.fact, Observed):
-            after = entries[place + 1] if place + 1 < len(entries) else None
-            yield _look(states[place], entry.fact.at, _of_same_look(entry, after))
-        elif isinstance(entry.fact, Decided) and not _of_same_look(entries[place - 1], entry):
-            yield _look(states[place - 1], entry.fact.at, entry)
+            after = entries[index + 1] if index + 1 < len(entries) else None
+            yield _build_look(states[index], entry.fact.at, _match_decision(entry, after))
+        elif isinstance(entry.fact, Decided) and not _match_decision(entries[index - 1], entry):
+            # The state before the decision: `step` decided on it, and folding it in changes it.
+            # Index 0 cannot occur: a rollout's first entry is `started`.
+            yield _build_look(states[index - 1], entry.fact.at, entry)
 
 
-def _of_same_look(seen: Entry, then: Entry | None) -> Entry | None:
-    if then is None or not isinstance(then.fact, Decided) or not isinstance(seen.fact, Observed):
+def _match_decision(observed: Entry, following: Entry | None) -> Entry | None:
+    """Return the following entry if it is the decision of the observation's look.
+
+    Both facts of a look carry the same time.
+    """
+    if following is None or not isinstance(following.fact, Decided):
         return None
-    return then if then.fact.at == seen.fact.at else None
+    if not isinstance(observed.fact, Observed):
+        return None
+    return following if following.fact.at == observed.fact.at else None
 
 
-def _look(state: State, at: float, decided: Entry | None) -> Look:
-    seen = view(state, at)
-    crash = seen.judgement.log_crash
+def _build_look(state: RolloutState, at: float, decided: Entry | None) -> Look:
+    rollout_view = view(state, at)
+    crash = rollout_view.judgement.log_crash
     return Look(
         seconds=at - state.started_at,
         share=state.split.answered,
-        readings=tuple(_reading(seen, name) for name in state.gauges),
-        log10_mean=_log10(seen.judgement.log_joint),
-        log10_crash=None if crash is None else _log10(crash),
+        readings=tuple(_build_reading(rollout_view, name) for name in state.gauges),
+        log10_mean=_to_log10(rollout_view.judgement.log_joint),
+        log10_crash=None if crash is None else _to_log10(crash),
         decided=decided,
         again=step(state, at, decided.fact.rollout if decided else ""),
     )
 
 
-def _reading(seen: View, name: str) -> Reading:
-    gauge, judgement = seen.state.gauges[name], seen.judgement
-    proof = guard.log_safe(gauge.rule, gauge.capital)
+def _build_reading(rollout_view: View, name: str) -> Reading:
+    gauge, judgement = rollout_view.state.gauges[name], rollout_view.judgement
+    proof = guardrail.log_safe(gauge.rule, gauge.capital)
     readout, verdict = judgement.readouts[name], judgement.verdicts[name]
     return Reading(
         guardrail=name,
         verdict=verdict.kind,
         reason=verdict.reason,
-        log10_harm=_log10(judgement.log_parts[name]),
-        log10_proof=_log10(proof) if math.isfinite(proof) else None,
+        log10_harm=_to_log10(judgement.log_parts[name]),
+        # Minus infinity stands for "not known yet": a histogram whose edges are not chosen.
+        log10_proof=_to_log10(proof) if math.isfinite(proof) else None,
         readout=readout,
-        edges=_edges(seen.state, gauge) or (readout,),
+        edges=_read_edges(rollout_view.state, gauge) or (readout,),
     )
 
 
-def _edges(state: State, gauge: Gauge) -> tuple[Readout, ...]:
-    if not (isinstance(gauge.rule, ShapeRule) and isinstance(gauge.capital, ShapeCapital)):
+def _read_edges(state: RolloutState, gauge: GuardrailState) -> tuple[Readout, ...]:
+    """Read a histogram at every edge; a rate has no edges."""
+    if not (isinstance(gauge.rule, HistogramTolerance) and isinstance(gauge.capital, ShapeCapital)):
         return ()
     confidence = state.plan.spec.confidence
     levels = confidence.false_rollback, confidence.false_promotion
     return tuple(at_edges(gauge.rule, gauge.capital, *levels))
 
 
-def _log10(natural: float) -> float:
+def _to_log10(natural: float) -> float:
     return natural / math.log(10)

@@ -1,5 +1,7 @@
-"""Weights into a mesh: pure manifest patches, and the door that each mesh is reached by.
+"""Write a plan's traffic weights into its mesh, and read back what the mesh shows.
 
-`envoy` and `cluster` are routers; `istio` and `gateway` are the dialects of a cluster's objects.
-`policy` and `create` are put around a router, `fence` before its writes, `by_mesh` on top.
+`envoy` and `kube` contain the routers; `istio` and `gateway` describe how each API spells a route.
+`policy` and `create` wrap a router, `fence` checks leadership before each write, `remove` cleans
+up after a plan, and `by_mesh` picks the router of a plan. What split to write is decided in
+`decide`; when, in `tick`.
 """

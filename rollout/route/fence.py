@@ -1,63 +1,64 @@
-"""Weights are written only by whoever still decides: asked right before each write."""
+"""Check that this controller still leads, right before every write to a mesh."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from rollout.cluster.kinds import Json, Kind
-from rollout.decide.split import Split
+from rollout.decide.record.split import Split
 from rollout.errors import StaleError
-from rollout.plan.model import Plan
-from rollout.ports import Router, Seen, Watcher
-from rollout.route.cluster.objects import Applied
+from rollout.kube.kinds import Json, Kind
+from rollout.plan.model.plan import Plan
+from rollout.ports import Router, RouteStatus, Watcher
+from rollout.route.kube.objects import Applied
 
 Fence = Callable[[], None]
-"""Raises StaleError for a controller that no longer decides, SurefootError when nobody can say."""
+"""Raises StaleError if this controller no longer leads, SurefootError if that is unknown."""
 
 
 @dataclass(frozen=True)
 class FencedObjects:
-    """Objects whose patches ask first, and so does what makes them.
+    """Cluster objects that check the fence before each patch and each apply.
 
-    A patch is good for one version only, and that version was read before the question. So who took
-    over after the question and wrote, made another version; who took over before it, is noticed.
+    A patch names the resourceVersion that was read, and that read happened before the check. So a
+    controller that takes over and writes after the check creates a newer version, and our patch
+    conflicts; a takeover before the check fails the check.
     """
 
     objects: Applied
     fence: Fence
 
     def get(self, kind: Kind, namespace: str, name: str) -> Json:
-        """See rollout.route.cluster.objects.Objects."""
+        """See rollout.route.kube.objects.Objects."""
         return self.objects.get(kind, namespace, name)
 
     def patch(
         self, kind: Kind, namespace: str, name: str, body: Json, *, dry: bool = False
     ) -> Json:
-        """See rollout.route.cluster.objects.Objects. Raises what the fence raises."""
+        """See rollout.route.kube.objects.Objects. Raises what the fence raises."""
         self.fence()
         return self.objects.patch(kind, namespace, name, body, dry=dry)
 
     def apply(self, kind: Kind, namespace: str, body: Json) -> None:
-        """See rollout.route.cluster.objects.Applied. Raises what the fence raises."""
+        """See rollout.route.kube.objects.Applied. Raises what the fence raises."""
         self.fence()
         self.objects.apply(kind, namespace, body)
 
 
 @dataclass(frozen=True)
 class FencedRouter:
-    """A router whose writes ask first; a refusal names what was to be written."""
+    """A router that checks the fence before each write; an error names the refused split."""
 
     router: Router
     fence: Fence
 
-    def read(self, plan: Plan, total: int) -> Seen:
+    def read(self, plan: Plan, total: int) -> RouteStatus:
         """See rollout.ports.Router."""
         return self.router.read(plan, total)
 
-    def glance(self, plan: Plan, total: int) -> Seen | None:
+    def cached(self, plan: Plan, total: int) -> RouteStatus | None:
         """See rollout.ports.Watcher."""
-        return self.router.glance(plan, total) if isinstance(self.router, Watcher) else None
+        return self.router.cached(plan, total) if isinstance(self.router, Watcher) else None
 
     def write(self, plan: Plan, split: Split, mark: str) -> None:
         """See rollout.ports.Router. Raises what the fence raises."""
@@ -65,8 +66,9 @@ class FencedRouter:
             self.fence()
             self.router.write(plan, split, mark)
         except StaleError as error:
-            said = f"{split.share * 100:.4g}% canary (decision {mark}) refused: {error}"
-            raise StaleError(said, mark.rpartition("/")[0]) from None
+            message = f"{split.share * 100:.4g}% canary (decision {mark}) refused: {error}"
+            # A mark is "<rollout id>/<sequence number>": what precedes the slash is the rollout.
+            raise StaleError(message, mark.rpartition("/")[0]) from None
 
     def diagnose(self, plan: Plan) -> str:
         """See rollout.ports.Router."""

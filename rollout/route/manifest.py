@@ -1,4 +1,4 @@
-"""A manifest: parsed JSON, whatever mesh it is for."""
+"""A parsed JSON manifest, for any mesh."""
 
 from __future__ import annotations
 
@@ -12,13 +12,19 @@ Json = dict[str, Any]
 
 
 def key(message: Json, name: str) -> str:
-    """A field's name as this message spells it: protobuf's JSON allows snake and camel case."""
+    """Return a field's name as this message spells it.
+
+    Protobuf's JSON accepts snake_case and camelCase, and a file may mix both.
+    """
     camel = to_camel(name)
     return camel if camel in message else name
 
 
 def dicts(value: object) -> list[Json]:
-    """The value if it is a list of objects, itself and not a copy. Raises RouteError otherwise."""
+    """Return the value if it is a list of objects: the list itself, not a copy.
+
+    None becomes a new empty list. Raises RouteError otherwise.
+    """
     if value is None:
         return []
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):

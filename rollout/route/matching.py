@@ -1,4 +1,7 @@
-"""A segment's match in each mesh's words. Every mesh tests a header's whole value, with RE2."""
+"""Translate a segment into each mesh's route match.
+
+Every mesh matches a header's whole value and uses RE2 for regular expressions.
+"""
 
 from __future__ import annotations
 
@@ -6,77 +9,100 @@ import re
 from typing import Literal
 
 from rollout.errors import RouteError
-from rollout.plan.traffic import Match, Segment
+from rollout.plan.model.traffic import Match, Segment
 from rollout.route.manifest import Json, dicts, key
 
 Kind = Literal["header", "query"]
 
 
 def envoy(match: Json, segment: Segment) -> None:
-    """Narrow the match of an Envoy route; it may hold several tests of one header."""
+    """Narrow an Envoy route's match to the segment.
+
+    Envoy allows several matchers of one header, so no match of the route can conflict.
+    """
     kind, test = _as_header(segment)
     field = key(match, "headers" if kind == "header" else "query_parameters")
-    said = {"safe_regex": {"regex": test.regex}} if test.regex else _given(test)
-    match[field] = [*dicts(match.get(field)), {"name": test.name, "string_match": said}]
+    string_match = {"safe_regex": {"regex": test.regex}} if test.regex else _to_string_match(test)
+    match[field] = [*dicts(match.get(field)), {"name": test.name, "string_match": string_match}]
 
 
-def istio(matches: list[Json], segment: Segment, place: str) -> list[Json]:
-    """The matches of an Istio route, narrowed; none matches everything. Raises RouteError."""
+def istio(matches: list[Json], segment: Segment, route_name: str) -> list[Json]:
+    """Return the matches of an Istio route, narrowed to the segment.
+
+    No match at all matches every request. Raises RouteError for a match that already tests the
+    segment's key by another value.
+    """
     kind, test = _as_header(segment)
     field, name = ("headers", test.name.lower()) if kind == "header" else ("queryParams", test.name)
-    # Istio takes no prefix for query parameters.
-    said = {"regex": _regex(test)} if kind == "query" and test.prefix else _given(test)
-    made = []
+    # Istio supports no prefix match for query parameters, only exact and regex.
+    string_match = (
+        {"regex": _to_regex(test)} if kind == "query" and test.prefix else _to_string_match(test)
+    )
+    narrowed = []
     for match in matches or [{}]:
-        there = match.get(field) or {}
-        if there.get(name, said) != said:
-            raise RouteError(f"{place} matches {kind} {test.name} already, by another value")
-        made.append({**match, field: {**there, name: said}})
-    return made
+        conditions = match.get(field) or {}
+        if conditions.get(name, string_match) != string_match:
+            raise RouteError(f"{route_name} matches {kind} {test.name} already, by another value")
+        narrowed.append({**match, field: {**conditions, name: string_match}})
+    return narrowed
 
 
-def gateway(matches: list[Json], segment: Segment, place: str) -> list[Json]:
-    """The matches of a Gateway API rule, narrowed; none matches everything. Raises RouteError."""
+def gateway(matches: list[Json], segment: Segment, rule_name: str) -> list[Json]:
+    """Return the matches of a Gateway API rule, narrowed to the segment.
+
+    No match at all matches every request. Raises RouteError for a match that already tests the
+    segment's key by another value.
+    """
     kind, test = _as_header(segment)
     field = "headers" if kind == "header" else "queryParams"
     exact = test.exact is not None
-    said = {
+    condition = {
         "name": test.name,
         "type": "Exact" if exact else "RegularExpression",
-        "value": test.exact if exact else _regex(test),
+        "value": test.exact if exact else _to_regex(test),
     }
-    made = []
+    narrowed = []
     for match in matches or [{}]:
-        there = dicts(match.get(field))
-        twins = [each for each in there if _named(each, kind) == _named(said, kind)]
-        if any({"type": "Exact", **each} != said for each in twins):
-            raise RouteError(f"{place} matches {kind} {test.name} already, by another value")
-        made.append({**match, field: there if twins else [*there, said]})
-    return made
+        conditions = dicts(match.get(field))
+        twins = [
+            twin
+            for twin in conditions
+            if _normalize_name(twin, kind) == _normalize_name(condition, kind)
+        ]
+        if any({"type": "Exact", **twin} != condition for twin in twins):
+            raise RouteError(f"{rule_name} matches {kind} {test.name} already, by another value")
+        narrowed.append({**match, field: conditions if twins else [*conditions, condition]})
+    return narrowed
 
 
-def _named(entry: Json, kind: Kind) -> str:
+def _normalize_name(entry: Json, kind: Kind) -> str:
+    """Return the name of a condition in comparable form: header names ignore case."""
     name = str(entry.get("name"))
     return name.lower() if kind == "header" else name
 
 
 def _as_header(segment: Segment) -> tuple[Kind, Match]:
-    """The key as meshes know it: a cookie is a part of the header that holds all of them."""
+    """Return the segment's key as meshes know it: a header or a query parameter.
+
+    No mesh matches single cookies, so a cookie becomes a regex on the `cookie` header, which holds
+    all cookies of a request.
+    """
     kind, test = segment.key
     if kind != "cookie":
         return ("query" if kind == "query" else "header"), test
-    value = f"{re.escape(test.prefix)}[^;]*" if test.prefix else f"(?:{_regex(test)})"
-    said = f"(?:.*; *)?{re.escape(test.name)}={value}(?: *;.*)?"
-    return "header", Match(name="cookie", regex=said)
+    value = f"{re.escape(test.prefix)}[^;]*" if test.prefix else f"(?:{_to_regex(test)})"
+    pattern = f"(?:.*; *)?{re.escape(test.name)}={value}(?: *;.*)?"
+    return "header", Match(name="cookie", regex=pattern)
 
 
-def _given(test: Match) -> Json:
-    said = {"exact": test.exact, "prefix": test.prefix, "regex": test.regex}
-    return {name: value for name, value in said.items() if value is not None}
+def _to_string_match(test: Match) -> Json:
+    """Return the fields that the plan sets, as a StringMatch."""
+    fields = {"exact": test.exact, "prefix": test.prefix, "regex": test.regex}
+    return {name: value for name, value in fields.items() if value is not None}
 
 
-def _regex(test: Match) -> str:
-    """The test as a regular expression of the whole value."""
+def _to_regex(test: Match) -> str:
+    """Return the test as a regular expression of the whole value."""
     if test.exact is not None:
         return re.escape(test.exact)
     if test.prefix is not None:

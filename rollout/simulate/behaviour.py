@@ -1,4 +1,4 @@
-"""How one version behaves: its rates, and the distributions of its latency and its scores."""
+"""Defines how a version behaves: its rates and its latency and score distributions."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ SCORE_EDGES = tuple(round(0.02 * k, 2) for k in range(1, 51))
 
 @dataclass(frozen=True)
 class Behaviour:
-    """One version: shares 0 to 1, milliseconds, scores 0 to 1.
+    """The behaviour of one version: shares 0 to 1, milliseconds, scores 0 to 1.
 
-    `errors` are failed requests, `fails` summaries that a judge fails. Latency is log-normal and
-    scores are normal, unless bucket shares were recorded (one more than finite edges, the last is
-    the open bucket).
+    `errors` is the share of failed requests, `fails` that of summaries that a judge fails. Latency
+    is log-normal and scores are normal, unless bucket shares are given (one more than finite
+    edges; the last is the open bucket's).
     """
 
     errors: float = 0.005
@@ -39,7 +39,7 @@ class Behaviour:
 
     @cached_property
     def latency(self) -> Shares:
-        """Probabilities of the buckets between finite edges, and beyond the last."""
+        """Return the probabilities of the latency buckets, the open one last."""
         if self.latency_shares:
             return np.array(self.latency_shares)
 
@@ -50,16 +50,21 @@ class Behaviour:
 
         body = np.array([at_most(edge, 1.0) for edge in self.latency_edges])
         tail = np.array([at_most(edge, self.tail_factor) for edge in self.latency_edges])
-        return _buckets((1 - self.tail_share) * body + self.tail_share * tail)
+        return _compute_shares((1 - self.tail_share) * body + self.tail_share * tail)
 
     @cached_property
     def scores(self) -> Shares:
-        """Probabilities of the score buckets; the open one is empty, no score is above the last."""
+        """Return the probabilities of the score buckets; the open one is empty.
+
+        No score is above the last edge: what the normal law puts there counts in the last bucket.
+        """
         if self.score_shares:
             return np.array(self.score_shares)
         normal = NormalDist(self.score, self.score_sd)
-        return _buckets(np.array([*(normal.cdf(edge) for edge in self.score_edges[:-1]), 1.0]))
+        return _compute_shares(
+            np.array([*(normal.cdf(edge) for edge in self.score_edges[:-1]), 1.0])
+        )
 
 
-def _buckets(at_most: Shares) -> Shares:
+def _compute_shares(at_most: Shares) -> Shares:
     return np.clip(np.diff(np.concatenate([[0.0], at_most, [1.0]])), 0.0, 1.0)

@@ -1,4 +1,4 @@
-"""Many simulated rollouts at once: on several processes where that pays."""
+"""Runs many simulated rollouts, on several processes where that is faster."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ _T = TypeVar("_T")
 def carried_out(
     tasks: Sequence[Callable[[], _T]], *, pays: bool
 ) -> Iterator[Iterable[tuple[int, _T]]]:
-    """Each task's place and result, as they come; tasks must pickle.
+    """Yield each task's index and result, as they complete; tasks must be picklable.
 
-    `pays`: there is more work than starting processes takes.
+    `pays`: the work takes longer than starting processes does.
     """
     workers = min(len(os.sched_getaffinity(0)), _MOST)
     if not pays or workers < 2:
-        yield ((place, task()) for place, task in enumerate(tasks))
+        yield ((index, task()) for index, task in enumerate(tasks))
         return
-    # Spawned, not forked: a fork copies locks of threads that NumPy or a progress bar may hold.
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_leave_interrupts)
+    # Spawned, not forked: a fork copies locks that threads of NumPy or a progress bar may hold.
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_ignore_interrupts)
     try:
-        places = {pool.submit(task): place for place, task in enumerate(tasks)}
-        yield ((places[future], future.result()) for future in as_completed(places))
+        indices = {pool.submit(task): index for index, task in enumerate(tasks)}
+        yield ((indices[future], future.result()) for future in as_completed(indices))
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _leave_interrupts() -> None:
-    """Ctrl-C is for the process that shows the progress; it ends the others."""
+def _ignore_interrupts() -> None:
+    """Ignore Ctrl-C in a worker: the main process handles it and shuts the pool down."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,21 +1,21 @@
-"""Stand-ins for the mesh, the clock and the journal that a tick needs."""
+"""In-memory implementations of the mesh, clock and journal ports."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from rollout.decide.exposure import share_of_all
-from rollout.decide.facts import Fact
-from rollout.decide.split import Split
+from rollout.decide.evidence.exposure import share_of_all
+from rollout.decide.record.facts import Fact
+from rollout.decide.record.split import Split
 from rollout.errors import JournalMovedError, RouteError
-from rollout.plan.model import Plan
-from rollout.ports import Entry, Seen
+from rollout.plan.model.plan import Plan
+from rollout.ports import Entry, RouteStatus
 
 
 @dataclass
 class VirtualClock:
-    """Time that passes only when somebody sleeps."""
+    """A clock whose time passes only in `sleep`."""
 
     time: float = 1_800_000_000.0
 
@@ -28,12 +28,14 @@ class VirtualClock:
 
 @dataclass
 class MemoryRouter:
-    """A mesh of one route per plan; `down`, `refusing` and `stuck` are its faults.
+    """A mesh with one route per plan; `down`, `refusing` and `stuck` are its faults.
 
-    `segment`: share of the requests in a plan's segment, where the plan does not declare it.
+    `down`: reads and writes fail with this message. `refusing`: writes fail with this message.
+    `stuck`: writes are accepted without effect. `segment`: share of the requests in a plan's
+    segment, where the plan does not declare it.
     """
 
-    shown: dict[str, Seen] = field(default_factory=dict)
+    statuses: dict[str, RouteStatus] = field(default_factory=dict)
     writes: list[tuple[str, Split, str]] = field(default_factory=list)
     down: str = ""
     refusing: str = ""
@@ -43,37 +45,45 @@ class MemoryRouter:
 
     def write(self, plan: Plan, split: Split, mark: str) -> None:
         if self.down:
-            raise RouteError(self.down, unread=True)  # a write begins with a reading
+            raise RouteError(self.down, unread=True)  # real routers read before they write
         if self.refusing:
             raise RouteError(self.refusing, refused=True)
-        self.writes.append((self._id(plan), split, mark))
+        self.writes.append((self._get_id(plan), split, mark))
         if not self.stuck:
-            self.shown[self._id(plan)] = Seen(split, mark)
+            self.statuses[self._get_id(plan)] = RouteStatus(split, mark)
 
-    def read(self, plan: Plan, total: int) -> Seen:
+    def read(self, plan: Plan, total: int) -> RouteStatus:
         if self.down:
             raise RouteError(self.down, unread=True)
-        return self.shown.get(self._id(plan), Seen(Split(0, total), ""))
+        return self.statuses.get(self._get_id(plan), RouteStatus(Split(0, total), ""))
 
     def share(self, plan: Plan) -> float:
-        """The canary's live share of traffic: it flows on while nobody can ask or write."""
-        seen = self.shown.get(self._id(plan))
-        if seen is None:
+        """Return the canary's live share of traffic.
+
+        The faults do not change it: traffic flows on while the control plane is down.
+        """
+        route_status = self.statuses.get(self._get_id(plan))
+        if route_status is None:
             return 0.0
-        share = share_of_all(plan, seen.split)
-        return seen.split.share * self.segment if share is None else share
+        share = share_of_all(plan, route_status.split)
+        return route_status.split.share * self.segment if share is None else share
 
     def copies(self, plan: Plan) -> float:
-        """The share of requests that the canary gets copies of."""
-        seen = self.shown.get(self._id(plan))
-        return seen.split.share if seen and seen.split.way == "mirror" else 0.0
+        """Return the share of requests that are mirrored to the canary."""
+        route_status = self.statuses.get(self._get_id(plan))
+        return (
+            route_status.split.share if route_status and route_status.split.way == "mirror" else 0.0
+        )
 
     def diagnose(self, plan: Plan) -> str:
         del plan
         return "it refuses the update" if self.stuck else ""
 
-    def _id(self, plan: Plan) -> str:
-        """The plan's id, a digest, computed once for each object that asks."""
+    def _get_id(self, plan: Plan) -> str:
+        """Return the plan's id, computed once per plan object because it is a digest.
+
+        The cache holds the plan, so that its `id()` is not reused by another object.
+        """
         if id(plan) not in self._asked:
             self._asked[id(plan)] = plan, plan.id
         return self._asked[id(plan)][1]
@@ -81,9 +91,9 @@ class MemoryRouter:
 
 @dataclass
 class UnsealedJournal:
-    """A Journal of facts as they are: nothing is written, parsed or hashed.
+    """A Journal that keeps facts in memory: nothing is written, parsed or hashed.
 
-    Only for many short-lived rollouts whose entries nobody will read again.
+    Only for many short-lived rollouts whose entries are not read later.
     """
 
     entries: list[Entry] = field(default_factory=list)
@@ -101,9 +111,9 @@ class UnsealedJournal:
         return self.entries[after:]
 
     def skim(self) -> Iterator[Entry]:
-        """See rollout.ports.Journal; nothing is gained by passing over what is there."""
+        """See rollout.ports.Journal; all entries are in memory, so none is skipped."""
         return iter(self.entries)
 
     def pick(self, places: Sequence[int]) -> Iterator[Entry]:
         """See rollout.ports.Journal."""
-        return (self.entries[place - 1] for place in places)
+        return (self.entries[seq - 1] for seq in places)

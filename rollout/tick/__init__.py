@@ -1,1 +1,1 @@
-"""One tick for the whole fleet: observe, decide, journal, route, confirm; in that order."""
+"""One tick for all rollouts: observe, decide, journal, route, confirm, in that order."""

@@ -1,30 +1,36 @@
-"""The loop's body: what is due is looked at, decided on, recorded, and only then routed."""
+"""The body of the control loop.
+
+How it works: a tick reads the journal's new entries, asks Prometheus for every rollout whose look
+is due, decides, and appends the facts. Only then it writes to the mesh, and reads it back to
+confirm. The journal comes before the mesh, so that a crash between the two loses nothing: the next
+tick finds a decision without a confirmation and delivers it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from rollout.decide.calibration import lacks_calibration
-from rollout.decide.facts import Calibrated, Fact
-from rollout.decide.state import State
+from rollout.decide.record.facts import Calibrated, Fact
+from rollout.decide.rules.calibration import lacks_calibration
+from rollout.decide.state.rollout import RolloutState
 from rollout.errors import InputError
-from rollout.plan.model import Plan
+from rollout.plan.model.plan import Plan
 from rollout.ports import Answer, Entry, Ports
-from rollout.tick import confirm
-from rollout.tick.attempt import started
-from rollout.tick.calling import Calling
+from rollout.tick import deliver
+from rollout.tick.attempts import started
 from rollout.tick.fleet import Fleet
-from rollout.tick.learning import Learning
-from rollout.tick.log import RETRIES, Log
-from rollout.tick.look import Thought, ask, thoughts
+from rollout.tick.hooks import HookRunner
+from rollout.tick.journal_sync import RETRIES, JournalSync
+from rollout.tick.pod_history import PodHistoryReader
+from rollout.tick.propose import Step, ask, propose
 
-_CONFIRM_WITHIN = 1.0  # seconds of one tick in which the mesh may show what was written
+_CONFIRM_WITHIN = 1.0  # seconds per tick to wait until the mesh shows the new splits
 
 
 @dataclass
 class Controller:
-    """Looks, decides and acts for every rollout of one journal; `on_entry` hears each entry."""
+    """Observes, decides and acts for every rollout of one journal; calls `on_entry` per entry."""
 
     ports: Ports
     version: str
@@ -32,13 +38,13 @@ class Controller:
     fleet: Fleet = field(default_factory=Fleet)
 
     def __post_init__(self) -> None:
-        self._log = Log(self.ports.journal, self.fleet, self._heard)
-        self._calling = Calling(self.ports.hooks)
-        self._learning = Learning(self.ports.observer)
+        self._sync = JournalSync(self.ports.journal, self.fleet, self._notify)
+        self._hook_runner = HookRunner(self.ports.hooks)
+        self._pod_history = PodHistoryReader(self.ports.observer)
 
     @property
-    def states(self) -> Mapping[str, State]:
-        """Every rollout's state, by id; of an ended one perhaps without evidence (see `whole`)."""
+    def states(self) -> Mapping[str, RolloutState]:
+        """Every rollout's state, by id; an ended one may lack its evidence (see `whole`)."""
         return self.fleet.states
 
     @property
@@ -57,18 +63,18 @@ class Controller:
         return self.fleet.head
 
     def catch_up(self) -> None:
-        """Fold what was appended since we last looked, by us or by others."""
-        self._log.catch_up()
+        """Fold every entry that was appended since the last call, by us or by others."""
+        self._sync.catch_up()
 
-    def whole(self, rollout: str) -> State:
-        """A rollout's state with its evidence, which is read if it had ended before we began.
+    def whole(self, rollout: str) -> RolloutState:
+        """Return a rollout's state with its evidence, read from the journal if it is not loaded.
 
         Raises JournalError.
         """
-        return self.fleet.wake(rollout, self.ports.journal)
+        return self.fleet.load_evidence(rollout, self.ports.journal)
 
     def start(self, plans: Sequence[Plan], *, uncalibrated: bool = False) -> list[str]:
-        """Accept plans; a rollout that the journal knows goes on where it was. Returns their ids.
+        """Accept plans and return their rollout ids; a rollout already in the journal continues.
 
         Raises InputError for a plan whose stable version is not the recorded one, whose service is
         being rolled out by another plan, or that asks for a calibration and has none that holds,
@@ -76,34 +82,34 @@ class Controller:
         """
         self.catch_up()
         for plan in plans:
-            if plan.id not in self.states:  # a later attempt of it is a person's word
+            if plan.id not in self.states:  # a later attempt begins only by the command `retry`
                 self.fleet.check_fits(plan)
                 lacking = lacks_calibration(plan, self.calibrations.get(plan.id))
                 if lacking and not uncalibrated:
                     raise InputError(lacking)
                 at, waived = self.ports.clock.now(), bool(lacking)
                 fact = started(plan, at=at, controller=self.version, uncalibrated=waived)
-                self._log.append([fact])
+                self._sync.append([fact])
         return [self.fleet.attempt_of(plan.id) for plan in plans]
 
     def note(self, fact: Fact) -> None:
-        """Record a fact that no look leads to."""
+        """Record a fact that does not come from a look."""
         self.catch_up()
-        self._log.append([fact])
+        self._sync.append([fact])
 
     def offer(self, facts: Sequence[Fact]) -> bool:
-        """Record facts that hold only for what is known now; False where somebody came first."""
-        return self._log.try_append(facts)
+        """Record facts that depend on the current state; False where another entry came first."""
+        return self._sync.try_append(facts)
 
     def tick(self) -> None:
-        """One look at every due rollout, and one attempt at every change that is not confirmed.
+        """Evaluate every due rollout, and attempt every change that is not confirmed once.
 
-        A person's word is done before anything is asked of Prometheus, which may be slow.
+        Commands of people are decided and delivered first, since Prometheus may be slow.
         """
         self.catch_up()
         now = self.ports.clock.now()
         self._decide(sorted(self.fleet.asked & self.fleet.active), {}, now)
-        self._settle(now)
+        self._deliver(now)
         now = self.ports.clock.now()
         due = self.fleet.looks.due(now)
         if due:
@@ -111,47 +117,55 @@ class Controller:
             self._decide(due, self.ports.observer.observe(asks, now), now)
             for rollout in due:
                 self.fleet.looked(rollout, now)
-            self._settle(now)
-        self._call(now)
-        self._learn(now)
+            self._deliver(now)
+        self._call_hooks(now)
+        self._learn_pods(now)
 
     def _decide(self, rollouts: Sequence[str], answers: Mapping[str, Answer], now: float) -> None:
-        """Record what was seen and what it leads to, in one transaction for all."""
+        """Record the observations and the decisions on them, in one transaction for all rollouts.
+
+        Where another entry came first, everything is computed again from the new state.
+        """
         router = self.ports.router
-        drifts = {r: confirm.drift(router, r, self.states[r], now) for r in rollouts}
+        drifts = {r: deliver.find_drift(router, r, self.states[r], now) for r in rollouts}
         for _ in range(RETRIES):
-            ahead: list[Thought] = []
+            ahead: list[Step] = []
             for r in rollouts:
                 state, head, answer = self.states[r], self.head + len(ahead), answers.get(r)
-                ahead += thoughts(r, state, head, drift=drifts[r], answer=answer, now=now)
-            if self._log.try_append([fact for fact, _ in ahead], [state for _, state in ahead]):
+                ahead += propose(r, state, head, drift=drifts[r], answer=answer, now=now)
+            if self._sync.try_append([fact for fact, _ in ahead], [state for _, state in ahead]):
                 return
 
-    def _settle(self, now: float) -> None:
-        """Bring every unconfirmed decision to the mesh, all of them, and then read each back."""
+    def _deliver(self, now: float) -> None:
+        """Write every unconfirmed decision to the mesh, and then read them all back.
+
+        All writes come first, so that the mesh applies them while we wait: one waiting time serves
+        all rollouts.
+        """
         router, clock = self.ports.router, self.ports.clock
         pending = self.fleet.unconfirmed.due(now)
-        problems = {r: confirm.bring(router, r, self.states[r]) for r in pending}
+        problems = {r: deliver.apply(router, r, self.states[r]) for r in pending}
         until = clock.now() + _CONFIRM_WITHIN
         for rollout, problem in problems.items():
             state = self.states[rollout]
-            self._log.append(
-                [confirm.outcome(router, clock, rollout, state, problem=problem, until=until)]
+            self._sync.append(
+                [deliver.confirm(router, clock, rollout, state, problem=problem, until=until)]
             )
 
-    def _call(self, now: float) -> None:
-        """Record what hooks answered and begin the calls that are due; traffic comes first."""
-        self._log.append(self._calling.answers(self.states, now))
+    def _call_hooks(self, now: float) -> None:
+        """Record the hooks' answers and begin due calls; a tick does this after all traffic."""
+        self._sync.append(self._hook_runner.answers(self.states, now))
         for rollout in self.fleet.calls.due(now):
-            intent = self._calling.intent(rollout, self.states[rollout], now)
+            intent = self._hook_runner.intent(rollout, self.states[rollout], now)
             if intent is not None:
-                self._log.append([intent])
-            self._calling.begin(rollout, self.states[rollout])
+                self._sync.append([intent])
+            self._hook_runner.begin(rollout, self.states[rollout])
 
-    def _learn(self, now: float) -> None:
-        fact = self._learning.fact(self.fleet.unlearned, self.states, now)
+    def _learn_pods(self, now: float) -> None:
+        """Record what the past says of one rollout's pods, if a rollout waits for it."""
+        fact = self._pod_history.fact(self.fleet.unlearned, self.states, now)
         if fact is not None:
-            self._log.append([fact])
+            self._sync.append([fact])
 
-    def _heard(self, entry: Entry) -> None:
-        self.on_entry(entry)  # which may be another by now
+    def _notify(self, entry: Entry) -> None:
+        self.on_entry(entry)  # looked up at each call: the attribute may be replaced meanwhile

@@ -1,4 +1,4 @@
-"""Every rollout's state, folded from the journal, and who is due when; a cache, never the truth."""
+"""Every rollout's state and due times: a cache that is folded from the journal."""
 
 from __future__ import annotations
 
@@ -7,114 +7,119 @@ from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from rollout.decide.agenda import Agenda
-from rollout.decide.calls import next_call
-from rollout.decide.facts import Calibrated, Fact, HumanSaid, Observed, Started, of_rollout
 from rollout.decide.fold import fold, fold_all
-from rollout.decide.state import State
+from rollout.decide.record.facts import Calibrated, Fact, HumanSaid, Observed, Started, of_rollout
+from rollout.decide.state.hooks import next_call
+from rollout.decide.state.rollout import RolloutState
 from rollout.errors import InputError
-from rollout.plan.model import Plan
-from rollout.ports import Entry, Journal, Passed
+from rollout.plan.model.plan import Plan
+from rollout.ports import Entry, Journal, SkippedObservation
+from rollout.tick.due_queue import DueQueue
 
-Place = tuple[str, str]
+ServiceKey = tuple[str, str]
 
 
 @dataclass
 class Fleet:
-    """All rollouts of one journal. Asking who is due costs what is due, not what waits.
+    """All rollouts of one journal; a query for due ones costs time only for those.
 
-    Evidence is nearly all of a journal, and of a rollout that has ended nobody needs it: none of it
-    says what was decided. So at first it is passed over; such a rollout sleeps, its state has no
-    gauges, until `wake` folds all of it.
+    Evidence is nearly all of a journal, and nobody needs it for a rollout that has ended: decisions
+    are facts of their own. So the first read skips it. A rollout whose evidence was skipped is
+    "unloaded": its state has no guardrails (`gauges`) until `wake` folds all of its entries.
     """
 
-    states: dict[str, State] = field(default_factory=dict)
+    states: dict[str, RolloutState] = field(default_factory=dict)
     calibrations: dict[str, Calibrated] = field(default_factory=dict)
     active: set[str] = field(default_factory=set)
     asked: set[str] = field(default_factory=set)
     unlearned: set[str] = field(default_factory=set)
-    looks: Agenda = field(default_factory=Agenda)
-    unconfirmed: Agenda = field(default_factory=Agenda)
-    calls: Agenda = field(default_factory=Agenda)
+    looks: DueQueue = field(default_factory=DueQueue)
+    unconfirmed: DueQueue = field(default_factory=DueQueue)
+    calls: DueQueue = field(default_factory=DueQueue)
     head: int = 0
-    _put_off: dict[str, float] = field(default_factory=dict)
-    _places: dict[Place, list[str]] = field(default_factory=dict)
+    _next_look_at: dict[str, float] = field(default_factory=dict)
+    _by_service: dict[ServiceKey, list[str]] = field(default_factory=dict)
     _attempts: dict[str, str] = field(default_factory=dict)
-    _asleep: dict[str, array[int]] = field(default_factory=dict)  # with their entries' places
-    _to_wake: set[str] = field(default_factory=set)
+    _unloaded: dict[str, array[int]] = field(default_factory=dict)  # entry numbers
+    _to_load: set[str] = field(default_factory=set)
 
     def read(self, journal: Journal) -> Iterator[Entry]:
-        """Fold what was appended since; yields each entry once its rollout's state is what it says.
+        """Fold the entries appended since the last call, and yield every entry after its fold.
 
-        Evidence that is passed over is not yielded. Raises JournalError; the next call goes on.
+        Skipped evidence is not yielded. Raises JournalError; the next call continues there.
         """
-        begins = not self.head
-        for each in journal.skim() if begins else journal.read(self.head):
-            if isinstance(each, Passed):
-                self._pass_over(each.rollout, each.seq)
+        is_first_read = not self.head
+        for entry in journal.skim() if is_first_read else journal.read(self.head):
+            if isinstance(entry, SkippedObservation):
+                self._skip_observation(entry.rollout, entry.seq)
                 continue
-            if begins and isinstance(each.fact, Started):
-                self._asleep[each.fact.rollout] = array("q")
-            self.take(each)
-            yield each
+            if is_first_read and isinstance(entry.fact, Started):
+                self._unloaded[entry.fact.rollout] = array("q")
+            self.take(entry)
+            yield entry
 
     def wake_active(self, journal: Journal) -> None:
-        """Read the evidence of every rollout that goes on. Raises JournalError."""
-        for rollout in sorted(self._to_wake):
-            self.wake(rollout, journal)
+        """Load the evidence of every rollout that has not ended. Raises JournalError."""
+        for rollout in sorted(self._to_load):
+            self.load_evidence(rollout, journal)
 
-    def wake(self, rollout: str, journal: Journal) -> State:
-        """A rollout's whole state, read again if it sleeps. Raises JournalError."""
-        places = self._asleep.get(rollout)
-        if places is not None:
-            state = fold_all((each.seq, each.fact) for each in journal.pick(places))
-            del self._asleep[rollout]
+    def load_evidence(self, rollout: str, journal: Journal) -> RolloutState:
+        """Return a rollout's state with its evidence, loaded if needed. Raises JournalError."""
+        numbers = self._unloaded.get(rollout)
+        if numbers is not None:
+            state = fold_all((entry.seq, entry.fact) for entry in journal.pick(numbers))
+            del self._unloaded[rollout]
             self.states[rollout] = state
             self._schedule(rollout, state)
         return self.states[rollout]
 
-    def take(self, entry: Entry, known: State | None = None) -> None:
-        """Fold one more entry; `known` is the state after it, where it was folded before."""
+    def take(self, entry: Entry, folded: RolloutState | None = None) -> None:
+        """Fold one more entry; `folded` is the state after it where the caller has it already."""
         rollout = entry.fact.rollout
         self.head = entry.seq
         if isinstance(entry.fact, Calibrated):
             self.calibrations[rollout] = entry.fact
         if not of_rollout(entry.fact):
             return
-        if isinstance(entry.fact, Observed) and rollout in self._asleep:
-            self._pass_over(rollout, entry.seq)
+        if isinstance(entry.fact, Observed) and rollout in self._unloaded:
+            self._skip_observation(rollout, entry.seq)
             return
-        if _undoes(entry.fact) and self.newest_of(self.states[rollout].plan) != rollout:
-            return  # nobody records that who reads the journal first; traffic is another's now
-        if rollout in self._asleep:
-            self._asleep[rollout].append(entry.seq)
-        state = known or fold(self.states.get(rollout), entry.fact, entry.seq)
+        if _is_undo(entry.fact) and self.newest_of(self.states[rollout].plan) != rollout:
+            # An undo of a rollout that is not the newest of its service has no effect: the traffic
+            # belongs to the newer one. A writer that had read the journal would not record it.
+            return
+        if rollout in self._unloaded:
+            self._unloaded[rollout].append(entry.seq)
+        state = folded or fold(self.states.get(rollout), entry.fact, entry.seq)
         self.states[rollout] = state
         if isinstance(entry.fact, Started):
-            self._places.setdefault(place_of(state.plan), []).append(rollout)
+            self._by_service.setdefault(service_key(state.plan), []).append(rollout)
             self._attempts[state.plan.id] = rollout
         self._schedule(rollout, state)
 
     def looked(self, rollout: str, now: float) -> None:
-        """Put the next look off by an interval, also where there was nothing to record."""
-        self._put_off[rollout] = now + self.states[rollout].plan.spec.interval
+        """Schedule the next look one interval later, also where there was nothing to record."""
+        self._next_look_at[rollout] = now + self.states[rollout].plan.spec.interval
         self._schedule(rollout, self.states[rollout])
 
     def stable(self, namespace: str, service: str) -> str | None:
-        """The version that the journal recorded last as a service's stable one."""
-        there = sorted(self._places.get((namespace, service), ()))
-        return recorded_stable(self.states[rollout] for rollout in there)
+        """Return the version that the journal recorded last as a service's stable one."""
+        rollouts = sorted(self._by_service.get((namespace, service), ()))
+        return recorded_stable(self.states[rollout] for rollout in rollouts)
 
     def check_fits(self, plan: Plan) -> None:
-        """Raises InputError for a service that is under way, or whose stable version is another."""
-        place = place_of(plan)
-        there = {rollout: self.states[rollout] for rollout in self._places.get(place, ())}
-        for rollout, state in there.items():
+        """Check that the plan's service is free and its stable version is the recorded one.
+
+        Raises InputError where it is being rolled out, or its stable version is another.
+        """
+        service = service_key(plan)
+        for rollout in self._by_service.get(service, ()):
+            state = self.states[rollout]
             if not state.terminal:
                 raise InputError(
                     f"{plan.spec.service} is being rolled out by {rollout}: abort it first"
                 )
-        recorded = self.stable(*place)
+        recorded = self.stable(*service)
         if recorded is not None and recorded != plan.spec.stable.version:
             raise InputError(
                 f"stable-mismatch: {plan.name} says {plan.spec.stable.version} is stable, "
@@ -122,73 +127,85 @@ class Fleet:
             )
 
     def attempt_of(self, plan: str) -> str:
-        """The rollout id of a plan's newest attempt, by the id of its first."""
+        """Return the rollout id of a plan's newest attempt, by the id of its first."""
         return self._attempts.get(plan, plan)
 
     def newest_of(self, plan: Plan) -> str | None:
-        """The rollout of a plan's service that began last."""
-        there = self._places.get(place_of(plan))
-        return there[-1] if there else None
+        """Return the rollout of a plan's service that began last, or None."""
+        rollouts = self._by_service.get(service_key(plan))
+        return rollouts[-1] if rollouts else None
 
-    def _pass_over(self, rollout: str, seq: int) -> None:
-        if rollout not in self._asleep:
+    def _skip_observation(self, rollout: str, seq: int) -> None:
+        """Note the number of an unread observation, so that `wake` can load it.
+
+        The state loses its guardrails: without this observation they would be incomplete.
+        """
+        if rollout not in self._unloaded:
             raise ValueError(f"entry {seq} speaks of {rollout}, which was never started")
         self.head = seq
-        self._asleep[rollout].append(seq)
+        self._unloaded[rollout].append(seq)
         if self.states[rollout].gauges:
             self.states[rollout] = replace(self.states[rollout], gauges={})
 
-    def _schedule(self, rollout: str, state: State) -> None:
-        """Note what a rollout wants when: by the journal, so that a restart is no extra look."""
-        _keep(self._to_wake, rollout, here=rollout in self._asleep and not state.terminal)
-        _keep(self.active, rollout, here=not state.terminal)
-        _keep(self.asked, rollout, here=state.asked is not None)
-        _keep(self.unlearned, rollout, here=not (state.terminal or state.stepped))
+    def _schedule(self, rollout: str, state: RolloutState) -> None:
+        """Update the due times, from the journal's times: a restart causes no extra look."""
+        _set_member(
+            self._to_load, rollout, is_member=rollout in self._unloaded and not state.terminal
+        )
+        _set_member(self.active, rollout, is_member=not state.terminal)
+        _set_member(self.asked, rollout, is_member=state.asked is not None)
+        _set_member(self.unlearned, rollout, is_member=not (state.terminal or state.stepped))
         looked = (state.looked_at or 0.0) + state.plan.spec.interval
-        at = max(looked, self._put_off.get(rollout, 0.0)) - 1e-3
-        _plan(self.looks, rollout, math.inf if state.terminal else at)
-        waits = not state.terminal and state.awaiting is not None
-        _plan(self.unconfirmed, rollout, state.retry_at if waits else math.inf)
+        # A millisecond early, so that rounding of two equal times cannot delay a look by a tick.
+        at = max(looked, self._next_look_at.get(rollout, 0.0)) - 1e-3
+        _set_due(self.looks, rollout, math.inf if state.terminal else at)
+        is_unconfirmed = not state.terminal and state.awaiting is not None
+        _set_due(self.unconfirmed, rollout, state.retry_at if is_unconfirmed else math.inf)
         call = next_call(state)
-        _plan(self.calls, rollout, call[1].again_at if call else math.inf)
+        _set_due(self.calls, rollout, call[1].again_at if call else math.inf)
 
 
 def fleet_of(journal: Journal) -> Fleet:
-    """What a journal tells of its rollouts, all but their evidence. Raises JournalError."""
+    """Return the rollouts of a journal without their evidence. Raises JournalError."""
     fleet = Fleet()
     for _ in fleet.read(journal):
         pass
     return fleet
 
 
-def place_of(plan: Plan) -> Place:
-    """Namespace and service: what one rollout at a time may move."""
+def service_key(plan: Plan) -> ServiceKey:
+    """Return the plan's namespace and service; only one rollout at a time may change them."""
     return plan.metadata.namespace, plan.spec.service
 
 
-def recorded_stable(states: Iterable[State]) -> str | None:
-    """The version that the last ended rollout of one service, or its undoing, left there."""
+def recorded_stable(states: Iterable[RolloutState]) -> str | None:
+    """Return the stable version after the last ended rollout (or undo) of one service."""
     ended = [state for state in states if state.leaves is not None]
-    ended.sort(key=lambda state: state.confirmed_at or 0.0)  # of two at once, the later begun
+    # A stable sort: of two that ended at the same time, the later one in `states` wins.
+    ended.sort(key=lambda state: state.confirmed_at or 0.0)
     return ended[-1].leaves if ended else None
 
 
 def attempt_id(first: str, attempt: int) -> str:
-    """`demo-1a2b3c4d` is `demo-1a2b3c-2` in its second attempt: as long, so a label as well."""
+    """Return an attempt's rollout id: `demo-1a2b3c4d` becomes `demo-1a2b3c-2`.
+
+    The id keeps its length, so that it remains a valid Kubernetes label value.
+    """
     tail = f"-{attempt}"
     return first if attempt == 1 else first[: -len(tail)] + tail
 
 
-def _undoes(fact: Fact) -> bool:
+def _is_undo(fact: Fact) -> bool:
     return isinstance(fact, HumanSaid) and fact.command == "undo"
 
 
-def _keep(those: set[str], rollout: str, *, here: bool) -> None:
-    (those.add if here else those.discard)(rollout)
+def _set_member(rollouts: set[str], rollout: str, *, is_member: bool) -> None:
+    (rollouts.add if is_member else rollouts.discard)(rollout)
 
 
-def _plan(agenda: Agenda, rollout: str, at: float) -> None:
+def _set_due(queue: DueQueue, rollout: str, at: float) -> None:
+    """Schedule a rollout; an infinite time removes it from the queue."""
     if math.isinf(at):
-        agenda.drop(rollout)
+        queue.drop(rollout)
     else:
-        agenda.put(rollout, at)
+        queue.put(rollout, at)

@@ -1,4 +1,4 @@
-"""The machine's clocks: the one that tells the time, and the one that only goes on."""
+"""The machine's two clocks: the wall clock and a monotonic one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 
 
 class SystemClock:
-    """The machine's clock."""
+    """Implements the Clock port with the machine's wall clock."""
 
     def now(self) -> float:
         return time.time()  # noqa: TID251 - this is the clock port
@@ -16,5 +16,8 @@ class SystemClock:
 
 
 def timer() -> float:
-    """Seconds that never go back and count also while the machine sleeps."""
+    """Return monotonic seconds that also count while the machine is suspended.
+
+    A Lease runs out during a suspension, too, so the leader must notice.
+    """
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))

@@ -1,4 +1,4 @@
-"""A controller that alone decides on a journal, and words that are said to it from beside."""
+"""Opens the controller that decides on a journal, and appends facts from other processes."""
 
 from __future__ import annotations
 
@@ -8,61 +8,62 @@ from typing import TYPE_CHECKING
 
 from rollout import __version__
 from rollout.errors import JournalMovedError
-from rollout.journal.place import Where
+from rollout.journal.location import JournalLocation
 from rollout.ports import Ports
 from rollout.tick.controller import Controller
 from rollout.wire import clock, meshes
 
 if TYPE_CHECKING:
-    from rollout.decide.facts import Fact
+    from rollout.decide.record.facts import Fact
     from rollout.ports import Entry
 
-_RETRIES = 20  # a controller appends a few times per look; one of these falls in between
+_RETRIES = 20  # a controller appends a few times per look; one of our attempts falls in between
 
 
 @contextmanager
-def controlling(
-    journal: Where,
+def open_controller(
+    journal: JournalLocation,
     context: str | None = None,
     fence: Callable[[], None] = lambda: None,
     *,
     instead: bool = False,
 ) -> Iterator[Controller]:
-    """A controller that alone decides on this journal; `context` is the kubeconfig's.
+    """Open the only controller of this journal; `context` is the kubeconfig's.
 
-    Each write of a weight first asks `fence` and the journal; `instead` ends another's hold on it.
+    Each write of a weight first calls `fence` and checks that we still hold the journal. With
+    `instead` the lock is taken from another controller that holds it.
 
     Raises JournalBusyError, JournalError.
     """
-    from rollout.journal.store import open_journal
+    from rollout.journal.sql.store import open_journal
     from rollout.observe.prometheus import PrometheusObserver
     from rollout.webhook import WebHooks
 
     store = open_journal(journal)
 
-    def still_decides() -> None:
+    def check_still_decides() -> None:
         fence()
         store.check_held()
 
     with closing(store), store.lock(instead=instead), ExitStack() as watches:
-        router = meshes.router(context, watches, still_decides)
+        router = meshes.router(context, watches, check_still_decides)
         hooks = WebHooks(clock.timer)
         ports = Ports(PrometheusObserver(), router, store, clock.SystemClock(), hooks)
         yield Controller(ports, __version__)
 
 
-def record(journal: Where, fact: Fact) -> Entry:
-    """Append a fact beside whoever else writes; makes the journal where there is none.
+def record(journal: JournalLocation, fact: Fact) -> Entry:
+    """Append a fact while another process may write; create the journal if it does not exist.
 
-    Raises JournalMovedError when the journal never stood still, JournalError.
+    Raises JournalMovedError if another writer was faster at every attempt, JournalError.
     """
-    from rollout.journal.skim import news
-    from rollout.journal.store import open_journal
+    from rollout.journal.scan import new_entries
+    from rollout.journal.sql.store import open_journal
 
     with closing(open_journal(journal)) as store:
         last = 0
         for _ in range(_RETRIES):
-            _, last = news(store, last)
+            _, last = new_entries(store, last)
             try:
                 return store.append([fact], after=last)[0]
             except JournalMovedError:

@@ -1,4 +1,4 @@
-"""Every mesh's door: what writes weights, and what removes what was made for them."""
+"""Builds the routers that write weights to each mesh, and the remover of created objects."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from rollout.errors import InputError, RouteError
 from rollout.wire import clock
 
 if TYPE_CHECKING:
-    from rollout.cluster.client import Cluster
-    from rollout.cluster.kinds import Kind
-    from rollout.cluster.watched import Watched
+    from rollout.kube.client import Cluster
+    from rollout.kube.kinds import Kind
+    from rollout.kube.watches import WatchedObjects
     from rollout.ports import Router
     from rollout.route.remove.remover import Remover
 
-_RELIST = 60  # seconds; a watch that went silent is found then
+_RELIST = 60  # seconds; the next list finds what a silent watch has missed
 
 
 def router(
@@ -24,26 +24,27 @@ def router(
     watches: ExitStack | None = None,
     fence: Callable[[], None] = lambda: None,
 ) -> Router:
-    """Every mesh's router; the cluster is connected to when the first plan needs it.
+    """Return one router for all meshes; the cluster is connected to when the first plan needs it.
 
-    With `watches`, whose end ends them, objects are watched; else each look is a request. Each
-    write first asks the fence, which raises for a controller that no longer decides.
+    With `watches`, objects are read from watches, which stop when that stack closes; without, each
+    look sends a request. Each write first calls `fence`, which raises if this controller no longer
+    decides.
     """
     from rollout.route.by_mesh import ByMesh
     from rollout.route.fence import FencedObjects, FencedRouter
 
     def envoy() -> Router:
         from rollout.route.envoy.proxy import EnvoyRouter
-        from rollout.route.policy.proxy import EnvoyKeeper
+        from rollout.route.policy.proxy import EnvoyPolicyStore
         from rollout.route.policy.router import WithPolicy
 
-        return WithPolicy(EnvoyRouter(), EnvoyKeeper())
+        return WithPolicy(EnvoyRouter(), EnvoyPolicyStore())
 
-    def objects() -> Router:
-        from rollout.cluster.client import connect
-        from rollout.route.cluster.router import ClusterRouter
+    def kubernetes() -> Router:
+        from rollout.kube.client import connect
         from rollout.route.create.creator import WithCreation
-        from rollout.route.policy.cluster import ClusterKeeper
+        from rollout.route.kube.router import ClusterRouter
+        from rollout.route.policy.cluster import ClusterPolicyStore
         from rollout.route.policy.router import WithPolicy
 
         try:
@@ -51,28 +52,31 @@ def router(
         except InputError as error:
             raise RouteError(str(error), unread=True) from None
         fenced = FencedObjects(cluster, fence)
-        weights = ClusterRouter(fenced, _watched(cluster, watches) if watches else None)
-        return WithCreation(WithPolicy(weights, ClusterKeeper(fenced)), fenced)
+        weights = ClusterRouter(fenced, _open_watches(cluster, watches) if watches else None)
+        return WithCreation(WithPolicy(weights, ClusterPolicyStore(fenced)), fenced)
 
-    return FencedRouter(ByMesh({"envoy": envoy, "istio": objects, "gateway": objects}), fence)
+    return FencedRouter(ByMesh({"envoy": envoy, "istio": kubernetes, "gateway": kubernetes}), fence)
 
 
-def _watched(cluster: Cluster, until: ExitStack) -> Watched:
-    """Watches of routing objects. A lost one is told by nobody: looks are requests again then."""
-    from rollout.cluster.informer import Informer
-    from rollout.cluster.watched import Watched
+def _open_watches(cluster: Cluster, until: ExitStack) -> WatchedObjects:
+    """Open watches of routing objects.
+
+    Problems of a watch are not reported: without it each look sends a request, which reports them.
+    """
+    from rollout.kube.informer import Informer
+    from rollout.kube.watches import WatchedObjects
 
     def watch(kind: Kind, namespace: str) -> Informer:
         return Informer(cluster.api, kind, namespace, lambda _problem: None, _RELIST)
 
-    watches = Watched(watch)
+    watches = WatchedObjects(watch)
     until.callback(watches.stop)
     return watches
 
 
 def remover(context: str | None = None) -> Remover:
-    """What removes a plan's objects, with the rights of whoever asks. Raises InputError."""
-    from rollout.cluster.client import connect
+    """Return what removes a plan's objects, with the user's own permissions. Raises InputError."""
+    from rollout.kube.client import connect
     from rollout.route.remove.remover import Remover
 
     return Remover(connect(context), clock.SystemClock().sleep)

@@ -1,4 +1,4 @@
-"""What `surefoot operate` plugs together: plans of a cluster, one controller, perhaps a Lease."""
+"""Assembles `surefoot operate`: a cluster's plans, one controller, and optionally a Lease."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from rollout.errors import ClusterError
-from rollout.wire.beside import beside, never
+from rollout.wire.background import never, run_in_background
 from rollout.wire.replica import Replica
 from rollout.wire.shard import Shard
 
 if TYPE_CHECKING:
+    from rollout.leader.election import LeaderElector
+    from rollout.leader.loop import Tick
     from rollout.metrics.meter import Meter
-    from rollout.operate.duty import Tick
-    from rollout.operate.election import Candidate
     from rollout.ports import Entry
     from rollout.schedule import Pacer
 
@@ -30,44 +30,53 @@ def operator(
     *,
     meter: Meter,
 ) -> Iterator[Pacer]:
-    """Ticks with the plans of a cluster, for ever; what they show is written beside the ticks.
+    """Return endless ticks with the plans of a cluster.
 
-    Raises InputError without a cluster, JournalBusyError, JournalError.
+    Statuses are written by a background thread. Raises InputError without a cluster,
+    JournalBusyError, JournalError.
     """
-    from rollout.cluster.client import connect
+    from rollout.kube.client import connect
     from rollout.schedule import Pacer
 
     if shard.lease is not None:
-        _ = shard.place  # said before a cluster is asked
+        _ = shard.place  # raises InputError for bad options, before we connect to a cluster
     replica = Replica(shard, connect(context), context, meter, on_entry, on_problem)
     with ExitStack() as stack:
         if shard.lease is None:
             tick = stack.enter_context(replica.term())
         else:
-            tick = stack.enter_context(_electing(replica))
+            tick = stack.enter_context(_compete(replica))
         stack.enter_context(replica.watching())
         yield Pacer(tick, never, _TICK, on_problem)
 
 
 @contextmanager
-def _electing(replica: Replica) -> Iterator[Tick]:
-    """Campaign beside the ticks; at the end first the journal is given back, then the Lease."""
-    from rollout.journal.store import open_journal
+def _compete(replica: Replica) -> Iterator[Tick]:
+    """Run leader election in the background and yield the tick of leader or standby.
+
+    At the end the journal is released first and the Lease last: the next leader finds the journal
+    free.
+    """
+    from rollout.journal.sql.store import open_journal
 
     problem = replica.on_problem
     with ExitStack() as stack:
-        # A standby that could not take over should not seem to be one, now and later.
+        # Open the journal now, and probe it from now on: a replica that could not take over must
+        # not pose as a standby.
         journal = stack.enter_context(closing(open_journal(replica.shard.journal)))
-        reach = replica.reach(journal.check_takes)
-        candidate = replica.candidate(reach.holds)
-        duty, retry = replica.duty(candidate, reach), candidate.times.retry
+        health = replica.reach(journal.check_takes)
+        candidate = replica.candidate(health.holds)
+        loop, retry = replica.duty(candidate, health), candidate.times.retry
         stack.callback(_release, candidate)
-        stack.enter_context(beside("reach", reach.probe, retry, problem))
-        stack.enter_context(beside("campaign", candidate.campaign, retry, problem))
-        stack.callback(duty.end)
-        yield duty.tick
+        stack.enter_context(run_in_background("reach", health.probe, retry, problem))
+        stack.enter_context(
+            run_in_background("campaign", candidate.try_acquire_or_renew, retry, problem)
+        )
+        # The stack unwinds in reverse: end the term, stop the threads, release the Lease.
+        stack.callback(loop.end)
+        yield loop.tick
 
 
-def _release(candidate: Candidate) -> None:
-    with suppress(ClusterError):  # then the Lease runs out by itself
+def _release(candidate: LeaderElector) -> None:
+    with suppress(ClusterError):  # on failure the Lease expires by itself
         candidate.release()

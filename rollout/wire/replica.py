@@ -1,4 +1,4 @@
-"""One process of a shard: what it watches, decides while it leads, and shows."""
+"""Assembles one process of a shard: its caches, its controller and its status writer."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from rollout.decide.facts import Elected
+from rollout.decide.record.facts import Elected
 from rollout.errors import SurefootError
 from rollout.wire import clock
-from rollout.wire.beside import beside
-from rollout.wire.controller import controlling, record
+from rollout.wire.background import run_in_background
+from rollout.wire.controller import open_controller, record
 from rollout.wire.shard import Shard
 
 if TYPE_CHECKING:
-    from rollout.cluster.client import Cluster
-    from rollout.cluster.informer import Informer
-    from rollout.cluster.kinds import Kind
-    from rollout.decide.facts import Fact
+    from rollout.decide.record.facts import Fact
+    from rollout.kube.client import Cluster
+    from rollout.kube.informer import Informer
+    from rollout.kube.kinds import Kind
+    from rollout.leader.election import LeaderElector
+    from rollout.leader.journal_health import JournalHealth
+    from rollout.leader.loop import LeaderLoop, Tick
     from rollout.metrics.meter import Meter
-    from rollout.operate.board import Board
-    from rollout.operate.duty import Duty, Tick
-    from rollout.operate.election import Candidate
-    from rollout.operate.reach import Reach
-    from rollout.operate.trigger import Triggers
+    from rollout.operate.status.outbox import StatusOutbox
+    from rollout.operate.triggers.trigger import Triggers
     from rollout.ports import Entry
 
 _SHOW = 0.2  # seconds
@@ -35,7 +35,7 @@ _SHOW = 0.2  # seconds
 
 @dataclass
 class Replica:
-    """One process of a shard. Told of each entry and each problem."""
+    """One process of a shard. `on_entry` and `on_problem` receive each entry and each problem."""
 
     shard: Shard
     cluster: Cluster
@@ -43,96 +43,109 @@ class Replica:
     meter: Meter
     on_entry: Callable[[Entry], None]
     on_problem: Callable[[str], None]
-    _shown: tuple[Board, Triggers | None] | None = None
+    _shown: tuple[StatusOutbox, Triggers | None] | None = None
     _informers: dict[str, Informer] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        from rollout.cluster.kinds import DEPLOYMENT, ROLLOUT_PLAN, ROLLOUT_TRIGGER
+        from rollout.kube.kinds import DEPLOYMENT, ROLLOUT_PLAN, ROLLOUT_TRIGGER
 
         more = [ROLLOUT_TRIGGER, DEPLOYMENT] if self.shard.triggers else []
-        self._informers = {kind.plural: self._informer(kind) for kind in [ROLLOUT_PLAN, *more]}
+        self._informers = {kind.plural: self._make_informer(kind) for kind in [ROLLOUT_PLAN, *more]}
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Know what is declared, and show what is to be shown, beside the ticks."""
-        for each in self._informers.values():
-            each.start()
+        """Run the informers and the status writer in the background while the context is open."""
+        for informer in self._informers.values():
+            informer.start()
         try:
-            with beside("show", self._show, _SHOW, self.on_problem):
+            with run_in_background("show", self._show, _SHOW, self.on_problem):
                 yield
         finally:
-            for each in self._informers.values():
-                each.stop()
+            for informer in self._informers.values():
+                informer.stop()
 
     @contextmanager
     def term(
         self, fence: Callable[[], None] = lambda: None, elected: Elected | None = None
     ) -> Iterator[Tick]:
-        """Decide on the journal, alone; in place of whoever did before, where one was elected."""
-        from rollout.operate.board import Board
-        from rollout.operate.operator import Operator
-        from rollout.operate.trigger import Triggers
+        """Open a controller for the journal and yield its tick.
 
-        plans, *more = self._informers.values()
-        board, triggers = Board(), Triggers(*more) if more else None
+        An elected leader takes the journal over from the previous one, which may still hold it.
+        """
+        from rollout.operate.reconciler import Reconciler
+        from rollout.operate.status.outbox import StatusOutbox
+        from rollout.operate.triggers.trigger import Triggers
+
+        plans, *more = self._informers.values()  # in the order of __post_init__
+        board, triggers = StatusOutbox(), Triggers(*more) if more else None
         journal, instead = self.shard.journal, elected is not None
-        with controlling(journal, self.context, fence, instead=instead) as deciding:
+        with open_controller(journal, self.context, fence, instead=instead) as controller:
             self.meter.begin()
             namespace = self.shard.namespace
-            operating = Operator(deciding, plans, board, namespace, self.on_entry, triggers)
+            reconciler = Reconciler(controller, plans, board, namespace, self.on_entry, triggers)
             if elected is not None:
-                deciding.note(elected)
+                controller.note(elected)
             self._shown = board, triggers
             try:
-                tick, states = operating.tick, deciding.states
-                yield self.meter.around(tick, states, lambda: deciding.head)
+                tick, states = reconciler.tick, controller.states
+                yield self.meter.around(tick, states, lambda: controller.head)
             finally:
                 self._shown = None
 
-    def duty(self, candidate: Candidate, reach: Reach | None = None) -> Duty:
-        """The ticks of a replica that decides only while it leads; they tell what they reach."""
-        from rollout.operate.duty import Duty
+    def duty(self, candidate: LeaderElector, reach: JournalHealth | None = None) -> LeaderLoop:
+        """Return the loop of a replica that decides only while it leads.
+
+        It reports to `reach` whether the journal could be used.
+        """
+        from rollout.leader.loop import LeaderLoop
 
         now = clock.SystemClock().now
 
         def begin(term: int) -> AbstractContextManager[Tick]:
             elected = Elected(rollout="", at=now(), controller=candidate.identity, term=term)
-            return self.term(duty.check, elected)
+            return self.term(loop.check, elected)
 
-        def say(fact: Fact) -> object:
+        def append(fact: Fact) -> object:
             return record(self.shard.journal, fact)
 
-        told = (reach.heard, reach.failed) if reach else ()
-        duty = Duty(candidate, begin, self.meter.stand_by, say, now, *told)
-        return duty
+        reports = (reach.heard, reach.failed) if reach else ()
+        loop = LeaderLoop(candidate, begin, self.meter.stand_by, append, now, *reports)
+        return loop
 
-    def reach(self, ask: Callable[[], object]) -> Reach:
-        """Whether the journal can be used; who cannot for a Lease's time gives the Lease up."""
-        from rollout.operate.reach import Reach
+    def reach(self, ask: Callable[[], object]) -> JournalHealth:
+        """Return the health check of the journal.
 
-        reach = Reach(ask, clock.timer, self.shard.duration)
-        self.meter.usable = reach.usable
-        return reach
+        A replica that cannot use the journal for the Lease's duration gives the Lease up.
+        """
+        from rollout.leader.journal_health import JournalHealth
 
-    def candidate(self, fit: Callable[[], bool] = lambda: True) -> Candidate:
-        """This process before the shard's Lease; it stands while it is fit. Raises InputError."""
-        from rollout.operate.election import Candidate, Times
+        health = JournalHealth(ask, clock.timer, self.shard.duration)
+        self.meter.usable = health.usable
+        return health
+
+    def candidate(self, fit: Callable[[], bool] = lambda: True) -> LeaderElector:
+        """Return this process as a candidate for the shard's Lease. Raises InputError.
+
+        The identity is unique per process start: after a restart we must not take the old process's
+        Lease for ours.
+        """
+        from rollout.leader.election import LeaderElector, LeaseTimes
 
         identity = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         clocks = clock.timer, clock.SystemClock().now
-        times = Times(self.shard.duration)
-        return Candidate(self.cluster, *self.shard.place, identity, *clocks, times, fit)
+        times = LeaseTimes(self.shard.duration)
+        return LeaderElector(self.cluster, *self.shard.place, identity, *clocks, times, fit)
 
-    def _informer(self, kind: Kind) -> Informer:
-        from rollout.cluster.informer import Informer
+    def _make_informer(self, kind: Kind) -> Informer:
+        from rollout.kube.informer import Informer
 
         return Informer(self.cluster.api, kind, self.shard.namespace, self.on_problem)
 
     def _show(self) -> None:
-        shown = self._shown
-        if shown is None:
+        current = self._shown  # read once: the tick's thread may set it to None meanwhile
+        if current is None:
             return
-        board, triggers = shown
+        board, triggers = current
         now = clock.SystemClock().now()
         try:
             board.publish(self.cluster, now)
@@ -140,5 +153,5 @@ class Replica:
                 triggers.publish(self.cluster, now)
         except SurefootError:
             raise
-        except Exception as error:  # noqa: BLE001 - deciding goes on, whatever is shown
+        except Exception as error:  # noqa: BLE001 - a status never stops deciding
             self.on_problem(f"a status cannot be shown: {error!r}")

@@ -1,4 +1,4 @@
-"""Around a controller: its pace, its end, and the meter that tells of it."""
+"""Builds what runs a controller: its meter, its pacer and its signal handlers."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def metered(port: int | None, address: str) -> Iterator[Meter]:
-    """A meter for one controller, served to Prometheus and probes where a port is given.
+def open_meter(port: int | None, address: str) -> Iterator[Meter]:
+    """Open a meter for one controller, and serve it over HTTP if a port is given.
 
-    Raises InputError where nobody can listen.
+    Raises InputError if the address or port cannot be used.
     """
     from rollout.metrics.meter import Meter
 
@@ -41,7 +41,10 @@ def pacer(
     on_problem: Callable[[str], None],
     meter: Meter | None = None,
 ) -> Pacer:
-    """Ticks until these rollouts are terminal: often enough for looks and for prompt retries."""
+    """Return a pacer that ticks until these rollouts are terminal.
+
+    It ticks at least every second and four times per look, so that retries are prompt.
+    """
     from rollout.schedule import Pacer
 
     states, tick = controller.states, controller.tick
@@ -50,6 +53,7 @@ def pacer(
     shortest = min(states[rollout].plan.spec.interval for rollout in rollouts)
     return Pacer(
         tick,
+        # An ended rollout may still have hooks to call.
         lambda: all(states[r].terminal and r not in controller.fleet.calls for r in rollouts),
         min(1.0, shortest / 4),
         on_problem,
@@ -57,8 +61,8 @@ def pacer(
 
 
 @contextmanager
-def stopping(pacer: Pacer) -> Iterator[None]:
-    """Let SIGTERM and Ctrl-C end the run after the tick under way."""
+def stop_on_signal(pacer: Pacer) -> Iterator[None]:
+    """Make SIGTERM and Ctrl-C end the run after the current tick."""
     signals = (signal.SIGINT, signal.SIGTERM)
 
     def stop(_signal: int, _frame: FrameType | None) -> None:

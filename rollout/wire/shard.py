@@ -1,22 +1,22 @@
-"""What one install carries out, and the Lease that its replicas stand for."""
+"""Describes a shard: the journal, namespace and Lease that an installation works on."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from rollout.errors import InputError
-from rollout.journal.place import Where, is_url
+from rollout.journal.location import JournalLocation, is_url
 
 
 @dataclass(frozen=True)
 class Shard:
-    """What one install carries out; replicas of it share the journal and the Lease.
+    """What one installation works on; its replicas share the journal and the Lease.
 
-    `namespace` None is all of them. `lease` is `NAME` or `NAMESPACE/NAME`, None for one replica;
-    `duration` is how long it is good, in seconds.
+    `namespace` None means all namespaces. `lease` is `NAME` or `NAMESPACE/NAME`; None means a
+    single replica without election. `duration` is the Lease's, in seconds.
     """
 
-    journal: Where
+    journal: JournalLocation
     namespace: str | None
     lease: str | None = None
     duration: float = 15.0
@@ -25,6 +25,7 @@ class Shard:
     @property
     def place(self) -> tuple[str, str]:
         """The Lease's namespace and name. Raises InputError."""
+        # A file can be locked but not taken over: two replicas need a database that fences.
         if not is_url(self.journal) or str(self.journal).startswith("sqlite"):
             raise InputError("a journal in a file is one replica's: a Lease needs postgresql://")
         namespace, _, name = (self.lease or "").rpartition("/")

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 import pytest
 
-from rollout.cluster.client import connect
-from rollout.decide.split import Split
-from rollout.plan.model import Plan
+from rollout.decide.record.split import Split
+from rollout.kube.client import connect
+from rollout.plan.model.plan import Plan
 from rollout.ports import Router
 from rollout.route.by_mesh import ByMesh
-from rollout.route.cluster.router import ClusterRouter
 from rollout.route.create.creator import WithCreation
 from rollout.route.envoy.proxy import EnvoyRouter
+from rollout.route.kube.router import ClusterRouter
 from rollout.simulate import MemoryRouter
 from tests.local_envoy import mesh, plan_for
 from tests.routes import Json, gateway, http_route, istio, parted, ref, to, virtual_service

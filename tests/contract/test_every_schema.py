@@ -9,13 +9,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from rollout.decide.facts import HumanSaid
+from rollout.decide.record.facts import HumanSaid
 from rollout.errors import InputError, JournalBusyError, JournalError
 from rollout.journal import migrate as migrating
-from rollout.journal.files import open_for_commands, open_for_reading
 from rollout.journal.migrate import main, migrate
-from rollout.journal.store import SqlJournal, open_database, open_journal
-from rollout.journal.tables import REVISIONS, TABLES
+from rollout.journal.open import open_for_commands, open_for_reading
+from rollout.journal.sql.store import SqlJournal, open_database, open_journal
+from rollout.journal.sql.tables import REVISIONS, TABLES
 
 # Everything that a database knows of its tables, indexes and triggers.
 SCHEMA = {
@@ -132,7 +132,7 @@ def test_a_newer_schema_is_refused(empty, opener):
 def test_an_older_schema_says_the_command(empty, monkeypatch):
     where = empty()
     open_journal(where).close()
-    monkeypatch.setattr("rollout.journal.tables.REVISIONS", ("0001", "0002"))
+    monkeypatch.setattr("rollout.journal.sql.tables.REVISIONS", ("0001", "0002"))
     with pytest.raises(JournalError, match=r"older schema \(0001\).*python -m rollout.journal.mig"):
         open_journal(where)
 

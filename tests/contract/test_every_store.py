@@ -5,15 +5,15 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from analysis.counters import Series
-from rollout.decide.facts import Confirmed, Decided, Fact, HumanSaid, Observed
-from rollout.decide.split import Split
+from analysis.counting.cursor import Series
+from rollout.decide.record.facts import Confirmed, Decided, Fact, HumanSaid, Observed
+from rollout.decide.record.split import Split
 from rollout.errors import JournalError, JournalMovedError
-from rollout.journal.lines import from_lines, to_lines
+from rollout.journal.hash_chain import GENESIS, verify
+from rollout.journal.jsonl import from_lines, to_lines
 from rollout.journal.memory import MemoryJournal
-from rollout.journal.record import GENESIS, verify
-from rollout.journal.store import SqlJournal
-from rollout.ports import Entry, Passed
+from rollout.journal.sql.store import SqlJournal
+from rollout.ports import Entry, SkippedObservation
 
 Journals = MemoryJournal | SqlJournal
 
@@ -150,7 +150,7 @@ def test_skimming_tells_everything_but_evidence(make):
         entry for entry in entries if not isinstance(entry.fact, Observed)
     ]
     assert [each.seq for each in skimmed] == [*range(1, 1201)]
-    assert skimmed[1:3] == [Passed(2, "r-1", 2.0), Passed(3, "r-1", 2.5)]
+    assert skimmed[1:3] == [SkippedObservation(2, "r-1", 2.0), SkippedObservation(3, "r-1", 2.5)]
 
 
 def test_entries_are_picked_by_their_places(make):

@@ -6,9 +6,9 @@ from functools import partial
 
 import pytest
 
-from rollout.decide.facts import HumanSaid
+from rollout.decide.record.facts import HumanSaid
 from rollout.errors import JournalError, JournalMovedError
-from rollout.journal.store import SqlJournal, open_journal
+from rollout.journal.sql.store import SqlJournal, open_journal
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.live)])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rollout.demo.process import Process, answers
+from rollout.demo.servers.process import Process, answers
 from tests.live.servers import register
 from tests.servers import modules
 

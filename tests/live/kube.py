@@ -19,8 +19,8 @@ from urllib.request import HTTPSHandler, OpenerDirector, ProxyHandler, Request, 
 import pytest
 import yaml
 
-from rollout.demo.process import Process, free_ports
-from rollout.plan import crd, trigger
+from rollout.demo.servers.process import Process, free_ports
+from rollout.plan.kube import crd, trigger
 from tests.live.control_plane import program, start_apiserver, start_controllers, start_etcd
 from tests.live.node import Node, Workload
 from tests.live.pipeline import until

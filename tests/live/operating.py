@@ -7,8 +7,8 @@ from contextlib import closing
 
 import yaml
 
-from rollout.demo.process import Process
-from rollout.journal.files import open_for_reading
+from rollout.demo.servers.process import Process
+from rollout.journal.open import open_for_reading
 from rollout.route.envoy.proxy import EnvoyRouter
 from tests.live.pipeline import ROOT, surefoot, until
 

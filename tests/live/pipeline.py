@@ -18,10 +18,10 @@ from urllib.request import ProxyHandler, build_opener
 
 import yaml
 
-from rollout.demo.process import Process, free_ports
-from rollout.demo.servers import Envoy, Server, start_envoy, start_prometheus
-from rollout.plan.load import load_file
-from rollout.ports import Seen
+from rollout.demo.servers.process import Process, free_ports
+from rollout.demo.servers.start import Envoy, Server, start_envoy, start_prometheus
+from rollout.plan.reading.load import load_file
+from rollout.ports import RouteStatus
 from rollout.route.envoy.proxy import EnvoyRouter
 from tests.live.traffic import Traffic, traffic
 
@@ -175,7 +175,7 @@ class Controller:
         return int(self.process._popen.returncode)
 
     @property
-    def mesh(self) -> Seen:
+    def mesh(self) -> RouteStatus:
         """What Envoy's own config dump shows."""
         return ROUTER.read(self.plan, 100)
 

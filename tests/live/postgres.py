@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psycopg
 
-from rollout.demo.process import Process, free_ports
+from rollout.demo.servers.process import Process, free_ports
 
 _INSTALL = "run `apt-get install -y postgresql`"
 

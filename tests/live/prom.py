@@ -7,9 +7,9 @@ from collections import Counter
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from analysis.counters import Cursor, advance
-from analysis.evidence import Evidence
-from rollout.demo.process import Process, answers, free_ports
+from analysis.counting.counts import Counts
+from analysis.counting.cursor import Cursor, advance
+from rollout.demo.servers.process import Process, answers, free_ports
 from rollout.observe.prometheus import PrometheusObserver
 from tests.asking import ask
 
@@ -57,7 +57,7 @@ class Watch:
     def __init__(self, url, guardrail, scrape="2s"):
         self.observer, self.guardrail = PrometheusObserver(), guardrail
         self.words = {"guardrails": [guardrail], "url": url, "scrape": scrape}
-        self.cursor, self.total = Cursor(), Evidence()
+        self.cursor, self.total = Cursor(), Counts()
 
     @property
     def name(self):

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from analysis.counters import Cursor, advance
-from analysis.evidence import Evidence
-from rollout.cli.report import states_of
-from rollout.decide.facts import Confirmed, Decided, Observed
+from analysis.counting.counts import Counts
+from analysis.counting.cursor import Cursor, advance
+from rollout.cli.text.report import states_of
 from rollout.decide.fold import fold
-from rollout.decide.state import State
+from rollout.decide.record.facts import Confirmed, Decided, Observed
+from rollout.decide.state.rollout import RolloutState
 from rollout.decide.step import step
 from rollout.errors import InputError
-from rollout.journal.files import open_for_reading
-from rollout.journal.place import Where
+from rollout.journal.location import JournalLocation
+from rollout.journal.open import open_for_reading
 from rollout.ports import Entry
 
 _F = TypeVar("_F")
@@ -22,7 +22,7 @@ _F = TypeVar("_F")
 class Record:
     """The journal at a path, read anew (and so verified) at every question."""
 
-    def __init__(self, path: Where) -> None:
+    def __init__(self, path: JournalLocation) -> None:
         self.path = path
 
     @property
@@ -36,7 +36,7 @@ class Record:
         return [entry.fact for entry in self.entries if isinstance(entry.fact, kind)]
 
     @property
-    def state(self) -> State:
+    def state(self) -> RolloutState:
         """Of the only rollout."""
         (state,) = states_of(self.entries).values()
         return state
@@ -55,9 +55,9 @@ class Record:
         newest = self.state.gauges["errors"].cursor.newest("stable") if self.entries else None
         return newest is not None and newest > at
 
-    def evidence(self, guardrail: str = "errors") -> Evidence:
+    def evidence(self, guardrail: str = "errors") -> Counts:
         """Every count since the first look, from the recorded samples alone."""
-        cursor, total = Cursor(), Evidence()
+        cursor, total = Cursor(), Counts()
         for fact in self.facts(Observed):
             cursor, new = advance(cursor, fact.series.get(guardrail, ()))
             total += new

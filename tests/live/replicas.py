@@ -7,9 +7,9 @@ from contextlib import closing
 
 import yaml
 
-from rollout.demo.process import Process
-from rollout.journal.files import open_for_reading
-from rollout.journal.store import open_journal
+from rollout.demo.servers.process import Process
+from rollout.journal.open import open_for_reading
+from rollout.journal.sql.store import open_journal
 from tests.live.operating import PLANS, RIGHTS
 from tests.live.pipeline import ROOT, surefoot, until
 from tests.routes import istio, to, virtual_service

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from rollout.demo.process import Process
+import signal
+
+from rollout.demo.servers.process import Process
 
 _started: dict[str, Process] = {}
 
@@ -14,9 +16,12 @@ def register(process: Process) -> Process:
 
 
 def last_words() -> list[tuple[str, str]]:
-    """The name and the end of the log of every server that was started and does not run."""
+    """The name and the end of the log of every server that was started and died.
+
+    One that ended well, or by the signal of its own end (SIGTERM), did not.
+    """
     return [
         (f"{process.name} does not run any more; the end of {process.log}", process.tail(20))
         for process in _started.values()
-        if not process.running
+        if not process.running and process._popen.returncode not in (0, -signal.SIGTERM)
     ]

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from rollout.cluster.client import connect
 from rollout.errors import SurefootError
-from rollout.journal.store import SqlJournal
+from rollout.journal.sql.store import SqlJournal
+from rollout.kube.client import connect
 from rollout.metrics.meter import Meter
-from rollout.plan.model import Plan
-from rollout.simulate import Behaviour, MemoryRouter, VirtualClock, World
+from rollout.plan.model.plan import Plan
+from rollout.simulate import Behaviour, MemoryRouter, SimulatedService, VirtualClock
 from rollout.wire import clock as clocks
 from rollout.wire.replica import Replica
 from rollout.wire.shard import Shard
@@ -103,7 +103,7 @@ class Worlds:
 
     mesh: Mesh
     behaviours: dict[str, Behaviour] = field(default_factory=dict)
-    _worlds: dict[str, World] = field(default_factory=dict)
+    _worlds: dict[str, SimulatedService] = field(default_factory=dict)
 
     def observe(self, asks: Any, now: float) -> Mapping[str, Any]:
         found: dict[str, Any] = {}
@@ -111,10 +111,12 @@ class Worlds:
             found |= self._world(ask.plan.spec.service).observe([ask], now)
         return found
 
-    def _world(self, service: str) -> World:
+    def _world(self, service: str) -> SimulatedService:
         if service not in self._worlds:
             both = {"v1": GOOD, "v2": self.behaviours[service]}
-            self._worlds[service] = World(self.mesh, both, len(self._worlds), 1000.0, coarse=True)
+            self._worlds[service] = SimulatedService(
+                self.mesh, both, len(self._worlds), 1000.0, coarse=True
+            )
         return self._worlds[service]
 
 
@@ -152,7 +154,7 @@ class Node:
     def _campaign(self) -> None:
         if self.clock.now() >= self._next:
             self._next = self.clock.now() + self.candidate.times.retry
-            self.candidate.campaign()
+            self.candidate.try_acquire_or_renew()
 
     def kill(self) -> None:
         """No Lease is given back; the server sees the line to the journal end."""

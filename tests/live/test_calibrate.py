@@ -9,9 +9,9 @@ import yaml
 from click.testing import CliRunner
 
 from rollout.cli import surefoot
-from rollout.decide.facts import Calibrated
-from rollout.journal.files import open_for_reading
-from rollout.plan.model import Plan
+from rollout.decide.record.facts import Calibrated
+from rollout.journal.open import open_for_reading
+from rollout.plan.model.plan import Plan
 from tests.asking import ERRORS, LATENCY, plan
 from tests.live.prom import RATE, labels, past
 

@@ -6,16 +6,16 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from rollout.cluster.client import connect
-from rollout.decide.facts import REFUSED, Drifted, HumanSaid, RouteFailed
-from rollout.decide.split import Split
+from rollout.decide.record.facts import REFUSED, Drifted, HumanSaid, RouteFailed
+from rollout.decide.record.split import Split
 from rollout.errors import ClusterError, RouteError
-from rollout.operate.conditions import Reading
-from rollout.operate.status import Story, with_rollout
-from rollout.plan.model import Plan
+from rollout.kube.client import connect
+from rollout.operate.status.conditions import PlanAcceptance
+from rollout.operate.status.status import RolloutStory, with_rollout
+from rollout.plan.model.plan import Plan
 from rollout.ports import Router
-from rollout.route.cluster.objects import HTTP_ROUTE
-from rollout.route.cluster.router import ClusterRouter
+from rollout.route.kube.objects import HTTP_ROUTE
+from rollout.route.kube.router import ClusterRouter
 from rollout.simulate import MemoryRouter
 from tests.live.kube import Kube
 from tests.live.pipeline import until
@@ -292,7 +292,9 @@ def test_flagger_says_weight_0_while_60_per_cent_is_routed(place, lab, cluster):
     say(lab, "abort")
     lab.run_until(lambda state: state.attempts > 0)
     entry = lab.entries[-1]
-    said = with_rollout({"metadata": {}}, Reading(), Story(lab.plan.id, lab.state, entry), 0, "v1")
+    said = with_rollout(
+        {"metadata": {}}, PlanAcceptance(), RolloutStory(lab.plan.id, lab.state, entry), 0, "v1"
+    )
     assert (said["weight"], said["wanted"]) == ("25%", "0%"), "what the mesh shows, what is wanted"
     assert place.weights() == [75, 25]
     permit(cluster, place)
@@ -581,6 +583,6 @@ def test_a_canary_that_the_gateway_cannot_resolve_is_not_confirmed(place, admin)
 
 def test_a_kind_that_the_cluster_does_not_have_is_said(place, admin, monkeypatch):
     newer = replace(HTTP_ROUTE, version="v9")
-    monkeypatch.setattr("rollout.route.cluster.objects.HTTP_ROUTE", newer)
+    monkeypatch.setattr("rollout.route.kube.objects.HTTP_ROUTE", newer)
     with pytest.raises(RouteError, match=r"reviews: the cluster knows no gateway.*k8s.io/v9"):
         admin.read(gateway(place.namespace), 100)

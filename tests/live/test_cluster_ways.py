@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from rollout.cluster.client import connect
-from rollout.decide.split import Split
+from rollout.decide.record.split import Split
 from rollout.errors import RouteError
-from rollout.plan.model import Plan
+from rollout.kube.client import connect
+from rollout.plan.model.plan import Plan
 from rollout.ports import Router
-from rollout.route.cluster.router import ClusterRouter
+from rollout.route.kube.router import ClusterRouter
 from rollout.simulate import MemoryRouter
 from tests.live.pipeline import until
 from tests.live.test_cluster_router import GATEWAY, Place
@@ -110,10 +110,12 @@ def older_definition(cluster, namespace):
 
     assert knows_a_part()
     before = replace(_without_a_part)
-    until(lambda: not knows_a_part(), "the older definition")
-    yield
-    replace(lambda spec: spec.update(before))
-    until(knows_a_part, "the definition as it was")
+    try:
+        until(lambda: not knows_a_part(), "the older definition")
+        yield
+    finally:
+        replace(lambda spec: spec.update(before))
+        until(knows_a_part, "the definition as it was")
 
 
 def _without_a_part(node):

@@ -7,16 +7,16 @@ from itertools import chain
 
 import pytest
 
-from rollout.cluster.client import connect
-from rollout.decide.facts import REFUSED, HumanSaid
-from rollout.decide.split import Split
+from rollout.decide.record.facts import REFUSED, HumanSaid
+from rollout.decide.record.split import Split
 from rollout.doctor.examine import examine
 from rollout.errors import ClusterError, RouteError, StaleError
-from rollout.plan.model import Plan
-from rollout.route.cluster.router import ClusterRouter
+from rollout.kube.client import connect
+from rollout.plan.model.plan import Plan
 from rollout.route.create.creation import wanted
 from rollout.route.create.creator import WithCreation
-from rollout.wire.examine import examination
+from rollout.route.kube.router import ClusterRouter
+from rollout.wire.doctor_tools import doctor_tools
 from rollout.wire.meshes import router as wired
 from tests.live.pipeline import until
 from tests.live.test_cluster_router import Live, Place, climbed
@@ -269,7 +269,7 @@ def _say(lab, command):
 
 def test_doctor_knows_that_the_route_is_made_and_which_rights_that_takes(cluster, place, tmp_path):
     def found():
-        every = examine([asked], None, tmp_path / "journal.db", examination())
+        every = examine([asked], None, tmp_path / "journal.db", doctor_tools())
         return [(e.level, e.said) for e in every if e.check in {"mesh", "rights"}]
 
     asked = istio(place.namespace, **ISTIO)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from rollout.decide.facts import Confirmed, Decided
+from rollout.decide.record.facts import Confirmed, Decided
 from tests.live.pipeline import ROOT, surefoot, until
 from tests.live.record import Record
 

@@ -8,9 +8,9 @@ import json
 import pytest
 import yaml
 
-from rollout.decide.split import Split
-from rollout.demo.process import free_ports
-from rollout.demo.servers import start_prometheus
+from rollout.decide.record.split import Split
+from rollout.demo.servers.process import free_ports
+from rollout.demo.servers.start import start_prometheus
 from rollout.route.envoy.proxy import EnvoyRouter
 from tests.live.pipeline import surefoot, until
 from tests.live.test_scrape import codes, stored

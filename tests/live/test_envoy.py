@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from rollout.decide.split import Split
+from rollout.decide.record.split import Split
 from rollout.errors import RouteError
 from rollout.route.envoy.proxy import EnvoyRouter
 from tests.local_envoy import ask_many, load, mesh, plan_for

@@ -6,10 +6,10 @@ from functools import partial
 
 import pytest
 
-from rollout.decide.split import Split
-from rollout.demo.process import Process, answers, free_ports
-from rollout.demo.servers import envoy_binary
-from rollout.plan.model import Plan
+from rollout.decide.record.split import Split
+from rollout.demo.servers.process import Process, answers, free_ports
+from rollout.demo.servers.start import envoy_binary
+from rollout.plan.model.plan import Plan
 from rollout.route.envoy.proxy import EnvoyRouter, ask, route_of
 from tests.live.pipeline import ROOT, until
 from tests.local_envoy import ask_many, toys

@@ -7,7 +7,7 @@ import re
 import pytest
 import requests
 
-from rollout.decide.split import Split
+from rollout.decide.record.split import Split
 from rollout.errors import RouteError
 from rollout.route.envoy.proxy import EnvoyRouter
 from tests.live.test_envoy import move, wait

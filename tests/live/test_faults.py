@@ -16,11 +16,11 @@ from itertools import cycle, pairwise
 
 import pytest
 
-from rollout.decide.facts import Confirmed, Decided, Elected
-from rollout.journal.record import verify
-from rollout.journal.replay import by_rollout, end_of
-from rollout.journal.store import SqlJournal, open_journal
-from rollout.plan.model import Plan
+from rollout.decide.record.facts import Confirmed, Decided, Elected
+from rollout.journal.hash_chain import verify
+from rollout.journal.index import by_rollout, end_of
+from rollout.journal.sql.store import SqlJournal, open_journal
+from rollout.plan.model.plan import Plan
 from tests.live.faulty import proxied
 from tests.live.operating import RIGHTS
 from tests.live.pipeline import until

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from rollout.decide.facts import HookAnswered
+from rollout.decide.record.facts import HookAnswered
 from rollout.ports import HookCall
 from rollout.webhook import WebHooks
 from tests.worlds import BAD, Lab, plan

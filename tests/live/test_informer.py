@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import pytest
 
-from rollout.cluster.client import connect
-from rollout.cluster.informer import Informer
-from rollout.cluster.kinds import ROLLOUT_PLAN
 from rollout.errors import ClusterError
+from rollout.kube.client import connect
+from rollout.kube.informer import Informer
+from rollout.kube.kinds import ROLLOUT_PLAN
 from tests.live.operating import PLANS, example
 from tests.live.pipeline import until
 

@@ -9,12 +9,12 @@ import pytest
 from click.testing import CliRunner
 
 from rollout.cli import surefoot
-from rollout.decide.facts import Decided, HumanSaid
+from rollout.decide.record.facts import Decided, HumanSaid
 from rollout.errors import JournalBusyError
-from rollout.journal import postgres
-from rollout.journal.store import SqlJournal, open_journal
+from rollout.journal.sql import postgres
+from rollout.journal.sql.store import SqlJournal, open_journal
 from rollout.ports import Ports
-from rollout.simulate import MemoryRouter, VirtualClock, World
+from rollout.simulate import MemoryRouter, SimulatedService, VirtualClock
 from rollout.tick.controller import Controller
 from rollout.wire import clock as clocks
 from rollout.wire import meshes
@@ -44,7 +44,7 @@ def call(url, *arguments: object):
 
 def test_a_rollout_is_run_told_and_explained(url, tmp_path, monkeypatch):
     router, file = MemoryRouter(), tmp_path / "plan.yaml"
-    world = World(router, {"v1": GOOD, "v2": BAD}, seed=1)
+    world = SimulatedService(router, {"v1": GOOD, "v2": BAD}, seed=1)
     clock = Hurry()
     monkeypatch.setattr("rollout.observe.prometheus.PrometheusObserver", lambda *_: world)
     monkeypatch.setattr(meshes, "router", lambda *_: router)

@@ -15,7 +15,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 import pytest
 import yaml
 
-from rollout.demo.process import Process, free_ports
+from rollout.demo.servers.process import Process, free_ports
 from tests.live.control_plane import program
 from tests.live.operating import PLANS
 from tests.live.pipeline import ROOT, surefoot, until

@@ -5,8 +5,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from rollout.demo.process import Process, free_ports
-from rollout.demo.servers import start_prometheus
+from rollout.demo.servers.process import Process, free_ports
+from rollout.demo.servers.start import start_prometheus
 from tests.live.operating import RIGHTS
 from tests.live.pipeline import until
 from tests.live.sidecars import Sidecars

@@ -9,9 +9,9 @@ from urllib.request import ProxyHandler, build_opener
 import pytest
 import yaml
 
-from rollout.demo.process import Process, answers, free_ports
-from rollout.demo.servers import start_prometheus
-from rollout.journal.files import open_for_reading
+from rollout.demo.servers.process import Process, answers, free_ports
+from rollout.demo.servers.start import start_prometheus
+from rollout.journal.open import open_for_reading
 from rollout.metrics.names import METRICS
 from tests.live.pipeline import surefoot, until
 from tests.live.test_scrape import stored

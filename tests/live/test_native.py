@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from analysis.native import Grid, merged
-from rollout.demo.process import Process, answers, free_ports
-from rollout.demo.prometheus_config import config
+from analysis.counting.native_histogram import Grid, merged
+from rollout.demo.servers.process import Process, answers, free_ports
+from rollout.demo.servers.prometheus_config import config
 from rollout.doctor.series import of_plan
 from tests.asking import LATENCY, plan
 from tests.live.native import NAME, Native

@@ -13,9 +13,9 @@ from itertools import pairwise
 
 import pytest
 
-from rollout.demo.process import free_ports
-from rollout.demo.servers import start_prometheus
-from rollout.operate.election import Times
+from rollout.demo.servers.process import free_ports
+from rollout.demo.servers.start import start_prometheus
+from rollout.leader.election import LeaseTimes
 from tests.live.faulty import Request, proxied
 from tests.live.operating import RIGHTS
 from tests.live.pipeline import until
@@ -110,7 +110,7 @@ class Requests:
     def is_calm(self):
         """Two requests for each attempt of each replica, and a few for all the rest."""
         leases = len(self.about("leases"))
-        attempts = self.seconds / Times(DURATION).retry + 1
+        attempts = self.seconds / LeaseTimes(DURATION).retry + 1
         return leases <= 2 * 2 * attempts and len(self.asked) - leases <= 20 + 8 * self.seconds
 
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from analysis.dispersion import PodHistory, estimate
-from analysis.guard import RateRule
-from analysis.past import dispersion_of
+from analysis.dispersion.estimate import ExposureHistory, estimate
+from analysis.verdict.guardrail import RateMargin
+from analysis.verdict.pod_dispersion import dispersion_of
 from rollout.observe.prometheus import PrometheusObserver
-from rollout.plan.model import Plan
+from rollout.plan.model.plan import Plan
 from rollout.ports import Ask
 from tests.asking import ERRORS, LATENCY, plan
 from tests.live.prom import RATE, SHAPE, labels, past
@@ -77,8 +77,8 @@ def test_counts_are_those_that_were_written(url):
 
 def test_the_dispersion_is_that_of_what_was_written(url):
     good, bad, _ = truth()
-    found = dispersion_of(RateRule(1.0, 0.01), history(url).pods["errors"], 2)
-    assert found == estimate(PodHistory(good + bad, bad), 2)
+    found = dispersion_of(RateMargin(1.0, 0.01), history(url).pods["errors"], 2)
+    assert found == estimate(ExposureHistory(good + bad, bad), 2)
     assert 0.02 < found.lasting < 0.3
 
 

@@ -10,9 +10,9 @@ from os import kill
 
 import pytest
 
-from analysis.evidence import Evidence
-from rollout.decide.facts import Confirmed, Decided, HumanSaid, RouteFailed, Started
-from rollout.decide.split import Split
+from analysis.counting.counts import Counts
+from rollout.decide.record.facts import Confirmed, Decided, HumanSaid, RouteFailed, Started
+from rollout.decide.record.split import Split
 from tests.live.pipeline import DEAD, STABLE, Controller, Stage, surefoot, until
 from tests.live.record import Record
 
@@ -56,7 +56,7 @@ def exact(stage, run, record, before):
     stopped = time.time()
     until(lambda: record.seen(stopped + 0.5), "a scrape after the last request")
     counts = stage.requests() - before
-    assert record.evidence() == Evidence(
+    assert record.evidence() == Counts(
         arm(counts, run.plan.spec.canary.version), arm(counts, STABLE)
     )
     return counts

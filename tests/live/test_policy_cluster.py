@@ -2,14 +2,14 @@
 
 import pytest
 
-from rollout.cluster.client import connect
-from rollout.decide.facts import Drifted, HumanSaid, RouteFailed
-from rollout.decide.split import Split
+from rollout.decide.record.facts import Drifted, HumanSaid, RouteFailed
+from rollout.decide.record.split import Split
 from rollout.errors import RouteError
-from rollout.plan.model import Plan
-from rollout.route.cluster.marks import POLICY
-from rollout.route.cluster.router import ClusterRouter
-from rollout.route.policy.cluster import ClusterKeeper
+from rollout.kube.client import connect
+from rollout.plan.model.plan import Plan
+from rollout.route.kube.object_annotations import POLICY
+from rollout.route.kube.router import ClusterRouter
+from rollout.route.policy.cluster import ClusterPolicyStore
 from rollout.route.policy.router import WithPolicy
 from tests.live.test_cluster_router import Live, climbed
 from tests.routes import istio, to, virtual_service
@@ -108,7 +108,7 @@ def router(cluster, namespace, place, monkeypatch):
     )
     monkeypatch.setenv("KUBECONFIG", str(cluster.config("surefoot")))
     objects = connect()
-    return WithPolicy(ClusterRouter(objects), ClusterKeeper(objects))
+    return WithPolicy(ClusterRouter(objects), ClusterPolicyStore(objects))
 
 
 @pytest.fixture

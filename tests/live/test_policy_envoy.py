@@ -10,18 +10,18 @@ from dataclasses import dataclass
 
 import pytest
 
-from rollout.decide.split import Split
-from rollout.demo.process import Process, answers, free_ports
-from rollout.demo.servers import Envoy, start_envoy
+from rollout.decide.record.split import Split
+from rollout.demo.servers.process import Process, answers, free_ports
+from rollout.demo.servers.start import Envoy, start_envoy
 from rollout.errors import RouteError
-from rollout.plan.model import Plan
+from rollout.plan.model.plan import Plan
 from rollout.route.envoy.proxy import EnvoyRouter
-from rollout.route.policy.proxy import EnvoyKeeper
+from rollout.route.policy.proxy import EnvoyPolicyStore
 from rollout.route.policy.router import WithPolicy
 from tests.local_envoy import SERVICE, Toys, ask_as, load, plan_for, toys
 
 pytestmark = pytest.mark.live
-ROUTER = WithPolicy(EnvoyRouter(), EnvoyKeeper())
+ROUTER = WithPolicy(EnvoyRouter(), EnvoyPolicyStore())
 V1, V2 = f"{SERVICE}-v1", f"{SERVICE}-v2"
 
 

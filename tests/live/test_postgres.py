@@ -7,10 +7,10 @@ from functools import partial
 import pytest
 from sqlalchemy import event
 
-from rollout.decide.facts import HumanSaid
+from rollout.decide.record.facts import HumanSaid
 from rollout.errors import InputError, JournalBusyError, JournalError, JournalMovedError
-from rollout.journal.files import open_for_commands, open_for_reading
-from rollout.journal.store import SqlJournal, open_journal
+from rollout.journal.open import open_for_commands, open_for_reading
+from rollout.journal.sql.store import SqlJournal, open_journal
 
 pytestmark = pytest.mark.live
 

@@ -9,13 +9,13 @@ from contextlib import closing
 import pytest
 
 from rollout.errors import JournalBusyError
-from rollout.journal.store import SqlJournal
+from rollout.journal.sql.store import SqlJournal
 from tests.crashing import BATCH, check, start
 
 pytestmark = pytest.mark.live
 HOLDER = """
 import sys, time
-from rollout.journal.store import SqlJournal
+from rollout.journal.sql.store import SqlJournal
 with SqlJournal(sys.argv[1]).lock():
     print("held", flush=True)
     time.sleep(60)

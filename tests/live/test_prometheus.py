@@ -6,10 +6,10 @@ import time
 import pytest
 from prometheus_api_client import PrometheusConnect
 
-from analysis.evidence import Evidence
-from rollout.decide.split import Split
-from rollout.demo.process import free_ports
-from rollout.demo.servers import start_prometheus
+from analysis.counting.counts import Counts
+from rollout.decide.record.split import Split
+from rollout.demo.servers.process import free_ports
+from rollout.demo.servers.start import start_prometheus
 from rollout.observe.prometheus import PrometheusObserver
 from rollout.route.envoy.proxy import EnvoyRouter
 from tests.asking import ERRORS, LATENCY, ask
@@ -100,7 +100,7 @@ def test_counts_are_exact_however_one_polls(url, times):
     # The first look sees two scrapes of each series; what came later counts.
     stable = (790 - 510) + (3 + 290)
     canary, burst = LENGTH - 2, 41
-    assert polled(url, ERRORS, times) == Evidence((canary + burst, burst), (stable, 0))
+    assert polled(url, ERRORS, times) == Counts((canary + burst, burst), (stable, 0))
 
 
 @pytest.mark.parametrize("times", POLLING.values(), ids=POLLING)
@@ -108,7 +108,7 @@ def test_buckets_are_exact_however_one_polls(url, times):
     first, second = 59 - 31, 29
     canary = (2 * (first + second), first + second, 0)
     stable = (58, 2 * 58, 3 * 58)
-    assert polled(url, LATENCY, times) == Evidence(canary, stable, (5.0, 10.0, float("inf")))
+    assert polled(url, LATENCY, times) == Counts(canary, stable, (5.0, 10.0, float("inf")))
 
 
 def test_increase_does_not_see_the_burst_that_we_count(url):
@@ -152,7 +152,7 @@ def test_a_label_that_no_series_has_finds_nothing_and_says_nothing_wrong(url):
     odd = ERRORS | {"labels": {"service": "no_label_of_ours"}}
     watch = Watch(url, odd)
     assert watch.look(START + 10) == ""
-    assert watch.total == Evidence()
+    assert watch.total == Counts()
     assert watch.cursor.newest("stable") is None
 
 
@@ -238,7 +238,7 @@ def test_what_envoy_served_is_what_we_count(net, tmp_path):
         caught_up(errors)
         caught_up(latency)
     assert net.toys.served == {("v1", 200): 200, ("v2", 503): 40, ("v2", 200): 60}
-    assert errors.total == Evidence((100, 40), (200, 0))
+    assert errors.total == Counts((100, 40), (200, 0))
     assert (latency.total.canary_exposures, latency.total.stable_exposures) == (100, 200)
     buckets = zip(latency.total.edges, latency.total.canary, strict=True)
     assert sum(count for edge, count in buckets if edge > 30) >= 60

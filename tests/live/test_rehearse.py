@@ -3,7 +3,7 @@
 import pytest
 
 from rollout.rehearse.measure import measure
-from rollout.wire.examine import observer
+from rollout.wire.doctor_tools import observer
 from tests.live.prom import RATE, SHAPE, labels, past
 from tests.worlds import plan
 

@@ -10,10 +10,10 @@ import yaml
 from click.testing import CliRunner
 
 from rollout.cli import surefoot
-from rollout.cluster.client import connect
-from rollout.decide.split import Split
+from rollout.decide.record.split import Split
 from rollout.errors import RouteError
-from rollout.route.cluster.objects import (
+from rollout.kube.client import connect
+from rollout.route.kube.objects import (
     DESTINATION_RULE,
     GRPC_ROUTE,
     HTTP_ROUTE,

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from rollout.demo.servers import start_envoy
+from rollout.demo.servers.start import start_envoy
 from tests.live.pipeline import SERVICE, STABLE, Controller, Stage, until
 from tests.live.record import Record
 

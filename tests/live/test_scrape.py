@@ -8,11 +8,11 @@ import aiohttp
 import pytest
 import requests
 
-from rollout.decide.split import Split
-from rollout.demo.envoy_config import LATENCY_EDGES
-from rollout.demo.process import free_ports
-from rollout.demo.servers import start_prometheus
-from rollout.plan.templates import TEMPLATES
+from rollout.decide.record.split import Split
+from rollout.demo.servers.envoy_config import LATENCY_EDGES
+from rollout.demo.servers.process import free_ports
+from rollout.demo.servers.start import start_prometheus
+from rollout.plan.fields.templates import TEMPLATES
 from rollout.route.envoy.proxy import EnvoyRouter
 from tests.local_envoy import SERVICE, ask, ask_many, mesh
 

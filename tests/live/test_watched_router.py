@@ -8,16 +8,16 @@ from urllib.request import HTTPSHandler, ProxyHandler, Request, build_opener
 
 import pytest
 
-from rollout.cluster.client import connect
-from rollout.cluster.informer import Informer
-from rollout.cluster.watched import Watched
-from rollout.decide.facts import Confirmed, Decided, Drifted, RouteFailed, Started
-from rollout.decide.split import Split
+from rollout.decide.record.facts import Confirmed, Decided, Drifted, RouteFailed, Started
+from rollout.decide.record.split import Split
 from rollout.journal.memory import MemoryJournal
-from rollout.plan.model import Plan
+from rollout.kube.client import connect
+from rollout.kube.informer import Informer
+from rollout.kube.watches import WatchedObjects
+from rollout.plan.model.plan import Plan
 from rollout.ports import Answer, Ports
-from rollout.route.cluster.objects import VIRTUAL_SERVICE
-from rollout.route.cluster.router import ClusterRouter
+from rollout.route.kube.objects import VIRTUAL_SERVICE
+from rollout.route.kube.router import ClusterRouter
 from rollout.simulate import VirtualClock
 from rollout.tick.controller import Controller
 from tests.live.pipeline import until
@@ -51,7 +51,7 @@ class Fleet:
         def watch(kind, where):
             return Informer(client.api, kind, where, lambda _: None, relist)
 
-        self.watched, self.clock = Watched(watch), VirtualClock()
+        self.watched, self.clock = WatchedObjects(watch), VirtualClock()
         stack.callback(self.watched.stop)
         self.router, self.journal = ClusterRouter(client, self.watched), MemoryJournal()
         self.plans = [self._plan(f"s{number}") for number in range(count)]
@@ -86,12 +86,12 @@ class Fleet:
         """Wait until the watch shows every weight."""
 
         def every():
-            return all(self.glance(each) == Split(5) for each in self.plans)
+            return all(self.cached(each) == Split(5) for each in self.plans)
 
         until(every, "the watch shows it")
 
-    def glance(self, each):
-        seen = self.router.glance(each, 100)
+    def cached(self, each):
+        seen = self.router.cached(each, 100)
         return seen and seen.split
 
     def tick(self, times=1):
@@ -146,7 +146,7 @@ def test_flagger_and_argo_ask_the_api_server_about_every_idle_rollout(fleet):
     assert len(fleet.facts(Decided)) == 100
     assert fleet.facts(Drifted) == []
     fleet.edit("s7", 60, 40)
-    until(lambda: fleet.glance(fleet.plans[7]) == Split(40), "the watch shows the edit")
+    until(lambda: fleet.cached(fleet.plans[7]) == Split(40), "the watch shows the edit")
     fleet.tick()
     assert fleet.requests() == before + 1, "only what moved is read"
     assert [fact.seen for fact in fleet.facts(Drifted)] == [Split(40)]
@@ -159,7 +159,7 @@ def test_what_a_watch_shows_otherwise_is_read_before_it_is_called_drift(fleet):
     (only,) = fleet.plans
     live = fleet.watched.find(VIRTUAL_SERVICE, fleet.namespace, "s0")
     live["spec"]["http"][0]["route"][1]["weight"] = 0
-    assert fleet.glance(only) == Split(0)
+    assert fleet.cached(only) == Split(0)
     fleet.tick(2)
     assert fleet.facts(Drifted) == []
 
@@ -178,18 +178,18 @@ def test_a_lost_watch_is_not_believed(fleet, cluster, namespace):
     fleet = fleet(relist=1)  # the API server ends the watch after a second
     fleet.shown()
     cluster.ask("PATCH", ROLES.format(namespace), {"rules": [may("get", "patch")]})
-    until(lambda: fleet.glance(fleet.plans[0]) is None, "the watch is lost")
+    until(lambda: fleet.cached(fleet.plans[0]) is None, "the watch is lost")
     fleet.edit("s0", 60, 40)
     fleet.tick()
     assert [fact.seen for fact in fleet.facts(Drifted)] == [Split(40)]
     cluster.ask("PATCH", ROLES.format(namespace), {"rules": [may("get", "list", "watch")]})
-    until(lambda: fleet.glance(fleet.plans[0]) == Split(40), "it is back")
+    until(lambda: fleet.cached(fleet.plans[0]) == Split(40), "it is back")
 
 
 def test_an_object_that_is_gone_is_said(fleet, cluster, namespace):
     fleet = fleet()
     fleet.shown()
     cluster.ask("DELETE", f"{PATH.format(namespace)}/s0")
-    until(lambda: fleet.glance(fleet.plans[0]) is None, "the watch shows it")
+    until(lambda: fleet.cached(fleet.plans[0]) is None, "the watch shows it")
     fleet.tick()
     assert "there is no such object" in fleet.facts(RouteFailed)[0].problem

@@ -15,9 +15,9 @@ from typing import Any
 
 import yaml
 
-from rollout.decide.facts import Confirmed, Fact
-from rollout.demo.process import Process
-from rollout.journal.files import open_for_reading
+from rollout.decide.record.facts import Confirmed, Fact
+from rollout.demo.servers.process import Process
+from rollout.journal.open import open_for_reading
 from tests.live.operating import PLANS
 from tests.live.pipeline import ROOT, until
 from tests.mesh.record import Recorder
@@ -38,7 +38,7 @@ class Life:
 
     `arrivals` are the versions where each request arrived; `removal` is when `surefoot remove`
     began and ended (unix seconds) for the stories that ask for it; `ended` and `removed` are the
-    cluster that serves in the end, as an Envoy had it before and after.
+    cluster that serves in the end and the routes, as an Envoy had them before and after.
     """
 
     story: Story
@@ -70,11 +70,14 @@ class Life:
         return [fact.at for fact in self.facts if fact.kind == "decided" and fact.action != "hold"]
 
     def between(self, begin: float, end: float, *, inside: bool | None = None) -> list[Request]:
-        """The requests sent in this time; those of the segment, or those outside, where it says."""
+        """The requests sent and answered in this time, of the segment or outside where it says.
+
+        One that was sent just before a move may be routed after it.
+        """
         return [
             request
             for request in self.requests
-            if begin <= request.sent < end
+            if begin <= request.sent and request.answered < end
             if inside is None or request.stream.endswith("inside") == inside
         ]
 
@@ -93,29 +96,33 @@ class Lives:
     by_service: dict[str, Life]
     recorder: Recorder
     rejections: int
+    warnings: Sequence[str]
 
 
 def live(world: World, stories: Sequence[Story], folder: Path) -> Lives:
     """Carry out every story at the same time, with one controller that has the install's rights."""
     _prepare(world, stories)
-    journal, rejections = folder / "journal.db", world.istiod.rejections()
+    journal = folder / "journal.db"
+    rejections, warnings = world.istiod.rejections(), len(world.istiod.warnings())
     ended: dict[str, Json] = {}
     with Recorder(world.proxies).running() as recorder:
         world.traffic.flow(*chain.from_iterable(story.streams(world) for story in stories))
-        with _operate(world, journal, folder) as process:
-            world.apply(*[story.plan(world.prometheus) for story in stories])
-            until(lambda: _all_ended(world, process), "every rollout has ended", 90)
-        phases = _phases(world)
-        time.sleep(1.0)
-        leaving = [story for story in stories if story.is_removed]
-        ended |= {story.service: _cluster(world, story) for story in leaving}
-        _scale_down(world, leaving)
-        begin = time.time()
-        _remove(world, leaving, journal, folder)
-        removal = begin, time.time()
-        time.sleep(1.0)
-        world.traffic.rest()
-    removed = {story.service: _cluster(world, story) for story in leaving}
+        try:
+            with _operate(world, journal, folder) as process:
+                world.apply(*[story.plan(world.prometheus) for story in stories])
+                until(lambda: _all_ended(world, process), "every rollout has ended", 180)
+            phases = _phases(world)
+            time.sleep(1.0)
+            leaving = [story for story in stories if story.is_removed]
+            ended |= {story.service: _served_as(world, story) for story in leaving}
+            _scale_down(world, leaving)
+            begin = time.time()
+            _remove(world, leaving, journal, folder)
+            removal = begin, time.time()
+            time.sleep(1.0)
+        finally:
+            world.traffic.rest()
+    removed = {story.service: _served_as(world, story) for story in leaving}
     facts, requests = _facts(journal), _by_service(world.traffic.requests)
     answers = _arrivals(world)
     lives = {
@@ -131,7 +138,8 @@ def live(world: World, stories: Sequence[Story], folder: Path) -> Lives:
         )
         for story in stories
     }
-    return Lives(lives, recorder, world.istiod.rejections() - rejections)
+    new = world.istiod.warnings()[warnings:]
+    return Lives(lives, recorder, world.istiod.rejections() - rejections, new)
 
 
 def _by_service(requests: Sequence[Request]) -> dict[str, list[Request]]:
@@ -224,14 +232,17 @@ def _remove(world: World, stories: Sequence[Story], journal: Path, folder: Path)
         assert process.wait(60) == 0, path.read_text()
 
 
-def _cluster(world: World, story: Story) -> Json:
-    """The version's cluster that serves in the end, as the first Envoy has it."""
+def _served_as(world: World, story: Story) -> Json:
+    """The cluster of the version that serves in the end, and the routes, as an Envoy has them."""
     envoy = world.edge if story.kind == "edge" else world.sidecars[0]
     wanted = story.cluster(story.winner)
-    for entry in envoy.dump("dynamic_active_clusters"):
-        if entry["cluster"]["name"] == wanted:
-            return dict(entry["cluster"])
-    return {}
+    clusters = [
+        entry["cluster"]
+        for entry in envoy.dump("dynamic_active_clusters")
+        if entry["cluster"]["name"] == wanted
+    ]
+    actions = [route.action for route in envoy.routes(story.host)]
+    return {"cluster": clusters[0] if clusters else None, "actions": actions}
 
 
 def _facts(journal: Path) -> dict[str, list[Fact]]:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 from urllib.request import ProxyHandler, build_opener
 
-from rollout.demo.process import Process, answers, free_ports
-from rollout.demo.servers import envoy_binary
+from rollout.demo.servers.process import Process, answers, free_ports
+from rollout.demo.servers.start import envoy_binary
 from tests.live.line import Line, line
 from tests.live.servers import register
 from tests.mesh.istiod import Istiod
@@ -31,6 +31,7 @@ class Route:
     match: Json
     clusters: Mapping[str, Fraction]
     copies: Mapping[str, Fraction]
+    action: Json
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def _route(route: Json) -> Route:
         policy["cluster"]: _fraction(policy.get("runtime_fraction"))
         for policy in action.get("request_mirror_policies", [])
     }
-    return Route(route.get("name", ""), route["match"], clusters, copies)
+    return Route(route.get("name", ""), route["match"], clusters, copies, action)
 
 
 _DENOMINATORS = {"HUNDRED": 100, "TEN_THOUSAND": 10_000, "MILLION": 1_000_000}

@@ -11,7 +11,7 @@ from fractions import Fraction
 from functools import partial
 from math import inf
 
-from rollout.decide.split import Split
+from rollout.decide.record.split import Split
 from tests.live.pipeline import until
 from tests.mesh.proxy import Json, Proxy, Route, routes_of
 from tests.mesh.story import Story

@@ -10,7 +10,7 @@ from tests.mesh.traffic import PORT, Stream
 from tests.mesh.world import EDGE_PORT, NAMESPACE, SERVICE_PORT, World, deployment, service
 from tests.routes import http_route, plan, ref, to, virtual_service
 
-RATE = 50.0  # requests a second to each service
+RATE = 40.0  # requests a second to each service
 
 Json = dict[str, Any]
 Kind = Literal["subsets", "hosts", "service", "edge"]
@@ -35,6 +35,7 @@ class Story:
     is_removed: bool = False
     member: Mapping[str, str] = field(default_factory=dict)
     query: str = ""
+    rate: float = RATE
 
     def plan(self, prometheus: str) -> Json:
         """The plan as a user applies it."""
@@ -68,18 +69,17 @@ class Story:
         name, labels = self.service, {"app": self.service}
         versions = {version: labels | {"version": version} for version in ("v1", "v2")}
         running = [service(name, labels=labels, target=PORT)]
-        running += [deployment(f"{name}-{version}", each) for version, each in versions.items()]
+        running += [deployment(f"{name}-{v}", pods) for v, pods in versions.items()]
         if self.kind != "subsets":
             running += [
-                service(f"{name}-{version}", labels=each, target=PORT)
-                for version, each in versions.items()
+                service(f"{name}-{v}", labels=pods, target=PORT) for v, pods in versions.items()
             ]
         return running if self.is_made else [*running, *self._routes()]
 
     def _routes(self) -> list[Json]:
         name = self.service
         if self.kind == "subsets":
-            made = virtual_service([to(name, None, "v1")], hosts=[name])
+            virtual = virtual_service([to(name, None, "v1")], hosts=[name])
             subsets = [{"name": v, "labels": {"version": v}} for v in ("v1", "v2")]
             rule = {
                 "apiVersion": "networking.istio.io/v1",
@@ -87,7 +87,7 @@ class Story:
                 "metadata": {"name": name},
                 "spec": {"host": name, "subsets": subsets},
             }
-            routes = [rule, made]
+            routes = [rule, virtual]
         elif self.kind == "hosts":
             routes = [virtual_service([to(f"{name}-v1")], hosts=[name])]
         elif self.kind == "service":
@@ -121,7 +121,7 @@ class Story:
         """Requests through every Envoy that serves this rollout; some are of the segment."""
         proxies = [world.edge] if self.kind == "edge" else [*world.sidecars]
         port = EDGE_PORT if self.kind == "edge" else SERVICE_PORT
-        rate = RATE / len(proxies)
+        rate = self.rate / len(proxies)
         streams = []
         for envoy in proxies:
             url = f"http://{envoy.address}:{port}/"

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from rollout.decide.split import Split
-from rollout.route.cluster.router import ClusterRouter
+from rollout.decide.record.split import Split
+from rollout.route.kube.router import ClusterRouter
 from tests.live.node import CRASHING, READY, UNREADY, slow
 from tests.live.pipeline import until
 from tests.mesh.record import shows, until_shown
@@ -36,10 +36,12 @@ def reviews(world):
 def move(reviews, monkeypatch):
     """Move the weights as a rollout would."""
     monkeypatch.setenv("KUBECONFIG", str(reviews.cluster.config()))
-    from rollout.cluster.client import connect
+    from rollout.kube.client import connect
 
     router, plan = ClusterRouter(connect()), istio(NAMESPACE)
-    return lambda canary: router.write(plan, Split(canary), f"m{canary}")
+    yield lambda canary: router.write(plan, Split(canary), f"m{canary}")
+    router.write(plan, Split(0), "back")
+    until_shown(reviews.sidecars, STORY, Split(0), 30)
 
 
 def shown(envoy, canary):
@@ -61,8 +63,10 @@ def statuses(world, count=20):
     before = len(world.traffic.requests)
     name = f"reviews/probe-{time.monotonic_ns()}"
     world.traffic.flow(Stream(name, envoy.name, f"http://{envoy.address}:80/", STORY.host, 200.0))
-    until(lambda: len(world.traffic.requests) >= before + count, "answers", 20)
-    world.traffic.rest(name)
+    try:
+        until(lambda: len(world.traffic.requests) >= before + count, "answers", 20)
+    finally:
+        world.traffic.rest(name)
     return {request.status for request in world.traffic.requests[before:]}
 
 
@@ -70,6 +74,15 @@ def test_a_move_is_in_every_envoy_within_seconds(reviews, move):
     for canary in (1, 50, 100, 0):
         move(canary)
         until_shown(reviews.sidecars, STORY, Split(canary), LAG)
+
+
+def test_istiod_is_asked_about_every_object(reviews):
+    """Otherwise that it takes what we write would say nothing."""
+    (_, route) = STORY.manifests()[-2:]
+    route["spec"]["http"][0]["redirect"] = {"uri": "/"}
+    done = reviews.cluster.kubectl("apply", "-n", NAMESPACE, "-f", "-", given=route)
+    assert done.returncode == 1
+    assert 'admission webhook "rev.validation.istio.io" denied the request' in done.stderr
 
 
 def test_without_istiod_the_envoys_keep_what_they_have(reviews, move):
@@ -124,9 +137,11 @@ def broken_for(world, envoy):
             },
         }
     )
-    yield
-    done = world.cluster.kubectl("delete", "envoyfilter", "broken", "-n", NAMESPACE)
-    assert done.returncode == 0, done.stderr
+    try:
+        yield
+    finally:
+        done = world.cluster.kubectl("delete", "envoyfilter", "broken", "-n", NAMESPACE)
+        assert done.returncode == 0, done.stderr
 
 
 def test_one_envoy_can_reject_a_push(reviews, move):

@@ -8,8 +8,8 @@ from functools import partial
 import pytest
 import yaml
 
-from rollout.decide.split import Split, Way, total_for
-from rollout.plan.load import load_file
+from rollout.decide.record.split import Split, Way, total_for
+from rollout.plan.reading.load import load_file
 from rollout.wire.meshes import router as router_of
 from tests.live.pipeline import ROOT, until
 from tests.mesh.record import until_shown
@@ -81,9 +81,9 @@ def stage(world):
     world.apply(service(SERVICE, labels={"app": SERVICE}, target=PORT))
     for version in ("v1", "v2"):
         labels = {"app": SERVICE, "version": version}
-        made = service(f"{SERVICE}-{version}", labels=labels, target=PORT)
-        made["spec"]["ports"].append({"name": "http-8080", "port": 8080, "targetPort": PORT})
-        world.apply(made)
+        manifest = service(f"{SERVICE}-{version}", labels=labels, target=PORT)
+        manifest["spec"]["ports"].append({"name": "http-8080", "port": 8080, "targetPort": PORT})
+        world.apply(manifest)
     yield world
     everything = ",".join([*KINDS, "rolloutplans", "services"])
     for what in ((everything, SERVICE, "--ignore-not-found"), ("plans", "--all")):
@@ -102,9 +102,9 @@ def objects(world):
 
 def check_taken(world):
     """Each object, once more, by strict validation and istiod's own; the gateways accept it."""
-    for each in objects(world):
+    for manifest in objects(world):
         options = ("--dry-run=server", "--validate=strict")
-        done = world.cluster.kubectl("replace", "-f", "-", *options, given=json.dumps(each))
+        done = world.cluster.kubectl("replace", "-f", "-", *options, given=json.dumps(manifest))
         assert done.returncode == 0, done.stderr
         assert "Warning" not in done.stderr, done.stderr
 
@@ -149,6 +149,7 @@ def test_every_example_is_taken_and_every_write_for_it(stage, path, monkeypatch)
         stage.apply(*routes)
     monkeypatch.setenv("KUBECONFIG", str(stage.cluster.config()))
     router, rejections = router_of(), stage.istiod.rejections()
+    warnings = len(stage.istiod.warnings())
     story = Story(SERVICE, "service" if plan.spec.route.gateway else "subsets")
     is_in_the_mesh = path.stem != "11-create-httproute"  # its gateway is another one
     if routes:
@@ -161,6 +162,7 @@ def test_every_example_is_taken_and_every_write_for_it(stage, path, monkeypatch)
         if plan.spec.route.gateway:
             until(partial(is_accepted, stage), f"the gateway takes {split}", 20)
     assert stage.istiod.rejections() == rejections
+    assert stage.istiod.warnings()[warnings:] == []
 
 
 def test_everything_else_that_we_ship_is_taken_without_a_warning(world):

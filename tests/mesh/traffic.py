@@ -31,12 +31,13 @@ class Arrival:
 
 @dataclass(frozen=True)
 class Request:
-    """A request as its client sent it (unix time) and what came back; status 0 is none."""
+    """A request as its client sent it and what came back (unix times); status 0 is none."""
 
     number: int
     stream: str
     proxy: str
     sent: float
+    answered: float
     status: int
     version: str
 
@@ -164,4 +165,7 @@ class Traffic:
                 status, version = answer.status, await answer.text()
         except (aiohttp.ClientError, TimeoutError) as error:
             status, version = 0, repr(error)
-        self.requests.append(Request(number, stream.name, stream.proxy, sent, status, version[:80]))
+        answered = time.time()
+        self.requests.append(
+            Request(number, stream.name, stream.proxy, sent, answered, status, version[:80])
+        )

@@ -12,9 +12,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rollout.demo.process import Process, answers, free_ports
+from rollout.demo.servers.process import Process, answers, free_ports
 from tests.live.kube import Kube, kube
 from tests.live.pipeline import until
+from tests.live.servers import register
 from tests.mesh.istiod import Istiod, istiod
 from tests.mesh.proxy import Proxy, gateway, sidecar
 from tests.mesh.traffic import Traffic
@@ -142,7 +143,7 @@ def _prometheus(folder: Path, proxies: Sequence[Proxy]) -> Iterator[str]:
         "log.level": "warn",
     }
     command = [binary, *(f"--{name}={value}" for name, value in options.items())]
-    with Process("prometheus", command, folder / "prometheus.log") as process:
+    with register(Process("prometheus", command, folder / "prometheus.log")) as process:
         process.wait_until(lambda: answers(f"{url}/-/ready"))
         yield url
 

@@ -7,10 +7,10 @@ import nbformat
 import pytest
 from nbclient.exceptions import CellExecutionError
 
-from rollout.decide.facts import Decided
-from rollout.journal.files import open_for_reading
-from rollout.journal.lines import export
-from rollout.journal.record import START, seal_all
+from rollout.decide.record.facts import Decided
+from rollout.journal.hash_chain import START, seal_all
+from rollout.journal.jsonl import export
+from rollout.journal.open import open_for_reading
 from rollout.review import frames
 from rollout.review.history import histories
 from tests.notebook.execute import NOTEBOOKS, ROOT, execute

@@ -7,11 +7,14 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis import distribution, guard, rate, safety, sequential, shares
-from analysis.dispersion import Dispersion
-from analysis.evidence import Evidence
-from analysis.guard import RateRule, ShapeRule
-from analysis.verdict import Guarded, judge
+from analysis import log_arrays, sample_ratio
+from analysis.counting.counts import Counts
+from analysis.dispersion.estimate import Dispersion
+from analysis.histograms import bucket_test
+from analysis.rates import excess_bound, rate, ratio_test
+from analysis.verdict import guardrail
+from analysis.verdict.guardrail import HistogramTolerance, RateMargin
+from analysis.verdict.verdict import Guarded, judge
 
 HUGE = 10**12
 EDGES = (10.0, 20.0, 25.0, 40.0, 50.0, math.inf)
@@ -20,11 +23,11 @@ counts = st.one_of(st.integers(0, 50), st.integers(0, HUGE))
 buckets = st.tuples(*[counts] * 6)
 margins = st.sampled_from([(1.0, 0.01), (1.25, 0.0), (2.0, 0.05)])
 rates = st.builds(
-    lambda c, s, x, y: Evidence((c, min(x, c)), (s, min(y, s))), counts, counts, counts, counts
+    lambda c, s, x, y: Counts((c, min(x, c)), (s, min(y, s))), counts, counts, counts, counts
 )
 shapes = st.sampled_from(
-    [(ShapeRule(0.25, relative=True, worse="high"), EDGES),
-     (ShapeRule(0.1, relative=False, worse="low"), SCALE)]
+    [(HistogramTolerance(0.25, relative=True, worse="high"), EDGES),
+     (HistogramTolerance(0.1, relative=False, worse="low"), SCALE)]
 )  # fmt: skip
 chances = st.floats(0, 1)
 
@@ -39,28 +42,30 @@ def seen(rule, capital, alpha=0.01):
 
 @given(margins, st.lists(rates, max_size=5))
 def test_a_rates_capital_is_finite_for_any_counts(margin, looks):
-    rule = RateRule(*margin)
-    capital = guard.start(rule)
+    rule = RateMargin(*margin)
+    capital = guardrail.start(rule)
     for place, evidence in enumerate(looks):
-        capital = (guard.learn, guard.watch, guard.look)[min(place, 2)](rule, capital, evidence)
+        capital = (guardrail.learn, guardrail.watch, guardrail.look)[min(place, 2)](
+            rule, capital, evidence
+        )
     seen(rule, capital)
-    assert 0 <= guard.excess_rate(rule, capital, 0.05) <= 1
+    assert 0 <= guardrail.excess_rate(rule, capital, 0.05) <= 1
 
 
 @given(shapes, st.lists(st.tuples(buckets, buckets), max_size=5))
 def test_a_shapes_capital_is_finite_for_any_counts(shape, looks):
     rule, edges = shape
-    capital = guard.start(rule)
+    capital = guardrail.start(rule)
     for canary, stable in looks:
-        capital = guard.look(rule, capital, Evidence(canary, stable, edges))
+        capital = guardrail.look(rule, capital, Counts(canary, stable, edges))
     seen(rule, capital)
 
 
 def shown(rule, looks):
     """What is shown after these looks."""
-    capital = guard.start(rule)
+    capital = guardrail.start(rule)
     for evidence in looks:
-        capital = guard.look(rule, capital, evidence)
+        capital = guardrail.look(rule, capital, evidence)
     return seen(rule, capital).readouts["it"]
 
 
@@ -76,80 +81,82 @@ SPREAD = Dispersion(cluster=3.0, lasting=0.01, pods_canary=2, pods_stable=8)
 
 @given(margins, st.sampled_from([None, SPREAD]), st.lists(rates, max_size=5))
 def test_a_rates_difference_lies_within_its_own_interval(margin, dispersion, looks):
-    assert within(shown(RateRule(margin[0], margin[1], dispersion), looks))
+    assert within(shown(RateMargin(margin[0], margin[1], dispersion), looks))
 
 
 @given(shapes, st.lists(st.tuples(buckets, buckets), max_size=5))
 def test_a_shapes_difference_lies_within_its_own_interval(shape, looks):
     rule, edges = shape
-    assert within(shown(rule, [Evidence(canary, stable, edges) for canary, stable in looks]))
+    assert within(shown(rule, [Counts(canary, stable, edges) for canary, stable in looks]))
 
 
 @given(margins, rates, counts)
 def test_more_bad_units_never_lower_harm_nor_raise_safety(margin, evidence, more):
-    rule = RateRule(*margin)
-    worse = Evidence((evidence.canary[0], evidence.canary[1] + more), evidence.stable)
-    one, two = (guard.look(rule, guard.start(rule), e) for e in (evidence, worse))
-    slack = 1e-9 * (1 + abs(guard.log_harm(rule, one)))
-    assert guard.log_harm(rule, two) >= guard.log_harm(rule, one) - slack
-    assert guard.log_safe(rule, two) <= guard.log_safe(rule, one) + slack
+    rule = RateMargin(*margin)
+    worse = Counts((evidence.canary[0], evidence.canary[1] + more), evidence.stable)
+    one, two = (guardrail.look(rule, guardrail.start(rule), e) for e in (evidence, worse))
+    slack = 1e-9 * (1 + abs(guardrail.log_harm(rule, one)))
+    assert guardrail.log_harm(rule, two) >= guardrail.log_harm(rule, one) - slack
+    assert guardrail.log_safe(rule, two) <= guardrail.log_safe(rule, one) + slack
 
 
 @given(shapes, buckets, buckets, st.integers(0, 4))
 def test_a_slower_unit_never_lowers_harm_nor_raises_safety(shape, canary, stable, place):
     rule, edges = shape
     past = (300, 200, 100, 100, 200, 100)
-    start = guard.learn(rule, guard.start(rule), Evidence((0,) * 6, past, edges))
+    start = guardrail.learn(rule, guardrail.start(rule), Counts((0,) * 6, past, edges))
     moved = list(canary)
     better, worse = (place, place + 1) if rule.worse == "high" else (place + 1, place)
     moved[better], moved[worse] = 0, moved[worse] + moved[better]
-    one, two = (guard.look(rule, start, Evidence(c, stable, edges)) for c in (canary, tuple(moved)))
+    one, two = (
+        guardrail.look(rule, start, Counts(c, stable, edges)) for c in (canary, tuple(moved))
+    )
     slack = 1e-9 * (1 + sum(canary) + sum(stable))
-    assert guard.log_harm(rule, two) >= guard.log_harm(rule, one) - slack
-    assert guard.log_safe(rule, two) <= guard.log_safe(rule, one) + slack
+    assert guardrail.log_harm(rule, two) >= guardrail.log_harm(rule, one) - slack
+    assert guardrail.log_safe(rule, two) <= guardrail.log_safe(rule, one) + slack
 
 
 @given(margins, rates)
 def test_exposures_on_one_arm_only_change_no_capital(margin, evidence):
-    rule = RateRule(*margin)
-    before = guard.look(rule, guard.start(rule), Evidence((50, 3), (90, 2)))
-    for one_armed in (Evidence((0, 0), evidence.stable), Evidence(evidence.canary, (0, 0))):
-        assert guard.look(rule, before, one_armed) == before
+    rule = RateMargin(*margin)
+    before = guardrail.look(rule, guardrail.start(rule), Counts((50, 3), (90, 2)))
+    for one_armed in (Counts((0, 0), evidence.stable), Counts(evidence.canary, (0, 0))):
+        assert guardrail.look(rule, before, one_armed) == before
 
 
 @given(shapes, buckets)
 def test_a_shape_on_one_arm_only_bets_nothing(shape, some):
     rule, edges = shape
     past = (300, 200, 100, 100, 200, 100)
-    before = guard.look(rule, guard.start(rule), Evidence(past, past, edges))
+    before = guardrail.look(rule, guardrail.start(rule), Counts(past, past, edges))
     for canary, stable in ((some, (0,) * 6), ((0,) * 6, some)):
-        after = guard.look(rule, before, Evidence(canary, stable, edges))
-        assert guard.log_harm(rule, after) == guard.log_harm(rule, before)
-        assert guard.log_safe(rule, after) == guard.log_safe(rule, before)
+        after = guardrail.look(rule, before, Counts(canary, stable, edges))
+        assert guardrail.log_harm(rule, after) == guardrail.log_harm(rule, before)
+        assert guardrail.log_safe(rule, after) == guardrail.log_safe(rule, before)
 
 
 @given(counts, counts, st.floats(0, 1))
 def test_shares_stay_finite(canary, stable, share):
-    logs = shares.increment(canary, stable, share)
+    logs = sample_ratio.increment(canary, stable, share)
     assert np.isfinite(logs).all()
-    assert shares.look(shares.start(), 0, 0, share) == shares.start()
+    assert sample_ratio.look(sample_ratio.start(), 0, 0, share) == sample_ratio.start()
 
 
 @given(margins, st.lists(rates, max_size=3))
 def test_a_rollouts_own_arithmetic_is_that_of_many_to_the_last_bit(margin, looks):
     ratio, absolute = margin
-    rule = RateRule(*margin)
+    rule = RateMargin(*margin)
     capital = rate.RateCapital()
     harm, below, above = np.zeros(6), np.zeros(12), np.zeros(12)
     for one in looks:
         capital = rate.look(rule, capital, one)
         (e_c, x_c), (e_s, x_s) = one.canary, one.stable
-        harm += sequential.increment([e_c], [e_s], [x_c], [x_s], ratio=ratio, absolute=absolute)[0]
-        below += safety.below([e_c], [e_s], [x_c], [x_s], ratio)[0]
-        above += safety.above([e_c], [e_s], [x_c], [x_s], ratio)[0]
+        harm += ratio_test.increment([e_c], [e_s], [x_c], [x_s], ratio=ratio, absolute=absolute)[0]
+        below += excess_bound.below([e_c], [e_s], [x_c], [x_s], ratio)[0]
+        above += excess_bound.above([e_c], [e_s], [x_c], [x_s], ratio)[0]
     assert capital.harm == tuple(harm)
     assert (capital.contrast.below, capital.contrast.above) == (tuple(below), tuple(above))
-    assert guard.logs(rule, capital).harm == sequential.log_mean([harm], sequential.WEIGHTS)[0]
+    assert guardrail.logs(rule, capital).harm == log_arrays.log_mean([harm], ratio_test.WEIGHTS)[0]
 
 
 def binomial(n, p):
@@ -172,7 +179,7 @@ def test_a_harmless_canary_never_gains_in_expectation(e_c, e_s, p_s, part, margi
     p_c = part * min(1.0, ratio * p_s + absolute)
 
     def increments(x_c, x_s):
-        return sequential.increment(e_c, e_s, x_c, x_s, ratio=ratio, absolute=absolute)
+        return ratio_test.increment(e_c, e_s, x_c, x_s, ratio=ratio, absolute=absolute)
 
     assert (expectation(increments, e_c, e_s, p_c, p_s) <= 1 + 1e-9).all()
 
@@ -182,10 +189,10 @@ def test_both_bounds_of_the_excess_are_fair_bets(e_c, e_s, p_c, p_s, ratio):
     excess = e_c * (p_c - ratio * p_s)
 
     def below(x_c, x_s):
-        return safety.below(e_c, e_s, x_c, x_s, ratio) + safety.LEVELS * excess
+        return excess_bound.below(e_c, e_s, x_c, x_s, ratio) + excess_bound.LEVELS * excess
 
     def above(x_c, x_s):
-        return safety.above(e_c, e_s, x_c, x_s, ratio) - safety.LEVELS * excess
+        return excess_bound.above(e_c, e_s, x_c, x_s, ratio) - excess_bound.LEVELS * excess
 
     assert (expectation(below, e_c, e_s, p_c, p_s) <= 1 + 1e-9).all()
     assert (expectation(above, e_c, e_s, p_c, p_s) <= 1 + 1e-9).all()
@@ -196,9 +203,9 @@ pasts = st.lists(st.integers(0, 10**9), min_size=6, max_size=6).map(np.array)
 
 @given(pasts, st.sampled_from([0.1, 0.25]))
 def test_alternatives_are_distributions_whose_ratio_rises_with_badness(past, tolerance):
-    q_s = distribution.smoothed(past)
-    cuts = distribution.boundaries(SCALE, "low", relative=False)
-    for q_a in (distribution.worse_latencies(q_s), distribution.worse_scores(q_s, cuts, tolerance)):
+    q_s = bucket_test.smoothed(past)
+    cuts = bucket_test.boundaries(SCALE, "low", relative=False)
+    for q_a in (bucket_test.worse_latencies(q_s), bucket_test.worse_scores(q_s, cuts, tolerance)):
         ratio = q_a / q_s
         assert np.allclose(q_a.sum(axis=-1), 1)
         assert (np.diff(ratio, axis=-1) >= -1e-9 * ratio[..., 1:]).all()
@@ -207,17 +214,17 @@ def test_alternatives_are_distributions_whose_ratio_rises_with_badness(past, tol
 @given(pasts, pasts, st.integers(1, 20), st.integers(1, 20), st.integers(0, 5))
 def test_a_better_or_equal_distribution_never_gains_in_expectation(past, now, e_c, e_s, better):
     """The common distribution need not be like the past; the canary's may be better still."""
-    q_s, p_s = distribution.smoothed(past), distribution.smoothed(now)
+    q_s, p_s = bucket_test.smoothed(past), bucket_test.smoothed(now)
     p_c = p_s.copy()
     p_c[0], p_c[better] = p_c[0] + p_c[better] * (better > 0), p_c[better] * (better == 0)
-    q_a = distribution.worse_latencies(q_s)
+    q_a = bucket_test.worse_latencies(q_s)
     one = np.eye(6)
     blend = (e_c * q_a + e_s * q_s) / (e_c + e_s)
     units = ((p_c * q_a / blend).sum(axis=-1), (p_s * q_s / blend).sum(axis=-1))
     assert (e_c * np.log(units[0]) + e_s * np.log(units[1]) <= 1e-9).all()
     both = itertools.product(range(6), repeat=2)
     exact = sum(
-        p_c[i] * p_s[j] * np.exp(distribution.increment(one[i], one[j], q_s, q_a)) for i, j in both
+        p_c[i] * p_s[j] * np.exp(bucket_test.increment(one[i], one[j], q_s, q_a)) for i, j in both
     )
     assert (exact <= 1 + 1e-9).all()
 
@@ -230,7 +237,7 @@ def test_a_better_or_equal_distribution_never_gains_in_expectation(past, now, e_
 def test_in_wide_buckets_no_units_are_worse_than_stable_moved_by_the_tolerance(widths, units, step):
     """Wherever in their buckets they lay: the canary that is just acceptable is no harm."""
     cuts = np.cumsum(widths)
-    moved = _buckets(units, cuts) @ distribution.shift_matrix(tuple(map(float, cuts)), step)
+    moved = _buckets(units, cuts) @ bucket_test.shift_matrix(tuple(map(float, cuts)), step)
     worse = _buckets(np.add(units, 0.94 * step), cuts)
     assert (moved.cumsum()[:-1] <= worse.cumsum()[:-1]).all()
 
@@ -241,13 +248,13 @@ def _buckets(units, cuts):
 
 @given(st.floats(0, 1), st.floats(0, 1), st.floats(1, 5), st.floats(0, 1))
 def test_prior_weights_are_weights(p_c, p_s, ratio, absolute):
-    weights = safety.prior(p_c, p_s, ratio, absolute)
+    weights = excess_bound.prior(p_c, p_s, ratio, absolute)
     assert (weights > 0).all()
     assert math.isclose(weights.sum(), 1)
 
 
 @given(st.lists(st.floats(-1e12, 1e3), min_size=12, max_size=12), st.floats(0.001, 0.4))
 def test_a_stricter_level_gives_a_wider_bound(logs, alpha):
-    loose, strict = (safety.excess_bound(logs, a) for a in (alpha, alpha / 2))
+    loose, strict = (excess_bound.excess_bound(logs, a) for a in (alpha, alpha / 2))
     assert math.isfinite(loose)
     assert strict >= loose - 1e-6 * (1 + abs(loose))

@@ -7,12 +7,12 @@ from fractions import Fraction
 import hypothesis.strategies as st
 from hypothesis import given, reject
 
-from rollout.decide.split import Split
+from rollout.decide.record.split import Split
 from rollout.errors import RouteError
-from rollout.route.cluster import ways
 from rollout.route.gateway import rules
 from rollout.route.istio import destinations
-from rollout.route.share import Fork
+from rollout.route.kube import patch
+from rollout.route.weighted_route import WeightedRoute
 from tests import routes
 from tests.routes import http_route, merged, ref, to, virtual_service
 
@@ -108,7 +108,7 @@ def after(case, split, mark="m"):
     """The object after a patch; cases where the others' shares need too fine weights are left."""
     plan, mesh, manifest = case
     try:
-        return merged(manifest, ways.patch(manifest, plan, split, mark))
+        return merged(manifest, patch.patch(manifest, plan, split, mark))
     except RouteError as error:
         shared = any(fork.weight(None) for fork in mesh.forks(manifest, plan))
         if not (shared and re.search("would need weights above (1000000|2147483647)$", str(error))):
@@ -116,7 +116,7 @@ def after(case, split, mark="m"):
         reject()
 
 
-def shares(forks: list[Fork]) -> list[list[Fraction]]:
+def shares(forks: list[WeightedRoute]) -> list[list[Fraction]]:
     """Of each route the others' shares of the traffic."""
     found = []
     for fork in forks:
@@ -145,21 +145,21 @@ def without_ours(manifest, forks):
 def test_the_object_shows_the_split_and_the_mark(case, split):
     plan, *_ = case
     new = after(case, split)
-    assert ways.split_of(new, plan, split.total) == split
+    assert patch.split_of(new, plan, split.total) == split
     assert new["metadata"]["annotations"]["mark.surefoot.dev/reviews"] == "m"
 
 
 @given(cases(), splits())
 def test_twice_is_once_and_the_second_patch_is_empty(case, split):
     plan, *_ = case
-    assert ways.patch(after(case, split), plan, split, "m") == {}
+    assert patch.patch(after(case, split), plan, split, "m") == {}
 
 
 @given(cases(), splits(), splits())
 def test_the_last_write_wins_whatever_was_written_before(case, first, last):
     plan, mesh, _ = case
     between = (plan, mesh, after(case, first, "x"))
-    assert ways.split_of(after(between, last), plan, last.total) == last
+    assert patch.split_of(after(between, last), plan, last.total) == last
 
 
 @given(cases(), splits())
@@ -234,8 +234,8 @@ def others(manifest, mesh, plan):
 def test_every_way_is_shown_and_twice_is_once(case, split):
     plan, mesh, manifest = case
     new = after(case, split)
-    assert ways.split_of(new, plan, split.total) == split
-    assert ways.patch(new, plan, split, "m") == {}
+    assert patch.split_of(new, plan, split.total) == split
+    assert patch.patch(new, plan, split, "m") == {}
     assert others(new, mesh, plan) == others(manifest, mesh, plan)
 
 
@@ -244,7 +244,7 @@ def test_a_rollback_from_any_way_leaves_what_was_there(case, split):
     plan, mesh, _ = case
     back = after((plan, mesh, after(case, split, "x")), Split(0))
     if split.way == "weights":
-        assert ways.split_of(back, plan, 100) == Split(0)
+        assert patch.split_of(back, plan, 100) == Split(0)
     else:
         assert back == after(case, Split(0))
 
@@ -254,4 +254,4 @@ def test_the_last_way_wins_whatever_was_written_before(case, written):
     plan, mesh, manifest = case
     for split in written:
         manifest = after((plan, mesh, manifest), split)
-    assert ways.split_of(manifest, plan, written[-1].total) == written[-1]
+    assert patch.split_of(manifest, plan, written[-1].total) == written[-1]

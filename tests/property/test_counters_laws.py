@@ -6,9 +6,9 @@ from itertools import accumulate
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.compress import compress
-from analysis.counters import Arm, Cursor, Series, advance
-from analysis.evidence import Evidence
+from analysis.counting.counts import Counts
+from analysis.counting.cursor import Arm, Cursor, Series, advance
+from analysis.counting.thinning import compress
 
 EDGES = (1.0, 2.0, float("inf"))
 KEYS: list[tuple[Arm, str]] = [("stable", "a"), ("stable", "b"), ("canary", "a"), ("canary", "b")]
@@ -51,7 +51,7 @@ def fleet(draw):
             truth[arm, i] += count
     width = len(edges) or 2
     canary, stable = (tuple(truth[arm, i] for i in range(width)) for arm in ("canary", "stable"))
-    return series, Evidence(canary, stable, edges)
+    return series, Counts(canary, stable, edges)
 
 
 def window(one, start, end):
@@ -60,7 +60,7 @@ def window(one, start, end):
 
 
 def total(looks):
-    cursor, evidence = Cursor(), Evidence()
+    cursor, evidence = Cursor(), Counts()
     for look in looks:
         cursor, new = advance(cursor, look)
         evidence += new
@@ -104,7 +104,7 @@ def test_series_may_be_merged_in_any_order_and_grouping(data, lived):
     order = data.draw(st.permutations(series))
     cut = data.draw(st.integers(0, len(order)))
     apart = [advance(base, [one])[1] for one in order]
-    left, right = sum(apart[:cut], Evidence()), sum(apart[cut:], Evidence())
+    left, right = sum(apart[:cut], Counts()), sum(apart[cut:], Counts())
     assert left + right == right + left == advance(base, order)[1] == truth
 
 

@@ -5,17 +5,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis import fleet as fleets
-from analysis import guard
-from analysis.evidence import Evidence
-from analysis.guard import RateRule
-from analysis.verdict import Guarded, judge
+from analysis.counting.counts import Counts
+from analysis.verdict import guardrail
+from analysis.verdict.guardrail import RateMargin
+from analysis.verdict.verdict import Guarded, judge
 
 HUGE = 10**12
 ALPHA, BETA = 0.01, 0.05
 METRICS = ["a", "b", "c"]
 counts = st.one_of(st.integers(0, 50), st.integers(0, 5_000), st.integers(0, HUGE))
 rates = st.builds(
-    lambda c, s, x, y: Evidence((c, min(x, c)), (s, min(y, s))), counts, counts, counts, counts
+    lambda c, s, x, y: Counts((c, min(x, c)), (s, min(y, s))), counts, counts, counts, counts
 )
 margins = st.sampled_from([(1.0, 0.01), (1.25, 0.002), (2.0, 0.0), (1.5, 0.3)])
 importances = st.sampled_from([1.0, 2.0, 0.5])
@@ -35,12 +35,12 @@ def stories(draw):
 
 
 def one_by_one(guards, looks):
-    rules = [[RateRule(*margin) for margin, _ in row] for row in guards]
-    capitals = [[guard.start(rule) for rule in row] for row in rules]
+    rules = [[RateMargin(*margin) for margin, _ in row] for row in guards]
+    capitals = [[guardrail.start(rule) for rule in row] for row in rules]
     for kind, rows, seen in looks:
         for row, evidences in zip(rows, seen, strict=True):
             for metric, evidence in enumerate(evidences):
-                fold = getattr(guard, kind)
+                fold = getattr(guardrail, kind)
                 rule = rules[row][metric]
                 capitals[row][metric] = fold(rule, capitals[row][metric], evidence)
     guarded = [
@@ -64,7 +64,7 @@ def begun(guards):
 
 def counted(seen):
     fields = ("canary_exposures", "stable_exposures", "canary_bad", "stable_bad")
-    return fleets.Counts(
+    return fleets.FleetCounts(
         *(np.array([[getattr(e, f) for e in row] for row in seen], dtype=float) for f in fields)
     )
 
@@ -96,7 +96,7 @@ def test_folding_at_once_equals_folding_one_by_one(story):
         assert [fleets.KINDS[code] for code in judged.kinds[row]] == said
         assert (judged.harmful[row], judged.safe[row]) == (judgement.harmful, judgement.safe)
         proofs = [
-            guard.log_safe(RateRule(*margin), capital)
+            guardrail.log_safe(RateMargin(*margin), capital)
             for (margin, _), capital in zip(guards[row], capitals[row], strict=True)
         ]
         np.testing.assert_allclose(fleet.log_safe[row], proofs, **close)

@@ -7,17 +7,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis import fleet_shapes as fleets
-from analysis import guard
-from analysis.alternatives import ShapeRule
-from analysis.evidence import Evidence
+from analysis.counting.counts import Counts
+from analysis.histograms.alternatives import HistogramTolerance
+from analysis.verdict import guardrail
 
 HUGE = 10**12
 EDGES = (10.0, 11.0, 12.5, 14.0, 16.0, 20.0, 25.0, 32.0, 40.0, math.inf)
 UNIT = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, math.inf)
 RULES = [
-    (ShapeRule(0.25, relative=True, worse="high"), EDGES),
-    (ShapeRule(0.1, relative=True, worse="high"), EDGES),
-    (ShapeRule(0.1, relative=False, worse="low"), UNIT),
+    (HistogramTolerance(0.25, relative=True, worse="high"), EDGES),
+    (HistogramTolerance(0.1, relative=True, worse="high"), EDGES),
+    (HistogramTolerance(0.1, relative=False, worse="low"), UNIT),
 ]
 counts = st.one_of(st.just(0), st.integers(0, 40), st.integers(0, 3_000), st.integers(0, HUGE))
 buckets = st.one_of(
@@ -43,7 +43,7 @@ def stories(draw):
 def test_folding_at_once_equals_folding_one_by_one(story):
     size, (rule, edges), looks = story
     fleet = fleets.start(rule, edges, size)
-    alone = [guard.start(rule) for _ in range(size)]
+    alone = [guardrail.start(rule) for _ in range(size)]
     units = np.zeros(size)
     for kind, rows, seen in looks:
         canary, stable = (np.array(arm, dtype=float) for arm in zip(*seen, strict=True))
@@ -52,12 +52,12 @@ def test_folding_at_once_equals_folding_one_by_one(story):
         else:
             fleets.look(fleet, canary, stable, np.array(rows))
         for row, (c, s) in zip(rows, seen, strict=True):
-            alone[row] = getattr(guard, kind)(rule, alone[row], Evidence(c, s, edges))
+            alone[row] = getattr(guardrail, kind)(rule, alone[row], Counts(c, s, edges))
             units[row] += sum(c) + sum(s)
     for row, capital in enumerate(alone):
         # Both ways lose some 1e-16 of a logarithm for each unit, and logarithms reach 30.
         close = {"rtol": 1e-9, "atol": 1e-9 + 1e-14 * units[row]}
-        harm, safe = guard.log_harm(rule, capital), guard.log_safe(rule, capital)
+        harm, safe = guardrail.log_harm(rule, capital), guardrail.log_safe(rule, capital)
         here = np.array([row])
         np.testing.assert_allclose(fleets.log_harm(fleet, here)[0], harm, **close)
         np.testing.assert_allclose(fleets.log_safe(fleet, here)[0], safe, **close)

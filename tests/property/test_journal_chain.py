@@ -8,15 +8,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from analysis.counters import Series
-from rollout.decide.facts import Confirmed, Decided, Fact, HumanSaid, Observed, RouteFailed
-from rollout.decide.split import Split
+from analysis.counting.cursor import Series
+from rollout.decide.record.facts import Confirmed, Decided, Fact, HumanSaid, Observed, RouteFailed
+from rollout.decide.record.split import Split
 from rollout.errors import JournalError
-from rollout.journal.lines import from_lines, to_lines
+from rollout.journal.hash_chain import START, Row, canonical, document, parse, seal_all, verify
+from rollout.journal.jsonl import from_lines, to_lines
 from rollout.journal.memory import MemoryJournal
-from rollout.journal.record import START, Row, canonical, document, parse, seal_all, verify
-from rollout.journal.skim import skimmed
-from rollout.ports import Passed
+from rollout.journal.scan import scan
+from rollout.ports import SkippedObservation
 
 # How fast a machine is, is no law.
 at_leisure = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -62,8 +62,8 @@ chains = st.lists(facts, min_size=1, max_size=6).map(lambda chosen: seal_all(STA
 def test_skimming_passes_over_evidence_and_nothing_else(rows):
     for row in rows:
         fact = parse(row).fact
-        passed = Passed(row.seq, fact.rollout, fact.at)
-        assert skimmed(row) == (passed if isinstance(fact, Observed) else parse(row))
+        passed = SkippedObservation(row.seq, fact.rollout, fact.at)
+        assert scan(row) == (passed if isinstance(fact, Observed) else parse(row))
 
 
 def is_sound(rows: list[Row]) -> bool:

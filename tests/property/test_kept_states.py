@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rollout.tick.fleet
-import rollout.tick.look
-from rollout.decide.facts import HumanSaid
+import rollout.tick.propose
 from rollout.decide.fold import fold, fold_all
+from rollout.decide.record.facts import HumanSaid
 from rollout.journal.memory import MemoryJournal
 from tests.worlds import BAD, GOOD, Behaviour, Lab, plan
 
@@ -85,7 +85,7 @@ def folds(monkeypatch):
         count[seq] += 1
         return fold(state, fact, seq)
 
-    for module in (rollout.tick.look, rollout.tick.fleet):
+    for module in (rollout.tick.propose, rollout.tick.fleet):
         monkeypatch.setattr(module, "fold", counted)
     return count
 

@@ -6,8 +6,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from analysis.counters import Arm, Cursor, Series, advance
-from analysis.native import Grid, Native, common, merged, on_grid
+from analysis.counting.cursor import Arm, Cursor, Series, advance
+from analysis.counting.native_histogram import Grid, Native, common, merged, on_grid
 from rollout.observe.native import NativeSample, native_series
 from tests.natives import SIZE, sample
 

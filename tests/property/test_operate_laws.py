@@ -7,7 +7,7 @@ import contextlib
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rollout.decide.facts import Decided, HumanSaid, Started
+from rollout.decide.record.facts import Decided, HumanSaid, Started
 from rollout.errors import ClusterError
 from tests.plans import Operated, resource
 

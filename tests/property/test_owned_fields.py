@@ -6,7 +6,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollout.route.policy.owned import Kept, differing, own, read_kept
+from rollout.route.policy.owned import Ownership, differing, own, read_kept
 
 NAMES = st.sampled_from(["a", "b", "c"])
 LEAVES = st.none() | st.integers(0, 3) | st.booleans() | st.lists(st.integers(0, 2), max_size=2)
@@ -46,28 +46,28 @@ def owned(document, kept, wanted, **options):
 @given(document=DOCUMENTS, wanted=WANTED)
 def test_what_is_wanted_is_there_and_twice_is_once(document, wanted):
     if fits(document, wanted):
-        made, kept = owned(document, Kept(), wanted)
+        made, kept = owned(document, Ownership(), wanted)
         assert differing({"root": made}, wanted) == []
         assert owned(made, kept, wanted) == (made, kept)
 
 
 @given(document=DOCUMENTS, plans=st.lists(WANTED, max_size=4))
 def test_after_any_number_of_plans_everything_is_as_it_was(document, plans):
-    made, kept = document, Kept()
+    made, kept = document, Ownership()
     for wanted in plans:
         if fits(document, wanted):
             made, kept = owned(made, kept, wanted)
-    assert owned(made, kept, {}) == (document, Kept())
+    assert owned(made, kept, {}) == (document, Ownership())
 
 
 @given(document=DOCUMENTS, wanted=WANTED, value=st.integers(7, 9))
 def test_somebody_s_later_value_is_theirs(document, wanted, value):
     if not wanted or not fits(document, wanted):
         return
-    made, kept = owned(document, Kept(), wanted)
+    made, kept = owned(document, Ownership(), wanted)
     path = next(iter(wanted))
     edit = {path: value}
-    edited, _ = owned(made, Kept(), edit)
+    edited, _ = owned(made, Ownership(), edit)
     assert differing({"root": owned(edited, kept, {})[0]}, edit) == []
     assert differing({"root": owned(edited, kept, wanted, adopt=True)[0]}, edit) == []
     assert differing({"root": owned(edited, kept, wanted)[0]}, wanted) == []
@@ -77,7 +77,7 @@ def test_somebody_s_later_value_is_theirs(document, wanted, value):
 def test_nothing_else_is_touched(document, wanted):
     if not fits(document, wanted):
         return
-    made, _ = owned(document, Kept(), wanted)
+    made, _ = owned(document, Ownership(), wanted)
     theirs = {path: value for path, value in _leaves(document) if not _within(path, wanted)}
     assert theirs.items() <= dict(_leaves(made)).items()
 

@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rollout.errors import PlanError
-from rollout.plan.codes import CODES
-from rollout.plan.load import load
-from rollout.plan.model import Plan
-from rollout.plan.positions import lines
+from rollout.plan.fields.codes import CODES
+from rollout.plan.model.plan import Plan
+from rollout.plan.reading.load import load
+from rollout.plan.reading.positions import lines
 
 # A plan is a large example, and machines differ: how long one takes is no law.
 law = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -6,8 +6,8 @@ from fractions import Fraction
 import hypothesis.strategies as st
 from hypothesis import given
 
-from rollout.decide.split import Split
-from rollout.plan.traffic import Traffic
+from rollout.decide.record.split import Split
+from rollout.plan.model.traffic import Traffic
 from rollout.route.envoy.segment import leads
 from rollout.route.envoy.traffic import patch as patch_traffic
 from rollout.route.envoy.traffic import split_of as seen_of

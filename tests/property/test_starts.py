@@ -10,8 +10,8 @@ from typing import Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rollout.decide.facts import Command, HumanSaid
-from rollout.decide.state import State
+from rollout.decide.record.facts import Command, HumanSaid
+from rollout.decide.state.rollout import RolloutState
 from rollout.errors import ClusterError
 from rollout.journal.memory import MemoryJournal
 from rollout.ports import Entry, Journal
@@ -117,10 +117,10 @@ def fault(world: Operated, action: str) -> None:
 def told(world: Operated) -> tuple[Any, ...]:
     """All that the outside sees of an operator."""
     sealed = [row.hash for row in world.journal.rows()]
-    return sealed, world.cluster.held, world.cluster.events, world.router.shown
+    return sealed, world.cluster.held, world.cluster.events, world.router.statuses
 
 
-def decided(state: State) -> dict[str, Any]:
+def decided(state: RolloutState) -> dict[str, Any]:
     """A state without what evidence alone says."""
     return {name: value for name, value in vars(state).items() if name not in _EVIDENCE}
 

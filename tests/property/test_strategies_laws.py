@@ -7,9 +7,9 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rollout.decide.exposure import share_of_all
-from rollout.decide.facts import HumanSaid
-from rollout.decide.split import Split
+from rollout.decide.evidence.exposure import share_of_all
+from rollout.decide.record.facts import HumanSaid
+from rollout.decide.record.split import Split
 from tests.worlds import BAD, GOOD, Behaviour, Lab, plan
 
 RAMPS: list[dict[str, Any]] = [

@@ -6,12 +6,13 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from analysis import contrast, guard, later
 from analysis.binomial import upper_bound
-from analysis.contrast import Contrast, Units
-from analysis.guard import RateRule
 from analysis.information import harm_divergence, rate_divergence
-from analysis.verdict import Guarded, judge
+from analysis.rates import risk_difference
+from analysis.rates.risk_difference import Contrast, Units
+from analysis.verdict import guardrail, late_start
+from analysis.verdict.guardrail import RateMargin
+from analysis.verdict.verdict import Guarded, judge
 from tests.property.test_analysis_laws import rates, shapes
 
 margins = st.tuples(st.floats(1, 5), st.floats(0.001, 0.2))
@@ -19,8 +20,8 @@ importances = st.floats(0.1, 100)
 
 
 def guarded(evidence, margin, importance):
-    rule = RateRule(*margin)
-    return Guarded(rule, guard.look(rule, guard.start(rule), evidence), importance)
+    rule = RateMargin(*margin)
+    return Guarded(rule, guardrail.look(rule, guardrail.start(rule), evidence), importance)
 
 
 @given(st.lists(st.tuples(rates, margins, importances), min_size=1, max_size=4), st.randoms())
@@ -43,17 +44,17 @@ logs = st.floats(-1e13, 1e13)
 
 @given(logs, logs, st.floats(0, 1e13))
 def test_what_waits_and_what_does_not_have_a_mean_that_grows_with_both(first, since, more):
-    mean = later.log_harm(first, since)
+    mean = late_start.log_harm(first, since)
     assert min(first, since) - 1e-9 * (1 + abs(mean)) <= mean <= max(first, since) + 1e-9
-    assert later.log_harm(first + more, since) >= mean
-    assert later.log_harm(first, since + more) >= mean
+    assert late_start.log_harm(first + more, since) >= mean
+    assert late_start.log_harm(first, since + more) >= mean
 
 
 def folded(looks, ratio):
     running = Contrast()
     for e in looks:
         bad = e.canary_bad, e.stable_bad, e.stable_bad
-        running = contrast.compared(
+        running = risk_difference.compared(
             running, Units(e.canary_exposures, e.stable_exposures, *bad), ratio
         )
     return running
@@ -68,10 +69,10 @@ def test_what_is_shown_is_a_difference_of_shares_whatever_the_order_of_looks(loo
         if first is not None:
             assert -1 - 1e-9 <= first <= 1 + 1e-9
             assert second == pytest.approx(first, abs=1e-9)
-    low, high = contrast.interval(one, 0.05, 0.05)
+    low, high = risk_difference.interval(one, 0.05, 0.05)
     assert -1 <= low <= 1
     assert -1 <= high <= 1
-    assert contrast.interval(two, 0.05, 0.05) == pytest.approx((low, high), abs=1e-6)
+    assert risk_difference.interval(two, 0.05, 0.05) == pytest.approx((low, high), abs=1e-6)
 
 
 @given(st.just(0.0) | st.floats(1e-15, 1), margins, st.floats(0.01, 100), st.floats(0, 1))

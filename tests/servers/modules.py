@@ -59,7 +59,7 @@ class Module:
     def folder(self) -> Path:
         """Where what is built is kept; another pin or another program is another folder."""
         digest = sha256()
-        for file in sorted(path for path in self.source.rglob("*") if path.is_file()):
+        for file in sorted([*self.source.glob("go.*"), *self.source.glob("*/*.go")]):
             digest.update(file.read_bytes())
         return cache_folder() / f"{self.name}-{self.version}-{digest.hexdigest()[:8]}"
 
@@ -100,7 +100,7 @@ def find(name: str) -> Path:
     """The full path of a program. Raises MissingServerError."""
     if name == "etcd":
         return _etcd()
-    module = next(each for each in MODULES if name in each.programs)
+    module = next(module for module in MODULES if name in module.programs)
     for candidate in (*_installed(name), module.folder / name):
         if candidate.is_file() and minor_version(candidate) == module.minor:
             return candidate
@@ -156,8 +156,8 @@ def minor_version(path: Path) -> str:
 
 def _installed(name: str) -> list[Path]:
     assets = os.environ.get("KUBEBUILDER_ASSETS")
-    found = shutil.which(name)
-    return ([Path(assets) / name] if assets else []) + ([Path(found)] if found else [])
+    path = shutil.which(name)
+    return ([Path(assets) / name] if assets else []) + ([Path(path)] if path else [])
 
 
 def _etcd() -> Path:

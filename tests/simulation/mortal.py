@@ -13,10 +13,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from rollout.decide.split import Split
-from rollout.journal.store import open_journal
-from rollout.ports import Ports, Seen
-from rollout.simulate import MemoryRouter, VirtualClock, World
+from rollout.decide.record.split import Split
+from rollout.journal.sql.store import open_journal
+from rollout.ports import Ports, RouteStatus
+from rollout.simulate import MemoryRouter, SimulatedService, VirtualClock
 from rollout.tick.controller import Controller
 from tests.worlds import BAD, GOOD, plan
 
@@ -37,9 +37,9 @@ class FileRouter(MemoryRouter):
 
     def read(self, plan, total):
         if not self.path.exists():
-            return Seen(Split(0, total), "")
+            return RouteStatus(Split(0, total), "")
         canary, total, mark = json.loads(self.path.read_text())
-        return Seen(Split(canary, total), mark)
+        return RouteStatus(Split(canary, total), mark)
 
     def share(self, plan):
         return self.read(plan, 100).split.share
@@ -61,7 +61,7 @@ def main(folder: Path, effect: str, nth: int, *, after: bool) -> None:
         if kept.exists()
         else (VirtualClock(), {}, {}, None, None, None)
     )
-    world = World(
+    world = SimulatedService(
         router, {"v1": GOOD, "v2": BAD}, seed=2, totals=totals, samples=samples, time=time
     )
     if dice is not None:

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import pytest
 
-from rollout.cli.again import say_again
-from rollout.cli.say import worded
-from rollout.decide.facts import Command, Confirmed, Decided, HumanSaid, Started
+from rollout.cli.act.again import record_undo_or_retry
+from rollout.cli.act.command import worded
 from rollout.decide.fold import fold_all
-from rollout.decide.split import Split
+from rollout.decide.record.facts import Command, Confirmed, Decided, HumanSaid, Started
+from rollout.decide.record.split import Split
 from rollout.decide.step import step
 from rollout.errors import InputError
 from rollout.ports import Ports
 from rollout.tick.controller import Controller
-from rollout.tick.fleet import attempt_id, place_of
+from rollout.tick.fleet import attempt_id, service_key
 from tests.simulation.test_crashes import Killed, Mortal, Reaper
 from tests.worlds import BAD, GOOD, Lab, plan
 
 
 def say(made: Lab, command: Command, reason: str = "ticket 7"):
     said = worded(command, actor="ada@host", reason=reason, now=made.clock.now())
-    return say_again(made.journal, made.plan.name, said)
+    return record_undo_or_retry(made.journal, made.plan.name, said)
 
 
 def ended(canary=GOOD, **ports):
@@ -36,7 +36,7 @@ def tick(made: Lab, seconds: float = 1.0) -> None:
 
 
 def stable_of(made: Lab) -> str | None:
-    return made.controller.fleet.stable(*place_of(made.plan))
+    return made.controller.fleet.stable(*service_key(made.plan))
 
 
 def test_an_undo_gives_the_old_version_all_traffic_at_the_next_tick():
@@ -47,7 +47,7 @@ def test_an_undo_gives_the_old_version_all_traffic_at_the_next_tick():
     assert (entry.fact.actor, entry.fact.reason) == ("ada@host", "ticket 7")
     made.controller.tick()
     assert made.state.phase == "undone"
-    assert made.router.shown[made.plan.id].split == Split(0, 100)
+    assert made.router.statuses[made.plan.id].split == Split(0, 100)
     assert stable_of(made) == "v1"
     decided = made.decisions[-1]
     assert decided.sentence == (
@@ -230,4 +230,4 @@ def test_a_death_before_or_after_any_effect_of_an_undo_leaves_the_same_journal()
         for after in (False, True):
             again = live(Reaper(at, after=after))
             assert [e.hash for e in again.entries] == [e.hash for e in whole.entries]
-            assert again.router.shown == whole.router.shown
+            assert again.router.statuses == whole.router.statuses

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from analysis.counters import Series
+from analysis.counting.cursor import Series
 from rollout.ports import Answer, Ask, Observer
 from tests.worlds import GOOD, Lab, plan
 

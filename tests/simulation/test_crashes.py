@@ -101,4 +101,4 @@ def test_a_death_before_or_after_any_effect_leaves_the_same_journal_and_weights(
             lab = _live(_lab(canary, Reaper(at, after=after), spec))
             story = f"killed {'after' if after else 'before'} effect {at}: {reaper.effects[at - 1]}"
             assert [e.hash for e in lab.entries] == [e.hash for e in unharmed.entries], story
-            assert lab.router.shown == unharmed.router.shown, story
+            assert lab.router.statuses == unharmed.router.statuses, story

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import pytest
 
-from analysis import shares
-from rollout.decide.facts import Confirmed, Drifted, HumanSaid, RouteFailed
+from analysis import sample_ratio
 from rollout.decide.fold import fold_all
-from rollout.decide.split import Split
+from rollout.decide.record.facts import Confirmed, Drifted, HumanSaid, RouteFailed
+from rollout.decide.record.split import Split
 from rollout.decide.step import step
-from rollout.ports import Seen
+from rollout.ports import RouteStatus
 from rollout.simulate import MemoryRouter
 from tests.worlds import BAD, GOOD, Lab, plan
 
@@ -20,9 +20,9 @@ from tests.worlds import BAD, GOOD, Lab, plan
 class Silent(MemoryRouter):
     """A mesh with a watch that may go silent: then it shows what it showed last."""
 
-    last: Seen | None = None
+    last: RouteStatus | None = None
 
-    def glance(self, plan, total):
+    def cached(self, plan, total):
         return self.last or self.read(plan, total)
 
 
@@ -43,11 +43,11 @@ def edited(policy):
     mesh = Silent()
     lab = Lab(plan=plan(onDrift=policy, deadline="1h"), router=mesh)
     lab.run_until(lambda state: state.split.canary == 25 and state.steady_at is not None)
-    mesh.last = mesh.shown[lab.plan.id]
-    mesh.shown[lab.plan.id] = Seen(Split(5), "a hand")
+    mesh.last = mesh.statuses[lab.plan.id]
+    mesh.statuses[lab.plan.id] = RouteStatus(Split(5), "a hand")
     lab.run(40)
     assert lab.decisions[-1].reasons == ("exposure-mismatch",)
-    assert shares.mismatched(lab.state.shares)
+    assert sample_ratio.mismatched(lab.state.shares)
     mesh.last = None
     lab.run_until(lambda _: bool(drifts(lab)))
     return lab
@@ -61,22 +61,22 @@ def drifts(lab):
 def test_a_mismatch_of_the_time_before_an_edit_was_seen_holds_nothing(policy):
     lab = edited(policy)
     assert [fact.anew for fact in drifts(lab)] == [True]
-    assert not shares.mismatched(lab.state.shares)
+    assert not sample_ratio.mismatched(lab.state.shares)
     assert lab.run(180).phase == "promoted"
 
 
 def test_after_a_pause_for_it_too():
     lab = edited("pause")
-    assert (lab.state.phase, lab.state.shares) == ("paused", shares.start())
+    assert (lab.state.phase, lab.state.shares) == ("paused", sample_ratio.start())
     assert lab.state.parted.requests == 0, "what is said of it begins anew, too"
     lab.run(20)
-    assert lab.state.shares != shares.start(), "the new split is tested"
-    assert not shares.mismatched(lab.state.shares)
+    assert lab.state.shares != sample_ratio.start(), "the new split is tested"
+    assert not sample_ratio.mismatched(lab.state.shares)
 
 
 def test_the_looks_that_the_edit_was_in_the_midst_of_count_for_nothing():
     lab = edited("adopt")
-    lab.run_until(lambda state: state.shares != shares.start())
+    lab.run_until(lambda state: state.shares != sample_ratio.start())
     lab.run_until(lambda state: state.split.canary > 5)
     assert not [each for each in lab.decisions[-3:] if "exposure-mismatch" in each.reasons]
 
@@ -93,16 +93,16 @@ def test_an_entry_that_does_not_say_so_leaves_the_state_as_it_was_then():
     place = lab.facts.index(drifts(lab)[0])
     old = lab.facts[place].model_copy(update={"anew": False})
     before = list(enumerate(lab.facts[:place], 1))
-    assert shares.mismatched(fold_all([*before, (place + 1, old)]).shares)
-    assert not shares.mismatched(fold_all([*before, (place + 1, lab.facts[place])]).shares)
+    assert sample_ratio.mismatched(fold_all([*before, (place + 1, old)]).shares)
+    assert not sample_ratio.mismatched(fold_all([*before, (place + 1, lab.facts[place])]).shares)
 
 
 def test_an_edit_of_the_policy_alone_moves_no_traffic():
     lab = Lab(plan=plan(onDrift="adopt"))
     lab.run_until(lambda state: state.split.canary == 25 and state.steady_at is not None)
     gathered = lab.state.shares
-    shown = lab.router.shown[lab.plan.id]
-    lab.router.shown[lab.plan.id] = Seen(shown.split, shown.mark, policy="another pool")
+    shown = lab.router.statuses[lab.plan.id]
+    lab.router.statuses[lab.plan.id] = RouteStatus(shown.split, shown.mark, policy="another pool")
     state = lab.run_until(lambda _: bool(drifts(lab)))
     assert [fact.anew for fact in drifts(lab)] == [False]
     assert state.shares == gathered, "and this look spans the edit"
@@ -130,7 +130,7 @@ def lost(policy="pause", canary=GOOD, **spec):
 def back(lab, canary=None):
     """The mesh can be read again; by then a hand has moved the weights."""
     if canary is not None:
-        lab.router.shown[lab.plan.id] = Seen(Split(canary), "a hand")
+        lab.router.statuses[lab.plan.id] = RouteStatus(Split(canary), "a hand")
     lab.router.down = ""
     lab.run_until(lambda state: state.awaiting is None)
     lab.run(3)  # a look
@@ -141,7 +141,7 @@ def test_an_edit_while_the_mesh_could_not_be_read_is_drift(policy, shown):
     lab = lost(policy)
     back(lab, 5)
     assert [(fact.seen, fact.anew) for fact in drifts(lab)] == [(Split(5), True)]
-    assert lab.router.shown[lab.plan.id].split == Split(shown)
+    assert lab.router.statuses[lab.plan.id].split == Split(shown)
     assert [split for _, split, _ in lab.router.writes] == [Split(25)] * (policy == "revert")
     assert (lab.state.split, lab.state.route_problem) == (Split(shown), "")
     assert lab.state.phase == ("paused" if policy == "pause" else "stepping")
@@ -168,8 +168,8 @@ def test_adopted_weights_with_another_hand_s_mark_are_confirmed_too():
 def test_a_policy_that_was_told_is_not_told_again_after_an_outage():
     lab = Lab(plan=plan(onDrift="pause"))
     lab.run_until(lambda state: state.split.canary == 25 and state.steady_at is not None)
-    shown = lab.router.shown[lab.plan.id]
-    lab.router.shown[lab.plan.id] = Seen(shown.split, shown.mark, policy="another pool")
+    shown = lab.router.statuses[lab.plan.id]
+    lab.router.statuses[lab.plan.id] = RouteStatus(shown.split, shown.mark, policy="another pool")
     lab.run_until(lambda state: state.phase == "paused")
     lab.router.down = "the API server does not answer"
     lab.run_until(lambda state: state.awaiting is not None)
@@ -183,7 +183,7 @@ def test_a_rollback_waits_for_no_reading(edited):
     lab = lost(canary=BAD)
     lab.run_until(lambda state: state.phase == "reverting")
     if edited is not None:
-        lab.router.shown[lab.plan.id] = Seen(Split(edited), "a hand")
+        lab.router.statuses[lab.plan.id] = RouteStatus(Split(edited), "a hand")
     lab.router.down = ""
     assert lab.run(10).phase == "rolled back"
     assert [split for _, split, _ in lab.router.writes] == [Split(0)]
@@ -206,7 +206,7 @@ def test_a_promotion_said_in_the_outage_overwrites_no_edit_unrecorded(policy, ph
     assert lab.state.phase == "promoting"
     back(lab, 5)
     assert [(fact.seen, fact.anew) for fact in drifts(lab)] == [(Split(5), True)]
-    assert (lab.state.phase, lab.router.shown[lab.plan.id].split) == (phase, Split(shown))
+    assert (lab.state.phase, lab.router.statuses[lab.plan.id].split) == (phase, Split(shown))
     if phase == "paused":
         assert lab.router.writes == []
         assert "somebody else moved the weights" in lab.decisions[-2].sentence
@@ -235,7 +235,7 @@ def test_an_advance_that_an_outage_cut_off_overwrites_no_edit_unrecorded(policy,
     lab.router.writes.clear()
     back(lab, 10)
     assert [fact.seen for fact in drifts(lab)] == [Split(10)]
-    assert lab.router.shown[lab.plan.id].split == Split(shown)
+    assert lab.router.statuses[lab.plan.id].split == Split(shown)
     assert [split for _, split, _ in lab.router.writes] == [Split(25)] * (policy == "revert")
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from rollout.decide.facts import HumanSaid
 from rollout.decide.fold import fold_all
-from rollout.decide.split import Split
+from rollout.decide.record.facts import HumanSaid
+from rollout.decide.record.split import Split
 from rollout.decide.step import step
 from tests.worlds import BAD, GOOD, Behaviour, Lab, plan
 
@@ -56,7 +56,7 @@ def test_harm_that_shows_only_then_is_rolled_back_at_once(late):
     made = held(holdback={"share": "10%", "lasts": "1h"})
     made.world.behaviours = {"v1": GOOD, "v2": late}
     assert made.run(600).phase == "rolled back"
-    assert made.router.shown[made.plan.id].split == Split(0, 100)
+    assert made.router.statuses[made.plan.id].split == Split(0, 100)
     assert made.actions[-2:] == ["hold back", "roll back"]
 
 

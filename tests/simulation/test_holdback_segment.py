@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from rollout.cli.report import report
-from rollout.decide.facts import REFUSED, HumanSaid
+from rollout.cli.text.report import report
 from rollout.decide.fold import fold_all
-from rollout.decide.split import Split
+from rollout.decide.record.facts import REFUSED, HumanSaid
+from rollout.decide.record.split import Split
 from rollout.decide.step import step
 from rollout.errors import RouteError
-from rollout.ports import Seen
+from rollout.ports import RouteStatus
 from rollout.simulate import MemoryRouter
 from tests.worlds import GOOD, Behaviour, Lab, plan
 
@@ -132,13 +132,13 @@ def test_harm_is_still_found_in_that_pause_and_the_rollback_is_tried_without_end
     assert made.run(30).phase == "reverting"
     made.router.refusing = ""
     assert made.run().phase == "rolled back"
-    assert made.router.shown[made.plan.id].split == Split(0)
+    assert made.router.statuses[made.plan.id].split == Split(0)
 
 
 @pytest.mark.parametrize(("hand", "after"), [(40, [95, 100]), (97, [97, 100])])
 def test_a_hands_weight_of_all_is_beyond_the_segment_and_never_lowered(hand, after):
     made = at(lab(onDrift="adopt"), Split(50, way="segment"))
-    made.router.shown[made.plan.id] = Seen(Split(hand), "a hand")
+    made.router.statuses[made.plan.id] = RouteStatus(Split(hand), "a hand")
     before = len(made.router.writes)
     assert made.run().phase == "promoted"
     assert [split for _, split, _ in made.router.writes[before:]] == [Split(n) for n in after]

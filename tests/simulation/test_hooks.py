@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from rollout.decide.facts import HookAnswered, HookCalled, HumanSaid
 from rollout.decide.fold import fold_all
-from rollout.decide.split import Split
+from rollout.decide.record.facts import HookAnswered, HookCalled, HumanSaid
+from rollout.decide.record.split import Split
 from rollout.decide.step import step
 from rollout.ports import HookCall, HookReply
 from tests.simulation.test_crashes import Killed, Mortal, Reaper
@@ -121,7 +121,7 @@ def test_flagger_runs_hooks_before_it_restores_traffic():
     plain.run()
     mute.run()
     assert [d.at for d in mute.decisions] == [d.at for d in plain.decisions]
-    assert mute.router.shown[mute.plan.id].split == Split(0, 100)
+    assert mute.router.statuses[mute.plan.id].split == Split(0, 100)
     tick(mute, 60)
     assert listener.keys == ["tell/1"], "one call at a time"
 
@@ -135,7 +135,7 @@ def test_a_failing_hook_is_tried_again_with_back_off_and_then_told():
     assert called[1] - called[0] >= 2
     assert called[2] - called[1] >= 4
     assert made.state.phase == "promoted"
-    assert made.router.shown[made.plan.id].split == Split(100, 100)
+    assert made.router.statuses[made.plan.id].split == Split(100, 100)
 
 
 @pytest.mark.parametrize(("policy", "phase"), [("pause", "paused"), ("continue", "promoted")])
@@ -234,7 +234,10 @@ def test_a_death_before_or_after_any_effect_leaves_at_least_one_call_with_one_ke
             story = f"killed {'after' if after else 'before'} {unharmed.effects[at - 1]}"
             assert [*dict.fromkeys(again)] == keys, story
             assert made.state.phase == whole.state.phase, story
-            assert made.router.shown[made.plan.id].split == whole.router.shown[made.plan.id].split
+            assert (
+                made.router.statuses[made.plan.id].split
+                == whole.router.statuses[made.plan.id].split
+            )
             told = [fact.hook for fact in made.facts if isinstance(fact, HookAnswered)]
             assert told == ["warm", last], story
 

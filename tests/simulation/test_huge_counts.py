@@ -12,9 +12,9 @@ import pytest
 
 from rollout.calibrate.draw import recorded
 from rollout.calibrate.runs import calibrate
-from rollout.rehearse.base import Figures, base
-from rollout.rehearse.change import Change, Rate
+from rollout.rehearse.assumptions import KnownFigures, base
 from rollout.rehearse.runs import rehearse_once
+from rollout.rehearse.scenario import Rate, Scenario
 from tests.pods import past_of, pods_plan
 from tests.worlds import BAD, GOOD, Behaviour, Lab, plan
 
@@ -36,9 +36,9 @@ def test_a_rollout_ends_as_it_should(canary, end, requests):
 
 
 def test_a_rehearsal_does_too():
-    start = base(plan(), Figures(rate=10**12 / LOOK))
-    assert rehearse_once(plan(), start, Change("same"), (1, 0)).outcome == "promoted"
-    worse = rehearse_once(plan(), start, Change("worse", errors=Rate(4.0)), (1, 0))
+    start = base(plan(), KnownFigures(rate=10**12 / LOOK))
+    assert rehearse_once(plan(), start, Scenario("same"), (1, 0)).outcome == "promoted"
+    worse = rehearse_once(plan(), start, Scenario("worse", errors=Rate(4.0)), (1, 0))
     assert worse.outcome == "rolled back"
 
 

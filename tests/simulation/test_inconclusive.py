@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from rollout.decide.split import Split
+from rollout.decide.record.split import Split
 from rollout.decide.step import step
 from rollout.errors import RouteError
 from rollout.simulate import MemoryRouter

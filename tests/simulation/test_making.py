@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from rollout.decide.facts import REFUSED, HumanSaid
-from rollout.decide.split import Split
+from rollout.decide.record.facts import REFUSED, HumanSaid
+from rollout.decide.record.split import Split
 from rollout.errors import RouteError
-from rollout.ports import Answer, Observer, Seen
+from rollout.ports import Answer, Observer, RouteStatus
 from rollout.simulate import MemoryRouter
 from tests.worlds import BAD, GOOD, Lab, plan
 
@@ -27,6 +27,31 @@ class Dark(MemoryRouter):
     def read(self, plan, total):
         if not self.writes and not self.down:
             raise RouteError("there is no such object", refused=True, absent=True)
+        return super().read(plan, total)
+
+
+@dataclass
+class Elsewhere(MemoryRouter):
+    """A route that nobody can read as ours, until its problem is mended."""
+
+    problem: str = "it leads to no arm"
+
+    def read(self, plan, total):
+        if self.problem:
+            raise RouteError(self.problem)
+        return super().read(plan, total)
+
+
+@dataclass
+class Flickering(Dark):
+    """The API server fails to answer every other read at first."""
+
+    reads: int = 0
+
+    def read(self, plan, total):
+        self.reads += 1
+        if self.reads < 8 and self.reads % 2:
+            raise RouteError("the API server does not answer", unread=True)
         return super().read(plan, total)
 
 
@@ -53,6 +78,11 @@ def lab(canary=GOOD, route="gateway", router=None, **spec):
     return Lab(canary, plan(route=ROUTES[route], **spec), router=router, wrap=wrap)
 
 
+def resume(made):
+    """A person's word."""
+    return HumanSaid(rollout=made.plan.id, at=made.clock.now(), command="resume", actor="ada")
+
+
 @pytest.mark.parametrize("route", ROUTES)
 def test_a_rollout_at_an_edge_without_traffic_makes_its_route_and_ends(route):
     made = lab(route=route)
@@ -73,16 +103,15 @@ def test_a_route_that_is_there_is_not_written_before_the_first_step():
 def test_a_route_that_gives_the_canary_traffic_pauses_until_it_is_moved_back():
     router = MemoryRouter()
     made = lab(router=router)
-    router.shown[made.plan.id] = Seen(Split(30), "theirs")
+    router.statuses[made.plan.id] = RouteStatus(Split(30), "theirs")
     made.run_until(lambda state: state.phase == "paused")
     made.run(10)
     assert router.writes == []
     assert made.decisions[-1].reasons == ("paused",)
     paused = next(each for each in made.decisions if REFUSED in each.reasons)
     assert "gives v2 30 of 100: move all traffic to v1, then resume" in paused.sentence
-    del router.shown[made.plan.id]
-    word = HumanSaid(rollout=made.plan.id, at=made.clock.now(), command="resume", actor="ada")
-    made.controller.note(word)
+    del router.statuses[made.plan.id]
+    made.controller.note(resume(made))
     assert made.run().phase == "promoted"
 
 
@@ -93,6 +122,35 @@ def test_a_mesh_that_cannot_be_read_is_tried_again():
     assert made.actions == ["make route"]
     assert made.router.writes == []
     made.router.down = ""
+    assert made.run().phase == "promoted"
+
+
+def test_a_route_that_leads_elsewhere_pauses_with_its_words():
+    router = Elsewhere()
+    made = lab(router=router)
+    made.run_until(lambda state: state.phase == "paused")
+    paused = next(each for each in made.decisions if REFUSED in each.reasons)
+    assert "leads to no arm" in paused.sentence
+    assert router.writes == []
+    router.problem = ""
+    made.controller.note(resume(made))
+    assert made.run().phase == "promoted"
+
+
+def test_a_route_that_is_found_missing_after_an_outage_is_made():
+    made = lab(router=Flickering())
+    assert made.run().phase == "promoted"
+    assert "pause" not in made.actions
+
+
+def test_a_route_that_is_removed_before_the_first_step_is_named_and_made_again():
+    made = lab()
+    made.run_until(lambda state: state.confirmed_at is not None)
+    made.router.writes.clear()
+    made.run_until(lambda state: state.phase == "paused", 10)
+    paused = next(each for each in made.decisions if REFUSED in each.reasons)
+    assert "there is no such object" in paused.sentence
+    made.controller.note(resume(made))
     assert made.run().phase == "promoted"
 
 

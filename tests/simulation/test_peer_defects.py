@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from rollout.decide.facts import HumanSaid
-from rollout.decide.split import Split
-from rollout.plan.model import Plan
+from rollout.decide.record.facts import HumanSaid
+from rollout.decide.record.split import Split
+from rollout.plan.model.plan import Plan
 from rollout.ports import Ports
 from rollout.tick.controller import Controller
 from tests.worlds import BAD, Behaviour, Lab, plan
@@ -88,7 +88,7 @@ def test_argo_waits_for_a_stable_pod_before_it_aborts():
     lab.journal.append([said], lab.entries[-1].seq)
     lab.controller.tick()
     assert lab.state.phase == "rolled back"
-    assert lab.router.shown[lab.plan.id].split == Split(0)
+    assert lab.router.statuses[lab.plan.id].split == Split(0)
 
 
 def test_argo_lets_the_analysis_end_before_promotion_matters():

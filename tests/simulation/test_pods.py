@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from rollout.cli.words import sentence
-from rollout.decide.facts import Decided, HumanSaid, Learned
+from rollout.cli.text.facts import sentence
 from rollout.decide.fold import fold_all
-from rollout.ports import Observer, Past
+from rollout.decide.record.facts import Decided, HumanSaid, Learned
+from rollout.ports import Observer, PodHistory
 from tests import pods
 from tests.pods import NAMES, pods_plan
 from tests.worlds import BAD, GOOD, Lab
@@ -17,7 +17,7 @@ from tests.worlds import BAD, GOOD, Lab
 
 def past_of(**words):
     """The past of a service whose requests are independent."""
-    return Past(pods.past_of(**words))
+    return PodHistory(pods.past_of(**words))
 
 
 @dataclass
@@ -25,7 +25,7 @@ class Remembering:
     """A world that also knows its past; `asked` are the times when it was asked for it."""
 
     world: Observer
-    past: Past
+    past: PodHistory
     asked: list[float]
 
     def observe(self, asks, now):
@@ -95,7 +95,7 @@ UNKNOWN = [
     (past_of(canary=0), "no pod of the canary is there to be counted"),
     (past_of(ticks=100), "480 are needed"),
     (past_of(pods=1), "one pod, so nothing is known of how pods differ"),
-    (Past(problems=dict.fromkeys(NAMES, "a series has no label pod")), "has no label pod"),
+    (PodHistory(problems=dict.fromkeys(NAMES, "a series has no label pod")), "has no label pod"),
 ]
 
 
@@ -145,7 +145,7 @@ def test_refuse_does_not_begin_until_the_past_is_known():
 def test_one_guardrail_without_a_test_does_not_take_the_others_with_it():
     known = past_of()
     two = {name: known.pods[name] for name in ("errors", "latency")}
-    made, _ = lab(Past(two, {"accuracy": "a series has no label pod"}), whenUnknown="assume")
+    made, _ = lab(PodHistory(two, {"accuracy": "a series has no label pod"}), whenUnknown="assume")
     made.run()
     rules = {name: gauge.rule.dispersion is not None for name, gauge in made.state.gauges.items()}
     assert rules == {"errors": True, "latency": True, "accuracy": False}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from analysis import shares
-from rollout.decide.facts import AGAIN, REFUSED, Decided, HumanSaid, RouteFailed
+from analysis import sample_ratio
 from rollout.decide.fold import fold_all
-from rollout.decide.split import Split
+from rollout.decide.record.facts import AGAIN, REFUSED, Decided, HumanSaid, RouteFailed
+from rollout.decide.record.split import Split
 from rollout.errors import RouteError
 from rollout.simulate import MemoryRouter
 from tests.worlds import BAD, Lab, plan
@@ -116,7 +116,7 @@ def deleted():
 
 
 def test_resume_makes_a_deleted_route_anew_and_what_came_without_it_is_no_mismatch(deleted):
-    assert shares.mismatched(deleted.state.shares)
+    assert sample_ratio.mismatched(deleted.state.shares)
     say(deleted, "resume")
     deleted.run(0.5)
     resumed = next(each for each in deleted.decisions if each.action == "resume")
@@ -125,8 +125,8 @@ def test_resume_makes_a_deleted_route_anew_and_what_came_without_it_is_no_mismat
         "what was confirmed is brought to the mesh again, which refused (there is no such object)"
     )
     assert told in resumed.sentence
-    assert deleted.router.shown[deleted.plan.id].split == Split(5)
-    assert (deleted.state.awaiting, deleted.state.shares) == (None, shares.start())
+    assert deleted.router.statuses[deleted.plan.id].split == Split(5)
+    assert (deleted.state.awaiting, deleted.state.shares) == (None, sample_ratio.start())
     assert deleted.run().phase == "promoted"
     assert deleted.state == fold_all((entry.seq, entry.fact) for entry in deleted.entries)
 
@@ -161,7 +161,7 @@ def test_harm_is_still_found_while_paused_and_the_rollback_is_tried_without_end(
     assert lab.state.attempts > 20, "at most 5 s apart"
     lab.router.refusing = ""
     assert lab.run().phase == "rolled back"
-    assert lab.router.shown[lab.plan.id].split == Split(0)
+    assert lab.router.statuses[lab.plan.id].split == Split(0)
 
 
 def test_a_mesh_that_is_only_away_is_waited_for():
@@ -198,7 +198,7 @@ def test_what_the_traffic_did_while_the_object_was_gone_holds_nothing_after_a_re
     lab.router.gone = True
     paused(lab)
     lab.run(60)
-    assert shares.mismatched(lab.state.shares)
+    assert sample_ratio.mismatched(lab.state.shares)
     lab.router.gone = False
     say(lab, "resume")
     assert lab.run(180).phase == "promoted"
@@ -212,7 +212,7 @@ def test_a_share_that_contradicts_the_weight_is_none_forgotten_by_a_resume(monke
     lab.run(60)
     say(lab, "resume")
     lab.run(4)
-    assert shares.mismatched(lab.state.shares)
+    assert sample_ratio.mismatched(lab.state.shares)
 
 
 def test_a_paused_rollout_says_why_as_long_as_it_is_paused():

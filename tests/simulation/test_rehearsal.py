@@ -7,16 +7,16 @@ from statistics import mean
 import pytest
 from scipy.stats import ks_2samp
 
-from rollout.rehearse.base import Figures, base
-from rollout.rehearse.change import Change, Rate
+from rollout.rehearse.assumptions import KnownFigures, base
 from rollout.rehearse.runs import rehearse, rehearse_once
-from rollout.simulate import World
+from rollout.rehearse.scenario import Rate, Scenario
+from rollout.simulate import SimulatedService
 from tests.worlds import Lab, plan
 
 RUNS = 40
-SAME, WORSE = Change("same"), Change("worse", errors=Rate(3.6), latency=1.4)
+SAME, WORSE = Scenario("same"), Scenario("worse", errors=Rate(3.6), latency=1.4)
 PLAN = plan()
-START = base(PLAN, Figures(rate=100.0, labelled=0.6, lag=6.0))
+START = base(PLAN, KnownFigures(rate=100.0, labelled=0.6, lag=6.0))
 
 
 def direct(change, seed):
@@ -43,36 +43,36 @@ def test_it_agrees_with_a_lab_run_directly(change, right):
 
 def test_a_long_plan_takes_few_looks_and_ends_at_its_deadline(monkeypatch):
     looks = []
-    observe = World.observe
+    observe = SimulatedService.observe
 
     def counted(self, asks, now):
         looks.append(now)
         return observe(self, asks, now)
 
-    monkeypatch.setattr(World, "observe", counted)
+    monkeypatch.setattr(SimulatedService, "observe", counted)
     slow = plan(deadline="7d", interval="10s", whenBlind={"hold": "30d", "then": "pause"})
-    run = rehearse_once(slow, base(slow, Figures(rate=0.001)), SAME, (1, 0))
+    run = rehearse_once(slow, base(slow, KnownFigures(rate=0.001)), SAME, (1, 0))
     assert run.outcome == "stuck"
     assert slow.spec.deadline <= run.seconds <= slow.spec.deadline + slow.spec.interval
     assert len(looks) < 250
 
 
 def test_processes_and_one_give_the_same_runs():
-    alone = rehearse(PLAN, START, [Change("bad", errors=Rate(9.0))], runs=101, seed=3)
-    few = rehearse(PLAN, START, [Change("bad", errors=Rate(9.0))], runs=12, seed=3)
+    alone = rehearse(PLAN, START, [Scenario("bad", errors=Rate(9.0))], runs=101, seed=3)
+    few = rehearse(PLAN, START, [Scenario("bad", errors=Rate(9.0))], runs=12, seed=3)
     assert alone["bad"][:12] == few["bad"]
     assert len(alone["bad"]) == 101
 
 
 def test_a_dead_canary_a_blind_plan_and_a_stuck_one():
-    dead = rehearse_once(PLAN, START, Change("dead", errors=Rate(0.0, 1.0)), (1, 0))
+    dead = rehearse_once(PLAN, START, Scenario("dead", errors=Rate(0.0, 1.0)), (1, 0))
     assert dead.outcome == "rolled back"
-    unlabelled = base(PLAN, Figures(rate=100.0, labelled=0.0))
+    unlabelled = base(PLAN, KnownFigures(rate=100.0, labelled=0.0))
     blind = rehearse_once(PLAN, unlabelled, SAME, (1, 0))
     assert (blind.outcome, blind.canary_requests) == ("blind", 0)
-    coarse = base(PLAN, Figures(rate=100.0, latency_edges=(10.0, 100.0, 1000.0)))
+    coarse = base(PLAN, KnownFigures(rate=100.0, latency_edges=(10.0, 100.0, 1000.0)))
     assert rehearse_once(PLAN, coarse, SAME, (1, 0)).outcome == "blind"
-    thin = base(PLAN, Figures(rate=2.0))
+    thin = base(PLAN, KnownFigures(rate=2.0))
     stuck = rehearse_once(PLAN, thin, SAME, (1, 0))
     assert (stuck.outcome, stuck.reasons) == ("stuck", ("inconclusive",))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rollout.journal.files import open_for_reading
+from rollout.journal.open import open_for_reading
 
 ROOT = Path(__file__).parents[2]
 

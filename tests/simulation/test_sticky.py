@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from analysis import shares
+from analysis import sample_ratio
 from tests.worlds import GOOD, Lab, plan
 
 AFFINITY = {"affinity": {"header": "x-user"}}
@@ -31,12 +31,12 @@ def mismatched(seed: int, weights: tuple[float, ...], *, clustered: bool, times:
 
     Capital adds up over looks, so that all requests at one weight are one look.
     """
-    users, dice, capital = Users(seed), np.random.default_rng(seed), shares.start()
+    users, dice, capital = Users(seed), np.random.default_rng(seed), sample_ratio.start()
     found = False
     for weight in weights:
         canary = int(dice.binomial(REQUESTS, min(users.share(weight) * times, 1.0)))
-        capital = shares.look(capital, canary, REQUESTS - canary, weight, clustered=clustered)
-        found = found or shares.mismatched(capital)
+        capital = sample_ratio.look(capital, canary, REQUESTS - canary, weight, clustered=clustered)
+        found = found or sample_ratio.mismatched(capital)
     return found
 
 

@@ -7,11 +7,11 @@ import re
 
 import pytest
 
-from rollout.decide.facts import Confirmed, HumanSaid, Observed, RouteFailed
 from rollout.decide.fold import fold_all
-from rollout.decide.split import Split
+from rollout.decide.record.facts import Confirmed, HumanSaid, Observed, RouteFailed
+from rollout.decide.record.split import Split
 from rollout.decide.step import step
-from rollout.ports import Seen
+from rollout.ports import RouteStatus
 from tests.worlds import BAD, GOOD, Behaviour, Lab, plan
 
 
@@ -36,7 +36,7 @@ def test_a_bad_canary_is_rolled_back_within_a_minute_of_its_first_request(canary
     state = lab.run()
     assert state.first_canary_at is not None
     assert state.phase == "rolled back"
-    assert lab.router.shown[lab.plan.id].split == Split(0, 100)
+    assert lab.router.statuses[lab.plan.id].split == Split(0, 100)
     assert lab.clock.now() - state.first_canary_at < 60
     if cause:
         assert cause in lab.decisions[-1].sentence
@@ -305,7 +305,7 @@ def test_an_evidence_ramp_reaches_its_top_and_promotes():
 def test_a_canary_that_a_hand_took_all_traffic_from_is_not_called_blind_and_steps_again():
     lab = Lab(plan=plan(onDrift="pause"))
     lab.run_until(lambda state: state.first_canary_at is not None)
-    lab.router.shown[lab.plan.id] = Seen(Split(0), "by hand")
+    lab.router.statuses[lab.plan.id] = RouteStatus(Split(0), "by hand")
     lab.run(60)
     said = HumanSaid(rollout=lab.plan.id, at=lab.clock.now(), command="resume", actor="ana")
     lab.journal.append([said], lab.entries[-1].seq)

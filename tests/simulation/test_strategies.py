@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from analysis import shares
-from rollout.cli.report import report
+from analysis import sample_ratio
+from rollout.cli.text.report import report
 from rollout.decide.fold import fold
-from rollout.decide.split import Split
+from rollout.decide.record.split import Split
 from rollout.review.look import looks
 from tests.worlds import BAD, GOOD, Behaviour, Lab, plan
 
@@ -38,7 +38,7 @@ def test_blue_green_goes_back_at_once():
     lab = Lab(BAD, plan=plan(ramp=HOLDBACK))
     state = lab.run()
     assert state.phase == "rolled back"
-    assert lab.router.shown[lab.plan.id].split == Split(0)
+    assert lab.router.statuses[lab.plan.id].split == Split(0)
 
 
 def test_a_switch_without_holdback_is_compared_with_what_was_before_and_says_so():
@@ -65,7 +65,7 @@ def test_a_switch_without_holdback_goes_back_at_once(canary):
     assert state.phase == "rolled back"
     assert state.first_canary_at is not None
     assert lab.clock.now() - state.first_canary_at < 30
-    assert lab.router.shown[lab.plan.id].split == Split(0)
+    assert lab.router.statuses[lab.plan.id].split == Split(0)
 
 
 def test_stable_may_fall_silent_after_the_switch(monkeypatch):
@@ -117,7 +117,7 @@ def test_copies_come_first_and_are_no_exposure(copies_count):
     mirrored = lab.run_until(lambda state: state.wanted.way == "weights")
     assert lab.clock.now() - begun >= 19
     assert mirrored.first_canary_at is None
-    assert mirrored.shares == shares.start()
+    assert mirrored.shares == sample_ratio.start()
     assert lab.world.served.get("v2", 0) == 0, "no user met the canary"
     readouts = report(lab.plan.id, lab.state, lab.clock.now()).guardrails
     assert all(line.readout.canary == 0 for line in readouts), "copies are evidence of nothing"
@@ -198,7 +198,7 @@ def test_a_segment_drawn_by_lot_is_an_experiment():
 def test_a_bad_version_leaves_its_segment():
     lab = Lab(BAD, plan=plan(ramp=AB, traffic=segment()))
     assert lab.run().phase == "rolled back"
-    assert lab.router.shown[lab.plan.id].split == Split(0)
+    assert lab.router.statuses[lab.plan.id].split == Split(0)
 
 
 def test_a_segment_that_is_far_from_its_declared_share_is_a_mismatch(monkeypatch):

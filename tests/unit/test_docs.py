@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from rollout.cli import COMMANDS
-from rollout.decide.diagram import mermaid
 from rollout.decide.step import RULES
-from rollout.plan.schema import schema
-from rollout.plan.templates import TEMPLATES
+from rollout.decide.text.diagram import mermaid
+from rollout.plan.fields.templates import TEMPLATES
+from rollout.plan.kube.json_schema import schema
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -42,6 +44,12 @@ def test_every_template_is_explained(name):
 
 def test_the_picture_of_phases_is_the_table_of_moves():
     assert mermaid() in (DOCS / "states.md").read_text()
+
+
+def test_the_picture_of_rooms_is_drawn_from_the_imports():
+    command = [sys.executable, str(DOCS / "rooms.py")]
+    picture = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    assert picture in (DOCS / "architecture.md").read_text()
 
 
 def test_the_rules_are_explained_in_their_order():

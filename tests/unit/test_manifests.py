@@ -22,7 +22,7 @@ from rollout.doctor.rights import (
     of_watching,
 )
 from rollout.metrics.names import METRICS
-from rollout.plan.load import load_file
+from rollout.plan.reading.load import load_file
 from tests.live.operating import RIGHTS
 
 ROOT = Path(__file__).parents[2]

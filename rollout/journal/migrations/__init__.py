@@ -1,1 +1,1 @@
-"""How the journal's tables came to be, one revision after the other, for Alembic."""
+"""The revisions of the journal's tables, run by Alembic."""

@@ -1,10 +1,13 @@
-"""Run by Alembic: the revisions on the connection that `migrate` gives, in one transaction."""
+"""Apply the revisions in one transaction, on the connection that `migrate` passes.
+
+Alembic runs this module.
+"""
 
 from __future__ import annotations
 
 from alembic import context
 
-from rollout.journal.tables import TABLES, VERSION
+from rollout.journal.sql.tables import TABLES, VERSION
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -1,1 +1,1 @@
-"""Routing objects that a plan asks to be made."""
+"""Create the routing objects that a plan with `create` asks for."""

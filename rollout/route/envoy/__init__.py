@@ -1,1 +1,5 @@
-"""A local Envoy: weights and traffic in its watched files, receipts from its admin port."""
+"""A local Envoy: weights in the route file that it watches, receipts from its admin port.
+
+Only `proxy` and `watched` touch the file system or the network; everything else here works on a
+parsed route file.
+"""

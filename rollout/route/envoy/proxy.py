@@ -1,4 +1,4 @@
-"""The door to a local Envoy: weights through its watched file, receipts from its admin port."""
+"""Reach a local Envoy: write its watched route file, and read its admin port."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import json
 import re
 from pathlib import Path
 
-from rollout.decide.ramp import largest
-from rollout.decide.split import Split
+from rollout.decide.record.split import Split
+from rollout.decide.rules.ramp import largest
 from rollout.errors import RouteError
-from rollout.plan.model import Plan
-from rollout.plan.route import EnvoyRoute
-from rollout.plan.traffic import Traffic
-from rollout.ports import Seen
+from rollout.plan.model.plan import Plan
+from rollout.plan.model.route import EnvoyRoute
+from rollout.plan.model.traffic import Traffic
+from rollout.ports import RouteStatus
 from rollout.route.envoy.safety_net import fallen, net_name, netted, over_net, past_net
 from rollout.route.envoy.traffic import patch, split_of
 from rollout.route.envoy.watched import load as _load
@@ -25,86 +25,89 @@ _DUMP = "/config_dump?resource=dynamic_route_configs"
 
 
 class EnvoyRouter:
-    """The `Router` port for plans with `spec.route.envoy`."""
+    """Implements the `Router` port for plans with `spec.route.envoy`."""
 
     def write(self, plan: Plan, split: Split, mark: str) -> None:
         """Replace the route file by one with this split and mark.
 
-        Also when they are in the file already: Envoy may have missed that, and rereads only a file
-        that was moved into place. A canary cluster that Envoy does not know is refused before it is
-        written, because a file that Envoy refuses leaves it without routes at its next start; so is
-        any weight for a canary while Envoy does not answer. Weight 0 is always written. Raises
-        RouteError.
+        The file is replaced even if it has both already: Envoy may have missed that, and it
+        rereads a file only when one is moved into place. A canary cluster that Envoy does not know
+        is refused before the file is written, because a file that Envoy rejects leaves it without
+        routes at its next start; for the same reason no weight is written for a canary while Envoy
+        does not answer. Weight 0 is always written: a rollback never waits. Raises RouteError.
         """
         route, arms = route_of(plan), arms_of(plan)
         file = Path(route.file)
-        manifest = patch(past_net(_load(file), arms), arms, split, mark, _traffic(plan))
+        manifest = patch(past_net(_load(file), arms), arms, split, mark, _get_traffic(plan))
         needed = {arms.shadow if split.way == "mirror" else arms.canary}
         if netted(plan.spec.policy, split):
             manifest, needed = over_net(manifest, arms), {*needed, net_name(arms)}
-        if split.canary and (unknown := _unknown(route, needed)):
+        if split.canary and (unknown := _list_unknown_clusters(route, needed)):
             raise RouteError(f"nothing was written: Envoy has no cluster {unknown}")
         _replace(file, manifest)
 
-    def read(self, plan: Plan, total: int) -> Seen:
-        """What Envoy itself says that it does, from its config dump.
+    def read(self, plan: Plan, total: int) -> RouteStatus:
+        """Return what Envoy itself runs, from its config dump. Raises RouteError.
 
-        A share over the safety net is not shown while the net carries it: the canary serves none of
-        it, and no step may rest on stable's answers. Raises RouteError.
+        While the safety net answers for the canary this is an error and not a share: stable serves
+        the canary's requests, and no step may count stable's answers as the canary's.
         """
         route, arms = route_of(plan), arms_of(plan)
         names = names_of(past_net(_load(Path(route.file)), arms), arms)
-        live = past_net(_live(route, names), arms)
-        split = split_of(live, arms, total, _traffic(plan))
+        live = past_net(_read_live_routes(route, names), arms)
+        split = split_of(live, arms, total, _get_traffic(plan))
         if netted(plan.spec.policy, split) and fallen(ask(route, "/clusters"), arms):
-            said = f"no endpoint of {arms.canary} serves: Envoy asks {arms.stable} instead"
-            raise RouteError(said)
-        return Seen(split, version_of(live))
+            message = f"no endpoint of {arms.canary} serves: Envoy asks {arms.stable} instead"
+            raise RouteError(message)
+        return RouteStatus(split, version_of(live))
 
     def diagnose(self, plan: Plan) -> str:
-        """Why Envoy does not show the file's version; empty when it does, or does not say why."""
+        """Say why Envoy does not show the file's version; empty if it does, or if unknown."""
         route = route_of(plan)
         try:
             wanted = _load(Path(route.file))
             names = names_of(past_net(wanted, arms_of(plan)), arms_of(plan))
-            if version_of(_live(route, names)) == version_of(wanted):
+            if version_of(_read_live_routes(route, names)) == version_of(wanted):
                 return ""
-            return _refusal(route, names, clusters_of(wanted))
+            return _explain_refusal(route, names, clusters_of(wanted))
         except RouteError as error:
             return str(error)
 
 
 def unknown(plan: Plan) -> str:
-    """Clusters of a plan that its Envoy does not have, in words. Raises RouteError."""
+    """List the plan's clusters that its Envoy does not have. Raises RouteError."""
     arms, shadow = arms_of(plan), set()
-    if _traffic(plan).mirror is not None:
+    if _get_traffic(plan).mirror is not None:
         shadow = {arms.shadow}
-    return _unknown(route_of(plan), {arms.stable, arms.canary} | shadow)
+    return _list_unknown_clusters(route_of(plan), {arms.stable, arms.canary} | shadow)
 
 
 def against(plan: Plan) -> str:
-    """What would keep the canary from traffic of its own, in words; empty where nothing does.
+    """Say what would keep the canary from getting traffic of its own; empty if nothing would.
 
-    A split that the route file cannot carry, or an endpoint in both clusters. Raises RouteError.
+    That is a split that the route file cannot carry, or an endpoint in both clusters. Raises
+    RouteError.
     """
     route, arms = route_of(plan), arms_of(plan)
     try:
         for split in largest(plan):
-            patch(past_net(_load(Path(route.file)), arms), arms, split, "", _traffic(plan))
+            patch(past_net(_load(Path(route.file)), arms), arms, split, "", _get_traffic(plan))
     except RouteError as error:
         return str(error)
-    told = ask(route, "/clusters")
-    both = endpoints(told, arms.stable) & endpoints(told, arms.canary)
-    return f"clusters {arms.stable} and {arms.canary} both lead to {min(both)}" if both else ""
+    clusters_text = ask(route, "/clusters")
+    shared = endpoints(clusters_text, arms.stable) & endpoints(clusters_text, arms.canary)
+    return f"clusters {arms.stable} and {arms.canary} both lead to {min(shared)}" if shared else ""
 
 
-def endpoints(told: str, cluster: str) -> set[str]:
-    """The addresses of a cluster's endpoints, by Envoy's `/clusters`."""
-    return set(re.findall(rf"^{re.escape(cluster)}::(.+)::health_flags::", told, re.MULTILINE))
+def endpoints(clusters_text: str, cluster: str) -> set[str]:
+    """Return the addresses of a cluster's endpoints, from Envoy's `/clusters`."""
+    return set(
+        re.findall(rf"^{re.escape(cluster)}::(.+)::health_flags::", clusters_text, re.MULTILINE)
+    )
 
 
 def arms_of(plan: Plan) -> Arms:
-    """The clusters that a plan names, or `<service>-<version>`."""
+    """Return the clusters that a plan names, or `<service>-<version>` where it names none."""
     spec, clusters = plan.spec, route_of(plan).clusters
     if clusters is not None:
         stable, canary, shadow = clusters.stable, clusters.canary, clusters.shadow
@@ -114,41 +117,45 @@ def arms_of(plan: Plan) -> Arms:
     return Arms(stable, canary, shadow or f"{canary}-shadow")
 
 
-def _traffic(plan: Plan) -> Traffic:
+def _get_traffic(plan: Plan) -> Traffic:
     return plan.spec.traffic or Traffic()
 
 
 def route_of(plan: Plan) -> EnvoyRoute:
-    """Where a plan's Envoy is. Raises RouteError for a plan without one."""
+    """Return the plan's Envoy route. Raises RouteError for a plan of another mesh."""
     if plan.spec.route.envoy is None:
         raise RouteError(f"{plan.name} moves weights in {plan.spec.route.mesh}, not in an Envoy")
     return plan.spec.route.envoy
 
 
-def _refusal(route: EnvoyRoute, names: set[str], clusters: set[str]) -> str:
-    """Envoy logs its reason but does not tell it; its counters and its clusters do."""
-    if unknown := _unknown(route, clusters):
+def _explain_refusal(route: EnvoyRoute, names: set[str], clusters: set[str]) -> str:
+    """Explain a refused update from Envoy's clusters and counters.
+
+    Envoy logs its reason but exposes it nowhere.
+    """
+    if unknown := _list_unknown_clusters(route, clusters):
         return f"Envoy refused the update: unknown cluster {unknown}"
-    counts = _counts(route, names)
+    counts = _describe_refused_updates(route, names)
     if counts:
         return f"Envoy refused the update ({counts}): its log says why"
     return ""
 
 
-def _unknown(route: EnvoyRoute, clusters: set[str]) -> str:
-    """Those clusters that Envoy does not know, in words. Raises RouteError."""
-    known = set(re.findall(r"^(.+?)::", ask(route, "/clusters"), re.MULTILINE))
-    return ", ".join(sorted(clusters - known))
+def _list_unknown_clusters(route: EnvoyRoute, clusters: set[str]) -> str:
+    """List those clusters that Envoy does not know. Raises RouteError."""
+    envoy_clusters = set(re.findall(r"^(.+?)::", ask(route, "/clusters"), re.MULTILINE))
+    return ", ".join(sorted(clusters - envoy_clusters))
 
 
-def _counts(route: EnvoyRoute, names: set[str]) -> str:
-    """Refused updates since Envoy started, in words; empty when there were none."""
+def _describe_refused_updates(route: EnvoyRoute, names: set[str]) -> str:
+    """Describe the updates refused since Envoy started; empty if there were none."""
     stats = ask(route, "/stats?filter=rds.*update_(rejected|failure)$")
-    found = re.findall(r"\.rds\.(.+)\.(update_\w+): (\d+)", stats)
-    return ", ".join(f"{what} {n}" for name, what, n in found if name in names and int(n))
+    counters = re.findall(r"\.rds\.(.+)\.(update_\w+): (\d+)", stats)
+    return ", ".join(f"{what} {n}" for name, what, n in counters if name in names and int(n))
 
 
-def _live(route: EnvoyRoute, names: set[str]) -> Json:
+def _read_live_routes(route: EnvoyRoute, names: set[str]) -> Json:
+    """Return the route configurations that Envoy runs. Raises RouteError."""
     try:
         dump = json.loads(ask(route, _DUMP))
     except ValueError as error:
@@ -159,23 +166,23 @@ def _live(route: EnvoyRoute, names: set[str]) -> Json:
 
 
 def ask(route: EnvoyRoute, path: str) -> str:
-    """What Envoy's admin port answers. Raises RouteError."""
-    import requests  # 0.1 s, only where it is used
+    """Return what Envoy's admin port answers. Raises RouteError."""
+    import requests  # its import takes 0.1 s
 
     with requests.Session() as session:
         session.trust_env = False  # the environment's proxies and certificates are not for Envoy
         try:
             answer = session.get(route.admin.rstrip("/") + path, timeout=_TIMEOUT)
         except requests.RequestException as error:
-            said = f"Envoy at {route.admin} does not answer: {_why(error)}"
-            raise RouteError(said, unread=True) from None
+            message = f"Envoy at {route.admin} does not answer: {_extract_reason(error)}"
+            raise RouteError(message, unread=True) from None
     if not answer.ok:
-        said = f"Envoy at {route.admin} said {answer.status_code}: {answer.text[:200]}"
-        raise RouteError(said, unread=True)
+        message = f"Envoy at {route.admin} said {answer.status_code}: {answer.text[:200]}"
+        raise RouteError(message, unread=True)
     return answer.text
 
 
-def _why(error: Exception) -> str:
-    """The system's own words within the many that requests wraps around them."""
-    found = re.search(r"\[Errno \d+\] ([\w ]+)", str(error))
-    return found[1].lower() if found else type(error).__name__
+def _extract_reason(error: Exception) -> str:
+    """Return the operating system's reason from an error that requests has wrapped."""
+    reason = re.search(r"\[Errno \d+\] ([\w ]+)", str(error))
+    return reason[1].lower() if reason else type(error).__name__

@@ -1,12 +1,16 @@
-"""The data plane's own safety net: while the canary has no endpoint left, Envoy asks stable."""
+"""The fallback of a policy: while the canary has no healthy endpoint, Envoy asks stable.
+
+It is an aggregate cluster of canary and stable. The route file names it instead of the canary
+(`over_net`), and every reader first translates the name back (`past_net`).
+"""
 
 from __future__ import annotations
 
 import copy
 import re
 
-from rollout.decide.split import Split
-from rollout.plan.policy import Policy
+from rollout.decide.record.split import Split
+from rollout.plan.model.policy import Policy
 from rollout.route.envoy.walk import every_weighted
 from rollout.route.envoy.weights import Arms, clusters_of
 from rollout.route.manifest import Json, dicts, key
@@ -16,46 +20,56 @@ _AGGREGATE = "type.googleapis.com/envoy.extensions.clusters.aggregate.v3.Cluster
 
 
 def net_name(arms: Arms) -> str:
-    """The cluster that leads to the canary, and to stable while the canary has no endpoint."""
+    """Return the name of the cluster that falls back from canary to stable."""
     return f"{arms.canary}-or-{arms.stable}"
 
 
 def netted(policy: Policy | None, split: Split) -> bool:
-    """Whether the canary's traffic leads over the net: while stable serves beside it."""
+    """Return whether the canary's traffic goes through the net.
+
+    At the full share it does not: then stable may be gone.
+    """
     return policy is not None and bool(policy.fallback) and 0 < split.canary < split.total
 
 
 def fallen(clusters: str, arms: Arms) -> bool:
-    """Whether stable answers for the canary: none of its endpoints serves, by Envoy's `/clusters`.
+    """Return whether stable answers for the canary, from Envoy's `/clusters`.
 
-    A canary without endpoints is one, too; one that Envoy does not know is not.
+    That is so if no endpoint of the canary is healthy, or if it has none at all. A cluster that
+    Envoy does not know is not such a case.
     """
     lines = [line for line in clusters.splitlines() if line.startswith(f"{arms.canary}::")]
-    flags = [found[1] for line in lines if (found := _FLAGS.search(line))]
-    return bool(lines) and all("/failed_" in each for each in flags)
+    flags = [match[1] for line in lines if (match := _FLAGS.search(line))]
+    return bool(lines) and all("/failed_" in endpoint_flags for endpoint_flags in flags)
 
 
 _FLAGS = re.compile(r"::health_flags::(.*)$")
 
 
 def needed(routes: Json, arms: Arms, policy: Policy | None) -> bool:
-    """Whether the net's cluster must be there: asked for, or still named by a route."""
+    """Return whether the net's cluster must exist: the policy asks for it, or a route names it."""
     asked = policy is not None and bool(policy.fallback)
     return asked or net_name(arms) in clusters_of(routes)
 
 
 def put_net(manifest: Json, arms: Arms, *, asked: bool) -> None:
-    """Add the net's cluster to a cluster file, or take it away."""
+    """Add the net's cluster to a cluster file, or remove it."""
     clusters, name = dicts(manifest.get("resources")), net_name(arms)
     if not asked:
-        clusters[:] = [each for each in clusters if each.get("name") != name]
-    elif all(each.get("name") != name for each in clusters):
-        canary = next((each for each in clusters if each.get("name") == arms.canary), {})
-        clusters.append(_net(arms, canary.get(key(canary, "alt_stat_name")) or arms.canary))
+        clusters[:] = [cluster for cluster in clusters if cluster.get("name") != name]
+    elif all(cluster.get("name") != name for cluster in clusters):
+        canary = next((cluster for cluster in clusters if cluster.get("name") == arms.canary), {})
+        clusters.append(
+            _build_net_cluster(arms, canary.get(key(canary, "alt_stat_name")) or arms.canary)
+        )
 
 
-def _net(arms: Arms, counted: str) -> Json:
-    """Envoy counts answers by the cluster that the route names: these stay the canary's."""
+def _build_net_cluster(arms: Arms, counted: str) -> Json:
+    """Return the net's cluster.
+
+    Envoy counts requests by the cluster that the route names. The net's `alt_stat_name` is the
+    canary's, so that the canary's metrics keep their name.
+    """
     config = {"@type": _AGGREGATE, "clusters": [arms.canary, arms.stable]}
     return {
         "@type": _CLUSTER,
@@ -68,18 +82,18 @@ def _net(arms: Arms, counted: str) -> Json:
 
 
 def over_net(manifest: Json, arms: Arms) -> Json:
-    """The route file whose weights of the canary lead over the net."""
-    return _renamed(manifest, arms.canary, net_name(arms))
+    """Return the route file with the canary's weights on the net."""
+    return _rename_cluster(manifest, arms.canary, net_name(arms))
 
 
 def past_net(manifest: Json, arms: Arms) -> Json:
-    """The route file whose weights of the canary lead straight to it."""
-    return _renamed(manifest, net_name(arms), arms.canary)
+    """Return the route file with the net's weights on the canary itself."""
+    return _rename_cluster(manifest, net_name(arms), arms.canary)
 
 
-def _renamed(manifest: Json, old: str, new: str) -> Json:
-    made = copy.deepcopy(manifest)
-    for weighted in every_weighted(made):
+def _rename_cluster(manifest: Json, old: str, new: str) -> Json:
+    renamed = copy.deepcopy(manifest)
+    for weighted in every_weighted(renamed):
         for entry in weighted.entries(old):
             entry["name"] = new
-    return made
+    return renamed

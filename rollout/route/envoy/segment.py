@@ -1,4 +1,4 @@
-"""Routes of our own in Envoy's file: one before each of the plan's, for its segment only."""
+"""Routes that we add to Envoy's file: one before each of the plan's routes, for its segment."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rollout.errors import RouteError
-from rollout.plan.traffic import Segment
+from rollout.plan.model.traffic import Segment
 from rollout.route import matching
 from rollout.route.envoy.walk import OURS, noted, tables
 from rollout.route.envoy.weights import Arms
@@ -15,76 +15,79 @@ from rollout.route.manifest import Json, dicts, key
 
 
 def note(route: Json, what: str, *, value: Any) -> None:
-    """Write one thing about a route."""
+    """Record one value in a route's metadata, under our key."""
     metadata = route.setdefault("metadata", {})
-    ours = metadata.setdefault(key(metadata, "filter_metadata"), {}).setdefault(OURS, {})
-    ours[what] = value
+    notes = metadata.setdefault(key(metadata, "filter_metadata"), {}).setdefault(OURS, {})
+    notes[what] = value
 
 
 def forget(route: Json) -> None:
-    """Take away what we wrote about a route, and what is empty without it."""
+    """Remove our metadata from a route, and the objects that this leaves empty."""
     metadata = route.get("metadata") or {}
-    kept = metadata.get(field := key(metadata, "filter_metadata")) or {}
-    if kept.pop(OURS, None) is None:
+    filters = metadata.get(field := key(metadata, "filter_metadata")) or {}
+    if filters.pop(OURS, None) is None:
         return
-    if not kept:
+    if not filters:
         del metadata[field]
     if not metadata:
         del route["metadata"]
 
 
 def leads(route: Json, arms: Arms) -> bool:
-    """Whether a route has weights for one of our clusters."""
+    """Return whether a route has weights for one of our clusters."""
     action = route.get("route") or {}
     weighted = action.get(key(action, "weighted_clusters")) or {}
     return any(entry.get("name") in arms for entry in dicts(weighted.get("clusters")))
 
 
 def is_ours(route: Json, arms: Arms) -> bool:
-    """Whether a route is one that we put there for a segment."""
+    """Return whether a route is one that we added for a segment."""
     return bool(noted(route).get("segment")) and leads(route, arms)
 
 
 def only(manifest: Json, wanted: Callable[[Json], bool]) -> Json:
-    """The manifest with no other routes than the wanted."""
-    kept = copy.deepcopy(manifest)
-    for _, _, routes in tables(kept):
+    """Return the manifest with the wanted routes only."""
+    filtered = copy.deepcopy(manifest)
+    for _, _, routes in tables(filtered):
         routes[:] = [route for route in routes if wanted(route)]
-    return kept
+    return filtered
 
 
 def joined(stable: Json, canary: Json, arms: Arms, segment: Segment) -> Json:
-    """The `stable` manifest with a route from `canary` before each of ours, for the segment.
+    """Return `stable` with a route from `canary` before each of ours, for the segment.
 
-    Both have the same routes in the same order, and differ in their weights only.
+    Both manifests have the same routes in the same order and differ in their weights only.
     """
-    made = copy.deepcopy(stable)
-    for (_, _, routes), (_, _, others) in zip(tables(made), tables(canary), strict=True):
-        for place in reversed(range(len(routes))):
-            if leads(others[place], arms):
-                routes.insert(place, _narrowed(others[place], segment))
-    return made
+    combined = copy.deepcopy(stable)
+    for (_, _, routes), (_, _, others) in zip(tables(combined), tables(canary), strict=True):
+        # Backwards, so that an insertion does not shift the routes that are still to come.
+        for index in reversed(range(len(routes))):
+            if leads(others[index], arms):
+                routes.insert(index, _narrow_to_segment(others[index], segment))
+    return combined
 
 
 def check(manifest: Json, arms: Arms, segment: Segment | None) -> None:
-    """Raise RouteError unless our routes stand before the plan's and match what these match."""
+    """Raise RouteError unless each of the plan's routes follows ours for its segment, unedited."""
     for _, host, routes in tables(manifest):
-        held: Json | None = None
+        segment_route: Json | None = None
         for number, route in enumerate(routes, 1):
             if is_ours(route, arms):
-                held = route
+                segment_route = route
             elif leads(route, arms):
-                wanted = segment and _narrowed(route, segment)
-                if held is None or (wanted and wanted.get("match") != held.get("match")):
+                wanted = segment and _narrow_to_segment(route, segment)
+                if segment_route is None or (
+                    wanted and wanted.get("match") != segment_route.get("match")
+                ):
                     raise RouteError(
                         f"route {number} of virtual host {host}: the route for the segment before "
                         "it was edited"
                     )
-                held = None
+                segment_route = None
 
 
-def _narrowed(route: Json, segment: Segment) -> Json:
-    made = copy.deepcopy(route)
-    matching.envoy(made.setdefault("match", {}), segment)
-    note(made, "segment", value=True)
-    return made
+def _narrow_to_segment(route: Json, segment: Segment) -> Json:
+    narrowed = copy.deepcopy(route)
+    matching.envoy(narrowed.setdefault("match", {}), segment)
+    note(narrowed, "segment", value=True)
+    return narrowed

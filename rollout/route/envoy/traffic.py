@@ -1,12 +1,17 @@
-"""Everything that a plan asks of an Envoy's routes: weights, a segment, copies, affinity."""
+"""Everything that a plan asks of an Envoy's routes: weights, a segment, mirroring, affinity.
+
+How it works. As in `route.kube.patch`, a write first removes what an earlier write left and starts
+from the routes that the users wrote; then it applies the one mode of the split. Reading goes the
+other way: shares outside the segment, then within it, then mirrors.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from rollout.decide.split import Split
+from rollout.decide.record.split import Split
 from rollout.errors import RouteError
-from rollout.plan.traffic import Traffic
+from rollout.plan.model.traffic import Traffic
 from rollout.route.envoy import affinity, copies, segment, weights
 from rollout.route.envoy.segment import is_ours
 from rollout.route.envoy.walk import tables
@@ -17,37 +22,40 @@ NONE = Traffic()
 
 
 def patch(manifest: Json, arms: Arms, split: Split, mark: str, traffic: Traffic = NONE) -> Json:
-    """The manifest with `split` in its way, and `mark` as its version.
+    """Return the manifest with `split` in its mode, and `mark` as its version.
 
-    Whatever an earlier way left is taken away first, so a rollback leaves nothing of ours but the
+    Whatever an earlier mode left is removed first, so a rollback leaves nothing of ours but the
     mark. Raises RouteError.
     """
-    plain = _stripped(manifest, arms)
+    plain = _strip_ours(manifest, arms)
     if split.way == "weights":
-        return _moved(plain, arms, split, mark, traffic)
+        return _move_weights(plain, arms, split, mark, traffic)
     stable = weights.patch(plain, arms, Split(0, split.total), mark)
     if split.way == "mirror":
         copies.send(stable, arms, split)
         return stable
     if traffic.segment is None:
         raise RouteError("the plan has no segment")
-    # From what the next patch will find, so that twice is once.
-    within = _moved(stable, arms, split, mark, traffic)
+    # From the stripped routes, as the next patch will see them, so that a repeated patch
+    # changes nothing.
+    within = _move_weights(stable, arms, split, mark, traffic)
     return segment.joined(stable, within, arms, traffic.segment)
 
 
-def _moved(manifest: Json, arms: Arms, split: Split, mark: str, traffic: Traffic) -> Json:
-    """The manifest with these weights, and users who keep their version if the plan says so."""
+def _move_weights(manifest: Json, arms: Arms, split: Split, mark: str, traffic: Traffic) -> Json:
+    """Return the manifest with these weights, and with affinity if the plan asks for it."""
     moved = weights.patch(manifest, arms, replace(split, way="weights"), mark)
+    # At 0 and at the full share every user gets the same version anyway.
     if traffic.affinity is not None and 0 < split.canary < split.total:
         affinity.hold(moved, arms, traffic.affinity)
     return moved
 
 
 def split_of(manifest: Json, arms: Arms, total: int, traffic: Traffic = NONE) -> Split:
-    """The split that a manifest shows, and its way. Raises RouteError if there is none.
+    """Return the split that a manifest shows, and its mode. Raises RouteError if there is none.
 
-    A canary's share outside the segment is what is seen first: it is the larger part.
+    A canary's share outside the segment takes precedence: it affects all requests, so hiding it
+    would understate the exposure.
     """
     others = segment.only(manifest, lambda route: not is_ours(route, arms))
     everywhere = weights.split_of(others, arms, total)
@@ -61,8 +69,8 @@ def split_of(manifest: Json, arms: Arms, total: int, traffic: Traffic = NONE) ->
     return copies.seen(others, arms, total)
 
 
-def _stripped(manifest: Json, arms: Arms) -> Json:
-    """The manifest without our routes, copies and affinity."""
+def _strip_ours(manifest: Json, arms: Arms) -> Json:
+    """Return the manifest without our routes, mirrors and affinity."""
     plain = segment.only(manifest, lambda route: not is_ours(route, arms))
     copies.stop(plain, arms)
     affinity.release(plain, arms)

@@ -1,4 +1,4 @@
-"""Where weights live in Envoy's route configuration, in either spelling of its JSON."""
+"""Find routes and weights in Envoy's route configuration, in either spelling of its JSON."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from rollout.errors import RouteError
 from rollout.route.manifest import Json, dicts, key
 
-OURS = "surefoot"  # the key of what we write into metadata
+OURS = "surefoot"  # our key in a route's `filter_metadata`
 
 
 @dataclass(frozen=True)
 class Weighted:
-    """One `weighted_clusters`: `clusters` is the live list in it, not a copy."""
+    """One `weighted_clusters`; `clusters` is the live list of the manifest, not a copy."""
 
     config: str
-    place: str
+    location: str
     field: Json
     clusters: list[Json]
 
@@ -25,24 +25,28 @@ class Weighted:
 
 
 def every_weighted(manifest: Json) -> Iterator[Weighted]:
-    """Every `weighted_clusters` of a manifest. Raises RouteError for another kind of document."""
-    for config, place, action in actions(manifest):
+    """Yield every `weighted_clusters`. Raises RouteError for another kind of document."""
+    for config, route_name, action in actions(manifest):
         field = action.get(key(action, "weighted_clusters"))
         if isinstance(field, dict):
-            yield Weighted(config, place, field, dicts(field.get("clusters")))
+            yield Weighted(config, route_name, field, dicts(field.get("clusters")))
 
 
 def tables(manifest: Json) -> Iterator[tuple[str, str, list[Json]]]:
-    """Every list of routes, not a copy, after the names of its configuration and its host."""
+    """Yield every list of routes, with its configuration's and its virtual host's name.
+
+    The list is the live one of the manifest, not a copy.
+    """
     for config in dicts(manifest.get("resources")):
         for host in dicts(config.get(key(config, "virtual_hosts"))):
             yield str(config.get("name", "")), str(host.get("name")), dicts(host.get("routes"))
 
 
 def actions(manifest: Json) -> Iterator[tuple[str, str, Json]]:
-    """Every route's action, after its configuration's name and its place in words.
+    """Yield every route's action, with its configuration's name and the route's description.
 
-    A route that we put there for a segment has the place of the one that it stands before.
+    A route that we added for a segment has the number of the route that it precedes, so that
+    messages count as the user's file does.
     """
     for config, host, routes in tables(manifest):
         number = 1
@@ -53,16 +57,16 @@ def actions(manifest: Json) -> Iterator[tuple[str, str, Json]]:
 
 
 def noted(route: Json) -> Json:
-    """What we wrote about a route in its metadata; Envoy keeps it and does nothing with it."""
+    """Return our notes in a route's metadata. Envoy keeps them and gives them no meaning."""
     metadata = route.get("metadata") or {}
-    found = (metadata.get(key(metadata, "filter_metadata")) or {}).get(OURS)
-    return found if isinstance(found, dict) else {}
+    notes = (metadata.get(key(metadata, "filter_metadata")) or {}).get(OURS)
+    return notes if isinstance(notes, dict) else {}
 
 
 def weight(entry: Json) -> int:
-    """An entry's weight; none is zero, as Envoy reads it. Raises RouteError for no number."""
+    """Return an entry's weight; absent is zero, as in Envoy. Raises RouteError for a non-number."""
     try:
         return int(entry.get("weight") or 0)
     except (TypeError, ValueError):
-        said = f"weight {entry['weight']!r} of {entry.get('name')} is no number"
-        raise RouteError(said) from None
+        message = f"weight {entry['weight']!r} of {entry.get('name')} is no number"
+        raise RouteError(message) from None

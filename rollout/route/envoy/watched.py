@@ -1,4 +1,4 @@
-"""A file that Envoy watches: read whole, and replaced so that nobody ever sees half of it."""
+"""Read a file that Envoy watches, and replace it atomically."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from rollout.route.manifest import Json
 
 
 def load(file: Path) -> Json:
-    """The file's document, JSON or YAML by its name. Raises RouteError."""
+    """Return the file's document, JSON or YAML by its suffix. Raises RouteError."""
     try:
         text = file.read_text()
-        # Through JSON, because what YAML aliases share would change in two places at once.
+        # A round trip through JSON copies what YAML aliases share: a change in one place must not
+        # change the other.
         manifest = json.loads(json.dumps(yaml.safe_load(text)) if _is_yaml(file) else text)
     except OSError as error:
         raise RouteError(f"cannot read file {file}: {error.strerror}", unread=True) from None
@@ -30,23 +31,26 @@ def load(file: Path) -> Json:
     return manifest
 
 
-def _dumped(file: Path, manifest: Json) -> str:
+def _serialize(file: Path, manifest: Json) -> str:
     if _is_yaml(file):
         return yaml.safe_dump(manifest, sort_keys=False)
     return json.dumps(manifest, indent=1)
 
 
 def _is_yaml(file: Path) -> bool:
-    return file.suffix in (".yaml", ".yml")  # Envoy, too, goes by the name
+    return file.suffix in (".yaml", ".yml")  # Envoy goes by the suffix, too
 
 
 def replace(file: Path, manifest: Json) -> None:
-    """Move a complete, flushed file with the same rights into place, so nobody sees half of it."""
+    """Replace the file atomically by a complete, flushed one with the same permissions.
+
+    A reader sees the old or the new file, never a part. Raises RouteError.
+    """
     try:
         handle, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
         try:
             with os.fdopen(handle, "w") as out:
-                out.write(_dumped(file, manifest))
+                out.write(_serialize(file, manifest))
                 out.flush()
                 os.fsync(out.fileno())
             shutil.copymode(file, name)

@@ -1,4 +1,4 @@
-"""Envoy's route file: manifest -> split, and split -> the manifest with only weights changed."""
+"""Read the split of Envoy's route file, and write one by changing only its weights."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ import copy
 from dataclasses import dataclass
 from typing import ClassVar
 
-from rollout.decide.split import Split
+from rollout.decide.record.split import Split
 from rollout.errors import RouteError
 from rollout.route.envoy.walk import Weighted, actions, every_weighted, weight
 from rollout.route.manifest import Json, dicts, key
-from rollout.route.share import Arm, Fork, move, nearest
+from rollout.route.weighted_route import Arm, WeightedRoute, move, nearest
 
 
 @dataclass(frozen=True)
 class Arms:
-    """Names of a plan's two clusters, weights relative to their sum, and of the one for copies."""
+    """The names of a plan's two clusters, and of the shadow cluster for mirrored requests.
+
+    Implements `Mesh`: weights are relative to their sum.
+    """
 
     stable: str
     canary: str
@@ -33,7 +36,7 @@ class Arms:
         return arms.get(entry.get("name"))
 
     def entry(self, arm: Arm, like: Json) -> Json:
-        """Nothing but the name: what the other arm's entry says of headers stays its own."""
+        """Return the name alone: header changes of the other arm's entry are not copied."""
         del like
         return {"name": self.name(arm)}
 
@@ -42,21 +45,21 @@ class Arms:
 
 
 def patch(manifest: Json, arms: Arms, split: Split, mark: str) -> Json:
-    """The manifest with `split` on every weighted route of these arms, and `mark` as its version.
+    """Set `split` on every weighted route of these arms, and `mark` as the version.
 
-    An arm that a route does not name yet is added, stable first and canary last; a canary without
-    traffic is taken away again, because Envoy refuses a file that names a cluster it does not know
-    and a rollback must pass. The mark also goes into the configuration's metadata, because Envoy
-    shows a new version only of new content. A third cluster keeps its share of the traffic; all
-    else stays as it is. Raises RouteError.
+    An arm that a route does not name yet is added, stable first and canary last. An added canary
+    without traffic is removed again: Envoy rejects a file that names a cluster it does not know,
+    and a rollback must pass. The mark also goes into each configuration's metadata, because Envoy
+    shows a new version only when the content changed. A third cluster keeps its share of the
+    traffic; all else stays as it is. Raises RouteError.
     """
     patched = copy.deepcopy(manifest)
-    owned = _owned(patched, arms)
+    owned = _find_owned(patched, arms)
     for weighted in owned:
-        fork = _fork(weighted, arms)
+        fork = _as_weighted_route(weighted, arms)
         move(fork, split)
         if not split.canary:
-            _take_away(fork)
+            _remove_added_canary(fork)
         if (total := key(weighted.field, "total_weight")) in weighted.field:
             weighted.field[total] = sum(map(weight, weighted.clusters))
     _stamp(patched, {weighted.config for weighted in owned}, mark)
@@ -64,22 +67,24 @@ def patch(manifest: Json, arms: Arms, split: Split, mark: str) -> Json:
 
 
 def split_of(manifest: Json, arms: Arms, total: int) -> Split:
-    """The split that a manifest shows, in parts of `total`. Raises RouteError if there is none."""
-    forks = [_fork(weighted, arms) for weighted in _owned(manifest, arms)]
-    shares = {fork.share(): fork.place for fork in forks}
+    """Return the split of a manifest, in parts of `total`. Raises RouteError if there is none."""
+    forks = [_as_weighted_route(weighted, arms) for weighted in _find_owned(manifest, arms)]
+    shares = {fork.share(): fork.location for fork in forks}
     if len(shares) > 1:
-        said = ", ".join(f"{float(share):.4%} in {place}" for share, place in shares.items())
-        raise RouteError(f"routes disagree on the share of {arms.canary}: {said}")
+        shares_text = ", ".join(
+            f"{float(share):.4%} in {route_name}" for share, route_name in shares.items()
+        )
+        raise RouteError(f"routes disagree on the share of {arms.canary}: {shares_text}")
     return nearest(next(iter(shares)), total)
 
 
 def names_of(manifest: Json, arms: Arms) -> set[str]:
-    """Names of the route configurations where these arms have weights. Raises RouteError."""
-    return {weighted.config for weighted in _owned(manifest, arms)}
+    """Return the route configurations in which these arms have weights. Raises RouteError."""
+    return {weighted.config for weighted in _find_owned(manifest, arms)}
 
 
 def clusters_of(manifest: Json) -> set[str]:
-    """Every cluster that has a weight, zero included. Raises RouteError."""
+    """Return every cluster that has a weight, also of zero. Raises RouteError."""
     return {
         str(entry["name"])
         for weighted in every_weighted(manifest)
@@ -89,27 +94,27 @@ def clusters_of(manifest: Json) -> set[str]:
 
 
 def version_of(manifest: Json) -> str:
-    """The manifest's version, empty if it has none."""
+    """Return the manifest's version; empty if it has none."""
     return str(manifest.get(key(manifest, "version_info"), ""))
 
 
 def shown(dump: Json, names: set[str]) -> Json:
-    """The named route configurations of Envoy's `/config_dump`, as one manifest.
+    """Return the named route configurations of Envoy's `/config_dump`, as one manifest.
 
-    Its version is the one that all of them show, or all of theirs. Raises RouteError when Envoy
-    does not have one of them.
+    Its version is the one that all of them show, or a list of theirs. Raises RouteError if Envoy
+    lacks one of them.
     """
-    found: dict[str, Json] = {}
+    dumped: dict[str, Json] = {}
     for item in dicts(dump.get("configs")):
         for entry in (item, *dicts(item.get("dynamic_route_configs"))):
             config = entry.get("route_config")
             if isinstance(config, dict) and config.get("name") in names:
-                found[str(config["name"])] = entry
-    if missing := names - found.keys():
-        said = f"Envoy has no route configuration named {', '.join(sorted(missing))}"
-        raise RouteError(said, unread=True)
-    versions = {str(entry.get("version_info", "")) for entry in found.values()}
-    resources = [found[name]["route_config"] for name in sorted(found)]
+                dumped[str(config["name"])] = entry
+    if missing := names - dumped.keys():
+        message = f"Envoy has no route configuration named {', '.join(sorted(missing))}"
+        raise RouteError(message, unread=True)
+    versions = {str(entry.get("version_info", "")) for entry in dumped.values()}
+    resources = [dumped[name]["route_config"] for name in sorted(dumped)]
     return {"version_info": ", ".join(sorted(versions)), "resources": resources}
 
 
@@ -122,7 +127,8 @@ def _stamp(manifest: Json, names: set[str], mark: str) -> None:
             filters.setdefault("surefoot", {})["mark"] = mark
 
 
-def _owned(manifest: Json, arms: Arms) -> list[Weighted]:
+def _find_owned(manifest: Json, arms: Arms) -> list[Weighted]:
+    """Return the weighted routes that name an arm. Raises RouteError if there is none."""
     owned = [
         weighted
         for weighted in every_weighted(manifest)
@@ -130,16 +136,18 @@ def _owned(manifest: Json, arms: Arms) -> list[Weighted]:
     ]
     if owned:
         return owned
-    plain = [place for _, place, action in actions(manifest) if action.get("cluster") in arms]
-    hint = f"; {plain[0]} needs `weighted_clusters` instead of `cluster`" if plain else ""
+    unweighted = [
+        route_name for _, route_name, action in actions(manifest) if action.get("cluster") in arms
+    ]
+    hint = f"; {unweighted[0]} needs `weighted_clusters` instead of `cluster`" if unweighted else ""
     raise RouteError(f"no route has weights for cluster {arms.stable} or {arms.canary}{hint}")
 
 
-def _fork(weighted: Weighted, arms: Arms) -> Fork:
-    return Fork(weighted.place, weighted.clusters, arms)
+def _as_weighted_route(weighted: Weighted, arms: Arms) -> WeightedRoute:
+    return WeightedRoute(weighted.location, weighted.clusters, arms)
 
 
-def _take_away(fork: Fork) -> None:
-    """Remove what `move` adds: last entries that say nothing but a weight."""
+def _remove_added_canary(fork: WeightedRoute) -> None:
+    """Remove what `move` added: entries at the end that have only a name and weight 0."""
     while fork.entries and fork.entries[-1] == {"name": fork.mesh.name("canary"), "weight": 0}:
         fork.entries.pop()

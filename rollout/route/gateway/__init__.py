@@ -1,1 +1,1 @@
-"""The Gateway API's routes: their backends, and the order of their matches."""
+"""The Gateway API's routes: their backends, and the precedence of their matches."""

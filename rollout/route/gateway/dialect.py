@@ -1,38 +1,44 @@
-"""What a segment and copies are called in the Gateway API's routes: a `Dialect`."""
+"""The `Dialect` of the Gateway API: how its routes spell segments and mirrored requests."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
 
-from rollout.decide.split import Split
-from rollout.plan.model import Plan
-from rollout.plan.traffic import Segment
+from rollout.decide.record.split import Split
+from rollout.plan.model.plan import Plan
+from rollout.plan.model.traffic import Segment
 from rollout.route import matching
 from rollout.route.gateway import rules
 from rollout.route.gateway.precedence import refuse_overtaking
 from rollout.route.manifest import Json
-from rollout.route.share import Fork
+from rollout.route.weighted_route import WeightedRoute
 
 
 class Gateway:
-    """An HTTPRoute or a GRPCRoute: its narrowest match wins."""
+    """An HTTPRoute or a GRPCRoute: the most specific match wins."""
 
     routes, matches, copies = "rules", "matches", "filters"
     forks = staticmethod(rules.forks)
     narrow = staticmethod(matching.gateway)
 
-    def fork(self, body: Json, plan: Plan) -> Fork:
+    def fork(self, body: Json, plan: Plan) -> WeightedRoute:
         return rules.fork(0, body, rules.backends(plan))
 
-    def check(self, routes: Sequence[Json], forks: Sequence[Fork], segment: Segment) -> None:
+    def check(
+        self, routes: Sequence[Json], forks: Sequence[WeightedRoute], segment: Segment
+    ) -> None:
         refuse_overtaking(routes, forks, segment)
 
-    def copy(self, fork: Fork, to: Json, split: Split) -> Json:
-        """All requests, or a fraction, which the Gateway API knows since 1.3."""
+    def copy(self, fork: WeightedRoute, to: Json, split: Split) -> Json:
+        """Return a mirror filter for a share of the requests.
+
+        A fraction needs Gateway API 1.3; without one the filter mirrors every request, so the full
+        share works on older versions.
+        """
         del fork
-        part = {"fraction": {"numerator": split.canary, "denominator": split.total}}
-        mirror = {"backendRef": to} | ({} if split.canary == split.total else part)
+        fraction = {"fraction": {"numerator": split.canary, "denominator": split.total}}
+        mirror = {"backendRef": to} | ({} if split.canary == split.total else fraction)
         return {"type": "RequestMirror", "requestMirror": mirror}
 
     def destination(self, copy: Json) -> Json:
@@ -40,6 +46,8 @@ class Gateway:
 
     def share(self, copy: Json) -> Fraction:
         mirror = copy["requestMirror"]
-        if isinstance(part := mirror.get("fraction"), dict):
-            return Fraction(int(part.get("numerator", 0)), int(part.get("denominator", 100)))
+        if isinstance(fraction := mirror.get("fraction"), dict):
+            return Fraction(
+                int(fraction.get("numerator", 0)), int(fraction.get("denominator", 100))
+            )
         return Fraction(str(mirror.get("percent", 100))) / 100

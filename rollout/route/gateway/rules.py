@@ -1,4 +1,4 @@
-"""A Gateway API HTTPRoute or GRPCRoute: manifest -> split, and split -> its merge patch."""
+"""The rules of an HTTPRoute or a GRPCRoute, their backends, and what the gateways report."""
 
 from __future__ import annotations
 
@@ -6,17 +6,20 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from rollout.errors import RouteError
-from rollout.plan.model import Plan
-from rollout.plan.route import GatewayRoute
+from rollout.plan.model.plan import Plan
+from rollout.plan.model.route import GatewayRoute
 from rollout.route.manifest import Json, dicts
-from rollout.route.share import Arm, Fork
+from rollout.route.weighted_route import Arm, WeightedRoute
 
 GROUP = "gateway.networking.k8s.io"
 
 
 @dataclass(frozen=True)
-class Backends:
-    """The two backends of a plan. Weights are relative, and one that is not written is 1."""
+class BackendRefs:
+    """The two backends of a plan.
+
+    Implements `Mesh`: weights are relative, and an absent one is 1.
+    """
 
     namespace: str
     stable: str
@@ -40,74 +43,80 @@ class Backends:
         return arms.get(str(entry.get("name"))) if ours else None
 
     def entry(self, arm: Arm, like: Json) -> Json:
-        """The same reference with another name; its filters stay its own."""
-        kept = {key: like[key] for key in ("group", "kind", "namespace", "port") if key in like}
-        return kept | {"name": self.stable if arm == "stable" else self.canary}
+        """Return the same reference with the arm's name; filters are not copied."""
+        reference = {
+            key: like[key] for key in ("group", "kind", "namespace", "port") if key in like
+        }
+        return reference | {"name": self.stable if arm == "stable" else self.canary}
 
     def name(self, arm: Arm) -> str:
         return f"{self.kind} {self.stable if arm == 'stable' else self.canary}"
 
 
 def complaint(manifest: Json, plan: Plan) -> str:
-    """Why the gateways do not carry out what the route says of the canary; empty if they do.
+    """Say why the gateways do not carry out the canary's route; empty if they do.
 
-    Only what they say of this generation counts: that a backend cannot be resolved and is the
-    canary, or that none of them accepts the route.
+    Only conditions of the current generation count: a backend that cannot be resolved and is the
+    canary, or a route that no gateway accepts.
     """
     parents = dicts((manifest.get("status") or {}).get("parents"))
-    said = [(parent, _denied(parent, manifest)) for parent in parents]
-    for parent, denied in said:
+    reports = [(parent, _find_false_conditions(parent, manifest)) for parent in parents]
+    for parent, denied in reports:
         if backends(plan).canary in (why := denied.get("ResolvedRefs", "")):
             return f"{parent.get('controllerName')} cannot resolve the canary: {why}"
-    if said and all("Accepted" in denied for _, denied in said):
-        return f"no gateway accepts the route: {said[0][1]['Accepted']}"
+    if reports and all("Accepted" in denied for _, denied in reports):
+        return f"no gateway accepts the route: {reports[0][1]['Accepted']}"
     return ""
 
 
-def _denied(parent: Json, manifest: Json) -> dict[str, str]:
-    """The conditions that do not hold for the route as it is now, with their reasons."""
-    now = (manifest.get("metadata") or {}).get("generation")
+def _find_false_conditions(parent: Json, manifest: Json) -> dict[str, str]:
+    """Return the false conditions of the route's current generation, with their reasons."""
+    generation = (manifest.get("metadata") or {}).get("generation")
     return {
-        str(each.get("type")): f"{each.get('reason')}: {each.get('message')}"
-        for each in dicts(parent.get("conditions"))
-        if each.get("status") == "False" and each.get("observedGeneration", now) == now
+        str(condition.get("type")): f"{condition.get('reason')}: {condition.get('message')}"
+        for condition in dicts(parent.get("conditions"))
+        if condition.get("status") == "False"
+        and condition.get("observedGeneration", generation) == generation
     }
 
 
-def forks(manifest: Json, plan: Plan, *, back: bool = False) -> list[Fork]:
-    """The rules that a plan names, or all that lead to one of its arms.
+def forks(manifest: Json, plan: Plan, *, back: bool = False) -> list[WeightedRoute]:
+    """Return the rules that a plan names, or all that lead to one of its arms. Raises RouteError.
 
-    On the way `back` to stable those that are left of them: a rule that is gone or leads elsewhere
-    has no canary's traffic. Raises RouteError.
+    On the way `back` to stable, only those that still do: a rule that is gone or leads elsewhere
+    has no canary traffic, and must not block a rollback.
     """
     mesh, names = backends(plan), route_of(plan).rules
-    every = [*enumerate(dicts((manifest.get("spec") or {}).get("rules")), 1)]
+    numbered = [*enumerate(dicts((manifest.get("spec") or {}).get("rules")), 1)]
     arms = f"{mesh.name('stable')} or {mesh.name('canary')}"
-    found = [
+    candidates = [
         fork(number, rule, mesh)
-        for number, rule in every
+        for number, rule in numbered
         if names is None or rule.get("name") in names
     ]
-    leading = [each for each in found if each.arms]
+    leading = [candidate for candidate in candidates if candidate.arms]
     if names is not None and not back:
-        if missing := set(names) - {rule.get("name") for _, rule in every}:
-            there = ", ".join(_place(number, rule) for number, rule in every) or "no rule at all"
-            raise RouteError(f"the route has no rule named `{min(missing)}`; it has {there}")
-        for each in found:
-            if each not in leading:
-                raise RouteError(f"{each.place} leads to neither {arms}")
+        if missing := set(names) - {rule.get("name") for _, rule in numbered}:
+            rule_names = (
+                ", ".join(_describe_place(number, rule) for number, rule in numbered)
+                or "no rule at all"
+            )
+            raise RouteError(f"the route has no rule named `{min(missing)}`; it has {rule_names}")
+        for candidate in candidates:
+            if candidate not in leading:
+                raise RouteError(f"{candidate.location} leads to neither {arms}")
     if not leading:
         raise RouteError(f"no rule of {kind_of(plan)} {name_of(plan)} leads to {arms}")
     return leading
 
 
-def backends(plan: Plan) -> Backends:
-    """What a plan calls its two arms."""
+def backends(plan: Plan) -> BackendRefs:
+    """Return the backends that a plan names, or `<service>-<version>` where it names none."""
     given, spec, namespace = route_of(plan).backends, plan.spec, plan.metadata.namespace
     if given is None:
         stable, canary = (f"{spec.service}-{arm.version}" for arm in (spec.stable, spec.canary))
-        return Backends(namespace, stable, canary)
-    return Backends(namespace, given.stable, given.canary, given.group, given.kind, given.port)
+        return BackendRefs(namespace, stable, canary)
+    return BackendRefs(namespace, given.stable, given.canary, given.group, given.kind, given.port)
 
 
 def kind_of(plan: Plan) -> str:
@@ -125,10 +134,10 @@ def route_of(plan: Plan) -> GatewayRoute:
     return plan.spec.route.gateway
 
 
-def fork(number: int, rule: Json, mesh: Backends) -> Fork:
-    """A rule as the routers see it."""
-    return Fork(_place(number, rule), dicts(rule.get("backendRefs")), mesh, rule)
+def fork(number: int, rule: Json, mesh: BackendRefs) -> WeightedRoute:
+    """Return a rule as a `WeightedRoute`."""
+    return WeightedRoute(_describe_place(number, rule), dicts(rule.get("backendRefs")), mesh, rule)
 
 
-def _place(number: int, rule: Json) -> str:
+def _describe_place(number: int, rule: Json) -> str:
     return f"rule `{rule['name']}`" if rule.get("name") else f"rule {number}"

@@ -1,1 +1,1 @@
-"""Istio's routing objects: a VirtualService's routes and where they lead."""
+"""Istio's routing objects: a VirtualService's routes and the destinations that they lead to."""

@@ -1,4 +1,4 @@
-"""An Istio VirtualService: manifest -> split, and split -> the merge patch of its weights."""
+"""A plan's destinations in Istio, the routes that lead to them, and their DestinationRule."""
 
 from __future__ import annotations
 
@@ -6,18 +6,25 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from rollout.errors import RouteError
-from rollout.plan.model import Plan
-from rollout.plan.route import IstioRoute
-from rollout.route.istio.virtual_service import instead, leads, named, nowhere, routes, wishes
+from rollout.plan.model.plan import Plan
+from rollout.plan.model.route import IstioRoute
+from rollout.route.istio.virtual_service import (
+    explain_destinations,
+    explain_no_route,
+    leads,
+    named,
+    routes,
+    wishes,
+)
 from rollout.route.manifest import Json, dicts
-from rollout.route.share import Arm, Fork
+from rollout.route.weighted_route import Arm, WeightedRoute
 
 
 @dataclass(frozen=True)
 class Destinations:
     """The two destinations of a plan: two subsets of one host, or two hosts.
 
-    Weights are relative since Istio 1.15 (`docs/decisions/0006`).
+    Implements `Mesh`. Weights are relative since Istio 1.15 (`docs/decisions/0006`).
     """
 
     namespace: str
@@ -29,6 +36,7 @@ class Destinations:
     most: ClassVar[int] = 2**31 - 1
 
     def arm_of(self, entry: Json) -> Arm | None:
+        """Return the arm of a destination; a host without a subset matches every subset of it."""
         destination = entry.get("destination") or {}
         host = full(str(destination.get("host", "")), self.namespace)
         arms: tuple[tuple[Arm, tuple[str, str | None]], ...] = (
@@ -36,13 +44,13 @@ class Destinations:
             ("canary", self.canary),
         )
         for arm, (wanted, subset) in arms:
-            named = subset is None or destination.get("subset") == subset
-            if named and host == full(wanted, self.namespace):
+            is_subset = subset is None or destination.get("subset") == subset
+            if is_subset and host == full(wanted, self.namespace):
                 return arm
         return None
 
     def entry(self, arm: Arm, like: Json) -> Json:
-        """The same destination with another subset or host; its headers stay its own."""
+        """Return the same destination with the arm's subset or host; headers are not copied."""
         host, subset = self.stable if arm == "stable" else self.canary
         destination = dict(like.get("destination") or {})
         destination |= {"host": host} if subset is None else {"subset": subset}
@@ -53,30 +61,34 @@ class Destinations:
         return host if subset is None else f"subset {subset} of {host}"
 
 
-def forks(manifest: Json, plan: Plan, *, back: bool = False) -> list[Fork]:
-    """The routes that a plan names, or all that lead to one of its arms.
+def forks(manifest: Json, plan: Plan, *, back: bool = False) -> list[WeightedRoute]:
+    """Return the routes that a plan names, or all that lead to an arm. Raises RouteError.
 
-    On the way `back` to stable those that are left of them: a route that is gone or leads elsewhere
-    has no canary's traffic. Raises RouteError.
+    On the way `back` to stable, only those that still do: a route that is gone or leads elsewhere
+    has no canary traffic, and must not block a rollback.
     """
     route, mesh = route_of(plan), destinations(plan)
-    every = [*routes(manifest)]
+    all_routes = [*routes(manifest)]
     wished = [*wishes(route)]
     if wished and not back:
-        chosen = [each for wish in wished for each in named(wish, every)]
-        for each in chosen:
-            if not leads(each, mesh):
-                raise RouteError(f"{each.place} {instead(each)}")
+        chosen = [match for wish in wished for match in named(wish, all_routes)]
+        for candidate in chosen:
+            if not leads(candidate, mesh):
+                raise RouteError(f"{candidate.location} {explain_destinations(candidate)}")
     else:
-        fitting = [each for each in every if not wished or any(w.fits(each) for w in wished)]
-        chosen = [each for each in fitting if leads(each, mesh)]
+        fitting = [
+            candidate
+            for candidate in all_routes
+            if not wished or any(wish.fits(candidate) for wish in wished)
+        ]
+        chosen = [candidate for candidate in fitting if leads(candidate, mesh)]
     if not chosen:
-        raise RouteError(nowhere(every, mesh, route.virtual_service))
-    return [each.fork(mesh) for each in chosen]
+        raise RouteError(explain_no_route(all_routes, mesh, route.virtual_service))
+    return [candidate.fork(mesh) for candidate in chosen]
 
 
 def destinations(plan: Plan) -> Destinations:
-    """What a plan calls its two arms."""
+    """Return the destinations that a plan names; by default the versions are the subsets."""
     route, spec, namespace = route_of(plan), plan.spec, plan.metadata.namespace
     if route.hosts is not None:
         return Destinations(namespace, (route.hosts.stable, None), (route.hosts.canary, None))
@@ -87,22 +99,22 @@ def destinations(plan: Plan) -> Destinations:
     return Destinations(namespace, (host, stable), (host, canary))
 
 
-def lacking(rule: Json, plan: Plan) -> str:
-    """Why a DestinationRule would leave the arms without endpoints; empty if it does not."""
+def explain_missing_subset(rule: Json, plan: Plan) -> str:
+    """Say why a DestinationRule leaves the arms without endpoints; empty if it does not."""
     mesh, spec = destinations(plan), rule.get("spec") or {}
     name = route_of(plan).destination_rule
     host = full(str(spec.get("host", "")), plan.metadata.namespace)
     if host != full(mesh.stable[0], plan.metadata.namespace):
         return f"DestinationRule {name} is for host {spec.get('host')}, not {mesh.stable[0]}"
-    there = {subset.get("name") for subset in dicts(spec.get("subsets"))}
-    missing = [subset for _, subset in (mesh.stable, mesh.canary) if subset not in there]
+    defined = {subset.get("name") for subset in dicts(spec.get("subsets"))}
+    missing = [subset for _, subset in (mesh.stable, mesh.canary) if subset not in defined]
     return f"DestinationRule {name} defines no subset {missing[0]}" if missing else ""
 
 
-def overlap(rule: Json, plan: Plan) -> str:
-    """Why a DestinationRule's two subsets are not apart; empty where each has pods of its own.
+def explain_overlap(rule: Json, plan: Plan) -> str:
+    """Say why a DestinationRule's two subsets share pods; empty where they cannot.
 
-    Where the labels of the one are among those of the other, its pods are that one's too.
+    If one subset's labels are all among the other's, every pod of the other matches both.
     """
     mesh = destinations(plan)
     labels = {
@@ -119,7 +131,7 @@ def overlap(rule: Json, plan: Plan) -> str:
 
 
 def full(host: str, namespace: str) -> str:
-    """A host's full name: short ones belong to the namespace of the rule, as Istio reads them."""
+    """Return a host's full name; a short one belongs to the rule's namespace, as in Istio."""
     parts = host.lower().removesuffix(".").split(".")
     if len(parts) == 1:
         parts.append(namespace)

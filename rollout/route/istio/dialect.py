@@ -1,38 +1,46 @@
-"""What a segment and copies are called in Istio's routes: a `Dialect`."""
+"""The `Dialect` of Istio: how its routes spell segments and mirrored requests."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
 
-from rollout.decide.split import Split
+from rollout.decide.record.split import Split
 from rollout.errors import RouteError
-from rollout.plan.model import Plan
-from rollout.plan.traffic import Segment
+from rollout.plan.model.plan import Plan
+from rollout.plan.model.traffic import Segment
 from rollout.route import matching
 from rollout.route.istio.destinations import destinations, forks
 from rollout.route.istio.virtual_service import VirtualRoute
 from rollout.route.manifest import Json
-from rollout.route.share import Fork
+from rollout.route.weighted_route import WeightedRoute
 
 
 class Istio:
-    """A VirtualService: its first match wins."""
+    """A VirtualService: the first match wins."""
 
     routes, matches, copies = "http", "match", "mirrors"
     forks = staticmethod(forks)
     narrow = staticmethod(matching.istio)
 
-    def fork(self, body: Json, plan: Plan) -> Fork:
+    def fork(self, body: Json, plan: Plan) -> WeightedRoute:
         return VirtualRoute("http", 0, body).fork(destinations(plan))
 
-    def check(self, routes: Sequence[Json], forks: Sequence[Fork], segment: Segment) -> None:
-        """Nothing: a route before another takes requests of that one only."""
+    def check(
+        self, routes: Sequence[Json], forks: Sequence[WeightedRoute], segment: Segment
+    ) -> None:
+        """Allow everything: a route right before another takes requests of that one only."""
 
-    def copy(self, fork: Fork, to: Json, split: Split) -> Json:
+    def copy(self, fork: WeightedRoute, to: Json, split: Split) -> Json:
+        """Return a mirror for a share of the requests.
+
+        Raises RouteError if the route has a `mirror`, which Istio does not combine with `mirrors`.
+        """
         if fork.body.get("mirror"):
-            said = "has a `mirror`, beside which Istio takes no `mirrors`: write it as one of those"
-            raise RouteError(f"{fork.place} {said}")
+            problem = (
+                "has a `mirror`, beside which Istio takes no `mirrors`: write it as one of those"
+            )
+            raise RouteError(f"{fork.location} {problem}")
         percent = Fraction(100 * split.canary, split.total)
         value = int(percent) if percent.denominator == 1 else float(percent)
         return to | {"percentage": {"value": value}}

@@ -1,4 +1,4 @@
-"""The routes of a VirtualService: found by name or by match, and where each leads."""
+"""The routes of a VirtualService: find them by name or by match, and say where each leads."""
 
 from __future__ import annotations
 
@@ -6,58 +6,61 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rollout.errors import RouteError
-from rollout.plan.route import IstioRoute
+from rollout.plan.model.route import IstioRoute
 from rollout.route.manifest import Json, dicts
-from rollout.route.share import Fork, Mesh, for_segment
+from rollout.route.weighted_route import Mesh, WeightedRoute, for_segment
 
 _KINDS = ("http", "tls", "tcp")
 
 
 @dataclass(frozen=True)
 class VirtualRoute:
-    """One route of a VirtualService."""
+    """One route of a VirtualService; `number` counts the routes of its kind from 1."""
 
     kind: str
     number: int
     body: Json
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
+        """The route's name in messages."""
         name = self.body.get("name")
         return f"{self.kind} route `{name}`" if name else f"{self.kind} route {self.number}"
 
-    def fork(self, mesh: Mesh) -> Fork:
-        return Fork(self.place, dicts(self.body.get("route")), mesh, self.body)
+    def fork(self, mesh: Mesh) -> WeightedRoute:
+        return WeightedRoute(self.location, dicts(self.body.get("route")), mesh, self.body)
 
 
 @dataclass(frozen=True)
 class Wish:
-    """A route that a plan asks for: by its name, or by one of its matches."""
+    """A route that a plan asks for, by its name or by one of its matches."""
 
     kind: str
     name: str = ""
     match: tuple[frozenset[str], int | None] = (frozenset(), None)
 
     def fits(self, route: VirtualRoute) -> bool:
+        """Return whether a route has the wished kind, and the name or one of the matches."""
         if route.kind != self.kind:
             return False
         if self.name:
             return route.body.get("name") == self.name
-        return any(_match(each) == self.match for each in dicts(route.body.get("match")))
+        return any(_read_match(match) == self.match for match in dicts(route.body.get("match")))
 
     def __str__(self) -> str:
         hosts, port = self.match
         words = [*sorted(hosts), *([f"port {port}"] if port else [])]
-        said = f"named `{self.name}`" if self.name else f"that matches {' and '.join(words)}"
-        return f"{self.kind} route {said}"
+        detail = f"named `{self.name}`" if self.name else f"that matches {' and '.join(words)}"
+        return f"{self.kind} route {detail}"
 
 
-def _match(match: Json) -> tuple[frozenset[str], int | None]:
+def _read_match(match: Json) -> tuple[frozenset[str], int | None]:
+    """Return the SNI hosts and the port of a match, which identify a TLS or TCP route."""
     return frozenset(match.get("sniHosts") or ()), match.get("port")
 
 
 def wishes(route: IstioRoute) -> Iterator[Wish]:
-    """The routes that a plan names."""
+    """Yield the routes that a plan names."""
     for name in route.http or ():
         yield Wish("http", name)
     for tls in route.tls or ():
@@ -66,17 +69,17 @@ def wishes(route: IstioRoute) -> Iterator[Wish]:
         yield Wish("tcp", match=(frozenset(), tcp.port))
 
 
-def named(wish: Wish, every: list[VirtualRoute]) -> list[VirtualRoute]:
-    """The routes that fit. Raises RouteError if none does."""
-    found = [each for each in every if wish.fits(each)]
-    if not found:
-        there = ", ".join(each.place for each in every) or "no route at all"
-        raise RouteError(f"the VirtualService has no {wish}; it has {there}")
-    return found
+def named(wish: Wish, all_routes: list[VirtualRoute]) -> list[VirtualRoute]:
+    """Return the routes that fit. Raises RouteError if none does."""
+    fitting = [route for route in all_routes if wish.fits(route)]
+    if not fitting:
+        route_names = ", ".join(route.location for route in all_routes) or "no route at all"
+        raise RouteError(f"the VirtualService has no {wish}; it has {route_names}")
+    return fitting
 
 
 def routes(manifest: Json) -> Iterator[VirtualRoute]:
-    """Every route, in its order; those that we put there for a segment change no number."""
+    """Yield every route in order; routes that we added for a segment are not counted."""
     spec = manifest.get("spec") or {}
     for kind in _KINDS:
         number = 0
@@ -86,25 +89,28 @@ def routes(manifest: Json) -> Iterator[VirtualRoute]:
 
 
 def leads(route: VirtualRoute, mesh: Mesh) -> bool:
-    """Whether a route leads to one of the two arms."""
+    """Return whether a route leads to one of the two arms."""
     return any(mesh.arm_of(entry) for entry in dicts(route.body.get("route")))
 
 
-def nowhere(every: list[VirtualRoute], mesh: Mesh, name: str) -> str:
-    """Why no route of a VirtualService is ours."""
+def explain_no_route(all_routes: list[VirtualRoute], mesh: Mesh, name: str) -> str:
+    """Say why no route of a VirtualService leads to an arm."""
     arms = f"{mesh.name('stable')} or {mesh.name('canary')}"
-    there = "; ".join(f"{each.place} {instead(each)}" for each in every) or "it has no routes"
-    return f"no route of VirtualService {name} leads to {arms}: {there}"
+    details = (
+        "; ".join(f"{route.location} {explain_destinations(route)}" for route in all_routes)
+        or "it has no routes"
+    )
+    return f"no route of VirtualService {name} leads to {arms}: {details}"
 
 
-def instead(route: VirtualRoute) -> str:
-    """Where a route leads that leads to no arm, and what to do about it."""
+def explain_destinations(route: VirtualRoute) -> str:
+    """Say where a route leads that leads to no arm, and what to do about it."""
     delegate = route.body.get("delegate")
     if isinstance(delegate, dict):
         other = f"{delegate.get('namespace', '')}/{delegate.get('name')}".removeprefix("/")
         return f"delegates to VirtualService {other}: name that one in the plan"
-    found = [entry.get("destination") or {} for entry in dicts(route.body.get("route"))]
-    if not found:
+    targets = [entry.get("destination") or {} for entry in dicts(route.body.get("route"))]
+    if not targets:
         return "leads to no destination"
-    places = [f"{each.get('host')} {each.get('subset', '')}".strip() for each in found]
-    return f"leads to {', '.join(places)}"
+    hosts = [f"{target.get('host')} {target.get('subset', '')}".strip() for target in targets]
+    return f"leads to {', '.join(hosts)}"

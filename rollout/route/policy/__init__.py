@@ -1,1 +1,6 @@
-"""A plan's policy: fields that we own beside the weights, in force before the first traffic."""
+"""A plan's policy: time-outs, retries, outlier detection and other fields besides the weights.
+
+It is in force before the canary's first request. `owned` writes and restores single fields in
+objects of others; `istio` and `envoy` say which fields; `cluster` and `files`/`proxy` store them;
+`router` orders policy and weights.
+"""

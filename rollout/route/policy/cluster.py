@@ -1,4 +1,4 @@
-"""A plan's policy in a cluster's own objects: patched at the version read, and read back."""
+"""Store a plan's policy in a cluster's objects: patch at the version read, and read back."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from rollout.cluster.kinds import Kind
 from rollout.errors import ClusterError, RouteError
-from rollout.plan.model import Plan
-from rollout.plan.policy import Policy
-from rollout.route.cluster.marks import POLICY, difference, note, noted
-from rollout.route.cluster.objects import (
+from rollout.kube.kinds import Kind
+from rollout.plan.model.plan import Plan
+from rollout.plan.model.policy import Policy
+from rollout.route.istio.destinations import explain_missing_subset
+from rollout.route.kube.object_annotations import POLICY, difference, note, read_annotation
+from rollout.route.kube.objects import (
     DESTINATION_RULE,
     PEER_AUTHENTICATION,
     VIRTUAL_SERVICE,
     Objects,
+    as_route_error,
     at_version,
-    told,
 )
-from rollout.route.istio.destinations import lacking
 from rollout.route.manifest import Json
 from rollout.route.policy import istio as fields
 from rollout.route.policy.owned import Roots, Wanted, differing, own, read_kept
@@ -29,7 +29,10 @@ _ATTEMPTS = 5
 
 @dataclass(frozen=True)
 class Part:
-    """One object that holds some of a policy: where its fields are, and which are wanted."""
+    """One object that holds some of a policy: where its fields are, and which are wanted.
+
+    `problem` says why the policy would have no effect in this object; empty if it would.
+    """
 
     kind: Kind
     name: str
@@ -38,27 +41,33 @@ class Part:
     problem: Callable[[Json, Policy], str] = lambda _live, _policy: ""
 
     def patch(self, live: Json, plan: Plan, policy: Policy | None) -> Json:
-        """The smallest merge patch to this policy; empty if all is there."""
+        """Return the smallest merge patch to this policy; empty if nothing is missing."""
         return difference(live, self.settled(live, plan, policy))
 
     def settled(self, live: Json, plan: Plan, policy: Policy | None) -> Json:
-        """The object at this policy; None: with what was there before it."""
-        made, key = copy.deepcopy(live), POLICY + plan.spec.service
+        """Return the object at this policy; with None, as it was before the policy."""
+        updated, key = copy.deepcopy(live), POLICY + plan.spec.service
         wanted = {} if policy is None else self.wanted(live, policy)
         adopt = plan.spec.on_drift == "adopt"
-        kept = own(self.roots(made), read_kept(noted(live, key)), wanted, adopt=adopt)
-        note(made, key, kept.text())
-        if not made.get("spec") and "spec" not in live:
-            made.pop("spec", None)
-        return made
+        ownership = own(
+            self.roots(updated), read_kept(read_annotation(live, key)), wanted, adopt=adopt
+        )
+        note(updated, key, ownership.text())
+        # The roots functions create an empty `spec`; an object that had none must not get one.
+        if not updated.get("spec") and "spec" not in live:
+            updated.pop("spec", None)
+        return updated
 
     def differs(self, live: Json, policy: Policy) -> str:
-        """Where the object is not at this policy, in words."""
+        """Describe where the object is not at this policy."""
         return "; ".join(differing(self.roots(copy.deepcopy(live)), self.wanted(live, policy)))
 
 
 def parts(plan: Plan) -> Iterator[Part]:
-    """The objects that may hold a plan's policy: only Istio has such."""
+    """Yield the objects that may hold a plan's policy; only Istio has such objects.
+
+    The VirtualService comes last: `remove` goes through them in reverse, and routes must go first.
+    """
     route, policy = plan.spec.route.istio, plan.spec.policy
     if route is None:
         return
@@ -66,7 +75,7 @@ def parts(plan: Plan) -> Iterator[Part]:
 
         def problem(rule: Json, policy: Policy) -> str:
             wins = fields.overruled(rule, plan, fields.rule_fields(policy))
-            return lacking(rule, plan) or "; ".join(wins)
+            return explain_missing_subset(rule, plan) or "; ".join(wins)
 
         yield Part(
             DESTINATION_RULE,
@@ -90,73 +99,97 @@ def parts(plan: Plan) -> Iterator[Part]:
     )
 
 
-class ClusterKeeper:
-    """The `Keeper` of plans with `spec.route.istio`; of others there is nothing to keep."""
+class ClusterPolicyStore:
+    """The `PolicyStore` of plans with `spec.route.istio`.
+
+    For other routes it does nothing: there is no object to write to.
+    """
 
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
 
     def settle(self, plan: Plan, policy: Policy | None) -> None:
-        """See rollout.route.policy.router.Keeper."""
-        if policy is not None:  # what one object refuses, is written to none
-            for part in parts(plan):
-                self._takes(part, self._get(part, plan, policy), policy)
-        for part in parts(plan):
-            self._settle(part, plan, policy)
+        """See rollout.route.policy.router.PolicyStore."""
+        if policy is not None:
+            # All objects are checked before the first is written: a refusal changes nothing.
+            for policy_object in parts(plan):
+                self._check_effective(policy_object, self._get(policy_object, plan, policy), policy)
+        for policy_object in parts(plan):
+            self._settle_object(policy_object, plan, policy)
 
     def differs(self, plan: Plan, policy: Policy | None) -> str:
-        """See rollout.route.policy.router.Keeper."""
-        found = (self._differs(part, plan, policy) for part in parts(plan))
-        return "; ".join(filter(None, found))
+        """See rollout.route.policy.router.PolicyStore."""
+        differences = (
+            self._describe_difference(policy_object, plan, policy) for policy_object in parts(plan)
+        )
+        return "; ".join(filter(None, differences))
 
-    def _differs(self, part: Part, plan: Plan, policy: Policy | None) -> str:
-        live = self._get(part, plan, policy)
+    def _describe_difference(self, policy_object: Part, plan: Plan, policy: Policy | None) -> str:
+        live = self._get(policy_object, plan, policy)
         if policy is None:
-            left = noted(live, POLICY + plan.spec.service)
-            said = "still has the policy of this plan" if left else ""
+            left = read_annotation(live, POLICY + plan.spec.service)
+            difference_text = "still has the policy of this plan" if left else ""
         else:
-            said = part.differs(live, policy)
-        return f"{part.kind.name} {part.name}: {said}" if said else ""
+            difference_text = policy_object.differs(live, policy)
+        name = f"{policy_object.kind.name} {policy_object.name}"
+        return f"{name}: {difference_text}" if difference_text else ""
 
-    def _settle(self, part: Part, plan: Plan, policy: Policy | None) -> None:
+    def _settle_object(self, policy_object: Part, plan: Plan, policy: Policy | None) -> None:
+        """Patch one object to the policy, and check the object that the API server returns.
+
+        An API server or webhook may drop or change fields without an error. Raises RouteError.
+        """
         for _ in range(_ATTEMPTS):
-            live = self._get(part, plan, policy)
+            live = self._get(policy_object, plan, policy)
             if policy is not None:
-                self._takes(part, live, policy)
-            body = part.patch(live, plan, policy)
+                self._check_effective(policy_object, live, policy)
+            body = policy_object.patch(live, plan, policy)
             if not body:
                 return
             try:
-                place = part.kind, plan.metadata.namespace, part.name
-                taken = self._objects.patch(*place, at_version(body, live))
+                address = policy_object.kind, plan.metadata.namespace, policy_object.name
+                patched = self._objects.patch(*address, at_version(body, live))
             except ClusterError as error:
                 if error.status == _CONFLICT:
                     continue
-                raise told(error, "patch", part.kind, plan, part.name) from None
-            if part.patch(taken, plan, policy):
-                lost = "" if policy is None else part.differs(taken, policy)
-                said = _prefixed(part, f"the cluster did not keep all: {lost}")
-                raise RouteError(said, refused=True)
+                raise as_route_error(
+                    error, "patch", policy_object.kind, plan, policy_object.name
+                ) from None
+            if policy_object.patch(patched, plan, policy):
+                lost = "" if policy is None else policy_object.differs(patched, policy)
+                message = _add_prefix(policy_object, f"the cluster did not keep all: {lost}")
+                raise RouteError(message, refused=True)
             return
-        raise RouteError(_prefixed(part, "keeps changing"))
+        raise RouteError(_add_prefix(policy_object, "keeps changing"))
 
     @staticmethod
-    def _takes(part: Part, live: Json, policy: Policy) -> None:
-        if problem := part.problem(live, policy):
-            raise RouteError(_prefixed(part, problem), refused=True)
+    def _check_effective(policy_object: Part, live: Json, policy: Policy) -> None:
+        """Raise RouteError if the policy would have no effect in this object."""
+        if problem := policy_object.problem(live, policy):
+            raise RouteError(_add_prefix(policy_object, problem), refused=True)
 
-    def _get(self, part: Part, plan: Plan, policy: Policy | None) -> Json:
-        """The object; an empty one where it is gone and only had to be left as it was."""
+    def _get(self, policy_object: Part, plan: Plan, policy: Policy | None) -> Json:
+        """Return the object; an empty one if it is gone and only had to be restored.
+
+        Raises RouteError.
+        """
         try:
-            return self._objects.get(part.kind, plan.metadata.namespace, part.name)
+            return self._objects.get(
+                policy_object.kind, plan.metadata.namespace, policy_object.name
+            )
         except ClusterError as error:
             if policy is None and error.status == _NOT_FOUND:
                 return {}
-            raise told(error, "get", part.kind, plan, part.name) from None
+            raise as_route_error(
+                error, "get", policy_object.kind, plan, policy_object.name
+            ) from None
 
 
 _CONFLICT, _NOT_FOUND = 409, 404
 
 
-def _prefixed(part: Part, said: str) -> str:
-    return said if said.startswith(part.kind.name) else f"{part.kind.name} {part.name}: {said}"
+def _add_prefix(policy_object: Part, message: str) -> str:
+    """Return the message with the object's name in front, unless it starts with its kind."""
+    if message.startswith(policy_object.kind.name):
+        return message
+    return f"{policy_object.kind.name} {policy_object.name}: {message}"

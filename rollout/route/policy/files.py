@@ -1,4 +1,8 @@
-"""The files that a local Envoy watches, with a plan's policy in them, or as they were before it."""
+"""Write a plan's policy into the files that a local Envoy watches, and take it out again.
+
+What we own in a resource is recorded in the resource's metadata, so that Envoy's config dump shows
+whether Envoy runs it.
+"""
 
 from __future__ import annotations
 
@@ -6,103 +10,111 @@ import copy
 from collections.abc import Iterator
 
 from rollout.errors import RouteError
-from rollout.plan.policy import Policy
+from rollout.plan.model.policy import Policy
 from rollout.route.envoy.safety_net import net_name
 from rollout.route.envoy.segment import forget, note
 from rollout.route.envoy.walk import noted, tables
 from rollout.route.envoy.weights import Arms
 from rollout.route.manifest import Json, dicts, key
 from rollout.route.policy.envoy import cluster_fields, route_fields
-from rollout.route.policy.owned import Kept, Roots, Wanted, differing, own, read_kept
+from rollout.route.policy.owned import Ownership, Roots, Wanted, differing, own, read_kept
 
 _NOTE = "policy"
 
 
 def settled_routes(manifest: Json, arms: Arms, policy: Policy | None, *, adopt: bool) -> Json:
-    """The route file with the policy's fields at every route of ours, or as it was without."""
-    made = copy.deepcopy(manifest)
-    for config in dicts(made.get("resources")):
-        roots = _routes(config)
-        wanted = route_fields(roots, _names(arms), policy)
-        remember(config, own(roots, _kept(config), wanted, adopt=adopt).text())
-    return made
+    """Return the route file with the policy in every route of ours; with None, without it."""
+    settled = copy.deepcopy(manifest)
+    for config in dicts(settled.get("resources")):
+        roots = _find_actions(config)
+        wanted = route_fields(roots, _list_cluster_names(arms), policy)
+        remember(config, own(roots, _read_ownership(config), wanted, adopt=adopt).text())
+    return settled
 
 
 def settled_clusters(manifest: Json, arms: Arms, policy: Policy | None, *, adopt: bool) -> Json:
-    """The cluster file with the policy's fields at both arms, or as it was without.
+    """Return the cluster file with the policy in both arms; with None, without it.
 
-    Raises RouteError for an arm that the file does not hold.
+    Raises RouteError for an arm that the file does not contain.
     """
-    made = copy.deepcopy(manifest)
-    there = clusters_in(made)
-    if policy is not None and (lost := {arms.stable, arms.canary} - there.keys()):
-        said = f"the cluster file has no cluster {', '.join(sorted(lost))}"
-        raise RouteError(said, refused=True)
-    for name, cluster in there.items():
+    settled = copy.deepcopy(manifest)
+    clusters = clusters_in(settled)
+    if policy is not None and (lost := {arms.stable, arms.canary} - clusters.keys()):
+        message = f"the cluster file has no cluster {', '.join(sorted(lost))}"
+        raise RouteError(message, refused=True)
+    for name, cluster in clusters.items():
         if name in (arms.stable, arms.canary):
-            kept = _kept(cluster)
-            wanted = _cluster_fields(cluster, arms, policy)
-            remember(cluster, own({name: cluster}, kept, wanted, adopt=adopt).text())
-    return made
+            ownership = _read_ownership(cluster)
+            wanted = _build_cluster_fields(cluster, arms, policy)
+            remember(cluster, own({name: cluster}, ownership, wanted, adopt=adopt).text())
+    return settled
 
 
 def differences(routes: Json, clusters: Json | None, arms: Arms, policy: Policy) -> Iterator[str]:
-    """Each field that is not as the policy says, in words."""
+    """Describe each field that is not as the policy says."""
     for config in dicts(routes.get("resources")):
-        roots = _routes(config)
-        for said in differing(roots, route_fields(roots, _names(arms), policy)):
-            yield f"routes {config.get('name')}: {said}"
+        roots = _find_actions(config)
+        for problem in differing(roots, route_fields(roots, _list_cluster_names(arms), policy)):
+            yield f"routes {config.get('name')}: {problem}"
     if clusters is None:
         return
-    there = clusters_in(clusters)
+    by_name = clusters_in(clusters)
     for name in (arms.stable, arms.canary):
-        cluster = there.get(name, {"name": name})
-        for said in differing({name: cluster}, _cluster_fields(cluster, arms, policy)):
-            yield f"cluster {name}: {said}"
-    if policy.fallback and net_name(arms) not in there:
+        cluster = by_name.get(name, {"name": name})
+        for problem in differing({name: cluster}, _build_cluster_fields(cluster, arms, policy)):
+            yield f"cluster {name}: {problem}"
+    if policy.fallback and net_name(arms) not in by_name:
         yield f"there is no cluster {net_name(arms)}"
 
 
 def leftovers(manifest: Json, arms: Arms) -> Iterator[str]:
-    """What still carries a policy of ours: route configurations, or clusters of both arms."""
+    """Describe what still contains a policy of ours: route configurations, or arms' clusters."""
     for resource in dicts(manifest.get("resources")):
-        routes = key(resource, "virtual_hosts") in resource
+        has_routes = key(resource, "virtual_hosts") in resource
         if resource.get("name") == net_name(arms) or (
-            note_of(resource) and (routes or resource.get("name") in (arms.stable, arms.canary))
+            note_of(resource) and (has_routes or resource.get("name") in (arms.stable, arms.canary))
         ):
             yield f"{resource.get('name')} still has the policy"
 
 
 def clusters_in(manifest: Json) -> dict[str, Json]:
-    """The clusters of a file, by name."""
-    return {str(each.get("name")): each for each in dicts(manifest.get("resources"))}
+    """Return the clusters of a file by name."""
+    return {str(cluster.get("name")): cluster for cluster in dicts(manifest.get("resources"))}
 
 
 def notes(manifest: Json) -> dict[str, str]:
-    """What is remembered in each resource, by its name."""
-    return {str(each.get("name")): note_of(each) for each in dicts(manifest.get("resources"))}
+    """Return what is recorded in each resource, by its name."""
+    return {
+        str(resource.get("name")): note_of(resource)
+        for resource in dicts(manifest.get("resources"))
+    }
 
 
 def shown_clusters(dump: Json) -> Json:
-    """The clusters of Envoy's `/config_dump`, as a file has them."""
+    """Return the clusters of Envoy's `/config_dump` in the form of a file."""
     return {
-        "resources": [each["cluster"] for each in dicts(dump.get("configs")) if "cluster" in each]
+        "resources": [
+            config["cluster"] for config in dicts(dump.get("configs")) if "cluster" in config
+        ]
     }
 
 
 def shown_routes(dump: Json) -> Json:
-    """The route configurations of Envoy's `/config_dump`, as a file has them."""
-    found = (each.get("route_config") for each in dicts(dump.get("configs")))
-    return {"resources": [each for each in found if each]}
+    """Return the route configurations of Envoy's `/config_dump` in the form of a file."""
+    configs = (entry.get("route_config") for entry in dicts(dump.get("configs")))
+    return {"resources": [config for config in configs if config]}
 
 
 def note_of(resource: Json) -> str:
-    """What is remembered in a resource's metadata; Envoy's config dump shows it too."""
+    """Return what is recorded in a resource's metadata."""
     return str(noted(resource).get(_NOTE, ""))
 
 
 def remember(resource: Json, text: str) -> None:
-    """Write this beside the fields; empty where nothing is owned: then nothing is left of it."""
+    """Record this text in a resource's metadata.
+
+    Empty text removes the record, and the metadata that this leaves empty.
+    """
     if text:
         note(resource, _NOTE, value=text)
     elif note_of(resource):
@@ -111,30 +123,33 @@ def remember(resource: Json, text: str) -> None:
             forget(resource)
 
 
-def _cluster_fields(cluster: Json, arms: Arms, policy: Policy | None) -> Wanted:
+def _build_cluster_fields(cluster: Json, arms: Arms, policy: Policy | None) -> Wanted:
+    """Return the wanted fields of a cluster; none without a policy."""
     if policy is None:
         return {}
     canary = cluster.get("name") == arms.canary
-    return cluster_fields(cluster, _kept(cluster), policy, canary=canary)
+    return cluster_fields(cluster, _read_ownership(cluster), policy, canary=canary)
 
 
-def _names(arms: Arms) -> set[str]:
+def _list_cluster_names(arms: Arms) -> set[str]:
+    """Return every cluster name by which a route leads to an arm."""
     return {arms.stable, arms.canary, net_name(arms)}
 
 
-def _routes(config: Json) -> Roots:
-    """The routes of one configuration by their place in words, but ours for a segment.
+def _find_actions(config: Json) -> Roots:
+    """Return the routes of one configuration by their description, except ours for a segment.
 
-    Those are copies of the route after them, made anew by every write.
+    Every write creates those again, as copies of the route that follows them.
     """
-    found: dict[str, Json] = {}
+    actions: dict[str, Json] = {}
     for _, host, routes in tables({"resources": [config]}):
-        theirs = [route for route in routes if not noted(route).get("segment")]
-        for number, route in enumerate(theirs, 1):
+        own_routes = [route for route in routes if not noted(route).get("segment")]
+        for number, route in enumerate(own_routes, 1):
             if isinstance(action := route.get("route"), dict):
-                found[f"route {number} of virtual host {host}"] = action
-    return found
+                actions[f"route {number} of virtual host {host}"] = action
+    return actions
 
 
-def _kept(resource: Json) -> Kept:
+def _read_ownership(resource: Json) -> Ownership:
+    """Return what is recorded as ours in a resource."""
     return read_kept(note_of(resource))

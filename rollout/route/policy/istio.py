@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from rollout.plan.model import Plan
-from rollout.plan.policy import Balance, Connections, Outliers, Policy
+from rollout.plan.model.plan import Plan
+from rollout.plan.model.policy import Balance, Connections, Outliers, Policy
 from rollout.route.istio.destinations import destinations, route_of
 from rollout.route.istio.virtual_service import leads, routes, wishes
 from rollout.route.manifest import Json, dicts
@@ -15,68 +15,79 @@ from rollout.route.policy.owned import Path, Roots, Wanted, spoken
 Field = tuple[Path, Any]
 
 _BALANCERS = {"roundRobin": "ROUND_ROBIN", "leastRequest": "LEAST_REQUEST"}
-# The proxies' side and the pods' side of one mode: who may speak plain text is told by the pods.
+# The client's side of each mTLS mode. Whether plain text is accepted is decided by the server's
+# side, the PeerAuthentication, so `strict` and `permissive` are the same here.
 _CLIENT = {"strict": "ISTIO_MUTUAL", "permissive": "ISTIO_MUTUAL", "disable": "DISABLE"}
 
 
 def rule_roots(rule: Json) -> Roots:
-    """Where a DestinationRule's policy stands."""
+    """Return where a DestinationRule's policy is."""
     return {"spec": rule.setdefault("spec", {})}
 
 
 def rule_fields(policy: Policy) -> Wanted:
-    """Fields of a DestinationRule, for every subset that does not say otherwise."""
-    made: list[Field] = []
+    """Return the fields of a DestinationRule, for every subset that has none of its own."""
+    fields: list[Field] = []
     if policy.outliers is not None:
-        made += _outliers(policy.outliers)
+        fields += _build_outlier_fields(policy.outliers)
     if policy.connections is not None:
-        made += _connections(policy.connections)
+        fields += _build_connection_fields(policy.connections)
     if policy.balance is not None:
-        made += _balance(policy.balance)
+        fields += _build_balancer_fields(policy.balance)
     if policy.locality is not None:
-        regions = [{"from": each.from_, "to": each.to} for each in policy.locality.failover]
+        regions = [
+            {"from": failover.from_, "to": failover.to} for failover in policy.locality.failover
+        ]
         setting = ("loadBalancer", "localityLbSetting")
-        made += [((*setting, "enabled"), True), ((*setting, "failover"), regions)]
-        made += [((*setting, other), None) for other in ("distribute", "failoverPriority")]
+        fields += [((*setting, "enabled"), True), ((*setting, "failover"), regions)]
+        fields += [((*setting, rival), None) for rival in ("distribute", "failoverPriority")]
     if policy.mtls is not None:
-        made.append((("tls", "mode"), _CLIENT[policy.mtls.mode]))
-    return {("spec", "trafficPolicy", *path): value for path, value in made}
+        fields.append((("tls", "mode"), _CLIENT[policy.mtls.mode]))
+    return {("spec", "trafficPolicy", *path): value for path, value in fields}
 
 
-def _outliers(outliers: Outliers) -> list[Field]:
-    here = "outlierDetection"
+def _build_outlier_fields(outliers: Outliers) -> list[Field]:
+    """Return the fields of outlier detection."""
+    field = "outlierDetection"
     return [
-        ((here, "consecutive5xxErrors"), outliers.consecutive_errors),
-        ((here, "interval"), spoken(outliers.interval)),
-        ((here, "baseEjectionTime"), spoken(outliers.eject)),
-        ((here, "maxEjectionPercent"), max(1, round(outliers.most * 100))),
+        ((field, "consecutive5xxErrors"), outliers.consecutive_errors),
+        ((field, "interval"), spoken(outliers.interval)),
+        ((field, "baseEjectionTime"), spoken(outliers.eject)),
+        ((field, "maxEjectionPercent"), max(1, round(outliers.most * 100))),
     ]
 
 
-def _connections(limits: Connections) -> list[Field]:
-    here = "connectionPool"
-    given: list[Field] = [
-        ((here, "tcp", "maxConnections"), limits.max),
-        ((here, "http", "http1MaxPendingRequests"), limits.pending),
-        ((here, "http", "http2MaxRequests"), limits.requests),
+def _build_connection_fields(limits: Connections) -> list[Field]:
+    """Return the fields of the connection limits that the plan sets."""
+    field = "connectionPool"
+    fields: list[Field] = [
+        ((field, "tcp", "maxConnections"), limits.max),
+        ((field, "http", "http1MaxPendingRequests"), limits.pending),
+        ((field, "http", "http2MaxRequests"), limits.requests),
     ]
-    return [(path, value) for path, value in given if value is not None]
+    return [(path, value) for path, value in fields if value is not None]
 
 
-def _balance(balance: Balance) -> list[Field]:
-    """Of a simple method and each kind of key Istio takes only one: the others are taken away."""
-    here = "loadBalancer"
+def _build_balancer_fields(balance: Balance) -> list[Field]:
+    """Return the fields of the load balancer.
+
+    Istio accepts either a simple method or one kind of hash key, so all others are removed.
+    """
+    field = "loadBalancer"
     if balance.method != "hash":
-        return [((here, "simple"), _BALANCERS[balance.method]), ((here, "consistentHash"), None)]
+        return [((field, "simple"), _BALANCERS[balance.method]), ((field, "consistentHash"), None)]
     keys: dict[str, Any] = dict.fromkeys(("useSourceIp", "httpQueryParameterName"))
     keys["httpHeaderName"] = balance.header
     keys["httpCookie"] = {"name": balance.cookie, "ttl": "0s"} if balance.cookie else None
-    hashed = [((here, "consistentHash", name), value) for name, value in keys.items()]
-    return [((here, "simple"), None), *hashed]
+    hashed = [((field, "consistentHash", name), value) for name, value in keys.items()]
+    return [((field, "simple"), None), *hashed]
 
 
 def overruled(rule: Json, plan: Plan, wanted: Wanted) -> Iterator[str]:
-    """What a DestinationRule says more closely than the plan's policy, and so would win."""
+    """Say which settings of a DestinationRule would take precedence over the plan's policy.
+
+    Istio prefers a subset's or a port's own settings to those of the whole rule.
+    """
     spec, ours = rule.get("spec") or {}, {path[2] for path in wanted}
     arms = {subset for _, subset in (destinations(plan).stable, destinations(plan).canary)}
     for subset in dicts(spec.get("subsets")):
@@ -90,41 +101,45 @@ def overruled(rule: Json, plan: Plan, wanted: Wanted) -> Iterator[str]:
 
 
 def pods_roots(peer: Json) -> Roots:
-    """Where a PeerAuthentication's mode stands."""
+    """Return where a PeerAuthentication's mode is."""
     return {"spec": peer.setdefault("spec", {})}
 
 
 def pods_fields(policy: Policy) -> Wanted:
-    """Fields of a PeerAuthentication."""
+    """Return the fields of a PeerAuthentication."""
     if policy.mtls is None:
         return {}
     return {("spec", "mtls", "mode"): policy.mtls.mode.upper()}
 
 
 def route_roots(service: Json) -> Roots:
-    """Every HTTP route of a VirtualService, by its place in words."""
-    return {route.place: route.body for route in routes(service) if route.kind == "http"}
+    """Return every HTTP route of a VirtualService by its name in messages."""
+    return {route.location: route.body for route in routes(service) if route.kind == "http"}
 
 
 def route_fields(service: Json, plan: Plan, policy: Policy) -> Wanted:
-    """Fields of the VirtualService's HTTP routes that are ours."""
-    made: dict[Path, Any] = {}
+    """Return the wanted fields of the VirtualService's HTTP routes that are ours."""
+    fields: dict[Path, Any] = {}
     if policy.timeout is not None:
-        made["timeout",] = spoken(policy.timeout)
+        fields["timeout",] = spoken(policy.timeout)
     if policy.retries is not None:
-        off = not policy.retries.attempts  # Istio refuses details of what is switched off
-        each = policy.retries.per_try
-        made["retries", "attempts"] = policy.retries.attempts
-        made["retries", "retryOn"] = None if off else ",".join(policy.retries.causes)
-        if off or each is not None:
-            made["retries", "perTryTimeout"] = None if off or each is None else spoken(each)
-    return {(place, *path): v for place in _ours(service, plan) for path, v in made.items()}
+        is_off = not policy.retries.attempts  # Istio rejects details of retries that are off
+        per_try_timeout = policy.retries.per_try
+        fields["retries", "attempts"] = policy.retries.attempts
+        fields["retries", "retryOn"] = None if is_off else ",".join(policy.retries.causes)
+        if is_off or per_try_timeout is not None:
+            fields["retries", "perTryTimeout"] = (
+                None if is_off or per_try_timeout is None else spoken(per_try_timeout)
+            )
+    ours = _list_our_routes(service, plan)
+    return {(route_name, *path): value for route_name in ours for path, value in fields.items()}
 
 
-def _ours(service: Json, plan: Plan) -> list[str]:
+def _list_our_routes(service: Json, plan: Plan) -> list[str]:
+    """Return the HTTP routes that lead to an arm, and that the plan names if it names any."""
     mesh, wished = destinations(plan), [*wishes(route_of(plan))]
     return [
-        route.place
+        route.location
         for route in routes(service)
         if route.kind == "http" and leads(route, mesh)
         if not wished or any(wish.fits(route) for wish in wished)

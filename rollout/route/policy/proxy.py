@@ -1,4 +1,4 @@
-"""The door to a local Envoy's policy: both watched files, and what Envoy shows of them."""
+"""Write a local Envoy's policy into both watched files, and check what Envoy runs."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rollout.errors import RouteError
-from rollout.plan.model import Plan
-from rollout.plan.policy import Policy
-from rollout.plan.route import EnvoyRoute
+from rollout.plan.model.plan import Plan
+from rollout.plan.model.policy import Policy
+from rollout.plan.model.route import EnvoyRoute
 from rollout.route.envoy.proxy import arms_of, ask, route_of
 from rollout.route.envoy.safety_net import needed, put_net
 from rollout.route.envoy.watched import load, replace
@@ -29,79 +29,88 @@ _POLL, _POLLS = 0.01, 100  # a receipt takes milliseconds
 _CLUSTERS, _ROUTES = "dynamic_active_clusters", "dynamic_route_configs"
 
 
-class EnvoyKeeper:
-    """The `Keeper` of plans with `spec.route.envoy`."""
+class EnvoyPolicyStore:
+    """The `PolicyStore` of plans with `spec.route.envoy`."""
 
     def settle(self, plan: Plan, policy: Policy | None) -> None:
-        """See `Keeper`. A file that Envoy refuses is put back as it was."""
+        """See `PolicyStore`. A file that Envoy rejects is restored."""
         route, arms, adopt = route_of(plan), arms_of(plan), plan.spec.on_drift == "adopt"
 
         def clusters() -> None:
             if route.cluster_file is not None:
                 file = Path(route.cluster_file)
-                made = settled_clusters(load(file), arms, policy, adopt=adopt)
-                put_net(made, arms, asked=needed(load(Path(route.file)), arms, policy))
-                _put(route, file, made, clusters_shown, policy)
+                settled = settled_clusters(load(file), arms, policy, adopt=adopt)
+                put_net(settled, arms, asked=needed(load(Path(route.file)), arms, policy))
+                _replace_and_wait(route, file, settled, clusters_shown, policy)
 
         def routes() -> None:
             file = Path(route.file)
-            made = settled_routes(load(file), arms, policy, adopt=adopt)
-            _put(route, file, made, routes_shown, policy)
+            settled = settled_routes(load(file), arms, policy, adopt=adopt)
+            _replace_and_wait(route, file, settled, routes_shown, policy)
 
-        # A route never names a cluster that is not there.
-        for each in (clusters, routes) if policy is not None else (routes, clusters):
-            each()
+        # A route must never name a cluster that Envoy lacks, so clusters come first on the way in
+        # and last on the way out.
+        for write_file in (clusters, routes) if policy is not None else (routes, clusters):
+            write_file()
 
     def differs(self, plan: Plan, policy: Policy | None) -> str:
-        """See rollout.route.policy.router.Keeper."""
+        """See rollout.route.policy.router.PolicyStore."""
         route, arms = route_of(plan), arms_of(plan)
         routes = load(Path(route.file))
         clusters = load(Path(route.cluster_file)) if route.cluster_file is not None else None
         if policy is None:
-            said = [*leftovers(routes, arms), *leftovers(clusters or {}, arms)]
+            problems = [*leftovers(routes, arms), *leftovers(clusters or {}, arms)]
         else:
-            said = [*differences(routes, clusters, arms, policy)]
-        if not said and not routes_shown(route, routes):
-            said.append("Envoy does not show the routes' policy")
-        if not said and clusters is not None and not clusters_shown(route, clusters):
-            said.append("Envoy does not show the clusters' policy")
-        return "; ".join(said)
+            problems = [*differences(routes, clusters, arms, policy)]
+        if not problems and not routes_shown(route, routes):
+            problems.append("Envoy does not show the routes' policy")
+        if not problems and clusters is not None and not clusters_shown(route, clusters):
+            problems.append("Envoy does not show the clusters' policy")
+        return "; ".join(problems)
 
 
 def clusters_shown(route: EnvoyRoute, wanted: Json) -> bool:
-    """Whether Envoy runs the clusters of a file, as far as what we remember in them tells."""
-    return notes(wanted).items() <= notes(shown_clusters(_dump(route, _CLUSTERS))).items()
+    """Return whether Envoy runs a file's clusters, judged by our records in them."""
+    return (
+        notes(wanted).items() <= notes(shown_clusters(_read_config_dump(route, _CLUSTERS))).items()
+    )
 
 
 def routes_shown(route: EnvoyRoute, wanted: Json) -> bool:
-    """Whether Envoy runs the routes of a file, as far as what we remember in them tells."""
-    return notes(wanted).items() <= notes(shown_routes(_dump(route, _ROUTES))).items()
+    """Return whether Envoy runs a file's routes, judged by our records in them."""
+    return notes(wanted).items() <= notes(shown_routes(_read_config_dump(route, _ROUTES))).items()
 
 
-def _put(
+def _replace_and_wait(
     route: EnvoyRoute,
     file: Path,
-    made: Json,
-    shown: Callable[[EnvoyRoute, Json], bool],
+    settled: Json,
+    is_shown: Callable[[EnvoyRoute, Json], bool],
     policy: Policy | None,
 ) -> None:
+    """Replace a file and wait until Envoy runs it; otherwise restore it and raise RouteError.
+
+    On the way out (no policy) an unchanged file is not waited for, and a rejected one is not
+    restored: that would bring the policy back.
+    """
     before = load(file)
-    if made != before:
-        replace(file, made)
+    if settled != before:
+        replace(file, settled)
     elif policy is None:
         return
     for _ in range(_POLLS):
-        if shown(route, made):
+        if is_shown(route, settled):
             return
         time.sleep(_POLL)
     if policy is not None:
-        replace(file, before)  # Envoy starts again with what it takes
+        replace(file, before)  # Envoy must be able to start from the file
     raise RouteError(f"Envoy does not take the policy in {file}: its log says why")
 
 
-def _dump(route: EnvoyRoute, resource: str) -> Json:
+def _read_config_dump(route: EnvoyRoute, resource: str) -> Json:
+    """Return one resource of Envoy's config dump. Raises RouteError."""
     try:
         return dict(json.loads(ask(route, f"/config_dump?resource={resource}")))
     except (TypeError, ValueError) as error:
-        said = f"Envoy at {route.admin} gave no JSON object: {error}"
-        raise RouteError(said, unread=True) from None
+        message = f"Envoy at {route.admin} gave no JSON object: {error}"
+        raise RouteError(message, unread=True) from None

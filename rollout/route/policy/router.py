@@ -1,40 +1,40 @@
-"""A plan's policy around its weights: in force before the first traffic, gone after the last."""
+"""Order a plan's policy and its weights: policy before the first traffic, gone after the last."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import Protocol
 
-from rollout.decide.split import Split
+from rollout.decide.record.split import Split
 from rollout.errors import RouteError
-from rollout.plan.model import Plan
-from rollout.plan.policy import Policy
-from rollout.ports import Router, Seen, Watcher
+from rollout.plan.model.plan import Plan
+from rollout.plan.model.policy import Policy
+from rollout.ports import Router, RouteStatus, Watcher
 
 
-class Keeper(Protocol):
-    """Knows where a mesh keeps its policy."""
+class PolicyStore(Protocol):
+    """Stores a policy in a mesh, and compares the mesh with it."""
 
     def settle(self, plan: Plan, policy: Policy | None) -> None:
-        """Bring the mesh to this policy and read it back; None: to what was there before it.
+        """Bring the mesh to this policy and read it back; with None, restore what was before it.
 
-        N times equal once. Raises RouteError.
+        Idempotent. Raises RouteError.
         """
         ...
 
     def differs(self, plan: Plan, policy: Policy | None) -> str:
-        """Where the mesh is not at this policy, in words; empty where it is. Raises RouteError."""
+        """Describe where the mesh is not at this policy; empty if it is. Raises RouteError."""
         ...
 
 
 class WithPolicy:
-    """The `Router` port of a mesh that keeps policies.
+    """The `Router` port of a mesh that also stores policies.
 
-    No canary gets traffic before its policy is in force. On the way back the traffic goes first:
-    nothing about a policy stands before a rollback.
+    No canary gets traffic before its policy is in force. On the way back the weights go first: no
+    problem with a policy may delay a rollback.
     """
 
-    def __init__(self, inner: Router, keeper: Keeper) -> None:
+    def __init__(self, inner: Router, keeper: PolicyStore) -> None:
         self._inner, self._keeper = inner, keeper
 
     def write(self, plan: Plan, split: Split, mark: str) -> None:
@@ -46,25 +46,32 @@ class WithPolicy:
         if after != plan.spec.policy:
             self._keeper.settle(plan, after)
 
-    def read(self, plan: Plan, total: int) -> Seen:
+    def read(self, plan: Plan, total: int) -> RouteStatus:
         """See rollout.ports.Router."""
-        seen = self._inner.read(plan, total)
+        status = self._inner.read(plan, total)
         if plan.spec.policy is None:
-            return seen
-        return replace(seen, policy=self._differs(plan, seen.split))
+            return status
+        return replace(status, policy=self._describe_difference(plan, status.split))
 
-    def glance(self, plan: Plan, total: int) -> Seen | None:
-        """See rollout.ports.Watcher: no watch tells of policies, so those are read."""
+    def cached(self, plan: Plan, total: int) -> RouteStatus | None:
+        """See rollout.ports.Watcher.
+
+        None for a plan with a policy: no watch covers policies, so they are read.
+        """
         if plan.spec.policy is None and isinstance(self._inner, Watcher):
-            return self._inner.glance(plan, total)
+            return self._inner.cached(plan, total)
         return None
 
     def diagnose(self, plan: Plan) -> str:
         """See rollout.ports.Router."""
         return self._inner.diagnose(plan)
 
-    def _differs(self, plan: Plan, split: Split) -> str:
-        """What cannot be told of a policy hides no rollback."""
+    def _describe_difference(self, plan: Plan, split: Split) -> str:
+        """Describe where the policy differs from what is due at this split.
+
+        Without canary traffic a policy that cannot be read is reported as a difference and not
+        raised: it must not hide that a rollback has arrived.
+        """
         try:
             return self._keeper.differs(plan, due(plan, split))
         except RouteError as error:
@@ -74,7 +81,10 @@ class WithPolicy:
 
 
 def due(plan: Plan, split: Split) -> Policy | None:
-    """The policy at a split: none without a canary, and no way back to stable without a stable."""
+    """Return the policy that is due at a split.
+
+    Without a canary there is none; without stable traffic it has no fallback to stable.
+    """
     policy = plan.spec.policy if split.canary else None
     if policy is None or split.stable:
         return policy

@@ -1,1 +1,1 @@
-"""What a plan's rollouts made or changed in a cluster goes, by a person's word."""
+"""Remove, at a user's request, what a plan's rollouts created or changed in a cluster."""

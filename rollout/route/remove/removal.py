@@ -1,4 +1,4 @@
-"""What the removal of a plan's objects does: ours are deleted, others' get back what was there."""
+"""Decide what to do with a plan's objects: delete ours, restore those of others."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from rollout.cluster.kinds import Kind
-from rollout.decide.compared import shown
-from rollout.decide.ramp import total_of
+from rollout.decide.rules.ramp import total_of
+from rollout.decide.text.comparison import format_split
 from rollout.errors import RouteError
-from rollout.plan.model import Plan
-from rollout.route.cluster import marks, ways
-from rollout.route.cluster.objects import DESTINATION_RULE, PEER_AUTHENTICATION, target_of
+from rollout.kube.kinds import Kind
+from rollout.plan.model.plan import Plan
 from rollout.route.create.creation import MADE, is_ours
 from rollout.route.istio.destinations import full
 from rollout.route.istio.virtual_service import routes
+from rollout.route.kube import object_annotations, patch
+from rollout.route.kube.objects import DESTINATION_RULE, PEER_AUTHENTICATION, target_of
 from rollout.route.manifest import Json, dicts
 from rollout.route.policy.cluster import parts
 from rollout.route.remove.pristine import NOTES, edited, paths, restored
@@ -26,14 +26,14 @@ Name = tuple[Kind, str]
 
 @dataclass(frozen=True)
 class Removal:
-    """What is done to one object, and why so."""
+    """What is done to one object, and why."""
 
     kind: Kind
     live: Json
     deed: Deed
     why: str
     carries: str
-    patch: Json  # of what is restored
+    patch: Json  # of an object that is restored; empty for others
 
     @property
     def name(self) -> str:
@@ -41,50 +41,59 @@ class Removal:
 
     @property
     def is_route_gone(self) -> bool:
-        """Whether traffic is no longer led by what is deleted."""
+        """Whether the deleted object led traffic, so that proxies need time to notice."""
         return self.deed == "delete" and self.kind not in {DESTINATION_RULE, PEER_AUTHENTICATION}
 
 
 def named(plan: Plan) -> list[Name]:
-    """The objects that a plan may have made or written to: what leads somewhere comes first."""
+    """Return the objects that a plan may have created or written to.
+
+    Routes come before what they lead to, so that no route is left that leads to nothing.
+    """
     if plan.spec.route.istio is None:
         target = target_of(plan)
         return [(target.kind, target.name)]
-    return [(part.kind, part.name) for part in parts(plan)][::-1]
+    return [(policy_object.kind, policy_object.name) for policy_object in parts(plan)][::-1]
 
 
 def removals(
-    plan: Plan, found: Sequence[tuple[Kind, Json]], services: Sequence[Json]
+    plan: Plan, live_objects: Sequence[tuple[Kind, Json]], services: Sequence[Json]
 ) -> Iterator[Removal]:
-    """What is done to those of the `named` objects that are there; nothing to others'.
+    """Yield what is done to the `named` objects that exist; without a trace of ours, nothing.
 
     `services` are the namespace's VirtualServices: a rule that one of them needs is kept.
     """
-    left = list(services)
-    for kind, live in found:
+    remaining = list(services)
+    for kind, live in live_objects:
         if not is_ours(live, plan):
-            made = _of_theirs(live, kind, plan)
+            removal = _restore_foreign(live, kind, plan)
         else:
-            made = _of_ours(live, kind, plan, left)
-        if made is not None:
-            yield made
-            if made.is_route_gone:
-                left = [each for each in left if each["metadata"]["name"] != made.name]
+            removal = _decide_own(live, kind, plan, remaining)
+        if removal is not None:
+            yield removal
+            if removal.is_route_gone:  # a rule that only this route needs is not kept for it
+                remaining = [
+                    service for service in remaining if service["metadata"]["name"] != removal.name
+                ]
 
 
-def _of_ours(live: Json, kind: Kind, plan: Plan, left: Sequence[Json]) -> Removal:
-    needed = _needed(live, plan, left) if kind == DESTINATION_RULE else ""
-    kept = edited(live, kind, plan) or needed
-    why = kept or f"made for {marks.noted(live, MADE + plan.spec.service)}"
-    return Removal(kind, live, "keep" if kept else "delete", why, carries(live, kind, plan), {})
+def _decide_own(live: Json, kind: Kind, plan: Plan, services: Sequence[Json]) -> Removal:
+    """Return the deletion of an object of ours, or why it is kept."""
+    needed = _explain_need(live, plan, services) if kind == DESTINATION_RULE else ""
+    reason = edited(live, kind, plan) or needed
+    why = reason or f"made for {object_annotations.read_annotation(live, MADE + plan.spec.service)}"
+    return Removal(kind, live, "keep" if reason else "delete", why, carries(live, kind, plan), {})
 
 
-def _of_theirs(live: Json, kind: Kind, plan: Plan) -> Removal | None:
-    """An object that was there before: none of our notes stays, and no policy of ours."""
+def _restore_foreign(live: Json, kind: Kind, plan: Plan) -> Removal | None:
+    """Return the restoration of an object of others; None if nothing of ours is in it.
+
+    Our annotations and our policy are removed; the weights stay.
+    """
     plain = restored(live, kind, plan)
     for prefix in NOTES:
-        marks.note(plain, prefix + plan.spec.service, "")
-    patch = marks.difference(live, plain)
+        object_annotations.note(plain, prefix + plan.spec.service, "")
+    patch = object_annotations.difference(live, plain)
     if not patch:
         return None
     back = ", ".join(paths(live.get("spec") or {}, plain.get("spec") or {}))
@@ -93,23 +102,26 @@ def _of_theirs(live: Json, kind: Kind, plan: Plan) -> Removal | None:
 
 
 def carries(live: Json, kind: Kind, plan: Plan) -> str:
-    """What an object does for traffic now, in words."""
-    told = live.get("spec") or {}
+    """Describe what an object does for traffic now."""
+    object_spec = live.get("spec") or {}
     if kind == DESTINATION_RULE:
-        names = ", ".join(str(each.get("name")) for each in dicts(told.get("subsets")))
+        names = ", ".join(str(subset.get("name")) for subset in dicts(object_spec.get("subsets")))
         return f"subsets {names}"
     if kind == PEER_AUTHENTICATION:
-        return f"mTLS {str((told.get('mtls') or {}).get('mode', 'as inherited')).lower()}"
+        return f"mTLS {str((object_spec.get('mtls') or {}).get('mode', 'as inherited')).lower()}"
     try:
-        split = ways.split_of(live, plan, total_of(plan))
+        split = patch.split_of(live, plan, total_of(plan))
     except RouteError as error:
         return str(error)
     spec = plan.spec
-    return f"{shown(split)} to {spec.canary.version}, the rest to {spec.stable.version}"
+    return f"{format_split(split)} to {spec.canary.version}, the rest to {spec.stable.version}"
 
 
-def _needed(rule: Json, plan: Plan, services: Sequence[Json]) -> str:
-    """Which route leads to a subset of the rule: without the rule it would be answered with 503."""
+def _explain_need(rule: Json, plan: Plan, services: Sequence[Json]) -> str:
+    """Say which route leads to a subset of the rule; empty if none does.
+
+    Without the rule Istio would answer that route's requests with 503.
+    """
     namespace, spec = plan.metadata.namespace, rule.get("spec") or {}
     host = full(str(spec.get("host", "")), namespace)
     for service in services:

@@ -1,4 +1,4 @@
-"""What a plan's rollouts made in a cluster is looked at and removed, at the versions looked at."""
+"""Look at what a plan's rollouts left in a cluster, and remove it at the versions seen."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from rollout.cluster.kinds import ROLLOUT_PLAN, Json, Kind
 from rollout.errors import ClusterError
-from rollout.plan.model import Plan
-from rollout.route.cluster.objects import VIRTUAL_SERVICE, Objects, at_version, told
+from rollout.kube.kinds import ROLLOUT_PLAN, Json, Kind
+from rollout.plan.model.plan import Plan
+from rollout.route.kube.objects import VIRTUAL_SERVICE, Objects, as_route_error, at_version
 from rollout.route.remove.removal import Removal, named, removals
 
-PAUSE = 5.0  # seconds in which every proxy hears that a route is gone, before what it led to goes
+PAUSE = 5.0  # seconds for every proxy to learn that a route is gone, before its target goes
 _NOT_FOUND = 404
 
 
@@ -25,45 +25,46 @@ class Removable(Objects, Protocol):
 
 @dataclass(frozen=True)
 class Remover:
-    """Removes by a person's word, with that person's rights."""
+    """Removes objects at a user's request, with that user's rights."""
 
     objects: Removable
     sleep: Callable[[float], None]
 
     def look(self, plan: Plan) -> list[Removal]:
-        """What there is to do, first things first. Raises RouteError."""
-        found = [
+        """Return what there is to do, in order. Raises RouteError."""
+        live_objects = [
             (kind, live) for kind, name in named(plan) if (live := self._find(plan, kind, name))
         ]
         istio = plan.spec.route.istio is not None
-        services = self._every(plan, VIRTUAL_SERVICE) if found and istio else []
-        return list(removals(plan, found, services))
+        services = self._list(plan, VIRTUAL_SERVICE) if live_objects and istio else []
+        return list(removals(plan, live_objects, services))
 
     def plans(self, plan: Plan) -> list[Json]:
-        """The RolloutPlans of the plan's namespace, if the cluster knows any. Raises RouteError."""
-        return self._every(plan, ROLLOUT_PLAN)
+        """Return the namespace's RolloutPlans, if the cluster has that kind. Raises RouteError."""
+        return self._list(plan, ROLLOUT_PLAN)
 
     def remove(self, plan: Plan, due: Sequence[Removal], done: Callable[[Removal], None]) -> None:
-        """Do it, one after the other. Raises RouteError at the first that was changed meanwhile."""
+        """Carry out the removals in order. Raises RouteError at the first that has changed."""
         before: Removal | None = None
-        for each in due:
+        for removal in due:
             if before is not None and before.is_route_gone:
                 self.sleep(PAUSE)
-            self._do(plan, each)
-            done(each)
-            before = each
+            self._carry_out(plan, removal)
+            done(removal)
+            before = removal
 
-    def _do(self, plan: Plan, each: Removal) -> None:
-        place = each.kind, plan.metadata.namespace, each.name
-        verb = "delete" if each.deed == "delete" else "patch"
+    def _carry_out(self, plan: Plan, removal: Removal) -> None:
+        """Carry out one removal; an object that is already gone is done."""
+        address = removal.kind, plan.metadata.namespace, removal.name
+        verb = "delete" if removal.deed == "delete" else "patch"
         try:
-            if each.deed == "delete":
-                self.objects.delete(*place, each.live["metadata"])
+            if removal.deed == "delete":
+                self.objects.delete(*address, removal.live["metadata"])
             else:
-                self.objects.patch(*place, at_version(each.patch, each.live))
+                self.objects.patch(*address, at_version(removal.patch, removal.live))
         except ClusterError as error:
             if error.status != _NOT_FOUND:
-                raise told(error, verb, each.kind, plan, each.name) from None
+                raise as_route_error(error, verb, removal.kind, plan, removal.name) from None
 
     def _find(self, plan: Plan, kind: Kind, name: str) -> Json | None:
         try:
@@ -71,12 +72,12 @@ class Remover:
         except ClusterError as error:
             if error.status == _NOT_FOUND:
                 return None
-            raise told(error, "get", kind, plan, name) from None
+            raise as_route_error(error, "get", kind, plan, name) from None
 
-    def _every(self, plan: Plan, kind: Kind) -> list[Json]:
+    def _list(self, plan: Plan, kind: Kind) -> list[Json]:
         try:
             return self.objects.every(kind, plan.metadata.namespace)
         except ClusterError as error:
             if error.status == _NOT_FOUND:
                 return []
-            raise told(error, "list", kind, plan, "*") from None
+            raise as_route_error(error, "list", kind, plan, "*") from None

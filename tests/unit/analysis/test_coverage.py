@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 from scipy.special import ndtr
 
-from analysis import distribution, pairs, safety, sequential, shares
+from analysis import sample_ratio
+from analysis.counting import orientation
+from analysis.histograms import bucket_test, edges
+from analysis.rates import excess_bound, ratio_test
 
 LOOKS = 240
 RAMP = np.repeat([0.01, 0.05, 0.1, 0.25, 0.5], LOOKS // 5)
@@ -34,8 +37,8 @@ def test_rollback_of_a_canary_exactly_at_its_margin_is_as_rare_as_declared(base,
     p = base_rates(rng, runs, base)
     e_c, e_s = traffic(rng, runs, 600)
     x_c, x_s = rng.binomial(e_c, np.minimum(ratio * p + absolute, 1)), rng.binomial(e_s, p)
-    gains = sequential.increment(e_c, e_s, x_c, x_s, ratio=ratio, absolute=absolute)
-    harm = sequential.log_harm(gains.cumsum(axis=1))
+    gains = ratio_test.increment(e_c, e_s, x_c, x_s, ratio=ratio, absolute=absolute)
+    harm = ratio_test.log_harm(gains.cumsum(axis=1))
     assert (harm >= -np.log(alpha)).any(axis=1).mean() <= limit(alpha, runs)
 
 
@@ -48,9 +51,9 @@ def test_promotion_of_a_canary_exactly_at_its_margin_is_as_rare_as_declared(
     p = base_rates(rng, runs, base)
     e_c, e_s = traffic(rng, runs, 600)
     x_c, x_s = rng.binomial(e_c, np.minimum(ratio * p + absolute, 1)), rng.binomial(e_s, p)
-    below = safety.below(e_c, e_s, x_c, x_s, ratio).cumsum(axis=1)
-    weights = safety.prior(base, base, ratio, absolute) if informed else safety.WEIGHTS
-    safe = safety.log_safe(below, e_c.cumsum(axis=1), absolute, weights)
+    below = excess_bound.below(e_c, e_s, x_c, x_s, ratio).cumsum(axis=1)
+    weights = excess_bound.prior(base, base, ratio, absolute) if informed else excess_bound.WEIGHTS
+    safe = excess_bound.log_safe(below, e_c.cumsum(axis=1), absolute, weights)
     assert (safe >= -np.log(beta)).any(axis=1).mean() <= limit(beta, runs)
 
 
@@ -61,8 +64,8 @@ def test_the_bounds_of_the_excess_hold_at_every_look():
     p_c = p * rng.choice([0.5, 1, 2], (runs, 1))
     x_c, x_s = rng.binomial(e_c, p_c), rng.binomial(e_s, p)
     truth = (e_c * (p_c - p)).cumsum(axis=1)
-    upper = safety.excess_bound(safety.below(e_c, e_s, x_c, x_s).cumsum(axis=1), alpha)
-    lower = safety.excess_floor(safety.above(e_c, e_s, x_c, x_s).cumsum(axis=1), alpha)
+    upper = excess_bound.excess_bound(excess_bound.below(e_c, e_s, x_c, x_s).cumsum(axis=1), alpha)
+    lower = excess_bound.excess_floor(excess_bound.above(e_c, e_s, x_c, x_s).cumsum(axis=1), alpha)
     assert (truth > upper + 1e-9).any(axis=1).mean() <= limit(alpha, runs)
     assert (truth < lower - 1e-9).any(axis=1).mean() <= limit(alpha, runs)
     assert np.all(lower <= upper)
@@ -71,12 +74,12 @@ def test_the_bounds_of_the_excess_hold_at_every_look():
 @pytest.mark.parametrize(("theta", "most"), [(2, 1.35), (3, 1.35), (5, 1.40)])
 def test_detection_needs_little_more_than_the_information_bound(theta, most):
     rng, runs, alpha, rho, base = np.random.default_rng(14), 3000, 0.01, 1 / 9, 0.01
-    bound = sequential.information(theta, 1, rho, base, alpha)
+    bound = ratio_test.information(theta, 1, rho, base, alpha)
     step = max(1, round(bound / 60))
     shape = (runs, 600)
     x_c = rng.binomial(step, theta * base, shape)
     x_s = rng.binomial(9 * step, base, shape)
-    harm = sequential.log_harm(sequential.increment(step, 9 * step, x_c, x_s).cumsum(axis=1))
+    harm = ratio_test.log_harm(ratio_test.increment(step, 9 * step, x_c, x_s).cumsum(axis=1))
     crossed = harm >= -np.log(alpha)
     assert crossed.any(axis=1).mean() > 0.999
     requests = (crossed.argmax(axis=1) + 1) * step
@@ -89,8 +92,8 @@ def test_a_dead_canary_is_noticed_within_a_dozen_requests(weight):
     requests = np.ones((runs, 30))
     stable = np.full((runs, 30), 1 / weight - 1)
     x_s = rng.binomial(round(1 / weight - 1), 0.005, (runs, 30))
-    gains = sequential.increment(requests, stable, requests, x_s, absolute=0.2)
-    crossed = sequential.log_harm(gains.cumsum(axis=1)) >= np.log(1000)
+    gains = ratio_test.increment(requests, stable, requests, x_s, absolute=0.2)
+    crossed = ratio_test.log_harm(gains.cumsum(axis=1)) >= np.log(1000)
     assert np.quantile(crossed.argmax(axis=1) + 1, 0.95) <= 12
 
 
@@ -123,22 +126,22 @@ def scores(drop=0.0, grain=0.0):
 
 def h_paths(rng, p_c, p_s, e_c, e_s, *, tolerance, relative, looks=60, runs=200):
     """Log of H's e-process after each look, (looks, runs); 500 units of stable's past."""
-    worse: distribution.Worse = "high" if relative else "low"
-    cuts = distribution.boundaries(EDGES if relative else SCORES, worse, relative=relative)
+    worse: orientation.Worse = "high" if relative else "low"
+    cuts = bucket_test.boundaries(EDGES if relative else SCORES, worse, relative=relative)
     step = np.log1p(tolerance) if relative else tolerance
-    moved = distribution.shift_matrix(cuts, step)
-    p_c, p_s = (distribution.oriented(p, worse) for p in (p_c, p_s))
+    moved = bucket_test.shift_matrix(cuts, step)
+    p_c, p_s = (orientation.oriented(p, worse) for p in (p_c, p_s))
     past, logs, path = rng.multinomial(500, p_s, runs), np.zeros(1), []
     for _ in range(looks):
         x_c, x_s = rng.multinomial(e_c, p_c, runs), rng.multinomial(e_s, p_s, runs)
-        q_s = distribution.smoothed(past @ moved)
+        q_s = bucket_test.smoothed(past @ moved)
         q_a = (
-            distribution.worse_latencies(q_s)
+            bucket_test.worse_latencies(q_s)
             if relative
-            else distribution.worse_scores(q_s, cuts, tolerance)
+            else bucket_test.worse_scores(q_s, cuts, tolerance)
         )
-        logs = logs + distribution.increment(x_c, x_s @ moved, q_s, q_a)
-        path.append(distribution.log_harm(logs))
+        logs = logs + bucket_test.increment(x_c, x_s @ moved, q_s, q_a)
+        path.append(bucket_test.log_harm(logs))
         past = past + x_s
     return np.array(path)
 
@@ -187,34 +190,36 @@ def test_coarse_buckets_hide_where_units_lie_so_a_tolerated_canary_is_no_harm(to
     Seed 19. Spread evenly over its bucket a tenth of them would pass 100 ms; most of them do.
     """
     cuts = np.log([0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0])
-    moved = distribution.shift_matrix(tuple(cuts), float(np.log1p(tolerance)))
+    moved = bucket_test.shift_matrix(tuple(cuts), float(np.log1p(tolerance)))
     p_s, p_c = (
         np.diff(ndtr((cuts - np.log(0.097 * slower)) / spread), prepend=0, append=1)
         for slower in (1.0, 1 + tolerance)
     )
     rng, runs, logs, worst = np.random.default_rng(19), 50, np.zeros(1), np.full(50, -np.inf)
     past = rng.multinomial(10**5, p_s, runs)
-    q_s = distribution.smoothed(past @ moved)
-    q_a = distribution.worse_latencies(q_s)
+    q_s = bucket_test.smoothed(past @ moved)
+    q_a = bucket_test.worse_latencies(q_s)
     for _ in range(20):
         x_c, x_s = (rng.multinomial(5000, p, runs) for p in (p_c, p_s))
-        logs = logs + distribution.increment(x_c, x_s @ moved, q_s, q_a)
-        worst = np.maximum(worst, distribution.log_harm(logs))
+        logs = logs + bucket_test.increment(x_c, x_s @ moved, q_s, q_a)
+        worst = np.maximum(worst, bucket_test.log_harm(logs))
     assert (worst >= np.log(20)).mean() <= limit(0.05, runs)
 
 
 def test_a_tail_on_a_tenth_of_the_requests_is_never_called_safe():
     """The edge at the median alone does call it safe; all edges together do not."""
     rng, runs, looks = np.random.default_rng(18), 200, 100
-    cuts = distribution.boundaries(EDGES, "high", relative=True)
-    chosen = pairs.choose(rng.multinomial(2000, lognormal()), cuts, np.log(1.25))
+    cuts = bucket_test.boundaries(EDGES, "high", relative=True)
+    chosen = edges.choose(rng.multinomial(2000, lognormal()), cuts, np.log(1.25))
     x_c = rng.multinomial(100, lognormal(tail=0.1), (runs, looks))
     x_s = rng.multinomial(100, lognormal(), (runs, looks))
     safe = []
     for pair in chosen:
         bad, reference = (x_c[..., pair.edge + 1 :], x_s[..., pair.partner + 1 :])
-        below = safety.below(100, 100, bad.sum(axis=-1), reference.sum(axis=-1)).cumsum(axis=1)
-        safe.append(safety.log_safe(below, 0) >= np.log(20))
+        below = excess_bound.below(100, 100, bad.sum(axis=-1), reference.sum(axis=-1)).cumsum(
+            axis=1
+        )
+        safe.append(excess_bound.log_safe(below, 0) >= np.log(20))
     assert safe[0].any(axis=1).mean() > 0.9
     assert np.all(safe, axis=0).any(axis=1).mean() <= limit(0.05, runs)
 
@@ -223,12 +228,14 @@ def test_a_tail_on_a_tenth_of_the_requests_is_never_called_safe():
 def test_a_right_share_of_traffic_is_called_wrong_as_rarely_as_declared(share):
     rng, runs = np.random.default_rng(19), 2000
     e_c = rng.binomial(200, share, (runs, LOOKS))
-    logs = shares.log_mismatch(shares.increment(e_c, 200 - e_c, share).cumsum(axis=1))
-    assert (logs >= -np.log(shares.ALPHA)).any(axis=1).mean() <= limit(shares.ALPHA, runs)
+    logs = sample_ratio.log_mismatch(sample_ratio.increment(e_c, 200 - e_c, share).cumsum(axis=1))
+    assert (logs >= -np.log(sample_ratio.ALPHA)).any(axis=1).mean() <= limit(
+        sample_ratio.ALPHA, runs
+    )
 
 
 @pytest.mark.parametrize("seen", [0.025, 0.1])
 def test_half_or_twice_the_share_of_traffic_is_found_within_a_minute(seen):
     e_c = np.random.default_rng(20).binomial(200, seen, (200, 30))
-    logs = shares.log_mismatch(shares.increment(e_c, 200 - e_c, 0.05).cumsum(axis=1))
-    assert (logs >= -np.log(shares.ALPHA)).any(axis=1).all()
+    logs = sample_ratio.log_mismatch(sample_ratio.increment(e_c, 200 - e_c, 0.05).cumsum(axis=1))
+    assert (logs >= -np.log(sample_ratio.ALPHA)).any(axis=1).all()

@@ -2,11 +2,13 @@
 
 import numpy as np
 
-from analysis import contrast, fleet, sequential, share_bets, tempering
-from analysis.contrast import Contrast, Units
-from analysis.dispersion import Dispersion
-from analysis.sequential import log_mean
-from analysis.worlds import World
+from analysis import fleet
+from analysis.dispersion import tempering
+from analysis.dispersion.estimate import Dispersion
+from analysis.log_arrays import log_mean
+from analysis.rates import ratio_test, risk_difference, share_bets
+from analysis.rates.risk_difference import Contrast, Units
+from benchmarks.worlds.rates import CountsModel
 
 LOOKS = 120
 
@@ -33,7 +35,7 @@ def test_the_mean_over_metrics_rolls_back_harmless_canaries_as_rarely_as_declare
         e_c, e_s = rng.poisson(60, tall), rng.poisson(300, tall)
         x_c, x_s = rng.binomial(e_c, base * ratio + absolute), rng.binomial(e_s, base, (runs, 3))
         x_c[:, 2], x_s[:, 2] = np.minimum(x_c[:, 0], x_c[:, 2]), np.maximum(x_s[:, 0], x_s[:, 2])
-        seen = fleet.Counts(*(np.broadcast_to(v, (runs, 3)).astype(float)
+        seen = fleet.FleetCounts(*(np.broadcast_to(v, (runs, 3)).astype(float)
                               for v in (e_c, e_s, x_c, x_s)))  # fmt: skip
         (fleet.watch if look < 4 else fleet.look)(many, seen)
         judged = fleet.judge(many)
@@ -48,8 +50,8 @@ def test_the_crash_watch_calls_a_bad_start_dead_as_rarely_as_declared():
     rng, runs, alpha = np.random.default_rng(62), 2000, 0.05
     e_c, e_s = rng.poisson(5, (runs, 40)), rng.poisson(95, (runs, 40))
     x_c, x_s = rng.binomial(e_c, 0.25), rng.binomial(e_s, 0.05)
-    logs = sequential.log_harm(
-        sequential.increment(e_c, e_s, x_c, x_s, absolute=0.2).cumsum(axis=1)
+    logs = ratio_test.log_harm(
+        ratio_test.increment(e_c, e_s, x_c, x_s, absolute=0.2).cumsum(axis=1)
     )
     assert (logs >= -np.log(alpha)).any(axis=1).mean() <= limit(alpha, runs)
 
@@ -57,11 +59,11 @@ def test_the_crash_watch_calls_a_bad_start_dead_as_rarely_as_declared():
 def test_share_bets_alone_keep_the_rate_whatever_the_clusters():
     """Retries in series of mean length 5; a bet a look. Seed 63."""
     rng, runs, alpha = np.random.default_rng(63), 1000, 0.05
-    e_c, x_c, e_s, x_s = World("retries", 20.0, 0.01, looks=LOOKS).streams(rng, runs).arms()
+    e_c, x_c, e_s, x_s = CountsModel("retries", 20.0, 0.01, looks=LOOKS).streams(rng, runs).arms()
     n = (x_c + x_s).astype(float)
     fair = n * e_c / np.maximum(e_c + e_s, 1)
     noise = tempering.noise(Dispersion(cluster=9.0, pods_canary=2, pods_stable=8))
-    logs = share_bets.paid(noise, n, x_c.astype(float), fair).cumsum(axis=1)
+    logs = share_bets.log_payoff(noise, n, x_c.astype(float), fair).cumsum(axis=1)
     mean = log_mean(logs, np.full(share_bets.FRACTIONS.size, 1 / share_bets.FRACTIONS.size))
     assert (mean >= -np.log(alpha)).any(axis=1).mean() <= limit(alpha, runs)
 
@@ -76,11 +78,11 @@ def test_the_interval_that_is_shown_covers_the_truth_at_all_looks_together():
             base, e_c = (0.1 if rng.random() < 0.1 else 0.01), int(rng.poisson(20 + 5 * look))
             e_s = int(rng.poisson(400))
             x_c, x_s = int(rng.binomial(e_c, base + 0.005)), int(rng.binomial(e_s, base))
-            running = contrast.compared(running, Units(e_c, e_s, x_c, x_s, x_s), 1.5)
+            running = risk_difference.compared(running, Units(e_c, e_s, x_c, x_s, x_s), 1.5)
             if not (e_c and e_s):
                 continue
             excess += 0.005 * e_c + (1 - 1.5) * base * e_c  # over the ratio, which D bounds
-            low, high = contrast.interval(running, level / 2, level / 2)
+            low, high = risk_difference.interval(running, level / 2, level / 2)
             truth = (excess + running.gap) / running.n_c
             out |= not low <= truth <= high
         missed += out

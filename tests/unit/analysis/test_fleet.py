@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from analysis import fleet as fleets
-from analysis.evidence import EvidenceError
-from analysis.fleet import Counts
+from analysis.counting.counts import EvidenceError
+from analysis.fleet import FleetCounts
 
 FULL = ["harm", "crash", "safe", "log_harm", "log_safe", "log_crash", "e_c", "past"]
 
@@ -19,7 +19,7 @@ def traffic(n, m=3, p_c=0.02, *, seed=1):
     dice = np.random.default_rng(seed)
     e_c, e_s = (dice.poisson(mean, (n, m)) for mean in (60, 540))
     bad = (dice.binomial(e, p) for e, p in ((e_c, p_c), (e_s, 0.02)))
-    return Counts(*(np.asarray(v, dtype=float) for v in (e_c, e_s, *bad)))
+    return FleetCounts(*(np.asarray(v, dtype=float) for v in (e_c, e_s, *bad)))
 
 
 def assert_same(one, other, **close):
@@ -71,7 +71,7 @@ def test_a_metric_that_a_rollout_does_not_have_neither_weighs_nor_keeps_it_from_
         counts = traffic(1, seed=seed)
         counts.e_c[:, 2] = counts.x_c[:, 2] = 0
         fleets.look(padded, counts)
-        fleets.look(two, Counts(*(each[:, :2] for each in counts)))
+        fleets.look(two, FleetCounts(*(each[:, :2] for each in counts)))
     one, other = fleets.judge(padded), fleets.judge(two)
     assert one.log_joint == pytest.approx(other.log_joint, rel=1e-12)
     assert one.safe.all()
@@ -96,7 +96,7 @@ def test_judging_changes_nothing_and_blind_is_neither_safe_nor_spared():
 
 def test_capital_far_below_nothing_stays_finite():
     fleet = begun(1, absolute=0.0)
-    huge = Counts(*(np.full((1, 3), value) for value in (1e12, 1e12, 0.0, 1e12)))
+    huge = FleetCounts(*(np.full((1, 3), value) for value in (1e12, 1e12, 0.0, 1e12)))
     for _ in range(3):
         fleets.look(fleet, huge)
     judged = fleets.judge(fleet)

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from analysis import fleet_shapes as fleets
-from analysis import guard
-from analysis.alternatives import ShapeRule
-from analysis.evidence import Evidence, EvidenceError
+from analysis.counting.counts import Counts, EvidenceError
 from analysis.fleet import ALL
+from analysis.histograms.alternatives import HistogramTolerance
+from analysis.verdict import guardrail
 
-LATENCY = ShapeRule(0.25, relative=True, worse="high"), (10.0, 20.0, 25.0, 40.0, math.inf)
-SCORE = ShapeRule(0.1, relative=False, worse="low"), (0.1, 0.2, 0.3, 0.4, math.inf)
+LATENCY = HistogramTolerance(0.25, relative=True, worse="high"), (10.0, 20.0, 25.0, 40.0, math.inf)
+SCORE = HistogramTolerance(0.1, relative=False, worse="low"), (0.1, 0.2, 0.3, 0.4, math.inf)
 SHARES = (0.2, 0.3, 0.3, 0.15, 0.05)
 
 
@@ -22,17 +22,18 @@ def drawn(seed, rollouts, units):
 
 
 def evidence(canary, stable, edges):
-    return Evidence(tuple(map(int, canary)), tuple(map(int, stable)), edges)
+    return Counts(tuple(map(int, canary)), tuple(map(int, stable)), edges)
 
 
 @pytest.mark.parametrize(("rule", "edges"), [LATENCY, SCORE])
 def test_each_gains_what_it_gains_alone(rule, edges, monkeypatch):
     monkeypatch.setattr(fleets, "_BLOCK", 3)
     past = np.concatenate([drawn(1, 1, units) for units in (1, 30, 60, 400)])
-    fleet, alone = fleets.start(rule, edges, 4), [guard.start(rule) for _ in range(4)]
+    fleet, alone = fleets.start(rule, edges, 4), [guardrail.start(rule) for _ in range(4)]
     fleets.learn(fleet, past)
     alone = [
-        guard.learn(rule, c, evidence((0,) * 5, p, edges)) for c, p in zip(alone, past, strict=True)
+        guardrail.learn(rule, c, evidence((0,) * 5, p, edges))
+        for c, p in zip(alone, past, strict=True)
     ]
     assert np.isneginf(fleets.log_safe(fleet)[:3]).all()
     for seed in range(20):
@@ -40,8 +41,8 @@ def test_each_gains_what_it_gains_alone(rule, edges, monkeypatch):
         canary[seed % 4] *= seed % 2  # sometimes one arm alone, which counts for nobody
         fleets.look(fleet, canary, stable)
         seen = [evidence(*both, edges) for both in zip(canary, stable, strict=True)]
-        alone = [guard.look(rule, c, e) for c, e in zip(alone, seen, strict=True)]
-        harm, safe = ([f(rule, c) for c in alone] for f in (guard.log_harm, guard.log_safe))
+        alone = [guardrail.look(rule, c, e) for c, e in zip(alone, seen, strict=True)]
+        harm, safe = ([f(rule, c) for c in alone] for f in (guardrail.log_harm, guardrail.log_safe))
         np.testing.assert_allclose(fleets.log_harm(fleet), harm, rtol=1e-9, atol=1e-9)
         np.testing.assert_allclose(fleets.log_safe(fleet), safe, rtol=1e-9, atol=1e-9)
 

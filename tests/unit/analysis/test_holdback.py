@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from analysis import later, sequential, shares
+from analysis import sample_ratio
+from analysis.rates import ratio_test
+from analysis.verdict import late_start
 
 RUNS, LOOKS, ALPHA = 800, 240, 0.05
 CLIMB = np.array([0.01, 0.05, 0.25, 0.5])
@@ -20,13 +22,13 @@ def harm(rng, p_stable, p_canary):
     e_c = rng.binomial(600, WEIGHT, (RUNS, LOOKS))
     e_s = 600 - e_c
     x_c, x_s = rng.binomial(e_c, p_canary), rng.binomial(e_s, p_stable)
-    gains = sequential.increment(e_c, e_s, x_c, x_s, ratio=1.25, absolute=0.002)
+    gains = ratio_test.increment(e_c, e_s, x_c, x_s, ratio=1.25, absolute=0.002)
     held = np.where(np.arange(LOOKS)[:, None] < 60, 0.0, gains)
-    return [sequential.log_harm(bets.cumsum(axis=1)) for bets in (gains, held)]
+    return [ratio_test.log_harm(bets.cumsum(axis=1)) for bets in (gains, held)]
 
 
 def mean(first, since):
-    return np.vectorize(later.log_harm)(first, since)
+    return np.vectorize(late_start.log_harm)(first, since)
 
 
 @pytest.mark.parametrize("base", [0.001, 0.01, 0.05])
@@ -64,6 +66,6 @@ def test_a_share_that_is_right_is_rarely_called_wrong_and_a_wrong_one_is():
     rng = np.random.default_rng(33)
     for share, few in ((0.95, True), (0.90, False)):
         e_c = rng.binomial(600, share, (RUNS, 60))
-        gains = shares.increment(e_c, 600 - e_c, 0.95).cumsum(axis=1)
-        wrong = (shares.log_mismatch(gains) >= -np.log(shares.ALPHA)).any(axis=1).mean()
-        assert wrong <= limit(shares.ALPHA) if few else wrong > 0.99
+        gains = sample_ratio.increment(e_c, 600 - e_c, 0.95).cumsum(axis=1)
+        wrong = (sample_ratio.log_mismatch(gains) >= -np.log(sample_ratio.ALPHA)).any(axis=1).mean()
+        assert wrong <= limit(sample_ratio.ALPHA) if few else wrong > 0.99

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from analysis import distribution, safety, sequential
-from analysis.alternatives import ShapeRule
+from analysis.histograms import bucket_test
+from analysis.histograms.alternatives import HistogramTolerance
 from analysis.information import (
     harm_divergence,
     least_flagged,
@@ -17,11 +17,12 @@ from analysis.information import (
     safe_divergence,
     shape_divergence,
 )
+from analysis.rates import excess_bound, ratio_test
 from rollout.simulate import Behaviour
 
 SEED = 11
-SCORE = ShapeRule(0.02, relative=False, worse="low")
-LATENCY = ShapeRule(0.25, relative=True, worse="high")
+SCORE = HistogramTolerance(0.02, relative=False, worse="low")
+LATENCY = HistogramTolerance(0.25, relative=True, worse="high")
 
 
 def poisson(p, q):
@@ -31,7 +32,7 @@ def poisson(p, q):
 @pytest.mark.parametrize(("theta", "ratio", "rho", "p_s"), [(2, 1, 0.1, 0.01), (5, 1.25, 2, 0.05)])
 def test_without_an_absolute_margin_it_is_the_conditional_bound(theta, ratio, rho, p_s):
     bound = needed(rate_divergence(theta * p_s, p_s, ratio, 0.0, rho), 0.01)
-    assert bound == pytest.approx(sequential.information(theta, ratio, rho, p_s, 0.01))
+    assert bound == pytest.approx(ratio_test.information(theta, ratio, rho, p_s, 0.01))
 
 
 @pytest.mark.parametrize("p_c", [0.001, 0.01, 0.05])
@@ -62,8 +63,8 @@ def test_harm_of_a_rate_is_found_within_half_more_than_the_bound():
     dice, runs, e_c, e_s, p = np.random.default_rng(SEED), 200, 20, 20, 0.02
     looks = 800
     x_c, x_s = dice.binomial(e_c, 3 * p, (runs, looks)), dice.binomial(e_s, p, (runs, looks))
-    logs = sequential.increment(e_c, e_s, x_c, x_s).cumsum(axis=1)
-    taken = first_crossing(sequential.log_harm(logs), math.log(100)).mean() * e_c
+    logs = ratio_test.increment(e_c, e_s, x_c, x_s).cumsum(axis=1)
+    taken = first_crossing(ratio_test.log_harm(logs), math.log(100)).mean() * e_c
     bound = needed(rate_divergence(3 * p, p, 1.0), 0.01)
     assert 1.0 < taken / bound < 1.5
 
@@ -72,9 +73,9 @@ def test_safety_of_a_rate_is_proven_within_twice_the_bound():
     dice, runs, e, p, margin = np.random.default_rng(SEED), 200, 200, 0.01, 0.01
     looks = 400
     x_c, x_s = dice.binomial(e, p, (runs, looks)), dice.binomial(e, p, (runs, looks))
-    capital = safety.below(e, e, x_c, x_s).cumsum(axis=1)
+    capital = excess_bound.below(e, e, x_c, x_s).cumsum(axis=1)
     seen = e * np.arange(1, looks + 1)
-    logs = safety.log_safe(capital, seen, margin, safety.prior(p, p, 1.0, margin))
+    logs = excess_bound.log_safe(capital, seen, margin, excess_bound.prior(p, p, 1.0, margin))
     taken = first_crossing(logs, math.log(20)).mean() * e
     bound = needed(rate_divergence(p, p, 1.0, margin), 0.05)
     assert 1.0 < taken / bound < 2.1
@@ -83,14 +84,14 @@ def test_safety_of_a_rate_is_proven_within_twice_the_bound():
 def test_harm_of_a_score_is_found_within_thrice_the_bound():
     dice, runs, e, looks = np.random.default_rng(SEED), 100, 20, 200
     stable, canary = Behaviour(), Behaviour(score=0.55)
-    cuts = distribution.boundaries(stable.score_edges, "low", relative=False)
-    moved = distribution.shift_matrix(cuts, SCORE.step)
-    past = distribution.smoothed(dice.multinomial(20_000, stable.scores)[::-1] @ moved)
-    worse = distribution.worse_scores(past, cuts, SCORE.tolerance)
+    cuts = bucket_test.boundaries(stable.score_edges, "low", relative=False)
+    moved = bucket_test.shift_matrix(cuts, SCORE.step)
+    past = bucket_test.smoothed(dice.multinomial(20_000, stable.scores)[::-1] @ moved)
+    worse = bucket_test.worse_scores(past, cuts, SCORE.tolerance)
     x_c = dice.multinomial(e, canary.scores, (runs, looks))[..., ::-1]
     x_s = dice.multinomial(e, stable.scores, (runs, looks))[..., ::-1] @ moved
-    logs = distribution.increment(x_c, x_s, past, worse).cumsum(axis=1)
-    taken = first_crossing(distribution.log_harm(logs), math.log(100)).mean() * e
+    logs = bucket_test.increment(x_c, x_s, past, worse).cumsum(axis=1)
+    taken = first_crossing(bucket_test.log_harm(logs), math.log(100)).mean() * e
     divergence = harm_divergence(SCORE, stable.score_edges, canary.scores, stable.scores)
     assert 1.0 < taken / needed(divergence, 0.01) < 3.0
 
@@ -141,5 +142,5 @@ def test_capital_falls_below_the_gap_and_grows_above_it(factor, grows):
     dice, p, e = np.random.default_rng(SEED), 0.02, 10_000_000
     edge = least_flagged(p, 1.25, 0.002)
     x_c, x_s = dice.binomial(e, edge * factor), dice.binomial(e, p)
-    gain = sequential.increment(e, e, x_c, x_s, ratio=1.25, absolute=0.002)
+    gain = ratio_test.increment(e, e, x_c, x_s, ratio=1.25, absolute=0.002)
     assert (gain.max() > 0) == grows

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy.special import ndtr
 
-from analysis import guard
-from analysis.alternatives import ShapeRule
-from analysis.dispersion_shape import estimate_shape
-from analysis.evidence import Evidence
+from analysis.counting.counts import Counts
+from analysis.dispersion.histogram import estimate_shape
+from analysis.histograms.alternatives import HistogramTolerance
+from analysis.verdict import guardrail
 
 RUNS, LOOKS, TICKS, CANARY, STABLE = 20, 80, 480, 2, 8
 REQUESTS, LEVEL, TOLERANCE, SD = 50, 0.05, 0.1, 0.1
@@ -39,12 +39,12 @@ def counts(rng, slower):
 
 def ever(rule, past, canary, stable):
     """Whether it is ever called harmful, and ever safe."""
-    capital = guard.learn(rule, guard.start(rule), Evidence((0,) * len(EDGES), past, EDGES))
+    capital = guardrail.learn(rule, guardrail.start(rule), Counts((0,) * len(EDGES), past, EDGES))
     harmful = safe = False
     for look in zip(canary, stable, strict=True):
-        capital = guard.look(rule, capital, Evidence(*look, EDGES))
-        harmful |= guard.log_harm(rule, capital) >= -math.log(LEVEL)
-        safe |= guard.log_safe(rule, capital) >= -math.log(LEVEL)
+        capital = guardrail.look(rule, capital, Counts(*look, EDGES))
+        harmful |= guardrail.log_harm(rule, capital) >= -math.log(LEVEL)
+        safe |= guardrail.log_safe(rule, capital) >= -math.log(LEVEL)
     return harmful, safe
 
 
@@ -65,7 +65,7 @@ def test_a_canary_at_its_tolerance_is_called_harmful_or_safe_as_rarely_as_declar
         )
         past = whole([history[-20:].sum(axis=(0, 1))])[0]
         for found, told in ((estimate_shape(history, "high", CANARY), known), (None, unknown)):
-            rule = ShapeRule(TOLERANCE, relative=True, worse="high", dispersion=found)
+            rule = HistogramTolerance(TOLERANCE, relative=True, worse="high", dispersion=found)
             told.append(ever(rule, past, canary, stable))
     limit = LEVEL + 3 * math.sqrt(LEVEL * (1 - LEVEL) / RUNS)
     assert (np.mean(known, axis=0) <= limit).all()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from analysis.shape_worlds import EDGES, MEDIAN, SD, ShapeWorld, shares
+from benchmarks.worlds.latencies import EDGES, MEDIAN, SD, BucketsModel, shares
 
 
 def quantile(q, level):
@@ -29,7 +29,7 @@ def test_a_factor_moves_every_quantile_and_a_tail_the_last_tenth(level):
 
 @pytest.mark.parametrize("scenario", ["iid", "incidents"])
 def test_streams_have_the_world_s_shape_traffic_and_arms_alike(scenario):
-    world = ShapeWorld(scenario, rate=50, looks=120, weight=0.25)
+    world = BucketsModel(scenario, rate=50, looks=120, weight=0.25)
     shapes = world.streams(np.random.default_rng(1), 60)
     assert shapes.canary.shape == shapes.stable.shape == (60, 120, len(EDGES))
     assert shapes.past.shape == (60, len(EDGES))
@@ -41,6 +41,6 @@ def test_streams_have_the_world_s_shape_traffic_and_arms_alike(scenario):
 
 
 def test_one_seed_one_world():
-    draws = [ShapeWorld(looks=5).streams(np.random.default_rng(s), 2).canary for s in (1, 1, 2)]
+    draws = [BucketsModel(looks=5).streams(np.random.default_rng(s), 2).canary for s in (1, 1, 2)]
     assert (draws[0] == draws[1]).all()
     assert (draws[0] != draws[2]).any()

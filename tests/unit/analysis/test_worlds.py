@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from analysis import worlds
-from analysis.draws import OFTEN, spells
-from analysis.worlds import INCIDENT, SCENARIOS, SPELL, WORSE, World
+from benchmarks.worlds import rates
+from benchmarks.worlds.draws import OFTEN, spells
+from benchmarks.worlds.rates import INCIDENT, SCENARIOS, SPELL, WORSE, CountsModel
 
 
 def draw(world, rollouts=200, seed=1):
@@ -14,7 +14,7 @@ def draw(world, rollouts=200, seed=1):
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_shapes_and_counts_that_can_be(scenario):
-    world = World(scenario, looks=10, pods_canary=3, pods_stable=4)
+    world = CountsModel(scenario, looks=10, pods_canary=3, pods_stable=4)
     streams = draw(world, 5)
     assert streams.e_c.shape == streams.x_c.shape == (5, 10, 3)
     assert streams.e_s.shape == streams.x_s.shape == (5, 10, 4)
@@ -27,7 +27,7 @@ def test_shapes_and_counts_that_can_be(scenario):
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_one_seed_one_world(scenario):
-    world = World(scenario, looks=10)
+    world = CountsModel(scenario, looks=10)
     same, again, other = draw(world, 3), draw(world, 3), draw(world, 3, seed=2)
     assert all((a == b).all() for a, b in zip(same, again, strict=True))
     assert any((a != b).any() for a, b in zip(same, other, strict=True))
@@ -35,7 +35,7 @@ def test_one_seed_one_world(scenario):
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_the_arms_are_alike_and_the_traffic_is_the_rate(scenario):
-    world = World(scenario, rate=50, looks=120)
+    world = CountsModel(scenario, rate=50, looks=120)
     arms, weights = draw(world, 300).arms(), world.weights()
     expected = weights * world.rate * world.tick
     # The last scrapes of a skewed world are the first looks' loss.
@@ -48,7 +48,7 @@ def test_the_arms_are_alike_and_the_traffic_is_the_rate(scenario):
 
 
 def test_the_effect_begins_at_its_onset():
-    world = World(rate=500, looks=20, theta=3, excess=0.02, onset=12)
+    world = CountsModel(rate=500, looks=20, theta=3, excess=0.02, onset=12)
     arms = draw(world).arms()
     shares = arms.x_c.sum(axis=0) / arms.e_c.sum(axis=0)
     assert shares[:12] == pytest.approx(0.01, rel=0.05)
@@ -57,13 +57,15 @@ def test_the_effect_begins_at_its_onset():
 
 
 def test_the_weight_of_a_ramp_and_of_every_look():
-    assert World("ramp", looks=10).weights().tolist() == [x for x in worlds.RAMP for _ in range(2)]
-    assert World("ramp", looks=2, weight=(0.3, 0.4)).weights().tolist() == [0.3, 0.4]
-    assert World(looks=2, weight=0.1).weights().tolist() == [0.1, 0.1]
+    assert CountsModel("ramp", looks=10).weights().tolist() == [
+        x for x in rates.RAMP for _ in range(2)
+    ]
+    assert CountsModel("ramp", looks=2, weight=(0.3, 0.4)).weights().tolist() == [0.3, 0.4]
+    assert CountsModel(looks=2, weight=0.1).weights().tolist() == [0.1, 0.1]
 
 
 def test_failed_tries_come_in_series_of_mean_five():
-    arms = draw(World("retries", rate=500)).arms()
+    arms = draw(CountsModel("retries", rate=500)).arms()
     # For clusters K: variance / mean = E[K^2] / E[K] = 9 for a geometric K of mean 5.
     assert arms.x_s.var() / arms.x_s.mean() == pytest.approx(9, rel=0.03)
 
@@ -72,15 +74,15 @@ def test_failed_tries_come_in_series_of_mean_five():
     ("scenario", "variance"),
     [
         ("iid", 0),
-        ("pod-gamma", worlds.GAMMA),
-        ("pod-ar1", np.expm1(worlds.SD**2)),
+        ("pod-gamma", rates.GAMMA),
+        ("pod-ar1", np.expm1(rates.SD**2)),
         ("pod-bursts", OFTEN * WORSE**2 / 1.45**2 + (1 - OFTEN) / 1.45**2 - 1),
         ("pods-.1", np.expm1(0.01)),
         ("pods-.3", np.expm1(0.09)),
     ],
 )
 def test_pods_vary_as_much_as_they_should(scenario, variance):
-    streams = draw(World(scenario, rate=20_000, base=0.05, looks=60), 400)
+    streams = draw(CountsModel(scenario, rate=20_000, base=0.05, looks=60), 400)
     factor = streams.x_s / streams.e_s / 0.05
     luck = 1 / (0.05 * streams.e_s.mean())
     assert factor.var() == pytest.approx(variance + luck, rel=0.12)
@@ -88,7 +90,7 @@ def test_pods_vary_as_much_as_they_should(scenario, variance):
 
 def test_effects_of_pods_last_as_long_as_they_should():
     def memory(scenario, lag):
-        x = draw(World(scenario, rate=50_000, base=0.05, looks=60), 300).x_s
+        x = draw(CountsModel(scenario, rate=50_000, base=0.05, looks=60), 300).x_s
         return np.corrcoef(x[:, :-lag].ravel(), x[:, lag:].ravel())[0, 1]
 
     assert memory("pod-gamma", 1) == pytest.approx(0, abs=0.02)
@@ -108,14 +110,14 @@ def test_spells_are_on_for_their_share_of_time_and_as_long():
 
 
 def test_an_incident_hits_both_arms_at_once():
-    arms = draw(World("incidents", rate=5000, base=0.005)).arms()
+    arms = draw(CountsModel("incidents", rate=5000, base=0.005)).arms()
     together = np.corrcoef(arms.x_c.ravel(), arms.x_s.ravel())[0, 1]
     assert together > 0.99
     assert round(INCIDENT / 30) == 8
 
 
 def test_a_skewed_pod_loses_nothing_but_its_last_look():
-    world = World("skew", rate=500, looks=60)
+    world = CountsModel("skew", rate=500, looks=60)
     skewed = draw(world).arms()
     early, late = skewed.e_c[:, 0].mean(), skewed.e_c[:, 1:].mean()
     assert late == pytest.approx(500 * 30 * 0.5, rel=0.01)
@@ -126,7 +128,7 @@ def test_a_skewed_pod_loses_nothing_but_its_last_look():
 
 
 def test_the_history_is_of_the_same_world_and_of_other_pods():
-    world = World("pods-.3", rate=2000, base=0.05)
+    world = CountsModel("pods-.3", rate=2000, base=0.05)
     rng = np.random.default_rng(1)
     streams, history = world.streams(rng, 100), world.history(rng, 100, ticks=100)
     assert history.e.sum() / 100 / 100 == pytest.approx(2000 * 30, rel=0.01)

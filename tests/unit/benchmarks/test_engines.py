@@ -1,4 +1,4 @@
-"""Engines over many rollouts decide as `analysis.guard`, folded look by look."""
+"""Engines over many rollouts decide as `analysis.verdict.guardrail`, folded look by look."""
 
 import math
 
@@ -6,19 +6,21 @@ import numpy as np
 import pytest
 from scipy.stats import betabinom
 
-from analysis import guard, robust, sequential, tempering
-from analysis.dispersion import Dispersion
-from analysis.evidence import Evidence
-from analysis.rate import RateRule
-from analysis.worlds import History, Streams, World
+from analysis.counting.counts import Counts
+from analysis.dispersion import tempering
+from analysis.dispersion.estimate import Dispersion
+from analysis.rates import ratio_test, robust_test
+from analysis.rates.rate import RateMargin
+from analysis.verdict import guardrail
 from benchmarks.quality import engines, rivals
+from benchmarks.worlds.rates import CountsModel, History, Streams
 
 
 def looks(arms, run):
     """One rollout's evidence, look by look."""
     columns = (counts[run].tolist() for counts in arms)
     for e_c, x_c, e_s, x_s in zip(*columns, strict=True):
-        yield Evidence((e_c, x_c), (e_s, x_s))
+        yield Counts((e_c, x_c), (e_s, x_s))
 
 
 def before(history):
@@ -29,21 +31,21 @@ def before(history):
 
 def fold(rule, past, evidence):
     """Harm and safety after each look, by the production code."""
-    capital = guard.start(rule)
+    capital = guardrail.start(rule)
     for one in past:
-        capital = guard.learn(rule, capital, one)
+        capital = guardrail.learn(rule, capital, one)
     harm, safe = [], []
     for one in evidence:
-        capital = guard.look(rule, capital, one)
-        harm.append(guard.log_harm(rule, capital))
-        safe.append(guard.log_safe(rule, capital))
+        capital = guardrail.look(rule, capital, one)
+        harm.append(guardrail.log_harm(rule, capital))
+        safe.append(guardrail.log_safe(rule, capital))
     return harm, safe
 
 
 @pytest.mark.parametrize("rate", [0.2, 20.0])
-@pytest.mark.parametrize("rule", [RateRule(1.0, 0.0), RateRule(1.2, 0.004)])
+@pytest.mark.parametrize("rule", [RateMargin(1.0, 0.0), RateMargin(1.2, 0.004)])
 def test_paths_equal_the_fold(rate, rule):
-    world = World("ramp", rate=rate, base=0.05, looks=60, theta=1.5)
+    world = CountsModel("ramp", rate=rate, base=0.05, looks=60, theta=1.5)
     rng = np.random.default_rng(1)
     arms, past = world.streams(rng, 6).arms(), before(world.history(rng, 6, ticks=5))
     harm = engines.harm(arms, rule.ratio, rule.absolute)
@@ -55,16 +57,16 @@ def test_paths_equal_the_fold(rate, rule):
 
 
 def test_paths_under_a_learnt_dispersion_equal_the_fold():
-    world = World("pod-gamma", rate=20.0, base=0.05, looks=60, theta=1.5)
+    world = CountsModel("pod-gamma", rate=20.0, base=0.05, looks=60, theta=1.5)
     rng = np.random.default_rng(3)
     streams, past = world.streams(rng, 4), before(world.history(rng, 4, ticks=20))
     found = engines.learnt(streams, lambda: world.history(np.random.default_rng(4), 4))
     assert not any(one.problem for one in found)
-    harm = robust.path(found, engines._counts(streams))
+    harm = robust_test.path(found, engines._counts(streams))
     safe = engines.steady(streams, found, past, 1.0, 0.01)
     for run, dispersion in enumerate(found):
         arms = streams.arms()
-        own, margin = RateRule(1.0, 0.0, dispersion), RateRule(1.0, 0.01, dispersion)
+        own, margin = RateMargin(1.0, 0.0, dispersion), RateMargin(1.0, 0.01, dispersion)
         assert harm[run] == pytest.approx(fold(own, looks(past, run), looks(arms, run))[0])
         _, folded = fold(margin, looks(past, run), looks(arms, run))
         assert safe[run] == pytest.approx(folded, rel=1e-9, abs=1e-9)
@@ -72,10 +74,10 @@ def test_paths_under_a_learnt_dispersion_equal_the_fold():
 
 def test_beta_binomial_shares_are_rs_where_nothing_is_dispersed():
     counts = engines._counts(
-        World(rate=20.0, base=0.02, looks=40).streams(np.random.default_rng(8), 5)
+        CountsModel(rate=20.0, base=0.02, looks=40).streams(np.random.default_rng(8), 5)
     )
     noise = tempering.noises([Dispersion()] * 5)
-    plain = sequential.log_harm(sequential.increment(*counts).cumsum(axis=1))
+    plain = ratio_test.log_harm(ratio_test.increment(*counts).cumsum(axis=1))
     assert rivals.beta_binomial(noise, counts) == pytest.approx(plain, abs=1e-2)
 
 
@@ -83,14 +85,14 @@ def test_beta_binomial_capital_is_fair_if_that_is_how_pods_differ():
     noise = tempering.noises([Dispersion(cluster=4.0, pods_canary=2, pods_stable=8)] * 61)
     x, n, q, size = np.arange(61), 60, 0.2, 59 / 3 - 1
     e_c, e_s = (np.full((61, 1), e) for e in (100, 400))
-    counts = robust.Counts(e_c, e_s, x[:, None], n - x[:, None])
+    counts = robust_test.ArmCounts(e_c, e_s, x[:, None], n - x[:, None])
     chance = betabinom.pmf(x, n, q * size, (1 - q) * size)
     assert (np.exp(rivals.beta_binomial(noise, counts)[:, 0]) * chance).sum() == pytest.approx(1)
 
 
 def test_the_first_crossing_is_the_fold_s():
-    rule, alpha = RateRule(1.0, 0.0), 0.05
-    streams = World(theta=1.6, looks=120).streams(np.random.default_rng(2), 20)
+    rule, alpha = RateMargin(1.0, 0.0), 0.05
+    streams = CountsModel(theta=1.6, looks=120).streams(np.random.default_rng(2), 20)
     outcome = engines.likelihood(streams, never).at(alpha)
     for run, look in enumerate(outcome.rolled_back):
         harm, _ = fold(rule, (), looks(streams.arms(), run))
@@ -109,9 +111,9 @@ def never():
 def test_every_engine_finds_a_dead_canary_and_leaves_a_twin_alone(name):
     rng, engine = np.random.default_rng(3), engines.ENGINES[name]
     for theta, rolled in ((1.0, 0.0), (40.0, 1.0)):
-        world = World(rate=200, theta=theta)
+        world = CountsModel(rate=200, theta=theta)
 
-        def past(world: World = world) -> History:
+        def past(world: CountsModel = world) -> History:
             return world.history(rng, 10)
 
         outcome = engine(world.streams(rng, 10), past).at(0.01)

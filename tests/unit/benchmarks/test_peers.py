@@ -7,10 +7,18 @@ from functools import partial
 import numpy as np
 import pytest
 
-from analysis.worlds import Streams, World
 from benchmarks.peers import argo, flagger, kayenta, pooled
-from benchmarks.peers.argo import Metric, Status, assess, due, evaluate, measured, record
+from benchmarks.peers.argo import (
+    AnalysisStatus,
+    ArgoMetric,
+    assess,
+    due,
+    evaluate,
+    measured,
+    record,
+)
 from benchmarks.peers.rule import first, nth_worst, shares, tuned, windows
+from benchmarks.worlds.rates import CountsModel, Streams
 
 
 def alone(e_c, x_c):
@@ -68,7 +76,7 @@ class TestArgo:
     @pytest.mark.parametrize("outage", [20, 45, 60, 90, 130])
     @pytest.mark.parametrize("interval", [30, 60, 300])
     def test_an_outage_aborts_as_often_as_measured(self, outage, interval):
-        metric = Metric(success=lambda value: value >= 0.95, interval=interval, failures=0)
+        metric = ArgoMetric(success=lambda value: value >= 0.95, interval=interval, failures=0)
         begins = 1000 + np.linspace(0, interval, 200, endpoint=False)
         aborted = []
         for begin in begins:
@@ -86,16 +94,16 @@ class TestArgo:
         assert failed[:, -1].mean() == pytest.approx(0.59, abs=0.03)
 
     def test_a_threshold_never_catches_what_stays_under_it(self):
-        world = World(rate=500, base=0.001, theta=30)  # 99.9 to 97 %
+        world = CountsModel(rate=500, base=0.001, theta=30)  # 99.9 to 97 %
         streams = world.streams(np.random.default_rng(1), 20).arms()
         score = argo.RULE.score(streams, 0.05)
         assert not argo.RULE.rolled_back(score, argo.LIMIT, 240).any()
 
     def test_streams_end_as_the_state_machine_does(self):
-        world = World(rate=1, base=0.035, looks=240)
+        world = CountsModel(rate=1, base=0.035, looks=240)
         streams = world.streams(np.random.default_rng(2), 40).arms()
         fast = argo.RULE.rolled_back(argo.RULE.score(streams, 0.05), argo.LIMIT, 240)
-        metric = Metric(lambda v: v >= 0.95, interval=300, delay=300, failures=argo.FAILURES)
+        metric = ArgoMetric(lambda v: v >= 0.95, interval=300, delay=300, failures=argo.FAILURES)
         for run, look in enumerate(fast):
             status = measured(metric, partial(rate, streams, run), 7200)
             assert (status.phase == "Failed") == (look > 0)
@@ -105,10 +113,10 @@ class TestArgo:
 
     def test_no_condition_is_success_and_nan_depends_on_the_side(self):
         nan = float("nan")
-        assert evaluate(Metric(), 0.1) == "Successful"
-        assert evaluate(Metric(success=lambda v: v >= 0.95), nan) == "Failed"
-        assert evaluate(Metric(failure=lambda v: v < 0.95), nan) == "Successful"
-        both = Metric(success=lambda v: v > 0.9, failure=lambda v: v < 0.5)
+        assert evaluate(ArgoMetric(), 0.1) == "Successful"
+        assert evaluate(ArgoMetric(success=lambda v: v >= 0.95), nan) == "Failed"
+        assert evaluate(ArgoMetric(failure=lambda v: v < 0.95), nan) == "Successful"
+        both = ArgoMetric(success=lambda v: v > 0.9, failure=lambda v: v < 0.5)
         assert [evaluate(both, v) for v in (0.95, 0.7, 0.1)] == [
             "Successful",
             "Inconclusive",
@@ -117,19 +125,23 @@ class TestArgo:
         assert evaluate(both, None) == "Error"
 
     def test_terminated_before_it_was_measured_is_success(self):
-        assert assess(Metric(interval=60), Status(), terminating=True) == "Successful"
-        assert assess(Metric(interval=60), Status()) == "Pending"
+        assert assess(ArgoMetric(interval=60), AnalysisStatus(), terminating=True) == "Successful"
+        assert assess(ArgoMetric(interval=60), AnalysisStatus()) == "Pending"
 
     def test_failure_limit_three_means_four_failures(self):
-        metric, status, phases = Metric(lambda v: v > 1, interval=60, failures=3), Status(), []
+        metric, status, phases = (
+            ArgoMetric(lambda v: v > 1, interval=60, failures=3),
+            AnalysisStatus(),
+            [],
+        )
         for now in range(4):
             status = record(status, evaluate(metric, 0), now)
             phases.append(assess(metric, status))
         assert phases == ["Running", "Running", "Running", "Failed"]
 
     def test_counts_complete_and_errors_retry_soon(self):
-        metric = Metric(lambda v: v > 0, interval=60, count=2)
-        one = record(Status(), "Successful", 100)
+        metric = ArgoMetric(lambda v: v > 0, interval=60, count=2)
+        one = record(AnalysisStatus(), "Successful", 100)
         assert (assess(metric, one), due(metric, one, 0)) == ("Running", 160)
         two = record(one, "Successful", 160)
         assert (assess(metric, two), due(metric, two, 0)) == ("Successful", None)
@@ -190,7 +202,7 @@ class TestKayenta:
         assert kayenta.height(c, s) == pytest.approx(expected)
 
     def test_judged_every_twenty_minutes_on_all_minutes_so_far(self):
-        world = World(rate=500, theta=1.5)
+        world = CountsModel(rate=500, theta=1.5)
         score = kayenta.score(world.streams(np.random.default_rng(4), 5).arms(), 0.05)
         assert score.shape == (5, 6)
         rolled = kayenta.RULE.rolled_back(score, kayenta.width(), 240)
@@ -206,7 +218,7 @@ class TestPooled:
         assert pooled.Z_TEST.limit(0.05) == pytest.approx(1.645, abs=1e-3)
 
     def test_peeking_breaks_the_z_test_and_not_the_sequence(self):
-        world = World(rate=200, base=0.05, looks=240)
+        world = CountsModel(rate=200, base=0.05, looks=240)
         streams = world.streams(np.random.default_rng(5), 400).arms()
         false = {
             rule: (rule.rolled_back(rule.score(streams, 0.05), rule.limit(0.05), 240) > 0).mean()
@@ -216,7 +228,7 @@ class TestPooled:
         assert false[pooled.GROWTHBOOK] <= 0.05
 
     def test_pooling_over_a_ramp_with_incidents_is_wrong(self):
-        streams = World("ramp", rate=500).streams(np.random.default_rng(6), 100).arms()
+        streams = CountsModel("ramp", rate=500).streams(np.random.default_rng(6), 100).arms()
         score = pooled.GROWTHBOOK.score(streams, 0.05)
         assert (pooled.GROWTHBOOK.rolled_back(score, 1.0, 240) > 0).mean() > 0.3
 

@@ -6,14 +6,12 @@ import math
 import numpy as np
 import pytest
 
-from analysis import guard
-from analysis.alternatives import ShapeRule
-from analysis.evidence import Evidence
+from analysis.counting.counts import Counts
+from analysis.histograms.alternatives import HistogramTolerance
 from analysis.information import needed, rate_divergence
-from analysis.rate import RateRule
-from analysis.sequential import log_harm
-from analysis.shape_worlds import EDGES, ShapeWorld
-from analysis.worlds import Streams
+from analysis.rates.rate import RateMargin
+from analysis.rates.ratio_test import log_harm
+from analysis.verdict import guardrail
 from benchmarks import decision_quality
 from benchmarks.quality import (
     against,
@@ -38,6 +36,8 @@ from benchmarks.quality.engines import (
     SHIPPED_PROOF,
 )
 from benchmarks.quality.rules import RULES
+from benchmarks.worlds.latencies import EDGES, BucketsModel
+from benchmarks.worlds.rates import Streams
 
 
 class TestRuns:
@@ -63,7 +63,7 @@ class TestRuns:
 
 class TestRollback:
     def test_one_cell_of_a_world_where_requests_are_not_independent(self):
-        cell = rollback.Cell("retries", 20.0, 0.01, rollouts=40, seed=1)
+        cell = rollback.RollbackCell("retries", 20.0, 0.01, rollouts=40, seed=1)
         rows = rollback._group([cell])
         assert rows == rollback._group([cell])
         assert {(row["alpha"], row["rule"]) for row in rows} == {
@@ -73,11 +73,14 @@ class TestRollback:
         assert raw[0.05]["false_rollback"] >= raw[0.01]["false_rollback"] > 0.2
 
     def test_cells_that_are_computed_together_are_what_each_is_alone(self):
-        cells = [rollback.Cell(*world, rollouts=4, seed=2) for world in (
+        cells = [rollback.RollbackCell(*world, rollouts=4, seed=2) for world in (
             ("iid", 20.0, 0.05), ("pod-bursts", 0.2, 0.01), ("skew", 20.0, 0.01))]  # fmt: skip
         alone = [row for cell in cells for row in rollback._group([cell])]
         assert rollback._group(cells) == alone
-        proofs = [promotion.Cell("iid", 500.0, 0.01, margin, 5, 1) for margin in promotion.MARGINS]
+        proofs = [
+            promotion.PromotionCell("iid", 500.0, 0.01, margin, 5, 1)
+            for margin in promotion.MARGINS
+        ]
         alone = [row for cell in proofs for row in promotion._false([cell])]
         assert promotion._false(proofs) == alone
 
@@ -96,7 +99,7 @@ class TestRollback:
 
 class TestDetection:
     def test_the_sprt_that_knows_is_near_its_bound_and_ours_not_far(self):
-        rows = detection._cell(detection.Cell(0.01, 2.0, 0.5, rollouts=300, seed=3))
+        rows = detection._cell(detection.DetectionCell(0.01, 2.0, 0.5, rollouts=300, seed=3))
         over = {row["rule"]: row["over_bound"] for row in rows}
         assert 0.9 < over[detection.CLAIRVOYANT] < 1.25
         assert over[detection.CLAIRVOYANT] < over["R"] < 1.4
@@ -216,7 +219,7 @@ class TestContest:
         assert "in 25 requests no test finds more than 4%" in wall
 
     def test_a_played_cell_has_every_rule_with_both_limits(self):
-        cell = contest.Cell("iid", 20.0, 0.05, (5.0,), alpha=0.05, rollouts=20, seed=1)
+        cell = contest.ContestCell("iid", 20.0, 0.05, (5.0,), alpha=0.05, rollouts=20, seed=1)
         rows = contest._cell(cell)
         assert len(rows) == len(ENGINES) + 2 * len(RULES)
         assert all(row["power"] == 1 for row in rows if row["rule"] in ("R", "GrowthBook"))
@@ -226,7 +229,7 @@ class TestContest:
 
 class TestPromotion:
     def test_a_canary_at_its_margin_is_seldom_promoted_and_a_twin_is(self):
-        cell = promotion.Cell("incidents", 20.0, 0.05, "+ base/2", rollouts=200, seed=1)
+        cell = promotion.PromotionCell("incidents", 20.0, 0.05, "+ base/2", rollouts=200, seed=1)
         row, *_ = promotion._false([cell])
         assert row["false_promotion"] <= 0.05
         proof, *_ = promotion._time(promotion.Proof(0.05, "+ base/2", 0.5, rollouts=100, seed=1))
@@ -252,11 +255,11 @@ class TestPromotion:
 class TestHarm:
     def cell(self, ramp, theta):
         pace = harm.PACES[ramp][20.0]
-        return climb.Cell(ramp, (0.05, 0.0), 20.0, theta, rollouts=30, seed=1, pace=pace)
+        return climb.ClimbCell(ramp, (0.05, 0.0), 20.0, theta, rollouts=30, seed=1, pace=pace)
 
     def test_the_closed_loop_is_the_production_fold(self):
         group = climb.Rollouts(self.cell("evidence", 2.0), 5, np.random.default_rng(1))
-        rule, capitals = RateRule(1.0, 0.0), [guard.start(RateRule(1.0, 0.0))] * 5
+        rule, capitals = RateMargin(1.0, 0.0), [guardrail.start(RateMargin(1.0, 0.0))] * 5
         weights, seen = [], []
 
         def drawn(rng, expected, share):
@@ -271,9 +274,11 @@ class TestHarm:
                 weights.append(group.weight.copy())
         for canary, stable in zip(seen[::2], seen[1::2], strict=True):
             counts = zip(np.transpose(canary).tolist(), np.transpose(stable).tolist(), strict=True)
-            looks = [Evidence(tuple(one), tuple(other)) for one, other in counts]
-            capitals = [guard.look(rule, c, look) for c, look in zip(capitals, looks, strict=True)]
-        folded = [guard.log_harm(rule, capital) for capital in capitals]
+            looks = [Counts(tuple(one), tuple(other)) for one, other in counts]
+            capitals = [
+                guardrail.look(rule, c, look) for c, look in zip(capitals, looks, strict=True)
+            ]
+        folded = [guardrail.log_harm(rule, capital) for capital in capitals]
         still_open = ~(group.rolled | group.promoted)
         assert log_harm(group.harm)[still_open] == pytest.approx(np.array(folded)[still_open])
         assert still_open.any()
@@ -312,17 +317,17 @@ class TestHarm:
 
 class TestLatency:
     def shapes(self, rollouts=3, **world):
-        return ShapeWorld(**world).streams(np.random.default_rng(1), rollouts)
+        return BucketsModel(**world).streams(np.random.default_rng(1), rollouts)
 
     def test_histogram_paths_equal_the_fold(self):
         shapes = self.shapes(looks=12, rate=2.0, past=0, factor=1.3)
-        logs, rule = latency.histogram(shapes), ShapeRule(0.1, relative=True, worse="high")
+        logs, rule = latency.histogram(shapes), HistogramTolerance(0.1, relative=True, worse="high")
         for run in range(3):
-            capital, folded = guard.start(rule), []
+            capital, folded = guardrail.start(rule), []
             for canary, stable in zip(shapes.canary[run], shapes.stable[run], strict=True):
                 counts = tuple(canary.tolist()), tuple(stable.tolist())
-                capital = guard.look(rule, capital, Evidence(*counts, EDGES))
-                folded.append(guard.log_harm(rule, capital))
+                capital = guardrail.look(rule, capital, Counts(*counts, EDGES))
+                folded.append(guardrail.log_harm(rule, capital))
             assert logs[run] == pytest.approx(folded, rel=1e-9, abs=1e-9)
 
     def test_percentiles_are_interpolated_as_prometheus_does(self):
@@ -333,7 +338,7 @@ class TestLatency:
         assert np.isnan(empty)
 
     def test_harm_is_found_and_a_tolerated_shift_is_not(self):
-        cells = [latency.Cell("iid", 20.0, name, 20, 1) for name in ("+2 %", "x 1.5")]
+        cells = [latency.LatencyCell("iid", 20.0, name, 20, 1) for name in ("+2 %", "x 1.5")]
         fine, bad = ({row["rule"]: row for row in latency._cell(cell)} for cell in cells)
         assert fine["H"]["rolled_back"] == 0
         assert bad["H"]["rolled_back"] == 1

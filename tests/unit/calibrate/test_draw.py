@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from analysis.dispersion import LEAST_TICKS
+from analysis.dispersion.estimate import LEAST_TICKS
 from rollout.calibrate.draw import LOOKS, recorded
 from rollout.errors import InputError
 from tests.pods import past_of, pods_plan

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from analysis.counters import Cursor, advance
+from analysis.counting.cursor import Cursor, advance
 from rollout.calibrate.draw import recorded
 from rollout.calibrate.replay import Replay
-from rollout.decide.split import Split
+from rollout.decide.record.split import Split
 from rollout.ports import Ask
 from rollout.simulate import MemoryRouter
 from tests.pods import past_of, pods_plan

@@ -5,7 +5,7 @@ import pytest
 from rollout.calibrate.draw import recorded
 from rollout.calibrate.replay import Replay
 from rollout.calibrate.runs import Calibration, calibrate, replay_once
-from rollout.ports import Past
+from rollout.ports import PodHistory
 from tests.pods import past_of, pods_plan
 
 ERRORS = [{"name": "errors", "template": "envoy/errors", "margin": {"ratio": 1.2}}]
@@ -58,7 +58,7 @@ def test_every_strategy_can_be_replayed(strategy):
 
 
 def test_pods_that_differ_for_good_break_an_engine_that_knows_nothing_of_them(uneven, monkeypatch):
-    monkeypatch.setattr(Replay, "history", lambda *_: Past())
+    monkeypatch.setattr(Replay, "history", lambda *_: PodHistory())
     found = calibrate(uneven, 40, seed=1)
     assert found.rolled_back >= 10
     assert found.reasons == {"harmful:errors": found.rolled_back}

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from rollout import __version__
 from rollout.cli import COMMANDS, surefoot
-from rollout.cli.group import Entry, LazyGroup
+from rollout.cli.group import CommandEntry, LazyGroup
 from rollout.errors import InputError, JournalError, Mistake, PlanError
 
 
@@ -18,7 +18,7 @@ def group_with(monkeypatch, action):
     module = types.ModuleType("stand_in")
     module.command = click.command()(action)  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "stand_in", module)
-    return LazyGroup("surefoot", entries={"act": Entry("stand_in:command", "Act.")})
+    return LazyGroup("surefoot", entries={"act": CommandEntry("stand_in:command", "Act.")})
 
 
 def end(monkeypatch, error):

@@ -7,21 +7,21 @@ from dataclasses import replace
 
 import pytest
 
-from rollout.decide.facts import Confirmed, Decided, Drifted, HumanSaid, RouteFailed, Started
 from rollout.decide.fold import fold
-from rollout.decide.ramp import at_top, held_back, next_split, total_of
-from rollout.decide.split import Split, split_at, total_for
-from rollout.decide.state import MOVES, TERMINAL, State, begin
+from rollout.decide.record.facts import Confirmed, Decided, Drifted, HumanSaid, RouteFailed, Started
+from rollout.decide.record.split import Split, split_at, total_for
+from rollout.decide.rules.ramp import at_last_step, held_back, next_split, total_of
+from rollout.decide.rules.view import view
+from rollout.decide.state.rollout import MOVES, TERMINAL, RolloutState, begin_rollout
 from rollout.decide.step import RULES, choose, step
-from rollout.decide.view import view
 from tests.worlds import plan
 
 T0 = 1_800_000_000.0
 
 
-def begun(**spec) -> State:
+def begun(**spec) -> RolloutState:
     the_plan = plan(**spec)
-    return begin(
+    return begin_rollout(
         Started(
             rollout=the_plan.id,
             at=T0,
@@ -43,13 +43,13 @@ def said(command, at=T0):
     return HumanSaid(rollout="r", at=at, command=command, actor="someone")
 
 
-def at_step(canary=5, **spec) -> State:
+def at_step(canary=5, **spec) -> RolloutState:
     state = fold(begun(**spec), decided(canary=canary), 2)
     state = fold(state, Confirmed(rollout="r", at=T0, decision=2, split=Split(canary)), 3)
     return replace(state, steady_at=T0, first_canary_at=T0)
 
 
-def reasons(state: State, now: float) -> tuple[str, tuple[str, ...]]:
+def reasons(state: RolloutState, now: float) -> tuple[str, tuple[str, ...]]:
     choice = choose(view(state, now))
     return choice.action, choice.reasons
 
@@ -205,7 +205,7 @@ def test_a_ladder_is_climbed_rung_by_rung():
         climbed.append(split)
         state = replace(state, wanted=split)
     assert climbed == [Split(10, 10_000), Split(500, 10_000), Split(5000, 10_000)]
-    assert at_top(state)
+    assert at_last_step(state)
 
 
 def test_a_paced_ramp_starts_small_and_never_falls():

@@ -19,7 +19,9 @@ direct = build_opener(ProxyHandler({}))
 
 @contextmanager
 def command(name, *options):
-    started = subprocess.Popen([sys.executable, "-m", f"rollout.demo.{name}", *map(str, options)])
+    started = subprocess.Popen(
+        [sys.executable, "-m", f"rollout.demo.services.{name}", *map(str, options)]
+    )
     try:
         yield started
     finally:

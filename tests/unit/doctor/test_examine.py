@@ -10,14 +10,14 @@ from click.testing import CliRunner
 
 from rollout.cli import surefoot
 from rollout.doctor.examine import Tools, examine
-from rollout.doctor.mesh import Envoy
+from rollout.doctor.mesh import EnvoyAdmin
 from rollout.errors import ClusterError, InputError, ObserveError, RouteError
-from rollout.journal.lock import hold
-from rollout.journal.store import open_journal
-from rollout.plan.model import Plan
-from rollout.route.cluster.objects import VIRTUAL_SERVICE
+from rollout.journal.file_lock import hold
+from rollout.journal.sql.store import open_journal
+from rollout.plan.model.plan import Plan
+from rollout.route.kube.objects import VIRTUAL_SERVICE
 from rollout.simulate import MemoryRouter
-from rollout.wire import examine as wired
+from rollout.wire import doctor_tools as wired
 from tests.routes import to, virtual_service
 from tests.worlds import plan
 
@@ -75,7 +75,7 @@ def tools(cluster=None, **more):
     def well(_plan: Plan) -> str:
         return ""
 
-    envoy = Envoy(more.pop("unknown", well), more.pop("against", well))
+    envoy = EnvoyAdmin(more.pop("unknown", well), more.pop("against", well))
     return replace(Tools(query, lambda: 5.0, MemoryRouter(), envoy, connect), **more)
 
 
@@ -294,7 +294,7 @@ def test_the_command_prints_a_line_each_and_ends_with_1_where_something_failed(
 
     file, journal = tmp_path / "plan.yaml", str(tmp_path / "j.db")
     file.write_text(yaml.safe_dump(envoy_plan.document()))
-    monkeypatch.setattr(wired, "examination", lambda context: tools())
+    monkeypatch.setattr(wired, "doctor_tools", lambda context: tools())
     good = CliRunner().invoke(surefoot, ["doctor", str(file), "--journal", journal])
     assert good.exit_code == 0
     assert good.output.splitlines()[-1] == "6 ok, 0 warn, 0 fail"

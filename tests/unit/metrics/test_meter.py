@@ -16,10 +16,10 @@ from urllib.request import ProxyHandler, Request, build_opener
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from rollout.decide import climbing, inconclusive, stopping
-from rollout.decide.facts import HumanSaid
-from rollout.decide.state import TERMINAL
-from rollout.decide.view import view
+from rollout.decide.record.facts import HumanSaid
+from rollout.decide.rules import deadline, progress, safety
+from rollout.decide.rules.view import view
+from rollout.decide.state.rollout import TERMINAL
 from rollout.errors import InputError, JournalError
 from rollout.metrics import families
 from rollout.metrics.door import serving
@@ -322,8 +322,8 @@ def test_a_taken_port_is_said():
 
 
 def test_every_code_of_the_rules_is_known_and_nothing_else_gets_into_a_label():
-    rules = "".join(inspect.getsource(room) for room in (stopping, inconclusive, climbing))
-    made = r"\b(?:hold|roll_back|promote|pause|inconclusive)\(seen, (.+)\)"
+    rules = "".join(inspect.getsource(room) for room in (safety, deadline, progress))
+    made = r"\b(?:hold|roll_back|promote|pause|inconclusive)\(\w+, (.+)\)"
     calls = re.findall(rf"{made}|Choice\(.*\((.+),\)\)", rules)
     found = {code for pair in calls for code in re.findall(r'f?"([a-z-]+)', "".join(pair))}
     found -= {"nothing-to-"}

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from analysis.counters import Cursor, advance
-from rollout.decide.facts import FACT, Observed
-from rollout.journal.record import START, seal, verify
-from rollout.journal.record import parse as parse_row
+from analysis.counting.cursor import Cursor, advance
+from rollout.decide.record.facts import FACT, Observed
+from rollout.journal.hash_chain import START, seal, verify
+from rollout.journal.hash_chain import parse as parse_row
 from rollout.observe.parse import parse
 from rollout.observe.query import queries
 from tests.asking import ERRORS, LATENCY, ask

@@ -237,7 +237,7 @@ def test_a_problem_stays_with_its_rollout():
     asks = [ask(service=name, guardrails=[ERRORS]) for name in ("well", "ill")]
     (query,) = queries(asks, NOW)
     result = [item("v1", (998, 5), service="well"), item("v1", (998, "NaN"), service="ill")]
-    readings = {reading.part.rollout: reading for reading in parse(query, result)}
+    readings = {reading.query_part.rollout: reading for reading in parse(query, result)}
     assert readings["ill"].problem
     assert not readings["well"].problem
     assert len(readings["well"].series) == 1

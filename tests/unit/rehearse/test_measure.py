@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from analysis.counters import Series
+from analysis.counting.cursor import Series
 from rollout.ports import Answer
 from rollout.rehearse.measure import measure
 from tests.worlds import plan

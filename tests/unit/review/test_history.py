@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rollout.decide.facts import Confirmed, Decided, Drifted, HumanSaid, Observed
-from rollout.decide.split import Split
+from rollout.decide.record.facts import Confirmed, Decided, Drifted, HumanSaid, Observed
+from rollout.decide.record.split import Split
 from rollout.ports import Entry
 from rollout.review.history import histories, history
 from tests.worlds import BAD, GOOD, Lab, plan

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rollout.decide.split import Split
+from rollout.decide.record.split import Split
 from rollout.errors import RouteError
 from rollout.route.by_mesh import ByMesh
 from rollout.simulate import MemoryRouter
@@ -32,13 +32,13 @@ def test_each_plan_goes_to_its_own_router_made_once():
 
 def test_a_glance_is_for_meshes_that_are_watched():
     class Told(MemoryRouter):
-        def glance(self, plan, total):
+        def cached(self, plan, total):
             return self.read(plan, total)
 
     router = ByMesh({"istio": Told, "gateway": MemoryRouter})
     router.write(istio(), Split(7), "m")
-    assert router.glance(istio(), 100) == router.read(istio(), 100)
-    assert router.glance(gateway(), 100) is None
+    assert router.cached(istio(), 100) == router.read(istio(), 100)
+    assert router.cached(gateway(), 100) is None
 
 
 @pytest.mark.parametrize("plan", [istio(), gateway()])

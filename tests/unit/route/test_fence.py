@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from rollout.decide.split import Split
+from rollout.decide.record.split import Split
 from rollout.errors import ClusterError, StaleError
-from rollout.route.cluster.router import ClusterRouter
 from rollout.route.fence import FencedObjects, FencedRouter
+from rollout.route.kube.router import ClusterRouter
 from tests.routes import istio, to, virtual_service
 
 
@@ -63,5 +63,5 @@ def test_reading_asks_nobody():
 
     router = FencedRouter(ClusterRouter(FencedObjects(Objects([]), fence)), fence)
     assert router.read(istio(), 100).split == Split(0)
-    assert router.glance(istio(), 100) is None
+    assert router.cached(istio(), 100) is None
     assert router.diagnose(istio()) == ""

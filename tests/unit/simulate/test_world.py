@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rollout.decide.facts import HumanSaid
-from rollout.decide.split import Split
+from rollout.decide.record.facts import HumanSaid
+from rollout.decide.record.split import Split
 from rollout.errors import JournalMovedError
-from rollout.ports import Ask, Seen
-from rollout.simulate import Behaviour, MemoryRouter, UnsealedJournal, World
+from rollout.ports import Ask, RouteStatus
+from rollout.simulate import Behaviour, MemoryRouter, SimulatedService, UnsealedJournal
 from tests.worlds import plan
 
 GUARDED = [
@@ -21,9 +21,9 @@ PLAN = plan(guardrails=GUARDED)
 
 
 def world(**words):
-    router = MemoryRouter({PLAN.id: Seen(Split(20), "")})
+    router = MemoryRouter({PLAN.id: RouteStatus(Split(20), "")})
     behaviours = {"v1": Behaviour(), "v2": Behaviour(errors=0.1, fails=0.3)}
-    return World(router, behaviours, **words)
+    return SimulatedService(router, behaviours, **words)
 
 
 def after(seconds, **words):
@@ -79,7 +79,7 @@ def test_verdicts_are_a_rate_with_their_own_counters():
 
 def test_recorded_buckets_are_what_is_drawn():
     recorded = Behaviour(latency_edges=(10.0, 20.0), latency_shares=(0.7, 0.2, 0.1))
-    made = World(MemoryRouter(), {"v1": recorded, "v2": recorded}, rate=1000.0)
+    made = SimulatedService(MemoryRouter(), {"v1": recorded, "v2": recorded}, rate=1000.0)
     series = made.observe([Ask(PLAN.id, PLAN, {})], 100.0)[PLAN.id].series["latency"]
     assert series[0].edges == (10.0, 20.0, float("inf"))
     made.advance(PLAN, 100.0)

@@ -6,18 +6,18 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from rollout.decide.facts import Observed
 from rollout.decide.fold import fold_all
-from rollout.decide.state import State
+from rollout.decide.record.facts import Observed
+from rollout.decide.state.rollout import RolloutState
 from rollout.errors import JournalError
 from rollout.journal.memory import MemoryJournal
-from rollout.ports import Entry, Passed
+from rollout.ports import Entry, SkippedObservation
 from rollout.tick.controller import Controller
 from tests.plans import Operated
 from tests.worlds import GOOD
 
 
-def folded(journal: MemoryJournal, rollout: str) -> State:
+def folded(journal: MemoryJournal, rollout: str) -> RolloutState:
     own = (entry for entry in journal.read() if entry.fact.rollout == rollout)
     return fold_all((entry.seq, entry.fact) for entry in own)
 
@@ -27,7 +27,7 @@ class Failing(MemoryJournal):
 
     faults = 3
 
-    def skim(self) -> Iterator[Entry | Passed]:
+    def skim(self) -> Iterator[Entry | SkippedObservation]:
         for number, each in enumerate(super().skim()):
             if self.faults and number == len(self.rows()) - 3:
                 self.faults -= 1

@@ -1,1 +1,1 @@
-"""The revisions, oldest first; one that was released is never changed."""
+"""The revisions, oldest first. A released revision is never changed."""

@@ -1,4 +1,7 @@
-"""The entries, sealed and append-only. It says again what `tables` says, for it never changes."""
+"""Create the table of entries, sealed and append-only.
+
+It repeats the definitions of `tables` on purpose: those may change, a released revision may not.
+"""
 
 from __future__ import annotations
 
@@ -27,10 +30,10 @@ _APPEND_ONLY = {
 
 
 def upgrade() -> None:
-    number = sql.BigInteger().with_variant(sql.Integer, "sqlite")
+    seq_type = sql.BigInteger().with_variant(sql.Integer, "sqlite")
     op.create_table(
         "entries",
-        sql.Column("seq", number, primary_key=True, autoincrement=False),
+        sql.Column("seq", seq_type, primary_key=True, autoincrement=False),
         sql.Column("at", sql.Double, nullable=False),
         sql.Column("rollout", sql.Text, nullable=False),
         sql.Column("kind", sql.Text, nullable=False),

@@ -1,4 +1,4 @@
-// Command pilot-discovery is istiod, from Istio's released module.
+// Command pilot-discovery is istiod, from Istio's own module.
 package main
 
 import (

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from rollout.decide.split import Split
+from rollout.decide.record.split import Split
 from rollout.errors import ClusterError, RouteError, StaleError
-from rollout.route.cluster.router import ClusterRouter
-from rollout.route.cluster.ways import patch, split_of
 from rollout.route.create.creation import NEVER, grown, is_ours, wanted
 from rollout.route.create.creator import WithCreation
 from rollout.route.fence import FencedObjects
+from rollout.route.kube.patch import patch, split_of
+from rollout.route.kube.router import ClusterRouter
 from tests.routes import Json, gateway, istio, merged, plan, to, virtual_service
 
 RULED: Json = {"destinationRule": "reviews-rule", "create": {}}

@@ -7,9 +7,9 @@ from threading import Thread
 import pytest
 import yaml
 
-from rollout.decide.split import Split
+from rollout.decide.record.split import Split
 from rollout.errors import RouteError
-from rollout.plan.model import Plan
+from rollout.plan.model.plan import Plan
 from rollout.route.envoy.proxy import EnvoyRouter, against, arms_of
 
 ROUTES = {

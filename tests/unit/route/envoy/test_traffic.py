@@ -4,9 +4,9 @@ import copy
 
 import pytest
 
-from rollout.decide.split import Split
+from rollout.decide.record.split import Split
 from rollout.errors import RouteError
-from rollout.plan.traffic import Traffic
+from rollout.plan.model.traffic import Traffic
 from rollout.route.envoy.traffic import patch, split_of
 from rollout.route.envoy.walk import actions
 from rollout.route.envoy.weights import Arms

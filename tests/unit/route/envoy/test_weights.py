@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from rollout.decide.split import Split
+from rollout.decide.record.split import Split
 from rollout.errors import RouteError
 from rollout.route.envoy.weights import (
     Arms,

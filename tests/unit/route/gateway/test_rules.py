@@ -2,10 +2,10 @@
 
 import pytest
 
-from rollout.decide.split import Split
+from rollout.decide.record.split import Split
 from rollout.errors import RouteError
-from rollout.route.cluster.ways import patch, split_of
 from rollout.route.gateway.rules import backends, complaint
+from rollout.route.kube.patch import patch, split_of
 from tests.routes import gateway, http_route, istio, merged, ref
 
 PLAN = gateway()

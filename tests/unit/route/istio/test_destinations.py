@@ -2,10 +2,10 @@
 
 import pytest
 
-from rollout.decide.split import Split
+from rollout.decide.record.split import Split
 from rollout.errors import RouteError
-from rollout.route.cluster.ways import patch, split_of
-from rollout.route.istio.destinations import destinations, full, lacking
+from rollout.route.istio.destinations import destinations, explain_missing_subset, full
+from rollout.route.kube.patch import patch, split_of
 from tests.routes import gateway, istio, merged, to, virtual_service
 
 PLAN = istio()
@@ -278,7 +278,7 @@ def test_two_services_share_one_object_by_their_marks():
     ],
 )
 def test_a_destination_rule_must_define_both_subsets(rule, reason):
-    said = lacking({"spec": rule}, istio(destinationRule="reviews"))
+    said = explain_missing_subset({"spec": rule}, istio(destinationRule="reviews"))
     assert said == reason == "" or reason in said
 
 

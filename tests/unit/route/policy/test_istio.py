@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from rollout.errors import ClusterError, RouteError
-from rollout.plan.model import Plan
-from rollout.plan.policy import Policy
-from rollout.route.cluster.marks import POLICY
-from rollout.route.policy.cluster import ClusterKeeper, parts
+from rollout.plan.model.plan import Plan
+from rollout.plan.model.policy import Policy
+from rollout.route.kube.object_annotations import POLICY
+from rollout.route.policy.cluster import ClusterPolicyStore, parts
 from rollout.route.policy.istio import overruled, pods_fields, route_fields, rule_fields
 from tests.routes import istio, merged, to, virtual_service
 
@@ -186,7 +186,7 @@ def test_what_one_object_refuses_is_written_to_none():
     asked = plan({"outliers": {}, "mtls": {"mode": "strict", "peerAuthentication": "reviews"}})
     cluster = Two()
     with pytest.raises(RouteError, match="PeerAuthentication"):
-        ClusterKeeper(cluster).settle(asked, asked.spec.policy)
+        ClusterPolicyStore(cluster).settle(asked, asked.spec.policy)
     assert cluster.patched == []
 
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from rollout.decide.split import Split
+from rollout.decide.record.split import Split
 from rollout.errors import RouteError
-from rollout.ports import Seen
+from rollout.ports import RouteStatus
 from rollout.route.envoy.safety_net import fallen
 from rollout.route.envoy.weights import Arms
 from rollout.route.policy.router import WithPolicy, due
@@ -58,13 +58,13 @@ def test_a_policy_that_is_refused_holds_the_traffic_and_no_rollback(mesh):
     with pytest.raises(RouteError, match="is refused"):
         router.write(PLAN, Split(0), "back")
     assert mesh.events == ["policy", 0, "no policy"]
-    assert router.read(PLAN, 100) == Seen(Split(0), "back", "the policy cannot be read")
+    assert router.read(PLAN, 100) == RouteStatus(Split(0), "back", "the policy cannot be read")
 
 
 def test_a_policy_that_cannot_be_read_is_told_while_the_canary_has_traffic(mesh):
     router = WithPolicy(mesh, mesh)
     router.write(PLAN, Split(5), "m")
-    assert router.read(PLAN, 100) == Seen(Split(5), "m", "other")
+    assert router.read(PLAN, 100) == RouteStatus(Split(5), "m", "other")
     mesh.stubborn = True
     with pytest.raises(RouteError, match="cannot be read"):
         router.read(PLAN, 100)
@@ -76,7 +76,7 @@ def test_a_plan_without_a_policy_is_not_asked_for_one(mesh):
     router.write(bare, Split(0), "back")
     assert mesh.events == ["no policy", 5, 0]  # what an earlier plan left goes before the traffic
     mesh.stubborn = True
-    assert router.read(bare, 100) == Seen(Split(0), "back")
+    assert router.read(bare, 100) == RouteStatus(Split(0), "back")
 
 
 def test_at_full_weight_there_is_no_stable_to_fall_back_to():

@@ -6,14 +6,14 @@ import copy
 
 import pytest
 
-from rollout.cluster.kinds import ROLLOUT_PLAN
-from rollout.decide.split import Split
+from rollout.decide.record.split import Split
 from rollout.errors import ClusterError, RouteError
-from rollout.plan.model import Plan
-from rollout.route.cluster.objects import DESTINATION_RULE, VIRTUAL_SERVICE
-from rollout.route.cluster.router import ClusterRouter
+from rollout.kube.kinds import ROLLOUT_PLAN
+from rollout.plan.model.plan import Plan
 from rollout.route.create.creator import WithCreation
-from rollout.route.policy.cluster import ClusterKeeper
+from rollout.route.kube.objects import DESTINATION_RULE, VIRTUAL_SERVICE
+from rollout.route.kube.router import ClusterRouter
+from rollout.route.policy.cluster import ClusterPolicyStore
 from rollout.route.policy.router import WithPolicy
 from rollout.route.remove.removal import Removal, named
 from rollout.route.remove.remover import PAUSE, Remover
@@ -46,7 +46,7 @@ class Removables(Store):
 def after(asked: Plan, *splits: Split) -> Removables:
     """The cluster after these writes, with nothing before them."""
     store = Removables()
-    router = WithCreation(WithPolicy(ClusterRouter(store), ClusterKeeper(store)), store)
+    router = WithCreation(WithPolicy(ClusterRouter(store), ClusterPolicyStore(store)), store)
     for number, split in enumerate(splits):
         router.write(asked, split, f"m{number}")
     return store
@@ -219,7 +219,7 @@ def test_what_was_there_gets_back_what_the_policy_replaced_and_keeps_its_weights
     theirs["spec"]["http"][0]["timeout"] = "30s"
     theirs["metadata"] |= {"resourceVersion": "1", "uid": "u", "annotations": {"theirs": "1"}}
     store.held["VirtualService", "reviews"] = copy.deepcopy(theirs)
-    router = WithCreation(WithPolicy(ClusterRouter(store), ClusterKeeper(store)), store)
+    router = WithCreation(WithPolicy(ClusterRouter(store), ClusterPolicyStore(store)), store)
     router.write(asked, Split(100), "m")
     assert store.held["VirtualService", "reviews"]["spec"]["http"][0]["timeout"] == "3s"
     found = look(store, asked)

@@ -1,0 +1,1 @@
+"""Charts of rollouts and of operating characteristics; they plot numbers computed elsewhere."""

@@ -1,0 +1,1 @@
+"""Counts from exporters: cursors over raw samples, buckets, pods. No tests, no rates."""

@@ -1,0 +1,219 @@
+"""Turns cumulative counters into one look's counts, across resets and new series.
+
+How it works: a `Cursor` remembers the last counted sample of every series. `advance` takes the
+samples that are newer, adds up the differences between consecutive ones and moves the cursor. A
+counter that falls was reset by a restart of its process, so its new value counts in full. The first
+answer that contains stable is the baseline and counts nothing; a series that appears later started
+at 0, so its first value counts in full too. Native histograms are first put on one common grid.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from itertools import pairwise
+from operator import add, lt, sub
+from typing import Literal
+
+from analysis.counting import native_histogram
+from analysis.counting.counts import EXACT, INEXACT, Counts, EvidenceError
+from analysis.counting.native_histogram import Grid
+
+Arm = Literal["canary", "stable"]
+Sample = tuple[float, tuple[float, ...]]
+
+
+@dataclass(frozen=True)
+class Series:
+    """Raw samples of one cumulative series, oldest first.
+
+    `key` identifies the series within its metric (canonical labels). A sample is (unix seconds,
+    values): one value for a plain counter, the cumulative bucket counts in the order of `edges` for
+    a histogram (`edges` ends with infinity; empty for a plain counter). `bad` marks a counter of
+    bad units, which are exposures too. `process` groups series that restart together: a restart
+    visible in one of them holds for all; empty means the series is on its own. `schema` marks a
+    native histogram, whose `edges` are the exponents of the boundaries around its occupied buckets
+    (see `native_histogram.Native`).
+    """
+
+    key: str
+    arm: Arm
+    samples: tuple[Sample, ...]
+    bad: bool = False
+    edges: tuple[float, ...] = ()
+    process: str = ""
+    schema: int | None = None
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """The last counted sample of each series of one metric; empty at first.
+
+    Nothing is counted until stable has reported once (`started`): that answer is the baseline. A
+    series that first appears after it is new and counts from 0.
+    """
+
+    last: Mapping[tuple[Arm, str], Sample] = field(default_factory=dict)
+    edges: tuple[float, ...] = ()
+    started: bool = False
+    restarts: Mapping[str, float] = field(default_factory=dict)  # newest per process
+    grid: Grid | None = None  # the layout of native histograms
+
+    def newest(self, arm: Arm) -> float | None:
+        """Return the unix time of that arm's newest sample; None if it has none."""
+        return self._newest.get(arm)
+
+    @cached_property
+    def _newest(self) -> dict[Arm, float]:
+        times: dict[Arm, float] = {}
+        for (arm, _), (at, _) in self.last.items():
+            times[arm] = max(at, times.get(arm, at))
+        return times
+
+
+def advance(cursor: Cursor, series: Sequence[Series]) -> tuple[Cursor, Counts]:
+    """Count each sample newer than the cursor once, and move the cursor.
+
+    Samples that are not newer than the last one of their series are ignored, so that late, repeated
+    or overlapping answers change nothing. A drop in any bucket (a plain counter has one) is a
+    reset: the process restarted at 0, and its new value counts in full; so do the values of all
+    other series of that process across the same moment. Limit: a restart is invisible if every
+    series of the process exceeds its old value again by the next sample. Raises EvidenceError for
+    values that are not counts and for bucket layouts that differ between arms or over time.
+    """
+    cursor, series = in_one_layout(cursor, series)
+    edges = _find_layout(cursor, series)
+    last, began = dict(cursor.last), restarts(series, cursor)
+    counts: dict[Arm, list[int]] = {arm: [0] * (len(edges) or 2) for arm in ("canary", "stable")}
+    for current in series:
+        last_sample, moments = last.get((current.arm, current.key)), began.get(current.process, ())
+        for sample, increments in _iterate_increments(current, last_sample, moments):
+            last[current.arm, current.key] = sample
+            # Before stable has reported there is no baseline: the cursor moves, nothing counts.
+            if cursor.started:
+                counts[current.arm] = list(map(add, counts[current.arm], increments))
+    started = cursor.started or any(arm == "stable" for arm, _ in last)
+    evidence = Counts(tuple(counts["canary"]), tuple(counts["stable"]), edges)
+    newest = {process: max(moments) for process, moments in began.items()}
+    return Cursor(last, edges, started, newest, cursor.grid), evidence
+
+
+def in_one_layout(cursor: Cursor, series: Sequence[Series]) -> tuple[Cursor, Sequence[Series]]:
+    """Put native histograms on the cursor's grid, and both on a coarser one where needed.
+
+    Series and cursor must share one layout to be subtracted. While no bucket is occupied anywhere
+    there is no range to build a grid from, so the series are dropped. Raises EvidenceError.
+    """
+    sampled = [entry for entry in series if entry.samples]
+    natives = [_as_native(entry) for entry in sampled if entry.schema is not None]
+    if not natives:
+        return cursor, series
+    if len(natives) < len(sampled):
+        raise EvidenceError("some series have native buckets, others classic ones")
+    grid = native_histogram.common(cursor.grid, natives)
+    if grid is None:
+        return cursor, ()
+    if cursor.grid and grid != cursor.grid:
+        at = partial(native_histogram.on_grid, cursor.grid.exponents, wanted=grid.exponents)
+        last = {key: (time, at([values])[0]) for key, (time, values) in cursor.last.items()}
+        cursor = replace(cursor, last=last, edges=grid.edges)
+    return replace(cursor, grid=grid), [_put_on_grid(entry, grid) for entry in sampled]
+
+
+def _as_native(series: Series) -> native_histogram.Native:
+    return native_histogram.Native(
+        series.schema or 0, series.edges, tuple(values for _, values in series.samples)
+    )
+
+
+def _put_on_grid(series: Series, grid: Grid) -> Series:
+    rows = native_histogram.on_grid(
+        series.edges, (values for _, values in series.samples), grid.exponents
+    )
+    samples = tuple((at, row) for (at, _), row in zip(series.samples, rows, strict=True))
+    return replace(series, samples=samples, edges=grid.edges, schema=None)
+
+
+def restarts(series: Sequence[Series], cursor: Cursor | None = None) -> dict[str, set[float]]:
+    """Find restarts: sample times at which the total of one of a process's series fell."""
+    previous = cursor or Cursor()
+    times = {process: {at} for process, at in previous.restarts.items()}
+    for entry in series:
+        if not entry.process:
+            continue
+        before = previous.last.get((entry.arm, entry.key))
+        newer = [sample for sample in entry.samples if before is None or sample[0] > before[0]]
+        for (_, old), (at, new) in pairwise([*([before] if before else []), *newer]):
+            if new[-1:] < old[-1:]:
+                times.setdefault(entry.process, set()).add(at)
+    return times
+
+
+def check(values: Sequence[float]) -> tuple[int, ...]:
+    """Convert `values` to cumulative counts. Raises EvidenceError with the reason if invalid."""
+    try:  # fast path: valid values need no Python loop; the slow path below finds the reason
+        whole = tuple(map(int, values))
+    except (ValueError, OverflowError):
+        whole = ()
+    rising = whole == tuple(values) and sorted(whole) == list(whole)
+    if rising and whole[:1] >= (0,) and whole[-1:] <= (EXACT,):
+        return whole
+    if not all(math.isfinite(value) for value in values):
+        raise EvidenceError("a sample is not a finite number")
+    counts = tuple(round(value) for value in values)
+    if any(abs(value - count) > 1e-6 for value, count in zip(values, counts, strict=True)):
+        raise EvidenceError("a sample is not a whole number: this is no counter")
+    if any(count < 0 for count in counts):
+        raise EvidenceError("a counter is negative")
+    if any(count > EXACT for count in counts):
+        raise EvidenceError(INEXACT)
+    if any(after < before for before, after in pairwise(counts)):
+        raise EvidenceError("bucket counts fall with rising edges")
+    return counts
+
+
+def _find_layout(cursor: Cursor, series: Sequence[Series]) -> tuple[float, ...]:
+    layouts = {entry.edges for entry in series if entry.samples}
+    layouts |= {cursor.edges} if cursor.last else set()
+    if len(layouts) > 1:
+        raise EvidenceError("bucket layouts differ")
+    return next(iter(layouts), cursor.edges)
+
+
+def _iterate_increments(
+    series: Series, last_sample: Sample | None, moments: Collection[float]
+) -> Iterator[tuple[Sample, tuple[int, ...]]]:
+    """Yield each new sample with the units it adds; `moments` are restarts of its process."""
+    width = len(series.edges) or 1
+    at, values = last_sample or (-math.inf, (0.0,) * width)
+    before = buckets(tuple(map(round, values)))  # `check` validated it when it was new
+    for sample in series.samples:
+        if sample[0] <= at:
+            continue
+        if len(sample[1]) != width:
+            raise EvidenceError("a sample does not fit its bucket layout")
+        after = buckets(check(sample[1]))
+        again = dropped(before, after) or within(moments, at, sample[0])
+        added = after if again else tuple(map(sub, after, before))
+        at, before = sample[0], after
+        yield sample, added if series.edges else (added[0], added[0] if series.bad else 0)
+
+
+def buckets(cumulative: Sequence[int]) -> tuple[int, ...]:
+    """Convert cumulative counts to counts per bucket."""
+    return tuple(map(sub, cumulative, (0, *cumulative)))
+
+
+def within(moments: Collection[float], start: float, end: float) -> bool:
+    """Whether a restart, one of `moments`, lies between `start` and `end`; all unix seconds."""
+    return bool(moments) and any(start < moment <= end for moment in moments)
+
+
+def dropped(before: Sequence[int], after: Sequence[int]) -> bool:
+    """Whether a counter was reset, by its counts per bucket `before` and `after`.
+
+    Cumulative counts can all rise although one bucket fell, so they cannot show every reset.
+    """
+    return any(map(lt, after, before))

@@ -1,0 +1,1 @@
+"""How pods of one version differ, estimated from their past. No comparison of versions."""

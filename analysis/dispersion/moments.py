@@ -1,0 +1,69 @@
+"""Second moments of pods' bad units given the totals of windows of ticks."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+WINDOWS = (4, 16, 48)
+"""Window lengths in ticks over which pods are compared; together they show how long
+differences between pods last."""
+
+
+class Moments(NamedTuple):
+    """Second moments of the pods' bad units given the totals of windows."""
+
+    squares: float
+    independent: float  # expected `squares` of independent requests
+    per_variance: float  # added to the expected `squares` per unit variance of relative rates
+
+    @property
+    def spread(self) -> float:
+        """Variance of the relative rates if requests are independent: `Moments.beyond` of 1."""
+        return self.beyond(1.0)
+
+    def beyond(self, cluster: float) -> float:
+        """Compute the variance of relative rates not explained by `cluster`; may be negative.
+
+        It solves the equation of `estimate.estimate` for psi.
+        """
+        if self.per_variance <= 0:
+            return 0.0
+        return (self.squares - cluster * self.independent) / self.per_variance
+
+
+def moments(e: Array, x: Array, m: int) -> Moments:
+    """Compute moments over windows of m ticks; an incomplete window at the start is dropped.
+
+    Exposures e and bad units x are counts, (ticks, pods). The moments are the three sums in the
+    equation of `estimate.estimate`.
+    """
+    keep = len(e) // m * m
+    e, x = (v[-keep:].reshape(-1, m, v.shape[1]).sum(axis=1) for v in (e, x))
+    exposures, n = e.sum(axis=1), x.sum(axis=1)
+    share = e / np.maximum(exposures, 1.0)[:, None]
+    two, three = (share**2).sum(axis=1), (share**3).sum(axis=1)
+    squares = ((x - n[:, None] * share) ** 2).sum()
+    independent = n * (1 - two) * (1 - n / np.maximum(exposures, 1.0))
+    return Moments(
+        float(squares), float(independent.sum()), float((n**2 * (two - 2 * three + two**2)).sum())
+    )
+
+
+def alive(e: Array) -> int:
+    """Count the pods that share the traffic at a time, on average over windows.
+
+    The effective number of pods in a window is (sum e)^2 / sum e^2. Exposures are (ticks, pods);
+    the result is 0 without exposures.
+    """
+    if len(e) < 1:
+        return 0
+    window = min(WINDOWS[-1], len(e))
+    keep = len(e) // window * window
+    sums = e[-keep:].reshape(-1, window, e.shape[1]).sum(axis=1)
+    sums = sums[sums.any(axis=1)]
+    return round(float((sums.sum(axis=1) ** 2 / (sums**2).sum(axis=1)).mean())) if len(sums) else 0

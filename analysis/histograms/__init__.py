@@ -1,0 +1,1 @@
+"""Sequential tests of two histograms by bucket, and the choice of edges that prove safety."""

@@ -1,0 +1,200 @@
+"""A rate guardrail: ratio test for harm and crashes, excess bound for safety.
+
+Where pods differ, all evidence is tempered and `robust_test` replaces the ratio test for harm. The
+crash watch is a ratio test with a wide margin that already bets during warm-up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from analysis.counting.counts import Counts
+from analysis.dispersion import tempering
+from analysis.dispersion.estimate import Dispersion
+from analysis.fast_replace import replace
+from analysis.rates import ratio_test, robust_test
+from analysis.rates.risk_difference import Contrast, Units, compared, informed
+
+CRASH = 0.2
+"""Absolute margin of the crash watch: a fifth more bad units means a crash, not noise."""
+
+ENOUGH = 200
+"""Exposures of stable before its past determines prior weights."""
+
+AGILE = 0.1  # weight of each look in the moving average of stable's bad share
+FIT = 3.0  # times stable's usual bad units; above it a look is weighted down at once
+
+_NOTHING = (0.0,) * ratio_test.POINTS.size
+
+
+@dataclass(frozen=True)
+class RateMargin:
+    """The canary may have p_canary <= ratio * p_stable + absolute; ratio >= 1, absolute a share.
+
+    `dispersion`: how stable's pods differ; None assumes independent requests.
+    """
+
+    ratio: float
+    absolute: float
+    dispersion: Dispersion | None = None
+
+
+@dataclass(frozen=True)
+class RateCapital:
+    """Log-capital of a rate so far; `past` is stable's counts before the first counted look.
+
+    `harm` bets if the rule has no dispersion, `robust` (see `robust_test.RobustState`) if it has
+    one. `baseline_rate` is then a moving average of stable's bad share, which determines the weight
+    of a look's evidence of safety.
+    """
+
+    harm: tuple[float, ...] = _NOTHING
+    robust: tuple[float, ...] = ()
+    crash: tuple[float, ...] = _NOTHING
+    contrast: Contrast = field(default_factory=Contrast)
+    past: tuple[int, int] = (0, 0)
+    problem: str = ""
+    baseline_rate: float | None = None
+
+
+def learn(capital: RateCapital, evidence: Counts) -> RateCapital:
+    """Add stable's counts to the past, which only sets prior weights of the excess bound."""
+    exposures, bad = capital.past
+    past = (exposures + evidence.stable_exposures, bad + evidence.stable_bad)
+    return replace(capital, past=past)
+
+
+def watch(rule: RateMargin, capital: RateCapital, evidence: Counts) -> RateCapital:
+    """Run a warm-up look: only the crash watch bets.
+
+    Its margin is at least as wide as the rule's, so that what the rule accepts is never a crash.
+    """
+    units = _read_units(evidence)
+    margin = rule.ratio, max(CRASH, rule.absolute)
+    return replace(
+        learn(capital, evidence),
+        crash=_bet(capital.crash, units, *margin, worth=_weigh_crash(rule, units)),
+    )
+
+
+def look(rule: RateMargin, capital: RateCapital, evidence: Counts) -> RateCapital:
+    """Run a counted look; nothing is bet if the rule's dispersion allows no valid test."""
+    if rule.dispersion is None:
+        units = _read_units(evidence)
+        harm = _bet(capital.harm, units, rule.ratio, rule.absolute)
+        contrast = compared(_prepare_contrast(rule, capital), units, rule.ratio)
+        return replace(capital, harm=harm, contrast=contrast)
+    if rule.dispersion.problem:
+        return replace(capital, problem=rule.dispersion.problem)
+    return _look_under_dispersion(rule, capital, evidence, tempering.noise(rule.dispersion))
+
+
+def log_harm(rule: RateMargin, capital: RateCapital) -> float:
+    """Return the log of the e-process against "within the margin"; 0 before any bet.
+
+    It is `ratio_test.log_harm`, or `robust_test.log_harm` where the pods' dispersion is known.
+    """
+    return logs(rule, capital)[0]
+
+
+def logs(rule: RateMargin, capital: RateCapital) -> tuple[float, float]:
+    """Return the logs of harm, see `log_harm`, and of a crash, a `ratio_test.log_harm`."""
+    harm, crash = ratio_test.log_harm((capital.harm, capital.crash)).tolist()
+    if rule.dispersion is None or not capital.robust:
+        return harm, crash
+    return float(robust_test.log_harm(capital.robust, tempering.noise(rule.dispersion))), crash
+
+
+def _look_under_dispersion(
+    rule: RateMargin, capital: RateCapital, evidence: Counts, noise: tempering.Noise
+) -> RateCapital:
+    """Run a counted look with all evidence tempered by the pods' dispersion."""
+    units = _read_units(evidence)
+    e_c, e_s, x_c, x_s, _ = units
+    state = robust_test.look(
+        capital.robust or robust_test.start(),
+        noise,
+        robust_test.ArmCounts(e_c, e_s, x_c, x_s),
+        ratio=rule.ratio,
+        absolute=rule.absolute,
+    )
+    log_divisor = float(tempering.total(noise, robust_test.information(state)))
+    # As of before this look: the look joins the average below, after its evidence was weighted.
+    baseline_rate = _estimate_usual_share(capital, units)
+    return replace(
+        capital,
+        robust=tuple(map(float, state)),
+        contrast=compared(
+            _prepare_contrast(rule, capital),
+            units,
+            rule.ratio,
+            _weigh_safety(rule, noise, units, baseline_rate),
+            log_divisor,
+        ),
+        baseline_rate=baseline_rate + AGILE * (x_s / e_s - baseline_rate)
+        if e_c and e_s
+        else capital.baseline_rate,
+    )
+
+
+def _estimate_usual_share(capital: RateCapital, units: Units) -> float:
+    """Estimate stable's bad share from before the look; without a past, from the look itself."""
+    if capital.baseline_rate is not None:
+        return capital.baseline_rate
+    exposures, bad = capital.past if capital.past[0] >= ENOUGH else (units.e_s, units.x_s)
+    return (bad + 0.5) / (exposures + 1)
+
+
+def _weigh_safety(
+    rule: RateMargin, noise: tempering.Noise, units: Units, baseline_rate: float
+) -> float:
+    """Compute the weight of a look's evidence of safety; less during an incident of stable.
+
+    Only stable's bad units enter: a weight that fell with the canary's would favour safety.
+    """
+    bad = max(baseline_rate * units.e_s, units.x_s / FIT)
+    n, share = tempering.expected(units.e_c, units.e_s, bad, rule.ratio, rule.absolute)
+    return 1 / float(tempering.steadied(noise, n, share))
+
+
+def _prepare_contrast(rule: RateMargin, capital: RateCapital) -> Contrast:
+    """Return the contrast; before its first bet, with prior weights from stable's past."""
+    exposures, bad = capital.past
+    # Weights are valid only if fixed before the first bet: a contrast that has bet retains its own.
+    if capital.contrast.e_c or exposures < ENOUGH:
+        return capital.contrast
+    share = (bad + 1) / (exposures + 1)
+    return informed(share, share, rule.ratio, rule.absolute)
+
+
+def _read_units(evidence: Counts) -> Units:
+    return Units(
+        evidence.canary_exposures,
+        evidence.stable_exposures,
+        evidence.canary_bad,
+        evidence.stable_bad,
+        evidence.stable_bad,
+    )
+
+
+def _weigh_crash(rule: RateMargin, units: Units) -> float:
+    """Compute the weight of a look's evidence of a crash; less if bad units are clustered."""
+    if rule.dispersion is None:
+        return 1.0
+    odds = rule.ratio * units.e_c / max(units.e_s, 1)
+    noise = tempering.noise(rule.dispersion)
+    return 1 / float(tempering.inflation(noise, units.x_c + units.x_s, odds / (1 + odds)))
+
+
+def _bet(
+    logs: tuple[float, ...], units: Units, ratio: float, absolute: float, worth: float = 1.0
+) -> tuple[float, ...]:
+    """Add one look to the ratio test's log-capital, if both arms have exposures."""
+    e_c, e_s, x_c, x_s, _ = units
+    if not e_c or not e_s:
+        return logs
+    return tuple(
+        (
+            logs + worth * ratio_test.gain(e_c, e_s, x_c, x_s, ratio=ratio, absolute=absolute)
+        ).tolist()
+    )

@@ -1,0 +1,224 @@
+"""The robust test: evidence of harm that holds although pods of one version differ.
+
+How it works: three e-processes are averaged with weights fixed before the first look.
+
+1. The ratio test, each look's log-capital divided by the variance inflation of that look.
+2. The same test started at every later look, for harm that begins late. At each look a fixed
+   fraction (`HAZARD`) of the waiting capital starts to bet; the sum of all starts needs only one
+   array, because from then on all of them gain the same.
+3. Share bets: what the canary's share of a block's bad units pays, whatever their clusters.
+
+Differences that last a pod's life are integrated out: they divide all log-capital by
+`tempering.total`. A rollout's state is one flat array, so that many rollouts run at once;
+`RobustState` is its unpacked form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from analysis.dispersion import tempering
+from analysis.dispersion.estimate import Dispersion
+from analysis.dispersion.tempering import Noise, floats
+from analysis.log_arrays import column, log_mean, log_sum, row
+from analysis.rates import ratio_test
+from analysis.rates.share_bets import FRACTIONS, RELATED, bias, log_payoff
+
+Array = NDArray[np.float64]
+
+LATE = 0.2
+"""Fraction of the ratio test's capital that is reserved for harm that begins later."""
+
+HAZARD = 1 / 200
+"""Fraction of the waiting capital that starts at each look: half of it within 140 looks."""
+
+_HEDGED = 0.5  # largest weight of share bets in the mean, where pods differ much
+_LEAST = 1e-3
+_NIL = -1e9  # stands for log 0, but finite
+_POINTS, _BETS = ratio_test.POINTS.size, FRACTIONS.size
+_EVEN = np.log(np.full(_BETS, 1 / _BETS))
+SIZE = 2 * _POINTS + _BETS + 6
+"""Number of values in a rollout's state."""
+
+
+class ArmCounts(NamedTuple):
+    """One look's counts, each (...): exposures e and bad units x of canary (c) and stable (s)."""
+
+    e_c: ArrayLike
+    e_s: ArrayLike
+    x_c: ArrayLike
+    x_s: ArrayLike
+
+
+class RobustState(NamedTuple):
+    """Log-capital and sums so far; each array is (..., its own size) or (...)."""
+
+    ratio: Array  # (..., 6): tempered ratio test since the first look
+    late: Array  # (..., 6): log of the weighted sum of all later starts so far
+    bets: Array  # (..., 8): share bets, settled blocks only
+    waiting: Array  # log of the fraction of the late capital that has not started
+    information: Array  # precision of the arms' log ratio
+    looks: Array  # counted looks in the open block
+    n: Array  # bad units in the open block
+    x_c: Array  # the canary's bad units in the open block
+    fair: Array  # bad units that the canary may have in the open block
+
+
+def start(shape: tuple[int, ...] = ()) -> Array:
+    """Create the state before any look, (*shape, SIZE), for `look`."""
+    state = np.zeros((*shape, SIZE))
+    state[..., _POINTS : 2 * _POINTS] = _NIL
+    return state
+
+
+def look(
+    state: ArrayLike,
+    noise: Noise,
+    counts: ArmCounts,
+    *,
+    ratio: ArrayLike = 1.0,
+    absolute: ArrayLike = 0.0,
+) -> Array:
+    """Add one look to the state; where either arm has no exposures nothing changes.
+
+    The ratio test (`ratio_test.increment`) is divided by `tempering.inflation` phi. Its later
+    starts, weighted LATE HAZARD (1-HAZARD)^k, gain at most 1 + 1 / (I-1)^2 per look, I the
+    inflation of the past, so that one look in which pods differ more than ever before cannot decide
+    alone. (A bound by the look's own phi would fall as the canary's bad units rise: more harm would
+    be less evidence.) There is one share bet per block of `Noise.block` looks, see
+    `share_bets.paid`. Of a block's n bad units the canary may have X = n pi* +
+    absolute e_c (1 - pi*), with pi the canary's share of traffic and
+    pi* = ratio pi / (1 - pi + ratio pi), increased by the second-order bias of the expected share
+    from unequal numbers of pods, brief (1-q) ((1-q) / k_s - q / k_c).
+
+    Args:
+        state: (..., SIZE).
+        noise: the dispersion, numbers or (...).
+        counts: (...).
+        ratio: margin, >= 1.
+        absolute: margin, >= 0.
+
+    Returns:
+        The new state, (..., SIZE).
+    """
+    before = np.asarray(state, dtype=np.float64)
+    e_c, e_s, x_c, x_s = map(floats, counts)
+    after = _update(_unpack(before), noise, (e_c, e_s, x_c, x_s), floats(ratio), floats(absolute))
+    return np.where(column((e_c > 0) & (e_s > 0)), _pack(after), before)
+
+
+def log_harm(state: ArrayLike, noise: Noise) -> Array:
+    """Compute the log of the e-process: (..., SIZE) -> (...); roll back at log(1/alpha).
+
+    It is the weighted mean of `members`. The weight of share bets rises to a half with the
+    differences between pods. The weights are fixed before the first look, so the mean is an
+    e-process. It is exact where requests are independent (the dispersion's fields are then 1 and
+    0) and approximate otherwise.
+    """
+    bets = np.maximum(_LEAST, _HEDGED * (1 - 1 / noise.inflation))
+    weights = row((1 - bets) * (1 - LATE), (1 - bets) * LATE, bets)
+    return log_mean(members(state, noise), weights)
+
+
+def members(state: ArrayLike, noise: Noise) -> Array:
+    """Return the logs of the three averaged e-processes, (..., SIZE) -> (..., 3).
+
+    They are the tempered ratio test, its later starts, and share bets, each divided by
+    `tempering.total`; share bets of blocks of several looks are also divided by RELATED.
+    """
+    now = _unpack(np.asarray(state, dtype=np.float64))
+    log_divisor = tempering.total(noise, now.information)
+    late = np.logaddexp(ratio_test.log_harm(now.late), now.waiting)
+    ratio = ratio_test.log_harm(now.ratio / column(log_divisor))
+    related = np.where(noise.block > 1, RELATED, 1.0)
+    bets = log_sum(now.bets / column(log_divisor * related) + _EVEN)
+    return row(ratio, late / log_divisor, bets)
+
+
+def information(state: ArrayLike) -> Array:
+    """Return the precision of the arms' log ratio, see `tempering.total`: (..., SIZE) -> (...)."""
+    return _unpack(np.asarray(state, dtype=np.float64)).information
+
+
+def walk(
+    noise: Noise, counts: ArmCounts, *, ratio: ArrayLike = 1.0, absolute: ArrayLike = 0.0
+) -> Iterator[Array]:
+    """Yield many rollouts' states after each `look`: (rollouts, looks) -> (rollouts, SIZE)."""
+    columns = [np.asarray(v, dtype=np.float64).T for v in counts]
+    state = start(columns[0].shape[1:])
+    for look_counts in zip(*columns, strict=True):
+        state = look(state, noise, ArmCounts(*look_counts), ratio=ratio, absolute=absolute)
+        yield state
+
+
+def path(
+    dispersions: Sequence[Dispersion],
+    counts: ArmCounts,
+    *,
+    ratio: float = 1.0,
+    absolute: float = 0.0,
+) -> Array:
+    """Compute the log of the e-process after each `look` of many rollouts: (rollouts, looks)."""
+    noise = tempering.noises(dispersions)
+    states = walk(noise, counts, ratio=ratio, absolute=absolute)
+    return np.array([log_harm(state, noise) for state in states]).T
+
+
+def _update(now: RobustState, noise: Noise, counts: Sequence[Array], *margin: Array) -> RobustState:
+    """Add one look to the unpacked state, see `look`."""
+    (e_c, e_s, x_c, x_s), (ratio, absolute) = counts, margin
+    n = x_c + x_s
+    # Information uses the predicted n, not n itself: the canary's bad units must not affect it.
+    expected_n, q = tempering.expected(e_c, e_s, x_s, ratio, absolute)
+    gain = ratio_test.increment(e_c, e_s, x_c, x_s, ratio=ratio, absolute=absolute)
+    gain = gain / column(tempering.inflation(noise, n, q))
+    # The bound uses the inflation of the past: see `look` for why not the look's own.
+    most = 1 + 1 / np.maximum(noise.inflation - 1, _LEAST) ** 2
+    # Capital that starts now bets in this look already, on the same gain as all earlier starts.
+    begun = np.logaddexp(now.late, column(now.waiting + np.log(HAZARD)))
+    fair = n * np.minimum(1.0, q * (1 + bias(noise, q))) + absolute * e_c * (1 - q)
+    opened = now._replace(
+        ratio=now.ratio + gain,
+        late=begun + np.minimum(gain, column(most)),
+        waiting=now.waiting + np.log1p(-HAZARD),
+        information=now.information
+        + expected_n * q * (1 - q) / tempering.inflation(noise, expected_n, q),
+        looks=now.looks + 1,
+        n=now.n + n,
+        x_c=now.x_c + x_c,
+        fair=now.fair + fair,
+    )
+    return _settle_block(opened, noise)
+
+
+def _settle_block(now: RobustState, noise: Noise) -> RobustState:
+    """Pay out the share bets and open a new block where the block is complete."""
+    over = now.looks >= noise.block
+    open_ = np.where(over, 0.0, 1.0)
+    bets = now.bets + np.where(column(over), log_payoff(noise, now.n, now.x_c, now.fair), 0.0)
+    return now._replace(
+        bets=bets,
+        looks=now.looks * open_,
+        n=now.n * open_,
+        x_c=now.x_c * open_,
+        fair=now.fair * open_,
+    )
+
+
+def _unpack(state: Array) -> RobustState:
+    """Split the flat state, (..., SIZE), into named arrays; `_pack` is the inverse."""
+    points, bets = 2 * _POINTS, 2 * _POINTS + _BETS
+    return RobustState(
+        state[..., :_POINTS],
+        state[..., _POINTS:points],
+        state[..., points:bets],
+        *(state[..., i][()] for i in range(bets, SIZE)),
+    )
+
+
+def _pack(now: RobustState) -> Array:
+    return np.concatenate([*now[:3], row(*now[3:])], axis=-1)

@@ -1,0 +1,177 @@
+"""Derives verdicts from capital: one per metric, and the weighted mean of harm over all."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+from analysis.log_arrays import log_sum
+from analysis.verdict import guardrail
+from analysis.verdict.guardrail import Capital, Logs, RateMargin, Rule
+from analysis.verdict.readout import Readout, harm_share, proof_share, read
+
+CRASH_WEIGHT = 0.1
+"""Weight of the crash watch in the mean, over all rates together."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The conclusion on one metric, with its reason."""
+
+    kind: Literal["safe", "harmful", "undecided", "blind"]
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """One guardrail: rule, capital, weight in the mean, and why it is blind, if it is.
+
+    `observational`: the arms differ in more than their version, so the comparison is not an
+    experiment. `logs`: the capital's logs, if a caller has already computed them.
+    """
+
+    rule: Rule
+    capital: Capital
+    importance: float
+    blind: str = ""
+    observational: bool = False
+    logs: Logs | None = None
+
+    @cached_property
+    def known(self) -> Logs:
+        """The capital's logs of harm, safety and crash."""
+        return self.logs or guardrail.logs(self.rule, self.capital)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """All verdicts of one look.
+
+    `cause` names the guardrails whose own weighted e-process crossed 1/alpha, else ("crash",) or
+    ("joint",); empty if not harmful. `safe`: every guardrail is proven safe. A verdict is of this
+    look only: no earlier verdict is remembered. `log_joint` is the log of the mean; `log_parts` and
+    `log_crash` (None without a rate) are the logs of the contributions of guardrails and crash
+    watch; `log_proofs` is each guardrail's log evidence of safety.
+    """
+
+    guards: Mapping[str, Guarded] = field(repr=False)
+    alpha: float
+    beta: float
+    verdicts: Mapping[str, Verdict]
+    harmful: bool
+    cause: tuple[str, ...]
+    log_joint: float
+    safe: bool
+    log_parts: Mapping[str, float]
+    log_crash: float | None
+    log_proofs: Mapping[str, float]
+
+    def harm_of(self, name: str) -> float:
+        """Compute the share of the evidence of harm for a rollback by this guardrail alone.
+
+        It is the weighted `guardrail.log_harm` over log(1/alpha).
+        """
+        return harm_share(self.log_parts[name], self.alpha)
+
+    def proof_of(self, name: str) -> float | None:
+        """Compute the share of this guardrail's evidence for a promotion; None without a test.
+
+        It is `guardrail.log_safe` over log(1/beta).
+        """
+        return proof_share(self.log_proofs[name], self.beta)
+
+    @cached_property
+    def readouts(self) -> Mapping[str, Readout]:
+        """Every metric in numbers, computed on demand because most looks decide nothing.
+
+        Raises TypeError where a rule and its capital are of different kinds.
+        """
+        levels = self.alpha, self.beta
+        logs = self.log_parts
+        return {n: read(g.rule, g.capital, logs[n], *levels) for n, g in self.guards.items()}
+
+
+def judge(guards: Mapping[str, Guarded], alpha: float, beta: float) -> Judgement:
+    """Derive verdicts at false-rollback rate alpha and false-promotion rate beta.
+
+    The weighted mean of all metrics' e-processes (the weights are importances, fixed before the
+    rollout) and of the crash watches is an e-process under any dependence. So the chance of ever
+    reaching 1/alpha with a canary that is harmless on every metric is at most alpha. Safety is
+    intersection-union: each metric is tested at beta, without correction. A blind metric retains
+    its capital in the mean, because missing data is not evidence of harm, and cannot be safe.
+
+    Source: for the mean `log_arrays.log_mean` and `ratio_test.log_harm`, section 3 of Vovk & Wang
+    (2021); for safety Berger, Technometrics 24 (1982), 295-300.
+
+    Raises:
+        ValueError: there is no guardrail.
+    """
+    if not guards:
+        raise ValueError("nothing is guarded")
+    shares = _compute_weights(guards)
+    harm = {n: math.log(shares[n]) + g.known.harm for n, g in guards.items()}
+    crash = _compute_log_crash(guards)
+    members = [*harm.values(), *([crash] if crash is not None else [])]
+    joint, bar = float(log_sum(np.array(members))), -math.log(alpha)
+    own = tuple(name for name, log in harm.items() if log >= bar)
+    # Only the mean decides. A member includes its weight, so it reaches the bar only if the mean
+    # does: the members that did are the cause.
+    harmful = joint >= bar
+    dead = ("crash",) if crash is not None and crash >= bar else ()
+    proofs = {n: g.known.safe for n, g in guards.items()}
+    verdicts = {n: _decide(g, harm[n] >= bar, proofs[n], beta) for n, g in guards.items()}
+    return Judgement(
+        guards,
+        alpha,
+        beta,
+        verdicts,
+        harmful,
+        (own or dead or ("joint",)) if harmful else (),
+        joint,
+        all(verdict.kind == "safe" for verdict in verdicts.values()),
+        harm,
+        crash,
+        proofs,
+    )
+
+
+def _decide(guarded: Guarded, harmful: bool, log_proof: float, beta: float) -> Verdict:
+    reason = guarded.blind or guardrail.problem(guarded.capital)
+    # Harm wins over blindness: evidence gathered before a metric went blind still counts.
+    if harmful:
+        return Verdict("harmful", f"worse than its margin allows, {_describe_assumption(guarded)}")
+    if reason:
+        return Verdict("blind", reason)
+    if log_proof < -math.log(beta):
+        return Verdict("undecided")
+    return Verdict("safe", f"proven within its margin, {_describe_assumption(guarded)}")
+
+
+def _describe_assumption(guarded: Guarded) -> str:
+    """Describe the assumption behind the proof."""
+    differ = guarded.rule.dispersion is not None
+    rests = "though pods differ" if differ else "if requests are independent"
+    return f"{rests}; observational" if guarded.observational else rests
+
+
+def _select_rates(guards: Mapping[str, Guarded]) -> list[Guarded]:
+    return [guarded for guarded in guards.values() if isinstance(guarded.rule, RateMargin)]
+
+
+def _compute_weights(guards: Mapping[str, Guarded]) -> dict[str, float]:
+    """Compute each metric's weight in the mean, after deducting that of the crash watch."""
+    total = sum(guarded.importance for guarded in guards.values())
+    # All weights sum to one, so that the mean starts at one.
+    left = 1 - CRASH_WEIGHT if _select_rates(guards) else 1.0
+    return {name: left * guarded.importance / total for name, guarded in guards.items()}
+
+
+def _compute_log_crash(guards: Mapping[str, Guarded]) -> float | None:
+    """Compute the log of the crash watches' contribution to the mean; None without a rate."""
+    logs = [guarded.known.crash for guarded in _select_rates(guards)]
+    return float(log_sum(np.array(logs) + np.log(CRASH_WEIGHT / len(logs)))) if logs else None

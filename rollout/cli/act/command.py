@@ -1,0 +1,164 @@
+"""`surefoot pause|resume|promote|abort NAME`: record a user's command as a fact in the journal.
+
+The command moves no weight itself. The controller, often on another machine, reads the fact at its
+next tick and acts on it, so that every command is recorded before it has an effect.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import socket
+from typing import TYPE_CHECKING
+
+import click
+
+from rollout.cli.options.journal import journal_option
+from rollout.decide.record.facts import Command, HumanSaid
+from rollout.errors import InputError, JournalMovedError
+from rollout.journal.location import JournalLocation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from rollout.ports import Entry, Journal
+
+    Say = Callable[[Journal, str, HumanSaid], Sequence[Entry]]
+
+LIMIT = 200  # characters of free text that a user may write into the journal
+RETRIES = 20  # a controller appends only a few times per look, so one of these gets in between
+
+
+def record_command(journal: Journal, name: str, command: HumanSaid) -> Sequence[Entry]:
+    """Append a user's command for the latest rollout of that name (a plan's name or an id).
+
+    The append names the last entry that was read and fails when there are newer ones. So a command
+    never lands after the end of its rollout. Raises InputError for an unknown name or an ended
+    rollout, JournalMovedError when other writers win every attempt to append.
+    """
+    from rollout.journal.scan import new_entries
+
+    entries, last = new_entries(journal, 0)
+    for _ in range(RETRIES):
+        fact = command.model_copy(update={"rollout": _find_open_rollout(entries, name)})
+        try:
+            return journal.append([fact], after=last)
+        except JournalMovedError:
+            more, last = new_entries(journal, last)
+            entries += more
+    raise JournalMovedError("the journal keeps moving; nothing was recorded, say it again")
+
+
+_ENDED = {
+    "promote": "promoted; `surefoot undo` takes that back",
+    "roll back": "rolled back; `surefoot retry` tries it anew",
+    "undo": "undone; `surefoot retry` tries it anew",
+}
+
+
+def _find_open_rollout(entries: list[Entry], name: str) -> str:
+    from rollout.journal.index import by_rollout, end_of, matching, names
+
+    rollout = matching(names(entries), name)[-1]
+    end = end_of(by_rollout(entries)[rollout])
+    if end:
+        raise InputError(f"{rollout} has ended: it was {_ENDED[end]}")
+    return rollout
+
+
+def worded(command: Command, *, actor: str, reason: str, now: float) -> HumanSaid:
+    """Build the fact of a user's command, with its free text cleaned and cut.
+
+    The rollout is empty: `say` and `say_again` fill it in when they have read the journal.
+    """
+    from rollout.cli.text.facts import clean
+
+    texts = {"actor": clean(actor, LIMIT), "reason": clean(reason, LIMIT)}
+    return HumanSaid(rollout="", at=now, command=command, **texts)
+
+
+def _record(
+    append: Say, name: str, journal: JournalLocation, command: HumanSaid
+) -> tuple[Sequence[Entry], bool]:
+    """Append the command; return the entries and whether a controller holds the journal."""
+    from rollout.journal.open import open_for_commands
+
+    opened = open_for_commands(journal)
+    try:
+        has_controller = opened.holder() is not None
+        return append(opened, name, command), has_controller
+    finally:
+        opened.close()
+
+
+def _print_entries(entries: Sequence[Entry], *, has_controller: bool, as_json: bool) -> None:
+    from rollout.cli.inspect.log import as_document
+
+    for entry in entries:
+        if as_json:
+            click.echo(json.dumps(as_document(entry), ensure_ascii=False))
+        elif isinstance(entry.fact, HumanSaid):
+            click.echo(
+                f"recorded as entry {entry.seq}: {entry.fact.command} {entry.fact.rollout} by "
+                f"{entry.fact.actor}; the controller acts on it at its next tick"
+            )
+        else:
+            click.echo(f"recorded as entry {entry.seq}: it begins anew as {entry.fact.rollout}")
+    if not has_controller:
+        click.echo(
+            "warning: no controller is running: it acts when `surefoot run` starts", err=True
+        )
+
+
+def whoami() -> str:
+    """Return `user@host`, or the user's number when the machine has no name for it."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = f"uid-{os.getuid()}"
+    return f"{user}@{socket.gethostname()}"
+
+
+_HELP = """{summary}
+
+NAME is a plan's name (its latest rollout) or a rollout id. The command is recorded in the journal
+with your name; the controller acts on it at its next tick."""
+_EXAMPLE = """\b
+Example:
+  surefoot {command} discharge-summarizer-v2 --reason "ticket 4711"
+"""
+
+
+def command_of(command: Command, summary: str, append: Say = record_command) -> click.Command:
+    """Build `surefoot COMMAND NAME`, which records a user's command through `append`."""
+
+    @click.command(
+        name=command,
+        short_help=summary,
+        help=_HELP.format(summary=summary),
+        epilog=_EXAMPLE.format(command=command),
+    )
+    @click.argument("name")
+    @click.option("--reason", default="", help=f"Why, at most {LIMIT} letters; no patient data.")
+    @journal_option()
+    @click.option("--as", "actor", help="Who says it, where that is not user@host.")
+    @click.option("--json", "as_json", is_flag=True, help="Print each entry as a line of JSON.")
+    def run(
+        name: str, reason: str, journal: JournalLocation | None, actor: str | None, as_json: bool
+    ) -> None:
+        from rollout.journal.location import default_path
+        from rollout.wire.clock import SystemClock
+
+        now = SystemClock().now()
+        fact = worded(command, actor=actor or whoami(), reason=reason, now=now)
+        entries, has_controller = _record(append, name, journal or default_path(), fact)
+        _print_entries(entries, has_controller=has_controller, as_json=as_json)
+
+    return run
+
+
+pause = command_of("pause", "Hold the canary's weight; the rollback tests go on.")
+resume = command_of("resume", "Let a paused rollout go on.")
+promote = command_of("promote", "Send all traffic to the canary, whatever the evidence says.")
+abort = command_of("abort", "Send all traffic back to stable and end the rollout.")

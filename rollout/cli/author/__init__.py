@@ -1,0 +1,1 @@
+"""Commands for writing a plan: check, schema, rehearse and calibrate. None starts a rollout."""

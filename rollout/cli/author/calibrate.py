@@ -1,0 +1,128 @@
+"""`surefoot calibrate`: how often would the engine have rolled back stable's own pods?"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rollout.cli.options.journal import journal_option
+from rollout.cli.options.param_types import SECONDS
+from rollout.cli.options.progress import progress
+from rollout.errors import DONE, FAILED, InputError
+from rollout.journal.location import JournalLocation
+
+if TYPE_CHECKING:
+    from rollout.calibrate.draw import Recording
+    from rollout.plan.model.plan import Plan
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  surefoot calibrate plan.yaml
+  surefoot calibrate plan.yaml --history 3d --runs 2000
+  surefoot calibrate plan.yaml --journal ./journal.db
+  surefoot calibrate plan.yaml --json | jq '.plans[0] | {rate, bound, holds}'
+
+\b
+The plan needs `pods: {label: ...}`. Some of stable's pods play the canary, at random stretches of
+their recorded past; the production controller decides at every look, and learns what it may from
+the other pods at other times. Nothing was rolled out then, so every rollback is a false one.
+Exit codes: 0 the upper bound is within the plan's falseRollback, 1 it is above, 2 bad input.""",
+)
+@click.argument("file", metavar="PLAN", type=click.Path(path_type=Path))
+@click.option(
+    "--history", type=SECONDS, help="How much of the past to read.  [default: the plan's]"
+)
+@click.option(
+    "--runs", type=click.IntRange(1), help="Replays.  [default: 10 / falseRollback, 200 to 2,000]"
+)
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
+@journal_option("Record the outcome there: a file, or a postgresql:// URL.", variable=None)
+@click.option("--json", "as_json", is_flag=True, help="{plans: [{plan, runs, rate, bound, ...}]}.")
+def calibrate(
+    file: Path,
+    history: float | None,
+    runs: int | None,
+    seed: int,
+    journal: JournalLocation | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Replay PLAN on splits of stable's own pods: how often would it roll back nothing?"""
+    from rollout.cli.text.calibration import text
+    from rollout.plan.reading.load import load_file
+
+    documents = [
+        _calibrate_plan(plan, history, runs, seed, journal, quiet=as_json)
+        for plan in load_file(file)
+    ]
+    if as_json:
+        click.echo(json.dumps({"plans": documents}, indent=2))
+    else:
+        for document in documents:
+            click.echo(text(document))
+    raise SystemExit(DONE if all(document["holds"] for document in documents) else FAILED)
+
+
+def _calibrate_plan(
+    plan: Plan,
+    history: float | None,
+    runs: int | None,
+    seed: int,
+    journal: JournalLocation | None,
+    *,
+    quiet: bool,
+) -> dict[str, Any]:
+    from rollout.calibrate.runs import calibrate as run_replays
+    from rollout.cli.text.calibration import as_document, usual_runs
+    from rollout.wire.clock import SystemClock
+    from rollout.wire.controller import record
+
+    past = _read_history(plan, history)
+    count = runs or usual_runs(plan.spec.confidence.false_rollback)
+    with progress(f"calibrating {plan.name}", count, quiet=quiet) as on_done:
+        calibration = run_replays(past, count, seed, on_done)
+    document = as_document(past, calibration, seed)
+    if journal is not None:
+        entry = record(journal, calibration.fact(past, SystemClock().now(), seed))
+        document["entry"] = entry.seq
+    return document
+
+
+def _read_history(plan: Plan, history: float | None) -> Recording:
+    """Read stable's past from the plan's Prometheus.
+
+    Raises InputError when it cannot be read, or is too short to replay.
+    """
+    from analysis.dispersion.estimate import LEAST_TICKS
+    from rollout.calibrate.draw import recorded
+    from rollout.plan.fields.units import duration
+    from rollout.ports import Ask
+    from rollout.wire.clock import SystemClock
+    from rollout.wire.doctor_tools import history_source
+
+    pods = plan.spec.pods
+    if pods is None:
+        raise InputError(
+            f"{plan.name} declares no pods: say by which label they are told apart, "
+            "`pods: {label: pod}`"
+        )
+    wanted, least = pods.history if history is None else history, LEAST_TICKS * plan.spec.interval
+    if wanted < least:
+        raise InputError(
+            f"--history {duration(wanted)} holds fewer than {LEAST_TICKS} looks of {plan.name}: "
+            f"write {duration(least)} or more"
+        )
+    # The source reads as much as the plan declares: --history needs a plan that declares that.
+    wanted_pods = pods.model_copy(update={"history": wanted})
+    spec = plan.spec.model_copy(update={"pods": wanted_pods})
+    wanted_plan = plan.model_copy(update={"spec": spec})
+    past = history_source().history(Ask(plan.id, wanted_plan, {}), SystemClock().now())
+    if past.problems:
+        words = dict.fromkeys(past.problems.values())
+        raise InputError(f"the past of {plan.name} cannot be read: {'; '.join(words)}")
+    return recorded(plan, past.pods)

@@ -1,0 +1,188 @@
+"""`surefoot rehearse`: simulate a plan before it runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rollout.cli.options.param_types import (
+    EDGES,
+    MILLISECONDS,
+    PAST,
+    POSITIVE,
+    SCORE,
+    SECONDS,
+    SHARE,
+)
+from rollout.cli.options.progress import progress
+
+if TYPE_CHECKING:
+    from rollout.plan.model.plan import Plan
+    from rollout.rehearse.assumptions import KnownFigures
+    from rollout.rehearse.scenario import Scenario
+    from rollout.rehearse.summary import Rehearsal
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  surefoot rehearse plan.yaml
+  surefoot rehearse plan.yaml --rate 20 --errors 0.5% --latency 50ms --past 0s
+  surefoot rehearse plan.yaml --world 'bad:errors=3x,latency=+50%' --world dead:crash
+  surefoot rehearse plan.yaml --json | jq '.plans[0].worlds[] | {name, outcomes}'
+
+\b
+A world is NAME:CHANGE,... of the canary against stable:
+  errors=3x | errors=+1% | errors=4%   failed requests; `fails` are verdicts of a judge
+  latency=+50% | latency=1.5x          every request slower by that
+  score=-0.05                          every score lower by that
+  crash                                nothing is answered
+
+Requests are simulated as independent; bursts and unlike pods make every decision later.
+Exit codes: 0 done, 1 a canary that changes nothing is promoted in less than half of the runs,
+2 bad input.""",
+)
+@click.argument("file", metavar="PLAN", type=click.Path(path_type=Path))
+@click.option("--world", "worlds", multiple=True, help="One more world; may be repeated.")
+@click.option("--rate", type=POSITIVE, help="Requests per second.")
+@click.option("--errors", type=SHARE, help="Stable's share of failed requests.")
+@click.option("--fails", type=SHARE, help="Stable's share of summaries that a judge fails.")
+@click.option("--latency", type=MILLISECONDS, help="Stable's median latency.")
+@click.option("--sigma", type=POSITIVE, help="Sd of the latency's logarithm.")
+@click.option("--latency-buckets", type=EDGES, help="Bucket edges in ms: 10,25,50,100.")
+@click.option("--score", type=SCORE, help="Stable's mean score.")
+@click.option("--score-sd", type=POSITIVE, help="Its standard deviation.")
+@click.option("--score-buckets", type=EDGES, help="Bucket edges: 0.2,0.4,0.6,0.8,1.")
+@click.option("--labelled", type=SHARE, help="Share of requests that get a score or verdict.")
+@click.option("--lag", type=SECONDS, help="How late they come.  [default: the plan's]")
+@click.option(
+    "--past",
+    type=PAST,
+    default="30m",
+    show_default=True,
+    help="How far back to read what is not given from Prometheus (1h at most); 0s: do not ask.",
+)
+@click.option("--runs", type=click.IntRange(1), default=40, show_default=True, help="Per world.")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
+@click.option("--picture", type=click.Path(path_type=Path), help="Draw it: .svg or .png.")
+@click.option("--json", "as_json", is_flag=True, help="{plans: [{plan, worlds, remarks, ...}]}.")
+def rehearse(
+    file: Path, worlds: tuple[str, ...], picture: Path | None, *, as_json: bool, **options: Any
+) -> None:
+    """Simulate PLAN before it runs: how often it promotes, rolls back, is stuck or blind, how soon,
+    and how many bad requests that costs.
+
+    The production controller decides in simulated worlds. What is not given by options is read from
+    the plan's Prometheus, and assumed where that does not answer.
+    """
+    from rollout.plan.reading.load import load_file
+
+    plans = load_file(file)
+
+    from rollout.rehearse.scenario import parse
+
+    if picture is not None:
+        _check_picture(picture, plans)
+    extra = [parse(text) for text in worlds]
+    rehearsals = [_rehearse_plan(plan, extra, quiet=as_json, **options) for plan in plans]
+    if picture is not None:
+        from rollout.cli.text.rehearsal import draw
+
+        draw(rehearsals[0], picture)
+    if as_json:
+        click.echo(json.dumps({"plans": [r.as_json() for r in rehearsals]}, indent=2))
+    else:
+        from rollout.cli.text.rehearsal import show
+
+        show(rehearsals)
+    raise SystemExit(0 if all(rehearsal.decides for rehearsal in rehearsals) else 1)
+
+
+def _rehearse_plan(
+    plan: Plan,
+    extra: Sequence[Scenario],
+    *,
+    past: float,
+    runs: int,
+    seed: int,
+    quiet: bool,
+    **given: Any,
+) -> Rehearsal:
+    from rollout.rehearse.assumptions import KnownFigures, base
+    from rollout.rehearse.preflight import preflight
+    from rollout.rehearse.runs import rehearse as run_scenarios
+    from rollout.rehearse.scenario import usual
+    from rollout.rehearse.summary import Rehearsal, summarise
+
+    figures = KnownFigures(
+        # The options say buckets, the word of Prometheus; the fields say edges.
+        **{
+            name.replace("buckets", "edges"): value
+            for name, value in given.items()
+            if value is not None
+        }
+    )
+    figures, source = _asked(plan, figures, past)
+    start, changes = base(plan, figures), _keep_last_of_name([*usual(plan), *extra])
+    with progress(f"rehearsing {plan.name}", runs * len(changes), quiet=quiet) as on_done:
+        runs_by_name = run_scenarios(plan, start, changes, runs=runs, seed=seed, on_done=on_done)
+    return Rehearsal(
+        plan=plan.name,
+        rollout=plan.id,
+        runs=runs,
+        seed=seed,
+        read_from=source,
+        base=start,
+        worlds=tuple(
+            summarise(plan, start, change, runs_by_name[change.name]) for change in changes
+        ),
+        remarks=preflight(plan, start, changes),
+    )
+
+
+def _asked(plan: Plan, given: KnownFigures, past: float) -> tuple[KnownFigures, str]:
+    """Complete the given figures from Prometheus; return them and a description of the source."""
+    from rollout.rehearse.assumptions import KnownFigures, unknown
+
+    if not past or not any(unknown(plan, given)):
+        return given, "given or assumed"
+    from rollout.plan.fields.units import duration
+    from rollout.rehearse.measure import measure
+    from rollout.wire.clock import SystemClock
+    from rollout.wire.doctor_tools import observer
+
+    measured = measure(plan, observer(), SystemClock().now(), past)
+    for problem in dict.fromkeys(measured.problems.values()):
+        # One line for all figures with the same problem, such as a refused connection.
+        names = [name for name, other in measured.problems.items() if other == problem]
+        click.echo(f"not read: {', '.join(names)}: {problem}", err=True)
+    if measured.figures == KnownFigures():
+        return given, "given or assumed"
+    source = f"read from the last {duration(past)} at {plan.spec.prometheus.url}"
+    return given.over(measured.figures), source
+
+
+def _keep_last_of_name(changes: Sequence[Scenario]) -> list[Scenario]:
+    """Drop all but the last scenario of each name.
+
+    Runs are looked up by name. So a user's `--world` replaces a default one of the same name.
+    """
+    return [*{change.name: change for change in changes}.values()]
+
+
+def _check_picture(path: Path, plans: Sequence[Plan]) -> None:
+    """Check that the picture can be drawn, before minutes of simulation. Raises InputError."""
+    from importlib.util import find_spec
+
+    from rollout.errors import InputError
+
+    if path.suffix not in {".svg", ".png"}:
+        raise InputError(f"--picture {path}: only .svg and .png can be drawn")
+    if len(plans) > 1:
+        raise InputError("--picture draws one plan, and the file holds several")
+    if find_spec("matplotlib") is None:
+        raise InputError("--picture needs matplotlib: pip install 'surefoot[notebook]'")

@@ -1,0 +1,38 @@
+"""`surefoot schema`: print the schema of plans for editors and for clusters."""
+
+from __future__ import annotations
+
+import click
+
+from rollout.plan.kube.json_schema import schema_text
+
+
+@click.command(
+    short_help="Print the JSON Schema of plans, for editors.",
+    epilog="""\b
+Examples:
+  surefoot schema > rolloutplan.json
+  surefoot schema --crd | kubectl apply -f -
+  surefoot schema --crd=trigger | kubectl apply -f -""",
+)
+@click.option(
+    "--crd",
+    type=click.Choice(["plan", "trigger"]),
+    is_flag=False,
+    flag_value="plan",
+    help="Print the definition of plans, or of their triggers, as Kubernetes resources.",
+)
+def schema(*, crd: str | None) -> None:
+    """Print the JSON Schema of plans, for editors.
+
+    An editor with the YAML language server completes and checks a plan whose first line is
+    `# yaml-language-server: $schema=PATH`.
+    """
+    if crd:
+        from rollout.plan.kube import trigger
+        from rollout.plan.kube.crd import definition_text
+
+        arguments = (None,) if crd == "plan" else (trigger.definition(), "--crd=trigger")
+        click.echo(definition_text(*arguments), nl=False)
+    else:
+        click.echo(schema_text(), nl=False)

@@ -1,0 +1,78 @@
+"""`surefoot doctor`: check everything that plans need, before anything is started."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from rollout.cli.options.journal import journal_option
+from rollout.errors import DONE, FAILED
+from rollout.journal.location import JournalLocation
+
+if TYPE_CHECKING:
+    from rollout.doctor.finding import Level
+
+_COLOURS: dict[Level, str] = {"ok": "green", "warn": "yellow", "fail": "red"}
+
+
+@click.command(
+    short_help="Check what plans need, and say each cure.",
+    epilog="""\b
+Examples:
+  surefoot doctor plan.yaml
+  surefoot doctor --namespace clinical-ai                  the plans in the cluster
+  surefoot doctor --namespace clinical-ai plans/*.yaml     those files
+  kubectl exec -n clinical-ai deploy/surefoot -- surefoot doctor -n clinical-ai
+
+\b
+Exit codes: 0 nothing failed, 1 something did, 2 bad input. Nothing is changed anywhere.""",
+)
+@click.argument("plans", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "-n",
+    "--namespace",
+    help="Also what `surefoot operate` needs here; without PLANS, for those declared here.",
+)
+@journal_option()
+@click.option("--context", help="Of the kubeconfig; in a pod its own cluster is used.")
+@click.option("--lease", default="", help="Also what one of several replicas needs for it.")
+@click.option("--triggers", is_flag=True, help="Also what `operate --triggers` needs.")
+@click.option("--json", "as_json", is_flag=True, help="[{check, subject, level, said, fix}]")
+def doctor(
+    plans: tuple[Path, ...],
+    namespace: str | None,
+    journal: JournalLocation | None,
+    context: str | None,
+    *,
+    lease: str,
+    triggers: bool,
+    as_json: bool,
+) -> None:
+    """Check Prometheus, the series of PLANS, their mesh, the cluster, rights and the journal.
+
+    One line for each check: ok, warn or fail, what was found, and after `->` the cure.
+    """
+    from rollout.doctor.examine import examine
+    from rollout.journal.location import default_path
+    from rollout.plan.reading.load import load_files
+    from rollout.wire.doctor_tools import doctor_tools
+
+    loaded = load_files(plans)
+    findings = []
+    where, tools = journal or default_path(), doctor_tools(context)
+    # Each finding is printed at once: a check of an unreachable cluster takes seconds.
+    for finding in examine(loaded, namespace, where, tools, lease, triggers=triggers):
+        findings.append(finding)
+        if not as_json:
+            click.secho(str(finding), fg=_COLOURS[finding.level])
+    levels = Counter(finding.level for finding in findings)
+    if as_json:
+        click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
+    else:
+        click.echo(", ".join(f"{levels[level]} {level}" for level in _COLOURS))
+    raise SystemExit(FAILED if levels["fail"] else DONE)

@@ -1,0 +1,167 @@
+"""`surefoot log`: print the decision log as text or JSON lines, and verify it on reading."""
+
+from __future__ import annotations
+
+import json
+import signal
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rollout.cli.options.journal import READ, journal_option
+from rollout.cli.text.facts import clean, sentence, what
+from rollout.decide.record.facts import Decided, Observed
+from rollout.errors import InputError
+from rollout.journal.hash_chain import document
+from rollout.journal.index import matching, names
+from rollout.journal.location import JournalLocation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rollout.decide.record.facts import Fact
+    from rollout.journal.hash_chain import Row
+    from rollout.ports import Entry, Journal
+
+_POLL = 0.5  # seconds between two reads with -f
+_COLOURS = {"roll back": "red", "undo": "red", "route-failed": "red"}
+_COLOURS |= {"promote": "green", "advance": "green", "hold back": "green"}
+_COLOURS |= {"pause": "yellow", "human-said": "cyan", "drifted": "yellow", "refused": "red"}
+
+
+def as_document(entry: Entry) -> dict[str, Any]:
+    """Return one entry as a JSON object, as the help of `surefoot log` describes it."""
+    fact = document(entry.fact)
+    head = {"seq": entry.seq, "at": _to_utc(entry.fact.at).isoformat(timespec="microseconds")}
+    head |= {"rollout": fact.pop("rollout"), "kind": fact.pop("kind")}
+    del fact["at"]  # the head has it, as a date
+    return {**head, **fact, "hash": entry.hash}
+
+
+def print_entry(entry: Entry) -> None:
+    """Print one entry as text; skip observations, which come at every look."""
+    if not isinstance(entry.fact, Observed):
+        _print_line(entry)
+
+
+def _print_line(entry: Entry) -> None:
+    click.echo(_format_line(entry))
+
+
+def _print_json(entry: Entry) -> None:
+    click.echo(json.dumps(as_document(entry), ensure_ascii=False))
+
+
+def _format_line(entry: Entry) -> str:
+    fact = entry.fact
+    at = _to_utc(fact.at).strftime("%Y-%m-%d %H:%M:%SZ")
+    event = click.style(f"{what(fact):<16}", fg=_choose_colour(fact))
+    return f"{at}  {entry.seq:>5}  {clean(fact.rollout)}  {event}  {sentence(fact)}".rstrip()
+
+
+def _choose_colour(fact: Fact) -> str | None:
+    return _COLOURS.get(fact.action if isinstance(fact, Decided) else fact.kind)
+
+
+def _to_utc(at: float) -> datetime:
+    return datetime.fromtimestamp(at, UTC)
+
+
+def batches(journal: Journal, over: Event | None) -> Iterator[Sequence[Entry]]:
+    """Yield the entries of the journal, then new ones until `over` is set.
+
+    Without `over` it ends after the first batch. Reading verifies the hash chain. Raises
+    JournalError when it is broken.
+    """
+    seq = 0
+    while True:
+        entries = journal.read(seq)
+        seq = entries[-1].seq if entries else seq
+        yield entries
+        if over is None or over.wait(_POLL):
+            return
+
+
+def _stop_on_interrupt() -> Event:
+    """Return an event that Ctrl-C sets.
+
+    A KeyboardInterrupt would not do: a callback of the database driver can swallow it.
+    """
+    over = Event()
+    signal.signal(signal.SIGINT, lambda _number, _frame: over.set())
+    return over
+
+
+def select_entries(chunks: Iterator[Sequence[Entry]], name: str | None) -> Iterator[Entry]:
+    """Yield the entries of the rollouts of one name, or all entries without a name.
+
+    Rollouts of that name that start while the log is followed are included. Raises InputError
+    when the first chunk, which is the whole journal so far, does not know the name.
+    """
+    plan_names: dict[str, str] = {}
+    for chunk in chunks:
+        if name is None:
+            yield from chunk
+        else:
+            plan_names |= names(chunk)
+            ids = matching(plan_names, name)
+            yield from (entry for entry in chunk if entry.fact.rollout in ids)
+
+
+def _export(rows: Sequence[Row], path: Path, name: str | None) -> None:
+    from rollout.journal import jsonl
+
+    if name is not None:
+        raise InputError("the seals of a journal hold for all of it: --export takes no NAME")
+    jsonl.export(rows, path)
+    click.echo(f"{len(rows)} entries in {path}, sealed by {rows[-1].hash if rows else 'nothing'}")
+
+
+@click.command(
+    short_help="Print the decision log.",
+    epilog="""\b
+Examples:
+  surefoot log
+  surefoot log -f discharge-summarizer-v2
+  surefoot log --json | jq 'select(.kind == "decided") | .sentence'
+  surefoot log --export june.jsonl      then: surefoot log --journal june.jsonl
+
+\b
+With --json each line is one object: seq, at (ISO 8601, UTC), rollout, kind, the fields of that
+kind of fact, hash. The chain of hashes is verified on reading; a broken one ends with exit code 1
+and nothing after the last sound reading is printed.""",
+)
+@click.argument("name", required=False)
+@click.option("-f", "--follow", is_flag=True, help="Go on as the log grows, until Ctrl-C.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
+@journal_option(READ)
+@click.option("--all", "everything", is_flag=True, help="Raw observations too.")
+@click.option("--export", type=click.Path(path_type=Path), help="Copy all to a new .jsonl file.")
+def log(
+    name: str | None,
+    journal: JournalLocation | None,
+    export: Path | None,
+    *,
+    follow: bool,
+    as_json: bool,
+    everything: bool,
+) -> None:
+    """Print what was decided and done, in order, of all rollouts or of NAME (a plan's or an id)."""
+    from rollout.journal.location import default_path
+    from rollout.journal.open import open_for_reading
+
+    opened = open_for_reading(journal or default_path())
+    if export is not None:
+        _export(opened.rows(), export, name)
+        return
+    show = _print_json if as_json else _print_line
+    over = _stop_on_interrupt() if follow else None
+    try:
+        for entry in select_entries(batches(opened, over), name):
+            if everything or not isinstance(entry.fact, Observed):
+                show(entry)
+    finally:
+        opened.close()

@@ -1,0 +1,97 @@
+"""`surefoot status` and `surefoot why`: show the state of rollouts, and explain one decision."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from rollout.cli.options.journal import READ, journal_option
+from rollout.journal.location import JournalLocation
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rollout.decide.state.rollout import RolloutState
+    from rollout.ports import Journal
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  surefoot status
+  surefoot status discharge-summarizer-v2 --json | jq .[0].phase""",
+)
+@click.argument("name", required=False)
+@journal_option(READ)
+@click.option("--json", "as_json", is_flag=True, help="A list of rollouts, newest last.")
+def status(name: str | None, journal: JournalLocation | None, *, as_json: bool) -> None:
+    """Show every rollout: weight, evidence against its margins, and what comes next."""
+    from rollout.cli.text.report import report, states_of
+    from rollout.journal.location import default_path
+    from rollout.journal.open import open_for_reading
+    from rollout.wire.clock import SystemClock
+
+    opened = open_for_reading(journal or default_path())
+    states = states_of(opened.read()) if name is None else _load_states_of_name(opened, name)
+    now = SystemClock().now()
+    reports = [
+        report(rollout, state, now, states)
+        for rollout, state in states.items()
+        if name in {None, rollout, state.plan.name}
+    ]
+    if as_json:
+        click.echo(json.dumps([status_report.as_json() for status_report in reports], indent=2))
+        return
+    from rich.console import Console
+
+    from rollout.cli.text.screen import screen
+
+    Console().print(screen(reports, []))
+
+
+def _load_states_of_name(journal: Journal, name: str) -> Mapping[str, RolloutState]:
+    """Return every rollout's state, with the evidence of those of that name.
+
+    Folding the observations is the slow step, so only the named rollouts get it. The others are
+    needed for the recorded stable version of the service. Raises InputError for an unknown name.
+    """
+    from rollout.errors import InputError
+    from rollout.tick.fleet import fleet_of
+
+    fleet = fleet_of(journal)
+    names = {rollout: state.plan.name for rollout, state in fleet.states.items()}
+    wanted = [rollout for rollout, plan in names.items() if name in {rollout, plan}]
+    if not wanted:
+        plan_names = ", ".join(sorted(set(names.values()))) or "none"
+        raise InputError(f"no rollout is called {name!r}; known: {plan_names}")
+    for rollout in wanted:
+        fleet.load_evidence(rollout, journal)
+    return fleet.states
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  surefoot why 42
+  surefoot why 42 --journal demo/journal.jsonl --json
+
+ID is the number in front of a decision in `surefoot log`.""",
+)
+@click.argument("number", metavar="ID", type=int)
+@journal_option(READ)
+@click.option("--json", "as_json", is_flag=True, help="The explanation as one object.")
+def why(number: int, journal: JournalLocation | None, *, as_json: bool) -> None:
+    """Explain one decision: its numbers, the rule, the boundary, the queries; and replay it.
+
+    The decision is computed again from the recorded samples; exit code 1 if it comes out otherwise.
+    """
+    from rollout.cli.text.decision import explain, text
+    from rollout.errors import DONE, FAILED
+    from rollout.journal.location import default_path
+    from rollout.journal.open import open_for_reading
+
+    explanation = explain(open_for_reading(journal or default_path()).read(), number)
+    click.echo(json.dumps(explanation, indent=2) if as_json else text(explanation))
+    raise SystemExit(DONE if explanation["replayed"] else FAILED)

@@ -1,0 +1,97 @@
+"""`surefoot watch`: one screen that follows the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from rollout.cli.options.journal import READ, journal_option
+from rollout.journal.location import JournalLocation
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+    from rollout.cli.text.live import Follower
+    from rollout.wire.clock import SystemClock
+
+_POLL = 0.5  # seconds between two frames
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  surefoot watch
+  surefoot watch discharge-summarizer-v2 --journal ./journal.db
+  surefoot watch --once
+  surefoot watch --at 42 --svg decision-42.svg""",
+)
+@click.argument("name", required=False)
+@journal_option(READ)
+@click.option("--once", is_flag=True, help="Print the screen once and end.")
+@click.option("--at", type=int, metavar="ID", help="Print it as it was at that entry, and end.")
+@click.option("--svg", type=click.Path(path_type=Path), help="Draw it to a file, and end.")
+def watch(
+    name: str | None,
+    journal: JournalLocation | None,
+    at: int | None,
+    svg: Path | None,
+    *,
+    once: bool,
+) -> None:
+    """Show weight, evidence against margin and the next action, live; Ctrl-C ends it.
+
+    NAME is a plan's name or a rollout's id; without it every rollout is shown.
+    """
+    from rich.console import Console
+
+    from rollout.cli.text.live import Follower
+    from rollout.journal.location import default_path
+    from rollout.journal.open import open_for_reading
+    from rollout.wire.clock import SystemClock
+
+    source, clock, follower = open_for_reading(journal or default_path()), SystemClock(), Follower()
+    follower.name = name
+
+    def frame() -> RenderableType:
+        now = clock.now()
+        for entry in source.read(follower.seq):
+            if at is not None and entry.seq > at:
+                break
+            follower.feed(entry)
+            # A past screen is drawn for the time of its entry, so that its waits are right.
+            now = clock.now() if at is None else entry.fact.at
+        return follower.render(now)
+
+    if svg is not None:
+        _draw(frame(), svg)
+        return
+    console = Console()
+    if once or at is not None or not console.is_terminal:
+        console.print(frame())
+        return
+    _follow_live(console, follower, frame, clock)
+
+
+def _follow_live(
+    console: Console, follower: Follower, frame: Callable[[], RenderableType], clock: SystemClock
+) -> None:
+    from rich.live import Live
+
+    with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
+        while not follower.done:
+            live.update(frame(), refresh=True)
+            clock.sleep(_POLL)
+
+
+def _draw(picture: RenderableType, path: Path) -> None:
+    """Write the screen to an SVG file."""
+    import io
+
+    from rich.console import Console
+
+    console = Console(record=True, width=132, file=io.StringIO())
+    console.print(picture)
+    console.save_svg(str(path), title="surefoot watch")

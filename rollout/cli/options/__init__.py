@@ -1,0 +1,1 @@
+"""Options that several commands share, and the parameter types that read their units."""

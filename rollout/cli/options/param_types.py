@@ -1,0 +1,85 @@
+"""Parameter types in the units of a plan: shares with `%`, durations with a unit, numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rollout.plan.fields.units import seconds, share
+
+if TYPE_CHECKING:
+    _Type = click.ParamType[Any]
+else:
+    _Type = click.ParamType  # generic only in newer versions
+
+_MAX_NUMBER = 1e12  # far above any real rate or score
+_HOUR = 3600.0
+
+
+class Quantity(_Type):
+    """A click parameter type around a parser; its ValueError becomes the message to the user."""
+
+    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
+        self.name, self._parse = name, parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
+            return value  # click also passes defaults, which are values already
+        try:
+            return self._parse(value)
+        except ValueError as error:
+            self.fail(f"{value!r}: {error}", param, ctx)
+
+
+def _parse_share(text: str) -> float:
+    value = share(text)
+    if value > 1:
+        raise ValueError("a share is at most 100%")
+    return value
+
+
+def _parse_milliseconds(text: str) -> float:
+    milliseconds = seconds(text) * 1000
+    if milliseconds <= 0:
+        raise ValueError("must be longer than 0s")
+    return milliseconds
+
+
+def _parse_past(text: str) -> float:
+    past = seconds(text)
+    if past > _HOUR:
+        raise ValueError("at most 1h: an observer looks no further back")
+    return past
+
+
+def _make_number_parser(least: float) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        number = float(text)
+        # NaN fails this comparison too.
+        if not least <= number <= _MAX_NUMBER:
+            raise ValueError(f"write a number from {least:g} to {_MAX_NUMBER:g}")
+        return number
+
+    return parse
+
+
+def _parse_edges(text: str) -> tuple[float, ...]:
+    # Every histogram ends in +Inf, so users may copy it from the `le` labels; it is not an edge.
+    edges = tuple(float(word) for word in text.split(",") if word.strip() not in {"+Inf", "inf"})
+    rising = all(low < high for low, high in pairwise(edges))
+    if len(edges) < 2 or not rising or not all(map(math.isfinite, edges)):
+        raise ValueError("write two edges or more in rising order: 10,25,50,100")
+    return edges
+
+
+SHARE = Quantity("percent", _parse_share)
+SECONDS = Quantity("duration", seconds)
+PAST = Quantity("duration", _parse_past)
+MILLISECONDS = Quantity("duration", _parse_milliseconds)
+SCORE = Quantity("number", _make_number_parser(-_MAX_NUMBER))
+POSITIVE = Quantity("number", _make_number_parser(1e-6))
+EDGES = Quantity("edges", _parse_edges)

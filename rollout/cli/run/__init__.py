@@ -1,0 +1,1 @@
+"""Commands that keep a controller running: run, operate, demo."""

@@ -1,0 +1,91 @@
+"""`surefoot operate`: run the controller of a cluster, with plans as custom resources."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from rollout.cli.options.journal import journal_option
+from rollout.cli.options.metrics_server import serving
+from rollout.cli.options.param_types import SECONDS
+from rollout.journal.location import JournalLocation
+
+if TYPE_CHECKING:
+    from rollout.ports import Entry
+
+_QUIET = 60.0  # seconds during which the same problem is printed only once
+
+
+@click.command(
+    short_help="Carry out the plans of a cluster, for ever.",
+    epilog="""\b
+Examples:
+  kubectl apply -f manifests/crd.yaml
+  surefoot operate --namespace clinical-ai --journal /data/journal.db
+  kubectl apply -f plan.yaml; kubectl get plans -w
+
+\b
+An edited plan starts a rollout of its own once the one under way has ended. A deleted plan is
+aborted: all traffic goes back to stable. Nothing but the status of a plan is ever written.""",
+)
+@click.option("-n", "--namespace", help="Only the plans of this namespace; else of all.")
+@journal_option()
+@click.option("--context", help="Of the kubeconfig; in a pod its own cluster is used.")
+@click.option(
+    "--triggers", is_flag=True, help="Also make plans for new versions, as RolloutTriggers declare."
+)
+@click.option(
+    "--lease",
+    metavar="[NAMESPACE/]NAME",
+    help="One of several replicas: who holds this Lease decides. Needs a journal on PostgreSQL.",
+)
+@click.option("--lease-duration", type=SECONDS, default="15s", show_default=True, hidden=True)
+@serving
+def operate(
+    namespace: str | None,
+    journal: JournalLocation | None,
+    context: str | None,
+    *,
+    triggers: bool,
+    lease: str | None,
+    lease_duration: float,
+    metrics: int | None,
+    metrics_address: str,
+) -> None:
+    """Watch RolloutPlan resources; look, decide, record, move weights, show each plan's status."""
+    from rollout.cli.inspect.log import print_entry
+    from rollout.journal.location import default_path, shown
+    from rollout.wire.clock import SystemClock
+    from rollout.wire.operate import operator
+    from rollout.wire.run import open_meter, stop_on_signal
+    from rollout.wire.shard import Shard
+
+    where, clock = journal or default_path(), SystemClock()
+    shard = Shard(where, namespace, lease, lease_duration, triggers)
+    printed_at: dict[str, float] = {}
+
+    def on_problem(problem: str) -> None:
+        now = clock.now()
+        # Forget old problems first, so that the table cannot grow for ever.
+        for expired in [text for text, at in printed_at.items() if now - at >= _QUIET]:
+            del printed_at[expired]
+        if problem not in printed_at:
+            printed_at[problem] = now
+            click.echo(f"problem: {problem}", err=True)
+
+    def on_entry(entry: Entry) -> None:
+        meter.note(entry)
+        print_entry(entry)
+
+    with (
+        open_meter(metrics, metrics_address) as meter,
+        operator(shard, context, on_entry, on_problem, meter=meter) as pacer,
+    ):
+        scope = f"namespace {namespace}" if namespace else "all namespaces"
+        scope += f"; decides while it holds the Lease {lease}" if lease else ""
+        click.echo(
+            f"journal {shown(where)}; plans of {scope}; Ctrl-C stops, weights stay", err=True
+        )
+        with stop_on_signal(pacer):
+            pacer.run()

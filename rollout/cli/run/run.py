@@ -1,0 +1,87 @@
+"""`surefoot run`: run the controller in the foreground until every plan is decided."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from rollout.cli.options.journal import journal_option
+from rollout.cli.options.metrics_server import serving
+from rollout.errors import DONE, FAILED
+from rollout.journal.location import JournalLocation
+
+if TYPE_CHECKING:
+    from rollout.ports import Entry
+
+_AGAIN = "it does not start again by itself: `surefoot retry NAME` tries it anew"
+_SIGTERM_HELP = "Ctrl-C stops deciding; the mesh keeps its last weights and `run` goes on later."
+
+
+@click.command(
+    short_help="Run rollout plans until each is promoted or rolled back.",
+    epilog=f"""\b
+Examples:
+  surefoot run plan.yaml
+  surefoot run plans/*.yaml --journal ./journal.db
+
+{_SIGTERM_HELP}
+Exit codes: 0 all promoted, 1 any was not, 2 bad input.""",
+)
+@click.argument("plans", nargs=-1, required=True, type=click.Path(path_type=Path))
+@journal_option()
+@click.option(
+    "--uncalibrated",
+    is_flag=True,
+    help="Begin plans without a calibration that holds; the journal says so.",
+)
+@serving
+def run(
+    plans: tuple[Path, ...],
+    journal: JournalLocation | None,
+    metrics: int | None,
+    metrics_address: str,
+    *,
+    uncalibrated: bool,
+) -> None:
+    """Run PLANS: look, decide, record, move weights; print the decision log as it grows."""
+    from rollout.plan.reading.load import load_files
+
+    accepted = load_files(plans)
+
+    # Imported only now: a mistake in a plan is reported without waiting for these.
+    from rollout.cli.inspect.log import print_entry
+    from rollout.decide.state.rollout import TERMINAL
+    from rollout.journal.location import default_path, shown
+    from rollout.wire.controller import open_controller
+    from rollout.wire.run import open_meter, pacer, stop_on_signal
+
+    where = journal or default_path()
+    with open_meter(metrics, metrics_address) as meter, open_controller(where) as controller:
+        controller.on_entry = meter.note
+        ids = controller.start(accepted, uncalibrated=uncalibrated)
+        click.echo(
+            f"journal {shown(where)}; {len(ids)} rollouts; Ctrl-C stops, weights stay", err=True
+        )
+
+        for rollout in ids:
+            if controller.states[rollout].phase in {"rolled back", "undone"}:
+                click.echo(f"{rollout} has ended; {_AGAIN}", err=True)
+
+        def on_entry(entry: Entry) -> None:
+            meter.note(entry)
+            print_entry(entry)
+
+        controller.on_entry = on_entry
+        pace = pacer(
+            controller, ids, lambda words: click.echo(f"problem: {words}", err=True), meter
+        )
+        with stop_on_signal(pace):
+            pace.run()
+        phases = {rollout: controller.states[rollout].phase for rollout in ids}
+    for rollout, phase in phases.items():
+        click.echo(f"{rollout}: {phase}", err=True)
+    if not set(phases.values()) <= TERMINAL:
+        click.echo("stopped; the mesh keeps its weights, the same command goes on", err=True)
+    raise SystemExit(DONE if set(phases.values()) == {"promoted"} else FAILED)

@@ -1,0 +1,1 @@
+"""What commands print: pages, tables and sentences. Commands and options are elsewhere."""

@@ -1,0 +1,83 @@
+"""Render the outcome of a calibration as plain data and as text."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from rollout.calibrate.draw import Recording
+from rollout.calibrate.runs import Calibration
+from rollout.plan.fields.units import duration, percent
+
+
+def usual_runs(alpha: float) -> int:
+    """Return enough replays for the upper bound to pass at half the declared rate.
+
+    With fewer, the bound can exceed the declared rate although the rate itself is half of it.
+    """
+    return min(max(math.ceil(10 / alpha), 200), 2000)
+
+
+def as_document(past: Recording, calibration: Calibration, seed: int) -> dict[str, Any]:
+    """Return the object of `--json`, whose keys are stable.
+
+    Shares are 0 to 1, times are seconds, and the rate is null without runs. `stretches` is how many
+    windows of a replay fit into the past without overlap.
+    """
+    fact = calibration.fact(past, 0.0, seed)
+    return {
+        "plan": past.plan.name,
+        **fact.model_dump(exclude={"at", "kind"}),
+        "rate": calibration.rate,
+        "holds": fact.holds,
+        "outcomes": calibration.outcomes,
+        "reasons": calibration.reasons,
+        "interval": past.plan.spec.interval,
+        "stretches": int(fact.history // fact.window),
+    }
+
+
+def text(document: dict[str, Any]) -> str:
+    """Format the document of one plan as text."""
+    head = (
+        f"{document['rolled_back']} of {document['runs']:,} replays were rolled back, each "
+        f"falsely: a rate of at most {percent(document['bound'])} "
+        f"({document['level']:.0%} confidence), "
+        f"declared {percent(document['alpha'])}: "
+        f"{'holds' if document['holds'] else 'DOES NOT HOLD'}"
+    )
+    ends = ", ".join(f"{count:,} {outcome}" for outcome, count in document["outcomes"].items())
+    why = ", ".join(f"{reason} {count:,}" for reason, count in document["reasons"].items())
+    past = (
+        f"{duration(document['history'])} of {document['pods']} pods, "
+        f"{document['canary_pods']} of them play the canary, "
+        f"for {duration(document['window'])} at most"
+    )
+    limits = (
+        f"the past holds {document['stretches']} stretches that do not overlap: the bound is about "
+        "this past, not about a worse day"
+    )
+    lines = [
+        f"{document['plan']}: {head}",
+        f"  past     {past}",
+        f"  replays  {ends}{f' ({why})' if why else ''}",
+        f"  limits   {limits}",
+    ]
+    if not document["holds"] and (advice := _suggest_fix(document)):
+        lines.append(f"  advice   {advice}")
+    lines.append(f"  journal  {_describe_entry(document)}")
+    return "\n".join(lines)
+
+
+def _suggest_fix(document: dict[str, Any]) -> str:
+    if not document["runs"]:
+        return "no replay could be judged: the reasons above say what is missing"
+    if document["rate"] <= document["alpha"] / 2:
+        return f"the rate itself is low: --runs {usual_runs(document['alpha'])} or more may show it"
+    return "wider margins, a longer history or more canary pods; see docs/calibration.md"
+
+
+def _describe_entry(document: dict[str, Any]) -> str:
+    if "entry" in document:
+        return f"recorded as entry {document['entry']}"
+    return "not recorded: give --journal, where a plan asks for a calibration"

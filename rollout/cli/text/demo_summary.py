@@ -1,0 +1,93 @@
+"""Print the end of the demo: the decisions, what each version cost its users, where to read on."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from rollout.cli.text.live import log_line
+from rollout.cli.text.report import report, states_of
+from rollout.cli.text.screen import STYLES, rollout_panel
+from rollout.decide.record.facts import Decided
+from rollout.demo.costs import Cost, Edges
+from rollout.demo.stage import Stage
+from rollout.demo.story import Chapter
+from rollout.journal.open import open_for_reading
+from rollout.ports import Entry
+
+
+def closing(console: Console, stage: Stage, journal: Path, chapters: Sequence[Chapter]) -> bool:
+    """Print the tables and write the report; return whether both rollouts ended as expected."""
+    entries = open_for_reading(journal).read()
+    edges = Edges(edge(entries, "latency"), edge(entries, "accuracy"))
+    tables = Group(_build_decisions_table(chapters), Text(), costs_table(stage.costs(edges), edges))
+    page = _write_report(stage.folder / "report.html", entries, tables)
+    console.print(Text(), tables, Text())
+    console.print(f"journal  {journal}", soft_wrap=True)
+    console.print(f"report   {page}", soft_wrap=True)
+    console.print(f"more     surefoot log --journal {journal}", soft_wrap=True)
+    return all(chapter.as_expected for chapter in chapters) and len(chapters) == 2
+
+
+def _build_decisions_table(chapters: Sequence[Chapter]) -> Table:
+    table = Table(title="what was decided, and why", title_justify="left", expand=True)
+    for header in ("rollout", "outcome", "after", "since first request"):
+        table.add_column(header, no_wrap=True)
+    table.add_column("why", ratio=1)
+    for chapter in chapters:
+        first = chapter.from_first_request
+        style = STYLES.get(chapter.outcome, "")
+        table.add_row(
+            f"{chapter.stable} -> {chapter.canary}",
+            Text(chapter.outcome, style=style),
+            f"{chapter.from_start:.0f} s",
+            "-" if first is None else f"{first:.0f} s",
+            chapter.sentence,
+        )
+    return table
+
+
+def edge(entries: Sequence[Entry], guardrail: str) -> float | None:
+    """Return the histogram edge in the newest decision that has one; None before that."""
+    decided = [entry.fact for entry in entries if isinstance(entry.fact, Decided)]
+    newest_first = (
+        fact.numbers.get("guardrails", {}).get(guardrail, {}) for fact in reversed(decided)
+    )
+    edges = (numbers.get("edge") for numbers in newest_first)
+    return next((edge for edge in edges if edge is not None), None)
+
+
+def costs_table(costs: Mapping[str, Cost], edges: Edges) -> Table:
+    """Build a table of what users of each version met, in the terms of the guardrails."""
+    table = Table(title="what each version cost its users", title_justify="left")
+    slow = "-" if edges.latency is None else f"slower than {edges.latency:.3g} ms"
+    poor = "-" if edges.score is None else f"scored {edges.score:.2g} or less"
+    for header in ("version", "requests", "failed", slow, "summaries scored", poor):
+        table.add_column(header, justify="right")
+    for version, cost in costs.items():
+        of_all = (_format_share(count, cost.requests) for count in (cost.failed, cost.slow))
+        scored = f"{cost.scored:,}", _format_share(cost.poor, cost.scored)
+        table.add_row(version, f"{cost.requests:,}", *of_all, *scored)
+    return table
+
+
+def _format_share(count: int | None, among: int) -> str:
+    return "-" if count is None or not among else f"{count:,} ({count / among:.1%})"
+
+
+def _write_report(path: Path, entries: Sequence[Entry], tables: RenderableType) -> Path:
+    """Write the tables, each rollout's last screen and every decision to an HTML page."""
+    page = Console(record=True, width=150, file=io.StringIO())
+    page.print(tables)
+    for rollout, state in states_of(entries).items():
+        page.print(rollout_panel(report(rollout, state, state.confirmed_at or 0.0)))
+    for entry in entries:
+        if entry.fact.kind != "observed":
+            page.print(log_line(entry))
+    page.save_html(str(path))
+    return path

@@ -1,0 +1,148 @@
+"""Describe facts of the journal, one line each, safe to print on a terminal.
+
+Facts hold text from other people, such as a reason or an error of a proxy. `clean` removes escape
+sequences from it, which could otherwise rewrite the screen of a reader.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable
+from typing import Any
+
+from rollout.decide.record.facts import (
+    Calibrated,
+    Confirmed,
+    Decided,
+    Drifted,
+    Elected,
+    Fact,
+    HookAnswered,
+    HookCalled,
+    HumanSaid,
+    Learned,
+    Observed,
+    Refused,
+    RouteFailed,
+    Started,
+)
+from rollout.decide.text.comparison import format_split
+from rollout.decide.text.measurement import spread
+from rollout.plan.fields.units import percent
+
+
+def clean(text: str, limit: int | None = None) -> str:
+    """Return text on one line without control or direction-changing characters, cut at `limit`."""
+    letters = (" " if letter.isspace() else letter for letter in text)
+    # Unicode category C: control, format (direction marks), surrogate, private, unassigned.
+    printable = "".join(letter for letter in letters if unicodedata.category(letter)[0] != "C")
+    line = " ".join(printable.split())
+    return line if limit is None or len(line) <= limit else line[: limit - 1] + "…"
+
+
+def what(fact: Fact) -> str:
+    """Name what happened: the decided action, the user's command, or else the kind of fact."""
+    match fact:
+        case Decided(action="advance"):
+            return f"advance to {format_split(fact.split)}"
+        case Decided():
+            return fact.action
+        case HumanSaid():
+            return f"{fact.command} (said)"
+    return fact.kind.replace("-", " ")
+
+
+def sentence(fact: Fact) -> str:
+    """Describe the details of a fact in one sentence, without what `what` says."""
+    return clean(_SENTENCES[type(fact)](fact))
+
+
+def _describe_started(fact: Started) -> str:
+    # The plan is the recorded document, perhaps of an older version: nothing in it is certain.
+    spec = fact.plan.get("spec")
+    spec = spec if isinstance(spec, dict) else {}
+    stable, canary = (_read_version(spec.get(arm)) for arm in ("stable", "canary"))
+    waived = ", uncalibrated by a person's word" if fact.uncalibrated else ""
+    again = f", attempt {fact.attempt}" if fact.attempt > 1 else ""
+    change = f"{spec.get('service', '?')} {stable} -> {canary} (Surefoot {fact.controller})"
+    return f"{change}{again}{waived}"
+
+
+def _read_version(arm: object) -> str:
+    return str(arm.get("version", "?")) if isinstance(arm, dict) else "?"
+
+
+def _describe_observed(fact: Observed) -> str:
+    samples = sum(len(series.samples) for group in fact.series.values() for series in group)
+    problems = [f"{name}: {words}" for name, words in fact.problems.items()]
+    return "; ".join([f"{samples} new samples", *problems])
+
+
+def _describe_calibrated(fact: Calibrated) -> str:
+    relation = "within" if fact.holds else "above"
+    return (
+        f"{fact.rolled_back} of {fact.runs} replays of stable's own pods were rolled back: a rate "
+        f"of at most {percent(fact.bound)}, {relation} the declared {percent(fact.alpha)}"
+    )
+
+
+def _describe_learned(fact: Learned) -> str:
+    learned = [f"{n}: {spread(d)}" for n, d in fact.dispersions.items() if n not in fact.unknown]
+    unknown = [f"no valid test for {name}: {words}" for name, words in fact.unknown.items()]
+    return "; ".join([*learned, *unknown]) or "nothing of stable's past is known"
+
+
+def _describe_decided(fact: Decided) -> str:
+    return fact.sentence
+
+
+def _describe_confirmed(fact: Confirmed) -> str:
+    change = f"the mesh shows {format_split(fact.split)} canary (decision {fact.decision})"
+    return f"{change}; {fact.stable} is stable from now on" if fact.stable else change
+
+
+def _describe_route_failed(fact: RouteFailed) -> str:
+    return f"attempt {fact.attempt} of decision {fact.decision}: {fact.problem}"
+
+
+def _describe_human_said(fact: HumanSaid) -> str:
+    return f"{fact.actor}: {fact.reason}" if fact.reason else fact.actor
+
+
+def _describe_drifted(fact: Drifted) -> str:
+    if fact.policy:
+        return f"somebody else changed the policy at {format_split(fact.seen)}: {fact.policy}"
+    return f"somebody else moved the weights to {format_split(fact.seen)}"
+
+
+def _describe_elected(fact: Elected) -> str:
+    return f"{fact.controller} leads, term {fact.term}"
+
+
+def _describe_refused(fact: Refused) -> str:
+    return f"{fact.controller}, term {fact.term}, wrote nothing: {fact.problem}"
+
+
+def _describe_hook_called(fact: HookCalled) -> str:
+    return f"{fact.hook}, attempt {fact.attempt}"
+
+
+def _describe_hook_answered(fact: HookAnswered) -> str:
+    return f"{fact.hook}, attempt {fact.attempt}: {fact.problem or 'answered'}"
+
+
+_SENTENCES: dict[type, Callable[[Any], str]] = {
+    Started: _describe_started,
+    Observed: _describe_observed,
+    Learned: _describe_learned,
+    Calibrated: _describe_calibrated,
+    Decided: _describe_decided,
+    Confirmed: _describe_confirmed,
+    RouteFailed: _describe_route_failed,
+    HumanSaid: _describe_human_said,
+    Drifted: _describe_drifted,
+    HookCalled: _describe_hook_called,
+    HookAnswered: _describe_hook_answered,
+    Elected: _describe_elected,
+    Refused: _describe_refused,
+}

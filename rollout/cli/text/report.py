@@ -1,0 +1,176 @@
+"""Report one rollout as plain values, for `status`, `watch` and the demo.
+
+All of them take their values from here, so they never disagree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from analysis.verdict.readout import Readout
+from rollout.decide.evidence.baseline import baseline_complete
+from rollout.decide.evidence.exposure import mirror_of
+from rollout.decide.fold import fold
+from rollout.decide.record.facts import of_rollout
+from rollout.decide.rules.ramp import held_back, next_split
+from rollout.decide.rules.view import View, view
+from rollout.decide.state.hooks import describe_hooks
+from rollout.decide.state.rollout import RolloutState
+from rollout.decide.text.comparison import compared_with, format_split, observational
+from rollout.plan.fields.units import duration, percent
+from rollout.ports import Entry
+from rollout.tick.fleet import recorded_stable, service_key
+
+
+@dataclass(frozen=True)
+class Line:
+    """One guardrail: its verdict and the numbers behind it."""
+
+    name: str
+    verdict: str
+    reason: str
+    readout: Readout
+
+
+@dataclass(frozen=True)
+class Report:
+    """One rollout at one moment; shares are 0 to 1, times unix seconds.
+
+    The field names are the keys of `status --json`. `weight` is the share that the mesh confirmed,
+    `wanted` the share of the last decision; they differ until the mesh has confirmed it.
+    """
+
+    rollout: str
+    name: str
+    service: str
+    stable: str
+    canary: str
+    phase: str
+    weight: float
+    wanted: float
+    shown: str
+    confirmed: bool
+    started_at: float
+    guardrails: tuple[Line, ...]
+    joint: float
+    said: str
+    next: str
+    route_problem: str
+    basis: str
+    observational: bool
+    hooks: tuple[str, ...] = ()  # each hook that was called, and its outcome
+    recorded_stable: str | None = None  # of the service; None before its first rollout ends
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the object of `status --json`, whose keys are stable."""
+        return asdict(self)
+
+
+def states_of(entries: Iterable[Entry]) -> dict[str, RolloutState]:
+    """Return every rollout's state by id, in order of their starts."""
+    states: dict[str, RolloutState] = {}
+    for entry in entries:
+        if not of_rollout(entry.fact):
+            continue
+        rollout = entry.fact.rollout
+        states[rollout] = fold(states.get(rollout), entry.fact, entry.seq)
+    return states
+
+
+def report(
+    rollout: str, state: RolloutState, now: float, among: Mapping[str, RolloutState] | None = None
+) -> Report:
+    """Report one rollout at `now`; `among` holds the states of all rollouts.
+
+    An ended rollout is judged at its last look. At `now` its series would be stale, and every
+    guardrail blind.
+    """
+    rollout_view = view(state, state.looked_at or now if state.terminal else now)
+    judgement = rollout_view.judgement
+    stable, canary = state.versions
+    lines = tuple(
+        Line(name, verdict.kind, verdict.reason, judgement.readouts[name])
+        for name, verdict in judgement.verdicts.items()
+    )
+    return Report(
+        rollout=rollout,
+        name=state.plan.name,
+        service=state.plan.spec.service,
+        stable=stable,
+        canary=canary,
+        phase=state.phase,
+        weight=state.split.answered,
+        wanted=state.wanted.answered,
+        shown=format_split(state.split),
+        confirmed=state.awaiting is None,
+        started_at=state.started_at,
+        guardrails=lines,
+        joint=judgement.log_joint,
+        said=state.last.sentence if state.last else "",
+        next="" if state.terminal else next_action(rollout_view),
+        route_problem=state.route_problem,
+        basis=compared_with(state.plan),
+        observational=bool(observational(state.plan)),
+        hooks=tuple(
+            f"{hook}: {event}{f' ({problem})' if problem else ''}"
+            for hook, event, problem in describe_hooks(state)
+        ),
+        recorded_stable=_find_recorded_stable(state, among or {}),
+    )
+
+
+def _find_recorded_stable(state: RolloutState, among: Mapping[str, RolloutState]) -> str | None:
+    """Find the stable version that the rollouts of the same service have recorded."""
+    key = service_key(state.plan)
+    return recorded_stable(other for other in among.values() if service_key(other.plan) == key)
+
+
+def next_action(rollout_view: View) -> str:
+    """Describe the next action and when it comes, if the evidence allows it.
+
+    The checks are ordered: the first that applies is what the rollout waits for.
+    """
+    state = rollout_view.state
+    if state.awaiting is not None:
+        return f"confirm {format_split(state.wanted)} at the mesh"
+    if state.phase == "paused":
+        return "waits for resume, promote or abort"
+    if rollout_view.blind:
+        return "hold until the evidence comes back"
+    if not state.stepped and not baseline_complete(state):
+        return f"switch when enough of {state.versions[0]} is seen"
+    if state.warm_at is None and state.wanted.answered:
+        return "waits for the canary's first request"
+    goal = next_split(state)
+    what = f"advance to {format_split(goal)}" if goal else _describe_last_step(state)
+    wait = _compute_wait(rollout_view)
+    return f"{what} in {duration(wait)}" if wait >= 1 else what
+
+
+def _describe_last_step(state: RolloutState) -> str:
+    if state.phase == "holding back":
+        return "promote"
+    split = held_back(state)
+    goal = f"hold back {percent(1 - split.share)}" if split else "promote"
+    return f"{goal} when every guardrail is safe"
+
+
+def _compute_wait(rollout_view: View) -> float:
+    """Return the seconds until the current step may end at the earliest.
+
+    Copies of a mirror and a holdback last a fixed time after they are confirmed. Any other step
+    bakes from the moment at which its weight is steady, and not before the canary is warm.
+    """
+    state, now = rollout_view.state, rollout_view.now
+    holdback = state.plan.spec.holdback
+    if holdback and state.phase == "holding back":
+        return (state.confirmed_at or now) + holdback.lasts - now
+    mirror = mirror_of(state.plan)
+    if mirror and state.wanted.way == "mirror":
+        return (state.confirmed_at or now) + mirror.lasts - now
+    if not state.wanted.canary or state.steady_at is None:
+        return 0.0
+    baked_at = state.steady_at + state.plan.spec.ramp.bake
+    return max(baked_at, state.warm_at or 0.0) - now

@@ -1,1 +1,0 @@
-"""The Kubernetes API: what is read, watched and written there, and the door to its client."""

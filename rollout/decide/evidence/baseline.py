@@ -1,0 +1,75 @@
+"""Comparison of a switched canary with stable's looks from before the switch.
+
+Stable's looks before the switch are stored in `GuardrailState.baseline_looks`; each is
+compared with exactly one later look of the canary.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from analysis.counting.counts import Counts
+from rollout.decide.evidence.exposure import exposure_guardrail, may_hold_mirrored
+from rollout.decide.state.guardrail import GuardrailState
+from rollout.decide.state.rollout import RolloutState
+
+_NO_COUNTS = Counts()
+
+
+def after_switch(state: RolloutState) -> bool:
+    """Return whether the canary has all traffic and is compared with stable before the switch."""
+    all_traffic = state.split.canary == state.split.total
+    return all_traffic and state.plan.spec.before is not None
+
+
+def baseline_complete(state: RolloutState) -> bool:
+    """Return whether stable was watched long enough to switch; true if the plan has no `before`."""
+    before = state.plan.spec.before
+    looks = state.gauges[exposure_guardrail(state.plan)].baseline_looks
+    return before is None or len(looks) * state.plan.spec.interval >= before
+
+
+def look_started_at(state: RolloutState, gauge: GuardrailState) -> float | None:
+    """Return when this look began: at stable's newest sample, after a switch the canary's."""
+    canary = gauge.cursor.newest("canary") if after_switch(state) else None
+    return gauge.cursor.newest("stable") if canary is None else canary
+
+
+def pair_with_baseline(
+    state: RolloutState, gauge: GuardrailState, counts: Counts, lag: float, at: float
+) -> tuple[GuardrailState, Counts]:
+    """Return the guardrail with its stored looks, and the counts to compare in this look.
+
+    Stable's looks in the first warm-up are only learned from: they choose histogram edges and bets.
+    A look that chose a bet must not be bet on as well, or the test's error rate would not hold.
+    Every later look is stored, and each is the partner of one look of the canary, in order. A look
+    of the canary without a partner is no evidence.
+    """
+    if state.plan.spec.before is None:
+        return gauge, counts
+    since = gauge.cursor.newest("stable")
+    if may_hold_mirrored(state, since, lag):
+        return gauge, counts
+    if state.first_canary_at is None and (
+        since is None or since <= state.started_at + state.plan.spec.warmup
+    ):
+        return gauge, replace(counts, canary=tuple(0 for _ in counts.canary))
+    gauge = _keep_look(state, gauge, counts, since, lag)
+    if not counts.canary_exposures or not state.stepped:
+        return gauge, _NO_COUNTS
+    if not gauge.baseline_looks:
+        return replace(gauge, baseline_exhausted_at=gauge.baseline_exhausted_at or at), _NO_COUNTS
+    partner, *rest = gauge.baseline_looks
+    return replace(gauge, baseline_looks=tuple(rest)), replace(counts, stable=partner.stable)
+
+
+def _keep_look(
+    state: RolloutState, gauge: GuardrailState, counts: Counts, since: float | None, lag: float
+) -> GuardrailState:
+    """Store stable's look, if it is of the time before the canary's first request."""
+    first = state.first_canary_at
+    late = first is not None and (since is None or since >= first + lag)
+    if late or not counts.stable_exposures:
+        return gauge
+    look = replace(counts, canary=tuple(0 for _ in counts.canary))
+    return replace(gauge, baseline_looks=(*gauge.baseline_looks, look))

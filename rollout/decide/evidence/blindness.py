@@ -1,0 +1,101 @@
+"""Blindness: the guardrails that cannot be judged now, why, and since when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from analysis.verdict.guardrail import problem
+from rollout.decide.evidence.baseline import after_switch
+from rollout.decide.state.guardrail import GuardrailState
+from rollout.decide.state.rollout import RolloutState
+from rollout.plan.fields.units import duration
+
+# A canary that should have had this many exposures has none with a chance below .001.
+_SURELY_SOME = 7.0
+
+
+@dataclass(frozen=True)
+class Blind:
+    """Why one guardrail cannot be judged, and since when (unix seconds)."""
+
+    reason: str
+    since: float
+
+
+def stale_after(state: RolloutState) -> float:
+    """Return the seconds without a new sample after which a guardrail is blind."""
+    spec = state.plan.spec
+    return max(3 * spec.prometheus.scrape, 2 * spec.interval)
+
+
+def blindness(state: RolloutState, now: float) -> dict[str, Blind]:
+    """Return every guardrail that is blind at `now`, with the reason."""
+    lags = {guardrail.name: guardrail.lag for guardrail in state.plan.spec.guardrails}
+    blind_by_name = {
+        name: _find_blindness(state, gauge, lags[name], now) for name, gauge in state.gauges.items()
+    }
+    return {name: blind for name, blind in blind_by_name.items() if blind is not None}
+
+
+def _find_blindness(
+    state: RolloutState, gauge: GuardrailState, lag: float, now: float
+) -> Blind | None:
+    stable, canary = gauge.cursor.newest("stable"), gauge.cursor.newest("canary")
+    if gauge.problem_since is not None:
+        since = gauge.problem_since if stable is None else min(stable, gauge.problem_since)
+        return Blind(gauge.problem or problem(gauge.capital), since)
+    # After a switch stable gets no traffic, so only the canary's silence matters.
+    if after_switch(state):
+        return _check_after_switch(state, gauge, canary, lag, now)
+    if stable is None:
+        return Blind("no samples of the stable version yet", state.started_at)
+    if now - stable > stale_after(state):
+        return Blind(f"no new sample of stable for {duration(now - stable)}", stable)
+    return _check_canary(state, gauge, canary, now)
+
+
+def _check_after_switch(
+    state: RolloutState, gauge: GuardrailState, canary: float | None, lag: float, now: float
+) -> Blind | None:
+    """Check the canary after a switch; how many exposures are due follows from stable's looks."""
+    if canary is not None or state.confirmed_at is None or not gauge.baseline_looks:
+        return _check_canary(state, gauge, canary, now)
+    per_look = sum(look.stable_exposures for look in gauge.baseline_looks) / len(
+        gauge.baseline_looks
+    )
+    elapsed = now - state.confirmed_at - lag
+    due = per_look * elapsed / state.plan.spec.interval
+    if due < _SURELY_SOME or elapsed <= stale_after(state):
+        return None
+    reason = f"one-armed: no canary exposures where about {due:.0f} were due"
+    return Blind(reason, state.confirmed_at)
+
+
+def _check_canary(
+    state: RolloutState, gauge: GuardrailState, canary: float | None, now: float
+) -> Blind | None:
+    if state.split.way == "mirror":
+        return None  # mirrored requests are only watched for a crash, so none need come
+    if not state.split.canary:
+        return None  # the canary gets no traffic (perhaps somebody edited the weights)
+    if canary is not None:
+        # A canary that had no traffic before the confirmation is given time from there.
+        since = max(canary, state.confirmed_at or canary)
+        if now - since > stale_after(state):
+            return Blind(f"no new sample of the canary for {duration(now - canary)}", since)
+    return _check_silence(state, gauge, now)
+
+
+def _check_silence(state: RolloutState, gauge: GuardrailState, now: float) -> Blind | None:
+    """Report a canary without new exposures although stable's imply that it had some.
+
+    Its counters stand still, or never came. A canary that had exposures before may miss a few
+    scrapes.
+    """
+    if gauge.expected < _SURELY_SOME or state.confirmed_at is None:
+        return None
+    since = max(gauge.last_canary_sample_at or state.confirmed_at, state.confirmed_at)
+    if gauge.last_canary_sample_at is not None and now - since <= stale_after(state):
+        return None
+    reason = f"one-armed: no canary exposures where about {gauge.expected:.0f} were due"
+    return Blind(reason, since)

@@ -1,0 +1,54 @@
+"""Exposure to the canary: its share of all requests, as far as a split defines it."""
+
+from __future__ import annotations
+
+from rollout.decide.record.split import Split, Way
+from rollout.decide.state.rollout import RolloutState
+from rollout.plan.model.plan import Plan
+from rollout.plan.model.traffic import Mirror, Segment
+
+
+def segment_of(plan: Plan) -> Segment | None:
+    """Return the plan's segment of requests; None where all take part."""
+    return plan.spec.traffic.segment if plan.spec.traffic else None
+
+
+def mirror_of(plan: Plan) -> Mirror | None:
+    """Return the mirroring that comes before the first step; None where the plan has none."""
+    return plan.spec.traffic.mirror if plan.spec.traffic else None
+
+
+def has_affinity(plan: Plan) -> bool:
+    """Return whether users keep their version, so that requests come in clusters by user."""
+    return plan.spec.traffic is not None and plan.spec.traffic.affinity is not None
+
+
+def ramp_mode(plan: Plan) -> Way:
+    """Return the mode of the ramp's splits."""
+    return "segment" if segment_of(plan) else "weights"
+
+
+def share_of_all(plan: Plan, split: Split) -> float | None:
+    """Return the share (0 to 1) of all requests that the canary answers.
+
+    None where the plan does not declare the segment's share. Mirrored requests are answered by
+    stable, so they do not count.
+    """
+    segment = segment_of(plan)
+    if split.way != "segment" or segment is None:
+        return split.answered
+    return None if segment.share is None else split.share * segment.share
+
+
+def may_hold_mirrored(state: RolloutState, since: float | None, lag: float) -> bool:
+    """Return whether a look from `since` on may hold mirrored requests; samples are `lag` late."""
+    if "mirror" in {state.wanted.way, state.split.way}:
+        return True
+    until = state.mirrored_until
+    return until is not None and (since is None or since < until + lag)
+
+
+def exposure_guardrail(plan: Plan) -> str:
+    """Return the guardrail whose exposures count requests: the first that the proxy reports."""
+    guardrails = plan.spec.guardrails
+    return next((g for g in guardrails if g.source.proxy), guardrails[0]).name

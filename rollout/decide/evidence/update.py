@@ -1,0 +1,170 @@
+"""Apply one look to a rollout's evidence.
+
+How it works: a look brings raw samples by guardrail. `_read` turns them into counts of both
+versions since the look before. `pair_with_baseline` replaces stable's counts where the plan
+compares the canary with the time before a switch. `_update_capital` then gives the counts to the
+guardrail's test, in one of three ways that depend only on the look's time: `learn` (the canary had
+no request yet, only stable's past is taken in), `watch` (warm-up or mirrored requests, only a crash
+counts) or `look` (harm and safety are tested). At last `_check_traffic_share` tests whether the
+canary got the share of requests that the split promised it.
+
+What may be counted is always decided by the time at which the look began, which the looks before
+fixed, and never by the look's own counts: otherwise the tests' error rates would not hold.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from analysis import sample_ratio
+from analysis.counting.counts import Counts, EvidenceError
+from analysis.counting.cursor import advance
+from analysis.fast_replace import replace
+from analysis.verdict.guardrail import learn, look, problem, watch
+from rollout.decide.evidence.baseline import look_started_at, pair_with_baseline
+from rollout.decide.evidence.exposure import (
+    exposure_guardrail,
+    has_affinity,
+    may_hold_mirrored,
+    share_of_all,
+)
+from rollout.decide.record.facts import Observed
+from rollout.decide.state.guardrail import GuardrailState
+from rollout.decide.state.rollout import RolloutState
+from rollout.plan.model.plan import Guardrail
+
+
+def apply_observation(state: RolloutState, fact: Observed, _seq: int) -> RolloutState:
+    """Return the state after one look: every guardrail's capital and the traffic share."""
+    counted = exposure_guardrail(state.plan)
+    since = look_started_at(state, state.gauges[counted])
+    gauges = {}
+    for guardrail in state.plan.spec.guardrails:
+        gauge, counts = _read(state.gauges[guardrail.name], fact, guardrail.name)
+        gauge = _update_capital(state, gauge, counts, guardrail, fact.at)
+        gauges[guardrail.name] = _with_problem_since(gauge, fact.at)
+        if guardrail.name == counted:
+            exposures = counts
+    return replace(
+        state,
+        gauges=gauges,
+        looked_at=fact.at,
+        first_canary_at=_find_first_request(state, gauges[counted], exposures, since),
+        **_check_traffic_share(state, exposures, since, fact.at),
+    )
+
+
+def _read(gauge: GuardrailState, fact: Observed, name: str) -> tuple[GuardrailState, Counts]:
+    """Return the guardrail with its cursor moved, and the new counts.
+
+    Samples that cannot be used move nothing, so the next look covers their time as well.
+    """
+    message = fact.problems.get(name, "")
+    try:
+        cursor, counts = advance(gauge.cursor, fact.series.get(name, ()))
+    except EvidenceError as error:
+        return replace(gauge, problem=str(error)), Counts((0, 0), (0, 0))
+    return replace(gauge, cursor=cursor, problem=message), counts
+
+
+def _with_problem_since(gauge: GuardrailState, at: float) -> GuardrailState:
+    """Return the guardrail with the time since which its samples or its test have a problem."""
+    if not (gauge.problem or problem(gauge.capital)):
+        return gauge if gauge.problem_since is None else replace(gauge, problem_since=None)
+    return gauge if gauge.problem_since is not None else replace(gauge, problem_since=at)
+
+
+def _update_capital(
+    state: RolloutState, gauge: GuardrailState, counts: Counts, guardrail: Guardrail, at: float
+) -> GuardrailState:
+    """Return the guardrail with its capital updated as the time of the look demands."""
+    before, lag = state.gauges[guardrail.name], guardrail.lag
+    since = look_started_at(state, before)
+    # Pairing asks `before`, not `gauge`: the cursor of `gauge` already stands at the look's end.
+    paired, counts = pair_with_baseline(state, before, counts, lag, at)
+    if paired is not before:
+        gauge = replace(
+            gauge,
+            baseline_looks=paired.baseline_looks,
+            baseline_exhausted_at=paired.baseline_exhausted_at,
+        )
+    if not counts.canary_exposures and not counts.stable_exposures:
+        return gauge
+    if may_hold_mirrored(state, since, lag):
+        update = watch  # no user got the canary's answers: only a crash counts
+    elif state.warm_at is None:
+        update = learn
+    else:
+        # The whole look must lie after the warm-up, so its begin counts, not its end.
+        update = look if since is not None and since >= state.warm_at else watch
+    capital = update(gauge.rule, gauge.capital, counts)
+    later = update(gauge.rule, gauge.later, counts) if gauge.later else None
+    if counts.canary_exposures:
+        newest = gauge.cursor.newest("canary")
+        return replace(
+            gauge, capital=capital, later=later, expected=0.0, last_canary_sample_at=newest
+        )
+    expected = gauge.expected + _expected_canary_exposures(state, counts, since, lag)
+    return replace(gauge, capital=capital, later=later, expected=expected)
+
+
+def _expected_canary_exposures(
+    state: RolloutState, counts: Counts, since: float | None, lag: float
+) -> float:
+    """Estimate the independent canary exposures that stable's imply at the confirmed split."""
+    routed = state.confirmed_at is not None and state.awaiting is None and state.split.canary
+    share = share_of_all(state.plan, state.split)
+    if not routed or not share or since is None:
+        return 0.0
+    # Samples arrive `lag` seconds late: an earlier look may hold requests of the split before.
+    is_after_confirmation = since >= (state.confirmed_at or 0.0) + lag
+    odds = state.split.canary / max(state.split.stable, 1)
+    if state.split.way == "segment":
+        odds = share / max(1 - share, 1e-9)
+    # A user's requests all go to one version, so a cluster of them counts as one exposure.
+    independent = 1 / sample_ratio.CLUSTER if _is_clustered(state) else 1.0
+    return counts.stable_exposures * odds * independent if is_after_confirmation else 0.0
+
+
+def _find_first_request(
+    state: RolloutState, gauge: GuardrailState, exposures: Counts, since: float | None
+) -> float | None:
+    """Return when the canary's first request was scraped; the warm-up begins there."""
+    if state.first_canary_at is not None or not exposures.canary_exposures:
+        return state.first_canary_at
+    if state.plan.spec.before is not None and not state.stepped:
+        return None  # nothing was routed yet, so this is a stray request
+    return None if may_hold_mirrored(state, since, 0.0) else gauge.cursor.newest("canary")
+
+
+def _check_traffic_share(
+    state: RolloutState, exposures: Counts, since: float | None, at: float
+) -> dict[str, Any]:
+    """Return the state's changes by the test of the traffic share.
+
+    Only looks that lie wholly after the mesh's confirmation are tested: an earlier one may hold
+    requests of two splits.
+    """
+    canary, stable = exposures.canary_exposures, exposures.stable_exposures
+    mirrored = may_hold_mirrored(state, since, 0.0)
+    requests = stable if mirrored else canary + stable  # copies are no requests of users
+    changes: dict[str, Any] = {"requests_per_look": float(requests or state.requests_per_look)}
+    confirmed = state.confirmed_at
+    if mirrored or state.awaiting is not None or confirmed is None or not state.split.canary:
+        return changes
+    if since is None or since < confirmed:
+        return changes
+    # Where the segment's share is not declared, any canary request counts as agreement.
+    share, agrees = share_of_all(state.plan, state.split), canary > 0
+    if share is not None:
+        capital = sample_ratio.look(
+            state.shares, canary, stable, share, clustered=_is_clustered(state)
+        )
+        changes |= {"shares": capital, "parted": state.parted.seen(canary, stable, share)}
+        agrees = not sample_ratio.mismatched(capital)
+    return {**changes, "steady_at": at} if state.steady_at is None and agrees else changes
+
+
+def _is_clustered(state: RolloutState) -> bool:
+    """Return whether requests come in clusters by user, or the share is known only roughly."""
+    return has_affinity(state.plan) or state.split.way == "segment"

@@ -1,0 +1,214 @@
+"""The facts that a journal records; only they change a rollout's state."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from analysis.counting.cursor import Series
+from analysis.dispersion.estimate import Dispersion
+from rollout.decide.record.split import Split
+
+Command = Literal["pause", "resume", "promote", "abort", "undo", "retry"]
+Action = Literal[
+    "hold",
+    "make route",
+    "advance",
+    "hold back",
+    "promote",
+    "roll back",
+    "pause",
+    "resume",
+    "undo",
+]
+
+REFUSED = "route-refused"  # reason of a pause: the mesh rejected the change
+AGAIN = "route-again"  # reason of the resume after it: the confirmed split is written again
+
+
+class _Fact(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rollout: str = Field(description="Rollout id: the plan's name and digest.")
+    at: float = Field(description="Unix seconds, as told by the clock port.")
+
+
+class Started(_Fact):
+    """A plan was accepted.
+
+    The fact holds the whole document, so that the journal can be read without the plan's file.
+    """
+
+    kind: Literal["started"] = "started"
+    plan: dict[str, Any]
+    digest: str
+    total: int = Field(description="Constant total of all splits of this rollout.")
+    controller: str = Field(description="Version of the controller.")
+    uncalibrated: bool = Field(
+        default=False, description="The plan asks for a calibration; a person waived it."
+    )
+    attempt: int = Field(default=1, description="Counts retries of the plan; each has its own id.")
+
+
+class Observed(_Fact):
+    """One look's raw samples and problems by guardrail; only series with new samples are listed."""
+
+    kind: Literal["observed"] = "observed"
+    series: dict[str, tuple[Series, ...]] = {}
+    problems: dict[str, str] = {}
+
+
+class Learned(_Fact):
+    """How much stable's pods differed in the past, by guardrail, or why that is unknown.
+
+    Only the estimates are recorded: half a day of every pod's series is too much for a journal.
+    """
+
+    kind: Literal["learned"] = "learned"
+    dispersions: dict[str, Dispersion] = {}
+    problems: dict[str, str] = {}
+
+    @property
+    def unknown(self) -> dict[str, str]:
+        """Why there is no valid test, in words, for each guardrail without one."""
+        failed = {name: d.problem for name, d in self.dispersions.items() if d.problem}
+        return {**failed, **self.problems}
+
+
+class Decided(_Fact):
+    """A decision, recorded before it acts. `split` is what the mesh must show afterwards."""
+
+    kind: Literal["decided"] = "decided"
+    action: Action
+    split: Split
+    reasons: tuple[str, ...]
+    sentence: str
+    numbers: dict[str, Any] = {}
+
+
+class Confirmed(_Fact):
+    """The mesh showed the decided split when it was read: our own write is no proof."""
+
+    kind: Literal["confirmed"] = "confirmed"
+    decision: int = Field(description="Sequence number of the decision.")
+    split: Split
+    stable: str | None = Field(
+        default=None, description="The version that is stable from now on, where this is an end."
+    )
+
+
+class RouteFailed(_Fact):
+    """The mesh did not take a split, or could not be read; it is tried again with back-off."""
+
+    kind: Literal["route-failed"] = "route-failed"
+    decision: int
+    problem: str
+    attempt: int
+    refused: bool = Field(default=False, description="Trying again alone does not cure it.")
+    unread: bool = Field(default=False, description="Nobody could ask the mesh what it shows.")
+
+
+class HumanSaid(_Fact):
+    """A command that a person gave."""
+
+    kind: Literal["human-said"] = "human-said"
+    command: Command
+    actor: str
+    reason: str = ""
+
+
+class Drifted(_Fact):
+    """Somebody else moved the weights, or changed the policy that the plan asks for."""
+
+    kind: Literal["drifted"] = "drifted"
+    seen: Split
+    policy: str = Field(default="", description="Where the mesh's policy is another, in words.")
+    anew: bool = Field(
+        default=False,
+        description="The share of traffic is tested anew: what was counted may be of either split.",
+    )
+
+
+class HookCalled(_Fact):
+    """A hook is about to be called; after a crash it is called again with the same key."""
+
+    kind: Literal["hook-called"] = "hook-called"
+    hook: str
+    attempt: int
+
+
+class HookAnswered(_Fact):
+    """How a hook's call ended; an empty problem means success."""
+
+    kind: Literal["hook-answered"] = "hook-answered"
+    hook: str
+    attempt: int
+    problem: str = ""
+
+
+class Calibrated(_Fact):
+    """How often the whole engine rolled back stable's own pods, over their recorded past.
+
+    It is measured before a rollout begins; `rollout` is the id that the plan's rollout has or will
+    have.
+    """
+
+    kind: Literal["calibrated"] = "calibrated"
+    runs: int = Field(description="Replays that could be judged.")
+    rolled_back: int = Field(description="Replays that ended in a rollback: each is a false one.")
+    untested: int = Field(description="Further replays in which no valid test existed.")
+    bound: float = Field(description="Upper confidence bound of the false-rollback rate.")
+    level: float = Field(description="Confidence of the bound, one-sided.")
+    alpha: float = Field(description="The false-rollback rate that the plan declares.")
+    pods: int = Field(description="Pods of stable in the past.")
+    canary_pods: int
+    history: float = Field(description="Seconds of the past.")
+    window: float = Field(description="Seconds that a replay lasts at most.")
+    seed: int
+
+    @property
+    def holds(self) -> bool:
+        """Whether the bound confirms the declared rate."""
+        return self.bound <= self.alpha
+
+
+class Elected(_Fact):
+    """A replica became the leader. It belongs to no rollout; the facts after it are of its term."""
+
+    kind: Literal["elected"] = "elected"
+    controller: str = Field(description="The replica's name, as in the Lease.")
+    term: int = Field(description="Transitions of the Lease: higher with every new leader.")
+
+
+class Refused(_Fact):
+    """A replica that no longer led tried to write to the mesh; nothing was written."""
+
+    kind: Literal["refused"] = "refused"
+    controller: str
+    term: int = Field(description="The term in which it thought to be.")
+    problem: str
+
+
+Fact = Annotated[
+    Started
+    | Observed
+    | Learned
+    | Decided
+    | Confirmed
+    | RouteFailed
+    | HumanSaid
+    | Drifted
+    | HookCalled
+    | HookAnswered
+    | Calibrated
+    | Elected
+    | Refused,
+    Field(discriminator="kind"),
+]
+FACT: TypeAdapter[Fact] = TypeAdapter(Fact)
+
+
+def of_rollout(fact: Fact) -> bool:
+    """Return whether a fact belongs to a rollout's state; calibrations and elections do not."""
+    return not isinstance(fact, Calibrated | Elected | Refused)

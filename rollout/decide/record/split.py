@@ -1,0 +1,59 @@
+"""A traffic split: integer weights with one constant total per rollout, and their mode."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Way = Literal["weights", "segment", "mirror"]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Integer weights: `canary` of `total`; stable has the rest.
+
+    `way` says which requests the weights split. `weights`: all of them. `segment`: those of the
+    plan's segment, while all others go to stable. `mirror`: stable answers every request, and the
+    canary gets copies of that share, whose answers no user gets. A canary weight of 0 is the same
+    in every mode, so it is always written as `weights`: equal splits then compare equal. Raises
+    ValueError for weights outside 0 to `total`, or for 0 in another mode.
+    """
+
+    canary: int
+    total: int = 100
+    way: Way = "weights"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.canary <= self.total or self.total < 1:
+            raise ValueError(f"a canary weight of {self.canary} of {self.total} is no split")
+        if not self.canary and self.way != "weights":
+            raise ValueError(f"nothing for the canary is no {self.way}: write it as weights")
+
+    @property
+    def stable(self) -> int:
+        return self.total - self.canary
+
+    @property
+    def share(self) -> float:
+        """The canary's share, 0 to 1, of the requests that the mode splits."""
+        return self.canary / self.total
+
+    @property
+    def answered(self) -> float:
+        """The share, 0 to 1, that the canary answers for users; 0 while it gets only copies."""
+        return 0.0 if self.way == "mirror" else self.share
+
+
+def total_for(shares: Iterable[float]) -> int:
+    """Return 100 where every share is a whole per cent, else 10,000."""
+    whole = all(abs(share * 100 - round(share * 100)) < 1e-9 for share in shares)
+    return 100 if whole else 10_000
+
+
+def split_at(share: float, total: int, way: Way = "weights") -> Split:
+    """Return the nearest split to a share; a positive share never becomes a weight of 0."""
+    canary = max(round(share * total), 1) if share > 0 else 0
+    return Split(canary, total, way if canary else "weights")

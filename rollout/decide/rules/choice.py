@@ -1,0 +1,34 @@
+"""The choice of a rule, and helpers that build the frequent ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rollout.decide.record.facts import Action
+from rollout.decide.record.split import Split
+from rollout.decide.rules.view import View
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An action, the wanted split, and the reasons as stable codes."""
+
+    action: Action
+    split: Split
+    reasons: tuple[str, ...]
+
+
+def hold(view: View, *reasons: str) -> Choice:
+    return Choice("hold", view.state.wanted, reasons)
+
+
+def roll_back(view: View, *reasons: str) -> Choice:
+    return Choice("roll back", Split(0, view.state.total), reasons)
+
+
+def promote(view: View, *reasons: str) -> Choice:
+    return Choice("promote", Split(view.state.total, view.state.total), reasons)
+
+
+def pause(view: View, *reasons: str) -> Choice:
+    return Choice("pause", view.state.wanted, reasons)

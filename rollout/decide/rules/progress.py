@@ -1,0 +1,143 @@
+"""Rules that wait for the next step, and take it when nothing blocks it."""
+
+from __future__ import annotations
+
+from rollout.decide.evidence.baseline import baseline_complete
+from rollout.decide.evidence.exposure import mirror_of
+from rollout.decide.record.split import Split
+from rollout.decide.rules.choice import Choice, hold, pause, promote
+from rollout.decide.rules.ramp import at_last_step, held_back, next_split
+from rollout.decide.rules.view import View
+from rollout.decide.state.hooks import awaited, failed
+
+
+def unconfirmed(view: View) -> Choice | None:
+    """Hold while the mesh has not confirmed the last change."""
+    return hold(view, "awaiting-mesh") if view.state.awaiting is not None else None
+
+
+def paused(view: View) -> Choice | None:
+    """Hold while a person has to end the pause."""
+    return hold(view, "paused") if view.state.phase == "paused" else None
+
+
+def making(view: View) -> Choice | None:
+    """Create the plan's route first: without it no request may reach stable and be measured."""
+    state = view.state
+    if not state.plan.spec.route.creates or state.stepped or state.confirmed_at is not None:
+        return None
+    return Choice("make route", Split(0, state.total), ("route-first",))
+
+
+def blind(view: View) -> Choice | None:
+    """Hold while any guardrail is blind: progress needs all of them."""
+    return hold(view, *(f"blind:{name}" for name in sorted(view.blind))) if view.blind else None
+
+
+def learning(view: View) -> Choice | None:
+    """Hold the first step of a plan that declares pods until their past was read."""
+    state = view.state
+    is_needed = state.plan.spec.pods is not None and state.learned is None and not state.stepped
+    return hold(view, "learning") if is_needed else None
+
+
+def untested(view: View) -> Choice | None:
+    """Stop the first step where no valid test exists, as the plan's `whenUnknown` says.
+
+    With `pause`, a person who resumes after the past was read accepts that there is no test.
+    """
+    state, pods = view.state, view.state.plan.spec.pods
+    if pods is None or state.learned is None or not state.unknown or state.stepped:
+        return None
+    reasons = tuple(f"no-valid-test:{name}" for name in sorted(state.unknown))
+    if pods.when_unknown == "refuse":
+        return hold(view, *reasons)
+    is_accepted = pods.when_unknown == "assume" or state.resumed_at > state.learned.at
+    return None if is_accepted else pause(view, *reasons)
+
+
+def watching(view: View) -> Choice | None:
+    """Hold a switch of all traffic until enough of stable's looks are collected."""
+    state = view.state
+    return None if state.stepped or baseline_complete(state) else hold(view, "watching-stable")
+
+
+def calling(view: View) -> Choice | None:
+    """Hold the first step until its hooks have answered.
+
+    This rule comes after the other conditions, so hooks are called only when the step would be
+    taken. No rollback ever waits for a hook.
+    """
+    state = view.state
+    if state.stepped:
+        return None
+    if problems := failed(state):
+        return pause(view, *(f"hook-failed:{name}" for name in problems))
+    names = awaited(state)
+    return hold(view, *(f"awaiting-hook:{name}" for name in names)) if names else None
+
+
+def mirroring(view: View) -> Choice | None:
+    """Mirror requests first; only a crash is judged by them, and then comes the first step."""
+    state, mirror = view.state, mirror_of(view.state.plan)
+    if mirror is None or state.wanted.way != "mirror":
+        return None
+    is_over = view.now - (state.confirmed_at or view.now) >= mirror.lasts
+    return onward(view) if is_over else hold(view, "mirroring")
+
+
+def skewed(view: View) -> Choice | None:
+    """Hold while the observed traffic share contradicts the split."""
+    return hold(view, "exposure-mismatch") if view.skewed else None
+
+
+ASKED = (blind, learning, untested, watching, calling, mirroring, skewed)
+"""Conditions of every step, and of a promotion without proof as well."""
+
+
+def baking(view: View) -> Choice | None:
+    """Hold until traffic agrees with the weight, the warm-up is over, and the bake time too."""
+    state = view.state
+    if not state.wanted.canary:
+        return None
+    if state.steady_at is None or state.warm_at is None:
+        return hold(view, "awaiting-traffic")
+    if view.now < state.warm_at:
+        return hold(view, "warming-up")
+    return None if view.baked else hold(view, "baking")
+
+
+def holding_back(view: View) -> Choice | None:
+    """Hold while stable keeps only the holdback, then promote.
+
+    The canary was proven safe before, so safety is not asked again: only harm ends a holdback, and
+    `safety.harmful` comes before this rule.
+    """
+    state, holdback = view.state, view.state.plan.spec.holdback
+    if state.phase != "holding back" or holdback is None:
+        return None
+    if state.steady_at is None or state.confirmed_at is None:
+        return hold(view, "awaiting-traffic")
+    is_over = view.now - state.confirmed_at >= holdback.lasts
+    return promote(view, "held-back") if is_over else hold(view, "holding-back")
+
+
+def proven(view: View) -> Choice | None:
+    """Promote, or begin the holdback, once all guardrails are safe at the last step."""
+    if not (at_last_step(view.state) and view.judgement.safe):
+        return None
+    split = held_back(view.state)
+    return Choice("hold back", split, ("all-safe",)) if split else promote(view, "all-safe")
+
+
+def onward(view: View) -> Choice | None:
+    """Advance to the next step, if the ramp has one."""
+    split = next_split(view.state)
+    return Choice("advance", split, ("nothing-harmful",)) if split else None
+
+
+def unproven(view: View) -> Choice | None:
+    """Hold at this weight and name the guardrails without proof; the last rule."""
+    verdicts = view.judgement.verdicts
+    open_ = tuple(f"undecided:{n}" for n, v in sorted(verdicts.items()) if v.kind != "safe")
+    return hold(view, *(open_ or ("ramp",)))

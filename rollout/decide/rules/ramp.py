@@ -1,0 +1,103 @@
+"""The next weight of a ramp: by fixed steps, or paced by the harm that may still exist."""
+
+from __future__ import annotations
+
+from analysis.verdict.guardrail import RateMargin, excess_rate
+from rollout.decide.evidence.exposure import mirror_of, ramp_mode, segment_of
+from rollout.decide.record.split import Split, split_at, total_for
+from rollout.decide.state.rollout import RolloutState
+from rollout.plan.model.plan import Budget, Plan
+
+# An evidence ramp raises the weight only by at least this factor: each change of the mesh costs a
+# bake time, and a smaller rise would not be worth it.
+_MIN_STEP_FACTOR = 1.1
+
+
+def total_of(plan: Plan) -> int:
+    """Return the constant total of a plan's splits: 10,000 where a share or ramp needs it."""
+    ramp, holdback, mirror = plan.spec.ramp, plan.spec.holdback, mirror_of(plan)
+    if isinstance(ramp, Budget):
+        return 10_000
+    others = [option.share for option in (holdback, mirror) if option]
+    return total_for([*ramp.steps, *others])
+
+
+def largest(plan: Plan) -> list[Split]:
+    """Return the largest splits of a plan's ramp: of mirrored requests, and of real ones."""
+    total, mirror = total_of(plan), mirror_of(plan)
+    copies = [split_at(mirror.share, total, "mirror")] if mirror else []
+    return [*copies, split_at(plan.spec.ramp.most, total, ramp_mode(plan))]
+
+
+def at_last_step(state: RolloutState) -> bool:
+    """Return whether the canary has the largest weight that the plan allows before promotion."""
+    top = split_at(state.plan.spec.ramp.most, state.total)
+    return ramp_weight(state) >= top.canary
+
+
+def ramp_weight(state: RolloutState) -> int:
+    """Return the canary's weight on the ramp: 0 while mirroring, the total beyond the ramp.
+
+    A split in another mode than the ramp's is beyond it. Otherwise a segment's ramp would be
+    entered again from a weight of all requests, which a holdback or a person had set.
+    """
+    wanted = state.wanted
+    if wanted.way == "mirror":
+        return 0
+    is_beyond = wanted.canary and wanted.way != ramp_mode(state.plan)
+    return state.total if is_beyond else wanted.canary
+
+
+def held_back(state: RolloutState) -> Split | None:
+    """Return the split that leaves stable its holdback; None without a holdback, or in it.
+
+    A higher weight that a person set stays: the controller never takes traffic away without harm.
+    """
+    holdback, wanted = state.plan.spec.holdback, state.wanted
+    if holdback is None or state.phase == "holding back":
+        return None
+    split = split_at(1 - holdback.share, state.total)
+    if wanted.way == "weights" and wanted.canary > split.canary:
+        return wanted if wanted.stable else None
+    return split
+
+
+def next_split(state: RolloutState) -> Split | None:
+    """Return the next larger split; None where the ramp stays (for now, or at its last step).
+
+    Before the first step, requests are mirrored if the plan says so.
+    """
+    ramp, mirror, way = state.plan.spec.ramp, mirror_of(state.plan), ramp_mode(state.plan)
+    if mirror is not None and not state.stepped:
+        return split_at(mirror.share, state.total, "mirror")
+    now = ramp_weight(state)
+    if not isinstance(ramp, Budget):
+        splits = (split_at(step, state.total, way) for step in ramp.steps)
+        return next((split for split in splits if split.canary > now), None)
+    # Share at which the worst credible excess costs exactly the budget of bad requests per look.
+    share = ramp.min
+    if state.requests_per_look and now:
+        share = ramp.harm_budget / (worst_excess(state) * _count_ramp_requests(state))
+    split = split_at(min(max(share, ramp.min), ramp.max), state.total, way)
+    is_enough = split.canary >= now * _MIN_STEP_FACTOR or share >= ramp.max
+    return split if split.canary > now and is_enough else None
+
+
+def _count_ramp_requests(state: RolloutState) -> float:
+    """Return requests per look on the ramp: the segment's, or all if its share is unknown."""
+    segment = segment_of(state.plan)
+    return state.requests_per_look * (segment.share or 1.0 if segment else 1.0)
+
+
+def worst_excess(state: RolloutState) -> float:
+    """Return u, the worst credible excess share of bad requests (0 to 1; 1 without data).
+
+    It is the worst over the rate guardrails, and at least 1e-9, since it divides the budget.
+    """
+    alpha = state.plan.spec.confidence.false_rollback
+    rates = [
+        excess_rate(gauge.rule, gauge.capital, alpha)
+        for gauge in state.gauges.values()
+        if isinstance(gauge.rule, RateMargin)
+    ]
+    return max(rates, default=1.0) or 1e-9

@@ -1,0 +1,107 @@
+"""Rules that roll back, pause or answer a command; they come before all progress."""
+
+from __future__ import annotations
+
+from rollout.decide.record.facts import AGAIN, REFUSED
+from rollout.decide.record.split import Split
+from rollout.decide.rules.choice import Choice, hold, pause, promote, roll_back
+from rollout.decide.rules.view import View
+from rollout.decide.state.rollout import Phase
+
+CLIMBING: frozenset[Phase] = frozenset({"waiting", "stepping", "holding back"})
+"""Phases that a pause can interrupt."""
+
+
+def reverting(view: View) -> Choice | None:
+    """Hold while a rollback is delivered; nothing overtakes it."""
+    return hold(view, "awaiting-mesh") if view.state.phase == "reverting" else None
+
+
+def undoing(view: View) -> Choice | None:
+    """Undo a promotion on a person's command only; only a person can cancel the undo."""
+    state, asked = view.state, view.state.asked
+    if state.phase == "promoted":
+        return Choice("undo", Split(0, state.total), ("human:undo",))
+    if state.phase != "undoing":
+        return None
+    if asked is not None and asked.command == "promote":
+        return promote(view, "human:promote")
+    return hold(view, "awaiting-mesh")
+
+
+def aborted(view: View) -> Choice | None:
+    """Roll back when a person aborts."""
+    asked = view.state.asked
+    return roll_back(view, "human:abort") if asked and asked.command == "abort" else None
+
+
+def harmful(view: View) -> Choice | None:
+    """Roll back when the evidence of harm suffices, also while paused or promoting."""
+    if not view.judgement.harmful:
+        return None
+    return roll_back(view, *(f"harmful:{name}" for name in view.judgement.cause))
+
+
+def asked(view: View) -> Choice | None:
+    """Answer a person's command at once, by doing it or by saying why not."""
+    request, phase = view.state.asked, view.state.phase
+    if request is None:
+        return None
+    if request.command == "promote" and phase != "promoting":
+        return promote(view, "human:promote")
+    if request.command == "pause" and phase in CLIMBING:
+        return pause(view, "human:pause")
+    if request.command == "resume" and phase == "paused":
+        return Choice("resume", view.state.wanted, ("human:resume", *_list_rewrite_reasons(view)))
+    return hold(view, f"nothing-to-{request.command}")
+
+
+def _list_rewrite_reasons(view: View) -> tuple[str, ...]:
+    """Return the code that makes a resume write the split again, after a refusal.
+
+    After a refusal nobody knows what the mesh holds: the route may be gone, and a write creates it.
+    """
+    state = view.state
+    is_routed = state.wanted.canary or (state.decision and not state.stepped)
+    was_refused = state.route_problem and not state.unread and is_routed
+    return (AGAIN,) if was_refused else ()
+
+
+def drifted(view: View) -> Choice | None:
+    """Pause or adopt what somebody else changed in the mesh, as the plan's `onDrift` says.
+
+    A promotion always pauses: there is no ramp weight to adopt, so a person must decide.
+    """
+    phase = view.state.phase
+    if not view.state.drifted or phase not in CLIMBING | {"promoting"}:
+        return None
+    if phase == "promoting":
+        return pause(view, "drift:promoting")
+    if view.state.plan.spec.on_drift == "pause":
+        return pause(view, "drift")
+    return hold(view, "drift:adopted")
+
+
+def forgotten(view: View) -> Choice | None:
+    """Roll back a pause that nobody ended in time: stable is known to be good."""
+    paused = view.state.paused_at
+    if paused is None or view.now - paused < view.state.plan.spec.patience:
+        return None
+    return roll_back(view, "patience-over")
+
+
+def long_blind(view: View) -> Choice | None:
+    """Pause or roll back, as the plan says, when a guardrail is blind for too long."""
+    policy, resumed = view.state.plan.spec.when_blind, view.state.resumed_at
+    # A resume starts the time again, so that a person can give a blind guardrail more of it.
+    over = [n for n, b in view.blind.items() if view.now - max(b.since, resumed) >= policy.hold]
+    if not over or view.state.phase not in CLIMBING:
+        return None
+    reasons = tuple(f"blind-too-long:{name}" for name in over)
+    return (pause if policy.then == "pause" else roll_back)(view, *reasons)
+
+
+def refused(view: View) -> Choice | None:
+    """Pause after a refusal, since a retry cannot help; the weights stay as they were."""
+    state = view.state
+    return Choice("pause", state.split, (REFUSED,)) if state.refused else None

@@ -1,0 +1,53 @@
+"""The input of every rule: the state, the time and the judgement at that time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from analysis import sample_ratio
+from analysis.verdict.verdict import Guarded, Judgement, judge
+from rollout.decide.evidence.blindness import Blind, blindness
+from rollout.decide.state.rollout import RolloutState
+from rollout.decide.text.comparison import observational
+
+
+@dataclass(frozen=True)
+class View:
+    """The input of every rule."""
+
+    state: RolloutState
+    now: float
+    blind: Mapping[str, Blind]
+    judgement: Judgement
+
+    @cached_property
+    def baked(self) -> bool:
+        """Whether the bake time is over, counted from when the traffic agreed with the step."""
+        steady = self.state.steady_at
+        return steady is not None and self.now - steady >= self.state.plan.spec.ramp.bake
+
+    @property
+    def skewed(self) -> bool:
+        """Whether the observed traffic share contradicts the split (sample-ratio mismatch)."""
+        return sample_ratio.mismatched(self.state.shares)
+
+
+def view(state: RolloutState, now: float) -> View:
+    """Judge the state at `now` and return the view for the rules."""
+    blind = blindness(state, now)
+    confidence, label = state.plan.spec.confidence, bool(observational(state.plan))
+    guards = {
+        guardrail.name: Guarded(
+            rule=state.gauges[guardrail.name].rule,
+            capital=state.gauges[guardrail.name].capital,
+            importance=guardrail.importance,
+            blind=blind[guardrail.name].reason if guardrail.name in blind else "",
+            observational=label,
+            logs=state.gauges[guardrail.name].logs,
+        )
+        for guardrail in state.plan.spec.guardrails
+    }
+    judgement = judge(guards, confidence.false_rollback, confidence.false_promotion)
+    return View(state, now, blind, judgement)

@@ -1,0 +1,192 @@
+"""A rollout's state, and the table of legal phase changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from analysis import sample_ratio
+from analysis.verdict.guardrail import HistogramTolerance, RateMargin, Rule, start
+from rollout.decide.record.facts import Action, Decided, HumanSaid, Learned, Started
+from rollout.decide.record.split import Split
+from rollout.decide.state.guardrail import GuardrailState
+from rollout.decide.state.traffic_tally import TrafficTally
+from rollout.plan.fields.base import RECORDED
+from rollout.plan.model.plan import Guardrail, Plan
+
+Phase = Literal[
+    "waiting",
+    "stepping",
+    "holding back",
+    "paused",
+    "promoting",
+    "reverting",
+    "promoted",
+    "rolled back",
+    "undoing",
+    "undone",
+]
+Event = Action | Literal["confirmed"]
+
+TERMINAL: frozenset[Phase] = frozenset({"promoted", "rolled back", "undone"})
+
+# Every legal phase change; any other pair keeps the phase. The docs draw this table.
+MOVES: dict[tuple[Phase, Event], Phase] = {
+    ("waiting", "advance"): "stepping",
+    ("waiting", "hold back"): "holding back",
+    ("waiting", "promote"): "promoting",
+    ("waiting", "pause"): "paused",
+    ("waiting", "roll back"): "reverting",
+    ("stepping", "advance"): "stepping",
+    ("stepping", "hold back"): "holding back",
+    ("stepping", "promote"): "promoting",
+    ("stepping", "pause"): "paused",
+    ("stepping", "roll back"): "reverting",
+    ("holding back", "promote"): "promoting",
+    ("holding back", "pause"): "paused",
+    ("holding back", "roll back"): "reverting",
+    ("paused", "resume"): "stepping",
+    ("paused", "promote"): "promoting",
+    ("paused", "roll back"): "reverting",
+    ("promoting", "pause"): "paused",
+    ("promoting", "roll back"): "reverting",
+    ("promoting", "confirmed"): "promoted",
+    ("reverting", "confirmed"): "rolled back",
+    ("promoted", "undo"): "undoing",
+    ("undoing", "promote"): "promoting",
+    ("undoing", "confirmed"): "undone",
+}
+
+
+@dataclass(frozen=True)
+class HookAttempt:
+    """The state of a hook's calls: when the last one ended (`at`), when the next may begin."""
+
+    attempt: int = 0
+    calling: bool = False
+    ok: bool = False
+    problem: str = ""
+    at: float = 0.0
+    again_at: float = 0.0
+
+
+@dataclass(frozen=True)
+class RolloutState:
+    """A rollout's state, derived from the journal alone.
+
+    Times are unix seconds; None means that it has not happened. `split` is what the mesh confirmed,
+    `wanted` what it must show; they differ while `awaiting` is set.
+    """
+
+    plan: Plan
+    total: int
+    phase: Phase
+    started_at: float
+    resumed_at: float
+    split: Split
+    wanted: Split
+    gauges: Mapping[str, GuardrailState]
+    shares: tuple[float, ...]
+    parted: TrafficTally = field(default_factory=TrafficTally)
+    awaiting: int | None = None  # sequence number of the decision that is not confirmed yet
+    unread: bool = False  # `wanted` was confirmed before an outage: only read it again
+    unseen: bool = False  # no read since an outage: somebody may have edited the mesh
+    decision: int = 0  # sequence number of the newest decision about the mesh
+    stepped: bool = False  # more was decided than to create the route
+    looked_at: float | None = None
+    attempts: int = 0  # failed attempts in a row to deliver it
+    retry_at: float = 0.0
+    route_problem: str = ""
+    refused: bool = False
+    confirmed_at: float | None = None
+    steady_at: float | None = None  # first look whose traffic agrees with the confirmed split
+    mirrored_until: float | None = None
+    paused_at: float | None = None
+    pause: Decided | None = None  # the decision that began the newest pause
+    first_canary_at: float | None = None
+    requests_per_look: float = 0.0
+    asked: HumanSaid | None = None  # the command that no decision has answered yet
+    drifted: bool = False
+    policy_drift: str = ""
+    last: Decided | None = None
+    learned: Learned | None = None
+    attempt: int = 1
+    calls: Mapping[str, HookAttempt] = field(default_factory=dict)  # by hook
+    uncalibrated: bool = False
+
+    @property
+    def terminal(self) -> bool:
+        """Whether the rollout has ended; a promotion with an open undo has not."""
+        return self.phase in TERMINAL and self.asked is None
+
+    @property
+    def making(self) -> bool:
+        """Whether the open change only creates the route, with all traffic to stable."""
+        return self.awaiting is not None and not self.stepped
+
+    @property
+    def leaves(self) -> str | None:
+        """The version that is stable after this rollout; None while that is open."""
+        stable, canary = self.versions
+        if self.phase in {"promoted", "undoing"}:  # an undo counts once the mesh shows it
+            return canary
+        return stable if self.phase in {"rolled back", "undone"} else None
+
+    @property
+    def due_at(self) -> float:
+        """When the deadline passes (unix seconds); a holdback's time is added to it."""
+        spec = self.plan.spec
+        held = spec.holdback.lasts if spec.holdback and self.phase == "holding back" else 0.0
+        return self.resumed_at + spec.deadline + held
+
+    @property
+    def warm_at(self) -> float | None:
+        """When the warm-up ends (unix seconds); None while the canary has had no request."""
+        if self.first_canary_at is None:
+            return None
+        return self.first_canary_at + self.plan.spec.warmup
+
+    @property
+    def unknown(self) -> Mapping[str, str]:
+        """Guardrails without a valid test, and why, from the pods' history."""
+        return self.learned.unknown if self.learned else {}
+
+    @property
+    def versions(self) -> tuple[str, str]:
+        """Stable's and the canary's version."""
+        return self.plan.spec.stable.version, self.plan.spec.canary.version
+
+
+def rule_of(guardrail: Guardrail) -> Rule:
+    """Return the statistical rule that a guardrail declares."""
+    source = guardrail.source
+    if guardrail.margin is not None:
+        return RateMargin(ratio=guardrail.margin.ratio, absolute=guardrail.margin.absolute)
+    if guardrail.tolerance is None:
+        raise ValueError(f"{guardrail.name} has neither margin nor tolerance")
+    return HistogramTolerance(
+        tolerance=guardrail.tolerance, relative=source.relative, worse=source.worse
+    )
+
+
+def begin_rollout(fact: Started) -> RolloutState:
+    """Return the state right after a plan was accepted: no canary traffic and no evidence."""
+    plan = Plan.model_validate(fact.plan, context=RECORDED)
+    nothing = Split(0, fact.total)
+    rules, waits = {g.name: rule_of(g) for g in plan.spec.guardrails}, bool(plan.spec.holdback)
+    return RolloutState(
+        plan=plan,
+        total=fact.total,
+        phase="waiting",
+        started_at=fact.at,
+        resumed_at=fact.at,
+        split=nothing,
+        wanted=nothing,
+        gauges={
+            name: GuardrailState(rule, start(rule), waits=waits) for name, rule in rules.items()
+        },
+        shares=sample_ratio.start(),
+        attempt=fact.attempt,
+        uncalibrated=fact.uncalibrated,
+    )

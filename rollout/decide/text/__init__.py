@@ -1,0 +1,1 @@
+"""A decision's sentence and numbers; nothing here influences a decision."""

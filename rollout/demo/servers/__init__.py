@@ -1,0 +1,1 @@
+"""Starts Envoy and Prometheus as child processes; knows nothing of the demo's story."""

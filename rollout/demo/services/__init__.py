@@ -1,0 +1,1 @@
+"""The processes behind the demo's Envoy: summarizers, judge and load, with faults by share."""

@@ -1,0 +1,88 @@
+"""The exclusive lock of the one controller that decides on a journal file.
+
+It is an `flock`, so the kernel frees it when its process dies, however it dies.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rollout.errors import JournalBusyError, JournalError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+# `holder` takes a shared lock for a moment, which must not look like another controller.
+_TRIES, _PAUSE = 5, 0.02
+
+
+def lock_file(journal: Path) -> Path:
+    """The lock's path, `<journal>.lock`.
+
+    Links are resolved first, so that two names of one journal share one lock.
+    """
+    real = journal.resolve()
+    return real.with_name(real.name + ".lock")
+
+
+@contextmanager
+def hold(journal: Path) -> Iterator[None]:
+    """Hold the lock of a journal without waiting for another controller.
+
+    Raises JournalBusyError when another holds it, JournalError when the file cannot be made.
+    """
+    path = lock_file(journal)
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise JournalError(f"the lock {path} cannot be opened: {error.strerror}") from error
+    try:
+        if not _acquire(handle):
+            other = _read_pid(handle) or "unknown"
+            raise JournalBusyError(
+                f"another controller (pid {other}) holds this journal: {journal}"
+            )
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(handle)  # frees the lock; the file stays, as removing it would race with the next
+
+
+def holder(journal: Path) -> int | None:
+    """The process id of the lock's holder (0: not recorded), or None when the lock is free."""
+    try:
+        handle = os.open(lock_file(journal), os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        # A shared lock is enough to ask, and two who ask do not hinder each other.
+        return None if _try_lock(handle, fcntl.LOCK_SH) else _read_pid(handle)
+    finally:
+        os.close(handle)
+
+
+def _acquire(handle: int) -> bool:
+    for _ in range(_TRIES):
+        if _try_lock(handle, fcntl.LOCK_EX):
+            return True
+        time.sleep(_PAUSE)
+    return False
+
+
+def _try_lock(handle: int, kind: int) -> bool:
+    try:
+        fcntl.flock(handle, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _read_pid(handle: int) -> int:
+    fields = os.pread(handle, 32, 0).split()
+    return int(fields[0]) if fields and fields[0].isdigit() else 0

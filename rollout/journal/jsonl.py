@@ -1,0 +1,121 @@
+"""A journal as JSON lines, one sealed fact per line: to send, archive, grep and read again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rollout.errors import InputError, JournalError
+from rollout.journal.hash_chain import Row, canonical, verify
+from rollout.journal.memory import MemoryJournal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from rollout.decide.record.facts import Fact
+    from rollout.ports import Entry, SkippedObservation
+
+RECORDING = ".jsonl"
+_MEMBERS = {"seq": int, "previous": str, "hash": str, "fact": dict}
+
+
+def to_lines(rows: Iterable[Row]) -> Iterator[str]:
+    """Write each row as one line of JSON, without a line end.
+
+    The fact's text goes in as it is stored, because the hash covers exactly that text.
+    """
+    for row in rows:
+        yield (
+            f'{{"seq":{row.seq},"previous":"{row.previous}","hash":"{row.hash}","fact":{row.text}}}'
+        )
+
+
+def export(rows: Iterable[Row], path: Path) -> None:
+    """Write rows to a new `.jsonl` file, a recording. Raises InputError when that fails."""
+    if path.suffix != RECORDING:
+        raise InputError(f"{path}: a recording's name ends in {RECORDING}")
+    text = "".join(f"{line}\n" for line in to_lines(rows))
+    try:
+        with path.open("x", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+    except FileExistsError as error:
+        raise InputError(f"{path} exists already, and a recording does not change") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def from_lines(lines: Iterable[str]) -> list[Row]:
+    """Read and verify the rows of a recording's lines; blank lines are skipped.
+
+    A fact's text is first brought back to its canonical form, so a tool that only changed spaces
+    or the order of keys does no harm. Raises JournalError naming the line or the entry.
+    """
+    numbered = enumerate(lines, start=1)
+    rows = [_parse_line(number, line) for number, line in numbered if line.strip()]
+    verify(rows)
+    return rows
+
+
+def _parse_line(number: int, line: str) -> Row:
+    try:
+        # Without these hooks Python takes the last of two members, and NaN, which is no JSON.
+        members = json.loads(
+            line, object_pairs_hook=_reject_duplicates, parse_constant=_reject_constant
+        )
+    except (ValueError, RecursionError) as error:
+        raise JournalError(f"line {number} is no journal entry: {error}") from error
+    if not isinstance(members, dict) or {key: type(members[key]) for key in members} != _MEMBERS:
+        raise JournalError(f"line {number} is no journal entry: not seq, previous, hash and fact")
+    return Row(members["seq"], canonical(members["fact"]), members["previous"], members["hash"])
+
+
+def _reject_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a member is there twice")
+    return members
+
+
+def _reject_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+class LinesJournal:
+    """A recording, for reading only.
+
+    The file is read again at every call, because it may grow meanwhile.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self._path = Path(path)
+
+    def append(self, facts: Sequence[Fact], after: int) -> list[Entry]:
+        """Raise JournalError: a recording does not change."""
+        raise JournalError(f"{self._path} is a recording; {len(facts)} facts after {after} refused")
+
+    def rows(self, after: int = 0) -> list[Row]:
+        """The sealed rows above `after`. Raises JournalError."""
+        return self._load().rows(after)
+
+    def read(self, after: int = 0) -> list[Entry]:
+        """See rollout.ports.Journal."""
+        return self._load().read(after)
+
+    def skim(self) -> Iterator[Entry | SkippedObservation]:
+        """See rollout.ports.Journal."""
+        return self._load().skim()
+
+    def pick(self, places: Sequence[int]) -> Iterator[Entry]:
+        """See rollout.ports.Journal."""
+        return self._load().pick(places)
+
+    def close(self) -> None:
+        """Do nothing: no file stays open between calls."""
+
+    def _load(self) -> MemoryJournal:
+        try:
+            with self._path.open(encoding="utf-8", newline="\n") as lines:
+                return MemoryJournal(from_lines(lines))
+        except (OSError, UnicodeDecodeError) as error:
+            raise JournalError(f"{self._path} cannot be read: {error}") from error

@@ -1,0 +1,39 @@
+"""Where a journal is stored: in a file, or in a database that a URL names."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+JournalLocation = Path | str  # a path, or a string that may be a URL or a path
+
+_PASSWORDS = re.compile(r"(?<=://)([^:/@]*:)[^@]*(?=@)|([?&]password=)[^&]*")
+
+
+def default_path() -> Path:
+    """The default journal: `surefoot/journal.db` in the user's state folder.
+
+    The folder is that of the XDG base directory specification 0.8, which says to ignore a relative
+    path in `XDG_STATE_HOME`.
+    """
+    state = Path(os.environ.get("XDG_STATE_HOME", ""))
+    folder = state if state.is_absolute() else Path.home() / ".local" / "state"
+    return folder / "surefoot" / "journal.db"
+
+
+def is_url(where: JournalLocation) -> bool:
+    """Whether a location is a database URL and not a path."""
+    return isinstance(where, str) and "://" in where
+
+
+def from_words(words: str) -> JournalLocation:
+    """Parse a location that a user gave: a URL stays a string, anything else is a path."""
+    return words if is_url(words) else Path(words)
+
+
+def shown(where: JournalLocation) -> str:
+    """Format a location for printing, with `***` in place of every password."""
+    if not is_url(where):
+        return str(where)
+    return _PASSWORDS.sub(lambda match: f"{match[1] or match[2]}***", str(where))

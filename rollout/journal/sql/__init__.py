@@ -1,0 +1,1 @@
+"""The journal in SQLite or PostgreSQL: tables, transactions, and the deciding controller's lock."""

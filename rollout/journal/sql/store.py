@@ -1,0 +1,235 @@
+"""The journal in a database: every append is one transaction, on disk when it returns.
+
+How it works: an append locks out other writers, checks that the last row is intact and still is the
+one that the caller expects, and adds sealed rows. A read verifies every row that it returns, and
+the links between them, so a change by other means is found before anything acts on it.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sql
+from sqlalchemy.exc import ArgumentError, IntegrityError
+
+from rollout.errors import InputError, JournalError, JournalMovedError
+from rollout.journal.hash_chain import START, Row, check_kept, check_last, parse, seal_all, verify
+from rollout.journal.jsonl import RECORDING
+from rollout.journal.location import JournalLocation, is_url, shown
+from rollout.journal.scan import AT_ONCE, check_picked, parts
+from rollout.journal.sql import tables
+from rollout.journal.sql.tables import ENTRIES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
+
+    from rollout.decide.record.facts import Fact
+    from rollout.journal.sql.database import Database
+    from rollout.journal.sql.tables import Stored
+    from rollout.ports import Entry, SkippedObservation
+_POSTGRES = {"postgresql+psycopg", "postgresql", "postgres"}
+
+
+def open_journal(where: JournalLocation, create: bool = True) -> SqlJournal:
+    """Open a journal at a path or URL for appending.
+
+    A file that does not exist is created, with its folders, for its owner only. Raises InputError
+    when it does not exist and may not be created, or is a recording; JournalError when it is not a
+    journal.
+    """
+    if not is_url(where) and Path(where).suffix == RECORDING:
+        raise InputError(f"{where} is a recording: it can be read, not continued")
+    return SqlJournal(where, create=create)
+
+
+class SqlJournal:
+    """A Journal in an SQLite file (a path, `sqlite:///PATH`) or on PostgreSQL (its URL).
+
+    `readonly` never creates or changes anything. `patience` is the longest wait of an append for
+    another writer's transaction, in seconds. Safe to use from several threads.
+    """
+
+    def __init__(
+        self,
+        where: JournalLocation,
+        *,
+        create: bool = True,
+        readonly: bool = False,
+        patience: float = 5,
+    ) -> None:
+        may_make = create and not readonly
+        self.database = _make_database(
+            where, may_make=may_make, readonly=readonly, patience=patience
+        )
+        self._empty, has_revision = self._inspect()
+        if self._empty and not (may_make or self.database.may_be_empty):
+            raise InputError(f"there is no journal at {self.database.name}")
+        if not readonly:
+            self.database.open_for_writing()
+            if self._empty or not has_revision:
+                with self.database.words(), self.database.writing() as connection:
+                    tables.create(connection)
+
+    def append(self, facts: Sequence[Fact], after: int) -> list[Entry]:
+        """See rollout.ports.Journal; all facts are on disk when this returns, or none is."""
+        with self.database.words():
+            try:
+                with self.database.writing() as connection:
+                    last = tables.last(connection)
+                    # Never seal onto an altered row: the new hash would vouch for it.
+                    verify([last] if last.seq else [], _stand_in_before(last))
+                    check_last(last, after)
+                    entries: list[Entry] = []
+                    for start in range(0, len(facts), AT_ONCE):
+                        batch = facts[start : start + AT_ONCE]
+                        rows = seal_all(last, batch)
+                        entries += map(parse, rows)
+                        values = list(map(tables.columns_of, rows, batch))
+                        connection.execute(tables.INSERT, values)
+                        last = rows[-1]
+            except IntegrityError as error:  # somebody wrote without taking the lock
+                raise JournalMovedError("the journal moved on: somebody appended first") from error
+        return entries
+
+    def rows(self, after: int = 0) -> list[Row]:
+        """The sealed rows after entry `after`, verified. Raises JournalError."""
+        return [row for row, _ in self._load_rows(after)]
+
+    def read(self, after: int = 0) -> list[Entry]:
+        """See rollout.ports.Journal; what is returned is verified.
+
+        Raises JournalBusyError when this process has lost the controller's lock.
+        """
+        return list(map(tables.entry_of, self._load_rows(after)))
+
+    def skim(self) -> Iterator[Entry | SkippedObservation]:
+        """See rollout.ports.Journal."""
+        last = START
+        # One row more than a batch: the first is the last of the batch before, which links them. It
+        # is not returned again.
+        while stored := self._load_rows(last.seq, AT_ONCE + 1):
+            verify([stored[0][0]], last)
+            yield from map(tables.skimmed_of, stored)
+            last = stored[-1][0]
+
+    def pick(self, places: Sequence[int]) -> Iterator[Entry]:
+        """See rollout.ports.Journal."""
+        for batch in parts(places):
+            picked = self._select(tables.PICKED, {"places": list(batch)})
+            check_picked(batch, [row for row, _ in picked])
+            yield from map(tables.entry_of, picked)
+
+    def lock(self, *, instead: bool = False) -> AbstractContextManager[None]:
+        """Hold the journal as the one controller that decides. Raises JournalBusyError.
+
+        `instead` ends another controller's hold, on PostgreSQL only. Only an elected leader may
+        pass it.
+        """
+        return self.database.lock(instead=instead)
+
+    def check_held(self) -> None:
+        """Check that no other controller can have decided since the last read or append.
+
+        Raises StaleError when one may have, JournalError when the journal cannot be asked.
+        """
+        with self.database.words():
+            self.database.check_held()
+
+    def check_takes(self) -> None:
+        """Raise JournalError when the journal does not answer or takes no entries.
+
+        Nothing is written.
+        """
+        with self.database.words():
+            self.database.check_takes()
+
+    def holder(self) -> str | None:
+        """Describe the controller that decides on this journal; None when there is none."""
+        return self.database.holder()
+
+    def close(self) -> None:
+        """Close every connection; the next use opens new ones."""
+        self.database.close()
+
+    def _load_rows(self, after: int, most: int | None = None) -> list[Stored]:
+        """The verified rows after entry `after`, of at most `most` that are selected.
+
+        The row of `after` itself is selected too: it shows that the journal was not cut, and the
+        first new row must link to it.
+        """
+        if self._empty:
+            self._empty, _ = self._inspect()
+        values = {"after": after} | ({"most": most} if most else {})
+        statement = tables.PART if most else tables.FROM
+        selected = [] if self._empty else self._select(statement, values)
+        check_kept(after, is_present=bool(selected) and selected[0][0].seq == after)
+        verify(
+            [row for row, _ in selected], START if not after else _stand_in_before(selected[0][0])
+        )
+        return selected[1:] if after else selected
+
+    def _select(self, statement: sql.Select[Any], values: dict[str, Any]) -> list[Stored]:
+        with self.database.words(), self.database.reading() as connection:
+            return list(map(tables.stored, connection.execute(statement, values)))
+
+    def _inspect(self) -> tuple[bool, bool]:
+        """Whether the journal is empty, and whether it carries its revision number.
+
+        Raises JournalError when it belongs to another program or has another schema.
+        """
+        with self.database.words(), self.database.reading() as connection:
+            names = tables.names_of(connection)
+            with self._prefix_errors():
+                if ENTRIES.name in names:
+                    return False, tables.marked(connection, names)
+                self.database.check_fit(connection, names)
+        return True, False
+
+    @contextmanager
+    def _prefix_errors(self) -> Iterator[None]:
+        """Put the journal's name in front of errors that do not know it."""
+        try:
+            yield
+        except JournalError as error:
+            raise JournalError(f"the journal {self.database.name} {error}") from None
+
+
+def open_database(where: JournalLocation) -> Database:
+    """Open a journal's database for writing, whatever its schema.
+
+    Raises InputError, JournalError.
+    """
+    database = _make_database(where, may_make=False, readonly=False, patience=5)
+    database.open_for_writing()
+    return database
+
+
+def _make_database(
+    where: JournalLocation, *, may_make: bool, readonly: bool, patience: float
+) -> Database:
+    from rollout.journal.sql.sqlite import SqliteFile
+
+    if not is_url(where):
+        return SqliteFile(Path(where), may_make=may_make, patience=patience)
+    try:
+        url = sql.make_url(str(where))
+    except (ArgumentError, ValueError):
+        raise InputError(f"{shown(where)} is no database URL") from None
+    if url.drivername in _POSTGRES:
+        from rollout.journal.sql.postgres import PostgresServer
+
+        return PostgresServer(url, readonly=readonly, patience=patience)
+    if url.get_backend_name() != "sqlite" or not url.database:
+        raise InputError(f"a journal is an SQLite file or on PostgreSQL: {shown(where)} is neither")
+    return SqliteFile(Path(url.database), may_make=may_make, patience=patience)
+
+
+def _stand_in_before(row: Row) -> Row:
+    """Stand in for the row before, so that `verify` accepts this row's link.
+
+    The link was verified when the row before was read; here only the row itself is checked.
+    """
+    return Row(row.seq - 1, "", "", row.previous)

@@ -1,0 +1,173 @@
+"""The only user of the Kubernetes client: reads and writes objects, each call with a timeout."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from typing import Any
+
+import kubernetes.config
+from kubernetes import client
+from kubernetes.client.exceptions import ApiException
+from urllib3.exceptions import HTTPError
+
+from rollout.errors import ClusterError, InputError
+from rollout.kube.kinds import Json, Kind
+
+_CONFIG: Any = kubernetes.config  # the library has no types
+_MANAGER = "surefoot"
+_TIMEOUT = (2.0, 5.0)  # seconds to connect, and between two chunks of an answer
+
+
+class Cluster:
+    """One API server through one connection pool. Every method raises ClusterError."""
+
+    def __init__(self, api: client.ApiClient) -> None:
+        self.api = api
+        # Any: for custom resources the generated signatures say nothing that we could check.
+        self._objects: Any = client.CustomObjectsApi(api)
+        self._core: Any = client.CoreV1Api(api)
+        self._access: Any = client.AuthorizationV1Api(api)
+
+    def get(self, kind: Kind, namespace: str, name: str) -> Json:
+        """Return the object as the API server stores it."""
+        return self._ask(
+            self._objects.get_namespaced_custom_object, *_build_path(kind, namespace, name)
+        )
+
+    def create(self, kind: Kind, namespace: str, body: Json) -> Json:
+        """Create an object and return it; 409 if one of its name exists."""
+        path = kind.group, kind.version, namespace, kind.plural
+        return self._ask(self._objects.create_namespaced_custom_object, *path, body)
+
+    def replace(self, kind: Kind, namespace: str, name: str, body: Json) -> Json:
+        """Replace the whole object; 409 unless it has the body's `metadata.resourceVersion`."""
+        call = self._objects.replace_namespaced_custom_object
+        return self._ask(call, *_build_path(kind, namespace, name), body)
+
+    def patch(
+        self, kind: Kind, namespace: str, name: str, body: Json, *, dry: bool = False
+    ) -> Json:
+        """Apply a merge patch and return the object: null removes a key, lists are replaced whole.
+
+        `metadata.resourceVersion` in the patch makes it conditional: 409 if the object has another.
+        With `dry` nothing is stored: the answer is the object as it would be, without the fields
+        that the API server does not know.
+        """
+        call = self._objects.patch_namespaced_custom_object
+        options = {"dry_run": "All"} if dry else {}
+        return self._ask(call, *_build_path(kind, namespace, name), body, **options)
+
+    def apply(self, kind: Kind, namespace: str, body: Json) -> None:
+        """Run a server-side apply as field manager `surefoot`, without force.
+
+        It answers 409 if another manager owns a field that would change. To create only, pass a
+        `metadata.resourceVersion` that no object can have: then 409 if one of its name exists.
+        """
+        path = _build_path(kind, namespace, body["metadata"]["name"])
+        call = self._objects.patch_namespaced_custom_object
+        document = {"apiVersion": kind.api_version, "kind": kind.name, **body}
+        options = {"field_manager": _MANAGER, "_content_type": "application/apply-patch+yaml"}
+        self._ask(call, *path, document, **options)
+
+    def delete(self, kind: Kind, namespace: str, name: str, metadata: Json) -> None:
+        """Delete the object of this `uid` and `resourceVersion`; 409 if it is another one."""
+        preconditions = {key: metadata[key] for key in ("uid", "resourceVersion")}
+        call = self._objects.delete_namespaced_custom_object
+        self._ask(call, *_build_path(kind, namespace, name), body={"preconditions": preconditions})
+
+    def patch_status(self, kind: Kind, namespace: str, name: str, body: Json) -> Json:
+        """Merge-patch only the object's status, and return the object.
+
+        `metadata.resourceVersion` in the patch makes it conditional: 409 if the object has another.
+        """
+        call = self._objects.patch_namespaced_custom_object_status
+        return self._ask(call, *_build_path(kind, namespace, name), body)
+
+    def tell(self, event: Json) -> None:
+        """Create an Event; if one of its name exists, it was created before and nothing is done."""
+        try:
+            self._ask(
+                self._core.create_namespaced_event,
+                event["metadata"]["namespace"],
+                event,
+                _preload_content=False,  # we do not need the answer as a model
+            )
+        except ClusterError as error:
+            if error.status != 409:
+                raise
+
+    def may(self, verb: str, group: str, resource: str, namespace: str, name: str) -> bool:
+        """Tell whether our service account may do this (a SelfSubjectAccessReview).
+
+        `resource` is `plural` or `plural/subresource`; an empty namespace or name means all.
+        """
+        plural, _, subresource = resource.partition("/")
+        attributes = {"verb": verb, "group": group, "resource": plural, "subresource": subresource}
+        attributes |= {"namespace": namespace, "name": name}
+        review = {"spec": {"resourceAttributes": attributes}}
+        answer: Any = self._ask(self._access.create_self_subject_access_review, review)
+        return bool(answer.status.allowed)
+
+    def first(self, kind: Kind, namespace: str) -> Json:
+        """List one object at most, to check that the kind exists and may be listed."""
+        path = kind.group, kind.version, namespace, kind.plural
+        return self._ask(self._objects.list_namespaced_custom_object, *path, limit=1)
+
+    def every(self, kind: Kind, namespace: str) -> list[Json]:
+        """Return all objects of a kind, each with the apiVersion and kind that list items lack."""
+        path = kind.group, kind.version, namespace, kind.plural
+        answer = self._ask(self._objects.list_namespaced_custom_object, *path)
+        head = {"apiVersion": kind.api_version, "kind": kind.name}
+        return [{**head, **item} for item in answer["items"]]
+
+    def _ask(self, call: Callable[..., Any], *arguments: Any, **options: Any) -> Json:
+        try:
+            answer: Json = call(*arguments, _request_timeout=_TIMEOUT, **options)
+        except ApiException as error:
+            raise refusal(error) from None
+        except (HTTPError, OSError) as error:
+            raise silence(error) from None
+        return answer
+
+
+def _build_path(kind: Kind, namespace: str, name: str) -> tuple[str, ...]:
+    return kind.group, kind.version, namespace, kind.plural, name
+
+
+def connect(context: str | None = None) -> Cluster:
+    """Connect to the cluster of our pod, else of the kubeconfig. Raises InputError."""
+    settings, config = client.Configuration(), _CONFIG
+    try:
+        if "KUBERNETES_SERVICE_HOST" in os.environ and "KUBECONFIG" not in os.environ:
+            config.load_incluster_config(client_configuration=settings)
+        else:
+            # Passed on by us: the library reads KUBECONFIG only once, when it is imported.
+            file = os.environ.get("KUBECONFIG") or None
+            config.load_kube_config(file, context=context, client_configuration=settings)
+    except (kubernetes.config.ConfigException, OSError) as error:
+        raise InputError(f"no cluster: {error}") from None
+    settings.retries = False  # urllib3 would retry at once, four times; our callers back off
+    return Cluster(client.ApiClient(settings))
+
+
+def refusal(error: ApiException) -> ClusterError:
+    """Build the error of an API server that answered, with its own message."""
+    try:
+        message = str(json.loads(error.body or "")["message"])
+    except (TypeError, ValueError, KeyError):
+        message = str(error.reason)
+    return ClusterError(f"the API server said {error.status}: {message}", error.status or 0)
+
+
+def silence(error: Exception) -> ClusterError:
+    """Build the error of an API server that did not answer.
+
+    urllib3 wraps the cause several times; only the innermost says something useful.
+    """
+    cause: Any = error
+    while isinstance(inner := getattr(cause, "reason", None) or cause.__cause__, Exception):
+        cause = inner
+    message = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
+    return ClusterError(f"the API server does not answer: {message.lower()}")

@@ -1,0 +1,30 @@
+"""The kinds of objects that Surefoot reads or writes in a cluster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from rollout.plan.kube import crd, trigger
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of resource, by the names that the API server's paths use."""
+
+    group: str
+    version: str
+    plural: str
+    name: str
+
+    @property
+    def api_version(self) -> str:
+        return f"{self.group}/{self.version}"
+
+
+ROLLOUT_PLAN = Kind(crd.GROUP, crd.VERSION, crd.PLURAL, crd.KIND)
+ROLLOUT_TRIGGER = Kind(crd.GROUP, crd.VERSION, f"{trigger.KIND.lower()}s", trigger.KIND)
+LEASE = Kind("coordination.k8s.io", "v1", "leases", "Lease")
+DEPLOYMENT = Kind("apps", "v1", "deployments", "Deployment")

@@ -1,0 +1,56 @@
+"""Commands by annotation: `surefoot.dev/undo` and `surefoot.dev/retry` on a RolloutPlan."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from rollout.decide.record.facts import Fact, HumanSaid
+from rollout.kube.kinds import Json
+from rollout.tick.attempts import Again, cannot_apply, facts_for
+from rollout.tick.fleet import Fleet
+
+Word = tuple[str, str]  # command and text
+
+ACTOR = "kubernetes"
+LIMIT = 200  # characters of an annotation's text that the journal stores
+_COMMANDS: tuple[Again, ...] = ("undo", "retry")
+
+
+def requested_command(resource: Json, recorded: Collection[Word]) -> tuple[Again, str] | None:
+    """Return the first command on a resource that is not among the recorded ones.
+
+    Each text counts once per plan name, even when the resource is edited or created again: to
+    repeat a command, the user writes another text. Otherwise `kubectl apply` of the same manifest
+    would undo or retry a second time.
+    """
+    annotations = resource["metadata"].get("annotations") or {}
+    for command in _COMMANDS:
+        # Cut as it is recorded: a longer text would never equal its recorded form, and the
+        # command would run at every tick.
+        text = str(annotations.get(f"surefoot.dev/{command}", "")).strip()[:LIMIT]
+        if text and (command, text) not in recorded:
+            return command, text
+    return None
+
+
+def word_of(fact: Fact) -> Word | None:
+    """Return the annotation command that a fact records; None for every other fact."""
+    if isinstance(fact, HumanSaid) and fact.actor == ACTOR and fact.command in _COMMANDS:
+        return fact.command, fact.reason
+    return None
+
+
+def facts_for_annotation(
+    fleet: Fleet, rollout: str, word: tuple[Again, str], *, at: float, controller: str
+) -> list[Fact]:
+    """Return the facts to record for a command.
+
+    A command that does not apply now is recorded alone, without effect: it must not run later,
+    when nobody expects it. Raises InputError where a new attempt may not begin yet; the command is
+    then not recorded and is tried again at the next tick.
+    """
+    command, text = word
+    request = HumanSaid(rollout=rollout, at=at, command=command, actor=ACTOR, reason=text)
+    if cannot_apply(fleet, command, rollout):
+        return [request]
+    return facts_for(fleet, request, controller)

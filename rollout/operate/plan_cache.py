@@ -1,0 +1,62 @@
+"""Parses each RolloutPlan resource once per change, into a plan or a list of mistakes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from rollout.errors import PlanError
+from rollout.kube.kinds import Json
+from rollout.plan.kube.resource import APPLIED, describe_mistakes, name_of, plan_of
+from rollout.plan.model.plan import Plan
+
+
+class Resources(Protocol):
+    """The resources of one kind, such as an informer's cache."""
+
+    def list(self) -> Sequence[Json] | None:
+        """Return all resources as last seen; None before the first complete list."""
+        ...
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A plan and its rollout id, which is a digest and therefore computed only once."""
+
+    plan: Plan
+    rollout: str
+
+
+ParseResult = Declared | tuple[str, ...]
+
+
+class PlanCache:
+    """Caches parsed plans by everything in a resource that the plan depends on."""
+
+    def __init__(self) -> None:
+        self._parsed: dict[str, tuple[tuple[Any, ...], ParseResult]] = {}
+
+    def read(self, resource: Json) -> ParseResult:
+        """Return the plan, or every mistake as `place: code message`."""
+        name, metadata = name_of(resource), resource["metadata"]
+        applied = (metadata.get("annotations") or {}).get(APPLIED)
+        # The generation changes with the stored spec only. The API server drops unknown keys before
+        # it stores a spec, so an edit of a misspelt key shows in the last-applied annotation alone.
+        # The uid tells a resource from a later one of the same name.
+        key = (metadata.get("uid"), metadata.get("generation"), applied)
+        if name not in self._parsed or self._parsed[name][0] != key:
+            self._parsed[name] = (key, _parse(resource))
+        return self._parsed[name][1]
+
+    def keep(self, names: Collection[str]) -> None:
+        """Forget all resources but these."""
+        self._parsed = {name: entry for name, entry in self._parsed.items() if name in names}
+
+
+def _parse(resource: Json) -> ParseResult:
+    try:
+        plan = plan_of(resource)
+        return Declared(plan, plan.id)
+    except PlanError as error:
+        return tuple(describe_mistakes(resource, error))

@@ -1,0 +1,134 @@
+"""Translates journal entries into Kubernetes Events on the RolloutPlan.
+
+An Event's name is derived from its entry, so that the API server refuses a second copy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from rollout.decide.record.facts import (
+    Confirmed,
+    Decided,
+    Drifted,
+    HookAnswered,
+    HumanSaid,
+    RouteFailed,
+    Started,
+)
+from rollout.decide.state.rollout import Phase
+from rollout.kube.kinds import Json
+from rollout.operate.status.conditions import PlanAcceptance, utc
+from rollout.ports import Entry
+
+EventText = tuple[str, str, str]  # type, reason, message
+
+_LIMIT = 1_000  # characters of a message; the API server accepts 1,024
+
+_DECIDED = {
+    "advance": ("Normal", "Advance"),
+    "make route": ("Normal", "MakeRoute"),
+    "hold back": ("Normal", "HoldBack"),
+    "promote": ("Normal", "Promote"),
+    "roll back": ("Warning", "RollBack"),
+    "undo": ("Warning", "Undo"),
+    "pause": ("Warning", "Pause"),
+    "resume": ("Normal", "Resume"),
+}
+
+_ENDS = {"promoted": "Promoted", "rolled back": "RolledBack", "undone": "Undone"}
+
+
+def event_of(resource: Json, entry: Entry, phase: Phase) -> Json | None:
+    """Return the Event of an entry that led to `phase`; None if the entry needs no Event."""
+    describe = _DESCRIBE.get(type(entry.fact))
+    text = describe(entry.fact, phase) if describe else None
+    if text is None:
+        return None
+    # Events of the same second are listed by name: leading zeros keep them in journal order. The
+    # hash tells two journals apart. The API server refuses a second Event of the same name, so
+    # that no entry is reported twice.
+    return _build_event(resource, f"{entry.seq:08}.{entry.hash[:12]}", entry.fact.at, text)
+
+
+def refused(resource: Json, reading: PlanAcceptance, now: float) -> Json:
+    """Return the Event of a plan that is not accepted: at most one per generation."""
+    generation = resource["metadata"].get("generation", 0)
+    text = ("Warning", reading.reason, "\n".join(reading.messages))
+    return _build_event(resource, f"refused.{generation}", now, text)
+
+
+def _describe_start(fact: Started, _: Phase) -> EventText:
+    return "Normal", "Started", f"rollout {fact.rollout} began"
+
+
+def _describe_decision(fact: Decided, _: Phase) -> EventText | None:
+    if fact.action in _DECIDED:
+        return *_DECIDED[fact.action], fact.sentence
+    blind = any(reason.startswith("blind") for reason in fact.reasons)
+    return ("Warning", "Blind", fact.sentence) if blind else None
+
+
+def _describe_confirmation(fact: Confirmed, phase: Phase) -> EventText | None:
+    reason = _ENDS.get(phase)
+    message = f"the mesh shows {fact.split.share * 100:.4g}% canary"
+    return ("Normal", reason, message) if reason else None
+
+
+def _describe_route_failure(fact: RouteFailed, _: Phase) -> EventText | None:
+    # Only the first attempt: retries of the same write would flood the Events.
+    return ("Warning", "RouteFailed", fact.problem) if fact.attempt == 1 else None
+
+
+def _describe_command(fact: HumanSaid, _: Phase) -> EventText:
+    why = f": {fact.reason}" if fact.reason else ""
+    return "Normal", "Asked", f"{fact.actor} says {fact.command}{why}"
+
+
+def _describe_drift(fact: Drifted, _: Phase) -> EventText:
+    message = f"somebody else moved the weights to {fact.seen.share * 100:.4g}%"
+    if fact.policy:
+        message = f"somebody else changed the policy: {fact.policy}"
+    return "Warning", "Drifted", message
+
+
+def _describe_hook(fact: HookAnswered, _: Phase) -> EventText | None:
+    message = f"{fact.hook}, attempt {fact.attempt}: {fact.problem}"
+    return ("Warning", "HookFailed", message) if fact.problem else None
+
+
+_DESCRIBE: dict[type, Callable[[Any, Phase], EventText | None]] = {
+    Started: _describe_start,
+    Decided: _describe_decision,
+    Confirmed: _describe_confirmation,
+    RouteFailed: _describe_route_failure,
+    HumanSaid: _describe_command,
+    Drifted: _describe_drift,
+    HookAnswered: _describe_hook,
+}
+
+
+def _build_event(resource: Json, name: str, at: float, text: EventText) -> Json:
+    kind, reason, message = text
+    metadata = resource["metadata"]
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {
+            "name": f"{metadata['name']}.{name}",
+            "namespace": metadata["namespace"],
+        },
+        "involvedObject": {
+            "apiVersion": resource["apiVersion"],
+            "kind": resource["kind"],
+            **{key: metadata[key] for key in ("name", "namespace", "uid")},
+        },
+        "type": kind,
+        "reason": reason,
+        "message": message[:_LIMIT],
+        "source": {"component": "surefoot"},
+        "firstTimestamp": utc(at),
+        "lastTimestamp": utc(at),
+        "count": 1,
+    }

@@ -1,0 +1,154 @@
+"""Decides what each new version of a watched Deployment leads to.
+
+Every version leads to one plan at most. Three records prevent a second: the plan itself, the
+journal, and the trigger's `status.acted`, which remains when the other two are deleted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from rollout.errors import InputError, PlanError
+from rollout.kube.kinds import Json
+from rollout.plan.kube.resource import describe_mistakes, name_of, plan_of
+from rollout.plan.kube.trigger import TriggerStatus, plan_for, watched_of
+from rollout.plan.model.plan import Plan
+from rollout.tick.fleet import Fleet
+
+_REMEMBERED = 100  # versions in `status.acted`; plans and the journal reach further back
+
+
+@dataclass(frozen=True)
+class DesiredPlan:
+    """What a trigger wants in the cluster: its status and, where one starts, a plan."""
+
+    trigger: Json
+    status: Json
+    plan: Json | None = None
+
+
+@dataclass(frozen=True)
+class TriggerOutcome:
+    """What the trigger did with the Deployment's current version, and why."""
+
+    reason: str
+    message: str = ""
+    version: str = ""
+    plan: Json | None = None
+    acted: bool = False
+
+
+def desired_plans(
+    triggers: Sequence[Json],
+    deployments: Sequence[Json],
+    has_plan: Callable[[str], bool],
+    fleet: Fleet,
+) -> dict[str, DesiredPlan]:
+    """Return what every trigger wants, by the trigger's `namespace/name`.
+
+    `has_plan` tells whether a plan of this `namespace/name` exists or is in the journal.
+    """
+    by_name = {name_of(deployment): deployment for deployment in deployments}
+    return {
+        name_of(trigger): _desire(trigger, _evaluate(trigger, by_name, has_plan, fleet))
+        for trigger in triggers
+    }
+
+
+def _desire(trigger: Json, outcome: TriggerOutcome) -> DesiredPlan:
+    """Turn an outcome into a status and perhaps a plan.
+
+    The plan may be desired at several ticks until the cluster shows it. That is safe: its name
+    depends on trigger and version, and the API server refuses a second plan of the same name.
+    """
+    acted = [*(trigger.get("status") or {}).get("acted", [])]
+    if outcome.acted and outcome.version not in acted:
+        acted = [*acted, outcome.version][-_REMEMBERED:]
+    status = TriggerStatus.model_validate(
+        {
+            "observedGeneration": trigger["metadata"].get("generation", 0),
+            "version": outcome.version,
+            "plan": outcome.plan["metadata"]["name"] if outcome.plan else "",
+            "reason": outcome.reason,
+            "message": outcome.message,
+            "acted": acted,
+        }
+    )
+    plan = outcome.plan if outcome.reason == "Started" else None
+    return DesiredPlan(trigger, status.model_dump(mode="json", by_alias=True), plan)
+
+
+def _evaluate(
+    trigger: Json, deployments: Mapping[str, Json], has_plan: Callable[[str], bool], fleet: Fleet
+) -> TriggerOutcome:
+    """Find the Deployment's version and decide what it leads to."""
+    try:
+        watched = watched_of(trigger)
+    except ValidationError as error:
+        return TriggerOutcome("Invalid", str(error.errors(include_url=False)[0]["msg"]))
+    namespace = trigger["metadata"]["namespace"]
+    deployment = deployments.get(f"{namespace}/{watched.deployment}")
+    if deployment is None:
+        return TriggerOutcome("NoDeployment", f"there is no Deployment {watched.deployment}")
+    version = _read_version(deployment, watched.label)
+    if not version:
+        message = f"the pods of Deployment {watched.deployment} have no label `{watched.label}`"
+        return TriggerOutcome("NoVersion", message)
+    return _evaluate_version(trigger, deployment, version, has_plan, fleet)
+
+
+def _evaluate_version(
+    trigger: Json, deployment: Json, version: str, has_plan: Callable[[str], bool], fleet: Fleet
+) -> TriggerOutcome:
+    namespace, service = trigger["metadata"]["namespace"], str(trigger["spec"]["plan"]["service"])
+    recorded = fleet.stable(namespace, service)
+    resource = plan_for(trigger, version, recorded)
+    name = name_of(resource)
+    if has_plan(name) or version in (trigger.get("status") or {}).get("acted", []):
+        return TriggerOutcome("ActedOn", f"{name} was made for it", version, resource, acted=True)
+    if version == resource["spec"]["stable"]["version"]:
+        return TriggerOutcome("Stable", "it is the stable version already", version)
+    try:
+        plan = plan_of(resource)
+    except PlanError as error:
+        return TriggerOutcome("Invalid", "\n".join(describe_mistakes(resource, error)), version)
+    obstacle = _describe_unready_pods(deployment) or _describe_conflict(fleet, plan)
+    if obstacle:
+        return TriggerOutcome("Waiting", obstacle, version)
+    return TriggerOutcome("Started", f"plan {name} is made", version, resource, acted=True)
+
+
+def _read_version(deployment: Json, label: str) -> str:
+    labels = deployment["spec"]["template"].get("metadata", {}).get("labels") or {}
+    return str(labels.get(label, ""))
+
+
+def _describe_unready_pods(deployment: Json) -> str:
+    """Return why the new pods cannot take traffic yet; empty if they can.
+
+    Any version looks bad when it is judged before its pods are ready.
+    """
+    status, wanted = deployment.get("status") or {}, deployment["spec"].get("replicas", 1)
+    # Until the Deployment controller has observed this generation, its counts are of the old pods.
+    is_current = status.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 0)
+    new = status.get("updatedReplicas", 0) if is_current else 0
+    # Available pods are counted over both versions: with no old pod left, they are the new ones.
+    ready = min(new, status.get("availableReplicas", 0))
+    old = status.get("replicas", 0) - new
+    if not wanted:
+        return "the Deployment is scaled to nothing"
+    if ready < wanted or old > 0:
+        return f"{ready} of {wanted} pods of the new version are ready, {max(old, 0)} old ones left"
+    return ""
+
+
+def _describe_conflict(fleet: Fleet, plan: Plan) -> str:
+    """Return why the plan cannot start now, such as another rollout of its service."""
+    try:
+        fleet.check_fits(plan)
+    except InputError as error:
+        return f"{error}, or wait"
+    return ""

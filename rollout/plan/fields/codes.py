@@ -1,0 +1,60 @@
+"""The codes of mistakes in plans, and how a model reports one at a value."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from pydantic import ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+CODES: dict[str, str] = {
+    "P000": "The file cannot be read.",
+    "P001": "The file is not YAML, or holds no plan.",
+    "P002": "A key is given twice in one mapping.",
+    "P003": "An unknown key: misspelt, or in the wrong place.",
+    "P004": "A key is missing.",
+    "P005": "A value of the wrong kind: a number where text is due, a duration without its unit.",
+    "P006": "A value out of range, not one of the choices, or badly spelt.",
+    "P007": "A margin or tolerance of zero, which asks for proof of no difference at all.",
+    "P008": "A ramp that does not rise: the weight only falls by a rollback.",
+    "P009": "A weight finer than 0.01 %, the smallest that a split can hold.",
+    "P010": "A name that is used twice.",
+    "P011": "An interval between looks that is not a multiple of the scrape interval.",
+    "P012": "Stable and canary are the same version, or lead to the same place.",
+    "P013": "A deadline that passes within the warm-up.",
+    "P014": "A margin for a histogram, or a tolerance for a rate.",
+    "P015": "A history of the pods with too few looks to learn from.",
+    "P016": "None, or more than one, of keys of which exactly one is due: a route has one mesh.",
+    "P017": "A way to part the traffic that the mesh does not have.",
+    "P018": "A time before a switch that is used up before anything can be decided.",
+    "P019": "A comparison with before a switch, where stable is there to be compared with.",
+    "P021": "A policy that the mesh does not have, or without the object that holds it there.",
+    "P022": "An object to be made that the plan says too little or too much of.",
+}
+
+
+def fault(code: str, message: str, **context: Any) -> PydanticCustomError:
+    """Make a mistake for the value being validated.
+
+    `hint` and `choices` in the context are shown to the user.
+    """
+    # The message is inserted into a template, so that braces in a plan's text are not parsed.
+    return PydanticCustomError(code, "{said}", {"said": message, **context})
+
+
+def raise_at(title: str, *faults: tuple[tuple[str | int, ...], PydanticCustomError]) -> NoReturn:
+    """Raise several mistakes at once, each at its path inside the value being validated."""
+    raise ValidationError.from_exception_data(
+        title, [InitErrorDetails(type=error, loc=loc, input=None) for loc, error in faults]
+    )
+
+
+def markdown() -> str:
+    """The text of `docs/plan-errors.md`."""
+    rows = "\n".join(f"| {code} | {meaning} |" for code, meaning in CODES.items())
+    return (
+        "# Mistakes in plans\n\n"
+        "`surefoot check PLAN...` prints every mistake as `file:line:column code message`.\n"
+        "The codes are stable: a code is never given another meaning.\n\n"
+        f"| code | meaning |\n|---|---|\n{rows}\n"
+    )

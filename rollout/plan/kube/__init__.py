@@ -1,0 +1,1 @@
+"""A plan as a Kubernetes resource: definition, status, trigger and schema. Nothing is sent here."""

@@ -1,0 +1,1 @@
+"""The models of a plan, one module for each block of `spec`. Files are read in `reading`."""

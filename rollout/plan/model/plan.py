@@ -1,0 +1,226 @@
+"""The plan as pydantic models.
+
+Every field has a description, which goes into the JSON Schema, the CRD and so into editors.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
+
+from rollout.plan.fields.base import Model, Span, Word, written
+from rollout.plan.fields.codes import fault, raise_at
+from rollout.plan.fields.units import Duration, duration
+from rollout.plan.model.guardrail import Guardrail, Labels, Margin
+from rollout.plan.model.holdback import Holding
+from rollout.plan.model.hooks import Hooks
+from rollout.plan.model.pods import LEAST, Pods
+from rollout.plan.model.policy import Policy
+from rollout.plan.model.policy_fit import check_policy_fits
+from rollout.plan.model.ramp import Budget, Ramp, Steps, Switch
+from rollout.plan.model.route import Route
+from rollout.plan.model.terms import Confidence, Metadata, Prometheus, Version, WhenBlind
+from rollout.plan.model.traffic import Traffic, check_ramp_fits, check_traffic_fits
+
+__all__ = [
+    "Budget",
+    "Guardrail",
+    "Labels",
+    "Margin",
+    "Plan",
+    "Pods",
+    "Policy",
+    "Ramp",
+    "Route",
+    "Spec",
+    "Steps",
+    "Switch",
+    "Traffic",
+]
+
+
+class Spec(Model):
+    """What moves, how far, and what must not get worse."""
+
+    service: Word = Field(description="The service whose traffic is split.")
+    stable: Version = Field(description="The version that serves now.")
+    canary: Version = Field(description="The version to be rolled out.")
+    route: Route = Field(description="Where the weights live.")
+    traffic: Traffic | None = Field(
+        None, description="Which requests the canary gets; a share of all when left out."
+    )
+    ramp: Ramp = Field(description="How the canary's weight grows.")
+    holdback: Holding = Field(None, description="A last bake before the promotion.")
+    guardrails: list[Guardrail] = Field(min_length=1, description="What must not get worse.")
+    confidence: Confidence = Field(Confidence(), description="Declared error rates.")
+    prometheus: Prometheus = Field(Prometheus(), description="Where the evidence is read.")
+    interval: Span = written("30s", "Time between looks, a multiple of the scrape interval.")
+    warmup: Duration = written(
+        "2m", "Time from the canary's first request that only a crash watch judges."
+    )
+    when_blind: WhenBlind = Field(WhenBlind(), description="What to do without data.")
+    deadline: Span = written("24h", "Longest time to a decision.")
+    when_inconclusive: Literal["pause", "rollback", "promote"] = Field(
+        "pause", description="What to do when the deadline passes without proof."
+    )
+    patience: Span = written("24h", "How long a pause waits for a person before rolling back.")
+    on_drift: Literal["adopt", "revert", "pause"] = Field(
+        "pause", description="What to do when someone else moves the weights."
+    )
+    hooks: Hooks = Field(None, description="Addresses that are told before and after.")
+    pods: Pods | None = Field(
+        None,
+        description="What to learn from stable's pods; without it requests are taken as "
+        "independent.",
+    )
+    policy: Policy | None = Field(
+        None,
+        description="How the mesh treats both versions; left as it is when left out.",
+    )
+
+    @property
+    def before(self) -> float | None:
+        """Seconds of stable before a switch that the canary is compared with.
+
+        None when both versions serve at the same time and are compared with each other.
+        """
+        return self.ramp.blue_green.before if isinstance(self.ramp, Switch) else None
+
+    # Each rule is a validator of the field that breaks it. So it is reported at that field, and
+    # together with all other mistakes. Pydantic validates fields in the order above: `info.data`
+    # holds only earlier fields, and of those only the valid ones.
+    @field_validator("canary")
+    @classmethod
+    def _check_another_version(cls, canary: Version, info: ValidationInfo) -> Version:
+        stable = info.data.get("stable")
+        if stable == canary:
+            raise_at("canary", (("version",), fault("P012", "stable is this version already")))
+        return canary
+
+    @field_validator("guardrails")
+    @classmethod
+    def _check_named_once(cls, guardrails: list[Guardrail]) -> list[Guardrail]:
+        names = [guardrail.name for guardrail in guardrails]
+        if twins := repeated(names):
+            raise_at("guardrails", *[((n, "name"), twin(names[n])) for n in twins])
+        return guardrails
+
+    @field_validator("interval")
+    @classmethod
+    def _check_interval(cls, interval: float, info: ValidationInfo) -> float:
+        if "prometheus" not in info.data:
+            return interval
+        scrape = info.data["prometheus"].scrape
+        scrapes = interval / scrape
+        if scrapes < 1 or abs(scrapes - round(scrapes)) > 1e-9:
+            raise fault(
+                "P011",
+                f"the interval {duration(interval)} is no multiple of "
+                f"the scrape interval {duration(scrape)}",
+                hint=f"write `interval: {duration(scrape * max(1, round(scrapes)))}`",
+            )
+        return interval
+
+    @field_validator("ramp")
+    @classmethod
+    def _check_fits_traffic(cls, ramp: Ramp, info: ValidationInfo) -> Ramp:
+        if "traffic" in info.data:
+            check_ramp_fits(ramp, info.data["traffic"])
+        return ramp
+
+    @field_validator("warmup")
+    @classmethod
+    def _check_leaves_baseline(cls, warmup: float, info: ValidationInfo) -> float:
+        ramp = info.data.get("ramp")
+        before = ramp.blue_green.before if isinstance(ramp, Switch) else None
+        if ramp and before is not None and before <= warmup + ramp.bake:
+            raise fault(
+                "P018",
+                f"the warm-up of {duration(warmup)} and the bake of {duration(ramp.bake)} use up "
+                f"the {duration(before)} of stable that the canary is compared with",
+            )
+        return warmup
+
+    @field_validator("deadline")
+    @classmethod
+    def _check_after_warmup(cls, deadline: float, info: ValidationInfo) -> float:
+        warmup = info.data.get("warmup", 0.0)
+        if deadline <= warmup:
+            raise fault("P013", f"the deadline passes within the warm-up of {duration(warmup)}")
+        return deadline
+
+    @field_validator("pods")
+    @classmethod
+    def _check_long_enough(cls, pods: Pods | None, info: ValidationInfo) -> Pods | None:
+        least = LEAST * info.data.get("interval", 0.0)
+        if pods is not None and pods.history < least:
+            message = f"a history of {duration(pods.history)} holds fewer than {LEAST} looks"
+            hint = f"write `history: {duration(least)}` or more"
+            raise_at("pods", (("history",), fault("P015", message, hint=hint)))
+        return pods
+
+    @field_validator("traffic")
+    @classmethod
+    def _check_mesh_supports_traffic(
+        cls, traffic: Traffic | None, info: ValidationInfo
+    ) -> Traffic | None:
+        if traffic is not None and "route" in info.data:
+            check_traffic_fits(traffic, info.data["route"])
+        return traffic
+
+    @field_validator("policy")
+    @classmethod
+    def _check_mesh_supports_policy(
+        cls, policy: Policy | None, info: ValidationInfo
+    ) -> Policy | None:
+        if policy is not None and "route" in info.data:
+            check_policy_fits(policy, info.data["route"], info.data.get("traffic"))
+        return policy
+
+
+def repeated(names: list[Any]) -> list[int]:
+    """Find the indices of names that occur earlier in the list."""
+    return [index for index, name in enumerate(names) if name in names[:index]]
+
+
+def twin(name: str) -> PydanticCustomError:
+    """Make the mistake of a name that is given twice."""
+    return fault("P010", f"the name `{name}` is given twice")
+
+
+class Plan(Model):
+    """A rollout plan: what to move, how far, and what must not get worse."""
+
+    api_version: Literal["surefoot.dev/v1alpha1"] = Field(description="Version of this format.")
+    kind: Literal["RolloutPlan"] = Field(description="What this document is.")
+    metadata: Metadata = Field(description="How the plan is named.")
+    spec: Spec = Field(description="What moves, how far, and what must not get worse.")
+
+    @property
+    def name(self) -> str:
+        return self.metadata.name
+
+    def document(self) -> dict[str, Any]:
+        """The plan as plain data, itself a valid plan document."""
+        return self.model_dump(by_alias=True, exclude_none=True, mode="json")
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the canonical document, in hexadecimal.
+
+        It is equal for every spelling of one plan.
+        """
+        text = json.dumps(self.document(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def id(self) -> str:
+        """The rollout id: the plan's name and the first eight digits of its digest.
+
+        It is valid as the value of a Kubernetes label.
+        """
+        return f"{self.name}-{self.digest[:8]}"

@@ -1,0 +1,1 @@
+"""Read plan files, and report every mistake at once, with its position and a hint."""

@@ -1,0 +1,109 @@
+"""How Istio's routes and the Gateway API's routes spell segments and mirrored requests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Protocol
+
+from rollout.decide.record.split import Split
+from rollout.errors import RouteError
+from rollout.plan.model.plan import Plan
+from rollout.plan.model.traffic import Segment
+from rollout.route.gateway.dialect import Gateway
+from rollout.route.istio.dialect import Istio
+from rollout.route.manifest import Json, dicts
+from rollout.route.weighted_route import WeightedRoute
+
+
+class Dialect(Protocol):
+    """How one API spells its list of routes, their matches, and what mirrors requests."""
+
+    @property
+    def routes(self) -> str:
+        """Key of the list of routes into which a segment's route may be inserted."""
+        ...
+
+    @property
+    def matches(self) -> str:
+        """Key of a route's matches."""
+        ...
+
+    @property
+    def copies(self) -> str:
+        """Key of the list that mirrors a route's requests."""
+        ...
+
+    def forks(self, manifest: Json, plan: Plan, *, back: bool = False) -> list[WeightedRoute]:
+        """Return the plan's routes. Raises RouteError.
+
+        With `back` (all traffic returns to stable) a missing route is skipped and not an error.
+        """
+        ...
+
+    def fork(self, body: Json, plan: Plan) -> WeightedRoute:
+        """Return one route of an object, also one that is not the plan's."""
+        ...
+
+    def narrow(self, matches: list[Json], segment: Segment, route_name: str) -> list[Json]:
+        """Return the matches narrowed to the segment. Raises RouteError."""
+        ...
+
+    def check(
+        self, routes: Sequence[Json], forks: Sequence[WeightedRoute], segment: Segment
+    ) -> None:
+        """Raise RouteError where a segment's route would take another route's requests."""
+        ...
+
+    def copy(self, fork: WeightedRoute, to: Json, split: Split) -> Json:
+        """Return the entry that mirrors this share of requests `to` the canary.
+
+        Raises RouteError.
+        """
+        ...
+
+    def destination(self, copy: Json) -> Json:
+        """Return where an entry mirrors to; empty for an entry that mirrors nothing."""
+        ...
+
+    def share(self, copy: Json) -> Fraction:
+        """Return the share of the requests that an entry mirrors."""
+        ...
+
+
+def dialect_of(plan: Plan) -> Dialect:
+    """Return the dialect of a plan's mesh."""
+    return Istio() if plan.spec.route.istio is not None else Gateway()
+
+
+def sent(dialect: Dialect, fork: WeightedRoute) -> list[Json]:
+    """Return the entries that mirror a route's requests to the canary."""
+    return [
+        entry
+        for entry in dicts(fork.body.get(dialect.copies))
+        if _leads_to_canary(dialect, fork, entry)
+    ]
+
+
+def send(dialect: Dialect, fork: WeightedRoute, split: Split) -> None:
+    """Mirror a share of a route's requests to the canary. Raises RouteError."""
+    if sent(dialect, fork):
+        raise RouteError(f"{fork.location} copies requests to the canary already")
+    (like, *_) = fork.of("stable") or fork.of("canary")
+    copy = dialect.copy(fork, fork.mesh.entry("canary", like), split)
+    fork.body[dialect.copies] = [*dicts(fork.body.get(dialect.copies)), copy]
+
+
+def stop(dialect: Dialect, fork: WeightedRoute) -> None:
+    """Remove what mirrors a route's requests to the canary; other mirrors stay."""
+    entries = dicts(fork.body.get(dialect.copies))
+    others = [entry for entry in entries if not _leads_to_canary(dialect, fork, entry)]
+    if others != entries:
+        fork.body[dialect.copies] = others
+        if not others:
+            del fork.body[dialect.copies]
+
+
+def _leads_to_canary(dialect: Dialect, fork: WeightedRoute, copy: Json) -> bool:
+    to = dialect.destination(copy)
+    return bool(to) and fork.mesh.arm_of(to) == "canary"

@@ -1,0 +1,154 @@
+"""Write weights into a cluster's routing objects, and read them back."""
+
+from __future__ import annotations
+
+from rollout.decide.record.split import Split
+from rollout.errors import ClusterError, RouteError
+from rollout.kube.kinds import Kind
+from rollout.kube.watches import WatchedObjects
+from rollout.plan.model.plan import Plan
+from rollout.ports import RouteStatus
+from rollout.route.istio.destinations import explain_missing_subset
+from rollout.route.kube import patch
+from rollout.route.kube.object_annotations import mark_of
+from rollout.route.kube.objects import (
+    DESTINATION_RULE,
+    Objects,
+    Target,
+    as_route_error,
+    at_version,
+    spelt,
+    target_of,
+)
+from rollout.route.manifest import Json
+
+_ATTEMPTS = 5
+_CONFLICT = 409
+
+
+class ClusterRouter:
+    """Implements the `Router` port for plans with `spec.route.istio` or `spec.route.gateway`.
+
+    With `watched` it is also a `Watcher`. A write always reads from the API server and never from
+    the watch, whose copy may be old.
+    """
+
+    def __init__(self, objects: Objects, watched: WatchedObjects | None = None) -> None:
+        self._objects, self._watched = objects, watched
+
+    def read(self, plan: Plan, total: int) -> RouteStatus:
+        """Return the weights that the API server holds now, and our mark.
+
+        Raises RouteError where it cannot be read, and where the mesh reports that it does not
+        serve the canary's traffic: such weights must not count as delivered.
+        """
+        target = target_of(plan)
+        return _read_status(self._get(plan, target.kind, target.name), target, plan, total)
+
+    def cached(self, plan: Plan, total: int) -> RouteStatus | None:
+        """Return what the watch saw last, as `read` does; None without it. Raises RouteError."""
+        if self._watched is None:
+            return None
+        target = target_of(plan)
+        live = self._watched.find(target.kind, plan.metadata.namespace, target.name)
+        return None if live is None else _read_status(live, target, plan, total)
+
+    def write(self, plan: Plan, split: Split, mark: str) -> None:
+        """Patch the object at the version just read; after a conflict, read it and try again.
+
+        A time-out or a 5xx leaves open whether the patch was applied; the next read tells. Raises
+        RouteError: then nothing moved, or the outcome is unknown.
+        """
+        target = target_of(plan)
+        if split.canary:
+            self._check_subsets(plan)
+        unclear: RouteError | None = None
+        for _ in range(_ATTEMPTS):
+            live = self._get(plan, target.kind, target.name)
+            body = _build_patch(live, plan, split, mark)
+            if not body:
+                return
+            # The patch is still needed after an unclear answer. It may yet be applied, so a
+            # second one is not sent: the caller reads the mesh again and decides.
+            if unclear is not None:
+                raise unclear
+            try:
+                self._patch(plan, target, at_version(body, live), split)
+            except ClusterError as error:
+                problem = as_route_error(error, "patch", target.kind, plan, target.name)
+                if error.status == _CONFLICT:
+                    continue
+                if not _is_unclear(error):
+                    raise problem from None
+                unclear = problem
+            else:
+                return
+        message = f"{spelt(target.kind, plan, target.name)} keeps changing"
+        raise RouteError(f"{message}: {_ATTEMPTS} patches came too late")
+
+    def diagnose(self, plan: Plan) -> str:
+        """Return nothing: what the API server accepted, it also shows."""
+        del plan
+        return ""
+
+    def _check_subsets(self, plan: Plan) -> None:
+        """Refuse traffic to a subset that no DestinationRule defines: Istio answers it with 503."""
+        route = plan.spec.route.istio
+        if route is None or route.destination_rule is None:
+            return
+        rule = self._get(plan, DESTINATION_RULE, route.destination_rule)
+        if reason := explain_missing_subset(rule, plan):
+            raise RouteError(reason, refused=True)
+
+    def _get(self, plan: Plan, kind: Kind, name: str) -> Json:
+        try:
+            return self._objects.get(kind, plan.metadata.namespace, name)
+        except ClusterError as error:
+            raise as_route_error(error, "get", kind, plan, name) from None
+
+    def _patch(self, plan: Plan, target: Target, body: Json, split: Split) -> None:
+        """Patch; anything but plain weights is tried in a dry run first.
+
+        The API server of an older mesh drops fields that it does not know, such as a mirror's
+        share, and then all requests would be mirrored. Raises ClusterError and RouteError.
+        """
+        address = target.kind, plan.metadata.namespace, target.name
+        if split.way != "weights":
+            patched = self._objects.patch(*address, body, dry=True)
+            if not _has_split(patched, plan, split):
+                message = f"the cluster's definitions of it are too old for a {split.way}"
+                where = spelt(target.kind, plan, target.name)
+                raise RouteError(f"{where}: {message}", refused=True)
+        self._objects.patch(*address, body)
+
+
+def _build_patch(live: Json, plan: Plan, split: Split, mark: str) -> Json:
+    """Return the patch. An object that cannot carry the split is a refusal.
+
+    Trying again does not help: as with a missing right, a person has to change something.
+    """
+    try:
+        return patch.patch(live, plan, split, mark)
+    except RouteError as error:
+        raise RouteError(str(error), refused=True) from None
+
+
+def _has_split(patched: Json, plan: Plan, split: Split) -> bool:
+    """Return whether a patched object shows the split."""
+    try:
+        return patch.split_of(patched, plan, split.total) == split
+    except RouteError:
+        return False
+
+
+def _read_status(live: Json, target: Target, plan: Plan, total: int) -> RouteStatus:
+    """Return the split and the mark that an object shows. Raises RouteError."""
+    split = patch.split_of(live, plan, total)
+    if split.canary and (problem := target.complaint(live, plan)):
+        raise RouteError(f"{spelt(target.kind, plan, target.name)}: {problem}")
+    return RouteStatus(split, mark_of(live, plan.spec.service))
+
+
+def _is_unclear(error: ClusterError) -> bool:
+    """Return whether the request may have been carried out despite the error."""
+    return error.status == 0 or error.status >= 500

@@ -1,0 +1,75 @@
+"""The commands `undo` and `retry`: the facts that they lead to, or why they cannot apply."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from rollout.decide.record.facts import Fact, HumanSaid, Started
+from rollout.decide.rules.calibration import lacks_calibration
+from rollout.decide.rules.ramp import total_of
+from rollout.decide.state.rollout import RolloutState
+from rollout.errors import InputError
+from rollout.plan.model.plan import Plan
+from rollout.tick.fleet import Fleet, attempt_id
+
+Again = Literal["undo", "retry"]
+
+
+def started(
+    plan: Plan, *, at: float, controller: str, attempt: int = 1, uncalibrated: bool = False
+) -> Started:
+    """Return the fact that begins an attempt of a plan."""
+    return Started(
+        rollout=attempt_id(plan.id, attempt),
+        at=at,
+        plan=plan.document(),
+        digest=plan.digest,
+        total=total_of(plan),
+        controller=controller,
+        uncalibrated=uncalibrated,
+        attempt=attempt,
+    )
+
+
+def cannot_apply(fleet: Fleet, command: Again, rollout: str) -> str:
+    """Explain why there is nothing to undo or to retry; empty where there is."""
+    state = fleet.states[rollout]
+    stable, canary = state.versions
+    if not state.terminal:
+        return f"{rollout} goes on ({state.phase}): `surefoot abort` sends all traffic to {stable}"
+    if command == "retry":
+        reason = f"{rollout} was promoted: {canary} has all traffic, there is nothing to retry"
+        return reason if state.phase == "promoted" else ""
+    if state.phase != "promoted":
+        return f"{rollout} was {state.phase}: all traffic is on {stable} already"
+    newest = fleet.newest_of(state.plan)
+    return "" if newest == rollout else f"{newest} came after {rollout}: only the newest is undone"
+
+
+def facts_for(fleet: Fleet, fact: HumanSaid, controller: str) -> list[Fact]:
+    """Return the facts to record in one transaction: the command, and a retry's new attempt.
+
+    Raises InputError where the command cannot apply, or the plan may not begin.
+    """
+    command: Again = "undo" if fact.command == "undo" else "retry"
+    if problem := cannot_apply(fleet, command, fact.rollout):
+        raise InputError(problem)
+    if command == "undo":
+        return [fact]
+    return [fact, _start_next_attempt(fleet, fleet.states[fact.rollout], fact.at, controller)]
+
+
+def _start_next_attempt(fleet: Fleet, state: RolloutState, at: float, controller: str) -> Started:
+    """Return the start of the next attempt: same plan, new id, no evidence carried over."""
+    plan = state.plan
+    fleet.check_fits(plan)
+    lacking = lacks_calibration(plan, fleet.calibrations.get(plan.id))
+    if lacking and not state.uncalibrated:
+        raise InputError(lacking)
+    return started(
+        plan,
+        at=at,
+        controller=controller,
+        attempt=state.attempt + 1,
+        uncalibrated=bool(lacking),
+    )

@@ -1,0 +1,63 @@
+"""One rollout's look: the question to its observer, and the facts that follow from the answer."""
+
+from __future__ import annotations
+
+from rollout.decide.evidence.baseline import look_started_at
+from rollout.decide.fold import fold
+from rollout.decide.record.facts import Fact, Observed
+from rollout.decide.state.rollout import RolloutState
+from rollout.decide.step import step
+from rollout.ports import Answer, Ask
+
+Step = tuple[Fact, RolloutState]
+"""A fact, and the state after it."""
+
+
+def ask(rollout: str, state: RolloutState) -> Ask:
+    """Build the question to the observer: all samples newer than those that were counted."""
+    newest = {name: look_started_at(state, gauge) for name, gauge in state.gauges.items()}
+    since = {name: at for name, at in newest.items() if at is not None}
+    return Ask(rollout, state.plan, since)
+
+
+def propose(
+    rollout: str,
+    state: RolloutState,
+    head: int,
+    *,
+    drift: Fact | None,
+    answer: Answer | None,
+    now: float,
+) -> list[Step]:
+    """Return a look's facts with their states, to be appended after entry `head`.
+
+    Every fact is folded before the next is computed: the decision sees the drift and the
+    observation of the same look.
+    """
+    steps: list[Step] = []
+
+    def note(fact: Fact | None) -> RolloutState:
+        before = steps[-1][1] if steps else state
+        if fact is None:
+            return before
+        steps.append((fact, fold(before, fact, head + len(steps) + 1)))
+        return steps[-1][1]
+
+    if not state.terminal:
+        drifted = note(drift)
+        observed = note(_build_observed(rollout, drifted, answer, now))
+        note(step(observed, now, rollout))
+    return steps
+
+
+def _build_observed(
+    rollout: str, state: RolloutState, answer: Answer | None, now: float
+) -> Fact | None:
+    """Return the answer as a fact; None where it says nothing new."""
+    if answer is None:
+        return None
+    series, problems = dict(answer.series), dict(answer.problems)
+    recorded = {name: gauge.problem for name, gauge in state.gauges.items() if gauge.problem}
+    if not series and problems == recorded:
+        return None
+    return Observed(rollout=rollout, at=now, series=series, problems=problems)

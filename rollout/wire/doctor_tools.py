@@ -1,0 +1,54 @@
+"""Opens Prometheus for interactive commands, and the tools of `surefoot doctor`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rollout.wire import clock
+from rollout.wire.meshes import router
+
+if TYPE_CHECKING:
+    from rollout.doctor.examine import ClusterAccess, Tools
+    from rollout.plan.model.plan import Plan
+    from rollout.ports import HistorySource, Observer
+
+
+def observer() -> Observer:
+    """Return a reader of a plan's Prometheus with a short timeout: a person waits for it."""
+    from rollout.observe.prometheus import PrometheusObserver
+
+    return PrometheusObserver(timeout=2.0)
+
+
+def history_source() -> HistorySource:
+    """Return a reader of long ranges (half a day), which take Prometheus more time."""
+    from rollout.observe.prometheus import PrometheusObserver
+
+    return PrometheusObserver(timeout=30.0)
+
+
+def doctor_tools(context: str | None = None) -> Tools:
+    """Return the tools of `surefoot doctor`; the cluster is connected to on first use."""
+    from rollout.doctor.examine import Tools
+    from rollout.doctor.mesh import EnvoyAdmin
+    from rollout.observe.prometheus import PrometheusObserver
+
+    def unknown(plan: Plan) -> str:
+        from rollout.route.envoy.proxy import unknown
+
+        return unknown(plan)
+
+    def against(plan: Plan) -> str:
+        from rollout.route.envoy.proxy import against
+
+        return against(plan)
+
+    def cluster() -> ClusterAccess:
+        from rollout.kube.client import connect
+
+        return connect(context)
+
+    query = PrometheusObserver().vector
+    return Tools(
+        query, clock.SystemClock().now, router(context), EnvoyAdmin(unknown, against), cluster
+    )

@@ -1,0 +1,58 @@
+"""`surefoot undo` and `surefoot retry` on a real journal, and what `status` says of the record."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+
+import pytest
+from click.testing import CliRunner
+
+from rollout.cli import surefoot
+from rollout.journal.sql.store import open_journal
+from tests.worlds import BAD, GOOD, Lab
+
+
+def call(*arguments: object):
+    return CliRunner().invoke(surefoot, list(map(str, arguments)))
+
+
+@pytest.fixture(params=[GOOD, BAD], ids=["promoted", "rolled back"])
+def ended(request, tmp_path):
+    """A lab whose rollout has ended, and the journal's path."""
+    path = tmp_path / "journal.db"
+    made = Lab(request.param)
+    made.run()
+    with closing(open_journal(path)) as journal:
+        journal.append(made.facts, after=0)
+    return made, path
+
+
+def test_each_word_where_it_makes_sense(ended):
+    made, path = ended
+    word, other = ("undo", "retry") if made.state.phase == "promoted" else ("retry", "undo")
+    refused = call(other, "demo", "--journal", path)
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    result = call(word, "demo", "--journal", path, "--reason", "ticket 7", "--as", "ada", "--json")
+    assert result.exit_code == 0, result.output
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert (lines[0]["command"], lines[0]["actor"], lines[0]["reason"]) == (word, "ada", "ticket 7")
+    assert [line["kind"] for line in lines[1:]] == (["started"] if word == "retry" else [])
+    again = call(word, "demo", "--journal", path)
+    assert again.exit_code == 2
+    assert "goes on" in again.stderr
+
+
+def test_status_names_the_stable_version_on_record(ended):
+    made, path = ended
+    stable = "v2" if made.state.phase == "promoted" else "v1"
+    (told,) = json.loads(call("status", "--journal", path, "--json").stdout)
+    assert told["recorded_stable"] == stable
+    assert f"stable on record: {stable}" in call("status", "--journal", path).stdout
+    assert f"{stable} is stable from now on" in call("log", "--journal", path).stdout
+
+
+def test_a_word_for_a_live_rollout_names_the_one_for_an_ended_one(ended):
+    made, path = ended
+    word = "undo" if made.state.phase == "promoted" else "retry"
+    assert f"`surefoot {word}`" in call("abort", "demo", "--journal", path).stderr

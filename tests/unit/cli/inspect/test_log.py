@@ -1,0 +1,158 @@
+"""The decision log on screen."""
+
+import json
+import signal
+import subprocess
+import sys
+from contextlib import closing
+
+import pytest
+from click.testing import CliRunner
+
+from rollout.cli import surefoot
+from rollout.decide.record.facts import (
+    Confirmed,
+    Decided,
+    Drifted,
+    Fact,
+    HumanSaid,
+    Observed,
+    RouteFailed,
+    Started,
+)
+from rollout.decide.record.split import Split
+from rollout.errors import BAD_INPUT
+from rollout.journal.jsonl import to_lines
+from rollout.journal.sql.store import open_journal
+
+R = {"rollout": "notes-v2-1", "at": 1_700_000_000.25}
+PLAN = {
+    "metadata": {"name": "notes-v2"},
+    "spec": {"service": "notes", "stable": {"version": "v1"}, "canary": {"version": "v2"}},
+}
+FACTS: list[Fact] = [
+    Started(**R, plan=PLAN, digest="d", total=100, controller="0.1.0"),
+    Observed(**R, problems={"errors": "no such series"}),
+    Decided(**R, action="advance", split=Split(5), reasons=("x",), sentence="Go\x1b[2J to 5 %."),
+    RouteFailed(**R, decision=3, problem="refused\nby Envoy", attempt=1),
+    Confirmed(**R, decision=3, split=Split(5)),
+    HumanSaid(**R, command="pause", actor="ops@host", reason="lunch"),
+    Drifted(**R, seen=Split(1, 1000)),
+]
+OTHER = Started(rollout="other-1", at=1.0, plan={}, digest="d", total=100, controller="0")
+LOG = """\
+2023-11-14 22:13:20Z      1  notes-v2-1  started           notes v1 -> v2 (Surefoot 0.1.0)
+2023-11-14 22:13:20Z      3  notes-v2-1  advance to 5 %    Go[2J to 5 %.
+2023-11-14 22:13:20Z      4  notes-v2-1  route failed      attempt 1 of decision 3: refused by Envoy
+2023-11-14 22:13:20Z      5  notes-v2-1  confirmed         the mesh shows 5 % canary (decision 3)
+2023-11-14 22:13:20Z      6  notes-v2-1  pause (said)      ops@host: lunch
+2023-11-14 22:13:20Z      7  notes-v2-1  drifted           somebody else moved the weights to 0.1 %
+"""
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "journal.db"
+    with closing(open_journal(path)) as journal:
+        journal.append([*FACTS, OTHER], after=0)
+    return path
+
+
+def call(*arguments: object, color: bool = False):
+    return CliRunner().invoke(surefoot, ["log", *map(str, arguments)], color=color)
+
+
+@pytest.mark.parametrize("name", ["notes-v2", "notes-v2-1"])
+def test_one_line_per_decision_like_fact(path, name):
+    result = call(name, "--journal", path)
+    assert (result.exit_code, result.output) == (0, LOG)
+
+
+def test_all_rollouts_without_a_name(path):
+    assert call("--journal", path).output.startswith(LOG)
+    assert "other-1" in call("--journal", path).output
+
+
+def test_observations_when_asked_for(path):
+    lines = call("--all", "--journal", path).output.splitlines()
+    assert lines[1].endswith("observed          0 new samples; errors: no such series")
+
+
+def test_colour_is_the_only_escape_that_reaches_a_terminal(path):
+    output = call("--journal", path, color=True).output
+    assert "\x1b[32madvance to 5 %" in output
+    assert "\x1b[2J" not in output
+
+
+def test_json_has_a_stable_shape(path):
+    result = call("--json", "--all", "--journal", path)
+    lines = [json.loads(line) for line in result.output.splitlines()]
+    assert [line["seq"] for line in lines] == list(range(1, 9))
+    last = lines[6]
+    assert len(last.pop("hash")) == 64
+    assert list(last.items()) == [
+        ("seq", 7),
+        ("at", "2023-11-14T22:13:20.250000+00:00"),
+        ("rollout", "notes-v2-1"),
+        ("kind", "drifted"),
+        ("seen", {"canary": 1, "total": 1000, "way": "weights"}),
+        ("policy", ""),
+        ("anew", False),
+    ]
+
+
+def test_a_recording_reads_the_same(path, tmp_path):
+    with closing(open_journal(path)) as journal:
+        lines = list(to_lines(journal.rows()))
+    recording = tmp_path / "recorded.jsonl"
+    recording.write_text("\n".join(lines), encoding="utf-8")
+    assert call("--journal", recording).output == call("--journal", path).output
+
+
+def test_an_export_reads_the_same_and_is_never_overwritten(path, tmp_path):
+    copy = tmp_path / "copy.jsonl"
+    result = call("--export", copy, "--journal", path)
+    assert result.output.startswith(f"8 entries in {copy}, sealed by ")
+    assert call("--journal", copy).output == call("--journal", path).output
+    assert call("--export", copy, "--journal", path).exit_code == BAD_INPUT
+    part = tmp_path / "part.jsonl"
+    assert call("notes-v2", "--export", part, "--journal", path).exit_code == BAD_INPUT
+    assert not part.exists()
+
+
+def test_a_broken_chain_is_told_and_nothing_printed(path, tmp_path):
+    with closing(open_journal(path)) as journal:
+        lines = list(to_lines(journal.rows()))
+    recording = tmp_path / "recorded.jsonl"
+    recording.write_text("\n".join(lines).replace("lunch", "break"), encoding="utf-8")
+    result = call("--journal", recording)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "entry 6 was altered" in result.stderr
+
+
+def test_bad_input_is_told(path, tmp_path):
+    unknown, missing = call("x", "--journal", path), call("--journal", tmp_path / "no.db")
+    assert (unknown.exit_code, missing.exit_code) == (2, 2)
+    assert "known: notes-v2, other-1" in unknown.stderr
+    assert "there is no journal at" in missing.stderr
+
+
+def test_following_prints_what_comes_and_ends_cleanly_on_ctrl_c(path):
+    command = [sys.executable, "-c", "from rollout.cli import main; main()"]
+    process = subprocess.Popen(
+        [*command, "log", "-f", "--json", "notes-v2", "--journal", str(path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    first = [json.loads(process.stdout.readline())["seq"] for _ in range(6)]
+    again = Started(rollout="notes-v2-2", at=3.0, plan=PLAN, digest="e", total=100, controller="0")
+    with closing(open_journal(path)) as journal:
+        journal.append([OTHER, again], after=8)
+    followed = json.loads(process.stdout.readline())
+    process.send_signal(signal.SIGINT)
+    rest, problems = process.communicate(timeout=60)
+    assert first == [1, 3, 4, 5, 6, 7]
+    assert (followed["seq"], followed["rollout"]) == (10, "notes-v2-2")
+    assert (process.returncode, rest, problems) == (0, "", "")

@@ -1,0 +1,73 @@
+"""`surefoot status`: of all rollouts, or of one without the evidence of the others."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+
+import pytest
+from click.testing import CliRunner
+
+from rollout.cli import surefoot
+from rollout.decide.record.facts import Observed
+from rollout.journal.jsonl import export
+from rollout.journal.sql.store import SqlJournal, open_journal
+from tests.worlds import BAD, Lab, plan
+
+
+def status(path, *arguments):
+    words = ["status", *arguments, "--journal", str(path), "--json"]
+    return CliRunner().invoke(surefoot, words)
+
+
+@pytest.fixture(scope="module")
+def two():
+    """The facts of a rollout that was rolled back, and of another plan's that goes on."""
+    first = Lab(BAD, plan=plan("first"))
+    first.run()
+    second = Lab(plan=plan("second", service="other"))
+    second.run(30)
+    return [*first.facts, *second.facts]
+
+
+@pytest.fixture(params=["journal.db", "recorded.jsonl"])
+def path(request, two, tmp_path):
+    with closing(open_journal(tmp_path / "journal.db")) as journal:
+        journal.append(two, after=0)
+        export(journal.rows(), tmp_path / "recorded.jsonl")
+    return tmp_path / request.param
+
+
+def test_one_rollout_is_told_as_it_is_among_all(path):
+    both = json.loads(status(path).stdout)
+    assert [each["name"] for each in both] == ["first", "second"]
+    for each in both:
+        (by_name,) = json.loads(status(path, each["name"]).stdout)
+        (by_id,) = json.loads(status(path, each["rollout"]).stdout)
+        settled = {key: value for key, value in each.items() if key != "next"}
+        assert settled.items() <= by_name.items()
+        assert settled.items() <= by_id.items()
+
+
+def test_an_unknown_name_is_refused_with_the_known_ones(path):
+    refused = status(path, "third")
+    assert refused.exit_code == 2
+    assert "known: first, second" in refused.stderr
+
+
+def test_evidence_of_others_is_not_read(two, tmp_path, monkeypatch):
+    path = tmp_path / "journal.db"
+    with closing(open_journal(path)) as journal:
+        journal.append(two, after=0)
+    picked: list[int] = []
+    pick = SqlJournal.pick
+
+    def counted(self, places):
+        picked.extend(places)
+        return pick(self, places)
+
+    monkeypatch.setattr(SqlJournal, "pick", counted)
+    assert status(path, "second").exit_code == 0
+    read = {two[place - 1].rollout for place in picked}
+    assert len(read) == 1
+    assert sum(isinstance(two[place - 1], Observed) for place in picked) > 5

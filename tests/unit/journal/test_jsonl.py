@@ -1,0 +1,104 @@
+"""A journal as JSON lines."""
+
+import json
+
+import pytest
+
+from rollout.decide.record.facts import HumanSaid
+from rollout.errors import InputError, JournalError
+from rollout.journal.hash_chain import START, seal_all
+from rollout.journal.jsonl import LinesJournal, export, from_lines, to_lines
+from rollout.journal.open import open_for_commands, open_for_reading
+
+
+def said(reason: str) -> HumanSaid:
+    return HumanSaid(rollout="r-1", at=1.5, command="pause", actor="ops@host", reason=reason)
+
+
+ROWS = seal_all(START, [said("a\u2028é\n"), said("b")])
+LINES = list(to_lines(ROWS))
+
+
+def test_every_line_is_one_json_object_with_the_fact_inside():
+    assert [json.loads(line)["fact"]["reason"] for line in LINES] == ["a\u2028é\n", "b"]
+    assert not any("\n" in line for line in LINES)
+    assert from_lines([*LINES, "", "\n"]) == ROWS
+
+
+def test_moved_spaces_and_keys_do_no_harm():
+    assert from_lines(json.dumps(json.loads(line), indent=1) for line in LINES) == ROWS
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("{", "line 1 is no journal entry"),
+        ("[]", "line 1 is no journal entry"),
+        (LINES[0].replace('"seq":1', '"seq":1,"seq":1'), "a member is there twice"),
+        (LINES[0].replace('"seq":1', '"seq":true'), "line 1 is no journal entry"),
+        (LINES[0].replace('"seq":1', '"seq":1,"more":1'), "line 1 is no journal entry"),
+        (LINES[0].replace("1.5", "NaN"), "NaN is no JSON"),
+        (LINES[0].replace("1.5", "1.25"), "entry 1 was altered"),
+        (LINES[1], "entry 1 is missing"),
+    ],
+)
+def test_a_bad_line_is_named(line, problem):
+    with pytest.raises(JournalError, match=problem):
+        from_lines([line])
+
+
+@pytest.fixture
+def recording(tmp_path):
+    path = tmp_path / "r.jsonl"
+    path.write_text("".join(f"{line}\n" for line in LINES), encoding="utf-8")
+    return path
+
+
+def test_a_recording_reads_like_a_journal_and_may_grow(recording):
+    journal = open_for_reading(recording)
+    assert isinstance(journal, LinesJournal)
+    assert journal.rows() == ROWS
+    assert [entry.seq for entry in journal.read(after=1)] == [2]
+    more = seal_all(ROWS[-1], [said("c")])
+    with recording.open("a", encoding="utf-8") as file:
+        file.writelines(f"{line}\n" for line in to_lines(more))
+    assert [entry.fact for entry in journal.read(after=2)] == [said("c")]
+    journal.close()
+
+
+def test_a_recording_is_not_appended_to(recording):
+    with pytest.raises(JournalError, match="is a recording"):
+        LinesJournal(recording).append([said("c")], after=2)
+    with pytest.raises(InputError, match="is a recording"):
+        open_for_commands(recording)
+    assert recording.read_text(encoding="utf-8").count("\n") == 2
+
+
+def test_a_recording_that_is_no_text_or_not_there_is_refused(tmp_path):
+    (tmp_path / "b.jsonl").write_bytes(b"\xff\xfe")
+    with pytest.raises(JournalError, match="cannot be read"):
+        LinesJournal(tmp_path / "b.jsonl").read()
+    with pytest.raises(InputError, match="there is no journal"):
+        open_for_reading(tmp_path / "no.jsonl")
+
+
+def test_an_export_is_read_again(tmp_path):
+    path = tmp_path / "copy.jsonl"
+    export(ROWS, path)
+    assert open_for_reading(path).rows() == ROWS
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("copy.jsonl", "exists already"),
+        ("copy.txt", "ends in .jsonl"),
+        ("no/such/folder.jsonl", "cannot be written"),
+    ],
+)
+def test_an_export_that_cannot_be_is_refused_and_changes_nothing(tmp_path, name, problem):
+    (tmp_path / "copy.jsonl").write_text("before")
+    with pytest.raises(InputError, match=problem):
+        export(ROWS, tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["copy.jsonl"]
+    assert (tmp_path / "copy.jsonl").read_text() == "before"

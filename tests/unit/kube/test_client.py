@@ -1,0 +1,114 @@
+"""What an API server says, or does not say, in words; and lists that the informer can read."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from kubernetes.client import ApiClient
+from kubernetes.client.exceptions import ApiException
+from urllib3.exceptions import MaxRetryError, NewConnectionError
+
+from rollout.errors import ClusterError, InputError
+from rollout.kube.client import Cluster, connect, refusal, silence
+from rollout.kube.informer import Informer, _listed
+from rollout.kube.kinds import ROLLOUT_PLAN
+
+
+def said(status, body):
+    error = ApiException(status=status, reason="Forbidden")
+    error.body = body
+    return refusal(error)
+
+
+def test_a_refusal_is_told_in_the_servers_words():
+    error = said(403, json.dumps({"kind": "Status", "message": "nobody may not"}))
+    assert (error.status, str(error)) == (403, "the API server said 403: nobody may not")
+
+
+@pytest.mark.parametrize("body", [None, "", "<html>", "[]", "{}"])
+def test_a_refusal_without_words_has_its_reason(body):
+    assert str(said(403, body)) == "the API server said 403: Forbidden"
+
+
+def test_silence_is_told_by_its_innermost_reason():
+    refused = ConnectionRefusedError(111, "Connection refused")
+    inner = NewConnectionError(None, "failed")  # type: ignore[arg-type]
+    inner.__cause__ = refused
+    error = silence(MaxRetryError(None, "/", inner))  # type: ignore[arg-type]
+    assert (error.status, str(error)) == (0, "the API server does not answer: connection refused")
+
+
+def test_without_a_kubeconfig_there_is_no_cluster(tmp_path, monkeypatch):
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    with pytest.raises(InputError, match="no cluster"):
+        connect()
+
+
+class Core:
+    def __init__(self, status):
+        self.status = status
+
+    def create_namespaced_event(self, *_, **__):
+        raise ApiException(status=self.status, reason="no")
+
+
+def test_an_event_that_is_there_already_was_told():
+    cluster = Cluster(ApiClient())
+    event = {"metadata": {"namespace": "ns"}}
+    cluster._core = Core(409)
+    cluster.tell(event)
+    cluster._core = Core(403)
+    with pytest.raises(ClusterError):
+        cluster.tell(event)
+
+
+def test_items_of_a_list_know_their_kind():
+    head = {"apiVersion": "surefoot.dev/v1alpha1", "kind": "RolloutPlanList"}
+    listed = _listed(head | {"metadata": {"resourceVersion": "7"}, "items": [{"spec": {}}]})
+    assert listed.metadata.resource_version == "7"
+    assert listed.items == [
+        {"apiVersion": "surefoot.dev/v1alpha1", "kind": "RolloutPlan", "spec": {}}
+    ]
+
+
+@pytest.fixture
+def informer():
+    return Informer(ApiClient(), ROLLOUT_PLAN, None, lambda _: None)
+
+
+@pytest.fixture
+def waits(informer, monkeypatch):
+    """How long the informer would have waited before each request."""
+    found: list[float] = []
+    monkeypatch.setattr(informer._over, "wait", found.append)
+    return found
+
+
+def test_requests_that_fail_are_spaced_out(informer, waits, monkeypatch):
+    def away(_options):
+        raise ApiException(status=503)
+
+    monkeypatch.setattr(informer, "_send", away)
+    for _ in range(12):
+        with pytest.raises(ApiException):
+            informer._ask()
+    assert waits[:3] == [0.0, 0.2, 0.4]
+    assert waits[-1] == 30.0
+
+
+def test_a_watch_that_ends_at_once_is_no_busy_loop(informer, waits, monkeypatch):
+    monkeypatch.setattr(informer, "_send", lambda _options: "a stream")
+    for _ in range(5):
+        informer._ask(watch=True)
+    assert waits == [0.0, 0.2, 0.2, 0.2, 0.2]
+
+
+def test_nothing_is_known_before_the_first_watch(informer, monkeypatch):
+    empty = {"apiVersion": "g/v1", "kind": "PlanList", "metadata": {"resourceVersion": "1"}}
+    monkeypatch.setattr(informer, "_send", lambda _options: empty | {"items": []})
+    informer._ask()
+    assert informer.list() is None
+    informer._ask(watch=True)
+    assert informer.list() == []

@@ -1,0 +1,41 @@
+"""A kind is watched from the first question on, once for each namespace, until the end."""
+
+from rollout.kube.kinds import ROLLOUT_PLAN, Kind
+from rollout.kube.watches import WatchedObjects
+
+OTHER = Kind("g", "v1", "others", "Other")
+
+
+class Watch:
+    def __init__(self, kind, namespace):
+        self.kind, self.namespace, self.calls = kind, namespace, []
+
+    def start(self):
+        self.calls.append("start")
+
+    def stop(self):
+        self.calls.append("stop")
+
+    def find(self, namespace, name):
+        return {"found": (namespace, name)} if name == "there" else None
+
+
+def test_one_watch_for_each_kind_and_namespace():
+    made = []
+
+    def make(kind, namespace):
+        made.append(Watch(kind, namespace))
+        return made[-1]
+
+    watched = WatchedObjects(make)
+    assert made == []
+    for kind, namespace in [(OTHER, "a"), (OTHER, "a"), (OTHER, "b"), (ROLLOUT_PLAN, "a")] * 2:
+        assert watched.find(kind, namespace, "there") == {"found": (namespace, "there")}
+        assert watched.find(kind, namespace, "gone") is None
+    assert [(each.kind, each.namespace) for each in made] == [
+        (OTHER, "a"),
+        (OTHER, "b"),
+        (ROLLOUT_PLAN, "a"),
+    ]
+    watched.stop()
+    assert {tuple(each.calls) for each in made} == {("start", "stop")}

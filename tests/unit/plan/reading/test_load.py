@@ -1,0 +1,381 @@
+"""Each mistake has its code, its place and words that say what to write instead."""
+
+from pathlib import Path
+
+import pytest
+
+from rollout.errors import InputError, PlanError
+from rollout.plan.fields.codes import CODES, markdown
+from rollout.plan.reading.load import load, load_file, load_files
+
+ROOT = Path(__file__).parents[4]
+GOOD = """\
+apiVersion: surefoot.dev/v1alpha1
+kind: RolloutPlan
+metadata: {name: summarizer-v2}
+spec:
+  service: summarizer
+  stable: {version: v1}
+  canary: {version: v2}
+  route:
+    envoy: {file: routes.yaml, admin: "http://127.0.0.1:9901"}
+  ramp:
+    steps: [5%, 25%, 50%]
+    bake: 2m
+  guardrails:
+    - {name: errors, template: envoy/errors, margin: {ratio: 1.25}}
+    - {name: latency, template: envoy/latency, tolerance: 10%}
+  interval: 30s
+"""
+BUDGET = "harmBudget: 10\n    min: 1%\n    max: 50%"
+STEPS = "steps: [5%, 25%, 50%]"
+ENVOY = 'envoy: {file: routes.yaml, admin: "http://127.0.0.1:9901"}'
+EDGE = "{parentRefs: [{name: g}], port: 80}"
+SEGMENT = "{segment: {header: {name: a, exact: b}}}"
+ISTIO = f"{ENVOY}\n    istio: {{virtualService: summarizer}}"
+
+# What is written instead of what, and the one line that must come of it.
+CASES = [
+    (
+        "bake: 2m",
+        "bake: [2m",
+        "13:13 P001 expected ',' or ']', but got ':' (while parsing a flow",
+    ),
+    ("  ramp:", "\tramp:", "10:1 P001 found character '\\t' that cannot start any token"),
+    ("kind: RolloutPlan", "kind: \x07", "2:7 P001 character '\\x07' is not allowed in YAML"),
+    (GOOD, "", "1:1 P001 the file holds no plan"),
+    (GOOD, "---\n# nothing\n", "1:1 P001 the file holds no plan"),
+    (GOOD, "[" * 1000, "1:1 P001 nested too deeply"),
+    ("kind:", "kind: RolloutPlan\nkind:", "3:1 P002 key `kind` again, first in line 2"),
+    (
+        "interval:",
+        "whenblind: {hold: 5m}\n  interval:",
+        "16:3 P003 unknown key `whenblind` in `spec` (did you mean `whenBlind`?)",
+    ),
+    (
+        "ratio: 1.25",
+        "ratoi: 1.25, ratio: 2",
+        "14:55 P003 unknown key `ratoi` in `spec.guardrails[0].margin` (did you mean `ratio`?)",
+    ),
+    (
+        "interval: 30s",
+        "harmBudget: 3",
+        "16:3 P003 unknown key `harmBudget` in `spec` (`harmBudget` belongs in spec.ramp)",
+    ),
+    ("interval: 30s", "zzz: 3", "16:3 P003 unknown key `zzz` in `spec`"),
+    ("bake: 2m", "beke: 2m", "12:5 P003 unknown key `beke` in `spec.ramp` (did you mean `bake`?)"),
+    ("    bake: 2m\n", "", "10:3 P004 missing key `bake` in `spec.ramp`"),
+    ("  service: summarizer\n", "", "4:1 P004 missing key `service` in `spec`"),
+    ("kind: RolloutPlan\n", "", "1:1 P004 missing key `kind` in the plan"),
+    (
+        ", margin: {ratio: 1.25}",
+        "",
+        "14:7 P004 missing key `margin`: envoy/errors is a rate",
+    ),
+    ("30s", "30", "16:13 P005 write a duration with its unit: 30s, 2m or 24h"),
+    ("25%", "25", "11:17 P005 write a percentage with its sign: 5% or 0.1%"),
+    ("10%", "ten", "15:59 P005 write a percentage (10%) or a number (0.1)"),
+    ("10%", ".nan", "15:59 P005 write a percentage (10%) or a number (0.1)"),
+    (
+        "version: v2",
+        "version: no",
+        '7:21 P005 must be text, but YAML reads `no` as true or false (quote it: "no")',
+    ),
+    (
+        "version: v2",
+        "version: 2",
+        '7:21 P005 must be text, but YAML reads `2` as a number (quote it: "2")',
+    ),
+    ("version: v2", "version: ", "7:20 P005 must be text, but nothing is given"),
+    ("version: v2", "version: [v2]", "7:21 P005 must be text, not a list"),
+    (STEPS, "steps: 5%", "11:12 P005 must be a list, not `5%`"),
+    ("{name: summarizer-v2}", "summarizer-v2", "3:11 P005 must be a mapping, not `summarizer-v2`"),
+    ("ratio: 1.25", 'ratio: "1.25"', "14:62 P005 must be a number, not `1.25`"),
+    ("ratio: 1.25", "ratio: true", "14:62 P005 must be a number, not `true`"),
+    ("ratio: 1.25", "ratio: .inf", "14:62 P006 must be a finite number"),
+    ("ratio: 1.25", "ratio: 0.5", "14:62 P006 must be at least 1"),
+    ("service: summarizer", "service: !x summarizer", "5:12 P005 plans use no tags such as !x"),
+    ("service: summarizer", "service: a b", "5:12 P006 must be letters, digits, `-`, `_` and `.`"),
+    ("summarizer-v2", "A", "3:18 P006 must be lower-case letters"),
+    ("http://127", "ftp://127", "9:39 P006 must be an address that begins with http:// or https"),
+    ("5%, 25%, 50%", "", "11:12 P006 needs at least one entry"),
+    (
+        "envoy/latency",
+        "envoy/latancy",
+        "15:33 P006 no template is named `envoy/latancy` (did you mean `envoy/latency`?)",
+    ),
+    (
+        "interval: 30s",
+        "onDrift: revrt",
+        "16:12 P006 must be `adopt` or `revert` or `pause`, not `revrt` (did you mean `revert`?)",
+    ),
+    ("interval: 30s", "interval: 0s", "16:13 P006 must be longer than 0s"),
+    ("50%]", "99.5%]", "11:22 P006 a canary weight is at most 99%"),
+    ("10%", "0", "15:59 P007 a tolerance of zero asks for proof of no difference"),
+    ("ratio: 1.25", "ratio: 1", "14:46 P007 a margin of ratio 1 and absolute 0 asks for proof"),
+    ("ratio: 1.25", "ratio: 1, absolute: 0%", "14:75 P007 a margin of ratio 1 and absolute 0"),
+    ("25%", "3%", "11:17 P008 weight 3 % after 5 % is no rise"),
+    ("25%", "5%", "11:17 P008 weight 5 % after 5 % is no rise"),
+    (STEPS, BUDGET.replace("50%", "0.5%"), "13:10 P008 max 0.5 % is below min 1 %"),
+    ("5%,", "0.001%,", "11:13 P009 weights come in steps of 0.01%"),
+    ("5%,", "0.015%,", "11:13 P009 weights come in steps of 0.01%"),
+    ("name: latency", "name: errors", "15:14 P010 the name `errors` is given twice"),
+    (
+        "30s",
+        "20s",
+        "16:13 P011 the interval 20s is no multiple of the scrape interval 15s (write `interv",
+    ),
+    ("  interval: 30s", "  prometheus: {scrape: 20s}", "4:1 P011 the interval 30s is no multiple"),
+    ("version: v2", "version: v1", "7:21 P012 stable is this version already"),
+    (
+        ENVOY,
+        "envoy: {file: f, admin: 'http://a', clusters: {stable: c, canary: c}}",
+        "9:71 P012 stable leads there already",
+    ),
+    (
+        ENVOY,
+        "istio: {virtualService: a, subsets: {stable: s, canary: s}}",
+        "9:61 P012 stable leads there already",
+    ),
+    (
+        ENVOY,
+        "istio: {virtualService: a, hosts: {stable: s, canary: s}}",
+        "9:59 P012 stable leads there already",
+    ),
+    (
+        ENVOY,
+        "gateway: {httpRoute: a, backends: {stable: s, canary: s}}",
+        "9:59 P012 stable leads there already",
+    ),
+    ("interval: 30s", "deadline: 90s", "16:13 P013 the deadline passes within the warm-up of 2m"),
+    (
+        "tolerance: 10%",
+        "tolerance: 10%, margin: {ratio: 2}",
+        "15:72 P014 envoy/latency is a histogram: it takes a tolerance and no margin",
+    ),
+    (
+        "interval: 30s",
+        "pods: {label: pod, history: 1h}",
+        "16:31 P015 a history of 1h holds fewer than 480 looks (write `history: 4h` or more)",
+    ),
+    (ENVOY, "{}", "9:5 P016 `route` names none of `envoy` or `istio` or `gateway`"),
+    (ENVOY, ISTIO, "10:12 P016 `route` has `envoy` already: it needs exactly one of `envoy`"),
+    (ENVOY, "gateway: {backends: {stable: a, canary: b}}", "9:14 P016 `gateway` names none of"),
+    (
+        f"{ENVOY}\n",
+        "istio: {virtualService: s}\n  traffic: {affinity: {header: x-user}}\n",
+        "10:23 P017 Istio has no affinity between versions",
+    ),
+    (
+        ENVOY,
+        "istio: {virtualService: s, hosts: {stable: a, canary: b}, host: c}",
+        "9:69 P016 `hosts` are two hosts instead of two subsets of one",
+    ),
+    (
+        ENVOY,
+        "istio: {virtualservice: s}",
+        "9:13 P003 unknown key `virtualservice` in `spec.route.istio` (did you mean `virtualServ",
+    ),
+    (ENVOY, "istio: {virtualService: s, tcp: [{port: 0}]}", "9:45 P006 must be at least 1"),
+    (ENVOY, "istio: {virtualService: s, create: {}}", "9:40 P022 needs `destinationRule`: a route"),
+    (
+        ENVOY,
+        "istio: {virtualService: s, destinationRule: s, create: {}, tcp: [{port: 90}]}",
+        "9:69 P022 cannot be told of a route that is made: it has one HTTP route",
+    ),
+    (
+        ENVOY,
+        "gateway: {httpRoute: s, rules: [a], create: {parentRefs: [{name: g}], port: 80}}",
+        "9:36 P022 cannot be told of a route that is made",
+    ),
+    (
+        ENVOY,
+        f"gateway: {{httpRoute: s, create: {EDGE}, backends: {{stable: a, canary: b, port: 90}}}}",
+        "9:69 P022 `backends.port` is 90: a route that is made has one port",
+    ),
+    (
+        ENVOY,
+        "gateway: {httpRoute: s, create: {parentRefs: [], port: 80}}",
+        "9:50 P006 needs at least one entry",
+    ),
+    (ENVOY, "istio: {virtualService: S}", "9:29 P006 must be the name of an object: lower-case"),
+    (
+        STEPS,
+        "blueGreen: {holdback: 5%, before: 1h}",
+        "11:39 P016 `blueGreen` has `holdback` already",
+    ),
+    (STEPS, "blueGreen: {}", "11:16 P016 `blueGreen` names none of `holdback` or `before`"),
+    (
+        f"{STEPS}\n    bake: 2m",
+        "blueGreen: {before: 5m}\n    bake: 2m\n  warmup: 3m",
+        "13:11 P018 the warm-up of 3m and the bake of 2m use up the 5m of stable",
+    ),
+    (
+        STEPS,
+        "steps: [50%, 100%]",
+        "11:18 P006 a canary weight is at most 99%: promotion itself goes to 100%",
+    ),
+    (
+        f"{ENVOY}\n  ramp:\n    {STEPS}",
+        f"{ENVOY}\n  traffic: {SEGMENT}\n  ramp:\n    blueGreen: {{before: 1h}}",
+        "12:25 P019 requests out of the segment stay with stable",
+    ),
+    (
+        "interval: 30s",
+        "policy: {fallback: true}",
+        "16:22 P021 needs the clusters in a watched file",
+    ),
+    ("interval: 30s", "pods: {canary: 2}", "16:3 P004 missing key `label` in `spec.pods`"),
+    ("interval: 30s", "pods: {label: a-b}", "16:17 P006 must be a Prometheus label name"),
+    (
+        "interval: 30s",
+        "pods: {label: pod, canary: 1.5}",
+        "16:30 P005 must be a whole number, not `1.5`",
+    ),
+    (
+        "interval: 30s",
+        "pods: {label: pod, requireCalibration: 1}",
+        "16:42 P005 must be true or false, not `1`",
+    ),
+]
+
+
+def mistakes(text):
+    with pytest.raises(PlanError) as caught:
+        load(text, "plan.yaml")
+    return [str(mistake).removeprefix("plan.yaml:") for mistake in caught.value.mistakes]
+
+
+@pytest.mark.parametrize(("old", "new", "expected"), CASES, ids=[case[2][:40] for case in CASES])
+def test_one_mistake_is_one_line(old, new, expected):
+    assert old in GOOD
+    found = mistakes(GOOD.replace(old, new, 1))
+    assert len(found) == 1
+    assert found[0].startswith(expected)
+
+
+def test_every_code_has_a_case_and_stands_in_the_documentation():
+    cases = {expected.split()[1] for _, _, expected in CASES}
+    assert cases | {"P000"} == CODES.keys()  # P000 is met by the command only
+    assert (ROOT / "docs/plan-errors.md").read_text() == markdown()
+
+
+def test_a_good_plan_says_what_was_written():
+    (plan,) = load(GOOD, "plan.yaml")
+    assert plan.name == "summarizer-v2"
+    assert plan.spec.ramp.least == 0.05
+    assert plan.spec.ramp.most == 0.5
+    assert plan.spec.deadline == 86400
+    assert plan.spec.guardrails[0].source.kind == "rate"
+
+
+def test_pods_are_learnt_from_half_a_day_of_their_past():
+    (plain,) = load(GOOD, "plan.yaml")
+    (plan,) = load(GOOD + "  pods: {label: pod}\n", "plan.yaml")
+    assert plain.spec.pods is None
+    assert plan.spec.pods is not None
+    assert plan.spec.pods.history == 43200
+    assert plan.spec.pods.when_unknown == "pause"
+    assert load(GOOD, "plan.yaml")[0].digest == plain.digest != plan.digest
+
+
+def test_every_mistake_at_once():
+    text = GOOD
+    for old, new in [
+        ("version: v2", "version: no"),
+        ("25%", "25"),
+        ("bake", "beke"),
+        ("envoy/errors", "envoi/errors"),
+        ("name: latency", "name: errors"),
+        ("10%", "0"),
+        ("30s", "30"),
+    ]:
+        text = text.replace(old, new, 1)
+    assert [line.split()[:2] for line in mistakes(text)] == [
+        ["7:21", "P005"],
+        ["11:17", "P005"],
+        ["12:5", "P003"],
+        ["14:32", "P006"],
+        ["15:14", "P010"],
+        ["15:58", "P007"],
+        ["16:13", "P005"],
+    ]
+
+
+def test_a_ramp_is_of_one_kind():
+    for other in ("harmBudget: 3", "blueGreen: {holdback: 5%}"):
+        both = GOOD.replace("bake: 2m", f"bake: 2m\n    {other}", 1)
+        said = "11:5 P003 `steps` is of another kind of ramp"
+        assert f"{said} (a ramp has steps, a harmBudget or blueGreen)" in mistakes(both)
+    (plan,) = load(GOOD.replace(STEPS, BUDGET), "plan.yaml")
+    assert (plan.spec.ramp.least, plan.spec.ramp.most) == (0.01, 0.5)
+
+
+def test_several_documents_are_several_plans_and_bad_ones_spoil_all():
+    other = GOOD.replace("name: summarizer-v2", "name: summarizer-v3")
+    assert [plan.name for plan in load(f"---\n{GOOD}---\n{other}---\n", "p")] == [
+        "summarizer-v2",
+        "summarizer-v3",
+    ]
+    assert mistakes(f"{GOOD}---\n{GOOD}") == ["20:18 P010 the name `summarizer-v2` is given twice"]
+    assert len(mistakes(f"{GOOD.replace('30s', '30')}---\n{other.replace('2m', '2')}")) == 2
+
+
+def test_anchors_aliases_and_merges_are_the_values_they_stand_for():
+    spelled = GOOD.replace(
+        "{name: latency, template: envoy/latency, tolerance: 10%}",
+        "&slow {name: latency, template: envoy/latency, tolerance: 10%}\n"
+        "    - {<<: *slow, name: tail, tolerance: 20%}",
+    )
+    (plan,) = load(spelled, "plan.yaml")
+    assert [guardrail.tolerance for guardrail in plan.spec.guardrails] == [None, 0.1, 0.2]
+    assert mistakes(GOOD.replace("[5%, 25%, 50%]", "&a [*a]")) == [
+        "11:12 P005 an alias that contains itself",
+        "11:12 P005 write a percentage with its sign: 5% or 0.1%",
+    ]
+
+
+def test_a_bomb_of_aliases_is_refused_at_once():
+    layers = "".join(f"b{n}: &b{n} [{', '.join([f'*b{n - 1}'] * 9)}]\n" for n in range(1, 40))
+    merges = "".join(f"m{n}: &m{n} {{<<: [*m{n - 1}, *m{n - 1}]}}\n" for n in range(1, 40))
+    found = mistakes(f"b0: &b0 [x]\n{layers}m0: &m0 {{x: y}}\n{merges}{GOOD}")
+    assert len(found) == 80
+    assert all(" P003 " in line for line in found)
+
+
+def test_words_of_the_file_reach_the_terminal_without_control_characters():
+    red = r'"\e[31mred"'
+    for good in ["interval", "envoy/errors", "RolloutPlan", "summarizer-v2", "30s"]:
+        (found,) = mistakes(GOOD.replace(good, red, 1))
+        assert "\x1b" not in found
+    (found,) = mistakes(GOOD.replace("envoy/errors", red))
+    assert r"no template is named `\x1b[31mred`" in found
+
+
+def test_files(tmp_path):
+    good, bad = tmp_path / "good.yaml", tmp_path / "bad.yaml"
+    good.write_text(GOOD)
+    bad.write_text(GOOD.replace("30s", "30"))
+    assert load_file(good) == load(GOOD, "x")
+    assert load_files([good]) == load(GOOD, "x")
+    with pytest.raises(PlanError) as caught:
+        load_files([bad, good, bad])
+    assert len(caught.value.mistakes) == 2
+    assert caught.value.mistakes[0].file == str(bad)
+    with pytest.raises(InputError, match=r"absent.yaml: No such file"):
+        load_file(tmp_path / "absent.yaml")
+    bad.write_bytes(b"\xff\xfe")
+    with pytest.raises(InputError, match="not a text file in UTF-8"):
+        load_file(bad)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "manifests/examples").glob("*.yaml")), ids=str)
+def test_examples_are_good_plans_that_editors_check(path):
+    assert load_file(path)
+    first = path.read_text().splitlines()[0]
+    schema = first.removeprefix("# yaml-language-server: $schema=")
+    assert (path.parent / schema).resolve() == ROOT / "manifests/schema/rolloutplan.json"
+
+
+def test_there_are_examples():
+    assert len([*(ROOT / "manifests/examples").glob("*.yaml")]) >= 2

@@ -1,0 +1,64 @@
+"""What a cluster's object cannot carry is refused, so that somebody mends it."""
+
+import pytest
+
+from rollout.decide.record.split import Split
+from rollout.errors import ClusterError, RouteError
+from rollout.route.kube.objects import VIRTUAL_SERVICE, as_route_error
+from rollout.route.kube.router import ClusterRouter
+from tests.routes import istio, to, virtual_service
+
+
+class Held:
+    """A cluster that holds two objects and takes no patch."""
+
+    def __init__(self, live, subsets=("v1",)):
+        rule = {"spec": {"host": "reviews", "subsets": [{"name": name} for name in subsets]}}
+        self.objects = {"VirtualService": live, "DestinationRule": rule}
+
+    def get(self, kind, namespace, name):
+        return self.objects[kind.name]
+
+    def patch(self, kind, namespace, name, body, *, dry=False):
+        raise AssertionError("nothing is written")
+
+
+TWICE = virtual_service([to("reviews", 50, "v1"), to("reviews", 50, "v1")])
+ELSEWHERE = virtual_service([to("reviews", 0, "v1"), to("maintenance", 100)])
+PLAIN = virtual_service([to("reviews", 100, "v1")])
+
+
+@pytest.mark.parametrize(
+    ("live", "route", "words"),
+    [
+        (TWICE, {}, "names subset v1 of reviews twice"),
+        (ELSEWHERE, {}, "sends all its traffic elsewhere"),
+        (PLAIN, {"http": ["absent"]}, "has no http route named `absent`"),
+        (PLAIN, {"destinationRule": "reviews"}, "v2"),
+    ],
+)
+def test_an_advance_that_the_object_cannot_carry_is_refused(live, route, words):
+    with pytest.raises(RouteError, match=words) as caught:
+        ClusterRouter(Held(live)).write(istio(**route), Split(5), "m")
+    assert caught.value.refused
+
+
+def test_what_is_only_read_so_is_tried_again():
+    with pytest.raises(RouteError, match="has no http route named") as caught:
+        ClusterRouter(Held(PLAIN)).read(istio(http=["absent"]), 100)
+    assert (caught.value.refused, caught.value.unread) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("verb", "status", "refused", "unread"),
+    [
+        *[("get", status, False, True) for status in (0, 401, 429, 500, 503)],
+        *[("get", status, True, False) for status in (403, 404)],
+        ("patch", 0, False, False),
+    ],
+)
+def test_an_api_server_that_does_not_say_what_it_has_is_unread(verb, status, refused, unread):
+    said = as_route_error(
+        ClusterError("gone away", status), verb, VIRTUAL_SERVICE, istio(), "reviews"
+    )
+    assert (said.refused, said.unread) == (refused, unread)

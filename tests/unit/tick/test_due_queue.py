@@ -1,0 +1,34 @@
+"""The agenda says what a scan of everything would say."""
+
+import math
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rollout.tick.due_queue import DueQueue
+
+names = st.sampled_from("abcd")
+times = st.sampled_from([-math.inf, 0.0, 1.0, 2.0, 3.0])
+moves = st.lists(st.tuples(st.sampled_from(["put", "drop", "due"]), names, times), max_size=40)
+
+
+@given(moves)
+def test_due_is_what_a_scan_finds(story):
+    agenda, plain = DueQueue(), {}
+    for move, name, at in story:
+        if move == "put":
+            agenda.put(name, at)
+            plain[name] = at
+        elif move == "drop":
+            agenda.drop(name)
+            plain.pop(name, None)
+        else:
+            assert agenda.due(at) == sorted(n for n, when in plain.items() if when <= at)
+
+
+def test_what_was_put_off_leaves_nothing_behind_once_its_time_is_over():
+    agenda = DueQueue()
+    for second in range(1000):
+        agenda.put("a", float(second))
+        assert agenda.due(float(second)) == ["a"]
+    assert len(agenda._heap) == 1

@@ -1,0 +1,70 @@
+"""What is appended is folded, and others' words are never written over."""
+
+import pytest
+
+from rollout.decide.record.facts import HumanSaid
+from rollout.errors import JournalMovedError
+from rollout.journal.memory import MemoryJournal
+from rollout.tick.attempts import started
+from rollout.tick.fleet import Fleet
+from rollout.tick.journal_sync import RETRIES, JournalSync
+from tests.worlds import plan
+
+PLAN = plan()
+
+
+def word(at=1.0):
+    return HumanSaid(rollout=PLAN.id, at=at, command="pause", actor="a")
+
+
+@pytest.fixture
+def heard():
+    return []
+
+
+@pytest.fixture
+def log(heard):
+    made = JournalSync(MemoryJournal(), Fleet(), heard.append)
+    made.append([started(PLAN, at=0.0, controller="test")])
+    return made
+
+
+def test_what_is_appended_is_folded_and_told(log, heard):
+    log.append([word()])
+    assert log.fleet.states[PLAN.id].asked == word()
+    assert [entry.seq for entry in heard] == [1, 2]
+
+
+def test_nothing_to_append_is_no_entry(log, heard):
+    assert log.try_append([])
+    assert len(heard) == 1
+
+
+def test_who_comes_second_folds_the_first_and_writes_nothing(log, heard):
+    log.journal.append([word()], after=1)
+    assert not log.try_append([word(at=2.0)])
+    assert [entry.fact for entry in heard[1:]] == [word()]
+    assert len(log.journal.read()) == log.fleet.head == 2
+
+
+def test_a_fact_that_holds_whatever_others_say_is_appended_after_them(log):
+    log.journal.append([word()], after=1)
+    log.append([word(at=2.0)])
+    assert [entry.fact.at for entry in log.journal.read()] == [0.0, 1.0, 2.0]
+
+
+def test_a_journal_that_keeps_moving_is_an_error(heard):
+    class Moving(MemoryJournal):
+        tried = 0
+
+        def append(self, facts, after):
+            self.tried += 1
+            raise JournalMovedError("moved")
+
+    journal = Moving()
+    with pytest.raises(JournalMovedError, match="keeps moving"):
+        JournalSync(journal, Fleet(), heard.append).append(
+            [started(PLAN, at=0.0, controller="test")]
+        )
+    assert journal.tried == RETRIES
+    assert heard == []
