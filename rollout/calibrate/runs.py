@@ -13,6 +13,7 @@ from analysis.binomial import upper_bound
 from rollout.calibrate.draw import Recording
 from rollout.calibrate.replay import Replay
 from rollout.decide.record.facts import Calibrated
+from rollout.decide.record.reasons import split_reason
 from rollout.decide.state.rollout import RolloutState
 from rollout.ports import Ports
 from rollout.simulate import MemoryRouter, UnsealedJournal, VirtualClock
@@ -114,7 +115,7 @@ def _classify(state: RolloutState) -> CalibrationRun:
     reasons = state.last.reasons if state.last else ()
     if state.phase == "holding back":
         return CalibrationRun("promoted", reasons)
-    code = reasons[0].partition(":")[0] if reasons else ""
+    code, _ = split_reason(reasons[0]) if reasons else ("", "")
     outcomes: dict[str, Outcome] = {
         "harmful": "rolled back",
         "all-safe": "promoted",

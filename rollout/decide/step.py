@@ -67,7 +67,7 @@ def step(state: RolloutState, now: float, rollout: str) -> Decided | None:
         at=now,
         action=choice.action,
         split=choice.split,
-        reasons=choice.reasons,
+        reasons=tuple(map(str, choice.reasons)),
         sentence=sentence.sentence(state, choice.action, choice.split, choice.reasons, current),
         numbers=numbers(state, current.judgement),
     )

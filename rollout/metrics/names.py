@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from rollout.decide.record.reasons import Reason, split_reason
+
 ROLLOUT = ("rollout", "plan", "plan_namespace")
 
 
@@ -84,37 +86,13 @@ METRICS: dict[str, Metric] = {
     ),
 }
 
-# A reason is one of these codes, perhaps followed by `:` and a name. Names stay out of labels: they
-# would make the number of series unbounded.
-REASONS = (
-    *(
-        "all-safe",
-        "awaiting-mesh",
-        "awaiting-traffic",
-        "baking",
-        "blind",
-        "blind-too-long",
-        "drift",
-    ),
-    *("exposure-mismatch", "harmful", "held-back", "holding-back", "human", "inconclusive"),
-    *("learning", "no-valid-test"),
-    *("nothing-harmful", "nothing-to-abort", "nothing-to-pause", "nothing-to-promote"),
-    *(
-        "nothing-to-resume",
-        "patience-over",
-        "paused",
-        "ramp",
-        "route-first",
-        "route-refused",
-        "undecided",
-        "warming-up",
-    ),
-    *("awaiting-hook", "hook-failed", "nothing-to-retry", "nothing-to-undo"),
-    *("mirroring", "used-up", "watching-stable"),
-)
+CODES = frozenset(reason.value for reason in Reason)
 
 
 def code_of(reasons: tuple[str, ...]) -> str:
-    """Return the first reason's code: one of REASONS, or `other`, so that labels stay bounded."""
-    code = reasons[0].partition(":")[0] if reasons else ""
-    return code if code in REASONS else "other"
+    """Return the first reason's code, or `other`, so that labels stay bounded.
+
+    What follows a code is a name: as a label it would make the number of series unbounded.
+    """
+    code, _ = split_reason(reasons[0]) if reasons else ("", "")
+    return code if code in CODES else "other"

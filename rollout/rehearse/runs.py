@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from rollout.decide.record.reasons import split_reason
 from rollout.decide.rules.ramp import at_last_step
 from rollout.decide.state.rollout import RolloutState
 from rollout.plan.model.plan import Budget, Plan
@@ -101,7 +102,7 @@ def _classify(reasons: tuple[str, ...]) -> Outcome:
 
     `stuck` is a deadline without proof, even if the plan promotes at that point.
     """
-    code = reasons[0].partition(":")[0] if reasons else ""
+    code, _ = split_reason(reasons[0]) if reasons else ("", "")
     outcomes: dict[str, Outcome] = {
         "all-safe": "promoted",
         "held-back": "promoted",

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from analysis.counting.cursor import Series
 from analysis.dispersion.estimate import Dispersion
+from rollout.decide.record.reasons import Reason
 from rollout.decide.record.split import Split
 
 Command = Literal["pause", "resume", "promote", "abort", "undo", "retry"]
@@ -23,8 +24,10 @@ Action = Literal[
     "undo",
 ]
 
-REFUSED = "route-refused"  # reason of a pause: the mesh rejected the change
-AGAIN = "route-again"  # reason of the resume after it: the confirmed split is written again
+REFUSED = Reason.ROUTE_REFUSED.value  # reason of a pause: the mesh rejected the change
+AGAIN = (
+    Reason.ROUTE_AGAIN.value
+)  # reason of the resume after it: the confirmed split is written again
 
 
 class _Fact(BaseModel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rollout.decide.record.reasons import Reason
 from rollout.decide.rules import progress
 from rollout.decide.rules.choice import Choice, hold, pause, promote, roll_back
 from rollout.decide.rules.safety import CLIMBING, refused
@@ -16,7 +17,7 @@ def late(view: View) -> Choice | None:
     due = view.state.due_at
     if view.state.phase == "paused" or view.now < due:
         return None
-    return _end_inconclusive(view, due, "inconclusive")
+    return _end_inconclusive(view, due, Reason.INCONCLUSIVE)
 
 
 def used_up(view: View) -> Choice | None:
@@ -31,7 +32,7 @@ def used_up(view: View) -> Choice | None:
     }
     if not over or state.phase != "stepping":
         return None
-    return _end_inconclusive(view, max(over.values()), *(f"used-up:{name}" for name in over))
+    return _end_inconclusive(view, max(over.values()), *(Reason.USED_UP.of(name) for name in over))
 
 
 def _end_inconclusive(view: View, since: float, *reasons: str) -> Choice | None:
@@ -56,4 +57,4 @@ def _promote_if_ready(view: View, since: float, *reasons: str) -> Choice:
         return against
     spec = view.state.plan.spec
     may_wait = view.now < since + spec.when_blind.hold + spec.ramp.bake
-    return (hold if may_wait else pause)(view, *reasons, "not-promoted", *against.reasons)
+    return (hold if may_wait else pause)(view, *reasons, Reason.NOT_PROMOTED, *against.reasons)

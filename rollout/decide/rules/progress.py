@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rollout.decide.evidence.baseline import baseline_complete
 from rollout.decide.evidence.exposure import mirror_of
+from rollout.decide.record.reasons import Reason
 from rollout.decide.record.split import Split
 from rollout.decide.rules.choice import Choice, hold, pause, promote
 from rollout.decide.rules.ramp import at_last_step, held_back, next_split
@@ -13,12 +14,12 @@ from rollout.decide.state.hooks import awaited, failed
 
 def unconfirmed(view: View) -> Choice | None:
     """Hold while the mesh has not confirmed the last change."""
-    return hold(view, "awaiting-mesh") if view.state.awaiting is not None else None
+    return hold(view, Reason.AWAITING_MESH) if view.state.awaiting is not None else None
 
 
 def paused(view: View) -> Choice | None:
     """Hold while a person has to end the pause."""
-    return hold(view, "paused") if view.state.phase == "paused" else None
+    return hold(view, Reason.PAUSED) if view.state.phase == "paused" else None
 
 
 def making(view: View) -> Choice | None:
@@ -26,19 +27,21 @@ def making(view: View) -> Choice | None:
     state = view.state
     if not state.plan.spec.route.creates or state.stepped or state.confirmed_at is not None:
         return None
-    return Choice("make route", Split(0, state.total), ("route-first",))
+    return Choice("make route", Split(0, state.total), (Reason.ROUTE_FIRST,))
 
 
 def blind(view: View) -> Choice | None:
     """Hold while any guardrail is blind: progress needs all of them."""
-    return hold(view, *(f"blind:{name}" for name in sorted(view.blind))) if view.blind else None
+    return (
+        hold(view, *(Reason.BLIND.of(name) for name in sorted(view.blind))) if view.blind else None
+    )
 
 
 def learning(view: View) -> Choice | None:
     """Hold the first step of a plan that declares pods until their past was read."""
     state = view.state
     is_needed = state.plan.spec.pods is not None and state.learned is None and not state.stepped
-    return hold(view, "learning") if is_needed else None
+    return hold(view, Reason.LEARNING) if is_needed else None
 
 
 def untested(view: View) -> Choice | None:
@@ -49,7 +52,7 @@ def untested(view: View) -> Choice | None:
     state, pods = view.state, view.state.plan.spec.pods
     if pods is None or state.learned is None or not state.unknown or state.stepped:
         return None
-    reasons = tuple(f"no-valid-test:{name}" for name in sorted(state.unknown))
+    reasons = tuple(Reason.NO_VALID_TEST.of(name) for name in sorted(state.unknown))
     if pods.when_unknown == "refuse":
         return hold(view, *reasons)
     is_accepted = pods.when_unknown == "assume" or state.resumed_at > state.learned.at
@@ -59,7 +62,7 @@ def untested(view: View) -> Choice | None:
 def watching(view: View) -> Choice | None:
     """Hold a switch of all traffic until enough of stable's looks are collected."""
     state = view.state
-    return None if state.stepped or baseline_complete(state) else hold(view, "watching-stable")
+    return None if state.stepped or baseline_complete(state) else hold(view, Reason.WATCHING_STABLE)
 
 
 def calling(view: View) -> Choice | None:
@@ -72,9 +75,9 @@ def calling(view: View) -> Choice | None:
     if state.stepped:
         return None
     if problems := failed(state):
-        return pause(view, *(f"hook-failed:{name}" for name in problems))
+        return pause(view, *(Reason.HOOK_FAILED.of(name) for name in problems))
     names = awaited(state)
-    return hold(view, *(f"awaiting-hook:{name}" for name in names)) if names else None
+    return hold(view, *(Reason.AWAITING_HOOK.of(name) for name in names)) if names else None
 
 
 def mirroring(view: View) -> Choice | None:
@@ -83,12 +86,12 @@ def mirroring(view: View) -> Choice | None:
     if mirror is None or state.wanted.way != "mirror":
         return None
     is_over = view.now - (state.confirmed_at or view.now) >= mirror.lasts
-    return onward(view) if is_over else hold(view, "mirroring")
+    return onward(view) if is_over else hold(view, Reason.MIRRORING)
 
 
 def skewed(view: View) -> Choice | None:
     """Hold while the observed traffic share contradicts the split."""
-    return hold(view, "exposure-mismatch") if view.skewed else None
+    return hold(view, Reason.EXPOSURE_MISMATCH) if view.skewed else None
 
 
 ASKED = (blind, learning, untested, watching, calling, mirroring, skewed)
@@ -101,10 +104,10 @@ def baking(view: View) -> Choice | None:
     if not state.wanted.canary:
         return None
     if state.steady_at is None or state.warm_at is None:
-        return hold(view, "awaiting-traffic")
+        return hold(view, Reason.AWAITING_TRAFFIC)
     if view.now < state.warm_at:
-        return hold(view, "warming-up")
-    return None if view.baked else hold(view, "baking")
+        return hold(view, Reason.WARMING_UP)
+    return None if view.baked else hold(view, Reason.BAKING)
 
 
 def holding_back(view: View) -> Choice | None:
@@ -117,9 +120,9 @@ def holding_back(view: View) -> Choice | None:
     if state.phase != "holding back" or holdback is None:
         return None
     if state.steady_at is None or state.confirmed_at is None:
-        return hold(view, "awaiting-traffic")
+        return hold(view, Reason.AWAITING_TRAFFIC)
     is_over = view.now - state.confirmed_at >= holdback.lasts
-    return promote(view, "held-back") if is_over else hold(view, "holding-back")
+    return promote(view, Reason.HELD_BACK) if is_over else hold(view, Reason.HOLDING_BACK)
 
 
 def proven(view: View) -> Choice | None:
@@ -127,17 +130,19 @@ def proven(view: View) -> Choice | None:
     if not (at_last_step(view.state) and view.judgement.safe):
         return None
     split = held_back(view.state)
-    return Choice("hold back", split, ("all-safe",)) if split else promote(view, "all-safe")
+    return (
+        Choice("hold back", split, (Reason.ALL_SAFE,)) if split else promote(view, Reason.ALL_SAFE)
+    )
 
 
 def onward(view: View) -> Choice | None:
     """Advance to the next step, if the ramp has one."""
     split = next_split(view.state)
-    return Choice("advance", split, ("nothing-harmful",)) if split else None
+    return Choice("advance", split, (Reason.NOTHING_HARMFUL,)) if split else None
 
 
 def unproven(view: View) -> Choice | None:
     """Hold at this weight and name the guardrails without proof; the last rule."""
     verdicts = view.judgement.verdicts
-    open_ = tuple(f"undecided:{n}" for n, v in sorted(verdicts.items()) if v.kind != "safe")
-    return hold(view, *(open_ or ("ramp",)))
+    open_ = tuple(Reason.UNDECIDED.of(n) for n, v in sorted(verdicts.items()) if v.kind != "safe")
+    return hold(view, *(open_ or (Reason.RAMP,)))

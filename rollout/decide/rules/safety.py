@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rollout.decide.record.facts import AGAIN, REFUSED
+from rollout.decide.record.reasons import Reason
 from rollout.decide.record.split import Split
 from rollout.decide.rules.choice import Choice, hold, pause, promote, roll_back
 from rollout.decide.rules.view import View
@@ -14,32 +15,32 @@ CLIMBING: frozenset[Phase] = frozenset({"waiting", "stepping", "holding back"})
 
 def reverting(view: View) -> Choice | None:
     """Hold while a rollback is delivered; nothing overtakes it."""
-    return hold(view, "awaiting-mesh") if view.state.phase == "reverting" else None
+    return hold(view, Reason.AWAITING_MESH) if view.state.phase == "reverting" else None
 
 
 def undoing(view: View) -> Choice | None:
     """Undo a promotion on a person's command only; only a person can cancel the undo."""
     state, asked = view.state, view.state.asked
     if state.phase == "promoted":
-        return Choice("undo", Split(0, state.total), ("human:undo",))
+        return Choice("undo", Split(0, state.total), (Reason.HUMAN.of("undo"),))
     if state.phase != "undoing":
         return None
     if asked is not None and asked.command == "promote":
-        return promote(view, "human:promote")
-    return hold(view, "awaiting-mesh")
+        return promote(view, Reason.HUMAN.of("promote"))
+    return hold(view, Reason.AWAITING_MESH)
 
 
 def aborted(view: View) -> Choice | None:
     """Roll back when a person aborts."""
     asked = view.state.asked
-    return roll_back(view, "human:abort") if asked and asked.command == "abort" else None
+    return roll_back(view, Reason.HUMAN.of("abort")) if asked and asked.command == "abort" else None
 
 
 def harmful(view: View) -> Choice | None:
     """Roll back when the evidence of harm suffices, also while paused or promoting."""
     if not view.judgement.harmful:
         return None
-    return roll_back(view, *(f"harmful:{name}" for name in view.judgement.cause))
+    return roll_back(view, *(Reason.HARMFUL.of(name) for name in view.judgement.cause))
 
 
 def asked(view: View) -> Choice | None:
@@ -48,12 +49,14 @@ def asked(view: View) -> Choice | None:
     if request is None:
         return None
     if request.command == "promote" and phase != "promoting":
-        return promote(view, "human:promote")
+        return promote(view, Reason.HUMAN.of("promote"))
     if request.command == "pause" and phase in CLIMBING:
-        return pause(view, "human:pause")
+        return pause(view, Reason.HUMAN.of("pause"))
     if request.command == "resume" and phase == "paused":
-        return Choice("resume", view.state.wanted, ("human:resume", *_list_rewrite_reasons(view)))
-    return hold(view, f"nothing-to-{request.command}")
+        return Choice(
+            "resume", view.state.wanted, (Reason.HUMAN.of("resume"), *_list_rewrite_reasons(view))
+        )
+    return hold(view, Reason(f"nothing-to-{request.command}"))
 
 
 def _list_rewrite_reasons(view: View) -> tuple[str, ...]:
@@ -76,10 +79,10 @@ def drifted(view: View) -> Choice | None:
     if not view.state.drifted or phase not in CLIMBING | {"promoting"}:
         return None
     if phase == "promoting":
-        return pause(view, "drift:promoting")
+        return pause(view, Reason.DRIFT.of("promoting"))
     if view.state.plan.spec.on_drift == "pause":
-        return pause(view, "drift")
-    return hold(view, "drift:adopted")
+        return pause(view, Reason.DRIFT)
+    return hold(view, Reason.DRIFT.of("adopted"))
 
 
 def forgotten(view: View) -> Choice | None:
@@ -87,7 +90,7 @@ def forgotten(view: View) -> Choice | None:
     paused = view.state.paused_at
     if paused is None or view.now - paused < view.state.plan.spec.patience:
         return None
-    return roll_back(view, "patience-over")
+    return roll_back(view, Reason.PATIENCE_OVER)
 
 
 def long_blind(view: View) -> Choice | None:
@@ -97,7 +100,7 @@ def long_blind(view: View) -> Choice | None:
     over = [n for n, b in view.blind.items() if view.now - max(b.since, resumed) >= policy.hold]
     if not over or view.state.phase not in CLIMBING:
         return None
-    reasons = tuple(f"blind-too-long:{name}" for name in over)
+    reasons = tuple(Reason.BLIND_TOO_LONG.of(name) for name in over)
     return (pause if policy.then == "pause" else roll_back)(view, *reasons)
 
 

@@ -10,6 +10,7 @@ from analysis.verdict.verdict import Judgement
 from rollout.decide.evidence.blindness import Blind
 from rollout.decide.evidence.exposure import mirror_of
 from rollout.decide.record.facts import Action
+from rollout.decide.record.reasons import Reason, split_reason
 from rollout.decide.record.split import Split
 from rollout.decide.state.hooks import failed
 from rollout.decide.state.rollout import RolloutState
@@ -61,8 +62,8 @@ def _describe_reasons(
     blind: dict[str, list[str]] = {}
     others = []
     for reason in reasons:
-        code, _, name = reason.partition(":")
-        if code in {"blind", "blind-too-long"}:
+        code, name = split_reason(reason)
+        if code in {Reason.BLIND, Reason.BLIND_TOO_LONG}:
             blind.setdefault(view.blind[name].reason, []).append(name)
         else:
             others.append(_describe_reason(state, reason, view))
@@ -92,19 +93,19 @@ def _describe_assumptions(state: RolloutState) -> list[str]:
 
 
 def _describe_reason(state: RolloutState, reason: str, view: SentenceView) -> str:
-    code, _, name = reason.partition(":")
-    if code == "harmful":
+    code, name = split_reason(reason)
+    if code == Reason.HARMFUL:
         return _describe_harm(state, name, view.judgement)
-    if code in {"undecided", "used-up"}:
+    if code in {Reason.UNDECIDED, Reason.USED_UP}:
         over = f"all of {state.versions[0]} before the switch is compared: "
         text = _describe_undecided(state, name, view.judgement)
-        return f"{over if code == 'used-up' else ''}{text}"
-    if code == "no-valid-test":
+        return f"{over if code == Reason.USED_UP else ''}{text}"
+    if code == Reason.NO_VALID_TEST:
         return f"no valid test for {name}: {state.unknown[name]}"
-    if code == "human" and state.asked is not None:
+    if code == Reason.HUMAN and state.asked is not None:
         why = f" ({state.asked.reason})" if state.asked.reason else ""
         return f"asked by {state.asked.actor}{why}"
-    if code == "all-safe":
+    if code == Reason.ALL_SAFE:
         readouts = view.judgement.readouts.items()
         return "every guardrail is proven: " + ", ".join(bound(n, r) for n, r in readouts)
     return _describe_by_code(state, code, name, view)
@@ -117,33 +118,38 @@ def _describe_by_code(state: RolloutState, code: str, name: str, view: SentenceV
     policy = state.policy_drift
     edit = f"changed the policy ({policy})" if policy else "moved the weights"
     return {
-        "mirroring": _describe_mirroring(state),
-        "watching-stable": f"watching {spec.stable.version}, which the canary is compared with",
-        "learning": "the past of stable's pods is not read yet",
-        "awaiting-mesh": f"the mesh has not confirmed the last change yet{problem}",
-        "route-refused": f"the mesh refuses the change, and trying again alone is no cure{problem}",
-        "route-again": f"what was confirmed is brought to the mesh again, which refused{problem}",
-        "route-first": "it comes before the first step; one that is there is used as it is",
-        "awaiting-traffic": "waiting for traffic that agrees with the new weight",
-        "warming-up": f"warming up for {duration(spec.warmup)} from the canary's first request, "
+        Reason.MIRRORING: _describe_mirroring(state),
+        Reason.WATCHING_STABLE: f"watching {spec.stable.version}, which the canary is "
+        f"compared with",
+        Reason.LEARNING: "the past of stable's pods is not read yet",
+        Reason.AWAITING_MESH: f"the mesh has not confirmed the last change yet{problem}",
+        Reason.ROUTE_REFUSED: f"the mesh refuses the change, and trying again alone is no "
+        f"cure{problem}",
+        Reason.ROUTE_AGAIN: f"what was confirmed is brought to the mesh again, which "
+        f"refused{problem}",
+        Reason.ROUTE_FIRST: "it comes before the first step; one that is there is used as it is",
+        Reason.AWAITING_TRAFFIC: "waiting for traffic that agrees with the new weight",
+        Reason.WARMING_UP: f"warming up for {duration(spec.warmup)} from the canary's first "
+        f"request, "
         "with the crash watch on",
-        "baking": f"baking for {duration(spec.ramp.bake)} at this weight",
-        f"awaiting-hook:{name}": f"waiting for the hook {name}",
-        f"hook-failed:{name}": f"the hook {name} failed: {failed(state).get(name, '')}",
-        "holding-back": f"holding back for {held}, the rollback tests go on",
-        "held-back": f"nothing harmful while holding back for {held}",
-        "nothing-harmful": f"nothing harmful in sight{closest(view.judgement)}",
-        "exposure-mismatch": "the observed share of traffic contradicts the weight: "
+        Reason.BAKING: f"baking for {duration(spec.ramp.bake)} at this weight",
+        Reason.AWAITING_HOOK.of(name): f"waiting for the hook {name}",
+        Reason.HOOK_FAILED.of(name): f"the hook {name} failed: {failed(state).get(name, '')}",
+        Reason.HOLDING_BACK: f"holding back for {held}, the rollback tests go on",
+        Reason.HELD_BACK: f"nothing harmful while holding back for {held}",
+        Reason.NOTHING_HARMFUL: f"nothing harmful in sight{closest(view.judgement)}",
+        Reason.EXPOSURE_MISMATCH: "the observed share of traffic contradicts the weight: "
         f"{state.parted}",
-        "paused": f"paused{_describe_pause(state)}; a person resumes, promotes or aborts it, and "
+        Reason.PAUSED: f"paused{_describe_pause(state)}; a person resumes, promotes or aborts "
+        f"it, and "
         "the rollback tests go on",
-        "ramp": "every guardrail is proven, the ramp has further to go",
-        "inconclusive": f"no proof within the deadline of {duration(spec.deadline)}",
-        "not-promoted": "the plan promotes then, but only what a step could be taken with",
-        "patience-over": f"nobody ended the pause within {duration(spec.patience)}",
-        "drift": f"somebody else {edit}, and the plan says to pause then",
-        "drift:promoting": f"somebody else {edit} before the promotion was there",
-        "drift:adopted": f"somebody else {edit}, and the plan adopts that",
+        Reason.RAMP: "every guardrail is proven, the ramp has further to go",
+        Reason.INCONCLUSIVE: f"no proof within the deadline of {duration(spec.deadline)}",
+        Reason.NOT_PROMOTED: "the plan promotes then, but only what a step could be taken with",
+        Reason.PATIENCE_OVER: f"nobody ended the pause within {duration(spec.patience)}",
+        Reason.DRIFT: f"somebody else {edit}, and the plan says to pause then",
+        Reason.DRIFT.of("promoting"): f"somebody else {edit} before the promotion was there",
+        Reason.DRIFT.of("adopted"): f"somebody else {edit}, and the plan adopts that",
     }.get(f"{code}:{name}" if name else code, f"{code.replace('-', ' ')} {name}".strip())
 
 
