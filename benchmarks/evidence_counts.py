@@ -28,7 +28,7 @@ from rollout.observe.prometheus import PrometheusObserver
 from rollout.plan.model.plan import Plan
 from rollout.ports import Ask
 from tests.live.prom import RATE, SHAPE, past
-from tests.worlds import plan
+from tests.support.worlds import plan
 
 START, SCRAPE = 1_700_000_000.0, 1.0
 CODES, EDGES = ("200", "404", "500", "503"), ("10", "50", "250", "+Inf")

@@ -15,7 +15,7 @@ from typing import Any
 
 from rollout.decide.record.split import Split
 from rollout.route.envoy.proxy import EnvoyRouter
-from tests.local_envoy import Mesh, Reply, load, mesh
+from tests.support.local_envoy import Mesh, Reply, load, mesh
 
 ROUTER = EnvoyRouter()
 

@@ -22,7 +22,7 @@ from rollout.plan.reading.load import load_file
 from rollout.rehearse.assumptions import KnownFigures, base
 from rollout.rehearse.runs import rehearse_once
 from rollout.rehearse.scenario import usual
-from tests.pods import past_of, pods_plan
+from tests.support.pods import past_of, pods_plan
 
 EXAMPLE = Path(__file__).parents[1] / "manifests/examples/01-envoy-local.yaml"
 RAMP = {"steps": ["1%", "5%", "10%", "25%", "50%"], "bake": "8s"}

@@ -14,8 +14,8 @@ from rollout.route.create.creator import WithCreation
 from rollout.route.envoy.proxy import EnvoyRouter
 from rollout.route.kube.router import ClusterRouter
 from rollout.simulate import MemoryRouter
-from tests.local_envoy import mesh, plan_for
-from tests.routes import Json, gateway, http_route, istio, parted, ref, to, virtual_service
+from tests.support.local_envoy import mesh, plan_for
+from tests.support.routes import Json, gateway, http_route, istio, parted, ref, to, virtual_service
 
 pytestmark = pytest.mark.live
 

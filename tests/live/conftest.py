@@ -3,7 +3,7 @@
 import pytest
 
 from tests.live.replicas import Replicas
-from tests.local_envoy import mesh
+from tests.support.local_envoy import mesh
 
 
 @pytest.fixture

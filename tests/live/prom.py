@@ -11,7 +11,7 @@ from analysis.counting.counts import Counts
 from analysis.counting.cursor import Cursor, advance
 from rollout.demo.servers.process import Process, answers, free_ports
 from rollout.observe.prometheus import PrometheusObserver
-from tests.asking import ask
+from tests.support.asking import ask
 
 RATE = "envoy_cluster_upstream_rq"
 SHAPE = "envoy_cluster_upstream_rq_time_bucket"

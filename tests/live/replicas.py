@@ -12,7 +12,7 @@ from rollout.journal.open import open_for_reading
 from rollout.journal.sql.store import open_journal
 from tests.live.operating import PLANS, RIGHTS
 from tests.live.pipeline import ROOT, surefoot, until
-from tests.routes import istio, to, virtual_service
+from tests.support.routes import istio, to, virtual_service
 
 ISTIO = "/apis/networking.istio.io/v1beta1/namespaces/{}/virtualservices"
 MOVE = {

@@ -23,8 +23,8 @@ from rollout.wire import clock as clocks
 from rollout.wire.replica import Replica
 from rollout.wire.shard import Shard
 from tests.live.replicas import ISTIO
-from tests.routes import plan as plan_of
-from tests.routes import to, virtual_service
+from tests.support.routes import plan as plan_of
+from tests.support.routes import to, virtual_service
 
 GOOD, BAD = Behaviour(), Behaviour(errors=0.1)
 MARK = "mark.surefoot.dev/"

@@ -12,8 +12,8 @@ from rollout.cli import surefoot
 from rollout.decide.record.facts import Calibrated
 from rollout.journal.open import open_for_reading
 from rollout.plan.model.plan import Plan
-from tests.asking import ERRORS, LATENCY, plan
 from tests.live.prom import RATE, labels, past
+from tests.support.asking import ERRORS, LATENCY, plan
 
 pytestmark = pytest.mark.live
 

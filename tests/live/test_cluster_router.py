@@ -20,9 +20,9 @@ from rollout.simulate import MemoryRouter
 from tests.live.kube import Kube
 from tests.live.pipeline import until
 from tests.live.webhook import refusing
-from tests.routes import gateway, http_route, istio, parted, ref, to, virtual_service
-from tests.worlds import BAD, GOOD, Lab
-from tests.worlds import plan as plan_of_the_world
+from tests.support.routes import gateway, http_route, istio, parted, ref, to, virtual_service
+from tests.support.worlds import BAD, GOOD, Lab
+from tests.support.worlds import plan as plan_of_the_world
 
 pytestmark = pytest.mark.live
 

@@ -20,10 +20,10 @@ from rollout.wire.doctor_tools import doctor_tools
 from rollout.wire.meshes import router as wired
 from tests.live.pipeline import until
 from tests.live.test_cluster_router import Live, Place, climbed
-from tests.routes import Json, gateway, istio, plan, to, virtual_service
+from tests.support.routes import Json, gateway, istio, plan, to, virtual_service
+from tests.support.worlds import BAD, GOOD, Lab
+from tests.support.worlds import plan as plan_of_the_world
 from tests.unit.test_manifests import MANIFESTS, documents
-from tests.worlds import BAD, GOOD, Lab
-from tests.worlds import plan as plan_of_the_world
 
 pytestmark = pytest.mark.live
 

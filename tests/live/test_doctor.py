@@ -14,7 +14,7 @@ from rollout.demo.servers.start import start_prometheus
 from rollout.route.envoy.proxy import EnvoyRouter
 from tests.live.pipeline import surefoot, until
 from tests.live.test_scrape import codes, stored
-from tests.local_envoy import ask_many, mesh
+from tests.support.local_envoy import ask_many, mesh
 
 pytestmark = pytest.mark.live
 

@@ -11,7 +11,7 @@ import pytest
 from rollout.decide.record.split import Split
 from rollout.errors import RouteError
 from rollout.route.envoy.proxy import EnvoyRouter
-from tests.local_envoy import ask_many, load, mesh, plan_for
+from tests.support.local_envoy import ask_many, load, mesh, plan_for
 
 pytestmark = pytest.mark.live
 ROUTER = EnvoyRouter()

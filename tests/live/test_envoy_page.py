@@ -12,7 +12,7 @@ from rollout.demo.servers.start import envoy_binary
 from rollout.plan.model.plan import Plan
 from rollout.route.envoy.proxy import EnvoyRouter, ask, route_of
 from tests.live.pipeline import ROOT, until
-from tests.local_envoy import ask_many, toys
+from tests.support.local_envoy import ask_many, toys
 
 pytestmark = pytest.mark.live
 SERVICE = "discharge-summarizer"

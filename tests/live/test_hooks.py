@@ -16,7 +16,7 @@ import pytest
 from rollout.decide.record.facts import HookAnswered
 from rollout.ports import HookCall
 from rollout.webhook import WebHooks
-from tests.worlds import BAD, Lab, plan
+from tests.support.worlds import BAD, Lab, plan
 
 pytestmark = pytest.mark.live
 

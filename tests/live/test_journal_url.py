@@ -20,7 +20,7 @@ from rollout.wire import clock as clocks
 from rollout.wire import meshes
 from rollout.wire.controller import record
 from tests.live.record import Record
-from tests.worlds import BAD, GOOD, Lab, plan
+from tests.support.worlds import BAD, GOOD, Lab, plan
 
 pytestmark = pytest.mark.live
 

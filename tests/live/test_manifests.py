@@ -19,7 +19,7 @@ from rollout.demo.servers.process import Process, free_ports
 from tests.live.control_plane import program
 from tests.live.operating import PLANS
 from tests.live.pipeline import ROOT, surefoot, until
-from tests.routes import istio, to, virtual_service
+from tests.support.routes import istio, to, virtual_service
 from tests.unit.test_manifests import MANIFESTS, expressions
 
 pytestmark = pytest.mark.live

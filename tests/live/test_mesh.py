@@ -10,7 +10,7 @@ from rollout.demo.servers.start import start_prometheus
 from tests.live.operating import RIGHTS
 from tests.live.pipeline import until
 from tests.live.sidecars import Sidecars
-from tests.routes import plan, to, virtual_service
+from tests.support.routes import plan, to, virtual_service
 
 pytestmark = pytest.mark.live
 

@@ -10,9 +10,9 @@ from analysis.counting.native_histogram import Grid, merged
 from rollout.demo.servers.process import Process, answers, free_ports
 from rollout.demo.servers.prometheus_config import config
 from rollout.doctor.series import of_plan
-from tests.asking import LATENCY, plan
 from tests.live.native import NAME, Native
 from tests.live.prom import Watch
+from tests.support.asking import LATENCY, plan
 
 pytestmark = pytest.mark.live
 

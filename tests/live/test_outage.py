@@ -21,7 +21,7 @@ from tests.live.operating import RIGHTS
 from tests.live.pipeline import until
 from tests.live.replicas import DURATION, LEASE, MOVE
 from tests.live.sidecars import Sidecars
-from tests.routes import plan
+from tests.support.routes import plan
 
 pytestmark = pytest.mark.live
 

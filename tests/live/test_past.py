@@ -9,8 +9,8 @@ from analysis.verdict.pod_dispersion import dispersion_of
 from rollout.observe.prometheus import PrometheusObserver
 from rollout.plan.model.plan import Plan
 from rollout.ports import Ask
-from tests.asking import ERRORS, LATENCY, plan
 from tests.live.prom import RATE, SHAPE, labels, past
+from tests.support.asking import ERRORS, LATENCY, plan
 
 pytestmark = pytest.mark.live
 

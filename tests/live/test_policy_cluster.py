@@ -12,9 +12,9 @@ from rollout.route.kube.router import ClusterRouter
 from rollout.route.policy.cluster import ClusterPolicyStore
 from rollout.route.policy.router import WithPolicy
 from tests.live.test_cluster_router import Live, climbed
-from tests.routes import istio, to, virtual_service
-from tests.worlds import BAD, GOOD, Lab
-from tests.worlds import plan as plan_of_the_world
+from tests.support.routes import istio, to, virtual_service
+from tests.support.worlds import BAD, GOOD, Lab
+from tests.support.worlds import plan as plan_of_the_world
 
 pytestmark = pytest.mark.live
 

@@ -18,7 +18,7 @@ from rollout.plan.model.plan import Plan
 from rollout.route.envoy.proxy import EnvoyRouter
 from rollout.route.policy.proxy import EnvoyPolicyStore
 from rollout.route.policy.router import WithPolicy
-from tests.local_envoy import SERVICE, Toys, ask_as, load, plan_for, toys
+from tests.support.local_envoy import SERVICE, Toys, ask_as, load, plan_for, toys
 
 pytestmark = pytest.mark.live
 ROUTER = WithPolicy(EnvoyRouter(), EnvoyPolicyStore())

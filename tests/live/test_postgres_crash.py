@@ -10,7 +10,7 @@ import pytest
 
 from rollout.errors import JournalBusyError
 from rollout.journal.sql.store import SqlJournal
-from tests.crashing import BATCH, check, start
+from tests.support.crashing import BATCH, check, start
 
 pytestmark = pytest.mark.live
 HOLDER = """

@@ -12,9 +12,9 @@ from rollout.demo.servers.process import free_ports
 from rollout.demo.servers.start import start_prometheus
 from rollout.observe.prometheus import PrometheusObserver
 from rollout.route.envoy.proxy import EnvoyRouter
-from tests.asking import ERRORS, LATENCY, ask
 from tests.live.prom import RATE, SHAPE, Toy, Watch, labels, past
-from tests.local_envoy import ask_many
+from tests.support.asking import ERRORS, LATENCY, ask
+from tests.support.local_envoy import ask_many
 
 pytestmark = pytest.mark.live
 

@@ -5,7 +5,7 @@ import pytest
 from rollout.rehearse.measure import measure
 from rollout.wire.doctor_tools import observer
 from tests.live.prom import RATE, SHAPE, labels, past
-from tests.worlds import plan
+from tests.support.worlds import plan
 
 pytestmark = pytest.mark.live
 NOW, SPAN, SCRAPE = 1_700_000_000, 1800, 15

@@ -24,9 +24,9 @@ from rollout.route.remove.remover import Remover
 from rollout.wire import meshes
 from tests.live.test_cluster_router import Place
 from tests.live.test_creation import GATEWAY, ISTIO, lab
-from tests.routes import gateway, plan, to, virtual_service
+from tests.support.routes import gateway, plan, to, virtual_service
+from tests.support.worlds import BAD, GOOD
 from tests.unit.route.create.test_creation import PEERED
-from tests.worlds import BAD, GOOD
 
 pytestmark = pytest.mark.live
 

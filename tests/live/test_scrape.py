@@ -14,7 +14,7 @@ from rollout.demo.servers.process import free_ports
 from rollout.demo.servers.start import start_prometheus
 from rollout.plan.fields.templates import TEMPLATES
 from rollout.route.envoy.proxy import EnvoyRouter
-from tests.local_envoy import SERVICE, ask, ask_many, mesh
+from tests.support.local_envoy import SERVICE, ask, ask_many, mesh
 
 pytestmark = pytest.mark.live
 ERRORS, LATENCY = TEMPLATES["envoy/errors"], TEMPLATES["envoy/latency"]

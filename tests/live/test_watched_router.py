@@ -21,7 +21,7 @@ from rollout.route.kube.router import ClusterRouter
 from rollout.simulate import VirtualClock
 from rollout.tick.controller import Controller
 from tests.live.pipeline import until
-from tests.routes import plan, to, virtual_service
+from tests.support.routes import plan, to, virtual_service
 
 pytestmark = pytest.mark.live
 

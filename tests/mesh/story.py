@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from tests.mesh.traffic import PORT, Stream
 from tests.mesh.world import EDGE_PORT, NAMESPACE, SERVICE_PORT, World, deployment, service
-from tests.routes import http_route, plan, ref, to, virtual_service
+from tests.support.routes import http_route, plan, ref, to, virtual_service
 
 RATE = 40.0  # requests a second to each service
 

@@ -15,7 +15,7 @@ from tests.mesh.record import shows, until_shown
 from tests.mesh.story import Story
 from tests.mesh.traffic import Stream
 from tests.mesh.world import NAMESPACE, wait_for
-from tests.routes import istio
+from tests.support.routes import istio
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
 

@@ -16,7 +16,7 @@ from tests.mesh.record import until_shown
 from tests.mesh.story import Story
 from tests.mesh.traffic import PORT
 from tests.mesh.world import NAMESPACE, service, wait_for
-from tests.routes import ref, to
+from tests.support.routes import ref, to
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
 

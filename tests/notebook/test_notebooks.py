@@ -14,7 +14,7 @@ from rollout.journal.open import open_for_reading
 from rollout.review import frames
 from rollout.review.history import histories
 from tests.notebook.execute import NOTEBOOKS, ROOT, execute
-from tests.worlds import BAD, Lab
+from tests.support.worlds import BAD, Lab
 
 RECORDING = ROOT / "notebooks" / "data" / "demo.jsonl"
 AGAIN = "the statistics or the tables have changed: record anew with `make record`"

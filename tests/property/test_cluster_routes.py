@@ -13,8 +13,8 @@ from rollout.route.gateway import rules
 from rollout.route.istio import destinations
 from rollout.route.kube import patch
 from rollout.route.weighted_route import WeightedRoute
-from tests import routes
-from tests.routes import http_route, merged, ref, to, virtual_service
+from tests.support import routes
+from tests.support.routes import http_route, merged, ref, to, virtual_service
 
 WEIGHTS = st.none() | st.integers(0, 50).map(lambda tens: 2 * tens)
 WORDS = st.sampled_from(["", "a", "ü", "30s"])

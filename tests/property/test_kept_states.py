@@ -13,7 +13,7 @@ import rollout.tick.propose
 from rollout.decide.fold import fold, fold_all
 from rollout.decide.record.facts import HumanSaid
 from rollout.journal.memory import MemoryJournal
-from tests.worlds import BAD, GOOD, Behaviour, Lab, plan
+from tests.support.worlds import BAD, GOOD, Behaviour, Lab, plan
 
 SECONDS = 40
 commands = st.sampled_from(["pause", "resume", "promote", "abort"])

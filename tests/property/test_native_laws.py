@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 from analysis.counting.cursor import Arm, Cursor, Series, advance
 from analysis.counting.native_histogram import Grid, Native, common, merged, on_grid
 from rollout.observe.native import NativeSample, native_series
-from tests.natives import SIZE, sample
+from tests.support.natives import SIZE, sample
 
 SAMPLES = TypeAdapter(list[tuple[float, NativeSample]])  # as the API writes them
 SCHEMAS = st.integers(0, 8)

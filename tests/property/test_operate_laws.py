@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from rollout.decide.record.facts import Decided, HumanSaid, Started
 from rollout.errors import ClusterError
-from tests.plans import Operated, resource
+from tests.support.plans import Operated, resource
 
 ACTIONS = st.lists(
     st.sampled_from(

@@ -17,8 +17,8 @@ from rollout.journal.memory import MemoryJournal
 from rollout.ports import Entry, Journal
 from rollout.tick.controller import Controller
 from rollout.tick.fleet import Fleet
-from tests.plans import Operated
-from tests.worlds import BAD, GOOD
+from tests.support.plans import Operated
+from tests.support.worlds import BAD, GOOD
 
 WISHES = ["apply", "edit", "delete", "forget"]
 WORDS: list[Command] = ["undo", "retry", "promote", "abort", "pause"]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rollout.decide.evidence.exposure import share_of_all
 from rollout.decide.record.facts import HumanSaid
 from rollout.decide.record.split import Split
-from tests.worlds import BAD, GOOD, Behaviour, Lab, plan
+from tests.support.worlds import BAD, GOOD, Behaviour, Lab, plan
 
 RAMPS: list[dict[str, Any]] = [
     {"steps": ["5%", "50%"], "bake": "2s"},

@@ -18,7 +18,7 @@ from rollout.journal.sql.store import open_journal
 from rollout.ports import Ports, RouteStatus
 from rollout.simulate import MemoryRouter, SimulatedService, VirtualClock
 from rollout.tick.controller import Controller
-from tests.worlds import BAD, GOOD, plan
+from tests.support.worlds import BAD, GOOD, plan
 
 
 class FileRouter(MemoryRouter):

@@ -15,7 +15,7 @@ from rollout.ports import Ports
 from rollout.tick.controller import Controller
 from rollout.tick.fleet import attempt_id, service_key
 from tests.simulation.test_crashes import Killed, Mortal, Reaper
-from tests.worlds import BAD, GOOD, Lab, plan
+from tests.support.worlds import BAD, GOOD, Lab, plan
 
 
 def say(made: Lab, command: Command, reason: str = "ticket 7"):

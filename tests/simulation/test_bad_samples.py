@@ -10,7 +10,7 @@ import pytest
 
 from analysis.counting.cursor import Series
 from rollout.ports import Answer, Ask, Observer
-from tests.worlds import GOOD, Lab, plan
+from tests.support.worlds import GOOD, Lab, plan
 
 Change = Callable[[Series], Series]
 AFTER = 20.0

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rollout.ports import Entry, Ports
-from tests.worlds import BAD, GOOD, Lab, plan
+from tests.support.worlds import BAD, GOOD, Lab, plan
 
 ERRORS = [{"name": "errors", "template": "envoy/errors", "margin": {"absolute": "2%"}}]
 COPIES_AND_SWITCH = {

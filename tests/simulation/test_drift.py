@@ -13,7 +13,7 @@ from rollout.decide.record.split import Split
 from rollout.decide.step import step
 from rollout.ports import RouteStatus
 from rollout.simulate import MemoryRouter
-from tests.worlds import BAD, GOOD, Lab, plan
+from tests.support.worlds import BAD, GOOD, Lab, plan
 
 
 @dataclass

@@ -10,7 +10,7 @@ from rollout.decide.fold import fold_all
 from rollout.decide.record.facts import HumanSaid
 from rollout.decide.record.split import Split
 from rollout.decide.step import step
-from tests.worlds import BAD, GOOD, Behaviour, Lab, plan
+from tests.support.worlds import BAD, GOOD, Behaviour, Lab, plan
 
 HELD = {"share": "5%", "lasts": "1m"}
 

@@ -12,7 +12,7 @@ from rollout.decide.step import step
 from rollout.errors import RouteError
 from rollout.ports import RouteStatus
 from rollout.simulate import MemoryRouter
-from tests.worlds import GOOD, Behaviour, Lab, plan
+from tests.support.worlds import GOOD, Behaviour, Lab, plan
 
 NO = "the role may not patch it"
 WHOLE, HELD = Split(100, way="segment"), Split(95)

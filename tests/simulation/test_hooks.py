@@ -12,7 +12,7 @@ from rollout.decide.record.split import Split
 from rollout.decide.step import step
 from rollout.ports import HookCall, HookReply
 from tests.simulation.test_crashes import Killed, Mortal, Reaper
-from tests.worlds import BAD, GOOD, Lab, plan
+from tests.support.worlds import BAD, GOOD, Lab, plan
 
 URL = "http://hooks.example/x"
 WARM = {"name": "warm", "when": "before", "url": URL}

@@ -15,8 +15,8 @@ from rollout.calibrate.runs import calibrate
 from rollout.rehearse.assumptions import KnownFigures, base
 from rollout.rehearse.runs import rehearse_once
 from rollout.rehearse.scenario import Rate, Scenario
-from tests.pods import past_of, pods_plan
-from tests.worlds import BAD, GOOD, Behaviour, Lab, plan
+from tests.support.pods import past_of, pods_plan
+from tests.support.worlds import BAD, GOOD, Behaviour, Lab, plan
 
 LOOK = 2.0  # seconds of the plan's interval
 DEAD = Behaviour(errors=1.0)

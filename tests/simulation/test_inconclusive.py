@@ -10,7 +10,7 @@ from rollout.decide.record.split import Split
 from rollout.decide.step import step
 from rollout.errors import RouteError
 from rollout.simulate import MemoryRouter
-from tests.worlds import GOOD, Lab, plan
+from tests.support.worlds import GOOD, Lab, plan
 
 NET = "no endpoint of summarizer-v2 serves: Envoy asks summarizer-v1 instead"
 RATE = {"name": "errors", "template": "envoy/errors", "margin": {"absolute": "0.01%"}}

@@ -11,7 +11,7 @@ from rollout.decide.record.split import Split
 from rollout.errors import RouteError
 from rollout.ports import Answer, Observer, RouteStatus
 from rollout.simulate import MemoryRouter
-from tests.worlds import BAD, GOOD, Lab, plan
+from tests.support.worlds import BAD, GOOD, Lab, plan
 
 EDGE = {"parentRefs": [{"name": "edge"}], "port": 80}
 ROUTES = {

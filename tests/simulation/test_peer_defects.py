@@ -9,7 +9,7 @@ from rollout.decide.record.split import Split
 from rollout.plan.model.plan import Plan
 from rollout.ports import Ports
 from rollout.tick.controller import Controller
-from tests.worlds import BAD, Behaviour, Lab, plan
+from tests.support.worlds import BAD, Behaviour, Lab, plan
 
 DEAD = Behaviour(errors=1.0)
 

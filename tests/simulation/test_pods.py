@@ -10,9 +10,9 @@ from rollout.cli.text.facts import sentence
 from rollout.decide.fold import fold_all
 from rollout.decide.record.facts import Decided, HumanSaid, Learned
 from rollout.ports import Observer, PodHistory
-from tests import pods
-from tests.pods import NAMES, pods_plan
-from tests.worlds import BAD, GOOD, Lab
+from tests.support import pods
+from tests.support.pods import NAMES, pods_plan
+from tests.support.worlds import BAD, GOOD, Lab
 
 
 def past_of(**words):

@@ -10,7 +10,7 @@ from rollout.decide.record.facts import AGAIN, REFUSED, Decided, HumanSaid, Rout
 from rollout.decide.record.split import Split
 from rollout.errors import RouteError
 from rollout.simulate import MemoryRouter
-from tests.worlds import BAD, Lab, plan
+from tests.support.worlds import BAD, Lab, plan
 
 NO = "a webhook says no"
 

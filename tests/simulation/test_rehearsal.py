@@ -11,7 +11,7 @@ from rollout.rehearse.assumptions import KnownFigures, base
 from rollout.rehearse.runs import rehearse, rehearse_once
 from rollout.rehearse.scenario import Rate, Scenario
 from rollout.simulate import SimulatedService
-from tests.worlds import Lab, plan
+from tests.support.worlds import Lab, plan
 
 RUNS = 40
 SAME, WORSE = Scenario("same"), Scenario("worse", errors=Rate(3.6), latency=1.4)

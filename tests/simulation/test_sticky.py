@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from analysis import sample_ratio
-from tests.worlds import GOOD, Lab, plan
+from tests.support.worlds import GOOD, Lab, plan
 
 AFFINITY = {"affinity": {"header": "x-user"}}
 USERS, REQUESTS = 3_000, 60_000

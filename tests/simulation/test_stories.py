@@ -12,7 +12,7 @@ from rollout.decide.record.facts import Confirmed, HumanSaid, Observed, RouteFai
 from rollout.decide.record.split import Split
 from rollout.decide.step import step
 from rollout.ports import RouteStatus
-from tests.worlds import BAD, GOOD, Behaviour, Lab, plan
+from tests.support.worlds import BAD, GOOD, Behaviour, Lab, plan
 
 
 def test_a_good_canary_climbs_every_step_and_is_promoted():

@@ -9,7 +9,7 @@ from rollout.cli.text.report import report
 from rollout.decide.fold import fold
 from rollout.decide.record.split import Split
 from rollout.review.look import looks
-from tests.worlds import BAD, GOOD, Behaviour, Lab, plan
+from tests.support.worlds import BAD, GOOD, Behaviour, Lab, plan
 
 HOLDBACK = {"blueGreen": {"holdback": "20%"}, "bake": "8s"}
 BEFORE = {"blueGreen": {"before": "60s"}, "bake": "8s"}

@@ -8,7 +8,7 @@ import pytest
 from analysis.dispersion.estimate import LEAST_TICKS
 from rollout.calibrate.draw import LOOKS, recorded
 from rollout.errors import InputError
-from tests.pods import past_of, pods_plan
+from tests.support.pods import past_of, pods_plan
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from rollout.calibrate.replay import Replay
 from rollout.decide.record.split import Split
 from rollout.ports import Ask
 from rollout.simulate import MemoryRouter
-from tests.pods import past_of, pods_plan
+from tests.support.pods import past_of, pods_plan
 
 T0 = 1_800_000_000.0
 PAST = recorded(pods_plan(deadline="1h"), past_of(pods=6, rate=500))

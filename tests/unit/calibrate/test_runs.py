@@ -6,7 +6,7 @@ from rollout.calibrate.draw import recorded
 from rollout.calibrate.replay import Replay
 from rollout.calibrate.runs import Calibration, calibrate, replay_once
 from rollout.ports import PodHistory
-from tests.pods import past_of, pods_plan
+from tests.support.pods import past_of, pods_plan
 
 ERRORS = [{"name": "errors", "template": "envoy/errors", "margin": {"ratio": 1.2}}]
 FAST = {"steps": ["50%"], "bake": "8s"}

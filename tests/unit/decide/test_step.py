@@ -14,7 +14,7 @@ from rollout.decide.rules.ramp import at_last_step, held_back, next_split, total
 from rollout.decide.rules.view import view
 from rollout.decide.state.rollout import MOVES, TERMINAL, RolloutState, begin_rollout
 from rollout.decide.step import RULES, choose, step
-from tests.worlds import plan
+from tests.support.worlds import plan
 
 T0 = 1_800_000_000.0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rollout.doctor.declared import read
-from tests.worlds import plan
+from tests.support.worlds import plan
 
 
 def resource(name="demo", phase="stepping", seen=1, holds="True", reason="Accepted", **more):

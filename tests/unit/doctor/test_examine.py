@@ -18,8 +18,8 @@ from rollout.plan.model.plan import Plan
 from rollout.route.kube.objects import VIRTUAL_SERVICE
 from rollout.simulate import MemoryRouter
 from rollout.wire import doctor_tools as wired
-from tests.routes import to, virtual_service
-from tests.worlds import plan
+from tests.support.routes import to, virtual_service
+from tests.support.worlds import plan
 
 ISTIO = {"istio": {"virtualService": "routes", "destinationRule": "rule"}}
 

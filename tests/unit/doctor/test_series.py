@@ -6,7 +6,7 @@ import pytest
 
 from rollout.doctor.series import answers, of_plan
 from rollout.errors import ObserveError
-from tests.worlds import plan
+from tests.support.worlds import plan
 
 URL = "http://127.0.0.1:9090"
 SERVICE, VERSION, CODE = "destination_service", "destination_version", "envoy_response_code"

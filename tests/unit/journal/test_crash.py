@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tests.crashing import BATCH, check, start
+from tests.support.crashing import BATCH, check, start
 
 
 @pytest.mark.parametrize(

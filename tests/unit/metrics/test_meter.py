@@ -25,7 +25,7 @@ from rollout.metrics.meter import Meter
 from rollout.metrics.names import METRICS, code_of
 from rollout.metrics.page import line, page
 from rollout.ports import HookReply
-from tests.worlds import BAD, Lab, plan
+from tests.support.worlds import BAD, Lab, plan
 
 OPENER = build_opener(ProxyHandler({}))
 PORT = 0  # whatever is free

@@ -5,8 +5,8 @@ import pytest
 
 from rollout.observe.history import past_queries, pasts
 from rollout.observe.query import queries
-from tests import natives
-from tests.asking import ERRORS, LATENCY, ask, plan
+from tests.support import natives
+from tests.support.asking import ERRORS, LATENCY, ask, plan
 
 NOW, STEP, TICKS = 100_000.7, 2.0, 480
 END, START = 100_000.0, 99_040.0

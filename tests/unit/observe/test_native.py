@@ -10,8 +10,8 @@ from rollout.journal.hash_chain import START, seal, verify
 from rollout.journal.hash_chain import parse as parse_row
 from rollout.observe.parse import parse
 from rollout.observe.query import queries
-from tests.asking import ERRORS, LATENCY, ask
-from tests.natives import SIZE, item, sample
+from tests.support.asking import ERRORS, LATENCY, ask
+from tests.support.natives import SIZE, item, sample
 
 FAST, SLOW = [3 * SIZE] * 4, [5 * SIZE] * 2  # 8 ms, 32 ms
 

@@ -6,7 +6,7 @@ import pytest
 
 from rollout.observe.parse import parse
 from rollout.observe.query import queries
-from tests.asking import ERRORS, LATENCY, ask
+from tests.support.asking import ERRORS, LATENCY, ask
 
 NOW = 1000.0
 

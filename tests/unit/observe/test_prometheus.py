@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from rollout.observe.prometheus import PrometheusObserver
-from tests.asking import ERRORS, LATENCY, ask
+from tests.support.asking import ERRORS, LATENCY, ask
 
 NOW = 1000.0
 LABELS = {"destination_service": "summarizer", "destination_version": "v1"}

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from rollout.observe.query import queries
-from tests.asking import ERRORS, LATENCY, ask
+from tests.support.asking import ERRORS, LATENCY, ask
 
 NOW = 10_000.0
 LATENCIES = "envoy_cluster_upstream_rq_time"

@@ -6,8 +6,8 @@ import pytest
 
 from rollout.decide.record.facts import HumanSaid
 from rollout.operate.annotations import LIMIT, requested_command
-from tests.plans import Operated, resource
-from tests.worlds import BAD, GOOD
+from tests.support.plans import Operated, resource
+from tests.support.worlds import BAD, GOOD
 
 
 def annotate(world, **words):

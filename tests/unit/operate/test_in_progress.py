@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from rollout.operate.in_progress import of_resources, of_states
-from tests.routes import gateway, istio, plan
-from tests.worlds import GOOD, Lab
+from tests.support.routes import gateway, istio, plan
+from tests.support.worlds import GOOD, Lab
 
 PLAN, ISTIO = istio(), {"istio": {"virtualService": "reviews"}}
 

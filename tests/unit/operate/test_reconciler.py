@@ -10,8 +10,8 @@ from rollout.decide.record.facts import HumanSaid
 from rollout.errors import ClusterError
 from rollout.journal.memory import MemoryJournal
 from rollout.operate.status.conditions import utc
-from tests.plans import Cluster, Operated, resource
-from tests.worlds import BAD
+from tests.support.plans import Cluster, Operated, resource
+from tests.support.worlds import BAD
 
 
 @pytest.fixture

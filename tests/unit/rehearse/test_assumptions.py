@@ -7,7 +7,7 @@ import pytest
 from analysis.histograms.bucket_test import boundaries
 from analysis.histograms.edges import pairs
 from rollout.rehearse.assumptions import ASSUMED, KnownFigures, base, latency_edges, score_edges
-from tests.worlds import plan
+from tests.support.worlds import plan
 
 
 def test_nothing_known_is_assumed_and_named():

@@ -8,7 +8,7 @@ import pytest
 from analysis.counting.cursor import Series
 from rollout.ports import Answer
 from rollout.rehearse.measure import measure
-from tests.worlds import plan
+from tests.support.worlds import plan
 
 NOW, PAST = 10_000.0, 1800.0
 BETWEEN = (NOW - PAST, NOW - 900.0, NOW)

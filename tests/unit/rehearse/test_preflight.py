@@ -6,7 +6,7 @@ from rollout.rehearse.assumptions import KnownFigures, base
 from rollout.rehearse.preflight import preflight
 from rollout.rehearse.sample_size import reach
 from rollout.rehearse.scenario import Rate, Scenario, usual
-from tests.worlds import plan
+from tests.support.worlds import plan
 
 VERDICT = {"name": "facts", "template": "quality/verdict", "margin": {"absolute": "1%"}}
 KNOWN = KnownFigures(rate=100.0, errors=0.005, latency=50.0, sigma=0.4, score=0.6, score_sd=0.1,

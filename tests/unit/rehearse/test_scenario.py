@@ -5,7 +5,7 @@ import pytest
 from rollout.errors import InputError
 from rollout.rehearse.scenario import Rate, Scenario, parse, usual
 from rollout.simulate import Behaviour
-from tests.worlds import plan
+from tests.support.worlds import plan
 
 STABLE = Behaviour()
 

@@ -6,7 +6,7 @@ from rollout.rehearse.assumptions import KnownFigures, base
 from rollout.rehearse.runs import Run
 from rollout.rehearse.scenario import Rate, Scenario
 from rollout.rehearse.summary import summarise
-from tests.worlds import plan
+from tests.support.worlds import plan
 
 PLAN = plan()
 START = base(PLAN, KnownFigures())

@@ -7,7 +7,7 @@ import pytest
 
 from rollout.review import frames
 from rollout.review.history import history
-from tests.worlds import BAD, Lab
+from tests.support.worlds import BAD, Lab
 
 
 @pytest.fixture(scope="module")

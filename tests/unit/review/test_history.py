@@ -9,7 +9,7 @@ from rollout.decide.record.facts import Confirmed, Decided, Drifted, HumanSaid, 
 from rollout.decide.record.split import Split
 from rollout.ports import Entry
 from rollout.review.history import histories, history
-from tests.worlds import BAD, GOOD, Lab, plan
+from tests.support.worlds import BAD, GOOD, Lab, plan
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from rollout.errors import RouteError
 from rollout.route.by_mesh import ByMesh
 from rollout.simulate import MemoryRouter
 from rollout.wire.meshes import router as wired
-from tests.routes import gateway, istio
+from tests.support.routes import gateway, istio
 
 
 def test_each_plan_goes_to_its_own_router_made_once():

@@ -8,7 +8,7 @@ from rollout.decide.record.split import Split
 from rollout.errors import ClusterError, StaleError
 from rollout.route.fence import FencedObjects, FencedRouter
 from rollout.route.kube.router import ClusterRouter
-from tests.routes import istio, to, virtual_service
+from tests.support.routes import istio, to, virtual_service
 
 
 class Objects:

@@ -10,7 +10,7 @@ from rollout.decide.record.split import Split
 from rollout.errors import JournalMovedError
 from rollout.ports import Ask, RouteStatus
 from rollout.simulate import Behaviour, MemoryRouter, SimulatedService, UnsealedJournal
-from tests.worlds import plan
+from tests.support.worlds import plan
 
 GUARDED = [
     {"name": "errors", "template": "envoy/errors", "margin": {"absolute": "1%"}},

@@ -13,8 +13,8 @@ from rollout.errors import JournalError
 from rollout.journal.memory import MemoryJournal
 from rollout.ports import Entry, SkippedObservation
 from rollout.tick.controller import Controller
-from tests.plans import Operated
-from tests.worlds import GOOD
+from tests.support.plans import Operated
+from tests.support.worlds import GOOD
 
 
 def folded(journal: MemoryJournal, rollout: str) -> RolloutState:

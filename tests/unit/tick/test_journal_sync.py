@@ -8,7 +8,7 @@ from rollout.journal.memory import MemoryJournal
 from rollout.tick.attempts import started
 from rollout.tick.fleet import Fleet
 from rollout.tick.journal_sync import RETRIES, JournalSync
-from tests.worlds import plan
+from tests.support.worlds import plan
 
 PLAN = plan()
 

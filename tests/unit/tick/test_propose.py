@@ -7,7 +7,7 @@ from rollout.decide.fold import fold
 from rollout.ports import Answer
 from rollout.tick.attempts import started
 from rollout.tick.propose import ask, propose
-from tests.worlds import plan
+from tests.support.worlds import plan
 
 PLAN = plan()
 STATE = fold(None, started(PLAN, at=0.0, controller="test"), 1)

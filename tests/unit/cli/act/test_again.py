@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from rollout.cli import surefoot
 from rollout.journal.sql.store import open_journal
-from tests.worlds import BAD, GOOD, Lab
+from tests.support.worlds import BAD, GOOD, Lab
 
 
 def call(*arguments: object):

@@ -15,7 +15,7 @@ from rollout.decide.record.split import Split
 from rollout.journal.sql.store import open_journal
 from rollout.route.remove.remover import Remover
 from rollout.wire import meshes
-from tests.routes import istio, plan
+from tests.support.routes import istio, plan
 from tests.unit.route.create.test_creation import RULED
 from tests.unit.route.remove.test_removal import after
 

@@ -16,8 +16,8 @@ from rollout.journal.memory import MemoryJournal
 from rollout.ports import PodHistory
 from rollout.wire import doctor_tools
 from rollout.wire.controller import record
-from tests.pods import past_of, pods_plan
-from tests.worlds import GOOD, Lab, plan
+from tests.support.pods import past_of, pods_plan
+from tests.support.worlds import GOOD, Lab, plan
 
 PAST = recorded(pods_plan(), past_of())
 ASKING = pods_plan({"requireCalibration": True})

@@ -11,7 +11,7 @@ from rollout.cli import surefoot
 from rollout.cli.author.rehearse import _asked
 from rollout.rehearse.assumptions import KnownFigures
 from rollout.rehearse.runs import OUTCOMES
-from tests.worlds import plan
+from tests.support.worlds import plan
 
 OFFLINE = ("--past", "0s", "--runs", "2")
 

@@ -12,7 +12,7 @@ from rollout.cli import surefoot
 from rollout.decide.record.facts import Observed
 from rollout.journal.jsonl import export
 from rollout.journal.sql.store import SqlJournal, open_journal
-from tests.worlds import BAD, Lab, plan
+from tests.support.worlds import BAD, Lab, plan
 
 
 def status(path, *arguments):

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from rollout.cli.text.demo_summary import costs_table, edge
 from rollout.demo.costs import Cost, Edges
-from tests.worlds import Behaviour, Lab
+from tests.support.worlds import Behaviour, Lab
 
 
 def shown(table):

@@ -11,7 +11,7 @@ from rollout.decide.fold import fold
 from rollout.decide.record.facts import Learned, Started
 from rollout.decide.text.measurement import off_edge
 from rollout.decide.text.sentence import rests_on
-from tests.pods import pods_plan
+from tests.support.pods import pods_plan
 
 LATENCY = HistogramTolerance(0.25, relative=True, worse="high")
 SCORE = HistogramTolerance(0.04, relative=False, worse="low")
@@ -54,7 +54,7 @@ def test_what_error_rates_rest_on():
 def test_sentences_and_why_say_it():
     from rollout.cli.text.decision import explain, text
     from rollout.simulate import Behaviour
-    from tests.worlds import Lab, plan
+    from tests.support.worlds import Lab, plan
 
     coarse = Behaviour(latency_edges=tuple(10 * 1.2**k for k in range(20)))
     made = Lab(coarse, plan=plan(deadline="1m", whenInconclusive="pause"), rate=20)
@@ -78,7 +78,7 @@ def test_sentences_and_why_say_it():
 )
 def test_why_tells_other_numbers_from_another_decision(altered, said):
     from rollout.cli.text.decision import explain, text
-    from tests.worlds import Lab, plan
+    from tests.support.worlds import Lab, plan
 
     made = Lab(plan=plan())
     made.run(20)

@@ -27,8 +27,8 @@ from rollout.operate.status.conditions import (
 from rollout.operate.status.events import event_of
 from rollout.operate.status.status import RolloutStory, with_rollout, without_rollout
 from rollout.ports import Entry
-from tests.plans import resource
-from tests.worlds import BAD, Lab
+from tests.support.plans import resource
+from tests.support.worlds import BAD, Lab
 
 HALF = Split(50, 100)
 

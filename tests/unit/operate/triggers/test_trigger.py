@@ -16,8 +16,8 @@ from rollout.errors import ClusterError
 from rollout.operate.triggers.trigger import Triggers
 from rollout.plan.kube.resource import APPLIED, name_of, plan_of
 from rollout.plan.kube.trigger import LABEL, plan_for, plan_name, watched_of
-from tests.plans import Operated, resource
-from tests.worlds import GOOD
+from tests.support.plans import Operated, resource
+from tests.support.worlds import GOOD
 
 ROOT = Path(__file__).parents[4]
 

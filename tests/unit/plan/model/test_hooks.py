@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from rollout.plan.model.hooks import Hook
-from tests.worlds import plan
+from tests.support.worlds import plan
 
 TELL = {"name": "tell", "when": "promoted", "url": "https://hooks.example/x"}
 

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from rollout.errors import PlanError
 from rollout.plan.model.plan import Plan, Traffic
 from rollout.plan.reading.load import load
-from tests.routes import plan
+from tests.support.routes import plan
 
 ENVOY = {"envoy": {"file": "routes.yaml", "admin": "http://127.0.0.1:9901"}}
 ISTIO = {"istio": {"virtualService": "reviews"}}

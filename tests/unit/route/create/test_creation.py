@@ -11,7 +11,7 @@ from rollout.route.create.creator import WithCreation
 from rollout.route.fence import FencedObjects
 from rollout.route.kube.patch import patch, split_of
 from rollout.route.kube.router import ClusterRouter
-from tests.routes import Json, gateway, istio, merged, plan, to, virtual_service
+from tests.support.routes import Json, gateway, istio, merged, plan, to, virtual_service
 
 RULED: Json = {"destinationRule": "reviews-rule", "create": {}}
 HOSTS: Json = {"hosts": {"stable": "reviews-v1", "canary": "reviews-v2"}, "create": {}}

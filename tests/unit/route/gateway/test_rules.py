@@ -6,7 +6,7 @@ from rollout.decide.record.split import Split
 from rollout.errors import RouteError
 from rollout.route.gateway.rules import backends, complaint
 from rollout.route.kube.patch import patch, split_of
-from tests.routes import gateway, http_route, istio, merged, ref
+from tests.support.routes import gateway, http_route, istio, merged, ref
 
 PLAN = gateway()
 A, B = ref("reviews-v1", 90), ref("reviews-v2", 10)

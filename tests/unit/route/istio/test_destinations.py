@@ -6,7 +6,7 @@ from rollout.decide.record.split import Split
 from rollout.errors import RouteError
 from rollout.route.istio.destinations import destinations, explain_missing_subset, full
 from rollout.route.kube.patch import patch, split_of
-from tests.routes import gateway, istio, merged, to, virtual_service
+from tests.support.routes import gateway, istio, merged, to, virtual_service
 
 PLAN = istio()
 HOSTS = istio(hosts={"stable": "reviews-v1", "canary": "reviews-v2"})

@@ -7,7 +7,16 @@ import pytest
 from rollout.decide.record.split import Split
 from rollout.errors import RouteError
 from rollout.route.kube.patch import patch, split_of
-from tests.routes import gateway, http_route, istio, merged, parted, ref, to, virtual_service
+from tests.support.routes import (
+    gateway,
+    http_route,
+    istio,
+    merged,
+    parted,
+    ref,
+    to,
+    virtual_service,
+)
 
 TRAFFIC = {
     "segment": {"header": {"name": "x-ward", "exact": "icu"}},

@@ -6,7 +6,7 @@ from rollout.decide.record.split import Split
 from rollout.errors import ClusterError, RouteError
 from rollout.route.kube.objects import VIRTUAL_SERVICE, as_route_error
 from rollout.route.kube.router import ClusterRouter
-from tests.routes import istio, to, virtual_service
+from tests.support.routes import istio, to, virtual_service
 
 
 class Held:

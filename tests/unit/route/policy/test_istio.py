@@ -10,7 +10,7 @@ from rollout.plan.model.policy import Policy
 from rollout.route.kube.object_annotations import POLICY
 from rollout.route.policy.cluster import ClusterPolicyStore, parts
 from rollout.route.policy.istio import overruled, pods_fields, route_fields, rule_fields
-from tests.routes import istio, merged, to, virtual_service
+from tests.support.routes import istio, merged, to, virtual_service
 
 RULE: dict[str, Any] = {
     "metadata": {"name": "reviews"},

@@ -17,7 +17,7 @@ from rollout.route.policy.cluster import ClusterPolicyStore
 from rollout.route.policy.router import WithPolicy
 from rollout.route.remove.removal import Removal, named
 from rollout.route.remove.remover import PAUSE, Remover
-from tests.routes import gateway, istio, parted, plan, to, virtual_service
+from tests.support.routes import gateway, istio, parted, plan, to, virtual_service
 from tests.unit.route.create.test_creation import HOSTS, PARENT, PEERED, RULED, Store
 
 POLICY = {"timeout": "3s", "outliers": {}, "retries": {"attempts": 2}, **PEERED}

@@ -17,7 +17,7 @@ from rollout.plan.model.plan import Plan
 from rollout.ports import Ports
 from rollout.simulate import Behaviour, MemoryRouter, SimulatedService, VirtualClock
 from rollout.tick.controller import Controller
-from tests.worlds import GOOD, plan
+from tests.support.worlds import GOOD, plan
 
 Json = dict[str, Any]
 

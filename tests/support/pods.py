@@ -10,7 +10,7 @@ from analysis.counting.per_pod import PodCounts
 from rollout.plan.model.plan import Plan
 from rollout.simulate import LATENCY_EDGES, SCORE_EDGES
 from rollout.simulate.behaviour import Shares
-from tests.worlds import GOOD, plan
+from tests.support.worlds import GOOD, plan
 
 NAMES = ("errors", "latency", "accuracy")
 
