@@ -1,8 +1,7 @@
 """Routers before a real API server: what peers break, and what breaks for everybody."""
 
-import contextlib
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import pytest
 
@@ -13,20 +12,17 @@ from rollout.kube.client import connect
 from rollout.operate.status.conditions import PlanAcceptance
 from rollout.operate.status.status import RolloutStory, with_rollout
 from rollout.plan.model.plan import Plan
-from rollout.ports import Router
 from rollout.route.kube.objects import HTTP_ROUTE
 from rollout.route.kube.router import ClusterRouter
-from rollout.simulate import MemoryRouter
-from tests.live.kube import Kube
 from tests.live.pipeline import until
 from tests.live.webhook import refusing
+from tests.support.cluster_routes import Live, Place, climbed
 from tests.support.routes import gateway, http_route, istio, parted, ref, to, virtual_service
 from tests.support.worlds import BAD, GOOD, Lab
 from tests.support.worlds import plan as plan_of_the_world
 
 pytestmark = pytest.mark.live
 
-ISTIO, GATEWAY = "/apis/networking.istio.io/v1beta1", "/apis/gateway.networking.k8s.io/v1"
 MAY = {
     "apiGroups": ["networking.istio.io"],
     "resources": ["virtualservices", "destinationrules"],
@@ -43,48 +39,6 @@ RULE = {
 @pytest.fixture
 def place(cluster, namespace):
     return Place(cluster, namespace)
-
-
-@dataclass
-class Place:
-    """A namespace as its people see it."""
-
-    cluster: Kube
-    namespace: str
-
-    def path(self, plural="virtualservices", name="reviews"):
-        group = ISTIO if plural in {"virtualservices", "destinationrules"} else GATEWAY
-        return f"{group}/namespaces/{self.namespace}/{plural}/{name}"
-
-    def create(self, manifest, plural="virtualservices"):
-        where = self.path(plural, "").removesuffix("/")
-        created = self.cluster.ask(
-            "POST", where, manifest | {"apiVersion": _version_of(self.path(plural))}
-        )
-        assert created["kind"] == manifest["kind"], created
-        return created
-
-    def get(self, plural="virtualservices"):
-        return self.cluster.ask("GET", self.path(plural))
-
-    def edit(self, patch, plural="virtualservices", part=""):
-        """An edit by hand."""
-        edited = self.cluster.ask("PATCH", self.path(plural) + part, patch)
-        assert edited["kind"] != "Status", edited
-
-    def weigh(self, *weights):
-        """Move the weights of the first route by hand."""
-        http = self.get()["spec"]["http"]
-        for entry, weight in zip(http[0]["route"], weights, strict=True):
-            entry["weight"] = weight
-        self.edit({"spec": {"http": http}})
-
-    def weights(self, route=0):
-        return [each.get("weight") for each in self.get()["spec"]["http"][route]["route"]]
-
-
-def _version_of(path):
-    return path.removeprefix("/apis/").partition("/namespaces")[0]
 
 
 @pytest.fixture
@@ -110,27 +64,6 @@ def two_subsets(stable=90, canary=10, *more):
     return [to("reviews", stable, "v1"), to("reviews", canary, "v2"), *more]
 
 
-@dataclass
-class Live(MemoryRouter):
-    """Simulated traffic that follows the weights of a real VirtualService."""
-
-    inner: Router = field(default_factory=MemoryRouter)
-    deaf: bool = False
-    last: float = 0.0
-
-    def write(self, plan, split, mark):
-        self.inner.write(plan, split, mark)
-        self.writes.append((plan.id, split, mark))
-
-    def read(self, plan, total):
-        return self.inner.read(plan, total)
-
-    def share(self, plan):
-        with contextlib.suppress(RouteError):  # nobody can ask, but traffic flows on
-            self.last = self.inner.read(plan, 10_000).split.share
-        return 0.0 if self.deaf else self.last
-
-
 @pytest.fixture
 def lab(place, router):
     """Makes a rollout on the namespace's VirtualService, in simulated traffic and time."""
@@ -144,12 +77,6 @@ def lab(place, router):
         return Lab(canary, plan, router=Live(inner=router))
 
     return made
-
-
-def climbed(lab, canary=5):
-    """The rollout, when its mesh has shown this weight for a while."""
-    lab.run_until(lambda state: state.split.canary == canary and state.awaiting is None)
-    return lab
 
 
 def problems(lab):

@@ -14,7 +14,7 @@ from rollout.ports import Router
 from rollout.route.kube.router import ClusterRouter
 from rollout.simulate import MemoryRouter
 from tests.live.pipeline import until
-from tests.live.test_cluster_router import GATEWAY, Place
+from tests.support.cluster_routes import GATEWAY, Place
 from tests.support.routes import gateway, http_route, istio, parted, ref, to, virtual_service
 from tests.support.worlds import GOOD, Behaviour, Lab
 from tests.support.worlds import plan as plan_of_the_world

@@ -12,23 +12,19 @@ from rollout.decide.record.split import Split
 from rollout.doctor.examine import examine
 from rollout.errors import ClusterError, RouteError, StaleError
 from rollout.kube.client import connect
-from rollout.plan.model.plan import Plan
 from rollout.route.create.creation import wanted
 from rollout.route.create.creator import WithCreation
 from rollout.route.kube.router import ClusterRouter
 from rollout.wire.doctor_tools import doctor_tools
 from rollout.wire.meshes import router as wired
 from tests.live.pipeline import until
-from tests.live.test_cluster_router import Live, Place, climbed
-from tests.support.routes import Json, gateway, istio, plan, to, virtual_service
-from tests.support.worlds import BAD, GOOD, Lab
-from tests.support.worlds import plan as plan_of_the_world
-from tests.unit.test_manifests import MANIFESTS, documents
+from tests.support.cluster_routes import Place, climbed
+from tests.support.made_routes import GATEWAY, ISTIO, lab
+from tests.support.manifests import MANIFESTS, documents
+from tests.support.routes import gateway, istio, plan, to, virtual_service
+from tests.support.worlds import BAD, GOOD
 
 pytestmark = pytest.mark.live
-
-ISTIO: Json = {"virtualService": "reviews", "destinationRule": "reviews", "create": {}}
-GATEWAY: Json = {"httpRoute": "reviews", "create": {"parentRefs": [{"name": "edge"}], "port": 8080}}
 
 
 def rules(*roles):
@@ -54,12 +50,6 @@ def router(place):
     """The one that `surefoot operate` has."""
     with ExitStack() as watches:
         yield wired(watches=watches)
-
-
-def lab(place, router, canary=GOOD, route=None):
-    document = plan_of_the_world(service="reviews", route=route or {"istio": ISTIO}).document()
-    document["metadata"]["namespace"] = place.namespace
-    return Lab(canary, Plan.model_validate(document), router=Live(inner=router))
 
 
 def shape(place, plural):

@@ -13,8 +13,8 @@ from rollout.demo.servers.process import free_ports
 from rollout.demo.servers.start import start_prometheus
 from rollout.route.envoy.proxy import EnvoyRouter
 from tests.live.pipeline import surefoot, until
-from tests.live.test_scrape import codes, stored
 from tests.support.local_envoy import ask_many, mesh
+from tests.support.scrapes import codes, stored
 
 pytestmark = pytest.mark.live
 

@@ -3,30 +3,16 @@
 import asyncio
 import json
 import stat
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from rollout.decide.record.split import Split
 from rollout.errors import RouteError
-from rollout.route.envoy.proxy import EnvoyRouter
+from tests.support.envoy_moves import ROUTER, move, wait
 from tests.support.local_envoy import ask_many, load, mesh, plan_for
 
 pytestmark = pytest.mark.live
-ROUTER = EnvoyRouter()
-
-
-def move(plan, split, mark):
-    ROUTER.write(plan, split, mark)
-    wait(lambda: ROUTER.read(plan, split.total).mark == mark, f"receipt of {mark}")
-
-
-def wait(condition, what):
-    until = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < until, f"no {what} after 60 s"
-        time.sleep(0.005)
 
 
 def versions(url, count):

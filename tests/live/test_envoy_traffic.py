@@ -10,7 +10,7 @@ import requests
 from rollout.decide.record.split import Split
 from rollout.errors import RouteError
 from rollout.route.envoy.proxy import EnvoyRouter
-from tests.live.test_envoy import move, wait
+from tests.support.envoy_moves import move, wait
 from tests.support.local_envoy import ask_as, load, mesh, plan_for
 
 pytestmark = pytest.mark.live

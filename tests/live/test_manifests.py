@@ -19,8 +19,8 @@ from rollout.demo.servers.process import Process, free_ports
 from tests.live.control_plane import program
 from tests.live.operating import PLANS
 from tests.live.pipeline import ROOT, surefoot, until
+from tests.support.manifests import MANIFESTS, expressions
 from tests.support.routes import istio, to, virtual_service
-from tests.unit.test_manifests import MANIFESTS, expressions
 
 pytestmark = pytest.mark.live
 ISTIO = "/apis/networking.istio.io/v1beta1/namespaces/{}/virtualservices"

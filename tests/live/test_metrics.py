@@ -14,7 +14,7 @@ from rollout.demo.servers.start import start_prometheus
 from rollout.journal.open import open_for_reading
 from rollout.metrics.names import METRICS
 from tests.live.pipeline import surefoot, until
-from tests.live.test_scrape import stored
+from tests.support.scrapes import stored
 
 pytestmark = pytest.mark.live
 OPENER = build_opener(ProxyHandler({}))

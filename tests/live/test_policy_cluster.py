@@ -11,7 +11,7 @@ from rollout.route.kube.object_annotations import POLICY
 from rollout.route.kube.router import ClusterRouter
 from rollout.route.policy.cluster import ClusterPolicyStore
 from rollout.route.policy.router import WithPolicy
-from tests.live.test_cluster_router import Live, climbed
+from tests.support.cluster_routes import Live, climbed
 from tests.support.routes import istio, to, virtual_service
 from tests.support.worlds import BAD, GOOD, Lab
 from tests.support.worlds import plan as plan_of_the_world

@@ -22,11 +22,11 @@ from rollout.route.kube.objects import (
 )
 from rollout.route.remove.remover import Remover
 from rollout.wire import meshes
-from tests.live.test_cluster_router import Place
-from tests.live.test_creation import GATEWAY, ISTIO, lab
+from tests.support.cluster_routes import Place
+from tests.support.creations import PEERED
+from tests.support.made_routes import GATEWAY, ISTIO, lab
 from tests.support.routes import gateway, plan, to, virtual_service
 from tests.support.worlds import BAD, GOOD
-from tests.unit.route.create.test_creation import PEERED
 
 pytestmark = pytest.mark.live
 

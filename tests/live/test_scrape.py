@@ -6,7 +6,6 @@ import time
 
 import aiohttp
 import pytest
-import requests
 
 from rollout.decide.record.split import Split
 from rollout.demo.servers.envoy_config import LATENCY_EDGES
@@ -15,35 +14,16 @@ from rollout.demo.servers.start import start_prometheus
 from rollout.plan.fields.templates import TEMPLATES
 from rollout.route.envoy.proxy import EnvoyRouter
 from tests.support.local_envoy import SERVICE, ask, ask_many, mesh
+from tests.support.scrapes import codes, get, stored
 
 pytestmark = pytest.mark.live
 ERRORS, LATENCY = TEMPLATES["envoy/errors"], TEMPLATES["envoy/latency"]
-
-
-def get(url, **params):
-    with requests.Session() as session:
-        session.trust_env = False
-        answer = session.get(url, params=params, timeout=5)
-        answer.raise_for_status()
-        return answer
 
 
 def page(net, series):
     """Every (labels, value) of a series on Envoy's own metrics page."""
     found = re.findall(rf"^{series}{{(.*)}} (\S+)$", get(net.envoy.metrics).text, re.MULTILINE)
     return [(dict(re.findall(r'(\w+)="([^"]*)"', text)), value) for text, value in found]
-
-
-def stored(prometheus, series):
-    """Every (labels, value) of a series that Prometheus has now."""
-    answer = get(f"{prometheus.url}/api/v1/query", query=series).json()
-    return [(result["metric"], result["value"][1]) for result in answer["data"]["result"]]
-
-
-def codes(found):
-    """Requests by version and status, from samples of the errors template's series."""
-    assert {of[ERRORS.service] for of, _ in found} <= {SERVICE}
-    return {(of[ERRORS.version], int(of["envoy_response_code"])): int(value) for of, value in found}
 
 
 def below(found, version):

@@ -13,22 +13,12 @@ from analysis.dispersion.estimate import Dispersion
 from analysis.histograms import bucket_test
 from analysis.rates import excess_bound, rate, ratio_test
 from analysis.verdict import guardrail
-from analysis.verdict.guardrail import HistogramTolerance, RateMargin
+from analysis.verdict.guardrail import RateMargin
 from analysis.verdict.verdict import Guarded, judge
+from tests.support.counts import SCALE, counts, rates, shapes
 
-HUGE = 10**12
-EDGES = (10.0, 20.0, 25.0, 40.0, 50.0, math.inf)
-SCALE = (0.1, 0.2, 0.3, 0.4, 0.5, math.inf)
-counts = st.one_of(st.integers(0, 50), st.integers(0, HUGE))
 buckets = st.tuples(*[counts] * 6)
 margins = st.sampled_from([(1.0, 0.01), (1.25, 0.0), (2.0, 0.05)])
-rates = st.builds(
-    lambda c, s, x, y: Counts((c, min(x, c)), (s, min(y, s))), counts, counts, counts, counts
-)
-shapes = st.sampled_from(
-    [(HistogramTolerance(0.25, relative=True, worse="high"), EDGES),
-     (HistogramTolerance(0.1, relative=False, worse="low"), SCALE)]
-)  # fmt: skip
 chances = st.floats(0, 1)
 
 

@@ -13,7 +13,7 @@ from analysis.rates.risk_difference import Contrast, Units
 from analysis.verdict import guardrail, late_start
 from analysis.verdict.guardrail import RateMargin
 from analysis.verdict.verdict import Guarded, judge
-from tests.property.test_analysis_laws import rates, shapes
+from tests.support.counts import rates, shapes
 
 margins = st.tuples(st.floats(1, 5), st.floats(0.001, 0.2))
 importances = st.floats(0.1, 100)

@@ -14,7 +14,7 @@ from rollout.errors import InputError
 from rollout.ports import Ports
 from rollout.tick.controller import Controller
 from rollout.tick.fleet import attempt_id, service_key
-from tests.simulation.test_crashes import Killed, Mortal, Reaper
+from tests.support.reaper import Killed, Mortal, Reaper
 from tests.support.worlds import BAD, GOOD, Lab, plan
 
 

@@ -11,7 +11,7 @@ from rollout.decide.record.facts import HookAnswered, HookCalled, HumanSaid
 from rollout.decide.record.split import Split
 from rollout.decide.step import step
 from rollout.ports import HookCall, HookReply
-from tests.simulation.test_crashes import Killed, Mortal, Reaper
+from tests.support.reaper import Killed, Mortal, Reaper
 from tests.support.worlds import BAD, GOOD, Lab, plan
 
 URL = "http://hooks.example/x"

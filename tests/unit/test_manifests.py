@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
-from pathlib import Path
 from typing import get_args
 
 import pytest
-import yaml
 from click.testing import CliRunner
 
 from rollout.cli import surefoot
@@ -24,9 +21,8 @@ from rollout.doctor.rights import (
 from rollout.metrics.names import METRICS
 from rollout.plan.reading.load import load_file
 from tests.live.operating import RIGHTS
+from tests.support.manifests import MANIFESTS, ROOT, dashboard, documents, expressions
 
-ROOT = Path(__file__).parents[2]
-MANIFESTS = ROOT / "manifests"
 FILES = sorted(MANIFESTS.rglob("*.yaml"))
 SERIES = {
     *(name for name, metric in METRICS.items() if metric.kind != "histogram"),
@@ -39,33 +35,10 @@ SERIES = {
 }
 
 
-def documents(path):
-    return [each for each in yaml.safe_load_all(path.read_text()) if each is not None]
-
-
 def base(kind):
     found = [d for path in FILES if path.parent.name == "base" for d in documents(path)]
     (one,) = [each for each in found if each["kind"] == kind]
     return one
-
-
-def dashboard():
-    return json.loads((MANIFESTS / "grafana" / "surefoot.json").read_text())
-
-
-def expressions():
-    """Every expression of the rules and the dashboard, with where it stands."""
-    board = dashboard()
-    for group in documents(MANIFESTS / "prometheus" / "alerts.yaml")[0]["groups"]:
-        yield from ((rule["alert"], rule["expr"]) for rule in group["rules"])
-    for panel in board["panels"]:
-        yield from ((panel["title"], target["expr"]) for target in panel["targets"])
-    yield from ((each["name"], each["expr"]) for each in board["annotations"]["list"])
-    yield from (
-        (each["name"], each["query"]["query"])
-        for each in board["templating"]["list"]
-        if each["type"] == "query"
-    )
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(MANIFESTS)))

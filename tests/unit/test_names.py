@@ -57,3 +57,15 @@ def test_one_class_name_is_one_class():
             if isinstance(node, ast.ClassDef):
                 classes[node.name].append(path.relative_to(ROOT).as_posix())
     assert {name: paths for name, paths in classes.items() if len(paths) > 1} == {}
+
+
+def test_no_test_module_imports_another():
+    """What tests share is in tests/support, or beside them in a module that holds no test."""
+    imports = [
+        f"{path.relative_to(ROOT)}: {node.module}"
+        for path in files("tests")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tests.")
+        if (node.module or "").rpartition(".")[2].startswith("test_")
+    ]
+    assert imports == []

@@ -8,29 +8,13 @@ from dataclasses import replace
 import pytest
 
 from rollout.decide.fold import fold
-from rollout.decide.record.facts import Confirmed, Decided, Drifted, HumanSaid, RouteFailed, Started
+from rollout.decide.record.facts import Confirmed, Decided, Drifted, HumanSaid, RouteFailed
 from rollout.decide.record.split import Split, split_at, total_for
-from rollout.decide.rules.ramp import at_last_step, held_back, next_split, total_of
+from rollout.decide.rules.ramp import at_last_step, held_back, next_split
 from rollout.decide.rules.view import view
-from rollout.decide.state.rollout import MOVES, TERMINAL, RolloutState, begin_rollout
+from rollout.decide.state.rollout import MOVES, TERMINAL, RolloutState
 from rollout.decide.step import RULES, choose, step
-from tests.support.worlds import plan
-
-T0 = 1_800_000_000.0
-
-
-def begun(**spec) -> RolloutState:
-    the_plan = plan(**spec)
-    return begin_rollout(
-        Started(
-            rollout=the_plan.id,
-            at=T0,
-            plan=the_plan.document(),
-            digest=the_plan.digest,
-            total=total_of(the_plan),
-            controller="test",
-        )
-    )
+from tests.support.states import T0, begun
 
 
 def decided(action="advance", canary=5, at=T0, reasons=("nothing-harmful",)):

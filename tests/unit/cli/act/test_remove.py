@@ -15,9 +15,9 @@ from rollout.decide.record.split import Split
 from rollout.journal.sql.store import open_journal
 from rollout.route.remove.remover import Remover
 from rollout.wire import meshes
+from tests.support.creations import RULED
+from tests.support.removable import after
 from tests.support.routes import istio, plan
-from tests.unit.route.create.test_creation import RULED
-from tests.unit.route.remove.test_removal import after
 
 PLAN = istio(**RULED)
 BORN = "2026-11-21T00:00:00Z"

@@ -10,7 +10,7 @@ from rollout.decide.evidence.baseline import baseline_complete, look_started_at,
 from rollout.decide.record.split import Split
 from rollout.decide.state.guardrail import GuardrailState
 from rollout.decide.state.rollout import RolloutState
-from tests.unit.decide.test_step import T0, begun
+from tests.support.states import T0, begun
 
 Last = dict[tuple[Arm, str], Sample]
 SWITCH = {"ramp": {"blueGreen": {"before": "60s"}, "bake": "8s"}}

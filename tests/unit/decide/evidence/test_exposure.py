@@ -11,8 +11,8 @@ from rollout.decide.evidence.exposure import may_hold_mirrored, share_of_all
 from rollout.decide.record.split import Split
 from rollout.decide.rules.ramp import at_last_step, next_split, total_of
 from rollout.decide.text.comparison import compared_with, exposed, format_split, observational
+from tests.support.states import T0, begun
 from tests.support.worlds import plan
-from tests.unit.decide.test_step import T0, begun
 
 SEGMENT = {"header": {"name": "x-team", "exact": "beta"}}
 MIRROR = {"mirror": {"share": "0.5%", "lasts": "10m"}}

@@ -6,23 +6,15 @@ import pytest
 
 from rollout.decide.record.split import Split
 from rollout.errors import ClusterError, RouteError, StaleError
-from rollout.route.create.creation import NEVER, grown, is_ours, wanted
+from rollout.route.create.creation import grown, is_ours, wanted
 from rollout.route.create.creator import WithCreation
 from rollout.route.fence import FencedObjects
 from rollout.route.kube.patch import patch, split_of
 from rollout.route.kube.router import ClusterRouter
-from tests.support.routes import Json, gateway, istio, merged, plan, to, virtual_service
+from tests.support.creations import HOSTS, METADATA, PARENT, PEERED, RULED, Store
+from tests.support.routes import gateway, istio, merged, plan, to, virtual_service
 
-RULED: Json = {"destinationRule": "reviews-rule", "create": {}}
-HOSTS: Json = {"hosts": {"stable": "reviews-v1", "canary": "reviews-v2"}, "create": {}}
-PARENT: Json = {"parentRefs": [{"name": "edge"}], "port": 80}
 CORE = {"group": "", "kind": "Service"}  # as the API server fills in
-METADATA = {
-    "namespace": "ns",
-    "resourceVersion": NEVER,
-    "labels": {"app.kubernetes.io/managed-by": "surefoot"},
-    "annotations": {"made.surefoot.dev/reviews": "reviews-v2"},
-}
 
 
 def made(plan):
@@ -124,15 +116,6 @@ def test_backends_of_another_kind_are_told_in_a_grpc_route():
     }
 
 
-PEERED: Json = {
-    "mtls": {
-        "mode": "strict",
-        "peerAuthentication": "reviews",
-        "create": {"pods": "app=reviews,example.org/tier=web"},
-    }
-}
-
-
 def test_what_is_told_to_pods_names_them_and_leaves_the_mode_to_the_policy():
     asked = plan({"istio": {"virtualService": "reviews", **RULED}}, policy=PEERED)
     bodies = made(asked)
@@ -175,31 +158,6 @@ def test_ours_is_what_carries_both_marks():
     for key in ("labels", "annotations"):
         without = {**body["metadata"], key: {"other": "x"}}
         assert not is_ours({"metadata": without}, plan)
-
-
-class Store:
-    """Objects by kind and name, as an API server keeps them."""
-
-    def __init__(self, error=None):
-        self.held, self.error, self.said = {}, error, []
-
-    def get(self, kind, _namespace, name):
-        self.said.append(f"get {kind.name}")
-        if (kind.name, name) not in self.held:
-            raise ClusterError(f'{kind.plural} "{name}" not found', 404)
-        return self.held[kind.name, name]
-
-    def apply(self, kind, _namespace, body):
-        self.said.append(f"apply {kind.name}")
-        if self.error is not None:
-            raise self.error
-        live = {**body, "metadata": body["metadata"] | {"resourceVersion": "7", "uid": "u"}}
-        self.held[kind.name, body["metadata"]["name"]] = live
-
-    def patch(self, kind, _namespace, name, body, *, dry=False):
-        self.said.append(f"patch {kind.name}")
-        self.held[kind.name, name] = merged(self.held[kind.name, name], body)
-        return self.held[kind.name, name]
 
 
 def creating(store):

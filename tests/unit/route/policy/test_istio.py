@@ -5,23 +5,17 @@ from typing import Any
 import pytest
 
 from rollout.errors import ClusterError, RouteError
-from rollout.plan.model.plan import Plan
 from rollout.plan.model.policy import Policy
 from rollout.route.kube.object_annotations import POLICY
 from rollout.route.policy.cluster import ClusterPolicyStore, parts
 from rollout.route.policy.istio import overruled, pods_fields, route_fields, rule_fields
-from tests.support.routes import istio, merged, to, virtual_service
+from tests.support.policies import plan
+from tests.support.routes import merged, to, virtual_service
 
 RULE: dict[str, Any] = {
     "metadata": {"name": "reviews"},
     "spec": {"host": "reviews", "subsets": [{"name": "v1"}, {"name": "v2"}, {"name": "theirs"}]},
 }
-
-
-def plan(policy, then="pause", **route):
-    document = istio(destinationRule="reviews", **route).document()
-    document["spec"] |= {"policy": policy, "onDrift": then}
-    return Plan.model_validate(document)
 
 
 def rule(policy):

@@ -11,7 +11,7 @@ from rollout.route.envoy.safety_net import fallen
 from rollout.route.envoy.weights import Arms
 from rollout.route.policy.router import WithPolicy, due
 from rollout.simulate import MemoryRouter
-from tests.unit.route.policy.test_istio import plan
+from tests.support.policies import plan
 
 PLAN = plan({"outliers": {}})
 

@@ -9,7 +9,6 @@ import pytest
 from rollout.decide.record.split import Split
 from rollout.errors import ClusterError, RouteError
 from rollout.kube.kinds import ROLLOUT_PLAN
-from rollout.plan.model.plan import Plan
 from rollout.route.create.creator import WithCreation
 from rollout.route.kube.objects import DESTINATION_RULE, VIRTUAL_SERVICE
 from rollout.route.kube.router import ClusterRouter
@@ -17,39 +16,12 @@ from rollout.route.policy.cluster import ClusterPolicyStore
 from rollout.route.policy.router import WithPolicy
 from rollout.route.remove.removal import Removal, named
 from rollout.route.remove.remover import PAUSE, Remover
+from tests.support.creations import HOSTS, PARENT, PEERED, RULED
+from tests.support.removable import Removables, after
 from tests.support.routes import gateway, istio, parted, plan, to, virtual_service
-from tests.unit.route.create.test_creation import HOSTS, PARENT, PEERED, RULED, Store
 
 POLICY = {"timeout": "3s", "outliers": {}, "retries": {"attempts": 2}, **PEERED}
 POLICED = plan({"istio": {"virtualService": "reviews", **RULED}}, policy=POLICY)
-
-
-class Removables(Store):
-    """Objects that can be deleted at the version that was read."""
-
-    def apply(self, kind, namespace, body):
-        super().apply(kind, namespace, copy.deepcopy(body))
-
-    def get(self, kind, namespace, name):
-        return copy.deepcopy(super().get(kind, namespace, name))
-
-    def every(self, kind, _namespace):
-        return [live for (name, _), live in self.held.items() if name == kind.name]
-
-    def delete(self, kind, _namespace, name, metadata):
-        if self.get(kind, _namespace, name)["metadata"] != metadata:
-            raise ClusterError("the object has been modified", 409)
-        self.said.append(f"delete {kind.name}")
-        del self.held[kind.name, name]
-
-
-def after(asked: Plan, *splits: Split) -> Removables:
-    """The cluster after these writes, with nothing before them."""
-    store = Removables()
-    router = WithCreation(WithPolicy(ClusterRouter(store), ClusterPolicyStore(store)), store)
-    for number, split in enumerate(splits):
-        router.write(asked, split, f"m{number}")
-    return store
 
 
 def look(store, asked):

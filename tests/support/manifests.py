@@ -1,0 +1,36 @@
+"""What is shipped in manifests/, for the tests of several rooms."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+
+
+MANIFESTS = ROOT / "manifests"
+
+
+def documents(path):
+    return [each for each in yaml.safe_load_all(path.read_text()) if each is not None]
+
+
+def dashboard():
+    return json.loads((MANIFESTS / "grafana" / "surefoot.json").read_text())
+
+
+def expressions():
+    """Every expression of the rules and the dashboard, with where it stands."""
+    board = dashboard()
+    for group in documents(MANIFESTS / "prometheus" / "alerts.yaml")[0]["groups"]:
+        yield from ((rule["alert"], rule["expr"]) for rule in group["rules"])
+    for panel in board["panels"]:
+        yield from ((panel["title"], target["expr"]) for target in panel["targets"])
+    yield from ((each["name"], each["expr"]) for each in board["annotations"]["list"])
+    yield from (
+        (each["name"], each["query"]["query"])
+        for each in board["templating"]["list"]
+        if each["type"] == "query"
+    )
