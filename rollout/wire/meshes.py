@@ -53,7 +53,8 @@ def router(
             raise RouteError(str(error), unread=True) from None
         fenced = FencedObjects(cluster, fence)
         weights = ClusterRouter(fenced, _open_watches(cluster, watches) if watches else None)
-        return WithCreation(WithPolicy(weights, ClusterPolicyStore(fenced)), fenced)
+        policed = WithPolicy(weights, ClusterPolicyStore(fenced))
+        return WithCreation(policed, fenced, clock.SystemClock().sleep)
 
     return FencedRouter(ByMesh({"envoy": envoy, "istio": kubernetes, "gateway": kubernetes}), fence)
 

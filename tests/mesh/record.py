@@ -83,6 +83,10 @@ def shows(routes: Sequence[Route], story: Story, split: Split) -> bool:
     canary, share = story.cluster("v2"), Fraction(split.canary, split.total)
     shares = [route.clusters.get(canary, Fraction(0)) for route in routes]
     copies = [route.copies.get(canary, Fraction(0)) for route in routes]
+    if not split.canary:
+        # Without a route the Service's own cluster serves, and the canary has no share either.
+        stable = [route.clusters.get(story.cluster("v1")) for route in routes]
+        return bool(stable) and set(stable) == {1} and not any(copies)
     if split.way == "segment":
         return len(shares) > 1 and shares == [share, *[0] * (len(shares) - 1)] and not any(copies)
     if split.way == "mirror":

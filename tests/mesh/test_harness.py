@@ -126,17 +126,18 @@ def broken_for(world, envoy):
         },
         "patch": {"operation": "MERGE", "value": value},
     }
-    world.apply(
-        {
-            "apiVersion": "networking.istio.io/v1alpha3",
-            "kind": "EnvoyFilter",
-            "metadata": {"name": "broken"},
-            "spec": {
-                "workloadSelector": {"labels": {"app": envoy.name}},
-                "configPatches": [patch],
-            },
-        }
-    )
+    manifest = {
+        "apiVersion": "networking.istio.io/v1alpha3",
+        "kind": "EnvoyFilter",
+        "metadata": {"name": "broken"},
+        "spec": {
+            "workloadSelector": {"labels": {"app": envoy.name}},
+            "configPatches": [patch],
+        },
+    }
+    # istiod warns of such filters, as it should.
+    done = world.cluster.kubectl("apply", "-n", NAMESPACE, "-f", "-", given=manifest)
+    assert done.returncode == 0, done.stderr
     try:
         yield
     finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from rollout.decide.record.split import Split
 from rollout.errors import ClusterError, RouteError
@@ -14,6 +14,9 @@ from rollout.route.kube.objects import DESTINATION_RULE, Applied, as_route_error
 from rollout.route.manifest import Json
 
 _ATTEMPTS = 3
+# Seconds from a subset to the first route to it. A proxy that hears of both at once answers 503
+# until it knows the subset's endpoints; istiod needs half a second to tell it.
+_UNTIL_PROXIES_KNOW = 1.0
 _CONFLICT = 409
 
 
@@ -25,8 +28,13 @@ class WithCreation:
     request.
     """
 
-    def __init__(self, inner: Router, objects: Applied) -> None:
-        self._inner, self._objects = inner, objects
+    def __init__(
+        self,
+        inner: Router,
+        objects: Applied,
+        pause: Callable[[float], None] = lambda _seconds: None,
+    ) -> None:
+        self._inner, self._objects, self._pause = inner, objects, pause
 
     def write(self, plan: Plan, split: Split, mark: str) -> None:
         """See rollout.ports.Router.
@@ -90,6 +98,8 @@ class WithCreation:
             except ClusterError as error:
                 if error.status != _CONFLICT:
                     raise _as_refusal(error, plan, wanted_object) from None
+            if wanted_object.kind == DESTINATION_RULE:
+                self._pause(_UNTIL_PROXIES_KNOW)
         raise missing
 
     def _add_subsets(self, plan: Plan, wanted_object: Wanted, live: Json) -> None:
@@ -99,6 +109,7 @@ class WithCreation:
             )
         except ClusterError as error:
             raise _as_refusal(error, plan, wanted_object) from None
+        self._pause(_UNTIL_PROXIES_KNOW)
 
 
 def _as_refusal(error: ClusterError, plan: Plan, wanted_object: Wanted) -> RouteError:

@@ -211,3 +211,20 @@ def test_an_object_that_no_plan_asks_for_stays_missing_also_on_the_way_back():
         with pytest.raises(RouteError, match="there is no such object"):
             creating(store).write(istio(), split, "m")
     assert store.said == ["get VirtualService"] * 2
+
+
+def test_proxies_hear_of_a_subset_a_second_before_a_route_leads_to_it():
+    store, order = Store(), []
+    apply = store.apply
+
+    def noted(kind, namespace, body):
+        order.append(kind.name)
+        apply(kind, namespace, body)
+
+    store.apply = noted  # type: ignore[method-assign]
+    router = WithCreation(ClusterRouter(store), store, order.append)
+    router.write(istio(**RULED), Split(5), "m")
+    assert order == ["DestinationRule", 1.0, "VirtualService"]
+    order.clear()
+    router.write(istio(canary="v3", **RULED), Split(5), "m")
+    assert order == ["DestinationRule", 1.0]
