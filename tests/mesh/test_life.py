@@ -61,8 +61,8 @@ STORIES = [
     Story("good-hosts", "hosts"),
     Story(
         *("good-service", "service"),
-        spec={"ramp": {"steps": ["0.1%", "50%"], "bake": "3s"}},
-        rate=100.0,  # so that a tenth of a per cent is some requests
+        spec={"ramp": {"steps": ["0.5%", "50%"], "bake": "3s"}},
+        rate=100.0,  # so that half a per cent is a request every two seconds
     ),
     Story("good-edge", "edge"),
     *[Story(f"bad-{kind}", kind, "rolled back") for kind in KINDS],
