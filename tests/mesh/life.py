@@ -17,6 +17,7 @@ import yaml
 
 from rollout.decide.record.facts import Confirmed, Fact
 from rollout.demo.servers.process import Process
+from rollout.journal.index import by_rollout
 from rollout.journal.open import open_for_reading
 from tests.live.operating import PLANS
 from tests.live.pipeline import ROOT, until
@@ -247,9 +248,9 @@ def _served_as(world: World, story: Story) -> Json:
 
 def _facts(journal: Path) -> dict[str, list[Fact]]:
     """The facts of each rollout, by its plan's name."""
-    facts: dict[str, list[Fact]] = {}
     with closing(open_for_reading(journal)) as opened:
-        for entry in opened.read():
-            name = entry.fact.rollout.rpartition("-")[0]
-            facts.setdefault(name, []).append(entry.fact)
-    return facts
+        entries = by_rollout(opened.read())
+    return {
+        rollout.rpartition("-")[0]: [entry.fact for entry in facts]
+        for rollout, facts in entries.items()
+    }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -201,7 +200,3 @@ def wait_for(proxies: Sequence[Proxy], host: str, seconds: float = 20.0) -> None
     """Wait until every one of these Envoys has routes for a host."""
     for envoy in proxies:
         until(partial(envoy.routes, host), f"{envoy.name} knows {host}", seconds)
-
-
-def now() -> float:
-    return time.time()

@@ -25,9 +25,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.servers.modules import MODULES, Module, cache_folder, find, missing, version
+from tests.servers.modules import CURE, MODULES, Module, cache_folder, find, missing, version
 
-REPEAT = "make setup"
 # Downloaded modules, Go's build cache and the results: each build used 3 GiB.
 NEEDED_GIB = 5
 _SAYS = "servers"
@@ -60,10 +59,10 @@ def main(names: Sequence[str]) -> int:
                 if missing(module):
                     build(module)
     except (BuildError, OSError, subprocess.CalledProcessError) as error:
-        print(f"{_SAYS}: {error}\n{_SAYS}: to repeat it: {REPEAT}", file=sys.stderr)
+        print(f"{_SAYS}: {error}\n{_SAYS}: to repeat it: {CURE}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(f"{_SAYS}: interrupted, nothing is kept; to repeat it: {REPEAT}", file=sys.stderr)
+        print(f"{_SAYS}: interrupted, nothing is kept; to repeat it: {CURE}", file=sys.stderr)
         return 130
     return 0
 
