@@ -139,8 +139,11 @@ def test_the_share_at_the_backends_is_what_was_written(life, recorder):
 
 
 def check_share(count, total, share):
-    """The share of so many independent requests, each with this probability."""
-    if share in {0, 1}:
+    """The share of so many independent requests, each with this probability.
+
+    A step that does harm may be over before a request arrives: then there is nothing to compare.
+    """
+    if share in {0, 1} or not total:
         assert count == total * share
     else:
         assert binomtest(count, total, share).pvalue > RARE, (count, total, share)
