@@ -54,7 +54,10 @@ def pytest_runtest_makereport():
 
 
 def pytest_sessionfinish(session):
-    named = {f"{each.name} {modules.version(each)} ({each})" for each in control_plane.started}
+    named = {
+        f"{package.name} {modules.version(package)} ({package})"
+        for package in control_plane.started
+    }
     session.config.stash[_servers].update(named)
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["servers"] = sorted(named)

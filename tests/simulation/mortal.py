@@ -46,19 +46,19 @@ class FileRouter(MemoryRouter):
 
 
 def main(folder: Path, effect: str, nth: int, *, after: bool) -> None:
-    seen = {"n": 0}
+    call_count = {"n": 0}
 
     def die(name: str, *, after: bool, want: bool = after) -> None:
         if name == effect and after == want:
-            seen["n"] += 1
-            if seen["n"] == nth:
+            call_count["n"] += 1
+            if call_count["n"] == nth:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     router = FileRouter(folder / "mesh.json", die)
-    kept = folder / "world.pickle"
+    snapshot = folder / "world.pickle"
     clock, totals, samples, time, labels, dice = (
-        pickle.loads(kept.read_bytes())  # noqa: S301 - our own file
-        if kept.exists()
+        pickle.loads(snapshot.read_bytes())  # noqa: S301 - our own file
+        if snapshot.exists()
         else (VirtualClock(), {}, {}, None, None, None)
     )
     world = SimulatedService(
@@ -69,11 +69,11 @@ def main(folder: Path, effect: str, nth: int, *, after: bool) -> None:
 
     def keep() -> None:
         state = (clock, world.totals, world.samples, world.time, world._labels, world._dice)
-        scrap = kept.with_suffix(".tmp")
+        scrap = snapshot.with_suffix(".tmp")
         scrap.write_bytes(pickle.dumps(state))
-        scrap.replace(kept)
+        scrap.replace(snapshot)
 
-    class Observer:
+    class SavingObserver:
         def observe(self, asks, now):
             answers = world.observe(asks, now)
             keep()
@@ -93,7 +93,7 @@ def main(folder: Path, effect: str, nth: int, *, after: bool) -> None:
 
     setattr(store, "append", mortal_append)  # noqa: B010 - mypy forbids the plain form
     with store.lock():
-        controller = Controller(Ports(Observer(), router, store, clock), "test")
+        controller = Controller(Ports(SavingObserver(), router, store, clock), "test")
         the_plan = plan(warmup="2s")
         controller.start([the_plan])
         while controller.active:

@@ -18,87 +18,87 @@ from tests.support.reaper import Killed, Mortal, Reaper
 from tests.support.worlds import BAD, GOOD, Lab, plan
 
 
-def say(made: Lab, command: Command, reason: str = "ticket 7"):
-    said = worded(command, actor="ada@host", reason=reason, now=made.clock.now())
-    return record_undo_or_retry(made.journal, made.plan.name, said)
+def say(lab: Lab, command: Command, reason: str = "ticket 7"):
+    command_fact = worded(command, actor="ada@host", reason=reason, now=lab.clock.now())
+    return record_undo_or_retry(lab.journal, lab.plan.name, command_fact)
 
 
 def ended(canary=GOOD, **ports):
-    made = Lab(canary, plan=plan(warmup="2s"), **ports)
-    made.run()
-    return made
+    lab = Lab(canary, plan=plan(warmup="2s"), **ports)
+    lab.run()
+    return lab
 
 
-def tick(made: Lab, seconds: float = 1.0) -> None:
+def tick(lab: Lab, seconds: float = 1.0) -> None:
     for _ in range(round(seconds / 0.5)):
-        made.controller.tick()
-        made.clock.sleep(0.5)
+        lab.controller.tick()
+        lab.clock.sleep(0.5)
 
 
-def stable_of(made: Lab) -> str | None:
-    return made.controller.fleet.stable(*service_key(made.plan))
+def stable_of(lab: Lab) -> str | None:
+    return lab.controller.fleet.stable(*service_key(lab.plan))
 
 
 def test_an_undo_gives_the_old_version_all_traffic_at_the_next_tick():
-    made = ended()
-    assert stable_of(made) == "v2"
-    (entry,) = say(made, "undo")
+    lab = ended()
+    assert stable_of(lab) == "v2"
+    (entry,) = say(lab, "undo")
     assert isinstance(entry.fact, HumanSaid)
     assert (entry.fact.actor, entry.fact.reason) == ("ada@host", "ticket 7")
-    made.controller.tick()
-    assert made.state.phase == "undone"
-    assert made.router.statuses[made.plan.id].split == Split(0, 100)
-    assert stable_of(made) == "v1"
-    decided = made.decisions[-1]
+    lab.controller.tick()
+    assert lab.state.phase == "undone"
+    assert lab.router.statuses[lab.plan.id].split == Split(0, 100)
+    assert stable_of(lab) == "v1"
+    decided = lab.decisions[-1]
     assert decided.sentence == (
         "Undo the promotion of v2, all traffic to v1: asked by ada@host (ticket 7)."
     )
 
 
 def test_it_is_recorded_before_it_acts_and_replays():
-    made = ended()
-    say(made, "undo")
-    tick(made)
-    kinds = [fact.kind for fact in made.facts if fact.kind != "observed"]
+    lab = ended()
+    say(lab, "undo")
+    tick(lab)
+    kinds = [fact.kind for fact in lab.facts if fact.kind != "observed"]
     assert kinds[-3:] == ["human-said", "decided", "confirmed"]
-    index = max(i for i, fact in enumerate(made.facts) if isinstance(fact, Decided))
-    before = fold_all((e.seq, e.fact) for e in made.entries[:index])
-    assert step(before, made.facts[index].at, made.plan.id) == made.facts[index]
+    index = max(i for i, fact in enumerate(lab.facts) if isinstance(fact, Decided))
+    before = fold_all((e.seq, e.fact) for e in lab.entries[:index])
+    assert step(before, lab.facts[index].at, lab.plan.id) == lab.facts[index]
 
 
 def test_the_record_says_which_version_is_stable():
-    made = ended()
-    say(made, "undo")
-    tick(made)
-    told = [fact.stable for fact in made.facts if isinstance(fact, Confirmed)]
-    assert told == [None, None, None, "v2", "v1"]
+    lab = ended()
+    say(lab, "undo")
+    tick(lab)
+    stable_versions = [fact.stable for fact in lab.facts if isinstance(fact, Confirmed)]
+    assert stable_versions == [None, None, None, "v2", "v1"]
     assert [f.stable for f in ended(BAD).facts if isinstance(f, Confirmed)][-1] == "v1"
 
 
 def test_a_mesh_that_refuses_is_asked_again_and_the_word_can_be_taken_back():
-    made = ended()
-    say(made, "undo")
-    made.router.down = "DestinationRule summarizer has no subset v1"
-    tick(made, 20)
-    assert (made.state.phase, stable_of(made)) == ("undoing", "v2")
-    assert made.state.route_problem == "DestinationRule summarizer has no subset v1"
-    said = worded("promote", actor="ada", reason="", now=made.clock.now())
-    made.journal.append([said.model_copy(update={"rollout": made.plan.id})], made.entries[-1].seq)
-    made.router.down = ""
-    tick(made, 40)
-    assert (made.state.phase, stable_of(made)) == ("promoted", "v2")
+    lab = ended()
+    say(lab, "undo")
+    lab.router.down = "DestinationRule summarizer has no subset v1"
+    tick(lab, 20)
+    assert (lab.state.phase, stable_of(lab)) == ("undoing", "v2")
+    assert lab.state.route_problem == "DestinationRule summarizer has no subset v1"
+    promotion = worded("promote", actor="ada", reason="", now=lab.clock.now())
+    lab.journal.append([promotion.model_copy(update={"rollout": lab.plan.id})], lab.entries[-1].seq)
+    lab.router.down = ""
+    tick(lab, 40)
+    assert (lab.state.phase, stable_of(lab)) == ("promoted", "v2")
 
 
 def test_nothing_else_ends_an_undo():
-    made = ended()
-    say(made, "undo")
-    made.router.stuck = True
-    tick(made, 2)
+    lab = ended()
+    say(lab, "undo")
+    lab.router.stuck = True
+    tick(lab, 2)
     for command in ("abort", "pause"):
-        fact = HumanSaid(rollout=made.plan.id, at=1.0, command=command, actor="ada")
-        made.journal.append([fact], made.entries[-1].seq)
-        tick(made)
-        assert (made.state.phase, made.state.asked) == ("undoing", None)
+        fact = HumanSaid(rollout=lab.plan.id, at=1.0, command=command, actor="ada")
+        lab.journal.append([fact], lab.entries[-1].seq)
+        tick(lab)
+        assert (lab.state.phase, lab.state.asked) == ("undoing", None)
 
 
 @pytest.mark.parametrize(
@@ -109,97 +109,97 @@ def test_nothing_else_ends_an_undo():
     ],
 )
 def test_words_that_make_no_sense_are_refused(canary, command, words):
-    made = ended(canary)
+    lab = ended(canary)
     with pytest.raises(InputError, match=words):
-        say(made, command)
-    assert not any(isinstance(fact, HumanSaid) for fact in made.facts)
+        say(lab, command)
+    assert not any(isinstance(fact, HumanSaid) for fact in lab.facts)
 
 
 @pytest.mark.parametrize("command", ["undo", "retry"])
 def test_a_rollout_under_way_is_aborted_not_undone(command):
-    made = Lab()
+    lab = Lab()
     with pytest.raises(InputError, match=r"goes on \(waiting\): `surefoot abort`"):
-        say(made, command)
+        say(lab, command)
 
 
-def follow_up(made: Lab) -> str:
+def follow_up(lab: Lab) -> str:
     """Another plan of the same service begins after the first."""
     after = plan("next", stable={"version": "v2"}, canary={"version": "v3"})
-    (rollout,) = made.controller.start([after])
+    (rollout,) = lab.controller.start([after])
     return rollout
 
 
 def test_only_the_newest_promotion_of_a_service_is_undone():
-    made = ended()
-    later = follow_up(made)
+    lab = ended()
+    later = follow_up(lab)
     with pytest.raises(InputError, match=f"{later} came after"):
-        say(made, "undo")
+        say(lab, "undo")
     # Nor does a word that somebody wrote into the journal by other means move traffic.
-    fact = HumanSaid(rollout=made.plan.id, at=1.0, command="undo", actor="eve")
-    made.journal.append([fact], made.entries[-1].seq)
-    made.controller.catch_up()
-    assert made.state.terminal
+    fact = HumanSaid(rollout=lab.plan.id, at=1.0, command="undo", actor="eve")
+    lab.journal.append([fact], lab.entries[-1].seq)
+    lab.controller.catch_up()
+    assert lab.state.terminal
 
 
 def test_no_plan_begins_while_an_undo_is_under_way():
-    made = ended()
-    say(made, "undo")
+    lab = ended()
+    say(lab, "undo")
     with pytest.raises(InputError, match="is being rolled out by"):
-        follow_up(made)
-    tick(made)
+        follow_up(lab)
+    tick(lab)
     with pytest.raises(InputError, match="stable-mismatch: next says v2 is stable, the journal"):
-        follow_up(made)
+        follow_up(lab)
 
 
 def test_a_retry_is_a_rollout_of_its_own_with_evidence_of_its_own():
-    made = ended(BAD)
-    said, begun = say(made, "retry")
-    assert isinstance(said.fact, HumanSaid)
+    lab = ended(BAD)
+    retry, begun = say(lab, "retry")
+    assert isinstance(retry.fact, HumanSaid)
     assert isinstance(begun.fact, Started)
     second = begun.fact.rollout
-    assert second == attempt_id(made.plan.id, 2) != made.plan.id
-    made.world.behaviours = {"v1": GOOD, "v2": GOOD}
-    made.controller.catch_up()
-    fresh = made.controller.states[second]
+    assert second == attempt_id(lab.plan.id, 2) != lab.plan.id
+    lab.world.behaviours = {"v1": GOOD, "v2": GOOD}
+    lab.controller.catch_up()
+    fresh = lab.controller.states[second]
     assert all(not gauge.cursor.last for gauge in fresh.gauges.values())
-    writes = len(made.router.writes)
-    while not made.controller.states[second].terminal:
-        tick(made)
-    assert made.controller.states[second].phase == "promoted"
-    assert made.state.phase == "rolled back", "the first attempt never rises again"
-    assert {mark.partition("/")[0] for _, _, mark in made.router.writes[writes:]} == {second}
+    writes = len(lab.router.writes)
+    while not lab.controller.states[second].terminal:
+        tick(lab)
+    assert lab.controller.states[second].phase == "promoted"
+    assert lab.state.phase == "rolled back", "the first attempt never rises again"
+    assert {mark.partition("/")[0] for _, _, mark in lab.router.writes[writes:]} == {second}
 
 
 def test_run_goes_on_with_the_newest_attempt():
-    made = ended(BAD)
-    say(made, "retry")
-    controller = Controller(Ports(made.world, made.router, made.journal, made.clock), "test")
-    assert controller.start([made.plan]) == [attempt_id(made.plan.id, 2)]
+    lab = ended(BAD)
+    say(lab, "retry")
+    controller = Controller(Ports(lab.world, lab.router, lab.journal, lab.clock), "test")
+    assert controller.start([lab.plan]) == [attempt_id(lab.plan.id, 2)]
 
 
 def test_an_undone_plan_is_retried_and_a_third_attempt_counts_on():
-    made = ended()
+    lab = ended()
     for number in (2, 3):
-        say(made, "undo")
-        tick(made)
-        _, begun = say(made, "retry")
-        assert begun.fact.rollout == attempt_id(made.plan.id, number)
-        made.controller.catch_up()
-        while made.controller.active:
-            tick(made)
+        say(lab, "undo")
+        tick(lab)
+        _, begun = say(lab, "retry")
+        assert begun.fact.rollout == attempt_id(lab.plan.id, number)
+        lab.controller.catch_up()
+        while lab.controller.active:
+            tick(lab)
 
 
 def test_a_retry_is_refused_where_another_version_is_stable_by_now():
-    made = ended(BAD)
+    lab = ended(BAD)
     other = plan("other", canary={"version": "v3"})
-    made.world.behaviours = {"v1": GOOD, "v2": BAD, "v3": GOOD}
-    made.controller.start([other])
+    lab.world.behaviours = {"v1": GOOD, "v2": BAD, "v3": GOOD}
+    lab.controller.start([other])
     with pytest.raises(InputError, match="is being rolled out by"):
-        say(made, "retry")
-    while made.controller.active:
-        tick(made)
+        say(lab, "retry")
+    while lab.controller.active:
+        tick(lab)
     with pytest.raises(InputError, match="stable-mismatch"):
-        say(made, "retry")
+        say(lab, "retry")
 
 
 @pytest.mark.parametrize(("attempt", "name"), [(1, "a-12345678"), (2, "a-123456-2")])
@@ -210,18 +210,18 @@ def test_an_attempt_s_id_is_no_longer_than_the_first(attempt, name):
 
 def test_a_death_before_or_after_any_effect_of_an_undo_leaves_the_same_journal():
     def live(reaper: Reaper):
-        made = ended()
-        say(made, "undo")
-        made.wrap = lambda ports: Ports(
+        lab = ended()
+        say(lab, "undo")
+        lab.wrap = lambda ports: Ports(
             ports.observer, Mortal(ports.router, reaper), Mortal(ports.journal, reaper), ports.clock
         )
-        made.restart()
-        while not made.state.terminal:
+        lab.restart()
+        while not lab.state.terminal:
             try:
-                made.controller.tick()
+                lab.controller.tick()
             except Killed:
-                made.restart()
-        return made
+                lab.restart()
+        return lab
 
     unharmed = Reaper(0, after=False)
     whole = live(unharmed)

@@ -28,25 +28,28 @@ class Corrupt:
 
     def observe(self, asks: Sequence[Ask], now: float) -> Mapping[str, Answer]:
         self.begun = self.begun or now
-        found = self.world.observe(asks, now)
-        return found if now - self.begun < AFTER else {k: self._of(a) for k, a in found.items()}
+        answers = self.world.observe(asks, now)
+        return answers if now - self.begun < AFTER else {k: self._of(a) for k, a in answers.items()}
 
     def _of(self, answer: Answer) -> Answer:
         series = dict(answer.series)
         if self.guardrail in series:
             series[self.guardrail] = tuple(
-                self.change(one) if one.arm == self.arm else one for one in series[self.guardrail]
+                self.change(series_of_arm) if series_of_arm.arm == self.arm else series_of_arm
+                for series_of_arm in series[self.guardrail]
             )
         return Answer(series, answer.problems)
 
 
 def values(change: Callable[[tuple[float, ...]], tuple[float, ...]]) -> Change:
-    return lambda one: replace(one, samples=tuple((at, change(v)) for at, v in one.samples))
+    return lambda series_of_arm: replace(
+        series_of_arm, samples=tuple((at, change(v)) for at, v in series_of_arm.samples)
+    )
 
 
-def without_the_fourth(one: Series) -> Series:
-    fewer = values(lambda v: (*v[:3], *v[4:]))(one)
-    return replace(fewer, edges=(*one.edges[:3], *one.edges[4:]))
+def without_the_fourth(series_of_arm: Series) -> Series:
+    fewer = values(lambda v: (*v[:3], *v[4:]))(series_of_arm)
+    return replace(fewer, edges=(*series_of_arm.edges[:3], *series_of_arm.edges[4:]))
 
 
 OF_ANY = {
@@ -79,9 +82,9 @@ def test_it_is_blind_with_the_reason_and_what_was_known_stays(guardrail, words, 
         wrap=lambda ports: replace(ports, observer=Corrupt(ports.observer, guardrail, arm, change)),
     )
     lab.run(AFTER - 0.5)
-    known = lab.state.gauges[guardrail].capital
+    capital = lab.state.gauges[guardrail].capital
     state = lab.run(20)
     assert state.phase == "paused"
     assert f"blind on {guardrail} for" in lab.decisions[-1].sentence
     assert words in lab.decisions[-1].sentence
-    assert state.gauges[guardrail].capital == known
+    assert state.gauges[guardrail].capital == capital

@@ -17,7 +17,7 @@ from tests.support.worlds import BAD, GOOD, Lab, plan
 
 
 @dataclass
-class Silent(MemoryRouter):
+class SilentRouter(MemoryRouter):
     """A mesh with a watch that may go silent: then it shows what it showed last."""
 
     last: RouteStatus | None = None
@@ -40,7 +40,7 @@ class CutOff(MemoryRouter):
 
 def edited(policy):
     """A lab whose weight was moved by hand a while ago, and which has just come to know it."""
-    mesh = Silent()
+    mesh = SilentRouter()
     lab = Lab(plan=plan(onDrift=policy, deadline="1h"), router=mesh)
     lab.run_until(lambda state: state.split.canary == 25 and state.steady_at is not None)
     mesh.last = mesh.statuses[lab.plan.id]
@@ -78,7 +78,9 @@ def test_the_looks_that_the_edit_was_in_the_midst_of_count_for_nothing():
     lab = edited("adopt")
     lab.run_until(lambda state: state.shares != sample_ratio.start())
     lab.run_until(lambda state: state.split.canary > 5)
-    assert not [each for each in lab.decisions[-3:] if "exposure-mismatch" in each.reasons]
+    assert not [
+        decision for decision in lab.decisions[-3:] if "exposure-mismatch" in decision.reasons
+    ]
 
 
 def test_a_share_that_contradicts_the_adopted_split_is_still_a_mismatch(monkeypatch):
@@ -90,19 +92,19 @@ def test_a_share_that_contradicts_the_adopted_split_is_still_a_mismatch(monkeypa
 
 def test_an_entry_that_does_not_say_so_leaves_the_state_as_it_was_then():
     lab = edited("adopt")
-    place = lab.facts.index(drifts(lab)[0])
-    old = lab.facts[place].model_copy(update={"anew": False})
-    before = list(enumerate(lab.facts[:place], 1))
-    assert sample_ratio.mismatched(fold_all([*before, (place + 1, old)]).shares)
-    assert not sample_ratio.mismatched(fold_all([*before, (place + 1, lab.facts[place])]).shares)
+    index = lab.facts.index(drifts(lab)[0])
+    old = lab.facts[index].model_copy(update={"anew": False})
+    before = list(enumerate(lab.facts[:index], 1))
+    assert sample_ratio.mismatched(fold_all([*before, (index + 1, old)]).shares)
+    assert not sample_ratio.mismatched(fold_all([*before, (index + 1, lab.facts[index])]).shares)
 
 
 def test_an_edit_of_the_policy_alone_moves_no_traffic():
     lab = Lab(plan=plan(onDrift="adopt"))
     lab.run_until(lambda state: state.split.canary == 25 and state.steady_at is not None)
     gathered = lab.state.shares
-    shown = lab.router.statuses[lab.plan.id]
-    lab.router.statuses[lab.plan.id] = RouteStatus(shown.split, shown.mark, policy="another pool")
+    status = lab.router.statuses[lab.plan.id]
+    lab.router.statuses[lab.plan.id] = RouteStatus(status.split, status.mark, policy="another pool")
     state = lab.run_until(lambda _: bool(drifts(lab)))
     assert [fact.anew for fact in drifts(lab)] == [False]
     assert state.shares == gathered, "and this look spans the edit"
@@ -136,14 +138,14 @@ def back(lab, canary=None):
     lab.run(3)  # a look
 
 
-@pytest.mark.parametrize(("policy", "shown"), [("pause", 5), ("adopt", 5), ("revert", 25)])
-def test_an_edit_while_the_mesh_could_not_be_read_is_drift(policy, shown):
+@pytest.mark.parametrize(("policy", "canary_weight"), [("pause", 5), ("adopt", 5), ("revert", 25)])
+def test_an_edit_while_the_mesh_could_not_be_read_is_drift(policy, canary_weight):
     lab = lost(policy)
     back(lab, 5)
     assert [(fact.seen, fact.anew) for fact in drifts(lab)] == [(Split(5), True)]
-    assert lab.router.statuses[lab.plan.id].split == Split(shown)
+    assert lab.router.statuses[lab.plan.id].split == Split(canary_weight)
     assert [split for _, split, _ in lab.router.writes] == [Split(25)] * (policy == "revert")
-    assert (lab.state.split, lab.state.route_problem) == (Split(shown), "")
+    assert (lab.state.split, lab.state.route_problem) == (Split(canary_weight), "")
     assert lab.state.phase == ("paused" if policy == "pause" else "stepping")
 
 
@@ -168,8 +170,8 @@ def test_adopted_weights_with_another_hand_s_mark_are_confirmed_too():
 def test_a_policy_that_was_told_is_not_told_again_after_an_outage():
     lab = Lab(plan=plan(onDrift="pause"))
     lab.run_until(lambda state: state.split.canary == 25 and state.steady_at is not None)
-    shown = lab.router.statuses[lab.plan.id]
-    lab.router.statuses[lab.plan.id] = RouteStatus(shown.split, shown.mark, policy="another pool")
+    status = lab.router.statuses[lab.plan.id]
+    lab.router.statuses[lab.plan.id] = RouteStatus(status.split, status.mark, policy="another pool")
     lab.run_until(lambda state: state.phase == "paused")
     lab.router.down = "the API server does not answer"
     lab.run_until(lambda state: state.awaiting is not None)
@@ -190,23 +192,26 @@ def test_a_rollback_waits_for_no_reading(edited):
     assert drifts(lab) == []
 
 
-def said(lab, command):
+def give_command(lab, command):
     fact = HumanSaid(rollout=lab.plan.id, at=lab.clock.now(), command=command, actor="ana")
     lab.journal.append([fact], lab.entries[-1].seq)
     lab.run(3)
 
 
 @pytest.mark.parametrize(
-    ("policy", "phase", "shown"),
+    ("policy", "phase", "canary_weight"),
     [("pause", "paused", 5), ("adopt", "paused", 5), ("revert", "promoted", 100)],
 )
-def test_a_promotion_said_in_the_outage_overwrites_no_edit_unrecorded(policy, phase, shown):
+def test_a_promotion_said_in_the_outage_overwrites_no_edit_unrecorded(policy, phase, canary_weight):
     lab = lost(policy)
-    said(lab, "promote")
+    give_command(lab, "promote")
     assert lab.state.phase == "promoting"
     back(lab, 5)
     assert [(fact.seen, fact.anew) for fact in drifts(lab)] == [(Split(5), True)]
-    assert (lab.state.phase, lab.router.statuses[lab.plan.id].split) == (phase, Split(shown))
+    assert (lab.state.phase, lab.router.statuses[lab.plan.id].split) == (
+        phase,
+        Split(canary_weight),
+    )
     if phase == "paused":
         assert lab.router.writes == []
         assert "somebody else moved the weights" in lab.decisions[-2].sentence
@@ -214,7 +219,7 @@ def test_a_promotion_said_in_the_outage_overwrites_no_edit_unrecorded(policy, ph
 
 def test_without_an_edit_it_is_carried_out_when_the_mesh_is_back():
     lab = lost()
-    said(lab, "promote")
+    give_command(lab, "promote")
     assert lab.router.writes == []
     back(lab)
     assert (lab.state.phase, drifts(lab)) == ("promoted", [])
@@ -222,27 +227,29 @@ def test_without_an_edit_it_is_carried_out_when_the_mesh_is_back():
 
 def test_a_promotion_that_the_mesh_never_takes_ends_by_the_deadline():
     lab = lost(deadline="1m")
-    said(lab, "promote")
+    give_command(lab, "promote")
     assert lab.run(70).phase == "reverting"
     back(lab, 5)
     assert (lab.state.phase, drifts(lab)) == ("rolled back", [])
 
 
-@pytest.mark.parametrize(("policy", "shown"), [("pause", 10), ("adopt", 10), ("revert", 25)])
-def test_an_advance_that_an_outage_cut_off_overwrites_no_edit_unrecorded(policy, shown):
+@pytest.mark.parametrize(
+    ("policy", "canary_weight"), [("pause", 10), ("adopt", 10), ("revert", 25)]
+)
+def test_an_advance_that_an_outage_cut_off_overwrites_no_edit_unrecorded(policy, canary_weight):
     lab = Lab(plan=plan(onDrift=policy), router=CutOff())
     lab.run_until(lambda state: state.wanted.canary == 25 and state.attempts > 1)
     lab.router.writes.clear()
     back(lab, 10)
     assert [fact.seen for fact in drifts(lab)] == [Split(10)]
-    assert lab.router.statuses[lab.plan.id].split == Split(shown)
+    assert lab.router.statuses[lab.plan.id].split == Split(canary_weight)
     assert [split for _, split, _ in lab.router.writes] == [Split(25)] * (policy == "revert")
 
 
 def test_a_resume_in_the_outage_overwrites_nothing():
     lab = lost()
     for command in ("pause", "resume"):
-        said(lab, command)
+        give_command(lab, command)
     back(lab, 5)
     assert (lab.router.writes, lab.state.phase) == ([], "paused")
     assert [fact.seen for fact in drifts(lab)] == [Split(5)]

@@ -36,8 +36,8 @@ class Listener:
             self.waiting.append(HookReply(call.key, problem))
 
     def replies(self):
-        found, self.waiting = self.waiting, []
-        return found
+        replies, self.waiting = self.waiting, []
+        return replies
 
     @property
     def keys(self):
@@ -46,61 +46,61 @@ class Listener:
 
 def lab(*hooks, canary=GOOD, listener=None, **spec):
     listener = listener or Listener()
-    made = Lab(
+    rollout = Lab(
         canary,
         plan=plan(hooks=list(hooks), **spec),
         wrap=lambda ports: replace(ports, hooks=listener),
     )
-    return made, listener
+    return rollout, listener
 
 
-def tick(made, seconds):
+def tick(rollout, seconds):
     for _ in range(round(seconds / 0.5)):
-        made.controller.tick()
-        made.clock.sleep(0.5)
+        rollout.controller.tick()
+        rollout.clock.sleep(0.5)
 
 
-def say(made, command):
-    fact = HumanSaid(rollout=made.plan.id, at=made.clock.now(), command=command, actor="ada")
-    made.journal.append([fact], made.entries[-1].seq)
+def say(rollout, command):
+    fact = HumanSaid(rollout=rollout.plan.id, at=rollout.clock.now(), command=command, actor="ada")
+    rollout.journal.append([fact], rollout.entries[-1].seq)
 
 
-def kinds(made):
+def kinds(rollout):
     """What was recorded, observations and holds aside."""
     return [
         getattr(fact, "action", fact.kind)
-        for fact in made.facts
+        for fact in rollout.facts
         if fact.kind != "observed" and getattr(fact, "action", "") != "hold"
     ]
 
 
 def test_the_first_step_waits_for_its_hook_and_no_other_does():
-    made, listener = lab(WARM)
-    made.run()
-    assert kinds(made)[:5] == ["started", "hook-called", "hook-answered", "advance", "confirmed"]
+    rollout, listener = lab(WARM)
+    rollout.run()
+    assert kinds(rollout)[:5] == ["started", "hook-called", "hook-answered", "advance", "confirmed"]
     assert listener.keys == ["warm/1"]
-    assert made.state.phase == "promoted"
+    assert rollout.state.phase == "promoted"
 
 
 def test_a_hook_after_the_end_is_called_when_the_mesh_has_confirmed():
-    made, listener = lab(DOWN, TELL)
-    made.run()
-    tick(made, 2)
-    assert kinds(made)[-4:] == ["promote", "confirmed", "hook-called", "hook-answered"]
+    rollout, listener = lab(DOWN, TELL)
+    rollout.run()
+    tick(rollout, 2)
+    assert kinds(rollout)[-4:] == ["promote", "confirmed", "hook-called", "hook-answered"]
     assert listener.keys == ["scale-down/1"]
-    assert made.plan.id not in made.controller.fleet.calls
+    assert rollout.plan.id not in rollout.controller.fleet.calls
 
 
 def test_what_a_hook_is_told():
-    made, listener = lab(TELL, canary=BAD)
-    made.run()
-    tick(made, 1)
+    rollout, listener = lab(TELL, canary=BAD)
+    rollout.run()
+    tick(rollout, 1)
     (call,) = listener.heard
-    assert call.key == f"{made.plan.id}/tell/1"
+    assert call.key == f"{rollout.plan.id}/tell/1"
     assert (call.url, call.timeout) == (URL, 5.0)
-    said = made.state.last.sentence
+    sentence = rollout.state.last.sentence
     assert call.body == {
-        "rollout": made.plan.id,
+        "rollout": rollout.plan.id,
         "plan": "demo",
         "namespace": "default",
         "service": "summarizer",
@@ -110,7 +110,7 @@ def test_what_a_hook_is_told():
         "when": "rolledBack",
         "attempt": 1,
         "action": "roll back",
-        "sentence": said,
+        "sentence": sentence,
     }
 
 
@@ -127,63 +127,63 @@ def test_flagger_runs_hooks_before_it_restores_traffic():
 
 
 def test_a_failing_hook_is_tried_again_with_back_off_and_then_told():
-    made, listener = lab({**DOWN, "attempts": 3}, listener=Listener(["HTTP 503"] * 3))
-    made.run()
-    tick(made, 30)
+    rollout, listener = lab({**DOWN, "attempts": 3}, listener=Listener(["HTTP 503"] * 3))
+    rollout.run()
+    tick(rollout, 30)
     assert listener.keys == ["scale-down/1", "scale-down/2", "scale-down/3"]
-    called = [fact.at for fact in made.facts if isinstance(fact, HookCalled)]
+    called = [fact.at for fact in rollout.facts if isinstance(fact, HookCalled)]
     assert called[1] - called[0] >= 2
     assert called[2] - called[1] >= 4
-    assert made.state.phase == "promoted"
-    assert made.router.statuses[made.plan.id].split == Split(100, 100)
+    assert rollout.state.phase == "promoted"
+    assert rollout.router.statuses[rollout.plan.id].split == Split(100, 100)
 
 
 @pytest.mark.parametrize(("policy", "phase"), [("pause", "paused"), ("continue", "promoted")])
 def test_a_failed_hook_before_the_first_step_is_what_the_plan_says(policy, phase):
     hook = {**WARM, "attempts": 2, "onFailure": policy}
-    made, _ = lab(hook, listener=Listener(["HTTP 500"] * 2))
-    assert made.run(120).phase == phase
+    rollout, _ = lab(hook, listener=Listener(["HTTP 500"] * 2))
+    assert rollout.run(120).phase == phase
     if policy == "pause":
-        assert made.state.split.canary == 0
-        pause = next(d for d in made.decisions if d.action == "pause")
+        assert rollout.state.split.canary == 0
+        pause = next(d for d in rollout.decisions if d.action == "pause")
         assert pause.sentence == "Pause v2 at 0 %: the hook warm failed: HTTP 500."
-        say(made, "resume")
-        assert made.run().phase == "promoted", "a person may go on without it"
+        say(rollout, "resume")
+        assert rollout.run().phase == "promoted", "a person may go on without it"
 
 
 def test_an_abort_while_the_hook_is_silent_is_done_at_once():
-    made, listener = lab(WARM, listener=Listener(mute=True))
-    made.run_until(lambda _: bool(listener.heard))
-    say(made, "abort")
-    made.controller.tick()
-    assert made.state.phase == "rolled back"
+    rollout, listener = lab(WARM, listener=Listener(mute=True))
+    rollout.run_until(lambda _: bool(listener.heard))
+    say(rollout, "abort")
+    rollout.controller.tick()
+    assert rollout.state.phase == "rolled back"
 
 
 def test_hooks_of_one_moment_are_called_in_their_order_one_after_the_other():
-    made, listener = lab(DOWN, {**DOWN, "name": "tell-all"}, listener=Listener(["HTTP 404"]))
-    made.run()
-    tick(made, 10)
+    rollout, listener = lab(DOWN, {**DOWN, "name": "tell-all"}, listener=Listener(["HTTP 404"]))
+    rollout.run()
+    tick(rollout, 10)
     assert listener.keys == ["scale-down/1", "scale-down/2", "tell-all/1"]
 
 
 def test_nothing_is_scaled_down_once_an_undo_is_said():
-    made, listener = lab(DOWN, listener=Listener(["HTTP 503"]))
-    made.run()
-    made.controller.tick()
+    rollout, listener = lab(DOWN, listener=Listener(["HTTP 503"]))
+    rollout.run()
+    rollout.controller.tick()
     assert listener.keys == ["scale-down/1"]
-    say(made, "undo")
-    tick(made, 30)
-    assert made.state.phase == "undone"
+    say(rollout, "undo")
+    tick(rollout, 30)
+    assert rollout.state.phase == "undone"
     assert listener.keys == ["scale-down/1"]
 
 
 def test_every_decision_replays():
-    made, _ = lab(WARM, DOWN, listener=Listener(["HTTP 500"]))
-    made.run()
-    for index, entry in enumerate(made.entries):
+    rollout, _ = lab(WARM, DOWN, listener=Listener(["HTTP 500"]))
+    rollout.run()
+    for index, entry in enumerate(rollout.entries):
         if entry.fact.kind == "decided":
-            before = fold_all((e.seq, e.fact) for e in made.entries[:index])
-            assert step(before, entry.fact.at, made.plan.id) == entry.fact
+            before = fold_all((e.seq, e.fact) for e in rollout.entries[:index])
+            assert step(before, entry.fact.at, rollout.plan.id) == entry.fact
 
 
 @dataclass
@@ -209,17 +209,17 @@ def live(canary, reaper):
         mesh, journal = Mortal(ports.router, reaper), Mortal(ports.journal, reaper)
         return replace(ports, router=mesh, journal=journal, hooks=Dying(reaper=reaper, world=world))
 
-    made = Lab(canary, seed=2, plan=plan(warmup="2s", hooks=[WARM, DOWN, TELL]))
-    made.wrap = wrap
-    made.restart()
-    while made.controller.active or made.plan.id in made.controller.fleet.calls:
+    rollout = Lab(canary, seed=2, plan=plan(warmup="2s", hooks=[WARM, DOWN, TELL]))
+    rollout.wrap = wrap
+    rollout.restart()
+    while rollout.controller.active or rollout.plan.id in rollout.controller.fleet.calls:
         try:
-            made.controller.tick()
+            rollout.controller.tick()
         except Killed:
-            made.restart()
+            rollout.restart()
             continue
-        made.clock.sleep(0.5)
-    return made, world
+        rollout.clock.sleep(0.5)
+    return rollout, world
 
 
 @pytest.mark.parametrize(("canary", "last"), [(GOOD, "scale-down"), (BAD, "tell")])
@@ -230,24 +230,24 @@ def test_a_death_before_or_after_any_effect_leaves_at_least_one_call_with_one_ke
     assert (len(keys), len(places)) == (2, 6)
     for at in places:
         for after in (False, True):
-            made, again = live(canary, Reaper(at, after=after))
+            rollout, again = live(canary, Reaper(at, after=after))
             story = f"killed {'after' if after else 'before'} {unharmed.effects[at - 1]}"
             assert [*dict.fromkeys(again)] == keys, story
-            assert made.state.phase == whole.state.phase, story
+            assert rollout.state.phase == whole.state.phase, story
             assert (
-                made.router.statuses[made.plan.id].split
-                == whole.router.statuses[made.plan.id].split
+                rollout.router.statuses[rollout.plan.id].split
+                == whole.router.statuses[rollout.plan.id].split
             )
-            told = [fact.hook for fact in made.facts if isinstance(fact, HookAnswered)]
-            assert told == ["warm", last], story
+            answered_hooks = [fact.hook for fact in rollout.facts if isinstance(fact, HookAnswered)]
+            assert answered_hooks == ["warm", last], story
 
 
 def test_no_deadline_promotes_past_a_hook_that_has_not_answered():
     held = {"hold": "30s", "then": "pause"}
     asked = {"deadline": "1m", "whenInconclusive": "promote", "whenBlind": held}
-    made, _ = lab(WARM, listener=Listener(mute=True), **asked)
-    tick(made, 150)
-    assert kinds(made)[-1] == "pause"
-    (paused,) = [each for each in made.decisions if each.action == "pause"]
+    rollout, _ = lab(WARM, listener=Listener(mute=True), **asked)
+    tick(rollout, 150)
+    assert kinds(rollout)[-1] == "pause"
+    (paused,) = [decision for decision in rollout.decisions if decision.action == "pause"]
     assert paused.reasons == ("inconclusive", "not-promoted", "awaiting-hook:warm")
-    assert made.router.writes == []
+    assert rollout.router.writes == []

@@ -44,8 +44,8 @@ def test_a_rehearsal_does_too():
 
 def test_a_replay_of_such_a_past_rolls_nothing_back():
     past = {
-        name: replace(one, counts=one.counts * (10**12 // 50))
-        for name, one in past_of(pods=5, ticks=600).items()
+        name: replace(series, counts=series.counts * (10**12 // 50))
+        for name, series in past_of(pods=5, ticks=600).items()
     }
-    found = calibrate(recorded(pods_plan(), past), 2, seed=1)
-    assert (found.runs, found.rolled_back) == (2, 0)
+    outcome = calibrate(recorded(pods_plan(), past), 2, seed=1)
+    assert (outcome.runs, outcome.rolled_back) == (2, 0)

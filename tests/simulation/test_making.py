@@ -64,7 +64,7 @@ class Edge:
 
     def observe(self, asks, now):
         if not self.router.writes:
-            return {each.rollout: Answer() for each in asks}
+            return {query.rollout: Answer() for query in asks}
         return self.inner.observe(asks, now)
 
 
@@ -78,86 +78,86 @@ def lab(canary=GOOD, route="gateway", router=None, **spec):
     return Lab(canary, plan(route=ROUTES[route], **spec), router=router, wrap=wrap)
 
 
-def resume(made):
+def resume(rollout):
     """A person's word."""
-    return HumanSaid(rollout=made.plan.id, at=made.clock.now(), command="resume", actor="ada")
+    return HumanSaid(rollout=rollout.plan.id, at=rollout.clock.now(), command="resume", actor="ada")
 
 
 @pytest.mark.parametrize("route", ROUTES)
 def test_a_rollout_at_an_edge_without_traffic_makes_its_route_and_ends(route):
-    made = lab(route=route)
-    assert made.run().phase == "promoted"
-    assert made.actions[:2] == ["make route", "advance"]
-    assert made.router.writes[0][1] == Split(0)
-    assert "Make the route, all traffic to v1: it comes before" in made.decisions[0].sentence
+    rollout = lab(route=route)
+    assert rollout.run().phase == "promoted"
+    assert rollout.actions[:2] == ["make route", "advance"]
+    assert rollout.router.writes[0][1] == Split(0)
+    assert "Make the route, all traffic to v1: it comes before" in rollout.decisions[0].sentence
     assert lab(BAD, route).run().phase == "rolled back"
 
 
 def test_a_route_that_is_there_is_not_written_before_the_first_step():
-    made = lab(router=MemoryRouter())
-    assert made.run().phase == "promoted"
-    assert made.actions[:2] == ["make route", "advance"]
-    assert made.router.writes[0][1] == Split(5)
+    rollout = lab(router=MemoryRouter())
+    assert rollout.run().phase == "promoted"
+    assert rollout.actions[:2] == ["make route", "advance"]
+    assert rollout.router.writes[0][1] == Split(5)
 
 
 def test_a_route_that_gives_the_canary_traffic_pauses_until_it_is_moved_back():
     router = MemoryRouter()
-    made = lab(router=router)
-    router.statuses[made.plan.id] = RouteStatus(Split(30), "theirs")
-    made.run_until(lambda state: state.phase == "paused")
-    made.run(10)
+    rollout = lab(router=router)
+    router.statuses[rollout.plan.id] = RouteStatus(Split(30), "theirs")
+    rollout.run_until(lambda state: state.phase == "paused")
+    rollout.run(10)
     assert router.writes == []
-    assert made.decisions[-1].reasons == ("paused",)
-    paused = next(each for each in made.decisions if REFUSED in each.reasons)
+    assert rollout.decisions[-1].reasons == ("paused",)
+    paused = next(decision for decision in rollout.decisions if REFUSED in decision.reasons)
     assert "gives v2 30 of 100: move all traffic to v1, then resume" in paused.sentence
-    del router.statuses[made.plan.id]
-    made.controller.note(resume(made))
-    assert made.run().phase == "promoted"
+    del router.statuses[rollout.plan.id]
+    rollout.controller.note(resume(rollout))
+    assert rollout.run().phase == "promoted"
 
 
 def test_a_mesh_that_cannot_be_read_is_tried_again():
-    made = lab()
-    made.router.down = "the API server does not answer"
-    made.run(10)
-    assert made.actions == ["make route"]
-    assert made.router.writes == []
-    made.router.down = ""
-    assert made.run().phase == "promoted"
+    rollout = lab()
+    rollout.router.down = "the API server does not answer"
+    rollout.run(10)
+    assert rollout.actions == ["make route"]
+    assert rollout.router.writes == []
+    rollout.router.down = ""
+    assert rollout.run().phase == "promoted"
 
 
 def test_a_route_that_leads_elsewhere_pauses_with_its_words():
     router = Elsewhere()
-    made = lab(router=router)
-    made.run_until(lambda state: state.phase == "paused")
-    paused = next(each for each in made.decisions if REFUSED in each.reasons)
+    rollout = lab(router=router)
+    rollout.run_until(lambda state: state.phase == "paused")
+    paused = next(decision for decision in rollout.decisions if REFUSED in decision.reasons)
     assert "leads to no arm" in paused.sentence
     assert router.writes == []
     router.problem = ""
-    made.controller.note(resume(made))
-    assert made.run().phase == "promoted"
+    rollout.controller.note(resume(rollout))
+    assert rollout.run().phase == "promoted"
 
 
 def test_a_route_that_is_found_missing_after_an_outage_is_made():
-    made = lab(router=Flickering())
-    assert made.run().phase == "promoted"
-    assert "pause" not in made.actions
+    rollout = lab(router=Flickering())
+    assert rollout.run().phase == "promoted"
+    assert "pause" not in rollout.actions
 
 
 def test_a_route_that_is_removed_before_the_first_step_is_named_and_made_again():
-    made = lab()
-    made.run_until(lambda state: state.confirmed_at is not None)
-    made.router.writes.clear()
-    made.run_until(lambda state: state.phase == "paused", 10)
-    paused = next(each for each in made.decisions if REFUSED in each.reasons)
+    rollout = lab()
+    rollout.run_until(lambda state: state.confirmed_at is not None)
+    rollout.router.writes.clear()
+    rollout.run_until(lambda state: state.phase == "paused", 10)
+    paused = next(decision for decision in rollout.decisions if REFUSED in decision.reasons)
     assert "there is no such object" in paused.sentence
-    made.controller.note(resume(made))
-    assert made.run().phase == "promoted"
+    rollout.controller.note(resume(rollout))
+    assert rollout.run().phase == "promoted"
 
 
 def test_the_route_is_made_once_through_a_restart_too():
-    made = lab()
-    made.run_until(lambda state: state.confirmed_at is not None)
-    assert not made.state.stepped
-    made.restart()
-    assert made.run().phase == "promoted"
-    assert made.actions.count("make route") == 1
+    rollout = lab()
+    rollout.run_until(lambda state: state.confirmed_at is not None)
+    assert not rollout.state.stepped
+    rollout.restart()
+    assert rollout.run().phase == "promoted"
+    assert rollout.actions.count("make route") == 1

@@ -35,7 +35,7 @@ def test_flagger_takes_threshold_plus_one_intervals_to_roll_back():
     """The look that finds the harm decides, and the same tick brings the traffic back."""
     lab = at(Lab(DEAD), 5)
     lab.run()
-    (back,) = [each for each in lab.decisions if each.action == "roll back"]
+    (back,) = [decision for decision in lab.decisions if decision.action == "roll back"]
     confirmed = lab.facts[-1]
     assert confirmed.kind == "confirmed"
     assert confirmed.at - back.at < 0.5
@@ -84,8 +84,8 @@ def test_argo_promotes_without_evidence():
 
 def test_argo_waits_for_a_stable_pod_before_it_aborts():
     lab = at(Lab(), 25)
-    said = HumanSaid(rollout=lab.plan.id, at=lab.clock.now(), command="abort", actor="ana")
-    lab.journal.append([said], lab.entries[-1].seq)
+    abort = HumanSaid(rollout=lab.plan.id, at=lab.clock.now(), command="abort", actor="ana")
+    lab.journal.append([abort], lab.entries[-1].seq)
     lab.controller.tick()
     assert lab.state.phase == "rolled back"
     assert lab.router.statuses[lab.plan.id].split == Split(0)
@@ -104,7 +104,7 @@ def test_argo_lets_the_analysis_end_before_promotion_matters():
 
 def test_argo_records_no_actor():
     lab = at(Lab(), 5)
-    said = HumanSaid(rollout=lab.plan.id, at=lab.clock.now(), command="promote", actor="ana")
-    lab.journal.append([said], lab.entries[-1].seq)
+    promotion = HumanSaid(rollout=lab.plan.id, at=lab.clock.now(), command="promote", actor="ana")
+    lab.journal.append([promotion], lab.entries[-1].seq)
     lab.controller.tick()
     assert lab.decisions[-1].sentence.count("asked by ana") == 1

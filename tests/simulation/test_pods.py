@@ -40,55 +40,55 @@ class Remembering:
 def lab(past, version=GOOD, deadline="5m", **declared):
     """A lab whose observer has a past, and the times when it was asked."""
     asked: list[float] = []
-    made = Lab(
+    rollout = Lab(
         version,
         plan=pods_plan(declared, deadline=deadline),
         wrap=lambda ports: replace(ports, observer=Remembering(ports.observer, past, asked)),
     )
-    return made, asked
+    return rollout, asked
 
 
-def learned(made):
-    return [fact for fact in made.facts if isinstance(fact, Learned)]
+def learned(rollout):
+    return [fact for fact in rollout.facts if isinstance(fact, Learned)]
 
 
 def test_the_past_is_learnt_once_before_the_first_step_and_is_in_the_rules():
-    made, asked = lab(past_of())
-    assert made.run().phase == "promoted"
-    (fact,) = learned(made)
+    rollout, asked = lab(past_of())
+    assert rollout.run().phase == "promoted"
+    (fact,) = learned(rollout)
     assert len(asked) == 1
     assert fact.dispersions.keys() == set(NAMES)
-    kinds = [f.action for f in made.facts if isinstance(f, Decided) and f.at <= fact.at]
+    kinds = [f.action for f in rollout.facts if isinstance(f, Decided) and f.at <= fact.at]
     assert set(kinds) == {"hold"}
-    for name, gauge in made.state.gauges.items():
+    for name, gauge in rollout.state.gauges.items():
         assert gauge.rule.dispersion == fact.dispersions[name]
         assert gauge.rule.dispersion.pods_canary == 2
 
 
 def test_a_replay_knows_what_was_learnt():
-    made, _ = lab(past_of())
-    made.run()
-    again = fold_all((entry.seq, entry.fact) for entry in made.entries)
-    assert again == made.state
+    rollout, _ = lab(past_of())
+    rollout.run()
+    again = fold_all((entry.seq, entry.fact) for entry in rollout.entries)
+    assert again == rollout.state
 
 
 def test_a_restart_does_not_learn_again():
-    made, asked = lab(past_of())
-    made.run_until(lambda state: state.learned is not None)
-    made.restart()
-    made.run()
+    rollout, asked = lab(past_of())
+    rollout.run_until(lambda state: state.learned is not None)
+    rollout.restart()
+    rollout.run()
     assert len(asked) == 1
 
 
 def test_harm_is_still_found():
-    made, _ = lab(past_of(), BAD)
-    assert made.run().phase == "rolled back"
+    rollout, _ = lab(past_of(), BAD)
+    assert rollout.run().phase == "rolled back"
 
 
 def test_a_declared_number_of_canary_pods_is_used():
-    made, _ = lab(past_of(canary=0), canary=3)
-    made.run()
-    assert {d.pods_canary for d in learned(made)[0].dispersions.values()} == {3}
+    rollout, _ = lab(past_of(canary=0), canary=3)
+    rollout.run()
+    assert {d.pods_canary for d in learned(rollout)[0].dispersions.values()} == {3}
 
 
 UNKNOWN = [
@@ -101,75 +101,81 @@ UNKNOWN = [
 
 @pytest.mark.parametrize(("past", "words"), UNKNOWN, ids=[words for _, words in UNKNOWN])
 def test_without_a_valid_test_a_person_is_asked(past, words):
-    made, _ = lab(past)
-    made.run(60)
-    assert made.state.phase == "paused"
-    assert made.state.split.canary == 0
-    pause = next(d for d in made.decisions if d.action == "pause")
+    rollout, _ = lab(past)
+    rollout.run(60)
+    assert rollout.state.phase == "paused"
+    assert rollout.state.split.canary == 0
+    pause = next(d for d in rollout.decisions if d.action == "pause")
     assert pause.reasons == tuple(f"no-valid-test:{name}" for name in sorted(NAMES))
     assert words in pause.sentence
-    assert words in sentence(learned(made)[0])
+    assert words in sentence(learned(rollout)[0])
 
 
 def test_a_resume_goes_on_with_independent_requests_and_says_so():
-    made, _ = lab(past_of(pods=1))
-    made.run(60)
-    fact = HumanSaid(rollout=made.plan.id, at=made.clock.now(), command="resume", actor="someone")
-    made.journal.append([fact], made.entries[-1].seq)
-    assert made.run().phase == "promoted"
-    first = next(d for d in made.decisions if d.action == "advance")
+    rollout, _ = lab(past_of(pods=1))
+    rollout.run(60)
+    fact = HumanSaid(
+        rollout=rollout.plan.id, at=rollout.clock.now(), command="resume", actor="someone"
+    )
+    rollout.journal.append([fact], rollout.entries[-1].seq)
+    assert rollout.run().phase == "promoted"
+    first = next(d for d in rollout.decisions if d.action == "advance")
     assert "taken as independent for errors (stable" in first.sentence
-    assert made.state.gauges["errors"].rule.dispersion is None
+    assert rollout.state.gauges["errors"].rule.dispersion is None
 
 
 def test_assume_goes_on_at_once_and_says_so():
-    made, _ = lab(past_of(pods=1), whenUnknown="assume")
-    assert made.run().phase == "promoted"
-    assert made.actions[0] == "advance"
-    first = next(d for d in made.decisions if d.action == "advance")
+    rollout, _ = lab(past_of(pods=1), whenUnknown="assume")
+    assert rollout.run().phase == "promoted"
+    assert rollout.actions[0] == "advance"
+    first = next(d for d in rollout.decisions if d.action == "advance")
     assert "taken as independent for errors (stable" in first.sentence
 
 
 def test_refuse_does_not_begin_until_the_past_is_known():
-    made, asked = lab(past_of(ticks=100), whenUnknown="refuse", deadline="1h")
-    made.run(700)
-    assert made.state.phase == "waiting"
-    assert made.decisions[-1].reasons[0].startswith("no-valid-test:")
+    rollout, asked = lab(past_of(ticks=100), whenUnknown="refuse", deadline="1h")
+    rollout.run(700)
+    assert rollout.state.phase == "waiting"
+    assert rollout.decisions[-1].reasons[0].startswith("no-valid-test:")
     assert 2 <= len(asked) <= 4, "it is read again, but not at every look"
-    assert len(learned(made)) == 1, "and recorded only when it says something else"
-    made.controller.ports.observer.past = past_of()
-    assert made.run(700).phase == "promoted"
-    assert len(learned(made)) == 2
+    assert len(learned(rollout)) == 1, "and recorded only when it says something else"
+    rollout.controller.ports.observer.past = past_of()
+    assert rollout.run(700).phase == "promoted"
+    assert len(learned(rollout)) == 2
 
 
 def test_one_guardrail_without_a_test_does_not_take_the_others_with_it():
-    known = past_of()
-    two = {name: known.pods[name] for name in ("errors", "latency")}
-    made, _ = lab(PodHistory(two, {"accuracy": "a series has no label pod"}), whenUnknown="assume")
-    made.run()
-    rules = {name: gauge.rule.dispersion is not None for name, gauge in made.state.gauges.items()}
+    history = past_of()
+    two = {name: history.pods[name] for name in ("errors", "latency")}
+    rollout, _ = lab(
+        PodHistory(two, {"accuracy": "a series has no label pod"}), whenUnknown="assume"
+    )
+    rollout.run()
+    rules = {
+        name: gauge.rule.dispersion is not None for name, gauge in rollout.state.gauges.items()
+    }
     assert rules == {"errors": True, "latency": True, "accuracy": False}
 
 
 def test_a_plan_without_pods_says_that_requests_are_taken_as_independent():
-    made = Lab(GOOD)
-    made.run()
-    first = next(d for d in made.decisions if d.action == "advance")
+    rollout = Lab(GOOD)
+    rollout.run()
+    first = next(d for d in rollout.decisions if d.action == "advance")
     assert "requests are taken as independent, since the plan declares no pods" in first.sentence
-    assert not learned(made)
+    assert not learned(rollout)
 
 
 def test_an_observer_without_a_past_blocks_nothing():
-    made = Lab(GOOD, plan=pods_plan())
-    assert made.run().phase == "promoted"
-    first = next(d for d in made.decisions if d.action == "advance")
+    rollout = Lab(GOOD, plan=pods_plan())
+    assert rollout.run().phase == "promoted"
+    first = next(d for d in rollout.decisions if d.action == "advance")
     assert "since nothing of the past is known" in first.sentence
 
 
 def test_the_past_is_not_asked_for_while_prometheus_is_dark():
-    made, asked = lab(past_of())
-    made.world.dark = True
-    made.run(20)
+    rollout, asked = lab(past_of())
+    rollout.world.dark = True
+    rollout.run(20)
     assert not asked
-    made.world.dark = False
-    assert made.run().phase == "promoted"
+    rollout.world.dark = False
+    assert rollout.run().phase == "promoted"

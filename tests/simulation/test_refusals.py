@@ -21,8 +21,8 @@ def at(lab, canary):
 
 
 def say(lab, command):
-    said = HumanSaid(rollout=lab.plan.id, at=lab.clock.now(), command=command, actor="ana")
-    lab.journal.append([said], lab.entries[-1].seq)
+    command_fact = HumanSaid(rollout=lab.plan.id, at=lab.clock.now(), command=command, actor="ana")
+    lab.journal.append([command_fact], lab.entries[-1].seq)
 
 
 def paused(lab):
@@ -37,7 +37,7 @@ def test_a_refused_change_pauses_with_the_reason_at_what_is_confirmed(confirmed,
         at(lab, confirmed)
     lab.router.refusing = NO
     state = paused(lab)
-    *_, wanted, pause = [each for each in lab.decisions if each.action != "hold"]
+    *_, wanted, pause = [decision for decision in lab.decisions if decision.action != "hold"]
     assert wanted.split == Split(refused)
     assert (pause.reasons, pause.split) == ((REFUSED,), Split(confirmed))
     assert pause.sentence.startswith(f"Pause v2 at {confirmed} %: the mesh refuses the change")
@@ -80,7 +80,7 @@ def test_a_look_that_is_denied_reads_again_before_it_pauses(denials, pauses):
     mesh.reads = denials
     lab.run(30)
     assert mesh.reads == 0
-    assert [each.reasons for each in lab.decisions if each.action == "pause"] == pauses
+    assert [decision.reasons for decision in lab.decisions if decision.action == "pause"] == pauses
     if not pauses:
         assert lab.run().phase == "promoted"
     assert lab.state == fold_all((entry.seq, entry.fact) for entry in lab.entries)
@@ -119,12 +119,12 @@ def test_resume_makes_a_deleted_route_anew_and_what_came_without_it_is_no_mismat
     assert sample_ratio.mismatched(deleted.state.shares)
     say(deleted, "resume")
     deleted.run(0.5)
-    resumed = next(each for each in deleted.decisions if each.action == "resume")
+    resumed = next(decision for decision in deleted.decisions if decision.action == "resume")
     assert resumed.reasons == ("human:resume", AGAIN)
-    told = (
+    explanation = (
         "what was confirmed is brought to the mesh again, which refused (there is no such object)"
     )
-    assert told in resumed.sentence
+    assert explanation in resumed.sentence
     assert deleted.router.statuses[deleted.plan.id].split == Split(5)
     assert (deleted.state.awaiting, deleted.state.shares) == (None, sample_ratio.start())
     assert deleted.run().phase == "promoted"
@@ -144,11 +144,13 @@ def test_a_resume_that_was_recorded_without_it_brings_nothing(deleted):
     say(deleted, "resume")
     deleted.run(0.5)
     facts = deleted.facts
-    place = next(n for n, each in enumerate(facts) if getattr(each, "action", "") == "resume")
-    old = facts[place].model_copy(update={"reasons": ("human:resume",)})
-    before = list(enumerate(facts[:place], 1))
-    for fact, awaiting in [(old, None), (facts[place], place + 1)]:
-        assert fold_all([*before, (place + 1, fact)]).awaiting == awaiting
+    index = next(
+        n for n, decision in enumerate(facts) if getattr(decision, "action", "") == "resume"
+    )
+    old = facts[index].model_copy(update={"reasons": ("human:resume",)})
+    before = list(enumerate(facts[:index], 1))
+    for fact, awaiting in [(old, None), (facts[index], index + 1)]:
+        assert fold_all([*before, (index + 1, fact)]).awaiting == awaiting
 
 
 def test_harm_is_still_found_while_paused_and_the_rollback_is_tried_without_end():
@@ -171,7 +173,7 @@ def test_a_mesh_that_is_only_away_is_waited_for():
     assert lab.state.phase == "stepping"
     lab.router.down = ""
     assert lab.run().phase == "promoted"
-    assert not [each for each in lab.decisions if REFUSED in each.reasons]
+    assert not [decision for decision in lab.decisions if REFUSED in decision.reasons]
 
 
 def test_a_refusal_that_is_cured_before_the_next_look_is_no_pause():
@@ -180,7 +182,7 @@ def test_a_refusal_that_is_cured_before_the_next_look_is_no_pause():
     lab.run_until(lambda state: state.refused)
     lab.router.refusing = ""
     assert lab.run().phase == "promoted"
-    assert not [each for each in lab.decisions if each.action == "pause"]
+    assert not [decision for decision in lab.decisions if decision.action == "pause"]
 
 
 def test_a_restart_in_the_pause_goes_on_in_it():

@@ -91,14 +91,14 @@ def test_a_late_tick_loses_nothing():
     lab.clock.sleep(11)
     lab.controller.tick()
     for version, arm in (("v1", "stable"), ("v2", "canary")):
-        seen = sum(
+        exposures = sum(
             sample[1][0]
             for (an_arm, _), sample in lab.state.gauges["errors"].cursor.last.items()
             if an_arm == arm
         )
         good = lab.world.totals.get((version, "good"))
         bad = lab.world.totals.get((version, "bad"))
-        assert seen == sum(int(part[0]) for part in (good, bad) if part is not None)
+        assert exposures == sum(int(counter[0]) for counter in (good, bad) if counter is not None)
 
 
 def test_prometheus_away_holds_says_so_and_goes_on():
@@ -142,8 +142,8 @@ def test_one_armed_exposures_are_blind(monkeypatch):
     lab = Lab(GOOD, plan=plan(whenBlind={"hold": "20s"}))
     original = lab.world._add
 
-    def mute(version, part, counts):
-        return None if (version, part) == ("v2", "score") else original(version, part, counts)
+    def mute(version, counter, counts):
+        return None if (version, counter) == ("v2", "score") else original(version, counter, counts)
 
     monkeypatch.setattr(lab.world, "_add", mute)
     lab.run(120)
@@ -185,8 +185,10 @@ def test_no_step_clock_runs_before_mesh_and_traffic_confirm():
     for decided in lab.decisions:
         if decided.action == "advance" and decided.split.canary > 5:
             confirmed = max(f.at for f in facts if isinstance(f, Confirmed) and f.at < decided.at)
-            seen = min(f.at for f in facts if isinstance(f, Observed) and f.at > confirmed)
-            assert decided.at - seen >= 8
+            first_observation = min(
+                f.at for f in facts if isinstance(f, Observed) and f.at > confirmed
+            )
+            assert decided.at - first_observation >= 8
 
 
 def test_a_share_that_contradicts_the_weight_blocks_promotion(monkeypatch):
@@ -195,11 +197,13 @@ def test_a_share_that_contradicts_the_weight_blocks_promotion(monkeypatch):
     lab.run(120)
     assert "promote" not in lab.actions
     assert lab.decisions[-1].reasons == ("exposure-mismatch",)
-    said = lab.decisions[-1].sentence
-    found = re.search(r"the canary got (.+) % of (.+) requests where 5 % were routed to it", said)
-    assert found is not None, said
-    assert float(found[1]) == pytest.approx(2, abs=1)
-    assert 100 < int(found[2].replace(",", "")) <= 100 * 120
+    sentence = lab.decisions[-1].sentence
+    match = re.search(
+        r"the canary got (.+) % of (.+) requests where 5 % were routed to it", sentence
+    )
+    assert match is not None, sentence
+    assert float(match[1]) == pytest.approx(2, abs=1)
+    assert 100 < int(match[2].replace(",", "")) <= 100 * 120
 
 
 def _say(lab, command):
@@ -307,6 +311,6 @@ def test_a_canary_that_a_hand_took_all_traffic_from_is_not_called_blind_and_step
     lab.run_until(lambda state: state.first_canary_at is not None)
     lab.router.statuses[lab.plan.id] = RouteStatus(Split(0), "by hand")
     lab.run(60)
-    said = HumanSaid(rollout=lab.plan.id, at=lab.clock.now(), command="resume", actor="ana")
-    lab.journal.append([said], lab.entries[-1].seq)
+    resume = HumanSaid(rollout=lab.plan.id, at=lab.clock.now(), command="resume", actor="ana")
+    lab.journal.append([resume], lab.entries[-1].seq)
     assert lab.run().phase == "promoted"

@@ -46,9 +46,9 @@ def test_a_switch_without_holdback_is_compared_with_what_was_before_and_says_so(
     lab.run_until(lambda state: state.split.canary == 100)
     assert lab.clock.now() - lab.begun >= 60
     lab.run(14)
-    told = report(lab.plan.id, lab.state, lab.clock.now())
-    assert told.observational
-    assert "observational" in told.basis
+    status_report = report(lab.plan.id, lab.state, lab.clock.now())
+    assert status_report.observational
+    assert "observational" in status_report.basis
     assert lab.run().phase == "promoted"
     for decided in lab.decisions:
         assert "observational: compared with v1 in the 1m before the switch" in decided.sentence
@@ -71,18 +71,18 @@ def test_a_switch_without_holdback_goes_back_at_once(canary):
 def test_stable_may_fall_silent_after_the_switch(monkeypatch):
     lab = Lab(GOOD, plan=plan(ramp=BEFORE))
     lab.run_until(lambda state: state.split.canary == 100)
-    one = lab.world._one
+    sample_one = lab.world._one
     monkeypatch.setattr(
-        lab.world, "_one", lambda arm, *rest: one(arm, *rest) if arm == "canary" else None
+        lab.world, "_one", lambda arm, *rest: sample_one(arm, *rest) if arm == "canary" else None
     )
     assert lab.run().phase == "promoted"
 
 
 def test_a_canary_that_answers_nothing_after_the_switch_is_blind(monkeypatch):
     lab = Lab(GOOD, plan=plan(ramp=BEFORE))
-    one = lab.world._one
+    sample_one = lab.world._one
     monkeypatch.setattr(
-        lab.world, "_one", lambda arm, *rest: one(arm, *rest) if arm == "stable" else None
+        lab.world, "_one", lambda arm, *rest: sample_one(arm, *rest) if arm == "stable" else None
     )
     assert lab.run().phase == "rolled back"
     assert lab.actions == ["advance", "roll back"]
@@ -94,10 +94,10 @@ def test_what_was_kept_is_used_up_and_nothing_more_can_be_learned(policy, phase)
     slow = Behaviour(errors=0.012)  # on its margin: neither safe nor harmful
     lab = Lab(slow, plan=plan(ramp=BEFORE, whenInconclusive=policy))
     assert lab.run(180).phase == phase
-    said = [decided for decided in lab.decisions if decided.action != "hold"][-1]
-    assert said.reasons == ("used-up:errors",)
-    assert said.at - lab.begun < 150, "there is nothing to wait for until the deadline"
-    assert "all of v1 before the switch is compared" in said.sentence
+    last_move = [decided for decided in lab.decisions if decided.action != "hold"][-1]
+    assert last_move.reasons == ("used-up:errors",)
+    assert last_move.at - lab.begun < 150, "there is nothing to wait for until the deadline"
+    assert "all of v1 before the switch is compared" in last_move.sentence
 
 
 MIRROR = {"mirror": {"share": "50%", "lasts": "20s"}}
@@ -111,9 +111,9 @@ def test_copies_come_first_and_are_no_exposure(copies_count):
     lab.run_until(lambda state: state.split.way == "mirror")
     begun = lab.clock.now()
     assert lab.router.writes[0][1] == Split(50, way="mirror")
-    told = report(lab.plan.id, lab.state, lab.clock.now())
-    assert (told.weight, told.shown) == (0.0, "copies of 50 %")
-    assert told.next == "advance to 5 % in 20s"
+    status_report = report(lab.plan.id, lab.state, lab.clock.now())
+    assert (status_report.weight, status_report.shown) == (0.0, "copies of 50 %")
+    assert status_report.next == "advance to 5 % in 20s"
     mirrored = lab.run_until(lambda state: state.wanted.way == "weights")
     assert lab.clock.now() - begun >= 19
     assert mirrored.first_canary_at is None
@@ -153,9 +153,9 @@ def test_late_labels_of_copies_are_no_evidence():
     assert until is not None
     lab.run_until(lambda state: (state.looked_at or 0.0) >= until + 6)
     accuracy = lab.state.gauges["accuracy"]
-    told = report(lab.plan.id, lab.state, lab.clock.now()).guardrails[-1]
+    guardrail_report = report(lab.plan.id, lab.state, lab.clock.now()).guardrails[-1]
     assert accuracy.cursor.newest("canary") is not None
-    assert told.readout.canary == 0
+    assert guardrail_report.readout.canary == 0
 
 
 def test_before_and_after_with_copies_first():

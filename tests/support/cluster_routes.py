@@ -17,7 +17,7 @@ GATEWAY = "/apis/gateway.networking.k8s.io/v1"
 
 
 @dataclass
-class Place:
+class MeshNamespace:
     """A namespace as its people see it."""
 
     cluster: Kube
@@ -38,9 +38,9 @@ class Place:
     def get(self, plural="virtualservices"):
         return self.cluster.ask("GET", self.path(plural))
 
-    def edit(self, patch, plural="virtualservices", part=""):
+    def edit(self, patch, plural="virtualservices", subpath=""):
         """An edit by hand."""
-        edited = self.cluster.ask("PATCH", self.path(plural) + part, patch)
+        edited = self.cluster.ask("PATCH", self.path(plural) + subpath, patch)
         assert edited["kind"] != "Status", edited
 
     def weigh(self, *weights):
@@ -51,7 +51,9 @@ class Place:
         self.edit({"spec": {"http": http}})
 
     def weights(self, route=0):
-        return [each.get("weight") for each in self.get()["spec"]["http"][route]["route"]]
+        return [
+            destination.get("weight") for destination in self.get()["spec"]["http"][route]["route"]
+        ]
 
 
 def _version_of(path):
@@ -59,7 +61,7 @@ def _version_of(path):
 
 
 @dataclass
-class Live(MemoryRouter):
+class LiveRouter(MemoryRouter):
     """Simulated traffic that follows the weights of a real VirtualService."""
 
     inner: Router = field(default_factory=MemoryRouter)

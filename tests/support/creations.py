@@ -36,22 +36,22 @@ class Store:
     """Objects by kind and name, as an API server keeps them."""
 
     def __init__(self, error=None):
-        self.held, self.error, self.said = {}, error, []
+        self.held, self.error, self.calls = {}, error, []
 
     def get(self, kind, _namespace, name):
-        self.said.append(f"get {kind.name}")
+        self.calls.append(f"get {kind.name}")
         if (kind.name, name) not in self.held:
             raise ClusterError(f'{kind.plural} "{name}" not found', 404)
         return self.held[kind.name, name]
 
     def apply(self, kind, _namespace, body):
-        self.said.append(f"apply {kind.name}")
+        self.calls.append(f"apply {kind.name}")
         if self.error is not None:
             raise self.error
         live = {**body, "metadata": body["metadata"] | {"resourceVersion": "7", "uid": "u"}}
         self.held[kind.name, body["metadata"]["name"]] = live
 
     def patch(self, kind, _namespace, name, body, *, dry=False):
-        self.said.append(f"patch {kind.name}")
+        self.calls.append(f"patch {kind.name}")
         self.held[kind.name, name] = merged(self.held[kind.name, name], body)
         return self.held[kind.name, name]

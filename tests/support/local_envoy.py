@@ -76,7 +76,7 @@ def toys(ports: Mapping[str, int]) -> Iterator[Toys]:
 
 
 @dataclass(frozen=True)
-class Mesh:
+class LocalEnvoy:
     """Envoy, what is behind it, and the plan that moves v1's traffic to v2."""
 
     envoy: Envoy
@@ -91,7 +91,7 @@ class Mesh:
 
 
 @contextmanager
-def mesh(folder: Path, dead: str = "") -> Iterator[Mesh]:
+def mesh(folder: Path, dead: str = "") -> Iterator[LocalEnvoy]:
     """Envoy before v1 and v2; all traffic goes to v1. Nobody listens on the port of `dead`.
 
     It knows v2 by a second name, for copies.
@@ -102,7 +102,7 @@ def mesh(folder: Path, dead: str = "") -> Iterator[Mesh]:
     clusters[f"{SERVICE}-v2-shadow"] = versions["v2"]
     alive = {version: port for version, port in versions.items() if version != dead}
     with toys(alive) as served, start_envoy(folder, listen, admin, clusters, SERVICE) as envoy:
-        yield Mesh(envoy, plan_for(envoy), served, folder, (listen, admin), clusters)
+        yield LocalEnvoy(envoy, plan_for(envoy), served, folder, (listen, admin), clusters)
 
 
 def plan_for(envoy: Envoy, canary: str = "v2", **spec: Any) -> Plan:
@@ -153,12 +153,12 @@ async def load(url: str, enough: asyncio.Event, connections: int = 4) -> list[Re
     """Closed-loop load on keep-alive connections until `enough` is set."""
     replies: list[Reply] = []
 
-    async def one(http: aiohttp.ClientSession) -> None:
+    async def keep_asking(http: aiohttp.ClientSession) -> None:
         while not enough.is_set():
             replies.append(await ask(http, url))
 
     async with aiohttp.ClientSession() as http:
-        await asyncio.gather(*(one(http) for _ in range(connections)))
+        await asyncio.gather(*(keep_asking(http) for _ in range(connections)))
     return replies
 
 
@@ -173,4 +173,6 @@ async def ask_as(
     """A request with each of these headers, `connections` at a time."""
     connector: Any = aiohttp.TCPConnector(limit=connections)
     async with aiohttp.ClientSession(connector=connector) as http:
-        return list(await asyncio.gather(*(ask(http, url, each) for each in headers)))
+        return list(
+            await asyncio.gather(*(ask(http, url, user_headers) for user_headers in headers))
+        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rollout.plan.model.plan import Plan
-from tests.support.cluster_routes import Live
+from tests.support.cluster_routes import LiveRouter
 from tests.support.routes import Json
 from tests.support.worlds import GOOD, Lab
 from tests.support.worlds import plan as plan_of_the_world
@@ -14,7 +14,7 @@ ISTIO: Json = {"virtualService": "reviews", "destinationRule": "reviews", "creat
 GATEWAY: Json = {"httpRoute": "reviews", "create": {"parentRefs": [{"name": "edge"}], "port": 8080}}
 
 
-def lab(place, router, canary=GOOD, route=None):
+def lab(mesh, router, canary=GOOD, route=None):
     document = plan_of_the_world(service="reviews", route=route or {"istio": ISTIO}).document()
-    document["metadata"]["namespace"] = place.namespace
-    return Lab(canary, Plan.model_validate(document), router=Live(inner=router))
+    document["metadata"]["namespace"] = mesh.namespace
+    return Lab(canary, Plan.model_validate(document), router=LiveRouter(inner=router))

@@ -14,7 +14,7 @@ MANIFESTS = ROOT / "manifests"
 
 
 def documents(path):
-    return [each for each in yaml.safe_load_all(path.read_text()) if each is not None]
+    return [document for document in yaml.safe_load_all(path.read_text()) if document is not None]
 
 
 def dashboard():
@@ -28,9 +28,11 @@ def expressions():
         yield from ((rule["alert"], rule["expr"]) for rule in group["rules"])
     for panel in board["panels"]:
         yield from ((panel["title"], target["expr"]) for target in panel["targets"])
-    yield from ((each["name"], each["expr"]) for each in board["annotations"]["list"])
     yield from (
-        (each["name"], each["query"]["query"])
-        for each in board["templating"]["list"]
-        if each["type"] == "query"
+        (annotation["name"], annotation["expr"]) for annotation in board["annotations"]["list"]
+    )
+    yield from (
+        (variable["name"], variable["query"]["query"])
+        for variable in board["templating"]["list"]
+        if variable["type"] == "query"
     )

@@ -32,17 +32,17 @@ def resource(name: str = "demo", created: float = 0.0, **spec: Any) -> Json:
 
 
 @dataclass
-class Cluster:
+class PlanCluster:
     """The resources, and what was asked of the API server."""
 
     held: dict[str, Json] = field(default_factory=dict)
-    known: bool = True
+    has_resource: bool = True
     patches: list[tuple[str, Json]] = field(default_factory=list)
     events: dict[str, Json] = field(default_factory=dict)
     fail: Callable[[str], None] = lambda _name: None
 
     def list(self) -> list[Json] | None:
-        return copy.deepcopy([*self.held.values()]) if self.known else None
+        return copy.deepcopy([*self.held.values()]) if self.has_resource else None
 
     def apply(self, manifest: Json) -> Json:
         """As `kubectl apply` does: another spec is another generation, the status stays."""
@@ -67,8 +67,8 @@ class Cluster:
             raise ClusterError("not found", 404)
         if body["metadata"]["resourceVersion"] != held["metadata"]["resourceVersion"]:
             raise ClusterError("conflict", 409)
-        kept = {key: value for key, value in body["status"].items() if value is not None}
-        held["status"] = copy.deepcopy(kept)
+        values = {key: value for key, value in body["status"].items() if value is not None}
+        held["status"] = copy.deepcopy(values)
         held["metadata"]["resourceVersion"] = _next(held)
         return held
 
@@ -87,7 +87,7 @@ class Operated:
 
     canary: Behaviour = GOOD
     namespace: str | None = None
-    cluster: Cluster = field(default_factory=Cluster)
+    cluster: PlanCluster = field(default_factory=PlanCluster)
     journal: MemoryJournal = field(default_factory=MemoryJournal)
     router: MemoryRouter = field(default_factory=MemoryRouter)
     clock: VirtualClock = field(default_factory=VirtualClock)
@@ -126,13 +126,19 @@ class Operated:
 
     def condition(self, kind: str, name: str = "demo") -> tuple[str, str, str]:
         """Status, reason and message; empty where there is no such condition."""
-        found = [each for each in self.status(name)["conditions"] if each["type"] == kind]
-        return (found[0]["status"], found[0]["reason"], found[0]["message"]) if found else ("",) * 3
+        conditions = [
+            condition for condition in self.status(name)["conditions"] if condition["type"] == kind
+        ]
+        return (
+            (conditions[0]["status"], conditions[0]["reason"], conditions[0]["message"])
+            if conditions
+            else ("",) * 3
+        )
 
     def reasons(self, name: str = "demo") -> list[str]:
         """The Events' reasons, in the order in which they came."""
         events = self.cluster.events.values()
-        return [each["reason"] for each in events if each["involvedObject"]["name"] == name]
+        return [event["reason"] for event in events if event["involvedObject"]["name"] == name]
 
     def kinds(self) -> list[str]:
         return [entry.fact.kind for entry in self.journal.read()]

@@ -29,7 +29,7 @@ class Removables(Store):
     def delete(self, kind, _namespace, name, metadata):
         if self.get(kind, _namespace, name)["metadata"] != metadata:
             raise ClusterError("the object has been modified", 409)
-        self.said.append(f"delete {kind.name}")
+        self.calls.append(f"delete {kind.name}")
         del self.held[kind.name, name]
 
 

@@ -37,9 +37,9 @@ def plan(
     )
 
 
-def parted(made: Plan, **traffic: Any) -> Plan:
+def parted(base_plan: Plan, **traffic: Any) -> Plan:
     """The same plan with this `spec.traffic`."""
-    document = made.document()
+    document = base_plan.document()
     document["spec"]["traffic"] = traffic
     return Plan.model_validate(document)
 
@@ -72,12 +72,14 @@ def virtual_service(*routes: list[Json], **spec: Any) -> Json:
 
 def http_route(*rules: list[Json], kind: str = "HTTPRoute", **spec: Any) -> Json:
     """A Gateway API route with one rule, named r1, r2 and so on, for every list."""
-    made = [{"name": f"r{n}", "backendRefs": _fresh(refs)} for n, refs in enumerate(rules, 1)]
+    route_rules = [
+        {"name": f"r{n}", "backendRefs": _fresh(refs)} for n, refs in enumerate(rules, 1)
+    ]
     return {
         "apiVersion": "gateway.networking.k8s.io/v1",
         "kind": kind,
         "metadata": {"name": "reviews"},
-        "spec": {"parentRefs": [{"name": "gateway"}], "rules": made, **spec},
+        "spec": {"parentRefs": [{"name": "gateway"}], "rules": route_rules, **spec},
     }
 
 
@@ -88,13 +90,13 @@ def ref(name: str, weight: int | None = None, **more: Any) -> Json:
 
 def merged(live: Json, patch: Json) -> Json:
     """What a merge patch makes of a document (RFC 7396), as the API server does it."""
-    made = dict(live)
+    document = dict(live)
     for key, value in patch.items():
         if value is None:
-            made.pop(key, None)
+            document.pop(key, None)
         elif isinstance(value, dict):
-            before = made.get(key)
-            made[key] = merged(before if isinstance(before, dict) else {}, value)
+            before = document.get(key)
+            document[key] = merged(before if isinstance(before, dict) else {}, value)
         else:
-            made[key] = value
-    return made
+            document[key] = value
+    return document

@@ -24,7 +24,9 @@ def stored(prometheus, series):
     return [(result["metric"], result["value"][1]) for result in answer["data"]["result"]]
 
 
-def codes(found):
+def codes(samples):
     """Requests by version and status, from samples of the errors template's series."""
-    assert {of[ERRORS.service] for of, _ in found} <= {SERVICE}
-    return {(of[ERRORS.version], int(of["envoy_response_code"])): int(value) for of, value in found}
+    assert {of[ERRORS.service] for of, _ in samples} <= {SERVICE}
+    return {
+        (of[ERRORS.version], int(of["envoy_response_code"])): int(value) for of, value in samples
+    }
