@@ -43,7 +43,7 @@ def fresh_memory(envoy):
 @pytest.fixture
 def fresh_envoy(envoy):
     EnvoyRouter().write(envoy.plan, Split(0), "fresh")
-    shown(EnvoyRouter(), envoy.plan, "fresh")
+    await_mark(EnvoyRouter(), envoy.plan, "fresh")
     return Case(EnvoyRouter(), envoy.plan, plan_for(envoy.envoy, canary="v3"))
 
 
@@ -110,10 +110,10 @@ CASES += ["made_subsets", "made_route"]
 
 @pytest.fixture(params=CASES)
 def case(request) -> Case:
-    made: Case = request.getfixturevalue(f"fresh_{request.param}")
-    only = made.router
-    made.router = ByMesh({made.plan.spec.route.mesh: lambda: only})
-    return made
+    prepared_case: Case = request.getfixturevalue(f"fresh_{request.param}")
+    only = prepared_case.router
+    prepared_case.router = ByMesh({prepared_case.plan.spec.route.mesh: lambda: only})
+    return prepared_case
 
 
 @pytest.fixture
@@ -126,13 +126,13 @@ def plan(case):
     return case.plan
 
 
-def shown(router, plan, mark, total=100):
+def await_mark(router, plan, mark, total=100):
     """What the mesh shows once it shows this mark; no mesh takes 5 s."""
     until = time.monotonic() + 60
-    while (seen := router.read(plan, total)).mark != mark:
-        assert time.monotonic() < until, f"still {seen}; {router.diagnose(plan)}"
+    while (status := router.read(plan, total)).mark != mark:
+        assert time.monotonic() < until, f"still {status}; {router.diagnose(plan)}"
         time.sleep(0.005)
-    return seen
+    return status
 
 
 def test_a_fresh_mesh_has_no_canary(router, plan):
@@ -142,36 +142,36 @@ def test_a_fresh_mesh_has_no_canary(router, plan):
 @pytest.mark.parametrize("split", [Split(5), Split(100), Split(0), Split(10, 10_000)])
 def test_what_is_written_is_shown_with_its_mark(router, plan, split):
     router.write(plan, split, "m1")
-    assert shown(router, plan, "m1", split.total).split == split
+    assert await_mark(router, plan, "m1", split.total).split == split
 
 
 def test_writing_again_changes_nothing(router, plan):
     for _ in range(3):
         router.write(plan, Split(5), "again")
-        assert shown(router, plan, "again").split == Split(5)
+        assert await_mark(router, plan, "again").split == Split(5)
 
 
 def test_the_last_write_wins(router, plan):
     for number in range(1, 6):
         router.write(plan, Split(number), f"w{number}")
-    assert shown(router, plan, "w5").split == Split(5)
+    assert await_mark(router, plan, "w5").split == Split(5)
 
 
 def test_the_same_split_under_a_new_mark_is_shown_with_it(router, plan):
     router.write(plan, Split(5), "first")
     router.write(plan, Split(5), "second")
-    assert shown(router, plan, "second").split == Split(5)
+    assert await_mark(router, plan, "second").split == Split(5)
 
 
 def test_the_next_rollout_starts_without_its_canary(router, case, plan):
     router.write(plan, Split(0), "back")
-    shown(router, plan, "back")
+    await_mark(router, plan, "back")
     assert router.read(case.following, 100).split == Split(0)
 
 
 def test_a_mesh_that_shows_what_was_written_has_nothing_to_explain(router, plan):
     router.write(plan, Split(5), "fine")
-    shown(router, plan, "fine")
+    await_mark(router, plan, "fine")
     assert router.diagnose(plan) == ""
 
 
@@ -188,9 +188,9 @@ def ward(plan):
 def test_every_way_is_shown_with_its_mark_and_goes_again(router, ward, split):
     for _ in range(2):
         router.write(ward, split, "m2")
-        assert shown(router, ward, "m2").split == split
+        assert await_mark(router, ward, "m2").split == split
     router.write(ward, Split(0), "back")
-    assert shown(router, ward, "back").split == Split(0)
+    assert await_mark(router, ward, "back").split == Split(0)
 
 
 def test_ways_follow_one_another_as_a_rollout_takes_them(router, ward):
@@ -203,4 +203,4 @@ def test_ways_follow_one_another_as_a_rollout_takes_them(router, ward):
     ]
     for number, split in enumerate(ways):
         router.write(ward, split, f"s{number}")
-        assert shown(router, ward, f"s{number}").split == split
+        assert await_mark(router, ward, f"s{number}").split == split

@@ -44,7 +44,7 @@ def empty(request, tmp_path):
     return make
 
 
-def said() -> HumanSaid:
+def build_fact() -> HumanSaid:
     return HumanSaid(rollout="r-1", at=1.5, command="pause", actor="ops@host")
 
 
@@ -52,8 +52,8 @@ def ask(where, *statements):
     """The rows of the last statement."""
     with closing(open_database(where)) as database, database.writing() as connection:
         for statement in statements:
-            found = connection.exec_driver_sql(statement)
-        return [tuple(row) for row in found] if found.returns_rows else []
+            rows = connection.exec_driver_sql(statement)
+        return [tuple(row) for row in rows] if rows.returns_rows else []
 
 
 def schema(where):
@@ -87,28 +87,28 @@ def test_a_forgotten_migration_would_be_found(empty):
     TABLES.tables["entries"].to_metadata(more).append_column(sql.Column("note", sql.Text))
     with closing(open_database(where)) as database, database.reading() as connection:
         context = MigrationContext.configure(connection, opts={"version_table": "journal_version"})
-        assert [found[0] for found in compare_metadata(context, more)] == ["add_column"]
+        assert [difference[0] for difference in compare_metadata(context, more)] == ["add_column"]
 
 
 def test_the_known_revisions_are_those_that_are_there():
     folder = Path(migrating.__file__).with_name("migrations")
     script = ScriptDirectory(str(folder))
-    found = [revision.revision for revision in script.walk_revisions()]
-    assert tuple(reversed(found)) == REVISIONS
+    revisions = [revision.revision for revision in script.walk_revisions()]
+    assert tuple(reversed(revisions)) == REVISIONS
 
 
 @pytest.mark.parametrize("adopt", [lambda where: open_journal(where).close(), migrate])
 def test_a_journal_from_before_there_were_revisions_is_adopted(empty, adopt):
     where = empty()
     with closing(open_journal(where)) as journal:
-        journal.append([said()], after=0)
+        journal.append([build_fact()], after=0)
     ask(where, "DROP TABLE journal_version")
     with closing(open_for_reading(where)) as reader:
         assert len(reader.read()) == 1
     adopt(where)
     assert ask(where, "SELECT version_num FROM journal_version") == [("0001",)]
     with closing(open_journal(where)) as journal:
-        assert len(journal.append([said()], after=1)) == 1
+        assert len(journal.append([build_fact()], after=1)) == 1
 
 
 def test_migrating_twice_changes_nothing(empty, capsys):

@@ -18,7 +18,7 @@ from rollout.ports import Entry, SkippedObservation
 Journals = MemoryJournal | SqlJournal
 
 
-def said(reason: str = "") -> Fact:
+def build_fact(reason: str = "") -> Fact:
     return HumanSaid(rollout="r-1", at=1.5, command="pause", actor="ops@host", reason=reason)
 
 
@@ -57,14 +57,14 @@ def test_an_empty_journal_reads_as_nothing(make):
 
 
 def test_entries_are_numbered_from_one_and_linked_from_genesis(make):
-    first, second = make().append([said("a"), said("b")], after=0)
+    first, second = make().append([build_fact("a"), build_fact("b")], after=0)
     assert (first.seq, second.seq) == (1, 2)
     assert first.previous == GENESIS
     assert second.previous == first.hash
 
 
 def test_what_was_appended_is_read_back_by_anyone(make):
-    appended = make().append([observed(), said()], after=0)
+    appended = make().append([observed(), build_fact()], after=0)
     assert list(make().read()) == list(appended)
     assert appended[0].fact == observed()
 
@@ -89,24 +89,24 @@ def test_every_kind_of_value_survives(make):
 
 def test_reading_goes_on_where_it_stopped(make):
     journal = make()
-    entries = journal.append([said("a"), said("b"), said("c")], after=0)
+    entries = journal.append([build_fact("a"), build_fact("b"), build_fact("c")], after=0)
     assert list(journal.read(after=1)) == list(entries[1:])
     assert list(journal.read(after=3)) == []
 
 
 def test_an_append_after_somebody_elses_is_refused(make):
-    one, other = make(), make()
-    one.append([said("one")], after=0)
+    store, other = make(), make()
+    store.append([build_fact("one")], after=0)
     with pytest.raises(JournalMovedError, match="last entry is 1, not 0"):
-        other.append([said("other")], after=0)
-    assert [entry.fact for entry in other.read()] == [said("one")]
-    other.append([said("other")], after=1)
-    assert len(one.read()) == 2
+        other.append([build_fact("other")], after=0)
+    assert [entry.fact for entry in other.read()] == [build_fact("one")]
+    other.append([build_fact("other")], after=1)
+    assert len(store.read()) == 2
 
 
 def test_an_append_beyond_the_end_is_refused(make):
     with pytest.raises(JournalMovedError):
-        make().append([said()], after=1)
+        make().append([build_fact()], after=1)
 
 
 def test_appending_nothing_changes_nothing(make):
@@ -127,35 +127,42 @@ def test_all_facts_are_written_or_none(make, count):
     )
     journal = make()
     with pytest.raises(JournalError, match="decided fact cannot be written"):
-        journal.append([*[said()] * count, bad, said()], after=0)
+        journal.append([*[build_fact()] * count, bad, build_fact()], after=0)
     assert list(make().read()) == []
-    many = make().append([said()] * count, after=0)
+    many = make().append([build_fact()] * count, after=0)
     assert [entry.seq for entry in many] == [*range(1, count + 1)]
     assert list(make().read()) == list(many)
 
 
 def test_reading_after_an_entry_that_is_gone_is_an_error(make):
     journal = make()
-    journal.append([said()], after=0)
+    journal.append([build_fact()], after=0)
     with pytest.raises(JournalError, match="entry 2 is missing: the journal was cut"):
         journal.read(after=2)
 
 
 def test_skimming_tells_everything_but_evidence(make):
     assert list(make().skim()) == []
-    facts = [said("a"), observed(), unremarkable(), said("b")] * 300  # more than is read at once
+    facts = [
+        build_fact("a"),
+        observed(),
+        unremarkable(),
+        build_fact("b"),
+    ] * 300  # more than is read at once
     entries = make().append(facts, after=0)
     skimmed = list(make().skim())
-    assert [each for each in skimmed if isinstance(each, Entry)] == [
+    assert [entry for entry in skimmed if isinstance(entry, Entry)] == [
         entry for entry in entries if not isinstance(entry.fact, Observed)
     ]
-    assert [each.seq for each in skimmed] == [*range(1, 1201)]
+    assert [entry.seq for entry in skimmed] == [*range(1, 1201)]
     assert skimmed[1:3] == [SkippedObservation(2, "r-1", 2.0), SkippedObservation(3, "r-1", 2.5)]
 
 
 def test_entries_are_picked_by_their_places(make):
     journal = make()
-    entries = journal.append([said("a"), observed(), unremarkable(), said("b")] * 300, after=0)
+    entries = journal.append(
+        [build_fact("a"), observed(), unremarkable(), build_fact("b")] * 300, after=0
+    )
     assert list(journal.pick([])) == []
     assert list(journal.pick([2, 3, 700])) == [entries[1], entries[2], entries[699]]
     assert list(journal.pick(range(1, 1201))) == list(entries)
@@ -165,7 +172,7 @@ def test_entries_are_picked_by_their_places(make):
 
 def test_stored_rows_verify_and_travel_as_lines(make):
     journal = make()
-    journal.append([said("a"), observed()], after=0)
+    journal.append([build_fact("a"), observed()], after=0)
     rows = journal.rows()
     verify(rows)
     assert from_lines(to_lines(rows)) == rows

@@ -12,13 +12,13 @@ from rollout.journal.sql.store import SqlJournal, open_journal
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.live)])
-def place(request, tmp_path):
+def location(request, tmp_path):
     if request.param == "postgresql":
         return request.getfixturevalue("server").new()
     return tmp_path / "journal.db"
 
 
-def said(reason: str) -> HumanSaid:
+def build_fact(reason: str) -> HumanSaid:
     return HumanSaid(rollout="r-1", at=1.5, command="pause", actor="ops@host", reason=reason)
 
 
@@ -31,32 +31,32 @@ def together(works) -> None:
 
 
 @pytest.mark.parametrize("alone", [False, True], ids=["one-journal-for-all", "a-journal-each"])
-def test_many_threads_append_and_none_is_lost(place, alone):
-    with closing(SqlJournal(place, patience=30)) as shared, shared.lock():
+def test_many_threads_append_and_none_is_lost(location, alone):
+    with closing(SqlJournal(location, patience=30)) as shared, shared.lock():
 
         def work(number: int) -> None:
-            with closing(SqlJournal(place, patience=30)) as own:
+            with closing(SqlJournal(location, patience=30)) as own:
                 journal = own if number and alone else shared
                 done = 0
                 while done < 5:
                     try:
-                        journal.append([said(f"{number}.{done}")], after=len(journal.read()))
+                        journal.append([build_fact(f"{number}.{done}")], after=len(journal.read()))
                     except JournalMovedError:
                         continue
                     done += 1
 
         together([partial(work, number) for number in range(4)])
         facts = [entry.fact for entry in shared.read()]
-    wanted = [said(f"{number}.{done}") for number in range(4) for done in range(5)]
+    wanted = [build_fact(f"{number}.{done}") for number in range(4) for done in range(5)]
     assert sorted(facts, key=str) == sorted(wanted, key=str)
 
 
-def test_several_controllers_may_open_a_new_journal_at_once(place):
+def test_several_controllers_may_open_a_new_journal_at_once(location):
     problems: list[Exception] = []
 
     def work() -> None:
         try:
-            open_journal(place).close()
+            open_journal(location).close()
         except JournalError as error:
             problems.append(error)
 

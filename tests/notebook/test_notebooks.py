@@ -23,17 +23,21 @@ AGAIN = "the statistics or the tables have changed: record anew with `make recor
 def outputs(notebook, kind="text/plain"):
     """What the cells show, by cell; pictures and addresses of objects left out."""
     return [
-        [shown["data"][kind] for shown in cell.get("outputs", ()) if kind in shown.get("data", {})]
+        [
+            output["data"][kind]
+            for output in cell.get("outputs", ())
+            if kind in output.get("data", {})
+        ]
         for cell in notebook.cells
     ]
 
 
 def printed(notebook):
     return "".join(
-        shown.text
+        output.text
         for cell in notebook.cells
-        for shown in cell.get("outputs", ())
-        if shown.output_type == "stream"
+        for output in cell.get("outputs", ())
+        if output.output_type == "stream"
     )
 
 
@@ -66,24 +70,24 @@ def test_the_recorded_journal_shows_what_is_committed(path):
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_new_journal_is_shown_too(path, facts, tmp_path):
-    shown = execute(path, recorded(tmp_path / "new.jsonl", facts))
-    assert "No rollout of this journal was promoted" in printed(shown)
+    executed = execute(path, recorded(tmp_path / "new.jsonl", facts))
+    assert "No rollout of this journal was promoted" in printed(executed)
     decided = [fact.sentence for fact in facts if isinstance(fact, Decided)]
-    assert decided[-1] in "".join(text for cell in outputs(shown) for text in cell)
+    assert decided[-1] in "".join(text for cell in outputs(executed) for text in cell)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_well_sealed_lie_is_found_by_the_replay(path, facts, tmp_path):
-    place = max(i for i, fact in enumerate(facts) if isinstance(fact, Decided))
-    lie = facts[place].model_copy(update={"reasons": ("harmful:accuracy",)})
+    index = max(i for i, fact in enumerate(facts) if isinstance(fact, Decided))
+    lie = facts[index].model_copy(update={"reasons": ("harmful:accuracy",)})
     with pytest.raises(CellExecutionError, match=r"(?s)another decision now:.*roll back  reasons"):
-        execute(path, recorded(tmp_path / "lie.jsonl", [*facts[:place], lie, *facts[place + 1 :]]))
+        execute(path, recorded(tmp_path / "lie.jsonl", [*facts[:index], lie, *facts[index + 1 :]]))
 
 
 def test_the_recording_holds_a_promotion_and_a_rollback_and_replays():
-    found = histories(open_for_reading(RECORDING).read())
-    assert [one.state.phase for one in found] == ["promoted", "rolled back"]
-    replayed = frames.replay(found)
+    rollouts = histories(open_for_reading(RECORDING).read())
+    assert [history.state.phase for history in rollouts] == ["promoted", "rolled back"]
+    replayed = frames.replay(rollouts)
     assert (replayed["differs"] == "").all(), AGAIN
 
 

@@ -22,7 +22,7 @@ margins = st.sampled_from([(1.0, 0.01), (1.25, 0.0), (2.0, 0.05)])
 chances = st.floats(0, 1)
 
 
-def seen(rule, capital, alpha=0.01):
+def check_finite(rule, capital, alpha=0.01):
     judgement = judge({"it": Guarded(rule, capital, 1.0)}, alpha, 0.05)
     numbers = vars(judgement.readouts["it"]).values()
     assert math.isfinite(judgement.log_joint)
@@ -34,11 +34,11 @@ def seen(rule, capital, alpha=0.01):
 def test_a_rates_capital_is_finite_for_any_counts(margin, looks):
     rule = RateMargin(*margin)
     capital = guardrail.start(rule)
-    for place, evidence in enumerate(looks):
-        capital = (guardrail.learn, guardrail.watch, guardrail.look)[min(place, 2)](
+    for look_number, evidence in enumerate(looks):
+        capital = (guardrail.learn, guardrail.watch, guardrail.look)[min(look_number, 2)](
             rule, capital, evidence
         )
-    seen(rule, capital)
+    check_finite(rule, capital)
     assert 0 <= guardrail.excess_rate(rule, capital, 0.05) <= 1
 
 
@@ -48,15 +48,15 @@ def test_a_shapes_capital_is_finite_for_any_counts(shape, looks):
     capital = guardrail.start(rule)
     for canary, stable in looks:
         capital = guardrail.look(rule, capital, Counts(canary, stable, edges))
-    seen(rule, capital)
+    check_finite(rule, capital)
 
 
-def shown(rule, looks):
+def follow(rule, looks):
     """What is shown after these looks."""
     capital = guardrail.start(rule)
     for evidence in looks:
         capital = guardrail.look(rule, capital, evidence)
-    return seen(rule, capital).readouts["it"]
+    return check_finite(rule, capital).readouts["it"]
 
 
 def within(readout):
@@ -71,39 +71,39 @@ SPREAD = Dispersion(cluster=3.0, lasting=0.01, pods_canary=2, pods_stable=8)
 
 @given(margins, st.sampled_from([None, SPREAD]), st.lists(rates, max_size=5))
 def test_a_rates_difference_lies_within_its_own_interval(margin, dispersion, looks):
-    assert within(shown(RateMargin(margin[0], margin[1], dispersion), looks))
+    assert within(follow(RateMargin(margin[0], margin[1], dispersion), looks))
 
 
 @given(shapes, st.lists(st.tuples(buckets, buckets), max_size=5))
 def test_a_shapes_difference_lies_within_its_own_interval(shape, looks):
     rule, edges = shape
-    assert within(shown(rule, [Counts(canary, stable, edges) for canary, stable in looks]))
+    assert within(follow(rule, [Counts(canary, stable, edges) for canary, stable in looks]))
 
 
 @given(margins, rates, counts)
 def test_more_bad_units_never_lower_harm_nor_raise_safety(margin, evidence, more):
     rule = RateMargin(*margin)
     worse = Counts((evidence.canary[0], evidence.canary[1] + more), evidence.stable)
-    one, two = (guardrail.look(rule, guardrail.start(rule), e) for e in (evidence, worse))
-    slack = 1e-9 * (1 + abs(guardrail.log_harm(rule, one)))
-    assert guardrail.log_harm(rule, two) >= guardrail.log_harm(rule, one) - slack
-    assert guardrail.log_safe(rule, two) <= guardrail.log_safe(rule, one) + slack
+    base_capital, two = (guardrail.look(rule, guardrail.start(rule), e) for e in (evidence, worse))
+    slack = 1e-9 * (1 + abs(guardrail.log_harm(rule, base_capital)))
+    assert guardrail.log_harm(rule, two) >= guardrail.log_harm(rule, base_capital) - slack
+    assert guardrail.log_safe(rule, two) <= guardrail.log_safe(rule, base_capital) + slack
 
 
 @given(shapes, buckets, buckets, st.integers(0, 4))
-def test_a_slower_unit_never_lowers_harm_nor_raises_safety(shape, canary, stable, place):
+def test_a_slower_unit_never_lowers_harm_nor_raises_safety(shape, canary, stable, bucket):
     rule, edges = shape
     past = (300, 200, 100, 100, 200, 100)
     start = guardrail.learn(rule, guardrail.start(rule), Counts((0,) * 6, past, edges))
     moved = list(canary)
-    better, worse = (place, place + 1) if rule.worse == "high" else (place + 1, place)
+    better, worse = (bucket, bucket + 1) if rule.worse == "high" else (bucket + 1, bucket)
     moved[better], moved[worse] = 0, moved[worse] + moved[better]
-    one, two = (
+    base_capital, two = (
         guardrail.look(rule, start, Counts(c, stable, edges)) for c in (canary, tuple(moved))
     )
     slack = 1e-9 * (1 + sum(canary) + sum(stable))
-    assert guardrail.log_harm(rule, two) >= guardrail.log_harm(rule, one) - slack
-    assert guardrail.log_safe(rule, two) <= guardrail.log_safe(rule, one) + slack
+    assert guardrail.log_harm(rule, two) >= guardrail.log_harm(rule, base_capital) - slack
+    assert guardrail.log_safe(rule, two) <= guardrail.log_safe(rule, base_capital) + slack
 
 
 @given(margins, rates)
@@ -138,9 +138,9 @@ def test_a_rollouts_own_arithmetic_is_that_of_many_to_the_last_bit(margin, looks
     rule = RateMargin(*margin)
     capital = rate.RateCapital()
     harm, below, above = np.zeros(6), np.zeros(12), np.zeros(12)
-    for one in looks:
-        capital = rate.look(rule, capital, one)
-        (e_c, x_c), (e_s, x_s) = one.canary, one.stable
+    for look in looks:
+        capital = rate.look(rule, capital, look)
+        (e_c, x_c), (e_s, x_s) = look.canary, look.stable
         harm += ratio_test.increment([e_c], [e_s], [x_c], [x_s], ratio=ratio, absolute=absolute)[0]
         below += excess_bound.below([e_c], [e_s], [x_c], [x_s], ratio)[0]
         above += excess_bound.above([e_c], [e_s], [x_c], [x_s], ratio)[0]
@@ -164,9 +164,9 @@ exposures = st.integers(1, 8)
 
 
 @given(exposures, exposures, chances, chances, margins)
-def test_a_harmless_canary_never_gains_in_expectation(e_c, e_s, p_s, part, margin):
+def test_a_harmless_canary_never_gains_in_expectation(e_c, e_s, p_s, fraction, margin):
     ratio, absolute = margin
-    p_c = part * min(1.0, ratio * p_s + absolute)
+    p_c = fraction * min(1.0, ratio * p_s + absolute)
 
     def increments(x_c, x_s):
         return ratio_test.increment(e_c, e_s, x_c, x_s, ratio=ratio, absolute=absolute)
@@ -208,13 +208,13 @@ def test_a_better_or_equal_distribution_never_gains_in_expectation(past, now, e_
     p_c = p_s.copy()
     p_c[0], p_c[better] = p_c[0] + p_c[better] * (better > 0), p_c[better] * (better == 0)
     q_a = bucket_test.worse_latencies(q_s)
-    one = np.eye(6)
+    unit = np.eye(6)
     blend = (e_c * q_a + e_s * q_s) / (e_c + e_s)
     units = ((p_c * q_a / blend).sum(axis=-1), (p_s * q_s / blend).sum(axis=-1))
     assert (e_c * np.log(units[0]) + e_s * np.log(units[1]) <= 1e-9).all()
     both = itertools.product(range(6), repeat=2)
     exact = sum(
-        p_c[i] * p_s[j] * np.exp(bucket_test.increment(one[i], one[j], q_s, q_a)) for i, j in both
+        p_c[i] * p_s[j] * np.exp(bucket_test.increment(unit[i], unit[j], q_s, q_a)) for i, j in both
     )
     assert (exact <= 1 + 1e-9).all()
 

@@ -74,12 +74,12 @@ def entry(draw, kind, name):
 @st.composite
 def manifests(draw, kind):
     """A manifest with one to three routes; each names an arm, and maybe others, in any order."""
-    made = []
+    rules = []
     for _ in range(draw(st.integers(1, 3))):
         arms = draw(st.lists(st.sampled_from(["v1", "v2"]), min_size=1, unique=True))
         others = draw(st.lists(st.sampled_from(["old", "theirs"]), max_size=2, unique=True))
-        made.append([entry(draw, kind, name) for name in draw(st.permutations([*arms, *others]))])
-    manifest = http_route(*made) if kind == "gateway" else virtual_service(*made)
+        rules.append([entry(draw, kind, name) for name in draw(st.permutations([*arms, *others]))])
+    manifest = http_route(*rules) if kind == "gateway" else virtual_service(*rules)
     lists = manifest["spec"]["rules" if kind == "gateway" else "http"]
     for route in lists:
         route.update(draw(FOREIGN))
@@ -118,14 +118,14 @@ def after(case, split, mark="m"):
 
 def shares(forks: list[WeightedRoute]) -> list[list[Fraction]]:
     """Of each route the others' shares of the traffic."""
-    found = []
+    shares_by_rule = []
     for fork in forks:
         every = sum(fork.weight(arm) for arm in ("stable", "canary", None))
         lone = fork.mesh.lone and len(fork.entries) == 1
-        found.append(
-            [] if lone else [Fraction(fork._weight(each), every) for each in fork.of(None)]
+        shares_by_rule.append(
+            [] if lone else [Fraction(fork._weight(entry), every) for entry in fork.of(None)]
         )
-    return found
+    return shares_by_rule
 
 
 def without_ours(manifest, forks):
@@ -134,10 +134,10 @@ def without_ours(manifest, forks):
     notes = rest["metadata"].pop("annotations", {})
     rest["metadata"]["notes"] = {k: v for k, v in notes.items() if not k.endswith("/reviews")}
     for fork in forks(rest):
-        for each in fork.entries:
-            each.pop("weight", None)
+        for entry in fork.entries:
+            entry.pop("weight", None)
         bare = [fork.mesh.entry(arm, like) for arm in ("stable", "canary") for like in fork.entries]
-        fork.entries[:] = [each for each in fork.entries if each not in bare]
+        fork.entries[:] = [entry for entry in fork.entries if entry not in bare]
     return rest
 
 
@@ -172,14 +172,14 @@ def test_others_keep_their_share_of_every_route(case, split):
 @given(cases(), splits())
 def test_nothing_else_is_touched(case, split):
     plan, mesh, manifest = case
-    kept = copy.deepcopy(manifest)
+    original = copy.deepcopy(manifest)
 
     def forks(live):
         return mesh.forks(live, plan)
 
     new = after(case, split)
     assert without_ours(new, forks) == without_ours(manifest, forks)
-    assert manifest == kept
+    assert manifest == original
 
 
 @given(cases(), splits())
@@ -197,7 +197,7 @@ def test_a_rollback_leaves_the_destinations_that_were_there(case, split):
 def test_weights_are_what_the_mesh_takes(case, split):
     plan, mesh, _ = case
     for fork in mesh.forks(after(case, split), plan):
-        weights = [fork._weight(each) for each in fork.entries]
+        weights = [fork._weight(entry) for entry in fork.entries]
         assert all(0 <= weight <= fork.mesh.most for weight in weights)
         assert fork.weight("stable") + fork.weight("canary") > 0
         if not fork.weight(None):

@@ -54,9 +54,9 @@ def fleet(draw):
     return series, Counts(canary, stable, edges)
 
 
-def window(one, start, end):
-    samples = tuple(sample for sample in one.samples if start <= sample[0] < end)
-    return Series(one.key, one.arm, samples, one.bad, one.edges)
+def window(one_series, start, end):
+    samples = tuple(sample for sample in one_series.samples if start <= sample[0] < end)
+    return Series(one_series.key, one_series.arm, samples, one_series.bad, one_series.edges)
 
 
 def total(looks):
@@ -71,10 +71,10 @@ def total(looks):
 def polled(draw, series):
     """Looks that overlap, repeat and jump, but end beyond every sample; the first is at time 0."""
     ends = [*sorted(draw(st.lists(st.integers(1, 12), max_size=8))), 12]
-    looks, covered = [[window(one, 0, 1) for one in series]], 1
+    looks, covered = [[window(one_series, 0, 1) for one_series in series]], 1
     for end in ends:
         start = draw(st.integers(0, covered))
-        look = [window(one, start, end) for one in series]
+        look = [window(one_series, start, end) for one_series in series]
         looks += [draw(st.permutations(look))] * draw(st.integers(1, 2))
         covered = max(covered, end)
     return looks
@@ -100,10 +100,10 @@ def test_compressing_changes_no_look_and_no_cursor(data, lived):
 @given(st.data(), fleet())
 def test_series_may_be_merged_in_any_order_and_grouping(data, lived):
     series, truth = lived
-    base, _ = advance(Cursor(), [window(one, 0, 1) for one in series])
+    base, _ = advance(Cursor(), [window(one_series, 0, 1) for one_series in series])
     order = data.draw(st.permutations(series))
     cut = data.draw(st.integers(0, len(order)))
-    apart = [advance(base, [one])[1] for one in order]
+    apart = [advance(base, [one_series])[1] for one_series in order]
     left, right = sum(apart[:cut], Counts()), sum(apart[cut:], Counts())
     assert left + right == right + left == advance(base, order)[1] == truth
 

@@ -44,8 +44,8 @@ def folded(rule, looks):
 
 
 @given(margins, dispersions, st.lists(rates, min_size=1, max_size=4))
-def test_capital_is_finite_for_any_counts(margin, found, looks):
-    rule = RateMargin(margin[0], margin[1], found)
+def test_capital_is_finite_for_any_counts(margin, dispersion, looks):
+    rule = RateMargin(margin[0], margin[1], dispersion)
     capital = folded(rule, looks)
     assert math.isfinite(guardrail.log_harm(rule, capital))
     assert math.isfinite(guardrail.log_safe(rule, capital))
@@ -55,8 +55,8 @@ def test_capital_is_finite_for_any_counts(margin, found, looks):
 
 @settings(deadline=None)  # the first example imports scipy.special
 @given(dispersions, st.lists(st.tuples(buckets, buckets), min_size=1, max_size=3))
-def test_a_shapes_capital_is_finite_for_any_counts(found, looks):
-    rule = HistogramTolerance(0.25, relative=True, worse="high", dispersion=found)
+def test_a_shapes_capital_is_finite_for_any_counts(dispersion, looks):
+    rule = HistogramTolerance(0.25, relative=True, worse="high", dispersion=dispersion)
     capital = folded(rule, [Counts(canary, stable, EDGES) for canary, stable in looks])
     assert math.isfinite(guardrail.log_harm(rule, capital))
     assert not math.isnan(guardrail.log_safe(rule, capital))
@@ -64,47 +64,50 @@ def test_a_shapes_capital_is_finite_for_any_counts(found, looks):
 
 @given(st.sampled_from([1.0, 1.25, 2.0]), dispersions, st.lists(rates, min_size=1, max_size=4),
        st.data(), counts)  # fmt: skip
-def test_more_bad_units_never_lower_harm_nor_raise_safety(ratio, found, looks, data, more):
-    rule, place = RateMargin(ratio, 0.0, found), data.draw(st.integers(0, len(looks) - 1))
-    e, x = looks[place].canary
+def test_more_bad_units_never_lower_harm_nor_raise_safety(ratio, dispersion, looks, data, more):
+    rule, look_number = (
+        RateMargin(ratio, 0.0, dispersion),
+        data.draw(st.integers(0, len(looks) - 1)),
+    )
+    e, x = looks[look_number].canary
     worse = [*looks]
-    worse[place] = Counts((e, x + more), looks[place].stable)
-    one, two = (folded(rule, many) for many in (looks, worse))
-    slack = 1e-9 * (1 + abs(guardrail.log_harm(rule, one)))
-    assert guardrail.log_harm(rule, two) >= guardrail.log_harm(rule, one) - slack
-    assert guardrail.log_safe(rule, two) <= guardrail.log_safe(rule, one) + slack
+    worse[look_number] = Counts((e, x + more), looks[look_number].stable)
+    base_capital, two = (folded(rule, many) for many in (looks, worse))
+    slack = 1e-9 * (1 + abs(guardrail.log_harm(rule, base_capital)))
+    assert guardrail.log_harm(rule, two) >= guardrail.log_harm(rule, base_capital) - slack
+    assert guardrail.log_safe(rule, two) <= guardrail.log_safe(rule, base_capital) + slack
 
 
 @settings(deadline=None, max_examples=40)
 @given(dispersions, st.floats(1, 2), st.integers(0, 40))
-def test_after_a_good_climb_too_more_bad_units_are_no_less_evidence(found, inflation, stable):
-    found = replace(found, inflation=inflation)
+def test_after_a_good_climb_too_more_bad_units_are_no_less_evidence(dispersion, inflation, stable):
+    dispersion = replace(dispersion, inflation=inflation)
     bad = np.arange(0, 101, 10)
     x_c, x_s = np.ones((11, 101)), np.full((11, 101), 20)
     x_c[:, -1], x_s[:, -1] = bad, stable
     looks = robust_test.ArmCounts(np.full_like(x_c, 100), np.full_like(x_c, 900), x_c, x_s)
-    after = robust_test.path([found] * 11, looks)[:, -1]
+    after = robust_test.path([dispersion] * 11, looks)[:, -1]
     assert (np.diff(after) >= -1e-9 * (1 + np.abs(after[1:]))).all()
 
 
 @settings(deadline=None)  # as above
 @given(dispersions, buckets, buckets, st.integers(0, 4))
-def test_a_slower_unit_never_lowers_harm_nor_raises_safety(found, canary, stable, place):
-    rule = HistogramTolerance(0.25, relative=True, worse="high", dispersion=found)
+def test_a_slower_unit_never_lowers_harm_nor_raises_safety(dispersion, canary, stable, bucket):
+    rule = HistogramTolerance(0.25, relative=True, worse="high", dispersion=dispersion)
     start = guardrail.learn(rule, guardrail.start(rule), Counts((0,) * 6, PAST, EDGES))
     moved = list(canary)
-    moved[place], moved[place + 1] = 0, moved[place + 1] + moved[place]
-    one, two = (
+    moved[bucket], moved[bucket + 1] = 0, moved[bucket + 1] + moved[bucket]
+    base_capital, two = (
         guardrail.look(rule, start, Counts(c, stable, EDGES)) for c in (canary, tuple(moved))
     )
     slack = 1e-9 * (1 + sum(canary) + sum(stable))
-    assert guardrail.log_harm(rule, two) >= guardrail.log_harm(rule, one) - slack
-    assert guardrail.log_safe(rule, two) <= guardrail.log_safe(rule, one) + slack
+    assert guardrail.log_harm(rule, two) >= guardrail.log_harm(rule, base_capital) - slack
+    assert guardrail.log_safe(rule, two) <= guardrail.log_safe(rule, base_capital) + slack
 
 
 @given(margins, dispersions, rates)
-def test_exposures_on_one_arm_only_change_nothing(margin, found, evidence):
-    rule = RateMargin(margin[0], margin[1], found)
+def test_exposures_on_one_arm_only_change_nothing(margin, dispersion, evidence):
+    rule = RateMargin(margin[0], margin[1], dispersion)
     before = folded(rule, [Counts((50, 3), (90, 2))] * 2)
     for one_armed in (Counts((0, 0), evidence.stable), Counts(evidence.canary, (0, 0))):
         after = guardrail.look(rule, before, one_armed)
@@ -116,13 +119,13 @@ small = st.tuples(*[st.integers(1, 60)] * 2, *[st.integers(0, 20)] * 2)
 
 
 @given(st.lists(small, min_size=2, max_size=4), dispersions)
-def test_share_bets_do_not_care_for_the_order_within_a_block(looks, found):
-    noise = tempering.noise(found)._replace(block=np.asarray(float(len(looks))))
+def test_share_bets_do_not_care_for_the_order_within_a_block(looks, dispersion):
+    noise = tempering.noise(dispersion)._replace(block=np.asarray(float(len(looks))))
 
     def bets(order):
         state = robust_test.start()
-        for seen in order:
-            state = robust_test.look(state, noise, robust_test.ArmCounts(*seen))
+        for counts in order:
+            state = robust_test.look(state, noise, robust_test.ArmCounts(*counts))
         assert state[-4:].tolist() == [0.0] * 4  # the block is settled
         return state[12:20]
 
@@ -138,10 +141,10 @@ def binomial(n, p):
 @given(st.integers(1, 8), st.integers(1, 8), st.floats(0, 1), st.floats(0, 1),
        st.sampled_from([1.0, 1.25, 2.0]))  # fmt: skip
 def test_independent_requests_of_a_harmless_canary_gain_nothing_in_expectation(
-    e_c, e_s, p_s, part, ratio
+    e_c, e_s, p_s, fraction, ratio
 ):
     """Share bets are for rare errors where the ratio is above 1, so they are left out there."""
-    chance = np.outer(binomial(e_c, part * min(1.0, ratio * p_s)), binomial(e_s, p_s))
+    chance = np.outer(binomial(e_c, fraction * min(1.0, ratio * p_s)), binomial(e_s, p_s))
     x_c, x_s = np.meshgrid(np.arange(e_c + 1), np.arange(e_s + 1), indexing="ij")
     noise = tempering.noise(Dispersion(inflation=1.0 if ratio > 1 else 3.0))
     if ratio > 1:
@@ -158,10 +161,12 @@ def test_the_pods_have_no_order(seed, order):
     rng = np.random.default_rng(seed)
     e = rng.poisson(20, (estimate.LEAST_TICKS, 6))
     x = rng.binomial(e, rng.uniform(0, 0.3, 6))
-    one, two = (estimate.estimate(ExposureHistory(e[:, o], x[:, o]), 2) for o in (range(6), order))
-    assert one.problem == two.problem
+    plain, two = (
+        estimate.estimate(ExposureHistory(e[:, o], x[:, o]), 2) for o in (range(6), order)
+    )
+    assert plain.problem == two.problem
     numbers = [
-        np.array([d.cluster, d.brief, d.passing, d.lasting, d.inflation]) for d in (one, two)
+        np.array([d.cluster, d.brief, d.passing, d.lasting, d.inflation]) for d in (plain, two)
     ]
     assert np.allclose(numbers[0], numbers[1])
     assert np.isfinite(numbers).all()
@@ -172,7 +177,7 @@ shapes = st.builds(lambda canary, stable: Counts(canary, stable, EDGES), buckets
 
 @given(st.one_of(st.tuples(rates, rates, rates), st.tuples(shapes, shapes, shapes)))
 def test_counts_merge_in_any_order(three):
-    one, two, last = three
-    assert (one + two) + last == one + (two + last)
-    assert one + two == two + one
-    assert one + Counts() == Counts() + one == one
+    first, two, last = three
+    assert (first + two) + last == first + (two + last)
+    assert first + two == two + first
+    assert first + Counts() == Counts() + first == first

@@ -37,8 +37,8 @@ def stories(draw):
 def one_by_one(guards, looks):
     rules = [[RateMargin(*margin) for margin, _ in row] for row in guards]
     capitals = [[guardrail.start(rule) for rule in row] for row in rules]
-    for kind, rows, seen in looks:
-        for row, evidences in zip(rows, seen, strict=True):
+    for kind, rows, evidences_by_row in looks:
+        for row, evidences in zip(rows, evidences_by_row, strict=True):
             for metric, evidence in enumerate(evidences):
                 fold = getattr(guardrail, kind)
                 rule = rules[row][metric]
@@ -50,40 +50,45 @@ def one_by_one(guards, looks):
         }
         for row in range(len(guards))
     ]
-    return [judge(each, ALPHA, BETA) for each in guarded], capitals
+    return [judge(guard, ALPHA, BETA) for guard in guarded], capitals
 
 
 def begun(guards):
     ratio, absolute, importance = (
-        [[pick(each) for each in row] for row in guards]
+        [[pick(row_fields) for row_fields in row] for row in guards]
         for pick in (lambda g: g[0][0], lambda g: g[0][1], lambda g: g[1])
     )
     size = len(guards)
     return fleets.start(ratio, absolute, importance, np.full(size, ALPHA), np.full(size, BETA))
 
 
-def counted(seen):
+def counted(evidences_by_row):
     fields = ("canary_exposures", "stable_exposures", "canary_bad", "stable_bad")
     return fleets.FleetCounts(
-        *(np.array([[getattr(e, f) for e in row] for row in seen], dtype=float) for f in fields)
+        *(
+            np.array([[getattr(e, f) for e in row] for row in evidences_by_row], dtype=float)
+            for f in fields
+        )
     )
 
 
 def units(looks, size):
     """Bad units per rollout: both ways lose some 1e-15 of the capital for each of them."""
-    found = np.zeros(size)
-    for _, rows, seen in looks:
-        for row, evidences in zip(rows, seen, strict=True):
-            found[row] += sum(e.canary_bad + e.stable_bad + e.canary_exposures for e in evidences)
-    return found
+    unit_counts = np.zeros(size)
+    for _, rows, evidences_by_row in looks:
+        for row, evidences in zip(rows, evidences_by_row, strict=True):
+            unit_counts[row] += sum(
+                e.canary_bad + e.stable_bad + e.canary_exposures for e in evidences
+            )
+    return unit_counts
 
 
 @given(stories())
 def test_folding_at_once_equals_folding_one_by_one(story):
     guards, looks = story
     fleet = begun(guards)
-    for kind, rows, seen in looks:
-        getattr(fleets, kind)(fleet, counted(seen), np.array(rows))
+    for kind, rows, evidences_by_row in looks:
+        getattr(fleets, kind)(fleet, counted(evidences_by_row), np.array(rows))
     judgements, capitals = one_by_one(guards, looks)
     judged = fleets.judge(fleet)
     slack = 1e-9 + 1e-14 * units(looks, len(guards))
@@ -92,8 +97,8 @@ def test_folding_at_once_equals_folding_one_by_one(story):
         np.testing.assert_allclose(judged.log_joint[row], judgement.log_joint, **close)
         np.testing.assert_allclose(fleet.log_harm[row], list(judgement.log_parts.values()), **close)
         np.testing.assert_allclose(fleet.log_crash[row], judgement.log_crash, **close)
-        said = [verdict.kind for verdict in judgement.verdicts.values()]
-        assert [fleets.KINDS[code] for code in judged.kinds[row]] == said
+        verdict_kinds = [verdict.kind for verdict in judgement.verdicts.values()]
+        assert [fleets.KINDS[code] for code in judged.kinds[row]] == verdict_kinds
         assert (judged.harmful[row], judged.safe[row]) == (judgement.harmful, judgement.safe)
         proofs = [
             guardrail.log_safe(RateMargin(*margin), capital)

@@ -33,8 +33,8 @@ def stories(draw):
     looks = []
     for _ in range(draw(st.integers(0, 5))):
         rows = draw(st.lists(st.integers(0, size - 1), unique=True, min_size=1))
-        seen = [(draw(buckets), draw(buckets)) for _ in rows]
-        looks.append((draw(st.sampled_from(["learn", "look", "look"])), rows, seen))
+        arm_counts = [(draw(buckets), draw(buckets)) for _ in rows]
+        looks.append((draw(st.sampled_from(["learn", "look", "look"])), rows, arm_counts))
     return size, draw(st.sampled_from(RULES)), looks
 
 
@@ -45,13 +45,13 @@ def test_folding_at_once_equals_folding_one_by_one(story):
     fleet = fleets.start(rule, edges, size)
     alone = [guardrail.start(rule) for _ in range(size)]
     units = np.zeros(size)
-    for kind, rows, seen in looks:
-        canary, stable = (np.array(arm, dtype=float) for arm in zip(*seen, strict=True))
+    for kind, rows, arm_counts in looks:
+        canary, stable = (np.array(arm, dtype=float) for arm in zip(*arm_counts, strict=True))
         if kind == "learn":
             fleets.learn(fleet, stable, np.array(rows))
         else:
             fleets.look(fleet, canary, stable, np.array(rows))
-        for row, (c, s) in zip(rows, seen, strict=True):
+        for row, (c, s) in zip(rows, arm_counts, strict=True):
             alone[row] = getattr(guardrail, kind)(rule, alone[row], Counts(c, s, edges))
             units[row] += sum(c) + sum(s)
     for row, capital in enumerate(alone):

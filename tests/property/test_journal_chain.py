@@ -96,9 +96,9 @@ def test_any_flipped_character_is_detected(rows, data):
     index = data.draw(st.integers(0, len(rows) - 1))
     name = data.draw(st.sampled_from(["text", "previous", "hash"]))
     value = getattr(rows[index], name)
-    place = data.draw(st.integers(0, len(value) - 1))
-    letter = data.draw(st.characters().filter(lambda other: other != value[place]))
-    rows[index] = replace(rows[index], **{name: value[:place] + letter + value[place + 1 :]})
+    position = data.draw(st.integers(0, len(value) - 1))
+    letter = data.draw(st.characters().filter(lambda other: other != value[position]))
+    rows[index] = replace(rows[index], **{name: value[:position] + letter + value[position + 1 :]})
     with pytest.raises(JournalError, match=f"entry {index + 1} "):
         verify(rows)
 
@@ -116,8 +116,8 @@ def test_any_renumbering_is_detected(rows, data):
 @given(chains, st.data())
 def test_any_dropped_entry_but_the_last_is_detected(rows, data):
     index = data.draw(st.integers(0, len(rows) - 1))
-    kept = rows[:index] + rows[index + 1 :]
-    assert is_sound(kept) == (index == len(rows) - 1)  # the limit that record.py states
+    remaining = rows[:index] + rows[index + 1 :]
+    assert is_sound(remaining) == (index == len(rows) - 1)  # the limit that record.py states
 
 
 @at_leisure
@@ -142,9 +142,9 @@ def test_any_inserted_entry_is_detected(rows, others, data):
 def test_a_flipped_character_in_a_line_is_detected_or_means_the_same(rows, data):
     lines = list(to_lines(rows))
     index = data.draw(st.integers(0, len(lines) - 1))
-    place = data.draw(st.integers(0, len(lines[index]) - 1))
+    position = data.draw(st.integers(0, len(lines[index]) - 1))
     letter = data.draw(st.characters(exclude_categories=["Cs"]))
-    lines[index] = lines[index][:place] + letter + lines[index][place + 1 :]
+    lines[index] = lines[index][:position] + letter + lines[index][position + 1 :]
     with suppress(JournalError):
         assert from_lines(lines) == rows
 

@@ -24,13 +24,13 @@ class Interrupted:
     """A journal into which a person's word slips, right before some of the appends."""
 
     journal: MemoryJournal
-    said: dict[int, str]
+    commands_at: dict[int, str]
     appends: int = 0
     slipped: list[HumanSaid] = field(default_factory=list)
 
     def append(self, facts: Any, after: int) -> Any:
         self.appends += 1
-        command = self.said.get(self.appends)
+        command = self.commands_at.get(self.appends)
         if command:
             word = HumanSaid(rollout=facts[0].rollout, at=facts[0].at, command=command, actor="a")
             self.journal.append([word], after)
@@ -55,21 +55,21 @@ def folded(lab: Lab) -> Any:
 @given(
     canary=st.sampled_from([GOOD, BAD, Behaviour(score=0.56)]),
     seed=st.integers(0, 10_000),
-    said=st.dictionaries(st.integers(2, 60), commands, max_size=3),
+    commands_at=st.dictionaries(st.integers(2, 60), commands, max_size=3),
     faults=st.lists(st.sampled_from(["dark", "stuck", "down", "hidden"]), max_size=3),
 )
-def test_a_kept_state_is_what_the_journal_folds_to(canary, seed, said, faults):
-    journal = Interrupted(MemoryJournal(), said)
+def test_a_kept_state_is_what_the_journal_folds_to(canary, seed, commands_at, faults):
+    journal = Interrupted(MemoryJournal(), commands_at)
     lab = Lab(canary, seed=seed, journal=journal, plan=plan(warmup="2s"))
-    state, seen = None, 0
+    state, next_seq = None, 0
     for second in range(SECONDS):
         fault = faults[second // 10] if second // 10 < len(faults) else ""
         lab.world.dark = fault == "dark"
         lab.world.hidden = {"latency"} if fault == "hidden" else set()
         lab.router.stuck, lab.router.down = fault == "stuck", "gone" if fault == "down" else ""
         lab.controller.tick()
-        for entry in journal.read(seen):
-            state, seen = fold(state, entry.fact, entry.seq), entry.seq
+        for entry in journal.read(next_seq):
+            state, next_seq = fold(state, entry.fact, entry.seq), entry.seq
         assert lab.state == state
         lab.clock.sleep(1.0)
     assert lab.state == folded(lab)

@@ -28,17 +28,17 @@ def counted(values, zeros, exponents):
 @given(VALUES, st.integers(0, 9), SCHEMAS, SCHEMAS)
 def test_merging_equals_counting_in_coarser_buckets(values, zeros, fine, coarser):
     assume(coarser <= fine)
-    one = series("stable", sample(1.0, fine, values, zeros))
+    sampled = series("stable", sample(1.0, fine, values, zeros))
     grid = Grid(coarser, -3, 10)
-    assert one.schema is not None
-    assert one.schema >= fine
-    found = on_grid(one.edges, [values for _, values in one.samples], grid.exponents)
-    assert found == [counted(values, zeros, grid.exponents)]
+    assert sampled.schema is not None
+    assert sampled.schema >= fine
+    samples = on_grid(sampled.edges, [values for _, values in sampled.samples], grid.exponents)
+    assert samples == [counted(values, zeros, grid.exponents)]
 
 
 @given(VALUES, SCHEMAS, SCHEMAS)
-def test_layouts_merge_in_any_number_of_steps(values, one, other):
-    low, middle = sorted((one, other))
+def test_layouts_merge_in_any_number_of_steps(values, one_schema, other):
+    low, middle = sorted((one_schema, other))
     fine, half, coarse = (Grid(schema, -3, 10) for schema in (8, middle, low))
     cumulative = counted(values, 0, fine.exponents)
     counts = [int(b - a) for a, b in zip((0.0, *cumulative), cumulative, strict=False)]
@@ -51,18 +51,18 @@ def test_layouts_merge_in_any_number_of_steps(values, one, other):
 def test_evidence_is_what_was_counted_in_the_last_layout(looks):
     """Both arms add values at every look and change schema as they like, never to a finer one."""
     assume(any(values for values in looks[0][::2]))
-    cursor, seen = Cursor(), {"stable": list[int](), "canary": list[int]()}
+    cursor, arm_totals = Cursor(), {"stable": list[int](), "canary": list[int]()}
     schemas = {"stable": 8, "canary": 8}
     for at, look in enumerate(looks):
         answer = []
         for arm, values, schema in (("stable", *look[:2]), ("canary", *look[2:])):
-            seen[arm] += values
+            arm_totals[arm] += values
             schemas[arm] = min(schemas[arm], schema)
-            answer.append(series(arm, sample(float(at), schemas[arm], seen[arm])))
+            answer.append(series(arm, sample(float(at), schemas[arm], arm_totals[arm])))
         cursor, evidence = advance(cursor, answer)
         if at and cursor.grid:
             wanted = cursor.grid.exponents
-            assert cursor.grid.schema <= min(schemas.values()) or not all(seen.values())
+            assert cursor.grid.schema <= min(schemas.values()) or not all(arm_totals.values())
             for values, counts in ((look[0], evidence.stable), (look[2], evidence.canary)):
                 cumulative = counted(values, 0, wanted)
                 total = [sum(counts[: i + 1]) for i in range(len(counts))]
@@ -73,12 +73,12 @@ def test_evidence_is_what_was_counted_in_the_last_layout(looks):
 def test_a_grid_never_gets_finer(values, low, high):
     assume(values)
     first, second = (series("stable", sample(1.0, schema, values)) for schema in (low, high))
-    shown = [
+    layouts = [
         Native(s.schema or 0, s.edges, tuple(v for _, v in s.samples)) for s in (first, second)
     ]
-    grid = common(None, shown[:1])
+    grid = common(None, layouts[:1])
     assert grid is not None
-    both = common(grid, shown)
+    both = common(grid, layouts)
     assert both is not None
     assert set(both.edges) <= set(grid.edges)
     assert len(grid.edges) <= 256 + 2

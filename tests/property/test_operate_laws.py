@@ -39,7 +39,7 @@ def act(world: Operated, action: str) -> None:
         case "restart":
             world.restart()
         case "blind" | "sight":
-            world.cluster.known = action == "sight"
+            world.cluster.has_resource = action == "sight"
         case "lose" | "find":
             world.cluster.fail = lost if action == "lose" else lambda _name: None
 
@@ -84,9 +84,9 @@ def _shows_the_truth(world: Operated) -> None:
 
 def _aborts_only_what_was_deleted(world: Operated, actions: list[str]) -> None:
     facts = [entry.fact for entry in world.journal.read()]
-    said = [fact for fact in facts if isinstance(fact, HumanSaid)]
-    assert len(said) <= actions.count("delete")
-    assert len({fact.rollout for fact in said}) == len(said)
+    commands = [fact for fact in facts if isinstance(fact, HumanSaid)]
+    assert len(commands) <= actions.count("delete")
+    assert len({fact.rollout for fact in commands}) == len(commands)
     begun = {fact.rollout for fact in facts if isinstance(fact, Started)}
     assert len(begun) <= 2
     decided = [fact for fact in facts if isinstance(fact, Decided) and fact.action == "roll back"]

@@ -19,7 +19,7 @@ DOCUMENTS = st.recursive(
 
 def _apart(paths):
     """No path lies within another: a field is owned once."""
-    return all(one == other or other[: len(one)] != one for one in paths for other in paths)
+    return all(path == other or other[: len(path)] != path for path in paths for other in paths)
 
 
 PATHS = st.lists(NAMES, min_size=1, max_size=3).map(lambda parts: ("root", *parts))
@@ -30,61 +30,61 @@ def fits(document, wanted):
     """No parent of a wanted field is a plain value."""
     for path in wanted:
         here = document
-        for part in path[1:-1]:
-            here = here.get(part, {})
+        for key in path[1:-1]:
+            here = here.get(key, {})
             if not isinstance(here, dict):
                 return False
     return True
 
 
-def owned(document, kept, wanted, **options):
-    made = copy.deepcopy(document)
-    after = own({"root": made}, kept, wanted, **options)
-    return made, read_kept(after.text())
+def owned(document, ownership, wanted, **options):
+    copied = copy.deepcopy(document)
+    after = own({"root": copied}, ownership, wanted, **options)
+    return copied, read_kept(after.text())
 
 
 @given(document=DOCUMENTS, wanted=WANTED)
 def test_what_is_wanted_is_there_and_twice_is_once(document, wanted):
     if fits(document, wanted):
-        made, kept = owned(document, Ownership(), wanted)
-        assert differing({"root": made}, wanted) == []
-        assert owned(made, kept, wanted) == (made, kept)
+        copied, ownership = owned(document, Ownership(), wanted)
+        assert differing({"root": copied}, wanted) == []
+        assert owned(copied, ownership, wanted) == (copied, ownership)
 
 
 @given(document=DOCUMENTS, plans=st.lists(WANTED, max_size=4))
 def test_after_any_number_of_plans_everything_is_as_it_was(document, plans):
-    made, kept = document, Ownership()
+    copied, ownership = document, Ownership()
     for wanted in plans:
         if fits(document, wanted):
-            made, kept = owned(made, kept, wanted)
-    assert owned(made, kept, {}) == (document, Ownership())
+            copied, ownership = owned(copied, ownership, wanted)
+    assert owned(copied, ownership, {}) == (document, Ownership())
 
 
 @given(document=DOCUMENTS, wanted=WANTED, value=st.integers(7, 9))
 def test_somebody_s_later_value_is_theirs(document, wanted, value):
     if not wanted or not fits(document, wanted):
         return
-    made, kept = owned(document, Ownership(), wanted)
+    copied, ownership = owned(document, Ownership(), wanted)
     path = next(iter(wanted))
     edit = {path: value}
-    edited, _ = owned(made, Ownership(), edit)
-    assert differing({"root": owned(edited, kept, {})[0]}, edit) == []
-    assert differing({"root": owned(edited, kept, wanted, adopt=True)[0]}, edit) == []
-    assert differing({"root": owned(edited, kept, wanted)[0]}, wanted) == []
+    edited, _ = owned(copied, Ownership(), edit)
+    assert differing({"root": owned(edited, ownership, {})[0]}, edit) == []
+    assert differing({"root": owned(edited, ownership, wanted, adopt=True)[0]}, edit) == []
+    assert differing({"root": owned(edited, ownership, wanted)[0]}, wanted) == []
 
 
 @given(document=DOCUMENTS, wanted=WANTED)
 def test_nothing_else_is_touched(document, wanted):
     if not fits(document, wanted):
         return
-    made, _ = owned(document, Ownership(), wanted)
+    copied, _ = owned(document, Ownership(), wanted)
     theirs = {path: value for path, value in _leaves(document) if not _within(path, wanted)}
-    assert theirs.items() <= dict(_leaves(made)).items()
+    assert theirs.items() <= dict(_leaves(copied)).items()
 
 
 def _within(path, wanted):
     """Whether a path lies in a wanted field, or is an empty parent of one."""
-    return any(path[: len(each)] == each[: len(path)] for each in wanted)
+    return any(path[: len(owned_path)] == owned_path[: len(path)] for owned_path in wanted)
 
 
 def _leaves(document, path=("root",)):

@@ -162,9 +162,9 @@ def test_an_arm_with_traffic_is_never_shown_without(stable, canary, total):
     clusters = [{"name": "s-v1", "weight": stable}, {"name": "s-v2", "weight": canary}]
     route = {"route": {"weighted_clusters": {"clusters": clusters}}}
     live = {"resources": [{"virtual_hosts": [{"routes": [route]}]}]}
-    seen = split_of(live, ARMS, total)
-    assert 0 < seen.canary < total
-    assert abs(seen.share - canary / (stable + canary)) <= 1 / total
+    split = split_of(live, ARMS, total)
+    assert 0 < split.canary < total
+    assert abs(split.share - canary / (stable + canary)) <= 1 / total
 
 
 @given(manifests(), splits(WAYS), TRAFFIC)

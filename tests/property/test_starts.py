@@ -75,15 +75,15 @@ def run(world: Operated, action: str) -> None:
 
 def say(world: Operated, command: Command, number: int) -> None:
     if command in {"undo", "retry"}:
-        for each in world.cluster.held.values():
-            each["metadata"]["annotations"] = {f"surefoot.dev/{command}": f"ticket {number}"}
+        for manifest in world.cluster.held.values():
+            manifest["metadata"]["annotations"] = {f"surefoot.dev/{command}": f"ticket {number}"}
         return
     going = [rollout for rollout, state in world.states.items() if not state.terminal]
     rollout = (going or [*world.states])[-1:]
     if rollout:
         at = world.clock.now()
-        said = HumanSaid(rollout=rollout[0], at=at, command=command, actor="ada@host")
-        world.journal.append([said], len(world.journal.rows()))
+        command_fact = HumanSaid(rollout=rollout[0], at=at, command=command, actor="ada@host")
+        world.journal.append([command_fact], len(world.journal.rows()))
 
 
 def act(world: Operated, action: str, number: int) -> None:
@@ -100,8 +100,8 @@ def act(world: Operated, action: str, number: int) -> None:
         case "restart":
             world.restart()
         case "forget":  # a resource restored without its status
-            for each in held.values():
-                each.pop("status", None)
+            for manifest in held.values():
+                manifest.pop("status", None)
         case _:
             fault(world, action)
 
@@ -114,7 +114,7 @@ def fault(world: Operated, action: str) -> None:
             world.router.down = "gone" if action == "break" else ""
 
 
-def told(world: Operated) -> tuple[Any, ...]:
+def describe(world: Operated) -> tuple[Any, ...]:
     """All that the outside sees of an operator."""
     sealed = [row.hash for row in world.journal.rows()]
     return sealed, world.cluster.held, world.cluster.events, world.router.statuses
@@ -138,18 +138,18 @@ def test_restarts_change_nothing_that_can_be_seen(actions, canary):
         for world in (lazy, whole):
             act(world, action, number)
             run(world, action)
-        assert told(lazy) == told(whole)
+        assert describe(lazy) == describe(whole)
 
 
 @settings(max_examples=20, deadline=None)
 @given(ACTIONS, st.sampled_from([GOOD, BAD]), st.floats(0, 1))
-def test_a_started_controller_knows_what_a_read_journal_tells(actions, canary, part):
+def test_a_started_controller_knows_what_a_read_journal_tells(actions, canary, fraction):
     world = Operated(canary)
     for number, action in enumerate(actions):
         act(world, action, number)
         run(world, action)
     rows = world.journal.rows()
-    journal = MemoryJournal(rows[: round(part * len(rows))])
+    journal = MemoryJournal(rows[: round(fraction * len(rows))])
     controller, fleet = fresh(journal, world), eager(journal)
     lazy = controller.fleet
     for name in ("head", "active", "asked", "unlearned", "calibrations"):

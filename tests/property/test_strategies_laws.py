@@ -39,17 +39,19 @@ def strategies(draw: st.DrawFn) -> dict[str, Any]:
     strategy=strategies(),
     canary=st.sampled_from([GOOD, BAD, Behaviour(errors=1.0)]),
     copies_count=st.booleans(),
-    said=st.lists(
+    commands_at=st.lists(
         st.tuples(st.integers(0, 80), st.sampled_from(["pause", "resume", "promote", "abort"])),
         max_size=3,
     ),
     seed=st.integers(0, 1000),
 )
-def test_a_rollback_is_final_and_copies_are_no_exposure(strategy, canary, copies_count, said, seed):
+def test_a_rollback_is_final_and_copies_are_no_exposure(
+    strategy, canary, copies_count, commands_at, seed
+):
     lab = Lab(canary, plan=plan(**strategy), seed=seed, rate=50.0)
     lab.world.copies_count = copies_count
     for tick in range(100):
-        for at, command in said:
+        for at, command in commands_at:
             if at == tick and not lab.state.terminal:
                 who = {"command": command, "actor": "someone"}
                 fact = HumanSaid(rollout=lab.plan.id, at=lab.clock.now(), **who)

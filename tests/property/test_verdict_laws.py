@@ -27,16 +27,16 @@ def guarded(evidence, margin, importance):
 @given(st.lists(st.tuples(rates, margins, importances), min_size=1, max_size=4), st.randoms())
 def test_the_mean_lies_among_its_parts_and_has_no_order(metrics, luck):
     guards = {str(i): guarded(*metric) for i, metric in enumerate(metrics)}
-    told = judge(guards, 0.01, 0.05)
-    assert told.log_crash is not None
-    parts = [*told.log_parts.values(), told.log_crash]
-    slack = 1e-9 * (1 + abs(told.log_joint))
-    assert max(parts) - slack <= told.log_joint <= max(parts) + math.log(len(parts)) + slack
+    judgement = judge(guards, 0.01, 0.05)
+    assert judgement.log_crash is not None
+    parts = [*judgement.log_parts.values(), judgement.log_crash]
+    slack = 1e-9 * (1 + abs(judgement.log_joint))
+    assert max(parts) - slack <= judgement.log_joint <= max(parts) + math.log(len(parts)) + slack
     mixed = [*guards]
     luck.shuffle(mixed)
     again = judge({name: guards[name] for name in mixed}, 0.01, 0.05)
-    assert again.log_joint == pytest.approx(told.log_joint)
-    assert again.verdicts == told.verdicts
+    assert again.log_joint == pytest.approx(judgement.log_joint)
+    assert again.verdicts == judgement.verdicts
 
 
 logs = st.floats(-1e13, 1e13)
@@ -62,25 +62,25 @@ def folded(looks, ratio):
 
 @given(st.lists(rates, max_size=5), st.floats(1, 3), st.data())
 def test_what_is_shown_is_a_difference_of_shares_whatever_the_order_of_looks(looks, ratio, data):
-    one, two = folded(looks, ratio), folded(data.draw(st.permutations(looks)), ratio)
-    shown = (one.difference, two.difference), (one.stratified, two.stratified)
-    for first, second in shown:
+    plain, two = folded(looks, ratio), folded(data.draw(st.permutations(looks)), ratio)
+    intervals = (plain.difference, two.difference), (plain.stratified, two.stratified)
+    for first, second in intervals:
         assert (first is None) == (second is None)
         if first is not None:
             assert -1 - 1e-9 <= first <= 1 + 1e-9
             assert second == pytest.approx(first, abs=1e-9)
-    low, high = risk_difference.interval(one, 0.05, 0.05)
+    low, high = risk_difference.interval(plain, 0.05, 0.05)
     assert -1 <= low <= 1
     assert -1 <= high <= 1
     assert risk_difference.interval(two, 0.05, 0.05) == pytest.approx((low, high), abs=1e-6)
 
 
 @given(st.just(0.0) | st.floats(1e-15, 1), margins, st.floats(0.01, 100), st.floats(0, 1))
-def test_no_information_at_the_margin_and_more_beyond(p_s, margin, rho, part):
+def test_no_information_at_the_margin_and_more_beyond(p_s, margin, rho, fraction):
     ratio, absolute = margin
     allowed = ratio * p_s + absolute
     assume(allowed < 1)
-    beyond = allowed + part * (1 - allowed)
+    beyond = allowed + fraction * (1 - allowed)
     at, less, more = (
         rate_divergence(p, p_s, ratio, absolute, rho)
         for p in (allowed, (allowed + beyond) / 2, beyond)
@@ -90,11 +90,11 @@ def test_no_information_at_the_margin_and_more_beyond(p_s, margin, rho, part):
 
 
 @given(shapes, st.lists(st.integers(0, 50), min_size=6, max_size=6), st.integers(0, 4))
-def test_what_is_like_stable_or_better_shows_no_harm(shape, counts, place):
+def test_what_is_like_stable_or_better_shows_no_harm(shape, counts, bucket):
     rule, edges = shape
     assume(sum(counts))
     stable = [n / sum(counts) for n in counts]
-    better, at, worse = [*stable], place, place + 1
+    better, at, worse = [*stable], bucket, bucket + 1
     if rule.worse == "low":
         at, worse = worse, at
     better[at], better[worse] = better[at] + better[worse], 0.0
