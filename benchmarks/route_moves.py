@@ -15,12 +15,12 @@ from typing import Any
 
 from rollout.decide.record.split import Split
 from rollout.route.envoy.proxy import EnvoyRouter
-from tests.support.local_envoy import Mesh, Reply, load, mesh
+from tests.support.local_envoy import LocalEnvoy, Reply, load, mesh
 
 ROUTER = EnvoyRouter()
 
 
-def move(net: Mesh, canary: int, mark: str) -> tuple[float, float, float]:
+def move(net: LocalEnvoy, canary: int, mark: str) -> tuple[float, float, float]:
     """Write a split; return when it began, its seconds, and the seconds until Envoy confirms."""
     start = time.perf_counter()
     ROUTER.write(net.plan, Split(canary, 10_000), mark)
@@ -30,7 +30,7 @@ def move(net: Mesh, canary: int, mark: str) -> tuple[float, float, float]:
     return start, written, time.perf_counter() - start
 
 
-async def flips(net: Mesh, count: int) -> dict[str, Any]:
+async def flips(net: LocalEnvoy, count: int) -> dict[str, Any]:
     """Move all traffic to and fro under load; time the new version's first answer and receipts."""
     enough = asyncio.Event()
     traffic = asyncio.create_task(load(net.envoy.url, enough))
@@ -59,7 +59,7 @@ def first(replies: list[Reply], start: float, version: str) -> float:
     return next(r.sent - start for r in replies if r.sent >= start and r.version == version)
 
 
-async def changes(net: Mesh, count: int, dice: random.Random) -> dict[str, int]:
+async def changes(net: LocalEnvoy, count: int, dice: random.Random) -> dict[str, int]:
     """Write random weights, down to 0.01 %, every 50 ms under fast and slow requests."""
     enough = asyncio.Event()
     paths = ("", "/?ms=200", "/?ms=20")

@@ -18,5 +18,5 @@ def replicas(cluster, namespace, server, tmp_path):
     """A plan of a namespace, and the replicas that a test starts for it."""
     running = Replicas(cluster, namespace, server.new(), tmp_path)
     yield running
-    for each in running.processes:
-        each.stop()
+    for process in running.processes:
+        process.stop()

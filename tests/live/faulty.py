@@ -25,7 +25,7 @@ _PASSED_ON = ("Authorization", "Content-Type", "Accept", "User-Agent")
 
 
 @dataclass(frozen=True)
-class Request:
+class ProxiedRequest:
     """What a client asked, and when (seconds of a clock that never goes back)."""
 
     method: str
@@ -39,7 +39,7 @@ class Request:
 
 
 @dataclass
-class Proxy:
+class FaultyProxy:
     """`fault` is asked for each request: what comes of it is one of
 
     `""` the answer, a status (`"409"`) instead of it, `"reset"` no answer and nothing done,
@@ -49,10 +49,10 @@ class Proxy:
 
     cluster: Kube
     folder: Path
-    fault: Callable[[Request], str] = lambda _request: ""
-    before: Callable[[Request], None] = lambda _request: None
-    after: Callable[[Request], None] = lambda _request: None
-    asked: list[Request] = field(default_factory=list)
+    fault: Callable[[ProxiedRequest], str] = lambda _request: ""
+    before: Callable[[ProxiedRequest], None] = lambda _request: None
+    after: Callable[[ProxiedRequest], None] = lambda _request: None
+    asked: list[ProxiedRequest] = field(default_factory=list)
     port: int = 0
 
     def config(self, user: str) -> Path:
@@ -68,15 +68,15 @@ class Proxy:
 
 
 @contextmanager
-def proxied(cluster: Kube, folder: Path) -> Iterator[Proxy]:
+def proxied(cluster: Kube, folder: Path) -> Iterator[FaultyProxy]:
     """A proxy that passes everything on, until it is told otherwise."""
     folder.mkdir()
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"]
     command += ["-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")]
     command += ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
     subprocess.run(command, check=True, capture_output=True)
-    proxy = Proxy(cluster, folder)
-    server = _Server(("127.0.0.1", 0), _Handler)
+    proxy = FaultyProxy(cluster, folder)
+    server = _ProxyServer(("127.0.0.1", 0), _ProxyHandler)
     server.proxy, server.trusted = proxy, ssl.create_default_context(cafile=str(cluster.ca))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
@@ -92,24 +92,24 @@ def proxied(cluster: Kube, folder: Path) -> Iterator[Proxy]:
         server.server_close()
 
 
-class _Server(ThreadingHTTPServer):
+class _ProxyServer(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
-    proxy: Proxy
+    proxy: FaultyProxy
     trusted: ssl.SSLContext
 
     def handle_error(self, *_: object) -> None:
         """Nothing: broken connections are what this is for."""
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _ProxyHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: _Server
+    server: _ProxyServer
     _upstream: http.client.HTTPSConnection | None = None
 
     def handle_any(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        request = Request(self.command, self.path, time.monotonic(), body)
+        request = ProxiedRequest(self.command, self.path, time.monotonic(), body)
         proxy = self.server.proxy
         proxy.asked.append(request)
         fault = proxy.fault(request)
@@ -127,10 +127,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any  # noqa: N815
 
-    def _pass_on(self, request: Request, body: bytes, fault: str) -> None:
+    def _pass_on(self, request: ProxiedRequest, body: bytes, fault: str) -> None:
         if self._upstream is None:  # one line for each line of a client's
-            place, trusted = ("127.0.0.1", self.server.proxy.cluster.port), self.server.trusted
-            self._upstream = http.client.HTTPSConnection(*place, context=trusted, timeout=400)
+            address, trusted = ("127.0.0.1", self.server.proxy.cluster.port), self.server.trusted
+            self._upstream = http.client.HTTPSConnection(*address, context=trusted, timeout=400)
         upstream = self._upstream
         headers = {key: self.headers[key] for key in _PASSED_ON if key in self.headers}
         upstream.request(request.method, request.path, body, headers)
@@ -147,8 +147,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(answer.status, text)
 
     def _refuse(self, status: int) -> None:
-        said = {"kind": "Status", "message": "as the test wants it", "code": status}
-        self._answer(status, json.dumps(said).encode())
+        refusal = {"kind": "Status", "message": "as the test wants it", "code": status}
+        self._answer(status, json.dumps(refusal).encode())
 
     def _answer(self, status: int, text: bytes) -> None:
         self.send_response(status)

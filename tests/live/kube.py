@@ -188,10 +188,10 @@ def kube(folder: Path, workload: Workload | None = None, grace: float = 0.0) -> 
         stack.callback(running.stop)
         stack.enter_context(start_controllers(folder, running.config()))
         crds = [crd.definition(), trigger.definition(), *_upstream()]
-        for each in crds:
-            answer = running.ask("POST", _DEFINITIONS, each)
+        for definition in crds:
+            answer = running.ask("POST", _DEFINITIONS, definition)
             assert answer["kind"] == "CustomResourceDefinition", answer
-        names = [each["metadata"]["name"] for each in crds]
+        names = [definition["metadata"]["name"] for definition in crds]
         until(lambda: all(_is_established(running, name) for name in names), "established CRDs")
         running.node = stack.enter_context(Node(running, workload, grace).running())
         yield running
@@ -202,7 +202,9 @@ _DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 def _is_established(running: Kube, name: str) -> bool:
     status = running.ask("GET", f"{_DEFINITIONS}/{name}").get("status", {})
-    conditions = {each["type"]: each["status"] for each in status.get("conditions", [])}
+    conditions = {
+        condition["type"]: condition["status"] for condition in status.get("conditions", [])
+    }
     return bool(conditions.get("Established") == "True")
 
 
@@ -212,8 +214,10 @@ def _upstream() -> list[Json]:
         files = modules.definitions()
     except modules.MissingServerError as error:
         return [pytest.fail(str(error))]
-    documents = (each for file in files for each in yaml.safe_load_all(file.read_text()))
-    return [dict(each) for each in documents if each and each["kind"] == _DEFINITION]
+    documents = (document for file in files for document in yaml.safe_load_all(file.read_text()))
+    return [
+        dict(document) for document in documents if document and document["kind"] == _DEFINITION
+    ]
 
 
 _DEFINITION = "CustomResourceDefinition"

@@ -9,14 +9,14 @@ from contextlib import closing, contextmanager, suppress
 from socketserver import BaseRequestHandler, ThreadingTCPServer
 
 
-class Line(ThreadingTCPServer):
+class CuttableLine(ThreadingTCPServer):
     """`through` is clear while the line is silent; its connections outlive that."""
 
     daemon_threads = True
     block_on_close = False
 
     def __init__(self, upstream: int) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(("127.0.0.1", 0), _LineHandler)
         self.upstream, self.port = upstream, int(self.server_address[1])
         self.through = threading.Event()
         self.through.set()
@@ -27,13 +27,13 @@ class Line(ThreadingTCPServer):
             while data := source.recv(65536):
                 self.through.wait()
                 target.sendall(data)
-        for each in (source, target):
+        for end in (source, target):
             with suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
+                end.shutdown(socket.SHUT_RDWR)
 
 
-class _Handler(BaseRequestHandler):
-    server: Line
+class _LineHandler(BaseRequestHandler):
+    server: CuttableLine
 
     def handle(self) -> None:
         self.server.through.wait()
@@ -46,14 +46,14 @@ class _Handler(BaseRequestHandler):
 
 
 @contextmanager
-def line(upstream: int) -> Iterator[Line]:
+def line(upstream: int) -> Iterator[CuttableLine]:
     """A line to a port of this machine."""
-    with Line(upstream) as made:
-        thread = threading.Thread(target=made.serve_forever, args=(0.05,))
+    with CuttableLine(upstream) as proxy:
+        thread = threading.Thread(target=proxy.serve_forever, args=(0.05,))
         thread.start()
         try:
-            yield made
+            yield proxy
         finally:
-            made.through.set()
-            made.shutdown()
+            proxy.through.set()
+            proxy.shutdown()
             thread.join()

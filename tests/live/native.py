@@ -33,24 +33,24 @@ def field(number, payload):
     return varint(number << 3 | 2) + varint(len(data)) + data
 
 
-def number(place, encoded):
-    return varint(place << 3) + encoded
+def number(field_number, encoded):
+    return varint(field_number << 3) + encoded
 
 
-def double(place, value):
-    return varint(place << 3 | 1) + struct.pack("<d", value)
+def double(field_number, value):
+    return varint(field_number << 3 | 1) + struct.pack("<d", value)
 
 
 def spans(buckets):
     """Runs of neighbouring buckets as (offset from the last run, counts)."""
-    found: list[tuple[int, list[int]]] = []
+    ranges: list[tuple[int, list[int]]] = []
     after = 0
     for index in sorted(buckets):
-        if not found or index != after:
-            found.append((index - after, []))
-        found[-1][1].append(buckets[index])
+        if not ranges or index != after:
+            ranges.append((index - after, []))
+        ranges[-1][1].append(buckets[index])
         after = index + 1
-    return found
+    return ranges
 
 
 def histogram(schema, values):
@@ -73,7 +73,7 @@ def histogram(schema, values):
     ])  # fmt: skip
 
 
-class Native(Served):
+class NativeExporter(Served):
     """What two versions measured; each may change its schema, as a library does when it is full."""
 
     def __init__(self):
@@ -81,7 +81,7 @@ class Native(Served):
         self.schema = {"v1": 3, "v2": 3}
         native = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class HistogramHandler(BaseHTTPRequestHandler):
             def do_GET(self):
                 assert "application/vnd.google.protobuf" in self.headers["Accept"]
                 self.send_response(200)
@@ -92,15 +92,15 @@ class Native(Served):
             def log_message(self, *args):
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), HistogramHandler)
         self.url = f"http://127.0.0.1:{self.server.server_port}/metrics"
 
     def family(self):
         """The family of all versions, its length first."""
         metrics = b"".join(
-            field(4, self._labels(version) + field(7, histogram(self.schema[version], seen)))
-            for version, seen in self.values.items()
-            if seen
+            field(4, self._labels(version) + field(7, histogram(self.schema[version], units)))
+            for version, units in self.values.items()
+            if units
         )
         message = field(1, NAME) + number(3, varint(4)) + metrics
         return varint(len(message)) + message

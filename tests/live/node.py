@@ -107,7 +107,7 @@ class Node:
     @contextmanager
     def running(self) -> Iterator[Node]:
         self._api.ask("POST", "/api/v1/nodes", {"metadata": {"name": NAME}})
-        threads = [threading.Thread(target=each) for each in (self._watch, self._work)]
+        threads = [threading.Thread(target=loop) for loop in (self._watch, self._work)]
         for thread in threads:
             thread.start()
         try:
@@ -168,7 +168,10 @@ class Node:
     def _take_all(self, documents: list[Json]) -> None:
         for document in documents:
             self._take({"type": "MODIFIED", "object": {"kind": "Pod", **document}})
-        listed = {(each["metadata"]["namespace"], each["metadata"]["name"]) for each in documents}
+        listed = {
+            (document["metadata"]["namespace"], document["metadata"]["name"])
+            for document in documents
+        }
         for key in self._pods.keys() - listed:
             self._stop(self._pods.pop(key))
 
@@ -200,8 +203,8 @@ class Node:
     def _state(self, namespace: str, pod: _Pod) -> State:
         labels = pod.document["metadata"].get("labels", {})
         with self._lock:
-            for place, wanted, state in self._states:
-                if place == namespace and wanted.items() <= labels.items():
+            for state_namespace, wanted, state in self._states:
+                if state_namespace == namespace and wanted.items() <= labels.items():
                     return state
         return READY
 

@@ -68,8 +68,12 @@ class Operating:
         return answer.get("status", {}) if answer["kind"] == "RolloutPlan" else {}
 
     def condition(self, kind, name="demo"):
-        found = [c for c in self.status(name).get("conditions", []) if c["type"] == kind]
-        return (found[0]["status"], found[0]["reason"], found[0]["message"]) if found else None
+        conditions = [c for c in self.status(name).get("conditions", []) if c["type"] == kind]
+        return (
+            (conditions[0]["status"], conditions[0]["reason"], conditions[0]["message"])
+            if conditions
+            else None
+        )
 
     def accepted(self, name="demo"):
         until(lambda: self.condition("Accepted", name), f"{name} is read")
@@ -78,7 +82,7 @@ class Operating:
     def reasons(self, name="demo"):
         path = f"/api/v1/namespaces/{self.namespace}/events"
         events = self.cluster.ask("GET", path).get("items", [])
-        return [each["reason"] for each in events if each["involvedObject"]["name"] == name]
+        return [event["reason"] for event in events if event["involvedObject"]["name"] == name]
 
     def say(self, command):
         done = surefoot(command, "demo", "--journal", self.journal)
@@ -89,7 +93,7 @@ class Operating:
             return [*journal.read()]
 
     def facts(self, kind):
-        return [each.fact for each in self.entries() if each.fact.kind == kind]
+        return [entry.fact for entry in self.entries() if entry.fact.kind == kind]
 
     def settled(self, what):
         """Wait until the mesh shows what was decided last."""

@@ -23,7 +23,7 @@ from rollout.demo.servers.start import Envoy, Server, start_envoy, start_prometh
 from rollout.plan.reading.load import load_file
 from rollout.ports import RouteStatus
 from rollout.route.envoy.proxy import EnvoyRouter
-from tests.live.traffic import Traffic, traffic
+from tests.live.traffic import ToyTraffic, traffic
 
 ROOT = Path(__file__).parents[2]
 SERVICE, STABLE = "summarizer", "v1"
@@ -38,10 +38,10 @@ _T = TypeVar("_T")
 def until(condition: Callable[[], _T], what: str, seconds: float = 120.0) -> _T:
     """Wait for a condition and return what it gave; fails when it takes longer."""
     end = time.monotonic() + seconds
-    while not (found := condition()):
+    while not (outcome := condition()):
         assert time.monotonic() < end, f"not within {seconds:g} s: {what}"
         time.sleep(0.1)
-    return found
+    return outcome
 
 
 def surefoot(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -53,13 +53,13 @@ def surefoot(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 @dataclass
-class Stage:
+class PipelineStage:
     """Prometheus, Envoy, versions and load; servers that a test killed can be started again."""
 
     folder: Path
     prometheus: Server = field(init=False)
     envoy: Envoy = field(init=False)
-    traffic: Traffic = field(init=False)
+    traffic: ToyTraffic = field(init=False)
     _stack: ExitStack = field(default_factory=ExitStack)
 
     def __enter__(self) -> Self:
@@ -108,20 +108,20 @@ class Stage:
         """Requests by (version, status), as Envoy itself counted them since its start."""
         with _DIRECT.open(self.envoy.metrics, timeout=5) as page:
             text = page.read().decode()
-        found: Counter[tuple[str, int]] = Counter()
+        counts: Counter[tuple[str, int]] = Counter()
         for labels, count in _REQUESTS.findall(text):
             named = dict(re.findall(r'(\w+)="([^"]*)"', labels))
             key = named["destination_version"], int(named["envoy_response_code"])
-            found[key] += int(count)
-        return found
+            counts[key] += int(count)
+        return counts
 
     def _scraped(self) -> float:
         """Unix time of Prometheus' newest sample of stable; 0 when it has none."""
         query = f'timestamp(envoy_cluster_upstream_rq{{destination_version="{STABLE}"}})'
         url = f"{self.prometheus.url}/api/v1/query?{urlencode({'query': query})}"
         with _DIRECT.open(url, timeout=5) as answer:
-            found = json.load(answer)["data"]["result"]
-        return max((float(one["value"][1]) for one in found), default=0.0)
+            samples = json.load(answer)["data"]["result"]
+        return max((float(sample["value"][1]) for sample in samples), default=0.0)
 
     def plan(self, canary: str, folder: Path, **spec: Any) -> Path:
         """A plan file of fast settings, with other values of `spec`."""
@@ -155,7 +155,7 @@ class Stage:
                 getattr(self, name).process.stop()
 
 
-class Controller:
+class ControllerProcess:
     """`surefoot run` as a process of its own, and what its mesh and its journal show."""
 
     def __init__(self, plan: Path, log: str = "run.log") -> None:
@@ -165,9 +165,9 @@ class Controller:
         command += ["--journal", str(self.journal)]
         self.process = Process("surefoot", command, plan.with_name(log))
 
-    def again(self) -> Controller:
+    def again(self) -> ControllerProcess:
         """The same command once more."""
-        return Controller(self.file)
+        return ControllerProcess(self.file)
 
     def ended(self, seconds: float = 120.0) -> int:
         """Its exit code, once it ends by itself."""

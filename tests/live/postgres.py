@@ -17,7 +17,7 @@ from rollout.demo.servers.process import Process, free_ports
 _INSTALL = "run `apt-get install -y postgresql`"
 
 
-class Server:
+class LocalPostgres:
     """PostgreSQL on a free port of this machine; `postgres` may enter without a password."""
 
     def __init__(self, port: int) -> None:
@@ -36,12 +36,12 @@ class Server:
         """What somebody with psql does; a URL of ours names a database too."""
         name = database.rpartition("/")[2]
         address = f"host=127.0.0.1 port={self.port} user=postgres dbname={name}"
-        found: list[tuple[object, ...]] = []
+        rows: list[tuple[object, ...]] = []
         with closing(psycopg.connect(address, autocommit=True)) as raw:
             for statement in statements:
                 done = raw.execute(statement.encode())
-                found += done.fetchall() if done.description else []
-        return found
+                rows += done.fetchall() if done.description else []
+        return rows
 
     def cut_off(self, url: str) -> None:
         """End every connection of a database, as a restart of the server does."""
@@ -76,16 +76,16 @@ def postgres():
         with Process("postgres", command, data / "server.log") as server:
             server.wait_until(lambda: _ready(port))
             try:
-                yield Server(port)
+                yield LocalPostgres(port)
             finally:
                 os.kill(server.pid, signal.SIGINT)  # at once, whoever is still connected
 
 
 def _binary(name: str) -> Path:
-    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
+    binaries = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
     other = shutil.which(name)
-    assert found or other, f"{name} of PostgreSQL is missing: {_INSTALL}"
-    return found[-1] if found else Path(str(other))
+    assert binaries or other, f"{name} of PostgreSQL is missing: {_INSTALL}"
+    return binaries[-1] if binaries else Path(str(other))
 
 
 def _lowered(command: Sequence[object]) -> list[str]:

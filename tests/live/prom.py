@@ -51,7 +51,7 @@ def past(folder, samples):
         yield url
 
 
-class Watch:
+class GuardrailWatch:
     """Looks at one guardrail as a rollout does: newest known sample, cursor, running totals."""
 
     def __init__(self, url, guardrail, scrape="2s"):
@@ -100,7 +100,7 @@ class Toy(Served):
         self.hidden: set[str] = set()
         toy = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class ToyHandler(BaseHTTPRequestHandler):
             def do_GET(self):
                 text = toy.text().encode()
                 self.send_response(500 if toy.failing else 200)
@@ -111,7 +111,7 @@ class Toy(Served):
             def log_message(self, *args):
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), ToyHandler)
         self.url = f"http://127.0.0.1:{self.server.server_port}/metrics"
 
     def text(self):

@@ -50,7 +50,7 @@ class Record:
         """Whether the mesh has ever shown this weight."""
         return canary in {fact.split.canary for fact in self.facts(Confirmed)}
 
-    def seen(self, at: float) -> bool:
+    def has_scrape_after(self, at: float) -> bool:
         """Whether a scrape later than `at` was observed."""
         newest = self.state.gauges["errors"].cursor.newest("stable") if self.entries else None
         return newest is not None and newest > at

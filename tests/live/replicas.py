@@ -61,7 +61,7 @@ class Replicas:
             return [*journal.read()]
 
     def facts(self, kind):
-        return [each.fact for each in self.entries() if each.fact.kind == kind]
+        return [entry.fact for entry in self.entries() if entry.fact.kind == kind]
 
     def say(self, command, name=None):
         done = surefoot(command, name or self.plan.name, "--journal", self.journal)
@@ -75,7 +75,9 @@ class Replicas:
     def leader(self):
         """The process that was elected last; None before there was one."""
         names = [fact.controller for fact in self.facts("elected")]
-        return next((each for each in self.processes if names and of(each, names[-1])), None)
+        return next(
+            (process for process in self.processes if names and of(process, names[-1])), None
+        )
 
     def follow(self, before=None):
         """Wait until another process than this one leads."""
@@ -97,7 +99,7 @@ class Replicas:
 
     def weights_of(self, service):
         (routes,) = self.route(service)["spec"]["http"]
-        return [each.get("weight", 0) for each in routes["route"]]
+        return [destination.get("weight", 0) for destination in routes["route"]]
 
     def status(self, name=None):
         path = f"{PLANS.format(self.namespace)}/{name or self.plan.name}"

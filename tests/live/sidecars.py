@@ -27,7 +27,7 @@ class Sidecars(Served):
         self._lock, self._over = threading.Lock(), threading.Event()
         page = self._text
 
-        class Handler(BaseHTTPRequestHandler):
+        class SidecarHandler(BaseHTTPRequestHandler):
             def do_GET(self):
                 self.send_response(200)
                 self.send_header("Content-Type", "text/plain; version=0.0.4")
@@ -37,7 +37,7 @@ class Sidecars(Served):
             def log_message(self, *args):
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), SidecarHandler)
         self.url = f"http://127.0.0.1:{self.server.server_port}/metrics"
 
     @contextmanager
@@ -66,10 +66,10 @@ class Sidecars(Served):
         with self._lock:
             rows = [
                 f'istio_requests_total{{reporter="source",destination_service_name="{service}",'
-                f'destination_service_namespace="{place}",'
+                f'destination_service_namespace="{in_namespace}",'
                 f'destination_version="{version}",response_code="{answered}"}} {count}'
                 for (service, version, code), count in sorted(self._counts.items())
-                for place, answered in ((self._namespace, code), ("elsewhere", "503"))
-                if count and (place == self._namespace or code == "200")
+                for in_namespace, answered in ((self._namespace, code), ("elsewhere", "503"))
+                if count and (in_namespace == self._namespace or code == "200")
             ]
         return "\n".join(["# TYPE istio_requests_total counter", *rows, ""])

@@ -23,15 +23,12 @@ from rollout.wire import clock as clocks
 from rollout.wire.replica import Replica
 from rollout.wire.shard import Shard
 from tests.live.replicas import ISTIO
+from tests.support.reaper import Killed
 from tests.support.routes import plan as plan_of
 from tests.support.routes import to, virtual_service
 
 GOOD, BAD = Behaviour(), Behaviour(errors=0.1)
 MARK = "mark.surefoot.dev/"
-
-
-class Killed(BaseException):
-    """A process that ends in the middle of whatever it does."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +53,8 @@ class Audit:
 
     def _watch(self) -> None:
         secured = ssl.create_default_context(cafile=str(self._cluster.ca))
-        place = "127.0.0.1", self._cluster.port
-        with closing(http.client.HTTPSConnection(*place, context=secured)) as line:
+        address = "127.0.0.1", self._cluster.port
+        with closing(http.client.HTTPSConnection(*address, context=secured)) as line:
             line.request("GET", self._path, headers={"Authorization": "Bearer admin-token"})
             with line.getresponse() as answer:
                 self._read(answer)
@@ -82,10 +79,10 @@ class Audit:
             self.changes.append(Change(name, metadata["resourceVersion"], canary, mark))
 
     def of(self, name: str) -> list[Change]:
-        return [each for each in self.changes if each.name == name]
+        return [change for change in self.changes if change.name == name]
 
 
-class Mesh(MemoryRouter):
+class StormMesh(MemoryRouter):
     """Traffic goes where the VirtualServices say."""
 
     def __init__(self, audit: Audit) -> None:
@@ -93,23 +90,23 @@ class Mesh(MemoryRouter):
         self._audit = audit
 
     def share(self, plan: Plan) -> float:
-        seen = self._audit.of(plan.spec.service)
-        return seen[-1].canary / 100 if seen else 0.0
+        changes = self._audit.of(plan.spec.service)
+        return changes[-1].canary / 100 if changes else 0.0
 
 
 @dataclass
-class Worlds:
+class SimulatedServices:
     """The Observer port: each service has a world of its own."""
 
-    mesh: Mesh
+    mesh: StormMesh
     behaviours: dict[str, Behaviour] = field(default_factory=dict)
     _worlds: dict[str, SimulatedService] = field(default_factory=dict)
 
     def observe(self, asks: Any, now: float) -> Mapping[str, Any]:
-        found: dict[str, Any] = {}
+        answers: dict[str, Any] = {}
         for ask in asks:
-            found |= self._world(ask.plan.spec.service).observe([ask], now)
-        return found
+            answers |= self._world(ask.plan.spec.service).observe([ask], now)
+        return answers
 
     def _world(self, service: str) -> SimulatedService:
         if service not in self._worlds:
@@ -121,7 +118,7 @@ class Worlds:
 
 
 @dataclass
-class Node:
+class StormReplica:
     """One replica that is started, ticked, killed and started again."""
 
     shard: Shard
@@ -172,13 +169,13 @@ class Storm:
     proxy: Any
     clock: VirtualClock
     audit: Audit
-    worlds: Worlds
-    nodes: list[Node]
+    worlds: SimulatedServices
+    nodes: list[StormReplica]
     writers: dict[int, str] = field(default_factory=dict)
-    current: Node | None = None
+    current: StormReplica | None = None
     doomed: bool = False
 
-    def tick(self, node: Node) -> None:
+    def tick(self, node: StormReplica) -> None:
         """One tick of a node, which may be killed in it."""
         before, self.current = self.current, node
         try:
@@ -204,8 +201,8 @@ class Storm:
             {"name": "errors", "template": "istio/errors", "margin": {"absolute": "2%"}}
         ]
         path = f"/apis/surefoot.dev/v1alpha1/namespaces/{self.namespace}/rolloutplans"
-        made = self.cluster.ask("POST", path, document)
-        assert made["kind"] == "RolloutPlan", made
+        created = self.cluster.ask("POST", path, document)
+        assert created["kind"] == "RolloutPlan", created
         return Plan.model_validate(document)
 
     def entries(self) -> list[Any]:
@@ -220,22 +217,22 @@ class Storm:
 def storm(cluster: Any, namespace: str, journal: str, proxy: Any, patch: Any) -> Iterator[Storm]:
     """Two replicas ready to tick; only time and the metrics are not real."""
     clock, audit = VirtualClock(), Audit(cluster, namespace)
-    worlds = Worlds(Mesh(audit))
+    worlds = SimulatedServices(StormMesh(audit))
     patch.setenv("KUBECONFIG", str(proxy.config("surefoot")))
     patch.setenv("NO_PROXY", "127.0.0.1")
     patch.setattr(clocks, "SystemClock", lambda: clock)
     patch.setattr(clocks, "timer", clock.now)
     patch.setattr("rollout.observe.prometheus.PrometheusObserver", lambda *_: worlds)
-    nodes = [Node(Shard(journal, namespace, "surefoot"), clock) for _ in range(2)]
-    made = Storm(cluster, namespace, journal, proxy, clock, audit, worlds, nodes)
+    nodes = [StormReplica(Shard(journal, namespace, "surefoot"), clock) for _ in range(2)]
+    running = Storm(cluster, namespace, journal, proxy, clock, audit, worlds, nodes)
     append = SqlJournal.append
 
     def noted(self: SqlJournal, facts: Any, after: int) -> Any:
         entries = append(self, facts, after)
         for entry in entries:
-            if made.current is not None:
-                made.writers[entry.seq] = made.current.candidate.identity
-        if made.doomed and made.current is not None:
+            if running.current is not None:
+                running.writers[entry.seq] = running.current.candidate.identity
+        if running.doomed and running.current is not None:
             raise Killed
         return entries
 
@@ -243,7 +240,7 @@ def storm(cluster: Any, namespace: str, journal: str, proxy: Any, patch: Any) ->
     for node in nodes:
         node.start()
     try:
-        yield made
+        yield running
     finally:
         for node in nodes:
             with suppress(SurefootError):

@@ -72,15 +72,15 @@ def test_even_pods_hold_and_the_journal_says_so(surefooted, tmp_path):
 def test_json_has_its_documented_shape_and_too_few_runs_do_not_hold(surefooted):
     done, the_plan, _ = surefooted("--runs", 5, "--seed", 7, "--json")
     assert done.exit_code == 1
-    (told,) = json.loads(done.stdout)["plans"]
-    assert told["rollout"] == the_plan.id
-    assert (told["runs"], told["seed"], told["holds"]) == (5, 7, False)
-    assert told["rate"] <= told["bound"]
-    assert "entry" not in told
+    (calibration,) = json.loads(done.stdout)["plans"]
+    assert calibration["rollout"] == the_plan.id
+    assert (calibration["runs"], calibration["seed"], calibration["holds"]) == (5, 7, False)
+    assert calibration["rate"] <= calibration["bound"]
+    assert "entry" not in calibration
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "problem"),
     [
         ({"pods": {"label": "instance"}}, "no label instance"),
         ({"guardrails": (ERRORS, LATENCY)}, "nothing is known of the past of v1"),
@@ -89,7 +89,7 @@ def test_json_has_its_documented_shape_and_too_few_runs_do_not_hold(surefooted):
         ({"prometheus": {"url": "http://127.0.0.1:1"}}, "does not answer"),
     ],
 )
-def test_what_cannot_be_replayed_is_bad_input_in_words(surefooted, words, said):
+def test_what_cannot_be_replayed_is_bad_input_in_words(surefooted, words, problem):
     done, _, _ = surefooted("--runs", 5, **words)
     assert done.exit_code == 2
-    assert said in done.output
+    assert problem in done.output

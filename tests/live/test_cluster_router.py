@@ -16,7 +16,7 @@ from rollout.route.kube.objects import HTTP_ROUTE
 from rollout.route.kube.router import ClusterRouter
 from tests.live.pipeline import until
 from tests.live.webhook import refusing
-from tests.support.cluster_routes import Live, Place, climbed
+from tests.support.cluster_routes import LiveRouter, MeshNamespace, climbed
 from tests.support.routes import gateway, http_route, istio, parted, ref, to, virtual_service
 from tests.support.worlds import BAD, GOOD, Lab
 from tests.support.worlds import plan as plan_of_the_world
@@ -37,8 +37,8 @@ RULE = {
 
 
 @pytest.fixture
-def place(cluster, namespace):
-    return Place(cluster, namespace)
+def mesh(cluster, namespace):
+    return MeshNamespace(cluster, namespace)
 
 
 @pytest.fixture
@@ -65,18 +65,18 @@ def two_subsets(stable=90, canary=10, *more):
 
 
 @pytest.fixture
-def lab(place, router):
+def lab(mesh, router):
     """Makes a rollout on the namespace's VirtualService, in simulated traffic and time."""
 
-    def made(canary=GOOD, routes=1, **spec):
-        place.create(virtual_service(*[[to("reviews", None, "v1")]] * routes))
+    def build(canary=GOOD, routes=1, **spec):
+        mesh.create(virtual_service(*[[to("reviews", None, "v1")]] * routes))
         route = {"istio": {"virtualService": "reviews"}}
         document = plan_of_the_world(service="reviews", route=route, **spec).document()
-        document["metadata"]["namespace"] = place.namespace
+        document["metadata"]["namespace"] = mesh.namespace
         plan = Plan.model_validate(document)
-        return Lab(canary, plan, router=Live(inner=router))
+        return Lab(canary, plan, router=LiveRouter(inner=router))
 
-    return made
+    return build
 
 
 def problems(lab):
@@ -86,51 +86,51 @@ def problems(lab):
 # Peers' defects
 
 
-def test_argo_grows_the_virtual_service(place, router):
-    place.create(
+def test_argo_grows_the_virtual_service(mesh, router):
+    mesh.create(
         virtual_service(http=[{"route": two_subsets()}, {"name": "b", "route": two_subsets()}])
     )
     for number in range(12):
-        router.write(istio(place.namespace), Split(number), f"m{number}")
-    http = place.get()["spec"]["http"]
+        router.write(istio(mesh.namespace), Split(number), f"m{number}")
+    http = mesh.get()["spec"]["http"]
     assert [len(route["route"]) for route in http] == [2, 2]
 
 
-def test_argo_grows_the_virtual_service_by_routes_of_its_own_beside_unnamed_ones(place, router):
+def test_argo_grows_the_virtual_service_by_routes_of_its_own_beside_unnamed_ones(mesh, router):
     """Where it doubles is with routes that it makes for a header: 6, 18, 258, 65,538."""
-    place.create(virtual_service([to("reviews", None, "v1")], [to("reviews", None, "v1")]))
-    plan = parted(istio(place.namespace), segment={"header": {"name": "x-ward", "exact": "icu"}})
+    mesh.create(virtual_service([to("reviews", None, "v1")], [to("reviews", None, "v1")]))
+    plan = parted(istio(mesh.namespace), segment={"header": {"name": "x-ward", "exact": "icu"}})
     for number in range(1, 9):
         router.write(plan, Split(10 * number, 100, "segment"), f"m{number}")
-        assert len(place.get()["spec"]["http"]) == 4
+        assert len(mesh.get()["spec"]["http"]) == 4
     router.write(plan, Split(0), "back")
-    assert len(place.get()["spec"]["http"]) == 2
+    assert len(mesh.get()["spec"]["http"]) == 2
 
 
-def test_argo_removes_a_third_destination(place, router):
-    place.create(virtual_service(two_subsets(85, 5, to("archive", 10))))
-    plan = istio(place.namespace)
+def test_argo_removes_a_third_destination(mesh, router):
+    mesh.create(virtual_service(two_subsets(85, 5, to("archive", 10))))
+    plan = istio(mesh.namespace)
     for split, weights in [(Split(10), [81, 9, 10]), (Split(0), [90, 0, 10])]:
         router.write(plan, split, f"m{split.canary}")
-        assert place.weights() == weights
+        assert mesh.weights() == weights
         assert router.read(plan, 100).split == split
 
 
-def test_argo_removes_foreign_subsets(place, router):
-    place.create(virtual_service(two_subsets()))
-    before = place.create(RULE, "destinationrules")
-    router.write(istio(place.namespace, destinationRule="reviews"), Split(30), "m")
-    assert place.weights() == [70, 30]
-    assert place.get("destinationrules") == before
+def test_argo_removes_foreign_subsets(mesh, router):
+    mesh.create(virtual_service(two_subsets()))
+    before = mesh.create(RULE, "destinationrules")
+    router.write(istio(mesh.namespace, destinationRule="reviews"), Split(30), "m")
+    assert mesh.weights() == [70, 30]
+    assert mesh.get("destinationrules") == before
 
 
-def test_argo_matches_hosts_on_the_first_label_only(place, router):
-    full = f"reviews.{place.namespace}.svc.cluster.local"
+def test_argo_matches_hosts_on_the_first_label_only(mesh, router):
+    full = f"reviews.{mesh.namespace}.svc.cluster.local"
     theirs = to("reviews.elsewhere.svc.cluster.local", 20, "v2")
-    place.create(virtual_service([to(full, 80, "v1"), theirs]))
-    router.write(istio(place.namespace), Split(10), "m")
-    assert place.weights() == [72, 20, 8]
-    assert router.read(istio(place.namespace), 100).split == Split(10)
+    mesh.create(virtual_service([to(full, 80, "v1"), theirs]))
+    router.write(istio(mesh.namespace), Split(10), "m")
+    assert mesh.weights() == [72, 20, 8]
+    assert router.read(istio(mesh.namespace), 100).split == Split(10)
 
 
 def test_argo_never_verifies_that_traffic_moved(lab):
@@ -143,9 +143,9 @@ def test_argo_never_verifies_that_traffic_moved(lab):
 
 
 @pytest.mark.parametrize("then", ["pause", "revert", "adopt"])
-def test_flagger_adopts_a_hand_edit_silently(place, lab, then):
+def test_flagger_adopts_a_hand_edit_silently(mesh, lab, then):
     lab = climbed(lab(onDrift=then))
-    place.weigh(5, 95)
+    mesh.weigh(5, 95)
     before = lab.clock.now()
     lab.run_until(lambda _: any(isinstance(fact, Drifted) for fact in lab.facts))
     assert lab.clock.now() - before <= lab.plan.spec.interval
@@ -153,25 +153,25 @@ def test_flagger_adopts_a_hand_edit_silently(place, lab, then):
     assert drift.seen == Split(95)
     lab.run(3)
     assert lab.state.phase == ("paused" if then == "pause" else "stepping")
-    assert place.weights() == ([95, 5] if then == "revert" else [5, 95])
+    assert mesh.weights() == ([95, 5] if then == "revert" else [5, 95])
 
 
-def test_a_hand_edit_of_one_route_of_two_is_found_and_reverted(place, lab):
+def test_a_hand_edit_of_one_route_of_two_is_found_and_reverted(mesh, lab):
     lab = climbed(lab(routes=2, onDrift="revert"))
-    place.weigh(60, 40)
+    mesh.weigh(60, 40)
     lab.run_until(lambda _: any(isinstance(fact, Drifted) for fact in lab.facts), 3)
     lab.run(1)
-    assert [place.weights(route) for route in (0, 1)] == [[95, 5], [95, 5]]
+    assert [mesh.weights(route) for route in (0, 1)] == [[95, 5], [95, 5]]
 
 
-def test_flagger_starts_again_after_any_other_edit(place, lab):
+def test_flagger_starts_again_after_any_other_edit(mesh, lab):
     lab = climbed(lab(), 25)
-    http = place.get()["spec"]["http"]
+    http = mesh.get()["spec"]["http"]
     http[0] |= {"timeout": "3s", "mirror": {"host": "shadow"}}
-    place.edit({"metadata": {"labels": {"team": "a"}}, "spec": {"http": http, "gateways": ["g"]}})
+    mesh.edit({"metadata": {"labels": {"team": "a"}}, "spec": {"http": http, "gateways": ["g"]}})
     assert lab.run().phase == "promoted"
     assert [split.canary for _, split, _ in lab.router.writes] == [5, 25, 50, 100]
-    live = place.get()
+    live = mesh.get()
     assert live["spec"]["http"][0]["mirror"] == {"host": "shadow"}
     assert live["spec"]["gateways"] == ["g"]
     assert live["metadata"]["labels"] == {"team": "a"}
@@ -185,54 +185,56 @@ def test_flagger_overshoots_its_maximum(lab):
     }
 
 
-def test_flagger_is_wedged_in_promotion_by_a_lost_write(place, lab, cluster):
+def test_flagger_is_wedged_in_promotion_by_a_lost_write(mesh, lab, cluster):
     lab = climbed(lab(), 50)
-    forbid(cluster, place)
+    forbid(cluster, mesh)
     lab.run_until(lambda state: state.phase == "promoting")
-    assert place.weights() == [50, 50]
-    permit(cluster, place)
+    assert mesh.weights() == [50, 50]
+    permit(cluster, mesh)
     assert lab.run().phase == "promoted"
-    assert place.weights() == [0, 100]
+    assert mesh.weights() == [0, 100]
 
 
-def test_flagger_is_wedged_in_promotion_by_a_hand_edit(place, lab, cluster):
+def test_flagger_is_wedged_in_promotion_by_a_hand_edit(mesh, lab, cluster):
     """Here its write is refused meanwhile, which waits for a person, and a person frees it."""
     lab = climbed(lab(onDrift="revert"), 50)
-    forbid(cluster, place)
+    forbid(cluster, mesh)
     lab.run_until(lambda state: state.phase == "promoting")
-    place.weigh(70, 30)
+    mesh.weigh(70, 30)
     lab.run_until(lambda state: state.phase == "paused")
     assert "may not patch VirtualService" in lab.decisions[-1].sentence
-    permit(cluster, place)
+    permit(cluster, mesh)
     say(lab, "resume")
     assert lab.run().phase == "promoted"
-    assert place.weights() == [0, 100]
+    assert mesh.weights() == [0, 100]
 
 
-def test_flagger_says_weight_0_while_60_per_cent_is_routed(place, lab, cluster):
+def test_flagger_says_weight_0_while_60_per_cent_is_routed(mesh, lab, cluster):
     lab = climbed(lab(), 25)
     lab.restart()
     lab.controller.tick()
     assert lab.state.split == Split(25)
-    assert place.weights() == [75, 25]
-    forbid(cluster, place)
+    assert mesh.weights() == [75, 25]
+    forbid(cluster, mesh)
     say(lab, "abort")
     lab.run_until(lambda state: state.attempts > 0)
     entry = lab.entries[-1]
-    said = with_rollout(
+    status = with_rollout(
         {"metadata": {}}, PlanAcceptance(), RolloutStory(lab.plan.id, lab.state, entry), 0, "v1"
     )
-    assert (said["weight"], said["wanted"]) == ("25%", "0%"), "what the mesh shows, what is wanted"
-    assert place.weights() == [75, 25]
-    permit(cluster, place)
+    assert (status["weight"], status["wanted"]) == ("25%", "0%"), (
+        "what the mesh shows, what is wanted"
+    )
+    assert mesh.weights() == [75, 25]
+    permit(cluster, mesh)
     assert lab.run().phase == "rolled back"
 
 
-def test_a_good_canary_is_promoted_and_a_bad_one_leaves_the_object_as_it_was(place, lab):
+def test_a_good_canary_is_promoted_and_a_bad_one_leaves_the_object_as_it_was(mesh, lab):
     lab = lab(BAD)
-    before = place.get()["spec"]["http"][0]["route"][0]["destination"]
+    before = mesh.get()["spec"]["http"][0]["route"][0]["destination"]
     assert lab.run().phase == "rolled back"
-    (only,) = place.get()["spec"]["http"][0]["route"]
+    (only,) = mesh.get()["spec"]["http"][0]["route"]
     assert only == {"destination": before, "weight": 100}
 
 
@@ -241,30 +243,30 @@ def test_a_good_canary_is_promoted_and_a_bad_one_leaves_the_object_as_it_was(pla
 RBAC = "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/roles/surefoot"
 
 
-def forbid(cluster, place, verbs=("get",)):
+def forbid(cluster, mesh, verbs=("get",)):
     """Take rights away, and wait until the API server knows."""
-    _rights(cluster, place, [*verbs])
+    _rights(cluster, mesh, [*verbs])
 
 
-def permit(cluster, place):
-    _rights(cluster, place, ["get", "patch"])
+def permit(cluster, mesh):
+    _rights(cluster, mesh, ["get", "patch"])
 
 
-def _rights(cluster, place, verbs):
-    cluster.ask("PATCH", RBAC.format(place.namespace), {"rules": [MAY | {"verbs": verbs}]})
+def _rights(cluster, mesh, verbs):
+    cluster.ask("PATCH", RBAC.format(mesh.namespace), {"rules": [MAY | {"verbs": verbs}]})
     harmless = {"metadata": {"labels": {"asked": "x"}}}
     until = time.monotonic() + 60
     while True:
-        said = cluster.ask("PATCH", f"{place.path()}?dryRun=All", harmless, user="surefoot")
-        if (said.get("code") == 403) == ("patch" not in verbs):
+        answer = cluster.ask("PATCH", f"{mesh.path()}?dryRun=All", harmless, user="surefoot")
+        if (answer.get("code") == 403) == ("patch" not in verbs):
             return
-        assert time.monotonic() < until, said
+        assert time.monotonic() < until, answer
         time.sleep(0.02)
 
 
 def say(lab, command):
-    said = HumanSaid(rollout=lab.plan.id, at=lab.clock.now(), command=command, actor="ana")
-    lab.journal.append([said], lab.entries[-1].seq)
+    command_fact = HumanSaid(rollout=lab.plan.id, at=lab.clock.now(), command=command, actor="ana")
+    lab.journal.append([command_fact], lab.entries[-1].seq)
 
 
 def refused(lab):
@@ -276,41 +278,41 @@ def refused(lab):
     return pause.sentence
 
 
-def test_a_lost_right_is_named_with_its_rule_and_pauses(place, lab, cluster):
+def test_a_lost_right_is_named_with_its_rule_and_pauses(mesh, lab, cluster):
     lab = climbed(lab())
-    forbid(cluster, place)
+    forbid(cluster, mesh)
     assert (
-        f"may not patch VirtualService {place.namespace}/reviews; a Role needs the rule "
+        f"may not patch VirtualService {mesh.namespace}/reviews; a Role needs the rule "
         '{apiGroups: [networking.istio.io], resources: [virtualservices], verbs: ["patch"]}'
     ) in refused(lab)
-    assert place.weights() == [95, 5]
+    assert mesh.weights() == [95, 5]
     say(lab, "resume")
     lab.run(3)
     assert refused(lab), "tried again, and refused again"
-    permit(cluster, place)
+    permit(cluster, mesh)
     say(lab, "resume")
     assert lab.run().phase == "promoted"
 
 
-def test_a_rollback_without_rights_goes_on_trying(place, lab, cluster):
+def test_a_rollback_without_rights_goes_on_trying(mesh, lab, cluster):
     lab = climbed(lab(BAD))
-    forbid(cluster, place)
+    forbid(cluster, mesh)
     lab.run_until(lambda state: state.phase == "reverting" and state.attempts > 5)
-    assert place.weights() == [95, 5]
-    permit(cluster, place)
+    assert mesh.weights() == [95, 5]
+    permit(cluster, mesh)
     assert lab.run().phase == "rolled back"
-    assert place.weights() == [100]
+    assert mesh.weights() == [100]
 
 
-def test_all_rights_lost_pauses_at_once_and_is_said_once(place, lab, cluster):
+def test_all_rights_lost_pauses_at_once_and_is_said_once(mesh, lab, cluster):
     lab = climbed(lab())
-    forbid(cluster, place, ("list",))
+    forbid(cluster, mesh, ("list",))
     until(lambda: _may_not_get(lab.router, lab.plan), "the right is gone")
     assert "may not get VirtualService" in refused(lab)
     before = len(problems(lab))
     lab.run(20)
     assert len(problems(lab)) == before
-    permit(cluster, place)
+    permit(cluster, mesh)
     until(lambda: not _may_not_get(lab.router, lab.plan), "the right is back")
     say(lab, "resume")
     assert lab.run().phase == "promoted"
@@ -324,45 +326,45 @@ def _may_not_get(router, plan):
     return False
 
 
-def test_an_admission_webhook_refuses(place, lab, cluster, tmp_path):
+def test_an_admission_webhook_refuses(mesh, lab, cluster, tmp_path):
     lab = climbed(lab())
-    said = "configuration is invalid: " + "a long story " * 80
-    with refusing(cluster, place.namespace, said, tmp_path):
+    refusal = "configuration is invalid: " + "a long story " * 80
+    with refusing(cluster, mesh.namespace, refusal, tmp_path):
         assert 'admission webhook "validation.istio.io" denied the request: conf' in refused(lab)
         (problem, *_) = problems(lab)
-        assert problem.startswith(f"cannot patch VirtualService {place.namespace}/reviews: ")
+        assert problem.startswith(f"cannot patch VirtualService {mesh.namespace}/reviews: ")
         assert len(problem) < 600
-        assert place.weights() == [95, 5]
+        assert mesh.weights() == [95, 5]
         assert lab.state.split == Split(5)
     say(lab, "resume")
     assert lab.run().phase == "promoted"
 
 
-def test_a_rollback_that_a_webhook_refuses_goes_on_trying(place, lab, cluster, tmp_path):
+def test_a_rollback_that_a_webhook_refuses_goes_on_trying(mesh, lab, cluster, tmp_path):
     lab = climbed(lab(BAD))
-    with refusing(cluster, place.namespace, "frozen", tmp_path):
+    with refusing(cluster, mesh.namespace, "frozen", tmp_path):
         lab.run_until(lambda state: state.phase == "reverting" and state.attempts > 3)
-        assert place.weights() == [95, 5]
+        assert mesh.weights() == [95, 5]
     assert lab.run().phase == "rolled back"
-    assert place.weights() == [100]
+    assert mesh.weights() == [100]
 
 
 @pytest.mark.parametrize("then", ["pause", "revert"])
-def test_an_object_is_deleted_and_made_again(place, lab, cluster, then):
+def test_an_object_is_deleted_and_made_again(mesh, lab, cluster, then):
     lab = climbed(lab(onDrift=then))
     lab.run(4)  # traffic follows
-    cluster.ask("DELETE", place.path())
+    cluster.ask("DELETE", mesh.path())
     before = lab.clock.now()
-    where = f"VirtualService {place.namespace}/reviews"
+    where = f"VirtualService {mesh.namespace}/reviews"
     assert f"{where}: there is no such object" in refused(lab)
     assert lab.clock.now() - before <= lab.plan.spec.interval
-    place.create(virtual_service([to("reviews", None, "v1")]))
+    mesh.create(virtual_service([to("reviews", None, "v1")]))
     lab.run_until(lambda _: any(isinstance(fact, Drifted) for fact in lab.facts))
     if then == "revert":
-        lab.run_until(lambda _: place.weights() == [95, 5], 10)
+        lab.run_until(lambda _: mesh.weights() == [95, 5], 10)
     else:
         lab.run(5)
-        assert place.weights() == [None], "nobody asked for traffic on the canary there"
+        assert mesh.weights() == [None], "nobody asked for traffic on the canary there"
     say(lab, "resume")
     assert lab.run().phase == "promoted"
 
@@ -383,133 +385,133 @@ class Meddled:
         return self._happen(lambda: self._inner.patch(*args, **options))
 
 
-def test_a_conflict_is_read_again_and_a_storm_of_them_ends(place, objects):
-    place.create(virtual_service(two_subsets()))
-    plan = istio(place.namespace)
+def test_a_conflict_is_read_again_and_a_storm_of_them_ends(mesh, objects):
+    mesh.create(virtual_service(two_subsets()))
+    plan = istio(mesh.namespace)
 
     def somebody_first(patch):
-        place.edit({"metadata": {"annotations": {"at": str(time.monotonic())}}})
+        mesh.edit({"metadata": {"annotations": {"at": str(time.monotonic())}}})
         return patch()
 
     brief = Meddled(objects, 3, somebody_first)
     ClusterRouter(brief).write(plan, Split(20), "m")
     assert brief.patches == 4
-    assert place.weights() == [80, 20]
+    assert mesh.weights() == [80, 20]
     storm = Meddled(objects, 1000, somebody_first)
     with pytest.raises(RouteError, match="reviews keeps changing: 5 patches came too late"):
         ClusterRouter(storm).write(plan, Split(30), "m")
-    assert place.weights() == [80, 20]
+    assert mesh.weights() == [80, 20]
 
 
-def test_an_edit_between_reading_and_patching_is_never_lost(place, objects):
-    place.create(virtual_service(two_subsets()))
+def test_an_edit_between_reading_and_patching_is_never_lost(mesh, objects):
+    mesh.create(virtual_service(two_subsets()))
 
     def a_new_route(patch):
         theirs = {"name": "new", "route": [to("other")]}
-        place.edit({"spec": {"http": [*place.get()["spec"]["http"], theirs]}})
+        mesh.edit({"spec": {"http": [*mesh.get()["spec"]["http"], theirs]}})
         return patch()
 
-    ClusterRouter(Meddled(objects, 1, a_new_route)).write(istio(place.namespace), Split(20), "m")
-    assert [route["name"] for route in place.get()["spec"]["http"]] == ["r1", "new"]
-    assert place.weights() == [80, 20]
+    ClusterRouter(Meddled(objects, 1, a_new_route)).write(istio(mesh.namespace), Split(20), "m")
+    assert [route["name"] for route in mesh.get()["spec"]["http"]] == ["r1", "new"]
+    assert mesh.weights() == [80, 20]
 
 
-def test_a_time_out_after_the_patch_was_taken_is_no_failure(place, objects):
-    place.create(virtual_service(two_subsets()))
+def test_a_time_out_after_the_patch_was_taken_is_no_failure(mesh, objects):
+    mesh.create(virtual_service(two_subsets()))
 
     def taken(patch):
         patch()
         raise ClusterError("the API server does not answer: timed out")
 
     slow = Meddled(objects, 1, taken)
-    ClusterRouter(slow).write(istio(place.namespace), Split(20), "m")
+    ClusterRouter(slow).write(istio(mesh.namespace), Split(20), "m")
     assert slow.patches == 1
 
 
 @pytest.mark.parametrize("status", [0, 429, 500, 503])
-def test_a_patch_that_was_not_taken_is_a_failure_and_not_tried_at_once(place, objects, status):
-    place.create(virtual_service(two_subsets()))
+def test_a_patch_that_was_not_taken_is_a_failure_and_not_tried_at_once(mesh, objects, status):
+    mesh.create(virtual_service(two_subsets()))
 
     def lost(_):
         raise ClusterError(f"the API server said {status}: later", status)
 
     away = Meddled(objects, 1000, lost)
     with pytest.raises(RouteError, match=f"reviews: the API server said {status}: later"):
-        ClusterRouter(away).write(istio(place.namespace), Split(20), "m")
+        ClusterRouter(away).write(istio(mesh.namespace), Split(20), "m")
     assert away.patches == 1
-    assert place.weights() == [90, 10]
+    assert mesh.weights() == [90, 10]
 
 
-def test_an_object_of_the_same_name_is_not_patched_for_its_predecessor(place, objects, cluster):
-    place.create(virtual_service(two_subsets()))
+def test_an_object_of_the_same_name_is_not_patched_for_its_predecessor(mesh, objects, cluster):
+    mesh.create(virtual_service(two_subsets()))
 
     def replaced(patch):
-        cluster.ask("DELETE", place.path())
-        place.create(virtual_service([to("reviews", 1, "v1")], hosts=["new"]))
+        cluster.ask("DELETE", mesh.path())
+        mesh.create(virtual_service([to("reviews", 1, "v1")], hosts=["new"]))
         return patch()
 
-    ClusterRouter(Meddled(objects, 1, replaced)).write(istio(place.namespace), Split(20), "m")
-    assert place.get()["spec"]["hosts"] == ["new"]
-    assert place.weights() == [80, 20]
+    ClusterRouter(Meddled(objects, 1, replaced)).write(istio(mesh.namespace), Split(20), "m")
+    assert mesh.get()["spec"]["hosts"] == ["new"]
+    assert mesh.weights() == [80, 20]
 
 
-def test_no_traffic_for_a_subset_that_nobody_defined(place, router):
-    place.create(virtual_service(two_subsets()))
-    place.create(
+def test_no_traffic_for_a_subset_that_nobody_defined(mesh, router):
+    mesh.create(virtual_service(two_subsets()))
+    mesh.create(
         RULE | {"spec": {"host": "reviews", "subsets": [{"name": "v1"}]}}, "destinationrules"
     )
-    plan = istio(place.namespace, destinationRule="reviews")
+    plan = istio(mesh.namespace, destinationRule="reviews")
     with pytest.raises(RouteError, match="DestinationRule reviews defines no subset v2"):
         router.write(plan, Split(20), "m")
-    assert place.weights() == [90, 10]
+    assert mesh.weights() == [90, 10]
     router.write(plan, Split(0), "back")  # a rollback asks for nothing
-    assert place.weights() == [100, 0]
+    assert mesh.weights() == [100, 0]
 
 
-def test_a_second_pass_writes_nothing(place, router):
-    place.create(virtual_service(two_subsets()))
-    router.write(istio(place.namespace), Split(20), "m")
-    before = place.get()["metadata"]["resourceVersion"]
-    router.write(istio(place.namespace), Split(20), "m")
-    assert place.get()["metadata"]["resourceVersion"] == before
+def test_a_second_pass_writes_nothing(mesh, router):
+    mesh.create(virtual_service(two_subsets()))
+    router.write(istio(mesh.namespace), Split(20), "m")
+    before = mesh.get()["metadata"]["resourceVersion"]
+    router.write(istio(mesh.namespace), Split(20), "m")
+    assert mesh.get()["metadata"]["resourceVersion"] == before
 
 
-def test_what_the_api_server_filled_in_stays(place, admin):
-    place.create(http_route([ref("reviews-v1")], [ref("ratings", 3)]), "httproutes")
-    before = place.get("httproutes")["spec"]
-    plan = gateway(place.namespace)
+def test_what_the_api_server_filled_in_stays(mesh, admin):
+    mesh.create(http_route([ref("reviews-v1")], [ref("ratings", 3)]), "httproutes")
+    before = mesh.get("httproutes")["spec"]
+    plan = gateway(mesh.namespace)
     admin.write(plan, Split(5), "m")
     assert [
-        each["name"] for each in place.get("httproutes")["spec"]["rules"][0]["backendRefs"]
+        backend["name"] for backend in mesh.get("httproutes")["spec"]["rules"][0]["backendRefs"]
     ] == [
         "reviews-v1",
         "reviews-v2",
     ]
     admin.write(plan, Split(0), "back")
-    after = place.get("httproutes")["spec"]
+    after = mesh.get("httproutes")["spec"]
     assert after["rules"][0]["backendRefs"][0].pop("weight") == 100
     assert before["rules"][0]["backendRefs"][0].pop("weight") == 1
     assert after == before
 
 
-def test_a_canary_that_the_gateway_cannot_resolve_is_not_confirmed(place, admin):
-    place.create(http_route([ref("reviews-v1")]), "httproutes")
-    plan = gateway(place.namespace)
+def test_a_canary_that_the_gateway_cannot_resolve_is_not_confirmed(mesh, admin):
+    mesh.create(http_route([ref("reviews-v1")]), "httproutes")
+    plan = gateway(mesh.namespace)
     admin.write(plan, Split(5), "m")
-    message = f"Service {place.namespace}/reviews-v2 not found"
+    message = f"Service {mesh.namespace}/reviews-v2 not found"
     lost = {"type": "ResolvedRefs", "status": "False", "reason": "BackendNotFound"}
     lost |= {"message": message, "lastTransitionTime": "2026-01-01T00:00:00Z"}
     seen_by = {"controllerName": "example.org/gw", "parentRef": {"name": "gateway"}}
     parent = {**seen_by, "conditions": [lost]}
-    place.edit({"status": {"parents": [parent]}}, "httproutes", "/status")
+    mesh.edit({"status": {"parents": [parent]}}, "httproutes", "/status")
     with pytest.raises(RouteError, match=r"example\.org/gw cannot resolve the canary: Backend"):
         admin.read(plan, 100)
     admin.write(plan, Split(0), "back")
     assert admin.read(plan, 100).split == Split(0)
 
 
-def test_a_kind_that_the_cluster_does_not_have_is_said(place, admin, monkeypatch):
+def test_a_kind_that_the_cluster_does_not_have_is_said(mesh, admin, monkeypatch):
     newer = replace(HTTP_ROUTE, version="v9")
     monkeypatch.setattr("rollout.route.kube.objects.HTTP_ROUTE", newer)
     with pytest.raises(RouteError, match=r"reviews: the cluster knows no gateway.*k8s.io/v9"):
-        admin.read(gateway(place.namespace), 100)
+        admin.read(gateway(mesh.namespace), 100)

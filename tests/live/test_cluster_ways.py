@@ -2,7 +2,6 @@
 
 import copy
 import json
-from dataclasses import dataclass, field
 
 import pytest
 
@@ -10,11 +9,9 @@ from rollout.decide.record.split import Split
 from rollout.errors import RouteError
 from rollout.kube.client import connect
 from rollout.plan.model.plan import Plan
-from rollout.ports import Router
 from rollout.route.kube.router import ClusterRouter
-from rollout.simulate import MemoryRouter
 from tests.live.pipeline import until
-from tests.support.cluster_routes import GATEWAY, Place
+from tests.support.cluster_routes import GATEWAY, LiveRouter, MeshNamespace
 from tests.support.routes import gateway, http_route, istio, parted, ref, to, virtual_service
 from tests.support.worlds import GOOD, Behaviour, Lab
 from tests.support.worlds import plan as plan_of_the_world
@@ -39,8 +36,8 @@ KINDS = {
 
 
 @pytest.fixture
-def place(cluster, namespace):
-    return Place(cluster, namespace)
+def mesh(cluster, namespace):
+    return MeshNamespace(cluster, namespace)
 
 
 @pytest.fixture
@@ -54,7 +51,7 @@ def planned(kind, namespace):
     return parted(plan, segment=WARD, mirror=COPIES)
 
 
-def made(kind):
+def build(kind):
     """An object with more in its routes than weights."""
     plural, manifest = copy.deepcopy(KINDS[kind])
     first, second, *_ = manifest["spec"]["http" if kind == "istio" else "rules"]
@@ -70,21 +67,21 @@ def made(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_way_is_one_write_and_a_rollback_restores_the_object(place, admin, kind):
-    plural, manifest = made(kind)
-    place.create(manifest, plural)
-    plan, first = planned(kind, place.namespace), place.get(plural)["spec"]
+def test_every_way_is_one_write_and_a_rollback_restores_the_object(mesh, admin, kind):
+    plural, manifest = build(kind)
+    mesh.create(manifest, plural)
+    plan, first = planned(kind, mesh.namespace), mesh.get(plural)["spec"]
     admin.write(plan, Split(0), "first")
-    before = place.get(plural)["spec"]
-    assert [len(each) for each in first.values()] == [len(each) for each in before.values()]
+    before = mesh.get(plural)["spec"]
+    assert [len(routes) for routes in first.values()] == [len(routes) for routes in before.values()]
     for split in WAYS:
         admin.write(plan, split, "m")
         assert admin.read(plan, split.total).split == split
-        version = place.get(plural)["metadata"]["resourceVersion"]
+        version = mesh.get(plural)["metadata"]["resourceVersion"]
         admin.write(plan, split, "m")
-        assert place.get(plural)["metadata"]["resourceVersion"] == version, "twice is once"
+        assert mesh.get(plural)["metadata"]["resourceVersion"] == version, "twice is once"
         admin.write(plan, Split(0), "first")
-        assert place.get(plural)["spec"] == before
+        assert mesh.get(plural)["spec"] == before
 
 
 @pytest.fixture
@@ -132,9 +129,9 @@ def _without_a_part(node):
 
 
 @pytest.mark.usefixtures("older_definition")
-def test_an_older_mesh_refuses_a_part_of_the_copies_and_nothing_moves(place, admin):
-    place.create(http_route([ref("reviews-v1")], kind="GRPCRoute"), "grpcroutes")
-    plan = parted(gateway(place.namespace, grpcRoute="reviews"), mirror=COPIES)
+def test_an_older_mesh_refuses_a_part_of_the_copies_and_nothing_moves(mesh, admin):
+    mesh.create(http_route([ref("reviews-v1")], kind="GRPCRoute"), "grpcroutes")
+    plan = parted(gateway(mesh.namespace, grpcRoute="reviews"), mirror=COPIES)
     with pytest.raises(RouteError, match="definitions of it are too old for a mirror") as error:
         admin.write(plan, Split(50, 100, "mirror"), "m")
     assert error.value.refused, "trying again does not help"
@@ -143,35 +140,21 @@ def test_an_older_mesh_refuses_a_part_of_the_copies_and_nothing_moves(place, adm
     assert admin.read(plan, 100).split == Split(100, 100, "mirror")
 
 
-def test_an_edit_of_the_segment_s_route_is_seen_and_mended(place, admin):
-    place.create(virtual_service([to("reviews", None, "v1")]))
-    plan, split = planned("istio", place.namespace), Split(10, 100, "segment")
+def test_an_edit_of_the_segment_s_route_is_seen_and_mended(mesh, admin):
+    mesh.create(virtual_service([to("reviews", None, "v1")]))
+    plan, split = planned("istio", mesh.namespace), Split(10, 100, "segment")
     admin.write(plan, split, "m")
-    place.weigh(60, 40)
+    mesh.weigh(60, 40)
     assert admin.read(plan, 100).split == Split(40, 100, "segment")
-    ours, rest = place.get()["spec"]["http"]
+    ours, rest = mesh.get()["spec"]["http"]
     ours["match"] = [{"uri": {"prefix": "/"}}]
-    place.edit({"spec": {"http": [ours, rest]}})
+    mesh.edit({"spec": {"http": [ours, rest]}})
     with pytest.raises(RouteError, match="the route for the segment of http route `r1` was edited"):
         admin.read(plan, 100)
     admin.write(plan, split, "again")
     assert admin.read(plan, 100).split == split
-    place.edit({"spec": {"http": [rest]}})
+    mesh.edit({"spec": {"http": [rest]}})
     assert admin.read(plan, 100).split == Split(0)
-
-
-@dataclass
-class Live(MemoryRouter):
-    """Simulated traffic that follows what a real VirtualService shows."""
-
-    inner: Router = field(default_factory=MemoryRouter)
-
-    def write(self, plan, split, mark):
-        self.inner.write(plan, split, mark)
-        super().write(plan, split, mark)
-
-    def read(self, plan, total):
-        return self.inner.read(plan, total)
 
 
 @pytest.mark.parametrize(
@@ -182,9 +165,9 @@ class Live(MemoryRouter):
     ],
 )
 def test_copies_then_a_segment_to_the_end_and_the_routes_are_as_before(
-    place, admin, canary, end, ways
+    mesh, admin, canary, end, ways
 ):
-    place.create(virtual_service([to("reviews", None, "v1")]))
+    mesh.create(virtual_service([to("reviews", None, "v1")]))
     document = plan_of_the_world(
         service="reviews",
         route={"istio": {"virtualService": "reviews"}},
@@ -192,11 +175,11 @@ def test_copies_then_a_segment_to_the_end_and_the_routes_are_as_before(
         traffic={"segment": WARD, "mirror": {"share": "50%", "lasts": "20s"}},
         guardrails=[{"name": "errors", "template": "istio/errors", "margin": {"absolute": "2%"}}],
     ).document()
-    document["metadata"]["namespace"] = place.namespace
-    lab = Lab(canary, Plan.model_validate(document), router=Live(inner=admin))
+    document["metadata"]["namespace"] = mesh.namespace
+    lab = Lab(canary, Plan.model_validate(document), router=LiveRouter(inner=admin))
     assert lab.run(600).phase == end
     assert [(split.way, split.canary) for _, split, _ in lab.router.writes] == ways
-    (route,) = place.get()["spec"]["http"]
+    (route,) = mesh.get()["spec"]["http"]
     assert "mirrors" not in route
     assert "match" not in route
     assert admin.read(lab.plan, 100).split == Split(100 if canary == GOOD else 0)

@@ -53,8 +53,8 @@ def test_what_is_wrong_by_type_or_range_is_refused(cluster, namespace):
         "spec.traffic.mirror.share": lambda s: s.update(traffic={"mirror": COPIES}),
         "spec.traffic.segment.header": lambda s: s.update(traffic={"segment": UNTESTED}),
     }
-    for place, change in wrong.items():
-        assert place in refusal(change)
+    for case, change in wrong.items():
+        assert case in refusal(change)
 
 
 def test_a_guardrail_needs_the_margin_or_tolerance_of_its_template(cluster, namespace):

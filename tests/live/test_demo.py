@@ -23,15 +23,15 @@ VERSIONS = {"v1", "v2", "v3"}
 
 def family(folder):
     """Process ids of the demo and of all that it started, by a mark that children inherit."""
-    mark, found = f"{MARK}={folder}".encode(), []
+    mark, pids = f"{MARK}={folder}".encode(), []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             marked = mark in (process / "environ").read_bytes().split(b"\0")
             if marked and not (process / "stat").read_text().rpartition(")")[2].startswith(" Z"):
-                found.append(int(process.name))
+                pids.append(int(process.name))
         except OSError:
             continue  # it ended while we looked, or is not ours
-    return found
+    return pids
 
 
 @contextmanager
@@ -94,24 +94,24 @@ def test_the_whole_demo_promotes_the_good_and_rolls_back_the_bad(tmp_path, optio
     folder = tmp_path / "demo"
     with demo(folder, *options) as started:
         code = started.wait(300)
-        said = folder.with_suffix(".txt").read_text()
+        output = folder.with_suffix(".txt").read_text()
         assert family(folder) == []
-    assert code == 0, said
+    assert code == 0, output
     record = Record(folder / "journal.db")
     ends = [fact for fact in record.facts(Decided) if fact.action in {"promote", "roll back"}]
     assert [fact.action for fact in ends] == ["promote", "roll back"]
     bad = [fact for fact in record.facts(Confirmed) if fact.rollout == ends[-1].rollout]
     assert bad[-1].split.canary == 0
     assert bad[-1].at - bad[0].at < patience
-    outcomes = [row[:3] for row in rows(said) if "->" in row[0]]
+    outcomes = [row[:3] for row in rows(output) if "->" in row[0]]
     assert [(row[0], row[1]) for row in outcomes] == [
         ("v1 -> v2", "promoted"),
         ("v2 -> v3", "rolled back"),
     ]
     assert all(re.fullmatch(r"\d+ s", row[2]) for row in outcomes)
-    assert f"journal  {record.path}" in said
+    assert f"journal  {record.path}" in output
     assert (folder / "report.html").stat().st_size > 10_000
-    costs = {row[0]: int(row[1].replace(",", "")) for row in rows(said) if row[0] in VERSIONS}
+    costs = {row[0]: int(row[1].replace(",", "")) for row in rows(output) if row[0] in VERSIONS}
     heard = answered(folder / "load.json")
     assert set(costs) == VERSIONS
     assert costs["v1"] == heard["v1"]
@@ -125,15 +125,15 @@ def test_the_whole_demo_promotes_the_good_and_rolls_back_the_bad(tmp_path, optio
 
 def answered(file):
     """What the load got, by version; nothing was lost on the way."""
-    told = json.loads(file.read_text())
-    found: Counter[str] = Counter()
-    assert (told["failed"], told["shed"]) == (0, 0)
-    for row in told["answers"]:
-        found[row["version"]] += row["requests"]
-    return found
+    load_report = json.loads(file.read_text())
+    requests: Counter[str] = Counter()
+    assert (load_report["failed"], load_report["shed"]) == (0, 0)
+    for row in load_report["answers"]:
+        requests[row["version"]] += row["requests"]
+    return requests
 
 
 def rows(text):
     """The cells of every line that is a row of a table."""
-    found = [[cell.strip() for cell in line.strip("│ ").split("│")] for line in text.splitlines()]
-    return [row for row in found if len(row) >= 4]
+    cells = [[cell.strip() for cell in line.strip("│ ").split("│")] for line in text.splitlines()]
+    return [row for row in cells if len(row) >= 4]

@@ -44,21 +44,21 @@ def examined(watched, tmp_path):
         file = tmp_path / "plan.yaml"
         file.write_text(yaml.safe_dump(document))
         done = surefoot("doctor", file, "--journal", tmp_path / "journal.db", "--json")
-        found = {each["check"]: each for each in json.loads(done.stdout)}
-        failed = [check for check, each in found.items() if each["level"] == "fail"]
+        findings = {finding["check"]: finding for finding in json.loads(done.stdout)}
+        failed = [check for check, finding in findings.items() if finding["level"] == "fail"]
         assert done.returncode == bool(failed)
-        assert all(found[check]["fix"] for check in failed)
-        return found, failed
+        assert all(findings[check]["fix"] for check in failed)
+        return findings, failed
 
     return examine
 
 
 def test_all_is_well_before_the_canary_has_traffic(watched, examined):
-    found, failed = examined()
+    findings, failed = examined()
     assert failed == []
-    assert [*found] == ["journal", "prometheus", "series", "mesh"]
-    assert found["series"]["said"] == "v1 is there; v2 not yet, as before its first request"
-    assert found["mesh"]["said"] == "0% canary now"
+    assert [*findings] == ["journal", "prometheus", "series", "mesh"]
+    assert findings["series"]["said"] == "v1 is there; v2 not yet, as before its first request"
+    assert findings["mesh"]["said"] == "0% canary now"
 
 
 def test_and_when_it_has(watched, examined):
@@ -68,32 +68,32 @@ def test_and_when_it_has(watched, examined):
     asyncio.run(ask_many(net.envoy.url, 40))
     series = 'envoy_cluster_upstream_rq{destination_version="v2"}'
     until(lambda: stored(prometheus, series), "the canary's samples")
-    found, _ = examined()
-    assert found["series"]["said"] == "v1 and v2 are there"
-    assert found["mesh"]["said"] == "50% canary now"
+    findings, _ = examined()
+    assert findings["series"]["said"] == "v1 and v2 are there"
+    assert findings["mesh"]["said"] == "50% canary now"
 
 
 def test_what_is_named_otherwise_is_told_apart(examined):
-    found, failed = examined(stable={"version": "v7"})
+    findings, failed = examined(stable={"version": "v7"})
     assert failed == ["series", "mesh"]  # neither Prometheus nor Envoy knows it
-    assert "has no version v7; it has v1" in found["series"]["said"]
-    assert "Envoy has no cluster summarizer-v7" in found["mesh"]["said"]
+    assert "has no version v7; it has v1" in findings["series"]["said"]
+    assert "Envoy has no cluster summarizer-v7" in findings["mesh"]["said"]
     labels = {"version": "build"}
     errors = {"name": "errors", "template": "envoy/errors", "margin": {"absolute": "1%"}}
-    found, failed = examined(guardrails=[{**errors, "labels": labels}])
+    findings, failed = examined(guardrails=[{**errors, "labels": labels}])
     assert failed == ["series"]
-    assert "has the label build" in found["series"]["said"]
+    assert "has the label build" in findings["series"]["said"]
     score = {"name": "accuracy", "template": "quality/score", "tolerance": 0.02}
-    found, failed = examined(guardrails=[score])
-    assert "there is no series gen_ai_evaluation_score_bucket" in found["series"]["said"]
+    findings, failed = examined(guardrails=[score])
+    assert "there is no series gen_ai_evaluation_score_bucket" in findings["series"]["said"]
 
 
 def test_servers_that_are_not_there(examined, watched):
     net, _ = watched
-    found, failed = examined(prometheus={"url": "http://127.0.0.1:9", "scrape": "1s"})
+    findings, failed = examined(prometheus={"url": "http://127.0.0.1:9", "scrape": "1s"})
     assert failed == ["prometheus"]
-    assert found["prometheus"]["said"].endswith("connection refused")
+    assert findings["prometheus"]["said"].endswith("connection refused")
     route = {"envoy": {"file": str(net.envoy.file), "admin": "http://127.0.0.1:9"}}
-    found, failed = examined(route=route)
+    findings, failed = examined(route=route)
     assert failed == ["mesh"]
-    assert "does not answer: connection refused" in found["mesh"]["said"]
+    assert "does not answer: connection refused" in findings["mesh"]["said"]

@@ -32,8 +32,8 @@ def test_weights_move_live_and_the_receipt_shows_it(net):
 
 def test_a_tenth_of_a_per_cent_is_a_share_of_its_own(net):
     move(net.plan, Split(10, 10_000), "tiny")
-    seen = ROUTER.read(net.plan, 10_000)
-    assert seen.split == Split(10, 10_000)
+    status = ROUTER.read(net.plan, 10_000)
+    assert status.split == Split(10, 10_000)
     assert ROUTER.read(net.plan, 100).split == Split(1)
     batches = (versions(net.envoy.url, 2000).count("v2") for _ in range(10))
     assert 0 < next(filter(None, batches)) < 16  # 2 expected: outside in fewer than 1 of 1e8 runs
@@ -64,8 +64,8 @@ def test_an_unknown_cluster_is_refused_by_name_and_the_last_weights_stay(net):
     with pytest.raises(RouteError, match="nothing was written: Envoy has no cluster summarizer-v9"):
         ROUTER.write(unknown, Split(10), "bad")
     assert net.envoy.file.read_text() == before, "Envoy starts again with routes that it takes"
-    seen = ROUTER.read(unknown, 100)
-    assert (seen.split, seen.mark) == (Split(0), "zero")
+    status = ROUTER.read(unknown, 100)
+    assert (status.split, status.mark) == (Split(0), "zero")
     assert set(versions(net.envoy.url, 50)) == {"v1"}
 
 
@@ -98,8 +98,8 @@ def test_a_killed_envoy_is_a_route_error_and_comes_back_with_the_last_weights(ne
     with pytest.raises(RouteError, match="does not answer"):
         ROUTER.write(net.plan, Split(50), "not while nobody can say whether Envoy takes it")
     with net.restart():
-        seen = ROUTER.read(net.plan, 100)
-        assert (seen.split, seen.mark) == (Split(25), "quarter")
+        status = ROUTER.read(net.plan, 100)
+        assert (status.split, status.mark) == (Split(25), "quarter")
         assert set(versions(net.envoy.url, 50)) == {"v1", "v2"}
 
 
@@ -108,8 +108,8 @@ def test_a_rollback_is_written_while_envoy_is_away(net):
     net.envoy.process.kill()
     ROUTER.write(net.plan, Split(0), "written while Envoy was away")
     with net.restart():
-        seen = ROUTER.read(net.plan, 100)
-        assert (seen.split, seen.mark) == (Split(0), "written while Envoy was away")
+        status = ROUTER.read(net.plan, 100)
+        assert (status.split, status.mark) == (Split(0), "written while Envoy was away")
         assert set(versions(net.envoy.url, 20)) == {"v1"}
 
 

@@ -49,7 +49,7 @@ def plan(folder, admin):
     return Plan.model_validate({**head, "metadata": {"name": "page"}, "spec": spec})
 
 
-def told(asked, name, version):
+def has_counter(asked, name, version):
     """Whether the admin port tells of a series with the labels of a version."""
     labels = f'destination_service="{SERVICE}",destination_version="{version}"'
     rows = ask(route_of(asked), "/stats/prometheus").splitlines()
@@ -57,12 +57,12 @@ def told(asked, name, version):
 
 
 def test_the_envoy_of_the_page_serves_both_versions_and_names_them(tmp_path):
-    admin, listen, one, two = ports = free_ports(4)
+    admin, listen, first, second = ports = free_ports(4)
     command = [envoy_binary(), "-c", str(written(tmp_path, ports)), "--concurrency", "1"]
     command += ["--disable-hot-restart", "--log-level", "warn"]
     url, asked = f"http://127.0.0.1:{listen}/", plan(tmp_path, admin)
     with (
-        toys({"v1": one, "v2": two}) as served,
+        toys({"v1": first, "v2": second}) as served,
         Process("envoy", command, tmp_path / "envoy.log") as envoy,
     ):
         envoy.wait_until(lambda: answers(f"http://127.0.0.1:{admin}/ready"))
@@ -74,4 +74,4 @@ def test_the_envoy_of_the_page_serves_both_versions_and_names_them(tmp_path):
         assert {version for version, _ in served.served} == {"v1", "v2"}
         for name in ("envoy_cluster_upstream_rq", "envoy_cluster_upstream_rq_time_bucket"):
             for version in ("v1", "v2"):
-                until(partial(told, asked, name, version), f"{name} of {version}")
+                until(partial(has_counter, asked, name, version), f"{name} of {version}")

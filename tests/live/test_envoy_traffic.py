@@ -46,8 +46,8 @@ def counted(net, cluster):
     """Requests that Envoy counts for a cluster."""
     stats = requests.get(f"{net.envoy.admin}/stats?filter=upstream_rq_total", timeout=5).text
     service, _, version = cluster.partition("-")
-    (found,) = re.findall(rf"cluster\.{service};{version}\.upstream_rq_total: (\d+)", stats)
-    return int(found)
+    (count,) = re.findall(rf"cluster\.{service};{version}\.upstream_rq_total: (\d+)", stats)
+    return int(count)
 
 
 @pytest.mark.parametrize(

@@ -40,12 +40,12 @@ def stormy(cluster, namespace, server, tmp_path, monkeypatch):
     open_journal(journal).close()
     with (
         proxied(cluster, tmp_path / "proxy") as proxy,
-        storm(cluster, namespace, journal, proxy, monkeypatch) as made,
+        storm(cluster, namespace, journal, proxy, monkeypatch) as the_storm,
     ):
-        yield made
+        yield the_storm
 
 
-class Fate:
+class FaultDraws:
     """What befalls requests and replicas, by one seed; the threads' order is the machine's."""
 
     def __init__(self, stormy, server, seed):
@@ -65,8 +65,8 @@ class Fate:
         else:
             changes = request.method in {"PATCH", "PUT"}
             with self.lock:
-                one = str(self.dice.choice([*REFUSALS, *(["409"] * 5 if changes else [])]))
-            kind = one if self.chance(0.06) else ""
+                refusal = str(self.dice.choice([*REFUSALS, *(["409"] * 5 if changes else [])]))
+            kind = refusal if self.chance(0.06) else ""
         self.met[kind] += 1
         return kind
 
@@ -97,7 +97,7 @@ class Fate:
 @pytest.mark.timeout(900)  # a minute and a half on two busy cores
 def test_a_thousand_ticks_of_two_replicas_leave_one_consistent_history(stormy, server):
     print(f"seed {SEED}")
-    fate = Fate(stormy, server, SEED)
+    fate = FaultDraws(stormy, server, SEED)
     plans: dict[str, Plan] = {}
     stormy.proxy.fault, stormy.proxy.before = fate.fault, fate.before
     awake, rounds = [0.0, 0.0], 0
@@ -107,8 +107,8 @@ def test_a_thousand_ticks_of_two_replicas_leave_one_consistent_history(stormy, s
                 name = f"svc-{len(plans)}"
                 plans[name] = stormy.roll_out(name, BAD if len(plans) % 3 == 1 else GOOD)
         rounds += 1
-        for place in fate.dice.permutation(2):
-            befall(stormy, fate, place, awake)
+        for node_index in fate.dice.permutation(2):
+            befall(stormy, fate, node_index, awake)
         stormy.clock.sleep(1.0)
     fate.over = True
     settle(stormy, len(plans))
@@ -116,17 +116,17 @@ def test_a_thousand_ticks_of_two_replicas_leave_one_consistent_history(stormy, s
     check(stormy, fate, plans)
 
 
-def befall(stormy, fate, place, awake):
+def befall(stormy, fate, node_index, awake):
     """One replica's turn: it pauses, is killed between or within ticks, or ticks."""
-    node, now = stormy.nodes[place], stormy.clock.now()
+    node, now = stormy.nodes[node_index], stormy.clock.now()
     if fate.chance(0.01):
-        awake[place] = now + float(fate.dice.exponential(20))
+        awake[node_index] = now + float(fate.dice.exponential(20))
         fate.met["paused"] += 1
     if fate.chance(0.01):
         node.kill()
         node.start()
         fate.met["killed"] += 1
-    if now >= awake[place]:
+    if now >= awake[node_index]:
         stormy.doomed = fate.chance(0.01)
         stormy.tick(node)
         stormy.doomed = False
@@ -134,8 +134,10 @@ def befall(stormy, fate, place, awake):
 
 def ends(stormy):
     """How each rollout ended that did."""
-    found = {name: end_of(entries) for name, entries in by_rollout(stormy.entries()).items()}
-    return {name: end for name, end in found.items() if end}
+    ends_by_rollout = {
+        name: end_of(entries) for name, entries in by_rollout(stormy.entries()).items()
+    }
+    return {name: end for name, end in ends_by_rollout.items() if end}
 
 
 def settle(stormy, count):
@@ -163,7 +165,7 @@ def is_audited(stormy, name):
 def check(stormy, fate, plans):
     entries, met = stormy.entries(), fate.met
     # What was to happen did happen.
-    assert all(met[each] for each in (*REFUSALS, "409", "closed", "gone", "asleep", "paused"))
+    assert all(met[fault] for fault in (*REFUSALS, "409", "closed", "gone", "asleep", "paused"))
     terms = [entry.fact for entry in entries if isinstance(entry.fact, Elected)]
     assert len({fact.controller for fact in terms}) >= 4
     # One chain, without a gap.
@@ -187,8 +189,8 @@ def check(stormy, fate, plans):
     decided = {e.seq: e.fact for e in entries if isinstance(e.fact, Decided)}
     for name, plan in plans.items():
         until(partial(is_audited, stormy, name), "the audit")
-        made, *changes = stormy.audit.of(name)
-        assert (made.canary, made.mark) == (0, "")
+        creation, *changes = stormy.audit.of(name)
+        assert (creation.canary, creation.mark) == (0, "")
         marks = [change.mark.rpartition("/") for change in changes]
         assert {rollout for rollout, _, _ in marks} == {plan.id}
         numbers = [int(seq) for _, _, seq in marks]
@@ -211,19 +213,23 @@ def check(stormy, fate, plans):
 
 
 def test_ten_minutes_without_the_api_server_lose_nothing_and_end_without_a_storm(stormy):
-    plan, (one, two), proxy = stormy.roll_out("svc", GOOD), stormy.nodes, stormy.proxy
+    plan, (first, second), proxy = stormy.roll_out("svc", GOOD), stormy.nodes, stormy.proxy
 
     def rounds(count, seconds):
         for _ in range(count):
-            for node in (one, two):
+            for node in (first, second):
                 stormy.tick(node)
             stormy.clock.sleep(seconds)
 
     def asked():
         """Requests since the last question; the informers' own pauses are in real time."""
-        found = [each for each in proxy.asked if "plans?" not in each.path and not each.watches]
+        requests = [
+            request
+            for request in proxy.asked
+            if "plans?" not in request.path and not request.watches
+        ]
         proxy.asked.clear()
-        return Counter("lease" if "/leases" in each.path else "other" for each in found)
+        return Counter("lease" if "/leases" in request.path else "other" for request in requests)
 
     until(lambda: rounds(1, 1.0) or len(stormy.audit.of("svc")) > 1, "the first step")
     rounds(2, 1.0)

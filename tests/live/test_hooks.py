@@ -22,7 +22,7 @@ pytestmark = pytest.mark.live
 
 
 @dataclass
-class Server:
+class HookReceiver:
     """Answers /204, /302, /500 by their number, /slow after a second, /drip never to an end."""
 
     url: str = ""
@@ -31,12 +31,12 @@ class Server:
 
 @pytest.fixture(scope="module")
 def server():
-    told = Server()
+    receiver = HookReceiver()
 
-    class Handler(BaseHTTPRequestHandler):
+    class HookHandler(BaseHTTPRequestHandler):
         def do_POST(self):
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            told.heard.append((self.path, dict(self.headers), json.loads(body)))
+            receiver.heard.append((self.path, dict(self.headers), json.loads(body)))
             what = self.path.strip("/").partition("?")[0]
             if what == "slow":
                 time.sleep(1.0)
@@ -46,7 +46,7 @@ def server():
                     time.sleep(0.1)
                 return
             self.send_response(int(what) if what.isdigit() else 200)
-            self.send_header("Location", f"{told.url}/204")
+            self.send_header("Location", f"{receiver.url}/204")
             self.end_headers()
 
         def log_message(self, *_):
@@ -56,9 +56,9 @@ def server():
             with suppress(OSError):  # whoever called went away
                 super().handle()
 
-    with _serving(Handler) as port:
-        told.url = f"http://127.0.0.1:{port}"
-        yield told
+    with _serving(HookHandler) as port:
+        receiver.url = f"http://127.0.0.1:{port}"
+        yield receiver
 
 
 @contextmanager
@@ -121,15 +121,15 @@ def test_nobody_there_is_told_without_the_address():
 def test_a_slow_hook_delays_no_tick(server):
     hook = {"name": "tell", "when": "rolledBack", "url": f"{server.url}/slow"}
     hooks = WebHooks(time.monotonic)
-    made = Lab(BAD, plan=plan(hooks=[hook]), wrap=lambda ports: replace(ports, hooks=hooks))
-    made.run()
+    rollout = Lab(BAD, plan=plan(hooks=[hook]), wrap=lambda ports: replace(ports, hooks=hooks))
+    rollout.run()
     begun = time.monotonic()
-    made.controller.tick()
+    rollout.controller.tick()
     assert time.monotonic() - begun < 0.5
-    while made.plan.id in made.controller.fleet.calls:
+    while rollout.plan.id in rollout.controller.fleet.calls:
         assert time.monotonic() - begun < 10
-        made.controller.tick()
+        rollout.controller.tick()
         time.sleep(0.05)
-    (fact,) = (fact for fact in made.facts if isinstance(fact, HookAnswered))
+    (fact,) = (fact for fact in rollout.facts if isinstance(fact, HookAnswered))
     assert fact.problem == ""
     assert server.heard[-1][2]["action"] == "roll back"

@@ -40,7 +40,7 @@ def informed(api, namespace, problems, relist=300, kind=ROLLOUT_PLAN):
 
 
 def names(informer):
-    return sorted(each["metadata"]["name"] for each in informer.list() or [])
+    return sorted(plan_object["metadata"]["name"] for plan_object in informer.list() or [])
 
 
 @pytest.mark.parametrize("everywhere", [False, True])
@@ -51,14 +51,25 @@ def test_the_informer_follows_every_change(cluster, namespace, api, everywhere):
         cluster.apply(example(namespace))
         until(lambda: "demo" in names(informer), "the new plan")
         cluster.ask("PATCH", f"{PLANS.format(namespace)}/demo", {"spec": {"deadline": "2d"}})
-        mine = [each for each in informer.list() if each["metadata"]["namespace"] == namespace]
-        assert [each["kind"] for each in mine] == ["RolloutPlan"]
+        mine = [
+            plan_object
+            for plan_object in informer.list()
+            if plan_object["metadata"]["namespace"] == namespace
+        ]
+        assert [plan_object["kind"] for plan_object in mine] == ["RolloutPlan"]
         time.sleep(2.5)  # past a new list
-        deadlines = {each["spec"]["deadline"] for each in informer.list() if each in mine}
+        deadlines = {
+            plan_object["spec"]["deadline"]
+            for plan_object in informer.list()
+            if plan_object in mine
+        }
         assert deadlines <= {"24h", "2d"}
         cluster.ask("DELETE", f"{PLANS.format(namespace)}/demo")
         until(
-            lambda: namespace not in {each["metadata"]["namespace"] for each in informer.list()},
+            lambda: (
+                namespace
+                not in {plan_object["metadata"]["namespace"] for plan_object in informer.list()}
+            ),
             *("the deletion", 5),
         )
     assert problems == []
@@ -79,8 +90,10 @@ def test_a_kind_that_the_cluster_does_not_know_is_told_with_its_cure(namespace, 
     unknown = replace(ROLLOUT_PLAN, plural="rolloutwishes")
     with informed(api("admin").api, namespace, problems, kind=unknown):
         until(lambda: problems, "a problem")
-    said = "cannot watch rolloutwishes: the cluster does not know this kind; apply its definition"
-    assert problems[0].startswith(said)
+    problem = (
+        "cannot watch rolloutwishes: the cluster does not know this kind; apply its definition"
+    )
+    assert problems[0].startswith(problem)
 
 
 def test_a_patch_of_another_version_is_a_conflict(cluster, namespace, api):

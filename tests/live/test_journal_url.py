@@ -56,8 +56,8 @@ def test_a_rollout_is_run_told_and_explained(url, tmp_path, monkeypatch):
     assert "rolled back" in run.output
     assert "journal postgresql+psycopg://postgres:***@127.0.0.1" in run.output
     assert "very-secret" not in run.output
-    told = json.loads(call(url, "status", "--json").stdout)
-    assert [each["phase"] for each in told] == ["rolled back"]
+    statuses = json.loads(call(url, "status", "--json").stdout)
+    assert [status["phase"] for status in statuses] == ["rolled back"]
     lines = [json.loads(line) for line in call(url, "log", "--json").stdout.splitlines()]
     (rollback,) = [line["seq"] for line in lines if line.get("action") == "roll back"]
     assert call(url, "why", rollback).exit_code == 0
@@ -80,9 +80,9 @@ def test_a_person_is_heard_where_a_controller_decides(url):
 
 
 def test_a_fact_is_recorded_where_there_was_no_journal_yet(url):
-    said = HumanSaid(rollout="r-1", at=1.0, command="pause", actor="ops@host")
-    assert record(url, said).seq == 1
-    assert [entry.fact for entry in Record(url).entries] == [said]
+    command_fact = HumanSaid(rollout="r-1", at=1.0, command="pause", actor="ops@host")
+    assert record(url, command_fact).seq == 1
+    assert [entry.fact for entry in Record(url).entries] == [command_fact]
 
 
 def test_a_simulated_rollout_comes_out_as_it_does_in_memory(url):
@@ -116,16 +116,16 @@ def test_two_controllers_cut_off_at_random_leave_one_history(server, url, canary
     usual.run()
     shared = Lab(canary=canary)  # for its world, mesh and clock
     with ExitStack() as stack:
-        both = [Replica(stack, url, shared) for _ in range(2)]
-        while not any(one.done for one in both):
+        both = [CompetingController(stack, url, shared) for _ in range(2)]
+        while not any(controller.done for controller in both):
             for number in dice.permutation(2):
                 if dice.random() < 0.1:
                     server.cut_off(url)
                 if dice.random() < 0.8:  # else it stands still for a moment
                     both[number].tick()
             shared.clock.sleep(0.5)
-    assert min(one.ticks for one in both) >= 5
-    assert min(one.refusals for one in both) >= 5
+    assert min(controller.ticks for controller in both) >= 5
+    assert min(controller.refusals for controller in both) >= 5
     record = Record(url)
     assert record.replays()
     assert record.state.phase == usual.state.phase
@@ -134,7 +134,7 @@ def test_two_controllers_cut_off_at_random_leave_one_history(server, url, canary
     assert [split for split, _ in groupby(written)] == moves
 
 
-class Replica:
+class CompetingController:
     """A controller that takes the journal whenever it may."""
 
     def __init__(self, stack: ExitStack, url: str, shared: Lab) -> None:

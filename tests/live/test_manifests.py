@@ -44,35 +44,35 @@ def promtool(*arguments):
 @pytest.fixture
 def installed(cluster, namespace):
     """The Role of the install, bound to the user `surefoot` as to its ServiceAccount."""
-    for each in kustomized(MANIFESTS / "base"):
-        if each["kind"] == "RoleBinding":
+    for manifest in kustomized(MANIFESTS / "base"):
+        if manifest["kind"] == "RoleBinding":
             api = "rbac.authorization.k8s.io"
-            each["subjects"] = [{"apiGroup": api, "kind": "User", "name": "surefoot"}]
-        if each["kind"] in {"Role", "RoleBinding"}:
-            cluster.apply(each, "-n", namespace)
+            manifest["subjects"] = [{"apiGroup": api, "kind": "User", "name": "surefoot"}]
+        if manifest["kind"] in {"Role", "RoleBinding"}:
+            cluster.apply(manifest, "-n", namespace)
     return namespace
 
 
 def test_kustomize_builds_the_install_with_and_without_the_definition():
-    kinds = sorted(each["kind"] for each in kustomized(MANIFESTS / "base"))
+    kinds = sorted(manifest["kind"] for manifest in kustomized(MANIFESTS / "base"))
     assert kinds == [
         *("ConfigMap", "Deployment", "NetworkPolicy", "PersistentVolumeClaim"),
         *("PodDisruptionBudget", "Role", "RoleBinding", "ServiceAccount"),
     ]
-    both = [each["kind"] for each in kustomized(MANIFESTS)]
+    both = [manifest["kind"] for manifest in kustomized(MANIFESTS)]
     assert sorted(both) == sorted([*kinds, "CustomResourceDefinition"])
 
 
-def taken(cluster, namespace, made):
+def taken(cluster, namespace, manifests):
     """The API server would take each of these as it is."""
-    for each in made:
-        cluster.apply(each, "-n", namespace, "--dry-run=server")
+    for manifest in manifests:
+        cluster.apply(manifest, "-n", namespace, "--dry-run=server")
 
 
 def with_components(folder, *names):
     """What `manifests/base` with these components of it is, in a kustomization of one's own."""
     base, components = (
-        os.path.relpath(MANIFESTS / each, folder) for each in ("base", "components")
+        os.path.relpath(MANIFESTS / folder_name, folder) for folder_name in ("base", "components")
     )
     wanted = {"resources": [base], "components": [f"{components}/{name}" for name in names]}
     (folder / "kustomization.yaml").write_text(yaml.safe_dump(wanted))
@@ -86,12 +86,14 @@ def test_the_api_server_takes_every_object(cluster, namespace):
 def test_the_api_server_takes_every_component_and_all_of_them_together(
     cluster, namespace, tmp_path
 ):
-    names = sorted(each.name for each in (MANIFESTS / "components").iterdir())
+    names = sorted(path.name for path in (MANIFESTS / "components").iterdir())
     together = with_components(tmp_path, *names)
-    roles = {each["metadata"]["name"] for each in together if each["kind"] == "Role"}
-    added = {f"surefoot-{each}" for each in ("creation", "lease", "scale-down", "triggers")}
+    roles = {manifest["metadata"]["name"] for manifest in together if manifest["kind"] == "Role"}
+    added = {
+        f"surefoot-{role_name}" for role_name in ("creation", "lease", "scale-down", "triggers")
+    }
     assert roles == {"surefoot", *added}
-    (deployment, _) = [each for each in together if each["kind"] == "Deployment"]
+    (deployment, _) = [manifest for manifest in together if manifest["kind"] == "Deployment"]
     arguments = deployment["spec"]["template"]["spec"]["containers"][0]["args"]
     assert {"--lease=surefoot", "--triggers"} <= {*arguments}
     taken(cluster, namespace, together)
@@ -102,8 +104,8 @@ def test_the_api_server_takes_every_component_and_all_of_them_together(
 
 @pytest.mark.parametrize(("names", "count"), [((), 1), (("replicas",), 2)])
 def test_the_install_becomes_ready(cluster, namespace, tmp_path, names, count):
-    for each in with_components(tmp_path, *names):
-        cluster.apply(each, "-n", namespace)
+    for manifest in with_components(tmp_path, *names):
+        cluster.apply(manifest, "-n", namespace)
     asked = ("rollout", "status", "deployment/surefoot", "-n", namespace, "--timeout=60s")
     done = cluster.kubectl(*asked)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -113,14 +115,14 @@ def test_the_install_becomes_ready(cluster, namespace, tmp_path, names, count):
 
 def test_the_component_makes_two_replicas_without_a_volume(tmp_path):
     every = with_components(tmp_path, "replicas")
-    made = {(each["kind"], each["metadata"]["name"]): each for each in every}
-    assert ("PersistentVolumeClaim", "surefoot-journal") not in made
-    spec = made["Deployment", "surefoot"]["spec"]
+    objects = {(manifest["kind"], manifest["metadata"]["name"]): manifest for manifest in every}
+    assert ("PersistentVolumeClaim", "surefoot-journal") not in objects
+    spec = objects["Deployment", "surefoot"]["spec"]
     (container,) = spec["template"]["spec"]["containers"]
     assert (spec["replicas"], spec["strategy"]["type"]) == (2, "RollingUpdate")
     assert container["args"][-1] == "--lease=surefoot"
-    assert [each["name"] for each in spec["template"]["spec"]["volumes"]] == ["scratch"]
-    assert [each["name"] for each in container["volumeMounts"]] == ["scratch"]
+    assert [volume["name"] for volume in spec["template"]["spec"]["volumes"]] == ["scratch"]
+    assert [mount["name"] for mount in container["volumeMounts"]] == ["scratch"]
 
 
 def test_promtool_takes_the_rules_and_each_alert_fires_when_it_should(tmp_path):
@@ -132,7 +134,7 @@ def test_promtool_takes_the_rules_and_each_alert_fires_when_it_should(tmp_path):
 
 def test_promtool_reads_every_expression_of_the_dashboard(tmp_path):
     texts = [text for _, text in expressions() if not text.startswith("label_values")]
-    rules = [{"record": f"a{place}", "expr": text} for place, text in enumerate(texts)]
+    rules = [{"record": f"a{number}", "expr": text} for number, text in enumerate(texts)]
     file = tmp_path / "rules.yaml"
     file.write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}))
     promtool("check", "rules", file)
@@ -152,8 +154,8 @@ def test_the_role_allows_what_is_needed_and_nothing_else(cluster, installed):
         ("create", "events"),
         ("get", "grpcroutes.gateway.networking.k8s.io"),
     ]
-    assert [each for each in allowed if not may(*each)] == []
-    assert [each for each in allowed if may(*each, other)] == [], "only its own namespace"
+    assert [right for right in allowed if not may(*right)] == []
+    assert [right for right in allowed if may(*right, other)] == [], "only its own namespace"
     refused = [(verb, "secrets") for verb in ("get", "list", "watch", "create")]
     refused += [(verb, plans) for verb in ("create", "update", "patch", "delete")]
     refused += [(verb, routes) for verb in ("create", "update", "delete")]
@@ -164,7 +166,7 @@ def test_the_role_allows_what_is_needed_and_nothing_else(cluster, installed):
         ("patch", "deployments"),
     ]
     refused += [("patch", "roles"), ("create", "customresourcedefinitions"), ("list", "namespaces")]
-    assert [each for each in refused if may(*each)] == []
+    assert [right for right in refused if may(*right)] == []
 
 
 @contextlib.contextmanager
@@ -188,8 +190,8 @@ def test_with_the_role_a_plan_is_carried_out_in_istio(cluster, installed, tmp_pa
     cluster.apply(plan.document())
 
     def weights():
-        found = cluster.ask("GET", f"{ISTIO.format(installed)}/reviews")["spec"]["http"][0]["route"]
-        return [each.get("weight", 0) for each in found]
+        route = cluster.ask("GET", f"{ISTIO.format(installed)}/reviews")["spec"]["http"][0]["route"]
+        return [destination.get("weight", 0) for destination in route]
 
     def status():
         path = f"{PLANS.format(installed)}/{plan.name}"
@@ -197,8 +199,8 @@ def test_with_the_role_a_plan_is_carried_out_in_istio(cluster, installed, tmp_pa
 
     with operating(cluster, installed, tmp_path) as journal:
         until(lambda: status().get("phase") == "waiting", "it is taken up")
-        said = surefoot("promote", plan.name, "--journal", journal)
-        assert said.returncode == 0, said.stderr
+        promotion = surefoot("promote", plan.name, "--journal", journal)
+        assert promotion.returncode == 0, promotion.stderr
         until(lambda: weights() == [0, 100], "the weights in the VirtualService")
         until(lambda: status().get("phase") == "promoted", "the status")
         events = f"/api/v1/namespaces/{installed}/events"
@@ -226,18 +228,18 @@ def test_doctor_finds_the_install_healthy_and_the_administrator_too_mighty(
     cluster, installed, tmp_path
 ):
     options = ("-n", installed, "--journal", tmp_path / "journal.db")
-    code, found = doctor(*options, config=cluster.config("surefoot"))
-    assert (code, {each["level"] for each in found}) == (0, {"ok"})
-    code, found = doctor(*options, config=cluster.config())
-    assert (code, [each["check"] for each in found if each["level"] == "warn"]) == (
+    code, findings = doctor(*options, config=cluster.config("surefoot"))
+    assert (code, {finding["level"] for finding in findings}) == (0, {"ok"})
+    code, findings = doctor(*options, config=cluster.config())
+    assert (code, [finding["check"] for finding in findings if finding["level"] == "warn"]) == (
         0,
         ["rights", "rights"],
     )
-    code, found = doctor(*options, config=cluster.config("nobody"))
-    missing = [each for each in found if each["level"] == "fail"]
+    code, findings = doctor(*options, config=cluster.config("nobody"))
+    missing = [finding for finding in findings if finding["level"] == "fail"]
     assert code == 1
     assert len(missing) == 5
-    assert all("a Role with {apiGroups" in each["fix"] for each in missing)
+    assert all("a Role with {apiGroups" in finding["fix"] for finding in missing)
 
 
 def test_doctor_before_and_after_the_route_is_there(cluster, installed, tmp_path):
@@ -245,8 +247,8 @@ def test_doctor_before_and_after_the_route_is_there(cluster, installed, tmp_path
     file.write_text(yaml.safe_dump(istio(installed).document()))
 
     def mesh():
-        _, found = doctor(file, "--journal", tmp_path / "j.db", config=config)
-        return [(e["level"], e["said"]) for e in found if e["check"] in {"mesh", "rights"}]
+        _, findings = doctor(file, "--journal", tmp_path / "j.db", config=config)
+        return [(e["level"], e["said"]) for e in findings if e["check"] in {"mesh", "rights"}]
 
     missing = f"VirtualService {installed}/reviews: there is no such object"
     assert mesh() == [("fail", missing), ("ok", "all 2 that are needed")]
@@ -262,24 +264,24 @@ def test_doctor_reads_the_plans_of_a_namespace(cluster, installed, tmp_path):
     bad = plan.document()
     bad["metadata"]["name"], bad["spec"]["ramp"]["steps"] = "bad", ["5%", "1%"]
     cluster.apply(bad)
-    code, found = doctor("-n", installed, "--journal", tmp_path / "j.db", config=config)
-    told = [(e["level"], e["subject"], e["said"]) for e in found if e["check"] == "plan"]
+    code, findings = doctor("-n", installed, "--journal", tmp_path / "j.db", config=config)
+    reports = [(e["level"], e["subject"], e["said"]) for e in findings if e["check"] == "plan"]
     assert code == 1
-    assert told == [
+    assert reports == [
         ("fail", "bad", "spec.ramp.steps[1]: P008 weight 1 % after 5 % is no rise"),
         ("warn", plan.name, "no controller has looked at it as it stands"),
     ]
-    assert all(each["fix"] for each in found if each["level"] != "ok")
-    assert [e["subject"] for e in found if e["check"] == "mesh"] == [plan.name]
+    assert all(finding["fix"] for finding in findings if finding["level"] != "ok")
+    assert [e["subject"] for e in findings if e["check"] == "mesh"] == [plan.name]
 
 
 def test_the_receiver_of_a_promotion_scales_the_old_version_down_and_may_do_nothing_else(
     cluster, namespace, tmp_path
 ):
     (role,) = [
-        each
-        for each in with_components(tmp_path, "scale-down")
-        if each["kind"] == "Role" and each["metadata"]["name"] == "surefoot-scale-down"
+        manifest
+        for manifest in with_components(tmp_path, "scale-down")
+        if manifest["kind"] == "Role" and manifest["metadata"]["name"] == "surefoot-scale-down"
     ]
     only = {"apiGroups": ["apps"], "resources": ["deployments/scale"], "verbs": ["patch"]}
     assert role["rules"] == [only]
@@ -297,18 +299,18 @@ def test_the_receiver_of_a_promotion_scales_the_old_version_down_and_may_do_noth
 
     def addresses():
         slices = cluster.get("endpointslices", "-n", namespace)["items"]
-        endpoints = [each for piece in slices for each in piece["endpoints"] or ()]
-        return sum(each["conditions"]["ready"] for each in endpoints)
+        endpoints = [endpoint for piece in slices for endpoint in piece["endpoints"] or ()]
+        return sum(endpoint["conditions"]["ready"] for endpoint in endpoints)
 
     until(lambda: addresses() == 3, "three pods serve", 30)
     (port,) = free_ports(1)
     script = MANIFESTS / "components" / "scale-down" / "scale_down.py"
     settings = [f"NAMESPACE={namespace}", "ADDRESS=127.0.0.1", "NO_PROXY=127.0.0.1"]
     command = ["env", f"KUBECONFIG={cluster.config('surefoot')}", *settings]
-    told = {"when": "promoted", "namespace": namespace, "service": "reviews", "stable": "v1"}
+    event = {"when": "promoted", "namespace": namespace, "service": "reviews", "stable": "v1"}
 
     def called(**changed):
-        body = json.dumps(told | changed).encode()
+        body = json.dumps(event | changed).encode()
         request = Request(f"http://127.0.0.1:{port}/", body)
         try:
             with build_opener(ProxyHandler({})).open(request, timeout=30) as answer:

@@ -29,13 +29,13 @@ FAST = {
 }
 
 
-class Mesh:
+class TwoServices:
     """Two services of a namespace; every weight that was ever seen on them."""
 
     def __init__(self, cluster, namespace):
         self._cluster, self._namespace = cluster, namespace
-        self.seen: dict[str, list[float]] = {"reviews": [], "ratings": []}
-        for service in self.seen:
+        self.canary_weights: dict[str, list[float]] = {"reviews": [], "ratings": []}
+        for service in self.canary_weights:
             manifest = virtual_service([to(service, None, "v1")], hosts=[service])
             manifest["metadata"]["name"] = service
             rule = {
@@ -44,8 +44,8 @@ class Mesh:
                 "metadata": {"name": service},
                 "spec": {"host": service, "subsets": [{"name": "v1"}, {"name": "v2"}]},
             }
-            for each in (manifest, rule):
-                cluster.apply(each, "-n", namespace)
+            for mesh_object in (manifest, rule):
+                cluster.apply(mesh_object, "-n", namespace)
 
     def route(self, service):
         path = f"/apis/{GROUP}/v1/namespaces/{self._namespace}/virtualservices/{service}"
@@ -58,8 +58,8 @@ class Mesh:
         if len(weights) == 1:
             weights = dict.fromkeys(weights, 1)
         shares = {version: weight / sum(weights.values()) for version, weight in weights.items()}
-        if (canary := shares.get("v2", 0.0)) not in self.seen[service][-1:]:
-            self.seen[service].append(canary)
+        if (canary := shares.get("v2", 0.0)) not in self.canary_weights[service][-1:]:
+            self.canary_weights[service].append(canary)
         return shares
 
 
@@ -72,7 +72,7 @@ def declared(service, namespace, url):
 
 def test_a_good_version_is_promoted_and_a_bad_one_rolled_back(cluster, namespace, tmp_path):
     cluster.allow("surefoot", namespace, *RIGHTS, *MESH)
-    mesh, port = Mesh(cluster, namespace), free_ports(1)[0]
+    mesh, port = TwoServices(cluster, namespace), free_ports(1)[0]
     errors = {"reviews": {"v1": 0.01, "v2": 0.01}, "ratings": {"v1": 0.01, "v2": 0.2}}
     command = ["env", f"KUBECONFIG={cluster.config('surefoot')}", sys.executable, "-m"]
     command += ["rollout.cli", "operate", "-n", namespace, "--journal", str(tmp_path / "j.db")]
@@ -90,8 +90,8 @@ def test_a_good_version_is_promoted_and_a_bad_one_rolled_back(cluster, namespace
 
         until(lambda: phase("ratings-v2") == "rolled back", "the bad one is rolled back")
         until(lambda: phase("reviews-v2") == "promoted", "the good one is promoted")
-    assert mesh.seen["reviews"] == [0, 0.1, 0.5, 1]
+    assert mesh.canary_weights["reviews"] == [0, 0.1, 0.5, 1]
     # Harm is found at the first step, or at the next one where the machine is slow to look.
-    assert mesh.seen["ratings"] in ([0, 0.1, 0], [0, 0.1, 0.5, 0])
+    assert mesh.canary_weights["ratings"] in ([0, 0.1, 0], [0, 0.1, 0.5, 0])
     assert mesh.route("reviews") == [to("reviews", 0, "v1"), to("reviews", 100, "v2")]
     assert mesh.route("ratings") == [to("ratings", 100, "v1")]

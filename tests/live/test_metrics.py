@@ -37,8 +37,8 @@ def test_prometheus_reads_what_the_journal_says(net, tmp_path):
         assert answers(f"{url}/healthz")
 
         def phase(name):
-            found = stored(prometheus, f'surefoot_rollout_phase{{phase="{name}"}}')
-            return bool(found) and float(found[0][1]) == 1
+            samples = stored(prometheus, f'surefoot_rollout_phase{{phase="{name}"}}')
+            return bool(samples) and float(samples[0][1]) == 1
 
         until(lambda: phase("waiting"), "the first phase")
         assert surefoot("pause", net.plan.name, "--journal", journal).returncode == 0

@@ -10,8 +10,8 @@ from analysis.counting.native_histogram import Grid, merged
 from rollout.demo.servers.process import Process, answers, free_ports
 from rollout.demo.servers.prometheus_config import config
 from rollout.doctor.series import of_plan
-from tests.live.native import NAME, Native
-from tests.live.prom import Watch
+from tests.live.native import NAME, NativeExporter
+from tests.live.prom import GuardrailWatch
 from tests.support.asking import LATENCY, plan
 
 pytestmark = pytest.mark.live
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.live
 
 @pytest.fixture
 def exporter():
-    with Native().serving() as native:
+    with NativeExporter().serving() as native:
         native.values["v1"].update({0.0: 2, 3.0: 400, 100.0: 70, 900.0: 3})
         native.values["v2"].update({3.0: 4})
         yield native
@@ -28,18 +28,18 @@ def exporter():
 @pytest.fixture
 def url(exporter, tmp_path):
     assert shutil.which("prometheus"), "prometheus is missing: run `apt-get install -y prometheus`"
-    settings, place = tmp_path / "prometheus.json", f"127.0.0.1:{free_ports(1)[0]}"
+    settings, address = tmp_path / "prometheus.json", f"127.0.0.1:{free_ports(1)[0]}"
     settings.write_text(json.dumps(config({"toy": exporter.url}, "200ms")))
     options = {
         "config.file": settings,
         "storage.tsdb.path": tmp_path / "data",
-        "web.listen-address": place,
+        "web.listen-address": address,
         "enable-feature": "native-histograms",
     }
     command = ["prometheus", *(f"--{name}={value}" for name, value in options.items())]
     with Process("prometheus", command, tmp_path / "prometheus.log") as server:
-        server.wait_until(lambda: answers(f"http://{place}/-/ready"))
-        yield f"http://{place}"
+        server.wait_until(lambda: answers(f"http://{address}/-/ready"))
+        yield f"http://{address}"
 
 
 def look(watch, exporter):
@@ -47,10 +47,10 @@ def look(watch, exporter):
     truth = {version: values.total() for version, values in exporter.values.items()}
     before, until = watch.total, time.monotonic() + 60
     while True:
-        shown = watch.observer.vector(watch.words["url"], f"histogram_count({NAME})")
-        if {of["destination_version"]: count for of, count in shown} == truth:
+        samples = watch.observer.vector(watch.words["url"], f"histogram_count({NAME})")
+        if {of["destination_version"]: count for of, count in samples} == truth:
             break
-        assert time.monotonic() < until, f"Prometheus shows {shown}, not {truth}"
+        assert time.monotonic() < until, f"Prometheus shows {samples}, not {truth}"
         time.sleep(0.05)
     watch.total = type(before)()
     assert not watch.look(time.time())
@@ -58,7 +58,7 @@ def look(watch, exporter):
 
 
 def test_every_unit_is_counted_once_through_schemas_and_restarts(exporter, url):
-    watch = Watch(url, LATENCY, scrape="1s")
+    watch = GuardrailWatch(url, LATENCY, scrape="1s")
     assert look(watch, exporter).stable_exposures == 0  # the baseline
     exporter.values["v1"].update({3.0: 7, 100.0: 1})
     exporter.values["v2"].update({100.0: 5})

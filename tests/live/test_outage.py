@@ -16,7 +16,7 @@ import pytest
 from rollout.demo.servers.process import free_ports
 from rollout.demo.servers.start import start_prometheus
 from rollout.leader.election import LeaseTimes
-from tests.live.faulty import Request, proxied
+from tests.live.faulty import ProxiedRequest, proxied
 from tests.live.operating import RIGHTS
 from tests.live.pipeline import until
 from tests.live.replicas import DURATION, LEASE, MOVE
@@ -30,7 +30,7 @@ AWAY, FIRST = 15.0, 5.0  # seconds
 SERVICES = {"reviews": "1s", "ratings": "1h"}  # how long each bakes: one stays at its first step
 
 
-class Traffic:
+class LastKnownTraffic:
     """Traffic follows what the mesh was told last, also while nobody can tell it more."""
 
     def __init__(self, replicas):
@@ -74,7 +74,7 @@ def staged(replicas, cluster, namespace, tmp_path):
     watch = MOVE | {"verbs": ["get", "list", "watch", "patch"]}
     cluster.ask("PATCH", ROLES.format(namespace), {"rules": [*RIGHTS, watch, *LEASE["rules"]]})
     replicas.make_route("ratings")
-    traffic, port = Traffic(replicas), free_ports(1)[0]
+    traffic, port = LastKnownTraffic(replicas), free_ports(1)[0]
     errors = {service: {"v1": 0.01, "v2": 0.01} for service in SERVICES}
     with ExitStack() as stack:
         proxy = stack.enter_context(proxied(cluster, tmp_path / "proxy"))
@@ -100,11 +100,11 @@ def declared(service, namespace, url):
 class Requests:
     """What came by within some seconds, answered or not; each client waits between two of them."""
 
-    asked: list[Request]
+    asked: list[ProxiedRequest]
     seconds: float
 
     def about(self, what):
-        return [each for each in self.asked if f"/{what}" in each.path]
+        return [request for request in self.asked if f"/{what}" in request.path]
 
     @property
     def is_calm(self):
@@ -115,7 +115,7 @@ class Requests:
 
 
 def requests(proxy, begin, end):
-    return Requests([each for each in proxy.asked if begin <= each.at < end], end - begin)
+    return Requests([request for request in proxy.asked if begin <= request.at < end], end - begin)
 
 
 @contextmanager
@@ -164,16 +164,16 @@ def check(replicas):
     """One history, which reading has verified; each change is one decision, each is confirmed."""
     entries, elected = replicas.entries(), replicas.facts("elected")
     assert [entry.seq for entry in entries] == [*range(1, len(entries) + 1)]
-    assert all(one.term < other.term for one, other in pairwise(elected))
+    assert all(earlier.term < other.term for earlier, other in pairwise(elected))
     until(lambda: replicas.holder == replicas.facts("elected")[-1].controller, "one leader")
     decided = [e for e in entries if e.fact.kind == "decided" and e.fact.action != "hold"]
     confirmed = {fact.decision for fact in replicas.facts("confirmed")}
     moves = {
-        service: [each for each in decided if each.fact.rollout.startswith(service)]
+        service: [entry for entry in decided if entry.fact.rollout.startswith(service)]
         for service in SERVICES
     }
-    assert {service: [each.fact.action for each in of] for service, of in moves.items()} == {
+    assert {service: [entry.fact.action for entry in of] for service, of in moves.items()} == {
         "reviews": ["advance", "advance", "promote"],
         "ratings": ["advance", "roll back"],
     }
-    assert {each.seq for each in (*moves["reviews"], moves["ratings"][-1])} <= confirmed
+    assert {entry.seq for entry in (*moves["reviews"], moves["ratings"][-1])} <= confirmed

@@ -59,16 +59,16 @@ def history(url, **pods):
     document = plan(guardrails=(ERRORS, LATENCY), url=url, scrape="15s").document()
     document["spec"]["pods"] = {"label": "pod", "history": "3h"} | pods
     observer = PrometheusObserver()
-    found = observer.history(Ask("r", Plan.model_validate(document), {}), END + 3)
+    pod_history = observer.history(Ask("r", Plan.model_validate(document), {}), END + 3)
     observer.close()
-    return found
+    return pod_history
 
 
 def test_counts_are_those_that_were_written(url):
     good, bad, buckets = truth()
-    found = history(url)
-    assert found.problems == {}
-    errors, latency = found.pods["errors"], found.pods["latency"]
+    pod_history = history(url)
+    assert pod_history.problems == {}
+    errors, latency = pod_history.pods["errors"], pod_history.pods["latency"]
     assert errors.pods == tuple(f"p{pod}" for pod in range(PODS))
     assert errors.canary == 2
     assert (errors.counts == np.stack([good + bad, bad], axis=-1)).all()
@@ -77,19 +77,19 @@ def test_counts_are_those_that_were_written(url):
 
 def test_the_dispersion_is_that_of_what_was_written(url):
     good, bad, _ = truth()
-    found = dispersion_of(RateMargin(1.0, 0.01), history(url).pods["errors"], 2)
-    assert found == estimate(ExposureHistory(good + bad, bad), 2)
-    assert 0.02 < found.lasting < 0.3
+    dispersion = dispersion_of(RateMargin(1.0, 0.01), history(url).pods["errors"], 2)
+    assert dispersion == estimate(ExposureHistory(good + bad, bad), 2)
+    assert 0.02 < dispersion.lasting < 0.3
 
 
 def test_a_label_that_no_series_has_is_a_problem_in_words(url):
-    found = history(url, label="instance")
-    assert found.pods == {}
-    assert found.problems.keys() == {"errors", "latency"}
-    assert "no label instance" in found.problems["errors"]
+    pod_history = history(url, label="instance")
+    assert pod_history.pods == {}
+    assert pod_history.problems.keys() == {"errors", "latency"}
+    assert "no label instance" in pod_history.problems["errors"]
 
 
 def test_a_server_that_is_gone_is_waited_for_once():
-    found = history("http://127.0.0.1:1")
-    assert found.pods == {}
-    assert "does not answer" in found.problems["errors"]
+    pod_history = history("http://127.0.0.1:1")
+    assert pod_history.pods == {}
+    assert "does not answer" in pod_history.problems["errors"]

@@ -13,7 +13,7 @@ import pytest
 from analysis.counting.counts import Counts
 from rollout.decide.record.facts import Confirmed, Decided, HumanSaid, RouteFailed, Started
 from rollout.decide.record.split import Split
-from tests.live.pipeline import DEAD, STABLE, Controller, Stage, surefoot, until
+from tests.live.pipeline import DEAD, STABLE, ControllerProcess, PipelineStage, surefoot, until
 from tests.live.record import Record
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
@@ -24,7 +24,7 @@ SLOW = {"steps": ["10%", "40%", "50%"], "bake": "5s"}
 
 @pytest.fixture(scope="module")
 def theatre(tmp_path_factory):
-    with Stage(tmp_path_factory.mktemp("stage")) as stage:
+    with PipelineStage(tmp_path_factory.mktemp("stage")) as stage:
         yield stage
 
 
@@ -38,9 +38,9 @@ def stage(theatre):
 def begun(stage, folder, canary, **spec):
     """A controller whose first look was taken before any traffic, and then traffic."""
     stage.traffic.stop()
-    with Controller(stage.plan(canary, folder, **spec)) as run:
+    with ControllerProcess(stage.plan(canary, folder, **spec)) as run:
         record = Record(run.journal)
-        until(lambda: record.seen(0), "a first look")
+        until(lambda: record.has_scrape_after(0), "a first look")
         stage.traffic.flow()
         yield run, record
     stage.traffic.stop()
@@ -54,7 +54,7 @@ def exact(stage, run, record, before):
     """Stop the traffic and compare, once it is observed, the journal's counts with Envoy's own."""
     stage.traffic.stop()
     stopped = time.time()
-    until(lambda: record.seen(stopped + 0.5), "a scrape after the last request")
+    until(lambda: record.has_scrape_after(stopped + 0.5), "a scrape after the last request")
     counts = stage.requests() - before
     assert record.evidence() == Counts(
         arm(counts, run.plan.spec.canary.version), arm(counts, STABLE)
@@ -104,16 +104,16 @@ def test_while_prometheus_is_dead_weights_stay_and_nothing_is_lost(stage, tmp_pa
         killed = time.time()
         stage.prometheus.process.kill()
         until(lambda: blind(record), "blindness")
-        said = surefoot("log", "--journal", run.journal).stdout
+        log = surefoot("log", "--journal", run.journal).stdout
         assert re.search(
             r"blind on errors, latency for \d+m?s: "
             r"Prometheus does not answer at 127\.0\.0\.1:\d+: connection refused",
-            said,
+            log,
         )
         held, weight = record.actions, run.weight
         until(lambda: time.time() > killed + 6, "some time in the dark")
         (status,) = json_of("status", "--json", "--journal", run.journal)
-        (line,) = [each for each in status["guardrails"] if each["name"] == "errors"]
+        (line,) = [guardrail for guardrail in status["guardrails"] if guardrail["name"] == "errors"]
         assert line["verdict"] == "blind"
         assert (record.actions, run.weight) == (held, weight)
         stage.start_prometheus()
@@ -226,12 +226,12 @@ def test_people_command_a_running_controller_and_a_second_one_is_refused(stage, 
     with begun(stage, tmp_path, "v7") as (run, record):
         name, journal = run.plan.name, ("--journal", run.journal)
         stepped(record, 10)
-        with Controller(run.file, log="second.log") as second:
+        with ControllerProcess(run.file, log="second.log") as second:
             assert second.ended() == 1
             holder = run.process.pid
-            said = second.process.log.read_text()
-            assert f"another controller (pid {holder}) holds this journal" in said
-            assert "Traceback" not in said
+            log = second.process.log.read_text()
+            assert f"another controller (pid {holder}) holds this journal" in log
+            assert "Traceback" not in log
         assert surefoot("pause", name, *journal, "--reason", "lunch").returncode == 0
         until(lambda: record.state.phase == "paused", "a pause")
         paused_at = run.weight

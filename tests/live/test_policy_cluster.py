@@ -11,7 +11,7 @@ from rollout.route.kube.object_annotations import POLICY
 from rollout.route.kube.router import ClusterRouter
 from rollout.route.policy.cluster import ClusterPolicyStore
 from rollout.route.policy.router import WithPolicy
-from tests.support.cluster_routes import Live, climbed
+from tests.support.cluster_routes import LiveRouter, climbed
 from tests.support.routes import istio, to, virtual_service
 from tests.support.worlds import BAD, GOOD, Lab
 from tests.support.worlds import plan as plan_of_the_world
@@ -49,7 +49,7 @@ PEER = {
 }
 
 
-class Place:
+class PolicyObjects:
     """A namespace with the three objects, as its people see them."""
 
     def __init__(self, cluster, namespace):
@@ -59,15 +59,15 @@ class Place:
         for plural, manifest in zip(self.plurals, (service, RULE, PEER), strict=True):
             group = PEER if plural == "peerauthentications" else RULE
             body = manifest | {"apiVersion": group["apiVersion"]}
-            made = cluster.ask("POST", self.path(plural, ""), body)
-            assert made["kind"] == manifest["kind"], made
+            created = cluster.ask("POST", self.path(plural, ""), body)
+            assert created["kind"] == manifest["kind"], created
 
     plurals = ("virtualservices", "destinationrules", "peerauthentications")
 
     def path(self, plural, name="reviews"):
         group = SECURITY if plural == "peerauthentications" else NETWORKING
-        found = f"/apis/{group}/v1beta1/namespaces/{self.namespace}/{plural}/{name}"
-        return found.removesuffix("/")
+        path = f"/apis/{group}/v1beta1/namespaces/{self.namespace}/{plural}/{name}"
+        return path.removesuffix("/")
 
     def get(self, plural):
         return self.cluster.ask("GET", self.path(plural))
@@ -89,8 +89,8 @@ class Place:
 
 
 @pytest.fixture
-def place(cluster, namespace):
-    return Place(cluster, namespace)
+def policy_objects(cluster, namespace):
+    return PolicyObjects(cluster, namespace)
 
 
 def rule(group, *plurals, verbs=("get", "patch")):
@@ -98,7 +98,7 @@ def rule(group, *plurals, verbs=("get", "patch")):
 
 
 @pytest.fixture
-def router(cluster, namespace, place, monkeypatch):
+def router(cluster, namespace, policy_objects, monkeypatch):
     """A controller with the rights that the manual names."""
     cluster.allow(
         "surefoot",
@@ -112,17 +112,17 @@ def router(cluster, namespace, place, monkeypatch):
 
 
 @pytest.fixture
-def lab(place, router):
+def lab(policy_objects, router):
     """A rollout in simulated traffic and time, on these objects."""
 
-    def made(canary=GOOD, policy=POLICIES, **spec):
+    def build(canary=GOOD, policy=POLICIES, **spec):
         route = {"istio": {"virtualService": "reviews", "destinationRule": "reviews"}}
         document = plan_of_the_world(service="reviews", route=route, **spec).document()
-        document["metadata"]["namespace"] = place.namespace
+        document["metadata"]["namespace"] = policy_objects.namespace
         document["spec"]["policy"] = policy
-        return Lab(canary, Plan.model_validate(document), router=Live(inner=router))
+        return Lab(canary, Plan.model_validate(document), router=LiveRouter(inner=router))
 
-    return made
+    return build
 
 
 def say(running, command):
@@ -133,10 +133,10 @@ def say(running, command):
     )
 
 
-def test_only_our_fields_come_and_go(place, router):
-    before, plan = place.specs(), place.plan()
+def test_only_our_fields_come_and_go(policy_objects, router):
+    before, plan = policy_objects.specs(), policy_objects.plan()
     router.write(plan, Split(5), "m")
-    service, rule, peer = place.specs()
+    service, rule, peer = policy_objects.specs()
     assert service["http"][0]["timeout"] == "3s"
     assert service["http"][0]["retries"] == {
         "attempts": 2,
@@ -161,38 +161,42 @@ def test_only_our_fields_come_and_go(place, router):
     }
     assert peer == before[2] | {"mtls": {"mode": "STRICT"}}
     assert router.read(plan, 100).policy == ""
-    there = place.versions()
+    there = policy_objects.versions()
     router.write(plan, Split(5), "m")
-    assert place.versions() == there, "a second pass writes nothing"
+    assert policy_objects.versions() == there, "a second pass writes nothing"
     router.write(plan, Split(0), "back")
-    service, *others = place.specs()
+    service, *others = policy_objects.specs()
     assert others == before[1:]
     assert service["http"][0].pop("route") == [{**to("reviews", 100, "v1")}]
     assert service["http"][0] == {"name": "r1", "timeout": "30s"}
-    assert place.get("destinationrules")["metadata"]["annotations"] == {"theirs": "1"}
+    assert policy_objects.get("destinationrules")["metadata"]["annotations"] == {"theirs": "1"}
 
 
-def test_a_plan_that_asks_no_longer_leaves_what_was_there(place, router):
-    before = place.specs()[1]
-    router.write(place.plan(), Split(100), "promoted")
-    router.write(place.plan({"timeout": "9s"}), Split(5), "the next")
-    assert place.specs()[1] == before
-    assert place.specs()[0]["http"][0]["timeout"] == "9s"
-    router.write(place.plan(None), Split(5), "without")
-    assert place.specs()[0]["http"][0]["timeout"] == "30s"
-    assert POLICY + "reviews" not in place.get("virtualservices")["metadata"]["annotations"]
+def test_a_plan_that_asks_no_longer_leaves_what_was_there(policy_objects, router):
+    before = policy_objects.specs()[1]
+    router.write(policy_objects.plan(), Split(100), "promoted")
+    router.write(policy_objects.plan({"timeout": "9s"}), Split(5), "the next")
+    assert policy_objects.specs()[1] == before
+    assert policy_objects.specs()[0]["http"][0]["timeout"] == "9s"
+    router.write(policy_objects.plan(None), Split(5), "without")
+    assert policy_objects.specs()[0]["http"][0]["timeout"] == "30s"
+    assert (
+        POLICY + "reviews" not in policy_objects.get("virtualservices")["metadata"]["annotations"]
+    )
 
 
-def test_what_would_win_over_the_policy_holds_the_traffic(place, router):
+def test_what_would_win_over_the_policy_holds_the_traffic(policy_objects, router):
     own = {"name": "v2", "trafficPolicy": {"outlierDetection": {"consecutive5xxErrors": 1}}}
-    place.edit("destinationrules", {"subsets": [{"name": "v1"}, own]})
+    policy_objects.edit("destinationrules", {"subsets": [{"name": "v1"}, own]})
     with pytest.raises(RouteError, match="subset v2 has a outlierDetection of its own"):
-        router.write(place.plan(), Split(5), "m")
-    assert router.read(place.plan(), 100).split == Split(0)
+        router.write(policy_objects.plan(), Split(5), "m")
+    assert router.read(policy_objects.plan(), 100).split == Split(0)
 
 
-def test_a_right_that_is_lacking_holds_the_traffic_and_no_rollback(place, lab, cluster):
-    roles = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{place.namespace}/roles/surefoot"
+def test_a_right_that_is_lacking_holds_the_traffic_and_no_rollback(policy_objects, lab, cluster):
+    roles = (
+        f"/apis/rbac.authorization.k8s.io/v1/namespaces/{policy_objects.namespace}/roles/surefoot"
+    )
     less = [
         rule(NETWORKING, "virtualservices"),
         rule(NETWORKING, "destinationrules", verbs=["get"]),
@@ -203,7 +207,7 @@ def test_a_right_that_is_lacking_holds_the_traffic_and_no_rollback(place, lab, c
     running.run_until(lambda state: state.attempts > 1)
     (problem, *_) = [fact.problem for fact in running.facts if isinstance(fact, RouteFailed)]
     assert problem == (
-        f"may not patch DestinationRule {place.namespace}/reviews; a Role needs the rule "
+        f"may not patch DestinationRule {policy_objects.namespace}/reviews; a Role needs the rule "
         '{apiGroups: [networking.istio.io], resources: [destinationrules], verbs: ["patch"]}'
     )
     assert running.router.read(running.plan, 100).split == Split(0)
@@ -212,9 +216,11 @@ def test_a_right_that_is_lacking_holds_the_traffic_and_no_rollback(place, lab, c
 
 
 @pytest.mark.parametrize("then", ["pause", "revert", "adopt"])
-def test_a_hand_edit_of_the_policy_is_a_drift_and_the_plan_says_what_then(place, lab, then):
+def test_a_hand_edit_of_the_policy_is_a_drift_and_the_plan_says_what_then(
+    policy_objects, lab, then
+):
     running = climbed(lab(onDrift=then))
-    place.edit(
+    policy_objects.edit(
         "destinationrules", {"trafficPolicy": {"outlierDetection": {"consecutive5xxErrors": 1}}}
     )
     running.run_until(lambda _: any(isinstance(fact, Drifted) for fact in running.facts), 3)
@@ -226,16 +232,16 @@ def test_a_hand_edit_of_the_policy_is_a_drift_and_the_plan_says_what_then(place,
     )
     assert running.state.phase == ("paused" if then == "pause" else "stepping")
     if then == "pause":
-        (paused,) = (each for each in running.decisions if each.action == "pause")
+        (paused,) = (decision for decision in running.decisions if decision.action == "pause")
         assert "somebody else changed the policy (DestinationRule reviews" in paused.sentence
         say(running, "resume")
     assert running.run().phase == "promoted"
-    detection = place.specs()[1]["trafficPolicy"]["outlierDetection"]
+    detection = policy_objects.specs()[1]["trafficPolicy"]["outlierDetection"]
     assert detection["consecutive5xxErrors"] == (1 if then == "adopt" else 7)
 
 
-def test_a_bad_canary_leaves_the_objects_as_they_were(place, lab):
-    before = place.specs()[1:]
+def test_a_bad_canary_leaves_the_objects_as_they_were(policy_objects, lab):
+    before = policy_objects.specs()[1:]
     assert lab(BAD).run().phase == "rolled back"
-    assert place.specs()[1:] == before
-    assert place.specs()[0]["http"][0]["timeout"] == "30s"
+    assert policy_objects.specs()[1:] == before
+    assert policy_objects.specs()[0]["http"][0]["timeout"] == "30s"

@@ -26,7 +26,7 @@ V1, V2 = f"{SERVICE}-v1", f"{SERVICE}-v2"
 
 
 @dataclass
-class Place:
+class PolicyEnvoy:
     """An Envoy that watches its clusters; v2 has two endpoints, which answer `a` and `b`."""
 
     envoy: Envoy
@@ -62,7 +62,7 @@ def running(tmp_path_factory):
         )
         ends_of_v2["lb_endpoints"].append(second)
         put(envoy.clusters, document)
-        yield Place(envoy, served)
+        yield PolicyEnvoy(envoy, served)
 
 
 def put(file, document):
@@ -73,7 +73,7 @@ def put(file, document):
 
 
 @pytest.fixture
-def place(running):
+def service(running):
     """As it was at the start."""
     yield running
     plan = running.plan({"timeout": "1s"})
@@ -93,16 +93,16 @@ def statuses(replies):
     return Counter(reply.status for reply in replies)
 
 
-def test_a_time_out_ends_a_request_and_goes_with_the_rollback(place):
-    plan = place.plan({"timeout": "200ms"})
+def test_a_time_out_ends_a_request_and_goes_with_the_rollback(service):
+    plan = service.plan({"timeout": "200ms"})
     move(plan, 100, "all")
-    assert statuses(place.ask(3, "/?ms=600")) == {504: 3}
+    assert statuses(service.ask(3, "/?ms=600")) == {504: 3}
     move(plan, 0, "back")
-    assert statuses(place.ask(3, "/?ms=300")) == {200: 3}
+    assert statuses(service.ask(3, "/?ms=300")) == {200: 3}
 
 
-def test_what_a_rollback_leaves_is_what_was_there(place):
-    _, before = place.files
+def test_what_a_rollback_leaves_is_what_was_there(service):
+    _, before = service.files
     everything = {
         "outliers": {},
         "connections": {"max": 100, "pending": 50},
@@ -111,15 +111,15 @@ def test_what_a_rollback_leaves_is_what_was_there(place):
         "balance": {"method": "hash", "cookie": "user"},
         "fallback": True,
     }
-    plan = place.plan(everything)
+    plan = service.plan(everything)
     for number in (5, 6, 6):
         move(plan, number, f"m{number}")
-    first = place.files
+    first = service.files
     move(plan, 6, "m6")
-    assert place.files == first, "N passes equal one"
-    assert statuses(place.ask(50)) == {200: 50}
+    assert service.files == first, "N passes equal one"
+    assert statuses(service.ask(50)) == {200: 50}
     move(plan, 0, "back")
-    routes, clusters = place.files
+    routes, clusters = service.files
     assert clusters == before
     (route,) = routes["resources"][0]["virtual_hosts"][0]["routes"]
     weights = {"clusters": [{"name": V1, "weight": 100}]}
@@ -130,56 +130,58 @@ def test_what_a_rollback_leaves_is_what_was_there(place):
     assert routes["resources"][0]["metadata"] == {"filter_metadata": {"surefoot": {"mark": "back"}}}
 
 
-def test_the_same_key_meets_the_same_endpoint(place):
-    move(place.plan({"balance": {"method": "hash", "header": "x-conversation"}}), 100, "hash")
-    seen = {
-        key: {reply.version for reply in place.ask(3, **{"x-conversation": key})}
+def test_the_same_key_meets_the_same_endpoint(service):
+    move(service.plan({"balance": {"method": "hash", "header": "x-conversation"}}), 100, "hash")
+    versions_by_key = {
+        key: {reply.version for reply in service.ask(3, **{"x-conversation": key})}
         for key in map(str, range(24))
     }
-    assert all(len(found) == 1 for found in seen.values())
-    assert set.union(*seen.values()) == {"a", "b"}
+    assert all(len(versions) == 1 for versions in versions_by_key.values())
+    assert set.union(*versions_by_key.values()) == {"a", "b"}
 
 
 @pytest.mark.parametrize("attempts", [0, 2])
-def test_retries_are_sent_to_the_same_version(place, attempts):
+def test_retries_are_sent_to_the_same_version(service, attempts):
     policy = {"retries": {"attempts": attempts, "when": ["5xx"], "budget": "100%"}}
-    move(place.plan(policy), 100, f"retries-{attempts}")
-    place.toys.served.clear()
-    assert [place.ask(1, "/?status=500")[0].status for _ in range(4)] == [500] * 4
-    assert sum(place.toys.served.values()) == 4 * (1 + attempts)
-    assert {version for version, _ in place.toys.served} <= {"a", "b"}
+    move(service.plan(policy), 100, f"retries-{attempts}")
+    service.toys.served.clear()
+    assert [service.ask(1, "/?status=500")[0].status for _ in range(4)] == [500] * 4
+    assert sum(service.toys.served.values()) == 4 * (1 + attempts)
+    assert {version for version, _ in service.toys.served} <= {"a", "b"}
 
 
-def test_what_goes_beyond_a_limit_is_refused_at_once(place):
-    move(place.plan({"connections": {"max": 1, "pending": 1, "requests": 1}}), 100, "limits")
-    replies = place.ask(12, "/?ms=100")
-    found = statuses(replies)
-    assert found[503] >= 6
-    assert found[200] >= 1
+def test_what_goes_beyond_a_limit_is_refused_at_once(service):
+    move(service.plan({"connections": {"max": 1, "pending": 1, "requests": 1}}), 100, "limits")
+    replies = service.ask(12, "/?ms=100")
+    counts = statuses(replies)
+    assert counts[503] >= 6
+    assert counts[200] >= 1
     assert max(reply.seconds for reply in replies if reply.status == 503) < 0.1
-    move(place.plan({}), 100, "none")  # the plan asks no longer
-    assert statuses(place.ask(12, "/?ms=20")) == {200: 12}
+    move(service.plan({}), 100, "none")  # the plan asks no longer
+    assert statuses(service.ask(12, "/?ms=20")) == {200: 12}
 
 
-def test_an_endpoint_that_keeps_failing_is_ejected(place):
+def test_an_endpoint_that_keeps_failing_is_ejected(service):
     outliers = {"consecutiveErrors": 3, "interval": "1s", "eject": "30s", "most": "50%"}
-    move(place.plan({"outliers": outliers}), 100, "eject")
-    place.toys.failing.add("b")
+    move(service.plan({"outliers": outliers}), 100, "eject")
+    service.toys.failing.add("b")
     try:
-        place.ask(40)
-        assert {reply.version for reply in place.ask(20)} == {"a"}
+        service.ask(40)
+        assert {reply.version for reply in service.ask(20)} == {"a"}
     finally:
-        place.toys.failing.clear()
+        service.toys.failing.clear()
 
 
-def test_no_request_fails_while_policies_come_and_go(place):
+def test_no_request_fails_while_policies_come_and_go(service):
     async def main():
         enough = asyncio.Event()
-        slow = asyncio.create_task(load(place.envoy.url + "/?ms=100", enough))
-        fast = asyncio.create_task(load(place.envoy.url, enough))
+        slow = asyncio.create_task(load(service.envoy.url + "/?ms=100", enough))
+        fast = asyncio.create_task(load(service.envoy.url, enough))
         for number in range(8):
             policy = {"timeout": f"{3 + number}s", "outliers": {"consecutiveErrors": 5 + number}}
-            plan = place.plan(policy | {"fallback": number % 2 == 0, "connections": {"max": 1000}})
+            plan = service.plan(
+                policy | {"fallback": number % 2 == 0, "connections": {"max": 1000}}
+            )
             canary = 0 if number % 4 == 3 else 50
             await asyncio.to_thread(ROUTER.write, plan, Split(canary), f"flip-{number}")
         enough.set()
@@ -190,47 +192,47 @@ def test_no_request_fails_while_policies_come_and_go(place):
     assert {reply.version for reply in replies} == {"v1", "a", "b"}
 
 
-def test_what_envoy_refuses_is_said_and_put_back_and_no_traffic_moves(place):
-    routes, clusters = place.files
+def test_what_envoy_refuses_is_said_and_put_back_and_no_traffic_moves(service):
+    routes, clusters = service.files
     broken = json.loads(json.dumps(clusters))
     broken["resources"][1]["connect_timeout"] = "-1s"
-    put(place.envoy.clusters, broken)
+    put(service.envoy.clusters, broken)
     try:
         with pytest.raises(RouteError, match=r"Envoy does not take the policy in .*cds\.json"):
-            ROUTER.write(place.plan({"outliers": {}}), Split(50), "never")
-        assert place.files == [routes, broken]
-        ROUTER.write(place.plan({"outliers": {}}), Split(0), "back")  # waits for nothing
+            ROUTER.write(service.plan({"outliers": {}}), Split(50), "never")
+        assert service.files == [routes, broken]
+        ROUTER.write(service.plan({"outliers": {}}), Split(0), "back")  # waits for nothing
     finally:
-        put(place.envoy.clusters, clusters)
+        put(service.envoy.clusters, clusters)
     with pytest.raises(RouteError, match="the cluster file has no cluster summarizer-v9"):
-        ROUTER.write(place.plan({"outliers": {}}, canary="v9"), Split(50), "never")
+        ROUTER.write(service.plan({"outliers": {}}, canary="v9"), Split(50), "never")
 
 
 @pytest.mark.parametrize("then", ["pause", "revert", "adopt"])
-def test_a_hand_edit_of_the_policy_is_told_and_the_plan_says_what_then(place, then):
-    plan = place.plan({"timeout": "5s", "outliers": {}}, onDrift=then)
+def test_a_hand_edit_of_the_policy_is_told_and_the_plan_says_what_then(service, then):
+    plan = service.plan({"timeout": "5s", "outliers": {}}, onDrift=then)
     move(plan, 50, "ours")
-    routes, clusters = place.files
+    routes, clusters = service.files
     route = routes["resources"][0]["virtual_hosts"][0]["routes"][0]["route"]
     route |= {"timeout": "9s", "priority": "HIGH"}
     clusters["resources"][1]["outlier_detection"] |= {
         "consecutive_5xx": 50,
         "success_rate_minimum_hosts": 9,
     }
-    put(place.envoy.file, routes)
-    put(place.envoy.clusters, clusters)
-    said = ROUTER.read(plan, 100).policy
-    assert said == (
+    put(service.envoy.file, routes)
+    put(service.envoy.clusters, clusters)
+    difference = ROUTER.read(plan, 100).policy
+    assert difference == (
         'routes summarizer: timeout is "9s", not "5s"; '
         "cluster summarizer-v2: outlier_detection.consecutive_5xx is 50, not 5"
     )
     ROUTER.write(plan, Split(60), "again")
-    after = place.files[0]["resources"][0]["virtual_hosts"][0]["routes"][0]["route"]
+    after = service.files[0]["resources"][0]["virtual_hosts"][0]["routes"][0]["route"]
     assert (after["timeout"], after["priority"]) == ("9s" if then == "adopt" else "5s", "HIGH")
-    detection = place.files[1]["resources"][1]["outlier_detection"]
+    detection = service.files[1]["resources"][1]["outlier_detection"]
     assert detection["consecutive_5xx"] == (50 if then == "adopt" else 5)
     ROUTER.write(plan, Split(0), "back")
-    routes, clusters = place.files
+    routes, clusters = service.files
     after = routes["resources"][0]["virtual_hosts"][0]["routes"][0]["route"]
     assert after["timeout"] == ("9s" if then == "adopt" else "30s")
     theirs = {"success_rate_minimum_hosts": 9} | (
@@ -240,8 +242,8 @@ def test_a_hand_edit_of_the_policy_is_told_and_the_plan_says_what_then(place, th
     route = {"timeout": "30s", "weighted_clusters": after["weighted_clusters"]}
     routes["resources"][0]["virtual_hosts"][0]["routes"][0]["route"] = route
     clusters["resources"][1].pop("outlier_detection")
-    put(place.envoy.file, routes)
-    put(place.envoy.clusters, clusters)
+    put(service.envoy.file, routes)
+    put(service.envoy.clusters, clusters)
 
 
 ANSWER = """
@@ -257,16 +259,16 @@ h.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
 
 
 def test_without_a_controller_a_dead_canary_falls_back_within_milliseconds(tmp_path):
-    listen, admin, one, two = free_ports(4)
-    canary = Process("v2", [sys.executable, "-c", ANSWER, str(two)], tmp_path / "v2.log")
+    listen, admin, first, second = free_ports(4)
+    canary = Process("v2", [sys.executable, "-c", ANSWER, str(second)], tmp_path / "v2.log")
     with ExitStack() as stack:
         stack.callback(canary.stop)
-        canary.wait_until(lambda: answers(f"http://127.0.0.1:{two}/"))
-        served = stack.enter_context(toys({"v1": one}))
+        canary.wait_until(lambda: answers(f"http://127.0.0.1:{second}/"))
+        served = stack.enter_context(toys({"v1": first}))
         envoy = stack.enter_context(
-            start_envoy(tmp_path, listen, admin, {V1: one, V2: two}, SERVICE, watched=True)
+            start_envoy(tmp_path, listen, admin, {V1: first, V2: second}, SERVICE, watched=True)
         )
-        plan = Place(envoy, served).plan({"fallback": True})
+        plan = PolicyEnvoy(envoy, served).plan({"fallback": True})
         move(plan, 50, "half")
         replies, killed = asyncio.run(killing(envoy, canary))
         with pytest.raises(RouteError, match=r"no endpoint of .* serves: Envoy asks .* instead"):

@@ -15,7 +15,7 @@ from rollout.journal.sql.store import SqlJournal, open_journal
 pytestmark = pytest.mark.live
 
 
-def said(reason: str = "") -> HumanSaid:
+def build_fact(reason: str = "") -> HumanSaid:
     return HumanSaid(rollout="r-1", at=1.5, command="pause", actor="ops@host", reason=reason)
 
 
@@ -51,23 +51,23 @@ def test_a_second_controller_is_refused_and_told_who_holds_it(opened, url):
         assert re.fullmatch(r"surefoot pid \d+ on .+", second.holder() or "")
     assert second.holder() is None
     with second.lock():
-        second.append([said()], after=0)
+        second.append([build_fact()], after=0)
 
 
 def test_people_need_no_lock(opened, url):
     deciding, commanding = opened(url), opened(url)
     with deciding.lock():
-        commanding.append([said()], after=0)
-        deciding.append([said("decided")], after=1)
+        commanding.append([build_fact()], after=0)
+        deciding.append([build_fact("decided")], after=1)
         assert [entry.seq for entry in commanding.read()] == [1, 2]
 
 
 def test_a_controller_that_was_cut_off_goes_on_when_nobody_took_over(opened, server, url):
     journal = opened(url)
     with journal.lock():
-        journal.append([said()], after=0)
+        journal.append([build_fact()], after=0)
         server.cut_off(url)
-        assert journal.append([said()], after=1)[0].seq == 2
+        assert journal.append([build_fact()], after=1)[0].seq == 2
         assert journal.holder() is not None
 
 
@@ -81,27 +81,27 @@ def test_a_connection_that_is_cut_off_within_an_append_leaves_nothing(opened, se
     with journal.lock():
         event.listen(journal.database.engine, "before_cursor_execute", cut)
         with pytest.raises(JournalError, match=r"cannot be reached|was cut off"):
-            journal.append([said(), said()], after=0)
+            journal.append([build_fact(), build_fact()], after=0)
         event.remove(journal.database.engine, "before_cursor_execute", cut)
         assert list(journal.read()) == []
-        assert journal.append([said()], after=0)[0].seq == 1
+        assert journal.append([build_fact()], after=0)[0].seq == 1
 
 
 def test_a_stale_controller_neither_reads_nor_appends(opened, server, url):
     stale, successor = opened(url), opened(url)
     with stale.lock():
-        stale.append([said()], after=0)
+        stale.append([build_fact()], after=0)
         server.cut_off(url)
         with successor.lock():
-            for attempt in (partial(stale.append, [said("stale")], after=1), stale.read):
+            for attempt in (partial(stale.append, [build_fact("stale")], after=1), stale.read):
                 with pytest.raises(JournalBusyError, match="took over this journal"):
                     attempt()
-            successor.append([said("successor")], after=1)
+            successor.append([build_fact("successor")], after=1)
         # The successor has gone: the first may go on, from where the journal now is.
         with pytest.raises(JournalMovedError):
-            stale.append([said("stale")], after=1)
-        assert [entry.fact for entry in stale.read(after=1)] == [said("successor")]
-        assert stale.append([said("fresh")], after=2)[0].seq == 3
+            stale.append([build_fact("stale")], after=1)
+        assert [entry.fact for entry in stale.read(after=1)] == [build_fact("successor")]
+        assert stale.append([build_fact("fresh")], after=2)[0].seq == 3
 
 
 def test_a_lock_that_was_given_away_is_not_believed(opened, url):
@@ -112,15 +112,15 @@ def test_a_lock_that_was_given_away_is_not_believed(opened, url):
         connection.exec_driver_sql("SELECT pg_advisory_unlock_all()")
         connection.commit()
         with opened(url).lock(), pytest.raises(JournalBusyError, match="took over"):
-            journal.append([said()], after=0)
+            journal.append([build_fact()], after=0)
 
 
 def test_journals_of_one_database_have_locks_of_their_own(opened, server, url):
     server.ask(url, "CREATE SCHEMA one", "CREATE SCHEMA two")
-    one, two = (opened(f"{url}?options=-csearch_path%3D{name}") for name in ("one", "two"))
-    with one.lock(), two.lock():
-        one.append([said()], after=0)
-        assert list(two.read()) == []
+    first, second = (opened(f"{url}?options=-csearch_path%3D{name}") for name in ("one", "two"))
+    with first.lock(), second.lock():
+        first.append([build_fact()], after=0)
+        assert list(second.read()) == []
 
 
 # What is refused
@@ -137,7 +137,7 @@ def test_journals_of_one_database_have_locks_of_their_own(opened, server, url):
 def test_the_table_refuses_changes(opened, server, url, change):
     import psycopg
 
-    opened(url).append([said(), said()], after=0)
+    opened(url).append([build_fact(), build_fact()], after=0)
     with pytest.raises(psycopg.errors.RaiseException, match="append-only"):
         server.ask(url, change)
 
@@ -153,14 +153,14 @@ def test_the_table_refuses_changes(opened, server, url, change):
 )
 def test_tampering_is_found(opened, server, url, change, problem):
     journal = opened(url)
-    journal.append([said(), said(), said()], after=0)
+    journal.append([build_fact(), build_fact(), build_fact()], after=0)
     server.ask(url, "ALTER TABLE entries DISABLE TRIGGER ALL", change)
     with pytest.raises(JournalError, match=problem):
         journal.read()
 
 
 def test_the_least_rights_are_enough_and_fewer_are_named(opened, server, url):
-    opened(url).append([said()], after=0)
+    opened(url).append([build_fact()], after=0)
     role = url.rpartition("/")[2]
     own = url.replace("postgres@", f"{role}@")
     server.ask(url, f"CREATE ROLE {role} LOGIN")
@@ -171,11 +171,11 @@ def test_the_least_rights_are_enough_and_fewer_are_named(opened, server, url):
     with pytest.raises(JournalError, match="no permission"):
         limited.check_takes()
     with pytest.raises(JournalError, match="no permission"):
-        limited.append([said()], after=1)
+        limited.append([build_fact()], after=1)
     server.ask(url, f"GRANT INSERT ON entries TO {role}")
     limited.check_takes()
     with limited.lock():
-        assert limited.append([said()], after=1)[0].seq == 2
+        assert limited.append([build_fact()], after=1)[0].seq == 2
 
 
 def test_nothing_is_made_by_those_who_only_read_or_command(server, url):
@@ -188,7 +188,7 @@ def test_nothing_is_made_by_those_who_only_read_or_command(server, url):
 def test_a_reader_does_not_write(opened, url):
     opened(url)
     with closing(open_for_reading(url)) as reader, pytest.raises(JournalError, match="read-only"):
-        reader.append([said()], after=0)
+        reader.append([build_fact()], after=0)
 
 
 def test_a_server_that_only_reads_says_so_before_it_is_written_to(opened, server, url):
@@ -200,11 +200,11 @@ def test_a_server_that_only_reads_says_so_before_it_is_written_to(opened, server
         )
         with pytest.raises(JournalError, match="is read-only"):
             journal.check_takes()
-        assert journal.append([said()], after=0)[0].seq == 1
+        assert journal.append([build_fact()], after=0)[0].seq == 1
         server.cut_off(url)
         assert len(journal.read()) == 1
         with pytest.raises(JournalError, match="is read-only"):
-            journal.append([said()], after=1)
+            journal.append([build_fact()], after=1)
 
 
 def test_another_programs_entries_are_refused(server, url):
@@ -215,7 +215,7 @@ def test_another_programs_entries_are_refused(server, url):
 
 def test_other_programs_tables_are_no_harm(opened, server, url):
     server.ask(url, "CREATE TABLE guests (name text)")
-    assert len(opened(url).append([said()], after=0)) == 1
+    assert len(opened(url).append([build_fact()], after=0)) == 1
 
 
 def test_an_encoding_that_loses_letters_is_refused(server):
@@ -246,9 +246,9 @@ def test_another_writers_transaction_is_waited_for_then_said(opened, url):
     journal, other = opened(url), opened(url)
     with other.database.writing():
         with pytest.raises(JournalError, match="is locked by another writer"):
-            journal.append([said()], after=0)
+            journal.append([build_fact()], after=0)
         assert list(journal.read()) == []  # readers are not in its way
-    assert len(journal.append([said()], after=0)) == 1
+    assert len(journal.append([build_fact()], after=0)) == 1
 
 
 def test_a_commit_waits_for_the_disk_even_where_the_server_does_not_ask_for_it(server, url):

@@ -12,7 +12,7 @@ from rollout.demo.servers.process import free_ports
 from rollout.demo.servers.start import start_prometheus
 from rollout.observe.prometheus import PrometheusObserver
 from rollout.route.envoy.proxy import EnvoyRouter
-from tests.live.prom import RATE, SHAPE, Toy, Watch, labels, past
+from tests.live.prom import RATE, SHAPE, GuardrailWatch, Toy, labels, past
 from tests.support.asking import ERRORS, LATENCY, ask
 from tests.support.local_envoy import ask_many
 
@@ -89,7 +89,7 @@ POLLING = {
 
 
 def polled(url, guardrail, times):
-    watch = Watch(url, guardrail)
+    watch = GuardrailWatch(url, guardrail)
     for at in (FIRST, *times, LAST):
         assert watch.look(START + at) == ""
     return watch.total
@@ -114,29 +114,29 @@ def test_buckets_are_exact_however_one_polls(url, times):
 def test_increase_does_not_see_the_burst_that_we_count(url):
     text = f'increase({RATE}{{envoy_response_code="503"}}[30s])'
     client = PrometheusConnect(url)
-    (seen,) = client.custom_query(text, params={"time": START + SCRAPE * 22})
+    (sample,) = client.custom_query(text, params={"time": START + SCRAPE * 22})
     client.close()
-    assert float(seen["value"][1]) == 0
-    watch = Watch(url, ERRORS)
+    assert float(sample["value"][1]) == 0
+    watch = GuardrailWatch(url, ERRORS)
     watch.look(START + SCRAPE * 19)
     watch.look(START + SCRAPE * 22)
     assert watch.total.canary_bad == 40
 
 
 def test_nan_is_a_problem_until_a_number_follows(url):
-    watch = Watch(url, ERRORS)
+    watch = GuardrailWatch(url, ERRORS)
     watch.words["service"] = "nan"
-    said = {i: watch.look(START + SCRAPE * i + 0.1) for i in (2, 8, 9, 11, 14, 15, 30)}
+    problem = {i: watch.look(START + SCRAPE * i + 0.1) for i in (2, 8, 9, 11, 14, 15, 30)}
     bad = "a sample is not a finite number"
-    assert said == {2: "", 8: "", 9: "", 11: bad, 14: bad, 15: "", 30: ""}
+    assert problem == {2: "", 8: "", 9: "", 11: bad, 14: bad, 15: "", 30: ""}
     assert watch.total.stable_exposures == 30 - 2
 
 
 def test_an_arm_that_is_nan_is_a_problem_while_it_is_fresh(url):
-    watch = Watch(url, ERRORS)
+    watch = GuardrailWatch(url, ERRORS)
     watch.words["service"] = "nan"
-    said = [bool(watch.look(START + SCRAPE * i + 0.1)) for i in (2, 5, 6, 9)]
-    assert said == [False, True, True, False]
+    problem = [bool(watch.look(START + SCRAPE * i + 0.1)) for i in (2, 5, 6, 9)]
+    assert problem == [False, True, True, False]
 
 
 def test_a_fleet_is_answered_by_two_queries_and_every_rollout_by_its_own_samples(url):
@@ -144,13 +144,13 @@ def test_a_fleet_is_answered_by_two_queries_and_every_rollout_by_its_own_samples
     asks = [ask(service=f"fleet-{i}.example", guardrails=[ERRORS], url=url) for i in range(300)]
     answers = observer.observe(asks, START + 103)
     observer.close()
-    newest = [answers[one.rollout].series["errors"][0].samples[-1][1][0] for one in asks]
+    newest = [answers[ask.rollout].series["errors"][0].samples[-1][1][0] for ask in asks]
     assert newest == [5 + i for i in range(300)]
 
 
 def test_a_label_that_no_series_has_finds_nothing_and_says_nothing_wrong(url):
     odd = ERRORS | {"labels": {"service": "no_label_of_ours"}}
-    watch = Watch(url, odd)
+    watch = GuardrailWatch(url, odd)
     assert watch.look(START + 10) == ""
     assert watch.total == Counts()
     assert watch.cursor.newest("stable") is None
@@ -180,7 +180,7 @@ def test_nothing_is_lost_or_counted_twice_while_servers_come_and_go(tmp_path):
         toy.count("v2", "200", 10)
         targets = {"toy": toy.url}
         with start_prometheus(tmp_path, port, targets) as server:
-            watch = Watch(server.url, ERRORS, scrape="1s")
+            watch = GuardrailWatch(server.url, ERRORS, scrape="1s")
             caught_up(watch)
             toy.truth.clear()
             for _ in range(2):  # steady traffic, then an error series born with its first burst
@@ -211,8 +211,8 @@ def test_nothing_is_lost_or_counted_twice_while_servers_come_and_go(tmp_path):
             caught_up(watch)
             assert exact(watch, toy)
             server.process.kill()
-        said = watch.look(time.time())
-        assert said == f"Prometheus does not answer at 127.0.0.1:{port}: connection refused"
+        problem = watch.look(time.time())
+        assert problem == f"Prometheus does not answer at 127.0.0.1:{port}: connection refused"
         toy.count("v1", "200", 55)
         toy.count("v2", "503", 5)
         with start_prometheus(tmp_path, port, targets):
@@ -225,7 +225,7 @@ def test_nothing_is_lost_or_counted_twice_while_servers_come_and_go(tmp_path):
 def test_what_envoy_served_is_what_we_count(net, tmp_path):
     port, router = free_ports(1)[0], EnvoyRouter()
     with start_prometheus(tmp_path / "p", port, {"envoy": net.envoy.metrics}) as server:
-        errors, latency = (Watch(server.url, g, scrape="1s") for g in (ERRORS, LATENCY))
+        errors, latency = (GuardrailWatch(server.url, g, scrape="1s") for g in (ERRORS, LATENCY))
         asyncio.run(ask_many(net.envoy.url, 30))
         caught_up(errors)
         caught_up(latency)
@@ -246,7 +246,7 @@ def test_what_envoy_served_is_what_we_count(net, tmp_path):
 
 def exact(watch, toy):
     """Whether both arms' counts are the exporter's own."""
-    seen, truth = watch.total, toy.truth
-    assert (seen.stable_exposures, seen.stable_bad) == (truth["v1"], truth["v1", "bad"])
-    assert (seen.canary_exposures, seen.canary_bad) == (truth["v2"], truth["v2", "bad"])
+    counts, truth = watch.total, toy.truth
+    assert (counts.stable_exposures, counts.stable_bad) == (truth["v1"], truth["v1", "bad"])
+    assert (counts.canary_exposures, counts.canary_bad) == (truth["v2"], truth["v2", "bad"])
     return True

@@ -11,10 +11,10 @@ pytestmark = pytest.mark.live
 NOW, SPAN, SCRAPE = 1_700_000_000, 1800, 15
 
 
-def grown(text, each):
+def grown(text, increment):
     """A counter that grows by `each` per scrape."""
     times = range(NOW - SPAN - SCRAPE, NOW + 1, SCRAPE)
-    return [(text, at, 7 + each * place) for place, at in enumerate(times)]
+    return [(text, at, 7 + increment * number) for number, at in enumerate(times)]
 
 
 @pytest.fixture(scope="module")
@@ -25,8 +25,8 @@ def url(tmp_path_factory):
     ]
     shapes = [
         row
-        for edge, each in (("25", 30), ("50", 150), ("100", 270), ("+Inf", 300))
-        for row in grown(labels("v1", le=edge), each)
+        for edge, increment in (("25", 30), ("50", 150), ("100", 270), ("+Inf", 300))
+        for row in grown(labels("v1", le=edge), increment)
     ]
     with past(tmp_path_factory.mktemp("past"), {RATE: rates, SHAPE: shapes}) as address:
         yield address
@@ -35,9 +35,9 @@ def url(tmp_path_factory):
 def test_stable_s_figures_are_read_as_they_were_written(url):
     asked = plan(prometheus={"url": url, "scrape": "15s"}, interval="30s")
     measured = measure(asked, observer(), NOW, SPAN)
-    known = measured.figures
-    assert known.rate == pytest.approx(20.0)
-    assert known.errors == pytest.approx(0.01)
-    assert known.latency_edges == (25.0, 50.0, 100.0)
-    assert known.latency_shares == pytest.approx((0.1, 0.4, 0.4, 0.1))
+    figures = measured.figures
+    assert figures.rate == pytest.approx(20.0)
+    assert figures.errors == pytest.approx(0.01)
+    assert figures.latency_edges == (25.0, 50.0, 100.0)
+    assert figures.latency_shares == pytest.approx((0.1, 0.4, 0.4, 0.1))
     assert measured.problems == {"accuracy": "no samples of stable at both ends of that time"}

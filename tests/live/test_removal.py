@@ -22,7 +22,7 @@ from rollout.route.kube.objects import (
 )
 from rollout.route.remove.remover import Remover
 from rollout.wire import meshes
-from tests.support.cluster_routes import Place
+from tests.support.cluster_routes import MeshNamespace
 from tests.support.creations import PEERED
 from tests.support.made_routes import GATEWAY, ISTIO, lab
 from tests.support.routes import gateway, plan, to, virtual_service
@@ -35,14 +35,14 @@ KINDS = (VIRTUAL_SERVICE, DESTINATION_RULE, PEER_AUTHENTICATION, HTTP_ROUTE, GRP
 
 
 @pytest.fixture
-def place(cluster, namespace, monkeypatch):
+def mesh(cluster, namespace, monkeypatch):
     """A namespace without routes, and a person who may do everything there."""
     monkeypatch.setenv("KUBECONFIG", str(cluster.config()))
-    return Place(cluster, namespace)
+    return MeshNamespace(cluster, namespace)
 
 
 @pytest.fixture
-def remove(place, tmp_path, monkeypatch):
+def remove(mesh, tmp_path, monkeypatch):
     """`surefoot remove`, which does not pause; its exit code, and its rows."""
     monkeypatch.setattr(meshes, "remover", lambda _: Remover(connect(), lambda _: None))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
@@ -57,120 +57,122 @@ def remove(place, tmp_path, monkeypatch):
     return run
 
 
-def there(place):
+def there(mesh):
     """The objects of every kind that we may make."""
-    found = ((kind, connect().every(kind, place.namespace)) for kind in KINDS)
-    return {(kind.name, each["metadata"]["name"]) for kind, held in found for each in held}
+    objects = ((kind, connect().every(kind, mesh.namespace)) for kind in KINDS)
+    return {
+        (kind.name, manifest["metadata"]["name"]) for kind, held in objects for manifest in held
+    }
 
 
-def asked_for(place):
+def asked_for(mesh):
     grpc = {"grpcRoute": "chats", "create": GATEWAY["create"]}
     parents = [{"name": "edge", "namespace": "infra"}, {"name": "reviews", "kind": "Service"}]
     create = {"parentRefs": parents, "hostnames": ["reviews.example.org"], "port": 8080}
     return (
-        plan({"istio": ISTIO}, place.namespace, policy=POLICY),
-        gateway(place.namespace, httpRoute="reviews", create=create),
-        gateway(place.namespace, **grpc),
+        plan({"istio": ISTIO}, mesh.namespace, policy=POLICY),
+        gateway(mesh.namespace, httpRoute="reviews", create=create),
+        gateway(mesh.namespace, **grpc),
     )
 
 
-def test_what_was_made_goes_whatever_the_api_server_filled_in(place, remove):
-    plans = asked_for(place)
+def test_what_was_made_goes_whatever_the_api_server_filled_in(mesh, remove):
+    plans = asked_for(mesh)
     for asked in plans:
         for split in (Split(5), Split(100)):
             meshes.router().write(asked, split, "m")
-    assert len(there(place)) == 5
+    assert len(there(mesh)) == 5
     for asked, (before, after) in zip(plans, pairwise((5, 2, 1, 0)), strict=True):
         code, rows, _ = remove(asked, "--dry-run")
-        assert (code, len(there(place))) == (0, before)
+        assert (code, len(there(mesh))) == (0, before)
         assert [row["why"] for row in rows] == ["made for reviews-v2"] * (before - after)
         assert remove(asked)[0] == 0
-        assert len(there(place)) == after
+        assert len(there(mesh)) == after
         assert remove(asked)[:2] == (0, []), "twice is once"
 
 
 @pytest.mark.parametrize("canary", [GOOD, BAD])
-def test_after_a_whole_rollout_there_is_what_was_there_before(place, remove, canary):
-    running = lab(place, meshes.router(), canary)
+def test_after_a_whole_rollout_there_is_what_was_there_before(mesh, remove, canary):
+    running = lab(mesh, meshes.router(), canary)
     running.run()
     code, rows, _ = remove(running.plan)
-    assert (code, there(place)) == (0, set())
+    assert (code, there(mesh)) == (0, set())
     share = "100 %" if canary is GOOD else "0 %"
     assert rows[0]["carries"] == f"{share} to v2, the rest to v1"
 
 
-def test_an_edit_by_hand_is_named_and_the_object_kept(place, remove):
-    asked = plan({"istio": ISTIO}, place.namespace)
+def test_an_edit_by_hand_is_named_and_the_object_kept(mesh, remove):
+    asked = plan({"istio": ISTIO}, mesh.namespace)
     meshes.router().write(asked, Split(5), "m")
-    place.weigh(60, 40)
+    mesh.weigh(60, 40)
     assert remove(asked, "--dry-run")[0] == 0, "weights are weights"
-    place.edit({"spec": {"hosts": ["reviews", "more"]}})
+    mesh.edit({"spec": {"hosts": ["reviews", "more"]}})
     code, rows, _ = remove(asked)
-    assert (code, len(there(place))) == (1, 2)
+    assert (code, len(there(mesh))) == (1, 2)
     assert [(row["deed"], row["why"]) for row in rows] == [
         ("keep", "changed since we made it: spec.hosts"),
         ("keep", "VirtualService reviews leads to its subset v1"),
     ]
 
 
-def test_what_is_changed_between_the_look_and_the_deed_stays(place):
-    asked = plan({"istio": ISTIO}, place.namespace)
+def test_what_is_changed_between_the_look_and_the_deed_stays(mesh):
+    asked = plan({"istio": ISTIO}, mesh.namespace)
     meshes.router().write(asked, Split(5), "m")
     remover = Remover(connect(), lambda _: None)
     due = remover.look(asked)
-    place.weigh(60, 40)
+    mesh.weigh(60, 40)
     with pytest.raises(RouteError, match="cannot delete VirtualService"):
         remover.remove(asked, due, lambda _: None)
-    assert len(there(place)) == 2
+    assert len(there(mesh)) == 2
 
 
-def test_objects_that_were_there_are_left_as_they_were_before_but_for_weights(place, remove):
+def test_objects_that_were_there_are_left_as_they_were_before_but_for_weights(mesh, remove):
     theirs = virtual_service([to("reviews", 90, "v1"), to("reviews", 10, "v2")])
     theirs["spec"]["http"][0]["timeout"] = "30s"
-    place.create(theirs)
+    mesh.create(theirs)
     rule = {
         "kind": "DestinationRule",
         "metadata": {"name": "reviews", "annotations": {"theirs": "1"}},
         "spec": {"host": "reviews", "subsets": [{"name": "v1"}, {"name": "v2"}]},
     }
-    before = place.create(rule, "destinationrules")
-    asked = plan({"istio": ISTIO}, place.namespace, policy=POLICY)
+    before = mesh.create(rule, "destinationrules")
+    asked = plan({"istio": ISTIO}, mesh.namespace, policy=POLICY)
     for split in (Split(5), Split(100)):
         meshes.router().write(asked, split, "m")
     code, rows, _ = remove(asked)
     assert (code, [row["deed"] for row in rows]) == (0, ["restore", "delete", "restore"])
-    live, service = place.get("destinationrules"), place.get()
+    live, service = mesh.get("destinationrules"), mesh.get()
     assert live["spec"] == before["spec"]
     assert live["metadata"]["annotations"] == {"theirs": "1"}
     assert service["spec"]["http"][0]["timeout"] == "30s"
     assert "annotations" not in service["metadata"]
-    assert place.weights() == [0, 100]
-    assert there(place) == {("VirtualService", "reviews"), ("DestinationRule", "reviews")}
+    assert mesh.weights() == [0, 100]
+    assert there(mesh) == {("VirtualService", "reviews"), ("DestinationRule", "reviews")}
     assert remove(asked)[:2] == (0, [])
 
 
-def test_while_the_cluster_s_plan_is_under_way_nothing_goes(place, remove):
-    asked = plan({"istio": ISTIO}, place.namespace)
+def test_while_the_cluster_s_plan_is_under_way_nothing_goes(mesh, remove):
+    asked = plan({"istio": ISTIO}, mesh.namespace)
     meshes.router().write(asked, Split(5), "m")
-    place.cluster.apply(asked.document())
-    code, _, said = remove(asked)
-    assert (code, len(there(place))) == (1, 2)
-    assert "the RolloutPlan reviews-v2 is yet to begin" in said
-    status = f"/apis/surefoot.dev/v1alpha1/namespaces/{place.namespace}/rolloutplans/{asked.name}"
+    mesh.cluster.apply(asked.document())
+    code, _, output = remove(asked)
+    assert (code, len(there(mesh))) == (1, 2)
+    assert "the RolloutPlan reviews-v2 is yet to begin" in output
+    status = f"/apis/surefoot.dev/v1alpha1/namespaces/{mesh.namespace}/rolloutplans/{asked.name}"
     ended = {"status": {"phase": "promoted", "observedGeneration": 1, "conditions": []}}
-    place.cluster.ask("PATCH", f"{status}/status", ended)
+    mesh.cluster.ask("PATCH", f"{status}/status", ended)
     assert remove(asked)[0] == 0
-    assert there(place) == set()
+    assert there(mesh) == set()
 
 
-def test_without_the_right_to_delete_the_rule_that_lacks_is_named(place, remove, monkeypatch):
-    asked = plan({"istio": ISTIO}, place.namespace)
+def test_without_the_right_to_delete_the_rule_that_lacks_is_named(mesh, remove, monkeypatch):
+    asked = plan({"istio": ISTIO}, mesh.namespace)
     meshes.router().write(asked, Split(5), "m")
     istio = {"apiGroups": ["networking.istio.io"], "resources": ["*"], "verbs": ["get", "list"]}
-    place.cluster.allow("viewer", place.namespace, istio)
-    monkeypatch.setenv("KUBECONFIG", str(place.cluster.config("viewer")))
-    code, rows, said = remove(asked)
+    mesh.cluster.allow("viewer", mesh.namespace, istio)
+    monkeypatch.setenv("KUBECONFIG", str(mesh.cluster.config("viewer")))
+    code, rows, output = remove(asked)
     assert (code, [row["done"] for row in rows]) == (1, [False, False])
-    assert "may not delete VirtualService" in said
-    assert 'resources: [virtualservices], verbs: ["delete"]' in said
-    assert "whether a rollout is under way is not known" in said
+    assert "may not delete VirtualService" in output
+    assert 'resources: [virtualservices], verbs: ["delete"]' in output
+    assert "whether a rollout is under way is not known" in output

@@ -5,14 +5,14 @@ import json
 import pytest
 
 from rollout.demo.servers.start import start_envoy
-from tests.live.pipeline import SERVICE, STABLE, Controller, Stage, until
+from tests.live.pipeline import SERVICE, STABLE, ControllerProcess, PipelineStage, until
 from tests.live.record import Record
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
 NET = {"fallback": True, "outliers": {"consecutiveErrors": 5, "interval": "1s", "eject": "1s"}}
 
 
-class Netted(Stage):
+class NettedStage(PipelineStage):
     """A stage whose Envoy watches its clusters."""
 
     def start_envoy(self):
@@ -27,13 +27,13 @@ class Netted(Stage):
 
 
 def test_a_canary_that_fails_outright_costs_few_errors_and_is_rolled_back_by_its_own(tmp_path):
-    with Netted(tmp_path) as stage:
+    with NettedStage(tmp_path) as stage:
         stage.reset()
         before = json.loads(stage.envoy.clusters.read_text())
         plan = stage.plan("v2", tmp_path, ramp={"steps": ["10%", "50%"], "bake": "1m"})
-        with Controller(plan) as run:
+        with ControllerProcess(plan) as run:
             record = Record(run.journal)
-            until(lambda: record.seen(0), "a first look")
+            until(lambda: record.has_scrape_after(0), "a first look")
             stage.traffic.flow()
             until(lambda: record.confirmed(10), "10 % confirmed by the mesh")
             until(lambda: stage.traffic.answers["v2", 200] > 60, "a canary that serves well")

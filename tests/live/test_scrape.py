@@ -22,15 +22,15 @@ ERRORS, LATENCY = TEMPLATES["envoy/errors"], TEMPLATES["envoy/latency"]
 
 def page(net, series):
     """Every (labels, value) of a series on Envoy's own metrics page."""
-    found = re.findall(rf"^{series}{{(.*)}} (\S+)$", get(net.envoy.metrics).text, re.MULTILINE)
-    return [(dict(re.findall(r'(\w+)="([^"]*)"', text)), value) for text, value in found]
+    samples = re.findall(rf"^{series}{{(.*)}} (\S+)$", get(net.envoy.metrics).text, re.MULTILINE)
+    return [(dict(re.findall(r'(\w+)="([^"]*)"', text)), value) for text, value in samples]
 
 
-def below(found, version):
+def below(samples, version):
     """Requests at or below each edge, from samples of the latency template's series."""
     return {
         float(of["le"]): int(value)
-        for of, value in found
+        for of, value in samples
         if (of[LATENCY.service], of[LATENCY.version]) == (SERVICE, version)
     }
 

@@ -12,9 +12,9 @@ from tests.live.pipeline import ROOT, until
 pytestmark = pytest.mark.live
 
 (RIGHTS,) = [
-    each["rules"]
-    for each in yaml.safe_load_all((ROOT / "manifests/components/triggers/role.yaml").read_text())
-    if each["kind"] == "Role"
+    role["rules"]
+    for role in yaml.safe_load_all((ROOT / "manifests/components/triggers/role.yaml").read_text())
+    if role["kind"] == "Role"
 ]
 
 
@@ -53,7 +53,7 @@ class Triggered(Operating):
             }
         )
 
-    def told(self):
+    def trigger_status(self):
         return self.cluster.get("trigger", "auto", "-n", self.namespace).get("status", {})
 
 
@@ -65,9 +65,11 @@ def test_a_new_version_is_rolled_out_once_when_its_pods_are_ready(
         running.watch()
         cluster.node.set_state(namespace, {"version": "v2"}, CRASHING)
         running.deploy("v2")
-        until(lambda: running.told().get("reason") == "Waiting", "pods that are not ready")
+        until(
+            lambda: running.trigger_status().get("reason") == "Waiting", "pods that are not ready"
+        )
         cluster.node.set_state(namespace, {"version": "v2"}, READY)
-        until(lambda: running.told().get("reason") == "ActedOn", "the plan")
+        until(lambda: running.trigger_status().get("reason") == "ActedOn", "the plan")
         assert running.accepted("auto-v2")[0] == "True"
         running.process.kill()
         done = cluster.kubectl("delete", "plan/auto-v2", "-n", namespace)

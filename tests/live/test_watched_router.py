@@ -34,14 +34,14 @@ def may(*verbs):
     return {"apiGroups": [GROUP], "resources": ["virtualservices"], "verbs": [*verbs]}
 
 
-class Silent:
+class SilentPrometheus:
     """A Prometheus that never has a new sample."""
 
     def observe(self, asks, now):
         return {ask.rollout: Answer() for ask in asks}
 
 
-class Fleet:
+class WatchedRollouts:
     """Rollouts at 5 %, each on a VirtualService of its own, and who looks after them."""
 
     def __init__(self, cluster, namespace, count, stack, relist=600):
@@ -55,10 +55,10 @@ class Fleet:
         stack.callback(self.watched.stop)
         self.router, self.journal = ClusterRouter(client, self.watched), MemoryJournal()
         self.plans = [self._plan(f"s{number}") for number in range(count)]
-        ports = Ports(Silent(), self.router, self.journal, self.clock)
+        ports = Ports(SilentPrometheus(), self.router, self.journal, self.clock)
         self.controller = Controller(ports, "test")
-        for each in self.plans:
-            self._begin(each)
+        for the_plan in self.plans:
+            self._begin(the_plan)
         self.controller.catch_up()
 
     def _plan(self, service):
@@ -66,33 +66,33 @@ class Fleet:
         document["spec"] |= {"interval": "15s", "onDrift": "adopt", "deadline": "2h"}
         return Plan.model_validate(document)
 
-    def _begin(self, each):
-        manifest = virtual_service([to(each.spec.service, None, "v1")])
-        manifest["metadata"]["name"] = each.spec.service
+    def _begin(self, the_plan):
+        manifest = virtual_service([to(the_plan.spec.service, None, "v1")])
+        manifest["metadata"]["name"] = the_plan.spec.service
         manifest["apiVersion"] = f"{GROUP}/v1beta1"
-        made = self.cluster.ask("POST", PATH.format(self.namespace), manifest)
-        assert made["kind"] == "VirtualService", made
-        head = {"rollout": each.id, "at": self.clock.now()}
+        created = self.cluster.ask("POST", PATH.format(self.namespace), manifest)
+        assert created["kind"] == "VirtualService", created
+        head = {"rollout": the_plan.id, "at": self.clock.now()}
         seq = self.journal.read()[-1].seq if self.journal.read() else 0
         started = Started(
-            **head, plan=each.document(), digest=each.digest, total=100, controller="test"
+            **head, plan=the_plan.document(), digest=the_plan.digest, total=100, controller="test"
         )
         decided = Decided(**head, action="advance", split=Split(5), reasons=(), sentence="")
         confirmed = Confirmed(**head, decision=seq + 2, split=Split(5))
         self.journal.append([started, decided, confirmed], seq)
-        self.router.write(each, Split(5), f"{each.id}/{seq + 2}")
+        self.router.write(the_plan, Split(5), f"{the_plan.id}/{seq + 2}")
 
-    def shown(self):
+    def await_weights(self):
         """Wait until the watch shows every weight."""
 
         def every():
-            return all(self.cached(each) == Split(5) for each in self.plans)
+            return all(self.cached(the_plan) == Split(5) for the_plan in self.plans)
 
         until(every, "the watch shows it")
 
-    def cached(self, each):
-        seen = self.router.cached(each, 100)
-        return seen and seen.split
+    def cached(self, the_plan):
+        status = self.router.cached(the_plan, 100)
+        return status and status.split
 
     def tick(self, times=1):
         for _ in range(times):
@@ -104,12 +104,12 @@ class Fleet:
 
     def requests(self):
         """Reads of VirtualServices as the API server itself counts them."""
-        said = self._metrics()
+        metrics = self._metrics()
         counted = 'apiserver_request_total{code="200"'
-        lines = [line for line in said.splitlines() if line.startswith(counted)]
+        lines = [line for line in metrics.splitlines() if line.startswith(counted)]
         ours = [line for line in lines if 'resource="virtualservices"' in line]
-        found = [line for line in ours if 'verb="GET"' in line or 'verb="LIST"' in line]
-        return sum(float(line.rpartition(" ")[2]) for line in found)
+        reads = [line for line in ours if 'verb="GET"' in line or 'verb="LIST"' in line]
+        return sum(float(line.rpartition(" ")[2]) for line in reads)
 
     def _metrics(self):
         head = {"Authorization": "Bearer admin-token"}
@@ -128,17 +128,17 @@ class Fleet:
 def fleet(cluster, namespace, monkeypatch):
     with ExitStack() as stack:
 
-        def made(count=1, verbs=("get", "list", "watch", "patch"), relist=600):
+        def build(count=1, verbs=("get", "list", "watch", "patch"), relist=600):
             cluster.allow("surefoot", namespace, may(*verbs))
             monkeypatch.setenv("KUBECONFIG", str(cluster.config("surefoot")))
-            return Fleet(cluster, namespace, count, stack, relist)
+            return WatchedRollouts(cluster, namespace, count, stack, relist)
 
-        yield made
+        yield build
 
 
 def test_flagger_and_argo_ask_the_api_server_about_every_idle_rollout(fleet):
     fleet = fleet(50)
-    fleet.shown()
+    fleet.await_weights()
     fleet.tick()  # the first look says that there is no evidence
     before = fleet.requests()
     fleet.tick(10)
@@ -155,7 +155,7 @@ def test_flagger_and_argo_ask_the_api_server_about_every_idle_rollout(fleet):
 def test_what_a_watch_shows_otherwise_is_read_before_it_is_called_drift(fleet):
     """A watch that lags behind our own write shows the weights of before."""
     fleet = fleet()
-    fleet.shown()
+    fleet.await_weights()
     (only,) = fleet.plans
     live = fleet.watched.find(VIRTUAL_SERVICE, fleet.namespace, "s0")
     live["spec"]["http"][0]["route"][1]["weight"] = 0
@@ -176,7 +176,7 @@ def test_without_the_right_to_watch_each_look_is_a_request(fleet):
 
 def test_a_lost_watch_is_not_believed(fleet, cluster, namespace):
     fleet = fleet(relist=1)  # the API server ends the watch after a second
-    fleet.shown()
+    fleet.await_weights()
     cluster.ask("PATCH", ROLES.format(namespace), {"rules": [may("get", "patch")]})
     until(lambda: fleet.cached(fleet.plans[0]) is None, "the watch is lost")
     fleet.edit("s0", 60, 40)
@@ -188,7 +188,7 @@ def test_a_lost_watch_is_not_believed(fleet, cluster, namespace):
 
 def test_an_object_that_is_gone_is_said(fleet, cluster, namespace):
     fleet = fleet()
-    fleet.shown()
+    fleet.await_weights()
     cluster.ask("DELETE", f"{PATH.format(namespace)}/s0")
     until(lambda: fleet.cached(fleet.plans[0]) is None, "the watch shows it")
     fleet.tick()

@@ -19,7 +19,7 @@ _NONE = "none"  # the version of an answer that no version gave: Envoy's own, or
 _TIMEOUT = aiohttp.ClientTimeout(total=10)
 
 
-class Traffic:
+class ToyTraffic:
     """Versions that serve on `ports`, and load on `url` while it is `flowing`.
 
     `served` counts by (version, status) what the versions answered, `answers` what the load got;
@@ -100,17 +100,17 @@ class Traffic:
 
 
 @contextmanager
-def traffic(url: str, ports: Mapping[str, int]) -> Iterator[Traffic]:
+def traffic(url: str, ports: Mapping[str, int]) -> Iterator[ToyTraffic]:
     """The versions serve, in a thread of their own; the load waits for `flow`."""
-    made, ready = Traffic(url, ports), threading.Event()
+    traffic_of, ready = ToyTraffic(url, ports), threading.Event()
     loop, over = asyncio.new_event_loop(), asyncio.Event()
-    thread = threading.Thread(target=loop.run_until_complete, args=(made.run(ready, over),))
+    thread = threading.Thread(target=loop.run_until_complete, args=(traffic_of.run(ready, over),))
     thread.start()
     try:
         assert ready.wait(15), "the toy versions do not start"
-        yield made
+        yield traffic_of
     finally:
-        made.flowing = False
+        traffic_of.flowing = False
         loop.call_soon_threadsafe(over.set)
         thread.join(15)
         loop.close()

@@ -24,7 +24,7 @@ from tests.live.pipeline import ROOT, until
 from tests.mesh.record import Recorder
 from tests.mesh.story import Story
 from tests.mesh.traffic import Request
-from tests.mesh.world import NAMESPACE, World, wait_for
+from tests.mesh.world import NAMESPACE, MeshWorld, wait_for
 
 BAD = 0.7  # share of a bad version's answers that are errors
 _ENDS = {"promoted", "rolled back"}
@@ -100,7 +100,7 @@ class Lives:
     warnings: Sequence[str]
 
 
-def live(world: World, stories: Sequence[Story], folder: Path) -> Lives:
+def live(world: MeshWorld, stories: Sequence[Story], folder: Path) -> Lives:
     """Carry out every story at the same time, with one controller that has the install's rights."""
     _prepare(world, stories)
     journal = folder / "journal.db"
@@ -150,7 +150,7 @@ def _by_service(requests: Sequence[Request]) -> dict[str, list[Request]]:
     return services
 
 
-def _arrivals(world: World) -> dict[int, list[str]]:
+def _arrivals(world: MeshWorld) -> dict[int, list[str]]:
     """The versions where each request arrived, by its number."""
     arrivals: dict[int, list[str]] = {}
     for arrival in world.traffic.arrivals:
@@ -158,7 +158,7 @@ def _arrivals(world: World) -> dict[int, list[str]]:
     return arrivals
 
 
-def _prepare(world: World, stories: Sequence[Story]) -> None:
+def _prepare(world: MeshWorld, stories: Sequence[Story]) -> None:
     """Everything but the plans: rights, pods, routes; each Envoy knows each route."""
     documents = chain.from_iterable(
         yaml.safe_load_all((ROOT / "manifests" / folder / "role.yaml").read_text())
@@ -182,23 +182,23 @@ def _prepare(world: World, stories: Sequence[Story]) -> None:
     time.sleep(1.0)  # endpoints reach an Envoy within a moment of its routes
 
 
-def _operate(world: World, journal: Path, folder: Path) -> Process:
+def _operate(world: MeshWorld, journal: Path, folder: Path) -> Process:
     command = ["env", f"KUBECONFIG={world.cluster.config('surefoot')}", sys.executable, "-m"]
     command += ["rollout.cli", "operate", "-n", NAMESPACE, "--journal", str(journal)]
     return Process("surefoot", command, folder / "operate.log")
 
 
-def _phases(world: World) -> dict[str, str]:
+def _phases(world: MeshWorld) -> dict[str, str]:
     items = world.cluster.ask("GET", PLANS.format(NAMESPACE))["items"]
     return {item["spec"]["service"]: item.get("status", {}).get("phase", "") for item in items}
 
 
-def _all_ended(world: World, process: Process) -> bool:
+def _all_ended(world: MeshWorld, process: Process) -> bool:
     assert process.running, process.tail()
     return set(_phases(world).values()) <= _ENDS
 
 
-def _scale_down(world: World, stories: Sequence[Story]) -> None:
+def _scale_down(world: MeshWorld, stories: Sequence[Story]) -> None:
     """The pods that nobody wants go, and the Envoys know it."""
     for story in stories:
         name = f"deploy/{story.service}-{story.loser}"
@@ -209,12 +209,12 @@ def _scale_down(world: World, stories: Sequence[Story]) -> None:
     time.sleep(1.0)
 
 
-def _has_one_pod(world: World, story: Story) -> bool:
+def _has_one_pod(world: MeshWorld, story: Story) -> bool:
     path = f"/api/v1/namespaces/{NAMESPACE}/pods?labelSelector=app%3D{story.service}"
     return len(world.cluster.ask("GET", path)["items"]) == 1
 
 
-def _remove(world: World, stories: Sequence[Story], journal: Path, folder: Path) -> None:
+def _remove(world: MeshWorld, stories: Sequence[Story], journal: Path, folder: Path) -> None:
     """What a person says in the end: `surefoot remove`."""
     processes = []
     for story in stories:
@@ -233,7 +233,7 @@ def _remove(world: World, stories: Sequence[Story], journal: Path, folder: Path)
         assert process.wait(60) == 0, path.read_text()
 
 
-def _served_as(world: World, story: Story) -> Json:
+def _served_as(world: MeshWorld, story: Story) -> Json:
     """The cluster of the version that serves in the end, and the routes, as an Envoy has them."""
     envoy = world.edge if story.kind == "edge" else world.sidecars[0]
     wanted = story.cluster(story.winner)

@@ -13,7 +13,7 @@ from urllib.request import ProxyHandler, build_opener
 
 from rollout.demo.servers.process import Process, answers, free_ports
 from rollout.demo.servers.start import envoy_binary
-from tests.live.line import Line, line
+from tests.live.line import CuttableLine, line
 from tests.live.servers import register
 from tests.mesh.istiod import Istiod
 
@@ -24,7 +24,7 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Route:
+class ServedRoute:
     """A route as an Envoy has it: the share of each cluster, and of the copies to a cluster."""
 
     name: str
@@ -45,9 +45,9 @@ class Proxy:
     address: str
     admin: str
     process: Process
-    line: Line
+    line: CuttableLine
 
-    def routes(self, host: str) -> list[Route]:
+    def routes(self, host: str) -> list[ServedRoute]:
         """The routes for requests to this host, from Envoy's own configuration dump."""
         configs = self.dump("dynamic_route_configs")
         return routes_of(configs, host)
@@ -72,7 +72,7 @@ class Proxy:
             return bytes(page.read())
 
 
-def routes_of(configs: list[Json], host: str) -> list[Route]:
+def routes_of(configs: list[Json], host: str) -> list[ServedRoute]:
     """The routes of the virtual host that serves `host`, in their order."""
     for config in configs:
         for virtual_host in config["route_config"].get("virtual_hosts", []):
@@ -81,7 +81,7 @@ def routes_of(configs: list[Json], host: str) -> list[Route]:
     return []
 
 
-def _route(route: Json) -> Route:
+def _route(route: Json) -> ServedRoute:
     action = route.get("route", {})
     if "cluster" in action:
         clusters = {action["cluster"]: Fraction(1)}
@@ -93,7 +93,7 @@ def _route(route: Json) -> Route:
         policy["cluster"]: _fraction(policy.get("runtime_fraction"))
         for policy in action.get("request_mirror_policies", [])
     }
-    return Route(route.get("name", ""), route["match"], clusters, copies, action)
+    return ServedRoute(route.get("name", ""), route["match"], clusters, copies, action)
 
 
 _DENOMINATORS = {"HUNDRED": 100, "TEN_THOUSAND": 10_000, "MILLION": 1_000_000}

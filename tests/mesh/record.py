@@ -13,7 +13,7 @@ from math import inf
 
 from rollout.decide.record.split import Split
 from tests.live.pipeline import until
-from tests.mesh.proxy import Json, Proxy, Route, routes_of
+from tests.mesh.proxy import Json, Proxy, ServedRoute, routes_of
 from tests.mesh.story import Story
 
 _PERIOD = 0.1
@@ -78,7 +78,7 @@ def _shows(envoy: Proxy, story: Story, split: Split) -> bool:
     return shows(envoy.routes(story.host), story, split)
 
 
-def shows(routes: Sequence[Route], story: Story, split: Split) -> bool:
+def shows(routes: Sequence[ServedRoute], story: Story, split: Split) -> bool:
     """Whether an Envoy's routes of a host are what a split means."""
     canary, share = story.cluster("v2"), Fraction(split.canary, split.total)
     shares = [route.clusters.get(canary, Fraction(0)) for route in routes]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from tests.mesh.traffic import PORT, Stream
-from tests.mesh.world import EDGE_PORT, NAMESPACE, SERVICE_PORT, World, deployment, service
+from tests.mesh.world import EDGE_PORT, NAMESPACE, SERVICE_PORT, MeshWorld, deployment, service
 from tests.support.routes import http_route, plan, ref, to, virtual_service
 
 RATE = 40.0  # requests a second to each service
@@ -117,7 +117,7 @@ class Story:
             return f"{self.service}.example.org"
         return f"{self.service}.{NAMESPACE}.svc.cluster.local"
 
-    def streams(self, world: World) -> list[Stream]:
+    def streams(self, world: MeshWorld) -> list[Stream]:
         """Requests through every Envoy that serves this rollout; some are of the segment."""
         proxies = [world.edge] if self.kind == "edge" else [*world.sidecars]
         port = EDGE_PORT if self.kind == "edge" else SERVICE_PORT

@@ -44,7 +44,7 @@ def move(reviews, monkeypatch):
     until_shown(reviews.sidecars, STORY, Split(0), 30)
 
 
-def shown(envoy, canary):
+def shows_weight(envoy, canary):
     return shows(envoy.routes(STORY.host), STORY, Split(canary))
 
 
@@ -90,7 +90,7 @@ def test_without_istiod_the_envoys_keep_what_they_have(reviews, move):
     try:
         move(30)
         time.sleep(LAG / 2)
-        assert all(shown(envoy, 0) for envoy in reviews.sidecars)
+        assert all(shows_weight(envoy, 0) for envoy in reviews.sidecars)
         assert statuses(reviews) == {200}
     finally:
         reviews.istiod.start()
@@ -106,7 +106,7 @@ def test_one_envoy_can_be_cut_off(reviews, move):
         move(40)
         until_shown([near], STORY, Split(40), LAG)
         time.sleep(LAG / 2)
-        assert shown(far, 0)
+        assert shows_weight(far, 0)
     finally:
         far.line.through.set()
     until_shown([far], STORY, Split(40), 30)
@@ -153,7 +153,7 @@ def test_one_envoy_can_reject_a_push(reviews, move):
         move(20)
         until_shown([good], STORY, Split(20), LAG)
         time.sleep(LAG / 2)
-        assert shown(bad, 0)
+        assert shows_weight(bad, 0)
     until_shown([bad], STORY, Split(20), 30)
     move(0)
     until_shown([bad], STORY, Split(0), LAG)

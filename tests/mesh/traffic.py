@@ -54,7 +54,7 @@ class Stream:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-class Traffic:
+class MeshTraffic:
     """Serves in every pod, and sends every stream; what runs in pods is told by their labels."""
 
     def __init__(self) -> None:
@@ -71,7 +71,7 @@ class Traffic:
         self._http: aiohttp.ClientSession
 
     @contextmanager
-    def running(self) -> Iterator[Traffic]:
+    def running(self) -> Iterator[MeshTraffic]:
         ready = threading.Event()
         thread = threading.Thread(target=self._loop.run_until_complete, args=(self._main(ready),))
         thread.start()

@@ -17,7 +17,7 @@ from tests.live.pipeline import until
 from tests.live.servers import register
 from tests.mesh.istiod import Istiod, istiod
 from tests.mesh.proxy import Proxy, gateway, sidecar
-from tests.mesh.traffic import Traffic
+from tests.mesh.traffic import MeshTraffic
 
 NAMESPACE = "clinical-ai"
 EDGE_PORT = 8081
@@ -27,12 +27,12 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class World:
+class MeshWorld:
     """What a test asks: the cluster, the mesh, and who sends and serves requests in it."""
 
     cluster: Kube
     istiod: Istiod
-    traffic: Traffic
+    traffic: MeshTraffic
     sidecars: Sequence[Proxy]
     edge: Proxy
     prometheus: str
@@ -49,10 +49,10 @@ class World:
 
 
 @contextmanager
-def world(folder: Path) -> Iterator[World]:
+def world(folder: Path) -> Iterator[MeshWorld]:
     """Start everything; about ten seconds."""
     with ExitStack() as stack:
-        traffic = stack.enter_context(Traffic().running())
+        traffic = stack.enter_context(MeshTraffic().running())
         cluster = stack.enter_context(kube(folder / "kube", traffic, grace=1.0))
         cluster.ask("POST", "/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
         server = stack.enter_context(istiod(cluster, folder / "istiod"))
@@ -62,7 +62,7 @@ def world(folder: Path) -> Iterator[World]:
         ]
         edge = stack.enter_context(_edge(cluster, server, folder / "envoys"))
         url = stack.enter_context(_prometheus(folder / "prometheus", [*clients, edge]))
-        yield World(cluster, server, traffic, clients, edge, url, folder)
+        yield MeshWorld(cluster, server, traffic, clients, edge, url, folder)
 
 
 @contextmanager
