@@ -27,42 +27,42 @@ FILES = sorted(MANIFESTS.rglob("*.yaml"))
 SERIES = {
     *(name for name, metric in METRICS.items() if metric.kind != "histogram"),
     *(
-        f"{name}_{part}"
+        f"{name}_{suffix}"
         for name, metric in METRICS.items()
         if metric.kind == "histogram"
-        for part in ("bucket", "count", "sum")
+        for suffix in ("bucket", "count", "sum")
     ),
 }
 
 
 def base(kind):
-    found = [d for path in FILES if path.parent.name == "base" for d in documents(path)]
-    (one,) = [each for each in found if each["kind"] == kind]
-    return one
+    all_manifests = [d for path in FILES if path.parent.name == "base" for d in documents(path)]
+    (only,) = [manifest for manifest in all_manifests if manifest["kind"] == kind]
+    return only
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(MANIFESTS)))
 def test_every_manifest_is_yaml_of_a_kind(path):
-    found = documents(path)
-    assert found
-    assert all("kind" in each or "groups" in each for each in found)
+    manifests = documents(path)
+    assert manifests
+    assert all("kind" in manifest or "groups" in manifest for manifest in manifests)
 
 
-@pytest.mark.parametrize(("place", "text"), [*expressions()])
-def test_every_expression_asks_for_series_and_labels_that_are_exported(place, text):
+@pytest.mark.parametrize(("location", "text"), [*expressions()])
+def test_every_expression_asks_for_series_and_labels_that_are_exported(location, text):
     names = set(re.findall(r"\bsurefoot_\w+", text))
     assert names
     assert names <= SERIES
-    known = {"le", *(label for name in METRICS for label in METRICS[name].labels)}
+    labels_there = {"le", *(label for name in METRICS for label in METRICS[name].labels)}
     used = re.findall(r'(\w+)\s*(?:=~|!~|!=|=)\s*"', text)
-    assert set(used) <= known
+    assert set(used) <= labels_there
 
 
 def test_every_metric_is_on_the_dashboard():
-    shown = " ".join(
+    expressions_shown = " ".join(
         target["expr"] for panel in dashboard()["panels"] for target in panel["targets"]
     )
-    assert [name for name in METRICS if name not in shown] == []
+    assert [name for name in METRICS if name not in expressions_shown] == []
 
 
 def test_panels_do_not_overlap():
@@ -103,9 +103,11 @@ def test_the_role_is_what_the_controller_needs_and_nothing_else():
     grpc = {(verb, "gateway.networking.k8s.io", "grpcroutes") for verb in verbs}
     assert granted() == wanted | grpc
     role, _ = documents(MANIFESTS / "components" / "creation" / "role.yaml")
-    made = {(verb, right.group, right.resource) for right in making for verb in ("create", "patch")}
+    creating = {
+        (verb, right.group, right.resource) for right in making for verb in ("create", "patch")
+    }
     also = {(verb, group, resource) for verb in ("create", "patch") for _, group, resource in grpc}
-    assert granted(role) == made | also
+    assert granted(role) == creating | also
     described = {
         (verb, group, resource)
         for rule in RIGHTS
@@ -146,9 +148,9 @@ def test_the_pod_is_confined():
 def test_the_pod_s_options_are_the_command_s_and_its_probes_are_served():
     (container,) = base("Deployment")["spec"]["template"]["spec"]["containers"]
     command, *options = container["args"]
-    said = CliRunner().invoke(surefoot, [command, "--help"]).output
-    assert [each for each in options if each.partition("=")[0] not in said] == []
-    values = {each["name"] for each in container["env"]} | {*base("ConfigMap")["data"]}
+    help_text = CliRunner().invoke(surefoot, [command, "--help"]).output
+    assert [option for option in options if option.partition("=")[0] not in help_text] == []
+    values = {variable["name"] for variable in container["env"]} | {*base("ConfigMap")["data"]}
     used = set(re.findall(r"\$\((\w+)\)", " ".join(options)))
     assert used == values
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
@@ -161,9 +163,9 @@ def test_the_pod_s_options_are_the_command_s_and_its_probes_are_served():
 
 def test_a_command_in_the_pod_speaks_of_the_controller_s_journal():
     """`kubectl exec deploy/surefoot -- surefoot status` needs no option."""
-    place = base("ConfigMap")["data"]["SUREFOOT_JOURNAL"]
-    said = CliRunner().invoke(surefoot, ["status"], env={"SUREFOOT_JOURNAL": place})
-    assert place in said.output
+    journal_location = base("ConfigMap")["data"]["SUREFOOT_JOURNAL"]
+    outcome = CliRunner().invoke(surefoot, ["status"], env={"SUREFOOT_JOURNAL": journal_location})
+    assert journal_location in outcome.output
     wanted = CliRunner().invoke(surefoot, ["calibrate", "--help"]).output
     assert "SUREFOOT_JOURNAL" not in wanted, "what it records there is asked for each time"
 
@@ -189,8 +191,8 @@ def rows(heading):
 
 
 def test_the_manual_explains_every_metric_as_prometheus_does():
-    told = {name: (labels, meaning) for name, labels, meaning in rows("Metrics")}
-    assert told == {
+    manual = {name: (labels, meaning) for name, labels, meaning in rows("Metrics")}
+    assert manual == {
         f"`{name}`": (", ".join(f"`{label}`" for label in metric.labels), metric.help)
         for name, metric in METRICS.items()
     }

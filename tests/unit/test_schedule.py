@@ -17,7 +17,7 @@ def test_ticks_at_once_and_then_at_its_pace_until_done():
 
 
 def test_an_expected_error_is_told_and_the_next_tick_tries_again():
-    told: list[str] = []
+    messages: list[str] = []
     ticks = []
 
     def tick():
@@ -25,8 +25,8 @@ def test_an_expected_error_is_told_and_the_next_tick_tries_again():
         if len(ticks) == 1:
             raise JournalError("the disk is full")
 
-    Pacer(tick, lambda: len(ticks) >= 2, 0.02, told.append).run()
-    assert told == ["the disk is full"]
+    Pacer(tick, lambda: len(ticks) >= 2, 0.02, messages.append).run()
+    assert messages == ["the disk is full"]
 
 
 def test_an_unexpected_error_ends_the_run_and_is_raised():

@@ -32,11 +32,11 @@ def before(history):
 def fold(rule, past, evidence):
     """Harm and safety after each look, by the production code."""
     capital = guardrail.start(rule)
-    for one in past:
-        capital = guardrail.learn(rule, capital, one)
+    for look in past:
+        capital = guardrail.learn(rule, capital, look)
     harm, safe = [], []
-    for one in evidence:
-        capital = guardrail.look(rule, capital, one)
+    for look in evidence:
+        capital = guardrail.look(rule, capital, look)
         harm.append(guardrail.log_harm(rule, capital))
         safe.append(guardrail.log_safe(rule, capital))
     return harm, safe
@@ -60,11 +60,11 @@ def test_paths_under_a_learnt_dispersion_equal_the_fold():
     world = CountsModel("pod-gamma", rate=20.0, base=0.05, looks=60, theta=1.5)
     rng = np.random.default_rng(3)
     streams, past = world.streams(rng, 4), before(world.history(rng, 4, ticks=20))
-    found = engines.learnt(streams, lambda: world.history(np.random.default_rng(4), 4))
-    assert not any(one.problem for one in found)
-    harm = robust_test.path(found, engines._counts(streams))
-    safe = engines.steady(streams, found, past, 1.0, 0.01)
-    for run, dispersion in enumerate(found):
+    dispersions = engines.learnt(streams, lambda: world.history(np.random.default_rng(4), 4))
+    assert not any(dispersion.problem for dispersion in dispersions)
+    harm = robust_test.path(dispersions, engines._counts(streams))
+    safe = engines.steady(streams, dispersions, past, 1.0, 0.01)
+    for run, dispersion in enumerate(dispersions):
         arms = streams.arms()
         own, margin = RateMargin(1.0, 0.0, dispersion), RateMargin(1.0, 0.01, dispersion)
         assert harm[run] == pytest.approx(fold(own, looks(past, run), looks(arms, run))[0])

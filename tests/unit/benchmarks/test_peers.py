@@ -24,7 +24,7 @@ from benchmarks.worlds.rates import CountsModel, Streams
 def alone(e_c, x_c):
     """Streams of one canary, stable unseen: (rollouts, looks)."""
     canary = (np.atleast_2d(e_c), np.atleast_2d(x_c))
-    return Streams(*canary, *(np.zeros_like(one) for one in canary))
+    return Streams(*canary, *(np.zeros_like(arm) for arm in canary))
 
 
 class TestFlagger:
@@ -88,8 +88,8 @@ class TestArgo:
     def test_a_healthy_canary_of_few_requests_is_aborted_in_59_percent(self):
         rng, runs = np.random.default_rng(1), 4000
         e = rng.poisson(4, (runs, 34))
-        bad, seen = (windows(c, 5, 1)[:, 4:] for c in (rng.binomial(e, 0.01), e))
-        failed = nth_worst(shares(bad, seen, np.inf), 1) > argo.LIMIT
+        bad, windows_seen = (windows(c, 5, 1)[:, 4:] for c in (rng.binomial(e, 0.01), e))
+        failed = nth_worst(shares(bad, windows_seen, np.inf), 1) > argo.LIMIT
         assert failed.shape[1] == 30
         assert failed[:, -1].mean() == pytest.approx(0.59, abs=0.03)
 
@@ -141,11 +141,11 @@ class TestArgo:
 
     def test_counts_complete_and_errors_retry_soon(self):
         metric = ArgoMetric(lambda v: v > 0, interval=60, count=2)
-        one = record(AnalysisStatus(), "Successful", 100)
-        assert (assess(metric, one), due(metric, one, 0)) == ("Running", 160)
-        two = record(one, "Successful", 160)
+        measurement = record(AnalysisStatus(), "Successful", 100)
+        assert (assess(metric, measurement), due(metric, measurement, 0)) == ("Running", 160)
+        two = record(measurement, "Successful", 160)
         assert (assess(metric, two), due(metric, two, 0)) == ("Successful", None)
-        assert due(metric, record(one, "Error", 160), 0) == 170
+        assert due(metric, record(measurement, "Error", 160), 0) == 170
         row = replace(metric, successes_in_a_row=3)
         assert assess(row, two) == "Inconclusive"
         assert assess(replace(row, failures=-1), two) == "Failed"
@@ -160,8 +160,8 @@ def broken(begin, end, at):
 def rate(streams, run, at):
     """The success rate of the five minutes before, as Prometheus would answer."""
     looks = slice(int(at / 30) - 10, int(at / 30))
-    seen = streams.e_c[run, looks].sum()
-    return 1 - streams.x_c[run, looks].sum() / seen if seen else float("nan")
+    exposures = streams.e_c[run, looks].sum()
+    return 1 - streams.x_c[run, looks].sum() / exposures if exposures else float("nan")
 
 
 class TestKayenta:

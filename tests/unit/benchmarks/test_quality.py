@@ -137,9 +137,9 @@ class TestReach:
         x_c, x_s = rng.binomial(50, 0.1, (runs, 10)), rng.binomial(450, 0.05, (runs, 10))
         e = np.full_like(x_c, 50)
         arms = Streams(e, x_c, 9 * e, x_s)
-        found = engines.harm(arms) >= np.log(100)
+        is_harmful = engines.harm(arms) >= np.log(100)
         most = reach.most_power(500, 0.1, 0.05, rho, 0.01)
-        power = found.any(axis=1).mean()
+        power = is_harmful.any(axis=1).mean()
         assert power <= most
         assert (detection.clairvoyant(arms, 2.0, 0.01) > 0).mean() <= most
         assert most - power < 0.25
@@ -209,9 +209,9 @@ class TestContest:
         assert against.beyond([mine, flagger, slow]) == []
         for enough in (10.0, 21.0):  # 1.14 times that is within the 25 that the bar asks for
             assert against.beyond([mine, flagger, {**slow, "known": enough}]) == []
-        known = {**slow, "known": 22.0}
-        assert against.misses([mine, flagger, known]) == []
-        [wall] = against.beyond([mine, flagger, known])
+        oracle = {**slow, "known": 22.0}
+        assert against.misses([mine, flagger, oracle]) == []
+        [wall] = against.beyond([mine, flagger, oracle])
         assert "needs 0.110, block 2 allows 1.14 times that (they are wrong in 3.0%)" in wall
         rare = [{**row, "base": 0.01} for row in (mine, flagger, slow)]
         assert against.misses(rare) == []
@@ -260,21 +260,21 @@ class TestHarm:
     def test_the_closed_loop_is_the_production_fold(self):
         group = climb.Rollouts(self.cell("evidence", 2.0), 5, np.random.default_rng(1))
         rule, capitals = RateMargin(1.0, 0.0), [guardrail.start(RateMargin(1.0, 0.0))] * 5
-        weights, seen = [], []
+        weights, drawn_counts = [], []
 
         def drawn(rng, expected, share):
             e = rng.poisson(expected)
-            seen.append((e, rng.binomial(e, share)))
-            return seen[-1]
+            drawn_counts.append((e, rng.binomial(e, share)))
+            return drawn_counts[-1]
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(climb, "drawn", drawn)
             for number in range(1, 31):
                 group.look(number)
                 weights.append(group.weight.copy())
-        for canary, stable in zip(seen[::2], seen[1::2], strict=True):
+        for canary, stable in zip(drawn_counts[::2], drawn_counts[1::2], strict=True):
             counts = zip(np.transpose(canary).tolist(), np.transpose(stable).tolist(), strict=True)
-            looks = [Counts(tuple(one), tuple(other)) for one, other in counts]
+            looks = [Counts(tuple(canary), tuple(other)) for canary, other in counts]
             capitals = [
                 guardrail.look(rule, c, look) for c, look in zip(capitals, looks, strict=True)
             ]
@@ -331,9 +331,9 @@ class TestLatency:
             assert logs[run] == pytest.approx(folded, rel=1e-9, abs=1e-9)
 
     def test_percentiles_are_interpolated_as_prometheus_does(self):
-        one = np.zeros((1, 4, len(EDGES)), dtype=np.int64)
-        one[0, :2, 10] = 50  # both looks of the first minute; the second saw nothing
-        [[first, empty]] = latency.percentile(one, 0.99)
+        window_counts = np.zeros((1, 4, len(EDGES)), dtype=np.int64)
+        window_counts[0, :2, 10] = 50  # both looks of the first minute; the second saw nothing
+        [[first, empty]] = latency.percentile(window_counts, 0.99)
         assert first == pytest.approx(EDGES[9] + (EDGES[10] - EDGES[9]) * 0.99)
         assert np.isnan(empty)
 
@@ -375,12 +375,12 @@ class TestWhole:
         )
         code = decision_quality.main()
         written = json.loads(file.read_text())
-        said = capsys.readouterr().out
+        output = capsys.readouterr().out
         assert code == (1 if any(written["missed"].values()) else 0)
         assert set(written["missed"]) == set(decision_quality.BARS)
         assert all(written["blocks"].values())
-        assert all(f"\n{number}. " in said for number in range(1, 8))
-        assert "seed 1" in said
+        assert all(f"\n{number}. " in output for number in range(1, 8))
+        assert "seed 1" in output
         assert drawn.stat().st_size > 10_000
 
     def test_infinity_is_null_in_json(self):

@@ -10,10 +10,10 @@ def row(pace, rate, theta, **figures):
 
 def test_a_line_shows_harm_beside_time_and_hides_the_time_of_what_is_rarely_promoted():
     rows = [
-        one
+        pace_row
         for pace in ramp_paces.PACES["fixed"]
         for rate in RATES
-        for one in (
+        for pace_row in (
             row(pace, rate, 1.0, excess=0.0, minutes=25.4, promoted=0.95 if rate < 100 else 0.5),
             row(pace, rate, 2.0, excess=13.26, minutes=9.0, promoted=0.0),
         )

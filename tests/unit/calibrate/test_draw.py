@@ -22,11 +22,11 @@ def draws(past, count=200):
 
 
 def test_every_pod_plays_the_canary_and_every_stretch_is_possible(past):
-    found = draws(past)
-    assert {pod for draw in found for pod in draw.canary} == set(past.counted.pods)
-    assert min(draw.first for draw in found) < 100
-    assert max(draw.first for draw in found) > 1440 - LOOKS - 100
-    for draw in found:
+    drawn = draws(past)
+    assert {pod for draw in drawn for pod in draw.canary} == set(past.counted.pods)
+    assert min(draw.first for draw in drawn) < 100
+    assert max(draw.first for draw in drawn) > 1440 - LOOKS - 100
+    for draw in drawn:
         assert len(draw.canary) == 2
         assert {*draw.canary, *draw.stable} == set(past.counted.pods)
         assert not {*draw.canary} & {*draw.stable}
@@ -46,8 +46,8 @@ def test_what_a_replay_sees_it_does_not_learn_from(past):
         assert set(learnt.pods) == set(draw.stable)
         assert learnt.canary == 2
         assert len(learnt.ends) == len(learnt.counts) == 1440 - draw.looks
-        seen = set(past.pods[name].ends[draw.first : draw.first + draw.looks])
-        assert not seen & set(learnt.ends)
+        replayed_ends = set(past.pods[name].ends[draw.first : draw.first + draw.looks])
+        assert not replayed_ends & set(learnt.ends)
 
 
 def test_pods_that_did_not_live_through_a_stretch_are_left_out(past):

@@ -35,10 +35,10 @@ def test_a_run_is_the_same_again_and_another_number_is_another_run(even):
 
 
 def test_even_pods_are_not_rolled_back(even):
-    found = calibrate(even, 40, seed=1)
-    assert found.rolled_back <= 1
-    assert found.runs == 40
-    assert found.bound < 0.12
+    outcome = calibrate(even, 40, seed=1)
+    assert outcome.rolled_back <= 1
+    assert outcome.runs == 40
+    assert outcome.bound < 0.12
 
 
 @pytest.mark.parametrize(
@@ -53,18 +53,18 @@ def test_even_pods_are_not_rolled_back(even):
 def test_every_strategy_can_be_replayed(strategy):
     spec = {"guardrails": ERRORS, "ramp": FAST, "deadline": "4m", **strategy}
     past = recorded(pods_plan({}, **spec), {"errors": past_of(pods=8, base=0.05)["errors"]})
-    found = calibrate(past, 6, seed=1)
-    assert (found.runs, found.rolled_back) == (6, 0)
+    outcome = calibrate(past, 6, seed=1)
+    assert (outcome.runs, outcome.rolled_back) == (6, 0)
 
 
 def test_pods_that_differ_for_good_break_an_engine_that_knows_nothing_of_them(uneven, monkeypatch):
     monkeypatch.setattr(Replay, "history", lambda *_: PodHistory())
-    found = calibrate(uneven, 40, seed=1)
-    assert found.rolled_back >= 10
-    assert found.reasons == {"harmful:errors": found.rolled_back}
-    fact = found.fact(uneven, 5.0, 1)
+    outcome = calibrate(uneven, 40, seed=1)
+    assert outcome.rolled_back >= 10
+    assert outcome.reasons == {"harmful:errors": outcome.rolled_back}
+    fact = outcome.fact(uneven, 5.0, 1)
     assert not fact.holds
-    assert (fact.runs, fact.rolled_back, fact.alpha) == (40, found.rolled_back, 0.01)
+    assert (fact.runs, fact.rolled_back, fact.alpha) == (40, outcome.rolled_back, 0.01)
     assert (fact.pods, fact.canary_pods, fact.history, fact.window) == (8, 2, 2880.0, 120.0)
 
 
@@ -73,27 +73,27 @@ def test_what_their_past_says_saves_most_of_them(uneven):
 
 
 def test_without_a_valid_test_nothing_is_known_of_the_rate():
-    one = of_errors(past_of(pods=3), canary=2)  # one pod is left for stable
-    found = calibrate(one, 5, seed=1)
-    assert (found.runs, found.untested, found.rate, found.bound) == (0, 5, None, 1.0)
-    assert found.reasons == {"no-valid-test:errors": 5}
+    calibration = of_errors(past_of(pods=3), canary=2)  # one pod is left for stable
+    outcome = calibrate(calibration, 5, seed=1)
+    assert (outcome.runs, outcome.untested, outcome.rate, outcome.bound) == (0, 5, None, 1.0)
+    assert outcome.reasons == {"no-valid-test:errors": 5}
 
 
 def test_blind_replays_do_not_count():
     plan = pods_plan(
         guardrails=[{"name": "latency", "template": "envoy/latency", "tolerance": "1%"}]
     )
-    found = calibrate(recorded(plan, {"latency": past_of()["latency"]}), 3, seed=1)
-    assert (found.runs, found.untested) == (0, 3)
+    outcome = calibrate(recorded(plan, {"latency": past_of()["latency"]}), 3, seed=1)
+    assert (outcome.runs, outcome.untested) == (0, 3)
 
 
 def test_processes_change_nothing(even):
     alone: list[int] = []
-    found = calibrate(even, 50, seed=2, on_done=alone.append)
+    outcome = calibrate(even, 50, seed=2, on_done=alone.append)
     assert sum(alone) == 50
-    assert sum(found.outcomes.values()) == 50
+    assert sum(outcome.outcomes.values()) == 50
     first = [replay_once(even, (2, number)).outcome for number in range(50)]
-    assert found.outcomes == {name: first.count(name) for name in sorted(set(first))}
+    assert outcome.outcomes == {name: first.count(name) for name in sorted(set(first))}
 
 
 def test_a_calibration_holds_by_its_bound_not_by_its_rate():

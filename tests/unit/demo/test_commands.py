@@ -66,27 +66,27 @@ def test_what_the_load_saw_is_what_the_service_and_the_evaluator_counted(tmp_pat
         with command("load", *options) as load:
             await_requests(url, 100)
             assert ends(load, 5) == 0
-        said = json.loads(counts.read_text())
-        seen = {row["status"]: row["requests"] for row in said["answers"]}
-        assert seen[500] > 0
-        assert {row["version"] for row in said["answers"]} == {"v2"}
+        load_report = json.loads(counts.read_text())
+        requests_by_status = {row["status"]: row["requests"] for row in load_report["answers"]}
+        assert requests_by_status[500] > 0
+        assert {row["version"] for row in load_report["answers"]} == {"v2"}
         assert totals(url, "summarizer_requests_total", "code") == {
-            str(status): count for status, count in seen.items()
+            str(status): count for status, count in requests_by_status.items()
         }
         scored = totals(evaluator, "gen_ai_evaluation_score_count", "model_version")
-        assert scored == {"v2": seen[200]}
+        assert scored == {"v2": requests_by_status[200]}
         assert (ends(service, 5), ends(judge, 5)) == (0, 0)
 
 
 def totals(url, name, label):
     with direct.open(f"{url}/metrics", timeout=5) as page:
         families = text_string_to_metric_families(page.read().decode())
-    found: Counter[str] = Counter()
+    label_totals: Counter[str] = Counter()
     for family in families:
         for sample in family.samples:
             if sample.name == name:
-                found[sample.labels[label]] += int(sample.value)
-    return found
+                label_totals[sample.labels[label]] += int(sample.value)
+    return label_totals
 
 
 def test_a_crashing_version_dies_unanswered_at_its_first_request():

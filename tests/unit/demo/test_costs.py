@@ -21,16 +21,20 @@ SCORES = "".join(
 
 
 def test_each_version_is_counted_beyond_the_edges_of_the_decision():
-    found = costs(REQUESTS + TIMES, SCORES, Edges(latency=119.971, score=0.18))
-    assert found == {
+    costs_by_version = costs(REQUESTS + TIMES, SCORES, Edges(latency=119.971, score=0.18))
+    assert costs_by_version == {
         "v2": Cost(requests=1000, failed=10, slow=30, scored=600, poor=3),
         "v3": Cost(requests=100, failed=0, slow=40, scored=0, poor=0),
     }
 
 
 def test_without_an_edge_nothing_is_called_slow_or_poor():
-    found = costs(REQUESTS + TIMES, SCORES, Edges())["v2"]
-    assert (found.slow, found.scored, found.poor) == (None, 600, None)
+    costs_by_version = costs(REQUESTS + TIMES, SCORES, Edges())["v2"]
+    assert (costs_by_version.slow, costs_by_version.scored, costs_by_version.poor) == (
+        None,
+        600,
+        None,
+    )
 
 
 @pytest.mark.parametrize("text", ["", "# nothing yet\n", 'envoy_cluster_upstream_rq{a="b"} 3\n'])
@@ -39,5 +43,5 @@ def test_nothing_served_costs_nothing(text):
 
 
 def test_an_edge_that_no_bucket_has_is_not_rounded_to_another():
-    found = costs(REQUESTS + TIMES, SCORES, Edges(latency=150.0, score=0.2))["v2"]
-    assert (found.slow, found.poor) == (None, None)
+    costs_by_version = costs(REQUESTS + TIMES, SCORES, Edges(latency=150.0, score=0.2))["v2"]
+    assert (costs_by_version.slow, costs_by_version.poor) == (None, None)

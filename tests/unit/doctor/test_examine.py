@@ -79,8 +79,8 @@ def tools(cluster=None, **more):
     return replace(Tools(query, lambda: 5.0, MemoryRouter(), envoy, connect), **more)
 
 
-def levels(found):
-    return [(each.check, each.level) for each in found]
+def levels(findings):
+    return [(finding.check, finding.level) for finding in findings]
 
 
 def examined(plans, journal, namespace=None, *, triggers=False, **more):
@@ -88,8 +88,8 @@ def examined(plans, journal, namespace=None, *, triggers=False, **more):
 
 
 def test_an_envoy_plan_needs_no_cluster(tmp_path, envoy_plan):
-    found = examined([envoy_plan], tmp_path / "new" / "journal.db")
-    assert levels(found) == [
+    findings = examined([envoy_plan], tmp_path / "new" / "journal.db")
+    assert levels(findings) == [
         ("journal", "ok"),
         ("prometheus", "ok"),
         *[("series", "ok")] * 3,
@@ -102,8 +102,8 @@ def test_a_silent_prometheus_is_said_once(tmp_path, envoy_plan):
     def silent(url, text):
         raise ObserveError("no answer")
 
-    found = examined([envoy_plan, envoy_plan], tmp_path / "j.db", query=silent)
-    assert levels(found)[1:] == [("prometheus", "fail"), ("mesh", "ok"), ("mesh", "ok")]
+    findings = examined([envoy_plan, envoy_plan], tmp_path / "j.db", query=silent)
+    assert levels(findings)[1:] == [("prometheus", "fail"), ("mesh", "ok"), ("mesh", "ok")]
 
 
 def test_what_is_wrong_with_the_mesh(tmp_path, envoy_plan):
@@ -124,8 +124,8 @@ def test_what_is_wrong_with_the_mesh(tmp_path, envoy_plan):
 
 def test_the_journal_s_states(tmp_path):
     def of(path):
-        (found,) = examined([], path)
-        return found.level, found.said
+        (finding,) = examined([], path)
+        return finding.level, finding.said
 
     good, broken = tmp_path / "journal.db", tmp_path / "broken.db"
     open_journal(good).close()
@@ -140,9 +140,9 @@ def test_the_journal_s_states(tmp_path):
 
 def test_all_rights_or_each_that_is_missing_with_its_rule(tmp_path):
     cluster = FakeCluster()
-    found = examined([plan(route=ISTIO)], tmp_path / "j.db", "clinical-ai", cluster=cluster)
+    findings = examined([plan(route=ISTIO)], tmp_path / "j.db", "clinical-ai", cluster=cluster)
     ends = [("cluster", "ok"), ("rights", "ok"), ("rights", "ok"), ("mesh", "ok")]
-    assert levels(found)[-4:] == ends
+    assert levels(findings)[-4:] == ends
     istio = "networking.istio.io"
     assert cluster.asked[-5:] == [
         ("get", istio, "virtualservices", "default", "routes"),
@@ -152,19 +152,21 @@ def test_all_rights_or_each_that_is_missing_with_its_rule(tmp_path):
         ("watch", istio, "virtualservices", "default", ""),
     ]
     refusing = FakeCluster(refused=["rolloutplans/status"])
-    found = examined([], tmp_path / "j.db", "clinical-ai", cluster=refusing)
+    findings = examined([], tmp_path / "j.db", "clinical-ai", cluster=refusing)
     rule = '{apiGroups: ["surefoot.dev"], resources: [rolloutplans/status], verbs: [patch]}'
-    assert [each.fix for each in found if each.level == "fail"] == [f"a Role with {rule}"]
+    assert [finding.fix for finding in findings if finding.level == "fail"] == [
+        f"a Role with {rule}"
+    ]
 
 
 def test_a_subset_that_the_rule_does_not_define(tmp_path):
-    found = examined([plan(route=ISTIO)], tmp_path / "j.db", cluster=FakeCluster(subsets=["v1"]))
-    assert (found[-1].check, found[-1].level) == ("mesh", "fail")
-    assert found[-1].said == "DestinationRule rule defines no subset v2"
+    findings = examined([plan(route=ISTIO)], tmp_path / "j.db", cluster=FakeCluster(subsets=["v1"]))
+    assert (findings[-1].check, findings[-1].level) == ("mesh", "fail")
+    assert findings[-1].said == "DestinationRule rule defines no subset v2"
 
 
 @pytest.mark.parametrize(
-    ("labels", "said"),
+    ("labels", "problem"),
     [
         ({"v2": {"version": "v1"}}, "the pods of subset v2 are also in subset v1"),
         ({"v1": {}}, "the pods of subset v2 are also in subset v1"),
@@ -174,33 +176,33 @@ def test_a_subset_that_the_rule_does_not_define(tmp_path):
         ),
     ],
 )
-def test_two_subsets_of_the_same_pods_are_no_two_versions(tmp_path, labels, said):
+def test_two_subsets_of_the_same_pods_are_no_two_versions(tmp_path, labels, problem):
     cluster = FakeCluster()
     cluster.labels |= labels
-    found = examined([plan(route=ISTIO)], tmp_path / "j.db", cluster=cluster)[-1]
-    assert (found.check, found.level) == ("mesh", "fail")
-    assert said in found.said
-    assert "one version with itself" in found.fix
+    finding = examined([plan(route=ISTIO)], tmp_path / "j.db", cluster=cluster)[-1]
+    assert (finding.check, finding.level) == ("mesh", "fail")
+    assert problem in finding.said
+    assert "one version with itself" in finding.fix
 
 
 @pytest.mark.parametrize(
-    ("entries", "said"),
+    ("entries", "problem"),
     [
         ([("v1", 60), ("v1", 40)], "http route `r1` names subset v1 of summarizer twice"),
         ([("v1", 90), ("v2", 5), ("v2", 5)], "http route `r1` names subset v2 of summarizer twice"),
     ],
 )
-def test_a_route_that_would_refuse_the_canary_s_weight_is_told_before(tmp_path, entries, said):
+def test_a_route_that_would_refuse_the_canary_s_weight_is_told_before(tmp_path, entries, problem):
     cluster = FakeCluster()
     cluster.route = [to("summarizer", weight, name) for name, weight in entries]
-    found = examined([plan(route=ISTIO)], tmp_path / "j.db", cluster=cluster)
-    (bad,) = [each for each in found if each.level == "fail"]
-    assert (bad.check, bad.said) == ("mesh", f"routes would refuse the canary's weight: {said}")
+    findings = examined([plan(route=ISTIO)], tmp_path / "j.db", cluster=cluster)
+    (bad,) = [finding for finding in findings if finding.level == "fail"]
+    assert (bad.check, bad.said) == ("mesh", f"routes would refuse the canary's weight: {problem}")
 
 
 def test_what_an_envoy_has_against_the_canary_is_told(tmp_path, envoy_plan):
-    found = examined([envoy_plan], tmp_path / "j.db", against=lambda _plan: "both lead to a")[-1]
-    assert (found.check, found.level, found.said) == ("mesh", "fail", "both lead to a")
+    finding = examined([envoy_plan], tmp_path / "j.db", against=lambda _plan: "both lead to a")[-1]
+    assert (finding.check, finding.level, finding.said) == ("mesh", "fail", "both lead to a")
 
 
 def test_what_is_made_need_not_be_there_but_the_right_to_make_it(tmp_path):
@@ -215,16 +217,18 @@ def test_what_is_made_need_not_be_there_but_the_right_to_make_it(tmp_path):
         def read(self, plan, total):
             raise RouteError("routes: there is no such object", refused=True, absent=True)
 
-    def found(**more):
+    def examine_mesh(**more):
         asked = plan(route={"istio": ISTIO["istio"] | more})
         every = examined([asked], tmp_path / "j.db", cluster=Empty(), router=Without())
-        return [each for each in every if each.check in {"mesh", "rights"}]
+        return [finding for finding in every if finding.check in {"mesh", "rights"}]
 
     kinds = ["destinationrules", "virtualservices"]
-    made = found(create={})
-    assert levels(made) == [("mesh", "ok"), ("rights", "fail"), ("rights", "fail")]
-    assert [each.said for each in made[1:]] == [f"may not create {k} in default" for k in kinds]
-    assert levels(found()) == [("mesh", "fail"), ("rights", "ok"), ("mesh", "fail")]
+    findings = examine_mesh(create={})
+    assert levels(findings) == [("mesh", "ok"), ("rights", "fail"), ("rights", "fail")]
+    assert [finding.said for finding in findings[1:]] == [
+        f"may not create {k} in default" for k in kinds
+    ]
+    assert levels(examine_mesh()) == [("mesh", "fail"), ("rights", "ok"), ("mesh", "fail")]
 
 
 def test_too_many_rights_are_a_warning(tmp_path):
@@ -232,8 +236,8 @@ def test_too_many_rights_are_a_warning(tmp_path):
         def may(self, *asked):
             return True
 
-    found = examined([], tmp_path / "j.db", "clinical-ai", cluster=Generous())
-    assert [each.said for each in found if each.level == "warn"] == [
+    findings = examined([], tmp_path / "j.db", "clinical-ai", cluster=Generous())
+    assert [finding.said for finding in findings if finding.level == "warn"] == [
         "may get secrets in clinical-ai: not needed",
         "may create pods in clinical-ai: not needed",
     ]
@@ -241,23 +245,29 @@ def test_too_many_rights_are_a_warning(tmp_path):
 
 @pytest.mark.parametrize(("status", "level"), [(404, "fail"), (403, "warn"), (0, "ok")])
 def test_the_definition_of_plans(tmp_path, status, level):
-    found = examined([], tmp_path / "j.db", "ns", cluster=FakeCluster(status=status))
-    assert [each.level for each in found if each.check == "cluster"] == [level]
-    assert [each.check for each in found].count("plan") == (status == 0)
+    findings = examined([], tmp_path / "j.db", "ns", cluster=FakeCluster(status=status))
+    assert [finding.level for finding in findings if finding.check == "cluster"] == [level]
+    assert [finding.check for finding in findings].count("plan") == (status == 0)
 
 
 @pytest.mark.parametrize("status", [404, 0])
 def test_triggers_need_their_own_definition_and_rights(tmp_path, status):
     cluster = FakeCluster(refused=["deployments"], status=status)
-    found = examined([], tmp_path / "j.db", "ns", cluster=cluster, triggers=True)
-    defined = [(each.subject, each.level) for each in found if each.check == "cluster"]
+    findings = examined([], tmp_path / "j.db", "ns", cluster=cluster, triggers=True)
+    defined = [
+        (finding.subject, finding.level) for finding in findings if finding.check == "cluster"
+    ]
     level = "fail" if status else "ok"
     assert defined == [
-        (f"{each}.surefoot.dev", level) for each in ("rolloutplans", "rollouttriggers")
+        (f"{plural}.surefoot.dev", level) for plural in ("rolloutplans", "rollouttriggers")
     ]
-    cures = [each.fix for each in found if each.check == "cluster"]
+    cures = [finding.fix for finding in findings if finding.check == "cluster"]
     assert status == 0 or cures[1] == "kubectl apply -f manifests/crd-trigger.yaml"
-    missing = [each.said for each in found if each.check == "rights" and each.level == "fail"]
+    missing = [
+        finding.said
+        for finding in findings
+        if finding.check == "rights" and finding.level == "fail"
+    ]
     assert missing == [f"may not {verb} deployments in ns" for verb in ("get", "list", "watch")]
 
 
@@ -265,26 +275,26 @@ def test_with_a_namespace_alone_the_plans_are_those_declared_in_it(tmp_path, env
     document = envoy_plan.document()
     document["metadata"]["generation"] = 1
     cluster = FakeCluster(declared=[document])
-    found = examined([], tmp_path / "j.db", "default", cluster=cluster)
-    assert levels(found)[:4] == [
+    findings = examined([], tmp_path / "j.db", "default", cluster=cluster)
+    assert levels(findings)[:4] == [
         ("journal", "ok"),
         ("plan", "warn"),
         ("prometheus", "ok"),
         ("series", "ok"),
     ]
     given = examined([envoy_plan], tmp_path / "j.db", "default", cluster=cluster)
-    assert [each for each in given if each.check == "plan"] == [], "a file is meant"
+    assert [finding for finding in given if finding.check == "plan"] == [], "a file is meant"
 
 
 def test_a_cluster_that_is_away(tmp_path):
-    found = examined([], tmp_path / "j.db", "ns")[-1]
-    assert (found.check, found.level, found.said) == (
+    finding = examined([], tmp_path / "j.db", "ns")[-1]
+    assert (finding.check, finding.level, finding.said) == (
         "cluster",
         "fail",
         "no cluster: no kubeconfig",
     )
-    found = examined([], tmp_path / "j.db", "ns", cluster=FakeCluster(status=500))[-1]
-    assert (found.level, found.said) == ("fail", "said so")
+    finding = examined([], tmp_path / "j.db", "ns", cluster=FakeCluster(status=500))[-1]
+    assert (finding.level, finding.said) == ("fail", "said so")
 
 
 def test_the_command_prints_a_line_each_and_ends_with_1_where_something_failed(
@@ -300,5 +310,5 @@ def test_the_command_prints_a_line_each_and_ends_with_1_where_something_failed(
     assert good.output.splitlines()[-1] == "6 ok, 0 warn, 0 fail"
     bad = CliRunner().invoke(surefoot, ["doctor", "-n", "ns", "--journal", journal, "--json"])
     assert bad.exit_code == 1
-    assert [each["level"] for each in json.loads(bad.output)] == ["ok", "fail"]
-    assert all(each["fix"] for each in json.loads(bad.output) if each["level"] == "fail")
+    assert [finding["level"] for finding in json.loads(bad.output)] == ["ok", "fail"]
+    assert all(finding["fix"] for finding in json.loads(bad.output) if finding["level"] == "fail")

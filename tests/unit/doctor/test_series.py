@@ -17,7 +17,7 @@ def the_plan(**guardrail):
     return plan(guardrails=[{**RATE, **guardrail}])
 
 
-def finding(rows, total=0, **guardrail):
+def examine_series(rows, total=0, **guardrail):
     """What is found where the service's series are `rows`, and `total` of the metric at all."""
     asked = []
 
@@ -27,8 +27,8 @@ def finding(rows, total=0, **guardrail):
             return [({}, float(total))] if total else []
         return [(labels, 1.0) for labels in rows]
 
-    (found,) = of_plan(the_plan(**guardrail), query)
-    return found, asked
+    (finding,) = of_plan(the_plan(**guardrail), query)
+    return finding, asked
 
 
 def row(version, **more):
@@ -36,15 +36,15 @@ def row(version, **more):
 
 
 def test_both_versions_or_the_stable_one_are_enough():
-    found, asked = finding([row("v1"), row("v2")])
-    assert (found.level, found.said, found.fix) == ("ok", "v1 and v2 are there", "")
+    finding, asked = examine_series([row("v1"), row("v2")])
+    assert (finding.level, finding.said, finding.fix) == ("ok", "v1 and v2 are there", "")
     selector = f'envoy_cluster_upstream_rq{{{SERVICE}="summarizer"}}'
     assert asked == [f"count by ({VERSION},{CODE},__name__) ({selector})"]
-    assert finding([row("v1")])[0].level == "ok"
+    assert examine_series([row("v1")])[0].level == "ok"
 
 
 @pytest.mark.parametrize(
-    ("rows", "total", "said", "cure"),
+    ("rows", "total", "message", "cure"),
     [
         ([], 0, "there is no series envoy_cluster_upstream_rq{}", "scrape"),
         ([], 7, f'has no {SERVICE}="summarizer"', "labels: {service"),
@@ -53,57 +53,59 @@ def test_both_versions_or_the_stable_one_are_enough():
         ([{VERSION: "v1"}], 0, f"has the label {CODE}", "nothing bad would be seen"),
     ],
 )
-def test_what_is_missing_is_said_with_its_cure(rows, total, said, cure):
-    found, _ = finding(rows, total)
-    assert found.level == "fail"
-    assert said in found.said
-    assert cure in found.fix
-    assert str(found).startswith("fail  series      demo/errors: ")
-    assert str(found).endswith(f"-> {found.fix}")
+def test_what_is_missing_is_said_with_its_cure(rows, total, message, cure):
+    finding, _ = examine_series(rows, total)
+    assert finding.level == "fail"
+    assert message in finding.said
+    assert cure in finding.fix
+    assert str(finding).startswith("fail  series      demo/errors: ")
+    assert str(finding).endswith(f"-> {finding.fix}")
 
 
-@pytest.mark.parametrize(("bucket", "said"), [("_bucket", ""), ("", ", as native histograms")])
-def test_the_form_of_a_histogram_is_said(bucket, said):
-    shown = {"__name__": f"envoy_cluster_upstream_rq_time{bucket}"}
+@pytest.mark.parametrize(("bucket", "message"), [("_bucket", ""), ("", ", as native histograms")])
+def test_the_form_of_a_histogram_is_said(bucket, message):
+    labels_of_series = {"__name__": f"envoy_cluster_upstream_rq_time{bucket}"}
     shape = {"template": "envoy/latency", "margin": None, "tolerance": "10%"}
-    found, _ = finding([row("v1", **shown), row("v2", **shown)], **shape)
-    assert found.said == f"v1 and v2 are there{said}"
+    finding, _ = examine_series(
+        [row("v1", **labels_of_series), row("v2", **labels_of_series)], **shape
+    )
+    assert finding.said == f"v1 and v2 are there{message}"
 
 
 def test_labels_of_the_plan_are_the_ones_asked_for():
-    found, asked = finding([{"build": "v1", CODE: "500"}], labels={"version": "build"})
-    assert found.level == "ok"
+    finding, asked = examine_series([{"build": "v1", CODE: "500"}], labels={"version": "build"})
+    assert finding.level == "ok"
     assert asked[0].startswith(f"count by (build,{CODE},__name__)")
 
 
 def test_a_plan_with_pods_needs_their_label_and_two_of_stable():
-    def told(*pods):
+    def examine_pods(*pods):
         rows = [row("v1", **({"pod": pod} if pod else {})) for pod in pods]
-        (found,) = of_plan(
+        (finding,) = of_plan(
             plan(guardrails=[RATE], pods={"label": "pod"}),
             lambda _url, text: [(labels, 1.0) for labels in rows],
         )
-        return found.level, found.said.partition(": ")[0], found.fix.partition(",")[0]
+        return finding.level, finding.said.partition(": ")[0], finding.fix.partition(",")[0]
 
-    assert told("a", "b")[0] == "ok"
-    assert told("a", "a") == ("warn", "v1 has one pod", "give v1 a second pod")
+    assert examine_pods("a", "b")[0] == "ok"
+    assert examine_pods("a", "a") == ("warn", "v1 has one pod", "give v1 a second pod")
     rows = [row(version, pod=pod) for version in ("v1", "v2") for pod in ("a", "b")]
-    (found,) = of_plan(
+    (finding,) = of_plan(
         plan(guardrails=[RATE], pods={"label": "pod"}), lambda *_: [(of, 1.0) for of in rows]
     )
-    assert (found.level, found.said) == ("warn", "a has series of both v1 and v2")
-    level, said, fix = told("", "")
+    assert (finding.level, finding.said) == ("warn", "a has series of both v1 and v2")
+    level, message, fix = examine_pods("", "")
     assert (level, fix) == ("fail", "let the scrape set it")
-    assert said.endswith("has the label pod")
+    assert message.endswith("has the label pod")
 
 
 def test_a_silent_server_fails_each_guardrail():
     def query(url, text):
         raise ObserveError("Prometheus does not answer")
 
-    found = answers(URL, query, lambda: 0.0)
-    assert (found.level, found.said) == ("fail", "Prometheus does not answer")
-    assert [each.level for each in of_plan(plan(), query)] == ["fail"] * 3
+    finding = answers(URL, query, lambda: 0.0)
+    assert (finding.level, finding.said) == ("fail", "Prometheus does not answer")
+    assert [finding.level for finding in of_plan(plan(), query)] == ["fail"] * 3
 
 
 def test_a_clock_that_is_off_is_a_warning():

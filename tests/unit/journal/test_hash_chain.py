@@ -26,7 +26,7 @@ from rollout.journal.hash_chain import (
 )
 
 
-def said(reason: str = "") -> HumanSaid:
+def build_fact(reason: str = "") -> HumanSaid:
     return HumanSaid(rollout="r-1", at=1.5, command="pause", actor="ops@host", reason=reason)
 
 
@@ -43,11 +43,11 @@ def decided(**numbers: object) -> Decided:
 
 
 def chain(length: int) -> list[Row]:
-    return seal_all(START, [said(str(number)) for number in range(length)])
+    return seal_all(START, [build_fact(str(number)) for number in range(length)])
 
 
 def test_the_text_is_canonical():
-    assert seal(GENESIS, 1, said("é")).text == (
+    assert seal(GENESIS, 1, build_fact("é")).text == (
         '{"actor":"ops@host","at":1.5,"command":"pause","kind":"human-said","reason":"é",'
         '"rollout":"r-1"}'
     )
@@ -77,7 +77,7 @@ def test_what_json_cannot_hold_is_refused(value):
 
 
 def test_the_recipe_in_the_docstring_gives_the_hash():
-    row = seal(GENESIS, 1, said())
+    row = seal(GENESIS, 1, build_fact())
     recipe = f"{row.previous}\n{row.seq}\n{row.text}".encode()
     assert row.hash == hashlib.sha256(recipe).hexdigest()
 
@@ -106,15 +106,15 @@ def test_a_missing_beginning_is_named():
 
 
 def test_a_wrong_order_is_named():
-    one, two, three = chain(3)
+    first, second, third = chain(3)
     with pytest.raises(JournalError, match="entry 2 is out of order"):
-        verify([one, three, two])
+        verify([first, third, second])
 
 
 def test_a_row_told_twice_is_named():
-    one, two = chain(2)
+    first, second = chain(2)
     with pytest.raises(JournalError, match="entry 1 is there twice"):
-        verify([one, one, two])
+        verify([first, first, second])
 
 
 def test_an_altered_text_is_named():
@@ -131,7 +131,7 @@ def test_half_a_character_counts_as_altered():
 
 def test_a_row_sealed_anew_breaks_the_link_after_it():
     rows = chain(3)
-    rows[1] = seal(rows[0].hash, 2, said("forged"))
+    rows[1] = seal(rows[0].hash, 2, build_fact("forged"))
     with pytest.raises(JournalError, match="entry 3 has a broken link"):
         verify(rows)
 

@@ -37,9 +37,9 @@ def test_entries_are_grouped_in_order():
 
 
 def test_a_rollout_is_known_by_its_plans_name_and_its_id():
-    known = names(entries(started("a-1", "a"), started("b-1", "b"), started("a-2", "a")))
-    assert matching(known, "a") == ["a-1", "a-2"]
-    assert matching(known, "a-1") == ["a-1"]
+    names_by_id = names(entries(started("a-1", "a"), started("b-1", "b"), started("a-2", "a")))
+    assert matching(names_by_id, "a") == ["a-1", "a-2"]
+    assert matching(names_by_id, "a-1") == ["a-1"]
 
 
 def test_a_plan_without_a_name_is_known_by_its_id():

@@ -11,11 +11,11 @@ from rollout.journal.jsonl import LinesJournal, export, from_lines, to_lines
 from rollout.journal.open import open_for_commands, open_for_reading
 
 
-def said(reason: str) -> HumanSaid:
+def build_fact(reason: str) -> HumanSaid:
     return HumanSaid(rollout="r-1", at=1.5, command="pause", actor="ops@host", reason=reason)
 
 
-ROWS = seal_all(START, [said("a\u2028é\n"), said("b")])
+ROWS = seal_all(START, [build_fact("a\u2028é\n"), build_fact("b")])
 LINES = list(to_lines(ROWS))
 
 
@@ -59,16 +59,16 @@ def test_a_recording_reads_like_a_journal_and_may_grow(recording):
     assert isinstance(journal, LinesJournal)
     assert journal.rows() == ROWS
     assert [entry.seq for entry in journal.read(after=1)] == [2]
-    more = seal_all(ROWS[-1], [said("c")])
+    more = seal_all(ROWS[-1], [build_fact("c")])
     with recording.open("a", encoding="utf-8") as file:
         file.writelines(f"{line}\n" for line in to_lines(more))
-    assert [entry.fact for entry in journal.read(after=2)] == [said("c")]
+    assert [entry.fact for entry in journal.read(after=2)] == [build_fact("c")]
     journal.close()
 
 
 def test_a_recording_is_not_appended_to(recording):
     with pytest.raises(JournalError, match="is a recording"):
-        LinesJournal(recording).append([said("c")], after=2)
+        LinesJournal(recording).append([build_fact("c")], after=2)
     with pytest.raises(InputError, match="is a recording"):
         open_for_commands(recording)
     assert recording.read_text(encoding="utf-8").count("\n") == 2

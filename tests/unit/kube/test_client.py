@@ -15,20 +15,20 @@ from rollout.kube.informer import Informer, _listed
 from rollout.kube.kinds import ROLLOUT_PLAN
 
 
-def said(status, body):
+def refuse(status, body):
     error = ApiException(status=status, reason="Forbidden")
     error.body = body
     return refusal(error)
 
 
 def test_a_refusal_is_told_in_the_servers_words():
-    error = said(403, json.dumps({"kind": "Status", "message": "nobody may not"}))
+    error = refuse(403, json.dumps({"kind": "Status", "message": "nobody may not"}))
     assert (error.status, str(error)) == (403, "the API server said 403: nobody may not")
 
 
 @pytest.mark.parametrize("body", [None, "", "<html>", "[]", "{}"])
 def test_a_refusal_without_words_has_its_reason(body):
-    assert str(said(403, body)) == "the API server said 403: Forbidden"
+    assert str(refuse(403, body)) == "the API server said 403: Forbidden"
 
 
 def test_silence_is_told_by_its_innermost_reason():
@@ -81,9 +81,9 @@ def informer():
 @pytest.fixture
 def waits(informer, monkeypatch):
     """How long the informer would have waited before each request."""
-    found: list[float] = []
-    monkeypatch.setattr(informer._over, "wait", found.append)
-    return found
+    pauses: list[float] = []
+    monkeypatch.setattr(informer._over, "wait", pauses.append)
+    return pauses
 
 
 def test_requests_that_fail_are_spaced_out(informer, waits, monkeypatch):

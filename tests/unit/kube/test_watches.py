@@ -6,7 +6,7 @@ from rollout.kube.watches import WatchedObjects
 OTHER = Kind("g", "v1", "others", "Other")
 
 
-class Watch:
+class FakeWatch:
     def __init__(self, kind, namespace):
         self.kind, self.namespace, self.calls = kind, namespace, []
 
@@ -21,21 +21,21 @@ class Watch:
 
 
 def test_one_watch_for_each_kind_and_namespace():
-    made = []
+    watches = []
 
     def make(kind, namespace):
-        made.append(Watch(kind, namespace))
-        return made[-1]
+        watches.append(FakeWatch(kind, namespace))
+        return watches[-1]
 
     watched = WatchedObjects(make)
-    assert made == []
+    assert watches == []
     for kind, namespace in [(OTHER, "a"), (OTHER, "a"), (OTHER, "b"), (ROLLOUT_PLAN, "a")] * 2:
         assert watched.find(kind, namespace, "there") == {"found": (namespace, "there")}
         assert watched.find(kind, namespace, "gone") is None
-    assert [(each.kind, each.namespace) for each in made] == [
+    assert [(watch.kind, watch.namespace) for watch in watches] == [
         (OTHER, "a"),
         (OTHER, "b"),
         (ROLLOUT_PLAN, "a"),
     ]
     watched.stop()
-    assert {tuple(each.calls) for each in made} == {("start", "stop")}
+    assert {tuple(watch.calls) for watch in watches} == {("start", "stop")}

@@ -13,7 +13,7 @@ from rollout.errors import ClusterError
 from rollout.leader.election import LeaderElector, LeaseTimes
 
 
-class Leases:
+class MemoryLeases:
     """The Lease as an API server holds it; `fault` is asked before and after each request."""
 
     def __init__(self):
@@ -54,7 +54,7 @@ class Time:
 
 @pytest.fixture
 def leases():
-    return Leases()
+    return MemoryLeases()
 
 
 @pytest.fixture
@@ -71,49 +71,49 @@ def candidate(leases, time):
 
 
 def test_the_first_one_leads_and_the_second_waits(candidate, leases):
-    one, two = candidate("one"), candidate("two")
-    one.try_acquire_or_renew()
-    two.try_acquire_or_renew()
-    assert (one.leads, one.term, two.leads, two.leader) == (True, 1, False, "one")
+    first, second = candidate("one"), candidate("two")
+    first.try_acquire_or_renew()
+    second.try_acquire_or_renew()
+    assert (first.leads, first.term, second.leads, second.leader) == (True, 1, False, "one")
     assert leases.held["spec"]["leaseDurationSeconds"] == 15
 
 
 def test_who_renews_stays_and_who_does_not_is_followed(candidate, time):
-    one, two = candidate("one"), candidate("two")
+    first, second = candidate("one"), candidate("two")
     for _ in range(20):
-        one.try_acquire_or_renew()
-        two.try_acquire_or_renew()
+        first.try_acquire_or_renew()
+        second.try_acquire_or_renew()
         time.now += 2
-    assert one.leads
-    assert one.term == 1
+    assert first.leads
+    assert first.term == 1
     for _ in range(8):
-        two.try_acquire_or_renew()
+        second.try_acquire_or_renew()
         time.now += 2
-    assert (two.leads, two.term, one.leads) == (True, 2, False)
-    one.try_acquire_or_renew()
-    assert (one.term, one.leader) == (0, "two")
+    assert (second.leads, second.term, first.leads) == (True, 2, False)
+    first.try_acquire_or_renew()
+    assert (first.term, first.leader) == (0, "two")
 
 
 def test_a_leader_stops_before_another_may_begin(candidate, time):
-    one, two = candidate("one"), candidate("two")
-    one.try_acquire_or_renew()
-    two.try_acquire_or_renew()
+    first, second = candidate("one"), candidate("two")
+    first.try_acquire_or_renew()
+    second.try_acquire_or_renew()
     time.now += 10.0
-    assert not one.leads
-    two.try_acquire_or_renew()
-    assert not two.leads
+    assert not first.leads
+    second.try_acquire_or_renew()
+    assert not second.leads
     time.now += 4.9
-    two.try_acquire_or_renew()
-    assert not two.leads
+    second.try_acquire_or_renew()
+    assert not second.leads
     time.now += 0.2
-    two.try_acquire_or_renew()
-    assert two.leads
+    second.try_acquire_or_renew()
+    assert second.leads
 
 
 def test_wall_clocks_are_never_compared(candidate, time):
-    one = candidate("one", wall=lambda: 4e9)  # decades ahead
+    only = candidate("one", wall=lambda: 4e9)  # decades ahead
     two = candidate("two", wall=lambda: 1.0)
-    one.try_acquire_or_renew()
+    only.try_acquire_or_renew()
     two.try_acquire_or_renew()
     time.now += 15.1
     two.try_acquire_or_renew()
@@ -121,57 +121,57 @@ def test_wall_clocks_are_never_compared(candidate, time):
 
 
 def test_a_lease_that_is_given_back_is_taken_at_once(candidate, leases):
-    one, two = candidate("one"), candidate("two")
-    one.try_acquire_or_renew()
-    two.try_acquire_or_renew()
-    one.release()
-    assert (one.leads, one.term) == (False, 0)
-    two.try_acquire_or_renew()
-    assert (two.leads, two.term) == (True, 2)
-    one.release()  # harmless: it is another's now
+    first, second = candidate("one"), candidate("two")
+    first.try_acquire_or_renew()
+    second.try_acquire_or_renew()
+    first.release()
+    assert (first.leads, first.term) == (False, 0)
+    second.try_acquire_or_renew()
+    assert (second.leads, second.term) == (True, 2)
+    first.release()  # harmless: it is another's now
     assert leases.held["spec"]["holderIdentity"] == "two"
 
 
 def test_who_is_not_fit_gives_it_up_and_does_not_stand_until_it_is(candidate, leases):
-    one, two = candidate("one"), candidate("two")
-    one.try_acquire_or_renew()
-    one.fit = two.fit = lambda: False
-    one.try_acquire_or_renew()
-    assert (one.leads, one.term, leases.held["spec"]["holderIdentity"]) == (False, 0, "")
-    one.try_acquire_or_renew()
-    two.try_acquire_or_renew()
+    first, second = candidate("one"), candidate("two")
+    first.try_acquire_or_renew()
+    first.fit = second.fit = lambda: False
+    first.try_acquire_or_renew()
+    assert (first.leads, first.term, leases.held["spec"]["holderIdentity"]) == (False, 0, "")
+    first.try_acquire_or_renew()
+    second.try_acquire_or_renew()
     assert leases.held["spec"]["holderIdentity"] == ""
-    one.fit = lambda: True
-    one.try_acquire_or_renew()
-    assert (one.leads, one.term) == (True, 2)
+    first.fit = lambda: True
+    first.try_acquire_or_renew()
+    assert (first.leads, first.term) == (True, 2)
 
 
 def test_a_lease_that_could_not_be_given_up_is_given_up_later(candidate, leases):
     def away(_when):
         raise ClusterError("away")
 
-    one, two = candidate("one"), candidate("two")
-    one.try_acquire_or_renew()
-    one.fit, leases.fault = lambda: False, away
+    first, second = candidate("one"), candidate("two")
+    first.try_acquire_or_renew()
+    first.fit, leases.fault = lambda: False, away
     with pytest.raises(ClusterError):
-        one.try_acquire_or_renew()
-    assert not one.leads, "whatever the API server heard"
+        first.try_acquire_or_renew()
+    assert not first.leads, "whatever the API server heard"
     leases.fault = lambda _when: None
-    one.try_acquire_or_renew()
-    two.try_acquire_or_renew()
-    assert (one.term, two.term) == (0, 2)
+    first.try_acquire_or_renew()
+    second.try_acquire_or_renew()
+    assert (first.term, second.term) == (0, 2)
 
 
 def test_of_two_who_take_it_at_once_one_does(candidate, leases):
-    one, two = candidate("one"), candidate("two")
+    first, second = candidate("one"), candidate("two")
 
     def between(_when):  # after `one` has read, before it writes
         leases.fault = lambda when: None
-        two.try_acquire_or_renew()
+        second.try_acquire_or_renew()
 
     leases.fault = lambda when: setattr(leases, "fault", between)
-    one.try_acquire_or_renew()
-    assert (one.leads, two.leads) == (False, True)
+    first.try_acquire_or_renew()
+    assert (first.leads, second.leads) == (False, True)
 
 
 def test_an_answer_that_was_lost_is_found_by_reading(candidate, leases, time):
@@ -179,23 +179,23 @@ def test_an_answer_that_was_lost_is_found_by_reading(candidate, leases, time):
         if when == "after":
             raise ClusterError("timed out")
 
-    one = candidate("one")
+    only = candidate("one")
     leases.fault = lost
     with pytest.raises(ClusterError):
-        one.try_acquire_or_renew()
-    assert not one.leads
+        only.try_acquire_or_renew()
+    assert not only.leads
     leases.fault = lambda when: None
-    one.try_acquire_or_renew()
-    assert (one.leads, one.term) == (True, 2)
+    only.try_acquire_or_renew()
+    assert (only.leads, only.term) == (True, 2)
 
 
 def test_a_leader_that_was_cut_off_goes_on_in_its_term_if_nobody_came(candidate, leases, time):
-    one = candidate("one")
-    one.try_acquire_or_renew()
+    only = candidate("one")
+    only.try_acquire_or_renew()
     time.now += 600
-    assert (one.leads, one.term) == (False, 1)
-    one.try_acquire_or_renew()
-    assert (one.leads, one.term) == (True, 1)
+    assert (only.leads, only.term) == (False, 1)
+    only.try_acquire_or_renew()
+    assert (only.leads, only.term) == (True, 1)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -212,8 +212,8 @@ def test_never_two_leaders_and_terms_only_rise(candidate, leases, time, seed):
         if dice.random() < 0.1:
             raise ClusterError("away", int(dice.choice([0, 429, 500, 503])))
 
-    for who, each in enumerate(three):
-        each.fit = partial(lambda who: time.now >= unfit[who], who)
+    for who, elector in enumerate(three):
+        elector.fit = partial(lambda who: time.now >= unfit[who], who)
     leases.fault = fault
     led = 0
     for _ in range(800):
@@ -226,11 +226,11 @@ def test_never_two_leaders_and_terms_only_rise(candidate, leases, time, seed):
         if time.now >= paused[who]:
             with contextlib.suppress(ClusterError):
                 three[who].try_acquire_or_renew()
-        leading = [each for each in three if each.leads]
+        leading = [elector for elector in three if elector.leads]
         assert len(leading) <= 1
-        for each in leading:
+        for elector in leading:
             led += 1
-            assert terms.setdefault(each.term, each.identity) == each.identity
-            assert each.term == max(terms)
+            assert terms.setdefault(elector.term, elector.identity) == elector.identity
+            assert elector.term == max(terms)
     assert led > 200
     assert len(terms) >= 2

@@ -10,7 +10,7 @@ from rollout.errors import JournalError
 from rollout.leader.journal_health import JournalHealth
 
 
-class Journal:
+class HangingJournal:
     """Answers, refuses, or hangs for some seconds of the same clock."""
 
     def __init__(self):
@@ -25,7 +25,7 @@ class Journal:
 
 @pytest.fixture
 def journal():
-    return Journal()
+    return HangingJournal()
 
 
 @pytest.fixture
@@ -66,15 +66,15 @@ def test_an_answer_of_old_is_borne_for_the_patience_and_a_new_one_mends_it(reach
 
 def test_a_question_that_hangs_is_no_answer_meanwhile(reach, journal):
     journal.now += 5
-    seen = []
+    answers = []
 
     def hangs():
         journal.now += 10
-        seen.append(reach.holds())
+        answers.append(reach.holds())
 
     reach.ask = hangs
     reach.probe()
-    assert seen == [False]
+    assert answers == [False]
     assert reach.holds()
 
 
@@ -138,16 +138,16 @@ def test_two_that_cannot_write_take_turns_ever_more_slowly():
     both = [JournalHealth(lambda: None, lambda: now, 15.0) for _ in range(2)]
     for second in range(1200):
         now = float(second)
-        for each in both:
+        for health in both:
             with suppress(JournalError):
-                each.probe()
+                health.probe()
         if leader is not None and not leader.holds():
             leader = None
-        fit = [each for each in both if each.holds()]
+        fit = [health for health in both if health.holds()]
         if leader is None and fit:
             leader = fit[0]
             terms.append(second)
         if leader is not None:
             leader.failed()
     assert 2 <= sum(at >= 600 for at in terms) <= 2 * 600 / 75 + 1
-    assert not any(each.usable() for each in both)
+    assert not any(health.usable() for health in both)

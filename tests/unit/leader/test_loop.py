@@ -18,7 +18,7 @@ class Play:
 
     def __init__(self):
         self.story: list[str] = []
-        self.said: list[Fact] = []
+        self.recorded: list[Fact] = []
         self.work = lambda: None
         self.duty = LeaderLoop(
             self, self.begin, lambda: self.story.append("-"), self.record, lambda: 7.0
@@ -35,7 +35,7 @@ class Play:
         self.work()
 
     def record(self, fact):
-        self.said.append(fact)
+        self.recorded.append(fact)
 
     def elect(self, term, *, leads=True):
         self.leads, self.term = leads, term
@@ -88,9 +88,9 @@ def test_what_is_refused_is_logged_once_and_ends_the_term(play):
     play.elect(0, leads=False)
     play.duty.tick()
     play.duty.tick()
-    (said,) = play.said
-    assert (said.kind, said.rollout, said.controller) == ("refused", "demo-1", "me")
-    assert (said.term, said.at, said.problem) == (3, 7.0, "50% refused")
+    (fact,) = play.recorded
+    assert (fact.kind, fact.rollout, fact.controller) == ("refused", "demo-1", "me")
+    assert (fact.term, fact.at, fact.problem) == (3, 7.0, "50% refused")
 
 
 def test_a_refusal_waits_for_a_journal_that_is_away(play):
@@ -109,7 +109,7 @@ def test_a_refusal_waits_for_a_journal_that_is_away(play):
         play.duty.tick()
     play.duty.record = play.record
     play.duty.tick()
-    assert [fact.problem for fact in play.said] == ["took over"]
+    assert [fact.problem for fact in play.recorded] == ["took over"]
 
 
 def test_a_tick_that_fails_otherwise_goes_on_in_its_term(play):
@@ -139,11 +139,11 @@ def test_only_a_leader_s_tick_that_succeeds_is_told(play):
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "is_told_of"),
     [(JournalError, True), (JournalBusyError, False), (JournalMovedError, False)],
 )
 @pytest.mark.parametrize("where", ["work", "begin"])
-def test_a_journal_that_refuses_a_leader_is_told_of(play, error, told, where):
+def test_a_journal_that_refuses_a_leader_is_told_of(play, error, is_told_of, where):
     def fails(*_):
         raise error("no")
 
@@ -154,7 +154,7 @@ def test_a_journal_that_refuses_a_leader_is_told_of(play, error, told, where):
     play.work = fails
     with pytest.raises(error):
         play.duty.tick()
-    assert ("failed" in play.story) is told
+    assert ("failed" in play.story) is is_told_of
 
 
 @pytest.mark.parametrize(("term", "leads"), [(0, False), (3, False), (5, True)])

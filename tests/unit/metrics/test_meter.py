@@ -33,9 +33,13 @@ PORT = 0  # whatever is free
 
 def exported(meter):
     """Every sample, the rollouts' read back from their text."""
-    told = text_string_to_metric_families(meter.rollouts())
-    shown = [(each.name, each.labels, each.value) for family in told for each in family.samples]
-    return [*meter.samples(), *shown]
+    families = text_string_to_metric_families(meter.rollouts())
+    exported_samples = [
+        (sample.name, sample.labels, sample.value)
+        for family in families
+        for sample in family.samples
+    ]
+    return [*meter.samples(), *exported_samples]
 
 
 class Metered(Lab):
@@ -55,13 +59,13 @@ class Metered(Lab):
     def values(self, name, **labels):
         return [
             value
-            for found, of, value in exported(self.meter)
-            if found == name and labels.items() <= of.items()
+            for sample_name, of, value in exported(self.meter)
+            if sample_name == name and labels.items() <= of.items()
         ]
 
     def value(self, name, **labels):
-        (found,) = self.values(name, **labels)
-        return found
+        (only_value,) = self.values(name, **labels)
+        return only_value
 
 
 def ask(port, path):
@@ -86,11 +90,11 @@ def test_weights_phase_and_evidence_are_the_state_s():
     assert lab.value("surefoot_rollout_weight_declared_ratio") == lab.state.wanted.share
     assert lab.value("surefoot_rollout_phase", phase=lab.state.phase) == 1
     assert sum(lab.values("surefoot_rollout_phase")) == 1
-    seen = view(lab.state, lab.clock.now())
-    for name, readout in seen.judgement.readouts.items():
-        told = lab.value("surefoot_guardrail_harm_evidence_ratio", guardrail=name)
+    status_view = view(lab.state, lab.clock.now())
+    for name, readout in status_view.judgement.readouts.items():
+        harm = lab.value("surefoot_guardrail_harm_evidence_ratio", guardrail=name)
         proof = lab.value("surefoot_guardrail_proof_evidence_ratio", guardrail=name)
-        assert (told, proof) == (readout.harm, readout.safe)
+        assert (harm, proof) == (readout.harm, readout.safe)
 
 
 def test_harm_reaches_one_and_is_counted_with_its_code():
@@ -98,13 +102,13 @@ def test_harm_reaches_one_and_is_counted_with_its_code():
     lab.run_until(lambda state: state.phase == "rolled back")
     lab.controller.tick()
     assert lab.value("surefoot_decisions_total", action="roll back", reason="harmful") == 1
-    told = Counter((d.action, code_of(d.reasons)) for d in lab.decisions)
-    shown = {
+    decision_counts = Counter((d.action, code_of(d.reasons)) for d in lab.decisions)
+    exported_counts = {
         (of["action"], of["reason"]): value
         for name, of, value in exported(lab.meter)
         if name == "surefoot_decisions_total" and value
     }
-    assert shown == told
+    assert exported_counts == decision_counts
     assert not lab.values("surefoot_guardrail_harm_evidence_ratio"), "an ended one has no evidence"
     assert lab.value("surefoot_rollout_phase", phase="rolled back") == 1
 
@@ -120,15 +124,15 @@ def test_a_failing_hook_is_counted_by_call_and_told_when_it_is_given_up():
             self.waiting.append(HookReply(call.key, "HTTP 503"))
 
         def replies(self):
-            found, self.waiting = self.waiting, []
-            return found
+            replies, self.waiting = self.waiting, []
+            return replies
 
     def tick(seconds):
         for _ in range(seconds):
             lab.controller.tick()
             lab.clock.sleep(1.0)
 
-    def told():
+    def count_calls():
         return [
             lab.value(f"surefoot_{name}")
             for name in ("hook_failures_total", "rollout_hooks_failed")
@@ -139,16 +143,16 @@ def test_a_failing_hook_is_counted_by_call_and_told_when_it_is_given_up():
     lab = Metered(plan=plan(hooks=[hook]), wrap=lambda ports: replace(ports, hooks=deaf))
     lab.run_until(lambda state: bool(state.calls) and not state.calls["warm"].calling)
     lab.controller.tick()
-    assert told() == [1, 0], "it is tried again"
+    assert count_calls() == [1, 0], "it is tried again"
     lab.run_until(lambda state: state.phase == "paused")
-    assert told() == [2, 1]
+    assert count_calls() == [2, 1]
     lab.restart()
     lab.controller.tick()
-    assert told() == [2, 1], "the journal knows"
-    said = HumanSaid(rollout=lab.plan.id, at=lab.clock.now(), command="resume", actor="ada")
-    lab.journal.append([said], lab.entries[-1].seq)
+    assert count_calls() == [2, 1], "the journal knows"
+    resume = HumanSaid(rollout=lab.plan.id, at=lab.clock.now(), command="resume", actor="ada")
+    lab.journal.append([resume], lab.entries[-1].seq)
     tick(3)
-    assert told() == [2, 0], "a person knows"
+    assert count_calls() == [2, 0], "a person knows"
 
 
 def test_blindness_is_told_in_seconds():
@@ -265,9 +269,9 @@ def test_the_rollouts_text_is_what_the_library_would_write():
     named = 'a "quoted" \\ name\nof two lines'
     samples = [*families.of_rollout(named, lab.state), ("surefoot_leader", {"x": ""}, math.inf)]
     text = page(map(line, samples))
-    read = [each for one in text_string_to_metric_families(text) for each in one.samples]
+    read = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
     assert Counter(
-        (each.name, tuple(sorted(each.labels.items())), each.value) for each in read
+        (sample.name, tuple(sorted(sample.labels.items())), sample.value) for sample in read
     ) == (Counter((name, tuple(sorted(of.items())), float(value)) for name, of, value in samples))
     assert text.count("# TYPE") == len({name for name, _, _ in samples})
 

@@ -39,10 +39,10 @@ def test_a_plan_without_pods_asks_for_no_past():
 
 
 def test_the_same_series_are_asked_for_as_at_a_look_in_chunks_without_gap_or_overlap():
-    one, two = past_queries(asked([ERRORS, LATENCY]), NOW)
+    first, second = past_queries(asked([ERRORS, LATENCY]), NOW)
     looks = queries([asked([ERRORS, LATENCY])], NOW)
-    assert [q.text + "[15s]" for q in (one, two)] == [q.text for q in looks]
-    chunks = list(one.chunks())
+    assert [q.text + "[15s]" for q in (first, second)] == [q.text for q in looks]
+    chunks = list(first.chunks())
     times = [t for c in chunks for t in np.arange(c.start, c.end + c.step / 2, c.step)]
     assert times == [START + STEP * i for i in range(TICKS + 1)]
     assert {c.step for c in chunks} == {STEP}
@@ -108,12 +108,12 @@ def test_every_unusable_past_is_told_in_words(result, words):
 
 def test_buckets_per_pod():
     rows = {"5": 1, "10": 3, "+Inf": 6}
-    found = [
+    result = [
         item(pod, [n * i for i in range(TICKS + 1)], le=edge, code="")
         for pod in ("a", "b")
         for edge, n in rows.items()
     ]
-    past, problem = read(found, guardrail=LATENCY)
+    past, problem = read(result, guardrail=LATENCY)
     assert not problem
     assert past.edges == (5.0, 10.0, float("inf"))
     assert past.counts[7].tolist() == [[1, 2, 3]] * 2
@@ -124,7 +124,7 @@ def bucket(pod, edge, first=0, last=TICKS + 1):
 
 
 @pytest.mark.parametrize(
-    ("found", "words"),
+    ("result", "words"),
     [
         (
             [bucket("a", "5"), bucket("a", "+Inf"), bucket("b", "7"), bucket("b", "+Inf")],
@@ -137,15 +137,15 @@ def bucket(pod, edge, first=0, last=TICKS + 1):
         ([bucket("a", "5"), bucket("a", "7")], "no +Inf bucket"),
     ],
 )
-def test_buckets_that_differ_or_change_are_told(found, words):
-    past, problem = read(found, guardrail=LATENCY)
+def test_buckets_that_differ_or_change_are_told(result, words):
+    past, problem = read(result, guardrail=LATENCY)
     assert past is None
     assert words in problem
 
 
 def test_native_buckets_per_pod_whatever_their_schemas():
     value = 4 * natives.SIZE  # 16 ms
-    found = [
+    result = [
         natives.item(
             "v1",
             *(natives.sample(START + STEP * i, schema, [value] * i) for i in range(TICKS + 1)),
@@ -153,7 +153,7 @@ def test_native_buckets_per_pod_whatever_their_schemas():
         )
         for pod, schema in (("a", 5), ("b", 3))
     ]
-    past, problem = read(found, guardrail=LATENCY)
+    past, problem = read(result, guardrail=LATENCY)
     assert not problem
     assert past.counts.sum(axis=(0, 2)).tolist() == [TICKS] * 2
     assert past.counts[7, :, past.edges.index(16.0)].tolist() == [1] * 2

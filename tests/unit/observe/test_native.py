@@ -36,8 +36,8 @@ def evidence(before, after):
     for items in (before, after):
         series, problem = read(*items)
         assert not problem
-        cursor, found = advance(cursor, series)
-    return cursor, found
+        cursor, counts = advance(cursor, series)
+    return cursor, counts
 
 
 def occupied(edges, counts):
@@ -47,55 +47,55 @@ def occupied(edges, counts):
 def test_arms_of_different_schemas_are_counted_in_the_coarser():
     before = [item("v1", sample(1.0, 5, FAST)), item("v2", sample(1.0, 2, FAST))]
     after = [item("v1", sample(3.0, 5, FAST + SLOW)), item("v2", sample(3.0, 2, FAST + FAST))]
-    cursor, found = evidence(before, after)
+    cursor, counts = evidence(before, after)
     assert cursor.grid is not None
     assert cursor.grid.schema == 2
-    assert occupied(found.edges, found.stable) == {32.0: 2}
-    assert occupied(found.edges, found.canary) == {8.0: 4}
+    assert occupied(counts.edges, counts.stable) == {32.0: 2}
+    assert occupied(counts.edges, counts.canary) == {8.0: 4}
 
 
 def test_a_schema_that_changes_in_mid_rollout_is_no_restart():
     before = [item("v1", sample(1.0, 5, FAST + SLOW))]
     after = [item("v1", sample(2.0, 5, FAST + SLOW), sample(3.0, 3, FAST + SLOW + SLOW))]
-    _, found = evidence(before, after)
-    assert found.stable_exposures == 2
+    _, counts = evidence(before, after)
+    assert counts.stable_exposures == 2
 
 
 def test_a_restart_counts_in_full():
     before = [item("v1", sample(1.0, 5, FAST + SLOW))]
-    _, found = evidence(before, [item("v1", sample(3.0, 5, SLOW))])
-    assert occupied(found.edges, found.stable) == {32.0: 2}
+    _, counts = evidence(before, [item("v1", sample(3.0, 5, SLOW))])
+    assert occupied(counts.edges, counts.stable) == {32.0: 2}
 
 
 def test_zeros_and_negative_values_are_below_every_boundary():
     negative = sample(1.0, 5, FAST, zeros=3)
     negative[1]["buckets"].insert(0, [1, "-2", "-1", "1"])
     negative[1]["count"] = "8"
-    (one,), _ = read(item("v1", negative))
-    assert one.samples[0][1][0] == 4
-    assert one.edges[0] == -128
+    (one_series,), _ = read(item("v1", negative))
+    assert one_series.samples[0][1][0] == 4
+    assert one_series.edges[0] == -128
 
 
 def test_a_wider_zero_bucket_takes_the_buckets_below_it_along():
     tiny = [-2 * SIZE] * 3 + FAST
     before = [item("v1", sample(1.0, 5, tiny))]
     after = [item("v1", sample(3.0, 5, FAST + FAST, zeros=3, zero=0.5))]
-    cursor, found = evidence(before, after)
+    cursor, counts = evidence(before, after)
     assert cursor.grid is not None
     assert cursor.grid.low == -1
-    assert occupied(found.edges, found.stable) == {8.0: 4}
+    assert occupied(counts.edges, counts.stable) == {8.0: 4}
 
 
 def test_values_far_beyond_the_first_ones_share_the_last_bucket():
     before = [item("v1", sample(1.0, 5, FAST))]
-    _, found = evidence(before, [item("v1", sample(3.0, 5, [*FAST, 20 * SIZE]))])
-    assert found.stable[-1] == 1
+    _, counts = evidence(before, [item("v1", sample(3.0, 5, [*FAST, 20 * SIZE]))])
+    assert counts.stable[-1] == 1
 
 
 def test_before_any_unit_nothing_is_seen():
-    cursor, found = evidence([item("v1", sample(1.0, 5, []))], [item("v1", sample(3.0, 5, []))])
+    cursor, counts = evidence([item("v1", sample(1.0, 5, []))], [item("v1", sample(3.0, 5, []))])
     assert cursor == Cursor()
-    assert found.stable_exposures == 0
+    assert counts.stable_exposures == 0
 
 
 def test_classic_buckets_are_preferred_where_both_arms_have_them():
@@ -103,10 +103,10 @@ def test_classic_buckets_are_preferred_where_both_arms_have_them():
     both = [*classic("v1", *points), *classic("v2", *points[:1], (3.0, (1, 9, 9)))]
     series, problem = read(*both, item("v1", sample(3.0, 5, FAST)))
     assert not problem
-    assert {one.schema for one in series} == {None}
+    assert {one_series.schema for one_series in series} == {None}
     native = [item("v1", sample(3.0, 5, FAST)), item("v2", sample(3.0, 5, SLOW))]
     series, _ = read(*classic("v1", *points), *native)
-    assert {one.schema for one in series} == {5}
+    assert {one_series.schema for one_series in series} == {5}
 
 
 @pytest.mark.parametrize(
@@ -139,8 +139,8 @@ def test_buckets_wider_than_an_octave_are_too_coarse():
 
 
 def test_the_journal_keeps_them_sparse_and_reads_them_back():
-    (one,), _ = read(item("v1", sample(3.0, 5, FAST + SLOW)))
-    fact = Observed(rollout="r", at=3.0, series={"latency": (one,)})
+    (one_series,), _ = read(item("v1", sample(3.0, 5, FAST + SLOW)))
+    fact = Observed(rollout="r", at=3.0, series={"latency": (one_series,)})
     row = seal("", 1, fact)
     assert parse_row(row).fact == fact
     assert len(json.dumps(json.loads(row.text)["series"])) < 250

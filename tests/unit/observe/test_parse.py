@@ -16,8 +16,8 @@ def read():
     """Parse an answer for one guardrail of one rollout: (series, problem)."""
 
     def go(result, guardrail=ERRORS, since=None):
-        known = {} if since is None else {guardrail["name"]: since}
-        (query,) = queries([ask(known, guardrails=[guardrail])], NOW)
+        since_by_guardrail = {} if since is None else {guardrail["name"]: since}
+        (query,) = queries([ask(since_by_guardrail, guardrails=[guardrail])], NOW)
         (reading,) = parse(query, result)
         return reading.series, reading.problem
 
@@ -49,7 +49,10 @@ def test_arms_codes_and_keys(read):
     ]
     series, problem = read(result)
     assert not problem
-    assert [(one.arm, one.key, one.bad, one.samples) for one in series] == [
+    assert [
+        (one_series.arm, one_series.key, one_series.bad, one_series.samples)
+        for one_series in series
+    ] == [
         ("canary", "envoy_response_code=503,instance=a", True, ((998, (2,)),)),
         ("stable", "envoy_response_code=200,instance=b", False, ((998, (10,)),)),
     ]
@@ -57,15 +60,15 @@ def test_arms_codes_and_keys(read):
 
 @pytest.mark.parametrize(("code", "bad"), [("500", True), ("5000", False), ("0", False)])
 def test_a_bad_unit_s_label_matches_as_a_whole(read, code, bad):
-    ((one,), _) = read([item("v1", (998, 10), code=code)])
-    assert one.bad is bad
+    ((one_series,), _) = read([item("v1", (998, 10), code=code)])
+    assert one_series.bad is bad
 
 
 def test_keys_are_canonical_short_and_different(read):
     pods = [f"{'pod-of-a-rather-long-name' * 3}-{i}" for i in range(2)]
-    one, two = (item("v1", (998, 1), pod=pod, app="x") for pod in pods)
-    backwards = {**one, "metric": dict(reversed(one["metric"].items()))}
-    keys = [series.key for series in read([one, two])[0]]
+    pod_item, two = (item("v1", (998, 1), pod=pod, app="x") for pod in pods)
+    backwards = {**pod_item, "metric": dict(reversed(pod_item["metric"].items()))}
+    keys = [series.key for series in read([pod_item, two])[0]]
     assert len(set(keys)) == 2
     assert max(map(len, keys)) <= 80
     assert read([backwards])[0][0].key in keys
@@ -74,46 +77,46 @@ def test_keys_are_canonical_short_and_different(read):
 def test_label_values_cannot_imitate_other_labels(read):
     series, problem = read([item("v1", (998, 1), a="1,b=2"), item("v1", (998, 1), a="1", b="2")])
     assert not problem
-    assert len({one.key for one in series}) == 2
+    assert len({one_series.key for one_series in series}) == 2
 
 
 def test_buckets_become_one_series_in_the_order_of_their_edges(read):
     result = buckets("v2", (996, (1, 4, 9)), (998, (2, 6, 12)), edges=("2.5", "10", "+Inf"))
     series, problem = read(result[::-1], LATENCY)
     assert not problem
-    (one,) = series
-    assert one.edges == (2.5, 10.0, math.inf)
-    assert one.samples == ((996, (1, 4, 9)), (998, (2, 6, 12)))
+    (one_series,) = series
+    assert one_series.edges == (2.5, 10.0, math.inf)
+    assert one_series.samples == ((996, (1, 4, 9)), (998, (2, 6, 12)))
 
 
 def test_only_scrapes_with_every_bucket_count(read):
     result = buckets("v2", (996, (1, 4, 9)), (998, (2, 6, 12)))
     result[1]["values"].pop()
-    ((one,), _) = read(result, LATENCY)
-    assert one.samples == ((996, (1, 4, 9)),)
+    ((one_series,), _) = read(result, LATENCY)
+    assert one_series.samples == ((996, (1, 4, 9)),)
 
 
 def test_only_what_is_later_than_since_is_kept_as_far_as_counting_needs_it(read):
     rows = [(990, 5), (992, 6), (994, 8), (996, 9), (998, 9)]
-    ((one,), _) = read([item("v1", *rows)], since=992)
-    assert one.samples == ((998, (9,)),)
+    ((one_series,), _) = read([item("v1", *rows)], since=992)
+    assert one_series.samples == ((998, (9,)),)
 
 
 def test_a_reset_between_two_looks_keeps_both_its_sides(read):
     rows = [(990, 5), (992, 6), (994, 8), (996, 2), (998, 7)]
-    ((one,), _) = read([item("v1", *rows)], since=992)
-    assert one.samples == ((994, (8,)), (996, (2,)), (998, (7,)))
+    ((one_series,), _) = read([item("v1", *rows)], since=992)
+    assert one_series.samples == ((994, (8,)), (996, (2,)), (998, (7,)))
 
 
 def test_a_reset_just_after_the_last_known_sample_is_kept(read):
-    ((one,), _) = read([item("v1", (992, 6), (994, 1), (996, 9))], since=992)
-    assert one.samples == ((992, (6,)), (994, (1,)), (996, (9,)))
+    ((one_series,), _) = read([item("v1", (992, 6), (994, 1), (996, 9))], since=992)
+    assert one_series.samples == ((992, (6,)), (994, (1,)), (996, (9,)))
 
 
 def test_a_slow_scrape_s_sample_from_just_before_since_is_not_lost(read):
     slow, quick = item("v2", (991.5, 40), code="500"), item("v1", (990, 5), (992, 6), (994, 7))
     series, _ = read([slow, quick], since=992)
-    assert [one.samples[-1][0] for one in series] == [991.5, 994]
+    assert [one_series.samples[-1][0] for one_series in series] == [991.5, 994]
 
 
 def test_nothing_new_is_no_series(read):
@@ -124,7 +127,7 @@ def test_nothing_new_is_no_series(read):
 def test_a_vanished_series_is_left_out_once_it_is_known(read):
     gone, there = item("v1", (980, 5), pod="gone"), item("v1", (998, 5), pod="there")
     series, _ = read([gone, there], since=996)
-    assert [one.key for one in series] == ["envoy_response_code=200,pod=there"]
+    assert [one_series.key for one_series in series] == ["envoy_response_code=200,pod=there"]
 
 
 @pytest.mark.parametrize(
@@ -146,9 +149,9 @@ def test_a_newest_sample_that_is_no_count_is_a_problem(read, value, words):
 
 def test_a_sample_that_is_no_count_is_passed_over_once_a_good_one_follows(read):
     rows = [(992, 5), (994, "NaN"), (996, 3), (998, 4)]
-    ((one,), problem) = read([item("v1", *rows)], since=992)
+    ((one_series,), problem) = read([item("v1", *rows)], since=992)
     assert not problem
-    assert one.samples == ((992, (5,)), (996, (3,)), (998, (4,)))
+    assert one_series.samples == ((992, (5,)), (996, (3,)), (998, (4,)))
 
 
 def test_a_series_that_ended_on_nan_does_not_blind_for_ever(read):

@@ -31,7 +31,7 @@ class Fake:
         self.paths: list[str] = []
         fake = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class QueryHandler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_POST(self):
@@ -47,7 +47,7 @@ class Fake:
             def log_message(self, *args):
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), QueryHandler)
         self.server.daemon_threads = True
         self.server.handle_error = lambda *_: None  # type: ignore[method-assign]  # we hang up
         self.host = f"127.0.0.1:{self.server.server_port}"
@@ -55,12 +55,12 @@ class Fake:
 
 @pytest.fixture
 def fake():
-    made = Fake()
-    thread = threading.Thread(target=made.server.serve_forever, args=(0.01,))
+    server = Fake()
+    thread = threading.Thread(target=server.server.serve_forever, args=(0.01,))
     thread.start()
-    yield made
-    made.server.shutdown()
-    made.server.server_close()
+    yield server
+    server.server.shutdown()
+    server.server.server_close()
     thread.join()
 
 
@@ -138,8 +138,8 @@ def test_a_refused_connection_is_a_problem(observe):
         started = time.monotonic()
         answer = observe(host=host)
     assert time.monotonic() - started < 1, "the client's own retries take 6 s"
-    said = f"Prometheus does not answer at {host}: connection refused"
-    assert answer.problems == {"errors": said}
+    problem = f"Prometheus does not answer at {host}: connection refused"
+    assert answer.problems == {"errors": problem}
 
 
 def test_passwords_in_an_address_are_not_repeated(observe):
@@ -157,8 +157,8 @@ def test_an_unknown_host_is_a_problem(observe, monkeypatch):
 def test_a_silent_server_is_waited_for_once_in_a_look(fake, observe):
     fake.delay = 0.5
     answer = observe(ERRORS, LATENCY)
-    said = f"Prometheus does not answer at {fake.host}: nothing within 0.2 s"
-    assert answer.problems == {"errors": said, "latency": said}
+    problem = f"Prometheus does not answer at {fake.host}: nothing within 0.2 s"
+    assert answer.problems == {"errors": problem, "latency": problem}
     assert len(fake.asked) == 1
 
 

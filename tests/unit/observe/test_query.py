@@ -16,13 +16,15 @@ def window(text):
 
 
 def test_two_metrics_of_two_rollouts_are_two_queries():
-    found = queries([ask(service="a"), ask(service="b")], NOW)
+    found_queries = queries([ask(service="a"), ask(service="b")], NOW)
     labels = '{destination_service=~"a|b",destination_version=~"v1|v2"}[15s]'
-    assert [query.text for query in found] == [
+    assert [query.text for query in found_queries] == [
         f"envoy_cluster_upstream_rq{labels}",
         labels.replace("{", f'{{__name__=~"{LATENCIES}_bucket|{LATENCIES}",'),
     ]
-    assert [[part.rollout for part in query.parts] for query in found] == [["a", "b"]] * 2
+    assert [[member.rollout for member in query.parts] for query in found_queries] == [
+        ["a", "b"]
+    ] * 2
 
 
 def test_a_template_s_own_matchers_and_the_plan_s_labels_are_used():
@@ -63,13 +65,13 @@ def test_servers_and_labels_are_asked_apart():
 def test_two_guardrails_on_one_metric_share_a_query():
     strict = ERRORS | {"name": "strict", "margin": {"absolute": "0.1%"}}
     (query,) = queries([ask(guardrails=[ERRORS, strict])], NOW)
-    assert [part.guardrail for part in query.parts] == ["errors", "strict"]
+    assert [member.guardrail for member in query.parts] == ["errors", "strict"]
 
 
 def test_rates_are_asked_first():
     verdicts = ERRORS | {"name": "verdicts", "template": "quality/verdict"}
-    found = queries([ask(guardrails=[LATENCY, verdicts])], NOW)
-    assert [query.parts[0].guardrail for query in found] == ["verdicts", "latency"]
+    found_queries = queries([ask(guardrails=[LATENCY, verdicts])], NOW)
+    assert [query.parts[0].guardrail for query in found_queries] == ["verdicts", "latency"]
 
 
 def test_names_match_only_themselves():
@@ -88,8 +90,8 @@ def test_names_match_only_themselves():
     ],
 )
 def test_the_window_reaches_back_to_the_last_known_sample(since, seconds):
-    known = {} if since is None else {"errors": since}
-    (query,) = queries([ask(known, guardrails=[ERRORS])], NOW)
+    since_by_guardrail = {} if since is None else {"errors": since}
+    (query,) = queries([ask(since_by_guardrail, guardrails=[ERRORS])], NOW)
     assert window(query.text) == seconds
 
 
@@ -101,17 +103,19 @@ def test_the_oldest_since_sets_the_window():
 
 def test_a_large_fleet_is_asked_in_chunks_and_every_service_once():
     asks = [ask({"errors": NOW - 2}, f"s{i}", guardrails=[ERRORS]) for i in range(600)]
-    found = queries(asks, NOW)
-    assert [len(query.parts) for query in found] == [250, 250, 100]
-    named = [name for query in found for name in re.findall(r"s\d+", query.text.split("[")[0])]
+    found_queries = queries(asks, NOW)
+    assert [len(query.parts) for query in found_queries] == [250, 250, 100]
+    named = [
+        name for query in found_queries for name in re.findall(r"s\d+", query.text.split("[")[0])
+    ]
     assert sorted(named) == sorted(f"s{i}" for i in range(600))
 
 
 def test_a_rollout_that_was_blind_for_long_widens_its_own_chunk_only():
     fresh = [ask({"errors": NOW - 2}, f"s{i}", guardrails=[ERRORS]) for i in range(300)]
     late = [ask({"errors": NOW - 3000}, f"late{i}", guardrails=[ERRORS]) for i in range(3)]
-    found = queries([*fresh, *late], NOW)
-    wide = [query for query in found if window(query.text) > 60]
+    found_queries = queries([*fresh, *late], NOW)
+    wide = [query for query in found_queries if window(query.text) > 60]
     assert len(wide) == 1
     assert len(wide[0].parts) < 10
 

@@ -62,7 +62,7 @@ def test_what_makes_no_sense_is_recorded_and_over_with(word, canary):
     world = ended(canary)
     annotate(world, **{word: "x"})
     world.run(5)
-    assert [said[0] for said in words(world)] == [word]
+    assert [fact_words[0] for fact_words in words(world)] == [word]
     assert len(world.states) == 1
 
 
@@ -96,7 +96,7 @@ def test_deleting_a_plan_while_its_promotion_is_undone_says_nothing_more():
     world.run(2)
     world.cluster.delete("demo")
     world.run(3)
-    assert [said[0] for said in words(world)] == ["undo"]
+    assert [fact_words[0] for fact_words in words(world)] == ["undo"]
 
 
 def test_texts_are_cut_and_empty_ones_are_none():

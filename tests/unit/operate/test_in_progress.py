@@ -19,8 +19,8 @@ def state():
 
 
 def test_a_rollout_that_has_not_ended_is_under_way(state):
-    (said,) = of_states(PLAN, [state])
-    assert said == f"{PLAN.id} is stepping, says the journal"
+    (problem,) = of_states(PLAN, [state])
+    assert problem == f"{PLAN.id} is stepping, says the journal"
     assert [*of_states(PLAN, [replace(state, phase="promoted")])] == []
 
 
@@ -36,7 +36,7 @@ def resource(phase=None, service="reviews", **conditions):
 
 
 @pytest.mark.parametrize(
-    ("resource", "said"),
+    ("resource", "problems"),
     [
         (resource("stepping"), ["the RolloutPlan a is stepping"]),
         ({**resource(), "status": None}, ["the RolloutPlan a is yet to begin"]),
@@ -48,5 +48,5 @@ def resource(phase=None, service="reviews", **conditions):
         (resource("stepping", "ratings"), []),
     ],
 )  # fmt: skip
-def test_what_a_plan_s_status_tells(resource, said):
-    assert [*of_resources(PLAN, [resource])] == said
+def test_what_a_plan_s_status_tells(resource, problems):
+    assert [*of_resources(PLAN, [resource])] == problems

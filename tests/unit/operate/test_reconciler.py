@@ -10,7 +10,7 @@ from rollout.decide.record.facts import HumanSaid
 from rollout.errors import ClusterError
 from rollout.journal.memory import MemoryJournal
 from rollout.operate.status.conditions import utc
-from tests.support.plans import Cluster, Operated, resource
+from tests.support.plans import Operated, PlanCluster, resource
 from tests.support.worlds import BAD
 
 
@@ -154,9 +154,9 @@ def test_a_deletion_is_an_abort_told_once(world):
     world.run_until(stepping(world, plan))
     world.cluster.delete("demo")
     world.run_until(lambda: world.states[plan.id].phase == "rolled back", 5)
-    said = [e.fact for e in world.journal.read() if isinstance(e.fact, HumanSaid)]
-    assert [(each.command, each.actor) for each in said] == [("abort", "kubernetes")]
-    assert "default/demo was deleted" in said[0].reason
+    commands = [e.fact for e in world.journal.read() if isinstance(e.fact, HumanSaid)]
+    assert [(command.command, command.actor) for command in commands] == [("abort", "kubernetes")]
+    assert "default/demo was deleted" in commands[0].reason
 
 
 def test_a_deletion_is_told_once_however_long_the_mesh_takes(world):
@@ -200,7 +200,7 @@ def test_no_list_is_not_an_empty_list(world):
     plan = world.apply()
     world.run_until(stepping(world, plan))
     world.restart()
-    world.cluster.known = False
+    world.cluster.has_resource = False
     world.run_until(lambda: world.states and world.states[plan.id].phase == "promoted")
     assert "human-said" not in world.kinds()
 
@@ -301,13 +301,13 @@ def test_a_restart_tells_nothing_twice(world):
     plan = world.apply()
     world.run_until(stepping(world, plan))
     world.run()
-    told = world.status()["journal"]["entry"]
+    last_entry = world.status()["journal"]["entry"]
     world.cluster.events.clear()  # as Kubernetes does after an hour
     world.restart()
     world.run_until(lambda: world.states and world.states[plan.id].phase == "promoted")
     world.run()
     numbers = [int(name.split(".")[1]) for name in world.cluster.events]
-    assert min(numbers) > told
+    assert min(numbers) > last_entry
     assert world.reasons()[-1] == "Promoted"
 
 
@@ -327,10 +327,16 @@ def test_what_was_decided_while_nothing_could_be_told_is_told_after_a_restart(wo
 def test_a_conditions_time_is_that_of_its_last_change(world):
     plan = world.apply()
     world.run(1)
-    begun = {each["type"]: each["lastTransitionTime"] for each in world.status()["conditions"]}
+    begun = {
+        condition["type"]: condition["lastTransitionTime"]
+        for condition in world.status()["conditions"]
+    }
     world.run_until(lambda: world.states[plan.id].terminal)
     world.run(1)
-    ended = {each["type"]: each["lastTransitionTime"] for each in world.status()["conditions"]}
+    ended = {
+        condition["type"]: condition["lastTransitionTime"]
+        for condition in world.status()["conditions"]
+    }
     assert ended["Accepted"] == begun["Accepted"]
     assert ended["RolledBack"] == begun["RolledBack"]
     assert ended["Promoted"] > begun["Promoted"]
@@ -365,7 +371,7 @@ def test_an_hour_without_the_api_server_is_no_storm(world):
             world.board.publish(world.cluster, world.clock.now())
         world.clock.sleep(0.5)
     assert len(requests) < 40
-    world.cluster.fail = Cluster().fail
+    world.cluster.fail = PlanCluster().fail
     world.run(31)
     assert world.status()["phase"] == "promoted"
     assert world.reasons()[0] == "Started"

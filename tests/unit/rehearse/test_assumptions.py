@@ -39,23 +39,23 @@ def test_given_figures_come_first():
 )
 def test_a_stated_distribution_replaces_the_recorded_one(given):
     read = KnownFigures(latency_edges=(1.0, 2.0), latency_shares=(0.1, 0.2, 0.7))
-    known = given.over(read)
-    assert known.latency_shares is None
-    assert known.latency_edges == (given.latency_edges or (1.0, 2.0))
+    assumed = given.over(read)
+    assert assumed.latency_shares is None
+    assert assumed.latency_edges == (given.latency_edges or (1.0, 2.0))
 
 
 @pytest.mark.parametrize("tolerance", [0.02, 0.1, 0.25, 1.0])
 def test_assumed_latency_buckets_express_the_tolerance_exactly(tolerance):
     edges = latency_edges(50.0, 0.4, tolerance)
-    found = pairs(boundaries(edges, "high", relative=True), math.log1p(tolerance))
-    assert found
-    assert all(pair.slack < 1e-6 for pair in found)
+    found_pairs = pairs(boundaries(edges, "high", relative=True), math.log1p(tolerance))
+    assert found_pairs
+    assert all(pair.slack < 1e-6 for pair in found_pairs)
     assert len(edges) <= 201
 
 
 @pytest.mark.parametrize("tolerance", [0.02, 0.04, 0.25])
 def test_assumed_score_buckets_express_the_tolerance_exactly(tolerance):
     edges = score_edges(tolerance)
-    found = pairs(boundaries(edges, "low", relative=False), tolerance)
-    assert all(pair.slack < 1e-4 for pair in found)
+    found_pairs = pairs(boundaries(edges, "low", relative=False), tolerance)
+    assert all(pair.slack < 1e-4 for pair in found_pairs)
     assert edges[-1] == 1.0

@@ -32,7 +32,7 @@ LATENCY = (histogram((0, 50, 100), (500, 5000, 6000), (9000, 16_250, 18_100)),)
 SCORES = (histogram((0, 0, 0), (10, 20, 20), (180, 900, 900), edges=(0.5, 1.0, math.inf)),)
 
 
-class Told:
+class FixedSeries:
     """An observer that knows these series, up to the time it is asked at."""
 
     def __init__(self, problems=None, **series):
@@ -40,10 +40,11 @@ class Told:
 
     def observe(self, asks, now):
         self.asked.append((dict(asks[0].since), now))
-        known = {
-            name: tuple(_until(one, now) for one in each) for name, each in self.series.items()
+        samples = {
+            name: tuple(_until(one_series, now) for one_series in all_series)
+            for name, all_series in self.series.items()
         }
-        return {asks[0].rollout: Answer(known, self.problems)}
+        return {asks[0].rollout: Answer(samples, self.problems)}
 
 
 def _until(series, now):
@@ -51,41 +52,41 @@ def _until(series, now):
 
 
 def test_figures_are_differences_over_the_time_asked_for():
-    observer = Told(errors=ERRORS, latency=LATENCY, accuracy=SCORES)
+    observer = FixedSeries(errors=ERRORS, latency=LATENCY, accuracy=SCORES)
     measured = measure(plan(), observer, NOW, PAST)
-    known = measured.figures
+    figures = measured.figures
     assert not measured.problems
-    assert known.rate == pytest.approx((17_820 + 180) / PAST)
-    assert known.errors == pytest.approx(180 / 18_000)
-    assert known.latency_edges == (10.0, 100.0)
-    assert known.latency_shares == pytest.approx((0.5, 7200 / 18_000, 1800 / 18_000))
-    assert known.score_shares == pytest.approx((0.2, 0.8, 0.0))
-    assert known.labelled == pytest.approx(900 / 18_000)
+    assert figures.rate == pytest.approx((17_820 + 180) / PAST)
+    assert figures.errors == pytest.approx(180 / 18_000)
+    assert figures.latency_edges == (10.0, 100.0)
+    assert figures.latency_shares == pytest.approx((0.5, 7200 / 18_000, 1800 / 18_000))
+    assert figures.score_shares == pytest.approx((0.2, 0.8, 0.0))
+    assert figures.labelled == pytest.approx(900 / 18_000)
     since = dict.fromkeys(["errors", "latency", "accuracy"], NOW - PAST)
     assert observer.asked == [({}, NOW - PAST), (since, NOW)]
 
 
 def test_traffic_of_both_versions_is_the_service_s():
     canary = counter("200", "canary", 0, 900, 1800)
-    known = measure(plan(), Told(errors=(*ERRORS, canary)), NOW, PAST).figures
-    assert known.rate == pytest.approx(18_000 / PAST + 1)
-    assert known.errors == pytest.approx(180 / 18_000), "stable's alone"
+    figures = measure(plan(), FixedSeries(errors=(*ERRORS, canary)), NOW, PAST).figures
+    assert figures.rate == pytest.approx(18_000 / PAST + 1)
+    assert figures.errors == pytest.approx(180 / 18_000), "stable's alone"
 
 
 def test_a_reset_is_counted_as_everywhere_else():
     restarted = counter("200", "stable", 5000, 6000, 500)
-    known = measure(plan(), Told(errors=(restarted,)), NOW, PAST).figures
-    assert known.rate == pytest.approx(1500 / PAST)
+    figures = measure(plan(), FixedSeries(errors=(restarted,)), NOW, PAST).figures
+    assert figures.rate == pytest.approx(1500 / PAST)
 
 
 def test_no_error_in_this_time_is_not_never():
     calm = counter("200", "stable", 0, 1000, 2000)
-    assert measure(plan(), Told(errors=(calm,)), NOW, PAST).figures.errors == 0.5 / 2000
+    assert measure(plan(), FixedSeries(errors=(calm,)), NOW, PAST).figures.errors == 0.5 / 2000
 
 
 def test_what_cannot_be_read_is_said_by_name():
     few = counter("200", "stable", 0, 10, 20)
-    observer = Told({"latency": "Prometheus does not answer"}, errors=(few,))
+    observer = FixedSeries({"latency": "Prometheus does not answer"}, errors=(few,))
     measured = measure(plan(), observer, NOW, PAST)
     assert measured.problems == {
         "latency": "Prometheus does not answer",
@@ -99,5 +100,5 @@ def test_what_cannot_be_read_is_said_by_name():
 def test_errors_that_began_in_this_time_count_from_their_first():
     steady = counter("200", "stable", 0, 1000, 2000)
     born = Series("500", "stable", ((NOW - 900.0, (30.0,)), (NOW, (40.0,))), bad=True)
-    known = measure(plan(), Told(errors=(steady, born)), NOW, PAST).figures
-    assert known.errors == pytest.approx(40 / 2040)
+    figures = measure(plan(), FixedSeries(errors=(steady, born)), NOW, PAST).figures
+    assert figures.errors == pytest.approx(40 / 2040)

@@ -13,33 +13,33 @@ KNOWN = KnownFigures(rate=100.0, errors=0.005, latency=50.0, sigma=0.4, score=0.
                 labelled=0.6)  # fmt: skip
 
 
-def said(the_plan, known=KNOWN, changes=None):
-    start = base(the_plan, known)
-    found = preflight(the_plan, start, usual(the_plan) if changes is None else changes)
-    return {remark.code: remark for remark in found}
+def run_preflight(the_plan, figures=KNOWN, changes=None):
+    start = base(the_plan, figures)
+    remarks = preflight(the_plan, start, usual(the_plan) if changes is None else changes)
+    return {remark.code: remark for remark in remarks}
 
 
 def test_a_sound_plan_has_no_warnings():
-    assert {remark.level for remark in said(plan()).values()} == {"note"}
+    assert {remark.level for remark in run_preflight(plan()).values()} == {"note"}
 
 
 def test_the_gap_between_safe_and_harmful_is_always_said():
-    text = said(plan())["gap"].text
+    text = run_preflight(plan())["gap"].text
     assert text.startswith("errors: with 0.5 % bad in stable, up to 1.5 % is acceptable")
     assert "evidence of harm grows from 1.7" in text
 
 
 def test_a_world_in_the_gap_is_warned_of():
     ratio = {"name": "errors", "template": "envoy/errors", "margin": {"ratio": 1.7}}
-    found = said(plan(guardrails=[ratio], deadline="7d"))
-    assert "2x errors lies in the gap of errors: 1 % bad" in found["in-gap"].text
+    remarks = run_preflight(plan(guardrails=[ratio], deadline="7d"))
+    assert "2x errors lies in the gap of errors: 1 % bad" in remarks["in-gap"].text
     ratio = {**ratio, "margin": {"ratio": 1.25}}
-    assert "in-gap" not in said(plan(guardrails=[ratio], deadline="7d"))
+    assert "in-gap" not in run_preflight(plan(guardrails=[ratio], deadline="7d"))
 
 
 def test_a_drop_that_cannot_be_resolved_is_told_in_labels():
     few = KnownFigures(rate=2.0, labelled=0.1, errors=0.005)
-    text = said(plan(), few, [Scenario("small drop", score=-0.05)])["unresolvable"].text
+    text = run_preflight(plan(), few, [Scenario("small drop", score=-0.05)])["unresolvable"].text
     assert text.startswith("small drop is not resolvable by accuracy: needs ")
     needs, sees = (int(word.replace(",", "")) for word in text.split() if word[0].isdigit())
     assert needs > 1000 > sees
@@ -48,12 +48,12 @@ def test_a_drop_that_cannot_be_resolved_is_told_in_labels():
 
 def test_harm_that_lies_beyond_all_buckets_cannot_be_resolved():
     high = KnownFigures(rate=100.0, score=7.0)
-    text = said(plan(), high, [Scenario("lower", score=-0.05)])["unresolvable"].text
+    text = run_preflight(plan(), high, [Scenario("lower", score=-0.05)])["unresolvable"].text
     assert text == "lower is not resolvable by accuracy: no number of labels suffices"
 
 
 def test_no_more_than_everything_is_acceptable():
-    text = said(plan(), KnownFigures(rate=100.0, errors=0.995))["gap"].text
+    text = run_preflight(plan(), KnownFigures(rate=100.0, errors=0.995))["gap"].text
     assert "up to 100 % is acceptable" in text
 
 
@@ -68,66 +68,72 @@ def test_the_need_is_the_least_possible_and_falls_with_harm():
 
 
 def test_proof_that_no_deadline_allows_is_warned_of():
-    assert "unprovable" not in said(plan())
+    assert "unprovable" not in run_preflight(plan())
     errors = plan(guardrails=plan().document()["spec"]["guardrails"][:1])
-    text = said(errors, KnownFigures(rate=0.5))["unprovable"].text
+    text = run_preflight(errors, KnownFigures(rate=0.5))["unprovable"].text
     assert text.startswith("errors: safety cannot be proven by the deadline: needs ")
 
 
 def test_buckets_that_are_too_coarse_are_named():
-    coarse = said(plan(), KnownFigures(rate=100.0, latency_edges=(10.0, 50.0, 100.0, 500.0)))
+    coarse = run_preflight(
+        plan(), KnownFigures(rate=100.0, latency_edges=(10.0, 50.0, 100.0, 500.0))
+    )
     assert coarse["coarse-buckets"].level == "warning"
     assert coarse["coarse-buckets"].guardrail == "latency"
 
 
 def test_an_edge_off_the_tolerance_is_named():
     edges = tuple(20.0 * 1.2**k for k in range(12))
-    remark = said(plan(), KnownFigures(rate=100.0, latency_edges=edges))["off-edge"]
+    remark = run_preflight(plan(), KnownFigures(rate=100.0, latency_edges=edges))["off-edge"]
     assert "no bucket edge lies 25 % from" in remark.text
     assert "proof allows only 82 % of the tolerance" in remark.text
 
 
 def test_a_bucket_edge_at_zero_is_named():
     edges = (0.0, *(20.0 * 1.25**k for k in range(12)))
-    found = said(plan(), KnownFigures(rate=100.0, latency_edges=edges))
-    assert "positive bucket edges" in found["unusable-buckets"].text
+    remarks = run_preflight(plan(), KnownFigures(rate=100.0, latency_edges=edges))
+    assert "positive bucket edges" in remarks["unusable-buckets"].text
 
 
 def test_a_canary_without_a_request_per_look():
-    assert "few-requests" in said(plan(), KnownFigures(rate=5.0))
-    assert "few-requests" not in said(plan(), KnownFigures(rate=20.0))
+    assert "few-requests" in run_preflight(plan(), KnownFigures(rate=5.0))
+    assert "few-requests" not in run_preflight(plan(), KnownFigures(rate=20.0))
 
 
 def test_a_ramp_beyond_the_deadline():
-    assert "ramp-too-long" in said(plan(deadline="25s"))
-    assert "ramp-too-long" not in said(plan(deadline="1m"))
+    assert "ramp-too-long" in run_preflight(plan(deadline="25s"))
+    assert "ramp-too-long" not in run_preflight(plan(deadline="1m"))
 
 
 def test_no_guardrail_of_the_proxy():
-    assert said(plan(guardrails=[VERDICT]))["no-proxy"].text.endswith("on what facts counts")
-    assert "no-proxy" not in said(plan())
+    assert run_preflight(plan(guardrails=[VERDICT]))["no-proxy"].text.endswith(
+        "on what facts counts"
+    )
+    assert "no-proxy" not in run_preflight(plan())
 
 
 def test_a_world_that_nobody_looks_at():
-    found = said(plan(), changes=[Scenario("same"), Scenario("bad facts", fails=Rate(2.0))])
-    assert found["unguarded"].text.startswith("bad facts: no guardrail")
+    remarks = run_preflight(
+        plan(), changes=[Scenario("same"), Scenario("bad facts", fails=Rate(2.0))]
+    )
+    assert remarks["unguarded"].text.startswith("bad facts: no guardrail")
 
 
 def test_twice_nothing_is_nothing():
-    text = said(plan(), KnownFigures(rate=100.0, errors=0.0))["no-change"].text
+    text = run_preflight(plan(), KnownFigures(rate=100.0, errors=0.0))["no-change"].text
     assert text == "2x errors: as stable is, nothing differs there"
-    assert "no-change" not in said(plan())
+    assert "no-change" not in run_preflight(plan())
 
 
 def test_what_is_done_without_proof():
-    assert "promotes-unproven" in said(plan(whenInconclusive="promote"))
+    assert "promotes-unproven" in run_preflight(plan(whenInconclusive="promote"))
 
 
 def test_what_is_no_experiment_is_named():
-    assert "observational" not in said(plan())
-    assert "a cold start counts as harm" in said(plan(warmup="0s"))["observational"].text
+    assert "observational" not in run_preflight(plan())
+    assert "a cold start counts as harm" in run_preflight(plan(warmup="0s"))["observational"].text
 
 
 def test_a_paced_ramp_may_reach_its_top_at_once():
     ramp = {"harmBudget": 10, "min": "1%", "max": "50%", "bake": "4s"}
-    assert {remark.level for remark in said(plan(ramp=ramp)).values()} == {"note"}
+    assert {remark.level for remark in run_preflight(plan(ramp=ramp)).values()} == {"note"}

@@ -18,7 +18,7 @@ def lab():
 
 
 @pytest.fixture(scope="module")
-def one(lab):
+def recorded(lab):
     return history(lab.entries)
 
 
@@ -27,67 +27,70 @@ def blank(lab):
     return history(lab.entries[:1])
 
 
-def test_overview(one):
-    (row,) = frames.overview([one]).itertuples()
+def test_overview(recorded):
+    (row,) = frames.overview([recorded]).itertuples()
     assert (row.Index, row.stable, row.canary, row.outcome) == (
-        one.rollout,
+        recorded.rollout,
         "v1",
         "v2",
         "rolled back",
     )
-    assert (row.started, row.lasted) == (pd.Timestamp("2027-01-15 08:00", tz="UTC"), one.lasted)
+    assert (row.started, row.lasted) == (
+        pd.Timestamp("2027-01-15 08:00", tz="UTC"),
+        recorded.lasted,
+    )
 
 
-def test_decisions_are_those_of_the_journal(lab, one):
-    frame = frames.decisions(one)
+def test_decisions_are_those_of_the_journal(lab, recorded):
+    frame = frames.decisions(recorded)
     assert list(frame["sentence"]) == [fact.sentence for fact in lab.decisions]
     assert list(frame["to"]) == [fact.split.share for fact in lab.decisions]
     assert [lab.entries[seq - 1].fact for seq in frame.index] == lab.decisions
-    assert (frame["at"] - frame["at"].iloc[0]).dt.total_seconds().max() <= one.lasted
+    assert (frame["at"] - frame["at"].iloc[0]).dt.total_seconds().max() <= recorded.lasted
 
 
-def test_weights_end_with_the_rollout(one):
-    frame = frames.weights(one)
+def test_weights_end_with_the_rollout(recorded):
+    frame = frames.weights(recorded)
     assert list(frame["share"]) == [0.0, 0.05, 0.25, 0.0, 0.0][-len(frame) :]
-    assert frame["seconds"].iloc[-1] == one.lasted
+    assert frame["seconds"].iloc[-1] == recorded.lasted
 
 
-def test_evidence_has_a_column_per_line_and_a_row_per_look(one):
-    harm, proof = frames.harm(one), frames.proof(one)
+def test_evidence_has_a_column_per_line_and_a_row_per_look(recorded):
+    harm, proof = frames.harm(recorded), frames.proof(recorded)
     assert list(harm) == ["errors", "latency", "accuracy", frames.CRASH, frames.MEAN]
     assert list(proof) == ["errors", "latency", "accuracy"]
-    assert list(harm[frames.MEAN]) == [look.log10_mean for look in one.looks]
-    assert list(harm.index) == list(proof.index) == [look.seconds for look in one.looks]
+    assert list(harm[frames.MEAN]) == [look.log10_mean for look in recorded.looks]
+    assert list(harm.index) == list(proof.index) == [look.seconds for look in recorded.looks]
     assert math.isnan(proof["accuracy"].iloc[0])
     assert {str(kind) for kind in proof.dtypes} == {"float64"}
 
 
-def test_an_interval_stays_at_one_edge(one):
-    last = {reading.guardrail: reading for reading in one.looks[-1].readings}
+def test_an_interval_stays_at_one_edge(recorded):
+    last = {reading.guardrail: reading for reading in recorded.looks[-1].readings}
     for name, words in (("errors", "share of bad requests"), ("latency", "share above")):
-        frame = frames.interval(one, name)
+        frame = frames.interval(recorded, name)
         assert len(set(frame["words"])) == 1
         assert frame["words"].iloc[-1].startswith(words)
         assert frame["high"].iloc[-1] == last[name].readout.high
     other = next(e for e in last["latency"].edges if e.edge != last["latency"].readout.edge)
-    assert frames.interval(one, "latency", other.edge)["low"].iloc[-1] == other.low
+    assert frames.interval(recorded, "latency", other.edge)["low"].iloc[-1] == other.low
 
 
-def test_the_scorecard_is_the_last_word(one):
-    frame = frames.scorecard(one)
+def test_the_scorecard_is_the_last_word(recorded):
+    frame = frames.scorecard(recorded)
     assert list(frame.index) == ["errors", "latency", "accuracy"]
-    assert list(frame["verdict"]) == [reading.verdict for reading in one.looks[-1].readings]
-    assert frame.loc["errors", "canary_bad"] == one.looks[-1].readings[0].readout.canary_bad
+    assert list(frame["verdict"]) == [reading.verdict for reading in recorded.looks[-1].readings]
+    assert frame.loc["errors", "canary_bad"] == recorded.looks[-1].readings[0].readout.canary_bad
 
 
-def test_readings_are_complete(one):
-    frame = frames.readings(one)
-    assert len(frame) == 3 * len(one.looks)
+def test_readings_are_complete(recorded):
+    frame = frames.readings(recorded)
+    assert len(frame) == 3 * len(recorded.looks)
     assert set(frame["verdict"]) <= {"safe", "harmful", "undecided", "blind"}
 
 
-def test_a_replay_names_every_look_and_every_decision(lab, one):
-    frame = frames.replay([one])
+def test_a_replay_names_every_look_and_every_decision(lab, recorded):
+    frame = frames.replay([recorded])
     assert (frame["differs"] == "").all()
     assert (frame["recorded"] == frame["replayed"]).all()
     assert list(frame["id"].dropna()) == [

@@ -35,12 +35,12 @@ def moved(fact, after):
     return fact
 
 
-def last_of(one):
+def last_of(rollout):
     """The last decision of a history and its number."""
-    return one.decisions[-1].fact, one.decisions[-1].decided.seq
+    return rollout.decisions[-1].fact, rollout.decisions[-1].decided.seq
 
 
-def known(value):
+def round_off(value):
     return None if value is None else pytest.approx(value, rel=1e-5)
 
 
@@ -60,17 +60,17 @@ def test_both_rollouts_are_told_apart_in_order(entries):
 
 
 def test_every_decision_is_decided_again(entries):
-    for one in histories(entries):
-        recorded = [e for e in entries if e.fact.rollout == one.rollout]
-        assert [look.decided for look in one.decisions] == [
+    for rollout in histories(entries):
+        recorded = [e for e in entries if e.fact.rollout == rollout.rollout]
+        assert [look.decided for look in rollout.decisions] == [
             entry for entry in recorded if isinstance(entry.fact, Decided)
         ]
-        assert [look.differs for look in one.looks] == [()] * len(one.looks)
+        assert [look.differs for look in rollout.looks] == [()] * len(rollout.looks)
 
 
 def test_every_observation_is_a_look(entries):
-    seen = sum(isinstance(entry.fact, Observed) for entry in entries)
-    assert sum(len(one.looks) for one in histories(entries)) == seen
+    observation_count = sum(isinstance(entry.fact, Observed) for entry in entries)
+    assert sum(len(rollout.looks) for rollout in histories(entries)) == observation_count
 
 
 def test_weights_are_the_confirmed_ones(entries):
@@ -94,20 +94,20 @@ def test_somebody_elses_weight_is_one_too():
 
 
 def test_readings_are_the_numbers_that_were_recorded(entries):
-    for one in histories(entries):
-        for look in one.decisions:
+    for rollout in histories(entries):
+        for look in rollout.decisions:
             numbers = look.fact.numbers if look.fact else {}
             assert look.log10_mean == pytest.approx(numbers["joint"], rel=1e-5, abs=1e-9)
             for reading in look.readings:
-                told = numbers["guardrails"][reading.guardrail]
-                assert reading.verdict == told["verdict"]
-                for part in ("estimate", "low", "high", "allowed", "canary", "stable_bad"):
-                    assert getattr(reading.readout, part) == known(told[part])
+                recorded = numbers["guardrails"][reading.guardrail]
+                assert reading.verdict == recorded["verdict"]
+                for field in ("estimate", "low", "high", "allowed", "canary", "stable_bad"):
+                    assert getattr(reading.readout, field) == round_off(recorded[field])
 
 
 def test_the_mean_is_the_sum_of_its_parts(entries):
-    for one in histories(entries):
-        for look in one.looks:
+    for rollout in histories(entries):
+        for look in rollout.looks:
             parts = [reading.log10_harm for reading in look.readings]
             parts += [] if look.log10_crash is None else [look.log10_crash]
             assert look.log10_mean == pytest.approx(np.log10(np.sum(10.0 ** np.array(parts))))
@@ -156,22 +156,22 @@ def test_a_decision_without_news_is_a_look_too():
     lab.run_until(lambda state: state.split.canary > 0)
     lab.world.dark = True
     assert lab.run().phase == "rolled back"
-    one = history(lab.entries)
-    assert last_of(one)[0].reasons[0].startswith("blind-too-long")
-    assert {reading.verdict for reading in one.looks[-1].readings} == {"blind"}
-    assert len(one.looks) > sum(isinstance(fact, Observed) for fact in lab.facts)
-    assert not any(look.differs for look in one.looks)
+    rollout = history(lab.entries)
+    assert last_of(rollout)[0].reasons[0].startswith("blind-too-long")
+    assert {reading.verdict for reading in rollout.looks[-1].readings} == {"blind"}
+    assert len(rollout.looks) > sum(isinstance(fact, Observed) for fact in lab.facts)
+    assert not any(look.differs for look in rollout.looks)
 
 
 def test_a_persons_word_is_replayed():
     lab = Lab(GOOD)
     lab.run_until(lambda state: state.split.canary > 0)
-    said = HumanSaid(rollout=lab.plan.id, at=lab.clock.now(), command="abort", actor="ops@host")
-    lab.journal.append([said], len(lab.entries))
+    abort = HumanSaid(rollout=lab.plan.id, at=lab.clock.now(), command="abort", actor="ops@host")
+    lab.journal.append([abort], len(lab.entries))
     assert lab.run().phase == "rolled back"
-    one = history(lab.entries)
-    assert last_of(one)[0].reasons == ("human:abort",)
-    assert not any(look.differs for look in one.looks)
+    rollout = history(lab.entries)
+    assert last_of(rollout)[0].reasons == ("human:abort",)
+    assert not any(look.differs for look in rollout.looks)
 
 
 def test_a_history_begins_with_its_start(entries):

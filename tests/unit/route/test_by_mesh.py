@@ -11,31 +11,31 @@ from tests.support.routes import gateway, istio
 
 
 def test_each_plan_goes_to_its_own_router_made_once():
-    made = []
+    asked_meshes = []
 
     def maker(mesh):
         def make():
-            made.append(mesh)
+            asked_meshes.append(mesh)
             return MemoryRouter(stuck=mesh == "gateway")
 
         return make
 
     router = ByMesh({mesh: maker(mesh) for mesh in ("istio", "gateway")})
-    assert made == []
+    assert asked_meshes == []
     for number in range(2):
         router.write(istio(), Split(number), "m")
-    assert made == ["istio"]
+    assert asked_meshes == ["istio"]
     assert router.read(istio(), 100).split == Split(1)
     assert (router.diagnose(istio()), router.diagnose(gateway())) == ("", "it refuses the update")
-    assert made == ["istio", "gateway"]
+    assert asked_meshes == ["istio", "gateway"]
 
 
 def test_a_glance_is_for_meshes_that_are_watched():
-    class Told(MemoryRouter):
+    class WatchedRouter(MemoryRouter):
         def cached(self, plan, total):
             return self.read(plan, total)
 
-    router = ByMesh({"istio": Told, "gateway": MemoryRouter})
+    router = ByMesh({"istio": WatchedRouter, "gateway": MemoryRouter})
     router.write(istio(), Split(7), "m")
     assert router.cached(istio(), 100) == router.read(istio(), 100)
     assert router.cached(gateway(), 100) is None
@@ -59,6 +59,6 @@ def test_an_api_server_that_is_away_is_said_with_the_object(tmp_path, monkeypatc
         "users: [{name: u, user: {}}]\ncontexts: [{name: c, context: {cluster: k, user: u}}]\n"
     )
     monkeypatch.setenv("KUBECONFIG", str(config))
-    said = "cannot get VirtualService ns/reviews: the API server does not answer: .*refused"
-    with pytest.raises(RouteError, match=said):
+    problem = "cannot get VirtualService ns/reviews: the API server does not answer: .*refused"
+    with pytest.raises(RouteError, match=problem):
         wired().write(istio(), Split(5), "m")

@@ -11,57 +11,57 @@ from rollout.route.kube.router import ClusterRouter
 from tests.support.routes import istio, to, virtual_service
 
 
-class Objects:
+class RecordingObjects:
     """One VirtualService; the first patch comes too late."""
 
-    def __init__(self, said):
-        self.said, self.version = said, 1
+    def __init__(self, calls):
+        self.calls, self.version = calls, 1
 
     def get(self, _kind, _namespace, _name):
-        self.said.append("get")
+        self.calls.append("get")
         live = virtual_service([to("reviews", 100, "v1"), to("reviews", 0, "v2")])
         live["metadata"] |= {"resourceVersion": str(self.version), "uid": "u"}
         return live
 
     def patch(self, _kind, _namespace, _name, _body, *, dry=False):
         assert not dry, "weights need no trial"
-        self.said.append("patch")
+        self.calls.append("patch")
         self.version += 1
         if self.version == 2:
             raise ClusterError("conflict", 409)
         return {}
 
     def apply(self, _kind, _namespace, _body):
-        self.said.append("apply")
+        self.calls.append("apply")
 
 
 def test_every_patch_asks_after_its_version_was_read():
-    said: list[str] = []
-    objects = FencedObjects(Objects(said), lambda: said.append("ask"))
+    calls: list[str] = []
+    objects = FencedObjects(RecordingObjects(calls), lambda: calls.append("ask"))
     ClusterRouter(objects).write(istio(), Split(5), "r-1/7")
-    assert said == ["get", "ask", "patch", "get", "ask", "patch"]
+    assert calls == ["get", "ask", "patch", "get", "ask", "patch"]
 
 
 def test_a_stale_controller_does_not_patch_again_what_another_one_changed():
-    said: list[str] = []
+    calls: list[str] = []
 
     def fence():
-        if "patch" in said:
+        if "patch" in calls:
             raise StaleError("two took over")
 
-    router = FencedRouter(ClusterRouter(FencedObjects(Objects(said), fence)), fence)
+    router = FencedRouter(ClusterRouter(FencedObjects(RecordingObjects(calls), fence)), fence)
     with pytest.raises(StaleError) as caught:
         router.write(istio(), Split(5), "r-1/7")
     assert str(caught.value) == "5% canary (decision r-1/7) refused: two took over"
     assert caught.value.rollout == "r-1"
-    assert said == ["get", "patch", "get"]
+    assert calls == ["get", "patch", "get"]
 
 
 def test_reading_asks_nobody():
     def fence():
         raise StaleError("stale")
 
-    router = FencedRouter(ClusterRouter(FencedObjects(Objects([]), fence)), fence)
+    router = FencedRouter(ClusterRouter(FencedObjects(RecordingObjects([]), fence)), fence)
     assert router.read(istio(), 100).split == Split(0)
     assert router.cached(istio(), 100) is None
     assert router.diagnose(istio()) == ""

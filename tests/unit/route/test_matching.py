@@ -34,8 +34,8 @@ def test_a_cookie_is_a_part_of_its_header(test, inside, outside):
     (istio,) = matching.istio([], segment("cookie", **test), "r")
     assert istio == {"headers": {"cookie": {"regex": regex}}}
     (rule,) = matching.gateway([], segment("cookie", **test), "r")
-    said = {"name": "cookie", "type": "RegularExpression", "value": regex}
-    assert rule == {"headers": [said]}
+    header_test = {"name": "cookie", "type": "RegularExpression", "value": regex}
+    assert rule == {"headers": [header_test]}
 
 
 @pytest.mark.parametrize(
@@ -51,11 +51,11 @@ def test_a_cookie_is_a_part_of_its_header(test, inside, outside):
 def test_every_match_is_narrowed(kind, test, istio, gateway):
     field = "headers" if kind == "header" else "queryParams"
     theirs = [{"uri": {"prefix": "/a"}}, {"uri": {"prefix": "/b"}}]
-    made = matching.istio(theirs, segment(kind, **test), "r")
-    assert made == [each | {field: {"ab": istio}} for each in theirs]
-    said = {"name": "ab", "type": gateway[0], "value": gateway[1]}
-    made = matching.gateway(theirs, segment(kind, **test), "r")
-    assert made == [each | {field: [said]} for each in theirs]
+    narrowed = matching.istio(theirs, segment(kind, **test), "r")
+    assert narrowed == [match | {field: {"ab": istio}} for match in theirs]
+    header_test = {"name": "ab", "type": gateway[0], "value": gateway[1]}
+    narrowed = matching.gateway(theirs, segment(kind, **test), "r")
+    assert narrowed == [match | {field: [header_test]} for match in theirs]
 
 
 def test_a_name_in_istio_is_in_lower_case():

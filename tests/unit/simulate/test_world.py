@@ -27,37 +27,37 @@ def world(**words):
 
 
 def after(seconds, **words):
-    made = world(**words)
-    made.advance(PLAN, 0.0)
-    made.advance(PLAN, seconds)
-    return made
+    service = world(**words)
+    service.advance(PLAN, 0.0)
+    service.advance(PLAN, seconds)
+    return service
 
 
-def total(made, version, part):
-    counts = made.totals.get((version, part))
+def total(service, version, metric):
+    counts = service.totals.get((version, metric))
     return 0 if counts is None else int(counts.sum())
 
 
 @pytest.mark.parametrize("coarse", [False, True])
 def test_coarse_draws_follow_the_law_of_fine_ones(coarse):
-    made = after(999.0, seed=3, rate=50.0, coarse=coarse)
+    service = after(999.0, seed=3, rate=50.0, coarse=coarse)
     requests = 50_000
-    assert made.served["v2"] == pytest.approx(0.2 * requests, rel=0.03)
-    assert total(made, "v2", "bad") == pytest.approx(0.1 * 0.2 * requests, rel=0.1)
-    labels = total(made, "v2", "pass") + total(made, "v2", "fail")
+    assert service.served["v2"] == pytest.approx(0.2 * requests, rel=0.03)
+    assert total(service, "v2", "bad") == pytest.approx(0.1 * 0.2 * requests, rel=0.1)
+    labels = total(service, "v2", "pass") + total(service, "v2", "fail")
     assert labels == pytest.approx(0.6 * 0.9 * 0.2 * requests * 994 / 1000, rel=0.04)
-    assert total(made, "v2", "fail") / labels == pytest.approx(0.3, rel=0.06)
+    assert total(service, "v2", "fail") / labels == pytest.approx(0.3, rel=0.06)
 
 
 def test_labels_come_late_evenly_and_all():
-    made = world(seed=5, rate=1000.0, labelled=1.0, lag=100.0, coarse=True)
-    made.advance(PLAN, 0.0)
-    made.advance(PLAN, 200.0)
-    assert total(made, "v1", "score") == pytest.approx(0.8 * 1000 * 100 * 0.995, rel=0.03)
-    made.rate = 0.0
-    made.advance(PLAN, 400.0)
-    assert total(made, "v1", "score") == total(made, "v1", "good")
-    assert made._labels == []
+    service = world(seed=5, rate=1000.0, labelled=1.0, lag=100.0, coarse=True)
+    service.advance(PLAN, 0.0)
+    service.advance(PLAN, 200.0)
+    assert total(service, "v1", "score") == pytest.approx(0.8 * 1000 * 100 * 0.995, rel=0.03)
+    service.rate = 0.0
+    service.advance(PLAN, 400.0)
+    assert total(service, "v1", "score") == total(service, "v1", "good")
+    assert service._labels == []
 
 
 def test_a_past_brings_labels_to_the_first_look():
@@ -69,7 +69,7 @@ def test_a_past_brings_labels_to_the_first_look():
 
 def test_verdicts_are_a_rate_with_their_own_counters():
     series = after(60.0).observe([Ask(PLAN.id, PLAN, {})], 60.0)[PLAN.id].series["facts"]
-    assert [(one.arm, one.key, one.bad) for one in series] == [
+    assert [(one_series.arm, one_series.key, one_series.bad) for one_series in series] == [
         ("canary", "pass", False),
         ("canary", "fail", True),
         ("stable", "pass", False),
@@ -79,11 +79,11 @@ def test_verdicts_are_a_rate_with_their_own_counters():
 
 def test_recorded_buckets_are_what_is_drawn():
     recorded = Behaviour(latency_edges=(10.0, 20.0), latency_shares=(0.7, 0.2, 0.1))
-    made = SimulatedService(MemoryRouter(), {"v1": recorded, "v2": recorded}, rate=1000.0)
-    series = made.observe([Ask(PLAN.id, PLAN, {})], 100.0)[PLAN.id].series["latency"]
+    service = SimulatedService(MemoryRouter(), {"v1": recorded, "v2": recorded}, rate=1000.0)
+    series = service.observe([Ask(PLAN.id, PLAN, {})], 100.0)[PLAN.id].series["latency"]
     assert series[0].edges == (10.0, 20.0, float("inf"))
-    made.advance(PLAN, 100.0)
-    counts = made.totals["v1", "latency"]
+    service.advance(PLAN, 100.0)
+    counts = service.totals["v1", "latency"]
     assert counts / counts.sum() == pytest.approx([0.7, 0.2, 0.1], abs=0.05)
 
 
@@ -102,9 +102,9 @@ def test_the_same_seed_is_the_same_world():
 
 def test_an_unsealed_journal_keeps_facts_and_order():
     journal = UnsealedJournal()
-    said = [HumanSaid(rollout="r", at=at, command="pause", actor="a") for at in (1, 2, 3)]
-    assert [entry.seq for entry in journal.append(said[:2], 0)] == [1, 2]
-    assert [entry.fact for entry in journal.append(said[2:], 2)] == said[2:]
-    assert [entry.fact for entry in journal.read(1)] == said[1:]
+    commands = [HumanSaid(rollout="r", at=at, command="pause", actor="a") for at in (1, 2, 3)]
+    assert [entry.seq for entry in journal.append(commands[:2], 0)] == [1, 2]
+    assert [entry.fact for entry in journal.append(commands[2:], 2)] == commands[2:]
+    assert [entry.fact for entry in journal.read(1)] == commands[1:]
     with pytest.raises(JournalMovedError, match="last entry is 3, not 2"):
-        journal.append(said[:1], 2)
+        journal.append(commands[:1], 2)

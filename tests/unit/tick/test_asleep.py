@@ -28,11 +28,11 @@ class Failing(MemoryJournal):
     faults = 3
 
     def skim(self) -> Iterator[Entry | SkippedObservation]:
-        for number, each in enumerate(super().skim()):
+        for number, entry in enumerate(super().skim()):
             if self.faults and number == len(self.rows()) - 3:
                 self.faults -= 1
                 raise JournalError("the line is cut")
-            yield each
+            yield entry
 
     def pick(self, places: Any) -> Iterator[Entry]:
         if self.faults:

@@ -24,9 +24,9 @@ def heard():
 
 @pytest.fixture
 def log(heard):
-    made = JournalSync(MemoryJournal(), Fleet(), heard.append)
-    made.append([started(PLAN, at=0.0, controller="test")])
-    return made
+    sync = JournalSync(MemoryJournal(), Fleet(), heard.append)
+    sync.append([started(PLAN, at=0.0, controller="test")])
+    return sync
 
 
 def test_what_is_appended_is_folded_and_told(log, heard):

@@ -15,8 +15,8 @@ DARK = Answer(problems=dict.fromkeys(STATE.gauges, "Prometheus is gone"))
 
 
 def kinds(state, answer, *, drift=None, now=1.0):
-    found = propose(PLAN.id, state, 1, drift=drift, answer=answer, now=now)
-    return [fact.kind for fact, _ in found]
+    proposed = propose(PLAN.id, state, 1, drift=drift, answer=answer, now=now)
+    return [fact.kind for fact, _ in proposed]
 
 
 def test_a_first_question_has_no_since():
@@ -35,9 +35,9 @@ def test_a_word_is_thought_through_without_asking_anybody():
 
 def test_each_fact_is_folded_on_the_one_before():
     series = {"errors": (Series("v1", "stable", ((1.0, (5,)),)),)}
-    found = propose(PLAN.id, STATE, 1, drift=None, answer=Answer(series, {}), now=1.0)
+    proposed = propose(PLAN.id, STATE, 1, drift=None, answer=Answer(series, {}), now=1.0)
     state = STATE
-    for number, (fact, after) in enumerate(found, 2):
+    for number, (fact, after) in enumerate(proposed, 2):
         state = fold(state, fact, number)
         assert after == state
 

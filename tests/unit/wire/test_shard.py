@@ -15,15 +15,15 @@ URL = "postgresql://surefoot@postgres/surefoot"
 
 
 @pytest.mark.parametrize(
-    ("namespace", "lease", "place"),
+    ("namespace", "lease", "lease_location"),
     [
         ("clinical-ai", "surefoot", ("clinical-ai", "surefoot")),
         ("clinical-ai", "ops/surefoot", ("ops", "surefoot")),
         (None, "ops/surefoot", ("ops", "surefoot")),
     ],
 )
-def test_a_lease_lies_in_the_shard_s_namespace_or_where_it_says(namespace, lease, place):
-    assert Shard(URL, namespace, lease).place == place
+def test_a_lease_lies_in_the_shard_s_namespace_or_where_it_says(namespace, lease, lease_location):
+    assert Shard(URL, namespace, lease).place == lease_location
 
 
 @pytest.mark.parametrize("lease", ["surefoot", "ops/"])

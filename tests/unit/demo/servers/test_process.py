@@ -85,7 +85,7 @@ def test_free_ports_are_distinct():
 
 
 def test_only_a_200_is_an_answer():
-    class Handler(BaseHTTPRequestHandler):
+    class ReadyHandler(BaseHTTPRequestHandler):
         def do_GET(self):
             self.send_response(200 if self.path == "/ready" else 503)
             self.end_headers()
@@ -93,7 +93,7 @@ def test_only_a_200_is_an_answer():
         def log_message(self, *_):
             pass
 
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+    with HTTPServer(("127.0.0.1", 0), ReadyHandler) as server:
         thread = Thread(target=server.serve_forever)
         thread.start()
         url = f"http://127.0.0.1:{server.server_port}"

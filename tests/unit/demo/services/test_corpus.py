@@ -33,8 +33,8 @@ def test_a_reference_tells_most_of_the_facts_and_is_no_copy():
 def test_notes_differ():
     assert len({note.text for note in NOTES}) == len(NOTES)
     shared = {
-        (one.id, other.id): set(sentences(one.text)) & set(sentences(other.text))
-        for one, other in combinations(NOTES, 2)
+        (note.id, other.id): set(sentences(note.text)) & set(sentences(other.text))
+        for note, other in combinations(NOTES, 2)
     }
     assert {pair: same for pair, same in shared.items() if same} == {}
 

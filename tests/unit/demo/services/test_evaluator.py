@@ -27,8 +27,8 @@ def after(batches, share=1.0, delay=0.0, wait=0.01):
             for batch in batches:
                 async with client.post("/responses", json=batch) as answer:
                     statuses.append(answer.status)
-                    said = await answer.text()
-                    assert "uetzal" not in said
+                    body = await answer.text()
+                    assert "uetzal" not in body
             pages = []
             for pause in (0, wait):
                 await asyncio.sleep(pause)

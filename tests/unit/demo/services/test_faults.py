@@ -31,15 +31,15 @@ def near(share, count, wanted):
 @pytest.mark.parametrize("share", [0.005, 0.04, 0.5])
 def test_error_and_truncation_shares(share):
     some = drawn(errors=share, truncated=share)
-    assert near(fmean(one.failed for one in some), MANY, share)
-    assert near(fmean(one.truncated for one in some), MANY, share)
-    both = fmean(one.failed and one.truncated for one in some)
+    assert near(fmean(fault.failed for fault in some), MANY, share)
+    assert near(fmean(fault.truncated for fault in some), MANY, share)
+    both = fmean(fault.failed and fault.truncated for fault in some)
     assert near(both, MANY, share**2), "drawn on their own"
 
 
 def test_no_fault_without_being_asked():
-    assert not any(one.failed or one.truncated for one in drawn(errors=0.0))
-    assert all(one.failed for one in drawn(100, errors=1.0))
+    assert not any(fault.failed or fault.truncated for fault in drawn(errors=0.0))
+    assert all(fault.failed for fault in drawn(100, errors=1.0))
 
 
 def test_the_tail_is_three_times_slower_on_its_share():
@@ -54,7 +54,7 @@ def test_the_tail_is_three_times_slower_on_its_share():
 
 
 def test_delays_are_lognormal():
-    delays = sorted(one.delay for one in drawn())
+    delays = sorted(fault.delay for fault in drawn())
     assert median(delays) == pytest.approx(0.05, rel=0.02)
     assert delays[int(0.8413 * MANY)] / median(delays) == pytest.approx(1.492, rel=0.03)  # e^.4
 

@@ -13,7 +13,7 @@ from rollout.demo.services.corpus import notes
 from rollout.demo.services.load import Load
 
 
-class World:
+class FakeServices:
     """A fake service and evaluator: some answers are a 500, some the proxy's own 503."""
 
     def __init__(self, answers=True):
@@ -59,7 +59,7 @@ def drive(world, *, rate=400.0, seconds=0.5, evaluator=True, url=None, stop_afte
 
 
 def test_open_loop_at_its_rate_with_every_request_accounted_for():
-    world = World()
+    world = FakeServices()
     tally = drive(world)
     assert abs(tally.sent - 200) <= 4 * sqrt(200)
     assert (tally.shed, tally.failed, tally.cancelled) == (0, 0, 0)
@@ -69,25 +69,25 @@ def test_open_loop_at_its_rate_with_every_request_accounted_for():
 
 
 def test_good_answers_are_handed_over_once():
-    world = World()
+    world = FakeServices()
     tally = drive(world)
     assert tally.handed_over == len(world.received) == tally.answers["v1", 200] > 0
     assert {row["version"] for row in world.received} == {"v1"}
 
 
 def test_a_dead_evaluator_is_counted_and_harms_nothing():
-    tally = drive(World(), evaluator=f"http://127.0.0.1:{unused_port()}")
+    tally = drive(FakeServices(), evaluator=f"http://127.0.0.1:{unused_port()}")
     assert tally.not_handed_over == tally.answers["v1", 200] > 0
     assert tally.handed_over == 0
 
 
 def test_without_an_evaluator_nothing_is_kept():
-    tally = drive(World(), evaluator=None)
+    tally = drive(FakeServices(), evaluator=None)
     assert (tally.handed_over, tally.not_handed_over) == (0, 0)
 
 
 def test_a_dead_service_is_counted():
-    tally = drive(World(), url=f"http://127.0.0.1:{unused_port()}")
+    tally = drive(FakeServices(), url=f"http://127.0.0.1:{unused_port()}")
     assert tally.failed == tally.sent > 100
     assert not tally.answers
 
@@ -95,19 +95,19 @@ def test_a_dead_service_is_counted():
 def test_a_service_that_hangs_is_asked_a_bounded_number_of_times(monkeypatch):
     monkeypatch.setattr(module, "OUTSTANDING", 40)
     monkeypatch.setattr(module, "GRACE_SECONDS", 0.05)
-    world = World(answers=False)
+    world = FakeServices(answers=False)
     tally = drive(world)
     assert tally.sent == tally.cancelled == len(world.asked) == 40
     assert abs(tally.shed + 40 - 200) <= 4 * sqrt(200)
 
 
 def test_it_stops_when_told():
-    tally = drive(World(), seconds=60.0, stop_after=0.2)
+    tally = drive(FakeServices(), seconds=60.0, stop_after=0.2)
     assert 0 < tally.sent == sum(tally.answers.values()) < 200
 
 
 def test_the_same_seed_asks_for_the_same_notes():
-    worlds = World(), World()
+    worlds = FakeServices(), FakeServices()
     for world in worlds:
         drive(world, rate=200.0, seconds=0.3)
     first, again = (sorted(world.asked) for world in worlds)  # they overtake each other
@@ -115,7 +115,7 @@ def test_the_same_seed_asks_for_the_same_notes():
 
 
 def test_the_document_lists_versions_and_states():
-    document = drive(World()).document()
+    document = drive(FakeServices()).document()
     assert document["answers"][0].keys() == {"version", "status", "requests"}
     assert sum(row["requests"] for row in document["answers"]) == document["sent"]
 

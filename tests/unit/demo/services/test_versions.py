@@ -49,7 +49,7 @@ def test_the_third_version_is_the_second_one(scores):
 def test_a_summary_is_sentences_of_the_note_in_order(algorithm):
     note = notes()["infection-malaria"]
     summary = summarizer(algorithm)(note)
-    places = [sentences(note.text).index(one) for one in sentences(summary)]
+    places = [sentences(note.text).index(sentence) for sentence in sentences(summary)]
     assert len(places) == SENTENCES
     assert places == sorted(set(places))
 

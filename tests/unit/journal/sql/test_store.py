@@ -15,11 +15,11 @@ from rollout.journal.sql.store import SqlJournal, open_journal
 from rollout.journal.sql.tables import ENTRIES
 
 
-def said(reason: str = "") -> HumanSaid:
+def build_fact(reason: str = "") -> HumanSaid:
     return HumanSaid(rollout="r-1", at=1.5, command="pause", actor="ops@host", reason=reason)
 
 
-def seen() -> Observed:
+def build_observation() -> Observed:
     return Observed(rollout="r-1", at=2.0)
 
 
@@ -45,7 +45,7 @@ def ask(path, *statements: str) -> list[tuple[object, ...]]:
 
 
 def test_file_and_folders_are_made_for_their_owner_only(journal, path):
-    journal.append([said()], after=0)
+    journal.append([build_fact()], after=0)
     assert mode(path) == 0o600
     assert mode(path.parent) == mode(path.parent.parent) == 0o700
     assert {mode(file) for file in path.parent.iterdir()} == {0o600}
@@ -65,7 +65,7 @@ def test_a_url_names_the_same_file(tmp_path):
 
 
 def test_the_tail_is_found_by_its_key(journal, path):
-    journal.append([said()], after=0)
+    journal.append([build_fact()], after=0)
     plan = ask(path, "EXPLAIN QUERY PLAN SELECT * FROM entries WHERE seq >= 1 ORDER BY seq")
     assert [row[-1] for row in plan] == ["SEARCH entries USING INTEGER PRIMARY KEY (rowid>?)"]
 
@@ -77,7 +77,7 @@ def test_the_table_suits_postgresql():
 
 
 def test_columns_repeat_the_fact_for_sql(journal, path):
-    journal.append([said()], after=0)
+    journal.append([build_fact()], after=0)
     assert ask(path, "SELECT seq, at, rollout, kind FROM entries") == [
         (1, 1.5, "r-1", "human-said")
     ]
@@ -87,7 +87,7 @@ def test_columns_repeat_the_fact_for_sql(journal, path):
     "change", ["UPDATE entries SET at = 2", "DELETE FROM entries WHERE seq = 2"]
 )
 def test_the_table_refuses_changes(journal, path, change):
-    journal.append([said(), said()], after=0)
+    journal.append([build_fact(), build_fact()], after=0)
     with pytest.raises(sqlite3.IntegrityError, match="append-only"):
         ask(path, change)
 
@@ -105,7 +105,7 @@ def test_the_table_refuses_changes(journal, path, change):
     ],
 )
 def test_tampering_is_found(journal, path, change, problem):
-    journal.append([said(), said(), said()], after=0)
+    journal.append([build_fact(), build_fact(), build_fact()], after=0)
     ask(path, "DROP TRIGGER entries_no_update", "DROP TRIGGER entries_no_delete", change)
     with pytest.raises(JournalError, match=problem):
         journal.read()
@@ -123,8 +123,8 @@ def test_tampering_is_found(journal, path, change, problem):
     ],
 )
 def test_what_is_read_later_is_what_was_passed_over(journal, path, change, problem):
-    journal.append([said(), seen(), said()], after=0)
-    assert [each.seq for each in journal.skim()] == [1, 2, 3]
+    journal.append([build_fact(), build_observation(), build_fact()], after=0)
+    assert [entry.seq for entry in journal.skim()] == [1, 2, 3]
     ask(path, "DROP TRIGGER entries_no_update", "DROP TRIGGER entries_no_delete", change)
     with pytest.raises(JournalError, match=problem):
         list(journal.pick([1, 2]))
@@ -134,12 +134,12 @@ def test_what_is_read_later_is_what_was_passed_over(journal, path, change, probl
 
 def test_parts_that_are_skimmed_are_one_chain(journal, path):
     """Between two parts somebody puts another history in the place of the one that is read."""
-    journal.append([said()] * 1200, after=0)
+    journal.append([build_fact()] * 1200, after=0)
     skimming = journal.skim()
     read = [next(skimming) for _ in range(500)]
     assert read[-1].seq < 1200
     other = SqlJournal(path.with_name("other.db"))
-    other.append([said("other")] * 1200, after=0)
+    other.append([build_fact("other")] * 1200, after=0)
     other.close()
     ask(path, "DROP TRIGGER entries_no_delete", "DELETE FROM entries")
     ask(
@@ -152,20 +152,20 @@ def test_parts_that_are_skimmed_are_one_chain(journal, path):
 
 
 def test_nothing_is_sealed_onto_an_altered_entry(journal, path):
-    journal.append([said()], after=0)
+    journal.append([build_fact()], after=0)
     ask(path, "DROP TRIGGER entries_no_update", "UPDATE entries SET text = '{}'")
     with pytest.raises(JournalError, match="entry 1 was altered"):
-        journal.append([said()], after=1)
+        journal.append([build_fact()], after=1)
 
 
 def test_a_reader_makes_no_file(journal, path):
-    journal.append([said()], after=0)
+    journal.append([build_fact()], after=0)
     journal.close()
     before = sorted(path.parent.iterdir())
     with closing(open_for_reading(path)) as reader:
-        assert [entry.fact for entry in reader.read()] == [said()]
+        assert [entry.fact for entry in reader.read()] == [build_fact()]
         with pytest.raises(JournalError, match="is read-only"):
-            reader.append([said()], after=1)
+            reader.append([build_fact()], after=1)
     assert sorted(path.parent.iterdir()) == before
 
 
@@ -179,17 +179,17 @@ def test_only_a_controller_makes_a_journal(path, opener):
 def test_a_reader_follows_a_writer(journal, path):
     with closing(open_for_reading(path)) as reader:
         assert list(reader.read()) == []
-        journal.append([said("a")], after=0)
+        journal.append([build_fact("a")], after=0)
         assert len(reader.read()) == 1
         journal.close()  # the write-ahead file goes
         assert list(reader.read(after=1)) == []
-        journal.append([said("b")], after=1)
-        assert [entry.fact for entry in reader.read(after=1)] == [said("b")]
+        journal.append([build_fact("b")], after=1)
+        assert [entry.fact for entry in reader.read(after=1)] == [build_fact("b")]
 
 
 def test_a_reader_through_a_link_sees_what_is_not_yet_checkpointed(journal, path, tmp_path):
     (tmp_path / "link.db").symlink_to(path)
-    journal.append([said()], after=0)
+    journal.append([build_fact()], after=0)
     with closing(open_for_reading(tmp_path / "link.db")) as reader:
         assert len(reader.read()) == 1
 
@@ -200,7 +200,7 @@ def test_a_reader_waits_for_an_empty_file_to_become_a_journal(path):
     with closing(open_for_reading(path)) as reader:
         assert list(reader.read()) == []
         with closing(open_journal(path)) as journal:
-            journal.append([said()], after=0)
+            journal.append([build_fact()], after=0)
         assert len(reader.read()) == 1
 
 
@@ -229,23 +229,23 @@ def test_a_place_where_no_journal_can_be_made_is_refused(tmp_path):
 
 
 def test_a_full_disk_is_said_and_nothing_is_written(journal):
-    journal.append([said()], after=0)
+    journal.append([build_fact()], after=0)
     with journal.database.engine.connect() as connection:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
         connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(JournalError, match="the disk is full"):
-        journal.append([said("x" * 100)] * 200, after=1)
+        journal.append([build_fact("x" * 100)] * 200, after=1)
     assert len(journal.read()) == 1
     with journal.database.engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA max_page_count = 1000000")
-    assert journal.append([said()], after=1)[0].seq == 2
+    assert journal.append([build_fact()], after=1)[0].seq == 2
 
 
 def test_another_writers_transaction_is_waited_for_then_said(journal, path):
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(JournalError, match="is locked by another writer"):
-            journal.append([said()], after=0)
+            journal.append([build_fact()], after=0)
         assert list(journal.read()) == []  # readers are not in its way
         other.execute("ROLLBACK")
-    assert len(journal.append([said()], after=0)) == 1
+    assert len(journal.append([build_fact()], after=0)) == 1

@@ -38,8 +38,8 @@ def entry(fact):
 
 
 def decided(action, *reasons):
-    said = f"{action} it"
-    fact = Decided(rollout="r", at=1, action=action, split=HALF, reasons=reasons, sentence=said)
+    sentence = f"{action} it"
+    fact = Decided(rollout="r", at=1, action=action, split=HALF, reasons=reasons, sentence=sentence)
     return entry(fact)
 
 
@@ -58,7 +58,7 @@ def test_a_reason_is_one_word_that_kubernetes_takes(words, reason):
 
 
 @pytest.mark.parametrize(
-    ("made", "kind", "reason"),
+    ("news", "kind", "reason"),
     [
         (decided("advance"), "Normal", "Advance"),
         (decided("roll back", "harmful:errors"), "Warning", "RollBack"),
@@ -71,8 +71,8 @@ def test_a_reason_is_one_word_that_kubernetes_takes(words, reason):
         ),
     ],
 )
-def test_news_become_events(made, kind, reason):
-    event = event_of(resource(), made, "stepping")
+def test_news_become_events(news, kind, reason):
+    event = event_of(resource(), news, "stepping")
     assert event is not None
     assert (event["type"], event["reason"]) == (kind, reason)
     assert event["metadata"]["name"] == "demo.00000007.a1b2c3d4e5f6"
@@ -80,7 +80,7 @@ def test_news_become_events(made, kind, reason):
 
 
 @pytest.mark.parametrize(
-    "made",
+    "news",
     [
         decided("hold", "baking"),
         entry(Observed(rollout="r", at=1)),
@@ -88,16 +88,16 @@ def test_news_become_events(made, kind, reason):
         entry(RouteFailed(rollout="r", at=1, decision=3, problem="no", attempt=2)),
     ],
 )
-def test_what_is_no_news_is_no_event(made):
-    assert event_of(resource(), made, "stepping") is None
+def test_what_is_no_news_is_no_event(news):
+    assert event_of(resource(), news, "stepping") is None
 
 
 @pytest.mark.parametrize(
     ("phase", "reason"), [("promoted", "Promoted"), ("rolled back", "RolledBack")]
 )
 def test_an_end_is_told_when_the_mesh_has_confirmed_it(phase, reason):
-    made = entry(Confirmed(rollout="r", at=1, decision=3, split=HALF))
-    event = event_of(resource(), made, phase)
+    confirmation = entry(Confirmed(rollout="r", at=1, decision=3, split=HALF))
+    event = event_of(resource(), confirmation, phase)
     assert event is not None
     assert (event["reason"], event["message"]) == (reason, "the mesh shows 50% canary")
 
@@ -144,7 +144,11 @@ def test_status_through_a_rollout(lab):
     status = with_rollout(resource(), PlanAcceptance(), story, lab.clock.now())
     assert (status["phase"], status["weight"], status["wanted"]) == ("stepping", "5%", "5%")
     assert status["journal"] == {"entry": newest.seq, "hash": newest.hash}
-    assert {each["name"] for each in status["guardrails"]} == {"errors", "latency", "accuracy"}
+    assert {guardrail["name"] for guardrail in status["guardrails"]} == {
+        "errors",
+        "latency",
+        "accuracy",
+    }
     lab.run()
     story = RolloutStory(lab.plan.id, lab.state, lab.entries[-1])
     status = with_rollout(resource(), PlanAcceptance(), story, lab.clock.now())
@@ -153,7 +157,7 @@ def test_status_through_a_rollout(lab):
         "0%",
         "harmful",
     )
-    held = {each["type"]: each["status"] for each in status["conditions"]}
+    held = {condition["type"]: condition["status"] for condition in status["conditions"]}
     assert held == {
         "Accepted": "True",
         "Progressing": "False",
@@ -170,16 +174,20 @@ def test_what_the_mesh_refuses_is_told():
     lab.run_until(lambda state: bool(state.route_problem))
     story = RolloutStory(lab.plan.id, lab.state, lab.entries[-1])
     status = with_rollout(resource(), PlanAcceptance(), story, lab.clock.now())
-    (progressing,) = [each for each in status["conditions"] if each["type"] == "Progressing"]
+    (progressing,) = [
+        condition for condition in status["conditions"] if condition["type"] == "Progressing"
+    ]
     assert progressing["message"].count("no route") == 1
 
 
-@pytest.mark.parametrize(("made", "says"), [(-60, False), (60, True)])
-def test_a_plan_that_was_carried_out_before_it_was_applied_says_what_begins_anew(lab, made, says):
+@pytest.mark.parametrize(("created_after", "says"), [(-60, False), (60, True)])
+def test_a_plan_that_was_carried_out_before_it_was_applied_says_what_begins_anew(
+    lab, created_after, says
+):
     lab.run()
-    told = resource()
-    told["metadata"]["creationTimestamp"] = utc(lab.state.confirmed_at + made)
+    declared = resource()
+    declared["metadata"]["creationTimestamp"] = utc(lab.state.confirmed_at + created_after)
     story = RolloutStory(lab.plan.id, lab.state, lab.entries[-1])
-    accepted = with_rollout(told, PlanAcceptance(), story, lab.clock.now())["conditions"][0]
+    accepted = with_rollout(declared, PlanAcceptance(), story, lab.clock.now())["conditions"][0]
     assert accepted["status"] == "True"
     assert ("surefoot.dev/retry" in accepted["message"]) is says

@@ -39,7 +39,7 @@ def trigger(**spec):
 
 
 @dataclass
-class Held:
+class HeldResources:
     """The resources of one kind, as an informer knows them."""
 
     objects: list[Any] = field(default_factory=list)
@@ -53,11 +53,11 @@ class Auto(Operated):
 
     def restart(self):
         super().restart()
-        self.triggers = getattr(self, "triggers", Held([trigger()]))
-        self.deployments = getattr(self, "deployments", Held([deployment()]))
+        self.triggers = getattr(self, "triggers", HeldResources([trigger()]))
+        self.deployments = getattr(self, "deployments", HeldResources([deployment()]))
         self.triggering = Triggers(self.triggers, self.deployments)
         self.operator.triggers = self.triggering
-        self.made = getattr(self, "made", [])
+        self.created = getattr(self, "created", [])
 
     def run(self, seconds=1.0):
         for _ in range(round(seconds / 0.5)):
@@ -69,7 +69,7 @@ class Auto(Operated):
             raise ClusterError("already there", 409)
         metadata = resource(body["metadata"]["name"], self.clock.now())["metadata"]
         self.cluster.apply({**body, "metadata": body["metadata"] | metadata})
-        self.made.append(body["metadata"]["name"])
+        self.created.append(body["metadata"]["name"])
 
     def patch_status(self, _kind, _namespace, name, body):
         (held,) = self.triggers.objects
@@ -78,12 +78,12 @@ class Auto(Operated):
             raise ClusterError("conflict", 409)
         held["status"] = body["status"]
 
-    def told(self):
+    def trigger_status(self):
         return self.triggers.objects[0]["status"]
 
     def ended(self, plan):
-        found = [state for state in self.states.values() if state.plan.name == plan]
-        return found and found[0].terminal
+        states = [state for state in self.states.values() if state.plan.name == plan]
+        return states and states[0].terminal
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def world():
 
 def test_each_version_is_rolled_out_once_and_from_the_recorded_stable(world):
     world.run(2)
-    assert world.made == ["auto-v2"]
+    assert world.created == ["auto-v2"]
     plan = world.cluster.held["default/auto-v2"]
     assert plan["metadata"]["labels"] == {LABEL: "auto"}
     assert (plan["spec"]["stable"], plan["spec"]["canary"]) == (
@@ -102,10 +102,13 @@ def test_each_version_is_rolled_out_once_and_from_the_recorded_stable(world):
     )
     world.run_until(lambda: world.ended("auto-v2"))
     world.run()
-    assert (world.told()["reason"], world.told()["acted"]) == ("ActedOn", ["v2"])
+    assert (world.trigger_status()["reason"], world.trigger_status()["acted"]) == (
+        "ActedOn",
+        ["v2"],
+    )
     world.deployments.objects = [deployment("v3")]
     world.run_until(lambda: world.ended("auto-v3"))
-    assert world.made == ["auto-v2", "auto-v3"]
+    assert world.created == ["auto-v2", "auto-v3"]
     assert world.cluster.held["default/auto-v3"]["spec"]["stable"] == {"version": "v2"}
 
 
@@ -113,25 +116,25 @@ def test_a_version_that_comes_meanwhile_waits_its_turn(world):
     world.run(2)
     world.deployments.objects = [deployment("v3")]
     world.run(2)
-    assert world.made == ["auto-v2"]
-    assert world.told()["reason"] == "Waiting"
-    assert "is being rolled out by auto-v2" in world.told()["message"]
-    world.run_until(lambda: "auto-v3" in world.made)
+    assert world.created == ["auto-v2"]
+    assert world.trigger_status()["reason"] == "Waiting"
+    assert "is being rolled out by auto-v2" in world.trigger_status()["message"]
+    world.run_until(lambda: "auto-v3" in world.created)
 
 
 @pytest.mark.parametrize(
-    ("found", "words"),
+    ("deployment", "words"),
     [
         (deployment(ready=1), "1 of 2 pods of the new version are ready, 0 old ones left"),
         (deployment(replicas=3), "2 of 2 pods of the new version are ready, 1 old ones left"),
         (deployment(observedGeneration=0), "0 of 2 pods of the new version are ready, 2 old"),
     ],
 )
-def test_pods_that_are_not_ready_are_waited_for(world, found, words):
-    world.deployments.objects = [found]
+def test_pods_that_are_not_ready_are_waited_for(world, deployment, words):
+    world.deployments.objects = [deployment]
     world.run(2)
-    assert world.made == []
-    assert words in world.told()["message"]
+    assert world.created == []
+    assert words in world.trigger_status()["message"]
 
 
 @pytest.mark.parametrize("restarts", [False, True])
@@ -139,17 +142,17 @@ def test_flagger_loses_a_version_that_it_sees_while_pods_are_not_ready(world, re
     """It writes the version down as applied, begins nothing, and never looks at it again."""
     world.deployments.objects = [deployment(ready=1)]
     world.run(5)
-    assert (world.made, world.told()["acted"]) == ([], [])
+    assert (world.created, world.trigger_status()["acted"]) == ([], [])
     if restarts:
         world.restart()
     world.deployments.objects = [deployment()]
     world.run(2)
-    assert world.made == ["auto-v2"]
+    assert world.created == ["auto-v2"]
     world.deployments.objects = [deployment("v3", ready=0)]  # and while another is rolled out
     world.run(5)
     world.deployments.objects = [deployment("v3")]
     world.run_until(lambda: world.ended("auto-v3"))
-    assert world.made == ["auto-v2", "auto-v3"]
+    assert world.created == ["auto-v2", "auto-v3"]
 
 
 def test_two_versions_in_quick_succession_are_both_acted_on_unless_one_was_never_seen(world):
@@ -158,15 +161,15 @@ def test_two_versions_in_quick_succession_are_both_acted_on_unless_one_was_never
     world.operator.tick()  # wished, and not carried out yet
     world.deployments.objects = [deployment("v3")]
     world.run_until(lambda: world.ended("auto-v3"))
-    assert world.made == ["auto-v3"]
+    assert world.created == ["auto-v3"]
     world.deployments.objects = [deployment("v4")]
     world.run(1)
     world.deployments.objects = [deployment("v5")]
     world.run(1)
     world.restart()
     world.run_until(lambda: world.ended("auto-v5"))
-    assert world.made == ["auto-v3", "auto-v4", "auto-v5"]
-    assert world.told()["acted"] == ["v3", "v4", "v5"]
+    assert world.created == ["auto-v3", "auto-v4", "auto-v5"]
+    assert world.trigger_status()["acted"] == ["v3", "v4", "v5"]
 
 
 def test_neither_a_deletion_nor_a_restart_makes_a_plan_again(world):
@@ -176,25 +179,25 @@ def test_neither_a_deletion_nor_a_restart_makes_a_plan_again(world):
     del world.triggers.objects[0]["status"]  # even where the status was lost, the journal knows
     world.restart()
     world.run(3)
-    assert world.made == ["auto-v2"]
+    assert world.created == ["auto-v2"]
 
 
 def test_a_plan_that_never_began_is_not_made_again_after_its_deletion(world):
     world.triggers.objects[0]["spec"]["plan"]["service"] = "summarizer"
-    world.operator.plans = Held()  # nobody takes plans up
+    world.operator.plans = HeldResources()  # nobody takes plans up
     world.run(2)
-    assert world.made == ["auto-v2"]
+    assert world.created == ["auto-v2"]
     world.cluster.delete("auto-v2")
     world.run(3)
-    assert world.made == ["auto-v2"]
+    assert world.created == ["auto-v2"]
 
 
 def test_a_plan_made_just_before_a_crash_is_not_made_twice(world):
     world.create(None, "default", {**resource("auto-v2")})
-    world.operator.plans = Held()  # the watch does not show it yet
+    world.operator.plans = HeldResources()  # the watch does not show it yet
     world.run(2)
-    assert world.made == ["auto-v2"]
-    assert world.told()["acted"] == ["v2"]
+    assert world.created == ["auto-v2"]
+    assert world.trigger_status()["acted"] == ["v2"]
 
 
 @pytest.mark.parametrize(
@@ -211,8 +214,8 @@ def test_a_plan_made_just_before_a_crash_is_not_made_twice(world):
 def test_what_cannot_be_acted_on_is_said_and_nothing_is_made(world, change, reason):
     change(world)
     world.run(2)
-    assert world.made == []
-    assert world.told()["reason"] == reason
+    assert world.created == []
+    assert world.trigger_status()["reason"] == reason
 
 
 def test_a_key_that_the_api_server_dropped_is_a_mistake(world):
@@ -221,8 +224,8 @@ def test_a_key_that_the_api_server_dropped_is_a_mistake(world):
     applied["spec"]["plan"]["guardrails"][0]["margn"] = {"ratio": 1.1}
     held["metadata"]["annotations"] = {APPLIED: json.dumps(applied)}
     world.run(2)
-    assert world.told()["reason"] == "Invalid"
-    assert "P003" in world.told()["message"]
+    assert world.trigger_status()["reason"] == "Invalid"
+    assert "P003" in world.trigger_status()["message"]
 
 
 def test_a_cluster_in_distress_is_asked_less_and_less(world):

@@ -51,9 +51,9 @@ def test_the_manifest_is_what_the_models_say():
 
 
 def test_the_trigger_s_manifest_is_what_the_models_say():
-    made = definition_text(trigger.definition(), "--crd=trigger")
-    kept = MANIFEST.with_name("crd-trigger.yaml").read_text()
-    assert kept == made, "surefoot schema --crd=trigger > manifests/crd-trigger.yaml"
+    generated = definition_text(trigger.definition(), "--crd=trigger")
+    shipped = MANIFEST.with_name("crd-trigger.yaml").read_text()
+    assert shipped == generated, "surefoot schema --crd=trigger > manifests/crd-trigger.yaml"
 
 
 def test_a_trigger_s_plan_is_a_plan_s_spec_without_the_canary():
@@ -92,9 +92,9 @@ def test_columns_show_what_a_status_has():
     fields = {field.alias for field in Status.model_fields.values()}
     (version,) = definition()["spec"]["versions"]
     paths = [column["jsonPath"] for column in version["additionalPrinterColumns"]]
-    shown = {re.split(r"[.\[]", path)[2] for path in paths if path.startswith(".status.")}
-    assert shown <= fields
-    assert len(shown) > 4
+    status_fields = {re.split(r"[.\[]", path)[2] for path in paths if path.startswith(".status.")}
+    assert status_fields <= fields
+    assert len(status_fields) > 4
 
 
 def test_what_has_no_type_is_refused():
@@ -113,10 +113,10 @@ SHARES += ["49.9%", "50%", "98.99%", "99%", "99.00%", "99.5%", "100%", "100.0%",
 @pytest.mark.parametrize("kind", [Rung, Weight, Share, Some, Risk])
 @pytest.mark.parametrize("text", SHARES)
 def test_the_range_of_a_percentage_is_the_model_s(kind, text):
-    made = TypeAdapter(kind)
-    pattern = structural(made.json_schema(), {})["pattern"]
+    percentage = TypeAdapter(kind)
+    pattern = structural(percentage.json_schema(), {})["pattern"]
     try:
-        made.validate_python(text)
+        percentage.validate_python(text)
     except ValidationError:
         assert not re.search(pattern, text)
     else:

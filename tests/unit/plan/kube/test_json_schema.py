@@ -28,8 +28,8 @@ def described(field, definitions):
 
 
 def test_the_file_in_the_repository_is_the_generated_one():
-    kept = (ROOT / "manifests/schema/rolloutplan.json").read_text()
-    assert kept == schema_text(), "run: surefoot schema > manifests/schema/rolloutplan.json"
+    shipped = (ROOT / "manifests/schema/rolloutplan.json").read_text()
+    assert shipped == schema_text(), "run: surefoot schema > manifests/schema/rolloutplan.json"
 
 
 def test_it_is_draft_2020_12_with_an_id():
@@ -41,9 +41,9 @@ def test_it_is_draft_2020_12_with_an_id():
 
 def test_every_key_is_described_and_nothing_else_is_allowed():
     whole = schema()
-    found = [*objects(whole)]
-    assert len(found) > 10
-    for node in found:
+    json_objects = [*objects(whole)]
+    assert len(json_objects) > 10
+    for node in json_objects:
         assert node["additionalProperties"] is False
         for key, field in node["properties"].items():
             assert described(field, whole["$defs"]), key

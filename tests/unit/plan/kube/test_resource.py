@@ -63,9 +63,9 @@ def dropped(resource, key, value):
 
 
 def test_a_key_that_the_server_dropped_is_a_mistake(resource):
-    (said,) = mistakes(dropped(resource, "importence", 2))
-    assert said.startswith("spec.guardrails[0].importence: P003")
-    assert "did you mean `importance`?" in said
+    (mistake,) = mistakes(dropped(resource, "importence", 2))
+    assert mistake.startswith("spec.guardrails[0].importence: P003")
+    assert "did you mean `importance`?" in mistake
 
 
 def test_an_edit_after_kubectl_apply_is_what_counts(resource):

@@ -39,7 +39,7 @@ def test_names_are_given_once():
 def test_only_what_comes_before_can_stop_a_rollout():
     before = TELL | {"when": "before"}
     gates = [TELL, before, before | {"onFailure": "continue"}]
-    assert [Hook.model_validate(each).gates for each in gates] == [False, True, False]
+    assert [Hook.model_validate(hook).gates for hook in gates] == [False, True, False]
 
 
 def test_a_plan_without_hooks_keeps_its_digest():

@@ -72,19 +72,21 @@ def test_label_names_cannot_carry_a_query(plan, label):
 def test_a_holdback_is_of_all_and_never_leaves_less_than_a_whole_segment_had(
     plan, segment, share, sound
 ):
-    known = {"share": segment} if segment else {}
+    holdback = {"share": segment} if segment else {}
     document = plan.document()
     document["spec"]["ramp"] = {"steps": ["50%", "100%"], "bake": "1m"}
     document["spec"]["traffic"] = {
-        "segment": {"header": {"name": "x-team", "exact": "beta"}, **known}
+        "segment": {"header": {"name": "x-team", "exact": "beta"}, **holdback}
     }
     document["spec"]["holdback"] = {"share": share}
     if sound:
         assert Plan.model_validate(document).spec.holdback is not None
         return
-    with pytest.raises(ValidationError, match="of all traffic, at the top of its segment") as found:
+    with pytest.raises(
+        ValidationError, match="of all traffic, at the top of its segment"
+    ) as error_info:
         Plan.model_validate(document)
-    assert found.value.errors()[0]["type"] == "P008"
+    assert error_info.value.errors()[0]["type"] == "P008"
     recorded = Plan.model_validate(document, context=RECORDED)
     assert recorded.spec.holdback is not None, "an older journal is still read"
 

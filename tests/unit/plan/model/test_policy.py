@@ -37,8 +37,12 @@ def problems(route, policy, **spec):
     with pytest.raises(ValidationError) as error:
         Plan.model_validate(asked(route, policy, **spec))
     return [
-        (".".join(map(str, each["loc"])).removeprefix("spec.policy"), each["type"], each["msg"])
-        for each in error.value.errors()
+        (
+            ".".join(map(str, details["loc"])).removeprefix("spec.policy"),
+            details["type"],
+            details["msg"],
+        )
+        for details in error.value.errors()
     ]
 
 
@@ -52,15 +56,15 @@ def problems(route, policy, **spec):
     ],
 )
 def test_what_each_mesh_can_do(route, policy):
-    made = Plan.model_validate(asked(route, policy))
-    assert Plan.model_validate(made.document()) == made
+    parsed = Plan.model_validate(asked(route, policy))
+    assert Plan.model_validate(parsed.document()) == parsed
 
 
 @pytest.mark.parametrize("pods", ["", "app", "app=", "app=a,", "app in (a)", "app!=a", "a=b=c"])
 def test_pods_are_told_by_labels_and_not_by_less(pods):
     mtls = {**MTLS["mtls"], "create": {"pods": pods}}
-    ((place, _, _),) = problems(ISTIO, {"mtls": mtls})
-    assert place == ".mtls.create.pods"
+    ((key_path, _, _),) = problems(ISTIO, {"mtls": mtls})
+    assert key_path == ".mtls.create.pods"
 
 
 def test_no_policy_is_the_plan_that_it_was():
@@ -84,13 +88,13 @@ def test_no_policy_is_the_plan_that_it_was():
     ],
 )  # fmt: skip
 def test_what_a_mesh_does_not_have_is_said_at_its_key(route, policy, places):
-    found = problems(route, policy)
-    assert {place for place, _, _ in found} == places
-    assert {code for _, code, _ in found} == {"P021"}
+    found_problems = problems(route, policy)
+    assert {path for path, _, _ in found_problems} == places
+    assert {code for _, code, _ in found_problems} == {"P021"}
 
 
 @pytest.mark.parametrize(
-    ("policy", "place", "code"),
+    ("policy", "key_path", "code"),
     [
         ({"connections": {}}, ".connections", "P004"),
         ({"balance": {"method": "hash"}}, ".balance", "P016"),
@@ -101,14 +105,16 @@ def test_what_a_mesh_does_not_have_is_said_at_its_key(route, policy, places):
         ({"mtls": {"mode": "strict", "create": {"pods": "app=a"}}}, ".mtls.create", "P022"),
     ],
 )
-def test_mistakes_within_a_policy(policy, place, code):
-    assert [(found, of) for found, of, _ in problems(ISTIO, policy)] == [(place, code)]
+def test_mistakes_within_a_policy(policy, key_path, code):
+    assert [(actual_path, of) for actual_path, of, _ in problems(ISTIO, policy)] == [
+        (key_path, code)
+    ]
 
 
 def test_one_route_hashes_one_key():
     balance = {"balance": {"method": "hash", "header": "x-conversation"}}
-    ((place, _, said),) = problems(ENVOY, balance, traffic={"affinity": {"header": "x-user"}})
-    assert (place, said) == (
+    ((key_path, _, text),) = problems(ENVOY, balance, traffic={"affinity": {"header": "x-user"}})
+    assert (key_path, text) == (
         ".balance",
         "`traffic.affinity` has another key: a route of Envoy hashes one",
     )
@@ -135,8 +141,8 @@ spec:
 
 def test_two_hosts_are_told_what_they_can_have_and_not_to_name_what_they_may_not():
     two = {"istio": {"virtualService": "reviews", "hosts": {"stable": "one", "canary": "two"}}}
-    ((_, code, said),) = problems(two, {"outliers": {}, "timeout": "3s"})
-    assert (code, "destinationRule" in said, "`retries` and `timeout`" in said) == (
+    ((_, code, text),) = problems(two, {"outliers": {}, "timeout": "3s"})
+    assert (code, "destinationRule" in text, "`retries` and `timeout`" in text) == (
         "P021",
         False,
         True,

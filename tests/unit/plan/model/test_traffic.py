@@ -29,15 +29,15 @@ def problems(route, traffic):
     with pytest.raises(ValidationError) as error:
         Plan.model_validate(asked(route, traffic))
     return [
-        (".".join(map(str, each["loc"])), each["type"], each["msg"])
-        for each in error.value.errors()
+        (".".join(map(str, details["loc"])), details["type"], details["msg"])
+        for details in error.value.errors()
     ]
 
 
 @pytest.mark.parametrize("traffic", [MIRROR, WARD, BETA, USER, {**MIRROR, **WARD, **USER}])
 def test_what_an_envoy_can_do(traffic):
-    made = Plan.model_validate(asked(ENVOY, traffic))
-    assert Plan.model_validate(made.document()) == made
+    parsed = Plan.model_validate(asked(ENVOY, traffic))
+    assert Plan.model_validate(parsed.document()) == parsed
 
 
 def test_no_traffic_is_the_plan_that_it_was():
@@ -58,7 +58,7 @@ def test_a_segment_knows_its_key():
 
 
 @pytest.mark.parametrize(
-    ("traffic", "place", "code", "said"),
+    ("traffic", "key_path", "code", "expected"),
     [
         ({"affinity": {}}, "affinity", "P016", "names none of `header` or `cookie`"),
         ({"affinity": {"header": "a", "cookie": "b"}}, "affinity.cookie", "P016", "`header` al"),
@@ -98,14 +98,14 @@ def test_a_segment_knows_its_key():
         ({"mirror": {"share": "1%", "lasts": "0s"}}, "mirror.lasts", "P006", "longer than 0s"),
     ],
 )
-def test_mistakes_are_told_at_their_place(traffic, place, code, said):
+def test_mistakes_are_told_at_their_place(traffic, key_path, code, expected):
     ((where, kind, message),) = problems(ENVOY, traffic)
-    assert (where, kind) == (f"spec.traffic.{place}", code)
-    assert said in message
+    assert (where, kind) == (f"spec.traffic.{key_path}", code)
+    assert expected in message
 
 
 @pytest.mark.parametrize(
-    ("route", "traffic", "place", "said"),
+    ("route", "traffic", "key_path", "expected"),
     [
         (ISTIO, USER, "affinity", "Istio has no affinity between versions"),
         (HTTP, USER, "affinity", "the Gateway API has no affinity between versions"),
@@ -114,10 +114,10 @@ def test_mistakes_are_told_at_their_place(traffic, place, code, said):
         (TLS, MIRROR, "mirror", "see no requests"),
     ],
 )
-def test_what_a_mesh_does_not_have_is_refused_by_name(route, traffic, place, said):
+def test_what_a_mesh_does_not_have_is_refused_by_name(route, traffic, key_path, expected):
     ((where, kind, message),) = problems(route, traffic)
-    assert (where, kind) == (f"spec.traffic.{place}", "P017")
-    assert said in message
+    assert (where, kind) == (f"spec.traffic.{key_path}", "P017")
+    assert expected in message
 
 
 def test_a_mistake_has_its_line():

@@ -249,9 +249,9 @@ def mistakes(text):
 @pytest.mark.parametrize(("old", "new", "expected"), CASES, ids=[case[2][:40] for case in CASES])
 def test_one_mistake_is_one_line(old, new, expected):
     assert old in GOOD
-    found = mistakes(GOOD.replace(old, new, 1))
-    assert len(found) == 1
-    assert found[0].startswith(expected)
+    found_mistakes = mistakes(GOOD.replace(old, new, 1))
+    assert len(found_mistakes) == 1
+    assert found_mistakes[0].startswith(expected)
 
 
 def test_every_code_has_a_case_and_stands_in_the_documentation():
@@ -305,8 +305,8 @@ def test_every_mistake_at_once():
 def test_a_ramp_is_of_one_kind():
     for other in ("harmBudget: 3", "blueGreen: {holdback: 5%}"):
         both = GOOD.replace("bake: 2m", f"bake: 2m\n    {other}", 1)
-        said = "11:5 P003 `steps` is of another kind of ramp"
-        assert f"{said} (a ramp has steps, a harmBudget or blueGreen)" in mistakes(both)
+        mistake = "11:5 P003 `steps` is of another kind of ramp"
+        assert f"{mistake} (a ramp has steps, a harmBudget or blueGreen)" in mistakes(both)
     (plan,) = load(GOOD.replace(STEPS, BUDGET), "plan.yaml")
     assert (plan.spec.ramp.least, plan.spec.ramp.most) == (0.01, 0.5)
 
@@ -338,18 +338,18 @@ def test_anchors_aliases_and_merges_are_the_values_they_stand_for():
 def test_a_bomb_of_aliases_is_refused_at_once():
     layers = "".join(f"b{n}: &b{n} [{', '.join([f'*b{n - 1}'] * 9)}]\n" for n in range(1, 40))
     merges = "".join(f"m{n}: &m{n} {{<<: [*m{n - 1}, *m{n - 1}]}}\n" for n in range(1, 40))
-    found = mistakes(f"b0: &b0 [x]\n{layers}m0: &m0 {{x: y}}\n{merges}{GOOD}")
-    assert len(found) == 80
-    assert all(" P003 " in line for line in found)
+    found_mistakes = mistakes(f"b0: &b0 [x]\n{layers}m0: &m0 {{x: y}}\n{merges}{GOOD}")
+    assert len(found_mistakes) == 80
+    assert all(" P003 " in line for line in found_mistakes)
 
 
 def test_words_of_the_file_reach_the_terminal_without_control_characters():
     red = r'"\e[31mred"'
     for good in ["interval", "envoy/errors", "RolloutPlan", "summarizer-v2", "30s"]:
-        (found,) = mistakes(GOOD.replace(good, red, 1))
-        assert "\x1b" not in found
-    (found,) = mistakes(GOOD.replace("envoy/errors", red))
-    assert r"no template is named `\x1b[31mred`" in found
+        (mistake,) = mistakes(GOOD.replace(good, red, 1))
+        assert "\x1b" not in mistake
+    (mistake,) = mistakes(GOOD.replace("envoy/errors", red))
+    assert r"no template is named `\x1b[31mred`" in mistake
 
 
 def test_files(tmp_path):

@@ -17,17 +17,17 @@ from tests.support.routes import gateway, istio, merged, plan, to, virtual_servi
 CORE = {"group": "", "kind": "Service"}  # as the API server fills in
 
 
-def made(plan):
-    return {each.kind.name: each.body for each in wanted(plan)}
+def build_bodies(plan):
+    return {manifest.kind.name: manifest.body for manifest in wanted(plan)}
 
 
 @pytest.mark.parametrize("plan", [istio(), istio(destinationRule="r"), gateway()])
 def test_nothing_is_made_that_no_plan_asks_for(plan):
-    assert made(plan) == {}
+    assert build_bodies(plan) == {}
 
 
 def test_a_rule_with_both_subsets_comes_before_the_route_that_leads_there():
-    assert [*made(istio(**RULED)).items()] == [
+    assert [*build_bodies(istio(**RULED)).items()] == [
         (
             "DestinationRule",
             {
@@ -53,7 +53,7 @@ def test_a_rule_with_both_subsets_comes_before_the_route_that_leads_there():
 
 def test_subsets_of_other_names_still_select_by_the_version():
     names = {"stable": "old", "canary": "new"}
-    rule = made(istio(**RULED, subsets=names, host="reviews.ns"))["DestinationRule"]
+    rule = build_bodies(istio(**RULED, subsets=names, host="reviews.ns"))["DestinationRule"]
     assert rule["spec"]["host"] == "reviews.ns"
     assert rule["spec"]["subsets"] == [
         {"name": "old", "labels": {"version": "v1"}},
@@ -63,7 +63,7 @@ def test_subsets_of_other_names_still_select_by_the_version():
 
 def test_two_hosts_need_no_rule_and_options_are_taken_over():
     options = {"gateways": ["edge"], "hosts": ["reviews.example.org"], "port": 8080}
-    bodies = made(istio(**HOSTS | {"create": options}))
+    bodies = build_bodies(istio(**HOSTS | {"create": options}))
     assert [*bodies] == ["VirtualService"]
     destination = {"host": "reviews-v1", "port": {"number": 8080}}
     assert bodies["VirtualService"]["spec"] == {
@@ -71,7 +71,7 @@ def test_two_hosts_need_no_rule_and_options_are_taken_over():
         "gateways": ["edge"],
         "http": [{"route": [{"destination": destination, "weight": 100}]}],
     }
-    assert made(istio(**HOSTS))["VirtualService"]["spec"]["hosts"] == ["reviews"]
+    assert build_bodies(istio(**HOSTS))["VirtualService"]["spec"]["hosts"] == ["reviews"]
 
 
 def test_a_route_of_the_gateway_api_attaches_to_gateways_and_services():
@@ -80,7 +80,7 @@ def test_a_route_of_the_gateway_api_attaches_to_gateways_and_services():
         {"name": "reviews", "kind": "Service"},
     ]
     create = {"parentRefs": parents, "hostnames": ["r.example.org"], "port": 80}
-    spec = made(gateway(create=create))["HTTPRoute"]["spec"]
+    spec = build_bodies(gateway(create=create))["HTTPRoute"]["spec"]
     assert spec == {
         "parentRefs": [
             {
@@ -104,9 +104,9 @@ def test_a_route_of_the_gateway_api_attaches_to_gateways_and_services():
 
 def test_backends_of_another_kind_are_told_in_a_grpc_route():
     theirs = {"stable": "a", "canary": "b", "group": "multicluster.x-k8s.io", "kind": "Import"}
-    (backend,) = made(gateway(grpcRoute="reviews", backends=theirs, create=PARENT))["GRPCRoute"][
-        "spec"
-    ]["rules"][0]["backendRefs"]
+    (backend,) = build_bodies(gateway(grpcRoute="reviews", backends=theirs, create=PARENT))[
+        "GRPCRoute"
+    ]["spec"]["rules"][0]["backendRefs"]
     assert backend == {
         "name": "a",
         "port": 80,
@@ -118,12 +118,12 @@ def test_backends_of_another_kind_are_told_in_a_grpc_route():
 
 def test_what_is_told_to_pods_names_them_and_leaves_the_mode_to_the_policy():
     asked = plan({"istio": {"virtualService": "reviews", **RULED}}, policy=PEERED)
-    bodies = made(asked)
+    bodies = build_bodies(asked)
     assert [*bodies] == ["PeerAuthentication", "DestinationRule", "VirtualService"]
     labels = {"app": "reviews", "example.org/tier": "web"}
     assert bodies["PeerAuthentication"]["spec"] == {"selector": {"matchLabels": labels}}
     unmade = plan({"istio": {"virtualService": "reviews", "destinationRule": "r"}}, policy=PEERED)
-    assert [*made(unmade)] == ["PeerAuthentication"]
+    assert [*build_bodies(unmade)] == ["PeerAuthentication"]
 
 
 def test_a_way_back_makes_the_route_and_asks_for_nothing_else():
@@ -135,7 +135,7 @@ def test_a_way_back_makes_the_route_and_asks_for_nothing_else():
 
 @pytest.mark.parametrize("plan", [istio(**RULED), istio(**HOSTS), gateway(create=PARENT)])
 def test_what_is_made_shows_no_canary_and_takes_any_weight(plan):
-    body = [*made(plan).values()][-1]
+    body = [*build_bodies(plan).values()][-1]
     assert split_of(body, plan, 100) == Split(0)
     for split in (Split(5), Split(10, 10_000), Split(100), Split(0)):
         body = merged(body, patch(body, plan, split, "m"))
@@ -144,15 +144,15 @@ def test_what_is_made_shows_no_canary_and_takes_any_weight(plan):
 
 def test_a_rule_of_ours_grows_and_loses_nothing():
     before, after = istio(**RULED), istio(canary="v3", **RULED)
-    live = made(before)["DestinationRule"]
+    live = build_bodies(before)["DestinationRule"]
     live["metadata"] |= {"resourceVersion": "77"}
     body = grown(live, next(wanted(after)))
-    assert [each["name"] for each in body["spec"]["subsets"]] == ["v2", "v1", "v3"]
+    assert [subset["name"] for subset in body["spec"]["subsets"]] == ["v2", "v1", "v3"]
     assert body["metadata"]["resourceVersion"] == "77", "good for the version that was read"
 
 
 def test_ours_is_what_carries_both_marks():
-    body, plan = made(istio(**RULED))["VirtualService"], istio(**RULED)
+    body, plan = build_bodies(istio(**RULED))["VirtualService"], istio(**RULED)
     assert is_ours(body, plan)
     assert not is_ours(virtual_service(), plan)
     for key in ("labels", "annotations"):
@@ -167,14 +167,14 @@ def creating(store):
 def test_what_is_there_costs_a_look_and_a_way_back_not_even_that():
     store, plan = Store(), istio(**RULED)
     creating(store).write(plan, Split(5), "m1")
-    assert [each for each in store.said if not each.startswith("get")] == [
+    assert [request for request in store.calls if not request.startswith("get")] == [
         "apply DestinationRule",
         "apply VirtualService",
         "patch VirtualService",
     ]
-    store.said.clear()
+    store.calls.clear()
     creating(store).write(plan, Split(0), "m2")
-    assert store.said == ["get VirtualService", "patch VirtualService"]
+    assert store.calls == ["get VirtualService", "patch VirtualService"]
 
 
 def test_the_fence_stands_before_what_is_made():
@@ -188,7 +188,7 @@ def test_the_fence_stands_before_what_is_made():
 
 
 @pytest.mark.parametrize(
-    ("status", "said", "words", "refused"),
+    ("status", "problem", "words", "refused"),
     [
         (403, "is forbidden", r'may not create Dest.*verbs: \["create"\]', True),
         (403, 'cannot patch resource "x"', r'may not patch Dest.*verbs: \["patch"\]', True),
@@ -197,12 +197,12 @@ def test_the_fence_stands_before_what_is_made():
         (409, "exists", "there is no such object", True),
     ],
 )
-def test_what_cannot_be_made_is_said(status, said, words, refused):
-    store = Store(ClusterError(said, status))
+def test_what_cannot_be_made_is_said(status, problem, words, refused):
+    store = Store(ClusterError(problem, status))
     with pytest.raises(RouteError, match=words) as caught:
         creating(store).write(istio(**RULED), Split(5), "m")
     assert caught.value.refused is refused
-    assert len(store.said) <= 6
+    assert len(store.calls) <= 6
 
 
 def test_an_object_that_no_plan_asks_for_stays_missing_also_on_the_way_back():
@@ -210,7 +210,7 @@ def test_an_object_that_no_plan_asks_for_stays_missing_also_on_the_way_back():
     for split in (Split(5), Split(0)):
         with pytest.raises(RouteError, match="there is no such object"):
             creating(store).write(istio(), split, "m")
-    assert store.said == ["get VirtualService"] * 2
+    assert store.calls == ["get VirtualService"] * 2
 
 
 def test_proxies_hear_of_a_subset_a_second_before_a_route_leads_to_it():

@@ -60,7 +60,7 @@ def plan(file="rds.json", admin="http://127.0.0.1:9", **envoy):
 def admin():
     """An admin interface that gives every path the same answer: `.says` is (status, text)."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class AdminHandler(BaseHTTPRequestHandler):
         def do_GET(self):
             status, text = server.says
             self.send_response(status)
@@ -70,10 +70,10 @@ def admin():
         def log_message(self, *_):
             pass
 
-    class Server(HTTPServer):
+    class AdminServer(HTTPServer):
         says = (200, "")
 
-    with Server(("127.0.0.1", 0), Handler) as server:
+    with AdminServer(("127.0.0.1", 0), AdminHandler) as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield server
@@ -147,7 +147,7 @@ def test_a_file_that_may_not_be_replaced_is_said(tmp_path, monkeypatch):
         EnvoyRouter().write(plan(file), Split(0), "m")
 
 
-def told(*endpoints):
+def list_clusters(*endpoints):
     return "\n".join(
         f"{cluster}::default_priority::max_connections::1024\n{cluster}::{at}::health_flags::healthy"
         for cluster, at in endpoints
@@ -155,18 +155,21 @@ def told(*endpoints):
 
 
 @pytest.mark.parametrize(
-    ("canary", "said"),
+    ("canary", "problem"),
     [
         ("127.0.0.1:8082", ""),
         ("[::1]:8081", ""),
         ("127.0.0.1:8081", "clusters s-v1 and s-v2 both lead to 127.0.0.1:8081"),
     ],
 )
-def test_two_clusters_of_one_endpoint_are_no_two_versions(admin, tmp_path, canary, said):
+def test_two_clusters_of_one_endpoint_are_no_two_versions(admin, tmp_path, canary, problem):
     file = tmp_path / "rds.json"
     file.write_text(json.dumps(ROUTES))
-    admin.says = (200, told(("s-v1", "127.0.0.1:8081"), ("s-v2", canary), ("s-v22", "10.0.0.1:80")))
-    assert against(plan(file, f"http://127.0.0.1:{admin.server_port}")) == said
+    admin.says = (
+        200,
+        list_clusters(("s-v1", "127.0.0.1:8081"), ("s-v2", canary), ("s-v22", "10.0.0.1:80")),
+    )
+    assert against(plan(file, f"http://127.0.0.1:{admin.server_port}")) == problem
 
 
 def test_a_file_that_cannot_carry_the_canary_s_weight_is_told(admin, tmp_path):
@@ -175,7 +178,7 @@ def test_a_file_that_cannot_carry_the_canary_s_weight_is_told(admin, tmp_path):
     route["weighted_clusters"]["clusters"] *= 2
     file = tmp_path / "rds.json"
     file.write_text(json.dumps(twice))
-    admin.says = (200, told(("s-v1", "127.0.0.1:8081"), ("s-v2", "127.0.0.1:8082")))
-    found = against(plan(file, f"http://127.0.0.1:{admin.server_port}"))
-    assert found.endswith("names s-v1 twice")
+    admin.says = (200, list_clusters(("s-v1", "127.0.0.1:8081"), ("s-v2", "127.0.0.1:8082")))
+    problem = against(plan(file, f"http://127.0.0.1:{admin.server_port}"))
+    assert problem.endswith("names s-v1 twice")
     assert json.loads(file.read_text()) == twice

@@ -34,8 +34,8 @@ def manifest(*clusters, **action):
 
 
 def routes(document):
-    found = document["resources"][0]["virtual_hosts"][0]["routes"]
-    return copy.deepcopy(found)
+    routes = document["resources"][0]["virtual_hosts"][0]["routes"]
+    return copy.deepcopy(routes)
 
 
 def test_a_route_for_the_segment_stands_before_ours_and_copies_the_rest_of_it():
@@ -57,7 +57,9 @@ def test_a_route_for_the_segment_stands_before_ours_and_copies_the_rest_of_it():
 
 def test_the_routes_of_a_segment_change_no_number():
     held = patch(manifest(), ARMS, SEGMENT, "m", WARD)
-    assert [place for _, place, _ in actions(held)] == ["route 2 of virtual host all"] * 2
+    assert [weight_path for _, weight_path, _ in actions(held)] == [
+        "route 2 of virtual host all"
+    ] * 2
 
 
 @pytest.mark.parametrize("traffic", [WARD, Traffic()], ids=["known", "plan changed"])
@@ -115,7 +117,7 @@ def test_copies_are_added_to_those_of_others():
 
 
 @pytest.mark.parametrize(
-    ("policy", "seen"),
+    ("policy", "split_read"),
     [
         ({}, Split(100, 100, "mirror")),
         ({"runtime_fraction": {"default_value": {}}}, Split(0)),
@@ -126,9 +128,9 @@ def test_copies_are_added_to_those_of_others():
         ),
     ],
 )
-def test_copies_are_read_as_envoy_reads_them(policy, seen):
+def test_copies_are_read_as_envoy_reads_them(policy, split_read):
     live = manifest(request_mirror_policies=[{"cluster": "s-v2-shadow", **policy}])
-    assert split_of(live, ARMS, 100) == seen
+    assert split_of(live, ARMS, 100) == split_read
 
 
 def test_routes_that_disagree_on_copies_are_told():
@@ -161,18 +163,18 @@ def test_affinity_draws_by_the_user_and_goes_again(split):
 
 
 @pytest.mark.parametrize(
-    ("action", "said"),
+    ("action", "problem"),
     [
         ({"hash_policy": [{"cookie": {"name": "theirs"}}]}, "has a hash policy of its own"),
         ({"weighted_clusters": {"header_name": "x-assign"}}, "lets a header draw the cluster"),
         ({"weighted_clusters": {}}, "has a third cluster"),
     ],
 )
-def test_affinity_is_refused_where_the_draw_is_another_s_and_a_rollback_passes(action, said):
-    live = manifest(("s-v1", 90), ("s-v0", 10 if "third" in said else 0))
+def test_affinity_is_refused_where_the_draw_is_another_s_and_a_rollback_passes(action, problem):
+    live = manifest(("s-v1", 90), ("s-v0", 10 if "third" in problem else 0))
     owned = live["resources"][0]["virtual_hosts"][0]["routes"][1]["route"]
     owned["weighted_clusters"] |= action.get("weighted_clusters", {})
     owned |= {key: value for key, value in action.items() if key == "hash_policy"}
-    with pytest.raises(RouteError, match=said):
+    with pytest.raises(RouteError, match=problem):
         patch(live, ARMS, Split(10), "m", USER)
     assert split_of(patch(live, ARMS, Split(0), "m", USER), ARMS, 100) == Split(0)

@@ -64,9 +64,9 @@ def test_without_traffic_an_entry_that_the_router_added_is_taken_away():
     old = manifest([entry("s-v1", 100)])
     new = patch(patch(old, ARMS, Split(5), "m"), ARMS, Split(0), "m")
     assert clusters(new) == [entry("s-v1", 100)]
-    told = entry("s-v2", 5) | {"metadata_match": {}}
-    new = patch(manifest([entry("s-v1", 95), told]), ARMS, Split(0), "m")
-    assert clusters(new) == [entry("s-v1", 100), told | {"weight": 0}]
+    routed_entry = entry("s-v2", 5) | {"metadata_match": {}}
+    new = patch(manifest([entry("s-v1", 95), routed_entry]), ARMS, Split(0), "m")
+    assert clusters(new) == [entry("s-v1", 100), routed_entry | {"weight": 0}]
 
 
 def test_a_canary_without_entry_is_added_last_and_a_stable_without_entry_first():
@@ -193,8 +193,8 @@ def test_disagreement_and_zero_weights_are_repaired_by_a_write():
 )
 def test_a_third_cluster_keeps_its_share_of_the_traffic(split, weights):
     new = patch(THIRD, ARMS, split, "m")
-    told = {one["name"]: one["weight"] for one in clusters(new)}
-    assert [told.get(name, 0) for name in ("s-v1", "s-v2", "s-v0")] == weights
+    weights_by_name = {cluster["name"]: cluster["weight"] for cluster in clusters(new)}
+    assert [weights_by_name.get(name, 0) for name in ("s-v1", "s-v2", "s-v0")] == weights
     assert split_of(new, ARMS, 100) == split
 
 
@@ -209,9 +209,12 @@ def test_the_total_weight_that_envoy_checks_counts_the_third_cluster():
 
 def test_a_dump_gives_the_named_configuration_and_its_version():
     config = manifest([entry("s-v1", 90), entry("s-v2", 10)])["resources"][0]
-    one = {"version_info": "m", "route_config": config}
+    configuration = {"version_info": "m", "route_config": config}
     other = {"version_info": "x", "route_config": {"name": "t"}}
-    for dump in ({"configs": [other, one]}, {"configs": [{"dynamic_route_configs": [other, one]}]}):
+    for dump in (
+        {"configs": [other, configuration]},
+        {"configs": [{"dynamic_route_configs": [other, configuration]}]},
+    ):
         live = shown(dump, {"s"})
         assert version_of(live) == "m"
         assert split_of(live, ARMS, 100) == Split(10)

@@ -65,21 +65,24 @@ def test_a_lone_backend_of_weight_zero_gets_nothing():
 def test_a_backend_of_another_group_kind_or_namespace_is_another(other):
     live = http_route([A, B, ref("reviews-v2", 100, **other)])
     new = after(live, Split(50))
-    assert [each["weight"] for each in refs(new)] == [50, 50, 100]
+    assert [backend["weight"] for backend in refs(new)] == [50, 50, 100]
     with pytest.raises(RouteError, match="no rule of HTTPRoute reviews leads to Service reviews-v"):
         split_of(http_route([A | other]), PLAN, 100)
 
 
 def test_defaults_written_out_are_the_same_backend():
-    told = {"group": "", "kind": "Service", "namespace": "ns"}
-    assert split_of(http_route([A | told, B | told]), PLAN, 100) == Split(10)
+    written_out = {"group": "", "kind": "Service", "namespace": "ns"}
+    assert split_of(http_route([A | written_out, B | written_out]), PLAN, 100) == Split(10)
 
 
 def test_only_references_with_the_port_that_matters():
     backends = {"stable": "reviews-v1", "canary": "reviews-v2", "port": 81}
     live = http_route([A, B], [A | {"port": 81}, B | {"port": 81}])
     new = after(live, Split(40), gateway(backends=backends))
-    assert [[each["weight"] for each in refs(new, rule)] for rule in (0, 1)] == [[90, 10], [60, 40]]
+    assert [[backend["weight"] for backend in refs(new, rule)] for rule in (0, 1)] == [
+        [90, 10],
+        [60, 40],
+    ]
 
 
 def test_other_kinds_of_backend():
@@ -118,7 +121,7 @@ def test_all_named_rules_move_or_none(rules, reason):
 def test_on_the_way_back_the_named_rules_that_are_left_move():
     live = http_route([A, B], [ref("ratings")])
     back = after(live, Split(0), gateway(rules=["r1", "r2", "gone"]))
-    assert [each["weight"] for each in refs(back)] == [100, 0]
+    assert [backend["weight"] for backend in refs(back)] == [100, 0]
     with pytest.raises(RouteError, match="no rule of HTTPRoute reviews leads to Service reviews-v"):
         patch(live, gateway(rules=["gone"]), Split(0), "m")
 
@@ -161,7 +164,7 @@ FINE = condition("Accepted", "True")
 
 
 @pytest.mark.parametrize(
-    ("parents", "said"),
+    ("parents", "expected"),
     [
         ([], ""),
         ([[FINE]], ""),
@@ -180,10 +183,12 @@ FINE = condition("Accepted", "True")
         ),
     ],
 )
-def test_what_the_gateways_say_of_the_canary(parents, said):
-    status = {"parents": [{"controllerName": "gw", "conditions": each} for each in parents]}
+def test_what_the_gateways_say_of_the_canary(parents, expected):
+    status = {
+        "parents": [{"controllerName": "gw", "conditions": conditions} for conditions in parents]
+    }
     live = http_route([A, B]) | {"status": status}
     live["metadata"]["generation"] = 3
-    found = complaint(live, PLAN)
-    assert found.startswith(said)
-    assert bool(found) == bool(said)
+    explanation = complaint(live, PLAN)
+    assert explanation.startswith(expected)
+    assert bool(explanation) == bool(expected)

@@ -233,8 +233,8 @@ def test_one_route_moved_by_hand_is_what_is_seen(by_hand, route):
 
 def test_a_note_that_is_none_of_ours_tells_nothing():
     live = virtual_service([V1, V2], [V1])
-    for said in ("x", "1/0", "7/100"):
-        live["metadata"]["annotations"] = {"split.surefoot.dev/reviews": said}
+    for note in ("x", "1/0", "7/100"):
+        live["metadata"]["annotations"] = {"split.surefoot.dev/reviews": note}
         with pytest.raises(RouteError, match="routes disagree"):
             split_of(live, PLAN, 100)
 
@@ -278,8 +278,8 @@ def test_two_services_share_one_object_by_their_marks():
     ],
 )
 def test_a_destination_rule_must_define_both_subsets(rule, reason):
-    said = explain_missing_subset({"spec": rule}, istio(destinationRule="reviews"))
-    assert said == reason == "" or reason in said
+    problem = explain_missing_subset({"spec": rule}, istio(destinationRule="reviews"))
+    assert problem == reason == "" or reason in problem
 
 
 def test_a_plan_for_another_mesh_is_no_plan_for_istio():

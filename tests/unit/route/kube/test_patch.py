@@ -34,10 +34,10 @@ def after(live, split, plan=ISTIO):
 
 def rules(*matches):
     """An HTTPRoute: the plan's rule, and a foreign one for each of these matches."""
-    made = http_route([A])
+    route = http_route([A])
     foreign = [{"name": f"f{n}", "matches": [m]} for n, m in enumerate(matches, 1)]
-    made["spec"]["rules"] += foreign
-    return made
+    route["spec"]["rules"] += foreign
+    return route
 
 
 def test_a_route_for_the_segment_stands_before_ours_and_copies_the_rest_of_it():
@@ -89,17 +89,19 @@ def test_copies_of_everything_need_no_fraction():
     whole = {"type": "RequestMirror", "requestMirror": {"backendRef": to_canary}}
     assert rule["filters"] == [whole]
     (rule,) = after(http_route([A]), MIRROR, GATEWAY)["spec"]["rules"]
-    part = {"fraction": {"numerator": 50, "denominator": 100}}
-    assert rule["filters"] == [whole | {"requestMirror": {"backendRef": to_canary, **part}}]
+    mirrored_fraction = {"fraction": {"numerator": 50, "denominator": 100}}
+    assert rule["filters"] == [
+        whole | {"requestMirror": {"backendRef": to_canary, **mirrored_fraction}}
+    ]
 
 
-@pytest.mark.parametrize(("part", "seen"), [({"percent": 7}, 7), ({}, 100)])
-def test_copies_are_read_in_either_spelling(part, seen):
+@pytest.mark.parametrize(("fraction", "canary_share"), [({"percent": 7}, 7), ({}, 100)])
+def test_copies_are_read_in_either_spelling(fraction, canary_share):
     live = after(http_route([A]), MIRROR, GATEWAY)
     mirror = live["spec"]["rules"][0]["filters"][0]["requestMirror"]
     del mirror["fraction"]
-    mirror.update(part)
-    assert split_of(live, GATEWAY, 100) == Split(seen, 100, "mirror")
+    mirror.update(fraction)
+    assert split_of(live, GATEWAY, 100) == Split(canary_share, 100, "mirror")
 
 
 def test_copies_that_are_not_ours_are_neither_seen_nor_taken_away():

@@ -9,7 +9,7 @@ from rollout.route.kube.router import ClusterRouter
 from tests.support.routes import istio, to, virtual_service
 
 
-class Held:
+class UnpatchableObjects:
     """A cluster that holds two objects and takes no patch."""
 
     def __init__(self, live, subsets=("v1",)):
@@ -39,13 +39,13 @@ PLAIN = virtual_service([to("reviews", 100, "v1")])
 )
 def test_an_advance_that_the_object_cannot_carry_is_refused(live, route, words):
     with pytest.raises(RouteError, match=words) as caught:
-        ClusterRouter(Held(live)).write(istio(**route), Split(5), "m")
+        ClusterRouter(UnpatchableObjects(live)).write(istio(**route), Split(5), "m")
     assert caught.value.refused
 
 
 def test_what_is_only_read_so_is_tried_again():
     with pytest.raises(RouteError, match="has no http route named") as caught:
-        ClusterRouter(Held(PLAIN)).read(istio(http=["absent"]), 100)
+        ClusterRouter(UnpatchableObjects(PLAIN)).read(istio(http=["absent"]), 100)
     assert (caught.value.refused, caught.value.unread) == (False, False)
 
 
@@ -58,7 +58,7 @@ def test_what_is_only_read_so_is_tried_again():
     ],
 )
 def test_an_api_server_that_does_not_say_what_it_has_is_unread(verb, status, refused, unread):
-    said = as_route_error(
+    error = as_route_error(
         ClusterError("gone away", status), verb, VIRTUAL_SERVICE, istio(), "reviews"
     )
-    assert (said.refused, said.unread) == (refused, unread)
+    assert (error.refused, error.unread) == (refused, unread)

@@ -67,9 +67,9 @@ def test_a_destination_rule_s_fields(policy, fields):
 
 
 def test_regions():
-    made = short(rule({"locality": {"failover": [{"from": "east", "to": "west"}]}}))
+    changed_fields = short(rule({"locality": {"failover": [{"from": "east", "to": "west"}]}}))
     setting = "loadBalancer.localityLbSetting"
-    assert made == {
+    assert changed_fields == {
         f"{setting}.enabled": True,
         f"{setting}.failover": [{"from": "east", "to": "west"}],
         f"{setting}.distribute": None,
@@ -98,8 +98,10 @@ def test_retries_at_the_http_routes_of_ours_only(retries, fields):
         [to("reviews", subset="v1")], [to("ratings")], [to("reviews", 1, "v1")]
     )
     asked = plan({"retries": retries}, http=["r1"])
-    made = route_fields(service, asked, asked.spec.policy)
-    assert made == {("http route `r1`", "retries", key): value for key, value in fields.items()}
+    changed_fields = route_fields(service, asked, asked.spec.policy)
+    assert changed_fields == {
+        ("http route `r1`", "retries", key): value for key, value in fields.items()
+    }
     every = plan({"timeout": "3s"})
     assert route_fields(service, every, every.spec.policy) == {
         ("http route `r1`", "timeout"): "3s",
@@ -127,15 +129,15 @@ def test_what_says_it_more_closely_would_win_and_is_told():
     assert [*overruled(RULE, asked, wanted)] == []
 
 
-def part(asked, kind):
-    return next(each for each in parts(asked) if each.kind.name == kind)
+def find_object(asked, kind):
+    return next(mesh_object for mesh_object in parts(asked) if mesh_object.kind.name == kind)
 
 
 def test_a_patch_is_small_and_the_second_is_empty_and_back_is_back():
     asked = plan({"outliers": {}, "balance": {"method": "leastRequest"}})
     theirs = {"loadBalancer": {"consistentHash": {"useSourceIp": True}}, "proxyProtocol": {}}
     live = {**RULE, "spec": {**RULE["spec"], "trafficPolicy": theirs}}
-    rule = part(asked, "DestinationRule")
+    rule = find_object(asked, "DestinationRule")
     body = rule.patch(live, asked, asked.spec.policy)
     assert set(body["spec"]) == {"trafficPolicy"}
     assert set(body["metadata"]["annotations"]) == {f"{POLICY}reviews"}
@@ -152,7 +154,7 @@ def test_the_next_plan_takes_over_what_the_first_found():
     first, second = plan({"timeout": "3s"}), plan({"timeout": "4s", "retries": {"attempts": 1}})
     live = virtual_service([to("reviews", 100, "v1")])
     live["spec"]["http"][0]["timeout"] = "30s"
-    service = part(first, "VirtualService")
+    service = find_object(first, "VirtualService")
     there = merged(live, service.patch(live, first, first.spec.policy))
     there = merged(there, service.patch(there, second, second.spec.policy))
     assert there["spec"]["http"][0]["timeout"] == "4s"
@@ -186,4 +188,4 @@ def test_what_one_object_refuses_is_written_to_none():
 
 def test_an_object_that_is_gone_needs_nothing_to_be_put_back():
     asked = plan({"outliers": {}, "mtls": {"mode": "strict", "peerAuthentication": "reviews"}})
-    assert [each.patch({}, asked, None) for each in parts(asked)] == [{}, {}, {}]
+    assert [mesh_object.patch({}, asked, None) for mesh_object in parts(asked)] == [{}, {}, {}]

@@ -25,7 +25,7 @@ POLICED = plan({"istio": {"virtualService": "reviews", **RULED}}, policy=POLICY)
 
 
 def look(store, asked):
-    return {each.kind.name: each for each in Remover(store, _awake).look(asked)}
+    return {removal.kind.name: removal for removal in Remover(store, _awake).look(asked)}
 
 
 def _awake(_seconds):
@@ -33,7 +33,7 @@ def _awake(_seconds):
 
 
 def deeds(store, asked):
-    return {name: each.deed for name, each in look(store, asked).items()}
+    return {name: removal.deed for name, removal in look(store, asked).items()}
 
 
 def edit(store, kind, change):
@@ -77,9 +77,9 @@ def test_a_route_for_a_segment_and_copies_are_ours_too(way):
 
 def test_what_is_led_to_goes_after_what_leads_there_and_after_a_pause():
     store, naps = after(POLICED, Split(5)), []
-    remover = Remover(store, lambda s: naps.append((s, store.said[-1])))
+    remover = Remover(store, lambda s: naps.append((s, store.calls[-1])))
     remover.remove(POLICED, remover.look(POLICED), lambda _: None)
-    assert [each for each in store.said if each.startswith("delete")] == [
+    assert [request for request in store.calls if request.startswith("delete")] == [
         "delete VirtualService",
         "delete PeerAuthentication",
         "delete DestinationRule",
@@ -100,7 +100,7 @@ def _route(live):
 
 
 @pytest.mark.parametrize(
-    ("kind", "change", "said"),
+    ("kind", "change", "reason"),
     [
         (VIRTUAL_SERVICE, _spec(hosts=["reviews", "more"]), "spec.hosts"),
         (VIRTUAL_SERVICE, _spec(exportTo=["."]), "spec.exportTo"),
@@ -138,12 +138,12 @@ def _route(live):
         ),
     ],
 )
-def test_what_somebody_changed_is_named_and_kept(kind, change, said):
+def test_what_somebody_changed_is_named_and_kept(kind, change, reason):
     store = after(POLICED, Split(5))
     edit(store, kind, change)
-    found = look(store, POLICED)[kind.name]
-    assert (found.deed, said in found.why) == ("keep", True), found.why
-    if kind == VIRTUAL_SERVICE and "no route" not in said:
+    removal = look(store, POLICED)[kind.name]
+    assert (removal.deed, reason in removal.why) == ("keep", True), removal.why
+    if kind == VIRTUAL_SERVICE and "no route" not in reason:
         rule = look(store, POLICED)["DestinationRule"]
         assert rule.why == "VirtualService reviews leads to its subset v1"
 
@@ -162,15 +162,15 @@ def test_versions_before_and_after_are_no_edit():
     router = WithCreation(ClusterRouter(store), store)
     router.write(following, Split(100), "next")
     assert {*deeds(store, following).values()} == {"delete"}
-    found = look(store, istio(**RULED))["VirtualService"]
-    assert found.deed == "keep", "that plan knows nothing of v3"
+    removal = look(store, istio(**RULED))["VirtualService"]
+    assert removal.deed == "keep", "that plan knows nothing of v3"
 
 
 def test_a_plan_that_asks_for_nothing_more_cannot_tell_and_keeps():
     store = after(istio(**RULED), Split(5))
     unmade = istio(destinationRule="reviews-rule")
-    for each in look(store, unmade).values():
-        assert (each.deed, each.why[:27]) == ("keep", "the plan asks for it no lon")
+    for removal in look(store, unmade).values():
+        assert (removal.deed, removal.why[:27]) == ("keep", "the plan asks for it no lon")
 
 
 def test_another_route_that_needs_the_rule_keeps_it():
@@ -178,9 +178,9 @@ def test_another_route_that_needs_the_rule_keeps_it():
     other = virtual_service([to("reviews.ns.svc.cluster.local", subset="v2")])
     other["metadata"]["name"] = "other"
     store.held["VirtualService", "other"] = other
-    found = look(store, istio(**RULED))
-    assert found["VirtualService"].deed == "delete"
-    assert found["DestinationRule"].why == "VirtualService other leads to its subset v2"
+    removals = look(store, istio(**RULED))
+    assert removals["VirtualService"].deed == "delete"
+    assert removals["DestinationRule"].why == "VirtualService other leads to its subset v2"
 
 
 def test_what_was_there_gets_back_what_the_policy_replaced_and_keeps_its_weights():
@@ -194,17 +194,17 @@ def test_what_was_there_gets_back_what_the_policy_replaced_and_keeps_its_weights
     router = WithCreation(WithPolicy(ClusterRouter(store), ClusterPolicyStore(store)), store)
     router.write(asked, Split(100), "m")
     assert store.held["VirtualService", "reviews"]["spec"]["http"][0]["timeout"] == "3s"
-    found = look(store, asked)
-    assert {name: each.deed for name, each in found.items()} == {
+    removals = look(store, asked)
+    assert {name: removal.deed for name, removal in removals.items()} == {
         "VirtualService": "restore",
         "DestinationRule": "keep",  # the route that stays leads there
     }
-    assert found["VirtualService"].why == "was there before: spec.http as before"
-    assert found["VirtualService"].carries == "100 % to v2, the rest to v1"
+    assert removals["VirtualService"].why == "was there before: spec.http as before"
+    assert removals["VirtualService"].carries == "100 % to v2, the rest to v1"
     remover = Remover(store, _awake)
-    remover.remove(asked, [found["VirtualService"]], lambda _: None)
+    remover.remove(asked, [removals["VirtualService"]], lambda _: None)
     live = store.held["VirtualService", "reviews"]
-    weights = [each["weight"] for each in live["spec"]["http"][0]["route"]]
+    weights = [destination["weight"] for destination in live["spec"]["http"][0]["route"]]
     assert (weights, live["metadata"]) == ([0, 100], theirs["metadata"])
     assert {**_route(live), "route": 0} == {**_route(theirs), "route": 0}
     assert "VirtualService" not in look(store, asked)
@@ -238,12 +238,12 @@ def test_who_changed_it_since_the_look_wins():
 
 
 def test_what_somebody_else_deleted_meanwhile_is_done():
-    store, told = after(istio(**RULED), Split(5)), list[Removal]()
+    store, removed = after(istio(**RULED), Split(5)), list[Removal]()
     remover = Remover(store, lambda _: None)
     due = remover.look(istio(**RULED))
     del store.held["VirtualService", "reviews"]
-    remover.remove(istio(**RULED), due, told.append)
-    assert (store.held, told) == ({}, due)
+    remover.remove(istio(**RULED), due, removed.append)
+    assert (store.held, removed) == ({}, due)
 
 
 def test_a_plan_names_what_leads_before_what_is_led_to():
