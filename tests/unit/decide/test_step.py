@@ -23,7 +23,7 @@ def decided(action="advance", canary=5, at=T0, reasons=("nothing-harmful",)):
     )
 
 
-def said(command, at=T0):
+def build_command(command, at=T0):
     return HumanSaid(rollout="r", at=at, command=command, actor="someone")
 
 
@@ -47,14 +47,14 @@ def test_nothing_is_advanced_before_every_guardrail_has_a_baseline():
 @pytest.mark.parametrize("command", ["pause", "resume", "promote", "abort"])
 def test_a_rollback_under_way_is_overtaken_by_nothing(command):
     state = fold(at_step(), decided("roll back", 0), 4)
-    state = fold(state, said(command), 5)
+    state = fold(state, build_command(command), 5)
     assert reasons(state, T0 + 1e6) == ("hold", ("awaiting-mesh",))
 
 
 def test_abort_comes_before_everything_else():
     state = fold(
         fold(at_step(), RouteFailed(rollout="r", at=T0, decision=2, problem="p", attempt=1), 4),
-        said("abort"),
+        build_command("abort"),
         5,
     )
     assert reasons(state, T0 + 1e6) == ("roll back", ("human:abort",))
@@ -77,7 +77,7 @@ def test_every_command_is_answered(phase, command, expected):
         state = fold(state, decided("pause"), 4)
     if phase == "promoting":
         state = fold(state, decided("promote", 100), 4)
-    state = fold(state, said(command), 5)
+    state = fold(state, build_command(command), 5)
     assert reasons(state, T0 + 1) == expected
     answer = step(state, T0 + 1, "r")
     assert answer is not None
@@ -116,35 +116,35 @@ def test_back_off_grows_and_a_rollback_is_never_far_from_its_next_attempt():
 
 
 def test_drift_is_adopted_reverted_or_paused():
-    seen = Drifted(rollout="r", at=T0, seen=Split(40))
-    assert reasons(fold(at_step(onDrift="pause"), seen, 4), T0) == ("pause", ("drift",))
-    adopted = fold(at_step(onDrift="adopt"), seen, 4)
+    drift = Drifted(rollout="r", at=T0, seen=Split(40))
+    assert reasons(fold(at_step(onDrift="pause"), drift, 4), T0) == ("pause", ("drift",))
+    adopted = fold(at_step(onDrift="adopt"), drift, 4)
     assert adopted.wanted == Split(40)
-    reverted = fold(at_step(onDrift="revert"), seen, 4)
+    reverted = fold(at_step(onDrift="revert"), drift, 4)
     assert (reverted.wanted, reverted.awaiting) == (Split(5), 2)
 
 
-def failed(**said):
-    return RouteFailed(rollout="r", at=T0, decision=2, problem="p", attempt=1, **said)
+def failed(**failure):
+    return RouteFailed(rollout="r", at=T0, decision=2, problem="p", attempt=1, **failure)
 
 
 @pytest.mark.parametrize(
-    ("said", "awaiting", "unread"),
+    ("failure", "awaiting", "unread"),
     [
         ({"unread": True}, 2, True),
         ({}, 2, False),  # it was asked and shows no weights; or an entry from before this was told
         ({"refused": True}, None, False),
     ],
 )
-def test_what_was_confirmed_and_cannot_be_read_is_read_again(said, awaiting, unread):
+def test_what_was_confirmed_and_cannot_be_read_is_read_again(failure, awaiting, unread):
     for before in (at_step(), fold(at_step(), failed(unread=True), 4)):
-        after = fold(before, failed(**said), 5)
+        after = fold(before, failed(**failure), 5)
         assert (after.awaiting, after.unread) == (awaiting, unread)
 
 
-@pytest.mark.parametrize("said", [{"unread": True}, {}, {"refused": True}])
-def test_what_was_never_confirmed_is_to_be_written_all_the_same(said):
-    after = fold(fold(begun(), decided(), 2), failed(**said), 3)
+@pytest.mark.parametrize("failure", [{"unread": True}, {}, {"refused": True}])
+def test_what_was_never_confirmed_is_to_be_written_all_the_same(failure):
+    after = fold(fold(begun(), decided(), 2), failed(**failure), 3)
     assert (after.awaiting, after.unread) == (2, False)
     rolled = fold(fold(at_step(), failed(unread=True), 4), decided("roll back", 0), 5)
     assert (rolled.awaiting, rolled.unread) == (5, False)

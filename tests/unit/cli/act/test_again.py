@@ -21,16 +21,16 @@ def call(*arguments: object):
 def ended(request, tmp_path):
     """A lab whose rollout has ended, and the journal's path."""
     path = tmp_path / "journal.db"
-    made = Lab(request.param)
-    made.run()
+    lab_run = Lab(request.param)
+    lab_run.run()
     with closing(open_journal(path)) as journal:
-        journal.append(made.facts, after=0)
-    return made, path
+        journal.append(lab_run.facts, after=0)
+    return lab_run, path
 
 
 def test_each_word_where_it_makes_sense(ended):
-    made, path = ended
-    word, other = ("undo", "retry") if made.state.phase == "promoted" else ("retry", "undo")
+    lab_run, path = ended
+    word, other = ("undo", "retry") if lab_run.state.phase == "promoted" else ("retry", "undo")
     refused = call(other, "demo", "--journal", path)
     assert (refused.exit_code, refused.stdout) == (2, "")
     result = call(word, "demo", "--journal", path, "--reason", "ticket 7", "--as", "ada", "--json")
@@ -44,15 +44,15 @@ def test_each_word_where_it_makes_sense(ended):
 
 
 def test_status_names_the_stable_version_on_record(ended):
-    made, path = ended
-    stable = "v2" if made.state.phase == "promoted" else "v1"
-    (told,) = json.loads(call("status", "--journal", path, "--json").stdout)
-    assert told["recorded_stable"] == stable
+    lab_run, path = ended
+    stable = "v2" if lab_run.state.phase == "promoted" else "v1"
+    (row,) = json.loads(call("status", "--journal", path, "--json").stdout)
+    assert row["recorded_stable"] == stable
     assert f"stable on record: {stable}" in call("status", "--journal", path).stdout
     assert f"{stable} is stable from now on" in call("log", "--journal", path).stdout
 
 
 def test_a_word_for_a_live_rollout_names_the_one_for_an_ended_one(ended):
-    made, path = ended
-    word = "undo" if made.state.phase == "promoted" else "retry"
+    lab_run, path = ended
+    word = "undo" if lab_run.state.phase == "promoted" else "retry"
     assert f"`surefoot {word}`" in call("abort", "demo", "--journal", path).stderr

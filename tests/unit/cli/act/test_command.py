@@ -51,7 +51,7 @@ def call(*arguments: object):
     return CliRunner().invoke(surefoot, list(map(str, arguments)))
 
 
-def said(path) -> list[Fact]:
+def read_facts(path) -> list[Fact]:
     with closing(open_journal(path)) as journal:
         return [entry.fact for entry in journal.read() if isinstance(entry.fact, HumanSaid)]
 
@@ -64,7 +64,7 @@ def test_a_command_is_recorded_with_its_actor(path, command):
         f"recorded as entry 2: {command} notes-v2-1 by {whoami()}; "
         "the controller acts on it at its next tick\n"
     )
-    (fact,) = said(path)
+    (fact,) = read_facts(path)
     assert isinstance(fact, HumanSaid)
     assert (fact.command, fact.actor, fact.reason) == (command, whoami(), "ticket 4711")
     assert fact.at > 1.7e9
@@ -73,7 +73,7 @@ def test_a_command_is_recorded_with_its_actor(path, command):
 def test_free_text_is_short_and_tame(path):
     reason = "a\x1b[31m\u202e\nb " + "x" * 500
     call("pause", "notes-v2-1", "--journal", path, "--reason", reason, "--as", "eve\n\x07")
-    (fact,) = said(path)
+    (fact,) = read_facts(path)
     assert isinstance(fact, HumanSaid)
     assert fact.actor == "eve"
     assert fact.reason.startswith("a[31m b xx")
@@ -97,7 +97,7 @@ def test_an_unknown_name_lists_the_known(path):
     result = call("pause", "nots", "--journal", path)
     assert result.exit_code == 2
     assert "no rollout is called 'nots' (known: notes-v2)" in result.stderr
-    assert said(path) == []
+    assert read_facts(path) == []
 
 
 def test_no_journal_is_bad_input_and_makes_none(tmp_path):

@@ -25,10 +25,10 @@ BORN = "2026-11-21T00:00:00Z"
 
 @pytest.fixture
 def store():
-    made = after(PLAN, Split(5), Split(100))
-    for live in made.held.values():
+    cluster_store = after(PLAN, Split(5), Split(100))
+    for live in cluster_store.held.values():
         live["metadata"]["creationTimestamp"] = BORN
-    return made
+    return cluster_store
 
 
 @pytest.fixture

@@ -23,8 +23,8 @@ PAST = recorded(pods_plan(), past_of())
 ASKING = pods_plan({"requireCalibration": True})
 
 
-def said(found):
-    return text(as_document(PAST, found, 1))
+def describe(calibration):
+    return text(as_document(PAST, calibration, 1))
 
 
 def calibrated(rolled_back, rollout=ASKING.id, at=1.0):
@@ -35,7 +35,9 @@ def calibrated(rolled_back, rollout=ASKING.id, at=1.0):
 
 
 def test_an_outcome_that_holds_in_words():
-    words = said(Calibration({"promoted": 995, "rolled back": 2, "untested": 3}, {"harmful:x": 2}))
+    words = describe(
+        Calibration({"promoted": 995, "rolled back": 2, "untested": 3}, {"harmful:x": 2})
+    )
     assert "2 of 997 replays were rolled back, each falsely: a rate of at most 0.6301 %" in words
     assert "(95% confidence), declared 1 %: holds" in words
     assert "48m of 6 pods, 2 of them play the canary, for 5m at most" in words
@@ -46,16 +48,16 @@ def test_an_outcome_that_holds_in_words():
 
 
 @pytest.mark.parametrize(
-    ("found", "advice"),
+    ("calibration", "advice"),
     [
         (Calibration({"promoted": 100}), "--runs 1000 or more may show it"),
         (Calibration({"promoted": 900, "rolled back": 100}), "wider margins, a longer history"),
         (Calibration({"untested": 10}), "no replay could be judged"),
     ],
 )
-def test_what_does_not_hold_comes_with_advice(found, advice):
-    assert "DOES NOT HOLD" in said(found)
-    assert advice in said(found)
+def test_what_does_not_hold_comes_with_advice(calibration, advice):
+    assert "DOES NOT HOLD" in describe(calibration)
+    assert advice in describe(calibration)
 
 
 @pytest.mark.parametrize(("alpha", "runs"), [(0.01, 1000), (0.05, 200), (0.2, 200), (0.0001, 2000)])
@@ -64,7 +66,7 @@ def test_the_usual_number_of_runs(alpha, runs):
 
 
 @dataclass
-class Known:
+class FixedHistory:
     """A historian whose past is known."""
 
     past: PodHistory
@@ -79,7 +81,7 @@ def command(tmp_path, monkeypatch):
     """Run the command on a plan: its result."""
     import yaml
 
-    monkeypatch.setattr(doctor_tools, "history_source", lambda: Known(PodHistory(past_of())))
+    monkeypatch.setattr(doctor_tools, "history_source", lambda: FixedHistory(PodHistory(past_of())))
 
     def go(the_plan, *options):
         path = tmp_path / "plan.yaml"
@@ -98,8 +100,10 @@ def test_a_plan_without_pods_is_told_what_to_write(command):
 
 
 def test_a_past_that_cannot_be_read_is_bad_input(command, monkeypatch):
-    said = {"errors": "a sample in the past is negative or no cumulative count"}
-    monkeypatch.setattr(doctor_tools, "history_source", lambda: Known(PodHistory(problems=said)))
+    problems = {"errors": "a sample in the past is negative or no cumulative count"}
+    monkeypatch.setattr(
+        doctor_tools, "history_source", lambda: FixedHistory(PodHistory(problems=problems))
+    )
     done = command(pods_plan())
     assert done.exit_code == 2
     assert isinstance(done.exception, SystemExit | InputError)
@@ -174,24 +178,24 @@ def test_one_that_does_not_hold_is_heeded_though_the_plan_asks_for_none():
 
 
 def test_with_one_that_holds_it_runs_and_the_past_stands_in_the_journal():
-    made = lab(calibrated(10), calibrated(1, at=2.0))
-    assert made.run().phase == "promoted"
-    started = next(fact for fact in made.facts if isinstance(fact, Started))
+    lab_run = lab(calibrated(10), calibrated(1, at=2.0))
+    assert lab_run.run().phase == "promoted"
+    started = next(fact for fact in lab_run.facts if isinstance(fact, Started))
     assert not started.uncalibrated
-    assert "at most 0.4735 %, within the declared 1 %" in sentence(made.facts[1])
-    made.restart()
-    assert made.state.phase == "promoted"
-    assert made.controller.calibrations[ASKING.id].rolled_back == 1
+    assert "at most 0.4735 %, within the declared 1 %" in sentence(lab_run.facts[1])
+    lab_run.restart()
+    assert lab_run.state.phase == "promoted"
+    assert lab_run.controller.calibrations[ASKING.id].rolled_back == 1
 
 
 def test_a_person_may_waive_it_and_the_journal_says_so():
-    made = Lab(GOOD)
+    lab_run = Lab(GOOD)
     other = pods_plan({"requireCalibration": True}, service="other")
-    (rollout,) = made.controller.start([other], uncalibrated=True)
-    started = next(f for f in made.facts if isinstance(f, Started) and f.rollout == rollout)
+    (rollout,) = lab_run.controller.start([other], uncalibrated=True)
+    started = next(f for f in lab_run.facts if isinstance(f, Started) and f.rollout == rollout)
     assert started.uncalibrated
     assert "uncalibrated by a person's word" in sentence(started)
-    assert not next(f for f in made.facts if isinstance(f, Started)).uncalibrated
+    assert not next(f for f in lab_run.facts if isinstance(f, Started)).uncalibrated
 
 
 def test_everything_that_reads_a_journal_passes_over_calibrations():
@@ -200,14 +204,14 @@ def test_everything_that_reads_a_journal_passes_over_calibrations():
     from rollout.decide.fold import fold_all
     from rollout.journal.index import by_rollout
 
-    made = lab(calibrated(0))
-    made.run()
+    lab_run = lab(calibrated(0))
+    lab_run.run()
     follower = Follower()
-    for entry in made.entries:
+    for entry in lab_run.entries:
         follower.feed(entry)
-    assert follower.states == states_of(made.entries) == made.controller.states
-    assert fold_all((e.seq, e.fact) for e in made.entries) == made.state
-    kinds = {e.fact.kind for e in by_rollout(made.entries)[ASKING.id]}
+    assert follower.states == states_of(lab_run.entries) == lab_run.controller.states
+    assert fold_all((e.seq, e.fact) for e in lab_run.entries) == lab_run.state
+    kinds = {e.fact.kind for e in by_rollout(lab_run.entries)[ASKING.id]}
     assert "started" in kinds
     assert "calibrated" not in kinds
-    assert isinstance(made.facts[0], Calibrated)
+    assert isinstance(lab_run.facts[0], Calibrated)

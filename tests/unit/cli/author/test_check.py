@@ -62,11 +62,11 @@ def test_a_holdback_and_hooks_are_told_in_words(tmp_path):
 """
     path = tmp_path / "plan.yaml"
     path.write_text(GOOD.rstrip() + more)
-    said = check(path).output
-    assert "25 % and 50 % (2m at least each), then all but 5 % for 2h, as long as" in said
+    output = check(path).output
+    assert "25 % and 50 % (2m at least each), then all but 5 % for 2h, as long as" in output
     assert (
         "\n  calls warm before the first step, scale-down when promoted "
-        "and tell when rolled back\n" in said
+        "and tell when rolled back\n" in output
     )
 
 
@@ -96,15 +96,15 @@ def test_json_has_its_documented_shape(bad):
     good = EXAMPLES / "01-envoy-local.yaml"
     done = check("--output", "json", good, bad)
     assert done.exit_code == 2
-    said = json.loads(done.output)
-    assert said.keys() == {"plans", "mistakes"}
-    (plan,) = said["plans"]
+    document = json.loads(done.output)
+    assert document.keys() == {"plans", "mistakes"}
+    (plan,) = document["plans"]
     assert plan.keys() == {"file", "name", "id", "digest"}
     assert plan["file"] == str(good)
     assert plan["id"] == f"{plan['name']}-{plan['digest'][:8]}"
-    assert [each["code"] for each in said["mistakes"]] == ["P008", "P003"]
-    for each in said["mistakes"]:
-        assert [*each] == ["file", "line", "column", "code", "message", "hint"]
+    assert [mistake["code"] for mistake in document["mistakes"]] == ["P008", "P003"]
+    for mistake in document["mistakes"]:
+        assert [*mistake] == ["file", "line", "column", "code", "message", "hint"]
 
 
 def test_a_file_that_cannot_be_read_is_one_mistake_among_others(bad, tmp_path):
@@ -126,8 +126,8 @@ def test_a_long_line_is_shown_around_its_place(tmp_path):
     path.write_text("{" + "a: 1, " * 100 + "kind: 1" + ", b: 2" * 200 + "}")
     lines = check(path).output.splitlines()
     assert max(map(len, [line for line in lines if re.match(r"\d* +\||\d+ \|", line)])) < 180
-    place = next(at for at, line in enumerate(lines) if "must be `RolloutPlan`" in line)
-    assert lines[place + 2][lines[place + 3].index("^")] == "1"
+    index = next(at for at, line in enumerate(lines) if "must be `RolloutPlan`" in line)
+    assert lines[index + 2][lines[index + 3].index("^")] == "1"
 
 
 def test_no_plan_is_bad_input():

@@ -31,27 +31,29 @@ def test_json_has_a_stable_shape(file):
     world = "worse:errors=8x,latency=+50%"
     done = rehearse(file, *OFFLINE, "--rate", 100, "--lag", "6s", "--json", "--world", world)
     assert done.exit_code == 0, done.output
-    (told,) = json.loads(done.output)["plans"]
-    assert set(told) == {
+    (report,) = json.loads(done.output)["plans"]
+    assert set(report) == {
         *("plan", "rollout", "runs", "seed", "read_from", "base"),
         *("worlds", "remarks", "decides"),
     }
-    names = [world["name"] for world in told["worlds"]]
+    names = [world["name"] for world in report["worlds"]]
     assert names == ["same", "2x errors", "+20 % latency", "-0.03 score", "worse"]
-    for world in told["worlds"]:
+    for world in report["worlds"]:
         assert set(world) == {
             *("name", "harmful", "outcomes", "errors", "seconds"),
             *("canary_requests", "excess_bad", "reasons"),
         }
         assert set(world["outcomes"]) == set(OUTCOMES)
         assert sum(world["outcomes"].values()) == pytest.approx(1.0)
-    worse = told["worlds"][-1]
+    worse = report["worlds"][-1]
     assert worse["harmful"] == ["errors", "latency"]
     assert worse["outcomes"]["rolled back"] == 1.0
     assert worse["excess_bad"]["errors"] > 0
-    assert {tuple(remark) for remark in told["remarks"]} == {("level", "code", "guardrail", "text")}
-    assert told["base"]["rate"] == 100
-    assert "latency" in told["base"]["assumed"]
+    assert {tuple(remark) for remark in report["remarks"]} == {
+        ("level", "code", "guardrail", "text")
+    }
+    assert report["base"]["rate"] == 100
+    assert "latency" in report["base"]["assumed"]
 
 
 def test_the_same_seed_gives_the_same_text(file):
@@ -121,11 +123,11 @@ def test_several_plans_have_no_one_picture(file, tmp_path):
 
 
 def test_a_silent_prometheus_is_said_once_and_figures_are_assumed(capsys):
-    known, source = _asked(plan(), KnownFigures(rate=3.0), 1800.0)
-    assert (known, source) == (KnownFigures(rate=3.0), "given or assumed")
-    said = capsys.readouterr().err
-    assert said.startswith("not read: errors, latency, accuracy: Prometheus does not answer")
-    assert said.count("\n") == 1
+    figures, source = _asked(plan(), KnownFigures(rate=3.0), 1800.0)
+    assert (figures, source) == (KnownFigures(rate=3.0), "given or assumed")
+    message = capsys.readouterr().err
+    assert message.startswith("not read: errors, latency, accuracy: Prometheus does not answer")
+    assert message.count("\n") == 1
 
 
 def test_help_comes_after_schema():

@@ -115,9 +115,9 @@ def test_an_export_reads_the_same_and_is_never_overwritten(path, tmp_path):
     assert result.output.startswith(f"8 entries in {copy}, sealed by ")
     assert call("--journal", copy).output == call("--journal", path).output
     assert call("--export", copy, "--journal", path).exit_code == BAD_INPUT
-    part = tmp_path / "part.jsonl"
-    assert call("notes-v2", "--export", part, "--journal", path).exit_code == BAD_INPUT
-    assert not part.exists()
+    exported = tmp_path / "part.jsonl"
+    assert call("notes-v2", "--export", exported, "--journal", path).exit_code == BAD_INPUT
+    assert not exported.exists()
 
 
 def test_a_broken_chain_is_told_and_nothing_printed(path, tmp_path):

@@ -40,11 +40,11 @@ def path(request, two, tmp_path):
 
 def test_one_rollout_is_told_as_it_is_among_all(path):
     both = json.loads(status(path).stdout)
-    assert [each["name"] for each in both] == ["first", "second"]
-    for each in both:
-        (by_name,) = json.loads(status(path, each["name"]).stdout)
-        (by_id,) = json.loads(status(path, each["rollout"]).stdout)
-        settled = {key: value for key, value in each.items() if key != "next"}
+    assert [rollout["name"] for rollout in both] == ["first", "second"]
+    for rollout in both:
+        (by_name,) = json.loads(status(path, rollout["name"]).stdout)
+        (by_id,) = json.loads(status(path, rollout["rollout"]).stdout)
+        settled = {key: value for key, value in rollout.items() if key != "next"}
         assert settled.items() <= by_name.items()
         assert settled.items() <= by_id.items()
 
@@ -68,6 +68,6 @@ def test_evidence_of_others_is_not_read(two, tmp_path, monkeypatch):
 
     monkeypatch.setattr(SqlJournal, "pick", counted)
     assert status(path, "second").exit_code == 0
-    read = {two[place - 1].rollout for place in picked}
+    read = {two[seq - 1].rollout for seq in picked}
     assert len(read) == 1
-    assert sum(isinstance(two[place - 1], Observed) for place in picked) > 5
+    assert sum(isinstance(two[seq - 1], Observed) for seq in picked) > 5

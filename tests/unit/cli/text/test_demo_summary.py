@@ -9,25 +9,28 @@ from rollout.demo.costs import Cost, Edges
 from tests.support.worlds import Behaviour, Lab
 
 
-def shown(table):
+def render(table):
     out = io.StringIO()
     Console(width=120, file=out).print(table)
     return out.getvalue()
 
 
 def test_slow_requests_and_poor_summaries_are_counted_where_none_failed():
-    made = {"v3": Cost(requests=2000, failed=0, slow=300, scored=1200, poor=120), "v4": Cost()}
-    said = shown(costs_table(made, Edges(119.97, 0.18)))
+    costs_by_version = {
+        "v3": Cost(requests=2000, failed=0, slow=300, scored=1200, poor=120),
+        "v4": Cost(),
+    }
+    output = render(costs_table(costs_by_version, Edges(119.97, 0.18)))
     for header in ("slower than 120 ms", "scored 0.18 or less"):
-        assert header in said
+        assert header in output
     for cell in ("0 (0.0%)", "300 (15.0%)", "120 (10.0%)", "1,200"):
-        assert cell in said
+        assert cell in output
 
 
 def test_without_an_edge_its_column_says_nothing():
-    said = shown(costs_table({"v1": Cost(requests=10, scored=3)}, Edges()))
-    assert "slower" not in said
-    assert "or less" not in said
+    output = render(costs_table({"v1": Cost(requests=10, scored=3)}, Edges()))
+    assert "slower" not in output
+    assert "or less" not in output
 
 
 def test_the_edge_is_the_one_that_the_newest_decision_speaks_of():

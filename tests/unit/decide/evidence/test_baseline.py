@@ -43,10 +43,10 @@ def test_a_plan_that_compares_side_by_side_keeps_nothing():
 def test_the_first_looks_only_teach_and_the_later_ones_are_kept():
     state = begun(**SWITCH)
     gauge = state.gauges["errors"]
-    early, seen = pair_with_baseline(state, at(state, gauge, 4), look(1, 9), 0.0, T0)
-    assert (early.baseline_looks, seen) == ((), look(0, 9))
-    late, seen = pair_with_baseline(state, at(state, gauge, 5), look(0, 9), 0.0, T0)
-    assert (late.baseline_looks, seen) == ((look(0, 9),), Counts())
+    early, counted = pair_with_baseline(state, at(state, gauge, 4), look(1, 9), 0.0, T0)
+    assert (early.baseline_looks, counted) == ((), look(0, 9))
+    late, counted = pair_with_baseline(state, at(state, gauge, 5), look(0, 9), 0.0, T0)
+    assert (late.baseline_looks, counted) == ((look(0, 9),), Counts())
     assert not baseline_complete(replace(state, gauges={**state.gauges, "errors": late}))
     full = replace(late, baseline_looks=late.baseline_looks * 30)
     assert baseline_complete(replace(state, gauges={**state.gauges, "errors": full}))
@@ -74,8 +74,8 @@ def test_labels_of_stable_that_come_late_are_kept_too():
 def test_a_stray_request_before_the_switch_takes_no_partner():
     state = begun(**SWITCH)
     gauge = replace(at(state, state.gauges["errors"], 90), baseline_looks=(look(0, 5),))
-    after, seen = pair_with_baseline(state, gauge, look(1, 7), 0.0, T0)
-    assert (after.baseline_looks, seen) == ((look(0, 5), look(0, 7)), Counts())
+    after, counted = pair_with_baseline(state, gauge, look(1, 7), 0.0, T0)
+    assert (after.baseline_looks, counted) == ((look(0, 5), look(0, 7)), Counts())
 
 
 def test_after_the_switch_looks_follow_the_canarys_samples():

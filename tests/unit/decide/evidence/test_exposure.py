@@ -109,9 +109,9 @@ def test_a_paced_ramp_counts_the_segments_requests_only():
     ],
 )
 def test_what_it_is_compared_with(spec, label, basis):
-    found = observational(plan(**spec))
-    assert found.startswith(label)
-    assert bool(found) is bool(label)
+    comparison = observational(plan(**spec))
+    assert comparison.startswith(label)
+    assert bool(comparison) is bool(label)
     assert compared_with(plan(**spec)).startswith(basis)
 
 

@@ -40,8 +40,12 @@ def test_what_error_rates_rest_on():
     )
     state = fold(None, started, 1)
     assert rests_on(state, "errors") == "requests are taken as independent"
-    known = {"errors": Dispersion(cluster=1.5, lasting=0.04, pods_canary=2, pods_stable=9, ticks=7)}
-    fact = Learned(rollout="r", at=2.0, dispersions=known, problems={"latency": "no label pod"})
+    dispersions = {
+        "errors": Dispersion(cluster=1.5, lasting=0.04, pods_canary=2, pods_stable=9, ticks=7)
+    }
+    fact = Learned(
+        rollout="r", at=2.0, dispersions=dispersions, problems={"latency": "no label pod"}
+    )
     state = fold(state, fact, 2)
     assert rests_on(state, "errors") == (
         "bad units in bursts of 1.5, pods that differ for good by 0.2 sd "
@@ -57,14 +61,14 @@ def test_sentences_and_why_say_it():
     from tests.support.worlds import Lab, plan
 
     coarse = Behaviour(latency_edges=tuple(10 * 1.2**k for k in range(20)))
-    made = Lab(coarse, plan=plan(deadline="1m", whenInconclusive="pause"), rate=20)
-    made.world.behaviours = {"v1": coarse, "v2": coarse}
-    made.run(55)
-    told = [d for d in made.decisions if "no bucket edge lies 25 % from" in d.sentence]
-    assert told
-    assert "20 % must be proven" in told[0].sentence
-    number = next(e.seq for e in made.entries if e.fact == told[0])
-    explained = explain(made.entries, number)
+    lab_run = Lab(coarse, plan=plan(deadline="1m", whenInconclusive="pause"), rate=20)
+    lab_run.world.behaviours = {"v1": coarse, "v2": coarse}
+    lab_run.run(55)
+    naming = [d for d in lab_run.decisions if "no bucket edge lies 25 % from" in d.sentence]
+    assert naming
+    assert "20 % must be proven" in naming[0].sentence
+    number = next(e.seq for e in lab_run.entries if e.fact == naming[0])
+    explained = explain(lab_run.entries, number)
     assert explained["replayed"]
     assert not explained["differs"]
     assert text(explained).splitlines()[-2].endswith("samples: the same decision")
@@ -73,18 +77,18 @@ def test_sentences_and_why_say_it():
 
 
 @pytest.mark.parametrize(
-    ("altered", "said"),
+    ("altered", "wording"),
     [({"numbers": {}}, "the same decision by other numbers"), ({"action": "hold"}, "ANOTHER")],
 )
-def test_why_tells_other_numbers_from_another_decision(altered, said):
+def test_why_tells_other_numbers_from_another_decision(altered, wording):
     from rollout.cli.text.decision import explain, text
     from tests.support.worlds import Lab, plan
 
-    made = Lab(plan=plan())
-    made.run(20)
-    entry = next(e for e in made.entries if getattr(e.fact, "action", "") == "advance")
+    lab_run = Lab(plan=plan())
+    lab_run.run(20)
+    entry = next(e for e in lab_run.entries if getattr(e.fact, "action", "") == "advance")
     changed = replace(entry, fact=entry.fact.model_copy(update=altered))
-    others = [changed if e.seq == entry.seq else e for e in made.entries]
-    told = explain(others, entry.seq)
-    assert told["differs"] == list(altered)
-    assert said in text(told)
+    others = [changed if e.seq == entry.seq else e for e in lab_run.entries]
+    explanation = explain(others, entry.seq)
+    assert explanation["differs"] == list(altered)
+    assert wording in text(explanation)
