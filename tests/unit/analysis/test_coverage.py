@@ -234,8 +234,8 @@ def test_a_right_share_of_traffic_is_called_wrong_as_rarely_as_declared(share):
     )
 
 
-@pytest.mark.parametrize("seen", [0.025, 0.1])
-def test_half_or_twice_the_share_of_traffic_is_found_within_a_minute(seen):
-    e_c = np.random.default_rng(20).binomial(200, seen, (200, 30))
+@pytest.mark.parametrize("canary_fraction", [0.025, 0.1])
+def test_half_or_twice_the_share_of_traffic_is_found_within_a_minute(canary_fraction):
+    e_c = np.random.default_rng(20).binomial(200, canary_fraction, (200, 30))
     logs = sample_ratio.log_mismatch(sample_ratio.increment(e_c, 200 - e_c, 0.05).cumsum(axis=1))
     assert (logs >= -np.log(sample_ratio.ALPHA)).any(axis=1).all()

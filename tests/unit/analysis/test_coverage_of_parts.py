@@ -35,9 +35,9 @@ def test_the_mean_over_metrics_rolls_back_harmless_canaries_as_rarely_as_declare
         e_c, e_s = rng.poisson(60, tall), rng.poisson(300, tall)
         x_c, x_s = rng.binomial(e_c, base * ratio + absolute), rng.binomial(e_s, base, (runs, 3))
         x_c[:, 2], x_s[:, 2] = np.minimum(x_c[:, 0], x_c[:, 2]), np.maximum(x_s[:, 0], x_s[:, 2])
-        seen = fleet.FleetCounts(*(np.broadcast_to(v, (runs, 3)).astype(float)
+        counts = fleet.FleetCounts(*(np.broadcast_to(v, (runs, 3)).astype(float)
                               for v in (e_c, e_s, x_c, x_s)))  # fmt: skip
-        (fleet.watch if look < 4 else fleet.look)(many, seen)
+        (fleet.watch if look < 4 else fleet.look)(many, counts)
         judged = fleet.judge(many)
         ever |= judged.harmful
         named |= (judged.kinds == fleet.HARMFUL).any(axis=1)

@@ -51,7 +51,7 @@ def has_origin(key: Key, depth: int = 4) -> bool:
     pointers = POINTER.findall(text)
     targets = [(owner or key[0], name) for owner, name in pointers]
     targets += [(key[0], f"{owner}.{name}") for owner, name in pointers if owner]
-    targets += [known for known in FUNCTIONS for _, name in pointers if known[1] == name]
+    targets += [function for function in FUNCTIONS for _, name in pointers if function[1] == name]
     return depth > 0 and any(has_origin(target, depth - 1) for target in targets)
 
 

@@ -11,27 +11,27 @@ from analysis.fast_replace import replace
 
 @dataclasses.dataclass(frozen=True)
 class Sum:
-    one: int
+    first: int
     other: int = 2
 
     @cached_property
     def total(self) -> int:
-        return self.one + self.other
+        return self.first + self.other
 
 
 @pytest.mark.parametrize("asked", [False, True])
 def test_a_copy_has_the_new_fields_and_the_old_ones(asked):
     before = Sum(1)
     assert not asked or before.total == 3
-    after = replace(before, one=5)
-    assert after == dataclasses.replace(before, one=5)
-    assert (before.one, after.one, after.other, after.total) == (1, 5, 2, 7)
+    after = replace(before, first=5)
+    assert after == dataclasses.replace(before, first=5)
+    assert (before.first, after.first, after.other, after.total) == (1, 5, 2, 7)
 
 
 def test_a_copy_is_as_frozen_as_the_original():
-    after: Any = replace(Sum(1), one=2)
+    after: Any = replace(Sum(1), first=2)
     with pytest.raises(dataclasses.FrozenInstanceError):
-        after.one = 3
+        after.first = 3
 
 
 def test_a_field_that_does_not_exist_is_an_error():

@@ -22,9 +22,11 @@ def traffic(n, m=3, p_c=0.02, *, seed=1):
     return FleetCounts(*(np.asarray(v, dtype=float) for v in (e_c, e_s, *bad)))
 
 
-def assert_same(one, other, **close):
+def assert_same(expected, other, **close):
     for name in FULL:
-        np.testing.assert_allclose(getattr(one, name), getattr(other, name), err_msg=name, **close)
+        np.testing.assert_allclose(
+            getattr(expected, name), getattr(other, name), err_msg=name, **close
+        )
 
 
 def test_blocks_change_nothing(monkeypatch):
@@ -51,8 +53,8 @@ def test_places_out_of_order_are_their_own_and_the_rest_stays(monkeypatch):
         np.testing.assert_array_equal(capital.take(rows, axis), getattr(alone, name), name)
         rest = np.delete(np.arange(10), rows)
         np.testing.assert_array_equal(capital.take(rest, axis), fresh.take(rest, axis), name)
-    for one, other in zip(fleets.judge(some, rows), fleets.judge(alone), strict=True):
-        np.testing.assert_array_equal(one, other)
+    for judgement, other in zip(fleets.judge(some, rows), fleets.judge(alone), strict=True):
+        np.testing.assert_array_equal(judgement, other)
 
 
 def test_no_place_is_no_work():
@@ -71,10 +73,10 @@ def test_a_metric_that_a_rollout_does_not_have_neither_weighs_nor_keeps_it_from_
         counts = traffic(1, seed=seed)
         counts.e_c[:, 2] = counts.x_c[:, 2] = 0
         fleets.look(padded, counts)
-        fleets.look(two, FleetCounts(*(each[:, :2] for each in counts)))
-    one, other = fleets.judge(padded), fleets.judge(two)
-    assert one.log_joint == pytest.approx(other.log_joint, rel=1e-12)
-    assert one.safe.all()
+        fleets.look(two, FleetCounts(*(arm_counts[:, :2] for arm_counts in counts)))
+    padded_judgement, other = fleets.judge(padded), fleets.judge(two)
+    assert padded_judgement.log_joint == pytest.approx(other.log_joint, rel=1e-12)
+    assert padded_judgement.safe.all()
     assert other.safe.all()
 
 
@@ -108,8 +110,8 @@ def test_capital_far_below_nothing_stays_finite():
 @pytest.mark.parametrize("bad", [-1.0, 0.5, np.nan, np.inf, 1e17])
 @pytest.mark.parametrize("look", [fleets.learn, fleets.watch, fleets.look])
 def test_what_is_no_count_is_refused_and_changes_nothing(look, bad):
-    fleet, seen = begun(2), traffic(2)
-    seen.x_s[1, 2] = bad
+    fleet, counts = begun(2), traffic(2)
+    counts.x_s[1, 2] = bad
     with pytest.raises(EvidenceError, match="a count is"):
-        look(fleet, seen)
+        look(fleet, counts)
     assert_same(fleet, begun(2))

@@ -40,8 +40,8 @@ def test_each_gains_what_it_gains_alone(rule, edges, monkeypatch):
         canary, stable = drawn(seed, 4, 30), drawn(100 + seed, 4, 70)
         canary[seed % 4] *= seed % 2  # sometimes one arm alone, which counts for nobody
         fleets.look(fleet, canary, stable)
-        seen = [evidence(*both, edges) for both in zip(canary, stable, strict=True)]
-        alone = [guardrail.look(rule, c, e) for c, e in zip(alone, seen, strict=True)]
+        arm_counts = [evidence(*both, edges) for both in zip(canary, stable, strict=True)]
+        alone = [guardrail.look(rule, c, e) for c, e in zip(alone, arm_counts, strict=True)]
         harm, safe = ([f(rule, c) for c in alone] for f in (guardrail.log_harm, guardrail.log_safe))
         np.testing.assert_allclose(fleets.log_harm(fleet), harm, rtol=1e-9, atol=1e-9)
         np.testing.assert_allclose(fleets.log_safe(fleet), safe, rtol=1e-9, atol=1e-9)
@@ -77,10 +77,10 @@ def test_a_slice_in_the_middle_of_the_fleet_is_its_own():
 @pytest.mark.parametrize("bad", [-1.0, 0.5, np.nan, np.inf])
 def test_what_is_no_count_is_refused_and_changes_nothing(bad):
     rule, edges = LATENCY
-    fleet, seen = fleets.start(rule, edges, 3), drawn(1, 3, 300)
-    seen[2, 4] = bad
+    fleet, arm_counts = fleets.start(rule, edges, 3), drawn(1, 3, 300)
+    arm_counts[2, 4] = bad
     for look in (fleets.learn, lambda f, x: fleets.look(f, drawn(2, 3, 300), x)):
         with pytest.raises(EvidenceError, match="a count is"):
-            look(fleet, seen)
+            look(fleet, arm_counts)
     assert not fleet.past.any()
     assert not fleet.harm.any()

@@ -74,8 +74,8 @@ def test_safety_of_a_rate_is_proven_within_twice_the_bound():
     looks = 400
     x_c, x_s = dice.binomial(e, p, (runs, looks)), dice.binomial(e, p, (runs, looks))
     capital = excess_bound.below(e, e, x_c, x_s).cumsum(axis=1)
-    seen = e * np.arange(1, looks + 1)
-    logs = excess_bound.log_safe(capital, seen, margin, excess_bound.prior(p, p, 1.0, margin))
+    exposures = e * np.arange(1, looks + 1)
+    logs = excess_bound.log_safe(capital, exposures, margin, excess_bound.prior(p, p, 1.0, margin))
     taken = first_crossing(logs, math.log(20)).mean() * e
     bound = needed(rate_divergence(p, p, 1.0, margin), 0.05)
     assert 1.0 < taken / bound < 2.1
@@ -117,14 +117,14 @@ def test_a_canary_that_is_tolerated_at_every_edge_shows_no_harm_however_differen
 
 def test_proof_of_safety_needs_more_the_nearer_the_tolerance():
     stable = Behaviour()
-    found = [
+    divergences = [
         safe_divergence(
             LATENCY, stable.latency_edges, Behaviour(median_ms=m).latency, stable.latency
         )
         for m in (45, 50, 55, 70)
     ]
-    assert found == sorted(found, reverse=True)
-    assert found[2] > 0.0 == found[3]
+    assert divergences == sorted(divergences, reverse=True)
+    assert divergences[2] > 0.0 == divergences[3]
 
 
 def test_buckets_that_cannot_express_a_tolerance_prove_nothing():

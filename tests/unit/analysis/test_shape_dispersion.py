@@ -55,7 +55,7 @@ def whole(rows):
 @pytest.mark.parametrize("differ", [lasting, passing])
 def test_a_canary_at_its_tolerance_is_called_harmful_or_safe_as_rarely_as_declared(differ):
     rng = np.random.default_rng(71)
-    known: list[tuple[bool, bool]] = []
+    with_dispersion: list[tuple[bool, bool]] = []
     unknown: list[tuple[bool, bool]] = []
     for _ in range(RUNS):
         history = counts(rng, differ(rng, TICKS, STABLE))
@@ -64,9 +64,12 @@ def test_a_canary_at_its_tolerance_is_called_harmful_or_safe_as_rarely_as_declar
             for pods, shift in ((CANARY, math.log(1 + TOLERANCE)), (STABLE, 0.0))
         )
         past = whole([history[-20:].sum(axis=(0, 1))])[0]
-        for found, told in ((estimate_shape(history, "high", CANARY), known), (None, unknown)):
-            rule = HistogramTolerance(TOLERANCE, relative=True, worse="high", dispersion=found)
-            told.append(ever(rule, past, canary, stable))
+        for dispersion, outcomes in (
+            (estimate_shape(history, "high", CANARY), with_dispersion),
+            (None, unknown),
+        ):
+            rule = HistogramTolerance(TOLERANCE, relative=True, worse="high", dispersion=dispersion)
+            outcomes.append(ever(rule, past, canary, stable))
     limit = LEVEL + 3 * math.sqrt(LEVEL * (1 - LEVEL) / RUNS)
-    assert (np.mean(known, axis=0) <= limit).all()
+    assert (np.mean(with_dispersion, axis=0) <= limit).all()
     assert np.mean(unknown, axis=0)[0] > limit  # as if requests were independent

@@ -44,10 +44,12 @@ def test_a_proof_goes_on_where_its_edges_are_still_there_and_else_begins_anew():
     after = guardrail.look(RULE, before, evidence(5, COARSE))
     assert isinstance(after, ShapeCapital)
     assert sum(after.history) == sum(before.history) + 300
-    known = {(FINE[p.edge], FINE[p.partner]) for p in before.chosen}
-    kept = [(COARSE[p.edge], COARSE[p.partner]) in known for p in after.chosen]
-    assert {True, False} == set(kept)
-    assert [one.e_c for one in after.contrasts] == [1800 if old else 300 for old in kept]
+    known_pairs = {(FINE[p.edge], FINE[p.partner]) for p in before.chosen}
+    was_chosen = [(COARSE[p.edge], COARSE[p.partner]) in known_pairs for p in after.chosen]
+    assert {True, False} == set(was_chosen)
+    assert [contrast.e_c for contrast in after.contrasts] == [
+        1800 if old else 300 for old in was_chosen
+    ]
     assert guardrail.log_safe(RULE, folded(COARSE, range(6, 160), after)) > 3
 
 
@@ -64,14 +66,14 @@ def test_buckets_that_become_coarser_than_the_tolerance_are_said():
 
 
 @pytest.mark.parametrize(
-    ("found", "words"),
+    ("samples", "words"),
     [
         (Native(-1, (0.0, 2.0, np.inf), ((0, 1, 1),)), "factor of two"),
         (Native(3, (-1000.0, 1000.0, np.inf), ((0, 1, 1),)), "spread too far"),
         (Native(3, (9.0, 9.125, np.inf), ((5, 6, 6),)), "zero bucket"),
     ],
 )
-def test_data_without_a_useful_layout_are_refused_in_words(found, words):
+def test_data_without_a_useful_layout_are_refused_in_words(samples, words):
     grid = None if words != "zero bucket" else Grid(3, 0, 8)
     with pytest.raises(EvidenceError, match=words):
-        common(grid, [found])
+        common(grid, [samples])

@@ -18,19 +18,19 @@ from benchmarks.worlds.rates import CountsModel
 
 def learnt(scenario, rate=20.0, base=0.05, runs=12, pods=8, **world):
     """Medians over rollouts of what `estimate` says."""
-    made = CountsModel(scenario, rate, base, pods_stable=pods, **world)
-    e, x = made.history(np.random.default_rng(31), runs)
-    found = [estimate(ExposureHistory(e[i], x[i]), 2) for i in range(runs)]
+    model = CountsModel(scenario, rate, base, pods_stable=pods, **world)
+    e, x = model.history(np.random.default_rng(31), runs)
+    dispersions = [estimate(ExposureHistory(e[i], x[i]), 2) for i in range(runs)]
     names = ("cluster", "brief", "passing", "lasting", "inflation", "block", "pods_stable")
-    return {name: float(np.median([getattr(d, name) for d in found])) for name in names}
+    return {name: float(np.median([getattr(d, name) for d in dispersions])) for name in names}
 
 
 def test_independent_requests_show_no_dispersion():
-    found = learnt("iid")
-    assert found["cluster"] < 1.02
-    assert found["inflation"] < 1.1
-    assert found["brief"] + found["passing"] + found["lasting"] < 0.06
-    assert found["pods_stable"] == 8
+    dispersion = learnt("iid")
+    assert dispersion["cluster"] < 1.02
+    assert dispersion["inflation"] < 1.1
+    assert dispersion["brief"] + dispersion["passing"] + dispersion["lasting"] < 0.06
+    assert dispersion["pods_stable"] == 8
 
 
 def test_a_common_incident_is_no_dispersion():
@@ -43,18 +43,18 @@ def test_retries_come_in_clusters():
 
 
 def test_what_differs_from_tick_to_tick_is_brief():
-    found = learnt("pod-gamma", rate=500)
-    assert 0.2 < found["brief"] < 0.3
-    assert found["passing"] < 0.05
-    assert found["block"] == 1
+    dispersion = learnt("pod-gamma", rate=500)
+    assert 0.2 < dispersion["brief"] < 0.3
+    assert dispersion["passing"] < 0.05
+    assert dispersion["block"] == 1
 
 
 def test_what_lasts_for_ticks_is_passing():
     """AR(1) of .9 with variance e^(.3^2) - 1 of the rate: long run about 19 times it."""
-    found = learnt("pod-ar1", rate=500)
-    assert 0.08 < found["brief"] < 0.11
-    assert 1 < found["passing"] < 1.9
-    assert 5 < found["block"] < 12
+    dispersion = learnt("pod-ar1", rate=500)
+    assert 0.08 < dispersion["brief"] < 0.11
+    assert 1 < dispersion["passing"] < 1.9
+    assert 5 < dispersion["block"] < 12
 
 
 def test_what_stays_is_lasting_and_few_pods_say_it_with_less_certainty():
@@ -119,8 +119,8 @@ def test_a_canary_without_pods_is_refused():
 
 def test_it_survives_huge_counts_and_json():
     e = np.full((480, 4), 10**12)
-    found = estimate(ExposureHistory(e, e // np.array([2, 3, 4, 5])), 2)
-    assert Dispersion(**json.loads(json.dumps(asdict(found)))) == found
+    dispersion = estimate(ExposureHistory(e, e // np.array([2, 3, 4, 5])), 2)
+    assert Dispersion(**json.loads(json.dumps(asdict(dispersion)))) == dispersion
 
 
 def test_a_histograms_dispersion_is_in_probits():
@@ -158,10 +158,12 @@ def test_under_a_dispersion_without_a_test_nothing_is_bet_and_the_verdict_says_w
 
 def test_a_verdict_says_what_it_rests_on():
     rule = RateMargin(1.0, 0.01)
-    for one, words in ((rule, "if requests are independent"),
+    for one_rule, words in ((rule, "if requests are independent"),
                        (replace(rule, dispersion=Dispersion()), "though pods differ")):  # fmt: skip
-        capital = guardrail.look(one, guardrail.start(one), Counts((1000, 200), (1000, 10)))
-        judgement = judge({"it": Guarded(one, capital, 1.0)}, 0.01, 0.05)
+        capital = guardrail.look(
+            one_rule, guardrail.start(one_rule), Counts((1000, 200), (1000, 10))
+        )
+        judgement = judge({"it": Guarded(one_rule, capital, 1.0)}, 0.01, 0.05)
         assert judgement.verdicts["it"].reason == f"worse than its margin allows, {words}"
 
 

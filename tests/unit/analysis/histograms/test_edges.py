@@ -16,16 +16,16 @@ def test_an_exact_partner_is_a_tolerance_better():
 
 def test_an_inexact_partner_is_the_stricter_one():
     cuts = boundaries((40, 45, 50, math.inf), "high", relative=True)
-    found = {pair.edge: pair for pair in pairs(cuts, math.log(1.2))}
-    assert found[2].partner == 1
-    assert found[2].slack == pytest.approx(math.log(45 / 50 * 1.2) / math.log(1.2))
+    found_pairs = {pair.edge: pair for pair in pairs(cuts, math.log(1.2))}
+    assert found_pairs[2].partner == 1
+    assert found_pairs[2].slack == pytest.approx(math.log(45 / 50 * 1.2) / math.log(1.2))
 
 
 def test_scores_are_paired_with_a_better_edge_too():
     cuts = boundaries((0.3, 0.32, 0.34, 0.36, math.inf), "low", relative=False)
-    found = pairs(cuts, 0.04)
-    assert [(pair.edge, pair.partner) for pair in found] == [(1, 0), (2, 0), (3, 1)]
-    assert [pair.slack for pair in found] == pytest.approx([0.5, 0.0, 0.0])
+    found_pairs = pairs(cuts, 0.04)
+    assert [(pair.edge, pair.partner) for pair in found_pairs] == [(1, 0), (2, 0), (3, 1)]
+    assert [pair.slack for pair in found_pairs] == pytest.approx([0.5, 0.0, 0.0])
 
 
 def test_edges_wider_than_the_tolerance_have_no_partner():

@@ -15,10 +15,12 @@ from benchmarks.worlds.rates import SCENARIOS, CountsModel
 def drawn(world, seed, runs, **margin):
     """Log of the e-process after each look, with the dispersion of each rollout's own history."""
     rng = np.random.default_rng(seed)
-    seen, (e, x) = world.streams(rng, runs).arms(), world.history(rng, runs)
-    found = [estimate(ExposureHistory(e[i], x[i]), world.pods_canary) for i in range(runs)]
+    arm_counts, (e, x) = world.streams(rng, runs).arms(), world.history(rng, runs)
+    dispersions = [estimate(ExposureHistory(e[i], x[i]), world.pods_canary) for i in range(runs)]
     return robust_test.path(
-        found, robust_test.ArmCounts(seen.e_c, seen.e_s, seen.x_c, seen.x_s), **margin
+        dispersions,
+        robust_test.ArmCounts(arm_counts.e_c, arm_counts.e_s, arm_counts.x_c, arm_counts.x_s),
+        **margin,
     )
 
 
@@ -76,18 +78,18 @@ def test_harm_that_begins_late_is_found_as_soon_as_early_harm_nearly():
 
 
 def test_the_guard_folds_what_the_path_computes():
-    found = Dispersion(4.0, 0.1, 0.5, 0.01, 3.0, 2, 8, 1440)
+    dispersion = Dispersion(4.0, 0.1, 0.5, 0.01, 3.0, 2, 8, 1440)
     rng = np.random.default_rng(45)
     e_c, e_s = rng.poisson(300, (1, 30)), rng.poisson(900, (1, 30))
     e_c[0, 3], e_s[0, 5] = 0, 0
     x_c, x_s = rng.binomial(e_c, 0.04), rng.binomial(e_s, 0.02)
     path = robust_test.path(
-        [found], robust_test.ArmCounts(e_c, e_s, x_c, x_s), ratio=1.25, absolute=0.002
+        [dispersion], robust_test.ArmCounts(e_c, e_s, x_c, x_s), ratio=1.25, absolute=0.002
     )[0]
-    rule = RateMargin(1.25, 0.002, found)
+    rule = RateMargin(1.25, 0.002, dispersion)
     capital = guardrail.start(rule)
-    for look, seen in enumerate(zip(e_c[0], x_c[0], e_s[0], x_s[0], strict=True)):
-        a, b, c, d = map(int, seen)
+    for look, look_counts in enumerate(zip(e_c[0], x_c[0], e_s[0], x_s[0], strict=True)):
+        a, b, c, d = map(int, look_counts)
         capital = guardrail.look(rule, capital, Counts((a, b), (c, d)))
         assert guardrail.log_harm(rule, capital) == pytest.approx(path[look], abs=1e-9)
 
@@ -98,12 +100,12 @@ def test_promotion_of_a_canary_at_its_margin_is_as_rare_as_declared():
     for scenario in ("retries", "pods-.1"):
         world = CountsModel(scenario, 20.0, 0.02, theta=1.5, looks=looks)
         rng = np.random.default_rng([46, SCENARIOS.index(scenario)])
-        seen, (e, x) = world.streams(rng, runs).arms(), world.history(rng, runs)
+        arm_counts, (e, x) = world.streams(rng, runs).arms(), world.history(rng, runs)
         wrong = 0
         for run in range(runs):
             rule = RateMargin(1.5, 0.0, estimate(ExposureHistory(e[run], x[run]), 2))
             capital, ever_safe = guardrail.start(rule), False
-            for counts in zip(*(v[run] for v in seen), strict=True):
+            for counts in zip(*(v[run] for v in arm_counts), strict=True):
                 a, b, c, d = map(int, counts)
                 capital = guardrail.look(rule, capital, Counts((a, b), (c, d)))
                 ever_safe |= guardrail.log_safe(rule, capital) >= -np.log(beta)

@@ -80,8 +80,8 @@ def test_a_blind_metric_is_never_safe_and_keeps_its_capital():
     assert judgement.verdicts["errors"].kind == "blind"
     assert judgement.verdicts["errors"].reason == "no samples"
     assert not judgement.safe
-    seen = judge({"errors": GOOD}, 0.01, 0.05)
-    assert judgement.log_joint == seen.log_joint
+    alone = judge({"errors": GOOD}, 0.01, 0.05)
+    assert judgement.log_joint == alone.log_joint
 
 
 def test_harm_once_shown_does_not_hide_behind_blindness():
