@@ -10,9 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("analysis", "benchmarks", "rollout")
-# Folders of tests that were written or rewritten with the rule; the others follow room by room.
-TESTS = ("tests/mesh", "tests/servers")
+FOLDERS = ("analysis", "benchmarks", "rollout", "tests")
 EMPTY = {
     *("said", "told", "found", "seen", "shown", "made", "kept"),
     *("each", "one", "known", "place", "part"),
@@ -45,14 +43,14 @@ def empty_names(path: Path) -> Iterator[str]:
                 yield f"{where}:{line}: {name}"
 
 
-@pytest.mark.parametrize("folder", [*PACKAGES, *TESTS])
+@pytest.mark.parametrize("folder", FOLDERS)
 def test_no_variable_is_an_empty_word(folder):
     assert [name for path in files(folder) for name in empty_names(path)] == []
 
 
 def test_one_class_name_is_one_class():
     classes = defaultdict(list)
-    for path in files(*PACKAGES):
+    for path in files(*FOLDERS):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ClassDef):
                 classes[node.name].append(path.relative_to(ROOT).as_posix())
