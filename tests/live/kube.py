@@ -14,7 +14,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
-from urllib.request import HTTPSHandler, OpenerDirector, ProxyHandler, Request, build_opener
+from urllib.request import HTTPSHandler, ProxyHandler, Request, build_opener
 
 import pytest
 import yaml
@@ -59,10 +59,8 @@ class Kube:
     @property
     def is_ready(self) -> bool:
         """Whether the API server says so itself, custom resources included."""
-        headers = {"Authorization": f"Bearer {_token(ADMIN)}"}
-        request = Request(f"{self.url}/readyz", headers=headers)  # noqa: S310 - https
         try:
-            with self._opener.open(request, timeout=10) as answer:
+            with self.request("/readyz") as answer:
                 return bool(answer.status == HTTPStatus.OK)
         except OSError:  # nobody listens yet, its certificate is not there, or it is not ready
             return False
@@ -126,14 +124,12 @@ class Kube:
         A field that the server does not know is refused.
         """
         data = None if body is None else json.dumps(body).encode()
-        headers = {"Authorization": f"Bearer {_token(user)}", "Content-Type": "application/json"}
-        if method == "PATCH":
-            headers["Content-Type"] = "application/merge-patch+json"
+        kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
         if method in {"PATCH", "POST", "PUT"}:
             path += f"{'&' if '?' in path else '?'}fieldValidation=Strict"
-        request = Request(self.url + path, data, headers, method=method)  # noqa: S310 - https
+        headers = {"Content-Type": kind}
         try:
-            with self._opener.open(request, timeout=10) as answer:
+            with self.request(path, user, data=data, headers=headers, method=method) as answer:
                 return dict(json.load(answer))
         except HTTPError as refusal:
             with refusal:
@@ -142,15 +138,15 @@ class Kube:
     @contextmanager
     def watch(self, path: str) -> Iterator[Iterator[Json]]:
         """The events of a watch, until the server ends it."""
-        headers = {"Authorization": f"Bearer {_token(ADMIN)}"}
-        request = Request(self.url + path, headers=headers)  # noqa: S310 - https
-        with self._opener.open(request, timeout=30) as lines:
+        with self.request(path, timeout=30) as lines:
             yield (dict(json.loads(line)) for line in lines)
 
-    @property
-    def _opener(self) -> OpenerDirector:
+    def request(self, path: str, user: str = ADMIN, timeout: float = 10, **options: Any) -> Any:
+        """Open a path as a user, past any client; `options` are those of urllib's `Request`."""
+        request = Request(self.url + path, **options)  # noqa: S310 - https
+        request.add_header("Authorization", f"Bearer {_token(user)}")
         secured = HTTPSHandler(context=ssl.create_default_context(cafile=str(self.ca)))
-        return build_opener(ProxyHandler({}), secured)
+        return build_opener(ProxyHandler({}), secured).open(request, timeout=timeout)
 
     def new_namespace(self) -> str:
         """A namespace of its own for a test."""

@@ -32,6 +32,13 @@ def example(namespace):
     return document
 
 
+def start_operate(config, namespace, journal, log, *options):
+    """Start `surefoot operate` in a namespace, as the user of this kubeconfig file."""
+    command = ["env", f"KUBECONFIG={config}", sys.executable, "-m", "rollout.cli", "operate"]
+    command += ["-n", namespace, "--journal", str(journal), *options]
+    return Process("surefoot", command, log)
+
+
 class Operating:
     """`surefoot operate` as a process with the least rights, and `kubectl` beside it."""
 
@@ -47,11 +54,8 @@ class Operating:
         self.cluster.allow("surefoot", self.namespace, *RIGHTS, *more)
 
     def start(self):
-        command = ["env", f"KUBECONFIG={self.cluster.config('surefoot')}"]
-        command += [sys.executable, "-m", "rollout.cli", "operate", "-n", self.namespace]
-        self.process = Process(
-            "surefoot", [*command, "--journal", str(self.journal), *self.options], self.log
-        )
+        config = self.cluster.config("surefoot")
+        self.process = start_operate(config, self.namespace, self.journal, self.log, *self.options)
 
     def plan(self, name="demo", **spec):
         document = self.net.plan.document()

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import closing
 
-import yaml
-
-from rollout.demo.servers.process import Process
 from rollout.journal.open import open_for_reading
 from rollout.journal.sql.store import open_journal
-from tests.live.operating import PLANS, RIGHTS
-from tests.live.pipeline import ROOT, surefoot, until
+from tests.live.operating import PLANS, RIGHTS, start_operate
+from tests.live.pipeline import surefoot, until
+from tests.support.manifests import role_rules
 from tests.support.routes import istio, to, virtual_service
 
 ISTIO = "/apis/networking.istio.io/v1beta1/namespaces/{}/virtualservices"
@@ -20,9 +17,7 @@ MOVE = {
     "resources": ["virtualservices"],
     "verbs": ["get", "patch"],
 }
-LEASE = yaml.safe_load(
-    (ROOT / "manifests/components/replicas/role.yaml").read_text().split("---")[0]
-)
+LEASE = role_rules("components/replicas/role.yaml")
 DURATION = 3  # seconds; the least that leaves room for a busy machine
 
 
@@ -33,24 +28,24 @@ class Replicas:
         self.cluster, self.namespace, self.journal = cluster, namespace, journal
         self.folder, self.processes = folder, []
         open_journal(journal).close()  # so that it is there for readers
-        cluster.allow("surefoot", namespace, *RIGHTS, MOVE, *LEASE["rules"])
+        cluster.allow("surefoot", namespace, *RIGHTS, MOVE, *LEASE)
         self.make_route("reviews")
         self.plan = istio(namespace)
 
     def make_route(self, service):
         """A VirtualService that sends all of a service's traffic to v1."""
-        routes = virtual_service([to(service, 100, "v1"), to(service, 0, "v2")], hosts=[service])
-        routes |= {"apiVersion": "networking.istio.io/v1beta1", "metadata": {"name": service}}
+        routes = virtual_service([to(service, 100, "v1"), to(service, 0, "v2")], name=service)
+        routes["apiVersion"] = "networking.istio.io/v1beta1"
         self.cluster.ask("POST", ISTIO.format(self.namespace), routes)
 
     def start(self, config=None, journal=None):
         """One more replica; its log is its name."""
         config = config or self.cluster.config("surefoot")
-        command = ["env", f"KUBECONFIG={config}", sys.executable, "-m", "rollout.cli", "operate"]
-        command += ["-n", self.namespace, "--journal", journal or self.journal]
-        command += ["--lease", "surefoot", "--lease-duration", f"{DURATION}s"]
+        options = ("--lease", "surefoot", "--lease-duration", f"{DURATION}s")
         log = self.folder / f"replica-{len(self.processes)}.log"
-        self.processes.append(Process("surefoot", command, log))
+        self.processes.append(
+            start_operate(config, self.namespace, journal or self.journal, log, *options)
+        )
         return self.processes[-1]
 
     def apply(self):

@@ -17,7 +17,16 @@ from rollout.route.kube.router import ClusterRouter
 from tests.live.pipeline import until
 from tests.live.webhook import refusing
 from tests.support.cluster_routes import LiveRouter, MeshNamespace, climbed
-from tests.support.routes import gateway, http_route, istio, parted, ref, to, virtual_service
+from tests.support.routes import (
+    destination_rule,
+    gateway,
+    http_route,
+    istio,
+    parted,
+    ref,
+    to,
+    virtual_service,
+)
 from tests.support.worlds import BAD, GOOD, Lab
 from tests.support.worlds import plan as plan_of_the_world
 
@@ -27,12 +36,6 @@ MAY = {
     "apiGroups": ["networking.istio.io"],
     "resources": ["virtualservices", "destinationrules"],
     "verbs": ["get", "patch"],
-}
-RULE = {
-    "apiVersion": "networking.istio.io/v1beta1",
-    "kind": "DestinationRule",
-    "metadata": {"name": "reviews"},
-    "spec": {"host": "reviews", "subsets": [{"name": "v1"}, {"name": "v2"}, {"name": "theirs"}]},
 }
 
 
@@ -118,7 +121,7 @@ def test_argo_removes_a_third_destination(mesh, router):
 
 def test_argo_removes_foreign_subsets(mesh, router):
     mesh.create(virtual_service(two_subsets()))
-    before = mesh.create(RULE, "destinationrules")
+    before = mesh.create(destination_rule("reviews", "v1", "v2", "theirs"), "destinationrules")
     router.write(istio(mesh.namespace, destinationRule="reviews"), Split(30), "m")
     assert mesh.weights() == [70, 30]
     assert mesh.get("destinationrules") == before
@@ -457,9 +460,7 @@ def test_an_object_of_the_same_name_is_not_patched_for_its_predecessor(mesh, obj
 
 def test_no_traffic_for_a_subset_that_nobody_defined(mesh, router):
     mesh.create(virtual_service(two_subsets()))
-    mesh.create(
-        RULE | {"spec": {"host": "reviews", "subsets": [{"name": "v1"}]}}, "destinationrules"
-    )
+    mesh.create(destination_rule("reviews", "v1"), "destinationrules")
     plan = istio(mesh.namespace, destinationRule="reviews")
     with pytest.raises(RouteError, match="DestinationRule reviews defines no subset v2"):
         router.write(plan, Split(20), "m")

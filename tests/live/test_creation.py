@@ -20,19 +20,11 @@ from rollout.wire.meshes import router as wired
 from tests.live.pipeline import until
 from tests.support.cluster_routes import MeshNamespace, climbed
 from tests.support.made_routes import GATEWAY, ISTIO, lab
-from tests.support.manifests import MANIFESTS, documents
-from tests.support.routes import gateway, istio, plan, to, virtual_service
+from tests.support.manifests import role_rules
+from tests.support.routes import destination_rule, gateway, istio, plan, to, virtual_service
 from tests.support.worlds import BAD, GOOD
 
 pytestmark = pytest.mark.live
-
-
-def rules(*roles):
-    """The rules of these Roles of the install."""
-    manifests = chain.from_iterable(documents(MANIFESTS / role) for role in roles)
-    return [
-        rule for manifest in manifests if manifest["kind"] == "Role" for rule in manifest["rules"]
-    ]
 
 
 PEERS = "security.istio.io/v1beta1"
@@ -42,7 +34,7 @@ INSTALL, COMPONENT = "base/role.yaml", "components/creation/role.yaml"
 @pytest.fixture
 def mesh(cluster, namespace, monkeypatch):
     """A namespace without routes, where we have the rights of the install and its component."""
-    cluster.allow("surefoot", namespace, *rules(INSTALL, COMPONENT))
+    cluster.allow("surefoot", namespace, *role_rules(INSTALL, COMPONENT))
     monkeypatch.setenv("KUBECONFIG", str(cluster.config("surefoot")))
     return MeshNamespace(cluster, namespace)
 
@@ -158,12 +150,7 @@ def test_somebody_else_s_objects_are_used_as_they_are(mesh, router):
     theirs = virtual_service([to("reviews", 100, "v1")], gateways=["edge"])
     theirs["metadata"]["labels"] = {"team": "a"}
     mesh.create(theirs)
-    rule = {
-        "kind": "DestinationRule",
-        "metadata": {"name": "reviews"},
-        "spec": {"host": "reviews", "subsets": [{"name": "v1"}, {"name": "v2"}]},
-    }
-    before = mesh.create(rule, "destinationrules")
+    before = mesh.create(destination_rule("reviews"), "destinationrules")
     assert lab(mesh, router).run().phase == "promoted"
     assert mesh.get("destinationrules") == before
     live = mesh.get()
@@ -173,12 +160,7 @@ def test_somebody_else_s_objects_are_used_as_they_are(mesh, router):
 
 
 def test_no_route_is_made_to_a_subset_that_somebody_s_rule_lacks(mesh, router):
-    rule = {
-        "kind": "DestinationRule",
-        "metadata": {"name": "reviews"},
-        "spec": {"host": "reviews", "subsets": [{"name": "v1"}]},
-    }
-    mesh.create(rule, "destinationrules")
+    mesh.create(destination_rule("reviews", "v1"), "destinationrules")
     with pytest.raises(RouteError, match="defines no subset v2"):
         router.write(istio(mesh.namespace, **ISTIO), Split(5), "m")
     assert shape(mesh, "virtualservices") == "NotFound"
@@ -280,7 +262,7 @@ MADE = ("destinationrules", "virtualservices")
 
 def _lose_the_component(cluster, mesh):
     rbac = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{mesh.namespace}/roles/surefoot"
-    cluster.ask("PATCH", rbac, {"rules": rules(INSTALL)})
+    cluster.ask("PATCH", rbac, {"rules": role_rules(INSTALL)})
     istio_group, user = "networking.istio.io", connect()
     until(lambda: not user.may("create", istio_group, MADE[0], mesh.namespace, ""), "no right")
 

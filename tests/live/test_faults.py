@@ -35,7 +35,7 @@ REFUSALS = ("429", "500", "503", "reset", "lost")
 
 @pytest.fixture
 def stormy(cluster, namespace, server, tmp_path, monkeypatch):
-    cluster.allow("surefoot", namespace, *RIGHTS, MOVE, *LEASE["rules"])
+    cluster.allow("surefoot", namespace, *RIGHTS, MOVE, *LEASE)
     journal = server.new()
     open_journal(journal).close()
     with (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
@@ -17,7 +16,7 @@ import yaml
 
 from rollout.demo.servers.process import Process, free_ports
 from tests.live.control_plane import program
-from tests.live.operating import PLANS
+from tests.live.operating import PLANS, start_operate
 from tests.live.pipeline import ROOT, surefoot, until
 from tests.support.manifests import MANIFESTS, expressions
 from tests.support.routes import istio, to, virtual_service
@@ -169,19 +168,6 @@ def test_the_role_allows_what_is_needed_and_nothing_else(cluster, installed):
     assert [right for right in refused if may(*right)] == []
 
 
-@contextlib.contextmanager
-def operating(cluster, namespace, folder):
-    """`surefoot operate` with the rights of the install, and nothing else."""
-    command = ["env", f"KUBECONFIG={cluster.config('surefoot')}"]
-    command += [sys.executable, "-m", "rollout.cli", "operate", "-n", namespace]
-    journal = folder / "journal.db"
-    process = Process("surefoot", [*command, "--journal", str(journal)], folder / "operate.log")
-    try:
-        yield journal
-    finally:
-        process.stop()
-
-
 def test_with_the_role_a_plan_is_carried_out_in_istio(cluster, installed, tmp_path):
     routes = virtual_service([to("reviews", 100, "v1"), to("reviews", 0, "v2")])
     routes["apiVersion"] = "networking.istio.io/v1beta1"
@@ -197,7 +183,8 @@ def test_with_the_role_a_plan_is_carried_out_in_istio(cluster, installed, tmp_pa
         path = f"{PLANS.format(installed)}/{plan.name}"
         return cluster.ask("GET", path).get("status", {})
 
-    with operating(cluster, installed, tmp_path) as journal:
+    config, journal = cluster.config("surefoot"), tmp_path / "journal.db"
+    with start_operate(config, installed, journal, tmp_path / "operate.log"):
         until(lambda: status().get("phase") == "waiting", "it is taken up")
         promotion = surefoot("promote", plan.name, "--journal", journal)
         assert promotion.returncode == 0, promotion.stderr

@@ -1,16 +1,15 @@
 """From `kubectl apply` to the VirtualService: real API server, real Prometheus, real process."""
 
-import sys
 from contextlib import ExitStack
 
 import pytest
 
-from rollout.demo.servers.process import Process, free_ports
+from rollout.demo.servers.process import free_ports
 from rollout.demo.servers.start import start_prometheus
-from tests.live.operating import RIGHTS
+from tests.live.operating import RIGHTS, start_operate
 from tests.live.pipeline import until
 from tests.live.sidecars import Sidecars
-from tests.support.routes import plan, to, virtual_service
+from tests.support.routes import destination_rule, plan, to, virtual_service
 
 pytestmark = pytest.mark.live
 
@@ -36,16 +35,8 @@ class TwoServices:
         self._cluster, self._namespace = cluster, namespace
         self.canary_weights: dict[str, list[float]] = {"reviews": [], "ratings": []}
         for service in self.canary_weights:
-            manifest = virtual_service([to(service, None, "v1")], hosts=[service])
-            manifest["metadata"]["name"] = service
-            rule = {
-                "apiVersion": f"{GROUP}/v1",
-                "kind": "DestinationRule",
-                "metadata": {"name": service},
-                "spec": {"host": service, "subsets": [{"name": "v1"}, {"name": "v2"}]},
-            }
-            for mesh_object in (manifest, rule):
-                cluster.apply(mesh_object, "-n", namespace)
+            cluster.apply(virtual_service([to(service, None, "v1")], name=service), "-n", namespace)
+            cluster.apply(destination_rule(service), "-n", namespace)
 
     def route(self, service):
         path = f"/apis/{GROUP}/v1/namespaces/{self._namespace}/virtualservices/{service}"
@@ -74,13 +65,12 @@ def test_a_good_version_is_promoted_and_a_bad_one_rolled_back(cluster, namespace
     cluster.allow("surefoot", namespace, *RIGHTS, *MESH)
     mesh, port = TwoServices(cluster, namespace), free_ports(1)[0]
     errors = {"reviews": {"v1": 0.01, "v2": 0.01}, "ratings": {"v1": 0.01, "v2": 0.2}}
-    command = ["env", f"KUBECONFIG={cluster.config('surefoot')}", sys.executable, "-m"]
-    command += ["rollout.cli", "operate", "-n", namespace, "--journal", str(tmp_path / "j.db")]
+    config, journal = cluster.config("surefoot"), tmp_path / "j.db"
     with ExitStack() as stack:
         sidecars = stack.enter_context(Sidecars(mesh.shares, errors, namespace).serving())
         targets = {"sidecars": sidecars.url}
         stack.enter_context(start_prometheus(tmp_path / "prometheus", port, targets))
-        stack.enter_context(Process("surefoot", command, tmp_path / "operate.log"))
+        stack.enter_context(start_operate(config, namespace, journal, tmp_path / "operate.log"))
         for service in errors:
             cluster.apply(declared(service, namespace, f"http://127.0.0.1:{port}"))
         plans = f"/apis/surefoot.dev/v1alpha1/namespaces/{namespace}/rolloutplans"

@@ -72,7 +72,7 @@ class Outage:
 def staged(replicas, cluster, namespace, tmp_path):
     """Prometheus, a proxy that counts, two services with a plan each; two replicas are started."""
     watch = MOVE | {"verbs": ["get", "list", "watch", "patch"]}
-    cluster.ask("PATCH", ROLES.format(namespace), {"rules": [*RIGHTS, watch, *LEASE["rules"]]})
+    cluster.ask("PATCH", ROLES.format(namespace), {"rules": [*RIGHTS, watch, *LEASE]})
     replicas.make_route("ratings")
     traffic, port = LastKnownTraffic(replicas), free_ports(1)[0]
     errors = {service: {"v1": 0.01, "v2": 0.01} for service in SERVICES}

@@ -25,7 +25,7 @@ from rollout.wire import meshes
 from tests.support.cluster_routes import MeshNamespace
 from tests.support.creations import PEERED
 from tests.support.made_routes import GATEWAY, ISTIO, lab
-from tests.support.routes import gateway, plan, to, virtual_service
+from tests.support.routes import destination_rule, gateway, plan, to, virtual_service
 from tests.support.worlds import BAD, GOOD
 
 pytestmark = pytest.mark.live
@@ -130,11 +130,8 @@ def test_objects_that_were_there_are_left_as_they_were_before_but_for_weights(me
     theirs = virtual_service([to("reviews", 90, "v1"), to("reviews", 10, "v2")])
     theirs["spec"]["http"][0]["timeout"] = "30s"
     mesh.create(theirs)
-    rule = {
-        "kind": "DestinationRule",
-        "metadata": {"name": "reviews", "annotations": {"theirs": "1"}},
-        "spec": {"host": "reviews", "subsets": [{"name": "v1"}, {"name": "v2"}]},
-    }
+    rule = destination_rule("reviews")
+    rule["metadata"]["annotations"] = {"theirs": "1"}
     before = mesh.create(rule, "destinationrules")
     asked = plan({"istio": ISTIO}, mesh.namespace, policy=POLICY)
     for split in (Split(5), Split(100)):

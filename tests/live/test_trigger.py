@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import pytest
-import yaml
 
 from tests.live.node import CRASHING, READY
 from tests.live.operating import Operating
-from tests.live.pipeline import ROOT, until
+from tests.live.pipeline import until
+from tests.support.manifests import role_rules
 
 pytestmark = pytest.mark.live
-
-(RIGHTS,) = [
-    role["rules"]
-    for role in yaml.safe_load_all((ROOT / "manifests/components/triggers/role.yaml").read_text())
-    if role["kind"] == "Role"
-]
 
 
 class Triggered(Operating):
@@ -24,7 +18,7 @@ class Triggered(Operating):
     options = ("--triggers",)
 
     def allow(self):
-        super().allow(*RIGHTS)
+        super().allow(*role_rules("components/triggers/role.yaml"))
 
     def deploy(self, version):
         labels = {"app": "summarizer", "version": version}

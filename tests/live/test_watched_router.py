@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ssl
 from contextlib import ExitStack
-from urllib.request import HTTPSHandler, ProxyHandler, Request, build_opener
 
 import pytest
 
@@ -67,8 +65,8 @@ class WatchedRollouts:
         return Plan.model_validate(document)
 
     def _begin(self, the_plan):
-        manifest = virtual_service([to(the_plan.spec.service, None, "v1")])
-        manifest["metadata"]["name"] = the_plan.spec.service
+        service = the_plan.spec.service
+        manifest = virtual_service([to(service, None, "v1")], name=service)
         manifest["apiVersion"] = f"{GROUP}/v1beta1"
         created = self.cluster.ask("POST", PATH.format(self.namespace), manifest)
         assert created["kind"] == "VirtualService", created
@@ -112,10 +110,7 @@ class WatchedRollouts:
         return sum(float(line.rpartition(" ")[2]) for line in reads)
 
     def _metrics(self):
-        head = {"Authorization": "Bearer admin-token"}
-        asked = Request(f"{self.cluster.url}/metrics", headers=head)  # noqa: S310 - https
-        secured = HTTPSHandler(context=ssl.create_default_context(cafile=str(self.cluster.ca)))
-        with build_opener(ProxyHandler({}), secured).open(asked, timeout=10) as answer:
+        with self.cluster.request("/metrics") as answer:
             return answer.read().decode()
 
     def edit(self, name, stable, canary):

@@ -19,12 +19,13 @@ from rollout.decide.record.facts import Confirmed, Fact
 from rollout.demo.servers.process import Process
 from rollout.journal.index import by_rollout
 from rollout.journal.open import open_for_reading
-from tests.live.operating import PLANS
-from tests.live.pipeline import ROOT, until
+from tests.live.operating import PLANS, start_operate
+from tests.live.pipeline import until
 from tests.mesh.record import Recorder
 from tests.mesh.story import Story
 from tests.mesh.traffic import Request
 from tests.mesh.world import NAMESPACE, MeshWorld, wait_for
+from tests.support.manifests import role_rules
 
 BAD = 0.7  # share of a bad version's answers that are errors
 _ENDS = {"promoted", "rolled back"}
@@ -103,13 +104,13 @@ class Lives:
 def live(world: MeshWorld, stories: Sequence[Story], folder: Path) -> Lives:
     """Carry out every story at the same time, with one controller that has the install's rights."""
     _prepare(world, stories)
-    journal = folder / "journal.db"
+    config, journal = world.cluster.config("surefoot"), folder / "journal.db"
     rejections, warnings = world.istiod.rejections(), len(world.istiod.warnings())
     ended: dict[str, Json] = {}
     with Recorder(world.proxies).running() as recorder:
         world.traffic.flow(*chain.from_iterable(story.streams(world) for story in stories))
         try:
-            with _operate(world, journal, folder) as process:
+            with start_operate(config, NAMESPACE, journal, folder / "operate.log") as process:
                 world.apply(*[story.plan(world.prometheus) for story in stories])
                 until(lambda: _all_ended(world, process), "every rollout has ended", 180)
             phases = _phases(world)
@@ -160,11 +161,7 @@ def _arrivals(world: MeshWorld) -> dict[int, list[str]]:
 
 def _prepare(world: MeshWorld, stories: Sequence[Story]) -> None:
     """Everything but the plans: rights, pods, routes; each Envoy knows each route."""
-    documents = chain.from_iterable(
-        yaml.safe_load_all((ROOT / "manifests" / folder / "role.yaml").read_text())
-        for folder in ("base", "components/creation")
-    )
-    rules = [rule for document in documents for rule in document.get("rules", ())]
+    rules = role_rules("base/role.yaml", "components/creation/role.yaml")
     world.cluster.allow("surefoot", NAMESPACE, *rules)
     world.apply(*[manifest for story in stories for manifest in story.manifests()])
     for story in stories:
@@ -180,12 +177,6 @@ def _prepare(world: MeshWorld, stories: Sequence[Story]) -> None:
         if not story.is_made:
             wait_for([world.edge] if story.kind == "edge" else world.sidecars, story.host)
     time.sleep(1.0)  # endpoints reach an Envoy within a moment of its routes
-
-
-def _operate(world: MeshWorld, journal: Path, folder: Path) -> Process:
-    command = ["env", f"KUBECONFIG={world.cluster.config('surefoot')}", sys.executable, "-m"]
-    command += ["rollout.cli", "operate", "-n", NAMESPACE, "--journal", str(journal)]
-    return Process("surefoot", command, folder / "operate.log")
 
 
 def _phases(world: MeshWorld) -> dict[str, str]:

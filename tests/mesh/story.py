@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from tests.mesh.traffic import PORT, Stream
 from tests.mesh.world import EDGE_PORT, NAMESPACE, SERVICE_PORT, MeshWorld, deployment, service
-from tests.support.routes import http_route, plan, ref, to, virtual_service
+from tests.support.routes import destination_rule, http_route, plan, ref, to, virtual_service
 
 RATE = 40.0  # requests a second to each service
 
@@ -79,27 +79,15 @@ class Story:
     def _routes(self) -> list[Json]:
         name = self.service
         if self.kind == "subsets":
-            virtual = virtual_service([to(name, None, "v1")], hosts=[name])
-            subsets = [{"name": v, "labels": {"version": v}} for v in ("v1", "v2")]
-            rule = {
-                "apiVersion": "networking.istio.io/v1",
-                "kind": "DestinationRule",
-                "metadata": {"name": name},
-                "spec": {"host": name, "subsets": subsets},
-            }
-            routes = [rule, virtual]
-        elif self.kind == "hosts":
-            routes = [virtual_service([to(f"{name}-v1")], hosts=[name])]
-        elif self.kind == "service":
+            return [destination_rule(name), virtual_service([to(name, None, "v1")], name=name)]
+        if self.kind == "hosts":
+            return [virtual_service([to(f"{name}-v1")], name=name)]
+        stable = [ref(f"{name}-v1")]
+        if self.kind == "service":
             parent = {"group": "", "kind": "Service", "name": name, "port": SERVICE_PORT}
-            routes = [http_route([ref(f"{name}-v1")], parentRefs=[parent])]
-        else:
-            hostnames = [f"{name}.example.org"]
-            edge = {"name": "edge"}
-            routes = [http_route([ref(f"{name}-v1")], parentRefs=[edge], hostnames=hostnames)]
-        for route in routes:
-            route["metadata"]["name"] = name
-        return routes
+            return [http_route(stable, name=name, parentRefs=[parent])]
+        edge, hostnames = {"name": "edge"}, [f"{name}.example.org"]
+        return [http_route(stable, name=name, parentRefs=[edge], hostnames=hostnames)]
 
     @property
     def winner(self) -> str:

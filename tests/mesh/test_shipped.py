@@ -16,7 +16,7 @@ from tests.mesh.record import until_shown
 from tests.mesh.story import Story
 from tests.mesh.traffic import PORT
 from tests.mesh.world import NAMESPACE, service, wait_for
-from tests.support.routes import ref, to
+from tests.support.routes import destination_rule, http_route, ref, to, virtual_service
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
 
@@ -31,20 +31,6 @@ KINDS = {
 }
 
 
-def object_of(plural, **spec):
-    kinds = {
-        "virtualservices": "VirtualService",
-        "destinationrules": "DestinationRule",
-        "httproutes": "HTTPRoute",
-    }
-    return {
-        "apiVersion": KINDS[plural],
-        "kind": kinds[plural],
-        "metadata": {"name": SERVICE},
-        "spec": spec,
-    }
-
-
 def before(plan):
     """The routes that the example speaks of, with all traffic at v1; none where it makes them."""
     spec = plan.spec
@@ -52,19 +38,14 @@ def before(plan):
         if spec.route.gateway.create:
             return []
         parent = {"group": "", "kind": "Service", "name": SERVICE, "port": 80}
-        rules = [{"backendRefs": [ref(f"{SERVICE}-v1")]}]
-        return [object_of("httproutes", parentRefs=[parent], rules=rules)]
+        return [http_route([ref(f"{SERVICE}-v1")], name=SERVICE, parentRefs=[parent])]
     if spec.route.istio.create:
         return []
-    subsets = [{"name": v, "labels": {"version": v}} for v in ("v1", "v2")]
     route = [to(SERVICE, None, "v1")]
     http = [{"name": name, "route": route} for name in spec.route.istio.http or ["all"]]
     for entry in http[:-1]:
         entry["match"] = [{"uri": {"prefix": f"/{entry['name']}"}}]
-    return [
-        object_of("destinationrules", host=SERVICE, subsets=subsets),
-        object_of("virtualservices", hosts=[SERVICE], http=http),
-    ]
+    return [destination_rule(SERVICE), virtual_service(name=SERVICE, http=http)]
 
 
 @pytest.fixture

@@ -25,7 +25,6 @@ class Arrival:
     """A request where it arrived; `number` is the client's."""
 
     number: int
-    service: str
     version: str
 
 
@@ -112,7 +111,7 @@ class MeshTraffic:
     async def _serve(self, service: str, version: str, address: str) -> None:
         async def answer(request: web.Request) -> web.Response:
             number = int(request.headers.get(_NUMBER, 0))
-            self.arrivals.append(Arrival(number, service, version))
+            self.arrivals.append(Arrival(number, version))
             is_bad = self._dice.random() < self.errors.get((service, version), 0.0)
             return web.Response(status=500 if is_bad else 200, text=version)
 

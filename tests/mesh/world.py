@@ -36,7 +36,6 @@ class MeshWorld:
     sidecars: Sequence[Proxy]
     edge: Proxy
     prometheus: str
-    folder: Path
 
     @property
     def proxies(self) -> Sequence[Proxy]:
@@ -62,7 +61,7 @@ def world(folder: Path) -> Iterator[MeshWorld]:
         ]
         edge = stack.enter_context(_edge(cluster, server, folder / "envoys"))
         url = stack.enter_context(_prometheus(folder / "prometheus", [*clients, edge]))
-        yield MeshWorld(cluster, server, traffic, clients, edge, url, folder)
+        yield MeshWorld(cluster, server, traffic, clients, edge, url)
 
 
 @contextmanager

@@ -17,6 +17,14 @@ def documents(path):
     return [document for document in yaml.safe_load_all(path.read_text()) if document is not None]
 
 
+def role_rules(*files):
+    """The rules of the Roles in these files of manifests/."""
+    manifests = [manifest for file in files for manifest in documents(MANIFESTS / file)]
+    return [
+        rule for manifest in manifests if manifest["kind"] == "Role" for rule in manifest["rules"]
+    ]
+
+
 def dashboard():
     return json.loads((MANIFESTS / "grafana" / "surefoot.json").read_text())
 

@@ -59,18 +59,31 @@ def to(host: str, weight: int | None = None, subset: str | None = None, **more: 
     return {"destination": destination} | ({} if weight is None else {"weight": weight}) | more
 
 
-def virtual_service(*routes: list[Json], **spec: Any) -> Json:
-    """A VirtualService with one HTTP route, named r1, r2 and so on, for every list."""
+def virtual_service(*routes: list[Json], name: str = "reviews", **spec: Any) -> Json:
+    """A service's VirtualService with one HTTP route, named r1, r2 and so on, for every list."""
     http = [{"name": f"r{n}", "route": _fresh(route)} for n, route in enumerate(routes, 1)]
     return {
         "apiVersion": "networking.istio.io/v1",
         "kind": "VirtualService",
-        "metadata": {"name": "reviews"},
-        "spec": {"hosts": ["reviews"], **({"http": http} if http else {}), **_fresh(spec)},
+        "metadata": {"name": name},
+        "spec": {"hosts": [name], **({"http": http} if http else {}), **_fresh(spec)},
     }
 
 
-def http_route(*rules: list[Json], kind: str = "HTTPRoute", **spec: Any) -> Json:
+def destination_rule(service: str, *versions: str) -> Json:
+    """A service's DestinationRule with these versions as its subsets, v1 and v2 by default."""
+    subsets = [{"name": v, "labels": {"version": v}} for v in versions or ("v1", "v2")]
+    return {
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "DestinationRule",
+        "metadata": {"name": service},
+        "spec": {"host": service, "subsets": subsets},
+    }
+
+
+def http_route(
+    *rules: list[Json], name: str = "reviews", kind: str = "HTTPRoute", **spec: Any
+) -> Json:
     """A Gateway API route with one rule, named r1, r2 and so on, for every list."""
     route_rules = [
         {"name": f"r{n}", "backendRefs": _fresh(refs)} for n, refs in enumerate(rules, 1)
@@ -78,7 +91,7 @@ def http_route(*rules: list[Json], kind: str = "HTTPRoute", **spec: Any) -> Json
     return {
         "apiVersion": "gateway.networking.k8s.io/v1",
         "kind": kind,
-        "metadata": {"name": "reviews"},
+        "metadata": {"name": name},
         "spec": {"parentRefs": [{"name": "gateway"}], "rules": route_rules, **spec},
     }
 

@@ -197,10 +197,10 @@ def test_tls_and_tcp_routes_go_by_their_matches():
 
 
 def test_a_route_that_delegates_is_refused_with_the_cure():
-    spec = {"http": [{"name": "d", "delegate": {"name": "inner", "namespace": "other"}}]}
+    http = [{"name": "d", "delegate": {"name": "inner", "namespace": "other"}}]
     for plan in (PLAN, istio(http=["d"])):
         with pytest.raises(RouteError, match="delegates to VirtualService other/inner: name that"):
-            patch(virtual_service(**spec), plan, Split(5), "m")
+            patch(virtual_service(http=http), plan, Split(5), "m")
     with pytest.raises(RouteError, match="http route 1 leads to no destination"):
         split_of(virtual_service(http=[{"redirect": {"uri": "/"}}]), PLAN, 100)
 
