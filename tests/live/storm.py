@@ -134,7 +134,7 @@ class StormReplica:
             self.shard, connect(), None, meter, lambda _entry: None, self.problems.append
         )
         self.candidate = self.replica.candidate()
-        self.duty = self.replica.duty(self.candidate)
+        self.loop = self.replica.duty(self.candidate)
         for informer in self.replica._informers.values():
             informer.start()
             self.stack.callback(informer.stop)
@@ -142,7 +142,7 @@ class StormReplica:
     def tick(self) -> None:
         """Campaign when it is due, tick, show; as the three threads of a process do."""
         self.ticks += 1
-        for work in (self._campaign, self.duty.tick, self.replica._show):
+        for work in (self._campaign, self.loop.tick, self.replica._show):
             try:
                 work()
             except SurefootError as error:
@@ -155,7 +155,7 @@ class StormReplica:
 
     def kill(self) -> None:
         """No Lease is given back; the server sees the line to the journal end."""
-        self.duty.end()
+        self.loop.end()
         self.stack.close()
 
 

@@ -32,9 +32,11 @@ class Interrupted:
         self.appends += 1
         command = self.commands_at.get(self.appends)
         if command:
-            word = HumanSaid(rollout=facts[0].rollout, at=facts[0].at, command=command, actor="a")
-            self.journal.append([word], after)
-            self.slipped.append(word)
+            command_fact = HumanSaid(
+                rollout=facts[0].rollout, at=facts[0].at, command=command, actor="a"
+            )
+            self.journal.append([command_fact], after)
+            self.slipped.append(command_fact)
         return self.journal.append(facts, after)
 
     def read(self, after: int = 0) -> Any:
@@ -96,11 +98,11 @@ def test_every_fact_is_folded_once(folds):
     assert folds == dict.fromkeys(range(1, len(lab.entries) + 1), 1)
 
 
-def test_a_thought_is_thrown_away_when_somebody_came_first(folds):
+def test_a_proposed_step_is_thrown_away_when_somebody_came_first(folds):
     lab = Lab(GOOD, journal=(journal := Interrupted(MemoryJournal(), {9: "pause"})))
     lab.run(20)
     (word,) = journal.slipped
-    assert folds[lab.facts.index(word) + 1] == 2  # the thought that was lost, and the word itself
+    assert folds[lab.facts.index(word) + 1] == 2  # the step that was lost, and the word itself
     assert lab.state == folded(lab)
 
 

@@ -48,7 +48,7 @@ def run(world: Operated, ticks: int) -> None:
     for _ in range(ticks):
         world.operator.tick()
         with contextlib.suppress(ClusterError):
-            world.board.publish(world.cluster, world.clock.now())
+            world.outbox.publish(world.cluster, world.clock.now())
         active = [rollout for rollout, state in world.states.items() if not state.terminal]
         assert len(active) <= 1
         world.clock.sleep(0.5)

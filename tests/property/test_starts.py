@@ -69,7 +69,7 @@ def run(world: Operated, action: str) -> None:
     for _ in range(90 if action == "run long" else 6):
         world.operator.tick()
         with suppress(ClusterError):
-            world.board.publish(world.cluster, world.clock.now())
+            world.outbox.publish(world.cluster, world.clock.now())
         world.clock.sleep(0.5)
 
 

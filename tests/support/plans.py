@@ -100,15 +100,15 @@ class Operated:
     def restart(self) -> None:
         """A new process on the same journal, mesh and cluster."""
         ports = Ports(self.world, self.router, self.journal, self.clock)
-        self.board = StatusOutbox()
+        self.outbox = StatusOutbox()
         controller = Controller(ports, "test")
-        self.operator = Reconciler(controller, self.cluster, self.board, self.namespace)
+        self.operator = Reconciler(controller, self.cluster, self.outbox, self.namespace)
         self.states = controller.states
 
     def run(self, seconds: float = 1.0) -> None:
         for _ in range(round(seconds / 0.5)):
             self.operator.tick()
-            self.board.publish(self.cluster, self.clock.now())
+            self.outbox.publish(self.cluster, self.clock.now())
             self.clock.sleep(0.5)
 
     def run_until(self, stop: Callable[[], Any], seconds: float = 400.0) -> None:

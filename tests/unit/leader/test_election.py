@@ -63,23 +63,23 @@ def time():
 
 
 @pytest.fixture
-def candidate(leases, time):
+def build_elector(leases, time):
     def make(name, wall=lambda: 1.8e9):
         return LeaderElector(leases, "ns", "surefoot", name, time, wall, LeaseTimes(15.0))
 
     return make
 
 
-def test_the_first_one_leads_and_the_second_waits(candidate, leases):
-    first, second = candidate("one"), candidate("two")
+def test_the_first_one_leads_and_the_second_waits(build_elector, leases):
+    first, second = build_elector("one"), build_elector("two")
     first.try_acquire_or_renew()
     second.try_acquire_or_renew()
     assert (first.leads, first.term, second.leads, second.leader) == (True, 1, False, "one")
     assert leases.held["spec"]["leaseDurationSeconds"] == 15
 
 
-def test_who_renews_stays_and_who_does_not_is_followed(candidate, time):
-    first, second = candidate("one"), candidate("two")
+def test_who_renews_stays_and_who_does_not_is_followed(build_elector, time):
+    first, second = build_elector("one"), build_elector("two")
     for _ in range(20):
         first.try_acquire_or_renew()
         second.try_acquire_or_renew()
@@ -94,8 +94,8 @@ def test_who_renews_stays_and_who_does_not_is_followed(candidate, time):
     assert (first.term, first.leader) == (0, "two")
 
 
-def test_a_leader_stops_before_another_may_begin(candidate, time):
-    first, second = candidate("one"), candidate("two")
+def test_a_leader_stops_before_another_may_begin(build_elector, time):
+    first, second = build_elector("one"), build_elector("two")
     first.try_acquire_or_renew()
     second.try_acquire_or_renew()
     time.now += 10.0
@@ -110,9 +110,9 @@ def test_a_leader_stops_before_another_may_begin(candidate, time):
     assert second.leads
 
 
-def test_wall_clocks_are_never_compared(candidate, time):
-    only = candidate("one", wall=lambda: 4e9)  # decades ahead
-    two = candidate("two", wall=lambda: 1.0)
+def test_wall_clocks_are_never_compared(build_elector, time):
+    only = build_elector("one", wall=lambda: 4e9)  # decades ahead
+    two = build_elector("two", wall=lambda: 1.0)
     only.try_acquire_or_renew()
     two.try_acquire_or_renew()
     time.now += 15.1
@@ -120,8 +120,8 @@ def test_wall_clocks_are_never_compared(candidate, time):
     assert two.leads
 
 
-def test_a_lease_that_is_given_back_is_taken_at_once(candidate, leases):
-    first, second = candidate("one"), candidate("two")
+def test_a_lease_that_is_given_back_is_taken_at_once(build_elector, leases):
+    first, second = build_elector("one"), build_elector("two")
     first.try_acquire_or_renew()
     second.try_acquire_or_renew()
     first.release()
@@ -132,8 +132,8 @@ def test_a_lease_that_is_given_back_is_taken_at_once(candidate, leases):
     assert leases.held["spec"]["holderIdentity"] == "two"
 
 
-def test_who_is_not_fit_gives_it_up_and_does_not_stand_until_it_is(candidate, leases):
-    first, second = candidate("one"), candidate("two")
+def test_who_is_not_fit_gives_it_up_and_does_not_stand_until_it_is(build_elector, leases):
+    first, second = build_elector("one"), build_elector("two")
     first.try_acquire_or_renew()
     first.fit = second.fit = lambda: False
     first.try_acquire_or_renew()
@@ -146,11 +146,11 @@ def test_who_is_not_fit_gives_it_up_and_does_not_stand_until_it_is(candidate, le
     assert (first.leads, first.term) == (True, 2)
 
 
-def test_a_lease_that_could_not_be_given_up_is_given_up_later(candidate, leases):
+def test_a_lease_that_could_not_be_given_up_is_given_up_later(build_elector, leases):
     def away(_when):
         raise ClusterError("away")
 
-    first, second = candidate("one"), candidate("two")
+    first, second = build_elector("one"), build_elector("two")
     first.try_acquire_or_renew()
     first.fit, leases.fault = lambda: False, away
     with pytest.raises(ClusterError):
@@ -162,8 +162,8 @@ def test_a_lease_that_could_not_be_given_up_is_given_up_later(candidate, leases)
     assert (first.term, second.term) == (0, 2)
 
 
-def test_of_two_who_take_it_at_once_one_does(candidate, leases):
-    first, second = candidate("one"), candidate("two")
+def test_of_two_who_take_it_at_once_one_does(build_elector, leases):
+    first, second = build_elector("one"), build_elector("two")
 
     def between(_when):  # after `one` has read, before it writes
         leases.fault = lambda when: None
@@ -174,12 +174,12 @@ def test_of_two_who_take_it_at_once_one_does(candidate, leases):
     assert (first.leads, second.leads) == (False, True)
 
 
-def test_an_answer_that_was_lost_is_found_by_reading(candidate, leases, time):
+def test_an_answer_that_was_lost_is_found_by_reading(build_elector, leases, time):
     def lost(when):
         if when == "after":
             raise ClusterError("timed out")
 
-    only = candidate("one")
+    only = build_elector("one")
     leases.fault = lost
     with pytest.raises(ClusterError):
         only.try_acquire_or_renew()
@@ -189,8 +189,8 @@ def test_an_answer_that_was_lost_is_found_by_reading(candidate, leases, time):
     assert (only.leads, only.term) == (True, 2)
 
 
-def test_a_leader_that_was_cut_off_goes_on_in_its_term_if_nobody_came(candidate, leases, time):
-    only = candidate("one")
+def test_a_leader_that_was_cut_off_goes_on_in_its_term_if_nobody_came(build_elector, leases, time):
+    only = build_elector("one")
     only.try_acquire_or_renew()
     time.now += 600
     assert (only.leads, only.term) == (False, 1)
@@ -199,10 +199,10 @@ def test_a_leader_that_was_cut_off_goes_on_in_its_term_if_nobody_came(candidate,
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_never_two_leaders_and_terms_only_rise(candidate, leases, time, seed):
+def test_never_two_leaders_and_terms_only_rise(build_elector, leases, time, seed):
     """Three replicas, each pausing and unfit at random, on an API server that loses answers."""
     dice = np.random.default_rng(seed)
-    three = [candidate(name) for name in ("one", "two", "three")]
+    three = [build_elector(name) for name in ("one", "two", "three")]
     unfit: list[float] = [0.0] * 3
     paused: list[float] = [0.0] * 3
     terms: dict[int, str] = {}

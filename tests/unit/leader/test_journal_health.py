@@ -29,107 +29,107 @@ def journal():
 
 
 @pytest.fixture
-def reach(journal):
+def health(journal):
     return JournalHealth(journal.ask, lambda: journal.now, 15.0)
 
 
-def test_ticks_that_succeed_leave_nothing_to_ask(reach, journal):
+def test_ticks_that_succeed_leave_nothing_to_ask(health, journal):
     for _ in range(100):
-        reach.heard()
-        reach.probe()
+        health.heard()
+        health.probe()
         journal.now += 1
     assert journal.asked == 0
-    assert reach.holds()
+    assert health.holds()
 
 
-def test_without_ticks_it_asks_a_few_times_within_the_patience(reach, journal):
+def test_without_ticks_it_asks_a_few_times_within_the_patience(health, journal):
     for _ in range(60):
-        reach.probe()
+        health.probe()
         journal.now += 1
     assert 60 / 15 < journal.asked <= 60 / 5
-    assert reach.holds()
+    assert health.holds()
 
 
-def test_an_answer_of_old_is_borne_for_the_patience_and_a_new_one_mends_it(reach, journal):
+def test_an_answer_of_old_is_borne_for_the_patience_and_a_new_one_mends_it(health, journal):
     journal.away = True
     for _ in range(15):
-        assert reach.holds()
+        assert health.holds()
         journal.now += 1
         if journal.now >= 1005:
             with pytest.raises(JournalError):
-                reach.probe()
-    assert not reach.holds()
+                health.probe()
+    assert not health.holds()
     journal.away = False
-    reach.probe()
-    assert reach.holds()
+    health.probe()
+    assert health.holds()
 
 
-def test_a_question_that_hangs_is_no_answer_meanwhile(reach, journal):
+def test_a_question_that_hangs_is_no_answer_meanwhile(health, journal):
     journal.now += 5
     answers = []
 
     def hangs():
         journal.now += 10
-        answers.append(reach.holds())
+        answers.append(health.holds())
 
-    reach.ask = hangs
-    reach.probe()
+    health.ask = hangs
+    health.probe()
     assert answers == [False]
-    assert reach.holds()
+    assert health.holds()
 
 
-def failing(reach, journal, seconds):
+def failing(health, journal, seconds):
     """Ticks that fail for so long, one a second, while it is fit to lead."""
     for _ in range(seconds):
         with suppress(JournalError):
-            reach.probe()
-        if reach.holds():
-            reach.failed()
+            health.probe()
+        if health.holds():
+            health.failed()
         journal.now += 1
 
 
-def test_a_leader_whose_ticks_fail_gives_up_though_the_journal_answers(reach, journal):
-    failing(reach, journal, 15)
-    assert not reach.holds()
+def test_a_leader_whose_ticks_fail_gives_up_though_the_journal_answers(health, journal):
+    failing(health, journal, 15)
+    assert not health.holds()
     with pytest.raises(JournalError, match="left to others for 15 s"):
-        reach.probe()
+        health.probe()
     assert journal.asked > 0
 
 
-def test_a_tick_that_succeeds_within_the_patience_mends_it(reach, journal):
-    failing(reach, journal, 14)
-    reach.heard()
-    failing(reach, journal, 14)
-    assert reach.holds()
+def test_a_tick_that_succeeds_within_the_patience_mends_it(health, journal):
+    failing(health, journal, 14)
+    health.heard()
+    failing(health, journal, 14)
+    assert health.holds()
 
 
-def test_it_tries_again_after_rests_that_grow_to_a_minute(reach, journal):
+def test_it_tries_again_after_rests_that_grow_to_a_minute(health, journal):
     stands = ""
     for _ in range(400):
-        stands += "+" if reach.holds() else "-"
-        failing(reach, journal, 1)
+        stands += "+" if health.holds() else "-"
+        failing(health, journal, 1)
     assert [len(run) for run in stands.split("+") if run][:4] == [15, 30, 60, 60]
     assert {len(run) for run in stands.split("-") if run} == {15}
-    reach.heard()
-    failing(reach, journal, 15)
+    health.heard()
+    failing(health, journal, 15)
     journal.now += 15
-    reach.probe()
-    assert reach.holds(), "after a success the first rest is the shortest again"
+    health.probe()
+    assert health.holds(), "after a success the first rest is the shortest again"
 
 
-def test_who_rests_or_tries_again_is_not_usable_until_a_tick_succeeds(reach, journal):
-    failing(reach, journal, 14)
-    assert reach.usable()
-    failing(reach, journal, 1)
-    assert not reach.usable()
+def test_who_rests_or_tries_again_is_not_usable_until_a_tick_succeeds(health, journal):
+    failing(health, journal, 14)
+    assert health.usable()
+    failing(health, journal, 1)
+    assert not health.usable()
     journal.now += 15
-    reach.probe()
-    assert reach.holds()
-    assert not reach.usable()
-    reach.failed()
-    assert not reach.usable()
-    reach.heard()
-    assert reach.usable()
+    health.probe()
+    assert health.holds()
+    assert not health.usable()
+    health.failed()
+    assert not health.usable()
+    health.heard()
+    assert health.usable()
 
 
 def test_two_that_cannot_write_take_turns_ever_more_slowly():

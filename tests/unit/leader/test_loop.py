@@ -20,7 +20,7 @@ class Play:
         self.story: list[str] = []
         self.recorded: list[Fact] = []
         self.work = lambda: None
-        self.duty = LeaderLoop(
+        self.loop = LeaderLoop(
             self, self.begin, lambda: self.story.append("-"), self.record, lambda: 7.0
         )
 
@@ -48,31 +48,31 @@ def play():
 
 
 def test_it_stands_by_then_leads_then_gives_back(play):
-    play.duty.tick()
+    play.loop.tick()
     play.elect(3)
-    play.duty.tick()
-    play.duty.tick()
-    play.duty.end()
+    play.loop.tick()
+    play.loop.tick()
+    play.loop.end()
     assert play.story == ["-", "begin 3", "tick", "tick", "end"]
 
 
 def test_a_lapsed_lease_is_waited_for_and_a_lost_one_ends_the_term(play):
     play.elect(3)
-    play.duty.tick()
+    play.loop.tick()
     play.elect(3, leads=False)
-    play.duty.tick()
+    play.loop.tick()
     play.elect(3)
-    play.duty.tick()
+    play.loop.tick()
     play.elect(0, leads=False)
-    play.duty.tick()
+    play.loop.tick()
     assert play.story == ["begin 3", "tick", "-", "tick", "end", "-"]
 
 
 def test_another_term_reads_the_journal_anew(play):
     play.elect(3)
-    play.duty.tick()
+    play.loop.tick()
     play.elect(5)
-    play.duty.tick()
+    play.loop.tick()
     assert play.story == ["begin 3", "tick", "end", "begin 5", "tick"]
 
 
@@ -83,11 +83,11 @@ def test_what_is_refused_is_logged_once_and_ends_the_term(play):
     play.elect(3)
     play.work = refused
     with pytest.raises(StaleError):
-        play.duty.tick()
+        play.loop.tick()
     assert play.story == ["begin 3", "tick", "end"]
     play.elect(0, leads=False)
-    play.duty.tick()
-    play.duty.tick()
+    play.loop.tick()
+    play.loop.tick()
     (fact,) = play.recorded
     assert (fact.kind, fact.rollout, fact.controller) == ("refused", "demo-1", "me")
     assert (fact.term, fact.at, fact.problem) == (3, 7.0, "50% refused")
@@ -101,14 +101,14 @@ def test_a_refusal_waits_for_a_journal_that_is_away(play):
         raise JournalBusyError("took over")
 
     play.elect(3)
-    play.work, play.duty.record = busy, away
+    play.work, play.loop.record = busy, away
     with pytest.raises(JournalBusyError):
-        play.duty.tick()
+        play.loop.tick()
     play.elect(0, leads=False)
     with pytest.raises(JournalError):
-        play.duty.tick()
-    play.duty.record = play.record
-    play.duty.tick()
+        play.loop.tick()
+    play.loop.record = play.record
+    play.loop.tick()
     assert [fact.problem for fact in play.recorded] == ["took over"]
 
 
@@ -120,7 +120,7 @@ def test_a_tick_that_fails_otherwise_goes_on_in_its_term(play):
     play.work = fails
     for _ in range(2):
         with pytest.raises(JournalError):
-            play.duty.tick()
+            play.loop.tick()
     assert play.story == ["begin 3", "tick", "tick"]
 
 
@@ -128,13 +128,13 @@ def test_only_a_leader_s_tick_that_succeeds_is_told(play):
     def fails():
         raise JournalError("away")
 
-    play.duty.succeeded = lambda: play.story.append("told")
-    play.duty.tick()
+    play.loop.succeeded = lambda: play.story.append("told")
+    play.loop.tick()
     play.elect(3)
-    play.duty.tick()
+    play.loop.tick()
     play.work = fails
     with pytest.raises(JournalError):
-        play.duty.tick()
+        play.loop.tick()
     assert play.story == ["-", "begin 3", "tick", "told", "tick"]
 
 
@@ -147,21 +147,21 @@ def test_a_journal_that_refuses_a_leader_is_told_of(play, error, is_told_of, whe
     def fails(*_):
         raise error("no")
 
-    play.duty.failed = lambda: play.story.append("failed")
+    play.loop.failed = lambda: play.story.append("failed")
     play.elect(3)
     if where == "begin":
-        play.duty.begin = fails
+        play.loop.begin = fails
     play.work = fails
     with pytest.raises(error):
-        play.duty.tick()
+        play.loop.tick()
     assert ("failed" in play.story) is is_told_of
 
 
 @pytest.mark.parametrize(("term", "leads"), [(0, False), (3, False), (5, True)])
 def test_the_lease_s_part_of_the_fence(play, term, leads):
     play.elect(3)
-    play.duty.tick()
-    play.duty.check()
+    play.loop.tick()
+    play.loop.check()
     play.elect(term, leads=leads)
     with pytest.raises(StaleError, match="the Lease of term 3 ran out"):
-        play.duty.check()
+        play.loop.check()

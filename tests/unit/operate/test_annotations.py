@@ -23,7 +23,7 @@ def ended(canary=GOOD):
     return world
 
 
-def words(world):
+def list_commands(world):
     facts = [entry.fact for entry in world.journal.read()]
     return [(f.command, f.actor, f.reason) for f in facts if isinstance(f, HumanSaid)]
 
@@ -37,7 +37,7 @@ def test_an_undo_is_carried_out_and_shown():
     assert (status["phase"], status["stable"]) == ("undone", "v1")
     assert world.condition("Undone") == ("True", "HumanUndo", status["decision"]["sentence"])
     assert world.condition("Promoted")[0] == "False"
-    assert words(world) == [("undo", "kubernetes", "ticket 7, ada")]
+    assert list_commands(world) == [("undo", "kubernetes", "ticket 7, ada")]
     assert world.reasons()[-3:] == ["Asked", "Undo", "Undone"]
 
 
@@ -62,7 +62,7 @@ def test_what_makes_no_sense_is_recorded_and_over_with(word, canary):
     world = ended(canary)
     annotate(world, **{word: "x"})
     world.run(5)
-    assert [fact_words[0] for fact_words in words(world)] == [word]
+    assert [fact_words[0] for fact_words in list_commands(world)] == [word]
     assert len(world.states) == 1
 
 
@@ -86,7 +86,7 @@ def test_a_retry_that_may_not_begin_yet_says_why_and_is_kept():
     world.run(1)
     assert world.condition("Accepted")[:2] == ("False", "Refused")
     assert "is being rolled out by other" in world.condition("Accepted")[2]
-    assert words(world) == []
+    assert list_commands(world) == []
 
 
 def test_deleting_a_plan_while_its_promotion_is_undone_says_nothing_more():
@@ -96,7 +96,7 @@ def test_deleting_a_plan_while_its_promotion_is_undone_says_nothing_more():
     world.run(2)
     world.cluster.delete("demo")
     world.run(3)
-    assert [fact_words[0] for fact_words in words(world)] == ["undo"]
+    assert [fact_words[0] for fact_words in list_commands(world)] == ["undo"]
 
 
 def test_texts_are_cut_and_empty_ones_are_none():

@@ -282,7 +282,7 @@ def test_an_edit_between_reading_and_showing_is_shown_next(world):
     world.operator.tick()
     world.operator.tick()
     world.apply(deadline="10m")
-    world.board.publish(world.cluster, world.clock.now())
+    world.outbox.publish(world.cluster, world.clock.now())
     assert "status" not in world.cluster.held["default/demo"]
     world.run(1)
     assert world.status()["observedGeneration"] == 2
@@ -368,7 +368,7 @@ def test_an_hour_without_the_api_server_is_no_storm(world):
     for _ in range(1200):
         world.operator.tick()
         with contextlib.suppress(ClusterError):
-            world.board.publish(world.cluster, world.clock.now())
+            world.outbox.publish(world.cluster, world.clock.now())
         world.clock.sleep(0.5)
     assert len(requests) < 40
     world.cluster.fail = PlanCluster().fail

@@ -14,21 +14,21 @@ moves = st.lists(st.tuples(st.sampled_from(["put", "drop", "due"]), names, times
 
 @given(moves)
 def test_due_is_what_a_scan_finds(story):
-    agenda, plain = DueQueue(), {}
+    queue, plain = DueQueue(), {}
     for move, name, at in story:
         if move == "put":
-            agenda.put(name, at)
+            queue.put(name, at)
             plain[name] = at
         elif move == "drop":
-            agenda.drop(name)
+            queue.drop(name)
             plain.pop(name, None)
         else:
-            assert agenda.due(at) == sorted(n for n, when in plain.items() if when <= at)
+            assert queue.due(at) == sorted(n for n, when in plain.items() if when <= at)
 
 
 def test_what_was_put_off_leaves_nothing_behind_once_its_time_is_over():
-    agenda = DueQueue()
+    queue = DueQueue()
     for second in range(1000):
-        agenda.put("a", float(second))
-        assert agenda.due(float(second)) == ["a"]
-    assert len(agenda._heap) == 1
+        queue.put("a", float(second))
+        assert queue.due(float(second)) == ["a"]
+    assert len(queue._heap) == 1

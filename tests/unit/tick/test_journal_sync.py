@@ -13,7 +13,7 @@ from tests.support.worlds import plan
 PLAN = plan()
 
 
-def word(at=1.0):
+def build_command(at=1.0):
     return HumanSaid(rollout=PLAN.id, at=at, command="pause", actor="a")
 
 
@@ -30,8 +30,8 @@ def log(heard):
 
 
 def test_what_is_appended_is_folded_and_told(log, heard):
-    log.append([word()])
-    assert log.fleet.states[PLAN.id].asked == word()
+    log.append([build_command()])
+    assert log.fleet.states[PLAN.id].asked == build_command()
     assert [entry.seq for entry in heard] == [1, 2]
 
 
@@ -41,15 +41,15 @@ def test_nothing_to_append_is_no_entry(log, heard):
 
 
 def test_who_comes_second_folds_the_first_and_writes_nothing(log, heard):
-    log.journal.append([word()], after=1)
-    assert not log.try_append([word(at=2.0)])
-    assert [entry.fact for entry in heard[1:]] == [word()]
+    log.journal.append([build_command()], after=1)
+    assert not log.try_append([build_command(at=2.0)])
+    assert [entry.fact for entry in heard[1:]] == [build_command()]
     assert len(log.journal.read()) == log.fleet.head == 2
 
 
 def test_a_fact_that_holds_whatever_others_say_is_appended_after_them(log):
-    log.journal.append([word()], after=1)
-    log.append([word(at=2.0)])
+    log.journal.append([build_command()], after=1)
+    log.append([build_command(at=2.0)])
     assert [entry.fact.at for entry in log.journal.read()] == [0.0, 1.0, 2.0]
 
 
