@@ -84,10 +84,12 @@ def test_a_shapes_difference_lies_within_its_own_interval(shape, looks):
 def test_more_bad_units_never_lower_harm_nor_raise_safety(margin, evidence, more):
     rule = RateMargin(*margin)
     worse = Counts((evidence.canary[0], evidence.canary[1] + more), evidence.stable)
-    base_capital, two = (guardrail.look(rule, guardrail.start(rule), e) for e in (evidence, worse))
+    base_capital, worse_capital = (
+        guardrail.look(rule, guardrail.start(rule), e) for e in (evidence, worse)
+    )
     slack = 1e-9 * (1 + abs(guardrail.log_harm(rule, base_capital)))
-    assert guardrail.log_harm(rule, two) >= guardrail.log_harm(rule, base_capital) - slack
-    assert guardrail.log_safe(rule, two) <= guardrail.log_safe(rule, base_capital) + slack
+    assert guardrail.log_harm(rule, worse_capital) >= guardrail.log_harm(rule, base_capital) - slack
+    assert guardrail.log_safe(rule, worse_capital) <= guardrail.log_safe(rule, base_capital) + slack
 
 
 @given(shapes, buckets, buckets, st.integers(0, 4))
@@ -98,12 +100,12 @@ def test_a_slower_unit_never_lowers_harm_nor_raises_safety(shape, canary, stable
     moved = list(canary)
     better, worse = (bucket, bucket + 1) if rule.worse == "high" else (bucket + 1, bucket)
     moved[better], moved[worse] = 0, moved[worse] + moved[better]
-    base_capital, two = (
+    base_capital, worse_capital = (
         guardrail.look(rule, start, Counts(c, stable, edges)) for c in (canary, tuple(moved))
     )
     slack = 1e-9 * (1 + sum(canary) + sum(stable))
-    assert guardrail.log_harm(rule, two) >= guardrail.log_harm(rule, base_capital) - slack
-    assert guardrail.log_safe(rule, two) <= guardrail.log_safe(rule, base_capital) + slack
+    assert guardrail.log_harm(rule, worse_capital) >= guardrail.log_harm(rule, base_capital) - slack
+    assert guardrail.log_safe(rule, worse_capital) <= guardrail.log_safe(rule, base_capital) + slack
 
 
 @given(margins, rates)

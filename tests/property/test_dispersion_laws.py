@@ -72,10 +72,10 @@ def test_more_bad_units_never_lower_harm_nor_raise_safety(ratio, dispersion, loo
     e, x = looks[look_number].canary
     worse = [*looks]
     worse[look_number] = Counts((e, x + more), looks[look_number].stable)
-    base_capital, two = (folded(rule, many) for many in (looks, worse))
+    base_capital, worse_capital = (folded(rule, many) for many in (looks, worse))
     slack = 1e-9 * (1 + abs(guardrail.log_harm(rule, base_capital)))
-    assert guardrail.log_harm(rule, two) >= guardrail.log_harm(rule, base_capital) - slack
-    assert guardrail.log_safe(rule, two) <= guardrail.log_safe(rule, base_capital) + slack
+    assert guardrail.log_harm(rule, worse_capital) >= guardrail.log_harm(rule, base_capital) - slack
+    assert guardrail.log_safe(rule, worse_capital) <= guardrail.log_safe(rule, base_capital) + slack
 
 
 @settings(deadline=None, max_examples=40)
@@ -97,12 +97,12 @@ def test_a_slower_unit_never_lowers_harm_nor_raises_safety(dispersion, canary, s
     start = guardrail.learn(rule, guardrail.start(rule), Counts((0,) * 6, PAST, EDGES))
     moved = list(canary)
     moved[bucket], moved[bucket + 1] = 0, moved[bucket + 1] + moved[bucket]
-    base_capital, two = (
+    base_capital, worse_capital = (
         guardrail.look(rule, start, Counts(c, stable, EDGES)) for c in (canary, tuple(moved))
     )
     slack = 1e-9 * (1 + sum(canary) + sum(stable))
-    assert guardrail.log_harm(rule, two) >= guardrail.log_harm(rule, base_capital) - slack
-    assert guardrail.log_safe(rule, two) <= guardrail.log_safe(rule, base_capital) + slack
+    assert guardrail.log_harm(rule, worse_capital) >= guardrail.log_harm(rule, base_capital) - slack
+    assert guardrail.log_safe(rule, worse_capital) <= guardrail.log_safe(rule, base_capital) + slack
 
 
 @given(margins, dispersions, rates)
@@ -161,12 +161,12 @@ def test_the_pods_have_no_order(seed, order):
     rng = np.random.default_rng(seed)
     e = rng.poisson(20, (estimate.LEAST_TICKS, 6))
     x = rng.binomial(e, rng.uniform(0, 0.3, 6))
-    plain, two = (
+    plain, shuffled = (
         estimate.estimate(ExposureHistory(e[:, o], x[:, o]), 2) for o in (range(6), order)
     )
-    assert plain.problem == two.problem
+    assert plain.problem == shuffled.problem
     numbers = [
-        np.array([d.cluster, d.brief, d.passing, d.lasting, d.inflation]) for d in (plain, two)
+        np.array([d.cluster, d.brief, d.passing, d.lasting, d.inflation]) for d in (plain, shuffled)
     ]
     assert np.allclose(numbers[0], numbers[1])
     assert np.isfinite(numbers).all()
@@ -177,7 +177,7 @@ shapes = st.builds(lambda canary, stable: Counts(canary, stable, EDGES), buckets
 
 @given(st.one_of(st.tuples(rates, rates, rates), st.tuples(shapes, shapes, shapes)))
 def test_counts_merge_in_any_order(three):
-    first, two, last = three
-    assert (first + two) + last == first + (two + last)
-    assert first + two == two + first
+    first, second, last = three
+    assert (first + second) + last == first + (second + last)
+    assert first + second == second + first
     assert first + Counts() == Counts() + first == first

@@ -62,8 +62,8 @@ def folded(looks, ratio):
 
 @given(st.lists(rates, max_size=5), st.floats(1, 3), st.data())
 def test_what_is_shown_is_a_difference_of_shares_whatever_the_order_of_looks(looks, ratio, data):
-    plain, two = folded(looks, ratio), folded(data.draw(st.permutations(looks)), ratio)
-    intervals = (plain.difference, two.difference), (plain.stratified, two.stratified)
+    plain, permuted = folded(looks, ratio), folded(data.draw(st.permutations(looks)), ratio)
+    intervals = (plain.difference, permuted.difference), (plain.stratified, permuted.stratified)
     for first, second in intervals:
         assert (first is None) == (second is None)
         if first is not None:
@@ -72,7 +72,7 @@ def test_what_is_shown_is_a_difference_of_shares_whatever_the_order_of_looks(loo
     low, high = risk_difference.interval(plain, 0.05, 0.05)
     assert -1 <= low <= 1
     assert -1 <= high <= 1
-    assert risk_difference.interval(two, 0.05, 0.05) == pytest.approx((low, high), abs=1e-6)
+    assert risk_difference.interval(permuted, 0.05, 0.05) == pytest.approx((low, high), abs=1e-6)
 
 
 @given(st.just(0.0) | st.floats(1e-15, 1), margins, st.floats(0.01, 100), st.floats(0, 1))

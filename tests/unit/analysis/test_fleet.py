@@ -68,13 +68,13 @@ def test_no_place_is_no_work():
 def test_a_metric_that_a_rollout_does_not_have_neither_weighs_nor_keeps_it_from_safe():
     importance = np.array([[1.0, 2.0, 0.0]])
     padded = fleets.start([[1.25] * 3], [[0.05] * 3], importance, [0.01], [0.05])
-    two = fleets.start([[1.25] * 2], [[0.05] * 2], importance[:, :2], [0.01], [0.05])
+    cropped = fleets.start([[1.25] * 2], [[0.05] * 2], importance[:, :2], [0.01], [0.05])
     for seed in range(10):
         counts = traffic(1, seed=seed)
         counts.e_c[:, 2] = counts.x_c[:, 2] = 0
         fleets.look(padded, counts)
-        fleets.look(two, FleetCounts(*(arm_counts[:, :2] for arm_counts in counts)))
-    padded_judgement, other = fleets.judge(padded), fleets.judge(two)
+        fleets.look(cropped, FleetCounts(*(arm_counts[:, :2] for arm_counts in counts)))
+    padded_judgement, other = fleets.judge(padded), fleets.judge(cropped)
     assert padded_judgement.log_joint == pytest.approx(other.log_joint, rel=1e-12)
     assert padded_judgement.safe.all()
     assert other.safe.all()

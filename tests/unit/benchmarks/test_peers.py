@@ -143,13 +143,13 @@ class TestArgo:
         metric = ArgoMetric(lambda v: v > 0, interval=60, count=2)
         measurement = record(AnalysisStatus(), "Successful", 100)
         assert (assess(metric, measurement), due(metric, measurement, 0)) == ("Running", 160)
-        two = record(measurement, "Successful", 160)
-        assert (assess(metric, two), due(metric, two, 0)) == ("Successful", None)
+        repeated = record(measurement, "Successful", 160)
+        assert (assess(metric, repeated), due(metric, repeated, 0)) == ("Successful", None)
         assert due(metric, record(measurement, "Error", 160), 0) == 170
         row = replace(metric, successes_in_a_row=3)
-        assert assess(row, two) == "Inconclusive"
-        assert assess(replace(row, failures=-1), two) == "Failed"
-        assert assess(replace(row, successes_in_a_row=2), two) == "Successful"
+        assert assess(row, repeated) == "Inconclusive"
+        assert assess(replace(row, failures=-1), repeated) == "Failed"
+        assert assess(replace(row, successes_in_a_row=2), repeated) == "Successful"
 
 
 def broken(begin, end, at):

@@ -274,7 +274,7 @@ class TestHarm:
                 weights.append(group.weight.copy())
         for canary, stable in zip(drawn_counts[::2], drawn_counts[1::2], strict=True):
             counts = zip(np.transpose(canary).tolist(), np.transpose(stable).tolist(), strict=True)
-            looks = [Counts(tuple(canary), tuple(other)) for canary, other in counts]
+            looks = [Counts(tuple(canary), tuple(stable)) for canary, stable in counts]
             capitals = [
                 guardrail.look(rule, c, look) for c, look in zip(capitals, looks, strict=True)
             ]

@@ -73,8 +73,8 @@ def test_what_their_past_says_saves_most_of_them(uneven):
 
 
 def test_without_a_valid_test_nothing_is_known_of_the_rate():
-    calibration = of_errors(past_of(pods=3), canary=2)  # one pod is left for stable
-    outcome = calibrate(calibration, 5, seed=1)
+    sparse = of_errors(past_of(pods=3), canary=2)  # one pod is left for stable
+    outcome = calibrate(sparse, 5, seed=1)
     assert (outcome.runs, outcome.untested, outcome.rate, outcome.bound) == (0, 5, None, 1.0)
     assert outcome.reasons == {"no-valid-test:errors": 5}
 

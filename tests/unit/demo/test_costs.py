@@ -29,8 +29,8 @@ def test_each_version_is_counted_beyond_the_edges_of_the_decision():
 
 
 def test_without_an_edge_nothing_is_called_slow_or_poor():
-    costs_by_version = costs(REQUESTS + TIMES, SCORES, Edges())["v2"]
-    assert (costs_by_version.slow, costs_by_version.scored, costs_by_version.poor) == (
+    cost = costs(REQUESTS + TIMES, SCORES, Edges())["v2"]
+    assert (cost.slow, cost.scored, cost.poor) == (
         None,
         600,
         None,
@@ -43,5 +43,5 @@ def test_nothing_served_costs_nothing(text):
 
 
 def test_an_edge_that_no_bucket_has_is_not_rounded_to_another():
-    costs_by_version = costs(REQUESTS + TIMES, SCORES, Edges(latency=150.0, score=0.2))["v2"]
-    assert (costs_by_version.slow, costs_by_version.poor) == (None, None)
+    cost = costs(REQUESTS + TIMES, SCORES, Edges(latency=150.0, score=0.2))["v2"]
+    assert (cost.slow, cost.poor) == (None, None)

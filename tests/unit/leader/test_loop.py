@@ -139,11 +139,11 @@ def test_only_a_leader_s_tick_that_succeeds_is_told(play):
 
 
 @pytest.mark.parametrize(
-    ("error", "is_told_of"),
+    ("error", "is_reported"),
     [(JournalError, True), (JournalBusyError, False), (JournalMovedError, False)],
 )
 @pytest.mark.parametrize("where", ["work", "begin"])
-def test_a_journal_that_refuses_a_leader_is_told_of(play, error, is_told_of, where):
+def test_a_journal_that_refuses_a_leader_is_reported(play, error, is_reported, where):
     def fails(*_):
         raise error("no")
 
@@ -154,7 +154,7 @@ def test_a_journal_that_refuses_a_leader_is_told_of(play, error, is_told_of, whe
     play.work = fails
     with pytest.raises(error):
         play.loop.tick()
-    assert ("failed" in play.story) is is_told_of
+    assert ("failed" in play.story) is is_reported
 
 
 @pytest.mark.parametrize(("term", "leads"), [(0, False), (3, False), (5, True)])

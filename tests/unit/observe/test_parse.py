@@ -66,9 +66,9 @@ def test_a_bad_unit_s_label_matches_as_a_whole(read, code, bad):
 
 def test_keys_are_canonical_short_and_different(read):
     pods = [f"{'pod-of-a-rather-long-name' * 3}-{i}" for i in range(2)]
-    pod_item, two = (item("v1", (998, 1), pod=pod, app="x") for pod in pods)
+    pod_item, other_item = (item("v1", (998, 1), pod=pod, app="x") for pod in pods)
     backwards = {**pod_item, "metric": dict(reversed(pod_item["metric"].items()))}
-    keys = [series.key for series in read([pod_item, two])[0]]
+    keys = [series.key for series in read([pod_item, other_item])[0]]
     assert len(set(keys)) == 2
     assert max(map(len, keys)) <= 80
     assert read([backwards])[0][0].key in keys

@@ -43,8 +43,8 @@ def drawn(figure):
 
 
 def line(axes, label):
-    (line_of_label,) = [drawn_line for drawn_line in axes.lines if drawn_line.get_label() == label]
-    return line_of_label
+    (match,) = [curve for curve in axes.lines if curve.get_label() == label]
+    return match
 
 
 def same(values, expected):
@@ -69,9 +69,7 @@ def test_evidence_is_one_line_per_column_and_the_boundary():
     for name, values in LINES.items():
         same(line(axes, name).get_ydata(), values)
         same(line(axes, name).get_xdata(), SECONDS)
-    boundary = [
-        drawn_line for drawn_line in axes.lines if list(drawn_line.get_ydata()) == [2.0, 2.0]
-    ]
+    boundary = [curve for curve in axes.lines if list(curve.get_ydata()) == [2.0, 2.0]]
     assert len(boundary) == 1
     assert "1/0.01 = 100: roll back" in [text.get_text() for text in axes.texts]
     bottom, top = axes.get_ylim()

@@ -57,9 +57,7 @@ def test_a_route_for_the_segment_stands_before_ours_and_copies_the_rest_of_it():
 
 def test_the_routes_of_a_segment_change_no_number():
     held = patch(manifest(), ARMS, SEGMENT, "m", WARD)
-    assert [weight_path for _, weight_path, _ in actions(held)] == [
-        "route 2 of virtual host all"
-    ] * 2
+    assert [location for _, location, _ in actions(held)] == ["route 2 of virtual host all"] * 2
 
 
 @pytest.mark.parametrize("traffic", [WARD, Traffic()], ids=["known", "plan changed"])
