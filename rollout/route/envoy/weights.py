@@ -44,13 +44,13 @@ class Arms:
         return self.stable if arm == "stable" else self.canary
 
 
-def patch(manifest: Json, arms: Arms, split: Split, mark: str) -> Json:
-    """Set `split` on every weighted route of these arms, and `mark` as the version.
+def patch(manifest: Json, arms: Arms, split: Split, write_id: str) -> Json:
+    """Set `split` on every weighted route of these arms, and the write id as the version.
 
     An arm that a route does not name yet is added, stable first and canary last. An added canary
     without traffic is removed again: Envoy rejects a file that names a cluster it does not know,
-    and a rollback must pass. The mark also goes into each configuration's metadata, because Envoy
-    shows a new version only when the content changed. A third cluster keeps its share of the
+    and a rollback must pass. The write id also goes into each configuration's metadata, because
+    Envoy shows a new version only when the content changed. A third cluster keeps its share of the
     traffic; all else stays as it is. Raises RouteError.
     """
     patched = copy.deepcopy(manifest)
@@ -62,7 +62,7 @@ def patch(manifest: Json, arms: Arms, split: Split, mark: str) -> Json:
             _remove_added_canary(fork)
         if (total := key(weighted.field, "total_weight")) in weighted.field:
             weighted.field[total] = sum(map(weight, weighted.clusters))
-    _stamp(patched, {weighted.config for weighted in owned}, mark)
+    _stamp(patched, {weighted.config for weighted in owned}, write_id)
     return patched
 
 
@@ -118,13 +118,13 @@ def shown(dump: Json, names: set[str]) -> Json:
     return {"version_info": ", ".join(sorted(versions)), "resources": resources}
 
 
-def _stamp(manifest: Json, names: set[str], mark: str) -> None:
-    manifest[key(manifest, "version_info")] = mark
+def _stamp(manifest: Json, names: set[str], write_id: str) -> None:
+    manifest[key(manifest, "version_info")] = write_id
     for config in dicts(manifest["resources"]):
         if str(config.get("name", "")) in names:
             metadata = config.setdefault("metadata", {})
             filters = metadata.setdefault(key(metadata, "filter_metadata"), {})
-            filters.setdefault("surefoot", {})["mark"] = mark
+            filters.setdefault("surefoot", {})["mark"] = write_id
 
 
 def _find_owned(manifest: Json, arms: Arms) -> list[Weighted]:

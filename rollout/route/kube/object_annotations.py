@@ -52,8 +52,8 @@ def move_all(forks: Sequence[WeightedRoute], split: Split, added: set[str]) -> s
     return set() if split.canary in (0, split.total) else added
 
 
-def mark_of(manifest: Json, service: str) -> str:
-    """Return the mark that was written with the weights; empty if there is none."""
+def read_write_id(manifest: Json, service: str) -> str:
+    """Return the id that was written with the weights; empty if there is none."""
     return read_annotation(manifest, MARK + service)
 
 
@@ -89,10 +89,10 @@ def written(manifest: Json, service: str, way: Way) -> Fraction | None:
         return None
 
 
-def write_down(manifest: Json, service: str, split: Split, mark: str) -> None:
-    """Record the mark and the split in the annotations."""
+def write_down(manifest: Json, service: str, split: Split, write_id: str) -> None:
+    """Record the write id and the split in the annotations."""
     way = "" if split.way == "weights" else f" {split.way}"
-    note(manifest, MARK + service, mark)
+    note(manifest, MARK + service, write_id)
     note(manifest, SPLIT + service, f"{split.canary}/{split.total}{way}")
 
 

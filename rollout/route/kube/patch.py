@@ -26,18 +26,18 @@ from rollout.route.manifest import Json, dicts
 from rollout.route.weighted_route import SEGMENT, WeightedRoute, for_segment, nearest
 
 
-def patch(manifest: Json, plan: Plan, split: Split, mark: str) -> Json:
-    """Return the smallest merge patch to a split and a mark; empty if all is there.
+def patch(manifest: Json, plan: Plan, split: Split, write_id: str) -> Json:
+    """Return the smallest merge patch to a split and a write id; empty if all is there.
 
     It first removes what an earlier mode left, and the canary's entry that an earlier patch added
     once its traffic ends; annotations record which those are. Raises RouteError, and then nothing
     moves.
     """
-    return object_annotations.difference(manifest, at(manifest, plan, split, mark))
+    return object_annotations.difference(manifest, at(manifest, plan, split, write_id))
 
 
-def at(manifest: Json, plan: Plan, split: Split, mark: str) -> Json:
-    """Return the object at a split and a mark, as `patch` makes it."""
+def at(manifest: Json, plan: Plan, split: Split, write_id: str) -> Json:
+    """Return the object at a split and a write id, as `patch` makes it."""
     dialect, service = dialect_of(plan), plan.spec.service
     wanted = _strip_ours(manifest, plan, back=not split.canary)
     outside = split if split.way == "weights" else Split(0, split.total)
@@ -59,7 +59,7 @@ def at(manifest: Json, plan: Plan, split: Split, mark: str) -> Json:
     copied = [fork.location for fork in forks] if split.way == "mirror" else []
     object_annotations.note(wanted, object_annotations.ADDED + service, "\n".join(sorted(added)))
     object_annotations.note(wanted, object_annotations.COPIED + service, "\n".join(copied))
-    object_annotations.write_down(wanted, service, split, mark)
+    object_annotations.write_down(wanted, service, split, write_id)
     return wanted
 
 
