@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rollout.decide.record.split import Split
-from rollout.decide.rules.ramp import largest
+from rollout.decide.rules.ramp import max_splits
 from rollout.errors import RouteError
 from rollout.plan.model.plan import Plan
 from rollout.plan.model.route import EnvoyRoute
@@ -98,7 +98,7 @@ def against(plan: Plan) -> str:
     """
     route, arms = route_of(plan), arms_of(plan)
     try:
-        for split in largest(plan):
+        for split in max_splits(plan):
             patch(past_net(load(Path(route.file)), arms), arms, split, "", _get_traffic(plan))
     except RouteError as error:
         return str(error)
