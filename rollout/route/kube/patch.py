@@ -42,9 +42,9 @@ def at(manifest: Json, plan: Plan, split: Split, write_id: str) -> Json:
     dialect, service = dialect_of(plan), plan.spec.service
     wanted = _strip_ours(manifest, plan, back=not split.canary)
     outside = split if split.way == "weights" else Split(0, split.total)
-    weighted_routes = dialect.weighted_routes(wanted, plan, back=not split.canary)
+    routes = dialect.weighted_routes(wanted, plan, back=not split.canary)
     added = object_annotations.move_all(
-        weighted_routes,
+        routes,
         outside,
         object_annotations.places(manifest, object_annotations.ADDED + service),
     )
@@ -52,18 +52,13 @@ def at(manifest: Json, plan: Plan, split: Split, write_id: str) -> Json:
         # A copy of the stripped object, as the next patch will see it, so that a repeated patch
         # changes nothing.
         inner = copy.deepcopy(wanted)
-        _insert_segment_routes(
-            dialect,
-            wanted,
-            weighted_routes,
-            _move_weights(dialect, inner, plan, split),
-            _get_segment(plan),
-        )
+        within = _move_weights(dialect, inner, plan, split)
+        _insert_segment_routes(dialect, wanted, routes, within, _get_segment(plan))
     if split.way == "mirror":
-        _require_http_routes(dialect, wanted, weighted_routes)
-        for route in weighted_routes:
+        _require_http_routes(dialect, wanted, routes)
+        for route in routes:
             send(dialect, route, split)
-    copied = [route.location for route in weighted_routes] if split.way == "mirror" else []
+    copied = [route.location for route in routes] if split.way == "mirror" else []
     object_annotations.note(wanted, object_annotations.ADDED + service, "\n".join(sorted(added)))
     object_annotations.note(wanted, object_annotations.COPIED + service, "\n".join(copied))
     object_annotations.write_down(wanted, service, split, write_id)
@@ -79,33 +74,33 @@ def split_of(manifest: Json, plan: Plan, total: int) -> Split:
     dialect, service = dialect_of(plan), plan.spec.service
     plain = copy.deepcopy(manifest)
     ours = _remove_segment_routes(dialect, plain, plan)
-    weighted_routes = dialect.weighted_routes(plain, plan)
+    routes = dialect.weighted_routes(plain, plan)
     everywhere = object_annotations.split_of(
-        weighted_routes, object_annotations.written(manifest, service, "weights"), total
+        routes, object_annotations.written(manifest, service, "weights"), total
     )
     if everywhere.canary:
         return everywhere
     if ours:
-        _check_segment_routes(dialect, weighted_routes, ours, plan)
+        _check_segment_routes(dialect, routes, ours, plan)
         within = object_annotations.split_of(
             ours, object_annotations.written(manifest, service, "segment"), total
         )
         return replace(within, way="segment") if within.canary else within
     return _read_mirror_split(
         dialect,
-        weighted_routes,
+        routes,
         object_annotations.places(manifest, object_annotations.COPIED + service),
         total,
     )
 
 
 def _read_mirror_split(
-    dialect: Dialect, weighted_routes: Sequence[WeightedRoute], noted: set[str], total: int
+    dialect: Dialect, routes: Sequence[WeightedRoute], noted: set[str], total: int
 ) -> Split:
     """Return the split that our mirrors show. Raises RouteError where routes differ."""
     shares = {
         sum(map(dialect.share, sent(dialect, route)), Fraction(0))
-        for route in weighted_routes
+        for route in routes
         if route.location in noted
     }
     if len(shares) > 1:
@@ -146,9 +141,9 @@ def _move_weights(
     dialect: Dialect, manifest: Json, plan: Plan, split: Split
 ) -> list[WeightedRoute]:
     """Return the plan's routes with the weights that hold within the segment."""
-    weighted_routes = dialect.weighted_routes(manifest, plan)
-    object_annotations.move_all(weighted_routes, split, set())
-    return weighted_routes
+    routes = dialect.weighted_routes(manifest, plan)
+    object_annotations.move_all(routes, split, set())
+    return routes
 
 
 def _insert_segment_routes(
@@ -175,7 +170,7 @@ def _insert_segment_routes(
 
 def _check_segment_routes(
     dialect: Dialect,
-    weighted_routes: Sequence[WeightedRoute],
+    routes: Sequence[WeightedRoute],
     ours: Sequence[WeightedRoute],
     plan: Plan,
 ) -> None:
@@ -183,7 +178,7 @@ def _check_segment_routes(
     matches_by_name = {route.body.get("name"): route.body.get(dialect.matches) for route in ours}
     traffic = plan.spec.traffic
     segment = traffic.segment if traffic is not None else None
-    for route in weighted_routes:
+    for route in routes:
         expected = segment and _narrow_to_segment(dialect, route, segment)
         if _name_segment_route(route) not in matches_by_name or (
             expected and matches_by_name[_name_segment_route(route)] != expected
