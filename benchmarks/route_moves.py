@@ -25,7 +25,7 @@ def move(net: LocalEnvoy, canary: int, mark: str) -> tuple[float, float, float]:
     start = time.perf_counter()
     ROUTER.write(net.plan, Split(canary, 10_000), mark)
     written = time.perf_counter() - start
-    while ROUTER.read(net.plan, 10_000).mark != mark:
+    while ROUTER.read(net.plan, 10_000).write_id != mark:
         time.sleep(0.001)
     return start, written, time.perf_counter() - start
 

@@ -48,13 +48,13 @@ class PodHistory:
 
 @dataclass(frozen=True)
 class RouteStatus:
-    """What the mesh shows: the live split, and the id (`mark`) that was written with it.
+    """What the mesh shows: the live split, and the `write_id` that was written with it.
 
     `policy` describes how the mesh's policy differs from the plan's; empty where it does not.
     """
 
     split: Split
-    mark: str
+    write_id: str
     policy: str = ""
 
 
@@ -97,28 +97,23 @@ class HistorySource(Protocol):
 
 
 class Router(Protocol):
-    def write(self, plan: Plan, split: Split, mark: str) -> None:
-        """Write a split and its id; idempotent. Raises RouteError."""
+    def write(self, plan: Plan, split: Split, write_id: str) -> None:
+        """Write a split and its `write_id`; idempotent. Raises RouteError."""
         ...
 
     def read(self, plan: Plan, total: int) -> RouteStatus:
         """Return what the mesh shows now, as weights of `total`. Raises RouteError."""
         ...
 
-    def diagnose(self, plan: Plan) -> str:
-        """Return the mesh's own explanation of why it rejects the write; empty without one."""
+    def cached(self, plan: Plan, total: int) -> RouteStatus | None:
+        """Return what a watch of the mesh showed last, without a request; None without a watch.
+
+        It may be older than what `read` returns. Raises RouteError like `read`.
+        """
         ...
 
-
-@runtime_checkable
-class Watcher(Protocol):
-    """A router with a watch cache: reading the cache costs no request."""
-
-    def cached(self, plan: Plan, total: int) -> RouteStatus | None:
-        """Return what the watch showed last, perhaps older than `read`; None where it has nothing.
-
-        Raises RouteError like `read`.
-        """
+    def diagnose(self, plan: Plan) -> str:
+        """Return the mesh's own explanation of why it rejects the write; empty without one."""
         ...
 
 

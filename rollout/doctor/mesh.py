@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rollout.decide.rules.ramp import largest, total_of
+from rollout.decide.rules.ramp import max_splits, total_of
 from rollout.doctor.finding import Finding
 from rollout.errors import ClusterError, RouteError
 from rollout.kube.kinds import Kind
@@ -95,7 +95,7 @@ def _check_weights(plan: Plan, get: Get) -> Iterator[Finding]:
     target = target_of(plan)
     try:
         live = get(target.kind, plan.metadata.namespace, target.name)
-        for split in largest(plan):
+        for split in max_splits(plan):
             patch(live, plan, split, "")
     except ClusterError as error:
         if error.status not in _MISSING:

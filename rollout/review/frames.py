@@ -63,7 +63,7 @@ def _describe_decision(look: Look) -> dict[str, Any]:
         "seconds": look.seconds,
         "action": fact.action,
         "share": look.share,
-        "to": fact.split.answered,
+        "to": fact.split.served_share,
         "reasons": ", ".join(fact.reasons),
         "sentence": fact.sentence,
     }

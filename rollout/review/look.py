@@ -112,7 +112,7 @@ def _build_look(state: RolloutState, at: float, decided: Entry | None) -> Look:
     crash = rollout_view.judgement.log_crash
     return Look(
         seconds=at - state.started_at,
-        share=state.split.answered,
+        share=state.split.served_share,
         readings=tuple(_build_reading(rollout_view, name) for name in state.gauges),
         log10_mean=_to_log10(rollout_view.judgement.log_joint),
         log10_crash=None if crash is None else _to_log10(crash),

@@ -1,15 +1,20 @@
-"""Check that this controller still leads, right before every write to a mesh."""
+"""Check that this controller still leads, right before every write to a mesh.
+
+The check is part of what writes: an object of a cluster, or a file of an Envoy. So it comes before
+each write, whatever is written: weights, a policy, or an object that is created.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from rollout.decide.record.split import Split
 from rollout.errors import StaleError
 from rollout.kube.kinds import Json, Kind
-from rollout.plan.model.plan import Plan
-from rollout.ports import Router, RouteStatus, Watcher
+from rollout.route.envoy.watched import replace
 from rollout.route.kube.objects import Applied
 
 Fence = Callable[[], None]
@@ -46,30 +51,26 @@ class FencedObjects:
 
 
 @dataclass(frozen=True)
-class FencedRouter:
-    """A router that checks the fence before each write; an error names the refused split."""
+class FencedFiles:
+    """Files of an Envoy that check the fence before each is replaced.
 
-    router: Router
+    A file has no version, so a takeover between the check and the replacement is not noticed.
+    """
+
     fence: Fence
 
-    def read(self, plan: Plan, total: int) -> RouteStatus:
-        """See rollout.ports.Router."""
-        return self.router.read(plan, total)
+    def replace(self, file: Path, manifest: Json) -> None:
+        """Replace a file atomically. Raises RouteError, and what the fence raises."""
+        self.fence()
+        replace(file, manifest)
 
-    def cached(self, plan: Plan, total: int) -> RouteStatus | None:
-        """See rollout.ports.Watcher."""
-        return self.router.cached(plan, total) if isinstance(self.router, Watcher) else None
 
-    def write(self, plan: Plan, split: Split, mark: str) -> None:
-        """See rollout.ports.Router. Raises what the fence raises."""
-        try:
-            self.fence()
-            self.router.write(plan, split, mark)
-        except StaleError as error:
-            message = f"{split.share * 100:.4g}% canary (decision {mark}) refused: {error}"
-            # A mark is "<rollout id>/<sequence number>": what precedes the slash is the rollout.
-            raise StaleError(message, mark.rpartition("/")[0]) from None
-
-    def diagnose(self, plan: Plan) -> str:
-        """See rollout.ports.Router."""
-        return self.router.diagnose(plan)
+@contextmanager
+def name_refused_split(split: Split, write_id: str) -> Iterator[None]:
+    """Add the refused split to the error of a fence that stops one of its writes."""
+    try:
+        yield
+    except StaleError as error:
+        message = f"{split.share * 100:.4g}% canary (decision {write_id}) refused: {error}"
+        # A write id is "<rollout id>/<sequence number>": before the slash is the rollout.
+        raise StaleError(message, write_id.rpartition("/")[0]) from None

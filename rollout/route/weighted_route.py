@@ -9,41 +9,47 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Literal, Protocol
+from typing import Protocol
 
 from rollout.decide.record.split import Split
 from rollout.errors import RouteError
 from rollout.route.manifest import Json
 
-Arm = Literal["stable", "canary"]
+Arm = str  # a name out of `Mesh.arms`
+TWO_ARMS: tuple[Arm, ...] = ("stable", "canary")
 
 SEGMENT = "surefoot-segment-"  # name prefix of the routes that we insert for a segment
 
 
 class Mesh(Protocol):
-    """How a mesh identifies the two arms, and how it reads weights."""
+    """How a mesh identifies the arms, and how it reads weights."""
 
     @property
-    def absent(self) -> int:
+    def arms(self) -> tuple[Arm, ...]:
+        """The arms in order: stable first, then each canary."""
+        ...
+
+    @property
+    def default_weight(self) -> int:
         """The weight of an entry that states none."""
         ...
 
     @property
-    def lone(self) -> bool:
+    def single_takes_all(self) -> bool:
         """Whether the only entry of a list gets all traffic, whatever its weight."""
         ...
 
     @property
-    def most(self) -> int:
+    def max_weight(self) -> int:
         """The largest weight that the mesh accepts."""
         ...
 
     def arm_of(self, entry: Json) -> Arm | None:
-        """Return the arm that an entry leads to; None if it leads to neither."""
+        """Return the arm that an entry leads to; None if it leads to none."""
         ...
 
     def entry(self, arm: Arm, like: Json) -> Json:
-        """Return a new entry for an arm, without a weight, modelled on the other arm's entry."""
+        """Return a new entry for an arm, without a weight, modelled on another arm's entry."""
         ...
 
     def name(self, arm: Arm) -> str:
@@ -53,10 +59,10 @@ class Mesh(Protocol):
 
 @dataclass(frozen=True)
 class WeightedRoute:
-    """One route whose traffic is split by weight (local name in this package: `fork`).
+    """One route whose traffic is split by weight.
 
     `entries` and `body` are the live objects of the manifest, not copies: changing them changes
-    the manifest. `place` names the route in messages.
+    the manifest. `location` names the route in messages.
     """
 
     location: str
@@ -65,12 +71,12 @@ class WeightedRoute:
     body: Json = field(default_factory=dict)
 
     @property
-    def arms(self) -> list[Json]:
-        """The entries that lead to one of the two arms."""
+    def arm_entries(self) -> list[Json]:
+        """The entries that lead to an arm."""
         return [entry for entry in self.entries if self.mesh.arm_of(entry)]
 
     def of(self, arm: Arm | None) -> list[Json]:
-        """Return the entries of an arm; None: those that lead to neither arm."""
+        """Return the entries of an arm; None: those that lead to no arm."""
         return [entry for entry in self.entries if self.mesh.arm_of(entry) == arm]
 
     def weight(self, arm: Arm | None) -> int:
@@ -78,30 +84,29 @@ class WeightedRoute:
 
         Raises RouteError for a weight that is no whole number.
         """
-        if self.mesh.lone and len(self.entries) == 1:
+        if self.mesh.single_takes_all and len(self.entries) == 1:
             return len(self.of(arm))
         return sum(self._weight(entry) for entry in self.of(arm))
 
     def _weight(self, entry: Json) -> int:
         weight = entry.get("weight")
         if weight is None:
-            return self.mesh.absent
+            return self.mesh.default_weight
         if not isinstance(weight, int | str) or not str(weight).isdecimal():
             raise RouteError(f"{self.location}: weight {weight!r} is no whole number")
         return int(weight)  # protobuf's JSON allows numbers in quotes
 
-    def share(self) -> Fraction:
-        """Return the canary's share of what both arms get together.
+    def shares(self) -> tuple[Fraction, ...]:
+        """Return each canary's share of what all arms get together; empty where none gets any.
 
-        Where both arms weigh zero and others get the traffic, the share is 0. Raises RouteError
-        where all weights are zero.
+        Where all arms weigh zero, others may get the traffic. Raises RouteError where all weights
+        are zero.
         """
-        stable, canary = self.weight("stable"), self.weight("canary")
-        if stable + canary:
-            return Fraction(canary, stable + canary)
-        if self.weight(None):
-            return Fraction(0)
-        raise RouteError(f"{self.location}: the weights sum to zero")
+        stable, *canaries = (self.weight(arm) for arm in self.mesh.arms)
+        total = stable + sum(canaries)
+        if not total and not self.weight(None):
+            raise RouteError(f"{self.location}: the weights sum to zero")
+        return tuple(Fraction(canary, total) for canary in canaries) if any(canaries) else ()
 
     def scale(self, factor: int) -> None:
         """Multiply all weights by a factor; the shares stay the same."""
@@ -110,76 +115,82 @@ class WeightedRoute:
             for entry, weight in zip(self.entries, weights, strict=True):
                 entry["weight"] = weight * factor
 
-    def put(self, arm: Arm, value: int) -> bool:
+    def set_weight(self, arm: Arm, value: int) -> bool:
         """Give an arm's entries this weight in sum; return whether that added an entry.
 
         The first entry takes the difference, because the arm's further entries keep their weights.
-        A new stable entry goes first and a new canary last: Envoy's affinity depends on the order.
         """
         own_entries = self.of(arm)
         if own_entries:
             own_entries[0]["weight"] = value - sum(self._weight(entry) for entry in own_entries[1:])
         elif value:
-            other: Arm = "canary" if arm == "stable" else "stable"
-            new = self.mesh.entry(arm, self.of(other)[0]) | {"weight": value}
-            self.entries.insert(0 if arm == "stable" else len(self.entries), new)
+            like, *_ = self.of(self.mesh.arms[0]) or self.arm_entries
+            new = self.mesh.entry(arm, like) | {"weight": value}
+            self.entries.insert(self._find_index(arm), new)
         return not own_entries and value > 0
 
+    def _find_index(self, arm: Arm) -> int:
+        """Return where a new entry goes: Envoy's affinity depends on the order of the arms.
 
-def move(fork: WeightedRoute, split: Split) -> bool:
-    """Split what the two arms have together as `split` says; return whether the canary is new.
+        Stable goes first, a canary before those that come after it, the last canary last.
+        """
+        position = self.mesh.arms.index(arm)
+        if position == 0:
+            return 0
+        later_arms = self.mesh.arms[position + 1 :]
+        arms = map(self.mesh.arm_of, self.entries)
+        return next((i for i, other in enumerate(arms) if other in later_arms), len(self.entries))
+
+
+def move(route: WeightedRoute, split: Split) -> bool:
+    """Split what the arms have together as `split` says; return whether a canary is new.
 
     All others keep their share of the traffic: where the arms' weights would not be whole numbers,
     every weight of the route is multiplied first. A route that names an arm twice is refused,
-    unless the canary's share goes to zero: a rollback never waits. Raises RouteError.
+    unless the canaries' share goes to zero: a rollback never waits. Raises RouteError.
     """
-    twice = [arm for arm in _ARMS if len(fork.of(arm)) > 1]
+    stable, *canaries = route.mesh.arms
+    twice = [arm for arm in route.mesh.arms if len(route.of(arm)) > 1]
     if twice and split.canary:
-        raise RouteError(f"{fork.location} names {fork.mesh.name(twice[0])} twice")
-    others, own = fork.weight(None), fork.weight("stable") + fork.weight("canary")
+        raise RouteError(f"{route.location} names {route.mesh.name(twice[0])} twice")
+    others, own = route.weight(None), sum(route.weight(arm) for arm in route.mesh.arms)
     if others and not own:
         if split.canary:
-            raise RouteError(f"{fork.location} sends all its traffic elsewhere")
+            raise RouteError(f"{route.location} sends all its traffic elsewhere")
         return False
     # With others on the route, the arms keep their summed weight, or the others' share would
-    # change. So do arms that are named twice: the second entry keeps its weight (see `put`), which
-    # may exceed the plan's total. Otherwise only the ratio counts, and the plan's total is used.
+    # change. So do arms that are named twice: the second entry keeps its weight (`set_weight`),
+    # which may exceed the plan's total. Otherwise only the ratio counts, and the plan's total is
+    # used.
     total = own if own and (others or twice) else split.total
-    # The smallest factor that makes total * factor * canary / split.total a whole number.
-    factor = split.total // math.gcd(total * split.canary, split.total)
-    canary = total * factor * split.canary // split.total
-    if max(total, others) * factor > fork.mesh.most:
-        raise RouteError(f"{fork.location} would need weights above {fork.mesh.most}")
-    fork.scale(factor)
-    for entry in fork.of("canary")[1:]:
+    products = [total * weight for weight in split.canary_weights(len(canaries))]
+    # The smallest factor that makes every product * factor / split.total a whole number.
+    factor = split.total // math.gcd(split.total, *products)
+    if max(total, others) * factor > route.mesh.max_weight:
+        raise RouteError(f"{route.location} would need weights above {route.mesh.max_weight}")
+    route.scale(factor)
+    weights = [product * factor // split.total for product in products]
+    new = [_set_canary(route, arm, weight) for arm, weight in zip(canaries, weights, strict=True)]
+    route.set_weight(stable, total * factor - sum(weights))
+    return any(new)
+
+
+def _set_canary(route: WeightedRoute, arm: Arm, weight: int) -> bool:
+    """Give a canary this weight in one entry; return whether that added the entry."""
+    for entry in route.of(arm)[1:]:
         entry["weight"] = 0
-    new = fork.put("canary", canary)
-    fork.put("stable", total * factor - canary)
-    return new
+    return route.set_weight(arm, weight)
 
 
-_ARMS: tuple[Arm, Arm] = ("stable", "canary")
-
-
-def nearest(share: Fraction, total: int) -> Split:
-    """Return the split nearest to a share.
-
-    An arm with some traffic never rounds to none: a rollback must not look complete before it is.
-    """
-    canary = round(share * total)
-    if 0 < share < 1 and total > 1:
-        canary = min(max(canary, 1), total - 1)
-    return Split(canary, total)
-
-
-def take_away(fork: WeightedRoute) -> None:
-    """Remove the canary's entries that contain no more than one that we added.
+def remove_default_canary(route: WeightedRoute) -> None:
+    """Remove the canaries' entries that contain no more than one that we added.
 
     An entry with a filter or a header of its own was written by somebody else and stays.
     """
-    (stable, *_) = fork.of("stable") or [{}]
-    bare = fork.mesh.entry("canary", stable) | {"weight": 0}
-    fork.entries[:] = [entry for entry in fork.entries if entry != bare]
+    stable, *canaries = route.mesh.arms
+    (like, *_) = route.of(stable) or [{}]
+    bare = [route.mesh.entry(arm, like) | {"weight": 0} for arm in canaries]
+    route.entries[:] = [entry for entry in route.entries if entry not in bare]
 
 
 def for_segment(body: Json) -> bool:

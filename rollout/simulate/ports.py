@@ -43,19 +43,24 @@ class MemoryRouter:
     segment: float = 0.1
     _asked: dict[int, tuple[Plan, str]] = field(default_factory=dict)
 
-    def write(self, plan: Plan, split: Split, mark: str) -> None:
+    def write(self, plan: Plan, split: Split, write_id: str) -> None:
         if self.down:
             raise RouteError(self.down, unread=True)  # real routers read before they write
         if self.refusing:
             raise RouteError(self.refusing, refused=True)
-        self.writes.append((self._get_id(plan), split, mark))
+        self.writes.append((self._get_id(plan), split, write_id))
         if not self.stuck:
-            self.statuses[self._get_id(plan)] = RouteStatus(split, mark)
+            self.statuses[self._get_id(plan)] = RouteStatus(split, write_id)
 
     def read(self, plan: Plan, total: int) -> RouteStatus:
         if self.down:
             raise RouteError(self.down, unread=True)
         return self.statuses.get(self._get_id(plan), RouteStatus(Split(0, total), ""))
+
+    def cached(self, plan: Plan, total: int) -> RouteStatus | None:
+        """Return nothing: there is no watch."""
+        del plan, total
+        return None
 
     def share(self, plan: Plan) -> float:
         """Return the canary's live share of traffic.

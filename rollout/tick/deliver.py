@@ -19,7 +19,7 @@ from dataclasses import replace
 from rollout.decide.record.facts import Confirmed, Drifted, Fact, RouteFailed
 from rollout.decide.state.rollout import MOVES, RolloutState
 from rollout.errors import RouteError
-from rollout.ports import Clock, Router, RouteStatus, Watcher
+from rollout.ports import Clock, Router, RouteStatus
 
 _POLL = 0.02  # seconds between two reads while the mesh has not shown the split
 REFUSALS_BEFORE_PAUSE = 3  # rejections in a row, seconds apart, that count as final
@@ -170,7 +170,7 @@ def _is_unchanged_in_watch(router: Router, state: RolloutState) -> bool:
     Any other answer may be out of date, so the caller reads the mesh itself.
     """
     try:
-        status = router.cached(state.plan, state.total) if isinstance(router, Watcher) else None
+        status = router.cached(state.plan, state.total)
     except RouteError:
         return False
     return status is not None and _shows_confirmed(status, state)
@@ -236,7 +236,7 @@ def _matches(status: RouteStatus | RouteError, rollout: str, state: RolloutState
     if isinstance(status, RouteError):
         return False
     # Equal weights are not enough: without our id somebody else may have written them.
-    is_ours = status.split == state.wanted and status.mark == write_id(rollout, state)
+    is_ours = status.split == state.wanted and status.write_id == write_id(rollout, state)
     return is_ours and (not status.policy or _policy_may_differ(state))
 
 

@@ -30,22 +30,21 @@ def router(
     look sends a request. Each write first calls `fence`, which raises if this controller no longer
     decides.
     """
-    from rollout.route.by_mesh import ByMesh
-    from rollout.route.fence import FencedObjects, FencedRouter
+    from rollout.route.create.creator import Creator
+    from rollout.route.fence import FencedFiles, FencedObjects
+    from rollout.route.mesh_router import MeshAccess, MeshRouter
 
-    def envoy() -> Router:
+    def envoy() -> MeshAccess:
         from rollout.route.envoy.proxy import EnvoyRouter
         from rollout.route.policy.proxy import EnvoyPolicyStore
-        from rollout.route.policy.router import WithPolicy
 
-        return WithPolicy(EnvoyRouter(), EnvoyPolicyStore())
+        files = FencedFiles(fence)
+        return MeshAccess(EnvoyRouter(files.replace), EnvoyPolicyStore(files.replace))
 
-    def kubernetes() -> Router:
+    def kubernetes() -> MeshAccess:
         from rollout.kube.client import connect
-        from rollout.route.create.creator import WithCreation
         from rollout.route.kube.router import ClusterRouter
         from rollout.route.policy.cluster import ClusterPolicyStore
-        from rollout.route.policy.router import WithPolicy
 
         try:
             cluster = connect(context)
@@ -53,10 +52,10 @@ def router(
             raise RouteError(str(error), unread=True) from None
         fenced = FencedObjects(cluster, fence)
         weights = ClusterRouter(fenced, _open_watches(cluster, watches) if watches else None)
-        policed = WithPolicy(weights, ClusterPolicyStore(fenced))
-        return WithCreation(policed, fenced, clock.SystemClock().sleep)
+        creator = Creator(fenced, clock.SystemClock().sleep)
+        return MeshAccess(weights, ClusterPolicyStore(fenced), creator)
 
-    return FencedRouter(ByMesh({"envoy": envoy, "istio": kubernetes, "gateway": kubernetes}), fence)
+    return MeshRouter({"envoy": envoy, "istio": kubernetes, "gateway": kubernetes})
 
 
 def _open_watches(cluster: Cluster, until: ExitStack) -> WatchedObjects:

@@ -9,12 +9,11 @@ from rollout.decide.record.split import Split
 from rollout.kube.client import connect
 from rollout.plan.model.plan import Plan
 from rollout.ports import Router
-from rollout.route.by_mesh import ByMesh
-from rollout.route.create.creator import WithCreation
 from rollout.route.envoy.proxy import EnvoyRouter
 from rollout.route.kube.router import ClusterRouter
 from rollout.simulate import MemoryRouter
 from tests.support.local_envoy import mesh, plan_for
+from tests.support.mesh_routers import creating_router, router_over
 from tests.support.routes import Json, gateway, http_route, istio, parted, ref, to, virtual_service
 
 pytestmark = pytest.mark.live
@@ -85,7 +84,7 @@ def making(cluster, monkeypatch):
     """The router of plans whose routes are yet to be made."""
     monkeypatch.setenv("KUBECONFIG", str(cluster.config()))
     connected = connect()
-    return WithCreation(ClusterRouter(connected), connected)
+    return creating_router(connected)
 
 
 @pytest.fixture
@@ -111,8 +110,7 @@ CASES += ["made_subsets", "made_route"]
 @pytest.fixture(params=CASES)
 def case(request) -> Case:
     prepared_case: Case = request.getfixturevalue(f"fresh_{request.param}")
-    only = prepared_case.router
-    prepared_case.router = ByMesh({prepared_case.plan.spec.route.mesh: lambda: only})
+    prepared_case.router = router_over(prepared_case.router)
     return prepared_case
 
 
@@ -129,7 +127,7 @@ def plan(case):
 def await_mark(router, plan, mark, total=100):
     """What the mesh shows once it shows this mark; no mesh takes 5 s."""
     until = time.monotonic() + 60
-    while (status := router.read(plan, total)).mark != mark:
+    while (status := router.read(plan, total)).write_id != mark:
         assert time.monotonic() < until, f"still {status}; {router.diagnose(plan)}"
         time.sleep(0.005)
     return status

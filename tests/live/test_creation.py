@@ -13,14 +13,13 @@ from rollout.doctor.examine import examine
 from rollout.errors import ClusterError, RouteError, StaleError
 from rollout.kube.client import connect
 from rollout.route.create.creation import wanted
-from rollout.route.create.creator import WithCreation
-from rollout.route.kube.router import ClusterRouter
 from rollout.wire.doctor_tools import doctor_tools
 from rollout.wire.meshes import router as wired
 from tests.live.pipeline import until
 from tests.support.cluster_routes import MeshNamespace, climbed
 from tests.support.made_routes import GATEWAY, ISTIO, lab
 from tests.support.manifests import role_rules
+from tests.support.mesh_routers import creating_router
 from tests.support.routes import destination_rule, gateway, istio, plan, to, virtual_service
 from tests.support.worlds import BAD, GOOD
 
@@ -186,7 +185,7 @@ def test_who_is_faster_made_the_object_that_is_used(mesh):
                 raise
 
     objects = Late()
-    creating = WithCreation(ClusterRouter(objects), objects)
+    creating = creating_router(objects)
     creating.write(istio(mesh.namespace, **ISTIO), Split(5), "m")
     live = mesh.get()
     assert "labels" not in live["metadata"]

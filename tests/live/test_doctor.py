@@ -64,7 +64,7 @@ def test_all_is_well_before_the_canary_has_traffic(watched, examined):
 def test_and_when_it_has(watched, examined):
     net, prometheus = watched
     EnvoyRouter().write(net.plan, Split(50), "half")
-    until(lambda: EnvoyRouter().read(net.plan, 100).mark == "half", "the weights")
+    until(lambda: EnvoyRouter().read(net.plan, 100).write_id == "half", "the weights")
     asyncio.run(ask_many(net.envoy.url, 40))
     series = 'envoy_cluster_upstream_rq{destination_version="v2"}'
     until(lambda: stored(prometheus, series), "the canary's samples")

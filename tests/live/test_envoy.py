@@ -65,7 +65,7 @@ def test_an_unknown_cluster_is_refused_by_name_and_the_last_weights_stay(net):
         ROUTER.write(unknown, Split(10), "bad")
     assert net.envoy.file.read_text() == before, "Envoy starts again with routes that it takes"
     status = ROUTER.read(unknown, 100)
-    assert (status.split, status.mark) == (Split(0), "zero")
+    assert (status.split, status.write_id) == (Split(0), "zero")
     assert set(versions(net.envoy.url, 50)) == {"v1"}
 
 
@@ -99,7 +99,7 @@ def test_a_killed_envoy_is_a_route_error_and_comes_back_with_the_last_weights(ne
         ROUTER.write(net.plan, Split(50), "not while nobody can say whether Envoy takes it")
     with net.restart():
         status = ROUTER.read(net.plan, 100)
-        assert (status.split, status.mark) == (Split(25), "quarter")
+        assert (status.split, status.write_id) == (Split(25), "quarter")
         assert set(versions(net.envoy.url, 50)) == {"v1", "v2"}
 
 
@@ -109,13 +109,13 @@ def test_a_rollback_is_written_while_envoy_is_away(net):
     ROUTER.write(net.plan, Split(0), "written while Envoy was away")
     with net.restart():
         status = ROUTER.read(net.plan, 100)
-        assert (status.split, status.mark) == (Split(0), "written while Envoy was away")
+        assert (status.split, status.write_id) == (Split(0), "written while Envoy was away")
         assert set(versions(net.envoy.url, 20)) == {"v1"}
 
 
 def test_the_environment_s_proxies_are_not_asked(net, monkeypatch):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    assert ROUTER.read(net.plan, 100).mark == "initial"
+    assert ROUTER.read(net.plan, 100).write_id == "initial"
 
 
 def test_a_dead_canary_answers_503_at_once(tmp_path):

@@ -69,7 +69,7 @@ def test_the_envoy_of_the_page_serves_both_versions_and_names_them(tmp_path):
         until(lambda: answers(url), "routes and clusters from their files")
         router = EnvoyRouter()
         router.write(asked, Split(50), "page")
-        until(lambda: router.read(asked, 100).mark == "page", "the new weights")
+        until(lambda: router.read(asked, 100).write_id == "page", "the new weights")
         asyncio.run(ask_many(url, 60))
         assert {version for version, _ in served.served} == {"v1", "v2"}
         for name in ("envoy_cluster_upstream_rq", "envoy_cluster_upstream_rq_time_bucket"):

@@ -159,7 +159,7 @@ def test_no_request_fails_over_twenty_changes_of_way(net):
     replies = asyncio.run(main())
     assert len(replies) > 100
     assert [reply for reply in replies if reply.status != 200] == []
-    wait(lambda: ROUTER.read(plan, 100).mark == "way-19", "receipt")
+    wait(lambda: ROUTER.read(plan, 100).write_id == "way-19", "receipt")
     assert ROUTER.read(plan, 100).split == Split(0)
 
 

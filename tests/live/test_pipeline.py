@@ -164,7 +164,7 @@ def test_a_killed_controller_leaves_the_weights_and_its_successor_goes_on(stage,
 def test_while_envoy_is_dead_the_log_says_so_and_the_rollout_goes_on_after(stage, tmp_path):
     with begun(stage, tmp_path, "v5") as (run, record):
         stepped(record, 10)
-        mark = run.mesh.mark
+        mark = run.mesh.write_id
         stage.envoy.process.kill()
         until(lambda: len(record.facts(RouteFailed)) >= 3, "three attempts")
         failed = record.facts(RouteFailed)
@@ -179,7 +179,7 @@ def test_while_envoy_is_dead_the_log_says_so_and_the_rollout_goes_on_after(stage
         stage.start_envoy()
         attempt = record.facts(RouteFailed)[-1].attempt
         assert run.weight == 10, "the last weights are on disk"
-        assert run.mesh.mark == mark
+        assert run.mesh.write_id == mark
         stepped(record, 50)
         assert run.weight == 50
         assert len(record.facts(RouteFailed)) <= attempt + 1
@@ -191,12 +191,12 @@ def test_a_cluster_that_envoy_does_not_know_is_refused_by_name(stage, tmp_path):
     clusters = {"stable": f"summarizer-{STABLE}", "canary": "nowhere"}
     route = {"file": str(stage.envoy.file), "admin": stage.envoy.admin, "clusters": clusters}
     with begun(stage, tmp_path, "v6", route={"envoy": route}) as (run, record):
-        mark = run.mesh.mark
+        mark = run.mesh.write_id
         until(lambda: len(record.facts(RouteFailed)) >= 2, "two attempts")
         assert record.facts(RouteFailed)[-1].problem == (
             "nothing was written: Envoy has no cluster nowhere"
         )
-        assert (run.weight, run.mesh.mark) == (0, mark)
+        assert (run.weight, run.mesh.write_id) == (0, mark)
         done = surefoot("abort", run.plan.name, "--journal", run.journal)
         assert done.returncode == 0, done.stderr
         assert run.ended() == 1

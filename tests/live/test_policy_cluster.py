@@ -10,8 +10,8 @@ from rollout.plan.model.plan import Plan
 from rollout.route.kube.object_annotations import POLICY
 from rollout.route.kube.router import ClusterRouter
 from rollout.route.policy.cluster import ClusterPolicyStore
-from rollout.route.policy.router import WithPolicy
 from tests.support.cluster_routes import LiveRouter, climbed
+from tests.support.mesh_routers import router_over
 from tests.support.routes import istio, to, virtual_service
 from tests.support.worlds import BAD, GOOD, Lab
 from tests.support.worlds import plan as plan_of_the_world
@@ -108,7 +108,7 @@ def router(cluster, namespace, policy_objects, monkeypatch):
     )
     monkeypatch.setenv("KUBECONFIG", str(cluster.config("surefoot")))
     objects = connect()
-    return WithPolicy(ClusterRouter(objects), ClusterPolicyStore(objects))
+    return router_over(ClusterRouter(objects), ClusterPolicyStore(objects))
 
 
 @pytest.fixture

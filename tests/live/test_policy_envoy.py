@@ -17,11 +17,11 @@ from rollout.errors import RouteError
 from rollout.plan.model.plan import Plan
 from rollout.route.envoy.proxy import EnvoyRouter
 from rollout.route.policy.proxy import EnvoyPolicyStore
-from rollout.route.policy.router import WithPolicy
 from tests.support.local_envoy import SERVICE, Toys, ask_as, load, plan_for, toys
+from tests.support.mesh_routers import router_over
 
 pytestmark = pytest.mark.live
-ROUTER = WithPolicy(EnvoyRouter(), EnvoyPolicyStore())
+ROUTER = router_over(EnvoyRouter(), EnvoyPolicyStore())
 V1, V2 = f"{SERVICE}-v1", f"{SERVICE}-v2"
 
 
@@ -83,7 +83,7 @@ def service(running):
 def move(plan, canary, mark):
     ROUTER.write(plan, Split(canary), mark)
     until = time.monotonic() + 60
-    while ROUTER.read(plan, 100).mark != mark:
+    while ROUTER.read(plan, 100).write_id != mark:
         assert time.monotonic() < until, ROUTER.diagnose(plan)
         time.sleep(0.005)
     assert ROUTER.read(plan, 100).policy == ""

@@ -232,7 +232,7 @@ def test_what_envoy_served_is_what_we_count(net, tmp_path):
         net.toys.served.clear()
         asyncio.run(ask_many(net.envoy.url, 200))
         router.write(net.plan, Split(100), "all")
-        until(lambda: router.read(net.plan, 100).mark == "all", "receipt")
+        until(lambda: router.read(net.plan, 100).write_id == "all", "receipt")
         asyncio.run(ask_many(f"{net.envoy.url}/?status=503", 40))  # v2's first requests of all
         asyncio.run(ask_many(f"{net.envoy.url}/?ms=30", 60))
         caught_up(errors)

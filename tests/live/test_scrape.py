@@ -49,7 +49,7 @@ def test_prometheus_shows_the_versions_own_counts_under_the_labels_of_the_templa
         start_prometheus(tmp_path / "prometheus", port, {"envoy": net.envoy.metrics}) as prometheus,
     ):
         EnvoyRouter().write(net.plan, Split(50), "half")
-        wait(lambda: EnvoyRouter().read(net.plan, 100).mark == "half", 5)
+        wait(lambda: EnvoyRouter().read(net.plan, 100).write_id == "half", 5)
         for path, count in (("/", 60), ("/?status=500", 20), ("/?status=404", 10)):
             asyncio.run(ask_many(net.envoy.url + path, count))
         assert sum(net.toys.served.values()) == 90
@@ -85,7 +85,7 @@ def test_every_bucket_holds_the_requests_that_took_less_than_its_latency(net):
 def test_a_dead_version_s_requests_are_its_errors_and_no_latencies(tmp_path):
     with mesh(tmp_path, dead="v2") as net:
         EnvoyRouter().write(net.plan, Split(100), "all")
-        wait(lambda: EnvoyRouter().read(net.plan, 100).mark == "all", 5)
+        wait(lambda: EnvoyRouter().read(net.plan, 100).write_id == "all", 5)
         asyncio.run(ask_many(net.envoy.url, 20))
         assert codes(page(net, ERRORS.series)) == {("v2", 503): 20}
         time.sleep(0.5)  # a latency would have been merged by now

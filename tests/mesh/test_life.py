@@ -130,7 +130,7 @@ def test_the_share_at_the_backends_is_what_was_written(life, recorder):
         begin = shown_everywhere(life, recorder, confirmation)
         requests = life.between(begin, end, inside=True if split.way == "segment" else None)
         canary = sum(request.version == "v2" for request in requests)
-        check_share(canary, len(requests), split.answered)
+        check_share(canary, len(requests), split.served_share)
         copies = [life.copies(request) for request in requests]
         check_share(sum(map(len, copies)), len(requests), split.share * (split.way == "mirror"))
         outside = life.between(begin, end, inside=False)

@@ -97,9 +97,9 @@ def cases(draw):
     kind = draw(st.sampled_from([*LAWS]))
     plan, mesh = LAWS[kind]
     manifest = draw(manifests(kind))
-    for fork in mesh.forks(manifest, plan):
-        if not fork.weight("stable") + fork.weight("canary"):
-            (first, *_) = fork.of("stable") or fork.of("canary")
+    for route in mesh.weighted_routes(manifest, plan):
+        if not route.weight("stable") + route.weight("canary"):
+            (first, *_) = route.of("stable") or route.of("canary")
             first["weight"] = draw(st.integers(1, 200))
     return plan, mesh, manifest
 
@@ -110,34 +110,36 @@ def after(case, split, mark="m"):
     try:
         return merged(manifest, patch.patch(manifest, plan, split, mark))
     except RouteError as error:
-        shared = any(fork.weight(None) for fork in mesh.forks(manifest, plan))
+        shared = any(route.weight(None) for route in mesh.weighted_routes(manifest, plan))
         if not (shared and re.search("would need weights above (1000000|2147483647)$", str(error))):
             raise
         reject()
 
 
-def shares(forks: list[WeightedRoute]) -> list[list[Fraction]]:
+def shares(routes: list[WeightedRoute]) -> list[list[Fraction]]:
     """Of each route the others' shares of the traffic."""
     shares_by_rule = []
-    for fork in forks:
-        every = sum(fork.weight(arm) for arm in ("stable", "canary", None))
-        lone = fork.mesh.lone and len(fork.entries) == 1
+    for route in routes:
+        every = sum(route.weight(arm) for arm in ("stable", "canary", None))
+        lone = route.mesh.single_takes_all and len(route.entries) == 1
         shares_by_rule.append(
-            [] if lone else [Fraction(fork._weight(entry), every) for entry in fork.of(None)]
+            [] if lone else [Fraction(route._weight(entry), every) for entry in route.of(None)]
         )
     return shares_by_rule
 
 
-def without_ours(manifest, forks):
+def without_ours(manifest, routes):
     """A manifest less what is ours: weights, entries that say nothing else, marks."""
     rest = copy.deepcopy(manifest)
     notes = rest["metadata"].pop("annotations", {})
     rest["metadata"]["notes"] = {k: v for k, v in notes.items() if not k.endswith("/reviews")}
-    for fork in forks(rest):
-        for entry in fork.entries:
+    for route in routes(rest):
+        for entry in route.entries:
             entry.pop("weight", None)
-        bare = [fork.mesh.entry(arm, like) for arm in ("stable", "canary") for like in fork.entries]
-        fork.entries[:] = [entry for entry in fork.entries if entry not in bare]
+        bare = [
+            route.mesh.entry(arm, like) for arm in ("stable", "canary") for like in route.entries
+        ]
+        route.entries[:] = [entry for entry in route.entries if entry not in bare]
     return rest
 
 
@@ -165,8 +167,8 @@ def test_the_last_write_wins_whatever_was_written_before(case, first, last):
 @given(cases(), splits())
 def test_others_keep_their_share_of_every_route(case, split):
     plan, mesh, manifest = case
-    before = shares(mesh.forks(manifest, plan))
-    assert shares(mesh.forks(after(case, split), plan)) == before
+    before = shares(mesh.weighted_routes(manifest, plan))
+    assert shares(mesh.weighted_routes(after(case, split), plan)) == before
 
 
 @given(cases(), splits())
@@ -174,33 +176,35 @@ def test_nothing_else_is_touched(case, split):
     plan, mesh, manifest = case
     original = copy.deepcopy(manifest)
 
-    def forks(live):
-        return mesh.forks(live, plan)
+    def routes(live):
+        return mesh.weighted_routes(live, plan)
 
     new = after(case, split)
-    assert without_ours(new, forks) == without_ours(manifest, forks)
+    assert without_ours(new, routes) == without_ours(manifest, routes)
     assert manifest == original
 
 
 @given(cases(), splits())
 def test_a_rollback_leaves_the_destinations_that_were_there(case, split):
     plan, mesh, manifest = case
-    if split.canary == split.total or not all(f.of("stable") for f in mesh.forks(manifest, plan)):
+    if split.canary == split.total or not all(
+        f.of("stable") for f in mesh.weighted_routes(manifest, plan)
+    ):
         return
     back = after((plan, mesh, after(case, split)), Split(0))
-    assert [len(fork.entries) for fork in mesh.forks(back, plan)] == [
-        len(fork.entries) for fork in mesh.forks(manifest, plan)
+    assert [len(route.entries) for route in mesh.weighted_routes(back, plan)] == [
+        len(route.entries) for route in mesh.weighted_routes(manifest, plan)
     ]
 
 
 @given(cases(), splits())
 def test_weights_are_what_the_mesh_takes(case, split):
     plan, mesh, _ = case
-    for fork in mesh.forks(after(case, split), plan):
-        weights = [fork._weight(entry) for entry in fork.entries]
-        assert all(0 <= weight <= fork.mesh.most for weight in weights)
-        assert fork.weight("stable") + fork.weight("canary") > 0
-        if not fork.weight(None):
+    for route in mesh.weighted_routes(after(case, split), plan):
+        weights = [route._weight(entry) for entry in route.entries]
+        assert all(0 <= weight <= route.mesh.max_weight for weight in weights)
+        assert route.weight("stable") + route.weight("canary") > 0
+        if not route.weight(None):
             assert sum(weights) == split.total
 
 
@@ -225,7 +229,7 @@ def parting(draw):
 def others(manifest, mesh, plan):
     """Every route that is neither the plan's nor one of our own."""
     body = copy.deepcopy(manifest)
-    own = [id(fork.body) for fork in mesh.forks(body, plan)]
+    own = [id(route.body) for route in mesh.weighted_routes(body, plan)]
     lists = body["spec"].get("rules", []) + body["spec"].get("http", [])
     return [route for route in lists if id(route) not in own and "surefoot" not in route["name"]]
 

@@ -6,7 +6,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollout.route.policy.owned import Ownership, differing, own, read_kept
+from rollout.route.policy.owned import Ownership, apply_fields, differing, parse_ownership
 
 NAMES = st.sampled_from(["a", "b", "c"])
 LEAVES = st.none() | st.integers(0, 3) | st.booleans() | st.lists(st.integers(0, 2), max_size=2)
@@ -39,8 +39,8 @@ def fits(document, wanted):
 
 def owned(document, ownership, wanted, **options):
     copied = copy.deepcopy(document)
-    after = own({"root": copied}, ownership, wanted, **options)
-    return copied, read_kept(after.text())
+    after = apply_fields({"root": copied}, ownership, wanted, **options)
+    return copied, parse_ownership(after.text())
 
 
 @given(document=DOCUMENTS, wanted=WANTED)

@@ -104,7 +104,9 @@ def test_an_edit_of_the_policy_alone_moves_no_traffic():
     lab.run_until(lambda state: state.split.canary == 25 and state.steady_at is not None)
     gathered = lab.state.shares
     status = lab.router.statuses[lab.plan.id]
-    lab.router.statuses[lab.plan.id] = RouteStatus(status.split, status.mark, policy="another pool")
+    lab.router.statuses[lab.plan.id] = RouteStatus(
+        status.split, status.write_id, policy="another pool"
+    )
     state = lab.run_until(lambda _: bool(drifts(lab)))
     assert [fact.anew for fact in drifts(lab)] == [False]
     assert state.shares == gathered, "and this look spans the edit"
@@ -171,7 +173,9 @@ def test_a_policy_that_was_told_is_not_told_again_after_an_outage():
     lab = Lab(plan=plan(onDrift="pause"))
     lab.run_until(lambda state: state.split.canary == 25 and state.steady_at is not None)
     status = lab.router.statuses[lab.plan.id]
-    lab.router.statuses[lab.plan.id] = RouteStatus(status.split, status.mark, policy="another pool")
+    lab.router.statuses[lab.plan.id] = RouteStatus(
+        status.split, status.write_id, policy="another pool"
+    )
     lab.run_until(lambda state: state.phase == "paused")
     lab.router.down = "the API server does not answer"
     lab.run_until(lambda state: state.awaiting is not None)

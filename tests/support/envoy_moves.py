@@ -11,7 +11,7 @@ ROUTER = EnvoyRouter()
 
 def move(plan, split, mark):
     ROUTER.write(plan, split, mark)
-    wait(lambda: ROUTER.read(plan, split.total).mark == mark, f"receipt of {mark}")
+    wait(lambda: ROUTER.read(plan, split.total).write_id == mark, f"receipt of {mark}")
 
 
 def wait(condition, what):

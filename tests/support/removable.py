@@ -7,11 +7,8 @@ import copy
 from rollout.decide.record.split import Split
 from rollout.errors import ClusterError
 from rollout.plan.model.plan import Plan
-from rollout.route.create.creator import WithCreation
-from rollout.route.kube.router import ClusterRouter
-from rollout.route.policy.cluster import ClusterPolicyStore
-from rollout.route.policy.router import WithPolicy
 from tests.support.creations import Store
+from tests.support.mesh_routers import cluster_router
 
 
 class Removables(Store):
@@ -36,7 +33,7 @@ class Removables(Store):
 def after(asked: Plan, *splits: Split) -> Removables:
     """The cluster after these writes, with nothing before them."""
     store = Removables()
-    router = WithCreation(WithPolicy(ClusterRouter(store), ClusterPolicyStore(store)), store)
+    router = cluster_router(store)
     for number, split in enumerate(splits):
         router.write(asked, split, f"m{number}")
     return store

@@ -24,7 +24,7 @@ VIOLATIONS = {
     "decide": ("rollout.decide.record.facts", "import socket"),
     "within-decide": ("rollout.decide.evidence.update", "import rollout.decide.rules.safety"),
     "pure-halves": ("rollout.route.kube.patch", "import io"),
-    "route": ("rollout.route.kube.router", "import rollout.route.policy.router"),
+    "route": ("rollout.route.kube.router", "import rollout.route.mesh_router"),
     "within-a-tick": ("rollout.tick.propose", "import rollout.tick.deliver"),
     "tick": ("rollout.tick", "import rollout.journal.sql.store"),
     "wire": ("rollout.cli", "import rollout.observe.prometheus"),

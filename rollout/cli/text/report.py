@@ -101,8 +101,8 @@ def report(
         stable=stable,
         canary=canary,
         phase=state.phase,
-        weight=state.split.answered,
-        wanted=state.wanted.answered,
+        weight=state.split.served_share,
+        wanted=state.wanted.served_share,
         shown=format_split(state.split),
         confirmed=state.awaiting is None,
         started_at=state.started_at,
@@ -141,7 +141,7 @@ def next_action(rollout_view: View) -> str:
         return "hold until the evidence comes back"
     if not state.stepped and not baseline_complete(state):
         return f"switch when enough of {state.versions[0]} is seen"
-    if state.warm_at is None and state.wanted.answered:
+    if state.warm_at is None and state.wanted.served_share:
         return "waits for the canary's first request"
     goal = next_split(state)
     what = f"advance to {format_split(goal)}" if goal else _describe_last_step(state)

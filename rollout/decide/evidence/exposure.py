@@ -36,7 +36,7 @@ def share_of_all(plan: Plan, split: Split) -> float | None:
     """
     segment = segment_of(plan)
     if split.way != "segment" or segment is None:
-        return split.answered
+        return split.served_share
     return None if segment.share is None else split.share * segment.share
 
 

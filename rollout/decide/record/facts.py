@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    TypeAdapter,
+    WrapSerializer,
+)
 
 from analysis.counting.cursor import Series
 from analysis.dispersion.estimate import Dispersion
@@ -28,6 +35,17 @@ REFUSED = Reason.ROUTE_REFUSED.value  # reason of a pause: the mesh rejected the
 AGAIN = (
     Reason.ROUTE_AGAIN.value
 )  # reason of the resume after it: the confirmed split is written again
+
+
+def _omit_single_canary(split: Split, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    """Write a split of one canary without `canaries`, as journals have always had it."""
+    fields: dict[str, Any] = serialize(split)
+    if not split.canaries:
+        del fields["canaries"]
+    return fields
+
+
+RecordedSplit = Annotated[Split, WrapSerializer(_omit_single_canary)]
 
 
 class _Fact(BaseModel):
@@ -84,7 +102,7 @@ class Decided(_Fact):
 
     kind: Literal["decided"] = "decided"
     action: Action
-    split: Split
+    split: RecordedSplit
     reasons: tuple[str, ...]
     sentence: str
     numbers: dict[str, Any] = {}
@@ -95,7 +113,7 @@ class Confirmed(_Fact):
 
     kind: Literal["confirmed"] = "confirmed"
     decision: int = Field(description="Sequence number of the decision.")
-    split: Split
+    split: RecordedSplit
     stable: str | None = Field(
         default=None, description="The version that is stable from now on, where this is an end."
     )
@@ -125,7 +143,7 @@ class Drifted(_Fact):
     """Somebody else moved the weights, or changed the policy that the plan asks for."""
 
     kind: Literal["drifted"] = "drifted"
-    seen: Split
+    seen: RecordedSplit
     policy: str = Field(default="", description="Where the mesh's policy is another, in words.")
     anew: bool = Field(
         default=False,

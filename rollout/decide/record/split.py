@@ -15,22 +15,44 @@ Way = Literal["weights", "segment", "mirror"]
 class Split:
     """Integer weights: `canary` of `total`; stable has the rest.
 
-    `way` says which requests the weights split. `weights`: all of them. `segment`: those of the
-    plan's segment, while all others go to stable. `mirror`: stable answers every request, and the
-    canary gets copies of that share, whose answers no user gets. A canary weight of 0 is the same
-    in every mode, so it is always written as `weights`: equal splits then compare equal. Raises
-    ValueError for weights outside 0 to `total`, or for 0 in another mode.
+    With several canaries, `canary` is their sum and `canaries` is the weight of each, in the order
+    of the mesh's arms. With one canary, `canaries` is empty.
+
+    `way` is the mode, under the name that journals have for it. It says which requests the weights
+    split. `weights`: all of them. `segment`: those of the plan's segment, while all others go to
+    stable. `mirror`: stable answers every request, and the canary gets copies of that share, whose
+    answers no user gets. A canary weight of 0 is the same in every mode and for every number of
+    canaries, so it is always written as `weights` of one: equal splits then compare equal. Raises
+    ValueError for weights outside 0 to `total`, for 0 in another mode, and for `canaries` that are
+    not several with this sum.
     """
 
     canary: int
     total: int = 100
     way: Way = "weights"
+    canaries: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 <= self.canary <= self.total or self.total < 1:
             raise ValueError(f"a canary weight of {self.canary} of {self.total} is no split")
         if not self.canary and self.way != "weights":
             raise ValueError(f"nothing for the canary is no {self.way}: write it as weights")
+        if self.canaries and not self._has_valid_canaries():
+            raise ValueError(f"canaries of {self.canaries} are not several with {self.canary}")
+
+    def _has_valid_canaries(self) -> bool:
+        is_sum = sum(self.canaries) == self.canary > 0
+        return is_sum and len(self.canaries) > 1 and min(self.canaries) >= 0
+
+    def canary_weights(self, count: int) -> tuple[int, ...]:
+        """Return the weight of each of `count` canaries; those that are not split get 0.
+
+        Raises ValueError if the split is of more.
+        """
+        weights = self.canaries or (self.canary,)
+        if len(weights) > count:
+            raise ValueError(f"a split of {len(weights)} canaries for {count}")
+        return weights + (0,) * (count - len(weights))
 
     @property
     def stable(self) -> int:
@@ -42,7 +64,7 @@ class Split:
         return self.canary / self.total
 
     @property
-    def answered(self) -> float:
+    def served_share(self) -> float:
         """The share, 0 to 1, that the canary answers for users; 0 while it gets only copies."""
         return 0.0 if self.way == "mirror" else self.share
 

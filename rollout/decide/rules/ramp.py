@@ -22,7 +22,7 @@ def total_of(plan: Plan) -> int:
     return total_for([*ramp.steps, *others])
 
 
-def largest(plan: Plan) -> list[Split]:
+def max_splits(plan: Plan) -> list[Split]:
     """Return the largest splits of a plan's ramp: of mirrored requests, and of real ones."""
     total, mirror = total_of(plan), mirror_of(plan)
     copies = [split_at(mirror.share, total, "mirror")] if mirror else []

@@ -14,7 +14,7 @@ from rollout.route.envoy.segment import leads
 from rollout.route.envoy.walk import tables
 from rollout.route.envoy.weights import Arms
 from rollout.route.manifest import Json, dicts, key
-from rollout.route.weighted_route import nearest
+from rollout.route.nearest import nearest
 
 _POLICIES = "request_mirror_policies"
 _PARTS = {"HUNDRED": 100, "TEN_THOUSAND": 10_000, "MILLION": 1_000_000}
@@ -55,7 +55,7 @@ def seen(manifest: Json, arms: Arms, total: int) -> Split:
         raise RouteError(
             f"routes disagree on the share that {arms.shadow} gets a copy of: {shares_text}"
         )
-    split = nearest(next(iter(shares), Fraction(0)), total)
+    split = nearest([*shares], total)
     return Split(split.canary, total, "mirror") if split.canary else split
 
 

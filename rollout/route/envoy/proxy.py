@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from rollout.decide.record.split import Split
-from rollout.decide.rules.ramp import largest
+from rollout.decide.rules.ramp import max_splits
 from rollout.errors import RouteError
 from rollout.plan.model.plan import Plan
 from rollout.plan.model.route import EnvoyRoute
@@ -15,8 +16,7 @@ from rollout.plan.model.traffic import Traffic
 from rollout.ports import RouteStatus
 from rollout.route.envoy.safety_net import fallen, net_name, netted, over_net, past_net
 from rollout.route.envoy.traffic import patch, split_of
-from rollout.route.envoy.watched import load as _load
-from rollout.route.envoy.watched import replace as _replace
+from rollout.route.envoy.watched import load, replace
 from rollout.route.envoy.weights import Arms, clusters_of, names_of, shown, version_of
 from rollout.route.manifest import Json
 
@@ -27,8 +27,11 @@ _DUMP = "/config_dump?resource=dynamic_route_configs"
 class EnvoyRouter:
     """Implements the `Router` port for plans with `spec.route.envoy`."""
 
-    def write(self, plan: Plan, split: Split, mark: str) -> None:
-        """Replace the route file by one with this split and mark.
+    def __init__(self, replace_file: Callable[[Path, Json], None] = replace) -> None:
+        self._replace_file = replace_file
+
+    def write(self, plan: Plan, split: Split, write_id: str) -> None:
+        """Replace the route file by one with this split and write id.
 
         The file is replaced even if it has both already: Envoy may have missed that, and it
         rereads a file only when one is moved into place. A canary cluster that Envoy does not know
@@ -38,13 +41,13 @@ class EnvoyRouter:
         """
         route, arms = route_of(plan), arms_of(plan)
         file = Path(route.file)
-        manifest = patch(past_net(_load(file), arms), arms, split, mark, _get_traffic(plan))
+        manifest = patch(past_net(load(file), arms), arms, split, write_id, _get_traffic(plan))
         needed = {arms.shadow if split.way == "mirror" else arms.canary}
         if netted(plan.spec.policy, split):
             manifest, needed = over_net(manifest, arms), {*needed, net_name(arms)}
         if split.canary and (unknown := _list_unknown_clusters(route, needed)):
             raise RouteError(f"nothing was written: Envoy has no cluster {unknown}")
-        _replace(file, manifest)
+        self._replace_file(file, manifest)
 
     def read(self, plan: Plan, total: int) -> RouteStatus:
         """Return what Envoy itself runs, from its config dump. Raises RouteError.
@@ -53,7 +56,7 @@ class EnvoyRouter:
         the canary's requests, and no step may count stable's answers as the canary's.
         """
         route, arms = route_of(plan), arms_of(plan)
-        names = names_of(past_net(_load(Path(route.file)), arms), arms)
+        names = names_of(past_net(load(Path(route.file)), arms), arms)
         live = past_net(_read_live_routes(route, names), arms)
         split = split_of(live, arms, total, _get_traffic(plan))
         if netted(plan.spec.policy, split) and fallen(ask(route, "/clusters"), arms):
@@ -61,11 +64,16 @@ class EnvoyRouter:
             raise RouteError(message)
         return RouteStatus(split, version_of(live))
 
+    def cached(self, plan: Plan, total: int) -> RouteStatus | None:
+        """Return nothing: an Envoy is not watched."""
+        del plan, total
+        return None
+
     def diagnose(self, plan: Plan) -> str:
         """Say why Envoy does not show the file's version; empty if it does, or if unknown."""
         route = route_of(plan)
         try:
-            wanted = _load(Path(route.file))
+            wanted = load(Path(route.file))
             names = names_of(past_net(wanted, arms_of(plan)), arms_of(plan))
             if version_of(_read_live_routes(route, names)) == version_of(wanted):
                 return ""
@@ -90,8 +98,8 @@ def against(plan: Plan) -> str:
     """
     route, arms = route_of(plan), arms_of(plan)
     try:
-        for split in largest(plan):
-            patch(past_net(_load(Path(route.file)), arms), arms, split, "", _get_traffic(plan))
+        for split in max_splits(plan):
+            patch(past_net(load(Path(route.file)), arms), arms, split, "", _get_traffic(plan))
     except RouteError as error:
         return str(error)
     clusters_text = ask(route, "/clusters")

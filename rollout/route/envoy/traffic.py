@@ -21,16 +21,16 @@ from rollout.route.manifest import Json
 NONE = Traffic()
 
 
-def patch(manifest: Json, arms: Arms, split: Split, mark: str, traffic: Traffic = NONE) -> Json:
-    """Return the manifest with `split` in its mode, and `mark` as its version.
+def patch(manifest: Json, arms: Arms, split: Split, write_id: str, traffic: Traffic = NONE) -> Json:
+    """Return the manifest with `split` in its mode, and the write id as its version.
 
     Whatever an earlier mode left is removed first, so a rollback leaves nothing of ours but the
-    mark. Raises RouteError.
+    write id. Raises RouteError.
     """
     plain = _strip_ours(manifest, arms)
     if split.way == "weights":
-        return _move_weights(plain, arms, split, mark, traffic)
-    stable = weights.patch(plain, arms, Split(0, split.total), mark)
+        return _move_weights(plain, arms, split, write_id, traffic)
+    stable = weights.patch(plain, arms, Split(0, split.total), write_id)
     if split.way == "mirror":
         copies.send(stable, arms, split)
         return stable
@@ -38,13 +38,15 @@ def patch(manifest: Json, arms: Arms, split: Split, mark: str, traffic: Traffic 
         raise RouteError("the plan has no segment")
     # From the stripped routes, as the next patch will see them, so that a repeated patch
     # changes nothing.
-    within = _move_weights(stable, arms, split, mark, traffic)
+    within = _move_weights(stable, arms, split, write_id, traffic)
     return segment.joined(stable, within, arms, traffic.segment)
 
 
-def _move_weights(manifest: Json, arms: Arms, split: Split, mark: str, traffic: Traffic) -> Json:
+def _move_weights(
+    manifest: Json, arms: Arms, split: Split, write_id: str, traffic: Traffic
+) -> Json:
     """Return the manifest with these weights, and with affinity if the plan asks for it."""
-    moved = weights.patch(manifest, arms, replace(split, way="weights"), mark)
+    moved = weights.patch(manifest, arms, replace(split, way="weights"), write_id)
     # At 0 and at the full share every user gets the same version anyway.
     if traffic.affinity is not None and 0 < split.canary < split.total:
         affinity.hold(moved, arms, traffic.affinity)

@@ -10,7 +10,8 @@ from rollout.decide.record.split import Split
 from rollout.errors import RouteError
 from rollout.route.envoy.walk import Weighted, actions, every_weighted, weight
 from rollout.route.manifest import Json, dicts, key
-from rollout.route.weighted_route import Arm, WeightedRoute, move, nearest
+from rollout.route.nearest import format_shares, nearest
+from rollout.route.weighted_route import TWO_ARMS, Arm, WeightedRoute, move
 
 
 @dataclass(frozen=True)
@@ -24,9 +25,10 @@ class Arms:
     canary: str
     shadow: str = ""
 
-    absent: ClassVar[int] = 0
-    lone: ClassVar[bool] = False  # Envoy refuses weights that sum to zero
-    most: ClassVar[int] = 2**31 - 1  # the sum is a uint32
+    arms: ClassVar[tuple[Arm, ...]] = TWO_ARMS
+    default_weight: ClassVar[int] = 0
+    single_takes_all: ClassVar[bool] = False  # Envoy refuses weights that sum to zero
+    max_weight: ClassVar[int] = 2**31 - 1  # the sum is a uint32
 
     def __contains__(self, name: object) -> bool:
         return name in (self.stable, self.canary)
@@ -44,35 +46,35 @@ class Arms:
         return self.stable if arm == "stable" else self.canary
 
 
-def patch(manifest: Json, arms: Arms, split: Split, mark: str) -> Json:
-    """Set `split` on every weighted route of these arms, and `mark` as the version.
+def patch(manifest: Json, arms: Arms, split: Split, write_id: str) -> Json:
+    """Set `split` on every weighted route of these arms, and the write id as the version.
 
     An arm that a route does not name yet is added, stable first and canary last. An added canary
     without traffic is removed again: Envoy rejects a file that names a cluster it does not know,
-    and a rollback must pass. The mark also goes into each configuration's metadata, because Envoy
-    shows a new version only when the content changed. A third cluster keeps its share of the
+    and a rollback must pass. The write id also goes into each configuration's metadata, because
+    Envoy shows a new version only when the content changed. A third cluster keeps its share of the
     traffic; all else stays as it is. Raises RouteError.
     """
     patched = copy.deepcopy(manifest)
     owned = _find_owned(patched, arms)
     for weighted in owned:
-        fork = _as_weighted_route(weighted, arms)
-        move(fork, split)
+        route = _as_weighted_route(weighted, arms)
+        move(route, split)
         if not split.canary:
-            _remove_added_canary(fork)
+            _remove_added_canary(route)
         if (total := key(weighted.field, "total_weight")) in weighted.field:
             weighted.field[total] = sum(map(weight, weighted.clusters))
-    _stamp(patched, {weighted.config for weighted in owned}, mark)
+    _stamp(patched, {weighted.config for weighted in owned}, write_id)
     return patched
 
 
 def split_of(manifest: Json, arms: Arms, total: int) -> Split:
     """Return the split of a manifest, in parts of `total`. Raises RouteError if there is none."""
-    forks = [_as_weighted_route(weighted, arms) for weighted in _find_owned(manifest, arms)]
-    shares = {fork.share(): fork.location for fork in forks}
+    routes = [_as_weighted_route(weighted, arms) for weighted in _find_owned(manifest, arms)]
+    shares = {route.shares(): route.location for route in routes}
     if len(shares) > 1:
         shares_text = ", ".join(
-            f"{float(share):.4%} in {route_name}" for share, route_name in shares.items()
+            f"{format_shares(share)} in {route_name}" for share, route_name in shares.items()
         )
         raise RouteError(f"routes disagree on the share of {arms.canary}: {shares_text}")
     return nearest(next(iter(shares)), total)
@@ -118,13 +120,13 @@ def shown(dump: Json, names: set[str]) -> Json:
     return {"version_info": ", ".join(sorted(versions)), "resources": resources}
 
 
-def _stamp(manifest: Json, names: set[str], mark: str) -> None:
-    manifest[key(manifest, "version_info")] = mark
+def _stamp(manifest: Json, names: set[str], write_id: str) -> None:
+    manifest[key(manifest, "version_info")] = write_id
     for config in dicts(manifest["resources"]):
         if str(config.get("name", "")) in names:
             metadata = config.setdefault("metadata", {})
             filters = metadata.setdefault(key(metadata, "filter_metadata"), {})
-            filters.setdefault("surefoot", {})["mark"] = mark
+            filters.setdefault("surefoot", {})["mark"] = write_id
 
 
 def _find_owned(manifest: Json, arms: Arms) -> list[Weighted]:
@@ -147,7 +149,9 @@ def _as_weighted_route(weighted: Weighted, arms: Arms) -> WeightedRoute:
     return WeightedRoute(weighted.location, weighted.clusters, arms)
 
 
-def _remove_added_canary(fork: WeightedRoute) -> None:
+def _remove_added_canary(route: WeightedRoute) -> None:
     """Remove what `move` added: entries at the end that have only a name and weight 0."""
-    while fork.entries and fork.entries[-1] == {"name": fork.mesh.name("canary"), "weight": 0}:
-        fork.entries.pop()
+    names = [route.mesh.name(arm) for arm in route.mesh.arms[1:]]
+    added = [{"name": name, "weight": 0} for name in names]
+    while route.entries and route.entries[-1] in added:
+        route.entries.pop()

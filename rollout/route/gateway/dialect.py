@@ -19,24 +19,24 @@ class Gateway:
     """An HTTPRoute or a GRPCRoute: the most specific match wins."""
 
     routes, matches, copies = "rules", "matches", "filters"
-    forks = staticmethod(rules.forks)
+    weighted_routes = staticmethod(rules.weighted_routes)
     narrow = staticmethod(matching.gateway)
 
-    def fork(self, body: Json, plan: Plan) -> WeightedRoute:
-        return rules.fork(0, body, rules.backends(plan))
+    def weighted_route(self, body: Json, plan: Plan) -> WeightedRoute:
+        return rules.weighted_route(0, body, rules.backends(plan))
 
     def check(
-        self, routes: Sequence[Json], forks: Sequence[WeightedRoute], segment: Segment
+        self, routes: Sequence[Json], weighted_routes: Sequence[WeightedRoute], segment: Segment
     ) -> None:
-        refuse_overtaking(routes, forks, segment)
+        refuse_overtaking(routes, weighted_routes, segment)
 
-    def copy(self, fork: WeightedRoute, to: Json, split: Split) -> Json:
+    def copy(self, route: WeightedRoute, to: Json, split: Split) -> Json:
         """Return a mirror filter for a share of the requests.
 
         A fraction needs Gateway API 1.3; without one the filter mirrors every request, so the full
         share works on older versions.
         """
-        del fork
+        del route
         fraction = {"fraction": {"numerator": split.canary, "denominator": split.total}}
         mirror = {"backendRef": to} | ({} if split.canary == split.total else fraction)
         return {"type": "RequestMirror", "requestMirror": mirror}

@@ -19,25 +19,25 @@ _Rank = tuple[int, int, float]
 
 
 def refuse_overtaking(
-    rules: Sequence[Json], forks: Sequence[WeightedRoute], segment: Segment
+    rules: Sequence[Json], routes: Sequence[WeightedRoute], segment: Segment
 ) -> None:
     """Raise RouteError where a foreign rule would lose requests to a segment's route."""
-    ours = [id(fork.body) for fork in forks]
+    ours = [id(route.body) for route in routes]
     numbers = {id(rule): number for number, rule in enumerate(rules)}
     foreign = [rule for rule in rules if id(rule) not in ours]
-    for fork in forks:
-        number = numbers[id(fork.body)]
+    for route in routes:
+        number = numbers[id(route.body)]
         for rule in foreign:
-            if _overtakes(fork, number, rule, numbers[id(rule)], segment):
+            if _overtakes(route, number, rule, numbers[id(rule)], segment):
                 name = rule.get("name") or numbers[id(rule)] + 1
                 raise RouteError(
-                    f"rule `{name}` is narrower than {fork.location}, but not than its segment, "
+                    f"rule `{name}` is narrower than {route.location}, but not than its segment, "
                     "which would take requests from it: narrow it further"
                 )
 
 
 def _overtakes(
-    fork: WeightedRoute, number: int, rule: Json, rule_number: int, segment: Segment
+    route: WeightedRoute, number: int, rule: Json, rule_number: int, segment: Segment
 ) -> bool:
     """Return whether the segment's match wins over a foreign match that wins over ours.
 
@@ -45,8 +45,8 @@ def _overtakes(
     """
     return any(
         _rank(own, number) < _rank(theirs, rule_number) < _rank(narrowed, number - 0.5)
-        for own in _iter_matches(fork.body)
-        for narrowed in gateway([own], segment, fork.location)
+        for own in _iter_matches(route.body)
+        for narrowed in gateway([own], segment, route.location)
         for theirs in _iter_matches(rule)
         if all(own.get(key) == theirs.get(key) for key in ("path", "method"))
     )

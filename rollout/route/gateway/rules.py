@@ -9,7 +9,7 @@ from rollout.errors import RouteError
 from rollout.plan.model.plan import Plan
 from rollout.plan.model.route import GatewayRoute
 from rollout.route.manifest import Json, dicts
-from rollout.route.weighted_route import Arm, WeightedRoute
+from rollout.route.weighted_route import TWO_ARMS, Arm, WeightedRoute
 
 GROUP = "gateway.networking.k8s.io"
 
@@ -28,9 +28,10 @@ class BackendRefs:
     kind: str = "Service"
     port: int | None = None
 
-    absent: ClassVar[int] = 1
-    lone: ClassVar[bool] = False  # a lone backend of weight 0 gets nothing
-    most: ClassVar[int] = 1_000_000
+    arms: ClassVar[tuple[Arm, ...]] = TWO_ARMS
+    default_weight: ClassVar[int] = 1
+    single_takes_all: ClassVar[bool] = False  # a lone backend of weight 0 gets nothing
+    max_weight: ClassVar[int] = 1_000_000
 
     def arm_of(self, entry: Json) -> Arm | None:
         ours = (
@@ -80,7 +81,7 @@ def _find_false_conditions(parent: Json, manifest: Json) -> dict[str, str]:
     }
 
 
-def forks(manifest: Json, plan: Plan, *, back: bool = False) -> list[WeightedRoute]:
+def weighted_routes(manifest: Json, plan: Plan, *, back: bool = False) -> list[WeightedRoute]:
     """Return the rules that a plan names, or all that lead to one of its arms. Raises RouteError.
 
     On the way `back` to stable, only those that still do: a rule that is gone or leads elsewhere
@@ -90,11 +91,11 @@ def forks(manifest: Json, plan: Plan, *, back: bool = False) -> list[WeightedRou
     numbered = [*enumerate(dicts((manifest.get("spec") or {}).get("rules")), 1)]
     arms = f"{mesh.name('stable')} or {mesh.name('canary')}"
     candidates = [
-        fork(number, rule, mesh)
+        weighted_route(number, rule, mesh)
         for number, rule in numbered
         if names is None or rule.get("name") in names
     ]
-    leading = [candidate for candidate in candidates if candidate.arms]
+    leading = [candidate for candidate in candidates if candidate.arm_entries]
     if names is not None and not back:
         if missing := set(names) - {rule.get("name") for _, rule in numbered}:
             rule_names = (
@@ -134,7 +135,7 @@ def route_of(plan: Plan) -> GatewayRoute:
     return plan.spec.route.gateway
 
 
-def fork(number: int, rule: Json, mesh: BackendRefs) -> WeightedRoute:
+def weighted_route(number: int, rule: Json, mesh: BackendRefs) -> WeightedRoute:
     """Return a rule as a `WeightedRoute`."""
     return WeightedRoute(_describe_place(number, rule), dicts(rule.get("backendRefs")), mesh, rule)
 

@@ -17,7 +17,7 @@ from rollout.route.istio.virtual_service import (
     wishes,
 )
 from rollout.route.manifest import Json, dicts
-from rollout.route.weighted_route import Arm, WeightedRoute
+from rollout.route.weighted_route import TWO_ARMS, Arm, WeightedRoute
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,10 @@ class Destinations:
     stable: tuple[str, str | None]
     canary: tuple[str, str | None]
 
-    absent: ClassVar[int] = 0
-    lone: ClassVar[bool] = True
-    most: ClassVar[int] = 2**31 - 1
+    arms: ClassVar[tuple[Arm, ...]] = TWO_ARMS
+    default_weight: ClassVar[int] = 0
+    single_takes_all: ClassVar[bool] = True
+    max_weight: ClassVar[int] = 2**31 - 1
 
     def arm_of(self, entry: Json) -> Arm | None:
         """Return the arm of a destination; a host without a subset matches every subset of it."""
@@ -61,7 +62,7 @@ class Destinations:
         return host if subset is None else f"subset {subset} of {host}"
 
 
-def forks(manifest: Json, plan: Plan, *, back: bool = False) -> list[WeightedRoute]:
+def weighted_routes(manifest: Json, plan: Plan, *, back: bool = False) -> list[WeightedRoute]:
     """Return the routes that a plan names, or all that lead to an arm. Raises RouteError.
 
     On the way `back` to stable, only those that still do: a route that is gone or leads elsewhere
@@ -84,7 +85,7 @@ def forks(manifest: Json, plan: Plan, *, back: bool = False) -> list[WeightedRou
         chosen = [candidate for candidate in fitting if leads(candidate, mesh)]
     if not chosen:
         raise RouteError(explain_no_route(all_routes, mesh, route.virtual_service))
-    return [candidate.fork(mesh) for candidate in chosen]
+    return [candidate.weighted_route(mesh) for candidate in chosen]
 
 
 def destinations(plan: Plan) -> Destinations:

@@ -27,7 +27,7 @@ class VirtualRoute:
         name = self.body.get("name")
         return f"{self.kind} route `{name}`" if name else f"{self.kind} route {self.number}"
 
-    def fork(self, mesh: Mesh) -> WeightedRoute:
+    def weighted_route(self, mesh: Mesh) -> WeightedRoute:
         return WeightedRoute(self.location, dicts(self.body.get("route")), mesh, self.body)
 
 

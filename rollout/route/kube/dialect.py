@@ -34,14 +34,16 @@ class Dialect(Protocol):
         """Key of the list that mirrors a route's requests."""
         ...
 
-    def forks(self, manifest: Json, plan: Plan, *, back: bool = False) -> list[WeightedRoute]:
+    def weighted_routes(
+        self, manifest: Json, plan: Plan, *, back: bool = False
+    ) -> list[WeightedRoute]:
         """Return the plan's routes. Raises RouteError.
 
         With `back` (all traffic returns to stable) a missing route is skipped and not an error.
         """
         ...
 
-    def fork(self, body: Json, plan: Plan) -> WeightedRoute:
+    def weighted_route(self, body: Json, plan: Plan) -> WeightedRoute:
         """Return one route of an object, also one that is not the plan's."""
         ...
 
@@ -50,12 +52,12 @@ class Dialect(Protocol):
         ...
 
     def check(
-        self, routes: Sequence[Json], forks: Sequence[WeightedRoute], segment: Segment
+        self, routes: Sequence[Json], weighted_routes: Sequence[WeightedRoute], segment: Segment
     ) -> None:
         """Raise RouteError where a segment's route would take another route's requests."""
         ...
 
-    def copy(self, fork: WeightedRoute, to: Json, split: Split) -> Json:
+    def copy(self, route: WeightedRoute, to: Json, split: Split) -> Json:
         """Return the entry that mirrors this share of requests `to` the canary.
 
         Raises RouteError.
@@ -76,34 +78,34 @@ def dialect_of(plan: Plan) -> Dialect:
     return Istio() if plan.spec.route.istio is not None else Gateway()
 
 
-def sent(dialect: Dialect, fork: WeightedRoute) -> list[Json]:
+def sent(dialect: Dialect, route: WeightedRoute) -> list[Json]:
     """Return the entries that mirror a route's requests to the canary."""
     return [
         entry
-        for entry in dicts(fork.body.get(dialect.copies))
-        if _leads_to_canary(dialect, fork, entry)
+        for entry in dicts(route.body.get(dialect.copies))
+        if _leads_to_canary(dialect, route, entry)
     ]
 
 
-def send(dialect: Dialect, fork: WeightedRoute, split: Split) -> None:
+def send(dialect: Dialect, route: WeightedRoute, split: Split) -> None:
     """Mirror a share of a route's requests to the canary. Raises RouteError."""
-    if sent(dialect, fork):
-        raise RouteError(f"{fork.location} copies requests to the canary already")
-    (like, *_) = fork.of("stable") or fork.of("canary")
-    copy = dialect.copy(fork, fork.mesh.entry("canary", like), split)
-    fork.body[dialect.copies] = [*dicts(fork.body.get(dialect.copies)), copy]
+    if sent(dialect, route):
+        raise RouteError(f"{route.location} copies requests to the canary already")
+    (like, *_) = route.of("stable") or route.of("canary")
+    copy = dialect.copy(route, route.mesh.entry("canary", like), split)
+    route.body[dialect.copies] = [*dicts(route.body.get(dialect.copies)), copy]
 
 
-def stop(dialect: Dialect, fork: WeightedRoute) -> None:
+def stop(dialect: Dialect, route: WeightedRoute) -> None:
     """Remove what mirrors a route's requests to the canary; other mirrors stay."""
-    entries = dicts(fork.body.get(dialect.copies))
-    others = [entry for entry in entries if not _leads_to_canary(dialect, fork, entry)]
+    entries = dicts(route.body.get(dialect.copies))
+    others = [entry for entry in entries if not _leads_to_canary(dialect, route, entry)]
     if others != entries:
-        fork.body[dialect.copies] = others
+        route.body[dialect.copies] = others
         if not others:
-            del fork.body[dialect.copies]
+            del route.body[dialect.copies]
 
 
-def _leads_to_canary(dialect: Dialect, fork: WeightedRoute, copy: Json) -> bool:
+def _leads_to_canary(dialect: Dialect, route: WeightedRoute, copy: Json) -> bool:
     to = dialect.destination(copy)
-    return bool(to) and fork.mesh.arm_of(to) == "canary"
+    return bool(to) and route.mesh.arm_of(to) == "canary"

@@ -4,56 +4,66 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import partial
+from itertools import zip_longest
 
 from rollout.decide.record.split import Split, Way
 from rollout.errors import RouteError
 from rollout.route.manifest import Json
-from rollout.route.weighted_route import WeightedRoute, move, nearest, take_away
+from rollout.route.nearest import format_shares, nearest
+from rollout.route.weighted_route import WeightedRoute, move, remove_default_canary
 
 # Each key ends in the service, so that rollouts of two services can share one object.
 MARK, SPLIT, ADDED = "mark.surefoot.dev/", "split.surefoot.dev/", "added.surefoot.dev/"
 COPIED = "copied.surefoot.dev/"
 POLICY = "policy.surefoot.dev/"
 
+Shares = tuple[Fraction, ...]  # one for each canary; empty where none has any
 
-def split_of(forks: Sequence[WeightedRoute], written: Fraction | None, total: int) -> Split:
+
+def split_of(routes: Sequence[WeightedRoute], written: Shares | None, total: int) -> Split:
     """Return the split that the routes show together, in parts of `total`.
 
-    Where they differ and one still has the share `written` by our last patch, somebody moved
-    another: the share farthest from ours is returned, so that the drift is noticed. Raises
-    RouteError if they differ and none has the share that we wrote.
+    Where they differ and one still has the shares `written` by our last patch, somebody moved
+    another: the shares farthest from ours are returned, so that the drift is noticed. Raises
+    RouteError if they differ and none has the shares that we wrote.
     """
-    shares = {fork.share(): fork for fork in forks}
+    shares = {route.shares(): route for route in routes}
     if len(shares) == 1:
         return nearest(next(iter(shares)), total)
-    if written in shares:
-        return nearest(max(shares, key=lambda share: abs(share - (written or 0))), total)
+    if written is not None and written in shares:
+        return nearest(max(shares, key=partial(_measure_distance, written)), total)
     shares_text = ", ".join(
-        f"{float(share):.4%} in {fork.location}" for share, fork in shares.items()
+        f"{format_shares(share)} in {route.location}" for share, route in shares.items()
     )
     raise RouteError(
-        f"routes disagree on the share of {forks[0].mesh.name('canary')}: {shares_text}"
+        f"routes disagree on the share of {routes[0].mesh.name('canary')}: {shares_text}"
     )
 
 
-def move_all(forks: Sequence[WeightedRoute], split: Split, added: set[str]) -> set[str]:
+def _measure_distance(shares: Shares, others: Shares) -> Fraction:
+    pairs = zip_longest(shares, others, fillvalue=Fraction(0))
+    return sum((abs(share - other) for share, other in pairs), Fraction(0))
+
+
+def move_all(routes: Sequence[WeightedRoute], split: Split, added: set[str]) -> set[str]:
     """Move every route to a split; return the routes whose canary entry was added by us.
 
     `added` names those that earlier patches added. Such an entry is removed when the canary's
     traffic ends. Raises RouteError.
     """
-    for fork in forks:
-        if move(fork, split):
-            added = added | {fork.location}
-        if not split.canary and fork.location in added:
-            take_away(fork)
+    for route in routes:
+        if move(route, split):
+            added = added | {route.location}
+        if not split.canary and route.location in added:
+            remove_default_canary(route)
     # At 0 our entries are gone; at full traffic they are the route's real entries: nothing is
     # left to remove later.
     return set() if split.canary in (0, split.total) else added
 
 
-def mark_of(manifest: Json, service: str) -> str:
-    """Return the mark that was written with the weights; empty if there is none."""
+def read_write_id(manifest: Json, service: str) -> str:
+    """Return the id that was written with the weights; empty if there is none."""
     return read_annotation(manifest, MARK + service)
 
 
@@ -75,25 +85,28 @@ def difference(live: Json, wanted: Json) -> Json:
     return patch
 
 
-def written(manifest: Json, service: str, way: Way) -> Fraction | None:
-    """Return the share that our last patch wrote in this mode; None if there was no patch.
+def written(manifest: Json, service: str, way: Way) -> Shares | None:
+    """Return the canaries' shares that our last patch wrote in this mode; None without a patch.
 
-    A patch in another mode left the routes' own weights at stable, which is share 0.
+    A patch in another mode left the routes' own weights at stable: then no canary has a share.
     """
-    share, _, mode = read_annotation(manifest, SPLIT + service).partition(" ")
-    if share and (mode or "weights") != way:
-        return Fraction(0)
+    text, _, mode = read_annotation(manifest, SPLIT + service).partition(" ")
+    if text and (mode or "weights") != way:
+        return ()
+    weights, _, total = text.partition("/")
     try:
-        return Fraction(share)
+        shares = tuple(Fraction(f"{weight}/{total}") for weight in weights.split("+"))
     except (ValueError, ZeroDivisionError):
         return None
+    return shares if any(shares) else ()
 
 
-def write_down(manifest: Json, service: str, split: Split, mark: str) -> None:
-    """Record the mark and the split in the annotations."""
+def write_down(manifest: Json, service: str, split: Split, write_id: str) -> None:
+    """Record the write id and the split, as `5/100`, or `3+2/100 segment` of two canaries."""
     way = "" if split.way == "weights" else f" {split.way}"
-    note(manifest, MARK + service, mark)
-    note(manifest, SPLIT + service, f"{split.canary}/{split.total}{way}")
+    weights = "+".join(map(str, split.canaries or [split.canary]))
+    note(manifest, MARK + service, write_id)
+    note(manifest, SPLIT + service, f"{weights}/{split.total}{way}")
 
 
 def places(manifest: Json, key: str) -> set[str]:

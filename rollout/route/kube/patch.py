@@ -23,43 +23,45 @@ from rollout.plan.model.traffic import Segment
 from rollout.route.kube import object_annotations
 from rollout.route.kube.dialect import Dialect, dialect_of, send, sent, stop
 from rollout.route.manifest import Json, dicts
-from rollout.route.weighted_route import SEGMENT, WeightedRoute, for_segment, nearest
+from rollout.route.nearest import nearest
+from rollout.route.weighted_route import SEGMENT, WeightedRoute, for_segment
 
 
-def patch(manifest: Json, plan: Plan, split: Split, mark: str) -> Json:
-    """Return the smallest merge patch to a split and a mark; empty if all is there.
+def patch(manifest: Json, plan: Plan, split: Split, write_id: str) -> Json:
+    """Return the smallest merge patch to a split and a write id; empty if all is there.
 
     It first removes what an earlier mode left, and the canary's entry that an earlier patch added
     once its traffic ends; annotations record which those are. Raises RouteError, and then nothing
     moves.
     """
-    return object_annotations.difference(manifest, at(manifest, plan, split, mark))
+    return object_annotations.difference(manifest, at(manifest, plan, split, write_id))
 
 
-def at(manifest: Json, plan: Plan, split: Split, mark: str) -> Json:
-    """Return the object at a split and a mark, as `patch` makes it."""
+def at(manifest: Json, plan: Plan, split: Split, write_id: str) -> Json:
+    """Return the object at a split and a write id, as `patch` makes it."""
     dialect, service = dialect_of(plan), plan.spec.service
     wanted = _strip_ours(manifest, plan, back=not split.canary)
     outside = split if split.way == "weights" else Split(0, split.total)
-    forks = dialect.forks(wanted, plan, back=not split.canary)
+    routes = dialect.weighted_routes(wanted, plan, back=not split.canary)
     added = object_annotations.move_all(
-        forks, outside, object_annotations.places(manifest, object_annotations.ADDED + service)
+        routes,
+        outside,
+        object_annotations.places(manifest, object_annotations.ADDED + service),
     )
     if split.way == "segment":
         # A copy of the stripped object, as the next patch will see it, so that a repeated patch
         # changes nothing.
         inner = copy.deepcopy(wanted)
-        _insert_segment_routes(
-            dialect, wanted, forks, _move_weights(dialect, inner, plan, split), _get_segment(plan)
-        )
+        within = _move_weights(dialect, inner, plan, split)
+        _insert_segment_routes(dialect, wanted, routes, within, _get_segment(plan))
     if split.way == "mirror":
-        _require_http_routes(dialect, wanted, forks)
-        for fork in forks:
-            send(dialect, fork, split)
-    copied = [fork.location for fork in forks] if split.way == "mirror" else []
+        _require_http_routes(dialect, wanted, routes)
+        for route in routes:
+            send(dialect, route, split)
+    copied = [route.location for route in routes] if split.way == "mirror" else []
     object_annotations.note(wanted, object_annotations.ADDED + service, "\n".join(sorted(added)))
     object_annotations.note(wanted, object_annotations.COPIED + service, "\n".join(copied))
-    object_annotations.write_down(wanted, service, split, mark)
+    object_annotations.write_down(wanted, service, split, write_id)
     return wanted
 
 
@@ -72,41 +74,41 @@ def split_of(manifest: Json, plan: Plan, total: int) -> Split:
     dialect, service = dialect_of(plan), plan.spec.service
     plain = copy.deepcopy(manifest)
     ours = _remove_segment_routes(dialect, plain, plan)
-    forks = dialect.forks(plain, plan)
+    routes = dialect.weighted_routes(plain, plan)
     everywhere = object_annotations.split_of(
-        forks, object_annotations.written(manifest, service, "weights"), total
+        routes, object_annotations.written(manifest, service, "weights"), total
     )
     if everywhere.canary:
         return everywhere
     if ours:
-        _check_segment_routes(dialect, forks, ours, plan)
+        _check_segment_routes(dialect, routes, ours, plan)
         within = object_annotations.split_of(
             ours, object_annotations.written(manifest, service, "segment"), total
         )
         return replace(within, way="segment") if within.canary else within
     return _read_mirror_split(
         dialect,
-        forks,
+        routes,
         object_annotations.places(manifest, object_annotations.COPIED + service),
         total,
     )
 
 
 def _read_mirror_split(
-    dialect: Dialect, forks: Sequence[WeightedRoute], noted: set[str], total: int
+    dialect: Dialect, routes: Sequence[WeightedRoute], noted: set[str], total: int
 ) -> Split:
     """Return the split that our mirrors show. Raises RouteError where routes differ."""
     shares = {
-        sum(map(dialect.share, sent(dialect, fork)), Fraction(0))
-        for fork in forks
-        if fork.location in noted
+        sum(map(dialect.share, sent(dialect, route)), Fraction(0))
+        for route in routes
+        if route.location in noted
     }
     if len(shares) > 1:
         shares_text = ", ".join(f"{float(share):.4%}" for share in sorted(shares))
         raise RouteError(
             f"routes disagree on the share that the canary gets a copy of: {shares_text}"
         )
-    split = nearest(next(iter(shares), Fraction(0)), total)
+    split = nearest([*shares], total)
     return replace(split, way="mirror") if split.canary else split
 
 
@@ -115,9 +117,9 @@ def _strip_ours(manifest: Json, plan: Plan, *, back: bool) -> Json:
     dialect, plain = dialect_of(plan), copy.deepcopy(manifest)
     _remove_segment_routes(dialect, plain, plan)
     noted = object_annotations.places(manifest, object_annotations.COPIED + plan.spec.service)
-    for fork in dialect.forks(plain, plan, back=back):
-        if fork.location in noted:
-            stop(dialect, fork)
+    for route in dialect.weighted_routes(plain, plan, back=back):
+        if route.location in noted:
+            stop(dialect, route)
     return plain
 
 
@@ -129,8 +131,8 @@ def _remove_segment_routes(dialect: Dialect, manifest: Json, plan: Plan) -> list
     """
     routes = dicts((manifest.get("spec") or {}).get(dialect.routes))
     named = [body for body in routes if for_segment(body)]
-    ours = [fork for body in named if (fork := dialect.fork(body, plan)).arms]
-    removed = [id(fork.body) for fork in ours]
+    ours = [route for body in named if (route := dialect.weighted_route(body, plan)).arm_entries]
+    removed = [id(route.body) for route in ours]
     routes[:] = [body for body in routes if id(body) not in removed]
     return ours
 
@@ -139,15 +141,15 @@ def _move_weights(
     dialect: Dialect, manifest: Json, plan: Plan, split: Split
 ) -> list[WeightedRoute]:
     """Return the plan's routes with the weights that hold within the segment."""
-    forks = dialect.forks(manifest, plan)
-    object_annotations.move_all(forks, split, set())
-    return forks
+    routes = dialect.weighted_routes(manifest, plan)
+    object_annotations.move_all(routes, split, set())
+    return routes
 
 
 def _insert_segment_routes(
     dialect: Dialect,
     manifest: Json,
-    forks: list[WeightedRoute],
+    weighted_routes: list[WeightedRoute],
     within: list[WeightedRoute],
     segment: Segment,
 ) -> None:
@@ -156,39 +158,42 @@ def _insert_segment_routes(
     Before it, because in Istio the first match wins. In the Gateway API the segment's match wins
     anywhere, as the more specific one.
     """
-    routes = _require_http_routes(dialect, manifest, forks)
-    dialect.check(routes, forks, segment)
-    for fork, moved in zip(forks, within, strict=True):
-        (index,) = (number for number, body in enumerate(routes) if body is fork.body)
-        matches = _narrow_to_segment(dialect, fork, segment)
+    routes = _require_http_routes(dialect, manifest, weighted_routes)
+    dialect.check(routes, weighted_routes, segment)
+    for route, moved in zip(weighted_routes, within, strict=True):
+        (index,) = (number for number, body in enumerate(routes) if body is route.body)
+        matches = _narrow_to_segment(dialect, route, segment)
         routes.insert(
-            index, {**moved.body, "name": _name_segment_route(fork), dialect.matches: matches}
+            index, {**moved.body, "name": _name_segment_route(route), dialect.matches: matches}
         )
 
 
 def _check_segment_routes(
-    dialect: Dialect, forks: Sequence[WeightedRoute], ours: Sequence[WeightedRoute], plan: Plan
+    dialect: Dialect,
+    routes: Sequence[WeightedRoute],
+    ours: Sequence[WeightedRoute],
+    plan: Plan,
 ) -> None:
     """Raise RouteError unless each route has a route for the segment with its own matches."""
-    matches_by_name = {fork.body.get("name"): fork.body.get(dialect.matches) for fork in ours}
+    matches_by_name = {route.body.get("name"): route.body.get(dialect.matches) for route in ours}
     traffic = plan.spec.traffic
     segment = traffic.segment if traffic is not None else None
-    for fork in forks:
-        expected = segment and _narrow_to_segment(dialect, fork, segment)
-        if _name_segment_route(fork) not in matches_by_name or (
-            expected and matches_by_name[_name_segment_route(fork)] != expected
+    for route in routes:
+        expected = segment and _narrow_to_segment(dialect, route, segment)
+        if _name_segment_route(route) not in matches_by_name or (
+            expected and matches_by_name[_name_segment_route(route)] != expected
         ):
-            raise RouteError(f"the route for the segment of {fork.location} was edited")
+            raise RouteError(f"the route for the segment of {route.location} was edited")
 
 
-def _narrow_to_segment(dialect: Dialect, fork: WeightedRoute, segment: Segment) -> list[Json]:
+def _narrow_to_segment(dialect: Dialect, route: WeightedRoute, segment: Segment) -> list[Json]:
     """Return a route's matches, narrowed to the segment."""
-    return dialect.narrow(dicts(fork.body.get(dialect.matches)), segment, fork.location)
+    return dialect.narrow(dicts(route.body.get(dialect.matches)), segment, route.location)
 
 
-def _name_segment_route(fork: WeightedRoute) -> str:
+def _name_segment_route(route: WeightedRoute) -> str:
     """Return the name of the segment's route before this one."""
-    return SEGMENT + str(fork.body.get("name") or fork.location.rpartition(" ")[2])
+    return SEGMENT + str(route.body.get("name") or route.location.rpartition(" ")[2])
 
 
 def _get_segment(plan: Plan) -> Segment:
@@ -199,7 +204,7 @@ def _get_segment(plan: Plan) -> Segment:
 
 
 def _require_http_routes(
-    dialect: Dialect, manifest: Json, forks: Sequence[WeightedRoute]
+    dialect: Dialect, manifest: Json, weighted_routes: Sequence[WeightedRoute]
 ) -> list[Json]:
     """Return the object's list of HTTP routes. Raises RouteError for a route outside it.
 
@@ -207,7 +212,7 @@ def _require_http_routes(
     """
     routes = dicts((manifest.get("spec") or {}).get(dialect.routes))
     http_routes = [id(body) for body in routes]
-    for fork in forks:
-        if id(fork.body) not in http_routes:
-            raise RouteError(f"{fork.location} sees no requests: name the HTTP routes in the plan")
+    for route in weighted_routes:
+        if id(route.body) not in http_routes:
+            raise RouteError(f"{route.location} sees no requests: name the HTTP routes in the plan")
     return routes

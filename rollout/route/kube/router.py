@@ -10,7 +10,7 @@ from rollout.plan.model.plan import Plan
 from rollout.ports import RouteStatus
 from rollout.route.istio.destinations import explain_missing_subset
 from rollout.route.kube import patch
-from rollout.route.kube.object_annotations import mark_of
+from rollout.route.kube.object_annotations import read_write_id
 from rollout.route.kube.objects import (
     DESTINATION_RULE,
     Objects,
@@ -29,15 +29,15 @@ _CONFLICT = 409
 class ClusterRouter:
     """Implements the `Router` port for plans with `spec.route.istio` or `spec.route.gateway`.
 
-    With `watched` it is also a `Watcher`. A write always reads from the API server and never from
-    the watch, whose copy may be old.
+    Only with `watched` does it have a cache. A write always reads from the API server and never
+    from the watch, whose copy may be old.
     """
 
     def __init__(self, objects: Objects, watched: WatchedObjects | None = None) -> None:
         self._objects, self._watched = objects, watched
 
     def read(self, plan: Plan, total: int) -> RouteStatus:
-        """Return the weights that the API server holds now, and our mark.
+        """Return the weights that the API server holds now, and our write id.
 
         Raises RouteError where it cannot be read, and where the mesh reports that it does not
         serve the canary's traffic: such weights must not count as delivered.
@@ -53,7 +53,7 @@ class ClusterRouter:
         live = self._watched.find(target.kind, plan.metadata.namespace, target.name)
         return None if live is None else _read_status(live, target, plan, total)
 
-    def write(self, plan: Plan, split: Split, mark: str) -> None:
+    def write(self, plan: Plan, split: Split, write_id: str) -> None:
         """Patch the object at the version just read; after a conflict, read it and try again.
 
         A time-out or a 5xx leaves open whether the patch was applied; the next read tells. Raises
@@ -65,7 +65,7 @@ class ClusterRouter:
         unclear: RouteError | None = None
         for _ in range(_ATTEMPTS):
             live = self._get(plan, target.kind, target.name)
-            body = _build_patch(live, plan, split, mark)
+            body = _build_patch(live, plan, split, write_id)
             if not body:
                 return
             # The patch is still needed after an unclear answer. It may yet be applied, so a
@@ -122,13 +122,13 @@ class ClusterRouter:
         self._objects.patch(*address, body)
 
 
-def _build_patch(live: Json, plan: Plan, split: Split, mark: str) -> Json:
+def _build_patch(live: Json, plan: Plan, split: Split, write_id: str) -> Json:
     """Return the patch. An object that cannot carry the split is a refusal.
 
     Trying again does not help: as with a missing right, a person has to change something.
     """
     try:
-        return patch.patch(live, plan, split, mark)
+        return patch.patch(live, plan, split, write_id)
     except RouteError as error:
         raise RouteError(str(error), refused=True) from None
 
@@ -142,11 +142,11 @@ def _has_split(patched: Json, plan: Plan, split: Split) -> bool:
 
 
 def _read_status(live: Json, target: Target, plan: Plan, total: int) -> RouteStatus:
-    """Return the split and the mark that an object shows. Raises RouteError."""
+    """Return the split and the write id that an object shows. Raises RouteError."""
     split = patch.split_of(live, plan, total)
     if split.canary and (problem := target.complaint(live, plan)):
         raise RouteError(f"{spelt(target.kind, plan, target.name)}: {problem}")
-    return RouteStatus(split, mark_of(live, plan.spec.service))
+    return RouteStatus(split, read_write_id(live, plan.spec.service))
 
 
 def _is_unclear(error: ClusterError) -> bool:

@@ -2,5 +2,5 @@
 
 It is in force before the canary's first request. `owned` writes and restores single fields in
 objects of others; `istio` and `envoy` say which fields; `cluster` and `files`/`proxy` store them;
-`router` orders policy and weights.
+`store` is the port of both, and says which policy is due.
 """

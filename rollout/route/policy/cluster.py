@@ -22,7 +22,7 @@ from rollout.route.kube.objects import (
 )
 from rollout.route.manifest import Json
 from rollout.route.policy import istio as fields
-from rollout.route.policy.owned import Roots, Wanted, differing, own, read_kept
+from rollout.route.policy.owned import Roots, Wanted, apply_fields, differing, parse_ownership
 
 _ATTEMPTS = 5
 
@@ -49,8 +49,8 @@ class Part:
         updated, key = copy.deepcopy(live), POLICY + plan.spec.service
         wanted = {} if policy is None else self.wanted(live, policy)
         adopt = plan.spec.on_drift == "adopt"
-        ownership = own(
-            self.roots(updated), read_kept(read_annotation(live, key)), wanted, adopt=adopt
+        ownership = apply_fields(
+            self.roots(updated), parse_ownership(read_annotation(live, key)), wanted, adopt=adopt
         )
         note(updated, key, ownership.text())
         # The roots functions create an empty `spec`; an object that had none must not get one.
@@ -58,7 +58,7 @@ class Part:
             updated.pop("spec", None)
         return updated
 
-    def differs(self, live: Json, policy: Policy) -> str:
+    def difference(self, live: Json, policy: Policy) -> str:
         """Describe where the object is not at this policy."""
         return "; ".join(differing(self.roots(copy.deepcopy(live)), self.wanted(live, policy)))
 
@@ -108,17 +108,17 @@ class ClusterPolicyStore:
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
 
-    def settle(self, plan: Plan, policy: Policy | None) -> None:
-        """See rollout.route.policy.router.PolicyStore."""
+    def apply(self, plan: Plan, policy: Policy | None) -> None:
+        """See rollout.route.policy.store.PolicyStore."""
         if policy is not None:
             # All objects are checked before the first is written: a refusal changes nothing.
             for policy_object in parts(plan):
                 self._check_effective(policy_object, self._get(policy_object, plan, policy), policy)
         for policy_object in parts(plan):
-            self._settle_object(policy_object, plan, policy)
+            self._apply_to_object(policy_object, plan, policy)
 
-    def differs(self, plan: Plan, policy: Policy | None) -> str:
-        """See rollout.route.policy.router.PolicyStore."""
+    def difference(self, plan: Plan, policy: Policy | None) -> str:
+        """See rollout.route.policy.store.PolicyStore."""
         differences = (
             self._describe_difference(policy_object, plan, policy) for policy_object in parts(plan)
         )
@@ -130,11 +130,11 @@ class ClusterPolicyStore:
             left = read_annotation(live, POLICY + plan.spec.service)
             difference_text = "still has the policy of this plan" if left else ""
         else:
-            difference_text = policy_object.differs(live, policy)
+            difference_text = policy_object.difference(live, policy)
         name = f"{policy_object.kind.name} {policy_object.name}"
         return f"{name}: {difference_text}" if difference_text else ""
 
-    def _settle_object(self, policy_object: Part, plan: Plan, policy: Policy | None) -> None:
+    def _apply_to_object(self, policy_object: Part, plan: Plan, policy: Policy | None) -> None:
         """Patch one object to the policy, and check the object that the API server returns.
 
         An API server or webhook may drop or change fields without an error. Raises RouteError.
@@ -156,7 +156,7 @@ class ClusterPolicyStore:
                     error, "patch", policy_object.kind, plan, policy_object.name
                 ) from None
             if policy_object.patch(patched, plan, policy):
-                lost = "" if policy is None else policy_object.differs(patched, policy)
+                lost = "" if policy is None else policy_object.difference(patched, policy)
                 message = _add_prefix(policy_object, f"the cluster did not keep all: {lost}")
                 raise RouteError(message, refused=True)
             return

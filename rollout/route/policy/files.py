@@ -17,7 +17,14 @@ from rollout.route.envoy.walk import noted, tables
 from rollout.route.envoy.weights import Arms
 from rollout.route.manifest import Json, dicts, key
 from rollout.route.policy.envoy import cluster_fields, route_fields
-from rollout.route.policy.owned import Ownership, Roots, Wanted, differing, own, read_kept
+from rollout.route.policy.owned import (
+    Ownership,
+    Roots,
+    Wanted,
+    apply_fields,
+    differing,
+    parse_ownership,
+)
 
 _NOTE = "policy"
 
@@ -28,7 +35,7 @@ def settled_routes(manifest: Json, arms: Arms, policy: Policy | None, *, adopt: 
     for config in dicts(settled.get("resources")):
         roots = _find_actions(config)
         wanted = route_fields(roots, _list_cluster_names(arms), policy)
-        remember(config, own(roots, _read_ownership(config), wanted, adopt=adopt).text())
+        remember(config, apply_fields(roots, _read_ownership(config), wanted, adopt=adopt).text())
     return settled
 
 
@@ -46,7 +53,7 @@ def settled_clusters(manifest: Json, arms: Arms, policy: Policy | None, *, adopt
         if name in (arms.stable, arms.canary):
             ownership = _read_ownership(cluster)
             wanted = _build_cluster_fields(cluster, arms, policy)
-            remember(cluster, own({name: cluster}, ownership, wanted, adopt=adopt).text())
+            remember(cluster, apply_fields({name: cluster}, ownership, wanted, adopt=adopt).text())
     return settled
 
 
@@ -152,4 +159,4 @@ def _find_actions(config: Json) -> Roots:
 
 def _read_ownership(resource: Json) -> Ownership:
     """Return what is recorded as ours in a resource."""
-    return read_kept(note_of(resource))
+    return parse_ownership(note_of(resource))

@@ -2,8 +2,8 @@
 
 How it works. For every field that we write, an `Ownership` records a pair: the value before our
 first write, and the value of our last write; it also records the parent objects that we created on
-the way. `own` compares three things: the record, the wanted fields and the live document. A
-recorded field that is no longer wanted gets its earlier value back, but only while it still has
+the way. `apply_fields` compares three things: the record, the wanted fields and the live document.
+A recorded field that is no longer wanted gets its earlier value back, but only while it still has
 the value that we wrote: otherwise somebody changed it, and it is theirs. A wanted field is
 written, and the value before the first write stays in the record for later. Created parents that
 end up empty are removed. The record is stored in the document itself (an annotation or metadata),
@@ -42,7 +42,7 @@ class Ownership:
         return json.dumps({"fields": fields, "made": self.created_parents}, separators=(",", ":"))
 
 
-def read_kept(text: str) -> Ownership:
+def parse_ownership(text: str) -> Ownership:
     """Parse a stored record.
 
     One that cannot be parsed counts as empty: then no field is ours, and none is restored.
@@ -55,7 +55,9 @@ def read_kept(text: str) -> Ownership:
         return Ownership()
 
 
-def own(roots: Roots, previous: Ownership, wanted: Wanted, *, adopt: bool = False) -> Ownership:
+def apply_fields(
+    roots: Roots, previous: Ownership, wanted: Wanted, *, adopt: bool = False
+) -> Ownership:
     """Write the wanted fields, restore fields that are no longer wanted, and return the record.
 
     A field that somebody changed since we wrote it is theirs: it is not restored, and with `adopt`

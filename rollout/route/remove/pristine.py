@@ -114,12 +114,12 @@ def _strip_weights(spec: Json, plan: Plan) -> Json:
     """Return the spec without weights and without destinations of weight zero."""
     dialect, plain = dialect_of(plan), copy.deepcopy(spec)
     for body in dicts(plain.get(dialect.routes)):
-        fork = dialect.fork(body, plan)
-        if len(fork.entries) > 1:
-            default_weight = fork.mesh.absent
-            fork.entries[:] = [
-                e for e in fork.entries if str(e.get("weight", default_weight)) != "0"
+        route = dialect.weighted_route(body, plan)
+        if len(route.entries) > 1:
+            default_weight = route.mesh.default_weight
+            route.entries[:] = [
+                e for e in route.entries if str(e.get("weight", default_weight)) != "0"
             ]
-        for entry in fork.entries:
+        for entry in route.entries:
             entry.pop("weight", None)
     return plain

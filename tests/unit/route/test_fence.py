@@ -6,8 +6,9 @@ import pytest
 
 from rollout.decide.record.split import Split
 from rollout.errors import ClusterError, StaleError
-from rollout.route.fence import FencedObjects, FencedRouter
+from rollout.route.fence import FencedObjects
 from rollout.route.kube.router import ClusterRouter
+from tests.support.mesh_routers import router_over
 from tests.support.routes import istio, to, virtual_service
 
 
@@ -49,7 +50,7 @@ def test_a_stale_controller_does_not_patch_again_what_another_one_changed():
         if "patch" in calls:
             raise StaleError("two took over")
 
-    router = FencedRouter(ClusterRouter(FencedObjects(RecordingObjects(calls), fence)), fence)
+    router = router_over(ClusterRouter(FencedObjects(RecordingObjects(calls), fence)))
     with pytest.raises(StaleError) as caught:
         router.write(istio(), Split(5), "r-1/7")
     assert str(caught.value) == "5% canary (decision r-1/7) refused: two took over"
@@ -61,7 +62,7 @@ def test_reading_asks_nobody():
     def fence():
         raise StaleError("stale")
 
-    router = FencedRouter(ClusterRouter(FencedObjects(RecordingObjects([]), fence)), fence)
+    router = router_over(ClusterRouter(FencedObjects(RecordingObjects([]), fence)))
     assert router.read(istio(), 100).split == Split(0)
     assert router.cached(istio(), 100) is None
     assert router.diagnose(istio()) == ""

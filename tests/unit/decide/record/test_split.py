@@ -2,7 +2,7 @@
 
 import pytest
 
-from rollout.decide.record.facts import FACT, Confirmed
+from rollout.decide.record.facts import FACT, Confirmed, Drifted
 from rollout.decide.record.split import Split, split_at, total_for
 
 
@@ -37,3 +37,27 @@ def test_a_share_becomes_the_nearest_weights():
     assert split_at(0.5, 100, "mirror") == Split(50, 100, "mirror")
     assert split_at(0.001, total_for([0.001])) == Split(10, 10_000)
     assert split_at(0.001, 100) == Split(1)
+
+
+def test_a_split_of_one_canary_is_recorded_as_before_there_were_several():
+    fact = Drifted(rollout="r-1", at=1.0, seen=Split(5, 100, "segment"))
+    assert fact.model_dump()["seen"] == {"canary": 5, "total": 100, "way": "segment"}
+    several = Drifted(rollout="r-1", at=1.0, seen=Split(5, canaries=(2, 3)))
+    text = several.model_dump_json()
+    assert '"seen":{"canary":5,"total":100,"way":"weights","canaries":[2,3]}' in text
+    assert FACT.validate_json(text) == several
+
+
+@pytest.mark.parametrize("canaries", [(5,), (2, 2), (6, -1), (0, 5, 1)])
+def test_canaries_are_several_with_the_sum(canaries):
+    with pytest.raises(ValueError, match="are not several with 5"):
+        Split(5, canaries=canaries)
+    with pytest.raises(ValueError, match="are not several with 0"):
+        Split(0, canaries=(0, 0))
+
+
+def test_each_canary_has_a_weight():
+    assert Split(5).canary_weights(2) == (5, 0)
+    assert Split(5, canaries=(2, 3)).canary_weights(3) == (2, 3, 0)
+    with pytest.raises(ValueError, match="a split of 2 canaries for 1"):
+        Split(5, canaries=(2, 3)).canary_weights(1)

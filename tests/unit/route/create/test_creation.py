@@ -7,11 +7,12 @@ import pytest
 from rollout.decide.record.split import Split
 from rollout.errors import ClusterError, RouteError, StaleError
 from rollout.route.create.creation import grown, is_ours, wanted
-from rollout.route.create.creator import WithCreation
+from rollout.route.create.creator import Creator
 from rollout.route.fence import FencedObjects
 from rollout.route.kube.patch import patch, split_of
 from rollout.route.kube.router import ClusterRouter
 from tests.support.creations import HOSTS, METADATA, PARENT, PEERED, RULED, Store
+from tests.support.mesh_routers import creating_router, router_over
 from tests.support.routes import gateway, istio, merged, plan, to, virtual_service
 
 CORE = {"group": "", "kind": "Service"}  # as the API server fills in
@@ -129,7 +130,7 @@ def test_what_is_told_to_pods_names_them_and_leaves_the_mode_to_the_policy():
 def test_a_way_back_makes_the_route_and_asks_for_nothing_else():
     store = Store()
     asked = plan({"istio": {"virtualService": "reviews", **RULED}}, policy=PEERED)
-    creating(store).write(asked, Split(0), "m")
+    creating_router(store).write(asked, Split(0), "m")
     assert {kind for kind, _ in store.held} == {"DestinationRule", "VirtualService"}
 
 
@@ -160,20 +161,16 @@ def test_ours_is_what_carries_both_marks():
         assert not is_ours({"metadata": without}, plan)
 
 
-def creating(store):
-    return WithCreation(ClusterRouter(store), store)
-
-
 def test_what_is_there_costs_a_look_and_a_way_back_not_even_that():
     store, plan = Store(), istio(**RULED)
-    creating(store).write(plan, Split(5), "m1")
+    creating_router(store).write(plan, Split(5), "m1")
     assert [request for request in store.calls if not request.startswith("get")] == [
         "apply DestinationRule",
         "apply VirtualService",
         "patch VirtualService",
     ]
     store.calls.clear()
-    creating(store).write(plan, Split(0), "m2")
+    creating_router(store).write(plan, Split(0), "m2")
     assert store.calls == ["get VirtualService", "patch VirtualService"]
 
 
@@ -183,7 +180,7 @@ def test_the_fence_stands_before_what_is_made():
 
     store = Store()
     with pytest.raises(StaleError):
-        creating(FencedObjects(store, fence)).write(istio(**RULED), Split(5), "m")
+        creating_router(FencedObjects(store, fence)).write(istio(**RULED), Split(5), "m")
     assert store.held == {}
 
 
@@ -200,7 +197,7 @@ def test_the_fence_stands_before_what_is_made():
 def test_what_cannot_be_made_is_said(status, problem, words, refused):
     store = Store(ClusterError(problem, status))
     with pytest.raises(RouteError, match=words) as caught:
-        creating(store).write(istio(**RULED), Split(5), "m")
+        creating_router(store).write(istio(**RULED), Split(5), "m")
     assert caught.value.refused is refused
     assert len(store.calls) <= 6
 
@@ -209,7 +206,7 @@ def test_an_object_that_no_plan_asks_for_stays_missing_also_on_the_way_back():
     store = Store()
     for split in (Split(5), Split(0)):
         with pytest.raises(RouteError, match="there is no such object"):
-            creating(store).write(istio(), split, "m")
+            creating_router(store).write(istio(), split, "m")
     assert store.calls == ["get VirtualService"] * 2
 
 
@@ -222,7 +219,7 @@ def test_proxies_hear_of_a_subset_a_second_before_a_route_leads_to_it():
         apply(kind, namespace, body)
 
     store.apply = noted  # type: ignore[method-assign]
-    router = WithCreation(ClusterRouter(store), store, order.append)
+    router = router_over(ClusterRouter(store), creator=Creator(store, order.append))
     router.write(istio(**RULED), Split(5), "m")
     assert order == ["DestinationRule", 1.0, "VirtualService"]
     order.clear()

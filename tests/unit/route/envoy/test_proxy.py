@@ -8,9 +8,11 @@ import pytest
 import yaml
 
 from rollout.decide.record.split import Split
-from rollout.errors import RouteError
+from rollout.errors import RouteError, StaleError
 from rollout.plan.model.plan import Plan
 from rollout.route.envoy.proxy import EnvoyRouter, against, arms_of
+from rollout.route.fence import FencedFiles
+from tests.support.mesh_routers import router_over
 
 ROUTES = {
     "version_info": "old",
@@ -145,6 +147,19 @@ def test_a_file_that_may_not_be_replaced_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.mkstemp", refuse)
     with pytest.raises(RouteError, match=r"cannot write file .*: Read-only file system"):
         EnvoyRouter().write(plan(file), Split(0), "m")
+
+
+def test_a_stale_controller_replaces_no_file(tmp_path):
+    file = tmp_path / "rds.json"
+    file.write_text(json.dumps(ROUTES))
+
+    def fence():
+        raise StaleError("two took over")
+
+    router = router_over(EnvoyRouter(FencedFiles(fence).replace))
+    with pytest.raises(StaleError, match=r"^0% canary \(decision r-1/7\) refused: two took over"):
+        router.write(plan(file), Split(0), "r-1/7")
+    assert json.loads(file.read_text()) == ROUTES
 
 
 def list_clusters(*endpoints):

@@ -182,7 +182,7 @@ def test_what_one_object_refuses_is_written_to_none():
     asked = plan({"outliers": {}, "mtls": {"mode": "strict", "peerAuthentication": "reviews"}})
     cluster = Two()
     with pytest.raises(RouteError, match="PeerAuthentication"):
-        ClusterPolicyStore(cluster).settle(asked, asked.spec.policy)
+        ClusterPolicyStore(cluster).apply(asked, asked.spec.policy)
     assert cluster.patched == []
 
 

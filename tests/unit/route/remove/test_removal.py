@@ -9,14 +9,11 @@ import pytest
 from rollout.decide.record.split import Split
 from rollout.errors import ClusterError, RouteError
 from rollout.kube.kinds import ROLLOUT_PLAN
-from rollout.route.create.creator import WithCreation
 from rollout.route.kube.objects import DESTINATION_RULE, VIRTUAL_SERVICE
-from rollout.route.kube.router import ClusterRouter
-from rollout.route.policy.cluster import ClusterPolicyStore
-from rollout.route.policy.router import WithPolicy
 from rollout.route.remove.removal import Removal, named
 from rollout.route.remove.remover import PAUSE, Remover
 from tests.support.creations import HOSTS, PARENT, PEERED, RULED
+from tests.support.mesh_routers import cluster_router, creating_router
 from tests.support.removable import Removables, after
 from tests.support.routes import gateway, istio, parted, plan, to, virtual_service
 
@@ -159,7 +156,7 @@ def test_versions_before_and_after_are_no_edit():
     following = plan(
         {"istio": {"virtualService": "reviews", **RULED}}, canary="v3", stable={"version": "v2"}
     )
-    router = WithCreation(ClusterRouter(store), store)
+    router = creating_router(store)
     router.write(following, Split(100), "next")
     assert {*deeds(store, following).values()} == {"delete"}
     removal = look(store, istio(**RULED))["VirtualService"]
@@ -191,7 +188,7 @@ def test_what_was_there_gets_back_what_the_policy_replaced_and_keeps_its_weights
     theirs["spec"]["http"][0]["timeout"] = "30s"
     theirs["metadata"] |= {"resourceVersion": "1", "uid": "u", "annotations": {"theirs": "1"}}
     store.held["VirtualService", "reviews"] = copy.deepcopy(theirs)
-    router = WithCreation(WithPolicy(ClusterRouter(store), ClusterPolicyStore(store)), store)
+    router = cluster_router(store)
     router.write(asked, Split(100), "m")
     assert store.held["VirtualService", "reviews"]["spec"]["http"][0]["timeout"] == "3s"
     removals = look(store, asked)
