@@ -16,6 +16,8 @@ from itertools import accumulate
 from operator import add
 from typing import Any
 
+import numpy as np
+
 from analysis.counting import native_histogram
 from analysis.counting.counts import Counts
 from analysis.counting.orientation import oriented
@@ -25,7 +27,7 @@ from analysis.histograms import alternatives, bucket_test
 from analysis.histograms.alternatives import Alternatives, HistogramTolerance
 from analysis.histograms.edges import ENOUGH, Pair, choose, pairs
 from analysis.log_arrays import Array
-from analysis.rates.risk_difference import Contrast, Units, compared_each, informed
+from analysis.rates.risk_difference import Contrast, Units, compared_each, each_safe, informed
 
 EDGE = 0.41
 """Upper bound of a unit's information on a probit shift at one edge, f(z)^2 / p."""
@@ -69,7 +71,7 @@ def learn(rule: HistogramTolerance, capital: ShapeCapital, evidence: Counts) -> 
     return _add_history(rule, capital, evidence)
 
 
-def look(rule: HistogramTolerance, capital: ShapeCapital, evidence: Counts) -> ShapeCapital:
+def update(rule: HistogramTolerance, capital: ShapeCapital, evidence: Counts) -> ShapeCapital:
     """Run a counted look: bet on what precedes it, then add it to the past.
 
     Nothing is bet under a rule whose dispersion allows no valid test.
@@ -91,6 +93,25 @@ def look(rule: HistogramTolerance, capital: ShapeCapital, evidence: Counts) -> S
     }
     sums = {"e_c": capital.e_c + e_c, "e_s": capital.e_s + e_s}
     return _add_history(rule, capital, evidence, **bets, **sums, **weighed)
+
+
+def log_harm(capital: ShapeCapital) -> float:
+    """Return the log of the e-process against "within the tolerance"; 0 before any bet.
+
+    It is `bucket_test.log_harm`.
+    """
+    if not capital.harm:
+        return 0.0
+    return float(bucket_test.log_harm(np.asarray(capital.harm) / capital.log_divisor))
+
+
+def log_safe(capital: ShapeCapital) -> float:
+    """Return log evidence against "worse than the tolerance"; safe at log(1/beta).
+
+    It is `risk_difference.log_safe`. A histogram must be safe at every edge, so the smallest counts
+    (intersection-union, see `verdict.judge`); -inf while its edges are not chosen.
+    """
+    return min(each_safe(capital.contrasts)) if capital.contrasts else float("-inf")
 
 
 def edge(rule: HistogramTolerance, capital: ShapeCapital, boundary: int) -> float:

@@ -53,7 +53,6 @@ class RateCapital:
     crash: tuple[float, ...] = _NOTHING
     contrast: Contrast = field(default_factory=Contrast)
     past: tuple[int, int] = (0, 0)
-    problem: str = ""
     baseline_rate: float | None = None
 
 
@@ -77,7 +76,7 @@ def watch(rule: RateMargin, capital: RateCapital, evidence: Counts) -> RateCapit
     )
 
 
-def look(rule: RateMargin, capital: RateCapital, evidence: Counts) -> RateCapital:
+def update(rule: RateMargin, capital: RateCapital, evidence: Counts) -> RateCapital:
     """Run a counted look; nothing is bet if the rule's dispersion allows no valid test."""
     if rule.dispersion is None:
         units = _read_units(evidence)
@@ -85,20 +84,16 @@ def look(rule: RateMargin, capital: RateCapital, evidence: Counts) -> RateCapita
         contrast = compared(_prepare_contrast(rule, capital), units, rule.ratio)
         return replace(capital, harm=harm, contrast=contrast)
     if rule.dispersion.problem:
-        return replace(capital, problem=rule.dispersion.problem)
+        return capital
     return _look_under_dispersion(rule, capital, evidence, tempering.noise(rule.dispersion))
 
 
-def log_harm(rule: RateMargin, capital: RateCapital) -> float:
-    """Return the log of the e-process against "within the margin"; 0 before any bet.
-
-    It is `ratio_test.log_harm`, or `robust_test.log_harm` where the pods' dispersion is known.
-    """
-    return logs(rule, capital)[0]
-
-
 def logs(rule: RateMargin, capital: RateCapital) -> tuple[float, float]:
-    """Return the logs of harm, see `log_harm`, and of a crash, a `ratio_test.log_harm`."""
+    """Return the logs of the e-processes against "within the margin" and against a crash.
+
+    They are 0 before any bet. Both are a `ratio_test.log_harm`; the first is `robust_test.log_harm`
+    where the pods' dispersion is known.
+    """
     harm, crash = ratio_test.log_harm((capital.harm, capital.crash)).tolist()
     if rule.dispersion is None or not capital.robust:
         return harm, crash
@@ -111,7 +106,7 @@ def _look_under_dispersion(
     """Run a counted look with all evidence tempered by the pods' dispersion."""
     units = _read_units(evidence)
     e_c, e_s, x_c, x_s, _ = units
-    state = robust_test.look(
+    state = robust_test.update(
         capital.robust or robust_test.start(),
         noise,
         robust_test.ArmCounts(e_c, e_s, x_c, x_s),

@@ -69,13 +69,13 @@ class RobustState(NamedTuple):
 
 
 def start(shape: tuple[int, ...] = ()) -> Array:
-    """Create the state before any look, (*shape, SIZE), for `look`."""
+    """Create the state before any look, (*shape, SIZE), for `update`."""
     state = np.zeros((*shape, SIZE))
     state[..., _POINTS : 2 * _POINTS] = _NIL
     return state
 
 
-def look(
+def update(
     state: ArrayLike,
     noise: Noise,
     counts: ArmCounts,
@@ -107,7 +107,7 @@ def look(
     """
     before = np.asarray(state, dtype=np.float64)
     e_c, e_s, x_c, x_s = map(floats, counts)
-    after = _update(_unpack(before), noise, (e_c, e_s, x_c, x_s), floats(ratio), floats(absolute))
+    after = _add_look(_unpack(before), noise, (e_c, e_s, x_c, x_s), floats(ratio), floats(absolute))
     return np.where(column((e_c > 0) & (e_s > 0)), _pack(after), before)
 
 
@@ -147,11 +147,11 @@ def information(state: ArrayLike) -> Array:
 def walk(
     noise: Noise, counts: ArmCounts, *, ratio: ArrayLike = 1.0, absolute: ArrayLike = 0.0
 ) -> Iterator[Array]:
-    """Yield many rollouts' states after each `look`: (rollouts, looks) -> (rollouts, SIZE)."""
+    """Yield many rollouts' states after each `update`: (rollouts, looks) -> (rollouts, SIZE)."""
     columns = [np.asarray(v, dtype=np.float64).T for v in counts]
     state = start(columns[0].shape[1:])
     for look_counts in zip(*columns, strict=True):
-        state = look(state, noise, ArmCounts(*look_counts), ratio=ratio, absolute=absolute)
+        state = update(state, noise, ArmCounts(*look_counts), ratio=ratio, absolute=absolute)
         yield state
 
 
@@ -162,21 +162,23 @@ def path(
     ratio: float = 1.0,
     absolute: float = 0.0,
 ) -> Array:
-    """Compute the log of the e-process after each `look` of many rollouts: (rollouts, looks)."""
+    """Compute the log of the e-process after each `update` of many rollouts: (rollouts, looks)."""
     noise = tempering.noises(dispersions)
     states = walk(noise, counts, ratio=ratio, absolute=absolute)
     return np.array([log_harm(state, noise) for state in states]).T
 
 
-def _update(now: RobustState, noise: Noise, counts: Sequence[Array], *margin: Array) -> RobustState:
-    """Add one look to the unpacked state, see `look`."""
+def _add_look(
+    now: RobustState, noise: Noise, counts: Sequence[Array], *margin: Array
+) -> RobustState:
+    """Add one look to the unpacked state, see `update`."""
     (e_c, e_s, x_c, x_s), (ratio, absolute) = counts, margin
     n = x_c + x_s
     # Information uses the predicted n, not n itself: the canary's bad units must not affect it.
     expected_n, q = tempering.expected(e_c, e_s, x_s, ratio, absolute)
     gain = ratio_test.increment(e_c, e_s, x_c, x_s, ratio=ratio, absolute=absolute)
     gain = gain / column(tempering.inflation(noise, n, q))
-    # The bound uses the inflation of the past: see `look` for why not the look's own.
+    # The bound uses the inflation of the past: see `update` for why not the look's own.
     most = 1 + 1 / np.maximum(noise.inflation - 1, _LEAST) ** 2
     # Capital that starts now bets in this look already, on the same gain as all earlier starts.
     begun = np.logaddexp(now.late, column(now.waiting + np.log(HAZARD)))

@@ -11,19 +11,19 @@ from analysis import log_arrays, sample_ratio
 from analysis.counting.counts import Counts
 from analysis.dispersion.estimate import Dispersion
 from analysis.histograms import bucket_test
-from analysis.rates import excess_bound, rate, ratio_test
-from analysis.verdict import guardrail
-from analysis.verdict.guardrail import RateMargin
+from analysis.rates import excess_bound, ratio_test
+from analysis.rates.rate import RateMargin
+from analysis.verdict.rate_test import RateTest
 from analysis.verdict.verdict import Guarded, judge
-from tests.support.counts import SCALE, counts, rates, shapes
+from tests.support.counts import SCALE, counts, rates, shapes, start
 
 buckets = st.tuples(*[counts] * 6)
 margins = st.sampled_from([(1.0, 0.01), (1.25, 0.0), (2.0, 0.05)])
 chances = st.floats(0, 1)
 
 
-def seen(rule, capital, alpha=0.01):
-    judgement = judge({"it": Guarded(rule, capital, 1.0)}, alpha, 0.05)
+def judged(test, alpha=0.01):
+    judgement = judge({"it": Guarded(test, 1.0)}, alpha, 0.05)
     numbers = vars(judgement.readouts["it"]).values()
     assert math.isfinite(judgement.log_joint)
     assert all(math.isfinite(n) for n in numbers if isinstance(n, int | float))
@@ -32,31 +32,28 @@ def seen(rule, capital, alpha=0.01):
 
 @given(margins, st.lists(rates, max_size=5))
 def test_a_rates_capital_is_finite_for_any_counts(margin, looks):
-    rule = RateMargin(*margin)
-    capital = guardrail.start(rule)
-    for place, evidence in enumerate(looks):
-        capital = (guardrail.learn, guardrail.watch, guardrail.look)[min(place, 2)](
-            rule, capital, evidence
-        )
-    seen(rule, capital)
-    assert 0 <= guardrail.excess_rate(rule, capital, 0.05) <= 1
+    test = RateTest(RateMargin(*margin))
+    for index, evidence in enumerate(looks):
+        test = (RateTest.learn, RateTest.watch, RateTest.update)[min(index, 2)](test, evidence)
+    judged(test)
+    assert 0 <= test.excess_rate(0.05) <= 1
 
 
 @given(shapes, st.lists(st.tuples(buckets, buckets), max_size=5))
 def test_a_shapes_capital_is_finite_for_any_counts(shape, looks):
     rule, edges = shape
-    capital = guardrail.start(rule)
+    test = start(rule)
     for canary, stable in looks:
-        capital = guardrail.look(rule, capital, Counts(canary, stable, edges))
-    seen(rule, capital)
+        test = test.update(Counts(canary, stable, edges))
+    judged(test)
 
 
 def shown(rule, looks):
     """What is shown after these looks."""
-    capital = guardrail.start(rule)
+    test = start(rule)
     for evidence in looks:
-        capital = guardrail.look(rule, capital, evidence)
-    return seen(rule, capital).readouts["it"]
+        test = test.update(evidence)
+    return judged(test).readouts["it"]
 
 
 def within(readout):
@@ -84,69 +81,69 @@ def test_a_shapes_difference_lies_within_its_own_interval(shape, looks):
 def test_more_bad_units_never_lower_harm_nor_raise_safety(margin, evidence, more):
     rule = RateMargin(*margin)
     worse = Counts((evidence.canary[0], evidence.canary[1] + more), evidence.stable)
-    one, two = (guardrail.look(rule, guardrail.start(rule), e) for e in (evidence, worse))
-    slack = 1e-9 * (1 + abs(guardrail.log_harm(rule, one)))
-    assert guardrail.log_harm(rule, two) >= guardrail.log_harm(rule, one) - slack
-    assert guardrail.log_safe(rule, two) <= guardrail.log_safe(rule, one) + slack
+    one, two = (start(rule).update(e) for e in (evidence, worse))
+    slack = 1e-9 * (1 + abs(one.logs.harm))
+    assert two.logs.harm >= one.logs.harm - slack
+    assert two.logs.safe <= one.logs.safe + slack
 
 
 @given(shapes, buckets, buckets, st.integers(0, 4))
 def test_a_slower_unit_never_lowers_harm_nor_raises_safety(shape, canary, stable, place):
     rule, edges = shape
     past = (300, 200, 100, 100, 200, 100)
-    start = guardrail.learn(rule, guardrail.start(rule), Counts((0,) * 6, past, edges))
+    before = start(rule).learn(Counts((0,) * 6, past, edges))
     moved = list(canary)
     better, worse = (place, place + 1) if rule.worse == "high" else (place + 1, place)
     moved[better], moved[worse] = 0, moved[worse] + moved[better]
-    one, two = (
-        guardrail.look(rule, start, Counts(c, stable, edges)) for c in (canary, tuple(moved))
-    )
+    one, two = (before.update(Counts(c, stable, edges)) for c in (canary, tuple(moved)))
     slack = 1e-9 * (1 + sum(canary) + sum(stable))
-    assert guardrail.log_harm(rule, two) >= guardrail.log_harm(rule, one) - slack
-    assert guardrail.log_safe(rule, two) <= guardrail.log_safe(rule, one) + slack
+    assert two.logs.harm >= one.logs.harm - slack
+    assert two.logs.safe <= one.logs.safe + slack
 
 
 @given(margins, rates)
 def test_exposures_on_one_arm_only_change_no_capital(margin, evidence):
     rule = RateMargin(*margin)
-    before = guardrail.look(rule, guardrail.start(rule), Counts((50, 3), (90, 2)))
+    before = start(rule).update(Counts((50, 3), (90, 2)))
     for one_armed in (Counts((0, 0), evidence.stable), Counts(evidence.canary, (0, 0))):
-        assert guardrail.look(rule, before, one_armed) == before
+        assert before.update(one_armed) == before
 
 
 @given(shapes, buckets)
 def test_a_shape_on_one_arm_only_bets_nothing(shape, some):
     rule, edges = shape
     past = (300, 200, 100, 100, 200, 100)
-    before = guardrail.look(rule, guardrail.start(rule), Counts(past, past, edges))
+    before = start(rule).update(Counts(past, past, edges))
     for canary, stable in ((some, (0,) * 6), ((0,) * 6, some)):
-        after = guardrail.look(rule, before, Counts(canary, stable, edges))
-        assert guardrail.log_harm(rule, after) == guardrail.log_harm(rule, before)
-        assert guardrail.log_safe(rule, after) == guardrail.log_safe(rule, before)
+        after = before.update(Counts(canary, stable, edges))
+        assert after.logs.harm == before.logs.harm
+        assert after.logs.safe == before.logs.safe
 
 
 @given(counts, counts, st.floats(0, 1))
 def test_shares_stay_finite(canary, stable, share):
     logs = sample_ratio.increment(canary, stable, share)
     assert np.isfinite(logs).all()
-    assert sample_ratio.look(sample_ratio.start(), 0, 0, share) == sample_ratio.start()
+    assert sample_ratio.update(sample_ratio.start(), 0, 0, share) == sample_ratio.start()
 
 
 @given(margins, st.lists(rates, max_size=3))
 def test_a_rollouts_own_arithmetic_is_that_of_many_to_the_last_bit(margin, looks):
     ratio, absolute = margin
-    rule = RateMargin(*margin)
-    capital = rate.RateCapital()
+    test = RateTest(RateMargin(*margin))
     harm, below, above = np.zeros(6), np.zeros(12), np.zeros(12)
-    for one in looks:
-        capital = rate.look(rule, capital, one)
-        (e_c, x_c), (e_s, x_s) = one.canary, one.stable
+    for look in looks:
+        test = test.update(look)
+        (e_c, x_c), (e_s, x_s) = look.canary, look.stable
         harm += ratio_test.increment([e_c], [e_s], [x_c], [x_s], ratio=ratio, absolute=absolute)[0]
         below += excess_bound.below([e_c], [e_s], [x_c], [x_s], ratio)[0]
         above += excess_bound.above([e_c], [e_s], [x_c], [x_s], ratio)[0]
-    assert capital.harm == tuple(harm)
-    assert (capital.contrast.below, capital.contrast.above) == (tuple(below), tuple(above))
-    assert guardrail.logs(rule, capital).harm == log_arrays.log_mean([harm], ratio_test.WEIGHTS)[0]
+    assert test.capital.harm == tuple(harm)
+    assert (test.capital.contrast.below, test.capital.contrast.above) == (
+        tuple(below),
+        tuple(above),
+    )
+    assert test.logs.harm == log_arrays.log_mean([harm], ratio_test.WEIGHTS)[0]
 
 
 def binomial(n, p):

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from analysis.counting.counts import Counts
 from analysis.dispersion import estimate, tempering
 from analysis.dispersion.estimate import Dispersion, ExposureHistory
+from analysis.histograms.alternatives import HistogramTolerance
 from analysis.rates import robust_test
-from analysis.verdict import guardrail
-from analysis.verdict.guardrail import HistogramTolerance, RateMargin
+from analysis.rates.rate import RateMargin
+from tests.support.counts import start
 
 HUGE = 10**12
 EDGES = (10.0, 20.0, 25.0, 40.0, 50.0, math.inf)
@@ -37,9 +38,9 @@ dispersions = st.builds(
 
 
 def folded(rule, looks):
-    capital = guardrail.start(rule)
+    capital = start(rule)
     for evidence in looks:
-        capital = guardrail.look(rule, capital, evidence)
+        capital = capital.update(evidence)
     return capital
 
 
@@ -47,10 +48,10 @@ def folded(rule, looks):
 def test_capital_is_finite_for_any_counts(margin, found, looks):
     rule = RateMargin(margin[0], margin[1], found)
     capital = folded(rule, looks)
-    assert math.isfinite(guardrail.log_harm(rule, capital))
-    assert math.isfinite(guardrail.log_safe(rule, capital))
-    assert math.isfinite(guardrail.log_crash(rule, guardrail.watch(rule, capital, looks[0])))
-    assert 0 <= guardrail.excess_rate(rule, capital, 0.05) <= 1
+    assert math.isfinite(capital.logs.harm)
+    assert math.isfinite(capital.logs.safe)
+    assert math.isfinite((capital.watch(looks[0])).logs.crash)
+    assert 0 <= capital.excess_rate(0.05) <= 1
 
 
 @settings(deadline=None)  # the first example imports scipy.special
@@ -58,8 +59,8 @@ def test_capital_is_finite_for_any_counts(margin, found, looks):
 def test_a_shapes_capital_is_finite_for_any_counts(found, looks):
     rule = HistogramTolerance(0.25, relative=True, worse="high", dispersion=found)
     capital = folded(rule, [Counts(canary, stable, EDGES) for canary, stable in looks])
-    assert math.isfinite(guardrail.log_harm(rule, capital))
-    assert not math.isnan(guardrail.log_safe(rule, capital))
+    assert math.isfinite(capital.logs.harm)
+    assert not math.isnan(capital.logs.safe)
 
 
 @given(st.sampled_from([1.0, 1.25, 2.0]), dispersions, st.lists(rates, min_size=1, max_size=4),
@@ -70,9 +71,9 @@ def test_more_bad_units_never_lower_harm_nor_raise_safety(ratio, found, looks, d
     worse = [*looks]
     worse[place] = Counts((e, x + more), looks[place].stable)
     one, two = (folded(rule, many) for many in (looks, worse))
-    slack = 1e-9 * (1 + abs(guardrail.log_harm(rule, one)))
-    assert guardrail.log_harm(rule, two) >= guardrail.log_harm(rule, one) - slack
-    assert guardrail.log_safe(rule, two) <= guardrail.log_safe(rule, one) + slack
+    slack = 1e-9 * (1 + abs(one.logs.harm))
+    assert two.logs.harm >= one.logs.harm - slack
+    assert two.logs.safe <= one.logs.safe + slack
 
 
 @settings(deadline=None, max_examples=40)
@@ -91,15 +92,13 @@ def test_after_a_good_climb_too_more_bad_units_are_no_less_evidence(found, infla
 @given(dispersions, buckets, buckets, st.integers(0, 4))
 def test_a_slower_unit_never_lowers_harm_nor_raises_safety(found, canary, stable, place):
     rule = HistogramTolerance(0.25, relative=True, worse="high", dispersion=found)
-    start = guardrail.learn(rule, guardrail.start(rule), Counts((0,) * 6, PAST, EDGES))
+    before = start(rule).learn(Counts((0,) * 6, PAST, EDGES))
     moved = list(canary)
     moved[place], moved[place + 1] = 0, moved[place + 1] + moved[place]
-    one, two = (
-        guardrail.look(rule, start, Counts(c, stable, EDGES)) for c in (canary, tuple(moved))
-    )
+    one, two = (before.update(Counts(c, stable, EDGES)) for c in (canary, tuple(moved)))
     slack = 1e-9 * (1 + sum(canary) + sum(stable))
-    assert guardrail.log_harm(rule, two) >= guardrail.log_harm(rule, one) - slack
-    assert guardrail.log_safe(rule, two) <= guardrail.log_safe(rule, one) + slack
+    assert two.logs.harm >= one.logs.harm - slack
+    assert two.logs.safe <= one.logs.safe + slack
 
 
 @given(margins, dispersions, rates)
@@ -107,9 +106,9 @@ def test_exposures_on_one_arm_only_change_nothing(margin, found, evidence):
     rule = RateMargin(margin[0], margin[1], found)
     before = folded(rule, [Counts((50, 3), (90, 2))] * 2)
     for one_armed in (Counts((0, 0), evidence.stable), Counts(evidence.canary, (0, 0))):
-        after = guardrail.look(rule, before, one_armed)
-        assert guardrail.log_harm(rule, after) == guardrail.log_harm(rule, before)
-        assert guardrail.log_safe(rule, after) == guardrail.log_safe(rule, before)
+        after = before.update(one_armed)
+        assert after.logs.harm == before.logs.harm
+        assert after.logs.safe == before.logs.safe
 
 
 small = st.tuples(*[st.integers(1, 60)] * 2, *[st.integers(0, 20)] * 2)
@@ -122,7 +121,7 @@ def test_share_bets_do_not_care_for_the_order_within_a_block(looks, found):
     def bets(order):
         state = robust_test.start()
         for seen in order:
-            state = robust_test.look(state, noise, robust_test.ArmCounts(*seen))
+            state = robust_test.update(state, noise, robust_test.ArmCounts(*seen))
         assert state[-4:].tolist() == [0.0] * 4  # the block is settled
         return state[12:20]
 
@@ -146,7 +145,7 @@ def test_independent_requests_of_a_harmless_canary_gain_nothing_in_expectation(
     noise = tempering.noise(Dispersion(inflation=1.0 if ratio > 1 else 3.0))
     if ratio > 1:
         noise = noise._replace(block=np.asarray(2.0))
-    state = robust_test.look(
+    state = robust_test.update(
         robust_test.start(x_c.shape), noise, robust_test.ArmCounts(e_c, e_s, x_c, x_s), ratio=ratio
     )
     assert (np.exp(robust_test.log_harm(state, noise)) * chance).sum() <= 1 + 1e-9

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from analysis import fleet as fleets
 from analysis.counting.counts import Counts
-from analysis.verdict import guardrail
-from analysis.verdict.guardrail import RateMargin
+from analysis.rates.rate import RateMargin
+from analysis.verdict.rate_test import RateTest
 from analysis.verdict.verdict import Guarded, judge
 
 HUGE = 10**12
@@ -35,22 +35,17 @@ def stories(draw):
 
 
 def one_by_one(guards, looks):
-    rules = [[RateMargin(*margin) for margin, _ in row] for row in guards]
-    capitals = [[guardrail.start(rule) for rule in row] for row in rules]
+    tests = [[RateTest(RateMargin(*margin)) for margin, _ in row] for row in guards]
     for kind, rows, seen in looks:
         for row, evidences in zip(rows, seen, strict=True):
             for metric, evidence in enumerate(evidences):
-                fold = getattr(guardrail, kind)
-                rule = rules[row][metric]
-                capitals[row][metric] = fold(rule, capitals[row][metric], evidence)
+                by = {"learn": RateTest.learn, "watch": RateTest.watch, "look": RateTest.update}
+                tests[row][metric] = by[kind](tests[row][metric], evidence)
     guarded = [
-        {
-            name: Guarded(rules[row][m], capitals[row][m], guards[row][m][1])
-            for m, name in enumerate(METRICS)
-        }
+        {name: Guarded(tests[row][m], guards[row][m][1]) for m, name in enumerate(METRICS)}
         for row in range(len(guards))
     ]
-    return [judge(each, ALPHA, BETA) for each in guarded], capitals
+    return [judge(each, ALPHA, BETA) for each in guarded], tests
 
 
 def begun(guards):
@@ -84,7 +79,7 @@ def test_folding_at_once_equals_folding_one_by_one(story):
     fleet = begun(guards)
     for kind, rows, seen in looks:
         getattr(fleets, kind)(fleet, counted(seen), np.array(rows))
-    judgements, capitals = one_by_one(guards, looks)
+    judgements, tests = one_by_one(guards, looks)
     judged = fleets.judge(fleet)
     slack = 1e-9 + 1e-14 * units(looks, len(guards))
     for row, judgement in enumerate(judgements):
@@ -95,8 +90,5 @@ def test_folding_at_once_equals_folding_one_by_one(story):
         said = [verdict.kind for verdict in judgement.verdicts.values()]
         assert [fleets.KINDS[code] for code in judged.kinds[row]] == said
         assert (judged.harmful[row], judged.safe[row]) == (judgement.harmful, judgement.safe)
-        proofs = [
-            guardrail.log_safe(RateMargin(*margin), capital)
-            for (margin, _), capital in zip(guards[row], capitals[row], strict=True)
-        ]
+        proofs = [test.logs.safe for test in tests[row]]
         np.testing.assert_allclose(fleet.log_safe[row], proofs, **close)

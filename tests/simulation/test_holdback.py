@@ -79,7 +79,7 @@ def long_climb(**held):
 def test_what_spoke_for_it_on_a_long_climb_does_not_hide_harm_that_begins_then():
     made = long_climb(holdback={"share": "5%", "lasts": "2h"})
     gauge = made.state.gauges["errors"]
-    assert gauge.later is not None
+    assert gauge.late_test is not None
     assert gauge.held_back() is gauge, "what waited begins once"
     made.world.behaviours = {"v1": GOOD, "v2": Behaviour(errors=0.03)}
     made.run(300, period=15)

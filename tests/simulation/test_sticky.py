@@ -35,7 +35,9 @@ def mismatched(seed: int, weights: tuple[float, ...], *, clustered: bool, times:
     found = False
     for weight in weights:
         canary = int(dice.binomial(REQUESTS, min(users.share(weight) * times, 1.0)))
-        capital = sample_ratio.look(capital, canary, REQUESTS - canary, weight, clustered=clustered)
+        capital = sample_ratio.update(
+            capital, canary, REQUESTS - canary, weight, clustered=clustered
+        )
         found = found or sample_ratio.mismatched(capital)
     return found
 

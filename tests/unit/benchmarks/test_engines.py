@@ -11,9 +11,9 @@ from analysis.dispersion import tempering
 from analysis.dispersion.estimate import Dispersion
 from analysis.rates import ratio_test, robust_test
 from analysis.rates.rate import RateMargin
-from analysis.verdict import guardrail
 from benchmarks.quality import engines, rivals
 from benchmarks.worlds.rates import CountsModel, History, Streams
+from tests.support.counts import start
 
 
 def looks(arms, run):
@@ -31,14 +31,14 @@ def before(history):
 
 def fold(rule, past, evidence):
     """Harm and safety after each look, by the production code."""
-    capital = guardrail.start(rule)
+    capital = start(rule)
     for one in past:
-        capital = guardrail.learn(rule, capital, one)
+        capital = capital.learn(one)
     harm, safe = [], []
     for one in evidence:
-        capital = guardrail.look(rule, capital, one)
-        harm.append(guardrail.log_harm(rule, capital))
-        safe.append(guardrail.log_safe(rule, capital))
+        capital = capital.update(one)
+        harm.append(capital.logs.harm)
+        safe.append(capital.logs.safe)
     return harm, safe
 
 

@@ -11,7 +11,6 @@ from analysis.histograms.alternatives import HistogramTolerance
 from analysis.information import needed, rate_divergence
 from analysis.rates.rate import RateMargin
 from analysis.rates.ratio_test import log_harm
-from analysis.verdict import guardrail
 from benchmarks import decision_quality
 from benchmarks.quality import (
     against,
@@ -38,6 +37,7 @@ from benchmarks.quality.engines import (
 from benchmarks.quality.rules import RULES
 from benchmarks.worlds.latencies import EDGES, BucketsModel
 from benchmarks.worlds.rates import Streams
+from tests.support.counts import start
 
 
 class TestRuns:
@@ -259,7 +259,7 @@ class TestHarm:
 
     def test_the_closed_loop_is_the_production_fold(self):
         group = climb.Rollouts(self.cell("evidence", 2.0), 5, np.random.default_rng(1))
-        rule, capitals = RateMargin(1.0, 0.0), [guardrail.start(RateMargin(1.0, 0.0))] * 5
+        capitals = [start(RateMargin(1.0, 0.0))] * 5
         weights, seen = [], []
 
         def drawn(rng, expected, share):
@@ -275,10 +275,8 @@ class TestHarm:
         for canary, stable in zip(seen[::2], seen[1::2], strict=True):
             counts = zip(np.transpose(canary).tolist(), np.transpose(stable).tolist(), strict=True)
             looks = [Counts(tuple(one), tuple(other)) for one, other in counts]
-            capitals = [
-                guardrail.look(rule, c, look) for c, look in zip(capitals, looks, strict=True)
-            ]
-        folded = [guardrail.log_harm(rule, capital) for capital in capitals]
+            capitals = [c.update(look) for c, look in zip(capitals, looks, strict=True)]
+        folded = [capital.logs.harm for capital in capitals]
         still_open = ~(group.rolled | group.promoted)
         assert log_harm(group.harm)[still_open] == pytest.approx(np.array(folded)[still_open])
         assert still_open.any()
@@ -323,11 +321,11 @@ class TestLatency:
         shapes = self.shapes(looks=12, rate=2.0, past=0, factor=1.3)
         logs, rule = latency.histogram(shapes), HistogramTolerance(0.1, relative=True, worse="high")
         for run in range(3):
-            capital, folded = guardrail.start(rule), []
+            capital, folded = start(rule), []
             for canary, stable in zip(shapes.canary[run], shapes.stable[run], strict=True):
                 counts = tuple(canary.tolist()), tuple(stable.tolist())
-                capital = guardrail.look(rule, capital, Counts(*counts, EDGES))
-                folded.append(guardrail.log_harm(rule, capital))
+                capital = capital.update(Counts(*counts, EDGES))
+                folded.append(capital.logs.harm)
             assert logs[run] == pytest.approx(folded, rel=1e-9, abs=1e-9)
 
     def test_percentiles_are_interpolated_as_prometheus_does(self):

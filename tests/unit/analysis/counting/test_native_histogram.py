@@ -7,7 +7,7 @@ from analysis.counting.counts import Counts, EvidenceError
 from analysis.counting.native_histogram import Grid, Native, common, merged
 from analysis.histograms.alternatives import HistogramTolerance
 from analysis.histograms.histogram import ShapeCapital
-from analysis.verdict import guardrail
+from tests.support.counts import start
 
 FINE, COARSE, COARSEST = (Grid(schema, 0, 8).edges for schema in (4, 3, 1))
 RULE = HistogramTolerance(0.1, relative=True, worse="high")
@@ -27,40 +27,40 @@ def evidence(seed, edges, shift=0.0):
 
 
 def folded(edges, looks, capital=None):
-    capital = capital or guardrail.learn(RULE, guardrail.start(RULE), evidence(99, edges))
+    capital = capital or start(RULE).learn(evidence(99, edges))
     for seed in looks:
-        capital = guardrail.look(RULE, capital, evidence(seed, edges))
+        capital = capital.update(evidence(seed, edges))
     assert isinstance(capital, ShapeCapital)
     return capital
 
 
 def test_before_the_first_look_a_coarser_layout_is_as_if_it_had_been_there_all_along():
-    began = guardrail.learn(RULE, guardrail.start(RULE), evidence(99, FINE))
+    began = start(RULE).learn(evidence(99, FINE))
     assert folded(COARSE, range(3), began) == folded(COARSE, range(3))
 
 
 def test_a_proof_goes_on_where_its_edges_are_still_there_and_else_begins_anew():
     before = folded(FINE, range(5))
-    after = guardrail.look(RULE, before, evidence(5, COARSE))
+    after = before.update(evidence(5, COARSE))
     assert isinstance(after, ShapeCapital)
     assert sum(after.history) == sum(before.history) + 300
     known = {(FINE[p.edge], FINE[p.partner]) for p in before.chosen}
     kept = [(COARSE[p.edge], COARSE[p.partner]) in known for p in after.chosen]
     assert {True, False} == set(kept)
     assert [one.e_c for one in after.contrasts] == [1800 if old else 300 for old in kept]
-    assert guardrail.log_safe(RULE, folded(COARSE, range(6, 160), after)) > 3
+    assert (folded(COARSE, range(6, 160), after)).logs.safe > 3
 
 
 def test_harm_is_found_across_the_change():
     before = folded(FINE, range(2))
-    after = guardrail.look(RULE, before, evidence(7, COARSE, shift=10.0))
-    assert guardrail.log_harm(RULE, after) > guardrail.log_harm(RULE, before) + 5
+    after = before.update(evidence(7, COARSE, shift=10.0))
+    assert after.logs.harm > before.logs.harm + 5
 
 
 def test_buckets_that_become_coarser_than_the_tolerance_are_said():
     after = folded(COARSEST, [5], folded(FINE, range(5)))
-    assert "coarser than the tolerance" in guardrail.problem(after)
-    assert guardrail.log_safe(RULE, after) == -np.inf
+    assert "coarser than the tolerance" in after.problem
+    assert after.logs.safe == -np.inf
 
 
 @pytest.mark.parametrize(

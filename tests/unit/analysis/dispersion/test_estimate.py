@@ -10,10 +10,11 @@ from analysis.counting.counts import Counts, EvidenceError
 from analysis.dispersion import tempering
 from analysis.dispersion.estimate import LEAST_TICKS, Dispersion, ExposureHistory, estimate
 from analysis.dispersion.histogram import estimate_shape
-from analysis.verdict import guardrail
-from analysis.verdict.guardrail import HistogramTolerance, RateMargin
+from analysis.histograms.alternatives import HistogramTolerance
+from analysis.rates.rate import RateMargin
 from analysis.verdict.verdict import Guarded, judge
 from benchmarks.worlds.rates import CountsModel
+from tests.support.counts import start
 
 
 def learnt(scenario, rate=20.0, base=0.05, runs=12, pods=8, **world):
@@ -147,10 +148,10 @@ LATENCY = HistogramTolerance(0.1, relative=True, worse="high", dispersion=UNKNOW
 def test_under_a_dispersion_without_a_test_nothing_is_bet_and_the_verdict_says_why(rule):
     edges = (10.0, 11.0, np.inf) if isinstance(rule, HistogramTolerance) else ()
     bad, good = ((0, 0, 900), (900, 90, 10)) if edges else ((1000, 900), (1000, 10))
-    capital = guardrail.learn(rule, guardrail.start(rule), Counts((0,) * len(good), good, edges))
+    test = start(rule).learn(Counts((0,) * len(good), good, edges))
     for _ in range(5):
-        capital = guardrail.look(rule, capital, Counts(bad, good, edges))
-    judgement = judge({"it": Guarded(rule, capital, 1.0)}, 0.01, 0.05)
+        test = test.update(Counts(bad, good, edges))
+    judgement = judge({"it": Guarded(test, 1.0)}, 0.01, 0.05)
     assert judgement.verdicts["it"].kind == "blind"
     assert judgement.verdicts["it"].reason == "no pod history"
     assert not judgement.harmful
@@ -158,10 +159,10 @@ def test_under_a_dispersion_without_a_test_nothing_is_bet_and_the_verdict_says_w
 
 def test_a_verdict_says_what_it_rests_on():
     rule = RateMargin(1.0, 0.01)
-    for one, words in ((rule, "if requests are independent"),
+    for margin, words in ((rule, "if requests are independent"),
                        (replace(rule, dispersion=Dispersion()), "though pods differ")):  # fmt: skip
-        capital = guardrail.look(one, guardrail.start(one), Counts((1000, 200), (1000, 10)))
-        judgement = judge({"it": Guarded(one, capital, 1.0)}, 0.01, 0.05)
+        test = start(margin).update(Counts((1000, 200), (1000, 10)))
+        judgement = judge({"it": Guarded(test, 1.0)}, 0.01, 0.05)
         assert judgement.verdicts["it"].reason == f"worse than its margin allows, {words}"
 
 

@@ -7,9 +7,9 @@ from analysis.counting.counts import Counts
 from analysis.dispersion import tempering
 from analysis.dispersion.estimate import Dispersion, ExposureHistory, estimate
 from analysis.rates import robust_test
-from analysis.verdict import guardrail
-from analysis.verdict.guardrail import RateMargin
+from analysis.rates.rate import RateMargin
 from benchmarks.worlds.rates import SCENARIOS, CountsModel
+from tests.support.counts import start
 
 
 def drawn(world, seed, runs, **margin):
@@ -85,11 +85,11 @@ def test_the_guard_folds_what_the_path_computes():
         [found], robust_test.ArmCounts(e_c, e_s, x_c, x_s), ratio=1.25, absolute=0.002
     )[0]
     rule = RateMargin(1.25, 0.002, found)
-    capital = guardrail.start(rule)
+    capital = start(rule)
     for look, seen in enumerate(zip(e_c[0], x_c[0], e_s[0], x_s[0], strict=True)):
         a, b, c, d = map(int, seen)
-        capital = guardrail.look(rule, capital, Counts((a, b), (c, d)))
-        assert guardrail.log_harm(rule, capital) == pytest.approx(path[look], abs=1e-9)
+        capital = capital.update(Counts((a, b), (c, d)))
+        assert capital.logs.harm == pytest.approx(path[look], abs=1e-9)
 
 
 def test_promotion_of_a_canary_at_its_margin_is_as_rare_as_declared():
@@ -102,11 +102,11 @@ def test_promotion_of_a_canary_at_its_margin_is_as_rare_as_declared():
         wrong = 0
         for run in range(runs):
             rule = RateMargin(1.5, 0.0, estimate(ExposureHistory(e[run], x[run]), 2))
-            capital, ever_safe = guardrail.start(rule), False
+            capital, ever_safe = start(rule), False
             for counts in zip(*(v[run] for v in seen), strict=True):
                 a, b, c, d = map(int, counts)
-                capital = guardrail.look(rule, capital, Counts((a, b), (c, d)))
-                ever_safe |= guardrail.log_safe(rule, capital) >= -np.log(beta)
+                capital = capital.update(Counts((a, b), (c, d)))
+                ever_safe |= capital.logs.safe >= -np.log(beta)
             wrong += ever_safe
         assert wrong / runs <= beta + 3 * np.sqrt(beta * (1 - beta) / runs)
 
