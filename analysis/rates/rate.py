@@ -149,7 +149,7 @@ def _weigh_safety(
     """
     bad = max(baseline_rate * units.e_s, units.x_s / FIT)
     n, share = tempering.expected(units.e_c, units.e_s, bad, rule.ratio, rule.absolute)
-    return 1 / float(tempering.steadied(noise, n, share))
+    return 1 / float(tempering.inflation_at_known_n(noise, n, share))
 
 
 def _prepare_contrast(rule: RateMargin, capital: RateCapital) -> Contrast:

@@ -110,7 +110,7 @@ def compared_each(
     if not units or units[0].e_c == 0 or units[0].e_s == 0:
         return tuple(contrasts)
     x_c, x_s = np.array([(u.x_c, u.reference) for u in units], dtype=np.float64).T[..., None, None]
-    gain = excess_bound.bets(units[0].e_c, units[0].e_s, x_c, x_s, ratio)
+    gain = excess_bound.gain(units[0].e_c, units[0].e_s, x_c, x_s, ratio)
     logs = np.array([(c.below, c.above) for c in contrasts]) + worth * gain
     return tuple(
         _add_look(

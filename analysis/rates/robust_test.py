@@ -15,14 +15,13 @@ Differences that last a pod's life are integrated out: they divide all log-capit
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.dispersion import tempering
-from analysis.dispersion.estimate import Dispersion
 from analysis.dispersion.tempering import Noise, floats
 from analysis.log_arrays import column, log_mean, log_sum, row
 from analysis.rates import ratio_test
@@ -142,30 +141,6 @@ def members(state: ArrayLike, noise: Noise) -> Array:
 def information(state: ArrayLike) -> Array:
     """Return the precision of the arms' log ratio, see `tempering.total`: (..., SIZE) -> (...)."""
     return _unpack(np.asarray(state, dtype=np.float64)).information
-
-
-def walk(
-    noise: Noise, counts: ArmCounts, *, ratio: ArrayLike = 1.0, absolute: ArrayLike = 0.0
-) -> Iterator[Array]:
-    """Yield many rollouts' states after each `update`: (rollouts, looks) -> (rollouts, SIZE)."""
-    columns = [np.asarray(v, dtype=np.float64).T for v in counts]
-    state = start(columns[0].shape[1:])
-    for look_counts in zip(*columns, strict=True):
-        state = update(state, noise, ArmCounts(*look_counts), ratio=ratio, absolute=absolute)
-        yield state
-
-
-def path(
-    dispersions: Sequence[Dispersion],
-    counts: ArmCounts,
-    *,
-    ratio: float = 1.0,
-    absolute: float = 0.0,
-) -> Array:
-    """Compute the log of the e-process after each `update` of many rollouts: (rollouts, looks)."""
-    noise = tempering.noises(dispersions)
-    states = walk(noise, counts, ratio=ratio, absolute=absolute)
-    return np.array([log_harm(state, noise) for state in states]).T
 
 
 def _add_look(

@@ -15,6 +15,7 @@ from analysis.rates import excess_bound, ratio_test
 from analysis.rates.rate import RateMargin
 from analysis.verdict.rate_test import RateTest
 from analysis.verdict.verdict import Guarded, judge
+from benchmarks.worlds import paths
 from tests.support.counts import SCALE, counts, rates, shapes, start
 
 buckets = st.tuples(*[counts] * 6)
@@ -136,8 +137,8 @@ def test_a_rollouts_own_arithmetic_is_that_of_many_to_the_last_bit(margin, looks
         test = test.update(look)
         (e_c, x_c), (e_s, x_s) = look.canary, look.stable
         harm += ratio_test.increment([e_c], [e_s], [x_c], [x_s], ratio=ratio, absolute=absolute)[0]
-        below += excess_bound.below([e_c], [e_s], [x_c], [x_s], ratio)[0]
-        above += excess_bound.above([e_c], [e_s], [x_c], [x_s], ratio)[0]
+        below += paths.below([e_c], [e_s], [x_c], [x_s], ratio)[0]
+        above += paths.above([e_c], [e_s], [x_c], [x_s], ratio)[0]
     assert test.capital.harm == tuple(harm)
     assert (test.capital.contrast.below, test.capital.contrast.above) == (
         tuple(below),
@@ -175,14 +176,17 @@ def test_a_harmless_canary_never_gains_in_expectation(e_c, e_s, p_s, part, margi
 def test_both_bounds_of_the_excess_are_fair_bets(e_c, e_s, p_c, p_s, ratio):
     excess = e_c * (p_c - ratio * p_s)
 
-    def below(x_c, x_s):
-        return excess_bound.below(e_c, e_s, x_c, x_s, ratio) + excess_bound.LEVELS * excess
+    def few(x_c, x_s):
+        return bets(x_c, x_s)[..., 0, :] + excess_bound.LEVELS * excess
 
-    def above(x_c, x_s):
-        return excess_bound.above(e_c, e_s, x_c, x_s, ratio) - excess_bound.LEVELS * excess
+    def many(x_c, x_s):
+        return bets(x_c, x_s)[..., 1, :] - excess_bound.LEVELS * excess
 
-    assert (expectation(below, e_c, e_s, p_c, p_s) <= 1 + 1e-9).all()
-    assert (expectation(above, e_c, e_s, p_c, p_s) <= 1 + 1e-9).all()
+    def bets(x_c, x_s):
+        return excess_bound.gain(e_c, e_s, x_c[..., None, None], x_s[..., None, None], ratio)
+
+    assert (expectation(few, e_c, e_s, p_c, p_s) <= 1 + 1e-9).all()
+    assert (expectation(many, e_c, e_s, p_c, p_s) <= 1 + 1e-9).all()
 
 
 pasts = st.lists(st.integers(0, 10**9), min_size=6, max_size=6).map(np.array)
@@ -205,13 +209,14 @@ def test_a_better_or_equal_distribution_never_gains_in_expectation(past, now, e_
     p_c = p_s.copy()
     p_c[0], p_c[better] = p_c[0] + p_c[better] * (better > 0), p_c[better] * (better == 0)
     q_a = bucket_test.worse_latencies(q_s)
-    one = np.eye(6)
+    unit = np.eye(6)
     blend = (e_c * q_a + e_s * q_s) / (e_c + e_s)
     units = ((p_c * q_a / blend).sum(axis=-1), (p_s * q_s / blend).sum(axis=-1))
     assert (e_c * np.log(units[0]) + e_s * np.log(units[1]) <= 1e-9).all()
     both = itertools.product(range(6), repeat=2)
+    ratios = bucket_test.likelihood_ratios(q_s, q_a)
     exact = sum(
-        p_c[i] * p_s[j] * np.exp(bucket_test.increment(one[i], one[j], q_s, q_a)) for i, j in both
+        p_c[i] * p_s[j] * np.exp(bucket_test.gain(unit[i], unit[j], *ratios)) for i, j in both
     )
     assert (exact <= 1 + 1e-9).all()
 

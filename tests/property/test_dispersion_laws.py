@@ -14,6 +14,7 @@ from analysis.dispersion.estimate import Dispersion, ExposureHistory
 from analysis.histograms.alternatives import HistogramTolerance
 from analysis.rates import robust_test
 from analysis.rates.rate import RateMargin
+from benchmarks.worlds import paths
 from tests.support.counts import start
 
 HUGE = 10**12
@@ -84,7 +85,7 @@ def test_after_a_good_climb_too_more_bad_units_are_no_less_evidence(found, infla
     x_c, x_s = np.ones((11, 101)), np.full((11, 101), 20)
     x_c[:, -1], x_s[:, -1] = bad, stable
     looks = robust_test.ArmCounts(np.full_like(x_c, 100), np.full_like(x_c, 900), x_c, x_s)
-    after = robust_test.path([found] * 11, looks)[:, -1]
+    after = paths.robust_logs([found] * 11, looks)[:, -1]
     assert (np.diff(after) >= -1e-9 * (1 + np.abs(after[1:]))).all()
 
 

@@ -7,11 +7,11 @@ import pytest
 from scipy.stats import betabinom
 
 from analysis.counting.counts import Counts
-from analysis.dispersion import tempering
 from analysis.dispersion.estimate import Dispersion
 from analysis.rates import ratio_test, robust_test
 from analysis.rates.rate import RateMargin
 from benchmarks.quality import engines, rivals
+from benchmarks.worlds import paths
 from benchmarks.worlds.rates import CountsModel, History, Streams
 from tests.support.counts import start
 
@@ -62,7 +62,7 @@ def test_paths_under_a_learnt_dispersion_equal_the_fold():
     streams, past = world.streams(rng, 4), before(world.history(rng, 4, ticks=20))
     found = engines.learnt(streams, lambda: world.history(np.random.default_rng(4), 4))
     assert not any(one.problem for one in found)
-    harm = robust_test.path(found, engines._counts(streams))
+    harm = paths.robust_logs(found, engines._counts(streams))
     safe = engines.steady(streams, found, past, 1.0, 0.01)
     for run, dispersion in enumerate(found):
         arms = streams.arms()
@@ -76,13 +76,13 @@ def test_beta_binomial_shares_are_rs_where_nothing_is_dispersed():
     counts = engines._counts(
         CountsModel(rate=20.0, base=0.02, looks=40).streams(np.random.default_rng(8), 5)
     )
-    noise = tempering.noises([Dispersion()] * 5)
+    noise = paths.noises([Dispersion()] * 5)
     plain = ratio_test.log_harm(ratio_test.increment(*counts).cumsum(axis=1))
     assert rivals.beta_binomial(noise, counts) == pytest.approx(plain, abs=1e-2)
 
 
 def test_beta_binomial_capital_is_fair_if_that_is_how_pods_differ():
-    noise = tempering.noises([Dispersion(cluster=4.0, pods_canary=2, pods_stable=8)] * 61)
+    noise = paths.noises([Dispersion(cluster=4.0, pods_canary=2, pods_stable=8)] * 61)
     x, n, q, size = np.arange(61), 60, 0.2, 59 / 3 - 1
     e_c, e_s = (np.full((61, 1), e) for e in (100, 400))
     counts = robust_test.ArmCounts(e_c, e_s, x[:, None], n - x[:, None])

@@ -6,8 +6,7 @@ import pytest
 from analysis.counting.counts import Counts, EvidenceError
 from analysis.counting.native_histogram import Grid, Native, common, merged
 from analysis.histograms.alternatives import HistogramTolerance
-from analysis.histograms.histogram import ShapeCapital
-from tests.support.counts import start
+from analysis.verdict.histogram_test import HistogramTest
 
 FINE, COARSE, COARSEST = (Grid(schema, 0, 8).edges for schema in (4, 3, 1))
 RULE = HistogramTolerance(0.1, relative=True, worse="high")
@@ -26,29 +25,28 @@ def evidence(seed, edges, shift=0.0):
     return Counts(canary, stable, edges)
 
 
-def folded(edges, looks, capital=None):
-    capital = capital or start(RULE).learn(evidence(99, edges))
+def folded(edges, looks, before=None):
+    test = before or HistogramTest(RULE).learn(evidence(99, edges))
     for seed in looks:
-        capital = capital.update(evidence(seed, edges))
-    assert isinstance(capital, ShapeCapital)
-    return capital
+        test = test.update(evidence(seed, edges))
+    return test
 
 
 def test_before_the_first_look_a_coarser_layout_is_as_if_it_had_been_there_all_along():
-    began = start(RULE).learn(evidence(99, FINE))
-    assert folded(COARSE, range(3), began) == folded(COARSE, range(3))
+    learnt = HistogramTest(RULE).learn(evidence(99, FINE))
+    assert folded(COARSE, range(3), learnt) == folded(COARSE, range(3))
 
 
 def test_a_proof_goes_on_where_its_edges_are_still_there_and_else_begins_anew():
     before = folded(FINE, range(5))
     after = before.update(evidence(5, COARSE))
-    assert isinstance(after, ShapeCapital)
-    assert sum(after.history) == sum(before.history) + 300
-    known = {(FINE[p.edge], FINE[p.partner]) for p in before.chosen}
-    kept = [(COARSE[p.edge], COARSE[p.partner]) in known for p in after.chosen]
-    assert {True, False} == set(kept)
-    assert [one.e_c for one in after.contrasts] == [1800 if old else 300 for old in kept]
-    assert (folded(COARSE, range(6, 160), after)).logs.safe > 3
+    old, new = before.capital, after.capital
+    assert sum(new.history) == sum(old.history) + 300
+    old_edges = {(FINE[p.edge], FINE[p.partner]) for p in old.chosen}
+    is_old = [(COARSE[p.edge], COARSE[p.partner]) in old_edges for p in new.chosen]
+    assert {True, False} == set(is_old)
+    assert [contrast.e_c for contrast in new.contrasts] == [1800 if o else 300 for o in is_old]
+    assert folded(COARSE, range(6, 160), after).logs.safe > 3
 
 
 def test_harm_is_found_across_the_change():

@@ -8,6 +8,7 @@ from analysis.dispersion import tempering
 from analysis.dispersion.estimate import Dispersion, ExposureHistory, estimate
 from analysis.rates import robust_test
 from analysis.rates.rate import RateMargin
+from benchmarks.worlds import paths
 from benchmarks.worlds.rates import SCENARIOS, CountsModel
 from tests.support.counts import start
 
@@ -17,7 +18,7 @@ def drawn(world, seed, runs, **margin):
     rng = np.random.default_rng(seed)
     seen, (e, x) = world.streams(rng, runs).arms(), world.history(rng, runs)
     found = [estimate(ExposureHistory(e[i], x[i]), world.pods_canary) for i in range(runs)]
-    return robust_test.path(
+    return paths.robust_logs(
         found, robust_test.ArmCounts(seen.e_c, seen.e_s, seen.x_c, seen.x_s), **margin
     )
 
@@ -81,7 +82,7 @@ def test_the_guard_folds_what_the_path_computes():
     e_c, e_s = rng.poisson(300, (1, 30)), rng.poisson(900, (1, 30))
     e_c[0, 3], e_s[0, 5] = 0, 0
     x_c, x_s = rng.binomial(e_c, 0.04), rng.binomial(e_s, 0.02)
-    path = robust_test.path(
+    path = paths.robust_logs(
         [found], robust_test.ArmCounts(e_c, e_s, x_c, x_s), ratio=1.25, absolute=0.002
     )[0]
     rule = RateMargin(1.25, 0.002, found)
