@@ -82,13 +82,13 @@ def update(rule: HistogramTolerance, capital: ShapeCapital, evidence: Counts) ->
     if not evidence.edges or evidence.edges != capital.edges:
         return learn(rule, capital, evidence)
     e_c, e_s = evidence.canary_exposures, evidence.stable_exposures
-    worth, at_edge, weighed = _weigh_look(rule, capital, e_c, e_s)
+    look_weight, at_edge, weighed = _weigh_look(rule, capital, e_c, e_s)
     units, log_divisor = _count_beyond(rule, capital.chosen, evidence), weighed["log_divisor"]
     # All bets use the edges, alternatives and weights of `capital`, as of before this look.
     bets = {
-        "harm": _bet_on_harm(rule, capital, evidence, worth),
+        "harm": _bet_on_harm(rule, capital, evidence, look_weight),
         "contrasts": compared_each(
-            capital.contrasts, units, worth=at_edge, log_divisor=log_divisor
+            capital.contrasts, units, look_weight=at_edge, log_divisor=log_divisor
         ),
     }
     sums = {"e_c": capital.e_c + e_c, "e_s": capital.e_s + e_s}
@@ -188,22 +188,22 @@ def _weigh_look(
     if rule.dispersion is None or e_c == 0 or e_s == 0:
         return 1.0, 1.0, {"information": capital.information, "log_divisor": capital.log_divisor}
     noise, units, share = tempering.noise(rule.dispersion), e_c + e_s, e_c / (e_c + e_s)
-    worth, at_edge = (
+    look_weight, at_edge = (
         1 / float(tempering.inflation(noise, n, share)) for n in (units, EDGE * units)
     )
-    information = capital.information + units * share * (1 - share) * worth
+    information = capital.information + units * share * (1 - share) * look_weight
     log_divisor = float(tempering.total(noise, information))
-    return worth, at_edge, {"information": information, "log_divisor": log_divisor}
+    return look_weight, at_edge, {"information": information, "log_divisor": log_divisor}
 
 
 def _bet_on_harm(
-    rule: HistogramTolerance, capital: ShapeCapital, evidence: Counts, worth: float
+    rule: HistogramTolerance, capital: ShapeCapital, evidence: Counts, look_weight: float
 ) -> tuple[float, ...]:
     """Add the bucket test's log-capital per alternative; nothing is bet without alternatives."""
     if capital.bets is None:
         return capital.harm
     arms = (oriented(counts, rule.worse) for counts in (evidence.canary, evidence.stable))
-    gain = worth * alternatives.gain(capital.bets, *arms)
+    gain = look_weight * alternatives.gain(capital.bets, *arms)
     return tuple(((capital.harm or 0.0) + gain).tolist())
 
 

@@ -22,7 +22,7 @@ ENOUGH = 200
 """Exposures of stable before its past determines prior weights."""
 
 AGILE = 0.1  # weight of each look in the moving average of stable's bad share
-FIT = 3.0  # times stable's usual bad units; above it a look is weighted down at once
+FIT = 3.0  # times stable's expected bad units; above it a look is weighted down at once
 
 _NOTHING = (0.0,) * ratio_test.POINTS.size
 
@@ -72,7 +72,7 @@ def watch(rule: RateMargin, capital: RateCapital, evidence: Counts) -> RateCapit
     margin = rule.ratio, max(CRASH, rule.absolute)
     return replace(
         learn(capital, evidence),
-        crash=_bet(capital.crash, units, *margin, worth=_weigh_crash(rule, units)),
+        crash=_bet(capital.crash, units, *margin, look_weight=_weigh_crash(rule, units)),
     )
 
 
@@ -115,7 +115,7 @@ def _look_under_dispersion(
     )
     log_divisor = float(tempering.total(noise, robust_test.information(state)))
     # As of before this look: the look joins the average below, after its evidence was weighted.
-    baseline_rate = _estimate_usual_share(capital, units)
+    baseline_rate = _estimate_baseline_rate(capital, units)
     return replace(
         capital,
         robust=tuple(map(float, state)),
@@ -132,7 +132,7 @@ def _look_under_dispersion(
     )
 
 
-def _estimate_usual_share(capital: RateCapital, units: Units) -> float:
+def _estimate_baseline_rate(capital: RateCapital, units: Units) -> float:
     """Estimate stable's bad share from before the look; without a past, from the look itself."""
     if capital.baseline_rate is not None:
         return capital.baseline_rate
@@ -182,7 +182,7 @@ def _weigh_crash(rule: RateMargin, units: Units) -> float:
 
 
 def _bet(
-    logs: tuple[float, ...], units: Units, ratio: float, absolute: float, worth: float = 1.0
+    logs: tuple[float, ...], units: Units, ratio: float, absolute: float, look_weight: float = 1.0
 ) -> tuple[float, ...]:
     """Add one look to the ratio test's log-capital, if both arms have exposures."""
     e_c, e_s, x_c, x_s, _ = units
@@ -190,6 +190,6 @@ def _bet(
         return logs
     return tuple(
         (
-            logs + worth * ratio_test.gain(e_c, e_s, x_c, x_s, ratio=ratio, absolute=absolute)
+            logs + look_weight * ratio_test.gain(e_c, e_s, x_c, x_s, ratio=ratio, absolute=absolute)
         ).tolist()
     )

@@ -64,7 +64,7 @@ class RobustState(NamedTuple):
     looks: Array  # counted looks in the open block
     n: Array  # bad units in the open block
     x_c: Array  # the canary's bad units in the open block
-    fair: Array  # bad units that the canary may have in the open block
+    expected_x_c: Array  # the canary's bad units in the open block at its margin
 
 
 def start(shape: tuple[int, ...] = ()) -> Array:
@@ -84,15 +84,15 @@ def update(
 ) -> Array:
     """Add one look to the state; where either arm has no exposures nothing changes.
 
-    The ratio test (`ratio_test.increment`) is divided by `tempering.inflation` phi. Its later
-    starts, weighted LATE HAZARD (1-HAZARD)^k, gain at most 1 + 1 / (I-1)^2 per look, I the
-    inflation of the past, so that one look in which pods differ more than ever before cannot decide
-    alone. (A bound by the look's own phi would fall as the canary's bad units rise: more harm would
-    be less evidence.) There is one share bet per block of `Noise.block` looks, see
-    `share_bets.paid`. Of a block's n bad units the canary may have X = n pi* +
-    absolute e_c (1 - pi*), with pi the canary's share of traffic and
-    pi* = ratio pi / (1 - pi + ratio pi), increased by the second-order bias of the expected share
-    from unequal numbers of pods, brief (1-q) ((1-q) / k_s - q / k_c).
+    1. The ratio test gains `ratio_test.increment`, divided by `tempering.inflation` phi.
+    2. The start after k looks has the weight LATE HAZARD (1-HAZARD)^k. It gains the same, but at
+       most 1 + 1 / (I-1)^2 per look, I the inflation of the past, so that one look in which pods
+       differ more than ever before cannot decide alone. (A bound by the look's own phi would fall
+       as the canary's bad units rise: more harm would be less evidence.)
+    3. The share bets of a block of `Noise.block` looks are paid at its end, see
+       `share_bets.log_payoff`. Of the block's n bad units the canary may have X = n pi* +
+       absolute e_c (1 - pi*), with pi the canary's share of traffic and
+       pi* = ratio pi / (1 - pi + ratio pi), increased by `share_bets.bias`.
 
     Args:
         state: (..., SIZE).
@@ -113,10 +113,10 @@ def update(
 def log_harm(state: ArrayLike, noise: Noise) -> Array:
     """Compute the log of the e-process: (..., SIZE) -> (...); roll back at log(1/alpha).
 
-    It is the weighted mean of `members`. The weight of share bets rises to a half with the
-    differences between pods. The weights are fixed before the first look, so the mean is an
-    e-process. It is exact where requests are independent (the dispersion's fields are then 1 and
-    0) and approximate otherwise.
+    It is the weighted mean of `members`. The weights are fixed before the first look, so the mean
+    is an e-process; that of share bets rises to a half with the differences between pods. The test
+    is exact where requests are independent (the dispersion's fields are then 1 and 0), and
+    approximate otherwise.
     """
     bets = np.maximum(_LEAST, _HEDGED * (1 - 1 / noise.inflation))
     weights = row((1 - bets) * (1 - LATE), (1 - bets) * LATE, bets)
@@ -157,7 +157,7 @@ def _add_look(
     most = 1 + 1 / np.maximum(noise.inflation - 1, _LEAST) ** 2
     # Capital that starts now bets in this look already, on the same gain as all earlier starts.
     begun = np.logaddexp(now.late, column(now.waiting + np.log(HAZARD)))
-    fair = n * np.minimum(1.0, q * (1 + bias(noise, q))) + absolute * e_c * (1 - q)
+    expected_x_c = n * np.minimum(1.0, q * (1 + bias(noise, q))) + absolute * e_c * (1 - q)
     opened = now._replace(
         ratio=now.ratio + gain,
         late=begun + np.minimum(gain, column(most)),
@@ -167,7 +167,7 @@ def _add_look(
         looks=now.looks + 1,
         n=now.n + n,
         x_c=now.x_c + x_c,
-        fair=now.fair + fair,
+        expected_x_c=now.expected_x_c + expected_x_c,
     )
     return _settle_block(opened, noise)
 
@@ -176,13 +176,15 @@ def _settle_block(now: RobustState, noise: Noise) -> RobustState:
     """Pay out the share bets and open a new block where the block is complete."""
     over = now.looks >= noise.block
     open_ = np.where(over, 0.0, 1.0)
-    bets = now.bets + np.where(column(over), log_payoff(noise, now.n, now.x_c, now.fair), 0.0)
+    bets = now.bets + np.where(
+        column(over), log_payoff(noise, now.n, now.x_c, now.expected_x_c), 0.0
+    )
     return now._replace(
         bets=bets,
         looks=now.looks * open_,
         n=now.n * open_,
         x_c=now.x_c * open_,
-        fair=now.fair * open_,
+        expected_x_c=now.expected_x_c * open_,
     )
 
 

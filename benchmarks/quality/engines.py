@@ -132,24 +132,30 @@ def steady(
 ) -> Array:
     """Return the tempered excess bound's log evidence of safety after each look.
 
-    A look's weight uses only what was known before the look: `usual` is updated after it.
+    A look's weight uses only what was known before the look: `baseline_rate` is updated after it.
     """
     noise, arms = paths.noises(dispersions), streams.arms()
     weights = informed(past, ratio, absolute)
-    usual = (past.x_s.sum(axis=-1) + 0.5) / (past.e_s.sum(axis=-1) + 1)
+    baseline_rate = (past.x_s.sum(axis=-1) + 0.5) / (past.e_s.sum(axis=-1) + 1)
     states = paths.walk(noise, _counts(streams), ratio=ratio, absolute=absolute)
     below: Array | float = 0.0
-    counted, logs = np.zeros(len(usual)), []
+    counted, logs = np.zeros(len(baseline_rate)), []
     for e_c, x_c, e_s, x_s, state in zip(*(a.T for a in arms), states, strict=True):
         both = (e_c > 0) & (e_s > 0)
-        bad = np.maximum(usual * e_s, x_s / FIT)
+        bad = np.maximum(baseline_rate * e_s, x_s / FIT)
         n, share = tempering.expected(e_c, e_s, bad, ratio, absolute)
-        worth = np.where(both, 1 / tempering.inflation_at_known_n(noise, n, share), 0.0)
-        below = below + worth[:, None] * paths.below(e_c, e_s, x_c, x_s, ratio)
-        counted = counted + worth * e_c
-        calm = tempering.total(noise, robust_test.information(state))
-        logs.append(excess_bound.log_safe(below / calm[:, None], counted / calm, absolute, weights))
-        usual = np.where(both, usual + AGILE * (x_s / np.maximum(e_s, 1) - usual), usual)
+        look_weight = np.where(both, 1 / tempering.inflation_at_known_n(noise, n, share), 0.0)
+        below = below + look_weight[:, None] * paths.below(e_c, e_s, x_c, x_s, ratio)
+        counted = counted + look_weight * e_c
+        log_divisor = tempering.total(noise, robust_test.information(state))
+        logs.append(
+            excess_bound.log_safe(
+                below / log_divisor[:, None], counted / log_divisor, absolute, weights
+            )
+        )
+        baseline_rate = np.where(
+            both, baseline_rate + AGILE * (x_s / np.maximum(e_s, 1) - baseline_rate), baseline_rate
+        )
     return np.array(logs).T
 
 

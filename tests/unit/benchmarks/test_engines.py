@@ -1,4 +1,4 @@
-"""Engines over many rollouts decide as `analysis.verdict.guardrail`, folded look by look."""
+"""Engines over many rollouts decide as `analysis.verdict`, folded look by look."""
 
 import math
 
@@ -72,7 +72,7 @@ def test_paths_under_a_learnt_dispersion_equal_the_fold():
         assert safe[run] == pytest.approx(folded, rel=1e-9, abs=1e-9)
 
 
-def test_beta_binomial_shares_are_rs_where_nothing_is_dispersed():
+def test_beta_binomial_shares_are_the_ratio_tests_where_nothing_is_dispersed():
     counts = engines._counts(
         CountsModel(rate=20.0, base=0.02, looks=40).streams(np.random.default_rng(8), 5)
     )

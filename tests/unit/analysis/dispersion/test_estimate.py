@@ -178,8 +178,8 @@ def test_no_look_weighs_more_than_its_clusters_and_pods_allow():
     )
     assert tempering.inflation(noise, [1, 4, 9], 0.0).tolist() == [1, 4, 9]
     n = 10.0**9
-    worth = n * 0.25 / tempering.inflation(noise, n, 0.5)
-    assert worth == pytest.approx(1 / (0.5 * 0.625), rel=1e-6)
+    look_weight = n * 0.25 / tempering.inflation(noise, n, 0.5)
+    assert look_weight == pytest.approx(1 / (0.5 * 0.625), rel=1e-6)
 
 
 def test_differences_are_learnt_with_whole_windows_only():

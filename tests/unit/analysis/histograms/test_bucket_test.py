@@ -1,4 +1,4 @@
-"""H: badness scales, tolerance shift, alternatives."""
+"""The bucket test: badness scales, tolerance shift, alternatives."""
 
 import math
 

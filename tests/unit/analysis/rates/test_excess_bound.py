@@ -1,4 +1,4 @@
-"""D: its bets, its bounds and its prior."""
+"""The excess bound: its bets, its bounds and its prior."""
 
 import numpy as np
 import pytest

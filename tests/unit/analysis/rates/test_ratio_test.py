@@ -1,4 +1,4 @@
-"""R and the mean of log-capitals."""
+"""The ratio test and the mean of log-capitals."""
 
 import numpy as np
 import pytest
