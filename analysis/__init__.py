@@ -17,7 +17,7 @@ Each name below has one meaning and one unit throughout; a docstring states any 
     logs, log, log_harm, log_safe, A, B, capital: natural logarithms of capital that starts at 1
     state: a rollout's `robust_test.RobustState` in one array, of logs, sums and counts
     weights, importance: weights in a mean, positive
-    worth: the fraction of a look's evidence that counts, 0 to 1
+    look_weight: the fraction of a look's evidence that counts, 0 to 1
     log_divisor: the divisor of all log-capital, 1 or more
     edges: upper ends of buckets, in the metric's own unit
     cuts, step: edges and a shift of them on the scale of badness: logarithms if relative

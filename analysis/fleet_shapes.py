@@ -139,7 +139,7 @@ def _choose_edges(fleet: ShapeFleet, index: int) -> None:
 
 
 def _bet(fleet: ShapeFleet, canary: Array, stable: Array, share: Array, rows: Rows) -> None:
-    """Add the bucket test's gains, as `bucket_test.won`; none where `share` is 0."""
+    """Add the bucket test's gains, as `bucket_test.gain`; none where `share` is 0."""
     both = stable @ bucket_test.shift_matrix(fleet.cuts, fleet.rule.step)
     both += canary
     scratch = np.empty((min(_BLOCK, len(canary)), *fleet.lean.shape[1:]))

@@ -60,7 +60,8 @@ def safe_gain(
 ) -> None:
     """Compute the excess bound's gain, margin included: (n, M) -> (12, n, M).
 
-    It is `excess_bound.below` plus the margin's term of `excess_bound.log_safe`: it writes
+    It is the first kind of bets of `excess_bound.gain`, plus the margin's term of
+    `excess_bound.log_safe`: it writes
     x_c log(1-l) + x_s log(1 + l u) + l allowed into `out` for each level l; `spare` is scratch.
     """
     np.multiply(_LEVEL, odds, out=out)

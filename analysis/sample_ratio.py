@@ -80,7 +80,7 @@ def start() -> tuple[float, ...]:
     return (0.0,) * SHIFTS.size
 
 
-def look(
+def update(
     capital: tuple[float, ...], e_c: int, e_s: int, share: float, *, clustered: bool = False
 ) -> tuple[float, ...]:
     """Add one look's traffic to the capital by `increment`; no traffic changes nothing.

@@ -34,7 +34,8 @@ from analysis.counting.cursor import Arm, Series
 from analysis.histograms import alternatives
 from analysis.histograms.alternatives import HistogramTolerance
 from analysis.rates import excess_bound, ratio_test
-from analysis.verdict import guardrail
+from analysis.rates.rate import RateMargin
+from analysis.verdict.rate_test import RateTest
 from analysis.verdict.verdict import Guarded, judge
 from rollout.journal.memory import MemoryJournal
 from rollout.plan.model.plan import Plan
@@ -123,13 +124,12 @@ def one_by_one(rounds: int, seed: int) -> dict[str, Any]:
     counts = look_counts(np.random.default_rng(seed), 1, 600, 0.02)
     e_c, e_s, x_c, x_s = (column[0].astype(int).tolist() for column in counts)
     evidence = [Counts((a, x), (b, y)) for a, b, x, y in zip(e_c, e_s, x_c, x_s, strict=True)]
-    rule = guardrail.RateMargin(1.25, 0.002)
-    capital = guardrail.learn(rule, guardrail.start(rule), evidence[0])
+    test = RateTest(RateMargin(1.25, 0.002)).learn(evidence[0])
 
-    def folded() -> list[guardrail.Capital]:
-        return [guardrail.look(rule, capital, counted) for counted in evidence]
+    def folded() -> list[RateTest]:
+        return [test.update(counted) for counted in evidence]
 
-    guards = {str(i): Guarded(rule, after, 1.0) for i, after in enumerate(folded())}
+    guards = {str(i): Guarded(after, 1.0) for i, after in enumerate(folded())}
     sides: dict[str, Callable[[], object]] = {
         "look": folded,
         "judge": lambda: judge(guards, 0.01, 0.05),

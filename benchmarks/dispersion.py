@@ -23,7 +23,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.dispersion import tempering
 from analysis.dispersion.estimate import Dispersion, ExposureHistory, estimate
 from analysis.rates import ratio_test, robust_test
 from analysis.rates.robust_test import ArmCounts
@@ -32,6 +31,7 @@ from benchmarks.worlds.rates import SCENARIOS, CountsModel, Scenario
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.quality import rivals, written
+from benchmarks.worlds import paths
 
 Array = NDArray[np.float64]
 ENGINES = ("R", "margins", "beta", "tempered", "bets", "half", "shipped")
@@ -61,8 +61,8 @@ def compared(dispersions: Sequence[Dispersion], counts: ArmCounts) -> dict[str, 
     "tempered", "bets": the first and the last member of the shipped mixture, alone. "half": their
     plain average.
     """
-    noise = tempering.noises(dispersions)
-    states = list(robust_test.walk(noise, counts))
+    noise = paths.noises(dispersions)
+    states = list(paths.walk(noise, counts))
     ratio, _, bets = np.moveaxis(
         np.array([robust_test.members(s, noise) for s in states]), (0, 2), (2, 0)
     )

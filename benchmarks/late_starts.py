@@ -18,13 +18,13 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from analysis.dispersion import tempering
 from analysis.dispersion.estimate import Dispersion
 from analysis.rates import robust_test
 from benchmarks.quality import written
 from benchmarks.quality.engines import _counts
 from benchmarks.quality.layout import table
 from benchmarks.worlds.draws import Array
+from benchmarks.worlds.paths import noises, walk
 from benchmarks.worlds.rates import SCENARIOS, CountsModel, Scenario
 
 PARTS = (0.0, 0.02, 0.05, 0.1, 0.2)
@@ -48,10 +48,8 @@ def _compute_log_capital(
     world: CountsModel, rng: np.random.Generator, runs: int
 ) -> tuple[Array, Array]:
     counts = _counts(world.streams(rng, runs))
-    noise = tempering.noises([Dispersion()] * runs)
-    logs = np.array(
-        [robust_test.members(state, noise) for state in robust_test.walk(noise, counts)]
-    )
+    noise = noises([Dispersion()] * runs)
+    logs = np.array([robust_test.members(state, noise) for state in walk(noise, counts)])
     return logs[..., 0].T, logs[..., 1].T
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -41,11 +40,6 @@ def noise(dispersion: Dispersion) -> Noise:
     return Noise(*(floats(getattr(dispersion, f)) for f in Noise._fields))
 
 
-def noises(dispersions: Sequence[Dispersion]) -> Noise:
-    """Convert many dispersions, one per rollout, to arrays of shape (rollouts,)."""
-    return Noise(*(np.array([getattr(d, f) for d in dispersions], float) for f in Noise._fields))
-
-
 def inflation(noise: Noise, n: ArrayLike, share: ArrayLike) -> Array:
     """Compute the variance ratio of the canary's bad units to independent ones: (...), >= 1.
 
@@ -66,7 +60,7 @@ def inflation(noise: Noise, n: ArrayLike, share: ArrayLike) -> Array:
     return np.maximum(alone, 1 + split * noise.brief) + split * noise.passing
 
 
-def steadied(noise: Noise, n: ArrayLike, share: ArrayLike) -> Array:
+def inflation_at_known_n(noise: Noise, n: ArrayLike, share: ArrayLike) -> Array:
     """Compute `inflation` at an `n` known before the look, with full clusters: (...), >= 1.
 
     max(cluster, 1 + n q (1-q) brief arms) + n q (1-q) passing arms. The evidence of safety is

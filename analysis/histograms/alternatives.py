@@ -78,14 +78,14 @@ def make(rule: HistogramTolerance, cuts: tuple[float, ...], past: ArrayLike) -> 
         if rule.relative
         else bucket_test.worse_scores(q_s, cuts, rule.tolerance)
     )
-    ratio = q_a / q_s[..., None, :]
-    return Alternatives(ratio - 1.0, np.log(ratio), moved)
+    lean, log = bucket_test.likelihood_ratios(q_s, q_a)
+    return Alternatives(lean, log, moved)
 
 
 def gain(bets: Alternatives, canary: ArrayLike, stable: ArrayLike) -> Array:
     """Compute one look's log-capital per alternative, best bucket first: (..., K) -> (..., J).
 
-    It is `bucket_test.won` against stable moved by the tolerance.
+    It is `bucket_test.gain` against stable moved by the tolerance.
     """
     x_s = np.asarray(stable, dtype=np.float64) @ bets.moved
-    return bucket_test.won(canary, x_s, bets.lean, bets.log)
+    return bucket_test.gain(canary, x_s, bets.lean, bets.log)

@@ -152,10 +152,17 @@ def _bucket_midpoints(cuts: Array) -> Array:
     return np.concatenate([[cuts[0] - widths[0] / 2], inner, [cuts[-1] + widths[-1] / 2]])
 
 
-def increment(x_c: ArrayLike, x_s: ArrayLike, q_s: Array, q_a: Array) -> Array:
+def likelihood_ratios(q_s: Array, q_a: Array) -> tuple[Array, Array]:
+    """Compute q_a / q_s - 1 and log(q_a / q_s) for `gain`: (..., K), (..., J, K) -> (..., J, K)."""
+    ratio = q_a / q_s[..., None, :]
+    return ratio - 1.0, np.log(ratio)
+
+
+def gain(x_c: ArrayLike, x_s: ArrayLike, lean: Array, log: Array) -> Array:
     """Compute one look's log-capital per alternative.
 
-    Counts and q_s are (..., K), q_a is (..., J, K), the result (..., J). With
+    Counts are (..., K), the result is (..., J). `lean` and `log`, (..., J, K), are the
+    `likelihood_ratios` of the alternatives' shares q_a to the reference q_s. With
     qbar = (e_c q_a + e_s q_s) / (e_c + e_s), e the arms' units in this look,
     it is sum_b x_c,b log(q_a,b / qbar_b) + x_s,b log(q_s,b / qbar_b). The test is
     exact for any common distribution p, even one that changes arbitrarily from look to look, as
@@ -166,19 +173,13 @@ def increment(x_c: ArrayLike, x_s: ArrayLike, q_s: Array, q_a: Array) -> Array:
     Source: Turner, Ly & Gruenwald, JSPI 230 (2024), 106116 (arXiv 2106.02693v3), section 2: the
     block k-sample e-value.
     """
-    ratio = np.asarray(q_a / q_s[..., None, :])
-    return won(x_c, x_s, ratio - 1.0, np.log(ratio))
-
-
-def won(x_c: ArrayLike, x_s: ArrayLike, lean: Array, log: Array) -> Array:
-    """Compute `increment` from q_a / q_s - 1 (`lean`) and log(q_a / q_s), both (..., J, K)."""
     canary, stable = np.asarray(x_c, dtype=np.float64), np.asarray(x_s, dtype=np.float64)
     e_c, e_s = canary.sum(axis=-1)[..., None, None], stable.sum(axis=-1)[..., None, None]
-    # `blend` is log(qbar / q_s), which `increment` subtracts once per unit of either arm.
+    # `blend` is log(qbar / q_s), which is subtracted once per unit of either arm.
     blend = np.log1p(e_c / np.maximum(e_c + e_s, 1.0) * lean)
-    gain = log @ canary[..., None] - blend @ (canary + stable)[..., None]
+    logs = log @ canary[..., None] - blend @ (canary + stable)[..., None]
     both = (e_c > 0) & (e_s > 0)
-    return np.asarray(np.where(both, gain, 0.0)[..., 0])
+    return np.asarray(np.where(both, logs, 0.0)[..., 0])
 
 
 def log_harm(logs: ArrayLike) -> Array:

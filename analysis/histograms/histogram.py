@@ -16,6 +16,8 @@ from itertools import accumulate
 from operator import add
 from typing import Any
 
+import numpy as np
+
 from analysis.counting import native_histogram
 from analysis.counting.counts import Counts
 from analysis.counting.orientation import oriented
@@ -25,7 +27,7 @@ from analysis.histograms import alternatives, bucket_test
 from analysis.histograms.alternatives import Alternatives, HistogramTolerance
 from analysis.histograms.edges import ENOUGH, Pair, choose, pairs
 from analysis.log_arrays import Array
-from analysis.rates.risk_difference import Contrast, Units, compared_each, informed
+from analysis.rates.risk_difference import Contrast, Units, compared_each, each_safe, informed
 
 EDGE = 0.41
 """Upper bound of a unit's information on a probit shift at one edge, f(z)^2 / p."""
@@ -69,7 +71,7 @@ def learn(rule: HistogramTolerance, capital: ShapeCapital, evidence: Counts) -> 
     return _add_history(rule, capital, evidence)
 
 
-def look(rule: HistogramTolerance, capital: ShapeCapital, evidence: Counts) -> ShapeCapital:
+def update(rule: HistogramTolerance, capital: ShapeCapital, evidence: Counts) -> ShapeCapital:
     """Run a counted look: bet on what precedes it, then add it to the past.
 
     Nothing is bet under a rule whose dispersion allows no valid test.
@@ -80,17 +82,36 @@ def look(rule: HistogramTolerance, capital: ShapeCapital, evidence: Counts) -> S
     if not evidence.edges or evidence.edges != capital.edges:
         return learn(rule, capital, evidence)
     e_c, e_s = evidence.canary_exposures, evidence.stable_exposures
-    worth, at_edge, weighed = _weigh_look(rule, capital, e_c, e_s)
+    look_weight, at_edge, weighed = _weigh_look(rule, capital, e_c, e_s)
     units, log_divisor = _count_beyond(rule, capital.chosen, evidence), weighed["log_divisor"]
     # All bets use the edges, alternatives and weights of `capital`, as of before this look.
     bets = {
-        "harm": _bet_on_harm(rule, capital, evidence, worth),
+        "harm": _bet_on_harm(rule, capital, evidence, look_weight),
         "contrasts": compared_each(
-            capital.contrasts, units, worth=at_edge, log_divisor=log_divisor
+            capital.contrasts, units, look_weight=at_edge, log_divisor=log_divisor
         ),
     }
     sums = {"e_c": capital.e_c + e_c, "e_s": capital.e_s + e_s}
     return _add_history(rule, capital, evidence, **bets, **sums, **weighed)
+
+
+def log_harm(capital: ShapeCapital) -> float:
+    """Return the log of the e-process against "within the tolerance"; 0 before any bet.
+
+    It is `bucket_test.log_harm`.
+    """
+    if not capital.harm:
+        return 0.0
+    return float(bucket_test.log_harm(np.asarray(capital.harm) / capital.log_divisor))
+
+
+def log_safe(capital: ShapeCapital) -> float:
+    """Return log evidence against "worse than the tolerance"; safe at log(1/beta).
+
+    It is `risk_difference.log_safe`. A histogram must be safe at every edge, so the smallest counts
+    (intersection-union, see `verdict.judge`); -inf while its edges are not chosen.
+    """
+    return min(each_safe(capital.contrasts)) if capital.contrasts else float("-inf")
 
 
 def edge(rule: HistogramTolerance, capital: ShapeCapital, boundary: int) -> float:
@@ -167,22 +188,22 @@ def _weigh_look(
     if rule.dispersion is None or e_c == 0 or e_s == 0:
         return 1.0, 1.0, {"information": capital.information, "log_divisor": capital.log_divisor}
     noise, units, share = tempering.noise(rule.dispersion), e_c + e_s, e_c / (e_c + e_s)
-    worth, at_edge = (
+    look_weight, at_edge = (
         1 / float(tempering.inflation(noise, n, share)) for n in (units, EDGE * units)
     )
-    information = capital.information + units * share * (1 - share) * worth
+    information = capital.information + units * share * (1 - share) * look_weight
     log_divisor = float(tempering.total(noise, information))
-    return worth, at_edge, {"information": information, "log_divisor": log_divisor}
+    return look_weight, at_edge, {"information": information, "log_divisor": log_divisor}
 
 
 def _bet_on_harm(
-    rule: HistogramTolerance, capital: ShapeCapital, evidence: Counts, worth: float
+    rule: HistogramTolerance, capital: ShapeCapital, evidence: Counts, look_weight: float
 ) -> tuple[float, ...]:
     """Add the bucket test's log-capital per alternative; nothing is bet without alternatives."""
     if capital.bets is None:
         return capital.harm
     arms = (oriented(counts, rule.worse) for counts in (evidence.canary, evidence.stable))
-    gain = worth * alternatives.gain(capital.bets, *arms)
+    gain = look_weight * alternatives.gain(capital.bets, *arms)
     return tuple(((capital.harm or 0.0) + gain).tolist())
 
 

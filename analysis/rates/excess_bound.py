@@ -1,4 +1,10 @@
-"""The excess bound: an anytime bound on the canary's excess of bad requests."""
+"""The excess bound: an anytime bound on the canary's excess of bad requests.
+
+How it works: at each look twelve bets of different sizes are placed that the canary has few bad
+units (they prove safety and bound the excess from above), and twelve that it has many (they bound
+it from below). `log_safe` weighs the capital of the former against the excess that a margin allows;
+`excess_bound` inverts it: the largest excess that the capital does not rule out.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +15,9 @@ from analysis.log_arrays import column, log_mean
 
 Array = NDArray[np.float64]
 
+Count = float | Array
+"""A count, or counts of shape (..., 1, 1) to broadcast against both kinds of bets."""
+
 LEVELS: Array = np.geomspace(0.02, 0.98, 12)
 """Bet sizes, log-spaced: small ones gain most with many requests, large ones with few."""
 
@@ -18,66 +27,33 @@ WEIGHTS: Array = np.full(LEVELS.size, 1 / LEVELS.size)
 _EVEN = 0.2  # fraction of an informed prior that is uniform, in case the past misleads
 _SHARP = 10.0  # how strongly an informed prior prefers the bets that would grow fastest
 
-_BOTH = np.stack([LEVELS, -LEVELS])  # of `below` and `above`
-_LOST = np.log1p(-_BOTH)
+_SIGNED_LEVELS = np.stack([LEVELS, -LEVELS])  # of bets on few and on many bad canary units
+_LOG_LOSS = np.log1p(-_SIGNED_LEVELS)
 _MOST = 0.98  # largest fraction of its capital that a bet may lose
 _ROUNDS = 60
 
 
-def below(
-    e_c: ArrayLike, e_s: ArrayLike, x_c: ArrayLike, x_s: ArrayLike, ratio: ArrayLike = 1.0
-) -> Array:
-    """Compute one look's log-capital of bets on few bad canary units: (...) -> (..., 12).
+def gain(e_c: Count, e_s: Count, x_c: Count, x_s: Count, ratio: Count = 1.0) -> Array:
+    """Compute a look's log-capital of bets on few and on many bad canary units: (..., 2, 12).
 
-    Per level l, with rho = e_c / e_s: x_c log(1 - l) + x_s log(1 + l ratio rho). Let A_l be its sum
-    and D = sum e_c (p_c - ratio p_s) the excess over the looks. Then exp(A_l + l D) is a test
-    supermartingale for every l, by E prod r^x <= exp((r - 1) sum p), without a model of the effect.
-    Zero where either arm has no exposures; such a look does not count in the canary's requests
-    either.
+    Each argument is a number or (..., 1, 1); both arms have exposures. Per level l, with
+    rho = e_c / e_s and D = sum e_c (p_c - ratio p_s) the excess over the looks:
+
+        few:   x_c log(1 - l) + x_s log(1 + l ratio rho),  sum A_l
+        many:  x_c log(1 + l) + x_s log(1 - l ratio rho),  sum B_l
+
+    Then exp(A_l + l D) and exp(B_l - l D) are test supermartingales for every l, by
+    E prod r^x <= exp((r - 1) sum p), without a model of the effect. A level of the second kind with
+    l ratio rho > .98 cannot be bet: it pays l ratio e_c, as if all of stable's units were bad,
+    which is the most that exp(-l D) may gain in the look, since p_s <= 1.
 
     Derived here: with r_c = 1 - l and r_s = 1 + l ratio rho the exponents (r - 1) e p add up to
-    -l e_c (p_c - ratio p_s), which exp(l D) cancels. Related: bets on a bounded mean, Waudby-
-    Smith & Ramdas, JRSS-B 86 (2024), 1-27, section 4.
+    -l e_c (p_c - ratio p_s), which exp(l D) cancels; the second kind has -l for l. Related: bets on
+    a bounded mean, Waudby-Smith & Ramdas, JRSS-B 86 (2024), 1-27, section 4.
     """
-    rho, both = _compute_odds(e_c, e_s)
-    stake = LEVELS * column(ratio) * rho
-    return np.where(both, _gain(stake, _LOST[0], column(x_c), column(x_s), column(e_s)), 0.0)
-
-
-def above(
-    e_c: ArrayLike, e_s: ArrayLike, x_c: ArrayLike, x_s: ArrayLike, ratio: ArrayLike = 1.0
-) -> Array:
-    """Compute the mirror image of `below`, for an interval's lower end: (...) -> (..., 12).
-
-    Per level l: x_c log(1 + l) + x_s log(1 - l ratio rho); exp(B_l - l D) is a test
-    supermartingale, as in `below` with -l for l. A level with l ratio rho > .98 cannot be bet: it
-    pays l ratio e_c, the most that exp(-l D) may gain in the look, since p_s <= 1.
-    """
-    rho, both = _compute_odds(e_c, e_s)
-    stake = -LEVELS * column(ratio) * rho
-    return np.where(both, _gain(stake, _LOST[1], column(x_c), column(x_s), column(e_s)), 0.0)
-
-
-def _compute_odds(e_c: ArrayLike, e_s: ArrayLike) -> tuple[Array, NDArray[np.bool_]]:
-    """Return rho, and whether both arms have exposures: (...) -> (..., 1)."""
-    canary, stable = column(e_c), column(e_s)
-    both = (canary > 0) & (stable > 0)
-    return canary / np.where(both, stable, 1.0), both
-
-
-def bets(e_c: int, e_s: int, x_c: Array, x_s: Array, ratio: float = 1.0) -> Array:
-    """Compute `below` and `above` of a look where both arms count: (n, 1, 1) -> (n, 2, 12)."""
-    return _gain(_BOTH * ratio * (e_c / e_s), _LOST, x_c, x_s, e_s)
-
-
-def _gain(stake: Array, lost: Array, x_c: Array, x_s: Array, e_s: Array | int) -> Array:
-    """Compute a look's gain from `stake` l ratio rho and `lost` log(1 - l); `above` negates l.
-
-    A bet that cannot be placed pays as much as if all of stable's units were bad: the worst case
-    keeps the supermartingale valid.
-    """
-    gain = x_c * lost + x_s * np.log1p(np.maximum(stake, -_MOST))
-    return np.where(stake < -_MOST, stake * e_s, gain)
+    stake = _SIGNED_LEVELS * ratio * (e_c / e_s)
+    placed = x_c * _LOG_LOSS + x_s * np.log1p(np.maximum(stake, -_MOST))
+    return np.where(stake < -_MOST, stake * e_s, placed)
 
 
 def prior(
@@ -87,7 +63,7 @@ def prior(
 
     They prefer the levels that would grow fastest, per canary request, if the canary changed
     nothing and the arms had equal traffic: p_c log(1 - l) + p_s log(1 + l ratio) + l absolute, the
-    expectation of `below` and of the margin in `log_safe`. The guarantee holds for any weights that
+    expectation of `gain` and of the margin in `log_safe`. The guarantee holds for any weights that
     are fixed before the first bet. These prove safety about a fifth sooner than uniform ones, and
     within a tenth of the time of the single bet that knows the shares. For an edge of a
     distribution, p_c is the share beyond the edge and p_s that beyond its partner.
@@ -109,7 +85,7 @@ def log_safe(
     it reaches log(1/beta): P(ever) <= beta when p_c >= ratio p_s + absolute on average.
 
     Derived here: where D >= absolute n_c this is at most sum_l w_l exp(A_l + l D), a mean of
-    `below`'s supermartingales, and Ville's inequality bounds that (`ratio_test.log_harm`).
+    `gain`'s supermartingales, and Ville's inequality bounds that (`ratio_test.log_harm`).
     """
     return log_mean(np.asarray(A) + LEVELS * column(absolute) * column(n_c), weights)
 
@@ -138,8 +114,8 @@ def excess_bound(A: ArrayLike, alpha: float, weights: ArrayLike = WEIGHTS) -> Ar
 
 
 def excess_floor(B: ArrayLike, alpha: float) -> Array:
-    """Compute an anytime lower bound of the excess D from `above`: (..., 12) -> (...), a count.
+    """Compute an anytime lower bound of the excess D: (..., 12) -> (...), a count.
 
-    It is `excess_bound` of -D, negated.
+    B are the sums of the second kind of bets of `gain`. It is `excess_bound` of -D, negated.
     """
     return -excess_bound(B, alpha)

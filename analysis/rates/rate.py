@@ -22,7 +22,7 @@ ENOUGH = 200
 """Exposures of stable before its past determines prior weights."""
 
 AGILE = 0.1  # weight of each look in the moving average of stable's bad share
-FIT = 3.0  # times stable's usual bad units; above it a look is weighted down at once
+FIT = 3.0  # times stable's expected bad units; above it a look is weighted down at once
 
 _NOTHING = (0.0,) * ratio_test.POINTS.size
 
@@ -53,7 +53,6 @@ class RateCapital:
     crash: tuple[float, ...] = _NOTHING
     contrast: Contrast = field(default_factory=Contrast)
     past: tuple[int, int] = (0, 0)
-    problem: str = ""
     baseline_rate: float | None = None
 
 
@@ -73,11 +72,11 @@ def watch(rule: RateMargin, capital: RateCapital, evidence: Counts) -> RateCapit
     margin = rule.ratio, max(CRASH, rule.absolute)
     return replace(
         learn(capital, evidence),
-        crash=_bet(capital.crash, units, *margin, worth=_weigh_crash(rule, units)),
+        crash=_bet(capital.crash, units, *margin, look_weight=_weigh_crash(rule, units)),
     )
 
 
-def look(rule: RateMargin, capital: RateCapital, evidence: Counts) -> RateCapital:
+def update(rule: RateMargin, capital: RateCapital, evidence: Counts) -> RateCapital:
     """Run a counted look; nothing is bet if the rule's dispersion allows no valid test."""
     if rule.dispersion is None:
         units = _read_units(evidence)
@@ -85,20 +84,16 @@ def look(rule: RateMargin, capital: RateCapital, evidence: Counts) -> RateCapita
         contrast = compared(_prepare_contrast(rule, capital), units, rule.ratio)
         return replace(capital, harm=harm, contrast=contrast)
     if rule.dispersion.problem:
-        return replace(capital, problem=rule.dispersion.problem)
+        return capital
     return _look_under_dispersion(rule, capital, evidence, tempering.noise(rule.dispersion))
 
 
-def log_harm(rule: RateMargin, capital: RateCapital) -> float:
-    """Return the log of the e-process against "within the margin"; 0 before any bet.
-
-    It is `ratio_test.log_harm`, or `robust_test.log_harm` where the pods' dispersion is known.
-    """
-    return logs(rule, capital)[0]
-
-
 def logs(rule: RateMargin, capital: RateCapital) -> tuple[float, float]:
-    """Return the logs of harm, see `log_harm`, and of a crash, a `ratio_test.log_harm`."""
+    """Return the logs of the e-processes against "within the margin" and against a crash.
+
+    They are 0 before any bet. Both are a `ratio_test.log_harm`; the first is `robust_test.log_harm`
+    where the pods' dispersion is known.
+    """
     harm, crash = ratio_test.log_harm((capital.harm, capital.crash)).tolist()
     if rule.dispersion is None or not capital.robust:
         return harm, crash
@@ -111,7 +106,7 @@ def _look_under_dispersion(
     """Run a counted look with all evidence tempered by the pods' dispersion."""
     units = _read_units(evidence)
     e_c, e_s, x_c, x_s, _ = units
-    state = robust_test.look(
+    state = robust_test.update(
         capital.robust or robust_test.start(),
         noise,
         robust_test.ArmCounts(e_c, e_s, x_c, x_s),
@@ -120,7 +115,7 @@ def _look_under_dispersion(
     )
     log_divisor = float(tempering.total(noise, robust_test.information(state)))
     # As of before this look: the look joins the average below, after its evidence was weighted.
-    baseline_rate = _estimate_usual_share(capital, units)
+    baseline_rate = _estimate_baseline_rate(capital, units)
     return replace(
         capital,
         robust=tuple(map(float, state)),
@@ -137,7 +132,7 @@ def _look_under_dispersion(
     )
 
 
-def _estimate_usual_share(capital: RateCapital, units: Units) -> float:
+def _estimate_baseline_rate(capital: RateCapital, units: Units) -> float:
     """Estimate stable's bad share from before the look; without a past, from the look itself."""
     if capital.baseline_rate is not None:
         return capital.baseline_rate
@@ -154,7 +149,7 @@ def _weigh_safety(
     """
     bad = max(baseline_rate * units.e_s, units.x_s / FIT)
     n, share = tempering.expected(units.e_c, units.e_s, bad, rule.ratio, rule.absolute)
-    return 1 / float(tempering.steadied(noise, n, share))
+    return 1 / float(tempering.inflation_at_known_n(noise, n, share))
 
 
 def _prepare_contrast(rule: RateMargin, capital: RateCapital) -> Contrast:
@@ -187,7 +182,7 @@ def _weigh_crash(rule: RateMargin, units: Units) -> float:
 
 
 def _bet(
-    logs: tuple[float, ...], units: Units, ratio: float, absolute: float, worth: float = 1.0
+    logs: tuple[float, ...], units: Units, ratio: float, absolute: float, look_weight: float = 1.0
 ) -> tuple[float, ...]:
     """Add one look to the ratio test's log-capital, if both arms have exposures."""
     e_c, e_s, x_c, x_s, _ = units
@@ -195,6 +190,6 @@ def _bet(
         return logs
     return tuple(
         (
-            logs + worth * ratio_test.gain(e_c, e_s, x_c, x_s, ratio=ratio, absolute=absolute)
+            logs + look_weight * ratio_test.gain(e_c, e_s, x_c, x_s, ratio=ratio, absolute=absolute)
         ).tolist()
     )

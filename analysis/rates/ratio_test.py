@@ -87,19 +87,3 @@ def log_harm(logs: ArrayLike) -> Array:
     257-317.
     """
     return log_sum(np.asarray(logs, dtype=np.float64) + _LOG_WEIGHTS)
-
-
-def information(ratio_seen: float, ratio: float, rho: float, p_s: float, alpha: float) -> float:
-    """Compute the least expected canary requests of any valid test of p_c <= ratio * p_s.
-
-    Without an absolute margin it is log(1/alpha) / KL, with KL = n kl(q_seen || q_ratio) per canary
-    request, q_t = t rho / (1 + t rho), n = p_s (ratio_seen + 1/rho) bad units per canary request.
-    The ratio test needs 1.21, 1.36 and 1.50 times this at a true ratio of 2, 5 and 10 (alpha .01,
-    ratio 1). Shares and rates are 0 to 1; `rho` = e_c / e_s > 0. Infinite at the margin itself. It
-    is `information.needed` with the conditional binomial divergence in one formula.
-    """
-    q = ratio_seen * rho / (1 + ratio_seen * rho)
-    q0 = ratio * rho / (1 + ratio * rho)
-    kl = q * np.log(q / q0) + (1 - q) * np.log((1 - q) / (1 - q0))
-    per_unit = p_s * (ratio_seen + 1 / rho) * kl
-    return float(np.log(1 / alpha) / per_unit) if per_unit > 0 else float("inf")

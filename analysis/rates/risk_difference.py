@@ -36,9 +36,9 @@ class Contrast:
     `gap` is in canary units: how far the margin's ratio (or the tolerance) lifts the acceptable
     share above stable's, standardised to the canary's exposures, sum rho (ratio reference - x_s).
     `excess` is on the same scale: the canary's bad units beyond stable's share, sum x_c - rho x_s.
-    Under dispersion each look is weighted by its worth (see `compared`): `n_c` is the canary's
-    exposures, each times its look's worth, and `log_divisor` divides all log-capital. `over` and
-    `under` are numerator and denominator of `stratified`.
+    Under dispersion each look has a weight (see `compared`): `n_c` is the canary's exposures, each
+    times its look's weight, and `log_divisor` divides all log-capital. `over` and `under` are
+    numerator and denominator of `stratified`.
     """
 
     below: tuple[float, ...] = _NOTHING
@@ -59,7 +59,7 @@ class Contrast:
     def difference(self) -> float | None:
         """Difference of bad shares, canary minus stable, averaged over the canary's exposures.
 
-        It is sum w (x_c - rho x_s) over sum w e_c, w the look's worth; None without exposures.
+        It is sum w (x_c - rho x_s) over sum w e_c, w the look's weight; None without exposures.
 
         Derived here: x_c - rho x_s has the mean e_c (p_c - p_s). It lies within `interval`, which
         bounds what it estimates: there the log-capital of each bet is a sum of log(1 + y) - y <= 0.
@@ -87,37 +87,37 @@ def compared(
     contrast: Contrast,
     units: Units,
     ratio: float = 1.0,
-    worth: float = 1.0,
+    look_weight: float = 1.0,
     log_divisor: float = 1.0,
 ) -> Contrast:
     """Add one look to the contrast; a look changes nothing unless both arms have exposures.
 
-    `worth`, 0 to 1, multiplies the look's evidence (1 / `tempering.inflation`). It must not depend
-    on the canary's bad units, or the bets would not be valid. `log_divisor` >= 1 divides all
+    `look_weight`, 0 to 1, multiplies the look's evidence (1 / `tempering.inflation`). It must not
+    depend on the canary's bad units, or the bets would not be valid. `log_divisor` >= 1 divides all
     evidence so far (`tempering.total`).
     """
-    return compared_each([contrast], [units], ratio, worth, log_divisor)[0]
+    return compared_each([contrast], [units], ratio, look_weight, log_divisor)[0]
 
 
 def compared_each(
     contrasts: Sequence[Contrast],
     units: Sequence[Units],
     ratio: float = 1.0,
-    worth: float = 1.0,
+    look_weight: float = 1.0,
     log_divisor: float = 1.0,
 ) -> tuple[Contrast, ...]:
     """Run `compared` for several edges of one look at once; all have the same exposures."""
     if not units or units[0].e_c == 0 or units[0].e_s == 0:
         return tuple(contrasts)
     x_c, x_s = np.array([(u.x_c, u.reference) for u in units], dtype=np.float64).T[..., None, None]
-    gain = excess_bound.bets(units[0].e_c, units[0].e_s, x_c, x_s, ratio)
-    logs = np.array([(c.below, c.above) for c in contrasts]) + worth * gain
+    gain = excess_bound.gain(units[0].e_c, units[0].e_s, x_c, x_s, ratio)
+    logs = np.array([(c.below, c.above) for c in contrasts]) + look_weight * gain
     return tuple(
         _add_look(
             contrast,
             edge_units,
             ratio,
-            worth,
+            look_weight,
             below=tuple(low),
             above=tuple(high),
             log_divisor=log_divisor,
@@ -127,7 +127,7 @@ def compared_each(
 
 
 def _add_look(
-    contrast: Contrast, units: Units, ratio: float, worth: float, **capital: Any
+    contrast: Contrast, units: Units, ratio: float, look_weight: float, **capital: Any
 ) -> Contrast:
     """Add the look's counts to the contrast and set its new capital."""
     e_c, e_s, x_c, x_s, reference = units
@@ -140,9 +140,9 @@ def _add_look(
         x_s=contrast.x_s + x_s,
         over=contrast.over + (x_c * e_s - x_s * e_c) / both,
         under=contrast.under + e_c * e_s / both,
-        excess=contrast.excess + worth * (x_c - x_s * e_c / e_s),
-        gap=contrast.gap + worth * (ratio * reference - x_s) * e_c / e_s,
-        n_c=contrast.n_c + worth * e_c,
+        excess=contrast.excess + look_weight * (x_c - x_s * e_c / e_s),
+        gap=contrast.gap + look_weight * (ratio * reference - x_s) * e_c / e_s,
+        n_c=contrast.n_c + look_weight * e_c,
         **capital,
     )
 

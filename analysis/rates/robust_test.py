@@ -15,14 +15,13 @@ Differences that last a pod's life are integrated out: they divide all log-capit
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.dispersion import tempering
-from analysis.dispersion.estimate import Dispersion
 from analysis.dispersion.tempering import Noise, floats
 from analysis.log_arrays import column, log_mean, log_sum, row
 from analysis.rates import ratio_test
@@ -65,17 +64,17 @@ class RobustState(NamedTuple):
     looks: Array  # counted looks in the open block
     n: Array  # bad units in the open block
     x_c: Array  # the canary's bad units in the open block
-    fair: Array  # bad units that the canary may have in the open block
+    expected_x_c: Array  # the canary's bad units in the open block at its margin
 
 
 def start(shape: tuple[int, ...] = ()) -> Array:
-    """Create the state before any look, (*shape, SIZE), for `look`."""
+    """Create the state before any look, (*shape, SIZE), for `update`."""
     state = np.zeros((*shape, SIZE))
     state[..., _POINTS : 2 * _POINTS] = _NIL
     return state
 
 
-def look(
+def update(
     state: ArrayLike,
     noise: Noise,
     counts: ArmCounts,
@@ -85,15 +84,15 @@ def look(
 ) -> Array:
     """Add one look to the state; where either arm has no exposures nothing changes.
 
-    The ratio test (`ratio_test.increment`) is divided by `tempering.inflation` phi. Its later
-    starts, weighted LATE HAZARD (1-HAZARD)^k, gain at most 1 + 1 / (I-1)^2 per look, I the
-    inflation of the past, so that one look in which pods differ more than ever before cannot decide
-    alone. (A bound by the look's own phi would fall as the canary's bad units rise: more harm would
-    be less evidence.) There is one share bet per block of `Noise.block` looks, see
-    `share_bets.paid`. Of a block's n bad units the canary may have X = n pi* +
-    absolute e_c (1 - pi*), with pi the canary's share of traffic and
-    pi* = ratio pi / (1 - pi + ratio pi), increased by the second-order bias of the expected share
-    from unequal numbers of pods, brief (1-q) ((1-q) / k_s - q / k_c).
+    1. The ratio test gains `ratio_test.increment`, divided by `tempering.inflation` phi.
+    2. The start after k looks has the weight LATE HAZARD (1-HAZARD)^k. It gains the same, but at
+       most 1 + 1 / (I-1)^2 per look, I the inflation of the past, so that one look in which pods
+       differ more than ever before cannot decide alone. (A bound by the look's own phi would fall
+       as the canary's bad units rise: more harm would be less evidence.)
+    3. The share bets of a block of `Noise.block` looks are paid at its end, see
+       `share_bets.log_payoff`. Of the block's n bad units the canary may have X = n pi* +
+       absolute e_c (1 - pi*), with pi the canary's share of traffic and
+       pi* = ratio pi / (1 - pi + ratio pi), increased by `share_bets.bias`.
 
     Args:
         state: (..., SIZE).
@@ -107,17 +106,17 @@ def look(
     """
     before = np.asarray(state, dtype=np.float64)
     e_c, e_s, x_c, x_s = map(floats, counts)
-    after = _update(_unpack(before), noise, (e_c, e_s, x_c, x_s), floats(ratio), floats(absolute))
+    after = _add_look(_unpack(before), noise, (e_c, e_s, x_c, x_s), floats(ratio), floats(absolute))
     return np.where(column((e_c > 0) & (e_s > 0)), _pack(after), before)
 
 
 def log_harm(state: ArrayLike, noise: Noise) -> Array:
     """Compute the log of the e-process: (..., SIZE) -> (...); roll back at log(1/alpha).
 
-    It is the weighted mean of `members`. The weight of share bets rises to a half with the
-    differences between pods. The weights are fixed before the first look, so the mean is an
-    e-process. It is exact where requests are independent (the dispersion's fields are then 1 and
-    0) and approximate otherwise.
+    It is the weighted mean of `members`. The weights are fixed before the first look, so the mean
+    is an e-process; that of share bets rises to a half with the differences between pods. The test
+    is exact where requests are independent (the dispersion's fields are then 1 and 0), and
+    approximate otherwise.
     """
     bets = np.maximum(_LEAST, _HEDGED * (1 - 1 / noise.inflation))
     weights = row((1 - bets) * (1 - LATE), (1 - bets) * LATE, bets)
@@ -144,43 +143,21 @@ def information(state: ArrayLike) -> Array:
     return _unpack(np.asarray(state, dtype=np.float64)).information
 
 
-def walk(
-    noise: Noise, counts: ArmCounts, *, ratio: ArrayLike = 1.0, absolute: ArrayLike = 0.0
-) -> Iterator[Array]:
-    """Yield many rollouts' states after each `look`: (rollouts, looks) -> (rollouts, SIZE)."""
-    columns = [np.asarray(v, dtype=np.float64).T for v in counts]
-    state = start(columns[0].shape[1:])
-    for look_counts in zip(*columns, strict=True):
-        state = look(state, noise, ArmCounts(*look_counts), ratio=ratio, absolute=absolute)
-        yield state
-
-
-def path(
-    dispersions: Sequence[Dispersion],
-    counts: ArmCounts,
-    *,
-    ratio: float = 1.0,
-    absolute: float = 0.0,
-) -> Array:
-    """Compute the log of the e-process after each `look` of many rollouts: (rollouts, looks)."""
-    noise = tempering.noises(dispersions)
-    states = walk(noise, counts, ratio=ratio, absolute=absolute)
-    return np.array([log_harm(state, noise) for state in states]).T
-
-
-def _update(now: RobustState, noise: Noise, counts: Sequence[Array], *margin: Array) -> RobustState:
-    """Add one look to the unpacked state, see `look`."""
+def _add_look(
+    now: RobustState, noise: Noise, counts: Sequence[Array], *margin: Array
+) -> RobustState:
+    """Add one look to the unpacked state, see `update`."""
     (e_c, e_s, x_c, x_s), (ratio, absolute) = counts, margin
     n = x_c + x_s
     # Information uses the predicted n, not n itself: the canary's bad units must not affect it.
     expected_n, q = tempering.expected(e_c, e_s, x_s, ratio, absolute)
     gain = ratio_test.increment(e_c, e_s, x_c, x_s, ratio=ratio, absolute=absolute)
     gain = gain / column(tempering.inflation(noise, n, q))
-    # The bound uses the inflation of the past: see `look` for why not the look's own.
+    # The bound uses the inflation of the past: see `update` for why not the look's own.
     most = 1 + 1 / np.maximum(noise.inflation - 1, _LEAST) ** 2
     # Capital that starts now bets in this look already, on the same gain as all earlier starts.
     begun = np.logaddexp(now.late, column(now.waiting + np.log(HAZARD)))
-    fair = n * np.minimum(1.0, q * (1 + bias(noise, q))) + absolute * e_c * (1 - q)
+    expected_x_c = n * np.minimum(1.0, q * (1 + bias(noise, q))) + absolute * e_c * (1 - q)
     opened = now._replace(
         ratio=now.ratio + gain,
         late=begun + np.minimum(gain, column(most)),
@@ -190,7 +167,7 @@ def _update(now: RobustState, noise: Noise, counts: Sequence[Array], *margin: Ar
         looks=now.looks + 1,
         n=now.n + n,
         x_c=now.x_c + x_c,
-        fair=now.fair + fair,
+        expected_x_c=now.expected_x_c + expected_x_c,
     )
     return _settle_block(opened, noise)
 
@@ -199,13 +176,15 @@ def _settle_block(now: RobustState, noise: Noise) -> RobustState:
     """Pay out the share bets and open a new block where the block is complete."""
     over = now.looks >= noise.block
     open_ = np.where(over, 0.0, 1.0)
-    bets = now.bets + np.where(column(over), log_payoff(noise, now.n, now.x_c, now.fair), 0.0)
+    bets = now.bets + np.where(
+        column(over), log_payoff(noise, now.n, now.x_c, now.expected_x_c), 0.0
+    )
     return now._replace(
         bets=bets,
         looks=now.looks * open_,
         n=now.n * open_,
         x_c=now.x_c * open_,
-        fair=now.fair * open_,
+        expected_x_c=now.expected_x_c * open_,
     )
 
 

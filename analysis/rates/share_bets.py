@@ -26,7 +26,7 @@ blocks without the divisor find harm a fifth later and are wrong more often.
 _LEAST = 1e-3
 
 
-def log_payoff(noise: Noise, n: Array, x_c: Array, fair: Array) -> Array:
+def log_payoff(noise: Noise, n: Array, x_c: Array, expected_x_c: Array) -> Array:
     """Compute log(1 + w (x_c - X)) for each bet size, (...) -> (..., 8); zero for an empty block.
 
     w = fraction / ((1 - X/n) cluster), and w X <= MOST. The only assumption is
@@ -38,10 +38,10 @@ def log_payoff(noise: Noise, n: Array, x_c: Array, fair: Array) -> Array:
         noise: the dispersion, which sizes the bets.
         n: bad units of both arms in the block.
         x_c: the canary's bad units in the block.
-        fair: X, the number of them that the canary may expect.
+        expected_x_c: X, the number of them that the canary may expect.
     """
-    placed = (n > 0) & (fair > 0)
-    expected = np.where(placed, fair, 1.0)
+    placed = (n > 0) & (expected_x_c > 0)
+    expected = np.where(placed, expected_x_c, 1.0)
     against = np.maximum(1 - expected / np.maximum(n, 1.0), _LEAST)
     # As in `tempering.inflation`, n units are at most one cluster.
     clusters = np.maximum(1.0, np.minimum(n, noise.cluster))

@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
-
-from analysis.rates.rate import RateCapital
-from analysis.verdict.guardrail import Capital
 
 LATE_SHARE = 0.1
 """Fraction of the capital of harm that starts late; the rest bets from the first look on."""
 
 
-def afresh(capital: Capital) -> Capital:
-    """Reset the capital's bets on harm, but retain what it has learnt of stable."""
-    if isinstance(capital, RateCapital):
-        return replace(capital, harm=RateCapital().harm)
-    return replace(capital, harm=())
-
-
 def log_harm(first: float, later: float) -> float:
-    """Compute the log of (1 - PART) exp(first) + PART exp(later), an e-process.
+    """Compute the log of (1 - LATE_SHARE) exp(first) + LATE_SHARE exp(later), an e-process.
 
     Derived here: `later` is 0 until a time determined by the looks before it, and from then on the
     log of the e-process of the looks after it. So exp(later) is a test supermartingale, and so is a

@@ -6,14 +6,8 @@ import math
 from dataclasses import dataclass
 
 from analysis.fast_replace import replace
-from analysis.histograms import histogram
-from analysis.histograms.alternatives import HistogramTolerance
-from analysis.histograms.histogram import ShapeCapital
 from analysis.rates import risk_difference as contrasts
-from analysis.rates.rate import RateCapital, RateMargin
 from analysis.rates.risk_difference import Contrast
-from analysis.verdict import guardrail
-from analysis.verdict.guardrail import Capital, Rule
 
 
 @dataclass(frozen=True)
@@ -45,26 +39,6 @@ class Readout:
     words: str = ""
 
 
-def read(rule: Rule, capital: Capital, log_harm: float, alpha: float, beta: float) -> Readout:
-    """Compute a metric's readout; `log_harm` is the log of its weighted e-process.
-
-    Raises:
-        TypeError: rule and capital are of different kinds.
-    """
-    log_safe = guardrail.log_safe(rule, capital)
-    plain = Readout(
-        harm=harm_share(log_harm, alpha),
-        safe=proof_share(log_safe, beta),
-    )
-    if isinstance(rule, RateMargin) and isinstance(capital, RateCapital):
-        plain = replace(plain, words="share of bad units")
-        return _fill_in(plain, capital.contrast, rule.absolute, alpha, beta)
-    if isinstance(rule, HistogramTolerance) and isinstance(capital, ShapeCapital):
-        plain = replace(plain, canary=capital.e_c, stable=capital.e_s)
-        return _read_weakest_edge(plain, rule, capital, alpha, beta)
-    raise TypeError("rule and capital are of different kinds")
-
-
 def harm_share(log_harm: float, alpha: float) -> float:
     """Compute the share of the log evidence of harm that alpha requires; 1 decides."""
     return max(0.0, log_harm / -math.log(alpha))
@@ -75,44 +49,10 @@ def proof_share(log_safe: float, beta: float) -> float | None:
     return max(0.0, log_safe / -math.log(beta)) if math.isfinite(log_safe) else None
 
 
-def at_edges(
-    rule: HistogramTolerance, capital: ShapeCapital, alpha: float, beta: float
-) -> list[Readout]:
-    """Compute a histogram's readout at each edge; `safe` is that edge's proof, `harm` is unset."""
-    proofs = (max(0.0, contrasts.log_safe(c) / -math.log(beta)) for c in capital.contrasts)
-    plain = [Readout(canary=capital.e_c, stable=capital.e_s, safe=proof) for proof in proofs]
-    return [_read_edge(p, rule, capital, i, alpha=alpha, beta=beta) for i, p in enumerate(plain)]
-
-
-def _read_weakest_edge(
-    plain: Readout, rule: HistogramTolerance, capital: ShapeCapital, alpha: float, beta: float
-) -> Readout:
-    """Fill in the edge with the least evidence: safety must hold at all, so this one decides."""
-    if not capital.contrasts:
-        return replace(plain, words="no edge chosen yet")
-    proofs = contrasts.each_safe(capital.contrasts)
-    return _read_edge(plain, rule, capital, proofs.index(min(proofs)), alpha=alpha, beta=beta)
-
-
-def _read_edge(
-    plain: Readout,
-    rule: HistogramTolerance,
-    capital: ShapeCapital,
-    which: int,
-    *,
-    alpha: float,
-    beta: float,
-) -> Readout:
-    pair = capital.chosen[which]
-    edge, partner = (histogram.edge(rule, capital, i) for i in (pair.edge, pair.partner))
-    side = "above" if rule.worse == "high" else "at or below"
-    named = replace(plain, edge=edge, partner=partner, words=f"share {side} {edge:g}")
-    return _fill_in(named, capital.contrasts[which], 0.0, alpha, beta)
-
-
-def _fill_in(
+def read_contrast(
     plain: Readout, contrast: Contrast, absolute: float, alpha: float, beta: float
 ) -> Readout:
+    """Set the counts, estimates and bounds of a comparison; without data nothing changes."""
     if contrast.e_c == 0:
         return plain
     low, high = contrasts.interval(contrast, alpha, beta)

@@ -11,9 +11,8 @@ from typing import Literal
 import numpy as np
 
 from analysis.log_arrays import log_sum
-from analysis.verdict import guardrail
-from analysis.verdict.guardrail import Capital, Logs, RateMargin, Rule
-from analysis.verdict.readout import Readout, harm_share, proof_share, read
+from analysis.verdict.readout import Readout, harm_share, proof_share
+from analysis.verdict.sequential_test import Logs, SequentialTest
 
 CRASH_WEIGHT = 0.1
 """Weight of the crash watch in the mean, over all rates together."""
@@ -29,23 +28,22 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Guarded:
-    """One guardrail: rule, capital, weight in the mean, and why it is blind, if it is.
+    """One guardrail: test, weight in the mean, and why it is blind, if it is.
 
     `observational`: the arms differ in more than their version, so the comparison is not an
-    experiment. `logs`: the capital's logs, if a caller has already computed them.
+    experiment. `own_logs` replace the test's, where bets on harm that started late join them.
     """
 
-    rule: Rule
-    capital: Capital
+    test: SequentialTest
     importance: float
     blind: str = ""
     observational: bool = False
-    logs: Logs | None = None
+    own_logs: Logs | None = None
 
-    @cached_property
-    def known(self) -> Logs:
-        """The capital's logs of harm, safety and crash."""
-        return self.logs or guardrail.logs(self.rule, self.capital)
+    @property
+    def logs(self) -> Logs:
+        """The logs of harm, safety and crash that count in the mean."""
+        return self.own_logs or self.test.logs
 
 
 @dataclass(frozen=True)
@@ -74,26 +72,22 @@ class Judgement:
     def harm_of(self, name: str) -> float:
         """Compute the share of the evidence of harm for a rollback by this guardrail alone.
 
-        It is the weighted `guardrail.log_harm` over log(1/alpha).
+        It is the weighted log of harm, see `judge`, over log(1/alpha).
         """
         return harm_share(self.log_parts[name], self.alpha)
 
     def proof_of(self, name: str) -> float | None:
         """Compute the share of this guardrail's evidence for a promotion; None without a test.
 
-        It is `guardrail.log_safe` over log(1/beta).
+        It is the log of safety, see `judge`, over log(1/beta).
         """
         return proof_share(self.log_proofs[name], self.beta)
 
     @cached_property
     def readouts(self) -> Mapping[str, Readout]:
-        """Every metric in numbers, computed on demand because most looks decide nothing.
-
-        Raises TypeError where a rule and its capital are of different kinds.
-        """
+        """Every metric in numbers, computed on demand because most looks decide nothing."""
         levels = self.alpha, self.beta
-        logs = self.log_parts
-        return {n: read(g.rule, g.capital, logs[n], *levels) for n, g in self.guards.items()}
+        return {n: g.test.read(self.log_parts[n], *levels) for n, g in self.guards.items()}
 
 
 def judge(guards: Mapping[str, Guarded], alpha: float, beta: float) -> Judgement:
@@ -114,7 +108,7 @@ def judge(guards: Mapping[str, Guarded], alpha: float, beta: float) -> Judgement
     if not guards:
         raise ValueError("nothing is guarded")
     shares = _compute_weights(guards)
-    harm = {n: math.log(shares[n]) + g.known.harm for n, g in guards.items()}
+    harm = {n: math.log(shares[n]) + g.logs.harm for n, g in guards.items()}
     crash = _compute_log_crash(guards)
     members = [*harm.values(), *([crash] if crash is not None else [])]
     joint, bar = float(log_sum(np.array(members))), -math.log(alpha)
@@ -123,7 +117,7 @@ def judge(guards: Mapping[str, Guarded], alpha: float, beta: float) -> Judgement
     # does: the members that did are the cause.
     harmful = joint >= bar
     dead = ("crash",) if crash is not None and crash >= bar else ()
-    proofs = {n: g.known.safe for n, g in guards.items()}
+    proofs = {n: g.logs.safe for n, g in guards.items()}
     verdicts = {n: _decide(g, harm[n] >= bar, proofs[n], beta) for n, g in guards.items()}
     return Judgement(
         guards,
@@ -141,7 +135,7 @@ def judge(guards: Mapping[str, Guarded], alpha: float, beta: float) -> Judgement
 
 
 def _decide(guarded: Guarded, harmful: bool, log_proof: float, beta: float) -> Verdict:
-    reason = guarded.blind or guardrail.problem(guarded.capital)
+    reason = guarded.blind or guarded.test.problem
     # Harm wins over blindness: evidence gathered before a metric went blind still counts.
     if harmful:
         return Verdict("harmful", f"worse than its margin allows, {_describe_assumption(guarded)}")
@@ -154,24 +148,24 @@ def _decide(guarded: Guarded, harmful: bool, log_proof: float, beta: float) -> V
 
 def _describe_assumption(guarded: Guarded) -> str:
     """Describe the assumption behind the proof."""
-    differ = guarded.rule.dispersion is not None
+    differ = guarded.test.dispersion is not None
     rests = "though pods differ" if differ else "if requests are independent"
     return f"{rests}; observational" if guarded.observational else rests
-
-
-def _select_rates(guards: Mapping[str, Guarded]) -> list[Guarded]:
-    return [guarded for guarded in guards.values() if isinstance(guarded.rule, RateMargin)]
 
 
 def _compute_weights(guards: Mapping[str, Guarded]) -> dict[str, float]:
     """Compute each metric's weight in the mean, after deducting that of the crash watch."""
     total = sum(guarded.importance for guarded in guards.values())
     # All weights sum to one, so that the mean starts at one.
-    left = 1 - CRASH_WEIGHT if _select_rates(guards) else 1.0
+    left = 1 - CRASH_WEIGHT if _list_crash_logs(guards) else 1.0
     return {name: left * guarded.importance / total for name, guarded in guards.items()}
 
 
 def _compute_log_crash(guards: Mapping[str, Guarded]) -> float | None:
-    """Compute the log of the crash watches' contribution to the mean; None without a rate."""
-    logs = [guarded.known.crash for guarded in _select_rates(guards)]
+    """Compute the log of the crash watches' contribution to the mean; None without any."""
+    logs = _list_crash_logs(guards)
     return float(log_sum(np.array(logs) + np.log(CRASH_WEIGHT / len(logs)))) if logs else None
+
+
+def _list_crash_logs(guards: Mapping[str, Guarded]) -> list[float]:
+    return [g.logs.crash for g in guards.values() if g.logs.crash is not None]

@@ -12,6 +12,7 @@ import numpy as np
 
 from analysis.rates import excess_bound, ratio_test
 from benchmarks.quality.detection import known_gain
+from benchmarks.worlds import paths
 from benchmarks.worlds.draws import Array, DrawnCounts, drawn
 
 BASE, BETA = 0.01, 0.05
@@ -68,7 +69,7 @@ class Rollouts:
         e_c, x_c = drawn(self.rng, self.requests * weight, np.full(weight.shape, share))
         e_s, x_s = drawn(self.rng, self.requests * (1 - weight), np.full(weight.shape, BASE))
         self.harm += self._compute_gain(e_c, e_s, x_c, x_s)
-        self.below += excess_bound.below(e_c, e_s, x_c, x_s)
+        self.below += paths.below(e_c, e_s, x_c, x_s)
         self.counted += np.where(e_s > 0, e_c, 0)
         self.excess += self.requests * weight * (share - BASE)
 

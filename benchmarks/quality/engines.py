@@ -22,6 +22,7 @@ from analysis.log_arrays import column
 from analysis.rates import excess_bound, ratio_test, robust_test
 from analysis.rates.rate import AGILE, ENOUGH, FIT
 from benchmarks.peers.rule import first
+from benchmarks.worlds import paths
 from benchmarks.worlds.draws import Array, DrawnCounts
 from benchmarks.worlds.rates import History, Streams
 
@@ -98,7 +99,7 @@ def robust_harm(streams: Streams, past: Past) -> Trace:
     dispersions = learnt(streams, past)
     refused = np.array([bool(dispersion.problem) for dispersion in dispersions])
     reason = next((dispersion.problem for dispersion in dispersions if dispersion.problem), "")
-    return Trace(robust_test.path(dispersions, _counts(streams)), refused, reason)
+    return Trace(paths.robust_logs(dispersions, _counts(streams)), refused, reason)
 
 
 def robust_excess(
@@ -131,24 +132,30 @@ def steady(
 ) -> Array:
     """Return the tempered excess bound's log evidence of safety after each look.
 
-    A look's weight uses only what was known before the look: `usual` is updated after it.
+    A look's weight uses only what was known before the look: `baseline_rate` is updated after it.
     """
-    noise, arms = tempering.noises(dispersions), streams.arms()
+    noise, arms = paths.noises(dispersions), streams.arms()
     weights = informed(past, ratio, absolute)
-    usual = (past.x_s.sum(axis=-1) + 0.5) / (past.e_s.sum(axis=-1) + 1)
-    states = robust_test.walk(noise, _counts(streams), ratio=ratio, absolute=absolute)
+    baseline_rate = (past.x_s.sum(axis=-1) + 0.5) / (past.e_s.sum(axis=-1) + 1)
+    states = paths.walk(noise, _counts(streams), ratio=ratio, absolute=absolute)
     below: Array | float = 0.0
-    counted, logs = np.zeros(len(usual)), []
+    counted, logs = np.zeros(len(baseline_rate)), []
     for e_c, x_c, e_s, x_s, state in zip(*(a.T for a in arms), states, strict=True):
         both = (e_c > 0) & (e_s > 0)
-        bad = np.maximum(usual * e_s, x_s / FIT)
+        bad = np.maximum(baseline_rate * e_s, x_s / FIT)
         n, share = tempering.expected(e_c, e_s, bad, ratio, absolute)
-        worth = np.where(both, 1 / tempering.steadied(noise, n, share), 0.0)
-        below = below + worth[:, None] * excess_bound.below(e_c, e_s, x_c, x_s, ratio)
-        counted = counted + worth * e_c
-        calm = tempering.total(noise, robust_test.information(state))
-        logs.append(excess_bound.log_safe(below / calm[:, None], counted / calm, absolute, weights))
-        usual = np.where(both, usual + AGILE * (x_s / np.maximum(e_s, 1) - usual), usual)
+        look_weight = np.where(both, 1 / tempering.inflation_at_known_n(noise, n, share), 0.0)
+        below = below + look_weight[:, None] * paths.below(e_c, e_s, x_c, x_s, ratio)
+        counted = counted + look_weight * e_c
+        log_divisor = tempering.total(noise, robust_test.information(state))
+        logs.append(
+            excess_bound.log_safe(
+                below / log_divisor[:, None], counted / log_divisor, absolute, weights
+            )
+        )
+        baseline_rate = np.where(
+            both, baseline_rate + AGILE * (x_s / np.maximum(e_s, 1) - baseline_rate), baseline_rate
+        )
     return np.array(logs).T
 
 
@@ -177,7 +184,7 @@ def safe(arms: Streams, past: Streams, ratio: ArrayLike = 1.0, absolute: ArrayLi
 
     `past` holds stable's counts before the first look, which choose the weights of the bets.
     """
-    gains = excess_bound.below(arms.e_c, arms.e_s, arms.x_c, arms.x_s, column(ratio))
+    gains = paths.below(arms.e_c, arms.e_s, arms.x_c, arms.x_s, column(ratio))
     both = (arms.e_c > 0) & (arms.e_s > 0)
     counted = np.where(both, arms.e_c, 0).cumsum(axis=-1)
     weights = informed(past, ratio, absolute)[:, None]

@@ -45,14 +45,14 @@ def beta_binomial(noise: Noise, counts: ArmCounts) -> Array:
     both, n = (e_c > 0) & (e_s > 0), x_c + x_s
     rho = e_c / np.maximum(e_s, 1)
     noise_by_look = Noise(*(component[:, None] for component in noise))
-    usual, q = tempering.expected(e_c, e_s, x_s)
+    expected_n, q = tempering.expected(e_c, e_s, x_s)
     extra = (tempering.inflation(noise_by_look, n, q) - 1) / np.maximum(n - 1, 1)
     size = 1 / np.clip(extra, _LEAST, 1 - _LEAST) - 1
     logs = [_compute_log_likelihood(x_c, n, p, size) for p in _compute_shares(rho)]
     gains = np.where(both[..., None], np.stack(logs[1:], axis=-1) - logs[0][..., None], 0.0)
-    information = usual * q * (1 - q) / tempering.inflation(noise_by_look, usual, q)
-    calm = tempering.total(noise_by_look, np.where(both, information, 0.0).cumsum(axis=1))
-    return ratio_test.log_harm(gains.cumsum(axis=1) / calm[..., None])
+    information = expected_n * q * (1 - q) / tempering.inflation(noise_by_look, expected_n, q)
+    log_divisor = tempering.total(noise_by_look, np.where(both, information, 0.0).cumsum(axis=1))
+    return ratio_test.log_harm(gains.cumsum(axis=1) / log_divisor[..., None])
 
 
 def _compute_shares(rho: Array) -> list[Array]:

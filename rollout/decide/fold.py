@@ -79,9 +79,8 @@ def fold_all(facts: Iterable[tuple[int, Fact]]) -> RolloutState:
 def _apply_learned(state: RolloutState, fact: Learned, _seq: int) -> RolloutState:
     """Put the pods' dispersion into the rules; a guardrail without a valid one keeps its rule."""
     dispersions = fact.dispersions
-    # `waits=False`: only tests that take requests as independent have late bets (`GuardrailState`).
     gauges = {
-        name: replace(gauge, rule=replace(gauge.rule, dispersion=dispersions[name]), waits=False)
+        name: gauge.with_dispersion(dispersions[name])
         for name, gauge in state.gauges.items()
         if name in dispersions and name not in fact.unknown
     }

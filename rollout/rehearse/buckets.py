@@ -11,7 +11,7 @@ from analysis.histograms.alternatives import HistogramTolerance
 from analysis.histograms.bucket_test import boundaries
 from analysis.histograms.edges import choose
 from analysis.information import PAST
-from rollout.decide.state.rollout import rule_of
+from rollout.decide.state.rollout import test_of
 from rollout.plan.fields.units import percent
 from rollout.plan.model.plan import Guardrail
 from rollout.rehearse.finding import PlanFinding, note, warning
@@ -50,8 +50,8 @@ class BucketResolution:
 
 def buckets(guardrail: Guardrail, behaviour: Behaviour) -> BucketResolution:
     """Return one version's buckets for a histogram guardrail. Raises TypeError for a rate."""
-    rule = rule_of(guardrail)
-    if not isinstance(rule, HistogramTolerance):
+    rule = test_of(guardrail).tolerance
+    if rule is None:
         raise TypeError(f"{guardrail.name} is a rate")
     if rule.worse == "high":
         return BucketResolution(rule, behaviour.latency_edges, behaviour.latency)

@@ -12,13 +12,9 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from analysis.histograms.alternatives import HistogramTolerance
-from analysis.histograms.histogram import ShapeCapital
-from analysis.verdict import guardrail
-from analysis.verdict.readout import Readout, at_edges
+from analysis.verdict.readout import Readout
 from rollout.decide.record.facts import Decided, Observed
 from rollout.decide.rules.view import View, view
-from rollout.decide.state.guardrail import GuardrailState
 from rollout.decide.state.rollout import RolloutState
 from rollout.decide.step import step
 from rollout.ports import Entry
@@ -122,8 +118,8 @@ def _build_look(state: RolloutState, at: float, decided: Entry | None) -> Look:
 
 
 def _build_reading(rollout_view: View, name: str) -> Reading:
-    gauge, judgement = rollout_view.state.gauges[name], rollout_view.judgement
-    proof = guardrail.log_safe(gauge.rule, gauge.capital)
+    judgement = rollout_view.judgement
+    proof, levels = judgement.log_proofs[name], (judgement.alpha, judgement.beta)
     readout, verdict = judgement.readouts[name], judgement.verdicts[name]
     return Reading(
         guardrail=name,
@@ -133,17 +129,8 @@ def _build_reading(rollout_view: View, name: str) -> Reading:
         # Minus infinity stands for "not known yet": a histogram whose edges are not chosen.
         log10_proof=_to_log10(proof) if math.isfinite(proof) else None,
         readout=readout,
-        edges=_read_edges(rollout_view.state, gauge) or (readout,),
+        edges=judgement.guards[name].test.read_edges(*levels) or (readout,),
     )
-
-
-def _read_edges(state: RolloutState, gauge: GuardrailState) -> tuple[Readout, ...]:
-    """Read a histogram at every edge; a rate has no edges."""
-    if not (isinstance(gauge.rule, HistogramTolerance) and isinstance(gauge.capital, ShapeCapital)):
-        return ()
-    confidence = state.plan.spec.confidence
-    levels = confidence.false_rollback, confidence.false_promotion
-    return tuple(at_edges(gauge.rule, gauge.capital, *levels))
 
 
 def _to_log10(natural: float) -> float:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from analysis.dispersion.estimate import ExposureHistory, estimate
-from analysis.verdict.guardrail import RateMargin
-from analysis.verdict.pod_dispersion import dispersion_of
+from analysis.rates.rate import RateMargin
+from analysis.verdict.rate_test import RateTest
 from rollout.observe.prometheus import PrometheusObserver
 from rollout.plan.model.plan import Plan
 from rollout.ports import Ask
@@ -77,9 +77,11 @@ def test_counts_are_those_that_were_written(url):
 
 def test_the_dispersion_is_that_of_what_was_written(url):
     good, bad, _ = truth()
-    dispersion = dispersion_of(RateMargin(1.0, 0.01), history(url).pods["errors"], 2)
-    assert dispersion == estimate(ExposureHistory(good + bad, bad), 2)
-    assert 0.02 < dispersion.lasting < 0.3
+    pod_history = RateTest(RateMargin(1.0, 0.01)).estimate_dispersion(
+        history(url).pods["errors"], 2
+    )
+    assert pod_history == estimate(ExposureHistory(good + bad, bad), 2)
+    assert 0.02 < pod_history.lasting < 0.3
 
 
 def test_a_label_that_no_series_has_is_a_problem_in_words(url):

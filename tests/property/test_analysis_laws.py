@@ -11,19 +11,20 @@ from analysis import log_arrays, sample_ratio
 from analysis.counting.counts import Counts
 from analysis.dispersion.estimate import Dispersion
 from analysis.histograms import bucket_test
-from analysis.rates import excess_bound, rate, ratio_test
-from analysis.verdict import guardrail
-from analysis.verdict.guardrail import RateMargin
+from analysis.rates import excess_bound, ratio_test
+from analysis.rates.rate import RateMargin
+from analysis.verdict.rate_test import RateTest
 from analysis.verdict.verdict import Guarded, judge
-from tests.support.counts import SCALE, counts, rates, shapes
+from benchmarks.worlds import paths
+from tests.support.counts import SCALE, counts, rates, shapes, start
 
 buckets = st.tuples(*[counts] * 6)
 margins = st.sampled_from([(1.0, 0.01), (1.25, 0.0), (2.0, 0.05)])
 chances = st.floats(0, 1)
 
 
-def check_finite(rule, capital, alpha=0.01):
-    judgement = judge({"it": Guarded(rule, capital, 1.0)}, alpha, 0.05)
+def judged(test, alpha=0.01):
+    judgement = judge({"it": Guarded(test, 1.0)}, alpha, 0.05)
     numbers = vars(judgement.readouts["it"]).values()
     assert math.isfinite(judgement.log_joint)
     assert all(math.isfinite(n) for n in numbers if isinstance(n, int | float))
@@ -32,31 +33,28 @@ def check_finite(rule, capital, alpha=0.01):
 
 @given(margins, st.lists(rates, max_size=5))
 def test_a_rates_capital_is_finite_for_any_counts(margin, looks):
-    rule = RateMargin(*margin)
-    capital = guardrail.start(rule)
-    for look_number, evidence in enumerate(looks):
-        capital = (guardrail.learn, guardrail.watch, guardrail.look)[min(look_number, 2)](
-            rule, capital, evidence
-        )
-    check_finite(rule, capital)
-    assert 0 <= guardrail.excess_rate(rule, capital, 0.05) <= 1
+    test = RateTest(RateMargin(*margin))
+    for index, evidence in enumerate(looks):
+        test = (RateTest.learn, RateTest.watch, RateTest.update)[min(index, 2)](test, evidence)
+    judged(test)
+    assert 0 <= test.excess_rate(0.05) <= 1
 
 
 @given(shapes, st.lists(st.tuples(buckets, buckets), max_size=5))
 def test_a_shapes_capital_is_finite_for_any_counts(shape, looks):
     rule, edges = shape
-    capital = guardrail.start(rule)
+    test = start(rule)
     for canary, stable in looks:
-        capital = guardrail.look(rule, capital, Counts(canary, stable, edges))
-    check_finite(rule, capital)
+        test = test.update(Counts(canary, stable, edges))
+    judged(test)
 
 
-def follow(rule, looks):
+def shown(rule, looks):
     """What is shown after these looks."""
-    capital = guardrail.start(rule)
+    test = start(rule)
     for evidence in looks:
-        capital = guardrail.look(rule, capital, evidence)
-    return check_finite(rule, capital).readouts["it"]
+        test = test.update(evidence)
+    return judged(test).readouts["it"]
 
 
 def within(readout):
@@ -71,84 +69,82 @@ SPREAD = Dispersion(cluster=3.0, lasting=0.01, pods_canary=2, pods_stable=8)
 
 @given(margins, st.sampled_from([None, SPREAD]), st.lists(rates, max_size=5))
 def test_a_rates_difference_lies_within_its_own_interval(margin, dispersion, looks):
-    assert within(follow(RateMargin(margin[0], margin[1], dispersion), looks))
+    assert within(shown(RateMargin(margin[0], margin[1], dispersion), looks))
 
 
 @given(shapes, st.lists(st.tuples(buckets, buckets), max_size=5))
 def test_a_shapes_difference_lies_within_its_own_interval(shape, looks):
     rule, edges = shape
-    assert within(follow(rule, [Counts(canary, stable, edges) for canary, stable in looks]))
+    assert within(shown(rule, [Counts(canary, stable, edges) for canary, stable in looks]))
 
 
 @given(margins, rates, counts)
 def test_more_bad_units_never_lower_harm_nor_raise_safety(margin, evidence, more):
     rule = RateMargin(*margin)
     worse = Counts((evidence.canary[0], evidence.canary[1] + more), evidence.stable)
-    base_capital, worse_capital = (
-        guardrail.look(rule, guardrail.start(rule), e) for e in (evidence, worse)
-    )
-    slack = 1e-9 * (1 + abs(guardrail.log_harm(rule, base_capital)))
-    assert guardrail.log_harm(rule, worse_capital) >= guardrail.log_harm(rule, base_capital) - slack
-    assert guardrail.log_safe(rule, worse_capital) <= guardrail.log_safe(rule, base_capital) + slack
+    better, worse_test = (start(rule).update(e) for e in (evidence, worse))
+    slack = 1e-9 * (1 + abs(better.logs.harm))
+    assert worse_test.logs.harm >= better.logs.harm - slack
+    assert worse_test.logs.safe <= better.logs.safe + slack
 
 
 @given(shapes, buckets, buckets, st.integers(0, 4))
 def test_a_slower_unit_never_lowers_harm_nor_raises_safety(shape, canary, stable, bucket):
     rule, edges = shape
     past = (300, 200, 100, 100, 200, 100)
-    start = guardrail.learn(rule, guardrail.start(rule), Counts((0,) * 6, past, edges))
+    before = start(rule).learn(Counts((0,) * 6, past, edges))
     moved = list(canary)
     better, worse = (bucket, bucket + 1) if rule.worse == "high" else (bucket + 1, bucket)
     moved[better], moved[worse] = 0, moved[worse] + moved[better]
-    base_capital, worse_capital = (
-        guardrail.look(rule, start, Counts(c, stable, edges)) for c in (canary, tuple(moved))
-    )
+    better, worse_test = (before.update(Counts(c, stable, edges)) for c in (canary, tuple(moved)))
     slack = 1e-9 * (1 + sum(canary) + sum(stable))
-    assert guardrail.log_harm(rule, worse_capital) >= guardrail.log_harm(rule, base_capital) - slack
-    assert guardrail.log_safe(rule, worse_capital) <= guardrail.log_safe(rule, base_capital) + slack
+    assert worse_test.logs.harm >= better.logs.harm - slack
+    assert worse_test.logs.safe <= better.logs.safe + slack
 
 
 @given(margins, rates)
 def test_exposures_on_one_arm_only_change_no_capital(margin, evidence):
     rule = RateMargin(*margin)
-    before = guardrail.look(rule, guardrail.start(rule), Counts((50, 3), (90, 2)))
+    before = start(rule).update(Counts((50, 3), (90, 2)))
     for one_armed in (Counts((0, 0), evidence.stable), Counts(evidence.canary, (0, 0))):
-        assert guardrail.look(rule, before, one_armed) == before
+        assert before.update(one_armed) == before
 
 
 @given(shapes, buckets)
 def test_a_shape_on_one_arm_only_bets_nothing(shape, some):
     rule, edges = shape
     past = (300, 200, 100, 100, 200, 100)
-    before = guardrail.look(rule, guardrail.start(rule), Counts(past, past, edges))
+    before = start(rule).update(Counts(past, past, edges))
     for canary, stable in ((some, (0,) * 6), ((0,) * 6, some)):
-        after = guardrail.look(rule, before, Counts(canary, stable, edges))
-        assert guardrail.log_harm(rule, after) == guardrail.log_harm(rule, before)
-        assert guardrail.log_safe(rule, after) == guardrail.log_safe(rule, before)
+        after = before.update(Counts(canary, stable, edges))
+        assert after.logs.harm == before.logs.harm
+        assert after.logs.safe == before.logs.safe
 
 
 @given(counts, counts, st.floats(0, 1))
 def test_shares_stay_finite(canary, stable, share):
     logs = sample_ratio.increment(canary, stable, share)
     assert np.isfinite(logs).all()
-    assert sample_ratio.look(sample_ratio.start(), 0, 0, share) == sample_ratio.start()
+    assert sample_ratio.update(sample_ratio.start(), 0, 0, share) == sample_ratio.start()
 
 
 @given(margins, st.lists(rates, max_size=3))
 def test_a_rollouts_own_arithmetic_is_that_of_many_to_the_last_bit(margin, looks):
     ratio, absolute = margin
-    rule = RateMargin(*margin)
-    capital = rate.RateCapital()
+    test = RateTest(RateMargin(*margin))
     harm, below, above = np.zeros(6), np.zeros(12), np.zeros(12)
     for look in looks:
-        capital = rate.look(rule, capital, look)
+        test = test.update(look)
         (e_c, x_c), (e_s, x_s) = look.canary, look.stable
         harm += ratio_test.increment([e_c], [e_s], [x_c], [x_s], ratio=ratio, absolute=absolute)[0]
-        below += excess_bound.below([e_c], [e_s], [x_c], [x_s], ratio)[0]
-        above += excess_bound.above([e_c], [e_s], [x_c], [x_s], ratio)[0]
-    assert capital.harm == tuple(harm)
-    assert (capital.contrast.below, capital.contrast.above) == (tuple(below), tuple(above))
-    assert guardrail.logs(rule, capital).harm == log_arrays.log_mean([harm], ratio_test.WEIGHTS)[0]
+        below += paths.below([e_c], [e_s], [x_c], [x_s], ratio)[0]
+        above += paths.above([e_c], [e_s], [x_c], [x_s], ratio)[0]
+    assert test.capital.harm == tuple(harm)
+    assert (test.capital.contrast.below, test.capital.contrast.above) == (
+        tuple(below),
+        tuple(above),
+    )
+    assert test.logs.harm == log_arrays.log_mean([harm], ratio_test.WEIGHTS)[0]
 
 
 def binomial(n, p):
@@ -166,9 +162,9 @@ exposures = st.integers(1, 8)
 
 
 @given(exposures, exposures, chances, chances, margins)
-def test_a_harmless_canary_never_gains_in_expectation(e_c, e_s, p_s, fraction, margin):
+def test_a_harmless_canary_never_gains_in_expectation(e_c, e_s, p_s, share, margin):
     ratio, absolute = margin
-    p_c = fraction * min(1.0, ratio * p_s + absolute)
+    p_c = share * min(1.0, ratio * p_s + absolute)
 
     def increments(x_c, x_s):
         return ratio_test.increment(e_c, e_s, x_c, x_s, ratio=ratio, absolute=absolute)
@@ -180,14 +176,17 @@ def test_a_harmless_canary_never_gains_in_expectation(e_c, e_s, p_s, fraction, m
 def test_both_bounds_of_the_excess_are_fair_bets(e_c, e_s, p_c, p_s, ratio):
     excess = e_c * (p_c - ratio * p_s)
 
-    def below(x_c, x_s):
-        return excess_bound.below(e_c, e_s, x_c, x_s, ratio) + excess_bound.LEVELS * excess
+    def few(x_c, x_s):
+        return bets(x_c, x_s)[..., 0, :] + excess_bound.LEVELS * excess
 
-    def above(x_c, x_s):
-        return excess_bound.above(e_c, e_s, x_c, x_s, ratio) - excess_bound.LEVELS * excess
+    def many(x_c, x_s):
+        return bets(x_c, x_s)[..., 1, :] - excess_bound.LEVELS * excess
 
-    assert (expectation(below, e_c, e_s, p_c, p_s) <= 1 + 1e-9).all()
-    assert (expectation(above, e_c, e_s, p_c, p_s) <= 1 + 1e-9).all()
+    def bets(x_c, x_s):
+        return excess_bound.gain(e_c, e_s, x_c[..., None, None], x_s[..., None, None], ratio)
+
+    assert (expectation(few, e_c, e_s, p_c, p_s) <= 1 + 1e-9).all()
+    assert (expectation(many, e_c, e_s, p_c, p_s) <= 1 + 1e-9).all()
 
 
 pasts = st.lists(st.integers(0, 10**9), min_size=6, max_size=6).map(np.array)
@@ -215,8 +214,9 @@ def test_a_better_or_equal_distribution_never_gains_in_expectation(past, now, e_
     units = ((p_c * q_a / blend).sum(axis=-1), (p_s * q_s / blend).sum(axis=-1))
     assert (e_c * np.log(units[0]) + e_s * np.log(units[1]) <= 1e-9).all()
     both = itertools.product(range(6), repeat=2)
+    ratios = bucket_test.likelihood_ratios(q_s, q_a)
     exact = sum(
-        p_c[i] * p_s[j] * np.exp(bucket_test.increment(unit[i], unit[j], q_s, q_a)) for i, j in both
+        p_c[i] * p_s[j] * np.exp(bucket_test.gain(unit[i], unit[j], *ratios)) for i, j in both
     )
     assert (exact <= 1 + 1e-9).all()
 

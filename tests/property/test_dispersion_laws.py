@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from analysis.counting.counts import Counts
 from analysis.dispersion import estimate, tempering
 from analysis.dispersion.estimate import Dispersion, ExposureHistory
+from analysis.histograms.alternatives import HistogramTolerance
 from analysis.rates import robust_test
-from analysis.verdict import guardrail
-from analysis.verdict.guardrail import HistogramTolerance, RateMargin
+from analysis.rates.rate import RateMargin
+from benchmarks.worlds import paths
+from tests.support.counts import start
 
 HUGE = 10**12
 EDGES = (10.0, 20.0, 25.0, 40.0, 50.0, math.inf)
@@ -37,9 +39,9 @@ dispersions = st.builds(
 
 
 def folded(rule, looks):
-    capital = guardrail.start(rule)
+    capital = start(rule)
     for evidence in looks:
-        capital = guardrail.look(rule, capital, evidence)
+        capital = capital.update(evidence)
     return capital
 
 
@@ -47,10 +49,10 @@ def folded(rule, looks):
 def test_capital_is_finite_for_any_counts(margin, dispersion, looks):
     rule = RateMargin(margin[0], margin[1], dispersion)
     capital = folded(rule, looks)
-    assert math.isfinite(guardrail.log_harm(rule, capital))
-    assert math.isfinite(guardrail.log_safe(rule, capital))
-    assert math.isfinite(guardrail.log_crash(rule, guardrail.watch(rule, capital, looks[0])))
-    assert 0 <= guardrail.excess_rate(rule, capital, 0.05) <= 1
+    assert math.isfinite(capital.logs.harm)
+    assert math.isfinite(capital.logs.safe)
+    assert math.isfinite((capital.watch(looks[0])).logs.crash)
+    assert 0 <= capital.excess_rate(0.05) <= 1
 
 
 @settings(deadline=None)  # the first example imports scipy.special
@@ -58,24 +60,21 @@ def test_capital_is_finite_for_any_counts(margin, dispersion, looks):
 def test_a_shapes_capital_is_finite_for_any_counts(dispersion, looks):
     rule = HistogramTolerance(0.25, relative=True, worse="high", dispersion=dispersion)
     capital = folded(rule, [Counts(canary, stable, EDGES) for canary, stable in looks])
-    assert math.isfinite(guardrail.log_harm(rule, capital))
-    assert not math.isnan(guardrail.log_safe(rule, capital))
+    assert math.isfinite(capital.logs.harm)
+    assert not math.isnan(capital.logs.safe)
 
 
 @given(st.sampled_from([1.0, 1.25, 2.0]), dispersions, st.lists(rates, min_size=1, max_size=4),
        st.data(), counts)  # fmt: skip
 def test_more_bad_units_never_lower_harm_nor_raise_safety(ratio, dispersion, looks, data, more):
-    rule, look_number = (
-        RateMargin(ratio, 0.0, dispersion),
-        data.draw(st.integers(0, len(looks) - 1)),
-    )
-    e, x = looks[look_number].canary
+    rule, index = RateMargin(ratio, 0.0, dispersion), data.draw(st.integers(0, len(looks) - 1))
+    e, x = looks[index].canary
     worse = [*looks]
-    worse[look_number] = Counts((e, x + more), looks[look_number].stable)
-    base_capital, worse_capital = (folded(rule, many) for many in (looks, worse))
-    slack = 1e-9 * (1 + abs(guardrail.log_harm(rule, base_capital)))
-    assert guardrail.log_harm(rule, worse_capital) >= guardrail.log_harm(rule, base_capital) - slack
-    assert guardrail.log_safe(rule, worse_capital) <= guardrail.log_safe(rule, base_capital) + slack
+    worse[index] = Counts((e, x + more), looks[index].stable)
+    first, second = (folded(rule, many) for many in (looks, worse))
+    slack = 1e-9 * (1 + abs(first.logs.harm))
+    assert second.logs.harm >= first.logs.harm - slack
+    assert second.logs.safe <= first.logs.safe + slack
 
 
 @settings(deadline=None, max_examples=40)
@@ -86,23 +85,21 @@ def test_after_a_good_climb_too_more_bad_units_are_no_less_evidence(dispersion, 
     x_c, x_s = np.ones((11, 101)), np.full((11, 101), 20)
     x_c[:, -1], x_s[:, -1] = bad, stable
     looks = robust_test.ArmCounts(np.full_like(x_c, 100), np.full_like(x_c, 900), x_c, x_s)
-    after = robust_test.path([dispersion] * 11, looks)[:, -1]
+    after = paths.robust_logs([dispersion] * 11, looks)[:, -1]
     assert (np.diff(after) >= -1e-9 * (1 + np.abs(after[1:]))).all()
 
 
 @settings(deadline=None)  # as above
 @given(dispersions, buckets, buckets, st.integers(0, 4))
-def test_a_slower_unit_never_lowers_harm_nor_raises_safety(dispersion, canary, stable, bucket):
+def test_a_slower_unit_never_lowers_harm_nor_raises_safety(dispersion, canary, stable, index):
     rule = HistogramTolerance(0.25, relative=True, worse="high", dispersion=dispersion)
-    start = guardrail.learn(rule, guardrail.start(rule), Counts((0,) * 6, PAST, EDGES))
+    before = start(rule).learn(Counts((0,) * 6, PAST, EDGES))
     moved = list(canary)
-    moved[bucket], moved[bucket + 1] = 0, moved[bucket + 1] + moved[bucket]
-    base_capital, worse_capital = (
-        guardrail.look(rule, start, Counts(c, stable, EDGES)) for c in (canary, tuple(moved))
-    )
+    moved[index], moved[index + 1] = 0, moved[index + 1] + moved[index]
+    first, second = (before.update(Counts(c, stable, EDGES)) for c in (canary, tuple(moved)))
     slack = 1e-9 * (1 + sum(canary) + sum(stable))
-    assert guardrail.log_harm(rule, worse_capital) >= guardrail.log_harm(rule, base_capital) - slack
-    assert guardrail.log_safe(rule, worse_capital) <= guardrail.log_safe(rule, base_capital) + slack
+    assert second.logs.harm >= first.logs.harm - slack
+    assert second.logs.safe <= first.logs.safe + slack
 
 
 @given(margins, dispersions, rates)
@@ -110,9 +107,9 @@ def test_exposures_on_one_arm_only_change_nothing(margin, dispersion, evidence):
     rule = RateMargin(margin[0], margin[1], dispersion)
     before = folded(rule, [Counts((50, 3), (90, 2))] * 2)
     for one_armed in (Counts((0, 0), evidence.stable), Counts(evidence.canary, (0, 0))):
-        after = guardrail.look(rule, before, one_armed)
-        assert guardrail.log_harm(rule, after) == guardrail.log_harm(rule, before)
-        assert guardrail.log_safe(rule, after) == guardrail.log_safe(rule, before)
+        after = before.update(one_armed)
+        assert after.logs.harm == before.logs.harm
+        assert after.logs.safe == before.logs.safe
 
 
 small = st.tuples(*[st.integers(1, 60)] * 2, *[st.integers(0, 20)] * 2)
@@ -125,7 +122,7 @@ def test_share_bets_do_not_care_for_the_order_within_a_block(looks, dispersion):
     def bets(order):
         state = robust_test.start()
         for counts in order:
-            state = robust_test.look(state, noise, robust_test.ArmCounts(*counts))
+            state = robust_test.update(state, noise, robust_test.ArmCounts(*counts))
         assert state[-4:].tolist() == [0.0] * 4  # the block is settled
         return state[12:20]
 
@@ -141,15 +138,15 @@ def binomial(n, p):
 @given(st.integers(1, 8), st.integers(1, 8), st.floats(0, 1), st.floats(0, 1),
        st.sampled_from([1.0, 1.25, 2.0]))  # fmt: skip
 def test_independent_requests_of_a_harmless_canary_gain_nothing_in_expectation(
-    e_c, e_s, p_s, fraction, ratio
+    e_c, e_s, p_s, share, ratio
 ):
     """Share bets are for rare errors where the ratio is above 1, so they are left out there."""
-    chance = np.outer(binomial(e_c, fraction * min(1.0, ratio * p_s)), binomial(e_s, p_s))
+    chance = np.outer(binomial(e_c, share * min(1.0, ratio * p_s)), binomial(e_s, p_s))
     x_c, x_s = np.meshgrid(np.arange(e_c + 1), np.arange(e_s + 1), indexing="ij")
     noise = tempering.noise(Dispersion(inflation=1.0 if ratio > 1 else 3.0))
     if ratio > 1:
         noise = noise._replace(block=np.asarray(2.0))
-    state = robust_test.look(
+    state = robust_test.update(
         robust_test.start(x_c.shape), noise, robust_test.ArmCounts(e_c, e_s, x_c, x_s), ratio=ratio
     )
     assert (np.exp(robust_test.log_harm(state, noise)) * chance).sum() <= 1 + 1e-9
@@ -161,12 +158,12 @@ def test_the_pods_have_no_order(seed, order):
     rng = np.random.default_rng(seed)
     e = rng.poisson(20, (estimate.LEAST_TICKS, 6))
     x = rng.binomial(e, rng.uniform(0, 0.3, 6))
-    plain, shuffled = (
+    first, second = (
         estimate.estimate(ExposureHistory(e[:, o], x[:, o]), 2) for o in (range(6), order)
     )
-    assert plain.problem == shuffled.problem
+    assert first.problem == second.problem
     numbers = [
-        np.array([d.cluster, d.brief, d.passing, d.lasting, d.inflation]) for d in (plain, shuffled)
+        np.array([d.cluster, d.brief, d.passing, d.lasting, d.inflation]) for d in (first, second)
     ]
     assert np.allclose(numbers[0], numbers[1])
     assert np.isfinite(numbers).all()

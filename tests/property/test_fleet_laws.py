@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from analysis import fleet as fleets
 from analysis.counting.counts import Counts
-from analysis.verdict import guardrail
-from analysis.verdict.guardrail import RateMargin
+from analysis.rates.rate import RateMargin
+from analysis.verdict.rate_test import RateTest
 from analysis.verdict.verdict import Guarded, judge
 
 HUGE = 10**12
@@ -35,38 +35,33 @@ def stories(draw):
 
 
 def one_by_one(guards, looks):
-    rules = [[RateMargin(*margin) for margin, _ in row] for row in guards]
-    capitals = [[guardrail.start(rule) for rule in row] for row in rules]
-    for kind, rows, evidences_by_row in looks:
-        for row, evidences in zip(rows, evidences_by_row, strict=True):
+    tests = [[RateTest(RateMargin(*margin)) for margin, _ in row] for row in guards]
+    for kind, rows, rows_counts in looks:
+        for row, evidences in zip(rows, rows_counts, strict=True):
             for metric, evidence in enumerate(evidences):
-                fold = getattr(guardrail, kind)
-                rule = rules[row][metric]
-                capitals[row][metric] = fold(rule, capitals[row][metric], evidence)
+                by = {"learn": RateTest.learn, "watch": RateTest.watch, "look": RateTest.update}
+                tests[row][metric] = by[kind](tests[row][metric], evidence)
     guarded = [
-        {
-            name: Guarded(rules[row][m], capitals[row][m], guards[row][m][1])
-            for m, name in enumerate(METRICS)
-        }
+        {name: Guarded(tests[row][m], guards[row][m][1]) for m, name in enumerate(METRICS)}
         for row in range(len(guards))
     ]
-    return [judge(guard, ALPHA, BETA) for guard in guarded], capitals
+    return [judge(guard, ALPHA, BETA) for guard in guarded], tests
 
 
 def begun(guards):
     ratio, absolute, importance = (
-        [[pick(row_fields) for row_fields in row] for row in guards]
+        [[pick(guard) for guard in row] for row in guards]
         for pick in (lambda g: g[0][0], lambda g: g[0][1], lambda g: g[1])
     )
     size = len(guards)
     return fleets.start(ratio, absolute, importance, np.full(size, ALPHA), np.full(size, BETA))
 
 
-def counted(evidences_by_row):
+def counted(rows_counts):
     fields = ("canary_exposures", "stable_exposures", "canary_bad", "stable_bad")
     return fleets.FleetCounts(
         *(
-            np.array([[getattr(e, f) for e in row] for row in evidences_by_row], dtype=float)
+            np.array([[getattr(e, f) for e in row] for row in rows_counts], dtype=float)
             for f in fields
         )
     )
@@ -74,22 +69,20 @@ def counted(evidences_by_row):
 
 def units(looks, size):
     """Bad units per rollout: both ways lose some 1e-15 of the capital for each of them."""
-    unit_counts = np.zeros(size)
-    for _, rows, evidences_by_row in looks:
-        for row, evidences in zip(rows, evidences_by_row, strict=True):
-            unit_counts[row] += sum(
-                e.canary_bad + e.stable_bad + e.canary_exposures for e in evidences
-            )
-    return unit_counts
+    harm = np.zeros(size)
+    for _, rows, rows_counts in looks:
+        for row, evidences in zip(rows, rows_counts, strict=True):
+            harm[row] += sum(e.canary_bad + e.stable_bad + e.canary_exposures for e in evidences)
+    return harm
 
 
 @given(stories())
 def test_folding_at_once_equals_folding_one_by_one(story):
     guards, looks = story
     fleet = begun(guards)
-    for kind, rows, evidences_by_row in looks:
-        getattr(fleets, kind)(fleet, counted(evidences_by_row), np.array(rows))
-    judgements, capitals = one_by_one(guards, looks)
+    for kind, rows, rows_counts in looks:
+        getattr(fleets, kind)(fleet, counted(rows_counts), np.array(rows))
+    judgements, tests = one_by_one(guards, looks)
     judged = fleets.judge(fleet)
     slack = 1e-9 + 1e-14 * units(looks, len(guards))
     for row, judgement in enumerate(judgements):
@@ -97,11 +90,8 @@ def test_folding_at_once_equals_folding_one_by_one(story):
         np.testing.assert_allclose(judged.log_joint[row], judgement.log_joint, **close)
         np.testing.assert_allclose(fleet.log_harm[row], list(judgement.log_parts.values()), **close)
         np.testing.assert_allclose(fleet.log_crash[row], judgement.log_crash, **close)
-        verdict_kinds = [verdict.kind for verdict in judgement.verdicts.values()]
-        assert [fleets.KINDS[code] for code in judged.kinds[row]] == verdict_kinds
+        kinds = [verdict.kind for verdict in judgement.verdicts.values()]
+        assert [fleets.KINDS[code] for code in judged.kinds[row]] == kinds
         assert (judged.harmful[row], judged.safe[row]) == (judgement.harmful, judgement.safe)
-        proofs = [
-            guardrail.log_safe(RateMargin(*margin), capital)
-            for (margin, _), capital in zip(guards[row], capitals[row], strict=True)
-        ]
+        proofs = [test.logs.safe for test in tests[row]]
         np.testing.assert_allclose(fleet.log_safe[row], proofs, **close)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from analysis import fleet_shapes as fleets
 from analysis.counting.counts import Counts
 from analysis.histograms.alternatives import HistogramTolerance
-from analysis.verdict import guardrail
+from tests.support.counts import start
 
 HUGE = 10**12
 EDGES = (10.0, 11.0, 12.5, 14.0, 16.0, 20.0, 25.0, 32.0, 40.0, math.inf)
@@ -33,8 +33,8 @@ def stories(draw):
     looks = []
     for _ in range(draw(st.integers(0, 5))):
         rows = draw(st.lists(st.integers(0, size - 1), unique=True, min_size=1))
-        arm_counts = [(draw(buckets), draw(buckets)) for _ in rows]
-        looks.append((draw(st.sampled_from(["learn", "look", "look"])), rows, arm_counts))
+        row_counts = [(draw(buckets), draw(buckets)) for _ in rows]
+        looks.append((draw(st.sampled_from(["learn", "look", "look"])), rows, row_counts))
     return size, draw(st.sampled_from(RULES)), looks
 
 
@@ -43,21 +43,22 @@ def stories(draw):
 def test_folding_at_once_equals_folding_one_by_one(story):
     size, (rule, edges), looks = story
     fleet = fleets.start(rule, edges, size)
-    alone = [guardrail.start(rule) for _ in range(size)]
+    alone = [start(rule) for _ in range(size)]
     units = np.zeros(size)
-    for kind, rows, arm_counts in looks:
-        canary, stable = (np.array(arm, dtype=float) for arm in zip(*arm_counts, strict=True))
+    for kind, rows, row_counts in looks:
+        canary, stable = (np.array(arm, dtype=float) for arm in zip(*row_counts, strict=True))
         if kind == "learn":
             fleets.learn(fleet, stable, np.array(rows))
         else:
             fleets.look(fleet, canary, stable, np.array(rows))
-        for row, (c, s) in zip(rows, arm_counts, strict=True):
-            alone[row] = getattr(guardrail, kind)(rule, alone[row], Counts(c, s, edges))
+        for row, (c, s) in zip(rows, row_counts, strict=True):
+            update = alone[row].learn if kind == "learn" else alone[row].update
+            alone[row] = update(Counts(c, s, edges))
             units[row] += sum(c) + sum(s)
     for row, capital in enumerate(alone):
         # Both ways lose some 1e-16 of a logarithm for each unit, and logarithms reach 30.
         close = {"rtol": 1e-9, "atol": 1e-9 + 1e-14 * units[row]}
-        harm, safe = guardrail.log_harm(rule, capital), guardrail.log_safe(rule, capital)
+        harm, safe = capital.logs.harm, capital.logs.safe
         here = np.array([row])
         np.testing.assert_allclose(fleets.log_harm(fleet, here)[0], harm, **close)
         np.testing.assert_allclose(fleets.log_safe(fleet, here)[0], safe, **close)

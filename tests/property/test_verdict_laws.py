@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from analysis.binomial import upper_bound
 from analysis.information import harm_divergence, rate_divergence
 from analysis.rates import risk_difference
+from analysis.rates.rate import RateMargin
 from analysis.rates.risk_difference import Contrast, Units
-from analysis.verdict import guardrail, late_start
-from analysis.verdict.guardrail import RateMargin
+from analysis.verdict import late_start
+from analysis.verdict.rate_test import RateTest
 from analysis.verdict.verdict import Guarded, judge
 from tests.support.counts import rates, shapes
 
@@ -20,8 +21,7 @@ importances = st.floats(0.1, 100)
 
 
 def guarded(evidence, margin, importance):
-    rule = RateMargin(*margin)
-    return Guarded(rule, guardrail.look(rule, guardrail.start(rule), evidence), importance)
+    return Guarded(RateTest(RateMargin(*margin)).update(evidence), importance)
 
 
 @given(st.lists(st.tuples(rates, margins, importances), min_size=1, max_size=4), st.randoms())

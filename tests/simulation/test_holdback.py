@@ -70,16 +70,16 @@ def long_climb(**held):
         "deadline": "8h",
     }
     ramp = {"steps": ["5%", "25%", "50%"], "bake": "30m"}
-    lab = Lab(GOOD, plan=plan(guardrails=[rate], ramp=ramp, **clock, **held), rate=10.0)
-    while lab.state.phase != "holding back":
-        lab.run(15, period=15)
-    return lab
+    rollout = Lab(GOOD, plan=plan(guardrails=[rate], ramp=ramp, **clock, **held), rate=10.0)
+    while rollout.state.phase != "holding back":
+        rollout.run(15, period=15)
+    return rollout
 
 
 def test_what_spoke_for_it_on_a_long_climb_does_not_hide_harm_that_begins_then():
     rollout = long_climb(holdback={"share": "5%", "lasts": "2h"})
     gauge = rollout.state.gauges["errors"]
-    assert gauge.later is not None
+    assert gauge.late_test is not None
     assert gauge.held_back() is gauge, "what waited begins once"
     rollout.world.behaviours = {"v1": GOOD, "v2": Behaviour(errors=0.03)}
     rollout.run(300, period=15)
@@ -179,11 +179,11 @@ def test_restarting_at_any_tick_changes_nothing():
 
 
 def test_a_promotion_by_a_person_after_the_deadline_waits_for_a_slow_mesh():
-    lab = Lab(GOOD, plan=plan(deadline="40s", whenInconclusive="pause"))
-    lab.run_until(lambda state: state.phase == "paused")
-    lab.router.stuck = True
-    say(lab, "promote")
-    lab.run(5)
-    assert lab.state.phase == "promoting", "the deadline that was over is no reason any more"
-    lab.router.stuck = False
-    assert lab.run(10).phase == "promoted"
+    rollout = Lab(GOOD, plan=plan(deadline="40s", whenInconclusive="pause"))
+    rollout.run_until(lambda state: state.phase == "paused")
+    rollout.router.stuck = True
+    say(rollout, "promote")
+    rollout.run(5)
+    assert rollout.state.phase == "promoting", "the deadline that was over is no reason any more"
+    rollout.router.stuck = False
+    assert rollout.run(10).phase == "promoted"

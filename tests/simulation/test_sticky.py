@@ -17,13 +17,13 @@ class Users:
 
     def __init__(self, seed: int) -> None:
         dice = np.random.default_rng(seed)
-        self.position = dice.random(USERS)
+        self.place = dice.random(USERS)
         activity = dice.lognormal(0, 1.5, USERS)
         self.activity = activity / activity.sum()
 
     def share(self, weight: float) -> float:
         """What they make of a weight: the part of the requests whose users it reaches."""
-        return float(self.activity[self.position < weight].sum().clip(0, 1))
+        return float(self.activity[self.place < weight].sum().clip(0, 1))
 
 
 def mismatched(seed: int, weights: tuple[float, ...], *, clustered: bool, times: float = 1) -> bool:
@@ -35,7 +35,9 @@ def mismatched(seed: int, weights: tuple[float, ...], *, clustered: bool, times:
     is_mismatched = False
     for weight in weights:
         canary = int(dice.binomial(REQUESTS, min(users.share(weight) * times, 1.0)))
-        capital = sample_ratio.look(capital, canary, REQUESTS - canary, weight, clustered=clustered)
+        capital = sample_ratio.update(
+            capital, canary, REQUESTS - canary, weight, clustered=clustered
+        )
         is_mismatched = is_mismatched or sample_ratio.mismatched(capital)
     return is_mismatched
 
@@ -51,8 +53,8 @@ def test_sticky_users_are_no_mismatch_where_requests_by_chance_would_be():
 
 @pytest.mark.parametrize(("weight", "times"), [(0.05, 0.0), (0.05, 0.2), (0.05, 4.0), (0.5, 0.2)])
 def test_a_share_that_is_really_distorted_is_seen_all_the_same(weight, times):
-    mismatches = [mismatched(seed, (weight,), clustered=True, times=times) for seed in range(20)]
-    assert sum(mismatches) >= 18
+    is_mismatched = [mismatched(seed, (weight,), clustered=True, times=times) for seed in range(20)]
+    assert sum(is_mismatched) >= 18
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -60,9 +62,7 @@ def test_a_rollout_to_sticky_users_is_promoted(monkeypatch, seed):
     lab = Lab(GOOD, plan=plan(traffic=AFFINITY), seed=seed)
     users, share = Users(seed), lab.router.share
     monkeypatch.setattr(
-        lab.router,
-        "share",
-        lambda split_asked: users.share(share(split_asked)) if share(split_asked) < 1 else 1.0,
+        lab.router, "share", lambda split: users.share(share(split)) if share(split) < 1 else 1.0
     )
     assert lab.run().phase == "promoted"
     assert "users keep their version" in " ".join(decided.sentence for decided in lab.decisions)
@@ -71,7 +71,7 @@ def test_a_rollout_to_sticky_users_is_promoted(monkeypatch, seed):
 def test_a_mesh_that_forgets_its_users_to_stable_is_caught(monkeypatch):
     lab = Lab(GOOD, plan=plan(traffic=AFFINITY))
     share = lab.router.share
-    monkeypatch.setattr(lab.router, "share", lambda split_asked: share(split_asked) * 0.2)
+    monkeypatch.setattr(lab.router, "share", lambda split: share(split) * 0.2)
     lab.run(120)
     assert "promote" not in lab.actions
     assert lab.decisions[-1].reasons == ("exposure-mismatch",)

@@ -7,9 +7,17 @@ import math
 from hypothesis import strategies as st
 
 from analysis.counting.counts import Counts
-from analysis.verdict.guardrail import HistogramTolerance
+from analysis.histograms.alternatives import HistogramTolerance
+from analysis.rates.rate import RateMargin
+from analysis.verdict.histogram_test import HistogramTest
+from analysis.verdict.rate_test import RateTest
 
 HUGE = 10**12
+
+
+def start(rule: RateMargin | HistogramTolerance) -> RateTest | HistogramTest:
+    """Return the test of a margin or tolerance before any look."""
+    return RateTest(rule) if isinstance(rule, RateMargin) else HistogramTest(rule)
 
 
 EDGES = (10.0, 20.0, 25.0, 40.0, 50.0, math.inf)

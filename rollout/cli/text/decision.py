@@ -78,7 +78,9 @@ def _collect_notes(state: RolloutState, at: float) -> dict[str, list[str]]:
     readouts = view(state, at).judgement.readouts
     return {
         name: [
-            note for note in (rests_on(state, name), off_edge(gauge.rule, readouts[name])) if note
+            note
+            for note in (rests_on(state, name), off_edge(gauge.test.tolerance, readouts[name]))
+            if note
         ]
         for name, gauge in state.gauges.items()
     }

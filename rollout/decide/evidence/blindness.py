@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from analysis.verdict.guardrail import problem
 from rollout.decide.evidence.baseline import after_switch
 from rollout.decide.state.guardrail import GuardrailState
 from rollout.decide.state.rollout import RolloutState
@@ -43,7 +42,7 @@ def _find_blindness(
     stable, canary = gauge.cursor.newest("stable"), gauge.cursor.newest("canary")
     if gauge.problem_since is not None:
         since = gauge.problem_since if stable is None else min(stable, gauge.problem_since)
-        return Blind(gauge.problem or problem(gauge.capital), since)
+        return Blind(gauge.problem or gauge.test.problem, since)
     # After a switch stable gets no traffic, so only the canary's silence matters.
     if after_switch(state):
         return _check_after_switch(state, gauge, canary, lag, now)

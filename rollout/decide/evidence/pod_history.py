@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from analysis.counting.counts import EvidenceError
 from analysis.counting.per_pod import PodCounts
 from analysis.dispersion.estimate import Dispersion
-from analysis.verdict.pod_dispersion import dispersion_of
 from rollout.decide.evidence.blindness import blindness
 from rollout.decide.record.facts import Learned
 from rollout.decide.state.rollout import RolloutState
@@ -41,7 +40,8 @@ def learn(
     reasons = dict(problems) if canary else {**dict.fromkeys(pods, NO_CANARY), **problems}
     for name in sorted(pods.keys() - reasons.keys()):
         try:
-            dispersions[name] = dispersion_of(state.gauges[name].rule, pods[name], canary)
+            test = state.gauges[name].test
+            dispersions[name] = test.estimate_dispersion(pods[name], canary)
         except EvidenceError as error:
             reasons[name] = str(error)
     return Learned(rollout=rollout, at=at, dispersions=dispersions, problems=reasons)

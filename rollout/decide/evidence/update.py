@@ -2,10 +2,10 @@
 
 How it works: a look brings raw samples by guardrail. `_read` turns them into counts of both
 versions since the look before. `pair_with_baseline` replaces stable's counts where the plan
-compares the canary with the time before a switch. `_update_capital` then gives the counts to the
+compares the canary with the time before a switch. `_update_test` then gives the counts to the
 guardrail's test, in one of three ways that depend only on the look's time: `learn` (the canary had
 no request yet, only stable's past is taken in), `watch` (warm-up or mirrored requests, only a crash
-counts) or `look` (harm and safety are tested). At last `_check_traffic_share` tests whether the
+counts) or `update` (harm and safety are tested). At last `_check_traffic_share` tests whether the
 canary got the share of requests that the split promised it.
 
 What may be counted is always decided by the time at which the look began, which the looks before
@@ -14,13 +14,13 @@ fixed, and never by the look's own counts: otherwise the tests' error rates woul
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from analysis import sample_ratio
 from analysis.counting.counts import Counts, EvidenceError
 from analysis.counting.cursor import advance
 from analysis.fast_replace import replace
-from analysis.verdict.guardrail import learn, look, problem, watch
+from analysis.verdict.sequential_test import SequentialTest
 from rollout.decide.evidence.baseline import look_started_at, pair_with_baseline
 from rollout.decide.evidence.exposure import (
     exposure_guardrail,
@@ -33,6 +33,8 @@ from rollout.decide.state.guardrail import GuardrailState
 from rollout.decide.state.rollout import RolloutState
 from rollout.plan.model.plan import Guardrail
 
+_Use = Literal["learn", "watch", "update"]
+
 
 def apply_observation(state: RolloutState, fact: Observed, _seq: int) -> RolloutState:
     """Return the state after one look: every guardrail's capital and the traffic share."""
@@ -41,7 +43,7 @@ def apply_observation(state: RolloutState, fact: Observed, _seq: int) -> Rollout
     gauges = {}
     for guardrail in state.plan.spec.guardrails:
         gauge, counts = _read(state.gauges[guardrail.name], fact, guardrail.name)
-        gauge = _update_capital(state, gauge, counts, guardrail, fact.at)
+        gauge = _update_test(state, gauge, counts, guardrail, fact.at)
         gauges[guardrail.name] = _with_problem_since(gauge, fact.at)
         if guardrail.name == counted:
             exposures = counts
@@ -69,15 +71,15 @@ def _read(gauge: GuardrailState, fact: Observed, name: str) -> tuple[GuardrailSt
 
 def _with_problem_since(gauge: GuardrailState, at: float) -> GuardrailState:
     """Return the guardrail with the time since which its samples or its test have a problem."""
-    if not (gauge.problem or problem(gauge.capital)):
+    if not (gauge.problem or gauge.test.problem):
         return gauge if gauge.problem_since is None else replace(gauge, problem_since=None)
     return gauge if gauge.problem_since is not None else replace(gauge, problem_since=at)
 
 
-def _update_capital(
+def _update_test(
     state: RolloutState, gauge: GuardrailState, counts: Counts, guardrail: Guardrail, at: float
 ) -> GuardrailState:
-    """Return the guardrail with its capital updated as the time of the look demands."""
+    """Return the guardrail with its test updated as the time of the look demands."""
     before, lag = state.gauges[guardrail.name], guardrail.lag
     since = look_started_at(state, before)
     # Pairing asks `before`, not `gauge`: the cursor of `gauge` already stands at the look's end.
@@ -90,22 +92,32 @@ def _update_capital(
         )
     if not counts.canary_exposures and not counts.stable_exposures:
         return gauge
-    if may_hold_mirrored(state, since, lag):
-        update = watch  # no user got the canary's answers: only a crash counts
-    elif state.warm_at is None:
-        update = learn
-    else:
-        # The whole look must lie after the warm-up, so its begin counts, not its end.
-        update = look if since is not None and since >= state.warm_at else watch
-    capital = update(gauge.rule, gauge.capital, counts)
-    later = update(gauge.rule, gauge.later, counts) if gauge.later else None
+    use = _choose_use(state, since, lag)
+    test = _feed(gauge.test, counts, use)
+    late_test = _feed(gauge.late_test, counts, use) if gauge.late_test else None
     if counts.canary_exposures:
         newest = gauge.cursor.newest("canary")
         return replace(
-            gauge, capital=capital, later=later, expected=0.0, last_canary_sample_at=newest
+            gauge, test=test, late_test=late_test, expected=0.0, last_canary_sample_at=newest
         )
     expected = gauge.expected + _expected_canary_exposures(state, counts, since, lag)
-    return replace(gauge, capital=capital, later=later, expected=expected)
+    return replace(gauge, test=test, late_test=late_test, expected=expected)
+
+
+def _choose_use(state: RolloutState, since: float | None, lag: float) -> _Use:
+    """Choose what a look's counts are used for, by the time at which the look began."""
+    if may_hold_mirrored(state, since, lag):
+        return "watch"  # no user got the canary's answers: only a crash counts
+    if state.warm_at is None:
+        return "learn"
+    # The whole look must lie after the warm-up, so its begin counts, not its end.
+    return "update" if since is not None and since >= state.warm_at else "watch"
+
+
+def _feed(test: SequentialTest, counts: Counts, use: _Use) -> SequentialTest:
+    if use == "learn":
+        return test.learn(counts)
+    return test.watch(counts) if use == "watch" else test.update(counts)
 
 
 def _expected_canary_exposures(
@@ -157,7 +169,7 @@ def _check_traffic_share(
     # Where the segment's share is not declared, any canary request counts as agreement.
     share, agrees = share_of_all(state.plan, state.split), canary > 0
     if share is not None:
-        capital = sample_ratio.look(
+        capital = sample_ratio.update(
             state.shares, canary, stable, share, clustered=_is_clustered(state)
         )
         changes |= {"shares": capital, "parted": state.parted.seen(canary, stable, share)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from analysis.verdict.guardrail import RateMargin, excess_rate
 from rollout.decide.evidence.exposure import mirror_of, ramp_mode, segment_of
 from rollout.decide.record.split import Split, split_at, total_for
 from rollout.decide.state.rollout import RolloutState
@@ -95,9 +94,5 @@ def worst_excess(state: RolloutState) -> float:
     It is the worst over the rate guardrails, and at least 1e-9, since it divides the budget.
     """
     alpha = state.plan.spec.confidence.false_rollback
-    rates = [
-        excess_rate(gauge.rule, gauge.capital, alpha)
-        for gauge in state.gauges.values()
-        if isinstance(gauge.rule, RateMargin)
-    ]
-    return max(rates, default=1.0) or 1e-9
+    excess_rates = (gauge.test.excess_rate(alpha) for gauge in state.gauges.values())
+    return max((rate for rate in excess_rates if rate is not None), default=1.0) or 1e-9

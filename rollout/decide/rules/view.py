@@ -40,12 +40,11 @@ def view(state: RolloutState, now: float) -> View:
     confidence, label = state.plan.spec.confidence, bool(observational(state.plan))
     guards = {
         guardrail.name: Guarded(
-            rule=state.gauges[guardrail.name].rule,
-            capital=state.gauges[guardrail.name].capital,
+            test=state.gauges[guardrail.name].test,
             importance=guardrail.importance,
             blind=blind[guardrail.name].reason if guardrail.name in blind else "",
             observational=label,
-            logs=state.gauges[guardrail.name].logs,
+            own_logs=state.gauges[guardrail.name].logs,
         )
         for guardrail in state.plan.spec.guardrails
     }

@@ -7,16 +7,16 @@ from functools import cached_property
 
 from analysis.counting.counts import Counts
 from analysis.counting.cursor import Cursor
-from analysis.verdict.guardrail import Capital, Logs, Rule, logs
-from analysis.verdict.late_start import afresh, log_harm
+from analysis.dispersion.estimate import Dispersion
+from analysis.verdict.late_start import log_harm
+from analysis.verdict.sequential_test import Logs, SequentialTest
 
 
 @dataclass(frozen=True)
 class GuardrailState:
-    """One guardrail's newest samples (`cursor`) and what they are evidence of (`capital`)."""
+    """One guardrail's newest samples (`cursor`) and what they are evidence of (`test`)."""
 
-    rule: Rule
-    capital: Capital
+    test: SequentialTest
     cursor: Cursor = field(default_factory=Cursor)
     problem: str = ""
     problem_since: float | None = None  # since when the samples or the statistic have a problem
@@ -27,22 +27,29 @@ class GuardrailState:
     # Stable's looks before a switch, not yet compared with a look of the canary (plan: `before`).
     baseline_looks: tuple[Counts, ...] = ()
     baseline_exhausted_at: float | None = None  # when the canary first found no such look left
-    # A share of the bets on harm starts only with the holdback. `later` is their capital; it is
-    # created once, so that a second holdback after a pause cannot restart them.
-    waits: bool = False
-    later: Capital | None = None
+    # A share of the bets on harm starts only with the holdback. `late_test` makes them;
+    # it is created once, so that a second holdback after a pause cannot restart them.
+    has_late_start: bool = False
+    late_test: SequentialTest | None = None
 
     @cached_property
     def logs(self) -> Logs:
         """The evidence in logarithms; computed on first use, since many readers need none."""
-        total = logs(self.rule, self.capital)
-        if not self.waits:
+        total = self.test.logs
+        if not self.has_late_start:
             return total
-        late_harm = logs(self.rule, self.later).harm if self.later else 0.0
+        late_harm = self.late_test.logs.harm if self.late_test else 0.0
         return replace(total, harm=log_harm(total.harm, late_harm))
 
     def held_back(self) -> GuardrailState:
         """Return this guardrail with its late bets started; bets that already run go on."""
-        if not self.waits or self.later is not None:
+        if not self.has_late_start or self.late_test is not None:
             return self
-        return replace(self, later=afresh(self.capital))
+        return replace(self, late_test=self.test.without_harm_bets())
+
+    def with_dispersion(self, dispersion: Dispersion) -> GuardrailState:
+        """Return this guardrail with its evidence tempered, and without late bets.
+
+        Only tests that take requests as independent have late bets.
+        """
+        return replace(self, test=self.test.with_dispersion(dispersion), has_late_start=False)

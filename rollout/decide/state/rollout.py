@@ -7,7 +7,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from analysis import sample_ratio
-from analysis.verdict.guardrail import HistogramTolerance, RateMargin, Rule, start
+from analysis.histograms.alternatives import HistogramTolerance
+from analysis.rates.rate import RateMargin
+from analysis.verdict.histogram_test import HistogramTest
+from analysis.verdict.rate_test import RateTest
+from analysis.verdict.sequential_test import SequentialTest
 from rollout.decide.record.facts import Action, Decided, HumanSaid, Learned, Started
 from rollout.decide.record.split import Split
 from rollout.decide.state.guardrail import GuardrailState
@@ -158,23 +162,25 @@ class RolloutState:
         return self.plan.spec.stable.version, self.plan.spec.canary.version
 
 
-def rule_of(guardrail: Guardrail) -> Rule:
-    """Return the statistical rule that a guardrail declares."""
+def test_of(guardrail: Guardrail) -> SequentialTest:
+    """Return the test of a guardrail's declared margin or tolerance, before any look."""
     source = guardrail.source
     if guardrail.margin is not None:
-        return RateMargin(ratio=guardrail.margin.ratio, absolute=guardrail.margin.absolute)
+        margin = RateMargin(ratio=guardrail.margin.ratio, absolute=guardrail.margin.absolute)
+        return RateTest(margin)
     if guardrail.tolerance is None:
         raise ValueError(f"{guardrail.name} has neither margin nor tolerance")
-    return HistogramTolerance(
+    tolerance = HistogramTolerance(
         tolerance=guardrail.tolerance, relative=source.relative, worse=source.worse
     )
+    return HistogramTest(tolerance)
 
 
 def begin_rollout(fact: Started) -> RolloutState:
     """Return the state right after a plan was accepted: no canary traffic and no evidence."""
     plan = Plan.model_validate(fact.plan, context=RECORDED)
     nothing = Split(0, fact.total)
-    rules, waits = {g.name: rule_of(g) for g in plan.spec.guardrails}, bool(plan.spec.holdback)
+    has_holdback = bool(plan.spec.holdback)
     return RolloutState(
         plan=plan,
         total=fact.total,
@@ -184,7 +190,8 @@ def begin_rollout(fact: Started) -> RolloutState:
         split=nothing,
         wanted=nothing,
         gauges={
-            name: GuardrailState(rule, start(rule), waits=waits) for name, rule in rules.items()
+            g.name: GuardrailState(test_of(g), has_late_start=has_holdback)
+            for g in plan.spec.guardrails
         },
         shares=sample_ratio.start(),
         attempt=fact.attempt,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from analysis.dispersion.estimate import Dispersion
-from analysis.verdict.guardrail import HistogramTolerance, Rule
+from analysis.histograms.alternatives import HistogramTolerance
 from analysis.verdict.readout import Readout
 from analysis.verdict.verdict import Judgement
 from rollout.plan.fields.units import percent
@@ -36,15 +36,15 @@ def closest(judgement: Judgement) -> str:
     return f", {name} comes closest with {readout.harm * 100:.0f} % of a rollback's evidence"
 
 
-def off_edge(rule: Rule, readout: Readout) -> str:
+def off_edge(tolerance: HistogramTolerance | None, readout: Readout) -> str:
     """Explain which tolerance the buckets can prove; empty where an edge expresses the plan's."""
-    if not isinstance(rule, HistogramTolerance) or readout.edge is None or readout.partner is None:
+    if tolerance is None or readout.edge is None or readout.partner is None:
         return ""
     gap = abs(readout.edge - readout.partner)
-    proven = gap / min(readout.edge, readout.partner) if rule.relative else gap
-    if proven > rule.tolerance * 0.99:
+    proven = gap / min(readout.edge, readout.partner) if tolerance.relative else gap
+    if proven > tolerance.tolerance * 0.99:
         return ""
-    gaps = [percent(t) if rule.relative else f"{t:.3g}" for t in (rule.tolerance, proven)]
+    gaps = [percent(t) if tolerance.relative else f"{t:.3g}" for t in (tolerance.tolerance, proven)]
     return f"no bucket edge lies {gaps[0]} from {readout.edge:.4g}: {gaps[1]} must be proven"
 
 

@@ -186,7 +186,7 @@ def _describe_harm(state: RolloutState, name: str, judgement: Judgement) -> str:
 def _describe_undecided(state: RolloutState, name: str, judgement: Judgement) -> str:
     readout = judgement.readouts[name]
     share = f"{(readout.safe or 0.0) * 100:.0f} % of the evidence that promotion needs"
-    off = off_edge(state.gauges[name].rule, readout)
+    off = off_edge(state.gauges[name].test.tolerance, readout)
     return f"{measured(name, readout)}, {share}{f' ({off})' if off else ''}"
 
 

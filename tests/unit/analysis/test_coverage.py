@@ -7,7 +7,9 @@ from scipy.special import ndtr
 from analysis import sample_ratio
 from analysis.counting import orientation
 from analysis.histograms import bucket_test, edges
+from analysis.information import needed, rate_divergence
 from analysis.rates import excess_bound, ratio_test
+from benchmarks.worlds import paths
 
 LOOKS = 240
 RAMP = np.repeat([0.01, 0.05, 0.1, 0.25, 0.5], LOOKS // 5)
@@ -51,7 +53,7 @@ def test_promotion_of_a_canary_exactly_at_its_margin_is_as_rare_as_declared(
     p = base_rates(rng, runs, base)
     e_c, e_s = traffic(rng, runs, 600)
     x_c, x_s = rng.binomial(e_c, np.minimum(ratio * p + absolute, 1)), rng.binomial(e_s, p)
-    below = excess_bound.below(e_c, e_s, x_c, x_s, ratio).cumsum(axis=1)
+    below = paths.below(e_c, e_s, x_c, x_s, ratio).cumsum(axis=1)
     weights = excess_bound.prior(base, base, ratio, absolute) if informed else excess_bound.WEIGHTS
     safe = excess_bound.log_safe(below, e_c.cumsum(axis=1), absolute, weights)
     assert (safe >= -np.log(beta)).any(axis=1).mean() <= limit(beta, runs)
@@ -64,8 +66,8 @@ def test_the_bounds_of_the_excess_hold_at_every_look():
     p_c = p * rng.choice([0.5, 1, 2], (runs, 1))
     x_c, x_s = rng.binomial(e_c, p_c), rng.binomial(e_s, p)
     truth = (e_c * (p_c - p)).cumsum(axis=1)
-    upper = excess_bound.excess_bound(excess_bound.below(e_c, e_s, x_c, x_s).cumsum(axis=1), alpha)
-    lower = excess_bound.excess_floor(excess_bound.above(e_c, e_s, x_c, x_s).cumsum(axis=1), alpha)
+    upper = excess_bound.excess_bound(paths.below(e_c, e_s, x_c, x_s).cumsum(axis=1), alpha)
+    lower = excess_bound.excess_floor(paths.above(e_c, e_s, x_c, x_s).cumsum(axis=1), alpha)
     assert (truth > upper + 1e-9).any(axis=1).mean() <= limit(alpha, runs)
     assert (truth < lower - 1e-9).any(axis=1).mean() <= limit(alpha, runs)
     assert np.all(lower <= upper)
@@ -74,7 +76,7 @@ def test_the_bounds_of_the_excess_hold_at_every_look():
 @pytest.mark.parametrize(("theta", "most"), [(2, 1.35), (3, 1.35), (5, 1.40)])
 def test_detection_needs_little_more_than_the_information_bound(theta, most):
     rng, runs, alpha, rho, base = np.random.default_rng(14), 3000, 0.01, 1 / 9, 0.01
-    bound = ratio_test.information(theta, 1, rho, base, alpha)
+    bound = needed(rate_divergence(theta * base, base, 1.0, rho=rho), alpha)
     step = max(1, round(bound / 60))
     shape = (runs, 600)
     x_c = rng.binomial(step, theta * base, shape)
@@ -140,7 +142,7 @@ def h_paths(rng, p_c, p_s, e_c, e_s, *, tolerance, relative, looks=60, runs=200)
             if relative
             else bucket_test.worse_scores(q_s, cuts, tolerance)
         )
-        logs = logs + bucket_test.increment(x_c, x_s @ moved, q_s, q_a)
+        logs = logs + bucket_test.gain(x_c, x_s @ moved, *bucket_test.likelihood_ratios(q_s, q_a))
         path.append(bucket_test.log_harm(logs))
         past = past + x_s
     return np.array(path)
@@ -201,7 +203,7 @@ def test_coarse_buckets_hide_where_units_lie_so_a_tolerated_canary_is_no_harm(to
     q_a = bucket_test.worse_latencies(q_s)
     for _ in range(20):
         x_c, x_s = (rng.multinomial(5000, p, runs) for p in (p_c, p_s))
-        logs = logs + bucket_test.increment(x_c, x_s @ moved, q_s, q_a)
+        logs = logs + bucket_test.gain(x_c, x_s @ moved, *bucket_test.likelihood_ratios(q_s, q_a))
         worst = np.maximum(worst, bucket_test.log_harm(logs))
     assert (worst >= np.log(20)).mean() <= limit(0.05, runs)
 
@@ -216,9 +218,7 @@ def test_a_tail_on_a_tenth_of_the_requests_is_never_called_safe():
     safe = []
     for pair in chosen:
         bad, reference = (x_c[..., pair.edge + 1 :], x_s[..., pair.partner + 1 :])
-        below = excess_bound.below(100, 100, bad.sum(axis=-1), reference.sum(axis=-1)).cumsum(
-            axis=1
-        )
+        below = paths.below(100, 100, bad.sum(axis=-1), reference.sum(axis=-1)).cumsum(axis=1)
         safe.append(excess_bound.log_safe(below, 0) >= np.log(20))
     assert safe[0].any(axis=1).mean() > 0.9
     assert np.all(safe, axis=0).any(axis=1).mean() <= limit(0.05, runs)

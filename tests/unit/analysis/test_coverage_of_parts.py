@@ -61,9 +61,9 @@ def test_share_bets_alone_keep_the_rate_whatever_the_clusters():
     rng, runs, alpha = np.random.default_rng(63), 1000, 0.05
     e_c, x_c, e_s, x_s = CountsModel("retries", 20.0, 0.01, looks=LOOKS).streams(rng, runs).arms()
     n = (x_c + x_s).astype(float)
-    fair = n * e_c / np.maximum(e_c + e_s, 1)
+    expected_x_c = n * e_c / np.maximum(e_c + e_s, 1)
     noise = tempering.noise(Dispersion(cluster=9.0, pods_canary=2, pods_stable=8))
-    logs = share_bets.log_payoff(noise, n, x_c.astype(float), fair).cumsum(axis=1)
+    logs = share_bets.log_payoff(noise, n, x_c.astype(float), expected_x_c).cumsum(axis=1)
     mean = log_mean(logs, np.full(share_bets.FRACTIONS.size, 1 / share_bets.FRACTIONS.size))
     assert (mean >= -np.log(alpha)).any(axis=1).mean() <= limit(alpha, runs)
 

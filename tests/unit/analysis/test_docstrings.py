@@ -9,9 +9,19 @@ import pytest
 
 FOLDER = Path(__file__).parents[3] / "analysis"
 # Rooms and modules that draw, count or carry: no formula of theirs leads to a verdict.
-PLAIN = {"charts", "counting", "pod_dispersion", "readout", "fleet", "fleet_shapes"}
+PLAIN = {"charts", "counting", "readout", "fleet", "fleet_shapes"}
 # Functions that only turn values round, check them, or come before all data.
-TRIVIAL = {"boundaries", "checked", "column", "edge", "floats", "oriented", "row", "start"}
+TRIVIAL = {
+    "boundaries",
+    "checked",
+    "column",
+    "dispersion",
+    "edge",
+    "floats",
+    "oriented",
+    "row",
+    "start",
+}
 NUMBERS = re.compile(r"\b(Array|float|Moments|Dispersion|Judgement)\b")
 ORIGIN = re.compile(r"\b(Source|Derived here): ")
 POINTER = re.compile(r"`(?:(\w+)\.)?(\w+)`")

@@ -9,7 +9,7 @@ from analysis import fleet_shapes as fleets
 from analysis.counting.counts import Counts, EvidenceError
 from analysis.fleet import ALL
 from analysis.histograms.alternatives import HistogramTolerance
-from analysis.verdict import guardrail
+from tests.support.counts import start
 
 LATENCY = HistogramTolerance(0.25, relative=True, worse="high"), (10.0, 20.0, 25.0, 40.0, math.inf)
 SCORE = HistogramTolerance(0.1, relative=False, worse="low"), (0.1, 0.2, 0.3, 0.4, math.inf)
@@ -29,20 +29,17 @@ def evidence(canary, stable, edges):
 def test_each_gains_what_it_gains_alone(rule, edges, monkeypatch):
     monkeypatch.setattr(fleets, "_BLOCK", 3)
     past = np.concatenate([drawn(1, 1, units) for units in (1, 30, 60, 400)])
-    fleet, alone = fleets.start(rule, edges, 4), [guardrail.start(rule) for _ in range(4)]
+    fleet, alone = fleets.start(rule, edges, 4), [start(rule) for _ in range(4)]
     fleets.learn(fleet, past)
-    alone = [
-        guardrail.learn(rule, c, evidence((0,) * 5, p, edges))
-        for c, p in zip(alone, past, strict=True)
-    ]
+    alone = [c.learn(evidence((0,) * 5, p, edges)) for c, p in zip(alone, past, strict=True)]
     assert np.isneginf(fleets.log_safe(fleet)[:3]).all()
     for seed in range(20):
         canary, stable = drawn(seed, 4, 30), drawn(100 + seed, 4, 70)
         canary[seed % 4] *= seed % 2  # sometimes one arm alone, which counts for nobody
         fleets.look(fleet, canary, stable)
-        arm_counts = [evidence(*both, edges) for both in zip(canary, stable, strict=True)]
-        alone = [guardrail.look(rule, c, e) for c, e in zip(alone, arm_counts, strict=True)]
-        harm, safe = ([f(rule, c) for c in alone] for f in (guardrail.log_harm, guardrail.log_safe))
+        drawn_counts = [evidence(*both, edges) for both in zip(canary, stable, strict=True)]
+        alone = [c.update(e) for c, e in zip(alone, drawn_counts, strict=True)]
+        harm, safe = zip(*((test.logs.harm, test.logs.safe) for test in alone), strict=True)
         np.testing.assert_allclose(fleets.log_harm(fleet), harm, rtol=1e-9, atol=1e-9)
         np.testing.assert_allclose(fleets.log_safe(fleet), safe, rtol=1e-9, atol=1e-9)
 
@@ -77,10 +74,10 @@ def test_a_slice_in_the_middle_of_the_fleet_is_its_own():
 @pytest.mark.parametrize("bad", [-1.0, 0.5, np.nan, np.inf])
 def test_what_is_no_count_is_refused_and_changes_nothing(bad):
     rule, edges = LATENCY
-    fleet, arm_counts = fleets.start(rule, edges, 3), drawn(1, 3, 300)
-    arm_counts[2, 4] = bad
+    fleet, drawn_counts = fleets.start(rule, edges, 3), drawn(1, 3, 300)
+    drawn_counts[2, 4] = bad
     for look in (fleets.learn, lambda f, x: fleets.look(f, drawn(2, 3, 300), x)):
         with pytest.raises(EvidenceError, match="a count is"):
-            look(fleet, arm_counts)
+            look(fleet, drawn_counts)
     assert not fleet.past.any()
     assert not fleet.harm.any()

@@ -18,6 +18,7 @@ from analysis.information import (
     shape_divergence,
 )
 from analysis.rates import excess_bound, ratio_test
+from benchmarks.worlds import paths
 from rollout.simulate import Behaviour
 
 SEED = 11
@@ -32,7 +33,9 @@ def poisson(p, q):
 @pytest.mark.parametrize(("theta", "ratio", "rho", "p_s"), [(2, 1, 0.1, 0.01), (5, 1.25, 2, 0.05)])
 def test_without_an_absolute_margin_it_is_the_conditional_bound(theta, ratio, rho, p_s):
     bound = needed(rate_divergence(theta * p_s, p_s, ratio, 0.0, rho), 0.01)
-    assert bound == pytest.approx(ratio_test.information(theta, ratio, rho, p_s, 0.01))
+    q, q_margin = (t * rho / (1 + t * rho) for t in (theta, ratio))
+    per_bad_unit = q * np.log(q / q_margin) + (1 - q) * np.log((1 - q) / (1 - q_margin))
+    assert bound == pytest.approx(np.log(100) / (p_s * (theta + 1 / rho) * per_bad_unit))
 
 
 @pytest.mark.parametrize("p_c", [0.001, 0.01, 0.05])
@@ -73,7 +76,7 @@ def test_safety_of_a_rate_is_proven_within_twice_the_bound():
     dice, runs, e, p, margin = np.random.default_rng(SEED), 200, 200, 0.01, 0.01
     looks = 400
     x_c, x_s = dice.binomial(e, p, (runs, looks)), dice.binomial(e, p, (runs, looks))
-    capital = excess_bound.below(e, e, x_c, x_s).cumsum(axis=1)
+    capital = paths.below(e, e, x_c, x_s).cumsum(axis=1)
     exposures = e * np.arange(1, looks + 1)
     logs = excess_bound.log_safe(capital, exposures, margin, excess_bound.prior(p, p, 1.0, margin))
     taken = first_crossing(logs, math.log(20)).mean() * e
@@ -90,7 +93,7 @@ def test_harm_of_a_score_is_found_within_thrice_the_bound():
     worse = bucket_test.worse_scores(past, cuts, SCORE.tolerance)
     x_c = dice.multinomial(e, canary.scores, (runs, looks))[..., ::-1]
     x_s = dice.multinomial(e, stable.scores, (runs, looks))[..., ::-1] @ moved
-    logs = bucket_test.increment(x_c, x_s, past, worse).cumsum(axis=1)
+    logs = bucket_test.gain(x_c, x_s, *bucket_test.likelihood_ratios(past, worse)).cumsum(axis=1)
     taken = first_crossing(bucket_test.log_harm(logs), math.log(100)).mean() * e
     divergence = harm_divergence(SCORE, stable.score_edges, canary.scores, stable.scores)
     assert 1.0 < taken / needed(divergence, 0.01) < 3.0
@@ -117,14 +120,14 @@ def test_a_canary_that_is_tolerated_at_every_edge_shows_no_harm_however_differen
 
 def test_proof_of_safety_needs_more_the_nearer_the_tolerance():
     stable = Behaviour()
-    divergences = [
+    crossings = [
         safe_divergence(
             LATENCY, stable.latency_edges, Behaviour(median_ms=m).latency, stable.latency
         )
         for m in (45, 50, 55, 70)
     ]
-    assert divergences == sorted(divergences, reverse=True)
-    assert divergences[2] > 0.0 == divergences[3]
+    assert crossings == sorted(crossings, reverse=True)
+    assert crossings[2] > 0.0 == crossings[3]
 
 
 def test_buckets_that_cannot_express_a_tolerance_prove_nothing():

@@ -4,32 +4,32 @@ import pytest
 
 from analysis import sample_ratio
 
+NOTHING = sample_ratio.start()
+
 
 def test_no_traffic_changes_nothing():
-    assert sample_ratio.look(sample_ratio.start(), 0, 0, 0.05) == sample_ratio.start()
+    assert sample_ratio.update(NOTHING, 0, 0, 0.05) == sample_ratio.start()
 
 
 def test_a_share_within_the_tolerance_is_no_mismatch_however_long():
-    capital = sample_ratio.look(sample_ratio.start(), 52_000_000, 948_000_000, 0.05)
+    capital = sample_ratio.update(NOTHING, 52_000_000, 948_000_000, 0.05)
     assert not sample_ratio.mismatched(capital)
 
 
 @pytest.mark.parametrize("canary", [0, 200])
 def test_a_wrong_share_is_a_mismatch(canary):
-    assert sample_ratio.mismatched(
-        sample_ratio.look(sample_ratio.start(), canary, 2000 - canary, 0.05)
-    )
+    assert sample_ratio.mismatched(sample_ratio.update(NOTHING, canary, 2000 - canary, 0.05))
 
 
 def test_traffic_to_a_canary_without_weight_is_a_mismatch():
-    assert sample_ratio.mismatched(sample_ratio.look(sample_ratio.start(), 10, 1000, 0.0))
+    assert sample_ratio.mismatched(sample_ratio.update(NOTHING, 10, 1000, 0.0))
 
 
 def test_a_switch_of_all_traffic_forgives_stragglers_and_sees_what_stays_behind():
-    assert not sample_ratio.mismatched(sample_ratio.look(sample_ratio.start(), 10_000, 90, 1.0))
-    assert not sample_ratio.mismatched(sample_ratio.look(sample_ratio.start(), 10_000_000, 0, 1.0))
-    assert sample_ratio.mismatched(sample_ratio.look(sample_ratio.start(), 1_000, 50, 1.0))
+    assert not sample_ratio.mismatched(sample_ratio.update(NOTHING, 10_000, 90, 1.0))
+    assert not sample_ratio.mismatched(sample_ratio.update(NOTHING, 10_000_000, 0, 1.0))
+    assert sample_ratio.mismatched(sample_ratio.update(NOTHING, 1_000, 50, 1.0))
 
 
 def test_a_few_requests_prove_nothing():
-    assert not sample_ratio.mismatched(sample_ratio.look(sample_ratio.start(), 1, 3, 0.05))
+    assert not sample_ratio.mismatched(sample_ratio.update(NOTHING, 1, 3, 0.05))

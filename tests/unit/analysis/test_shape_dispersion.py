@@ -9,7 +9,7 @@ from scipy.special import ndtr
 from analysis.counting.counts import Counts
 from analysis.dispersion.histogram import estimate_shape
 from analysis.histograms.alternatives import HistogramTolerance
-from analysis.verdict import guardrail
+from tests.support.counts import start
 
 RUNS, LOOKS, TICKS, CANARY, STABLE = 20, 80, 480, 2, 8
 REQUESTS, LEVEL, TOLERANCE, SD = 50, 0.05, 0.1, 0.1
@@ -39,12 +39,12 @@ def counts(rng, slower):
 
 def ever(rule, past, canary, stable):
     """Whether it is ever called harmful, and ever safe."""
-    capital = guardrail.learn(rule, guardrail.start(rule), Counts((0,) * len(EDGES), past, EDGES))
+    capital = start(rule).learn(Counts((0,) * len(EDGES), past, EDGES))
     harmful = safe = False
     for look in zip(canary, stable, strict=True):
-        capital = guardrail.look(rule, capital, Counts(*look, EDGES))
-        harmful |= guardrail.log_harm(rule, capital) >= -math.log(LEVEL)
-        safe |= guardrail.log_safe(rule, capital) >= -math.log(LEVEL)
+        capital = capital.update(Counts(*look, EDGES))
+        harmful |= capital.logs.harm >= -math.log(LEVEL)
+        safe |= capital.logs.safe >= -math.log(LEVEL)
     return harmful, safe
 
 

@@ -1,4 +1,4 @@
-"""Engines over many rollouts decide as `analysis.verdict.guardrail`, folded look by look."""
+"""Engines over many rollouts decide as `analysis.verdict`, folded look by look."""
 
 import math
 
@@ -7,13 +7,13 @@ import pytest
 from scipy.stats import betabinom
 
 from analysis.counting.counts import Counts
-from analysis.dispersion import tempering
 from analysis.dispersion.estimate import Dispersion
 from analysis.rates import ratio_test, robust_test
 from analysis.rates.rate import RateMargin
-from analysis.verdict import guardrail
 from benchmarks.quality import engines, rivals
+from benchmarks.worlds import paths
 from benchmarks.worlds.rates import CountsModel, History, Streams
+from tests.support.counts import start
 
 
 def looks(arms, run):
@@ -31,14 +31,14 @@ def before(history):
 
 def fold(rule, past, evidence):
     """Harm and safety after each look, by the production code."""
-    capital = guardrail.start(rule)
+    capital = start(rule)
     for look in past:
-        capital = guardrail.learn(rule, capital, look)
+        capital = capital.learn(look)
     harm, safe = [], []
     for look in evidence:
-        capital = guardrail.look(rule, capital, look)
-        harm.append(guardrail.log_harm(rule, capital))
-        safe.append(guardrail.log_safe(rule, capital))
+        capital = capital.update(look)
+        harm.append(capital.logs.harm)
+        safe.append(capital.logs.safe)
     return harm, safe
 
 
@@ -61,8 +61,8 @@ def test_paths_under_a_learnt_dispersion_equal_the_fold():
     rng = np.random.default_rng(3)
     streams, past = world.streams(rng, 4), before(world.history(rng, 4, ticks=20))
     dispersions = engines.learnt(streams, lambda: world.history(np.random.default_rng(4), 4))
-    assert not any(dispersion.problem for dispersion in dispersions)
-    harm = robust_test.path(dispersions, engines._counts(streams))
+    assert not any(look.problem for look in dispersions)
+    harm = paths.robust_logs(dispersions, engines._counts(streams))
     safe = engines.steady(streams, dispersions, past, 1.0, 0.01)
     for run, dispersion in enumerate(dispersions):
         arms = streams.arms()
@@ -72,17 +72,17 @@ def test_paths_under_a_learnt_dispersion_equal_the_fold():
         assert safe[run] == pytest.approx(folded, rel=1e-9, abs=1e-9)
 
 
-def test_beta_binomial_shares_are_rs_where_nothing_is_dispersed():
+def test_beta_binomial_shares_are_the_ratio_tests_where_nothing_is_dispersed():
     counts = engines._counts(
         CountsModel(rate=20.0, base=0.02, looks=40).streams(np.random.default_rng(8), 5)
     )
-    noise = tempering.noises([Dispersion()] * 5)
+    noise = paths.noises([Dispersion()] * 5)
     plain = ratio_test.log_harm(ratio_test.increment(*counts).cumsum(axis=1))
     assert rivals.beta_binomial(noise, counts) == pytest.approx(plain, abs=1e-2)
 
 
 def test_beta_binomial_capital_is_fair_if_that_is_how_pods_differ():
-    noise = tempering.noises([Dispersion(cluster=4.0, pods_canary=2, pods_stable=8)] * 61)
+    noise = paths.noises([Dispersion(cluster=4.0, pods_canary=2, pods_stable=8)] * 61)
     x, n, q, size = np.arange(61), 60, 0.2, 59 / 3 - 1
     e_c, e_s = (np.full((61, 1), e) for e in (100, 400))
     counts = robust_test.ArmCounts(e_c, e_s, x[:, None], n - x[:, None])

@@ -17,7 +17,7 @@ from benchmarks.peers.argo import (
     measured,
     record,
 )
-from benchmarks.peers.rule import first, nth_worst, shares, tuned, windows
+from benchmarks.peers.rule import first, nth_worst, shares, windows
 from benchmarks.worlds.rates import CountsModel, Streams
 
 
@@ -236,24 +236,3 @@ class TestPooled:
         nothing = Streams(*(np.zeros((1, 3), dtype=np.int64),) * 4)
         assert not pooled.z(nothing, 0.05).any()
         assert not pooled.sequence(nothing, 0.05).any()
-
-
-class TestRule:
-    def test_an_oracle_s_limit_spends_alpha_and_no_more(self):
-        score = np.random.default_rng(7).normal(size=(1000, 20))
-        assert (score > tuned(score, 0.05)).any(axis=-1).sum() == 50
-        ties = np.repeat([0.0, 1.0], [900, 100])[:, None]
-        assert (ties > tuned(ties, 0.05)).any(axis=-1).sum() == 0
-
-    def test_windows_look_back_and_begin_short(self):
-        counts = np.arange(1, 7)
-        assert windows(counts, 2, 2).tolist() == [3, 7, 11]
-        assert windows(counts, 3, 1).tolist() == [1, 3, 6, 9, 12, 15]
-        assert windows(counts, 4, 2).tolist() == [3, 10, 18]
-
-    def test_nth_worst_so_far(self):
-        severity = np.array([0.1, 0.5, np.inf, 0.2, 0.6])
-        assert nth_worst(severity, 2).tolist() == [-np.inf, 0.1, 0.5, 0.5, 0.6]
-
-    def test_first_is_a_count_and_never_is_zero(self):
-        assert first(np.array([[False, True, True], [False] * 3])).tolist() == [2, 0]

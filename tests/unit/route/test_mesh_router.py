@@ -139,6 +139,6 @@ def test_an_api_server_that_is_away_is_said_with_the_object(tmp_path, monkeypatc
         "users: [{name: u, user: {}}]\ncontexts: [{name: c, context: {cluster: k, user: u}}]\n"
     )
     monkeypatch.setenv("KUBECONFIG", str(config))
-    said = "cannot get VirtualService ns/reviews: the API server does not answer: .*refused"
-    with pytest.raises(RouteError, match=said):
+    message = "cannot get VirtualService ns/reviews: the API server does not answer: .*refused"
+    with pytest.raises(RouteError, match=message):
         wired().write(istio(), Split(5), "m")

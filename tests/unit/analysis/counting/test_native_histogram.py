@@ -6,8 +6,7 @@ import pytest
 from analysis.counting.counts import Counts, EvidenceError
 from analysis.counting.native_histogram import Grid, Native, common, merged
 from analysis.histograms.alternatives import HistogramTolerance
-from analysis.histograms.histogram import ShapeCapital
-from analysis.verdict import guardrail
+from analysis.verdict.histogram_test import HistogramTest
 
 FINE, COARSE, COARSEST = (Grid(schema, 0, 8).edges for schema in (4, 3, 1))
 RULE = HistogramTolerance(0.1, relative=True, worse="high")
@@ -26,54 +25,51 @@ def evidence(seed, edges, shift=0.0):
     return Counts(canary, stable, edges)
 
 
-def folded(edges, looks, capital=None):
-    capital = capital or guardrail.learn(RULE, guardrail.start(RULE), evidence(99, edges))
+def folded(edges, looks, before=None):
+    test = before or HistogramTest(RULE).learn(evidence(99, edges))
     for seed in looks:
-        capital = guardrail.look(RULE, capital, evidence(seed, edges))
-    assert isinstance(capital, ShapeCapital)
-    return capital
+        test = test.update(evidence(seed, edges))
+    return test
 
 
 def test_before_the_first_look_a_coarser_layout_is_as_if_it_had_been_there_all_along():
-    began = guardrail.learn(RULE, guardrail.start(RULE), evidence(99, FINE))
-    assert folded(COARSE, range(3), began) == folded(COARSE, range(3))
+    learnt = HistogramTest(RULE).learn(evidence(99, FINE))
+    assert folded(COARSE, range(3), learnt) == folded(COARSE, range(3))
 
 
 def test_a_proof_goes_on_where_its_edges_are_still_there_and_else_begins_anew():
     before = folded(FINE, range(5))
-    after = guardrail.look(RULE, before, evidence(5, COARSE))
-    assert isinstance(after, ShapeCapital)
-    assert sum(after.history) == sum(before.history) + 300
-    known_pairs = {(FINE[p.edge], FINE[p.partner]) for p in before.chosen}
-    was_chosen = [(COARSE[p.edge], COARSE[p.partner]) in known_pairs for p in after.chosen]
-    assert {True, False} == set(was_chosen)
-    assert [contrast.e_c for contrast in after.contrasts] == [
-        1800 if old else 300 for old in was_chosen
-    ]
-    assert guardrail.log_safe(RULE, folded(COARSE, range(6, 160), after)) > 3
+    after = before.update(evidence(5, COARSE))
+    old, new = before.capital, after.capital
+    assert sum(new.history) == sum(old.history) + 300
+    old_edges = {(FINE[p.edge], FINE[p.partner]) for p in old.chosen}
+    is_old = [(COARSE[p.edge], COARSE[p.partner]) in old_edges for p in new.chosen]
+    assert {True, False} == set(is_old)
+    assert [contrast.e_c for contrast in new.contrasts] == [1800 if o else 300 for o in is_old]
+    assert folded(COARSE, range(6, 160), after).logs.safe > 3
 
 
 def test_harm_is_found_across_the_change():
     before = folded(FINE, range(2))
-    after = guardrail.look(RULE, before, evidence(7, COARSE, shift=10.0))
-    assert guardrail.log_harm(RULE, after) > guardrail.log_harm(RULE, before) + 5
+    after = before.update(evidence(7, COARSE, shift=10.0))
+    assert after.logs.harm > before.logs.harm + 5
 
 
 def test_buckets_that_become_coarser_than_the_tolerance_are_said():
     after = folded(COARSEST, [5], folded(FINE, range(5)))
-    assert "coarser than the tolerance" in guardrail.problem(after)
-    assert guardrail.log_safe(RULE, after) == -np.inf
+    assert "coarser than the tolerance" in after.problem
+    assert after.logs.safe == -np.inf
 
 
 @pytest.mark.parametrize(
-    ("samples", "words"),
+    ("histograms", "words"),
     [
         (Native(-1, (0.0, 2.0, np.inf), ((0, 1, 1),)), "factor of two"),
         (Native(3, (-1000.0, 1000.0, np.inf), ((0, 1, 1),)), "spread too far"),
         (Native(3, (9.0, 9.125, np.inf), ((5, 6, 6),)), "zero bucket"),
     ],
 )
-def test_data_without_a_useful_layout_are_refused_in_words(samples, words):
+def test_data_without_a_useful_layout_are_refused_in_words(histograms, words):
     grid = None if words != "zero bucket" else Grid(3, 0, 8)
     with pytest.raises(EvidenceError, match=words):
-        common(grid, [samples])
+        common(grid, [histograms])

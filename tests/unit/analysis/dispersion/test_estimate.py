@@ -10,10 +10,11 @@ from analysis.counting.counts import Counts, EvidenceError
 from analysis.dispersion import tempering
 from analysis.dispersion.estimate import LEAST_TICKS, Dispersion, ExposureHistory, estimate
 from analysis.dispersion.histogram import estimate_shape
-from analysis.verdict import guardrail
-from analysis.verdict.guardrail import HistogramTolerance, RateMargin
+from analysis.histograms.alternatives import HistogramTolerance
+from analysis.rates.rate import RateMargin
 from analysis.verdict.verdict import Guarded, judge
 from benchmarks.worlds.rates import CountsModel
+from tests.support.counts import start
 
 
 def learnt(scenario, rate=20.0, base=0.05, runs=12, pods=8, **world):
@@ -26,11 +27,11 @@ def learnt(scenario, rate=20.0, base=0.05, runs=12, pods=8, **world):
 
 
 def test_independent_requests_show_no_dispersion():
-    dispersion = learnt("iid")
-    assert dispersion["cluster"] < 1.02
-    assert dispersion["inflation"] < 1.1
-    assert dispersion["brief"] + dispersion["passing"] + dispersion["lasting"] < 0.06
-    assert dispersion["pods_stable"] == 8
+    dispersions = learnt("iid")
+    assert dispersions["cluster"] < 1.02
+    assert dispersions["inflation"] < 1.1
+    assert dispersions["brief"] + dispersions["passing"] + dispersions["lasting"] < 0.06
+    assert dispersions["pods_stable"] == 8
 
 
 def test_a_common_incident_is_no_dispersion():
@@ -43,18 +44,18 @@ def test_retries_come_in_clusters():
 
 
 def test_what_differs_from_tick_to_tick_is_brief():
-    dispersion = learnt("pod-gamma", rate=500)
-    assert 0.2 < dispersion["brief"] < 0.3
-    assert dispersion["passing"] < 0.05
-    assert dispersion["block"] == 1
+    dispersions = learnt("pod-gamma", rate=500)
+    assert 0.2 < dispersions["brief"] < 0.3
+    assert dispersions["passing"] < 0.05
+    assert dispersions["block"] == 1
 
 
 def test_what_lasts_for_ticks_is_passing():
     """AR(1) of .9 with variance e^(.3^2) - 1 of the rate: long run about 19 times it."""
-    dispersion = learnt("pod-ar1", rate=500)
-    assert 0.08 < dispersion["brief"] < 0.11
-    assert 1 < dispersion["passing"] < 1.9
-    assert 5 < dispersion["block"] < 12
+    dispersions = learnt("pod-ar1", rate=500)
+    assert 0.08 < dispersions["brief"] < 0.11
+    assert 1 < dispersions["passing"] < 1.9
+    assert 5 < dispersions["block"] < 12
 
 
 def test_what_stays_is_lasting_and_few_pods_say_it_with_less_certainty():
@@ -119,8 +120,8 @@ def test_a_canary_without_pods_is_refused():
 
 def test_it_survives_huge_counts_and_json():
     e = np.full((480, 4), 10**12)
-    dispersion = estimate(ExposureHistory(e, e // np.array([2, 3, 4, 5])), 2)
-    assert Dispersion(**json.loads(json.dumps(asdict(dispersion)))) == dispersion
+    dispersions = estimate(ExposureHistory(e, e // np.array([2, 3, 4, 5])), 2)
+    assert Dispersion(**json.loads(json.dumps(asdict(dispersions)))) == dispersions
 
 
 def test_a_histograms_dispersion_is_in_probits():
@@ -147,10 +148,10 @@ LATENCY = HistogramTolerance(0.1, relative=True, worse="high", dispersion=UNKNOW
 def test_under_a_dispersion_without_a_test_nothing_is_bet_and_the_verdict_says_why(rule):
     edges = (10.0, 11.0, np.inf) if isinstance(rule, HistogramTolerance) else ()
     bad, good = ((0, 0, 900), (900, 90, 10)) if edges else ((1000, 900), (1000, 10))
-    capital = guardrail.learn(rule, guardrail.start(rule), Counts((0,) * len(good), good, edges))
+    test = start(rule).learn(Counts((0,) * len(good), good, edges))
     for _ in range(5):
-        capital = guardrail.look(rule, capital, Counts(bad, good, edges))
-    judgement = judge({"it": Guarded(rule, capital, 1.0)}, 0.01, 0.05)
+        test = test.update(Counts(bad, good, edges))
+    judgement = judge({"it": Guarded(test, 1.0)}, 0.01, 0.05)
     assert judgement.verdicts["it"].kind == "blind"
     assert judgement.verdicts["it"].reason == "no pod history"
     assert not judgement.harmful
@@ -158,12 +159,10 @@ def test_under_a_dispersion_without_a_test_nothing_is_bet_and_the_verdict_says_w
 
 def test_a_verdict_says_what_it_rests_on():
     rule = RateMargin(1.0, 0.01)
-    for one_rule, words in ((rule, "if requests are independent"),
+    for margin, words in ((rule, "if requests are independent"),
                        (replace(rule, dispersion=Dispersion()), "though pods differ")):  # fmt: skip
-        capital = guardrail.look(
-            one_rule, guardrail.start(one_rule), Counts((1000, 200), (1000, 10))
-        )
-        judgement = judge({"it": Guarded(one_rule, capital, 1.0)}, 0.01, 0.05)
+        test = start(margin).update(Counts((1000, 200), (1000, 10)))
+        judgement = judge({"it": Guarded(test, 1.0)}, 0.01, 0.05)
         assert judgement.verdicts["it"].reason == f"worse than its margin allows, {words}"
 
 
@@ -179,8 +178,8 @@ def test_no_look_weighs_more_than_its_clusters_and_pods_allow():
     )
     assert tempering.inflation(noise, [1, 4, 9], 0.0).tolist() == [1, 4, 9]
     n = 10.0**9
-    worth = n * 0.25 / tempering.inflation(noise, n, 0.5)
-    assert worth == pytest.approx(1 / (0.5 * 0.625), rel=1e-6)
+    look_weight = n * 0.25 / tempering.inflation(noise, n, 0.5)
+    assert look_weight == pytest.approx(1 / (0.5 * 0.625), rel=1e-6)
 
 
 def test_differences_are_learnt_with_whole_windows_only():

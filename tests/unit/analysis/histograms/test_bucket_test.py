@@ -1,4 +1,4 @@
-"""H: badness scales, tolerance shift, alternatives."""
+"""The bucket test: badness scales, tolerance shift, alternatives."""
 
 import math
 
@@ -77,12 +77,12 @@ def test_a_canary_like_stable_loses_and_a_worse_one_wins():
     q_s = h.smoothed([500, 300, 150, 40, 10])
     q_a = h.worse_latencies(q_s)
     stable = np.array([500, 300, 150, 40, 10])
-    assert h.log_harm(h.increment(stable, stable, q_s, q_a)) < 0
-    assert h.log_harm(h.increment([300, 300, 200, 150, 50], stable, q_s, q_a)) > 10
+    assert h.log_harm(h.gain(stable, stable, *h.likelihood_ratios(q_s, q_a))) < 0
+    assert h.log_harm(h.gain([300, 300, 200, 150, 50], stable, *h.likelihood_ratios(q_s, q_a))) > 10
 
 
 def test_one_armed_looks_bet_nothing():
     q_s = h.smoothed([5, 3, 1])
     q_a = h.worse_latencies(q_s)
-    assert not h.increment([0, 0, 0], [5, 3, 1], q_s, q_a).any()
-    assert not h.increment([0, 0, 9], [0, 0, 0], q_s, q_a).any()
+    assert not h.gain([0, 0, 0], [5, 3, 1], *h.likelihood_ratios(q_s, q_a)).any()
+    assert not h.gain([0, 0, 9], [0, 0, 0], *h.likelihood_ratios(q_s, q_a)).any()

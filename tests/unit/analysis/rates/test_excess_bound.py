@@ -1,13 +1,14 @@
-"""D: its bets, its bounds and its prior."""
+"""The excess bound: its bets, its bounds and its prior."""
 
 import numpy as np
 import pytest
 
 from analysis.rates import excess_bound
+from benchmarks.worlds import paths
 
 
 def test_the_bound_solves_its_equation():
-    below = excess_bound.below([1000, 10], [3000, 10], [9, 3], [40, 0], 1.25)
+    below = paths.below([1000, 10], [3000, 10], [9, 3], [40, 0], 1.25)
     bound = excess_bound.excess_bound(below, 0.05)
     logs = np.log(
         (excess_bound.WEIGHTS * np.exp(below + excess_bound.LEVELS * bound[:, None])).sum(axis=-1)
@@ -16,7 +17,7 @@ def test_the_bound_solves_its_equation():
 
 
 def test_safe_means_that_the_bound_is_below_what_the_margin_allows():
-    below = excess_bound.below(1000, 3000, 2, 30)
+    below = paths.below(1000, 3000, 2, 30)
     bound = excess_bound.excess_bound(below, 0.05) / 1000
     for margin in (bound * 0.999, bound * 1.001):
         assert (excess_bound.log_safe(below, 1000, margin) >= np.log(20)) == (margin > bound)
@@ -30,7 +31,7 @@ def test_without_data_the_bound_is_a_few_requests():
 
 
 def test_a_level_that_cannot_be_bet_gives_up_rather_than_gain():
-    above = excess_bound.above(9000, 100, 50, 1)
+    above = paths.above(9000, 100, 50, 1)
     assert above[-1] == pytest.approx(-excess_bound.LEVELS[-1] * 9000)
     assert np.isfinite(above).all()
 
@@ -38,20 +39,20 @@ def test_a_level_that_cannot_be_bet_gives_up_rather_than_gain():
 def test_the_lower_bound_holds_where_stable_is_far_worse_and_seldom_asked():
     """A thousand requests of stable, half of them bad, beside a million of the canary. Seed 15."""
     rng, e_c, e_s = np.random.default_rng(15), 1_000_000, 1_000
-    above = excess_bound.above(e_c, e_s, rng.binomial(e_c, 0.1, 200), rng.binomial(e_s, 0.5, 200))
+    above = paths.above(e_c, e_s, rng.binomial(e_c, 0.1, 200), rng.binomial(e_s, 0.5, 200))
     truth = e_c * (0.1 - 0.5)
     assert (excess_bound.excess_floor(above, 0.01) <= truth).all()
 
 
 def test_a_bet_that_cannot_be_placed_at_one_look_is_not_lost_for_good():
-    few, many = excess_bound.above(30, 1, 0, 0), excess_bound.above(100, 1000, 60, 1)
+    few, many = paths.above(30, 1, 0, 0), paths.above(100, 1000, 60, 1)
     assert excess_bound.excess_floor(few + many, 0.05) > 0
 
 
 @pytest.mark.parametrize("arms", [(0, 100, 0, 3), (100, 0, 3, 0)])
 def test_one_armed_looks_bet_nothing(arms):
-    assert not excess_bound.below(*arms).any()
-    assert not excess_bound.above(*arms).any()
+    assert not paths.below(*arms).any()
+    assert not paths.above(*arms).any()
 
 
 def test_an_informed_prior_leans_to_the_bet_that_knows_the_shares():

@@ -1,10 +1,10 @@
-"""R and the mean of log-capitals."""
+"""The ratio test and the mean of log-capitals."""
 
 import numpy as np
 import pytest
 
 from analysis.log_arrays import log_mean
-from analysis.rates.ratio_test import POINTS, WEIGHTS, increment, information, log_harm
+from analysis.rates.ratio_test import POINTS, WEIGHTS, increment, log_harm
 
 
 def test_prior_weights_sum_to_one_so_that_nothing_is_evidence():
@@ -39,12 +39,3 @@ def test_leading_axes_are_looks_rollouts_or_metrics():
     many = increment([[100, 0]], [[900, 900]], [[3, 0]], [[5, 5]], ratio=[[1.25, 1.0]])
     assert many.shape == (1, 2, 6)
     assert many[0, 0] == pytest.approx(increment(100, 900, 3, 5, ratio=1.25))
-
-
-def test_a_bigger_effect_needs_less_information():
-    assert information(5, 1, 0.1, 0.01, 0.01) < information(2, 1, 0.1, 0.01, 0.01) / 5
-
-
-def test_at_the_margin_no_number_of_requests_is_enough():
-    assert information(1.25, 1.25, 0.1, 0.01, 0.01) == np.inf
-    assert information(2, 1, 0.1, 0.0, 0.01) == np.inf

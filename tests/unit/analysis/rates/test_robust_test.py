@@ -7,18 +7,19 @@ from analysis.counting.counts import Counts
 from analysis.dispersion import tempering
 from analysis.dispersion.estimate import Dispersion, ExposureHistory, estimate
 from analysis.rates import robust_test
-from analysis.verdict import guardrail
-from analysis.verdict.guardrail import RateMargin
+from analysis.rates.rate import RateMargin
+from benchmarks.worlds import paths
 from benchmarks.worlds.rates import SCENARIOS, CountsModel
+from tests.support.counts import start
 
 
 def drawn(world, seed, runs, **margin):
     """Log of the e-process after each look, with the dispersion of each rollout's own history."""
     rng = np.random.default_rng(seed)
     arm_counts, (e, x) = world.streams(rng, runs).arms(), world.history(rng, runs)
-    dispersions = [estimate(ExposureHistory(e[i], x[i]), world.pods_canary) for i in range(runs)]
-    return robust_test.path(
-        dispersions,
+    dispersion = [estimate(ExposureHistory(e[i], x[i]), world.pods_canary) for i in range(runs)]
+    return paths.robust_logs(
+        dispersion,
         robust_test.ArmCounts(arm_counts.e_c, arm_counts.e_s, arm_counts.x_c, arm_counts.x_s),
         **margin,
     )
@@ -83,15 +84,15 @@ def test_the_guard_folds_what_the_path_computes():
     e_c, e_s = rng.poisson(300, (1, 30)), rng.poisson(900, (1, 30))
     e_c[0, 3], e_s[0, 5] = 0, 0
     x_c, x_s = rng.binomial(e_c, 0.04), rng.binomial(e_s, 0.02)
-    path = robust_test.path(
+    path = paths.robust_logs(
         [dispersion], robust_test.ArmCounts(e_c, e_s, x_c, x_s), ratio=1.25, absolute=0.002
     )[0]
     rule = RateMargin(1.25, 0.002, dispersion)
-    capital = guardrail.start(rule)
-    for look, look_counts in enumerate(zip(e_c[0], x_c[0], e_s[0], x_s[0], strict=True)):
-        a, b, c, d = map(int, look_counts)
-        capital = guardrail.look(rule, capital, Counts((a, b), (c, d)))
-        assert guardrail.log_harm(rule, capital) == pytest.approx(path[look], abs=1e-9)
+    capital = start(rule)
+    for look, arm_counts in enumerate(zip(e_c[0], x_c[0], e_s[0], x_s[0], strict=True)):
+        a, b, c, d = map(int, arm_counts)
+        capital = capital.update(Counts((a, b), (c, d)))
+        assert capital.logs.harm == pytest.approx(path[look], abs=1e-9)
 
 
 def test_promotion_of_a_canary_at_its_margin_is_as_rare_as_declared():
@@ -104,11 +105,11 @@ def test_promotion_of_a_canary_at_its_margin_is_as_rare_as_declared():
         wrong = 0
         for run in range(runs):
             rule = RateMargin(1.5, 0.0, estimate(ExposureHistory(e[run], x[run]), 2))
-            capital, ever_safe = guardrail.start(rule), False
+            capital, ever_safe = start(rule), False
             for counts in zip(*(v[run] for v in arm_counts), strict=True):
                 a, b, c, d = map(int, counts)
-                capital = guardrail.look(rule, capital, Counts((a, b), (c, d)))
-                ever_safe |= guardrail.log_safe(rule, capital) >= -np.log(beta)
+                capital = capital.update(Counts((a, b), (c, d)))
+                ever_safe |= capital.logs.safe >= -np.log(beta)
             wrong += ever_safe
         assert wrong / runs <= beta + 3 * np.sqrt(beta * (1 - beta) / runs)
 

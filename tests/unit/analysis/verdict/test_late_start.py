@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 
 from analysis.counting.counts import Counts
-from analysis.verdict import guardrail, late_start
+from analysis.histograms.alternatives import HistogramTolerance
+from analysis.rates.rate import RateMargin
+from analysis.verdict import late_start
+from tests.support.counts import start
 
-RATE = guardrail.RateMargin(ratio=1.0, absolute=0.01)
-SHAPE = guardrail.HistogramTolerance(tolerance=0.1, relative=True, worse="high")
+RATE = RateMargin(ratio=1.0, absolute=0.01)
+SHAPE = HistogramTolerance(tolerance=0.1, relative=True, worse="high")
 EDGES = (10.0, 12.0, 15.0, 20.0, math.inf)
 
 
@@ -29,16 +32,16 @@ def test_before_any_bet_it_is_one_and_never_more_than_the_larger():
         (SHAPE, Counts((9, 9, 9, 30, 9), (40, 20, 9, 2, 1), EDGES)),
     ],
 )
-def test_afresh_forgets_the_harm_and_nothing_else(rule, evidence):
-    capital = guardrail.start(rule)
+def test_without_harm_bets_a_test_forgets_the_harm_and_nothing_else(rule, evidence):
+    test = start(rule)
     for _ in range(5):
-        capital = guardrail.learn(rule, capital, evidence)
+        test = test.learn(evidence)
     for _ in range(5):
-        capital = guardrail.look(rule, capital, evidence)
-    assert guardrail.log_harm(rule, capital) != 0
-    anew = late_start.afresh(capital)
-    assert guardrail.log_harm(rule, anew) == 0
-    assert guardrail.log_safe(rule, anew) == guardrail.log_safe(rule, capital)
-    once = guardrail.look(rule, anew, evidence)
-    assert np.isfinite(guardrail.log_harm(rule, once))
-    assert guardrail.log_harm(rule, once) != 0
+        test = test.update(evidence)
+    assert test.logs.harm != 0
+    fresh = test.without_harm_bets()
+    assert fresh.logs.harm == 0
+    assert fresh.logs.safe == test.logs.safe
+    updated = fresh.update(evidence)
+    assert np.isfinite(updated.logs.harm)
+    assert updated.logs.harm != 0

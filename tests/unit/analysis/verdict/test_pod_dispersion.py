@@ -7,8 +7,9 @@ import pytest
 
 from analysis.counting.per_pod import PodCounts
 from analysis.dispersion.estimate import ExposureHistory, estimate
-from analysis.verdict.guardrail import HistogramTolerance, RateMargin
-from analysis.verdict.pod_dispersion import dispersion_of
+from analysis.histograms.alternatives import HistogramTolerance
+from analysis.rates.rate import RateMargin
+from tests.support.counts import start
 
 RATE = RateMargin(1.0, 0.01)
 TICKS, PODS = 1440, 8
@@ -39,28 +40,27 @@ def buckets(sd=0.0, worse="high"):
 def test_a_rate_s_dispersion_is_that_of_its_counts():
     counts = rate(0.3)
     history = ExposureHistory(counts.counts[..., 0], counts.counts[..., 1])
-    assert dispersion_of(RATE, counts, 2) == estimate(history, 2)
-    assert dispersion_of(RATE, counts, 2).lasting > 0.02
+    assert start(RATE).estimate_dispersion(counts, 2) == estimate(history, 2)
+    assert start(RATE).estimate_dispersion(counts, 2).lasting > 0.02
 
 
 @pytest.mark.parametrize("worse", ["high", "low"])
 def test_a_histogram_is_as_dispersed_as_its_worst_edge(worse):
     rule = HistogramTolerance(0.1, relative=worse == "high", worse=worse)
-    even, uneven = (dispersion_of(rule, buckets(sd, worse), 2) for sd in (0.0, 0.5))
+    even, uneven = (start(rule).estimate_dispersion(buckets(sd, worse), 2) for sd in (0.0, 0.5))
     assert even.lasting < 0.002
     assert uneven.lasting > 0.05
     assert uneven.pods_stable == PODS
 
 
 def test_what_allows_no_test_says_so():
-    assert "480 are needed" in dispersion_of(RATE, rate(ticks=100), 2).problem
+    assert "480 are needed" in start(RATE).estimate_dispersion(rate(ticks=100), 2).problem
     rule = HistogramTolerance(0.1, relative=True, worse="high")
     lonely = past(buckets().counts[:, :1], EDGES)
-    assert "one pod, so nothing is known" in dispersion_of(rule, lonely, 2).problem
+    assert "one pod, so nothing is known" in start(rule).estimate_dispersion(lonely, 2).problem
 
 
 def test_a_past_without_any_unit_is_no_crash():
     empty = past(np.zeros((TICKS, PODS, 4), dtype=np.int64), EDGES)
-    assert (
-        dispersion_of(HistogramTolerance(0.1, relative=True, worse="high"), empty, 2).ticks == TICKS
-    )
+    test = start(HistogramTolerance(0.1, relative=True, worse="high"))
+    assert test.estimate_dispersion(empty, 2).ticks == TICKS

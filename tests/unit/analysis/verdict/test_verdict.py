@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from analysis.counting.counts import Counts
-from analysis.histograms.histogram import ShapeCapital
-from analysis.verdict.guardrail import HistogramTolerance, RateMargin, learn, look, start, watch
-from analysis.verdict.readout import at_edges
+from analysis.histograms.alternatives import HistogramTolerance
+from analysis.rates.rate import RateMargin
+from analysis.verdict.histogram_test import HistogramTest
+from analysis.verdict.rate_test import RateTest
 from analysis.verdict.verdict import Guarded, judge
 
 RATE = RateMargin(1.0, 0.01)
@@ -19,18 +20,18 @@ EDGES = (40.0, 50.0, 64.0, 80.0, 100.0, math.inf)
 STABLE = (200, 400, 250, 100, 40, 10)
 
 
-def rate(canary, stable, looks, by=look, rule=RATE):
-    capital = start(rule)
+def rate(canary, stable, looks, by=RateTest.update, margin=RATE):
+    test = RateTest(margin)
     for _ in range(looks):
-        capital = by(rule, capital, Counts(canary, stable))
-    return Guarded(rule, capital, 1.0)
+        test = by(test, Counts(canary, stable))
+    return Guarded(test, 1.0)
 
 
 def latency(canary, looks):
-    capital = learn(LATENCY, start(LATENCY), Counts((0,) * 6, STABLE, EDGES))
+    test = HistogramTest(LATENCY).learn(Counts((0,) * 6, STABLE, EDGES))
     for _ in range(looks):
-        capital = look(LATENCY, capital, Counts(canary, STABLE, EDGES))
-    return Guarded(LATENCY, capital, 1.0)
+        test = test.update(Counts(canary, STABLE, EDGES))
+    return Guarded(test, 1.0)
 
 
 GOOD = rate((100, 0), (300, 1), 20)
@@ -65,36 +66,34 @@ def test_many_that_cross_only_together_are_joint():
 
 
 def test_a_dead_canary_in_the_warm_up_is_a_crash():
-    judgement = judge({"errors": rate((20, 20), (180, 1), 2, by=watch)}, 0.01, 0.05)
+    judgement = judge({"errors": rate((20, 20), (180, 1), 2, by=RateTest.watch)}, 0.01, 0.05)
     assert judgement.cause == ("crash",)
 
 
 def test_importance_moves_the_mean_towards_a_metric():
-    heavy = Guarded(BAD.rule, BAD.capital, 10.0)
+    heavy = Guarded(BAD.test, 10.0)
     light = judge({"errors": BAD, "latency": latency(STABLE, 3)}, 0.01, 0.05).log_joint
     assert judge({"errors": heavy, "latency": latency(STABLE, 3)}, 0.01, 0.05).log_joint > light
 
 
 def test_a_blind_metric_is_never_safe_and_keeps_its_capital():
-    judgement = judge({"errors": Guarded(GOOD.rule, GOOD.capital, 1, "no samples")}, 0.01, 0.05)
+    judgement = judge({"errors": Guarded(GOOD.test, 1, "no samples")}, 0.01, 0.05)
     assert judgement.verdicts["errors"].kind == "blind"
     assert judgement.verdicts["errors"].reason == "no samples"
     assert not judgement.safe
-    alone = judge({"errors": GOOD}, 0.01, 0.05)
-    assert judgement.log_joint == alone.log_joint
+    unblinded = judge({"errors": GOOD}, 0.01, 0.05)
+    assert judgement.log_joint == unblinded.log_joint
 
 
 def test_harm_once_shown_does_not_hide_behind_blindness():
-    judgement = judge({"errors": Guarded(BAD.rule, BAD.capital, 1, "no samples")}, 0.01, 0.05)
+    judgement = judge({"errors": Guarded(BAD.test, 1, "no samples")}, 0.01, 0.05)
     assert judgement.harmful
     assert judgement.verdicts["errors"].kind == "harmful"
 
 
 def test_coarse_buckets_are_blind_with_their_reason():
     coarse = Counts((9, 9, 9), (99, 99, 99), (50.0, 100.0, math.inf))
-    judgement = judge(
-        {"latency": Guarded(LATENCY, look(LATENCY, start(LATENCY), coarse), 1)}, 0.01, 0.05
-    )
+    judgement = judge({"latency": Guarded(HistogramTest(LATENCY).update(coarse), 1)}, 0.01, 0.05)
     assert judgement.verdicts["latency"].kind == "blind"
     assert "coarser" in judgement.verdicts["latency"].reason
 
@@ -113,9 +112,7 @@ def test_a_readout_is_plain_json(guarded):
 def test_the_readout_is_that_of_the_edge_furthest_from_its_proof():
     guarded = latency(STABLE, 3)
     readout = judge({"it": guarded}, 0.01, 0.05).readouts["it"]
-    assert isinstance(guarded.rule, HistogramTolerance)
-    assert isinstance(guarded.capital, ShapeCapital)
-    edges = at_edges(guarded.rule, guarded.capital, 0.01, 0.05)
+    edges = guarded.test.read_edges(0.01, 0.05)
     assert len({edge.edge for edge in edges}) == len(edges) > 1
     assert min(edge.safe or 0.0 for edge in edges) == readout.safe
     assert replace(readout, harm=0.0) in edges
@@ -145,8 +142,8 @@ def test_safe_in_a_readout_is_high_below_allowed():
 
 
 def test_a_ratio_is_shown_as_the_difference_that_it_allows():
-    rule = RateMargin(1.5, 0.002)
-    readout = judge({"e": rate((100, 2), (300, 6), 30, rule=rule)}, 0.01, 0.05).readouts["e"]
+    margin = RateMargin(1.5, 0.002)
+    readout = judge({"e": rate((100, 2), (300, 6), 30, margin=margin)}, 0.01, 0.05).readouts["e"]
     assert readout.allowed == pytest.approx(0.002 + 0.5 * 0.02)
     assert readout.estimate == pytest.approx(0)
     assert readout.low is not None
@@ -155,10 +152,10 @@ def test_a_ratio_is_shown_as_the_difference_that_it_allows():
 
 
 def test_estimates_are_stratified_by_look_so_a_ramp_with_incidents_does_not_fool_them():
-    capital = start(RATE)
-    for evidence in (Counts((50, 5), (950, 95)), Counts((500, 1), (500, 1))):
-        capital = look(RATE, capital, evidence)
-    readout = judge({"errors": Guarded(RATE, capital, 1)}, 0.01, 0.05).readouts["errors"]
+    test = RateTest(RATE)
+    for counts in (Counts((50, 5), (950, 95)), Counts((500, 1), (500, 1))):
+        test = test.update(counts)
+    readout = judge({"errors": Guarded(test, 1)}, 0.01, 0.05).readouts["errors"]
     assert readout.mantel_haenszel == pytest.approx(0)
     assert readout.estimate == pytest.approx(0)
 

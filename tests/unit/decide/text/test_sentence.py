@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from analysis.dispersion.estimate import Dispersion
-from analysis.verdict.guardrail import HistogramTolerance, RateMargin
+from analysis.histograms.alternatives import HistogramTolerance
 from analysis.verdict.readout import Readout
 from rollout.decide.fold import fold
 from rollout.decide.record.facts import Learned, Started
@@ -18,7 +18,7 @@ SCORE = HistogramTolerance(0.04, relative=False, worse="low")
 
 
 @pytest.mark.parametrize(
-    ("rule", "edge", "partner", "words"),
+    ("tolerance", "edge", "partner", "words"),
     [
         (LATENCY, 125.0, 100.0, ""),
         (LATENCY, 120.0, 100.0, "no bucket edge lies 25 % from 120: 20 % must be proven"),
@@ -26,11 +26,11 @@ SCORE = HistogramTolerance(0.04, relative=False, worse="low")
         (SCORE, 0.5, 0.54, ""),
         (SCORE, 0.5, 0.53, "no bucket edge lies 0.04 from 0.5: 0.03 must be proven"),
         (LATENCY, None, None, ""),
-        (RateMargin(1.0, 0.01), 1.0, 2.0, ""),
+        (None, 1.0, 2.0, ""),
     ],
 )
-def test_a_tolerance_off_the_edges_is_told(rule, edge, partner, words):
-    assert off_edge(rule, Readout(edge=edge, partner=partner)) == words
+def test_a_tolerance_off_the_edges_is_told(tolerance, edge, partner, words):
+    assert off_edge(tolerance, Readout(edge=edge, partner=partner)) == words
 
 
 def test_what_error_rates_rest_on():

@@ -1,0 +1,88 @@
+"""The sequential test of a rate: its margin and its capital in one value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from analysis.counting.counts import Counts
+from analysis.counting.per_pod import PodCounts
+from analysis.dispersion.estimate import Dispersion, ExposureHistory, estimate
+from analysis.fast_replace import replace
+from analysis.rates import rate
+from analysis.rates import risk_difference as contrasts
+from analysis.rates.rate import RateCapital, RateMargin
+from analysis.verdict.readout import Readout, harm_share, proof_share, read_contrast
+from analysis.verdict.sequential_test import Logs
+
+
+@dataclass(frozen=True)
+class RateTest:
+    """A `SequentialTest` of two shares of bad units; before any look its capital is empty."""
+
+    margin: RateMargin
+    capital: RateCapital = field(default_factory=RateCapital)
+
+    tolerance = None
+
+    @property
+    def dispersion(self) -> Dispersion | None:
+        """How stable's pods differ; None assumes independent requests."""
+        return self.margin.dispersion
+
+    @property
+    def problem(self) -> str:
+        """Why no valid test exists under this dispersion; empty if one does."""
+        return self.margin.dispersion.problem if self.margin.dispersion else ""
+
+    @cached_property
+    def logs(self) -> Logs:
+        """The logs of `rate.logs` and of `risk_difference.log_safe`."""
+        harm, crash = rate.logs(self.margin, self.capital)
+        safe = contrasts.log_safe(self.capital.contrast, self.margin.absolute)
+        return Logs(harm, safe, crash)
+
+    def learn(self, counts: Counts) -> RateTest:
+        """Add only stable's counts to the past, see `rate.learn`."""
+        return replace(self, capital=rate.learn(self.capital, counts))
+
+    def watch(self, counts: Counts) -> RateTest:
+        """Run a warm-up look, see `rate.watch`. Raises EvidenceError for a histogram's counts."""
+        return replace(self, capital=rate.watch(self.margin, self.capital, counts))
+
+    def update(self, counts: Counts) -> RateTest:
+        """Run a counted look, see `rate.update`. Raises EvidenceError for a histogram's counts."""
+        return replace(self, capital=rate.update(self.margin, self.capital, counts))
+
+    def without_harm_bets(self) -> RateTest:
+        """Reset the bets on harm, but retain what was learnt of stable."""
+        return replace(self, capital=replace(self.capital, harm=RateCapital().harm))
+
+    def with_dispersion(self, dispersion: Dispersion) -> RateTest:
+        """Temper all further evidence by the pods' dispersion."""
+        return replace(self, margin=replace(self.margin, dispersion=dispersion))
+
+    def estimate_dispersion(self, past: PodCounts, pods_canary: int) -> Dispersion:
+        """Estimate the bad units' dispersion. Raises as `estimate.estimate` does."""
+        return estimate(ExposureHistory(past.exposures, past.counts[..., 1]), pods_canary)
+
+    def excess_rate(self, alpha: float) -> float:
+        """Compute the worst credible excess of bad units per canary request, 0 to 1.
+
+        The excess is over ratio * p_stable; it is the excess bound at level alpha, over the
+        canary's requests, see `risk_difference.excess_rate`; 1 without data.
+        """
+        return contrasts.excess_rate(self.capital.contrast, alpha)
+
+    def read(self, log_harm: float, alpha: float, beta: float) -> Readout:
+        """Compute the numbers for display; `log_harm` is the log of the weighted e-process."""
+        plain = Readout(
+            harm=harm_share(log_harm, alpha),
+            safe=proof_share(self.logs.safe, beta),
+            words="share of bad units",
+        )
+        return read_contrast(plain, self.capital.contrast, self.margin.absolute, alpha, beta)
+
+    def read_edges(self, alpha: float, beta: float) -> tuple[Readout, ...]:  # noqa: ARG002  # the same signature as a histogram's
+        """Return nothing, because a rate has no edges."""
+        return ()
