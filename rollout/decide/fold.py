@@ -21,8 +21,6 @@ from analysis.fast_replace import replace
 from rollout.backoff import backoff
 from rollout.decide.evidence.update import apply_observation
 from rollout.decide.record.facts import (
-    AGAIN,
-    REFUSED,
     Confirmed,
     Decided,
     Drifted,
@@ -36,6 +34,7 @@ from rollout.decide.record.facts import (
     Started,
     of_rollout,
 )
+from rollout.decide.record.reasons import Reason
 from rollout.decide.state.rollout import (
     MOVES,
     TERMINAL,
@@ -102,7 +101,7 @@ def _apply_decided(state: RolloutState, fact: Decided, seq: int) -> RolloutState
         return replace(state, paused_at=fact.at if state.paused_at is None else state.paused_at)
     if fact.action == "resume":
         state = replace(state, paused_at=None, resumed_at=fact.at, route_problem="")
-        if AGAIN not in fact.reasons:
+        if Reason.ROUTE_AGAIN not in fact.reasons:
             return state
         # After a refusal nobody knows which split the mesh held meanwhile: write again, count anew.
         return replace(_await_delivery(_reset_traffic_evidence(state), fact, seq), unseen=False)
@@ -127,7 +126,7 @@ def _await_delivery(state: RolloutState, fact: Decided, seq: int) -> RolloutStat
 
 def _drop_refused_split(state: RolloutState, fact: Decided) -> RolloutState:
     """After a refusal, want only the split that the mesh confirmed last."""
-    if REFUSED not in fact.reasons:
+    if Reason.ROUTE_REFUSED not in fact.reasons:
         return state
     return replace(state, wanted=fact.split, awaiting=None, attempts=0, refused=False)
 

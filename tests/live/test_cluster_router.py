@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from rollout.decide.record.facts import REFUSED, Drifted, HumanSaid, RouteFailed
+from rollout.decide.record.facts import Drifted, HumanSaid, RouteFailed
+from rollout.decide.record.reasons import Reason
 from rollout.decide.record.split import Split
 from rollout.errors import ClusterError, RouteError
 from rollout.kube.client import connect
@@ -271,7 +272,7 @@ def refused(lab):
     """The pause that a refusal leads to, at the weights that were confirmed before."""
     lab.run_until(lambda state: state.phase == "paused")
     pause = lab.decisions[-1]
-    assert (pause.reasons, pause.split) == ((REFUSED,), Split(5))
+    assert (pause.reasons, pause.split) == ((Reason.ROUTE_REFUSED,), Split(5))
     assert lab.state.awaiting is None
     return pause.sentence
 

@@ -7,7 +7,8 @@ from itertools import chain
 
 import pytest
 
-from rollout.decide.record.facts import REFUSED, HumanSaid
+from rollout.decide.record.facts import HumanSaid
+from rollout.decide.record.reasons import Reason
 from rollout.decide.record.split import Split
 from rollout.doctor.examine import examine
 from rollout.errors import ClusterError, RouteError, StaleError
@@ -241,7 +242,7 @@ def test_without_the_right_to_make_it_the_rollout_is_paused_with_the_rule(cluste
     running = lab(place, router)
     running.run_until(lambda state: state.phase == "paused")
     pause = running.decisions[-1]
-    assert pause.reasons == (REFUSED,)
+    assert pause.reasons == (Reason.ROUTE_REFUSED,)
     assert "may not create DestinationRule" in pause.sentence
     assert 'resources: [destinationrules], verbs: ["create"]' in pause.sentence
     assert shape(place, "virtualservices") == "NotFound"

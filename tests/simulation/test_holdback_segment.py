@@ -6,7 +6,8 @@ import pytest
 
 from rollout.cli.text.report import report
 from rollout.decide.fold import fold_all
-from rollout.decide.record.facts import REFUSED, HumanSaid
+from rollout.decide.record.facts import HumanSaid
+from rollout.decide.record.reasons import Reason
 from rollout.decide.record.split import Split
 from rollout.decide.step import step
 from rollout.errors import RouteError
@@ -99,7 +100,7 @@ def test_a_refused_change_pauses_at_what_is_confirmed_and_resume_goes_on_from_th
     made = at(lab(), before)
     made.router.refusing = NO
     paused = made.run_until(lambda state: state.phase == "paused")
-    assert made.decisions[-1].reasons == (REFUSED,)
+    assert made.decisions[-1].reasons == (Reason.ROUTE_REFUSED,)
     assert (paused.split, paused.wanted, paused.awaiting) == (before, before, None)
     made.router.refusing = ""
     say(made, "resume")

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from rollout.decide.record.facts import REFUSED, HumanSaid
+from rollout.decide.record.facts import HumanSaid
+from rollout.decide.record.reasons import Reason
 from rollout.decide.record.split import Split
 from rollout.errors import RouteError
 from rollout.ports import Answer, Observer, RouteStatus
@@ -108,7 +109,7 @@ def test_a_route_that_gives_the_canary_traffic_pauses_until_it_is_moved_back():
     made.run(10)
     assert router.writes == []
     assert made.decisions[-1].reasons == ("paused",)
-    paused = next(each for each in made.decisions if REFUSED in each.reasons)
+    paused = next(each for each in made.decisions if Reason.ROUTE_REFUSED in each.reasons)
     assert "gives v2 30 of 100: move all traffic to v1, then resume" in paused.sentence
     del router.statuses[made.plan.id]
     made.controller.note(resume(made))
@@ -129,7 +130,7 @@ def test_a_route_that_leads_elsewhere_pauses_with_its_words():
     router = Elsewhere()
     made = lab(router=router)
     made.run_until(lambda state: state.phase == "paused")
-    paused = next(each for each in made.decisions if REFUSED in each.reasons)
+    paused = next(each for each in made.decisions if Reason.ROUTE_REFUSED in each.reasons)
     assert "leads to no arm" in paused.sentence
     assert router.writes == []
     router.problem = ""
@@ -148,7 +149,7 @@ def test_a_route_that_is_removed_before_the_first_step_is_named_and_made_again()
     made.run_until(lambda state: state.confirmed_at is not None)
     made.router.writes.clear()
     made.run_until(lambda state: state.phase == "paused", 10)
-    paused = next(each for each in made.decisions if REFUSED in each.reasons)
+    paused = next(each for each in made.decisions if Reason.ROUTE_REFUSED in each.reasons)
     assert "there is no such object" in paused.sentence
     made.controller.note(resume(made))
     assert made.run().phase == "promoted"

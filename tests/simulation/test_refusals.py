@@ -6,7 +6,8 @@ import pytest
 
 from analysis import sample_ratio
 from rollout.decide.fold import fold_all
-from rollout.decide.record.facts import AGAIN, REFUSED, Decided, HumanSaid, RouteFailed
+from rollout.decide.record.facts import Decided, HumanSaid, RouteFailed
+from rollout.decide.record.reasons import Reason
 from rollout.decide.record.split import Split
 from rollout.errors import RouteError
 from rollout.simulate import MemoryRouter
@@ -39,7 +40,7 @@ def test_a_refused_change_pauses_with_the_reason_at_what_is_confirmed(confirmed,
     state = paused(lab)
     *_, wanted, pause = [each for each in lab.decisions if each.action != "hold"]
     assert wanted.split == Split(refused)
-    assert (pause.reasons, pause.split) == ((REFUSED,), Split(confirmed))
+    assert (pause.reasons, pause.split) == ((Reason.ROUTE_REFUSED,), Split(confirmed))
     assert pause.sentence.startswith(f"Pause v2 at {confirmed} %: the mesh refuses the change")
     assert NO in pause.sentence
     assert (state.split, state.wanted, state.awaiting) == (Split(confirmed),) * 2 + (None,)
@@ -73,7 +74,7 @@ class Denying(MemoryRouter):
         return super().read(plan, total)
 
 
-@pytest.mark.parametrize(("denials", "pauses"), [(2, []), (3, [(REFUSED,)])])
+@pytest.mark.parametrize(("denials", "pauses"), [(2, []), (3, [(Reason.ROUTE_REFUSED,)])])
 def test_a_look_that_is_denied_reads_again_before_it_pauses(denials, pauses):
     mesh = Denying()
     lab = at(Lab(plan=plan(deadline="1h"), router=mesh), 5)
@@ -120,7 +121,7 @@ def test_resume_makes_a_deleted_route_anew_and_what_came_without_it_is_no_mismat
     say(deleted, "resume")
     deleted.run(0.5)
     resumed = next(each for each in deleted.decisions if each.action == "resume")
-    assert resumed.reasons == ("human:resume", AGAIN)
+    assert resumed.reasons == ("human:resume", Reason.ROUTE_AGAIN)
     told = (
         "what was confirmed is brought to the mesh again, which refused (there is no such object)"
     )
@@ -137,7 +138,7 @@ def test_where_no_write_makes_it_the_pause_comes_again(deleted):
     deleted.run(10)
     assert deleted.state.phase == "paused"
     assert (deleted.state.wanted, deleted.state.awaiting) == (Split(5), None)
-    assert deleted.decisions[-2].reasons == (REFUSED,)
+    assert deleted.decisions[-2].reasons == (Reason.ROUTE_REFUSED,)
 
 
 def test_a_resume_that_was_recorded_without_it_brings_nothing(deleted):
@@ -171,7 +172,7 @@ def test_a_mesh_that_is_only_away_is_waited_for():
     assert lab.state.phase == "stepping"
     lab.router.down = ""
     assert lab.run().phase == "promoted"
-    assert not [each for each in lab.decisions if REFUSED in each.reasons]
+    assert not [each for each in lab.decisions if Reason.ROUTE_REFUSED in each.reasons]
 
 
 def test_a_refusal_that_is_cured_before_the_next_look_is_no_pause():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from rollout.decide.record.facts import AGAIN, REFUSED
 from rollout.decide.record.reasons import Reason
 from rollout.decide.record.split import Split
 from rollout.decide.rules.choice import Choice, hold, pause, promote, roll_back
@@ -67,7 +66,7 @@ def _list_rewrite_reasons(view: View) -> tuple[str, ...]:
     state = view.state
     is_routed = state.wanted.canary or (state.decision and not state.stepped)
     was_refused = state.route_problem and not state.unread and is_routed
-    return (AGAIN,) if was_refused else ()
+    return (Reason.ROUTE_AGAIN,) if was_refused else ()
 
 
 def drifted(view: View) -> Choice | None:
@@ -107,4 +106,4 @@ def long_blind(view: View) -> Choice | None:
 def refused(view: View) -> Choice | None:
     """Pause after a refusal, since a retry cannot help; the weights stay as they were."""
     state = view.state
-    return Choice("pause", state.split, (REFUSED,)) if state.refused else None
+    return Choice("pause", state.split, (Reason.ROUTE_REFUSED,)) if state.refused else None
