@@ -99,7 +99,7 @@ def of_rollout(rollout: str, state: RolloutState) -> Iterator[Sample]:
         yield "surefoot_rollout_phase", {**labels, "phase": phase}, float(state.phase == phase)
     yield "surefoot_rollout_weight_declared_ratio", labels, state.wanted.answered
     yield "surefoot_rollout_weight_confirmed_ratio", labels, state.split.answered
-    yield "surefoot_rollout_route_attempts", labels, state.attempts
+    yield "surefoot_rollout_route_attempts", labels, state.delivery.attempts
     yield "surefoot_rollout_hooks_failed", labels, len(hooks.unanswered(state))
     if not state.terminal:
         # The judgement does not depend on the time, so any time will do and the lines can be cached
@@ -135,5 +135,5 @@ def _build_labels(rollout: str, state: RolloutState) -> Labels:
 
 def exported(state: RolloutState, now: float) -> bool:
     """Tell whether to export a rollout: series of long-ended rollouts would pile up."""
-    ended = state.confirmed_at or state.started_at
+    ended = state.delivery.confirmed_at or state.started_at
     return not state.terminal or now - ended < KEPT

@@ -81,7 +81,7 @@ def _compute_gap(state: RolloutState, now: float, before: float) -> float:
     followed by one of a single interval, from which the ramp reads production's amount of traffic.
     """
     spec = state.plan.spec
-    since = state.confirmed_at or state.started_at
+    since = state.delivery.confirmed_at or state.started_at
     looks = max(1, int(SPACING * (now - since) / spec.interval))
     if (
         spec.before is not None

@@ -28,7 +28,7 @@ POLICY_RESTORE_ATTEMPTS = 3  # then a rollback is confirmed with the policy as i
 
 def write_id(rollout: str, state: RolloutState) -> str:
     """Return the id that is written with the weights; it names exactly one journal entry."""
-    return f"{rollout}/{state.awaiting}"
+    return f"{rollout}/{state.delivery.decision}"
 
 
 def apply(router: Router, rollout: str, state: RolloutState) -> RouteError | None:
@@ -37,7 +37,7 @@ def apply(router: Router, rollout: str, state: RolloutState) -> RouteError | Non
     Nothing is written where the split was confirmed before an outage, or where somebody else edited
     the weights during it; `confirm` reads and reports that. A rollback is written in any case.
     """
-    if state.unread:
+    if not state.delivery.has_to_write:
         return None
     status = _read(router, state)
     if state.making and not _is_absent(status):
@@ -64,14 +64,14 @@ def confirm(
 
     `until` is the unix time at which reading ends.
     """
-    if state.unread:
+    if not state.delivery.has_to_write:
         difference = _find_difference(router, rollout, state, clock.now())
         return difference or _build_confirmed(rollout, state, clock)
     if problem is None and state.making:
         problem = _find_unmade_route(_read(router, state), state)
         if problem is None:
             return _build_confirmed(rollout, state, clock)
-    if problem is None and state.unseen:
+    if problem is None and state.delivery.is_unseen:
         status = _read(router, state)
         if isinstance(status, RouteStatus) and _is_edited_by_other(status, state):
             return _build_drifted(rollout, state, status, clock.now())
@@ -85,7 +85,7 @@ def _build_confirmed(rollout: str, state: RolloutState, clock: Clock) -> Confirm
     return Confirmed(
         rollout=rollout,
         at=clock.now(),
-        decision=state.decision,
+        decision=state.delivery.decision,
         split=state.wanted,
         stable=_find_stable(state),
     )
@@ -122,7 +122,7 @@ def find_drift(router: Router, rollout: str, state: RolloutState, now: float) ->
 
     While paused, the same failure is recorded once and not at every look.
     """
-    if not state.decision or state.awaiting is not None:
+    if not state.delivery.decision or state.delivery.is_open:
         return None
     if _is_unchanged_in_watch(router, state):
         return None
@@ -153,7 +153,7 @@ def _is_edited_by_other(status: RouteStatus | RouteError, state: RolloutState) -
 
     A rollback (no weight for the canary) overrides any edit, so it is never one.
     """
-    if isinstance(status, RouteError) or not state.unseen or not state.wanted.canary:
+    if isinstance(status, RouteError) or not state.delivery.is_unseen or not state.wanted.canary:
         return False
     return status.split not in {state.split, state.wanted}
 
@@ -184,15 +184,14 @@ def record_failure(
     An API server that has just started rejects for a moment what it allows later. Where nothing
     had to be written, the first rejections therefore count as a mesh that could not be read.
     """
-    attempt = state.attempts + 1
+    delivery = state.delivery
+    attempt = delivery.attempts + 1
     is_denied = problem.refused and not problem.absent
-    is_temporary = (
-        is_denied and attempt < REFUSALS_BEFORE_PAUSE and (state.awaiting is None or state.unread)
-    )
+    is_temporary = is_denied and attempt < REFUSALS_BEFORE_PAUSE and not delivery.has_to_write
     return RouteFailed(
         rollout=rollout,
         at=at,
-        decision=state.decision,
+        decision=state.delivery.decision,
         problem=str(problem),
         attempt=attempt,
         refused=problem.refused and not is_temporary,
@@ -248,4 +247,4 @@ def _policy_may_differ(state: RolloutState) -> bool:
     """
     if state.wanted.canary:
         return state.plan.spec.on_drift == "adopt"
-    return state.attempts >= POLICY_RESTORE_ATTEMPTS
+    return state.delivery.attempts >= POLICY_RESTORE_ATTEMPTS

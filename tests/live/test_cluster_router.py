@@ -218,7 +218,7 @@ def test_flagger_says_weight_0_while_60_per_cent_is_routed(place, lab, cluster):
     assert place.weights() == [75, 25]
     forbid(cluster, place)
     say(lab, "abort")
-    lab.run_until(lambda state: state.attempts > 0)
+    lab.run_until(lambda state: state.delivery.attempts > 0)
     entry = lab.entries[-1]
     said = with_rollout(
         {"metadata": {}}, PlanAcceptance(), RolloutStory(lab.plan.id, lab.state, entry), 0, "v1"
@@ -273,7 +273,7 @@ def refused(lab):
     lab.run_until(lambda state: state.phase == "paused")
     pause = lab.decisions[-1]
     assert (pause.reasons, pause.split) == ((Reason.ROUTE_REFUSED,), Split(5))
-    assert lab.state.awaiting is None
+    assert not lab.state.delivery.is_open
     return pause.sentence
 
 
@@ -296,7 +296,7 @@ def test_a_lost_right_is_named_with_its_rule_and_pauses(place, lab, cluster):
 def test_a_rollback_without_rights_goes_on_trying(place, lab, cluster):
     lab = climbed(lab(BAD))
     forbid(cluster, place)
-    lab.run_until(lambda state: state.phase == "reverting" and state.attempts > 5)
+    lab.run_until(lambda state: state.phase == "reverting" and state.delivery.attempts > 5)
     assert place.weights() == [95, 5]
     permit(cluster, place)
     assert lab.run().phase == "rolled back"
@@ -342,7 +342,7 @@ def test_an_admission_webhook_refuses(place, lab, cluster, tmp_path):
 def test_a_rollback_that_a_webhook_refuses_goes_on_trying(place, lab, cluster, tmp_path):
     lab = climbed(lab(BAD))
     with refusing(cluster, place.namespace, "frozen", tmp_path):
-        lab.run_until(lambda state: state.phase == "reverting" and state.attempts > 3)
+        lab.run_until(lambda state: state.phase == "reverting" and state.delivery.attempts > 3)
         assert place.weights() == [95, 5]
     assert lab.run().phase == "rolled back"
     assert place.weights() == [100]

@@ -226,7 +226,7 @@ def test_a_resume_makes_what_was_deleted_again_and_goes_on(place, router):
     running.run_until(lambda state: state.phase == "paused")
     weight = running.state.split.canary
     _say(running, "resume")
-    running.run_until(lambda state: state.phase == "stepping" and state.awaiting is None)
+    running.run_until(lambda state: state.phase == "stepping" and not state.delivery.is_open)
     assert place.weights() == [100 - weight, weight]
     assert len(place.get("destinationrules")["spec"]["subsets"]) == 2
     assert running.run().phase == "promoted"

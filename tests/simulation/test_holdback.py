@@ -96,7 +96,7 @@ def test_the_deadline_does_not_cut_it():
 
 def test_a_slow_mesh_after_it_is_not_late_either():
     made = held(deadline="2m", holdback={"share": "5%", "lasts": "5m"})
-    made.run_until(lambda _: made.clock.now() >= (made.state.confirmed_at or 0) + 299, 400)
+    made.run_until(lambda _: made.clock.now() >= (made.state.delivery.confirmed_at or 0) + 299, 400)
     made.router.stuck = True
     made.run_until(lambda state: state.phase == "promoting")
     made.run(30)

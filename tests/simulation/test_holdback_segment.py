@@ -44,7 +44,9 @@ def lab(share="10%", **spec):
 
 
 def at(made, split):
-    made.run_until(lambda s: s.split == split and s.awaiting is None and s.steady_at is not None)
+    made.run_until(
+        lambda s: s.split == split and not s.delivery.is_open and s.steady_at is not None
+    )
     return made
 
 
@@ -101,7 +103,7 @@ def test_a_refused_change_pauses_at_what_is_confirmed_and_resume_goes_on_from_th
     made.router.refusing = NO
     paused = made.run_until(lambda state: state.phase == "paused")
     assert made.decisions[-1].reasons == (Reason.ROUTE_REFUSED,)
-    assert (paused.split, paused.wanted, paused.awaiting) == (before, before, None)
+    assert (paused.split, paused.wanted, paused.delivery.status) == (before, before, "settled")
     made.router.refusing = ""
     say(made, "resume")
     assert made.run().phase == "promoted"
@@ -121,7 +123,7 @@ def test_a_refused_promotion_pauses_at_the_holdback_which_begins_anew():
 
 
 def _nearly(made, state):
-    return made.clock.now() >= state.confirmed_at + 29
+    return made.clock.now() >= state.delivery.confirmed_at + 29
 
 
 def test_harm_is_still_found_in_that_pause_and_the_rollback_is_tried_without_end():

@@ -146,7 +146,7 @@ def test_a_route_that_is_found_missing_after_an_outage_is_made():
 
 def test_a_route_that_is_removed_before_the_first_step_is_named_and_made_again():
     made = lab()
-    made.run_until(lambda state: state.confirmed_at is not None)
+    made.run_until(lambda state: state.delivery.confirmed_at is not None)
     made.router.writes.clear()
     made.run_until(lambda state: state.phase == "paused", 10)
     paused = next(each for each in made.decisions if Reason.ROUTE_REFUSED in each.reasons)
@@ -157,7 +157,7 @@ def test_a_route_that_is_removed_before_the_first_step_is_named_and_made_again()
 
 def test_the_route_is_made_once_through_a_restart_too():
     made = lab()
-    made.run_until(lambda state: state.confirmed_at is not None)
+    made.run_until(lambda state: state.delivery.confirmed_at is not None)
     assert not made.state.stepped
     made.restart()
     assert made.run().phase == "promoted"

@@ -17,7 +17,7 @@ NO = "a webhook says no"
 
 
 def at(lab, canary):
-    lab.run_until(lambda state: state.split.canary == canary and state.awaiting is None)
+    lab.run_until(lambda state: state.split.canary == canary and not state.delivery.is_open)
     return lab
 
 
@@ -43,7 +43,8 @@ def test_a_refused_change_pauses_with_the_reason_at_what_is_confirmed(confirmed,
     assert (pause.reasons, pause.split) == ((Reason.ROUTE_REFUSED,), Split(confirmed))
     assert pause.sentence.startswith(f"Pause v2 at {confirmed} %: the mesh refuses the change")
     assert NO in pause.sentence
-    assert (state.split, state.wanted, state.awaiting) == (Split(confirmed),) * 2 + (None,)
+    assert (state.split, state.wanted) == (Split(confirmed),) * 2
+    assert state.delivery.status == "settled"
     before = len(lab.facts)
     lab.run(20)
     assert lab.state.phase == "paused"
@@ -127,7 +128,10 @@ def test_resume_makes_a_deleted_route_anew_and_what_came_without_it_is_no_mismat
     )
     assert told in resumed.sentence
     assert deleted.router.statuses[deleted.plan.id].split == Split(5)
-    assert (deleted.state.awaiting, deleted.state.shares) == (None, sample_ratio.start())
+    assert (deleted.state.delivery.status, deleted.state.shares) == (
+        "settled",
+        sample_ratio.start(),
+    )
     assert deleted.run().phase == "promoted"
     assert deleted.state == fold_all((entry.seq, entry.fact) for entry in deleted.entries)
 
@@ -137,7 +141,7 @@ def test_where_no_write_makes_it_the_pause_comes_again(deleted):
     say(deleted, "resume")
     deleted.run(10)
     assert deleted.state.phase == "paused"
-    assert (deleted.state.wanted, deleted.state.awaiting) == (Split(5), None)
+    assert (deleted.state.wanted, deleted.state.delivery.status) == (Split(5), "settled")
     assert deleted.decisions[-2].reasons == (Reason.ROUTE_REFUSED,)
 
 
@@ -148,8 +152,8 @@ def test_a_resume_that_was_recorded_without_it_brings_nothing(deleted):
     place = next(n for n, each in enumerate(facts) if getattr(each, "action", "") == "resume")
     old = facts[place].model_copy(update={"reasons": ("human:resume",)})
     before = list(enumerate(facts[:place], 1))
-    for fact, awaiting in [(old, None), (facts[place], place + 1)]:
-        assert fold_all([*before, (place + 1, fact)]).awaiting == awaiting
+    for fact, is_open in [(old, False), (facts[place], True)]:
+        assert fold_all([*before, (place + 1, fact)]).delivery.awaits(place + 1) == is_open
 
 
 def test_harm_is_still_found_while_paused_and_the_rollback_is_tried_without_end():
@@ -159,7 +163,7 @@ def test_harm_is_still_found_while_paused_and_the_rollback_is_tried_without_end(
     lab.run_until(lambda state: state.phase == "reverting")
     lab.run(120)
     assert lab.state.phase == "reverting"
-    assert lab.state.attempts > 20, "at most 5 s apart"
+    assert lab.state.delivery.attempts > 20, "at most 5 s apart"
     lab.router.refusing = ""
     assert lab.run().phase == "rolled back"
     assert lab.router.statuses[lab.plan.id].split == Split(0)
@@ -178,7 +182,7 @@ def test_a_mesh_that_is_only_away_is_waited_for():
 def test_a_refusal_that_is_cured_before_the_next_look_is_no_pause():
     lab = at(Lab(), 5)
     lab.router.refusing = NO
-    lab.run_until(lambda state: state.refused)
+    lab.run_until(lambda state: state.delivery.is_refused)
     lab.router.refusing = ""
     assert lab.run().phase == "promoted"
     assert not [each for each in lab.decisions if each.action == "pause"]
@@ -190,7 +194,7 @@ def test_a_restart_in_the_pause_goes_on_in_it():
     paused(lab)
     lab.restart()
     assert lab.state == fold_all((entry.seq, entry.fact) for entry in lab.entries)
-    assert (lab.state.phase, lab.state.awaiting) == ("paused", None)
+    assert (lab.state.phase, lab.state.delivery.status) == ("paused", "settled")
     assert isinstance([f for f in lab.facts if isinstance(f, Decided)][-1], Decided)
 
 
