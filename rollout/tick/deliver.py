@@ -1,15 +1,18 @@
 """Delivery of a recorded decision to the mesh: write it, read it back, detect edits by others.
 
-How it works: `apply` writes the wanted split, unless a read shows that it is there already or that
-somebody else edited the weights. `confirm` then reads the mesh until it shows the split together
-with its write id, and returns the fact to record: confirmed, failed or drifted. A write is never
-trusted on its own, because a request that timed out may still have been applied. Between two
-decisions, `find_drift` compares the mesh with the split that was confirmed last.
+How it works: while `state.delivery` is open, ticks call `apply` and then `confirm`. `apply` writes
+the wanted split, unless a read shows that it is there already or that somebody else edited the
+weights. `confirm` reads the mesh until it shows the split together with its write id, and returns
+the fact to record: confirmed, failed or drifted. A write is never trusted on its own, because a
+request that timed out may still have been applied. While the delivery is not open, every look
+calls `find_drift`, which compares the mesh with the split that was confirmed last. Nothing here
+changes the state: the facts do, by the table in `rollout/decide/state/delivery.py`.
 
-Two states restrict writing. `unread`: the wanted split was confirmed before an outage, so it is
-only read again. `unseen`: nobody read the mesh since an outage, so a split that is neither the old
-nor the new one is somebody's edit, and is reported as a drift instead of being overwritten. A
-rollback is the exception: it is always written.
+Three cases restrict writing. `to read again`: the wanted split was confirmed before an outage, so
+it is only read. `is_unseen`: nobody read the mesh since an outage, so a split that is neither the
+old nor the new one is somebody's edit, and is reported as a drift instead of being overwritten; a
+rollback is the exception, it is always written. `making`: only the plan's route is created, with
+all traffic to stable; a route that exists already is not changed.
 """
 
 from __future__ import annotations
@@ -34,8 +37,8 @@ def write_id(rollout: str, state: RolloutState) -> str:
 def apply(router: Router, rollout: str, state: RolloutState) -> RouteError | None:
     """Write the wanted split, unless the mesh shows it already. Returns what went wrong.
 
-    Nothing is written where the split was confirmed before an outage, or where somebody else edited
-    the weights during it; `confirm` reads and reports that. A rollback is written in any case.
+    Nothing is written where a read is enough, or where somebody else edited the weights during an
+    outage; `confirm` reads and reports that. A rollback is written in any case.
     """
     if not state.delivery.has_to_write:
         return None
@@ -82,6 +85,7 @@ def confirm(
 
 
 def _build_confirmed(rollout: str, state: RolloutState, clock: Clock) -> Confirmed:
+    """Return the fact that the mesh shows the wanted split."""
     return Confirmed(
         rollout=rollout,
         at=clock.now(),
@@ -92,6 +96,7 @@ def _build_confirmed(rollout: str, state: RolloutState, clock: Clock) -> Confirm
 
 
 def _is_absent(status: RouteStatus | RouteError) -> bool:
+    """Return whether the route does not exist yet, so that it may be created."""
     return isinstance(status, RouteError) and status.absent
 
 
@@ -143,6 +148,7 @@ def _find_difference(router: Router, rollout: str, state: RolloutState, now: flo
 
 
 def _build_drifted(rollout: str, state: RolloutState, status: RouteStatus, now: float) -> Drifted:
+    """Return the fact that somebody else moved the weights or changed the policy."""
     moved = status.split != state.split
     policy = status.policy if state.stepped else ""  # it comes into force with the first step
     return Drifted(rollout=rollout, at=now, seen=status.split, policy=policy, anew=moved)
@@ -159,6 +165,7 @@ def _is_edited_by_other(status: RouteStatus | RouteError, state: RolloutState) -
 
 
 def _shows_confirmed(status: RouteStatus, state: RolloutState) -> bool:
+    """Return whether the mesh shows the confirmed split, and the policy as it was then."""
     if not state.stepped:
         return status.split == state.split
     return (status.split, status.policy) == (state.split, state.policy_drift)
@@ -215,6 +222,7 @@ def _await_decision(
 
 
 def _describe_refusal(router: Router, state: RolloutState, status: RouteStatus) -> str:
+    """Describe how the mesh differs from the decision, and why as far as the router knows."""
     diagnosis = router.diagnose(state.plan)
     mode = "" if status.split.way == "weights" else f" ({status.split.way})"
     difference = f"the mesh still shows {status.split.canary} of {status.split.total}{mode}"
@@ -224,6 +232,7 @@ def _describe_refusal(router: Router, state: RolloutState, status: RouteStatus) 
 
 
 def _read(router: Router, state: RolloutState) -> RouteStatus | RouteError:
+    """Read the mesh; an error is returned, because many callers treat it as one more answer."""
     try:
         return router.read(state.plan, state.total)
     except RouteError as error:

@@ -54,6 +54,7 @@ DELIVERY_MOVES: dict[tuple[Status, DeliveryEvent], Status] = {
     ("refused", "unread"): "to read again",
     ("refused", "given up"): "settled",
     # A refusal stands until a decision has answered it, also where the mesh can be read again.
+    ("to try again", "drifted"): "refused",
     ("refused", "reverted"): "to try again",
 }
 
@@ -140,13 +141,13 @@ class Delivery:
         """
         return replace(self, status=self._after("given up"), wanted=self.confirmed, attempts=0)
 
-    def drift(self, seen: Split, at: float) -> Delivery:
-        """Return the delivery after an edit by somebody else, which now is what the mesh shows."""
+    def drift(self, split: Split, at: float) -> Delivery:
+        """Return the delivery after an edit by somebody else: its split is wanted from now on."""
         return replace(
             self._end_attempts(),
             status=self._after("drifted"),
-            wanted=seen,
-            confirmed=seen,
+            wanted=split,
+            confirmed=split,
             confirmed_at=at,
         )
 
