@@ -10,6 +10,8 @@ from typing import get_args
 from analysis.verdict.readout import harm_share
 from analysis.verdict.verdict import Judgement
 from rollout.decide.evidence.blindness import blindness
+from rollout.decide.record.facts import Action
+from rollout.decide.record.reasons import Reason
 from rollout.decide.rules.view import view
 from rollout.decide.state import hooks
 from rollout.decide.state.rollout import Phase, RolloutState
@@ -80,14 +82,14 @@ def of_journal(totals: Told) -> Iterator[Sample]:
         yield "surefoot_decisions_total", {"action": action, "reason": reason}, count
 
 
-FROM_ZERO: tuple[tuple[str, str], ...] = (
-    *(("promote", reason) for reason in ("all-safe", "human", "inconclusive")),
-    *(("roll back", reason) for reason in ("harmful", "human", "inconclusive")),
-    *(("roll back", reason) for reason in ("blind-too-long", "patience-over")),
-    *(("pause", reason) for reason in ("human", "drift", "blind-too-long", "inconclusive")),
-    ("pause", "no-valid-test"),
-    ("advance", "nothing-harmful"),
-    ("resume", "human"),
+FROM_ZERO: tuple[tuple[Action, Reason], ...] = (
+    *(("promote", reason) for reason in (Reason.ALL_SAFE, Reason.HUMAN, Reason.INCONCLUSIVE)),
+    *(("roll back", reason) for reason in (Reason.HARMFUL, Reason.HUMAN, Reason.INCONCLUSIVE)),
+    *(("roll back", reason) for reason in (Reason.BLIND_TOO_LONG, Reason.PATIENCE_OVER)),
+    *(("pause", reason) for reason in (Reason.HUMAN, Reason.DRIFT, Reason.BLIND_TOO_LONG)),
+    *(("pause", reason) for reason in (Reason.INCONCLUSIVE, Reason.NO_VALID_TEST)),
+    ("advance", Reason.NOTHING_HARMFUL),
+    ("resume", Reason.HUMAN),
 )
 """Decisions that change something, by action and reason: exported as 0 before they occur."""
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from rollout.decide.record.reasons import split_reason
+from rollout.decide.record.reasons import outcome_of
 from rollout.decide.rules.ramp import at_last_step
 from rollout.decide.state.rollout import RolloutState
 from rollout.plan.model.plan import Budget, Plan
@@ -102,14 +102,15 @@ def _classify(reasons: tuple[str, ...]) -> Outcome:
 
     `stuck` is a deadline without proof, even if the plan promotes at that point.
     """
-    code, _ = split_reason(reasons[0]) if reasons else ("", "")
-    outcomes: dict[str, Outcome] = {
-        "all-safe": "promoted",
-        "held-back": "promoted",
-        "harmful": "rolled back",
-        "blind-too-long": "blind",
-    }
-    return outcomes.get(code, "stuck")
+    match outcome_of(reasons):
+        case "proven":
+            return "promoted"
+        case "harmful":
+            return "rolled back"
+        case "blind":
+            return "blind"
+        case "untested" | "open":
+            return "stuck"
 
 
 @dataclass(frozen=True)
