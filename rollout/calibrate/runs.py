@@ -13,7 +13,7 @@ from analysis.binomial import upper_bound
 from rollout.calibrate.draw import Recording
 from rollout.calibrate.replay import Replay
 from rollout.decide.record.facts import Calibrated
-from rollout.decide.record.reasons import split_reason
+from rollout.decide.record.reasons import outcome_of
 from rollout.decide.state.rollout import RolloutState
 from rollout.ports import Ports
 from rollout.simulate import MemoryRouter, UnsealedJournal, VirtualClock
@@ -115,15 +115,15 @@ def _classify(state: RolloutState) -> CalibrationRun:
     reasons = state.last.reasons if state.last else ()
     if state.phase == "holding back":
         return CalibrationRun("promoted", reasons)
-    code, _ = split_reason(reasons[0]) if reasons else ("", "")
-    outcomes: dict[str, Outcome] = {
-        "harmful": "rolled back",
-        "all-safe": "promoted",
-        "held-back": "promoted",
-        "no-valid-test": "untested",
-        "blind-too-long": "untested",
-    }
-    return CalibrationRun(outcomes.get(code, "undecided"), reasons)
+    match outcome_of(reasons):
+        case "proven":
+            return CalibrationRun("promoted", reasons)
+        case "harmful":
+            return CalibrationRun("rolled back", reasons)
+        case "blind" | "untested":
+            return CalibrationRun("untested", reasons)
+        case "open":
+            return CalibrationRun("undecided", reasons)
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ next fact to the next state, with one handler for each kind of fact. A controlle
 replays the journal; one that runs folds every fact that it appends. Both therefore reach the same
 state. Times come from the facts and never from a clock.
 
-Delivery to the mesh uses a few fields together. `wanted` is the split that the mesh must show;
-`awaiting` is the sequence number of the decision that the mesh has not confirmed yet (None: all is
-confirmed); `split` is what it confirmed last. `unread` and `unseen` mark a mesh that could not be
-read, `refused` one that rejects the change.
+Two tables say what a fact changes: MOVES gives the next phase, DELIVERY_MOVES what is left to do
+at the mesh. A decision opens a delivery (`_deliver`), a confirmation settles it, a failure or a
+drift changes what is left to do; the handlers call one method of `Delivery` each and add what
+else the fact means for the rollout: times, the traffic evidence, the open command.
 """
 
 from __future__ import annotations
@@ -21,8 +21,6 @@ from analysis.fast_replace import replace
 from rollout.backoff import backoff
 from rollout.decide.evidence.update import apply_observation
 from rollout.decide.record.facts import (
-    AGAIN,
-    REFUSED,
     Confirmed,
     Decided,
     Drifted,
@@ -36,6 +34,7 @@ from rollout.decide.record.facts import (
     Started,
     of_rollout,
 )
+from rollout.decide.record.reasons import Reason
 from rollout.decide.state.rollout import (
     MOVES,
     TERMINAL,
@@ -48,8 +47,6 @@ from rollout.decide.state.traffic_tally import TrafficTally
 
 # Seconds: a rollback takes traffic away from a bad version, so its retries never get slow.
 _SLOWEST_RETRY = {"reverting": 5.0, "undoing": 5.0}
-# Actions that take no step: hooks and pods' past still come before the first one.
-_BEFORE_THE_FIRST_STEP = {"make route", "resume"}
 # Entering one of these phases starts the deadline again: the ramp's time is not counted.
 _RESTARTS_DEADLINE: set[Phase] = {"holding back", "promoting"}
 
@@ -88,94 +85,88 @@ def _apply_learned(state: RolloutState, fact: Learned, _seq: int) -> RolloutStat
 
 
 def _apply_decided(state: RolloutState, fact: Decided, seq: int) -> RolloutState:
+    """Change the phase, close the open command, and do what the action asks for."""
     phase = MOVES.get((state.phase, fact.action), state.phase)
     if phase != state.phase and phase in _RESTARTS_DEADLINE:
         state = replace(state, resumed_at=fact.at)
     # Every decision answers the command that was open, so the command is done with.
     state = replace(state, phase=phase, last=fact, asked=None, drifted=False, looked_at=fact.at)
-    if fact.action == "hold back":
-        gauges = {name: gauge.held_back() for name, gauge in state.gauges.items()}
-        state = replace(state, gauges=gauges)
-    if fact.action == "pause":
-        state = replace(_drop_refused_split(state, fact), pause=fact)
-        return replace(state, paused_at=fact.at if state.paused_at is None else state.paused_at)
-    if fact.action == "resume":
-        state = replace(state, paused_at=None, resumed_at=fact.at, route_problem="")
-        if AGAIN not in fact.reasons:
+    match fact.action:
+        case "hold":
             return state
-        # After a refusal nobody knows which split the mesh held meanwhile: write again, count anew.
-        return replace(_await_delivery(_reset_traffic_evidence(state), fact, seq), unseen=False)
-    return state if fact.action == "hold" else _await_delivery(state, fact, seq)
+        case "pause":
+            return _pause(state, fact)
+        case "resume":
+            return _resume(state, fact, seq)
+        case "hold back":
+            gauges = {name: gauge.held_back() for name, gauge in state.gauges.items()}
+            return _deliver(replace(state, gauges=gauges), fact, seq)
+        case _:
+            return _deliver(state, fact, seq)
 
 
-def _await_delivery(state: RolloutState, fact: Decided, seq: int) -> RolloutState:
-    """Make the decided split the one that the mesh must show next."""
+def _deliver(state: RolloutState, fact: Decided, seq: int) -> RolloutState:
+    """Want the decided split at the mesh."""
     return replace(
         state,
-        wanted=fact.split,
-        awaiting=seq,
-        unread=False,
-        decision=seq,
-        stepped=state.stepped or fact.action not in _BEFORE_THE_FIRST_STEP,
-        attempts=0,
-        refused=False,
-        retry_at=fact.at,
+        delivery=state.delivery.want(fact.split, seq, fact.at),
+        stepped=state.stepped or fact.action != "make route",
         paused_at=None,
     )
 
 
-def _drop_refused_split(state: RolloutState, fact: Decided) -> RolloutState:
-    """After a refusal, want only the split that the mesh confirmed last."""
-    if REFUSED not in fact.reasons:
-        return state
-    return replace(state, wanted=fact.split, awaiting=None, attempts=0, refused=False)
+def _pause(state: RolloutState, fact: Decided) -> RolloutState:
+    """Begin a pause, or renew its reason; a pause for a refusal gives the refused split up."""
+    is_refusal = Reason.ROUTE_REFUSED in fact.reasons
+    return replace(
+        state,
+        delivery=state.delivery.give_up() if is_refusal else state.delivery,
+        pause=fact,
+        paused_at=fact.at if state.paused_at is None else state.paused_at,
+    )
+
+
+def _resume(state: RolloutState, fact: Decided, seq: int) -> RolloutState:
+    """End the pause; after a refusal, write the split again and count its traffic from zero."""
+    state = replace(state, paused_at=None, resumed_at=fact.at)
+    if Reason.ROUTE_AGAIN not in fact.reasons:
+        return replace(state, delivery=replace(state.delivery, problem=""))
+    # After a refusal nobody knows which split the mesh held meanwhile.
+    state = _reset_traffic_evidence(state)
+    return replace(state, delivery=state.delivery.rewrite(seq, fact.at))
 
 
 def _apply_confirmed(state: RolloutState, fact: Confirmed, _seq: int) -> RolloutState:
-    if fact.decision != state.awaiting:
+    """Settle the delivery, and end the phase that waited for it."""
+    delivery = state.delivery
+    if not delivery.awaits(fact.decision):
         return state
     # Metrics show mirrored requests for a while after mirroring ends; `may_hold_mirrored` counts
     # that lag from this time.
     mirroring_ended = state.split.way == "mirror" and fact.split.way != "mirror"
     # A policy drift survives where nothing was written (a read only) or the plan adopts it.
-    keeps_drift = state.unread or state.plan.spec.on_drift == "adopt"
+    keeps_drift = not delivery.has_to_write or state.plan.spec.on_drift == "adopt"
     return replace(
         state,
-        mirrored_until=fact.at if mirroring_ended else state.mirrored_until,
+        delivery=delivery.confirm(fact.at),
         phase=MOVES.get((state.phase, "confirmed"), state.phase),
-        split=fact.split,
-        awaiting=None,
-        unread=False,
-        unseen=False,
-        attempts=0,
-        refused=False,
-        route_problem="",
+        mirrored_until=fact.at if mirroring_ended else state.mirrored_until,
         policy_drift=state.policy_drift if keeps_drift else "",
-        confirmed_at=fact.at,
         steady_at=None,
     )
 
 
 def _apply_route_failed(state: RolloutState, fact: RouteFailed, _seq: int) -> RolloutState:
-    if fact.decision != state.decision:
+    """Count the failed attempt and set the time of the next one."""
+    if fact.decision != state.delivery.decision:
         return state
-    # Then nothing new had to be written: a mesh that could not be read needs one read, no write,
-    # and a refusal leaves nothing to deliver.
-    was_confirmed = state.awaiting is None or state.unread
     slowest = _SLOWEST_RETRY.get(state.phase, 30.0)
-    return replace(
-        state,
-        awaiting=None if was_confirmed and fact.refused else fact.decision,
-        unread=was_confirmed and fact.unread and not fact.refused,
-        unseen=fact.unread,
-        refused=fact.refused,
-        attempts=fact.attempt,
-        retry_at=fact.at + backoff(fact.attempt, 1.0, slowest),
-        route_problem=fact.problem,
-    )
+    retry_at = fact.at + backoff(fact.attempt, 1.0, slowest)
+    return replace(state, delivery=state.delivery.fail(fact, retry_at))
 
 
 def _apply_human_said(state: RolloutState, fact: HumanSaid, _seq: int) -> RolloutState:
+    """Open the command; the next decision answers it."""
     # A promotion can be undone; any other command to an ended rollout has no effect.
     if state.phase in TERMINAL and (state.phase, fact.command) != ("promoted", "undo"):
         return state
@@ -183,19 +174,15 @@ def _apply_human_said(state: RolloutState, fact: HumanSaid, _seq: int) -> Rollou
 
 
 def _apply_drifted(state: RolloutState, fact: Drifted, _seq: int) -> RolloutState:
+    """Write over the edit, or take it as what the mesh shows, as the plan's `onDrift` says."""
     state = _reset_traffic_evidence(state) if fact.anew else state
-    if state.awaiting is not None:
-        state = replace(state, awaiting=None, attempts=0, route_problem="")
-    state = replace(state, unread=False, unseen=False)
     if state.plan.spec.on_drift == "revert":
-        return replace(state, awaiting=state.decision, retry_at=fact.at)
+        return replace(state, delivery=state.delivery.revert(fact.at))
     return replace(
         state,
+        delivery=state.delivery.drift(fact.seen, fact.at),
         drifted=True,
         policy_drift=fact.policy,
-        split=fact.seen,
-        wanted=fact.seen,
-        confirmed_at=fact.at,
         steady_at=None,
     )
 
@@ -207,11 +194,13 @@ def _reset_traffic_evidence(state: RolloutState) -> RolloutState:
 
 
 def _apply_hook_called(state: RolloutState, fact: HookCalled, _seq: int) -> RolloutState:
+    """Note that the hook's call has begun."""
     call = HookAttempt(attempt=fact.attempt, calling=True, again_at=fact.at)
     return replace(state, calls={**state.calls, fact.hook: call})
 
 
 def _apply_hook_answered(state: RolloutState, fact: HookAnswered, _seq: int) -> RolloutState:
+    """Note how the call ended, and when the next one may begin."""
     call = HookAttempt(
         attempt=fact.attempt,
         ok=not fact.problem,

@@ -10,6 +10,8 @@ from typing import get_args
 from analysis.verdict.readout import harm_share
 from analysis.verdict.verdict import Judgement
 from rollout.decide.evidence.blindness import blindness
+from rollout.decide.record.facts import Action
+from rollout.decide.record.reasons import Reason
 from rollout.decide.rules.view import view
 from rollout.decide.state import hooks
 from rollout.decide.state.rollout import Phase, RolloutState
@@ -80,14 +82,14 @@ def of_journal(totals: Told) -> Iterator[Sample]:
         yield "surefoot_decisions_total", {"action": action, "reason": reason}, count
 
 
-FROM_ZERO: tuple[tuple[str, str], ...] = (
-    *(("promote", reason) for reason in ("all-safe", "human", "inconclusive")),
-    *(("roll back", reason) for reason in ("harmful", "human", "inconclusive")),
-    *(("roll back", reason) for reason in ("blind-too-long", "patience-over")),
-    *(("pause", reason) for reason in ("human", "drift", "blind-too-long", "inconclusive")),
-    ("pause", "no-valid-test"),
-    ("advance", "nothing-harmful"),
-    ("resume", "human"),
+FROM_ZERO: tuple[tuple[Action, Reason], ...] = (
+    *(("promote", reason) for reason in (Reason.ALL_SAFE, Reason.HUMAN, Reason.INCONCLUSIVE)),
+    *(("roll back", reason) for reason in (Reason.HARMFUL, Reason.HUMAN, Reason.INCONCLUSIVE)),
+    *(("roll back", reason) for reason in (Reason.BLIND_TOO_LONG, Reason.PATIENCE_OVER)),
+    *(("pause", reason) for reason in (Reason.HUMAN, Reason.DRIFT, Reason.BLIND_TOO_LONG)),
+    *(("pause", reason) for reason in (Reason.INCONCLUSIVE, Reason.NO_VALID_TEST)),
+    ("advance", Reason.NOTHING_HARMFUL),
+    ("resume", Reason.HUMAN),
 )
 """Decisions that change something, by action and reason: exported as 0 before they occur."""
 
@@ -99,7 +101,7 @@ def of_rollout(rollout: str, state: RolloutState) -> Iterator[Sample]:
         yield "surefoot_rollout_phase", {**labels, "phase": phase}, float(state.phase == phase)
     yield "surefoot_rollout_weight_declared_ratio", labels, state.wanted.served_share
     yield "surefoot_rollout_weight_confirmed_ratio", labels, state.split.served_share
-    yield "surefoot_rollout_route_attempts", labels, state.attempts
+    yield "surefoot_rollout_route_attempts", labels, state.delivery.attempts
     yield "surefoot_rollout_hooks_failed", labels, len(hooks.unanswered(state))
     if not state.terminal:
         # The judgement does not depend on the time, so any time will do and the lines can be cached
@@ -135,5 +137,5 @@ def _build_labels(rollout: str, state: RolloutState) -> Labels:
 
 def exported(state: RolloutState, now: float) -> bool:
     """Tell whether to export a rollout: series of long-ended rollouts would pile up."""
-    ended = state.confirmed_at or state.started_at
+    ended = state.delivery.confirmed_at or state.started_at
     return not state.terminal or now - ended < KEPT

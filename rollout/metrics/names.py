@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from rollout.decide.record.reasons import Reason, split_reason
+from rollout.decide.record.reasons import first_reason
 
 ROLLOUT = ("rollout", "plan", "plan_namespace")
 
@@ -86,13 +86,10 @@ METRICS: dict[str, Metric] = {
     ),
 }
 
-CODES = frozenset(reason.value for reason in Reason)
-
 
 def code_of(reasons: tuple[str, ...]) -> str:
     """Return the first reason's code, or `other`, so that labels stay bounded.
 
     What follows a code is a name: as a label it would make the number of series unbounded.
     """
-    code, _ = split_reason(reasons[0]) if reasons else ("", "")
-    return code if code in CODES else "other"
+    return first_reason(reasons) or "other"

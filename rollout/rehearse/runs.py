@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from rollout.decide.record.reasons import split_reason
+from rollout.decide.record.reasons import outcome_of
 from rollout.decide.rules.ramp import at_last_step
 from rollout.decide.state.rollout import RolloutState
 from rollout.plan.model.plan import Budget, Plan
@@ -81,7 +81,7 @@ def _compute_gap(state: RolloutState, now: float, before: float) -> float:
     followed by one of a single interval, from which the ramp reads production's amount of traffic.
     """
     spec = state.plan.spec
-    since = state.confirmed_at or state.started_at
+    since = state.delivery.confirmed_at or state.started_at
     looks = max(1, int(SPACING * (now - since) / spec.interval))
     if (
         spec.before is not None
@@ -102,14 +102,15 @@ def _classify(reasons: tuple[str, ...]) -> Outcome:
 
     `stuck` is a deadline without proof, even if the plan promotes at that point.
     """
-    code, _ = split_reason(reasons[0]) if reasons else ("", "")
-    outcomes: dict[str, Outcome] = {
-        "all-safe": "promoted",
-        "held-back": "promoted",
-        "harmful": "rolled back",
-        "blind-too-long": "blind",
-    }
-    return outcomes.get(code, "stuck")
+    match outcome_of(reasons):
+        case "proven":
+            return "promoted"
+        case "harmful":
+            return "rolled back"
+        case "blind":
+            return "blind"
+        case "untested" | "open":
+            return "stuck"
 
 
 @dataclass(frozen=True)

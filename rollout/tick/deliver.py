@@ -1,15 +1,18 @@
 """Delivery of a recorded decision to the mesh: write it, read it back, detect edits by others.
 
-How it works: `apply` writes the wanted split, unless a read shows that it is there already or that
-somebody else edited the weights. `confirm` then reads the mesh until it shows the split together
-with its write id, and returns the fact to record: confirmed, failed or drifted. A write is never
-trusted on its own, because a request that timed out may still have been applied. Between two
-decisions, `find_drift` compares the mesh with the split that was confirmed last.
+How it works: while `state.delivery` is open, ticks call `apply` and then `confirm`. `apply` writes
+the wanted split, unless a read shows that it is there already or that somebody else edited the
+weights. `confirm` reads the mesh until it shows the split together with its write id, and returns
+the fact to record: confirmed, failed or drifted. A write is never trusted on its own, because a
+request that timed out may still have been applied. While the delivery is not open, every look
+calls `find_drift`, which compares the mesh with the split that was confirmed last. Nothing here
+changes the state: the facts do, by the table in `rollout/decide/state/delivery.py`.
 
-Two states restrict writing. `unread`: the wanted split was confirmed before an outage, so it is
-only read again. `unseen`: nobody read the mesh since an outage, so a split that is neither the old
-nor the new one is somebody's edit, and is reported as a drift instead of being overwritten. A
-rollback is the exception: it is always written.
+Three cases restrict writing. `to read again`: the wanted split was confirmed before an outage, so
+it is only read. `is_unseen`: nobody read the mesh since an outage, so a split that is neither the
+old nor the new one is somebody's edit, and is reported as a drift instead of being overwritten; a
+rollback is the exception, it is always written. `making`: only the plan's route is created, with
+all traffic to stable; a route that exists already is not changed.
 """
 
 from __future__ import annotations
@@ -28,16 +31,16 @@ POLICY_RESTORE_ATTEMPTS = 3  # then a rollback is confirmed with the policy as i
 
 def write_id(rollout: str, state: RolloutState) -> str:
     """Return the id that is written with the weights; it names exactly one journal entry."""
-    return f"{rollout}/{state.awaiting}"
+    return f"{rollout}/{state.delivery.decision}"
 
 
 def apply(router: Router, rollout: str, state: RolloutState) -> RouteError | None:
     """Write the wanted split, unless the mesh shows it already. Returns what went wrong.
 
-    Nothing is written where the split was confirmed before an outage, or where somebody else edited
-    the weights during it; `confirm` reads and reports that. A rollback is written in any case.
+    Nothing is written where a read is enough, or where somebody else edited the weights during an
+    outage; `confirm` reads and reports that. A rollback is written in any case.
     """
-    if state.unread:
+    if not state.delivery.has_to_write:
         return None
     status = _read(router, state)
     if state.making and not _is_absent(status):
@@ -64,14 +67,14 @@ def confirm(
 
     `until` is the unix time at which reading ends.
     """
-    if state.unread:
+    if not state.delivery.has_to_write:
         difference = _find_difference(router, rollout, state, clock.now())
         return difference or _build_confirmed(rollout, state, clock)
     if problem is None and state.making:
         problem = _find_unmade_route(_read(router, state), state)
         if problem is None:
             return _build_confirmed(rollout, state, clock)
-    if problem is None and state.unseen:
+    if problem is None and state.delivery.is_unseen:
         status = _read(router, state)
         if isinstance(status, RouteStatus) and _is_edited_by_other(status, state):
             return _build_drifted(rollout, state, status, clock.now())
@@ -82,16 +85,18 @@ def confirm(
 
 
 def _build_confirmed(rollout: str, state: RolloutState, clock: Clock) -> Confirmed:
+    """Return the fact that the mesh shows the wanted split."""
     return Confirmed(
         rollout=rollout,
         at=clock.now(),
-        decision=state.decision,
+        decision=state.delivery.decision,
         split=state.wanted,
         stable=_find_stable(state),
     )
 
 
 def _is_absent(status: RouteStatus | RouteError) -> bool:
+    """Return whether the route does not exist yet, so that it may be created."""
     return isinstance(status, RouteError) and status.absent
 
 
@@ -122,7 +127,7 @@ def find_drift(router: Router, rollout: str, state: RolloutState, now: float) ->
 
     While paused, the same failure is recorded once and not at every look.
     """
-    if not state.decision or state.awaiting is not None:
+    if not state.delivery.decision or state.delivery.is_open:
         return None
     if _is_unchanged_in_watch(router, state):
         return None
@@ -143,6 +148,7 @@ def _find_difference(router: Router, rollout: str, state: RolloutState, now: flo
 
 
 def _build_drifted(rollout: str, state: RolloutState, status: RouteStatus, now: float) -> Drifted:
+    """Return the fact that somebody else moved the weights or changed the policy."""
     moved = status.split != state.split
     policy = status.policy if state.stepped else ""  # it comes into force with the first step
     return Drifted(rollout=rollout, at=now, seen=status.split, policy=policy, anew=moved)
@@ -153,12 +159,13 @@ def _is_edited_by_other(status: RouteStatus | RouteError, state: RolloutState) -
 
     A rollback (no weight for the canary) overrides any edit, so it is never one.
     """
-    if isinstance(status, RouteError) or not state.unseen or not state.wanted.canary:
+    if isinstance(status, RouteError) or not state.delivery.is_unseen or not state.wanted.canary:
         return False
     return status.split not in {state.split, state.wanted}
 
 
 def _shows_confirmed(status: RouteStatus, state: RolloutState) -> bool:
+    """Return whether the mesh shows the confirmed split, and the policy as it was then."""
     if not state.stepped:
         return status.split == state.split
     return (status.split, status.policy) == (state.split, state.policy_drift)
@@ -184,15 +191,14 @@ def record_failure(
     An API server that has just started rejects for a moment what it allows later. Where nothing
     had to be written, the first rejections therefore count as a mesh that could not be read.
     """
-    attempt = state.attempts + 1
+    delivery = state.delivery
+    attempt = delivery.attempts + 1
     is_denied = problem.refused and not problem.absent
-    is_temporary = (
-        is_denied and attempt < REFUSALS_BEFORE_PAUSE and (state.awaiting is None or state.unread)
-    )
+    is_temporary = is_denied and attempt < REFUSALS_BEFORE_PAUSE and not delivery.has_to_write
     return RouteFailed(
         rollout=rollout,
         at=at,
-        decision=state.decision,
+        decision=state.delivery.decision,
         problem=str(problem),
         attempt=attempt,
         refused=problem.refused and not is_temporary,
@@ -216,6 +222,7 @@ def _await_decision(
 
 
 def _describe_refusal(router: Router, state: RolloutState, status: RouteStatus) -> str:
+    """Describe how the mesh differs from the decision, and why as far as the router knows."""
     diagnosis = router.diagnose(state.plan)
     mode = "" if status.split.way == "weights" else f" ({status.split.way})"
     difference = f"the mesh still shows {status.split.canary} of {status.split.total}{mode}"
@@ -225,6 +232,7 @@ def _describe_refusal(router: Router, state: RolloutState, status: RouteStatus) 
 
 
 def _read(router: Router, state: RolloutState) -> RouteStatus | RouteError:
+    """Read the mesh; an error is returned, because many callers treat it as one more answer."""
     try:
         return router.read(state.plan, state.total)
     except RouteError as error:
@@ -248,4 +256,4 @@ def _policy_may_differ(state: RolloutState) -> bool:
     """
     if state.wanted.canary:
         return state.plan.spec.on_drift == "adopt"
-    return state.attempts >= POLICY_RESTORE_ATTEMPTS
+    return state.delivery.attempts >= POLICY_RESTORE_ATTEMPTS

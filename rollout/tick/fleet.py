@@ -159,8 +159,8 @@ class Fleet:
         # A millisecond early, so that rounding of two equal times cannot delay a look by a tick.
         at = max(looked, self._next_look_at.get(rollout, 0.0)) - 1e-3
         _set_due(self.looks, rollout, math.inf if state.terminal else at)
-        is_unconfirmed = not state.terminal and state.awaiting is not None
-        _set_due(self.unconfirmed, rollout, state.retry_at if is_unconfirmed else math.inf)
+        is_unconfirmed = not state.terminal and state.delivery.is_open
+        _set_due(self.unconfirmed, rollout, state.delivery.retry_at if is_unconfirmed else math.inf)
         call = next_call(state)
         _set_due(self.calls, rollout, call[1].again_at if call else math.inf)
 
@@ -182,7 +182,7 @@ def recorded_stable(states: Iterable[RolloutState]) -> str | None:
     """Return the stable version after the last ended rollout (or undo) of one service."""
     ended = [state for state in states if state.leaves is not None]
     # A stable sort: of two that ended at the same time, the later one in `states` wins.
-    ended.sort(key=lambda state: state.confirmed_at or 0.0)
+    ended.sort(key=lambda state: state.delivery.confirmed_at or 0.0)
     return ended[-1].leaves if ended else None
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from rollout.decide.evidence.baseline import look_started_at
 from rollout.decide.fold import fold
 from rollout.decide.record.facts import Fact, Observed
@@ -34,20 +36,29 @@ def propose(
     Every fact is folded before the next is computed: the decision sees the drift and the
     observation of the same look.
     """
-    steps: list[Step] = []
+    if state.terminal:
+        return []
+    look = _Look(state, head)
+    look.add(drift)
+    look.add(_build_observed(rollout, look.state, answer, now))
+    look.add(step(look.state, now, rollout))
+    return look.steps
 
-    def note(fact: Fact | None) -> RolloutState:
-        before = steps[-1][1] if steps else state
-        if fact is None:
-            return before
-        steps.append((fact, fold(before, fact, head + len(steps) + 1)))
-        return steps[-1][1]
 
-    if not state.terminal:
-        drifted = note(drift)
-        observed = note(_build_observed(rollout, drifted, answer, now))
-        note(step(observed, now, rollout))
-    return steps
+@dataclass
+class _Look:
+    """The facts of one look so far, and the state after them."""
+
+    state: RolloutState
+    seq: int
+    steps: list[Step] = field(default_factory=list)
+
+    def add(self, fact: Fact | None) -> None:
+        """Fold one more fact; None adds nothing."""
+        if fact is not None:
+            self.seq += 1
+            self.state = fold(self.state, fact, self.seq)
+            self.steps.append((fact, self.state))
 
 
 def _build_observed(

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from rollout.decide.record.facts import REFUSED, Drifted, HumanSaid, RouteFailed
+from rollout.decide.record.facts import Drifted, HumanSaid, RouteFailed
+from rollout.decide.record.reasons import Reason
 from rollout.decide.record.split import Split
 from rollout.errors import ClusterError, RouteError
 from rollout.kube.client import connect
@@ -220,7 +221,7 @@ def test_flagger_says_weight_0_while_60_per_cent_is_routed(mesh, lab, cluster):
     assert mesh.weights() == [75, 25]
     forbid(cluster, mesh)
     say(lab, "abort")
-    lab.run_until(lambda state: state.attempts > 0)
+    lab.run_until(lambda state: state.delivery.attempts > 0)
     entry = lab.entries[-1]
     status = with_rollout(
         {"metadata": {}}, PlanAcceptance(), RolloutStory(lab.plan.id, lab.state, entry), 0, "v1"
@@ -276,8 +277,8 @@ def refused(lab):
     """The pause that a refusal leads to, at the weights that were confirmed before."""
     lab.run_until(lambda state: state.phase == "paused")
     pause = lab.decisions[-1]
-    assert (pause.reasons, pause.split) == ((REFUSED,), Split(5))
-    assert lab.state.awaiting is None
+    assert (pause.reasons, pause.split) == ((Reason.ROUTE_REFUSED,), Split(5))
+    assert not lab.state.delivery.is_open
     return pause.sentence
 
 
@@ -300,7 +301,7 @@ def test_a_lost_right_is_named_with_its_rule_and_pauses(mesh, lab, cluster):
 def test_a_rollback_without_rights_goes_on_trying(mesh, lab, cluster):
     lab = climbed(lab(BAD))
     forbid(cluster, mesh)
-    lab.run_until(lambda state: state.phase == "reverting" and state.attempts > 5)
+    lab.run_until(lambda state: state.phase == "reverting" and state.delivery.attempts > 5)
     assert mesh.weights() == [95, 5]
     permit(cluster, mesh)
     assert lab.run().phase == "rolled back"
@@ -346,7 +347,7 @@ def test_an_admission_webhook_refuses(mesh, lab, cluster, tmp_path):
 def test_a_rollback_that_a_webhook_refuses_goes_on_trying(mesh, lab, cluster, tmp_path):
     lab = climbed(lab(BAD))
     with refusing(cluster, mesh.namespace, "frozen", tmp_path):
-        lab.run_until(lambda state: state.phase == "reverting" and state.attempts > 3)
+        lab.run_until(lambda state: state.phase == "reverting" and state.delivery.attempts > 3)
         assert mesh.weights() == [95, 5]
     assert lab.run().phase == "rolled back"
     assert mesh.weights() == [100]

@@ -7,7 +7,8 @@ from itertools import chain
 
 import pytest
 
-from rollout.decide.record.facts import REFUSED, HumanSaid
+from rollout.decide.record.facts import HumanSaid
+from rollout.decide.record.reasons import Reason
 from rollout.decide.record.split import Split
 from rollout.doctor.examine import examine
 from rollout.errors import ClusterError, RouteError, StaleError
@@ -210,7 +211,7 @@ def test_a_resume_makes_what_was_deleted_again_and_goes_on(mesh, router):
     running.run_until(lambda state: state.phase == "paused")
     weight = running.state.split.canary
     _say(running, "resume")
-    running.run_until(lambda state: state.phase == "stepping" and state.awaiting is None)
+    running.run_until(lambda state: state.phase == "stepping" and not state.delivery.is_open)
     assert mesh.weights() == [100 - weight, weight]
     assert len(mesh.get("destinationrules")["spec"]["subsets"]) == 2
     assert running.run().phase == "promoted"
@@ -226,7 +227,7 @@ def test_without_the_right_to_make_it_the_rollout_is_paused_with_the_rule(cluste
     running = lab(mesh, router)
     running.run_until(lambda state: state.phase == "paused")
     pause = running.decisions[-1]
-    assert pause.reasons == (REFUSED,)
+    assert pause.reasons == (Reason.ROUTE_REFUSED,)
     assert "may not create DestinationRule" in pause.sentence
     assert 'resources: [destinationrules], verbs: ["create"]' in pause.sentence
     assert shape(mesh, "virtualservices") == "NotFound"

@@ -126,7 +126,7 @@ def lost(policy="pause", canary=GOOD, **spec):
     lab = Lab(canary, plan=plan(onDrift=policy, **spec))
     lab.run_until(lambda state: state.split.canary == 25 and state.steady_at is not None)
     lab.router.down = "the API server does not answer"
-    lab.run_until(lambda state: state.attempts > 1)
+    lab.run_until(lambda state: state.delivery.attempts > 1)
     lab.router.writes.clear()
     return lab
 
@@ -136,7 +136,7 @@ def back(lab, canary=None):
     if canary is not None:
         lab.router.statuses[lab.plan.id] = RouteStatus(Split(canary), "a hand")
     lab.router.down = ""
-    lab.run_until(lambda state: state.awaiting is None)
+    lab.run_until(lambda state: not state.delivery.is_open)
     lab.run(3)  # a look
 
 
@@ -164,7 +164,7 @@ def test_adopted_weights_with_another_hand_s_mark_are_confirmed_too():
     lab = lost("adopt")
     back(lab, 10)
     lab.router.down = "once more"
-    lab.run_until(lambda state: state.awaiting is not None)
+    lab.run_until(lambda state: state.delivery.is_open)
     back(lab)
     assert (lab.router.writes, len(drifts(lab)), lab.state.split) == ([], 1, Split(10))
 
@@ -178,7 +178,7 @@ def test_a_policy_that_was_told_is_not_told_again_after_an_outage():
     )
     lab.run_until(lambda state: state.phase == "paused")
     lab.router.down = "the API server does not answer"
-    lab.run_until(lambda state: state.awaiting is not None)
+    lab.run_until(lambda state: state.delivery.is_open)
     lab.router.writes.clear()
     back(lab)
     assert (len(drifts(lab)), lab.router.writes) == (1, [])
@@ -242,7 +242,7 @@ def test_a_promotion_that_the_mesh_never_takes_ends_by_the_deadline():
 )
 def test_an_advance_that_an_outage_cut_off_overwrites_no_edit_unrecorded(policy, canary_weight):
     lab = Lab(plan=plan(onDrift=policy), router=CutOff())
-    lab.run_until(lambda state: state.wanted.canary == 25 and state.attempts > 1)
+    lab.run_until(lambda state: state.wanted.canary == 25 and state.delivery.attempts > 1)
     lab.router.writes.clear()
     back(lab, 10)
     assert [fact.seen for fact in drifts(lab)] == [Split(10)]

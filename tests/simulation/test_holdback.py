@@ -96,7 +96,9 @@ def test_the_deadline_does_not_cut_it():
 
 def test_a_slow_mesh_after_it_is_not_late_either():
     rollout = held(deadline="2m", holdback={"share": "5%", "lasts": "5m"})
-    rollout.run_until(lambda _: rollout.clock.now() >= (rollout.state.confirmed_at or 0) + 299, 400)
+    rollout.run_until(
+        lambda _: rollout.clock.now() >= (rollout.state.delivery.confirmed_at or 0) + 299, 400
+    )
     rollout.router.stuck = True
     rollout.run_until(lambda state: state.phase == "promoting")
     rollout.run(30)

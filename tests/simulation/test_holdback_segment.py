@@ -6,7 +6,8 @@ import pytest
 
 from rollout.cli.text.report import report
 from rollout.decide.fold import fold_all
-from rollout.decide.record.facts import REFUSED, HumanSaid
+from rollout.decide.record.facts import HumanSaid
+from rollout.decide.record.reasons import Reason
 from rollout.decide.record.split import Split
 from rollout.decide.step import step
 from rollout.errors import RouteError
@@ -43,7 +44,9 @@ def lab(share="10%", **spec):
 
 
 def at(rollout, split):
-    rollout.run_until(lambda s: s.split == split and s.awaiting is None and s.steady_at is not None)
+    rollout.run_until(
+        lambda s: s.split == split and not s.delivery.is_open and s.steady_at is not None
+    )
     return rollout
 
 
@@ -101,8 +104,8 @@ def test_a_refused_change_pauses_at_what_is_confirmed_and_resume_goes_on_from_th
     rollout = at(lab(), before)
     rollout.router.refusing = NO
     paused = rollout.run_until(lambda state: state.phase == "paused")
-    assert rollout.decisions[-1].reasons == (REFUSED,)
-    assert (paused.split, paused.wanted, paused.awaiting) == (before, before, None)
+    assert rollout.decisions[-1].reasons == (Reason.ROUTE_REFUSED,)
+    assert (paused.split, paused.wanted, paused.delivery.status) == (before, before, "settled")
     rollout.router.refusing = ""
     say(rollout, "resume")
     assert rollout.run().phase == "promoted"
@@ -122,7 +125,7 @@ def test_a_refused_promotion_pauses_at_the_holdback_which_begins_anew():
 
 
 def _nearly(rollout, state):
-    return rollout.clock.now() >= state.confirmed_at + 29
+    return rollout.clock.now() >= state.delivery.confirmed_at + 29
 
 
 def test_harm_is_still_found_in_that_pause_and_the_rollback_is_tried_without_end():

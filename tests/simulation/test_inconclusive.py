@@ -10,6 +10,7 @@ from rollout.decide.record.split import Split
 from rollout.decide.step import step
 from rollout.errors import RouteError
 from rollout.simulate import MemoryRouter
+from tests.support.states import delivering
 from tests.support.worlds import GOOD, Lab, plan
 
 NET = "no endpoint of summarizer-v2 serves: Envoy asks summarizer-v1 instead"
@@ -124,7 +125,7 @@ def test_a_silence_of_both_is_none_of_the_canary():
 def test_a_mesh_that_refuses_is_not_waited_for():
     rollout = lab()
     late = rollout.clock.now() - rollout.plan.spec.deadline
-    refused = replace(rollout.state, refused=True, awaiting=rollout.state.decision, resumed_at=late)
+    refused = replace(delivering(rollout.state, status="to try again"), resumed_at=late)
     decided = step(refused, rollout.clock.now(), rollout.plan.id)
     assert decided is not None
     assert (decided.action, decided.reasons) == ("pause", ("route-refused",))

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from rollout.decide.record.facts import REFUSED, HumanSaid
+from rollout.decide.record.facts import HumanSaid
+from rollout.decide.record.reasons import Reason
 from rollout.decide.record.split import Split
 from rollout.errors import RouteError
 from rollout.ports import Answer, Observer, RouteStatus
@@ -108,7 +109,9 @@ def test_a_route_that_gives_the_canary_traffic_pauses_until_it_is_moved_back():
     rollout.run(10)
     assert router.writes == []
     assert rollout.decisions[-1].reasons == ("paused",)
-    paused = next(decision for decision in rollout.decisions if REFUSED in decision.reasons)
+    paused = next(
+        decision for decision in rollout.decisions if Reason.ROUTE_REFUSED in decision.reasons
+    )
     assert "gives v2 30 of 100: move all traffic to v1, then resume" in paused.sentence
     del router.statuses[rollout.plan.id]
     rollout.controller.note(resume(rollout))
@@ -129,7 +132,9 @@ def test_a_route_that_leads_elsewhere_pauses_with_its_words():
     router = Elsewhere()
     rollout = lab(router=router)
     rollout.run_until(lambda state: state.phase == "paused")
-    paused = next(decision for decision in rollout.decisions if REFUSED in decision.reasons)
+    paused = next(
+        decision for decision in rollout.decisions if Reason.ROUTE_REFUSED in decision.reasons
+    )
     assert "leads to no arm" in paused.sentence
     assert router.writes == []
     router.problem = ""
@@ -145,10 +150,12 @@ def test_a_route_that_is_found_missing_after_an_outage_is_made():
 
 def test_a_route_that_is_removed_before_the_first_step_is_named_and_made_again():
     rollout = lab()
-    rollout.run_until(lambda state: state.confirmed_at is not None)
+    rollout.run_until(lambda state: state.delivery.confirmed_at is not None)
     rollout.router.writes.clear()
     rollout.run_until(lambda state: state.phase == "paused", 10)
-    paused = next(decision for decision in rollout.decisions if REFUSED in decision.reasons)
+    paused = next(
+        decision for decision in rollout.decisions if Reason.ROUTE_REFUSED in decision.reasons
+    )
     assert "there is no such object" in paused.sentence
     rollout.controller.note(resume(rollout))
     assert rollout.run().phase == "promoted"
@@ -156,7 +163,7 @@ def test_a_route_that_is_removed_before_the_first_step_is_named_and_made_again()
 
 def test_the_route_is_made_once_through_a_restart_too():
     rollout = lab()
-    rollout.run_until(lambda state: state.confirmed_at is not None)
+    rollout.run_until(lambda state: state.delivery.confirmed_at is not None)
     assert not rollout.state.stepped
     rollout.restart()
     assert rollout.run().phase == "promoted"

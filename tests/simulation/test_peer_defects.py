@@ -15,7 +15,7 @@ DEAD = Behaviour(errors=1.0)
 
 
 def at(lab, canary):
-    lab.run_until(lambda state: state.split.canary == canary and state.awaiting is None)
+    lab.run_until(lambda state: state.split.canary == canary and not state.delivery.is_open)
     return lab
 
 

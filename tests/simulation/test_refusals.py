@@ -6,7 +6,8 @@ import pytest
 
 from analysis import sample_ratio
 from rollout.decide.fold import fold_all
-from rollout.decide.record.facts import AGAIN, REFUSED, Decided, HumanSaid, RouteFailed
+from rollout.decide.record.facts import Decided, HumanSaid, RouteFailed
+from rollout.decide.record.reasons import Reason
 from rollout.decide.record.split import Split
 from rollout.errors import RouteError
 from rollout.simulate import MemoryRouter
@@ -16,7 +17,7 @@ NO = "a webhook says no"
 
 
 def at(lab, canary):
-    lab.run_until(lambda state: state.split.canary == canary and state.awaiting is None)
+    lab.run_until(lambda state: state.split.canary == canary and not state.delivery.is_open)
     return lab
 
 
@@ -39,10 +40,11 @@ def test_a_refused_change_pauses_with_the_reason_at_what_is_confirmed(confirmed,
     state = paused(lab)
     *_, wanted, pause = [decision for decision in lab.decisions if decision.action != "hold"]
     assert wanted.split == Split(refused)
-    assert (pause.reasons, pause.split) == ((REFUSED,), Split(confirmed))
+    assert (pause.reasons, pause.split) == ((Reason.ROUTE_REFUSED,), Split(confirmed))
     assert pause.sentence.startswith(f"Pause v2 at {confirmed} %: the mesh refuses the change")
     assert NO in pause.sentence
-    assert (state.split, state.wanted, state.awaiting) == (Split(confirmed),) * 2 + (None,)
+    assert (state.split, state.wanted) == (Split(confirmed),) * 2
+    assert state.delivery.status == "settled"
     before = len(lab.facts)
     lab.run(20)
     assert lab.state.phase == "paused"
@@ -73,7 +75,7 @@ class Denying(MemoryRouter):
         return super().read(plan, total)
 
 
-@pytest.mark.parametrize(("denials", "pauses"), [(2, []), (3, [(REFUSED,)])])
+@pytest.mark.parametrize(("denials", "pauses"), [(2, []), (3, [(Reason.ROUTE_REFUSED,)])])
 def test_a_look_that_is_denied_reads_again_before_it_pauses(denials, pauses):
     mesh = Denying()
     lab = at(Lab(plan=plan(deadline="1h"), router=mesh), 5)
@@ -120,13 +122,16 @@ def test_resume_makes_a_deleted_route_anew_and_what_came_without_it_is_no_mismat
     say(deleted, "resume")
     deleted.run(0.5)
     resumed = next(decision for decision in deleted.decisions if decision.action == "resume")
-    assert resumed.reasons == ("human:resume", AGAIN)
+    assert resumed.reasons == ("human:resume", Reason.ROUTE_AGAIN)
     explanation = (
         "what was confirmed is brought to the mesh again, which refused (there is no such object)"
     )
     assert explanation in resumed.sentence
     assert deleted.router.statuses[deleted.plan.id].split == Split(5)
-    assert (deleted.state.awaiting, deleted.state.shares) == (None, sample_ratio.start())
+    assert (deleted.state.delivery.status, deleted.state.shares) == (
+        "settled",
+        sample_ratio.start(),
+    )
     assert deleted.run().phase == "promoted"
     assert deleted.state == fold_all((entry.seq, entry.fact) for entry in deleted.entries)
 
@@ -136,8 +141,8 @@ def test_where_no_write_makes_it_the_pause_comes_again(deleted):
     say(deleted, "resume")
     deleted.run(10)
     assert deleted.state.phase == "paused"
-    assert (deleted.state.wanted, deleted.state.awaiting) == (Split(5), None)
-    assert deleted.decisions[-2].reasons == (REFUSED,)
+    assert (deleted.state.wanted, deleted.state.delivery.status) == (Split(5), "settled")
+    assert deleted.decisions[-2].reasons == (Reason.ROUTE_REFUSED,)
 
 
 def test_a_resume_that_was_recorded_without_it_brings_nothing(deleted):
@@ -149,8 +154,8 @@ def test_a_resume_that_was_recorded_without_it_brings_nothing(deleted):
     )
     old = facts[index].model_copy(update={"reasons": ("human:resume",)})
     before = list(enumerate(facts[:index], 1))
-    for fact, awaiting in [(old, None), (facts[index], index + 1)]:
-        assert fold_all([*before, (index + 1, fact)]).awaiting == awaiting
+    for fact, is_open in [(old, False), (facts[index], True)]:
+        assert fold_all([*before, (index + 1, fact)]).delivery.awaits(index + 1) == is_open
 
 
 def test_harm_is_still_found_while_paused_and_the_rollback_is_tried_without_end():
@@ -160,7 +165,7 @@ def test_harm_is_still_found_while_paused_and_the_rollback_is_tried_without_end(
     lab.run_until(lambda state: state.phase == "reverting")
     lab.run(120)
     assert lab.state.phase == "reverting"
-    assert lab.state.attempts > 20, "at most 5 s apart"
+    assert lab.state.delivery.attempts > 20, "at most 5 s apart"
     lab.router.refusing = ""
     assert lab.run().phase == "rolled back"
     assert lab.router.statuses[lab.plan.id].split == Split(0)
@@ -173,13 +178,13 @@ def test_a_mesh_that_is_only_away_is_waited_for():
     assert lab.state.phase == "stepping"
     lab.router.down = ""
     assert lab.run().phase == "promoted"
-    assert not [decision for decision in lab.decisions if REFUSED in decision.reasons]
+    assert not [decision for decision in lab.decisions if Reason.ROUTE_REFUSED in decision.reasons]
 
 
 def test_a_refusal_that_is_cured_before_the_next_look_is_no_pause():
     lab = at(Lab(), 5)
     lab.router.refusing = NO
-    lab.run_until(lambda state: state.refused)
+    lab.run_until(lambda state: state.delivery.is_refused)
     lab.router.refusing = ""
     assert lab.run().phase == "promoted"
     assert not [decision for decision in lab.decisions if decision.action == "pause"]
@@ -191,7 +196,7 @@ def test_a_restart_in_the_pause_goes_on_in_it():
     paused(lab)
     lab.restart()
     assert lab.state == fold_all((entry.seq, entry.fact) for entry in lab.entries)
-    assert (lab.state.phase, lab.state.awaiting) == ("paused", None)
+    assert (lab.state.phase, lab.state.delivery.status) == ("paused", "settled")
     assert isinstance([f for f in lab.facts if isinstance(f, Decided)][-1], Decided)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 from rollout.decide.record.facts import Started
 from rollout.decide.rules.ramp import total_of
 from rollout.decide.state.rollout import RolloutState, begin_rollout
@@ -22,3 +25,8 @@ def begun(**spec) -> RolloutState:
             controller="test",
         )
     )
+
+
+def delivering(state: RolloutState, **changes: Any) -> RolloutState:
+    """The state with another delivery."""
+    return replace(state, delivery=replace(state.delivery, **changes))

@@ -11,7 +11,7 @@ import pytest
 
 from rollout.cli import COMMANDS
 from rollout.decide.step import RULES
-from rollout.decide.text.diagram import mermaid
+from rollout.decide.text.diagram import draw_deliveries, draw_phases
 from rollout.plan.fields.templates import TEMPLATES
 from rollout.plan.kube.json_schema import schema
 
@@ -42,8 +42,9 @@ def test_every_template_is_explained(name):
     assert TEMPLATES[name].series in row
 
 
-def test_the_picture_of_phases_is_the_table_of_moves():
-    assert mermaid() in (DOCS / "states.md").read_text()
+@pytest.mark.parametrize("draw", [draw_phases, draw_deliveries])
+def test_a_picture_of_states_is_drawn_from_its_table(draw):
+    assert f"```mermaid\n{draw()}\n```" in (DOCS / "states.md").read_text()
 
 
 def test_the_picture_of_rooms_is_drawn_from_the_imports():

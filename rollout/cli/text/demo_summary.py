@@ -85,7 +85,7 @@ def _write_report(path: Path, entries: Sequence[Entry], tables: RenderableType) 
     page = Console(record=True, width=150, file=io.StringIO())
     page.print(tables)
     for rollout, state in states_of(entries).items():
-        page.print(rollout_panel(report(rollout, state, state.confirmed_at or 0.0)))
+        page.print(rollout_panel(report(rollout, state, state.delivery.confirmed_at or 0.0)))
     for entry in entries:
         if entry.fact.kind != "observed":
             page.print(log_line(entry))

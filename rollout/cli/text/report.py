@@ -104,7 +104,7 @@ def report(
         weight=state.split.served_share,
         wanted=state.wanted.served_share,
         shown=format_split(state.split),
-        confirmed=state.awaiting is None,
+        confirmed=not state.delivery.is_open,
         started_at=state.started_at,
         guardrails=lines,
         joint=judgement.log_joint,
@@ -133,7 +133,7 @@ def next_action(rollout_view: View) -> str:
     The checks are ordered: the first that applies is what the rollout waits for.
     """
     state = rollout_view.state
-    if state.awaiting is not None:
+    if state.delivery.is_open:
         return f"confirm {format_split(state.wanted)} at the mesh"
     if state.phase == "paused":
         return "waits for resume, promote or abort"
@@ -166,10 +166,10 @@ def _compute_wait(rollout_view: View) -> float:
     state, now = rollout_view.state, rollout_view.now
     holdback = state.plan.spec.holdback
     if holdback and state.phase == "holding back":
-        return (state.confirmed_at or now) + holdback.lasts - now
+        return (state.delivery.confirmed_at or now) + holdback.lasts - now
     mirror = mirror_of(state.plan)
     if mirror and state.wanted.way == "mirror":
-        return (state.confirmed_at or now) + mirror.lasts - now
+        return (state.delivery.confirmed_at or now) + mirror.lasts - now
     if not state.wanted.canary or state.steady_at is None:
         return 0.0
     baked_at = state.steady_at + state.plan.spec.ramp.bake

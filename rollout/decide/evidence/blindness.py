@@ -57,17 +57,18 @@ def _check_after_switch(
     state: RolloutState, gauge: GuardrailState, canary: float | None, lag: float, now: float
 ) -> Blind | None:
     """Check the canary after a switch; how many exposures are due follows from stable's looks."""
-    if canary is not None or state.confirmed_at is None or not gauge.baseline_looks:
+    confirmed_at = state.delivery.confirmed_at
+    if canary is not None or confirmed_at is None or not gauge.baseline_looks:
         return _check_canary(state, gauge, canary, now)
     per_look = sum(look.stable_exposures for look in gauge.baseline_looks) / len(
         gauge.baseline_looks
     )
-    elapsed = now - state.confirmed_at - lag
+    elapsed = now - confirmed_at - lag
     due = per_look * elapsed / state.plan.spec.interval
     if due < _SURELY_SOME or elapsed <= stale_after(state):
         return None
     reason = f"one-armed: no canary exposures where about {due:.0f} were due"
-    return Blind(reason, state.confirmed_at)
+    return Blind(reason, confirmed_at)
 
 
 def _check_canary(
@@ -79,7 +80,7 @@ def _check_canary(
         return None  # the canary gets no traffic (perhaps somebody edited the weights)
     if canary is not None:
         # A canary that had no traffic before the confirmation is given time from there.
-        since = max(canary, state.confirmed_at or canary)
+        since = max(canary, state.delivery.confirmed_at or canary)
         if now - since > stale_after(state):
             return Blind(f"no new sample of the canary for {duration(now - canary)}", since)
     return _check_silence(state, gauge, now)
@@ -91,9 +92,10 @@ def _check_silence(state: RolloutState, gauge: GuardrailState, now: float) -> Bl
     Its counters stand still, or never came. A canary that had exposures before may miss a few
     scrapes.
     """
-    if gauge.expected < _SURELY_SOME or state.confirmed_at is None:
+    confirmed_at = state.delivery.confirmed_at
+    if gauge.expected < _SURELY_SOME or confirmed_at is None:
         return None
-    since = max(gauge.last_canary_sample_at or state.confirmed_at, state.confirmed_at)
+    since = max(gauge.last_canary_sample_at or confirmed_at, confirmed_at)
     if gauge.last_canary_sample_at is not None and now - since <= stale_after(state):
         return None
     reason = f"one-armed: no canary exposures where about {gauge.expected:.0f} were due"

@@ -124,12 +124,13 @@ def _expected_canary_exposures(
     state: RolloutState, counts: Counts, since: float | None, lag: float
 ) -> float:
     """Estimate the independent canary exposures that stable's imply at the confirmed split."""
-    routed = state.confirmed_at is not None and state.awaiting is None and state.split.canary
+    confirmed_at = state.delivery.confirmed_at
+    routed = confirmed_at is not None and not state.delivery.is_open and state.split.canary
     share = share_of_all(state.plan, state.split)
     if not routed or not share or since is None:
         return 0.0
     # Samples arrive `lag` seconds late: an earlier look may hold requests of the split before.
-    is_after_confirmation = since >= (state.confirmed_at or 0.0) + lag
+    is_after_confirmation = since >= (confirmed_at or 0.0) + lag
     odds = state.split.canary / max(state.split.stable, 1)
     if state.split.way == "segment":
         odds = share / max(1 - share, 1e-9)
@@ -161,8 +162,8 @@ def _check_traffic_share(
     mirrored = may_hold_mirrored(state, since, 0.0)
     requests = stable if mirrored else canary + stable  # copies are no requests of users
     changes: dict[str, Any] = {"requests_per_look": float(requests or state.requests_per_look)}
-    confirmed = state.confirmed_at
-    if mirrored or state.awaiting is not None or confirmed is None or not state.split.canary:
+    confirmed = state.delivery.confirmed_at
+    if mirrored or state.delivery.is_open or confirmed is None or not state.split.canary:
         return changes
     if since is None or since < confirmed:
         return changes

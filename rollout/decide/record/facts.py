@@ -15,7 +15,6 @@ from pydantic import (
 
 from analysis.counting.cursor import Series
 from analysis.dispersion.estimate import Dispersion
-from rollout.decide.record.reasons import Reason
 from rollout.decide.record.split import Split
 
 Command = Literal["pause", "resume", "promote", "abort", "undo", "retry"]
@@ -30,11 +29,6 @@ Action = Literal[
     "resume",
     "undo",
 ]
-
-REFUSED = Reason.ROUTE_REFUSED.value  # reason of a pause: the mesh rejected the change
-AGAIN = (
-    Reason.ROUTE_AGAIN.value
-)  # reason of the resume after it: the confirmed split is written again
 
 
 def _omit_single_canary(split: Split, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:

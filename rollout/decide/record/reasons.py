@@ -1,8 +1,13 @@
-"""Lists the codes of the reasons that a decision can have, as they are recorded."""
+"""Lists the codes of the reasons that a decision can have, and what a run shows that ends so."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from typing import Literal
+
+ReasonOutcome = Literal["proven", "harmful", "blind", "untested", "open"]
+"""What a run has shown of the canary when it ends; `open`: neither proof nor harm."""
 
 
 class Reason(StrEnum):
@@ -48,9 +53,37 @@ class Reason(StrEnum):
     WARMING_UP = "warming-up"
     WATCHING_STABLE = "watching-stable"
 
+    @property
+    def outcome(self) -> ReasonOutcome:
+        """What a run has shown whose last decision has this reason first."""
+        return _OUTCOMES.get(self, "open")
+
     def of(self, subject: str) -> str:
         """Return the reason about a subject: a guardrail, a hook or a person's command."""
         return f"{self}:{subject}"
+
+
+# All other reasons leave it open: they hold, or a person, the mesh or the time ended the run.
+_OUTCOMES: Mapping[Reason, ReasonOutcome] = {
+    Reason.ALL_SAFE: "proven",
+    Reason.HELD_BACK: "proven",
+    Reason.HARMFUL: "harmful",
+    Reason.BLIND_TOO_LONG: "blind",
+    Reason.NO_VALID_TEST: "untested",
+}
+_BY_CODE: Mapping[str, Reason] = {reason.value: reason for reason in Reason}
+
+
+def first_reason(reasons: Sequence[str]) -> Reason | None:
+    """Return the first reason without its subject; None without one or for an unknown code."""
+    code, _ = split_reason(reasons[0]) if reasons else ("", "")
+    return _BY_CODE.get(code)
+
+
+def outcome_of(reasons: Sequence[str]) -> ReasonOutcome:
+    """Return what a run has shown whose last decision has these reasons."""
+    reason = first_reason(reasons)
+    return reason.outcome if reason else "open"
 
 
 def split_reason(reason: str) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from rollout.decide.state.hooks import awaited, failed
 
 def unconfirmed(view: View) -> Choice | None:
     """Hold while the mesh has not confirmed the last change."""
-    return hold(view, Reason.AWAITING_MESH) if view.state.awaiting is not None else None
+    return hold(view, Reason.AWAITING_MESH) if view.state.delivery.is_open else None
 
 
 def paused(view: View) -> Choice | None:
@@ -25,7 +25,11 @@ def paused(view: View) -> Choice | None:
 def making(view: View) -> Choice | None:
     """Create the plan's route first: without it no request may reach stable and be measured."""
     state = view.state
-    if not state.plan.spec.route.creates or state.stepped or state.confirmed_at is not None:
+    if (
+        not state.plan.spec.route.creates
+        or state.stepped
+        or state.delivery.confirmed_at is not None
+    ):
         return None
     return Choice("make route", Split(0, state.total), (Reason.ROUTE_FIRST,))
 
@@ -85,7 +89,7 @@ def mirroring(view: View) -> Choice | None:
     state, mirror = view.state, mirror_of(view.state.plan)
     if mirror is None or state.wanted.way != "mirror":
         return None
-    is_over = view.now - (state.confirmed_at or view.now) >= mirror.lasts
+    is_over = view.now - (state.delivery.confirmed_at or view.now) >= mirror.lasts
     return onward(view) if is_over else hold(view, Reason.MIRRORING)
 
 
@@ -119,9 +123,9 @@ def holding_back(view: View) -> Choice | None:
     state, holdback = view.state, view.state.plan.spec.holdback
     if state.phase != "holding back" or holdback is None:
         return None
-    if state.steady_at is None or state.confirmed_at is None:
+    if state.steady_at is None or state.delivery.confirmed_at is None:
         return hold(view, Reason.AWAITING_TRAFFIC)
-    is_over = view.now - state.confirmed_at >= holdback.lasts
+    is_over = view.now - state.delivery.confirmed_at >= holdback.lasts
     return promote(view, Reason.HELD_BACK) if is_over else hold(view, Reason.HOLDING_BACK)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from rollout.decide.record.facts import AGAIN, REFUSED
 from rollout.decide.record.reasons import Reason
 from rollout.decide.record.split import Split
 from rollout.decide.rules.choice import Choice, hold, pause, promote, roll_back
@@ -64,10 +63,10 @@ def _list_rewrite_reasons(view: View) -> tuple[str, ...]:
 
     After a refusal nobody knows what the mesh holds: the route may be gone, and a write creates it.
     """
-    state = view.state
-    is_routed = state.wanted.canary or (state.decision and not state.stepped)
-    was_refused = state.route_problem and not state.unread and is_routed
-    return (AGAIN,) if was_refused else ()
+    delivery = view.state.delivery
+    is_routed = delivery.wanted.canary or (delivery.decision and not view.state.stepped)
+    was_refused = delivery.problem and delivery.status != "to read again" and is_routed
+    return (Reason.ROUTE_AGAIN,) if was_refused else ()
 
 
 def drifted(view: View) -> Choice | None:
@@ -106,5 +105,7 @@ def long_blind(view: View) -> Choice | None:
 
 def refused(view: View) -> Choice | None:
     """Pause after a refusal, since a retry cannot help; the weights stay as they were."""
-    state = view.state
-    return Choice("pause", state.split, (REFUSED,)) if state.refused else None
+    delivery = view.state.delivery
+    if not delivery.is_refused:
+        return None
+    return Choice("pause", delivery.confirmed, (Reason.ROUTE_REFUSED,))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Literal
 
+from rollout.decide.record.reasons import Reason, split_reason
 from rollout.decide.state.rollout import HookAttempt, RolloutState
 from rollout.plan.model.hooks import Hook, Moment
 
@@ -32,7 +33,7 @@ def moment_of(state: RolloutState) -> Moment | None:
     recorded, and that no hook is called while a guardrail is blind or the rollout is paused.
     """
     if state.phase == "waiting" and state.last is not None:
-        waits = any(reason.startswith("awaiting-hook:") for reason in state.last.reasons)
+        waits = Reason.AWAITING_HOOK in {split_reason(reason)[0] for reason in state.last.reasons}
         return "before" if waits else None
     return _MOMENTS.get(state.phase) if state.asked is None else None
 

@@ -14,6 +14,7 @@ from analysis.verdict.rate_test import RateTest
 from analysis.verdict.sequential_test import SequentialTest
 from rollout.decide.record.facts import Action, Decided, HumanSaid, Learned, Started
 from rollout.decide.record.split import Split
+from rollout.decide.state.delivery import Delivery
 from rollout.decide.state.guardrail import GuardrailState
 from rollout.decide.state.traffic_tally import TrafficTally
 from rollout.plan.fields.base import RECORDED
@@ -79,8 +80,8 @@ class HookAttempt:
 class RolloutState:
     """A rollout's state, derived from the journal alone.
 
-    Times are unix seconds; None means that it has not happened. `split` is what the mesh confirmed,
-    `wanted` what it must show; they differ while `awaiting` is set.
+    Times are unix seconds; None means that it has not happened. `delivery` says how far the last
+    decision has come to the mesh.
     """
 
     plan: Plan
@@ -88,22 +89,12 @@ class RolloutState:
     phase: Phase
     started_at: float
     resumed_at: float
-    split: Split
-    wanted: Split
+    delivery: Delivery
     gauges: Mapping[str, GuardrailState]
     shares: tuple[float, ...]
     parted: TrafficTally = field(default_factory=TrafficTally)
-    awaiting: int | None = None  # sequence number of the decision that is not confirmed yet
-    unread: bool = False  # `wanted` was confirmed before an outage: only read it again
-    unseen: bool = False  # no read since an outage: somebody may have edited the mesh
-    decision: int = 0  # sequence number of the newest decision about the mesh
     stepped: bool = False  # more was decided than to create the route
     looked_at: float | None = None
-    attempts: int = 0  # failed attempts in a row to deliver it
-    retry_at: float = 0.0
-    route_problem: str = ""
-    refused: bool = False
-    confirmed_at: float | None = None
     steady_at: float | None = None  # first look whose traffic agrees with the confirmed split
     mirrored_until: float | None = None
     paused_at: float | None = None
@@ -125,9 +116,24 @@ class RolloutState:
         return self.phase in TERMINAL and self.asked is None
 
     @property
+    def split(self) -> Split:
+        """The split that the mesh confirmed last."""
+        return self.delivery.confirmed
+
+    @property
+    def wanted(self) -> Split:
+        """The split that the mesh must show; another than `split` while it is delivered."""
+        return self.delivery.wanted
+
+    @property
+    def route_problem(self) -> str:
+        """Why the mesh could not be brought to the wanted split; empty where it could."""
+        return self.delivery.problem
+
+    @property
     def making(self) -> bool:
         """Whether the open change only creates the route, with all traffic to stable."""
-        return self.awaiting is not None and not self.stepped
+        return self.delivery.is_open and not self.stepped
 
     @property
     def leaves(self) -> str | None:
@@ -187,8 +193,7 @@ def begin_rollout(fact: Started) -> RolloutState:
         phase="waiting",
         started_at=fact.at,
         resumed_at=fact.at,
-        split=nothing,
-        wanted=nothing,
+        delivery=Delivery(wanted=nothing, confirmed=nothing),
         gauges={
             g.name: GuardrailState(test_of(g), has_late_start=has_holdback)
             for g in plan.spec.guardrails

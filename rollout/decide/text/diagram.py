@@ -1,17 +1,32 @@
-"""The table of phase changes as a picture for the docs, generated from `MOVES`."""
+"""The tables of phases and of deliveries as pictures for the docs."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from rollout.decide.state.delivery import DELIVERY_MOVES
 from rollout.decide.state.rollout import MOVES, TERMINAL
 
 
-def mermaid() -> str:
+def draw_phases() -> str:
     """Return a Mermaid state diagram of every legal phase change."""
+    moves = ((before, event, after) for (before, event), after in MOVES.items())
+    return _draw("waiting", moves, sorted(TERMINAL))
 
-    def identifier(phase: str) -> str:
-        return phase.replace(" ", "_")
 
-    lines = ["stateDiagram-v2", "  [*] --> waiting"]
-    lines += [f"  {identifier(a)} --> {identifier(b)}: {event}" for (a, event), b in MOVES.items()]
-    lines += [f"  {identifier(phase)} --> [*]" for phase in sorted(TERMINAL)]
+def draw_deliveries() -> str:
+    """Return a Mermaid state diagram of every legal change of a delivery's status."""
+    moves = ((before, event, after) for (before, event), after in DELIVERY_MOVES.items())
+    return _draw("settled", moves, ())
+
+
+def _draw(first: str, moves: Iterable[tuple[str, str, str]], last: Iterable[str]) -> str:
+    def identifier(name: str) -> str:
+        return name.replace(" ", "_")
+
+    lines = ["stateDiagram-v2", f"  [*] --> {identifier(first)}"]
+    lines += [
+        f"  {identifier(before)} --> {identifier(after)}: {event}" for before, event, after in moves
+    ]
+    lines += [f"  {identifier(name)} --> [*]" for name in last]
     return "\n".join(lines)

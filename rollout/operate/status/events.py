@@ -17,6 +17,7 @@ from rollout.decide.record.facts import (
     RouteFailed,
     Started,
 )
+from rollout.decide.record.reasons import Reason, split_reason
 from rollout.decide.state.rollout import Phase
 from rollout.kube.kinds import Json
 from rollout.operate.status.conditions import PlanAcceptance, utc
@@ -66,8 +67,9 @@ def _describe_start(fact: Started, _: Phase) -> EventText:
 def _describe_decision(fact: Decided, _: Phase) -> EventText | None:
     if fact.action in _DECIDED:
         return *_DECIDED[fact.action], fact.sentence
-    blind = any(reason.startswith("blind") for reason in fact.reasons)
-    return ("Warning", "Blind", fact.sentence) if blind else None
+    codes = {split_reason(reason)[0] for reason in fact.reasons}
+    is_blind = codes & {Reason.BLIND, Reason.BLIND_TOO_LONG}
+    return ("Warning", "Blind", fact.sentence) if is_blind else None
 
 
 def _describe_confirmation(fact: Confirmed, phase: Phase) -> EventText | None:

@@ -67,7 +67,9 @@ def with_rollout(
     at = state.looked_at or now if state.terminal else now
     current = view(state, at) if state.gauges else None
     # Both are text of the same format, in UTC, so they sort by time.
-    over = state.terminal and utc(state.confirmed_at or now) < _read_creation_time(resource)
+    over = state.terminal and utc(state.delivery.confirmed_at or now) < _read_creation_time(
+        resource
+    )
     conditions = [*of_reading(reading, over=over), *of_rollout(state, current)]
     guardrails = _list_guardrails(current) if current else _read_guardrails(resource)
     status = Status.model_validate(

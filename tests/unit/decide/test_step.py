@@ -14,7 +14,7 @@ from rollout.decide.rules.ramp import at_last_step, held_back, next_split
 from rollout.decide.rules.view import view
 from rollout.decide.state.rollout import MOVES, TERMINAL, RolloutState
 from rollout.decide.step import RULES, choose, step
-from tests.support.states import T0, begun
+from tests.support.states import T0, begun, delivering
 
 
 def decided(action="advance", canary=5, at=T0, reasons=("nothing-harmful",)):
@@ -105,9 +105,9 @@ def test_confirmation_of_an_older_decision_is_ignored():
 def test_back_off_grows_and_a_rollback_is_never_far_from_its_next_attempt():
     def wait(state, attempt):
         failed = RouteFailed(
-            rollout="r", at=T0, decision=state.decision, problem="p", attempt=attempt
+            rollout="r", at=T0, decision=state.delivery.decision, problem="p", attempt=attempt
         )
-        return fold(state, failed, 9).retry_at - T0
+        return fold(state, failed, 9).delivery.retry_at - T0
 
     advancing = fold(begun(), decided(), 2)
     reverting = fold(advancing, decided("roll back", 0), 3)
@@ -121,7 +121,7 @@ def test_drift_is_adopted_reverted_or_paused():
     adopted = fold(at_step(onDrift="adopt"), drift, 4)
     assert adopted.wanted == Split(40)
     reverted = fold(at_step(onDrift="revert"), drift, 4)
-    assert (reverted.wanted, reverted.awaiting) == (Split(5), 2)
+    assert (reverted.wanted, reverted.delivery.status) == (Split(5), "to write")
 
 
 def failed(**failure):
@@ -129,25 +129,30 @@ def failed(**failure):
 
 
 @pytest.mark.parametrize(
-    ("failure", "awaiting", "unread"),
+    ("failure", "status"),
     [
-        ({"unread": True}, 2, True),
-        ({}, 2, False),  # it was asked and shows no weights; or an entry from before this was told
-        ({"refused": True}, None, False),
+        ({"unread": True}, "to read again"),
+        (
+            {},
+            "to write",
+        ),  # it was asked and shows no weights; or an entry from before this was told
+        ({"refused": True}, "refused"),
     ],
 )
-def test_what_was_confirmed_and_cannot_be_read_is_read_again(failure, awaiting, unread):
+def test_what_was_confirmed_and_cannot_be_read_is_read_again(failure, status):
     for before in (at_step(), fold(at_step(), failed(unread=True), 4)):
         after = fold(before, failed(**failure), 5)
-        assert (after.awaiting, after.unread) == (awaiting, unread)
+        assert after.delivery.status == status
 
 
 @pytest.mark.parametrize("failure", [{"unread": True}, {}, {"refused": True}])
 def test_what_was_never_confirmed_is_to_be_written_all_the_same(failure):
     after = fold(fold(begun(), decided(), 2), failed(**failure), 3)
-    assert (after.awaiting, after.unread) == (2, False)
+    assert after.delivery.awaits(2)
+    assert after.delivery.has_to_write
     rolled = fold(fold(at_step(), failed(unread=True), 4), decided("roll back", 0), 5)
-    assert (rolled.awaiting, rolled.unread) == (5, False)
+    assert rolled.delivery.awaits(5)
+    assert rolled.delivery.has_to_write
 
 
 def test_a_canary_that_a_hand_kept_from_traffic_is_not_missed_afterwards():
@@ -187,7 +192,7 @@ def test_a_ladder_is_climbed_rung_by_rung():
     climbed = []
     while (split := next_split(state)) is not None:
         climbed.append(split)
-        state = replace(state, wanted=split)
+        state = delivering(state, wanted=split)
     assert climbed == [Split(10, 10_000), Split(500, 10_000), Split(5000, 10_000)]
     assert at_last_step(state)
 
@@ -195,7 +200,7 @@ def test_a_ladder_is_climbed_rung_by_rung():
 def test_a_paced_ramp_starts_small_and_never_falls():
     state = begun(ramp={"harmBudget": 10, "min": "1%", "max": "50%", "bake": "1s"})
     assert next_split(state) == Split(100, 10_000)
-    state = replace(state, wanted=Split(2500, 10_000), requests_per_look=200.0)
+    state = replace(delivering(state, wanted=Split(2500, 10_000)), requests_per_look=200.0)
     assert next_split(state) is None, "without data the worst is credible: 10 of 200 is 5 %"
 
 

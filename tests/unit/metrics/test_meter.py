@@ -181,11 +181,11 @@ def test_failures_of_the_mesh_are_counted_and_the_attempts_shown():
     lab = Metered()
     lab.run_until(lambda state: state.wanted.canary == 5)
     lab.router.down = "no such route"
-    lab.run_until(lambda state: state.attempts > 1)
+    lab.run_until(lambda state: state.delivery.attempts > 1)
     failures = sum(fact.kind == "route-failed" for fact in lab.facts)
     assert failures > 1
     assert lab.value("surefoot_route_failures_total") == failures
-    assert lab.value("surefoot_rollout_route_attempts") == lab.state.attempts
+    assert lab.value("surefoot_rollout_route_attempts") == lab.state.delivery.attempts
 
 
 def test_ended_rollouts_are_shown_for_an_hour():

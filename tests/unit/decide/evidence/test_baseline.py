@@ -10,7 +10,7 @@ from rollout.decide.evidence.baseline import baseline_complete, look_started_at,
 from rollout.decide.record.split import Split
 from rollout.decide.state.guardrail import GuardrailState
 from rollout.decide.state.rollout import RolloutState
-from tests.support.states import T0, begun
+from tests.support.states import T0, begun, delivering
 
 Last = dict[tuple[Arm, str], Sample]
 SWITCH = {"ramp": {"blueGreen": {"before": "60s"}, "bake": "8s"}}
@@ -27,9 +27,8 @@ def look(canary: int, stable: int) -> Counts:
 
 
 def switched(**changes: object) -> RolloutState:
-    state = replace(
-        begun(**SWITCH), decision=2, stepped=True, split=Split(100), first_canary_at=T0 + 70
-    )
+    state = delivering(begun(**SWITCH), decision=2, confirmed=Split(100))
+    state = replace(state, stepped=True, first_canary_at=T0 + 70)
     return replace(state, **changes)  # type: ignore[arg-type]
 
 
@@ -84,4 +83,4 @@ def test_after_the_switch_looks_follow_the_canarys_samples():
     gauge = state.gauges["errors"]
     gauge = replace(gauge, cursor=replace(gauge.cursor, last=last))
     assert look_started_at(state, gauge) == T0 + 90
-    assert look_started_at(replace(state, split=Split(0)), gauge) == T0 + 70
+    assert look_started_at(delivering(state, confirmed=Split(0)), gauge) == T0 + 70

@@ -11,7 +11,7 @@ from rollout.decide.evidence.exposure import may_hold_mirrored, share_of_all
 from rollout.decide.record.split import Split
 from rollout.decide.rules.ramp import at_last_step, next_split, total_of
 from rollout.decide.text.comparison import compared_with, exposed, format_split, observational
-from tests.support.states import T0, begun
+from tests.support.states import T0, begun, delivering
 from tests.support.worlds import plan
 
 SEGMENT = {"header": {"name": "x-team", "exact": "beta"}}
@@ -39,8 +39,8 @@ def test_the_share_of_all_requests(segment, split, share):
 def test_a_look_may_hold_copies_until_the_last_late_sample():
     state = begun()
     assert not may_hold_mirrored(state, None, 8.0)
-    assert may_hold_mirrored(replace(state, wanted=Split(50, way="mirror")), T0, 0.0)
-    assert may_hold_mirrored(replace(state, split=Split(50, way="mirror")), T0, 0.0)
+    assert may_hold_mirrored(delivering(state, wanted=Split(50, way="mirror")), T0, 0.0)
+    assert may_hold_mirrored(delivering(state, confirmed=Split(50, way="mirror")), T0, 0.0)
     after = replace(state, mirrored_until=T0)
     assert [may_hold_mirrored(after, T0 + at, 8.0) for at in (0, 7, 8)] == [True, True, False]
     assert may_hold_mirrored(after, None, 0.0)
@@ -51,7 +51,7 @@ def test_copies_come_before_the_first_rung_and_are_none():
     assert total_of(state.plan) == 10_000, "half a per cent must be expressible"
     copies = next_split(state)
     assert copies == Split(50, 10_000, "mirror")
-    state = replace(state, wanted=copies, decision=2, stepped=True)
+    state = replace(delivering(state, wanted=copies, decision=2), stepped=True)
     assert not at_last_step(state)
     assert next_split(state) == Split(500, 10_000)
 
@@ -61,7 +61,7 @@ def test_a_segment_is_climbed_in_its_own_way():
     climbed = []
     while (split := next_split(state)) is not None:
         climbed.append(split)
-        state = replace(state, wanted=split, decision=2, stepped=True)
+        state = replace(delivering(state, wanted=split, decision=2), stepped=True)
     assert climbed == [Split(50, way="segment"), Split(100, way="segment")]
     assert at_last_step(state)
 
@@ -71,7 +71,8 @@ def test_a_paced_ramp_counts_the_segments_requests_only():
 
     def next_weight(**more: Any) -> int:
         state = begun(ramp=ramp, traffic={"segment": SEGMENT | more})
-        state = replace(state, wanted=Split(100, 10_000, "segment"), requests_per_look=100.0)
+        state = delivering(state, wanted=Split(100, 10_000, "segment"))
+        state = replace(state, requests_per_look=100.0)
         split = next_split(state)
         return split.canary if split else 0
 

@@ -138,7 +138,7 @@ def lab():
 
 
 def test_status_through_a_rollout(lab):
-    lab.run_until(lambda state: state.phase == "stepping" and state.awaiting is None)
+    lab.run_until(lambda state: state.phase == "stepping" and not state.delivery.is_open)
     newest = lab.entries[-1]
     story = RolloutStory(lab.plan.id, lab.state, newest, newest)
     status = with_rollout(resource(), PlanAcceptance(), story, lab.clock.now())
@@ -186,7 +186,7 @@ def test_a_plan_that_was_carried_out_before_it_was_applied_says_what_begins_anew
 ):
     lab.run()
     declared = resource()
-    declared["metadata"]["creationTimestamp"] = utc(lab.state.confirmed_at + created_after)
+    declared["metadata"]["creationTimestamp"] = utc(lab.state.delivery.confirmed_at + created_after)
     story = RolloutStory(lab.plan.id, lab.state, lab.entries[-1])
     accepted = with_rollout(declared, PlanAcceptance(), story, lab.clock.now())["conditions"][0]
     assert accepted["status"] == "True"
