@@ -51,11 +51,20 @@ class RouteStatus:
     """What the mesh shows: the live split, and the `write_id` that was written with it.
 
     `policy` describes how the mesh's policy differs from the plan's; empty where it does not.
+    `pinned` names routes that lead to the canary and did so before our first write: they are not
+    moved. `moved` names others that gave the canary traffic and are not the plan's: a rollback
+    moves them. `conditions` says in words why the mesh may not do what its object says, `owner`
+    which other object may write it back, and `git_tool` which Git tool's labels it carries.
     """
 
     split: Split
     write_id: str
     policy: str = ""
+    pinned: tuple[str, ...] = ()
+    moved: tuple[str, ...] = ()
+    conditions: tuple[str, ...] = ()
+    owner: str = ""
+    git_tool: str = ""
 
 
 @dataclass(frozen=True)

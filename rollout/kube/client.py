@@ -39,12 +39,12 @@ class Cluster:
     def create(self, kind: Kind, namespace: str, body: Json) -> Json:
         """Create an object and return it; 409 if one of its name exists."""
         path = kind.group, kind.version, namespace, kind.plural
-        return self._ask(self._objects.create_namespaced_custom_object, *path, body)
+        return self._write(self._objects.create_namespaced_custom_object, *path, body)
 
     def replace(self, kind: Kind, namespace: str, name: str, body: Json) -> Json:
         """Replace the whole object; 409 unless it has the body's `metadata.resourceVersion`."""
         call = self._objects.replace_namespaced_custom_object
-        return self._ask(call, *_build_path(kind, namespace, name), body)
+        return self._write(call, *_build_path(kind, namespace, name), body)
 
     def patch(
         self, kind: Kind, namespace: str, name: str, body: Json, *, dry: bool = False
@@ -57,7 +57,7 @@ class Cluster:
         """
         call = self._objects.patch_namespaced_custom_object
         options = {"dry_run": "All"} if dry else {}
-        return self._ask(call, *_build_path(kind, namespace, name), body, **options)
+        return self._write(call, *_build_path(kind, namespace, name), body, **options)
 
     def apply(self, kind: Kind, namespace: str, body: Json) -> None:
         """Run a server-side apply as field manager `surefoot`, without force.
@@ -68,8 +68,7 @@ class Cluster:
         path = _build_path(kind, namespace, body["metadata"]["name"])
         call = self._objects.patch_namespaced_custom_object
         document = {"apiVersion": kind.api_version, "kind": kind.name, **body}
-        options = {"field_manager": _MANAGER, "_content_type": "application/apply-patch+yaml"}
-        self._ask(call, *path, document, **options)
+        self._write(call, *path, document, _content_type="application/apply-patch+yaml")
 
     def delete(self, kind: Kind, namespace: str, name: str, metadata: Json) -> None:
         """Delete the object of this `uid` and `resourceVersion`; 409 if it is another one."""
@@ -83,12 +82,12 @@ class Cluster:
         `metadata.resourceVersion` in the patch makes it conditional: 409 if the object has another.
         """
         call = self._objects.patch_namespaced_custom_object_status
-        return self._ask(call, *_build_path(kind, namespace, name), body)
+        return self._write(call, *_build_path(kind, namespace, name), body)
 
     def tell(self, event: Json) -> None:
         """Create an Event; if one of its name exists, it was created before and nothing is done."""
         try:
-            self._ask(
+            self._write(
                 self._core.create_namespaced_event,
                 event["metadata"]["namespace"],
                 event,
@@ -121,6 +120,13 @@ class Cluster:
         answer = self._ask(self._objects.list_namespaced_custom_object, *path)
         head = {"apiVersion": kind.api_version, "kind": kind.name}
         return [{**head, **item} for item in answer["items"]]
+
+    def _write(self, call: Callable[..., Any], *arguments: Any, **options: Any) -> Json:
+        """Send what changes an object, as field manager `surefoot`.
+
+        Without a name the API server records the client library's, and a conflict would name that.
+        """
+        return self._ask(call, *arguments, field_manager=_MANAGER, **options)
 
     def _ask(self, call: Callable[..., Any], *arguments: Any, **options: Any) -> Json:
         try:

@@ -8,6 +8,7 @@ from typing import ClassVar
 from rollout.errors import RouteError
 from rollout.plan.model.plan import Plan
 from rollout.plan.model.route import GatewayRoute
+from rollout.route.gateway.conditions import denials, names_whole
 from rollout.route.manifest import Json, dicts
 from rollout.route.weighted_route import TWO_ARMS, Arm, WeightedRoute
 
@@ -61,24 +62,14 @@ def complaint(manifest: Json, plan: Plan) -> str:
     canary, or a route that no gateway accepts.
     """
     parents = dicts((manifest.get("status") or {}).get("parents"))
-    reports = [(parent, _find_false_conditions(parent, manifest)) for parent in parents]
-    for parent, denied in reports:
-        if backends(plan).canary in (why := denied.get("ResolvedRefs", "")):
-            return f"{parent.get('controllerName')} cannot resolve the canary: {why}"
-    if reports and all("Accepted" in denied for _, denied in reports):
-        return f"no gateway accepts the route: {reports[0][1]['Accepted']}"
+    denied = [*denials(manifest)]
+    for controller, kind, why in denied:
+        if kind == "ResolvedRefs" and names_whole(why, backends(plan).canary):
+            return f"{controller} cannot resolve the canary: {why}"
+    refused = [why for _, kind, why in denied if kind == "Accepted"]
+    if parents and len(refused) == len(parents):
+        return f"no gateway accepts the route: {refused[0]}"
     return ""
-
-
-def _find_false_conditions(parent: Json, manifest: Json) -> dict[str, str]:
-    """Return the false conditions of the route's current generation, with their reasons."""
-    generation = (manifest.get("metadata") or {}).get("generation")
-    return {
-        str(condition.get("type")): f"{condition.get('reason')}: {condition.get('message')}"
-        for condition in dicts(parent.get("conditions"))
-        if condition.get("status") == "False"
-        and condition.get("observedGeneration", generation) == generation
-    }
 
 
 def weighted_routes(manifest: Json, plan: Plan, *, back: bool = False) -> list[WeightedRoute]:

@@ -8,6 +8,7 @@ from rollout.kube.kinds import Kind
 from rollout.kube.watches import WatchedObjects
 from rollout.plan.model.plan import Plan
 from rollout.ports import RouteStatus
+from rollout.route.gateway.conditions import conditions, git_tool, owner
 from rollout.route.istio.destinations import explain_missing_subset
 from rollout.route.kube import patch
 from rollout.route.kube.object_annotations import read_write_id
@@ -146,7 +147,13 @@ def _read_status(live: Json, target: Target, plan: Plan, total: int) -> RouteSta
     split = patch.split_of(live, plan, total)
     if split.canary and (problem := target.complaint(live, plan)):
         raise RouteError(f"{spelt(target.kind, plan, target.name)}: {problem}")
-    return RouteStatus(split, read_write_id(live, plan.spec.service))
+    return RouteStatus(
+        split,
+        read_write_id(live, plan.spec.service),
+        conditions=conditions(live),
+        owner=owner(live),
+        git_tool=git_tool(live),
+    )
 
 
 def _is_unclear(error: ClusterError) -> bool:
