@@ -71,12 +71,20 @@ class RouteError(SurefootError):
     `refused`: a retry alone will not help, because a permission or an object is missing or an
     admission webhook denies the write. `absent`: the object does not exist. `unread`: the mesh
     could not be read, so somebody may have changed it meanwhile without our noticing.
+    `gives_nothing`: whatever is wrong, nothing there leads to the canary.
     """
 
     def __init__(
-        self, message: str, *, refused: bool = False, absent: bool = False, unread: bool = False
+        self,
+        message: str,
+        *,
+        refused: bool = False,
+        absent: bool = False,
+        unread: bool = False,
+        gives_nothing: bool = False,
     ) -> None:
         self.refused, self.absent, self.unread = refused, absent, unread
+        self.gives_nothing = gives_nothing
         super().__init__(message)
 
 

@@ -7,12 +7,14 @@ traffic in every change.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Protocol
 
 from rollout.decide.record.split import Split
 from rollout.errors import RouteError
+from rollout.route.carried import extras
 from rollout.route.manifest import Json
 
 Arm = str  # a name out of `Mesh.arms`
@@ -44,8 +46,21 @@ class Mesh(Protocol):
         """The largest weight that the mesh accepts."""
         ...
 
+    @property
+    def carries(self) -> tuple[str, ...]:
+        """The fields of stable's entry that a new canary's entry gets too."""
+        ...
+
     def arm_of(self, entry: Json) -> Arm | None:
         """Return the arm that an entry leads to; None if it leads to none."""
+        ...
+
+    def impostor(self, entry: Json) -> Arm | None:
+        """Return the arm whose name an entry has without being it: an object of another kind."""
+        ...
+
+    def target(self, entry: Json) -> str:
+        """Return where an entry leads, in one spelling and without its port."""
         ...
 
     def entry(self, arm: Arm, like: Json) -> Json:
@@ -86,9 +101,10 @@ class WeightedRoute:
         """
         if self.mesh.single_takes_all and len(self.entries) == 1:
             return len(self.of(arm))
-        return sum(self._weight(entry) for entry in self.of(arm))
+        return sum(self.read_weight(entry) for entry in self.of(arm))
 
-    def _weight(self, entry: Json) -> int:
+    def read_weight(self, entry: Json) -> int:
+        """Return an entry's weight. Raises RouteError for one that is no whole number."""
         weight = entry.get("weight")
         if weight is None:
             return self.mesh.default_weight
@@ -111,7 +127,7 @@ class WeightedRoute:
     def scale(self, factor: int) -> None:
         """Multiply all weights by a factor; the shares stay the same."""
         if factor > 1:
-            weights = [self._weight(entry) for entry in self.entries]
+            weights = [self.read_weight(entry) for entry in self.entries]
             for entry, weight in zip(self.entries, weights, strict=True):
                 entry["weight"] = weight * factor
 
@@ -122,10 +138,13 @@ class WeightedRoute:
         """
         own_entries = self.of(arm)
         if own_entries:
-            own_entries[0]["weight"] = value - sum(self._weight(entry) for entry in own_entries[1:])
+            own_entries[0]["weight"] = value - sum(
+                self.read_weight(entry) for entry in own_entries[1:]
+            )
         elif value:
             like, *_ = self.of(self.mesh.arms[0]) or self.arm_entries
-            new = self.mesh.entry(arm, like) | {"weight": value}
+            carried = {} if arm == self.mesh.arms[0] else extras(like, self.mesh.carries)
+            new = self.mesh.entry(arm, like) | carried | {"weight": value}
             self.entries.insert(self._find_index(arm), new)
         return not own_entries and value > 0
 
@@ -153,6 +172,8 @@ def move(route: WeightedRoute, split: Split) -> bool:
     twice = [arm for arm in route.mesh.arms if len(route.of(arm)) > 1]
     if twice and split.canary:
         raise RouteError(f"{route.location} names {route.mesh.name(twice[0])} twice")
+    if not split.canary and not route.of(stable) and _hand_back(route):
+        return False
     others, own = route.weight(None), sum(route.weight(arm) for arm in route.mesh.arms)
     if others and not own:
         if split.canary:
@@ -175,6 +196,23 @@ def move(route: WeightedRoute, split: Split) -> bool:
     return any(new)
 
 
+def _hand_back(route: WeightedRoute) -> bool:
+    """Give the canaries' weight to an entry with stable's name; return whether there is one.
+
+    It is an object of another kind than the plan means, so stable's own entry would lead nowhere.
+    """
+    stable, *canaries = route.mesh.arms
+    stand_ins = [entry for entry in route.entries if route.mesh.impostor(entry) == stable]
+    if not stand_ins:
+        return False
+    weight = sum(route.weight(arm) for arm in canaries)
+    for arm in canaries:
+        _set_canary(route, arm, 0)
+    if weight:
+        stand_ins[0]["weight"] = route.read_weight(stand_ins[0]) + weight
+    return True
+
+
 def _set_canary(route: WeightedRoute, arm: Arm, weight: int) -> bool:
     """Give a canary this weight in one entry; return whether that added the entry."""
     for entry in route.of(arm)[1:]:
@@ -182,15 +220,21 @@ def _set_canary(route: WeightedRoute, arm: Arm, weight: int) -> bool:
     return route.set_weight(arm, weight)
 
 
-def remove_default_canary(route: WeightedRoute) -> None:
-    """Remove the canaries' entries that contain no more than one that we added.
+def remove_default_canary(route: WeightedRoute, is_carried: Callable[[Json], bool]) -> None:
+    """Remove the canaries' entries of weight 0 that contain no more than one that we added.
 
-    An entry with a filter or a header of its own was written by somebody else and stays.
+    An entry with a filter or a header that we did not carry over was written by somebody else.
     """
     stable, *canaries = route.mesh.arms
     (like, *_) = route.of(stable) or [{}]
     bare = [route.mesh.entry(arm, like) | {"weight": 0} for arm in canaries]
-    route.entries[:] = [entry for entry in route.entries if entry not in bare]
+
+    def is_ours(entry: Json) -> bool:
+        more = extras(entry, route.mesh.carries)
+        rest = {key: value for key, value in entry.items() if key not in more}
+        return rest in bare and is_carried(more)
+
+    route.entries[:] = [entry for entry in route.entries if not is_ours(entry)]
 
 
 def for_segment(body: Json) -> bool:

@@ -23,7 +23,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(WORDS, inner, max_size=2),
     max_leaves=4,
 )
-MORE = st.dictionaries(st.sampled_from(["headers", "filters", "x"]), JSON, max_size=2)
+MORE = st.dictionaries(st.sampled_from(["x", "y"]), JSON, max_size=2)
 FOREIGN = st.fixed_dictionaries(
     {}, optional={"match": JSON, "matches": JSON, "timeout": WORDS, "mirror": JSON, "fault": JSON}
 )
@@ -76,7 +76,7 @@ def manifests(draw, kind):
     """A manifest with one to three routes; each names an arm, and maybe others, in any order."""
     rules = []
     for _ in range(draw(st.integers(1, 3))):
-        arms = draw(st.lists(st.sampled_from(["v1", "v2"]), min_size=1, unique=True))
+        arms = draw(st.sampled_from([["v1"], ["v1", "v2"]]))
         others = draw(st.lists(st.sampled_from(["old", "theirs"]), max_size=2, unique=True))
         rules.append([entry(draw, kind, name) for name in draw(st.permutations([*arms, *others]))])
     manifest = http_route(*rules) if kind == "gateway" else virtual_service(*rules)
@@ -88,6 +88,9 @@ def manifests(draw, kind):
         manifest["spec"]["tcp"] = [{"route": elsewhere}]
     lists.insert(draw(st.integers(0, len(lists))), {"name": "theirs", **draw(FOREIGN)})
     manifest["metadata"] |= draw(META)
+    # An earlier write of ours, since before the first one equal shares are asked for.
+    marks = {"mark.surefoot.dev/reviews": "m", "split.surefoot.dev/reviews": "0/100"}
+    manifest["metadata"].setdefault("annotations", {}).update(marks)
     return manifest
 
 
@@ -123,7 +126,7 @@ def shares(routes: list[WeightedRoute]) -> list[list[Fraction]]:
         every = sum(route.weight(arm) for arm in ("stable", "canary", None))
         lone = route.mesh.single_takes_all and len(route.entries) == 1
         shares_by_rule.append(
-            [] if lone else [Fraction(route._weight(entry), every) for entry in route.of(None)]
+            [] if lone else [Fraction(route.read_weight(entry), every) for entry in route.of(None)]
         )
     return shares_by_rule
 
@@ -201,7 +204,7 @@ def test_a_rollback_leaves_the_destinations_that_were_there(case, split):
 def test_weights_are_what_the_mesh_takes(case, split):
     plan, mesh, _ = case
     for route in mesh.weighted_routes(after(case, split), plan):
-        weights = [route._weight(entry) for entry in route.entries]
+        weights = [route.read_weight(entry) for entry in route.entries]
         assert all(0 <= weight <= route.mesh.max_weight for weight in weights)
         assert route.weight("stable") + route.weight("canary") > 0
         if not route.weight(None):

@@ -15,9 +15,17 @@ class NamedArms:
     default_weight: ClassVar[int] = 0
     single_takes_all: ClassVar[bool] = False
     max_weight: ClassVar[int] = 1000
+    carries: ClassVar[tuple[str, ...]] = ()
 
     def arm_of(self, entry: Json) -> Arm | None:
         return entry["name"] if entry["name"] in self.arms else None
+
+    def impostor(self, entry: Json) -> Arm | None:
+        del entry
+        return None
+
+    def target(self, entry: Json) -> str:
+        return str(entry["name"])
 
     def entry(self, arm: Arm, like: Json) -> Json:
         del like

@@ -105,6 +105,8 @@ def structural(schema: Mapping[str, Any], refs: Mapping[str, Any]) -> Json:
         converted |= {"required": list(schema["required"])} if schema.get("required") else {}
     if "items" in schema:
         converted["items"] = structural(schema["items"], refs)
+    if schema.get("additionalProperties") is True:
+        converted["x-kubernetes-preserve-unknown-fields"] = True
     if "type" not in converted:
         raise ValueError(f"no structural schema says {schema}")
     return converted

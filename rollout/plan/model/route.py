@@ -86,8 +86,14 @@ class IstioRoute(Model):
     http: list[Text] | None = Field(
         None,
         min_length=1,
-        description="Names of the HTTP routes to move. Without `http`, `tls` and `tcp`: every "
-        "route with a destination of ours.",
+        description="Names of the HTTP routes to move. Without `http`, `matches`, `tls` and `tcp`: "
+        "every route that leads to stable; one that leads to the canary alone is never moved.",
+    )
+    matches: list[dict[str, Any]] | None = Field(
+        None,
+        min_length=1,
+        description="HTTP routes to move, each by one of its matches, exactly as the object says "
+        "it; `{}` is a route without a match.",
     )
     tls: list[TlsMatch] | None = Field(None, min_length=1, description="TLS routes to move.")
     tcp: list[TcpMatch] | None = Field(None, min_length=1, description="TCP routes to move.")
@@ -113,7 +119,12 @@ class IstioRoute(Model):
     @model_validator(mode="after")
     def _check_creatable(self) -> Self:
         if self.create is not None:
-            named = {"http": self.http, "tls": self.tls, "tcp": self.tcp}
+            named = {
+                "http": self.http,
+                "matches": self.matches,
+                "tls": self.tls,
+                "tcp": self.tcp,
+            }
             check_creatable("istio", named)
             if self.hosts is None and self.destination_rule is None:
                 message = (
@@ -147,7 +158,14 @@ class GatewayRoute(Model):
     rules: list[Text] | None = Field(
         None,
         min_length=1,
-        description="Names of the rules to move; every rule with a backend of ours when left out.",
+        description="Names of the rules to move. Without `rules` and `matches`: every rule that "
+        "leads to stable; one that leads to the canary alone is never moved.",
+    )
+    matches: list[dict[str, Any]] | None = Field(
+        None,
+        min_length=1,
+        description="Rules to move, each by one of its matches, as the object says it; `{}` is a "
+        "rule that matches everything. Servers before Gateway API 1.4 drop the names of rules.",
     )
     backends: Backends | None = Field(
         None, description="The backends; Services `<service>-<version>` when left out."
@@ -164,7 +182,7 @@ class GatewayRoute(Model):
     @model_validator(mode="after")
     def _check_creatable(self) -> Self:
         if self.create is not None:
-            check_creatable("gateway", {"rules": self.rules})
+            check_creatable("gateway", {"rules": self.rules, "matches": self.matches})
             port = self.backends.port if self.backends else None
             if port not in (None, self.create.port):
                 message = f"`backends.port` is {port}: a route that is made has one port"

@@ -29,6 +29,7 @@ class Arms:
     default_weight: ClassVar[int] = 0
     single_takes_all: ClassVar[bool] = False  # Envoy refuses weights that sum to zero
     max_weight: ClassVar[int] = 2**31 - 1  # the sum is a uint32
+    carries: ClassVar[tuple[str, ...]] = ()
 
     def __contains__(self, name: object) -> bool:
         return name in (self.stable, self.canary)
@@ -36,6 +37,14 @@ class Arms:
     def arm_of(self, entry: Json) -> Arm | None:
         arms: dict[object, Arm] = {self.stable: "stable", self.canary: "canary"}
         return arms.get(entry.get("name"))
+
+    def impostor(self, entry: Json) -> Arm | None:
+        """Return None: another host or cluster is another destination."""
+        del entry
+        return None
+
+    def target(self, entry: Json) -> str:
+        return str(entry.get("name"))
 
     def entry(self, arm: Arm, like: Json) -> Json:
         """Return the name alone: header changes of the other arm's entry are not copied."""

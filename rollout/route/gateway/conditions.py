@@ -36,8 +36,8 @@ def conditions(live: Json) -> tuple[str, ...]:
 def owner(live: Json) -> str:
     """Name the object that controls this one and may write it back; empty without one."""
     references = dicts((live.get("metadata") or {}).get("ownerReferences"))
-    controlling = [reference for reference in references if reference.get("controller") is True]
-    return ", ".join(f"{reference.get('kind')} {reference.get('name')}" for reference in controlling)
+    controlling = [item for item in references if item.get("controller") is True]
+    return ", ".join(f"{item.get('kind')} {item.get('name')}" for item in controlling)
 
 
 def git_tool(live: Json) -> str:

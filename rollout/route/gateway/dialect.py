@@ -20,6 +20,7 @@ class Gateway:
 
     routes, matches, copies = "rules", "matches", "filters"
     weighted_routes = staticmethod(rules.weighted_routes)
+    every_route = staticmethod(rules.every_route)
     narrow = staticmethod(matching.gateway)
 
     def weighted_route(self, body: Json, plan: Plan) -> WeightedRoute:

@@ -2,57 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
-
 from rollout.errors import RouteError
 from rollout.plan.model.plan import Plan
 from rollout.plan.model.route import GatewayRoute
+from rollout.route.gateway.backend_refs import BackendRefs, refuse_impostors
 from rollout.route.gateway.conditions import denials, names_whole
+from rollout.route.gateway.wishes import Wish, wishes
 from rollout.route.manifest import Json, dicts
-from rollout.route.weighted_route import TWO_ARMS, Arm, WeightedRoute
+from rollout.route.weighted_route import WeightedRoute, for_segment
 
 GROUP = "gateway.networking.k8s.io"
-
-
-@dataclass(frozen=True)
-class BackendRefs:
-    """The two backends of a plan.
-
-    Implements `Mesh`: weights are relative, and an absent one is 1.
-    """
-
-    namespace: str
-    stable: str
-    canary: str
-    group: str = ""
-    kind: str = "Service"
-    port: int | None = None
-
-    arms: ClassVar[tuple[Arm, ...]] = TWO_ARMS
-    default_weight: ClassVar[int] = 1
-    single_takes_all: ClassVar[bool] = False  # a lone backend of weight 0 gets nothing
-    max_weight: ClassVar[int] = 1_000_000
-
-    def arm_of(self, entry: Json) -> Arm | None:
-        ours = (
-            entry.get("group", "") == self.group
-            and entry.get("kind", "Service") == self.kind
-            and entry.get("namespace", self.namespace) == self.namespace
-            and self.port in (None, entry.get("port"))
-        )
-        arms: dict[str, Arm] = {self.stable: "stable", self.canary: "canary"}
-        return arms.get(str(entry.get("name"))) if ours else None
-
-    def entry(self, arm: Arm, like: Json) -> Json:
-        """Return the same reference with the arm's name; filters are not copied."""
-        reference = {
-            key: like[key] for key in ("group", "kind", "namespace", "port") if key in like
-        }
-        return reference | {"name": self.stable if arm == "stable" else self.canary}
-
-    def name(self, arm: Arm) -> str:
-        return f"{self.kind} {self.stable if arm == 'stable' else self.canary}"
 
 
 def complaint(manifest: Json, plan: Plan) -> str:
@@ -72,34 +31,39 @@ def complaint(manifest: Json, plan: Plan) -> str:
     return ""
 
 
-def weighted_routes(manifest: Json, plan: Plan, *, back: bool = False) -> list[WeightedRoute]:
-    """Return the rules that a plan names, or all that lead to one of its arms. Raises RouteError.
+def weighted_routes(
+    manifest: Json, plan: Plan, *, back: bool = False, alone: bool = False
+) -> list[WeightedRoute]:
+    """Return the rules that a plan names, or all that lead to stable. Raises RouteError.
 
-    On the way `back` to stable, only those that still do: a rule that is gone or leads elsewhere
-    has no canary traffic, and must not block a rollback.
+    Rules that lead to the canary alone are somebody's pins: only a plan that names one moves it.
+    On the way `back` nothing is raised: a rule that is gone or leads elsewhere has no canary
+    traffic, and must not block a rollback. With `alone` those pins count where nothing leads to
+    stable: then all traffic is there.
     """
-    mesh, names = backends(plan), route_of(plan).rules
-    numbered = [*enumerate(dicts((manifest.get("spec") or {}).get("rules")), 1)]
-    arms = f"{mesh.name('stable')} or {mesh.name('canary')}"
-    candidates = [
-        weighted_route(number, rule, mesh)
-        for number, rule in numbered
-        if names is None or rule.get("name") in names
-    ]
-    leading = [candidate for candidate in candidates if candidate.arm_entries]
-    if names is not None and not back:
-        if missing := set(names) - {rule.get("name") for _, rule in numbered}:
-            rule_names = (
-                ", ".join(_describe_place(number, rule) for number, rule in numbered)
-                or "no rule at all"
-            )
-            raise RouteError(f"the route has no rule named `{min(missing)}`; it has {rule_names}")
-        for candidate in candidates:
-            if candidate not in leading:
-                raise RouteError(f"{candidate.location} leads to neither {arms}")
-    if not leading:
-        raise RouteError(f"no rule of {kind_of(plan)} {name_of(plan)} leads to {arms}")
-    return leading
+    wished, every = [*wishes(route_of(plan))], every_route(manifest, plan)
+    if not back:
+        named = [rule for rule in every if any(wish.fits(rule.body) for wish in wished)]
+        refuse_impostors(named if wished else every, backends(plan))
+    if not wished:
+        pins = [rule for rule in every if rule.arm_entries] if alone else []
+        chosen = [rule for rule in every if rule.of("stable")] or pins
+        if not chosen and not back:
+            raise RouteError(_explain_no_rule(every, plan))
+        return chosen
+    if not back:
+        _check_wishes(wished, every, plan)
+    fitting = [rule for rule in every if any(wish.fits(rule.body) for wish in wished)]
+    return [rule for rule in fitting if rule.arm_entries]
+
+
+def every_route(manifest: Json, plan: Plan) -> list[WeightedRoute]:
+    """Return every rule of an object, also those that lead to no arm."""
+    mesh = backends(plan)
+    rules = dicts((manifest.get("spec") or {}).get("rules"))
+    ours = [number for number, rule in enumerate(rules) if not for_segment(rule)]
+    numbers = {number: position for position, number in enumerate(ours, 1)}
+    return [weighted_route(numbers.get(number, 0), rule, mesh) for number, rule in enumerate(rules)]
 
 
 def backends(plan: Plan) -> BackendRefs:
@@ -124,6 +88,35 @@ def route_of(plan: Plan) -> GatewayRoute:
     if plan.spec.route.gateway is None:
         raise RouteError(f"{plan.name} moves weights in {plan.spec.route.mesh}, not a Gateway")
     return plan.spec.route.gateway
+
+
+def _check_wishes(wished: list[Wish], every: list[WeightedRoute], plan: Plan) -> None:
+    """Raise RouteError where a rule that the plan names is not there, or leads to no arm."""
+    arms = f"{backends(plan).name('stable')} or {backends(plan).name('canary')}"
+    for wish in wished:
+        fitting = [rule for rule in every if wish.fits(rule.body)]
+        if not fitting:
+            names = ", ".join(rule.location for rule in every) or "no rule at all"
+            raise RouteError(f"the route has no rule {wish}; it has {names}")
+        for rule in fitting:
+            if not rule.arm_entries:
+                raise RouteError(f"{rule.location} leads to neither {arms}")
+
+
+def _explain_no_rule(every: list[WeightedRoute], plan: Plan) -> str:
+    """Say why a route has no rule that a plan may move by default, and where its rules lead."""
+    mesh = backends(plan)
+    has_pins = any(rule.arm_entries for rule in every)
+    arms = mesh.name("stable") + ("" if has_pins else f" or {mesh.name('canary')}")
+    targets = [
+        f"{rule.location} leads to {', '.join(map(mesh.target, rule.entries)) or 'no backend'}"
+        for rule in every
+    ]
+    means = mesh.target(mesh.entry("stable", mesh.pattern))
+    return (
+        f"no rule of {kind_of(plan)} {name_of(plan)} leads to {arms}: "
+        f"{'; '.join(targets) or 'it has no rules'}; the plan means {means}"
+    )
 
 
 def weighted_route(number: int, rule: Json, mesh: BackendRefs) -> WeightedRoute:

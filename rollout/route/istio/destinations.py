@@ -35,6 +35,7 @@ class Destinations:
     default_weight: ClassVar[int] = 0
     single_takes_all: ClassVar[bool] = True
     max_weight: ClassVar[int] = 2**31 - 1
+    carries: ClassVar[tuple[str, ...]] = ("headers",)
 
     def arm_of(self, entry: Json) -> Arm | None:
         """Return the arm of a destination; a host without a subset matches every subset of it."""
@@ -50,8 +51,18 @@ class Destinations:
                 return arm
         return None
 
+    def impostor(self, entry: Json) -> Arm | None:
+        """Return None: another host or cluster is another destination."""
+        del entry
+        return None
+
+    def target(self, entry: Json) -> str:
+        destination = entry.get("destination") or {}
+        host = full(str(destination.get("host", "")), self.namespace)
+        return f"{host} {destination.get('subset') or ''}".strip()
+
     def entry(self, arm: Arm, like: Json) -> Json:
-        """Return the same destination with the arm's subset or host; headers are not copied."""
+        """Return the same destination with the arm's subset or host, without headers."""
         host, subset = self.stable if arm == "stable" else self.canary
         destination = dict(like.get("destination") or {})
         destination |= {"host": host} if subset is None else {"subset": subset}
@@ -62,30 +73,39 @@ class Destinations:
         return host if subset is None else f"subset {subset} of {host}"
 
 
-def weighted_routes(manifest: Json, plan: Plan, *, back: bool = False) -> list[WeightedRoute]:
-    """Return the routes that a plan names, or all that lead to an arm. Raises RouteError.
+def weighted_routes(
+    manifest: Json, plan: Plan, *, back: bool = False, alone: bool = False
+) -> list[WeightedRoute]:
+    """Return the routes that a plan names, or all that lead to stable. Raises RouteError.
 
-    On the way `back` to stable, only those that still do: a route that is gone or leads elsewhere
-    has no canary traffic, and must not block a rollback.
+    Routes that lead to the canary alone are somebody's pins: only a plan that names one moves it.
+    On the way `back` nothing is raised: a route that is gone or leads elsewhere has no canary
+    traffic, and must not block a rollback. With `alone` those pins count where nothing leads to
+    stable: then all traffic is there.
     """
-    route, mesh = route_of(plan), destinations(plan)
-    all_routes = [*routes(manifest)]
-    wished = [*wishes(route)]
+    mesh, name = destinations(plan), route_of(plan).virtual_service
+    all_routes, wished = [*routes(manifest)], [*wishes(route_of(plan))]
     if wished and not back:
         chosen = [match for wish in wished for match in named(wish, all_routes)]
         for candidate in chosen:
             if not leads(candidate, mesh):
                 raise RouteError(f"{candidate.location} {explain_destinations(candidate)}")
-    else:
-        fitting = [
-            candidate
-            for candidate in all_routes
-            if not wished or any(wish.fits(candidate) for wish in wished)
-        ]
+        chosen = [candidate for candidate in all_routes if candidate in chosen]
+    elif wished:
+        fitting = [route for route in all_routes if any(wish.fits(route) for wish in wished)]
         chosen = [candidate for candidate in fitting if leads(candidate, mesh)]
-    if not chosen:
-        raise RouteError(explain_no_route(all_routes, mesh, route.virtual_service))
+    else:
+        pins = [candidate for candidate in all_routes if leads(candidate, mesh)] if alone else []
+        chosen = [route for route in all_routes if leads(route, mesh, "stable")] or pins
+    if not chosen and not back:
+        raise RouteError(explain_no_route(all_routes, mesh, name))
     return [candidate.weighted_route(mesh) for candidate in chosen]
+
+
+def every_route(manifest: Json, plan: Plan) -> list[WeightedRoute]:
+    """Return every route of an object, also those that lead to no arm."""
+    mesh = destinations(plan)
+    return [route.weighted_route(mesh) for route in routes(manifest)]
 
 
 def destinations(plan: Plan) -> Destinations:

@@ -10,7 +10,7 @@ from rollout.errors import RouteError
 from rollout.plan.model.plan import Plan
 from rollout.plan.model.traffic import Segment
 from rollout.route import matching
-from rollout.route.istio.destinations import destinations, weighted_routes
+from rollout.route.istio.destinations import destinations, every_route, weighted_routes
 from rollout.route.istio.virtual_service import VirtualRoute
 from rollout.route.manifest import Json
 from rollout.route.weighted_route import WeightedRoute
@@ -21,6 +21,7 @@ class Istio:
 
     routes, matches, copies = "http", "match", "mirrors"
     weighted_routes = staticmethod(weighted_routes)
+    every_route = staticmethod(every_route)
     narrow = staticmethod(matching.istio)
 
     def weighted_route(self, body: Json, plan: Plan) -> WeightedRoute:

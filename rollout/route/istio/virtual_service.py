@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rollout.errors import RouteError
 from rollout.plan.model.route import IstioRoute
 from rollout.route.manifest import Json, dicts
-from rollout.route.weighted_route import Mesh, WeightedRoute, for_segment
+from rollout.route.weighted_route import Arm, Mesh, WeightedRoute, for_segment
 
 _KINDS = ("http", "tls", "tcp")
 
@@ -33,21 +34,30 @@ class VirtualRoute:
 
 @dataclass(frozen=True)
 class Wish:
-    """A route that a plan asks for, by its name or by one of its matches."""
+    """A route that a plan asks for, by its name or by one of its matches.
+
+    A TLS or TCP route is asked for by SNI hosts and port, an HTTP route by a whole `http_match`;
+    an empty one asks for the routes without a match.
+    """
 
     kind: str
     name: str = ""
     match: tuple[frozenset[str], int | None] = (frozenset(), None)
+    http_match: Json | None = None
 
     def fits(self, route: VirtualRoute) -> bool:
         """Return whether a route has the wished kind, and the name or one of the matches."""
         if route.kind != self.kind:
             return False
         if self.name:
-            return route.body.get("name") == self.name
+            return bool(route.body.get("name") == self.name)
+        if self.http_match is not None:
+            return self.http_match in (dicts(route.body.get("match")) or [{}])
         return any(_read_match(match) == self.match for match in dicts(route.body.get("match")))
 
     def __str__(self) -> str:
+        if self.http_match is not None:
+            return f"{self.kind} route that matches {json.dumps(self.http_match)}"
         hosts, port = self.match
         words = [*sorted(hosts), *([f"port {port}"] if port else [])]
         detail = f"named `{self.name}`" if self.name else f"that matches {' and '.join(words)}"
@@ -63,6 +73,8 @@ def wishes(route: IstioRoute) -> Iterator[Wish]:
     """Yield the routes that a plan names."""
     for name in route.http or ():
         yield Wish("http", name)
+    for match in route.matches or ():
+        yield Wish("http", http_match=match)
     for tls in route.tls or ():
         yield Wish("tls", match=(frozenset(tls.sni_hosts), tls.port))
     for tcp in route.tcp or ():
@@ -88,14 +100,16 @@ def routes(manifest: Json) -> Iterator[VirtualRoute]:
             yield VirtualRoute(kind, number, body)
 
 
-def leads(route: VirtualRoute, mesh: Mesh) -> bool:
-    """Return whether a route leads to one of the two arms."""
-    return any(mesh.arm_of(entry) for entry in dicts(route.body.get("route")))
+def leads(route: VirtualRoute, mesh: Mesh, arm: Arm | None = None) -> bool:
+    """Return whether a route leads to one of the two arms, or to this one."""
+    arms = [mesh.arm_of(entry) for entry in dicts(route.body.get("route"))]
+    return arm in arms if arm else any(arms)
 
 
 def explain_no_route(all_routes: list[VirtualRoute], mesh: Mesh, name: str) -> str:
-    """Say why no route of a VirtualService leads to an arm."""
-    arms = f"{mesh.name('stable')} or {mesh.name('canary')}"
+    """Say why a VirtualService has no route that a plan may move by default."""
+    has_pins = any(leads(route, mesh) for route in all_routes)
+    arms = mesh.name("stable") + ("" if has_pins else f" or {mesh.name('canary')}")
     details = (
         "; ".join(f"{route.location} {explain_destinations(route)}" for route in all_routes)
         or "it has no routes"

@@ -35,12 +35,18 @@ class Dialect(Protocol):
         ...
 
     def weighted_routes(
-        self, manifest: Json, plan: Plan, *, back: bool = False
+        self, manifest: Json, plan: Plan, *, back: bool = False, alone: bool = False
     ) -> list[WeightedRoute]:
         """Return the plan's routes. Raises RouteError.
 
         With `back` (all traffic returns to stable) a missing route is skipped and not an error.
+        With `alone` routes that lead to the canary alone count where none leads to stable: a reader
+        must see that all traffic is there.
         """
+        ...
+
+    def every_route(self, manifest: Json, plan: Plan) -> list[WeightedRoute]:
+        """Return all routes of an object."""
         ...
 
     def weighted_route(self, body: Json, plan: Plan) -> WeightedRoute:

@@ -1,4 +1,4 @@
-"""Set the weights of an object's routes, and record in annotations what we wrote."""
+"""What we write down in an object's annotations, and the split that it shows by them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from rollout.decide.record.split import Split, Way
 from rollout.errors import RouteError
 from rollout.route.manifest import Json
 from rollout.route.nearest import format_shares, nearest
-from rollout.route.weighted_route import WeightedRoute, move, remove_default_canary
+from rollout.route.weighted_route import WeightedRoute
 
 # Each key ends in the service, so that rollouts of two services can share one object.
 MARK, SPLIT, ADDED = "mark.surefoot.dev/", "split.surefoot.dev/", "added.surefoot.dev/"
-COPIED = "copied.surefoot.dev/"
+COPIED, BEFORE, ROUTES = "copied.surefoot.dev/", "before.surefoot.dev/", "routes.surefoot.dev/"
 POLICY = "policy.surefoot.dev/"
+
+MADE_ONLY = "made"  # mode of a split that only says where traffic goes before the first step
 
 Shares = tuple[Fraction, ...]  # one for each canary; empty where none has any
 
@@ -44,22 +46,6 @@ def split_of(routes: Sequence[WeightedRoute], written: Shares | None, total: int
 def _measure_distance(shares: Shares, others: Shares) -> Fraction:
     pairs = zip_longest(shares, others, fillvalue=Fraction(0))
     return sum((abs(share - other) for share, other in pairs), Fraction(0))
-
-
-def move_all(routes: Sequence[WeightedRoute], split: Split, added: set[str]) -> set[str]:
-    """Move every route to a split; return the routes whose canary entry was added by us.
-
-    `added` names those that earlier patches added. Such an entry is removed when the canary's
-    traffic ends. Raises RouteError.
-    """
-    for route in routes:
-        if move(route, split):
-            added = added | {route.location}
-        if not split.canary and route.location in added:
-            remove_default_canary(route)
-    # At 0 our entries are gone; at full traffic they are the route's real entries: nothing is
-    # left to remove later.
-    return set() if split.canary in (0, split.total) else added
 
 
 def read_write_id(manifest: Json, service: str) -> str:
@@ -101,17 +87,23 @@ def written(manifest: Json, service: str, way: Way) -> Shares | None:
     return shares if any(shares) else ()
 
 
-def write_down(manifest: Json, service: str, split: Split, write_id: str) -> None:
-    """Record the write id and the split, as `5/100`, or `3+2/100 segment` of two canaries."""
-    way = "" if split.way == "weights" else f" {split.way}"
+def write_down(
+    manifest: Json, service: str, split: Split, write_id: str, *, is_begun: bool = True
+) -> None:
+    """Record the write id and the split, as `5/100`, or `3+2/100 segment` of two canaries.
+
+    `0/100 made` is a first write that gives the canary nothing: the rollout has yet to begin.
+    """
+    mode = split.way if split.canary or is_begun else MADE_ONLY
+    way = "" if mode == "weights" else f" {mode}"
     weights = "+".join(map(str, split.canaries or [split.canary]))
     note(manifest, MARK + service, write_id)
     note(manifest, SPLIT + service, f"{weights}/{split.total}{way}")
 
 
-def places(manifest: Json, key: str) -> set[str]:
-    """Return the routes that an annotation names, one per line."""
-    return set(read_annotation(manifest, key).splitlines())
+def list_keys(manifest: Json) -> list[str]:
+    """Return the keys of an object's annotations."""
+    return [*_read_annotations(manifest)]
 
 
 def _read_annotations(manifest: Json) -> Json:

@@ -85,7 +85,9 @@ def as_route_error(error: ClusterError, verb: str, kind: Kind, plan: Plan, name:
         cure = (
             "there is no such object" if is_missing else f"the cluster knows no {kind.api_version}"
         )
-        return RouteError(f"{what}: {cure}", refused=True, absent=is_missing)
+        return RouteError(
+            f"{what}: {cure}", refused=True, absent=is_missing, gives_nothing=verb == "get"
+        )
     if error.status == _FORBIDDEN and not denied:
         rule = f'{{apiGroups: [{kind.group}], resources: [{kind.plural}], verbs: ["{verb}"]}}'
         return RouteError(f"may not {verb} {what}; a Role needs the rule {rule}", refused=True)

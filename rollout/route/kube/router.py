@@ -21,6 +21,7 @@ from rollout.route.kube.objects import (
     spelt,
     target_of,
 )
+from rollout.route.kube.view import exposure, gives_nothing, split_of
 from rollout.route.manifest import Json
 
 _ATTEMPTS = 5
@@ -137,19 +138,24 @@ def _build_patch(live: Json, plan: Plan, split: Split, write_id: str) -> Json:
 def _has_split(patched: Json, plan: Plan, split: Split) -> bool:
     """Return whether a patched object shows the split."""
     try:
-        return patch.split_of(patched, plan, split.total) == split
+        return split_of(patched, plan, split.total) == split
     except RouteError:
         return False
 
 
 def _read_status(live: Json, target: Target, plan: Plan, total: int) -> RouteStatus:
     """Return the split and the write id that an object shows. Raises RouteError."""
-    split = patch.split_of(live, plan, total)
+    try:
+        split, others = split_of(live, plan, total), exposure(live, plan)
+    except RouteError as error:
+        raise RouteError(str(error), gives_nothing=gives_nothing(live, plan)) from None
     if split.canary and (problem := target.complaint(live, plan)):
         raise RouteError(f"{spelt(target.kind, plan, target.name)}: {problem}")
     return RouteStatus(
         split,
         read_write_id(live, plan.spec.service),
+        pinned=others.pinned,
+        moved=others.strays,
         conditions=conditions(live),
         owner=owner(live),
         git_tool=git_tool(live),

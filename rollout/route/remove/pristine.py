@@ -22,6 +22,8 @@ NOTES = (
     object_annotations.SPLIT,
     object_annotations.ADDED,
     object_annotations.COPIED,
+    object_annotations.BEFORE,
+    object_annotations.ROUTES,
     object_annotations.POLICY,
     MADE,
 )

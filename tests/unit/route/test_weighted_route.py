@@ -60,7 +60,7 @@ def test_weights_above_the_mesh_s_largest_are_refused():
 def test_every_canary_that_we_added_is_removed():
     moved = route(stable=100, first=0, second=0)
     moved.entries[1]["filter"] = "of somebody else"
-    remove_default_canary(moved)
+    remove_default_canary(moved, lambda more: not more)
     assert [entry["name"] for entry in moved.entries] == ["stable", "first"]
 
 

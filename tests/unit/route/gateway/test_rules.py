@@ -59,15 +59,35 @@ def test_a_lone_backend_of_weight_zero_gets_nothing():
 
 
 @pytest.mark.parametrize(
-    "other",
-    [{"group": "x.io"}, {"kind": "ServiceImport"}, {"namespace": "elsewhere"}],
+    ("other", "words"),
+    [
+        ({"group": "x.io"}, "Service.x.io ns/reviews-v2"),
+        ({"kind": "ServiceImport"}, "ServiceImport ns/reviews-v2"),
+        ({"namespace": "elsewhere"}, "Service elsewhere/reviews-v2"),
+    ],
 )
-def test_a_backend_of_another_group_kind_or_namespace_is_another(other):
-    live = http_route([A, B, ref("reviews-v2", 100, **other)])
-    new = after(live, Split(50))
-    assert [backend["weight"] for backend in refs(new)] == [50, 50, 100]
+def test_a_backend_of_another_group_kind_or_namespace_is_another_and_refused(other, words):
+    for live in (
+        http_route([A, B, ref("reviews-v2", 100, **other)]),
+        http_route([A, ref("reviews-v2", 10, **other)], [A, B]),
+    ):
+        with pytest.raises(RouteError, match=f"leads to {words} at port 80, the plan means Servi"):
+            patch(live, PLAN, Split(50), "m")
     with pytest.raises(RouteError, match="no rule of HTTPRoute reviews leads to Service reviews-v"):
         split_of(http_route([A | other]), PLAN, 100)
+
+
+def test_a_rule_with_a_stable_of_another_kind_gets_no_backend_that_does_not_exist():
+    imported = ref("reviews-v1", 90, kind="ServiceImport", group="x.io")
+    live = http_route([imported, B])
+    for advance in (lambda: patch(live, PLAN, Split(5), "m"), lambda: split_of(live, PLAN, 100)):
+        with pytest.raises(RouteError, match=r"ServiceImport\.x\.io ns/reviews-v1 at port 80, the"):
+            advance()
+    live["metadata"]["annotations"] = {
+        "mark.surefoot.dev/reviews": "m",
+        "split.surefoot.dev/reviews": "10/100",
+    }
+    assert refs(after(live, Split(0))) == [imported | {"weight": 100}, B | {"weight": 0}]
 
 
 def test_defaults_written_out_are_the_same_backend():
@@ -92,10 +112,11 @@ def test_other_kinds_of_backend():
     assert refs(new)[1] == B | mine | {"weight": 5}
 
 
-def test_the_canary_is_added_without_stables_filters_and_goes_with_its_traffic():
-    stable = ref("reviews-v1", filters=[{"type": "RequestHeaderModifier"}])
+def test_the_canary_is_added_with_stables_filters_and_goes_with_its_traffic():
+    filters = [{"type": "RequestHeaderModifier"}]
+    stable = ref("reviews-v1", filters=filters)
     new = after(http_route([stable]), Split(5))
-    assert refs(new) == [stable | {"weight": 95}, ref("reviews-v2", 5)]
+    assert refs(new) == [stable | {"weight": 95}, ref("reviews-v2", 5, filters=filters)]
     assert refs(after(new, Split(0))) == [stable | {"weight": 100}]
 
 
@@ -122,8 +143,7 @@ def test_on_the_way_back_the_named_rules_that_are_left_move():
     live = http_route([A, B], [ref("ratings")])
     back = after(live, Split(0), gateway(rules=["r1", "r2", "gone"]))
     assert [backend["weight"] for backend in refs(back)] == [100, 0]
-    with pytest.raises(RouteError, match="no rule of HTTPRoute reviews leads to Service reviews-v"):
-        patch(live, gateway(rules=["gone"]), Split(0), "m")
+    assert patch(live, gateway(rules=["gone"]), Split(0), "m") == {}, "nothing of ours is there"
 
 
 def test_rules_that_forward_nothing_are_left_alone():

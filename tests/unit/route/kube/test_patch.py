@@ -1,6 +1,7 @@
 """A segment and copies in a cluster's routes: what is owned, kept, seen and refused."""
 
 import copy
+import re
 
 import pytest
 
@@ -63,8 +64,11 @@ def test_a_rule_without_a_name_has_a_segment_with_one():
 
 def test_what_we_wrote_stands_in_the_annotations():
     live = after(virtual_service([V1]), MIRROR)
+    copied = live["metadata"]["annotations"].pop("copied.surefoot.dev/reviews")
+    assert re.fullmatch("[0-9a-f]{12} http route `r1`", copied)
+    live["metadata"]["annotations"]["copied.surefoot.dev/reviews"] = copied
     assert live["metadata"]["annotations"] == {
-        "copied.surefoot.dev/reviews": "http route `r1`",
+        "copied.surefoot.dev/reviews": copied,
         "mark.surefoot.dev/reviews": "m",
         "split.surefoot.dev/reviews": "50/100 mirror",
     }
@@ -147,7 +151,7 @@ def test_weights_outside_the_segment_are_what_is_seen_first():
 
 
 @pytest.mark.parametrize(
-    "edit", [lambda ours: ours.pop("match"), lambda ours: ours.update(name="surefoot-segment-x")]
+    "edit", [lambda ours: ours.pop("match"), lambda ours: ours["match"].append({"port": 1})]
 )
 def test_an_edit_of_what_is_matched_is_told_and_mended(edit):
     live = after(virtual_service([V1]), SEGMENT)
