@@ -170,7 +170,15 @@ def _apply_human_said(state: RolloutState, fact: HumanSaid, _seq: int) -> Rollou
     # A promotion can be undone; any other command to an ended rollout has no effect.
     if state.phase in TERMINAL and (state.phase, fact.command) != ("promoted", "undo"):
         return state
+    if fact.command == "abandon":
+        return _abandon(state, fact)
     return replace(state, asked=fact)
+
+
+def _abandon(state: RolloutState, fact: HumanSaid) -> RolloutState:
+    """Let a rollback end where its mesh cannot be reached; one that has yet to begin begins."""
+    abort = None if state.phase in _SLOWEST_RETRY else fact.model_copy(update={"command": "abort"})
+    return replace(state, abandoned=fact, asked=abort)
 
 
 def _apply_drifted(state: RolloutState, fact: Drifted, _seq: int) -> RolloutState:

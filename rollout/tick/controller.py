@@ -19,6 +19,7 @@ from rollout.plan.model.plan import Plan
 from rollout.ports import Answer, Entry, Ports
 from rollout.tick import deliver
 from rollout.tick.attempts import started
+from rollout.tick.failures import Failures
 from rollout.tick.fleet import Fleet
 from rollout.tick.hooks import HookRunner
 from rollout.tick.journal_sync import RETRIES, JournalSync
@@ -39,6 +40,7 @@ class Controller:
 
     def __post_init__(self) -> None:
         self._sync = JournalSync(self.ports.journal, self.fleet, self._notify)
+        self._failures = Failures()
         self._hook_runner = HookRunner(self.ports.hooks)
         self._pod_history = PodHistoryReader(self.ports.observer)
 
@@ -147,10 +149,13 @@ class Controller:
         problems = {r: deliver.apply(router, r, self.states[r]) for r in pending}
         until = clock.now() + _CONFIRM_WITHIN
         for rollout, problem in problems.items():
-            state = self.states[rollout]
-            self._sync.append(
-                [deliver.confirm(router, clock, rollout, state, problem=problem, until=until)]
-            )
+            state = self._failures.counted(rollout, self.states[rollout])
+            fact = deliver.confirm(router, clock, rollout, state, problem=problem, until=until)
+            retry_at = self._failures.retry_at(rollout, state, fact)
+            if retry_at is None:
+                self._sync.append([fact])
+            else:
+                self.fleet.postpone(rollout, retry_at)
 
     def _call_hooks(self, now: float) -> None:
         """Record the hooks' answers and begin due calls; a tick does this after all traffic."""

@@ -11,7 +11,9 @@ changes the state: the facts do, by the table in `rollout/decide/state/delivery.
 Three cases restrict writing. `to read again`: the wanted split was confirmed before an outage, so
 it is only read. `is_unseen`: nobody read the mesh since an outage, so a split that is neither the
 old nor the new one is somebody's edit, and is reported as a drift instead of being overwritten; a
-rollback is the exception, it is always written. `making`: only the plan's route is created, with
+rollback is the exception, it is always written, unless no write of ours gave the canary anything:
+then it is confirmed at once. It also ends wherever nothing gives the canary traffic any more,
+whatever became of objects, names or rights. `making`: only the plan's route is created, with
 all traffic to stable; a route that exists already is not changed.
 """
 
@@ -40,7 +42,7 @@ def apply(router: Router, rollout: str, state: RolloutState) -> RouteError | Non
     Nothing is written where a read is enough, or where somebody else edited the weights during an
     outage; `confirm` reads and reports that. A rollback is written in any case.
     """
-    if not state.delivery.has_to_write:
+    if not state.delivery.has_to_write or _is_never_written(state):
         return None
     status = _read(router, state)
     if state.making and not _is_absent(status):
@@ -70,6 +72,8 @@ def confirm(
     if not state.delivery.has_to_write:
         difference = _find_difference(router, rollout, state, clock.now())
         return difference or _build_confirmed(rollout, state, clock)
+    if _is_never_written(state):
+        return _build_confirmed(rollout, state, clock)
     if problem is None and state.making:
         problem = _find_unmade_route(_read(router, state), state)
         if problem is None:
@@ -79,19 +83,61 @@ def confirm(
         if isinstance(status, RouteStatus) and _is_edited_by_other(status, state):
             return _build_drifted(rollout, state, status, clock.now())
     problem = problem or _await_decision(router, clock, rollout, state, until)
-    if problem is not None:
-        return record_failure(rollout, state, problem, clock.now())
-    return _build_confirmed(rollout, state, clock)
+    return _conclude(router, clock, rollout, state, problem)
 
 
-def _build_confirmed(rollout: str, state: RolloutState, clock: Clock) -> Confirmed:
-    """Return the fact that the mesh shows the wanted split."""
+def _conclude(
+    router: Router, clock: Clock, rollout: str, state: RolloutState, problem: RouteError | None
+) -> Fact:
+    """Return the confirmation, or the failure that a rollback may end in spite of."""
+    if problem is None or _gives_nothing(_read(router, state), state):
+        return _build_confirmed(rollout, state, clock)
+    if state.abandoned is not None and _is_way_back(state):
+        return _build_confirmed(rollout, state, clock, unreachable=True)
+    return record_failure(rollout, state, problem, clock.now())
+
+
+def _is_way_back(state: RolloutState) -> bool:
+    return state.phase in {"reverting", "undoing"} and not state.wanted.canary
+
+
+def _is_never_written(state: RolloutState) -> bool:
+    """Return whether a rollback has nothing to take back, so that it ends without a write.
+
+    A policy may have been written before weights that were refused, and a plan that creates its
+    route wants it at stable: these two are written.
+    """
+    spec = state.plan.spec
+    needs_write = spec.policy is not None or spec.route.creates
+    return _is_way_back(state) and not state.delivery.may_be_written and not needs_write
+
+
+def _gives_nothing(status: RouteStatus | RouteError, state: RolloutState) -> bool:
+    """Return whether a rollback is over because nothing gives the canary traffic any more.
+
+    An Envoy may yet load a file that was written before; an object is what its API server says.
+    Where the plan creates a missing route, its absence is no end: the plain Service would spread
+    requests over all versions.
+    """
+    if not _is_way_back(state):
+        return False
+    if isinstance(status, RouteError):
+        return status.gives_nothing and not (status.absent and state.plan.spec.route.creates)
+    is_object = state.plan.spec.route.envoy is None
+    return is_object and not status.split.canary and not status.policy
+
+
+def _build_confirmed(
+    rollout: str, state: RolloutState, clock: Clock, *, unreachable: bool = False
+) -> Confirmed:
+    """Return the fact that the mesh shows the wanted split, or that a person ended it unseen."""
     return Confirmed(
         rollout=rollout,
         at=clock.now(),
         decision=state.delivery.decision,
         split=state.wanted,
         stable=_find_stable(state),
+        unreachable=unreachable,
     )
 
 
@@ -242,7 +288,7 @@ def _read(router: Router, state: RolloutState) -> RouteStatus | RouteError:
 def _matches(status: RouteStatus | RouteError, rollout: str, state: RolloutState) -> bool:
     """Return whether the mesh shows the wanted split, our write id and the plan's policy."""
     if isinstance(status, RouteError):
-        return False
+        return _gives_nothing(status, state)
     # Equal weights are not enough: without our id somebody else may have written them.
     is_ours = status.split == state.wanted and status.write_id == write_id(rollout, state)
     return is_ours and (not status.policy or _policy_may_differ(state))

@@ -37,6 +37,7 @@ class Fleet:
     unconfirmed: DueQueue = field(default_factory=DueQueue)
     calls: DueQueue = field(default_factory=DueQueue)
     head: int = 0
+    _retry_at: dict[str, float] = field(default_factory=dict)
     _next_look_at: dict[str, float] = field(default_factory=dict)
     _by_service: dict[ServiceKey, list[str]] = field(default_factory=dict)
     _attempts: dict[str, str] = field(default_factory=dict)
@@ -102,6 +103,11 @@ class Fleet:
         self._next_look_at[rollout] = now + self.states[rollout].plan.spec.interval
         self._schedule(rollout, self.states[rollout])
 
+    def postpone(self, rollout: str, at: float) -> None:
+        """Try an unconfirmed change again at this time, without an entry that says so."""
+        self._retry_at[rollout] = at
+        self._schedule(rollout, self.states[rollout])
+
     def stable(self, namespace: str, service: str) -> str | None:
         """Return the version that the journal recorded last as a service's stable one."""
         rollouts = sorted(self._by_service.get((namespace, service), ()))
@@ -160,7 +166,8 @@ class Fleet:
         at = max(looked, self._next_look_at.get(rollout, 0.0)) - 1e-3
         _set_due(self.looks, rollout, math.inf if state.terminal else at)
         is_unconfirmed = not state.terminal and state.delivery.is_open
-        _set_due(self.unconfirmed, rollout, state.delivery.retry_at if is_unconfirmed else math.inf)
+        retry_at = max(state.delivery.retry_at, self._retry_at.get(rollout, 0.0))
+        _set_due(self.unconfirmed, rollout, retry_at if is_unconfirmed else math.inf)
         call = next_call(state)
         _set_due(self.calls, rollout, call[1].again_at if call else math.inf)
 

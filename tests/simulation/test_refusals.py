@@ -158,14 +158,27 @@ def test_a_resume_that_was_recorded_without_it_brings_nothing(deleted):
         assert fold_all([*before, (index + 1, fact)]).delivery.awaits(index + 1) == is_open
 
 
+class Counting(MemoryRouter):
+    """A mesh that counts how often it is asked to change."""
+
+    attempts = 0
+
+    def write(self, plan, split, mark):
+        self.attempts += 1
+        super().write(plan, split, mark)
+
+
 def test_harm_is_still_found_while_paused_and_the_rollback_is_tried_without_end():
-    lab = Lab(BAD)
+    lab = Lab(BAD, router=Counting())
     at(lab, 5)
     lab.router.refusing = NO
     lab.run_until(lambda state: state.phase == "reverting")
+    before, lab.router.attempts = len(lab.facts), 0
     lab.run(120)
     assert lab.state.phase == "reverting"
-    assert lab.state.delivery.attempts > 20, "at most 5 s apart"
+    assert lab.router.attempts > 20, "at most 5 s apart"
+    failures = [fact for fact in lab.facts[before:] if isinstance(fact, RouteFailed)]
+    assert len(failures) <= 1, "an entry when the reason is new"
     lab.router.refusing = ""
     assert lab.run().phase == "rolled back"
     assert lab.router.statuses[lab.plan.id].split == Split(0)

@@ -10,7 +10,8 @@ import getpass
 import json
 import os
 import socket
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,7 +21,7 @@ from rollout.errors import InputError, JournalMovedError
 from rollout.journal.location import JournalLocation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from rollout.ports import Entry, Journal
 
@@ -130,8 +131,16 @@ Example:
 """
 
 
-def command_of(command: Command, summary: str, append: Say = record_command) -> click.Command:
-    """Build `surefoot COMMAND NAME`, which records a user's command through `append`."""
+_Decorator = Callable[[Any], Any]
+
+
+def command_of(
+    command: Command, summary: str, append: Say = record_command, more: _Decorator = lambda run: run
+) -> click.Command:
+    """Build `surefoot COMMAND NAME`, which records a user's command through `append`.
+
+    `more` adds an option that turns the command into another one.
+    """
 
     @click.command(
         name=command,
@@ -144,14 +153,23 @@ def command_of(command: Command, summary: str, append: Say = record_command) -> 
     @journal_option()
     @click.option("--as", "actor", help="Who says it, where that is not user@host.")
     @click.option("--json", "as_json", is_flag=True, help="Print each entry as a line of JSON.")
+    @more
     def run(
-        name: str, reason: str, journal: JournalLocation | None, actor: str | None, as_json: bool
+        *,
+        name: str,
+        reason: str,
+        journal: JournalLocation | None,
+        actor: str | None,
+        as_json: bool,
+        instead: Command | None = None,
     ) -> None:
         from rollout.journal.location import default_path
         from rollout.wire.clock import SystemClock
 
         now = SystemClock().now()
-        fact = worded(command, actor=actor or whoami(), reason=reason, now=now)
+        if instead and not reason.strip():
+            raise InputError("say why the mesh cannot be reached: --reason")
+        fact = worded(instead or command, actor=actor or whoami(), reason=reason, now=now)
         entries, has_controller = _record(append, name, journal or default_path(), fact)
         _print_entries(entries, has_controller=has_controller, as_json=as_json)
 
@@ -161,4 +179,14 @@ def command_of(command: Command, summary: str, append: Say = record_command) -> 
 pause = command_of("pause", "Hold the canary's weight; the rollback tests go on.")
 resume = command_of("resume", "Let a paused rollout go on.")
 promote = command_of("promote", "Send all traffic to the canary, whatever the evidence says.")
-abort = command_of("abort", "Send all traffic back to stable and end the rollout.")
+abort = command_of(
+    "abort",
+    "Send all traffic back to stable and end the rollout.",
+    more=click.option(
+        "--unreachable",
+        "instead",
+        flag_value="abandon",
+        help="End it also where the mesh cannot be reached; needs --reason. Nobody then knows "
+        "what the canary still gets.",
+    ),
+)

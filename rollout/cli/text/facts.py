@@ -97,6 +97,8 @@ def _describe_decided(fact: Decided) -> str:
 
 
 def _describe_confirmed(fact: Confirmed) -> str:
+    if fact.unreachable:
+        return f"ended by hand: nobody could ask the mesh what it shows; {fact.stable} stays stable"
     change = f"the mesh shows {format_split(fact.split)} canary (decision {fact.decision})"
     return f"{change}; {fact.stable} is stable from now on" if fact.stable else change
 

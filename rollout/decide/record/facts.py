@@ -17,7 +17,7 @@ from analysis.counting.cursor import Series
 from analysis.dispersion.estimate import Dispersion
 from rollout.decide.record.split import Split
 
-Command = Literal["pause", "resume", "promote", "abort", "undo", "retry"]
+Command = Literal["pause", "resume", "promote", "abort", "undo", "retry", "abandon"]
 Action = Literal[
     "hold",
     "make route",
@@ -110,6 +110,12 @@ class Confirmed(_Fact):
     split: RecordedSplit
     stable: str | None = Field(
         default=None, description="The version that is stable from now on, where this is an end."
+    )
+    unreachable: bool = Field(
+        default=False,
+        description="A person ended it where the mesh cannot be reached: nobody knows what it "
+        "shows.",
+        exclude_if=lambda value: not value,
     )
 
 

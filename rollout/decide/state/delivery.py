@@ -75,6 +75,8 @@ class Delivery:
     retry_at: float = 0.0
     problem: str = ""
     confirmed_at: float | None = None
+    # A write of ours gave the canary something, or may have: its outcome is unknown.
+    may_be_written: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -104,6 +106,8 @@ class Delivery:
             decision=decision,
             attempts=0,
             retry_at=at,
+            # A decision that nobody reported on may have been written before a crash.
+            may_be_written=self.may_be_written or (self.status == "to write" and self._is_giving),
         )
 
     def rewrite(self, decision: int, at: float) -> Delivery:
@@ -121,6 +125,7 @@ class Delivery:
             attempts=0,
             problem="",
             confirmed_at=at,
+            may_be_written=self.may_be_written or self._is_giving,
         )
 
     def fail(self, fact: RouteFailed, retry_at: float) -> Delivery:
@@ -132,6 +137,7 @@ class Delivery:
             attempts=fact.attempt,
             retry_at=retry_at,
             problem=fact.problem,
+            may_be_written=self.may_be_written or (not fact.refused and self._is_giving),
         )
 
     def give_up(self) -> Delivery:
@@ -154,6 +160,10 @@ class Delivery:
     def revert(self, at: float) -> Delivery:
         """Return the delivery that writes the wanted split over an edit by somebody else."""
         return replace(self._end_attempts(), status=self._after("reverted"), retry_at=at)
+
+    @property
+    def _is_giving(self) -> bool:
+        return self.wanted.canary > 0
 
     def _end_attempts(self) -> Delivery:
         """Return the delivery once the mesh was read: attempts to reach it are over."""

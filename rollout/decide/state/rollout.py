@@ -102,6 +102,7 @@ class RolloutState:
     first_canary_at: float | None = None
     requests_per_look: float = 0.0
     asked: HumanSaid | None = None  # the command that no decision has answered yet
+    abandoned: HumanSaid | None = None  # ends a rollback whose mesh cannot be reached
     drifted: bool = False
     policy_drift: str = ""
     last: Decided | None = None

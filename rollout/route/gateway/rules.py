@@ -7,7 +7,7 @@ from rollout.plan.model.plan import Plan
 from rollout.plan.model.route import GatewayRoute
 from rollout.route.gateway.backend_refs import BackendRefs, refuse_impostors
 from rollout.route.gateway.conditions import denials, names_whole
-from rollout.route.gateway.wishes import Wish, wishes
+from rollout.route.gateway.wishes import RuleWish, wishes
 from rollout.route.manifest import Json, dicts
 from rollout.route.weighted_route import WeightedRoute, for_segment
 
@@ -90,7 +90,7 @@ def route_of(plan: Plan) -> GatewayRoute:
     return plan.spec.route.gateway
 
 
-def _check_wishes(wished: list[Wish], every: list[WeightedRoute], plan: Plan) -> None:
+def _check_wishes(wished: list[RuleWish], every: list[WeightedRoute], plan: Plan) -> None:
     """Raise RouteError where a rule that the plan names is not there, or leads to no arm."""
     arms = f"{backends(plan).name('stable')} or {backends(plan).name('canary')}"
     for wish in wished:

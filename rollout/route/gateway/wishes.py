@@ -17,7 +17,7 @@ _PATH = {"type": "PathPrefix", "value": "/"}
 
 
 @dataclass(frozen=True)
-class Wish:
+class RuleWish:
     """A rule that a plan asks for; an empty `match` asks for the rules that match everything."""
 
     name: str = ""
@@ -36,10 +36,10 @@ class Wish:
         return f"that matches {json.dumps(self.match)}"
 
 
-def wishes(route: GatewayRoute) -> Iterator[Wish]:
+def wishes(route: GatewayRoute) -> Iterator[RuleWish]:
     """Yield the rules that a plan names."""
-    yield from (Wish(name) for name in route.rules or ())
-    yield from (Wish(match=match) for match in route.matches or ())
+    yield from (RuleWish(name) for name in route.rules or ())
+    yield from (RuleWish(match=match) for match in route.matches or ())
 
 
 def _complete(match: Json) -> Json:

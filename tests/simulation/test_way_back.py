@@ -1,0 +1,138 @@
+"""Every rollback ends: at once where nothing was written, and wherever nothing is given any more."""
+
+from __future__ import annotations
+
+import pytest
+
+from rollout.decide.fold import fold_all
+from rollout.decide.record.facts import Confirmed, HumanSaid, RouteFailed
+from rollout.decide.record.split import Split
+from rollout.errors import RouteError
+from rollout.ports import RouteStatus
+from rollout.simulate import MemoryRouter
+from tests.support.worlds import Lab, plan
+
+ISTIO = {"istio": {"virtualService": "demo"}}
+GONE = "VirtualService ns/demo: there is no such object"
+
+
+class Faulty(MemoryRouter):
+    """A mesh whose object is gone, or may be read and not written, or is not reached at all."""
+
+    lost = False
+    attempts = 0
+
+    def read(self, plan, total):
+        if self.lost:
+            raise RouteError(GONE, refused=True, absent=True, gives_nothing=True)
+        return super().read(plan, total)
+
+    def write(self, plan, split, mark):
+        self.attempts += 1
+        if self.lost:
+            raise RouteError(GONE, refused=True, absent=True, gives_nothing=True)
+        super().write(plan, split, mark)
+
+
+def lab():
+    return Lab(plan=plan(route=ISTIO, deadline="10h"), router=Faulty())
+
+
+def say(lab, command, reason=""):
+    fact = HumanSaid(
+        rollout=lab.plan.id, at=lab.clock.now(), command=command, actor="ana", reason=reason
+    )
+    lab.journal.append([fact], lab.entries[-1].seq)
+
+
+def at_five(lab):
+    lab.run_until(lambda state: state.split.canary == 5 and not state.delivery.is_open)
+    return lab
+
+
+def failures(lab):
+    return [fact for fact in lab.facts if isinstance(fact, RouteFailed)]
+
+
+@pytest.mark.parametrize("fault", ["lost", "refusing"])
+def test_a_rollback_of_what_was_never_written_ends_at_once_and_writes_nothing(fault):
+    rollout = lab()
+    setattr(rollout.router, fault, "may not patch it" if fault == "refusing" else True)
+    rollout.run_until(lambda state: state.phase == "paused")
+    rollout.router.attempts = 0
+    say(rollout, "abort")
+    rollout.run(2)
+    assert (rollout.state.phase, rollout.router.attempts) == ("rolled back", 0)
+    assert rollout.state == fold_all((entry.seq, entry.fact) for entry in rollout.entries)
+
+
+def test_a_write_of_unknown_outcome_is_read_back_first_and_stays_open_while_it_cannot_be():
+    rollout = lab()
+    rollout.router.down = "the API server does not answer"
+    rollout.run_until(lambda state: bool(state.delivery.attempts))
+    say(rollout, "abort")
+    rollout.run(60)
+    assert rollout.state.phase == "reverting"
+    rollout.router.down = ""
+    rollout.run(10)
+    assert rollout.state.phase == "rolled back"
+    assert rollout.router.statuses[rollout.plan.id].split == Split(0)
+
+
+def test_a_rollback_ends_where_the_object_is_gone():
+    rollout = at_five(lab())
+    rollout.router.lost = True
+    say(rollout, "abort")
+    rollout.run(5)
+    assert rollout.state.phase == "rolled back"
+
+
+def test_a_rollback_ends_where_others_took_the_canary_s_traffic_and_the_right_to_write():
+    rollout = at_five(lab())
+    rollout.router.refusing = "may not patch it"
+    say(rollout, "abort")
+    rollout.run(30)
+    assert rollout.state.phase == "reverting", "5 % is still there"
+    rollout.router.statuses[rollout.plan.id] = RouteStatus(Split(0), "by hand")
+    rollout.run(10)
+    assert rollout.state.phase == "rolled back"
+
+
+def test_a_failed_attempt_is_an_entry_when_its_reason_is_new():
+    rollout = at_five(lab())
+    rollout.router.refusing = "may not patch it"
+    say(rollout, "abort")
+    rollout.run(120)
+    assert [fact.problem for fact in failures(rollout)] == ["may not patch it"]
+    rollout.router.refusing = "a webhook says no"
+    rollout.run(60)
+    problems = ["may not patch it", "a webhook says no"]
+    assert [fact.problem for fact in failures(rollout)] == problems
+    assert rollout.router.attempts > 20
+    rollout.router.refusing = ""
+    rollout.run(10)
+    assert rollout.state.phase == "rolled back"
+
+
+@pytest.mark.parametrize("first", ["abort", ""])
+def test_where_the_mesh_cannot_be_reached_a_person_ends_it_by_name_and_on_record(first):
+    rollout = at_five(lab())
+    rollout.router.down = "the API server does not answer"
+    if first:
+        say(rollout, first)
+        rollout.run(30)
+        assert rollout.state.phase == "reverting"
+    say(rollout, "abandon", "the cluster is gone")
+    rollout.run(30)
+    assert rollout.state.phase == "rolled back"
+    (end,) = [fact for fact in rollout.facts if isinstance(fact, Confirmed) and fact.stable]
+    assert (end.unreachable, end.stable) == (True, "v1")
+    assert rollout.state == fold_all((entry.seq, entry.fact) for entry in rollout.entries)
+
+
+def test_a_mesh_that_can_be_reached_is_written_whatever_a_person_says():
+    rollout = at_five(lab())
+    say(rollout, "abandon", "I think that it is gone")
+    rollout.run(10)
+    assert rollout.router.statuses[rollout.plan.id].split == Split(0)
+    assert not any(isinstance(fact, Confirmed) and fact.unreachable for fact in rollout.facts)
