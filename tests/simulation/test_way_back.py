@@ -1,4 +1,4 @@
-"""Every rollback ends: at once where nothing was written, and wherever nothing is given any more."""
+"""Every rollback ends: at once where nothing was written, and where nothing is given any more."""
 
 from __future__ import annotations
 

@@ -1,0 +1,199 @@
+"""Laws of a rollback, whatever people did to the object between our writes."""
+
+import contextlib
+import copy
+import json
+
+import hypothesis.strategies as st
+from hypothesis import given, settings
+
+from rollout.decide.record.split import Split
+from rollout.errors import RouteError
+from rollout.route.kube import patch
+from rollout.route.kube.dialect import dialect_of, sent
+from rollout.route.kube.ours import is_giving
+from rollout.route.kube.view import exposure
+from tests.support.routes import (
+    gateway,
+    http_route,
+    istio,
+    merged,
+    parted,
+    plan,
+    ref,
+    to,
+    virtual_service,
+)
+
+SEGMENT = {"segment": {"header": {"name": "x-ward", "exact": "icu"}}}
+PLANS = {
+    "any route": parted(istio(), **SEGMENT),
+    "a named route": parted(istio(http=["r1"]), **SEGMENT),
+    "a matched route": parted(istio(matches=[{}]), **SEGMENT),
+    "any rule": parted(gateway(), **SEGMENT),
+    "a named rule": parted(gateway(rules=["r1"]), **SEGMENT),
+}
+MOBILE = plan(
+    {"istio": {"virtualService": "reviews", "host": "reviews", "http": ["mobile"]}},
+    service="mobile",
+)
+SPLITS = [Split(5), Split(50), Split(100), Split(20, 100, "segment"), Split(100, 100, "mirror")]
+EDITS = ("rename", "insert", "insert ours", "reverse", "delete", "pin", "header", "drop entry")
+
+
+def entry(asked, version, weight=None):
+    if asked.spec.route.gateway:
+        return ref(f"reviews-{version}", weight)
+    return to("reviews", weight, version)
+
+
+def match(asked, path):
+    """A match on a path, spelled as the API spells it."""
+    if asked.spec.route.gateway:
+        return {"matches": [{"path": {"type": "Exact", "value": path}}]}
+    return {"match": [{"uri": {"exact": path}}]}
+
+
+def rules_of(asked, live):
+    return live["spec"]["rules" if asked.spec.route.gateway else "http"]
+
+
+def backends(asked):
+    return "backendRefs" if asked.spec.route.gateway else "route"
+
+
+@st.composite
+def objects(draw):
+    """A plan, and an object with its routes, pins of testers, and routes of nobody's rollout."""
+    asked = PLANS[draw(st.sampled_from([*PLANS]))]
+    make = http_route if asked.spec.route.gateway else virtual_service
+    live = make([entry(asked, "v1")])
+    routes = rules_of(asked, live)
+    for number in range(draw(st.integers(0, 3))):
+        kind = draw(st.sampled_from(["pin", "own", "both", "foreign", "share"]))
+        entries = {
+            "pin": [entry(asked, "v2", 1)],
+            "own": [entry(asked, "v1", 1)],
+            "both": [entry(asked, "v1", 100), entry(asked, "v2", 0)],
+            "share": [entry(asked, "v1", 90), entry(asked, "v2", 10)],
+            "foreign": [ref("other") if asked.spec.route.gateway else to("other")],
+        }[kind]
+        name = {"name": f"x{number}"} if draw(st.booleans()) else {}
+        body = {**name, **match(asked, f"/{number}"), backends(asked): entries}
+        routes.insert(draw(st.integers(0, len(routes))), body)
+    live["metadata"]["resourceVersion"] = "1"
+    return asked, live
+
+
+def edit(draw, asked, live, number):
+    """Do one thing to the object that a person or a tool may do."""
+    routes, what = rules_of(asked, live), draw(st.sampled_from(EDITS))
+    route = draw(st.sampled_from(routes)) if routes else {}
+    entries = route.get(backends(asked)) or []
+    other = [ref("health") if asked.spec.route.gateway else to("health")]
+    if what == "rename":
+        route["name"] = f"renamed{number}"
+    elif what in {"insert", "insert ours", "pin"}:
+        inserted = {
+            "insert": other,
+            "insert ours": [entry(asked, "v1", 1)],
+            "pin": [entry(asked, "v2", 1)],
+        }[what]
+        body = {**match(asked, f"/new{number}"), backends(asked): inserted}
+        routes.insert(draw(st.integers(0, len(routes))), body)
+    elif what == "reverse":
+        routes.reverse()
+    elif what == "delete" and len(routes) > 1:
+        routes.remove(route)
+    elif what == "header" and entries:
+        field = "filters" if asked.spec.route.gateway else "headers"
+        added = {"request": {"set": {"a": "b"}}}
+        entries[0][field] = [{"type": "CORS"}] if field == "filters" else added
+    elif what == "drop entry" and len(entries) > 1:
+        entries.pop(draw(st.integers(0, len(entries) - 1)))
+
+
+def write(asked, live, split, number):
+    """The object after a write of ours; unchanged where it is refused."""
+    with contextlib.suppress(RouteError):
+        change = patch.patch(live, asked, split, f"{asked.id}/{number}")
+        return copy.deepcopy(merged(live, change))
+    return live
+
+
+def content(asked, route):
+    """What a route is: its matches and where it leads."""
+    matches = route.body.get("match") or route.body.get("matches")
+    targets = sorted({route.mesh.target(item) for item in route.entries})
+    return json.dumps([matches, targets], sort_keys=True)
+
+
+def leading(asked, live):
+    """The routes that lead requests or copies to the canary."""
+    dialect = dialect_of(asked)
+    every = dialect.every_route(live, asked)
+    return [route for route in every if is_giving(route) or sent(dialect, route)]
+
+
+@st.composite
+def stories(draw):
+    """A plan, the object before our first write, and after writes and edits in any order."""
+    asked, live = draw(objects())
+    before, number, is_begun = copy.deepcopy(live), 0, False
+    for number in range(draw(st.integers(1, 6))):
+        if number % 2:
+            edit(draw, asked, live, number)
+        else:
+            written = write(asked, live, draw(st.sampled_from(SPLITS)), number)
+            before = before if is_begun else copy.deepcopy(live)
+            is_begun, live = is_begun or written != live, written
+    return asked, before, live, is_begun
+
+
+@settings(deadline=None, max_examples=200)
+@given(stories())
+def test_a_rollback_leaves_the_canary_only_what_it_had_before_our_first_write(story):
+    asked, before, live, is_begun = story
+    if not is_begun:
+        return
+    back = merged(live, patch.patch(live, asked, Split(0), f"{asked.id}/99"))
+    had = {content(asked, route) for route in leading(asked, before)}
+    for route in leading(asked, back):
+        assert content(asked, route) in had, route.location
+    assert patch.split_of(back, asked, 100) == Split(0)
+    assert len(exposure(back, asked).pinned) == len(leading(asked, back))
+    assert patch.patch(back, asked, Split(0), f"{asked.id}/99") == {}
+    assert not any(str(rule.get("name")).startswith("surefoot") for rule in rules_of(asked, back))
+
+
+@settings(deadline=None, max_examples=200)
+@given(stories())
+def test_nothing_of_others_changes_on_the_way_back(story):
+    asked, _, live, _ = story
+    back = merged(live, patch.patch(live, asked, Split(0), f"{asked.id}/99"))
+    mesh = dialect_of(asked).every_route({"spec": live["spec"]}, asked)
+    foreign = [route.body for route in mesh if not route.arm_entries]
+    assert [body for body in rules_of(asked, back) if body in foreign] == foreign
+    assert {key: value for key, value in back["spec"].items() if key not in {"http", "rules"}} == {
+        key: value for key, value in live["spec"].items() if key not in {"http", "rules"}
+    }
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.sampled_from([5, 20]), st.sampled_from([0, 5, 50, 100]), st.booleans(), st.booleans())
+def test_what_another_open_rollout_moves_is_never_touched(theirs, ours, is_renamed, is_first):
+    live = virtual_service([to("reviews", None, "v1")], [to("reviews", None, "v1")])
+    _, mobile = live["spec"]["http"]
+    mobile |= {"name": "mobile", "match": [{"uri": {"prefix": "/m"}}]}
+    asked = istio(http=["r1"])
+    if is_first:
+        live = write(asked, live, Split(5), 1)
+    live = write(MOBILE, live, Split(theirs), 1)
+    live = write(asked, live, Split(50), 2)
+    if is_renamed:
+        live["spec"]["http"][1]["name"] = "moved"
+    live["spec"]["http"].reverse()
+    held = copy.deepcopy(live["spec"]["http"][0])
+    live = write(asked, live, Split(ours), 3)
+    assert live["spec"]["http"][0] == held
+    assert patch.split_of(live, asked, 100) == Split(ours)
