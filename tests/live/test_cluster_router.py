@@ -517,3 +517,75 @@ def test_a_kind_that_the_cluster_does_not_have_is_said(mesh, admin, monkeypatch)
     monkeypatch.setattr("rollout.route.kube.objects.HTTP_ROUTE", newer)
     with pytest.raises(RouteError, match=r"reviews: the cluster knows no gateway.*k8s.io/v9"):
         admin.read(gateway(mesh.namespace), 100)
+
+
+# Ours is known by content, and by its field manager
+
+
+def test_copies_end_with_a_rollback_wherever_their_route_is_by_now(mesh, router):
+    mesh.create(virtual_service(http=[{"route": [to("reviews", None, "v1")]}]))
+    plan = parted(istio(mesh.namespace), mirror={"share": "100%", "lasts": "1m"})
+    router.write(plan, Split(100, 100, "mirror"), f"{plan.id}/1")
+    http = mesh.get()["spec"]["http"]
+    health = {"match": [{"uri": {"exact": "/health"}}], "route": [to("health", 100)]}
+    mesh.edit({"spec": {"http": [health, http[0] | {"name": "ours"}]}})
+    assert router.read(plan, 100).split == Split(100, 100, "mirror")
+    router.write(plan, Split(0), f"{plan.id}/2")
+    assert mesh.get()["spec"]["http"][0] == health
+    assert "mirrors" not in mesh.get()["spec"]["http"][1]
+    assert [*mesh.get()["metadata"]["annotations"]] == [
+        "mark.surefoot.dev/reviews",
+        "split.surefoot.dev/reviews",
+    ]
+
+
+def test_a_rollback_finds_a_route_that_was_renamed(mesh, router):
+    mesh.create(virtual_service(http=[{"name": "primary", "route": two_subsets(100, 0)}]))
+    plan = istio(mesh.namespace, http=["primary"])
+    router.write(plan, Split(20), f"{plan.id}/1")
+    http = mesh.get()["spec"]["http"]
+    mesh.edit({"spec": {"http": [http[0] | {"name": "main"}]}})
+    assert router.read(plan, 100).split == Split(20)
+    router.write(plan, Split(0), f"{plan.id}/2")
+    assert (mesh.weights(), router.read(plan, 100).split) == ([100, 0], Split(0))
+
+
+def test_a_tester_s_pin_is_neither_moved_nor_holds_a_rollback_open(mesh, router):
+    pin = {
+        "matches": [{"headers": [{"name": "traffic", "value": "test"}]}],
+        "backendRefs": [ref("reviews-v2")],
+    }
+    live = http_route([ref("reviews-v1")])
+    live["spec"]["rules"].append(pin)
+    mesh.create(live, "httproutes")
+    before = mesh.get("httproutes")["spec"]["rules"][1]
+    plan = gateway(mesh.namespace)
+    admin_router = router
+    for number, canary in enumerate((5, 50, 0), 1):
+        admin_router.write(plan, Split(canary), f"{plan.id}/{number}")
+        status = admin_router.read(plan, 100)
+        assert (status.split, status.pinned) == (Split(canary), ("rule 2",))
+        assert mesh.get("httproutes")["spec"]["rules"][1] == before
+
+
+def test_our_fields_are_managed_by_surefoot_and_a_conflict_names_it(mesh, router, cluster):
+    mesh.create(virtual_service(two_subsets()))
+    router.write(istio(mesh.namespace), Split(20), "m")
+    managers = {
+        manager["manager"]: manager["fieldsV1"]
+        for manager in mesh.get()["metadata"]["managedFields"]
+    }
+    assert "f:http" in managers["surefoot"]["f:spec"]
+    assert "OpenAPI-Generator" not in managers
+    theirs = virtual_service(two_subsets(60, 40)) | {"apiVersion": "networking.istio.io/v1beta1"}
+    applied = cluster.kubectl(
+        "apply",
+        "--server-side",
+        "--field-manager=git",
+        "-n",
+        mesh.namespace,
+        "-f",
+        "-",
+        document=theirs,
+    )
+    assert 'conflict with "surefoot"' in applied

@@ -169,14 +169,15 @@ class Counting(MemoryRouter):
 
 
 def test_harm_is_still_found_while_paused_and_the_rollback_is_tried_without_end():
-    lab = Lab(BAD, router=Counting())
+    mesh = Counting()
+    lab = Lab(BAD, router=mesh)
     at(lab, 5)
     lab.router.refusing = NO
     lab.run_until(lambda state: state.phase == "reverting")
-    before, lab.router.attempts = len(lab.facts), 0
+    before, mesh.attempts = len(lab.facts), 0
     lab.run(120)
     assert lab.state.phase == "reverting"
-    assert lab.router.attempts > 20, "at most 5 s apart"
+    assert mesh.attempts > 20, "at most 5 s apart"
     failures = [fact for fact in lab.facts[before:] if isinstance(fact, RouteFailed)]
     assert len(failures) <= 1, "an entry when the reason is new"
     lab.router.refusing = ""

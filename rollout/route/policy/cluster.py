@@ -32,6 +32,7 @@ class Part:
     """One object that holds some of a policy: where its fields are, and which are wanted.
 
     `problem` says why the policy would have no effect in this object; empty if it would.
+    `find_root` finds a recorded place again, which may have moved within the object.
     """
 
     kind: Kind
@@ -39,6 +40,7 @@ class Part:
     roots: Callable[[Json], Roots]
     wanted: Callable[[Json, Policy], Wanted]
     problem: Callable[[Json, Policy], str] = lambda _live, _policy: ""
+    find_root: Callable[[str, Roots], str] = lambda recorded, _roots: recorded
 
     def patch(self, live: Json, plan: Plan, policy: Policy | None) -> Json:
         """Return the smallest merge patch to this policy; empty if nothing is missing."""
@@ -49,9 +51,10 @@ class Part:
         updated, key = copy.deepcopy(live), POLICY + plan.spec.service
         wanted = {} if policy is None else self.wanted(live, policy)
         adopt = plan.spec.on_drift == "adopt"
-        ownership = apply_fields(
-            self.roots(updated), parse_ownership(read_annotation(live, key)), wanted, adopt=adopt
-        )
+        roots = self.roots(updated)
+        recorded = parse_ownership(read_annotation(live, key))
+        previous = recorded.relocated(lambda root: self.find_root(root, roots))
+        ownership = apply_fields(roots, previous, wanted, adopt=adopt)
         note(updated, key, ownership.text())
         # The roots functions create an empty `spec`; an object that had none must not get one.
         if not updated.get("spec") and "spec" not in live:
@@ -94,8 +97,9 @@ def parts(plan: Plan) -> Iterator[Part]:
     yield Part(
         VIRTUAL_SERVICE,
         route.virtual_service,
-        fields.route_roots,
+        lambda live: fields.route_roots(live, plan),
         lambda live, policy: fields.route_fields(live, plan, policy),
+        find_root=fields.find_root,
     )
 
 

@@ -8,7 +8,8 @@ from typing import Any
 from rollout.plan.model.plan import Plan
 from rollout.plan.model.policy import Balance, Connections, Outliers, Policy
 from rollout.route.istio.destinations import destinations, route_of
-from rollout.route.istio.virtual_service import leads, routes, wishes
+from rollout.route.istio.virtual_service import VirtualRoute, leads, routes, wishes
+from rollout.route.kube.content import fingerprint
 from rollout.route.manifest import Json, dicts
 from rollout.route.policy.owned import Path, Roots, Wanted, spoken
 
@@ -112,9 +113,24 @@ def pods_fields(policy: Policy) -> Wanted:
     return {("spec", "mtls", "mode"): policy.mtls.mode.upper()}
 
 
-def route_roots(service: Json) -> Roots:
-    """Return every HTTP route of a VirtualService by its name in messages."""
-    return {route.location: route.body for route in routes(service) if route.kind == "http"}
+def route_roots(service: Json, plan: Plan) -> Roots:
+    """Return every HTTP route of a VirtualService by its content, and by where it is."""
+    return {_root_of(route, plan): route.body for route in routes(service) if route.kind == "http"}
+
+
+def _root_of(route: VirtualRoute, plan: Plan) -> str:
+    return f"{fingerprint(route.weighted_route(destinations(plan)))} {route.location}"
+
+
+def find_root(recorded: str, roots: Roots) -> str:
+    """Return the root that a recorded one has become: the same content, else the same name.
+
+    A position says nothing once somebody inserted a route, so it only tells twins apart.
+    """
+    digits, _, location = recorded.partition(" ")
+    same = [root for root in roots if root.startswith(f"{digits} ")]
+    named = [root for root in roots if "`" in location and root.endswith(f" {location}")]
+    return next(iter([root for root in roots if root == recorded] + same + named), recorded)
 
 
 def route_fields(service: Json, plan: Plan, policy: Policy) -> Wanted:
@@ -136,11 +152,11 @@ def route_fields(service: Json, plan: Plan, policy: Policy) -> Wanted:
 
 
 def _list_our_routes(service: Json, plan: Plan) -> list[str]:
-    """Return the HTTP routes that lead to an arm, and that the plan names if it names any."""
+    """Return the HTTP routes that lead to stable, or those of an arm that the plan names."""
     mesh, wished = destinations(plan), [*wishes(route_of(plan))]
     return [
-        route.location
+        _root_of(route, plan)
         for route in routes(service)
-        if route.kind == "http" and leads(route, mesh)
+        if route.kind == "http" and leads(route, mesh, None if wished else "stable")
         if not wished or any(wish.fits(route) for wish in wished)
     ]

@@ -13,7 +13,7 @@ so no other storage is needed.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +33,13 @@ class Ownership:
 
     fields: Mapping[Path, tuple[Any, Any]] = field(default_factory=dict)
     created_parents: tuple[Path, ...] = ()
+
+    def relocated(self, find_root: Callable[[str], str]) -> Ownership:
+        """Return the record with each root under the name that it has by now."""
+        return Ownership(
+            {(find_root(root), *path): pair for (root, *path), pair in self.fields.items()},
+            tuple((find_root(root), *path) for root, *path in self.created_parents),
+        )
 
     def text(self) -> str:
         """Return the record as it is stored; empty if nothing is owned."""

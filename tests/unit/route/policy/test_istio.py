@@ -99,9 +99,9 @@ def test_retries_at_the_http_routes_of_ours_only(retries, fields):
     )
     asked = plan({"retries": retries}, http=["r1"])
     changed_fields = route_fields(service, asked, asked.spec.policy)
-    assert changed_fields == {
-        ("http route `r1`", "retries", key): value for key, value in fields.items()
-    }
+    ((root, *_), *_) = changed_fields
+    assert root.endswith(" http route `r1`")
+    assert changed_fields == {(root, "retries", key): value for key, value in fields.items()}
     every = plan({"timeout": "3s"})
     assert route_fields(service, every, every.spec.policy) == {
         ("http route `r1`", "timeout"): "3s",
@@ -189,3 +189,29 @@ def test_what_one_object_refuses_is_written_to_none():
 def test_an_object_that_is_gone_needs_nothing_to_be_put_back():
     asked = plan({"outliers": {}, "mtls": {"mode": "strict", "peerAuthentication": "reviews"}})
     assert [mesh_object.patch({}, asked, None) for mesh_object in parts(asked)] == [{}, {}, {}]
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda http: http.insert(0, {"route": [to("health")], "match": [{"port": 1}]}),
+        lambda http: http[0].update(name="renamed"),
+        lambda http: http.insert(0, {"name": "r1", "route": [to("health")]}),
+        lambda http: http[0].update(match=[{"port": 2}]),
+    ],
+)
+@pytest.mark.parametrize("is_named", [True, False])
+def test_a_policy_goes_from_its_route_wherever_that_is_by_now(edit, is_named):
+    asked = plan({"timeout": "5s", "retries": {"attempts": 2}})
+    live = virtual_service([to("reviews", 100, "v1")])
+    if not is_named:
+        del live["spec"]["http"][0]["name"]
+    (*_, part) = parts(asked)
+    edited = part.settled(live, asked, asked.spec.policy)
+    assert edited["spec"]["http"][0]["timeout"] == "5s"
+    edit(edited["spec"]["http"])
+    back = part.settled(edited, asked, None)
+    names_alone_remain = not is_named and edited["spec"]["http"][0].get("match") == [{"port": 2}]
+    if not names_alone_remain:
+        assert not any("timeout" in route for route in back["spec"]["http"])
+        assert "policy.surefoot.dev/reviews" not in back["metadata"]["annotations"]
