@@ -158,7 +158,7 @@ def test_a_resume_that_was_recorded_without_it_brings_nothing(deleted):
         assert fold_all([*before, (index + 1, fact)]).delivery.awaits(index + 1) == is_open
 
 
-class Counting(MemoryRouter):
+class CountingMesh(MemoryRouter):
     """A mesh that counts how often it is asked to change."""
 
     attempts = 0
@@ -169,7 +169,7 @@ class Counting(MemoryRouter):
 
 
 def test_harm_is_still_found_while_paused_and_the_rollback_is_tried_without_end():
-    mesh = Counting()
+    mesh = CountingMesh()
     lab = Lab(BAD, router=mesh)
     at(lab, 5)
     lab.router.refusing = NO

@@ -139,6 +139,21 @@ def test_all_named_rules_move_or_none(rules, reason):
         patch(http_route([A, B], [ref("ratings")]), gateway(rules=rules), Split(5), "m")
 
 
+def test_rules_are_chosen_by_match_with_the_defaults_that_an_api_server_fills_in():
+    live = http_route([A, B], [A, B])
+    for rule in live["spec"]["rules"]:
+        del rule["name"]
+    headers = [{"name": "traffic", "value": "test", "type": "Exact"}]
+    path = {"type": "PathPrefix", "value": "/"}
+    live["spec"]["rules"][0]["matches"] = [{"path": path}]
+    live["spec"]["rules"][1]["matches"] = [{"path": path, "headers": headers}]
+    for match, moved in [({}, 0), ({"headers": [{"name": "traffic", "value": "test"}]}, 1)]:
+        new = after(live, Split(30), gateway(matches=[match]))
+        assert [refs(new, rule)[1]["weight"] for rule in (moved, 1 - moved)] == [30, 10]
+    with pytest.raises(RouteError, match="the route has no rule that matches"):
+        patch(live, gateway(matches=[{"path": {"value": "/x"}}]), Split(30), "m")
+
+
 def test_on_the_way_back_the_named_rules_that_are_left_move():
     live = http_route([A, B], [ref("ratings")])
     back = after(live, Split(0), gateway(rules=["r1", "r2", "gone"]))

@@ -113,6 +113,36 @@ def test_the_canary_is_added_after_stable_with_its_port_and_goes_with_its_traffi
     }
 
 
+def test_a_canary_that_lacks_what_stable_has_is_refused_by_name():
+    stable = to("reviews", 100, "v1", headers={"request": {"set": {"x-tenant": "a"}}})
+    live = virtual_service([stable, to("reviews", 0, "v2")])
+    with pytest.raises(RouteError, match=r"subset v2 of reviews lacks .*request.set x-tenant;"):
+        patch(live, PLAN, Split(5), "m")
+    same = to("reviews", 0, "v2", headers={"request": {"set": {"x-tenant": "b"}}})
+    assert weights(after(virtual_service([stable, same]), Split(5))) == [95, 5]
+
+
+def test_what_we_added_follows_stables_headers_and_goes_with_what_it_carried():
+    live = after(virtual_service([to("reviews", None, "v1")]), Split(5))
+    live["spec"]["http"][0]["route"][0]["headers"] = {"request": {"set": {"a": "b"}}}
+    assert weights(after(live, Split(0))) == [100]
+    new = after(live, Split(20))
+    assert new["spec"]["http"][0]["route"][1]["headers"] == {"request": {"set": {"a": "b"}}}
+    del new["spec"]["http"][0]["route"][0]["headers"]
+    assert weights(after(new, Split(0))) == [100]
+
+
+@pytest.mark.parametrize(("match", "moved"), [({"uri": {"prefix": "/a"}}, 1), ({}, 0)])
+def test_routes_are_chosen_by_match(match, moved):
+    live = virtual_service([V1, V2], [V1, V2])
+    live["spec"]["http"][1]["match"] = [{"uri": {"prefix": "/b"}}, {"uri": {"prefix": "/a"}}]
+    new = after(live, Split(30), istio(matches=[match]))
+    assert weights(new, route=moved) == [70, 30]
+    assert weights(new, route=1 - moved) == [90, 10]
+    with pytest.raises(RouteError, match=r'no http route that matches {"port": 7}; it has http'):
+        patch(live, istio(matches=[{"port": 7}]), Split(30), "m")
+
+
 def test_a_canary_that_the_user_wrote_stays_without_traffic():
     back = after(after(virtual_service([V1, to("reviews", 0, "v2")]), Split(5)), Split(0))
     assert weights(back) == [100, 0]
