@@ -54,6 +54,8 @@ def of_plan(plan: Plan, router: Router, envoy: EnvoyAdmin) -> Iterator[Finding]:
         yield Finding("mesh", plan.name, "fail", str(error), fix)
         return
     message = f"{status.split.share * 100:.4g}% canary now"
+    if status.pinned:
+        message += f"; {', '.join(status.pinned)} leads to the canary as well and is not moved"
     yield problem or Finding("mesh", plan.name, "ok", message)
 
 

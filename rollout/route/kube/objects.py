@@ -85,8 +85,10 @@ def as_route_error(error: ClusterError, verb: str, kind: Kind, plan: Plan, name:
         cure = (
             "there is no such object" if is_missing else f"the cluster knows no {kind.api_version}"
         )
+        # Only a missing route leads nowhere: without a DestinationRule its routes still lead on.
+        is_route = verb == "get" and kind in {VIRTUAL_SERVICE, HTTP_ROUTE, GRPC_ROUTE}
         return RouteError(
-            f"{what}: {cure}", refused=True, absent=is_missing, gives_nothing=verb == "get"
+            f"{what}: {cure}", refused=True, absent=is_missing, gives_nothing=is_route
         )
     if error.status == _FORBIDDEN and not denied:
         rule = f'{{apiGroups: [{kind.group}], resources: [{kind.plural}], verbs: ["{verb}"]}}'

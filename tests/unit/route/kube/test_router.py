@@ -4,7 +4,7 @@ import pytest
 
 from rollout.decide.record.split import Split
 from rollout.errors import ClusterError, RouteError
-from rollout.route.kube.objects import VIRTUAL_SERVICE, as_route_error
+from rollout.route.kube.objects import DESTINATION_RULE, VIRTUAL_SERVICE, as_route_error
 from rollout.route.kube.router import ClusterRouter
 from tests.support.routes import istio, to, virtual_service
 
@@ -62,3 +62,38 @@ def test_an_api_server_that_does_not_say_what_it_has_is_unread(verb, status, ref
         ClusterError("gone away", status), verb, VIRTUAL_SERVICE, istio(), "reviews"
     )
     assert (error.refused, error.unread) == (refused, unread)
+
+
+@pytest.mark.parametrize("words", ['virtualservices "reviews" not found', "404 page not found"])
+def test_a_route_that_is_gone_or_of_an_unknown_kind_gives_the_canary_nothing(words):
+    for kind, verb, gives_nothing in [
+        (VIRTUAL_SERVICE, "get", True),
+        (VIRTUAL_SERVICE, "patch", False),
+        (DESTINATION_RULE, "get", False),
+    ]:
+        error = as_route_error(ClusterError(words, 404), verb, kind, istio(), "reviews")
+        assert error.gives_nothing is gives_nothing
+
+
+def test_an_object_that_leads_elsewhere_gives_the_canary_nothing():
+    away = virtual_service([to("maintenance", 100)])
+    with pytest.raises(RouteError, match="no route of VirtualService") as caught:
+        ClusterRouter(UnpatchableObjects(away)).read(istio(), 100)
+    assert caught.value.gives_nothing
+    pinned = virtual_service([to("maintenance", 100)], [to("reviews", 100, "v2")])
+    with pytest.raises(RouteError, match="has no http route named `r9`") as caught:
+        ClusterRouter(UnpatchableObjects(pinned)).read(istio(http=["r9"]), 100)
+    assert not caught.value.gives_nothing
+
+
+def test_what_leads_to_the_canary_beside_the_plan_s_routes_is_named():
+    live = virtual_service([to("reviews", 100, "v1")], [to("reviews", 1, "v2")])
+    live["spec"]["http"][1]["match"] = [{"headers": {"x": {"exact": "test"}}}]
+    status = ClusterRouter(UnpatchableObjects(live)).read(istio(), 100)
+    assert (status.split, status.pinned, status.moved) == (Split(0), ("http route `r2`",), ())
+    live["metadata"]["annotations"] = {
+        "mark.surefoot.dev/reviews": f"{istio().id}/3",
+        "split.surefoot.dev/reviews": "0/100",
+    }
+    status = ClusterRouter(UnpatchableObjects(live)).read(istio(), 100)
+    assert (status.split, status.pinned, status.moved) == (Split(100), (), ("http route `r2`",))
