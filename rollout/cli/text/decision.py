@@ -79,10 +79,10 @@ def _collect_notes(state: RolloutState, at: float) -> dict[str, list[str]]:
     return {
         name: [
             note
-            for note in (rests_on(state, name), off_edge(gauge.test.tolerance, readouts[name]))
+            for note in (rests_on(state, name), off_edge(guardrail.test.tolerance, readouts[name]))
             if note
         ]
-        for name, gauge in state.gauges.items()
+        for name, guardrail in state.guardrails.items()
     }
 
 

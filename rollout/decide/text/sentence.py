@@ -139,7 +139,7 @@ def _describe_by_code(state: RolloutState, code: str, name: str, view: SentenceV
         Reason.HELD_BACK: f"nothing harmful while holding back for {held}",
         Reason.NOTHING_HARMFUL: f"nothing harmful in sight{closest(view.judgement)}",
         Reason.EXPOSURE_MISMATCH: "the observed share of traffic contradicts the weight: "
-        f"{state.parted}",
+        f"{state.traffic_tally}",
         Reason.PAUSED: f"paused{_describe_pause(state)}; a person resumes, promotes or aborts "
         f"it, and "
         "the rollback tests go on",
@@ -186,7 +186,7 @@ def _describe_harm(state: RolloutState, name: str, judgement: Judgement) -> str:
 def _describe_undecided(state: RolloutState, name: str, judgement: Judgement) -> str:
     readout = judgement.readouts[name]
     share = f"{(readout.safe or 0.0) * 100:.0f} % of the evidence that promotion needs"
-    off = off_edge(state.gauges[name].test.tolerance, readout)
+    off = off_edge(state.guardrails[name].test.tolerance, readout)
     return f"{measured(name, readout)}, {share}{f' ({off})' if off else ''}"
 
 

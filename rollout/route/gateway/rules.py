@@ -7,7 +7,7 @@ from rollout.plan.model.plan import Plan
 from rollout.plan.model.route import GatewayRoute
 from rollout.route.gateway.backend_refs import BackendRefs, refuse_impostors
 from rollout.route.gateway.conditions import denials, names_whole
-from rollout.route.gateway.wishes import RuleWish, wishes
+from rollout.route.gateway.requested_routes import RuleWish, requested_routes
 from rollout.route.manifest import Json, dicts
 from rollout.route.weighted_route import WeightedRoute, for_segment
 
@@ -41,7 +41,7 @@ def weighted_routes(
     traffic, and must not block a rollback. With `alone` those pins count where nothing leads to
     stable: then all traffic is there.
     """
-    wished, every = [*wishes(route_of(plan))], every_route(manifest, plan)
+    wished, every = [*requested_routes(route_of(plan))], every_route(manifest, plan)
     if not back:
         named = [rule for rule in every if any(wish.fits(rule.body) for wish in wished)]
         refuse_impostors(named if wished else every, backends(plan))

@@ -36,7 +36,7 @@ class RuleWish:
         return f"that matches {json.dumps(self.match)}"
 
 
-def wishes(route: GatewayRoute) -> Iterator[RuleWish]:
+def requested_routes(route: GatewayRoute) -> Iterator[RuleWish]:
     """Yield the rules that a plan names."""
     yield from (RuleWish(name) for name in route.rules or ())
     yield from (RuleWish(match=match) for match in route.matches or ())

@@ -13,8 +13,8 @@ from rollout.route.istio.virtual_service import (
     explain_no_route,
     leads,
     named,
+    requested_routes,
     routes,
-    wishes,
 )
 from rollout.route.manifest import Json, dicts
 from rollout.route.weighted_route import TWO_ARMS, Arm, WeightedRoute
@@ -84,7 +84,7 @@ def weighted_routes(
     stable: then all traffic is there.
     """
     mesh, name = destinations(plan), route_of(plan).virtual_service
-    all_routes, wished = [*routes(manifest)], [*wishes(route_of(plan))]
+    all_routes, wished = [*routes(manifest)], [*requested_routes(route_of(plan))]
     if wished and not back:
         chosen = [match for wish in wished for match in named(wish, all_routes)]
         for candidate in chosen:
