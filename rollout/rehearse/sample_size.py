@@ -67,15 +67,15 @@ class SampleSize:
 
     def __str__(self) -> str:
         if self.needs > _NEVER:
-            return f"no number of {self.noun} suffices"
-        return f"needs {math.ceil(self.needs):,} {self.noun}, you will see {int(self.sees):,}"
+            return f"no number of {self.noun} is enough"
+        return f"it needs {math.ceil(self.needs):,} {self.noun}, the plan gives {int(self.sees):,}"
 
 
 def within_reach(plan: Plan, base: Assumptions, guardrail: Guardrail) -> Iterator[PlanFinding]:
     """Check whether a harmless canary can be proven safe, and report the gap between the tests."""
     sample_size = reach(plan, base, guardrail, Scenario("same"))
     if not sample_size.enough:
-        message = f"{guardrail.name}: safety cannot be proven by the deadline: {sample_size}"
+        message = f"{guardrail.name} cannot be proven safe by the deadline: {sample_size}"
         yield warning("unprovable", message, guardrail.name)
     if guardrail.margin is not None:
         yield _note_gap(plan, base, guardrail, guardrail.margin)
@@ -87,7 +87,7 @@ def resolvable(
     """Check whether harm is detected in a world that breaks this guardrail."""
     name, sample_size = guardrail.name, reach(plan, base, guardrail, change)
     if not sample_size.enough:
-        message = f"{change.name} is not resolvable by {name}: {sample_size}"
+        message = f"{change.name}: {name} cannot show the harm by the deadline: {sample_size}"
         yield warning("unresolvable", message, name)
     elif guardrail.margin is not None:
         bad = bad_shares(guardrail, change.of(base.stable))

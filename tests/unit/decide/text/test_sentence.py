@@ -9,8 +9,8 @@ from analysis.verdict.guardrail import HistogramTolerance, RateMargin
 from analysis.verdict.readout import Readout
 from rollout.decide.fold import fold
 from rollout.decide.record.facts import Learned, Started
+from rollout.decide.text.error_rates import rests_on
 from rollout.decide.text.measurement import off_edge
-from rollout.decide.text.sentence import rests_on
 from tests.support.pods import pods_plan
 
 LATENCY = HistogramTolerance(0.25, relative=True, worse="high")
