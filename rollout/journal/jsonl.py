@@ -95,7 +95,8 @@ class LinesJournal:
     def append(self, facts: Sequence[Fact], after: int) -> list[Entry]:
         """Raise JournalError: a recording does not change."""
         raise JournalError(
-            f"{self._path} is an export, which is read-only: {len(facts)} facts refused"
+            f"{self._path} is an export, which is read-only: "
+            f"{len(facts):,} facts after entry {after:,} refused"
         )
 
     def rows(self, after: int = 0) -> list[Row]:

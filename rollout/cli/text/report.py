@@ -147,7 +147,7 @@ def next_action(rollout_view: View) -> str:
     goal = next_split(state)
     what, condition = _describe_goal(state, goal)
     wait = _compute_wait(rollout_view)
-    return f"{what} in {duration(wait)} if {condition}" if wait >= 1 else f"{what} if {condition}"
+    return f"{what} in {duration(wait)} if {condition}" if wait >= 1 else f"{what} when {condition}"
 
 
 def _describe_goal(state: RolloutState, goal: Split | None) -> tuple[str, str]:

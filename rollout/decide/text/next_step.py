@@ -7,7 +7,7 @@ from collections.abc import Callable
 from rollout.decide.record.facts import Action
 from rollout.decide.record.reasons import Reason, split_reason
 from rollout.decide.state.rollout import RolloutState
-from rollout.plan.fields.units import duration, percent
+from rollout.plan.fields.units import duration
 
 _MENDING = {
     Reason.BLIND_TOO_LONG: "find the missing data (surefoot doctor)",
@@ -27,14 +27,6 @@ def next_step(state: RolloutState, action: Action, reasons: tuple[str, ...]) -> 
         return f"fix {state.versions[1]}, then surefoot retry {state.plan.name}"
     describe = _AFTER_HOLD.get(codes[0]) if action == "hold" and codes else None
     return describe(state) if describe else ""
-
-
-def promotion(state: RolloutState) -> str:
-    """Name what ends the ramp: the promotion, or the holdback before it."""
-    holdback = state.plan.spec.holdback
-    if holdback is None or state.phase == "holding back":
-        return "promote"
-    return f"hold back {percent(holdback.share)}"
 
 
 def _after_pause(state: RolloutState, codes: list[str]) -> str:
@@ -58,5 +50,4 @@ _AFTER_HOLD: dict[str, Callable[[RolloutState], str]] = {
     Reason.BLIND: _after_blindness,
     Reason.EXPOSURE_MISMATCH: lambda _: "find the traffic that goes around the route",
     Reason.PAUSED: _name_commands,
-    Reason.UNDECIDED: lambda state: f"{promotion(state)} when every guardrail is safe",
 }
