@@ -94,8 +94,8 @@ def resolvable(
         flagged = flagged_from(plan, base, guardrail, guardrail.margin)
         if bad < flagged:
             message = (
-                f"{change.name} lies in the gap of {name}: {percent(bad)} bad is more than its "
-                f"margin allows, but evidence of harm grows only from {percent(flagged)}"
+                f"{change.name}: {percent(bad)} bad is more than the margin of {name} allows, but "
+                f"harm can be shown only from {percent(flagged)}"
             )
             yield warning("in-gap", message, name)
 
@@ -134,8 +134,9 @@ def _note_gap(plan: Plan, base: Assumptions, guardrail: Guardrail, margin: Margi
     allowed = min(1.0, margin.ratio * share + margin.absolute)
     flagged = flagged_from(plan, base, guardrail, margin)
     message = (
-        f"{guardrail.name}: with {percent(share)} bad in stable, up to {percent(allowed)} is "
-        f"acceptable and evidence of harm grows from {percent(flagged)}; between them neither does"
+        f"{guardrail.name}: with {percent(share)} bad in stable the plan allows "
+        f"{percent(allowed)}, and harm can be shown from {percent(flagged)}; between the two "
+        "neither safety nor harm is shown"
     )
     return note("gap", message, guardrail.name)
 

@@ -264,8 +264,8 @@ def test_doctor_knows_that_the_route_is_made_and_which_rights_that_takes(cluster
 
     asked = istio(place.namespace, **ISTIO)
     missing = f"VirtualService {place.namespace}/reviews: there is no such object"
-    mesh = ("ok", f"{missing}; it is made before the first weight")
-    assert found() == [mesh, ("ok", "all 6 that are needed")]
+    mesh = ("ok", f"{missing}; the rollout creates it before the first weight")
+    assert found() == [mesh, ("ok", "all 6 needed rights are granted")]
     _lose_the_component(cluster, place)
     lacking = [f"may not create {kind} in {place.namespace}" for kind in MADE]
     assert found() == [mesh, *(("fail", said) for said in lacking)]

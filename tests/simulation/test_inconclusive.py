@@ -109,7 +109,7 @@ def test_one_that_falls_silent_after_a_long_agreement_is_known_within_looks():
     made.router.gone = True
     made.run(12, period=2)
     assert made.decisions[-1].reasons == ("blind:errors",)
-    assert "one-armed: no canary exposures where about" in made.decisions[-1].sentence
+    assert "nothing counted for v2 where about" in made.decisions[-1].sentence
     assert made.run(400, period=2).phase == "paused"
     assert "promote" not in made.actions
 
@@ -118,7 +118,7 @@ def test_a_silence_of_both_is_none_of_the_canary():
     made = lab()
     made.world.rate = 0
     made.run(60)
-    assert not [each for each in made.decisions if "one-armed" in each.sentence]
+    assert not [each for each in made.decisions if "nothing counted" in each.sentence]
 
 
 def test_a_mesh_that_refuses_is_not_waited_for():

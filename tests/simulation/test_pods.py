@@ -118,7 +118,7 @@ def test_a_resume_goes_on_with_independent_requests_and_says_so():
     made.journal.append([fact], made.entries[-1].seq)
     assert made.run().phase == "promoted"
     first = next(d for d in made.decisions if d.action == "advance")
-    assert "taken as independent for errors (stable" in first.sentence
+    assert "assume independent requests for errors (stable" in first.sentence
     assert made.state.gauges["errors"].rule.dispersion is None
 
 
@@ -127,7 +127,7 @@ def test_assume_goes_on_at_once_and_says_so():
     assert made.run().phase == "promoted"
     assert made.actions[0] == "advance"
     first = next(d for d in made.decisions if d.action == "advance")
-    assert "taken as independent for errors (stable" in first.sentence
+    assert "assume independent requests for errors (stable" in first.sentence
 
 
 def test_refuse_does_not_begin_until_the_past_is_known():
@@ -155,7 +155,7 @@ def test_a_plan_without_pods_says_that_requests_are_taken_as_independent():
     made = Lab(GOOD)
     made.run()
     first = next(d for d in made.decisions if d.action == "advance")
-    assert "requests are taken as independent, since the plan declares no pods" in first.sentence
+    assert "assume independent requests, since the plan declares no pods" in first.sentence
     assert not learned(made)
 
 
@@ -163,7 +163,7 @@ def test_an_observer_without_a_past_blocks_nothing():
     made = Lab(GOOD, plan=pods_plan())
     assert made.run().phase == "promoted"
     first = next(d for d in made.decisions if d.action == "advance")
-    assert "since nothing of the past is known" in first.sentence
+    assert "since nothing of the pods' history is known" in first.sentence
 
 
 def test_the_past_is_not_asked_for_while_prometheus_is_dark():

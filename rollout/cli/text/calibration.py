@@ -72,9 +72,7 @@ def _suggest_fix(document: dict[str, Any]) -> str:
     if not document["runs"]:
         return "add what the reasons above name: no replay could be judged"
     if document["rate"] <= document["alpha"] / 2:
-        return (
-            f"repeat with --runs {usual_runs(document['alpha']):,} or more: the rate itself is low"
-        )
+        return f"repeat with --runs {usual_runs(document['alpha'])} or more: the rate itself is low"
     return "declare wider margins, a longer history or more canary pods (docs/calibration.md)"
 
 

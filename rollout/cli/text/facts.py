@@ -98,7 +98,7 @@ def _describe_decided(fact: Decided) -> str:
 
 
 def _describe_confirmed(fact: Confirmed) -> str:
-    change = f"the mesh shows {format_split(fact.split)} for the canary (decision {fact.decision})"
+    change = f"the mesh shows {format_split(fact.split)} (decision {fact.decision})"
     return f"{change}; the stable version is now {fact.stable}" if fact.stable else change
 
 

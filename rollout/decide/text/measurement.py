@@ -6,12 +6,16 @@ plan's own unit; the points at a bucket edge are the test's own number.
 
 from __future__ import annotations
 
-from analysis.dispersion.estimate import Dispersion
-from analysis.verdict.readout import Readout
-from analysis.verdict.verdict import Judgement
+from typing import TYPE_CHECKING
+
 from rollout.decide.text.numbers import decimal, hundredths, points
 from rollout.plan.fields.units import percent
-from rollout.plan.model.guardrail import Guardrail
+
+if TYPE_CHECKING:  # `surefoot check` describes plans without importing numpy
+    from analysis.dispersion.estimate import Dispersion
+    from analysis.verdict.readout import Readout
+    from analysis.verdict.verdict import Judgement
+    from rollout.plan.model.guardrail import Guardrail
 
 _NOTICED = 0.005  # share of a rollback's evidence below which no guardrail is worth naming
 

@@ -39,7 +39,7 @@ def test_what_goes_on_is_examined_and_what_has_ended_is_not():
 def test_a_plan_that_nobody_has_looked_at_as_it_stands(seen):
     names, told, (finding,) = found(resource(phase="promoted", seen=seen))
     assert names == ["demo"], "it is still to be carried out"
-    assert told == [("warn", "no controller has looked at it as it stands")]
+    assert told == [("warn", "no controller has read this version of the plan")]
     assert "surefoot operate" in finding.fix
 
 

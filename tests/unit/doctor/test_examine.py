@@ -130,7 +130,7 @@ def test_the_journal_s_states(tmp_path):
     good, broken = tmp_path / "journal.db", tmp_path / "broken.db"
     open_journal(good).close()
     broken.write_text("this is no journal, but long enough to be looked at as one\n" * 30)
-    assert of(good) == ("ok", "0 entries, unbroken, and free")
+    assert of(good) == ("ok", "0 entries, hash chain intact, no controller uses it")
     assert of(broken)[0] == "fail"
     with hold(good):
         assert of(good)[0] == "warn"
@@ -234,8 +234,8 @@ def test_too_many_rights_are_a_warning(tmp_path):
 
     found = examined([], tmp_path / "j.db", "clinical-ai", cluster=Generous())
     assert [each.said for each in found if each.level == "warn"] == [
-        "may get secrets in clinical-ai: not needed",
-        "may create pods in clinical-ai: not needed",
+        "may get secrets in clinical-ai, which no controller needs",
+        "may create pods in clinical-ai, which no controller needs",
     ]
 
 

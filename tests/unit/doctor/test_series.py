@@ -37,7 +37,7 @@ def row(version, **more):
 
 def test_both_versions_or_the_stable_one_are_enough():
     found, asked = finding([row("v1"), row("v2")])
-    assert (found.level, found.said, found.fix) == ("ok", "v1 and v2 are there", "")
+    assert (found.level, found.said, found.fix) == ("ok", "v1 and v2 have series", "")
     selector = f'envoy_cluster_upstream_rq{{{SERVICE}="summarizer"}}'
     assert asked == [f"count by ({VERSION},{CODE},__name__) ({selector})"]
     assert finding([row("v1")])[0].level == "ok"
@@ -67,7 +67,7 @@ def test_the_form_of_a_histogram_is_said(bucket, said):
     shown = {"__name__": f"envoy_cluster_upstream_rq_time{bucket}"}
     shape = {"template": "envoy/latency", "margin": None, "tolerance": "10%"}
     found, _ = finding([row("v1", **shown), row("v2", **shown)], **shape)
-    assert found.said == f"v1 and v2 are there{said}"
+    assert found.said == f"v1 and v2 have series{said}"
 
 
 def test_labels_of_the_plan_are_the_ones_asked_for():

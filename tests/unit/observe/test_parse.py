@@ -185,7 +185,7 @@ def test_a_counter_without_the_label_that_marks_bad_units_is_a_problem(read):
     del row["metric"]["envoy_response_code"]
     assert read([row]) == (
         (),
-        "a series has no label envoy_response_code, so good and bad look alike",
+        "a series has no label envoy_response_code, which tells bad units from good ones",
     )
 
 

@@ -32,7 +32,7 @@ def test_the_gap_between_safe_and_harmful_is_always_said():
 def test_a_world_in_the_gap_is_warned_of():
     ratio = {"name": "errors", "template": "envoy/errors", "margin": {"ratio": 1.7}}
     found = said(plan(guardrails=[ratio], deadline="7d"))
-    assert "2x errors lies in the gap of errors: 1 % bad" in found["in-gap"].text
+    assert "2x errors: 1 % bad is more than the margin of errors allows" in found["in-gap"].text
     ratio = {**ratio, "margin": {"ratio": 1.25}}
     assert "in-gap" not in said(plan(guardrails=[ratio], deadline="7d"))
 
@@ -40,7 +40,7 @@ def test_a_world_in_the_gap_is_warned_of():
 def test_a_drop_that_cannot_be_resolved_is_told_in_labels():
     few = KnownFigures(rate=2.0, labelled=0.1, errors=0.005)
     text = said(plan(), few, [Scenario("small drop", score=-0.05)])["unresolvable"].text
-    assert text.startswith("small drop is not resolvable by accuracy: needs ")
+    assert text.startswith("small drop: accuracy cannot show the harm by the deadline: it needs ")
     needs, sees = (int(word.replace(",", "")) for word in text.split() if word[0].isdigit())
     assert needs > 1000 > sees
     assert sees == pytest.approx(0.2 * (0.05 * 10 + 0.25 * 10 + 0.5 * (300 - 4 - 8 - 20)), abs=1)
@@ -49,7 +49,10 @@ def test_a_drop_that_cannot_be_resolved_is_told_in_labels():
 def test_harm_that_lies_beyond_all_buckets_cannot_be_resolved():
     high = KnownFigures(rate=100.0, score=7.0)
     text = said(plan(), high, [Scenario("lower", score=-0.05)])["unresolvable"].text
-    assert text == "lower is not resolvable by accuracy: no number of labels suffices"
+    assert (
+        text
+        == "lower: accuracy cannot show the harm by the deadline: no number of labels is enough"
+    )
 
 
 def test_no_more_than_everything_is_acceptable():
@@ -71,7 +74,7 @@ def test_proof_that_no_deadline_allows_is_warned_of():
     assert "unprovable" not in said(plan())
     errors = plan(guardrails=plan().document()["spec"]["guardrails"][:1])
     text = said(errors, KnownFigures(rate=0.5))["unprovable"].text
-    assert text.startswith("errors: safety cannot be proven by the deadline: needs ")
+    assert text.startswith("errors cannot be proven safe by the deadline: it needs ")
 
 
 def test_buckets_that_are_too_coarse_are_named():
@@ -115,7 +118,7 @@ def test_a_world_that_nobody_looks_at():
 
 def test_twice_nothing_is_nothing():
     text = said(plan(), KnownFigures(rate=100.0, errors=0.0))["no-change"].text
-    assert text == "2x errors: as stable is, nothing differs there"
+    assert text == "2x errors: with stable's figures nothing differs there"
     assert "no-change" not in said(plan())
 
 

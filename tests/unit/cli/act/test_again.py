@@ -48,8 +48,8 @@ def test_status_names_the_stable_version_on_record(ended):
     stable = "v2" if made.state.phase == "promoted" else "v1"
     (told,) = json.loads(call("status", "--journal", path, "--json").stdout)
     assert told["recorded_stable"] == stable
-    assert f"stable on record: {stable}" in call("status", "--journal", path).stdout
-    assert f"{stable} is stable from now on" in call("log", "--journal", path).stdout
+    assert f"stable version now: {stable}" in call("status", "--journal", path).stdout
+    assert f"the stable version is now {stable}" in call("log", "--journal", path).stdout
 
 
 def test_a_word_for_a_live_rollout_names_the_one_for_an_ended_one(ended):

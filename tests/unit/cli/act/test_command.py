@@ -96,7 +96,7 @@ def test_a_missing_controller_is_a_warning_only_when_missing(path):
 def test_an_unknown_name_lists_the_known(path):
     result = call("pause", "nots", "--journal", path)
     assert result.exit_code == 2
-    assert "no rollout is called 'nots' (known: notes-v2)" in result.stderr
+    assert "no rollout 'nots'; known: notes-v2" in result.stderr
     assert said(path) == []
 
 

@@ -62,13 +62,13 @@ def test_it_says_what_goes_and_what_that_means_and_asks(remove, store):
 def test_where_nobody_can_be_asked_nothing_is_done(remove, store):
     done = remove()
     assert (done.exit_code, len(store.held)) == (2, 2)
-    assert "there is nobody to ask: say --yes" in done.stderr
+    assert "use --yes" in done.stderr
 
 
 def test_twice_is_once(remove):
     assert remove("--yes").exit_code == 0
     done = remove("--yes")
-    assert (done.exit_code, done.stdout) == (0, "nothing of reviews's rollouts is there\n")
+    assert (done.exit_code, done.stdout) == (0, "rollouts of reviews left nothing there\n")
     assert json.loads(remove("--json", "--yes").stdout) == []
 
 
@@ -120,7 +120,7 @@ def test_the_journal_is_asked_too(remove, tmp_path):
         journal.append([Started(**fact, at=1.0, total=100, controller="0")], after=0)
     done = remove("--yes", "--journal", str(path))
     assert done.exit_code == 1
-    assert f"{PLAN.id} is waiting, says the journal" in done.stderr
+    assert f"{PLAN.id} is waiting in the journal" in done.stderr
     assert remove("--journal", str(tmp_path / "none.db")).exit_code == 2
 
 

@@ -60,14 +60,19 @@ def test_a_segment_knows_its_key():
 @pytest.mark.parametrize(
     ("traffic", "place", "code", "said"),
     [
-        ({"affinity": {}}, "affinity", "P016", "names none of `header` or `cookie`"),
+        ({"affinity": {}}, "affinity", "P016", "needs exactly one of `header` or `cookie`"),
         ({"affinity": {"header": "a", "cookie": "b"}}, "affinity.cookie", "P016", "`header` al"),
-        ({"segment": {}}, "segment", "P016", "names none of `header` or `cookie` or `query`"),
+        (
+            {"segment": {}},
+            "segment",
+            "P016",
+            "needs exactly one of `header` or `cookie` or `query`",
+        ),
         (
             {"segment": {"header": {"name": "x"}}},
             "segment.header",
             "P016",
-            "names none of `exact` or `prefix` or `regex`",
+            "needs exactly one of `exact` or `prefix` or `regex`",
         ),
         (
             {"segment": {"header": {"name": "x", "exact": "a", "prefix": "b"}}},
@@ -91,7 +96,7 @@ def test_a_segment_knows_its_key():
             {"segment": {"header": {"name": "x", "regex": "("}}},
             "segment.header.regex",
             "P006",
-            "is no regular expression",
+            "is not a regular expression",
         ),
         ({"mirror": {"share": "0%", "lasts": "1m"}}, "mirror.share", "P009", "0.01%"),
         ({"mirror": {"share": "101%", "lasts": "1m"}}, "mirror.share", "P006", "at most 100%"),
