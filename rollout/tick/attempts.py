@@ -36,7 +36,10 @@ def cannot_apply(fleet: Fleet, command: Again, rollout: str) -> str:
     state = fleet.states[rollout]
     stable, canary = state.versions
     if not state.terminal:
-        return f"{rollout} is {state.phase}: `surefoot abort` sends all traffic to {stable}"
+        return (
+            f"{rollout} has not ended ({state.phase}): "
+            f"`surefoot abort` sends all traffic to {stable}"
+        )
     if command == "retry":
         reason = f"{rollout} was promoted, nothing to retry: {canary} has all traffic"
         return reason if state.phase == "promoted" else ""

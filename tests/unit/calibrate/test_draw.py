@@ -82,7 +82,7 @@ def test_the_length_is_the_plan_s_as_far_as_the_past_allows():
             "the history is too short to replay this plan: 16m44s are",
         ),
         (past_of(pods=2), "stable has 2 pods: a canary of 2 needs more"),
-        (past_of(canary=0), "say how many by `pods: {canary: 2}`"),
+        (past_of(canary=0), "state how many it gets, `pods: {canary: 2}`"),
         ({"errors": past_of()["errors"]}, "no history of accuracy, latency"),
     ],
 )

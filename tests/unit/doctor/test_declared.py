@@ -45,7 +45,12 @@ def test_a_plan_that_nobody_has_looked_at_as_it_stands(seen):
 
 @pytest.mark.parametrize(
     ("reason", "cure"),
-    [("Refused", "abort it"), ("Ended", "abort"), ("Forgotten", "backup"), ("Other", "mend")],
+    [
+        ("Refused", "abort it"),
+        ("Ended", "abort"),
+        ("Forgotten", "backup"),
+        ("Other", "fix the plan"),
+    ],
 )
 def test_a_plan_that_is_not_taken_up(reason, cure):
     names, told, (finding,) = found(resource(phase="promoted", holds="False", reason=reason))
@@ -57,7 +62,7 @@ def test_a_plan_that_is_not_taken_up(reason, cure):
 def test_a_paused_plan_says_why_and_what_a_person_may_say():
     _, told, (finding,) = found(resource(phase="paused"))
     assert told == [("warn", "Paused for you.")]
-    assert finding.fix == "surefoot resume, promote or abort"
+    assert finding.fix == "surefoot resume, promote or abort demo"
 
 
 def test_mistakes_are_told_each_with_its_place_and_code_and_others_are_read_on():

@@ -154,7 +154,7 @@ def test_all_rights_or_each_that_is_missing_with_its_rule(tmp_path):
     refusing = FakeCluster(refused=["rolloutplans/status"])
     found = examined([], tmp_path / "j.db", "clinical-ai", cluster=refusing)
     rule = '{apiGroups: ["surefoot.dev"], resources: [rolloutplans/status], verbs: [patch]}'
-    assert [each.fix for each in found if each.level == "fail"] == [f"a Role with {rule}"]
+    assert [each.fix for each in found if each.level == "fail"] == [f"grant a Role with {rule}"]
 
 
 def test_a_subset_that_the_rule_does_not_define(tmp_path):
@@ -180,7 +180,7 @@ def test_two_subsets_of_the_same_pods_are_no_two_versions(tmp_path, labels, said
     found = examined([plan(route=ISTIO)], tmp_path / "j.db", cluster=cluster)[-1]
     assert (found.check, found.level) == ("mesh", "fail")
     assert said in found.said
-    assert "one version with itself" in found.fix
+    assert "a version is compared with itself" in found.fix
 
 
 @pytest.mark.parametrize(

@@ -48,9 +48,9 @@ def test_both_versions_or_the_stable_one_are_enough():
     [
         ([], 0, "there is no series envoy_cluster_upstream_rq{}", "scrape"),
         ([], 7, f'has no {SERVICE}="summarizer"', "labels: {service"),
-        ([row("v2"), row("v3")], 0, "has no version v1; it has v2, v3", "spec.stable.version"),
+        ([row("v2"), row("v3")], 0, "has no version v1, only v2, v3", "spec.stable.version"),
         ([{CODE: "200"}], 0, f"has the label {VERSION}", "labels: {version"),
-        ([{VERSION: "v1"}], 0, f"has the label {CODE}", "nothing bad would be seen"),
+        ([{VERSION: "v1"}], 0, f"has the label {CODE}", "no bad unit is counted"),
     ],
 )
 def test_what_is_missing_is_said_with_its_cure(rows, total, said, cure):
@@ -83,10 +83,10 @@ def test_a_plan_with_pods_needs_their_label_and_two_of_stable():
             plan(guardrails=[RATE], pods={"label": "pod"}),
             lambda _url, text: [(labels, 1.0) for labels in rows],
         )
-        return found.level, found.said.partition(": ")[0], found.fix.partition(",")[0]
+        return found.level, found.said.partition(", ")[0], found.fix.partition(",")[0]
 
     assert told("a", "b")[0] == "ok"
-    assert told("a", "a") == ("warn", "v1 has one pod", "give v1 a second pod")
+    assert told("a", "a") == ("warn", "v1 has one pod", "run a second pod of v1")
     rows = [row(version, pod=pod) for version in ("v1", "v2") for pod in ("a", "b")]
     (found,) = of_plan(
         plan(guardrails=[RATE], pods={"label": "pod"}), lambda *_: [(of, 1.0) for of in rows]

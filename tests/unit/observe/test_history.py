@@ -97,7 +97,7 @@ def test_what_is_there_before_prometheus_knew_it_is_not_new():
         ([item("a", [1, 2], code="")], "no label envoy_response_code"),
         ([item("a", [0.5, 2])], "not a whole number"),
         ([{**item("a", [1]), "histograms": [[START, {"count": "1"}]]}], "native histogram"),
-        ({"a": 1}, "something else than series"),
+        ({"a": 1}, "holds no series"),
     ],
 )
 def test_every_unusable_past_is_told_in_words(result, words):

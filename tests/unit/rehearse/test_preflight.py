@@ -107,7 +107,7 @@ def test_a_ramp_beyond_the_deadline():
 
 
 def test_no_guardrail_of_the_proxy():
-    assert said(plan(guardrails=[VERDICT]))["no-proxy"].text.endswith("on what facts counts")
+    assert said(plan(guardrails=[VERDICT]))["no-proxy"].text.endswith("by what facts counts")
     assert "no-proxy" not in said(plan())
 
 
@@ -128,7 +128,9 @@ def test_what_is_done_without_proof():
 
 def test_what_is_no_experiment_is_named():
     assert "observational" not in said(plan())
-    assert "a cold start counts as harm" in said(plan(warmup="0s"))["observational"].text
+    assert (
+        "a cold start of the canary counts as harm" in said(plan(warmup="0s"))["observational"].text
+    )
 
 
 def test_a_paced_ramp_may_reach_its_top_at_once():

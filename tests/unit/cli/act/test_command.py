@@ -149,7 +149,7 @@ def test_an_end_that_comes_in_between_is_respected():
 
 
 def test_a_journal_that_never_stands_still_is_given_up():
-    with pytest.raises(JournalMovedError, match="say it again"):
+    with pytest.raises(JournalMovedError, match="repeat the command"):
         record_command(Busy([[started()]] * 50), "notes-v2", word("pause"))
 
 

@@ -154,7 +154,7 @@ def lab(*facts):
 def test_a_plan_that_asks_for_a_calibration_does_not_begin_without_one():
     with pytest.raises(InputError, match="requires a calibration and this journal has none"):
         lab()
-    with pytest.raises(InputError, match="begins only when calibrated"):
+    with pytest.raises(InputError, match="requires a calibration"):
         lab(calibrated(0, rollout="demo-of-another-digest"))
 
 

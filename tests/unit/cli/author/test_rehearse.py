@@ -88,7 +88,7 @@ def test_a_picture(file, tmp_path, suffix):
         (("--world", "bad"), "has no name"),
         (("--world", "same:crash"), "the world `same` changes nothing"),
         (("--errors", "0.5"), "write a percentage with its sign"),
-        (("--errors", "150%"), "at most 100%"),
+        (("--errors", "150%"), "at most 100 %"),
         (("--latency", "50"), "write a duration with its unit"),
         (("--latency-buckets", "10,5"), "rising order"),
         (("--rate", "0"), "write a number of at least"),

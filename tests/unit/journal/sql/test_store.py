@@ -60,7 +60,7 @@ def test_commits_wait_for_the_disk(journal):
 def test_a_url_names_the_same_file(tmp_path):
     with closing(SqlJournal(f"sqlite:///{tmp_path}/j.db")) as journal:
         assert journal.database.name == str(tmp_path / "j.db")
-    with pytest.raises(InputError, match=r"or on PostgreSQL: mysql://user:\*\*\*@host"):
+    with pytest.raises(InputError, match=r"mysql://user:\*\*\*@host"):
         SqlJournal("mysql://user:secret@host/db")
 
 

@@ -90,7 +90,7 @@ def test_a_segment_knows_its_key():
             {"segment": {"header": {"name": "x", "regex": r"(a)\1"}}},
             "segment.header.regex",
             "P006",
-            "no back-reference",
+            "RE2",
         ),
         (
             {"segment": {"header": {"name": "x", "regex": "("}}},
@@ -98,8 +98,8 @@ def test_a_segment_knows_its_key():
             "P006",
             "is not a regular expression",
         ),
-        ({"mirror": {"share": "0%", "lasts": "1m"}}, "mirror.share", "P009", "0.01%"),
-        ({"mirror": {"share": "101%", "lasts": "1m"}}, "mirror.share", "P006", "at most 100%"),
+        ({"mirror": {"share": "0%", "lasts": "1m"}}, "mirror.share", "P009", "0.01 %"),
+        ({"mirror": {"share": "101%", "lasts": "1m"}}, "mirror.share", "P006", "at most 100 %"),
         ({"mirror": {"share": "1%", "lasts": "0s"}}, "mirror.lasts", "P006", "longer than 0s"),
     ],
 )
@@ -115,8 +115,8 @@ def test_mistakes_are_told_at_their_place(traffic, place, code, said):
         (ISTIO, USER, "affinity", "Istio has no affinity between versions"),
         (HTTP, USER, "affinity", "the Gateway API has no affinity between versions"),
         (GRPC, BETA, "segment.query", "a GRPCRoute matches no query parameters"),
-        (TLS, WARD, "segment", "see no requests"),
-        (TLS, MIRROR, "mirror", "see no requests"),
+        (TLS, WARD, "segment", "name HTTP routes only"),
+        (TLS, MIRROR, "mirror", "name HTTP routes only"),
     ],
 )
 def test_what_a_mesh_does_not_have_is_refused_by_name(route, traffic, place, said):
