@@ -155,7 +155,7 @@ def test_while_the_cluster_s_plan_is_under_way_nothing_goes(place, remove):
     place.cluster.apply(asked.document())
     code, _, said = remove(asked)
     assert (code, len(there(place))) == (1, 2)
-    assert "the RolloutPlan reviews-v2 is yet to begin" in said
+    assert "the RolloutPlan reviews-v2 is not started yet" in said
     status = f"/apis/surefoot.dev/v1alpha1/namespaces/{place.namespace}/rolloutplans/{asked.name}"
     ended = {"status": {"phase": "promoted", "observedGeneration": 1, "conditions": []}}
     place.cluster.ask("PATCH", f"{status}/status", ended)
@@ -173,4 +173,4 @@ def test_without_the_right_to_delete_the_rule_that_lacks_is_named(place, remove,
     assert (code, [row["done"] for row in rows]) == (1, [False, False])
     assert "may not delete VirtualService" in said
     assert 'resources: [virtualservices], verbs: ["delete"]' in said
-    assert "whether a rollout is under way is not known" in said
+    assert "cannot check whether a rollout is in progress" in said

@@ -104,7 +104,7 @@ def test_nothing_else_ends_an_undo():
 @pytest.mark.parametrize(
     ("canary", "command", "words"),
     [
-        (GOOD, "retry", "there is nothing to retry"),
+        (GOOD, "retry", "nothing to retry: v2 has all traffic"),
         (BAD, "undo", "nothing to undo: v1 has all traffic"),
     ],
 )
@@ -118,7 +118,7 @@ def test_words_that_make_no_sense_are_refused(canary, command, words):
 @pytest.mark.parametrize("command", ["undo", "retry"])
 def test_a_rollout_under_way_is_aborted_not_undone(command):
     made = Lab()
-    with pytest.raises(InputError, match=r"goes on \(waiting\): `surefoot abort`"):
+    with pytest.raises(InputError, match=r"has not ended \(waiting\): `surefoot abort`"):
         say(made, command)
 
 

@@ -92,7 +92,7 @@ def test_a_declared_number_of_canary_pods_is_used():
 
 
 UNKNOWN = [
-    (past_of(canary=0), "no pod of the canary is there to be counted"),
+    (past_of(canary=0), "the canary has no pods yet"),
     (past_of(ticks=100), "480 are needed"),
     (past_of(pods=1), "one pod, so nothing is known of how pods differ"),
     (PodHistory(problems=dict.fromkeys(NAMES, "a series has no label pod")), "has no label pod"),

@@ -219,5 +219,6 @@ def test_a_paused_rollout_says_why_as_long_as_it_is_paused():
     paused(lab)
     lab.run(4)
     said = lab.decisions[-1].sentence
-    assert said.startswith("Hold v2 at 5 %: paused, because the mesh refused a change")
-    assert "rolls back after 24h" in said
+    assert said.startswith("Hold v2 at 5 %: paused")
+    assert "(a webhook says no)" in said
+    assert "rolls back after 1d" in said

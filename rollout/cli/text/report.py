@@ -164,8 +164,8 @@ def _describe_goal(state: RolloutState, goal: Split | None) -> tuple[str, str]:
 def _describe_end_of_pause(state: RolloutState, now: float) -> str:
     left = state.plan.spec.patience - (now - (state.paused_at or now))
     return (
-        f"surefoot resume, promote or abort {state.plan.name}; "
-        f"rolls back in {duration(max(left, 0))} without"
+        f"surefoot resume, promote or abort {state.plan.name}, "
+        f"without one it rolls back in {duration(max(left, 0))}"
     )
 
 

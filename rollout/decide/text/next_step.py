@@ -37,17 +37,16 @@ def _after_pause(state: RolloutState, codes: list[str]) -> str:
 def _name_commands(state: RolloutState) -> str:
     patience = duration(state.plan.spec.patience)
     name = state.plan.name
-    return f"surefoot resume, promote or abort {name}; rolls back after {patience} without"
+    return f"surefoot resume, promote or abort {name}, without one it rolls back after {patience}"
 
 
 def _after_blindness(state: RolloutState) -> str:
     policy = state.plan.spec.when_blind
     then = "pauses" if policy.then == "pause" else "rolls back"
-    return f"continues with the next samples, {then} after {duration(policy.hold)} without"
+    return f"continues with the next samples, without any it {then} after {duration(policy.hold)}"
 
 
 _AFTER_HOLD: dict[str, Callable[[RolloutState], str]] = {
     Reason.BLIND: _after_blindness,
     Reason.EXPOSURE_MISMATCH: lambda _: "find the traffic that goes around the route",
-    Reason.PAUSED: _name_commands,
 }

@@ -11,7 +11,6 @@ from rollout.decide.state.hooks import failed
 from rollout.decide.state.rollout import RolloutState
 from rollout.decide.text.evidence import describe_harm, describe_missing_proof, describe_proof
 from rollout.decide.text.measurement import closest
-from rollout.decide.text.pause import describe_pause
 from rollout.plan.fields.units import duration, percent
 
 
@@ -119,7 +118,7 @@ _BY_CODE: dict[str, Callable[[RolloutState, str], str]] = {
     Reason.PATIENCE_OVER: lambda state, _: (
         f"nobody ended the pause within {duration(state.plan.spec.patience)}"
     ),
-    Reason.PAUSED: lambda state, _: f"paused{describe_pause(state)}, harm still rolls back",
+    Reason.PAUSED: lambda *_: "paused, harm still rolls back",
     Reason.RAMP: lambda *_: "every guardrail is within its margin, the ramp goes on",
     Reason.ROUTE_AGAIN: lambda state, _: (
         f"the confirmed weights are written again, after the mesh refused{_mesh_problem(state)}"

@@ -48,6 +48,9 @@ def sentence(
         "resume": f"Resume {canary} at {now}",
     }[action]
     explanations = _describe_reasons(state, reasons, view)
+    if action == "hold" and reasons == (Reason.PAUSED,) and state.pause is not None:
+        # The pause's own sentence says why and what ends it: it is quoted whole, never parsed.
+        return f"{head}: {'; '.join(explanations)}. {state.pause.sentence}"
     if action == "advance" and not state.stepped:
         explanations += [*assumptions(state), *exposed(state.plan)]
     if label := observational(state.plan):

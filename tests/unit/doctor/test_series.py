@@ -93,7 +93,7 @@ def test_a_plan_with_pods_needs_their_label_and_two_of_stable():
     )
     assert (found.level, found.said) == ("warn", "a has series of both v1 and v2")
     level, said, fix = told("", "")
-    assert (level, fix) == ("fail", "let the scrape set it")
+    assert (level, fix) == ("fail", "add it in the scrape configuration")
     assert said.endswith("has the label pod")
 
 

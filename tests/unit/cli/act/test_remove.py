@@ -112,7 +112,7 @@ def test_a_rollout_under_way_is_a_refusal_unless_told_otherwise(remove, store):
     assert remove("--dry-run").exit_code == 0
     done = remove("--yes", "--force")
     assert (done.exit_code, [*store.held]) == (0, [("RolloutPlan", "reviews-v2")])
-    assert "warning: the RolloutPlan reviews-v2 is yet to begin" in done.stderr
+    assert "warning: the RolloutPlan reviews-v2 is not started yet" in done.stderr
 
 
 def test_the_journal_is_asked_too(remove, tmp_path):
