@@ -30,7 +30,6 @@ Examples:
   surefoot remove plan.yaml --dry-run
   surefoot remove plan.yaml --yes --json
 
-\b
 An object is deleted if it carries our marks for the plan's service and nobody else changed it,
 weights and policy aside. Objects that existed before get back what a policy replaced; their weights
 stay.

@@ -27,7 +27,6 @@ Examples:
   surefoot calibrate plan.yaml --journal ./journal.db
   surefoot calibrate plan.yaml --json | jq '.plans[0] | {rate, bound, holds}'
 
-\b
 The plan needs `pods: {label: ...}`. In each replay some of stable's pods act as the canary for a
 random stretch of their history, and the production controller decides at every look. Nothing was
 rolled out then, so every rollback is a false one.

@@ -29,14 +29,13 @@ Examples:
   surefoot doctor --namespace clinical-ai plans/*.yaml     those files
   kubectl exec -n clinical-ai deploy/surefoot -- surefoot doctor -n clinical-ai
 
-\b
 Exit codes: 0 nothing failed, 1 a check failed, 2 bad input. It changes nothing.""",
 )
 @click.argument("plans", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
     "-n",
     "--namespace",
-    help="Also check what `surefoot operate` needs here; without PLANS, check those in it.",
+    help="Also check what `surefoot operate` needs there; without PLANS, check the plans in it.",
 )
 @journal_option()
 @click.option("--context", help="Context of the kubeconfig; in a pod its own cluster is used.")

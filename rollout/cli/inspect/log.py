@@ -131,7 +131,6 @@ Examples:
   surefoot log --json | jq 'select(.kind == "decided") | .sentence'
   surefoot log --export june.jsonl      then: surefoot log --journal june.jsonl
 
-\b
 With --json each line is one object: seq, at (ISO 8601, UTC), rollout, kind, the fields of that
 kind of fact, hash. Reading verifies the hash chain: where it is broken, printing stops with exit
 code 1.""",

@@ -25,7 +25,6 @@ Examples:
   surefoot operate --namespace clinical-ai --journal /data/journal.db
   kubectl apply -f plan.yaml; kubectl get plans -w
 
-\b
 An edited plan starts a new rollout once the current one has ended. A deleted plan is aborted: all
 traffic goes back to stable. Of a plan only its status is written.""",
 )
