@@ -113,7 +113,7 @@ def test_copies_come_first_and_are_no_exposure(copies_count):
     assert lab.router.writes[0][1] == Split(50, way="mirror")
     told = report(lab.plan.id, lab.state, lab.clock.now())
     assert (told.weight, told.shown) == (0.0, "copies of 50 %")
-    assert told.next == "advance to 5 % in 20s"
+    assert told.next == "advance to 5 % in 20s if no guardrail shows harm"
     mirrored = lab.run_until(lambda state: state.wanted.way == "weights")
     assert lab.clock.now() - begun >= 19
     assert mirrored.first_canary_at is None

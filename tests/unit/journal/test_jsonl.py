@@ -34,7 +34,7 @@ def test_moved_spaces_and_keys_do_no_harm():
     [
         ("{", "line 1 is not a journal entry"),
         ("[]", "line 1 is not a journal entry"),
-        (LINES[0].replace('"seq":1', '"seq":1,"seq":1'), "a member is duplicated"),
+        (LINES[0].replace('"seq":1', '"seq":1,"seq":1'), "a member is there twice"),
         (LINES[0].replace('"seq":1', '"seq":true'), "line 1 is not a journal entry"),
         (LINES[0].replace('"seq":1', '"seq":1,"more":1'), "line 1 is not a journal entry"),
         (LINES[0].replace("1.5", "NaN"), "NaN is no JSON"),
