@@ -10,7 +10,7 @@ from rollout.decide.rules.choice import Choice
 from rollout.decide.rules.view import View, view
 from rollout.decide.state.rollout import RolloutState
 from rollout.decide.text import sentence
-from rollout.decide.text.numbers import numbers
+from rollout.decide.text.recorded import numbers
 
 RULES: tuple[Callable[[View], Choice | None], ...] = (
     safety.reverting,

@@ -114,7 +114,7 @@ def _check_cluster(
                 yield from rights.watching(plan.name, rights.of_watching(plan), may)
             yield from mesh.of_objects(plan, cluster.get)
     except (InputError, ClusterError) as error:
-        fix = "set KUBECONFIG or --context to a cluster that answers"
+        fix = "set KUBECONFIG or --context to a reachable cluster"
         yield Finding("cluster", namespace or "default", "fail", str(error), fix)
 
 
@@ -130,9 +130,11 @@ def _check_definition(cluster: ClusterAccess, kind: Kind, namespace: str) -> Fin
     except ClusterError as error:
         if error.status == 404:
             return Finding(
-                "cluster", subject, "fail", "the cluster does not know it", _DEFINITIONS[kind]
+                "cluster", subject, "fail", "the cluster does not serve it", _DEFINITIONS[kind]
             )
         if error.status == 403:
-            return Finding("cluster", subject, "warn", "not allowed to look", "see the rights")
+            return Finding(
+                "cluster", subject, "warn", "not allowed to list it", "see the findings on rights"
+            )
         raise
     return Finding("cluster", subject, "ok", f"{kind.version} is served")

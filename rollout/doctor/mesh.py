@@ -16,6 +16,7 @@ from rollout.decide.rules.ramp import max_splits, total_of
 from rollout.doctor.finding import Finding
 from rollout.errors import ClusterError, RouteError
 from rollout.kube.kinds import Kind
+from rollout.plan.fields.units import percent
 from rollout.plan.model.plan import Plan
 from rollout.ports import Router
 from rollout.route.create.creation import routes
@@ -25,7 +26,7 @@ from rollout.route.kube.patch import patch
 
 Get = Callable[[Kind, str, str], Any]  # an object, by kind, namespace, name; raises ClusterError
 
-_APART = "lead each to pods of its own: else what is compared is one version with itself"
+_APART = "lead each version to its own pods, or a version is compared with itself"
 _MISSING = {403, 404}  # HTTP status; the checks of rights and of the route report these
 
 
@@ -48,19 +49,21 @@ def of_plan(plan: Plan, router: Router, envoy: EnvoyAdmin) -> Iterator[Finding]:
     except RouteError as error:
         # A route that the plan creates itself is missing until the first weight is written.
         if error.absent and any(routes(plan)):
-            yield Finding("mesh", plan.name, "ok", f"{error}; it is made before the first weight")
+            yield Finding(
+                "mesh", plan.name, "ok", f"{error}; the rollout creates it before the first weight"
+            )
             return
-        fix = "make the route as the plan names it, or name it in spec.route"
+        fix = "create the route that the plan names, or name the right one in spec.route"
         yield Finding("mesh", plan.name, "fail", str(error), fix)
         return
-    message = f"{status.split.share * 100:.4g}% canary now"
+    message = f"the route answers: {percent(status.split.share)} for the canary now"
     yield problem or Finding("mesh", plan.name, "ok", message)
 
 
 def _check_envoy(plan: Plan, envoy: EnvoyAdmin) -> Finding | None:
     """Return the first problem of a local Envoy; None when there is none."""
     if unknown := envoy.unknown(plan):
-        fix = "define it in Envoy, or name both in spec.route.envoy.clusters"
+        fix = "define it in Envoy, or name both clusters in spec.route.envoy.clusters"
         return Finding("mesh", plan.name, "fail", f"Envoy has no cluster {unknown}", fix)
     if plan.spec.route.envoy and not _is_replaceable(Path(plan.spec.route.envoy.file)):
         folder = Path(plan.spec.route.envoy.file).parent
@@ -102,7 +105,7 @@ def _check_weights(plan: Plan, get: Get) -> Iterator[Finding]:
             raise
     except RouteError as error:
         message = f"{target.name} would refuse the canary's weight: {error}"
-        fix = "mend the route before the rollout; docs/routing.md says what is refused"
+        fix = "fix the route before the rollout; docs/routing.md lists what is refused"
         yield Finding("mesh", plan.name, "fail", message, fix)
 
 

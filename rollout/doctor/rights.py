@@ -127,22 +127,30 @@ def watching(subject: str, wanted: list[Right], may: May) -> Iterator[Finding]:
     """Warn of each missing right without which every look asks the API server."""
     for right in wanted:
         if not may(right):
-            message = f"may not {right}: each look asks the API server"
-            yield Finding("rights", subject, "warn", message, f"a Role with {right.rule}")
+            message = f"may not {right}: every look asks the API server instead of a watch"
+            yield Finding("rights", subject, "warn", message, f"grant a Role with {right.rule}")
 
 
 def findings(subject: str, needed: list[Right], may: May) -> Iterator[Finding]:
     """Report each missing right, or once that none is missing."""
     missing = [right for right in needed if not may(right)]
     if not missing:
-        yield Finding("rights", subject, "ok", f"all {len(needed)} that are needed")
+        yield Finding("rights", subject, "ok", f"all {len(needed)} needed rights are granted")
     for right in missing:
-        yield Finding("rights", subject, "fail", f"may not {right}", f"a Role with {right.rule}")
+        yield Finding(
+            "rights", subject, "fail", f"may not {right}", f"grant a Role with {right.rule}"
+        )
 
 
 def excess(namespace: str, may: May) -> Iterator[Finding]:
     """Warn of rights that no controller needs, as signs of a Role that is too wide."""
     for right in (Right("get", "", "secrets", namespace), Right("create", "", "pods", namespace)):
         if may(right):
-            fix = "give it the Role of manifests/base and no other"
-            yield Finding("rights", namespace or "cluster", "warn", f"may {right}: not needed", fix)
+            fix = "grant only the Role of manifests/base"
+            yield Finding(
+                "rights",
+                namespace or "cluster",
+                "warn",
+                f"may {right}, which no controller needs",
+                fix,
+            )

@@ -250,8 +250,8 @@ def test_doctor_knows_that_the_route_is_made_and_which_rights_that_takes(cluster
 
     asked = istio(mesh.namespace, **ISTIO)
     missing = f"VirtualService {mesh.namespace}/reviews: there is no such object"
-    to_be_made = ("ok", f"{missing}; it is made before the first weight")
-    assert examine_mesh() == [to_be_made, ("ok", "all 6 that are needed")]
+    to_be_made = ("ok", f"{missing}; the rollout creates it before the first weight")
+    assert examine_mesh() == [to_be_made, ("ok", "all 6 needed rights are granted")]
     _lose_the_component(cluster, mesh)
     lacking = [f"may not create {kind} in {mesh.namespace}" for kind in MADE]
     assert examine_mesh() == [to_be_made, *(("fail", problem) for problem in lacking)]

@@ -230,7 +230,7 @@ def test_people_command_a_running_controller_and_a_second_one_is_refused(stage, 
             assert second.ended() == 1
             holder = run.process.pid
             log = second.process.log.read_text()
-            assert f"another controller (pid {holder}) holds this journal" in log
+            assert f"another controller (pid {holder}) uses this journal" in log
             assert "Traceback" not in log
         assert surefoot("pause", name, *journal, "--reason", "lunch").returncode == 0
         until(lambda: record.state.phase == "paused", "a pause")

@@ -90,7 +90,7 @@ def test_a_rollout_at_an_edge_without_traffic_makes_its_route_and_ends(route):
     assert rollout.run().phase == "promoted"
     assert rollout.actions[:2] == ["make route", "advance"]
     assert rollout.router.writes[0][1] == Split(0)
-    assert "Make the route, all traffic to v1: it comes before" in rollout.decisions[0].sentence
+    assert "Create the route, all traffic to v1: it comes before" in rollout.decisions[0].sentence
     assert lab(BAD, route).run().phase == "rolled back"
 
 

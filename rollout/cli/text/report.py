@@ -14,6 +14,7 @@ from rollout.decide.evidence.baseline import baseline_complete
 from rollout.decide.evidence.exposure import mirror_of
 from rollout.decide.fold import fold
 from rollout.decide.record.facts import of_rollout
+from rollout.decide.record.split import Split
 from rollout.decide.rules.ramp import held_back, next_split
 from rollout.decide.rules.view import View, view
 from rollout.decide.state.hooks import describe_hooks
@@ -128,33 +129,44 @@ def _find_recorded_stable(state: RolloutState, among: Mapping[str, RolloutState]
 
 
 def next_action(rollout_view: View) -> str:
-    """Describe the next action and when it comes, if the evidence allows it.
+    """Describe the next action, when it comes, and on which condition.
 
     The checks are ordered: the first that applies is what the rollout waits for.
     """
     state = rollout_view.state
     if state.delivery.is_open:
-        return f"confirm {format_split(state.wanted)} at the mesh"
+        return f"the mesh confirms {format_split(state.wanted)}"
     if state.phase == "paused":
-        return "waits for resume, promote or abort"
+        return _describe_end_of_pause(state, rollout_view.now)
     if rollout_view.blind:
-        return "hold until the evidence comes back"
+        return "continue when every guardrail has data again (surefoot doctor names the cause)"
     if not state.stepped and not baseline_complete(state):
-        return f"switch when enough of {state.versions[0]} is seen"
+        return f"switch when enough samples of {state.versions[0]} are collected"
     if state.warm_at is None and state.wanted.served_share:
-        return "waits for the canary's first request"
+        return f"wait for the first request of {state.versions[1]}"
     goal = next_split(state)
-    what = f"advance to {format_split(goal)}" if goal else _describe_last_step(state)
+    what, condition = _describe_goal(state, goal)
     wait = _compute_wait(rollout_view)
-    return f"{what} in {duration(wait)}" if wait >= 1 else what
+    return f"{what} in {duration(wait)} if {condition}" if wait >= 1 else f"{what} when {condition}"
 
 
-def _describe_last_step(state: RolloutState) -> str:
+def _describe_goal(state: RolloutState, goal: Split | None) -> tuple[str, str]:
+    """Return the next change of the weight, and its condition."""
+    if goal is not None:
+        return f"advance to {format_split(goal)}", "no guardrail shows harm"
     if state.phase == "holding back":
-        return "promote"
+        return "promote", "no guardrail shows harm"
     split = held_back(state)
-    goal = f"hold back {percent(1 - split.share)}" if split else "promote"
-    return f"{goal} when every guardrail is safe"
+    change = f"hold back {percent(1 - split.share)}" if split else "promote"
+    return change, "every guardrail is safe"
+
+
+def _describe_end_of_pause(state: RolloutState, now: float) -> str:
+    left = state.plan.spec.patience - (now - (state.paused_at or now))
+    return (
+        f"surefoot resume, promote or abort {state.plan.name}, "
+        f"without one it rolls back in {duration(max(left, 0))}"
+    )
 
 
 def _compute_wait(rollout_view: View) -> float:
