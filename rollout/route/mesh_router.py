@@ -74,6 +74,13 @@ class MeshRouter:
         weights = self._open(plan).weights
         return weights.cached(plan, total) if plan.spec.policy is None else None
 
+    def endpoints(self, plan: Plan) -> bool | None:
+        """See rollout.ports.Router."""
+        try:
+            return self._open(plan).weights.endpoints(plan)
+        except RouteError:
+            return None
+
     def diagnose(self, plan: Plan) -> str:
         """See rollout.ports.Router."""
         return self._open(plan).weights.diagnose(plan)

@@ -51,7 +51,8 @@ def router(
         except InputError as error:
             raise RouteError(str(error), unread=True) from None
         fenced = FencedObjects(cluster, fence)
-        weights = ClusterRouter(fenced, _open_watches(cluster, watches) if watches else None)
+        watched = _open_watches(cluster, watches) if watches else None
+        weights = ClusterRouter(fenced, watched, cluster)
         creator = Creator(fenced, clock.SystemClock().sleep)
         return MeshAccess(weights, ClusterPolicyStore(fenced), creator)
 

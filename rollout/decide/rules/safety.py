@@ -5,6 +5,7 @@ from __future__ import annotations
 from rollout.decide.record.reasons import Reason
 from rollout.decide.record.split import Split
 from rollout.decide.rules.choice import Choice, hold, pause, promote, roll_back
+from rollout.decide.rules.first_write import OBSTACLES
 from rollout.decide.rules.view import View
 from rollout.decide.state.rollout import Phase
 
@@ -48,10 +49,11 @@ def asked(view: View) -> Choice | None:
     if request is None:
         return None
     if request.command == "promote" and phase != "promoting":
-        return promote(view, Reason.HUMAN.of("promote"))
+        obstacles = (choice for rule in OBSTACLES if (choice := rule(view)))
+        return next(obstacles, None) or promote(view, Reason.HUMAN.of("promote"))
     if request.command == "pause" and phase in CLIMBING:
         return pause(view, Reason.HUMAN.of("pause"))
-    if request.command == "resume" and phase == "paused":
+    if request.command == "resume" and (phase == "paused" or view.state.is_put_back):
         return Choice(
             "resume", view.state.wanted, (Reason.HUMAN.of("resume"), *_list_rewrite_reasons(view))
         )
