@@ -206,6 +206,9 @@ def _is_put_back(state: RolloutState, fact: Drifted) -> bool:
 
 def _apply_route_read(state: RolloutState, fact: RouteRead, _seq: int) -> RolloutState:
     """Keep what the mesh shows; a first write that was not sent is taken back."""
+    if not state.first_write and state.live != (fact.split or state.split):
+        # What was counted so far is of another split than the one before our first write.
+        state = _reset_traffic_evidence(state)
     state = replace(state, route_read=fact)
     if not fact.withdrawn or fact.withdrawn != state.delivery.decision:
         return state
