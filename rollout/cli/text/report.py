@@ -168,8 +168,8 @@ def next_action(rollout_view: View) -> str:
         return f"the mesh confirms {format_split(state.wanted)}"
     if state.phase == "paused":
         return _describe_end_of_pause(state, rollout_view.now)
-    if wait := _describe_wait(rollout_view):
-        return wait
+    if waiting := _describe_wait(rollout_view):
+        return waiting
     if not state.stepped and not baseline_complete(state):
         return f"switch when enough samples of {state.versions[0]} are collected"
     if state.warm_at is None and state.wanted.served_share:
