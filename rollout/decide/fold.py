@@ -122,7 +122,7 @@ def _pause(state: RolloutState, fact: Decided) -> RolloutState:
     """Begin a pause, or renew its reason; a pause for a refusal gives the refused split up."""
     is_refusal, delivery = Reason.ROUTE_REFUSED in fact.reasons, state.delivery
     # A first write that was only ever refused has changed nothing, so nothing is ours to undo.
-    is_unsent = is_refusal and delivery.decision == state.first_write and not delivery.is_unclear
+    is_unsent = is_refusal and state.is_first_write_unsent
     return replace(
         state,
         delivery=delivery.give_up() if is_refusal else delivery,

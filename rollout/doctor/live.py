@@ -16,6 +16,7 @@ from rollout.tick.fleet import attempt_id
 Recorded = Callable[[str], bool | None]
 """Tells whether the journal has the decision of a write id; None where there is no journal."""
 
+_LONGEST_ATTEMPT = 3  # digits
 _REPORTED = "mend the route or its owner: every step waits until the mesh reports nothing more"
 
 
@@ -78,5 +79,7 @@ def _is_of_plan(write_id: str, plan: Plan) -> bool:
     """Return whether a rollout of this very plan wrote it, in any attempt."""
     rollout = write_id.rpartition("/")[0]
     number = rollout.rpartition("-")[2]
-    is_retry = number.isdecimal() and attempt_id(plan.id, int(number)) == rollout
+    # A longer number would leave nothing of the digest by which the plan is known.
+    is_number = number.isdecimal() and len(number) <= _LONGEST_ATTEMPT
+    is_retry = is_number and attempt_id(plan.id, int(number)) == rollout
     return bool(rollout) and (rollout == plan.id or is_retry)

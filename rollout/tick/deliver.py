@@ -122,8 +122,7 @@ def _is_unsafe(status: RouteStatus | RouteError, rollout: str, state: RolloutSta
 
     After a write of unknown outcome only its own reads can tell whose weights they are.
     """
-    delivery = state.delivery
-    if delivery.decision != state.first_write or delivery.is_unclear:
+    if not state.is_first_write_unsent:
         return False
     if isinstance(status, RouteError):
         return not (status.absent and state.plan.spec.route.creates)

@@ -141,6 +141,13 @@ class RolloutState:
         return read.split
 
     @property
+    def is_first_write_unsent(self) -> bool:
+        """Whether the first write is open, and no attempt at it can have reached the mesh."""
+        delivery = self.delivery
+        is_open = delivery.decision == self.first_write and delivery.wanted != delivery.confirmed
+        return is_open and not delivery.is_unclear
+
+    @property
     def is_untouched(self) -> bool:
         """Whether all traffic returns to stable by a decision that has nothing to take back."""
         return self.stepped and not self.first_write and not self.wanted.canary
