@@ -209,9 +209,9 @@ class NoTraffic:
 @pytest.mark.parametrize("on_drift", ["revert", "adopt"])
 @pytest.mark.parametrize("split", [Split(99), Split(50), Split(100), Split(10)])
 def test_a_route_that_is_not_at_stable_is_left_alone(router, plan, split, on_drift):
-    router.write(plan, split, "other-1a2b3c4d/7")
-    await_mark(router, plan, "other-1a2b3c4d/7")
     begun = plan.model_copy(update={"spec": plan.spec.model_copy(update={"on_drift": on_drift})})
+    router.write(begun, split, "other-1a2b3c4d/7")
+    await_mark(router, begun, "other-1a2b3c4d/7")
     counting, clock = Counting(router), VirtualClock()
     controller = Controller(Ports(NoTraffic(), counting, MemoryJournal(), clock), "test")
     (rollout,) = controller.start([begun])
@@ -223,7 +223,7 @@ def test_a_route_that_is_not_at_stable_is_left_alone(router, plan, split, on_dri
     assert state.last.reasons == ("not-at-stable",)
     assert "written by rollout other-1a2b3c4d (decision 7)" in state.last.sentence
     assert (counting.writes, state.live) == (0, split)
-    assert router.read(plan, 100).split == split
+    assert router.read(begun, 100).split == split
 
 
 @pytest.fixture
