@@ -128,12 +128,12 @@ class Controller:
         Where another entry came first, everything is computed again from the new state.
         """
         router = self.ports.router
-        shown = {r: look_at_route(router, r, self.states[r], now) for r in rollouts}
+        reads = {r: look_at_route(router, r, self.states[r], now) for r in rollouts}
         for _ in range(RETRIES):
             ahead: list[Step] = []
             for r in rollouts:
                 state, head, answer = self.states[r], self.head + len(ahead), answers.get(r)
-                ahead += propose(r, state, head, shown=shown[r], answer=answer, now=now)
+                ahead += propose(r, state, head, reads=reads[r], answer=answer, now=now)
             if self._sync.try_append([fact for fact, _ in ahead], [state for _, state in ahead]):
                 return
 

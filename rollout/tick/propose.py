@@ -28,19 +28,19 @@ def propose(
     state: RolloutState,
     head: int,
     *,
-    shown: Sequence[Fact],
+    reads: Sequence[Fact],
     answer: Answer | None,
     now: float,
 ) -> list[Step]:
     """Return a look's facts with their states, to be appended after entry `head`.
 
-    `shown` is what the mesh showed. Every fact is folded before the next is computed: the decision
+    `reads` is what the mesh showed. Every fact is folded before the next is computed: the decision
     sees the route and the observation of the same look.
     """
     if state.terminal:
         return []
     look = _Look(state, head)
-    for fact in shown:
+    for fact in reads:
         look.add(fact)
     look.add(_build_observed(rollout, look.state, answer, now))
     look.add(step(look.state, now, rollout))

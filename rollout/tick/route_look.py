@@ -63,10 +63,12 @@ def build_drifted(rollout: str, state: RolloutState, status: RouteStatus, now: f
 
 def build_withdrawn(rollout: str, state: RolloutState, status: RouteStatus, now: float) -> Fact:
     """Return the fact that the first write was not sent, and what the route shows instead."""
-    shown: dict[str, Any] = {**_reports(rollout, state, status), "split": status.split}
+    content: dict[str, Any] = {**_reports(rollout, state, status), "split": status.split}
     endpoints = state.route_read.has_endpoints if state.route_read else None
     decision = state.delivery.decision
-    return RouteRead(rollout=rollout, at=now, has_endpoints=endpoints, withdrawn=decision, **shown)
+    return RouteRead(
+        rollout=rollout, at=now, has_endpoints=endpoints, withdrawn=decision, **content
+    )
 
 
 def record_failure(
@@ -163,13 +165,13 @@ def _build_route_read(
     if isinstance(status, RouteError):
         if state.delivery.decision:
             return None  # a failure of the delivery tells it
-        shown: dict[str, Any] = {"problem": str(status), "absent": status.absent}
+        content: dict[str, Any] = {"problem": str(status), "absent": status.absent}
     else:
-        shown = _reports(rollout, state, status)
+        content = _reports(rollout, state, status)
         if not state.first_write:
-            shown["split"] = status.split
+            content["split"] = status.split
     endpoints = _ask_endpoints(router, state)
-    fact = RouteRead(rollout=rollout, at=now, has_endpoints=endpoints, **shown)
+    fact = RouteRead(rollout=rollout, at=now, has_endpoints=endpoints, **content)
     if not state.first_write:
         return None if before and fact.content == before.content else fact
     # From the first write on, the split of before it is gone, and only the reports count.

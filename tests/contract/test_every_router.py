@@ -176,7 +176,7 @@ def test_a_mesh_that_shows_what_was_written_has_nothing_to_explain(router, plan)
 
 
 @dataclass
-class Counting:
+class CountingRouter:
     """A router that counts the writes which a controller sends through it."""
 
     inner: Router
@@ -212,7 +212,7 @@ def test_a_route_that_is_not_at_stable_is_left_alone(router, plan, split, on_dri
     begun = plan.model_copy(update={"spec": plan.spec.model_copy(update={"on_drift": on_drift})})
     router.write(begun, split, "other-1a2b3c4d/7")
     await_mark(router, begun, "other-1a2b3c4d/7")
-    counting, clock = Counting(router), VirtualClock()
+    counting, clock = CountingRouter(router), VirtualClock()
     controller = Controller(Ports(NoTraffic(), counting, MemoryJournal(), clock), "test")
     (rollout,) = controller.start([begun])
     for _ in range(3):

@@ -25,23 +25,23 @@ COMMANDS = st.sampled_from([None, None, None, "promote", "pause", "resume", "abo
 
 
 @dataclass
-class Watched(MemoryRouter):
+class WitnessRouter(MemoryRouter):
     """A mesh with faults that remembers what it showed last, and what each write came upon."""
 
     fault: str = ""
-    shown: RouteStatus | None = None
+    last_status: RouteStatus | None = None
     overwritten: list[tuple[Split | None, Split]] = field(default_factory=list)
 
     def read(self, plan, total):
-        self.shown = None
+        self.last_status = None
         if self.fault:
             raise RouteError("no", **{self.fault: True})
-        self.shown = super().read(plan, total)
-        return self.shown
+        self.last_status = super().read(plan, total)
+        return self.last_status
 
     def write(self, plan, split, write_id):
         live = self.statuses.get(plan.id, RouteStatus(Split(0), "")).split
-        assert self.overwritten or self.shown is not None, "nobody had read the mesh"
+        assert self.overwritten or self.last_status is not None, "nobody had read the mesh"
         self.overwritten.append((live, split))
         if self.fault:
             raise RouteError("no", refused=True)
@@ -63,7 +63,7 @@ def histories(draw: st.DrawFn) -> list[tuple[Any, ...]]:
     st.sampled_from([True, False, None]),
 )
 def test_first_write_comes_upon_stable_or_what_it_wants(history, drift, late, endpoints):
-    router = Watched(has_endpoints=endpoints)
+    router = WitnessRouter(has_endpoints=endpoints)
     lab = Lab(plan=plan(onDrift=drift, whenInconclusive=late, deadline="40s"), router=router)
     for split, mark, fault, command in history:
         router.fault = fault
@@ -71,8 +71,8 @@ def test_first_write_comes_upon_stable_or_what_it_wants(history, drift, late, en
             router.statuses[lab.plan.id] = RouteStatus(split, mark)
         if command is not None and not lab.state.terminal:
             at = lab.clock.now()
-            said = HumanSaid(rollout=lab.plan.id, at=at, command=command, actor="ada")
-            lab.controller.note(said)
+            command_fact = HumanSaid(rollout=lab.plan.id, at=at, command=command, actor="ada")
+            lab.controller.note(command_fact)
         lab.run(6)
     router.fault = ""
     lab.run(20)
@@ -90,8 +90,8 @@ def test_rollback_of_what_was_never_written_writes_nothing_and_ends(split, mark)
     lab = Lab(plan=plan())
     lab.router.statuses[lab.plan.id] = RouteStatus(split, mark)
     lab.run(4)
-    said = HumanSaid(rollout=lab.plan.id, at=lab.clock.now(), command="abort", actor="ada")
-    lab.controller.note(said)
+    command_fact = HumanSaid(rollout=lab.plan.id, at=lab.clock.now(), command="abort", actor="ada")
+    lab.controller.note(command_fact)
     lab.run(4)
     assert lab.state.phase == "rolled back"
     assert (lab.router.writes, lab.router.read(lab.plan, 100).split) == ([], split)

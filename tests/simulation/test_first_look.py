@@ -41,8 +41,8 @@ def reads(lab):
 
 
 def tell(lab, command):
-    said = HumanSaid(rollout=lab.plan.id, at=lab.clock.now(), command=command, actor="ada")
-    lab.controller.note(said)
+    command_fact = HumanSaid(rollout=lab.plan.id, at=lab.clock.now(), command=command, actor="ada")
+    lab.controller.note(command_fact)
 
 
 @pytest.mark.parametrize("on_drift", ["pause", "revert", "adopt"])

@@ -11,7 +11,7 @@ from tests.support.worlds import plan as envoy_plan
 SUBSETS = [{"name": "v2", "labels": {"version": "v2"}}]
 
 
-class Source:
+class FakeEndpoints:
     """A cluster's Services, slices and pods, and what was asked for."""
 
     def __init__(self, endpoints=(), pods=(), service=None, status=0):
@@ -65,22 +65,22 @@ def pod(status="True", **metadata):
     ],
 )
 def test_two_services_have_slices_and_an_absent_condition_is_ready(endpoints, answer):
-    source = Source(endpoints)
+    source = FakeEndpoints(endpoints)
     assert has_endpoints(gateway("clinic"), Rules(), source) is answer
     assert source.asked == [("slices", "clinic", "reviews-v2")]
 
 
 def test_services_without_slices():
-    assert has_endpoints(gateway("clinic"), Rules(), Source(status=404)) is False
-    external = Source(service={"type": "ExternalName"})
+    assert has_endpoints(gateway("clinic"), Rules(), FakeEndpoints(status=404)) is False
+    external = FakeEndpoints(service={"type": "ExternalName"})
     assert has_endpoints(gateway("clinic"), Rules(), external) is None
     with pytest.raises(ClusterError):
-        has_endpoints(gateway("clinic"), Rules(), Source(status=403))
+        has_endpoints(gateway("clinic"), Rules(), FakeEndpoints(status=403))
 
 
 def test_hosts_are_asked_for_where_they_are():
     hosts = {"stable": "reviews-v1", "canary": "reviews-v2.other.svc.cluster.local"}
-    source = Source([{}])
+    source = FakeEndpoints([{}])
     assert has_endpoints(istio("clinic", hosts=hosts), Rules(), source) is True
     assert source.asked == [("slices", "other", "reviews-v2")]
     away = {"stable": "reviews-v1", "canary": "api.example.com"}
@@ -89,7 +89,7 @@ def test_hosts_are_asked_for_where_they_are():
 
 def test_backends_of_another_kind_are_unknown():
     imports = {"stable": "a", "canary": "b", "kind": "ServiceImport", "group": "x.k8s.aws"}
-    assert has_endpoints(gateway("clinic", backends=imports), Rules(), Source()) is None
+    assert has_endpoints(gateway("clinic", backends=imports), Rules(), FakeEndpoints()) is None
 
 
 @pytest.mark.parametrize(
@@ -103,30 +103,30 @@ def test_backends_of_another_kind_are_unknown():
     ],
 )
 def test_subsets_are_pods_by_the_subset_s_labels_and_the_service_s_selector(pods, answer):
-    source = Source(pods=pods)
+    source = FakeEndpoints(pods=pods)
     plan = istio("clinic", destinationRule="reviews")
     assert has_endpoints(plan, Rules(SUBSETS), source) is answer
     assert source.asked == [("pods", "clinic", {"app": "reviews", "version": "v2"})]
 
 
 def test_subsets_that_nobody_defines_are_unknown_unless_the_plan_creates_them():
-    source, plan = Source(pods=[pod()]), istio("clinic", destinationRule="reviews")
+    source, plan = FakeEndpoints(pods=[pod()]), istio("clinic", destinationRule="reviews")
     assert has_endpoints(istio("clinic"), Rules(SUBSETS), source) is None
     assert has_endpoints(plan, Rules([]), source) is None
     assert has_endpoints(plan, Rules(), source) is None
     created = istio("clinic", destinationRule="reviews", create={})
     assert has_endpoints(created, Rules(), source) is True
-    unselected = Source(pods=[pod()], service={"ports": []})
+    unselected = FakeEndpoints(pods=[pod()], service={"ports": []})
     assert has_endpoints(plan, Rules(SUBSETS), unselected) is None
 
 
 def test_a_router_never_raises_for_what_it_may_not_ask():
     plan = gateway("clinic")
     assert ClusterRouter(Rules()).endpoints(plan) is None
-    assert ClusterRouter(Rules(), None, Source(status=403)).endpoints(plan) is None
-    assert ClusterRouter(Rules(), None, Source([{}])).endpoints(plan) is True
+    assert ClusterRouter(Rules(), None, FakeEndpoints(status=403)).endpoints(plan) is None
+    assert ClusterRouter(Rules(), None, FakeEndpoints([{}])).endpoints(plan) is True
 
 
 def test_a_plan_of_another_mesh_is_an_error():
     with pytest.raises(RouteError):
-        has_endpoints(envoy_plan(), Rules(), Source())
+        has_endpoints(envoy_plan(), Rules(), FakeEndpoints())
