@@ -58,7 +58,7 @@ def apply(router: Router, rollout: str, state: RolloutState) -> Problem | None:
     if not state.delivery.has_to_write or _has_nothing_to_write(state):
         return None
     status = read(router, state)
-    if state.making and not _is_absent(status):
+    if state.is_making_route and not _is_absent(status):
         return None
     if _is_unsafe(status, rollout, state):
         return Unsent(status)
@@ -163,7 +163,7 @@ def _is_absent(status: RouteStatus | RouteError) -> bool:
 
 def _find_stable(state: RolloutState) -> str | None:
     """Return the stable version if the confirmation ends the rollout, else None."""
-    return replace(state, phase=MOVES.get((state.phase, "confirmed"), "waiting")).leaves
+    return replace(state, phase=MOVES.get((state.phase, "confirmed"), "waiting")).stable_after
 
 
 def _is_edited_by_other(status: RouteStatus | RouteError, state: RolloutState) -> bool:

@@ -30,7 +30,7 @@ def look_at_route(router: Router, rollout: str, state: RolloutState, now: float)
 
     While a delivery is open, its own reads tell what the mesh shows.
     """
-    if state.terminal or state.delivery.is_open:
+    if state.is_terminal or state.delivery.is_open:
         return []
     status = _read_at_look(router, rollout, state)
     facts = [_find_drift(rollout, state, status, now)]

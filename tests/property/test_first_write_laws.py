@@ -69,7 +69,7 @@ def test_first_write_comes_upon_stable_or_what_it_wants(history, drift, late, en
         router.fault = fault
         if split is not None and not router.overwritten:
             router.statuses[lab.plan.id] = RouteStatus(split, mark)
-        if command is not None and not lab.state.terminal:
+        if command is not None and not lab.state.is_terminal:
             at = lab.clock.now()
             command_fact = HumanSaid(rollout=lab.plan.id, at=at, command=command, actor="ada")
             lab.controller.note(command_fact)
