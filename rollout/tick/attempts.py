@@ -35,7 +35,7 @@ def cannot_apply(fleet: Fleet, command: Again, rollout: str) -> str:
     """Explain why there is nothing to undo or to retry; empty where there is."""
     state = fleet.states[rollout]
     stable, canary = state.versions
-    if not state.terminal:
+    if not state.is_terminal:
         return (
             f"{rollout} has not ended ({state.phase}): "
             f"`surefoot abort` sends all traffic to {stable}"

@@ -88,7 +88,7 @@ def report(
     An ended rollout is judged at its last look. At `now` its series would be stale, and every
     guardrail blind.
     """
-    rollout_view = view(state, state.looked_at or now if state.terminal else now)
+    rollout_view = view(state, state.looked_at or now if state.is_terminal else now)
     judgement = rollout_view.judgement
     stable, canary = state.versions
     lines = tuple(
@@ -110,7 +110,7 @@ def report(
         guardrails=lines,
         joint=judgement.log_joint,
         said=state.last.sentence if state.last else "",
-        next="" if state.terminal else next_action(rollout_view),
+        next="" if state.is_terminal else next_action(rollout_view),
         route_problem=state.route_problem,
         basis=compared_with(state.plan),
         observational=bool(observational(state.plan)),
