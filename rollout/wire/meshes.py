@@ -56,7 +56,7 @@ def router(
         creator = Creator(fenced, clock.SystemClock().sleep)
         return MeshAccess(weights, ClusterPolicyStore(fenced), creator)
 
-    return MeshRouter({"envoy": envoy, "istio": kubernetes, "gateway": kubernetes})
+    return MeshRouter({"envoy": envoy, "istio": kubernetes, "gateway": kubernetes}, fence)
 
 
 def _open_watches(cluster: Cluster, until: ExitStack) -> WatchedObjects:
