@@ -51,20 +51,17 @@ class RouteStatus:
     """What the mesh shows: the live split, and the `write_id` that was written with it.
 
     `policy` describes how the mesh's policy differs from the plan's; empty where it does not.
-    `pinned` names routes that lead to the canary and did so before our first write: they are not
-    moved. `moved` names others that gave the canary traffic and are not the plan's: a rollback
-    moves them. `conditions` says in words why the mesh may not do what its object says, `owner`
-    which other object may write it back, and `git_tool` which Git tool's labels it carries.
+    `conditions` are what the mesh reports against the route, in words, and `owner` is a controller
+    that writes the object back. `pinned` names routes that lead to the canary and did so before our
+    first write: they are not moved.
     """
 
     split: Split
     write_id: str
     policy: str = ""
-    pinned: tuple[str, ...] = ()
-    moved: tuple[str, ...] = ()
     conditions: tuple[str, ...] = ()
     owner: str = ""
-    git_tool: str = ""
+    pinned: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -118,6 +115,13 @@ class Router(Protocol):
         """Return what a watch of the mesh showed last, without a request; None without a watch.
 
         It may be older than what `read` returns. Raises RouteError like `read`.
+        """
+        ...
+
+    def endpoints(self, plan: Plan) -> bool | None:
+        """Return whether the canary has ready endpoints; None where nobody can tell.
+
+        Never raises for a missing right, a missing kind or a failing source.
         """
         ...
 

@@ -74,4 +74,4 @@ def _post(call: HookCall) -> str:
         except requests.Timeout:
             return f"no answer within {call.timeout:g}s"
         except requests.ConnectionError:
-            return f"{urlsplit(call.url).hostname} cannot be reached"
+            return f"{urlsplit(call.url).hostname} is not reachable"

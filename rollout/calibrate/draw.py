@@ -91,14 +91,12 @@ def recorded(plan: Plan, pods: Mapping[str, PodCounts]) -> Recording:
     """Prepare a plan's past for draws. Raises InputError if no replay is possible."""
     missing = sorted({g.name for g in plan.spec.guardrails} - pods.keys())
     if missing:
-        raise InputError(f"no past of {', '.join(missing)}")
+        raise InputError(f"Prometheus has no history of {', '.join(missing)}")
     canary, counted = canary_pods(plan, pods), pods[exposure_guardrail(plan)]
     if not canary:
         raise InputError(NO_CANARY)
     if len(counted.pods) <= canary:
-        raise InputError(
-            f"stable has {len(counted.pods)} pods: to play a canary of {canary} more are needed"
-        )
+        raise InputError(f"stable has {len(counted.pods)} pods: a canary of {canary} needs more")
     return Recording(plan, pods, canary, _choose_length(plan, len(counted.ends)))
 
 
@@ -113,5 +111,5 @@ def _choose_length(plan: Plan, ticks: int) -> int:
     desired = min(max(LOOKS, 2 * least), math.ceil(spec.deadline / spec.interval))
     if ticks - LEAST_TICKS < least:
         needed = duration((least + LEAST_TICKS) * spec.interval)
-        raise InputError(f"the past is too short to replay this plan: {needed} are needed")
+        raise InputError(f"the history is too short to replay this plan: {needed} are needed")
     return min(desired, ticks - LEAST_TICKS)

@@ -14,7 +14,7 @@ from rollout.cli.group import CommandEntry, LazyGroup
 
 COMMANDS = {
     "demo": CommandEntry(
-        "rollout.cli.run.demo:demo", "See it work: one good and one bad rollout, here."
+        "rollout.cli.run.demo:demo", "See it work on this machine: one good and one bad rollout."
     ),
     "check": CommandEntry(
         "rollout.cli.author.check:check", "Find every mistake in plans; change nothing."
@@ -26,17 +26,20 @@ COMMANDS = {
         "rollout.cli.author.rehearse:rehearse", "Simulate a plan before it runs."
     ),
     "calibrate": CommandEntry(
-        "rollout.cli.author.calibrate:calibrate", "Measure false rollbacks on stable's own past."
+        "rollout.cli.author.calibrate:calibrate",
+        "Measure false rollbacks on the history of stable's pods.",
     ),
     "doctor": CommandEntry(
-        "rollout.cli.inspect.doctor:doctor", "Check what plans need, and say each cure."
+        "rollout.cli.inspect.doctor:doctor", "Check what plans need, and print what to fix."
     ),
-    "run": CommandEntry("rollout.cli.run.run:run", "Carry out plans until each is decided."),
+    "run": CommandEntry(
+        "rollout.cli.run.run:run", "Run plans until each is promoted or rolled back."
+    ),
     "operate": CommandEntry(
-        "rollout.cli.run.operate:operate", "Carry out the plans of a cluster, for ever."
+        "rollout.cli.run.operate:operate", "Run the plans of a cluster until stopped."
     ),
     "status": CommandEntry(
-        "rollout.cli.inspect.status:status", "Show every rollout: weight, evidence, what next."
+        "rollout.cli.inspect.status:status", "Show every rollout: weight, evidence, next step."
     ),
     "watch": CommandEntry(
         "rollout.cli.inspect.watch:watch", "Follow the rollouts on one live screen."
@@ -46,19 +49,23 @@ COMMANDS = {
     ),
     "why": CommandEntry("rollout.cli.inspect.status:why", "Explain one decision by its numbers."),
     "pause": CommandEntry(
-        "rollout.cli.act.command:pause", "Stop a rollout's ascent; it can still roll back."
+        "rollout.cli.act.command:pause", "Hold the weight of a rollout; harm still rolls back."
     ),
-    "resume": CommandEntry("rollout.cli.act.command:resume", "Let a paused rollout go on."),
+    "resume": CommandEntry("rollout.cli.act.command:resume", "Continue a paused rollout."),
     "promote": CommandEntry(
-        "rollout.cli.act.command:promote", "Promote a canary by a person's word."
+        "rollout.cli.act.command:promote", "Send all traffic to the canary, whatever the evidence."
     ),
     "abort": CommandEntry(
-        "rollout.cli.act.command:abort", "Roll a canary back by a person's word."
+        "rollout.cli.act.command:abort", "Send all traffic back to stable and end the rollout."
     ),
-    "undo": CommandEntry("rollout.cli.act.again:undo", "Take a promotion back by a person's word."),
-    "retry": CommandEntry("rollout.cli.act.again:retry", "Try a plan that was rolled back anew."),
+    "undo": CommandEntry(
+        "rollout.cli.act.again:undo", "Take a promotion back: all traffic to the old version."
+    ),
+    "retry": CommandEntry(
+        "rollout.cli.act.again:retry", "Start a plan again that was rolled back or undone."
+    ),
     "remove": CommandEntry(
-        "rollout.cli.act.remove:remove", "Delete what a plan had made, and nothing else."
+        "rollout.cli.act.remove:remove", "Delete the routing objects that a plan created."
     ),
 }
 

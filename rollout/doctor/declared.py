@@ -12,12 +12,12 @@ from rollout.plan.kube.resource import describe_mistakes, plan_of
 from rollout.plan.model.plan import Plan
 
 _CURES = {
-    "Refused": "let that rollout end or abort it, or name the stable version on record",
+    "Refused": "let that rollout end or abort it, or name the recorded stable version",
     "Ended": "abort the rollout under way, or apply its plan again",
-    "Forgotten": "restore the journal from its backup, or delete the plan and apply it anew",
+    "Forgotten": "restore the journal from its backup, or delete the plan and apply it again",
 }
-_MEND = "mend it there and apply it anew; docs/plan-errors.md explains each code"
-_UNSEEN = "let `surefoot operate` run for this namespace, and look at its log"
+_MEND = "fix the plan and apply it again; docs/plan-errors.md explains each code"
+_UNSEEN = "start `surefoot operate` for this namespace, or read its log"
 
 
 def read(namespace: str, resources: Sequence[Json]) -> tuple[list[Plan], list[Finding]]:
@@ -50,7 +50,9 @@ def _check_status(name: str, resource: Json) -> Iterator[Finding]:
     status, generation = resource.get("status") or {}, resource["metadata"].get("generation")
     # A status of an older generation describes an older spec, so nothing else in it counts.
     if status.get("observedGeneration") != generation:
-        yield Finding("plan", name, "warn", "no controller has looked at it as it stands", _UNSEEN)
+        yield Finding(
+            "plan", name, "warn", "no controller has read this version of the plan", _UNSEEN
+        )
         return
     conditions = _index_conditions(status)
     accepted = conditions.get("Accepted", {})
@@ -59,7 +61,7 @@ def _check_status(name: str, resource: Json) -> Iterator[Finding]:
         yield Finding("plan", name, "fail", accepted.get("message", accepted["reason"]), cure)
     elif status.get("phase") == "paused":
         message = conditions.get("Progressing", {}).get("message", "paused")
-        yield Finding("plan", name, "warn", message, "surefoot resume, promote or abort")
+        yield Finding("plan", name, "warn", message, f"surefoot resume, promote or abort {name}")
     else:
         yield Finding("plan", name, "ok", status.get("phase", "accepted"))
 

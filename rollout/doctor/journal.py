@@ -34,31 +34,53 @@ def of_journal(where: JournalLocation, *, carried_out: bool = False) -> Finding:
         )
 
 
+def has_decision(where: JournalLocation, write_id: str) -> bool | None:
+    """Return whether the journal has the decision that a write id names; None without a journal."""
+    rollout, _, number = write_id.rpartition("/")
+    if not number.isdecimal() or (not is_url(where) and not Path(where).exists()):
+        return None
+    try:
+        journal = open_for_reading(where)
+    except SurefootError:
+        return None
+    try:
+        newer = journal.read(int(number) - 1)
+    except SurefootError:
+        return None
+    finally:
+        journal.close()
+    return bool(newer) and (newer[0].seq, newer[0].fact.rollout) == (int(number), rollout)
+
+
 def _check_existing(where: JournalLocation, *, carried_out: bool) -> Finding:
     """Read the whole journal, which verifies its hash chain, and ask who holds it."""
     journal = open_for_reading(where)
     try:
         if isinstance(journal, LinesJournal):
-            return _build_finding(where, "fail", "a recording is only read", "name another journal")
+            return _build_finding(
+                where, "fail", "an export is read-only", "name a journal that can be written"
+            )
         entries, holder = len(journal.read()), journal.holder()
     finally:
         journal.close()
     if holder is not None and carried_out:
         return _build_finding(
-            where, "ok", f"{entries} entries, unbroken, and a controller ({holder}) writes"
+            where, "ok", f"{entries:,} entries, hash chain intact, in use by {holder}"
         )
     if holder is not None:
-        fix = "let that one go on, or stop it before another starts"
-        return _build_finding(where, "warn", f"another controller ({holder}) holds it", fix)
-    return _build_finding(where, "ok", f"{entries} entries, unbroken, and free")
+        fix = "keep that controller, or stop it before you start another"
+        return _build_finding(where, "warn", f"another controller ({holder}) uses it", fix)
+    return _build_finding(
+        where, "ok", f"{entries:,} entries, hash chain intact, no controller uses it"
+    )
 
 
 def _check_creatable(path: Path) -> Finding:
     """Check that a journal can be created; opening it creates missing parent folders too."""
     folder = next(parent for parent in path.absolute().parents if parent.exists())
     if os.access(folder, os.W_OK | os.X_OK):
-        return _build_finding(path, "ok", "it will be made")
-    return _build_finding(path, "fail", "it cannot be made", f"give write access to {folder}")
+        return _build_finding(path, "ok", "the first run creates it")
+    return _build_finding(path, "fail", "it cannot be created", f"give write access to {folder}")
 
 
 def _build_finding(where: JournalLocation, level: Level, message: str, fix: str = "") -> Finding:

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from rollout.decide.rules.ramp import max_splits, total_of
+from rollout.doctor import live
 from rollout.doctor.finding import Finding
+from rollout.doctor.live import Recorded
 from rollout.errors import ClusterError, RouteError
 from rollout.kube.kinds import Kind
 from rollout.plan.model.plan import Plan
@@ -25,7 +27,7 @@ from rollout.route.kube.patch import patch
 
 Get = Callable[[Kind, str, str], Any]  # an object, by kind, namespace, name; raises ClusterError
 
-_APART = "lead each to pods of its own: else what is compared is one version with itself"
+_APART = "lead each version to its own pods, or a version is compared with itself"
 _MISSING = {403, 404}  # HTTP status; the checks of rights and of the route report these
 
 
@@ -40,29 +42,40 @@ class EnvoyAdmin:
     against: Callable[[Plan], str]  # what keeps the canary from traffic of its own
 
 
-def of_plan(plan: Plan, router: Router, envoy: EnvoyAdmin) -> Iterator[Finding]:
-    """Check that the mesh shows the plan's weights, and that a local Envoy accepts new ones."""
+def of_plan(
+    plan: Plan, router: Router, envoy: EnvoyAdmin, recorded: Recorded = lambda _: None
+) -> Iterator[Finding]:
+    """Check what the mesh shows of the plan's route, and that a local Envoy accepts new weights.
+
+    `recorded` tells whether a write id is in the journal; None where there is no journal.
+    """
     try:
         status = router.read(plan, total_of(plan))
         problem = _check_envoy(plan, envoy) if plan.spec.route.envoy else None
     except RouteError as error:
         # A route that the plan creates itself is missing until the first weight is written.
         if error.absent and any(routes(plan)):
-            yield Finding("mesh", plan.name, "ok", f"{error}; it is made before the first weight")
+            yield Finding(
+                "mesh", plan.name, "ok", f"{error}; the rollout creates it before the first weight"
+            )
             return
-        fix = "make the route as the plan names it, or name it in spec.route"
+        fix = "create the route that the plan names, or name the right one in spec.route"
         yield Finding("mesh", plan.name, "fail", str(error), fix)
         return
-    message = f"{status.split.share * 100:.4g}% canary now"
-    if status.pinned:
-        message += f"; {', '.join(status.pinned)} leads to the canary as well and is not moved"
-    yield problem or Finding("mesh", plan.name, "ok", message)
+    weight = live.of_weight(plan, status, recorded)
+    if problem:
+        yield problem
+    if not problem or weight.level != "ok":
+        yield weight
+    yield from live.of_reports(plan, status)
+    if plan.spec.waits_for_endpoints and router.endpoints(plan) is False:
+        yield live.of_no_endpoints(plan)
 
 
 def _check_envoy(plan: Plan, envoy: EnvoyAdmin) -> Finding | None:
     """Return the first problem of a local Envoy; None when there is none."""
     if unknown := envoy.unknown(plan):
-        fix = "define it in Envoy, or name both in spec.route.envoy.clusters"
+        fix = "define it in Envoy, or name both clusters in spec.route.envoy.clusters"
         return Finding("mesh", plan.name, "fail", f"Envoy has no cluster {unknown}", fix)
     if plan.spec.route.envoy and not _is_replaceable(Path(plan.spec.route.envoy.file)):
         folder = Path(plan.spec.route.envoy.file).parent
@@ -85,26 +98,27 @@ def of_objects(plan: Plan, get: Get) -> Iterator[Finding]:
     """Check that the cluster's objects can carry the plan's weights. Raises ClusterError."""
     if plan.spec.route.envoy is not None:
         return
-    yield from _check_weights(plan, get)
+    yield from _check_object(plan, get)
     yield from _check_subsets(plan, get)
 
 
-def _check_weights(plan: Plan, get: Get) -> Iterator[Finding]:
-    """Check that the live object accepts the largest weights of the plan.
+def _check_object(plan: Plan, get: Get) -> Iterator[Finding]:
+    """Check that the object accepts the largest weights of the plan, and that nobody resets it.
 
     The patch is computed and not sent. It fails, for example, when a route names one version twice.
     """
     target = target_of(plan)
     try:
-        live = get(target.kind, plan.metadata.namespace, target.name)
+        manifest = get(target.kind, plan.metadata.namespace, target.name)
+        yield from live.of_git_tool(plan, target.name, manifest)
         for split in max_splits(plan):
-            patch(live, plan, split, "")
+            patch(manifest, plan, split, "")
     except ClusterError as error:
         if error.status not in _MISSING:
             raise
     except RouteError as error:
         message = f"{target.name} would refuse the canary's weight: {error}"
-        fix = "mend the route before the rollout; docs/routing.md says what is refused"
+        fix = "fix the route before the rollout; docs/routing.md lists what is refused"
         yield Finding("mesh", plan.name, "fail", message, fix)
 
 

@@ -123,26 +123,57 @@ def of_watching(plan: Plan) -> list[Right]:
     return [Right(verb, kind.group, kind.plural, plan.metadata.namespace) for verb in verbs]
 
 
+def of_endpoints(plan: Plan) -> list[Right]:
+    """List the rights that let the first weight wait for the canary's endpoints.
+
+    They are of the namespace's Services: manifests/components/endpoints grants them.
+    """
+    route, namespace = plan.spec.route, plan.metadata.namespace
+    if route.envoy is not None or not plan.spec.waits_for_endpoints:
+        return []
+    services = Right("get", "", "services", namespace)
+    if route.istio is not None and route.istio.hosts is None:
+        return [Right("list", "", "pods", namespace), services]
+    return [Right("list", "discovery.k8s.io", "endpointslices", namespace), services]
+
+
+def asking(subject: str, wanted: list[Right], may: May) -> Iterator[Finding]:
+    """Warn of each missing right without which the first weight waits for no endpoint."""
+    for right in wanted:
+        if not may(right):
+            message = f"may not {right}: unknown whether the canary has endpoints"
+            fix = f"add manifests/components/endpoints, or a Role with {right.rule}"
+            yield Finding("rights", subject, "warn", message, fix)
+
+
 def watching(subject: str, wanted: list[Right], may: May) -> Iterator[Finding]:
     """Warn of each missing right without which every look asks the API server."""
     for right in wanted:
         if not may(right):
-            message = f"may not {right}: each look asks the API server"
-            yield Finding("rights", subject, "warn", message, f"a Role with {right.rule}")
+            message = f"may not {right}: every look asks the API server instead of a watch"
+            yield Finding("rights", subject, "warn", message, f"grant a Role with {right.rule}")
 
 
 def findings(subject: str, needed: list[Right], may: May) -> Iterator[Finding]:
     """Report each missing right, or once that none is missing."""
     missing = [right for right in needed if not may(right)]
     if not missing:
-        yield Finding("rights", subject, "ok", f"all {len(needed)} that are needed")
+        yield Finding("rights", subject, "ok", f"all {len(needed)} needed rights are granted")
     for right in missing:
-        yield Finding("rights", subject, "fail", f"may not {right}", f"a Role with {right.rule}")
+        yield Finding(
+            "rights", subject, "fail", f"may not {right}", f"grant a Role with {right.rule}"
+        )
 
 
 def excess(namespace: str, may: May) -> Iterator[Finding]:
     """Warn of rights that no controller needs, as signs of a Role that is too wide."""
     for right in (Right("get", "", "secrets", namespace), Right("create", "", "pods", namespace)):
         if may(right):
-            fix = "give it the Role of manifests/base and no other"
-            yield Finding("rights", namespace or "cluster", "warn", f"may {right}: not needed", fix)
+            fix = "grant only the Role of manifests/base"
+            yield Finding(
+                "rights",
+                namespace or "cluster",
+                "warn",
+                f"may {right}, which no controller needs",
+                fix,
+            )

@@ -14,8 +14,8 @@ Vector = Sequence[tuple[Mapping[str, str], float]]  # labels, value
 Query = Callable[[str, str], Vector]  # URL, PromQL; raises ObserveError
 
 _LEAST_PODS = 2  # a difference between pods needs two of them
-_BOTH = "let the label of the version tell which one runs in a pod: what is one cannot be compared"
-_PODS = "let the scrape set it, or name the label that tells pods apart in spec.pods.label"
+_BOTH = "give each version pods of its own, with its own version label"
+_PODS = "add it in the scrape configuration, or name the pods' label in spec.pods.label"
 
 SKEW = 5.0  # seconds by which the two clocks may differ without a warning
 
@@ -25,12 +25,12 @@ def answers(url: str, query: Query, now: Callable[[], float]) -> Finding:
     try:
         (_, theirs), *_ = query(url, "vector(time())")
     except (ObserveError, ValueError) as error:
-        message = str(error) or "it answers with nothing"
-        fix = "start it, or set spec.prometheus.url to where it answers from here"
+        message = str(error) or "its answer is empty"
+        fix = "start it, or set spec.prometheus.url to an address that is reachable from here"
         return Finding("prometheus", url, "fail", message, fix)
     skew = theirs - now()
     if abs(skew) > SKEW:
-        message = f"its clock is {skew:+.0f} s from ours: fresh samples may look stale"
+        message = f"its clock is {skew:+,.0f} s from this machine's: fresh samples may look stale"
         return Finding("prometheus", url, "warn", message, "synchronise both clocks (NTP)")
     return Finding("prometheus", url, "ok", "it answers")
 
@@ -69,15 +69,15 @@ def _check_guardrail(subject: str, plan: Plan, guardrail: Guardrail, query: Quer
     stable, canary = spec.stable.version, spec.canary.version
     if stable not in versions:
         examples = ", ".join(sorted(versions - {""})[:5])
-        message = f"{selector} has no version {stable}; it has {examples}"
+        message = f"{selector} has no version {stable}, only {examples or 'series without one'}"
         fix = "set spec.stable.version to one of these"
         return Finding("series", subject, "fail", message, fix)
     if pods and (problem := _check_pods(stable, canary, pods[0], source, groups)):
         return Finding("series", subject, "warn", *problem)
     if canary not in versions:
-        message = f"{stable} is there; {canary} not yet, as before its first request"
+        message = f"{stable} has series; {canary} has none yet, as usual before its first request"
         return Finding("series", subject, "ok", message)
-    message = f"{stable} and {canary} are there{_describe_native(source, groups)}"
+    message = f"{stable} and {canary} have series{_describe_native(source, groups)}"
     return Finding("series", subject, "ok", message)
 
 
@@ -91,8 +91,8 @@ def _check_pods(
     """
     stable_pods = _collect_pods(stable, label, source, groups)
     if len(stable_pods) < _LEAST_PODS:
-        message = f"{stable} has one pod: how pods differ cannot be learnt, and whenUnknown decides"
-        return message, f"give {stable} a second pod"
+        message = f"{stable} has one pod, but measuring how pods differ needs two"
+        return message, f"run a second pod of {stable}"
     both = stable_pods & _collect_pods(canary, label, source, groups)
     return (f"{min(both)} has series of both {stable} and {canary}", _BOTH) if both else None
 
@@ -117,17 +117,17 @@ def _explain_missing_series(subject: str, source: Source, service: str, query: Q
     """Tell whether the metric is missing or only its label of the service."""
     if query(source.url, f"count({metric(source.series, _build_matchers(source))})"):
         message = f"{_format_selector(source)} has no {source.service}={quoted(service)}"
-        fix = "send it a request, or set `labels: {service: ...}` to the label that names it"
+        fix = "send it a request, or set `labels: {service: ...}` to the label with its name"
         return Finding("series", subject, "fail", message, fix)
     message = f"there is no series {_format_selector(source)}"
-    fix = "let Prometheus scrape what exports it, or choose another template"
+    fix = "scrape what exports it, or choose another template"
     return Finding("series", subject, "fail", message, fix)
 
 
 def _suggest_label(label: str, source: Source) -> str:
     if label == source.version:
-        return "set `labels: {version: ...}` to the label that tells versions apart"
-    return f"export {label}: without it nothing bad would be seen"
+        return "set `labels: {version: ...}` to the label with the version"
+    return f"export the label {label}: without it no bad unit is counted"
 
 
 def _format_selector(source: Source, service: str = "") -> str:

@@ -44,9 +44,7 @@ def hold(journal: Path) -> Iterator[None]:
     try:
         if not _acquire(handle):
             other = _read_pid(handle) or "unknown"
-            raise JournalBusyError(
-                f"another controller (pid {other}) holds this journal: {journal}"
-            )
+            raise JournalBusyError(f"another controller (pid {other}) uses this journal: {journal}")
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
         yield

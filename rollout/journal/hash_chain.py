@@ -109,14 +109,14 @@ def verify(rows: Sequence[Row], last: Row = START) -> None:
         if row.previous != before.hash:
             predecessor = _describe(before)
             raise JournalError(
-                f"entry {row.seq} has a broken link: it was not written after this {predecessor}"
+                f"entry {row.seq} has a broken link: it does not follow this {predecessor}"
             )
 
 
 def check_intact(row: Row) -> None:
     """Raise JournalError unless a row's hash fits its text."""
     if not _is_intact(row):
-        raise JournalError(f"entry {row.seq} was altered: its hash does not fit its text")
+        raise JournalError(f"entry {row.seq} was altered: its hash differs from its text's")
 
 
 def _is_intact(row: Row) -> bool:
@@ -130,7 +130,7 @@ def _raise_misplaced(before: Row, row: Row, rows: Sequence[Row]) -> NoReturn:
     expected = before.seq + 1
     predecessor = _describe(before)
     if row.seq <= before.seq:
-        raise JournalError(f"entry {row.seq} is there twice or out of order: after {predecessor}")
+        raise JournalError(f"entry {row.seq} is duplicated or out of order: after {predecessor}")
     if any(other.seq == expected for other in rows):
         raise JournalError(f"entry {expected} is out of order: entry {row.seq} comes before it")
     raise JournalError(f"entry {expected} is missing: a gap before entry {row.seq}")
@@ -139,7 +139,9 @@ def _raise_misplaced(before: Row, row: Row, rows: Sequence[Row]) -> NoReturn:
 def check_last(last: Row, after: int) -> None:
     """Raise JournalMovedError unless the journal still ends with entry `after`."""
     if last.seq != after:
-        raise JournalMovedError(f"the journal moved on: its last entry is {last.seq}, not {after}")
+        raise JournalMovedError(
+            f"another writer appended to the journal: its last entry is {last.seq}, not {after}"
+        )
 
 
 def check_kept(after: int, *, is_present: bool) -> None:

@@ -53,7 +53,7 @@ def matching(plan_names: Mapping[str, str], name: str) -> list[str]:
     ids = [rollout for rollout, plan in plan_names.items() if name in (rollout, plan)]
     if not ids:
         listed = ", ".join(sorted(set(plan_names.values()))) or "none yet"
-        raise InputError(f"no rollout is called {name!r} (known: {listed})")
+        raise InputError(f"there is no rollout {name!r}; known: {listed}")
     return ids
 
 

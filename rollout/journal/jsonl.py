@@ -34,13 +34,13 @@ def to_lines(rows: Iterable[Row]) -> Iterator[str]:
 def export(rows: Iterable[Row], path: Path) -> None:
     """Write rows to a new `.jsonl` file, a recording. Raises InputError when that fails."""
     if path.suffix != RECORDING:
-        raise InputError(f"{path}: a recording's name ends in {RECORDING}")
+        raise InputError(f"{path}: the name of an export ends in {RECORDING}")
     text = "".join(f"{line}\n" for line in to_lines(rows))
     try:
         with path.open("x", encoding="utf-8", newline="\n") as file:
             file.write(text)
     except FileExistsError as error:
-        raise InputError(f"{path} exists already, and a recording does not change") from error
+        raise InputError(f"{path} exists already: choose another name") from error
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}") from error
 
@@ -64,9 +64,11 @@ def _parse_line(number: int, line: str) -> Row:
             line, object_pairs_hook=_reject_duplicates, parse_constant=_reject_constant
         )
     except (ValueError, RecursionError) as error:
-        raise JournalError(f"line {number} is no journal entry: {error}") from error
+        raise JournalError(f"line {number} is not a journal entry: {error}") from error
     if not isinstance(members, dict) or {key: type(members[key]) for key in members} != _MEMBERS:
-        raise JournalError(f"line {number} is no journal entry: not seq, previous, hash and fact")
+        raise JournalError(
+            f"line {number} is not a journal entry: it needs seq, previous, hash and fact"
+        )
     return Row(members["seq"], canonical(members["fact"]), members["previous"], members["hash"])
 
 
@@ -92,7 +94,10 @@ class LinesJournal:
 
     def append(self, facts: Sequence[Fact], after: int) -> list[Entry]:
         """Raise JournalError: a recording does not change."""
-        raise JournalError(f"{self._path} is a recording; {len(facts)} facts after {after} refused")
+        raise JournalError(
+            f"{self._path} is an export, which is read-only: "
+            f"{len(facts):,} facts after entry {after:,} refused"
+        )
 
     def rows(self, after: int = 0) -> list[Row]:
         """The sealed rows above `after`. Raises JournalError."""

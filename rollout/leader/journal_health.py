@@ -57,8 +57,8 @@ class JournalHealth:
             self._answered_at = self.timer()
         if self._is_resting:
             raise JournalError(
-                f"nothing could be recorded for {self.patience:g} s: "
-                f"the Lease is left to others for {self._rest:g} s"
+                f"the journal took no entry for {self.patience:g}s: "
+                f"this replica leaves the Lease to others for {self._rest:g}s"
             )
 
     def is_healthy(self) -> bool:

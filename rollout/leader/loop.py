@@ -86,8 +86,10 @@ class LeaderLoop:
         """Check before each write that the Lease is still ours. Raises StaleError."""
         if not self.candidate.leads or self.candidate.term != self._term:
             other = self.candidate.leader
-            successor = "" if other == self.candidate.identity else f", {other or 'nobody'} leads"
-            raise StaleError(f"the Lease of term {self._term} ran out{successor}")
+            successor = (
+                "" if other == self.candidate.identity else f", the leader is {other or 'nobody'}"
+            )
+            raise StaleError(f"the Lease of term {self._term} expired{successor}")
 
     def _end_stale_term(self, error: JournalBusyError) -> None:
         self._unrecorded.append(

@@ -20,68 +20,78 @@ class Metric:
 
 
 METRICS: dict[str, Metric] = {
-    "surefoot_build_info": Metric("gauge", "1; the version is a label.", ("version",)),
-    "surefoot_leader": Metric("gauge", "1 while this replica decides, 0 while it stands by."),
+    "surefoot_build_info": Metric(
+        "gauge", "Always 1; the version of the controller is a label.", ("version",)
+    ),
+    "surefoot_leader": Metric(
+        "gauge",
+        "1 while this replica is the leader, which alone decides; 0 while it is on standby.",
+    ),
     "surefoot_journal_usable": Metric(
         "gauge",
-        "0 when the journal has not answered this replica, or has taken none of its entries, for a "
-        "Lease's time; 1 else, and without a Lease.",
+        "0 when this replica could not read or write the journal for the duration of a Lease; "
+        "otherwise 1, also without a Lease.",
     ),
-    "surefoot_tick_duration_seconds": Metric("histogram", "How long ticks took."),
-    "surefoot_tick_failures_total": Metric("counter", "Ticks that ended early with a problem."),
+    "surefoot_tick_duration_seconds": Metric("histogram", "Duration of ticks in seconds."),
+    "surefoot_tick_failures_total": Metric(
+        "counter", "Ticks that a problem ended early; the controller's log names it."
+    ),
     "surefoot_tick_age_seconds": Metric(
-        "gauge", "Time since the last tick without a problem; since the start, before the first."
+        "gauge",
+        "Seconds since the last tick without a problem, or since the start before the first.",
     ),
-    "surefoot_journal_entries_total": Metric("counter", "Entries of the journal."),
+    "surefoot_journal_entries_total": Metric("counter", "Entries in the journal."),
     "surefoot_decisions_total": Metric(
         "counter",
-        "Decisions in the journal, by the code of the first reason.",
+        "Decisions in the journal, by action and by the code of their first reason.",
         ("action", "reason"),
     ),
     "surefoot_route_failures_total": Metric(
-        "counter", "Attempts in the journal that the mesh did not show."
+        "counter", "Attempts to write weights that the mesh did not confirm."
     ),
-    "surefoot_hook_failures_total": Metric(
-        "counter", "Calls of hooks in the journal that were not answered with 2xx."
-    ),
+    "surefoot_hook_failures_total": Metric("counter", "Hook calls without a 2xx answer."),
     "surefoot_refusals_total": Metric(
-        "counter", "Writes in the journal that a replica was refused when it no longer decided."
+        "counter", "Writes that were refused because the replica was no longer the leader."
     ),
     "surefoot_rollout_phase": Metric(
-        "gauge", "1 for the phase that the rollout is in, 0 for every other.", (*ROLLOUT, "phase")
+        "gauge",
+        "1 for the current phase of the rollout, 0 for every other phase.",
+        (*ROLLOUT, "phase"),
     ),
     "surefoot_rollout_weight_declared_ratio": Metric(
-        "gauge", "The canary's share of traffic that was decided.", ROLLOUT
+        "gauge", "The canary's share of traffic that was decided, 0 to 1.", ROLLOUT
     ),
     "surefoot_rollout_weight_confirmed_ratio": Metric(
-        "gauge", "The canary's share of traffic that the mesh has shown.", ROLLOUT
+        "gauge", "The canary's share of traffic that the mesh confirmed, 0 to 1.", ROLLOUT
     ),
     "surefoot_rollout_route_attempts": Metric(
         "gauge",
-        "Failed attempts to bring the decided weight to the mesh; 0 when it is shown.",
+        "Failed attempts to write the decided weight; 0 once the mesh confirms it.",
         ROLLOUT,
     ),
     "surefoot_rollout_hooks_failed": Metric(
         "gauge",
-        "Hooks that are over with and had no 2xx; none that a person resumed after.",
+        "Hooks that used all attempts without a 2xx answer; a resume sets it back to 0.",
         ROLLOUT,
     ),
     "surefoot_rollout_harm_evidence_ratio": Metric(
-        "gauge", "All evidence of harm as a share of what rolls back: 1 crosses.", ROLLOUT
+        "gauge",
+        "Evidence of harm, all guardrails together, as a share of what rolls back; 1 does.",
+        ROLLOUT,
     ),
     "surefoot_guardrail_harm_evidence_ratio": Metric(
         "gauge",
-        "One guardrail's evidence of harm as a share of what is needed.",
+        "Evidence of harm of one guardrail as a share of what rolls back by itself.",
         (*ROLLOUT, "guardrail"),
     ),
     "surefoot_guardrail_proof_evidence_ratio": Metric(
         "gauge",
-        "One guardrail's evidence of safety as a share of what is needed; absent while unknown.",
+        "Evidence of safety of one guardrail as a share of what promotes; absent while unknown.",
         (*ROLLOUT, "guardrail"),
     ),
     "surefoot_guardrail_blind_seconds": Metric(
         "gauge",
-        "How long a guardrail has been without evidence; 0 when it is not.",
+        "Seconds for which a guardrail has had no usable data; 0 while it has.",
         (*ROLLOUT, "guardrail"),
     ),
 }

@@ -90,7 +90,7 @@ def _count_part(query: PastQuery, query_part: QueryPart, results: Sequence[objec
         for version in (query_part.stable, query_part.canary)
     )
     if not stable:
-        raise ObserveError(f"nothing is known of the past of {query_part.stable}")
+        raise ObserveError(f"Prometheus has no history of {query_part.stable}")
     series = {
         pod: _merge_chunks(query, query_part, pod_items)
         for pod, pod_items in sorted(stable.items())
@@ -103,7 +103,7 @@ def _group_by_pod(items: Sequence[Item], label: str) -> dict[str, list[Item]]:
     groups: dict[str, list[Item]] = defaultdict(list)
     for item in items:
         if not item.metric.get(label):
-            raise ObserveError(f"a series has no label {label}, by which the plan tells pods apart")
+            raise ObserveError(f"a series has no label {label}, which names the pod (pods.label)")
         groups[item.metric[label]].append(item)
     return groups
 

@@ -58,10 +58,10 @@ def by_version(source: Source, result: object) -> dict[tuple[str, str], list[Ite
     try:
         items = _MATRIX.validate_python(result)
     except ValidationError:
-        raise ObserveError("Prometheus answered with something else than series") from None
+        raise ObserveError("the answer of Prometheus holds no series") from None
     for item in items:
         if item.values is None and item.histograms is None:
-            raise ObserveError("Prometheus answered with something else than samples of a window")
+            raise ObserveError("the answer of Prometheus holds no samples of a window")
         labels = item.metric
         groups[labels.get(source.service, ""), labels.get(source.version, "")].append(item)
     return groups
@@ -90,16 +90,16 @@ def _build_series(key: str, arm: Arm, items: Sequence[Item], template: Template)
     if template.kind == "rate":
         raise ObserveError("the series is a native histogram: a rate needs a counter")
     if natives < len(items):
-        raise ObserveError("a series is a native histogram and something else too")
+        raise ObserveError("a series is both a native histogram and another type")
     if len(items) > 1:
-        raise ObserveError("two series cannot be told apart by their labels")
+        raise ObserveError("two series have the same labels")
     process = _read_process(items[0].metric)
     return native_series(Series(key, arm, (), process=process), items[0].histograms or [])
 
 
 def _build_counter(key: str, arm: Arm, items: Sequence[Item], template: Template) -> Series:
     if len(items) > 1:
-        raise ObserveError("two series cannot be told apart by their labels")
+        raise ObserveError("two series have the same labels")
     samples = tuple((at, (value,)) for at, value in sorted(_read_samples(items[0]).items()))
     labels = items[0].metric
     return Series(key, arm, samples, bad=_is_bad(labels, template), process=_read_process(labels))
@@ -108,14 +108,14 @@ def _build_counter(key: str, arm: Arm, items: Sequence[Item], template: Template
 def _build_histogram(key: str, arm: Arm, items: Sequence[Item], _template: Template) -> Series:
     buckets = {_read_upper_edge(item.metric): _read_samples(item) for item in items}
     if len(buckets) < len(items):
-        raise ObserveError("two series cannot be told apart by their labels")
+        raise ObserveError("two series have the same labels")
     edges = tuple(sorted(buckets))
     if edges[-1] != math.inf:
         raise ObserveError("a histogram has no +Inf bucket")
     # A scrape may be half visible: only times at which every bucket has a sample are consistent.
     times = set.intersection(*(set(points) for points in buckets.values()))
     if not times:
-        raise ObserveError("no scrape shows every bucket of a histogram")
+        raise ObserveError("no scrape has every bucket of a histogram")
     samples = tuple((at, tuple(buckets[edge][at] for edge in edges)) for at in sorted(times))
     return Series(key, arm, samples, edges=edges, process=_read_process(items[0].metric))
 
@@ -140,7 +140,7 @@ def _read_samples(item: Item) -> dict[float, float]:
 def _read_upper_edge(labels: Mapping[str, str]) -> float:
     edge = number(labels.get("le", ""))
     if math.isnan(edge):
-        raise ObserveError("a bucket has no number as its edge")
+        raise ObserveError("the edge of a bucket is not a number")
     return edge
 
 
@@ -151,5 +151,7 @@ def _is_bad(labels: Mapping[str, str], template: Template) -> bool:
     """
     for name in template.bad:
         if name not in labels:
-            raise ObserveError(f"a series has no label {name}, so good and bad look alike")
+            raise ObserveError(
+                f"a series has no label {name}, which tells bad units from good ones"
+            )
     return all(re.fullmatch(pattern, labels[name]) for name, pattern in template.bad.items())

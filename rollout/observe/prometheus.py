@@ -144,7 +144,7 @@ class PrometheusObserver:
             reason = f"{_REFUSALS.get(code, 'no success')} (HTTP {code})"
             raise ObserveError(f"Prometheus at {host} refuses: {reason}") from None
         except (requests.exceptions.InvalidJSONError, LookupError, TypeError):
-            raise ObserveError(f"Prometheus at {host} answers with something unreadable") from None
+            raise ObserveError(f"Prometheus at {host} gives an unreadable answer") from None
         except requests.RequestException as error:
             reason = _describe_silence(error, self._timeout)
             raise SilentError(f"Prometheus does not answer at {host}: {reason}") from None

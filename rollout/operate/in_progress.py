@@ -18,7 +18,7 @@ def of_states(plan: Plan, states: Iterable[RolloutState]) -> Iterator[str]:
         other = state.plan
         same_mesh = other.spec.route.mesh == plan.spec.route.mesh
         if same_mesh and service_key(other) == service_key(plan) and not state.is_terminal:
-            yield f"{other.id} is {state.phase}, says the journal"
+            yield f"rollout {other.id} is {state.phase} in the journal"
 
 
 def of_resources(plan: Plan, resources: Iterable[Json]) -> Iterator[str]:
@@ -31,6 +31,6 @@ def of_resources(plan: Plan, resources: Iterable[Json]) -> Iterator[str]:
         conditions = status.get("conditions") or []
         if phase not in _IDLE_PHASES:
             # No phase means that no controller has read the resource yet: it may start any moment.
-            yield f"the RolloutPlan {name} is {phase or 'yet to begin'}"
+            yield f"the RolloutPlan {name} is {phase or 'not started yet'}"
         elif any(item["type"] == "Pending" and item["status"] == "True" for item in conditions):
-            yield f"the RolloutPlan {name} has an edit that is about to begin"
+            yield f"the RolloutPlan {name} has an edit that is not started yet"

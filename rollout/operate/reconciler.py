@@ -175,7 +175,9 @@ class Reconciler:
 
 def _explain_ended(own: str, running: str) -> PlanAcceptance:
     """Refuse an edit back to a plan whose rollout has ended while another is in progress."""
-    message = f"{own} has ended and does not start again; {running} goes on: abort it to end it"
+    message = (
+        f"{own} has ended and does not start again; {running} is in progress: abort it to end it"
+    )
     return PlanAcceptance("Ended", (message,), own)
 
 

@@ -12,6 +12,7 @@ from analysis.histograms.bucket_test import boundaries
 from analysis.histograms.edges import choose
 from analysis.information import PAST
 from rollout.decide.state.rollout import test_of
+from rollout.decide.text.numbers import decimal
 from rollout.plan.fields.units import percent
 from rollout.plan.model.plan import Guardrail
 from rollout.rehearse.finding import PlanFinding, note, warning
@@ -72,8 +73,8 @@ def diagnosed(guardrail: Guardrail, stable: Behaviour) -> PlanFinding | None:
     chosen = choose(np.rint(history * PAST), cuts, histogram.rule.step)
     if not chosen:
         message = (
-            f"{name}: no bucket edge in the tail has another within {histogram.unit}: the rollout "
-            "will be blind; use finer buckets or a wider tolerance"
+            f"{name}: the slowest buckets are wider than {histogram.unit}: the rollout will be "
+            "blind; use finer buckets or a wider tolerance"
         )
         return warning("coarse-buckets", message, name)
     worst = max(chosen, key=lambda pair: pair.slack)
@@ -83,8 +84,8 @@ def diagnosed(guardrail: Guardrail, stable: Behaviour) -> PlanFinding | None:
     exact = histogram.value(cuts[worst.edge] - histogram.rule.step)
     return note(
         "off-edge",
-        f"{name}: no bucket edge lies {histogram.unit} from {edge:.4g} (at {exact:.4g}); "
-        f"{partner:.4g} is used, so proof allows only {percent(round(1 - worst.slack, 2))} "
+        f"{name}: no bucket edge lies {histogram.unit} from {decimal(edge)} (at {decimal(exact)}); "
+        f"{decimal(partner)} is used, so proof allows only {percent(round(1 - worst.slack, 2))} "
         "of the tolerance",
         name,
     )

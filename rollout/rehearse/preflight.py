@@ -55,14 +55,14 @@ def _check_ramp(plan: Plan, base: Assumptions) -> Iterator[PlanFinding]:
     if first < 1:
         message = (
             f"at the first weight of {percent(spec.ramp.least)} the canary gets {first:.2g} "
-            f"requests per look of {duration(spec.interval)}: less than one"
+            f"requests per look of {duration(spec.interval)}: start with a larger weight"
         )
         yield warning("few-requests", message)
     least = sum(leg.seconds for leg in climb(plan)) + spec.ramp.bake
     if max(least, spec.warmup) >= spec.deadline:
         message = (
-            f"the ramp takes {duration(least)} at least and the deadline is "
-            f"{duration(spec.deadline)}: nothing can be promoted"
+            f"the ramp takes at least {duration(least)}, the deadline is "
+            f"{duration(spec.deadline)}: nothing can be promoted before it"
         )
         yield warning("ramp-too-long", message)
 
@@ -70,26 +70,28 @@ def _check_ramp(plan: Plan, base: Assumptions) -> Iterator[PlanFinding]:
 def _check_proxy(plan: Plan) -> Iterator[PlanFinding]:
     if not any(guardrail.source.proxy for guardrail in plan.spec.guardrails):
         message = (
-            "no guardrail is reported by the proxy: a canary that answers nothing is not seen, "
-            f"and the share of traffic is checked on what {exposure_guardrail(plan)} counts"
+            "no guardrail is reported by the proxy: a canary that answers nothing is not counted, "
+            f"and the share of traffic is checked by what {exposure_guardrail(plan)} counts"
         )
         yield warning("no-proxy", message)
 
 
 def _note_policies(plan: Plan) -> Iterator[PlanFinding]:
     if plan.spec.when_inconclusive == "promote":
-        yield note("promotes-unproven", "a rollout that is stuck is promoted without proof")
+        yield note("promotes-unproven", "at the deadline the plan promotes without proof")
     if label := observational(plan):
         kind, _, why = label.partition(": ")
-        yield note(kind, f"{why}; here the versions differ in nothing else")
+        yield note(kind, f"{why}; the rehearsal ignores that difference")
     segment = segment_of(plan)
     if segment is not None and segment.share is None:
-        message = f"the segment's share is not declared: {percent(ASSUMED_SEGMENT)} is assumed"
+        message = f"segment.share is not declared: {percent(ASSUMED_SEGMENT)} is assumed"
         yield note("assumed-segment", message)
     if has_affinity(plan):
-        yield note("sticky", "users keep their version, and are simulated as if they did not")
+        yield note("sticky", "users keep their version; the rehearsal assigns every request anew")
     if plan.spec.pods is not None:
-        yield note("independent", "requests are simulated as independent, pods as all alike")
+        yield note(
+            "independent", "the rehearsal assumes independent requests and pods that are alike"
+        )
 
 
 def _check_worlds(
@@ -98,12 +100,14 @@ def _check_worlds(
     for change in changes:
         changed = change.of(Behaviour()) != Behaviour()
         if changed and not any(change.touches(g) for g in plan.spec.guardrails):
-            yield warning("unguarded", f"{change.name}: no guardrail looks at what differs there")
+            yield warning("unguarded", f"{change.name}: no guardrail measures what differs there")
         elif changed and change.of(base.stable) == base.stable:
-            yield warning("no-change", f"{change.name}: as stable is, nothing differs there")
+            yield warning(
+                "no-change", f"{change.name}: with stable's figures nothing differs there"
+            )
 
 
 def _note_assumptions(base: Assumptions) -> Iterator[PlanFinding]:
     if base.assumed:
         names = ", ".join(name.replace("_", " ") for name in base.assumed)
-        yield note("assumed", f"not known and assumed: {names}")
+        yield note("assumed", f"assumed, since neither options nor Prometheus give it: {names}")

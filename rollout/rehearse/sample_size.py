@@ -67,15 +67,15 @@ class SampleSize:
 
     def __str__(self) -> str:
         if self.needs > _NEVER:
-            return f"no number of {self.noun} suffices"
-        return f"needs {math.ceil(self.needs):,} {self.noun}, you will see {int(self.sees):,}"
+            return f"no number of {self.noun} is enough"
+        return f"it needs {math.ceil(self.needs):,} {self.noun}, the plan gives {int(self.sees):,}"
 
 
 def within_reach(plan: Plan, base: Assumptions, guardrail: Guardrail) -> Iterator[PlanFinding]:
     """Check whether a harmless canary can be proven safe, and report the gap between the tests."""
     sample_size = reach(plan, base, guardrail, Scenario("same"))
     if not sample_size.enough:
-        message = f"{guardrail.name}: safety cannot be proven by the deadline: {sample_size}"
+        message = f"{guardrail.name} cannot be proven safe by the deadline: {sample_size}"
         yield warning("unprovable", message, guardrail.name)
     if guardrail.margin is not None:
         yield _note_gap(plan, base, guardrail, guardrail.margin)
@@ -87,15 +87,15 @@ def resolvable(
     """Check whether harm is detected in a world that breaks this guardrail."""
     name, sample_size = guardrail.name, reach(plan, base, guardrail, change)
     if not sample_size.enough:
-        message = f"{change.name} is not resolvable by {name}: {sample_size}"
+        message = f"{change.name}: {name} cannot show the harm by the deadline: {sample_size}"
         yield warning("unresolvable", message, name)
     elif guardrail.margin is not None:
         bad = bad_shares(guardrail, change.of(base.stable))
         flagged = flagged_from(plan, base, guardrail, guardrail.margin)
         if bad < flagged:
             message = (
-                f"{change.name} lies in the gap of {name}: {percent(bad)} bad is more than its "
-                f"margin allows, but evidence of harm grows only from {percent(flagged)}"
+                f"{change.name}: {percent(bad)} bad is more than the margin of {name} allows, but "
+                f"harm can be shown only from {percent(flagged)}"
             )
             yield warning("in-gap", message, name)
 
@@ -134,8 +134,9 @@ def _note_gap(plan: Plan, base: Assumptions, guardrail: Guardrail, margin: Margi
     allowed = min(1.0, margin.ratio * share + margin.absolute)
     flagged = flagged_from(plan, base, guardrail, margin)
     message = (
-        f"{guardrail.name}: with {percent(share)} bad in stable, up to {percent(allowed)} is "
-        f"acceptable and evidence of harm grows from {percent(flagged)}; between them neither does"
+        f"{guardrail.name}: with {percent(share)} bad in stable the plan allows "
+        f"{percent(allowed)}, and harm can be shown from {percent(flagged)}; between the two "
+        "neither safety nor harm is shown"
     )
     return note("gap", message, guardrail.name)
 

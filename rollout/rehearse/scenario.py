@@ -123,9 +123,11 @@ def parse(text: str) -> Scenario:
     name, colon, rest = text.partition(":")
     change = Scenario(name.strip())
     if not colon or not change.name:
-        raise InputError(f"--world {text!r} names no world: {GRAMMAR}")
+        raise InputError(f"--world {text!r} has no name: {GRAMMAR}")
     if change.name == SAME.name:
-        raise InputError(f"--world {text!r}: nothing is changed in the world `{SAME.name}`")
+        raise InputError(
+            f"--world {text!r}: the world `{SAME.name}` changes nothing, choose another name"
+        )
     for word in rest.split(","):
         change = _apply_change(change, word.strip(), text)
     return change
@@ -146,7 +148,7 @@ def _apply_change(change: Scenario, word: str, text: str) -> Scenario:
             return replace(change, score=_parse_number(value))
     except ValueError:
         raise InputError(f"--world {text!r}: cannot read {word!r}: {GRAMMAR}") from None
-    raise InputError(f"--world {text!r}: nothing is called {key!r}: {GRAMMAR}")
+    raise InputError(f"--world {text!r}: {key!r} is unknown: {GRAMMAR}")
 
 
 def _parse_rate(value: str) -> Rate:

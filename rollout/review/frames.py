@@ -11,6 +11,7 @@ from dataclasses import asdict
 from typing import Any
 
 from analysis.verdict.readout import Readout
+from rollout.plan.fields.templates import Template
 from rollout.review.history import RecordedRollout
 from rollout.review.look import GuardrailAtLook, Look
 
@@ -119,7 +120,7 @@ def interval(history: RecordedRollout, guardrail: str, edge: float | None = None
     A histogram is read at one edge. Without `edge` that is the edge of the readout at the last
     look, which is furthest from its proof. `words` says what is counted there.
     """
-    unit = next(g.source.unit for g in history.state.plan.spec.guardrails if g.name == guardrail)
+    source = next(g.source for g in history.state.plan.spec.guardrails if g.name == guardrail)
     of_guardrail = [
         (look, reading)
         for look in history.looks
@@ -128,7 +129,7 @@ def interval(history: RecordedRollout, guardrail: str, edge: float | None = None
     ]
     wanted = of_guardrail[-1][1].readout.edge if edge is None and of_guardrail else edge
     rows = (
-        {"seconds": look.seconds, **asdict(readout), "words": _describe_readout(readout, unit)}
+        {"seconds": look.seconds, **asdict(readout), "words": _describe_readout(readout, source)}
         for look, reading in of_guardrail
         for readout in reading.edges
         if readout.edge == wanted and readout.estimate is not None
@@ -136,11 +137,12 @@ def interval(history: RecordedRollout, guardrail: str, edge: float | None = None
     return _build_frame(rows, ("seconds", *_BOUNDS, *_COUNTS, "words")).set_index("seconds")
 
 
-def _describe_readout(readout: Readout, unit: str) -> str:
+def _describe_readout(readout: Readout, source: Template) -> str:
     if readout.edge is None:
-        return f"share of bad {unit}"
-    side, _, _ = readout.words.rpartition(" ")
-    return f"{side} {readout.edge:.3g} {unit}".removesuffix(" score")
+        return f"share of bad {source.unit}"
+    side = "above" if source.worse == "high" else "at or below"
+    unit = " ms" if source.unit == "ms" else ""
+    return f"share {side} {readout.edge:.3g}{unit}"
 
 
 def readings(history: RecordedRollout) -> Any:

@@ -20,7 +20,9 @@ from rollout.decide.step import step
 from rollout.ports import Entry
 
 PARTS = ("action", "split", "reasons", "numbers")
-"""The fields that a replay must reproduce; a new version may word the sentence differently."""
+"""The fields that a replay must reproduce; texts may differ, see `_without_texts`."""
+_TEXTS = frozenset({"reason", "words"})
+"""The keys of a guardrail's recorded numbers that hold text."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,24 @@ def differences(recorded: Decided | None, again: Decided | None) -> tuple[str, .
     """Name the fields in which two decisions differ; ("decision",) when only one exists."""
     if recorded is None or again is None:
         return () if recorded is again else ("decision",)
-    return tuple(name for name in PARTS if getattr(recorded, name) != getattr(again, name))
+    return tuple(
+        name for name in PARTS if _without_texts(recorded, name) != _without_texts(again, name)
+    )
+
+
+def _without_texts(decision: Decided, name: str) -> object:
+    """Return a field of a decision without its texts: a better wording is no other decision.
+
+    The numbers of each guardrail hold two texts: why it is blind, and what is counted.
+    """
+    value = getattr(decision, name)
+    if name != "numbers":
+        return value
+    guardrails = {
+        guardrail: {key: number for key, number in numbers.items() if key not in _TEXTS}
+        for guardrail, numbers in value.get("guardrails", {}).items()
+    }
+    return {**value, "guardrails": guardrails}
 
 
 def looks(entries: Sequence[Entry], states: Sequence[RolloutState]) -> Iterator[Look]:

@@ -36,14 +36,17 @@ def cannot_apply(fleet: Fleet, command: Again, rollout: str) -> str:
     state = fleet.states[rollout]
     stable, canary = state.versions
     if not state.is_terminal:
-        return f"{rollout} goes on ({state.phase}): `surefoot abort` sends all traffic to {stable}"
+        return (
+            f"{rollout} has not ended ({state.phase}): "
+            f"`surefoot abort` sends all traffic to {stable}"
+        )
     if command == "retry":
-        reason = f"{rollout} was promoted: {canary} has all traffic, there is nothing to retry"
+        reason = f"{rollout} was promoted, nothing to retry: {canary} has all traffic"
         return reason if state.phase == "promoted" else ""
     if state.phase != "promoted":
-        return f"{rollout} was {state.phase}: all traffic is on {stable} already"
+        return f"{rollout} was {state.phase}, nothing to undo: {stable} has all traffic"
     newest = fleet.newest_of(state.plan)
-    return "" if newest == rollout else f"{newest} came after {rollout}: only the newest is undone"
+    return "" if newest == rollout else f"{newest} came after {rollout}: undo that one instead"
 
 
 def facts_for(fleet: Fleet, fact: HumanSaid, controller: str) -> list[Fact]:

@@ -123,13 +123,14 @@ class Fleet:
             state = self.states[rollout]
             if not state.is_terminal:
                 raise InputError(
-                    f"{plan.spec.service} is being rolled out by {rollout}: abort it first"
+                    f"{plan.spec.service} is being rolled out by {rollout}: "
+                    "wait for its end, or abort it"
                 )
         recorded = self.stable(*service)
         if recorded is not None and recorded != plan.spec.stable.version:
             raise InputError(
-                f"stable-mismatch: {plan.name} says {plan.spec.stable.version} is stable, "
-                f"the journal says {recorded}"
+                f"stable-mismatch: {plan.name} has spec.stable.version "
+                f"{plan.spec.stable.version}, the journal has {recorded}: set it to {recorded}"
             )
 
     def attempt_of(self, plan: str) -> str:

@@ -38,7 +38,9 @@ class JournalSync:
         for _ in range(RETRIES):
             if self.try_append(facts):
                 return
-        raise JournalMovedError("the journal keeps moving: is another controller writing to it?")
+        raise JournalMovedError(
+            "other writers keep appending to the journal: does a second controller use it?"
+        )
 
     def try_append(self, facts: Sequence[Fact], after: Sequence[RolloutState] = ()) -> bool:
         """Append facts and return True; if another entry came first, fold that and return False.

@@ -61,7 +61,7 @@ def test_even_pods_hold_and_the_journal_says_so(surefooted, tmp_path):
     done, the_plan, journal = surefooted("--runs", 40, "--journal", tmp_path / "journal.db")
     assert done.exit_code == 0, done.output
     assert " of 40 replays were rolled back, each falsely" in done.output
-    assert "3h of 6 pods, 2 of them play the canary" in done.output
+    assert "3h of 6 pods, 2 of them as the canary" in done.output
     assert "recorded as entry 1" in done.output
     (entry,) = open_for_reading(journal).read()
     assert isinstance(entry.fact, Calibrated)
@@ -83,9 +83,9 @@ def test_json_has_its_documented_shape_and_too_few_runs_do_not_hold(surefooted):
     ("words", "problem"),
     [
         ({"pods": {"label": "instance"}}, "no label instance"),
-        ({"guardrails": (ERRORS, LATENCY)}, "nothing is known of the past of v1"),
-        ({"pods": {"canary": 6}}, "to play a canary of 6 more are needed"),
-        ({"pods": None, "service": "other"}, "nothing is known of the past of v1"),
+        ({"guardrails": (ERRORS, LATENCY)}, "Prometheus has no history of v1"),
+        ({"pods": {"canary": 6}}, "a canary of 6 needs more"),
+        ({"pods": None, "service": "other"}, "Prometheus has no history of v1"),
         ({"prometheus": {"url": "http://127.0.0.1:1"}}, "does not answer"),
     ],
 )

@@ -57,8 +57,11 @@ def test_all_is_well_before_the_canary_has_traffic(watched, examined):
     findings, failed = examined()
     assert failed == []
     assert [*findings] == ["journal", "prometheus", "series", "mesh"]
-    assert findings["series"]["said"] == "v1 is there; v2 not yet, as before its first request"
-    assert findings["mesh"]["said"] == "0% canary now"
+    assert (
+        findings["series"]["said"]
+        == "v1 has series; v2 has none yet, as usual before its first request"
+    )
+    assert findings["mesh"]["said"] == "the route answers: 0 % for the canary now"
 
 
 def test_and_when_it_has(watched, examined):
@@ -69,14 +72,14 @@ def test_and_when_it_has(watched, examined):
     series = 'envoy_cluster_upstream_rq{destination_version="v2"}'
     until(lambda: stored(prometheus, series), "the canary's samples")
     findings, _ = examined()
-    assert findings["series"]["said"] == "v1 and v2 are there"
-    assert findings["mesh"]["said"] == "50% canary now"
+    assert findings["series"]["said"] == "v1 and v2 have series"
+    assert findings["mesh"]["said"] == "the route answers: 50 % for the canary now"
 
 
 def test_what_is_named_otherwise_is_told_apart(examined):
     findings, failed = examined(stable={"version": "v7"})
     assert failed == ["series", "mesh"]  # neither Prometheus nor Envoy knows it
-    assert "has no version v7; it has v1" in findings["series"]["said"]
+    assert "has no version v7, only v1" in findings["series"]["said"]
     assert "Envoy has no cluster summarizer-v7" in findings["mesh"]["said"]
     labels = {"version": "build"}
     errors = {"name": "errors", "template": "envoy/errors", "margin": {"absolute": "1%"}}

@@ -115,7 +115,7 @@ def test_nobody_there_is_told_without_the_address():
         closed.bind(("127.0.0.1", 0))
         port = closed.getsockname()[1]
     problem, _ = called(f"http://127.0.0.1:{port}/hook?token=secret")
-    assert problem == "127.0.0.1 cannot be reached"
+    assert problem == "127.0.0.1 is not reachable"
 
 
 def test_a_slow_hook_delays_no_tick(server):

@@ -238,11 +238,14 @@ def test_doctor_before_and_after_the_route_is_there(cluster, installed, tmp_path
         return [(e["level"], e["said"]) for e in findings if e["check"] in {"mesh", "rights"}]
 
     missing = f"VirtualService {installed}/reviews: there is no such object"
-    assert mesh() == [("fail", missing), ("ok", "all 2 that are needed")]
+    assert mesh() == [("fail", missing), ("ok", "all 2 needed rights are granted")]
     routes = virtual_service([to("reviews", 90, "v1"), to("reviews", 10, "v2")])
     routes["apiVersion"] = "networking.istio.io/v1beta1"
     cluster.ask("POST", ISTIO.format(installed), routes)
-    assert mesh() == [("ok", "10% canary now"), ("ok", "all 2 that are needed")]
+    assert mesh() == [
+        ("ok", "the route answers: 10 % for the canary now"),
+        ("ok", "all 2 needed rights are granted"),
+    ]
 
 
 def test_doctor_reads_the_plans_of_a_namespace(cluster, installed, tmp_path):
@@ -255,8 +258,8 @@ def test_doctor_reads_the_plans_of_a_namespace(cluster, installed, tmp_path):
     reports = [(e["level"], e["subject"], e["said"]) for e in findings if e["check"] == "plan"]
     assert code == 1
     assert reports == [
-        ("fail", "bad", "spec.ramp.steps[1]: P008 weight 1 % after 5 % is no rise"),
-        ("warn", plan.name, "no controller has looked at it as it stands"),
+        ("fail", "bad", "spec.ramp.steps[1]: P008 step 1 % is lower than the one before (5 %)"),
+        ("warn", plan.name, "no controller has read this version of the plan"),
     ]
     assert all(finding["fix"] for finding in findings if finding["level"] != "ok")
     assert [e["subject"] for e in findings if e["check"] == "mesh"] == [plan.name]

@@ -84,4 +84,4 @@ def test_every_unit_is_counted_once_through_schemas_and_restarts(exporter, url):
     exporter.values["v1"].update({3.0: 11})
     assert look(watch, exporter).stable_exposures == 11
     (finding,) = of_plan(plan(guardrails=[LATENCY], url=url), watch.observer.vector)
-    assert (finding.level, finding.said) == ("ok", "v1 and v2 are there, as native histograms")
+    assert (finding.level, finding.said) == ("ok", "v1 and v2 have series, as native histograms")

@@ -106,7 +106,7 @@ def test_while_prometheus_is_dead_weights_stay_and_nothing_is_lost(stage, tmp_pa
         until(lambda: blind(record), "blindness")
         log = surefoot("log", "--journal", run.journal).stdout
         assert re.search(
-            r"blind on errors, latency for \d+m?s: "
+            r"blind on errors and latency for \d+m?s: "
             r"Prometheus does not answer at 127\.0\.0\.1:\d+: connection refused",
             log,
         )
@@ -230,7 +230,7 @@ def test_people_command_a_running_controller_and_a_second_one_is_refused(stage, 
             assert second.ended() == 1
             holder = run.process.pid
             log = second.process.log.read_text()
-            assert f"another controller (pid {holder}) holds this journal" in log
+            assert f"another controller (pid {holder}) uses this journal" in log
             assert "Traceback" not in log
         assert surefoot("pause", name, *journal, "--reason", "lunch").returncode == 0
         until(lambda: record.state.phase == "paused", "a pause")

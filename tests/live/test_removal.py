@@ -154,7 +154,7 @@ def test_while_the_cluster_s_plan_is_under_way_nothing_goes(mesh, remove):
     mesh.cluster.apply(asked.document())
     code, _, output = remove(asked)
     assert (code, len(there(mesh))) == (1, 2)
-    assert "the RolloutPlan reviews-v2 is yet to begin" in output
+    assert "the RolloutPlan reviews-v2 is not started yet" in output
     status = f"/apis/surefoot.dev/v1alpha1/namespaces/{mesh.namespace}/rolloutplans/{asked.name}"
     ended = {"status": {"phase": "promoted", "observedGeneration": 1, "conditions": []}}
     mesh.cluster.ask("PATCH", f"{status}/status", ended)
@@ -172,4 +172,4 @@ def test_without_the_right_to_delete_the_rule_that_lacks_is_named(mesh, remove, 
     assert (code, [row["done"] for row in rows]) == (1, [False, False])
     assert "may not delete VirtualService" in output
     assert 'resources: [virtualservices], verbs: ["delete"]' in output
-    assert "whether a rollout is under way is not known" in output
+    assert "cannot check whether a rollout is in progress" in output

@@ -27,7 +27,7 @@ def test_one_decides_and_the_other_takes_over_after_a_kill_and_at_once_after_an_
     ended = replicas.follow(killed)
     replicas.say("promote")
     replicas.settled([0, 100])
-    until(lambda: "decides while it holds" in third.tail(50), "the standby is up")
+    until(lambda: "leader while it holds" in third.tail(50), "the standby is up")
     ended.stop(120)
     assert not of(ended, replicas.holder), "its Lease was given back, not left to run out"
     last = replicas.follow(ended)
@@ -38,7 +38,7 @@ def test_one_decides_and_the_other_takes_over_after_a_kill_and_at_once_after_an_
 
 @pytest.mark.parametrize(
     ("held", "words"),
-    [("GET", "ran out"), ("PATCH", "took over this journal")],
+    [("GET", "expired"), ("PATCH", "took over this journal")],
 )
 def test_a_leader_that_wakes_up_within_a_write_moves_nothing(
     replicas, cluster, tmp_path, held, words
@@ -121,7 +121,7 @@ def test_a_leader_whose_writes_are_refused_gives_the_lease_up(replicas, server):
     asking = replicas.plan.document()
     asking["metadata"]["annotations"] = {"surefoot.dev/undo": "ticket 7"}
     replicas.cluster.apply(asking)
-    until(lambda: "the Lease is left to others" in second.tail(500), "it says so")
+    until(lambda: "leaves the Lease to others" in second.tail(500), "it says so")
     server.ask(url, "DROP TRIGGER full_disk ON entries")
     replicas.settled([100, 0])
     assert "the server's disk is full" in second.tail(500)

@@ -76,7 +76,7 @@ def test_after_the_whole_segment_comes_all_but_the_holdback(share):
     assert written(rollout) == STEPS
     back = next(decision for decision in rollout.decisions if decision.action == "hold back")
     assert back.sentence.startswith(
-        "Hold back 5 % on v1, v2 from 100 % of the segment to 95 %: every guardrail is proven"
+        "Hold back 5 % on v1, v2 from 100 % of the segment to 95 %: every guardrail"
     )
     assert replays(rollout)
 

@@ -66,11 +66,11 @@ def say(rollout, command):
 
 
 def kinds(rollout):
-    """What was recorded, observations and holds aside."""
+    """What was recorded; observations, reads of the route and holds aside."""
     return [
         getattr(fact, "action", fact.kind)
         for fact in rollout.facts
-        if fact.kind != "observed" and getattr(fact, "action", "") != "hold"
+        if fact.kind not in {"observed", "route-read"} and getattr(fact, "action", "") != "hold"
     ]
 
 
@@ -146,7 +146,7 @@ def test_a_failed_hook_before_the_first_step_is_what_the_plan_says(policy, phase
     if policy == "pause":
         assert rollout.state.split.canary == 0
         pause = next(d for d in rollout.decisions if d.action == "pause")
-        assert pause.sentence == "Pause v2 at 0 %: the hook warm failed: HTTP 500."
+        assert pause.sentence.startswith("Pause v2 at 0 %: the hook warm failed: HTTP 500; next: ")
         say(rollout, "resume")
         assert rollout.run().phase == "promoted", "a person may go on without it"
 

@@ -110,7 +110,7 @@ def test_one_that_falls_silent_after_a_long_agreement_is_known_within_looks():
     rollout.router.gone = True
     rollout.run(12, period=2)
     assert rollout.decisions[-1].reasons == ("blind:errors",)
-    assert "one-armed: no canary exposures where about" in rollout.decisions[-1].sentence
+    assert "nothing counted for v2 where about" in rollout.decisions[-1].sentence
     assert rollout.run(400, period=2).phase == "paused"
     assert "promote" not in rollout.actions
 
@@ -119,7 +119,9 @@ def test_a_silence_of_both_is_none_of_the_canary():
     rollout = lab()
     rollout.world.rate = 0
     rollout.run(60)
-    assert not [decision for decision in rollout.decisions if "one-armed" in decision.sentence]
+    assert not [
+        decision for decision in rollout.decisions if "nothing counted" in decision.sentence
+    ]
 
 
 def test_a_mesh_that_refuses_is_not_waited_for():

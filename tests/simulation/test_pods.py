@@ -92,7 +92,7 @@ def test_a_declared_number_of_canary_pods_is_used():
 
 
 UNKNOWN = [
-    (past_of(canary=0), "no pod of the canary is there to be counted"),
+    (past_of(canary=0), "the canary has no pods yet"),
     (past_of(ticks=100), "480 are needed"),
     (past_of(pods=1), "one pod, so nothing is known of how pods differ"),
     (PodHistory(problems=dict.fromkeys(NAMES, "a series has no label pod")), "has no label pod"),
@@ -120,7 +120,7 @@ def test_a_resume_goes_on_with_independent_requests_and_says_so():
     rollout.journal.append([fact], rollout.entries[-1].seq)
     assert rollout.run().phase == "promoted"
     first = next(d for d in rollout.decisions if d.action == "advance")
-    assert "taken as independent for errors (stable" in first.sentence
+    assert "assume independent requests for errors (stable" in first.sentence
     assert rollout.state.guardrails["errors"].test.dispersion is None
 
 
@@ -129,7 +129,7 @@ def test_assume_goes_on_at_once_and_says_so():
     assert rollout.run().phase == "promoted"
     assert rollout.actions[0] == "advance"
     first = next(d for d in rollout.decisions if d.action == "advance")
-    assert "taken as independent for errors (stable" in first.sentence
+    assert "assume independent requests for errors (stable" in first.sentence
 
 
 def test_refuse_does_not_begin_until_the_past_is_known():
@@ -162,7 +162,7 @@ def test_a_plan_without_pods_says_that_requests_are_taken_as_independent():
     rollout = Lab(GOOD)
     rollout.run()
     first = next(d for d in rollout.decisions if d.action == "advance")
-    assert "requests are taken as independent, since the plan declares no pods" in first.sentence
+    assert "assume independent requests, since the plan declares no pods" in first.sentence
     assert not learned(rollout)
 
 
@@ -170,7 +170,7 @@ def test_an_observer_without_a_past_blocks_nothing():
     rollout = Lab(GOOD, plan=pods_plan())
     assert rollout.run().phase == "promoted"
     first = next(d for d in rollout.decisions if d.action == "advance")
-    assert "since nothing of the past is known" in first.sentence
+    assert "since nothing of the pods' history is known" in first.sentence
 
 
 def test_the_past_is_not_asked_for_while_prometheus_is_dark():

@@ -86,7 +86,7 @@ def test_a_canary_that_answers_nothing_after_the_switch_is_blind(monkeypatch):
     )
     assert lab.run().phase == "rolled back"
     assert lab.actions == ["advance", "roll back"]
-    assert "one-armed" in lab.decisions[-1].sentence
+    assert "nothing counted for v2" in lab.decisions[-1].sentence
 
 
 @pytest.mark.parametrize(("policy", "phase"), [("rollback", "rolled back"), ("pause", "paused")])
@@ -97,7 +97,7 @@ def test_what_was_kept_is_used_up_and_nothing_more_can_be_learned(policy, phase)
     last_move = [decided for decided in lab.decisions if decided.action != "hold"][-1]
     assert last_move.reasons == ("used-up:errors",)
     assert last_move.at - lab.begun < 150, "there is nothing to wait for until the deadline"
-    assert "all of v1 before the switch is compared" in last_move.sentence
+    assert "every sample of v1 from before the switch is used up" in last_move.sentence
 
 
 MIRROR = {"mirror": {"share": "50%", "lasts": "20s"}}
@@ -113,7 +113,7 @@ def test_copies_come_first_and_are_no_exposure(copies_count):
     assert lab.router.writes[0][1] == Split(50, way="mirror")
     status_report = report(lab.plan.id, lab.state, lab.clock.now())
     assert (status_report.weight, status_report.shown) == (0.0, "copies of 50 %")
-    assert status_report.next == "advance to 5 % in 20s"
+    assert status_report.next == "advance to 5 % in 20s if no guardrail shows harm"
     mirrored = lab.run_until(lambda state: state.wanted.way == "weights")
     assert lab.clock.now() - begun >= 19
     assert mirrored.first_canary_at is None

@@ -38,7 +38,9 @@ def record_undo_or_retry(journal: Journal, name: str, command: HumanSaid) -> Seq
             return journal.append(facts, fleet.head)
         except JournalMovedError:
             continue
-    raise JournalMovedError("the journal keeps moving; nothing was recorded, say it again")
+    raise JournalMovedError(
+        "nothing was recorded, since other writers keep appending: repeat the command"
+    )
 
 
 def _find_newest_attempt(
@@ -60,6 +62,6 @@ undo = command_of(
 )
 retry = command_of(
     "retry",
-    "Try a plan that was rolled back or undone anew, with fresh evidence.",
+    "Start a plan again that was rolled back or undone, with new evidence.",
     record_undo_or_retry,
 )

@@ -48,13 +48,15 @@ def record_command(journal: Journal, name: str, command: HumanSaid) -> Sequence[
         except JournalMovedError:
             more, last = new_entries(journal, last)
             entries += more
-    raise JournalMovedError("the journal keeps moving; nothing was recorded, say it again")
+    raise JournalMovedError(
+        "nothing was recorded, since other writers keep appending: repeat the command"
+    )
 
 
 _ENDED = {
-    "promote": "promoted; `surefoot undo` takes that back",
-    "roll back": "rolled back; `surefoot retry` tries it anew",
-    "undo": "undone; `surefoot retry` tries it anew",
+    "promote": "promoted; `surefoot undo` takes the promotion back",
+    "roll back": "rolled back; `surefoot retry` starts it again",
+    "undo": "undone; `surefoot retry` starts it again",
 }
 
 
@@ -101,14 +103,14 @@ def _print_entries(entries: Sequence[Entry], *, has_controller: bool, as_json: b
             click.echo(json.dumps(as_document(entry), ensure_ascii=False))
         elif isinstance(entry.fact, HumanSaid):
             click.echo(
-                f"recorded as entry {entry.seq}: {entry.fact.command} {entry.fact.rollout} by "
+                f"recorded as entry {entry.seq:,}: {entry.fact.command} {entry.fact.rollout} by "
                 f"{entry.fact.actor}; the controller acts on it at its next tick"
             )
         else:
-            click.echo(f"recorded as entry {entry.seq}: it begins anew as {entry.fact.rollout}")
+            click.echo(f"recorded as entry {entry.seq:,}: it starts again as {entry.fact.rollout}")
     if not has_controller:
         click.echo(
-            "warning: no controller is running: it acts when `surefoot run` starts", err=True
+            "warning: no controller is running; the command takes effect when one starts", err=True
         )
 
 
@@ -149,9 +151,9 @@ def command_of(
         epilog=_EXAMPLE.format(command=command),
     )
     @click.argument("name")
-    @click.option("--reason", default="", help=f"Why, at most {LIMIT} letters; no patient data.")
+    @click.option("--reason", default="", help=f"Why, at most {LIMIT} characters; no patient data.")
     @journal_option()
-    @click.option("--as", "actor", help="Who says it, where that is not user@host.")
+    @click.option("--as", "actor", help="Who gives the command, if not user@host.")
     @click.option("--json", "as_json", is_flag=True, help="Print each entry as a line of JSON.")
     @more
     def run(
@@ -176,8 +178,8 @@ def command_of(
     return run
 
 
-pause = command_of("pause", "Hold the canary's weight; the rollback tests go on.")
-resume = command_of("resume", "Let a paused rollout go on.")
+pause = command_of("pause", "Hold the canary's weight; harm still rolls back.")
+resume = command_of("resume", "Continue a paused rollout.")
 promote = command_of("promote", "Send all traffic to the canary, whatever the evidence says.")
 abort = command_of(
     "abort",

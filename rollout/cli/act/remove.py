@@ -24,25 +24,28 @@ _COLOURS = {"delete": "red", "restore": "yellow", "keep": "cyan"}
 
 
 @click.command(
-    short_help="Delete what a plan had made, and nothing else.",
+    short_help="Delete the routing objects that a plan created.",
     epilog="""\b
 Examples:
   surefoot remove plan.yaml --dry-run
   surefoot remove plan.yaml --yes --json
 
-\b
-Deleted is what carries our marks for the plan's service and is as we made it, but for weights and
-policy. Objects that were there before get back what a policy replaced; their weights stay.
-Exit codes: 0 nothing of ours is left, 1 something is or a rollout is under way, 2 bad input.""",
+An object is deleted if it carries our marks for the plan's service and nobody else changed it,
+weights and policy aside. Objects that existed before get back what a policy replaced; their weights
+stay.
+Exit codes: 0 nothing is left, 1 something is left or a rollout is in progress, 2 bad input.""",
 )
 @click.argument("file", metavar="PLAN", type=click.Path(path_type=Path))
-@click.option("--dry-run", is_flag=True, help="Say what would be done; change nothing.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--force", is_flag=True, help="Also while a rollout of the service is under way.")
+@click.option("--dry-run", is_flag=True, help="Print what would be done; change nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@click.option("--force", is_flag=True, help="Also while a rollout of the service is in progress.")
 @journal_option(READ)
-@click.option("--context", help="Of the kubeconfig; in a pod its own cluster is used.")
+@click.option("--context", help="Context of the kubeconfig; in a pod its own cluster is used.")
 @click.option(
-    "--json", "as_json", is_flag=True, help="[{kind, name, age, carries, deed, why, done}]"
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print JSON: [{kind, name, age, carries, deed, why, done}].",
 )
 def remove(
     file: Path,
@@ -54,7 +57,7 @@ def remove(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Delete the routing objects that rollouts of PLAN's service had made."""
+    """Delete the routing objects that rollouts of PLAN's service created."""
     from rollout.wire.clock import SystemClock
     from rollout.wire.meshes import remover as connect
 
@@ -62,7 +65,7 @@ def remove(
     remover, now = connect(context), SystemClock().now()
     busy = _describe_in_progress(plan, remover, journal)
     if busy and not (force or dry_run):
-        raise RouteError(f"{busy}: let it end or abort it; --force removes all the same")
+        raise RouteError(f"{busy}: wait for its end or abort it, or remove anyway with --force")
     removals = remover.look(plan)
     todo = [removal for removal in removals if removal.deed != "keep"]
     _print_removals(plan, removals, busy, now, err=as_json)
@@ -88,11 +91,11 @@ def _load_single_plan(file: Path) -> Plan:
 
     plans = load_file(file)
     if len(plans) > 1:
-        raise InputError(f"{file} holds {len(plans)} plans: remove them one by one")
+        raise InputError(f"{file} holds {len(plans)} plans: give a file for each")
     (plan,) = plans
     if plan.spec.route.envoy is not None:
         raise InputError(
-            f"{plan.name} moves weights in a local Envoy's file: nothing is made there"
+            f"{plan.name} moves weights in a local Envoy's file, where nothing is created"
         )
     return plan
 
@@ -115,7 +118,7 @@ def _describe_in_progress(plan: Plan, remover: Remover, journal: JournalLocation
     try:
         busy += of_resources(plan, remover.plans(plan))
     except RouteError as error:
-        click.echo(f"warning: whether a rollout is under way is not known: {error}", err=True)
+        click.echo(f"warning: cannot check whether a rollout is in progress: {error}", err=True)
     return "; ".join(busy)
 
 
@@ -129,7 +132,7 @@ def _print_removals(
         name, age = _format_object(plan, removal), _format_age(removal, now)
         click.echo(f"{deed}{name}, {age}: {removal.carries}; {removal.why}", err=err)
     if not removals:
-        click.echo(f"nothing of {plan.spec.service}'s rollouts is there", err=err)
+        click.echo(f"rollouts of {plan.spec.service} left nothing there", err=err)
     for removal in removals:
         if removal.is_route_gone:
             click.echo(_explain_lost_route(plan, removal), err=err)
@@ -137,9 +140,9 @@ def _print_removals(
 
 def _explain_lost_route(plan: Plan, removal: Removal) -> str:
     return (
-        f"Without {removal.kind.name} {removal.name} nothing parts the versions: requests to a "
-        f"Service go to every pod behind it, those of {plan.spec.canary.version} too, and no "
-        f"Gateway leads to {plan.spec.service} through it."
+        f"Without {removal.kind.name} {removal.name} nothing separates the versions: requests to a "
+        f"Service go to every pod behind it, also to those of {plan.spec.canary.version}, and no "
+        f"Gateway reaches {plan.spec.service} through it."
     )
 
 
@@ -150,7 +153,7 @@ def _ask_for_confirmation() -> bool:
     except click.Abort:
         if sys.stdin.isatty():
             raise  # Ctrl-C at the prompt
-        raise InputError("there is nobody to ask: say --yes") from None
+        raise InputError("there is no terminal to ask for confirmation: use --yes") from None
 
 
 def _format_object(plan: Plan, removal: Removal) -> str:

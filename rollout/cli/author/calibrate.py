@@ -27,22 +27,27 @@ Examples:
   surefoot calibrate plan.yaml --journal ./journal.db
   surefoot calibrate plan.yaml --json | jq '.plans[0] | {rate, bound, holds}'
 
-\b
-The plan needs `pods: {label: ...}`. Some of stable's pods play the canary, at random stretches of
-their recorded past; the production controller decides at every look, and learns what it may from
-the other pods at other times. Nothing was rolled out then, so every rollback is a false one.
+The plan needs `pods: {label: ...}`. In each replay some of stable's pods act as the canary for a
+random stretch of their history, and the production controller decides at every look. Nothing was
+rolled out then, so every rollback is a false one.
 Exit codes: 0 the upper bound is within the plan's falseRollback, 1 it is above, 2 bad input.""",
 )
 @click.argument("file", metavar="PLAN", type=click.Path(path_type=Path))
+@click.option("--history", type=SECONDS, help="How much history to read.  [default: the plan's]")
 @click.option(
-    "--history", type=SECONDS, help="How much of the past to read.  [default: the plan's]"
+    "--runs",
+    type=click.IntRange(1),
+    help="Number of replays.  [default: 10 / falseRollback, 200 to 2,000]",
 )
 @click.option(
-    "--runs", type=click.IntRange(1), help="Replays.  [default: 10 / falseRollback, 200 to 2,000]"
+    "--seed", type=click.IntRange(0), default=1, show_default=True, help="Seed of the replays."
 )
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
-@journal_option("Record the outcome there: a file, or a postgresql:// URL.", variable=None)
-@click.option("--json", "as_json", is_flag=True, help="{plans: [{plan, runs, rate, bound, ...}]}.")
+@journal_option(
+    "Record the outcome in this journal: a file, or a postgresql:// URL.", variable=None
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON: {plans: [{plan, runs, rate, bound, ...}]}."
+)
 def calibrate(
     file: Path,
     history: float | None,
@@ -52,7 +57,7 @@ def calibrate(
     *,
     as_json: bool,
 ) -> None:
-    """Replay PLAN on splits of stable's own pods: how often would it roll back nothing?"""
+    """Measure how often PLAN would falsely roll back, by replays on stable's own pods."""
     from rollout.cli.text.calibration import text
     from rollout.plan.reading.load import load_file
 
@@ -108,13 +113,12 @@ def _read_history(plan: Plan, history: float | None) -> Recording:
     pods = plan.spec.pods
     if pods is None:
         raise InputError(
-            f"{plan.name} declares no pods: say by which label they are told apart, "
-            "`pods: {label: pod}`"
+            f"{plan.name} declares no pods: name the label of the pod, `pods: {{label: pod}}`"
         )
     wanted, least = pods.history if history is None else history, LEAST_TICKS * plan.spec.interval
     if wanted < least:
         raise InputError(
-            f"--history {duration(wanted)} holds fewer than {LEAST_TICKS} looks of {plan.name}: "
+            f"--history {duration(wanted)} holds fewer than {LEAST_TICKS:,} looks of {plan.name}: "
             f"write {duration(least)} or more"
         )
     # The source reads as much as the plan declares: --history needs a plan that declares that.
@@ -124,5 +128,5 @@ def _read_history(plan: Plan, history: float | None) -> Recording:
     past = history_source().history(Ask(plan.id, wanted_plan, {}), SystemClock().now())
     if past.problems:
         words = dict.fromkeys(past.problems.values())
-        raise InputError(f"the past of {plan.name} cannot be read: {'; '.join(words)}")
+        raise InputError(f"the history of {plan.name} cannot be read: {'; '.join(words)}")
     return recorded(plan, past.pods)

@@ -37,7 +37,7 @@ def check(plans: tuple[str, ...], output: Literal["text", "json"]) -> None:
     """Find every mistake in plans; change nothing.
 
     Prints each mistake as file:line:column code message; `-` reads standard input. The codes are
-    explained in docs/plan-errors.md. Exit code 2 with any mistake.
+    explained in docs/plan-errors.md. Exit code 2 if there is a mistake.
     """
     files = dict.fromkeys(plans)
     accepted, mistakes, texts = _read_files(files)

@@ -37,47 +37,68 @@ Examples:
 
 \b
 A world is NAME:CHANGE,... of the canary against stable:
-  errors=3x | errors=+1% | errors=4%   failed requests; `fails` are verdicts of a judge
-  latency=+50% | latency=1.5x          every request slower by that
-  score=-0.05                          every score lower by that
-  crash                                nothing is answered
+  errors=3x | errors=+1% | errors=4%   failed requests (`fails`: summaries that a judge fails)
+  latency=+50% | latency=1.5x          every request is slower by that
+  score=-0.05                          every score is lower by that
+  crash                                no request is answered
 
-Requests are simulated as independent; bursts and unlike pods make every decision later.
-Exit codes: 0 done, 1 a canary that changes nothing is promoted in less than half of the runs,
+The rehearsal assumes independent requests: bursts and unlike pods delay every decision.
+Exit codes: 0 done, 1 a canary like stable is promoted in less than half of the runs,
 2 bad input.""",
 )
 @click.argument("file", metavar="PLAN", type=click.Path(path_type=Path))
-@click.option("--world", "worlds", multiple=True, help="One more world; may be repeated.")
+@click.option(
+    "--world",
+    "worlds",
+    multiple=True,
+    help="One more world, NAME:CHANGE,... (see below); may be repeated.",
+)
 @click.option("--rate", type=POSITIVE, help="Requests per second.")
 @click.option("--errors", type=SHARE, help="Stable's share of failed requests.")
 @click.option("--fails", type=SHARE, help="Stable's share of summaries that a judge fails.")
 @click.option("--latency", type=MILLISECONDS, help="Stable's median latency.")
-@click.option("--sigma", type=POSITIVE, help="Sd of the latency's logarithm.")
+@click.option("--sigma", type=POSITIVE, help="Standard deviation of the latency's logarithm.")
 @click.option("--latency-buckets", type=EDGES, help="Bucket edges in ms: 10,25,50,100.")
 @click.option("--score", type=SCORE, help="Stable's mean score.")
-@click.option("--score-sd", type=POSITIVE, help="Its standard deviation.")
-@click.option("--score-buckets", type=EDGES, help="Bucket edges: 0.2,0.4,0.6,0.8,1.")
+@click.option("--score-sd", type=POSITIVE, help="Standard deviation of the score.")
+@click.option("--score-buckets", type=EDGES, help="Bucket edges of the score: 0.2,0.4,0.6,0.8,1.")
 @click.option("--labelled", type=SHARE, help="Share of requests that get a score or verdict.")
-@click.option("--lag", type=SECONDS, help="How late they come.  [default: the plan's]")
+@click.option(
+    "--lag", type=SECONDS, help="How late a score or verdict comes.  [default: the plan's]"
+)
 @click.option(
     "--past",
     type=PAST,
     default="30m",
     show_default=True,
-    help="How far back to read what is not given from Prometheus (1h at most); 0s: do not ask.",
+    help="How much history to read from Prometheus for what is not given (1h at most); 0s: none.",
 )
-@click.option("--runs", type=click.IntRange(1), default=40, show_default=True, help="Per world.")
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
-@click.option("--picture", type=click.Path(path_type=Path), help="Draw it: .svg or .png.")
-@click.option("--json", "as_json", is_flag=True, help="{plans: [{plan, worlds, remarks, ...}]}.")
+@click.option(
+    "--runs",
+    type=click.IntRange(1),
+    default=40,
+    show_default=True,
+    help="Simulated rollouts per world.",
+)
+@click.option(
+    "--seed", type=click.IntRange(0), default=1, show_default=True, help="Seed of the simulation."
+)
+@click.option(
+    "--picture",
+    type=click.Path(path_type=Path),
+    help="Also draw the outcomes to this .svg or .png file.",
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON: {plans: [{plan, worlds, remarks, ...}]}."
+)
 def rehearse(
     file: Path, worlds: tuple[str, ...], picture: Path | None, *, as_json: bool, **options: Any
 ) -> None:
     """Simulate PLAN before it runs: how often it promotes, rolls back, is stuck or blind, how soon,
     and how many bad requests that costs.
 
-    The production controller decides in simulated worlds. What is not given by options is read from
-    the plan's Prometheus, and assumed where that does not answer.
+    The production controller decides in simulated worlds. What the options do not give is read from
+    the plan's Prometheus, or assumed if that does not answer.
     """
     from rollout.plan.reading.load import load_file
 

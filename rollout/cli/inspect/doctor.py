@@ -21,7 +21,7 @@ _COLOURS: dict[Level, str] = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 
 @click.command(
-    short_help="Check what plans need, and say each cure.",
+    short_help="Check what plans need, and print what to fix.",
     epilog="""\b
 Examples:
   surefoot doctor plan.yaml
@@ -29,20 +29,21 @@ Examples:
   surefoot doctor --namespace clinical-ai plans/*.yaml     those files
   kubectl exec -n clinical-ai deploy/surefoot -- surefoot doctor -n clinical-ai
 
-\b
-Exit codes: 0 nothing failed, 1 something did, 2 bad input. Nothing is changed anywhere.""",
+Exit codes: 0 nothing failed, 1 a check failed, 2 bad input. It changes nothing.""",
 )
 @click.argument("plans", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
     "-n",
     "--namespace",
-    help="Also what `surefoot operate` needs here; without PLANS, for those declared here.",
+    help="Also check what `surefoot operate` needs there; without PLANS, check the plans in it.",
 )
 @journal_option()
-@click.option("--context", help="Of the kubeconfig; in a pod its own cluster is used.")
-@click.option("--lease", default="", help="Also what one of several replicas needs for it.")
-@click.option("--triggers", is_flag=True, help="Also what `operate --triggers` needs.")
-@click.option("--json", "as_json", is_flag=True, help="[{check, subject, level, said, fix}]")
+@click.option("--context", help="Context of the kubeconfig; in a pod its own cluster is used.")
+@click.option("--lease", default="", help="Also check what a replica needs for this Lease.")
+@click.option("--triggers", is_flag=True, help="Also check what `operate --triggers` needs.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON: [{check, subject, level, said, fix}]."
+)
 def doctor(
     plans: tuple[Path, ...],
     namespace: str | None,
@@ -55,7 +56,7 @@ def doctor(
 ) -> None:
     """Check Prometheus, the series of PLANS, their mesh, the cluster, rights and the journal.
 
-    One line for each check: ok, warn or fail, what was found, and after `->` the cure.
+    One line for each check: ok, warn or fail, the finding, and after `->` what to do.
     """
     from rollout.doctor.examine import examine
     from rollout.journal.location import default_path

@@ -115,9 +115,11 @@ def _export(rows: Sequence[Row], path: Path, name: str | None) -> None:
     from rollout.journal import jsonl
 
     if name is not None:
-        raise InputError("the seals of a journal hold for all of it: --export takes no NAME")
+        raise InputError(
+            "--export copies the whole journal, so that its hashes stay valid: remove NAME"
+        )
     jsonl.export(rows, path)
-    click.echo(f"{len(rows)} entries in {path}, sealed by {rows[-1].hash if rows else 'nothing'}")
+    click.echo(f"{len(rows):,} entries in {path}, last hash {rows[-1].hash if rows else 'none'}")
 
 
 @click.command(
@@ -129,17 +131,18 @@ Examples:
   surefoot log --json | jq 'select(.kind == "decided") | .sentence'
   surefoot log --export june.jsonl      then: surefoot log --journal june.jsonl
 
-\b
 With --json each line is one object: seq, at (ISO 8601, UTC), rollout, kind, the fields of that
-kind of fact, hash. The chain of hashes is verified on reading; a broken one ends with exit code 1
-and nothing after the last sound reading is printed.""",
+kind of fact, hash. Reading verifies the hash chain: where it is broken, printing stops with exit
+code 1.""",
 )
 @click.argument("name", required=False)
-@click.option("-f", "--follow", is_flag=True, help="Go on as the log grows, until Ctrl-C.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
+@click.option("-f", "--follow", is_flag=True, help="Follow the log until Ctrl-C.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 @journal_option(READ)
-@click.option("--all", "everything", is_flag=True, help="Raw observations too.")
-@click.option("--export", type=click.Path(path_type=Path), help="Copy all to a new .jsonl file.")
+@click.option("--all", "everything", is_flag=True, help="Also print raw observations.")
+@click.option(
+    "--export", type=click.Path(path_type=Path), help="Copy the whole journal to a new .jsonl file."
+)
 def log(
     name: str | None,
     journal: JournalLocation | None,
@@ -149,7 +152,7 @@ def log(
     as_json: bool,
     everything: bool,
 ) -> None:
-    """Print what was decided and done, in order, of all rollouts or of NAME (a plan's or an id)."""
+    """Print what was decided and done, of all rollouts or of NAME (a plan's name or an id)."""
     from rollout.journal.location import default_path
     from rollout.journal.open import open_for_reading
 

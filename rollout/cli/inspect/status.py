@@ -25,9 +25,11 @@ Examples:
 )
 @click.argument("name", required=False)
 @journal_option(READ)
-@click.option("--json", "as_json", is_flag=True, help="A list of rollouts, newest last.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON: a list of rollouts, newest last."
+)
 def status(name: str | None, journal: JournalLocation | None, *, as_json: bool) -> None:
-    """Show every rollout: weight, evidence against its margins, and what comes next."""
+    """Show every rollout, or those of NAME: weight, evidence and the next step."""
     from rollout.cli.text.report import report, states_of
     from rollout.journal.location import default_path
     from rollout.journal.open import open_for_reading
@@ -65,7 +67,7 @@ def _load_states_of_name(journal: Journal, name: str) -> Mapping[str, RolloutSta
     wanted = [rollout for rollout, plan in names.items() if name in {rollout, plan}]
     if not wanted:
         plan_names = ", ".join(sorted(set(names.values()))) or "none"
-        raise InputError(f"no rollout is called {name!r}; known: {plan_names}")
+        raise InputError(f"there is no rollout {name!r}; known: {plan_names}")
     for rollout in wanted:
         fleet.load_evidence(rollout, journal)
     return fleet.states
@@ -81,11 +83,11 @@ ID is the number in front of a decision in `surefoot log`.""",
 )
 @click.argument("number", metavar="ID", type=int)
 @journal_option(READ)
-@click.option("--json", "as_json", is_flag=True, help="The explanation as one object.")
+@click.option("--json", "as_json", is_flag=True, help="Print the explanation as JSON.")
 def why(number: int, journal: JournalLocation | None, *, as_json: bool) -> None:
-    """Explain one decision: its numbers, the rule, the boundary, the queries; and replay it.
+    """Explain one decision: its numbers, what decides, the queries; and replay it.
 
-    The decision is computed again from the recorded samples; exit code 1 if it comes out otherwise.
+    The decision is computed again from the recorded samples; exit code 1 if the result differs.
     """
     from rollout.cli.text.decision import explain, text
     from rollout.errors import DONE, FAILED

@@ -30,9 +30,11 @@ Examples:
 )
 @click.argument("name", required=False)
 @journal_option(READ)
-@click.option("--once", is_flag=True, help="Print the screen once and end.")
-@click.option("--at", type=int, metavar="ID", help="Print it as it was at that entry, and end.")
-@click.option("--svg", type=click.Path(path_type=Path), help="Draw it to a file, and end.")
+@click.option("--once", is_flag=True, help="Print the screen once and exit.")
+@click.option(
+    "--at", type=int, metavar="ID", help="Print the screen as it was at that entry, and exit."
+)
+@click.option("--svg", type=click.Path(path_type=Path), help="Draw the screen to a file, and exit.")
 def watch(
     name: str | None,
     journal: JournalLocation | None,
@@ -41,7 +43,7 @@ def watch(
     *,
     once: bool,
 ) -> None:
-    """Show weight, evidence against margin and the next action, live; Ctrl-C ends it.
+    """Follow weight, evidence and the next step on a live screen; Ctrl-C ends it.
 
     NAME is a plan's name or a rollout's id; without it every rollout is shown.
     """

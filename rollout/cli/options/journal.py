@@ -10,7 +10,7 @@ import click
 from rollout.cli.options.param_types import Quantity
 from rollout.journal.location import from_words
 
-_LOCATION = "a file, or postgresql://USER@HOST/DB (password: PGPASSWORD, ~/.pgpass)"
+_LOCATION = "a file, or postgresql://USER@HOST/DB (password in PGPASSWORD or ~/.pgpass)"
 VARIABLE = "SUREFOOT_JOURNAL"  # set in a controller's pod, so that commands there use its journal
 READ = f"Journal: {_LOCATION}, or an export (.jsonl)."
 

@@ -23,6 +23,6 @@ def serving(command: _Command) -> _Command:
         default="127.0.0.1",
         show_default=True,
         metavar="ADDRESS",
-        help="Where to serve them; 0.0.0.0 in a pod.",
+        help="Address to serve them at; 0.0.0.0 in a pod.",
     )
     return port(address(command))

@@ -38,7 +38,7 @@ class Quantity(_Type):
 def _parse_share(text: str) -> float:
     value = share(text)
     if value > 1:
-        raise ValueError("a share is at most 100%")
+        raise ValueError("a share is at most 100 %")
     return value
 
 
@@ -52,7 +52,7 @@ def _parse_milliseconds(text: str) -> float:
 def _parse_past(text: str) -> float:
     past = seconds(text)
     if past > _HOUR:
-        raise ValueError("at most 1h: an observer looks no further back")
+        raise ValueError("at most 1h")
     return past
 
 
@@ -61,7 +61,7 @@ def _make_number_parser(least: float) -> Callable[[str], float]:
         number = float(text)
         # NaN fails this comparison too.
         if not least <= number <= _MAX_NUMBER:
-            raise ValueError(f"write a number from {least:g} to {_MAX_NUMBER:g}")
+            raise ValueError(f"write a number of at least {least:g}")
         return number
 
     return parse
@@ -72,7 +72,7 @@ def _parse_edges(text: str) -> tuple[float, ...]:
     edges = tuple(float(word) for word in text.split(",") if word.strip() not in {"+Inf", "inf"})
     rising = all(low < high for low, high in pairwise(edges))
     if len(edges) < 2 or not rising or not all(map(math.isfinite, edges)):
-        raise ValueError("write two edges or more in rising order: 10,25,50,100")
+        raise ValueError("write two or more edges in rising order: 10,25,50,100")
     return edges
 
 

@@ -29,14 +29,16 @@ Examples:
 )
 @click.option("--bad", type=click.Choice(_BAD), default="all", help="What is wrong with v3.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of load and faults.")
-@click.option("--plain", is_flag=True, help="Print lines, no screen.")
+@click.option("--plain", is_flag=True, help="Print lines instead of a screen.")
 @click.option("--keep", is_flag=True, help="Leave everything running at the end, until Ctrl-C.")
-@click.option("--folder", type=click.Path(path_type=Path), help="Where journal and report go.")
+@click.option(
+    "--folder", type=click.Path(path_type=Path), help="Folder for the journal and the report."
+)
 def demo(bad: str, seed: int, folder: Path | None, *, plain: bool, keep: bool) -> None:
-    """Roll out a good summarizer and then a bad one, here, on real parts; takes about 2 minutes.
+    """Roll out a good summarizer and then a bad one on this machine; takes about 2 minutes.
 
     A real Envoy splits 100 requests a second between versions of a summarizer of (synthetic)
-    discharge notes, a real Prometheus scrapes them; the controller promotes v2, rolls back v3.
+    discharge notes, a real Prometheus scrapes them; the controller promotes v2 and rolls back v3.
     """
     from rollout.demo.stage import Stage
 
@@ -60,7 +62,7 @@ def crowded(load: float, cores: int) -> str:
         return ""
     return (
         f"this machine is busy (load {load:.1f} on {cores} cores): a version that waits for a "
-        "core is slow in truth, and may be rolled back for it"
+        "core is really slow, and may be rolled back for it"
     )
 
 

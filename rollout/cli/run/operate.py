@@ -18,27 +18,28 @@ _QUIET = 60.0  # seconds during which the same problem is printed only once
 
 
 @click.command(
-    short_help="Carry out the plans of a cluster, for ever.",
+    short_help="Run the plans of a cluster until stopped.",
     epilog="""\b
 Examples:
   kubectl apply -f manifests/crd.yaml
   surefoot operate --namespace clinical-ai --journal /data/journal.db
   kubectl apply -f plan.yaml; kubectl get plans -w
 
-\b
-An edited plan starts a rollout of its own once the one under way has ended. A deleted plan is
-aborted: all traffic goes back to stable. Nothing but the status of a plan is ever written.""",
+An edited plan starts a new rollout once the current one has ended. A deleted plan is aborted: all
+traffic goes back to stable. Of a plan only its status is written.""",
 )
-@click.option("-n", "--namespace", help="Only the plans of this namespace; else of all.")
+@click.option("-n", "--namespace", help="Only the plans of this namespace; of all when left out.")
 @journal_option()
-@click.option("--context", help="Of the kubeconfig; in a pod its own cluster is used.")
+@click.option("--context", help="Context of the kubeconfig; in a pod its own cluster is used.")
 @click.option(
-    "--triggers", is_flag=True, help="Also make plans for new versions, as RolloutTriggers declare."
+    "--triggers",
+    is_flag=True,
+    help="Also create plans for new versions, as RolloutTriggers declare.",
 )
 @click.option(
     "--lease",
     metavar="[NAMESPACE/]NAME",
-    help="One of several replicas: who holds this Lease decides. Needs a journal on PostgreSQL.",
+    help="Run several replicas: the one that holds this Lease decides. Needs PostgreSQL.",
 )
 @click.option("--lease-duration", type=SECONDS, default="15s", show_default=True, hidden=True)
 @serving
@@ -53,7 +54,7 @@ def operate(
     metrics: int | None,
     metrics_address: str,
 ) -> None:
-    """Watch RolloutPlan resources; look, decide, record, move weights, show each plan's status."""
+    """Run the RolloutPlans of a cluster, and show the status of each."""
     from rollout.cli.inspect.log import print_entry
     from rollout.journal.location import default_path, shown
     from rollout.wire.clock import SystemClock
@@ -83,7 +84,7 @@ def operate(
         operator(shard, context, on_entry, on_problem, meter=meter) as pacer,
     ):
         scope = f"namespace {namespace}" if namespace else "all namespaces"
-        scope += f"; decides while it holds the Lease {lease}" if lease else ""
+        scope += f"; leader while it holds the Lease {lease}" if lease else ""
         click.echo(
             f"journal {shown(where)}; plans of {scope}; Ctrl-C stops, weights stay", err=True
         )

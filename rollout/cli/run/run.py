@@ -15,26 +15,28 @@ from rollout.journal.location import JournalLocation
 if TYPE_CHECKING:
     from rollout.ports import Entry
 
-_AGAIN = "it does not start again by itself: `surefoot retry NAME` tries it anew"
-_SIGTERM_HELP = "Ctrl-C stops deciding; the mesh keeps its last weights and `run` goes on later."
+_AGAIN = "`surefoot retry NAME` starts it again"
+_SIGTERM_HELP = (
+    "Ctrl-C stops the controller; the mesh keeps its last weights, and `run` continues later."
+)
 
 
 @click.command(
-    short_help="Run rollout plans until each is promoted or rolled back.",
+    short_help="Run plans until each is promoted or rolled back.",
     epilog=f"""\b
 Examples:
   surefoot run plan.yaml
   surefoot run plans/*.yaml --journal ./journal.db
 
 {_SIGTERM_HELP}
-Exit codes: 0 all promoted, 1 any was not, 2 bad input.""",
+Exit codes: 0 all promoted, 1 one was not, 2 bad input.""",
 )
 @click.argument("plans", nargs=-1, required=True, type=click.Path(path_type=Path))
 @journal_option()
 @click.option(
     "--uncalibrated",
     is_flag=True,
-    help="Begin plans without a calibration that holds; the journal says so.",
+    help="Start plans that lack a calibration; the journal records it.",
 )
 @serving
 def run(
@@ -45,7 +47,7 @@ def run(
     *,
     uncalibrated: bool,
 ) -> None:
-    """Run PLANS: look, decide, record, move weights; print the decision log as it grows."""
+    """Run PLANS until each is promoted or rolled back, and print the decision log."""
     from rollout.plan.reading.load import load_files
 
     accepted = load_files(plans)
@@ -62,7 +64,9 @@ def run(
         controller.on_entry = meter.note
         ids = controller.start(accepted, uncalibrated=uncalibrated)
         click.echo(
-            f"journal {shown(where)}; {len(ids)} rollouts; Ctrl-C stops, weights stay", err=True
+            f"journal {shown(where)}; {len(ids):,} rollout{'' if len(ids) == 1 else 's'}; "
+            "Ctrl-C stops, weights stay",
+            err=True,
         )
 
         for rollout in ids:
@@ -83,5 +87,5 @@ def run(
     for rollout, phase in phases.items():
         click.echo(f"{rollout}: {phase}", err=True)
     if not set(phases.values()) <= TERMINAL:
-        click.echo("stopped; the mesh keeps its weights, the same command goes on", err=True)
+        click.echo("stopped; the mesh keeps its weights, the same command continues", err=True)
     raise SystemExit(DONE if set(phases.values()) == {"promoted"} else FAILED)

@@ -40,44 +40,43 @@ def as_document(past: Recording, calibration: Calibration, seed: int) -> dict[st
 def text(document: dict[str, Any]) -> str:
     """Format the document of one plan as text."""
     head = (
-        f"{document['rolled_back']} of {document['runs']:,} replays were rolled back, each "
-        f"falsely: a rate of at most {percent(document['bound'])} "
-        f"({document['level']:.0%} confidence), "
-        f"declared {percent(document['alpha'])}: "
-        f"{'holds' if document['holds'] else 'DOES NOT HOLD'}"
+        f"{document['rolled_back']:,} of {document['runs']:,} replays were rolled back, each "
+        f"falsely: false rollbacks at most {percent(document['bound'])} "
+        f"({percent(document['level'])} confidence), declared {percent(document['alpha'])}: "
+        f"{'confirmed' if document['holds'] else 'NOT CONFIRMED'}"
     )
     ends = ", ".join(f"{count:,} {outcome}" for outcome, count in document["outcomes"].items())
     why = ", ".join(f"{reason} {count:,}" for reason, count in document["reasons"].items())
     past = (
         f"{duration(document['history'])} of {document['pods']} pods, "
-        f"{document['canary_pods']} of them play the canary, "
-        f"for {duration(document['window'])} at most"
+        f"{document['canary_pods']} of them as the canary, each replay at most "
+        f"{duration(document['window'])}"
     )
     limits = (
-        f"the past holds {document['stretches']} stretches that do not overlap: the bound is about "
-        "this past, not about a worse day"
+        f"only {document['stretches']:,} replays fit into this history without overlap: the bound "
+        "is about this history, a worse day may be worse"
     )
     lines = [
         f"{document['plan']}: {head}",
-        f"  past     {past}",
+        f"  history  {past}",
         f"  replays  {ends}{f' ({why})' if why else ''}",
         f"  limits   {limits}",
     ]
     if not document["holds"] and (advice := _suggest_fix(document)):
-        lines.append(f"  advice   {advice}")
+        lines.append(f"  next     {advice}")
     lines.append(f"  journal  {_describe_entry(document)}")
     return "\n".join(lines)
 
 
 def _suggest_fix(document: dict[str, Any]) -> str:
     if not document["runs"]:
-        return "no replay could be judged: the reasons above say what is missing"
+        return "add what the reasons above name: no replay could be judged"
     if document["rate"] <= document["alpha"] / 2:
-        return f"the rate itself is low: --runs {usual_runs(document['alpha'])} or more may show it"
-    return "wider margins, a longer history or more canary pods; see docs/calibration.md"
+        return f"repeat with --runs {usual_runs(document['alpha'])} or more: the rate itself is low"
+    return "declare wider margins, a longer history or more canary pods (docs/calibration.md)"
 
 
 def _describe_entry(document: dict[str, Any]) -> str:
     if "entry" in document:
-        return f"recorded as entry {document['entry']}"
-    return "not recorded: give --journal, where a plan asks for a calibration"
+        return f"recorded as entry {document['entry']:,}"
+    return "not recorded; a plan with requireCalibration needs --journal"

@@ -6,6 +6,7 @@ before the decision and runs `step` again, which must give the recorded decision
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -16,21 +17,23 @@ from rollout.decide.record.facts import Decided
 from rollout.decide.rules.view import view
 from rollout.decide.state.rollout import RolloutState
 from rollout.decide.step import step
-from rollout.decide.text.measurement import off_edge
-from rollout.decide.text.sentence import rests_on
+from rollout.decide.text.error_rates import rests_on
+from rollout.decide.text.measurement import allowance, off_edge
+from rollout.decide.text.numbers import chance, decimal, hundredths, points
 from rollout.errors import InputError
 from rollout.observe.query import queries
+from rollout.plan.fields.units import percent
 from rollout.ports import Ask, Entry
 from rollout.review.look import differences
 
 RULES = {
     "rate": (
-        "harm: R, a ratio-likelihood e-process of p_canary <= ratio * p_stable + absolute; "
-        "proof: D, an e-process of the opposite"
+        "tests      harm by the ratio test of p_canary <= ratio * p_stable + absolute, "
+        "safety by the excess bound of the opposite"
     ),
     "shape": (
-        "harm: H, a k-sample e-process on the buckets with stable moved by the tolerance; "
-        "proof: D at stable's .5/.9/.95/.99 edges"
+        "tests      harm by the bucket test against stable moved by the tolerance, safety by the "
+        "excess bound at the edges near stable's .5, .9, .95 and .99 quantiles"
     ),
 }
 
@@ -41,7 +44,7 @@ def explain(entries: Sequence[Entry], number: int) -> dict[str, Any]:
     if entry is None or not isinstance(entry.fact, Decided):
         decisions = [e.seq for e in entries if isinstance(e.fact, Decided)]
         raise InputError(
-            f"entry {number} is no decision; the last decisions are "
+            f"entry {number:,} is not a decision; the last decisions are "
             f"{', '.join(map(str, decisions[-5:])) or 'none'}"
         )
     fact = entry.fact
@@ -71,18 +74,18 @@ def explain(entries: Sequence[Entry], number: int) -> dict[str, Any]:
 
 
 def _collect_notes(state: RolloutState, at: float) -> dict[str, list[str]]:
-    """Return notes by guardrail: the basis of its error rates, and the effect of its buckets.
+    """Return notes by guardrail: what the plan allows, its buckets, and its error rates' basis.
 
     When no bucket edge lies at the tolerance, a smaller one must be proven.
     """
     readouts = view(state, at).judgement.readouts
     return {
-        name: [
-            note
-            for note in (rests_on(state, name), off_edge(guardrail.test.tolerance, readouts[name]))
-            if note
+        guardrail.name: [
+            f"the plan allows at most {allowance(guardrail)}",
+            *filter(None, [off_edge(guardrail, readouts[guardrail.name])]),
+            rests_on(state, guardrail.name),
         ]
-        for name, guardrail in state.guardrails.items()
+        for guardrail in state.plan.spec.guardrails
     }
 
 
@@ -109,21 +112,27 @@ def text(explanation: dict[str, Any]) -> str:
     lines = [
         explanation["sentence"],
         "",
-        f"decision   {explanation['id']} of {explanation['rollout']}, {explanation['at']}",
+        f"decision   {explanation['id']:,} of {explanation['rollout']}, {explanation['at']}",
         f"reasons    {', '.join(explanation['reasons'])}",
-        f"boundary   roll back when the mean e-process reaches 1/{explanation['false_rollback']:g}",
-        f"           promote when every proof reaches 1/{explanation['false_promotion']:g}",
-        f"joint      10^{joint:g}" if joint is not None else "",
+        (
+            f"rollback   at evidence of harm of {decimal(1 / explanation['false_rollback'])}, all "
+            f"guardrails together (falseRollback: {percent(explanation['false_rollback'])})"
+            f"{_describe_joint(joint)}"
+        ),
+        (
+            f"promotion  at evidence of safety of {decimal(1 / explanation['false_promotion'])} "
+            f"for every guardrail (falsePromotion: {percent(explanation['false_promotion'])})"
+        ),
     ]
     for name, numbers in explanation["numbers"].get("guardrails", {}).items():
         lines += [
             "",
             f"{name}: {numbers['verdict']}",
+            *(f"  {note}" for note in explanation["notes"].get(name, ())),
             *_format_numbers(numbers),
             f"  {explanation['rules'][name]}",
-            *(f"  {note}" for note in explanation["notes"].get(name, ())),
         ]
-    lines += ["", "queries (raw counters; differences are taken per series)"]
+    lines += ["", "queries (of raw counters; increases are computed per series)"]
     lines += [f"  {query['query']}\n  {query['link']}" for query in explanation["queries"]]
     result = _describe_replay(explanation["differs"])
     lines += [
@@ -134,6 +143,16 @@ def text(explanation: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _describe_joint(exponent: float | None) -> str:
+    """Describe the joint evidence of harm, and the chance that it bounds (Ville's inequality)."""
+    if exponent is None:
+        return ""
+    if exponent <= 0:
+        return f"; here {decimal(10**exponent)}"
+    odds = chance(exponent * math.log(10))
+    return f"; here below {odds} by chance from a version within its margins"
+
+
 def _describe_replay(differs: list[str]) -> str:
     """Describe how the replay differs.
 
@@ -142,30 +161,38 @@ def _describe_replay(differs: list[str]) -> str:
     """
     if differs == ["numbers"]:
         return (
-            "the same decision by other numbers: another version of Surefoot "
-            "recorded them, or they were altered"
+            "the same decision by other numbers: another version of Surefoot recorded them, "
+            "or somebody altered them"
         )
     return "ANOTHER decision: do not trust this log" if differs else "the same decision"
 
 
 def _format_numbers(numbers: dict[str, Any]) -> list[str]:
     counts = (
-        f"  canary {numbers['canary_bad']} bad of {numbers['canary']}, "
-        f"stable {numbers['stable_bad']} bad of {numbers['stable']}"
+        f"  bad        canary {numbers['canary_bad']:,} of {numbers['canary']:,}, "
+        f"stable {numbers['stable_bad']:,} of {numbers['stable']:,}"
     )
     if numbers["edge"] is not None:
-        counts += f" (bad: canary beyond {numbers['edge']:g}, stable beyond {numbers['partner']:g})"
+        edge, partner = decimal(numbers["edge"]), decimal(numbers["partner"])
+        counts += f" (bad: beyond {edge}; allowed: stable's share beyond {partner})"
     if numbers["estimate"] is None:
         return [counts]
-    difference, allowed = (_format_points(numbers[key]) for key in ("estimate", "allowed"))
+    low, high, allowed, stratified = (
+        "unknown" if value is None else hundredths(value)
+        for value in map(numbers.get, ("low", "high", "allowed", "mantel_haenszel"))
+    )
     return [
         counts,
-        f"  difference {difference}, allowed {allowed}",
-        f"  interval {_format_points(numbers['low'])} to {_format_points(numbers['high'])}",
-        f"  difference by Mantel & Haenszel {_format_points(numbers.get('mantel_haenszel'))}",
-        f"  harm {numbers['harm']:.0%}, proof {numbers['safe'] or 0:.0%} of the evidence needed",
+        (
+            f"  difference {points(numbers['estimate'])} ({low} to {high}), allowed {allowed}; "
+            f"{stratified} by Mantel & Haenszel"
+        ),
+        (
+            f"  evidence   harm {_format_share(numbers['harm'])}, safety "
+            f"{_format_share(numbers['safe'])} of what decides (on a log scale)"
+        ),
     ]
 
 
-def _format_points(value: float | None) -> str:
-    return "unknown" if value is None else f"{value * 100:+.3g} pp"
+def _format_share(value: float | None) -> str:
+    return f"{(value or 0) * 100:,.0f} %"

@@ -24,6 +24,7 @@ from rollout.decide.record.facts import (
     Observed,
     Refused,
     RouteFailed,
+    RouteRead,
     Started,
 )
 from rollout.decide.text.comparison import format_split
@@ -48,7 +49,7 @@ def what(fact: Fact) -> str:
         case Decided():
             return fact.action
         case HumanSaid():
-            return f"{fact.command} (said)"
+            return f"{fact.command} asked"
     return fact.kind.replace("-", " ")
 
 
@@ -62,9 +63,9 @@ def _describe_started(fact: Started) -> str:
     spec = fact.plan.get("spec")
     spec = spec if isinstance(spec, dict) else {}
     stable, canary = (_read_version(spec.get(arm)) for arm in ("stable", "canary"))
-    waived = ", uncalibrated by a person's word" if fact.uncalibrated else ""
+    waived = ", without a calibration (--uncalibrated)" if fact.uncalibrated else ""
     again = f", attempt {fact.attempt}" if fact.attempt > 1 else ""
-    change = f"{spec.get('service', '?')} {stable} -> {canary} (Surefoot {fact.controller})"
+    change = f"{spec.get('service', '?')} from {stable} to {canary} (Surefoot {fact.controller})"
     return f"{change}{again}{waived}"
 
 
@@ -75,21 +76,22 @@ def _read_version(arm: object) -> str:
 def _describe_observed(fact: Observed) -> str:
     samples = sum(len(series.samples) for group in fact.series.values() for series in group)
     problems = [f"{name}: {words}" for name, words in fact.problems.items()]
-    return "; ".join([f"{samples} new samples", *problems])
+    return "; ".join([f"{samples:,} new sample{'' if samples == 1 else 's'}", *problems])
 
 
 def _describe_calibrated(fact: Calibrated) -> str:
     relation = "within" if fact.holds else "above"
     return (
-        f"{fact.rolled_back} of {fact.runs} replays of stable's own pods were rolled back: a rate "
-        f"of at most {percent(fact.bound)}, {relation} the declared {percent(fact.alpha)}"
+        f"{fact.rolled_back:,} of {fact.runs:,} replays of stable's own pods were rolled back: "
+        f"false rollbacks at most {percent(fact.bound)}, {relation} the declared "
+        f"{percent(fact.alpha)}"
     )
 
 
 def _describe_learned(fact: Learned) -> str:
     learned = [f"{n}: {spread(d)}" for n, d in fact.dispersions.items() if n not in fact.unknown]
     unknown = [f"no valid test for {name}: {words}" for name, words in fact.unknown.items()]
-    return "; ".join([*learned, *unknown]) or "nothing of stable's past is known"
+    return "; ".join([*learned, *unknown]) or "nothing of the pods' history is known"
 
 
 def _describe_decided(fact: Decided) -> str:
@@ -98,9 +100,12 @@ def _describe_decided(fact: Decided) -> str:
 
 def _describe_confirmed(fact: Confirmed) -> str:
     if fact.unreachable:
-        return f"ended by hand: nobody could ask the mesh what it shows; {fact.stable} stays stable"
-    change = f"the mesh shows {format_split(fact.split)} canary (decision {fact.decision})"
-    return f"{change}; {fact.stable} is stable from now on" if fact.stable else change
+        return (
+            f"ended by hand, nobody could ask the mesh what it shows; "
+            f"the stable version is still {fact.stable}"
+        )
+    change = f"the mesh shows {format_split(fact.split)} (decision {fact.decision})"
+    return f"{change}; the stable version is now {fact.stable}" if fact.stable else change
 
 
 def _describe_route_failed(fact: RouteFailed) -> str:
@@ -117,12 +122,31 @@ def _describe_drifted(fact: Drifted) -> str:
     return f"somebody else moved the weights to {format_split(fact.seen)}"
 
 
+def _describe_route_read(fact: RouteRead) -> str:
+    texts = [fact.problem] if fact.problem else []
+    if fact.split is not None:
+        texts.append(f"the route gives the canary {format_split(fact.split)}")
+    if fact.withdrawn:
+        texts.append(f"decision {fact.withdrawn} was not written")
+    if fact.writer:
+        texts.append(f"written as {fact.writer}")
+    if fact.has_endpoints is False:
+        texts.append("the canary has no ready endpoint")
+    texts += fact.conditions
+    if fact.owner:
+        texts.append(f"owned by {fact.owner}")
+    return "; ".join(texts) or "nothing stands against the route any more"
+
+
 def _describe_elected(fact: Elected) -> str:
-    return f"{fact.controller} leads, term {fact.term}"
+    return f"{fact.controller} is the leader, term {fact.term}"
 
 
 def _describe_refused(fact: Refused) -> str:
-    return f"{fact.controller}, term {fact.term}, wrote nothing: {fact.problem}"
+    return (
+        f"{fact.controller}, term {fact.term}, is no longer the leader and wrote nothing: "
+        f"{fact.problem}"
+    )
 
 
 def _describe_hook_called(fact: HookCalled) -> str:
@@ -143,6 +167,7 @@ _SENTENCES: dict[type, Callable[[Any], str]] = {
     RouteFailed: _describe_route_failed,
     HumanSaid: _describe_human_said,
     Drifted: _describe_drifted,
+    RouteRead: _describe_route_read,
     HookCalled: _describe_hook_called,
     HookAnswered: _describe_hook_answered,
     Elected: _describe_elected,

@@ -5,24 +5,27 @@ from __future__ import annotations
 import click
 
 from rollout.decide.text.comparison import compared_with, exposed, observational
+from rollout.decide.text.measurement import allowance
+from rollout.decide.text.numbers import join
 from rollout.plan.fields.units import duration, percent
 from rollout.plan.model.plan import Budget, Plan, Switch
 
-_INDEPENDENT = "requests are taken as independent"
+_INDEPENDENT = "error rates assume independent requests"
 
 
 def in_words(plan: Plan) -> str:
     """Describe what moves, in which steps, under which guardrails and assumptions."""
     spec = plan.spec
-    names = [guardrail.name for guardrail in spec.guardrails]
+    limits = [f"{guardrail.name} at most {allowance(guardrail)}" for guardrail in spec.guardrails]
     exposure = "".join(f"\n  {words}" for words in exposed(plan))
     return (
         f"{click.style(plan.name, bold=True)} moves {spec.service} "
         f"from {spec.stable.version} to {spec.canary.version} {_describe_ramp(plan)}, "
-        f"as long as {_join(names)} get{'' if names[1:] else 's'} no worse than allowed "
-        f"(false rollback {percent(spec.confidence.false_rollback)}, "
-        f"false promotion {percent(spec.confidence.false_promotion)})\n"
-        f"  {_describe_pods(plan)}{exposure}{_describe_hooks(plan)}"
+        f"then promotes\n"
+        f"  allowed: {'; '.join(limits)}\n"
+        f"  false rollback {percent(spec.confidence.false_rollback)}, "
+        f"false promotion {percent(spec.confidence.false_promotion)}: "
+        f"{_describe_pods(plan)}{exposure}{_describe_hooks(plan)}"
     )
 
 
@@ -30,16 +33,16 @@ def _describe_pods(plan: Plan) -> str:
     """Describe what the error rates rest on: stable's own past, or an assumption."""
     pods = plan.spec.pods
     if pods is None:
-        return f"{_INDEPENDENT}: declare `pods` to learn it from stable's past"
+        return f"{_INDEPENDENT}; declare `pods` to measure how requests and pods differ"
     unknown = {
         "assume": _INDEPENDENT,
         "pause": "the rollout pauses",
-        "refuse": "the rollout does not begin",
+        "refuse": "the rollout does not start",
     }[pods.when_unknown]
-    calibrated = "; it begins only when calibrated" if pods.require_calibration else ""
+    calibrated = "; it starts only with a calibration" if pods.require_calibration else ""
     return (
-        f"bursts and differences between pods are learnt from {duration(pods.history)} of stable's "
-        f"past (label `{pods.label}`); where that allows no valid test {unknown}{calibrated}"
+        f"bursts and differences between pods are measured in {duration(pods.history)} of stable's "
+        f"history (label `{pods.label}`); without a valid test {unknown}{calibrated}"
     )
 
 
@@ -50,15 +53,15 @@ def _describe_ramp(plan: Plan) -> str:
     phrases = [_describe_steps(plan)]
     if mirror:
         phrases.insert(
-            0, f"by copies of {percent(mirror.share)} for {duration(mirror.lasts)}, then "
+            0, f"with copies of {percent(mirror.share)} for {duration(mirror.lasts)}, then "
         )
     if segment:
         kind, match = segment.key
-        phrases += [f" of the requests with that {kind} `{match.name}`"]
+        phrases += [f" of the requests with the {kind} `{match.name}`"]
     if label and not isinstance(plan.spec.ramp, Switch):
         phrases += [f", {label}"]
     if held := plan.spec.holdback:
-        phrases += [f", then all but {percent(held.share)} for {duration(held.lasts)}"]
+        phrases += [f", then {percent(1 - held.share)} for {duration(held.lasts)}"]
     return "".join(phrases)
 
 
@@ -73,19 +76,14 @@ _MOMENTS = {
 def _describe_hooks(plan: Plan) -> str:
     """Describe which hooks are called and when."""
     called = [f"{hook.name} {_MOMENTS[hook.when]}" for hook in plan.spec.hooks or []]
-    return f"\n  calls {_join(called)}" if called else ""
+    return f"\n  calls {join(called)}" if called else ""
 
 
 def _describe_steps(plan: Plan) -> str:
     ramp = plan.spec.ramp
     bake = duration(ramp.bake)
     if isinstance(ramp, Switch):
-        return f"by one switch to {percent(ramp.most)}, {compared_with(plan)}"
+        return f"with one switch to {percent(ramp.most)}, {compared_with(plan)}"
     if isinstance(ramp, Budget):
-        return f"from {percent(ramp.min)} to {percent(ramp.max)} as the evidence allows"
-    return f"over {_join([percent(step) for step in ramp.steps])} ({bake} at least each)"
-
-
-def _join(words: list[str]) -> str:
-    """Join words as in a sentence: "a, b and c"."""
-    return " and ".join([", ".join(words[:-1]), words[-1]] if words[1:] else words)
+        return f"in steps from {percent(ramp.min)} to {percent(ramp.max)} as the evidence allows"
+    return f"in steps of {join([percent(step) for step in ramp.steps])} (each for at least {bake})"

@@ -9,6 +9,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from rollout.decide.text.numbers import decimal
 from rollout.plan.fields.units import duration, percent
 from rollout.rehearse.runs import OUTCOMES, Outcome
 from rollout.rehearse.summary import Rehearsal, ScenarioResult
@@ -30,18 +31,18 @@ def show(rehearsals: Sequence[Rehearsal]) -> None:
 def page(rehearsal: Rehearsal) -> RenderableType:
     """Build the page of one plan: its operating characteristics and remarks."""
     head = Text.assemble(
-        (rehearsal.plan, "bold"), f"  {rehearsal.runs} runs per world, seed {rehearsal.seed}"
+        (rehearsal.plan, "bold"), f"  {rehearsal.runs:,} runs per world, seed {rehearsal.seed}"
     )
     parts: list[RenderableType] = [head, Text(based_on(rehearsal)), _build_table(rehearsal)]
     if any(world.harmful for world in rehearsal.worlds):
-        parts.append(Text("* worse than the plan allows", style="dim"))
+        parts.append(Text("* worse than the plan allows: rolled back is right", style="dim"))
     return Group(*parts, *_format_remarks(rehearsal))
 
 
 def based_on(rehearsal: Rehearsal) -> str:
     """Describe the traffic and stable's error rate in one line."""
     base = rehearsal.base
-    traffic = f"{base.rate:.4g} requests/s, {percent(base.stable.errors)} errors"
+    traffic = f"{decimal(base.rate)} requests/s, {percent(base.stable.errors)} errors of stable"
     return f"{traffic}; {rehearsal.read_from}"
 
 
@@ -92,7 +93,7 @@ def draw(rehearsal: Rehearsal, path: Path) -> None:
         {outcome: [world.outcomes[outcome] for world in worlds] for outcome in OUTCOMES},
         [world.seconds for world in worlds],
         duration,
-        f"{rehearsal.plan}: {rehearsal.runs} rehearsals per world (*: worse than it allows)",
+        f"{rehearsal.plan}: {rehearsal.runs:,} rehearsals per world (*: worse than it allows)",
     )
     # Without a date, the same rehearsal writes the same bytes.
     figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)

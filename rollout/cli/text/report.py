@@ -14,6 +14,8 @@ from rollout.decide.evidence.baseline import baseline_complete
 from rollout.decide.evidence.exposure import mirror_of
 from rollout.decide.fold import fold
 from rollout.decide.record.facts import of_rollout
+from rollout.decide.record.reasons import Reason, first_reason
+from rollout.decide.record.split import Split
 from rollout.decide.rules.ramp import held_back, next_split
 from rollout.decide.rules.view import View, view
 from rollout.decide.state.hooks import describe_hooks
@@ -35,11 +37,23 @@ class Line:
 
 
 @dataclass(frozen=True)
+class LiveRoute:
+    """What the mesh showed of the route when it was last recorded."""
+
+    weight: float
+    problem: str
+    writer: str
+    has_endpoints: bool | None
+    conditions: tuple[str, ...]
+    owner: str
+
+
+@dataclass(frozen=True)
 class Report:
     """One rollout at one moment; shares are 0 to 1, times unix seconds.
 
-    The field names are the keys of `status --json`. `weight` is the share that the mesh confirmed,
-    `wanted` the share of the last decision; they differ until the mesh has confirmed it.
+    The field names are the keys of `status --json`. `weight` is the share that the mesh showed or
+    confirmed, `wanted` the share of the last decision; they differ until the mesh has confirmed it.
     """
 
     rollout: str
@@ -62,6 +76,7 @@ class Report:
     observational: bool
     hooks: tuple[str, ...] = ()  # each hook that was called, and its outcome
     recorded_stable: str | None = None  # of the service; None before its first rollout ends
+    route: LiveRoute | None = None  # None before the first look
 
     def as_json(self) -> dict[str, Any]:
         """Return the object of `status --json`, whose keys are stable."""
@@ -101,9 +116,9 @@ def report(
         stable=stable,
         canary=canary,
         phase=state.phase,
-        weight=state.split.served_share,
+        weight=state.live.served_share,
         wanted=state.wanted.served_share,
-        shown=format_split(state.split),
+        shown=format_split(state.live),
         confirmed=not state.delivery.is_open,
         started_at=state.started_at,
         guardrails=lines,
@@ -118,6 +133,22 @@ def report(
             for hook, event, problem in describe_hooks(state)
         ),
         recorded_stable=_find_recorded_stable(state, among or {}),
+        route=_describe_route(state),
+    )
+
+
+def _describe_route(state: RolloutState) -> LiveRoute | None:
+    """Return what the mesh showed; None where no look has recorded it."""
+    read = state.route_read
+    if read is None:
+        return None
+    return LiveRoute(
+        weight=state.live.served_share,
+        problem=read.problem,
+        writer=read.writer,
+        has_endpoints=read.has_endpoints,
+        conditions=read.conditions,
+        owner=read.owner,
     )
 
 
@@ -128,33 +159,64 @@ def _find_recorded_stable(state: RolloutState, among: Mapping[str, RolloutState]
 
 
 def next_action(rollout_view: View) -> str:
-    """Describe the next action and when it comes, if the evidence allows it.
+    """Describe the next action, when it comes, and on which condition.
 
     The checks are ordered: the first that applies is what the rollout waits for.
     """
     state = rollout_view.state
     if state.delivery.is_open:
-        return f"confirm {format_split(state.wanted)} at the mesh"
+        return f"the mesh confirms {format_split(state.wanted)}"
     if state.phase == "paused":
-        return "waits for resume, promote or abort"
-    if rollout_view.blind:
-        return "hold until the evidence comes back"
+        return _describe_end_of_pause(state, rollout_view.now)
+    if waiting := _describe_wait(rollout_view):
+        return waiting
     if not state.stepped and not baseline_complete(state):
-        return f"switch when enough of {state.versions[0]} is seen"
+        return f"switch when enough samples of {state.versions[0]} are collected"
     if state.warm_at is None and state.wanted.served_share:
-        return "waits for the canary's first request"
+        return f"wait for the first request of {state.versions[1]}"
     goal = next_split(state)
-    what = f"advance to {format_split(goal)}" if goal else _describe_last_step(state)
+    what, condition = _describe_goal(state, goal)
     wait = _compute_wait(rollout_view)
-    return f"{what} in {duration(wait)}" if wait >= 1 else what
+    return f"{what} in {duration(wait)} if {condition}" if wait >= 1 else f"{what} when {condition}"
 
 
-def _describe_last_step(state: RolloutState) -> str:
+def _describe_wait(rollout_view: View) -> str:
+    """Describe what ends a wait for the route, for endpoints or for data; empty without one."""
+    state = rollout_view.state
+    is_waiting = state.last is not None and state.last.action == "hold"
+    reason = first_reason(state.last.reasons) if is_waiting and state.last else None
+    if reason in _OBSTACLES:
+        return _OBSTACLES[reason]
+    if rollout_view.blind:
+        return "continue when every guardrail has data again (surefoot doctor names the cause)"
+    return ""
+
+
+_OBSTACLES: Mapping[Reason | None, str] = {
+    Reason.NOT_AT_STABLE: "begin when all traffic is at stable",
+    Reason.ROUTE_UNREAD: "begin when the route can be read",
+    Reason.AWAITING_ENDPOINTS: "begin when the canary has a ready endpoint",
+    Reason.ROUTE_CONDITIONS: "continue when nothing stands against the route",
+}
+
+
+def _describe_goal(state: RolloutState, goal: Split | None) -> tuple[str, str]:
+    """Return the next change of the weight, and its condition."""
+    if goal is not None:
+        return f"advance to {format_split(goal)}", "no guardrail shows harm"
     if state.phase == "holding back":
-        return "promote"
+        return "promote", "no guardrail shows harm"
     split = held_back(state)
-    goal = f"hold back {percent(1 - split.share)}" if split else "promote"
-    return f"{goal} when every guardrail is safe"
+    change = f"hold back {percent(1 - split.share)}" if split else "promote"
+    return change, "every guardrail is safe"
+
+
+def _describe_end_of_pause(state: RolloutState, now: float) -> str:
+    left = state.plan.spec.patience - (now - (state.paused_at or now))
+    return (
+        f"surefoot resume, promote or abort {state.plan.name}, "
+        f"without one it rolls back in {duration(max(left, 0))}"
+    )
 
 
 def _compute_wait(rollout_view: View) -> float:

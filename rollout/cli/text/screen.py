@@ -48,7 +48,7 @@ def rollout_panel(report: Report) -> RenderableType:
     head = Text.assemble(
         f"{report.service}  {report.stable} -> {report.canary}  ", phase, "   ", weight_bar(report)
     )
-    foot = Text(f"now   {report.said}" if report.said else "now   looking for the first time")
+    foot = Text(f"now   {report.said}" if report.said else "now   waiting for the first look")
     parts: list[RenderableType] = [head, Guardrails(report.guardrails), foot]
     if report.observational:
         parts.append(Text(f"basis {report.basis}", style="yellow"))
@@ -57,7 +57,7 @@ def rollout_panel(report: Report) -> RenderableType:
     if report.hooks:
         parts.append(Text(f"hooks {', '.join(report.hooks)}"))
     if report.recorded_stable:
-        parts.append(Text(f"stable on record: {report.recorded_stable}", style="dim"))
+        parts.append(Text(f"stable version now: {report.recorded_stable}", style="dim"))
     if report.route_problem:
         parts.append(Text(f"mesh  {report.route_problem}", style="bold red"))
     return Panel(Group(*parts), title=report.name, title_align="left")
@@ -76,7 +76,7 @@ def weight_bar(report: Report) -> Text:
     bar.append("·" * (_SHARE - filled - ahead), style="dim")
     bar.append(f" {report.shown}")
     if not report.confirmed:
-        bar.append(f" (wants {percent(report.wanted)})", style="dim")
+        bar.append(f" (going to {percent(report.wanted)})", style="dim")
     return bar
 
 
@@ -93,8 +93,8 @@ class Guardrails:
         for arm in ("canary", "stable") if wide else ():
             table.add_column(f"bad in {arm}", no_wrap=True, justify="right")
         if roomy:
-            table.add_column("canary - stable  │ 0  ┃ margin", no_wrap=True)
-        for header in ("difference", "harm", "proof"):
+            table.add_column("canary - stable  │ 0  ┃ allowed", no_wrap=True)
+        for header in ("points worse", "harm", "safety"):
             table.add_column(header, no_wrap=True)
         table.add_column("verdict")
         for line in self.lines:
@@ -118,11 +118,11 @@ def _build_cells(line: Line, *, roomy: bool, wide: bool) -> list[RenderableType]
 
 
 def interval_words(readout: Readout) -> str:
-    """Format the difference and its margin in percentage points."""
+    """Format the difference of bad shares and what is allowed, in percentage points."""
     if readout.estimate is None:
         return "no data"
-    allowed = "" if readout.allowed is None else f", margin {readout.allowed * 100:.1f}"
-    return f"{readout.estimate * 100:+.1f} pp{allowed}"
+    allowed = "" if readout.allowed is None else f", allowed {readout.allowed * 100:.1f}"
+    return f"{readout.estimate * 100:+.1f}{allowed}"
 
 
 def interval_bar(readout: Readout) -> Text:

@@ -48,9 +48,9 @@ def _find_blindness(
     if after_switch(state):
         return _check_after_switch(state, guardrail, canary, lag, now)
     if stable is None:
-        return Blind("no samples of the stable version yet", state.started_at)
+        return Blind(f"no sample of {state.versions[0]} yet", state.started_at)
     if now - stable > stale_after(state):
-        return Blind(f"no new sample of stable for {duration(now - stable)}", stable)
+        return Blind(f"no new sample of {state.versions[0]} for {duration(now - stable)}", stable)
     return _check_canary(state, guardrail, canary, now)
 
 
@@ -68,7 +68,7 @@ def _check_after_switch(
     due = per_look * elapsed / state.plan.spec.interval
     if due < _SURELY_SOME or elapsed <= stale_after(state):
         return None
-    reason = f"one-armed: no canary exposures where about {due:.0f} were due"
+    reason = _describe_silence(state, due)
     return Blind(reason, confirmed_at)
 
 
@@ -83,7 +83,9 @@ def _check_canary(
         # A canary that had no traffic before the confirmation is given time from there.
         since = max(canary, state.delivery.confirmed_at or canary)
         if now - since > stale_after(state):
-            return Blind(f"no new sample of the canary for {duration(now - canary)}", since)
+            return Blind(
+                f"no new sample of {state.versions[1]} for {duration(now - canary)}", since
+            )
     return _check_silence(state, guardrail, now)
 
 
@@ -99,5 +101,9 @@ def _check_silence(state: RolloutState, guardrail: GuardrailState, now: float) -
     since = max(guardrail.last_canary_sample_at or confirmed_at, confirmed_at)
     if guardrail.last_canary_sample_at is not None and now - since <= stale_after(state):
         return None
-    reason = f"one-armed: no canary exposures where about {gauge.expected:.0f} were due"
+    reason = _describe_silence(state, guardrail.expected)
     return Blind(reason, since)
+
+
+def _describe_silence(state: RolloutState, expected: float) -> str:
+    return f"nothing counted for {state.versions[1]} where about {expected:,.0f} are expected"

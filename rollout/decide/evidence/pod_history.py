@@ -12,7 +12,7 @@ from rollout.decide.record.facts import Learned
 from rollout.decide.state.rollout import RolloutState
 from rollout.plan.model.plan import Plan
 
-NO_CANARY = "no pod of the canary is there to be counted: say how many by `pods: {canary: 2}`"
+NO_CANARY = "the canary has no pods yet: state how many it gets, `pods: {canary: 2}`"
 
 
 def is_due(state: RolloutState, now: float) -> bool:

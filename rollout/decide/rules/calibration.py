@@ -9,7 +9,7 @@ from rollout.plan.model.plan import Plan
 WAIVER = "surefoot.dev/uncalibrated"
 """Annotation of a plan's resource whose text says why it may begin all the same."""
 
-_HOW = f"or begin without it by `surefoot run --uncalibrated`, a resource by annotation {WAIVER}"
+_HOW = f"or start without it: `surefoot run --uncalibrated`, or the annotation {WAIVER}"
 
 
 def lacks_calibration(plan: Plan, calibration: Calibrated | None) -> str:
@@ -23,14 +23,14 @@ def lacks_calibration(plan: Plan, calibration: Calibrated | None) -> str:
         return ""
     if calibration is None:
         return (
-            f"{plan.name} begins only when calibrated: run `surefoot calibrate` with this plan and "
-            f"this journal, {_HOW}"
+            f"{plan.name} requires a calibration and this journal has none: run "
+            f"`surefoot calibrate --journal`, {_HOW}"
         )
     # The rollout id holds the plan's digest, so the calibration is of exactly this plan.
     if calibration.holds:
         return ""
     return (
-        f"{plan.name} declares a false-rollback rate of {percent(calibration.alpha)}, its "
-        f"calibration says up to {percent(calibration.bound)}: learn from a longer `pods.history`, "
-        f"calibrate with more runs, {_HOW}"
+        f"{plan.name} declares falseRollback {percent(calibration.alpha)}, its calibration "
+        f"measured up to {percent(calibration.bound)}: declare a longer `pods.history`, "
+        f"calibrate with more --runs, {_HOW}"
     )

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from rollout.decide.record.reasons import Reason
-from rollout.decide.rules import progress
+from rollout.decide.rules import first_write, progress
 from rollout.decide.rules.choice import Choice, hold, pause, promote, roll_back
 from rollout.decide.rules.safety import CLIMBING, refused
 from rollout.decide.rules.view import View
 
 # What a promotion without proof must pass as well.
-_PRECONDITIONS = (refused, progress.unconfirmed, *progress.ASKED, progress.baking)
+_PRECONDITIONS = (
+    refused,
+    progress.unconfirmed,
+    *first_write.OBSTACLES,
+    *progress.ASKED,
+    progress.baking,
+)
 
 
 def late(view: View) -> Choice | None:

@@ -22,7 +22,7 @@ class TrafficTally:
 
     def __str__(self) -> str:
         got, due = (_format_share(count, self.requests) for count in (self.canary, self.due))
-        return f"the canary got {got} of {self.requests:,} requests where {due} were routed to it"
+        return f"the canary got {got} of {self.requests:,} requests, expected {due}"
 
 
 def _format_share(count: float, total: int) -> str:

@@ -23,14 +23,16 @@ def _describe_unlike_requests(plan: Plan) -> Iterator[str]:
             "not at the same time"
         )
     elif traffic and traffic.segment and traffic.segment.assignment == "chosen":
-        yield f"the segment's requests were chosen, not drawn by lot, and {stable} has others too"
+        yield (
+            f"the segment's requests were chosen, not drawn at random, and {stable} has others too"
+        )
 
 
 def _describe_cold_start(plan: Plan) -> Iterator[str]:
     """Warn of a cold start: errors of a starting process look like harm. Mirroring warms it up."""
     mirrored = plan.spec.traffic is not None and plan.spec.traffic.mirror is not None
     if not plan.spec.warmup and not mirrored:
-        yield "without a warm-up the canary starts cold, and a cold start counts as harm"
+        yield "without a warm-up, a cold start of the canary counts as harm"
 
 
 def compared_with(plan: Plan) -> str:
@@ -47,10 +49,10 @@ def exposed(plan: Plan) -> list[str]:
     """Describe which users get the canary; empty where each request is assigned by chance."""
     traffic, remarks = plan.spec.traffic, []
     if traffic and traffic.segment and traffic.segment.share is None:
-        remarks.append("the share of traffic is not checked, since the segment's is not declared")
+        remarks.append("the share of traffic is not checked, since segment.share is not declared")
     if traffic and traffic.affinity:
         remarks.append(
-            "users keep their version: their requests are no independent draws, and the share of "
+            "users keep their version: requests of one user are not independent, and the share of "
             "traffic may be half or twice the weight"
         )
     return remarks

@@ -90,7 +90,9 @@ class LeaderLock:
             with self._engine.connect() as connection:
                 other = connection.execute(HOLDER).scalar()
         if other is None:
-            raise JournalError(f"the line to {self._name} was cut: it is read before any write")
+            raise JournalError(
+                f"the connection to {self._name} was lost: it is read again before any write"
+            )
         raise StaleError(f"another controller ({other}) took over this journal: {self._name}")
 
     def _still_holds(self) -> bool:

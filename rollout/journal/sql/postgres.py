@@ -103,7 +103,9 @@ class PostgresServer:
         del names
         encoding = connection.exec_driver_sql("SHOW server_encoding").scalar()
         if encoding != "UTF8":
-            raise JournalError(f"cannot be made: the database's encoding is {encoding}, not UTF8")
+            raise JournalError(
+                f"cannot be created: the database has the encoding {encoding} and needs UTF8"
+            )
 
     @contextmanager
     def lock(self, *, instead: bool = False) -> Iterator[None]:

@@ -161,7 +161,7 @@ def _create_file(path: Path) -> None:
         os.fsync(folder_handle)
         os.close(folder_handle)
     except OSError as error:
-        raise JournalError(f"no journal can be made at {path}: {error.strerror}") from error
+        raise JournalError(f"the journal {path} cannot be created: {error.strerror}") from error
 
 
 def _as_journal_error(path: Path, error: sqlite3.Error) -> JournalError:

@@ -41,7 +41,7 @@ def open_journal(where: JournalLocation, create: bool = True) -> SqlJournal:
     journal.
     """
     if not is_url(where) and Path(where).suffix == RECORDING:
-        raise InputError(f"{where} is a recording: it can be read, not continued")
+        raise InputError(f"{where} is an export, which is read-only: name a journal")
     return SqlJournal(where, create=create)
 
 
@@ -91,7 +91,7 @@ class SqlJournal:
                         connection.execute(tables.INSERT, values)
                         last = rows[-1]
             except IntegrityError as error:  # somebody wrote without taking the lock
-                raise JournalMovedError("the journal moved on: somebody appended first") from error
+                raise JournalMovedError("another writer appended to the journal first") from error
         return entries
 
     def rows(self, after: int = 0) -> list[Row]:
@@ -217,13 +217,13 @@ def _make_database(
     try:
         url = sql.make_url(str(where))
     except (ArgumentError, ValueError):
-        raise InputError(f"{shown(where)} is no database URL") from None
+        raise InputError(f"{shown(where)} is not a database URL") from None
     if url.drivername in _POSTGRES:
         from rollout.journal.sql.postgres import PostgresServer
 
         return PostgresServer(url, readonly=readonly, patience=patience)
     if url.get_backend_name() != "sqlite" or not url.database:
-        raise InputError(f"a journal is an SQLite file or on PostgreSQL: {shown(where)} is neither")
+        raise InputError(f"{shown(where)} is neither an SQLite file nor a PostgreSQL URL")
     return SqliteFile(Path(url.database), may_make=may_make, patience=patience)
 
 

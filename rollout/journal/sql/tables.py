@@ -169,4 +169,4 @@ def skimmed_of(stored: Stored) -> Entry | SkippedObservation:
 
 def _check_fit(seq: int, expected: tuple[Any, ...], columns: tuple[Any, ...]) -> None:
     if expected != columns:
-        raise JournalError(f"entry {seq} was altered: its columns do not fit its text")
+        raise JournalError(f"entry {seq} was altered: its columns differ from its text")

@@ -14,8 +14,8 @@ from rollout.plan.kube.status import Condition, ConditionType
 LIMIT = 8_000  # characters of a message; the API server accepts 32,768
 
 _OVER = (
-    ", and was carried out before this resource was made: change it, or annotate it with "
-    "surefoot.dev/retry, to begin anew"
+    ", and was carried out before this resource was created: to start again, change the plan or "
+    "annotate it with surefoot.dev/retry"
 )
 
 
@@ -46,13 +46,13 @@ def of_reading(reading: PlanAcceptance, *, over: bool = False) -> list[RolloutCo
     `over` says that the plan was already carried out for an earlier resource of the same name.
     """
     accepted = reading.reason == "Accepted"
-    sound = f"the plan is sound{_OVER if over else ''}"
+    sound = f"the plan is valid{_OVER if over else ''}"
     message = sound if accepted else "\n".join(reading.messages)
     conditions = [RolloutCondition("Accepted", accepted, reading.reason, message)]
     if reading.pending:
         message = (
-            f"{reading.pending} starts when {reading.running} has ended: it is judged by the plan "
-            "that it began with; abort it to start sooner"
+            f"{reading.pending} starts when {reading.running} has ended, which goes on with the "
+            "plan that it started with; abort it to start sooner"
         )
         conditions.append(
             RolloutCondition("Pending", holds=True, reason="RolloutUnderWay", message=message)
@@ -74,9 +74,9 @@ def of_rollout(state: RolloutState, current: View | None) -> list[RolloutConditi
 
 def _describe_progress(state: RolloutState) -> RolloutCondition:
     resting: set[Phase] = {"paused", "promoted", "rolled back", "undone"}
-    message = state.last.sentence if state.last else "looking for the first time"
+    message = state.last.sentence if state.last else "waiting for the first look"
     if state.route_problem and state.route_problem not in message:
-        message += f"\nthe mesh: {state.route_problem}"
+        message += f"\nthe mesh answers: {state.route_problem}"
     return RolloutCondition("Progressing", state.phase not in resting, camel(state.phase), message)
 
 

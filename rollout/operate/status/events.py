@@ -21,6 +21,7 @@ from rollout.decide.record.reasons import Reason, split_reason
 from rollout.decide.state.rollout import Phase
 from rollout.kube.kinds import Json
 from rollout.operate.status.conditions import PlanAcceptance, utc
+from rollout.plan.fields.units import percent
 from rollout.ports import Entry
 
 EventText = tuple[str, str, str]  # type, reason, message
@@ -61,7 +62,7 @@ def refused(resource: Json, reading: PlanAcceptance, now: float) -> Json:
 
 
 def _describe_start(fact: Started, _: Phase) -> EventText:
-    return "Normal", "Started", f"rollout {fact.rollout} began"
+    return "Normal", "Started", f"rollout {fact.rollout} started"
 
 
 def _describe_decision(fact: Decided, _: Phase) -> EventText | None:
@@ -74,7 +75,7 @@ def _describe_decision(fact: Decided, _: Phase) -> EventText | None:
 
 def _describe_confirmation(fact: Confirmed, phase: Phase) -> EventText | None:
     reason = _ENDS.get(phase)
-    message = f"the mesh shows {fact.split.share * 100:.4g}% canary"
+    message = f"the mesh shows {percent(fact.split.share)} for the canary"
     return ("Normal", reason, message) if reason else None
 
 
@@ -85,18 +86,18 @@ def _describe_route_failure(fact: RouteFailed, _: Phase) -> EventText | None:
 
 def _describe_command(fact: HumanSaid, _: Phase) -> EventText:
     why = f": {fact.reason}" if fact.reason else ""
-    return "Normal", "Asked", f"{fact.actor} says {fact.command}{why}"
+    return "Normal", "Asked", f"{fact.actor} asks for {fact.command}{why}"
 
 
 def _describe_drift(fact: Drifted, _: Phase) -> EventText:
-    message = f"somebody else moved the weights to {fact.seen.share * 100:.4g}%"
+    message = f"somebody else moved the weights to {percent(fact.seen.share)} for the canary"
     if fact.policy:
         message = f"somebody else changed the policy: {fact.policy}"
     return "Warning", "Drifted", message
 
 
 def _describe_hook(fact: HookAnswered, _: Phase) -> EventText | None:
-    message = f"{fact.hook}, attempt {fact.attempt}: {fact.problem}"
+    message = f"hook {fact.hook}, attempt {fact.attempt}: {fact.problem}"
     return ("Warning", "HookFailed", message) if fact.problem else None
 
 

@@ -108,7 +108,13 @@ def _evaluate_version(
     resource = plan_for(trigger, version, recorded)
     name = name_of(resource)
     if has_plan(name) or version in (trigger.get("status") or {}).get("acted", []):
-        return TriggerOutcome("ActedOn", f"{name} was made for it", version, resource, acted=True)
+        return TriggerOutcome(
+            "ActedOn",
+            f"the plan {name} was created for this version",
+            version,
+            resource,
+            acted=True,
+        )
     if version == resource["spec"]["stable"]["version"]:
         return TriggerOutcome("Stable", "it is the stable version already", version)
     try:
@@ -118,7 +124,7 @@ def _evaluate_version(
     obstacle = _describe_unready_pods(deployment) or _describe_conflict(fleet, plan)
     if obstacle:
         return TriggerOutcome("Waiting", obstacle, version)
-    return TriggerOutcome("Started", f"plan {name} is made", version, resource, acted=True)
+    return TriggerOutcome("Started", f"the plan {name} is created", version, resource, acted=True)
 
 
 def _read_version(deployment: Json, label: str) -> str:
@@ -141,7 +147,10 @@ def _describe_unready_pods(deployment: Json) -> str:
     if not wanted:
         return "the Deployment is scaled to nothing"
     if ready < wanted or old > 0:
-        return f"{ready} of {wanted} pods of the new version are ready, {max(old, 0)} old ones left"
+        return (
+            f"waiting for the Deployment: {ready:,} of {wanted:,} new pods are ready, "
+            f"{max(old, 0):,} old pods left"
+        )
     return ""
 
 

@@ -51,13 +51,13 @@ def written(default: str, description: str) -> Any:
 RECORDED = {"recorded": True}
 
 MOST = 0.99
-TOO_MUCH = "a canary weight is at most 99%: promotion itself goes to 100%"
+TOO_MUCH = "a canary weight is at most 99 %: the promotion itself goes to 100 %"
 
 
 def _check_rung(value: float) -> float:
     steps = value * 10_000  # in the smallest steps of a split, 0.01 %
     if steps < 1 - 1e-9 or abs(steps - round(steps)) > 1e-6:
-        raise fault("P009", "weights come in steps of 0.01%, the finest that a split can hold")
+        raise fault("P009", "a weight is a multiple of 0.01 %, the smallest that a split can hold")
     if value > 1:
         raise fault("P006", TOO_MUCH)
     return round(value, 4)
@@ -75,7 +75,7 @@ def check_apart(canary: str, info: ValidationInfo) -> str:
     Between equal destinations a rollout would move nothing. Plans in a journal are exempt.
     """
     if canary == info.data.get("stable") and info.context != RECORDED:
-        raise fault("P012", "stable leads there already")
+        raise fault("P012", "stable uses the same one")
     return canary
 
 

@@ -52,7 +52,7 @@ def check_creatable(title: str, named: Mapping[str, object]) -> None:
 
     A created object has one route, without a name, so there is nothing to select.
     """
-    message = "cannot be told of a route that is made: it has one HTTP route, without a name"
+    message = "remove this key: a created route has one HTTP route, which has no name"
     keys = [key for key, value in named.items() if value is not None]
     if keys:
         raise_at(title, *[((key,), fault("P022", message)) for key in keys])

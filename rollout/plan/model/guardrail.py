@@ -16,10 +16,10 @@ def _check_tolerance(value: float) -> float:
     if value == 0:
         raise fault(
             "P007",
-            "a tolerance of zero asks for proof of no difference, which no amount of data can give",
+            "a tolerance of 0 can never be proven: allow some difference, such as 10 %",
         )
     if not 0 < value < 10:
-        raise fault("P006", "a tolerance is more than 0 and less than 10 (1000%)")
+        raise fault("P006", "a tolerance is more than 0 and less than 10 (1,000 %)")
     return value
 
 
@@ -44,9 +44,8 @@ class Margin(Model):
         if value == 0 and info.data.get("ratio") == 1:
             raise fault(
                 "P007",
-                "a margin of ratio 1 and absolute 0 asks for proof of no difference, "
-                "which no amount of data can give",
-                hint="raise one of them",
+                "a margin of ratio 1 and absolute 0 can never be proven: allow some difference",
+                hint="raise ratio or absolute",
             )
         return value
 
@@ -119,7 +118,7 @@ class Guardrail(Model):
     @classmethod
     def _check_known(cls, name: str) -> str:
         if name not in TEMPLATES:
-            raise fault("P006", f"no template is named `{name}`", choices=sorted(TEMPLATES))
+            raise fault("P006", f"there is no template `{name}`", choices=sorted(TEMPLATES))
         return name
 
     @field_validator("margin", "tolerance")
@@ -131,9 +130,9 @@ class Guardrail(Model):
         is_rate = TEMPLATES[name].kind == "rate"
         noun, due = ("rate", "margin") if is_rate else ("histogram", "tolerance")
         if value is None and key == due:
-            raise fault("P004", f"missing key `{due}`: {name} is a {noun}")
+            raise fault("P004", f"missing key `{due}`, which {name} needs as a {noun}")
         if value is not None and key != due:
-            raise fault("P014", f"{name} is a {noun}: it takes a {due} and no {key}")
+            raise fault("P014", f"{name} is a {noun}: replace `{key}` by `{due}`")
         return value
 
     @property

@@ -23,7 +23,7 @@ def _check_rises(holdback: Holdback | None, info: ValidationInfo) -> Holdback | 
     most, of_all = _find_ramp_top(info)
     if holdback is not None and 1 - holdback.share < most - 1e-9:
         stable, top = percent(holdback.share), f"{percent(most)}{of_all}"
-        message = f"{stable} for stable leaves less than the ramp's {top}"
+        message = f"with {stable} for stable the canary gets less than the ramp's {top}"
         raise_at("holdback", (("share",), fault("P008", message)))
     return holdback
 

@@ -21,7 +21,10 @@ LONGEST = 30.0  # longest time-out of a call, in seconds
 
 def _check_no_credentials(url: str) -> str:
     if re.match(r"https?://[^/?#]*@", url):
-        raise fault("P006", "no name or password in an address: the journal keeps the whole plan")
+        raise fault(
+            "P006",
+            "remove the name and password from the address: the journal keeps the whole plan",
+        )
     return url
 
 
@@ -55,7 +58,9 @@ class Hook(Model):
     @classmethod
     def _check_only_before(cls, value: OnFailure | None, info: ValidationInfo) -> OnFailure | None:
         if value == "pause" and info.data.get("when", "before") != "before":
-            raise fault("P006", "after an end nothing is paused: a failure is told, no more")
+            raise fault(
+                "P006", "only a `before` hook can pause: after an end a failure is only reported"
+            )
         return value
 
     @property

@@ -71,11 +71,18 @@ class Spec(Model):
     on_drift: Literal["adopt", "revert", "pause"] = Field(
         "pause", description="What to do when someone else moves the weights."
     )
-    hooks: Hooks = Field(None, description="Addresses that are told before and after.")
+    await_endpoints: bool | None = Field(
+        default=None,
+        description="Wait with the first weight until the canary has ready endpoints, where that "
+        "can be known (true when left out); `false` lets a canary begin that scales from zero.",
+    )
+    hooks: Hooks = Field(
+        None, description="Addresses that are called before the first step and after the end."
+    )
     pods: Pods | None = Field(
         None,
-        description="What to learn from stable's pods; without it requests are taken as "
-        "independent.",
+        description="What to measure of stable's pods; without it error rates assume "
+        "independent requests.",
     )
     policy: Policy | None = Field(
         None,
@@ -90,6 +97,17 @@ class Spec(Model):
         """
         return self.ramp.blue_green.before if isinstance(self.ramp, Switch) else None
 
+    @property
+    def waits_for_endpoints(self) -> bool:
+        """Whether the first weight waits until the canary has ready endpoints."""
+        return self.await_endpoints is not False
+
+    @field_validator("await_endpoints")
+    @classmethod
+    def _leave_out_default(cls, value: bool | None) -> bool | None:
+        """Leave `true` out: a plan has one digest, however it is spelt."""
+        return None if value else value
+
     # Each rule is a validator of the field that breaks it. So it is reported at that field, and
     # together with all other mistakes. Pydantic validates fields in the order above: `info.data`
     # holds only earlier fields, and of those only the valid ones.
@@ -98,7 +116,7 @@ class Spec(Model):
     def _check_another_version(cls, canary: Version, info: ValidationInfo) -> Version:
         stable = info.data.get("stable")
         if stable == canary:
-            raise_at("canary", (("version",), fault("P012", "stable is this version already")))
+            raise_at("canary", (("version",), fault("P012", "stable is the same version")))
         return canary
 
     @field_validator("guardrails")
@@ -119,7 +137,7 @@ class Spec(Model):
         if scrapes < 1 or abs(scrapes - round(scrapes)) > 1e-9:
             raise fault(
                 "P011",
-                f"the interval {duration(interval)} is no multiple of "
+                f"the interval {duration(interval)} is not a multiple of "
                 f"the scrape interval {duration(scrape)}",
                 hint=f"write `interval: {duration(scrape * max(1, round(scrapes)))}`",
             )
@@ -150,7 +168,11 @@ class Spec(Model):
     def _check_after_warmup(cls, deadline: float, info: ValidationInfo) -> float:
         warmup = info.data.get("warmup", 0.0)
         if deadline <= warmup:
-            raise fault("P013", f"the deadline passes within the warm-up of {duration(warmup)}")
+            raise fault(
+                "P013",
+                f"the deadline of {duration(deadline)} must be longer than the warm-up "
+                f"({duration(warmup)})",
+            )
         return deadline
 
     @field_validator("pods")
@@ -158,7 +180,7 @@ class Spec(Model):
     def _check_long_enough(cls, pods: Pods | None, info: ValidationInfo) -> Pods | None:
         least = LEAST * info.data.get("interval", 0.0)
         if pods is not None and pods.history < least:
-            message = f"a history of {duration(pods.history)} holds fewer than {LEAST} looks"
+            message = f"a history of {duration(pods.history)} holds fewer than {LEAST:,} looks"
             hint = f"write `history: {duration(least)}` or more"
             raise_at("pods", (("history",), fault("P015", message, hint=hint)))
         return pods

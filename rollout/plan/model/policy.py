@@ -14,7 +14,7 @@ from rollout.plan.model.traffic import Token
 
 def _check_share(value: float) -> float:
     if not 0 < value <= 1:
-        raise fault("P006", "must be above 0% and at most 100%")
+        raise fault("P006", "must be above 0 % and at most 100 %")
     return round(value, 4)
 
 
@@ -101,7 +101,7 @@ class Balance(Model):
     def _check_one_key(self) -> Self:
         given = [key for key in ("header", "cookie") if getattr(self, key) is not None]
         if self.method == "hash" and not given:
-            raise fault("P016", "a hash needs `header` or `cookie`, one of both")
+            raise fault("P016", "a hash needs either `header` or `cookie`")
         surplus = given[1:] if self.method == "hash" else given
         if surplus:
             message = "a hash has one key" if self.method == "hash" else "only a `hash` has a key"
@@ -147,13 +147,13 @@ class Mtls(Model):
         "pods; without it only clients are told, by the DestinationRule.",
     )
     create: PeerCreation | None = Field(
-        None, description="Make the PeerAuthentication where it is missing."
+        None, description="Create the PeerAuthentication where it is missing."
     )
 
     @model_validator(mode="after")
     def _check_creatable(self) -> Self:
         if self.create is not None and self.peer_authentication is None:
-            message = "needs `peerAuthentication`, its name"
+            message = "needs `peerAuthentication`, the name of the object"
             raise_at("mtls", (("create",), fault("P022", message)))
         return self
 

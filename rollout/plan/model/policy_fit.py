@@ -35,7 +35,7 @@ def _find_lacks(policy: Policy, route: Route, traffic: Traffic | None) -> Iterat
     else:
         for key in type(policy).model_fields:
             if getattr(policy, key) is not None:
-                yield (key,), "the Gateway API's routes have no such policy: use Istio's objects"
+                yield (key,), "the Gateway API has no such policy: use a route of Istio"
 
 
 def _find_envoy_lacks(policy: Policy, route: EnvoyRoute) -> Iterator[Lack]:
@@ -44,7 +44,7 @@ def _find_envoy_lacks(policy: Policy, route: EnvoyRoute) -> Iterator[Lack]:
             yield (key,), reason
     if route.cluster_file is None:
         for key in _select_given(policy, "outliers", "connections", "balance", "fallback"):
-            yield (key,), "needs the clusters in a watched file: name it in `envoy.clusterFile`"
+            yield (key,), "needs `envoy.clusterFile`, the watched file with the clusters"
         if policy.retries is not None and policy.retries.budget is not None:
             yield ("retries", "budget"), "needs `envoy.clusterFile`"
 
@@ -59,14 +59,17 @@ def _find_second_hash(policy: Policy, traffic: Traffic | None) -> Iterator[Lack]
     if affinity is None or balance is None or balance.method != "hash":
         return
     if (affinity.header, affinity.cookie) != (balance.header, balance.cookie):
-        yield ("balance",), "`traffic.affinity` has another key: a route of Envoy hashes one"
+        yield (
+            ("balance",),
+            "`traffic.affinity` has another key, but a route of Envoy hashes only one",
+        )
 
 
 def _find_istio_lacks(policy: Policy, route: IstioRoute) -> Iterator[Lack]:
     if policy.fallback is not None:
-        yield ("fallback",), "only a local Envoy has it"
+        yield ("fallback",), "only a local Envoy supports it"
     if policy.retries is not None and policy.retries.budget is not None:
-        yield ("retries", "budget"), "only a local Envoy has it"
+        yield ("retries", "budget"), "only a local Envoy supports it"
     if route.destination_rule is None:
         for key in _select_given(policy, *(key for key in _PER_VERSION if key != "fallback")):
             yield (key,), _TWO_RULES if route.hosts else _ONE_RULE
@@ -74,7 +77,7 @@ def _find_istio_lacks(policy: Policy, route: IstioRoute) -> Iterator[Lack]:
         yield ("locality",), "needs `outliers`: without them Istio never notices a failed region"
     if (route.tls or route.tcp) and not route.http:
         for key in _select_given(policy, "retries", "timeout"):
-            yield (key,), "TLS and TCP routes see no requests: name HTTP routes"
+            yield (key,), "TLS and TCP routes cannot tell requests apart: name HTTP routes"
 
 
 def _select_given(policy: Policy, *keys: str) -> list[str]:
@@ -82,10 +85,10 @@ def _select_given(policy: Policy, *keys: str) -> list[str]:
 
 
 _NOT_LOCAL = {
-    "locality": "a local Envoy takes localities and priorities from its endpoints' own list",
-    "mtls": "a local Envoy's certificates are files of its own: set `transport_socket` there",
+    "locality": "a local Envoy reads localities and priorities from its list of endpoints",
+    "mtls": "a local Envoy has certificates of its own: set its `transport_socket`",
 }
 
 
-_ONE_RULE = "needs `istio.destinationRule`, where Istio keeps it"
-_TWO_RULES = "two hosts have a DestinationRule each: only `retries` and `timeout` can be had"
+_ONE_RULE = "needs `istio.destinationRule`, the object that holds it"
+_TWO_RULES = "two hosts have two DestinationRules: only `retries` and `timeout` are possible"

@@ -29,7 +29,7 @@ class Steps(Model):
     @classmethod
     def _check_increasing(cls, steps: list[float]) -> list[float]:
         falls = [
-            ((index,), fault("P008", f"weight {percent(after)} after {percent(before)} is no rise"))
+            ((index,), fault("P008", _describe_fall(after, before)))
             for index, (before, after) in enumerate(pairwise(steps), 1)
             if after <= before
         ]
@@ -44,6 +44,12 @@ class Steps(Model):
     @property
     def most(self) -> float:
         return self.steps[-1]
+
+
+def _describe_fall(after: float, before: float) -> str:
+    """Describe a step that is not higher than the one before it."""
+    relation = "equal to" if after == before else "lower than"
+    return f"step {percent(after)} is {relation} the one before ({percent(before)})"
 
 
 class Budget(Model):
@@ -61,7 +67,7 @@ class Budget(Model):
     def _check_ordered(cls, value: float, info: ValidationInfo) -> float:
         least = info.data.get("min", value)
         if value < least:
-            raise fault("P008", f"max {percent(value)} is below min {percent(least)}")
+            raise fault("P008", f"max {percent(value)} is lower than min {percent(least)}")
         return value
 
     @property

@@ -30,7 +30,7 @@ def only(model: Model, noun: str, *keys: str) -> None:
     ]
     choices = " or ".join(f"`{key}`" for key in keys)
     if not given:
-        raise fault("P016", f"{noun} names none of {choices}: it needs exactly one")
+        raise fault("P016", f"{noun} needs exactly one of {choices}")
     if len(given) > 1:
         message = f"{noun} has `{given[0]}` already: it needs exactly one of {choices}"
         raise_at(type(model).__name__, *[((key,), fault("P016", message)) for key in given[1:]])
@@ -99,14 +99,14 @@ class IstioRoute(Model):
     tcp: list[TcpMatch] | None = Field(None, min_length=1, description="TCP routes to move.")
     create: IstioCreation | None = Field(
         None,
-        description="Make the VirtualService, and the DestinationRule, where they are missing.",
+        description="Create the VirtualService, and the DestinationRule, where they are missing.",
     )
 
     @model_validator(mode="after")
     def _check_subsets_or_hosts(self) -> Self:
         if self.hosts is None:
             return self
-        message = "`hosts` are two hosts instead of two subsets of one"
+        message = "`hosts` names two hosts, which replace two subsets of one: remove this key"
         others = {
             "destinationRule": self.destination_rule,
             "host": self.host,
@@ -128,7 +128,7 @@ class IstioRoute(Model):
             check_creatable("istio", named)
             if self.hosts is None and self.destination_rule is None:
                 message = (
-                    "needs `destinationRule`: a route to subsets that none defines answers 503"
+                    "needs `destinationRule`: Istio answers 503 for subsets that are not defined"
                 )
                 raise_at("istio", (("create",), fault("P022", message)))
         return self
@@ -171,7 +171,7 @@ class GatewayRoute(Model):
         None, description="The backends; Services `<service>-<version>` when left out."
     )
     create: GatewayCreation | None = Field(
-        None, description="Make the HTTPRoute or GRPCRoute where it is missing."
+        None, description="Create the HTTPRoute or GRPCRoute where it is missing."
     )
 
     @model_validator(mode="after")
@@ -185,7 +185,9 @@ class GatewayRoute(Model):
             check_creatable("gateway", {"rules": self.rules, "matches": self.matches})
             port = self.backends.port if self.backends else None
             if port not in (None, self.create.port):
-                message = f"`backends.port` is {port}: a route that is made has one port"
+                message = (
+                    f"`backends.port` is {port}, but a created route has one port: use the same"
+                )
                 raise_at("gateway", (("create", "port"), fault("P022", message)))
         return self
 

@@ -26,19 +26,19 @@ _NOT_RE2 = re.compile(r"\(\?(?:[=!>]|<[=!])|\\[1-9]|\(\?P=|\\k<")
 def _check_share(value: float) -> float:
     steps = value * 10_000
     if steps < 1 - 1e-9 or abs(steps - round(steps)) > 1e-6:
-        raise fault("P009", "shares come in steps of 0.01%, the finest that a split can hold")
+        raise fault("P009", "a share is a multiple of 0.01 %, the smallest that a split can hold")
     if value > 1:
-        raise fault("P006", "a share is at most 100%")
+        raise fault("P006", "a share is at most 100 %")
     return round(value, 4)
 
 
 def _check_regex(value: str) -> str:
     if _NOT_RE2.search(value):
-        raise fault("P006", "meshes use RE2, which has no look-around and no back-reference")
+        raise fault("P006", "meshes use RE2, which knows neither look-around nor back-references")
     try:
         re.compile(value)
     except re.error as error:
-        raise fault("P006", f"is no regular expression: {error}") from None
+        raise fault("P006", f"is not a regular expression: {error}") from None
     return value
 
 
@@ -98,8 +98,8 @@ class Segment(Model):
     query: Match | None = Field(None, description="Requests with such a query parameter.")
     assignment: Literal["chosen", "randomised"] = Field(
         "chosen",
-        description="How requests come into the segment: by what they are (a verdict is then "
-        "observational where stable's share lies outside), or by lot.",
+        description="How requests come into the segment: chosen by their kind (a verdict is then "
+        "observational where stable's share lies outside), or at random.",
     )
     share: Share | None = Field(
         None, description="Share of all requests that the segment has, if it is known."
@@ -124,7 +124,9 @@ class Traffic(Model):
     segment: Segment | None = Field(
         None, description="Only these requests are split; all others go to stable."
     )
-    affinity: Affinity | None = Field(None, description="The same user meets the same version.")
+    affinity: Affinity | None = Field(
+        None, description="The same user always gets the same version."
+    )
 
 
 def check_traffic_fits(traffic: Traffic, route: Route) -> None:
@@ -143,7 +145,7 @@ def check_ramp_fits(ramp: Ramp, traffic: Traffic | None) -> None:
     """
     segment = traffic.segment if traffic else None
     if segment is not None and isinstance(ramp, Switch) and ramp.blue_green.before is not None:
-        message = "requests out of the segment stay with stable: compare with them, not with before"
+        message = "requests outside the segment stay on stable at the same time: compare with those"
         raise_at("ramp", (("blueGreen", "before"), fault("P019", message)))
     if segment is None and isinstance(ramp, Steps):
         too_high = [i for i, step in enumerate(ramp.steps) if step > MOST]
@@ -159,11 +161,11 @@ def _find_lacks(traffic: Traffic, route: Route) -> Iterator[tuple[tuple[str, ...
     if segment is not None and segment.query is not None and gateway and gateway.grpc_route:
         yield ("segment", "query"), "a GRPCRoute matches no query parameters: use a header"
     if istio is not None and (istio.tls or istio.tcp):
-        reason = "TLS and TCP routes see no requests: name HTTP routes only"
+        reason = "TLS and TCP routes cannot tell requests apart: name HTTP routes only"
         yield from (((key,), reason) for key in ("segment", "mirror") if getattr(traffic, key))
 
 
 _NO_AFFINITY = (
-    "{} has no affinity between versions: its consistent hash picks a pod after the version was "
-    "drawn; part users by `segment`, or use a local Envoy"
+    "{} has no affinity between versions: its consistent hash picks a pod once the version is "
+    "chosen; use a `segment` of users, or a local Envoy"
 )

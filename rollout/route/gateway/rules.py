@@ -1,4 +1,4 @@
-"""The rules of an HTTPRoute or a GRPCRoute, their backends, and what the gateways report."""
+"""The rules of an HTTPRoute or a GRPCRoute, and their backends."""
 
 from __future__ import annotations
 
@@ -6,29 +6,11 @@ from rollout.errors import RouteError
 from rollout.plan.model.plan import Plan
 from rollout.plan.model.route import GatewayRoute
 from rollout.route.gateway.backend_refs import BackendRefs, refuse_impostors
-from rollout.route.gateway.conditions import denials, names_whole
 from rollout.route.gateway.requested_routes import RuleWish, requested_routes
 from rollout.route.manifest import Json, dicts
 from rollout.route.weighted_route import WeightedRoute, for_segment
 
 GROUP = "gateway.networking.k8s.io"
-
-
-def complaint(manifest: Json, plan: Plan) -> str:
-    """Say why the gateways do not carry out the canary's route; empty if they do.
-
-    Only conditions of the current generation count: a backend that cannot be resolved and is the
-    canary, or a route that no gateway accepts.
-    """
-    parents = dicts((manifest.get("status") or {}).get("parents"))
-    denied = [*denials(manifest)]
-    for controller, kind, why in denied:
-        if kind == "ResolvedRefs" and names_whole(why, backends(plan).canary):
-            return f"{controller} cannot resolve the canary: {why}"
-    refused = [why for _, kind, why in denied if kind == "Accepted"]
-    if parents and len(refused) == len(parents):
-        return f"no gateway accepts the route: {refused[0]}"
-    return ""
 
 
 def weighted_routes(

@@ -10,6 +10,7 @@ from rollout.errors import ClusterError, RouteError
 from rollout.kube.kinds import Kind
 from rollout.plan.model.plan import Plan
 from rollout.route.gateway import rules
+from rollout.route.kube.conditions import complaint_of
 from rollout.route.manifest import Json
 
 # v1beta1 is served by every Istio in use; v1 only since 1.22.
@@ -59,7 +60,7 @@ def target_of(plan: Plan) -> Target:
         name = plan.spec.route.istio.virtual_service
         return Target(VIRTUAL_SERVICE, name)
     kind = HTTP_ROUTE if rules.kind_of(plan) == "HTTPRoute" else GRPC_ROUTE
-    return Target(kind, rules.name_of(plan), rules.complaint)
+    return Target(kind, rules.name_of(plan), complaint_of)
 
 
 def at_version(body: Json, live: Json) -> Json:

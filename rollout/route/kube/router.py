@@ -8,9 +8,10 @@ from rollout.kube.kinds import Kind
 from rollout.kube.watches import WatchedObjects
 from rollout.plan.model.plan import Plan
 from rollout.ports import RouteStatus
-from rollout.route.gateway.conditions import conditions, git_tool, owner
 from rollout.route.istio.destinations import explain_missing_subset
 from rollout.route.kube import patch
+from rollout.route.kube.conditions import conditions_of, owner_of
+from rollout.route.kube.endpoints import EndpointSource, has_endpoints
 from rollout.route.kube.object_annotations import read_write_id
 from rollout.route.kube.objects import (
     DESTINATION_RULE,
@@ -35,8 +36,13 @@ class ClusterRouter:
     from the watch, whose copy may be old.
     """
 
-    def __init__(self, objects: Objects, watched: WatchedObjects | None = None) -> None:
-        self._objects, self._watched = objects, watched
+    def __init__(
+        self,
+        objects: Objects,
+        watched: WatchedObjects | None = None,
+        source: EndpointSource | None = None,
+    ) -> None:
+        self._objects, self._watched, self._source = objects, watched, source
 
     def read(self, plan: Plan, total: int) -> RouteStatus:
         """Return the weights that the API server holds now, and our write id.
@@ -87,6 +93,15 @@ class ClusterRouter:
                 return
         message = f"{spelt(target.kind, plan, target.name)} keeps changing"
         raise RouteError(f"{message}: {_ATTEMPTS} patches came too late")
+
+    def endpoints(self, plan: Plan) -> bool | None:
+        """See rollout.ports.Router; None without a source, a right or a kind."""
+        if self._source is None:
+            return None
+        try:
+            return has_endpoints(plan, self._objects, self._source)
+        except (ClusterError, RouteError):
+            return None
 
     def diagnose(self, plan: Plan) -> str:
         """Return nothing: what the API server accepted, it also shows."""
@@ -154,11 +169,9 @@ def _read_status(live: Json, target: Target, plan: Plan, total: int) -> RouteSta
     return RouteStatus(
         split,
         read_write_id(live, plan.spec.service),
+        conditions=conditions_of(live, plan),
+        owner=owner_of(live),
         pinned=others.pinned,
-        moved=others.strays,
-        conditions=conditions(live),
-        owner=owner(live),
-        git_tool=git_tool(live),
     )
 
 

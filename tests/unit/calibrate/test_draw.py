@@ -77,10 +77,13 @@ def test_the_length_is_the_plan_s_as_far_as_the_past_allows():
 @pytest.mark.parametrize(
     ("pods", "words"),
     [
-        (past_of(ticks=LEAST_TICKS + 5), "the past is too short to replay this plan: 16m44s are"),
-        (past_of(pods=2), "stable has 2 pods: to play a canary of 2 more are needed"),
-        (past_of(canary=0), "say how many by `pods: {canary: 2}`"),
-        ({"errors": past_of()["errors"]}, "no past of accuracy, latency"),
+        (
+            past_of(ticks=LEAST_TICKS + 5),
+            "the history is too short to replay this plan: 16m44s are",
+        ),
+        (past_of(pods=2), "stable has 2 pods: a canary of 2 needs more"),
+        (past_of(canary=0), "state how many it gets, `pods: {canary: 2}`"),
+        ({"errors": past_of()["errors"]}, "no history of accuracy, latency"),
     ],
 )
 def test_what_cannot_be_replayed_is_refused_in_words(pods, words):

@@ -39,13 +39,18 @@ def test_what_goes_on_is_examined_and_what_has_ended_is_not():
 def test_a_plan_that_nobody_has_looked_at_as_it_stands(observed):
     names, levels, (finding,) = examine_all(resource(phase="promoted", observed=observed))
     assert names == ["demo"], "it is still to be carried out"
-    assert levels == [("warn", "no controller has looked at it as it stands")]
+    assert levels == [("warn", "no controller has read this version of the plan")]
     assert "surefoot operate" in finding.fix
 
 
 @pytest.mark.parametrize(
     ("reason", "cure"),
-    [("Refused", "abort it"), ("Ended", "abort"), ("Forgotten", "backup"), ("Other", "mend")],
+    [
+        ("Refused", "abort it"),
+        ("Ended", "abort"),
+        ("Forgotten", "backup"),
+        ("Other", "fix the plan"),
+    ],
 )
 def test_a_plan_that_is_not_taken_up(reason, cure):
     names, levels, (finding,) = examine_all(
@@ -59,7 +64,7 @@ def test_a_plan_that_is_not_taken_up(reason, cure):
 def test_a_paused_plan_says_why_and_what_a_person_may_say():
     _, levels, (finding,) = examine_all(resource(phase="paused"))
     assert levels == [("warn", "Paused for you.")]
-    assert finding.fix == "surefoot resume, promote or abort"
+    assert finding.fix == "surefoot resume, promote or abort demo"
 
 
 def test_mistakes_are_told_each_with_its_place_and_code_and_others_are_read_on():

@@ -35,7 +35,7 @@ class FakeCluster:
 
     def may(self, verb, group, resource, namespace, name):
         self.asked.append((verb, group, resource, namespace, name))
-        return resource not in ("secrets", "pods", *self.refused)
+        return resource not in ("secrets", *self.refused) and (verb, resource) != ("create", "pods")
 
     def get(self, kind, namespace, name):
         if kind == VIRTUAL_SERVICE:
@@ -130,7 +130,7 @@ def test_the_journal_s_states(tmp_path):
     good, broken = tmp_path / "journal.db", tmp_path / "broken.db"
     open_journal(good).close()
     broken.write_text("this is no journal, but long enough to be looked at as one\n" * 30)
-    assert of(good) == ("ok", "0 entries, unbroken, and free")
+    assert of(good) == ("ok", "0 entries, hash chain intact, no controller uses it")
     assert of(broken)[0] == "fail"
     with hold(good):
         assert of(good)[0] == "warn"
@@ -144,18 +144,20 @@ def test_all_rights_or_each_that_is_missing_with_its_rule(tmp_path):
     ends = [("cluster", "ok"), ("rights", "ok"), ("rights", "ok"), ("mesh", "ok")]
     assert levels(findings)[-4:] == ends
     istio = "networking.istio.io"
-    assert cluster.asked[-5:] == [
+    assert cluster.asked[-7:] == [
         ("get", istio, "virtualservices", "default", "routes"),
         ("patch", istio, "virtualservices", "default", "routes"),
         ("get", istio, "destinationrules", "default", "rule"),
         ("list", istio, "virtualservices", "default", ""),
         ("watch", istio, "virtualservices", "default", ""),
+        ("list", "", "pods", "default", ""),
+        ("get", "", "services", "default", ""),
     ]
     refusing = FakeCluster(refused=["rolloutplans/status"])
     findings = examined([], tmp_path / "j.db", "clinical-ai", cluster=refusing)
     rule = '{apiGroups: ["surefoot.dev"], resources: [rolloutplans/status], verbs: [patch]}'
     assert [finding.fix for finding in findings if finding.level == "fail"] == [
-        f"a Role with {rule}"
+        f"grant a Role with {rule}"
     ]
 
 
@@ -182,7 +184,7 @@ def test_two_subsets_of_the_same_pods_are_no_two_versions(tmp_path, labels, prob
     finding = examined([plan(route=ISTIO)], tmp_path / "j.db", cluster=cluster)[-1]
     assert (finding.check, finding.level) == ("mesh", "fail")
     assert problem in finding.said
-    assert "one version with itself" in finding.fix
+    assert "a version is compared with itself" in finding.fix
 
 
 @pytest.mark.parametrize(
@@ -238,8 +240,8 @@ def test_too_many_rights_are_a_warning(tmp_path):
 
     findings = examined([], tmp_path / "j.db", "clinical-ai", cluster=Generous())
     assert [finding.said for finding in findings if finding.level == "warn"] == [
-        "may get secrets in clinical-ai: not needed",
-        "may create pods in clinical-ai: not needed",
+        "may get secrets in clinical-ai, which no controller needs",
+        "may create pods in clinical-ai, which no controller needs",
     ]
 
 

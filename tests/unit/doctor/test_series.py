@@ -37,7 +37,7 @@ def row(version, **more):
 
 def test_both_versions_or_the_stable_one_are_enough():
     finding, asked = examine_series([row("v1"), row("v2")])
-    assert (finding.level, finding.said, finding.fix) == ("ok", "v1 and v2 are there", "")
+    assert (finding.level, finding.said, finding.fix) == ("ok", "v1 and v2 have series", "")
     selector = f'envoy_cluster_upstream_rq{{{SERVICE}="summarizer"}}'
     assert asked == [f"count by ({VERSION},{CODE},__name__) ({selector})"]
     assert examine_series([row("v1")])[0].level == "ok"
@@ -48,9 +48,9 @@ def test_both_versions_or_the_stable_one_are_enough():
     [
         ([], 0, "there is no series envoy_cluster_upstream_rq{}", "scrape"),
         ([], 7, f'has no {SERVICE}="summarizer"', "labels: {service"),
-        ([row("v2"), row("v3")], 0, "has no version v1; it has v2, v3", "spec.stable.version"),
+        ([row("v2"), row("v3")], 0, "has no version v1, only v2, v3", "spec.stable.version"),
         ([{CODE: "200"}], 0, f"has the label {VERSION}", "labels: {version"),
-        ([{VERSION: "v1"}], 0, f"has the label {CODE}", "nothing bad would be seen"),
+        ([{VERSION: "v1"}], 0, f"has the label {CODE}", "no bad unit is counted"),
     ],
 )
 def test_what_is_missing_is_said_with_its_cure(rows, total, message, cure):
@@ -69,7 +69,7 @@ def test_the_form_of_a_histogram_is_said(bucket, message):
     finding, _ = examine_series(
         [row("v1", **labels_of_series), row("v2", **labels_of_series)], **shape
     )
-    assert finding.said == f"v1 and v2 are there{message}"
+    assert finding.said == f"v1 and v2 have series{message}"
 
 
 def test_labels_of_the_plan_are_the_ones_asked_for():
@@ -85,17 +85,17 @@ def test_a_plan_with_pods_needs_their_label_and_two_of_stable():
             plan(guardrails=[RATE], pods={"label": "pod"}),
             lambda _url, text: [(labels, 1.0) for labels in rows],
         )
-        return finding.level, finding.said.partition(": ")[0], finding.fix.partition(",")[0]
+        return finding.level, finding.said.partition(", ")[0], finding.fix.partition(",")[0]
 
     assert examine_pods("a", "b")[0] == "ok"
-    assert examine_pods("a", "a") == ("warn", "v1 has one pod", "give v1 a second pod")
+    assert examine_pods("a", "a") == ("warn", "v1 has one pod", "run a second pod of v1")
     rows = [row(version, pod=pod) for version in ("v1", "v2") for pod in ("a", "b")]
     (finding,) = of_plan(
         plan(guardrails=[RATE], pods={"label": "pod"}), lambda *_: [(of, 1.0) for of in rows]
     )
     assert (finding.level, finding.said) == ("warn", "a has series of both v1 and v2")
     level, message, fix = examine_pods("", "")
-    assert (level, fix) == ("fail", "let the scrape set it")
+    assert (level, fix) == ("fail", "add it in the scrape configuration")
     assert message.endswith("has the label pod")
 
 

@@ -42,7 +42,7 @@ def other(path):
 
 def test_a_second_controller_is_refused_and_told_who_holds_it(path, other):
     with (
-        pytest.raises(JournalBusyError, match=rf"another controller \(pid {other.pid}\) holds"),
+        pytest.raises(JournalBusyError, match=rf"another controller \(pid {other.pid}\) uses"),
         hold(path),
     ):
         pytest.fail("two controllers")

@@ -113,7 +113,7 @@ def test_a_wrong_order_is_named():
 
 def test_a_row_told_twice_is_named():
     first, second = chain(2)
-    with pytest.raises(JournalError, match="entry 1 is there twice"):
+    with pytest.raises(JournalError, match="entry 1 is duplicated"):
         verify([first, first, second])
 
 

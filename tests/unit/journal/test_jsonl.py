@@ -32,11 +32,11 @@ def test_moved_spaces_and_keys_do_no_harm():
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        ("{", "line 1 is no journal entry"),
-        ("[]", "line 1 is no journal entry"),
+        ("{", "line 1 is not a journal entry"),
+        ("[]", "line 1 is not a journal entry"),
         (LINES[0].replace('"seq":1', '"seq":1,"seq":1'), "a member is there twice"),
-        (LINES[0].replace('"seq":1', '"seq":true'), "line 1 is no journal entry"),
-        (LINES[0].replace('"seq":1', '"seq":1,"more":1'), "line 1 is no journal entry"),
+        (LINES[0].replace('"seq":1', '"seq":true'), "line 1 is not a journal entry"),
+        (LINES[0].replace('"seq":1', '"seq":1,"more":1'), "line 1 is not a journal entry"),
         (LINES[0].replace("1.5", "NaN"), "NaN is no JSON"),
         (LINES[0].replace("1.5", "1.25"), "entry 1 was altered"),
         (LINES[1], "entry 1 is missing"),
@@ -67,9 +67,9 @@ def test_a_recording_reads_like_a_journal_and_may_grow(recording):
 
 
 def test_a_recording_is_not_appended_to(recording):
-    with pytest.raises(JournalError, match="is a recording"):
+    with pytest.raises(JournalError, match="is an export"):
         LinesJournal(recording).append([build_fact("c")], after=2)
-    with pytest.raises(InputError, match="is a recording"):
+    with pytest.raises(InputError, match="is an export"):
         open_for_commands(recording)
     assert recording.read_text(encoding="utf-8").count("\n") == 2
 

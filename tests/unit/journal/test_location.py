@@ -57,5 +57,5 @@ def test_what_is_missing_for_a_url_is_said(monkeypatch):
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(InputError, match=r"pip install 'surefoot\[postgres\]'"):
         open_journal("postgresql://eve@db/j")
-    with pytest.raises(InputError, match=r"eve:\*\*\*@db:port/j is no database URL"):
+    with pytest.raises(InputError, match=r"eve:\*\*\*@db:port/j is not a database URL"):
         open_journal("postgresql://eve:s3cret@db:port/j")

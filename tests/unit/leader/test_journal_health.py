@@ -91,7 +91,7 @@ def failing(health, journal, seconds):
 def test_a_leader_whose_ticks_fail_gives_up_though_the_journal_answers(health, journal):
     failing(health, journal, 15)
     assert not health.is_healthy()
-    with pytest.raises(JournalError, match="left to others for 15 s"):
+    with pytest.raises(JournalError, match="leaves the Lease to others for 15s"):
         health.probe()
     assert journal.asked > 0
 

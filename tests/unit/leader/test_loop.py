@@ -163,5 +163,5 @@ def test_the_lease_s_part_of_the_fence(play, term, leads):
     play.loop.tick()
     play.loop.check()
     play.elect(term, leads=leads)
-    with pytest.raises(StaleError, match="the Lease of term 3 ran out"):
+    with pytest.raises(StaleError, match="the Lease of term 3 expired"):
         play.loop.check()

@@ -91,13 +91,13 @@ def test_what_is_there_before_prometheus_knew_it_is_not_new():
 @pytest.mark.parametrize(
     ("result", "words"),
     [
-        ([], "nothing is known of the past of v1"),
-        ([item("a", [1], version="v2")], "nothing is known of the past of v1"),
-        ([item("", [1, 2])], "a series has no label pod, by which the plan tells pods apart"),
+        ([], "Prometheus has no history of v1"),
+        ([item("a", [1], version="v2")], "Prometheus has no history of v1"),
+        ([item("", [1, 2])], "a series has no label pod, which names the pod (pods.label)"),
         ([item("a", [1, 2], code="")], "no label envoy_response_code"),
         ([item("a", [0.5, 2])], "not a whole number"),
         ([{**item("a", [1]), "histograms": [[START, {"count": "1"}]]}], "native histogram"),
-        ({"a": 1}, "something else than series"),
+        ({"a": 1}, "holds no series"),
     ],
 )
 def test_every_unusable_past_is_told_in_words(result, words):
@@ -132,7 +132,7 @@ def bucket(pod, edge, first=0, last=TICKS + 1):
         ),
         (
             [bucket("a", "5", last=200), bucket("a", "7", first=200), bucket("a", "+Inf")],
-            "no scrape shows every bucket of a histogram",
+            "no scrape has every bucket of a histogram",
         ),
         ([bucket("a", "5"), bucket("a", "7")], "no +Inf bucket"),
     ],

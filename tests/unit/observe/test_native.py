@@ -113,12 +113,12 @@ def test_classic_buckets_are_preferred_where_both_arms_have_them():
     ("result", "words"),
     [
         ([*classic("v1", (3.0, (1, 2, 2))), item("v2", sample(3.0, 5, FAST))], "layouts differ"),
-        ([item("v1", sample(3.0, 5, FAST))] * 2, "cannot be told apart"),
+        ([item("v1", sample(3.0, 5, FAST))] * 2, "two series have the same labels"),
         ([item("v1", [3.0, {"count": "1", "buckets": [[0, "1", "1.3", "1"]]}])], "custom buckets"),
         ([item("v1", [3.0, {"count": "1", "buckets": [[0, "1", "+Inf", "1"]]}])], "custom buckets"),
         ([item("v1", [3.0, {"count": "x", "buckets": []}])], "not a finite number"),
         ([item("v1", [3.0, {"count": "0.5", "buckets": []}])], "not a whole number"),
-        ([item("v1", [3.0, {}])], "something else than series"),
+        ([item("v1", [3.0, {}])], "holds no series"),
     ],
 )
 def test_what_cannot_be_used_is_a_problem(result, words):

@@ -176,7 +176,7 @@ def test_a_series_that_ended_on_nan_does_not_blind_for_ever(read):
 def test_what_is_no_matrix_is_a_problem(read, result):
     series, problem = read(result)
     assert series == ()
-    assert problem.startswith("Prometheus answered with something else than")
+    assert problem.startswith("the answer of Prometheus holds no")
 
 
 def test_a_series_without_samples_is_no_series(read):
@@ -188,18 +188,22 @@ def test_a_counter_without_the_label_that_marks_bad_units_is_a_problem(read):
     del row["metric"]["envoy_response_code"]
     assert read([row]) == (
         (),
-        "a series has no label envoy_response_code, so good and bad look alike",
+        "a series has no label envoy_response_code, which tells bad units from good ones",
     )
 
 
 @pytest.mark.parametrize(
     ("result", "guardrail", "words"),
     [
-        ([item("v1", (998, 5))] * 2, ERRORS, "cannot be told apart"),
-        (buckets("v1", (998, (1, 2, 3))) * 2, LATENCY, "cannot be told apart"),
-        (buckets("v1", (998, (1, 1)), edges=("1", "1.0")), LATENCY, "cannot be told apart"),
+        ([item("v1", (998, 5))] * 2, ERRORS, "two series have the same labels"),
+        (buckets("v1", (998, (1, 2, 3))) * 2, LATENCY, "two series have the same labels"),
+        (
+            buckets("v1", (998, (1, 1)), edges=("1", "1.0")),
+            LATENCY,
+            "two series have the same labels",
+        ),
         (buckets("v1", (998, (1, 2)), edges=("1", "2")), LATENCY, "no +Inf bucket"),
-        (buckets("v1", (998, (1, 2)), edges=("one", "+Inf")), LATENCY, "no number as its edge"),
+        (buckets("v1", (998, (1, 2)), edges=("one", "+Inf")), LATENCY, "is not a number"),
         (buckets("v1", (998, (3, 2, 4))), LATENCY, "fall with rising edges"),
         (
             [
@@ -215,7 +219,7 @@ def test_a_counter_without_the_label_that_marks_bad_units_is_a_problem(read):
                 *buckets("v1", (998, (1,)), edges=("+Inf",)),
             ],
             LATENCY,
-            "no scrape shows every bucket",
+            "no scrape has every bucket",
         ),
         ([{**item("v1"), "histograms": [[998, {"count": "1"}]]}], ERRORS, "native histogram"),
         (

@@ -128,7 +128,7 @@ def test_an_answer_that_says_it_is_whole_is_taken(fake, observe):
 def test_an_unreadable_answer_is_a_problem(fake, observe, body):
     fake.body = body
     answer = observe()
-    assert "something unreadable" in answer.problems["errors"]
+    assert "unreadable" in answer.problems["errors"]
 
 
 def test_a_refused_connection_is_a_problem(observe):

@@ -20,7 +20,7 @@ def state():
 
 def test_a_rollout_that_has_not_ended_is_under_way(state):
     (problem,) = of_states(PLAN, [state])
-    assert problem == f"{PLAN.id} is stepping, says the journal"
+    assert problem == f"rollout {PLAN.id} is stepping in the journal"
     assert [*of_states(PLAN, [replace(state, phase="promoted")])] == []
 
 
@@ -39,9 +39,9 @@ def resource(phase=None, service="reviews", **conditions):
     ("resource", "problems"),
     [
         (resource("stepping"), ["the RolloutPlan a is stepping"]),
-        ({**resource(), "status": None}, ["the RolloutPlan a is yet to begin"]),
+        ({**resource(), "status": None}, ["the RolloutPlan a is not started yet"]),
         (resource("promoted", Pending="True"),
-         ["the RolloutPlan a has an edit that is about to begin"]),
+         ["the RolloutPlan a has an edit that is not started yet"]),
         (resource("promoted", Pending="False"), []),
         (resource("refused"), []),
         (resource("undone"), []),

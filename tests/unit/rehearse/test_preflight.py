@@ -25,14 +25,14 @@ def test_a_sound_plan_has_no_warnings():
 
 def test_the_gap_between_safe_and_harmful_is_always_said():
     text = run_preflight(plan())["gap"].text
-    assert text.startswith("errors: with 0.5 % bad in stable, up to 1.5 % is acceptable")
-    assert "evidence of harm grows from 1.7" in text
+    assert text.startswith("errors: with 0.5 % bad in stable the plan allows 1.5 %")
+    assert "harm can be shown from 1.7" in text
 
 
 def test_a_world_in_the_gap_is_warned_of():
     ratio = {"name": "errors", "template": "envoy/errors", "margin": {"ratio": 1.7}}
     remarks = run_preflight(plan(guardrails=[ratio], deadline="7d"))
-    assert "2x errors lies in the gap of errors: 1 % bad" in remarks["in-gap"].text
+    assert "2x errors: 1 % bad is more than the margin of errors allows" in remarks["in-gap"].text
     ratio = {**ratio, "margin": {"ratio": 1.25}}
     assert "in-gap" not in run_preflight(plan(guardrails=[ratio], deadline="7d"))
 
@@ -40,7 +40,7 @@ def test_a_world_in_the_gap_is_warned_of():
 def test_a_drop_that_cannot_be_resolved_is_told_in_labels():
     few = KnownFigures(rate=2.0, labelled=0.1, errors=0.005)
     text = run_preflight(plan(), few, [Scenario("small drop", score=-0.05)])["unresolvable"].text
-    assert text.startswith("small drop is not resolvable by accuracy: needs ")
+    assert text.startswith("small drop: accuracy cannot show the harm by the deadline: it needs ")
     needs, sees = (int(word.replace(",", "")) for word in text.split() if word[0].isdigit())
     assert needs > 1000 > sees
     assert sees == pytest.approx(0.2 * (0.05 * 10 + 0.25 * 10 + 0.5 * (300 - 4 - 8 - 20)), abs=1)
@@ -49,12 +49,15 @@ def test_a_drop_that_cannot_be_resolved_is_told_in_labels():
 def test_harm_that_lies_beyond_all_buckets_cannot_be_resolved():
     high = KnownFigures(rate=100.0, score=7.0)
     text = run_preflight(plan(), high, [Scenario("lower", score=-0.05)])["unresolvable"].text
-    assert text == "lower is not resolvable by accuracy: no number of labels suffices"
+    assert (
+        text
+        == "lower: accuracy cannot show the harm by the deadline: no number of labels is enough"
+    )
 
 
 def test_no_more_than_everything_is_acceptable():
     text = run_preflight(plan(), KnownFigures(rate=100.0, errors=0.995))["gap"].text
-    assert "up to 100 % is acceptable" in text
+    assert "the plan allows 100 %" in text
 
 
 def test_the_need_is_the_least_possible_and_falls_with_harm():
@@ -71,7 +74,7 @@ def test_proof_that_no_deadline_allows_is_warned_of():
     assert "unprovable" not in run_preflight(plan())
     errors = plan(guardrails=plan().document()["spec"]["guardrails"][:1])
     text = run_preflight(errors, KnownFigures(rate=0.5))["unprovable"].text
-    assert text.startswith("errors: safety cannot be proven by the deadline: needs ")
+    assert text.startswith("errors cannot be proven safe by the deadline: it needs ")
 
 
 def test_buckets_that_are_too_coarse_are_named():
@@ -107,7 +110,7 @@ def test_a_ramp_beyond_the_deadline():
 
 def test_no_guardrail_of_the_proxy():
     assert run_preflight(plan(guardrails=[VERDICT]))["no-proxy"].text.endswith(
-        "on what facts counts"
+        "by what facts counts"
     )
     assert "no-proxy" not in run_preflight(plan())
 
@@ -121,7 +124,7 @@ def test_a_world_that_nobody_looks_at():
 
 def test_twice_nothing_is_nothing():
     text = run_preflight(plan(), KnownFigures(rate=100.0, errors=0.0))["no-change"].text
-    assert text == "2x errors: as stable is, nothing differs there"
+    assert text == "2x errors: with stable's figures nothing differs there"
     assert "no-change" not in run_preflight(plan())
 
 
@@ -131,7 +134,10 @@ def test_what_is_done_without_proof():
 
 def test_what_is_no_experiment_is_named():
     assert "observational" not in run_preflight(plan())
-    assert "a cold start counts as harm" in run_preflight(plan(warmup="0s"))["observational"].text
+    assert (
+        "a cold start of the canary counts as harm"
+        in run_preflight(plan(warmup="0s"))["observational"].text
+    )
 
 
 def test_a_paced_ramp_may_reach_its_top_at_once():

@@ -62,7 +62,7 @@ def test_a_journal_that_keeps_moving_is_an_error(heard):
             raise JournalMovedError("moved")
 
     journal = Moving()
-    with pytest.raises(JournalMovedError, match="keeps moving"):
+    with pytest.raises(JournalMovedError, match="keep appending"):
         JournalSync(journal, Fleet(), heard.append).append(
             [started(PLAN, at=0.0, controller="test")]
         )

@@ -40,7 +40,7 @@ def test_each_word_where_it_makes_sense(ended):
     assert [line["kind"] for line in lines[1:]] == (["started"] if word == "retry" else [])
     again = call(word, "demo", "--journal", path)
     assert again.exit_code == 2
-    assert "goes on" in again.stderr
+    assert "has not ended" in again.stderr
 
 
 def test_status_names_the_stable_version_on_record(ended):
@@ -48,8 +48,8 @@ def test_status_names_the_stable_version_on_record(ended):
     stable = "v2" if lab_run.state.phase == "promoted" else "v1"
     (row,) = json.loads(call("status", "--journal", path, "--json").stdout)
     assert row["recorded_stable"] == stable
-    assert f"stable on record: {stable}" in call("status", "--journal", path).stdout
-    assert f"{stable} is stable from now on" in call("log", "--journal", path).stdout
+    assert f"stable version now: {stable}" in call("status", "--journal", path).stdout
+    assert f"the stable version is now {stable}" in call("log", "--journal", path).stdout
 
 
 def test_a_word_for_a_live_rollout_names_the_one_for_an_ended_one(ended):

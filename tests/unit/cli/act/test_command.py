@@ -96,7 +96,7 @@ def test_a_missing_controller_is_a_warning_only_when_missing(path):
 def test_an_unknown_name_lists_the_known(path):
     result = call("pause", "nots", "--journal", path)
     assert result.exit_code == 2
-    assert "no rollout is called 'nots' (known: notes-v2)" in result.stderr
+    assert "no rollout 'nots'; known: notes-v2" in result.stderr
     assert read_facts(path) == []
 
 
@@ -149,7 +149,7 @@ def test_an_end_that_comes_in_between_is_respected():
 
 
 def test_a_journal_that_never_stands_still_is_given_up():
-    with pytest.raises(JournalMovedError, match="say it again"):
+    with pytest.raises(JournalMovedError, match="repeat the command"):
         record_command(Busy([[started()]] * 50), "notes-v2", word("pause"))
 
 

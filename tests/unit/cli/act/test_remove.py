@@ -52,7 +52,7 @@ def test_it_says_what_goes_and_what_that_means_and_asks(remove, store):
     assert first.startswith("delete  VirtualService ns/reviews, ")
     assert first.endswith(" old: 100 % to v2, the rest to v1; made for reviews-v2")
     assert "DestinationRule ns/reviews-rule" in second
-    assert "go to every pod behind it, those of v2 too" in done.stdout
+    assert "go to every pod behind it, also to those of v2" in done.stdout
     assert done.stderr.startswith("Remove? [y/N]")
     done = remove(given="y\n")
     assert (done.exit_code, store.held) == (0, {})
@@ -62,13 +62,13 @@ def test_it_says_what_goes_and_what_that_means_and_asks(remove, store):
 def test_where_nobody_can_be_asked_nothing_is_done(remove, store):
     done = remove()
     assert (done.exit_code, len(store.held)) == (2, 2)
-    assert "there is nobody to ask: say --yes" in done.stderr
+    assert "use --yes" in done.stderr
 
 
 def test_twice_is_once(remove):
     assert remove("--yes").exit_code == 0
     done = remove("--yes")
-    assert (done.exit_code, done.stdout) == (0, "nothing of reviews's rollouts is there\n")
+    assert (done.exit_code, done.stdout) == (0, "rollouts of reviews left nothing there\n")
     assert json.loads(remove("--json", "--yes").stdout) == []
 
 
@@ -106,11 +106,13 @@ def test_a_rollout_under_way_is_a_refusal_unless_told_otherwise(remove, store):
     under_way(store)
     done = remove("--yes")
     assert (done.exit_code, len(store.held)) == (1, 3)
-    assert "the RolloutPlan reviews-v2 is yet to begin: let it end or abort it" in done.stderr
+    assert (
+        "the RolloutPlan reviews-v2 is not started yet: wait for its end or abort it" in done.stderr
+    )
     assert remove("--dry-run").exit_code == 0
     done = remove("--yes", "--force")
     assert (done.exit_code, [*store.held]) == (0, [("RolloutPlan", "reviews-v2")])
-    assert "warning: the RolloutPlan reviews-v2 is yet to begin" in done.stderr
+    assert "warning: the RolloutPlan reviews-v2 is not started yet" in done.stderr
 
 
 def test_the_journal_is_asked_too(remove, tmp_path):
@@ -120,7 +122,7 @@ def test_the_journal_is_asked_too(remove, tmp_path):
         journal.append([Started(**fact, at=1.0, total=100, controller="0")], after=0)
     done = remove("--yes", "--journal", str(path))
     assert done.exit_code == 1
-    assert f"{PLAN.id} is waiting, says the journal" in done.stderr
+    assert f"{PLAN.id} is waiting in the journal" in done.stderr
     assert remove("--journal", str(tmp_path / "none.db")).exit_code == 2
 
 
@@ -128,4 +130,4 @@ def test_what_has_no_objects_is_no_plan_for_it(remove):
     local = plan({"envoy": {"file": "r.yaml", "admin": "http://127.0.0.1:1"}})
     done = remove(asked=local)
     assert done.exit_code == 2
-    assert "nothing is made there" in done.stderr
+    assert "where nothing is created" in done.stderr

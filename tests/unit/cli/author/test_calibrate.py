@@ -38,25 +38,27 @@ def test_an_outcome_that_holds_in_words():
     words = describe(
         Calibration({"promoted": 995, "rolled back": 2, "untested": 3}, {"harmful:x": 2})
     )
-    assert "2 of 997 replays were rolled back, each falsely: a rate of at most 0.6301 %" in words
-    assert "(95% confidence), declared 1 %: holds" in words
-    assert "48m of 6 pods, 2 of them play the canary, for 5m at most" in words
+    assert (
+        "2 of 997 replays were rolled back, each falsely: false rollbacks at most 0.6301 %" in words
+    )
+    assert "(95 % confidence), declared 1 %: confirmed" in words
+    assert "48m of 6 pods, 2 of them as the canary, each replay at most 5m" in words
     assert "995 promoted, 2 rolled back, 3 untested (harmful:x 2)" in words
-    assert "holds 9 stretches that do not overlap" in words
-    assert "not recorded: give --journal" in words
-    assert "advice" not in words
+    assert "only 9 replays fit into this history without overlap" in words
+    assert "not recorded; a plan with requireCalibration needs --journal" in words
+    assert "next" not in words
 
 
 @pytest.mark.parametrize(
     ("calibration", "advice"),
     [
-        (Calibration({"promoted": 100}), "--runs 1000 or more may show it"),
+        (Calibration({"promoted": 100}), "--runs 1000 or more"),
         (Calibration({"promoted": 900, "rolled back": 100}), "wider margins, a longer history"),
         (Calibration({"untested": 10}), "no replay could be judged"),
     ],
 )
 def test_what_does_not_hold_comes_with_advice(calibration, advice):
-    assert "DOES NOT HOLD" in describe(calibration)
+    assert "NOT CONFIRMED" in describe(calibration)
     assert advice in describe(calibration)
 
 
@@ -94,9 +96,7 @@ def command(tmp_path, monkeypatch):
 def test_a_plan_without_pods_is_told_what_to_write(command):
     done = command(plan())
     assert done.exit_code == 2
-    assert "declares no pods: say by which label they are told apart, `pods: {label: pod}`" in (
-        done.output
-    )
+    assert "declares no pods: name the label of the pod, `pods: {label: pod}`" in (done.output)
 
 
 def test_a_past_that_cannot_be_read_is_bad_input(command, monkeypatch):
@@ -107,7 +107,7 @@ def test_a_past_that_cannot_be_read_is_bad_input(command, monkeypatch):
     done = command(pods_plan())
     assert done.exit_code == 2
     assert isinstance(done.exception, SystemExit | InputError)
-    assert "the past of demo cannot be read: a sample in the past is negative" in done.output
+    assert "the history of demo cannot be read: a sample in the past is negative" in done.output
 
 
 @pytest.mark.parametrize("history", ["0s", "1s", "10m"])
@@ -156,16 +156,18 @@ def lab(*facts):
 
 
 def test_a_plan_that_asks_for_a_calibration_does_not_begin_without_one():
-    with pytest.raises(InputError, match="begins only when calibrated: run `surefoot calibrate`"):
+    with pytest.raises(InputError, match="requires a calibration and this journal has none"):
         lab()
-    with pytest.raises(InputError, match="begins only when calibrated"):
+    with pytest.raises(InputError, match="requires a calibration"):
         lab(calibrated(0, rollout="demo-of-another-digest"))
 
 
 def test_nor_with_one_that_does_not_hold():
-    with pytest.raises(InputError, match=r"rate of 1 %, its calibration says up to 1.69 %"):
+    with pytest.raises(
+        InputError, match=r"falseRollback 1 %, its calibration measured up to 1.69 %"
+    ):
         lab(calibrated(10))
-    with pytest.raises(InputError, match="its calibration says"):
+    with pytest.raises(InputError, match=r"1 %, its calibration measured up to 1.69 %"):
         lab(calibrated(0), calibrated(10, at=2.0))
 
 
@@ -173,7 +175,7 @@ def test_one_that_does_not_hold_is_heeded_though_the_plan_asks_for_none():
     plain = pods_plan()
     journal = MemoryJournal()
     journal.append([calibrated(10, rollout=plain.id)], 0)
-    with pytest.raises(InputError, match="its calibration says up to"):
+    with pytest.raises(InputError, match="its calibration measured up to"):
         Lab(GOOD, plan=plain, journal=journal)
 
 
@@ -194,7 +196,7 @@ def test_a_person_may_waive_it_and_the_journal_says_so():
     (rollout,) = lab_run.controller.start([other], uncalibrated=True)
     started = next(f for f in lab_run.facts if isinstance(f, Started) and f.rollout == rollout)
     assert started.uncalibrated
-    assert "uncalibrated by a person's word" in sentence(started)
+    assert "--uncalibrated" in sentence(started)
     assert not next(f for f in lab_run.facts if isinstance(f, Started)).uncalibrated
 
 

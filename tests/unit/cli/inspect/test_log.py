@@ -41,11 +41,11 @@ FACTS: list[Fact] = [
 ]
 OTHER = Started(rollout="other-1", at=1.0, plan={}, digest="d", total=100, controller="0")
 LOG = """\
-2023-11-14 22:13:20Z      1  notes-v2-1  started           notes v1 -> v2 (Surefoot 0.1.0)
+2023-11-14 22:13:20Z      1  notes-v2-1  started           notes from v1 to v2 (Surefoot 0.1.0)
 2023-11-14 22:13:20Z      3  notes-v2-1  advance to 5 %    Go[2J to 5 %.
 2023-11-14 22:13:20Z      4  notes-v2-1  route failed      attempt 1 of decision 3: refused by Envoy
-2023-11-14 22:13:20Z      5  notes-v2-1  confirmed         the mesh shows 5 % canary (decision 3)
-2023-11-14 22:13:20Z      6  notes-v2-1  pause (said)      ops@host: lunch
+2023-11-14 22:13:20Z      5  notes-v2-1  confirmed         the mesh shows 5 % (decision 3)
+2023-11-14 22:13:20Z      6  notes-v2-1  pause asked       ops@host: lunch
 2023-11-14 22:13:20Z      7  notes-v2-1  drifted           somebody else moved the weights to 0.1 %
 """
 
@@ -112,7 +112,7 @@ def test_a_recording_reads_the_same(path, tmp_path):
 def test_an_export_reads_the_same_and_is_never_overwritten(path, tmp_path):
     copy = tmp_path / "copy.jsonl"
     result = call("--export", copy, "--journal", path)
-    assert result.output.startswith(f"8 entries in {copy}, sealed by ")
+    assert result.output.startswith(f"8 entries in {copy}, last hash ")
     assert call("--journal", copy).output == call("--journal", path).output
     assert call("--export", copy, "--journal", path).exit_code == BAD_INPUT
     exported = tmp_path / "part.jsonl"

@@ -38,6 +38,6 @@ def test_the_edge_is_the_one_that_the_newest_decision_speaks_of():
     assert lab.run().phase == "rolled back"
     at = edge(lab.entries, "latency")
     assert at is not None
-    assert f"latency above {at:.3g} " in lab.decisions[-1].sentence
+    assert f"requests slower than {at:.3g} ms" in lab.decisions[-1].sentence
     assert edge(lab.entries, "errors") is None
     assert edge([], "latency") is None

@@ -17,7 +17,7 @@ from tests.support.worlds import plan
 SEGMENT = {"header": {"name": "x-team", "exact": "beta"}}
 MIRROR = {"mirror": {"share": "0.5%", "lasts": "10m"}}
 CHOSEN = "observational: the segment's requests were chosen"
-COLD = "observational: without a warm-up the canary starts cold"
+COLD = "observational: without a warm-up, a cold start"
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_what_is_to_be_known_of_who_meets_the_canary():
     assert "not checked" in unchecked
     assert exposed(plan(traffic={"segment": SEGMENT | {"share": "5%"}})) == []
     (sticky,) = exposed(plan(traffic={"affinity": {"cookie": "user"}}))
-    assert "no independent draws" in sticky
+    assert "requests of one user are not independent" in sticky
 
 
 def test_splits_in_words():

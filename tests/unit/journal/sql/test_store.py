@@ -60,7 +60,7 @@ def test_commits_wait_for_the_disk(journal):
 def test_a_url_names_the_same_file(tmp_path):
     with closing(SqlJournal(f"sqlite:///{tmp_path}/j.db")) as journal:
         assert journal.database.name == str(tmp_path / "j.db")
-    with pytest.raises(InputError, match=r"or on PostgreSQL: mysql://user:\*\*\*@host"):
+    with pytest.raises(InputError, match=r"mysql://user:\*\*\*@host"):
         SqlJournal("mysql://user:secret@host/db")
 
 
@@ -224,7 +224,7 @@ def test_what_is_no_journal_is_refused_and_left_alone(tmp_path, opener):
 
 def test_a_place_where_no_journal_can_be_made_is_refused(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(JournalError, match="no journal can be made at"):
+    with pytest.raises(JournalError, match="cannot be created"):
         open_journal(tmp_path / "file" / "journal.db")
 
 

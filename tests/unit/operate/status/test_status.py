@@ -99,7 +99,7 @@ def test_an_end_is_told_when_the_mesh_has_confirmed_it(phase, reason):
     confirmation = entry(Confirmed(rollout="r", at=1, decision=3, split=HALF))
     event = event_of(resource(), confirmation, phase)
     assert event is not None
-    assert (event["reason"], event["message"]) == (reason, "the mesh shows 50% canary")
+    assert (event["reason"], event["message"]) == (reason, "the mesh shows 50 % for the canary")
 
 
 def test_a_long_message_is_cut_to_what_the_api_server_takes():

@@ -125,9 +125,18 @@ def test_a_version_that_comes_meanwhile_waits_its_turn(world):
 @pytest.mark.parametrize(
     ("deployment", "words"),
     [
-        (deployment(ready=1), "1 of 2 pods of the new version are ready, 0 old ones left"),
-        (deployment(replicas=3), "2 of 2 pods of the new version are ready, 1 old ones left"),
-        (deployment(observedGeneration=0), "0 of 2 pods of the new version are ready, 2 old"),
+        (
+            deployment(ready=1),
+            "waiting for the Deployment: 1 of 2 new pods are ready, 0 old pods left",
+        ),
+        (
+            deployment(replicas=3),
+            "waiting for the Deployment: 2 of 2 new pods are ready, 1 old pods left",
+        ),
+        (
+            deployment(observedGeneration=0),
+            "waiting for the Deployment: 0 of 2 new pods are ready, 2 old",
+        ),
     ],
 )
 def test_pods_that_are_not_ready_are_waited_for(world, deployment, words):

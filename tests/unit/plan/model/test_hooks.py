@@ -12,11 +12,11 @@ TELL = {"name": "tell", "when": "promoted", "url": "https://hooks.example/x"}
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"url": "https://ada:secret@hooks.example/x"}, "no name or password"),
-        ({"url": "https://token@hooks.example"}, "no name or password"),
+        ({"url": "https://ada:secret@hooks.example/x"}, "remove the name and password"),
+        ({"url": "https://token@hooks.example"}, "remove the name and password"),
         ({"timeout": "31s"}, "at most 30s"),
         ({"attempts": 0}, "greater than or equal to 1"),
-        ({"onFailure": "pause"}, "after an end nothing is paused"),
+        ({"onFailure": "pause"}, "only a `before` hook can pause"),
         ({"when": "always"}, "'before', 'promoted'"),
         ({"url": "ftp://x"}, "should match pattern"),
     ],

@@ -98,6 +98,6 @@ def test_a_holdback_never_lowers_the_weight(plan, share, sound):
     if sound:
         assert Plan.model_validate(document).document()["spec"]["holdback"]["lasts"] == "3600s"
         return
-    with pytest.raises(ValidationError, match="leaves less than the ramp's 50 %") as caught:
+    with pytest.raises(ValidationError, match="less than the ramp's 50 %") as caught:
         Plan.model_validate(document)
     assert caught.value.errors()[0]["loc"] == ("spec", "holdback", "share")

@@ -116,7 +116,7 @@ def test_one_route_hashes_one_key():
     ((key_path, _, text),) = problems(ENVOY, balance, traffic={"affinity": {"header": "x-user"}})
     assert (key_path, text) == (
         ".balance",
-        "`traffic.affinity` has another key: a route of Envoy hashes one",
+        "`traffic.affinity` has another key, but a route of Envoy hashes only one",
     )
     Plan.model_validate(asked(ENVOY, balance, traffic={"affinity": {"header": "x-conversation"}}))
 

@@ -60,14 +60,19 @@ def test_a_segment_knows_its_key():
 @pytest.mark.parametrize(
     ("traffic", "key_path", "code", "expected"),
     [
-        ({"affinity": {}}, "affinity", "P016", "names none of `header` or `cookie`"),
+        ({"affinity": {}}, "affinity", "P016", "needs exactly one of `header` or `cookie`"),
         ({"affinity": {"header": "a", "cookie": "b"}}, "affinity.cookie", "P016", "`header` al"),
-        ({"segment": {}}, "segment", "P016", "names none of `header` or `cookie` or `query`"),
+        (
+            {"segment": {}},
+            "segment",
+            "P016",
+            "needs exactly one of `header` or `cookie` or `query`",
+        ),
         (
             {"segment": {"header": {"name": "x"}}},
             "segment.header",
             "P016",
-            "names none of `exact` or `prefix` or `regex`",
+            "needs exactly one of `exact` or `prefix` or `regex`",
         ),
         (
             {"segment": {"header": {"name": "x", "exact": "a", "prefix": "b"}}},
@@ -85,16 +90,16 @@ def test_a_segment_knows_its_key():
             {"segment": {"header": {"name": "x", "regex": r"(a)\1"}}},
             "segment.header.regex",
             "P006",
-            "no back-reference",
+            "RE2",
         ),
         (
             {"segment": {"header": {"name": "x", "regex": "("}}},
             "segment.header.regex",
             "P006",
-            "is no regular expression",
+            "is not a regular expression",
         ),
-        ({"mirror": {"share": "0%", "lasts": "1m"}}, "mirror.share", "P009", "0.01%"),
-        ({"mirror": {"share": "101%", "lasts": "1m"}}, "mirror.share", "P006", "at most 100%"),
+        ({"mirror": {"share": "0%", "lasts": "1m"}}, "mirror.share", "P009", "0.01 %"),
+        ({"mirror": {"share": "101%", "lasts": "1m"}}, "mirror.share", "P006", "at most 100 %"),
         ({"mirror": {"share": "1%", "lasts": "0s"}}, "mirror.lasts", "P006", "longer than 0s"),
     ],
 )
@@ -110,8 +115,8 @@ def test_mistakes_are_told_at_their_place(traffic, key_path, code, expected):
         (ISTIO, USER, "affinity", "Istio has no affinity between versions"),
         (HTTP, USER, "affinity", "the Gateway API has no affinity between versions"),
         (GRPC, BETA, "segment.query", "a GRPCRoute matches no query parameters"),
-        (TLS, WARD, "segment", "see no requests"),
-        (TLS, MIRROR, "mirror", "see no requests"),
+        (TLS, WARD, "segment", "name HTTP routes only"),
+        (TLS, MIRROR, "mirror", "name HTTP routes only"),
     ],
 )
 def test_what_a_mesh_does_not_have_is_refused_by_name(route, traffic, key_path, expected):

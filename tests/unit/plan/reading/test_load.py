@@ -70,7 +70,7 @@ CASES = [
     (
         ", margin: {ratio: 1.25}",
         "",
-        "14:7 P004 missing key `margin`: envoy/errors is a rate",
+        "14:7 P004 missing key `margin`",
     ),
     ("30s", "30", "16:13 P005 write a duration with its unit: 30s, 2m or 24h"),
     ("25%", "25", "11:17 P005 write a percentage with its sign: 5% or 0.1%"),
@@ -102,7 +102,7 @@ CASES = [
     (
         "envoy/latency",
         "envoy/latancy",
-        "15:33 P006 no template is named `envoy/latancy` (did you mean `envoy/latency`?)",
+        "15:33 P006 there is no template `envoy/latancy` (did you mean `envoy/latency`?)",
     ),
     (
         "interval: 30s",
@@ -110,57 +110,69 @@ CASES = [
         "16:12 P006 must be `adopt` or `revert` or `pause`, not `revrt` (did you mean `revert`?)",
     ),
     ("interval: 30s", "interval: 0s", "16:13 P006 must be longer than 0s"),
-    ("50%]", "99.5%]", "11:22 P006 a canary weight is at most 99%"),
-    ("10%", "0", "15:59 P007 a tolerance of zero asks for proof of no difference"),
-    ("ratio: 1.25", "ratio: 1", "14:46 P007 a margin of ratio 1 and absolute 0 asks for proof"),
+    ("50%]", "99.5%]", "11:22 P006 a canary weight is at most 99 %"),
+    ("10%", "0", "15:59 P007 a tolerance of 0"),
+    ("ratio: 1.25", "ratio: 1", "14:46 P007 a margin of ratio 1 and absolute 0"),
     ("ratio: 1.25", "ratio: 1, absolute: 0%", "14:75 P007 a margin of ratio 1 and absolute 0"),
-    ("25%", "3%", "11:17 P008 weight 3 % after 5 % is no rise"),
-    ("25%", "5%", "11:17 P008 weight 5 % after 5 % is no rise"),
-    (STEPS, BUDGET.replace("50%", "0.5%"), "13:10 P008 max 0.5 % is below min 1 %"),
-    ("5%,", "0.001%,", "11:13 P009 weights come in steps of 0.01%"),
-    ("5%,", "0.015%,", "11:13 P009 weights come in steps of 0.01%"),
+    ("25%", "3%", "11:17 P008 step 3 % is lower than the one before (5 %)"),
+    ("25%", "5%", "11:17 P008 step 5 % is equal to the one before (5 %)"),
+    (STEPS, BUDGET.replace("50%", "0.5%"), "13:10 P008 max 0.5 % is lower than min 1 %"),
+    ("5%,", "0.001%,", "11:13 P009 a weight is a multiple of 0.01 %"),
+    ("5%,", "0.015%,", "11:13 P009 a weight is a multiple of 0.01 %"),
     ("name: latency", "name: errors", "15:14 P010 the name `errors` is given twice"),
     (
         "30s",
         "20s",
-        "16:13 P011 the interval 20s is no multiple of the scrape interval 15s (write `interv",
+        "16:13 P011 the interval 20s is not a multiple of the scrape interval 15s (write `inte",
     ),
-    ("  interval: 30s", "  prometheus: {scrape: 20s}", "4:1 P011 the interval 30s is no multiple"),
-    ("version: v2", "version: v1", "7:21 P012 stable is this version already"),
+    (
+        "  interval: 30s",
+        "  prometheus: {scrape: 20s}",
+        "4:1 P011 the interval 30s is not a multiple",
+    ),
+    ("version: v2", "version: v1", "7:21 P012 stable is the same version"),
     (
         ENVOY,
         "envoy: {file: f, admin: 'http://a', clusters: {stable: c, canary: c}}",
-        "9:71 P012 stable leads there already",
+        "9:71 P012 stable uses the same one",
     ),
     (
         ENVOY,
         "istio: {virtualService: a, subsets: {stable: s, canary: s}}",
-        "9:61 P012 stable leads there already",
+        "9:61 P012 stable uses the same one",
     ),
     (
         ENVOY,
         "istio: {virtualService: a, hosts: {stable: s, canary: s}}",
-        "9:59 P012 stable leads there already",
+        "9:59 P012 stable uses the same one",
     ),
     (
         ENVOY,
         "gateway: {httpRoute: a, backends: {stable: s, canary: s}}",
-        "9:59 P012 stable leads there already",
+        "9:59 P012 stable uses the same one",
     ),
-    ("interval: 30s", "deadline: 90s", "16:13 P013 the deadline passes within the warm-up of 2m"),
+    (
+        "interval: 30s",
+        "deadline: 90s",
+        "16:13 P013 the deadline of 1m30s must be longer than the warm-up (2m)",
+    ),
     (
         "tolerance: 10%",
         "tolerance: 10%, margin: {ratio: 2}",
-        "15:72 P014 envoy/latency is a histogram: it takes a tolerance and no margin",
+        "15:72 P014 envoy/latency is a histogram: replace `margin` by `tolerance`",
     ),
     (
         "interval: 30s",
         "pods: {label: pod, history: 1h}",
         "16:31 P015 a history of 1h holds fewer than 480 looks (write `history: 4h` or more)",
     ),
-    (ENVOY, "{}", "9:5 P016 `route` names none of `envoy` or `istio` or `gateway`"),
+    (ENVOY, "{}", "9:5 P016 `route` needs exactly one of `envoy` or `istio` or `gateway`"),
     (ENVOY, ISTIO, "10:12 P016 `route` has `envoy` already: it needs exactly one of `envoy`"),
-    (ENVOY, "gateway: {backends: {stable: a, canary: b}}", "9:14 P016 `gateway` names none of"),
+    (
+        ENVOY,
+        "gateway: {backends: {stable: a, canary: b}}",
+        "9:14 P016 `gateway` needs exactly one of",
+    ),
     (
         f"{ENVOY}\n",
         "istio: {virtualService: s}\n  traffic: {affinity: {header: x-user}}\n",
@@ -169,7 +181,7 @@ CASES = [
     (
         ENVOY,
         "istio: {virtualService: s, hosts: {stable: a, canary: b}, host: c}",
-        "9:69 P016 `hosts` are two hosts instead of two subsets of one",
+        "9:69 P016 `hosts` names two hosts, which replace two subsets of one",
     ),
     (
         ENVOY,
@@ -177,21 +189,21 @@ CASES = [
         "9:13 P003 unknown key `virtualservice` in `spec.route.istio` (did you mean `virtualServ",
     ),
     (ENVOY, "istio: {virtualService: s, tcp: [{port: 0}]}", "9:45 P006 must be at least 1"),
-    (ENVOY, "istio: {virtualService: s, create: {}}", "9:40 P022 needs `destinationRule`: a route"),
+    (ENVOY, "istio: {virtualService: s, create: {}}", "9:40 P022 needs `destinationRule`"),
     (
         ENVOY,
         "istio: {virtualService: s, destinationRule: s, create: {}, tcp: [{port: 90}]}",
-        "9:69 P022 cannot be told of a route that is made: it has one HTTP route",
+        "9:69 P022 remove this key: a created route has one HTTP route",
     ),
     (
         ENVOY,
         "gateway: {httpRoute: s, rules: [a], create: {parentRefs: [{name: g}], port: 80}}",
-        "9:36 P022 cannot be told of a route that is made",
+        "9:36 P022 remove this key",
     ),
     (
         ENVOY,
         f"gateway: {{httpRoute: s, create: {EDGE}, backends: {{stable: a, canary: b, port: 90}}}}",
-        "9:69 P022 `backends.port` is 90: a route that is made has one port",
+        "9:69 P022 `backends.port` is 90, but a created route has one port",
     ),
     (
         ENVOY,
@@ -204,7 +216,7 @@ CASES = [
         "blueGreen: {holdback: 5%, before: 1h}",
         "11:39 P016 `blueGreen` has `holdback` already",
     ),
-    (STEPS, "blueGreen: {}", "11:16 P016 `blueGreen` names none of `holdback` or `before`"),
+    (STEPS, "blueGreen: {}", "11:16 P016 `blueGreen` needs exactly one of `holdback` or `before`"),
     (
         f"{STEPS}\n    bake: 2m",
         "blueGreen: {before: 5m}\n    bake: 2m\n  warmup: 3m",
@@ -213,17 +225,17 @@ CASES = [
     (
         STEPS,
         "steps: [50%, 100%]",
-        "11:18 P006 a canary weight is at most 99%: promotion itself goes to 100%",
+        "11:18 P006 a canary weight is at most 99 %: the promotion itself goes to 100 %",
     ),
     (
         f"{ENVOY}\n  ramp:\n    {STEPS}",
         f"{ENVOY}\n  traffic: {SEGMENT}\n  ramp:\n    blueGreen: {{before: 1h}}",
-        "12:25 P019 requests out of the segment stay with stable",
+        "12:25 P019 requests outside the segment stay on stable",
     ),
     (
         "interval: 30s",
         "policy: {fallback: true}",
-        "16:22 P021 needs the clusters in a watched file",
+        "16:22 P021 needs `envoy.clusterFile`",
     ),
     ("interval: 30s", "pods: {canary: 2}", "16:3 P004 missing key `label` in `spec.pods`"),
     ("interval: 30s", "pods: {label: a-b}", "16:17 P006 must be a Prometheus label name"),
@@ -349,7 +361,7 @@ def test_words_of_the_file_reach_the_terminal_without_control_characters():
         (mistake,) = mistakes(GOOD.replace(good, red, 1))
         assert "\x1b" not in mistake
     (mistake,) = mistakes(GOOD.replace("envoy/errors", red))
-    assert r"no template is named `\x1b[31mred`" in mistake
+    assert r"there is no template `\x1b[31mred`" in mistake
 
 
 def test_files(tmp_path):

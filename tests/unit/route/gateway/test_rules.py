@@ -4,7 +4,8 @@ import pytest
 
 from rollout.decide.record.split import Split
 from rollout.errors import RouteError
-from rollout.route.gateway.rules import backends, complaint
+from rollout.route.gateway.rules import backends
+from rollout.route.kube.conditions import complaint_of
 from rollout.route.kube.patch import patch, split_of
 from tests.support.routes import gateway, http_route, istio, merged, ref
 
@@ -224,6 +225,6 @@ def test_what_the_gateways_say_of_the_canary(parents, expected):
     }
     live = http_route([A, B]) | {"status": status}
     live["metadata"]["generation"] = 3
-    explanation = complaint(live, PLAN)
+    explanation = complaint_of(live, PLAN)
     assert explanation.startswith(expected)
     assert bool(explanation) == bool(expected)

@@ -1,0 +1,81 @@
+"""What comes after a decision: who does what, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rollout.decide.record.facts import Action
+from rollout.decide.record.reasons import Reason, split_reason
+from rollout.decide.state.rollout import RolloutState
+from rollout.decide.text.arms import name_arms
+from rollout.plan.fields.units import duration
+
+_MENDING = {
+    Reason.AWAITING_ENDPOINTS: "start the canary's pods, or find why none is ready",
+    Reason.BLIND_TOO_LONG: "find the missing data (surefoot doctor)",
+    Reason.HOOK_FAILED: "make the hook answer",
+    Reason.NOT_AT_STABLE: "move all traffic to stable, or mend the plan's names",
+    Reason.NO_VALID_TEST: "accept the risk, or give a longer history or more pods",
+    Reason.ROUTE_CONDITIONS: "mend what the mesh reports",
+    Reason.ROUTE_UNREAD: "make the route readable, or name the right one",
+    Reason.ROUTE_REFUSED: "make the mesh accept the change",
+}
+"""What a person does first, before a paused rollout is resumed."""
+
+
+def next_step(state: RolloutState, action: Action, reasons: tuple[str, ...]) -> str:
+    """Describe what follows a decision; empty where the decision itself says it."""
+    codes = [split_reason(reason)[0] for reason in reasons]
+    if action == "pause":
+        return _after_pause(state, codes)
+    if action == "roll back":
+        return f"fix {state.versions[1]}, then surefoot retry {state.plan.name}"
+    describe = _AFTER_HOLD.get(codes[0]) if action == "hold" and codes else None
+    return describe(state) if describe else ""
+
+
+def _after_pause(state: RolloutState, codes: list[str]) -> str:
+    first = next((text for code, text in _MENDING.items() if code in codes), "")
+    return f"{first}, then {_name_commands(state)}" if first else _name_commands(state)
+
+
+def _name_commands(state: RolloutState) -> str:
+    patience = duration(state.plan.spec.patience)
+    name = state.plan.name
+    return f"surefoot resume, promote or abort {name}, without one it rolls back after {patience}"
+
+
+def _after_blindness(state: RolloutState) -> str:
+    policy = state.plan.spec.when_blind
+    then = "pauses" if policy.then == "pause" else "rolls back"
+    return f"continues with the next samples, without any it {then} after {duration(policy.hold)}"
+
+
+def _after_wrong_route(state: RolloutState) -> str:
+    """Name the cure of a route that is not at stable: the names, or the traffic."""
+    stable, canary = name_arms(state.plan)
+    move = f"move all traffic to {stable}"
+    if not state.live.stable:
+        return f"swap the names {stable} and {canary} in spec.route, or {move} first"
+    return f"{move} first"
+
+
+def _after_conditions(state: RolloutState) -> str:
+    """Name who ends the wait: a person, where somebody put our write back."""
+    if state.is_put_back:
+        return f"end the other writer's work on the route, then surefoot resume {state.plan.name}"
+    return "continues when nothing stands against it, surefoot doctor names each and its cure"
+
+
+_AFTER_HOLD: dict[str, Callable[[RolloutState], str]] = {
+    Reason.AWAITING_ENDPOINTS: lambda _: (
+        "begins with its first ready pod, `awaitEndpoints: false` begins without one"
+    ),
+    Reason.BLIND: _after_blindness,
+    Reason.EXPOSURE_MISMATCH: lambda _: "find the traffic that goes around the route",
+    Reason.NOT_AT_STABLE: _after_wrong_route,
+    Reason.ROUTE_CONDITIONS: _after_conditions,
+    Reason.ROUTE_UNREAD: lambda _: (
+        "create the route or mend what spec.route names, surefoot doctor says which rule lacks"
+    ),
+}

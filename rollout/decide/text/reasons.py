@@ -1,0 +1,185 @@
+"""Texts about the reasons of a decision, by their codes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from analysis.verdict.verdict import Judgement
+from rollout.decide.evidence.exposure import mirror_of
+from rollout.decide.record.reasons import Reason
+from rollout.decide.state.hooks import failed
+from rollout.decide.state.rollout import RolloutState
+from rollout.decide.text.arms import name_arms
+from rollout.decide.text.comparison import format_split
+from rollout.decide.text.evidence import describe_harm, describe_missing_proof, describe_proof
+from rollout.decide.text.measurement import closest
+from rollout.plan.fields.units import duration, percent
+
+
+def describe_reason(state: RolloutState, code: str, name: str, judgement: Judgement) -> str:
+    """Describe one reason: its code, the name in it, and the numbers behind it."""
+    if code in _BY_EVIDENCE:
+        return _BY_EVIDENCE[code](state, name, judgement)
+    describe = _BY_CODE.get(code)
+    return describe(state, name) if describe else _describe_refusal(state, code)
+
+
+def _describe_lateness(state: RolloutState, _: str, judgement: Judgement) -> str:
+    names = [name for name, verdict in judgement.verdicts.items() if verdict.kind != "safe"]
+    missing = describe_missing_proof(state, names, judgement)
+    late = f"no proof within the deadline of {duration(state.plan.spec.deadline)}"
+    return f"{late}: {missing}" if missing else late
+
+
+def _describe_used_up(state: RolloutState, name: str, judgement: Judgement) -> str:
+    missing = describe_missing_proof(state, [name], judgement)
+    return f"every sample of {state.versions[0]} from before the switch is used up: {missing}"
+
+
+def _describe_refusal(state: RolloutState, code: str) -> str:
+    """Explain why a command has no effect: `nothing to resume` in this phase."""
+    return f"{code.replace('-', ' ')}: the rollout is {state.phase}"
+
+
+def _describe_drift(state: RolloutState, subject: str) -> str:
+    policy = state.policy_drift
+    edit = f"changed the policy ({policy})" if policy else "moved the weights"
+    effect = {
+        "": "and the plan pauses then",
+        "promoting": "before the mesh confirmed the promotion",
+        "adopted": "and the plan goes on from there",
+    }[subject]
+    return f"somebody else {edit}, {effect}"
+
+
+def _describe_command(state: RolloutState, _: str) -> str:
+    if state.asked is None:
+        return "a person asked for it"
+    why = f" ({state.asked.reason})" if state.asked.reason else ""
+    return f"asked by {state.asked.actor}{why}"
+
+
+def _describe_mirroring(state: RolloutState, _: str) -> str:
+    mirror = mirror_of(state.plan)
+    lasts = duration(mirror.lasts) if mirror else ""
+    return f"the canary gets copies of requests for {lasts}, only a crash is judged by them"
+
+
+def _describe_holding_back(state: RolloutState) -> tuple[str, str, str]:
+    """Return stable's share in the holdback, stable's version and how long it lasts."""
+    holdback = state.plan.spec.holdback
+    share, lasts = (percent(holdback.share), duration(holdback.lasts)) if holdback else ("", "")
+    return share, state.versions[0], lasts
+
+
+def _describe_not_at_stable(state: RolloutState, _: str) -> str:
+    stable, canary = name_arms(state.plan)
+    live, read = state.live, state.route_read
+    rest = f" and {percent(1 - live.share)} to {stable}" if live.stable else ""
+    writer = f", written by {_name_writer(read.writer)}" if read and read.writer else ""
+    return (
+        f"the route sends {format_split(live)} to {canary}, which the plan calls the canary"
+        f"{rest}{writer}; nothing is written"
+    )
+
+
+def _name_writer(write_id: str) -> str:
+    """Name who wrote an id: a rollout with its decision, or a mark of another kind."""
+    rollout, _, decision = write_id.rpartition("/")
+    return f"rollout {rollout} (decision {decision})" if rollout else f"{write_id}, not by us"
+
+
+def _describe_unread_route(state: RolloutState, _: str) -> str:
+    problem = state.route_read.problem if state.route_read else ""
+    return f"the route cannot be read before the first write ({problem}); nothing is written"
+
+
+def _describe_awaited_endpoints(state: RolloutState, _: str) -> str:
+    return f"{name_arms(state.plan)[1]}, the canary, has no ready endpoint"
+
+
+def _describe_conditions(state: RolloutState, _: str) -> str:
+    """Describe everything that keeps our weights from being in force."""
+    read, texts = state.route_read, []
+    if read is not None:
+        texts = [*read.conditions]
+        if read.owner:
+            texts.append(f"{read.owner} owns the object and will write it back")
+        if read.writer and state.first_write:
+            texts.append(f"another controller wrote to the route too (decision {read.writer})")
+    if state.is_put_back:
+        texts.append("somebody put the last write back")
+    return f"the weights would not stay in force: {'; '.join(texts)}"
+
+
+def _mesh_problem(state: RolloutState) -> str:
+    return f" ({state.route_problem})" if state.route_problem else ""
+
+
+_BY_EVIDENCE: dict[str, Callable[[RolloutState, str, Judgement], str]] = {
+    Reason.ALL_SAFE: lambda state, _, judgement: describe_proof(state, judgement),
+    Reason.HARMFUL: describe_harm,
+    Reason.INCONCLUSIVE: _describe_lateness,
+    Reason.NOTHING_HARMFUL: lambda _, __, judgement: f"no guardrail shows harm{closest(judgement)}",
+    Reason.UNDECIDED: lambda state, name, judgement: describe_missing_proof(
+        state, [name], judgement
+    ),
+    Reason.USED_UP: _describe_used_up,
+}
+_BY_CODE: dict[str, Callable[[RolloutState, str], str]] = {
+    Reason.AWAITING_ENDPOINTS: _describe_awaited_endpoints,
+    Reason.AWAITING_HOOK: lambda _, name: f"waiting for the hook {name} to answer",
+    Reason.AWAITING_MESH: lambda state, _: (
+        f"the mesh has not confirmed the last change yet{_mesh_problem(state)}"
+    ),
+    Reason.AWAITING_TRAFFIC: lambda *_: (
+        "the mesh shows the weight, waiting for traffic that agrees with it"
+    ),
+    Reason.BAKING: lambda state, _: (
+        f"baking at this weight for {duration(state.plan.spec.ramp.bake)}"
+    ),
+    Reason.DRIFT: _describe_drift,
+    Reason.EXPOSURE_MISMATCH: lambda state, _: (
+        f"traffic contradicts the weight: {state.traffic_tally}"
+    ),
+    Reason.HELD_BACK: lambda state, _: "no harm while {} of traffic stayed on {} for {}".format(
+        *_describe_holding_back(state)
+    ),
+    Reason.HOLDING_BACK: lambda state, _: (
+        "{} of traffic stays on {} for {}, harm still rolls back".format(
+            *_describe_holding_back(state)
+        )
+    ),
+    Reason.HOOK_FAILED: lambda state, name: (
+        f"the hook {name} failed: {failed(state).get(name, '')}"
+    ),
+    Reason.HUMAN: _describe_command,
+    Reason.LEARNING: lambda state, _: f"the history of {state.versions[0]}'s pods is not read yet",
+    Reason.MIRRORING: _describe_mirroring,
+    Reason.NO_VALID_TEST: lambda state, name: f"no valid test for {name}: {state.unknown[name]}",
+    Reason.NOT_AT_STABLE: _describe_not_at_stable,
+    Reason.NOT_PROMOTED: lambda *_: (
+        "the plan promotes without proof, once the next step is possible"
+    ),
+    Reason.PATIENCE_OVER: lambda state, _: (
+        f"nobody ended the pause within {duration(state.plan.spec.patience)}"
+    ),
+    Reason.PAUSED: lambda *_: "paused, harm still rolls back",
+    Reason.RAMP: lambda *_: "every guardrail is within its margin, the ramp goes on",
+    Reason.ROUTE_AGAIN: lambda state, _: (
+        f"the confirmed weights are written again, after the mesh refused{_mesh_problem(state)}"
+    ),
+    Reason.ROUTE_CONDITIONS: _describe_conditions,
+    Reason.ROUTE_FIRST: lambda *_: (
+        "it comes before the first step, an existing route is used as it is"
+    ),
+    Reason.ROUTE_REFUSED: lambda state, _: f"the mesh refuses the change{_mesh_problem(state)}",
+    Reason.ROUTE_UNREAD: _describe_unread_route,
+    Reason.WARMING_UP: lambda state, _: (
+        f"warming up for {duration(state.plan.spec.warmup)} from the canary's first request, "
+        "only a crash is judged"
+    ),
+    Reason.WATCHING_STABLE: lambda state, _: (
+        f"collecting samples of {state.versions[0]}, which the canary is compared with"
+    ),
+}
