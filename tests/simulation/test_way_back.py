@@ -20,6 +20,7 @@ class Faulty(MemoryRouter):
     """A mesh whose object is gone, or may be read and not written, or is not reached at all."""
 
     lost = False
+    breaks = ""  # the mesh goes away while it is written
     attempts = 0
 
     def read(self, plan, total):
@@ -29,6 +30,7 @@ class Faulty(MemoryRouter):
 
     def write(self, plan, split, mark):
         self.attempts += 1
+        self.down = self.breaks or self.down
         if self.lost:
             raise RouteError(GONE, refused=True, absent=True, gives_nothing=True)
         super().write(plan, split, mark)
@@ -58,7 +60,9 @@ def failures(lab):
 def test_a_rollback_of_what_was_never_written_ends_at_once_and_writes_nothing(fault):
     rollout = lab()
     setattr(rollout.router, fault, "may not patch it" if fault == "refusing" else True)
-    rollout.run_until(lambda state: state.phase == "paused")
+    rollout.run(60)
+    # What cannot be read is not written; what refuses the first write pauses.
+    assert rollout.state.phase == ("paused" if fault == "refusing" else "waiting")
     rollout.router.attempts = 0
     say(rollout, "abort")
     rollout.run(2)
@@ -66,10 +70,22 @@ def test_a_rollback_of_what_was_never_written_ends_at_once_and_writes_nothing(fa
     assert rollout.state == fold_all((entry.seq, entry.fact) for entry in rollout.entries)
 
 
+def test_a_policy_may_be_there_before_weights_that_were_refused_and_is_taken_back():
+    policy = {"retries": {"attempts": 1}}
+    rollout = Lab(plan=plan(route=ISTIO, deadline="10h", policy=policy), router=Faulty())
+    rollout.router.refusing = "may not patch it"
+    rollout.run_until(lambda state: state.phase == "paused")
+    rollout.router.refusing, rollout.router.attempts = "", 0
+    say(rollout, "abort")
+    rollout.run(2)
+    assert (rollout.state.phase, rollout.router.attempts) == ("rolled back", 1)
+
+
 def test_a_write_of_unknown_outcome_is_read_back_first_and_stays_open_while_it_cannot_be():
     rollout = lab()
-    rollout.router.down = "the API server does not answer"
+    rollout.router.breaks = "the API server does not answer"
     rollout.run_until(lambda state: bool(state.delivery.attempts))
+    rollout.router.breaks = ""
     say(rollout, "abort")
     rollout.run(60)
     assert rollout.state.phase == "reverting"
