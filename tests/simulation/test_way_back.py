@@ -36,8 +36,8 @@ class Faulty(MemoryRouter):
         super().write(plan, split, mark)
 
 
-def lab():
-    return Lab(plan=plan(route=ISTIO, deadline="10h"), router=Faulty())
+def lab(**spec):
+    return Lab(plan=plan(route=ISTIO, deadline="10h", **spec), router=Faulty())
 
 
 def say(lab, command, reason=""):
@@ -72,7 +72,7 @@ def test_a_rollback_of_what_was_never_written_ends_at_once_and_writes_nothing(fa
 
 def test_a_policy_may_be_there_before_weights_that_were_refused_and_is_taken_back():
     policy = {"retries": {"attempts": 1}}
-    rollout = Lab(plan=plan(route=ISTIO, deadline="10h", policy=policy), router=Faulty())
+    rollout = lab(policy=policy)
     rollout.router.refusing = "may not patch it"
     rollout.run_until(lambda state: state.phase == "paused")
     rollout.router.refusing, rollout.router.attempts = "", 0
