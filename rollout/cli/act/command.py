@@ -147,17 +147,30 @@ def command_of(command: Command, summary: str, append: Say = record_command) -> 
     @click.option("--as", "actor", help="Who gives the command, if not user@host.")
     @click.option("--json", "as_json", is_flag=True, help="Print each entry as a line of JSON.")
     def run(
-        name: str, reason: str, journal: JournalLocation | None, actor: str | None, as_json: bool
+        name: str,
+        reason: str,
+        journal: JournalLocation | None,
+        actor: str | None,
+        as_json: bool,
+        *,
+        force: bool = False,
     ) -> None:
         from rollout.journal.location import default_path
         from rollout.wire.clock import SystemClock
 
         now = SystemClock().now()
         fact = worded(command, actor=actor or whoami(), reason=reason, now=now)
+        fact = fact.model_copy(update={"forced": force})
         entries, has_controller = _record(append, name, journal or default_path(), fact)
         _print_entries(entries, has_controller=has_controller, as_json=as_json)
 
-    return run
+    return _add_force(run) if command == "undo" else run
+
+
+def _add_force(command: click.Command) -> click.Command:
+    help_text = "Also where the old version may not be able to answer."
+    command.params.append(click.Option(["--force"], is_flag=True, help=help_text))
+    return command
 
 
 pause = command_of("pause", "Hold the canary's weight; harm still rolls back.")

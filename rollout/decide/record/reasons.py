@@ -33,6 +33,7 @@ class Reason(StrEnum):
     INCONCLUSIVE = "inconclusive"
     LEARNING = "learning"
     MIRRORING = "mirroring"
+    NEAR_HARM = "near-harm"
     NO_VALID_TEST = "no-valid-test"
     NOT_PROMOTED = "not-promoted"
     NOTHING_HARMFUL = "nothing-harmful"

@@ -9,7 +9,13 @@ from rollout.decide.rules.safety import CLIMBING, refused
 from rollout.decide.rules.view import View
 
 # What a promotion without proof must pass as well.
-_PRECONDITIONS = (refused, progress.unconfirmed, *progress.ASKED, progress.baking)
+_PRECONDITIONS = (
+    refused,
+    progress.unconfirmed,
+    *progress.ASKED,
+    progress.baking,
+    progress.near_harm,
+)
 
 
 def late(view: View) -> Choice | None:

@@ -10,7 +10,7 @@ from rollout.decide.record.reasons import Reason
 from rollout.decide.state.hooks import failed
 from rollout.decide.state.rollout import RolloutState
 from rollout.decide.text.evidence import describe_harm, describe_missing_proof, describe_proof
-from rollout.decide.text.measurement import closest
+from rollout.decide.text.measurement import closest, nearness
 from rollout.plan.fields.units import duration, percent
 
 
@@ -78,6 +78,7 @@ _BY_EVIDENCE: dict[str, Callable[[RolloutState, str, Judgement], str]] = {
     Reason.ALL_SAFE: lambda state, _, judgement: describe_proof(state, judgement),
     Reason.HARMFUL: describe_harm,
     Reason.INCONCLUSIVE: _describe_lateness,
+    Reason.NEAR_HARM: lambda _, __, judgement: nearness(judgement),
     Reason.NOTHING_HARMFUL: lambda _, __, judgement: f"no guardrail shows harm{closest(judgement)}",
     Reason.UNDECIDED: lambda state, name, judgement: describe_missing_proof(
         state, [name], judgement
