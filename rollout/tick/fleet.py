@@ -105,6 +105,11 @@ class Fleet:
         rollouts = self._by_service.get((namespace, service), ())
         return recorded_stable(self.states[rollout] for rollout in rollouts)
 
+    def versions_of(self, namespace: str, service: str) -> set[str]:
+        """Return every version of a service that the journal's rollouts name."""
+        rollouts = self._by_service.get((namespace, service), ())
+        return {version for rollout in rollouts for version in self.states[rollout].versions}
+
     def check_fits(self, plan: Plan) -> None:
         """Check that the plan's service is free and its stable version is the recorded one.
 
