@@ -2,9 +2,9 @@
 
 The rollouts are those of `ramp_paces`: base 1 %, a look every 15 s, a fixed ramp of 1, 5, 10, 25
 and 50 %, here with 2 minutes at each step. The ratio test rolls back on an excess of half the base
-at alpha .01, the excess bound promotes at beta .05. Each rollout is run twice on the same seed:
-with the rule, no step is taken while the log of the evidence of harm is above half of log(1/alpha).
-A rollout is delayed if the rule held one of its steps; its delay is the time for which it did.
+at alpha .01, the excess bound promotes at beta .05. No step is taken while the log of the
+evidence of harm is above half of log(1/alpha). A rollout is delayed if that held one of its steps;
+its delay is the time for which it did, and without the rule it would have ended that much sooner.
 
     python benchmarks/near_harm.py [--full] [--docs FILE] [--seed N]
 """
@@ -30,24 +30,15 @@ from rollout.decide.text.measurement import NEAR
 
 ALPHA, LOOKS, PACE = 0.01, 480, 2.0  # 2 hours at most
 RATES, THETAS = (20.0, 200.0), (1.0, 1.5)
-HEAD = [
-    "rps",
-    "canary",
-    "delayed",
-    "delay: median",
-    "9 in 10",
-    "promoted",
-    "median without",
-    "with",
-]
+HEAD = ["rps", "canary", "delayed", "delay: median", "9 in 10", "promoted"]
+HEAD += ["median without", "with"]
 
 
 class Stepped(Rollouts):
     """Rollouts that each climb on their own, so that a step can be held."""
 
-    def __init__(self, cell: ClimbCell, size: int, rng: np.random.Generator, near: float) -> None:
+    def __init__(self, cell: ClimbCell, size: int, rng: np.random.Generator) -> None:
         super().__init__(cell, size, rng)
-        self.near = near
         self.at_step, self.baked, self.held = (np.zeros(size, dtype=int) for _ in range(3))
 
     def look(self, number: int) -> None:
@@ -61,7 +52,7 @@ class Stepped(Rollouts):
         is_last = self.at_step == len(STEPS) - 1
         wants = open_ & ~self.rolled & (self.baked >= self._looks_per_step)
         wants &= ~is_last | (proof >= -math.log(BETA))
-        held = wants & (log_harm > self.near * -math.log(ALPHA))
+        held = wants & (log_harm > NEAR * -math.log(ALPHA))
         self.held += held
         self.promoted |= wants & ~held & is_last
         self._climb(wants & ~held & ~is_last)
@@ -73,9 +64,9 @@ class Stepped(Rollouts):
         self.weight = np.array(STEPS)[self.at_step]
 
 
-def played(cell: ClimbCell, near: float) -> Stepped:
+def played(cell: ClimbCell) -> Stepped:
     """Play a cell's rollouts to their ends, or for 2 hours."""
-    rollouts = Stepped(cell, cell.rollouts, seeded(cell.seed, "near harm", cell[:4]), near)
+    rollouts = Stepped(cell, cell.rollouts, seeded(cell.seed, "near harm", cell[:4]))
     for number in range(1, LOOKS + 1):
         rollouts.look(number)
         if (rollouts.rolled | rollouts.promoted).all():
@@ -84,11 +75,13 @@ def played(cell: ClimbCell, near: float) -> Stepped:
 
 
 def measured(cell: ClimbCell) -> list[Row]:
-    """Measure a cell with the rule and without it."""
-    ruled, free = played(cell, NEAR), played(cell, math.inf)
-    is_delayed = (ruled.held > 0) & ruled.promoted
+    """Measure a cell: what was held, and the times to promote with the held looks and without."""
+    ruled = played(cell)
+    is_delayed = ruled.held > 0
     share, delays = float(is_delayed.mean()), ruled.held[is_delayed] * TICK / 60
-    times = [run.ended[run.promoted] * TICK / 60 for run in (free, ruled)]
+    times = [
+        (ruled.ended - ahead)[ruled.promoted] * TICK / 60 for ahead in (ruled.held, 0 * ruled.held)
+    ]
     return [
         {
             "rate": cell.rate,

@@ -19,16 +19,16 @@ from tests.support.commands import commands
 
 def _hand_over(stream: str) -> None:
     """Give this process the streams that a shell would have given it."""
-    encoding = "ascii" if stream == "ascii" else "utf-8"
-    sys.stdout = io.TextIOWrapper(os.fdopen(1, "wb"), encoding=encoding, errors="strict")
-    sys.stderr = io.TextIOWrapper(os.fdopen(2, "wb"), encoding="utf-8", write_through=True)
     if stream == "gone":
         read, write = os.pipe()
         os.close(read)
         os.dup2(write, 1)
     elif stream == "full":
         os.dup2(os.open("/dev/full", os.O_WRONLY), 1)
-    elif stream == "no-output":
+    encoding = "ascii" if stream == "ascii" else "utf-8"
+    sys.stdout = io.TextIOWrapper(os.fdopen(1, "wb"), encoding=encoding, errors="strict")
+    sys.stderr = io.TextIOWrapper(os.fdopen(2, "wb"), encoding="utf-8", write_through=True)
+    if stream == "no-output":
         os.close(1)
         sys.stdout = None
     elif stream == "no-stderr":
