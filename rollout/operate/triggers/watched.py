@@ -14,7 +14,7 @@ from rollout.plan.kube.trigger import WatchedDeployments
 
 
 @dataclass(frozen=True)
-class Watched:
+class WatchedVersion:
     """The Deployment that is considered, and its version; `problem` makes the trigger invalid.
 
     A problem comes with the version that the trigger shows: it must stay the one that was stable,
@@ -49,7 +49,7 @@ def choose(
     stable: str,
     last: str,
     past: Collection[str],
-) -> Watched:
+) -> WatchedVersion:
     """Choose what comes next of the watched Deployments.
 
     `stable` is the service's stable version, `last` the version that the trigger showed last, and
@@ -61,7 +61,7 @@ def choose(
     running = [d for d in deployments if d["spec"].get("replicas", 1)]
     versions = [read_version(d, watched.label) for d in running]
     if any(versions) and stable not in versions:
-        return Watched(
+        return WatchedVersion(
             None,
             last,
             f"no watched Deployment runs {stable}, which is stable: a Deployment that is updated "
@@ -70,20 +70,22 @@ def choose(
         )
     new = [(d, v) for d, v in zip(running, versions, strict=True) if v and v not in {stable, *past}]
     if new:  # the oldest first: otherwise an older version would follow a newer one
-        return Watched(*new[0])
-    shown = running or list(deployments)
-    return Watched(shown[-1], read_version(shown[-1], watched.label))
+        return WatchedVersion(*new[0])
+    latest = running or list(deployments)
+    return WatchedVersion(latest[-1], read_version(latest[-1], watched.label))
 
 
-def _check_single(watched: WatchedDeployments, deployment: Json, stable: str, last: str) -> Watched:
+def _check_single(
+    watched: WatchedDeployments, deployment: Json, stable: str, last: str
+) -> WatchedVersion:
     """Refuse a Deployment that serves stable: its next version would replace stable's pods."""
     version = read_version(deployment, watched.label)
     if version and stable not in (version, last):
-        return Watched(deployment, version)
+        return WatchedVersion(deployment, version)
     if not version:
-        return Watched(deployment)
+        return WatchedVersion(deployment)
     name = watched.deployment
-    return Watched(
+    return WatchedVersion(
         deployment,
         stable,
         f"Deployment {name} serves {stable}, which is stable: its next version would replace the "

@@ -37,10 +37,10 @@ def deployment(version="v2", ready=2, name="summarizer", **status):
 
 def many(*versions):
     """A Deployment for each version, the oldest first."""
-    made = [deployment(version, name=f"summarizer-{version}") for version in versions]
-    for number, held in enumerate(made):
+    deployments = [deployment(version, name=f"summarizer-{version}") for version in versions]
+    for number, held in enumerate(deployments):
         held["metadata"]["creationTimestamp"] = f"2026-01-0{number + 1}T00:00:00Z"
-    return made
+    return deployments
 
 
 def trigger(**spec):
@@ -250,7 +250,7 @@ def test_a_trigger_that_is_refused_for_good_holds_up_no_other():
     second["metadata"] = {**second["metadata"], "name": "other"}
     asked = []
 
-    class Cluster:
+    class RefusingCluster:
         def create(self, _kind, _namespace, body):
             asked.append(body["metadata"]["name"])
             if body["metadata"]["name"] == "auto-v2":
@@ -262,7 +262,7 @@ def test_a_trigger_that_is_refused_for_good_holds_up_no_other():
     triggers = Triggers(HeldResources([first, second]), HeldResources(many("v1", "v2")))
     triggers.consider(lambda _name: False, Fleet())
     with pytest.raises(ClusterError, match="auto: denied by a webhook"):
-        triggers.publish(Cluster(), 0.0)
+        triggers.publish(RefusingCluster(), 0.0)
     assert asked == ["auto-v2", "other-v2"]
 
 
