@@ -95,7 +95,7 @@ def start(where: JournalLocation) -> dict[str, float]:
 
 def _read(fleet: Fleet, journal: SqlJournal) -> None:
     _exhaust(fleet.read(journal))
-    fleet.wake_active(journal)
+    fleet.load_active_evidence(journal)
 
 
 def _exhaust(entries: Iterator[Any]) -> None:
@@ -123,7 +123,7 @@ def measure(where: JournalLocation, entries: int, going: int) -> dict[str, Any]:
         figures = alone.apply(start, (where,))
     with closing(SqlJournal(where, readonly=True)) as journal:
         selected, rows = timed(journal.rows)
-        skimmed, _ = timed(lambda: _exhaust(journal.skim()))
+        skimmed, _ = timed(lambda: _exhaust(journal.scan()))
     verified, _ = timed(lambda: verify(rows))
     parsed, _ = timed(lambda: _exhaust(map(parse, rows)))
     return {

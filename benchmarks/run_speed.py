@@ -21,7 +21,7 @@ from rollout.calibrate.runs import replay_once
 from rollout.plan.reading.load import load_file
 from rollout.rehearse.assumptions import KnownFigures, base
 from rollout.rehearse.runs import rehearse_once
-from rollout.rehearse.scenario import usual
+from rollout.rehearse.scenario import usual_scenarios
 from tests.support.pods import past_of, pods_plan
 
 EXAMPLE = Path(__file__).parents[1] / "manifests/examples/01-envoy-local.yaml"
@@ -40,7 +40,7 @@ def rehearsals() -> Run:
     """Return a function that runs one rollout in every world by its number."""
     (plan,) = load_file(EXAMPLE)
     assumptions = base(plan, KnownFigures(rate=100.0, errors=0.005, latency=50.0))
-    worlds = usual(plan)
+    worlds = usual_scenarios(plan)
     return lambda number: [rehearse_once(plan, assumptions, world, (1, number)) for world in worlds]
 
 

@@ -61,10 +61,10 @@ class Buckets(Counters):
 class FoldsTwice(Fleet):
     """A fleet that discards the proposed state and folds each recorded fact again."""
 
-    def take(self, entry: Entry, proposed: RolloutState | None = None) -> None:
+    def fold_entry(self, entry: Entry, proposed: RolloutState | None = None) -> None:
         """See rollout.tick.fleet.Fleet."""
         del proposed
-        super().take(entry)
+        super().fold_entry(entry)
 
 
 def mixed(number: int, interval: str) -> Plan:

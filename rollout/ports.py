@@ -174,14 +174,14 @@ class Journal(Protocol):
         """Return every entry numbered above `after`, in order. Raises JournalError."""
         ...
 
-    def skim(self) -> Iterator[Entry | SkippedObservation]:
+    def scan(self) -> Iterator[Entry | SkippedObservation]:
         """Yield every entry from the first on, verified as in `read`; evidence may be skipped.
 
         Only a batch of entries is in memory at a time. Raises JournalError.
         """
         ...
 
-    def pick(self, places: Sequence[int]) -> Iterator[Entry]:
+    def read_at(self, places: Sequence[int]) -> Iterator[Entry]:
         """Yield the entries of these ascending numbers. Raises JournalError if one is missing."""
         ...
 

@@ -108,7 +108,7 @@ def replay_once(past: Recording, seed: tuple[int, int]) -> CalibrationRun:
 
 
 def _is_over(state: RolloutState) -> bool:
-    return state.terminal or state.phase in {"paused", "promoting", "reverting"}
+    return state.is_terminal or state.phase in {"paused", "promoting", "reverting"}
 
 
 def _classify(state: RolloutState) -> CalibrationRun:

@@ -76,12 +76,12 @@ def fold_all(facts: Iterable[tuple[int, Fact]]) -> RolloutState:
 def _apply_learned(state: RolloutState, fact: Learned, _seq: int) -> RolloutState:
     """Put the pods' dispersion into the rules; a guardrail without a valid one keeps its rule."""
     dispersions = fact.dispersions
-    gauges = {
-        name: gauge.with_dispersion(dispersions[name])
-        for name, gauge in state.gauges.items()
+    guardrail_states = {
+        name: guardrail.with_dispersion(dispersions[name])
+        for name, guardrail in state.guardrails.items()
         if name in dispersions and name not in fact.unknown
     }
-    return replace(state, learned=fact, gauges={**state.gauges, **gauges})
+    return replace(state, learned=fact, guardrails={**state.guardrails, **guardrail_states})
 
 
 def _apply_decided(state: RolloutState, fact: Decided, seq: int) -> RolloutState:
@@ -99,8 +99,10 @@ def _apply_decided(state: RolloutState, fact: Decided, seq: int) -> RolloutState
         case "resume":
             return _resume(state, fact, seq)
         case "hold back":
-            gauges = {name: gauge.held_back() for name, gauge in state.gauges.items()}
-            return _deliver(replace(state, gauges=gauges), fact, seq)
+            guardrail_states = {
+                name: guardrail.held_back() for name, guardrail in state.guardrails.items()
+            }
+            return _deliver(replace(state, guardrails=guardrail_states), fact, seq)
         case _:
             return _deliver(state, fact, seq)
 
@@ -189,8 +191,15 @@ def _apply_drifted(state: RolloutState, fact: Drifted, _seq: int) -> RolloutStat
 
 def _reset_traffic_evidence(state: RolloutState) -> RolloutState:
     """Forget the counted traffic shares: the mesh may have held another split meanwhile."""
-    gauges = {name: replace(gauge, expected=0.0) for name, gauge in state.gauges.items()}
-    return replace(state, shares=sample_ratio.start(), parted=TrafficTally(), gauges=gauges)
+    guardrail_states = {
+        name: replace(guardrail, expected=0.0) for name, guardrail in state.guardrails.items()
+    }
+    return replace(
+        state,
+        shares=sample_ratio.start(),
+        traffic_tally=TrafficTally(),
+        guardrails=guardrail_states,
+    )
 
 
 def _apply_hook_called(state: RolloutState, fact: HookCalled, _seq: int) -> RolloutState:

@@ -51,7 +51,7 @@ def step(state: RolloutState, now: float, rollout: str) -> Decided | None:
     A hold for the same reasons is not recorded again, unless it answers a command: the person who
     asked must find an answer in the journal.
     """
-    if state.terminal:
+    if state.is_terminal:
         return None
     current = view(state, now)
     choice = choose(current)

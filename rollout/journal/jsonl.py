@@ -107,13 +107,13 @@ class LinesJournal:
         """See rollout.ports.Journal."""
         return self._load().read(after)
 
-    def skim(self) -> Iterator[Entry | SkippedObservation]:
+    def scan(self) -> Iterator[Entry | SkippedObservation]:
         """See rollout.ports.Journal."""
-        return self._load().skim()
+        return self._load().scan()
 
-    def pick(self, places: Sequence[int]) -> Iterator[Entry]:
+    def read_at(self, places: Sequence[int]) -> Iterator[Entry]:
         """See rollout.ports.Journal."""
-        return self._load().pick(places)
+        return self._load().read_at(places)
 
     def close(self) -> None:
         """Do nothing: no file stays open between calls."""

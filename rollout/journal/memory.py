@@ -43,11 +43,11 @@ class MemoryJournal:
         """See rollout.ports.Journal."""
         return [parse(row) for row in self.rows(after)]
 
-    def skim(self) -> Iterator[Entry | SkippedObservation]:
+    def scan(self) -> Iterator[Entry | SkippedObservation]:
         """See rollout.ports.Journal."""
         return map(scan, self.rows())
 
-    def pick(self, places: Sequence[int]) -> Iterator[Entry]:
+    def read_at(self, places: Sequence[int]) -> Iterator[Entry]:
         """See rollout.ports.Journal."""
         rows = [self._rows[seq - 1] for seq in places if 0 < seq <= len(self._rows)]
         check_picked(places, rows)

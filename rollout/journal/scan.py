@@ -47,7 +47,7 @@ def new_entries(journal: Journal, after: int) -> tuple[list[Entry], int]:
     With `after` 0 the whole journal is read and observations are skipped. Raises JournalError.
     """
     entries: list[Entry] = []
-    for record in journal.read(after) if after else journal.skim():
+    for record in journal.read(after) if after else journal.scan():
         after = record.seq
         if isinstance(record, Entry):
             entries.append(record)

@@ -39,7 +39,7 @@ class JournalHealth:
     def __post_init__(self) -> None:
         self._answered_at = self.timer()
 
-    def heard(self) -> None:
+    def tick_succeeded(self) -> None:
         """Note that a leader's tick has just succeeded."""
         self._answered_at, self._failing_since, self._attempts = self.timer(), None, 0
 
@@ -61,7 +61,7 @@ class JournalHealth:
                 f"this replica leaves the Lease to others for {self._rest:g}s"
             )
 
-    def holds(self) -> bool:
+    def is_healthy(self) -> bool:
         """Tell whether this replica may lead: the journal answered in time and no rest is due.
 
         It never waits, not even while a probe hangs in another thread.

@@ -103,7 +103,7 @@ def of_rollout(rollout: str, state: RolloutState) -> Iterator[Sample]:
     yield "surefoot_rollout_weight_confirmed_ratio", labels, state.split.served_share
     yield "surefoot_rollout_route_attempts", labels, state.delivery.attempts
     yield "surefoot_rollout_hooks_failed", labels, len(hooks.unanswered(state))
-    if not state.terminal:
+    if not state.is_terminal:
         # The judgement does not depend on the time, so any time will do and the lines can be cached
         # (see `Meter`). We do not compute the readout for people: it takes five times as long.
         yield from _sample_evidence(labels, view(state, state.started_at).judgement)
@@ -122,10 +122,10 @@ def _sample_evidence(labels: Labels, judgement: Judgement) -> Iterator[Sample]:
 
 def of_blindness(rollout: str, state: RolloutState, now: float) -> Iterator[Sample]:
     """Yield for how long each guardrail of an active rollout has been without evidence."""
-    if state.terminal:
+    if state.is_terminal:
         return
     labels, blind = _build_labels(rollout, state), blindness(state, now)
-    for name in state.gauges:
+    for name in state.guardrails:
         seconds = max(0.0, now - blind[name].since) if name in blind else 0.0
         yield "surefoot_guardrail_blind_seconds", {**labels, "guardrail": name}, seconds
 
@@ -138,4 +138,4 @@ def _build_labels(rollout: str, state: RolloutState) -> Labels:
 def exported(state: RolloutState, now: float) -> bool:
     """Tell whether to export a rollout: series of long-ended rollouts would pile up."""
     ended = state.delivery.confirmed_at or state.started_at
-    return not state.terminal or now - ended < KEPT
+    return not state.is_terminal or now - ended < KEPT

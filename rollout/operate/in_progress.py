@@ -17,7 +17,7 @@ def of_states(plan: Plan, states: Iterable[RolloutState]) -> Iterator[str]:
     for state in states:
         other = state.plan
         same_mesh = other.spec.route.mesh == plan.spec.route.mesh
-        if same_mesh and service_key(other) == service_key(plan) and not state.terminal:
+        if same_mesh and service_key(other) == service_key(plan) and not state.is_terminal:
             yield f"rollout {other.id} is {state.phase} in the journal"
 
 

@@ -119,7 +119,7 @@ class Reconciler:
             return PlanAcceptance("Invalid", declared)
         story = self._history.story(name)
         own = self.controller.fleet.attempt_of(declared.rollout)
-        running = story.rollout if story and not story.state.terminal else own
+        running = story.rollout if story and not story.state.is_terminal else own
         if own in self.controller.states:
             if running != own:
                 return _explain_ended(own, running)
@@ -166,7 +166,7 @@ class Reconciler:
         return ""
 
     def _forget_all_but(self, resources: Mapping[str, Json]) -> None:
-        self._history.drop_news()
+        self._history.drop_new_entries()
         self._plan_cache.keep(resources)
         self._status_sync.keep(resources)
         for name in self._refused.keys() - resources.keys():

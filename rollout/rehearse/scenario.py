@@ -106,7 +106,7 @@ SAME = Scenario("same")
 """The world in which the canary changes nothing; the exit code says if it is promoted there."""
 
 
-def usual(plan: Plan) -> list[Scenario]:
+def usual_scenarios(plan: Plan) -> list[Scenario]:
     """Return the default worlds, without those that no guardrail of the plan can notice."""
     worlds = [
         Scenario("2x errors", errors=Rate(2.0)),

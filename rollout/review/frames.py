@@ -13,7 +13,7 @@ from typing import Any
 from analysis.verdict.readout import Readout
 from rollout.plan.fields.templates import Template
 from rollout.review.history import RecordedRollout
-from rollout.review.look import Look, Reading
+from rollout.review.look import GuardrailAtLook, Look
 
 CRASH, MEAN = "crash watch", "mean"
 _COUNTS = ("canary", "canary_bad", "stable", "stable_bad")
@@ -85,7 +85,7 @@ def harm(history: RecordedRollout) -> Any:
 
     Each guardrail and the crash watch have a term; the mean is what a rollback rests on.
     """
-    names = *history.state.gauges, CRASH, MEAN
+    names = *history.state.guardrails, CRASH, MEAN
     rows = (
         {
             "seconds": look.seconds,
@@ -107,7 +107,11 @@ def proof(history: RecordedRollout) -> Any:
         {"seconds": look.seconds, **{r.guardrail: r.log10_proof for r in look.readings}}
         for look in history.looks
     )
-    return _build_frame(rows, ("seconds", *history.state.gauges)).astype(float).set_index("seconds")
+    return (
+        _build_frame(rows, ("seconds", *history.state.guardrails))
+        .astype(float)
+        .set_index("seconds")
+    )
 
 
 def interval(history: RecordedRollout, guardrail: str, edge: float | None = None) -> Any:
@@ -151,7 +155,7 @@ def readings(history: RecordedRollout) -> Any:
     return _build_frame(rows, columns)
 
 
-def _flatten_reading(look: Look, reading: Reading) -> dict[str, Any]:
+def _flatten_reading(look: Look, reading: GuardrailAtLook) -> dict[str, Any]:
     numbers = asdict(reading.readout)
     return {
         "seconds": look.seconds,

@@ -26,7 +26,7 @@ _TEXTS = frozenset({"reason", "words"})
 
 
 @dataclass(frozen=True)
-class Reading:
+class GuardrailAtLook:
     """One guardrail at one look; logs to base 10.
 
     `log10_harm` is the weighted e-process of the guardrail, its term in the mean e-process.
@@ -53,7 +53,7 @@ class Look:
 
     seconds: float
     share: float
-    readings: tuple[Reading, ...]
+    readings: tuple[GuardrailAtLook, ...]
     log10_mean: float
     log10_crash: float | None
     decided: Entry | None
@@ -128,7 +128,7 @@ def _build_look(state: RolloutState, at: float, decided: Entry | None) -> Look:
     return Look(
         seconds=at - state.started_at,
         share=state.split.served_share,
-        readings=tuple(_build_reading(rollout_view, name) for name in state.gauges),
+        readings=tuple(_build_reading(rollout_view, name) for name in state.guardrails),
         log10_mean=_to_log10(rollout_view.judgement.log_joint),
         log10_crash=None if crash is None else _to_log10(crash),
         decided=decided,
@@ -136,11 +136,11 @@ def _build_look(state: RolloutState, at: float, decided: Entry | None) -> Look:
     )
 
 
-def _build_reading(rollout_view: View, name: str) -> Reading:
+def _build_reading(rollout_view: View, name: str) -> GuardrailAtLook:
     judgement = rollout_view.judgement
     proof, levels = judgement.log_proofs[name], (judgement.alpha, judgement.beta)
     readout, verdict = judgement.readouts[name], judgement.verdicts[name]
-    return Reading(
+    return GuardrailAtLook(
         guardrail=name,
         verdict=verdict.kind,
         reason=verdict.reason,

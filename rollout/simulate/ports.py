@@ -115,10 +115,10 @@ class UnsealedJournal:
         """See rollout.ports.Journal."""
         return self.entries[after:]
 
-    def skim(self) -> Iterator[Entry]:
+    def scan(self) -> Iterator[Entry]:
         """See rollout.ports.Journal; all entries are in memory, so none is skipped."""
         return iter(self.entries)
 
-    def pick(self, places: Sequence[int]) -> Iterator[Entry]:
+    def read_at(self, places: Sequence[int]) -> Iterator[Entry]:
         """See rollout.ports.Journal."""
         return (self.entries[seq - 1] for seq in places)

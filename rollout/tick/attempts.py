@@ -44,7 +44,7 @@ def cannot_apply(
     """
     state = fleet.states[rollout]
     stable, canary = state.versions
-    if not state.terminal:
+    if not state.is_terminal:
         return (
             f"{rollout} has not ended ({state.phase}): "
             f"`surefoot abort` sends all traffic to {stable}"

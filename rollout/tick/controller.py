@@ -66,7 +66,7 @@ class Controller:
         """Fold every entry that was appended since the last call, by us or by others."""
         self._sync.catch_up()
 
-    def whole(self, rollout: str) -> RolloutState:
+    def full_state(self, rollout: str) -> RolloutState:
         """Return a rollout's state with its evidence, read from the journal if it is not loaded.
 
         Raises JournalError.
@@ -117,7 +117,7 @@ class Controller:
             asks = [ask(rollout, self.states[rollout]) for rollout in due]
             if self._decide(due, self.ports.observer.observe(asks, now), now):
                 for rollout in due:
-                    self.fleet.looked(rollout, now)
+                    self.fleet.reschedule(rollout, now)
             else:
                 is_decided = False
             self._deliver(now)

@@ -43,7 +43,7 @@ def apply(router: Router, rollout: str, state: RolloutState) -> RouteError | Non
     if not state.delivery.has_to_write:
         return None
     status = _read(router, state)
-    if state.making and not _is_absent(status):
+    if state.is_making_route and not _is_absent(status):
         return None
     if _matches(status, rollout, state) or _is_edited_by_other(status, state):
         return None
@@ -70,7 +70,7 @@ def confirm(
     if not state.delivery.has_to_write:
         difference = _find_difference(router, rollout, state, clock.now())
         return difference or _build_confirmed(rollout, state, clock)
-    if problem is None and state.making:
+    if problem is None and state.is_making_route:
         problem = _find_unmade_route(_read(router, state), state)
         if problem is None:
             return _build_confirmed(rollout, state, clock)
@@ -119,7 +119,7 @@ def _find_unmade_route(status: RouteStatus | RouteError, state: RolloutState) ->
 
 def _find_stable(state: RolloutState) -> str | None:
     """Return the stable version if the confirmation ends the rollout, else None."""
-    return replace(state, phase=MOVES.get((state.phase, "confirmed"), "waiting")).leaves
+    return replace(state, phase=MOVES.get((state.phase, "confirmed"), "waiting")).stable_after
 
 
 def find_drift(router: Router, rollout: str, state: RolloutState, now: float) -> Fact | None:

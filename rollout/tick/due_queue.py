@@ -14,13 +14,13 @@ class DueQueue:
         # them here would cost a search of the heap; `due` drops them when their time comes.
         self._heap: list[tuple[float, str]] = []
 
-    def put(self, rollout: str, at: float) -> None:
+    def schedule(self, rollout: str, at: float) -> None:
         """Make the rollout due from `at` on (unix seconds); this replaces an earlier time."""
         if self._at.get(rollout) != at:
             self._at[rollout] = at
             heappush(self._heap, (at, rollout))
 
-    def drop(self, rollout: str) -> None:
+    def cancel(self, rollout: str) -> None:
         """Remove the rollout from the queue."""
         self._at.pop(rollout, None)
 

@@ -25,7 +25,7 @@ class Fleet:
 
     Evidence is nearly all of a journal, and nobody needs it for a rollout that has ended: decisions
     are facts of their own. So the first read skips it. A rollout whose evidence was skipped is
-    "unloaded": its state has no guardrails (`gauges`) until `wake` folds all of its entries.
+    "unloaded": its state has no guardrails until `load_evidence` folds all of its entries.
     """
 
     states: dict[str, RolloutState] = field(default_factory=dict)
@@ -49,16 +49,16 @@ class Fleet:
         Skipped evidence is not yielded. Raises JournalError; the next call continues there.
         """
         is_first_read = not self.head
-        for entry in journal.skim() if is_first_read else journal.read(self.head):
+        for entry in journal.scan() if is_first_read else journal.read(self.head):
             if isinstance(entry, SkippedObservation):
                 self._skip_observation(entry.rollout, entry.seq)
                 continue
             if is_first_read and isinstance(entry.fact, Started):
                 self._unloaded[entry.fact.rollout] = array("q")
-            self.take(entry)
+            self.fold_entry(entry)
             yield entry
 
-    def wake_active(self, journal: Journal) -> None:
+    def load_active_evidence(self, journal: Journal) -> None:
         """Load the evidence of every rollout that has not ended. Raises JournalError."""
         for rollout in sorted(self._to_load):
             self.load_evidence(rollout, journal)
@@ -67,13 +67,13 @@ class Fleet:
         """Return a rollout's state with its evidence, loaded if needed. Raises JournalError."""
         numbers = self._unloaded.get(rollout)
         if numbers is not None:
-            state = fold_all((entry.seq, entry.fact) for entry in journal.pick(numbers))
+            state = fold_all((entry.seq, entry.fact) for entry in journal.read_at(numbers))
             del self._unloaded[rollout]
             self.states[rollout] = state
             self._schedule(rollout, state)
         return self.states[rollout]
 
-    def take(self, entry: Entry, folded: RolloutState | None = None) -> None:
+    def fold_entry(self, entry: Entry, folded: RolloutState | None = None) -> None:
         """Fold one more entry; `folded` is the state after it where the caller has it already."""
         rollout = entry.fact.rollout
         self.head = entry.seq
@@ -95,7 +95,7 @@ class Fleet:
             self._attempts[state.plan.id] = rollout
         self._schedule(rollout, state)
 
-    def looked(self, rollout: str, now: float) -> None:
+    def reschedule(self, rollout: str, now: float) -> None:
         """Schedule the next look one interval later, also where there was nothing to record."""
         self._next_look_at[rollout] = now + self.states[rollout].plan.spec.interval
         self._schedule(rollout, self.states[rollout])
@@ -149,7 +149,7 @@ class Fleet:
     def under_way(self, plan: Plan) -> str | None:
         """Return the rollout of a plan's service that has not ended, or None."""
         rollouts = self._by_service.get(service_key(plan), ())
-        return next((r for r in rollouts if not self.states[r].terminal), None)
+        return next((r for r in rollouts if not self.states[r].is_terminal), None)
 
     def _is_void_undo(self, fact: Fact) -> bool:
         """Return whether a fact is an undo without effect: the traffic belongs to another rollout.
@@ -167,7 +167,7 @@ class Fleet:
         return not (fact.past_successor and is_newest and self.under_way(plan) is None)
 
     def _skip_observation(self, rollout: str, seq: int) -> None:
-        """Note the number of an unread observation, so that `wake` can load it.
+        """Note the number of an unread observation, so that `load_evidence` can load it.
 
         The state loses its guardrails: without this observation they would be incomplete.
         """
@@ -175,22 +175,22 @@ class Fleet:
             raise ValueError(f"entry {seq} speaks of {rollout}, which was never started")
         self.head = seq
         self._unloaded[rollout].append(seq)
-        if self.states[rollout].gauges:
-            self.states[rollout] = replace(self.states[rollout], gauges={})
+        if self.states[rollout].guardrails:
+            self.states[rollout] = replace(self.states[rollout], guardrails={})
 
     def _schedule(self, rollout: str, state: RolloutState) -> None:
         """Update the due times, from the journal's times: a restart causes no extra look."""
         _set_member(
-            self._to_load, rollout, is_member=rollout in self._unloaded and not state.terminal
+            self._to_load, rollout, is_member=rollout in self._unloaded and not state.is_terminal
         )
-        _set_member(self.active, rollout, is_member=not state.terminal)
+        _set_member(self.active, rollout, is_member=not state.is_terminal)
         _set_member(self.asked, rollout, is_member=state.asked is not None)
-        _set_member(self.unlearned, rollout, is_member=not (state.terminal or state.stepped))
+        _set_member(self.unlearned, rollout, is_member=not (state.is_terminal or state.stepped))
         looked = (state.looked_at or 0.0) + state.plan.spec.interval
         # A millisecond early, so that rounding of two equal times cannot delay a look by a tick.
         at = max(looked, self._next_look_at.get(rollout, 0.0)) - 1e-3
-        _set_due(self.looks, rollout, math.inf if state.terminal else at)
-        is_unconfirmed = not state.terminal and state.delivery.is_open
+        _set_due(self.looks, rollout, math.inf if state.is_terminal else at)
+        is_unconfirmed = not state.is_terminal and state.delivery.is_open
         _set_due(self.unconfirmed, rollout, state.delivery.retry_at if is_unconfirmed else math.inf)
         call = next_call(state)
         _set_due(self.calls, rollout, call[1].again_at if call else math.inf)
@@ -216,9 +216,9 @@ def recorded_stable(states: Iterable[RolloutState]) -> str | None:
     equal, or come from two machines. Rollouts of one service never overlap, so their last
     decisions are in the order of their ends.
     """
-    ended = [state for state in states if state.leaves is not None]
+    ended = [state for state in states if state.stable_after is not None]
     last = max(ended, key=lambda state: state.delivery.decision, default=None)
-    return last.leaves if last else None
+    return last.stable_after if last else None
 
 
 def attempt_id(first: str, attempt: int) -> str:
@@ -237,6 +237,6 @@ def _set_member(rollouts: set[str], rollout: str, *, is_member: bool) -> None:
 def _set_due(queue: DueQueue, rollout: str, at: float) -> None:
     """Schedule a rollout; an infinite time removes it from the queue."""
     if math.isinf(at):
-        queue.drop(rollout)
+        queue.cancel(rollout)
     else:
-        queue.put(rollout, at)
+        queue.schedule(rollout, at)

@@ -28,7 +28,7 @@ class JournalSync:
         """Fold every entry that was appended since the last call, by us or by others."""
         for entry in self.fleet.read(self.journal):
             self.on_entry(entry)
-        self.fleet.wake_active(self.journal)
+        self.fleet.load_active_evidence(self.journal)
 
     def append(self, facts: Sequence[Fact]) -> None:
         """Append facts that stay true whatever else is appended.
@@ -57,7 +57,7 @@ class JournalSync:
             return False
         is_unchanged = [entry.fact for entry in entries] == list(facts)
         for entry, state in zip_longest(entries, after if is_unchanged else ()):
-            self.fleet.take(entry, state)
+            self.fleet.fold_entry(entry, state)
             self.on_entry(entry)
-        self.fleet.wake_active(self.journal)
+        self.fleet.load_active_evidence(self.journal)
         return True

@@ -17,7 +17,9 @@ Step = tuple[Fact, RolloutState]
 
 def ask(rollout: str, state: RolloutState) -> Ask:
     """Build the question to the observer: all samples newer than those that were counted."""
-    newest = {name: look_started_at(state, gauge) for name, gauge in state.gauges.items()}
+    newest = {
+        name: look_started_at(state, guardrail) for name, guardrail in state.guardrails.items()
+    }
     since = {name: at for name, at in newest.items() if at is not None}
     return Ask(rollout, state.plan, since)
 
@@ -36,7 +38,7 @@ def propose(
     Every fact is folded before the next is computed: the decision sees the drift and the
     observation of the same look.
     """
-    if state.terminal:
+    if state.is_terminal:
         return []
     look = _Look(state, head)
     look.add(drift)
@@ -68,7 +70,9 @@ def _build_observed(
     if answer is None:
         return None
     series, problems = dict(answer.series), dict(answer.problems)
-    recorded = {name: gauge.problem for name, gauge in state.gauges.items() if gauge.problem}
+    recorded = {
+        name: guardrail.problem for name, guardrail in state.guardrails.items() if guardrail.problem
+    }
     if not series and problems == recorded:
         return None
     return Observed(rollout=rollout, at=now, series=series, problems=problems)

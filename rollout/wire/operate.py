@@ -64,8 +64,8 @@ def _compete(replica: Replica) -> Iterator[Tick]:
         # Open the journal now, and probe it from now on: a replica that could not take over must
         # not pose as a standby.
         journal = stack.enter_context(closing(open_journal(replica.shard.journal)))
-        health = replica.reach(journal.check_takes)
-        candidate = replica.candidate(health.holds)
+        health = replica.reach(journal.check_writable)
+        candidate = replica.candidate(health.is_healthy)
         loop, retry = replica.duty(candidate, health), candidate.times.retry
         stack.callback(_release, candidate)
         stack.enter_context(run_in_background("reach", health.probe, retry, problem))

@@ -108,7 +108,7 @@ class Replica:
         def append(fact: Fact) -> object:
             return record(self.shard.journal, fact)
 
-        reports = (reach.heard, reach.failed) if reach else ()
+        reports = (reach.tick_succeeded, reach.failed) if reach else ()
         loop = LeaderLoop(candidate, begin, self.meter.stand_by, append, now, *reports)
         return loop
 

@@ -54,7 +54,7 @@ def pacer(
     return Pacer(
         tick,
         # An ended rollout may still have hooks to call.
-        lambda: all(states[r].terminal and r not in controller.fleet.calls for r in rollouts),
+        lambda: all(states[r].is_terminal and r not in controller.fleet.calls for r in rollouts),
         min(1.0, shortest / 4),
         on_problem,
     )

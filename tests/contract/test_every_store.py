@@ -142,7 +142,7 @@ def test_reading_after_an_entry_that_is_gone_is_an_error(make):
 
 
 def test_skimming_tells_everything_but_evidence(make):
-    assert list(make().skim()) == []
+    assert list(make().scan()) == []
     facts = [
         build_fact("a"),
         observed(),
@@ -150,7 +150,7 @@ def test_skimming_tells_everything_but_evidence(make):
         build_fact("b"),
     ] * 300  # more than is read at once
     entries = make().append(facts, after=0)
-    skimmed = list(make().skim())
+    skimmed = list(make().scan())
     assert [entry for entry in skimmed if isinstance(entry, Entry)] == [
         entry for entry in entries if not isinstance(entry.fact, Observed)
     ]
@@ -163,11 +163,11 @@ def test_entries_are_picked_by_their_places(make):
     entries = journal.append(
         [build_fact("a"), observed(), unremarkable(), build_fact("b")] * 300, after=0
     )
-    assert list(journal.pick([])) == []
-    assert list(journal.pick([2, 3, 700])) == [entries[1], entries[2], entries[699]]
-    assert list(journal.pick(range(1, 1201))) == list(entries)
+    assert list(journal.read_at([])) == []
+    assert list(journal.read_at([2, 3, 700])) == [entries[1], entries[2], entries[699]]
+    assert list(journal.read_at(range(1, 1201))) == list(entries)
     with pytest.raises(JournalError, match="entry 1201 is missing"):
-        list(journal.pick([1, 1201]))
+        list(journal.read_at([1, 1201]))
 
 
 def test_stored_rows_verify_and_travel_as_lines(make):

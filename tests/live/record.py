@@ -52,7 +52,7 @@ class Record:
 
     def has_scrape_after(self, at: float) -> bool:
         """Whether a scrape later than `at` was observed."""
-        newest = self.state.gauges["errors"].cursor.newest("stable") if self.entries else None
+        newest = self.state.guardrails["errors"].cursor.newest("stable") if self.entries else None
         return newest is not None and newest > at
 
     def evidence(self, guardrail: str = "errors") -> Counts:

@@ -146,7 +146,7 @@ class CompetingController:
     @property
     def done(self) -> bool:
         state = self.controller.states.get(self.plan.id)
-        return state is not None and state.terminal
+        return state is not None and state.is_terminal
 
     def tick(self) -> None:
         try:

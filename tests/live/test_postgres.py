@@ -169,11 +169,11 @@ def test_the_least_rights_are_enough_and_fewer_are_named(opened, server, url):
     server.ask(url, f"GRANT SELECT ON entries, journal_version TO {role}")
     limited = opened(own)
     with pytest.raises(JournalError, match="no permission"):
-        limited.check_takes()
+        limited.check_writable()
     with pytest.raises(JournalError, match="no permission"):
         limited.append([build_fact()], after=1)
     server.ask(url, f"GRANT INSERT ON entries TO {role}")
-    limited.check_takes()
+    limited.check_writable()
     with limited.lock():
         assert limited.append([build_fact()], after=1)[0].seq == 2
 
@@ -199,7 +199,7 @@ def test_a_server_that_only_reads_says_so_before_it_is_written_to(opened, server
             url, f"ALTER DATABASE {url.rpartition('/')[2]} SET default_transaction_read_only = on"
         )
         with pytest.raises(JournalError, match="is read-only"):
-            journal.check_takes()
+            journal.check_writable()
         assert journal.append([build_fact()], after=0)[0].seq == 1
         server.cut_off(url)
         assert len(journal.read()) == 1

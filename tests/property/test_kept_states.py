@@ -42,11 +42,11 @@ class Interrupted:
     def read(self, after: int = 0) -> Any:
         return self.journal.read(after)
 
-    def skim(self) -> Any:
-        return self.journal.skim()
+    def scan(self) -> Any:
+        return self.journal.scan()
 
-    def pick(self, places: Any) -> Any:
-        return self.journal.pick(places)
+    def read_at(self, places: Any) -> Any:
+        return self.journal.read_at(places)
 
 
 def folded(lab: Lab) -> Any:
@@ -121,4 +121,4 @@ def test_what_the_journal_took_counts_not_what_was_thought():
     lab = Lab(GOOD, journal=Altering())
     lab.run(10)
     assert lab.state == folded(lab)
-    assert not any(gauge.cursor.started for gauge in lab.state.gauges.values())
+    assert not any(guardrail.cursor.started for guardrail in lab.state.guardrails.values())

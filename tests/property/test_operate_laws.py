@@ -49,7 +49,7 @@ def run(world: Operated, ticks: int) -> None:
         world.operator.tick()
         with contextlib.suppress(ClusterError):
             world.outbox.publish(world.cluster, world.clock.now())
-        active = [rollout for rollout, state in world.states.items() if not state.terminal]
+        active = [rollout for rollout, state in world.states.items() if not state.is_terminal]
         assert len(active) <= 1
         world.clock.sleep(0.5)
 
@@ -79,7 +79,7 @@ def _shows_the_truth(world: Operated) -> None:
             entry = world.journal.read()[status["journal"]["entry"] - 1]
             assert entry.hash == status["journal"]["hash"]
     if not world.cluster.held:
-        assert all(state.terminal for state in world.states.values())
+        assert all(state.is_terminal for state in world.states.values())
 
 
 def _aborts_only_what_was_deleted(world: Operated, actions: list[str]) -> None:

@@ -25,7 +25,7 @@ WORDS: list[Command] = ["undo", "retry", "promote", "abort", "pause"]
 EVENTS = ["restart", "restart", "break", "mend", "lose", "find", "run", "run long"]
 ACTIONS = st.lists(st.sampled_from([*WISHES, *WORDS, *EVENTS]), min_size=4, max_size=14)
 _EVIDENCE = {
-    *("gauges", "shares", "parted", "looked_at", "first_canary_at"),
+    *("guardrails", "shares", "traffic_tally", "looked_at", "first_canary_at"),
     *("requests_per_look", "steady_at"),
 }
 
@@ -39,7 +39,7 @@ class Whole(Operated):
 
         def read(journal: Journal) -> Iterator[Entry]:
             for entry in journal.read(fleet.head):
-                fleet.take(entry)
+                fleet.fold_entry(entry)
                 yield entry
 
         setattr(fleet, "read", read)  # noqa: B010 - mypy forbids the plain form
@@ -49,7 +49,7 @@ def eager(journal: MemoryJournal) -> Fleet:
     """The fleet as it is where every entry is folded as it comes."""
     fleet = Fleet()
     for entry in journal.read():
-        fleet.take(entry)
+        fleet.fold_entry(entry)
     return fleet
 
 
@@ -78,7 +78,7 @@ def say(world: Operated, command: Command, number: int) -> None:
         for manifest in world.cluster.held.values():
             manifest["metadata"]["annotations"] = {f"surefoot.dev/{command}": f"ticket {number}"}
         return
-    going = [rollout for rollout, state in world.states.items() if not state.terminal]
+    going = [rollout for rollout, state in world.states.items() if not state.is_terminal]
     rollout = (going or [*world.states])[-1:]
     if rollout:
         at = world.clock.now()
@@ -158,11 +158,11 @@ def test_a_started_controller_knows_what_a_read_journal_tells(actions, canary, f
     for name in ("looks", "unconfirmed", "calls"):
         assert getattr(lazy, name).due(now) == getattr(fleet, name).due(now), name
     for rollout, state in fleet.states.items():
-        if not state.terminal:
+        if not state.is_terminal:
             assert lazy.states[rollout] == state
         assert decided(lazy.states[rollout]) == decided(state)
         plan = state.plan
         assert lazy.newest_of(plan) == fleet.newest_of(plan)
         assert lazy.attempt_of(plan.id) == fleet.attempt_of(plan.id)
         assert lazy.stable("default", "summarizer") == fleet.stable("default", "summarizer")
-        assert controller.whole(rollout) == state
+        assert controller.full_state(rollout) == state

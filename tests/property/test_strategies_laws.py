@@ -52,7 +52,7 @@ def test_a_rollback_is_final_and_copies_are_no_exposure(
     lab.world.copies_count = copies_count
     for tick in range(100):
         for at, command in commands_at:
-            if at == tick and not lab.state.terminal:
+            if at == tick and not lab.state.is_terminal:
                 who = {"command": command, "actor": "someone"}
                 fact = HumanSaid(rollout=lab.plan.id, at=lab.clock.now(), **who)
                 lab.journal.append([fact], lab.entries[-1].seq)

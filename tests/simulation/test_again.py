@@ -142,7 +142,7 @@ def test_only_the_newest_promotion_of_a_service_is_undone():
     fact = HumanSaid(rollout=lab.plan.id, at=1.0, command="undo", actor="eve")
     lab.journal.append([fact], lab.entries[-1].seq)
     lab.controller.catch_up()
-    assert lab.state.terminal
+    assert lab.state.is_terminal
 
 
 def run_follow_up(lab: Lab, behaviour) -> str:
@@ -237,9 +237,9 @@ def test_a_retry_is_a_rollout_of_its_own_with_evidence_of_its_own():
     lab.world.behaviours = {"v1": GOOD, "v2": GOOD}
     lab.controller.catch_up()
     fresh = lab.controller.states[second]
-    assert all(not gauge.cursor.last for gauge in fresh.gauges.values())
+    assert all(not guardrail.cursor.last for guardrail in fresh.guardrails.values())
     writes = len(lab.router.writes)
-    while not lab.controller.states[second].terminal:
+    while not lab.controller.states[second].is_terminal:
         tick(lab)
     assert lab.controller.states[second].phase == "promoted"
     assert lab.state.phase == "rolled back", "the first attempt never rises again"
@@ -292,7 +292,7 @@ def test_a_death_before_or_after_any_effect_of_an_undo_leaves_the_same_journal()
             ports.observer, Mortal(ports.router, reaper), Mortal(ports.journal, reaper), ports.clock
         )
         lab.restart()
-        while not lab.state.terminal:
+        while not lab.state.is_terminal:
             try:
                 lab.controller.tick()
             except Killed:

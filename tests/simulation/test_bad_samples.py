@@ -82,9 +82,9 @@ def test_it_is_blind_with_the_reason_and_what_was_known_stays(guardrail, words, 
         wrap=lambda ports: replace(ports, observer=Corrupt(ports.observer, guardrail, arm, change)),
     )
     lab.run(AFTER - 0.5)
-    test = lab.state.gauges[guardrail].test
+    test = lab.state.guardrails[guardrail].test
     state = lab.run(20)
     assert state.phase == "paused"
     assert f"blind on {guardrail} for" in lab.decisions[-1].sentence
     assert words in lab.decisions[-1].sentence
-    assert state.gauges[guardrail].test == test
+    assert state.guardrails[guardrail].test == test

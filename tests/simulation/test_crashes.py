@@ -34,7 +34,7 @@ def _lab(canary, reaper: Reaper, spec: dict[str, Any]) -> Lab:
 
 def _live(lab: Lab) -> Lab:
     """Run to the end; after a death a new controller takes over at the same moment."""
-    while not lab.state.terminal:
+    while not lab.state.is_terminal:
         try:
             lab.controller.tick()
         except Killed:

@@ -68,7 +68,7 @@ def test_a_mismatch_of_the_time_before_an_edit_was_seen_holds_nothing(policy):
 def test_after_a_pause_for_it_too():
     lab = edited("pause")
     assert (lab.state.phase, lab.state.shares) == ("paused", sample_ratio.start())
-    assert lab.state.parted.requests == 0, "what is said of it begins anew, too"
+    assert lab.state.traffic_tally.requests == 0, "what is said of it begins anew, too"
     lab.run(20)
     assert lab.state.shares != sample_ratio.start(), "the new split is tested"
     assert not sample_ratio.mismatched(lab.state.shares)

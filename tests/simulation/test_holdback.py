@@ -78,9 +78,9 @@ def long_climb(**held):
 
 def test_what_spoke_for_it_on_a_long_climb_does_not_hide_harm_that_begins_then():
     rollout = long_climb(holdback={"share": "5%", "lasts": "2h"})
-    gauge = rollout.state.gauges["errors"]
-    assert gauge.late_test is not None
-    assert gauge.held_back() is gauge, "what waited begins once"
+    guardrail = rollout.state.guardrails["errors"]
+    assert guardrail.late_test is not None
+    assert guardrail.held_back() is guardrail, "what waited begins once"
     rollout.world.behaviours = {"v1": GOOD, "v2": Behaviour(errors=0.03)}
     rollout.run(300, period=15)
     rollout.restart()
@@ -173,7 +173,7 @@ def test_restarting_at_any_tick_changes_nothing():
     through, stopped = (lab(holdback={"share": "5%", "lasts": "10s"}) for _ in range(2))
     through.run()
     stopped.run_until(lambda state: state.phase == "holding back")
-    while not stopped.state.terminal:
+    while not stopped.state.is_terminal:
         stopped.restart()
         stopped.controller.tick()
         stopped.clock.sleep(0.5)

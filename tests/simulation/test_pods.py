@@ -60,9 +60,9 @@ def test_the_past_is_learnt_once_before_the_first_step_and_is_in_the_rules():
     assert fact.dispersions.keys() == set(NAMES)
     kinds = [f.action for f in rollout.facts if isinstance(f, Decided) and f.at <= fact.at]
     assert set(kinds) == {"hold"}
-    for name, gauge in rollout.state.gauges.items():
-        assert gauge.test.dispersion == fact.dispersions[name]
-        assert gauge.test.dispersion.pods_canary == 2
+    for name, guardrail in rollout.state.guardrails.items():
+        assert guardrail.test.dispersion == fact.dispersions[name]
+        assert guardrail.test.dispersion.pods_canary == 2
 
 
 def test_a_replay_knows_what_was_learnt():
@@ -121,7 +121,7 @@ def test_a_resume_goes_on_with_independent_requests_and_says_so():
     assert rollout.run().phase == "promoted"
     first = next(d for d in rollout.decisions if d.action == "advance")
     assert "assume independent requests for errors (stable" in first.sentence
-    assert rollout.state.gauges["errors"].test.dispersion is None
+    assert rollout.state.guardrails["errors"].test.dispersion is None
 
 
 def test_assume_goes_on_at_once_and_says_so():
@@ -152,7 +152,8 @@ def test_one_guardrail_without_a_test_does_not_take_the_others_with_it():
     )
     rollout.run()
     rules = {
-        name: gauge.test.dispersion is not None for name, gauge in rollout.state.gauges.items()
+        name: guardrail.test.dispersion is not None
+        for name, guardrail in rollout.state.guardrails.items()
     }
     assert rules == {"errors": True, "latency": True, "accuracy": False}
 

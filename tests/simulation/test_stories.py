@@ -67,7 +67,7 @@ def test_every_write_follows_its_record_and_every_decision_replays():
 def test_restarting_at_any_tick_changes_nothing():
     through, stopped = Lab(GOOD, seed=5), Lab(GOOD, seed=5)
     through.run()
-    while not stopped.state.terminal:
+    while not stopped.state.is_terminal:
         stopped.controller.tick()
         stopped.restart()
         stopped.clock.sleep(0.5)
@@ -93,7 +93,7 @@ def test_a_late_tick_loses_nothing():
     for version, arm in (("v1", "stable"), ("v2", "canary")):
         exposures = sum(
             sample[1][0]
-            for (an_arm, _), sample in lab.state.gauges["errors"].cursor.last.items()
+            for (an_arm, _), sample in lab.state.guardrails["errors"].cursor.last.items()
             if an_arm == arm
         )
         good = lab.world.totals.get((version, "good"))

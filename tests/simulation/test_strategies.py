@@ -152,7 +152,7 @@ def test_late_labels_of_copies_are_no_evidence():
     until = lab.state.mirrored_until
     assert until is not None
     lab.run_until(lambda state: (state.looked_at or 0.0) >= until + 6)
-    accuracy = lab.state.gauges["accuracy"]
+    accuracy = lab.state.guardrails["accuracy"]
     guardrail_report = report(lab.plan.id, lab.state, lab.clock.now()).guardrails[-1]
     assert accuracy.cursor.newest("canary") is not None
     assert guardrail_report.readout.canary == 0

@@ -71,7 +71,7 @@ class Lab:
     def run(self, seconds: float = 300.0, *, period: float = 0.5) -> RolloutState:
         """Tick every `period` for so long, or until the rollout is terminal."""
         end = self.clock.now() + seconds
-        while self.clock.now() < end and not self.state.terminal:
+        while self.clock.now() < end and not self.state.is_terminal:
             self.controller.tick()
             self.clock.sleep(period)
         return self.state

@@ -137,7 +137,7 @@ def _rehearse_plan(
     from rollout.rehearse.assumptions import KnownFigures, base
     from rollout.rehearse.preflight import preflight
     from rollout.rehearse.runs import rehearse as run_scenarios
-    from rollout.rehearse.scenario import usual
+    from rollout.rehearse.scenario import usual_scenarios
     from rollout.rehearse.summary import Rehearsal, summarise
 
     figures = KnownFigures(
@@ -149,7 +149,7 @@ def _rehearse_plan(
         }
     )
     figures, source = _asked(plan, figures, past)
-    start, changes = base(plan, figures), _keep_last_of_name([*usual(plan), *extra])
+    start, changes = base(plan, figures), _keep_last_of_name([*usual_scenarios(plan), *extra])
     with progress(f"rehearsing {plan.name}", runs * len(changes), quiet=quiet) as on_done:
         runs_by_name = run_scenarios(plan, start, changes, runs=runs, seed=seed, on_done=on_done)
     return Rehearsal(

@@ -63,11 +63,11 @@ class Follower:
     @property
     def done(self) -> bool:
         """Whether there is a rollout, and all rollouts have ended."""
-        return bool(self.states) and all(state.terminal for state in self.states.values())
+        return bool(self.states) and all(state.is_terminal for state in self.states.values())
 
     def render(self, now: float, title: str = "") -> RenderableType:
         """Draw the rollouts in progress, or else the last one that ended."""
-        in_progress = [(name, s) for name, s in self.states.items() if not s.terminal]
+        in_progress = [(name, s) for name, s in self.states.items() if not s.is_terminal]
         selected = (in_progress or [*self.states.items()][-1:])[-_MAX_ROLLOUTS:]
         reports = [report(name, state, now, self.states) for name, state in selected]
         return screen(reports, self.lines, title)

@@ -86,7 +86,7 @@ def report(
     An ended rollout is judged at its last look. At `now` its series would be stale, and every
     guardrail blind.
     """
-    rollout_view = view(state, state.looked_at or now if state.terminal else now)
+    rollout_view = view(state, state.looked_at or now if state.is_terminal else now)
     judgement = rollout_view.judgement
     stable, canary = state.versions
     lines = tuple(
@@ -108,7 +108,7 @@ def report(
         guardrails=lines,
         joint=judgement.log_joint,
         said=_describe_now(state, rollout_view),
-        next="" if state.terminal else next_action(rollout_view),
+        next="" if state.is_terminal else next_action(rollout_view),
         route_problem=state.route_problem,
         basis=compared_with(state.plan),
         observational=bool(observational(state.plan)),
@@ -130,7 +130,7 @@ def _describe_now(state: RolloutState, rollout_view: View) -> str:
         return ""
     names = [name for code, name in map(split_reason, last.reasons) if code == Reason.BLIND]
     is_now = len(names) == len(last.reasons) and rollout_view.blind.keys() >= set(names)
-    if state.terminal or last.action != "hold" or not is_now:
+    if state.is_terminal or last.action != "hold" or not is_now:
         return last.sentence
     return sentence(state, last.action, last.split, last.reasons, rollout_view)
 

@@ -25,18 +25,18 @@ def after_switch(state: RolloutState) -> bool:
 def baseline_complete(state: RolloutState) -> bool:
     """Return whether stable was watched long enough to switch; true if the plan has no `before`."""
     before = state.plan.spec.before
-    looks = state.gauges[exposure_guardrail(state.plan)].baseline_looks
+    looks = state.guardrails[exposure_guardrail(state.plan)].baseline_looks
     return before is None or len(looks) * state.plan.spec.interval >= before
 
 
-def look_started_at(state: RolloutState, gauge: GuardrailState) -> float | None:
+def look_started_at(state: RolloutState, guardrail: GuardrailState) -> float | None:
     """Return when this look began: at stable's newest sample, after a switch the canary's."""
-    canary = gauge.cursor.newest("canary") if after_switch(state) else None
-    return gauge.cursor.newest("stable") if canary is None else canary
+    canary = guardrail.cursor.newest("canary") if after_switch(state) else None
+    return guardrail.cursor.newest("stable") if canary is None else canary
 
 
 def pair_with_baseline(
-    state: RolloutState, gauge: GuardrailState, counts: Counts, lag: float, at: float
+    state: RolloutState, guardrail: GuardrailState, counts: Counts, lag: float, at: float
 ) -> tuple[GuardrailState, Counts]:
     """Return the guardrail with its stored looks, and the counts to compare in this look.
 
@@ -46,30 +46,32 @@ def pair_with_baseline(
     of the canary without a partner is no evidence.
     """
     if state.plan.spec.before is None:
-        return gauge, counts
-    since = gauge.cursor.newest("stable")
+        return guardrail, counts
+    since = guardrail.cursor.newest("stable")
     if may_hold_mirrored(state, since, lag):
-        return gauge, counts
+        return guardrail, counts
     if state.first_canary_at is None and (
         since is None or since <= state.started_at + state.plan.spec.warmup
     ):
-        return gauge, replace(counts, canary=tuple(0 for _ in counts.canary))
-    gauge = _keep_look(state, gauge, counts, since, lag)
+        return guardrail, replace(counts, canary=tuple(0 for _ in counts.canary))
+    guardrail = _keep_look(state, guardrail, counts, since, lag)
     if not counts.canary_exposures or not state.stepped:
-        return gauge, _NO_COUNTS
-    if not gauge.baseline_looks:
-        return replace(gauge, baseline_exhausted_at=gauge.baseline_exhausted_at or at), _NO_COUNTS
-    partner, *rest = gauge.baseline_looks
-    return replace(gauge, baseline_looks=tuple(rest)), replace(counts, stable=partner.stable)
+        return guardrail, _NO_COUNTS
+    if not guardrail.baseline_looks:
+        return replace(
+            guardrail, baseline_exhausted_at=guardrail.baseline_exhausted_at or at
+        ), _NO_COUNTS
+    partner, *rest = guardrail.baseline_looks
+    return replace(guardrail, baseline_looks=tuple(rest)), replace(counts, stable=partner.stable)
 
 
 def _keep_look(
-    state: RolloutState, gauge: GuardrailState, counts: Counts, since: float | None, lag: float
+    state: RolloutState, guardrail: GuardrailState, counts: Counts, since: float | None, lag: float
 ) -> GuardrailState:
     """Store stable's look, if it is of the time before the canary's first request."""
     first = state.first_canary_at
     late = first is not None and (since is None or since >= first + lag)
     if late or not counts.stable_exposures:
-        return gauge
+        return guardrail
     look = replace(counts, canary=tuple(0 for _ in counts.canary))
-    return replace(gauge, baseline_looks=(*gauge.baseline_looks, look))
+    return replace(guardrail, baseline_looks=(*guardrail.baseline_looks, look))

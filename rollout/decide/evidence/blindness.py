@@ -31,37 +31,38 @@ def blindness(state: RolloutState, now: float) -> dict[str, Blind]:
     """Return every guardrail that is blind at `now`, with the reason."""
     lags = {guardrail.name: guardrail.lag for guardrail in state.plan.spec.guardrails}
     blind_by_name = {
-        name: _find_blindness(state, gauge, lags[name], now) for name, gauge in state.gauges.items()
+        name: _find_blindness(state, guardrail_state, lags[name], now)
+        for name, guardrail_state in state.guardrails.items()
     }
     return {name: blind for name, blind in blind_by_name.items() if blind is not None}
 
 
 def _find_blindness(
-    state: RolloutState, gauge: GuardrailState, lag: float, now: float
+    state: RolloutState, guardrail: GuardrailState, lag: float, now: float
 ) -> Blind | None:
-    stable, canary = gauge.cursor.newest("stable"), gauge.cursor.newest("canary")
-    if gauge.problem_since is not None:
-        since = gauge.problem_since if stable is None else min(stable, gauge.problem_since)
-        return Blind(gauge.problem or gauge.test.problem, since)
+    stable, canary = guardrail.cursor.newest("stable"), guardrail.cursor.newest("canary")
+    if guardrail.problem_since is not None:
+        since = guardrail.problem_since if stable is None else min(stable, guardrail.problem_since)
+        return Blind(guardrail.problem or guardrail.test.problem, since)
     # After a switch stable gets no traffic, so only the canary's silence matters.
     if after_switch(state):
-        return _check_after_switch(state, gauge, canary, lag, now)
+        return _check_after_switch(state, guardrail, canary, lag, now)
     if stable is None:
         return Blind(f"no sample of {state.versions[0]} yet", state.started_at)
     if now - stable > stale_after(state):
         return Blind(f"no new sample of {state.versions[0]} for {duration(now - stable)}", stable)
-    return _check_canary(state, gauge, canary, now)
+    return _check_canary(state, guardrail, canary, now)
 
 
 def _check_after_switch(
-    state: RolloutState, gauge: GuardrailState, canary: float | None, lag: float, now: float
+    state: RolloutState, guardrail: GuardrailState, canary: float | None, lag: float, now: float
 ) -> Blind | None:
     """Check the canary after a switch; how many exposures are due follows from stable's looks."""
     confirmed_at = state.delivery.confirmed_at
-    if canary is not None or confirmed_at is None or not gauge.baseline_looks:
-        return _check_canary(state, gauge, canary, now)
-    per_look = sum(look.stable_exposures for look in gauge.baseline_looks) / len(
-        gauge.baseline_looks
+    if canary is not None or confirmed_at is None or not guardrail.baseline_looks:
+        return _check_canary(state, guardrail, canary, now)
+    per_look = sum(look.stable_exposures for look in guardrail.baseline_looks) / len(
+        guardrail.baseline_looks
     )
     elapsed = now - confirmed_at - lag
     due = per_look * elapsed / state.plan.spec.interval
@@ -72,7 +73,7 @@ def _check_after_switch(
 
 
 def _check_canary(
-    state: RolloutState, gauge: GuardrailState, canary: float | None, now: float
+    state: RolloutState, guardrail: GuardrailState, canary: float | None, now: float
 ) -> Blind | None:
     if state.split.way == "mirror":
         return None  # mirrored requests are only watched for a crash, so none need come
@@ -85,22 +86,22 @@ def _check_canary(
             return Blind(
                 f"no new sample of {state.versions[1]} for {duration(now - canary)}", since
             )
-    return _check_silence(state, gauge, now)
+    return _check_silence(state, guardrail, now)
 
 
-def _check_silence(state: RolloutState, gauge: GuardrailState, now: float) -> Blind | None:
+def _check_silence(state: RolloutState, guardrail: GuardrailState, now: float) -> Blind | None:
     """Report a canary without new exposures although stable's imply that it had some.
 
     Its counters stand still, or never came. A canary that had exposures before may miss a few
     scrapes.
     """
     confirmed_at = state.delivery.confirmed_at
-    if gauge.expected < _SURELY_SOME or confirmed_at is None:
+    if guardrail.expected < _SURELY_SOME or confirmed_at is None:
         return None
-    since = max(gauge.last_canary_sample_at or confirmed_at, confirmed_at)
-    if gauge.last_canary_sample_at is not None and now - since <= stale_after(state):
+    since = max(guardrail.last_canary_sample_at or confirmed_at, confirmed_at)
+    if guardrail.last_canary_sample_at is not None and now - since <= stale_after(state):
         return None
-    reason = _describe_silence(state, gauge.expected)
+    reason = _describe_silence(state, guardrail.expected)
     return Blind(reason, since)
 
 

@@ -22,7 +22,7 @@ def is_due(state: RolloutState, now: float) -> bool:
     guardrail has no valid test.
     """
     is_learned = state.learned is not None and not state.unknown
-    is_possible = state.plan.spec.pods is not None and not state.stepped and not state.terminal
+    is_possible = state.plan.spec.pods is not None and not state.stepped and not state.is_terminal
     return is_possible and not is_learned and not blindness(state, now)
 
 
@@ -40,7 +40,7 @@ def learn(
     reasons = dict(problems) if canary else {**dict.fromkeys(pods, NO_CANARY), **problems}
     for name in sorted(pods.keys() - reasons.keys()):
         try:
-            test = state.gauges[name].test
+            test = state.guardrails[name].test
             dispersions[name] = test.estimate_dispersion(pods[name], canary)
         except EvidenceError as error:
             reasons[name] = str(error)

@@ -39,69 +39,81 @@ _Use = Literal["learn", "watch", "update"]
 def apply_observation(state: RolloutState, fact: Observed, _seq: int) -> RolloutState:
     """Return the state after one look: every guardrail's capital and the traffic share."""
     counted = exposure_guardrail(state.plan)
-    since = look_started_at(state, state.gauges[counted])
-    gauges = {}
+    since = look_started_at(state, state.guardrails[counted])
+    guardrail_states = {}
     for guardrail in state.plan.spec.guardrails:
-        gauge, counts = _read(state.gauges[guardrail.name], fact, guardrail.name)
-        gauge = _update_test(state, gauge, counts, guardrail, fact.at)
-        gauges[guardrail.name] = _with_problem_since(gauge, fact.at)
+        guardrail_state, counts = _read(state.guardrails[guardrail.name], fact, guardrail.name)
+        guardrail_state = _update_test(state, guardrail_state, counts, guardrail, fact.at)
+        guardrail_states[guardrail.name] = _with_problem_since(guardrail_state, fact.at)
         if guardrail.name == counted:
             exposures = counts
     return replace(
         state,
-        gauges=gauges,
+        guardrails=guardrail_states,
         looked_at=fact.at,
-        first_canary_at=_find_first_request(state, gauges[counted], exposures, since),
+        first_canary_at=_find_first_request(state, guardrail_states[counted], exposures, since),
         **_check_traffic_share(state, exposures, since, fact.at),
     )
 
 
-def _read(gauge: GuardrailState, fact: Observed, name: str) -> tuple[GuardrailState, Counts]:
+def _read(guardrail: GuardrailState, fact: Observed, name: str) -> tuple[GuardrailState, Counts]:
     """Return the guardrail with its cursor moved, and the new counts.
 
     Samples that cannot be used move nothing, so the next look covers their time as well.
     """
     message = fact.problems.get(name, "")
     try:
-        cursor, counts = advance(gauge.cursor, fact.series.get(name, ()))
+        cursor, counts = advance(guardrail.cursor, fact.series.get(name, ()))
     except EvidenceError as error:
-        return replace(gauge, problem=str(error)), Counts((0, 0), (0, 0))
-    return replace(gauge, cursor=cursor, problem=message), counts
+        return replace(guardrail, problem=str(error)), Counts((0, 0), (0, 0))
+    return replace(guardrail, cursor=cursor, problem=message), counts
 
 
-def _with_problem_since(gauge: GuardrailState, at: float) -> GuardrailState:
+def _with_problem_since(guardrail: GuardrailState, at: float) -> GuardrailState:
     """Return the guardrail with the time since which its samples or its test have a problem."""
-    if not (gauge.problem or gauge.test.problem):
-        return gauge if gauge.problem_since is None else replace(gauge, problem_since=None)
-    return gauge if gauge.problem_since is not None else replace(gauge, problem_since=at)
+    if not (guardrail.problem or guardrail.test.problem):
+        return (
+            guardrail if guardrail.problem_since is None else replace(guardrail, problem_since=None)
+        )
+    return (
+        guardrail if guardrail.problem_since is not None else replace(guardrail, problem_since=at)
+    )
 
 
 def _update_test(
-    state: RolloutState, gauge: GuardrailState, counts: Counts, guardrail: Guardrail, at: float
+    state: RolloutState,
+    guardrail_state: GuardrailState,
+    counts: Counts,
+    guardrail: Guardrail,
+    at: float,
 ) -> GuardrailState:
     """Return the guardrail with its test updated as the time of the look demands."""
-    before, lag = state.gauges[guardrail.name], guardrail.lag
+    before, lag = state.guardrails[guardrail.name], guardrail.lag
     since = look_started_at(state, before)
-    # Pairing asks `before`, not `gauge`: the cursor of `gauge` already stands at the look's end.
+    # Pairing asks `before`, not `guardrail_state`, whose cursor already stands at the look's end.
     paired, counts = pair_with_baseline(state, before, counts, lag, at)
     if paired is not before:
-        gauge = replace(
-            gauge,
+        guardrail_state = replace(
+            guardrail_state,
             baseline_looks=paired.baseline_looks,
             baseline_exhausted_at=paired.baseline_exhausted_at,
         )
     if not counts.canary_exposures and not counts.stable_exposures:
-        return gauge
+        return guardrail_state
     use = _choose_use(state, since, lag)
-    test = _feed(gauge.test, counts, use)
-    late_test = _feed(gauge.late_test, counts, use) if gauge.late_test else None
+    test = _feed(guardrail_state.test, counts, use)
+    late_test = _feed(guardrail_state.late_test, counts, use) if guardrail_state.late_test else None
     if counts.canary_exposures:
-        newest = gauge.cursor.newest("canary")
+        newest = guardrail_state.cursor.newest("canary")
         return replace(
-            gauge, test=test, late_test=late_test, expected=0.0, last_canary_sample_at=newest
+            guardrail_state,
+            test=test,
+            late_test=late_test,
+            expected=0.0,
+            last_canary_sample_at=newest,
         )
-    expected = gauge.expected + _expected_canary_exposures(state, counts, since, lag)
-    return replace(gauge, test=test, late_test=late_test, expected=expected)
+    expected = guardrail_state.expected + _expected_canary_exposures(state, counts, since, lag)
+    return replace(guardrail_state, test=test, late_test=late_test, expected=expected)
 
 
 def _choose_use(state: RolloutState, since: float | None, lag: float) -> _Use:
@@ -140,14 +152,14 @@ def _expected_canary_exposures(
 
 
 def _find_first_request(
-    state: RolloutState, gauge: GuardrailState, exposures: Counts, since: float | None
+    state: RolloutState, guardrail: GuardrailState, exposures: Counts, since: float | None
 ) -> float | None:
     """Return when the canary's first request was scraped; the warm-up begins there."""
     if state.first_canary_at is not None or not exposures.canary_exposures:
         return state.first_canary_at
     if state.plan.spec.before is not None and not state.stepped:
         return None  # nothing was routed yet, so this is a stray request
-    return None if may_hold_mirrored(state, since, 0.0) else gauge.cursor.newest("canary")
+    return None if may_hold_mirrored(state, since, 0.0) else guardrail.cursor.newest("canary")
 
 
 def _check_traffic_share(
@@ -173,7 +185,10 @@ def _check_traffic_share(
         capital = sample_ratio.update(
             state.shares, canary, stable, share, clustered=_is_clustered(state)
         )
-        changes |= {"shares": capital, "parted": state.parted.seen(canary, stable, share)}
+        changes |= {
+            "shares": capital,
+            "traffic_tally": state.traffic_tally.seen(canary, stable, share),
+        }
         agrees = not sample_ratio.mismatched(capital)
     return {**changes, "steady_at": at} if state.steady_at is None and agrees else changes
 

@@ -30,10 +30,10 @@ def used_up(view: View) -> Choice | None:
     """End a rollout that has compared all of stable's looks from before the switch."""
     state, verdicts = view.state, view.judgement.verdicts
     over = {
-        name: gauge.baseline_exhausted_at
-        for name, gauge in state.gauges.items()
-        if gauge.baseline_exhausted_at is not None
-        and gauge.baseline_exhausted_at > state.resumed_at
+        name: guardrail.baseline_exhausted_at
+        for name, guardrail in state.guardrails.items()
+        if guardrail.baseline_exhausted_at is not None
+        and guardrail.baseline_exhausted_at > state.resumed_at
         and verdicts[name].kind != "safe"
     }
     if not over or state.phase != "stepping":

@@ -97,7 +97,7 @@ def mirroring(view: View) -> Choice | None:
 
 def skewed(view: View) -> Choice | None:
     """Hold while the observed traffic share contradicts the split."""
-    return hold(view, Reason.EXPOSURE_MISMATCH) if view.skewed else None
+    return hold(view, Reason.EXPOSURE_MISMATCH) if view.is_skewed else None
 
 
 ASKED = (blind, learning, untested, watching, calling, mirroring, skewed)
@@ -122,7 +122,7 @@ def baking(view: View) -> Choice | None:
         return hold(view, Reason.AWAITING_TRAFFIC)
     if view.now < state.warm_at:
         return hold(view, Reason.WARMING_UP)
-    return None if view.baked else hold(view, Reason.BAKING)
+    return None if view.is_baked else hold(view, Reason.BAKING)
 
 
 def holding_back(view: View) -> Choice | None:

@@ -94,5 +94,5 @@ def worst_excess(state: RolloutState) -> float:
     It is the worst over the rate guardrails, and at least 1e-9, since it divides the budget.
     """
     alpha = state.plan.spec.confidence.false_rollback
-    excess_rates = (gauge.test.excess_rate(alpha) for gauge in state.gauges.values())
+    excess_rates = (guardrail.test.excess_rate(alpha) for guardrail in state.guardrails.values())
     return max((rate for rate in excess_rates if rate is not None), default=1.0) or 1e-9

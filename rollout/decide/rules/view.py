@@ -24,13 +24,13 @@ class View:
     judgement: Judgement
 
     @cached_property
-    def baked(self) -> bool:
+    def is_baked(self) -> bool:
         """Whether the bake time is over, counted from when the traffic agreed with the step."""
         steady = self.state.steady_at
         return steady is not None and self.now - steady >= self.state.plan.spec.ramp.bake
 
     @property
-    def skewed(self) -> bool:
+    def is_skewed(self) -> bool:
         """Whether the observed traffic share contradicts the split (sample-ratio mismatch)."""
         return sample_ratio.mismatched(self.state.shares)
 
@@ -49,11 +49,11 @@ def view(state: RolloutState, now: float) -> View:
     confidence, label = state.plan.spec.confidence, bool(observational(state.plan))
     guards = {
         guardrail.name: Guarded(
-            test=state.gauges[guardrail.name].test,
+            test=state.guardrails[guardrail.name].test,
             importance=guardrail.importance,
             blind=blind[guardrail.name].reason if guardrail.name in blind else "",
             observational=label,
-            own_logs=state.gauges[guardrail.name].logs,
+            own_logs=state.guardrails[guardrail.name].logs,
         )
         for guardrail in state.plan.spec.guardrails
     }

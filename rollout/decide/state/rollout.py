@@ -90,9 +90,9 @@ class RolloutState:
     started_at: float
     resumed_at: float
     delivery: Delivery
-    gauges: Mapping[str, GuardrailState]
+    guardrails: Mapping[str, GuardrailState]
     shares: tuple[float, ...]
-    parted: TrafficTally = field(default_factory=TrafficTally)
+    traffic_tally: TrafficTally = field(default_factory=TrafficTally)
     stepped: bool = False  # more was decided than to create the route
     looked_at: float | None = None
     steady_at: float | None = None  # first look whose traffic agrees with the confirmed split
@@ -111,7 +111,7 @@ class RolloutState:
     uncalibrated: bool = False
 
     @property
-    def terminal(self) -> bool:
+    def is_terminal(self) -> bool:
         """Whether the rollout has ended; a promotion with an open undo has not."""
         return self.phase in TERMINAL and self.asked is None
 
@@ -131,12 +131,12 @@ class RolloutState:
         return self.delivery.problem
 
     @property
-    def making(self) -> bool:
+    def is_making_route(self) -> bool:
         """Whether the open change only creates the route, with all traffic to stable."""
         return self.delivery.is_open and not self.stepped
 
     @property
-    def leaves(self) -> str | None:
+    def stable_after(self) -> str | None:
         """The version that is stable after this rollout; None while that is open."""
         stable, canary = self.versions
         if self.phase in {"promoted", "undoing"}:  # an undo counts once the mesh shows it
@@ -194,7 +194,7 @@ def begin_rollout(fact: Started) -> RolloutState:
         started_at=fact.at,
         resumed_at=fact.at,
         delivery=Delivery(wanted=nothing, confirmed=nothing),
-        gauges={
+        guardrails={
             g.name: GuardrailState(test_of(g), has_late_start=has_holdback)
             for g in plan.spec.guardrails
         },

@@ -62,4 +62,4 @@ def _by_name(state: RolloutState) -> dict[str, Guardrail]:
 
 
 def _assumes_independence(state: RolloutState) -> bool:
-    return any(is_independent(state, name) for name in state.gauges)
+    return any(is_independent(state, name) for name in state.guardrails)

@@ -97,7 +97,9 @@ _BY_CODE: dict[str, Callable[[RolloutState, str], str]] = {
         f"baking at this weight for {duration(state.plan.spec.ramp.bake)}"
     ),
     Reason.DRIFT: _describe_drift,
-    Reason.EXPOSURE_MISMATCH: lambda state, _: f"traffic contradicts the weight: {state.parted}",
+    Reason.EXPOSURE_MISMATCH: lambda state, _: (
+        f"traffic contradicts the weight: {state.traffic_tally}"
+    ),
     Reason.HELD_BACK: lambda state, _: "no harm while {} of traffic stayed on {} for {}".format(
         *_describe_holding_back(state)
     ),

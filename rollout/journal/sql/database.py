@@ -46,7 +46,7 @@ class Database(Protocol):
         """Raise StaleError once the lock is lost, JournalError when that cannot be found out."""
         ...
 
-    def check_takes(self) -> None:
+    def check_writable(self) -> None:
         """Raise JournalError when an append would fail, as far as a query can tell."""
         ...
 

@@ -122,7 +122,7 @@ class PostgresServer:
         if self._tenure is not None:
             self._tenure.check()
 
-    def check_takes(self) -> None:
+    def check_writable(self) -> None:
         """Ask on a new connection.
 
         A failover may have made the server a read-only replica since the last connection.

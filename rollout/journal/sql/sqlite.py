@@ -85,7 +85,7 @@ class SqliteFile:
     def check_held(self) -> None:
         """Do nothing: a file lock is not lost while its process lives."""
 
-    def check_takes(self) -> None:
+    def check_writable(self) -> None:
         """Do nothing: the controller writes here itself and sees every failure."""
 
     def holder(self) -> str | None:

@@ -105,7 +105,7 @@ class SqlJournal:
         """
         return list(map(tables.entry_of, self._load_rows(after)))
 
-    def skim(self) -> Iterator[Entry | SkippedObservation]:
+    def scan(self) -> Iterator[Entry | SkippedObservation]:
         """See rollout.ports.Journal."""
         last = START
         # One row more than a batch: the first is the last of the batch before, which links them. It
@@ -115,7 +115,7 @@ class SqlJournal:
             yield from map(tables.skimmed_of, stored)
             last = stored[-1][0]
 
-    def pick(self, places: Sequence[int]) -> Iterator[Entry]:
+    def read_at(self, places: Sequence[int]) -> Iterator[Entry]:
         """See rollout.ports.Journal."""
         for batch in parts(places):
             picked = self._select(tables.PICKED, {"places": list(batch)})
@@ -138,13 +138,13 @@ class SqlJournal:
         with self.database.words():
             self.database.check_held()
 
-    def check_takes(self) -> None:
+    def check_writable(self) -> None:
         """Raise JournalError when the journal does not answer or takes no entries.
 
         Nothing is written.
         """
         with self.database.words():
-            self.database.check_takes()
+            self.database.check_writable()
 
     def holder(self) -> str | None:
         """Describe the controller that decides on this journal; None when there is none."""

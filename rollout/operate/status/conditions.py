@@ -81,9 +81,9 @@ def _describe_progress(state: RolloutState) -> RolloutCondition:
 
 
 def _describe_blindness(state: RolloutState, current: View | None) -> RolloutCondition:
-    if state.terminal or current is None or not current.blind:
+    if state.is_terminal or current is None or not current.blind:
         return RolloutCondition(
-            "Blind", holds=False, reason="Ended" if state.terminal else "Sighted"
+            "Blind", holds=False, reason="Ended" if state.is_terminal else "Sighted"
         )
     reasons = (f"{name}: {blind.reason}" for name, blind in sorted(current.blind.items()))
     return RolloutCondition("Blind", holds=True, reason="NoEvidence", message="\n".join(reasons))

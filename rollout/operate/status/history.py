@@ -52,7 +52,7 @@ class RolloutHistory:
         if isinstance(entry.fact, Decided):
             story = replace(story, decided=entry)
         stories[rollout] = story
-        if state.terminal:
+        if state.is_terminal:
             self._active.pop(rollout, None)
         else:
             self._active[rollout] = name
@@ -76,7 +76,7 @@ class RolloutHistory:
     def _refresh(self, story: RolloutStory) -> RolloutStory:
         return replace(story, state=self._states[story.rollout])
 
-    def news(self, name: str) -> list[NewEntry]:
+    def new_entries(self, name: str) -> list[NewEntry]:
         """Return the entries of a resource's rollouts that were added since the last call."""
         return self._news.pop(name, [])
 
@@ -84,6 +84,6 @@ class RolloutHistory:
         """Return the annotation commands that the journal holds for a resource."""
         return self._words.get(name, set())
 
-    def drop_news(self) -> None:
+    def drop_new_entries(self) -> None:
         """Forget entries that nobody fetched: their resource does not exist."""
         self._news.clear()

@@ -64,10 +64,10 @@ def with_rollout(
     """
     state = story.state
     generation = resource["metadata"].get("generation", 0)
-    at = state.looked_at or now if state.terminal else now
-    current = view(state, at) if state.gauges else None
+    at = state.looked_at or now if state.is_terminal else now
+    current = view(state, at) if state.guardrails else None
     # Both are text of the same format, in UTC, so they sort by time.
-    over = state.terminal and utc(state.delivery.confirmed_at or now) < _read_creation_time(
+    over = state.is_terminal and utc(state.delivery.confirmed_at or now) < _read_creation_time(
         resource
     )
     conditions = [*of_reading(reading, over=over), *of_rollout(state, current)]
@@ -100,7 +100,7 @@ def is_told(resource: Json, story: RolloutStory) -> bool:
     status = resource.get("status") or {}
     sealed = {"entry": story.newest.seq, "hash": story.newest.hash}
     same = (status.get("rollout"), status.get("journal")) == (story.rollout, sealed)
-    return story.state.terminal and same and bool(_read_guardrails(resource))
+    return story.state.is_terminal and same and bool(_read_guardrails(resource))
 
 
 def _read_conditions(resource: Json) -> list[Json]:

@@ -68,9 +68,9 @@ class StatusSync:
         After a restart the states of ended rollouts have no evidence. Reading it takes the whole
         journal of the rollout, so it is done only for a status that would otherwise lack it.
         """
-        if story is None or story.state.gauges or is_told(resource, story):
+        if story is None or story.state.guardrails or is_told(resource, story):
             return story
-        return replace(story, state=self.controller.whole(story.rollout))
+        return replace(story, state=self.controller.full_state(story.rollout))
 
     def _build_new_events(self, name: str, resource: Json) -> list[Json]:
         """Build the Events for entries newer than the status shows and than the resource itself."""
@@ -79,7 +79,7 @@ class StatusSync:
         created = resource["metadata"]["creationTimestamp"]
         events = [
             event_of(resource, new.entry, new.phase)
-            for new in self.ledger.news(name)
+            for new in self.ledger.new_entries(name)
             if new.entry.seq > last_reported and utc(new.entry.fact.at) >= created
         ]
         return [event for event in events if event is not None]
@@ -98,7 +98,7 @@ def _collect_basis(
     if story is None:
         return identity
     state = story.state
-    interval = 0 if state.terminal else now // state.plan.spec.interval
+    interval = 0 if state.is_terminal else now // state.plan.spec.interval
     return (*identity, story.rollout, story.newest.seq, state.looked_at, interval)
 
 

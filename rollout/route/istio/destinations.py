@@ -13,8 +13,8 @@ from rollout.route.istio.virtual_service import (
     explain_no_route,
     leads,
     named,
+    requested_routes,
     routes,
-    wishes,
 )
 from rollout.route.manifest import Json, dicts
 from rollout.route.weighted_route import TWO_ARMS, Arm, WeightedRoute
@@ -70,7 +70,7 @@ def weighted_routes(manifest: Json, plan: Plan, *, back: bool = False) -> list[W
     """
     route, mesh = route_of(plan), destinations(plan)
     all_routes = [*routes(manifest)]
-    wished = [*wishes(route)]
+    wished = [*requested_routes(route)]
     if wished and not back:
         chosen = [match for wish in wished for match in named(wish, all_routes)]
         for candidate in chosen:

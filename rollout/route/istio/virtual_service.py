@@ -32,7 +32,7 @@ class VirtualRoute:
 
 
 @dataclass(frozen=True)
-class Wish:
+class RequestedRoute:
     """A route that a plan asks for, by its name or by one of its matches."""
 
     kind: str
@@ -59,17 +59,17 @@ def _read_match(match: Json) -> tuple[frozenset[str], int | None]:
     return frozenset(match.get("sniHosts") or ()), match.get("port")
 
 
-def wishes(route: IstioRoute) -> Iterator[Wish]:
+def requested_routes(route: IstioRoute) -> Iterator[RequestedRoute]:
     """Yield the routes that a plan names."""
     for name in route.http or ():
-        yield Wish("http", name)
+        yield RequestedRoute("http", name)
     for tls in route.tls or ():
-        yield Wish("tls", match=(frozenset(tls.sni_hosts), tls.port))
+        yield RequestedRoute("tls", match=(frozenset(tls.sni_hosts), tls.port))
     for tcp in route.tcp or ():
-        yield Wish("tcp", match=(frozenset(), tcp.port))
+        yield RequestedRoute("tcp", match=(frozenset(), tcp.port))
 
 
-def named(wish: Wish, all_routes: list[VirtualRoute]) -> list[VirtualRoute]:
+def named(wish: RequestedRoute, all_routes: list[VirtualRoute]) -> list[VirtualRoute]:
     """Return the routes that fit. Raises RouteError if none does."""
     fitting = [route for route in all_routes if wish.fits(route)]
     if not fitting:

@@ -8,7 +8,7 @@ from typing import Any
 from rollout.plan.model.plan import Plan
 from rollout.plan.model.policy import Balance, Connections, Outliers, Policy
 from rollout.route.istio.destinations import destinations, route_of
-from rollout.route.istio.virtual_service import leads, routes, wishes
+from rollout.route.istio.virtual_service import leads, requested_routes, routes
 from rollout.route.manifest import Json, dicts
 from rollout.route.policy.owned import Path, Roots, Wanted, spoken
 
@@ -137,7 +137,7 @@ def route_fields(service: Json, plan: Plan, policy: Policy) -> Wanted:
 
 def _list_our_routes(service: Json, plan: Plan) -> list[str]:
     """Return the HTTP routes that lead to an arm, and that the plan names if it names any."""
-    mesh, wished = destinations(plan), [*wishes(route_of(plan))]
+    mesh, wished = destinations(plan), [*requested_routes(route_of(plan))]
     return [
         route.location
         for route in routes(service)

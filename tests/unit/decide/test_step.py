@@ -157,11 +157,13 @@ def test_what_was_never_confirmed_is_to_be_written_all_the_same(failure):
 
 def test_a_canary_that_a_hand_kept_from_traffic_is_not_missed_afterwards():
     before = at_step(onDrift="adopt")
-    gauges = {name: replace(gauge, expected=50.0) for name, gauge in before.gauges.items()}
-    before = replace(before, gauges=gauges)
+    guardrail_states = {
+        name: replace(guardrail, expected=50.0) for name, guardrail in before.guardrails.items()
+    }
+    before = replace(before, guardrails=guardrail_states)
     for anew, left in [(True, 0.0), (False, 50.0)]:
         after = fold(before, Drifted(rollout="r", at=T0, seen=Split(40), anew=anew), 4)
-        assert {gauge.expected for gauge in after.gauges.values()} == {left}
+        assert {guardrail.expected for guardrail in after.guardrails.values()} == {left}
 
 
 def test_every_phase_has_an_exit_and_terminal_ones_have_none():

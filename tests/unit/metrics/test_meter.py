@@ -254,8 +254,10 @@ def test_a_scrape_works_out_only_what_has_changed_since_the_last_one(monkeypatch
     monkeypatch.setattr(families, "view", counted)
     first = lab.meter.rollouts()
     assert (len(judged), lab.meter.rollouts() == first) == (1, True)
-    gauges = lab.state.gauges.values()
-    assert all("logs" in vars(gauge) for gauge in gauges), "the look itself had worked it out"
+    guardrails = lab.state.guardrails.values()
+    assert all("logs" in vars(guardrail) for guardrail in guardrails), (
+        "the look itself had worked it out"
+    )
     lab.world.dark = True
     lab.run(10)
     assert len(judged) == 1, "no scrape, no work"

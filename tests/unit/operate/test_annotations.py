@@ -18,7 +18,7 @@ def annotate(world, **words):
 def ended(canary=GOOD):
     world = Operated(canary)
     world.apply()
-    world.run_until(lambda: world.states and all(s.terminal for s in world.states.values()))
+    world.run_until(lambda: world.states and all(s.is_terminal for s in world.states.values()))
     world.run()
     return world
 
@@ -48,7 +48,7 @@ def test_a_retry_begins_once_also_after_a_restart():
     first, second = world.states
     assert world.status()["rollout"] == second
     world.restart()
-    world.run_until(lambda: len(world.states) == 2 and world.states[second].terminal)
+    world.run_until(lambda: len(world.states) == 2 and world.states[second].is_terminal)
     world.run(5)
     assert len(world.states) == 2, "the same text is heard once"
     annotate(world, retry="once more")
@@ -71,7 +71,7 @@ def test_a_text_that_was_there_before_the_end_does_nothing_then():
     world.apply()
     world.run(1)
     annotate(world, retry="from a template")
-    world.run_until(lambda: all(s.terminal for s in world.states.values()))
+    world.run_until(lambda: all(s.is_terminal for s in world.states.values()))
     world.run(5)
     assert len(world.states) == 1
     answers = [e.fact.reasons for e in world.journal.read() if e.fact.kind == "decided"]

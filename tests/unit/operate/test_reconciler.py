@@ -25,7 +25,7 @@ def stepping(world, plan):
 
 def test_an_applied_plan_is_promoted_and_says_so(world):
     plan = world.apply()
-    world.run_until(lambda: world.states.get(plan.id) and world.states[plan.id].terminal)
+    world.run_until(lambda: world.states.get(plan.id) and world.states[plan.id].is_terminal)
     world.run()
     status = world.status()
     assert (status["phase"], status["weight"], status["verdict"]) == ("promoted", "100%", "safe")
@@ -40,7 +40,7 @@ def test_an_applied_plan_is_promoted_and_says_so(world):
 def test_harm_is_rolled_back_and_says_so():
     world = Operated(canary=BAD)
     plan = world.apply()
-    world.run_until(lambda: world.states.get(plan.id) and world.states[plan.id].terminal)
+    world.run_until(lambda: world.states.get(plan.id) and world.states[plan.id].is_terminal)
     world.run()
     holds, reason, message = world.condition("RolledBack")
     assert (holds, reason[:7]) == ("True", "Harmful")
@@ -140,7 +140,7 @@ def test_an_invalid_edit_leaves_the_rollout_under_way_alone(world):
 def test_an_edit_back_to_an_ended_plan_does_not_start_it_again():
     world = Operated(canary=BAD)
     first = world.apply()
-    world.run_until(lambda: first.id in world.states and world.states[first.id].terminal)
+    world.run_until(lambda: first.id in world.states and world.states[first.id].is_terminal)
     second = world.apply(deadline="10m")
     world.run_until(stepping(world, second))
     world.apply()
@@ -189,7 +189,7 @@ def test_a_deletion_that_nobody_watched_is_found_at_the_start(world):
 
 def test_a_deletion_undoes_no_promotion(world):
     plan = world.apply()
-    world.run_until(lambda: plan.id in world.states and world.states[plan.id].terminal)
+    world.run_until(lambda: plan.id in world.states and world.states[plan.id].is_terminal)
     before = world.kinds()
     world.cluster.delete("demo")
     world.run(10)
@@ -218,7 +218,7 @@ def test_rollouts_of_other_namespaces_are_not_ours_to_abort():
 
 def test_a_stable_version_that_is_not_the_recorded_one_is_refused(world):
     first = world.apply()
-    world.run_until(lambda: first.id in world.states and world.states[first.id].terminal)
+    world.run_until(lambda: first.id in world.states and world.states[first.id].is_terminal)
     world.apply(stable={"version": "v1"}, canary={"version": "v3"})
     world.run()
     holds, reason, message = world.condition("Accepted")
@@ -242,7 +242,7 @@ def test_a_second_plan_of_a_service_starts_when_the_first_has_ended():
 
 def test_nothing_is_written_while_nothing_changes(world):
     plan = world.apply()
-    world.run_until(lambda: plan.id in world.states and world.states[plan.id].terminal)
+    world.run_until(lambda: plan.id in world.states and world.states[plan.id].is_terminal)
     world.run(5)
     count = len(world.cluster.patches)
     world.run(60)
@@ -259,7 +259,7 @@ def test_a_status_that_somebody_else_wrote_is_put_right(world):
 
 def test_a_rollout_that_the_journal_lost_is_not_begun_anew(world):
     plan = world.apply()
-    world.run_until(lambda: plan.id in world.states and world.states[plan.id].terminal)
+    world.run_until(lambda: plan.id in world.states and world.states[plan.id].is_terminal)
     world.run(1)
     world.journal = MemoryJournal()
     world.restart()
@@ -331,7 +331,7 @@ def test_a_conditions_time_is_that_of_its_last_change(world):
         condition["type"]: condition["lastTransitionTime"]
         for condition in world.status()["conditions"]
     }
-    world.run_until(lambda: world.states[plan.id].terminal)
+    world.run_until(lambda: world.states[plan.id].is_terminal)
     world.run(1)
     ended = {
         condition["type"]: condition["lastTransitionTime"]
@@ -344,7 +344,7 @@ def test_a_conditions_time_is_that_of_its_last_change(world):
 
 def test_an_older_history_of_the_name_is_not_told_on_a_new_object(world):
     plan = world.apply()
-    world.run_until(lambda: plan.id in world.states and world.states[plan.id].terminal)
+    world.run_until(lambda: plan.id in world.states and world.states[plan.id].is_terminal)
     world.cluster.delete("demo")
     world.run(1)
     world.cluster.events.clear()

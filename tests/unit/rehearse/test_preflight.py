@@ -5,7 +5,7 @@ import pytest
 from rollout.rehearse.assumptions import KnownFigures, base
 from rollout.rehearse.preflight import preflight
 from rollout.rehearse.sample_size import reach
-from rollout.rehearse.scenario import Rate, Scenario, usual
+from rollout.rehearse.scenario import Rate, Scenario, usual_scenarios
 from tests.support.worlds import plan
 
 VERDICT = {"name": "facts", "template": "quality/verdict", "margin": {"absolute": "1%"}}
@@ -15,7 +15,7 @@ KNOWN = KnownFigures(rate=100.0, errors=0.005, latency=50.0, sigma=0.4, score=0.
 
 def run_preflight(the_plan, figures=KNOWN, changes=None):
     start = base(the_plan, figures)
-    remarks = preflight(the_plan, start, usual(the_plan) if changes is None else changes)
+    remarks = preflight(the_plan, start, usual_scenarios(the_plan) if changes is None else changes)
     return {remark.code: remark for remark in remarks}
 
 

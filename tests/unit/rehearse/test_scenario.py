@@ -3,7 +3,7 @@
 import pytest
 
 from rollout.errors import InputError
-from rollout.rehearse.scenario import Rate, Scenario, parse, usual
+from rollout.rehearse.scenario import Rate, Scenario, parse, usual_scenarios
 from rollout.simulate import Behaviour
 from tests.support.worlds import plan
 
@@ -81,7 +81,10 @@ def test_what_a_plan_does_not_allow(change, broken):
 
 
 def test_only_what_is_guarded_is_rehearsed():
-    names = [change.name for change in usual(plan())]
+    names = [change.name for change in usual_scenarios(plan())]
     assert names == ["same", "2x errors", "+20 % latency", "-0.03 score"]
     verdict = {"name": "facts", "template": "quality/verdict", "margin": {"absolute": "1%"}}
-    assert [change.name for change in usual(plan(guardrails=[verdict]))] == ["same", "2x fails"]
+    assert [change.name for change in usual_scenarios(plan(guardrails=[verdict]))] == [
+        "same",
+        "2x fails",
+    ]

@@ -27,24 +27,24 @@ class Failing(MemoryJournal):
 
     faults = 3
 
-    def skim(self) -> Iterator[Entry | SkippedObservation]:
-        for number, entry in enumerate(super().skim()):
+    def scan(self) -> Iterator[Entry | SkippedObservation]:
+        for number, entry in enumerate(super().scan()):
             if self.faults and number == len(self.rows()) - 3:
                 self.faults -= 1
                 raise JournalError("the line is cut")
             yield entry
 
-    def pick(self, places: Any) -> Iterator[Entry]:
+    def read_at(self, places: Any) -> Iterator[Entry]:
         if self.faults:
             self.faults -= 1
             raise JournalError("the line is cut")
-        return super().pick(places)
+        return super().read_at(places)
 
 
 def promoted() -> Operated:
     world = Operated(GOOD)
     world.apply()
-    world.run_until(lambda: world.states and all(s.terminal for s in world.states.values()))
+    world.run_until(lambda: world.states and all(s.is_terminal for s in world.states.values()))
     world.apply(deadline="11m", canary={"version": "v3"}, stable={"version": "v2"})
     world.run(20)
     return world
@@ -76,15 +76,15 @@ def test_of_what_has_ended_no_evidence_is_read_at_a_start():
     picked: list[int] = []
 
     class Counting(MemoryJournal):
-        def pick(self, places: Any) -> Iterator[Entry]:
+        def read_at(self, places: Any) -> Iterator[Entry]:
             picked.extend(places)
-            return super().pick(places)
+            return super().read_at(places)
 
     world.journal = Counting(world.journal.rows())
     world.restart()
     world.run(5)
     entries = world.journal.read()
     assert {entry.fact.rollout for entry in entries if entry.seq in picked} == {second}
-    assert not world.states[first].gauges
-    whole = world.operator.controller.whole(first)
+    assert not world.states[first].guardrails
+    whole = world.operator.controller.full_state(first)
     assert whole == folded(world.journal, first) == world.states[first]

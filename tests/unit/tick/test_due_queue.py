@@ -17,10 +17,10 @@ def test_due_is_what_a_scan_finds(story):
     queue, plain = DueQueue(), {}
     for move, name, at in story:
         if move == "put":
-            queue.put(name, at)
+            queue.schedule(name, at)
             plain[name] = at
         elif move == "drop":
-            queue.drop(name)
+            queue.cancel(name)
             plain.pop(name, None)
         else:
             assert queue.due(at) == sorted(n for n, when in plain.items() if when <= at)
@@ -29,6 +29,6 @@ def test_due_is_what_a_scan_finds(story):
 def test_what_was_put_off_leaves_nothing_behind_once_its_time_is_over():
     queue = DueQueue()
     for second in range(1000):
-        queue.put("a", float(second))
+        queue.schedule("a", float(second))
         assert queue.due(float(second)) == ["a"]
     assert len(queue._heap) == 1

@@ -11,7 +11,7 @@ from tests.support.worlds import plan
 
 PLAN = plan()
 STATE = fold(None, started(PLAN, at=0.0, controller="test"), 1)
-DARK = Answer(problems=dict.fromkeys(STATE.gauges, "Prometheus is gone"))
+DARK = Answer(problems=dict.fromkeys(STATE.guardrails, "Prometheus is gone"))
 
 
 def kinds(state, answer, *, drift=None, now=1.0):

@@ -60,13 +60,13 @@ def test_evidence_of_others_is_not_read(two, tmp_path, monkeypatch):
     with closing(open_journal(path)) as journal:
         journal.append(two, after=0)
     picked: list[int] = []
-    pick = SqlJournal.pick
+    read_at = SqlJournal.read_at
 
     def counted(self, places):
         picked.extend(places)
-        return pick(self, places)
+        return read_at(self, places)
 
-    monkeypatch.setattr(SqlJournal, "pick", counted)
+    monkeypatch.setattr(SqlJournal, "read_at", counted)
     assert status(path, "second").exit_code == 0
     read = {two[seq - 1].rollout for seq in picked}
     assert len(read) == 1

@@ -110,7 +110,7 @@ def test_tampering_is_found(journal, path, change, problem):
     with pytest.raises(JournalError, match=problem):
         journal.read()
     with pytest.raises(JournalError, match=problem):
-        list(journal.skim())
+        list(journal.scan())
 
 
 @pytest.mark.parametrize(
@@ -124,18 +124,18 @@ def test_tampering_is_found(journal, path, change, problem):
 )
 def test_what_is_read_later_is_what_was_passed_over(journal, path, change, problem):
     journal.append([build_fact(), build_observation(), build_fact()], after=0)
-    assert [entry.seq for entry in journal.skim()] == [1, 2, 3]
+    assert [entry.seq for entry in journal.scan()] == [1, 2, 3]
     ask(path, "DROP TRIGGER entries_no_update", "DROP TRIGGER entries_no_delete", change)
     with pytest.raises(JournalError, match=problem):
-        list(journal.pick([1, 2]))
+        list(journal.read_at([1, 2]))
     with pytest.raises(JournalError, match=problem):
-        list(journal.skim())
+        list(journal.scan())
 
 
 def test_parts_that_are_skimmed_are_one_chain(journal, path):
     """Between two parts somebody puts another history in the place of the one that is read."""
     journal.append([build_fact()] * 1200, after=0)
-    skimming = journal.skim()
+    skimming = journal.scan()
     read = [next(skimming) for _ in range(500)]
     assert read[-1].seq < 1200
     other = SqlJournal(path.with_name("other.db"))

@@ -96,7 +96,7 @@ class Auto(Operated):
 
     def ended(self, plan):
         states = [state for state in self.states.values() if state.plan.name == plan]
-        return states and states[0].terminal
+        return states and states[0].is_terminal
 
 
 @pytest.fixture
