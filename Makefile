@@ -50,7 +50,7 @@ record: $(READY)  ## record the notebooks' journal anew, after a change of the s
 	@$(BIN)/python tests/notebook/execute.py
 
 clean:  ## remove the virtual environment and every cache
-	@rm -rf .venv .coverage .hypothesis .import_linter_cache .mypy_cache .ruff_cache
+	@rm -rf .venv .coverage* .hypothesis .import_linter_cache .mypy_cache .ruff_cache
 
 $(READY): pyproject.toml .ci/setup .ci/debian
 	@.ci/setup && touch $@

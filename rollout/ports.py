@@ -51,11 +51,15 @@ class RouteStatus:
     """What the mesh shows: the live split, and the `write_id` that was written with it.
 
     `policy` describes how the mesh's policy differs from the plan's; empty where it does not.
+    `conditions` are what the mesh reports against the route, in words, and `owner` is a controller
+    that writes the object back.
     """
 
     split: Split
     write_id: str
     policy: str = ""
+    conditions: tuple[str, ...] = ()
+    owner: str = ""
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,13 @@ class Router(Protocol):
         """Return what a watch of the mesh showed last, without a request; None without a watch.
 
         It may be older than what `read` returns. Raises RouteError like `read`.
+        """
+        ...
+
+    def endpoints(self, plan: Plan) -> bool | None:
+        """Return whether the canary has ready endpoints; None where nobody can tell.
+
+        Never raises for a missing right, a missing kind or a failing source.
         """
         ...
 

@@ -31,6 +31,7 @@ from rollout.decide.record.facts import (
     Learned,
     Observed,
     RouteFailed,
+    RouteRead,
     Started,
     of_rollout,
 )
@@ -109,8 +110,10 @@ def _apply_decided(state: RolloutState, fact: Decided, seq: int) -> RolloutState
 
 def _deliver(state: RolloutState, fact: Decided, seq: int) -> RolloutState:
     """Want the decided split at the mesh."""
+    gives_weight = fact.split.canary > 0
     return replace(
         state,
+        first_write=state.first_write or (seq if gives_weight else 0),
         delivery=state.delivery.want(fact.split, seq, fact.at),
         stepped=state.stepped or fact.action != "make route",
         paused_at=None,
@@ -119,10 +122,13 @@ def _deliver(state: RolloutState, fact: Decided, seq: int) -> RolloutState:
 
 def _pause(state: RolloutState, fact: Decided) -> RolloutState:
     """Begin a pause, or renew its reason; a pause for a refusal gives the refused split up."""
-    is_refusal = Reason.ROUTE_REFUSED in fact.reasons
+    is_refusal, delivery = Reason.ROUTE_REFUSED in fact.reasons, state.delivery
+    # A first write that was only ever refused has changed nothing, so nothing is ours to undo.
+    is_unsent = is_refusal and state.is_first_write_unsent
     return replace(
         state,
-        delivery=state.delivery.give_up() if is_refusal else state.delivery,
+        delivery=delivery.give_up() if is_refusal else delivery,
+        first_write=0 if is_unsent else state.first_write,
         pause=fact,
         paused_at=fact.at if state.paused_at is None else state.paused_at,
     )
@@ -178,6 +184,8 @@ def _apply_human_said(state: RolloutState, fact: HumanSaid, _seq: int) -> Rollou
 def _apply_drifted(state: RolloutState, fact: Drifted, _seq: int) -> RolloutState:
     """Write over the edit, or take it as what the mesh shows, as the plan's `onDrift` says."""
     state = _reset_traffic_evidence(state) if fact.anew else state
+    if _is_put_back(state, fact):
+        state = replace(state, put_back_at=fact.at)
     if state.plan.spec.on_drift == "revert":
         return replace(state, delivery=state.delivery.revert(fact.at))
     return replace(
@@ -186,6 +194,32 @@ def _apply_drifted(state: RolloutState, fact: Drifted, _seq: int) -> RolloutStat
         drifted=True,
         policy_drift=fact.policy,
         steady_at=None,
+    )
+
+
+def _is_put_back(state: RolloutState, fact: Drifted) -> bool:
+    """Return whether a drift shows exactly what our last write had changed.
+
+    Journals without a `RouteRead` are decided as they were: nobody waited for it then.
+    """
+    is_ours = bool(state.first_write) and state.route_read is not None
+    return is_ours and fact.seen == state.delivery.previous != state.split
+
+
+def _apply_route_read(state: RolloutState, fact: RouteRead, _seq: int) -> RolloutState:
+    """Keep what the mesh shows; a first write that was not sent is taken back."""
+    if not state.first_write and state.live != (fact.split or state.split):
+        # What was counted so far is of another split than the one before our first write.
+        state = _reset_traffic_evidence(state)
+    state = replace(state, route_read=fact)
+    if not fact.withdrawn or fact.withdrawn != state.delivery.decision:
+        return state
+    return replace(
+        state,
+        delivery=state.delivery.withdraw(),
+        phase=MOVES.get((state.phase, "withdrawn"), state.phase),
+        first_write=0,
+        stepped=False,
     )
 
 
@@ -228,6 +262,7 @@ _HANDLERS: dict[type, Callable[[RolloutState, Any, int], RolloutState]] = {
     RouteFailed: _apply_route_failed,
     HumanSaid: _apply_human_said,
     Drifted: _apply_drifted,
+    RouteRead: _apply_route_read,
     HookCalled: _apply_hook_called,
     HookAnswered: _apply_hook_answered,
 }

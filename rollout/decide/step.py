@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rollout.decide.record.facts import Decided
-from rollout.decide.rules import deadline, progress, safety
+from rollout.decide.record.reasons import Reason
+from rollout.decide.rules import deadline, first_write, progress, safety
 from rollout.decide.rules.choice import Choice
 from rollout.decide.rules.view import View, view
 from rollout.decide.state.rollout import RolloutState
@@ -26,6 +27,7 @@ RULES: tuple[Callable[[View], Choice | None], ...] = (
     safety.refused,
     progress.unconfirmed,
     progress.paused,
+    *first_write.OBSTACLES,
     progress.making,
     *progress.ASKED,
     progress.holding_back,
@@ -34,6 +36,9 @@ RULES: tuple[Callable[[View], Choice | None], ...] = (
     progress.onward,
     progress.unproven,
 )
+
+# A hold for one of these is recorded again when the mesh shows something else.
+_ABOUT_THE_ROUTE = {Reason.NOT_AT_STABLE, Reason.ROUTE_UNREAD, Reason.ROUTE_CONDITIONS}
 
 
 def choose(view: View) -> Choice:
@@ -60,6 +65,8 @@ def step(state: RolloutState, now: float, rollout: str) -> Decided | None:
         choice.action,
         choice.reasons,
     )
+    if choice.reasons[0] in _ABOUT_THE_ROUTE and state.route_read is not None and last is not None:
+        is_repeated = is_repeated and state.route_read.at <= last.at
     if choice.action == "hold" and is_repeated and state.asked is None:
         return None
     return Decided(

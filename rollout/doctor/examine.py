@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from rollout.doctor import declared, mesh, rights, series
 from rollout.doctor.finding import Finding
-from rollout.doctor.journal import of_journal
+from rollout.doctor.journal import has_decision, of_journal
 from rollout.errors import ClusterError, InputError
 from rollout.journal.location import JournalLocation
 from rollout.kube.kinds import ROLLOUT_PLAN, ROLLOUT_TRIGGER, Kind
@@ -73,7 +74,8 @@ def examine(
                 if plan.spec.prometheus.url == url:
                     yield from series.of_plan(plan, tools.query)
     for plan in plans:
-        yield from mesh.of_plan(plan, tools.router, tools.envoy)
+        recorded = partial(has_decision, journal)
+        yield from mesh.of_plan(plan, tools.router, tools.envoy, recorded)
     if namespace or any(plan.spec.route.envoy is None for plan in plans):
         yield from _check_cluster(plans, namespace, tools, lease, triggers=triggers)
 
@@ -112,6 +114,7 @@ def _check_cluster(
             if needed := rights.of_route(plan):
                 yield from rights.findings(plan.name, needed, may)
                 yield from rights.watching(plan.name, rights.of_watching(plan), may)
+                yield from rights.asking(plan.name, rights.of_endpoints(plan), may)
             yield from mesh.of_objects(plan, cluster.get)
     except (InputError, ClusterError) as error:
         fix = "set KUBECONFIG or --context to a reachable cluster"

@@ -37,6 +37,24 @@ def of_journal(where: JournalLocation, *, carried_out: bool = False) -> Finding:
         )
 
 
+def has_decision(where: JournalLocation, write_id: str) -> bool | None:
+    """Return whether the journal has the decision that a write id names; None without a journal."""
+    rollout, _, number = write_id.rpartition("/")
+    if not number.isdecimal() or (not is_url(where) and not Path(where).exists()):
+        return None
+    try:
+        journal = open_for_reading(where)
+    except SurefootError:
+        return None
+    try:
+        newer = journal.read(int(number) - 1)
+    except SurefootError:
+        return None
+    finally:
+        journal.close()
+    return bool(newer) and (newer[0].seq, newer[0].fact.rollout) == (int(number), rollout)
+
+
 def _check_existing(where: JournalLocation, *, carried_out: bool) -> Finding:
     """Read the whole journal, which verifies its hash chain, and ask who holds it."""
     journal = open_for_reading(where)

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from rollout.decide.rules.ramp import max_splits, total_of
+from rollout.doctor import live
 from rollout.doctor.finding import Finding
+from rollout.doctor.live import Recorded
 from rollout.errors import ClusterError, RouteError
 from rollout.kube.kinds import Kind
-from rollout.plan.fields.units import percent
 from rollout.plan.model.plan import Plan
 from rollout.ports import Router
 from rollout.route.create.creation import routes
@@ -41,8 +42,13 @@ class EnvoyAdmin:
     against: Callable[[Plan], str]  # what keeps the canary from traffic of its own
 
 
-def of_plan(plan: Plan, router: Router, envoy: EnvoyAdmin) -> Iterator[Finding]:
-    """Check that the mesh shows the plan's weights, and that a local Envoy accepts new ones."""
+def of_plan(
+    plan: Plan, router: Router, envoy: EnvoyAdmin, recorded: Recorded = lambda _: None
+) -> Iterator[Finding]:
+    """Check what the mesh shows of the plan's route, and that a local Envoy accepts new weights.
+
+    `recorded` tells whether a write id is in the journal; None where there is no journal.
+    """
     try:
         status = router.read(plan, total_of(plan))
         problem = _check_envoy(plan, envoy) if plan.spec.route.envoy else None
@@ -56,8 +62,14 @@ def of_plan(plan: Plan, router: Router, envoy: EnvoyAdmin) -> Iterator[Finding]:
         fix = "create the route that the plan names, or name the right one in spec.route"
         yield Finding("mesh", plan.name, "fail", str(error), fix)
         return
-    message = f"the route answers: {percent(status.split.share)} for the canary now"
-    yield problem or Finding("mesh", plan.name, "ok", message)
+    weight = live.of_weight(plan, status, recorded)
+    if problem:
+        yield problem
+    if not problem or weight.level != "ok":
+        yield weight
+    yield from live.of_reports(plan, status)
+    if plan.spec.waits_for_endpoints and router.endpoints(plan) is False:
+        yield live.of_no_endpoints(plan)
 
 
 def _check_envoy(plan: Plan, envoy: EnvoyAdmin) -> Finding | None:
@@ -86,20 +98,21 @@ def of_objects(plan: Plan, get: Get) -> Iterator[Finding]:
     """Check that the cluster's objects can carry the plan's weights. Raises ClusterError."""
     if plan.spec.route.envoy is not None:
         return
-    yield from _check_weights(plan, get)
+    yield from _check_object(plan, get)
     yield from _check_subsets(plan, get)
 
 
-def _check_weights(plan: Plan, get: Get) -> Iterator[Finding]:
-    """Check that the live object accepts the largest weights of the plan.
+def _check_object(plan: Plan, get: Get) -> Iterator[Finding]:
+    """Check that the object accepts the largest weights of the plan, and that nobody resets it.
 
     The patch is computed and not sent. It fails, for example, when a route names one version twice.
     """
     target = target_of(plan)
     try:
-        live = get(target.kind, plan.metadata.namespace, target.name)
+        manifest = get(target.kind, plan.metadata.namespace, target.name)
+        yield from live.of_git_tool(plan, target.name, manifest)
         for split in max_splits(plan):
-            patch(live, plan, split, "")
+            patch(manifest, plan, split, "")
     except ClusterError as error:
         if error.status not in _MISSING:
             raise

@@ -123,6 +123,29 @@ def of_watching(plan: Plan) -> list[Right]:
     return [Right(verb, kind.group, kind.plural, plan.metadata.namespace) for verb in verbs]
 
 
+def of_endpoints(plan: Plan) -> list[Right]:
+    """List the rights that let the first weight wait for the canary's endpoints.
+
+    They are of the namespace's Services: manifests/components/endpoints grants them.
+    """
+    route, namespace = plan.spec.route, plan.metadata.namespace
+    if route.envoy is not None or not plan.spec.waits_for_endpoints:
+        return []
+    services = Right("get", "", "services", namespace)
+    if route.istio is not None and route.istio.hosts is None:
+        return [Right("list", "", "pods", namespace), services]
+    return [Right("list", "discovery.k8s.io", "endpointslices", namespace), services]
+
+
+def asking(subject: str, wanted: list[Right], may: May) -> Iterator[Finding]:
+    """Warn of each missing right without which the first weight waits for no endpoint."""
+    for right in wanted:
+        if not may(right):
+            message = f"may not {right}: unknown whether the canary has endpoints"
+            fix = f"add manifests/components/endpoints, or a Role with {right.rule}"
+            yield Finding("rights", subject, "warn", message, fix)
+
+
 def watching(subject: str, wanted: list[Right], may: May) -> Iterator[Finding]:
     """Warn of each missing right without which every look asks the API server."""
     for right in wanted:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import kubernetes.config
@@ -110,6 +110,26 @@ class Cluster:
         answer: Any = self._ask(self._access.create_self_subject_access_review, review)
         return bool(answer.status.allowed)
 
+    def endpoint_slices(self, namespace: str, service: str) -> list[Json]:
+        """Return the EndpointSlices of a Service."""
+        path = "discovery.k8s.io", "v1", namespace, "endpointslices"
+        selector = f"kubernetes.io/service-name={service}"
+        call = self._objects.list_namespaced_custom_object
+        items: list[Json] = self._ask(call, *path, label_selector=selector)["items"]
+        return items
+
+    def service(self, namespace: str, name: str) -> Json:
+        """Return a Service."""
+        call = self._core.read_namespaced_service
+        return self._ask_core(call, name, namespace)
+
+    def pods(self, namespace: str, labels: Mapping[str, str]) -> list[Json]:
+        """Return the pods that have all of these labels."""
+        selector = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
+        call = self._core.list_namespaced_pod
+        items: list[Json] = self._ask_core(call, namespace, label_selector=selector)["items"]
+        return items
+
     def first(self, kind: Kind, namespace: str) -> Json:
         """List one object at most, to check that the kind exists and may be listed."""
         path = kind.group, kind.version, namespace, kind.plural
@@ -121,6 +141,12 @@ class Cluster:
         answer = self._ask(self._objects.list_namespaced_custom_object, *path)
         head = {"apiVersion": kind.api_version, "kind": kind.name}
         return [{**head, **item} for item in answer["items"]]
+
+    def _ask_core(self, call: Callable[..., Any], *arguments: Any, **options: Any) -> Json:
+        """Ask for built-in objects, as plain data like all others."""
+        answer: Any = self._ask(call, *arguments, _preload_content=False, **options)
+        document: Json = json.loads(answer.data)
+        return document
 
     def _ask(self, call: Callable[..., Any], *arguments: Any, **options: Any) -> Json:
         try:

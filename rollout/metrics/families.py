@@ -100,7 +100,7 @@ def of_rollout(rollout: str, state: RolloutState) -> Iterator[Sample]:
     for phase in _PHASES:
         yield "surefoot_rollout_phase", {**labels, "phase": phase}, float(state.phase == phase)
     yield "surefoot_rollout_weight_declared_ratio", labels, state.wanted.served_share
-    yield "surefoot_rollout_weight_confirmed_ratio", labels, state.split.served_share
+    yield "surefoot_rollout_weight_confirmed_ratio", labels, state.live.served_share
     yield "surefoot_rollout_route_attempts", labels, state.delivery.attempts
     yield "surefoot_rollout_hooks_failed", labels, len(hooks.unanswered(state))
     if not state.is_terminal:

@@ -16,7 +16,7 @@ from rollout.plan.model.plan import Plan
 from rollout.plan.model.policy import Policy
 from rollout.ports import Router, RouteStatus
 from rollout.route.create.creator import Creator
-from rollout.route.fence import name_refused_split
+from rollout.route.fence import Fence, name_refused_split
 from rollout.route.policy.store import PolicyStore, due_policy
 
 
@@ -33,17 +33,21 @@ class MeshRouter:
     """Implements the `Router` port for all meshes.
 
     A mesh is opened when the first plan needs it, so that a controller needs no cluster access as
-    long as no plan routes there.
+    long as no plan routes there. `fence` is checked at the start of each write, also where nothing
+    has to be changed: a controller that no longer leads must not confirm what it finds.
     """
 
-    def __init__(self, openers: Mapping[str, Callable[[], MeshAccess]]) -> None:
-        self._openers = openers
+    def __init__(
+        self, openers: Mapping[str, Callable[[], MeshAccess]], fence: Fence = lambda: None
+    ) -> None:
+        self._openers, self._fence = openers, fence
         self._meshes: dict[str, MeshAccess] = {}
 
     def write(self, plan: Plan, split: Split, write_id: str) -> None:
         """See rollout.ports.Router. Raises what the fence raises."""
         mesh = self._open(plan)
         with name_refused_split(split, write_id):
+            self._fence()
             if split.canary:
                 if mesh.creator is not None:
                     mesh.creator.create_all(plan)
@@ -73,6 +77,13 @@ class MeshRouter:
         """
         weights = self._open(plan).weights
         return weights.cached(plan, total) if plan.spec.policy is None else None
+
+    def endpoints(self, plan: Plan) -> bool | None:
+        """See rollout.ports.Router."""
+        try:
+            return self._open(plan).weights.endpoints(plan)
+        except RouteError:
+            return None
 
     def diagnose(self, plan: Plan) -> str:
         """See rollout.ports.Router."""

@@ -41,6 +41,7 @@ class MemoryRouter:
     refusing: str = ""
     stuck: bool = False
     segment: float = 0.1
+    has_endpoints: bool | None = True
     _asked: dict[int, tuple[Plan, str]] = field(default_factory=dict)
 
     def write(self, plan: Plan, split: Split, write_id: str) -> None:
@@ -79,6 +80,11 @@ class MemoryRouter:
         return (
             route_status.split.share if route_status and route_status.split.way == "mirror" else 0.0
         )
+
+    def endpoints(self, plan: Plan) -> bool | None:
+        """Return what the simulation says of the canary's endpoints."""
+        del plan
+        return self.has_endpoints
 
     def diagnose(self, plan: Plan) -> str:
         del plan

@@ -24,6 +24,7 @@ from rollout.tick.hooks import HookRunner
 from rollout.tick.journal_sync import RETRIES, JournalSync
 from rollout.tick.pod_history import PodHistoryReader
 from rollout.tick.propose import Step, ask, propose
+from rollout.tick.route_look import look_at_route
 
 _CONFIRM_WITHIN = 1.0  # seconds per tick to wait until the mesh shows the new splits
 
@@ -136,12 +137,12 @@ class Controller:
         where others won every time.
         """
         router = self.ports.router
-        drifts = {r: deliver.find_drift(router, r, self.states[r], now) for r in rollouts}
+        reads = {r: look_at_route(router, r, self.states[r], now) for r in rollouts}
         for _ in range(RETRIES):
             ahead: list[Step] = []
             for r in rollouts:
                 state, head, answer = self.states[r], self.head + len(ahead), answers.get(r)
-                ahead += propose(r, state, head, drift=drifts[r], answer=answer, now=now)
+                ahead += propose(r, state, head, reads=reads[r], answer=answer, now=now)
             if self._sync.try_append([fact for fact, _ in ahead], [state for _, state in ahead]):
                 return True
         return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from rollout.decide.evidence.baseline import look_started_at
@@ -29,19 +30,20 @@ def propose(
     state: RolloutState,
     head: int,
     *,
-    drift: Fact | None,
+    reads: Sequence[Fact],
     answer: Answer | None,
     now: float,
 ) -> list[Step]:
     """Return a look's facts with their states, to be appended after entry `head`.
 
-    Every fact is folded before the next is computed: the decision sees the drift and the
-    observation of the same look.
+    `reads` is what the mesh showed. Every fact is folded before the next is computed: the decision
+    sees the route and the observation of the same look.
     """
     if state.is_terminal:
         return []
     look = _Look(state, head)
-    look.add(drift)
+    for fact in reads:
+        look.add(fact)
     look.add(_build_observed(rollout, look.state, answer, now))
     look.add(step(look.state, now, rollout))
     return look.steps

@@ -51,11 +51,12 @@ def router(
         except InputError as error:
             raise RouteError(str(error), unread=True) from None
         fenced = FencedObjects(cluster, fence)
-        weights = ClusterRouter(fenced, _open_watches(cluster, watches) if watches else None)
+        watched = _open_watches(cluster, watches) if watches else None
+        weights = ClusterRouter(fenced, watched, cluster)
         creator = Creator(fenced, clock.SystemClock().sleep)
         return MeshAccess(weights, ClusterPolicyStore(fenced), creator)
 
-    return MeshRouter({"envoy": envoy, "istio": kubernetes, "gateway": kubernetes})
+    return MeshRouter({"envoy": envoy, "istio": kubernetes, "gateway": kubernetes}, fence)
 
 
 def _open_watches(cluster: Cluster, until: ExitStack) -> WatchedObjects:

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 import pytest
 
 from rollout.decide.record.split import Split
+from rollout.journal.memory import MemoryJournal
 from rollout.kube.client import connect
 from rollout.plan.model.plan import Plan
-from rollout.ports import Router
+from rollout.ports import Answer, Ports, Router
 from rollout.route.envoy.proxy import EnvoyRouter
 from rollout.route.kube.router import ClusterRouter
-from rollout.simulate import MemoryRouter
+from rollout.simulate import MemoryRouter, VirtualClock
+from rollout.tick.controller import Controller
 from tests.support.local_envoy import mesh, plan_for
 from tests.support.mesh_routers import creating_router, router_over
 from tests.support.routes import Json, gateway, http_route, istio, parted, ref, to, virtual_service
@@ -171,6 +173,57 @@ def test_a_mesh_that_shows_what_was_written_has_nothing_to_explain(router, plan)
     router.write(plan, Split(5), "fine")
     await_mark(router, plan, "fine")
     assert router.diagnose(plan) == ""
+
+
+@dataclass
+class CountingRouter:
+    """A router that counts the writes which a controller sends through it."""
+
+    inner: Router
+    writes: int = 0
+
+    def write(self, plan, split, write_id):
+        self.writes += 1
+        self.inner.write(plan, split, write_id)
+
+    def read(self, plan, total):
+        return self.inner.read(plan, total)
+
+    def cached(self, plan, total):
+        return self.inner.cached(plan, total)
+
+    def endpoints(self, plan):
+        return self.inner.endpoints(plan)
+
+    def diagnose(self, plan):
+        return self.inner.diagnose(plan)
+
+
+class NoTraffic:
+    """A Prometheus that has no series."""
+
+    def observe(self, asks, now):
+        return {ask.rollout: Answer() for ask in asks}
+
+
+@pytest.mark.parametrize("on_drift", ["revert", "adopt"])
+@pytest.mark.parametrize("split", [Split(99), Split(50), Split(100), Split(10)])
+def test_a_route_that_is_not_at_stable_is_left_alone(router, plan, split, on_drift):
+    begun = plan.model_copy(update={"spec": plan.spec.model_copy(update={"on_drift": on_drift})})
+    router.write(begun, split, "other-1a2b3c4d/7")
+    await_mark(router, begun, "other-1a2b3c4d/7")
+    counting, clock = CountingRouter(router), VirtualClock()
+    controller = Controller(Ports(NoTraffic(), counting, MemoryJournal(), clock), "test")
+    (rollout,) = controller.start([begun])
+    for _ in range(3):
+        controller.tick()
+        clock.sleep(begun.spec.interval)
+    state = controller.states[rollout]
+    assert state.last is not None
+    assert state.last.reasons == ("not-at-stable",)
+    assert "written by rollout other-1a2b3c4d (decision 7)" in state.last.sentence
+    assert (counting.writes, state.live) == (0, split)
+    assert router.read(begun, 100).split == split
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import copy
 import json
+from dataclasses import dataclass, field
 
 import pytest
 
@@ -9,9 +10,11 @@ from rollout.decide.record.split import Split
 from rollout.errors import RouteError
 from rollout.kube.client import connect
 from rollout.plan.model.plan import Plan
+from rollout.ports import Router
 from rollout.route.kube.router import ClusterRouter
+from rollout.simulate import MemoryRouter
 from tests.live.pipeline import until
-from tests.support.cluster_routes import GATEWAY, LiveRouter, MeshNamespace
+from tests.support.cluster_routes import GATEWAY, MeshNamespace
 from tests.support.routes import gateway, http_route, istio, parted, ref, to, virtual_service
 from tests.support.worlds import GOOD, Behaviour, Lab
 from tests.support.worlds import plan as plan_of_the_world
@@ -157,6 +160,20 @@ def test_an_edit_of_the_segment_s_route_is_seen_and_mended(mesh, admin):
     assert admin.read(plan, 100).split == Split(0)
 
 
+@dataclass
+class WrittenRouter(MemoryRouter):
+    """Simulated traffic that follows what was written, segment and copies too."""
+
+    inner: Router = field(default_factory=MemoryRouter)
+
+    def write(self, plan, split, write_id):
+        self.inner.write(plan, split, write_id)
+        super().write(plan, split, write_id)
+
+    def read(self, plan, total):
+        return self.inner.read(plan, total)
+
+
 @pytest.mark.parametrize(
     ("canary", "end", "ways"),
     [
@@ -176,7 +193,7 @@ def test_copies_then_a_segment_to_the_end_and_the_routes_are_as_before(
         guardrails=[{"name": "errors", "template": "istio/errors", "margin": {"absolute": "2%"}}],
     ).document()
     document["metadata"]["namespace"] = mesh.namespace
-    lab = Lab(canary, Plan.model_validate(document), router=LiveRouter(inner=admin))
+    lab = Lab(canary, Plan.model_validate(document), router=WrittenRouter(inner=admin))
     assert lab.run(600).phase == end
     assert [(split.way, split.canary) for _, split, _ in lab.router.writes] == ways
     (route,) = mesh.get()["spec"]["http"]

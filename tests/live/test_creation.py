@@ -232,10 +232,8 @@ def test_without_the_right_to_make_it_the_rollout_is_paused_with_the_rule(cluste
     assert 'resources: [destinationrules], verbs: ["create"]' in pause.sentence
     assert shape(mesh, "virtualservices") == "NotFound"
     _say(running, "abort")
-    running.run(3)
-    assert running.state.phase == "reverting", "nothing keeps traffic at stable yet"
-    mesh.create(virtual_service([to("reviews", 100, "v1")]))
-    assert running.run().phase == "rolled back"
+    assert running.run(3).phase == "rolled back", "no weight was ever written"
+    assert shape(mesh, "virtualservices") == "NotFound"
 
 
 def _say(lab, command):
@@ -246,7 +244,9 @@ def _say(lab, command):
 def test_doctor_knows_that_the_route_is_made_and_which_rights_that_takes(cluster, mesh, tmp_path):
     def examine_mesh():
         every = examine([asked], None, tmp_path / "journal.db", doctor_tools())
-        return [(e.level, e.said) for e in every if e.check in {"mesh", "rights"}]
+        # The rights for endpoints are a component of their own, and only a warning.
+        checked = [e for e in every if e.check in {"mesh", "rights"} and e.level != "warn"]
+        return [(e.level, e.said) for e in checked]
 
     asked = istio(mesh.namespace, **ISTIO)
     missing = f"VirtualService {mesh.namespace}/reviews: there is no such object"

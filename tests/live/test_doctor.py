@@ -79,7 +79,7 @@ def test_and_when_it_has(watched, examined):
 def test_what_is_named_otherwise_is_told_apart(examined):
     findings, failed = examined(stable={"version": "v7"})
     assert failed == ["series", "mesh"]  # neither Prometheus nor Envoy knows it
-    assert "has no version v7; it has v1" in findings["series"]["said"]
+    assert "has no version v7, only v1" in findings["series"]["said"]
     assert "Envoy has no cluster summarizer-v7" in findings["mesh"]["said"]
     labels = {"version": "build"}
     errors = {"name": "errors", "template": "envoy/errors", "margin": {"absolute": "1%"}}

@@ -106,7 +106,7 @@ def test_while_prometheus_is_dead_weights_stay_and_nothing_is_lost(stage, tmp_pa
         until(lambda: blind(record), "blindness")
         log = surefoot("log", "--journal", run.journal).stdout
         assert re.search(
-            r"blind on errors, latency for \d+m?s: "
+            r"blind on errors and latency for \d+m?s: "
             r"Prometheus does not answer at 127\.0\.0\.1:\d+: connection refused",
             log,
         )

@@ -219,8 +219,9 @@ def test_other_programs_tables_are_no_harm(opened, server, url):
 
 
 def test_an_encoding_that_loses_letters_is_refused(server):
+    server.ask("postgres", "DROP DATABASE IF EXISTS latin")
     server.ask("postgres", "CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
-    with pytest.raises(JournalError, match="encoding is LATIN1, not UTF8"):
+    with pytest.raises(JournalError, match="the encoding LATIN1 and needs UTF8"):
         open_journal(server.url("latin"))
 
 

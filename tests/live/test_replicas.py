@@ -38,7 +38,7 @@ def test_one_decides_and_the_other_takes_over_after_a_kill_and_at_once_after_an_
 
 @pytest.mark.parametrize(
     ("held", "words"),
-    [("GET", "ran out"), ("PATCH", "took over this journal")],
+    [("GET", "expired"), ("PATCH", "took over this journal")],
 )
 def test_a_leader_that_wakes_up_within_a_write_moves_nothing(
     replicas, cluster, tmp_path, held, words

@@ -44,7 +44,7 @@ def edited(policy):
     lab = Lab(plan=plan(onDrift=policy, deadline="1h"), router=mesh)
     lab.run_until(lambda state: state.split.canary == 25 and state.steady_at is not None)
     mesh.last = mesh.statuses[lab.plan.id]
-    mesh.statuses[lab.plan.id] = RouteStatus(Split(5), "a hand")
+    mesh.statuses[lab.plan.id] = RouteStatus(Split(6), "a hand")
     lab.run(40)
     assert lab.decisions[-1].reasons == ("exposure-mismatch",)
     assert sample_ratio.mismatched(lab.state.shares)
@@ -77,7 +77,7 @@ def test_after_a_pause_for_it_too():
 def test_the_looks_that_the_edit_was_in_the_midst_of_count_for_nothing():
     lab = edited("adopt")
     lab.run_until(lambda state: state.shares != sample_ratio.start())
-    lab.run_until(lambda state: state.split.canary > 5)
+    lab.run_until(lambda state: state.split.canary > 6)
     assert not [
         decision for decision in lab.decisions[-3:] if "exposure-mismatch" in decision.reasons
     ]
@@ -270,6 +270,7 @@ def test_a_new_controller_after_an_outage_knows_what_to_read():
 def test_every_decision_of_an_outage_replays():
     lab = lost("adopt")
     back(lab, 5)
+    give_command(lab, "resume")  # the edit has put our write back: a person goes on
     assert lab.run().phase == "promoted"
     for index, entry in enumerate(lab.entries):
         if entry.fact.kind == "decided":

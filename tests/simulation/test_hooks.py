@@ -66,11 +66,11 @@ def say(rollout, command):
 
 
 def kinds(rollout):
-    """What was recorded, observations and holds aside."""
+    """What was recorded; observations, reads of the route and holds aside."""
     return [
         getattr(fact, "action", fact.kind)
         for fact in rollout.facts
-        if fact.kind != "observed" and getattr(fact, "action", "") != "hold"
+        if fact.kind not in {"observed", "route-read"} and getattr(fact, "action", "") != "hold"
     ]
 
 

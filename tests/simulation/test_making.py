@@ -101,44 +101,36 @@ def test_a_route_that_is_there_is_not_written_before_the_first_step():
     assert rollout.router.writes[0][1] == Split(5)
 
 
-def test_a_route_that_gives_the_canary_traffic_pauses_until_it_is_moved_back():
+def test_a_route_that_gives_the_canary_traffic_waits_until_it_is_moved_back():
     router = MemoryRouter()
     rollout = lab(router=router)
     router.statuses[rollout.plan.id] = RouteStatus(Split(30), "theirs")
-    rollout.run_until(lambda state: state.phase == "paused")
-    rollout.run(10)
-    assert router.writes == []
-    assert rollout.decisions[-1].reasons == ("paused",)
-    paused = next(
-        decision for decision in rollout.decisions if Reason.ROUTE_REFUSED in decision.reasons
-    )
-    assert "gives v2 30 of 100: move all traffic to v1, then resume" in paused.sentence
+    rollout.run(20)
+    assert (router.writes, rollout.actions) == ([], [])
+    assert rollout.decisions[-1].reasons == (Reason.NOT_AT_STABLE,)
+    assert "the route sends 30 % to summarizer-v2" in rollout.decisions[-1].sentence
     del router.statuses[rollout.plan.id]
-    rollout.controller.note(resume(rollout))
     assert rollout.run().phase == "promoted"
 
 
-def test_a_mesh_that_cannot_be_read_is_tried_again():
+def test_a_mesh_that_cannot_be_read_is_read_again():
     rollout = lab()
     rollout.router.down = "the API server does not answer"
     rollout.run(10)
-    assert rollout.actions == ["make route"]
-    assert rollout.router.writes == []
+    assert (rollout.actions, rollout.router.writes) == ([], [])
     rollout.router.down = ""
     assert rollout.run().phase == "promoted"
+    assert rollout.actions[:2] == ["make route", "advance"]
 
 
-def test_a_route_that_leads_elsewhere_pauses_with_its_words():
+def test_a_route_that_leads_elsewhere_waits_with_its_words():
     router = Elsewhere()
     rollout = lab(router=router)
-    rollout.run_until(lambda state: state.phase == "paused")
-    paused = next(
-        decision for decision in rollout.decisions if Reason.ROUTE_REFUSED in decision.reasons
-    )
-    assert "leads to no arm" in paused.sentence
+    rollout.run(10)
+    assert rollout.decisions[-1].reasons == (Reason.ROUTE_UNREAD,)
+    assert "leads to no arm" in rollout.decisions[-1].sentence
     assert router.writes == []
     router.problem = ""
-    rollout.controller.note(resume(rollout))
     assert rollout.run().phase == "promoted"
 
 

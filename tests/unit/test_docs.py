@@ -69,6 +69,15 @@ def test_every_defect_of_a_peer_has_a_test_that_exists():
         assert [name for name in named if f"def {name}(" not in tests] == []
 
 
+def test_every_fault_that_was_found_has_a_test_that_exists():
+    tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    for row in (DOCS / "reliability.md").read_text().splitlines():
+        if row.startswith("| ") and not row.startswith("| kind"):
+            named = re.findall(r"`(test_\w+)`", row)
+            assert named, f"no test: {row}"
+            assert [name for name in named if f"def {name}(" not in tests] == []
+
+
 def test_what_concerns_traffic_has_a_test_named_after_the_peer():
     text, _, _ = (DOCS / "peer-defects.md").read_text().partition("## Evidence")
     rows = [row for row in text.splitlines() if row.startswith(("| Argo", "| Flagger"))]

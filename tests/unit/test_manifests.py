@@ -12,6 +12,7 @@ from rollout.cli import surefoot
 from rollout.doctor.finding import Check
 from rollout.doctor.rights import (
     of_creation,
+    of_endpoints,
     of_lease,
     of_operating,
     of_route,
@@ -130,6 +131,19 @@ def test_triggers_add_what_the_controller_needs_for_them_and_nothing_else():
     role, _ = documents(MANIFESTS / "components" / "triggers" / "role.yaml")
     needed = of_triggers("ns")
     assert granted(role) == {(right.verb, right.group, right.resource) for right in needed}
+
+
+def test_the_role_for_endpoints_reads_what_the_first_weight_waits_for_and_nothing_else():
+    role, _ = documents(MANIFESTS / "components" / "endpoints" / "role.yaml")
+    examples = sorted((MANIFESTS / "examples").glob("*.yaml"))
+    needed = [
+        right for path in examples for plan in load_file(path) for right in of_endpoints(plan)
+    ]
+    assert {(right.group, right.resource) for right in needed} == {
+        (group, resource) for _, group, resource in granted(role)
+    }
+    assert {(right.verb, right.group, right.resource) for right in needed} <= granted(role)
+    assert {verb for verb, _, _ in granted(role)} == {"get", "list"}
 
 
 def test_the_pod_is_confined():

@@ -24,6 +24,7 @@ from rollout.decide.record.facts import (
     Observed,
     Refused,
     RouteFailed,
+    RouteRead,
     Started,
 )
 from rollout.decide.text.comparison import format_split
@@ -116,6 +117,22 @@ def _describe_drifted(fact: Drifted) -> str:
     return f"somebody else moved the weights to {format_split(fact.seen)}"
 
 
+def _describe_route_read(fact: RouteRead) -> str:
+    texts = [fact.problem] if fact.problem else []
+    if fact.split is not None:
+        texts.append(f"the route gives the canary {format_split(fact.split)}")
+    if fact.withdrawn:
+        texts.append(f"decision {fact.withdrawn} was not written")
+    if fact.writer:
+        texts.append(f"written as {fact.writer}")
+    if fact.has_endpoints is False:
+        texts.append("the canary has no ready endpoint")
+    texts += fact.conditions
+    if fact.owner:
+        texts.append(f"owned by {fact.owner}")
+    return "; ".join(texts) or "nothing stands against the route any more"
+
+
 def _describe_elected(fact: Elected) -> str:
     return f"{fact.controller} is the leader, term {fact.term}"
 
@@ -145,6 +162,7 @@ _SENTENCES: dict[type, Callable[[Any], str]] = {
     RouteFailed: _describe_route_failed,
     HumanSaid: _describe_human_said,
     Drifted: _describe_drifted,
+    RouteRead: _describe_route_read,
     HookCalled: _describe_hook_called,
     HookAnswered: _describe_hook_answered,
     Elected: _describe_elected,

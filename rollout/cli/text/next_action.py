@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rollout.decide.evidence.baseline import baseline_complete
 from rollout.decide.evidence.exposure import mirror_of
+from rollout.decide.record.reasons import Reason, first_reason
 from rollout.decide.record.split import Split
 from rollout.decide.rules.ramp import held_back, next_split
 from rollout.decide.rules.safety import CLIMBING
@@ -26,8 +29,8 @@ def next_action(rollout_view: View) -> str:
         return f"the mesh confirms {format_split(state.wanted)}"
     if state.phase == "paused":
         return _describe_end_of_pause(state, rollout_view.now)
-    if rollout_view.blind:
-        return _describe_end_of_blindness(rollout_view)
+    if waiting := _describe_obstacle(state) or _describe_end_of_blindness(rollout_view):
+        return waiting
     if not state.stepped and not baseline_complete(state):
         return f"switch when enough samples of {state.versions[0]} are collected"
     if state.warm_at is None and state.wanted.served_share:
@@ -38,6 +41,21 @@ def next_action(rollout_view: View) -> str:
     if rollout_view.near_harm:  # nobody knows when the evidence falls, so no time is given
         condition, wait = f"{condition} and {_DISTANCE}", 0.0
     return f"{what} in {duration(wait)} if {condition}" if wait >= 1 else f"{what} when {condition}"
+
+
+_OBSTACLES: Mapping[Reason | None, str] = {
+    Reason.NOT_AT_STABLE: "begin when all traffic is at stable",
+    Reason.ROUTE_UNREAD: "begin when the route can be read",
+    Reason.AWAITING_ENDPOINTS: "begin when the canary has a ready endpoint",
+    Reason.ROUTE_CONDITIONS: "continue when nothing stands against the route",
+}
+
+
+def _describe_obstacle(state: RolloutState) -> str:
+    """Describe what ends a wait for the route or for endpoints; empty without one."""
+    last = state.last
+    is_waiting = last is not None and last.action == "hold"
+    return _OBSTACLES.get(first_reason(last.reasons), "") if is_waiting and last else ""
 
 
 def _describe_goal(state: RolloutState, goal: Split | None) -> tuple[str, str]:
@@ -52,7 +70,9 @@ def _describe_goal(state: RolloutState, goal: Split | None) -> tuple[str, str]:
 
 
 def _describe_end_of_blindness(rollout_view: View) -> str:
-    """Describe what ends the blindness, and when the plan's `whenBlind` acts without data."""
+    """Describe what ends the blindness, and when the plan's `whenBlind` acts; empty without one."""
+    if not rollout_view.blind:
+        return ""
     state, policy = rollout_view.state, rollout_view.state.plan.spec.when_blind
     text = "continue when every guardrail has data again (surefoot doctor names the cause)"
     if state.phase not in CLIMBING:

@@ -34,11 +34,23 @@ class Line:
 
 
 @dataclass(frozen=True)
+class LiveRoute:
+    """What the mesh showed of the route when it was last recorded."""
+
+    weight: float
+    problem: str
+    writer: str
+    has_endpoints: bool | None
+    conditions: tuple[str, ...]
+    owner: str
+
+
+@dataclass(frozen=True)
 class Report:
     """One rollout at one moment; shares are 0 to 1, times unix seconds.
 
-    The field names are the keys of `status --json`. `weight` is the share that the mesh confirmed,
-    `wanted` the share of the last decision; they differ until the mesh has confirmed it.
+    The field names are the keys of `status --json`. `weight` is the share that the mesh showed or
+    confirmed, `wanted` the share of the last decision; they differ until the mesh has confirmed it.
     """
 
     rollout: str
@@ -61,6 +73,7 @@ class Report:
     observational: bool
     hooks: tuple[str, ...] = ()  # each hook that was called, and its outcome
     recorded_stable: str | None = None  # of the service; None before its first rollout ends
+    route: LiveRoute | None = None  # None before the first look
 
     def as_json(self) -> dict[str, Any]:
         """Return the object of `status --json`, whose keys are stable."""
@@ -100,9 +113,9 @@ def report(
         stable=stable,
         canary=canary,
         phase=state.phase,
-        weight=state.split.served_share,
+        weight=state.live.served_share,
         wanted=state.wanted.served_share,
-        shown=format_split(state.split),
+        shown=format_split(state.live),
         confirmed=not state.delivery.is_open,
         started_at=state.started_at,
         guardrails=lines,
@@ -117,6 +130,22 @@ def report(
             for hook, event, problem in describe_hooks(state)
         ),
         recorded_stable=_find_recorded_stable(state, among or {}),
+        route=_describe_route(state),
+    )
+
+
+def _describe_route(state: RolloutState) -> LiveRoute | None:
+    """Return what the mesh showed; None where no look has recorded it."""
+    read = state.route_read
+    if read is None:
+        return None
+    return LiveRoute(
+        weight=state.live.served_share,
+        problem=read.problem,
+        writer=read.writer,
+        has_endpoints=read.has_endpoints,
+        conditions=read.conditions,
+        owner=read.owner,
     )
 
 

@@ -123,6 +123,7 @@ class RouteFailed(_Fact):
     attempt: int
     refused: bool = Field(default=False, description="Trying again alone does not cure it.")
     unread: bool = Field(default=False, description="Nobody could ask the mesh what it shows.")
+    unsent: bool = Field(default=False, description="No write was sent in this attempt.")
 
 
 class HumanSaid(_Fact):
@@ -156,6 +157,42 @@ class Drifted(_Fact):
         default=False,
         description="The share of traffic is tested anew: what was counted may be of either split.",
     )
+
+
+class RouteRead(_Fact):
+    """What the mesh shows of the route; recorded where it is not what was recorded last.
+
+    Before the first write it has the live split. Afterwards `Confirmed` and `Drifted` tell that,
+    and this fact has only what the mesh reports of the route.
+    """
+
+    kind: Literal["route-read"] = "route-read"
+    split: RecordedSplit | None = Field(
+        default=None, description="The live split before the first write; none if unreadable."
+    )
+    problem: str = Field(default="", description="Why the route cannot be read, in words.")
+    absent: bool = Field(default=False, description="The route does not exist.")
+    writer: str = Field(default="", description="Write id of another rollout on the route.")
+    has_endpoints: bool | None = Field(
+        default=None, description="Whether the canary has ready endpoints, where that is known."
+    )
+    conditions: tuple[str, ...] = Field(
+        default=(), description="What the mesh reports against the route, in words."
+    )
+    owner: str = Field(default="", description="The controller that writes the object back.")
+    withdrawn: int = Field(
+        default=0, description="The decision that was not written, since the route had moved."
+    )
+
+    @property
+    def content(self) -> tuple[object, ...]:
+        """Everything that the mesh showed, to compare with what was recorded before."""
+        return self.split, self.problem, self.absent, *self.reports
+
+    @property
+    def reports(self) -> tuple[object, ...]:
+        """What the mesh reports of the route besides its weights."""
+        return self.writer, self.has_endpoints, self.conditions, self.owner
 
 
 class HookCalled(_Fact):
@@ -227,6 +264,7 @@ Fact = Annotated[
     | RouteFailed
     | HumanSaid
     | Drifted
+    | RouteRead
     | HookCalled
     | HookAnswered
     | Calibrated

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rollout.decide.record.reasons import Reason
-from rollout.decide.rules import progress
+from rollout.decide.rules import first_write, progress
 from rollout.decide.rules.choice import Choice, hold, pause, promote, roll_back
 from rollout.decide.rules.safety import CLIMBING, refused
 from rollout.decide.rules.view import View
@@ -12,6 +12,7 @@ from rollout.decide.rules.view import View
 _PRECONDITIONS = (
     refused,
     progress.unconfirmed,
+    *first_write.OBSTACLES,
     *progress.ASKED,
     progress.baking,
     progress.near_harm,

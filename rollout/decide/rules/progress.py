@@ -6,6 +6,7 @@ from rollout.decide.evidence.baseline import baseline_complete
 from rollout.decide.evidence.exposure import mirror_of
 from rollout.decide.record.reasons import Reason
 from rollout.decide.record.split import Split
+from rollout.decide.rules import first_write
 from rollout.decide.rules.choice import Choice, hold, pause, promote
 from rollout.decide.rules.ramp import at_last_step, held_back, next_split
 from rollout.decide.rules.view import View
@@ -100,7 +101,17 @@ def skewed(view: View) -> Choice | None:
     return hold(view, Reason.EXPOSURE_MISMATCH) if view.is_skewed else None
 
 
-ASKED = (blind, learning, untested, watching, calling, mirroring, skewed)
+ASKED = (
+    first_write.awaiting_endpoints,
+    first_write.reported,
+    blind,
+    learning,
+    untested,
+    watching,
+    calling,
+    mirroring,
+    skewed,
+)
 """Conditions of every step, and of a promotion without proof as well."""
 
 

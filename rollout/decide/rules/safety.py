@@ -5,6 +5,7 @@ from __future__ import annotations
 from rollout.decide.record.reasons import Reason
 from rollout.decide.record.split import Split
 from rollout.decide.rules.choice import Choice, hold, pause, promote, roll_back
+from rollout.decide.rules.first_write import OBSTACLES, not_at_stable
 from rollout.decide.rules.view import View
 from rollout.decide.state.rollout import Phase
 
@@ -48,10 +49,11 @@ def asked(view: View) -> Choice | None:
     if request is None:
         return None
     if request.command == "promote" and phase != "promoting":
-        return promote(view, Reason.HUMAN.of("promote"))
+        obstacles = (choice for rule in OBSTACLES if (choice := rule(view)))
+        return next(obstacles, None) or promote(view, Reason.HUMAN.of("promote"))
     if request.command == "pause" and phase in CLIMBING:
         return pause(view, Reason.HUMAN.of("pause"))
-    if request.command == "resume" and phase == "paused":
+    if request.command == "resume" and (phase == "paused" or view.state.is_put_back):
         return Choice(
             "resume", view.state.wanted, (Reason.HUMAN.of("resume"), *_list_rewrite_reasons(view))
         )
@@ -97,7 +99,9 @@ def long_blind(view: View) -> Choice | None:
     policy, resumed = view.state.plan.spec.when_blind, view.state.resumed_at
     # A resume starts the time again, so that a person can give a blind guardrail more of it.
     over = [n for n, b in view.blind.items() if view.now - max(b.since, resumed) >= policy.hold]
-    if not over or view.state.phase not in CLIMBING:
+    # A route that is not at stable yet gives an arm nothing to see; the deadline ends that wait.
+    is_climbing = view.state.phase in CLIMBING and not_at_stable(view) is None
+    if not over or not is_climbing:
         return None
     reasons = tuple(Reason.BLIND_TOO_LONG.of(name) for name in over)
     return (pause if policy.then == "pause" else roll_back)(view, *reasons)

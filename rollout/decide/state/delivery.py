@@ -23,9 +23,18 @@ from rollout.decide.record.split import Split
 
 Status = Literal["settled", "to write", "to read again", "to try again", "refused"]
 # `unread`: a failure that says nothing about the mesh. `given up`: the pause after a refusal.
+# `withdrawn`: a first write that was not sent, since the route was not at stable any more.
 # `reverted`: a drift that is written over, since the plan says `onDrift: revert`.
 DeliveryEvent = Literal[
-    "decided", "confirmed", "failed", "unread", "refused", "given up", "drifted", "reverted"
+    "decided",
+    "confirmed",
+    "failed",
+    "unread",
+    "refused",
+    "given up",
+    "withdrawn",
+    "drifted",
+    "reverted",
 ]
 
 # Every legal change of status; any other pair keeps the status. The docs draw this table.
@@ -38,8 +47,10 @@ DELIVERY_MOVES: dict[tuple[Status, DeliveryEvent], Status] = {
     ("to write", "confirmed"): "settled",
     ("to write", "refused"): "to try again",
     ("to write", "drifted"): "settled",
+    ("to write", "withdrawn"): "settled",
     ("to read again", "decided"): "to write",
     ("to read again", "confirmed"): "settled",
+    ("to read again", "withdrawn"): "settled",
     ("to read again", "failed"): "to write",
     ("to read again", "refused"): "refused",
     ("to read again", "drifted"): "settled",
@@ -49,6 +60,7 @@ DELIVERY_MOVES: dict[tuple[Status, DeliveryEvent], Status] = {
     ("to try again", "failed"): "to write",
     ("to try again", "unread"): "to write",
     ("to try again", "given up"): "settled",
+    ("to try again", "withdrawn"): "settled",
     ("refused", "decided"): "to write",
     ("refused", "failed"): "to write",
     ("refused", "unread"): "to read again",
@@ -75,6 +87,8 @@ class Delivery:
     retry_at: float = 0.0
     problem: str = ""
     confirmed_at: float | None = None
+    previous: Split | None = None  # what the mesh showed before our last write
+    is_unclear: bool = False  # a write may have been carried out although it failed
 
     @property
     def is_open(self) -> bool:
@@ -104,6 +118,7 @@ class Delivery:
             decision=decision,
             attempts=0,
             retry_at=at,
+            is_unclear=False,
         )
 
     def rewrite(self, decision: int, at: float) -> Delivery:
@@ -117,6 +132,7 @@ class Delivery:
             self,
             status=self._after("confirmed"),
             confirmed=self.wanted,
+            previous=self.confirmed if self.has_to_write else self.previous,
             is_unseen=False,
             attempts=0,
             problem="",
@@ -129,6 +145,7 @@ class Delivery:
             self,
             status=self._after(_classify_failure(fact)),
             is_unseen=fact.unread,
+            is_unclear=self.is_unclear or not (fact.refused or fact.unsent),
             attempts=fact.attempt,
             retry_at=retry_at,
             problem=fact.problem,
@@ -140,6 +157,11 @@ class Delivery:
         The problem stays: a resume must know that the mesh refused.
         """
         return replace(self, status=self._after("given up"), wanted=self.confirmed, attempts=0)
+
+    def withdraw(self) -> Delivery:
+        """Return the delivery whose decision was not written: only what was confirmed is wanted."""
+        wanted = self.confirmed
+        return replace(self, status=self._after("withdrawn"), wanted=wanted, attempts=0, problem="")
 
     def drift(self, split: Split, at: float) -> Delivery:
         """Return the delivery after an edit by somebody else: its split is wanted from now on."""

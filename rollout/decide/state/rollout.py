@@ -12,7 +12,7 @@ from analysis.rates.rate import RateMargin
 from analysis.verdict.histogram_test import HistogramTest
 from analysis.verdict.rate_test import RateTest
 from analysis.verdict.sequential_test import SequentialTest
-from rollout.decide.record.facts import Action, Decided, HumanSaid, Learned, Started
+from rollout.decide.record.facts import Action, Decided, HumanSaid, Learned, RouteRead, Started
 from rollout.decide.record.split import Split
 from rollout.decide.state.delivery import Delivery
 from rollout.decide.state.guardrail import GuardrailState
@@ -32,7 +32,8 @@ Phase = Literal[
     "undoing",
     "undone",
 ]
-Event = Action | Literal["confirmed"]
+# `withdrawn`: the first write was not sent, since the route was not at stable any more.
+Event = Action | Literal["confirmed", "withdrawn"]
 
 TERMINAL: frozenset[Phase] = frozenset({"promoted", "rolled back", "undone"})
 
@@ -43,17 +44,20 @@ MOVES: dict[tuple[Phase, Event], Phase] = {
     ("waiting", "promote"): "promoting",
     ("waiting", "pause"): "paused",
     ("waiting", "roll back"): "reverting",
+    ("stepping", "withdrawn"): "waiting",
     ("stepping", "advance"): "stepping",
     ("stepping", "hold back"): "holding back",
     ("stepping", "promote"): "promoting",
     ("stepping", "pause"): "paused",
     ("stepping", "roll back"): "reverting",
+    ("holding back", "withdrawn"): "waiting",
     ("holding back", "promote"): "promoting",
     ("holding back", "pause"): "paused",
     ("holding back", "roll back"): "reverting",
     ("paused", "resume"): "stepping",
     ("paused", "promote"): "promoting",
     ("paused", "roll back"): "reverting",
+    ("promoting", "withdrawn"): "waiting",
     ("promoting", "pause"): "paused",
     ("promoting", "roll back"): "reverting",
     ("promoting", "confirmed"): "promoted",
@@ -103,6 +107,9 @@ class RolloutState:
     requests_per_look: float = 0.0
     asked: HumanSaid | None = None  # the command that no decision has answered yet
     drifted: bool = False
+    route_read: RouteRead | None = None  # what the mesh showed; None in journals from before it
+    first_write: int = 0  # the first decision that gave the canary weight; 0: nothing was written
+    put_back_at: float | None = None  # when somebody restored what our last write had changed
     policy_drift: str = ""
     last: Decided | None = None
     learned: Learned | None = None
@@ -124,6 +131,31 @@ class RolloutState:
     def wanted(self) -> Split:
         """The split that the mesh must show; another than `split` while it is delivered."""
         return self.delivery.wanted
+
+    @property
+    def live(self) -> Split:
+        """The split that the mesh shows, as far as it was read: also before the first write."""
+        read = self.route_read
+        if self.first_write or read is None or read.split is None:
+            return self.delivery.confirmed
+        return read.split
+
+    @property
+    def is_first_write_unsent(self) -> bool:
+        """Whether the first write is open, and no attempt at it can have reached the mesh."""
+        delivery = self.delivery
+        is_open = delivery.decision == self.first_write and delivery.wanted != delivery.confirmed
+        return is_open and not delivery.is_unclear
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether all traffic returns to stable by a decision that has nothing to take back."""
+        return self.stepped and not self.first_write and not self.wanted.canary
+
+    @property
+    def is_put_back(self) -> bool:
+        """Whether somebody restored what our last write had changed, and nobody resumed since."""
+        return self.put_back_at is not None and self.put_back_at >= self.resumed_at
 
     @property
     def route_problem(self) -> str:

@@ -7,12 +7,17 @@ from collections.abc import Callable
 from rollout.decide.record.facts import Action
 from rollout.decide.record.reasons import Reason, split_reason
 from rollout.decide.state.rollout import RolloutState
+from rollout.decide.text.arms import name_arms
 from rollout.plan.fields.units import duration
 
 _MENDING = {
+    Reason.AWAITING_ENDPOINTS: "start the canary's pods, or find why none is ready",
     Reason.BLIND_TOO_LONG: "find the missing data (surefoot doctor)",
     Reason.HOOK_FAILED: "make the hook answer",
+    Reason.NOT_AT_STABLE: "move all traffic to stable, or mend the plan's names",
     Reason.NO_VALID_TEST: "accept the risk, or give a longer history or more pods",
+    Reason.ROUTE_CONDITIONS: "mend what the mesh reports",
+    Reason.ROUTE_UNREAD: "make the route readable, or name the right one",
     Reason.ROUTE_REFUSED: "make the mesh accept the change",
 }
 """What a person does first, before a paused rollout is resumed."""
@@ -46,7 +51,31 @@ def _after_blindness(state: RolloutState) -> str:
     return f"continues with the next samples, without any it {then} after {duration(policy.hold)}"
 
 
+def _after_wrong_route(state: RolloutState) -> str:
+    """Name the cure of a route that is not at stable: the names, or the traffic."""
+    stable, canary = name_arms(state.plan)
+    move = f"move all traffic to {stable}"
+    if not state.live.stable:
+        return f"swap the names {stable} and {canary} in spec.route, or {move} first"
+    return f"{move} first"
+
+
+def _after_conditions(state: RolloutState) -> str:
+    """Name who ends the wait: a person, where somebody put our write back."""
+    if state.is_put_back:
+        return f"end the other writer's work on the route, then surefoot resume {state.plan.name}"
+    return "continues when nothing stands against it, surefoot doctor names each and its cure"
+
+
 _AFTER_HOLD: dict[str, Callable[[RolloutState], str]] = {
+    Reason.AWAITING_ENDPOINTS: lambda _: (
+        "begins with its first ready pod, `awaitEndpoints: false` begins without one"
+    ),
     Reason.BLIND: _after_blindness,
     Reason.EXPOSURE_MISMATCH: lambda _: "find the traffic that goes around the route",
+    Reason.NOT_AT_STABLE: _after_wrong_route,
+    Reason.ROUTE_CONDITIONS: _after_conditions,
+    Reason.ROUTE_UNREAD: lambda _: (
+        "create the route or mend what spec.route names, surefoot doctor says which rule lacks"
+    ),
 }

@@ -9,6 +9,8 @@ from rollout.decide.evidence.exposure import mirror_of
 from rollout.decide.record.reasons import Reason
 from rollout.decide.state.hooks import failed
 from rollout.decide.state.rollout import RolloutState
+from rollout.decide.text.arms import name_arms
+from rollout.decide.text.comparison import format_split
 from rollout.decide.text.evidence import describe_harm, describe_missing_proof, describe_proof
 from rollout.decide.text.measurement import closest, nearness
 from rollout.plan.fields.units import duration, percent
@@ -70,6 +72,46 @@ def _describe_holding_back(state: RolloutState) -> tuple[str, str, str]:
     return share, state.versions[0], lasts
 
 
+def _describe_not_at_stable(state: RolloutState, _: str) -> str:
+    stable, canary = name_arms(state.plan)
+    live, read = state.live, state.route_read
+    rest = f" and {percent(1 - live.share)} to {stable}" if live.stable else ""
+    writer = f", written by {_name_writer(read.writer)}" if read and read.writer else ""
+    return (
+        f"the route sends {format_split(live)} to {canary}, which the plan calls the canary"
+        f"{rest}{writer}; nothing is written"
+    )
+
+
+def _name_writer(write_id: str) -> str:
+    """Name who wrote an id: a rollout with its decision, or a mark of another kind."""
+    rollout, _, decision = write_id.rpartition("/")
+    return f"rollout {rollout} (decision {decision})" if rollout else f"{write_id}, not by us"
+
+
+def _describe_unread_route(state: RolloutState, _: str) -> str:
+    problem = state.route_read.problem if state.route_read else ""
+    return f"the route cannot be read before the first write ({problem}); nothing is written"
+
+
+def _describe_awaited_endpoints(state: RolloutState, _: str) -> str:
+    return f"{name_arms(state.plan)[1]}, the canary, has no ready endpoint"
+
+
+def _describe_conditions(state: RolloutState, _: str) -> str:
+    """Describe everything that keeps our weights from being in force."""
+    read, texts = state.route_read, []
+    if read is not None:
+        texts = [*read.conditions]
+        if read.owner:
+            texts.append(f"{read.owner} owns the object and will write it back")
+        if read.writer and state.first_write:
+            texts.append(f"another controller wrote to the route too (decision {read.writer})")
+    if state.is_put_back:
+        texts.append("somebody put the last write back")
+    return f"the weights would not stay in force: {'; '.join(texts)}"
+
+
 def _mesh_problem(state: RolloutState) -> str:
     return f" ({state.route_problem})" if state.route_problem else ""
 
@@ -86,6 +128,7 @@ _BY_EVIDENCE: dict[str, Callable[[RolloutState, str, Judgement], str]] = {
     Reason.USED_UP: _describe_used_up,
 }
 _BY_CODE: dict[str, Callable[[RolloutState, str], str]] = {
+    Reason.AWAITING_ENDPOINTS: _describe_awaited_endpoints,
     Reason.AWAITING_HOOK: lambda _, name: f"waiting for the hook {name} to answer",
     Reason.AWAITING_MESH: lambda state, _: (
         f"the mesh has not confirmed the last change yet{_mesh_problem(state)}"
@@ -115,6 +158,7 @@ _BY_CODE: dict[str, Callable[[RolloutState, str], str]] = {
     Reason.LEARNING: lambda state, _: f"the history of {state.versions[0]}'s pods is not read yet",
     Reason.MIRRORING: _describe_mirroring,
     Reason.NO_VALID_TEST: lambda state, name: f"no valid test for {name}: {state.unknown[name]}",
+    Reason.NOT_AT_STABLE: _describe_not_at_stable,
     Reason.NOT_PROMOTED: lambda *_: (
         "the plan promotes without proof, once the next step is possible"
     ),
@@ -126,10 +170,12 @@ _BY_CODE: dict[str, Callable[[RolloutState, str], str]] = {
     Reason.ROUTE_AGAIN: lambda state, _: (
         f"the confirmed weights are written again, after the mesh refused{_mesh_problem(state)}"
     ),
+    Reason.ROUTE_CONDITIONS: _describe_conditions,
     Reason.ROUTE_FIRST: lambda *_: (
         "it comes before the first step, an existing route is used as it is"
     ),
     Reason.ROUTE_REFUSED: lambda state, _: f"the mesh refuses the change{_mesh_problem(state)}",
+    Reason.ROUTE_UNREAD: _describe_unread_route,
     Reason.WARMING_UP: lambda state, _: (
         f"warming up for {duration(state.plan.spec.warmup)} from the canary's first request, "
         "only a crash is judged"

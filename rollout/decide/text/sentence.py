@@ -11,6 +11,7 @@ from rollout.decide.record.facts import Action
 from rollout.decide.record.reasons import Reason, split_reason
 from rollout.decide.record.split import Split
 from rollout.decide.state.rollout import RolloutState
+from rollout.decide.text.arms import describe_unknown_endpoints
 from rollout.decide.text.comparison import exposed, format_split, observational
 from rollout.decide.text.error_rates import assumptions
 from rollout.decide.text.next_step import next_step
@@ -47,12 +48,15 @@ def sentence(
         "pause": f"Pause {canary} at {to}",
         "resume": f"Resume {canary} at {now}",
     }[action]
+    if action == "roll back" and not state.first_write:
+        head = f"End the rollout of {canary}, nothing was written to the route"
     explanations = _describe_reasons(state, reasons, view)
     if action == "hold" and reasons == (Reason.PAUSED,) and state.pause is not None:
         # The pause's own sentence says why and what ends it: it is quoted whole, never parsed.
         return f"{head}: {'; '.join(explanations)}. {state.pause.sentence}"
     if action == "advance" and not state.stepped:
         explanations += [*assumptions(state), *exposed(state.plan)]
+        explanations += describe_unknown_endpoints(state)
     if label := observational(state.plan):
         explanations.append(label)
     if following := next_step(state, action, reasons):

@@ -77,7 +77,7 @@ def with_rollout(
             "observedGeneration": generation,
             "rollout": story.rollout,
             "phase": state.phase,
-            "weight": _format_share(state.split),
+            "weight": _format_share(state.live),
             "wanted": _format_share(state.wanted),
             "verdict": min((item.verdict for item in guardrails), key=_WORST.index),
             "stable": stable,

@@ -71,6 +71,11 @@ class Spec(Model):
     on_drift: Literal["adopt", "revert", "pause"] = Field(
         "pause", description="What to do when someone else moves the weights."
     )
+    await_endpoints: bool | None = Field(
+        default=None,
+        description="Wait with the first weight until the canary has ready endpoints, where that "
+        "can be known (true when left out); `false` lets a canary begin that scales from zero.",
+    )
     hooks: Hooks = Field(
         None, description="Addresses that are called before the first step and after the end."
     )
@@ -91,6 +96,17 @@ class Spec(Model):
         None when both versions serve at the same time and are compared with each other.
         """
         return self.ramp.blue_green.before if isinstance(self.ramp, Switch) else None
+
+    @property
+    def waits_for_endpoints(self) -> bool:
+        """Whether the first weight waits until the canary has ready endpoints."""
+        return self.await_endpoints is not False
+
+    @field_validator("await_endpoints")
+    @classmethod
+    def _leave_out_default(cls, value: bool | None) -> bool | None:
+        """Leave `true` out: a plan has one digest, however it is spelt."""
+        return None if value else value
 
     # Each rule is a validator of the field that breaks it. So it is reported at that field, and
     # together with all other mistakes. Pydantic validates fields in the order above: `info.data`

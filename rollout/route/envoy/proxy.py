@@ -14,11 +14,11 @@ from rollout.plan.model.plan import Plan
 from rollout.plan.model.route import EnvoyRoute
 from rollout.plan.model.traffic import Traffic
 from rollout.ports import RouteStatus
-from rollout.route.envoy.safety_net import fallen, net_name, netted, over_net, past_net
+from rollout.route.envoy.safety_net import fallen, is_serving, net_name, netted, over_net, past_net
 from rollout.route.envoy.traffic import patch, split_of
 from rollout.route.envoy.watched import load, replace
 from rollout.route.envoy.weights import Arms, clusters_of, names_of, shown, version_of
-from rollout.route.manifest import Json
+from rollout.route.manifest import Json, dicts
 
 _TIMEOUT = 2.0
 _DUMP = "/config_dump?resource=dynamic_route_configs"
@@ -69,6 +69,16 @@ class EnvoyRouter:
         del plan, total
         return None
 
+    def endpoints(self, plan: Plan) -> bool | None:
+        """See rollout.ports.Router; None where Envoy does not check the canary's health."""
+        route, cluster = route_of(plan), arms_of(plan).canary
+        try:
+            if not _checks_health(route, cluster):
+                return None
+            return is_serving(ask(route, "/clusters"), cluster)
+        except RouteError:
+            return None
+
     def diagnose(self, plan: Plan) -> str:
         """Say why Envoy does not show the file's version; empty if it does, or if unknown."""
         route = route_of(plan)
@@ -112,6 +122,26 @@ def endpoints(clusters_text: str, cluster: str) -> set[str]:
     return set(
         re.findall(rf"^{re.escape(cluster)}::(.+)::health_flags::", clusters_text, re.MULTILINE)
     )
+
+
+def _checks_health(route: EnvoyRoute, cluster: str) -> bool:
+    """Return whether Envoy checks a cluster's endpoints itself. Raises RouteError.
+
+    Without these checks it calls every endpoint healthy, also one that does not answer.
+    """
+    configs = [*_dump_clusters(route, "static_clusters")]
+    configs += _dump_clusters(route, "dynamic_active_clusters")
+    clusters = (item.get("cluster") or {} for item in configs)
+    return any(item.get("name") == cluster and bool(item.get("health_checks")) for item in clusters)
+
+
+def _dump_clusters(route: EnvoyRoute, resource: str) -> list[Json]:
+    """Return Envoy's clusters of one origin; none where it has none of it."""
+    try:
+        dump = json.loads(ask(route, f"/config_dump?resource={resource}"))
+    except (RouteError, ValueError):
+        return []
+    return dicts(dump.get("configs")) if isinstance(dump, dict) else []
 
 
 def arms_of(plan: Plan) -> Arms:

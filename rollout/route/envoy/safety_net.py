@@ -43,6 +43,13 @@ def fallen(clusters: str, arms: Arms) -> bool:
     return bool(lines) and all("/failed_" in endpoint_flags for endpoint_flags in flags)
 
 
+def is_serving(clusters: str, cluster: str) -> bool:
+    """Return whether a cluster has an endpoint that Envoy's health checks do not call failed."""
+    lines = [line for line in clusters.splitlines() if line.startswith(f"{cluster}::")]
+    flags = [match[1] for line in lines if (match := _FLAGS.search(line))]
+    return any("/failed_" not in endpoint_flags for endpoint_flags in flags)
+
+
 _FLAGS = re.compile(r"::health_flags::(.*)$")
 
 

@@ -10,6 +10,8 @@ from rollout.plan.model.plan import Plan
 from rollout.ports import RouteStatus
 from rollout.route.istio.destinations import explain_missing_subset
 from rollout.route.kube import patch
+from rollout.route.kube.conditions import conditions_of, owner_of
+from rollout.route.kube.endpoints import EndpointSource, has_endpoints
 from rollout.route.kube.object_annotations import read_write_id
 from rollout.route.kube.objects import (
     DESTINATION_RULE,
@@ -33,8 +35,13 @@ class ClusterRouter:
     from the watch, whose copy may be old.
     """
 
-    def __init__(self, objects: Objects, watched: WatchedObjects | None = None) -> None:
-        self._objects, self._watched = objects, watched
+    def __init__(
+        self,
+        objects: Objects,
+        watched: WatchedObjects | None = None,
+        source: EndpointSource | None = None,
+    ) -> None:
+        self._objects, self._watched, self._source = objects, watched, source
 
     def read(self, plan: Plan, total: int) -> RouteStatus:
         """Return the weights that the API server holds now, and our write id.
@@ -85,6 +92,15 @@ class ClusterRouter:
                 return
         message = f"{spelt(target.kind, plan, target.name)} keeps changing"
         raise RouteError(f"{message}: {_ATTEMPTS} patches came too late")
+
+    def endpoints(self, plan: Plan) -> bool | None:
+        """See rollout.ports.Router; None without a source, a right or a kind."""
+        if self._source is None:
+            return None
+        try:
+            return has_endpoints(plan, self._objects, self._source)
+        except (ClusterError, RouteError):
+            return None
 
     def diagnose(self, plan: Plan) -> str:
         """Return nothing: what the API server accepted, it also shows."""
@@ -146,7 +162,12 @@ def _read_status(live: Json, target: Target, plan: Plan, total: int) -> RouteSta
     split = patch.split_of(live, plan, total)
     if split.canary and (problem := target.complaint(live, plan)):
         raise RouteError(f"{spelt(target.kind, plan, target.name)}: {problem}")
-    return RouteStatus(split, read_write_id(live, plan.spec.service))
+    return RouteStatus(
+        split,
+        read_write_id(live, plan.spec.service),
+        conditions=conditions_of(live, plan),
+        owner=owner_of(live),
+    )
 
 
 def _is_unclear(error: ClusterError) -> bool:

@@ -35,7 +35,7 @@ class FakeCluster:
 
     def may(self, verb, group, resource, namespace, name):
         self.asked.append((verb, group, resource, namespace, name))
-        return resource not in ("secrets", "pods", *self.refused)
+        return resource not in ("secrets", *self.refused) and (verb, resource) != ("create", "pods")
 
     def get(self, kind, namespace, name):
         if kind == VIRTUAL_SERVICE:
@@ -144,12 +144,14 @@ def test_all_rights_or_each_that_is_missing_with_its_rule(tmp_path):
     ends = [("cluster", "ok"), ("rights", "ok"), ("rights", "ok"), ("mesh", "ok")]
     assert levels(findings)[-4:] == ends
     istio = "networking.istio.io"
-    assert cluster.asked[-5:] == [
+    assert cluster.asked[-7:] == [
         ("get", istio, "virtualservices", "default", "routes"),
         ("patch", istio, "virtualservices", "default", "routes"),
         ("get", istio, "destinationrules", "default", "rule"),
         ("list", istio, "virtualservices", "default", ""),
         ("watch", istio, "virtualservices", "default", ""),
+        ("list", "", "pods", "default", ""),
+        ("get", "", "services", "default", ""),
     ]
     refusing = FakeCluster(refused=["rolloutplans/status"])
     findings = examined([], tmp_path / "j.db", "clinical-ai", cluster=refusing)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from rollout.decide.record.split import Split
-from rollout.errors import RouteError
+from rollout.errors import RouteError, StaleError
 from rollout.ports import RouteStatus
 from rollout.route.mesh_router import MeshAccess, MeshRouter
 from rollout.route.policy.store import due_policy
@@ -107,6 +107,20 @@ def test_each_mesh_is_opened_once_and_only_for_a_plan_that_routes_there():
     assert router.read(istio(), 100).split == Split(1)
     assert (router.diagnose(istio()), router.diagnose(gateway())) == ("", "it refuses the update")
     assert opened == ["istio", "gateway"]
+
+
+def test_a_stale_controller_confirms_nothing_even_where_nothing_would_change():
+    """It would find what its successor has written, and record that as its own."""
+
+    def fence() -> None:
+        raise StaleError("two took over")
+
+    weights = MemoryRouter()
+    router = MeshRouter({"istio": lambda: MeshAccess(weights)}, fence)
+    with pytest.raises(StaleError, match="two took over"):
+        router.write(istio(), Split(0), "r-1/7")
+    assert weights.writes == []
+    assert router.read(istio(), 100).split == Split(0)
 
 
 def test_a_watch_s_cache_is_read_for_plans_without_a_policy():

@@ -14,8 +14,8 @@ STATE = fold(None, started(PLAN, at=0.0, controller="test"), 1)
 DARK = Answer(problems=dict.fromkeys(STATE.guardrails, "Prometheus is gone"))
 
 
-def kinds(state, answer, *, drift=None, now=1.0):
-    proposed = propose(PLAN.id, state, 1, drift=drift, answer=answer, now=now)
+def kinds(state, answer, *, reads=(), now=1.0):
+    proposed = propose(PLAN.id, state, 1, reads=reads, answer=answer, now=now)
     return [fact.kind for fact, _ in proposed]
 
 
@@ -24,7 +24,7 @@ def test_a_first_question_has_no_since():
 
 
 def test_a_problem_is_recorded_once():
-    first = propose(PLAN.id, STATE, 1, drift=None, answer=DARK, now=1.0)
+    first = propose(PLAN.id, STATE, 1, reads=[], answer=DARK, now=1.0)
     assert first[0][0].kind == "observed"
     assert "observed" not in kinds(first[-1][1], DARK, now=3.0)
 
@@ -35,7 +35,7 @@ def test_a_word_is_thought_through_without_asking_anybody():
 
 def test_each_fact_is_folded_on_the_one_before():
     series = {"errors": (Series("v1", "stable", ((1.0, (5,)),)),)}
-    proposed = propose(PLAN.id, STATE, 1, drift=None, answer=Answer(series, {}), now=1.0)
+    proposed = propose(PLAN.id, STATE, 1, reads=[], answer=Answer(series, {}), now=1.0)
     state = STATE
     for number, (fact, after) in enumerate(proposed, 2):
         state = fold(state, fact, number)

@@ -1,0 +1,85 @@
+"""Check what the mesh shows of a plan's route now: its weights, its reports and its writers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from rollout.decide.text.arms import name_arms
+from rollout.decide.text.comparison import format_split
+from rollout.doctor.finding import Finding
+from rollout.kube.kinds import Json
+from rollout.plan.model.plan import Plan
+from rollout.ports import RouteStatus
+from rollout.route.kube.conditions import git_tool_of
+from rollout.tick.fleet import attempt_id
+
+Recorded = Callable[[str], bool | None]
+"""Tells whether the journal has the decision of a write id; None where there is no journal."""
+
+_LONGEST_ATTEMPT = 3  # digits
+_REPORTED = "mend the route or its owner: every step waits until the mesh reports nothing more"
+
+
+def of_weight(plan: Plan, status: RouteStatus, recorded: Recorded) -> Finding:
+    """Check that the route is at stable, or where this plan's own rollout has brought it."""
+    split, writer = status.split, status.write_id
+    weight = f"the route answers: {format_split(split)} for the canary now"
+    if not split.canary:
+        return Finding("mesh", plan.name, "ok", weight)
+    if not _is_of_plan(writer, plan):
+        return _build_not_at_stable(plan, status)
+    if recorded(writer) is False:
+        message = f"{weight}, written as {writer}, which this journal does not have"
+        fix = "end the other controller of this plan, or name its journal with --journal"
+        return Finding("mesh", plan.name, "warn", message, fix)
+    return Finding("mesh", plan.name, "ok", f"{weight}, written as {writer}")
+
+
+def of_reports(plan: Plan, status: RouteStatus) -> Iterator[Finding]:
+    """Report what the mesh says against the route, and an owner that writes it back."""
+    for condition in status.conditions:
+        yield Finding("mesh", plan.name, "fail", condition, _REPORTED)
+    if status.owner:
+        message = f"{status.owner} owns the object and will write its weights back"
+        fix = "name a route that no controller owns; docs/routing.md shows how"
+        yield Finding("mesh", plan.name, "fail", message, fix)
+
+
+def of_no_endpoints(plan: Plan) -> Finding:
+    """Warn that the first weight will wait for the canary's endpoints."""
+    message = f"{name_arms(plan)[1]}, the canary, has no ready endpoint: the first weight waits"
+    fix = "start its pods, or set awaitEndpoints: false if it scales from zero"
+    return Finding("mesh", plan.name, "warn", message, fix)
+
+
+def of_git_tool(plan: Plan, name: str, manifest: Json) -> Iterator[Finding]:
+    """Warn of a tool that applies the object from a repository, and may put weights back."""
+    if tool := git_tool_of(manifest):
+        message = f"{name} is applied by {tool}, which may put our weights back"
+        fix = "let it ignore the weights; docs/routing.md shows how the two live together"
+        yield Finding("mesh", plan.name, "warn", message, fix)
+
+
+def _build_not_at_stable(plan: Plan, status: RouteStatus) -> Finding:
+    """Return the failure of a route that gives the canary traffic before the plan begins."""
+    stable, canary = name_arms(plan)
+    split, writer = status.split, status.write_id
+    rollout = writer.rpartition("/")[0]
+    by = f", written by {f'rollout {rollout}' if rollout else writer}" if writer else ""
+    message = (
+        f"not-at-stable: the route sends {format_split(split)} to {canary}, which the plan calls "
+        f"the canary{by}; the rollout would wait and write nothing"
+    )
+    move = f"move all traffic to {stable}"
+    swap = f"swap the names {stable} and {canary} in spec.route, or " if not split.stable else ""
+    return Finding("mesh", plan.name, "fail", message, f"{swap}{move} first")
+
+
+def _is_of_plan(write_id: str, plan: Plan) -> bool:
+    """Return whether a rollout of this very plan wrote it, in any attempt."""
+    rollout = write_id.rpartition("/")[0]
+    number = rollout.rpartition("-")[2]
+    # A longer number would leave nothing of the digest by which the plan is known.
+    is_number = number.isdecimal() and len(number) <= _LONGEST_ATTEMPT
+    is_retry = is_number and attempt_id(plan.id, int(number)) == rollout
+    return bool(rollout) and (rollout == plan.id or is_retry)

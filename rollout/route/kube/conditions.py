@@ -1,0 +1,102 @@
+"""What an object's own status and metadata say against its route, in words.
+
+Only conditions of the object's current generation count. A reference that cannot be resolved is
+heard if its message names one of our arms by its whole name: `svc-auth` is not `svc`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from rollout.decide.text.arms import name_arms
+from rollout.errors import RouteError
+from rollout.plan.model.plan import Plan
+from rollout.route.manifest import Json, dicts
+
+# Labels and annotations by which tools of a Git repository mark what they apply.
+_GIT_TOOLS = {
+    "argocd.argoproj.io/instance": "Argo CD",
+    "argocd.argoproj.io/tracking-id": "Argo CD",
+    "kustomize.toolkit.fluxcd.io/name": "Flux",
+    "helm.toolkit.fluxcd.io/name": "Flux",
+    "configsync.gke.io/declared-version": "Config Sync",
+    "configmanagement.gke.io/managed": "Config Sync",
+    "fleet.cattle.io/bundle-id": "Fleet",
+    "objectset.rio.cattle.io/id": "Fleet",
+}
+_MANAGED_BY, _HANDS = "app.kubernetes.io/managed-by", {"", "kubectl", "surefoot"}
+
+
+def conditions_of(live: Json, plan: Plan) -> tuple[str, ...]:
+    """Return what the mesh reports against the route, in words, each once."""
+    try:
+        texts = [*_list_conditions(live, plan)]
+    except RouteError:
+        return ()  # a status of another shape says nothing
+    return tuple(dict.fromkeys(texts))
+
+
+def owner_of(live: Json) -> str:
+    """Return the controller that owns the object, as `Kind name`; empty without one.
+
+    It will write the object back to what it wants.
+    """
+    references = _metadata(live).get("ownerReferences") or []
+    owners = (f"{ref.get('kind')} {ref.get('name')}" for ref in references if ref.get("controller"))
+    return next(owners, "")
+
+
+def git_tool_of(live: Json) -> str:
+    """Return the tool that applies the object from a repository; empty without a sign of one."""
+    metadata = _metadata(live)
+    notes = {**(metadata.get("annotations") or {}), **(metadata.get("labels") or {})}
+    for key, tool in _GIT_TOOLS.items():
+        if notes.get(key):
+            return f"{tool} ({key}: {notes[key]})"
+    manager = str(notes.get(_MANAGED_BY, ""))
+    return "" if manager.lower() in _HANDS else f"{manager} ({_MANAGED_BY})"
+
+
+def names_whole(name: str, message: str) -> bool:
+    """Return whether a message names this object, and not one whose name contains it."""
+    return re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", message) is not None
+
+
+def _list_conditions(live: Json, plan: Plan) -> Iterator[str]:
+    if deleted_at := _metadata(live).get("deletionTimestamp"):
+        yield f"the object is being deleted (since {deleted_at})"
+    parents = dicts((live.get("status") or {}).get("parents"))
+    reports = [(str(parent.get("controllerName")), _current(parent, live)) for parent in parents]
+    denials = [
+        f"{controller} does not accept the route: {report['Accepted', 'False']}"
+        for controller, report in reports
+        if ("Accepted", "False") in report
+    ]
+    # One gateway of several may refuse a route for good; it then has none of its traffic.
+    if denials and len(denials) == len(reports):
+        yield denials[0]
+    arms = name_arms(plan)
+    for controller, report in reports:
+        if dropped := report.get(("PartiallyInvalid", "True")):
+            yield f"{controller} has dropped a rule: {dropped}"
+        unresolved = report.get(("ResolvedRefs", "False"), "")
+        if any(names_whole(arm, unresolved) for arm in arms):
+            yield f"{controller} cannot resolve a backend: {unresolved}"
+
+
+def _current(parent: Json, live: Json) -> Mapping[tuple[str, str], str]:
+    """Return the conditions of the current generation, by type and status."""
+    generation = _metadata(live).get("generation")
+    return {
+        (str(item.get("type")), str(item.get("status"))): (
+            f"{item.get('reason')}: {item.get('message')}"
+        )
+        for item in dicts(parent.get("conditions"))
+        if item.get("observedGeneration", generation) == generation
+    }
+
+
+def _metadata(live: Json) -> Json:
+    metadata = live.get("metadata")
+    return metadata if isinstance(metadata, dict) else {}
