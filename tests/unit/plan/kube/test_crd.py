@@ -60,7 +60,7 @@ def test_a_trigger_s_plan_is_a_plan_s_spec_without_the_canary():
     (version,) = trigger.definition()["spec"]["versions"]
     watched = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
     spec = document()["properties"]["spec"]["properties"]
-    # The names of arms may hold `{version}`, so their pattern is looser: the plan itself is checked.
+    # Names of arms may hold `{version}`, so their pattern is looser: the plan itself is checked.
     assert without_patterns(watched["properties"]["plan"]["properties"]) == {
         name: without_patterns(field) for name, field in spec.items() if name != "canary"
     }
