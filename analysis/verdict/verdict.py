@@ -69,6 +69,11 @@ class Judgement:
     log_crash: float | None
     log_proofs: Mapping[str, float]
 
+    @property
+    def joint_share(self) -> float:
+        """The share of the evidence for a rollback that all guardrails together have; 0 if none."""
+        return harm_share(self.log_joint, self.alpha)
+
     def harm_of(self, name: str) -> float:
         """Compute the share of the evidence of harm for a rollback by this guardrail alone.
 

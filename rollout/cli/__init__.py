@@ -7,10 +7,14 @@ the commands: `author` for writing plans, `run` for running a controller, `inspe
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from rollout import __version__
+from rollout.cli import streams
 from rollout.cli.group import CommandEntry, LazyGroup
+from rollout.errors import FAILED
 
 COMMANDS = {
     "demo": CommandEntry(
@@ -80,7 +84,7 @@ Examples:
   surefoot rehearse plan.yaml
   surefoot run plan.yaml
 
-Exit codes: 0 done, 1 failed, 2 bad input, 130 interrupted.""",
+Exit codes: 0 done, 1 failed, 2 bad input, 130 interrupted, 141 nobody reads the output.""",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, prog_name="surefoot")
@@ -94,4 +98,29 @@ def surefoot() -> None:
 
 def main() -> None:
     """Run the `surefoot` command; the console script calls this."""
-    surefoot()
+    streams.prepare()
+    try:
+        surefoot(standalone_mode=True)
+    except SystemExit as end:
+        sys.exit(_finish(end.code))
+    except BrokenPipeError:
+        streams.abandon()
+        sys.exit(streams.READER_LEFT)
+
+
+def _finish(code: int | str | None) -> int | str | None:
+    """Write out what was printed, and return the exit code.
+
+    Python would do it after this, where an error is a traceback of nobody's code.
+    """
+    try:
+        streams.flush()
+    except BrokenPipeError:
+        streams.abandon()
+        return streams.READER_LEFT
+    except OSError as error:
+        streams.abandon()
+        click.echo(f"surefoot: the output cannot be written: {error.strerror}", err=True)
+        streams.abandon()
+        return FAILED
+    return code

@@ -10,7 +10,8 @@ from typing import IO, Any, NamedTuple
 
 import click
 
-from rollout.errors import PlanError, SurefootError
+from rollout.cli import streams
+from rollout.errors import InputError, PlanError, SurefootError
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
@@ -40,6 +41,22 @@ class Refusal(click.ClickException):
             click.echo(explain(self.error.mistakes), file=file, err=True)
         else:
             click.echo(f"surefoot: {self.message}", file=file, err=True)
+
+
+def _describe_outside_error(error: OSError | UnicodeError) -> Refusal:
+    """Describe an error of a file, a stream or an address that the user named.
+
+    What a command can explain better, it raises as a SurefootError; this is the one place for
+    everything else.
+    """
+    if isinstance(error, UnicodeDecodeError):
+        return Refusal(InputError("the input is not a text in UTF-8"))
+    if not isinstance(error, OSError):
+        return Refusal(InputError(f"a text cannot be read or written: {error}"))
+    reason = error.strerror or str(error) or type(error).__name__
+    if error.filename is not None:
+        return Refusal(InputError(f"{os.fsdecode(error.filename)}: {reason}"))
+    return Refusal(SurefootError(f"the operating system reports: {reason}"))
 
 
 class LazyGroup(click.Group):
@@ -92,6 +109,11 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except SurefootError as error:
             raise Refusal(error) from error
+        except (OSError, UnicodeError) as error:
+            if isinstance(error, BrokenPipeError):  # nobody is there to read a message
+                streams.abandon()
+                ctx.exit(streams.READER_LEFT)
+            raise _describe_outside_error(error) from error
         # click exits with 1 on Ctrl-C; scripts expect 130 and tell an interrupt from a failure.
         except (KeyboardInterrupt, click.Abort):
             ctx.exit(INTERRUPTED)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rollout.doctor.finding import Finding, Level
 from rollout.errors import SurefootError
-from rollout.journal.jsonl import LinesJournal
+from rollout.journal.jsonl import RECORDING, LinesJournal
 from rollout.journal.location import JournalLocation, is_url, shown
 from rollout.journal.open import open_for_reading
 
@@ -20,6 +20,9 @@ def of_journal(where: JournalLocation, *, carried_out: bool = False) -> Finding:
     """
     if not is_url(where):
         path = Path(where)
+        if path.suffix == RECORDING and not path.exists():
+            fix = "name a journal (any other ending), or an export that exists"
+            return _build_finding(path, "fail", "no run creates an export", fix)
         if not path.exists():
             return _check_creatable(path)
         # SQLite writes its own files next to the database, so the folder must be writable too.

@@ -6,6 +6,8 @@ import os
 import re
 from pathlib import Path
 
+from rollout.errors import InputError
+
 JournalLocation = Path | str  # a path, or a string that may be a URL or a path
 
 _PASSWORDS = re.compile(r"(?<=://)([^:/@]*:)[^@]*(?=@)|([?&]password=)[^&]*")
@@ -15,10 +17,13 @@ def default_path() -> Path:
     """The default journal: `surefoot/journal.db` in the user's state folder.
 
     The folder is that of the XDG base directory specification 0.8, which says to ignore a relative
-    path in `XDG_STATE_HOME`.
+    path in `XDG_STATE_HOME`. Raises InputError where there is no home folder.
     """
     state = Path(os.environ.get("XDG_STATE_HOME", ""))
-    folder = state if state.is_absolute() else Path.home() / ".local" / "state"
+    try:
+        folder = state if state.is_absolute() else Path.home() / ".local" / "state"
+    except RuntimeError:
+        raise InputError("there is no home folder for a journal: name one") from None
     return folder / "surefoot" / "journal.db"
 
 

@@ -1,22 +1,22 @@
-"""Commands by annotation: `surefoot.dev/undo` and `surefoot.dev/retry` on a RolloutPlan."""
+"""Commands by annotation on a RolloutPlan: `surefoot.dev/undo`, `force-undo` and `retry`."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from rollout.decide.record.facts import Fact, HumanSaid
 from rollout.kube.kinds import Json
-from rollout.tick.attempts import Again, cannot_apply, facts_for
+from rollout.tick.attempts import Again, OldVersionCheck, cannot_apply, facts_for
 from rollout.tick.fleet import Fleet
 
-Word = tuple[str, str]  # command and text
+Word = tuple[str, str]  # key of the annotation and text
 
 ACTOR = "kubernetes"
 LIMIT = 200  # characters of an annotation's text that the journal stores
-_COMMANDS: tuple[Again, ...] = ("undo", "retry")
+_COMMANDS: Mapping[str, Again] = {"undo": "undo", "force-undo": "undo", "retry": "retry"}
 
 
-def requested_command(resource: Json, recorded: Collection[Word]) -> tuple[Again, str] | None:
+def requested_command(resource: Json, recorded: Collection[Word]) -> Word | None:
     """Return the first command on a resource that is not among the recorded ones.
 
     Each text counts once per plan name, even when the resource is edited or created again: to
@@ -24,24 +24,30 @@ def requested_command(resource: Json, recorded: Collection[Word]) -> tuple[Again
     would undo or retry a second time.
     """
     annotations = resource["metadata"].get("annotations") or {}
-    for command in _COMMANDS:
+    for key in _COMMANDS:
         # Cut as it is recorded: a longer text would never equal its recorded form, and the
         # command would run at every tick.
-        text = str(annotations.get(f"surefoot.dev/{command}", "")).strip()[:LIMIT]
-        if text and (command, text) not in recorded:
-            return command, text
+        text = str(annotations.get(f"surefoot.dev/{key}", "")).strip()[:LIMIT]
+        if text and (key, text) not in recorded:
+            return key, text
     return None
 
 
 def word_of(fact: Fact) -> Word | None:
     """Return the annotation command that a fact records; None for every other fact."""
     if isinstance(fact, HumanSaid) and fact.actor == ACTOR and fact.command in _COMMANDS:
-        return fact.command, fact.reason
+        return f"force-{fact.command}" if fact.forced else fact.command, fact.reason
     return None
 
 
 def facts_for_annotation(
-    fleet: Fleet, rollout: str, word: tuple[Again, str], *, at: float, controller: str
+    fleet: Fleet,
+    rollout: str,
+    word: Word,
+    *,
+    at: float,
+    controller: str,
+    check: OldVersionCheck | None = None,
 ) -> list[Fact]:
     """Return the facts to record for a command.
 
@@ -49,8 +55,11 @@ def facts_for_annotation(
     when nobody expects it. Raises InputError where a new attempt may not begin yet; the command is
     then not recorded and is tried again at the next tick.
     """
-    command, text = word
-    request = HumanSaid(rollout=rollout, at=at, command=command, actor=ACTOR, reason=text)
+    key, text = word
+    command, is_forced = _COMMANDS[key], key.startswith("force-")
+    request = HumanSaid(
+        rollout=rollout, at=at, command=command, actor=ACTOR, reason=text, forced=is_forced
+    )
     if cannot_apply(fleet, command, rollout):
         return [request]
-    return facts_for(fleet, request, controller)
+    return facts_for(fleet, request, controller, check)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 from rollout.decide.record.facts import Fact, HumanSaid, Started
@@ -13,6 +14,9 @@ from rollout.plan.model.plan import Plan
 from rollout.tick.fleet import Fleet, attempt_id
 
 Again = Literal["undo", "retry"]
+
+OldVersionCheck = Callable[[Plan], str]
+"""Explains why the old version of a plan cannot answer requests; empty where it can."""
 
 
 def started(
@@ -31,8 +35,13 @@ def started(
     )
 
 
-def cannot_apply(fleet: Fleet, command: Again, rollout: str) -> str:
-    """Explain why there is nothing to undo or to retry; empty where there is."""
+def cannot_apply(
+    fleet: Fleet, command: Again, rollout: str, check: OldVersionCheck | None = None
+) -> str:
+    """Explain why there is nothing to undo or to retry; empty where there is.
+
+    `check` is asked last, and only for an undo: can the old version answer?
+    """
     state = fleet.states[rollout]
     stable, canary = state.versions
     if not state.is_terminal:
@@ -45,20 +54,32 @@ def cannot_apply(fleet: Fleet, command: Again, rollout: str) -> str:
         return reason if state.phase == "promoted" else ""
     if state.phase != "promoted":
         return f"{rollout} was {state.phase}, nothing to undo: {stable} has all traffic"
-    newest = fleet.newest_of(state.plan)
-    return "" if newest == rollout else f"{newest} came after {rollout}: undo that one instead"
+    if (other := fleet.under_way(state.plan)) is not None:
+        name = fleet.states[other].plan.name
+        return (
+            f"{other} is under way ({fleet.states[other].phase}): abort it first "
+            f"(`surefoot abort {name}`), then undo {rollout}"
+        )
+    newest = fleet.newest_promotion(state.plan)
+    if newest != rollout:
+        return f"{newest} was promoted after {rollout}: undo that one first"
+    return check(state.plan) if check else ""
 
 
-def facts_for(fleet: Fleet, fact: HumanSaid, controller: str) -> list[Fact]:
+def facts_for(
+    fleet: Fleet, fact: HumanSaid, controller: str, check: OldVersionCheck | None = None
+) -> list[Fact]:
     """Return the facts to record in one transaction: the command, and a retry's new attempt.
 
-    Raises InputError where the command cannot apply, or the plan may not begin.
+    A forced command skips `check`. Raises InputError where the command cannot apply, or the plan
+    may not begin.
     """
     command: Again = "undo" if fact.command == "undo" else "retry"
-    if problem := cannot_apply(fleet, command, fact.rollout):
+    if problem := cannot_apply(fleet, command, fact.rollout, None if fact.forced else check):
         raise InputError(problem)
     if command == "undo":
-        return [fact]
+        is_past = fleet.newest_of(fleet.states[fact.rollout].plan) != fact.rollout
+        return [fact.model_copy(update={"past_successor": is_past})]
     return [fact, _start_next_attempt(fleet, fleet.states[fact.rollout], fact.at, controller)]
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from rollout.decide.record.facts import Calibrated, Fact
 from rollout.decide.rules.calibration import lacks_calibration
 from rollout.decide.state.rollout import RolloutState
-from rollout.errors import InputError
+from rollout.errors import InputError, JournalMovedError
 from rollout.plan.model.plan import Plan
 from rollout.ports import Answer, Entry, Ports
 from rollout.tick import deliver
@@ -107,27 +107,36 @@ class Controller:
     def tick(self) -> None:
         """Evaluate every due rollout, and attempt every change that is not confirmed once.
 
-        Commands of people are decided and delivered first, since Prometheus may be slow.
+        Commands of people are decided and delivered first, since Prometheus may be slow. Raises
+        JournalMovedError, after all else, where other writers won every attempt to decide.
         """
         self.catch_up()
         now = self.ports.clock.now()
-        self._decide(sorted(self.fleet.asked & self.fleet.active), {}, now)
+        is_decided = self._decide(sorted(self.fleet.asked & self.fleet.active), {}, now)
         self._deliver(now)
         now = self.ports.clock.now()
         due = self.fleet.looks.due(now)
         if due:
             asks = [ask(rollout, self.states[rollout]) for rollout in due]
-            self._decide(due, self.ports.observer.observe(asks, now), now)
-            for rollout in due:
-                self.fleet.reschedule(rollout, now)
+            if self._decide(due, self.ports.observer.observe(asks, now), now):
+                for rollout in due:
+                    self.fleet.reschedule(rollout, now)
+            else:
+                is_decided = False
             self._deliver(now)
         self._call_hooks(now)
         self._learn_pods(now)
+        if not is_decided:  # after all else: what is recorded already must reach the mesh
+            raise JournalMovedError(
+                f"other writers came first {RETRIES} times: nothing was decided, and the next "
+                "tick looks again"
+            )
 
-    def _decide(self, rollouts: Sequence[str], answers: Mapping[str, Answer], now: float) -> None:
+    def _decide(self, rollouts: Sequence[str], answers: Mapping[str, Answer], now: float) -> bool:
         """Record the observations and the decisions on them, in one transaction for all rollouts.
 
-        Where another entry came first, everything is computed again from the new state.
+        Where another entry came first, everything is computed again from the new state. False
+        where others won every time.
         """
         router = self.ports.router
         reads = {r: look_at_route(router, r, self.states[r], now) for r in rollouts}
@@ -137,7 +146,8 @@ class Controller:
                 state, head, answer = self.states[r], self.head + len(ahead), answers.get(r)
                 ahead += propose(r, state, head, reads=reads[r], answer=answer, now=now)
             if self._sync.try_append([fact for fact, _ in ahead], [state for _, state in ahead]):
-                return
+                return True
+        return False
 
     def _deliver(self, now: float) -> None:
         """Write every unconfirmed decision to the mesh, and then read them all back.

@@ -85,9 +85,7 @@ class Fleet:
         if isinstance(entry.fact, Observed) and rollout in self._unloaded:
             self._skip_observation(rollout, entry.seq)
             return
-        if _is_undo(entry.fact) and self.newest_of(self.states[rollout].plan) != rollout:
-            # An undo of a rollout that is not the newest of its service has no effect: the traffic
-            # belongs to the newer one. A writer that had read the journal would not record it.
+        if self._is_void_undo(entry.fact):
             return
         if rollout in self._unloaded:
             self._unloaded[rollout].append(entry.seq)
@@ -110,8 +108,13 @@ class Fleet:
 
     def stable(self, namespace: str, service: str) -> str | None:
         """Return the version that the journal recorded last as a service's stable one."""
-        rollouts = sorted(self._by_service.get((namespace, service), ()))
+        rollouts = self._by_service.get((namespace, service), ())
         return recorded_stable(self.states[rollout] for rollout in rollouts)
+
+    def versions_of(self, namespace: str, service: str) -> set[str]:
+        """Return every version of a service that the journal's rollouts name."""
+        rollouts = self._by_service.get((namespace, service), ())
+        return {version for rollout in rollouts for version in self.states[rollout].versions}
 
     def check_fits(self, plan: Plan) -> None:
         """Check that the plan's service is free and its stable version is the recorded one.
@@ -119,13 +122,11 @@ class Fleet:
         Raises InputError where it is being rolled out, or its stable version is another.
         """
         service = service_key(plan)
-        for rollout in self._by_service.get(service, ()):
-            state = self.states[rollout]
-            if not state.is_terminal:
-                raise InputError(
-                    f"{plan.spec.service} is being rolled out by {rollout}: "
-                    "wait for its end, or abort it"
-                )
+        if (rollout := self.under_way(plan)) is not None:
+            raise InputError(
+                f"{plan.spec.service} is being rolled out by {rollout}: "
+                "wait for its end, or abort it"
+            )
         recorded = self.stable(*service)
         if recorded is not None and recorded != plan.spec.stable.version:
             raise InputError(
@@ -141,6 +142,35 @@ class Fleet:
         """Return the rollout of a plan's service that began last, or None."""
         rollouts = self._by_service.get(service_key(plan))
         return rollouts[-1] if rollouts else None
+
+    def newest_promotion(self, plan: Plan) -> str | None:
+        """Return the rollout whose promotion gave the plan's service its stable version, or None.
+
+        A promotion that was undone no longer counts, and neither does a successor that failed.
+        """
+        rollouts = self._by_service.get(service_key(plan), ())
+        promoted = [r for r in rollouts if self.states[r].phase in {"promoted", "undoing"}]
+        return max(promoted, key=lambda r: self.states[r].delivery.decision, default=None)
+
+    def under_way(self, plan: Plan) -> str | None:
+        """Return the rollout of a plan's service that has not ended, or None."""
+        rollouts = self._by_service.get(service_key(plan), ())
+        return next((r for r in rollouts if not self.states[r].is_terminal), None)
+
+    def _is_void_undo(self, fact: Fact) -> bool:
+        """Return whether a fact is an undo without effect: the traffic belongs to another rollout.
+
+        A writer that had read the journal would not record it. The newest rollout of a service
+        can be undone, and the newest promotion where the fact says so: earlier versions recorded
+        an undo of an older rollout as a command without effect, and it must not gain one now.
+        """
+        if not isinstance(fact, HumanSaid) or fact.command != "undo":
+            return False
+        plan = self.states[fact.rollout].plan
+        if self.newest_of(plan) == fact.rollout:
+            return False
+        is_newest = self.newest_promotion(plan) == fact.rollout
+        return not (fact.past_successor and is_newest and self.under_way(plan) is None)
 
     def _skip_observation(self, rollout: str, seq: int) -> None:
         """Note the number of an unread observation, so that `load_evidence` can load it.
@@ -187,11 +217,15 @@ def service_key(plan: Plan) -> ServiceKey:
 
 
 def recorded_stable(states: Iterable[RolloutState]) -> str | None:
-    """Return the stable version after the last ended rollout (or undo) of one service."""
+    """Return the stable version after the last ended rollout (or undo) of one service.
+
+    The last is the one whose end was decided last in the journal. Times do not tell: two may be
+    equal, or come from two machines. Rollouts of one service never overlap, so their last
+    decisions are in the order of their ends.
+    """
     ended = [state for state in states if state.stable_after is not None]
-    # A stable sort: of two that ended at the same time, the later one in `states` wins.
-    ended.sort(key=lambda state: state.delivery.confirmed_at or 0.0)
-    return ended[-1].stable_after if ended else None
+    last = max(ended, key=lambda state: state.delivery.decision, default=None)
+    return last.stable_after if last else None
 
 
 def attempt_id(first: str, attempt: int) -> str:
@@ -201,10 +235,6 @@ def attempt_id(first: str, attempt: int) -> str:
     """
     tail = f"-{attempt}"
     return first if attempt == 1 else first[: -len(tail)] + tail
-
-
-def _is_undo(fact: Fact) -> bool:
-    return isinstance(fact, HumanSaid) and fact.command == "undo"
 
 
 def _set_member(rollouts: set[str], rollout: str, *, is_member: bool) -> None:

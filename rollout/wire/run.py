@@ -61,16 +61,18 @@ def pacer(
 
 
 @contextmanager
-def stop_on_signal(pacer: Pacer) -> Iterator[None]:
-    """Make SIGTERM and Ctrl-C end the run after the current tick."""
+def stop_on_signal(pacer: Pacer) -> Iterator[list[int]]:
+    """Make SIGTERM and Ctrl-C end the run after the current tick; yield the signals that came."""
     signals = (signal.SIGINT, signal.SIGTERM)
+    received: list[int] = []
 
-    def stop(_signal: int, _frame: FrameType | None) -> None:
+    def stop(number: int, _frame: FrameType | None) -> None:
+        received.append(number)
         pacer.stop()
 
     before = {number: signal.signal(number, stop) for number in signals}
     try:
-        yield
+        yield received
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from rollout.cli.act.again import record_undo_or_retry
@@ -11,9 +13,11 @@ from rollout.decide.record.facts import Command, Confirmed, Decided, HumanSaid, 
 from rollout.decide.record.split import Split
 from rollout.decide.step import step
 from rollout.errors import InputError
+from rollout.plan.model.plan import Plan
 from rollout.ports import Ports
+from rollout.tick.attempts import facts_for
 from rollout.tick.controller import Controller
-from rollout.tick.fleet import attempt_id, service_key
+from rollout.tick.fleet import attempt_id, fleet_of, recorded_stable, service_key
 from tests.support.reaper import Killed, Mortal, Reaper
 from tests.support.worlds import BAD, GOOD, Lab, plan
 
@@ -132,13 +136,85 @@ def follow_up(lab: Lab) -> str:
 def test_only_the_newest_promotion_of_a_service_is_undone():
     lab = ended()
     later = follow_up(lab)
-    with pytest.raises(InputError, match=f"{later} came after"):
+    with pytest.raises(InputError, match=rf"{later} is under way .*`surefoot abort next`"):
         say(lab, "undo")
     # Nor does a word that somebody wrote into the journal by other means move traffic.
     fact = HumanSaid(rollout=lab.plan.id, at=1.0, command="undo", actor="eve")
     lab.journal.append([fact], lab.entries[-1].seq)
     lab.controller.catch_up()
     assert lab.state.is_terminal
+
+
+def run_follow_up(lab: Lab, behaviour) -> str:
+    """The next plan of the service, until its end."""
+    lab.world.behaviours = {**lab.world.behaviours, "v3": behaviour}
+    later = follow_up(lab)
+    while lab.controller.active:
+        tick(lab)
+    return later
+
+
+def test_the_newest_promotion_is_undone_also_after_a_failed_successor():
+    lab = ended()
+    later = run_follow_up(lab, BAD)
+    assert (lab.controller.states[later].phase, stable_of(lab)) == ("rolled back", "v2")
+    (entry,) = say(lab, "undo")
+    assert isinstance(entry.fact, HumanSaid)
+    assert entry.fact.past_successor
+    tick(lab)
+    assert (lab.state.phase, stable_of(lab)) == ("undone", "v1")
+    fleet = fleet_of(lab.journal)
+    assert fleet.stable(*service_key(lab.plan)) == "v1", "a restart reads the same"
+    with pytest.raises(InputError, match="was undone, nothing to undo: v1 has all traffic"):
+        say(lab, "undo")
+
+
+def test_an_older_promotion_is_undone_after_the_newer_one():
+    lab = ended()
+    later = run_follow_up(lab, GOOD)
+    with pytest.raises(InputError, match=f"{later} was promoted after {lab.plan.id}"):
+        say(lab, "undo")
+    command = worded("undo", actor="ada", reason="", now=lab.clock.now())
+    record_undo_or_retry(lab.journal, "next", command)
+    tick(lab)
+    assert (lab.controller.states[later].phase, stable_of(lab)) == ("undone", "v2")
+    say(lab, "undo")
+    tick(lab)
+    assert (lab.state.phase, stable_of(lab)) == ("undone", "v1")
+
+
+def test_an_undo_that_had_no_effect_when_it_was_recorded_gains_none():
+    lab = ended()
+    run_follow_up(lab, BAD)
+    fact = HumanSaid(rollout=lab.plan.id, at=lab.clock.now(), command="undo", actor="kubernetes")
+    lab.journal.append([fact], lab.entries[-1].seq)
+    tick(lab)
+    assert (lab.state.phase, stable_of(lab)) == ("promoted", "v2")
+
+
+def test_an_old_version_that_cannot_answer_is_undone_by_force_alone():
+    lab = ended()
+    lab.controller.catch_up()
+
+    def check(_: Plan) -> str:
+        return "v1 has no endpoints"
+
+    undo = HumanSaid(rollout=lab.plan.id, at=1.0, command="undo", actor="ada")
+    with pytest.raises(InputError, match="v1 has no endpoints"):
+        facts_for(lab.controller.fleet, undo, "test", check)
+    forced = undo.model_copy(update={"forced": True})
+    assert facts_for(lab.controller.fleet, forced, "test", check) == [forced]
+
+
+def test_the_later_entry_counts_where_two_rollouts_end_at_once():
+    lab = ended()
+    later = run_follow_up(lab, GOOD)
+    states = {r: lab.controller.states[r] for r in (later, lab.plan.id)}
+    same = [
+        replace(state, delivery=replace(state.delivery, confirmed_at=5.0))
+        for state in states.values()
+    ]
+    assert recorded_stable(same) == recorded_stable(reversed(same)) == "v3"
 
 
 def test_no_plan_begins_while_an_undo_is_under_way():

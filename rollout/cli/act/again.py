@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import click
+
 from rollout.cli.act.command import RETRIES, command_of
 from rollout.errors import JournalMovedError
 
@@ -58,7 +60,12 @@ def _find_newest_attempt(
 
 
 undo = command_of(
-    "undo", "Take a promotion back: all traffic to the old version at once.", record_undo_or_retry
+    "undo",
+    "Take a promotion back: all traffic to the old version at once.",
+    record_undo_or_retry,
+    click.option(
+        "--force", is_flag=True, help="Also where the old version may not be able to answer."
+    ),
 )
 retry = command_of(
     "retry",

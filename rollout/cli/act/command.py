@@ -141,7 +141,7 @@ def command_of(
 ) -> click.Command:
     """Build `surefoot COMMAND NAME`, which records a user's command through `append`.
 
-    `more` adds an option that turns the command into another one.
+    `more` adds an option: `instead` turns the command into another one, `force` forces it.
     """
 
     @click.command(
@@ -157,13 +157,14 @@ def command_of(
     @click.option("--json", "as_json", is_flag=True, help="Print each entry as a line of JSON.")
     @more
     def run(
-        *,
         name: str,
         reason: str,
         journal: JournalLocation | None,
         actor: str | None,
         as_json: bool,
+        *,
         instead: Command | None = None,
+        force: bool = False,
     ) -> None:
         from rollout.journal.location import default_path
         from rollout.wire.clock import SystemClock
@@ -172,6 +173,7 @@ def command_of(
         if instead and not reason.strip():
             raise InputError("say why the mesh cannot be reached: --reason")
         fact = worded(instead or command, actor=actor or whoami(), reason=reason, now=now)
+        fact = fact.model_copy(update={"forced": force})
         entries, has_controller = _record(append, name, journal or default_path(), fact)
         _print_entries(entries, has_controller=has_controller, as_json=as_json)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -203,6 +204,8 @@ def _check_picture(path: Path, plans: Sequence[Plan]) -> None:
 
     if path.suffix not in {".svg", ".png"}:
         raise InputError(f"--picture {path}: only .svg and .png can be drawn")
+    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise InputError(f"--picture {path}: it cannot be written there")
     if len(plans) > 1:
         raise InputError("--picture draws one plan, and the file holds several")
     if find_spec("matplotlib") is None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rollout.cli.options.journal import READ, journal_option
+from rollout.errors import InputError
 from rollout.journal.location import JournalLocation
 
 if TYPE_CHECKING:
@@ -32,7 +33,10 @@ Examples:
 @journal_option(READ)
 @click.option("--once", is_flag=True, help="Print the screen once and exit.")
 @click.option(
-    "--at", type=int, metavar="ID", help="Print the screen as it was at that entry, and exit."
+    "--at",
+    type=click.IntRange(1),
+    metavar="ID",
+    help="Print the screen as it was at that entry, and exit.",
 )
 @click.option("--svg", type=click.Path(path_type=Path), help="Draw the screen to a file, and exit.")
 def watch(
@@ -67,14 +71,28 @@ def watch(
             now = clock.now() if at is None else entry.fact.at
         return follower.render(now)
 
-    if svg is not None:
-        _draw(frame(), svg)
+    if svg is not None or once or at is not None:
+        picture = frame()
+        _check_watched(follower, at)
+        if svg is None:
+            Console().print(picture)
+        else:
+            _draw(picture, svg)
         return
     console = Console()
-    if once or at is not None or not console.is_terminal:
+    if not console.is_terminal:
         console.print(frame())
         return
     _follow_live(console, follower, frame, clock)
+
+
+def _check_watched(follower: Follower, at: int | None) -> None:
+    """Check that there is what was asked for. Raises InputError."""
+    if at is not None and at > follower.seq:
+        raise InputError(f"there is no entry {at:,} yet: the record ends at {follower.seq:,}")
+    if follower.name is not None and not follower.states:
+        until = "" if at is None else f" up to entry {at:,}"
+        raise InputError(f"there is no rollout {follower.name!r}{until}")
 
 
 def _follow_live(

@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 import signal
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from rollout.errors import DONE, FAILED
+from rollout.errors import DONE, FAILED, InputError
 
 if TYPE_CHECKING:
     from rollout.demo.stage import Stage
     from rollout.demo.story import Chapter
 
+_EXTRA = ("aiohttp", "envoy", "rouge_score", "sumy")  # modules of the extra `demo`
 _BAD = ("all", "errors", "latency", "accuracy", "crash", "none")
 
 
@@ -40,6 +42,11 @@ def demo(bad: str, seed: int, folder: Path | None, *, plain: bool, keep: bool) -
     A real Envoy splits 100 requests a second between versions of a summarizer of (synthetic)
     discharge notes, a real Prometheus scrapes them; the controller promotes v2 and rolls back v3.
     """
+    if missing := [name for name in _EXTRA if find_spec(name) is None]:
+        raise InputError(
+            f"the demo needs {', '.join(missing)}, which is not installed: "
+            "pip install 'surefoot[demo]'"
+        )
     from rollout.demo.stage import Stage
 
     where = (folder or _name_new_folder()).resolve()

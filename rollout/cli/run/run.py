@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from rollout.cli.group import INTERRUPTED
 from rollout.cli.options.journal import journal_option
 from rollout.cli.options.metrics_server import serving
 from rollout.errors import DONE, FAILED
@@ -29,7 +31,7 @@ Examples:
   surefoot run plans/*.yaml --journal ./journal.db
 
 {_SIGTERM_HELP}
-Exit codes: 0 all promoted, 1 one was not, 2 bad input.""",
+Exit codes: 0 all promoted, 1 one was not, 2 bad input, 130 interrupted by Ctrl-C.""",
 )
 @click.argument("plans", nargs=-1, required=True, type=click.Path(path_type=Path))
 @journal_option()
@@ -81,11 +83,13 @@ def run(
         pace = pacer(
             controller, ids, lambda words: click.echo(f"problem: {words}", err=True), meter
         )
-        with stop_on_signal(pace):
+        with stop_on_signal(pace) as received:
             pace.run()
         phases = {rollout: controller.states[rollout].phase for rollout in ids}
     for rollout, phase in phases.items():
         click.echo(f"{rollout}: {phase}", err=True)
     if not set(phases.values()) <= TERMINAL:
         click.echo("stopped; the mesh keeps its weights, the same command continues", err=True)
+        if signal.SIGINT in received:
+            raise SystemExit(INTERRUPTED)
     raise SystemExit(DONE if set(phases.values()) == {"promoted"} else FAILED)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
+import shlex
+import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -30,8 +34,20 @@ def closing(console: Console, stage: Stage, journal: Path, chapters: Sequence[Ch
     console.print(Text(), tables, Text())
     console.print(f"journal  {journal}", soft_wrap=True)
     console.print(f"report   {page}", soft_wrap=True)
-    console.print(f"more     surefoot log --journal {journal}", soft_wrap=True)
+    more = f"{command_here()} log --journal {shlex.quote(str(journal))}"
+    console.print(f"more     {more}", soft_wrap=True)
     return all(chapter.as_expected for chapter in chapters) and len(chapters) == 2
+
+
+def command_here() -> str:
+    """Return the command as a user can type it here: its path, where it is not on the PATH."""
+    if shutil.which("surefoot"):
+        return "surefoot"
+    program = Path(sys.argv[0]).absolute()
+    if program.name != "surefoot" or not os.access(program, os.X_OK):
+        return f"{shlex.quote(sys.executable)} -m rollout.cli"
+    here = Path.cwd()
+    return shlex.quote(str(program.relative_to(here) if program.is_relative_to(here) else program))
 
 
 def _build_decisions_table(chapters: Sequence[Chapter]) -> Table:

@@ -10,18 +10,15 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from analysis.verdict.readout import Readout
-from rollout.decide.evidence.baseline import baseline_complete
-from rollout.decide.evidence.exposure import mirror_of
+from rollout.cli.text.next_action import next_action
 from rollout.decide.fold import fold
 from rollout.decide.record.facts import of_rollout
-from rollout.decide.record.reasons import Reason, first_reason
-from rollout.decide.record.split import Split
-from rollout.decide.rules.ramp import held_back, next_split
+from rollout.decide.record.reasons import Reason, split_reason
 from rollout.decide.rules.view import View, view
 from rollout.decide.state.hooks import describe_hooks
 from rollout.decide.state.rollout import RolloutState
 from rollout.decide.text.comparison import compared_with, format_split, observational
-from rollout.plan.fields.units import duration, percent
+from rollout.decide.text.sentence import sentence
 from rollout.ports import Entry
 from rollout.tick.fleet import recorded_stable, service_key
 
@@ -123,7 +120,7 @@ def report(
         started_at=state.started_at,
         guardrails=lines,
         joint=judgement.log_joint,
-        said=state.last.sentence if state.last else "",
+        said=_describe_now(state, rollout_view),
         next="" if state.is_terminal else next_action(rollout_view),
         route_problem=state.route_problem,
         basis=compared_with(state.plan),
@@ -152,87 +149,22 @@ def _describe_route(state: RolloutState) -> LiveRoute | None:
     )
 
 
+def _describe_now(state: RolloutState, rollout_view: View) -> str:
+    """Return the sentence of the last decision; a hold for blindness with the time until now.
+
+    Such a hold is recorded once, so its own sentence has the time at which it began.
+    """
+    last = state.last
+    if last is None:
+        return ""
+    names = [name for code, name in map(split_reason, last.reasons) if code == Reason.BLIND]
+    is_now = len(names) == len(last.reasons) and rollout_view.blind.keys() >= set(names)
+    if state.is_terminal or last.action != "hold" or not is_now:
+        return last.sentence
+    return sentence(state, last.action, last.split, last.reasons, rollout_view)
+
+
 def _find_recorded_stable(state: RolloutState, among: Mapping[str, RolloutState]) -> str | None:
     """Find the stable version that the rollouts of the same service have recorded."""
     key = service_key(state.plan)
     return recorded_stable(other for other in among.values() if service_key(other.plan) == key)
-
-
-def next_action(rollout_view: View) -> str:
-    """Describe the next action, when it comes, and on which condition.
-
-    The checks are ordered: the first that applies is what the rollout waits for.
-    """
-    state = rollout_view.state
-    if state.delivery.is_open:
-        return f"the mesh confirms {format_split(state.wanted)}"
-    if state.phase == "paused":
-        return _describe_end_of_pause(state, rollout_view.now)
-    if waiting := _describe_wait(rollout_view):
-        return waiting
-    if not state.stepped and not baseline_complete(state):
-        return f"switch when enough samples of {state.versions[0]} are collected"
-    if state.warm_at is None and state.wanted.served_share:
-        return f"wait for the first request of {state.versions[1]}"
-    goal = next_split(state)
-    what, condition = _describe_goal(state, goal)
-    wait = _compute_wait(rollout_view)
-    return f"{what} in {duration(wait)} if {condition}" if wait >= 1 else f"{what} when {condition}"
-
-
-def _describe_wait(rollout_view: View) -> str:
-    """Describe what ends a wait for the route, for endpoints or for data; empty without one."""
-    state = rollout_view.state
-    is_waiting = state.last is not None and state.last.action == "hold"
-    reason = first_reason(state.last.reasons) if is_waiting and state.last else None
-    if reason in _OBSTACLES:
-        return _OBSTACLES[reason]
-    if rollout_view.blind:
-        return "continue when every guardrail has data again (surefoot doctor names the cause)"
-    return ""
-
-
-_OBSTACLES: Mapping[Reason | None, str] = {
-    Reason.NOT_AT_STABLE: "begin when all traffic is at stable",
-    Reason.ROUTE_UNREAD: "begin when the route can be read",
-    Reason.AWAITING_ENDPOINTS: "begin when the canary has a ready endpoint",
-    Reason.ROUTE_CONDITIONS: "continue when nothing stands against the route",
-}
-
-
-def _describe_goal(state: RolloutState, goal: Split | None) -> tuple[str, str]:
-    """Return the next change of the weight, and its condition."""
-    if goal is not None:
-        return f"advance to {format_split(goal)}", "no guardrail shows harm"
-    if state.phase == "holding back":
-        return "promote", "no guardrail shows harm"
-    split = held_back(state)
-    change = f"hold back {percent(1 - split.share)}" if split else "promote"
-    return change, "every guardrail is safe"
-
-
-def _describe_end_of_pause(state: RolloutState, now: float) -> str:
-    left = state.plan.spec.patience - (now - (state.paused_at or now))
-    return (
-        f"surefoot resume, promote or abort {state.plan.name}, "
-        f"without one it rolls back in {duration(max(left, 0))}"
-    )
-
-
-def _compute_wait(rollout_view: View) -> float:
-    """Return the seconds until the current step may end at the earliest.
-
-    Copies of a mirror and a holdback last a fixed time after they are confirmed. Any other step
-    bakes from the moment at which its weight is steady, and not before the canary is warm.
-    """
-    state, now = rollout_view.state, rollout_view.now
-    holdback = state.plan.spec.holdback
-    if holdback and state.phase == "holding back":
-        return (state.delivery.confirmed_at or now) + holdback.lasts - now
-    mirror = mirror_of(state.plan)
-    if mirror and state.wanted.way == "mirror":
-        return (state.delivery.confirmed_at or now) + mirror.lasts - now
-    if not state.wanted.canary or state.steady_at is None:
-        return 0.0
-    baked_at = state.steady_at + state.plan.spec.ramp.bake
-    return max(baked_at, state.warm_at or 0.0) - now

@@ -11,6 +11,7 @@ from pydantic import (
     SerializerFunctionWrapHandler,
     TypeAdapter,
     WrapSerializer,
+    model_serializer,
 )
 
 from analysis.counting.cursor import Series
@@ -138,6 +139,18 @@ class HumanSaid(_Fact):
     command: Command
     actor: str
     reason: str = ""
+    past_successor: bool = Field(
+        default=False,
+        description="An undo of the newest promotion, although a later rollout has failed since.",
+    )
+    forced: bool = Field(default=False, description="It was given with force.")
+
+    @model_serializer(mode="wrap")
+    def _omit_unset(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Write both flags only where they are set, as journals have always had commands."""
+        fields: dict[str, Any] = serialize(self)
+        flags = ("past_successor", "forced")
+        return {key: value for key, value in fields.items() if value or key not in flags}
 
 
 class Drifted(_Fact):

@@ -34,6 +34,7 @@ class Reason(StrEnum):
     INCONCLUSIVE = "inconclusive"
     LEARNING = "learning"
     MIRRORING = "mirroring"
+    NEAR_HARM = "near-harm"
     NO_VALID_TEST = "no-valid-test"
     NOT_AT_STABLE = "not-at-stable"
     NOT_PROMOTED = "not-promoted"

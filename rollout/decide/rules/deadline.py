@@ -15,6 +15,7 @@ _PRECONDITIONS = (
     *first_write.OBSTACLES,
     *progress.ASKED,
     progress.baking,
+    progress.near_harm,
 )
 
 

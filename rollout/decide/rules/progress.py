@@ -91,7 +91,9 @@ def mirroring(view: View) -> Choice | None:
     if mirror is None or state.wanted.way != "mirror":
         return None
     is_over = view.now - (state.delivery.confirmed_at or view.now) >= mirror.lasts
-    return onward(view) if is_over else hold(view, Reason.MIRRORING)
+    if not is_over:
+        return hold(view, Reason.MIRRORING)
+    return onward(view)
 
 
 def skewed(view: View) -> Choice | None:
@@ -111,6 +113,15 @@ ASKED = (
     skewed,
 )
 """Conditions of every step, and of a promotion without proof as well."""
+
+
+def near_harm(view: View) -> Choice | None:
+    """Hold before every step up while the evidence of harm is too close to a rollback's.
+
+    The rules that raise the weight ask it last. So it speaks only where a step would follow:
+    elsewhere it would change nothing but the recorded reason.
+    """
+    return hold(view, Reason.NEAR_HARM) if view.near_harm else None
 
 
 def baking(view: View) -> Choice | None:
@@ -137,7 +148,9 @@ def holding_back(view: View) -> Choice | None:
     if state.steady_at is None or state.delivery.confirmed_at is None:
         return hold(view, Reason.AWAITING_TRAFFIC)
     is_over = view.now - state.delivery.confirmed_at >= holdback.lasts
-    return promote(view, Reason.HELD_BACK) if is_over else hold(view, Reason.HOLDING_BACK)
+    if not is_over:
+        return hold(view, Reason.HOLDING_BACK)
+    return near_harm(view) or promote(view, Reason.HELD_BACK)
 
 
 def proven(view: View) -> Choice | None:
@@ -145,15 +158,16 @@ def proven(view: View) -> Choice | None:
     if not (at_last_step(view.state) and view.judgement.safe):
         return None
     split = held_back(view.state)
-    return (
-        Choice("hold back", split, (Reason.ALL_SAFE,)) if split else promote(view, Reason.ALL_SAFE)
-    )
+    step = Choice("hold back", split, (Reason.ALL_SAFE,)) if split else None
+    return near_harm(view) or step or promote(view, Reason.ALL_SAFE)
 
 
 def onward(view: View) -> Choice | None:
     """Advance to the next step, if the ramp has one."""
     split = next_split(view.state)
-    return Choice("advance", split, (Reason.NOTHING_HARMFUL,)) if split else None
+    if split is None:
+        return None
+    return near_harm(view) or Choice("advance", split, (Reason.NOTHING_HARMFUL,))
 
 
 def unproven(view: View) -> Choice | None:

@@ -11,6 +11,7 @@ from analysis.verdict.verdict import Guarded, Judgement, judge
 from rollout.decide.evidence.blindness import Blind, blindness
 from rollout.decide.state.rollout import RolloutState
 from rollout.decide.text.comparison import observational
+from rollout.decide.text.measurement import NEAR
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,14 @@ class View:
     def is_skewed(self) -> bool:
         """Whether the observed traffic share contradicts the split (sample-ratio mismatch)."""
         return sample_ratio.mismatched(self.state.shares)
+
+    @property
+    def near_harm(self) -> bool:
+        """Whether the evidence of harm is more than half of a rollback's, in logs.
+
+        The joint evidence suffices: it is at least as large as every guardrail's part of it.
+        """
+        return self.judgement.joint_share > NEAR
 
 
 def view(state: RolloutState, now: float) -> View:

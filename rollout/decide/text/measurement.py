@@ -17,6 +17,8 @@ if TYPE_CHECKING:  # `surefoot check` describes plans without importing numpy
     from analysis.verdict.verdict import Judgement
     from rollout.plan.model.guardrail import Guardrail
 
+NEAR = 0.5
+"""Share of a rollback's evidence of harm, in logs, above which no weight is raised."""
 _NOTICED = 0.005  # share of a rollback's evidence below which no guardrail is worth naming
 
 
@@ -105,6 +107,14 @@ def closest(judgement: Judgement) -> str:
     if readout.harm < _NOTICED:
         return ""
     return f" (closest: {name}, {readout.harm * 100:.0f} % of the evidence for a rollback)"
+
+
+def nearness(judgement: Judgement) -> str:
+    """Describe evidence of harm that is close to a rollback's, and what it must fall to."""
+    return (
+        f"{judgement.joint_share * 100:.0f} % of the evidence for a rollback is there"
+        f"{closest(judgement)}, and a step up asks for at most {percent(NEAR)}"
+    )
 
 
 def off_edge(guardrail: Guardrail, readout: Readout) -> str:

@@ -12,7 +12,7 @@ from rollout.decide.state.rollout import RolloutState
 from rollout.decide.text.arms import name_arms
 from rollout.decide.text.comparison import format_split
 from rollout.decide.text.evidence import describe_harm, describe_missing_proof, describe_proof
-from rollout.decide.text.measurement import closest
+from rollout.decide.text.measurement import closest, nearness
 from rollout.plan.fields.units import duration, percent
 
 
@@ -120,6 +120,7 @@ _BY_EVIDENCE: dict[str, Callable[[RolloutState, str, Judgement], str]] = {
     Reason.ALL_SAFE: lambda state, _, judgement: describe_proof(state, judgement),
     Reason.HARMFUL: describe_harm,
     Reason.INCONCLUSIVE: _describe_lateness,
+    Reason.NEAR_HARM: lambda _, __, judgement: nearness(judgement),
     Reason.NOTHING_HARMFUL: lambda _, __, judgement: f"no guardrail shows harm{closest(judgement)}",
     Reason.UNDECIDED: lambda state, name, judgement: describe_missing_proof(
         state, [name], judgement

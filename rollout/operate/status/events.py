@@ -5,6 +5,7 @@ An Event's name is derived from its entry, so that the API server refuses a seco
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from typing import Any
 
@@ -55,10 +56,14 @@ def event_of(resource: Json, entry: Entry, phase: Phase) -> Json | None:
 
 
 def refused(resource: Json, reading: PlanAcceptance, now: float) -> Json:
-    """Return the Event of a plan that is not accepted: at most one per generation."""
+    """Return the Event of a plan that is not accepted: one for each reason in a generation.
+
+    The API server refuses a second Event of the same name, so the reason is in the name.
+    """
     generation = resource["metadata"].get("generation", 0)
     text = ("Warning", reading.reason, "\n".join(reading.messages))
-    return _build_event(resource, f"refused.{generation}", now, text)
+    which = hashlib.sha256("\n".join(text).encode()).hexdigest()[:8]
+    return _build_event(resource, f"refused.{generation}.{which}", now, text)
 
 
 def _describe_start(fact: Started, _: Phase) -> EventText:

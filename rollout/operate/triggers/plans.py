@@ -13,8 +13,9 @@ from pydantic import ValidationError
 
 from rollout.errors import InputError, PlanError
 from rollout.kube.kinds import Json
+from rollout.operate.triggers.watched import choose, describe_unready_pods, matching
 from rollout.plan.kube.resource import describe_mistakes, name_of, plan_of
-from rollout.plan.kube.trigger import TriggerStatus, plan_for, watched_of
+from rollout.plan.kube.trigger import TriggerStatus, fixed_arms, plan_for, watched_of
 from rollout.plan.model.plan import Plan
 from rollout.tick.fleet import Fleet
 
@@ -84,20 +85,33 @@ def _desire(trigger: Json, outcome: TriggerOutcome) -> DesiredPlan:
 def _evaluate(
     trigger: Json, deployments: Mapping[str, Json], has_plan: Callable[[str], bool], fleet: Fleet
 ) -> TriggerOutcome:
-    """Find the Deployment's version and decide what it leads to."""
+    """Find the version that comes next and decide what it leads to."""
     try:
         watched = watched_of(trigger)
     except ValidationError as error:
         return TriggerOutcome("Invalid", str(error.errors(include_url=False)[0]["msg"]))
-    namespace = trigger["metadata"]["namespace"]
-    deployment = deployments.get(f"{namespace}/{watched.deployment}")
-    if deployment is None:
-        return TriggerOutcome("NoDeployment", f"there is no Deployment {watched.deployment}")
-    version = _read_version(deployment, watched.label)
-    if not version:
-        message = f"the pods of Deployment {watched.deployment} have no label `{watched.label}`"
+    if problem := fixed_arms(trigger):
+        return TriggerOutcome("Invalid", problem)
+    namespace, service = trigger["metadata"]["namespace"], str(trigger["spec"]["plan"]["service"])
+    candidates = matching(watched, namespace, deployments)
+    if not candidates:
+        return TriggerOutcome("NoDeployment", f"there is no Deployment {watched.described}")
+    recorded, status = fleet.stable(namespace, service), trigger.get("status") or {}
+    stable = recorded or _declared_stable(trigger)
+    past = {*fleet.versions_of(namespace, service), *status.get("acted", [])}
+    chosen = choose(watched, candidates, stable, status.get("version", ""), past)
+    if chosen.problem or chosen.deployment is None:
+        return TriggerOutcome("Invalid", chosen.problem, chosen.version)
+    if not chosen.version:
+        name = chosen.deployment["metadata"]["name"]
+        message = f"the pods of Deployment {name} have no label `{watched.label}`"
         return TriggerOutcome("NoVersion", message)
-    return _evaluate_version(trigger, deployment, version, has_plan, fleet)
+    return _evaluate_version(trigger, chosen.deployment, chosen.version, has_plan, fleet)
+
+
+def _declared_stable(trigger: Json) -> str:
+    stable = trigger["spec"]["plan"].get("stable")
+    return str(stable.get("version", "")) if isinstance(stable, dict) else ""
 
 
 def _evaluate_version(
@@ -115,43 +129,16 @@ def _evaluate_version(
             resource,
             acted=True,
         )
-    if version == resource["spec"]["stable"]["version"]:
+    if version == (recorded or _declared_stable(trigger)):
         return TriggerOutcome("Stable", "it is the stable version already", version)
     try:
         plan = plan_of(resource)
     except PlanError as error:
         return TriggerOutcome("Invalid", "\n".join(describe_mistakes(resource, error)), version)
-    obstacle = _describe_unready_pods(deployment) or _describe_conflict(fleet, plan)
+    obstacle = describe_unready_pods(deployment) or _describe_conflict(fleet, plan)
     if obstacle:
         return TriggerOutcome("Waiting", obstacle, version)
     return TriggerOutcome("Started", f"the plan {name} is created", version, resource, acted=True)
-
-
-def _read_version(deployment: Json, label: str) -> str:
-    labels = deployment["spec"]["template"].get("metadata", {}).get("labels") or {}
-    return str(labels.get(label, ""))
-
-
-def _describe_unready_pods(deployment: Json) -> str:
-    """Return why the new pods cannot take traffic yet; empty if they can.
-
-    Any version looks bad when it is judged before its pods are ready.
-    """
-    status, wanted = deployment.get("status") or {}, deployment["spec"].get("replicas", 1)
-    # Until the Deployment controller has observed this generation, its counts are of the old pods.
-    is_current = status.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 0)
-    new = status.get("updatedReplicas", 0) if is_current else 0
-    # Available pods are counted over both versions: with no old pod left, they are the new ones.
-    ready = min(new, status.get("availableReplicas", 0))
-    old = status.get("replicas", 0) - new
-    if not wanted:
-        return "the Deployment is scaled to nothing"
-    if ready < wanted or old > 0:
-        return (
-            f"waiting for the Deployment: {ready:,} of {wanted:,} new pods are ready, "
-            f"{max(old, 0):,} old pods left"
-        )
-    return ""
 
 
 def _describe_conflict(fleet: Fleet, plan: Plan) -> str:

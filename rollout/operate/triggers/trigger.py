@@ -36,7 +36,7 @@ class Triggers:
     def __init__(self, triggers: Resources, deployments: Resources) -> None:
         self._triggers, self._deployments = triggers, deployments
         self._desired: dict[str, DesiredPlan] = {}  # replaced as a whole, so no lock is needed
-        self._failures, self._due = 0, 0.0
+        self._retries: dict[str, tuple[int, float]] = {}  # failures and due time, by trigger
 
     def consider(self, has_plan: Callable[[str], bool], fleet: Fleet) -> None:
         """Compute the desired plans again, unless one of the two caches is not filled yet."""
@@ -47,18 +47,27 @@ class Triggers:
     def publish(self, maker: PlanWriter, now: float) -> None:
         """Create the desired plans and write the triggers' statuses.
 
-        Raises ClusterError with the first problem; everything is then tried again after a back-off.
+        A trigger that fails is tried again after a back-off of its own, and the others go on.
+        Where the server does not answer or is overloaded, they wait for the next call. Raises
+        ClusterError with the last problem.
         """
-        if now < self._due:
-            return
-        for name, desired in self._desired.items():
+        desired_plans_now, problem = self._desired, None
+        self._retries = {k: v for k, v in self._retries.items() if k in desired_plans_now}
+        for name, desired in desired_plans_now.items():
+            failures, due = self._retries.get(name, (0, 0.0))
+            if now < due:
+                continue
             try:
                 _publish_one(maker, name, desired)
             except ClusterError as error:
-                self._failures += 1
-                self._due = now + backoff(self._failures, _LEAST, _MOST)
-                raise ClusterError(f"trigger {name}: {error}", error.status) from None
-        self._failures = 0
+                self._retries[name] = failures + 1, now + backoff(failures + 1, _LEAST, _MOST)
+                problem = ClusterError(f"trigger {name}: {error}", error.status)
+                if error.status in (0, 429) or error.status >= 500:
+                    break
+            else:
+                self._retries.pop(name, None)
+        if problem is not None:
+            raise problem
 
 
 def _publish_one(maker: PlanWriter, name: str, desired: DesiredPlan) -> None:

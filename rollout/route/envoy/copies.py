@@ -75,8 +75,19 @@ def _read_fraction(policy: Json) -> Fraction:
     if not isinstance(runtime, dict):
         return Fraction(1)
     share = runtime.get(key(runtime, "default_value")) or {}
-    denominator = _PARTS.get(str(share.get("denominator", "HUNDRED")), 100)
-    return Fraction(int(share.get("numerator") or 0), denominator)
+    return Fraction(int(share.get("numerator") or 0), _read_denominator(share))
+
+
+def _read_denominator(share: Json) -> int:
+    """Return a fraction's denominator, which protobuf's JSON writes as a name or as its number.
+
+    Raises RouteError for any other value: a guess would be a share that nobody set.
+    """
+    value = share.get("denominator", "HUNDRED")
+    name = [*_PARTS][value] if value in range(len(_PARTS)) else value
+    if name not in _PARTS:
+        raise RouteError(f"Envoy has no denominator {value!r} of a mirrored share")
+    return _PARTS[name]
 
 
 def _find_actions(manifest: Json, arms: Arms) -> list[Json]:

@@ -82,7 +82,12 @@ def test_help_lists_every_command_in_order_without_importing_any():
     *text, modules = done.stdout.splitlines()
     listed = [line.split()[0] for line in text[text.index("Commands:") + 1 :] if line[2:3].strip()]
     assert listed[: len(COMMANDS)] == [*COMMANDS]
-    assert {*modules.split()} == {"rollout.cli", "rollout.cli.group", "rollout.errors"}
+    assert {*modules.split()} == {
+        "rollout.cli",
+        "rollout.cli.group",
+        "rollout.cli.streams",
+        "rollout.errors",
+    }
 
 
 def test_version():

@@ -106,3 +106,15 @@ def test_texts_are_cut_and_empty_ones_are_none():
     assert requested_command(manifest, {("retry", "x" * LIMIT)}) is None
     manifest["metadata"]["annotations"] = {"surefoot.dev/retry": "  "}
     assert requested_command(manifest, set()) is None
+
+
+def test_a_forced_undo_is_recorded_as_forced_and_heard_once():
+    world = ended()
+    annotate(world, **{"force-undo": "ticket 7"})
+    world.run(2)
+    assert world.status()["phase"] == "undone"
+    (fact,) = [e.fact for e in world.journal.read() if isinstance(e.fact, HumanSaid)]
+    assert (fact.command, fact.forced) == ("undo", True)
+    world.restart()
+    world.run(2)
+    assert len(list_commands(world)) == 1

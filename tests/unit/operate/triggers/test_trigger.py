@@ -16,26 +16,39 @@ from rollout.errors import ClusterError
 from rollout.operate.triggers.trigger import Triggers
 from rollout.plan.kube.resource import APPLIED, name_of, plan_of
 from rollout.plan.kube.trigger import LABEL, plan_for, plan_name, watched_of
+from rollout.tick.fleet import Fleet
 from tests.support.plans import Operated, resource
 from tests.support.worlds import GOOD
 
 ROOT = Path(__file__).parents[4]
 
 
-def deployment(version="v2", ready=2, **status):
+LABELS = {"app": "summarizer"}
+
+
+def deployment(version="v2", ready=2, name="summarizer", **status):
     counts = {"observedGeneration": 1, "replicas": 2, "updatedReplicas": 2}
     return {
-        "metadata": {"name": "summarizer", "namespace": "default", "generation": 1},
+        "metadata": {"name": name, "namespace": "default", "generation": 1, "labels": LABELS},
         "spec": {"replicas": 2, "template": {"metadata": {"labels": {"version": version}}}},
         "status": counts | {"availableReplicas": ready} | status,
     }
+
+
+def many(*versions):
+    """A Deployment for each version, the oldest first."""
+    deployments = [deployment(version, name=f"summarizer-{version}") for version in versions]
+    for number, held in enumerate(deployments):
+        held["metadata"]["creationTimestamp"] = f"2026-01-0{number + 1}T00:00:00Z"
+    return deployments
 
 
 def trigger(**spec):
     plan = resource()["spec"]
     del plan["canary"]
     metadata = {"name": "auto", "namespace": "default", "generation": 3, "resourceVersion": "7"}
-    return {"metadata": metadata, "spec": {"deployment": "summarizer", "plan": plan, **spec}}
+    watched = {} if "deployment" in spec else {"selector": LABELS}
+    return {"metadata": metadata, "spec": {**watched, "plan": plan, **spec}}
 
 
 @dataclass
@@ -54,7 +67,7 @@ class Auto(Operated):
     def restart(self):
         super().restart()
         self.triggers = getattr(self, "triggers", HeldResources([trigger()]))
-        self.deployments = getattr(self, "deployments", HeldResources([deployment()]))
+        self.deployments = getattr(self, "deployments", HeldResources(many("v1", "v2")))
         self.triggering = Triggers(self.triggers, self.deployments)
         self.operator.triggers = self.triggering
         self.created = getattr(self, "created", [])
@@ -106,7 +119,7 @@ def test_each_version_is_rolled_out_once_and_from_the_recorded_stable(world):
         "ActedOn",
         ["v2"],
     )
-    world.deployments.objects = [deployment("v3")]
+    world.deployments.objects = many("v1", "v2", "v3")
     world.run_until(lambda: world.ended("auto-v3"))
     assert world.created == ["auto-v2", "auto-v3"]
     assert world.cluster.held["default/auto-v3"]["spec"]["stable"] == {"version": "v2"}
@@ -114,7 +127,7 @@ def test_each_version_is_rolled_out_once_and_from_the_recorded_stable(world):
 
 def test_a_version_that_comes_meanwhile_waits_its_turn(world):
     world.run(2)
-    world.deployments.objects = [deployment("v3")]
+    world.deployments.objects = many("v1", "v2", "v3")
     world.run(2)
     assert world.created == ["auto-v2"]
     assert world.trigger_status()["reason"] == "Waiting"
@@ -140,7 +153,7 @@ def test_a_version_that_comes_meanwhile_waits_its_turn(world):
     ],
 )
 def test_pods_that_are_not_ready_are_waited_for(world, deployment, words):
-    world.deployments.objects = [deployment]
+    world.deployments.objects = [many("v1")[0], deployment]
     world.run(2)
     assert world.created == []
     assert words in world.trigger_status()["message"]
@@ -149,36 +162,108 @@ def test_pods_that_are_not_ready_are_waited_for(world, deployment, words):
 @pytest.mark.parametrize("restarts", [False, True])
 def test_flagger_loses_a_version_that_it_sees_while_pods_are_not_ready(world, restarts):
     """It writes the version down as applied, begins nothing, and never looks at it again."""
-    world.deployments.objects = [deployment(ready=1)]
+    world.deployments.objects = [*many("v1"), deployment(ready=1)]
     world.run(5)
     assert (world.created, world.trigger_status()["acted"]) == ([], [])
     if restarts:
         world.restart()
-    world.deployments.objects = [deployment()]
+    world.deployments.objects = [*many("v1"), deployment()]
     world.run(2)
     assert world.created == ["auto-v2"]
-    world.deployments.objects = [deployment("v3", ready=0)]  # and while another is rolled out
+    world.deployments.objects = [
+        *many("v1", "v2"),
+        deployment("v3", ready=0),
+    ]  # and while another is rolled out
     world.run(5)
-    world.deployments.objects = [deployment("v3")]
+    world.deployments.objects = many("v1", "v2", "v3")
     world.run_until(lambda: world.ended("auto-v3"))
     assert world.created == ["auto-v2", "auto-v3"]
 
 
-def test_two_versions_in_quick_succession_are_both_acted_on_unless_one_was_never_seen(world):
+def test_versions_in_quick_succession_are_each_acted_on_in_their_order(world):
     world.world.behaviours |= {"v4": GOOD, "v5": GOOD}
-    world.deployments.objects = [deployment("v2")]
     world.operator.tick()  # wished, and not carried out yet
-    world.deployments.objects = [deployment("v3")]
+    world.deployments.objects = many("v1", "v3", "v4")
     world.run_until(lambda: world.ended("auto-v3"))
-    assert world.created == ["auto-v3"]
-    world.deployments.objects = [deployment("v4")]
     world.run(1)
-    world.deployments.objects = [deployment("v5")]
-    world.run(1)
+    world.deployments.objects = many("v1", "v3", "v4", "v5")
     world.restart()
-    world.run_until(lambda: world.ended("auto-v5"))
+    world.run_until(lambda: world.ended("auto-v5"), 900)
     assert world.created == ["auto-v3", "auto-v4", "auto-v5"]
     assert world.trigger_status()["acted"] == ["v3", "v4", "v5"]
+
+
+def test_two_deployments_take_turns(world):
+    world.run_until(lambda: world.ended("auto-v2"))
+    green, blue = world.deployments.objects[1], deployment("v3", name="summarizer-v1")
+    world.deployments.objects = [blue, green]
+    world.run_until(lambda: world.ended("auto-v3"))
+    assert world.created == ["auto-v2", "auto-v3"]
+    assert world.operator.controller.fleet.stable("default", "summarizer") == "v3"
+
+
+def test_a_deployment_that_serves_stable_is_never_rolled_out_from(world):
+    """Its next version takes stable's pods away, whatever a plan says."""
+    world.deployments.objects = [deployment("v2")]
+    world.run(2)
+    assert (world.created, world.trigger_status()["reason"]) == ([], "Invalid")
+    assert "no watched Deployment runs v1" in world.trigger_status()["message"]
+    world.triggers.objects = [trigger(deployment="summarizer")]
+    for version in ("v1", "v2"):  # and also once it has the next version
+        world.deployments.objects = [deployment(version)]
+        world.run(2)
+        assert (world.created, world.trigger_status()["reason"]) == ([], "Invalid")
+        assert "watch them by `selector`" in world.trigger_status()["message"]
+
+
+def test_one_named_deployment_beside_stable_carries_one_version(world):
+    world.triggers.objects = [trigger(deployment="summarizer")]
+    world.deployments.objects = [deployment("v2")]
+    world.run_until(lambda: world.ended("auto-v2"))
+    world.run(1)
+    world.deployments.objects = [deployment("v3")]
+    world.run(2)
+    assert (world.created, world.trigger_status()["reason"]) == (["auto-v2"], "Invalid")
+
+
+@pytest.mark.parametrize(
+    ("arms", "is_invalid"),
+    [
+        ({"stable": "a", "canary": "b"}, True),
+        ({"stable": "a-{version}", "canary": "b"}, True),
+        ({"stable": "a-{version}", "canary": "a-{version}"}, False),
+    ],
+)
+def test_arms_follow_the_versions(world, arms, is_invalid):
+    world.triggers.objects[0]["spec"]["plan"]["route"]["envoy"]["clusters"] = arms
+    world.run(2)
+    assert (world.trigger_status()["reason"] == "Invalid") is is_invalid
+    if is_invalid:
+        assert "`plan.route.envoy.clusters`" in world.trigger_status()["message"]
+        return
+    route = world.cluster.held["default/auto-v2"]["spec"]["route"]
+    assert route["envoy"]["clusters"] == {"stable": "a-v1", "canary": "a-v2"}
+
+
+def test_a_trigger_that_is_refused_for_good_holds_up_no_other():
+    first, second = trigger(), trigger()
+    second["metadata"] = {**second["metadata"], "name": "other"}
+    asked = []
+
+    class RefusingCluster:
+        def create(self, _kind, _namespace, body):
+            asked.append(body["metadata"]["name"])
+            if body["metadata"]["name"] == "auto-v2":
+                raise ClusterError("denied by a webhook", 403)
+
+        def patch_status(self, *_):
+            return {}
+
+    triggers = Triggers(HeldResources([first, second]), HeldResources(many("v1", "v2")))
+    triggers.consider(lambda _name: False, Fleet())
+    with pytest.raises(ClusterError, match="auto: denied by a webhook"):
+        triggers.publish(RefusingCluster(), 0.0)
+    assert asked == ["auto-v2", "other-v2"]
 
 
 def test_neither_a_deletion_nor_a_restart_makes_a_plan_again(world):
@@ -214,9 +299,9 @@ def test_a_plan_made_just_before_a_crash_is_not_made_twice(world):
     [
         (lambda w: w.deployments.objects.clear(), "NoDeployment"),
         (lambda w: w.triggers.objects[0]["spec"].update(label="release"), "NoVersion"),
-        (lambda w: w.deployments.objects.__setitem__(0, deployment("v1")), "Stable"),
+        (lambda w: w.deployments.objects.pop(), "Stable"),
         (lambda w: w.triggers.objects[0]["spec"]["plan"].update(interval="1parsec"), "Invalid"),
-        (lambda w: w.deployments.objects.__setitem__(0, deployment("not a word")), "Invalid"),
+        (lambda w: w.deployments.objects.__setitem__(1, deployment("not a word")), "Invalid"),
         (lambda w: w.triggers.objects[0]["spec"].update(wach=1), "Invalid"),
     ],
 )
@@ -249,7 +334,7 @@ def test_a_cluster_in_distress_is_asked_less_and_less(world):
         world.operator.tick()
         with (
             pytest.raises(ClusterError)
-            if world.triggering._due <= world.clock.now()
+            if world.triggering._retries.get("default/auto", (0, 0.0))[1] <= world.clock.now()
             else nullcontext()
         ):
             world.triggering.publish(world, world.clock.now())
@@ -267,6 +352,7 @@ def test_the_example_makes_a_sound_plan():
 
 def test_names_fit_and_tell_versions_apart():
     assert plan_name("auto", "v2") == "auto-v2"
+    assert plan_name("web", "api-1") != plan_name("web-api", "1") == "web-api-1"
     names = {plan_name("auto", v) for v in ("V2", "v2", "v_2", "v-2", "v2.")}
     assert len(names) == 5
     assert all(len(plan_name("auto", "v" * n)) <= 54 for n in range(1, 64))

@@ -60,9 +60,16 @@ def test_a_trigger_s_plan_is_a_plan_s_spec_without_the_canary():
     (version,) = trigger.definition()["spec"]["versions"]
     watched = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
     spec = document()["properties"]["spec"]["properties"]
-    assert watched["properties"]["plan"]["properties"] == {
-        k: spec[k] for k in spec if k != "canary"
+    # Names of arms may hold `{version}`, so their pattern is looser: the plan itself is checked.
+    assert without_patterns(watched["properties"]["plan"]["properties"]) == {
+        name: without_patterns(field) for name, field in spec.items() if name != "canary"
     }
+
+
+def without_patterns(node):
+    if isinstance(node, dict):
+        return {key: without_patterns(value) for key, value in node.items() if key != "pattern"}
+    return [without_patterns(item) for item in node] if isinstance(node, list) else node
 
 
 def test_every_place_has_a_type_or_takes_two():

@@ -1,0 +1,110 @@
+"""What a rollout waits for: the next action, when it comes, and on which condition."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rollout.decide.evidence.baseline import baseline_complete
+from rollout.decide.evidence.exposure import mirror_of
+from rollout.decide.record.reasons import Reason, first_reason
+from rollout.decide.record.split import Split
+from rollout.decide.rules.ramp import held_back, next_split
+from rollout.decide.rules.safety import CLIMBING
+from rollout.decide.rules.view import View
+from rollout.decide.state.rollout import RolloutState
+from rollout.decide.text.comparison import format_split
+from rollout.decide.text.measurement import NEAR
+from rollout.plan.fields.units import duration, percent
+
+_DISTANCE = f"the evidence of harm is at most {percent(NEAR)} of a rollback's"
+
+
+def next_action(rollout_view: View) -> str:
+    """Describe the next action, when it comes, and on which condition.
+
+    The checks are ordered: the first that applies is what the rollout waits for.
+    """
+    state = rollout_view.state
+    if state.delivery.is_open:
+        return f"the mesh confirms {format_split(state.wanted)}"
+    if state.phase == "paused":
+        return _describe_end_of_pause(state, rollout_view.now)
+    if waiting := _describe_obstacle(state) or _describe_end_of_blindness(rollout_view):
+        return waiting
+    if not state.stepped and not baseline_complete(state):
+        return f"switch when enough samples of {state.versions[0]} are collected"
+    if state.warm_at is None and state.wanted.served_share:
+        return f"wait for the first request of {state.versions[1]}"
+    goal = next_split(state)
+    what, condition = _describe_goal(state, goal)
+    wait = _compute_wait(rollout_view)
+    if rollout_view.near_harm:  # nobody knows when the evidence falls, so no time is given
+        condition, wait = f"{condition} and {_DISTANCE}", 0.0
+    return f"{what} in {duration(wait)} if {condition}" if wait >= 1 else f"{what} when {condition}"
+
+
+_OBSTACLES: Mapping[Reason | None, str] = {
+    Reason.NOT_AT_STABLE: "begin when all traffic is at stable",
+    Reason.ROUTE_UNREAD: "begin when the route can be read",
+    Reason.AWAITING_ENDPOINTS: "begin when the canary has a ready endpoint",
+    Reason.ROUTE_CONDITIONS: "continue when nothing stands against the route",
+}
+
+
+def _describe_obstacle(state: RolloutState) -> str:
+    """Describe what ends a wait for the route or for endpoints; empty without one."""
+    last = state.last
+    is_waiting = last is not None and last.action == "hold"
+    return _OBSTACLES.get(first_reason(last.reasons), "") if is_waiting and last else ""
+
+
+def _describe_goal(state: RolloutState, goal: Split | None) -> tuple[str, str]:
+    """Return the next change of the weight, and its condition."""
+    if goal is not None:
+        return f"advance to {format_split(goal)}", "no guardrail shows harm"
+    if state.phase == "holding back":
+        return "promote", "no guardrail shows harm"
+    split = held_back(state)
+    change = f"hold back {percent(1 - split.share)}" if split else "promote"
+    return change, "every guardrail is safe"
+
+
+def _describe_end_of_blindness(rollout_view: View) -> str:
+    """Describe what ends the blindness, and when the plan's `whenBlind` acts; empty without one."""
+    if not rollout_view.blind:
+        return ""
+    state, policy = rollout_view.state, rollout_view.state.plan.spec.when_blind
+    text = "continue when every guardrail has data again (surefoot doctor names the cause)"
+    if state.phase not in CLIMBING:
+        return text
+    since = min(max(blind.since, state.resumed_at) for blind in rollout_view.blind.values())
+    left = duration(max(since + policy.hold - rollout_view.now, 0))
+    then = "pause" if policy.then == "pause" else "roll back"
+    return f"{text}, or {then} in {left}"
+
+
+def _describe_end_of_pause(state: RolloutState, now: float) -> str:
+    left = state.plan.spec.patience - (now - (state.paused_at or now))
+    return (
+        f"surefoot resume, promote or abort {state.plan.name}, "
+        f"without one it rolls back in {duration(max(left, 0))}"
+    )
+
+
+def _compute_wait(rollout_view: View) -> float:
+    """Return the seconds until the current step may end at the earliest.
+
+    Copies of a mirror and a holdback last a fixed time after they are confirmed. Any other step
+    bakes from the moment at which its weight is steady, and not before the canary is warm.
+    """
+    state, now = rollout_view.state, rollout_view.now
+    holdback = state.plan.spec.holdback
+    if holdback and state.phase == "holding back":
+        return (state.delivery.confirmed_at or now) + holdback.lasts - now
+    mirror = mirror_of(state.plan)
+    if mirror and state.wanted.way == "mirror":
+        return (state.delivery.confirmed_at or now) + mirror.lasts - now
+    if not state.wanted.canary or state.steady_at is None:
+        return 0.0
+    baked_at = state.steady_at + state.plan.spec.ramp.bake
+    return max(baked_at, state.warm_at or 0.0) - now

@@ -1,0 +1,96 @@
+"""Commands on streams that cannot hold what they print, or that nobody reads."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.commands import arguments, commands, sound_files
+
+ROOT = Path(__file__).parents[3]
+RECORDED = ROOT / "notebooks" / "data" / "demo.jsonl"
+PLAN = (ROOT / "manifests" / "examples" / "01-envoy-local.yaml").read_text(encoding="utf-8")
+STREAMS = ("ascii", "gone", "full", "no-output", "no-stderr", "no-input")
+# Nothing of these is begun here: their help is printed on the same streams.
+HELP_ONLY = {"demo", "rehearse", "calibrate", "operate", "run"}
+
+
+def short_recording(folder: Path) -> Path:
+    """The recording's first entries, which fold in no time."""
+    path = folder / "short.jsonl"
+    lines = RECORDED.read_text(encoding="utf-8").splitlines(keepends=True)
+    path.write_text("".join(lines[:20]), encoding="utf-8")
+    return path
+
+
+def end_all(stream: str, cases: list[list[str]], folder: Path) -> list[tuple[int, str]]:
+    """Run every command on such a stream; how each ended, and its errors."""
+    asked, results = folder / "cases.json", folder / "results.json"
+    asked.write_text(json.dumps({"stream": stream, "commands": cases}), encoding="utf-8")
+    module = [sys.executable, "-m", "tests.support.forked_commands", str(asked), str(results)]
+    environment = {**os.environ, "XDG_STATE_HOME": str(folder), "KUBECONFIG": "/none"}
+    subprocess.run(module, env=environment, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    return [(code, errors) for code, errors in json.loads(results.read_text(encoding="utf-8"))]
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_no_stream_brings_a_traceback(stream, tmp_path):
+    inputs = sound_files(tmp_path, PLAN, short_recording(tmp_path))
+    cases = [
+        [*path, *(["--help"] if path[0] in HELP_ONLY else arguments(command, inputs))]
+        for path, command in commands()
+    ]
+    for words, (code, errors) in zip(cases, end_all(stream, cases, tmp_path), strict=True):
+        assert "Traceback" not in errors, (words, errors)
+        assert "Exception ignored" not in errors, (words, errors)
+        assert code in {0, 1, 2, 141}, (words, code, errors)
+
+
+def test_a_full_disk_is_named(tmp_path):
+    words = ["log", "--journal", str(short_recording(tmp_path))]
+    ((code, errors),) = end_all("full", [words], tmp_path)
+    assert (code, "No space left on device" in errors) == (1, True)
+
+
+def test_a_screen_is_drawn_in_plain_characters(tmp_path):
+    words = [sys.executable, "-m", "rollout.cli", "watch", "--once", "--journal", str(RECORDED)]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "XDG_STATE_HOME": str(tmp_path)}
+    done = subprocess.run(words, env=environment, capture_output=True, cwd=ROOT, check=True)
+    assert b"####" in done.stdout
+    assert b"\\u" not in done.stdout
+
+
+def test_json_stays_json_where_the_stream_lacks_a_letter(tmp_path):
+    script = (
+        "import sys; from rollout.cli import streams; streams.prepare(); "
+        "sys.stdout.write('[\"caf\\u00e9 \\U0001f986\"]')"
+    )
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "XDG_STATE_HOME": str(tmp_path)}
+    words = [sys.executable, "-c", script]
+    done = subprocess.run(words, env=environment, capture_output=True, cwd=ROOT, check=True)
+    assert json.loads(done.stdout) == ["caf\u00e9 \U0001f986"]
+
+
+def test_control_c_ends_a_run_with_130(tmp_path):
+    inputs = sound_files(tmp_path, PLAN, RECORDED)
+    words = ["run", inputs.plan, "--journal", str(tmp_path / "journal.db")]
+    environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path)}
+    with subprocess.Popen(
+        [sys.executable, "-m", "rollout.cli", *words],
+        env=environment,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline()  # the first decision: it runs
+        running.send_signal(signal.SIGINT)
+        running.stdout.read()
+    assert running.returncode == 130
