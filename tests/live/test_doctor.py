@@ -71,9 +71,15 @@ def test_and_when_it_has(watched, examined):
     asyncio.run(ask_many(net.envoy.url, 40))
     series = 'envoy_cluster_upstream_rq{destination_version="v2"}'
     until(lambda: stored(prometheus, series), "the canary's samples")
-    findings, _ = examined()
+    findings, failed = examined()
     assert findings["series"]["said"] == "v1 and v2 have series"
-    assert findings["mesh"]["said"] == "the route answers: 50 % for the canary now"
+    assert failed == ["mesh"]
+    assert "not-at-stable: the route sends 50 % to summarizer-v2" in findings["mesh"]["said"]
+    EnvoyRouter().write(net.plan, Split(0), "back")
+    until(lambda: EnvoyRouter().read(net.plan, 100).write_id == "back", "the weights")
+    findings, failed = examined()
+    assert failed == []
+    assert findings["mesh"]["said"] == "the route answers: 0 % for the canary now"
 
 
 def test_what_is_named_otherwise_is_told_apart(examined):

@@ -55,7 +55,8 @@ def test_a_leader_that_wakes_up_within_a_write_moves_nothing(
         until(lambda: replicas.status().get("phase") == "waiting", "it is taken up")
 
         def freeze(request):
-            decided = replicas.story[-1].kind == "decided"
+            last = replicas.story[-1]
+            decided = last.kind == "decided" and last.action == "promote"
             ours = request.method == held and request.path.endswith("virtualservices/reviews")
             if ours and decided and not frozen.is_set():
                 os.kill(first.pid, signal.SIGSTOP)
