@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import threading
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -38,7 +40,7 @@ def test_one_decides_and_the_other_takes_over_after_a_kill_and_at_once_after_an_
 
 @pytest.mark.parametrize(
     ("held", "words"),
-    [("GET", "expired"), ("PATCH", "took over this journal")],
+    [("GET", "(expired|took over this journal)"), ("PATCH", "took over this journal")],
 )
 def test_a_leader_that_wakes_up_within_a_write_moves_nothing(
     replicas, cluster, tmp_path, held, words
@@ -57,7 +59,8 @@ def test_a_leader_that_wakes_up_within_a_write_moves_nothing(
         def freeze(request):
             last = replicas.story[-1]
             decided = last.kind == "decided" and last.action == "promote"
-            ours = request.method == held and request.path.endswith("virtualservices/reviews")
+            path = urlsplit(request.path).path
+            ours = request.method == held and path.endswith("virtualservices/reviews")
             if ours and decided and not frozen.is_set():
                 os.kill(first.pid, signal.SIGSTOP)
                 frozen.set()
@@ -80,10 +83,10 @@ def test_a_leader_that_wakes_up_within_a_write_moves_nothing(
     assert replicas.route() == before
     assert replicas.weights == [100, 0]
     refused = replicas.facts("refused")[0]
-    assert words in refused.problem
+    assert re.search(words, refused.problem)
     assert of(first, refused.controller)
     assert {entry.fact.kind for entry in replicas.entries()[count:]} <= {"refused", "elected"}
-    assert words in first.tail(20)
+    assert re.search(words, first.tail(20))
 
 
 FULL = """

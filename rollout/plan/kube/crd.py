@@ -105,8 +105,11 @@ def structural(schema: Mapping[str, Any], refs: Mapping[str, Any]) -> Json:
         converted |= {"required": list(schema["required"])} if schema.get("required") else {}
     if "items" in schema:
         converted["items"] = structural(schema["items"], refs)
-    if schema.get("additionalProperties") is True:
+    further = schema.get("additionalProperties")
+    if further is True:
         converted["x-kubernetes-preserve-unknown-fields"] = True
+    elif isinstance(further, dict):  # a map, such as labels: without this its keys are dropped
+        converted["additionalProperties"] = structural(further, refs)
     if "type" not in converted:
         raise ValueError(f"no structural schema says {schema}")
     return converted
