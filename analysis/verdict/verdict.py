@@ -71,7 +71,10 @@ class Judgement:
 
     @property
     def joint_share(self) -> float:
-        """The share of the evidence for a rollback that all guardrails together have; 0 if none."""
+        """Compute the share of the evidence for a rollback that all guardrails have; 0 if none.
+
+        It is the joint log of harm, see `judge`, over log(1/alpha).
+        """
         return harm_share(self.log_joint, self.alpha)
 
     def harm_of(self, name: str) -> float:
