@@ -1,4 +1,4 @@
-"""An upper confidence bound of a share from independent yes-or-no trials."""
+"""Bounds and tails of independent yes-or-no trials."""
 
 from __future__ import annotations
 
@@ -21,3 +21,23 @@ def upper_bound(successes: int, trials: int, level: float = 0.95) -> float:
     from scipy.special import betaincinv  # importing it takes 0.7 s, so only on use
 
     return float(betaincinv(successes + 1, trials - successes, level))
+
+
+def upper_tail(successes: int, trials: int, share: float) -> float:
+    """Compute the chance of at least this many successes in `trials`, each with chance `share`.
+
+    It is the regularized incomplete beta function I_share(successes, trials - successes + 1); see
+    NIST Digital Library of Mathematical Functions, 8.17.5 (release 1.2.4).
+
+    Raises:
+        ValueError: successes outside 0 to trials, or a share outside 0 to 1.
+    """
+    if not 0 <= successes <= trials or not 0 <= share <= 1:
+        raise ValueError(f"no tail of {successes} of {trials} at share {share}")
+    if successes == 0:
+        return 1.0
+    if share in {0.0, 1.0}:
+        return share
+    from scipy.special import betainc  # importing it takes 0.7 s, so only on use
+
+    return float(betainc(successes, trials - successes + 1, share))

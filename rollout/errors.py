@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-DONE, FAILED, BAD_INPUT = 0, 1, 2
+DONE, FAILED, BAD_INPUT, NOT_FOLLOWED = 0, 1, 2, 3
 
 
 class SurefootError(Exception):

@@ -53,7 +53,8 @@ class RouteStatus:
     `policy` describes how the mesh's policy differs from the plan's; empty where it does not.
     `conditions` are what the mesh reports against the route, in words, and `owner` is a controller
     that writes the object back. `pinned` names routes that lead to the canary and did so before our
-    first write: they are not moved.
+    first write: they are not moved. `taken` says whether the mesh reports that it has taken the
+    object as it is now; None where it does not say so.
     """
 
     split: Split
@@ -62,6 +63,7 @@ class RouteStatus:
     conditions: tuple[str, ...] = ()
     owner: str = ""
     pinned: tuple[str, ...] = ()
+    taken: bool | None = None
 
 
 @dataclass(frozen=True)

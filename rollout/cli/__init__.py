@@ -65,6 +65,9 @@ COMMANDS = {
     "undo": CommandEntry(
         "rollout.cli.act.again:undo", "Take a promotion back: all traffic to the old version."
     ),
+    "confirm": CommandEntry(
+        "rollout.cli.act.again:confirm", "Say that traffic follows the last write of a rollout."
+    ),
     "retry": CommandEntry(
         "rollout.cli.act.again:retry", "Start a plan again that was rolled back or undone."
     ),

@@ -19,12 +19,14 @@ from typing import Any
 from analysis import sample_ratio
 from analysis.fast_replace import replace
 from rollout.backoff import backoff
+from rollout.decide.evidence.following import begin_again, begin_following
 from rollout.decide.evidence.update import apply_observation
 from rollout.decide.record.facts import (
     Confirmed,
     Decided,
     Drifted,
     Fact,
+    Followed,
     HookAnswered,
     HookCalled,
     HumanSaid,
@@ -36,6 +38,8 @@ from rollout.decide.record.facts import (
     of_rollout,
 )
 from rollout.decide.record.reasons import Reason
+from rollout.decide.state.following import End
+from rollout.decide.state.retreat import Retreat
 from rollout.decide.state.rollout import (
     MOVES,
     TERMINAL,
@@ -46,8 +50,16 @@ from rollout.decide.state.rollout import (
 )
 from rollout.decide.state.traffic_tally import TrafficTally
 
-# Seconds: a rollback takes traffic away from a bad version, so its retries never get slow.
-_SLOWEST_RETRY = {"reverting": 5.0, "undoing": 5.0}
+# Seconds between two attempts: a rollback takes traffic away from a bad version, so its retries
+# never get slow.
+_SLOWEST_RETRY, _SLOWEST_RETRY_BACK = 30.0, 5.0
+_ENDS: dict[Phase, End] = {
+    "promoting": "promoted",
+    "reverting": "rolled back",
+    "undoing": "undone",
+    "retreated": "retreated",
+    "paused": "retreated",
+}
 # Entering one of these phases starts the deadline again: the ramp's time is not counted.
 _RESTARTS_DEADLINE: set[Phase] = {"holding back", "promoting"}
 
@@ -111,12 +123,19 @@ def _apply_decided(state: RolloutState, fact: Decided, seq: int) -> RolloutState
 def _deliver(state: RolloutState, fact: Decided, seq: int) -> RolloutState:
     """Want the decided split at the mesh."""
     gives_weight = fact.split.canary > 0
+    is_retreat = fact.action == "retreat"
+    if is_retreat:
+        # What only one arm counted says nothing of the shares.
+        state = _reset_traffic_evidence(state)
+        state = replace(state, retreat=Retreat(state.retreats + 1, fact.at))
     return replace(
         state,
+        following=None,
         first_write=state.first_write or (seq if gives_weight else 0),
+        move=fact,
         delivery=state.delivery.want(fact.split, seq, fact.at),
         stepped=state.stepped or fact.action != "make route",
-        paused_at=None,
+        paused_at=state.paused_at if is_retreat else None,
     )
 
 
@@ -158,10 +177,45 @@ def _apply_confirmed(state: RolloutState, fact: Confirmed, _seq: int) -> Rollout
     return replace(
         state,
         delivery=delivery.confirm(fact.at),
-        phase=MOVES.get((state.phase, "confirmed"), state.phase),
+        **_end_delivery(state, fact),
         mirrored_until=fact.at if mirroring_ended else state.mirrored_until,
         policy_drift=state.policy_drift if keeps_drift else "",
         steady_at=None,
+    )
+
+
+def _end_delivery(state: RolloutState, fact: Confirmed) -> dict[str, Any]:
+    """Return the phase after a confirmation, and how its write is followed."""
+    following = state.following
+    if fact.follows:
+        following = begin_following(state, _ENDS[state.phase], fact.at)
+        return {
+            "phase": MOVES.get((state.phase, "written"), state.phase),
+            "following": following,
+        }
+    if state.phase != "following" or following is None:
+        return {"phase": MOVES.get((state.phase, "confirmed"), state.phase)}
+    if fact.unreachable:
+        return {"phase": MOVES[state.phase, following.end]}
+    if state.delivery.has_to_write:
+        return {"following": begin_again(state, following, fact.at)}
+    return {}
+
+
+def _apply_followed(state: RolloutState, fact: Followed, _seq: int) -> RolloutState:
+    """End the rollout, or note how the traffic follows its last write after the end."""
+    following = state.following
+    if following is None:
+        return state
+    return replace(
+        state,
+        phase=MOVES.get((state.phase, following.end), state.phase),
+        following=replace(
+            following,
+            outcome=fact.outcome,
+            ended_at=following.ended_at or fact.at,
+            vouched=None,
+        ),
     )
 
 
@@ -169,13 +223,15 @@ def _apply_route_failed(state: RolloutState, fact: RouteFailed, _seq: int) -> Ro
     """Count the failed attempt and set the time of the next one."""
     if fact.decision != state.delivery.decision:
         return state
-    slowest = _SLOWEST_RETRY.get(state.phase, 30.0)
+    slowest = _SLOWEST_RETRY_BACK if state.is_going_back else _SLOWEST_RETRY
     retry_at = fact.at + backoff(fact.attempt, 1.0, slowest)
     return replace(state, delivery=state.delivery.fail(fact, retry_at))
 
 
 def _apply_human_said(state: RolloutState, fact: HumanSaid, _seq: int) -> RolloutState:
     """Open the command; the next decision answers it."""
+    if fact.command == "confirm" and state.phase in TERMINAL:
+        return _vouch(state, fact)
     # A promotion can be undone; any other command to an ended rollout has no effect.
     if state.phase in TERMINAL and (state.phase, fact.command) != ("promoted", "undo"):
         return state
@@ -184,9 +240,17 @@ def _apply_human_said(state: RolloutState, fact: HumanSaid, _seq: int) -> Rollou
     return replace(state, asked=fact)
 
 
+def _vouch(state: RolloutState, fact: HumanSaid) -> RolloutState:
+    """Note that a person says that traffic follows a write, where the counts said otherwise."""
+    following = state.following
+    if following is None or not following.blocks_next:
+        return state
+    return replace(state, following=replace(following, vouched=fact))
+
+
 def _abandon(state: RolloutState, fact: HumanSaid) -> RolloutState:
     """Let a rollback end where its mesh cannot be reached; one that has yet to begin begins."""
-    abort = None if state.phase in _SLOWEST_RETRY else fact.model_copy(update={"command": "abort"})
+    abort = None if state.is_going_back else fact.model_copy(update={"command": "abort"})
     return replace(state, abandoned=fact, asked=abort)
 
 
@@ -195,7 +259,9 @@ def _apply_drifted(state: RolloutState, fact: Drifted, _seq: int) -> RolloutStat
     state = _reset_traffic_evidence(state) if fact.anew else state
     if _is_put_back(state, fact):
         state = replace(state, put_back_at=fact.at)
-    if state.plan.spec.on_drift == "revert":
+    # A write that has all traffic at stable again is repeated, whatever the plan says of drift.
+    is_taken_back = state.is_following and state.is_going_back and fact.seen.canary > 0
+    if state.plan.spec.on_drift == "revert" or is_taken_back:
         return replace(state, delivery=state.delivery.revert(fact.at))
     return replace(
         state,
@@ -220,7 +286,10 @@ def _apply_route_read(state: RolloutState, fact: RouteRead, _seq: int) -> Rollou
     if not state.first_write and state.live != (fact.split or state.split):
         # What was counted so far is of another split than the one before our first write.
         state = _reset_traffic_evidence(state)
-    state = replace(state, route_read=fact)
+    retreat = state.retreat
+    if retreat is not None and fact.has_endpoints is False:
+        retreat = replace(retreat, has_lost_endpoints=True)
+    state = replace(state, route_read=fact, retreat=retreat)
     if not fact.withdrawn or fact.withdrawn != state.delivery.decision:
         return state
     return replace(
@@ -268,6 +337,7 @@ _HANDLERS: dict[type, Callable[[RolloutState, Any, int], RolloutState]] = {
     Learned: _apply_learned,
     Decided: _apply_decided,
     Confirmed: _apply_confirmed,
+    Followed: _apply_followed,
     RouteFailed: _apply_route_failed,
     HumanSaid: _apply_human_said,
     Drifted: _apply_drifted,

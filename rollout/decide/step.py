@@ -21,12 +21,15 @@ RULES: tuple[Callable[[View], Choice | None], ...] = (
     safety.asked,
     safety.drifted,
     safety.forgotten,
+    safety.one_armed,
     safety.long_blind,
     deadline.late,
     deadline.used_up,
     safety.refused,
     progress.unconfirmed,
+    progress.promoted,
     progress.paused,
+    progress.retreated,
     *first_write.OBSTACLES,
     progress.making,
     *progress.ASKED,
@@ -38,7 +41,12 @@ RULES: tuple[Callable[[View], Choice | None], ...] = (
 )
 
 # A hold for one of these is recorded again when the mesh shows something else.
-_ABOUT_THE_ROUTE = {Reason.NOT_AT_STABLE, Reason.ROUTE_UNREAD, Reason.ROUTE_CONDITIONS}
+_ABOUT_THE_ROUTE = {
+    Reason.NOT_AT_STABLE,
+    Reason.RETREATED,
+    Reason.ROUTE_UNREAD,
+    Reason.ROUTE_CONDITIONS,
+}
 
 
 def choose(view: View) -> Choice:
@@ -67,6 +75,8 @@ def step(state: RolloutState, now: float, rollout: str) -> Decided | None:
     )
     if choice.reasons[0] in _ABOUT_THE_ROUTE and state.route_read is not None and last is not None:
         is_repeated = is_repeated and state.route_read.at <= last.at
+    # The decision of the end explains the wait for the traffic, so such a hold adds nothing.
+    is_repeated = is_repeated or choice.reasons[0] == Reason.FOLLOWING
     if choice.action == "hold" and is_repeated and state.asked is None:
         return None
     return Decided(

@@ -43,6 +43,7 @@ spec:
   confidence: {{falseRollback: 1%, falsePromotion: 5%}}
   prometheus: {{url: "{prometheus}", scrape: 1s}}
   interval: 2s
+  drain: 2s
   warmup: 4s
   whenBlind: {{hold: 30s, then: rollback}}
   deadline: 3m

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from rollout.decide.record.facts import Confirmed, Decided, Started, of_rollout
+from rollout.decide.record.facts import Confirmed, Decided, Followed, Started, of_rollout
 from rollout.errors import InputError
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ def matching(plan_names: Mapping[str, str], name: str) -> list[str]:
 def end_of(entries: Iterable[Entry]) -> End | None:
     """How one rollout ended, or None while it goes on.
 
-    It ends with its last move, once the mesh has confirmed that move and no earlier one.
+    It ends with its last move, once the mesh has confirmed that move and no earlier one, and the
+    traffic was followed where that had to be.
     """
     decided: Decided | None = None
     seq, confirmed = 0, False
@@ -68,6 +69,8 @@ def end_of(entries: Iterable[Entry]) -> End | None:
         if isinstance(entry.fact, Decided) and entry.fact.action not in _NO_MOVE:
             decided, seq, confirmed = entry.fact, entry.seq, False
         elif isinstance(entry.fact, Confirmed) and entry.fact.decision == seq:
+            confirmed = not entry.fact.follows
+        elif isinstance(entry.fact, Followed):
             confirmed = True
     if decided and confirmed and decided.action in ("promote", "roll back", "undo"):
         return decided.action

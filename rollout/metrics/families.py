@@ -103,6 +103,9 @@ def of_rollout(rollout: str, state: RolloutState) -> Iterator[Sample]:
     yield "surefoot_rollout_weight_confirmed_ratio", labels, state.live.served_share
     yield "surefoot_rollout_route_attempts", labels, state.delivery.attempts
     yield "surefoot_rollout_hooks_failed", labels, len(hooks.unanswered(state))
+    following = state.following
+    if following is not None and following.outcome in {"seen", "not followed"}:
+        yield "surefoot_rollout_traffic_follows", labels, float(not following.blocks_next)
     if not state.is_terminal:
         # The judgement does not depend on the time, so any time will do and the lines can be cached
         # (see `Meter`). We do not compute the readout for people: it takes five times as long.
@@ -138,4 +141,5 @@ def _build_labels(rollout: str, state: RolloutState) -> Labels:
 def exported(state: RolloutState, now: float) -> bool:
     """Tell whether to export a rollout: series of long-ended rollouts would pile up."""
     ended = state.delivery.confirmed_at or state.started_at
-    return not state.is_terminal or now - ended < KEPT
+    is_open = not state.is_terminal or (state.following and state.following.blocks_next)
+    return bool(is_open) or now - ended < KEPT

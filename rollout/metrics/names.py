@@ -74,6 +74,11 @@ METRICS: dict[str, Metric] = {
         "Hooks that used all attempts without a 2xx answer; a resume sets it back to 0.",
         ROLLOUT,
     ),
+    "surefoot_rollout_traffic_follows": Metric(
+        "gauge",
+        "1 if the counted requests follow the last write, 0 if they do not; absent while unknown.",
+        ROLLOUT,
+    ),
     "surefoot_rollout_harm_evidence_ratio": Metric(
         "gauge",
         "Evidence of harm, all guardrails together, as a share of what rolls back; 1 does.",

@@ -1,4 +1,4 @@
-"""Commands by annotation on a RolloutPlan: `surefoot.dev/undo`, `force-undo` and `retry`."""
+"""Commands by annotation on a RolloutPlan: `surefoot.dev/undo`, `retry`, `confirm` and so on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,12 @@ Word = tuple[str, str]  # key of the annotation and text
 
 ACTOR = "kubernetes"
 LIMIT = 200  # characters of an annotation's text that the journal stores
-_COMMANDS: Mapping[str, Again] = {"undo": "undo", "force-undo": "undo", "retry": "retry"}
+_COMMANDS: Mapping[str, Again] = {
+    "undo": "undo",
+    "force-undo": "undo",
+    "retry": "retry",
+    "confirm": "confirm",
+}
 
 
 def requested_command(resource: Json, recorded: Collection[Word]) -> Word | None:

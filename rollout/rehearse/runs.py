@@ -71,7 +71,7 @@ def rehearse_once(plan: Plan, base: Assumptions, change: Scenario, seed: Sequenc
 
 
 def _is_over(state: RolloutState) -> bool:
-    return state.is_terminal or state.phase == "paused"
+    return state.is_terminal or state.phase in {"paused", "following"}
 
 
 def _compute_gap(state: RolloutState, now: float, before: float) -> float:

@@ -13,7 +13,7 @@ from rollout.errors import InputError
 from rollout.plan.model.plan import Plan
 from rollout.tick.fleet import Fleet, attempt_id
 
-Again = Literal["undo", "retry"]
+Again = Literal["undo", "retry", "confirm"]
 
 OldVersionCheck = Callable[[Plan], str]
 """Explains why the old version of a plan cannot answer requests; empty where it can."""
@@ -43,17 +43,28 @@ def cannot_apply(
     `check` is asked last, and only for an undo: can the old version answer?
     """
     state = fleet.states[rollout]
-    stable, canary = state.versions
+    if command == "undo" and state.is_following and state.end == "promoted":
+        return check(state.plan) if check else ""
     if not state.is_terminal:
         return (
             f"{rollout} has not ended ({state.phase}): "
-            f"`surefoot abort` sends all traffic to {stable}"
+            f"`surefoot abort` sends all traffic to {state.versions[0]}"
         )
-    if command == "retry":
-        reason = f"{rollout} was promoted, nothing to retry: {canary} has all traffic"
-        return reason if state.phase == "promoted" else ""
+    if command == "undo":
+        return _cannot_undo(fleet, rollout) or (check(state.plan) if check else "")
+    if command == "confirm":
+        is_needed = state.following is not None and state.following.blocks_next
+        return "" if is_needed else f"nothing says that traffic does not follow {rollout}"
+    is_promoted = state.phase == "promoted"
+    reason = f"{rollout} was promoted, nothing to retry: {state.versions[1]} has all traffic"
+    return reason if is_promoted else ""
+
+
+def _cannot_undo(fleet: Fleet, rollout: str) -> str:
+    """Explain why an ended rollout is no promotion to undo; empty where it is."""
+    state = fleet.states[rollout]
     if state.phase != "promoted":
-        return f"{rollout} was {state.phase}, nothing to undo: {stable} has all traffic"
+        return f"{rollout} was {state.phase}, nothing to undo: {state.versions[0]} has all traffic"
     if (other := fleet.under_way(state.plan)) is not None:
         name = fleet.states[other].plan.name
         return (
@@ -61,9 +72,9 @@ def cannot_apply(
             f"(`surefoot abort {name}`), then undo {rollout}"
         )
     newest = fleet.newest_promotion(state.plan)
-    if newest != rollout:
-        return f"{newest} was promoted after {rollout}: undo that one first"
-    return check(state.plan) if check else ""
+    return (
+        f"{newest} was promoted after {rollout}: undo that one first" if newest != rollout else ""
+    )
 
 
 def facts_for(
@@ -74,9 +85,13 @@ def facts_for(
     A forced command skips `check`. Raises InputError where the command cannot apply, or the plan
     may not begin.
     """
-    command: Again = "undo" if fact.command == "undo" else "retry"
+    command: Again = "retry"
+    if fact.command in {"undo", "confirm"}:
+        command = "undo" if fact.command == "undo" else "confirm"
     if problem := cannot_apply(fleet, command, fact.rollout, None if fact.forced else check):
         raise InputError(problem)
+    if command == "confirm":
+        return [fact]
     if command == "undo":
         is_past = fleet.newest_of(fleet.states[fact.rollout].plan) != fact.rollout
         return [fact.model_copy(update={"past_successor": is_past})]

@@ -23,7 +23,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from rollout.decide.record.facts import Confirmed, Fact
-from rollout.decide.state.rollout import MOVES, RolloutState
+from rollout.decide.state.rollout import MOVES, TERMINAL, RolloutState
 from rollout.errors import RouteError
 from rollout.ports import Clock, Router, RouteStatus
 from rollout.tick.route_look import (
@@ -112,7 +112,7 @@ def _conclude(
 
 
 def _is_way_back(state: RolloutState) -> bool:
-    return state.phase in {"reverting", "undoing"} and not state.wanted.canary
+    return state.is_going_back and not state.wanted.canary
 
 
 def _gives_nothing(status: RouteStatus | RouteError, state: RolloutState) -> bool:
@@ -133,14 +133,23 @@ def _gives_nothing(status: RouteStatus | RouteError, state: RolloutState) -> boo
 def _build_confirmed(
     rollout: str, state: RolloutState, clock: Clock, *, unreachable: bool = False
 ) -> Confirmed:
-    """Return the fact that the mesh shows the wanted split, or that a person ended it unseen."""
+    """Return the fact that the mesh shows the wanted split, or that a person ended it unseen.
+
+    An end or a retreat is not the last word where we gave the canary weight: the traffic has to
+    follow.
+    """
+    is_retreat = state.move is not None and state.move.action == "retreat"
+    is_end = MOVES.get((state.phase, "confirmed")) in TERMINAL or is_retreat
+    is_followed = bool(state.first_write) and state.plan.spec.follows_within > 0
+    follows = is_end and is_followed and not unreachable
     return Confirmed(
         rollout=rollout,
         at=clock.now(),
         decision=state.delivery.decision,
         split=state.wanted,
-        stable=_find_stable(state),
+        stable=_find_stable(state) if not follows else None,
         unreachable=unreachable,
+        follows=follows,
     )
 
 
@@ -195,6 +204,9 @@ def _is_absent(status: RouteStatus | RouteError) -> bool:
 
 def _find_stable(state: RolloutState) -> str | None:
     """Return the stable version if the confirmation ends the rollout, else None."""
+    if state.is_following:
+        stable, canary = state.versions
+        return canary if state.end == "promoted" else stable
     return replace(state, phase=MOVES.get((state.phase, "confirmed"), "waiting")).stable_after
 
 

@@ -36,7 +36,7 @@ class Failures:
             return None
         last, self._counts[rollout] = self._counts.get(rollout), fact
         is_known = last is not None and _reason(last) == _reason(fact)
-        if not is_known or state.phase not in {"reverting", "undoing"}:
+        if not is_known or not state.is_going_back:
             return None
         return fact.at + backoff(fact.attempt, 1.0, _SLOWEST)
 

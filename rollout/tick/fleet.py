@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from rollout.decide.fold import fold, fold_all
 from rollout.decide.record.facts import Calibrated, Fact, HumanSaid, Observed, Started, of_rollout
+from rollout.decide.rules.conclusion import is_watched
 from rollout.decide.state.hooks import next_call
 from rollout.decide.state.rollout import RolloutState
 from rollout.errors import InputError
@@ -30,6 +31,7 @@ class Fleet:
 
     states: dict[str, RolloutState] = field(default_factory=dict)
     calibrations: dict[str, Calibrated] = field(default_factory=dict)
+    watches: bool = False  # ended rollouts are looked at for a while (`conclusion.is_watched`)
     active: set[str] = field(default_factory=set)
     asked: set[str] = field(default_factory=set)
     unlearned: set[str] = field(default_factory=set)
@@ -127,12 +129,37 @@ class Fleet:
                 f"{plan.spec.service} is being rolled out by {rollout}: "
                 "wait for its end, or abort it"
             )
+        if (other := self.unfollowed(plan)) is not None:
+            raise InputError(
+                f"traffic of {plan.spec.service} does not follow the end of {other}: it begins "
+                f"once that is seen, or `surefoot confirm {self.states[other].plan.name}` says so"
+            )
         recorded = self.stable(*service)
         if recorded is not None and recorded != plan.spec.stable.version:
             raise InputError(
                 f"stable-mismatch: {plan.name} has spec.stable.version "
                 f"{plan.spec.stable.version}, the journal has {recorded}: set it to {recorded}"
             )
+
+    def unfollowed(self, plan: Plan) -> str | None:
+        """Return the rollout whose last write the service's traffic does not follow, or None."""
+        rollout = self.newest_of(plan)
+        following = self.states[rollout].following if rollout else None
+        return rollout if following is not None and following.blocks_next else None
+
+    def is_looked_at(self, rollout: str, now: float) -> bool:
+        """Return whether a rollout is open, or has ended and its traffic is still watched.
+
+        The next write for the service ends the watch: it is a later rollout's traffic then.
+        """
+        state = self.states[rollout]
+        if not state.is_terminal:
+            return True
+        if not self.watches or not is_watched(state, now):
+            return False
+        rollouts = self._by_service[service_key(state.plan)]
+        later = rollouts[rollouts.index(rollout) + 1 :]
+        return not any(self.states[other].first_write for other in later)
 
     def attempt_of(self, plan: str) -> str:
         """Return the rollout id of a plan's newest attempt, by the id of its first."""
@@ -186,16 +213,15 @@ class Fleet:
 
     def _schedule(self, rollout: str, state: RolloutState) -> None:
         """Update the due times, from the journal's times: a restart causes no extra look."""
-        _set_member(
-            self._to_load, rollout, is_member=rollout in self._unloaded and not state.is_terminal
-        )
-        _set_member(self.active, rollout, is_member=not state.is_terminal)
-        _set_member(self.asked, rollout, is_member=state.asked is not None)
-        _set_member(self.unlearned, rollout, is_member=not (state.is_terminal or state.stepped))
         looked = (state.looked_at or 0.0) + state.plan.spec.interval
         # A millisecond early, so that rounding of two equal times cannot delay a look by a tick.
         at = max(looked, self._next_look_at.get(rollout, 0.0)) - 1e-3
-        _set_due(self.looks, rollout, math.inf if state.is_terminal else at)
+        is_looked_at = self.is_looked_at(rollout, at)
+        _set_member(self._to_load, rollout, is_member=rollout in self._unloaded and is_looked_at)
+        _set_member(self.active, rollout, is_member=not state.is_terminal)
+        _set_member(self.asked, rollout, is_member=state.asked is not None)
+        _set_member(self.unlearned, rollout, is_member=not (state.is_terminal or state.stepped))
+        _set_due(self.looks, rollout, at if is_looked_at else math.inf)
         is_unconfirmed = not state.is_terminal and state.delivery.is_open
         retry_at = max(state.delivery.retry_at, self._retry_at.get(rollout, 0.0))
         _set_due(self.unconfirmed, rollout, retry_at if is_unconfirmed else math.inf)

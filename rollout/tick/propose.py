@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from rollout.decide.evidence.baseline import look_started_at
 from rollout.decide.fold import fold
 from rollout.decide.record.facts import Fact, Observed
+from rollout.decide.rules.conclusion import conclude, is_watched
 from rollout.decide.state.rollout import RolloutState
 from rollout.decide.step import step
 from rollout.ports import Answer, Ask
@@ -39,13 +40,14 @@ def propose(
     `reads` is what the mesh showed. Every fact is folded before the next is computed: the decision
     sees the route and the observation of the same look.
     """
-    if state.is_terminal:
+    if state.is_terminal and not is_watched(state, now):
         return []
     look = _Look(state, head)
     for fact in reads:
         look.add(fact)
     look.add(_build_observed(rollout, look.state, answer, now))
     look.add(step(look.state, now, rollout))
+    look.add(conclude(look.state, now, rollout))
     return look.steps
 
 

@@ -17,7 +17,7 @@ from rollout.errors import RouteError
 from rollout.ports import Router, RouteStatus
 
 REFUSALS_BEFORE_PAUSE = 3  # rejections in a row, seconds apart, that count as final
-_WAITING: frozenset[Phase] = frozenset({"waiting", "stepping", "paused"})
+_WAITING: frozenset[Phase] = frozenset({"waiting", "stepping", "retreated", "paused"})
 
 
 def write_id(rollout: str, state: RolloutState) -> str:
@@ -182,7 +182,13 @@ def _build_route_read(
 def _reports(rollout: str, state: RolloutState, status: RouteStatus) -> dict[str, Any]:
     """Return what the mesh reports of the route besides its weights."""
     writer = _find_writer(status.write_id, rollout, state)
-    return {"writer": writer, "conditions": status.conditions, "owner": status.owner}
+    taken = status.taken if state.first_write else None
+    return {
+        "writer": writer,
+        "conditions": status.conditions,
+        "owner": status.owner,
+        "taken": taken,
+    }
 
 
 def _find_writer(write_id: str, rollout: str, state: RolloutState) -> str:
@@ -201,6 +207,7 @@ def _find_writer(write_id: str, rollout: str, state: RolloutState) -> str:
 
 def _ask_endpoints(router: Router, state: RolloutState) -> bool | None:
     """Return whether the canary has endpoints; asked only while the rollout waits at 0 %."""
-    if state.plan.spec.waits_for_endpoints and state.phase in _WAITING and not state.wanted.canary:
+    is_asked = state.plan.spec.waits_for_endpoints or state.retreat is not None
+    if is_asked and state.phase in _WAITING and not state.wanted.canary:
         return router.endpoints(state.plan)
     return state.route_read.has_endpoints if state.route_read else None

@@ -11,6 +11,7 @@ from rollout.errors import JournalMovedError
 from rollout.journal.location import JournalLocation
 from rollout.ports import Ports
 from rollout.tick.controller import Controller
+from rollout.tick.fleet import Fleet
 from rollout.wire import clock, meshes
 
 if TYPE_CHECKING:
@@ -27,11 +28,13 @@ def open_controller(
     fence: Callable[[], None] = lambda: None,
     *,
     instead: bool = False,
+    watches: bool = False,
 ) -> Iterator[Controller]:
     """Open the only controller of this journal; `context` is the kubeconfig's.
 
     Each write of a weight first calls `fence` and checks that we still hold the journal. With
-    `instead` the lock is taken from another controller that holds it.
+    `instead` the lock is taken from another controller that holds it. With `watches` ended rollouts
+    are looked at for a while.
 
     Raises JournalBusyError, JournalError.
     """
@@ -45,11 +48,11 @@ def open_controller(
         fence()
         store.check_held()
 
-    with closing(store), store.lock(instead=instead), ExitStack() as watches:
-        router = meshes.router(context, watches, check_still_decides)
+    with closing(store), store.lock(instead=instead), ExitStack() as stack:
+        router = meshes.router(context, stack, check_still_decides)
         hooks = WebHooks(clock.timer)
         ports = Ports(PrometheusObserver(), router, store, clock.SystemClock(), hooks)
-        yield Controller(ports, __version__)
+        yield Controller(ports, __version__, fleet=Fleet(watches=watches))
 
 
 def record(journal: JournalLocation, fact: Fact) -> Entry:

@@ -79,7 +79,9 @@ class Replica:
         plans, *more = self._informers.values()  # in the order of __post_init__
         board, triggers = StatusOutbox(), Triggers(*more) if more else None
         journal, instead = self.shard.journal, elected is not None
-        with open_controller(journal, self.context, fence, instead=instead) as controller:
+        with open_controller(
+            journal, self.context, fence, instead=instead, watches=True
+        ) as controller:
             self.meter.begin()
             namespace = self.shard.namespace
             reconciler = Reconciler(controller, plans, board, namespace, self.on_entry, triggers)

@@ -60,7 +60,8 @@ class Operating:
     def plan(self, name="demo", **spec):
         document = self.net.plan.document()
         document["metadata"] = {"name": name, "namespace": self.namespace}
-        document["spec"] |= {"interval": "1s", "prometheus": {"scrape": "1s"}, **spec}
+        document["spec"] |= {"interval": "1s", "prometheus": {"scrape": "1s"}}
+        document["spec"] |= {"followWithin": "0s", **spec}
         return document
 
     def get(self, name="demo"):

@@ -141,6 +141,7 @@ class PipelineStage:
             "warmup": "2s",
             "whenBlind": {"hold": "2m", "then": "pause"},
             "deadline": "5m",
+            "followWithin": "0s",
             **spec,
         }
         head = {"apiVersion": "surefoot.dev/v1alpha1", "kind": "RolloutPlan"}

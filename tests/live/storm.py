@@ -196,6 +196,7 @@ class Storm:
         document = plan_of({"istio": {"virtualService": name}}, self.namespace, name).document()
         document["spec"] |= {"interval": "2s", "prometheus": {"scrape": "1s"}, "warmup": "2s"}
         document["spec"] |= {"ramp": {"steps": ["5%", "25%", "50%"], "bake": "4s"}}
+        document["spec"] |= {"followWithin": "0s"}
         document["spec"] |= {"whenBlind": {"hold": "1h", "then": "pause"}, "onDrift": "pause"}
         document["spec"]["guardrails"] = [
             {"name": "errors", "template": "istio/errors", "margin": {"absolute": "2%"}}

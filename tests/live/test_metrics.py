@@ -24,7 +24,7 @@ def test_prometheus_reads_what_the_journal_says(net, tmp_path):
     port, ours = free_ports(2)
     url, journal = f"http://127.0.0.1:{ours}", tmp_path / "journal.db"
     document = net.plan.document()
-    document["spec"] |= {"interval": "1s", "prometheus": {"scrape": "1s"}}
+    document["spec"] |= {"interval": "1s", "prometheus": {"scrape": "1s"}, "followWithin": "0s"}
     file = tmp_path / "plan.yaml"
     file.write_text(yaml.safe_dump(document))
     command = [sys.executable, "-m", "rollout.cli", "run", str(file), "--journal", str(journal)]

@@ -92,6 +92,7 @@ def declared(service, namespace, url):
     return document | {
         "spec": document["spec"]
         | {"prometheus": {"scrape": "1s", "url": url}, "interval": "1s", "warmup": "2s"}
+        | {"followWithin": "0s"}
         | {"ramp": {"steps": ["10%", "50%"], "bake": SERVICES[service]}, "guardrails": [margin]}
     }
 

@@ -49,6 +49,8 @@ class Story:
             "interval": "1s",
             "warmup": "2s",
             "deadline": "5m",
+            "drain": "1s",
+            "followWithin": "30s",
             **self.spec,
         }
         return document

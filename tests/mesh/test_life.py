@@ -6,6 +6,7 @@ import pytest
 import yaml
 from scipy.stats import binomtest
 
+from rollout.decide.record.facts import Followed
 from tests.live.pipeline import ROOT
 from tests.mesh.life import Life, Lives, live
 from tests.mesh.story import KINDS, Story
@@ -246,3 +247,8 @@ def planned(story):
     if story.is_made:
         steps.insert(0, (0.0, "weights"))
     return [(pytest.approx(share), way) for share, way in steps]
+
+
+def test_it_ends_once_its_traffic_is_seen_to_follow(life):
+    followed = [fact for fact in life.facts if isinstance(fact, Followed)]
+    assert [fact.outcome for fact in followed] == ["seen"]

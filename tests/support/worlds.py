@@ -13,6 +13,7 @@ from rollout.plan.model.plan import Plan
 from rollout.ports import Entry, Journal, Ports, Router
 from rollout.simulate import Behaviour, MemoryRouter, SimulatedService, VirtualClock
 from rollout.tick.controller import Controller
+from rollout.tick.fleet import Fleet
 
 GOOD = Behaviour()
 BAD = Behaviour(errors=0.04, tail_share=0.15, score=0.52)
@@ -37,6 +38,7 @@ def plan(name: str = "demo", **spec: Any) -> Plan:
         "whenBlind": {"hold": "30s", "then": "rollback"},
         "deadline": "5m",
         "whenInconclusive": "rollback",
+        "followWithin": "0s",  # an end at once; `test_following` lets it wait for the traffic
         **spec,
     }
     head = {"apiVersion": "surefoot.dev/v1alpha1", "kind": "RolloutPlan"}
@@ -55,6 +57,7 @@ class Lab:
     router: MemoryRouter = field(default_factory=MemoryRouter)
     clock: VirtualClock = field(default_factory=VirtualClock)
     wrap: Callable[[Ports], Ports] = lambda ports: ports
+    watches: bool = False
 
     def __post_init__(self) -> None:
         behaviours = {"v1": GOOD, "v2": self.canary}
@@ -65,7 +68,7 @@ class Lab:
     def restart(self) -> None:
         """A new controller on the same journal, mesh and world."""
         ports = self.wrap(Ports(self.world, self.router, self.journal, self.clock))
-        self.controller = Controller(ports, "test")
+        self.controller = Controller(ports, "test", fleet=Fleet(watches=self.watches))
         self.controller.start([self.plan])
 
     def run(self, seconds: float = 300.0, *, period: float = 0.5) -> RolloutState:

@@ -1,6 +1,7 @@
-"""`surefoot undo|retry NAME`: revert a promotion, or start another attempt of a plan.
+"""`surefoot undo|confirm|retry NAME`: what a person may say of a rollout that has ended.
 
-Both apply to a rollout that has ended, unlike the commands in `command`, and so may append further
+They revert a promotion, say that traffic follows the end, or start another attempt of a plan. All
+apply to a rollout that has ended, unlike the commands in `command`, and so may append further
 facts that begin a new attempt.
 """
 
@@ -66,6 +67,11 @@ undo = command_of(
     click.option(
         "--force", is_flag=True, help="Also where the old version may not be able to answer."
     ),
+)
+confirm = command_of(
+    "confirm",
+    "Say that traffic follows the last write, where the counts said otherwise.",
+    record_undo_or_retry,
 )
 retry = command_of(
     "retry",

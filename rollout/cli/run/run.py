@@ -11,7 +11,7 @@ import click
 from rollout.cli.group import INTERRUPTED
 from rollout.cli.options.journal import journal_option
 from rollout.cli.options.metrics_server import serving
-from rollout.errors import DONE, FAILED
+from rollout.errors import DONE, FAILED, NOT_FOLLOWED
 from rollout.journal.location import JournalLocation
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ Examples:
   surefoot run plans/*.yaml --journal ./journal.db
 
 {_SIGTERM_HELP}
-Exit codes: 0 all promoted, 1 one was not, 2 bad input, 130 interrupted by Ctrl-C.""",
+Exit codes: 0 all promoted, 1 one was not, 2 bad input, 3 one has ended and traffic does not follow
+it, 130 interrupted by Ctrl-C.""",
 )
 @click.argument("plans", nargs=-1, required=True, type=click.Path(path_type=Path))
 @journal_option()
@@ -85,11 +86,14 @@ def run(
         )
         with stop_on_signal(pace) as received:
             pace.run()
-        phases = {rollout: controller.states[rollout].phase for rollout in ids}
+        states = {rollout: controller.states[rollout] for rollout in ids}
+        phases = {rollout: state.phase for rollout, state in states.items()}
     for rollout, phase in phases.items():
         click.echo(f"{rollout}: {phase}", err=True)
     if not set(phases.values()) <= TERMINAL:
         click.echo("stopped; the mesh keeps its weights, the same command continues", err=True)
         if signal.SIGINT in received:
             raise SystemExit(INTERRUPTED)
+    if any(state.following and state.following.blocks_next for state in states.values()):
+        raise SystemExit(NOT_FOLLOWED)
     raise SystemExit(DONE if set(phases.values()) == {"promoted"} else FAILED)

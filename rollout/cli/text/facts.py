@@ -17,6 +17,7 @@ from rollout.decide.record.facts import (
     Drifted,
     Elected,
     Fact,
+    Followed,
     HookAnswered,
     HookCalled,
     HumanSaid,
@@ -48,6 +49,8 @@ def what(fact: Fact) -> str:
             return f"advance to {format_split(fact.split)}"
         case Decided():
             return fact.action
+        case Followed():
+            return fact.outcome
         case HumanSaid():
             return f"{fact.command} asked"
     return fact.kind.replace("-", " ")
@@ -108,6 +111,11 @@ def _describe_confirmed(fact: Confirmed) -> str:
     return f"{change}; the stable version is now {fact.stable}" if fact.stable else change
 
 
+def _describe_followed(fact: Followed) -> str:
+    end = f" The stable version is now {fact.stable}." if fact.stable else ""
+    return f"{fact.sentence}{end}"
+
+
 def _describe_route_failed(fact: RouteFailed) -> str:
     return f"attempt {fact.attempt} of decision {fact.decision}: {fact.problem}"
 
@@ -164,6 +172,7 @@ _SENTENCES: dict[type, Callable[[Any], str]] = {
     Calibrated: _describe_calibrated,
     Decided: _describe_decided,
     Confirmed: _describe_confirmed,
+    Followed: _describe_followed,
     RouteFailed: _describe_route_failed,
     HumanSaid: _describe_human_said,
     Drifted: _describe_drifted,

@@ -13,7 +13,7 @@ from rollout.cli.text.facts import sentence, what
 from rollout.cli.text.report import report
 from rollout.cli.text.screen import STYLES, screen
 from rollout.decide.fold import fold
-from rollout.decide.record.facts import Decided, Observed, Started, of_rollout
+from rollout.decide.record.facts import Decided, Followed, Observed, Started, of_rollout
 from rollout.decide.state.rollout import RolloutState
 from rollout.ports import Entry
 
@@ -27,6 +27,7 @@ _ACTIONS = {
     "hold back": "promoted",
     "advance": "safe",
     "route-failed": "harmful",
+    "not followed": "harmful",
     "human-said": "paused",
 }
 
@@ -77,7 +78,9 @@ def log_line(entry: Entry) -> Text:
     """Format one line of the decision log, with colours."""
     fact = entry.fact
     at = datetime.fromtimestamp(fact.at, UTC).strftime("%H:%M:%S")
-    kind = fact.action if isinstance(fact, Decided) else fact.kind
+    kind: str = fact.action if isinstance(fact, Decided) else fact.kind
+    if isinstance(fact, Followed):
+        kind = fact.outcome
     line = Text()
     line.append(f"{at} {entry.seq:>4} ", style="dim")
     line.append(f"{what(fact):<15}", style=STYLES.get(_ACTIONS.get(kind, ""), ""))

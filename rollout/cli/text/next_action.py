@@ -27,8 +27,9 @@ def next_action(rollout_view: View) -> str:
     state = rollout_view.state
     if state.delivery.is_open:
         return f"the mesh confirms {format_split(state.wanted)}"
-    if state.phase == "paused":
-        return _describe_end_of_pause(state, rollout_view.now)
+    if state.phase in {"paused", "following"}:
+        describe = _describe_end_of_pause if state.phase == "paused" else _describe_end
+        return describe(state, rollout_view.now)
     if waiting := _describe_obstacle(state) or _describe_end_of_blindness(rollout_view):
         return waiting
     if not state.stepped and not baseline_complete(state):
@@ -81,6 +82,11 @@ def _describe_end_of_blindness(rollout_view: View) -> str:
     left = duration(max(since + policy.hold - rollout_view.now, 0))
     then = "pause" if policy.then == "pause" else "roll back"
     return f"{text}, or {then} in {left}"
+
+
+def _describe_end(state: RolloutState, now: float) -> str:
+    left = state.plan.spec.follows_within - (now - (state.following_since or now))
+    return f"end when the traffic follows, in {duration(max(left, 0))} at the latest"
 
 
 def _describe_end_of_pause(state: RolloutState, now: float) -> str:

@@ -70,6 +70,7 @@ _MOMENTS = {
     "promoted": "when promoted",
     "rolledBack": "when rolled back",
     "undone": "when undone",
+    "notFollowed": "when traffic does not follow",
 }
 
 

@@ -18,6 +18,7 @@ from rollout.decide.rules.view import View, view
 from rollout.decide.state.hooks import describe_hooks
 from rollout.decide.state.rollout import RolloutState
 from rollout.decide.text.comparison import compared_with, format_split, observational
+from rollout.decide.text.following import describe_following
 from rollout.decide.text.sentence import sentence
 from rollout.ports import Entry
 from rollout.tick.fleet import recorded_stable, service_key
@@ -43,6 +44,17 @@ class LiveRoute:
     has_endpoints: bool | None
     conditions: tuple[str, ...]
     owner: str
+
+
+@dataclass(frozen=True)
+class LastWrite:
+    """How far the last write has come: written, taken, or seen in the counted requests."""
+
+    end: str
+    state: str
+    requests: int
+    losing: int
+    said: str
 
 
 @dataclass(frozen=True)
@@ -74,6 +86,7 @@ class Report:
     hooks: tuple[str, ...] = ()  # each hook that was called, and its outcome
     recorded_stable: str | None = None  # of the service; None before its first rollout ends
     route: LiveRoute | None = None  # None before the first look
+    traffic: LastWrite | None = None  # None before the write of an end
 
     def as_json(self) -> dict[str, Any]:
         """Return the object of `status --json`, whose keys are stable."""
@@ -131,6 +144,7 @@ def report(
         ),
         recorded_stable=_find_recorded_stable(state, among or {}),
         route=_describe_route(state),
+        traffic=_describe_last_write(state),
     )
 
 
@@ -147,6 +161,14 @@ def _describe_route(state: RolloutState) -> LiveRoute | None:
         conditions=read.conditions,
         owner=read.owner,
     )
+
+
+def _describe_last_write(state: RolloutState) -> LastWrite | None:
+    following = state.following
+    if following is None:
+        return None
+    counts = following.requests, following.losing
+    return LastWrite(following.end, state.written_as, *counts, describe_following(state))
 
 
 def _describe_now(state: RolloutState, rollout_view: View) -> str:

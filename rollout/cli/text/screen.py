@@ -54,6 +54,9 @@ def rollout_panel(report: Report) -> RenderableType:
         parts.append(Text(f"basis {report.basis}", style="yellow"))
     if report.next:
         parts.append(Text(f"next  {report.next}", style="bold"))
+    if report.traffic:
+        style = "bold red" if report.traffic.state == "not followed" else ""
+        parts.append(Text(f"sent  {report.traffic.said}", style=style))
     if report.hooks:
         parts.append(Text(f"hooks {', '.join(report.hooks)}"))
     if report.recorded_stable:

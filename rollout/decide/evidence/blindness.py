@@ -19,6 +19,7 @@ class Blind:
 
     reason: str
     since: float
+    is_one_armed: bool = False  # stable reports and has requests, the canary does not
 
 
 def stale_after(state: RolloutState) -> float:
@@ -69,7 +70,7 @@ def _check_after_switch(
     if due < _SURELY_SOME or elapsed <= stale_after(state):
         return None
     reason = _describe_silence(state, due)
-    return Blind(reason, confirmed_at)
+    return Blind(reason, confirmed_at, is_one_armed=True)
 
 
 def _check_canary(
@@ -83,9 +84,8 @@ def _check_canary(
         # A canary that had no traffic before the confirmation is given time from there.
         since = max(canary, state.delivery.confirmed_at or canary)
         if now - since > stale_after(state):
-            return Blind(
-                f"no new sample of {state.versions[1]} for {duration(now - canary)}", since
-            )
+            reason = f"no new sample of {state.versions[1]} for {duration(now - canary)}"
+            return Blind(reason, since, is_one_armed=True)
     return _check_silence(state, guardrail, now)
 
 
@@ -102,7 +102,7 @@ def _check_silence(state: RolloutState, guardrail: GuardrailState, now: float) -
     if guardrail.last_canary_sample_at is not None and now - since <= stale_after(state):
         return None
     reason = _describe_silence(state, guardrail.expected)
-    return Blind(reason, since)
+    return Blind(reason, since, is_one_armed=True)
 
 
 def _describe_silence(state: RolloutState, expected: float) -> str:

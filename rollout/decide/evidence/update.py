@@ -28,9 +28,11 @@ from rollout.decide.evidence.exposure import (
     may_hold_mirrored,
     share_of_all,
 )
+from rollout.decide.evidence.following import count_followers
 from rollout.decide.record.facts import Observed
 from rollout.decide.state.guardrail import GuardrailState
-from rollout.decide.state.rollout import RolloutState
+from rollout.decide.state.rollout import TERMINAL, RolloutState
+from rollout.decide.state.traffic_tally import TrafficTally
 from rollout.plan.model.plan import Guardrail
 
 _Use = Literal["learn", "watch", "update"]
@@ -43,17 +45,40 @@ def apply_observation(state: RolloutState, fact: Observed, _seq: int) -> Rollout
     guardrail_states = {}
     for guardrail in state.plan.spec.guardrails:
         guardrail_state, counts = _read(state.guardrails[guardrail.name], fact, guardrail.name)
-        guardrail_state = _update_test(state, guardrail_state, counts, guardrail, fact.at)
+        if not _is_over(state):
+            guardrail_state = _update_test(state, guardrail_state, counts, guardrail, fact.at)
         guardrail_states[guardrail.name] = _with_problem_since(guardrail_state, fact.at)
         if guardrail.name == counted:
             exposures = counts
+    state = replace(
+        state,
+        following=count_followers(replace(state, guardrails=guardrail_states), exposures, since),
+    )
+    if _is_over(state):
+        return replace(state, guardrails=guardrail_states, looked_at=fact.at)
     return replace(
         state,
         guardrails=guardrail_states,
         looked_at=fact.at,
+        untouched=_count_untouched(state, exposures),
         first_canary_at=_find_first_request(state, guardrail_states[counted], exposures, since),
         **_check_traffic_share(state, exposures, since, fact.at),
     )
+
+
+def _is_over(state: RolloutState) -> bool:
+    """Return whether the versions are not compared any more: only the last write is followed.
+
+    In a promotion the guardrails go on until the traffic follows.
+    """
+    return state.phase in TERMINAL or (state.is_following and state.end != "promoted")
+
+
+def _count_untouched(state: RolloutState, exposures: Counts) -> TrafficTally:
+    """Return what both versions got before our first write gave the canary weight."""
+    if state.first_write:
+        return state.untouched
+    return state.untouched.seen(exposures.canary_exposures, exposures.stable_exposures, 0.0)
 
 
 def _read(guardrail: GuardrailState, fact: Observed, name: str) -> tuple[GuardrailState, Counts]:

@@ -18,7 +18,8 @@ from analysis.counting.cursor import Series
 from analysis.dispersion.estimate import Dispersion
 from rollout.decide.record.split import Split
 
-Command = Literal["pause", "resume", "promote", "abort", "undo", "retry", "abandon"]
+Command = Literal["pause", "resume", "promote", "abort", "undo", "retry", "abandon", "confirm"]
+FollowOutcome = Literal["seen", "not followed", "not seen"]
 Action = Literal[
     "hold",
     "make route",
@@ -26,6 +27,7 @@ Action = Literal[
     "hold back",
     "promote",
     "roll back",
+    "retreat",
     "pause",
     "resume",
     "undo",
@@ -104,7 +106,10 @@ class Decided(_Fact):
 
 
 class Confirmed(_Fact):
-    """The mesh showed the decided split when it was read: our own write is no proof."""
+    """The mesh's object showed the decided split when it was read: our own write is no proof.
+
+    The object is not the traffic: where `follows` is set, the rollout ends with `Followed`.
+    """
 
     kind: Literal["confirmed"] = "confirmed"
     decision: int = Field(description="Sequence number of the decision.")
@@ -117,6 +122,24 @@ class Confirmed(_Fact):
         description="A person ended it where the mesh cannot be reached: nobody knows what it "
         "shows.",
         exclude_if=lambda value: not value,
+    )
+    follows: bool = Field(
+        default=False,
+        description="The rollout does not end here: it waits until the traffic follows.",
+        exclude_if=lambda value: not value,
+    )
+
+
+class Followed(_Fact):
+    """Whether the counted requests follow a rollout's last write; its end, or a change after it."""
+
+    kind: Literal["followed"] = "followed"
+    decision: int = Field(description="Sequence number of the decision that was written.")
+    outcome: FollowOutcome
+    sentence: str
+    numbers: dict[str, Any] = {}
+    stable: str | None = Field(
+        default=None, description="The version that is stable from now on, where this is an end."
     )
 
 
@@ -186,6 +209,12 @@ class RouteRead(_Fact):
         default=(), description="What the mesh reports against the route, in words."
     )
     owner: str = Field(default="", description="The controller that writes the object back.")
+    taken: bool | None = Field(
+        default=None,
+        description="Whether the mesh says that it has taken the object as it is now, where it "
+        "says so.",
+        exclude_if=lambda value: value is None,
+    )
     withdrawn: int = Field(
         default=0, description="The decision that was not written, since the route had moved."
     )
@@ -198,7 +227,7 @@ class RouteRead(_Fact):
     @property
     def reports(self) -> tuple[object, ...]:
         """What the mesh reports of the route besides its weights."""
-        return self.writer, self.has_endpoints, self.conditions, self.owner
+        return self.writer, self.has_endpoints, self.conditions, self.owner, self.taken
 
 
 class HookCalled(_Fact):
@@ -267,6 +296,7 @@ Fact = Annotated[
     | Learned
     | Decided
     | Confirmed
+    | Followed
     | RouteFailed
     | HumanSaid
     | Drifted

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from rollout.decide.record.facts import Action
 from rollout.decide.record.split import Split
+from rollout.decide.rules.ramp import retreat_split
 from rollout.decide.rules.view import View
 
 
@@ -28,6 +29,11 @@ def roll_back(view: View, *reasons: str) -> Choice:
 
 def promote(view: View, *reasons: str) -> Choice:
     return Choice("promote", Split(view.state.total, view.state.total), reasons)
+
+
+def retreat(view: View, reason: str, *, to_nothing: bool) -> Choice:
+    """Lower the canary's weight without a verdict: to 0, or to the first step at most."""
+    return Choice("retreat", retreat_split(view.state, to_nothing=to_nothing), (reason,))
 
 
 def pause(view: View, *reasons: str) -> Choice:

@@ -12,6 +12,7 @@ from rollout.decide.rules.view import View
 _PRECONDITIONS = (
     refused,
     progress.unconfirmed,
+    progress.retreated,
     *first_write.OBSTACLES,
     *progress.ASKED,
     progress.baking,
@@ -22,7 +23,7 @@ _PRECONDITIONS = (
 def late(view: View) -> Choice | None:
     """End a rollout that has no proof at its deadline, as the plan's `whenInconclusive` says."""
     due = view.state.due_at
-    if view.state.phase == "paused" or view.now < due:
+    if view.state.phase == "paused" or view.state.is_following or view.now < due:
         return None
     return _end_inconclusive(view, due, Reason.INCONCLUSIVE)
 

@@ -18,6 +18,31 @@ def unconfirmed(view: View) -> Choice | None:
     return hold(view, Reason.AWAITING_MESH) if view.state.delivery.is_open else None
 
 
+def promoted(view: View) -> Choice | None:
+    """Hold after a promotion until the traffic follows it."""
+    return hold(view, Reason.FOLLOWING) if view.state.is_following else None
+
+
+def retreated(view: View) -> Choice | None:
+    """Hold after a retreat until the canary's endpoints answer again, or a person resumes.
+
+    Where the endpoints were ready throughout, the fault is in labels or scrapes: only a person can
+    tell. A retreat that traffic does not follow, and one too many, is a pause.
+    """
+    state = view.state
+    if state.phase != "retreated" or state.retreat is None:
+        return None
+    if state.retreat.is_one_too_many:
+        return pause(view, Reason.RETREATS_USED_UP)
+    if state.following is not None and state.following.outcome == "not followed":
+        return pause(view, Reason.NOT_FOLLOWED)
+    is_back = state.retreat.has_lost_endpoints and bool(
+        state.route_read and state.route_read.has_endpoints
+    )
+    is_followed = state.following is None or state.following.outcome is not None
+    return None if is_back and is_followed else hold(view, Reason.RETREATED)
+
+
 def paused(view: View) -> Choice | None:
     """Hold while a person has to end the pause."""
     return hold(view, Reason.PAUSED) if view.state.phase == "paused" else None

@@ -82,6 +82,26 @@ def next_split(state: RolloutState) -> Split | None:
     return split if split.canary > now and is_enough else None
 
 
+def first_split(state: RolloutState) -> Split:
+    """Return the ramp's first split: its first step, or the least share of an evidence ramp."""
+    ramp, way = state.plan.spec.ramp, ramp_mode(state.plan)
+    share = ramp.min if isinstance(ramp, Budget) else min(ramp.steps)
+    return split_at(share, state.total, way)
+
+
+def retreat_split(state: RolloutState, *, to_nothing: bool) -> Split:
+    """Return where a retreat leads: to the first step, or to 0.
+
+    It is 0 where it has to be, where the canary has no more than the first step already, and for
+    a switch of all traffic.
+    """
+    first = first_split(state)
+    is_lower = state.wanted.way == first.way and first.canary < state.wanted.canary
+    if to_nothing or not is_lower or state.plan.spec.before is not None:
+        return Split(0, state.total)
+    return first
+
+
 def _count_ramp_requests(state: RolloutState) -> float:
     """Return requests per look on the ramp: the segment's, or all if its share is unknown."""
     segment = segment_of(state.plan)

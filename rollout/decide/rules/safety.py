@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from rollout.decide.evidence.exposure import exposure_guardrail
 from rollout.decide.record.reasons import Reason
 from rollout.decide.record.split import Split
-from rollout.decide.rules.choice import Choice, hold, pause, promote, roll_back
+from rollout.decide.rules.choice import Choice, hold, pause, promote, retreat, roll_back
 from rollout.decide.rules.first_write import OBSTACLES, not_at_stable
 from rollout.decide.rules.view import View
 from rollout.decide.state.rollout import Phase
 
-CLIMBING: frozenset[Phase] = frozenset({"waiting", "stepping", "holding back"})
+CLIMBING: frozenset[Phase] = frozenset({"waiting", "stepping", "holding back", "retreated"})
 """Phases that a pause can interrupt."""
+
+_RETREATING: frozenset[Phase] = frozenset({"stepping", "holding back", "paused"})
+
+_PROMOTING: frozenset[Phase] = frozenset({"promoting", "following"})
 
 
 def reverting(view: View) -> Choice | None:
-    """Hold while a rollback is delivered; nothing overtakes it."""
-    return hold(view, Reason.AWAITING_MESH) if view.state.phase == "reverting" else None
+    """Hold while a rollback is delivered, and until the traffic follows; nothing overtakes it."""
+    state = view.state
+    is_followed = state.is_following and state.is_going_back
+    if state.phase == "reverting" or (is_followed and state.delivery.is_open):
+        return hold(view, Reason.AWAITING_MESH)
+    return hold(view, Reason.FOLLOWING) if is_followed else None
 
 
 def undoing(view: View) -> Choice | None:
@@ -48,12 +57,14 @@ def asked(view: View) -> Choice | None:
     request, phase = view.state.asked, view.state.phase
     if request is None:
         return None
-    if request.command == "promote" and phase != "promoting":
+    if request.command == "undo" and view.state.is_following:
+        return roll_back(view, Reason.HUMAN.of("undo"))
+    if request.command == "promote" and phase not in {"promoting", "following"}:
         obstacles = (choice for rule in OBSTACLES if (choice := rule(view)))
         return next(obstacles, None) or promote(view, Reason.HUMAN.of("promote"))
     if request.command == "pause" and phase in CLIMBING:
         return pause(view, Reason.HUMAN.of("pause"))
-    if request.command == "resume" and (phase == "paused" or view.state.is_put_back):
+    if request.command == "resume" and (phase in {"paused", "retreated"} or view.state.is_put_back):
         return Choice(
             "resume", view.state.wanted, (Reason.HUMAN.of("resume"), *_list_rewrite_reasons(view))
         )
@@ -77,13 +88,29 @@ def drifted(view: View) -> Choice | None:
     A promotion always pauses: there is no ramp weight to adopt, so a person must decide.
     """
     phase = view.state.phase
-    if not view.state.drifted or phase not in CLIMBING | {"promoting"}:
+    if not view.state.drifted or phase not in CLIMBING | _PROMOTING:
         return None
-    if phase == "promoting":
+    if phase in _PROMOTING:
         return pause(view, Reason.DRIFT.of("promoting"))
     if view.state.plan.spec.on_drift == "pause":
         return pause(view, Reason.DRIFT)
     return hold(view, Reason.DRIFT.of("adopted"))
+
+
+def one_armed(view: View) -> Choice | None:
+    """Retreat to 0 % from a canary that reports nothing while stable goes on.
+
+    Its requests may be lost, and nobody can tell. It is no verdict, so it is no rollback.
+    """
+    state = view.state
+    blind = view.blind.get(exposure_guardrail(state.plan))
+    may_retreat = state.phase in _RETREATING and not state.delivery.is_open
+    # Journals without a `RouteRead` are decided as they were.
+    is_known = state.route_read is not None and bool(state.first_write)
+    is_silent = blind is not None and blind.is_one_armed and state.wanted.canary > 0
+    if not (may_retreat and is_known and is_silent):
+        return None
+    return retreat(view, Reason.ONE_ARMED, to_nothing=True)
 
 
 def forgotten(view: View) -> Choice | None:
@@ -100,7 +127,8 @@ def long_blind(view: View) -> Choice | None:
     # A resume starts the time again, so that a person can give a blind guardrail more of it.
     over = [n for n, b in view.blind.items() if view.now - max(b.since, resumed) >= policy.hold]
     # A route that is not at stable yet gives an arm nothing to see; the deadline ends that wait.
-    is_climbing = view.state.phase in CLIMBING and not_at_stable(view) is None
+    phase = view.state.phase
+    is_climbing = phase in CLIMBING - {"retreated"} and not_at_stable(view) is None
     if not over or not is_climbing:
         return None
     reasons = tuple(Reason.BLIND_TOO_LONG.of(name) for name in over)

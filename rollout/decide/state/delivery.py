@@ -88,6 +88,7 @@ class Delivery:
     problem: str = ""
     confirmed_at: float | None = None
     previous: Split | None = None  # what the mesh showed before our last write
+    replaced: Split | None = None  # what was wanted before the newest decision
     is_unclear: bool = False  # a write may have been carried out although it failed
 
     @property
@@ -115,6 +116,7 @@ class Delivery:
             self,
             status=self._after("decided"),
             wanted=split,
+            replaced=self.wanted if split != self.wanted else self.replaced,
             decision=decision,
             attempts=0,
             retry_at=at,

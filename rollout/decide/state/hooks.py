@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from rollout.decide.record.reasons import Reason, split_reason
-from rollout.decide.state.rollout import HookAttempt, RolloutState
+from rollout.decide.state.rollout import TERMINAL, HookAttempt, RolloutState
 from rollout.plan.model.hooks import Hook, Moment
 
 Ended = Literal["calling", "answered", "failed"]
@@ -21,20 +21,28 @@ _MOMENTS: dict[str, Moment] = {
 def next_call(state: RolloutState) -> tuple[Hook, HookAttempt] | None:
     """Return the first unfinished hook of this moment; hooks run one at a time, in plan order."""
     moment = moment_of(state)
-    calls = ((hook, call_of(state, hook)) for hook in _list_hooks(state) if hook.when == moment)
+    is_unseen = state.following is not None and state.following.outcome == "not seen"
+    calls = (
+        (hook, call_of(state, hook))
+        for hook in _list_hooks(state)
+        if hook.when == moment and (not is_unseen or hook.when_not_seen == "call")
+    )
     return next(((hook, call) for hook, call in calls if not over(hook, call)), None)
 
 
 def moment_of(state: RolloutState) -> Moment | None:
     """Return the moment whose hooks are due now, or None.
 
-    Hooks of an end are due once the mesh has confirmed it. Hooks before the first step are due when
+    Hooks of an end are due once the traffic follows it: before that requests may still reach the
+    other version. Hooks before the first step are due when
     nothing else blocks it; the last decision says so. Reading it from a decision means that it is
     recorded, and that no hook is called while a guardrail is blind or the rollout is paused.
     """
     if state.phase == "waiting" and state.last is not None:
         waits = Reason.AWAITING_HOOK in {split_reason(reason)[0] for reason in state.last.reasons}
         return "before" if waits else None
+    if state.following is not None and state.following.blocks_next:
+        return "notFollowed" if state.phase in TERMINAL else None
     return _MOMENTS.get(state.phase) if state.asked is None else None
 
 
@@ -68,6 +76,8 @@ def key_of(rollout: str, hook: str, attempt: int) -> str:
 def body(state: RolloutState, rollout: str, hook: Hook, attempt: int) -> dict[str, Any]:
     """Return a hook's payload: names, versions, the decision's sentence; no data of any request."""
     stable, canary = state.versions
+    # A hold may stand between the decision of an end and that end.
+    decided = state.move if state.phase in TERMINAL else state.last
     return {
         "rollout": rollout,
         "plan": state.plan.name,
@@ -78,8 +88,9 @@ def body(state: RolloutState, rollout: str, hook: Hook, attempt: int) -> dict[st
         "hook": hook.name,
         "when": hook.when,
         "attempt": attempt,
-        "action": state.last.action if state.last else "",
-        "sentence": state.last.sentence if state.last else "",
+        "action": decided.action if decided else "",
+        "sentence": decided.sentence if decided else "",
+        **({"traffic": state.following.outcome} if state.following else {}),
     }
 
 

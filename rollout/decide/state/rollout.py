@@ -15,7 +15,9 @@ from analysis.verdict.sequential_test import SequentialTest
 from rollout.decide.record.facts import Action, Decided, HumanSaid, Learned, RouteRead, Started
 from rollout.decide.record.split import Split
 from rollout.decide.state.delivery import Delivery
+from rollout.decide.state.following import End, Following
 from rollout.decide.state.guardrail import GuardrailState
+from rollout.decide.state.retreat import Retreat
 from rollout.decide.state.traffic_tally import TrafficTally
 from rollout.plan.fields.base import RECORDED
 from rollout.plan.model.plan import Guardrail, Plan
@@ -24,16 +26,20 @@ Phase = Literal[
     "waiting",
     "stepping",
     "holding back",
+    "retreated",
     "paused",
     "promoting",
     "reverting",
+    "following",
     "promoted",
     "rolled back",
     "undoing",
     "undone",
 ]
 # `withdrawn`: the first write was not sent, since the route was not at stable any more.
-Event = Action | Literal["confirmed", "withdrawn"]
+# `confirmed`: the object shows the split, and nothing more is awaited. `written`: it does, and the
+# traffic has to follow; the names of the ends say that this is over.
+Event = Action | End | Literal["confirmed", "withdrawn", "written"]
 
 TERMINAL: frozenset[Phase] = frozenset({"promoted", "rolled back", "undone"})
 
@@ -50,6 +56,14 @@ MOVES: dict[tuple[Phase, Event], Phase] = {
     ("stepping", "promote"): "promoting",
     ("stepping", "pause"): "paused",
     ("stepping", "roll back"): "reverting",
+    ("stepping", "retreat"): "retreated",
+    ("holding back", "retreat"): "retreated",
+    ("paused", "retreat"): "paused",
+    ("retreated", "resume"): "stepping",
+    ("retreated", "advance"): "stepping",
+    ("retreated", "promote"): "promoting",
+    ("retreated", "pause"): "paused",
+    ("retreated", "roll back"): "reverting",
     ("holding back", "withdrawn"): "waiting",
     ("holding back", "promote"): "promoting",
     ("holding back", "pause"): "paused",
@@ -61,10 +75,18 @@ MOVES: dict[tuple[Phase, Event], Phase] = {
     ("promoting", "pause"): "paused",
     ("promoting", "roll back"): "reverting",
     ("promoting", "confirmed"): "promoted",
+    ("promoting", "written"): "following",
     ("reverting", "confirmed"): "rolled back",
+    ("reverting", "written"): "following",
+    ("following", "pause"): "paused",
+    ("following", "roll back"): "reverting",
+    ("following", "promoted"): "promoted",
+    ("following", "rolled back"): "rolled back",
+    ("following", "undone"): "undone",
     ("promoted", "undo"): "undoing",
     ("undoing", "promote"): "promoting",
     ("undoing", "confirmed"): "undone",
+    ("undoing", "written"): "following",
 }
 
 
@@ -97,6 +119,9 @@ class RolloutState:
     guardrails: Mapping[str, GuardrailState]
     shares: tuple[float, ...]
     traffic_tally: TrafficTally = field(default_factory=TrafficTally)
+    untouched: TrafficTally = field(default_factory=TrafficTally)  # before our first write
+    following: Following | None = None  # the last write, once the object shows it
+    retreat: Retreat | None = None  # the newest one
     stepped: bool = False  # more was decided than to create the route
     looked_at: float | None = None
     steady_at: float | None = None  # first look whose traffic agrees with the confirmed split
@@ -113,6 +138,7 @@ class RolloutState:
     put_back_at: float | None = None  # when somebody restored what our last write had changed
     policy_drift: str = ""
     last: Decided | None = None
+    move: Decided | None = None  # the newest decision about the mesh
     learned: Learned | None = None
     attempt: int = 1
     calls: Mapping[str, HookAttempt] = field(default_factory=dict)  # by hook
@@ -159,6 +185,44 @@ class RolloutState:
         return self.put_back_at is not None and self.put_back_at >= self.resumed_at
 
     @property
+    def is_following(self) -> bool:
+        """Whether the object shows the last write, and the traffic has yet to follow it."""
+        return self.phase == "following" and self.following is not None
+
+    @property
+    def retreats(self) -> int:
+        """How often the canary's weight was lowered without a verdict."""
+        return self.retreat.count if self.retreat else 0
+
+    @property
+    def following_since(self) -> float | None:
+        """When the object first showed the last write (unix seconds)."""
+        return self.following.begun_at if self.following else None
+
+    @property
+    def end(self) -> End | None:
+        """The end that the last write leads to; None before it is written."""
+        return self.following.end if self.following else None
+
+    @property
+    def written_as(self) -> str:
+        """How far the last write has come: `written`, `taken`, or its outcome once it has one.
+
+        Written: the object holds it. Taken: a proxy or gateway says that it has it.
+        """
+        if self.following is not None and self.following.outcome is not None:
+            return self.following.outcome
+        read = self.route_read
+        is_taken = bool(read and read.taken) or self.plan.spec.route.envoy is not None
+        return "taken" if is_taken else "written"
+
+    @property
+    def is_going_back(self) -> bool:
+        """Whether all traffic returns to stable, and the rollout has not ended yet."""
+        is_followed = self.is_following and self.end != "promoted"
+        return is_followed or self.phase in {"reverting", "undoing"}
+
+    @property
     def route_problem(self) -> str:
         """Why the mesh could not be brought to the wanted split; empty where it could."""
         return self.delivery.problem
@@ -172,7 +236,8 @@ class RolloutState:
     def stable_after(self) -> str | None:
         """The version that is stable after this rollout; None while that is open."""
         stable, canary = self.versions
-        if self.phase in {"promoted", "undoing"}:  # an undo counts once the mesh shows it
+        is_undo = self.phase == "undoing" or (self.is_following and self.end == "undone")
+        if self.phase == "promoted" or is_undo:  # an undo counts once it has ended
             return canary
         return stable if self.phase in {"rolled back", "undone"} else None
 

@@ -15,6 +15,8 @@ _MENDING = {
     Reason.BLIND_TOO_LONG: "find the missing data (surefoot doctor)",
     Reason.HOOK_FAILED: "make the hook answer",
     Reason.NOT_AT_STABLE: "move all traffic to stable, or mend the plan's names",
+    Reason.NOT_FOLLOWED: "find what still sends requests to the canary",
+    Reason.RETREATS_USED_UP: "find why the canary stops to report",
     Reason.NO_VALID_TEST: "accept the risk, or give a longer history or more pods",
     Reason.ROUTE_CONDITIONS: "mend what the mesh reports",
     Reason.ROUTE_UNREAD: "make the route readable, or name the right one",
@@ -67,6 +69,15 @@ def _after_conditions(state: RolloutState) -> str:
     return "continues when nothing stands against it, surefoot doctor names each and its cure"
 
 
+def _after_retreat(state: RolloutState) -> str:
+    resume = f"surefoot resume {state.plan.name}"
+    has_lost = state.retreat is not None and state.retreat.has_lost_endpoints
+    begins = "it climbs again from the first step"
+    if has_lost:
+        return f"{begins} when its endpoints answer, or {resume}"
+    return f"find why it reports nothing, then {resume}: {begins}"
+
+
 _AFTER_HOLD: dict[str, Callable[[RolloutState], str]] = {
     Reason.AWAITING_ENDPOINTS: lambda _: (
         "begins with its first ready pod, `awaitEndpoints: false` begins without one"
@@ -74,6 +85,7 @@ _AFTER_HOLD: dict[str, Callable[[RolloutState], str]] = {
     Reason.BLIND: _after_blindness,
     Reason.EXPOSURE_MISMATCH: lambda _: "find the traffic that goes around the route",
     Reason.NOT_AT_STABLE: _after_wrong_route,
+    Reason.RETREATED: _after_retreat,
     Reason.ROUTE_CONDITIONS: _after_conditions,
     Reason.ROUTE_UNREAD: lambda _: (
         "create the route or mend what spec.route names, surefoot doctor says which rule lacks"

@@ -8,10 +8,12 @@ from analysis.verdict.verdict import Judgement
 from rollout.decide.evidence.exposure import mirror_of
 from rollout.decide.record.reasons import Reason
 from rollout.decide.state.hooks import failed
+from rollout.decide.state.retreat import MOST
 from rollout.decide.state.rollout import RolloutState
 from rollout.decide.text.arms import name_arms
 from rollout.decide.text.comparison import format_split
 from rollout.decide.text.evidence import describe_harm, describe_missing_proof, describe_proof
+from rollout.decide.text.following import describe_following, describe_waiting
 from rollout.decide.text.measurement import closest, nearness
 from rollout.plan.fields.units import duration, percent
 
@@ -112,6 +114,23 @@ def _describe_conditions(state: RolloutState, _: str) -> str:
     return f"the weights would not stay in force: {'; '.join(texts)}"
 
 
+def _describe_one_armed(state: RolloutState, _: str) -> str:
+    stable, canary = state.versions
+    return (
+        f"{canary} reports no requests while {stable} goes on "
+        f"(retreat {state.retreats + 1} of {MOST})"
+    )
+
+
+def _describe_retreated(state: RolloutState, _: str) -> str:
+    canary, read = state.versions[1], state.route_read
+    if read is None or read.has_endpoints is None:
+        return f"nobody can tell whether {canary} answers again"
+    if not read.has_endpoints:
+        return f"{canary} has no ready endpoint"
+    return f"{canary}'s endpoints are ready, so its labels or scrapes are at fault"
+
+
 def _mesh_problem(state: RolloutState) -> str:
     return f" ({state.route_problem})" if state.route_problem else ""
 
@@ -143,6 +162,7 @@ _BY_CODE: dict[str, Callable[[RolloutState, str], str]] = {
     Reason.EXPOSURE_MISMATCH: lambda state, _: (
         f"traffic contradicts the weight: {state.traffic_tally}"
     ),
+    Reason.FOLLOWING: lambda state, _: describe_waiting(state),
     Reason.HELD_BACK: lambda state, _: "no harm while {} of traffic stayed on {} for {}".format(
         *_describe_holding_back(state)
     ),
@@ -162,11 +182,15 @@ _BY_CODE: dict[str, Callable[[RolloutState, str], str]] = {
     Reason.NOT_PROMOTED: lambda *_: (
         "the plan promotes without proof, once the next step is possible"
     ),
+    Reason.NOT_FOLLOWED: lambda state, _: describe_following(state),
+    Reason.ONE_ARMED: _describe_one_armed,
     Reason.PATIENCE_OVER: lambda state, _: (
         f"nobody ended the pause within {duration(state.plan.spec.patience)}"
     ),
     Reason.PAUSED: lambda *_: "paused, harm still rolls back",
     Reason.RAMP: lambda *_: "every guardrail is within its margin, the ramp goes on",
+    Reason.RETREATED: _describe_retreated,
+    Reason.RETREATS_USED_UP: lambda *_: f"the canary was taken back {MOST + 1} times",
     Reason.ROUTE_AGAIN: lambda state, _: (
         f"the confirmed weights are written again, after the mesh refused{_mesh_problem(state)}"
     ),

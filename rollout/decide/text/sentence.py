@@ -45,6 +45,7 @@ def sentence(
         "promote": f"Promote {canary} {f'at {to}' if now == to else f'from {now} to {to}'}",
         "roll back": f"Roll back {canary} from {now} to {to}, all traffic to {stable}",
         "undo": f"Undo the promotion of {canary}, all traffic to {stable}",
+        "retreat": f"Retreat {canary} from {now} to {to}, which is no verdict",
         "pause": f"Pause {canary} at {to}",
         "resume": f"Resume {canary} at {now}",
     }[action]

@@ -9,6 +9,7 @@ from typing import Any
 
 from rollout.decide.rules.view import View
 from rollout.decide.state.rollout import Phase, RolloutState
+from rollout.decide.text.following import describe_following
 from rollout.plan.kube.status import Condition, ConditionType
 
 LIMIT = 8_000  # characters of a message; the API server accepts 32,768
@@ -32,10 +33,13 @@ class PlanAcceptance:
 
 @dataclass(frozen=True)
 class RolloutCondition:
-    """One condition: whether it is true, and why. `dated` adds the transition time."""
+    """One condition: whether it is true (None: nobody knows), and why.
+
+    `dated` adds the transition time.
+    """
 
     type: ConditionType
-    holds: bool
+    holds: bool | None
     reason: str
     message: str = ""
 
@@ -69,7 +73,8 @@ def of_rollout(state: RolloutState, current: View | None) -> list[RolloutConditi
     ended = [_describe_end(state, phase, kind) for phase, kind in ends]
     if state.phase == "undone":
         ended.append(_describe_end(state, "undone", "Undone"))
-    return [_describe_progress(state), _describe_blindness(state, current), *ended]
+    followed = _describe_following(state)
+    return [_describe_progress(state), _describe_blindness(state, current), *ended, *followed]
 
 
 def _describe_progress(state: RolloutState) -> RolloutCondition:
@@ -89,12 +94,29 @@ def _describe_blindness(state: RolloutState, current: View | None) -> RolloutCon
     return RolloutCondition("Blind", holds=True, reason="NoEvidence", message="\n".join(reasons))
 
 
+def _describe_following(state: RolloutState) -> list[RolloutCondition]:
+    """Tell whether traffic follows the last write; nothing before the object shows that write.
+
+    Written, taken and seen are three facts: the object holds it, the mesh says that it has taken
+    it, the counted requests follow it.
+    """
+    following = state.following
+    if following is None:
+        return []
+    holds, reason = None, state.written_as
+    if following.vouched is not None:
+        holds, reason = True, "Confirmed by a person"
+    elif following.outcome in {"seen", "not followed"}:
+        holds = following.outcome == "seen"
+    return [RolloutCondition("TrafficFollows", holds, camel(reason), describe_following(state))]
+
+
 def _describe_end(state: RolloutState, phase: Phase, kind: ConditionType) -> RolloutCondition:
     """Tell whether the rollout ended in this phase, with the deciding reason's code."""
-    if state.phase != phase or state.last is None:
+    if state.phase != phase or state.move is None:
         return RolloutCondition(kind, holds=False, reason=camel(state.phase))
-    code = state.last.reasons[0] if state.last.reasons else state.last.action
-    return RolloutCondition(kind, holds=True, reason=camel(code), message=state.last.sentence)
+    code = state.move.reasons[0] if state.move.reasons else state.move.action
+    return RolloutCondition(kind, holds=True, reason=camel(code), message=state.move.sentence)
 
 
 def dated(
@@ -107,7 +129,7 @@ def dated(
     since = {(old["type"], old["status"]): old["lastTransitionTime"] for old in before}
     conditions = []
     for condition in holds:
-        status = "True" if condition.holds else "False"
+        status = "Unknown" if condition.holds is None else str(condition.holds)
         conditions.append(
             Condition.model_validate(
                 {

@@ -13,6 +13,7 @@ from rollout.decide.record.facts import (
     Confirmed,
     Decided,
     Drifted,
+    Followed,
     HookAnswered,
     HumanSaid,
     RouteFailed,
@@ -35,6 +36,7 @@ _DECIDED = {
     "hold back": ("Normal", "HoldBack"),
     "promote": ("Normal", "Promote"),
     "roll back": ("Warning", "RollBack"),
+    "retreat": ("Warning", "Retreat"),
     "undo": ("Warning", "Undo"),
     "pause": ("Warning", "Pause"),
     "resume": ("Normal", "Resume"),
@@ -84,6 +86,13 @@ def _describe_confirmation(fact: Confirmed, phase: Phase) -> EventText | None:
     return ("Normal", reason, message) if reason else None
 
 
+def _describe_following(fact: Followed, phase: Phase) -> EventText:
+    if fact.outcome == "not followed":
+        return "Warning", "TrafficNotFollowed", fact.sentence
+    reason = _ENDS.get(phase) if fact.stable else "TrafficFollows"
+    return "Normal", reason or "TrafficFollows", fact.sentence
+
+
 def _describe_route_failure(fact: RouteFailed, _: Phase) -> EventText | None:
     # Only the first attempt: retries of the same write would flood the Events.
     return ("Warning", "RouteFailed", fact.problem) if fact.attempt == 1 else None
@@ -110,6 +119,7 @@ _DESCRIBE: dict[type, Callable[[Any, Phase], EventText | None]] = {
     Started: _describe_start,
     Decided: _describe_decision,
     Confirmed: _describe_confirmation,
+    Followed: _describe_following,
     RouteFailed: _describe_route_failure,
     HumanSaid: _describe_command,
     Drifted: _describe_drift,

@@ -9,7 +9,14 @@ from pydantic import Field
 from rollout.plan.fields.base import Model
 
 ConditionType = Literal[
-    "Accepted", "Pending", "Progressing", "Blind", "Promoted", "RolledBack", "Undone"
+    "Accepted",
+    "Pending",
+    "Progressing",
+    "Blind",
+    "Promoted",
+    "RolledBack",
+    "Undone",
+    "TrafficFollows",
 ]
 Verdict = Literal["safe", "harmful", "undecided", "blind"]
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]

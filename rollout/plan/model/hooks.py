@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from rollout.plan.fields.base import Model, Name, Span, Url, written
 from rollout.plan.fields.codes import fault, raise_at
 
-Moment = Literal["before", "promoted", "rolledBack", "undone"]
+Moment = Literal["before", "promoted", "rolledBack", "undone", "notFollowed"]
 OnFailure = Literal["pause", "continue"]
 
 LONGEST = 30.0  # longest time-out of a call, in seconds
@@ -39,7 +39,8 @@ class Hook(Model):
 
     name: Name = Field(description="Name of the hook, in the log and in its idempotency key.")
     when: Moment = Field(
-        description="Before the first step, or when the mesh has confirmed that end."
+        description="Before the first step, once that end is seen, or at an end that traffic does "
+        "not follow."
     )
     url: Annotated[Url, AfterValidator(_check_no_credentials)] = Field(
         description="Where it answers; without name and password."
@@ -52,6 +53,12 @@ class Hook(Model):
     )
     on_failure: OnFailure | None = Field(
         None, description="What a failed `before` hook does; `pause` when left out."
+    )
+
+    when_not_seen: Literal["call", "skip"] | None = Field(
+        None,
+        description="Whether it is called at an end of which too little was counted to tell "
+        "whether traffic follows; `skip` when left out, since requests may still come.",
     )
 
     @field_validator("on_failure")

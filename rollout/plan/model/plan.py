@@ -42,6 +42,9 @@ __all__ = [
     "Traffic",
 ]
 
+FOLLOW_WITHIN = 300.0  # seconds
+DRAIN = 60.0  # seconds
+
 
 class Spec(Model):
     """What moves, how far, and what must not get worse."""
@@ -76,6 +79,16 @@ class Spec(Model):
         description="Wait with the first weight until the canary has ready endpoints, where that "
         "can be known (true when left out); `false` lets a canary begin that scales from zero.",
     )
+    follow_within: Duration | None = Field(
+        None,
+        description="How long the end waits until the counted requests follow the last write "
+        "(5m when left out); `0s` ends at once, whatever the traffic does.",
+    )
+    drain: Duration | None = Field(
+        None,
+        description="How long requests from before a write may still arrive; the policy's "
+        "`timeout`, else 1m, when left out.",
+    )
     hooks: Hooks = Field(
         None, description="Addresses that are called before the first step and after the end."
     )
@@ -101,6 +114,24 @@ class Spec(Model):
     def waits_for_endpoints(self) -> bool:
         """Whether the first weight waits until the canary has ready endpoints."""
         return self.await_endpoints is not False
+
+    @property
+    def follows_within(self) -> float:
+        """Seconds that the end waits at most until the traffic follows the last write."""
+        return FOLLOW_WITHIN if self.follow_within is None else self.follow_within
+
+    @property
+    def drains_within(self) -> float:
+        """Seconds in which requests that began before a write have ended."""
+        if self.drain is not None:
+            return self.drain
+        return (self.policy.timeout if self.policy else None) or DRAIN
+
+    @field_validator("follow_within")
+    @classmethod
+    def _leave_out_default_time(cls, value: float | None) -> float | None:
+        """Leave 5 minutes out: a plan has one digest, however it is spelt."""
+        return None if value == FOLLOW_WITHIN else value
 
     @field_validator("await_endpoints")
     @classmethod

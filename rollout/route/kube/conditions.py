@@ -37,6 +37,22 @@ def conditions_of(live: Json, plan: Plan) -> tuple[str, ...]:
     return tuple(dict.fromkeys(texts))
 
 
+def taken_of(live: Json) -> bool | None:
+    """Return whether every gateway says that it has taken the object's current generation.
+
+    None without a gateway that says which generation it has seen: Istio writes no status then.
+    """
+    generation = _metadata(live).get("generation")
+    observed = [
+        [item["observedGeneration"] for item in conditions if "observedGeneration" in item]
+        for parent in dicts((live.get("status") or {}).get("parents"))
+        if (conditions := dicts(parent.get("conditions")))
+    ]
+    if generation is None or not any(observed):
+        return None
+    return all(generations and min(generations) >= generation for generations in observed)
+
+
 def complaint_of(live: Json, plan: Plan) -> str:
     """Say why the gateways do not carry out the canary's route; empty if they do."""
     reports = _list_reports(live)

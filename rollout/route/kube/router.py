@@ -10,7 +10,7 @@ from rollout.plan.model.plan import Plan
 from rollout.ports import RouteStatus
 from rollout.route.istio.destinations import explain_missing_subset
 from rollout.route.kube import patch
-from rollout.route.kube.conditions import conditions_of, owner_of
+from rollout.route.kube.conditions import conditions_of, owner_of, taken_of
 from rollout.route.kube.endpoints import EndpointSource, has_endpoints
 from rollout.route.kube.object_annotations import read_write_id
 from rollout.route.kube.objects import (
@@ -172,7 +172,15 @@ def _read_status(live: Json, target: Target, plan: Plan, total: int) -> RouteSta
         conditions=conditions_of(live, plan),
         owner=owner_of(live),
         pinned=others.pinned,
+        taken=_read_taken(live),
     )
+
+
+def _read_taken(live: Json) -> bool | None:
+    try:
+        return taken_of(live)
+    except (RouteError, TypeError, AttributeError):
+        return None  # a status of another shape says nothing
 
 
 def _is_unclear(error: ClusterError) -> bool:

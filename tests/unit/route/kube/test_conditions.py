@@ -8,6 +8,7 @@ from rollout.route.kube.conditions import (
     git_tool_of,
     names_whole,
     owner_of,
+    taken_of,
 )
 from tests.support.routes import gateway, http_route, istio, ref
 
@@ -127,3 +128,16 @@ def test_an_owner_is_a_controller_and_no_other_reference():
 )
 def test_a_git_tool_is_known_by_its_labels(labels, tool):
     assert git_tool_of({"metadata": {"labels": labels}}) == tool
+
+
+@pytest.mark.parametrize(
+    ("conditions", "taken"),
+    [
+        ([condition("Accepted", "True", "Accepted", "")], True),
+        ([condition("Accepted", "True", "Accepted", "", generation=2)], False),
+        ([{"type": "Accepted", "status": "True", "reason": "Accepted"}], None),
+        ([], None),
+    ],
+)
+def test_a_gateway_says_which_generation_it_has_taken(conditions, taken):
+    assert taken_of(route(*conditions)) is taken

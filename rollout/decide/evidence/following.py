@@ -1,0 +1,178 @@
+"""Judges whether the counted requests follow a rollout's last write.
+
+How it works: a write takes traffic from one version, the losing one: the canary in a rollback, the
+old stable version in a promotion. From a while after the write (`drain` and the samples' lag) the
+requests of both versions are counted in blocks. A block is full once the split before the write
+would have given the losing version at least 7 requests (70 where users cluster): with none at all
+the chance is below .001 that the old split is still in force. A full block then agrees with the
+write, or contradicts it: the losing version has more than the binomial distribution allows. Only
+shares are tested, never silence: both versions must have reported since.
+"""
+
+from __future__ import annotations
+
+import math
+
+from analysis import sample_ratio
+from analysis.binomial import upper_tail
+from analysis.counting.counts import Counts
+from analysis.fast_replace import replace
+from rollout.decide.evidence.blindness import stale_after
+from rollout.decide.evidence.exposure import exposure_guardrail, has_affinity, share_of_all
+from rollout.decide.record.split import Split
+from rollout.decide.state.following import End, Following
+from rollout.decide.state.rollout import RolloutState
+from rollout.decide.state.traffic_tally import TrafficTally
+from rollout.plan.model.plan import Plan
+
+ENOUGH = 7.0
+"""Requests that the old split gives the losing version in a full block."""
+
+_RESIDUE = 0.01  # of the old share: a stray request does not contradict a write
+_ALPHA = 0.001  # chance that a block contradicts a write that all traffic follows
+
+
+def begin_following(state: RolloutState, end: End, at: float) -> Following:
+    """Return what to expect of a write that the object showed at `at`; `state` is from before."""
+    delivery = state.delivery
+    old_share = next(
+        (
+            share
+            for split in (delivery.confirmed, delivery.replaced, delivery.previous)
+            if split is not None and (share := _losing_share(state, split, end))
+        ),
+        None,
+    )
+    tolerated = tolerated_after(state, delivery.confirmed, end)
+    if end == "retreated":
+        written = share_of_all(state.plan, delivery.wanted) or 0.0
+        tolerated = max(tolerated, _widen(state.plan, written))
+    return Following(
+        end=end,
+        decision=delivery.decision,
+        old_share=old_share,
+        allowed=max(tolerated, _RESIDUE * (old_share or 0.0)),
+        begun_at=at,
+        counted_from=_find_count_start(state, at),
+    )
+
+
+def begin_again(state: RolloutState, following: Following, at: float) -> Following:
+    """Return the following of a write that was repeated; its time has begun with the first."""
+    return replace(
+        following,
+        decision=state.delivery.decision,
+        counted_from=_find_count_start(state, at),
+        requests=0,
+        losing=0,
+        is_judged=False,
+    )
+
+
+def count_followers(state: RolloutState, counts: Counts, since: float | None) -> Following | None:
+    """Return the following after one more look, which began at `since`."""
+    following = state.following
+    if following is None or since is None or since < following.counted_from:
+        return following
+    requests, losing = (0, 0) if following.is_judged else (following.requests, following.losing)
+    canary, stable = counts.canary_exposures, counts.stable_exposures
+    losing += canary if following.loser == "canary" else stable
+    added = replace(following, requests=requests + canary + stable, losing=losing)
+    is_full = _count_due(state, added) >= ENOUGH and has_both_reported(state, added)
+    contradictions = added.contradictions + (is_full and contradicts(state, added))
+    return replace(added, is_judged=is_full, contradictions=contradictions)
+
+
+def contradicts(state: RolloutState, following: Following) -> bool:
+    """Return whether the losing version got more requests than the write allows."""
+    size = sample_ratio.CLUSTER if is_clustered(state.plan) else 1.0
+    requests, losing = math.ceil(following.requests / size), math.floor(following.losing / size)
+    return upper_tail(losing, requests, following.allowed) < _ALPHA
+
+
+def needed_requests(plan: Plan, following: Following) -> float | None:
+    """Return how many requests fill a block; None where the old share is unknown."""
+    if not following.old_share:
+        return None
+    size = sample_ratio.CLUSTER if is_clustered(plan) else 1.0
+    return ENOUGH * size / following.old_share
+
+
+def is_clustered(plan: Plan) -> bool:
+    """Return whether users keep their version, so that requests come in clusters by user."""
+    return has_affinity(plan)
+
+
+def has_both_reported(state: RolloutState, following: Following) -> bool:
+    """Return whether both versions have samples from after the write.
+
+    Every target of the losing version that reported before it must report again: a silent one may
+    still get requests.
+    """
+    guardrail = state.guardrails.get(exposure_guardrail(state.plan))
+    if guardrail is None:
+        return False
+    alive_from = following.begun_at - stale_after(state)
+    samples = [
+        at
+        for (arm, _), (at, _) in guardrail.cursor.last.items()
+        if arm == following.loser and at >= alive_from
+    ]
+    is_loser_heard = bool(samples) and min(samples) > following.counted_from
+    newest = guardrail.cursor.newest("canary" if following.loser == "stable" else "stable")
+    return is_loser_heard and newest is not None and newest > following.counted_from
+
+
+def tolerated_after(state: RolloutState, before: Split, end: End) -> float:
+    """Return the share of all counts that the losing version may have in any case.
+
+    Rollback: what the canary got before our first write. Promotion: callers that go around the
+    route reach stable, as many as the traffic-share test tolerated at the last step.
+    """
+    if end != "promoted":
+        tally = state.untouched
+        slack = 2 * math.sqrt(tally.canary) + 2  # about two standard deviations of a Poisson count
+        return (tally.canary + slack) / tally.requests if tally.canary else 0.0
+    canary = share_of_all(state.plan, before)
+    if not canary or canary >= 1:
+        return 1 - sample_ratio.FULL
+    tolerated = _widen(state.plan, 1 - canary)
+    # Of all requests b go around the route: (1 - canary)(1 - b) + b is the tolerated share.
+    return max(1 - sample_ratio.FULL, (tolerated - (1 - canary)) / canary)
+
+
+def _widen(plan: Plan, share: float) -> float:
+    """Return the largest share that the traffic-share test still accepts as this one."""
+    tolerance = sample_ratio.STICKY if is_clustered(plan) else sample_ratio.TOLERANCE
+    odds = share / (1 - share) * math.exp(tolerance) if share < 1 else math.inf
+    return 1.0 if math.isinf(odds) else odds / (1 + odds)
+
+
+def _count_due(state: RolloutState, following: Following) -> float:
+    size = sample_ratio.CLUSTER if is_clustered(state.plan) else 1.0
+    return following.due / size
+
+
+def _losing_share(state: RolloutState, split: Split, end: End) -> float | None:
+    """Return the losing version's share of all counts under a split; None where unknown."""
+    canary = _count_share(state, split)
+    if canary is None:
+        return None
+    return 1 - canary if end == "promoted" else canary
+
+
+def _count_share(state: RolloutState, split: Split) -> float | None:
+    """Return the canary's share of the counts; copies count beside the requests themselves."""
+    if split.way == "mirror":
+        return split.share / (1 + split.share)
+    share = share_of_all(state.plan, split)
+    if share is not None:
+        return share
+    tally: TrafficTally = state.traffic_tally  # a segment of unknown size: what was counted of it
+    return tally.canary / tally.requests if tally.requests else None
+
+
+def _find_count_start(state: RolloutState, at: float) -> float:
+    name = exposure_guardrail(state.plan)
+    lag = next(g.lag for g in state.plan.spec.guardrails if g.name == name)
+    return at + state.plan.spec.drains_within + lag

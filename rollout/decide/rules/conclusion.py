@@ -1,0 +1,83 @@
+"""The end of a rollout: whether the counted requests follow its last write."""
+
+from __future__ import annotations
+
+from rollout.decide.evidence.following import ENOUGH, contradicts
+from rollout.decide.record.facts import Followed, FollowOutcome
+from rollout.decide.state.following import Following
+from rollout.decide.state.rollout import TERMINAL, RolloutState
+from rollout.decide.text.following import describe_outcome
+
+WATCHED_FOR = 3600.0
+"""Seconds after the end of a rollback in which traffic back at its version raises the alarm."""
+
+_RETURNED = 0.5  # share of the old split's requests that counts as traffic that came back
+
+
+def conclude(state: RolloutState, now: float, rollout: str) -> Followed | None:
+    """Return how the last write is followed, where that ends the rollout or is news after it.
+
+    Before the end: seen as soon as a block of counts agrees with the write, else what the last
+    counts say once the plan's `followWithin` is over. After it only a change is news.
+    """
+    following = state.following
+    if following is None or state.delivery.is_open:
+        return None
+    outcome = (
+        _judge_end(state, following, now)
+        if following.outcome is None
+        else _judge_change(state, following)
+    )
+    if outcome is None:
+        return None
+    return Followed(
+        rollout=rollout,
+        at=now,
+        decision=following.decision,
+        outcome=outcome,
+        sentence=describe_outcome(state, following, outcome),
+        numbers={
+            "requests": following.requests,
+            "losing": following.losing,
+            "due": round(following.due, 1),
+        },
+        stable=_find_stable(state, following),
+    )
+
+
+def is_watched(state: RolloutState, now: float) -> bool:
+    """Return whether an ended rollout's traffic is still looked at."""
+    following = state.following
+    if state.phase not in TERMINAL or following is None or following.ended_at is None:
+        return False
+    is_recent = following.is_way_back and now - following.ended_at < WATCHED_FOR
+    return is_recent or following.blocks_next
+
+
+def _judge_end(state: RolloutState, following: Following, now: float) -> FollowOutcome | None:
+    if following.is_judged and not contradicts(state, following):
+        return "seen"
+    is_over = now - following.begun_at >= state.plan.spec.follows_within
+    if state.abandoned is None and not is_over:
+        return None
+    has_counts = following.requests > 0
+    is_against = contradicts(state, following) if has_counts else following.contradictions > 0
+    return "not followed" if is_against else "not seen"
+
+
+def _judge_change(state: RolloutState, following: Following) -> FollowOutcome | None:
+    """Return what a full block shows after the end, if it is another outcome than before."""
+    if state.phase not in TERMINAL or not following.is_judged or following.outcome is None:
+        return None
+    is_against = contradicts(state, following)
+    if following.outcome == "not followed":
+        return None if is_against else "seen"
+    is_back = following.losing >= max(_RETURNED * following.due, ENOUGH / 2)
+    return "not followed" if is_against and is_back and following.is_way_back else None
+
+
+def _find_stable(state: RolloutState, following: Following) -> str | None:
+    stable, canary = state.versions
+    if state.phase != "following":
+        return None  # the end has recorded it, or it is none
+    return canary if following.end == "promoted" else stable

@@ -1,0 +1,78 @@
+"""Texts about whether the traffic follows a rollout's last write."""
+
+from __future__ import annotations
+
+from rollout.decide.evidence.following import needed_requests
+from rollout.decide.record.facts import FollowOutcome
+from rollout.decide.state.following import Following
+from rollout.decide.state.rollout import RolloutState
+from rollout.plan.fields.units import duration, percent
+
+
+def describe_waiting(state: RolloutState) -> str:
+    """Describe what a rollout waits for after the object shows its last write."""
+    following = state.following
+    if following is None:
+        return ""
+    needed = needed_requests(state.plan, following)
+    enough = f"{needed:,.0f} requests" if needed else "requests"
+    return (
+        f"the object in the mesh shows it, waiting for {enough} that follow it, "
+        f"for {duration(state.plan.spec.follows_within)} at most"
+    )
+
+
+def describe_following(state: RolloutState) -> str:
+    """Describe how far the last write has come; empty before the object shows it."""
+    following = state.following
+    if following is None:
+        return ""
+    if following.vouched is not None:
+        return f"{following.vouched.actor} says that traffic follows the last write"
+    if following.outcome is None:
+        return describe_waiting(state)
+    return describe_outcome(state, following, following.outcome)
+
+
+def describe_outcome(state: RolloutState, following: Following, outcome: FollowOutcome) -> str:
+    """Return one sentence for people: what was counted since the write, and what comes next."""
+    loser = state.versions[1] if following.loser == "canary" else state.versions[0]
+    counted = _describe_counts(following, loser)
+    written = percent(state.split.share if following.loser == "canary" else 1 - state.split.share)
+    if outcome == "seen":
+        return f"Traffic follows the last write: {counted}."
+    if outcome == "not seen":
+        hooks = "; hooks of the end are called only where they say `whenNotSeen: call`"
+        return (
+            f"Nobody can tell whether traffic follows the last write: {counted or 'no request'}"
+            f"{_describe_need(state, following)}{'' if following.end == 'retreated' else hooks}."
+        )
+    return (
+        f"Traffic does not follow the last write: {counted}, but the object sends it "
+        f"{written}; look for a proxy that is cut off, a control plane that is down or callers "
+        f"that go around the route; {_describe_wait(state, following)}."
+    )
+
+
+def _describe_wait(state: RolloutState, following: Following) -> str:
+    if following.end == "retreated":
+        return "the rollout pauses"
+    return (
+        f"the next rollout of {state.plan.spec.service} waits until it is seen, or until "
+        f"`surefoot confirm {state.plan.name}` says that it follows"
+    )
+
+
+def _describe_counts(following: Following, loser: str) -> str:
+    if not following.requests:
+        return ""
+    share = percent(round(following.losing / following.requests, 4))
+    before = percent(round(following.old_share, 4)) if following.old_share else "an unknown share"
+    return (
+        f"{loser} got {share} of {following.requests:,} requests counted since, {before} before it"
+    )
+
+
+def _describe_need(state: RolloutState, following: Following) -> str:
+    needed = needed_requests(state.plan, following)
+    return f", {needed:,.0f} counted at both versions can tell" if needed else ""

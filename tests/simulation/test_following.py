@@ -1,0 +1,189 @@
+"""An end waits until the counted requests follow it: seen, not followed, or nobody can tell."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rollout.decide.record.facts import Confirmed, Followed, HookCalled, HumanSaid
+from rollout.decide.record.split import Split
+from rollout.errors import InputError
+from rollout.plan.model.plan import Plan
+from rollout.ports import RouteStatus
+from rollout.simulate.ports import MemoryRouter
+from tests.support.worlds import BAD, GOOD, Lab, plan
+
+
+class CutOffRouter(MemoryRouter):
+    """A mesh whose proxies do not hear of a new split: traffic keeps the share it had."""
+
+    stays_at: float | None = None
+
+    def share(self, plan: Plan) -> float:
+        return super().share(plan) if self.stays_at is None else self.stays_at
+
+
+def following_plan(**spec: Any) -> Plan:
+    return plan(**{"drain": "2s", "followWithin": "40s", "warmup": "2s", **spec})
+
+
+def lab_of(canary=GOOD, **spec: Any) -> Lab:
+    return Lab(canary, plan=following_plan(**spec))
+
+
+def outcomes(lab: Lab) -> list[str]:
+    return [fact.outcome for fact in lab.facts if isinstance(fact, Followed)]
+
+
+def run_to_following(lab: Lab) -> None:
+    lab.run_until(lambda state: state.phase == "following")
+
+
+@pytest.mark.parametrize(("canary", "end"), [(GOOD, "promoted"), (BAD, "rolled back")])
+def test_an_end_is_seen_in_the_counts(canary, end):
+    lab = lab_of(canary)
+    run_to_following(lab)
+    assert lab.state.stable_after is None
+    confirmed = [fact for fact in lab.facts if isinstance(fact, Confirmed)][-1]
+    assert (confirmed.follows, confirmed.stable) == (True, None)
+    assert lab.run().phase == end
+    assert outcomes(lab) == ["seen"]
+    assert lab.state.stable_after == ("v2" if end == "promoted" else "v1")
+
+
+def test_traffic_that_goes_on_is_an_alarm_and_holds_the_next_rollout_up():
+    router = CutOffRouter()
+    lab = Lab(BAD, plan=following_plan(), router=router)
+    run_to_following(lab)
+    router.stays_at = 0.05
+    lab.run()
+    assert lab.state.phase == "rolled back"
+    assert outcomes(lab) == ["not followed"]
+    successor = plan("next", canary={"version": "v3"})
+    with pytest.raises(InputError, match="does not follow"):
+        lab.controller.start([successor])
+    lab.controller.note(
+        HumanSaid(rollout=lab.plan.id, at=lab.clock.now(), command="confirm", actor="ada")
+    )
+    lab.controller.start([successor])
+
+
+def test_without_requests_nobody_can_tell():
+    lab = lab_of(BAD)
+    run_to_following(lab)
+    lab.world.rate = 0.1
+    assert lab.run().phase == "rolled back"
+    assert outcomes(lab) == ["not seen"]
+
+
+def test_a_weight_that_comes_back_meanwhile_is_written_over_whatever_the_plan_says_of_drift():
+    lab = lab_of(BAD, onDrift="adopt")
+    run_to_following(lab)
+    lab.router.statuses[lab.plan.id] = RouteStatus(Split(30, 100), "by hand")
+    lab.run()
+    assert lab.state.phase == "rolled back"
+    assert lab.router.statuses[lab.plan.id].split == Split(0, 100)
+    assert outcomes(lab) == ["seen"]
+
+
+def watched(canary=BAD) -> tuple[Lab, CutOffRouter]:
+    """A rollback that was seen, under a controller that goes on watching it."""
+    router = CutOffRouter()
+    lab = Lab(canary, plan=following_plan(), router=router, watches=True)
+    lab.run()
+    return lab, router
+
+
+def tick(lab: Lab, seconds: float) -> None:
+    for _ in range(round(seconds * 2)):
+        lab.controller.tick()
+        lab.clock.sleep(0.5)
+
+
+def test_traffic_that_comes_back_within_an_hour_is_the_same_alarm_and_its_end_is_seen():
+    lab, router = watched()
+    assert outcomes(lab) == ["seen"]
+    router.stays_at = 0.25
+    tick(lab, 30)
+    assert outcomes(lab) == ["seen", "not followed"]
+    router.stays_at = None
+    tick(lab, 30)
+    assert outcomes(lab) == ["seen", "not followed", "seen"]
+    assert lab.state.phase == "rolled back"
+
+
+def test_the_watch_goes_on_after_a_restart_and_ends_after_an_hour():
+    lab, router = watched()
+    lab.restart()
+    router.stays_at = 0.25
+    tick(lab, 30)
+    assert outcomes(lab)[-1] == "not followed"
+    other, router = watched()
+    other.clock.sleep(3600)
+    router.stays_at = 0.25
+    tick(other, 30)
+    assert outcomes(other) == ["seen"]
+
+
+def test_a_controller_of_one_plan_does_not_watch():
+    lab = lab_of(BAD)
+    lab.run()
+    count = len(lab.entries)
+    tick(lab, 30)
+    assert len(lab.entries) == count
+
+
+@pytest.mark.parametrize("word", ["abort", "undo"])
+def test_a_promotion_that_is_not_seen_yet_is_taken_back_by_a_word(word):
+    lab = lab_of(drain="30s")
+    run_to_following(lab)
+    lab.controller.note(
+        HumanSaid(rollout=lab.plan.id, at=lab.clock.now(), command=word, actor="ada")
+    )
+    assert lab.run().phase == "rolled back"
+    assert lab.router.statuses[lab.plan.id].split.canary == 0
+
+
+@pytest.mark.parametrize(
+    ("rate", "allowed", "called"),
+    [(100.0, {}, ["tell"]), (0.1, {}, []), (0.1, {"whenNotSeen": "call"}, ["tell"])],
+)
+def test_hooks_of_an_end_nobody_can_see_need_the_plan_s_word(rate, allowed, called):
+    hook = {"name": "tell", "when": "rolledBack", "url": "http://127.0.0.1:1/", **allowed}
+    lab = lab_of(BAD, hooks=[hook])
+    run_to_following(lab)
+    lab.world.rate = rate
+    lab.run()
+    tick(lab, 5)
+    assert [fact.hook for fact in lab.facts if isinstance(fact, HookCalled)] == called
+
+
+@given(
+    end=st.sampled_from(["good", "bad"]),
+    share=st.none() | st.floats(0, 1),
+    rate=st.sampled_from([0.0, 20.0, 200.0]),
+    dark=st.booleans(),
+    seed=st.integers(0, 99),
+)
+@settings(max_examples=15)
+def test_every_end_ends_within_its_time_and_is_seen_only_where_traffic_follows(
+    end, share, rate, dark, seed
+):
+    router = CutOffRouter()
+    canary = GOOD if end == "good" else BAD
+    lab = Lab(canary, plan=following_plan(), router=router, seed=seed)
+    run_to_following(lab)
+    began, lab.world.rate, lab.world.dark, router.stays_at = lab.clock.now(), rate, dark, share
+    lab.run()
+    assert lab.state.is_terminal
+    assert lab.clock.now() - began <= 40 + 2 * lab.plan.spec.interval
+    losing = 0.0 if share is None else share if end == "bad" else 1 - share
+    if dark or not rate:
+        assert outcomes(lab) == ["not seen"]
+    elif losing == 0:
+        assert outcomes(lab) == ["seen"]
+    elif losing > 0.25:
+        assert outcomes(lab) == ["not followed"]

@@ -1,0 +1,120 @@
+"""A canary that turns one-armed is taken back to 0 %, without a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from rollout.cli.act.command import worded
+from rollout.decide.record.facts import Decided, HumanSaid
+from rollout.ports import Answer, Ask, Observer, Ports
+from tests.support.worlds import GOOD, Lab, plan
+
+
+@dataclass
+class OneArmed:
+    """An observer that loses the canary's series while `is_silent`."""
+
+    observer: Observer
+    is_silent: bool = False
+
+    def observe(self, asks: Sequence[Ask], now: float) -> Mapping[str, Answer]:
+        answers = self.observer.observe(asks, now)
+        return {key: self._strip(answer) for key, answer in answers.items()}
+
+    def _strip(self, answer: Answer) -> Answer:
+        if not self.is_silent:
+            return answer
+        series = {
+            name: tuple(s for s in group if s.arm == "stable")
+            for name, group in answer.series.items()
+        }
+        return replace(answer, series={name: group for name, group in series.items() if group})
+
+
+class RetreatLab:
+    """A rollout that has reached 25 % and then hears nothing of its canary."""
+
+    def __init__(self, **spec):
+        self.lab = Lab(GOOD, plan=plan(deadline="10m", **spec), wrap=self._wrap)
+
+    def _wrap(self, ports: Ports) -> Ports:
+        self.observer = OneArmed(ports.observer)
+        return replace(ports, observer=self.observer)
+
+    def silence(self, weight: int = 25) -> None:
+        self.lab.run_until(lambda state: state.split.canary >= weight)
+        self.observer.is_silent = True
+        self.lab.run_until(lambda state: state.phase == "retreated")
+
+    def say(self, command) -> None:
+        word = worded(command, actor="ada", reason="", now=self.lab.clock.now())
+        assert isinstance(word, HumanSaid)
+        self.lab.controller.note(word.model_copy(update={"rollout": self.lab.plan.id}))
+
+    def tick(self, seconds: float) -> None:
+        for _ in range(round(seconds * 2)):
+            self.lab.controller.tick()
+            self.lab.clock.sleep(0.5)
+
+
+def retreats(lab: Lab) -> list[Decided]:
+    return [decided for decided in lab.decisions if decided.action == "retreat"]
+
+
+def test_a_one_armed_canary_waits_at_nothing_and_climbs_again_with_its_endpoints():
+    world = RetreatLab()
+    world.silence()
+    lab = world.lab
+    assert lab.state.wanted.canary == 0
+    assert retreats(lab)[-1].reasons == ("one-armed",)
+    lab.router.has_endpoints = False
+    world.tick(60)  # longer than `whenBlind.hold`, which does not run meanwhile
+    assert (lab.state.phase, lab.state.split.canary) == ("retreated", 0)
+    lab.router.has_endpoints, world.observer.is_silent = True, False
+    lab.run_until(lambda state: state.split.canary == 5)
+    assert lab.run().phase == "promoted"
+
+
+def test_where_the_endpoints_were_ready_only_a_person_resumes():
+    world = RetreatLab()
+    world.silence()
+    world.observer.is_silent = False
+    world.tick(60)
+    assert world.lab.state.phase == "retreated"
+    assert "labels or scrapes" in world.lab.decisions[-1].sentence
+    world.say("resume")
+    assert world.lab.run().phase == "promoted"
+
+
+def test_the_deadline_ends_the_wait():
+    world = RetreatLab()
+    world.silence()
+    world.tick(900)
+    assert world.lab.state.phase == "rolled back"
+    assert world.lab.decisions[-1].reasons[0] == "inconclusive"
+
+
+def test_a_fourth_retreat_is_a_pause():
+    world = RetreatLab(whenBlind={"hold": "10m"})
+    for _ in range(4):
+        world.silence(5)
+        world.observer.is_silent = False
+        world.tick(4)
+        world.say("resume")
+        world.tick(1)
+    assert len(retreats(world.lab)) == 4
+    pauses = [decided for decided in world.lab.decisions if decided.action == "pause"]
+    assert [decided.reasons for decided in pauses] == [("retreats-used-up",)]
+    assert pauses[0].split.canary == 0
+
+
+def test_a_pause_stays_a_pause():
+    world = RetreatLab()
+    world.lab.run_until(lambda state: state.split.canary >= 25)
+    world.say("pause")
+    world.tick(2)
+    began = world.lab.state.paused_at
+    world.observer.is_silent = True
+    world.lab.run_until(lambda state: state.split.canary == 0)
+    assert (world.lab.state.phase, world.lab.state.paused_at) == ("paused", began)
