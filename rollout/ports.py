@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
-from analysis.counting.cursor import Series
+from analysis.counting.cursor import Arm, Series
 from analysis.counting.per_pod import PodCounts
 from rollout.decide.record.facts import Fact
 from rollout.decide.record.split import Split
@@ -118,8 +118,8 @@ class Router(Protocol):
         """
         ...
 
-    def endpoints(self, plan: Plan) -> bool | None:
-        """Return whether the canary has ready endpoints; None where nobody can tell.
+    def endpoints(self, plan: Plan, arm: Arm) -> bool | None:
+        """Return whether an arm has ready endpoints; None where nobody can tell.
 
         Never raises for a missing right, a missing kind or a failing source.
         """

@@ -202,5 +202,5 @@ def _find_writer(write_id: str, rollout: str, state: RolloutState) -> str:
 def _ask_endpoints(router: Router, state: RolloutState) -> bool | None:
     """Return whether the canary has endpoints; asked only while the rollout waits at 0 %."""
     if state.plan.spec.waits_for_endpoints and state.phase in _WAITING and not state.wanted.canary:
-        return router.endpoints(state.plan)
+        return router.endpoints(state.plan, "canary")
     return state.route_read.has_endpoints if state.route_read else None
