@@ -52,8 +52,9 @@ class RouteStatus:
 
     `policy` describes how the mesh's policy differs from the plan's; empty where it does not.
     `conditions` are what the mesh reports against the route, in words, and `owner` is a controller
-    that writes the object back. `pinned` names routes that lead to the canary and did so before our
-    first write: they are not moved.
+    that writes the object back. Beside the plan's routes, `pinned` names those that lead to the
+    canary and did so before our first write, which are not moved, and `strays` those that do so
+    only since then, which a rollback moves.
     """
 
     split: Split
@@ -62,6 +63,7 @@ class RouteStatus:
     conditions: tuple[str, ...] = ()
     owner: str = ""
     pinned: tuple[str, ...] = ()
+    strays: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

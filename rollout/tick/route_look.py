@@ -182,7 +182,8 @@ def _build_route_read(
 def _reports(rollout: str, state: RolloutState, status: RouteStatus) -> dict[str, Any]:
     """Return what the mesh reports of the route besides its weights."""
     writer = _find_writer(status.write_id, rollout, state)
-    return {"writer": writer, "conditions": status.conditions, "owner": status.owner}
+    reports = {name: getattr(status, name) for name in ("conditions", "owner", "pinned", "strays")}
+    return {"writer": writer, **reports}
 
 
 def _find_writer(write_id: str, rollout: str, state: RolloutState) -> str:

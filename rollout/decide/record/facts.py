@@ -186,6 +186,16 @@ class RouteRead(_Fact):
         default=(), description="What the mesh reports against the route, in words."
     )
     owner: str = Field(default="", description="The controller that writes the object back.")
+    pinned: tuple[str, ...] = Field(
+        default=(),
+        description="Other routes that led to the canary before our first write: they stay.",
+        exclude_if=lambda value: not value,
+    )
+    strays: tuple[str, ...] = Field(
+        default=(),
+        description="Other routes that lead to the canary since then: a rollback moves them.",
+        exclude_if=lambda value: not value,
+    )
     withdrawn: int = Field(
         default=0, description="The decision that was not written, since the route had moved."
     )
@@ -198,7 +208,8 @@ class RouteRead(_Fact):
     @property
     def reports(self) -> tuple[object, ...]:
         """What the mesh reports of the route besides its weights."""
-        return self.writer, self.has_endpoints, self.conditions, self.owner
+        others = self.pinned, self.strays
+        return self.writer, self.has_endpoints, self.conditions, self.owner, *others
 
 
 class HookCalled(_Fact):

@@ -173,6 +173,7 @@ def _read_status(live: Json, target: Target, plan: Plan, total: int) -> RouteSta
         conditions=conditions_of(live, plan),
         owner=owner_of(live),
         pinned=others.pinned,
+        strays=others.strays,
     )
 
 
