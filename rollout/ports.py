@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
-from analysis.counting.cursor import Series
+from analysis.counting.cursor import Arm, Series
 from analysis.counting.per_pod import PodCounts
 from rollout.decide.record.facts import Fact
 from rollout.decide.record.split import Split
@@ -52,9 +52,10 @@ class RouteStatus:
 
     `policy` describes how the mesh's policy differs from the plan's; empty where it does not.
     `conditions` are what the mesh reports against the route, in words, and `owner` is a controller
-    that writes the object back. `pinned` names routes that lead to the canary and did so before our
-    first write: they are not moved. `taken` says whether the mesh reports that it has taken the
-    object as it is now; None where it does not say so.
+    that writes the object back. Beside the plan's routes, `pinned` names those that lead to the
+    canary and did so before our first write, which are not moved, and `strays` those that do so
+    only since then, which a rollback moves. `taken` says whether the mesh reports that it
+    has taken the object as it is now; None where it does not say so.
     """
 
     split: Split
@@ -63,6 +64,7 @@ class RouteStatus:
     conditions: tuple[str, ...] = ()
     owner: str = ""
     pinned: tuple[str, ...] = ()
+    strays: tuple[str, ...] = ()
     taken: bool | None = None
 
 
@@ -120,8 +122,8 @@ class Router(Protocol):
         """
         ...
 
-    def endpoints(self, plan: Plan) -> bool | None:
-        """Return whether the canary has ready endpoints; None where nobody can tell.
+    def endpoints(self, plan: Plan, arm: Arm) -> bool | None:
+        """Return whether an arm has ready endpoints; None where nobody can tell.
 
         Never raises for a missing right, a missing kind or a failing source.
         """

@@ -68,7 +68,7 @@ def of_plan(
     if not problem or weight.level != "ok":
         yield weight
     yield from live.of_reports(plan, status)
-    if plan.spec.waits_for_endpoints and router.endpoints(plan) is False:
+    if plan.spec.waits_for_endpoints and router.endpoints(plan, "canary") is False:
         yield live.of_no_endpoints(plan)
 
 

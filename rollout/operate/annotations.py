@@ -57,8 +57,9 @@ def facts_for_annotation(
     """Return the facts to record for a command.
 
     A command that does not apply now is recorded alone, without effect: it must not run later,
-    when nobody expects it. Raises InputError where a new attempt may not begin yet; the command is
-    then not recorded and is tried again at the next tick.
+    when nobody expects it. Raises InputError where a new attempt may not begin yet, or `check` says
+    why the old version cannot answer; the command is then not recorded and is tried again at the
+    next tick.
     """
     key, text = word
     command, is_forced = _COMMANDS[key], key.startswith("force-")

@@ -26,6 +26,7 @@ from rollout.operate.status.sync import StatusSync
 from rollout.operate.triggers.trigger import Triggers
 from rollout.plan.kube.resource import name_of
 from rollout.ports import Entry
+from rollout.tick.attempts import EndpointCheck
 from rollout.tick.controller import Controller
 
 # Phases of an active rollout that already ends with all traffic on stable, so that an abort would
@@ -52,7 +53,13 @@ class Reconciler:
     # The last refusal to start, by resource: what was tried, and the reason.
     _refused: dict[str, tuple[tuple[str, int, bool], str]] = field(default_factory=dict)
 
+    _old_version: EndpointCheck = field(init=False)
+
     def __post_init__(self) -> None:
+        ports = self.controller.ports
+        self._old_version = EndpointCheck(
+            lambda plan: ports.router.endpoints(plan, "stable"), ports.clock.now
+        )
         self._history = RolloutHistory(self.controller.states)
         self.controller.on_entry = self._note
         self._status_sync = StatusSync(self.board, self._history, self.controller)
@@ -144,7 +151,9 @@ class Reconciler:
         controller = self.controller
         at, version = controller.ports.clock.now(), controller.version
         try:
-            facts = facts_for_annotation(controller.fleet, own, word, at=at, controller=version)
+            facts = facts_for_annotation(
+                controller.fleet, own, word, at=at, controller=version, check=self._old_version
+            )
         except InputError as error:
             return PlanAcceptance("Refused", (f"{word[0]}: {error}",), own)
         # A retry's last fact starts the new attempt, which the resource shows from now on.

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from analysis.counting.cursor import Arm
 from rollout.decide.record.split import Split
 from rollout.errors import RouteError
 from rollout.plan.model.plan import Plan
@@ -78,10 +79,10 @@ class MeshRouter:
         weights = self._open(plan).weights
         return weights.cached(plan, total) if plan.spec.policy is None else None
 
-    def endpoints(self, plan: Plan) -> bool | None:
+    def endpoints(self, plan: Plan, arm: Arm) -> bool | None:
         """See rollout.ports.Router."""
         try:
-            return self._open(plan).weights.endpoints(plan)
+            return self._open(plan).weights.endpoints(plan, arm)
         except RouteError:
             return None
 

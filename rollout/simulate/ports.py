@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from analysis.counting.cursor import Arm
 from rollout.decide.evidence.exposure import share_of_all
 from rollout.decide.record.facts import Fact
 from rollout.decide.record.split import Split
@@ -32,7 +33,8 @@ class MemoryRouter:
 
     `down`: reads and writes fail with this message. `refusing`: writes fail with this message.
     `stuck`: writes are accepted without effect. `segment`: share of the requests in a plan's
-    segment, where the plan does not declare it.
+    segment, where the plan does not declare it. `has_endpoints` is of the canary,
+    `has_stable_endpoints` of stable; both are unknown while it is `down`.
     """
 
     statuses: dict[str, RouteStatus] = field(default_factory=dict)
@@ -42,6 +44,7 @@ class MemoryRouter:
     stuck: bool = False
     segment: float = 0.1
     has_endpoints: bool | None = True
+    has_stable_endpoints: bool | None = True
     _asked: dict[int, tuple[Plan, str]] = field(default_factory=dict)
 
     def write(self, plan: Plan, split: Split, write_id: str) -> None:
@@ -81,10 +84,12 @@ class MemoryRouter:
             route_status.split.share if route_status and route_status.split.way == "mirror" else 0.0
         )
 
-    def endpoints(self, plan: Plan) -> bool | None:
-        """Return what the simulation says of the canary's endpoints."""
+    def endpoints(self, plan: Plan, arm: Arm) -> bool | None:
+        """Return what the simulation says of an arm's endpoints."""
         del plan
-        return self.has_endpoints
+        if self.down:
+            return None
+        return self.has_stable_endpoints if arm == "stable" else self.has_endpoints
 
     def diagnose(self, plan: Plan) -> str:
         del plan

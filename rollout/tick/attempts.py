@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Literal
 
 from rollout.decide.record.facts import Fact, HumanSaid, Started
 from rollout.decide.rules.calibration import lacks_calibration
 from rollout.decide.rules.ramp import total_of
 from rollout.decide.state.rollout import RolloutState
+from rollout.decide.text.arms import name_arms
 from rollout.errors import InputError
 from rollout.plan.model.plan import Plan
 from rollout.tick.fleet import Fleet, attempt_id
@@ -17,6 +19,50 @@ Again = Literal["undo", "retry", "confirm"]
 
 OldVersionCheck = Callable[[Plan], str]
 """Explains why the old version of a plan cannot answer requests; empty where it can."""
+
+_FRESH = 10.0  # seconds
+
+
+@dataclass
+class EndpointCheck:
+    """An `OldVersionCheck` by endpoints: none refuses an undo, and unknown does not.
+
+    `ask` tells whether stable has ready endpoints, None where nobody can tell: then `on_unknown`
+    gets that in words. `now` is the time in seconds. An answer holds for a while: a command that
+    other writers overtook is decided again at once, and a refused annotation at every tick.
+
+    Of a plan with `awaitEndpoints: false` nothing is asked: its versions scale from zero, so that
+    requests are what starts the old one.
+    """
+
+    ask: Callable[[Plan], bool | None]
+    now: Callable[[], float]
+    on_unknown: Callable[[str], None] = lambda _: None
+    _answers: dict[str, tuple[float, str]] = field(default_factory=dict)
+
+    def __call__(self, plan: Plan) -> str:
+        if not plan.spec.waits_for_endpoints:
+            return ""
+        now, rollout = self.now(), plan.id
+        at, problem = self._answers.get(rollout, (now - _FRESH, ""))
+        if not 0 <= now - at < _FRESH:
+            problem = self._explain(plan)
+            self._answers[rollout] = now, problem
+        return problem
+
+    def _explain(self, plan: Plan) -> str:
+        """Ask, and say why the old version cannot answer; empty where it can, or is unknown."""
+        version, where = plan.spec.stable.version, _describe_stable(plan)
+        has_endpoints = self.ask(plan)
+        if has_endpoints is None:
+            self.on_unknown(f"unknown whether {version} has endpoints ({where})")
+        if has_endpoints is not False:
+            return ""
+        return (
+            f"{version} has no ready endpoint ({where}), so nothing would answer: scale it up "
+            f"first, or undo all the same with `surefoot undo {plan.name} --force` or the "
+            "annotation `surefoot.dev/force-undo`"
+        )
 
 
 def started(
@@ -112,3 +158,13 @@ def _start_next_attempt(fleet: Fleet, state: RolloutState, at: float, controller
         attempt=state.attempt + 1,
         uncalibrated=bool(lacking),
     )
+
+
+def _describe_stable(plan: Plan) -> str:
+    """Name the object by which the mesh knows the old version."""
+    route, name = plan.spec.route, name_arms(plan)[0]
+    if route.envoy is not None:
+        return f"cluster {name} of Envoy"
+    is_host = route.istio is not None and route.istio.hosts is not None
+    kind = "Service " if route.gateway is not None else "host " if is_host else ""
+    return f"{kind}{name} in namespace {plan.metadata.namespace}"

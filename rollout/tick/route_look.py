@@ -182,13 +182,9 @@ def _build_route_read(
 def _reports(rollout: str, state: RolloutState, status: RouteStatus) -> dict[str, Any]:
     """Return what the mesh reports of the route besides its weights."""
     writer = _find_writer(status.write_id, rollout, state)
+    reports = {name: getattr(status, name) for name in ("conditions", "owner", "pinned", "strays")}
     taken = status.taken if state.first_write else None
-    return {
-        "writer": writer,
-        "conditions": status.conditions,
-        "owner": status.owner,
-        "taken": taken,
-    }
+    return {"writer": writer, **reports, "taken": taken}
 
 
 def _find_writer(write_id: str, rollout: str, state: RolloutState) -> str:
@@ -209,5 +205,5 @@ def _ask_endpoints(router: Router, state: RolloutState) -> bool | None:
     """Return whether the canary has endpoints; asked only while the rollout waits at 0 %."""
     is_asked = state.plan.spec.waits_for_endpoints or state.retreat is not None
     if is_asked and state.phase in _WAITING and not state.wanted.canary:
-        return router.endpoints(state.plan)
+        return router.endpoints(state.plan, "canary")
     return state.route_read.has_endpoints if state.route_read else None

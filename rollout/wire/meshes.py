@@ -13,9 +13,12 @@ if TYPE_CHECKING:
     from rollout.kube.client import Cluster
     from rollout.kube.kinds import Kind
     from rollout.kube.watches import WatchedObjects
+    from rollout.plan.model.plan import Plan
     from rollout.ports import Router
     from rollout.route.remove.remover import Remover
+    from rollout.tick.attempts import EndpointCheck
 
+_PATIENCE = 10.0  # seconds that a person's command waits for the mesh
 _RELIST = 60  # seconds; the next list finds what a silent watch has missed
 
 
@@ -57,6 +60,22 @@ def router(
         return MeshAccess(weights, ClusterPolicyStore(fenced), creator)
 
     return MeshRouter({"envoy": envoy, "istio": kubernetes, "gateway": kubernetes}, fence)
+
+
+def old_version_check(
+    context: str | None = None, on_unknown: Callable[[str], None] = lambda _: None
+) -> EndpointCheck:
+    """Return the check of a person's undo, with that person's own permissions.
+
+    A mesh that cannot be reached is unknown, however long it would take to fail.
+    """
+    from rollout.tick.attempts import EndpointCheck
+    from rollout.wire.background import answer_within
+
+    def ask(plan: Plan) -> bool | None:
+        return answer_within(_PATIENCE, lambda: router(context).endpoints(plan, "stable"))
+
+    return EndpointCheck(ask, clock.timer, on_unknown)
 
 
 def _open_watches(cluster: Cluster, until: ExitStack) -> WatchedObjects:

@@ -1,4 +1,4 @@
-"""Whether the canary can answer, from what Kubernetes' own controllers write."""
+"""Whether an arm can answer, from what Kubernetes' own controllers write."""
 
 from __future__ import annotations
 
@@ -24,11 +24,12 @@ def user(cluster, namespace, monkeypatch):
 
 
 @pytest.fixture
-def canary(cluster, namespace):
-    """Two Services, one Service of both, its subsets, and a canary of one pod that is not ready."""
-    cluster.node.set_state(namespace, {"version": "v2"}, UNREADY)
+def arms(cluster, namespace):
+    """A Service for each arm, one of both, its subsets, and two arms of a pod that is not ready."""
+    cluster.node.set_state(namespace, {"app": "reviews"}, UNREADY)
     for name, selector in (
         ("reviews", {"app": "reviews"}),
+        ("reviews-v1", {"app": "reviews", "version": "v1"}),
         ("reviews-v2", {"app": "reviews", "version": "v2"}),
     ):
         spec = {"selector": selector, "ports": [{"name": "http", "port": 80}]}
@@ -36,13 +37,14 @@ def canary(cluster, namespace):
     subsets = [{"name": version, "labels": {"version": version}} for version in ("v1", "v2")]
     rule = {"host": "reviews", "subsets": subsets}
     apply(cluster, namespace, "networking.istio.io/v1beta1/DestinationRule", "reviews", rule)
-    labels = {"app": "reviews", "version": "v2"}
-    pod = {"containers": [{"name": "reviews", "image": "reviews:v2"}]}
-    deployment = {
-        "selector": {"matchLabels": labels},
-        "template": {"metadata": {"labels": labels}, "spec": pod},
-    }
-    apply(cluster, namespace, "apps/v1/Deployment", "reviews-v2", deployment)
+    for version in ("v1", "v2"):
+        labels = {"app": "reviews", "version": version}
+        pod = {"containers": [{"name": "reviews", "image": f"reviews:{version}"}]}
+        deployment = {
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": pod},
+        }
+        apply(cluster, namespace, "apps/v1/Deployment", f"reviews-{version}", deployment)
 
 
 def apply(cluster, namespace, kind, name, spec):
@@ -56,24 +58,29 @@ def plans(namespace):
     return [gateway(namespace), istio(namespace, hosts=hosts), istio(namespace, **ROUTE)]
 
 
-def answers(router, namespace):
-    return [router.endpoints(plan) for plan in plans(namespace)]
+def answers(router, namespace, arm):
+    return [router.endpoints(plan, arm) for plan in plans(namespace)]
 
 
-@pytest.mark.usefixtures("user", "canary")
-def test_a_canary_has_endpoints_from_its_first_ready_pod_on(cluster, namespace):
+@pytest.mark.parametrize(
+    ("arm", "version", "other"), [("stable", "v1", "canary"), ("canary", "v2", "stable")]
+)
+@pytest.mark.usefixtures("user", "arms")
+def test_an_arm_has_endpoints_from_its_first_ready_pod_on(cluster, namespace, arm, version, other):
     router = wired()
-    assert answers(router, namespace) == [False] * 3
-    cluster.node.set_state(namespace, {"version": "v2"}, READY)
-    until(lambda: answers(router, namespace) == [True] * 3, "a ready endpoint")
-    scale = f"/apis/apps/v1/namespaces/{namespace}/deployments/reviews-v2/scale"
+    assert answers(router, namespace, arm) == [False] * 3
+    cluster.node.set_state(namespace, {"version": version}, READY)
+    until(lambda: answers(router, namespace, arm) == [True] * 3, "a ready endpoint")
+    assert answers(router, namespace, other) == [False] * 3
+    scale = f"/apis/apps/v1/namespaces/{namespace}/deployments/reviews-{version}/scale"
     cluster.ask("PATCH", scale, {"spec": {"replicas": 0}})
-    until(lambda: answers(router, namespace) == [False] * 3, "no endpoint left")
+    until(lambda: answers(router, namespace, arm) == [False] * 3, "no endpoint left")
 
 
-@pytest.mark.usefixtures("canary")
+@pytest.mark.usefixtures("arms")
 def test_without_the_component_s_rights_it_is_unknown(cluster, namespace, monkeypatch):
     cluster.allow("surefoot", namespace, *role_rules("base/role.yaml"))
     monkeypatch.setenv("KUBECONFIG", str(cluster.config("surefoot")))
     router = wired()
-    assert answers(router, namespace) == [None] * 3
+    for arm in ("stable", "canary"):
+        assert answers(router, namespace, arm) == [None] * 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -13,9 +14,8 @@ from rollout.decide.record.facts import Command, Confirmed, Decided, HumanSaid, 
 from rollout.decide.record.split import Split
 from rollout.decide.step import step
 from rollout.errors import InputError
-from rollout.plan.model.plan import Plan
 from rollout.ports import Ports
-from rollout.tick.attempts import facts_for
+from rollout.tick.attempts import EndpointCheck, facts_for
 from rollout.tick.controller import Controller
 from rollout.tick.fleet import attempt_id, fleet_of, recorded_stable, service_key
 from tests.support.reaper import Killed, Mortal, Reaper
@@ -192,18 +192,73 @@ def test_an_undo_that_had_no_effect_when_it_was_recorded_gains_none():
     assert (lab.state.phase, stable_of(lab)) == ("promoted", "v2")
 
 
+def asking(lab: Lab, **spec: Any):
+    """An undo of the lab's plan with this `spec`, and what it was told of the unknown."""
+    notes: list[str] = []
+    router, edited = lab.router, plan(**spec)
+    check = EndpointCheck(lambda _: router.endpoints(edited, "stable"), lab.clock.now, notes.append)
+    return (lambda: check(edited)), notes
+
+
 def test_an_old_version_that_cannot_answer_is_undone_by_force_alone():
     lab = ended()
     lab.controller.catch_up()
-
-    def check(_: Plan) -> str:
-        return "v1 has no endpoints"
-
+    lab.router.has_stable_endpoints = False
+    check = EndpointCheck(lambda it: lab.router.endpoints(it, "stable"), lab.clock.now)
     undo = HumanSaid(rollout=lab.plan.id, at=1.0, command="undo", actor="ada")
-    with pytest.raises(InputError, match="v1 has no endpoints"):
+    with pytest.raises(InputError) as refusal:
         facts_for(lab.controller.fleet, undo, "test", check)
+    assert str(refusal.value) == (
+        "v1 has no ready endpoint (cluster summarizer-v1 of Envoy), so nothing would answer: scale "
+        "it up first, or undo all the same with `surefoot undo demo --force` or the annotation "
+        "`surefoot.dev/force-undo`"
+    )
     forced = undo.model_copy(update={"forced": True})
     assert facts_for(lab.controller.fleet, forced, "test", check) == [forced]
+
+
+def test_an_old_version_of_which_nobody_can_tell_is_undone():
+    lab = ended()
+    ask, notes = asking(lab)
+    lab.router.down = "the API server does not answer"
+    assert ask() == ""
+    assert notes == ["unknown whether v1 has endpoints (cluster summarizer-v1 of Envoy)"]
+
+
+def test_versions_that_scale_from_zero_are_undone_unasked():
+    lab = ended()
+    lab.router.has_stable_endpoints = False
+    ask, _ = asking(lab, awaitEndpoints=False)
+    assert ask() == ""
+
+
+def test_an_answer_of_the_mesh_holds_for_ten_seconds():
+    lab = ended()
+    ask, notes = asking(lab)
+    lab.router.has_stable_endpoints = None
+    for _ in range(5):
+        ask()
+    assert len(notes) == 1
+    lab.router.has_stable_endpoints = False
+    lab.clock.sleep(10)
+    assert "no ready endpoint" in ask()
+
+
+@pytest.mark.parametrize(
+    ("route", "name"),
+    [
+        ({"istio": {"virtualService": "s"}}, "subset v1 of summarizer in namespace default"),
+        (
+            {"istio": {"virtualService": "s", "hosts": {"stable": "a", "canary": "b"}}},
+            "host a in namespace default",
+        ),
+        ({"gateway": {"httpRoute": "s"}}, "Service summarizer-v1 in namespace default"),
+    ],
+)
+def test_a_refusal_names_what_the_mesh_calls_the_old_version(route, name):
+    check = EndpointCheck(lambda _: False, lambda: 0.0)
+    guardrail = {"name": "errors", "template": "istio/errors", "margin": {"absolute": "1%"}}
+    assert f"({name})" in check(plan(route=route, guardrails=[guardrail]))
 
 
 def test_the_later_entry_counts_where_two_rollouts_end_at_once():

@@ -224,6 +224,24 @@ def test_a_step_waits_for_what_the_mesh_reports(report):
     assert lab.run().phase == "promoted"
 
 
+def test_a_rollback_names_the_other_routes_that_lead_to_the_canary():
+    lab = Lab(plan=plan(ramp={"steps": ["5%"], "bake": "1m"}))
+    lab.run_until(lambda state: state.split.canary == 5 and not state.delivery.is_open)
+    status = lab.router.statuses[lab.plan.id]
+    pinned, strays = ("rule `testers`",), ("rule `vip`", "rule 4")
+    lab.router.statuses[lab.plan.id] = replace(status, pinned=pinned, strays=strays)
+    lab.run(10)
+    assert (reads(lab)[-1].pinned, reads(lab)[-1].strays) == (pinned, strays)
+    tell(lab, "abort")
+    assert lab.run().phase == "rolled back"
+    (sentence,) = [fact.sentence for fact in lab.decisions if fact.action == "roll back"]
+    assert "also moved: rule `vip`, rule 4 (to v2 since our first write)" in sentence
+    assert "not moved: rule `testers` (to v2 before our first write)" in sentence
+    (entry,) = lab.journal.append([RouteRead(rollout="r", at=0.0)], lab.entries[-1].seq)
+    recorded = entry.fact.model_dump(mode="json")
+    assert not {"pinned", "strays"} & recorded.keys(), "as in journals of before"
+
+
 def test_a_second_controller_of_one_plan_is_named():
     lab = Lab(plan=plan())
     lab.run_until(lambda state: state.split.canary == 5)

@@ -7,7 +7,7 @@ facts that begin a new attempt.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,12 +19,16 @@ if TYPE_CHECKING:
 
     from rollout.decide.record.facts import HumanSaid
     from rollout.ports import Entry, Journal
+    from rollout.tick.attempts import OldVersionCheck
     from rollout.tick.fleet import Fleet
 
 
-def record_undo_or_retry(journal: Journal, name: str, command: HumanSaid) -> Sequence[Entry]:
+def record_undo_or_retry(
+    journal: Journal, name: str, command: HumanSaid, check: OldVersionCheck | None = None
+) -> Sequence[Entry]:
     """Append a user's command for the newest rollout of that name, and the facts it causes.
 
+    `check` says why the old version cannot answer, which refuses an undo that is not forced.
     Raises InputError for an unknown name or a command that cannot apply, JournalMovedError when
     other writers win every attempt to append.
     """
@@ -36,7 +40,8 @@ def record_undo_or_retry(journal: Journal, name: str, command: HumanSaid) -> Seq
     for _ in range(RETRIES):
         # Read and decide again in each attempt: the entries in between may change the outcome.
         rollout = _find_newest_attempt(fleet, fleet.read(journal), plan_names, name)
-        facts = facts_for(fleet, command.model_copy(update={"rollout": rollout}), __version__)
+        fact = command.model_copy(update={"rollout": rollout})
+        facts = facts_for(fleet, fact, __version__, check)
         try:
             return journal.append(facts, fleet.head)
         except JournalMovedError:
@@ -60,13 +65,36 @@ def _find_newest_attempt(
     return fleet.attempt_of(fleet.states[rollout].plan.id)
 
 
+def _record_undo(
+    journal: Journal, name: str, command: HumanSaid, *, context: str | None
+) -> Sequence[Entry]:
+    """Append an undo, unless the mesh knows that the old version has no endpoints."""
+    from rollout.wire.meshes import old_version_check
+
+    def warn(text: str) -> None:
+        click.echo(f"warning: {text}; the undo goes on", err=True)
+
+    return record_undo_or_retry(journal, name, command, old_version_check(context, warn))
+
+
+def _add_undo_options(run: Any) -> Any:
+    for option in (
+        click.option(
+            "--context", help="Context of the kubeconfig where the old version's endpoints are."
+        ),
+        click.option(
+            "--force", is_flag=True, help="Also where the old version has no ready endpoint."
+        ),
+    ):
+        run = option(run)
+    return run
+
+
 undo = command_of(
     "undo",
     "Take a promotion back: all traffic to the old version at once.",
-    record_undo_or_retry,
-    click.option(
-        "--force", is_flag=True, help="Also where the old version may not be able to answer."
-    ),
+    _record_undo,
+    _add_undo_options,
 )
 confirm = command_of(
     "confirm",

@@ -11,6 +11,7 @@ import json
 import os
 import socket
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from rollout.ports import Entry, Journal
 
-    Say = Callable[[Journal, str, HumanSaid], Sequence[Entry]]
+    Say = Callable[..., Sequence[Entry]]  # of a journal, a name, a command, and its own options
 
 LIMIT = 200  # characters of free text that a user may write into the journal
 RETRIES = 20  # a controller appends only a few times per look, so one of these gets in between
@@ -141,7 +142,8 @@ def command_of(
 ) -> click.Command:
     """Build `surefoot COMMAND NAME`, which records a user's command through `append`.
 
-    `more` adds an option: `instead` turns the command into another one, `force` forces it.
+    `more` adds options: `instead` turns the command into another one, `force` forces it, and any
+    other is passed to `append`.
     """
 
     @click.command(
@@ -165,6 +167,7 @@ def command_of(
         *,
         instead: Command | None = None,
         force: bool = False,
+        **options: object,
     ) -> None:
         from rollout.journal.location import default_path
         from rollout.wire.clock import SystemClock
@@ -174,7 +177,8 @@ def command_of(
             raise InputError("say why the mesh cannot be reached: --reason")
         fact = worded(instead or command, actor=actor or whoami(), reason=reason, now=now)
         fact = fact.model_copy(update={"forced": force})
-        entries, has_controller = _record(append, name, journal or default_path(), fact)
+        appending = partial(append, **options)
+        entries, has_controller = _record(appending, name, journal or default_path(), fact)
         _print_entries(entries, has_controller=has_controller, as_json=as_json)
 
     return run

@@ -143,6 +143,10 @@ def _describe_route_read(fact: RouteRead) -> str:
     texts += fact.conditions
     if fact.owner:
         texts.append(f"owned by {fact.owner}")
+    if fact.strays:
+        texts.append(f"to the canary since our first write: {', '.join(fact.strays)}")
+    if fact.pinned:
+        texts.append(f"to the canary before our first write: {', '.join(fact.pinned)}")
     return "; ".join(texts) or "nothing stands against the route any more"
 
 

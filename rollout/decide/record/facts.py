@@ -215,6 +215,16 @@ class RouteRead(_Fact):
         "says so.",
         exclude_if=lambda value: value is None,
     )
+    pinned: tuple[str, ...] = Field(
+        default=(),
+        description="Other routes that led to the canary before our first write: they stay.",
+        exclude_if=lambda value: not value,
+    )
+    strays: tuple[str, ...] = Field(
+        default=(),
+        description="Other routes that lead to the canary since then: a rollback moves them.",
+        exclude_if=lambda value: not value,
+    )
     withdrawn: int = Field(
         default=0, description="The decision that was not written, since the route had moved."
     )
@@ -227,7 +237,8 @@ class RouteRead(_Fact):
     @property
     def reports(self) -> tuple[object, ...]:
         """What the mesh reports of the route besides its weights."""
-        return self.writer, self.has_endpoints, self.conditions, self.owner, self.taken
+        others = self.pinned, self.strays, self.taken
+        return self.writer, self.has_endpoints, self.conditions, self.owner, *others
 
 
 class HookCalled(_Fact):

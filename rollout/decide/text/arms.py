@@ -40,3 +40,19 @@ def describe_unknown_endpoints(state: RolloutState) -> list[str]:
     if not is_unknown or not state.plan.spec.waits_for_endpoints:
         return []
     return ["unknown whether the canary has endpoints"]
+
+
+def describe_other_routes(state: RolloutState) -> list[str]:
+    """Name the routes beside the plan's that led to the canary at the last look.
+
+    A rollback moves those that do so only since our first write, and leaves the others.
+    """
+    read, canary = state.route_read, state.versions[1]
+    if read is None or not state.first_write:
+        return []
+    texts = []
+    if read.strays:
+        texts.append(f"also moved: {', '.join(read.strays)} (to {canary} since our first write)")
+    if read.pinned:
+        texts.append(f"not moved: {', '.join(read.pinned)} (to {canary} before our first write)")
+    return texts

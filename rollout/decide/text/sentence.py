@@ -11,7 +11,7 @@ from rollout.decide.record.facts import Action
 from rollout.decide.record.reasons import Reason, split_reason
 from rollout.decide.record.split import Split
 from rollout.decide.state.rollout import RolloutState
-from rollout.decide.text.arms import describe_unknown_endpoints
+from rollout.decide.text.arms import describe_other_routes, describe_unknown_endpoints
 from rollout.decide.text.comparison import exposed, format_split, observational
 from rollout.decide.text.error_rates import assumptions
 from rollout.decide.text.next_step import next_step
@@ -58,6 +58,8 @@ def sentence(
     if action == "advance" and not state.stepped:
         explanations += [*assumptions(state), *exposed(state.plan)]
         explanations += describe_unknown_endpoints(state)
+    if action == "roll back":
+        explanations += describe_other_routes(state)
     if label := observational(state.plan):
         explanations.append(label)
     if following := next_step(state, action, reasons):

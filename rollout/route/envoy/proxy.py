@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from analysis.counting.cursor import Arm
 from rollout.decide.record.split import Split
 from rollout.decide.rules.ramp import max_splits
 from rollout.errors import RouteError
@@ -69,15 +70,20 @@ class EnvoyRouter:
         del plan, total
         return None
 
-    def endpoints(self, plan: Plan) -> bool | None:
-        """See rollout.ports.Router; None where Envoy does not check the canary's health."""
-        route, cluster = route_of(plan), arms_of(plan).canary
+    def endpoints(self, plan: Plan, arm: Arm) -> bool | None:
+        """See rollout.ports.Router; None where Envoy does not check the cluster's health.
+
+        A stable cluster that Envoy does not have has none: no write for stable is refused for that.
+        """
+        route, arms = route_of(plan), arms_of(plan)
+        cluster = arms.stable if arm == "stable" else arms.canary
         try:
-            if not _checks_health(route, cluster):
-                return None
-            return is_serving(ask(route, "/clusters"), cluster)
+            if _checks_health(route, cluster):
+                return is_serving(ask(route, "/clusters"), cluster)
+            is_missing = arm == "stable" and bool(_list_unknown_clusters(route, {cluster}))
         except RouteError:
             return None
+        return False if is_missing else None
 
     def diagnose(self, plan: Plan) -> str:
         """Say why Envoy does not show the file's version; empty if it does, or if unknown."""

@@ -1,4 +1,4 @@
-"""Ask a cluster whether the canary has endpoints that are ready to answer.
+"""Ask a cluster whether an arm has endpoints that are ready to answer.
 
 Two Services have EndpointSlices of their own. The subsets of one Service share its slices, so there
 the pods are asked for, by the subset's labels and the Service's selector.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from analysis.counting.cursor import Arm
 from rollout.errors import ClusterError
 from rollout.plan.model.plan import Plan
 from rollout.route.gateway.rules import backends
@@ -28,23 +29,30 @@ class EndpointSource(Protocol):
     def pods(self, namespace: str, labels: Mapping[str, str]) -> Sequence[Json]: ...
 
 
-def has_endpoints(plan: Plan, objects: Objects, source: EndpointSource) -> bool | None:
-    """Return whether the canary has a ready endpoint; None where the cluster cannot tell.
+def has_endpoints(plan: Plan, arm: Arm, objects: Objects, source: EndpointSource) -> bool | None:
+    """Return whether an arm has a ready endpoint; None where the cluster cannot tell.
 
     Raises ClusterError and RouteError.
     """
     if plan.spec.route.gateway is not None:
         refs = backends(plan)
         is_service = refs.group == "" and refs.kind == "Service"
-        return _ask_service(source, refs.namespace, refs.canary) if is_service else None
-    host, subset = destinations(plan).canary
+        backend = refs.stable if arm == "stable" else refs.canary
+        return _ask_service(source, refs.namespace, backend) if is_service else None
+    mesh = destinations(plan)
+    host, subset = mesh.stable if arm == "stable" else mesh.canary
     name, namespace, *domain = full(host, plan.metadata.namespace).split(".")
     if domain != _LOCAL:
         return None  # a host outside the cluster
     if subset is None:
         return _ask_service(source, namespace, name)
-    labels = _read_subset_labels(plan, objects, subset)
-    return None if labels is None else _ask_pods(source, namespace, name, labels)
+    subsets = _read_subsets(plan, objects)
+    labels = (subsets or {}).get(subset, _created_labels(plan, arm))
+    if labels is None:
+        # A write refuses such a subset of the canary by name, but none for stable: Istio answers
+        # every request to it with 503.
+        return False if subsets is not None and arm == "stable" else None
+    return _ask_pods(source, namespace, name, labels)
 
 
 def _ask_service(source: EndpointSource, namespace: str, name: str) -> bool | None:
@@ -70,24 +78,27 @@ def _is_ready(endpoint: Json) -> bool:
     return (endpoint.get("conditions") or {}).get("ready") is not False
 
 
-def _read_subset_labels(plan: Plan, objects: Objects, subset: str) -> Mapping[str, str] | None:
-    """Return the labels of a subset's pods; None without a DestinationRule that defines it.
-
-    A plan that creates its route defines the subset by the label `version`.
-    """
+def _read_subsets(plan: Plan, objects: Objects) -> Mapping[str, Mapping[str, str]] | None:
+    """Return the labels of each subset's pods; None without the plan's DestinationRule."""
     route = plan.spec.route.istio
     if route is None or route.destination_rule is None:
         return None
-    created = {"version": plan.spec.canary.version} if route.create is not None else None
     try:
         rule = objects.get(DESTINATION_RULE, plan.metadata.namespace, route.destination_rule)
     except ClusterError as error:
         if error.status == _NOT_FOUND:
-            return created
+            return None
         raise
     subsets = dicts((rule.get("spec") or {}).get("subsets"))
-    labels = [item.get("labels") or {} for item in subsets if item.get("name") == subset]
-    return labels[0] if labels else created
+    return {str(item.get("name")): item.get("labels") or {} for item in subsets}
+
+
+def _created_labels(plan: Plan, arm: Arm) -> Mapping[str, str] | None:
+    """Return the label by which a plan that creates its route defines an arm's subset."""
+    route, spec = plan.spec.route.istio, plan.spec
+    if route is None or route.destination_rule is None or route.create is None:
+        return None
+    return {"version": (spec.stable if arm == "stable" else spec.canary).version}
 
 
 def _ask_pods(

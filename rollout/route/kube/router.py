@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from analysis.counting.cursor import Arm
 from rollout.decide.record.split import Split
 from rollout.errors import ClusterError, RouteError
 from rollout.kube.kinds import Kind
@@ -94,12 +95,12 @@ class ClusterRouter:
         message = f"{spelt(target.kind, plan, target.name)} keeps changing"
         raise RouteError(f"{message}: {_ATTEMPTS} patches came too late")
 
-    def endpoints(self, plan: Plan) -> bool | None:
+    def endpoints(self, plan: Plan, arm: Arm) -> bool | None:
         """See rollout.ports.Router; None without a source, a right or a kind."""
         if self._source is None:
             return None
         try:
-            return has_endpoints(plan, self._objects, self._source)
+            return has_endpoints(plan, arm, self._objects, self._source)
         except (ClusterError, RouteError):
             return None
 
@@ -172,6 +173,7 @@ def _read_status(live: Json, target: Target, plan: Plan, total: int) -> RouteSta
         conditions=conditions_of(live, plan),
         owner=owner_of(live),
         pinned=others.pinned,
+        strays=others.strays,
         taken=_read_taken(live),
     )
 

@@ -118,3 +118,27 @@ def test_a_forced_undo_is_recorded_as_forced_and_heard_once():
     world.restart()
     world.run(2)
     assert len(list_commands(world)) == 1
+
+
+def test_an_undo_waits_for_the_old_version_s_endpoints():
+    world = ended()
+    world.router.has_stable_endpoints = False
+    annotate(world, undo="ticket 7")
+    world.run(2)
+    assert world.status()["phase"] == "promoted"
+    status, reason, message = world.condition("Accepted")
+    assert (status, reason) == ("False", "Refused")
+    assert message.startswith("undo: v1 has no ready endpoint")
+    assert list_commands(world) == []
+    world.router.has_stable_endpoints = True
+    world.run(12)
+    assert world.status()["phase"] == "undone"
+    assert world.condition("Accepted")[0] == "True"
+
+
+def test_a_forced_undo_asks_for_no_endpoints():
+    world = ended()
+    world.router.has_stable_endpoints = False
+    annotate(world, **{"force-undo": "ticket 7"})
+    world.run(2)
+    assert world.status()["phase"] == "undone"

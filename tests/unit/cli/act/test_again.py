@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from contextlib import closing
 
 import pytest
@@ -10,6 +11,8 @@ from click.testing import CliRunner
 
 from rollout.cli import surefoot
 from rollout.journal.sql.store import open_journal
+from rollout.simulate import MemoryRouter
+from rollout.wire import meshes
 from tests.support.worlds import BAD, GOOD, Lab
 
 
@@ -56,3 +59,44 @@ def test_a_word_for_a_live_rollout_names_the_one_for_an_ended_one(ended):
     lab_run, path = ended
     word = "undo" if lab_run.state.phase == "promoted" else "retry"
     assert f"`surefoot {word}`" in call("abort", "demo", "--journal", path).stderr
+
+
+@pytest.fixture
+def promoted(tmp_path):
+    """The journal of a promotion."""
+    path = tmp_path / "journal.db"
+    lab_run = Lab()
+    lab_run.run()
+    with closing(open_journal(path)) as journal:
+        journal.append(lab_run.facts, after=0)
+    return path
+
+
+@pytest.mark.parametrize("has_endpoints", [True, False, None])
+def test_an_undo_asks_for_the_old_version_s_endpoints(promoted, monkeypatch, has_endpoints):
+    router = MemoryRouter(has_stable_endpoints=has_endpoints)
+    monkeypatch.setattr(meshes, "router", lambda _context: router)
+    result = call("undo", "demo", "--journal", promoted)
+    if has_endpoints is False:
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "v1 has no ready endpoint (cluster summarizer-v1 of Envoy)" in result.stderr
+        result = call("undo", "demo", "--journal", promoted, "--force")
+    assert result.exit_code == 0, result.output
+    warning = "unknown whether v1 has endpoints"
+    assert (warning in result.stderr) is (has_endpoints is None)
+
+
+def test_an_undo_goes_on_where_the_mesh_does_not_answer(promoted, monkeypatch):
+    over = threading.Event()
+
+    class HangingRouter(MemoryRouter):
+        def endpoints(self, plan, arm):
+            over.wait(60)
+            return False
+
+    monkeypatch.setattr(meshes, "router", lambda _context: HangingRouter())
+    monkeypatch.setattr(meshes, "_PATIENCE", 0.1)
+    result = call("undo", "demo", "--journal", promoted)
+    over.set()
+    assert result.exit_code == 0, result.output
+    assert "unknown whether v1 has endpoints" in result.stderr

@@ -97,3 +97,4 @@ def test_what_leads_to_the_canary_beside_the_plan_s_routes_is_named():
     }
     status = ClusterRouter(UnpatchableObjects(live)).read(istio(), 100)
     assert (status.split, status.pinned) == (Split(100), ())
+    assert status.strays == ("http route `r2`",), "a rollback moves it"
