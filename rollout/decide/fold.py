@@ -135,6 +135,7 @@ def _deliver(state: RolloutState, fact: Decided, seq: int) -> RolloutState:
         move=fact,
         delivery=state.delivery.want(fact.split, seq, fact.at),
         stepped=state.stepped or fact.action != "make route",
+        is_spared=not gives_weight and _was_only_refused(state),
         paused_at=state.paused_at if is_retreat else None,
     )
 
@@ -142,9 +143,7 @@ def _deliver(state: RolloutState, fact: Decided, seq: int) -> RolloutState:
 def _pause(state: RolloutState, fact: Decided) -> RolloutState:
     """Begin a pause, or renew its reason; a pause for a refusal gives the refused split up."""
     is_refusal, delivery = Reason.ROUTE_REFUSED in fact.reasons, state.delivery
-    # A first write that was only ever refused has changed nothing, so nothing is ours to undo; but
-    # a policy is written before the weights.
-    is_unsent = is_refusal and state.is_first_write_unsent and state.plan.spec.policy is None
+    is_unsent = is_refusal and _was_only_refused(state)
     return replace(
         state,
         delivery=delivery.give_up() if is_refusal else delivery,
@@ -152,6 +151,16 @@ def _pause(state: RolloutState, fact: Decided) -> RolloutState:
         pause=fact,
         paused_at=fact.at if state.paused_at is None else state.paused_at,
     )
+
+
+def _was_only_refused(state: RolloutState) -> bool:
+    """Return whether the first write was tried and only ever refused.
+
+    It has changed nothing then, so nothing is ours to undo; but a policy is written before the
+    weights.
+    """
+    is_tried = state.delivery.attempts > 0
+    return is_tried and state.is_first_write_unsent and state.plan.spec.policy is None
 
 
 def _resume(state: RolloutState, fact: Decided, seq: int) -> RolloutState:
@@ -213,6 +222,7 @@ def _apply_followed(state: RolloutState, fact: Followed, _seq: int) -> RolloutSt
         following=replace(
             following,
             outcome=fact.outcome,
+            sentence=fact.sentence,
             ended_at=following.ended_at or fact.at,
             vouched=None,
         ),

@@ -140,7 +140,8 @@ def _build_confirmed(
     """
     is_retreat = state.move is not None and state.move.action == "retreat"
     is_end = MOVES.get((state.phase, "confirmed")) in TERMINAL or is_retreat
-    is_followed = bool(state.first_write) and state.plan.spec.follows_within > 0
+    is_given = bool(state.first_write) and not state.is_spared
+    is_followed = is_given and state.plan.spec.follows_within > 0
     follows = is_end and is_followed and not unreachable
     return Confirmed(
         rollout=rollout,

@@ -52,6 +52,7 @@ def test_prometheus_reads_what_the_journal_says(net, tmp_path):
         assert {name.removesuffix("_bucket") for name in names} >= {*METRICS} - {
             "surefoot_tick_duration_seconds",
             "surefoot_guardrail_proof_evidence_ratio",
+            "surefoot_rollout_traffic_follows",  # only once an end is seen, or not followed
         }
 
 

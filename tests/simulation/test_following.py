@@ -54,6 +54,37 @@ def test_an_end_is_seen_in_the_counts(canary, end):
     assert lab.state.stable_after == ("v2" if end == "promoted" else "v1")
 
 
+@pytest.mark.parametrize(("canary", "end"), [(GOOD, "promoted"), (BAD, "rolled back")])
+def test_an_end_of_a_segment_whose_size_nobody_declares_is_seen(canary, end):
+    segment = {"header": {"name": "x-ward", "exact": "icu"}}
+    ramp = {"steps": ["50%", "100%"], "bake": "8s"}
+    lab = lab_of(canary, traffic={"segment": segment}, ramp=ramp)
+    run_to_following(lab)
+    following, previous = lab.state.following, lab.state.delivery.previous
+    assert following is not None
+    assert previous is not None
+    share = 1 - 0.1 if end == "promoted" else 0.1 * previous.share
+    assert following.old_share == pytest.approx(share, rel=0.2)
+    assert lab.run().phase == end
+    assert outcomes(lab) == ["seen"]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_proxy_of_two_that_is_cut_off_is_never_agreement_however_few_requests_come(seed):
+    router = CutOffRouter()
+    spec = {"ramp": {"steps": ["50%"], "bake": "1m"}, "followWithin": "2m"}
+    lab = Lab(GOOD, plan=following_plan(**spec), router=router, seed=seed)
+    lab.run_until(lambda state: state.split.canary == 50)
+    tick(lab, 4)
+    lab.controller.note(
+        HumanSaid(rollout=lab.plan.id, at=lab.clock.now(), command="abort", actor="ada")
+    )
+    run_to_following(lab)
+    lab.world.rate, router.stays_at = 3.0, 0.25
+    assert lab.run().phase == "rolled back"
+    assert outcomes(lab) == ["not followed"]
+
+
 def test_traffic_that_goes_on_is_an_alarm_and_holds_the_next_rollout_up():
     router = CutOffRouter()
     lab = Lab(BAD, plan=following_plan(), router=router)

@@ -3,10 +3,11 @@
 How it works: a write takes traffic from one version, the losing one: the canary in a rollback, the
 old stable version in a promotion. From a while after the write (`drain` and the samples' lag) the
 requests of both versions are counted in blocks. A block is full once the split before the write
-would have given the losing version at least 7 requests (70 where users cluster): with none at all
-the chance is below .001 that the old split is still in force. A full block then agrees with the
-write, or contradicts it: the losing version has more than the binomial distribution allows. Only
-shares are tested, never silence: both versions must have reported since.
+would have given the losing version at least 7 requests (70 where users cluster), and the block
+either contradicts the write (the losing version has more than the binomial distribution allows) or
+agrees with it: it does not contradict, and half of the old share would hardly give so few (chance
+below .001). A block that does neither grows. So a proxy of two that is cut off is no agreement,
+however few requests come. Only shares are tested, never silence: both versions must have reported.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ ENOUGH = 7.0
 """Requests that the old split gives the losing version in a full block."""
 
 _RESIDUE = 0.01  # of the old share: a stray request does not contradict a write
-_ALPHA = 0.001  # chance that a block contradicts a write that all traffic follows
+_LEFT = 0.5  # of the old share: what an agreeing block excludes
+_ALPHA = 0.001  # chance of a wrong answer of one block
+_MOST_HALVINGS = 20  # a chance of 1e-9: three times the requests of the first block
 
 
 def begin_following(state: RolloutState, end: End, at: float) -> Following:
@@ -51,7 +54,8 @@ def begin_following(state: RolloutState, end: End, at: float) -> Following:
         end=end,
         decision=delivery.decision,
         old_share=old_share,
-        allowed=max(tolerated, _RESIDUE * (old_share or 0.0)),
+        # An unknown share may have been any: only a large part of all requests is held against it.
+        allowed=max(tolerated, _RESIDUE * (old_share or 1.0)),
         begun_at=at,
         counted_from=_find_count_start(state, at),
     )
@@ -66,6 +70,8 @@ def begin_again(state: RolloutState, following: Following, at: float) -> Followi
         requests=0,
         losing=0,
         is_judged=False,
+        contradictions=0,
+        contradicting=None,
     )
 
 
@@ -78,24 +84,48 @@ def count_followers(state: RolloutState, counts: Counts, since: float | None) ->
     canary, stable = counts.canary_exposures, counts.stable_exposures
     losing += canary if following.loser == "canary" else stable
     added = replace(following, requests=requests + canary + stable, losing=losing)
-    is_full = _count_due(state, added) >= ENOUGH and has_both_reported(state, added)
-    contradictions = added.contradictions + (is_full and contradicts(state, added))
-    return replace(added, is_judged=is_full, contradictions=contradictions)
+    is_against = contradicts(state, added)
+    is_clear = is_against or _excludes_old_share(state, added)
+    is_full = is_clear and _is_enough(state, added) and has_both_reported(state, added)
+    if is_full and is_against:
+        contradicting = added.requests, added.losing
+        added = replace(added, contradictions=added.contradictions + 1, contradicting=contradicting)
+    return replace(added, is_judged=is_full)
 
 
 def contradicts(state: RolloutState, following: Following) -> bool:
     """Return whether the losing version got more requests than the write allows."""
-    size = sample_ratio.CLUSTER if is_clustered(state.plan) else 1.0
+    size = _size(state.plan)
     requests, losing = math.ceil(following.requests / size), math.floor(following.losing / size)
     return upper_tail(losing, requests, following.allowed) < _ALPHA
+
+
+def _excludes_old_share(state: RolloutState, following: Following) -> bool:
+    """Return whether half of the old share would hardly give the losing version so few requests.
+
+    Many blocks ask it where the mesh does not follow, so each contradiction halves the chance that
+    the next block may be wrong: the sum stays below twice that of the first.
+    """
+    alpha = _ALPHA * 0.5 ** min(following.contradictions, _MOST_HALVINGS)
+    size = _size(state.plan)
+    requests, losing = math.floor(following.requests / size), math.ceil(following.losing / size)
+    if losing >= requests or following.old_share is None:
+        return False
+    return 1 - upper_tail(losing + 1, requests, _half_left(following)) < alpha
+
+
+def _half_left(following: Following) -> float:
+    """Return the losing version's share where half of the old share is left beside the allowed."""
+    share = following.allowed + _LEFT * (following.old_share or 0.0)
+    return min(share, (1 + following.allowed) / 2)
 
 
 def needed_requests(plan: Plan, following: Following) -> float | None:
     """Return how many requests fill a block; None where the old share is unknown."""
     if not following.old_share:
         return None
-    size = sample_ratio.CLUSTER if is_clustered(plan) else 1.0
-    return ENOUGH * size / following.old_share
+    without_any = math.log(_ALPHA) / math.log1p(-_half_left(following))
+    return max(ENOUGH / following.old_share, without_any) * _size(plan)
 
 
 def is_clustered(plan: Plan) -> bool:
@@ -148,9 +178,13 @@ def _widen(plan: Plan, share: float) -> float:
     return 1.0 if math.isinf(odds) else odds / (1 + odds)
 
 
-def _count_due(state: RolloutState, following: Following) -> float:
-    size = sample_ratio.CLUSTER if is_clustered(state.plan) else 1.0
-    return following.due / size
+def _is_enough(state: RolloutState, following: Following) -> bool:
+    return following.due >= ENOUGH * _size(state.plan)
+
+
+def _size(plan: Plan) -> float:
+    """Return how many requests count as one."""
+    return sample_ratio.CLUSTER if is_clustered(plan) else 1.0
 
 
 def _losing_share(state: RolloutState, split: Split, end: End) -> float | None:
@@ -168,8 +202,13 @@ def _count_share(state: RolloutState, split: Split) -> float | None:
     share = share_of_all(state.plan, split)
     if share is not None:
         return share
-    tally: TrafficTally = state.traffic_tally  # a segment of unknown size: what was counted of it
-    return tally.canary / tally.requests if tally.requests else None
+    size = _find_segment_size(state.segment_tally)
+    return None if size is None else split.share * size
+
+
+def _find_segment_size(tally: TrafficTally) -> float | None:
+    """Return the segment's share of all requests as counted; None before any of them came."""
+    return min(tally.canary / tally.due, 1.0) if tally.canary else None
 
 
 def _find_count_start(state: RolloutState, at: float) -> float:

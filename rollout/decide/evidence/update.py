@@ -215,6 +215,9 @@ def _check_traffic_share(
             "traffic_tally": state.traffic_tally.seen(canary, stable, share),
         }
         agrees = not sample_ratio.mismatched(capital)
+    else:
+        tally = state.segment_tally.seen(canary, stable, state.split.share)
+        changes |= {"segment_tally": tally}
     return {**changes, "steady_at": at} if state.steady_at is None and agrees else changes
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from analysis.fast_replace import replace
 from rollout.decide.evidence.following import ENOUGH, contradicts
 from rollout.decide.record.facts import Followed, FollowOutcome
 from rollout.decide.state.following import Following
@@ -30,6 +31,8 @@ def conclude(state: RolloutState, now: float, rollout: str) -> Followed | None:
     )
     if outcome is None:
         return None
+    if outcome == "not followed" and not contradicts(state, following):
+        following = _take_newest_block(following)
     return Followed(
         rollout=rollout,
         at=now,
@@ -60,8 +63,8 @@ def _judge_end(state: RolloutState, following: Following, now: float) -> FollowO
     is_over = now - following.begun_at >= state.plan.spec.follows_within
     if state.abandoned is None and not is_over:
         return None
-    has_counts = following.requests > 0
-    is_against = contradicts(state, following) if has_counts else following.contradictions > 0
+    # A full block that agreed would have ended it: the newest full one contradicts.
+    is_against = following.contradictions > 0 or contradicts(state, following)
     return "not followed" if is_against else "not seen"
 
 
@@ -74,6 +77,14 @@ def _judge_change(state: RolloutState, following: Following) -> FollowOutcome | 
         return None if is_against else "seen"
     is_back = following.losing >= max(_RETURNED * following.due, ENOUGH / 2)
     return "not followed" if is_against and is_back and following.is_way_back else None
+
+
+def _take_newest_block(following: Following) -> Following:
+    """Return the following with the counts of its newest full block: the one under way is short."""
+    if following.contradicting is None:
+        return following
+    requests, losing = following.contradicting
+    return replace(following, requests=requests, losing=losing)
 
 
 def _find_stable(state: RolloutState, following: Following) -> str | None:

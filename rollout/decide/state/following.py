@@ -36,8 +36,10 @@ class Following:
     requests: int = 0
     losing: int = 0
     is_judged: bool = False  # the block has enough requests: the next look begins another
-    contradictions: int = 0  # blocks whose counts contradicted the write
+    contradictions: int = 0  # full blocks that contradicted the write
+    contradicting: tuple[int, int] | None = None  # counts of the newest such block
     outcome: FollowOutcome | None = None
+    sentence: str = ""  # of the outcome, as it was recorded
     ended_at: float | None = None
     vouched: HumanSaid | None = None  # the person who says that traffic follows
 

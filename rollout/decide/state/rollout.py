@@ -119,9 +119,12 @@ class RolloutState:
     guardrails: Mapping[str, GuardrailState]
     shares: tuple[float, ...]
     traffic_tally: TrafficTally = field(default_factory=TrafficTally)
+    # What a segment of undeclared size got; `due` is what it would get if it were all requests.
+    segment_tally: TrafficTally = field(default_factory=TrafficTally)
     untouched: TrafficTally = field(default_factory=TrafficTally)  # before our first write
     following: Following | None = None  # the last write, once the object shows it
     retreat: Retreat | None = None  # the newest one
+    is_spared: bool = False  # all traffic returns to stable, and the first write was only refused
     stepped: bool = False  # more was decided than to create the route
     looked_at: float | None = None
     steady_at: float | None = None  # first look whose traffic agrees with the confirmed split

@@ -29,9 +29,7 @@ def describe_following(state: RolloutState) -> str:
         return ""
     if following.vouched is not None:
         return f"{following.vouched.actor} says that traffic follows the last write"
-    if following.outcome is None:
-        return describe_waiting(state)
-    return describe_outcome(state, following, following.outcome)
+    return describe_waiting(state) if following.outcome is None else following.sentence
 
 
 def describe_outcome(state: RolloutState, following: Following, outcome: FollowOutcome) -> str:
