@@ -55,7 +55,8 @@ class RouteStatus:
     that writes the object back. Beside the plan's routes, `pinned` names those that lead to the
     canary and did so before our first write, which are not moved, and `strays` those that do so
     only since then, which a rollback moves. `taken` says whether the mesh reports that it
-    has taken the object as it is now; None where it does not say so.
+    has taken the object as it is now; None where it does not say so. `timeout` is the longest
+    time-out of the plan's routes, in seconds; None where one has none.
     """
 
     split: Split
@@ -66,6 +67,7 @@ class RouteStatus:
     pinned: tuple[str, ...] = ()
     strays: tuple[str, ...] = ()
     taken: bool | None = None
+    timeout: float | None = None
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,9 @@ from rollout.plan.model.plan import Plan
 ENOUGH = 7.0
 """Requests that the old split gives the losing version in a full block."""
 
+DRAIN = 60.0
+"""Seconds that requests may go on after a write, where neither plan nor route says."""
+
 _RESIDUE = 0.01  # of the old share: a stray request does not contradict a write
 _ALPHA = 0.001  # chance that a block contradicts a write that all traffic follows
 
@@ -175,4 +178,11 @@ def _count_share(state: RolloutState, split: Split) -> float | None:
 def _find_count_start(state: RolloutState, at: float) -> float:
     name = exposure_guardrail(state.plan)
     lag = next(g.lag for g in state.plan.spec.guardrails if g.name == name)
-    return at + state.plan.spec.drains_within + lag
+    return at + _find_drain(state) + lag
+
+
+def _find_drain(state: RolloutState) -> float:
+    """Return the seconds in which requests from before a write have ended."""
+    declared, read = state.plan.spec.drains_within, state.route_read
+    timeout = read.timeout if read else None
+    return declared if declared is not None else timeout or DRAIN

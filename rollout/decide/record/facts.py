@@ -209,6 +209,11 @@ class RouteRead(_Fact):
         default=(), description="What the mesh reports against the route, in words."
     )
     owner: str = Field(default="", description="The controller that writes the object back.")
+    timeout: float | None = Field(
+        default=None,
+        description="The longest time-out of the plan's routes, in seconds.",
+        exclude_if=lambda value: value is None,
+    )
     taken: bool | None = Field(
         default=None,
         description="Whether the mesh says that it has taken the object as it is now, where it "
@@ -237,7 +242,7 @@ class RouteRead(_Fact):
     @property
     def reports(self) -> tuple[object, ...]:
         """What the mesh reports of the route besides its weights."""
-        others = self.pinned, self.strays, self.taken
+        others = self.pinned, self.strays, self.taken, self.timeout
         return self.writer, self.has_endpoints, self.conditions, self.owner, *others
 
 
