@@ -3,10 +3,10 @@
 How it works: a write takes traffic from one version, the losing one: the canary in a rollback, the
 old stable version in a promotion. From a while after the write (`drain` and the samples' lag) the
 requests of both versions are counted in blocks. A block is full once the split before the write
-would have given the losing version at least 7 requests (70 where users cluster): with none at all
-the chance is below .001 that the old split is still in force. A full block then agrees with the
-write, or contradicts it: the losing version has more than the binomial distribution allows. Only
-shares are tested, never silence: both versions must have reported since.
+would have given the losing version at least 7 requests (70 where users cluster). It is judged once
+binomial tails (.001) exclude one of two: that the losing version gets no more than the write
+allows, which contradicts the write, or that it gets what the old split gave it. Only shares are
+tested, never silence: both versions must have reported since.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 
 from analysis import sample_ratio
-from analysis.binomial import upper_tail
+from analysis.binomial import lower_tail, upper_tail
 from analysis.counting.counts import Counts
 from analysis.fast_replace import replace
 from rollout.decide.evidence.blindness import stale_after
@@ -82,15 +82,29 @@ def count_followers(state: RolloutState, counts: Counts, since: float | None) ->
     losing += canary if following.loser == "canary" else stable
     added = replace(following, requests=requests + canary + stable, losing=losing)
     is_full = _count_due(state, added) >= ENOUGH and has_both_reported(state, added)
-    contradictions = added.contradictions + (is_full and contradicts(state, added))
-    return replace(added, is_judged=is_full, contradictions=contradictions)
+    is_against = is_full and contradicts(state, added)
+    is_judged = is_against or (is_full and _excludes_old_share(state, added))
+    return replace(
+        added, is_judged=is_judged, contradictions=added.contradictions + int(is_against)
+    )
 
 
 def contradicts(state: RolloutState, following: Following) -> bool:
     """Return whether the losing version got more requests than the write allows."""
-    size = sample_ratio.CLUSTER if is_clustered(state.plan) else 1.0
-    requests, losing = math.ceil(following.requests / size), math.floor(following.losing / size)
+    losing, requests = _count_independent(state, following)
     return upper_tail(losing, requests, following.allowed) < _ALPHA
+
+
+def _excludes_old_share(state: RolloutState, following: Following) -> bool:
+    """Return whether the losing version got fewer requests than the old split gives it."""
+    losing, requests = _count_independent(state, following)
+    return lower_tail(losing, requests, following.old_share or 0.0) < _ALPHA
+
+
+def _count_independent(state: RolloutState, following: Following) -> tuple[int, int]:
+    """Return the losing version's requests and all, a user's cluster of them as one."""
+    size = sample_ratio.CLUSTER if is_clustered(state.plan) else 1.0
+    return math.floor(following.losing / size), math.ceil(following.requests / size)
 
 
 def needed_requests(plan: Plan, following: Following) -> float | None:
