@@ -15,8 +15,8 @@ def find_longest_timeout(actions: Iterable[Json]) -> float | None:
     a time-out off.
     """
     timeouts = [_read_timeout(action) for action in actions]
-    known = [timeout for timeout in timeouts if timeout]
-    return max(known) if known and len(known) == len(timeouts) else None
+    limits = [timeout for timeout in timeouts if timeout]
+    return max(limits) if limits and len(limits) == len(timeouts) else None
 
 
 def _read_timeout(action: Json) -> float | None:
