@@ -21,8 +21,11 @@ KILLS = [*product(("record", "route", "confirm"), ("before", "after"), (1, 2))]
 def _run(cases: list[tuple[str, str, int, str]]) -> list[int]:
     command = [sys.executable, "-m", "tests.simulation.mortal"]
     given = json.dumps(cases)
-    done = subprocess.run(command, cwd=ROOT, input=given, capture_output=True, text=True)
-    assert set(codes := json.loads(done.stdout)) <= {0, -9}, done.stderr
+    done = subprocess.run(
+        command, cwd=ROOT, input=given, capture_output=True, text=True, check=True
+    )
+    codes: list[int] = json.loads(done.stdout)
+    assert set(codes) <= {0, -9}, done.stderr
     return codes
 
 
@@ -46,7 +49,9 @@ def killed(tmp_path_factory):
     for (effect, when, nth), folder in folders.items():
         cases += [(str(folder), effect, nth, when), (str(folder), "none", 0, "before")]
     codes = _run(cases)
-    return dict(zip(KILLS, zip(folders.values(), codes[::2], codes[1::2], strict=True), strict=True))
+    return dict(
+        zip(KILLS, zip(folders.values(), codes[::2], codes[1::2], strict=True), strict=True)
+    )
 
 
 @pytest.mark.parametrize("kill", KILLS, ids=lambda kill: "-".join(map(str, kill)))

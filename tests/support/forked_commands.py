@@ -19,7 +19,13 @@ from rollout.cli import main
 from tests.support.commands import commands
 
 # What commands import when they run; here it is imported once, before all forks.
-LATE = ("requests", "rich.live", "rollout.decide.step", "rollout.journal.sql.store", "scipy.special")
+LATE = (
+    "requests",
+    "rich.live",
+    "rollout.decide.step",
+    "rollout.journal.sql.store",
+    "scipy.special",
+)
 
 
 def _hand_over(stream: str) -> None:
