@@ -10,10 +10,7 @@ from tests.mesh.traffic import PORT, Stream
 from tests.mesh.world import EDGE_PORT, NAMESPACE, SERVICE_PORT, MeshWorld, deployment, service
 from tests.support.routes import destination_rule, http_route, plan, ref, to, virtual_service
 
-# Requests a second to each service. One thread sends and answers all of them: more would only wait.
-RATE = 32.0
-# Half of these are of the segment, and each step has to meet some.
-RATE_OF_A_SEGMENT = 40.0
+RATE = 40.0  # requests a second to each service
 
 Json = dict[str, Any]
 Kind = Literal["subsets", "hosts", "service", "edge"]

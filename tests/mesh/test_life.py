@@ -9,7 +9,7 @@ from scipy.stats import binomtest
 from rollout.decide.record.facts import Followed
 from tests.live.pipeline import ROOT
 from tests.mesh.life import Life, Lives, live
-from tests.mesh.story import KINDS, RATE_OF_A_SEGMENT, Story
+from tests.mesh.story import KINDS, Story
 
 # What happened is recorded once, so that a second run of a test would read the same again.
 pytestmark = [pytest.mark.live, pytest.mark.timeout(600), pytest.mark.once]
@@ -33,8 +33,7 @@ def segment(kind, name, match, member, query=""):
     traffic = {"segment": match}
     ramp = {"steps": ["50%", "100%"], "bake": "3s"}
     spec = {"traffic": traffic, "ramp": ramp}
-    rate = RATE_OF_A_SEGMENT
-    return Story(f"{name}-{kind}", kind, spec=spec, member=member, query=query, rate=rate)
+    return Story(f"{name}-{kind}", kind, spec=spec, member=member, query=query)
 
 
 def segments(kind):
