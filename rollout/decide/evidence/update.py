@@ -17,8 +17,8 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from analysis import sample_ratio
+from analysis.counting.belief import count_look
 from analysis.counting.counts import Counts, EvidenceError
-from analysis.counting.cursor import advance
 from analysis.fast_replace import replace
 from analysis.verdict.sequential_test import SequentialTest
 from rollout.decide.evidence.baseline import look_started_at, pair_with_baseline
@@ -52,7 +52,9 @@ def apply_observation(state: RolloutState, fact: Observed, _seq: int) -> Rollout
         guardrails=guardrail_states,
         looked_at=fact.at,
         first_canary_at=_find_first_request(state, guardrail_states[counted], exposures, since),
-        **_check_traffic_share(state, exposures, since, fact.at),
+        **_check_traffic_share(
+            state, exposures, since, fact.at, believed=counted not in fact.unbelieved
+        ),
     )
 
 
@@ -63,10 +65,10 @@ def _read(guardrail: GuardrailState, fact: Observed, name: str) -> tuple[Guardra
     """
     message = fact.problems.get(name, "")
     try:
-        cursor, counts = advance(guardrail.cursor, fact.series.get(name, ()))
+        belief = count_look(guardrail.cursor, fact.series.get(name, ()), fact.zeros.get(name))
     except EvidenceError as error:
         return replace(guardrail, problem=str(error)), Counts((0, 0), (0, 0))
-    return replace(guardrail, cursor=cursor, problem=message), counts
+    return replace(guardrail, cursor=belief.cursor, problem=message), belief.counts
 
 
 def _with_problem_since(guardrail: GuardrailState, at: float) -> GuardrailState:
@@ -163,12 +165,12 @@ def _find_first_request(
 
 
 def _check_traffic_share(
-    state: RolloutState, exposures: Counts, since: float | None, at: float
+    state: RolloutState, exposures: Counts, since: float | None, at: float, *, believed: bool
 ) -> dict[str, Any]:
     """Return the state's changes by the test of the traffic share.
 
     Only looks that lie wholly after the mesh's confirmation are tested: an earlier one may hold
-    requests of two splits.
+    requests of two splits. Nor are looks of which something was not counted.
     """
     canary, stable = exposures.canary_exposures, exposures.stable_exposures
     mirrored = may_hold_mirrored(state, since, 0.0)
@@ -177,7 +179,7 @@ def _check_traffic_share(
     confirmed = state.delivery.confirmed_at
     if mirrored or state.delivery.is_open or confirmed is None or not state.split.canary:
         return changes
-    if since is None or since < confirmed:
+    if since is None or since < confirmed or not believed:
         return changes
     # Where the segment's share is not declared, any canary request counts as agreement.
     share, agrees = share_of_all(state.plan, state.split), canary > 0
