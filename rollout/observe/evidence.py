@@ -45,23 +45,29 @@ class RawPart:
         return find_open(self.query_part.cursor, self.series) | {*self.returned}
 
     @cached_property
+    def by_target(self) -> Mapping[Target | None, Sequence[Series]]:
+        """The series of each target."""
+        groups: dict[Target | None, list[Series]] = defaultdict(list)
+        for entry in self.series:
+            groups[read_target(self.labels[entry.arm, entry.key])].append(entry)
+        return groups
+
+    @cached_property
     def returned(self) -> dict[Key, tuple[tuple[float, float], ...]]:
         """By series that came back, the scrapes of its target before it did and when it did."""
-        scrapes: dict[Target | None, set[float]] = defaultdict(set)
-        for entry in self.series:
-            scrapes[read_target(self.labels[entry.arm, entry.key])].update(list_times(self, entry))
         returned = {}
-        for entry in self.series:
-            times = list_times(self, entry)
-            target = read_target(self.labels[entry.arm, entry.key])
-            all_times = scrapes[target]
-            if target is None or len(times) == len(all_times):
-                continue
-            missed = ((start, end, [at for at in all_times if start < at < end])
-                      for start, end in pairwise(times))  # fmt: skip
-            back = tuple((max(between), end) for _, end, between in missed if between)
-            if back:
-                returned[entry.arm, entry.key] = back
+        for target, group in self.by_target.items():
+            by_series = {(entry.arm, entry.key): list_times(self, entry) for entry in group}
+            scrapes = sorted({at for times in by_series.values() for at in times})
+            for key, times in by_series.items():
+                if target is None or len(times) == len(scrapes):
+                    continue
+                missed = (
+                    (end, [at for at in scrapes if start < at < end])
+                    for start, end in pairwise(times)
+                )
+                if back := tuple((max(between), end) for end, between in missed if between):
+                    returned[key] = back
         return returned
 
 

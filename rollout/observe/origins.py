@@ -76,7 +76,7 @@ def _find_scrape_before(raw: RawPart, entry: Series, first: float) -> float | No
     process = read_process(raw.labels[entry.arm, entry.key])
     siblings = [
         list_times(raw, sibling)
-        for sibling in raw.series
+        for sibling in raw.by_target[read_target(raw.labels[entry.arm, entry.key])]
         if sibling is not entry and read_process(raw.labels[sibling.arm, sibling.key]) == process
     ]
     if not any(first in times for times in siblings):
@@ -87,10 +87,9 @@ def _find_scrape_before(raw: RawPart, entry: Series, first: float) -> float | No
 def _is_renamed(raw: RawPart, entry: Series, before: float, first: float) -> bool:
     """Whether a series of the target ended with the scrape before, at a count not higher."""
     total, target = dict(entry.samples)[first][-1], read_target(raw.labels[entry.arm, entry.key])
-    for sibling in raw.series:
+    for sibling in raw.by_target[target]:
         values = dict(sibling.samples)
         is_like = (sibling.arm, sibling.bad) == (entry.arm, entry.bad)
-        is_like = is_like and read_target(raw.labels[sibling.arm, sibling.key]) == target
         if is_like and before in values and first not in values and 0 < values[before][-1] <= total:
             return True
     return False

@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from analysis.counting.belief import count_believed
-from analysis.counting.counts import EvidenceError
+from analysis.counting.counts import Counts, EvidenceError
 from analysis.counting.cursor import Arm, Sample, Series, check
 from analysis.counting.origin import Origins
+from analysis.counting.strays import split_strays
 from analysis.counting.thinning import compress_all
 from rollout.errors import ObserveError
 from rollout.observe.evidence import Evidence, RawPart
@@ -95,12 +96,22 @@ def _finish(raw: RawPart, words: Sequence[str], evidence: Evidence) -> ParsedSam
     """Return a part's new samples with the evidence on them."""
     origins = find_origins(raw, evidence)
     series = _select_new(raw.query_part, raw.series, origins)
+    unbelieved = list(words) if series else []
     try:
-        unbelieved = count_believed(raw.query_part.cursor, series, origins).unbelieved
+        belief = count_believed(raw.query_part.cursor, series, origins)
+        unbelieved += [*belief.unbelieved, *_describe_strays(raw.query_part, belief.counts)]
     except EvidenceError:
-        unbelieved = ()  # whoever counts the samples meets it too, and is blind for this reason
-    twins = tuple(words) if series else ()
-    return ParsedSamples(raw.query_part, series, "", origins, (*twins, *unbelieved))
+        pass  # whoever counts the samples meets it too, and is blind for this reason
+    return ParsedSamples(raw.query_part, series, "", origins, tuple(unbelieved))
+
+
+def _describe_strays(query_part: QueryPart, counts: Counts) -> tuple[str, ...]:
+    """Tell of scores that are none; they are not compared."""
+    if query_part.template.kind == "rate" or query_part.template.worse == "high":
+        return ()
+    strays = sum(split_strays(counts)[1])
+    text = f"{query_part.template.series}: {strays:,} are NaN or beyond the scale, not compared"
+    return (text,) if strays else ()
 
 
 def _refuse_identical_arms(canary: Sequence[Series], stable: Sequence[Series]) -> None:

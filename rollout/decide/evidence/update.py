@@ -28,6 +28,7 @@ from rollout.decide.evidence.exposure import (
     may_hold_mirrored,
     share_of_all,
 )
+from rollout.decide.evidence.strays import describe_strays, set_aside
 from rollout.decide.record.facts import Observed
 from rollout.decide.state.guardrail import GuardrailState
 from rollout.decide.state.rollout import RolloutState
@@ -42,7 +43,7 @@ def apply_observation(state: RolloutState, fact: Observed, _seq: int) -> Rollout
     since = look_started_at(state, state.guardrails[counted])
     guardrail_states = {}
     for guardrail in state.plan.spec.guardrails:
-        guardrail_state, counts = _read(state.guardrails[guardrail.name], fact, guardrail.name)
+        guardrail_state, counts = _read(state.guardrails[guardrail.name], fact, guardrail)
         guardrail_state = _update_test(state, guardrail_state, counts, guardrail, fact.at)
         guardrail_states[guardrail.name] = _with_problem_since(guardrail_state, fact.at)
         if guardrail.name == counted:
@@ -58,17 +59,24 @@ def apply_observation(state: RolloutState, fact: Observed, _seq: int) -> Rollout
     )
 
 
-def _read(guardrail: GuardrailState, fact: Observed, name: str) -> tuple[GuardrailState, Counts]:
-    """Return the guardrail with its cursor moved, and the new counts.
+def _read(
+    state: GuardrailState, fact: Observed, guardrail: Guardrail
+) -> tuple[GuardrailState, Counts]:
+    """Return the guardrail's state with its cursor moved, and the new counts.
 
     Samples that cannot be used move nothing, so the next look covers their time as well.
     """
+    name = guardrail.name
     message = fact.problems.get(name, "")
     try:
-        belief = count_look(guardrail.cursor, fact.series.get(name, ()), fact.zeros.get(name))
+        belief = count_look(state.cursor, fact.series.get(name, ()), fact.zeros.get(name))
     except EvidenceError as error:
-        return replace(guardrail, problem=str(error)), Counts((0, 0), (0, 0))
-    return replace(guardrail, cursor=belief.cursor, problem=message), belief.counts
+        return replace(state, problem=str(error)), Counts((0, 0), (0, 0))
+    counts = belief.counts
+    if name in fact.zeros:  # older journals took them for the best scores
+        state, counts = set_aside(state, counts, guardrail.source)
+    message = message or describe_strays(state)
+    return replace(state, cursor=belief.cursor, problem=message), counts
 
 
 def _with_problem_since(guardrail: GuardrailState, at: float) -> GuardrailState:
