@@ -56,9 +56,9 @@ def past(folder, samples):
 class GuardrailWatch:
     """Looks at one guardrail as a rollout does: newest known sample, cursor, running totals."""
 
-    def __init__(self, url, guardrail, scrape="2s"):
+    def __init__(self, url, guardrail, scrape="2s", service="summarizer"):
         self.observer, self.guardrail = PrometheusObserver(), guardrail
-        self.words = {"guardrails": [guardrail], "url": url, "scrape": scrape}
+        self.words = {"guardrails": [guardrail], "url": url, "scrape": scrape, "service": service}
         self.cursor, self.total = Cursor(), Counts()
         self.unbelieved: list[str] = []
 
