@@ -175,7 +175,8 @@ class Walk:
             self.pace = (new - old) / seconds
             self._rise(at, units)
             return index + 1
-        self._refuse_again(at, units)
+        if self._is_doubted_again(at):
+            return self._begin_anew(points, index)
         text = f"{self.origin.name} {'fell' if is_fall else 'leapt'} from {old:,} to {new:,}"
         if is_fall:
             for later in range(index + 1, len(points)):
@@ -188,14 +189,22 @@ class Walk:
         self._at, self._mark = at, units
         return index + 1
 
-    def _refuse_again(self, at: float, units: Units) -> None:
-        """Remember a doubt; raise for the second: several processes answer where one should."""
+    def _is_doubted_again(self, at: float) -> bool:
+        """Remember a doubt; return whether it is the second: several processes may answer."""
         is_again = self._has_doubted or (self.remembered is not None and at <= self.remembered)
-        if is_again:
-            jump = f"from {sum(self._mark):,} to {sum(units):,}"
-            raise EvidenceError(f"{self.origin.name} keeps jumping, {jump}: {_SEVERAL}")
         self._has_doubted = True
         self.remembered = at + REMEMBERED * (at - self._at)
+        return is_again
+
+    def _begin_anew(self, points: Sequence[Point], index: int) -> int:
+        """Take a baseline after several doubts, once the last one is long ago; else raise."""
+        (at, units), (end, _) = points[index], points[-1]
+        jump = f"{self.origin.name} keeps jumping, from {sum(self._mark):,} to {sum(units):,}"
+        if self.remembered is None or end < self.remembered:
+            raise EvidenceError(f"{jump}: {_SEVERAL}")
+        self.words.append(f"{jump}; it is counted from there")
+        self.stand((at, units))
+        return index + 1
 
 
 def _lasts(points: Sequence[Point], pace: float) -> bool:

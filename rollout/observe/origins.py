@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from analysis.counting.cursor import Series
-from analysis.counting.origin import Origin, series_id
+from analysis.counting.origin import By, Origin, series_id
+from analysis.counting.walk import REMEMBERED
 from rollout.observe.evidence import (
     START,
     UP,
@@ -57,15 +58,17 @@ def _find_birth(raw: RawPart, entry: Series, evidence: Evidence) -> Origin:
     if taken or (before is not None and _is_renamed(raw, entry, before, first)):
         return Origin("", (first, *taken), "renamed")
     starts = _list_starts(raw, entry, evidence)
-    restarts, is_other = _compare_starts(starts, list_times(raw, entry))
-    if is_other:
+    restarts, by = _compare_starts(starts, list_times(raw, entry))
+    if by == "other":
         return Origin("", (), "other")
     if created := _read_created(raw, entry, evidence):
         return Origin("", created, "created")
     if before is not None:
         return Origin("", (before, *restarts), "scrape")
     start = _find_start(starts, first)
-    return Origin("") if start is None else Origin("", (start - _ERROR, *restarts), "start")
+    if start is None or not by:
+        return Origin("")
+    return Origin("", (start - _ERROR, *restarts), by)
 
 
 def _find_scrape_before(raw: RawPart, entry: Series, first: float) -> float | None:
@@ -156,15 +159,18 @@ def _find_falls(raw: RawPart, entry: Series, evidence: Evidence) -> Origin:
     starts = _list_starts(raw, entry, evidence)
     if not starts:
         return Origin("")
-    zeros, is_other = _compare_starts(starts, list_times(raw, entry))
-    return Origin("", zeros, "other" if is_other else "start")
+    return Origin("", *_compare_starts(starts, list_times(raw, entry)))
 
 
 def _compare_starts(
     starts: Sequence[tuple[float, float]], times: Sequence[float]
-) -> tuple[tuple[float, ...], bool]:
-    """Return when the process started anew between two samples, and if another one answered."""
-    zeros, is_other = [], False
+) -> tuple[tuple[float, ...], By]:
+    """Return when the process started anew between samples, and how far its starts are believed.
+
+    Where another process answered they say nothing; where one did lately, that is `other`.
+    """
+    zeros: list[float] = []
+    by: By = "start"
     for begin, end in pairwise(times):
         before, after = _find_start(starts, begin), _find_start(starts, end)
         if after is None or (before is not None and abs(after - before) <= _ERROR):
@@ -172,5 +178,5 @@ def _compare_starts(
         if after > begin - _ERROR:
             zeros.append(min(max(after, begin + _SOON), end))
         elif before is not None:
-            is_other = True
-    return tuple(zeros), is_other
+            by = "other" if times[-1] - end < REMEMBERED * (end - begin) else ""
+    return (tuple(zeros), by) if by == "start" else ((), by)

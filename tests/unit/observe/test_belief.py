@@ -130,6 +130,24 @@ def test_several_workers_behind_one_address_are_blind_with_the_reason(scrapes):
     assert scrapes.rollout.total.canary_exposures <= 60 * 15
 
 
+@pytest.mark.parametrize("shows", [False, True])
+def test_a_guardrail_sees_again_some_minutes_after_only_one_worker_is_left(shows):
+    scrapes = Scrapes()
+    scrapes.write("v1", [1000 + 100 * n for n in range(60)], **TARGET)
+    workers = [(9100 if n % 2 and 8 < n < 15 else 4020) + 30 * n for n in range(60)]
+    target = {"job": "app", "instance": "10.0.0.9:1"}
+    scrapes.write("v2", workers, **target)
+    if shows:
+        ups = [(5000 if n % 2 and 8 < n < 15 else 9000) + 15 * n for n in range(60)]
+        scrapes.meta("envoy_server_uptime", ups, **target)
+    scrapes.look(3, 20)
+    assert "several processes seem to answer at one address" in scrapes.rollout.problem
+    scrapes.look(21, 59)
+    assert not scrapes.rollout.problem
+    assert 30 * 20 <= scrapes.rollout.total.canary_exposures <= 60 * 56
+    assert scrapes.rollout.total.stable_exposures == 100 * 56
+
+
 def test_the_same_targets_under_two_jobs_count_once(scrapes):
     for job in ("envoy", "other"):
         scrapes.write("v2", [10 * n for n in range(13)], job=job, instance="10.0.0.3:9901")
