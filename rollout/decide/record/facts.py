@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from analysis.counting.cursor import Series
+from analysis.counting.origin import Origin
 from analysis.dispersion.estimate import Dispersion
 from rollout.decide.record.split import Split
 
@@ -75,6 +76,18 @@ class Observed(_Fact):
     kind: Literal["observed"] = "observed"
     series: dict[str, tuple[Series, ...]] = {}
     problems: dict[str, str] = {}
+    # Both names sort behind `series`, so that a scan still passes over observations unread.
+    zeros: dict[str, dict[str, Origin]] = Field(
+        default={},
+        description="Evidence on series that were born or fell, by guardrail and series; a "
+        "guardrail that is listed is counted by `belief`, any other by the rule of older journals.",
+        exclude_if=lambda value: not value,
+    )
+    unbelieved: dict[str, tuple[str, ...]] = Field(
+        default={},
+        description="What was not counted, in words, by guardrail.",
+        exclude_if=lambda value: not value,
+    )
 
 
 class Learned(_Fact):
