@@ -26,7 +26,7 @@ mesh: $(READY)  ## only the tests in a real mesh; TEST_ARGS="-k remove"
 	@.ci/mesh $(BIN)/python -m pytest tests/mesh $(TEST_ARGS) || { [ $$? = 77 ] && .ci/mesh --cure; exit 1; }
 
 check: lint  ## what CI runs, except the tests that start real servers
-	@.ci/test -m "not live" $(TEST_ARGS)
+	@.ci/test --ignore=tests/live -m "not live" $(TEST_ARGS)
 
 lint: $(READY)  ## style, types and import contracts; no tests
 	@$(BIN)/ruff check --quiet

@@ -23,6 +23,17 @@ def upper_bound(successes: int, trials: int, level: float = 0.95) -> float:
     return float(betaincinv(successes + 1, trials - successes, level))
 
 
+def lower_tail(successes: int, trials: int, share: float) -> float:
+    """Compute the chance of at most this many successes in `trials`, each with chance `share`.
+
+    It is the chance of at least as many failures as there are; see `upper_tail`.
+
+    Raises:
+        ValueError: successes outside 0 to trials, or a share outside 0 to 1.
+    """
+    return upper_tail(trials - successes, trials, 1 - share)
+
+
 def upper_tail(successes: int, trials: int, share: float) -> float:
     """Compute the chance of at least this many successes in `trials`, each with chance `share`.
 

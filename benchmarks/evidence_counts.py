@@ -22,8 +22,9 @@ from typing import Any
 
 import numpy as np
 
+from analysis.counting.belief import count_look
 from analysis.counting.counts import Counts
-from analysis.counting.cursor import Cursor, advance
+from analysis.counting.cursor import Cursor
 from rollout.observe.prometheus import PrometheusObserver
 from rollout.plan.model.plan import Plan
 from rollout.ports import Ask
@@ -142,14 +143,19 @@ class ServerFleet:
 
     def look(self, now: float) -> None:
         asks = [
-            Ask(service, plan, self._find_since(service)) for service, plan in self.plans.items()
+            Ask(service, plan, self._find_since(service), self._list_cursors(service))
+            for service, plan in self.plans.items()
         ]
         for service, answer in self.observer.observe(asks, now).items():
             assert not answer.problems, answer.problems
             for name, series in answer.series.items():
                 key = (service, name)
-                self.cursors[key], new = advance(self.cursors[key], series)
-                self.totals[key] += new
+                belief = count_look(self.cursors[key], series, answer.origins.get(name))
+                self.cursors[key] = belief.cursor
+                self.totals[key] += belief.counts
+
+    def _list_cursors(self, service: str) -> dict[str, Cursor]:
+        return {name: self.cursors[service, name] for name in (ERRORS, LATENCY)}
 
     def _find_since(self, service: str) -> dict[str, float]:
         newest = {name: self.cursors[service, name].newest("stable") for name in (ERRORS, LATENCY)}

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
-from analysis.counting.cursor import Arm, Series
+from analysis.counting.cursor import Arm, Cursor, Series
+from analysis.counting.origin import Origins
 from analysis.counting.per_pod import PodCounts
 from rollout.decide.record.facts import Fact
 from rollout.decide.record.split import Split
@@ -18,20 +19,27 @@ class Ask:
     """One rollout's question to an observer: every guardrail's samples later than `since`.
 
     `since` maps a guardrail's name to the unix time of its newest counted sample; a guardrail
-    without one is absent.
+    without one is absent. `cursors` holds what was counted, by which births and falls are noticed.
     """
 
     rollout: str
     plan: Plan
     since: Mapping[str, float]
+    cursors: Mapping[str, Cursor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Raw samples, or what went wrong in words, by guardrail."""
+    """Raw samples, or what went wrong in words, by guardrail.
+
+    `origins` has the evidence on series that were born or fell; a guardrail that it lists, with or
+    without any, is counted by it. `unbelieved` says in words what is not counted, and why.
+    """
 
     series: Mapping[str, tuple[Series, ...]] = field(default_factory=dict)
     problems: Mapping[str, str] = field(default_factory=dict)
+    origins: Mapping[str, Origins] = field(default_factory=dict)
+    unbelieved: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -55,7 +63,8 @@ class RouteStatus:
     that writes the object back. Beside the plan's routes, `pinned` names those that lead to the
     canary and did so before our first write, which are not moved, and `strays` those that do so
     only since then, which a rollback moves. `taken` says whether the mesh reports that it
-    has taken the object as it is now; None where it does not say so.
+    has taken the object as it is now; None where it does not say so. `timeout` is the longest
+    time-out of the plan's routes, in seconds; None where one has none.
     """
 
     split: Split
@@ -66,6 +75,7 @@ class RouteStatus:
     pinned: tuple[str, ...] = ()
     strays: tuple[str, ...] = ()
     taken: bool | None = None
+    timeout: float | None = None
 
 
 @dataclass(frozen=True)

@@ -22,14 +22,32 @@ settings.register_profile("fresh", deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fresh"))
 
 
+# Tests that go over the same lines thousands of times. Counting lines would take them as long as
+# the lines themselves, and a line that only chance leads to is not one that a test looks at.
+REPEATING = ("simulation", "property")
+
+
+# Where tests with servers are: `.ci/test` looks for them nowhere else, because imports cost.
+LIVE = ("live", "contract", "mesh")
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """What meets real servers on a busy machine may fail once, and says so; twice is a failure.
 
     Its traffic is random, and the error rates of what it watches are declared, not zero.
     """
     for item in items:
-        if item.get_closest_marker("live") and not item.get_closest_marker("once"):
+        folder = item.path.relative_to(item.config.rootpath / "tests").parts[0]
+        is_live = item.get_closest_marker("live") is not None
+        if is_live and not item.get_closest_marker("once"):
             item.add_marker(pytest.mark.flaky(reruns=1))
+        if (is_live and folder not in LIVE) or (folder == "live" and not is_live):
+            raise pytest.UsageError(f"{item.nodeid} would not be run: it is in the wrong folder")
+        if "cluster" in item.fixturenames:
+            item.add_marker(pytest.mark.cluster)
+        if folder in REPEATING:
+            item.add_marker(pytest.mark.no_cover)
 
 
 _servers = pytest.StashKey[set[str]]()

@@ -51,8 +51,10 @@ class Series:
 class Cursor:
     """The last counted sample of each series of one metric; empty at first.
 
-    Nothing is counted until stable has reported once (`started`): that answer is the baseline. A
-    series that first appears after it is new and counts from 0.
+    Nothing is counted until stable has reported once (`started`): that answer is the baseline, and
+    `began` is its newest sample's time. A series that first appears after it is new. `pace` is the
+    highest rate, in units per second, that one series was believed to have served at, and `doubted`
+    says until when a series that fell or leapt is remembered for it; only `belief` uses them.
     """
 
     last: Mapping[tuple[Arm, str], Sample] = field(default_factory=dict)
@@ -60,10 +62,20 @@ class Cursor:
     started: bool = False
     restarts: Mapping[str, float] = field(default_factory=dict)  # newest per process
     grid: Grid | None = None  # the layout of native histograms
+    began: float | None = None
+    pace: float = 0.0
+    doubted: Mapping[tuple[Arm, str], float] = field(default_factory=dict)
 
     def newest(self, arm: Arm) -> float | None:
         """Return the unix time of that arm's newest sample; None if it has none."""
         return self._newest.get(arm)
+
+    def after_baseline(self) -> Cursor:
+        """Return this cursor as started, if stable has reported."""
+        at = self.newest("stable")
+        if self.started or at is None:
+            return self
+        return replace(self, started=True, began=at)
 
     @cached_property
     def _newest(self) -> dict[Arm, float]:
@@ -94,10 +106,10 @@ def advance(cursor: Cursor, series: Sequence[Series]) -> tuple[Cursor, Counts]:
             # Before stable has reported there is no baseline: the cursor moves, nothing counts.
             if cursor.started:
                 counts[current.arm] = list(map(add, counts[current.arm], increments))
-    started = cursor.started or any(arm == "stable" for arm, _ in last)
     evidence = Counts(tuple(counts["canary"]), tuple(counts["stable"]), edges)
     newest = {process: max(moments) for process, moments in began.items()}
-    return Cursor(last, edges, started, newest, cursor.grid), evidence
+    cursor = replace(cursor, last=last, edges=edges, restarts=newest)
+    return cursor.after_baseline(), evidence
 
 
 def in_one_layout(cursor: Cursor, series: Sequence[Series]) -> tuple[Cursor, Sequence[Series]]:

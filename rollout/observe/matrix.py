@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -55,16 +55,21 @@ _MATRIX = TypeAdapter(list[Item])
 def by_version(source: Source, result: object) -> dict[tuple[str, str], list[Item]]:
     """Group the answer's items by (service, version). Raises ObserveError if it is not a matrix."""
     groups: dict[tuple[str, str], list[Item]] = defaultdict(list)
+    for item in read_matrix(result):
+        labels = item.metric
+        groups[labels.get(source.service, ""), labels.get(source.version, "")].append(item)
+    return groups
+
+
+def read_matrix(result: object) -> list[Item]:
+    """Return the answer's series. Raises ObserveError if it is not a matrix."""
     try:
         items = _MATRIX.validate_python(result)
     except ValidationError:
         raise ObserveError("the answer of Prometheus holds no series") from None
-    for item in items:
-        if item.values is None and item.histograms is None:
-            raise ObserveError("the answer of Prometheus holds no samples of a window")
-        labels = item.metric
-        groups[labels.get(source.service, ""), labels.get(source.version, "")].append(item)
-    return groups
+    if any(item.values is None and item.histograms is None for item in items):
+        raise ObserveError("the answer of Prometheus holds no samples of a window")
+    return items
 
 
 def series_of(items: Iterable[Item], source: Source, template: Template, arm: Arm) -> list[Series]:
@@ -73,10 +78,9 @@ def series_of(items: Iterable[Item], source: Source, template: Template, arm: Ar
     Text that is not a number becomes NaN. Raises ObserveError for series that cannot be told
     apart and for histograms without usable edges.
     """
-    dropped = {"__name__", "le", source.service, source.version}
     groups: dict[str, list[Item]] = defaultdict(list)
     for item in items:
-        groups[_make_series_key(item.metric, dropped)].append(item)
+        groups[make_series_key(item.metric, source)].append(item)
     built = [_build_series(key, arm, group, template) for key, group in sorted(groups.items())]
     return [series for series in built if series.samples]
 
@@ -100,29 +104,61 @@ def _build_series(key: str, arm: Arm, items: Sequence[Item], template: Template)
 def _build_counter(key: str, arm: Arm, items: Sequence[Item], template: Template) -> Series:
     if len(items) > 1:
         raise ObserveError("two series have the same labels")
-    samples = tuple((at, (value,)) for at, value in sorted(_read_samples(items[0]).items()))
+    samples = tuple((at, (value,)) for at, value in sorted(read_samples(items[0]).items()))
     labels = items[0].metric
     return Series(key, arm, samples, bad=_is_bad(labels, template), process=_read_process(labels))
 
 
 def _build_histogram(key: str, arm: Arm, items: Sequence[Item], _template: Template) -> Series:
-    buckets = {_read_upper_edge(item.metric): _read_samples(item) for item in items}
-    if len(buckets) < len(items):
-        raise ObserveError("two series have the same labels")
-    edges = tuple(sorted(buckets))
-    if edges[-1] != math.inf:
+    buckets: dict[float, dict[float, float]] = defaultdict(dict)
+    for item in items:
+        _merge_samples(buckets[_read_upper_edge(item.metric)], read_samples(item))
+    if math.inf not in buckets:
         raise ObserveError("a histogram has no +Inf bucket")
+    edges = _choose_edges(buckets)
     # A scrape may be half visible: only times at which every bucket has a sample are consistent.
-    times = set.intersection(*(set(points) for points in buckets.values()))
+    times = set.intersection(*(set(buckets[edge]) for edge in edges))
     if not times:
         raise ObserveError("no scrape has every bucket of a histogram")
     samples = tuple((at, tuple(buckets[edge][at] for edge in edges)) for at in sorted(times))
     return Series(key, arm, samples, edges=edges, process=_read_process(items[0].metric))
 
 
-def _make_series_key(labels: Mapping[str, str], dropped: set[str]) -> str:
+def _choose_edges(buckets: Mapping[float, Mapping[float, float]]) -> tuple[float, ...]:
+    """Return the edges that all layouts of the window have: an exporter may change its own.
+
+    A layout is a set of edges that at least two scrapes have; one alone may be half visible.
+    """
+    scrapes: dict[float, set[float]] = defaultdict(set)
+    for edge, samples in buckets.items():
+        for at in samples:
+            scrapes[at].add(edge)
+    layouts = Counter(frozenset(edges) for edges in scrapes.values() if math.inf in edges)
+    common = set(buckets).intersection(*(edges for edges, times in layouts.items() if times > 1))
+    return tuple(sorted(common if len(common) > 1 else buckets))
+
+
+def _merge_samples(bucket: dict[float, float], samples: Mapping[float, float]) -> None:
+    """Add the samples of one spelling of an edge; `100`, `100.0` and `1e2` are one bucket."""
+    if any(bucket.get(at, value) != value for at, value in samples.items()):
+        raise ObserveError("two series have the same labels")
+    bucket.update(samples)
+
+
+def _list_own_labels(labels: Mapping[str, str], source: Source) -> list[tuple[str, str]]:
+    dropped = {"__name__", "le", source.service, source.version}
+    return sorted((name, value) for name, value in labels.items() if name not in dropped)
+
+
+def label_names(labels: Mapping[str, str], source: Source) -> str:
+    """Return a series' metric with the names of its labels, without their values."""
+    names = ", ".join(name for name, _ in _list_own_labels(labels, source))
+    return f"{source.series}{{{names}}}"
+
+
+def make_series_key(labels: Mapping[str, str], source: Source) -> str:
     """Return a text of the remaining labels; a series has the same text at every look."""
-    rest = sorted((name, value) for name, value in labels.items() if name not in dropped)
+    rest = _list_own_labels(labels, source)
     text = ",".join(f"{name}={_COMMA.sub(_ESCAPED, value)}" for name, value in rest)
     return text if len(text) <= _READABLE else hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -133,7 +169,8 @@ def _read_process(labels: Mapping[str, str]) -> str:
     return "/".join(target) if len(target) == 2 else ""
 
 
-def _read_samples(item: Item) -> dict[float, float]:
+def read_samples(item: Item) -> dict[float, float]:
+    """Return a series' samples, value by unix time; what is no number is NaN."""
     return {at: number(text) for at, text in item.values or ()}
 
 

@@ -14,8 +14,11 @@ from urllib.parse import urlsplit
 
 import requests
 
+from analysis.counting.origin import Origins
 from rollout.errors import ObserveError
+from rollout.observe.evidence import Evidence, RawPart, build_queries
 from rollout.observe.history import Chunk, PastQuery, past_queries, pasts
+from rollout.observe.matrix import by_version, read_matrix
 from rollout.observe.parse import ParsedSamples, parse
 from rollout.observe.query import Query, queries
 from rollout.ports import Answer, Ask, PodHistory
@@ -58,13 +61,23 @@ class PrometheusObserver:
         """
         series: dict[str, dict[str, Any]] = {ask.rollout: {} for ask in asks}
         problems: dict[str, dict[str, str]] = {ask.rollout: {} for ask in asks}
+        origins: dict[str, dict[str, Origins]] = {ask.rollout: {} for ask in asks}
+        unbelieved: dict[str, dict[str, tuple[str, ...]]] = {ask.rollout: {} for ask in asks}
         for samples in self._read_all(asks, now):
             rollout, guardrail = samples.query_part.rollout, samples.query_part.guardrail
             if samples.problem:
                 problems[rollout][guardrail] = samples.problem
             elif samples.series:
                 series[rollout][guardrail] = samples.series
-        return {rollout: Answer(series[rollout], problems[rollout]) for rollout in series}
+                origins[rollout][guardrail] = samples.origins
+                if samples.unbelieved:
+                    unbelieved[rollout][guardrail] = samples.unbelieved
+        return {
+            rollout: Answer(
+                series[rollout], problems[rollout], origins[rollout], unbelieved[rollout]
+            )
+            for rollout in series
+        }
 
     def history(self, ask: Ask, now: float) -> PodHistory:
         """Return stable's past if the plan declares pods; wait only once for a silent server."""
@@ -101,7 +114,8 @@ class PrometheusObserver:
             try:
                 if url in silent:
                     raise silent[url]
-                yield from parse(query, self._run_query(query, now))
+                result = self._run_query(query.source.url, query.text, now)
+                yield from parse(query, result, partial(self._find_evidence, now=now))
             except ObserveError as error:
                 if isinstance(error, SilentError):
                     silent[url] = error
@@ -109,12 +123,21 @@ class PrometheusObserver:
                     ParsedSamples(query_part, problem=str(error)) for query_part in query.parts
                 )
 
-    def _run_query(self, query: Query, now: float) -> object:
+    def _find_evidence(self, query: Query, parts: Sequence[RawPart], now: float) -> Evidence:
+        """Ask when the counters of series that were born or fell stood at 0."""
+        evidence = Evidence()
+        for text, is_created in build_queries(query, parts):
+            result = self._run_query(query.source.url, text, now)
+            if is_created:
+                evidence.add_created(query.source, by_version(query.source, result))
+            else:
+                evidence.add_targets(read_matrix(result))
+        return evidence
+
+    def _run_query(self, url: str, text: str, now: float) -> object:
         params = {"time": f"{now:.3f}", "timeout": f"{self._timeout:g}s"}
         client = self._get_client
-        return self._ask(
-            query.source.url, lambda url: client(url).custom_query(query.text, params=params)
-        )
+        return self._ask(url, lambda where: client(where).custom_query(text, params=params))
 
     def _run_range_query(self, query: PastQuery) -> list[object]:
         """Return the answers to all chunks of a query."""

@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 
+from analysis.counting.cursor import Cursor
 from rollout.plan.fields.templates import Template
 from rollout.plan.model.guardrail import Guardrail
 from rollout.plan.model.plan import Plan
@@ -36,7 +37,10 @@ class Source:
 
 @dataclass(frozen=True)
 class QueryPart:
-    """One guardrail of one rollout in a query; `since` is the time of its newest known sample."""
+    """One guardrail of one rollout in a query.
+
+    `since` is the time of its newest known sample; `cursor` holds what was counted before.
+    """
 
     rollout: str
     guardrail: str
@@ -46,6 +50,7 @@ class QueryPart:
     canary: str
     since: float | None
     scrape: float
+    cursor: Cursor = field(default_factory=Cursor)
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,7 @@ def _build_query_parts(ask: Ask) -> Iterator[tuple[Source, QueryPart]]:
             canary=spec.canary.version,
             since=ask.since.get(guardrail.name),
             scrape=spec.prometheus.scrape,
+            cursor=ask.cursors.get(guardrail.name, Cursor()),
         )
         yield source_of(ask.plan, guardrail), query_part
 
@@ -139,15 +145,23 @@ def _build_range_selector(source: Source, parts: Sequence[QueryPart], now: float
 
 def selector(source: Source, parts: Sequence[QueryPart]) -> str:
     """Return a selector for the series of both versions of all parts."""
+    return metric(source.series, _list_matchers(source, parts))
+
+
+def selector_of(name: str, source: Source, parts: Sequence[QueryPart]) -> str:
+    """Return a selector for another metric with the labels of the parts' series."""
+    return f"{name}{{{','.join(_list_matchers(source, parts))}}}"
+
+
+def _list_matchers(source: Source, parts: Sequence[QueryPart]) -> list[str]:
     versions = {
         version for query_part in parts for version in (query_part.stable, query_part.canary)
     }
-    matchers = [
-        f"{source.service}=~{_match_any({query_part.service for query_part in parts})}",
-        f"{source.version}=~{_match_any(versions)}",
+    return [
+        f"{source.service}=~{match_any({query_part.service for query_part in parts})}",
+        f"{source.version}=~{match_any(versions)}",
         *(f"{label}={quoted(value)}" for label, value in source.where),
     ]
-    return metric(source.series, matchers)
 
 
 def metric(series: str, matchers: Sequence[str]) -> str:
@@ -162,7 +176,8 @@ def metric(series: str, matchers: Sequence[str]) -> str:
     return f"{{{','.join([either, *matchers])}}}"
 
 
-def _match_any(values: Iterable[str]) -> str:
+def match_any(values: Iterable[str]) -> str:
+    """Return a PromQL regular expression, as a literal, that matches any of the values."""
     return quoted("|".join(re.sub(r"[\\.+*?()|\[\]{}^$]", r"\\\g<0>", v) for v in sorted(values)))
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from analysis.counting.belief import Belief, count_look
 from analysis.counting.counts import Counts, EvidenceError
-from analysis.counting.cursor import Cursor, Series, advance
+from analysis.counting.cursor import Cursor
 from rollout.plan.model.plan import Guardrail, Plan
-from rollout.ports import Ask, Observer
+from rollout.ports import Answer, Ask, Observer
 from rollout.rehearse.assumptions import KnownFigures
 
 _FEW = 50  # units; with fewer a share or a distribution is too uncertain to use
@@ -43,21 +44,31 @@ def measure(plan: Plan, observer: Observer, now: float, past: float) -> Measured
     """
     before = observer.observe([Ask(plan.id, plan, {})], now - past)[plan.id]
     since = {guardrail.name: now - past for guardrail in plan.spec.guardrails}
-    after = observer.observe([Ask(plan.id, plan, since)], now)[plan.id]
-    problems = {**before.problems, **after.problems}
-    counts: dict[str, Count] = {}
+    problems = dict(before.problems)
+    cursors: dict[str, Cursor] = {}
     for name in since:
         try:
-            counts[name] = _count_between(before.series.get(name, ()), after.series.get(name, ()))
+            cursors[name] = _count_answer(Cursor(), before, name).cursor
+        except EvidenceError as error:
+            problems.setdefault(name, str(error))
+    after = observer.observe([Ask(plan.id, plan, since, cursors)], now)[plan.id]
+    problems |= after.problems
+    counts: dict[str, Count] = {}
+    for name, cursor in cursors.items():
+        try:
+            counts[name] = _count_between(cursor, _count_answer(cursor, after, name))
         except EvidenceError as error:
             problems.setdefault(name, str(error))
     return Measured(_combine_figures(plan, counts), problems)
 
 
-def _count_between(before: Sequence[Series], after: Sequence[Series]) -> Count:
-    """Count what was added between two looks. Raises EvidenceError if it is too little."""
-    first, _ = advance(Cursor(), before)
-    last, evidence = advance(first, after)
+def _count_answer(cursor: Cursor, answer: Answer, name: str) -> Belief:
+    return count_look(cursor, answer.series.get(name, ()), answer.origins.get(name))
+
+
+def _count_between(first: Cursor, belief: Belief) -> Count:
+    """Return what was added between two looks. Raises EvidenceError if it is too little."""
+    last, evidence = belief.cursor, belief.counts
     begin, end = first.newest("stable"), last.newest("stable")
     if begin is None or end is None or begin == end:
         raise EvidenceError("no samples of stable at both ends of that time")

@@ -115,7 +115,7 @@ class Controller:
         is_decided = self._decide(sorted(self.fleet.asked & self.fleet.active), {}, now)
         self._deliver(now)
         now = self.ports.clock.now()
-        due = [r for r in self.fleet.looks.due(now) if self.fleet.is_looked_at(r, now)]
+        due = self.fleet.due_looks(now, self.ports.journal)
         if due:
             asks = [ask(rollout, self.states[rollout]) for rollout in due]
             if self._decide(due, self.ports.observer.observe(asks, now), now):

@@ -147,7 +147,22 @@ class Fleet:
         following = self.states[rollout].following if rollout else None
         return rollout if following is not None and following.blocks_next else None
 
-    def is_looked_at(self, rollout: str, now: float) -> bool:
+    def due_looks(self, now: float, journal: Journal) -> list[str]:
+        """Return the rollouts whose look is due, with their evidence. Raises JournalError.
+
+        An ended one whose watch is over leaves the queue: only the time of its look was known when
+        it was scheduled.
+        """
+        due = []
+        for rollout in self.looks.due(now):
+            if not self._is_looked_at(rollout, now):
+                self.looks.cancel(rollout)
+                continue
+            self.load_evidence(rollout, journal)
+            due.append(rollout)
+        return due
+
+    def _is_looked_at(self, rollout: str, now: float) -> bool:
         """Return whether a rollout is open, or has ended and its traffic is still watched.
 
         The next write for the service ends the watch: it is a later rollout's traffic then.
@@ -216,12 +231,13 @@ class Fleet:
         looked = (state.looked_at or 0.0) + state.plan.spec.interval
         # A millisecond early, so that rounding of two equal times cannot delay a look by a tick.
         at = max(looked, self._next_look_at.get(rollout, 0.0)) - 1e-3
-        is_looked_at = self.is_looked_at(rollout, at)
-        _set_member(self._to_load, rollout, is_member=rollout in self._unloaded and is_looked_at)
+        _set_member(
+            self._to_load, rollout, is_member=rollout in self._unloaded and not state.is_terminal
+        )
         _set_member(self.active, rollout, is_member=not state.is_terminal)
         _set_member(self.asked, rollout, is_member=state.asked is not None)
         _set_member(self.unlearned, rollout, is_member=not (state.is_terminal or state.stepped))
-        _set_due(self.looks, rollout, at if is_looked_at else math.inf)
+        _set_due(self.looks, rollout, at if self._is_looked_at(rollout, at) else math.inf)
         is_unconfirmed = not state.is_terminal and state.delivery.is_open
         retry_at = max(state.delivery.retry_at, self._retry_at.get(rollout, 0.0))
         _set_due(self.unconfirmed, rollout, retry_at if is_unconfirmed else math.inf)

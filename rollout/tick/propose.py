@@ -23,7 +23,8 @@ def ask(rollout: str, state: RolloutState) -> Ask:
         name: look_started_at(state, guardrail) for name, guardrail in state.guardrails.items()
     }
     since = {name: at for name, at in newest.items() if at is not None}
-    return Ask(rollout, state.plan, since)
+    cursors = {name: guardrail.cursor for name, guardrail in state.guardrails.items()}
+    return Ask(rollout, state.plan, since, cursors)
 
 
 def propose(
@@ -79,4 +80,12 @@ def _build_observed(
     }
     if not series and problems == recorded:
         return None
-    return Observed(rollout=rollout, at=now, series=series, problems=problems)
+    zeros = {name: dict(origins) for name, origins in answer.origins.items() if name in series}
+    return Observed(
+        rollout=rollout,
+        at=now,
+        series=series,
+        problems=problems,
+        zeros=zeros,
+        unbelieved=dict(answer.unbelieved),
+    )

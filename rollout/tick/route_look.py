@@ -182,7 +182,10 @@ def _build_route_read(
 def _reports(rollout: str, state: RolloutState, status: RouteStatus) -> dict[str, Any]:
     """Return what the mesh reports of the route besides its weights."""
     writer = _find_writer(status.write_id, rollout, state)
-    reports = {name: getattr(status, name) for name in ("conditions", "owner", "pinned", "strays")}
+    reports = {
+        name: getattr(status, name)
+        for name in ("conditions", "owner", "pinned", "strays", "timeout")
+    }
     taken = status.taken if state.first_write else None
     return {"writer": writer, **reports, "taken": taken}
 

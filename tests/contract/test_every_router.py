@@ -14,6 +14,7 @@ from rollout.route.envoy.proxy import EnvoyRouter
 from rollout.route.kube.router import ClusterRouter
 from rollout.simulate import MemoryRouter, VirtualClock
 from rollout.tick.controller import Controller
+from tests.support.cluster_routes import MeshNamespace
 from tests.support.local_envoy import mesh, plan_for
 from tests.support.mesh_routers import creating_router, router_over
 from tests.support.routes import Json, gateway, http_route, istio, parted, ref, to, virtual_service
@@ -57,27 +58,29 @@ def objects(cluster, monkeypatch):
 
 @pytest.fixture
 def fresh_subsets(cluster, namespace, objects):
-    cluster.apply(virtual_service([to("reviews", subset="v1")]), "-n", namespace)
+    MeshNamespace(cluster, namespace).create(virtual_service([to("reviews", subset="v1")]))
     return Case(objects, istio(namespace), istio(namespace, canary="v3"))
 
 
 @pytest.fixture
 def fresh_hosts(cluster, namespace, objects):
     hosts = {"stable": "reviews-v1", "canary": "reviews-v2"}
-    cluster.apply(virtual_service([to("reviews-v1")], [to("reviews-v1")]), "-n", namespace)
+    routes = virtual_service([to("reviews-v1")], [to("reviews-v1")])
+    MeshNamespace(cluster, namespace).create(routes)
     following = istio(namespace, canary="v3", hosts=hosts | {"canary": "reviews-v3"})
     return Case(objects, istio(namespace, hosts=hosts), following)
 
 
 @pytest.fixture
 def fresh_http_route(cluster, namespace, objects):
-    cluster.apply(http_route([ref("reviews-v1")]), "-n", namespace)
+    MeshNamespace(cluster, namespace).create(http_route([ref("reviews-v1")]), "httproutes")
     return Case(objects, gateway(namespace), gateway(namespace, canary="v3"))
 
 
 @pytest.fixture
 def fresh_grpc_route(cluster, namespace, objects):
-    cluster.apply(http_route([ref("reviews-v1")], kind="GRPCRoute"), "-n", namespace)
+    route = http_route([ref("reviews-v1")], kind="GRPCRoute")
+    MeshNamespace(cluster, namespace).create(route, "grpcroutes")
     name = {"grpcRoute": "reviews"}
     return Case(objects, gateway(namespace, **name), gateway(namespace, canary="v3", **name))
 
@@ -106,11 +109,11 @@ def fresh_made_route(namespace, making):
     return Case(making, plan, gateway(namespace, canary="v3", **route))
 
 
-CASES = ["memory", "envoy", "subsets", "hosts", "http_route", "grpc_route"]
-CASES += ["made_subsets", "made_route"]
+IN_A_CLUSTER = ("subsets", "hosts", "http_route", "grpc_route", "made_subsets", "made_route")
+CLUSTERED = [pytest.param(name, marks=pytest.mark.cluster) for name in IN_A_CLUSTER]
 
 
-@pytest.fixture(params=CASES)
+@pytest.fixture(params=["memory", "envoy", *CLUSTERED])
 def case(request) -> Case:
     prepared_case: Case = request.getfixturevalue(f"fresh_{request.param}")
     prepared_case.router = router_over(prepared_case.router)

@@ -5,10 +5,12 @@ import subprocess
 import threading
 from collections import Counter
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from analysis.counting.counts import Counts
-from analysis.counting.cursor import Cursor, advance
+from analysis.counting.belief import count_look
+from analysis.counting.counts import Counts, EvidenceError
+from analysis.counting.cursor import Cursor
 from rollout.demo.servers.process import Process, answers, free_ports
 from rollout.observe.prometheus import PrometheusObserver
 from tests.support.asking import ask
@@ -54,10 +56,11 @@ def past(folder, samples):
 class GuardrailWatch:
     """Looks at one guardrail as a rollout does: newest known sample, cursor, running totals."""
 
-    def __init__(self, url, guardrail, scrape="2s"):
+    def __init__(self, url, guardrail, scrape="2s", service="summarizer"):
         self.observer, self.guardrail = PrometheusObserver(), guardrail
-        self.words = {"guardrails": [guardrail], "url": url, "scrape": scrape}
+        self.words = {"guardrails": [guardrail], "url": url, "scrape": scrape, "service": service}
         self.cursor, self.total = Cursor(), Counts()
+        self.unbelieved: list[str] = []
 
     @property
     def name(self):
@@ -66,10 +69,18 @@ class GuardrailWatch:
     def look(self, now):
         """One look; returns the problem in words, empty if there is none."""
         newest = self.cursor.newest("stable")
-        asked = ask({} if newest is None else {self.name: newest}, **self.words)
+        since = {} if newest is None else {self.name: newest}
+        asked = replace(ask(since, **self.words), cursors={self.name: self.cursor})
         answer = self.observer.observe([asked], now)[asked.rollout]
-        self.cursor, evidence = advance(self.cursor, answer.series.get(self.name, ()))
-        self.total += evidence
+        self.unbelieved += answer.unbelieved.get(self.name, ())
+        try:
+            belief = count_look(
+                self.cursor, answer.series.get(self.name, ()), answer.origins.get(self.name)
+            )
+        except EvidenceError as error:
+            return str(error)
+        self.cursor = belief.cursor
+        self.total += belief.counts
         return answer.problems.get(self.name, "")
 
 

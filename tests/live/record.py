@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+from analysis.counting.belief import count_look
 from analysis.counting.counts import Counts
-from analysis.counting.cursor import Cursor, advance
+from analysis.counting.cursor import Cursor
 from rollout.cli.text.report import states_of
 from rollout.decide.fold import fold
 from rollout.decide.record.facts import Confirmed, Decided, Observed
@@ -59,8 +60,8 @@ class Record:
         """Every count since the first look, from the recorded samples alone."""
         cursor, total = Cursor(), Counts()
         for fact in self.facts(Observed):
-            cursor, new = advance(cursor, fact.series.get(guardrail, ()))
-            total += new
+            belief = count_look(cursor, fact.series.get(guardrail, ()), fact.zeros.get(guardrail))
+            cursor, total = belief.cursor, total + belief.counts
         return total
 
     def replays(self) -> bool:

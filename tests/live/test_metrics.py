@@ -50,9 +50,9 @@ def test_prometheus_reads_what_the_journal_says(net, tmp_path):
         assert stored(prometheus, "surefoot_journal_entries_total")[0][1] == str(entries)
         names = {of["__name__"] for of, _ in stored(prometheus, '{__name__=~"surefoot_.*"}')}
         assert {name.removesuffix("_bucket") for name in names} >= {*METRICS} - {
+            "surefoot_rollout_traffic_follows",
             "surefoot_tick_duration_seconds",
             "surefoot_guardrail_proof_evidence_ratio",
-            "surefoot_rollout_traffic_follows",  # only once an end is seen, or not followed
         }
 
 

@@ -54,8 +54,11 @@ class Proxy:
 
     def dump(self, resource: str) -> list[Json]:
         """Entries of the configuration dump, such as `dynamic_route_configs`."""
-        answer = json.loads(self._get(f"/config_dump?resource={resource}"))
-        return list(answer.get("configs", []))
+        return configs_of(self.dump_text(resource))
+
+    def dump_text(self, resource: str) -> bytes:
+        """The same as the JSON text that Envoy gives."""
+        return self._get(f"/config_dump?resource={resource}")
 
     def counts(self, pattern: str) -> dict[str, int]:
         """Envoy's own counters whose names match a regular expression."""
@@ -70,6 +73,11 @@ class Proxy:
     def _get(self, path: str) -> bytes:
         with _DIRECT.open(f"{self.admin}{path}", timeout=5) as page:
             return bytes(page.read())
+
+
+def configs_of(text: bytes) -> list[Json]:
+    """The entries of a configuration dump."""
+    return list(json.loads(text).get("configs", []))
 
 
 def routes_of(configs: list[Json], host: str) -> list[ServedRoute]:
@@ -168,13 +176,17 @@ def _metadata(namespace: str, app: str) -> Json:
     }
 
 
+# An Envoy that lost istiod asks again up to half a minute later, which says nothing about Surefoot.
+_AGAIN = {"retry_back_off": {"base_interval": "0.2s", "max_interval": "1s"}}
+
+
 def _bootstrap(admin: int, istiod: int, node: str, metadata: Json) -> Json:
     by_ads = {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "0s"}
     stream = {
         "api_type": "GRPC",
         "transport_api_version": "V3",
         "set_node_on_first_message_only": True,
-        "grpc_services": [{"envoy_grpc": {"cluster_name": "xds-grpc"}}],
+        "grpc_services": [{"envoy_grpc": {"cluster_name": "xds-grpc", "retry_policy": _AGAIN}}],
     }
     return {
         "node": {"id": node, "cluster": node.split("~")[2], "metadata": metadata},

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import partial
+from functools import cached_property, partial
 from math import inf
 
 from rollout.decide.record.split import Split
 from tests.live.pipeline import until
-from tests.mesh.proxy import Json, Proxy, ServedRoute, routes_of
+from tests.mesh.proxy import Json, Proxy, ServedRoute, configs_of, routes_of
 from tests.mesh.story import Story
 
 _PERIOD = 0.1
@@ -26,7 +26,12 @@ class Dump:
     """The routes of an Envoy as its dump showed them at a time (unix seconds, after the answer)."""
 
     at: float
-    configs: list[Json]
+    text: bytes
+
+    @cached_property
+    def configs(self) -> list[Json]:
+        """Its entries, parsed when somebody asks: while it is recorded, requests want the core."""
+        return configs_of(self.text)
 
 
 class Recorder:
@@ -50,11 +55,11 @@ class Recorder:
     def _read(self, over: threading.Event) -> None:
         while not over.wait(_PERIOD):
             for envoy in self._proxies:
-                with suppress(OSError, ValueError):
-                    configs = envoy.dump("dynamic_route_configs")
+                with suppress(OSError):
+                    text = envoy.dump_text("dynamic_route_configs")
                     dumps = self._dumps[envoy.name]
-                    if not dumps or dumps[-1].configs != configs:
-                        dumps.append(Dump(time.time(), configs))
+                    if not dumps or dumps[-1].text != text:
+                        dumps.append(Dump(time.time(), text))
 
     def first(self, proxy: str, story: Story, split: Split, since: float) -> float | None:
         """When an Envoy's dump first showed a split, from a time on; None if it never did."""

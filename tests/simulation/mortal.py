@@ -1,10 +1,15 @@
-"""A controller process that kills itself with SIGKILL at one effect; run by test_sigkill.
+"""Controller processes that kill themselves with SIGKILL at one effect; run by test_sigkill.
 
-The world outside (traffic, clock) lives in a file and survives, as the world does.
+    python -m tests.simulation.mortal < CASES
+
+CASES is JSON: a list of [folder, effect, nth, when], each of which is a process of its own, forked
+after the imports. The exit codes are printed. The world outside (traffic, clock) lives in a file
+and survives, as the world does.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import pickle
@@ -102,5 +107,15 @@ def main(folder: Path, effect: str, nth: int, *, after: bool) -> None:
             keep()
 
 
+def run(folder: str, effect: str, nth: int, when: str) -> int:
+    """Run `main` in a process of its own, and return how that ended."""
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    main(Path(folder), effect, nth, after=when == "after")
+    raise SystemExit(0)
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), after=sys.argv[4] == "after")
+    gc.freeze()  # no child looks through all that was imported once more when it ends
+    print(json.dumps([run(*case) for case in json.load(sys.stdin)]))

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rollout.decide.fold import fold_all
 from rollout.decide.record.facts import Confirmed, Followed, HookCalled, HumanSaid
 from rollout.decide.record.split import Split
+from rollout.decide.rules.conclusion import conclude
 from rollout.errors import InputError
 from rollout.plan.model.plan import Plan
 from rollout.ports import RouteStatus
@@ -207,6 +209,9 @@ def test_every_end_ends_within_its_time_and_is_seen_only_where_traffic_follows(
     canary = GOOD if end == "good" else BAD
     lab = Lab(canary, plan=following_plan(), router=router, seed=seed)
     run_to_following(lab)
+    following = lab.state.following
+    assert following is not None
+    old_share = following.old_share or 0.0
     began, lab.world.rate, lab.world.dark, router.stays_at = lab.clock.now(), rate, dark, share
     lab.run()
     assert lab.state.is_terminal
@@ -216,5 +221,17 @@ def test_every_end_ends_within_its_time_and_is_seen_only_where_traffic_follows(
         assert outcomes(lab) == ["not seen"]
     elif losing == 0:
         assert outcomes(lab) == ["seen"]
-    elif losing > 0.25:
+    elif losing >= following.allowed + 0.75 * old_share:
         assert outcomes(lab) == ["not followed"]
+
+
+def test_every_outcome_follows_from_the_entries_before_it():
+    lab, router = watched()
+    router.stays_at = 0.25
+    tick(lab, 30)
+    entries = lab.entries
+    followed = [index for index, e in enumerate(entries) if isinstance(e.fact, Followed)]
+    assert len(followed) == 2
+    for index in followed:
+        before = fold_all((e.seq, e.fact) for e in entries[:index])
+        assert conclude(before, entries[index].fact.at, lab.plan.id) == entries[index].fact

@@ -78,15 +78,17 @@ def test_stable_may_fall_silent_after_the_switch(monkeypatch):
     assert lab.run().phase == "promoted"
 
 
-def test_a_canary_that_answers_nothing_after_the_switch_is_blind(monkeypatch):
+def test_a_canary_that_answers_nothing_after_the_switch_is_taken_back(monkeypatch):
     lab = Lab(GOOD, plan=plan(ramp=BEFORE))
     sample_one = lab.world._one
     monkeypatch.setattr(
         lab.world, "_one", lambda arm, *rest: sample_one(arm, *rest) if arm == "stable" else None
     )
+    assert lab.run(120).phase == "retreated"
+    assert lab.actions == ["advance", "retreat"]
+    assert lab.state.split.canary == 0
     assert lab.run().phase == "rolled back"
-    assert lab.actions == ["advance", "roll back"]
-    assert "nothing counted for v2" in lab.decisions[-1].sentence
+    assert lab.decisions[-1].reasons == ("inconclusive",)
 
 
 @pytest.mark.parametrize(("policy", "phase"), [("rollback", "rolled back"), ("pause", "paused")])

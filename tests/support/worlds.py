@@ -63,6 +63,7 @@ class Lab:
         behaviours = {"v1": GOOD, "v2": self.canary}
         self.world = SimulatedService(self.router, behaviours, seed=self.seed, rate=self.rate)
         self.begun = self.clock.now()
+        self.rollout = self.plan.id  # a digest, and asked for at every tick
         self.restart()
 
     def restart(self) -> None:
@@ -92,7 +93,7 @@ class Lab:
 
     @property
     def state(self) -> RolloutState:
-        return self.controller.states[self.plan.id]
+        return self.controller.states[self.rollout]
 
     @property
     def entries(self) -> list[Entry]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -29,9 +30,15 @@ def files(*folders: str) -> Iterator[Path]:
         yield from sorted((ROOT / folder).rglob("*.py"))
 
 
+@cache
+def nodes(path: Path) -> list[ast.AST]:
+    """Every node of a file's syntax tree."""
+    return [*ast.walk(ast.parse(path.read_text()))]
+
+
 def empty_names(path: Path) -> Iterator[str]:
     """Variables, parameters and fields that say nothing of what they hold."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         names = {}
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             names = {node.id: node.lineno}
@@ -51,7 +58,7 @@ def test_no_variable_is_an_empty_word(folder):
 def test_one_class_name_is_one_class():
     classes = defaultdict(list)
     for path in files(*FOLDERS):
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in nodes(path):
             if isinstance(node, ast.ClassDef):
                 classes[node.name].append(path.relative_to(ROOT).as_posix())
     assert {name: paths for name, paths in classes.items() if len(paths) > 1} == {}
@@ -62,7 +69,7 @@ def test_no_test_module_imports_another():
     imports = [
         f"{path.relative_to(ROOT)}: {node.module}"
         for path in files("tests")
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in nodes(path)
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tests.")
         if (node.module or "").rpartition(".")[2].startswith("test_")
     ]

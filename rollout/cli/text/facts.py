@@ -79,7 +79,8 @@ def _read_version(arm: object) -> str:
 def _describe_observed(fact: Observed) -> str:
     samples = sum(len(series.samples) for group in fact.series.values() for series in group)
     problems = [f"{name}: {words}" for name, words in fact.problems.items()]
-    return "; ".join([f"{samples:,} new sample{'' if samples == 1 else 's'}", *problems])
+    doubts = [f"{name}: {text}" for name, texts in fact.unbelieved.items() for text in texts]
+    return "; ".join([f"{samples:,} new sample{'' if samples == 1 else 's'}", *problems, *doubts])
 
 
 def _describe_calibrated(fact: Calibrated) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from analysis.counting.counts import Counts
+from analysis.counting.native_histogram import merged
 from rollout.decide.evidence.exposure import exposure_guardrail, may_hold_mirrored
 from rollout.decide.state.guardrail import GuardrailState
 from rollout.decide.state.rollout import RolloutState
@@ -43,7 +44,7 @@ def pair_with_baseline(
     Stable's looks in the first warm-up are only learned from: they choose histogram edges and bets.
     A look that chose a bet must not be bet on as well, or the test's error rate would not hold.
     Every later look is stored, and each is the partner of one look of the canary, in order. A look
-    of the canary without a partner is no evidence.
+    of the canary without a partner is no evidence. Its buckets may have been merged meanwhile.
     """
     if state.plan.spec.before is None:
         return guardrail, counts
@@ -62,7 +63,16 @@ def pair_with_baseline(
             guardrail, baseline_exhausted_at=guardrail.baseline_exhausted_at or at
         ), _NO_COUNTS
     partner, *rest = guardrail.baseline_looks
-    return replace(guardrail, baseline_looks=tuple(rest)), replace(counts, stable=partner.stable)
+    return replace(guardrail, baseline_looks=tuple(rest)), _with_stable(counts, partner)
+
+
+def _with_stable(counts: Counts, partner: Counts) -> Counts:
+    """Return the canary's counts with stable's of another look, in the canary's buckets."""
+    if partner.edges == counts.edges:
+        return replace(counts, stable=partner.stable)
+    if not set(counts.edges) < set(partner.edges):
+        return _NO_COUNTS
+    return replace(counts, stable=merged(partner.stable, partner.edges, counts.edges))
 
 
 def _keep_look(

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 
 from analysis import sample_ratio
-from analysis.binomial import upper_tail
+from analysis.binomial import lower_tail, upper_tail
 from analysis.counting.counts import Counts
 from analysis.fast_replace import replace
 from rollout.decide.evidence.blindness import stale_after
@@ -28,6 +28,9 @@ from rollout.plan.model.plan import Plan
 
 ENOUGH = 7.0
 """Requests that the old split gives the losing version in a full block."""
+
+DRAIN = 60.0
+"""Seconds that requests may go on after a write, where neither plan nor route says."""
 
 _RESIDUE = 0.01  # of the old share: a stray request does not contradict a write
 _LEFT = 0.5  # of the old share: what an agreeing block excludes
@@ -109,9 +112,9 @@ def _excludes_old_share(state: RolloutState, following: Following) -> bool:
     alpha = _ALPHA * 0.5 ** min(following.contradictions, _MOST_HALVINGS)
     size = _size(state.plan)
     requests, losing = math.floor(following.requests / size), math.ceil(following.losing / size)
-    if losing >= requests or following.old_share is None:
+    if losing > requests or following.old_share is None:
         return False
-    return 1 - upper_tail(losing + 1, requests, _half_left(following)) < alpha
+    return lower_tail(losing, requests, _half_left(following)) < alpha
 
 
 def _half_left(following: Following) -> float:
@@ -214,4 +217,11 @@ def _find_segment_size(tally: TrafficTally) -> float | None:
 def _find_count_start(state: RolloutState, at: float) -> float:
     name = exposure_guardrail(state.plan)
     lag = next(g.lag for g in state.plan.spec.guardrails if g.name == name)
-    return at + state.plan.spec.drains_within + lag
+    return at + _find_drain(state) + lag
+
+
+def _find_drain(state: RolloutState) -> float:
+    """Return the seconds in which requests from before a write have ended."""
+    declared, read = state.plan.spec.drains_within, state.route_read
+    timeout = read.timeout if read else None
+    return declared if declared is not None else timeout or DRAIN

@@ -17,8 +17,8 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from analysis import sample_ratio
+from analysis.counting.belief import count_look
 from analysis.counting.counts import Counts, EvidenceError
-from analysis.counting.cursor import advance
 from analysis.fast_replace import replace
 from analysis.verdict.sequential_test import SequentialTest
 from rollout.decide.evidence.baseline import look_started_at, pair_with_baseline
@@ -29,6 +29,7 @@ from rollout.decide.evidence.exposure import (
     share_of_all,
 )
 from rollout.decide.evidence.following import count_followers
+from rollout.decide.evidence.strays import describe_strays, set_aside
 from rollout.decide.record.facts import Observed
 from rollout.decide.state.guardrail import GuardrailState
 from rollout.decide.state.rollout import TERMINAL, RolloutState
@@ -44,16 +45,16 @@ def apply_observation(state: RolloutState, fact: Observed, _seq: int) -> Rollout
     since = look_started_at(state, state.guardrails[counted])
     guardrail_states = {}
     for guardrail in state.plan.spec.guardrails:
-        guardrail_state, counts = _read(state.guardrails[guardrail.name], fact, guardrail.name)
+        guardrail_state, counts = _read(state.guardrails[guardrail.name], fact, guardrail)
         if not _is_over(state):
             guardrail_state = _update_test(state, guardrail_state, counts, guardrail, fact.at)
         guardrail_states[guardrail.name] = _with_problem_since(guardrail_state, fact.at)
         if guardrail.name == counted:
             exposures = counts
-    state = replace(
-        state,
-        following=count_followers(replace(state, guardrails=guardrail_states), exposures, since),
-    )
+    is_believed = counted not in fact.unbelieved
+    if is_believed:
+        after = replace(state, guardrails=guardrail_states)
+        state = replace(state, following=count_followers(after, exposures, since))
     if _is_over(state):
         return replace(state, guardrails=guardrail_states, looked_at=fact.at)
     return replace(
@@ -62,7 +63,7 @@ def apply_observation(state: RolloutState, fact: Observed, _seq: int) -> Rollout
         looked_at=fact.at,
         untouched=_count_untouched(state, exposures),
         first_canary_at=_find_first_request(state, guardrail_states[counted], exposures, since),
-        **_check_traffic_share(state, exposures, since, fact.at),
+        **_check_traffic_share(state, exposures, since, fact.at, believed=is_believed),
     )
 
 
@@ -81,17 +82,24 @@ def _count_untouched(state: RolloutState, exposures: Counts) -> TrafficTally:
     return state.untouched.seen(exposures.canary_exposures, exposures.stable_exposures, 0.0)
 
 
-def _read(guardrail: GuardrailState, fact: Observed, name: str) -> tuple[GuardrailState, Counts]:
-    """Return the guardrail with its cursor moved, and the new counts.
+def _read(
+    state: GuardrailState, fact: Observed, guardrail: Guardrail
+) -> tuple[GuardrailState, Counts]:
+    """Return the guardrail's state with its cursor moved, and the new counts.
 
     Samples that cannot be used move nothing, so the next look covers their time as well.
     """
+    name = guardrail.name
     message = fact.problems.get(name, "")
     try:
-        cursor, counts = advance(guardrail.cursor, fact.series.get(name, ()))
+        belief = count_look(state.cursor, fact.series.get(name, ()), fact.zeros.get(name))
     except EvidenceError as error:
-        return replace(guardrail, problem=str(error)), Counts((0, 0), (0, 0))
-    return replace(guardrail, cursor=cursor, problem=message), counts
+        return replace(state, problem=str(error)), Counts((0, 0), (0, 0))
+    counts = belief.counts
+    if name in fact.zeros:  # older journals took them for the best scores
+        state, counts = set_aside(state, counts, guardrail.source)
+    message = message or describe_strays(state)
+    return replace(state, cursor=belief.cursor, problem=message), counts
 
 
 def _with_problem_since(guardrail: GuardrailState, at: float) -> GuardrailState:
@@ -188,12 +196,12 @@ def _find_first_request(
 
 
 def _check_traffic_share(
-    state: RolloutState, exposures: Counts, since: float | None, at: float
+    state: RolloutState, exposures: Counts, since: float | None, at: float, *, believed: bool
 ) -> dict[str, Any]:
     """Return the state's changes by the test of the traffic share.
 
     Only looks that lie wholly after the mesh's confirmation are tested: an earlier one may hold
-    requests of two splits.
+    requests of two splits. Nor are looks of which something was not counted.
     """
     canary, stable = exposures.canary_exposures, exposures.stable_exposures
     mirrored = may_hold_mirrored(state, since, 0.0)
@@ -202,7 +210,7 @@ def _check_traffic_share(
     confirmed = state.delivery.confirmed_at
     if mirrored or state.delivery.is_open or confirmed is None or not state.split.canary:
         return changes
-    if since is None or since < confirmed:
+    if since is None or since < confirmed or not believed:
         return changes
     # Where the segment's share is not declared, any canary request counts as agreement.
     share, agrees = share_of_all(state.plan, state.split), canary > 0

@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from analysis.counting.cursor import Series
+from analysis.counting.origin import Origin
 from analysis.dispersion.estimate import Dispersion
 from rollout.decide.record.split import Split
 
@@ -75,6 +76,18 @@ class Observed(_Fact):
     kind: Literal["observed"] = "observed"
     series: dict[str, tuple[Series, ...]] = {}
     problems: dict[str, str] = {}
+    # Both names sort behind `series`, so that a scan still passes over observations unread.
+    zeros: dict[str, dict[str, Origin]] = Field(
+        default={},
+        description="Evidence on series that were born or fell, by guardrail and series; a "
+        "guardrail that is listed is counted by `belief`, any other by the rule of older journals.",
+        exclude_if=lambda value: not value,
+    )
+    unbelieved: dict[str, tuple[str, ...]] = Field(
+        default={},
+        description="What was not counted, in words, by guardrail.",
+        exclude_if=lambda value: not value,
+    )
 
 
 class Learned(_Fact):
@@ -209,6 +222,11 @@ class RouteRead(_Fact):
         default=(), description="What the mesh reports against the route, in words."
     )
     owner: str = Field(default="", description="The controller that writes the object back.")
+    timeout: float | None = Field(
+        default=None,
+        description="The longest time-out of the plan's routes, in seconds.",
+        exclude_if=lambda value: value is None,
+    )
     taken: bool | None = Field(
         default=None,
         description="Whether the mesh says that it has taken the object as it is now, where it "
@@ -237,7 +255,7 @@ class RouteRead(_Fact):
     @property
     def reports(self) -> tuple[object, ...]:
         """What the mesh reports of the route besides its weights."""
-        others = self.pinned, self.strays, self.taken
+        others = self.pinned, self.strays, self.taken, self.timeout
         return self.writer, self.has_endpoints, self.conditions, self.owner, *others
 
 

@@ -13,6 +13,17 @@ from analysis.verdict.sequential_test import Logs, SequentialTest
 
 
 @dataclass(frozen=True)
+class Strays:
+    """Units beyond the scale since the rollout began, of all units in looks of both versions."""
+
+    canary: int = 0
+    stable: int = 0
+    canary_units: int = 0
+    stable_units: int = 0
+    capital: tuple[float, ...] = ()  # of the test that both versions have the same share of them
+
+
+@dataclass(frozen=True)
 class GuardrailState:
     """One guardrail's newest samples (`cursor`) and what they are evidence of (`test`)."""
 
@@ -31,6 +42,7 @@ class GuardrailState:
     # it is created once, so that a second holdback after a pause cannot restart them.
     has_late_start: bool = False
     late_test: SequentialTest | None = None
+    strays: Strays | None = None
 
     @cached_property
     def logs(self) -> Logs:

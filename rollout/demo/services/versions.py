@@ -39,10 +39,11 @@ Summarizer = Callable[[Note], str]
 def summarizer(algorithm: str) -> Summarizer:
     """Return a function from a note to its SENTENCES best sentences, in the note's order.
 
-    Every note is summarised once here, so that no request waits for imports or parsing.
+    Every note is summarised once, and here: no request waits for imports, parsing or a core.
     """
     run = _load_summarizer(algorithm)
 
+    @cache
     def summarize(note: Note) -> str:
         return " ".join(map(str, run(_parse_document(note.text), SENTENCES)))
 

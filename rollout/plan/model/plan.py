@@ -43,7 +43,6 @@ __all__ = [
 ]
 
 FOLLOW_WITHIN = 300.0  # seconds
-DRAIN = 60.0  # seconds
 
 
 class Spec(Model):
@@ -86,8 +85,8 @@ class Spec(Model):
     )
     drain: Duration | None = Field(
         None,
-        description="How long requests from before a write may still arrive; the policy's "
-        "`timeout`, else 1m, when left out.",
+        description="How long requests from before a write may still arrive; the policy's or "
+        "the route's time-out, else 1m, when left out.",
     )
     hooks: Hooks = Field(
         None, description="Addresses that are called before the first step and after the end."
@@ -121,11 +120,11 @@ class Spec(Model):
         return FOLLOW_WITHIN if self.follow_within is None else self.follow_within
 
     @property
-    def drains_within(self) -> float:
-        """Seconds in which requests that began before a write have ended."""
+    def drains_within(self) -> float | None:
+        """Seconds in which requests that began before a write have ended; None: the route's."""
         if self.drain is not None:
             return self.drain
-        return (self.policy.timeout if self.policy else None) or DRAIN
+        return self.policy.timeout if self.policy else None
 
     @field_validator("follow_within")
     @classmethod

@@ -18,7 +18,7 @@ from rollout.ports import RouteStatus
 from rollout.route.envoy.safety_net import fallen, is_serving, net_name, netted, over_net, past_net
 from rollout.route.envoy.traffic import patch, split_of
 from rollout.route.envoy.watched import load, replace
-from rollout.route.envoy.weights import Arms, clusters_of, names_of, shown, version_of
+from rollout.route.envoy.weights import Arms, clusters_of, find_timeout, names_of, shown, version_of
 from rollout.route.manifest import Json, dicts
 
 _TIMEOUT = 2.0
@@ -63,7 +63,7 @@ class EnvoyRouter:
         if netted(plan.spec.policy, split) and fallen(ask(route, "/clusters"), arms):
             message = f"no endpoint of {arms.canary} serves: Envoy asks {arms.stable} instead"
             raise RouteError(message)
-        return RouteStatus(split, version_of(live))
+        return RouteStatus(split, version_of(live), timeout=find_timeout(live, arms))
 
     def cached(self, plan: Plan, total: int) -> RouteStatus | None:
         """Return nothing: an Envoy is not watched."""

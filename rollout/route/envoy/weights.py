@@ -11,6 +11,7 @@ from rollout.errors import RouteError
 from rollout.route.envoy.walk import Weighted, actions, every_weighted, weight
 from rollout.route.manifest import Json, dicts, key
 from rollout.route.nearest import format_shares, nearest
+from rollout.route.timeout import find_longest_timeout
 from rollout.route.weighted_route import TWO_ARMS, Arm, WeightedRoute, move
 
 
@@ -87,6 +88,16 @@ def split_of(manifest: Json, arms: Arms, total: int) -> Split:
         )
         raise RouteError(f"routes disagree on the share of {arms.canary}: {shares_text}")
     return nearest(next(iter(shares)), total)
+
+
+def find_timeout(manifest: Json, arms: Arms) -> float | None:
+    """Return the longest time-out (seconds) of the routes with these arms; None if unknown."""
+    fields = [weighted.field for weighted in _find_owned(manifest, arms)]
+    return find_longest_timeout(
+        action
+        for _, _, action in actions(manifest)
+        if action.get(key(action, "weighted_clusters")) in fields
+    )
 
 
 def names_of(manifest: Json, arms: Arms) -> set[str]:

@@ -12,6 +12,7 @@ from rollout.ports import RouteStatus
 from rollout.route.istio.destinations import explain_missing_subset
 from rollout.route.kube import patch
 from rollout.route.kube.conditions import conditions_of, owner_of, taken_of
+from rollout.route.kube.dialect import dialect_of
 from rollout.route.kube.endpoints import EndpointSource, has_endpoints
 from rollout.route.kube.object_annotations import read_write_id
 from rollout.route.kube.objects import (
@@ -25,6 +26,7 @@ from rollout.route.kube.objects import (
 )
 from rollout.route.kube.view import exposure, gives_nothing, split_of
 from rollout.route.manifest import Json
+from rollout.route.timeout import find_longest_timeout
 
 _ATTEMPTS = 5
 _CONFLICT = 409
@@ -175,7 +177,13 @@ def _read_status(live: Json, target: Target, plan: Plan, total: int) -> RouteSta
         pinned=others.pinned,
         strays=others.strays,
         taken=_read_taken(live),
+        timeout=_read_timeout(live, plan),
     )
+
+
+def _read_timeout(live: Json, plan: Plan) -> float | None:
+    routes = dialect_of(plan).weighted_routes(live, plan, back=True, alone=True)
+    return find_longest_timeout(route.body for route in routes)
 
 
 def _read_taken(live: Json) -> bool | None:

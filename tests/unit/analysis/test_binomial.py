@@ -5,7 +5,7 @@ import math
 import pytest
 from scipy.stats import binom, binomtest
 
-from analysis.binomial import upper_bound, upper_tail
+from analysis.binomial import lower_tail, upper_bound, upper_tail
 
 
 @pytest.mark.parametrize(("k", "n"), [(0, 10), (1, 10), (3, 1000), (9, 10), (0, 1), (250, 2000)])
@@ -39,6 +39,7 @@ def test_what_is_no_count_is_refused(numbers):
 @pytest.mark.parametrize("share", [0.0, 0.001, 0.3, 1.0])
 def test_the_tail_is_scipy_s_survival_function(k, n, share):
     assert upper_tail(k, n, share) == pytest.approx(binom.sf(k - 1, n, share))
+    assert lower_tail(k, n, share) == pytest.approx(binom.cdf(k, n, share))
 
 
 @pytest.mark.parametrize(("k", "n", "share"), [(-1, 3, 0.5), (4, 3, 0.5), (1, 3, 1.5)])

@@ -34,6 +34,7 @@ def test_a_run_is_the_same_again_and_another_number_is_another_run(even):
     assert replay_once(everything, (1, 2)).outcome == "promoted"
 
 
+@pytest.mark.no_cover  # many runs of what other tests cover
 def test_even_pods_are_not_rolled_back(even):
     outcome = calibrate(even, 40, seed=1)
     assert outcome.rolled_back <= 1
@@ -57,6 +58,7 @@ def test_every_strategy_can_be_replayed(strategy):
     assert (outcome.runs, outcome.rolled_back) == (6, 0)
 
 
+@pytest.mark.no_cover  # many runs of what other tests cover
 def test_pods_that_differ_for_good_break_an_engine_that_knows_nothing_of_them(uneven, monkeypatch):
     monkeypatch.setattr(Replay, "history", lambda *_: PodHistory())
     outcome = calibrate(uneven, 40, seed=1)
@@ -68,6 +70,7 @@ def test_pods_that_differ_for_good_break_an_engine_that_knows_nothing_of_them(un
     assert (fact.pods, fact.canary_pods, fact.history, fact.window) == (8, 2, 2880.0, 120.0)
 
 
+@pytest.mark.no_cover  # many runs of what other tests cover
 def test_what_their_past_says_saves_most_of_them(uneven):
     assert calibrate(uneven, 40, seed=1).rolled_back <= 3
 
@@ -87,6 +90,7 @@ def test_blind_replays_do_not_count():
     assert (outcome.runs, outcome.untested) == (0, 3)
 
 
+@pytest.mark.no_cover  # many runs of what other tests cover
 def test_processes_change_nothing(even):
     alone: list[int] = []
     outcome = calibrate(even, 50, seed=2, on_done=alone.append)

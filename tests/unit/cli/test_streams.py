@@ -29,24 +29,36 @@ def short_recording(folder: Path) -> Path:
     return path
 
 
-def end_all(stream: str, cases: list[list[str]], folder: Path) -> list[tuple[int, str]]:
-    """Run every command on such a stream; how each ended, and its errors."""
+def end_all(cases: list[tuple[str, list[str]]], folder: Path) -> list[tuple[int, str]]:
+    """Run every command on its stream; how each ended, and its errors."""
     asked, results = folder / "cases.json", folder / "results.json"
-    asked.write_text(json.dumps({"stream": stream, "commands": cases}), encoding="utf-8")
+    asked.write_text(json.dumps(cases), encoding="utf-8")
     module = [sys.executable, "-m", "tests.support.forked_commands", str(asked), str(results)]
     environment = {**os.environ, "XDG_STATE_HOME": str(folder), "KUBECONFIG": "/none"}
     subprocess.run(module, env=environment, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     return [(code, errors) for code, errors in json.loads(results.read_text(encoding="utf-8"))]
 
 
-@pytest.mark.parametrize("stream", STREAMS)
-def test_no_stream_brings_a_traceback(stream, tmp_path):
-    inputs = sound_files(tmp_path, PLAN, short_recording(tmp_path))
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory):
+    """How every command ended on every stream, and with which errors: (words, code, errors)."""
+    folder = tmp_path_factory.mktemp("streams")
+    inputs = sound_files(folder, PLAN, short_recording(folder))
     cases = [
-        [*path, *(["--help"] if path[0] in HELP_ONLY else arguments(command, inputs))]
+        (stream, [*path, *(["--help"] if path[0] in HELP_ONLY else arguments(command, inputs))])
+        for stream in STREAMS
         for path, command in commands()
     ]
-    for words, (code, errors) in zip(cases, end_all(stream, cases, tmp_path), strict=True):
+    ends: dict[str, list[tuple[list[str], int, str]]] = {stream: [] for stream in STREAMS}
+    for (stream, words), (code, errors) in zip(cases, end_all(cases, folder), strict=True):
+        ends[stream].append((words, code, errors))
+    return ends
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_no_stream_brings_a_traceback(stream, ended):
+    assert len(ended[stream]) == len([*commands()])
+    for words, code, errors in ended[stream]:
         assert "Traceback" not in errors, (words, errors)
         assert "Exception ignored" not in errors, (words, errors)
         assert code in {0, 1, 2, 141}, (words, code, errors)
@@ -54,7 +66,7 @@ def test_no_stream_brings_a_traceback(stream, tmp_path):
 
 def test_a_full_disk_is_named(tmp_path):
     words = ["log", "--journal", str(short_recording(tmp_path))]
-    ((code, errors),) = end_all("full", [words], tmp_path)
+    ((code, errors),) = end_all([("full", words)], tmp_path)
     assert (code, "No space left on device" in errors) == (1, True)
 
 

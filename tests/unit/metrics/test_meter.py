@@ -299,6 +299,8 @@ def test_every_metric_is_served_and_no_other():
     at_the_end = {"surefoot_rollout_traffic_follows"}
     assert {name.removesuffix("_total") for name in METRICS} - at_the_end == set(families)
     for name, metric in METRICS.items():
+        if name in at_the_end:
+            continue
         family = families[name.removesuffix("_total")]
         assert (family.type, family.documentation) == (metric.kind, metric.help)
         for sample in family.samples:

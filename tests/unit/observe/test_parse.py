@@ -89,6 +89,23 @@ def test_buckets_become_one_series_in_the_order_of_their_edges(read):
     assert one_series.samples == ((996, (1, 4, 9)), (998, (2, 6, 12)))
 
 
+def test_an_edge_is_its_number_however_it_is_written(read):
+    old = buckets("v1", (994, (1, 4, 9)), (996, (2, 6, 12)), edges=("10", "100", "+Inf"))
+    new = buckets("v1", (998, (3, 7, 13)), edges=("10.0", "1e2", "+Inf"))
+    ((one_series,), problem) = read([*old, *new], LATENCY)
+    assert not problem
+    assert one_series.edges == (10.0, 100.0, math.inf)
+    assert [at for at, _ in one_series.samples] == [994, 998]
+
+
+def test_an_exporter_that_changes_its_buckets_is_read_at_the_common_edges(read):
+    old = buckets("v1", (992, (1, 4, 9)), (994, (2, 6, 12)), edges=("10", "100", "+Inf"))
+    new = buckets("v1", (996, (3, 8, 14)), (998, (4, 9, 15)), edges=("10", "200", "+Inf"))
+    ((one_series,), _) = read([*old, *new], LATENCY)
+    assert one_series.edges == (10.0, math.inf)
+    assert one_series.samples == ((992, (1, 9)), (998, (4, 15)))
+
+
 def test_only_scrapes_with_every_bucket_count(read):
     result = buckets("v2", (996, (1, 4, 9)), (998, (2, 6, 12)))
     result[1]["values"].pop()
@@ -196,9 +213,13 @@ def test_a_counter_without_the_label_that_marks_bad_units_is_a_problem(read):
     ("result", "guardrail", "words"),
     [
         ([item("v1", (998, 5))] * 2, ERRORS, "two series have the same labels"),
-        (buckets("v1", (998, (1, 2, 3))) * 2, LATENCY, "two series have the same labels"),
         (
-            buckets("v1", (998, (1, 1)), edges=("1", "1.0")),
+            [*buckets("v1", (998, (1, 2, 3))), *buckets("v1", (998, (1, 2, 4)))],
+            LATENCY,
+            "two series have the same labels",
+        ),
+        (
+            buckets("v1", (998, (1, 2, 3)), edges=("1", "1.0", "+Inf")),
             LATENCY,
             "two series have the same labels",
         ),
@@ -208,7 +229,7 @@ def test_a_counter_without_the_label_that_marks_bad_units_is_a_problem(read):
         (
             [
                 *buckets("v1", (998, (1, 2, 3))),
-                *buckets("v2", (998, (1, 2, 3)), edges=("1", "5", "+Inf")),
+                *buckets("v2", (998, (1, 2, 3)), edges=("5", "7", "+Inf")),
             ],
             LATENCY,
             "bucket layouts differ",

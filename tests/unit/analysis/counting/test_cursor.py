@@ -6,7 +6,7 @@ import pytest
 
 from analysis.counting.counts import Counts, EvidenceError
 from analysis.counting.cursor import Cursor, Series, advance
-from analysis.counting.thinning import compress, compress_all
+from analysis.counting.thinning import compress
 
 INF = math.inf
 EDGES = (1.0, 2.0, INF)
@@ -208,16 +208,6 @@ def test_another_process_is_no_sibling():
     look = [lived("200", (11, 5)), lived("503", (11, 5), bad=True, process="job/two")]
     _, evidence = after(BEFORE, look)
     assert evidence.canary == (8, 3)
-
-
-def test_compressing_keeps_a_siblings_restart_in_sight():
-    look = [
-        lived("200", (11, 120), (12, 5), (13, 9)),
-        lived("503", (11, 4), (12, 5), (13, 6), bad=True),
-    ]
-    whole, short = after(BEFORE, look), after(BEFORE, compress_all(look))
-    assert short == whole
-    assert whole[1].canary == (20 + 9 + 2 + 6, 2 + 6)
 
 
 def test_compress_keeps_the_ends_and_both_sides_of_a_reset():

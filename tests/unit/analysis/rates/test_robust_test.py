@@ -34,6 +34,7 @@ def first(logs, alpha):
     return np.where(crossed.any(axis=1), crossed.argmax(axis=1) + 1.0, np.inf)
 
 
+@pytest.mark.no_cover  # many runs of what other tests cover
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_false_rollback_is_as_rare_as_declared_in_every_scenario(scenario):
     """The cells that are worst in `benchmarks/dispersion.py`, which has all of them."""
@@ -42,6 +43,7 @@ def test_false_rollback_is_as_rare_as_declared_in_every_scenario(scenario):
     assert ever(logs, alpha) <= alpha + 3 * np.sqrt(alpha * (1 - alpha) / runs)
 
 
+@pytest.mark.no_cover  # many runs of what other tests cover
 @pytest.mark.parametrize("margin", [{"ratio": 1.5}, {"absolute": 0.01}])
 @pytest.mark.parametrize("scenario", ["retries", "pod-gamma", "pods-.1"])
 def test_a_canary_exactly_at_its_margin_is_rarely_rolled_back(scenario, margin):
@@ -53,6 +55,7 @@ def test_a_canary_exactly_at_its_margin_is_rarely_rolled_back(scenario, margin):
     assert ever(logs, alpha) <= alpha + 3 * np.sqrt(alpha * (1 - alpha) / runs)
 
 
+@pytest.mark.no_cover  # many runs of what other tests cover
 @pytest.mark.parametrize(
     ("scenario", "most"),
     [
@@ -95,6 +98,7 @@ def test_the_guard_folds_what_the_path_computes():
         assert capital.logs.harm == pytest.approx(path[look], abs=1e-9)
 
 
+@pytest.mark.no_cover  # many runs of what other tests cover
 def test_promotion_of_a_canary_at_its_margin_is_as_rare_as_declared():
     """D through the guard: clusters of retries, and pods that differ for good."""
     runs, looks, beta = 40, 120, 0.05

@@ -56,6 +56,7 @@ def test_json_has_a_stable_shape(file):
     assert "latency" in report["base"]["assumed"]
 
 
+@pytest.mark.no_cover  # many runs of what other tests cover
 def test_the_same_seed_gives_the_same_text(file):
     arguments = (file, *OFFLINE, "--rate", 100, "--json", "--seed", 7)
     assert rehearse(*arguments).output == rehearse(*arguments).output
@@ -136,6 +137,7 @@ def test_help_comes_after_schema():
     assert "latency=+50%" in rehearse("--help").output
 
 
+@pytest.mark.no_cover  # many runs of what other tests cover
 def test_examples_can_be_rehearsed():
     examples = Path(__file__).parents[4] / "manifests/examples"
     for path in sorted([*examples.glob("0[12567]-*.yaml"), *examples.glob("12-*.yaml")]):

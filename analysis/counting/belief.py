@@ -1,0 +1,197 @@
+"""Counts only what a process could have served between two scrapes, series by series.
+
+How it works: `count_believed` puts the series of a look in one layout, learns the pace of those
+that only rise, and walks along the new samples of each (see `walk`), before anything is added up.
+What the walks believe is added up by version. A doubt that no walk can resolve raises, so that the
+look moves nothing and the next one judges the same samples again, together with newer ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import pairwise
+from operator import add, ge
+
+from analysis.counting.change import classify, is_leap
+from analysis.counting.counts import Counts
+from analysis.counting.cursor import (
+    Arm,
+    Cursor,
+    Sample,
+    Series,
+    advance,
+    buckets,
+    check,
+    in_one_layout,
+)
+from analysis.counting.layout import on_common_edges
+from analysis.counting.origin import Origin, Origins, series_id
+from analysis.counting.walk import Point, Walk
+
+_ARMS: tuple[Arm, ...] = ("canary", "stable")
+_UNKNOWN = Origin("a series")
+
+GROWTH = 4.0
+"""How much higher one look may take the pace: a leap that goes unnoticed must not hide others."""
+
+
+@dataclass(frozen=True)
+class Belief:
+    """One look's counts, the cursor after it, and in words what was not believed."""
+
+    cursor: Cursor
+    counts: Counts
+    unbelieved: tuple[str, ...] = ()
+
+
+def count_look(cursor: Cursor, series: Sequence[Series], origins: Origins | None) -> Belief:
+    """Count by the rule that the samples were read for: without `origins` it is `advance`.
+
+    Journals from before the evidence was recorded are counted as they were. Raises EvidenceError.
+    """
+    if origins is None:
+        return Belief(*advance(cursor, series))
+    return count_believed(cursor, series, origins)
+
+
+def count_believed(cursor: Cursor, series: Sequence[Series], origins: Origins) -> Belief:
+    """Count what is believed of the samples newer than the cursor, and move the cursor.
+
+    The counts are at most what the processes served, and equal to it where the samples and the
+    evidence in `origins` can show it. Raises EvidenceError, with the reason in words and without
+    label values, where a change is doubted and not resolved, and as `cursor.check` does.
+    """
+    cursor, lines = _prepare(cursor, series)
+    pace = _find_pace(cursor, lines)
+    last, doubted = dict(cursor.last), dict(cursor.doubted)
+    totals: dict[Arm, list[int]] = {arm: [0] * (len(cursor.edges) or 2) for arm in _ARMS}
+    words: list[str] = []
+    for line in lines:
+        if not line.points:
+            continue
+        origin = origins.get(series_id(*line.key), _UNKNOWN)
+        walk = Walk(origin, pace, remembered=cursor.doubted.get(line.key))
+        _begin(walk, line, cursor, lines)
+        units = walk.finish(line.points)
+        last[line.key], pace = walk.last, max(pace, walk.pace)
+        if walk.remembered is not None:
+            doubted[line.key] = walk.remembered
+        if cursor.started:
+            _add(totals[line.series.arm], line.series, units)
+            words += walk.words
+    counts = Counts(tuple(totals["canary"]), tuple(totals["stable"]), cursor.edges)
+    doubted = {key: until for key, until in doubted.items() if until > last[key][0]}
+    cursor = replace(cursor, last=last, pace=pace, doubted=doubted)
+    return Belief(cursor.after_baseline(), counts, tuple(dict.fromkeys(words)))
+
+
+def find_open(cursor: Cursor, series: Sequence[Series]) -> set[tuple[Arm, str]]:
+    """Return the series whose evidence matters: those that were born, fell or leapt.
+
+    Raises EvidenceError as `count_believed` does for layouts and values.
+    """
+    cursor, lines = _prepare(cursor, series)
+    pace = _find_pace(cursor, lines)
+    return {line.key for line in lines if line.is_open(pace, started=cursor.started)}
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A series with its last counted sample, if there is one, and the newer ones."""
+
+    series: Series
+    last: Point | None
+    points: tuple[Point, ...]
+
+    @property
+    def key(self) -> tuple[Arm, str]:
+        return self.series.arm, self.series.key
+
+    @cached_property
+    def gaps(self) -> tuple[tuple[Point, Point], ...]:
+        """Both sides of each new gap."""
+        return tuple(pairwise([*([self.last] if self.last else ()), *self.points]))
+
+    def is_open(self, pace: float, *, started: bool) -> bool:
+        if self.last is None and self.points and started:
+            return True
+        return any(
+            classify(before, after, end - start, pace) != "rise"
+            for (start, before), (end, after) in self.gaps
+        )
+
+    def find_pace(self, pace: float) -> float:
+        """Return the units per second of a series that only rises, without a leap; else 0."""
+        if not self.gaps or not all(
+            all(map(ge, after, before)) for (_, before), (_, after) in self.gaps
+        ):
+            return 0.0
+        gains = [(sum(after) - sum(before), end - at) for (at, before), (end, after) in self.gaps]
+        usual = pace or sorted(units / seconds for units, seconds in gains)[(len(gains) - 1) // 2]
+        if any(is_leap(units, seconds, usual) for units, seconds in gains):
+            return 0.0
+        return sum(units for units, _ in gains) / sum(seconds for _, seconds in gains)
+
+
+def _prepare(cursor: Cursor, series: Sequence[Series]) -> tuple[Cursor, list[_Line]]:
+    """Put cursor and series in one layout; order the series, so that their order has no say."""
+    cursor, series = on_common_edges(*in_one_layout(cursor, series))
+    lines = []
+    for entry in sorted(series, key=lambda entry: (entry.arm, entry.key)):
+        sample = cursor.last.get((entry.arm, entry.key))
+        points = tuple(
+            (at, buckets(check(values)))
+            for at, values in entry.samples
+            if sample is None or at > sample[0]
+        )
+        lines.append(_Line(entry, _as_point(sample) if sample else None, points))
+    return cursor, lines
+
+
+def _as_point(sample: Sample) -> Point:
+    return sample[0], buckets(tuple(map(round, sample[1])))
+
+
+def _find_pace(cursor: Cursor, lines: Sequence[_Line]) -> float:
+    """Return the pace of the series that only rise, as far as it does not jump itself.
+
+    A series that was doubted lately does not teach by what it is judged.
+    """
+    paces = [line.find_pace(cursor.pace) for line in lines if line.key not in cursor.doubted]
+    highest = max(paces, default=0.0)
+    return max(cursor.pace, min(highest, GROWTH * cursor.pace) if cursor.pace else highest)
+
+
+def _add(total: list[int], series: Series, units: tuple[int, ...]) -> None:
+    kinds = units if series.edges else (units[0], units[0] if series.bad else 0)
+    total[:] = map(add, total, kinds)
+
+
+def _begin(walk: Walk, line: _Line, cursor: Cursor, lines: Sequence[_Line]) -> None:
+    """Let a walk stand at the last counted sample, or at the birth."""
+    if line.last is not None:
+        walk.stand(line.last)
+        return
+    walk.stand(line.points[0])
+    if cursor.started:
+        walk.count_birth(cursor.began, is_renamed=_may_be_renamed(line, walk.origin, cursor, lines))
+
+
+def _may_be_renamed(line: _Line, origin: Origin, cursor: Cursor, lines: Sequence[_Line]) -> bool:
+    """Whether another series that was counted since the birth goes on under this one's name.
+
+    It would have no new sample, and no higher count.
+    """
+    if origin.by == "scrape":
+        return False  # siblings in the same scrape showed that none of them ended
+    going = {other.key for other in lines if other.points}
+    zero = max(origin.zeros, default=0.0)
+    return any(
+        key[0] == line.series.arm
+        and at >= zero
+        and key not in going
+        and 0 < values[-1] <= sum(line.points[0][1])
+        for key, (at, values) in cursor.last.items()
+    )

@@ -1,0 +1,62 @@
+"""Whether a process could have served what its counter shows between two scrapes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from operator import sub
+from typing import Literal
+
+Change = Literal["rise", "reset", "jitter", "fall", "leap"]
+"""`fall` and `leap` are doubted: no single process counts like that."""
+
+UNIT = 1
+"""A fall by one unit is jitter, however low the counter."""
+
+SKEW = 1.0
+"""Seconds by which two readers of one counter may differ, for example two Prometheus servers."""
+
+FEW = 10
+"""Units that any process may have served since its restart, whatever its pace before."""
+
+RESET = 2.0
+"""How much faster than the pace so far a process may serve after its restart."""
+
+MANY = 100
+"""Units in one gap that are no leap, whatever the pace before."""
+
+LEAP = 10.0
+"""How much faster than the pace so far a process may serve, as after a change of weights."""
+
+
+def classify(
+    before: Sequence[int], after: Sequence[int], seconds: float, pace: float, *, is_up: bool = False
+) -> Change:
+    """Classify the change of a counter by its units per bucket at two scrapes.
+
+    Args:
+        before: units per bucket; a plain counter has one.
+        after: the same at the next scrape.
+        seconds: time between both.
+        pace: units per second that one series of this metric has served so far; 0 if unknown.
+        is_up: the process is known not to have restarted in between.
+    """
+    old, new = sum(before), sum(after)
+    lost = sum(max(0, gone) for gone in map(sub, before, after))
+    if not lost:
+        return "leap" if is_leap(new - old, seconds, pace) else "rise"
+    is_shallow = 2 * new > old
+    if lost <= UNIT or (is_shallow and lost <= SKEW * pace):
+        return "jitter"
+    if is_up and is_shallow:
+        return "fall"
+    return "reset" if may_follow_restart(new, seconds, pace) else "fall"
+
+
+def may_follow_restart(units: int, seconds: float, pace: float) -> bool:
+    """Whether a process may have served `units` since a restart at most `seconds` ago."""
+    return units <= FEW + RESET * pace * seconds
+
+
+def is_leap(units: int, seconds: float, pace: float) -> bool:
+    """Whether `units` in `seconds` are far beyond the pace so far; never without a pace."""
+    return pace > 0 and units > MANY + LEAP * pace * seconds

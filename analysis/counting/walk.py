@@ -1,0 +1,215 @@
+"""Walks along one series' new samples, and counts what it believes.
+
+A birth counts in full where there is evidence that its counter stood at 0 since the baseline, and
+is a baseline itself elsewhere. Each later change is classified (see `change`). A doubted one is
+resolved by the samples after it: a dip that is made good is passed over, a leap whose pace lasts is
+counted, and a new level that lasts is a baseline. A second doubt soon after is never resolved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate, pairwise
+from operator import add, ge, sub
+
+from analysis.counting.change import Change, classify, is_leap, may_follow_restart
+from analysis.counting.counts import EvidenceError
+from analysis.counting.cursor import Sample
+from analysis.counting.origin import Origin
+
+Units = tuple[int, ...]
+Point = tuple[float, Units]
+"""A sample as (unix seconds, units per bucket)."""
+
+SETTLED = 3
+"""Gaps of the doubted length after which a new level is taken as the baseline."""
+
+REMEMBERED = 20
+"""Gaps for which a doubted change is remembered: a second one is no accident."""
+
+SHALLOW = 4
+"""Gaps within which a second restart that leaves most of the counter is doubted."""
+
+_SEVERAL = "several processes seem to answer at one address"
+_CONFIRMED = 0.1  # share of a leap's pace that must last, so that it is believed
+
+
+@dataclass
+class Walk:
+    """The state of a walk: where it stands, and what it has counted.
+
+    `pace` is in units per second, `remembered` the unix time until which an earlier doubt is.
+    """
+
+    origin: Origin
+    pace: float
+    remembered: float | None = None
+    words: list[str] = field(default_factory=list)
+    _at: float = 0.0
+    _mark: Units = ()
+    _total: Units = ()
+    _has_doubted: bool = False
+    _run: tuple[int, float] = (0, 0.0)  # units and seconds since the last restart
+
+    @property
+    def last(self) -> Sample:
+        """The sample to count from next, as cumulative counts."""
+        return self._at, tuple(map(float, accumulate(self._mark)))
+
+    def stand(self, point: Point) -> None:
+        """Begin at a sample, of which nothing is counted."""
+        self._at, self._mark = point
+        self._total = tuple(0 for _ in self._mark)
+
+    def count_birth(self, began: float | None, *, is_renamed: bool) -> None:
+        """Count the sample where the walk stands in full, if the evidence says so.
+
+        `began` is the unix time of the baseline. A series that another one was renamed to is not
+        new.
+        """
+        units, name = sum(self._mark), self.origin.name
+        if not units:
+            return
+        zero = self._find_zero(began)
+        if is_renamed or self.origin.by == "renamed":
+            self.words.append(f"{name} is new, and may be another series under a new name")
+        elif zero is None:
+            self.words.append(f"{name} is new, and nothing shows that its {units:,} are")
+        elif is_leap(units, self._at - zero, self.pace):
+            self.words.append(f"{name} is new, and {units:,} are too many for its age")
+        else:
+            self._total = self._mark
+
+    def finish(self, points: Sequence[Point]) -> Units:
+        """Walk along the samples that are newer; return the units per bucket.
+
+        Raises EvidenceError, in words, for a doubt that they do not resolve.
+        """
+        if self.origin.by == "other":
+            raise EvidenceError(f"{self.origin.name}: {_SEVERAL}, their start times differ")
+        points = [point for point in points if point[0] > self._at]
+        index = 0
+        while index < len(points):
+            index = self._step(points, index)
+        self._end_run()
+        return self._total
+
+    def _find_zero(self, began: float | None) -> float | None:
+        """Return when a new counter stood at 0; None if unknown or before the baseline."""
+        zero = max((zero for zero in self.origin.zeros if zero <= self._at), default=None)
+        if zero is None or began is None:
+            return None
+        # A scrape without the series is a sample of 0, from which any series would be counted.
+        return zero if self.origin.by == "scrape" or zero >= began else None
+
+    def _step(self, points: Sequence[Point], index: int) -> int:
+        """Judge one sample; return the index of the next one to judge."""
+        at, units = points[index]
+        if self.origin.by == "renamed" and self.origin.zero_between(self._at, at) is not None:
+            self.words.append(f"{self.origin.name} came back, and another series ended")
+            self._at, self._mark = at, units
+            return index + 1
+        if not all(map(ge, units, self._mark)):
+            self._end_run()  # what comes after a fall is judged by the pace before it
+        change = self._classify(at, units)
+        if change in {"fall", "leap"}:
+            return self._resolve(points, index, is_fall=change == "fall")
+        if change == "jitter":
+            self._at = at
+        elif change == "rise":
+            self._rise(at, units)
+        else:
+            self._total = tuple(map(add, self._total, units))
+            self._at, self._mark = at, units
+        return index + 1
+
+    def _classify(self, at: float, units: Units) -> Change:
+        seconds, is_known = at - self._at, self.origin.by in {"start", "created", "other"}
+        if self.origin.zero_between(self._at, at) is not None and self._may_restart(units, seconds):
+            return "reset"
+        change = classify(self._mark, units, seconds, self.pace, is_up=is_known)
+        if self.remembered is not None and at <= self.remembered:
+            return self._classify_again(change, units, seconds)
+        if change == "leap" and self.origin.by == "start":
+            return "rise"  # one process, and its own start times say so
+        if change == "reset" and 2 * sum(units) > sum(self._mark):
+            self.remembered = at + SHALLOW * seconds
+        return change
+
+    def _classify_again(self, change: Change, units: Units, seconds: float) -> Change:
+        """Classify more strictly, soon after a change that might be another process."""
+        old, new = sum(self._mark), sum(units)
+        if change == "reset" and 2 * new > old:
+            return "fall"
+        if change == "rise" and not may_follow_restart(new - old, seconds, self.pace):
+            return "leap"
+        return change
+
+    def _may_restart(self, units: Units, seconds: float) -> bool:
+        """Whether a restart that is known explains the change of this series too."""
+        if may_follow_restart(sum(units), seconds, self.pace):
+            return True
+        has_fallen = not all(map(ge, units, self._mark))
+        return has_fallen and bool(self.pace) and not is_leap(sum(units), seconds, self.pace)
+
+    def _rise(self, at: float, units: Units) -> None:
+        gained = tuple(map(sub, units, self._mark))
+        self._total = tuple(map(add, self._total, gained))
+        self._run = self._run[0] + sum(gained), self._run[1] + at - self._at
+        self._at, self._mark = at, units
+
+    def _end_run(self) -> None:
+        """Learn the pace of what was served since the last restart."""
+        units, seconds = self._run
+        if seconds and not self._has_doubted:
+            self.pace = max(self.pace, units / seconds)
+        self._run = 0, 0.0
+
+    def _resolve(self, points: Sequence[Point], index: int, *, is_fall: bool) -> int:
+        """Resolve a doubt by the samples after it, or raise."""
+        at, units = points[index]
+        seconds, old, new = at - self._at, sum(self._mark), sum(units)
+        has_settled = points[-1][0] - at >= SETTLED * seconds
+        if not is_fall and has_settled and _lasts(points[index:], (new - old) / seconds):
+            self.pace = (new - old) / seconds
+            self._rise(at, units)
+            return index + 1
+        if self._is_doubted_again(at):
+            return self._begin_anew(points, index)
+        text = f"{self.origin.name} {'fell' if is_fall else 'leapt'} from {old:,} to {new:,}"
+        if is_fall:
+            for later in range(index + 1, len(points)):
+                if all(map(ge, points[later][1], self._mark)):
+                    self.words.append(f"{text}, and back")
+                    return later
+        if not has_settled:
+            raise EvidenceError(f"{text} in {seconds:.3g} s: no process counts like that")
+        self.words.append(f"{text}, which is not counted")
+        self._at, self._mark = at, units
+        return index + 1
+
+    def _is_doubted_again(self, at: float) -> bool:
+        """Remember a doubt; return whether it is the second: several processes may answer."""
+        is_again = self._has_doubted or (self.remembered is not None and at <= self.remembered)
+        self._has_doubted = True
+        self.remembered = at + REMEMBERED * (at - self._at)
+        return is_again
+
+    def _begin_anew(self, points: Sequence[Point], index: int) -> int:
+        """Take a baseline after several doubts, once the last one is long ago; else raise."""
+        (at, units), (end, _) = points[index], points[-1]
+        jump = f"{self.origin.name} keeps jumping, from {sum(self._mark):,} to {sum(units):,}"
+        if self.remembered is None or end < self.remembered:
+            raise EvidenceError(f"{jump}: {_SEVERAL}")
+        self.words.append(f"{jump}; it is counted from there")
+        self.stand((at, units))
+        return index + 1
+
+
+def _lasts(points: Sequence[Point], pace: float) -> bool:
+    """Whether a leap's pace, in units per second, goes on in every gap after it."""
+    return all(
+        sum(after) - sum(before) >= _CONFIRMED * pace * (end - start)
+        for (start, before), (end, after) in pairwise(points)
+    )

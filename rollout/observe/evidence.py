@@ -1,0 +1,137 @@
+"""Finds when counters stood at 0: evidence for series that were born or fell, asked only for them.
+
+How it works: `RawPart` is one guardrail's series with their labels, and says which of them are
+open: their evidence matters. `build_queries` asks for the scrapes and start times of their targets
+and for created timestamps, and `Evidence` holds the answers. `origins` puts them together.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import pairwise
+
+from analysis.counting.belief import find_open
+from analysis.counting.cursor import Arm, Series
+from rollout.observe.matrix import Item, make_series_key, read_samples
+from rollout.observe.query import Query, QueryPart, Source, match_any, selector_of
+
+Key = tuple[Arm, str]
+Target = tuple[str, str]  # the labels job and instance
+
+UP, START, UPTIME = "up", "process_start_time_seconds", "envoy_server_uptime"
+# Labels that name a process of its own: a target shows it only if its own series carry it too.
+_NAMES_PROCESS = re.compile(
+    r"(.*_)?(pod|instance|host|hostname|node|container|worker|pid|task|machine|shard)"
+    r"(_(name|id|uid|ip))?|exported_job"
+)
+
+
+@dataclass(frozen=True)
+class RawPart:
+    """One guardrail's series with all samples of the window, and their labels."""
+
+    query_part: QueryPart
+    source: Source
+    series: Sequence[Series]
+    labels: Mapping[Key, Mapping[str, str]]
+
+    @cached_property
+    def open(self) -> set[Key]:
+        """The series whose evidence matters. Raises EvidenceError."""
+        return find_open(self.query_part.cursor, self.series) | {*self.returned}
+
+    @cached_property
+    def by_target(self) -> Mapping[Target | None, Sequence[Series]]:
+        """The series of each target."""
+        groups: dict[Target | None, list[Series]] = defaultdict(list)
+        for entry in self.series:
+            groups[read_target(self.labels[entry.arm, entry.key])].append(entry)
+        return groups
+
+    @cached_property
+    def returned(self) -> dict[Key, tuple[tuple[float, float], ...]]:
+        """By series that came back, the scrapes of its target before it did and when it did."""
+        returned = {}
+        for target, group in self.by_target.items():
+            by_series = {(entry.arm, entry.key): list_times(self, entry) for entry in group}
+            scrapes = sorted({at for times in by_series.values() for at in times})
+            for key, times in by_series.items():
+                if target is None or len(times) == len(scrapes):
+                    continue
+                missed = (
+                    (end, [at for at in scrapes if start < at < end])
+                    for start, end in pairwise(times)
+                )
+                if back := tuple((max(between), end) for end, between in missed if between):
+                    returned[key] = back
+        return returned
+
+
+def list_times(raw: RawPart, entry: Series) -> list[float]:
+    """Return the times of a series' last counted sample and of all newer ones."""
+    last = raw.query_part.cursor.last.get((entry.arm, entry.key))
+    newer = [at for at, _ in entry.samples if last is None or at > last[0]]
+    return newer if last is None else [last[0], *newer]
+
+
+@dataclass
+class Evidence:
+    """What Prometheus has of the targets: by target and metric its rows; created by series."""
+
+    rows: dict[Target, dict[str, list[Item]]] = field(
+        default_factory=lambda: defaultdict(lambda: defaultdict(list))
+    )
+    created: dict[tuple[str, str, str], list[float]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+
+    def add_targets(self, items: Iterable[Item]) -> None:
+        """Add the answer on scrapes and start times."""
+        for item in items:
+            target = read_target(item.metric)
+            if target:
+                self.rows[target][item.metric.get("__name__", "")].append(item)
+
+    def add_created(self, source: Source, items: Mapping[tuple[str, str], Sequence[Item]]) -> None:
+        """Add the answer on created timestamps, grouped by service and version."""
+        for (service, version), group in items.items():
+            for item in group:
+                key = make_series_key(item.metric, source)
+                values = {value for value in read_samples(item).values() if value > 0}
+                self.created[service, version, key] += sorted(values)
+
+
+def read_target(labels: Mapping[str, str]) -> Target | None:
+    """Return the scraped target of a series; None without both labels."""
+    job, instance = labels.get("job", ""), labels.get("instance", "")
+    return (job, instance) if job and instance else None
+
+
+def build_queries(query: Query, parts: Sequence[RawPart]) -> Iterator[tuple[str, bool]]:
+    """Yield what to ask of the open series' targets, and whether it is their created timestamps."""
+    keys = [(raw, key) for raw in parts for key in raw.open]
+    if not keys:
+        return
+    window = query.text[query.text.rindex("[") :]
+    created = re.sub(r"_(total|bucket)$", "", query.source.series) + "_created"
+    yield selector_of(created, query.source, query.parts) + window, True
+    targets = {read_target(raw.labels[key]) for raw, key in keys} - {None}
+    if targets:
+        jobs, instances = (match_any({target[i] for target in targets if target}) for i in (0, 1))
+        names = match_any((UP, START, UPTIME))
+        yield f"{{__name__=~{names},job=~{jobs},instance=~{instances}}}{window}", False
+
+
+def read_process(labels: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Return the labels that name the process which counted a series."""
+    return tuple(
+        sorted(
+            (name, value)
+            for name, value in labels.items()
+            if name in {"job", "instance"} or _NAMES_PROCESS.fullmatch(name)
+        )
+    )

@@ -1,0 +1,206 @@
+"""What exporters and scrapes really send: believed, a baseline, ignored, or blind in words."""
+
+import pytest
+
+from tests.support.asking import ERRORS
+from tests.support.scraped import ObservedRollout, WrittenPrometheus
+
+RATE = "envoy_cluster_upstream_rq"
+SCRAPE = 15.0
+TARGET = {"job": "envoy", "instance": "10.0.0.1:9901"}
+
+
+class Scrapes:
+    """A server and a rollout that looks after each scrape of what the test writes."""
+
+    def __init__(self):
+        self.server = WrittenPrometheus()
+        self.rollout = ObservedRollout(self.server, ERRORS, SCRAPE)
+
+    def write(self, version, values, code="200", first=0, **labels):
+        """Write a series, one value for each scrape from `first` on; None is a missing one."""
+        named = {"destination_service": "summarizer", "destination_version": version}
+        for number, value in enumerate(values, first):
+            if value is not None:
+                self.server.write(
+                    RATE, named | {"envoy_response_code": code} | labels, number * SCRAPE, value
+                )
+
+    def meta(self, name, values, first=0, **labels):
+        for number, value in enumerate(values, first):
+            if value is not None:
+                self.server.write(name, labels, number * SCRAPE, value)
+
+    def look(self, first, last):
+        """Look after each scrape from `first` to `last`; return what was counted of the canary."""
+        return [
+            self.rollout.look(number * SCRAPE + 1).canary[:1] or (0,)
+            for number in range(first, last + 1)
+        ]
+
+
+@pytest.fixture
+def scrapes():
+    lab = Scrapes()
+    lab.write("v1", [1000 + 100 * n for n in range(40)], **TARGET)
+    return lab
+
+
+def count(lab, first=3, last=12):
+    lab.look(first, last)
+    return lab.rollout.total.canary
+
+
+def test_one_series_begins_again_and_its_siblings_go_on(scrapes):
+    steady = [400_000 + 10 * n for n in range(13)]
+    scrapes.write("v2", steady, pod="1", **TARGET)
+    scrapes.write("v2", [*[500 + 10 * n for n in range(8)], *[5 + 10 * n for n in range(5)]],
+                  pod="2", **TARGET)  # fmt: skip
+    assert count(scrapes) == (90 + 40 + 5 + 40, 0)
+    assert not scrapes.rollout.problem
+
+
+def test_a_target_that_is_scraped_late_is_a_baseline(scrapes):
+    scrapes.write("v2", [100 + 10 * n for n in range(13)], pod="1", **TARGET)
+    late = {"job": "envoy", "instance": "10.0.0.2:9901", "pod": "2"}
+    scrapes.write("v2", [500_000 + 10 * n for n in range(5)], first=8, **late)
+    scrapes.meta("up", [1] * 5, first=8, **late)
+    scrapes.meta("envoy_server_uptime", [900_000 + 15 * n for n in range(5)], first=8, **late)
+    assert count(scrapes) == (90 + 40, 0)
+    assert "is new" in scrapes.rollout.unbelieved[0]
+
+
+def test_a_late_target_behind_a_collector_is_a_baseline(scrapes):
+    scrapes.write("v2", [100 + 10 * n for n in range(13)], pod="1", **TARGET)
+    scrapes.write("v2", [300 + 10 * n for n in range(5)], first=8, pod="2", **TARGET)
+    scrapes.meta("up", [1] * 13, **TARGET)
+    scrapes.meta("envoy_server_uptime", [15 * n for n in range(13)], **TARGET)
+    assert count(scrapes) == (90 + 40, 0)
+
+
+@pytest.mark.parametrize("evidence", ["up", "uptime", "created"])
+def test_a_new_process_counts_from_its_birth_where_something_shows_it(scrapes, evidence):
+    new = {"job": "envoy", "instance": "10.0.0.2:9901", "pod": "2"}
+    scrapes.write("v2", [40 + 10 * n for n in range(5)], code="503", first=8, **new)
+    if evidence == "up":
+        scrapes.meta("up", [1] * 13, **new)
+    elif evidence == "uptime":
+        scrapes.meta("envoy_server_uptime", [7 + 15 * n for n in range(5)], first=8, **new)
+    else:
+        named = {"destination_service": "summarizer", "destination_version": "v2"}
+        scrapes.meta(f"{RATE}_created", [8 * SCRAPE - 5] * 5, first=8,
+                     envoy_response_code="503", **named, **new)  # fmt: skip
+    assert count(scrapes) == (80, 80)
+
+
+def test_a_first_burst_on_a_process_that_was_scraped_before_counts_in_full(scrapes):
+    scrapes.write("v2", [40, 41, 42], code="503", first=8, **TARGET)
+    assert count(scrapes) == (42, 42)
+
+
+def test_a_series_that_was_renamed_is_a_baseline(scrapes):
+    scrapes.write("v2", [100 + 10 * n for n in range(8)], zone="a", **TARGET)
+    scrapes.write("v2", [180 + 10 * n for n in range(5)], first=8, cell="a", **TARGET)
+    assert count(scrapes) == (40 + 40, 0)
+
+
+def test_an_instance_that_was_renamed_is_a_baseline(scrapes):
+    own = {"job": "envoy", "pod": "1"}
+    scrapes.write("v2", [None] * 4 + [10 * n for n in range(1, 5)], instance="a:1", **own)
+    scrapes.meta("envoy_server_uptime", [7 + 15 * n for n in range(4)], first=4,
+                 instance="a:1", **own)  # fmt: skip
+    scrapes.write("v2", [50, 60, 70], first=8, instance="b:1", **own)
+    scrapes.meta("envoy_server_uptime", [67, 82, 97], first=8, instance="b:1", **own)
+    assert count(scrapes, last=10) == (40 + 20, 0)
+
+
+def test_a_fall_by_one_is_ignored_and_nothing_counts_twice(scrapes):
+    values = [7_756_564, 7_756_563, 7_756_570, 7_756_569, 7_756_569, 7_756_580, 7_756_579]
+    scrapes.write("v2", values, first=2, **TARGET)
+    assert count(scrapes, last=8) == (16 - 6 + 6, 0)
+
+
+def test_several_workers_behind_one_address_are_blind_with_the_reason(scrapes):
+    a, b = ([start + 30 * n for n in range(20)] for start in (9100, 4020))
+    flapping = [a[n] if n % 2 else b[n] for n in range(20)]
+    scrapes.write("v2", flapping, pod="1", **TARGET)
+    scrapes.look(3, 18)
+    assert "several processes seem to answer at one address" in scrapes.rollout.problem
+    assert "envoy_response_code, instance, job, pod" in scrapes.rollout.problem
+    assert scrapes.rollout.total.canary_exposures <= 60 * 15
+
+
+@pytest.mark.parametrize("shows", [False, True])
+def test_a_guardrail_sees_again_some_minutes_after_only_one_worker_is_left(shows):
+    scrapes = Scrapes()
+    scrapes.write("v1", [1000 + 100 * n for n in range(60)], **TARGET)
+    workers = [(9100 if n % 2 and 8 < n < 15 else 4020) + 30 * n for n in range(60)]
+    target = {"job": "app", "instance": "10.0.0.9:1"}
+    scrapes.write("v2", workers, **target)
+    if shows:
+        ups = [(5000 if n % 2 and 8 < n < 15 else 9000) + 15 * n for n in range(60)]
+        scrapes.meta("envoy_server_uptime", ups, **target)
+    scrapes.look(3, 20)
+    assert "several processes seem to answer at one address" in scrapes.rollout.problem
+    scrapes.look(21, 59)
+    assert not scrapes.rollout.problem
+    assert 30 * 20 <= scrapes.rollout.total.canary_exposures <= 60 * 56
+    assert scrapes.rollout.total.stable_exposures == 100 * 56
+
+
+def test_the_same_targets_under_two_jobs_count_once(scrapes):
+    for job in ("envoy", "other"):
+        scrapes.write("v2", [10 * n for n in range(13)], job=job, instance="10.0.0.3:9901")
+    assert count(scrapes) == (90, 0)
+    assert "differ only in job count once" in scrapes.rollout.unbelieved[0]
+
+
+def test_one_process_under_two_ports_and_jobs_is_refused_by_name(scrapes):
+    for job, port in (("envoy", "15090"), ("other", "15020")):
+        scrapes.write("v2", [10 * n for n in range(13)], job=job, instance=f"10.0.0.3:{port}")
+    assert count(scrapes) == (0, 0)
+    assert "one process seems to be scraped twice" in scrapes.rollout.problem
+
+
+def test_a_recorded_sum_that_loses_and_regains_a_pod(scrapes):
+    values = [700_000 + 10 * n for n in range(13)]
+    values[8] -= 300_000
+    scrapes.write("v2", values)
+    assert count(scrapes) == (90, 0)
+
+
+def test_a_recorded_sum_that_loses_a_pod_for_good_goes_on_from_there(scrapes):
+    values = [700_000 + 10 * n for n in range(16)]
+    scrapes.write("v2", [value - 300_000 * (n >= 8) for n, value in enumerate(values)])
+    scrapes.look(3, 8)
+    assert "fell from 700,070 to 400,080" in scrapes.rollout.problem
+    scrapes.look(9, 15)
+    assert not scrapes.rollout.problem
+    assert scrapes.rollout.total.canary == (120 - 10, 0)
+    assert scrapes.rollout.total.stable == (1200, 0)
+
+
+def test_a_recorded_sum_that_gains_a_pod_is_not_counted(scrapes):
+    values = [700_000 + 10 * n for n in range(16)]
+    scrapes.write("v2", [value + 300_000 * (n >= 8) for n, value in enumerate(values)])
+    assert count(scrapes, last=15) == (120 - 10, 0)
+
+
+def test_a_surge_that_lasts_counts_once_it_is_seen_to_last(scrapes):
+    scrapes.write("v2", [10 * n if n < 8 else 80 + 200_000 * (n - 7) for n in range(16)], **TARGET)
+    assert count(scrapes, last=15) == (40 + 10 + 200_000 * 8, 0)
+
+
+def test_a_restart_that_its_start_time_shows_counts_for_every_sibling(scrapes):
+    own = {"job": "app", "instance": "10.0.0.4:80"}
+    scrapes.write("v2", [100 + 10 * n for n in range(8)] + [5, 15], **own)
+    scrapes.write("v2", [2] * 8 + [5, 6], code="503", **own)
+    uptime = [1000 + 15 * n for n in range(8)] + [7, 22]
+    scrapes.meta("envoy_server_uptime", uptime, **own)
+    assert count(scrapes, last=9) == (40 + 5 + 10 + 5 + 1, 6)
+
+
+def test_evidence_is_asked_only_for_births_and_falls(scrapes):
+    scrapes.write("v2", [10 * n for n in range(13)], **TARGET)
+    scrapes.look(3, 12)
+    assert len(scrapes.server.asked) == 10
