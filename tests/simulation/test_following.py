@@ -87,6 +87,18 @@ def test_a_proxy_of_two_that_is_cut_off_is_never_agreement_however_few_requests_
     assert outcomes(lab) == ["not followed"]
 
 
+def test_a_first_write_that_was_only_refused_leaves_no_traffic_to_wait_for():
+    lab = lab_of()
+    lab.router.refusing = "a webhook says no"
+    lab.run_until(lambda state: bool(state.delivery.attempts))
+    lab.controller.note(
+        HumanSaid(rollout=lab.plan.id, at=lab.clock.now(), command="abort", actor="ada")
+    )
+    lab.router.refusing = ""
+    lab.run_until(lambda state: state.is_terminal, 4)
+    assert (lab.state.phase, outcomes(lab)) == ("rolled back", [])
+
+
 def test_traffic_that_goes_on_is_an_alarm_and_holds_the_next_rollout_up():
     router = CutOffRouter()
     lab = Lab(BAD, plan=following_plan(), router=router)

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import pytest
+
 from rollout.cli.act.command import worded
 from rollout.decide.record.facts import Decided, HumanSaid
+from rollout.plan.model.plan import Plan
 from rollout.ports import Answer, Ask, Observer, Ports
+from rollout.simulate.ports import MemoryRouter
 from tests.support.worlds import GOOD, Lab, plan
 
 
@@ -30,6 +34,15 @@ class OneArmed:
             for name, group in answer.series.items()
         }
         return replace(answer, series={name: group for name, group in series.items() if group})
+
+
+class LateRouter(MemoryRouter):
+    """A mesh whose proxies have yet to take what the object shows."""
+
+    is_late: bool = False
+
+    def share(self, plan: Plan) -> float:
+        return 0.0 if self.is_late else super().share(plan)
 
 
 class RetreatLab:
@@ -118,3 +131,16 @@ def test_a_pause_stays_a_pause():
     world.observer.is_silent = True
     world.lab.run_until(lambda state: state.split.canary == 0)
     assert (world.lab.state.phase, world.lab.state.paused_at) == ("paused", began)
+
+
+@pytest.mark.parametrize(("seconds", "actions"), [(4, []), (20, ["retreat"])])
+def test_a_first_step_that_a_mesh_takes_a_little_late_is_no_retreat(seconds, actions):
+    router = LateRouter()
+    lab = Lab(GOOD, plan=plan(), router=router)
+    router.is_late = True
+    lab.run_until(lambda state: state.split.canary == 5)
+    end = lab.clock.now() + seconds
+    lab.run_until(lambda _: lab.clock.now() >= end)
+    router.is_late = False
+    lab.run_until(lambda _: lab.clock.now() >= end + 4)
+    assert [action for action in lab.actions if action == "retreat"] == actions
