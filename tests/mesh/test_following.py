@@ -65,6 +65,13 @@ class Asked:
     def follows(self, story):
         return self.condition(story, "TrafficFollows")
 
+    def events(self, story):
+        """The reasons of the Events about its first plan."""
+        path = f"/api/v1/namespaces/{NAMESPACE}/events"
+        events = self.world.cluster.ask("GET", path)["items"]
+        name = f"{story.service}-v2"
+        return {event["reason"] for event in events if event["involvedObject"]["name"] == name}
+
     def outcomes(self, story):
         followed = Record(self.journal).facts(Followed)
         return [fact.outcome for fact in followed if fact.rollout.startswith(story.service)]
@@ -125,6 +132,8 @@ def test_an_abort_that_no_proxy_hears_of_is_an_alarm_and_the_next_rollout_waits(
         world.istiod.start()
     until(lambda: asked.follows(HEALED)["status"] == "True", "proxies hear of it", 60)
     assert asked.outcomes(HEALED) == ["not followed", "seen"]
+    both = {"TrafficNotFollowed", "TrafficFollows"}
+    until(lambda: asked.events(HEALED) >= both, "an Event of either", 10)
 
 
 def check_next_waits(world, asked):

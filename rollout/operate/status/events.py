@@ -89,8 +89,8 @@ def _describe_confirmation(fact: Confirmed, phase: Phase) -> EventText | None:
 def _describe_following(fact: Followed, phase: Phase) -> EventText:
     if fact.outcome == "not followed":
         return "Warning", "TrafficNotFollowed", fact.sentence
-    reason = _ENDS.get(phase) if fact.stable else "TrafficFollows"
-    return "Normal", reason or "TrafficFollows", fact.sentence
+    reason = "TrafficFollows" if fact.outcome == "seen" else "TrafficNotSeen"
+    return "Normal", (_ENDS.get(phase) if fact.stable else None) or reason, fact.sentence
 
 
 def _describe_route_failure(fact: RouteFailed, _: Phase) -> EventText | None:
