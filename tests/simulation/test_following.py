@@ -12,10 +12,13 @@ from rollout.decide.fold import fold_all
 from rollout.decide.record.facts import Confirmed, Followed, HookCalled, HumanSaid
 from rollout.decide.record.split import Split
 from rollout.decide.rules.conclusion import conclude
+from rollout.decide.text.following import describe_following
 from rollout.errors import InputError
+from rollout.journal.index import end_of
 from rollout.plan.model.plan import Plan
 from rollout.ports import RouteStatus
 from rollout.simulate.ports import MemoryRouter
+from rollout.tick.fleet import fleet_of
 from tests.support.worlds import BAD, GOOD, Lab, plan
 
 
@@ -89,6 +92,36 @@ def test_a_weight_that_comes_back_meanwhile_is_written_over_whatever_the_plan_sa
     assert lab.state.phase == "rolled back"
     assert lab.router.statuses[lab.plan.id].split == Split(0, 100)
     assert outcomes(lab) == ["seen"]
+    confirmed = [fact for fact in lab.facts if isinstance(fact, Confirmed)][-2:]
+    assert [(fact.follows, fact.stable) for fact in confirmed] == [(True, None)] * 2
+
+
+def test_a_write_that_is_repeated_is_no_end():
+    lab = lab_of(BAD, drain="20s")
+    run_to_following(lab)
+    lab.router.statuses[lab.plan.id] = RouteStatus(Split(30, 100), "by hand")
+    tick(lab, 6)
+    assert lab.state.phase == "following"
+    assert end_of(lab.entries) is None
+
+
+def test_a_promotion_that_somebody_moves_is_paused_and_no_alarm():
+    lab = lab_of(onDrift="adopt", drain="20s")
+    run_to_following(lab)
+    lab.router.statuses[lab.plan.id] = RouteStatus(Split(0, 100), "by hand")
+    tick(lab, 60)
+    assert lab.state.phase == "paused"
+    assert (lab.state.following, outcomes(lab)) == (None, [])
+
+
+def test_an_outcome_keeps_the_words_of_its_counts():
+    lab, router = watched()
+    router.stays_at = 0.25
+    tick(lab, 30)
+    alarm = [fact for fact in lab.facts if isinstance(fact, Followed)][-1]
+    unloaded = fleet_of(lab.journal).states[lab.rollout]
+    for state in (lab.state, unloaded):
+        assert describe_following(state) == alarm.sentence
 
 
 def watched(canary=BAD) -> tuple[Lab, CutOffRouter]:

@@ -21,7 +21,7 @@ from rollout.decide.evidence.blindness import stale_after
 from rollout.decide.evidence.exposure import exposure_guardrail, has_affinity, share_of_all
 from rollout.decide.record.split import Split
 from rollout.decide.state.following import End, Following
-from rollout.decide.state.rollout import RolloutState
+from rollout.decide.state.rollout import Phase, RolloutState
 from rollout.decide.state.traffic_tally import TrafficTally
 from rollout.plan.model.plan import Plan
 
@@ -33,6 +33,27 @@ DRAIN = 60.0
 
 _RESIDUE = 0.01  # of the old share: a stray request does not contradict a write
 _ALPHA = 0.001  # chance that a block contradicts a write that all traffic follows
+
+
+_ENDS: dict[Phase, End] = {
+    "promoting": "promoted",
+    "reverting": "rolled back",
+    "undoing": "undone",
+}
+_RETREATED: frozenset[Phase] = frozenset({"retreated", "paused"})
+
+
+def find_end(state: RolloutState) -> End | None:
+    """Return the end that the wanted split leads to once the mesh shows it; None for a step.
+
+    A retreat that a person ended with `resume` is a step again, also where its write is still open.
+    """
+    if state.is_following:
+        return state.end
+    move = state.move
+    if move is not None and move.action == "retreat" and state.phase in _RETREATED:
+        return "retreated" if move.split == state.wanted else None
+    return _ENDS.get(state.phase)
 
 
 def begin_following(state: RolloutState, end: End, at: float) -> Following:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rollout.decide.evidence.exposure import exposure_guardrail
+from rollout.decide.evidence.following import find_end
 from rollout.decide.record.reasons import Reason
 from rollout.decide.record.split import Split
 from rollout.decide.rules.choice import Choice, hold, pause, promote, retreat, roll_back
@@ -68,7 +69,10 @@ def asked(view: View) -> Choice | None:
         return Choice(
             "resume", view.state.wanted, (Reason.HUMAN.of("resume"), *_list_rewrite_reasons(view))
         )
-    return hold(view, Reason(f"nothing-to-{request.command}"))
+    # An edit is answered by one decision only, so a command without effect must not use it up.
+    # Journals without a `RouteRead` are decided as they were.
+    edited = drifted(view) if view.state.route_read is not None else None
+    return edited or hold(view, Reason(f"nothing-to-{request.command}"))
 
 
 def _list_rewrite_reasons(view: View) -> tuple[str, ...]:
@@ -136,8 +140,12 @@ def long_blind(view: View) -> Choice | None:
 
 
 def refused(view: View) -> Choice | None:
-    """Pause after a refusal, since a retry cannot help; the weights stay as they were."""
+    """Pause after a refusal, since a retry cannot help; the weights stay as they were.
+
+    A retreat is not given up: it takes traffic from a canary that may lose it, as a rollback does.
+    """
     delivery = view.state.delivery
-    if not delivery.is_refused:
+    is_retreat = delivery.is_open and find_end(view.state) == "retreated"
+    if not delivery.is_refused or is_retreat:
         return None
     return Choice("pause", delivery.confirmed, (Reason.ROUTE_REFUSED,))

@@ -38,6 +38,7 @@ class Following:
     is_judged: bool = False  # the block has enough requests: the next look begins another
     contradictions: int = 0  # blocks whose counts contradicted the write
     outcome: FollowOutcome | None = None
+    sentence: str = ""  # of the outcome: the counts of later blocks say nothing about it
     ended_at: float | None = None
     vouched: HumanSaid | None = None  # the person who says that traffic follows
 

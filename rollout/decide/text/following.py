@@ -31,7 +31,7 @@ def describe_following(state: RolloutState) -> str:
         return f"{following.vouched.actor} says that traffic follows the last write"
     if following.outcome is None:
         return describe_waiting(state)
-    return describe_outcome(state, following, following.outcome)
+    return following.sentence
 
 
 def describe_outcome(state: RolloutState, following: Following, outcome: FollowOutcome) -> str:
