@@ -178,6 +178,7 @@ def _apply_confirmed(state: RolloutState, fact: Confirmed, _seq: int) -> Rollout
         state,
         delivery=delivery.confirm(fact.at),
         **_end_delivery(state, fact),
+        is_unreached=fact.unreachable,
         mirrored_until=fact.at if mirroring_ended else state.mirrored_until,
         policy_drift=state.policy_drift if keeps_drift else "",
         steady_at=None,

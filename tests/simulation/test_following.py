@@ -43,6 +43,10 @@ def outcomes(lab: Lab) -> list[str]:
     return [fact.outcome for fact in lab.facts if isinstance(fact, Followed)]
 
 
+def hooks_called(lab: Lab) -> list[str]:
+    return [fact.hook for fact in lab.facts if isinstance(fact, HookCalled)]
+
+
 def run_to_following(lab: Lab) -> None:
     lab.run_until(lambda state: state.phase == "following")
 
@@ -193,7 +197,7 @@ def test_hooks_of_an_end_nobody_can_see_need_the_plan_s_word(rate, allowed, call
     lab.world.rate = rate
     lab.run()
     tick(lab, 5)
-    assert [fact.hook for fact in lab.facts if isinstance(fact, HookCalled)] == called
+    assert hooks_called(lab) == called
 
 
 @given(
@@ -237,3 +241,45 @@ def test_every_outcome_follows_from_the_entries_before_it():
     for index in followed:
         before = fold_all((e.seq, e.fact) for e in entries[:index])
         assert conclude(before, entries[index].fact.at, lab.plan.id) == entries[index].fact
+
+
+def test_what_nobody_could_tell_is_seen_in_the_hour_after_and_then_its_hooks_are_called():
+    hook = {"name": "tell", "when": "rolledBack", "url": "http://127.0.0.1:1/"}
+    lab = Lab(BAD, plan=following_plan(hooks=[hook]), watches=True)
+    run_to_following(lab)
+    lab.world.rate = 0.1
+    lab.run()
+    assert (outcomes(lab), hooks_called(lab)) == (["not seen"], [])
+    lab.world.rate = 100.0
+    tick(lab, 30)
+    assert (outcomes(lab), hooks_called(lab)) == (["not seen", "seen"], ["tell"])
+
+
+def test_an_outage_of_ours_is_no_time_in_which_traffic_was_looked_at():
+    lab = lab_of(BAD)
+    run_to_following(lab)
+    lab.clock.sleep(3600)
+    lab.restart()
+    lab.run()
+    assert outcomes(lab) == ["seen"]
+
+
+def test_a_contradicted_write_is_not_followed_where_too_little_comes_after_it():
+    router = CutOffRouter()
+    lab = Lab(BAD, plan=following_plan(), router=router)
+    run_to_following(lab)
+    router.stays_at = 0.25
+    lab.run_until(lambda state: state.following is not None and state.following.contradictions > 0)
+    lab.world.rate, router.stays_at = 0.2, None
+    lab.run()
+    assert outcomes(lab) == ["not followed"]
+
+
+def test_series_that_have_gone_are_named_where_nobody_can_tell():
+    lab = lab_of()
+    run_to_following(lab)
+    lab.world.dark = True
+    tick(lab, 1)
+    lab.run()
+    assert outcomes(lab) == ["not seen"]
+    assert "2 of 2 series of v1 have been silent since" in describe_following(lab.state)

@@ -32,6 +32,7 @@ DRAIN = 60.0
 """Seconds that requests may go on after a write, where neither plan nor route says."""
 
 _RESIDUE = 0.01  # of the old share: a stray request does not contradict a write
+_UNLIKELY = 0.05  # chance of a block under the old share that speaks for a change
 _ALPHA = 0.001  # chance that a block contradicts a write that all traffic follows
 
 
@@ -93,10 +94,15 @@ def begin_again(state: RolloutState, following: Following, at: float) -> Followi
     )
 
 
-def count_followers(state: RolloutState, counts: Counts, since: float | None) -> Following | None:
-    """Return the following after one more look, which began at `since`."""
+def count_followers(
+    state: RolloutState, counts: Counts, since: float | None, at: float
+) -> Following | None:
+    """Return the following after one more look at `at`, whose counts begin at `since`."""
     following = state.following
-    if following is None or since is None or since < following.counted_from:
+    if following is None:
+        return None
+    following = replace(following, missed=following.missed + _find_gap(state, following, at))
+    if since is None or since < following.counted_from:
         return following
     requests, losing = (0, 0) if following.is_judged else (following.requests, following.losing)
     canary, stable = counts.canary_exposures, counts.stable_exposures
@@ -120,6 +126,18 @@ def _excludes_old_share(state: RolloutState, following: Following) -> bool:
     """Return whether the losing version got fewer requests than the old split gives it."""
     losing, requests = _count_independent(state, following)
     return lower_tail(losing, requests, following.old_share or 0.0) < _ALPHA
+
+
+def speaks_for_change(state: RolloutState, following: Following) -> bool:
+    """Return whether the block so far makes the old share unlikely, full or not."""
+    losing, requests = _count_independent(state, following)
+    return lower_tail(losing, requests, following.old_share or 0.0) < _UNLIKELY
+
+
+def _find_gap(state: RolloutState, following: Following, at: float) -> float:
+    """Return the seconds before a look in which nobody looked: `followWithin` is lived time."""
+    gap = at - max(state.looked_at or at, following.begun_at)
+    return gap if gap > stale_after(state) else 0.0
 
 
 def _count_independent(state: RolloutState, following: Following) -> tuple[int, int]:
@@ -150,15 +168,28 @@ def has_both_reported(state: RolloutState, following: Following) -> bool:
     guardrail = state.guardrails.get(exposure_guardrail(state.plan))
     if guardrail is None:
         return False
+    silent, series = count_silent(state, following)
+    newest = guardrail.cursor.newest("canary" if following.loser == "stable" else "stable")
+    is_winner_heard = newest is not None and newest > following.counted_from
+    return series > 0 and not silent and is_winner_heard
+
+
+def count_silent(state: RolloutState, following: Following) -> tuple[int, int]:
+    """Return how many of the losing version's series are silent since the write, and of how many.
+
+    Those of a pod that was scaled down are silent too: the counts cannot tell it from one that is
+    cut off both from the mesh and from the collector of its samples.
+    """
+    guardrail = state.guardrails.get(exposure_guardrail(state.plan))
+    if guardrail is None:
+        return 0, 0
     alive_from = following.begun_at - stale_after(state)
     samples = [
         at
         for (arm, _), (at, _) in guardrail.cursor.last.items()
         if arm == following.loser and at >= alive_from
     ]
-    is_loser_heard = bool(samples) and min(samples) > following.counted_from
-    newest = guardrail.cursor.newest("canary" if following.loser == "stable" else "stable")
-    return is_loser_heard and newest is not None and newest > following.counted_from
+    return sum(at <= following.counted_from for at in samples), len(samples)
 
 
 def tolerated_after(state: RolloutState, before: Split, end: End) -> float:

@@ -52,7 +52,9 @@ def apply_observation(state: RolloutState, fact: Observed, _seq: int) -> Rollout
             exposures = counts
     state = replace(
         state,
-        following=count_followers(replace(state, guardrails=guardrail_states), exposures, since),
+        following=count_followers(
+            replace(state, guardrails=guardrail_states), exposures, since, fact.at
+        ),
     )
     if _is_over(state):
         return replace(state, guardrails=guardrail_states, looked_at=fact.at)

@@ -35,6 +35,7 @@ class Following:
     counted_from: float  # looks from here on count: requests from before the write are over
     requests: int = 0
     losing: int = 0
+    missed: float = 0.0  # seconds since the write in which nobody looked: an outage of ours
     is_judged: bool = False  # the block has enough requests: the next look begins another
     contradictions: int = 0  # blocks whose counts contradicted the write
     outcome: FollowOutcome | None = None

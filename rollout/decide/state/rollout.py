@@ -131,6 +131,7 @@ class RolloutState:
     first_canary_at: float | None = None
     requests_per_look: float = 0.0
     asked: HumanSaid | None = None  # the command that no decision has answered yet
+    is_unreached: bool = False  # it has ended where the mesh could not be reached
     abandoned: HumanSaid | None = None  # ends a rollback whose mesh cannot be reached
     drifted: bool = False
     route_read: RouteRead | None = None  # what the mesh showed; None in journals from before it

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rollout.decide.evidence.following import needed_requests
+from rollout.decide.evidence.following import count_silent, needed_requests
 from rollout.decide.record.facts import FollowOutcome
 from rollout.decide.state.following import Following
 from rollout.decide.state.rollout import RolloutState
@@ -42,15 +42,35 @@ def describe_outcome(state: RolloutState, following: Following, outcome: FollowO
     if outcome == "seen":
         return f"Traffic follows the last write: {counted}."
     if outcome == "not seen":
-        hooks = "; hooks of the end are called only where they say `whenNotSeen: call`"
         return (
-            f"Nobody can tell whether traffic follows the last write: {counted or 'no request'}"
-            f"{_describe_need(state, following)}{'' if following.end == 'retreated' else hooks}."
+            "Nobody can tell whether traffic follows the last write: "
+            f"{_describe_lack(state, following, loser, counted)}"
+            f"{'' if following.end == 'retreated' else _describe_hooks(loser)}."
         )
     return (
         f"Traffic does not follow the last write: {counted}, but the object sends it "
         f"{written}; look for a proxy that is cut off, a control plane that is down or callers "
         f"that go around the route; {_describe_wait(state, following)}."
+    )
+
+
+def _describe_lack(state: RolloutState, following: Following, loser: str, counted: str) -> str:
+    """Say why the counts do not suffice: silent series, or too few requests."""
+    silent, series = count_silent(state, following)
+    if silent:
+        return (
+            f"{silent:,} of {series:,} series of {loser} {'has' if silent == 1 else 'have'} "
+            f"been silent since; {counted}"
+        )
+    needed = needed_requests(state.plan, following)
+    enough = f", {needed:,.0f} counted at both versions are needed" if needed else ""
+    return f"{counted}{enough}"
+
+
+def _describe_hooks(loser: str) -> str:
+    return (
+        f"; look whether {loser} still gets requests before its pods go, hooks of the end are "
+        "called only where they say `whenNotSeen: call`"
     )
 
 
@@ -65,14 +85,12 @@ def _describe_wait(state: RolloutState, following: Following) -> str:
 
 def _describe_counts(following: Following, loser: str) -> str:
     if not following.requests:
-        return ""
+        again = (
+            f"{loser} got requests until it was written again, " if following.contradictions else ""
+        )
+        return f"{again}no request was counted since"
     share = percent(round(following.losing / following.requests, 4))
     before = percent(round(following.old_share, 4)) if following.old_share else "an unknown share"
     return (
         f"{loser} got {share} of {following.requests:,} requests counted since, {before} before it"
     )
-
-
-def _describe_need(state: RolloutState, following: Following) -> str:
-    needed = needed_requests(state.plan, following)
-    return f", {needed:,.0f} counted at both versions can tell" if needed else ""
