@@ -283,3 +283,15 @@ def test_series_that_have_gone_are_named_where_nobody_can_tell():
     lab.run()
     assert outcomes(lab) == ["not seen"]
     assert "2 of 2 series of v1 have been silent since" in describe_following(lab.state)
+
+
+@pytest.mark.parametrize("word", ["abort", "pause", "promote", "resume"])
+def test_a_command_to_a_rollback_that_is_followed_is_answered_and_changes_nothing(word):
+    lab = lab_of(BAD, drain="10s")
+    run_to_following(lab)
+    lab.controller.note(
+        HumanSaid(rollout=lab.plan.id, at=lab.clock.now(), command=word, actor="ada")
+    )
+    lab.controller.tick()
+    assert lab.decisions[-1].reasons == (f"nothing-to-{word}", "following")
+    assert lab.run().phase == "rolled back"

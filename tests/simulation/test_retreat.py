@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rollout.cli.act.command import worded
+from rollout.cli.text.report import report
 from rollout.decide.record.facts import Decided, Followed, HumanSaid
 from rollout.decide.record.split import Split
 from rollout.ports import Answer, Ask, Observer, Ports, RouteStatus
@@ -84,6 +85,8 @@ def test_where_the_endpoints_were_ready_only_a_person_resumes():
     world.tick(60)
     assert world.lab.state.phase == "retreated"
     assert "labels or scrapes" in world.lab.decisions[-1].sentence
+    shown = report(world.lab.rollout, world.lab.state, world.lab.clock.now())
+    assert shown.next.startswith("climb again when surefoot resume demo says so, or roll back in")
     world.say("resume")
     assert world.lab.run().phase == "promoted"
 

@@ -25,7 +25,11 @@ def reverting(view: View) -> Choice | None:
     is_followed = state.is_following and state.is_going_back
     if state.phase == "reverting" or (is_followed and state.delivery.is_open):
         return hold(view, Reason.AWAITING_MESH)
-    return hold(view, Reason.FOLLOWING) if is_followed else None
+    if not is_followed:
+        return None
+    if state.asked is not None:
+        return hold(view, Reason(f"nothing-to-{state.asked.command}"), Reason.FOLLOWING)
+    return hold(view, Reason.FOLLOWING)
 
 
 def undoing(view: View) -> Choice | None:

@@ -196,11 +196,6 @@ class RolloutState:
         return self.retreat.count if self.retreat else 0
 
     @property
-    def following_since(self) -> float | None:
-        """When the object first showed the last write (unix seconds)."""
-        return self.following.begun_at if self.following else None
-
-    @property
     def end(self) -> End | None:
         """The end that the last write leads to; None before it is written."""
         return self.following.end if self.following else None
