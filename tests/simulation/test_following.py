@@ -9,11 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rollout.decide.fold import fold_all
-from rollout.decide.record.facts import Confirmed, Followed, HookCalled, HumanSaid
+from rollout.decide.record.facts import (
+    Confirmed,
+    Followed,
+    HookCalled,
+    HumanSaid,
+    RouteFailed,
+)
 from rollout.decide.record.split import Split
 from rollout.decide.rules.conclusion import conclude
 from rollout.decide.text.following import describe_following
-from rollout.errors import InputError
+from rollout.errors import InputError, RouteError
 from rollout.journal.index import end_of
 from rollout.plan.model.plan import Plan
 from rollout.ports import RouteStatus
@@ -29,6 +35,17 @@ class CutOffRouter(MemoryRouter):
 
     def share(self, plan: Plan) -> float:
         return super().share(plan) if self.stays_at is None else self.stays_at
+
+
+class RemovableRouter(MemoryRouter):
+    """A mesh whose object somebody deletes."""
+
+    is_removed = False
+
+    def read(self, plan: Plan, total: int) -> RouteStatus:
+        if self.is_removed:
+            raise RouteError("no such object", absent=True, refused=True)
+        return super().read(plan, total)
 
 
 def following_plan(**spec: Any) -> Plan:
@@ -295,3 +312,13 @@ def test_a_command_to_a_rollback_that_is_followed_is_answered_and_changes_nothin
     lab.controller.tick()
     assert lab.decisions[-1].reasons == (f"nothing-to-{word}", "following")
     assert lab.run().phase == "rolled back"
+
+
+def test_an_object_that_is_gone_meanwhile_is_one_entry_and_no_obstacle():
+    router = RemovableRouter()
+    lab = Lab(BAD, plan=following_plan(drain="10s"), router=router)
+    run_to_following(lab)
+    router.is_removed = True
+    assert lab.run().phase == "rolled back"
+    assert outcomes(lab) == ["seen"]
+    assert len([fact for fact in lab.facts if isinstance(fact, RouteFailed)]) == 1
