@@ -100,15 +100,16 @@ def _find_drift(
 ) -> Fact | None:
     """Return the drift or failure where the mesh does not show what we wrote; else None.
 
-    While paused, the same failure is recorded once and not at every look. Before the first write
-    only a route that was created can fail, and nothing can drift.
+    While paused, and while a rollback is followed, the same failure is recorded once and not at
+    every look. Before the first write only a route that was created can fail, and nothing can
+    drift.
     """
     if not state.delivery.decision:
         return None
     if not state.first_write and isinstance(status, RouteStatus):
         return None
     fact = _difference(rollout, state, status, now)
-    if isinstance(fact, RouteFailed) and state.phase == "paused":
+    if isinstance(fact, RouteFailed) and (state.phase == "paused" or state.is_going_back):
         return None if fact.problem == state.route_problem else fact
     return fact
 

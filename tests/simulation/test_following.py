@@ -9,13 +9,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rollout.decide.fold import fold_all
-from rollout.decide.record.facts import Confirmed, Followed, HookCalled, HumanSaid
+from rollout.decide.record.facts import (
+    Confirmed,
+    Followed,
+    HookCalled,
+    HumanSaid,
+    RouteFailed,
+)
 from rollout.decide.record.split import Split
 from rollout.decide.rules.conclusion import conclude
-from rollout.errors import InputError
+from rollout.decide.text.following import describe_following
+from rollout.errors import InputError, RouteError
+from rollout.journal.index import end_of
 from rollout.plan.model.plan import Plan
 from rollout.ports import RouteStatus
 from rollout.simulate.ports import MemoryRouter
+from rollout.tick.fleet import fleet_of
 from tests.support.worlds import BAD, GOOD, Lab, plan
 
 
@@ -28,6 +37,17 @@ class CutOffRouter(MemoryRouter):
         return super().share(plan) if self.stays_at is None else self.stays_at
 
 
+class RemovableRouter(MemoryRouter):
+    """A mesh whose object somebody deletes."""
+
+    is_removed = False
+
+    def read(self, plan: Plan, total: int) -> RouteStatus:
+        if self.is_removed:
+            raise RouteError("no such object", absent=True, refused=True)
+        return super().read(plan, total)
+
+
 def following_plan(**spec: Any) -> Plan:
     return plan(**{"drain": "2s", "followWithin": "40s", "warmup": "2s", **spec})
 
@@ -38,6 +58,10 @@ def lab_of(canary=GOOD, **spec: Any) -> Lab:
 
 def outcomes(lab: Lab) -> list[str]:
     return [fact.outcome for fact in lab.facts if isinstance(fact, Followed)]
+
+
+def hooks_called(lab: Lab) -> list[str]:
+    return [fact.hook for fact in lab.facts if isinstance(fact, HookCalled)]
 
 
 def run_to_following(lab: Lab) -> None:
@@ -132,6 +156,36 @@ def test_a_weight_that_comes_back_meanwhile_is_written_over_whatever_the_plan_sa
     assert lab.state.phase == "rolled back"
     assert lab.router.statuses[lab.plan.id].split == Split(0, 100)
     assert outcomes(lab) == ["seen"]
+    confirmed = [fact for fact in lab.facts if isinstance(fact, Confirmed)][-2:]
+    assert [(fact.follows, fact.stable) for fact in confirmed] == [(True, None)] * 2
+
+
+def test_a_write_that_is_repeated_is_no_end():
+    lab = lab_of(BAD, drain="20s")
+    run_to_following(lab)
+    lab.router.statuses[lab.plan.id] = RouteStatus(Split(30, 100), "by hand")
+    tick(lab, 6)
+    assert lab.state.phase == "following"
+    assert end_of(lab.entries) is None
+
+
+def test_a_promotion_that_somebody_moves_is_paused_and_no_alarm():
+    lab = lab_of(onDrift="adopt", drain="20s")
+    run_to_following(lab)
+    lab.router.statuses[lab.plan.id] = RouteStatus(Split(0, 100), "by hand")
+    tick(lab, 60)
+    assert lab.state.phase == "paused"
+    assert (lab.state.following, outcomes(lab)) == (None, [])
+
+
+def test_an_outcome_keeps_the_words_of_its_counts():
+    lab, router = watched()
+    router.stays_at = 0.25
+    tick(lab, 30)
+    alarm = [fact for fact in lab.facts if isinstance(fact, Followed)][-1]
+    unloaded = fleet_of(lab.journal).states[lab.rollout]
+    for state in (lab.state, unloaded):
+        assert describe_following(state) == alarm.sentence
 
 
 def watched(canary=BAD) -> tuple[Lab, CutOffRouter]:
@@ -203,7 +257,7 @@ def test_hooks_of_an_end_nobody_can_see_need_the_plan_s_word(rate, allowed, call
     lab.world.rate = rate
     lab.run()
     tick(lab, 5)
-    assert [fact.hook for fact in lab.facts if isinstance(fact, HookCalled)] == called
+    assert hooks_called(lab) == called
 
 
 @given(
@@ -247,3 +301,67 @@ def test_every_outcome_follows_from_the_entries_before_it():
     for index in followed:
         before = fold_all((e.seq, e.fact) for e in entries[:index])
         assert conclude(before, entries[index].fact.at, lab.plan.id) == entries[index].fact
+
+
+def test_what_nobody_could_tell_is_seen_in_the_hour_after_and_then_its_hooks_are_called():
+    hook = {"name": "tell", "when": "rolledBack", "url": "http://127.0.0.1:1/"}
+    lab = Lab(BAD, plan=following_plan(hooks=[hook]), watches=True)
+    run_to_following(lab)
+    lab.world.rate = 0.1
+    lab.run()
+    assert (outcomes(lab), hooks_called(lab)) == (["not seen"], [])
+    lab.world.rate = 100.0
+    tick(lab, 30)
+    assert (outcomes(lab), hooks_called(lab)) == (["not seen", "seen"], ["tell"])
+
+
+def test_an_outage_of_ours_is_no_time_in_which_traffic_was_looked_at():
+    lab = lab_of(BAD)
+    run_to_following(lab)
+    lab.clock.sleep(3600)
+    lab.restart()
+    lab.run()
+    assert outcomes(lab) == ["seen"]
+
+
+def test_a_contradicted_write_is_not_followed_where_too_little_comes_after_it():
+    router = CutOffRouter()
+    lab = Lab(BAD, plan=following_plan(), router=router)
+    run_to_following(lab)
+    router.stays_at = 0.25
+    lab.run_until(lambda state: state.following is not None and state.following.contradictions > 0)
+    lab.world.rate, router.stays_at = 0.2, None
+    lab.run()
+    assert outcomes(lab) == ["not followed"]
+
+
+def test_series_that_have_gone_are_named_where_nobody_can_tell():
+    lab = lab_of()
+    run_to_following(lab)
+    lab.world.dark = True
+    tick(lab, 1)
+    lab.run()
+    assert outcomes(lab) == ["not seen"]
+    assert "2 of 2 series of v1 have been silent since" in describe_following(lab.state)
+
+
+@pytest.mark.parametrize("word", ["abort", "pause", "promote", "resume"])
+def test_a_command_to_a_rollback_that_is_followed_is_answered_and_changes_nothing(word):
+    lab = lab_of(BAD, drain="10s")
+    run_to_following(lab)
+    lab.controller.note(
+        HumanSaid(rollout=lab.plan.id, at=lab.clock.now(), command=word, actor="ada")
+    )
+    lab.controller.tick()
+    assert lab.decisions[-1].reasons == (f"nothing-to-{word}", "following")
+    assert lab.run().phase == "rolled back"
+
+
+def test_an_object_that_is_gone_meanwhile_is_one_entry_and_no_obstacle():
+    router = RemovableRouter()
+    lab = Lab(BAD, plan=following_plan(drain="10s"), router=router)
+    run_to_following(lab)
+    router.is_removed = True
+    assert lab.run().phase == "rolled back"
+    assert outcomes(lab) == ["seen"]
+    assert len([fact for fact in lab.facts if isinstance(fact, RouteFailed)]) == 1

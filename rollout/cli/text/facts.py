@@ -109,6 +109,8 @@ def _describe_confirmed(fact: Confirmed) -> str:
             f"the stable version is still {fact.stable}"
         )
     change = f"the mesh shows {format_split(fact.split)} (decision {fact.decision})"
+    if fact.follows:
+        return f"{change}, its traffic has yet to follow"
     return f"{change}; the stable version is now {fact.stable}" if fact.stable else change
 
 

@@ -22,7 +22,7 @@ from rollout.decide.evidence.blindness import stale_after
 from rollout.decide.evidence.exposure import exposure_guardrail, has_affinity, share_of_all
 from rollout.decide.record.split import Split
 from rollout.decide.state.following import End, Following
-from rollout.decide.state.rollout import RolloutState
+from rollout.decide.state.rollout import Phase, RolloutState
 from rollout.decide.state.traffic_tally import TrafficTally
 from rollout.plan.model.plan import Plan
 
@@ -36,6 +36,28 @@ _RESIDUE = 0.01  # of the old share: a stray request does not contradict a write
 _LEFT = 0.5  # of the old share: what an agreeing block excludes
 _ALPHA = 0.001  # chance of a wrong answer of one block
 _MOST_HALVINGS = 20  # a chance of 1e-9: three times the requests of the first block
+_UNLIKELY = 0.01  # chance of a block that speaks for a change
+
+
+_ENDS: dict[Phase, End] = {
+    "promoting": "promoted",
+    "reverting": "rolled back",
+    "undoing": "undone",
+}
+_RETREATED: frozenset[Phase] = frozenset({"retreated", "paused"})
+
+
+def find_end(state: RolloutState) -> End | None:
+    """Return the end that the wanted split leads to once the mesh shows it; None for a step.
+
+    A retreat that a person ended with `resume` is a step again, also where its write is still open.
+    """
+    if state.is_following:
+        return state.end
+    move = state.move
+    if move is not None and move.action == "retreat" and state.phase in _RETREATED:
+        return "retreated" if move.split == state.wanted else None
+    return _ENDS.get(state.phase)
 
 
 def begin_following(state: RolloutState, end: End, at: float) -> Following:
@@ -78,10 +100,15 @@ def begin_again(state: RolloutState, following: Following, at: float) -> Followi
     )
 
 
-def count_followers(state: RolloutState, counts: Counts, since: float | None) -> Following | None:
-    """Return the following after one more look, which began at `since`."""
+def count_followers(
+    state: RolloutState, counts: Counts, since: float | None, at: float
+) -> Following | None:
+    """Return the following after one more look at `at`, whose counts begin at `since`."""
     following = state.following
-    if following is None or since is None or since < following.counted_from:
+    if following is None:
+        return None
+    following = replace(following, missed=following.missed + _find_gap(state, following, at))
+    if since is None or since < following.counted_from:
         return following
     requests, losing = (0, 0) if following.is_judged else (following.requests, following.losing)
     canary, stable = counts.canary_exposures, counts.stable_exposures
@@ -123,6 +150,19 @@ def _half_left(following: Following) -> float:
     return min(share, (1 + following.allowed) / 2)
 
 
+def speaks_for_change(state: RolloutState, following: Following) -> bool:
+    """Return whether the block so far makes half of the old share unlikely, full or not."""
+    size = _size(state.plan)
+    requests, losing = math.ceil(following.requests / size), math.floor(following.losing / size)
+    return lower_tail(losing, requests, _half_left(following)) < _UNLIKELY
+
+
+def _find_gap(state: RolloutState, following: Following, at: float) -> float:
+    """Return the seconds before a look in which nobody looked: `followWithin` is lived time."""
+    gap = at - max(state.looked_at or at, following.begun_at)
+    return gap if gap > stale_after(state) else 0.0
+
+
 def needed_requests(plan: Plan, following: Following) -> float | None:
     """Return how many requests fill a block; None where the old share is unknown."""
     if not following.old_share:
@@ -145,15 +185,28 @@ def has_both_reported(state: RolloutState, following: Following) -> bool:
     guardrail = state.guardrails.get(exposure_guardrail(state.plan))
     if guardrail is None:
         return False
+    silent, series = count_silent(state, following)
+    newest = guardrail.cursor.newest("canary" if following.loser == "stable" else "stable")
+    is_winner_heard = newest is not None and newest > following.counted_from
+    return series > 0 and not silent and is_winner_heard
+
+
+def count_silent(state: RolloutState, following: Following) -> tuple[int, int]:
+    """Return how many of the losing version's series are silent since the write, and of how many.
+
+    Those of a pod that was scaled down are silent too: the counts cannot tell it from one that is
+    cut off both from the mesh and from the collector of its samples.
+    """
+    guardrail = state.guardrails.get(exposure_guardrail(state.plan))
+    if guardrail is None:
+        return 0, 0
     alive_from = following.begun_at - stale_after(state)
     samples = [
         at
         for (arm, _), (at, _) in guardrail.cursor.last.items()
         if arm == following.loser and at >= alive_from
     ]
-    is_loser_heard = bool(samples) and min(samples) > following.counted_from
-    newest = guardrail.cursor.newest("canary" if following.loser == "stable" else "stable")
-    return is_loser_heard and newest is not None and newest > following.counted_from
+    return sum(at <= following.counted_from for at in samples), len(samples)
 
 
 def tolerated_after(state: RolloutState, before: Split, end: End) -> float:

@@ -54,7 +54,7 @@ def apply_observation(state: RolloutState, fact: Observed, _seq: int) -> Rollout
     is_believed = counted not in fact.unbelieved
     if is_believed:
         after = replace(state, guardrails=guardrail_states)
-        state = replace(state, following=count_followers(after, exposures, since))
+        state = replace(state, following=count_followers(after, exposures, since, fact.at))
     if _is_over(state):
         return replace(state, guardrails=guardrail_states, looked_at=fact.at)
     return replace(

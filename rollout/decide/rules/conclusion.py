@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from analysis.fast_replace import replace
-from rollout.decide.evidence.following import ENOUGH, contradicts
+from rollout.decide.evidence.following import ENOUGH, contradicts, speaks_for_change
 from rollout.decide.record.facts import Followed, FollowOutcome
 from rollout.decide.state.following import Following
 from rollout.decide.state.rollout import TERMINAL, RolloutState
@@ -60,23 +60,28 @@ def is_watched(state: RolloutState, now: float) -> bool:
 def _judge_end(state: RolloutState, following: Following, now: float) -> FollowOutcome | None:
     if following.is_judged and not contradicts(state, following):
         return "seen"
-    is_over = now - following.begun_at >= state.plan.spec.follows_within
+    is_over = now - following.begun_at - following.missed >= state.plan.spec.follows_within
     if state.abandoned is None and not is_over:
         return None
-    # A full block that agreed would have ended it: the newest full one contradicts.
-    is_against = following.contradictions > 0 or contradicts(state, following)
-    return "not followed" if is_against else "not seen"
+    # The last full block counts, unless what came after it speaks for a change.
+    was_against = following.contradictions > 0 and not speaks_for_change(state, following)
+    return "not followed" if was_against or contradicts(state, following) else "not seen"
 
 
 def _judge_change(state: RolloutState, following: Following) -> FollowOutcome | None:
-    """Return what a full block shows after the end, if it is another outcome than before."""
+    """Return what a full block shows after the end, if it is news.
+
+    What nobody could tell at the end may be seen later, and traffic may come back.
+    """
     if state.phase not in TERMINAL or not following.is_judged or following.outcome is None:
         return None
     is_against = contradicts(state, following)
+    if not is_against:
+        return None if following.outcome == "seen" else "seen"
     if following.outcome == "not followed":
-        return None if is_against else "seen"
+        return None
     is_back = following.losing >= max(_RETURNED * following.due, ENOUGH / 2)
-    return "not followed" if is_against and is_back and following.is_way_back else None
+    return "not followed" if is_back and following.is_way_back else None
 
 
 def _take_newest_block(following: Following) -> Following:

@@ -134,6 +134,7 @@ class RolloutState:
     first_canary_at: float | None = None
     requests_per_look: float = 0.0
     asked: HumanSaid | None = None  # the command that no decision has answered yet
+    is_unreached: bool = False  # it has ended where the mesh could not be reached
     abandoned: HumanSaid | None = None  # ends a rollback whose mesh cannot be reached
     drifted: bool = False
     route_read: RouteRead | None = None  # what the mesh showed; None in journals from before it
@@ -196,11 +197,6 @@ class RolloutState:
     def retreats(self) -> int:
         """How often the canary's weight was lowered without a verdict."""
         return self.retreat.count if self.retreat else 0
-
-    @property
-    def following_since(self) -> float | None:
-        """When the object first showed the last write (unix seconds)."""
-        return self.following.begun_at if self.following else None
 
     @property
     def end(self) -> End | None:
