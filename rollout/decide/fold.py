@@ -22,22 +22,18 @@ from rollout.backoff import backoff
 from rollout.decide.evidence.following import begin_again, begin_following, find_end
 from rollout.decide.evidence.update import apply_observation
 from rollout.decide.record.facts import (
-    Confirmed,
     Decided,
-    Drifted,
     Fact,
-    Followed,
     HookAnswered,
     HookCalled,
     HumanSaid,
     Learned,
     Observed,
-    RouteFailed,
-    RouteRead,
     Started,
     of_rollout,
 )
 from rollout.decide.record.reasons import Reason
+from rollout.decide.record.route_facts import Confirmed, Drifted, Followed, RouteFailed, RouteRead
 from rollout.decide.state.following import Following
 from rollout.decide.state.retreat import Retreat
 from rollout.decide.state.rollout import (

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from rollout.decide.record.facts import Confirmed, Decided, Followed, Started, of_rollout
+from rollout.decide.record.facts import Decided, Started, of_rollout
+from rollout.decide.record.route_facts import Confirmed, Followed
 from rollout.errors import InputError
 
 if TYPE_CHECKING:

@@ -23,7 +23,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from rollout.decide.evidence.following import find_end
-from rollout.decide.record.facts import Confirmed, Fact
+from rollout.decide.record.facts import Fact
+from rollout.decide.record.route_facts import Confirmed
 from rollout.decide.state.rollout import MOVES, RolloutState
 from rollout.errors import RouteError
 from rollout.ports import Clock, Router, RouteStatus

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from rollout.decide.record.facts import Drifted, Fact, RouteFailed, RouteRead
+from rollout.decide.record.facts import Fact
+from rollout.decide.record.route_facts import Drifted, RouteFailed, RouteRead
 from rollout.decide.state.rollout import Phase, RolloutState
 from rollout.errors import RouteError
 from rollout.ports import Router, RouteStatus

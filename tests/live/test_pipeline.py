@@ -12,14 +12,8 @@ import pytest
 
 from analysis.counting.counts import Counts
 from rollout.decide.fold import fold_all
-from rollout.decide.record.facts import (
-    Confirmed,
-    Decided,
-    Followed,
-    HumanSaid,
-    RouteFailed,
-    Started,
-)
+from rollout.decide.record.facts import Decided, HumanSaid, Started
+from rollout.decide.record.route_facts import Confirmed, Followed, RouteFailed
 from rollout.decide.record.split import Split
 from tests.live.pipeline import DEAD, STABLE, ControllerProcess, PipelineStage, surefoot, until
 from tests.live.record import Record

@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from rollout.decide.record.facts import Followed
+from rollout.decide.record.route_facts import Followed
 from tests.live.operating import PLANS, start_operate
 from tests.live.pipeline import surefoot, until
 from tests.live.record import Record

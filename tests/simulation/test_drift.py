@@ -8,7 +8,8 @@ import pytest
 
 from analysis import sample_ratio
 from rollout.decide.fold import fold_all
-from rollout.decide.record.facts import Confirmed, Drifted, HumanSaid, RouteFailed
+from rollout.decide.record.facts import HumanSaid
+from rollout.decide.record.route_facts import Confirmed, Drifted, RouteFailed
 from rollout.decide.record.split import Split
 from rollout.decide.step import step
 from rollout.ports import RouteStatus

@@ -9,13 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rollout.decide.fold import fold_all
-from rollout.decide.record.facts import (
-    Confirmed,
-    Followed,
-    HookCalled,
-    HumanSaid,
-    RouteFailed,
-)
+from rollout.decide.record.facts import HookCalled, HumanSaid
+from rollout.decide.record.route_facts import Confirmed, Followed, RouteFailed
 from rollout.decide.record.split import Split
 from rollout.decide.rules.conclusion import conclude
 from rollout.decide.text.following import describe_following

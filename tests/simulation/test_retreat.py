@@ -9,7 +9,8 @@ import pytest
 
 from rollout.cli.act.command import worded
 from rollout.cli.text.report import report
-from rollout.decide.record.facts import Decided, Followed, HumanSaid
+from rollout.decide.record.facts import Decided, HumanSaid
+from rollout.decide.record.route_facts import Followed
 from rollout.decide.record.split import Split
 from rollout.plan.model.plan import Plan
 from rollout.ports import Answer, Ask, Observer, Ports, RouteStatus
@@ -99,9 +100,7 @@ def test_where_the_endpoints_were_ready_only_a_person_resumes():
     assert world.lab.state.phase == "retreated"
     assert "labels or scrapes" in world.lab.decisions[-1].sentence
     summary = report(world.lab.rollout, world.lab.state, world.lab.clock.now())
-    assert summary.next.startswith(
-        "climb again when surefoot resume demo says so, or roll back in"
-    )
+    assert summary.next.startswith("climb again when surefoot resume demo says so, or roll back in")
     world.say("resume")
     assert world.lab.run().phase == "promoted"
 

@@ -12,22 +12,18 @@ from typing import Any
 
 from rollout.decide.record.facts import (
     Calibrated,
-    Confirmed,
     Decided,
-    Drifted,
     Elected,
     Fact,
-    Followed,
     HookAnswered,
     HookCalled,
     HumanSaid,
     Learned,
     Observed,
     Refused,
-    RouteFailed,
-    RouteRead,
     Started,
 )
+from rollout.decide.record.route_facts import Confirmed, Drifted, Followed, RouteFailed, RouteRead
 from rollout.decide.text.comparison import format_split
 from rollout.decide.text.measurement import spread
 from rollout.plan.fields.units import percent

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from analysis.fast_replace import replace
 from rollout.decide.evidence.following import ENOUGH, contradicts, speaks_for_change
-from rollout.decide.record.facts import Followed, FollowOutcome
+from rollout.decide.record.route_facts import Followed, FollowOutcome
 from rollout.decide.state.following import Following
 from rollout.decide.state.rollout import TERMINAL, RolloutState
 from rollout.decide.text.following import describe_outcome

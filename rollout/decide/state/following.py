@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from analysis.counting.cursor import Arm
-from rollout.decide.record.facts import FollowOutcome, HumanSaid
+from rollout.decide.record.facts import HumanSaid
+from rollout.decide.record.route_facts import FollowOutcome
 
 # `retreated` is no end: the rollout goes on at a lower weight.
 End = Literal["promoted", "rolled back", "undone", "retreated"]

@@ -12,7 +12,8 @@ from analysis.rates.rate import RateMargin
 from analysis.verdict.histogram_test import HistogramTest
 from analysis.verdict.rate_test import RateTest
 from analysis.verdict.sequential_test import SequentialTest
-from rollout.decide.record.facts import Action, Decided, HumanSaid, Learned, RouteRead, Started
+from rollout.decide.record.facts import Action, Decided, HumanSaid, Learned, Started
+from rollout.decide.record.route_facts import RouteRead
 from rollout.decide.record.split import Split
 from rollout.decide.state.delivery import Delivery
 from rollout.decide.state.following import End, Following

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rollout.decide.evidence.following import count_silent, needed_requests
-from rollout.decide.record.facts import FollowOutcome
+from rollout.decide.record.route_facts import FollowOutcome
 from rollout.decide.state.following import Following
 from rollout.decide.state.rollout import RolloutState
 from rollout.plan.fields.units import duration, percent

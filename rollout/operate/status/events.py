@@ -9,17 +9,9 @@ import hashlib
 from collections.abc import Callable
 from typing import Any
 
-from rollout.decide.record.facts import (
-    Confirmed,
-    Decided,
-    Drifted,
-    Followed,
-    HookAnswered,
-    HumanSaid,
-    RouteFailed,
-    Started,
-)
+from rollout.decide.record.facts import Decided, HookAnswered, HumanSaid, Started
 from rollout.decide.record.reasons import Reason, split_reason
+from rollout.decide.record.route_facts import Confirmed, Drifted, Followed, RouteFailed
 from rollout.decide.state.rollout import Phase
 from rollout.kube.kinds import Json
 from rollout.operate.status.conditions import PlanAcceptance, utc
