@@ -207,3 +207,11 @@ def test_an_object_that_is_gone_meanwhile_is_one_entry_and_no_obstacle():
     assert lab.run().phase == "rolled back"
     assert outcomes(lab) == ["seen"]
     assert len([fact for fact in lab.facts if isinstance(fact, RouteFailed)]) == 1
+
+
+@pytest.mark.parametrize(("canary", "end"), [(GOOD, "promoted"), (BAD, "rolled back")])
+def test_an_end_is_seen_where_the_size_of_the_segment_is_unknown(canary, end):
+    segment = {"header": {"name": "x-team", "exact": "beta"}}
+    lab = lab_of(canary, traffic={"segment": segment})
+    assert lab.run(900).phase == end
+    assert outcomes(lab) == ["seen"]

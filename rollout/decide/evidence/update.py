@@ -217,6 +217,10 @@ def _check_traffic_share(
             "traffic_tally": state.traffic_tally.seen(canary, stable, share),
         }
         agrees = not sample_ratio.mismatched(capital)
+    elif agrees:
+        # Nothing tests it, but an end has to know what the split gave the canary.
+        observed = canary / (canary + stable)
+        changes["traffic_tally"] = state.traffic_tally.seen(canary, stable, observed)
     return {**changes, "steady_at": at} if state.steady_at is None and agrees else changes
 
 
