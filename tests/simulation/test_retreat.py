@@ -85,8 +85,8 @@ def test_where_the_endpoints_were_ready_only_a_person_resumes():
     world.tick(60)
     assert world.lab.state.phase == "retreated"
     assert "labels or scrapes" in world.lab.decisions[-1].sentence
-    shown = report(world.lab.rollout, world.lab.state, world.lab.clock.now())
-    assert shown.next.startswith("climb again when surefoot resume demo says so, or roll back in")
+    summary = report(world.lab.rollout, world.lab.state, world.lab.clock.now())
+    assert summary.next.startswith("climb again when surefoot resume demo says so, or roll back in")
     world.say("resume")
     assert world.lab.run().phase == "promoted"
 
