@@ -215,3 +215,26 @@ def test_an_end_is_seen_where_the_size_of_the_segment_is_unknown(canary, end):
     lab = lab_of(canary, traffic={"segment": segment})
     assert lab.run(900).phase == end
     assert outcomes(lab) == ["seen"]
+
+
+def test_an_object_that_cannot_be_read_holds_no_end_up():
+    lab = lab_of(BAD, drain="10s")
+    run_to_following(lab)
+    lab.router.down = "no answer"
+    assert lab.run(60).phase == "rolled back"
+    assert outcomes(lab) == ["seen"]
+
+
+def test_an_end_by_hand_while_the_mesh_is_away_says_that_nobody_can_tell():
+    lab = lab_of(BAD, drain="20s")
+    run_to_following(lab)
+    lab.router.statuses[lab.plan.id] = RouteStatus(Split(30, 100), "by hand")
+    lab.router.refusing = "no answer"
+    lab.run_until(lambda state: state.delivery.has_to_write)
+    lab.router.down = "no answer"
+    lab.controller.note(
+        HumanSaid(rollout=lab.plan.id, at=lab.clock.now(), command="abandon", actor="ada")
+    )
+    assert lab.run(30).phase == "rolled back"
+    assert lab.state.stable_after == "v1"
+    assert describe_following(lab.state).startswith("it was ended by hand")
