@@ -99,6 +99,11 @@ def test_a_promotion_that_somebody_moves_is_paused_and_no_alarm():
     tick(lab, 60)
     assert lab.state.phase == "paused"
     assert (lab.state.following, outcomes(lab)) == (None, [])
+    lab.router.down = "no answer"
+    tick(lab, 6)
+    lab.router.down = ""
+    tick(lab, 20)
+    assert (lab.state.phase, end_of(lab.entries)) == ("paused", None)
 
 
 @pytest.mark.parametrize("word", ["abort", "undo"])
