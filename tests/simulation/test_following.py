@@ -8,59 +8,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rollout.decide.fold import fold_all
-from rollout.decide.record.facts import HookCalled, HumanSaid
-from rollout.decide.record.route_facts import Confirmed, Followed, RouteFailed
+from rollout.decide.record.facts import HumanSaid
+from rollout.decide.record.route_facts import Confirmed, RouteFailed
 from rollout.decide.record.split import Split
-from rollout.decide.rules.conclusion import conclude
 from rollout.decide.text.following import describe_following
-from rollout.errors import InputError, RouteError
+from rollout.errors import InputError
 from rollout.journal.index import end_of
-from rollout.plan.model.plan import Plan
 from rollout.ports import RouteStatus
-from rollout.simulate.ports import MemoryRouter
-from rollout.tick.fleet import fleet_of
+from tests.support.following import (
+    CutOffRouter,
+    RemovableRouter,
+    following_plan,
+    hooks_called,
+    outcomes,
+    run_to_following,
+    tick,
+)
 from tests.support.worlds import BAD, GOOD, Lab, plan
-
-
-class CutOffRouter(MemoryRouter):
-    """A mesh whose proxies do not hear of a new split: traffic keeps the share it had."""
-
-    stays_at: float | None = None
-
-    def share(self, plan: Plan) -> float:
-        return super().share(plan) if self.stays_at is None else self.stays_at
-
-
-class RemovableRouter(MemoryRouter):
-    """A mesh whose object somebody deletes."""
-
-    is_removed = False
-
-    def read(self, plan: Plan, total: int) -> RouteStatus:
-        if self.is_removed:
-            raise RouteError("no such object", absent=True, refused=True)
-        return super().read(plan, total)
-
-
-def following_plan(**spec: Any) -> Plan:
-    return plan(**{"drain": "2s", "followWithin": "40s", "warmup": "2s", **spec})
 
 
 def lab_of(canary=GOOD, **spec: Any) -> Lab:
     return Lab(canary, plan=following_plan(**spec))
-
-
-def outcomes(lab: Lab) -> list[str]:
-    return [fact.outcome for fact in lab.facts if isinstance(fact, Followed)]
-
-
-def hooks_called(lab: Lab) -> list[str]:
-    return [fact.hook for fact in lab.facts if isinstance(fact, HookCalled)]
-
-
-def run_to_following(lab: Lab) -> None:
-    lab.run_until(lambda state: state.phase == "following")
 
 
 @pytest.mark.parametrize(("canary", "end"), [(GOOD, "promoted"), (BAD, "rolled back")])
@@ -93,7 +61,7 @@ def test_an_end_of_a_segment_whose_size_nobody_declares_is_seen(canary, end):
 @pytest.mark.parametrize("seed", range(12))
 def test_a_proxy_of_two_that_is_cut_off_is_never_agreement_however_few_requests_come(seed):
     router = CutOffRouter()
-    spec = {"ramp": {"steps": ["50%"], "bake": "1m"}, "followWithin": "2m"}
+    spec: dict[str, Any] = {"ramp": {"steps": ["50%"], "bake": "1m"}, "followWithin": "2m"}
     lab = Lab(GOOD, plan=following_plan(**spec), router=router, seed=seed)
     lab.run_until(lambda state: state.split.canary == 50)
     tick(lab, 4)
@@ -171,63 +139,11 @@ def test_a_promotion_that_somebody_moves_is_paused_and_no_alarm():
     tick(lab, 60)
     assert lab.state.phase == "paused"
     assert (lab.state.following, outcomes(lab)) == (None, [])
-
-
-def test_an_outcome_keeps_the_words_of_its_counts():
-    lab, router = watched()
-    router.stays_at = 0.25
-    tick(lab, 30)
-    alarm = [fact for fact in lab.facts if isinstance(fact, Followed)][-1]
-    unloaded = fleet_of(lab.journal).states[lab.rollout]
-    for state in (lab.state, unloaded):
-        assert describe_following(state) == alarm.sentence
-
-
-def watched(canary=BAD) -> tuple[Lab, CutOffRouter]:
-    """A rollback that was seen, under a controller that goes on watching it."""
-    router = CutOffRouter()
-    lab = Lab(canary, plan=following_plan(), router=router, watches=True)
-    lab.run()
-    return lab, router
-
-
-def tick(lab: Lab, seconds: float) -> None:
-    for _ in range(round(seconds * 2)):
-        lab.controller.tick()
-        lab.clock.sleep(0.5)
-
-
-def test_traffic_that_comes_back_within_an_hour_is_the_same_alarm_and_its_end_is_seen():
-    lab, router = watched()
-    assert outcomes(lab) == ["seen"]
-    router.stays_at = 0.25
-    tick(lab, 30)
-    assert outcomes(lab) == ["seen", "not followed"]
-    router.stays_at = None
-    tick(lab, 30)
-    assert outcomes(lab) == ["seen", "not followed", "seen"]
-    assert lab.state.phase == "rolled back"
-
-
-def test_the_watch_goes_on_after_a_restart_and_ends_after_an_hour():
-    lab, router = watched()
-    lab.restart()
-    router.stays_at = 0.25
-    tick(lab, 30)
-    assert outcomes(lab)[-1] == "not followed"
-    other, router = watched()
-    other.clock.sleep(3600)
-    router.stays_at = 0.25
-    tick(other, 30)
-    assert outcomes(other) == ["seen"]
-
-
-def test_a_controller_of_one_plan_does_not_watch():
-    lab = lab_of(BAD)
-    lab.run()
-    count = len(lab.entries)
-    tick(lab, 30)
-    assert len(lab.entries) == count
+    lab.router.down = "no answer"
+    tick(lab, 6)
+    lab.router.down = ""
+    tick(lab, 20)
+    assert (lab.state.phase, end_of(lab.entries)) == ("paused", None)
 
 
 @pytest.mark.parametrize("word", ["abort", "undo"])
@@ -286,30 +202,6 @@ def test_every_end_ends_within_its_time_and_is_seen_only_where_traffic_follows(
         assert outcomes(lab) == ["not followed"]
 
 
-def test_every_outcome_follows_from_the_entries_before_it():
-    lab, router = watched()
-    router.stays_at = 0.25
-    tick(lab, 30)
-    entries = lab.entries
-    followed = [index for index, e in enumerate(entries) if isinstance(e.fact, Followed)]
-    assert len(followed) == 2
-    for index in followed:
-        before = fold_all((e.seq, e.fact) for e in entries[:index])
-        assert conclude(before, entries[index].fact.at, lab.plan.id) == entries[index].fact
-
-
-def test_what_nobody_could_tell_is_seen_in_the_hour_after_and_then_its_hooks_are_called():
-    hook = {"name": "tell", "when": "rolledBack", "url": "http://127.0.0.1:1/"}
-    lab = Lab(BAD, plan=following_plan(hooks=[hook]), watches=True)
-    run_to_following(lab)
-    lab.world.rate = 0.1
-    lab.run()
-    assert (outcomes(lab), hooks_called(lab)) == (["not seen"], [])
-    lab.world.rate = 100.0
-    tick(lab, 30)
-    assert (outcomes(lab), hooks_called(lab)) == (["not seen", "seen"], ["tell"])
-
-
 def test_an_outage_of_ours_is_no_time_in_which_traffic_was_looked_at():
     lab = lab_of(BAD)
     run_to_following(lab)
@@ -360,3 +252,34 @@ def test_an_object_that_is_gone_meanwhile_is_one_entry_and_no_obstacle():
     assert lab.run().phase == "rolled back"
     assert outcomes(lab) == ["seen"]
     assert len([fact for fact in lab.facts if isinstance(fact, RouteFailed)]) == 1
+
+
+@pytest.mark.parametrize(("canary", "end"), [(GOOD, "promoted"), (BAD, "rolled back")])
+def test_an_end_is_seen_where_the_size_of_the_segment_is_unknown(canary, end):
+    segment = {"header": {"name": "x-team", "exact": "beta"}}
+    lab = lab_of(canary, traffic={"segment": segment})
+    assert lab.run(900).phase == end
+    assert outcomes(lab) == ["seen"]
+
+
+def test_an_object_that_cannot_be_read_holds_no_end_up():
+    lab = lab_of(BAD, drain="10s")
+    run_to_following(lab)
+    lab.router.down = "no answer"
+    assert lab.run(60).phase == "rolled back"
+    assert outcomes(lab) == ["seen"]
+
+
+def test_an_end_by_hand_while_the_mesh_is_away_says_that_nobody_can_tell():
+    lab = lab_of(BAD, drain="20s")
+    run_to_following(lab)
+    lab.router.statuses[lab.plan.id] = RouteStatus(Split(30, 100), "by hand")
+    lab.router.refusing = "no answer"
+    lab.run_until(lambda state: state.delivery.has_to_write)
+    lab.router.down = "no answer"
+    lab.controller.note(
+        HumanSaid(rollout=lab.plan.id, at=lab.clock.now(), command="abandon", actor="ada")
+    )
+    assert lab.run(30).phase == "rolled back"
+    assert lab.state.stable_after == "v1"
+    assert describe_following(lab.state).startswith("it was ended by hand")

@@ -19,10 +19,11 @@ def conclude(state: RolloutState, now: float, rollout: str) -> Followed | None:
     """Return how the last write is followed, where that ends the rollout or is news after it.
 
     Before the end: seen as soon as a block of counts agrees with the write, else what the last
-    counts say once the plan's `followWithin` is over. After it only a change is news.
+    counts say once the plan's `followWithin` is over. After it only a change is news. Counts tell
+    also while the object cannot be read; one that has to be written again is waited for.
     """
     following = state.following
-    if following is None or state.delivery.is_open:
+    if following is None or state.delivery.has_to_write:
         return None
     outcome = (
         _judge_end(state, following, now)

@@ -51,7 +51,11 @@ def describe_following(state: RolloutState) -> str:
         return ""
     if following.vouched is not None:
         return f"{following.vouched.actor} says that traffic follows the last write"
-    return describe_waiting(state) if following.outcome is None else following.sentence
+    if following.outcome is None and state.is_unreached:
+        return "it was ended by hand, nobody can tell whether traffic follows the last write"
+    if following.outcome is None:
+        return describe_waiting(state)
+    return following.sentence
 
 
 def describe_outcome(state: RolloutState, following: Following, outcome: FollowOutcome) -> str:
