@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
-from rollout.doctor import declared, mesh, rights, secrets, series
+from rollout.doctor import declared, mesh, replicas, rights, secrets, series, setups
 from rollout.doctor.finding import Finding
 from rollout.doctor.journal import has_decision, of_journal
 from rollout.errors import ClusterError, InputError
 from rollout.journal.location import JournalLocation
 from rollout.kube.kinds import ROLLOUT_PLAN, ROLLOUT_TRIGGER, Kind
+from rollout.observe.survey import Read
 from rollout.plan.model.plan import Plan
 from rollout.ports import Router
 from rollout.redact import redact_values
@@ -45,6 +46,7 @@ class Tools:
     router: Router
     envoy: mesh.EnvoyAdmin
     cluster: Callable[[], ClusterAccess]  # raises InputError where there is none
+    read: Read
 
 
 def examine(
@@ -87,9 +89,11 @@ def _examine_all(
         yield answers
         # Without an answer every series would fail for the same reason: one finding is enough.
         if answers.level != "fail":
-            for plan in plans:
-                if plan.spec.prometheus.url == url:
-                    yield from series.of_plan(plan, tools.query)
+            of_server = [plan for plan in plans if plan.spec.prometheus.url == url]
+            yield from replicas.of_server(of_server[0], tools.read, tools.now())
+            for plan in of_server:
+                yield from series.of_plan(plan, tools.query)
+                yield from setups.of_plan(plan, tools.read, tools.now())
     for plan in plans:
         recorded = partial(has_decision, journal)
         yield from mesh.of_plan(plan, tools.router, tools.envoy, recorded)
