@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from analysis.counting.belief import count_believed
-from analysis.counting.counts import EvidenceError
-from analysis.counting.cursor import Cursor, Series
+from analysis.counting.cursor import Cursor
 from analysis.counting.layout import DIFFER
 from analysis.counting.walk import SEVERAL
 from rollout.doctor.finding import Finding, Level
 from rollout.doctor.resolution import of_buckets
 from rollout.errors import ObserveError
-from rollout.observe.evidence import RawPart, read_target
+from rollout.observe.evidence import Key, RawPart, read_target
 from rollout.observe.origins import count_processes, knows_start
 from rollout.observe.query import LONGEST
 from rollout.observe.survey import Read, Survey, survey
@@ -92,13 +90,13 @@ def _check(plan: Plan, guardrail: Guardrail, result: Survey, past: float) -> Ite
 
 def _check_problem(result: Survey, find: Find, past: float) -> Iterator[Finding]:
     """Tell why a rollout would be blind, and of a doubt at which target it is."""
-    if not result.is_doubted:
+    if result.doubted is None or result.raw is None:
         yield find("fail", result.problem, _choose_cure(result.problem))
         return
-    at = _find_doubted(result.raw) if result.raw else ""
+    at = _format_labels(result.raw, result.doubted)
     # A single doubt may pass, such as a load test that begins; a counter that jumps does not.
     level: Level = "fail" if SEVERAL in result.problem else "warn"
-    message = f"in the last {duration(past)}, {result.problem}{f': {at}' if at else ''}"
+    message = f"in the last {duration(past)}, {result.problem}: {at}"
     yield find(level, message, _choose_cure(result.problem))
 
 
@@ -106,18 +104,8 @@ def _choose_cure(text: str) -> str:
     return next((cure for words, cure in _CURES.items() if words in text), _OTHERWISE)
 
 
-def _find_doubted(raw: RawPart) -> str:
-    """Return the labels of the first series that nobody could count by itself; empty if none."""
-    for entry in raw.series:
-        try:
-            count_believed(Cursor(), [entry], {})
-        except EvidenceError:
-            return _format_labels(raw, entry)
-    return ""
-
-
-def _format_labels(raw: RawPart, entry: Series, names: Iterable[str] = ()) -> str:
-    labels = raw.labels[entry.arm, entry.key]
+def _format_labels(raw: RawPart, key: Key, names: Iterable[str] = ()) -> str:
+    labels = raw.labels[key]
     chosen = names or sorted(labels.keys() - {"__name__", "le", raw.source.service})
     return f"{{{', '.join(_format_label(labels, name) for name in chosen)}}}"
 
@@ -128,14 +116,13 @@ def _format_label(labels: Mapping[str, str], name: str) -> str:
 
 def _describe_twins(raw: RawPart) -> Iterator[tuple[Level, str]]:
     """Yield one text for each set of labels by which one counter stands there twice."""
-    by_key = {(entry.arm, entry.key): entry for entry in raw.series}
     listed: set[tuple[str, ...]] = set()
     for twins in find_twins(raw.series, raw.labels, raw.fixed, Cursor()):
         if twins.differing in listed:
             continue
         listed.add(twins.differing)
         first, second = (
-            _format_labels(raw, by_key[key], twins.differing) for key in (twins.first, twins.second)
+            _format_labels(raw, key, twins.differing) for key in (twins.first, twins.second)
         )
         example = f"{first} and {second}"
         if twins.is_sure:
@@ -149,7 +136,7 @@ def _describe_collectors(raw: RawPart, result: Survey) -> Iterator[tuple[Level, 
     for entry in raw.series:
         count = count_processes(raw, entry, result.evidence)
         if count > 1:
-            at = _format_labels(raw, entry, ("job", "instance"))
+            at = _format_labels(raw, (entry.arm, entry.key), ("job", "instance"))
             message = (
                 f"{at} answers for {count} processes, and no label of the series says which "
                 "counted it: a restart of one looks like that of all"

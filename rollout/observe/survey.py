@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from analysis.counting.belief import count_look
+from analysis.counting.belief import DoubtError, count_look
 from analysis.counting.counts import EvidenceError
 from analysis.counting.cursor import Cursor
 from rollout.errors import ObserveError
-from rollout.observe.evidence import Evidence, RawPart, find_evidence, list_open
+from rollout.observe.evidence import Evidence, Key, RawPart, find_evidence, list_open
 from rollout.observe.matrix import by_version
 from rollout.observe.parse import ParsedSamples, parse, read_raw
 from rollout.observe.query import Query, queries
@@ -31,14 +31,14 @@ class Survey:
 
     `raw` has all of them, twins included, and `evidence` is of all of them; there is no `raw` where
     the answer cannot be read. `problem` is why a rollout would be blind, `unbelieved` what it would
-    not count. `is_doubted` says that the samples themselves are in doubt, not their labels.
+    not count. `doubted` is the series of which the samples themselves are in doubt.
     """
 
     guardrail: str
     raw: RawPart | None = None
     evidence: Evidence = field(default_factory=Evidence)
     problem: str = ""
-    is_doubted: bool = False
+    doubted: Key | None = None
     unbelieved: tuple[str, ...] = ()
 
 
@@ -82,17 +82,18 @@ def _count(samples: ParsedSamples) -> tuple[Cursor, tuple[str, ...]]:
 def _survey_part(
     query: Query, result: object, samples: ParsedSamples, run: Callable[[str], object]
 ) -> Survey:
-    query_part, problem, is_doubted = samples.query_part, samples.problem, False
-    unbelieved = samples.unbelieved
+    query_part, problem, unbelieved = samples.query_part, samples.problem, samples.unbelieved
+    doubted: Key | None = None
     if not problem:
         try:
             _count(samples)
         except EvidenceError as error:
-            problem, is_doubted = str(error), True
+            problem = str(error)
+            doubted = error.key if isinstance(error, DoubtError) else None
     try:
         raw = read_raw(query.source, query_part, by_version(query.source, result))
     except ObserveError as error:
         return Survey(query_part.guardrail, problem=problem or str(error), unbelieved=unbelieved)
     keys = [(raw, (entry.arm, entry.key)) for entry in raw.series]
     evidence = find_evidence(query, keys, run)
-    return Survey(query_part.guardrail, raw, evidence, problem, is_doubted, unbelieved)
+    return Survey(query_part.guardrail, raw, evidence, problem, doubted, unbelieved)
