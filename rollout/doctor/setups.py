@@ -82,7 +82,7 @@ def _check(plan: Plan, guardrail: Guardrail, result: Survey, past: float) -> Ite
         for level, message, fix in (
             *_describe_collectors(result.raw, result),
             *_describe_starts(result.raw, result),
-            *_describe_layouts(plan, result.raw),
+            *_describe_layouts(result.raw),
             *of_buckets(guardrail, result.raw),
         ):
             yield find(level, message, fix)
@@ -157,21 +157,13 @@ def _describe_starts(raw: RawPart, result: Survey) -> Iterator[tuple[Level, str,
         yield "ok", message, ""
 
 
-def _describe_layouts(plan: Plan, raw: RawPart) -> Iterator[tuple[Level, str, str]]:
-    """Tell of versions with other buckets: they are compared at the edges that both have."""
-    layouts = {
-        arm: {entry.edges for entry in raw.series if entry.arm == arm}
-        for arm in ("stable", "canary")
-    }
-    every = [set(edges) for group in layouts.values() for edges in group if edges]
-    if not every or all(edges == every[0] for edges in every):
-        return
-    common = sorted(set.intersection(*every))[:-1]
-    if not common:
-        return  # a look says so itself
-    versions = f"{plan.spec.stable.version} and {plan.spec.canary.version}"
-    message = (
-        f"{versions} have other buckets: they are compared at the {len(common)} edges that all "
-        f"share, from {common[0]:g} to {common[-1]:g}"
-    )
-    yield "warn", message, _LAYOUTS
+def _describe_layouts(raw: RawPart) -> Iterator[tuple[Level, str, str]]:
+    """Tell of series with other buckets: versions are compared at the edges that all have."""
+    layouts = {entry.edges for entry in raw.series if entry.edges and entry.schema is None}
+    common = sorted(set[float]().union(*layouts).intersection(*layouts))[:-1]
+    if len(layouts) > 1 and common:  # without a common edge, a look says so itself
+        message = (
+            "not all series have the same buckets: the versions are compared at the "
+            f"{len(common)} edges that all share, from {common[0]:g} to {common[-1]:g}"
+        )
+        yield "warn", message, _LAYOUTS

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rollout.doctor.replicas import of_server
 from rollout.doctor.setups import of_plan
@@ -80,6 +82,26 @@ def test_sound_series_have_no_finding(lab):
     assert lab.findings() == []
 
 
+@given(
+    st.lists(st.integers(0, 300), min_size=2, max_size=4),
+    st.lists(st.none() | st.integers(1, COUNT - 1), min_size=4, max_size=4),
+)
+def test_processes_that_restart_and_say_so_have_no_finding(paces, restarts):
+    lab = LiveSeries()
+    for number, (pace, restart) in enumerate(zip(paces, restarts, strict=False)):
+        target = {"job": "envoy", "instance": f"10.0.0.{number}:9901"}
+        ages = [1e6 + n * SCRAPE for n in range(COUNT)]
+        values = steady(1000 + number, pace)
+        if restart is not None:
+            later = range(COUNT - restart)
+            ages[restart:] = [5 + n * SCRAPE for n in later]
+            values[restart:] = [pace // 3 + pace * n for n in later]
+        lab.write(("v1", "v2")[number % 2], values, **target)
+        for n, age in enumerate(ages):
+            lab.server.write("envoy_server_uptime", target, n * SCRAPE, age)
+    assert lab.findings() == []
+
+
 def test_without_start_times_a_late_target_is_a_baseline(lab):
     level, message, fix = lab.find("no start time is known of 1 of its targets")
     assert (level, fix) == ("ok", "")
@@ -149,7 +171,7 @@ def test_layouts_that_differ_are_told_with_what_they_share():
     lab = LiveSeries()
     lab.write_histogram("v1", (50, 55, 60, 66), lambda edge: min(1, edge / 70), **TARGET)
     lab.write_histogram("v2", (50, 55, 60, 66, 72), lambda edge: min(1, edge / 70), **TARGET)
-    level, message, _ = lab.find("other buckets", LATENCY)
+    level, message, _ = lab.find("the same buckets: the versions", LATENCY)
     assert level == "warn"
     assert "the 4 edges that all share, from 50 to 66" in message
 
