@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 
 from analysis.counting.counts import EvidenceError
-from analysis.counting.cursor import Cursor, Series, buckets
+from analysis.counting.cursor import Cursor, Series, buckets, check
 from analysis.counting.layout import on_common_edges
 from analysis.counting.orientation import oriented
 from analysis.histograms.alternatives import HistogramTolerance
@@ -64,7 +64,7 @@ def of_buckets(guardrail: Guardrail, raw: RawPart) -> Iterator[tuple[Level, str,
 
 def _add_up(series: list[Series]) -> tuple[int, ...]:
     """Return the units per bucket of all series at their newest samples."""
-    newest = [buckets(tuple(map(round, entry.samples[-1][1]))) for entry in series]
+    newest = [buckets(check(entry.samples[-1][1])) for entry in series]
     return tuple(map(sum, zip(*newest, strict=True)))
 
 
