@@ -1,7 +1,7 @@
 """Describe facts of the journal, one line each, safe to print on a terminal.
 
 Facts hold text from other people, such as a reason or an error of a proxy. `clean` removes escape
-sequences from it, which could otherwise rewrite the screen of a reader.
+sequences from it, which could otherwise rewrite the screen of a reader, and passwords of URLs.
 """
 
 from __future__ import annotations
@@ -27,14 +27,18 @@ from rollout.decide.record.route_facts import Confirmed, Drifted, Followed, Rout
 from rollout.decide.text.comparison import format_split
 from rollout.decide.text.measurement import spread
 from rollout.plan.fields.units import percent
+from rollout.redact import redact
 
 
 def clean(text: str, limit: int | None = None) -> str:
-    """Return text on one line without control or direction-changing characters, cut at `limit`."""
+    """Return text on one line without control or direction-changing characters, cut at `limit`.
+
+    Passwords of URLs are hidden before it is cut, so that no half of one is left.
+    """
     letters = (" " if letter.isspace() else letter for letter in text)
     # Unicode category C: control, format (direction marks), surrogate, private, unassigned.
     printable = "".join(letter for letter in letters if unicodedata.category(letter)[0] != "C")
-    line = " ".join(printable.split())
+    line = redact(" ".join(printable.split()))
     return line if limit is None or len(line) <= limit else line[: limit - 1] + "…"
 
 

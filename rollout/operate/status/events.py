@@ -17,6 +17,7 @@ from rollout.kube.kinds import Json
 from rollout.operate.status.conditions import PlanAcceptance, utc
 from rollout.plan.fields.units import percent
 from rollout.ports import Entry
+from rollout.redact import redact
 
 EventText = tuple[str, str, str]  # type, reason, message
 
@@ -136,7 +137,7 @@ def _build_event(resource: Json, name: str, at: float, text: EventText) -> Json:
         },
         "type": kind,
         "reason": reason,
-        "message": message[:_LIMIT],
+        "message": redact(message)[:_LIMIT],
         "source": {"component": "surefoot"},
         "firstTimestamp": utc(at),
         "lastTimestamp": utc(at),
