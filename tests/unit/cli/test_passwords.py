@@ -15,7 +15,8 @@ from rich.console import Console
 
 from rollout.cli import surefoot
 from rollout.cli.text.live import Follower
-from rollout.decide.record.facts import Decided, Learned, RouteFailed, RouteRead, Started
+from rollout.decide.record.facts import Decided, Learned, Started
+from rollout.decide.record.route_facts import RouteFailed, RouteRead
 from rollout.errors import InputError
 from rollout.journal.sql.store import open_journal
 from rollout.rehearse.assumptions import KnownFigures
