@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from rollout.decide.record.split import Split
 from rollout.plan.model.plan import Plan
 from rollout.ports import Answer, Ask, Observer, Ports, RouteStatus
 from rollout.simulate.ports import MemoryRouter
+from tests.support.following import CutOffRouter, hooks_called, outcomes
 from tests.support.worlds import GOOD, Lab, plan
 
 
@@ -51,8 +53,9 @@ class LateRouter(MemoryRouter):
 class RetreatLab:
     """A rollout that has reached 25 % and then hears nothing of its canary."""
 
-    def __init__(self, **spec):
-        self.lab = Lab(GOOD, plan=plan(deadline="10m", **spec), wrap=self._wrap)
+    def __init__(self, router: MemoryRouter | None = None, **spec: Any) -> None:
+        router = router or MemoryRouter()
+        self.lab = Lab(GOOD, plan=plan(deadline="10m", **spec), router=router, wrap=self._wrap)
 
     def _wrap(self, ports: Ports) -> Ports:
         self.observer = OneArmed(ports.observer)
@@ -186,3 +189,18 @@ def test_a_retreat_that_the_mesh_refuses_is_tried_again_and_not_decided_again():
     assert (lab.state.phase, len(retreats(lab))) == ("retreated", 1)
     lab.router.refusing = ""
     lab.run_until(lambda state: state.split.canary == 0)
+
+
+def test_a_retreat_that_traffic_does_not_follow_pauses_with_the_same_alarm():
+    hook = {"name": "tell", "when": "notFollowed", "url": "http://127.0.0.1:1/"}
+    router = CutOffRouter()
+    world = RetreatLab(router, followWithin="20s", drain="2s", hooks=[hook])
+    world.silence()
+    world.observer.is_silent = False
+    router.stays_at = 0.25
+    world.lab.run_until(lambda state: state.phase == "paused")
+    assert outcomes(world.lab) == ["not followed"]
+    assert world.lab.decisions[-1].reasons == ("not-followed",)
+    assert world.lab.state.split.canary == 0
+    world.tick(2)
+    assert hooks_called(world.lab) == ["tell"]

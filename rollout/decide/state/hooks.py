@@ -43,8 +43,10 @@ def moment_of(state: RolloutState) -> Moment | None:
     if state.phase == "waiting" and state.last is not None:
         waits = Reason.AWAITING_HOOK in {split_reason(reason)[0] for reason in state.last.reasons}
         return "before" if waits else None
-    if state.following is not None and state.following.blocks_next:
-        return "notFollowed" if state.phase in TERMINAL else None
+    following = state.following
+    if following is not None and following.blocks_next:
+        is_alarm = state.phase in TERMINAL or following.end == "retreated"
+        return "notFollowed" if is_alarm else None
     return _MOMENTS.get(state.phase) if state.asked is None else None
 
 
