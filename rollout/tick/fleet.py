@@ -7,6 +7,7 @@ from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
+from rollout.decide.evidence.next_look import NextLook, next_look
 from rollout.decide.fold import fold, fold_all
 from rollout.decide.record.facts import Calibrated, Fact, HumanSaid, Observed, Started, of_rollout
 from rollout.decide.rules.conclusion import is_watched
@@ -14,10 +15,13 @@ from rollout.decide.state.hooks import next_call
 from rollout.decide.state.rollout import RolloutState
 from rollout.errors import InputError
 from rollout.plan.model.plan import Plan
-from rollout.ports import Entry, Journal, SkippedObservation
+from rollout.ports import Answer, Entry, Journal, SkippedObservation
 from rollout.tick.due_queue import DueQueue
 
 ServiceKey = tuple[str, str]
+
+_AT_ONCE = 250  # looks in one tick that could also come later; a query serves as many
+_EARLY = 1e-3  # seconds, so that rounding of two equal times cannot delay a look by a tick
 
 
 @dataclass
@@ -40,7 +44,8 @@ class Fleet:
     calls: DueQueue = field(default_factory=DueQueue)
     head: int = 0
     _retry_at: dict[str, float] = field(default_factory=dict)
-    _next_look_at: dict[str, float] = field(default_factory=dict)
+    _looked_at: dict[str, float] = field(default_factory=dict)  # perhaps with nothing to record
+    _put_off_to: dict[str, float] = field(default_factory=dict)
     _by_service: dict[ServiceKey, list[str]] = field(default_factory=dict)
     _attempts: dict[str, str] = field(default_factory=dict)
     _unloaded: dict[str, array[int]] = field(default_factory=dict)  # entry numbers
@@ -99,9 +104,21 @@ class Fleet:
         self._schedule(rollout, state)
 
     def reschedule(self, rollout: str, now: float) -> None:
-        """Schedule the next look one interval later, also where there was nothing to record."""
-        self._next_look_at[rollout] = now + self.states[rollout].plan.spec.interval
+        """Schedule the look after one at `now`, also where there was nothing to record."""
+        self._looked_at[rollout] = now
         self._schedule(rollout, self.states[rollout])
+
+    def put_off(self, rollout: str, answer: Answer, now: float) -> bool:
+        """Put a look off whose sample cannot be read yet; False where it must not wait.
+
+        The next attempt is known here only: after a restart it is made again.
+        """
+        look = self._find_next_look(rollout, self.states[rollout])
+        if answer.problems or now >= look.latest - _EARLY or look.has_come(_iterate_times(answer)):
+            return False
+        self._put_off_to[rollout] = look.again_at(now)
+        self._schedule(rollout, self.states[rollout])
+        return True
 
     def postpone(self, rollout: str, at: float) -> None:
         """Try an unconfirmed change again at this time, without an entry that says so."""
@@ -158,9 +175,24 @@ class Fleet:
             if not self._is_looked_at(rollout, now):
                 self.looks.cancel(rollout)
                 continue
-            self.load_evidence(rollout, journal)
             due.append(rollout)
+        due = self._spread(due, now)
+        for rollout in due:
+            self.load_evidence(rollout, journal)
         return due
+
+    def _spread(self, due: list[str], now: float) -> list[str]:
+        """Return the looks of this tick; many that could come later wait for the next ones.
+
+        Rollouts whose series are scraped together are due together. Their looks stay spread, since
+        the latest time of the next look follows from the last one.
+        """
+        if len(due) <= _AT_ONCE:
+            return due
+        latest = {r: self._find_next_look(r, self.states[r]).latest - _EARLY for r in due}
+        in_order = sorted(due, key=lambda rollout: (latest[rollout], rollout))
+        urgent = sum(at <= now for at in latest.values())
+        return sorted(in_order[: max(urgent, _AT_ONCE)])
 
     def _is_looked_at(self, rollout: str, now: float) -> bool:
         """Return whether a rollout is open, or has ended and its traffic is still watched.
@@ -228,9 +260,8 @@ class Fleet:
 
     def _schedule(self, rollout: str, state: RolloutState) -> None:
         """Update the due times, from the journal's times: a restart causes no extra look."""
-        looked = (state.looked_at or 0.0) + state.plan.spec.interval
-        # A millisecond early, so that rounding of two equal times cannot delay a look by a tick.
-        at = max(looked, self._next_look_at.get(rollout, 0.0)) - 1e-3
+        look = self._find_next_look(rollout, state)
+        at = max(look.at, self._put_off_to.get(rollout, 0.0)) - _EARLY
         _set_member(
             self._to_load, rollout, is_member=rollout in self._unloaded and not state.is_terminal
         )
@@ -243,6 +274,10 @@ class Fleet:
         _set_due(self.unconfirmed, rollout, retry_at if is_unconfirmed else math.inf)
         call = next_call(state)
         _set_due(self.calls, rollout, call[1].again_at if call else math.inf)
+
+    def _find_next_look(self, rollout: str, state: RolloutState) -> NextLook:
+        looked_at = max(state.looked_at or 0.0, self._looked_at.get(rollout, 0.0))
+        return next_look(state, looked_at)
 
 
 def fleet_of(journal: Journal) -> Fleet:
@@ -277,6 +312,12 @@ def attempt_id(first: str, attempt: int) -> str:
     """
     tail = f"-{attempt}"
     return first if attempt == 1 else first[: -len(tail)] + tail
+
+
+def _iterate_times(answer: Answer) -> Iterator[float]:
+    for series in answer.series.values():
+        for entry in series:
+            yield from (at for at, _ in entry.samples)
 
 
 def _set_member(rollouts: set[str], rollout: str, *, is_member: bool) -> None:
