@@ -7,7 +7,6 @@ from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from rollout.decide.evidence.next_look import NextLook, next_look
 from rollout.decide.fold import fold, fold_all
 from rollout.decide.record.facts import Calibrated, Fact, HumanSaid, Observed, Started, of_rollout
 from rollout.decide.rules.conclusion import is_watched
@@ -17,11 +16,9 @@ from rollout.errors import InputError
 from rollout.plan.model.plan import Plan
 from rollout.ports import Answer, Entry, Journal, SkippedObservation
 from rollout.tick.due_queue import DueQueue
+from rollout.tick.look_times import LookTimes
 
 ServiceKey = tuple[str, str]
-
-_AT_ONCE = 250  # looks in one tick that could also come later; a query serves as many
-_EARLY = 1e-3  # seconds, so that rounding of two equal times cannot delay a look by a tick
 
 
 @dataclass
@@ -44,8 +41,7 @@ class Fleet:
     calls: DueQueue = field(default_factory=DueQueue)
     head: int = 0
     _retry_at: dict[str, float] = field(default_factory=dict)
-    _looked_at: dict[str, float] = field(default_factory=dict)  # perhaps with nothing to record
-    _put_off_to: dict[str, float] = field(default_factory=dict)
+    look_times: LookTimes = field(default_factory=LookTimes)
     _by_service: dict[ServiceKey, list[str]] = field(default_factory=dict)
     _attempts: dict[str, str] = field(default_factory=dict)
     _unloaded: dict[str, array[int]] = field(default_factory=dict)  # entry numbers
@@ -105,20 +101,15 @@ class Fleet:
 
     def reschedule(self, rollout: str, now: float) -> None:
         """Schedule the look after one at `now`, also where there was nothing to record."""
-        self._looked_at[rollout] = now
+        self.look_times.note(rollout, now)
         self._schedule(rollout, self.states[rollout])
 
     def put_off(self, rollout: str, answer: Answer, now: float) -> bool:
-        """Put a look off whose sample cannot be read yet; False where it must not wait.
-
-        The next attempt is known here only: after a restart it is made again.
-        """
-        look = self._find_next_look(rollout, self.states[rollout])
-        if answer.problems or now >= look.latest - _EARLY or look.has_come(_iterate_times(answer)):
-            return False
-        self._put_off_to[rollout] = look.again_at(now)
-        self._schedule(rollout, self.states[rollout])
-        return True
+        """Put a look off whose sample cannot be read yet; False where it must not wait."""
+        is_put_off = self.look_times.put_off(rollout, self.states[rollout], answer, now)
+        if is_put_off:
+            self._schedule(rollout, self.states[rollout])
+        return is_put_off
 
     def postpone(self, rollout: str, at: float) -> None:
         """Try an unconfirmed change again at this time, without an entry that says so."""
@@ -176,23 +167,10 @@ class Fleet:
                 self.looks.cancel(rollout)
                 continue
             due.append(rollout)
-        due = self._spread(due, now)
+        due = self.look_times.spread(due, self.states, now)
         for rollout in due:
             self.load_evidence(rollout, journal)
         return due
-
-    def _spread(self, due: list[str], now: float) -> list[str]:
-        """Return the looks of this tick; many that could come later wait for the next ones.
-
-        Rollouts whose series are scraped together are due together. Their looks stay spread, since
-        the latest time of the next look follows from the last one.
-        """
-        if len(due) <= _AT_ONCE:
-            return due
-        latest = {r: self._find_next_look(r, self.states[r]).latest - _EARLY for r in due}
-        in_order = sorted(due, key=lambda rollout: (latest[rollout], rollout))
-        urgent = sum(at <= now for at in latest.values())
-        return sorted(in_order[: max(urgent, _AT_ONCE)])
 
     def _is_looked_at(self, rollout: str, now: float) -> bool:
         """Return whether a rollout is open, or has ended and its traffic is still watched.
@@ -260,8 +238,7 @@ class Fleet:
 
     def _schedule(self, rollout: str, state: RolloutState) -> None:
         """Update the due times, from the journal's times: a restart causes no extra look."""
-        look = self._find_next_look(rollout, state)
-        at = max(look.at, self._put_off_to.get(rollout, 0.0)) - _EARLY
+        at = self.look_times.due_at(rollout, state)
         _set_member(
             self._to_load, rollout, is_member=rollout in self._unloaded and not state.is_terminal
         )
@@ -274,10 +251,6 @@ class Fleet:
         _set_due(self.unconfirmed, rollout, retry_at if is_unconfirmed else math.inf)
         call = next_call(state)
         _set_due(self.calls, rollout, call[1].again_at if call else math.inf)
-
-    def _find_next_look(self, rollout: str, state: RolloutState) -> NextLook:
-        looked_at = max(state.looked_at or 0.0, self._looked_at.get(rollout, 0.0))
-        return next_look(state, looked_at)
 
 
 def fleet_of(journal: Journal) -> Fleet:
@@ -312,12 +285,6 @@ def attempt_id(first: str, attempt: int) -> str:
     """
     tail = f"-{attempt}"
     return first if attempt == 1 else first[: -len(tail)] + tail
-
-
-def _iterate_times(answer: Answer) -> Iterator[float]:
-    for series in answer.series.values():
-        for entry in series:
-            yield from (at for at, _ in entry.samples)
 
 
 def _set_member(rollouts: set[str], rollout: str, *, is_member: bool) -> None:

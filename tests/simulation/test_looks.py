@@ -12,6 +12,7 @@ from rollout.ports import Ports
 from rollout.simulate import MemoryRouter, VirtualClock
 from rollout.tick.controller import Controller
 from rollout.tick.fleet import Fleet
+from rollout.tick.look_times import LookTimes
 
 
 class HealthyRun:
@@ -96,7 +97,7 @@ def test_a_restart_causes_no_extra_look():
 
 
 def test_nine_of_ten_canaries_that_begin_to_fail_go_back_within_two_scrapes():
-    row = harm_delay.measure(Fleet, 40, 1, is_one_target=False)
+    row = harm_delay.measure(LookTimes, 40, 1, is_one_target=False)
     own = harm_delay.measure(harm_delay.OwnPhase, 40, 1, is_one_target=False)
     assert row["median"] <= 17
     assert row["p90"] <= 2 * SCRAPE

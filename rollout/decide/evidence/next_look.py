@@ -23,6 +23,7 @@ _MARGIN = 0.25  # seconds from a scrape's begin until its samples can be read, o
 _MARGIN_SHARE = 0.1  # of the scrape interval
 _CLOSE = 0.25  # of a scrape interval: within it a look came right after a scrape
 _SOON = 0.125  # of a scrape interval: within it another target's scrape is awaited
+_TICK = 1.0  # seconds by which a tick may delay a look, and the next one makes up for it
 _JITTER = 0.02  # of a scrape interval, by which a scrape may come early
 _ROUNDING = 1e-3  # seconds by which a sample may seem younger than the look that read it
 
@@ -76,9 +77,13 @@ def margin(scrape: float) -> float:
 
 
 def is_partial(state: RolloutState, at: float) -> bool:
-    """Return whether a look at `at` is too soon after the last for a sample of every target."""
+    """Return whether a look at `at` is one by which the phase is found, and so too short.
+
+    It may lack a sample of a target, and it holds less than an interval's requests. Looks that only
+    make up for a tick's delay are no such looks.
+    """
     spec = state.plan.spec
-    least = (1 - _JITTER) * min(spec.prometheus.scrape, spec.interval)
+    least = spec.interval - max(_CLOSE * spec.prometheus.scrape, _TICK)
     return state.looked_at is not None and at - state.looked_at < least
 
 

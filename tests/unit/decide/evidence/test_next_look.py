@@ -6,9 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.counting.cursor import Arm, Cursor, Sample
+from analysis.counting.cursor import Arm, Cursor, Sample, Series
 from rollout.decide.evidence.next_look import is_partial, margin, next_look
-from tests.support.states import T0, begun
+from rollout.decide.evidence.update import apply_observation
+from rollout.decide.record.facts import Observed
+from rollout.decide.record.split import Split
+from tests.support.states import T0, begun, delivering
 
 SCRAPE, INTERVAL = 15.0, 30.0
 FIRST = {"prometheus": {"scrape": "15s"}, "interval": "30s"}
@@ -25,7 +28,7 @@ def scraped(canary, stable, looked_at, value=0.0, **spec):
         for arm, offsets in arms
         for number, offset in enumerate(offsets)
     }
-    guardrail = replace(state.guardrails[name], cursor=Cursor(last=last))
+    guardrail = replace(state.guardrails[name], cursor=Cursor(last=last, started=True))
     return replace(state, guardrails={**state.guardrails, name: guardrail}, looked_at=looked_at)
 
 
@@ -111,7 +114,27 @@ def test_a_scrape_that_could_not_be_read_yet_is_asked_for_soon():
     assert look.again_at(looked_at + 25) == look.latest
 
 
-@pytest.mark.parametrize(("seconds", "expected"), [(3, True), (14, True), (15, False), (30, False)])
-def test_a_look_is_partial_where_no_whole_scrape_interval_lies_between(seconds, expected):
+@pytest.mark.parametrize(
+    ("seconds", "expected"), [(3, True), (14, True), (25, True), (28, False), (30, False)]
+)
+def test_a_look_is_partial_where_it_is_much_shorter_than_the_interval(seconds, expected):
     state = replace(begun(**FIRST), looked_at=T0)
     assert is_partial(state, T0 + seconds) is expected
+
+
+def test_a_partial_look_says_nothing_of_the_share_or_of_the_requests_per_look():
+    """Its canary was scraped again, and stable was not."""
+    state = scraped([0.0], [0.0], T0 + 1500)
+    state = delivering(
+        replace(state, requests_per_look=500.0),
+        confirmed=Split(10, 100),
+        wanted=Split(10, 100),
+        confirmed_at=T0,
+    )
+    name = next(iter(state.guardrails))
+    for seconds, is_counted in ((9, False), (30, True)):
+        at = T0 + 1500 + seconds
+        series = (Series("canary-0", "canary", ((at, (200.0,)),)),)
+        after = apply_observation(state, Observed(rollout="r", at=at, series={name: series}), 9)
+        assert (after.shares != state.shares) is is_counted
+        assert after.requests_per_look == (200.0 if is_counted else 500.0)
