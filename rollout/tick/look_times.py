@@ -22,6 +22,8 @@ class LookTimes:
 
     _looked_at: dict[str, float] = field(default_factory=dict)
     _put_off_to: dict[str, float] = field(default_factory=dict)
+    # The last result with what it follows from; most facts of a look change neither.
+    _next: dict[str, tuple[object, float, NextLook]] = field(default_factory=dict)
 
     def note(self, rollout: str, now: float) -> None:
         """Note that a look was taken, also where there was nothing to record."""
@@ -56,7 +58,11 @@ class LookTimes:
 
     def _find_next(self, rollout: str, state: RolloutState) -> NextLook:
         looked_at = max(state.looked_at or 0.0, self._looked_at.get(rollout, 0.0))
-        return next_look(state, looked_at)
+        guardrails, at, look = self._next.get(rollout, (None, None, None))
+        if look is None or guardrails is not state.guardrails or at != looked_at:
+            look = next_look(state, looked_at)
+            self._next[rollout] = state.guardrails, looked_at, look
+        return look
 
 
 def _iterate_times(answer: Answer) -> Iterator[float]:
