@@ -37,8 +37,9 @@ def lower_tail(successes: int, trials: int, share: float) -> float:
 def upper_tail(successes: int, trials: int, share: float) -> float:
     """Compute the chance of at least this many successes in `trials`, each with chance `share`.
 
-    It is the regularized incomplete beta function I_share(successes, trials - successes + 1); see
-    NIST Digital Library of Mathematical Functions, 8.17.5 (release 1.2.4).
+    It is the regularized incomplete beta function I_share(successes, trials - successes + 1).
+
+    Source: NIST Digital Library of Mathematical Functions, 8.17.5 (release 1.2.4).
 
     Raises:
         ValueError: successes outside 0 to trials, or a share outside 0 to 1.

@@ -17,7 +17,8 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from rollout.decide.record.facts import Confirmed, Decided
+from rollout.decide.record.facts import Decided
+from rollout.decide.record.route_facts import Confirmed
 from rollout.errors import InputError
 from rollout.journal.index import by_rollout
 from rollout.journal.open import open_for_reading

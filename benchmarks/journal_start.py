@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.analysis_speed import DUE, Live
-from rollout.decide.record.facts import Confirmed, Decided, Fact, Started
+from rollout.decide.record.facts import Decided, Fact, Started
+from rollout.decide.record.route_facts import Confirmed
 from rollout.decide.record.split import Split
 from rollout.journal.hash_chain import parse, verify
 from rollout.journal.location import JournalLocation

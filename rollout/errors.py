@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rollout.redact import redact
+
 DONE, FAILED, BAD_INPUT, NOT_FOLLOWED = 0, 1, 2, 3
 
 
 class SurefootError(Exception):
-    """Base of all expected errors: the user sees the message and no traceback."""
+    """Base of all expected errors: the user sees the message and no traceback.
+
+    Messages quote addresses, and are recorded and published: no password stays in them.
+    """
 
     exit_code = FAILED
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(redact(str(message)))
 
 
 @dataclass(frozen=True, order=True)

@@ -15,7 +15,7 @@ from itertools import pairwise
 from operator import add, ge
 
 from analysis.counting.change import classify, is_leap
-from analysis.counting.counts import Counts
+from analysis.counting.counts import Counts, EvidenceError
 from analysis.counting.cursor import (
     Arm,
     Cursor,
@@ -35,6 +35,14 @@ _UNKNOWN = Origin("a series")
 
 GROWTH = 4.0
 """How much higher one look may take the pace: a leap that goes unnoticed must not hide others."""
+
+
+class DoubtError(EvidenceError):
+    """A change of the series with this key is doubted, and its samples do not resolve it."""
+
+    def __init__(self, message: str, key: tuple[Arm, str]) -> None:
+        self.key = key
+        super().__init__(message)
 
 
 @dataclass(frozen=True)
@@ -60,8 +68,8 @@ def count_believed(cursor: Cursor, series: Sequence[Series], origins: Origins) -
     """Count what is believed of the samples newer than the cursor, and move the cursor.
 
     The counts are at most what the processes served, and equal to it where the samples and the
-    evidence in `origins` can show it. Raises EvidenceError, with the reason in words and without
-    label values, where a change is doubted and not resolved, and as `cursor.check` does.
+    evidence in `origins` can show it. Raises DoubtError, with the reason in words and without
+    label values, where a change is doubted and not resolved, and EvidenceError as `cursor.check`.
     """
     cursor, lines = _prepare(cursor, series)
     pace = _find_pace(cursor, lines)
@@ -74,7 +82,10 @@ def count_believed(cursor: Cursor, series: Sequence[Series], origins: Origins) -
         origin = origins.get(series_id(*line.key), _UNKNOWN)
         walk = Walk(origin, pace, remembered=cursor.doubted.get(line.key))
         _begin(walk, line, cursor, lines)
-        units = walk.finish(line.points)
+        try:
+            units = walk.finish(line.points)
+        except EvidenceError as error:
+            raise DoubtError(str(error), line.key) from None
         last[line.key], pace = walk.last, max(pace, walk.pace)
         if walk.remembered is not None:
             doubted[line.key] = walk.remembered

@@ -31,7 +31,7 @@ REMEMBERED = 20
 SHALLOW = 4
 """Gaps within which a second restart that leaves most of the counter is doubted."""
 
-_SEVERAL = "several processes seem to answer at one address"
+SEVERAL = "several processes seem to answer at one address"
 _CONFIRMED = 0.1  # share of a leap's pace that must last, so that it is believed
 
 
@@ -87,7 +87,7 @@ class Walk:
         Raises EvidenceError, in words, for a doubt that they do not resolve.
         """
         if self.origin.by == "other":
-            raise EvidenceError(f"{self.origin.name}: {_SEVERAL}, their start times differ")
+            raise EvidenceError(f"{self.origin.name}: {SEVERAL}, their start times differ")
         points = [point for point in points if point[0] > self._at]
         index = 0
         while index < len(points):
@@ -201,7 +201,7 @@ class Walk:
         (at, units), (end, _) = points[index], points[-1]
         jump = f"{self.origin.name} keeps jumping, from {sum(self._mark):,} to {sum(units):,}"
         if self.remembered is None or end < self.remembered:
-            raise EvidenceError(f"{jump}: {_SEVERAL}")
+            raise EvidenceError(f"{jump}: {SEVERAL}")
         self.words.append(f"{jump}; it is counted from there")
         self.stand((at, units))
         return index + 1

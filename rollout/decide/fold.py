@@ -19,26 +19,22 @@ from typing import Any
 from analysis import sample_ratio
 from analysis.fast_replace import replace
 from rollout.backoff import backoff
-from rollout.decide.evidence.following import begin_again, begin_following
+from rollout.decide.evidence.following import begin_again, begin_following, find_end
 from rollout.decide.evidence.update import apply_observation
 from rollout.decide.record.facts import (
-    Confirmed,
     Decided,
-    Drifted,
     Fact,
-    Followed,
     HookAnswered,
     HookCalled,
     HumanSaid,
     Learned,
     Observed,
-    RouteFailed,
-    RouteRead,
     Started,
     of_rollout,
 )
 from rollout.decide.record.reasons import Reason
-from rollout.decide.state.following import End
+from rollout.decide.record.route_facts import Confirmed, Drifted, Followed, RouteFailed, RouteRead
+from rollout.decide.state.following import Following
 from rollout.decide.state.retreat import Retreat
 from rollout.decide.state.rollout import (
     MOVES,
@@ -53,13 +49,6 @@ from rollout.decide.state.traffic_tally import TrafficTally
 # Seconds between two attempts: a rollback takes traffic away from a bad version, so its retries
 # never get slow.
 _SLOWEST_RETRY, _SLOWEST_RETRY_BACK = 30.0, 5.0
-_ENDS: dict[Phase, End] = {
-    "promoting": "promoted",
-    "reverting": "rolled back",
-    "undoing": "undone",
-    "retreated": "retreated",
-    "paused": "retreated",
-}
 # Entering one of these phases starts the deadline again: the ramp's time is not counted.
 _RESTARTS_DEADLINE: set[Phase] = {"holding back", "promoting"}
 
@@ -135,6 +124,7 @@ def _deliver(state: RolloutState, fact: Decided, seq: int) -> RolloutState:
         move=fact,
         delivery=state.delivery.want(fact.split, seq, fact.at),
         stepped=state.stepped or fact.action != "make route",
+        is_spared=not gives_weight and _was_only_refused(state),
         paused_at=state.paused_at if is_retreat else None,
     )
 
@@ -142,16 +132,31 @@ def _deliver(state: RolloutState, fact: Decided, seq: int) -> RolloutState:
 def _pause(state: RolloutState, fact: Decided) -> RolloutState:
     """Begin a pause, or renew its reason; a pause for a refusal gives the refused split up."""
     is_refusal, delivery = Reason.ROUTE_REFUSED in fact.reasons, state.delivery
-    # A first write that was only ever refused has changed nothing, so nothing is ours to undo; but
-    # a policy is written before the weights.
-    is_unsent = is_refusal and state.is_first_write_unsent and state.plan.spec.policy is None
+    is_unsent = is_refusal and _was_only_refused(state)
     return replace(
         state,
         delivery=delivery.give_up() if is_refusal else delivery,
         first_write=0 if is_unsent else state.first_write,
+        following=_end_following(state),
         pause=fact,
         paused_at=fact.at if state.paused_at is None else state.paused_at,
     )
+
+
+def _was_only_refused(state: RolloutState) -> bool:
+    """Return whether the first write was tried and only ever refused.
+
+    It has changed nothing then, so nothing is ours to undo; but a policy is written before the
+    weights.
+    """
+    is_tried = state.delivery.attempts > 0
+    return is_tried and state.is_first_write_unsent and state.plan.spec.policy is None
+
+
+def _end_following(state: RolloutState) -> Following | None:
+    """Return the following that goes on in a pause: only a retreat is still waited for."""
+    following = state.following
+    return following if following is not None and following.end == "retreated" else None
 
 
 def _resume(state: RolloutState, fact: Decided, seq: int) -> RolloutState:
@@ -178,6 +183,7 @@ def _apply_confirmed(state: RolloutState, fact: Confirmed, _seq: int) -> Rollout
         state,
         delivery=delivery.confirm(fact.at),
         **_end_delivery(state, fact),
+        is_unreached=fact.unreachable,
         mirrored_until=fact.at if mirroring_ended else state.mirrored_until,
         policy_drift=state.policy_drift if keeps_drift else "",
         steady_at=None,
@@ -187,19 +193,20 @@ def _apply_confirmed(state: RolloutState, fact: Confirmed, _seq: int) -> Rollout
 def _end_delivery(state: RolloutState, fact: Confirmed) -> dict[str, Any]:
     """Return the phase after a confirmation, and how its write is followed."""
     following = state.following
-    if fact.follows:
-        following = begin_following(state, _ENDS[state.phase], fact.at)
-        return {
-            "phase": MOVES.get((state.phase, "written"), state.phase),
-            "following": following,
-        }
-    if state.phase != "following" or following is None:
+    if state.phase == "following" and following is not None:
+        if fact.unreachable:
+            return {"phase": MOVES[state.phase, following.end]}
+        is_written = state.delivery.has_to_write
+        return {"following": begin_again(state, following, fact.at)} if is_written else {}
+    end = find_end(state)
+    if not fact.follows or end is None:
         return {"phase": MOVES.get((state.phase, "confirmed"), state.phase)}
-    if fact.unreachable:
-        return {"phase": MOVES[state.phase, following.end]}
-    if state.delivery.has_to_write:
-        return {"following": begin_again(state, following, fact.at)}
-    return {}
+    if following is not None and not state.delivery.has_to_write:
+        return {}  # it was only read again
+    return {
+        "phase": MOVES.get((state.phase, "written"), state.phase),
+        "following": begin_following(state, end, fact.at),
+    }
 
 
 def _apply_followed(state: RolloutState, fact: Followed, _seq: int) -> RolloutState:
@@ -213,6 +220,7 @@ def _apply_followed(state: RolloutState, fact: Followed, _seq: int) -> RolloutSt
         following=replace(
             following,
             outcome=fact.outcome,
+            sentence=fact.sentence,
             ended_at=following.ended_at or fact.at,
             vouched=None,
         ),
@@ -261,11 +269,14 @@ def _apply_drifted(state: RolloutState, fact: Drifted, _seq: int) -> RolloutStat
         state = replace(state, put_back_at=fact.at)
     # A write that has all traffic at stable again is repeated, whatever the plan says of drift.
     is_taken_back = state.is_following and state.is_going_back and fact.seen.canary > 0
+    is_moved = fact.seen != state.wanted
     if state.plan.spec.on_drift == "revert" or is_taken_back:
         return replace(state, delivery=state.delivery.revert(fact.at))
     return replace(
         state,
         delivery=state.delivery.drift(fact.seen, fact.at),
+        # A retreat whose split is another now is not followed any more.
+        following=state.following if state.is_following or not is_moved else None,
         drifted=True,
         policy_drift=fact.policy,
         steady_at=None,

@@ -11,14 +11,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
-from rollout.doctor import declared, mesh, rights, series
+from rollout.doctor import declared, mesh, replicas, rights, secrets, series, setups
 from rollout.doctor.finding import Finding
 from rollout.doctor.journal import has_decision, of_journal
 from rollout.errors import ClusterError, InputError
 from rollout.journal.location import JournalLocation
 from rollout.kube.kinds import ROLLOUT_PLAN, ROLLOUT_TRIGGER, Kind
+from rollout.observe.survey import Read
 from rollout.plan.model.plan import Plan
 from rollout.ports import Router
+from rollout.redact import redact_values
 
 _DEFINITIONS = {
     ROLLOUT_PLAN: "kubectl apply -f manifests/crd.yaml",
@@ -44,6 +46,7 @@ class Tools:
     router: Router
     envoy: mesh.EnvoyAdmin
     cluster: Callable[[], ClusterAccess]  # raises InputError where there is none
+    read: Read
 
 
 def examine(
@@ -59,20 +62,38 @@ def examine(
 
     With a namespace, also check what `surefoot operate` needs there; with a lease, what one of
     several replicas needs. With a namespace and no plans, check the plans declared in it.
+    Passwords of URLs are hidden in every finding.
     """
+    findings = _examine_all(plans, namespace, journal, tools, lease, triggers=triggers)
+    yield from map(redact_values, findings)
+
+
+def _examine_all(
+    plans: Sequence[Plan],
+    namespace: str | None,
+    journal: JournalLocation,
+    tools: Tools,
+    lease: str,
+    *,
+    triggers: bool,
+) -> Iterator[Finding]:
     # Plans declared in the namespace are run by a controller already, which holds the journal.
     yield of_journal(journal, carried_out=bool(namespace) and not plans)
     if namespace and not plans:
         plans, findings = _read_declared_plans(namespace, tools)
         yield from findings
+    for plan in plans:
+        yield from secrets.of_plan(plan)
     for url in dict.fromkeys(plan.spec.prometheus.url for plan in plans):
         answers = series.answers(url, tools.query, tools.now)
         yield answers
         # Without an answer every series would fail for the same reason: one finding is enough.
         if answers.level != "fail":
-            for plan in plans:
-                if plan.spec.prometheus.url == url:
-                    yield from series.of_plan(plan, tools.query)
+            of_server = [plan for plan in plans if plan.spec.prometheus.url == url]
+            yield from replicas.of_server(of_server[0], tools.read, tools.now())
+            for plan in of_server:
+                yield from series.of_plan(plan, tools.query)
+                yield from setups.of_plan(plan, tools.read, tools.now())
     for plan in plans:
         recorded = partial(has_decision, journal)
         yield from mesh.of_plan(plan, tools.router, tools.envoy, recorded)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from rollout.decide.record.facts import Confirmed, Decided, Followed, Started, of_rollout
+from rollout.decide.record.facts import Decided, Started, of_rollout
+from rollout.decide.record.route_facts import Confirmed, Followed
 from rollout.errors import InputError
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
     from rollout.ports import Entry
 
-_NO_MOVE = ("hold", "pause", "resume")  # a hold may stand between a rollback and its confirmation
+_NO_MOVE = ("hold", "resume")  # a hold may stand between a rollback and its confirmation
 End = Literal["promote", "roll back", "undo"]
 
 
@@ -61,12 +62,14 @@ def end_of(entries: Iterable[Entry]) -> End | None:
     """How one rollout ended, or None while it goes on.
 
     It ends with its last move, once the mesh has confirmed that move and no earlier one, and the
-    traffic was followed where that had to be.
+    traffic was followed where that had to be. A pause takes a promotion's end away.
     """
     decided: Decided | None = None
     seq, confirmed = 0, False
     for entry in entries:
-        if isinstance(entry.fact, Decided) and entry.fact.action not in _NO_MOVE:
+        if isinstance(entry.fact, Decided) and entry.fact.action == "pause":
+            decided = None
+        elif isinstance(entry.fact, Decided) and entry.fact.action not in _NO_MOVE:
             decided, seq, confirmed = entry.fact, entry.seq, False
         elif isinstance(entry.fact, Confirmed) and entry.fact.decision == seq:
             confirmed = not entry.fact.follows

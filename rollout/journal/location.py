@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 
 from rollout.errors import InputError
+from rollout.redact import redact
 
 JournalLocation = Path | str  # a path, or a string that may be a URL or a path
-
-_PASSWORDS = re.compile(r"(?<=://)([^:/@]*:)[^@]*(?=@)|([?&]password=)[^&]*")
 
 
 def default_path() -> Path:
@@ -39,6 +37,4 @@ def from_words(words: str) -> JournalLocation:
 
 def shown(where: JournalLocation) -> str:
     """Format a location for printing, with `***` in place of every password."""
-    if not is_url(where):
-        return str(where)
-    return _PASSWORDS.sub(lambda match: f"{match[1] or match[2]}***", str(where))
+    return redact(where) if isinstance(where, str) else str(where)

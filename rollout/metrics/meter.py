@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
-from rollout.decide.record.facts import Decided, HookAnswered, Refused, RouteFailed
+from rollout.decide.record.facts import Decided, HookAnswered, Refused
+from rollout.decide.record.route_facts import RouteFailed
 from rollout.decide.state.rollout import RolloutState
 from rollout.metrics.families import (
     Sample,

@@ -9,14 +9,20 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 
 from analysis.counting.belief import find_open
 from analysis.counting.cursor import Arm, Series
-from rollout.observe.matrix import Item, make_series_key, read_samples
+from rollout.observe.matrix import (
+    Item,
+    by_version,
+    make_series_key,
+    read_matrix,
+    read_samples,
+)
 from rollout.observe.query import Query, QueryPart, Source, match_any, selector_of
 
 Key = tuple[Arm, str]
@@ -38,6 +44,13 @@ class RawPart:
     source: Source
     series: Sequence[Series]
     labels: Mapping[Key, Mapping[str, str]]
+
+    @property
+    def fixed(self) -> set[str]:
+        """The labels whose meaning the plan declares."""
+        source = self.source
+        bad = self.query_part.template.bad
+        return {source.service, source.version, *bad, *dict(source.where)}
 
     @cached_property
     def open(self) -> set[Key]:
@@ -111,9 +124,27 @@ def read_target(labels: Mapping[str, str]) -> Target | None:
     return (job, instance) if job and instance else None
 
 
-def build_queries(query: Query, parts: Sequence[RawPart]) -> Iterator[tuple[str, bool]]:
-    """Yield what to ask of the open series' targets, and whether it is their created timestamps."""
-    keys = [(raw, key) for raw in parts for key in raw.open]
+def find_evidence(
+    query: Query, keys: Sequence[tuple[RawPart, Key]], run: Callable[[str], object]
+) -> Evidence:
+    """Ask when the counters of series stood at 0. `run` returns a query's result, or raises."""
+    evidence = Evidence()
+    for text, is_created in build_queries(query, keys):
+        result = run(text)
+        if is_created:
+            evidence.add_created(query.source, by_version(query.source, result))
+        else:
+            evidence.add_targets(read_matrix(result))
+    return evidence
+
+
+def list_open(parts: Sequence[RawPart]) -> list[tuple[RawPart, Key]]:
+    """Return the series whose evidence matters, with the part of each."""
+    return [(raw, key) for raw in parts for key in raw.open]
+
+
+def build_queries(query: Query, keys: Sequence[tuple[RawPart, Key]]) -> Iterator[tuple[str, bool]]:
+    """Yield what to ask of the series' targets, and whether it is their created timestamps."""
     if not keys:
         return
     window = query.text[query.text.rindex("[") :]

@@ -110,6 +110,16 @@ def _read_created(raw: RawPart, entry: Series, evidence: Evidence) -> tuple[floa
     return tuple(evidence.created.get((query_part.service, version, entry.key), ()))
 
 
+def knows_start(raw: RawPart, entry: Series, evidence: Evidence) -> bool:
+    """Whether anything but scrapes says when a series' counter stood at 0."""
+    return bool(_read_created(raw, entry, evidence) or _list_starts(raw, entry, evidence))
+
+
+def count_processes(raw: RawPart, entry: Series, evidence: Evidence) -> int:
+    """Return how many processes of its target may have counted a series; 0 if unknown."""
+    return len(_list_rows(raw, entry, evidence, START))
+
+
 def _list_rows(raw: RawPart, entry: Series, evidence: Evidence, metric: str) -> list[Item]:
     """Return the target's own rows of a metric, as far as they speak for the series."""
     labels = raw.labels[entry.arm, entry.key]

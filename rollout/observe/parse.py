@@ -68,28 +68,35 @@ def _read_part(
     source: Source, query_part: QueryPart, items: Mapping[tuple[str, str], Sequence[Item]]
 ) -> tuple[RawPart | ParsedSamples, list[str]]:
     """Return a part's series with their labels, and what was left out; or its problem."""
+    try:
+        raw = read_raw(source, query_part, items)
+        series, words = drop_twins(raw.series, raw.labels, raw.fixed, query_part.cursor)
+        raw = replace(raw, series=_check_series(query_part, series))
+        _ = raw.open  # it raises for layouts that have nothing in common
+    except (ObserveError, EvidenceError) as error:
+        return ParsedSamples(query_part, problem=str(error)), []
+    return raw, words
+
+
+def read_raw(
+    source: Source, query_part: QueryPart, items: Mapping[tuple[str, str], Sequence[Item]]
+) -> RawPart:
+    """Return all series of a part, twins included, with their labels. Raises ObserveError."""
     items_by_arm = one_form(
         [items.get((query_part.service, v), ()) for v in (query_part.canary, query_part.stable)]
     )
     arms: tuple[Arm, ...] = ("canary", "stable")
-    fixed = {source.service, source.version, *query_part.template.bad, *dict(source.where)}
     labels = {
         (arm, make_series_key(item.metric, source)): item.metric
         for arm, group in zip(arms, items_by_arm, strict=True)
         for item in group
     }
-    try:
-        canary, stable = (
-            series_of(group, source, query_part.template, arm)
-            for arm, group in zip(arms, items_by_arm, strict=True)
-        )
-        _refuse_identical_arms(canary, stable)
-        series, words = drop_twins([*canary, *stable], labels, fixed, query_part.cursor)
-        raw = RawPart(query_part, source, _check_series(query_part, series), labels)
-        _ = raw.open  # it raises for layouts that have nothing in common
-    except (ObserveError, EvidenceError) as error:
-        return ParsedSamples(query_part, problem=str(error)), []
-    return raw, words
+    canary, stable = (
+        series_of(group, source, query_part.template, arm)
+        for arm, group in zip(arms, items_by_arm, strict=True)
+    )
+    _refuse_identical_arms(canary, stable)
+    return RawPart(query_part, source, [*canary, *stable], labels)
 
 
 def _finish(raw: RawPart, words: Sequence[str], evidence: Evidence) -> ParsedSamples:

@@ -16,9 +16,8 @@ import requests
 
 from analysis.counting.origin import Origins
 from rollout.errors import ObserveError
-from rollout.observe.evidence import Evidence, RawPart, build_queries
+from rollout.observe.evidence import Evidence, RawPart, find_evidence, list_open
 from rollout.observe.history import Chunk, PastQuery, past_queries, pasts
-from rollout.observe.matrix import by_version, read_matrix
 from rollout.observe.parse import ParsedSamples, parse
 from rollout.observe.query import Query, queries
 from rollout.ports import Answer, Ask, PodHistory
@@ -114,7 +113,7 @@ class PrometheusObserver:
             try:
                 if url in silent:
                     raise silent[url]
-                result = self._run_query(query.source.url, query.text, now)
+                result = self.read(query.source.url, query.text, now)
                 yield from parse(query, result, partial(self._find_evidence, now=now))
             except ObserveError as error:
                 if isinstance(error, SilentError):
@@ -125,16 +124,11 @@ class PrometheusObserver:
 
     def _find_evidence(self, query: Query, parts: Sequence[RawPart], now: float) -> Evidence:
         """Ask when the counters of series that were born or fell stood at 0."""
-        evidence = Evidence()
-        for text, is_created in build_queries(query, parts):
-            result = self._run_query(query.source.url, text, now)
-            if is_created:
-                evidence.add_created(query.source, by_version(query.source, result))
-            else:
-                evidence.add_targets(read_matrix(result))
-        return evidence
+        run = partial(self.read, query.source.url, now=now)
+        return find_evidence(query, list_open(parts), run)
 
-    def _run_query(self, url: str, text: str, now: float) -> object:
+    def read(self, url: str, text: str, now: float) -> object:
+        """Return the result of an instant query at a time, unread. Raises ObserveError."""
         params = {"time": f"{now:.3f}", "timeout": f"{self._timeout:g}s"}
         client = self._get_client
         return self._ask(url, lambda where: client(where).custom_query(text, params=params))

@@ -7,7 +7,8 @@ and the guardrail is refused: they might tell otherwise at the next look.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations, pairwise
 from operator import le
 
@@ -25,6 +26,19 @@ _SCRAPE = frozenset({"job", "endpoint", "service"})  # they name a scrape config
 _UNSURE = frozenset({"replica", "prometheus", "monitor"})  # of a server, or of the application
 
 
+@dataclass(frozen=True)
+class Twins:
+    """Two series that are one counter: surely by their labels, else by their samples too.
+
+    `differing` are the labels by which they differ.
+    """
+
+    first: Key
+    second: Key
+    differing: tuple[str, ...]
+    is_sure: bool
+
+
 def drop_twins(
     series: Sequence[Series], labels: Labels, fixed: Iterable[str], cursor: Cursor
 ) -> tuple[list[Series], list[str]]:
@@ -36,23 +50,36 @@ def drop_twins(
     """
     dropped: set[Key] = set()
     words: list[str] = []
+    for twins in find_twins(series, labels, fixed, cursor):
+        names = ", ".join(twins.differing)
+        if not twins.is_sure:
+            raise ObserveError(
+                f"series that differ only in {names} show the same counts: "
+                "one process seems to be scraped twice"
+            )
+        dropped.add(twins.second)
+        words.append(f"series that differ only in {names} count once")
+    remaining = [entry for entry in series if (entry.arm, entry.key) not in dropped]
+    return remaining, list(dict.fromkeys(words))
+
+
+def find_twins(
+    series: Sequence[Series], labels: Labels, fixed: Iterable[str], cursor: Cursor
+) -> Iterator[Twins]:
+    """Yield each series that is the twin of another one; of sure twins the second is left out."""
     for group in _group_by_host(series, labels, fixed):
+        dropped: set[Key] = set()
         group.sort(key=lambda entry: ((entry.arm, entry.key) not in cursor.last, entry.key))
         for first, second in combinations(group, 2):
             keys = (first.arm, first.key), (second.arm, second.key)
             if dropped.intersection(keys):
                 continue
-            differing = _list_differing(labels[keys[0]], labels[keys[1]])
+            differing = tuple(_list_differing(labels[keys[0]], labels[keys[1]]))
             if _are_twins(differing, labels[keys[0]]):
                 dropped.add(keys[1])
-                words.append(f"series that differ only in {', '.join(differing)} count once")
+                yield Twins(*keys, differing, is_sure=True)
             elif _may_be_twins(differing) and are_interleaved(first, second):
-                raise ObserveError(
-                    f"series that differ only in {', '.join(differing)} show the same counts: "
-                    "one process seems to be scraped twice"
-                )
-    remaining = [entry for entry in series if (entry.arm, entry.key) not in dropped]
-    return remaining, list(dict.fromkeys(words))
+                yield Twins(*keys, differing, is_sure=False)
 
 
 def _group_by_host(

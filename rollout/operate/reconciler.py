@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 
 from rollout.decide.record.facts import HumanSaid
 from rollout.decide.rules.calibration import WAIVER
-from rollout.decide.state.rollout import Phase
 from rollout.errors import InputError
 from rollout.kube.kinds import Json
 from rollout.operate.annotations import ACTOR, facts_for_annotation, requested_command
@@ -28,10 +27,6 @@ from rollout.plan.kube.resource import name_of
 from rollout.ports import Entry
 from rollout.tick.attempts import EndpointCheck
 from rollout.tick.controller import Controller
-
-# Phases of an active rollout that already ends with all traffic on stable, so that an abort would
-# add nothing. A promoted rollout is active only while an undo of it is requested.
-_GOING_BACK: set[Phase] = {"reverting", "undoing", "promoted"}
 
 
 @dataclass
@@ -101,7 +96,9 @@ class Reconciler:
         for name, story in self._history.under_way():
             state = story.state
             aborting = state.asked is not None and state.asked.command == "abort"
-            if name in resources or aborting or state.phase in _GOING_BACK:
+            # A promoted rollout is under way only while an undo of it is asked for.
+            is_back = aborting or state.is_going_back or state.phase == "promoted"
+            if name in resources or is_back:
                 continue
             if not self._is_in_namespace(name):
                 continue

@@ -12,6 +12,7 @@ from typing import Any
 
 from analysis.verdict.readout import Readout
 from rollout.plan.fields.templates import Template
+from rollout.redact import redact_values
 from rollout.review.history import RecordedRollout
 from rollout.review.look import GuardrailAtLook, Look
 
@@ -195,10 +196,13 @@ def _compare(rollout: str, look: Look) -> dict[str, Any]:
 
 
 def _build_frame(rows: Iterable[Mapping[str, Any]], columns: tuple[str, ...]) -> Any:
-    """Build a frame with the given columns, which exist even when there are no rows."""
+    """Build a frame with the given columns, which exist even when there are no rows.
+
+    Passwords of URLs are hidden, because notebooks are saved with what they show.
+    """
     import pandas as pd
 
-    return pd.DataFrame(list(rows), columns=list(columns))
+    return pd.DataFrame([redact_values(row) for row in rows], columns=list(columns))
 
 
 def _convert_times(frame: Any, column: str) -> Any:

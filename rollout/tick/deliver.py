@@ -22,8 +22,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from rollout.decide.record.facts import Confirmed, Fact
-from rollout.decide.state.rollout import MOVES, TERMINAL, RolloutState
+from rollout.decide.evidence.following import find_end
+from rollout.decide.record.facts import Fact
+from rollout.decide.record.route_facts import Confirmed
+from rollout.decide.state.rollout import MOVES, RolloutState
 from rollout.errors import RouteError
 from rollout.ports import Clock, Router, RouteStatus
 from rollout.tick.route_look import (
@@ -138,10 +140,9 @@ def _build_confirmed(
     An end or a retreat is not the last word where we gave the canary weight: the traffic has to
     follow.
     """
-    is_retreat = state.move is not None and state.move.action == "retreat"
-    is_end = MOVES.get((state.phase, "confirmed")) in TERMINAL or is_retreat
-    is_followed = bool(state.first_write) and state.plan.spec.follows_within > 0
-    follows = is_end and is_followed and not unreachable
+    is_given = bool(state.first_write) and not state.is_spared
+    is_followed = is_given and state.plan.spec.follows_within > 0
+    follows = find_end(state) is not None and is_followed and not unreachable
     return Confirmed(
         rollout=rollout,
         at=clock.now(),

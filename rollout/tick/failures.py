@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from rollout.backoff import backoff
-from rollout.decide.record.facts import Fact, RouteFailed
+from rollout.decide.record.facts import Fact
+from rollout.decide.record.route_facts import RouteFailed
 from rollout.decide.state.rollout import RolloutState
 
 _SLOWEST = 5.0  # seconds; a failure that is not recorded is one of a rollback, which never waits

@@ -151,9 +151,17 @@ class Fleet:
 
     def unfollowed(self, plan: Plan) -> str | None:
         """Return the rollout whose last write the service's traffic does not follow, or None."""
-        rollout = self.newest_of(plan)
+        rollout = self._newest_writer(service_key(plan))
         following = self.states[rollout].following if rollout else None
         return rollout if following is not None and following.blocks_next else None
+
+    def _newest_writer(self, service: ServiceKey) -> str | None:
+        """Return the rollout that gave or took a service's traffic last, or None.
+
+        It is an older one than the newest where a promotion was undone past its successor.
+        """
+        written = [r for r in self._by_service.get(service, ()) if self.states[r].first_write]
+        return max(written, key=lambda r: self.states[r].delivery.decision, default=None)
 
     def due_looks(self, now: float, journal: Journal) -> list[str]:
         """Return the rollouts whose look is due, with their evidence. Raises JournalError.
@@ -175,16 +183,14 @@ class Fleet:
     def _is_looked_at(self, rollout: str, now: float) -> bool:
         """Return whether a rollout is open, or has ended and its traffic is still watched.
 
-        The next write for the service ends the watch: it is a later rollout's traffic then.
+        The next write for the service ends the watch: it is another rollout's traffic then.
         """
         state = self.states[rollout]
         if not state.is_terminal:
             return True
         if not self.watches or not is_watched(state, now):
             return False
-        rollouts = self._by_service[service_key(state.plan)]
-        later = rollouts[rollouts.index(rollout) + 1 :]
-        return not any(self.states[other].first_write for other in later)
+        return self._newest_writer(service_key(state.plan)) == rollout
 
     def attempt_of(self, plan: str) -> str:
         """Return the rollout id of a plan's newest attempt, by the id of its first."""

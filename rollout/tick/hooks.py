@@ -9,6 +9,7 @@ from rollout.decide.record.facts import Fact, HookAnswered, HookCalled
 from rollout.decide.state.hooks import body, key_of, next_call
 from rollout.decide.state.rollout import RolloutState
 from rollout.ports import HookCall, Hooks
+from rollout.redact import redact_values
 
 AT_ONCE = 32
 """The most calls in progress; a rollout has one at a time."""
@@ -60,5 +61,5 @@ class HookRunner:
         key = key_of(rollout, hook.name, call.attempt)
         if key not in self._under_way:
             self._under_way[key] = rollout, hook.name, call.attempt
-            payload = body(state, rollout, hook, call.attempt)
+            payload = redact_values(body(state, rollout, hook, call.attempt))
             self.hooks.call(HookCall(key, hook.url, hook.timeout, payload))

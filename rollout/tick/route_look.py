@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from rollout.decide.record.facts import Drifted, Fact, RouteFailed, RouteRead
+from rollout.decide.record.facts import Fact
+from rollout.decide.record.route_facts import Drifted, RouteFailed, RouteRead
 from rollout.decide.state.rollout import Phase, RolloutState
 from rollout.errors import RouteError
 from rollout.ports import Router, RouteStatus
@@ -100,15 +101,16 @@ def _find_drift(
 ) -> Fact | None:
     """Return the drift or failure where the mesh does not show what we wrote; else None.
 
-    While paused, the same failure is recorded once and not at every look. Before the first write
-    only a route that was created can fail, and nothing can drift.
+    While paused, and while a rollback is followed, the same failure is recorded once and not at
+    every look. Before the first write only a route that was created can fail, and nothing can
+    drift.
     """
     if not state.delivery.decision:
         return None
     if not state.first_write and isinstance(status, RouteStatus):
         return None
     fact = _difference(rollout, state, status, now)
-    if isinstance(fact, RouteFailed) and state.phase == "paused":
+    if isinstance(fact, RouteFailed) and (state.phase == "paused" or state.is_going_back):
         return None if fact.problem == state.route_problem else fact
     return fact
 

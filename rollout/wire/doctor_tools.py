@@ -48,7 +48,13 @@ def doctor_tools(context: str | None = None) -> Tools:
 
         return connect(context)
 
-    query = PrometheusObserver().vector
-    return Tools(
-        query, clock.SystemClock().now, router(context), EnvoyAdmin(unknown, against), cluster
-    )
+    def read(url: str, text: str, at: float) -> object:
+        # Over a connection of its own each time, so that a balancer may choose another server.
+        server = PrometheusObserver()
+        try:
+            return server.read(url, text, at)
+        finally:
+            server.close()
+
+    query, now = PrometheusObserver().vector, clock.SystemClock().now
+    return Tools(query, now, router(context), EnvoyAdmin(unknown, against), cluster, read)

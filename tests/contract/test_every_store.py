@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from analysis.counting.cursor import Series
-from rollout.decide.record.facts import Confirmed, Decided, Fact, HumanSaid, Observed
+from rollout.decide.record.facts import Decided, Fact, HumanSaid, Observed
+from rollout.decide.record.route_facts import Confirmed
 from rollout.decide.record.split import Split
 from rollout.errors import JournalError, JournalMovedError
 from rollout.journal.hash_chain import GENESIS, verify

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.live.replicas import Replicas
+from tests.live.turns import begin_turns
 from tests.support.local_envoy import mesh
 
 
@@ -20,3 +21,9 @@ def replicas(cluster, namespace, server, tmp_path):
     yield running
     for process in running.processes:
         process.stop()
+
+
+@pytest.fixture
+def turns(cluster, namespace, tmp_path, monkeypatch):
+    """The example's service, whose versions take turns under an operator of this process."""
+    return begin_turns(cluster, namespace, tmp_path, monkeypatch)

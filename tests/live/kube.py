@@ -163,11 +163,13 @@ class Kube:
             "roleRef": {"apiGroup": _RBAC, "kind": "Role", "name": user},
             "subjects": [{"apiGroup": _RBAC, "kind": "User", "name": user}],
         }
-        self.ask("POST", f"{rbac}/roles", role)
+        if self.ask("POST", f"{rbac}/roles", role).get("code") == _CONFLICT:
+            self.ask("PATCH", f"{rbac}/roles/{user}", role)
         self.ask("POST", f"{rbac}/rolebindings", binding)
 
 
 _RBAC = "rbac.authorization.k8s.io"
+_CONFLICT = 409
 
 
 def _token(user: str) -> str:

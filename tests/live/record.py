@@ -9,7 +9,8 @@ from analysis.counting.counts import Counts
 from analysis.counting.cursor import Cursor
 from rollout.cli.text.report import states_of
 from rollout.decide.fold import fold
-from rollout.decide.record.facts import Confirmed, Decided, Observed
+from rollout.decide.record.facts import Decided, Observed
+from rollout.decide.record.route_facts import Confirmed
 from rollout.decide.state.rollout import RolloutState
 from rollout.decide.step import step
 from rollout.errors import InputError

@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from rollout.decide.record.facts import Drifted, HumanSaid, RouteFailed
+from rollout.decide.record.facts import HumanSaid
 from rollout.decide.record.reasons import Reason
+from rollout.decide.record.route_facts import Drifted, RouteFailed
 from rollout.decide.record.split import Split
 from rollout.errors import ClusterError, RouteError
 from rollout.kube.client import connect

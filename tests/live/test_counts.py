@@ -12,8 +12,11 @@ import requests
 
 from rollout.demo.servers.process import free_ports
 from rollout.demo.servers.start import start_prometheus
+from rollout.doctor.replicas import of_server
+from rollout.doctor.setups import of_plan
+from rollout.wire.doctor_tools import doctor_tools
 from tests.live.prom import RATE, GuardrailWatch, Served, labels
-from tests.support.asking import ERRORS
+from tests.support.asking import ERRORS, plan
 
 pytestmark = pytest.mark.live
 
@@ -104,6 +107,13 @@ def test_misleading_scrapes_never_count_for_more_than_was_served(tmp_path):
                 for service, watch in watches.items():
                     problems[service].add(watch.look(time.time()))
                 time.sleep(0.7)
+            findings = {service: _examine(service, first.url) for service in services}
+            assert "several servers" in _examine("balanced", balancer.url)
+            assert "several servers" not in "".join(findings.values())
+    assert 'there twice and count once: {job="one"} and {job="two"}' in findings["twin"]
+    assert "several processes seem to answer at one address" in findings["workers"]
+    assert 'job="workers"' in findings["workers"]
+    assert "twice" not in findings["balanced"]
     seconds = 26 - 6
     totals = {service: watch.total.canary_exposures for service, watch in watches.items()}
     assert 5 <= totals["twin"] <= seconds, totals
@@ -115,6 +125,16 @@ def test_misleading_scrapes_never_count_for_more_than_was_served(tmp_path):
     assert 15 * seconds <= totals["again"] <= 30 * seconds, totals
     assert 10 * seconds <= totals["balanced"] <= 20 * seconds, totals
     assert problems["twin"] | problems["late"] | problems["again"] == {""}
+
+
+def _examine(service: str, url: str) -> str:
+    """Return what `doctor` tells of a plan's Prometheus and its samples, a line each."""
+    examined, tools = plan(service, [ERRORS], url, scrape="1s"), doctor_tools()
+    findings = [
+        *of_server(examined, tools.read, tools.now()),
+        *of_plan(examined, tools.read, tools.now()),
+    ]
+    return "\n".join(map(str, findings))
 
 
 def _watch(service: str, url: str) -> GuardrailWatch:

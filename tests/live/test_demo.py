@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from rollout.decide.record.facts import Confirmed, Decided
+from rollout.decide.record.facts import Decided
+from rollout.decide.record.route_facts import Confirmed
 from tests.live.pipeline import ROOT, surefoot, until
 from tests.live.record import Record
 

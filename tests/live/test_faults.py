@@ -16,7 +16,8 @@ from itertools import cycle, pairwise
 
 import pytest
 
-from rollout.decide.record.facts import Confirmed, Decided, Elected
+from rollout.decide.record.facts import Decided, Elected
+from rollout.decide.record.route_facts import Confirmed
 from rollout.journal.hash_chain import verify
 from rollout.journal.index import by_rollout, end_of
 from rollout.journal.sql.store import SqlJournal, open_journal

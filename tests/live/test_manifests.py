@@ -20,6 +20,7 @@ from tests.live.operating import PLANS, start_operate
 from tests.live.pipeline import ROOT, surefoot, until
 from tests.support.manifests import MANIFESTS, expressions
 from tests.support.routes import istio, to, virtual_service
+from tests.support.routes import plan as declared
 
 pytestmark = pytest.mark.live
 ISTIO = "/apis/networking.istio.io/v1beta1/namespaces/{}/virtualservices"
@@ -173,7 +174,7 @@ def test_with_the_role_a_plan_is_carried_out_in_istio(cluster, installed, tmp_pa
     routes = virtual_service([to("reviews", 100, "v1"), to("reviews", 0, "v2")])
     routes["apiVersion"] = "networking.istio.io/v1beta1"
     assert "kind" in cluster.ask("POST", ISTIO.format(installed), routes)
-    plan = istio(installed)
+    plan = declared({"istio": {"virtualService": "reviews"}}, installed, followWithin="2s")
     cluster.apply(plan.document())
 
     def weights():

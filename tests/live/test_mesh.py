@@ -25,6 +25,7 @@ FAST = {
     "guardrails": [{"name": "errors", "template": "istio/errors", "margin": {"absolute": "5%"}}],
     "interval": "1s",
     "warmup": "2s",
+    "drain": "1s",
 }
 
 

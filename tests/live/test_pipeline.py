@@ -11,7 +11,9 @@ from os import kill
 import pytest
 
 from analysis.counting.counts import Counts
-from rollout.decide.record.facts import Confirmed, Decided, HumanSaid, RouteFailed, Started
+from rollout.decide.fold import fold_all
+from rollout.decide.record.facts import Decided, HumanSaid, Started
+from rollout.decide.record.route_facts import Confirmed, Followed, RouteFailed
 from rollout.decide.record.split import Split
 from tests.live.pipeline import DEAD, STABLE, ControllerProcess, PipelineStage, surefoot, until
 from tests.live.record import Record
@@ -20,6 +22,7 @@ pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
 # Time for a fault in the first step, and for a comparison of counts in the second, long before
 # anything could be promoted.
 SLOW = {"steps": ["10%", "40%", "50%"], "bake": "5s"}
+FOLLOWED = {"drain": "1s", "followWithin": "30s"}
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +79,7 @@ def heard(stage):
 def test_a_good_canary_is_promoted_and_every_request_is_counted_once(stage, tmp_path):
     """Also when Prometheus stalls, and when errors are born with their first burst."""
     before = stage.requests()
-    with begun(stage, tmp_path, "v2", ramp=SLOW) as (run, record):
+    with begun(stage, tmp_path, "v2", ramp=SLOW, **FOLLOWED) as (run, record):
         stepped(record, 10)
         kill(stage.prometheus.process.pid, signal.SIGSTOP)
         try:
@@ -94,6 +97,18 @@ def test_a_good_canary_is_promoted_and_every_request_is_counted_once(stage, tmp_
         assert run.mesh.split == Split(100, 100)
     assert record.actions == ["advance", "advance", "advance", "promote"]
     assert record.replays()
+    assert is_seen(record)
+
+
+def is_seen(record):
+    """Whether the last write was taken by Envoy, and then seen in the counts, which ended it."""
+    (written,) = [fact for fact in record.facts(Confirmed) if fact.follows]
+    (followed,) = record.facts(Followed)
+    before = next(entry.seq for entry in record.entries if entry.fact == written)
+    following = fold_all((e.seq, e.fact) for e in record.entries if e.seq <= before)
+    assert (following.phase, following.written_as) == ("following", "taken")
+    assert followed.decision == written.decision
+    return followed.outcome == record.state.written_as == "seen"
 
 
 def test_while_prometheus_is_dead_weights_stay_and_nothing_is_lost(stage, tmp_path):
@@ -206,7 +221,7 @@ def test_a_cluster_that_envoy_does_not_know_is_refused_by_name(stage, tmp_path):
 
 
 def test_a_canary_that_refuses_connections_is_rolled_back_in_its_warm_up(stage, tmp_path):
-    with begun(stage, tmp_path, DEAD, warmup="60s") as (run, record):
+    with begun(stage, tmp_path, DEAD, warmup="60s", **FOLLOWED) as (run, record):
         assert run.ended() == 1
         assert stage.traffic.first_failure is not None
         assert record.facts(Confirmed)[-1].at - stage.traffic.first_failure < 30
@@ -220,6 +235,7 @@ def test_a_canary_that_refuses_connections_is_rolled_back_in_its_warm_up(stage, 
     assert record.facts(Decided)[-1].reasons == ("harmful:crash",)
     assert record.state.phase == "rolled back"
     assert record.replays()
+    assert is_seen(record)
 
 
 def test_people_command_a_running_controller_and_a_second_one_is_refused(stage, tmp_path):

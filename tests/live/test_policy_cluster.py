@@ -2,7 +2,8 @@
 
 import pytest
 
-from rollout.decide.record.facts import Drifted, HumanSaid, RouteFailed
+from rollout.decide.record.facts import HumanSaid
+from rollout.decide.record.route_facts import Drifted, RouteFailed
 from rollout.decide.record.split import Split
 from rollout.errors import RouteError
 from rollout.kube.client import connect

@@ -6,7 +6,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from rollout.decide.record.facts import Confirmed, Decided, Drifted, RouteFailed, Started
+from rollout.decide.record.facts import Decided, Started
+from rollout.decide.record.route_facts import Confirmed, Drifted, RouteFailed
 from rollout.decide.record.split import Split
 from rollout.journal.memory import MemoryJournal
 from rollout.kube.client import connect

@@ -15,7 +15,8 @@ from typing import Any
 
 import yaml
 
-from rollout.decide.record.facts import Confirmed, Fact
+from rollout.decide.record.facts import Fact
+from rollout.decide.record.route_facts import Confirmed
 from rollout.demo.servers.process import Process
 from rollout.journal.index import by_rollout
 from rollout.journal.open import open_for_reading

@@ -6,7 +6,7 @@ import pytest
 import yaml
 from scipy.stats import binomtest
 
-from rollout.decide.record.facts import Followed
+from rollout.decide.record.route_facts import Followed
 from tests.live.pipeline import ROOT
 from tests.mesh.life import Life, Lives, live
 from tests.mesh.story import KINDS, Story

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rollout.decide.fold import fold
-from rollout.decide.record.facts import Confirmed, Decided, Drifted, Fact, RouteFailed
+from rollout.decide.record.facts import Decided, Fact
 from rollout.decide.record.reasons import Reason
+from rollout.decide.record.route_facts import Confirmed, Drifted, RouteFailed
 from rollout.decide.record.split import Split
 from rollout.decide.state.delivery import DELIVERY_MOVES, Delivery, DeliveryEvent, Status
 from rollout.decide.state.rollout import RolloutState

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rollout.decide.fold import fold_all
-from rollout.decide.record.facts import HumanSaid, RouteRead
+from rollout.decide.record.facts import HumanSaid
+from rollout.decide.record.route_facts import RouteRead
 from rollout.decide.record.split import Split
 from rollout.decide.rules import first_write
 from rollout.decide.rules.view import view

@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from analysis.counting.cursor import Series
-from rollout.decide.record.facts import Confirmed, Decided, Fact, HumanSaid, Observed, RouteFailed
+from rollout.decide.record.facts import Decided, Fact, HumanSaid, Observed
+from rollout.decide.record.route_facts import Confirmed, RouteFailed
 from rollout.decide.record.split import Split
 from rollout.errors import JournalError
 from rollout.journal.hash_chain import START, Row, canonical, document, parse, seal_all, verify

@@ -26,7 +26,7 @@ EVENTS = ["restart", "restart", "break", "mend", "lose", "find", "run", "run lon
 ACTIONS = st.lists(st.sampled_from([*WISHES, *WORDS, *EVENTS]), min_size=4, max_size=14)
 _EVIDENCE = {
     *("guardrails", "shares", "traffic_tally", "looked_at", "first_canary_at"),
-    *("requests_per_look", "steady_at"),
+    *("requests_per_look", "steady_at", "untouched"),
 }
 
 

@@ -10,7 +10,8 @@ import pytest
 from rollout.cli.act.again import record_undo_or_retry
 from rollout.cli.act.command import worded
 from rollout.decide.fold import fold_all
-from rollout.decide.record.facts import Command, Confirmed, Decided, HumanSaid, Started
+from rollout.decide.record.facts import Command, Decided, HumanSaid, Started
+from rollout.decide.record.route_facts import Confirmed
 from rollout.decide.record.split import Split
 from rollout.decide.step import step
 from rollout.errors import InputError

@@ -8,7 +8,8 @@ import pytest
 
 from analysis import sample_ratio
 from rollout.decide.fold import fold_all
-from rollout.decide.record.facts import Confirmed, Drifted, HumanSaid, RouteFailed
+from rollout.decide.record.facts import HumanSaid
+from rollout.decide.record.route_facts import Confirmed, Drifted, RouteFailed
 from rollout.decide.record.split import Split
 from rollout.decide.step import step
 from rollout.ports import RouteStatus
@@ -276,3 +277,16 @@ def test_every_decision_of_an_outage_replays():
         if entry.fact.kind == "decided":
             state = fold_all((e.seq, e.fact) for e in lab.entries[:index])
             assert step(state, entry.fact.at, lab.plan.id) == entry.fact
+
+
+@pytest.mark.parametrize("word", ["resume", "confirm"])
+@pytest.mark.parametrize("phase", ["stepping", "following"])
+def test_a_command_without_effect_does_not_hide_an_edit_of_the_same_moment(phase, word):
+    lab = Lab(plan=plan(onDrift="pause", followWithin="40s", drain="20s"))
+    lab.run_until(lambda state: state.phase == phase and state.split.canary >= 25)
+    lab.router.statuses[lab.plan.id] = RouteStatus(Split(6), "a hand")
+    say = HumanSaid(rollout=lab.plan.id, at=lab.clock.now(), command=word, actor="ada")
+    lab.controller.note(say)
+    lab.controller.tick()
+    assert (lab.state.phase, lab.state.split.canary) == ("paused", 6)
+    assert lab.decisions[-1].reasons[0].startswith("drift")

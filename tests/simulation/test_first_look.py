@@ -4,7 +4,8 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from rollout.decide.record.facts import Confirmed, Drifted, HumanSaid, RouteRead
+from rollout.decide.record.facts import HumanSaid
+from rollout.decide.record.route_facts import Confirmed, Drifted, RouteRead
 from rollout.decide.record.split import Split
 from rollout.errors import RouteError
 from rollout.ports import RouteStatus

@@ -251,3 +251,14 @@ def test_no_deadline_promotes_past_a_hook_that_has_not_answered():
     (paused,) = [decision for decision in rollout.decisions if decision.action == "pause"]
     assert paused.reasons == ("inconclusive", "not-promoted", "awaiting-hook:warm")
     assert rollout.router.writes == []
+
+
+def test_hooks_of_an_end_whose_mesh_could_not_be_reached_need_the_plan_s_word():
+    always = {**TELL, "name": "always", "whenNotSeen": "call"}
+    rollout, listener = lab(TELL, always)
+    rollout.run_until(lambda state: state.split.canary > 0)
+    rollout.router.down = "no answer"
+    say(rollout, "abandon")
+    tick(rollout, 20)
+    assert rollout.state.phase == "rolled back"
+    assert listener.keys == ["always/1"]

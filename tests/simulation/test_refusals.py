@@ -6,8 +6,9 @@ import pytest
 
 from analysis import sample_ratio
 from rollout.decide.fold import fold_all
-from rollout.decide.record.facts import Decided, HumanSaid, RouteFailed
+from rollout.decide.record.facts import Decided, HumanSaid
 from rollout.decide.record.reasons import Reason
+from rollout.decide.record.route_facts import RouteFailed
 from rollout.decide.record.split import Split
 from rollout.errors import RouteError
 from rollout.simulate import MemoryRouter

@@ -5,9 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import pytest
+
 from rollout.cli.act.command import worded
+from rollout.cli.text.report import report
 from rollout.decide.record.facts import Decided, HumanSaid
-from rollout.ports import Answer, Ask, Observer, Ports
+from rollout.decide.record.route_facts import Followed
+from rollout.decide.record.split import Split
+from rollout.plan.model.plan import Plan
+from rollout.ports import Answer, Ask, Observer, Ports, RouteStatus
+from rollout.simulate.ports import MemoryRouter
 from tests.support.worlds import GOOD, Lab, plan
 
 
@@ -30,6 +37,15 @@ class OneArmed:
             for name, group in answer.series.items()
         }
         return replace(answer, series={name: group for name, group in series.items() if group})
+
+
+class LateRouter(MemoryRouter):
+    """A mesh whose proxies have yet to take what the object shows."""
+
+    is_late: bool = False
+
+    def share(self, plan: Plan) -> float:
+        return 0.0 if self.is_late else super().share(plan)
 
 
 class RetreatLab:
@@ -83,6 +99,8 @@ def test_where_the_endpoints_were_ready_only_a_person_resumes():
     world.tick(60)
     assert world.lab.state.phase == "retreated"
     assert "labels or scrapes" in world.lab.decisions[-1].sentence
+    summary = report(world.lab.rollout, world.lab.state, world.lab.clock.now())
+    assert summary.next.startswith("climb again when surefoot resume demo says so, or roll back in")
     world.say("resume")
     assert world.lab.run().phase == "promoted"
 
@@ -118,3 +136,53 @@ def test_a_pause_stays_a_pause():
     world.observer.is_silent = True
     world.lab.run_until(lambda state: state.split.canary == 0)
     assert (world.lab.state.phase, world.lab.state.paused_at) == ("paused", began)
+
+
+@pytest.mark.parametrize(("seconds", "actions"), [(4, []), (20, ["retreat"])])
+def test_a_first_step_that_a_mesh_takes_a_little_late_is_no_retreat(seconds, actions):
+    router = LateRouter()
+    lab = Lab(GOOD, plan=plan(), router=router)
+    router.is_late = True
+    lab.run_until(lambda state: state.split.canary == 5)
+    end = lab.clock.now() + seconds
+    lab.run_until(lambda _: lab.clock.now() >= end)
+    router.is_late = False
+    lab.run_until(lambda _: lab.clock.now() >= end + 4)
+    assert [action for action in lab.actions if action == "retreat"] == actions
+
+
+def test_a_resume_before_the_mesh_shows_the_retreat_begins_the_ramp_again():
+    world = RetreatLab()
+    lab = world.lab
+    lab.run_until(lambda state: state.split.canary >= 25)
+    lab.router.down = "no answer"
+    world.observer.is_silent = True
+    lab.run_until(lambda state: state.delivery.is_open)
+    lab.router.down = ""
+    lab.router.stuck = True
+    lab.run_until(lambda state: state.phase == "retreated")
+    world.say("resume")
+    world.tick(4)
+    lab.router.stuck = world.observer.is_silent = False
+    assert lab.run().phase == "promoted"
+
+
+def test_a_retreat_that_somebody_moves_is_not_followed_any_more():
+    world = RetreatLab(onDrift="adopt", followWithin="20s", drain="2s")
+    world.silence()
+    world.lab.router.statuses[world.lab.plan.id] = RouteStatus(Split(30, 100), "by hand")
+    world.tick(40)
+    assert not any(isinstance(fact, Followed) for fact in world.lab.facts)
+    assert (world.lab.state.phase, world.lab.state.following) == ("retreated", None)
+
+
+def test_a_retreat_that_the_mesh_refuses_is_tried_again_and_not_decided_again():
+    world = RetreatLab()
+    lab = world.lab
+    lab.run_until(lambda state: state.split.canary >= 25)
+    world.observer.is_silent, lab.router.refusing = True, "denied by a webhook"
+    lab.run_until(lambda state: state.phase == "retreated")
+    world.tick(60)
+    assert (lab.state.phase, len(retreats(lab))) == ("retreated", 1)
+    lab.router.refusing = ""
+    lab.run_until(lambda state: state.split.canary == 0)

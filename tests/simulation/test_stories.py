@@ -8,7 +8,8 @@ import re
 import pytest
 
 from rollout.decide.fold import fold_all
-from rollout.decide.record.facts import Confirmed, HumanSaid, Observed, RouteFailed
+from rollout.decide.record.facts import HumanSaid, Observed
+from rollout.decide.record.route_facts import Confirmed, RouteFailed
 from rollout.decide.record.split import Split
 from rollout.decide.step import step
 from rollout.ports import RouteStatus

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from rollout.decide.fold import fold_all
-from rollout.decide.record.facts import Confirmed, HumanSaid, RouteFailed
+from rollout.decide.record.facts import HumanSaid
+from rollout.decide.record.route_facts import Confirmed, RouteFailed
 from rollout.decide.record.split import Split
 from rollout.errors import RouteError
 from rollout.ports import RouteStatus

@@ -18,7 +18,7 @@ EMPTY = {
 }
 # Fields that are recorded or printed as JSON keep their names: renaming them would break readers.
 RECORDED = {
-    ("rollout/decide/record/facts.py", "seen"),
+    ("rollout/decide/record/route_facts.py", "seen"),
     ("rollout/cli/text/report.py", "said"),
     ("rollout/cli/text/report.py", "shown"),
     ("rollout/doctor/finding.py", "said"),

@@ -14,6 +14,7 @@ from rollout.cli.text.plan_errors import explain
 from rollout.errors import BAD_INPUT, InputError, Mistake, PlanError
 from rollout.plan.model.plan import Plan
 from rollout.plan.reading.load import load, read
+from rollout.redact import redact_values
 
 
 @click.command(
@@ -78,7 +79,7 @@ def _render_json(accepted: AcceptedPlans, mistakes: list[Mistake]) -> str:
         for file, plan in accepted
     ]
     document = {"plans": plans, "mistakes": [asdict(mistake) for mistake in mistakes]}
-    return json.dumps(document, indent=2)
+    return json.dumps(redact_values(document), indent=2)
 
 
 def _render_text(

@@ -20,6 +20,7 @@ from rollout.cli.options.param_types import (
     SHARE,
 )
 from rollout.cli.options.progress import progress
+from rollout.redact import redact
 
 if TYPE_CHECKING:
     from rollout.plan.model.plan import Plan
@@ -184,7 +185,7 @@ def _asked(plan: Plan, given: KnownFigures, past: float) -> tuple[KnownFigures, 
         click.echo(f"not read: {', '.join(names)}: {problem}", err=True)
     if measured.figures == KnownFigures():
         return given, "given or assumed"
-    source = f"read from the last {duration(past)} at {plan.spec.prometheus.url}"
+    source = f"read from the last {duration(past)} at {redact(plan.spec.prometheus.url)}"
     return given.over(measured.figures), source
 
 

@@ -18,6 +18,7 @@ from rollout.errors import InputError
 from rollout.journal.hash_chain import document
 from rollout.journal.index import matching, names
 from rollout.journal.location import JournalLocation
+from rollout.redact import has_secret, redact_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,12 +34,17 @@ _COLOURS |= {"pause": "yellow", "human-said": "cyan", "drifted": "yellow", "refu
 
 
 def as_document(entry: Entry) -> dict[str, Any]:
-    """Return one entry as a JSON object, as the help of `surefoot log` describes it."""
+    """Return one entry as a JSON object, as the help of `surefoot log` describes it.
+
+    Passwords of URLs are hidden; `redacted` then says that the hash is not of what is printed.
+    """
     fact = document(entry.fact)
     head = {"seq": entry.seq, "at": _to_utc(entry.fact.at).isoformat(timespec="microseconds")}
     head |= {"rollout": fact.pop("rollout"), "kind": fact.pop("kind")}
     del fact["at"]  # the head has it, as a date
-    return {**head, **fact, "hash": entry.hash}
+    redacted = redact_values(fact)
+    mark = {"redacted": True} if redacted != fact else {}
+    return {**head, **redacted, **mark, "hash": entry.hash}
 
 
 def print_entry(entry: Entry) -> None:
@@ -111,15 +117,26 @@ def select_entries(chunks: Iterator[Sequence[Entry]], name: str | None) -> Itera
             yield from (entry for entry in chunk if entry.fact.rollout in ids)
 
 
-def _export(rows: Sequence[Row], path: Path, name: str | None) -> None:
+def _export(rows: Sequence[Row], path: Path, name: str | None, *, with_secrets: bool) -> None:
     from rollout.journal import jsonl
 
     if name is not None:
         raise InputError(
             "--export copies the whole journal, so that its hashes stay valid: remove NAME"
         )
+    seq = None if with_secrets else next((row.seq for row in rows if _holds_secret(row)), None)
+    if seq is not None:
+        raise InputError(
+            f"entry {seq:,} holds the password of a URL, and an export cannot hide it, because a "
+            "sealed text is never altered: --with-secrets exports it all the same"
+        )
     jsonl.export(rows, path)
     click.echo(f"{len(rows):,} entries in {path}, last hash {rows[-1].hash if rows else 'none'}")
+
+
+def _holds_secret(row: Row) -> bool:
+    # Only few rows hold an address at all: the others are not parsed.
+    return "://" in row.text and has_secret(json.loads(row.text))
 
 
 @click.command(
@@ -132,8 +149,9 @@ Examples:
   surefoot log --export june.jsonl      then: surefoot log --journal june.jsonl
 
 With --json each line is one object: seq, at (ISO 8601, UTC), rollout, kind, the fields of that
-kind of fact, hash. Reading verifies the hash chain: where it is broken, printing stops with exit
-code 1.""",
+kind of fact, hash; and `redacted` where the password of a URL is hidden, so that the hash is of
+another text. Reading verifies the hash chain: where it is broken, printing stops with exit code
+1.""",
 )
 @click.argument("name", required=False)
 @click.option("-f", "--follow", is_flag=True, help="Follow the log until Ctrl-C.")
@@ -143,6 +161,9 @@ code 1.""",
 @click.option(
     "--export", type=click.Path(path_type=Path), help="Copy the whole journal to a new .jsonl file."
 )
+@click.option(
+    "--with-secrets", is_flag=True, help="Export it although a URL in it holds a password."
+)
 def log(
     name: str | None,
     journal: JournalLocation | None,
@@ -151,6 +172,7 @@ def log(
     follow: bool,
     as_json: bool,
     everything: bool,
+    with_secrets: bool,
 ) -> None:
     """Print what was decided and done, of all rollouts or of NAME (a plan's name or an id)."""
     from rollout.journal.location import default_path
@@ -158,7 +180,7 @@ def log(
 
     opened = open_for_reading(journal or default_path())
     if export is not None:
-        _export(opened.rows(), export, name)
+        _export(opened.rows(), export, name, with_secrets=with_secrets)
         return
     show = _print_json if as_json else _print_line
     over = _stop_on_interrupt() if follow else None

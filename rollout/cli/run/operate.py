@@ -10,6 +10,7 @@ from rollout.cli.options.journal import journal_option
 from rollout.cli.options.metrics_server import serving
 from rollout.cli.options.param_types import SECONDS
 from rollout.journal.location import JournalLocation
+from rollout.redact import redact
 
 if TYPE_CHECKING:
     from rollout.ports import Entry
@@ -73,7 +74,7 @@ def operate(
             del printed_at[expired]
         if problem not in printed_at:
             printed_at[problem] = now
-            click.echo(f"problem: {problem}", err=True)
+            click.echo(f"problem: {redact(problem)}", err=True)
 
     def on_entry(entry: Entry) -> None:
         meter.note(entry)

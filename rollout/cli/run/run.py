@@ -13,6 +13,7 @@ from rollout.cli.options.journal import journal_option
 from rollout.cli.options.metrics_server import serving
 from rollout.errors import DONE, FAILED, NOT_FOLLOWED
 from rollout.journal.location import JournalLocation
+from rollout.redact import redact
 
 if TYPE_CHECKING:
     from rollout.ports import Entry
@@ -82,7 +83,7 @@ def run(
 
         controller.on_entry = on_entry
         pace = pacer(
-            controller, ids, lambda words: click.echo(f"problem: {words}", err=True), meter
+            controller, ids, lambda words: click.echo(f"problem: {redact(words)}", err=True), meter
         )
         with stop_on_signal(pace) as received:
             pace.run()

@@ -24,6 +24,7 @@ from rollout.errors import InputError
 from rollout.observe.query import queries
 from rollout.plan.fields.units import percent
 from rollout.ports import Ask, Entry
+from rollout.redact import redact_values
 from rollout.review.look import differences
 
 RULES = {
@@ -53,7 +54,7 @@ def explain(entries: Sequence[Entry], number: int) -> dict[str, Any]:
     state = states_of(before)[fact.rollout]
     confidence = state.plan.spec.confidence
     differs = differences(fact, step(state, fact.at, fact.rollout))
-    return {
+    explanation = {
         "id": number,
         "hash": entry.hash,
         "at": datetime.fromtimestamp(fact.at, UTC).isoformat(),
@@ -71,6 +72,7 @@ def explain(entries: Sequence[Entry], number: int) -> dict[str, Any]:
         "replayed": not differs,
         "differs": list(differs),
     }
+    return redact_values(explanation)
 
 
 def _collect_notes(state: RolloutState, at: float) -> dict[str, list[str]]:

@@ -1,7 +1,7 @@
 """Describe facts of the journal, one line each, safe to print on a terminal.
 
 Facts hold text from other people, such as a reason or an error of a proxy. `clean` removes escape
-sequences from it, which could otherwise rewrite the screen of a reader.
+sequences from it, which could otherwise rewrite the screen of a reader, and passwords of URLs.
 """
 
 from __future__ import annotations
@@ -12,33 +12,33 @@ from typing import Any
 
 from rollout.decide.record.facts import (
     Calibrated,
-    Confirmed,
     Decided,
-    Drifted,
     Elected,
     Fact,
-    Followed,
     HookAnswered,
     HookCalled,
     HumanSaid,
     Learned,
     Observed,
     Refused,
-    RouteFailed,
-    RouteRead,
     Started,
 )
+from rollout.decide.record.route_facts import Confirmed, Drifted, Followed, RouteFailed, RouteRead
 from rollout.decide.text.comparison import format_split
 from rollout.decide.text.measurement import spread
 from rollout.plan.fields.units import percent
+from rollout.redact import redact
 
 
 def clean(text: str, limit: int | None = None) -> str:
-    """Return text on one line without control or direction-changing characters, cut at `limit`."""
+    """Return text on one line without control or direction-changing characters, cut at `limit`.
+
+    Passwords of URLs are hidden before it is cut, so that no half of one is left.
+    """
     letters = (" " if letter.isspace() else letter for letter in text)
     # Unicode category C: control, format (direction marks), surrogate, private, unassigned.
     printable = "".join(letter for letter in letters if unicodedata.category(letter)[0] != "C")
-    line = " ".join(printable.split())
+    line = redact(" ".join(printable.split()))
     return line if limit is None or len(line) <= limit else line[: limit - 1] + "…"
 
 
@@ -109,6 +109,8 @@ def _describe_confirmed(fact: Confirmed) -> str:
             f"the stable version is still {fact.stable}"
         )
     change = f"the mesh shows {format_split(fact.split)} (decision {fact.decision})"
+    if fact.follows:
+        return f"{change}, its traffic has yet to follow"
     return f"{change}; the stable version is now {fact.stable}" if fact.stable else change
 
 

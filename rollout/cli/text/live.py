@@ -13,7 +13,8 @@ from rollout.cli.text.facts import sentence, what
 from rollout.cli.text.report import report
 from rollout.cli.text.screen import STYLES, screen
 from rollout.decide.fold import fold
-from rollout.decide.record.facts import Decided, Followed, Observed, Started, of_rollout
+from rollout.decide.record.facts import Decided, Observed, Started, of_rollout
+from rollout.decide.record.route_facts import Followed
 from rollout.decide.state.rollout import RolloutState
 from rollout.ports import Entry
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from rollout.decide.evidence.baseline import baseline_complete
 from rollout.decide.evidence.exposure import mirror_of
@@ -11,7 +11,7 @@ from rollout.decide.record.split import Split
 from rollout.decide.rules.ramp import held_back, next_split
 from rollout.decide.rules.safety import CLIMBING
 from rollout.decide.rules.view import View
-from rollout.decide.state.rollout import RolloutState
+from rollout.decide.state.rollout import Phase, RolloutState
 from rollout.decide.text.comparison import format_split
 from rollout.decide.text.measurement import NEAR
 from rollout.plan.fields.units import duration, percent
@@ -27,8 +27,7 @@ def next_action(rollout_view: View) -> str:
     state = rollout_view.state
     if state.delivery.is_open:
         return f"the mesh confirms {format_split(state.wanted)}"
-    if state.phase in {"paused", "following"}:
-        describe = _describe_end_of_pause if state.phase == "paused" else _describe_end
+    if describe := _ENDS_OF_PHASES.get(state.phase):
         return describe(state, rollout_view.now)
     if waiting := _describe_obstacle(state) or _describe_end_of_blindness(rollout_view):
         return waiting
@@ -85,8 +84,22 @@ def _describe_end_of_blindness(rollout_view: View) -> str:
 
 
 def _describe_end(state: RolloutState, now: float) -> str:
-    left = state.plan.spec.follows_within - (now - (state.following_since or now))
+    following = state.following
+    lived = now - following.begun_at - following.missed if following else 0.0
+    left = state.plan.spec.follows_within - lived
     return f"end when the traffic follows, in {duration(max(left, 0))} at the latest"
+
+
+def _describe_end_of_retreat(state: RolloutState, now: float) -> str:
+    """Describe what lets the canary climb again, and what its deadline does."""
+    has_lost = state.retreat is not None and state.retreat.has_lost_endpoints
+    answers = f"{state.versions[1]}'s endpoints answer or " if has_lost else ""
+    late = state.plan.spec.when_inconclusive
+    then = "roll back" if late == "rollback" else late
+    return (
+        f"climb again when {answers}surefoot resume {state.plan.name} says so, "
+        f"or {then} in {duration(max(state.due_at - now, 0))}"
+    )
 
 
 def _describe_end_of_pause(state: RolloutState, now: float) -> str:
@@ -95,6 +108,13 @@ def _describe_end_of_pause(state: RolloutState, now: float) -> str:
         f"surefoot resume, promote or abort {state.plan.name}, "
         f"without one it rolls back in {duration(max(left, 0))}"
     )
+
+
+_ENDS_OF_PHASES: Mapping[Phase, Callable[[RolloutState, float], str]] = {
+    "paused": _describe_end_of_pause,
+    "following": _describe_end,
+    "retreated": _describe_end_of_retreat,
+}
 
 
 def _compute_wait(rollout_view: View) -> float:

@@ -10,6 +10,7 @@ import click
 from rollout.errors import InputError, Mistake
 from rollout.plan.reading.load import read
 from rollout.plan.reading.positions import lines
+from rollout.redact import redact
 
 _TOKEN = re.compile(r"[^\s,{}\[\]:#]+")
 _WIDEST = 160  # columns of a source line; a longer one is cut around the caret
@@ -25,7 +26,7 @@ def _explain(mistake: Mistake, sources: dict[str, list[str]]) -> str:
     if mistake.file not in sources:
         sources[mistake.file] = _read_lines(mistake.file)
     position = f"{mistake.file}:{mistake.line}:{mistake.column}"
-    message = str(mistake).removeprefix(f"{position} {mistake.code}")
+    message = redact(str(mistake).removeprefix(f"{position} {mistake.code}"))
     head = f"{click.style(position, bold=True)} {click.style(mistake.code, fg='red')}{message}"
     block = _draw_block(mistake, sources[mistake.file])
     return f"{head}\n{block}" if block else head
@@ -48,9 +49,15 @@ def _draw_block(mistake: Mistake, source: list[str]) -> str:
     width = len(token[0]) if token else 1
     # One column per character, or tabs and escape codes would move the caret off its token.
     flat = "".join(c if c.isprintable() else " " for c in line)
+    flat, start = _redact_line(flat), len(_redact_line(flat[:start]))
     if len(flat) > _WIDEST:
         cut = max(0, start - _WIDEST // 2)
         flat, start = flat[cut : cut + _WIDEST], start - cut
     number, gap = str(mistake.line), " " * len(str(mistake.line))
     caret = " " * start + click.style("^" * min(width, _WIDEST - start), fg="red")
     return f"{gap} |\n{number} | {flat}\n{gap} | {caret}\n"
+
+
+def _redact_line(line: str) -> str:
+    """Hide passwords in a line of YAML, where they may hold spaces: each URL is taken alone."""
+    return "".join(map(redact, re.split(r"(?=https?://)", line)))

@@ -21,6 +21,7 @@ from rollout.decide.text.comparison import compared_with, format_split, observat
 from rollout.decide.text.following import describe_following
 from rollout.decide.text.sentence import sentence
 from rollout.ports import Entry
+from rollout.redact import redact_values
 from rollout.tick.fleet import recorded_stable, service_key
 
 
@@ -119,7 +120,7 @@ def report(
         Line(name, verdict.kind, verdict.reason, judgement.readouts[name])
         for name, verdict in judgement.verdicts.items()
     )
-    return Report(
+    rollout_report = Report(
         rollout=rollout,
         name=state.plan.name,
         service=state.plan.spec.service,
@@ -146,6 +147,7 @@ def report(
         route=_describe_route(state),
         traffic=_describe_last_write(state),
     )
+    return redact_values(rollout_report)
 
 
 def _describe_route(state: RolloutState) -> LiveRoute | None:

@@ -102,7 +102,8 @@ def _check_silence(state: RolloutState, guardrail: GuardrailState, now: float) -
     if guardrail.last_canary_sample_at is not None and now - since <= stale_after(state):
         return None
     reason = _describe_silence(state, guardrail.expected)
-    return Blind(reason, since, is_one_armed=True)
+    # A mesh that takes a first step late is no canary without an answer: it is given time as well.
+    return Blind(reason, since, is_one_armed=now - since > stale_after(state))
 
 
 def _describe_silence(state: RolloutState, expected: float) -> str:

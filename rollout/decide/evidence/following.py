@@ -3,10 +3,11 @@
 How it works: a write takes traffic from one version, the losing one: the canary in a rollback, the
 old stable version in a promotion. From a while after the write (`drain` and the samples' lag) the
 requests of both versions are counted in blocks. A block is full once the split before the write
-would have given the losing version at least 7 requests (70 where users cluster). It is judged once
-binomial tails (.001) exclude one of two: that the losing version gets no more than the write
-allows, which contradicts the write, or that it gets what the old split gave it. Only shares are
-tested, never silence: both versions must have reported since.
+would have given the losing version at least 7 requests (70 where users cluster), and the block
+either contradicts the write (the losing version has more than the binomial distribution allows) or
+agrees with it: it does not contradict, and half of the old share would hardly give so few (chance
+below .001). A block that does neither grows. So a proxy of two that is cut off is no agreement,
+however few requests come. Only shares are tested, never silence: both versions must have reported.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from rollout.decide.evidence.blindness import stale_after
 from rollout.decide.evidence.exposure import exposure_guardrail, has_affinity, share_of_all
 from rollout.decide.record.split import Split
 from rollout.decide.state.following import End, Following
-from rollout.decide.state.rollout import RolloutState
+from rollout.decide.state.rollout import Phase, RolloutState
 from rollout.decide.state.traffic_tally import TrafficTally
 from rollout.plan.model.plan import Plan
 
@@ -32,7 +33,31 @@ DRAIN = 60.0
 """Seconds that requests may go on after a write, where neither plan nor route says."""
 
 _RESIDUE = 0.01  # of the old share: a stray request does not contradict a write
-_ALPHA = 0.001  # chance that a block contradicts a write that all traffic follows
+_LEFT = 0.5  # of the old share: what an agreeing block excludes
+_ALPHA = 0.001  # chance of a wrong answer of one block
+_MOST_HALVINGS = 20  # a chance of 1e-9: three times the requests of the first block
+_UNLIKELY = 0.01  # chance of a block that speaks for a change
+
+
+_ENDS: dict[Phase, End] = {
+    "promoting": "promoted",
+    "reverting": "rolled back",
+    "undoing": "undone",
+}
+_RETREATED: frozenset[Phase] = frozenset({"retreated", "paused"})
+
+
+def find_end(state: RolloutState) -> End | None:
+    """Return the end that the wanted split leads to once the mesh shows it; None for a step.
+
+    A retreat that a person ended with `resume` is a step again, also where its write is still open.
+    """
+    if state.is_following:
+        return state.end
+    move = state.move
+    if move is not None and move.action == "retreat" and state.phase in _RETREATED:
+        return "retreated" if move.split == state.wanted else None
+    return _ENDS.get(state.phase)
 
 
 def begin_following(state: RolloutState, end: End, at: float) -> Following:
@@ -54,7 +79,8 @@ def begin_following(state: RolloutState, end: End, at: float) -> Following:
         end=end,
         decision=delivery.decision,
         old_share=old_share,
-        allowed=max(tolerated, _RESIDUE * (old_share or 0.0)),
+        # An unknown share may have been any: only a large part of all requests is held against it.
+        allowed=max(tolerated, _RESIDUE * (old_share or 1.0)),
         begun_at=at,
         counted_from=_find_count_start(state, at),
     )
@@ -69,50 +95,80 @@ def begin_again(state: RolloutState, following: Following, at: float) -> Followi
         requests=0,
         losing=0,
         is_judged=False,
+        contradictions=0,
+        contradicting=None,
     )
 
 
-def count_followers(state: RolloutState, counts: Counts, since: float | None) -> Following | None:
-    """Return the following after one more look, which began at `since`."""
+def count_followers(
+    state: RolloutState, counts: Counts, since: float | None, at: float
+) -> Following | None:
+    """Return the following after one more look at `at`, whose counts begin at `since`."""
     following = state.following
-    if following is None or since is None or since < following.counted_from:
+    if following is None:
+        return None
+    following = replace(following, missed=following.missed + _find_gap(state, following, at))
+    if since is None or since < following.counted_from:
         return following
     requests, losing = (0, 0) if following.is_judged else (following.requests, following.losing)
     canary, stable = counts.canary_exposures, counts.stable_exposures
     losing += canary if following.loser == "canary" else stable
     added = replace(following, requests=requests + canary + stable, losing=losing)
-    is_full = _count_due(state, added) >= ENOUGH and has_both_reported(state, added)
-    is_against = is_full and contradicts(state, added)
-    is_judged = is_against or (is_full and _excludes_old_share(state, added))
-    return replace(
-        added, is_judged=is_judged, contradictions=added.contradictions + int(is_against)
-    )
+    is_against = contradicts(state, added)
+    is_clear = is_against or _excludes_old_share(state, added)
+    is_full = is_clear and _is_enough(state, added) and has_both_reported(state, added)
+    if is_full and is_against:
+        contradicting = added.requests, added.losing
+        added = replace(added, contradictions=added.contradictions + 1, contradicting=contradicting)
+    return replace(added, is_judged=is_full)
 
 
 def contradicts(state: RolloutState, following: Following) -> bool:
     """Return whether the losing version got more requests than the write allows."""
-    losing, requests = _count_independent(state, following)
+    size = _size(state.plan)
+    requests, losing = math.ceil(following.requests / size), math.floor(following.losing / size)
     return upper_tail(losing, requests, following.allowed) < _ALPHA
 
 
 def _excludes_old_share(state: RolloutState, following: Following) -> bool:
-    """Return whether the losing version got fewer requests than the old split gives it."""
-    losing, requests = _count_independent(state, following)
-    return lower_tail(losing, requests, following.old_share or 0.0) < _ALPHA
+    """Return whether half of the old share would hardly give the losing version so few requests.
+
+    Many blocks ask it where the mesh does not follow, so each contradiction halves the chance that
+    the next block may be wrong: the sum stays below twice that of the first.
+    """
+    alpha = _ALPHA * 0.5 ** min(following.contradictions, _MOST_HALVINGS)
+    size = _size(state.plan)
+    requests, losing = math.floor(following.requests / size), math.ceil(following.losing / size)
+    if losing > requests or following.old_share is None:
+        return False
+    return lower_tail(losing, requests, _half_left(following)) < alpha
 
 
-def _count_independent(state: RolloutState, following: Following) -> tuple[int, int]:
-    """Return the losing version's requests and all, a user's cluster of them as one."""
-    size = sample_ratio.CLUSTER if is_clustered(state.plan) else 1.0
-    return math.floor(following.losing / size), math.ceil(following.requests / size)
+def _half_left(following: Following) -> float:
+    """Return the losing version's share where half of the old share is left beside the allowed."""
+    share = following.allowed + _LEFT * (following.old_share or 0.0)
+    return min(share, (1 + following.allowed) / 2)
+
+
+def speaks_for_change(state: RolloutState, following: Following) -> bool:
+    """Return whether the block so far makes half of the old share unlikely, full or not."""
+    size = _size(state.plan)
+    requests, losing = math.ceil(following.requests / size), math.floor(following.losing / size)
+    return lower_tail(losing, requests, _half_left(following)) < _UNLIKELY
+
+
+def _find_gap(state: RolloutState, following: Following, at: float) -> float:
+    """Return the seconds before a look in which nobody looked: `followWithin` is lived time."""
+    gap = at - max(state.looked_at or at, following.begun_at)
+    return gap if gap > stale_after(state) else 0.0
 
 
 def needed_requests(plan: Plan, following: Following) -> float | None:
     """Return how many requests fill a block; None where the old share is unknown."""
     if not following.old_share:
         return None
-    size = sample_ratio.CLUSTER if is_clustered(plan) else 1.0
-    return ENOUGH * size / following.old_share
+    without_any = math.log(_ALPHA) / math.log1p(-_half_left(following))
+    return max(ENOUGH / following.old_share, without_any) * _size(plan)
 
 
 def is_clustered(plan: Plan) -> bool:
@@ -129,15 +185,28 @@ def has_both_reported(state: RolloutState, following: Following) -> bool:
     guardrail = state.guardrails.get(exposure_guardrail(state.plan))
     if guardrail is None:
         return False
+    silent, series = count_silent(state, following)
+    newest = guardrail.cursor.newest("canary" if following.loser == "stable" else "stable")
+    is_winner_heard = newest is not None and newest > following.counted_from
+    return series > 0 and not silent and is_winner_heard
+
+
+def count_silent(state: RolloutState, following: Following) -> tuple[int, int]:
+    """Return how many of the losing version's series are silent since the write, and of how many.
+
+    Those of a pod that was scaled down are silent too: the counts cannot tell it from one that is
+    cut off both from the mesh and from the collector of its samples.
+    """
+    guardrail = state.guardrails.get(exposure_guardrail(state.plan))
+    if guardrail is None:
+        return 0, 0
     alive_from = following.begun_at - stale_after(state)
     samples = [
         at
         for (arm, _), (at, _) in guardrail.cursor.last.items()
         if arm == following.loser and at >= alive_from
     ]
-    is_loser_heard = bool(samples) and min(samples) > following.counted_from
-    newest = guardrail.cursor.newest("canary" if following.loser == "stable" else "stable")
-    return is_loser_heard and newest is not None and newest > following.counted_from
+    return sum(at <= following.counted_from for at in samples), len(samples)
 
 
 def tolerated_after(state: RolloutState, before: Split, end: End) -> float:
@@ -165,9 +234,13 @@ def _widen(plan: Plan, share: float) -> float:
     return 1.0 if math.isinf(odds) else odds / (1 + odds)
 
 
-def _count_due(state: RolloutState, following: Following) -> float:
-    size = sample_ratio.CLUSTER if is_clustered(state.plan) else 1.0
-    return following.due / size
+def _is_enough(state: RolloutState, following: Following) -> bool:
+    return following.due >= ENOUGH * _size(state.plan)
+
+
+def _size(plan: Plan) -> float:
+    """Return how many requests count as one."""
+    return sample_ratio.CLUSTER if is_clustered(plan) else 1.0
 
 
 def _losing_share(state: RolloutState, split: Split, end: End) -> float | None:
@@ -185,8 +258,13 @@ def _count_share(state: RolloutState, split: Split) -> float | None:
     share = share_of_all(state.plan, split)
     if share is not None:
         return share
-    tally: TrafficTally = state.traffic_tally  # a segment of unknown size: what was counted of it
-    return tally.canary / tally.requests if tally.requests else None
+    size = _find_segment_size(state.segment_tally)
+    return None if size is None else split.share * size
+
+
+def _find_segment_size(tally: TrafficTally) -> float | None:
+    """Return the segment's share of all requests as counted; None before any of them came."""
+    return min(tally.canary / tally.due, 1.0) if tally.canary else None
 
 
 def _find_count_start(state: RolloutState, at: float) -> float:

@@ -56,7 +56,7 @@ def apply_observation(state: RolloutState, fact: Observed, _seq: int) -> Rollout
     is_whole = counted not in fact.unbelieved and not is_short
     if is_whole:
         after = replace(state, guardrails=guardrail_states)
-        state = replace(state, following=count_followers(after, exposures, since))
+        state = replace(state, following=count_followers(after, exposures, since, fact.at))
     if _is_over(state):
         return replace(state, guardrails=guardrail_states, looked_at=fact.at)
     return replace(
@@ -236,6 +236,9 @@ def _check_traffic_share(
             "traffic_tally": state.traffic_tally.seen(canary, stable, share),
         }
         agrees = not sample_ratio.mismatched(capital)
+    else:
+        tally = state.segment_tally.seen(canary, stable, state.split.share)
+        changes |= {"segment_tally": tally}
     return {**changes, "steady_at": at} if state.steady_at is None and agrees else changes
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from rollout.decide.evidence.following import ENOUGH, contradicts
-from rollout.decide.record.facts import Followed, FollowOutcome
+from analysis.fast_replace import replace
+from rollout.decide.evidence.following import ENOUGH, contradicts, speaks_for_change
+from rollout.decide.record.route_facts import Followed, FollowOutcome
 from rollout.decide.state.following import Following
 from rollout.decide.state.rollout import TERMINAL, RolloutState
 from rollout.decide.text.following import describe_outcome
@@ -18,10 +19,11 @@ def conclude(state: RolloutState, now: float, rollout: str) -> Followed | None:
     """Return how the last write is followed, where that ends the rollout or is news after it.
 
     Before the end: seen as soon as a block of counts agrees with the write, else what the last
-    counts say once the plan's `followWithin` is over. After it only a change is news.
+    counts say once the plan's `followWithin` is over. After it only a change is news. Counts tell
+    also while the object cannot be read; one that has to be written again is waited for.
     """
     following = state.following
-    if following is None or state.delivery.is_open:
+    if following is None or state.delivery.has_to_write:
         return None
     outcome = (
         _judge_end(state, following, now)
@@ -30,6 +32,8 @@ def conclude(state: RolloutState, now: float, rollout: str) -> Followed | None:
     )
     if outcome is None:
         return None
+    if outcome == "not followed" and not contradicts(state, following):
+        following = _take_newest_block(following)
     return Followed(
         rollout=rollout,
         at=now,
@@ -57,23 +61,36 @@ def is_watched(state: RolloutState, now: float) -> bool:
 def _judge_end(state: RolloutState, following: Following, now: float) -> FollowOutcome | None:
     if following.is_judged and not contradicts(state, following):
         return "seen"
-    is_over = now - following.begun_at >= state.plan.spec.follows_within
+    is_over = now - following.begun_at - following.missed >= state.plan.spec.follows_within
     if state.abandoned is None and not is_over:
         return None
-    has_counts = following.requests > 0
-    is_against = contradicts(state, following) if has_counts else following.contradictions > 0
-    return "not followed" if is_against else "not seen"
+    # The last full block counts, unless what came after it speaks for a change.
+    was_against = following.contradictions > 0 and not speaks_for_change(state, following)
+    return "not followed" if was_against or contradicts(state, following) else "not seen"
 
 
 def _judge_change(state: RolloutState, following: Following) -> FollowOutcome | None:
-    """Return what a full block shows after the end, if it is another outcome than before."""
+    """Return what a full block shows after the end, if it is news.
+
+    What nobody could tell at the end may be seen later, and traffic may come back.
+    """
     if state.phase not in TERMINAL or not following.is_judged or following.outcome is None:
         return None
     is_against = contradicts(state, following)
+    if not is_against:
+        return None if following.outcome == "seen" else "seen"
     if following.outcome == "not followed":
-        return None if is_against else "seen"
+        return None
     is_back = following.losing >= max(_RETURNED * following.due, ENOUGH / 2)
-    return "not followed" if is_against and is_back and following.is_way_back else None
+    return "not followed" if is_back and following.is_way_back else None
+
+
+def _take_newest_block(following: Following) -> Following:
+    """Return the following with the counts of its newest full block: the one under way is short."""
+    if following.contradicting is None:
+        return following
+    requests, losing = following.contradicting
+    return replace(following, requests=requests, losing=losing)
 
 
 def _find_stable(state: RolloutState, following: Following) -> str | None:

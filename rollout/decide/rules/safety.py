@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rollout.decide.evidence.exposure import exposure_guardrail
+from rollout.decide.evidence.following import find_end
 from rollout.decide.record.reasons import Reason
 from rollout.decide.record.split import Split
 from rollout.decide.rules.choice import Choice, hold, pause, promote, retreat, roll_back
@@ -24,7 +25,11 @@ def reverting(view: View) -> Choice | None:
     is_followed = state.is_following and state.is_going_back
     if state.phase == "reverting" or (is_followed and state.delivery.is_open):
         return hold(view, Reason.AWAITING_MESH)
-    return hold(view, Reason.FOLLOWING) if is_followed else None
+    if not is_followed:
+        return None
+    if state.asked is not None:
+        return hold(view, Reason(f"nothing-to-{state.asked.command}"), Reason.FOLLOWING)
+    return hold(view, Reason.FOLLOWING)
 
 
 def undoing(view: View) -> Choice | None:
@@ -68,7 +73,10 @@ def asked(view: View) -> Choice | None:
         return Choice(
             "resume", view.state.wanted, (Reason.HUMAN.of("resume"), *_list_rewrite_reasons(view))
         )
-    return hold(view, Reason(f"nothing-to-{request.command}"))
+    # An edit is answered by one decision only, so a command without effect must not use it up.
+    # Journals without a `RouteRead` are decided as they were.
+    edited = drifted(view) if view.state.route_read is not None else None
+    return edited or hold(view, Reason(f"nothing-to-{request.command}"))
 
 
 def _list_rewrite_reasons(view: View) -> tuple[str, ...]:
@@ -136,8 +144,12 @@ def long_blind(view: View) -> Choice | None:
 
 
 def refused(view: View) -> Choice | None:
-    """Pause after a refusal, since a retry cannot help; the weights stay as they were."""
+    """Pause after a refusal, since a retry cannot help; the weights stay as they were.
+
+    A retreat is not given up: it takes traffic from a canary that may lose it, as a rollback does.
+    """
     delivery = view.state.delivery
-    if not delivery.is_refused:
+    is_retreat = delivery.is_open and find_end(view.state) == "retreated"
+    if not delivery.is_refused or is_retreat:
         return None
     return Choice("pause", delivery.confirmed, (Reason.ROUTE_REFUSED,))

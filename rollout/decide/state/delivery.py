@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from analysis.fast_replace import replace
-from rollout.decide.record.facts import RouteFailed
+from rollout.decide.record.route_facts import RouteFailed
 from rollout.decide.record.split import Split
 
 Status = Literal["settled", "to write", "to read again", "to try again", "refused"]

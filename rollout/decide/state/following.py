@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from analysis.counting.cursor import Arm
-from rollout.decide.record.facts import FollowOutcome, HumanSaid
+from rollout.decide.record.facts import HumanSaid
+from rollout.decide.record.route_facts import FollowOutcome
 
 # `retreated` is no end: the rollout goes on at a lower weight.
 End = Literal["promoted", "rolled back", "undone", "retreated"]
@@ -35,9 +36,12 @@ class Following:
     counted_from: float  # looks from here on count: requests from before the write are over
     requests: int = 0
     losing: int = 0
+    missed: float = 0.0  # seconds since the write in which nobody looked: an outage of ours
     is_judged: bool = False  # the block has enough requests: the next look begins another
-    contradictions: int = 0  # blocks whose counts contradicted the write
+    contradictions: int = 0  # full blocks that contradicted the write
+    contradicting: tuple[int, int] | None = None  # counts of the newest such block
     outcome: FollowOutcome | None = None
+    sentence: str = ""  # of the outcome: the counts of later blocks say nothing about it
     ended_at: float | None = None
     vouched: HumanSaid | None = None  # the person who says that traffic follows
 

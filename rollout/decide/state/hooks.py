@@ -21,7 +21,9 @@ _MOMENTS: dict[str, Moment] = {
 def next_call(state: RolloutState) -> tuple[Hook, HookAttempt] | None:
     """Return the first unfinished hook of this moment; hooks run one at a time, in plan order."""
     moment = moment_of(state)
-    is_unseen = state.following is not None and state.following.outcome == "not seen"
+    is_unseen = state.is_unreached or (
+        state.following is not None and state.following.outcome == "not seen"
+    )
     calls = (
         (hook, call_of(state, hook))
         for hook in _list_hooks(state)

@@ -12,7 +12,8 @@ from analysis.rates.rate import RateMargin
 from analysis.verdict.histogram_test import HistogramTest
 from analysis.verdict.rate_test import RateTest
 from analysis.verdict.sequential_test import SequentialTest
-from rollout.decide.record.facts import Action, Decided, HumanSaid, Learned, RouteRead, Started
+from rollout.decide.record.facts import Action, Decided, HumanSaid, Learned, Started
+from rollout.decide.record.route_facts import RouteRead
 from rollout.decide.record.split import Split
 from rollout.decide.state.delivery import Delivery
 from rollout.decide.state.following import End, Following
@@ -119,9 +120,12 @@ class RolloutState:
     guardrails: Mapping[str, GuardrailState]
     shares: tuple[float, ...]
     traffic_tally: TrafficTally = field(default_factory=TrafficTally)
+    # What a segment of undeclared size got; `due` is what it would get if it were all requests.
+    segment_tally: TrafficTally = field(default_factory=TrafficTally)
     untouched: TrafficTally = field(default_factory=TrafficTally)  # before our first write
     following: Following | None = None  # the last write, once the object shows it
     retreat: Retreat | None = None  # the newest one
+    is_spared: bool = False  # all traffic returns to stable, and the first write was only refused
     stepped: bool = False  # more was decided than to create the route
     looked_at: float | None = None
     steady_at: float | None = None  # first look whose traffic agrees with the confirmed split
@@ -131,6 +135,7 @@ class RolloutState:
     first_canary_at: float | None = None
     requests_per_look: float = 0.0
     asked: HumanSaid | None = None  # the command that no decision has answered yet
+    is_unreached: bool = False  # it has ended where the mesh could not be reached
     abandoned: HumanSaid | None = None  # ends a rollback whose mesh cannot be reached
     drifted: bool = False
     route_read: RouteRead | None = None  # what the mesh showed; None in journals from before it
@@ -193,11 +198,6 @@ class RolloutState:
     def retreats(self) -> int:
         """How often the canary's weight was lowered without a verdict."""
         return self.retreat.count if self.retreat else 0
-
-    @property
-    def following_since(self) -> float | None:
-        """When the object first showed the last write (unix seconds)."""
-        return self.following.begun_at if self.following else None
 
     @property
     def end(self) -> End | None:

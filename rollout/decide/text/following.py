@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from rollout.decide.evidence.following import needed_requests
-from rollout.decide.record.facts import FollowOutcome
+from rollout.decide.evidence.following import count_silent, needed_requests
+from rollout.decide.record.route_facts import FollowOutcome
 from rollout.decide.state.following import Following
 from rollout.decide.state.rollout import RolloutState
 from rollout.plan.fields.units import duration, percent
@@ -14,12 +14,34 @@ def describe_waiting(state: RolloutState) -> str:
     following = state.following
     if following is None:
         return ""
-    needed = needed_requests(state.plan, following)
-    enough = f"{needed:,.0f} requests" if needed else "requests"
     return (
-        f"the object in the mesh shows it, waiting for {enough} that follow it, "
-        f"for {duration(state.plan.spec.follows_within)} at most"
+        f"the object in the mesh shows the last write, {_describe_progress(state, following)}, "
+        f"it waits for {duration(state.plan.spec.follows_within)} at most"
     )
+
+
+def _describe_progress(state: RolloutState, following: Following) -> str:
+    """Say how many requests were counted of those that tell, or what else is awaited."""
+    needed = needed_requests(state.plan, following) or 0.0
+    if following.requests >= needed and (silent := _describe_silence(state, following)):
+        return silent
+    enough = f" of about {needed:,.0f}" if following.requests < needed else ""
+    return f"{following.requests:,}{enough} requests that tell whether traffic follows are counted"
+
+
+def _describe_silence(state: RolloutState, following: Following) -> str:
+    """Say how many series of the losing version are silent since the write; empty without any."""
+    silent, series = count_silent(state, following)
+    loser = _name_loser(state, following)
+    if not series:
+        return f"no series of {loser} reports"
+    verb = "has" if silent == 1 else "have"
+    return f"{silent:,} of {series:,} series of {loser} {verb} been silent since" if silent else ""
+
+
+def _name_loser(state: RolloutState, following: Following) -> str:
+    stable, canary = state.versions
+    return canary if following.loser == "canary" else stable
 
 
 def describe_following(state: RolloutState) -> str:
@@ -29,28 +51,46 @@ def describe_following(state: RolloutState) -> str:
         return ""
     if following.vouched is not None:
         return f"{following.vouched.actor} says that traffic follows the last write"
+    if following.outcome is None and state.is_unreached:
+        return "it was ended by hand, nobody can tell whether traffic follows the last write"
     if following.outcome is None:
         return describe_waiting(state)
-    return describe_outcome(state, following, following.outcome)
+    return following.sentence
 
 
 def describe_outcome(state: RolloutState, following: Following, outcome: FollowOutcome) -> str:
     """Return one sentence for people: what was counted since the write, and what comes next."""
-    loser = state.versions[1] if following.loser == "canary" else state.versions[0]
+    loser = _name_loser(state, following)
     counted = _describe_counts(following, loser)
     written = percent(state.split.share if following.loser == "canary" else 1 - state.split.share)
     if outcome == "seen":
         return f"Traffic follows the last write: {counted}."
     if outcome == "not seen":
-        hooks = "; hooks of the end are called only where they say `whenNotSeen: call`"
         return (
-            f"Nobody can tell whether traffic follows the last write: {counted or 'no request'}"
-            f"{_describe_need(state, following)}{'' if following.end == 'retreated' else hooks}."
+            "Nobody can tell whether traffic follows the last write: "
+            f"{_describe_lack(state, following, counted)}"
+            f"{'' if following.end == 'retreated' else _describe_hooks(loser)}."
         )
     return (
         f"Traffic does not follow the last write: {counted}, but the object sends it "
         f"{written}; look for a proxy that is cut off, a control plane that is down or callers "
         f"that go around the route; {_describe_wait(state, following)}."
+    )
+
+
+def _describe_lack(state: RolloutState, following: Following, counted: str) -> str:
+    """Say why the counts do not suffice: silent series, or too few requests."""
+    if silent := _describe_silence(state, following):
+        return f"{silent}; {counted}"
+    needed = needed_requests(state.plan, following)
+    enough = f", {needed:,.0f} counted at both versions are needed" if needed else ""
+    return f"{counted}{enough}"
+
+
+def _describe_hooks(loser: str) -> str:
+    return (
+        f"; look whether {loser} still gets requests before its pods go, hooks of the end are "
+        "called only where they say `whenNotSeen: call`"
     )
 
 
@@ -65,14 +105,12 @@ def _describe_wait(state: RolloutState, following: Following) -> str:
 
 def _describe_counts(following: Following, loser: str) -> str:
     if not following.requests:
-        return ""
+        again = (
+            f"{loser} got requests until it was written again, " if following.contradictions else ""
+        )
+        return f"{again}no request was counted since"
     share = percent(round(following.losing / following.requests, 4))
     before = percent(round(following.old_share, 4)) if following.old_share else "an unknown share"
     return (
         f"{loser} got {share} of {following.requests:,} requests counted since, {before} before it"
     )
-
-
-def _describe_need(state: RolloutState, following: Following) -> str:
-    needed = needed_requests(state.plan, following)
-    return f", {needed:,.0f} counted at both versions can tell" if needed else ""

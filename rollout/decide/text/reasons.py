@@ -116,10 +116,11 @@ def _describe_conditions(state: RolloutState, _: str) -> str:
 
 def _describe_one_armed(state: RolloutState, _: str) -> str:
     stable, canary = state.versions
-    return (
-        f"{canary} reports no requests while {stable} goes on "
-        f"(retreat {state.retreats + 1} of {MOST})"
+    count = state.retreats + 1
+    number = (
+        f"retreat {count} of {MOST}" if count <= MOST else f"after {MOST} retreats, so it pauses"
     )
+    return f"{canary} reports no requests while {stable} goes on ({number})"
 
 
 def _describe_retreated(state: RolloutState, _: str) -> str:

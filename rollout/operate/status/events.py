@@ -9,22 +9,15 @@ import hashlib
 from collections.abc import Callable
 from typing import Any
 
-from rollout.decide.record.facts import (
-    Confirmed,
-    Decided,
-    Drifted,
-    Followed,
-    HookAnswered,
-    HumanSaid,
-    RouteFailed,
-    Started,
-)
+from rollout.decide.record.facts import Decided, HookAnswered, HumanSaid, Started
 from rollout.decide.record.reasons import Reason, split_reason
+from rollout.decide.record.route_facts import Confirmed, Drifted, Followed, RouteFailed
 from rollout.decide.state.rollout import Phase
 from rollout.kube.kinds import Json
 from rollout.operate.status.conditions import PlanAcceptance, utc
 from rollout.plan.fields.units import percent
 from rollout.ports import Entry
+from rollout.redact import redact
 
 EventText = tuple[str, str, str]  # type, reason, message
 
@@ -89,8 +82,8 @@ def _describe_confirmation(fact: Confirmed, phase: Phase) -> EventText | None:
 def _describe_following(fact: Followed, phase: Phase) -> EventText:
     if fact.outcome == "not followed":
         return "Warning", "TrafficNotFollowed", fact.sentence
-    reason = _ENDS.get(phase) if fact.stable else "TrafficFollows"
-    return "Normal", reason or "TrafficFollows", fact.sentence
+    reason = "TrafficFollows" if fact.outcome == "seen" else "TrafficNotSeen"
+    return "Normal", (_ENDS.get(phase) if fact.stable else None) or reason, fact.sentence
 
 
 def _describe_route_failure(fact: RouteFailed, _: Phase) -> EventText | None:
@@ -144,7 +137,7 @@ def _build_event(resource: Json, name: str, at: float, text: EventText) -> Json:
         },
         "type": kind,
         "reason": reason,
-        "message": message[:_LIMIT],
+        "message": redact(message)[:_LIMIT],
         "source": {"component": "surefoot"},
         "firstTimestamp": utc(at),
         "lastTimestamp": utc(at),

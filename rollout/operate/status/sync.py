@@ -12,6 +12,7 @@ from rollout.operate.status.events import event_of, refused
 from rollout.operate.status.history import RolloutHistory
 from rollout.operate.status.outbox import PendingStatus, StatusOutbox
 from rollout.operate.status.status import RolloutStory, is_told, with_rollout, without_rollout
+from rollout.redact import redact_values
 from rollout.tick.controller import Controller
 from rollout.tick.fleet import service_key
 
@@ -50,7 +51,7 @@ class StatusSync:
             if reading.reason != "Accepted":
                 events.append(refused(resource, reading, now))
             story = self._load_evidence(latest, story)
-            status = _compute_status(latest, reading, story, now, stable)
+            status = redact_values(_compute_status(latest, reading, story, now, stable))
             computed = self._computed[name] = ComputedStatus(basis, status)
         if events or resource.get("status") != computed.status:
             uid, version = (resource["metadata"][key] for key in ("uid", "resourceVersion"))

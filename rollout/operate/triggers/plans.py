@@ -17,6 +17,7 @@ from rollout.operate.triggers.watched import choose, describe_unready_pods, matc
 from rollout.plan.kube.resource import describe_mistakes, name_of, plan_of
 from rollout.plan.kube.trigger import TriggerStatus, fixed_arms, plan_for, watched_of
 from rollout.plan.model.plan import Plan
+from rollout.redact import redact
 from rollout.tick.fleet import Fleet
 
 _REMEMBERED = 100  # versions in `status.acted`; plans and the journal reach further back
@@ -74,7 +75,7 @@ def _desire(trigger: Json, outcome: TriggerOutcome) -> DesiredPlan:
             "version": outcome.version,
             "plan": outcome.plan["metadata"]["name"] if outcome.plan else "",
             "reason": outcome.reason,
-            "message": outcome.message,
+            "message": redact(outcome.message),
             "acted": acted,
         }
     )

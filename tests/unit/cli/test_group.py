@@ -87,6 +87,7 @@ def test_help_lists_every_command_in_order_without_importing_any():
         "rollout.cli.group",
         "rollout.cli.streams",
         "rollout.errors",
+        "rollout.redact",
     }
 
 

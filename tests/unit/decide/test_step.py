@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from rollout.decide.fold import fold
-from rollout.decide.record.facts import Confirmed, Decided, Drifted, HumanSaid, RouteFailed
+from rollout.decide.record.facts import Decided, HumanSaid
+from rollout.decide.record.route_facts import Confirmed, Drifted, RouteFailed
 from rollout.decide.record.split import Split, split_at, total_for
 from rollout.decide.rules.ramp import at_last_step, held_back, next_split
 from rollout.decide.rules.view import view

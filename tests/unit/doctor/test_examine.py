@@ -76,7 +76,8 @@ def tools(cluster=None, **more):
         return ""
 
     envoy = EnvoyAdmin(more.pop("unknown", well), more.pop("against", well))
-    return replace(Tools(query, lambda: 5.0, MemoryRouter(), envoy, connect), **more)
+    read = more.pop("read", lambda *_: [])
+    return replace(Tools(query, lambda: 5.0, MemoryRouter(), envoy, connect, read), **more)
 
 
 def levels(findings):

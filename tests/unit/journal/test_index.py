@@ -2,7 +2,8 @@
 
 import pytest
 
-from rollout.decide.record.facts import Action, Confirmed, Decided, Fact, Started
+from rollout.decide.record.facts import Action, Decided, Fact, Started
+from rollout.decide.record.route_facts import Confirmed
 from rollout.decide.record.split import Split
 from rollout.errors import InputError
 from rollout.journal.index import by_rollout, end_of, matching, names

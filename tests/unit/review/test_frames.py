@@ -1,10 +1,12 @@
 """The data frames behind the charts."""
 
 import math
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 
+from rollout.decide.record.facts import Decided
 from rollout.review import frames
 from rollout.review.history import history
 from tests.support.worlds import BAD, Lab
@@ -47,6 +49,16 @@ def test_decisions_are_those_of_the_journal(lab, recorded):
     assert list(frame["to"]) == [fact.split.share for fact in lab.decisions]
     assert [lab.entries[seq - 1].fact for seq in frame.index] == lab.decisions
     assert (frame["at"] - frame["at"].iloc[0]).dt.total_seconds().max() <= recorded.lasted
+
+
+def test_no_frame_has_a_password(lab):
+    def say_it(entry):
+        sentence = "Envoy at http://eve:s3cret@mesh does not answer"
+        return replace(entry, fact=entry.fact.model_copy(update={"sentence": sentence}))
+
+    entries = [say_it(e) if isinstance(e.fact, Decided) else e for e in lab.entries]
+    frame = frames.decisions(history(entries))
+    assert set(frame["sentence"]) == {"Envoy at http://eve:***@mesh does not answer"}
 
 
 def test_weights_end_with_the_rollout(recorded):

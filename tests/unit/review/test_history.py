@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rollout.decide.record.facts import Confirmed, Decided, Drifted, HumanSaid, Observed
+from rollout.decide.record.facts import Decided, HumanSaid, Observed
+from rollout.decide.record.route_facts import Confirmed, Drifted
 from rollout.decide.record.split import Split
 from rollout.ports import Entry
 from rollout.review.history import histories, history

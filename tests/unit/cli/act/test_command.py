@@ -8,15 +8,8 @@ from click.testing import CliRunner
 
 from rollout.cli import surefoot
 from rollout.cli.act.command import LIMIT, record_command, whoami, worded
-from rollout.decide.record.facts import (
-    Action,
-    Command,
-    Confirmed,
-    Decided,
-    Fact,
-    HumanSaid,
-    Started,
-)
+from rollout.decide.record.facts import Action, Command, Decided, Fact, HumanSaid, Started
+from rollout.decide.record.route_facts import Confirmed
 from rollout.decide.record.split import Split
 from rollout.errors import InputError, JournalMovedError
 from rollout.journal.file_lock import hold

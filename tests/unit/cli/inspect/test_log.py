@@ -10,16 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from rollout.cli import surefoot
-from rollout.decide.record.facts import (
-    Confirmed,
-    Decided,
-    Drifted,
-    Fact,
-    HumanSaid,
-    Observed,
-    RouteFailed,
-    Started,
-)
+from rollout.decide.record.facts import Decided, Fact, HumanSaid, Observed, Started
+from rollout.decide.record.route_facts import Confirmed, Drifted, RouteFailed
 from rollout.decide.record.split import Split
 from rollout.errors import BAD_INPUT
 from rollout.journal.jsonl import to_lines

@@ -2,7 +2,8 @@
 
 import pytest
 
-from rollout.decide.record.facts import FACT, Confirmed, Drifted
+from rollout.decide.record.facts import FACT
+from rollout.decide.record.route_facts import Confirmed, Drifted
 from rollout.decide.record.split import Split, split_at, total_for
 
 

@@ -6,14 +6,8 @@ import re
 
 import pytest
 
-from rollout.decide.record.facts import (
-    Confirmed,
-    Decided,
-    Drifted,
-    HumanSaid,
-    Observed,
-    RouteFailed,
-)
+from rollout.decide.record.facts import Decided, HumanSaid, Observed
+from rollout.decide.record.route_facts import Confirmed, Drifted, RouteFailed
 from rollout.decide.record.split import Split
 from rollout.operate.status.conditions import (
     LIMIT,

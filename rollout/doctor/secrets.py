@@ -1,0 +1,37 @@
+"""Warn of passwords in the URLs of a plan: the journal and the resource keep the whole plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from rollout.doctor.finding import Finding
+from rollout.plan.model.plan import Plan
+from rollout.redact import has_secret
+
+_CURE = (
+    "name an address without one, such as that of a proxy on the controller's machine or in its "
+    "pod which adds it, and change the password"
+)
+
+
+def of_plan(plan: Plan) -> Iterator[Finding]:
+    """Yield a warning for each field with a URL that holds a password."""
+    for path in _list_paths(plan.document(), ""):
+        message = (
+            f"{path} holds a password: views hide it, but the journal, its backups and the "
+            "resource keep the whole plan, and a recording needs `log --export --with-secrets`"
+        )
+        yield Finding("plan", plan.name, "warn", message, _CURE)
+
+
+def _list_paths(value: Any, path: str) -> Iterator[str]:
+    """Yield the path of every text that holds a password, as `spec.hooks[0].url`."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _list_paths(item, f"{path}.{key}" if path else key)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _list_paths(item, f"{path}[{index}]")
+    elif has_secret(value):
+        yield path

@@ -1,0 +1,169 @@
+"""Tell set-ups whose counts mislead, each with its cure, by the samples of the last minutes.
+
+What is judged is judged by the rules of a rollout's own looks (`observe.survey`). Unlike the
+journal, a finding names the values of labels: they say where to look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from analysis.counting.cursor import Cursor
+from analysis.counting.layout import DIFFER
+from analysis.counting.walk import SEVERAL
+from rollout.doctor.finding import Finding, Level
+from rollout.doctor.resolution import of_buckets
+from rollout.errors import ObserveError
+from rollout.observe.evidence import Key, RawPart, read_target
+from rollout.observe.origins import count_processes, knows_start
+from rollout.observe.query import LONGEST
+from rollout.observe.survey import Read, Survey, survey
+from rollout.observe.twins import find_twins
+from rollout.plan.fields.units import duration
+from rollout.plan.model.guardrail import Guardrail
+from rollout.plan.model.plan import Plan
+
+Find = Callable[[Level, str, str], Finding]
+
+_LEAST = 300.0  # seconds that are looked at
+_SCRAPES = 30
+
+_ONE_SCRAPE = (
+    "scrape it once: remove one of the two scrape configurations, or name one of them in "
+    "`labels: {where: ...}`"
+)
+_ONE_PROCESS = (
+    "let one process answer at an address: scrape each worker or pod by itself, with its own "
+    "`instance` or pod label, or let the workers add up their counters"
+)
+_POD_LABEL = "let the collector keep the label that names the pod, or scrape the pods themselves"
+_START = (
+    "export `process_start_time_seconds` or created timestamps, or scrape each target before its "
+    "first request"
+)
+_LAYOUTS = "give both versions the same buckets, or wait until only one layout is exported"
+_CURES = {
+    "both versions return": "set `labels: {version: ...}` to the label that tells them apart",
+    DIFFER: _LAYOUTS,
+    " is new": _START,
+    " fell ": _ONE_PROCESS,
+    " keeps jumping": _ONE_PROCESS,
+    "NaN or beyond": "mend the scorer: its scores belong on one scale that the buckets cover",
+}
+_OTHERWISE = "see docs/templates.md for what the series must look like"
+
+
+def of_plan(plan: Plan, read: Read, now: float) -> Iterator[Finding]:
+    """Yield what misleads in the last minutes of each guardrail's series."""
+    past = min(LONGEST / 2, max(_LEAST, _SCRAPES * plan.spec.prometheus.scrape))
+    guardrails = {guardrail.name: guardrail for guardrail in plan.spec.guardrails}
+    try:
+        for result in survey(plan, read, now, past):
+            yield from _check(plan, guardrails[result.guardrail], result, past)
+    except ObserveError as error:
+        fix = "see the finding on Prometheus"
+        yield Finding("series", plan.name, "warn", f"its samples cannot be read: {error}", fix)
+
+
+def _check(plan: Plan, guardrail: Guardrail, result: Survey, past: float) -> Iterator[Finding]:
+    def find(level: Level, message: str, fix: str) -> Finding:
+        return Finding("series", f"{plan.name}/{guardrail.name}", level, message, fix)
+
+    twins = [*_describe_twins(result.raw)] if result.raw else []
+    for level, message in twins:
+        yield find(level, message, _ONE_SCRAPE)
+    # An unsure twin is a problem of the look too, and told already.
+    if result.problem and not any(level == "fail" for level, _ in twins):
+        yield from _check_problem(result, find, past)
+    for text in result.unbelieved:
+        if "count once" not in text:
+            yield find("warn", f"in the last {duration(past)}, {text}", _choose_cure(text))
+    if result.raw is not None and result.raw.series:
+        for level, message, fix in (
+            *_describe_collectors(result.raw, result),
+            *_describe_starts(result.raw, result),
+            *_describe_layouts(result.raw),
+            *of_buckets(guardrail, result.raw),
+        ):
+            yield find(level, message, fix)
+
+
+def _check_problem(result: Survey, find: Find, past: float) -> Iterator[Finding]:
+    """Tell why a rollout would be blind, and of a doubt at which target it is."""
+    if result.doubted is None or result.raw is None:
+        yield find("fail", result.problem, _choose_cure(result.problem))
+        return
+    at = _format_labels(result.raw, result.doubted)
+    # A single doubt may pass, such as a load test that begins; a counter that jumps does not.
+    level: Level = "fail" if SEVERAL in result.problem else "warn"
+    message = f"in the last {duration(past)}, {result.problem}: {at}"
+    yield find(level, message, _choose_cure(result.problem))
+
+
+def _choose_cure(text: str) -> str:
+    return next((cure for words, cure in _CURES.items() if words in text), _OTHERWISE)
+
+
+def _format_labels(raw: RawPart, key: Key, names: Iterable[str] = ()) -> str:
+    labels = raw.labels[key]
+    chosen = names or sorted(labels.keys() - {"__name__", "le", raw.source.service})
+    return f"{{{', '.join(_format_label(labels, name) for name in chosen)}}}"
+
+
+def _format_label(labels: Mapping[str, str], name: str) -> str:
+    return f'{name}="{labels.get(name, "")}"'
+
+
+def _describe_twins(raw: RawPart) -> Iterator[tuple[Level, str]]:
+    """Yield one text for each set of labels by which one counter stands there twice."""
+    listed: set[tuple[str, ...]] = set()
+    for twins in find_twins(raw.series, raw.labels, raw.fixed, Cursor()):
+        if twins.differing in listed:
+            continue
+        listed.add(twins.differing)
+        first, second = (
+            _format_labels(raw, key, twins.differing) for key in (twins.first, twins.second)
+        )
+        example = f"{first} and {second}"
+        if twins.is_sure:
+            yield "warn", f"the same counters are there twice and count once: {example}"
+        else:
+            yield "fail", f"one process seems to be scraped twice, as the counts agree: {example}"
+
+
+def _describe_collectors(raw: RawPart, result: Survey) -> Iterator[tuple[Level, str, str]]:
+    """Tell of a target that answers for several processes, and of series that do not say whose."""
+    for entry in raw.series:
+        count = count_processes(raw, entry, result.evidence)
+        if count > 1:
+            at = _format_labels(raw, (entry.arm, entry.key), ("job", "instance"))
+            message = (
+                f"{at} answers for {count} processes, and no label of the series says which "
+                "counted it: a restart of one looks like that of all"
+            )
+            yield "warn", message, _POD_LABEL
+            return
+
+
+def _describe_starts(raw: RawPart, result: Survey) -> Iterator[tuple[Level, str, str]]:
+    """Tell of series of which nobody knows when they began: no fault, but good to know."""
+    unknown = [entry for entry in raw.series if not knows_start(raw, entry, result.evidence)]
+    if unknown:
+        targets = len({read_target(raw.labels[entry.arm, entry.key]) for entry in unknown})
+        message = (
+            f"no start time is known of {targets} of its targets: a target that is scraped late "
+            "counts from its first sample on, and not what it served before"
+        )
+        yield "ok", message, ""
+
+
+def _describe_layouts(raw: RawPart) -> Iterator[tuple[Level, str, str]]:
+    """Tell of series with other buckets: versions are compared at the edges that all have."""
+    layouts = {entry.edges for entry in raw.series if entry.edges and entry.schema is None}
+    common = sorted(set[float]().union(*layouts).intersection(*layouts))[:-1]
+    if len(layouts) > 1 and common:  # without a common edge, a look says so itself
+        message = (
+            "not all series have the same buckets: the versions are compared at the "
+            f"{len(common)} edges that all share, from {common[0]:g} to {common[-1]:g}"
+        )
+        yield "warn", message, _LAYOUTS

@@ -1,0 +1,233 @@
+"""Each set-up whose counts mislead is told with its cure, by the samples of the last minutes."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rollout.doctor.replicas import of_server
+from rollout.doctor.setups import of_plan
+from rollout.errors import ObserveError
+from tests.support.asking import ERRORS, LATENCY, plan
+from tests.support.scraped import WrittenPrometheus
+
+RATE, TIME = "envoy_cluster_upstream_rq", "envoy_cluster_upstream_rq_time_bucket"
+SCRAPE, COUNT = 15.0, 60
+NOW = COUNT * SCRAPE + 1
+TARGET = {"job": "envoy", "instance": "10.0.0.1:9901"}
+ENVOY = (0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000)
+
+
+class LiveSeries:
+    """A server whose samples a test writes, one for each scrape of a quarter of an hour."""
+
+    def __init__(self):
+        self.server = WrittenPrometheus()
+
+    def write(self, version, values, name=RATE, **labels):
+        named = {"destination_service": "summarizer", "destination_version": version}
+        named |= {"envoy_response_code": "200"} if name == RATE else {}
+        for number, value in enumerate(values):
+            if value is not None:
+                self.server.write(name, named | labels, number * SCRAPE, value)
+
+    def start(self, **labels):
+        for number in range(COUNT):
+            self.server.write("envoy_server_uptime", labels, number * SCRAPE, 1e6 + number * SCRAPE)
+
+    def write_histogram(self, version, edges, share, **labels):
+        """Write buckets that have `share(edge)` of ten requests a scrape at or below an edge."""
+        for edge in (*edges, float("inf")):
+            upper = "+Inf" if edge == float("inf") else f"{edge:g}"
+            begin = {"v1": 100, "v2": 70}[version]
+            counts = [round((begin + n) * 10 * share(edge)) for n in range(COUNT)]
+            self.write(version, counts, TIME, le=upper, **labels)
+
+    def read(self, url, text, at):
+        return self.server.custom_query(text, {"time": str(at)})
+
+    def findings(self, guardrail=ERRORS):
+        examined = plan(guardrails=[guardrail], scrape="15s")
+        return [
+            (finding.level, finding.said, finding.fix)
+            for finding in of_plan(examined, self.read, NOW)
+        ]
+
+    def find(self, words, guardrail=ERRORS):
+        (finding,) = [f for f in self.findings(guardrail) if words in f[1]]
+        return finding
+
+
+def steady(begin=1000, pace=10):
+    return [begin + pace * number for number in range(COUNT)]
+
+
+def of(version, pace=10):
+    """The counter of a version; no two versions count alike."""
+    return steady({"v1": 1000, "v2": 50}[version], pace)
+
+
+@pytest.fixture
+def lab():
+    lab = LiveSeries()
+    for version in ("v1", "v2"):
+        lab.write(version, of(version), **TARGET)
+        lab.write(version, of(version, 1), **TARGET, zone="2")
+    return lab
+
+
+def test_sound_series_have_no_finding(lab):
+    lab.start(**TARGET)
+    assert lab.findings() == []
+
+
+@given(
+    st.lists(st.integers(0, 300), min_size=2, max_size=4),
+    st.lists(st.none() | st.integers(1, COUNT - 1), min_size=4, max_size=4),
+)
+def test_processes_that_restart_and_say_so_have_no_finding(paces, restarts):
+    lab = LiveSeries()
+    for number, (pace, restart) in enumerate(zip(paces, restarts, strict=False)):
+        target = {"job": "envoy", "instance": f"10.0.0.{number}:9901"}
+        ages = [1e6 + n * SCRAPE for n in range(COUNT)]
+        values = steady(1000 + number, pace)
+        if restart is not None:
+            later = range(COUNT - restart)
+            ages[restart:] = [5 + n * SCRAPE for n in later]
+            values[restart:] = [pace // 3 + pace * n for n in later]
+        lab.write(("v1", "v2")[number % 2], values, **target)
+        for n, age in enumerate(ages):
+            lab.server.write("envoy_server_uptime", target, n * SCRAPE, age)
+    assert lab.findings() == []
+
+
+def test_without_start_times_a_late_target_is_a_baseline(lab):
+    level, message, fix = lab.find("no start time is known of 1 of its targets")
+    assert (level, fix) == ("ok", "")
+    assert "counts from its first sample on" in message
+    assert len(lab.findings()) == 1
+
+
+@pytest.mark.parametrize(
+    ("differing", "level", "words"),
+    [
+        ({"job": "mesh"}, "warn", 'count once: {job="envoy"} and {job="mesh"}'),
+        ({"prometheus_replica": "b"}, "warn", 'count once: {prometheus_replica="b"} and'),
+        ({"job": "mesh", "instance": "10.0.0.1:15090"}, "fail", "one process seems to be scraped"),
+    ],
+)
+def test_twins_are_named_with_their_labels(lab, differing, level, words):
+    for version in ("v1", "v2"):
+        lab.write(version, of(version), **TARGET | differing)
+        lab.write(version, of(version, 1), **TARGET | differing, zone="2")
+    given, message, fix = lab.find("scraped twice" if level == "fail" else "there twice")
+    assert given == level
+    assert words in message
+    assert "remove one of the two scrape configurations" in fix
+    assert [f[0] for f in lab.findings() if f[0] != "ok"] == [level]
+
+
+def test_several_workers_behind_one_address_are_named(lab):
+    first, second = steady(9100, 30), steady(4000, 35)
+    flapping = [pair[number % 2] for number, pair in enumerate(zip(first, second, strict=True))]
+    lab.write("v1", flapping, job="judge", instance="10.0.0.9:8000")
+    level, message, fix = lab.find("several processes seem to answer at one address")
+    assert level == "fail"
+    assert 'instance="10.0.0.9:8000"' in message
+    assert "one process answer at an address" in fix
+
+
+def test_a_single_dip_is_a_warning(lab):
+    dip = steady(400_000)
+    dip[50] = 300_000
+    lab.write("v1", dip, **TARGET, pod="3")
+    level, message, fix = lab.find("fell from")
+    assert level == "warn"
+    assert message.startswith("in the last 7m30s, ")
+    assert "one process answer" in fix
+
+
+def test_a_target_that_came_late_is_a_warning(lab):
+    lab.write("v1", [None] * 50 + steady(500_000)[:10], job="envoy", instance="10.0.0.2:9901")
+    level, message, fix = lab.find("is new")
+    assert level == "warn"
+    assert "nothing shows that its 500,000 are" in message
+    assert "process_start_time_seconds" in fix
+
+
+def test_a_collector_without_a_pod_label_is_a_warning(lab):
+    for pod in ("a", "b"):
+        for number in range(COUNT):
+            labels = TARGET | {"pod": pod}
+            lab.server.write("process_start_time_seconds", labels, number * SCRAPE, 5.0)
+    level, message, fix = lab.find("answers for 2 processes")
+    assert level == "warn"
+    assert message.startswith('{job="envoy", instance="10.0.0.1:9901"}')
+    assert "label that names the pod" in fix
+
+
+def test_layouts_that_differ_are_told_with_what_they_share():
+    lab = LiveSeries()
+    lab.write_histogram("v1", (50, 55, 60, 66), lambda edge: min(1, edge / 70), **TARGET)
+    lab.write_histogram("v2", (50, 55, 60, 66, 72), lambda edge: min(1, edge / 70), **TARGET)
+    level, message, _ = lab.find("the same buckets: the versions", LATENCY)
+    assert level == "warn"
+    assert "the 4 edges that all share, from 50 to 66" in message
+
+
+def test_layouts_with_nothing_in_common_fail():
+    lab = LiveSeries()
+    lab.write_histogram("v1", (50, 55), lambda edge: min(1, edge / 70), **TARGET)
+    lab.write_histogram("v2", (51, 56), lambda edge: min(1, edge / 70), **TARGET)
+    level, _, fix = lab.find("bucket layouts differ", LATENCY)
+    assert level == "fail"
+    assert "same buckets" in fix
+
+
+@pytest.mark.parametrize(("tolerance", "fails"), [("10%", True), ("149%", True), ("150%", False)])
+def test_buckets_too_coarse_for_the_tolerance_fail_with_the_smallest_one(tolerance, fails):
+    lab = LiveSeries()
+    for version in ("v1", "v2"):
+        lab.write_histogram(version, ENVOY, lambda edge: min(1, edge / 200), **TARGET)
+    guardrail = {**LATENCY, "tolerance": tolerance}
+    levels = [f for f in lab.findings(guardrail) if f[0] == "fail"]
+    assert bool(levels) == fails
+    if fails:
+        ((_, message, fix),) = levels
+        assert f"cannot prove a tolerance of {tolerance.replace('%', ' %')}" in message
+        assert "0.5, 1, 5, 10, 25" in message
+        assert fix.startswith("set its tolerance to 150 %, the smallest that these buckets prove")
+
+
+def test_too_few_requests_say_nothing_about_buckets():
+    lab = LiveSeries()
+    for version in ("v1", "v2"):
+        lab.write_histogram(version, ENVOY, lambda edge: min(1, edge / 200) / 100, **TARGET)
+    assert [f[0] for f in lab.findings(LATENCY)] == ["ok"]
+
+
+def test_replicas_behind_a_balancer_are_a_warning(lab):
+    other, asked = LiveSeries(), []
+    for labels, samples in lab.server.samples.items():
+        other.server.samples[labels] = [(at + 4.0, value) for at, value in samples]
+
+    def read(url, text, at):
+        asked.append(at)
+        return (lab, other)[len(asked) % 2].read(url, text, at)
+
+    examined = plan(scrape="15s")
+    assert not [*of_server(examined, lab.read, NOW)]
+    (finding,) = of_server(examined, read, NOW)
+    assert (finding.check, finding.level) == ("prometheus", "warn")
+    assert "several servers" in finding.said
+    assert set(asked) == {NOW - 30}
+
+
+def test_a_server_that_falls_silent_is_one_warning():
+    def read(*_):
+        raise ObserveError("Prometheus does not answer")
+
+    assert not [*of_server(plan(), read, NOW)]
+    (finding,) = of_plan(plan(), read, NOW)
+    assert (finding.level, finding.fix) == ("warn", "see the finding on Prometheus")
