@@ -70,6 +70,10 @@ class Cursor:
         """Return the unix time of that arm's newest sample; None if it has none."""
         return self._newest.get(arm)
 
+    def times(self, arm: Arm) -> frozenset[float]:
+        """Return the unix times of the newest samples of that arm's series, each once."""
+        return self._times.get(arm, frozenset())
+
     def after_baseline(self) -> Cursor:
         """Return this cursor as started, if stable has reported."""
         at = self.newest("stable")
@@ -79,10 +83,14 @@ class Cursor:
 
     @cached_property
     def _newest(self) -> dict[Arm, float]:
-        times: dict[Arm, float] = {}
+        return {arm: max(times) for arm, times in self._times.items()}
+
+    @cached_property
+    def _times(self) -> dict[Arm, frozenset[float]]:
+        times: dict[Arm, set[float]] = {}
         for (arm, _), (at, _) in self.last.items():
-            times[arm] = max(at, times.get(arm, at))
-        return times
+            times.setdefault(arm, set()).add(at)
+        return {arm: frozenset(of_arm) for arm, of_arm in times.items()}
 
 
 def advance(cursor: Cursor, series: Sequence[Series]) -> tuple[Cursor, Counts]:

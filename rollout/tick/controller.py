@@ -115,15 +115,7 @@ class Controller:
         is_decided = self._decide(sorted(self.fleet.asked & self.fleet.active), {}, now)
         self._deliver(now)
         now = self.ports.clock.now()
-        due = self.fleet.due_looks(now, self.ports.journal)
-        if due:
-            asks = [ask(rollout, self.states[rollout]) for rollout in due]
-            if self._decide(due, self.ports.observer.observe(asks, now), now):
-                for rollout in due:
-                    self.fleet.reschedule(rollout, now)
-            else:
-                is_decided = False
-            self._deliver(now)
+        is_decided = self._look(now) and is_decided
         self._call_hooks(now)
         self._learn_pods(now)
         if not is_decided:  # after all else: what is recorded already must reach the mesh
@@ -131,6 +123,23 @@ class Controller:
                 f"other writers came first {RETRIES} times: nothing was decided, and the next "
                 "tick looks again"
             )
+
+    def _look(self, now: float) -> bool:
+        """Look at every due rollout whose new sample can be read; False where others came first."""
+        due = self.fleet.due_looks(now, self.ports.journal)
+        if not due:
+            return True
+        asks = [ask(rollout, self.states[rollout]) for rollout in due]
+        answers = self.ports.observer.observe(asks, now)
+        ready = [r for r in due if not self.fleet.put_off(r, answers[r], now)]
+        if not ready:
+            return True
+        is_decided = self._decide(ready, answers, now)
+        if is_decided:
+            for rollout in ready:
+                self.fleet.reschedule(rollout, now)
+        self._deliver(now)
+        return is_decided
 
     def _decide(self, rollouts: Sequence[str], answers: Mapping[str, Answer], now: float) -> bool:
         """Record the observations and the decisions on them, in one transaction for all rollouts.

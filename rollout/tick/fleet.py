@@ -14,8 +14,9 @@ from rollout.decide.state.hooks import next_call
 from rollout.decide.state.rollout import RolloutState
 from rollout.errors import InputError
 from rollout.plan.model.plan import Plan
-from rollout.ports import Entry, Journal, SkippedObservation
+from rollout.ports import Answer, Entry, Journal, SkippedObservation
 from rollout.tick.due_queue import DueQueue
+from rollout.tick.look_times import LookTimes
 
 ServiceKey = tuple[str, str]
 
@@ -40,7 +41,7 @@ class Fleet:
     calls: DueQueue = field(default_factory=DueQueue)
     head: int = 0
     _retry_at: dict[str, float] = field(default_factory=dict)
-    _next_look_at: dict[str, float] = field(default_factory=dict)
+    look_times: LookTimes = field(default_factory=LookTimes)
     _by_service: dict[ServiceKey, list[str]] = field(default_factory=dict)
     _attempts: dict[str, str] = field(default_factory=dict)
     _unloaded: dict[str, array[int]] = field(default_factory=dict)  # entry numbers
@@ -99,9 +100,16 @@ class Fleet:
         self._schedule(rollout, state)
 
     def reschedule(self, rollout: str, now: float) -> None:
-        """Schedule the next look one interval later, also where there was nothing to record."""
-        self._next_look_at[rollout] = now + self.states[rollout].plan.spec.interval
+        """Schedule the look after one at `now`, also where there was nothing to record."""
+        self.look_times.note(rollout, now)
         self._schedule(rollout, self.states[rollout])
+
+    def put_off(self, rollout: str, answer: Answer, now: float) -> bool:
+        """Put a look off whose sample cannot be read yet; False where it must not wait."""
+        is_put_off = self.look_times.put_off(rollout, self.states[rollout], answer, now)
+        if is_put_off:
+            self._schedule(rollout, self.states[rollout])
+        return is_put_off
 
     def postpone(self, rollout: str, at: float) -> None:
         """Try an unconfirmed change again at this time, without an entry that says so."""
@@ -166,8 +174,10 @@ class Fleet:
             if not self._is_looked_at(rollout, now):
                 self.looks.cancel(rollout)
                 continue
-            self.load_evidence(rollout, journal)
             due.append(rollout)
+        due = self.look_times.spread(due, self.states, now)
+        for rollout in due:
+            self.load_evidence(rollout, journal)
         return due
 
     def _is_looked_at(self, rollout: str, now: float) -> bool:
@@ -234,9 +244,7 @@ class Fleet:
 
     def _schedule(self, rollout: str, state: RolloutState) -> None:
         """Update the due times, from the journal's times: a restart causes no extra look."""
-        looked = (state.looked_at or 0.0) + state.plan.spec.interval
-        # A millisecond early, so that rounding of two equal times cannot delay a look by a tick.
-        at = max(looked, self._next_look_at.get(rollout, 0.0)) - 1e-3
+        at = self.look_times.due_at(rollout, state)
         _set_member(
             self._to_load, rollout, is_member=rollout in self._unloaded and not state.is_terminal
         )

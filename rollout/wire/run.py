@@ -43,7 +43,7 @@ def pacer(
 ) -> Pacer:
     """Return a pacer that ticks until these rollouts are terminal.
 
-    It ticks at least every second and four times per look, so that retries are prompt.
+    It ticks at least twice a second and four times per look, so that looks and retries are prompt.
     """
     from rollout.schedule import Pacer
 
@@ -55,7 +55,7 @@ def pacer(
         tick,
         # An ended rollout may still have hooks to call.
         lambda: all(states[r].is_terminal and r not in controller.fleet.calls for r in rollouts),
-        min(1.0, shortest / 4),
+        min(0.5, shortest / 4),
         on_problem,
     )
 

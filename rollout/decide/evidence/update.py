@@ -29,6 +29,7 @@ from rollout.decide.evidence.exposure import (
     share_of_all,
 )
 from rollout.decide.evidence.following import count_followers
+from rollout.decide.evidence.next_look import is_partial
 from rollout.decide.evidence.strays import describe_strays, set_aside
 from rollout.decide.record.facts import Observed
 from rollout.decide.state.guardrail import GuardrailState
@@ -51,8 +52,9 @@ def apply_observation(state: RolloutState, fact: Observed, _seq: int) -> Rollout
         guardrail_states[guardrail.name] = _with_problem_since(guardrail_state, fact.at)
         if guardrail.name == counted:
             exposures = counts
-    is_believed = counted not in fact.unbelieved
-    if is_believed:
+    is_short = is_partial(state, fact.at)
+    is_whole = counted not in fact.unbelieved and not is_short
+    if is_whole:
         after = replace(state, guardrails=guardrail_states)
         state = replace(state, following=count_followers(after, exposures, since, fact.at))
     if _is_over(state):
@@ -63,7 +65,8 @@ def apply_observation(state: RolloutState, fact: Observed, _seq: int) -> Rollout
         looked_at=fact.at,
         untouched=_count_untouched(state, exposures),
         first_canary_at=_find_first_request(state, guardrail_states[counted], exposures, since),
-        **_check_traffic_share(state, exposures, since, fact.at, believed=is_believed),
+        **_check_traffic_share(state, exposures, since, fact.at, whole=is_whole),
+        requests_per_look=_count_requests(state, exposures, since, is_short=is_short),
     )
 
 
@@ -195,22 +198,32 @@ def _find_first_request(
     return None if may_hold_mirrored(state, since, 0.0) else guardrail.cursor.newest("canary")
 
 
+def _count_requests(
+    state: RolloutState, exposures: Counts, since: float | None, *, is_short: bool
+) -> float:
+    """Return the requests of users in the newest look that had any, and was a whole interval."""
+    requests = exposures.stable_exposures
+    if not may_hold_mirrored(state, since, 0.0):  # copies are no requests of users
+        requests += exposures.canary_exposures
+    return float(requests) if requests and not is_short else state.requests_per_look
+
+
 def _check_traffic_share(
-    state: RolloutState, exposures: Counts, since: float | None, at: float, *, believed: bool
+    state: RolloutState, exposures: Counts, since: float | None, at: float, *, whole: bool
 ) -> dict[str, Any]:
     """Return the state's changes by the test of the traffic share.
 
     Only looks that lie wholly after the mesh's confirmation are tested: an earlier one may hold
-    requests of two splits. Nor are looks of which something was not counted.
+    requests of two splits. Nor are looks of which something was not counted, or that are too short
+    to hold a sample of every target.
     """
     canary, stable = exposures.canary_exposures, exposures.stable_exposures
-    mirrored = may_hold_mirrored(state, since, 0.0)
-    requests = stable if mirrored else canary + stable  # copies are no requests of users
-    changes: dict[str, Any] = {"requests_per_look": float(requests or state.requests_per_look)}
+    changes: dict[str, Any] = {}
     confirmed = state.delivery.confirmed_at
+    mirrored = may_hold_mirrored(state, since, 0.0)
     if mirrored or state.delivery.is_open or confirmed is None or not state.split.canary:
         return changes
-    if since is None or since < confirmed or not believed:
+    if since is None or since < confirmed or not whole:
         return changes
     # Where the segment's share is not declared, any canary request counts as agreement.
     share, agrees = share_of_all(state.plan, state.split), canary > 0

@@ -60,7 +60,9 @@ class Spec(Model):
     guardrails: list[Guardrail] = Field(min_length=1, description="What must not get worse.")
     confidence: Confidence = Field(Confidence(), description="Declared error rates.")
     prometheus: Prometheus = Field(Prometheus(), description="Where the evidence is read.")
-    interval: Span = written("30s", "Time between looks, a multiple of the scrape interval.")
+    interval: Span = written(
+        "30s", "Longest time between looks, a multiple of the scrape interval."
+    )
     warmup: Duration = written(
         "2m", "Time from the canary's first request that only a crash watch judges."
     )
