@@ -70,7 +70,7 @@ def test_an_end_is_written_then_taken_then_seen_and_then_its_hooks_are_called(be
     until(lambda: operating.status().get("phase") == "following", "the object shows it", 20)
     holds, reason, message = operating.condition("TrafficFollows")
     assert (holds, reason) == ("Unknown", "Taken"), "Envoy's own dump is what was read"
-    assert "waiting for" in message
+    assert "are counted" in message
     assert "stable" not in operating.status()
     assert called(operating) == []
     until(lambda: operating.status().get("phase") == "promoted", "the end", 40)

@@ -84,4 +84,5 @@ class LiveRouter(MemoryRouter):
 def climbed(lab, canary=5):
     """The rollout, when its mesh has shown this weight for a while."""
     lab.run_until(lambda state: state.split.canary == canary and not state.delivery.is_open)
+    lab.router.share(lab.plan)  # its traffic follows, whatever happens next
     return lab
