@@ -20,12 +20,12 @@ traffic to stable; a route that exists already is not changed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from rollout.decide.evidence.following import find_end
 from rollout.decide.record.facts import Fact
 from rollout.decide.record.route_facts import Confirmed
-from rollout.decide.state.rollout import MOVES, RolloutState
+from rollout.decide.state.rollout import RolloutState
 from rollout.errors import RouteError
 from rollout.ports import Clock, Router, RouteStatus
 from rollout.tick.route_look import (
@@ -142,13 +142,15 @@ def _build_confirmed(
     """
     is_given = bool(state.first_write) and not state.is_spared
     is_followed = is_given and state.plan.spec.follows_within > 0
-    follows = find_end(state) is not None and is_followed and not unreachable
+    end = find_end(state)
+    follows = end is not None and is_followed and not unreachable
+    is_last = end not in {None, "retreated"} and not follows
     return Confirmed(
         rollout=rollout,
         at=clock.now(),
         decision=state.delivery.decision,
         split=state.wanted,
-        stable=_find_stable(state) if not follows else None,
+        stable=state.stable_at(end) if end is not None and is_last else None,
         unreachable=unreachable,
         follows=follows,
     )
@@ -201,14 +203,6 @@ def _confirm_unwritten(router: Router, clock: Clock, rollout: str, state: Rollou
 def _is_absent(status: RouteStatus | RouteError) -> bool:
     """Return whether the route does not exist yet, so that it may be created."""
     return isinstance(status, RouteError) and status.absent
-
-
-def _find_stable(state: RolloutState) -> str | None:
-    """Return the stable version if the confirmation ends the rollout, else None."""
-    if state.is_following:
-        stable, canary = state.versions
-        return canary if state.end == "promoted" else stable
-    return replace(state, phase=MOVES.get((state.phase, "confirmed"), "waiting")).stable_after
 
 
 def _is_edited_by_other(status: RouteStatus | RouteError, state: RolloutState) -> bool:

@@ -45,7 +45,8 @@ def conclude(state: RolloutState, now: float, rollout: str) -> Followed | None:
             "losing": following.losing,
             "due": round(following.due, 1),
         },
-        stable=_find_stable(state, following),
+        # A retreat is no end, and after one nothing is recorded again.
+        stable=state.stable_at(following.end) if state.phase == "following" else None,
     )
 
 
@@ -91,10 +92,3 @@ def _take_newest_block(following: Following) -> Following:
         return following
     requests, losing = following.contradicting
     return replace(following, requests=requests, losing=losing)
-
-
-def _find_stable(state: RolloutState, following: Following) -> str | None:
-    stable, canary = state.versions
-    if state.phase != "following":
-        return None  # the end has recorded it, or it is none
-    return canary if following.end == "promoted" else stable

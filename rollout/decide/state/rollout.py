@@ -241,6 +241,11 @@ class RolloutState:
             return canary
         return stable if self.phase in {"rolled back", "undone"} else None
 
+    def stable_at(self, end: End) -> str:
+        """Return the version that is stable after an end."""
+        stable, canary = self.versions
+        return canary if end == "promoted" else stable
+
     @property
     def due_at(self) -> float:
         """When the deadline passes (unix seconds); a holdback's time is added to it."""
