@@ -125,9 +125,17 @@ def count_followers(
 
 def contradicts(state: RolloutState, following: Following) -> bool:
     """Return whether the losing version got more requests than the write allows."""
-    size = _size(state.plan)
-    requests, losing = math.ceil(following.requests / size), math.floor(following.losing / size)
+    losing, requests = _count_independent(state.plan, following)
     return upper_tail(losing, requests, following.allowed) < _ALPHA
+
+
+def _count_independent(plan: Plan, following: Following) -> tuple[int, int]:
+    """Return the losing version's requests and all of the block, a user's cluster as one.
+
+    A part of a cluster is rounded in the losing version's favour.
+    """
+    size = _size(plan)
+    return math.floor(following.losing / size), math.ceil(following.requests / size)
 
 
 def _excludes_old_share(state: RolloutState, following: Following) -> bool:
@@ -152,8 +160,7 @@ def _half_left(following: Following) -> float:
 
 def speaks_for_change(state: RolloutState, following: Following) -> bool:
     """Return whether the block so far makes half of the old share unlikely, full or not."""
-    size = _size(state.plan)
-    requests, losing = math.ceil(following.requests / size), math.floor(following.losing / size)
+    losing, requests = _count_independent(state.plan, following)
     return lower_tail(losing, requests, _half_left(following)) < _UNLIKELY
 
 
@@ -169,11 +176,6 @@ def needed_requests(plan: Plan, following: Following) -> float | None:
         return None
     without_any = math.log(_ALPHA) / math.log1p(-_half_left(following))
     return max(ENOUGH / following.old_share, without_any) * _size(plan)
-
-
-def is_clustered(plan: Plan) -> bool:
-    """Return whether users keep their version, so that requests come in clusters by user."""
-    return has_affinity(plan)
 
 
 def has_both_reported(state: RolloutState, following: Following) -> bool:
@@ -229,7 +231,7 @@ def tolerated_after(state: RolloutState, before: Split, end: End) -> float:
 
 def _widen(plan: Plan, share: float) -> float:
     """Return the largest share that the traffic-share test still accepts as this one."""
-    tolerance = sample_ratio.STICKY if is_clustered(plan) else sample_ratio.TOLERANCE
+    tolerance = sample_ratio.STICKY if has_affinity(plan) else sample_ratio.TOLERANCE
     odds = share / (1 - share) * math.exp(tolerance) if share < 1 else math.inf
     return 1.0 if math.isinf(odds) else odds / (1 + odds)
 
@@ -240,7 +242,7 @@ def _is_enough(state: RolloutState, following: Following) -> bool:
 
 def _size(plan: Plan) -> float:
     """Return how many requests count as one."""
-    return sample_ratio.CLUSTER if is_clustered(plan) else 1.0
+    return sample_ratio.CLUSTER if has_affinity(plan) else 1.0
 
 
 def _losing_share(state: RolloutState, split: Split, end: End) -> float | None:

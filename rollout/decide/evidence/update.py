@@ -54,7 +54,7 @@ def apply_observation(state: RolloutState, fact: Observed, _seq: int) -> Rollout
             exposures = counts
     is_short = is_partial(state, fact.at)
     is_whole = counted not in fact.unbelieved and not is_short
-    if is_whole:
+    if is_whole and state.following is not None:
         after = replace(state, guardrails=guardrail_states)
         state = replace(state, following=count_followers(after, exposures, since, fact.at))
     if _is_over(state):
