@@ -1,12 +1,12 @@
-"""The commands `undo` and `retry`: the facts that they lead to, or why they cannot apply."""
+"""The commands `undo`, `confirm` and `retry`: the facts they lead to, or why they cannot apply."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from rollout.decide.record.facts import Fact, HumanSaid, Started
+from rollout.decide.record.facts import Command, Fact, HumanSaid, Started
 from rollout.decide.rules.calibration import lacks_calibration
 from rollout.decide.rules.ramp import total_of
 from rollout.decide.state.rollout import RolloutState
@@ -20,6 +20,7 @@ Again = Literal["undo", "retry", "confirm"]
 OldVersionCheck = Callable[[Plan], str]
 """Explains why the old version of a plan cannot answer requests; empty where it can."""
 
+_AGAIN: Mapping[Command, Again] = {"undo": "undo", "confirm": "confirm"}
 _FRESH = 10.0  # seconds
 
 
@@ -131,9 +132,7 @@ def facts_for(
     A forced command skips `check`. Raises InputError where the command cannot apply, or the plan
     may not begin.
     """
-    command: Again = "retry"
-    if fact.command in {"undo", "confirm"}:
-        command = "undo" if fact.command == "undo" else "confirm"
+    command = _AGAIN.get(fact.command, "retry")
     if problem := cannot_apply(fleet, command, fact.rollout, None if fact.forced else check):
         raise InputError(problem)
     if command == "confirm":

@@ -43,14 +43,17 @@ def taken_of(live: Json) -> bool | None:
     None without a gateway that says which generation it has seen: Istio writes no status then.
     """
     generation = _metadata(live).get("generation")
-    observed = [
-        [item["observedGeneration"] for item in conditions if "observedGeneration" in item]
-        for parent in dicts((live.get("status") or {}).get("parents"))
-        if (conditions := dicts(parent.get("conditions")))
-    ]
-    if generation is None or not any(observed):
-        return None
-    return all(generations and min(generations) >= generation for generations in observed)
+    try:
+        observed = [
+            [item["observedGeneration"] for item in conditions if "observedGeneration" in item]
+            for parent in dicts((live.get("status") or {}).get("parents"))
+            if (conditions := dicts(parent.get("conditions")))
+        ]
+        if generation is None or not any(observed):
+            return None
+        return all(generations and min(generations) >= generation for generations in observed)
+    except (RouteError, TypeError, AttributeError):
+        return None  # a status of another shape says nothing
 
 
 def complaint_of(live: Json, plan: Plan) -> str:

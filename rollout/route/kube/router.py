@@ -176,7 +176,7 @@ def _read_status(live: Json, target: Target, plan: Plan, total: int) -> RouteSta
         owner=owner_of(live),
         pinned=others.pinned,
         strays=others.strays,
-        taken=_read_taken(live),
+        taken=taken_of(live),
         timeout=_read_timeout(live, plan),
     )
 
@@ -184,13 +184,6 @@ def _read_status(live: Json, target: Target, plan: Plan, total: int) -> RouteSta
 def _read_timeout(live: Json, plan: Plan) -> float | None:
     routes = dialect_of(plan).weighted_routes(live, plan, back=True, alone=True)
     return find_longest_timeout(route.body for route in routes)
-
-
-def _read_taken(live: Json) -> bool | None:
-    try:
-        return taken_of(live)
-    except (RouteError, TypeError, AttributeError):
-        return None  # a status of another shape says nothing
 
 
 def _is_unclear(error: ClusterError) -> bool:
