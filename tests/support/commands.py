@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import click
+import pytest
 
 from rollout.cli import surefoot
+from rollout.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -75,3 +77,17 @@ def sound_files(folder: Path, plan: str, recording: Path) -> Inputs:
     path = folder / "plan.yaml"
     path.write_text(plan, encoding="utf-8")
     return Inputs(str(path), str(recording), "discharge-summarizer-v2", "18", str(folder / "out"))
+
+
+def keep_apart(monkeypatch: pytest.MonkeyPatch, folder: Path, message: str, *barred: str) -> None:
+    """No command reaches a cluster, a server or this user's journal; `barred` raise `message`."""
+    monkeypatch.setenv("KUBECONFIG", str(folder / "no-kubeconfig"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(folder / "state"))
+    monkeypatch.delenv("SUREFOOT_JOURNAL", raising=False)
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise InputError(message)
+
+    for target in barred:
+        monkeypatch.setattr(target, refuse)

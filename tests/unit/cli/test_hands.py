@@ -10,8 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from rollout.cli import surefoot
-from rollout.errors import InputError
-from tests.support.commands import Inputs, arguments, commands, kind_of, sound_files
+from tests.support.commands import Inputs, arguments, commands, keep_apart, kind_of, sound_files
 
 ROOT = Path(__file__).parents[3]
 RECORDED = ROOT / "notebooks" / "data" / "demo.jsonl"
@@ -27,18 +26,9 @@ def inputs(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def apart(monkeypatch, tmp_path):
-    """No command reaches a cluster, a server, or this user's journal."""
-    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "no-kubeconfig"))
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.delenv("SUREFOOT_JOURNAL", raising=False)
-    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
-
-    def refuse(*_: object, **__: object) -> None:
-        raise InputError("no demo, and no rehearsal, in this test")
-
-    monkeypatch.setattr("rollout.demo.stage.Stage.__enter__", refuse)
-    monkeypatch.setattr("rollout.rehearse.runs.rehearse", refuse)
-    monkeypatch.setattr("rollout.wire.run.pacer", refuse)
+    barred = ("demo.stage.Stage.__enter__", "rehearse.runs.rehearse", "wire.run.pacer")
+    paths = [f"rollout.{path}" for path in barred]
+    keep_apart(monkeypatch, tmp_path, "no demo, and no rehearsal, in this test", *paths)
 
 
 def bad_plans(folder: Path) -> dict[str, Path]:

@@ -17,11 +17,10 @@ from rollout.cli import surefoot
 from rollout.cli.text.live import Follower
 from rollout.decide.record.facts import Decided, Learned, Started
 from rollout.decide.record.route_facts import RouteFailed, RouteRead
-from rollout.errors import InputError
 from rollout.journal.sql.store import open_journal
 from rollout.rehearse.assumptions import KnownFigures
 from rollout.rehearse.measure import Measured
-from tests.support.commands import Inputs, arguments, commands
+from tests.support.commands import Inputs, arguments, commands, keep_apart
 from tests.support.worlds import Lab, plan
 
 SECRET = "s3cr3t-Horse"
@@ -79,17 +78,8 @@ def inputs(facts, journal, plan_file, tmp_path):
 
 @pytest.fixture(autouse=True)
 def apart(monkeypatch, tmp_path):
-    """No command reaches a cluster, a server, or this user's journal."""
-    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "no-kubeconfig"))
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.delenv("SUREFOOT_JOURNAL", raising=False)
-    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
-
-    def refuse(*_: object, **__: object) -> None:
-        raise InputError(f"not in this test: {URL}")
-
-    monkeypatch.setattr("rollout.demo.stage.Stage.__enter__", refuse)
-    monkeypatch.setattr("rollout.wire.run.pacer", refuse)
+    barred = ("rollout.demo.stage.Stage.__enter__", "rollout.wire.run.pacer")
+    keep_apart(monkeypatch, tmp_path, f"not in this test: {URL}", *barred)
 
 
 def call(*words: object) -> str:

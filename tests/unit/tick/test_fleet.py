@@ -3,10 +3,10 @@
 import pytest
 
 from analysis.counting.cursor import Series
-from rollout.decide.record.facts import Observed, Started
-from rollout.decide.rules.ramp import total_of
+from rollout.decide.record.facts import Observed
 from rollout.journal.memory import MemoryJournal
 from rollout.ports import Answer
+from rollout.tick.attempts import started
 from rollout.tick.fleet import Fleet
 from tests.support.states import T0
 from tests.support.worlds import plan
@@ -21,20 +21,9 @@ def plans():
     return [plan(name, service=name, **often) for name in names]
 
 
-def started(plans):
+def begun_fleet(plans):
     journal, fleet = MemoryJournal(), Fleet()
-    facts = [
-        Started(
-            rollout=p.id,
-            at=T0,
-            plan=p.document(),
-            digest=p.digest,
-            total=total_of(p),
-            controller="test",
-        )
-        for p in plans
-    ]
-    journal.append(facts, 0)
+    journal.append([started(p, at=T0, controller="test") for p in plans], 0)
     list(fleet.read(journal))
     fleet.load_active_evidence(journal)
     return fleet, journal
@@ -50,12 +39,12 @@ def observe(fleet, journal, rollouts, at):
 
 
 def test_looks_that_are_due_by_their_interval_are_all_taken(plans):
-    fleet, journal = started(plans)
+    fleet, journal = begun_fleet(plans)
     assert len(fleet.due_looks(T0, journal)) == MANY
 
 
 def test_many_looks_that_could_come_later_are_spread_over_ticks(plans):
-    fleet, journal = started(plans)
+    fleet, journal = begun_fleet(plans)
     observe(fleet, journal, [p.id for p in plans], T0)
     taken = fleet.due_looks(T0 + 10.5, journal)
     assert 0 < len(taken) < MANY
@@ -64,7 +53,7 @@ def test_many_looks_that_could_come_later_are_spread_over_ticks(plans):
 
 
 def test_a_look_is_not_put_off_beyond_its_interval_or_where_prometheus_fails(plans):
-    fleet, _ = started(plans[:1])
+    fleet, _ = begun_fleet(plans[:1])
     (rollout,) = fleet.states
     fleet.reschedule(rollout, T0)
     interval = fleet.states[rollout].plan.spec.interval
