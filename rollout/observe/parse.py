@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from analysis.counting.belief import count_believed
 from analysis.counting.counts import Counts, EvidenceError
 from analysis.counting.cursor import Arm, Sample, Series, check
+from analysis.counting.off_scale import split_off_scale
 from analysis.counting.origin import Origins
-from analysis.counting.strays import split_strays
 from analysis.counting.thinning import compress_all
 from rollout.errors import ObserveError
 from rollout.observe.evidence import Evidence, RawPart
@@ -106,19 +106,19 @@ def _finish(raw: RawPart, words: Sequence[str], evidence: Evidence) -> ParsedSam
     unbelieved = list(words) if series else []
     try:
         belief = count_believed(raw.query_part.cursor, series, origins)
-        unbelieved += [*belief.unbelieved, *_describe_strays(raw.query_part, belief.counts)]
+        unbelieved += [*belief.unbelieved, *_describe_off_scale(raw.query_part, belief.counts)]
     except EvidenceError:
         pass  # whoever counts the samples meets it too, and is blind for this reason
     return ParsedSamples(raw.query_part, series, "", origins, tuple(unbelieved))
 
 
-def _describe_strays(query_part: QueryPart, counts: Counts) -> tuple[str, ...]:
+def _describe_off_scale(query_part: QueryPart, counts: Counts) -> tuple[str, ...]:
     """Tell of scores that are none; they are not compared."""
     if query_part.template.kind == "rate" or query_part.template.worse == "high":
         return ()
-    strays = sum(split_strays(counts)[1])
-    text = f"{query_part.template.series}: {strays:,} are NaN or beyond the scale, not compared"
-    return (text,) if strays else ()
+    off_scale = sum(split_off_scale(counts)[1])
+    text = f"{query_part.template.series}: {off_scale:,} are NaN or beyond the scale, not compared"
+    return (text,) if off_scale else ()
 
 
 def _refuse_identical_arms(canary: Sequence[Series], stable: Sequence[Series]) -> None:

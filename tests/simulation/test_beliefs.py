@@ -22,11 +22,11 @@ from tests.support.worlds import Lab
 class Evident:
     """An observer with evidence: each series was not there a scrape before it appeared.
 
-    `strays` is the share of scores that are no numbers, by arm; they count beyond the last edge.
+    `off_scale` is the share of scores that are no numbers, by arm; they count beyond the last edge.
     """
 
     world: Observer
-    strays: Mapping[str, float]
+    off_scale: Mapping[str, float]
     unbelieved: str = ""
     born: set[tuple[str, str, str]] = field(default_factory=set)
 
@@ -54,7 +54,7 @@ class Evident:
     def _spoil(self, series: Series) -> Series:
         if series.key != "score":
             return series
-        share = self.strays.get(series.arm, 0.0)
+        share = self.off_scale.get(series.arm, 0.0)
         rows = [(at, (*v[:-1], v[-1] + float(int(share * v[-1])))) for at, v in series.samples]
         return replace(series, samples=tuple(rows))
 
@@ -65,9 +65,9 @@ def run(**options):
     return lab
 
 
-@pytest.mark.parametrize("strays", [{}, {"canary": 0.3, "stable": 0.3}])
-def test_a_good_canary_is_promoted_and_its_journal_decides_again_the_same(strays):
-    lab = run(strays=strays)
+@pytest.mark.parametrize("off_scale", [{}, {"canary": 0.3, "stable": 0.3}])
+def test_a_good_canary_is_promoted_and_its_journal_decides_again_the_same(off_scale):
+    lab = run(off_scale=off_scale)
     assert lab.state.phase == "promoted"
     state: RolloutState | None = None
     for entry in lab.journal.read():
@@ -78,13 +78,13 @@ def test_a_good_canary_is_promoted_and_its_journal_decides_again_the_same(strays
 
 
 def test_scores_that_are_none_on_one_version_hold_its_promotion_in_words():
-    lab = run(strays={"canary": 0.3})
+    lab = run(off_scale={"canary": 0.3})
     assert lab.state.phase != "promoted"
     assert "of the canary's scores are NaN or beyond the scale" in lab.decisions[-1].sentence
 
 
 def test_looks_that_are_not_believed_have_no_say_in_the_traffic_share():
-    lab = run(strays={}, unbelieved="a series leapt")
+    lab = run(off_scale={}, unbelieved="a series leapt")
     assert lab.state.traffic_tally.requests == 0
     observed = [entry.fact for entry in lab.journal.read() if isinstance(entry.fact, Observed)]
     assert observed[-1].unbelieved == {"errors": ("a series leapt",)}

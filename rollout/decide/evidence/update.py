@@ -30,7 +30,7 @@ from rollout.decide.evidence.exposure import (
 )
 from rollout.decide.evidence.following import count_followers
 from rollout.decide.evidence.next_look import is_partial
-from rollout.decide.evidence.strays import describe_strays, set_aside
+from rollout.decide.evidence.off_scale import describe_off_scale, set_aside
 from rollout.decide.record.facts import Observed
 from rollout.decide.state.guardrail import GuardrailState
 from rollout.decide.state.rollout import TERMINAL, RolloutState
@@ -101,7 +101,7 @@ def _read(
     counts = belief.counts
     if name in fact.zeros:  # older journals took them for the best scores
         state, counts = set_aside(state, counts, guardrail.source)
-    message = message or describe_strays(state)
+    message = message or describe_off_scale(state)
     return replace(state, cursor=belief.cursor, problem=message), counts
 
 

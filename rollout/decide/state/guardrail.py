@@ -13,7 +13,7 @@ from analysis.verdict.sequential_test import Logs, SequentialTest
 
 
 @dataclass(frozen=True)
-class Strays:
+class OffScale:
     """Units beyond the scale since the rollout began, of all units in looks of both versions."""
 
     canary: int = 0
@@ -42,7 +42,7 @@ class GuardrailState:
     # it is created once, so that a second holdback after a pause cannot restart them.
     has_late_start: bool = False
     late_test: SequentialTest | None = None
-    strays: Strays | None = None
+    off_scale: OffScale | None = None
 
     @cached_property
     def logs(self) -> Logs:

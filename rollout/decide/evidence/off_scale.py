@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from analysis import sample_ratio
 from analysis.counting.counts import Counts
-from analysis.counting.strays import split_strays
+from analysis.counting.off_scale import split_off_scale
 from analysis.fast_replace import replace
-from rollout.decide.state.guardrail import GuardrailState, Strays
+from rollout.decide.state.guardrail import GuardrailState, OffScale
 from rollout.plan.fields.templates import Template
 from rollout.plan.fields.units import percent
 
@@ -14,41 +14,41 @@ from rollout.plan.fields.units import percent
 def set_aside(
     guardrail: GuardrailState, counts: Counts, template: Template
 ) -> tuple[GuardrailState, Counts]:
-    """Return the guardrail with the look's strays added, and the counts that are compared.
+    """Return the guardrail with the look's scores beyond the scale, and the counts to compare.
 
-    Whether the versions differ in them is a test of shares: of all strays the canary has as large a
+    Whether the versions differ in them is a test of shares: of all these the canary has as large a
     share as of all units.
     """
     if template.kind == "rate" or template.worse == "high":
         return guardrail, counts
-    rest, (canary, stable) = split_strays(counts)
+    rest, (canary, stable) = split_off_scale(counts)
     units_c, units_s = counts.canary_exposures, counts.stable_exposures
     if not units_c or not units_s:
         return guardrail, rest
-    before = guardrail.strays or Strays()
+    before = guardrail.off_scale or OffScale()
     capital = before.capital or sample_ratio.start()
     if canary or stable:
         capital = sample_ratio.update(capital, canary, stable, units_c / (units_c + units_s))
-    strays = Strays(
+    off_scale = OffScale(
         before.canary + canary,
         before.stable + stable,
         before.canary_units + units_c,
         before.stable_units + units_s,
         capital,
     )
-    return replace(guardrail, strays=strays), rest
+    return replace(guardrail, off_scale=off_scale), rest
 
 
-def describe_strays(guardrail: GuardrailState) -> str:
-    """Return why strays make the guardrail blind; empty where they do not."""
-    strays = guardrail.strays
-    if strays is None or not sample_ratio.mismatched(strays.capital):
+def describe_off_scale(guardrail: GuardrailState) -> str:
+    """Return why scores beyond the scale make the guardrail blind; empty where they do not."""
+    off_scale = guardrail.off_scale
+    if off_scale is None or not sample_ratio.mismatched(off_scale.capital):
         return ""
     canary, stable = (
         percent(round(count / units, 3))
         for count, units in (
-            (strays.canary, strays.canary_units),
-            (strays.stable, strays.stable_units),
+            (off_scale.canary, off_scale.canary_units),
+            (off_scale.stable, off_scale.stable_units),
         )
     )
     return (

@@ -10,7 +10,7 @@ SCALES = frozenset({1.0, 5.0, 10.0, 100.0})
 """Ends of scales: no score lies beyond a last edge that is one of these."""
 
 
-def split_strays(counts: Counts) -> tuple[Counts, tuple[int, int]]:
+def split_off_scale(counts: Counts) -> tuple[Counts, tuple[int, int]]:
     """Return the counts without the units beyond the scale, and these: (canary, stable).
 
     Client libraries count NaN in the bucket up to infinity, where it looks like the best score. A
