@@ -5,7 +5,7 @@ READY := .venv/.ready
 RECORDED := /var/tmp/surefoot-demo
 BENCHMARKS = $(wildcard benchmarks/[a-z]*.py)
 
-.PHONY: help setup demo test mesh check lint format bench record clean
+.PHONY: help setup demo test mesh check stories mutants audit lint format bench soak soak-stories soak-inputs chaos record image lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,16 @@ mesh: $(READY)  ## only the tests in a real mesh; TEST_ARGS="-k remove"
 check: lint  ## what CI runs, except the tests that start real servers
 	@.ci/test --ignore=tests/live -m "not live" $(TEST_ARGS)
 
+stories: $(READY)  ## 1,000 seeded stories and every short one, each promise checked after each step
+	@$(BIN)/surefoot simulate --seed 1 --stories 1000 --keep-going
+	@$(BIN)/surefoot simulate --short --keep-going
+
+mutants: $(READY)  ## twenty bugs, one at a time: after how many stories is each found?
+	@$(BIN)/python tests/mutants/run.py $(MUTANTS)
+
+audit: $(READY)  ## known vulnerabilities of the image's packages; needs a network for their database
+	@.ci/audit
+
 lint: $(READY)  ## style, types and import contracts; no tests
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/ruff format --check --quiet || { echo 'run `make format`'; exit 1; }
@@ -43,11 +53,28 @@ bench: $(READY)  ## run every benchmark, small; BENCH_ARGS=--full for the real s
 	  $(BIN)/python $$file $(BENCH_ARGS) || missed="$$missed $$file"; done; \
 	  [ -z "$$missed" ] || { echo "bars missed in:$$missed"; exit 1; }
 
+soak: soak-stories soak-inputs chaos  ## 100,000 seeded stories (SOAK_ARGS="--stories 5000"), as many mangled inputs (SEED=2), chaos
+
+soak-stories: $(READY)
+	@$(BIN)/surefoot simulate --seed 1000000 --stories 100000 --keep-going $(SOAK_ARGS)
+
+soak-inputs: $(READY)
+	@SUREFOOT_INPUTS=100000 SUREFOOT_SEED=$(or $(SEED),1) $(BIN)/python -m pytest -n 2 --timeout 7200 tests/fuzz
+
+chaos: $(READY)  ## real rollouts whose servers are stopped and killed; SEED=2 CHAOS_ARGS="--faults 2" for a short one
+	@$(BIN)/python -m tests.chaos.run --seed $(or $(SEED),1) $(CHAOS_ARGS)
+
 record: $(READY)  ## record the notebooks' journal anew, after a change of the statistics; 90 s
 	@rm -rf $(RECORDED) notebooks/data/demo.jsonl
 	@$(BIN)/surefoot demo --plain --seed 3 --folder $(RECORDED)
 	@$(BIN)/surefoot log --journal $(RECORDED)/journal.db --export notebooks/data/demo.jsonl
 	@$(BIN)/python tests/notebook/execute.py
+
+image:  ## the container image, from a base by its digest; BASE="python:3.11-slim@sha256:..." IMAGE=NAME:TAG
+	@BASE="$(BASE)" IMAGE="$(IMAGE)" .ci/image
+
+lock: $(READY)  ## the image's packages by version and hash anew, proven by installing them
+	@$(BIN)/python .ci/lock
 
 clean:  ## remove the virtual environment and every cache
 	@rm -rf .venv .coverage* .hypothesis .import_linter_cache .mypy_cache .ruff_cache

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.counting import orientation
+from analysis.counting import beyond
 from analysis.fleet import ALL, Rows
 from analysis.gains import EVEN, check, log_sum
 from analysis.histograms import alternatives, bucket_test
@@ -75,7 +75,7 @@ def learn(fleet: ShapeFleet, stable: ArrayLike, rows: Rows = ALL) -> None:
     Raises EvidenceError for values that are not counts, as every look does.
     """
     check(stable)
-    counts = orientation.oriented(stable, fleet.rule.worse)
+    counts = beyond.oriented(stable, fleet.rule.worse)
     fleet.past[rows] += counts
     fleet.units[rows] += counts.sum(axis=-1)
     indices = np.arange(len(fleet.built_from_units))[rows]
@@ -92,7 +92,7 @@ def look(fleet: ShapeFleet, canary: ArrayLike, stable: ArrayLike, rows: Rows = A
     EvidenceError for values that are not counts.
     """
     check(canary, stable)
-    current, reference = (orientation.oriented(x, fleet.rule.worse) for x in (canary, stable))
+    current, reference = (beyond.oriented(x, fleet.rule.worse) for x in (canary, stable))
     upto_c, upto_s = (x.cumsum(axis=-1) for x in (current, reference))
     both = (upto_c[:, -1] > 0) & (upto_s[:, -1] > 0)
     share = both * upto_c[:, -1] / np.maximum(upto_c[:, -1] + upto_s[:, -1], 1.0)
@@ -123,7 +123,7 @@ def _make_alternatives(fleet: ShapeFleet, indices: NDArray[np.intp]) -> None:
     if not indices.size:
         return
     past = fleet.past[indices]
-    bets = alternatives.make(fleet.rule, fleet.cuts, orientation.oriented(past, fleet.rule.worse))
+    bets = alternatives.make(fleet.rule, fleet.cuts, beyond.oriented(past, fleet.rule.worse))
     fleet.lean[indices], fleet.log[indices] = bets.lean, bets.log
     fleet.built_from_units[indices] = fleet.units[indices]
 

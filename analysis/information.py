@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.counting.orientation import oriented
+from analysis.counting.beyond import oriented
 from analysis.histograms.alternatives import HistogramTolerance
 from analysis.histograms.bucket_test import boundaries, shift_matrix
 from analysis.histograms.edges import choose

@@ -29,6 +29,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.quality import (
     against,
     contest,
+    default,
     detection,
     harm,
     latency,
@@ -58,6 +59,7 @@ PARTS: dict[str, Callable[[Size, int], Blocks]] = {
         "power under dispersion": contest.dispersed(size.dispersion, seed)
     },
     "latency": lambda size, seed: {"latency": latency.run(size.latency, seed)},
+    "default": lambda size, seed: {"default": default.run(size.default, seed, whole=size is FULL)},
 }
 """What --only can select; the random streams of a block do not depend on the selection."""
 
@@ -73,6 +75,7 @@ TABLES: dict[str, Callable[[Blocks], Iterable[str]]] = {
     "harm": lambda rows: [tables.of_harm(rows["harm"])],
     "dispersion": lambda rows: [tables.of_dispersion(rows["power under dispersion"])],
     "latency": lambda rows: [tables.of_latency(rows["latency"])],
+    "default": lambda rows: [default.of_default(rows["default"])],
 }
 
 BARS: dict[str, dict[str, Callable[[Blocks], list[str]]]] = {
@@ -88,6 +91,7 @@ BARS: dict[str, dict[str, Callable[[Blocks], list[str]]]] = {
         )
     },
     "5 harm": {"harm": lambda rows: harm.misses(rows["harm"])},
+    "8 default": {"default": lambda rows: default.misses(rows["default"])},
 }
 
 BEYOND: dict[str, dict[str, Callable[[Blocks], list[str]]]] = {

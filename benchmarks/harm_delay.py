@@ -31,7 +31,7 @@ from rollout.ports import Answer, Ask, Ports
 from rollout.simulate import MemoryRouter, VirtualClock
 from rollout.tick.controller import Controller
 from rollout.tick.fleet import Fleet
-from rollout.tick.look_times import LookTimes
+from rollout.tick.times.look_times import LookTimes
 
 SCRAPE = 15.0
 CANARY = 8.0  # requests per second

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from rollout.redact import redact
 
 DONE, FAILED, BAD_INPUT, NOT_FOLLOWED = 0, 1, 2, 3
+INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 
 class SurefootError(Exception):
     """Base of all expected errors: the user sees the message and no traceback.
 
-    Messages quote addresses, and are recorded and published: no password stays in them.
+    Messages quote addresses and words from outside, and are recorded, published and printed: no
+    password and no control character stays in them.
     """
 
     exit_code = FAILED
@@ -57,6 +59,14 @@ class JournalError(SurefootError):
     """The journal cannot be read, written or trusted."""
 
 
+class FactError(JournalError):
+    """A fact that no journal can hold: NaN, or half of a character."""
+
+
+class ReplayError(JournalError, ValueError):
+    """An entry that can be read but not replayed: what it says does not fit what came before."""
+
+
 class JournalBusyError(JournalError):
     """Another controller holds the journal."""
 
@@ -96,8 +106,21 @@ class RouteError(SurefootError):
         super().__init__(message)
 
 
+class AddressError(InputError):
+    """An address, or a file, that no plan may reach here; nothing was sent to it."""
+
+
 class ObserveError(SurefootError):
-    """Prometheus could not be queried, or its answer could not be used."""
+    """Prometheus could not be queried, or its answer could not be used; `cure` says what helps."""
+
+    def __init__(self, message: str = "", cure: str = "") -> None:
+        self.cure = cure
+        super().__init__(message)
+
+    @property
+    def advice(self) -> str:
+        """The message with its cure, if there is one."""
+        return f"{self}; {self.cure}" if self.cure else str(self)
 
 
 class ClusterError(SurefootError):

@@ -11,6 +11,7 @@ from analysis.counting.origin import Origins
 from analysis.counting.per_pod import PodCounts
 from rollout.decide.record.facts import Fact
 from rollout.decide.record.split import Split
+from rollout.decide.record.tally import LookTally
 from rollout.plan.model.plan import Plan
 
 
@@ -20,26 +21,35 @@ class Ask:
 
     `since` maps a guardrail's name to the unix time of its newest counted sample; a guardrail
     without one is absent. `cursors` holds what was counted, by which births and falls are noticed.
+    With `marks` an observer may count by itself: they hold the last recorded tally of each
+    guardrail, None where there is none yet and `cursors` are to be continued. What needs no
+    baseline is counted from when the rollout `began`.
     """
 
     rollout: str
     plan: Plan
     since: Mapping[str, float]
     cursors: Mapping[str, Cursor] = field(default_factory=dict)
+    marks: Mapping[str, LookTally | None] | None = None
+    began: float | None = None
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Raw samples, or what went wrong in words, by guardrail.
+    """Counts or raw samples, or what went wrong in words, by guardrail.
 
-    `origins` has the evidence on series that were born or fell; a guardrail that it lists, with or
-    without any, is counted by it. `unbelieved` says in words what is not counted, and why.
+    `tallies` are counts that continue the ask's `marks`, which are repeated here: they are true
+    only for a state that still has these. Any other guardrail may have raw samples: `origins` has
+    the evidence on series that were born or fell, and a guardrail that it lists, with or without
+    any, is counted by it. `unbelieved` says in words what is not counted, and why.
     """
 
     series: Mapping[str, tuple[Series, ...]] = field(default_factory=dict)
     problems: Mapping[str, str] = field(default_factory=dict)
     origins: Mapping[str, Origins] = field(default_factory=dict)
     unbelieved: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    tallies: Mapping[str, LookTally] = field(default_factory=dict)
+    marks: Mapping[str, LookTally | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -62,9 +72,12 @@ class RouteStatus:
     `conditions` are what the mesh reports against the route, in words, and `owner` is a controller
     that writes the object back. Beside the plan's routes, `pinned` names those that lead to the
     canary and did so before our first write, which are not moved, and `strays` those that do so
-    only since then, which a rollback moves. `taken` says whether the mesh reports that it
-    has taken the object as it is now; None where it does not say so. `timeout` is the longest
-    time-out of the plan's routes, in seconds; None where one has none.
+    only since then, which a rollback moves. `leading` has by content what is not ours; a rollout
+    records it before its first write. `lacking` has, in the same way, the plan's routes without the
+    canary that are not in that record. `taken` says whether the mesh reports that it has
+    taken the object as it is now; None where it does not say so. `timeout` is the longest time-out
+    of the plan's routes, in seconds; None where one has none. `is_pending` says that the split
+    gives the canary nothing, and the mesh may yet load something that does.
     """
 
     split: Split
@@ -74,8 +87,11 @@ class RouteStatus:
     owner: str = ""
     pinned: tuple[str, ...] = ()
     strays: tuple[str, ...] = ()
+    leading: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()
     taken: bool | None = None
     timeout: float | None = None
+    is_pending: bool = False
 
 
 @dataclass(frozen=True)
@@ -109,7 +125,7 @@ class HistorySource(Protocol):
     """An observer that can also read the past; without one, requests count as independent."""
 
     def history(self, ask: Ask, now: float) -> PodHistory:
-        """Return the past of a plan that declares pods, up to `now`.
+        """Return the past up to `now`: by pod if the plan declares them, else its rates' totals.
 
         Never raises for a failing source.
         """
@@ -117,15 +133,35 @@ class HistorySource(Protocol):
 
 
 class Router(Protocol):
-    def write(self, plan: Plan, split: Split, write_id: str) -> None:
+    """A mesh.
+
+    Once a rollout has sent a write, `before` is what `RouteStatus.leading` was before it: whatever
+    else leads to the canary is the rollout's to take back, also where people removed our notes from
+    the mesh. It is None before the first write.
+
+    `is_last` says that an end is written, after which nothing needs our notes in the mesh: a write
+    leaves none, and gives weights that have all gone back to stable their numbers of before.
+    """
+
+    def write(
+        self,
+        plan: Plan,
+        split: Split,
+        write_id: str,
+        before: tuple[str, ...] | None = None,
+        *,
+        is_last: bool = False,
+    ) -> None:
         """Write a split and its `write_id`; idempotent. Raises RouteError."""
         ...
 
-    def read(self, plan: Plan, total: int) -> RouteStatus:
+    def read(self, plan: Plan, total: int, before: tuple[str, ...] | None = None) -> RouteStatus:
         """Return what the mesh shows now, as weights of `total`. Raises RouteError."""
         ...
 
-    def cached(self, plan: Plan, total: int) -> RouteStatus | None:
+    def cached(
+        self, plan: Plan, total: int, before: tuple[str, ...] | None = None
+    ) -> RouteStatus | None:
         """Return what a watch of the mesh showed last, without a request; None without a watch.
 
         It may be older than what `read` returns. Raises RouteError like `read`.
@@ -216,6 +252,10 @@ class Journal(Protocol):
 class Clock(Protocol):
     def now(self) -> float:
         """Return the time in unix seconds."""
+        ...
+
+    def monotonic(self) -> float:
+        """Return seconds that only grow, from any origin; a clock that is set changes nothing."""
         ...
 
     def sleep(self, seconds: float) -> None: ...

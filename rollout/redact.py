@@ -1,4 +1,4 @@
-"""Hide passwords of URLs in everything that is printed, published or handed on.
+"""Hide passwords and remove control characters in everything that is printed or handed on.
 
 A plan is recorded and digested as it was accepted, so a password in it stays in the journal. Every
 view of it goes through `redact` or `redact_values` once, where it leaves the program.
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 _Value = TypeVar("_Value")
@@ -40,9 +41,31 @@ _PARAMETER = re.compile(
 def redact(text: str) -> str:
     """Return a text with `***` in place of the password of each URL in it.
 
+    Characters that steer a terminal or the direction of text are removed, and line ends stay:
+    a mesh, a hook or a plan may have put them there, and they could forge what a reader sees.
+
     `https://user:password@host` keeps its user. A user without a password is a token where it is
     sent over HTTP, and is hidden itself. Redacting twice changes nothing more.
     """
+    return _hide(strip_controls(text))
+
+
+def strip_controls(text: str) -> str:
+    """Return a text without control, format and surrogate characters; line ends stay."""
+    if text.isprintable():
+        return text
+    return "".join(filter(None, map(_strip, text)))
+
+
+def _strip(letter: str) -> str:
+    """Return a letter, a space for one that is a kind of space, and nothing for a control."""
+    if letter == "\n" or letter.isprintable():
+        return letter
+    # Unicode category C: control, format (direction marks), surrogate, private, unassigned.
+    return " " if letter.isspace() else "" if unicodedata.category(letter)[0] == "C" else letter
+
+
+def _hide(text: str) -> str:
     if "://" not in text:
         return text
     for pattern in _USER_INFO:
@@ -61,24 +84,32 @@ def _mask(match: re.Match[str]) -> str:
 
 def has_secret(value: object) -> bool:
     """Return whether a text, or a text anywhere in plain data, holds the password of a URL."""
-    return bool(redact_values(value) != value)
+    return bool(_map_texts(value, _hide) != value)
 
 
-def redact_values(value: _Value) -> _Value:
-    """Return plain data, or dataclasses of it, with every text in it redacted."""
-    return _redact_value(value)  # type: ignore[no-any-return]
+def redact_values(value: _Value, *, has_lines: bool = False) -> _Value:
+    """Return plain data, or dataclasses of it, with every text in it redacted.
+
+    Each is on one line, unless its reader keeps lines apart: `has_lines`.
+    """
+    return _map_texts(value, redact if has_lines else _redact_line)  # type: ignore[no-any-return]
 
 
-def _redact_value(value: Any) -> Any:
+def _redact_line(text: str) -> str:
+    return redact(text.replace("\r\n", " ").replace("\n", " "))
+
+
+def _map_texts(value: Any, change: Callable[[str], str]) -> Any:
+    """Return plain data with every text in it changed."""
     if isinstance(value, str):
-        return redact(value)
+        return change(value)
     if isinstance(value, Mapping):
-        return {_redact_value(key): _redact_value(item) for key, item in value.items()}
+        return {_map_texts(key, change): _map_texts(item, change) for key, item in value.items()}
     if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
-        return type(value)(_redact_value(item) for item in value)
+        return type(value)(_map_texts(item, change) for item in value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         texts = {
-            entry.name: _redact_value(getattr(value, entry.name))
+            entry.name: _map_texts(getattr(value, entry.name), change)
             for entry in dataclasses.fields(value)
             if entry.init
         }

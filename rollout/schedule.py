@@ -11,6 +11,9 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from rollout.errors import SurefootError
 
+_NEVER = 1000  # weeks until a tick that nobody asked for
+_LONG_DUE = datetime.fromtimestamp(0, UTC)  # however far the clock is set back
+
 
 class Pacer:
     """Runs `tick` every `period` seconds until `done`, an unexpected error, or `stop`.
@@ -38,18 +41,22 @@ class Pacer:
         # what we want, so the warning is silenced.
         logging.getLogger("apscheduler").setLevel(logging.ERROR)
         scheduler = BackgroundScheduler(timezone="UTC")
-        scheduler.add_job(
+        job = scheduler.add_job(
             self._run_tick,
             "interval",
-            seconds=self._period,
+            weeks=_NEVER,
             misfire_grace_time=None,
             coalesce=True,
             max_instances=1,
-            next_run_time=datetime.now(UTC),  # noqa: TID251 - start at once
         )
         scheduler.start()
         try:
-            self._over.wait()
+            # The scheduler counts by the wall clock: set back, it would wait for as long. So the
+            # pace is this wait's, which is monotonic, and each tick is due at once.
+            while True:
+                job.modify(next_run_time=_LONG_DUE)
+                if self._over.wait(self._period):
+                    break
         finally:
             scheduler.shutdown(wait=True)
         if self._error is not None:

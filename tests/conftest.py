@@ -24,7 +24,11 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fresh"))
 
 # Tests that go over the same lines thousands of times. Counting lines would take them as long as
 # the lines themselves, and a line that only chance leads to is not one that a test looks at.
-REPEATING = ("simulation", "property")
+REPEATING = ("simulation", "property", "fuzz")
+
+
+# Files whose tests with servers take longest begin first: nobody waits for them at the end then.
+LONG = ("test_pipeline", "test_demo", "test_scrape")
 
 
 # Where tests with servers are: `.ci/test` looks for them nowhere else, because imports cost.
@@ -42,12 +46,15 @@ def pytest_collection_modifyitems(items):
         is_live = item.get_closest_marker("live") is not None
         if is_live and not item.get_closest_marker("once"):
             item.add_marker(pytest.mark.flaky(reruns=1))
+        if not item.get_closest_marker("apart"):
+            item.add_marker(pytest.mark.xdist_group(str(item.path)))
         if (is_live and folder not in LIVE) or (folder == "live" and not is_live):
             raise pytest.UsageError(f"{item.nodeid} would not be run: it is in the wrong folder")
         if "cluster" in item.fixturenames:
             item.add_marker(pytest.mark.cluster)
         if folder in REPEATING:
             item.add_marker(pytest.mark.no_cover)
+    items.sort(key=lambda item: item.path.stem not in LONG)
 
 
 _servers = pytest.StashKey[set[str]]()

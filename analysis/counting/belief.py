@@ -2,23 +2,27 @@
 
 How it works: `count_believed` puts the series of a look in one layout, learns the pace of those
 that only rise, and walks along the new samples of each (see `walk`), before anything is added up.
-What the walks believe is added up by version. A doubt that no walk can resolve raises, so that the
-look moves nothing and the next one judges the same samples again, together with newer ones.
+What the walks believe is added up by version. Of very many series those
+that only rise are counted beforehand and all at once (see `plain`), and come out as they would
+here. A doubt that no walk can resolve raises, so that the look moves nothing and the next one
+judges the same samples again, together with newer ones.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from operator import add, ge
 
-from analysis.counting.change import classify, is_leap
+from analysis.counting.change import classify, is_leap, limit_pace
 from analysis.counting.counts import Counts, EvidenceError
 from analysis.counting.cursor import (
     Arm,
     Cursor,
+    Key,
     Sample,
     Series,
     advance,
@@ -28,13 +32,12 @@ from analysis.counting.cursor import (
 )
 from analysis.counting.layout import on_common_edges
 from analysis.counting.origin import Origin, Origins, series_id
+from analysis.counting.plain import NOTHING, Plain
+from analysis.counting.table import SampleTable
 from analysis.counting.walk import Point, Walk
 
 _ARMS: tuple[Arm, ...] = ("canary", "stable")
 _UNKNOWN = Origin("a series")
-
-GROWTH = 4.0
-"""How much higher one look may take the pace: a leap that goes unnoticed must not hide others."""
 
 
 class DoubtError(EvidenceError):
@@ -64,47 +67,71 @@ def count_look(cursor: Cursor, series: Sequence[Series], origins: Origins | None
     return count_believed(cursor, series, origins)
 
 
-def count_believed(cursor: Cursor, series: Sequence[Series], origins: Origins) -> Belief:
+def count_believed(
+    cursor: Cursor, series: Sequence[Series], origins: Origins, plain: Plain = NOTHING
+) -> Belief:
     """Count what is believed of the samples newer than the cursor, and move the cursor.
+
+    `plain` are more series, which only rise and are counted already; the cursor is a table then,
+    of the layout that all series share.
 
     The counts are at most what the processes served, and equal to it where the samples and the
     evidence in `origins` can show it. Raises DoubtError, with the reason in words and without
     label values, where a change is doubted and not resolved, and EvidenceError as `cursor.check`.
     """
     cursor, lines = _prepare(cursor, series)
-    pace = _find_pace(cursor, lines)
-    last, doubted = dict(cursor.last), dict(cursor.doubted)
+    pace = _find_pace(cursor, lines, plain)
+    changed, doubted = dict[Key, Sample](), dict(cursor.doubted)
+    held = set(cursor.held)
     totals: dict[Arm, list[int]] = {arm: [0] * (len(cursor.edges) or 2) for arm in _ARMS}
     words: list[str] = []
+    unlabelled: dict[Arm, int] = dict.fromkeys(_ARMS, 0)
     for line in lines:
         if not line.points:
             continue
         origin = origins.get(series_id(*line.key), _UNKNOWN)
+        if plain.keys:
+            pace = max(pace, plain.find_pace_before(line.key))
         walk = Walk(origin, pace, remembered=cursor.doubted.get(line.key))
-        _begin(walk, line, cursor, lines)
+        _begin(walk, line, cursor, lines, plain)
         try:
             units = walk.finish(line.points)
         except EvidenceError as error:
             raise DoubtError(str(error), line.key) from None
-        last[line.key], pace = walk.last, max(pace, walk.pace)
+        changed[line.key], pace = walk.last, max(pace, walk.pace)
+        (held.add if walk.is_held else held.discard)(line.key)
         if walk.remembered is not None:
             doubted[line.key] = walk.remembered
         if cursor.started:
             _add(totals[line.series.arm], line.series, units)
+            unlabelled[line.series.arm] += sum(units) * line.series.unlabelled
             words += walk.words
-    counts = Counts(tuple(totals["canary"]), tuple(totals["stable"]), cursor.edges)
+    if cursor.started and plain.keys:
+        for arm, total in totals.items():
+            total[:] = map(add, total, plain.add_up(arm))
+    canary, stable = (tuple(totals[arm]) for arm in _ARMS)
+    counts = Counts(canary, stable, cursor.edges, *unlabelled.values())
+    last = _update(cursor.last, changed, plain)
     doubted = {key: until for key, until in doubted.items() if until > last[key][0]}
-    cursor = replace(cursor, last=last, pace=pace, doubted=doubted)
+    cursor = replace(
+        cursor,
+        last=last,
+        pace=max(pace, plain.highest),
+        doubted=doubted,
+        held=frozenset(key for key in held if key not in plain),
+    )
     return Belief(cursor.after_baseline(), counts, tuple(dict.fromkeys(words)))
 
 
-def find_open(cursor: Cursor, series: Sequence[Series]) -> set[tuple[Arm, str]]:
+def find_open(
+    cursor: Cursor, series: Sequence[Series], plain: Plain = NOTHING
+) -> set[tuple[Arm, str]]:
     """Return the series whose evidence matters: those that were born, fell or leapt.
 
     Raises EvidenceError as `count_believed` does for layouts and values.
     """
     cursor, lines = _prepare(cursor, series)
-    pace = _find_pace(cursor, lines)
+    pace = _find_pace(cursor, lines, plain)
     return {line.key for line in lines if line.is_open(pace, started=cursor.started)}
 
 
@@ -140,10 +167,20 @@ class _Line:
         ):
             return 0.0
         gains = [(sum(after) - sum(before), end - at) for (at, before), (end, after) in self.gaps]
-        usual = pace or sorted(units / seconds for units, seconds in gains)[(len(gains) - 1) // 2]
+        usual = pace or _find_usual(gains)
         if any(is_leap(units, seconds, usual) for units, seconds in gains):
             return 0.0
         return sum(units for units, _ in gains) / sum(seconds for _, seconds in gains)
+
+
+def _find_usual(gains: Sequence[tuple[int, float]]) -> float:
+    """Return the pace, in units per second, that half of the time was not exceeded.
+
+    By time and not by gap, so that samples which were left out change little.
+    """
+    paces = sorted((units / seconds, seconds) for units, seconds in gains)
+    spent = list(accumulate(seconds for _, seconds in paces))
+    return paces[bisect_left(spent, spent[-1] / 2)][0]
 
 
 def _prepare(cursor: Cursor, series: Sequence[Series]) -> tuple[Cursor, list[_Line]]:
@@ -165,32 +202,46 @@ def _as_point(sample: Sample) -> Point:
     return sample[0], buckets(tuple(map(round, sample[1])))
 
 
-def _find_pace(cursor: Cursor, lines: Sequence[_Line]) -> float:
+def _find_pace(cursor: Cursor, lines: Sequence[_Line], plain: Plain) -> float:
     """Return the pace of the series that only rise, as far as it does not jump itself.
 
     A series that was doubted lately does not teach by what it is judged.
     """
     paces = [line.find_pace(cursor.pace) for line in lines if line.key not in cursor.doubted]
-    highest = max(paces, default=0.0)
-    return max(cursor.pace, min(highest, GROWTH * cursor.pace) if cursor.pace else highest)
+    return limit_pace(cursor.pace, max([plain.highest, *paces]))
+
+
+def _update(
+    last: Mapping[Key, Sample], changed: Mapping[Key, Sample], plain: Plain
+) -> Mapping[Key, Sample]:
+    """Return the last samples after a look."""
+    if not isinstance(last, SampleTable):
+        return {**last, **changed}
+    table = last.updated(plain.keys, plain.at, plain.values) if plain.keys else last
+    if not changed:
+        return table
+    newer = SampleTable.of(changed, table.width)
+    return table.updated(newer.keys_in_order, newer.at, newer.values_at)
 
 
 def _add(total: list[int], series: Series, units: tuple[int, ...]) -> None:
-    kinds = units if series.edges else (units[0], units[0] if series.bad else 0)
-    total[:] = map(add, total, kinds)
+    total[:] = map(add, total, series.kinds(units))
 
 
-def _begin(walk: Walk, line: _Line, cursor: Cursor, lines: Sequence[_Line]) -> None:
+def _begin(walk: Walk, line: _Line, cursor: Cursor, lines: Sequence[_Line], plain: Plain) -> None:
     """Let a walk stand at the last counted sample, or at the birth."""
     if line.last is not None:
         walk.stand(line.last)
         return
     walk.stand(line.points[0])
     if cursor.started:
-        walk.count_birth(cursor.began, is_renamed=_may_be_renamed(line, walk.origin, cursor, lines))
+        is_renamed = _may_be_renamed(line, walk.origin, cursor, lines, plain)
+        walk.count_birth(cursor.began, is_renamed=is_renamed)
 
 
-def _may_be_renamed(line: _Line, origin: Origin, cursor: Cursor, lines: Sequence[_Line]) -> bool:
+def _may_be_renamed(
+    line: _Line, origin: Origin, cursor: Cursor, lines: Sequence[_Line], plain: Plain
+) -> bool:
     """Whether another series that was counted since the birth goes on under this one's name.
 
     It would have no new sample, and no higher count.
@@ -199,10 +250,10 @@ def _may_be_renamed(line: _Line, origin: Origin, cursor: Cursor, lines: Sequence
         return False  # siblings in the same scrape showed that none of them ended
     going = {other.key for other in lines if other.points}
     zero = max(origin.zeros, default=0.0)
-    return any(
-        key[0] == line.series.arm
-        and at >= zero
-        and key not in going
-        and 0 < values[-1] <= sum(line.points[0][1])
-        for key, (at, values) in cursor.last.items()
+    ended = (
+        cursor.last[key]
+        for key in cursor.last
+        if key[0] == line.series.arm and key not in plain and key not in going
     )
+    total = sum(line.points[0][1])
+    return any(at >= zero and 0 < values[-1] <= total for at, values in ended)

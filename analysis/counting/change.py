@@ -27,6 +27,14 @@ MANY = 100
 LEAP = 10.0
 """How much faster than the pace so far a process may serve, as after a change of weights."""
 
+GROWTH = 4.0
+"""How much higher one look may take the pace: a leap that goes unnoticed must not hide others."""
+
+
+def limit_pace(pace: float, highest: float) -> float:
+    """Return the pace after a look in which `highest` is that of a series that only rises."""
+    return max(pace, min(highest, GROWTH * pace) if pace else highest)
+
 
 def classify(
     before: Sequence[int], after: Sequence[int], seconds: float, pace: float, *, is_up: bool = False

@@ -21,7 +21,8 @@ class Counts:
     For a rate (`edges` is empty), each arm is (exposures, bad units). For a histogram, each arm has
     one count per bucket, not cumulative: bucket i holds values above edge i-1 up to edge i, and the
     last edge is infinity. Zero counts without edges are the neutral element of addition for both
-    kinds, because a look without samples does not reveal the bucket layout.
+    kinds, because a look without samples does not reveal the bucket layout. Of a rate's exposures
+    so many are `unlabelled`: nobody can tell whether they are bad, and none is among the bad ones.
 
     Raises:
         EvidenceError: a count is negative, not whole or not finite, or the number of counts differs
@@ -31,6 +32,8 @@ class Counts:
     canary: tuple[int, ...] = (0, 0)
     stable: tuple[int, ...] = (0, 0)
     edges: tuple[float, ...] = ()
+    canary_unlabelled: int = 0
+    stable_unlabelled: int = 0
 
     def __post_init__(self) -> None:
         for counts in (self.canary, self.stable):
@@ -42,7 +45,13 @@ class Counts:
             return other if self._is_neutral else self
         if self.edges != other.edges:
             raise EvidenceError("bucket layouts differ")
-        return Counts(_add(self.canary, other.canary), _add(self.stable, other.stable), self.edges)
+        return Counts(
+            _add(self.canary, other.canary),
+            _add(self.stable, other.stable),
+            self.edges,
+            self.canary_unlabelled + other.canary_unlabelled,
+            self.stable_unlabelled + other.stable_unlabelled,
+        )
 
     @property
     def _is_neutral(self) -> bool:

@@ -10,8 +10,10 @@ at 0, so its first value counts in full too. Native histograms are first put on 
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from itertools import pairwise
 from operator import add, lt, sub
@@ -20,9 +22,19 @@ from typing import Literal
 from analysis.counting import native_histogram
 from analysis.counting.counts import EXACT, INEXACT, Counts, EvidenceError
 from analysis.counting.native_histogram import Grid
+from analysis.fast_replace import replace
 
 Arm = Literal["canary", "stable"]
+Key = tuple[Arm, str]
 Sample = tuple[float, tuple[float, ...]]
+
+
+class SampleMapping(Mapping[Key, Sample]):
+    """Last samples by series that know by themselves how many there are of each time."""
+
+    @abstractmethod
+    def count_times(self) -> dict[Arm, Counter[float]]:
+        """Return by arm the times of the samples, with their number."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +44,9 @@ class Series:
     `key` identifies the series within its metric (canonical labels). A sample is (unix seconds,
     values): one value for a plain counter, the cumulative bucket counts in the order of `edges` for
     a histogram (`edges` ends with infinity; empty for a plain counter). `bad` marks a counter of
-    bad units, which are exposures too. `process` groups series that restart together: a restart
+    bad units, which are exposures too, unless `total` is false: then another counter has all units.
+    Nobody can tell whether the units of one that is `unlabelled` are bad.
+    `process` groups series that restart together: a restart
     visible in one of them holds for all; empty means the series is on its own. `schema` marks a
     native histogram, whose `edges` are the exponents of the boundaries around its occupied buckets
     (see `native_histogram.Native`).
@@ -45,6 +59,12 @@ class Series:
     edges: tuple[float, ...] = ()
     process: str = ""
     schema: int | None = None
+    total: bool = True
+    unlabelled: bool = False
+
+    def kinds(self, units: tuple[int, ...]) -> tuple[int, ...]:
+        """Return what its units count: per bucket, or as (exposures, bad units)."""
+        return units if self.edges else (units[0] * self.total, units[0] * self.bad)
 
 
 @dataclass(frozen=True)
@@ -52,9 +72,10 @@ class Cursor:
     """The last counted sample of each series of one metric; empty at first.
 
     Nothing is counted until stable has reported once (`started`): that answer is the baseline, and
-    `began` is its newest sample's time. A series that first appears after it is new. `pace` is the
-    highest rate, in units per second, that one series was believed to have served at, and `doubted`
-    says until when a series that fell or leapt is remembered for it; only `belief` uses them.
+    `began` is its newest sample's time. A series that first appears after it is new. Only `belief`
+    uses `pace`, the highest rate, in units per second, that one series was believed to have served
+    at, `doubted`: until when a series that fell or leapt is remembered for it, and `held`: the
+    series whose last sample was lower by a unit or so than the count that stands.
     """
 
     last: Mapping[tuple[Arm, str], Sample] = field(default_factory=dict)
@@ -65,32 +86,38 @@ class Cursor:
     began: float | None = None
     pace: float = 0.0
     doubted: Mapping[tuple[Arm, str], float] = field(default_factory=dict)
+    held: frozenset[tuple[Arm, str]] = frozenset()
 
     def newest(self, arm: Arm) -> float | None:
         """Return the unix time of that arm's newest sample; None if it has none."""
         return self._newest.get(arm)
 
-    def times(self, arm: Arm) -> frozenset[float]:
-        """Return the unix times of the newest samples of that arm's series, each once."""
-        return self._times.get(arm, frozenset())
+    def times(self, arm: Arm) -> Mapping[float, int]:
+        """Return the unix times of the newest samples of that arm's series, with their number."""
+        return self._times.get(arm, {})
 
     def after_baseline(self) -> Cursor:
         """Return this cursor as started, if stable has reported."""
-        at = self.newest("stable")
-        if self.started or at is None:
+        if self.started or (at := self.newest("stable")) is None:
             return self
         return replace(self, started=True, began=at)
+
+    def begun(self, at: float | None) -> Cursor:
+        """Return this cursor as started at a time, for counts that need no baseline of stable."""
+        return self if self.started or at is None else replace(self, started=True, began=at)
 
     @cached_property
     def _newest(self) -> dict[Arm, float]:
         return {arm: max(times) for arm, times in self._times.items()}
 
     @cached_property
-    def _times(self) -> dict[Arm, frozenset[float]]:
-        times: dict[Arm, set[float]] = {}
+    def _times(self) -> dict[Arm, Counter[float]]:
+        if isinstance(self.last, SampleMapping):
+            return self.last.count_times()
+        times: dict[Arm, Counter[float]] = {}
         for (arm, _), (at, _) in self.last.items():
-            times.setdefault(arm, set()).add(at)
-        return {arm: frozenset(of_arm) for arm, of_arm in times.items()}
+            times.setdefault(arm, Counter())[at] += 1
+        return times
 
 
 def advance(cursor: Cursor, series: Sequence[Series]) -> tuple[Cursor, Counts]:
@@ -218,7 +245,7 @@ def _iterate_increments(
         again = dropped(before, after) or within(moments, at, sample[0])
         added = after if again else tuple(map(sub, after, before))
         at, before = sample[0], after
-        yield sample, added if series.edges else (added[0], added[0] if series.bad else 0)
+        yield sample, series.kinds(added)
 
 
 def buckets(cumulative: Sequence[int]) -> tuple[int, ...]:

@@ -30,10 +30,15 @@ def on_common_edges(cursor: Cursor, series: Sequence[Series]) -> tuple[Cursor, S
     if len(common) < 2:
         raise EvidenceError(f"{DIFFER}, no edge is in all of them")
     last = {key: _pick(sample, cursor.edges, common) for key, sample in cursor.last.items()}
-    return replace(cursor, last=last, edges=common), [_with_edges(s, common) for s in series]
+    return replace(cursor, last=last, edges=common), [on_edges(s, common) for s in series]
 
 
-def _with_edges(series: Series, wanted: tuple[float, ...]) -> Series:
+def on_edges(series: Series, wanted: tuple[float, ...]) -> Series:
+    """Return the series at these edges. Raises EvidenceError where it lacks one."""
+    if series.edges == wanted:
+        return series
+    if not set(wanted) <= set(series.edges):
+        raise EvidenceError(DIFFER)
     samples = tuple(_pick(sample, series.edges, wanted) for sample in series.samples)
     return replace(series, samples=samples, edges=wanted)
 

@@ -125,7 +125,7 @@ def _count_units(
     gains[again] = rows[1:][again]
     units = np.zeros((ticks, rows.shape[1]), dtype=np.int64)
     units[where[1:] - 1] = gains
-    return units if series.edges else np.hstack([units, units * series.bad])
+    return units if series.edges else np.hstack([units * series.total, units * series.bad])
 
 
 def _as_counts(values: NDArray[np.float64]) -> TickCounts:

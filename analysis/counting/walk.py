@@ -39,12 +39,14 @@ _CONFIRMED = 0.1  # share of a leap's pace that must last, so that it is believe
 class Walk:
     """The state of a walk: where it stands, and what it has counted.
 
-    `pace` is in units per second, `remembered` the unix time until which an earlier doubt is.
+    `pace` is in units per second, `remembered` the unix time until which an earlier doubt is, and
+    `is_held` tells that the last sample is lower by a unit or so than where the walk stands.
     """
 
     origin: Origin
     pace: float
     remembered: float | None = None
+    is_held: bool = False
     words: list[str] = field(default_factory=list)
     _at: float = 0.0
     _mark: Units = ()
@@ -59,7 +61,7 @@ class Walk:
 
     def stand(self, point: Point) -> None:
         """Begin at a sample, of which nothing is counted."""
-        self._at, self._mark = point
+        self._at, self._mark, self.is_held = *point, False
         self._total = tuple(0 for _ in self._mark)
 
     def count_birth(self, began: float | None, *, is_renamed: bool) -> None:
@@ -108,13 +110,14 @@ class Walk:
         at, units = points[index]
         if self.origin.by == "renamed" and self.origin.zero_between(self._at, at) is not None:
             self.words.append(f"{self.origin.name} came back, and another series ended")
-            self._at, self._mark = at, units
+            self._at, self._mark, self.is_held = at, units, False
             return index + 1
         if not all(map(ge, units, self._mark)):
             self._end_run()  # what comes after a fall is judged by the pace before it
         change = self._classify(at, units)
         if change in {"fall", "leap"}:
             return self._resolve(points, index, is_fall=change == "fall")
+        self.is_held = change == "jitter"
         if change == "jitter":
             self._at = at
         elif change == "rise":
@@ -172,7 +175,7 @@ class Walk:
         seconds, old, new = at - self._at, sum(self._mark), sum(units)
         has_settled = points[-1][0] - at >= SETTLED * seconds
         if not is_fall and has_settled and _lasts(points[index:], (new - old) / seconds):
-            self.pace = (new - old) / seconds
+            self.pace, self.is_held = (new - old) / seconds, False
             self._rise(at, units)
             return index + 1
         if self._is_doubted_again(at):
@@ -186,7 +189,7 @@ class Walk:
         if not has_settled:
             raise EvidenceError(f"{text} in {seconds:.3g} s: no process counts like that")
         self.words.append(f"{text}, which is not counted")
-        self._at, self._mark = at, units
+        self._at, self._mark, self.is_held = at, units, False
         return index + 1
 
     def _is_doubted_again(self, at: float) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -32,6 +33,7 @@ _ENOUGH = 8  # pods; with fewer, the estimate of `brief` is widened
 _PRIOR = 5.0
 _CLUSTERED = 9.0
 _BAR = float(np.sqrt(2 * np.log(100)))  # standard deviations at which a normal effect is decided
+_CALM = 1.1  # variance of totals, of independent ones, up to which tempering would change little
 _UNSEEN = 16.0  # assumed memory in ticks of differences that single ticks are too short to show
 
 
@@ -58,6 +60,9 @@ class Dispersion:
     independent requests. `pods_canary` and `pods_stable` count the pods that share the traffic at a
     time. `problem`: why no valid test of harm or safety exists; empty if one does. For a histogram
     the unit is any unit, not a bad one, and the rate is the probit of the share beyond an edge.
+    `by`: whether pods were compared, or a version's totals over time (`totals.estimate_totals`).
+    `trouble`: the longest rare trouble of the totals, in looks; evidence that lasts no longer is
+    limited (`limit`). 0 if there was none, and where pods tell what hits all of them alike.
     """
 
     cluster: float = 1.0
@@ -69,6 +74,14 @@ class Dispersion:
     pods_stable: int = 1
     ticks: int = 0
     problem: str = ""
+    by: Literal["pods", "totals"] = "pods"
+    trouble: int = 0
+
+    @property
+    def is_calm(self) -> bool:
+        """Whether totals show hardly more than independent requests, and no trouble."""
+        variance = max(self.cluster, self.inflation)
+        return self.by == "totals" and variance <= _CALM and not (self.trouble or self.problem)
 
     @property
     def block(self) -> int:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from analysis.counting.beyond import Worse, oriented
 from analysis.counting.counts import EvidenceError
-from analysis.counting.orientation import Worse, oriented
 from analysis.dispersion.estimate import Dispersion, ExposureHistory, checked, estimate
 
 QUANTILES = (0.5, 0.9, 0.95, 0.99)

@@ -43,15 +43,30 @@ def moments(e: Array, x: Array, m: int) -> Moments:
     equation of `estimate.estimate`.
     """
     keep = len(e) // m * m
-    e, x = (v[-keep:].reshape(-1, m, v.shape[1]).sum(axis=1) for v in (e, x))
+    return conditional_moments(*(v[-keep:].reshape(-1, m, v.shape[1]).sum(axis=1) for v in (e, x)))
+
+
+def conditional_moments(e: Array, x: Array, *, detrended: bool = False) -> Moments:
+    """Compute moments given each row's totals; exposures e and bad units x are (rows, columns).
+
+    `detrended` takes a straight line along each row's columns off its deviations, so that a steady
+    change costs nothing; what independent columns give falls by the degree of freedom lost.
+
+    Derived here: the sums of `estimate.estimate`'s equation, with columns in the pods' place.
+    """
     exposures, n = e.sum(axis=1), x.sum(axis=1)
     share = e / np.maximum(exposures, 1.0)[:, None]
     two, three = (share**2).sum(axis=1), (share**3).sum(axis=1)
-    squares = ((x - n[:, None] * share) ** 2).sum()
+    deviations = x - n[:, None] * share
+    squares, freedom = (deviations**2).sum(), 1.0
+    if detrended:
+        columns = e.shape[1]
+        line = np.arange(columns) - (columns - 1) / 2
+        squares -= ((deviations @ line) ** 2).sum() / (line**2).sum()
+        freedom = (columns - 2) / (columns - 1)
     independent = n * (1 - two) * (1 - n / np.maximum(exposures, 1.0))
-    return Moments(
-        float(squares), float(independent.sum()), float((n**2 * (two - 2 * three + two**2)).sum())
-    )
+    per_variance = n**2 * (two - 2 * three + two**2)
+    return Moments(float(squares), *(float(freedom * v.sum()) for v in (independent, per_variance)))
 
 
 def alive(e: Array) -> int:

@@ -27,11 +27,20 @@ class Noise(NamedTuple):
     block: Array
     pods_canary: Array
     pods_stable: Array
+    trouble: Array
 
     @property
     def arms(self) -> Array:
         """1 / k_c + 1 / k_s, (...). Derived here: a mean over k pods has 1/k of the variance."""
         return 1 / self.pods_canary + 1 / self.pods_stable
+
+    @property
+    def lasting_of_arms(self) -> Array:
+        """The variance of the arms' log ratio by differences that last, (...).
+
+        Derived here: `lasting` is a pod's; `arms` converts it.
+        """
+        return self.lasting * self.arms
 
 
 @lru_cache(maxsize=256)
@@ -98,7 +107,7 @@ def total(noise: Noise, information: ArrayLike) -> Array:
     (1 + V tau^2): the log likelihood ratio of requests alone, divided. It is a martingale under its
     model.
     """
-    return 1 + floats(information) * noise.lasting * noise.arms
+    return 1 + floats(information) * noise.lasting_of_arms
 
 
 def floats(values: ArrayLike) -> Array:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.counting import orientation
-from analysis.counting.orientation import Worse
+from analysis.counting import beyond
+from analysis.counting.beyond import Worse
 from analysis.dispersion.estimate import Dispersion
 from analysis.histograms import bucket_test
 from analysis.log_arrays import Array, Column
@@ -72,7 +72,7 @@ def due(units: Column, last_units: Column) -> np.bool_ | np.ndarray:
 def make(rule: HistogramTolerance, cuts: tuple[float, ...], past: ArrayLike) -> Alternatives:
     """Build alternatives from stable's past, counts in the histogram's own order: (..., K)."""
     moved = bucket_test.shift_matrix(cuts, rule.step)
-    q_s = bucket_test.smoothed(orientation.oriented(past, rule.worse) @ moved)
+    q_s = bucket_test.smoothed(beyond.oriented(past, rule.worse) @ moved)
     q_a = (
         bucket_test.worse_latencies(q_s)
         if rule.relative

@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.counting.orientation import Worse
+from analysis.counting.beyond import Worse
 from analysis.log_arrays import Array, log_sum
 
 SHIFTS = (0.08, 0.15, 0.3, 0.6, 1.0)

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from analysis.counting import native_histogram
+from analysis.counting.beyond import oriented
 from analysis.counting.counts import Counts
-from analysis.counting.orientation import oriented
 from analysis.dispersion import tempering
 from analysis.fast_replace import replace
 from analysis.histograms import alternatives, bucket_test

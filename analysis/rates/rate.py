@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from analysis.counting.counts import Counts
 from analysis.dispersion import tempering
 from analysis.dispersion.estimate import Dispersion
 from analysis.fast_replace import replace
-from analysis.rates import ratio_test, robust_test
+from analysis.rates import late_starts, ratio_test, robust_test
 from analysis.rates.risk_difference import Contrast, Units, compared, informed
 
 CRASH = 0.2
@@ -40,16 +42,29 @@ class RateMargin:
 
 
 @dataclass(frozen=True)
+class LateStarts:
+    """The ratio test's later starts: logs per point, the log of what waits, and the information.
+
+    The information, n q (1 - q) summed over looks, is `robust_test.RobustState.information`.
+    """
+
+    logs: tuple[float, ...] = (late_starts.NONE,) * ratio_test.POINTS.size
+    waiting: float = 0.0
+    information: float = 0.0
+
+
+@dataclass(frozen=True)
 class RateCapital:
     """Log-capital of a rate so far; `past` is stable's counts before the first counted look.
 
-    `harm` bets if the rule has no dispersion, `robust` (see `robust_test.RobustState`) if it has
-    one. `baseline_rate` is then a moving average of stable's bad share, which determines the weight
-    of a look's evidence of safety.
+    `harm` bets if the rule has no dispersion, with `late` starts if it has a calm one, and `robust`
+    (see `robust_test.RobustState`) under any other. `baseline_rate` is then a moving average of
+    stable's bad share, which determines the weight of a look's evidence of safety.
     """
 
     harm: tuple[float, ...] = _NOTHING
     robust: tuple[float, ...] = ()
+    late: LateStarts = field(default_factory=LateStarts)
     crash: tuple[float, ...] = _NOTHING
     contrast: Contrast = field(default_factory=Contrast)
     past: tuple[int, int] = (0, 0)
@@ -81,10 +96,12 @@ def update(rule: RateMargin, capital: RateCapital, evidence: Counts) -> RateCapi
     if rule.dispersion is None:
         units = _read_units(evidence)
         harm = _bet(capital.harm, units, rule.ratio, rule.absolute)
-        contrast = compared(_prepare_contrast(rule, capital), units, rule.ratio)
+        contrast = compared(_prepare_contrast(rule, capital), _doubt_canary(evidence), rule.ratio)
         return replace(capital, harm=harm, contrast=contrast)
     if rule.dispersion.problem:
         return capital
+    if rule.dispersion.is_calm:
+        return _look_in_calm(rule, capital, evidence, tempering.noise(rule.dispersion))
     return _look_under_dispersion(rule, capital, evidence, tempering.noise(rule.dispersion))
 
 
@@ -94,10 +111,48 @@ def logs(rule: RateMargin, capital: RateCapital) -> tuple[float, float]:
     They are 0 before any bet. Both are a `ratio_test.log_harm`; the first is `robust_test.log_harm`
     where the pods' dispersion is known.
     """
+    if rule.dispersion is not None and rule.dispersion.is_calm:
+        late = capital.late
+        harm, later, crash = ratio_test.log_harm((capital.harm, late.logs, capital.crash)).tolist()
+        mean = late_starts.log_harm(harm, float(np.logaddexp(later, late.waiting)))
+        lasting = float(tempering.noise(rule.dispersion).lasting_of_arms)
+        return mean / (1 + late.information * lasting), crash
     harm, crash = ratio_test.log_harm((capital.harm, capital.crash)).tolist()
     if rule.dispersion is None or not capital.robust:
         return harm, crash
     return float(robust_test.log_harm(capital.robust, tempering.noise(rule.dispersion))), crash
+
+
+def _look_in_calm(
+    rule: RateMargin, capital: RateCapital, evidence: Counts, noise: tempering.Noise
+) -> RateCapital:
+    """Run a counted look as for independent requests, with late starts."""
+    units = _read_units(evidence)
+    e_c, e_s, x_c, x_s, _ = units
+    if not e_c or not e_s:
+        return capital
+    gain = ratio_test.gain(e_c, e_s, x_c, x_s, ratio=rule.ratio, absolute=rule.absolute)
+    logs = np.array((capital.harm, capital.late.logs))
+    logs[1] = late_starts.begin(logs[1], capital.late.waiting)
+    harm, late = (logs + gain).tolist()
+    odds = rule.ratio * e_c / e_s
+    due = x_s + rule.absolute * e_c / (1 + odds)
+    starts = LateStarts(
+        tuple(late),
+        capital.late.waiting + late_starts.LOG_REMAINING,
+        capital.late.information + due * odds / (1 + odds),
+    )
+    return replace(
+        capital,
+        harm=tuple(harm),
+        late=starts,
+        contrast=compared(
+            _prepare_contrast(rule, capital),
+            _doubt_canary(evidence),
+            rule.ratio,
+            log_divisor=1 + starts.information * float(noise.lasting_of_arms),
+        ),
+    )
 
 
 def _look_under_dispersion(
@@ -121,7 +176,7 @@ def _look_under_dispersion(
         robust=tuple(map(float, state)),
         contrast=compared(
             _prepare_contrast(rule, capital),
-            units,
+            _doubt_canary(evidence),
             rule.ratio,
             _weigh_safety(rule, noise, units, baseline_rate),
             log_divisor,
@@ -163,18 +218,20 @@ def _prepare_contrast(rule: RateMargin, capital: RateCapital) -> Contrast:
 
 
 def _read_units(evidence: Counts) -> Units:
-    return Units(
-        evidence.canary_exposures,
-        evidence.stable_exposures,
-        evidence.canary_bad,
-        evidence.stable_bad,
-        evidence.stable_bad,
-    )
+    """Return what is evidence of harm: of unknown outcome are stable's failures alone."""
+    bad = evidence.stable_bad + evidence.stable_unlabelled
+    return Units(evidence.canary[0], evidence.stable[0], evidence.canary_bad, bad, bad)
+
+
+def _doubt_canary(evidence: Counts) -> Units:
+    """Return what is evidence of safety: of unknown outcome are the canary's failures alone."""
+    bad, reference = evidence.canary_bad + evidence.canary_unlabelled, evidence.stable_bad
+    return Units(evidence.canary[0], evidence.stable[0], bad, reference, reference)
 
 
 def _weigh_crash(rule: RateMargin, units: Units) -> float:
     """Compute the weight of a look's evidence of a crash; less if bad units are clustered."""
-    if rule.dispersion is None:
+    if rule.dispersion is None or rule.dispersion.is_calm:
         return 1.0
     odds = rule.ratio * units.e_c / max(units.e_s, 1)
     noise = tempering.noise(rule.dispersion)

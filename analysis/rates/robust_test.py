@@ -3,9 +3,7 @@
 How it works: three e-processes are averaged with weights fixed before the first look.
 
 1. The ratio test, each look's log-capital divided by the variance inflation of that look.
-2. The same test started at every later look, for harm that begins late. At each look a fixed
-   fraction (`HAZARD`) of the waiting capital starts to bet; the sum of all starts needs only one
-   array, because from then on all of them gain the same.
+2. The same test started at every later look, for harm that begins late (`late_starts`).
 3. Share bets: what the canary's share of a block's bad units pays, whatever their clusters.
 
 Differences that last a pod's life are integrated out: they divide all log-capital by
@@ -24,7 +22,8 @@ from numpy.typing import ArrayLike, NDArray
 from analysis.dispersion import tempering
 from analysis.dispersion.tempering import Noise, floats
 from analysis.log_arrays import column, log_mean, log_sum, row
-from analysis.rates import ratio_test
+from analysis.rates import late_starts, ratio_test
+from analysis.rates.limit import Rise, limit
 from analysis.rates.share_bets import FRACTIONS, RELATED, bias, log_payoff
 
 Array = NDArray[np.float64]
@@ -32,15 +31,11 @@ Array = NDArray[np.float64]
 LATE = 0.2
 """Fraction of the ratio test's capital that is reserved for harm that begins later."""
 
-HAZARD = 1 / 200
-"""Fraction of the waiting capital that starts at each look: half of it within 140 looks."""
-
 _HEDGED = 0.5  # largest weight of share bets in the mean, where pods differ much
 _LEAST = 1e-3
-_NIL = -1e9  # stands for log 0, but finite
 _POINTS, _BETS = ratio_test.POINTS.size, FRACTIONS.size
 _EVEN = np.log(np.full(_BETS, 1 / _BETS))
-SIZE = 2 * _POINTS + _BETS + 6
+SIZE = 4 * _POINTS + _BETS + 6
 """Number of values in a rollout's state."""
 
 
@@ -58,6 +53,8 @@ class RobustState(NamedTuple):
 
     ratio: Array  # (..., 6): tempered ratio test since the first look
     late: Array  # (..., 6): log of the weighted sum of all later starts so far
+    rise: Array  # (..., 6): each point's rise under way, see `limit`
+    rise_looks: Array  # (..., 6): its age in looks
     bets: Array  # (..., 8): share bets, settled blocks only
     waiting: Array  # log of the fraction of the late capital that has not started
     information: Array  # precision of the arms' log ratio
@@ -70,7 +67,7 @@ class RobustState(NamedTuple):
 def start(shape: tuple[int, ...] = ()) -> Array:
     """Create the state before any look, (*shape, SIZE), for `update`."""
     state = np.zeros((*shape, SIZE))
-    state[..., _POINTS : 2 * _POINTS] = _NIL
+    state[..., _POINTS : 2 * _POINTS] = late_starts.NONE
     return state
 
 
@@ -85,7 +82,7 @@ def update(
     """Add one look to the state; where either arm has no exposures nothing changes.
 
     1. The ratio test gains `ratio_test.increment`, divided by `tempering.inflation` phi.
-    2. The start after k looks has the weight LATE HAZARD (1-HAZARD)^k. It gains the same, but at
+    2. A start at a later look (`late_starts`), LATE of the capital in all, gains the same, but at
        most 1 + 1 / (I-1)^2 per look, I the inflation of the past, so that one look in which pods
        differ more than ever before cannot decide alone. (A bound by the look's own phi would fall
        as the canary's bad units rise: more harm would be less evidence.)
@@ -131,11 +128,12 @@ def members(state: ArrayLike, noise: Noise) -> Array:
     """
     now = _unpack(np.asarray(state, dtype=np.float64))
     log_divisor = tempering.total(noise, now.information)
+    settled = np.where(noise.trouble > 0, 1.0, log_divisor)
     late = np.logaddexp(ratio_test.log_harm(now.late), now.waiting)
-    ratio = ratio_test.log_harm(now.ratio / column(log_divisor))
+    ratio = ratio_test.log_harm(now.ratio / column(settled))
     related = np.where(noise.block > 1, RELATED, 1.0)
     bets = log_sum(now.bets / column(log_divisor * related) + _EVEN)
-    return row(ratio, late / log_divisor, bets)
+    return row(ratio, late / settled, bets)
 
 
 def information(state: ArrayLike) -> Array:
@@ -153,17 +151,24 @@ def _add_look(
     expected_n, q = tempering.expected(e_c, e_s, x_s, ratio, absolute)
     gain = ratio_test.increment(e_c, e_s, x_c, x_s, ratio=ratio, absolute=absolute)
     gain = gain / column(tempering.inflation(noise, n, q))
+    precision = now.information + expected_n * q * (1 - q) / tempering.inflation(
+        noise, expected_n, q
+    )
+    is_limited = column(noise.trouble > 0)
+    gain = gain / np.where(is_limited, column(tempering.total(noise, precision)), 1.0)
+    gain, rise = limit(gain, Rise(now.rise, now.rise_looks), column(noise.trouble))
     # The bound uses the inflation of the past: see `update` for why not the look's own.
     most = 1 + 1 / np.maximum(noise.inflation - 1, _LEAST) ** 2
     # Capital that starts now bets in this look already, on the same gain as all earlier starts.
-    begun = np.logaddexp(now.late, column(now.waiting + np.log(HAZARD)))
+    begun = late_starts.begin(now.late, column(now.waiting))
     expected_x_c = n * np.minimum(1.0, q * (1 + bias(noise, q))) + absolute * e_c * (1 - q)
     opened = now._replace(
         ratio=now.ratio + gain,
         late=begun + np.minimum(gain, column(most)),
-        waiting=now.waiting + np.log1p(-HAZARD),
-        information=now.information
-        + expected_n * q * (1 - q) / tempering.inflation(noise, expected_n, q),
+        waiting=now.waiting + late_starts.LOG_REMAINING,
+        rise=rise.gain,
+        rise_looks=rise.looks,
+        information=precision,
         looks=now.looks + 1,
         n=now.n + n,
         x_c=now.x_c + x_c,
@@ -190,14 +195,11 @@ def _settle_block(now: RobustState, noise: Noise) -> RobustState:
 
 def _unpack(state: Array) -> RobustState:
     """Split the flat state, (..., SIZE), into named arrays; `_pack` is the inverse."""
-    points, bets = 2 * _POINTS, 2 * _POINTS + _BETS
-    return RobustState(
-        state[..., :_POINTS],
-        state[..., _POINTS:points],
-        state[..., points:bets],
-        *(state[..., i][()] for i in range(bets, SIZE)),
-    )
+    rest = 4 * _POINTS + _BETS
+    ratio, late, rise, looks = (state[..., i * _POINTS : (i + 1) * _POINTS] for i in range(4))
+    scalars = (state[..., i][()] for i in range(rest, SIZE))
+    return RobustState(ratio, late, rise, looks, state[..., 4 * _POINTS : rest], *scalars)
 
 
 def _pack(now: RobustState) -> Array:
-    return np.concatenate([*now[:3], row(*now[3:])], axis=-1)
+    return np.concatenate([*now[:5], row(*now[5:])], axis=-1)

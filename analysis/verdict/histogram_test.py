@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from analysis.counting.counts import Counts
+from analysis.counting.counts import Counts, EvidenceError
 from analysis.counting.per_pod import PodCounts
 from analysis.dispersion.estimate import Dispersion
 from analysis.dispersion.histogram import estimate_shape
@@ -25,6 +25,10 @@ class HistogramTest:
 
     tolerance: HistogramTolerance
     capital: ShapeCapital = field(default_factory=ShapeCapital)
+
+    weighs_evidence = True
+    is_alone = False
+    is_broken = False
 
     @property
     def dispersion(self) -> Dispersion | None:
@@ -62,11 +66,14 @@ class HistogramTest:
         """Temper all further evidence by the pods' dispersion."""
         return replace(self, tolerance=replace(self.tolerance, dispersion=dispersion))
 
-    def estimate_dispersion(self, past: PodCounts, pods_canary: int) -> Dispersion:
+    def estimate_dispersion(self, past: PodCounts, pods_canary: int | None) -> Dispersion:
         """Estimate the dispersion: of each component the largest at stable's guarded quantiles.
 
-        It is `histogram.estimate_shape`. Raises EvidenceError and ValueError as that does.
+        It is `histogram.estimate_shape`. Raises EvidenceError and ValueError as that does, and
+        EvidenceError where pods are not known.
         """
+        if pods_canary is None:
+            raise EvidenceError("how a histogram varies is learnt from pods only")
         return estimate_shape(past.counts, self.tolerance.worse, pods_canary)
 
     def excess_rate(self, alpha: float) -> None:

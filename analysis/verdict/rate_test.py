@@ -8,6 +8,7 @@ from functools import cached_property
 from analysis.counting.counts import Counts
 from analysis.counting.per_pod import PodCounts
 from analysis.dispersion.estimate import Dispersion, ExposureHistory, estimate
+from analysis.dispersion.totals import estimate_totals
 from analysis.fast_replace import replace
 from analysis.rates import rate
 from analysis.rates import risk_difference as contrasts
@@ -18,12 +19,20 @@ from analysis.verdict.sequential_test import Logs
 
 @dataclass(frozen=True)
 class RateTest:
-    """A `SequentialTest` of two shares of bad units; before any look its capital is empty."""
+    """A `SequentialTest` of two shares of bad units; before any look its capital is empty.
+
+    Whoever starts is slow at first and has not crashed: only failures are watched for a crash.
+    """
 
     margin: RateMargin
     capital: RateCapital = field(default_factory=RateCapital)
+    has_crash_watch: bool = True
 
     tolerance = None
+
+    weighs_evidence = True
+    is_alone = False
+    is_broken = False
 
     @property
     def dispersion(self) -> Dispersion | None:
@@ -40,7 +49,7 @@ class RateTest:
         """The logs of `rate.logs` and of `risk_difference.log_safe`."""
         harm, crash = rate.logs(self.margin, self.capital)
         safe = contrasts.log_safe(self.capital.contrast, self.margin.absolute)
-        return Logs(harm, safe, crash)
+        return Logs(harm, safe, crash if self.has_crash_watch else None)
 
     def learn(self, counts: Counts) -> RateTest:
         """Add only stable's counts to the past, see `rate.learn`."""
@@ -48,6 +57,8 @@ class RateTest:
 
     def watch(self, counts: Counts) -> RateTest:
         """Run a warm-up look, see `rate.watch`. Raises EvidenceError for a histogram's counts."""
+        if not self.has_crash_watch:
+            return self.learn(counts)
         return replace(self, capital=rate.watch(self.margin, self.capital, counts))
 
     def update(self, counts: Counts) -> RateTest:
@@ -62,8 +73,10 @@ class RateTest:
         """Temper all further evidence by the pods' dispersion."""
         return replace(self, margin=replace(self.margin, dispersion=dispersion))
 
-    def estimate_dispersion(self, past: PodCounts, pods_canary: int) -> Dispersion:
+    def estimate_dispersion(self, past: PodCounts, pods_canary: int | None) -> Dispersion:
         """Estimate the bad units' dispersion. Raises as `estimate.estimate` does."""
+        if pods_canary is None:
+            return estimate_totals(past.exposures.sum(axis=1), past.counts[..., 1].sum(axis=1))
         return estimate(ExposureHistory(past.exposures, past.counts[..., 1]), pods_canary)
 
     def excess_rate(self, alpha: float) -> float:

@@ -35,6 +35,18 @@ class SequentialTest(Protocol):
     """A guardrail's margin and the evidence so far; every change returns a new test."""
 
     @property
+    def weighs_evidence(self) -> bool:
+        """Whether it has a share of the joint evidence; what only counts is broken, or is not."""
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether it judges the canary by itself, whatever stable does."""
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether something happened that must not, whatever the evidence."""
+
+    @property
     def dispersion(self) -> Dispersion | None:
         """How stable's pods differ; None assumes independent requests."""
 
@@ -71,9 +83,10 @@ class SequentialTest(Protocol):
     def with_dispersion(self, dispersion: Dispersion) -> Self:
         """Temper all further evidence by the pods' dispersion."""
 
-    def estimate_dispersion(self, past: PodCounts, pods_canary: int) -> Dispersion:
+    def estimate_dispersion(self, past: PodCounts, pods_canary: int | None) -> Dispersion:
         """Estimate the metric's dispersion from stable's past, as `estimate.estimate` does.
 
+        None for `pods_canary` means that pods are not known: totals tell (`estimate_totals`).
         Raises EvidenceError and ValueError as it does.
         """
 

@@ -50,11 +50,12 @@ class Guarded:
 class Judgement:
     """All verdicts of one look.
 
-    `cause` names the guardrails whose own weighted e-process crossed 1/alpha, else ("crash",) or
-    ("joint",); empty if not harmful. `safe`: every guardrail is proven safe. A verdict is of this
-    look only: no earlier verdict is remembered. `log_joint` is the log of the mean; `log_parts` and
-    `log_crash` (None without a rate) are the logs of the contributions of guardrails and crash
-    watch; `log_proofs` is each guardrail's log evidence of safety.
+    `cause` names the guardrails that are broken outright, and those whose own weighted e-process
+    crossed 1/alpha, else ("crash",) or ("joint",); empty if not harmful. `safe`: every guardrail is
+    proven safe. A verdict is of this look only: no earlier verdict is remembered. `log_joint` is
+    the log of the mean; `log_parts` and `log_crash` (None without a rate) are the logs of the
+    contributions of guardrails and crash watch; `log_proofs` is each guardrail's log evidence of
+    safety.
     """
 
     guards: Mapping[str, Guarded] = field(repr=False)
@@ -103,7 +104,8 @@ def judge(guards: Mapping[str, Guarded], alpha: float, beta: float) -> Judgement
 
     The weighted mean of all metrics' e-processes (the weights are importances, fixed before the
     rollout) and of the crash watches is an e-process under any dependence. So the chance of ever
-    reaching 1/alpha with a canary that is harmless on every metric is at most alpha. Safety is
+    reaching 1/alpha with a canary that is harmless on every metric is at most alpha. What must not
+    happen at all has no share of it, and is harm by itself. Safety is
     intersection-union: each metric is tested at beta, without correction. A blind metric retains
     its capital in the mean, because missing data is not evidence of harm, and cannot be safe.
 
@@ -116,15 +118,18 @@ def judge(guards: Mapping[str, Guarded], alpha: float, beta: float) -> Judgement
     if not guards:
         raise ValueError("nothing is guarded")
     shares = _compute_weights(guards)
-    harm = {n: math.log(shares[n]) + g.logs.harm for n, g in guards.items()}
+    harm = {n: math.log(shares[n]) + guards[n].logs.harm for n in shares}
     crash = _compute_log_crash(guards)
     members = [*harm.values(), *([crash] if crash is not None else [])]
-    joint, bar = float(log_sum(np.array(members))), -math.log(alpha)
+    joint, bar = float(log_sum(np.array(members))) if members else 0.0, -math.log(alpha)
     own = tuple(name for name, log in harm.items() if log >= bar)
-    # Only the mean decides. A member includes its weight, so it reaches the bar only if the mean
-    # does: the members that did are the cause.
-    harmful = joint >= bar
+    broken = tuple(name for name, guarded in guards.items() if guarded.test.is_broken)
+    # Of evidence only the mean decides. A member includes its weight, so it reaches the bar only if
+    # the mean does: the members that did are the cause.
     dead = ("crash",) if crash is not None and crash >= bar else ()
+    weighed = (own or dead or ("joint",)) if joint >= bar else ()
+    harm |= {n: bar if n in broken else -math.inf for n in guards.keys() - shares.keys()}
+    harm = {n: harm[n] for n in guards}
     proofs = {n: g.logs.safe for n, g in guards.items()}
     verdicts = {n: _decide(g, harm[n] >= bar, proofs[n], beta) for n, g in guards.items()}
     return Judgement(
@@ -132,8 +137,8 @@ def judge(guards: Mapping[str, Guarded], alpha: float, beta: float) -> Judgement
         alpha,
         beta,
         verdicts,
-        harmful,
-        (own or dead or ("joint",)) if harmful else (),
+        bool(broken or weighed),
+        (*broken, *weighed),
         joint,
         all(verdict.kind == "safe" for verdict in verdicts.values()),
         harm,
@@ -144,6 +149,8 @@ def judge(guards: Mapping[str, Guarded], alpha: float, beta: float) -> Judgement
 
 def _decide(guarded: Guarded, harmful: bool, log_proof: float, beta: float) -> Verdict:
     reason = guarded.blind or guarded.test.problem
+    if harmful and not guarded.test.weighs_evidence:
+        return Verdict("harmful", "it happened, and must not")
     # Harm wins over blindness: evidence gathered before a metric went blind still counts.
     if harmful:
         return Verdict("harmful", f"worse than its margin allows, {_describe_assumption(guarded)}")
@@ -151,6 +158,8 @@ def _decide(guarded: Guarded, harmful: bool, log_proof: float, beta: float) -> V
         return Verdict("blind", reason)
     if log_proof < -math.log(beta):
         return Verdict("undecided")
+    if not guarded.test.weighs_evidence:
+        return Verdict("safe", "it has not happened")
     return Verdict("safe", f"proven within its margin, {_describe_assumption(guarded)}")
 
 
@@ -163,10 +172,11 @@ def _describe_assumption(guarded: Guarded) -> str:
 
 def _compute_weights(guards: Mapping[str, Guarded]) -> dict[str, float]:
     """Compute each metric's weight in the mean, after deducting that of the crash watch."""
-    total = sum(guarded.importance for guarded in guards.values())
+    weighing = {name: guarded for name, guarded in guards.items() if guarded.test.weighs_evidence}
+    total = sum(guarded.importance for guarded in weighing.values())
     # All weights sum to one, so that the mean starts at one.
     left = 1 - CRASH_WEIGHT if _list_crash_logs(guards) else 1.0
-    return {name: left * guarded.importance / total for name, guarded in guards.items()}
+    return {name: left * guarded.importance / total for name, guarded in weighing.items()}
 
 
 def _compute_log_crash(guards: Mapping[str, Guarded]) -> float | None:

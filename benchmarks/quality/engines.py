@@ -4,7 +4,8 @@ How it works: an engine maps streams of counts, and stable's past, to its log ca
 look; a proof maps them to the look of its proof. Arrays replace the loop over rollouts, and the
 formulas are those of `analysis`.
 
-A plan that declares its pods runs SHIPPED and SHIPPED_PROOF. Another plan runs INDEPENDENT and
+A plan that declares its pods runs SHIPPED and SHIPPED_PROOF. Another plan runs DEFAULT and
+DEFAULT_PROOF, which learn from stable's totals, and where there is no past INDEPENDENT and
 INDEPENDENT_PROOF, which take requests as independent.
 """
 
@@ -18,6 +19,7 @@ from numpy.typing import ArrayLike
 
 from analysis.dispersion import tempering
 from analysis.dispersion.estimate import Dispersion, ExposureHistory, estimate
+from analysis.dispersion.totals import estimate_totals
 from analysis.log_arrays import column
 from analysis.rates import excess_bound, ratio_test, robust_test
 from analysis.rates.rate import AGILE, ENOUGH, FIT
@@ -74,6 +76,9 @@ Proof = Callable[[Streams, Past, ArrayLike, ArrayLike, float], Promise]
 A margin is one number, or one for each rollout.
 """
 
+DAY = 2880
+"""Ticks of stable's past from which a plan without pods learns: 24 h of 30 s."""
+
 BRIEF = 20
 """Ticks of stable's past that production sees before the canary's first request."""
 
@@ -100,6 +105,28 @@ def robust_harm(streams: Streams, past: Past) -> Trace:
     refused = np.array([bool(dispersion.problem) for dispersion in dispersions])
     reason = next((dispersion.problem for dispersion in dispersions if dispersion.problem), "")
     return Trace(paths.robust_logs(dispersions, _counts(streams)), refused, reason)
+
+
+def totals_harm(streams: Streams, past: Past) -> Trace:
+    """Run the test of harm as `analysis.rates.rate` does, with a dispersion learnt from totals."""
+    logs = paths.robust_logs(learnt_totals(past), _counts(streams))
+    return Trace(logs, np.zeros(len(logs), dtype=bool))
+
+
+def totals_excess(
+    streams: Streams, past: Past, ratio: ArrayLike, absolute: ArrayLike, beta: float
+) -> Promise:
+    """Run the excess bound as `analysis.rates.rate` does, with a dispersion from totals."""
+    e, x = (counts.sum(axis=-1) for counts in past(ticks=BRIEF))
+    before = Streams(np.zeros_like(e), np.zeros_like(x), e, x)
+    proven = steady(streams, learnt_totals(past), before, ratio, absolute) >= -np.log(beta)
+    return Promise(first(proven), np.zeros(len(proven), dtype=bool))
+
+
+def learnt_totals(past: Past) -> list[Dispersion]:
+    """Estimate each rollout's dispersion from stable's totals over 24 hours."""
+    e, x = (counts.sum(axis=-1) for counts in past(ticks=DAY))
+    return [estimate_totals(exposures, bad) for exposures, bad in zip(e, x, strict=True)]
 
 
 def robust_excess(
@@ -159,11 +186,11 @@ def steady(
     return np.array(logs).T
 
 
-ENGINES: dict[str, Engine] = {"R": likelihood, "robust": robust_harm}
-SHIPPED, INDEPENDENT = "robust", "R"
+ENGINES: dict[str, Engine] = {"R": likelihood, "robust": robust_harm, "totals": totals_harm}
+SHIPPED, INDEPENDENT, DEFAULT = "robust", "R", "totals"
 
-PROOFS: dict[str, Proof] = {"D": excess, "robust D": robust_excess}
-SHIPPED_PROOF, INDEPENDENT_PROOF = "robust D", "D"
+PROOFS: dict[str, Proof] = {"D": excess, "robust D": robust_excess, "totals D": totals_excess}
+SHIPPED_PROOF, INDEPENDENT_PROOF, DEFAULT_PROOF = "robust D", "D", "totals D"
 
 
 def _counts(streams: Streams) -> robust_test.ArmCounts:

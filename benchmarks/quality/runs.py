@@ -33,10 +33,18 @@ class Size:
     promotion: int
     harm: int
     latency: int
+    default: int
 
 
 QUICK = Size(
-    rollback=30, contest=40, dispersion=40, detection=100, promotion=20, harm=60, latency=8
+    rollback=30,
+    contest=40,
+    dispersion=40,
+    detection=100,
+    promotion=20,
+    harm=60,
+    latency=8,
+    default=20,
 )
 FULL = Size(
     rollback=1000,
@@ -46,6 +54,7 @@ FULL = Size(
     promotion=500,
     harm=1000,
     latency=160,
+    default=1000,
 )
 
 

@@ -31,6 +31,21 @@ def retried(rng: np.random.Generator, expected: Array, p: Array) -> tuple[DrawnC
     return e + more, failed + more
 
 
+def clustered(
+    rng: np.random.Generator, expected: Array, p: Array, largest: int
+) -> tuple[DrawnCounts, DrawnCounts]:
+    """Draw bad units in clusters of 1 to `largest`, all sizes alike; `p` is their share.
+
+    Shapes are as in `drawn`. The further units of a cluster are exposures too.
+    """
+    e, clusters = drawn(rng, expected, p * 2 / (largest + 1))
+    sizes = rng.integers(1, largest + 1, int(clusters.sum()))
+    owner = np.repeat(np.arange(clusters.size), clusters.ravel())
+    bad = np.bincount(owner, weights=sizes, minlength=clusters.size).astype(np.int64)
+    x = bad.reshape(clusters.shape)
+    return e + x - clusters, x
+
+
 def spells(
     rng: np.random.Generator, shape: tuple[int, int, int], length: float
 ) -> NDArray[np.bool_]:

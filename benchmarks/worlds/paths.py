@@ -7,9 +7,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from analysis.dispersion import tempering
 from analysis.dispersion.estimate import Dispersion
 from analysis.dispersion.tempering import Noise
-from analysis.rates import excess_bound, robust_test
+from analysis.rates import excess_bound, late_starts, ratio_test, robust_test
+from analysis.rates.late_starts import LATE_SHARE
 from analysis.rates.robust_test import ArmCounts
 
 Array = NDArray[np.float64]
@@ -38,10 +40,52 @@ def robust_logs(
     ratio: float = 1.0,
     absolute: float = 0.0,
 ) -> Array:
-    """Compute the robust test's log e-process after each look: (rollouts, looks)."""
+    """Compute each rollout's log e-process of harm after each look: (rollouts, looks).
+
+    As in `analysis.rates.rate`, a calm past has the ratio test with late starts, any other the
+    robust test.
+    """
+    calm = np.array([dispersion.is_calm for dispersion in dispersions])
+    if calm.all():
+        return _calm_logs(dispersions, counts, ratio=ratio, absolute=absolute)
+    if calm.any():
+        logs = np.empty(np.shape(counts.e_c))
+        for members in (calm, ~calm):
+            some = [d for d, is_member in zip(dispersions, members, strict=True) if is_member]
+            logs[members] = robust_logs(
+                some,
+                ArmCounts(*(np.asarray(v)[members] for v in counts)),
+                ratio=ratio,
+                absolute=absolute,
+            )
+        return logs
     noise = noises(dispersions)
     states = walk(noise, counts, ratio=ratio, absolute=absolute)
     return np.array([robust_test.log_harm(state, noise) for state in states]).T
+
+
+def _calm_logs(
+    dispersions: Sequence[Dispersion], counts: ArmCounts, *, ratio: float, absolute: float
+) -> Array:
+    """Compute the ratio test with late starts after each look: (rollouts, looks)."""
+    lasting = noises(dispersions).lasting_of_arms
+    sums = np.zeros((2, lasting.size, ratio_test.POINTS.size))
+    sums[1] = late_starts.NONE
+    waiting, information, logs = np.zeros(lasting.size), np.zeros(lasting.size), []
+    columns = [np.asarray(v, dtype=np.float64).T for v in counts]
+    for e_c, e_s, x_c, x_s in zip(*columns, strict=True):
+        both = (e_c > 0) & (e_s > 0)
+        begun = np.stack([sums[0], late_starts.begin(sums[1], waiting[:, None])])
+        gain = ratio_test.increment(e_c, e_s, x_c, x_s, ratio=ratio, absolute=absolute)
+        sums = np.where(both[:, None], begun + gain, sums)
+        waiting = waiting + both * late_starts.LOG_REMAINING
+        due, share = tempering.expected(e_c, e_s, x_s, ratio, absolute)
+        information = information + both * due * share * (1 - share)
+        first, later = ratio_test.log_harm(sums)
+        later = np.logaddexp(later, waiting) + np.log(LATE_SHARE)
+        mean = np.logaddexp(first + np.log1p(-LATE_SHARE), later)
+        logs.append(mean / (1 + information * lasting))
+    return np.array(logs).T
 
 
 def below(

@@ -7,7 +7,7 @@ then differ only by chance, pods and time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
@@ -17,6 +17,7 @@ from benchmarks.worlds.draws import (
     Array,
     DrawnCounts,
     autoregressive,
+    clustered,
     delayed,
     drawn,
     retried,
@@ -29,11 +30,27 @@ Scenario = Literal[
 ]  # fmt: skip
 SCENARIOS: tuple[Scenario, ...] = get_args(Scenario)
 
+Hard = Literal[
+    "clusters-3", "clusters-10", "gamma-.3", "gamma-1", "ar1-.4", "ar1-.8", "swing", "drift",
+    "scaled", "rougher", "calmer",
+]  # fmt: skip
+HARD: tuple[Hard, ...] = get_args(Hard)
+"""Further scenarios, which the default test of a plan without pods is held to as well."""
+
 RAMP = (0.01, 0.05, 0.1, 0.25, 0.5)
 """The weight of scenario "ramp", in equal parts of the looks."""
 
 INCIDENT, SPELL, WORSE = 240.0, 90.0, 10.0  # seconds, seconds, factor
 GAMMA, SD, MEMORY, PERSISTENT = 0.25, 0.3, 0.9, {"pods-.1": 0.1, "pods-.3": 0.3}
+
+
+_LARGEST = {"clusters-3": 3, "clusters-10": 10}
+_GAMMA = {"pod-gamma": GAMMA, "gamma-.3": 0.3**2, "gamma-1": 1.0, "scaled": 0.3**2}
+_AR1 = {"ar1-.4": (0.4, 300.0), "ar1-.8": (0.8, 600.0)}  # standard deviation, memory in seconds
+_DAY, _SWING, _DRIFT, _DRIFT_SD = 86400.0, 0.7, 7200.0, 0.6
+_SCALED, _SCALING = 4, 43200.0  # pods more or less than usual, seconds from peak to peak
+_PAST: dict[str, Scenario | Hard] = {"rougher": "gamma-1", "calmer": "iid"}
+_PRESENT: dict[str, Scenario | Hard] = {"rougher": "iid", "calmer": "ar1-.4"}
 
 
 class Streams(NamedTuple):
@@ -77,6 +94,14 @@ class CountsModel:
     pod-bursts: a pod is 10 times as bad for spells of 90 s, 5 % of the time, mean over time 1.
     pods-.1, pods-.3: by exp(u - sd^2/2) per pod for the whole rollout, sd .1 or .3; the history is
         of other pods (every release starts new pods).
+    clusters-3, clusters-10: bad units come in clusters of 1 to 3, or 10, of one pod and look.
+    gamma-.3, gamma-1: as pod-gamma, with the coefficient of variation .3 or 1.
+    ar1-.4, ar1-.8: as pod-ar1, sd .4 with a memory of 5 minutes, or .8 with 10.
+    swing: the base rate swings over a day by a factor of e^.7 either way.
+    drift: the base rate of both arms wanders: the logarithm is an AR(1), sd .6, memory 2 hours.
+    scaled: as gamma-.3, and stable's pods come and go: four more or less within 12 hours.
+    rougher: the past is of gamma-1, the present iid.
+    calmer: the past is iid, the present of ar1-.4.
     skew: each pod is scraped once a look at its own moment, so that a share of each look's counts,
         fixed for the pod, uniform in 0 to 1, is seen one look later; with incidents, because
         without a changing rate a delay has no effect.
@@ -96,7 +121,7 @@ class CountsModel:
         onset: the first look (from 0) with this effect.
     """
 
-    scenario: Scenario = "iid"
+    scenario: Scenario | Hard = "iid"
     rate: float = 20.0
     base: float = 0.01
     tick: float = 30.0
@@ -116,6 +141,8 @@ class CountsModel:
 
     def streams(self, rng: np.random.Generator, rollouts: int) -> Streams:
         """Draw independent rollouts of this world."""
+        if self.scenario in _PRESENT:
+            return replace(self, scenario=_PRESENT[self.scenario]).streams(rng, rollouts)
         shape, weights = (rollouts, self.looks), self.weights()[:, None]
         shared = self._draw_shared(rng, shape)
         late = np.arange(self.looks)[:, None] >= self.onset
@@ -128,12 +155,37 @@ class CountsModel:
 
     def history(self, rng: np.random.Generator, rollouts: int, ticks: int = 1440) -> History:
         """Draw stable with all traffic before each rollout; 1440 ticks of 30 s are 12 h."""
-        shape = (rollouts, ticks)
-        p = self._draw_shared(rng, shape) * self._draw_pod_factors(rng, (*shape, self.pods_stable))
-        return History(*self._draw_counts(rng, np.full((ticks, 1), 1 / self.pods_stable), p))
+        if self.scenario in _PAST:
+            return replace(self, scenario=_PAST[self.scenario]).history(rng, rollouts, ticks)
+        shape, traffic = (rollouts, ticks), self._share_traffic(ticks)
+        shared = self._draw_shared(rng, shape, before=ticks)
+        p = shared * self._draw_pod_factors(rng, (*shape, traffic.shape[1]))
+        return History(*self._draw_counts(rng, traffic, p))
 
-    def _draw_shared(self, rng: np.random.Generator, shape: tuple[int, int]) -> Array:
-        """Draw the bad share that all pods have in common: (rollouts, looks, 1)."""
+    def _share_traffic(self, ticks: int) -> Array:
+        """Return the share of stable's traffic of each of its pods in the past: (ticks, pods)."""
+        if self.scenario != "scaled":
+            return np.full((ticks, self.pods_stable), 1 / self.pods_stable)
+        phase = 2 * np.pi * np.arange(ticks) * self.tick / _SCALING
+        alive = np.rint(self.pods_stable + _SCALED * np.sin(phase))[:, None]
+        is_alive = np.arange(self.pods_stable + _SCALED) < alive
+        return np.where(is_alive, 1 / alive, 0.0)
+
+    def _draw_shared(
+        self, rng: np.random.Generator, shape: tuple[int, int], before: int = 0
+    ) -> Array:
+        """Draw the bad share that all pods have in common: (rollouts, looks, 1).
+
+        The first look is `before` looks before the rollout.
+        """
+        if self.scenario == "swing":
+            at = (np.arange(shape[1]) - before) * self.tick
+            swing = np.exp(_SWING * np.sin(2 * np.pi * at / _DAY))
+            return np.broadcast_to(self.base * swing[:, None], (*shape, 1))
+        if self.scenario == "drift":
+            memory = float(np.exp(-self.tick / _DRIFT))
+            drift = autoregressive(rng, (*shape, 1), _DRIFT_SD, memory)
+            return np.asarray(self.base * np.exp(drift - _DRIFT_SD**2 / 2))
         if self.scenario not in ("incidents", "ramp", "skew"):
             return np.full((*shape, 1), self.base)
         incident = spells(rng, (*shape, 1), INCIDENT / self.tick)
@@ -142,8 +194,13 @@ class CountsModel:
 
     def _draw_pod_factors(self, rng: np.random.Generator, shape: tuple[int, int, int]) -> Array:
         """Draw each pod's own factor, mean 1: (rollouts, looks, pods)."""
-        if self.scenario == "pod-gamma":
-            return rng.gamma(1 / GAMMA, GAMMA, shape)
+        if self.scenario in _GAMMA:
+            variance = _GAMMA[self.scenario]
+            return rng.gamma(1 / variance, variance, shape)
+        if self.scenario in _AR1:
+            sd, memory = _AR1[self.scenario]
+            series = autoregressive(rng, shape, sd, float(np.exp(-self.tick / memory)))
+            return np.asarray(np.exp(series - sd**2 / 2))
         if self.scenario == "pod-ar1":
             return np.asarray(np.exp(autoregressive(rng, shape, SD, MEMORY) - SD**2 / 2))
         if self.scenario == "pod-bursts":
@@ -163,6 +220,8 @@ class CountsModel:
         `traffic` is each pod's share of all traffic, shape (looks, 1).
         """
         expected, p = self.rate * self.tick * traffic, np.minimum(p, 1.0)
+        if self.scenario in _LARGEST:
+            return clustered(rng, expected, p, _LARGEST[self.scenario])
         e, x = retried(rng, expected, p) if self.scenario == "retries" else drawn(rng, expected, p)
         if self.scenario != "skew":
             return e, x

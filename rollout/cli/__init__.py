@@ -26,8 +26,18 @@ COMMANDS = {
     "schema": CommandEntry(
         "rollout.cli.author.schema:schema", "Print the JSON Schema of plans, for editors."
     ),
+    "templates": CommandEntry(
+        "rollout.cli.author.templates:templates", "List metric templates, or show one to copy."
+    ),
+    "mesh": CommandEntry(
+        "rollout.cli.author.mesh:mesh", "Check, compile and compare a platform's mesh documents."
+    ),
     "rehearse": CommandEntry(
         "rollout.cli.author.rehearse:rehearse", "Simulate a plan before it runs."
+    ),
+    "simulate": CommandEntry(
+        "rollout.cli.author.simulate:simulate",
+        "Prove what Surefoot promises, in a simulated world that breaks.",
     ),
     "calibrate": CommandEntry(
         "rollout.cli.author.calibrate:calibrate",

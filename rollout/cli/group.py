@@ -11,9 +11,7 @@ from typing import IO, Any, NamedTuple
 import click
 
 from rollout.cli import streams
-from rollout.errors import InputError, PlanError, SurefootError
-
-INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+from rollout.errors import INTERRUPTED, InputError, PlanError, SurefootError
 
 
 class CommandEntry(NamedTuple):

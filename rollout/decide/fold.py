@@ -17,8 +17,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from analysis import sample_ratio
+from analysis.counting.cursor import Arm
 from analysis.fast_replace import replace
 from rollout.backoff import backoff
+from rollout.decide.evidence.blindness import blindness
 from rollout.decide.evidence.following import begin_again, begin_following, find_end
 from rollout.decide.evidence.update import apply_observation
 from rollout.decide.record.facts import (
@@ -28,15 +30,19 @@ from rollout.decide.record.facts import (
     HookCalled,
     HumanSaid,
     Learned,
+    Lived,
     Observed,
     Started,
     of_rollout,
 )
 from rollout.decide.record.reasons import Reason
 from rollout.decide.record.route_facts import Confirmed, Drifted, Followed, RouteFailed, RouteRead
+from rollout.decide.record.write_id import find_rollout
 from rollout.decide.state.following import Following
+from rollout.decide.state.hooks import call_anew
 from rollout.decide.state.retreat import Retreat
 from rollout.decide.state.rollout import (
+    LOST,
     MOVES,
     TERMINAL,
     HookAttempt,
@@ -45,10 +51,15 @@ from rollout.decide.state.rollout import (
     begin_rollout,
 )
 from rollout.decide.state.traffic_tally import TrafficTally
+from rollout.errors import ReplayError
 
-# Seconds between two attempts: a rollback takes traffic away from a bad version, so its retries
-# never get slow.
-_SLOWEST_RETRY, _SLOWEST_RETRY_BACK = 30.0, 5.0
+SLOWEST_RETRY = 30.0
+"""Seconds between two attempts at most, at the mesh or of a hook."""
+
+_SLOWEST_RETRY_BACK = 5.0  # a rollback takes traffic away from a bad version: it never gets slow
+MOST_REVERTS = 10
+"""Edits between two moves that are written over; one more pauses: somebody does the same."""
+
 # Entering one of these phases starts the deadline again: the ramp's time is not counted.
 _RESTARTS_DEADLINE: set[Phase] = {"holding back", "promoting"}
 
@@ -56,13 +67,60 @@ _RESTARTS_DEADLINE: set[Phase] = {"holding back", "promoting"}
 def fold(state: RolloutState | None, fact: Fact, seq: int) -> RolloutState:
     """Return the state after one more fact.
 
-    Raises ValueError when the first fact of a rollout is not `started`.
+    Raises ReplayError when the first fact of a rollout is not `started`, and for a fact that does
+    not fit what came before it.
     """
-    if isinstance(fact, Started):
-        return begin_rollout(fact)
+    if state is None and not isinstance(fact, Started):
+        raise ReplayError(f"entry {seq} speaks of {fact.rollout}, which was never started")
+    try:
+        if isinstance(fact, Started):
+            return begin_rollout(fact)
+        return _note_blindness(_apply(state, fact, seq), fact)
+    except Exception as error:
+        problem = f"entry {seq} ({fact.kind} of {fact.rollout}) cannot be replayed: {error}"
+        raise ReplayError(problem) from error
+
+
+def _apply(state: RolloutState | None, fact: Fact, seq: int) -> RolloutState:
+    """Return the state after a fact of a rollout that has begun."""
     if state is None:
-        raise ValueError(f"entry {seq} speaks of {fact.rollout}, which was never started")
-    return _HANDLERS[type(fact)](state, fact, seq)
+        raise ReplayError("no rollout has begun")
+    return _HANDLERS[type(fact)](_move_clock(state, fact), fact, seq)
+
+
+def _move_clock(state: RolloutState, fact: Fact) -> RolloutState:
+    """Move the rollout's clock to an entry.
+
+    An entry without lived time moves it as the wall clock does where no entry has it, and else not
+    at all: it is of a process that does not look, such as a person's command.
+    """
+    if fact.lived is not None:
+        clock = max(state.clock, state.started_at + fact.lived)
+        leapt = clock if state.has_leapt(fact.at, clock) else state.leapt_clock
+        return replace(state, clock=clock, is_lived=True, noted_at=fact.at, leapt_clock=leapt)
+    return state if state.is_lived else replace(state, clock=fact.at, noted_at=fact.at)
+
+
+def _note_blindness(state: RolloutState, fact: Fact) -> RolloutState:
+    """Note since which look each guardrail is blind: a hold counts from the first one."""
+    if fact.lived is None or state.is_terminal:
+        return state
+    state = _note_newest_sample(state)
+    names = blindness(state, fact.at)
+    if names.keys() == state.blind_since.keys():
+        return state
+    return replace(
+        state, blind_since={name: state.blind_since.get(name, state.clock) for name in names}
+    )
+
+
+def _note_newest_sample(state: RolloutState) -> RolloutState:
+    guardrails = state.guardrails.values()
+    arms: tuple[Arm, ...] = ("canary", "stable")
+    newest = max((entry.newest(arm) or 0.0 for entry in guardrails for arm in arms), default=0.0)
+    if newest <= state.heard_at:
+        return state
+    return replace(state, heard_at=newest, heard_clock=state.clock)
 
 
 def fold_all(facts: Iterable[tuple[int, Fact]]) -> RolloutState:
@@ -71,7 +129,7 @@ def fold_all(facts: Iterable[tuple[int, Fact]]) -> RolloutState:
     for seq, fact in facts:
         state = fold(state, fact, seq) if of_rollout(fact) else state
     if state is None:
-        raise ValueError("no facts")
+        raise ReplayError("no facts")
     return state
 
 
@@ -83,16 +141,23 @@ def _apply_learned(state: RolloutState, fact: Learned, _seq: int) -> RolloutStat
         for name, guardrail in state.guardrails.items()
         if name in dispersions and name not in fact.unknown
     }
-    return replace(state, learned=fact, guardrails={**state.guardrails, **guardrail_states})
+    return replace(
+        state,
+        learned=fact,
+        learned_at=state.clock,
+        guardrails={**state.guardrails, **guardrail_states},
+    )
 
 
 def _apply_decided(state: RolloutState, fact: Decided, seq: int) -> RolloutState:
     """Change the phase, close the open command, and do what the action asks for."""
     phase = MOVES.get((state.phase, fact.action), state.phase)
     if phase != state.phase and phase in _RESTARTS_DEADLINE:
-        state = replace(state, resumed_at=fact.at)
+        state = replace(state, resumed_at=state.clock, resumed_wall=fact.at)
     # Every decision answers the command that was open, so the command is done with.
     state = replace(state, phase=phase, last=fact, asked=None, drifted=False, looked_at=fact.at)
+    if fact.action != "hold":
+        state = replace(state, reverts=0)
     match fact.action:
         case "hold":
             return state
@@ -122,6 +187,7 @@ def _deliver(state: RolloutState, fact: Decided, seq: int) -> RolloutState:
         following=None,
         first_write=state.first_write or (seq if gives_weight else 0),
         move=fact,
+        moved_at=state.clock,
         delivery=state.delivery.want(fact.split, seq, fact.at),
         stepped=state.stepped or fact.action != "make route",
         is_spared=not gives_weight and _was_only_refused(state),
@@ -139,7 +205,7 @@ def _pause(state: RolloutState, fact: Decided) -> RolloutState:
         first_write=0 if is_unsent else state.first_write,
         following=_end_following(state),
         pause=fact,
-        paused_at=fact.at if state.paused_at is None else state.paused_at,
+        paused_at=state.clock if state.paused_at is None else state.paused_at,
     )
 
 
@@ -161,7 +227,7 @@ def _end_following(state: RolloutState) -> Following | None:
 
 def _resume(state: RolloutState, fact: Decided, seq: int) -> RolloutState:
     """End the pause; after a refusal, write the split again and count its traffic from zero."""
-    state = replace(state, paused_at=None, resumed_at=fact.at)
+    state = replace(state, paused_at=None, resumed_at=state.clock, resumed_wall=fact.at)
     if Reason.ROUTE_AGAIN not in fact.reasons:
         return replace(state, delivery=replace(state.delivery, problem=""))
     # After a refusal nobody knows which split the mesh held meanwhile.
@@ -181,11 +247,11 @@ def _apply_confirmed(state: RolloutState, fact: Confirmed, _seq: int) -> Rollout
     keeps_drift = not delivery.has_to_write or state.plan.spec.on_drift == "adopt"
     return replace(
         state,
-        delivery=delivery.confirm(fact.at),
+        delivery=delivery.confirm(fact.at, state.clock),
         **_end_delivery(state, fact),
         is_unreached=fact.unreachable,
         mirrored_until=fact.at if mirroring_ended else state.mirrored_until,
-        policy_drift=state.policy_drift if keeps_drift else "",
+        policy_drift=state.policy_drift if keeps_drift else fact.left,
         steady_at=None,
     )
 
@@ -217,11 +283,12 @@ def _apply_followed(state: RolloutState, fact: Followed, _seq: int) -> RolloutSt
     return replace(
         state,
         phase=MOVES.get((state.phase, following.end), state.phase),
+        calls=call_anew(state, "notFollowed") if fact.outcome == "not followed" else state.calls,
         following=replace(
             following,
             outcome=fact.outcome,
             sentence=fact.sentence,
-            ended_at=following.ended_at or fact.at,
+            ended_at=following.ended_at or state.clock,
             vouched=None,
         ),
     )
@@ -231,7 +298,7 @@ def _apply_route_failed(state: RolloutState, fact: RouteFailed, _seq: int) -> Ro
     """Count the failed attempt and set the time of the next one."""
     if fact.decision != state.delivery.decision:
         return state
-    slowest = _SLOWEST_RETRY_BACK if state.is_going_back else _SLOWEST_RETRY
+    slowest = _SLOWEST_RETRY_BACK if state.is_going_back else SLOWEST_RETRY
     retry_at = fact.at + backoff(fact.attempt, 1.0, slowest)
     return replace(state, delivery=state.delivery.fail(fact, retry_at))
 
@@ -265,22 +332,53 @@ def _abandon(state: RolloutState, fact: HumanSaid) -> RolloutState:
 def _apply_drifted(state: RolloutState, fact: Drifted, _seq: int) -> RolloutState:
     """Write over the edit, or take it as what the mesh shows, as the plan's `onDrift` says."""
     state = _reset_traffic_evidence(state) if fact.anew else state
+    if not state.first_write:
+        state = replace(state, first_write=_find_lost_write(fact))
     if _is_put_back(state, fact):
-        state = replace(state, put_back_at=fact.at)
+        state = replace(state, put_back_at=state.clock)
     # A write that has all traffic at stable again is repeated, whatever the plan says of drift.
     is_taken_back = state.is_following and state.is_going_back and fact.seen.canary > 0
     is_moved = fact.seen != state.wanted
-    if state.plan.spec.on_drift == "revert" or is_taken_back:
-        return replace(state, delivery=state.delivery.revert(fact.at))
+    if is_taken_back or (state.plan.spec.on_drift == "revert" and _may_revert(state, fact)):
+        return replace(
+            state,
+            delivery=state.delivery.revert(fact.at),
+            reverts=state.reverts + 1,
+        )
     return replace(
         state,
-        delivery=state.delivery.drift(fact.seen, fact.at),
+        drift_writer=fact.writer,
+        is_mark_gone=fact.unmarked,
+        delivery=state.delivery.drift(fact.seen, fact.at, state.clock),
         # A retreat whose split is another now is not followed any more.
         following=state.following if state.is_following or not is_moved else None,
         drifted=True,
         policy_drift=fact.policy,
         steady_at=None,
     )
+
+
+def _find_lost_write(fact: Drifted) -> int:
+    """Return LOST where a decision of this rollout wrote what is seen; 0 where another's did.
+
+    A rollback has to take it back all the same.
+    """
+    return LOST if find_rollout(fact.writer) == fact.rollout else 0
+
+
+def _may_revert(state: RolloutState, fact: Drifted) -> bool:
+    """Return whether an edit may be written over, where the plan says `onDrift: revert`.
+
+    Another controller would write over ours in turn, without end, or has rolled back and left no
+    mark. A split that is wanted because
+    another was refused is no decision's, and every write is exactly one record's. Journals without
+    lived time are decided as they were.
+    """
+    if fact.lived is None:
+        return True
+    is_given_up = state.move is not None and state.move.split != state.wanted
+    is_others = bool(fact.writer) or fact.unmarked
+    return not is_others and not is_given_up and state.reverts < MOST_REVERTS
 
 
 def _is_put_back(state: RolloutState, fact: Drifted) -> bool:
@@ -300,8 +398,12 @@ def _apply_route_read(state: RolloutState, fact: RouteRead, _seq: int) -> Rollou
     retreat = state.retreat
     if retreat is not None and fact.has_endpoints is False:
         retreat = replace(retreat, has_lost_endpoints=True)
-    state = replace(state, route_read=fact, retreat=retreat)
-    if not fact.withdrawn or fact.withdrawn != state.delivery.decision:
+    # A first write that the journal lost is no decision of it: both numbers are 0 then.
+    is_withdrawn = bool(fact.withdrawn) and fact.withdrawn == state.delivery.decision
+    is_before = is_withdrawn or not state.first_write
+    led_before = fact.leading if is_before else (*state.led_before, *fact.lacking)
+    state = replace(state, route_read=fact, retreat=retreat, led_before=led_before)
+    if not is_withdrawn:
         return state
     return replace(
         state,
@@ -315,7 +417,8 @@ def _apply_route_read(state: RolloutState, fact: RouteRead, _seq: int) -> Rollou
 def _reset_traffic_evidence(state: RolloutState) -> RolloutState:
     """Forget the counted traffic shares: the mesh may have held another split meanwhile."""
     guardrail_states = {
-        name: replace(guardrail, expected=0.0) for name, guardrail in state.guardrails.items()
+        name: replace(guardrail, expected=0.0, label_shares=(), labels=TrafficTally())
+        for name, guardrail in state.guardrails.items()
     }
     return replace(
         state,
@@ -327,24 +430,28 @@ def _reset_traffic_evidence(state: RolloutState) -> RolloutState:
 
 def _apply_hook_called(state: RolloutState, fact: HookCalled, _seq: int) -> RolloutState:
     """Note that the hook's call has begun."""
-    call = HookAttempt(attempt=fact.attempt, calling=True, again_at=fact.at)
+    spent = state.calls.get(fact.hook, HookAttempt()).spent
+    call = HookAttempt(attempt=fact.attempt, calling=True, again_at=fact.at, spent=spent)
     return replace(state, calls={**state.calls, fact.hook: call})
 
 
 def _apply_hook_answered(state: RolloutState, fact: HookAnswered, _seq: int) -> RolloutState:
     """Note how the call ended, and when the next one may begin."""
+    spent = state.calls.get(fact.hook, HookAttempt()).spent
     call = HookAttempt(
         attempt=fact.attempt,
-        ok=not fact.problem,
+        ok=not fact.problem and fact.attempt > spent,
         problem=fact.problem,
-        at=fact.at,
-        again_at=fact.at + backoff(fact.attempt, 2.0, 30.0),
+        at=state.clock,
+        again_at=fact.at + backoff(max(fact.attempt - spent, 1), 2.0, 30.0),
+        spent=spent,
     )
     return replace(state, calls={**state.calls, fact.hook: call})
 
 
 _HANDLERS: dict[type, Callable[[RolloutState, Any, int], RolloutState]] = {
     Observed: apply_observation,
+    Lived: lambda state, _fact, _seq: state,
     Learned: _apply_learned,
     Decided: _apply_decided,
     Confirmed: _apply_confirmed,

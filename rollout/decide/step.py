@@ -58,15 +58,20 @@ def choose(view: View) -> Choice:
     raise AssertionError("the last rule always chooses")
 
 
-def step(state: RolloutState, now: float, rollout: str) -> Decided | None:
+def step(
+    state: RolloutState, now: float, rollout: str, lived: float | None = None
+) -> Decided | None:
     """Return the decision at `now`; None where it would only repeat the last hold.
+
+    The decision records `lived`, the rollout's lived time; None: as the wall clock went on.
 
     A hold for the same reasons is not recorded again, unless it answers a command: the person who
     asked must find an answer in the journal.
     """
     if state.is_terminal:
         return None
-    current = view(state, now)
+    lived = state.lived_by(now) if lived is None else lived
+    current = view(state, now, lived)
     choice = choose(current)
     last = state.last
     is_repeated = last is not None and (last.action, last.reasons) == (
@@ -82,6 +87,7 @@ def step(state: RolloutState, now: float, rollout: str) -> Decided | None:
     return Decided(
         rollout=rollout,
         at=now,
+        lived=lived,
         action=choice.action,
         split=choice.split,
         reasons=tuple(map(str, choice.reasons)),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from rollout.demo.stage import Stage
 from rollout.plan.reading.load import load_file
 from rollout.ports import Entry
+from rollout.tick.agenda import Agenda
 from rollout.wire.clock import SystemClock
 from rollout.wire.controller import open_controller
 from rollout.wire.run import pacer
@@ -71,8 +72,10 @@ class DemoStory:
         with open_controller(self.journal) as controller:
             controller.catch_up()
             controller.on_entry = self.heard
-            (rollout,) = controller.start(plans)
-            pace = pacer(controller, [rollout], self.problem)
+            agenda = Agenda(controller)
+            agenda.begin(plans)
+            (rollout,) = agenda.rollouts
+            pace = pacer(agenda, self.problem)
             self._run_in_thread(pace, f"{stable} -> {canary}")
             state = controller.states[rollout]
         now, first = SystemClock().now(), state.first_canary_at

@@ -8,6 +8,7 @@ from rollout.decide.state.rollout import TERMINAL
 from rollout.doctor.finding import Finding
 from rollout.errors import PlanError
 from rollout.kube.kinds import Json
+from rollout.plan.fields.base import RECORDED
 from rollout.plan.kube.resource import describe_mistakes, plan_of
 from rollout.plan.model.plan import Plan
 
@@ -32,7 +33,8 @@ def read(namespace: str, resources: Sequence[Json]) -> tuple[list[Plan], list[Fi
     for resource in resources:
         name = str(resource["metadata"]["name"])
         try:
-            plan = plan_of(resource)
+            # What a controller has taken up goes on, whatever rules are newer than it.
+            plan = plan_of(resource, RECORDED if _is_accepted(resource) else None)
         except PlanError as error:
             findings += [
                 Finding("plan", name, "fail", line, _MEND)
@@ -72,12 +74,16 @@ def _has_ended(resource: Json) -> bool:
     The phase alone is not enough: it stays terminal after the user edits the plan. Only when the
     controller has also observed and accepted the current generation is no edit outstanding.
     """
+    phase = (resource.get("status") or {}).get("phase")
+    return _is_accepted(resource) and phase in TERMINAL
+
+
+def _is_accepted(resource: Json) -> bool:
+    """Tell whether a controller has taken up the plan as it stands."""
     status, generation = resource.get("status") or {}, resource["metadata"].get("generation")
-    return (
-        status.get("observedGeneration") == generation
-        and _index_conditions(status).get("Accepted", {}).get("status") == "True"
-        and status.get("phase") in TERMINAL
-    )
+    is_observed = status.get("observedGeneration") == generation
+    accepted = _index_conditions(status).get("Accepted", {})
+    return is_observed and bool(accepted.get("status") == "True")
 
 
 def _index_conditions(status: Json) -> Json:

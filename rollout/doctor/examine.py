@@ -9,16 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, Protocol
 
 from rollout.doctor import declared, mesh, replicas, rights, secrets, series, setups
 from rollout.doctor.finding import Finding
 from rollout.doctor.journal import has_decision, of_journal
+from rollout.doctor.key import of_key
 from rollout.errors import ClusterError, InputError
 from rollout.journal.location import JournalLocation
 from rollout.kube.kinds import ROLLOUT_PLAN, ROLLOUT_TRIGGER, Kind
+from rollout.observe.selectors.source import list_servers, source_of
 from rollout.observe.survey import Read
 from rollout.plan.model.plan import Plan
+from rollout.plan.model.prometheus import PrometheusServer
 from rollout.ports import Router
 from rollout.redact import redact_values
 
@@ -47,6 +51,8 @@ class Tools:
     envoy: mesh.EnvoyAdmin
     cluster: Callable[[], ClusterAccess]  # raises InputError where there is none
     read: Read
+    apply: Callable[[Sequence[Plan]], Sequence[Plan]] = lambda plans: plans
+    permit: Callable[[Plan], None] = lambda _plan: None  # raises InputError
 
 
 def examine(
@@ -57,6 +63,7 @@ def examine(
     lease: str = "",
     *,
     triggers: bool = False,
+    key_file: Path | None = None,
 ) -> Iterator[Finding]:
     """Yield the findings on everything that the plans need.
 
@@ -64,6 +71,9 @@ def examine(
     several replicas needs. With a namespace and no plans, check the plans declared in it.
     Passwords of URLs are hidden in every finding.
     """
+    # Plans declared in the namespace are run by a controller already, which holds the journal.
+    yield redact_values(of_journal(journal, carried_out=bool(namespace) and not plans))
+    yield from map(redact_values, of_key(journal, key_file, lease))
     findings = _examine_all(plans, namespace, journal, tools, lease, triggers=triggers)
     yield from map(redact_values, findings)
 
@@ -77,21 +87,22 @@ def _examine_all(
     *,
     triggers: bool,
 ) -> Iterator[Finding]:
-    # Plans declared in the namespace are run by a controller already, which holds the journal.
-    yield of_journal(journal, carried_out=bool(namespace) and not plans)
     if namespace and not plans:
         plans, findings = _read_declared_plans(namespace, tools)
         yield from findings
     for plan in plans:
         yield from secrets.of_plan(plan)
-    for url in dict.fromkeys(plan.spec.prometheus.url for plan in plans):
-        answers = series.answers(url, tools.query, tools.now)
+    plans = tools.apply(plans)
+    for plan in plans:
+        yield from _check_permitted(plan, tools)
+    for server in dict.fromkeys(server for plan in plans for server in list_servers(plan)):
+        answers = series.answers(server, tools.query, tools.now)
         yield answers
         # Without an answer every series would fail for the same reason: one finding is enough.
         if answers.level != "fail":
-            of_server = [plan for plan in plans if plan.spec.prometheus.url == url]
-            yield from replicas.of_server(of_server[0], tools.read, tools.now())
-            for plan in of_server:
+            asked = [own for plan in plans if (own := _read_at(plan, server))]
+            yield from replicas.of_server(asked[0], tools.read, tools.now())
+            for plan in asked:
                 yield from series.of_plan(plan, tools.query)
                 yield from setups.of_plan(plan, tools.read, tools.now())
     for plan in plans:
@@ -99,6 +110,13 @@ def _examine_all(
         yield from mesh.of_plan(plan, tools.router, tools.envoy, recorded)
     if namespace or any(plan.spec.route.envoy is None for plan in plans):
         yield from _check_cluster(plans, namespace, tools, lease, triggers=triggers)
+
+
+def _read_at(plan: Plan, server: PrometheusServer) -> Plan | None:
+    """Return a plan with only the guardrails that are read at a server; None without any."""
+    own = [g for g in plan.spec.guardrails if source_of(plan, g).server == server]
+    spec = plan.spec.model_copy(update={"guardrails": own})
+    return plan.model_copy(update={"spec": spec}) if own else None
 
 
 def _read_declared_plans(namespace: str, tools: Tools) -> tuple[Sequence[Plan], Sequence[Finding]]:
@@ -140,6 +158,15 @@ def _check_cluster(
     except (InputError, ClusterError) as error:
         fix = "set KUBECONFIG or --context to a reachable cluster"
         yield Finding("cluster", namespace or "default", "fail", str(error), fix)
+
+
+def _check_permitted(plan: Plan, tools: Tools) -> Iterator[Finding]:
+    """Yield a failure for a plan that a controller with the same list would not take up."""
+    try:
+        tools.permit(plan)
+    except InputError as error:
+        fix = "name another one, or have it added to the file of --allow"
+        yield Finding("plan", plan.name, "fail", str(error), fix)
 
 
 def _check_definition(cluster: ClusterAccess, kind: Kind, namespace: str) -> Finding:

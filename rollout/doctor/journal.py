@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from rollout.decide.record.write_id import WriteId
 from rollout.doctor.finding import Finding, Level
 from rollout.errors import SurefootError
 from rollout.journal.jsonl import RECORDING, LinesJournal
@@ -39,20 +40,20 @@ def of_journal(where: JournalLocation, *, carried_out: bool = False) -> Finding:
 
 def has_decision(where: JournalLocation, write_id: str) -> bool | None:
     """Return whether the journal has the decision that a write id names; None without a journal."""
-    rollout, _, number = write_id.rpartition("/")
-    if not number.isdecimal() or (not is_url(where) and not Path(where).exists()):
+    named = WriteId.parse(write_id)
+    if named is None or (not is_url(where) and not Path(where).exists()):
         return None
     try:
         journal = open_for_reading(where)
     except SurefootError:
         return None
     try:
-        newer = journal.read(int(number) - 1)
+        newer = journal.read(named.decision - 1)
     except SurefootError:
         return None
     finally:
         journal.close()
-    return bool(newer) and (newer[0].seq, newer[0].fact.rollout) == (int(number), rollout)
+    return bool(newer) and WriteId(newer[0].fact.rollout, newer[0].seq) == named
 
 
 def _check_existing(where: JournalLocation, *, carried_out: bool) -> Finding:

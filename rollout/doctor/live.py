@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from rollout.decide.record.write_id import WriteId, find_rollout
 from rollout.decide.text.arms import name_arms
 from rollout.decide.text.comparison import format_split
 from rollout.doctor.finding import Finding
@@ -11,12 +12,10 @@ from rollout.kube.kinds import Json
 from rollout.plan.model.plan import Plan
 from rollout.ports import RouteStatus
 from rollout.route.kube.conditions import git_tool_of
-from rollout.tick.fleet import attempt_id
 
 Recorded = Callable[[str], bool | None]
 """Tells whether the journal has the decision of a write id; None where there is no journal."""
 
-_LONGEST_ATTEMPT = 3  # digits
 _REPORTED = "mend the route or its owner: every step waits until the mesh reports nothing more"
 
 
@@ -26,7 +25,8 @@ def of_weight(plan: Plan, status: RouteStatus, recorded: Recorded) -> Finding:
     weight = f"the route answers: {format_split(split)} for the canary now"
     if not split.canary:
         return Finding("mesh", plan.name, "ok", weight + _describe_pins(status))
-    if not _is_of_plan(writer, plan):
+    write_id = WriteId.parse(writer)
+    if write_id is None or not write_id.is_of(plan):
         return _build_not_at_stable(plan, status)
     if recorded(writer) is False:
         message = f"{weight}, written as {writer}, which this journal does not have"
@@ -64,7 +64,7 @@ def _build_not_at_stable(plan: Plan, status: RouteStatus) -> Finding:
     """Return the failure of a route that gives the canary traffic before the plan begins."""
     stable, canary = name_arms(plan)
     split, writer = status.split, status.write_id
-    rollout = writer.rpartition("/")[0]
+    rollout = find_rollout(writer)
     by = f", written by {f'rollout {rollout}' if rollout else writer}" if writer else ""
     message = (
         f"not-at-stable: the route sends {format_split(split)} to {canary}, which the plan calls "
@@ -80,13 +80,3 @@ def _describe_pins(status: RouteStatus) -> str:
     if not status.pinned:
         return ""
     return f"; these lead to the canary as well and are not moved: {', '.join(status.pinned)}"
-
-
-def _is_of_plan(write_id: str, plan: Plan) -> bool:
-    """Return whether a rollout of this very plan wrote it, in any attempt."""
-    rollout = write_id.rpartition("/")[0]
-    number = rollout.rpartition("-")[2]
-    # A longer number would leave nothing of the digest by which the plan is known.
-    is_number = number.isdecimal() and len(number) <= _LONGEST_ATTEMPT
-    is_retry = is_number and attempt_id(plan.id, int(number)) == rollout
-    return bool(rollout) and (rollout == plan.id or is_retry)

@@ -19,10 +19,12 @@ _FIX = "name one of them, or a querier that merges them, such as Thanos by their
 def of_server(plan: Plan, read: Read, now: float) -> Iterator[Finding]:
     """Ask one question about the past several times: one server answers it alike each time."""
     # Samples become visible late: those of the last two scrapes may come between two answers.
-    at = now - 2 * plan.spec.prometheus.scrape
+    lag = max(guardrail.lag for guardrail in plan.spec.guardrails)
+    at = now - 2 * plan.spec.prometheus.scrape - lag
     query = queries([Ask(plan.id, plan, {})], at)[0]
+    server = query.source.server
     try:
-        answers = {_read_answer(read(query.source.url, query.text, at)) for _ in range(_ASKED)}
+        answers = {_read_answer(read(server, query.text, at)) for _ in range(_ASKED)}
     except ObserveError:
         return  # the other checks say so
     if len(answers) > 1:
@@ -30,7 +32,7 @@ def of_server(plan: Plan, read: Read, now: float) -> Iterator[Finding]:
             "it answers one question differently each time: several servers seem to stand behind "
             "the address, and their samples mix"
         )
-        yield Finding("prometheus", plan.spec.prometheus.url, "warn", message, _FIX)
+        yield Finding("prometheus", server.url, "warn", message, _FIX)
 
 
 def _read_answer(result: object) -> frozenset[object]:

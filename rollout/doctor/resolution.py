@@ -8,10 +8,10 @@ from itertools import combinations
 
 import numpy as np
 
+from analysis.counting.beyond import oriented
 from analysis.counting.counts import EvidenceError
 from analysis.counting.cursor import Cursor, Series, buckets, check
 from analysis.counting.layout import on_common_edges
-from analysis.counting.orientation import oriented
 from analysis.histograms.alternatives import HistogramTolerance
 from analysis.histograms.bucket_test import boundaries
 from analysis.histograms.edges import ENOUGH, choose
@@ -53,13 +53,22 @@ def of_buckets(guardrail: Guardrail, raw: RawPart) -> Iterator[tuple[Level, str,
     message = f"its buckets ({layout}) cannot prove a tolerance of {wanted}: it would be blind"
     least = _find_least(rule, past, cuts)
     if least is None:
-        yield "fail", message, "export finer buckets where stable's values lie"
+        yield (
+            "fail",
+            message,
+            f"export finer buckets where stable's values lie, or {_suggest_edge(guardrail)}",
+        )
         return
     fix = (
         f"set its tolerance to {_format(rule, least)}, the smallest that these buckets prove, or "
-        f"export buckets that are at most {wanted} apart where stable's worst fifth lies"
+        f"export buckets that are at most {wanted} apart where stable's worst fifth lies, or "
+        f"{_suggest_edge(guardrail)}"
     )
     yield "fail", message, fix
+
+
+def _suggest_edge(guardrail: Guardrail) -> str:
+    return f"judge the share beyond one of these edges (`{guardrail.metric.key_of_edge}`)"
 
 
 def _add_up(series: list[Series]) -> tuple[int, ...]:

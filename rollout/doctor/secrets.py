@@ -10,8 +10,8 @@ from rollout.plan.model.plan import Plan
 from rollout.redact import has_secret
 
 _CURE = (
-    "name an address without one, such as that of a proxy on the controller's machine or in its "
-    "pod which adds it, and change the password"
+    "name an address without one (of Prometheus with an access, docs/prometheus.md; else of a "
+    "proxy beside the controller which adds it), and change the password"
 )
 
 

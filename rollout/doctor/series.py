@@ -6,27 +6,33 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from rollout.doctor.finding import Finding
 from rollout.errors import ObserveError
-from rollout.observe.query import Source, metric, quoted, source_of
+from rollout.observe.selectors.promql import format_matchers, format_selector, quoted
+from rollout.observe.selectors.source import CANARY, STABLE, Source, source_of
+from rollout.plan.fields.metric import DeclaredMetric
 from rollout.plan.model.guardrail import Guardrail
 from rollout.plan.model.plan import Plan
+from rollout.plan.model.prometheus import PrometheusServer
 
 Vector = Sequence[tuple[Mapping[str, str], float]]  # labels, value
-Query = Callable[[str, str], Vector]  # URL, PromQL; raises ObserveError
+Query = Callable[[PrometheusServer, str], Vector]  # server, PromQL; raises ObserveError
 
 _LEAST_PODS = 2  # a difference between pods needs two of them
+_NAME_VERSION = "set `labels: {version: ...}` to the label with the version"
 _BOTH = "give each version pods of its own, with its own version label"
 _PODS = "add it in the scrape configuration, or name the pods' label in spec.pods.label"
 
 SKEW = 5.0  # seconds by which the two clocks may differ without a warning
 
 
-def answers(url: str, query: Query, now: Callable[[], float]) -> Finding:
+def answers(server: PrometheusServer, query: Query, now: Callable[[], float]) -> Finding:
     """Check that a Prometheus answers and that its clock agrees with ours."""
+    url = server.url
     try:
-        (_, theirs), *_ = query(url, "vector(time())")
+        (_, theirs), *_ = query(server, "vector(time())")
     except (ObserveError, ValueError) as error:
         message = str(error) or "its answer is empty"
-        fix = "start it, or set spec.prometheus.url to an address that is reachable from here"
+        cure = error.cure if isinstance(error, ObserveError) else ""
+        fix = cure or "start it, or name an address that is reachable from here"
         return Finding("prometheus", url, "fail", message, fix)
     skew = theirs - now()
     if abs(skew) > SKEW:
@@ -51,55 +57,103 @@ def _check_guardrail(subject: str, plan: Plan, guardrail: Guardrail, query: Quer
     One query groups the service's series by every label that the plan relies on. The grouped
     vector answers all questions: which labels exist, which versions, which pods.
     """
-    spec, source = plan.spec, source_of(plan, guardrail)
+    spec, source, metric = plan.spec, source_of(plan, guardrail), guardrail.metric
     pods = [spec.pods.label] if spec.pods else []
-    labels = (source.version, *sorted(guardrail.source.bad), *pods)
-    selector = _format_selector(source, spec.service)
-    service_series = metric(source.series, _build_matchers(source, spec.service))
-    groups = query(source.url, f"count by ({','.join((*labels, '__name__'))}) ({service_series})")
+    arms = [matcher.label for arm in source.arms for matcher in arm] or [source.version]
+    labels = tuple(dict.fromkeys([*arms, *metric.labels, *pods]))
+    service_series = format_selector(source.names, _build_matchers(source, spec.service))
+    groups = query(
+        source.server, f"count by ({','.join((*labels, '__name__'))}) ({service_series})"
+    )
     if not groups:
         return _explain_missing_series(subject, source, spec.service, query)
-    versions = {group.get(source.version, "") for group, _ in groups}
-    for label in labels:
-        # Prometheus leaves out of a group the labels that its series lack.
-        if all(not group.get(label) for group, _ in groups):
-            message = f"no series of {selector} has the label {label}"
-            fix = _PODS if label in pods else _suggest_label(label, source)
-            return Finding("series", subject, "fail", message, fix)
+    problem = _find_missing(source, metric, spec.service, groups, pods)
+    problem = problem or _find_missing_arm(plan, source, groups)
+    if problem:
+        return Finding("series", subject, "fail", *problem)
     stable, canary = spec.stable.version, spec.canary.version
-    if stable not in versions:
-        examples = ", ".join(sorted(versions - {""})[:5])
-        message = f"{selector} has no version {stable}, only {examples or 'series without one'}"
-        fix = "set spec.stable.version to one of these"
-        return Finding("series", subject, "fail", message, fix)
-    if pods and (problem := _check_pods(stable, canary, pods[0], source, groups)):
-        return Finding("series", subject, "warn", *problem)
-    if canary not in versions:
+    if pods and (doubt := _check_pods((stable, canary), pods[0], source, groups)):
+        return Finding("series", subject, "warn", *doubt)
+    remark = f"{_describe_native(source, groups)}{_describe_unseen(metric, groups)}"
+    if not _select_arm(source, CANARY, groups, canary):
         message = f"{stable} has series; {canary} has none yet, as usual before its first request"
-        return Finding("series", subject, "ok", message)
-    message = f"{stable} and {canary} have series{_describe_native(source, groups)}"
-    return Finding("series", subject, "ok", message)
+        return Finding("series", subject, "ok", f"{message}{remark}")
+    return Finding("series", subject, "ok", f"{stable} and {canary} have series{remark}")
+
+
+def _find_missing(
+    source: Source, metric: DeclaredMetric, service: str, groups: Vector, pods: Sequence[str]
+) -> tuple[str, str] | None:
+    """Return which series or label the plan relies on and nobody has, and the cure."""
+    series = [labels for labels, _ in groups]
+    if metric.bad and not any(metric.counts_units(labels) for labels in series):
+        message = f"there is no series {metric.total.series} of all units"
+        return message, "name the counter of all units in `total`"
+    needed = [*([source.version] if source.version else []), *pods]
+    for label in needed:
+        # Prometheus leaves out of a group the labels that its series lack.
+        if all(not labels.get(label) for labels in series):
+            message = f"no series of {_format_selector(source, service)} has the label {label}"
+            return message, _PODS if label in pods else _NAME_VERSION
+    counted = [labels for labels in series if metric.counts_units(labels)]
+    missing = [metric.find_missing_label(labels) for labels in counted]
+    if missing and all(missing):
+        message = f"no series of {_format_selector(source, service)} has the label {missing[0]}"
+        return message, f"export the label {missing[0]}: without it no bad unit is counted"
+    return None
+
+
+def _find_missing_arm(plan: Plan, source: Source, groups: Vector) -> tuple[str, str] | None:
+    """Return why stable has no series, and the cure. Raises ObserveError for unclear arms."""
+    stable = plan.spec.stable.version
+    if _select_arm(source, STABLE, groups, stable):
+        return None
+    selector = _format_selector(source, plan.spec.service)
+    if source.arms:
+        chosen = ",".join(format_matchers(source.arms[0]))
+        message = f"no series of {selector} fits stable's selector {{{chosen}}}"
+        return message, "mend `labels: {arms: {stable: ...}}` by the labels that its series have"
+    versions = {labels.get(source.version, "") for labels, _ in groups} - {""}
+    message = f"{selector} has no version {stable}, only {', '.join(sorted(versions)[:5])}"
+    return message, "set spec.stable.version to one of these"
+
+
+def _select_arm(source: Source, arm: str, groups: Vector, version: str) -> list[Mapping[str, str]]:
+    """Return the labels of one version's groups."""
+    name = arm if source.arms else version
+    return [labels for labels, _ in groups if source.find_version(labels)[1] == name]
+
+
+def _describe_unseen(metric: DeclaredMetric, groups: Vector) -> str:
+    """Return a note on what tells bad units and nobody has, which may be right or misspelt."""
+    if metric.kind == "shape":
+        return ""
+    if metric.has_own_total:
+        labels = set().union(*(labels for labels, _ in groups))
+        unseen = [name for name in metric.labels_of_outcome if name not in labels]
+        what = f"the label {', '.join(unseen)}" if unseen else ""
+    else:
+        is_there = any(metric.counts_bad(labels) for labels, _ in groups)
+        what = "" if is_there else f"what `bad` selects of {metric.bad[0].series}"
+    return f"; no series has {what} now: it is read once a bad unit brings it" if what else ""
 
 
 def _check_pods(
-    stable: str, canary: str, label: str, source: Source, groups: Vector
+    versions: tuple[str, str], label: str, source: Source, groups: Vector
 ) -> tuple[str, str] | None:
     """Return why the pods cannot be compared, and the fix; None when they can.
 
     A pod with series of both versions makes the pod label useless: its differences would count
     for both sides.
     """
-    stable_pods = _collect_pods(stable, label, source, groups)
+    stable, canary = versions
+    stable_pods = {labels.get(label, "") for labels in _select_arm(source, STABLE, groups, stable)}
     if len(stable_pods) < _LEAST_PODS:
         message = f"{stable} has one pod, but measuring how pods differ needs two"
         return message, f"run a second pod of {stable}"
-    both = stable_pods & _collect_pods(canary, label, source, groups)
+    canary_groups = _select_arm(source, CANARY, groups, canary)
+    both = stable_pods & {labels.get(label, "") for labels in canary_groups}
     return (f"{min(both)} has series of both {stable} and {canary}", _BOTH) if both else None
-
-
-def _collect_pods(version: str, label: str, source: Source, groups: Vector) -> set[str]:
-    """Return the pod names of a version, from the label that names pods."""
-    return {group.get(label, "") for group, _ in groups if group.get(source.version) == version}
 
 
 def _describe_native(source: Source, groups: Vector) -> str:
@@ -108,33 +162,37 @@ def _describe_native(source: Source, groups: Vector) -> str:
     Native histograms carry the metric name without `_bucket`. For a metric that is not a histogram
     `native` is empty and never equals the names.
     """
-    native = {source.series.removesuffix("_bucket")} - {source.series}
+    native = {name.removesuffix("_bucket") for name in source.names} - set(source.names)
     names = {group.get("__name__") for group, _ in groups}
     return ", as native histograms" if names == native else ""
 
 
 def _explain_missing_series(subject: str, source: Source, service: str, query: Query) -> Finding:
-    """Tell whether the metric is missing or only its label of the service."""
-    if query(source.url, f"count({metric(source.series, _build_matchers(source))})"):
+    """Tell whether the metric is missing, or only the labels that the plan asks for."""
+
+    def count(matchers: list[str]) -> bool:
+        return bool(query(source.server, f"count({format_selector(source.names, matchers)})"))
+
+    def find(message: str, fix: str) -> Finding:
+        return Finding("series", subject, "fail", message, fix)
+
+    if source.service and count(_build_matchers(source)):
         message = f"{_format_selector(source)} has no {source.service}={quoted(service)}"
         fix = "send it a request, or set `labels: {service: ...}` to the label with its name"
-        return Finding("series", subject, "fail", message, fix)
+        return find(message, fix)
+    if source.where and count([]):
+        wanted = ",".join(format_matchers(source.where))
+        return find(f"no series of {source.names[0]} has {wanted}", "mend `where` or its labels")
     message = f"there is no series {_format_selector(source)}"
-    fix = "scrape what exports it, or choose another template"
-    return Finding("series", subject, "fail", message, fix)
-
-
-def _suggest_label(label: str, source: Source) -> str:
-    if label == source.version:
-        return "set `labels: {version: ...}` to the label with the version"
-    return f"export the label {label}: without it no bad unit is counted"
+    return find(message, "scrape what exports it, or name another metric")
 
 
 def _format_selector(source: Source, service: str = "") -> str:
     """Format a selector for messages; a histogram has the name of its classic buckets."""
-    return f"{source.series}{{{','.join(_build_matchers(source, service))}}}"
+    names = " or ".join(source.names)
+    return f"{names}{{{','.join(_build_matchers(source, service))}}}"
 
 
 def _build_matchers(source: Source, service: str = "") -> list[str]:
-    of_service = [f"{source.service}={quoted(service)}"] if service else []
-    return [*of_service, *(f"{label}={quoted(value)}" for label, value in source.where)]
+    of_service = [f"{source.service}={quoted(service)}"] if service and source.service else []
+    return [*of_service, *format_matchers(source.where)]

@@ -6,11 +6,14 @@ journal, a finding names the values of labels: they say where to look.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from analysis.counting.cursor import Cursor
+from analysis.counting.cursor import Arm, Cursor
 from analysis.counting.layout import DIFFER
 from analysis.counting.walk import SEVERAL
+from rollout.decide.evidence.unlabelled import describe_unlabelled, is_blinding
+from rollout.decide.state.guardrail import UnlabelledUnits
 from rollout.doctor.finding import Finding, Level
 from rollout.doctor.resolution import of_buckets
 from rollout.errors import ObserveError
@@ -37,6 +40,10 @@ _ONE_PROCESS = (
     "`instance` or pod label, or let the workers add up their counters"
 )
 _POD_LABEL = "let the collector keep the label that names the pod, or scrape the pods themselves"
+_LABEL = (
+    "export the label with every unit, or leave out by `where` what has none: up to 5 % count "
+    "against the canary for a promotion, and more blind the guardrail"
+)
 _START = (
     "export `process_start_time_seconds` or created timestamps, or scrape each target before its "
     "first request"
@@ -45,12 +52,13 @@ _LAYOUTS = "give both versions the same buckets, or wait until only one layout i
 _CURES = {
     "both versions return": "set `labels: {version: ...}` to the label that tells them apart",
     DIFFER: _LAYOUTS,
+    " ends at ": "judge at an edge that both versions have, or export a bucket that ends there",
     " is new": _START,
     " fell ": _ONE_PROCESS,
     " keeps jumping": _ONE_PROCESS,
     "NaN or beyond": "mend the scorer: its scores belong on one scale that the buckets cover",
 }
-_OTHERWISE = "see docs/templates.md for what the series must look like"
+_OTHERWISE = "see docs/metrics.md for what the series must look like"
 
 
 def of_plan(plan: Plan, read: Read, now: float) -> Iterator[Finding]:
@@ -83,6 +91,7 @@ def _check(plan: Plan, guardrail: Guardrail, result: Survey, past: float) -> Ite
             *_describe_collectors(result.raw, result),
             *_describe_starts(result.raw, result),
             *_describe_layouts(result.raw),
+            *_describe_unlabelled(guardrail, result.raw),
             *of_buckets(guardrail, result.raw),
         ):
             yield find(level, message, fix)
@@ -102,6 +111,23 @@ def _check_problem(result: Survey, find: Find, past: float) -> Iterator[Finding]
 
 def _choose_cure(text: str) -> str:
     return next((cure for words, cure in _CURES.items() if words in text), _OTHERWISE)
+
+
+def _describe_unlabelled(guardrail: Guardrail, raw: RawPart) -> Iterator[tuple[Level, str, str]]:
+    """Tell of units whose outcome nobody can tell, as a rollout would that began with them."""
+    units: Counter[tuple[Arm, bool]] = Counter()
+    for entry in raw.series:
+        if entry.total and not entry.edges:
+            newest = int(entry.samples[-1][1][0])
+            units[entry.arm, False] += newest
+            units[entry.arm, True] += newest * entry.unlabelled
+    arms: tuple[Arm, ...] = ("canary", "stable")
+    unlabelled = UnlabelledUnits(
+        *(units[arm, is_bare] for is_bare in (True, False) for arm in arms)
+    )
+    if unlabelled.canary or unlabelled.stable:
+        level: Level = "fail" if is_blinding(unlabelled) else "warn"
+        yield level, describe_unlabelled(unlabelled, guardrail.metric), _LABEL
 
 
 def _format_labels(raw: RawPart, key: Key, names: Iterable[str] = ()) -> str:

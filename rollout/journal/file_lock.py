@@ -5,6 +5,7 @@ It is an `flock`, so the kernel frees it when its process dies, however it dies.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import time
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rollout.errors import JournalBusyError, JournalError
+from rollout.journal.location import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +28,7 @@ def lock_file(journal: Path) -> Path:
 
     Links are resolved first, so that two names of one journal share one lock.
     """
-    real = journal.resolve()
+    real = resolve(journal)
     return real.with_name(real.name + ".lock")
 
 
@@ -38,9 +40,11 @@ def hold(journal: Path) -> Iterator[None]:
     """
     path = lock_file(journal)
     try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        # Never through a link: whoever may write the folder could have any file truncated.
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     except OSError as error:
-        raise JournalError(f"the lock {path} cannot be opened: {error.strerror}") from error
+        reason = "it is a link" if error.errno == errno.ELOOP else error.strerror
+        raise JournalError(f"the lock {path} cannot be opened: {reason}") from error
     try:
         if not _acquire(handle):
             other = _read_pid(handle) or "unknown"
@@ -55,7 +59,7 @@ def hold(journal: Path) -> Iterator[None]:
 def holder(journal: Path) -> int | None:
     """The process id of the lock's holder (0: not recorded), or None when the lock is free."""
     try:
-        handle = os.open(lock_file(journal), os.O_RDONLY)
+        handle = os.open(lock_file(journal), os.O_RDONLY | os.O_NOFOLLOW)
     except OSError:
         return None
     try:

@@ -23,7 +23,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
 from rollout.decide.record.facts import FACT, Fact
-from rollout.errors import JournalError, JournalMovedError
+from rollout.errors import FactError, JournalError, JournalMovedError
 from rollout.ports import Entry
 
 if TYPE_CHECKING:
@@ -51,13 +51,13 @@ def document(fact: Fact) -> dict[str, Any]:
 
     Infinity, which a histogram's last edge is, becomes the text `Infinity`.
 
-    Raises JournalError for what JSON cannot hold: NaN, foreign number types, broken text.
+    Raises FactError for what JSON cannot hold: NaN, foreign number types, broken text.
     """
     try:
         text = _WRITER.dump_json(fact, warnings="error")
         parsed: dict[str, Any] = json.loads(text, parse_constant=_parse_constant)
     except (PydanticSerializationError, ValueError) as error:
-        raise JournalError(f"a {fact.kind} fact cannot be written: {error}") from error
+        raise FactError(f"a {fact.kind} fact cannot be written: {error}") from error
     return parsed
 
 
@@ -136,21 +136,42 @@ def _raise_misplaced(before: Row, row: Row, rows: Sequence[Row]) -> NoReturn:
     raise JournalError(f"entry {expected} is missing: a gap before entry {row.seq}")
 
 
-def check_last(last: Row, after: int) -> None:
-    """Raise JournalMovedError unless the journal still ends with entry `after`."""
-    if last.seq != after:
-        raise JournalMovedError(
-            f"another writer appended to the journal: its last entry is {last.seq}, not {after}"
-        )
+@dataclass
+class NewestRow:
+    """The newest row that a process has read or appended: the journal may not lose it.
 
-
-def check_kept(after: int, *, is_present: bool) -> None:
-    """Raise JournalError when an entry that was read before is no longer in the journal.
-
-    `after` is 0 when nothing was read yet: then nothing can be missing.
+    An older backup that was put back under a running controller, and to which others appended
+    since, has as many rows, and another one in this place.
     """
-    if after and not is_present:
-        raise JournalError(f"entry {after} is missing: the journal was cut or replaced")
+
+    newest: Row = START
+
+    def note(self, row: Row) -> None:
+        """Note the newest row."""
+        self.newest = row
+
+    def check_last(self, last: Row, after: int) -> None:
+        """Check that the journal still ends with entry `after`, as it was read.
+
+        Raises JournalMovedError where it is longer or shorter, JournalError where it is another.
+        """
+        if last.seq != after:
+            raise JournalMovedError(
+                f"another writer appended to the journal: its last entry is {last.seq}, not {after}"
+            )
+        self.check_kept(after, last)
+
+    def check_kept(self, after: int, present: Row | None) -> None:
+        """Raise JournalError when an entry that was read before is no longer in the journal.
+
+        `after` is 0 when nothing was read yet: then nothing can be missing.
+        """
+        if not after:
+            return
+        if present is None or present.seq != after:
+            raise JournalError(f"entry {after} is missing: the journal was cut or replaced")
+        if after == self.newest.seq and present.hash != self.newest.hash:
+            raise JournalError(f"entry {after} is another one: the journal was cut or replaced")
 
 
 def _describe(row: Row) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,12 +33,17 @@ def to_lines(rows: Iterable[Row]) -> Iterator[str]:
 
 
 def export(rows: Iterable[Row], path: Path) -> None:
-    """Write rows to a new `.jsonl` file, a recording. Raises InputError when that fails."""
+    """Write rows to a new `.jsonl` file, a recording, for its owner's eyes alone.
+
+    A link in its place, wherever it leads, is a file that exists already. Raises InputError when
+    that fails.
+    """
     if path.suffix != RECORDING:
         raise InputError(f"{path}: the name of an export ends in {RECORDING}")
     text = "".join(f"{line}\n" for line in to_lines(rows))
     try:
-        with path.open("x", encoding="utf-8", newline="\n") as file:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
             file.write(text)
     except FileExistsError as error:
         raise InputError(f"{path} exists already: choose another name") from error
@@ -69,7 +75,11 @@ def _parse_line(number: int, line: str) -> Row:
         raise JournalError(
             f"line {number} is not a journal entry: it needs seq, previous, hash and fact"
         )
-    return Row(members["seq"], canonical(members["fact"]), members["previous"], members["hash"])
+    try:
+        text = canonical(members["fact"])
+    except ValueError as error:  # 1e999 is infinite to Python, and no JSON
+        raise JournalError(f"line {number} is not a journal entry: {error}") from error
+    return Row(members["seq"], text, members["previous"], members["hash"])
 
 
 def _reject_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

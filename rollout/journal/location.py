@@ -25,6 +25,14 @@ def default_path() -> Path:
     return folder / "surefoot" / "journal.db"
 
 
+def resolve(path: Path) -> Path:
+    """Return a path without symbolic links; a loop of them stays, and is no file that opens.
+
+    `Path.resolve` raises RuntimeError for a loop before Python 3.13.
+    """
+    return Path(os.path.realpath(path))
+
+
 def is_url(where: JournalLocation) -> bool:
     """Whether a location is a database URL and not a path."""
     return isinstance(where, str) and "://" in where

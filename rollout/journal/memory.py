@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rollout.journal.hash_chain import START, Row, check_kept, check_last, parse, seal_all, verify
+from rollout.journal.hash_chain import START, NewestRow, Row, parse, seal_all, verify
 from rollout.journal.scan import check_picked, scan
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class MemoryJournal:
     def append(self, facts: Sequence[Fact], after: int) -> list[Entry]:
         """See rollout.ports.Journal."""
         last = self._rows[-1] if self._rows else START
-        check_last(last, after)
+        NewestRow(last).check_last(last, after)
         rows = seal_all(last, facts)
         entries = [parse(row) for row in rows]
         self._rows += rows
@@ -36,7 +36,9 @@ class MemoryJournal:
     def rows(self, after: int = 0) -> list[Row]:
         """The sealed rows after entry `after`."""
         # Verified rows are numbered from 1 without a gap: row n is at index n - 1.
-        check_kept(after, is_present=after <= len(self._rows))
+        NewestRow().check_kept(
+            after, self._rows[after - 1] if 0 < after <= len(self._rows) else None
+        )
         return self._rows[after:]
 
     def read(self, after: int = 0) -> list[Entry]:

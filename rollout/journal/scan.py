@@ -26,7 +26,8 @@ AT_ONCE = 500  # rows that are in memory at a time
 # Canonical text has its keys sorted, so an observation without problems begins exactly like this.
 # One with problems, or with a rollout id that JSON escapes, does not match and is parsed.
 _OBSERVATION_START = re.compile(
-    r'\{"at":([^,"]+),"kind":"observed","problems":\{\},"rollout":"([^"\\]+)","series":'
+    r'\{"at":([^,"]+),"kind":"observed",(?:"lived":[^,"]+,)?"problems":\{\},'
+    r'"rollout":"([^"\\]+)","series":'
 )
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import kubernetes.config
@@ -12,12 +12,16 @@ from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
+from rollout.answers.http import Limits, limit_pools
+from rollout.answers.json_text import check_depth, parse_json
 from rollout.errors import ClusterError, InputError
 from rollout.kube.kinds import Json, Kind
 
 _CONFIG: Any = kubernetes.config  # the library has no types
 _MANAGER = "surefoot"
 _TIMEOUT = (2.0, 5.0)  # seconds to connect, and between two chunks of an answer
+# A list of thousands of objects may take a while. A watch ends by itself long before this.
+_LIMITS = Limits(times=3.0, most=256 * 2**20, plain=True)
 
 
 class Cluster:
@@ -68,7 +72,9 @@ class Cluster:
         path = _build_path(kind, namespace, body["metadata"]["name"])
         call = self._objects.patch_namespaced_custom_object
         document = {"apiVersion": kind.api_version, "kind": kind.name, **body}
-        self._write(call, *path, document, _content_type="application/apply-patch+yaml")
+        options = {"field_manager": _MANAGER, "_content_type": "application/apply-patch+yaml"}
+        with in_words():
+            self._call(call, *path, document, **options)  # it answers in YAML, which nobody needs
 
     def delete(self, kind: Kind, namespace: str, name: str, metadata: Json) -> None:
         """Delete the object of this `uid` and `resourceVersion`; 409 if it is another one."""
@@ -87,12 +93,14 @@ class Cluster:
     def tell(self, event: Json) -> None:
         """Create an Event; if one of its name exists, it was created before and nothing is done."""
         try:
-            self._write(
-                self._core.create_namespaced_event,
-                event["metadata"]["namespace"],
-                event,
-                _preload_content=False,  # we do not need the answer as a model
-            )
+            with in_words():
+                self._call(
+                    self._core.create_namespaced_event,
+                    event["metadata"]["namespace"],
+                    event,
+                    field_manager=_MANAGER,
+                    _preload_content=False,  # we do not need the answer as a model
+                )
         except ClusterError as error:
             if error.status != 409:
                 raise
@@ -106,16 +114,16 @@ class Cluster:
         attributes = {"verb": verb, "group": group, "resource": plural, "subresource": subresource}
         attributes |= {"namespace": namespace, "name": name}
         review = {"spec": {"resourceAttributes": attributes}}
-        answer: Any = self._ask(self._access.create_self_subject_access_review, review)
-        return bool(answer.status.allowed)
+        with in_words():
+            answer = self._call(self._access.create_self_subject_access_review, review)
+            return bool(answer.status.allowed)
 
     def endpoint_slices(self, namespace: str, service: str) -> list[Json]:
         """Return the EndpointSlices of a Service."""
         path = "discovery.k8s.io", "v1", namespace, "endpointslices"
         selector = f"kubernetes.io/service-name={service}"
         call = self._objects.list_namespaced_custom_object
-        items: list[Json] = self._ask(call, *path, label_selector=selector)["items"]
-        return items
+        return _get_items(self._ask(call, *path, label_selector=selector))
 
     def service(self, namespace: str, name: str) -> Json:
         """Return a Service."""
@@ -126,8 +134,7 @@ class Cluster:
         """Return the pods that have all of these labels."""
         selector = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
         call = self._core.list_namespaced_pod
-        items: list[Json] = self._ask_core(call, namespace, label_selector=selector)["items"]
-        return items
+        return _get_items(self._ask_core(call, namespace, label_selector=selector))
 
     def first(self, kind: Kind, namespace: str) -> Json:
         """List one object at most, to check that the kind exists and may be listed."""
@@ -139,7 +146,7 @@ class Cluster:
         path = kind.group, kind.version, namespace, kind.plural
         answer = self._ask(self._objects.list_namespaced_custom_object, *path)
         head = {"apiVersion": kind.api_version, "kind": kind.name}
-        return [{**head, **item} for item in answer["items"]]
+        return [{**head, **item} for item in _get_items(answer)]
 
     def _write(self, call: Callable[..., Any], *arguments: Any, **options: Any) -> Json:
         """Send what changes an object, as field manager `surefoot`.
@@ -150,18 +157,50 @@ class Cluster:
 
     def _ask_core(self, call: Callable[..., Any], *arguments: Any, **options: Any) -> Json:
         """Ask for built-in objects, as plain data like all others."""
-        answer: Any = self._ask(call, *arguments, _preload_content=False, **options)
-        document: Json = json.loads(answer.data)
-        return document
+        with in_words():
+            answer: Any = self._call(call, *arguments, _preload_content=False, **options)
+            return _check(parse_json(answer.data))
 
     def _ask(self, call: Callable[..., Any], *arguments: Any, **options: Any) -> Json:
-        try:
-            answer: Json = call(*arguments, _request_timeout=_TIMEOUT, **options)
-        except ApiException as error:
-            raise refusal(error) from None
-        except (HTTPError, OSError) as error:
-            raise silence(error) from None
-        return answer
+        with in_words():
+            return _check(self._call(call, *arguments, **options))
+
+    def _call(self, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        return call(*arguments, _request_timeout=_TIMEOUT, **options)
+
+
+@contextmanager
+def in_words() -> Iterator[None]:
+    """Turn whatever the client raises into a ClusterError.
+
+    It reads answers into models, so an odd one makes it raise errors of many kinds.
+    """
+    try:
+        yield
+    except ApiException as error:
+        raise refusal(error) from None
+    except (HTTPError, OSError) as error:
+        raise silence(error) from None
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        problem = f"{type(error).__name__}: {error}"
+        raise ClusterError(f"the API server's answer cannot be used: {problem}") from None
+
+
+def _check(answer: Any) -> Json:
+    """Return an answer that is an object. Raises TypeError, ValueError for any other."""
+    if not isinstance(answer, dict):
+        raise TypeError("it is no object")
+    check_depth(answer)
+    return answer
+
+
+def _get_items(answer: Json) -> list[Json]:
+    """Return a list's items. Raises ClusterError."""
+    with in_words():
+        items = answer["items"]
+        if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+            raise TypeError("it is no list of objects")
+        return items
 
 
 def _build_path(kind: Kind, namespace: str, name: str) -> tuple[str, ...]:
@@ -181,13 +220,15 @@ def connect(context: str | None = None) -> Cluster:
     except (kubernetes.config.ConfigException, OSError) as error:
         raise InputError(f"no cluster: {error}") from None
     settings.retries = False  # urllib3 would retry at once, four times; our callers back off
-    return Cluster(client.ApiClient(settings))
+    api = client.ApiClient(settings)
+    limit_pools(api.rest_client.pool_manager, _LIMITS)
+    return Cluster(api)
 
 
 def refusal(error: ApiException) -> ClusterError:
     """Build the error of an API server that answered, with its own message."""
     try:
-        message = str(json.loads(error.body or "")["message"])
+        message = str(parse_json(error.body or "")["message"])
     except (TypeError, ValueError, KeyError):
         message = str(error.reason)
     return ClusterError(f"the API server said {error.status}: {message}", error.status or 0)

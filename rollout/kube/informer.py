@@ -97,7 +97,7 @@ class Informer:
             self._synced.set()  # the informer starts to watch only when its cache holds the list
         answer = self._send(options)
         self._requests, self._watching = 1, watch
-        return answer if watch else _listed(answer)
+        return answer
 
     def _send(self, options: dict[str, Any]) -> Any:
         scope = {"namespace": self._namespace} if self._namespace else {}
@@ -107,13 +107,17 @@ class Informer:
         # The server itself ends a watch after `relist` seconds; 15 more are a margin.
         timeout = (_CONNECT, self._relist + 15.0)
         try:
-            return self._call(**path, **options, _request_timeout=timeout)
+            answer = self._call(**path, **options, _request_timeout=timeout)
+            return answer if "watch" in options else _listed(answer)
         except ApiException as error:
             message = _UNKNOWN if error.status == _NOT_FOUND else refusal(error)
             self._on_problem(f"cannot watch {self._kind.plural}: {message}")
             raise
         except (HTTPError, OSError) as error:
             self._on_problem(f"cannot watch {self._kind.plural}: {silence(error)}")
+            raise
+        except Exception as error:
+            self._on_problem(f"cannot watch {self._kind.plural}: an odd answer ({error!r})")
             raise
 
 

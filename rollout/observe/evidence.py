@@ -16,6 +16,7 @@ from itertools import pairwise
 
 from analysis.counting.belief import find_open
 from analysis.counting.cursor import Arm, Series
+from analysis.counting.plain import NOTHING, Plain
 from rollout.observe.matrix import (
     Item,
     by_version,
@@ -23,7 +24,9 @@ from rollout.observe.matrix import (
     read_matrix,
     read_samples,
 )
-from rollout.observe.query import Query, QueryPart, Source, match_any, selector_of
+from rollout.observe.query import Query, QueryPart, selector_of
+from rollout.observe.selectors.promql import match_any
+from rollout.observe.selectors.source import Source
 
 Key = tuple[Arm, str]
 Target = tuple[str, str]  # the labels job and instance
@@ -38,24 +41,30 @@ _NAMES_PROCESS = re.compile(
 
 @dataclass(frozen=True)
 class RawPart:
-    """One guardrail's series with all samples of the window, and their labels."""
+    """One guardrail's series with all samples of the window, and their labels.
+
+    Of very many series those that only rise are in `plain`, counted already; `newest` is then the
+    time of the newest sample of all, else 0, and `processes` the scraped targets of all.
+    """
 
     query_part: QueryPart
     source: Source
     series: Sequence[Series]
     labels: Mapping[Key, Mapping[str, str]]
+    plain: Plain = NOTHING
+    newest: float = 0.0
+    processes: Mapping[Key, str] = field(default_factory=dict)
 
     @property
     def fixed(self) -> set[str]:
         """The labels whose meaning the plan declares."""
-        source = self.source
-        bad = self.query_part.template.bad
-        return {source.service, source.version, *bad, *dict(source.where)}
+        return list_fixed(self.source, self.query_part)
 
     @cached_property
     def open(self) -> set[Key]:
         """The series whose evidence matters. Raises EvidenceError."""
-        return find_open(self.query_part.cursor, self.series) | {*self.returned}
+        opened = find_open(self.query_part.cursor, self.series, self.plain)
+        return opened | {*self.returned}
 
     @cached_property
     def by_target(self) -> Mapping[Target | None, Sequence[Series]]:
@@ -82,6 +91,11 @@ class RawPart:
                 if back := tuple((max(between), end) for end, between in missed if between):
                     returned[key] = back
         return returned
+
+
+def list_fixed(source: Source, query_part: QueryPart) -> set[str]:
+    """Return the labels whose meaning a guardrail's plan declares."""
+    return {*source.declared, *query_part.metric.labels_of_outcome}
 
 
 def list_times(raw: RawPart, entry: Series) -> list[float]:
@@ -148,7 +162,7 @@ def build_queries(query: Query, keys: Sequence[tuple[RawPart, Key]]) -> Iterator
     if not keys:
         return
     window = query.text[query.text.rindex("[") :]
-    created = re.sub(r"_(total|bucket)$", "", query.source.series) + "_created"
+    created = [re.sub(r"_(total|bucket)$", "", name) + "_created" for name in query.source.names]
     yield selector_of(created, query.source, query.parts) + window, True
     targets = {read_target(raw.labels[key]) for raw, key in keys} - {None}
     if targets:

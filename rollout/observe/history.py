@@ -1,4 +1,4 @@
-"""Reads stable's past pod by pod: the range queries, and counts per tick from their answers."""
+"""Reads stable's past, by pod or in total: range queries, and counts per tick from answers."""
 
 from __future__ import annotations
 
@@ -6,19 +6,24 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from analysis.counting.counts import EvidenceError
 from analysis.counting.cursor import Series
 from analysis.counting.per_pod import PodCounts, TickGrid, count
+from analysis.dispersion.estimate import LEAST_TICKS
 from rollout.errors import ObserveError
-from rollout.observe.matrix import Item, by_version, one_form, series_of
-from rollout.observe.query import Query, QueryPart, Source, queries, selector
-from rollout.plan.model.plan import Pods
+from rollout.observe.matrix import Item, by_version, group_by_series, one_form, series_of
+from rollout.observe.past_totals import count_gains, sum_gains
+from rollout.observe.query import QueryPart, queries, selector
+from rollout.observe.selectors.source import Source
 from rollout.ports import Ask, PodHistory
 
 T = TypeVar("T")
 
+_TOTALS = 86400.0  # seconds of the past where pods are not known
+_MOST_TICKS = 2880  # looks that suffice then, at short intervals
 _CHUNK = 240  # steps in one answer, so that it stays small with many pods and buckets
 # Scrapes at the start of the range in which a series that appears is not taken as new: as at a
 # rollout's first look, its counter may hold units from before the range.
@@ -42,7 +47,7 @@ class PastQuery:
     text: str
     parts: tuple[QueryPart, ...]
     grid: TickGrid
-    pods: Pods
+    label: str | None  # None asks for a version's totals
 
     def chunks(self) -> Iterator[Chunk]:
         """Yield the grid in pieces, oldest first."""
@@ -53,18 +58,26 @@ class PastQuery:
 
 
 def past_queries(ask: Ask, now: float) -> list[PastQuery]:
-    """Return the queries for stable's past; none if the plan declares no pods."""
+    """Return the queries for the past: by pod if the plan declares them, else rates' totals."""
     spec = ask.plan.spec
+    history = spec.pods.history if spec.pods else _TOTALS
+    ticks = math.floor(history / spec.interval)
     if spec.pods is None:
-        return []
-    ticks = math.floor(spec.pods.history / spec.interval)
-    end = math.floor(now / spec.interval) * spec.interval
+        ticks = max(LEAST_TICKS, min(ticks, _MOST_TICKS))
+    lag = max(guardrail.lag for guardrail in spec.guardrails)
+    end = math.floor((now - lag) / spec.interval) * spec.interval
     grid = TickGrid(end - ticks * spec.interval, spec.interval, ticks)
-    return [_build_past_query(query, grid, spec.pods) for query in queries([ask], now)]
-
-
-def _build_past_query(query: Query, grid: TickGrid, pods: Pods) -> PastQuery:
-    return PastQuery(query.source, selector(query.source, query.parts), query.parts, grid, pods)
+    label = spec.pods.label if spec.pods else None
+    choose = selector if spec.pods else partial(sum_gains, step=spec.interval)
+    is_read = {
+        g.name: g.never is None and (spec.pods is not None or g.bad_margin is not None)
+        for g in spec.guardrails
+    }
+    return [
+        PastQuery(query.source, choose(query.source, parts), parts, grid, label)
+        for query in queries([ask], now)
+        if (parts := tuple(p for p in query.parts if is_read[p.guardrail]))
+    ]
 
 
 def pasts(query: PastQuery, results: Sequence[object]) -> PodHistory:
@@ -85,8 +98,13 @@ def _count_part(query: PastQuery, query_part: QueryPart, results: Sequence[objec
     for result in results:
         for key, added in by_version(query.source, result).items():
             items[key] += added
+    if query.label is None:
+        own = items.get((query_part.service, query_part.stable))
+        if not own:
+            raise ObserveError(f"Prometheus has no history of {query_part.stable}")
+        return count_gains(own, query_part.metric, query.grid)
     stable, canary = (
-        _group_by_pod(items.get((query_part.service, version), ()), query.pods.label)
+        _group_by_pod(items.get((query_part.service, version), ()), query.label)
         for version in (query_part.stable, query_part.canary)
     )
     if not stable:
@@ -120,7 +138,8 @@ def _merge_chunks(query: PastQuery, query_part: QueryPart, items: Sequence[Item]
             _concatenate(earlier.histograms, item.histograms),
         )
     (uniform,) = one_form([list(merged.values())])
-    return series_of(uniform, query.source, query_part.template, "stable")
+    groups = group_by_series(uniform, query.source, query_part.metric)
+    return series_of(groups, query_part.metric, "stable")
 
 
 def _concatenate(first: list[T] | None, second: list[T] | None) -> list[T] | None:

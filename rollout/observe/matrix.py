@@ -17,8 +17,9 @@ from pydantic import FiniteFloat, TypeAdapter, ValidationError
 from analysis.counting.cursor import Arm, Series
 from rollout.errors import ObserveError
 from rollout.observe.native import NativeSample, native_series, number
-from rollout.observe.query import Source
-from rollout.plan.fields.templates import Template
+from rollout.observe.selectors.edges import at_edge
+from rollout.observe.selectors.source import Source
+from rollout.plan.fields.metric import DeclaredMetric
 
 _READABLE = 80  # characters; a longer label set has its digest as key
 
@@ -49,6 +50,8 @@ def _is_native(item: Item) -> bool:
 
 
 _COMMA, _ESCAPED = re.compile(r"([,=\\])"), r"\\\1"
+# What the names of a counter, a histogram and their creation times end on.
+_PART = re.compile(r"_(total|bucket|created)$")
 _MATRIX = TypeAdapter(list[Item])
 
 
@@ -56,8 +59,7 @@ def by_version(source: Source, result: object) -> dict[tuple[str, str], list[Ite
     """Group the answer's items by (service, version). Raises ObserveError if it is not a matrix."""
     groups: dict[tuple[str, str], list[Item]] = defaultdict(list)
     for item in read_matrix(result):
-        labels = item.metric
-        groups[labels.get(source.service, ""), labels.get(source.version, "")].append(item)
+        groups[source.find_version(item.metric)].append(item)
     return groups
 
 
@@ -72,47 +74,65 @@ def read_matrix(result: object) -> list[Item]:
     return items
 
 
-def series_of(items: Iterable[Item], source: Source, template: Template, arm: Arm) -> list[Series]:
+def group_by_series(
+    items: Iterable[Item], source: Source, metric: DeclaredMetric
+) -> dict[str, list[Item]]:
+    """Return what a metric reads, by series key: a histogram's buckets are one series."""
+    groups: dict[str, list[Item]] = defaultdict(list)
+    for item in items:
+        if metric.reads(item.metric):
+            groups[make_series_key(item.metric, source)].append(item)
+    return groups
+
+
+def series_of(
+    groups: Mapping[str, Sequence[Item]], metric: DeclaredMetric, arm: Arm
+) -> list[Series]:
     """Return one arm's series with every sample of the window, ordered by key.
 
     Text that is not a number becomes NaN. Raises ObserveError for series that cannot be told
-    apart and for histograms without usable edges.
+    apart and for histograms without usable edges, or without the metric's own.
     """
-    groups: dict[str, list[Item]] = defaultdict(list)
-    for item in items:
-        groups[make_series_key(item.metric, source)].append(item)
-    built = [_build_series(key, arm, group, template) for key, group in sorted(groups.items())]
-    return [series for series in built if series.samples]
+    built = [_build_series(key, arm, group, metric) for key, group in sorted(groups.items())]
+    return [at_edge(series, metric) for series in built if series.samples]
 
 
-def _build_series(key: str, arm: Arm, items: Sequence[Item], template: Template) -> Series:
+def _build_series(key: str, arm: Arm, items: Sequence[Item], metric: DeclaredMetric) -> Series:
     natives = sum(map(_is_native, items))
     if not natives:
-        return (_build_counter if template.kind == "rate" else _build_histogram)(
-            key, arm, items, template
+        return (_build_counter if metric.kind == "rate" else _build_histogram)(
+            key, arm, items, metric
         )
-    if template.kind == "rate":
+    if metric.kind == "rate":
         raise ObserveError("the series is a native histogram: a rate needs a counter")
     if natives < len(items):
         raise ObserveError("a series is both a native histogram and another type")
     if len(items) > 1:
         raise ObserveError("two series have the same labels")
-    process = _read_process(items[0].metric)
+    process = read_process_of_target(items[0].metric)
     return native_series(Series(key, arm, (), process=process), items[0].histograms or [])
 
 
-def _build_counter(key: str, arm: Arm, items: Sequence[Item], template: Template) -> Series:
+def _build_counter(key: str, arm: Arm, items: Sequence[Item], metric: DeclaredMetric) -> Series:
     if len(items) > 1:
         raise ObserveError("two series have the same labels")
     samples = tuple((at, (value,)) for at, value in sorted(read_samples(items[0]).items()))
     labels = items[0].metric
-    return Series(key, arm, samples, bad=_is_bad(labels, template), process=_read_process(labels))
+    return Series(
+        key,
+        arm,
+        samples,
+        bad=metric.counts_bad(labels),
+        process=read_process_of_target(labels),
+        total=metric.counts_units(labels),
+        unlabelled=metric.is_unlabelled(labels),
+    )
 
 
-def _build_histogram(key: str, arm: Arm, items: Sequence[Item], _template: Template) -> Series:
+def _build_histogram(key: str, arm: Arm, items: Sequence[Item], _metric: DeclaredMetric) -> Series:
     buckets: dict[float, dict[float, float]] = defaultdict(dict)
     for item in items:
-        _merge_samples(buckets[_read_upper_edge(item.metric)], read_samples(item))
+        _merge_samples(buckets[read_upper_edge(item.metric)], read_samples(item))
     if math.inf not in buckets:
         raise ObserveError("a histogram has no +Inf bucket")
     edges = _choose_edges(buckets)
@@ -121,7 +141,7 @@ def _build_histogram(key: str, arm: Arm, items: Sequence[Item], _template: Templ
     if not times:
         raise ObserveError("no scrape has every bucket of a histogram")
     samples = tuple((at, tuple(buckets[edge][at] for edge in edges)) for at in sorted(times))
-    return Series(key, arm, samples, edges=edges, process=_read_process(items[0].metric))
+    return Series(key, arm, samples, edges=edges, process=read_process_of_target(items[0].metric))
 
 
 def _choose_edges(buckets: Mapping[float, Mapping[float, float]]) -> tuple[float, ...]:
@@ -146,14 +166,17 @@ def _merge_samples(bucket: dict[float, float], samples: Mapping[float, float]) -
 
 
 def _list_own_labels(labels: Mapping[str, str], source: Source) -> list[tuple[str, str]]:
-    dropped = {"__name__", "le", source.service, source.version}
-    return sorted((name, value) for name, value in labels.items() if name not in dropped)
+    own = sorted((name, value) for name, value in labels.items() if name not in source.constant)
+    if len(source.names) > 1:  # two metrics may have series of the same labels
+        own.insert(0, ("", _PART.sub("", labels.get("__name__", ""))))
+    return own
 
 
 def label_names(labels: Mapping[str, str], source: Source) -> str:
     """Return a series' metric with the names of its labels, without their values."""
-    names = ", ".join(name for name, _ in _list_own_labels(labels, source))
-    return f"{source.series}{{{names}}}"
+    names = ", ".join(name for name, _ in _list_own_labels(labels, source) if name)
+    series = source.names[0] if len(source.names) == 1 else labels.get("__name__", "")
+    return f"{series}{{{names}}}"
 
 
 def make_series_key(labels: Mapping[str, str], source: Source) -> str:
@@ -163,7 +186,7 @@ def make_series_key(labels: Mapping[str, str], source: Source) -> str:
     return text if len(text) <= _READABLE else hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _read_process(labels: Mapping[str, str]) -> str:
+def read_process_of_target(labels: Mapping[str, str]) -> str:
     """Return the scraped process from Prometheus' own target labels; empty without them."""
     target = [labels[name] for name in ("job", "instance") if labels.get(name)]
     return "/".join(target) if len(target) == 2 else ""
@@ -174,21 +197,9 @@ def read_samples(item: Item) -> dict[float, float]:
     return {at: number(text) for at, text in item.values or ()}
 
 
-def _read_upper_edge(labels: Mapping[str, str]) -> float:
+def read_upper_edge(labels: Mapping[str, str]) -> float:
+    """Return the edge at which a bucket ends. Raises ObserveError."""
     edge = number(labels.get("le", ""))
     if math.isnan(edge):
         raise ObserveError("the edge of a bucket is not a number")
     return edge
-
-
-def _is_bad(labels: Mapping[str, str], template: Template) -> bool:
-    """Return whether a counter counts bad units.
-
-    Raises ObserveError for a missing label: without it every unit would count as good.
-    """
-    for name in template.bad:
-        if name not in labels:
-            raise ObserveError(
-                f"a series has no label {name}, which tells bad units from good ones"
-            )
-    return all(re.fullmatch(pattern, labels[name]) for name, pattern in template.bad.items())

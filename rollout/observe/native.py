@@ -69,6 +69,8 @@ def _parse_sample(sample: NativeSample) -> _Row:
     buckets: dict[float, float] = defaultdict(float)
     for _, *texts in sample.buckets:
         start, end, count = map(number, texts)
+        if not start < end or (start <= 0 and math.isinf(end)):
+            raise ObserveError("a native histogram has a bucket without usable edges")
         if start > 0:
             schema = min(schema, _find_schema(start, end))
             buckets[math.log2(end)] += count
@@ -80,7 +82,8 @@ def _parse_sample(sample: NativeSample) -> _Row:
 
 def _find_schema(start: float, end: float) -> int:
     """Return the schema that a bucket belongs to; raise ObserveError for a custom bucket."""
-    wide = math.log2(end / start) if math.isfinite(end) else math.nan
+    # The ratio of the edges may be beyond every float; their logarithms are not.
+    wide = math.log2(end) - math.log2(start) if math.isfinite(end) else math.nan
     schema = round(-math.log2(wide)) if wide > 0 else FINEST + 1
     exact = math.log2(end) * 2.0**schema if schema <= FINEST else math.nan
     if not (math.isclose(wide, 2.0**-schema, rel_tol=1e-6) and abs(exact - round(exact)) < 1e-6):

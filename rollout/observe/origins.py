@@ -39,7 +39,9 @@ def find_origins(raw: RawPart, evidence: Evidence) -> dict[str, Origin]:
         if key not in still_open and (is_new or read_process(labels) not in fallen):
             continue
         find = _find_birth if is_new else _find_falls
-        origin = find(raw, entry, evidence)
+        # What was counted before a restart is not born, whatever its target shows.
+        is_gone = is_new and raw.query_part.is_gone(entry)
+        origin = Origin("") if is_gone else find(raw, entry, evidence)
         if key in still_open or origin.zeros:
             origins[series_id(*key)] = Origin(names[key], origin.zeros, origin.by)
     return origins
@@ -92,7 +94,7 @@ def _is_renamed(raw: RawPart, entry: Series, before: float, first: float) -> boo
     total, target = dict(entry.samples)[first][-1], read_target(raw.labels[entry.arm, entry.key])
     for sibling in raw.by_target[target]:
         values = dict(sibling.samples)
-        is_like = (sibling.arm, sibling.bad) == (entry.arm, entry.bad)
+        is_like = (sibling.arm, sibling.bad, sibling.total) == (entry.arm, entry.bad, entry.total)
         if is_like and before in values and first not in values and 0 < values[before][-1] <= total:
             return True
     return False
@@ -147,7 +149,7 @@ def _list_starts(raw: RawPart, entry: Series, evidence: Evidence) -> list[tuple[
     nobody's that we know. Several rows belong to several processes.
     """
     uptime = _list_rows(raw, entry, evidence, UPTIME)
-    is_proxy = raw.source.series.startswith(_PROXY)
+    is_proxy = any(name.startswith(_PROXY) for name in raw.source.names)
     rows = uptime if is_proxy else _list_rows(raw, entry, evidence, START)
     if len(rows) != 1 or (uptime and not is_proxy):
         return []

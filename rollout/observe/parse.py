@@ -5,20 +5,28 @@ A guardrail has either samples or a problem, so one bad series never hides the o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from analysis.counting.belief import count_believed
+import numpy as np
+
+from analysis.counting.belief import Belief, count_believed
 from analysis.counting.counts import Counts, EvidenceError
-from analysis.counting.cursor import Arm, Sample, Series, check
+from analysis.counting.cursor import Arm, Key, Series
 from analysis.counting.off_scale import split_off_scale
 from analysis.counting.origin import Origins
 from analysis.counting.thinning import compress_all
 from rollout.errors import ObserveError
+from rollout.observe.bulk.catalogue import MANY, BulkAnswer, Catalogue
+from rollout.observe.bulk.reading import BulkPart, read_bulk
+from rollout.observe.bulk.shape import find_shape
+from rollout.observe.checks import check_series, refuse_identical_arms
 from rollout.observe.evidence import Evidence, RawPart
-from rollout.observe.matrix import Item, by_version, make_series_key, one_form, series_of
+from rollout.observe.matrix import Item, by_version, group_by_series, one_form, series_of
 from rollout.observe.origins import find_origins
-from rollout.observe.query import Query, QueryPart, Source
+from rollout.observe.query import Query, QueryPart
+from rollout.observe.selectors.source import Source
 from rollout.observe.twins import drop_twins
 
 
@@ -27,6 +35,9 @@ class ParsedSamples:
     """One guardrail's new samples, or no series and a problem text (empty: no problem).
 
     `origins` is the evidence that they are counted by; `unbelieved` says what is not counted.
+    `belief` is what they count; where a doubt prevents that, `doubt` says it in words. Of very many
+    series that are counted here, `series` has only those that were judged one by one, and
+    `processes` has the scraped targets of all.
     """
 
     query_part: QueryPart
@@ -34,6 +45,9 @@ class ParsedSamples:
     problem: str = ""
     origins: Origins = field(default_factory=dict)
     unbelieved: tuple[str, ...] = ()
+    belief: Belief | None = None
+    doubt: str = ""
+    processes: Mapping[Key, str] = field(default_factory=dict)
 
 
 FindEvidence = Callable[[Query, Sequence[RawPart]], Evidence]
@@ -44,19 +58,22 @@ def _find_nothing(_query: Query, _parts: Sequence[RawPart]) -> Evidence:
 
 
 def parse(
-    query: Query, result: object, find_evidence: FindEvidence = _find_nothing
+    query: Query,
+    result: object,
+    find_evidence: FindEvidence = _find_nothing,
+    catalogue: Catalogue | None = None,
 ) -> list[ParsedSamples]:
     """Return the new samples of each query part from `result`, the answer's `data.result`.
 
     `find_evidence` asks for evidence on the series of these parts that were born or fell; without
-    it there is none but the samples themselves. What is wrong with the answer is the `problem` of
+    it there is none but the samples themselves. With a `catalogue` large answers are read in bulk.
+    What is wrong with the answer is the `problem` of
     the parts that it affects; only what `find_evidence` raises is raised.
     """
     try:
-        items = by_version(query.source, result)
+        read = _read_parts(query, result, catalogue)
     except ObserveError as error:
         return [ParsedSamples(query_part, problem=str(error)) for query_part in query.parts]
-    read = [_read_part(query.source, query_part, items) for query_part in query.parts]
     open_parts = [raw for raw, _ in read if isinstance(raw, RawPart) and raw.open]
     evidence = find_evidence(query, open_parts) if open_parts else Evidence()
     return [
@@ -64,14 +81,66 @@ def parse(
     ]
 
 
+def _read_parts(
+    query: Query, result: object, catalogue: Catalogue | None
+) -> list[tuple[RawPart | ParsedSamples, list[str]]]:
+    """Return each part's series, and what was left out. Raises ObserveError."""
+    if catalogue is None or not isinstance(result, list) or len(result) < MANY:
+        items = by_version(query.source, result)
+        return [_read_part(query.source, query_part, items) for query_part in query.parts]
+    answer = catalogue.read(result)
+    return [_read_large_part(query.source, query_part, answer) for query_part in query.parts]
+
+
+def _read_large_part(
+    source: Source, query_part: QueryPart, answer: BulkAnswer
+) -> tuple[RawPart | ParsedSamples, list[str]]:
+    """Return a part's series, those in bulk that only rise, where it has many."""
+    versions = query_part.canary, query_part.stable
+    arms = [answer.find((query_part.service, version)) for version in versions]
+    positions = np.concatenate(arms)
+    try:
+        is_simple = query_part.metric.kind == "shape" or query_part.metric.has_own_total
+        if is_simple and query_part.is_counted and len(positions) >= MANY:
+            shape = find_shape(source, query_part, answer, arms)
+            bulk = read_bulk(query_part, answer, positions, shape)
+            raw, words = _read_remaining(source, query_part, answer, bulk)
+            if raw is not None and bulk is not None:
+                raw = replace(raw, plain=bulk.plain, newest=bulk.newest, processes=shape.processes)
+                return raw, words
+        return _read_part(source, query_part, answer.read_items(positions))
+    except ObserveError as error:
+        return ParsedSamples(query_part, problem=str(error)), []
+
+
+def _read_remaining(
+    source: Source, query_part: QueryPart, answer: BulkAnswer, bulk: BulkPart | None
+) -> tuple[RawPart | None, list[str]]:
+    """Return what remains of a part that was read in bulk; None if it does not fit the rest."""
+    if bulk is None:
+        return None, []
+    query_part = replace(query_part, cursor=bulk.cursor)
+    items = answer.read_items(bulk.remaining)
+    raw, words = _read_part(source, query_part, items, bulk)
+    if not isinstance(raw, RawPart):
+        return None, []
+    fits = all(entry.schema is None and entry.edges == bulk.cursor.edges for entry in raw.series)
+    return (raw, words) if fits else (None, [])
+
+
 def _read_part(
-    source: Source, query_part: QueryPart, items: Mapping[tuple[str, str], Sequence[Item]]
+    source: Source,
+    query_part: QueryPart,
+    items: Mapping[tuple[str, str], Sequence[Item]],
+    bulk: BulkPart | None = None,
 ) -> tuple[RawPart | ParsedSamples, list[str]]:
     """Return a part's series with their labels, and what was left out; or its problem."""
     try:
         raw = read_raw(source, query_part, items)
+        if bulk is not None:
+            raw = replace(raw, plain=bulk.plain, newest=bulk.newest)
         series, words = drop_twins(raw.series, raw.labels, raw.fixed, query_part.cursor)
-        raw = replace(raw, series=_check_series(query_part, series))
+        raw = replace(raw, series=check_series(query_part, series, raw.newest))
         _ = raw.open  # it raises for layouts that have nothing in common
     except (ObserveError, EvidenceError) as error:
         return ParsedSamples(query_part, problem=str(error)), []
@@ -86,89 +155,104 @@ def read_raw(
         [items.get((query_part.service, v), ()) for v in (query_part.canary, query_part.stable)]
     )
     arms: tuple[Arm, ...] = ("canary", "stable")
-    labels = {
-        (arm, make_series_key(item.metric, source)): item.metric
-        for arm, group in zip(arms, items_by_arm, strict=True)
-        for item in group
+    groups_by_arm = {
+        arm: group_by_series(items, source, query_part.metric)
+        for arm, items in zip(arms, items_by_arm, strict=True)
     }
-    canary, stable = (
-        series_of(group, source, query_part.template, arm)
-        for arm, group in zip(arms, items_by_arm, strict=True)
-    )
-    _refuse_identical_arms(canary, stable)
+    labels = {
+        (arm, key): group[-1].metric
+        for arm, groups in groups_by_arm.items()
+        for key, group in groups.items()
+    }
+    canary, stable = (series_of(groups_by_arm[arm], query_part.metric, arm) for arm in arms)
+    refuse_identical_arms(canary, stable)
     return RawPart(query_part, source, [*canary, *stable], labels)
 
 
 def _finish(raw: RawPart, words: Sequence[str], evidence: Evidence) -> ParsedSamples:
     """Return a part's new samples with the evidence on them."""
     origins = find_origins(raw, evidence)
-    series = _select_new(raw.query_part, raw.series, origins)
-    unbelieved = list(words) if series else []
+    series = _select_new(raw, origins)
+    if not series and not _is_newer(raw):
+        return ParsedSamples(raw.query_part, (), "", origins)
+    unbelieved = list(words)
     try:
-        belief = count_believed(raw.query_part.cursor, series, origins)
-        unbelieved += [*belief.unbelieved, *_describe_off_scale(raw.query_part, belief.counts)]
-    except EvidenceError:
-        pass  # whoever counts the samples meets it too, and is blind for this reason
-    return ParsedSamples(raw.query_part, series, "", origins, tuple(unbelieved))
+        belief = count_believed(raw.query_part.cursor, series, origins, raw.plain)
+    except EvidenceError as error:
+        # Whoever counts the samples meets it too, and is blind for this reason.
+        return ParsedSamples(
+            raw.query_part, series, "", origins, tuple(unbelieved), doubt=str(error)
+        )
+    if problem := _find_surplus(raw.query_part, belief.counts):
+        return ParsedSamples(raw.query_part, problem=problem)
+    unbelieved += [*belief.unbelieved, *_describe_off_scale(raw.query_part, belief.counts)]
+    return ParsedSamples(
+        raw.query_part,
+        series,
+        "",
+        origins,
+        tuple(unbelieved),
+        belief,
+        processes=raw.processes,
+    )
+
+
+def _find_surplus(query_part: QueryPart, counts: Counts) -> str:
+    """Return what is wrong where more units are bad than there are: two counters that do not fit.
+
+    Nothing is lost by it: the next look counts from the same sample again.
+    """
+    if query_part.metric.kind == "shape":
+        return ""
+    if all(bad <= units for units, bad in (counts.canary, counts.stable)):
+        return ""
+    return "more units are bad than there are in all: `bad` must count some of what `total` counts"
 
 
 def _describe_off_scale(query_part: QueryPart, counts: Counts) -> tuple[str, ...]:
     """Tell of scores that are none; they are not compared."""
-    if query_part.template.kind == "rate" or query_part.template.worse == "high":
+    if query_part.metric.kind == "rate" or query_part.metric.worse == "high":
         return ()
-    off_scale = sum(split_off_scale(counts)[1])
-    text = f"{query_part.template.series}: {off_scale:,} are NaN or beyond the scale, not compared"
+    off_scale = sum(split_off_scale(counts, query_part.metric.edge)[1])
+    text = (
+        f"{query_part.metric.total.series}: {off_scale:,} are NaN or beyond the scale, not compared"
+    )
     return (text,) if off_scale else ()
 
 
-def _refuse_identical_arms(canary: Sequence[Series], stable: Sequence[Series]) -> None:
-    """Raise ObserveError if both arms have the same moving counters.
-
-    Two versions never count the same in every sample: such series are one source under two names.
-    Counters that stand still may agree by chance, for example both at zero.
-    """
-    moves = any(series.samples[0][1] != series.samples[-1][1] for series in canary)
-    if moves and [replace(series, arm="stable") for series in canary] == list(stable):
-        raise ObserveError("both versions return the same series: check the version label")
+def _find_since(query_part: QueryPart) -> float:
+    return -math.inf if query_part.since is None else query_part.since
 
 
-def _check_series(query_part: QueryPart, series: Sequence[Series]) -> list[Series]:
-    """Return the series with only those samples that are whole numbers.
-
-    Counters are cumulative, so an unusable sample may be dropped once a good one follows it.
-    An unusable newest sample is a problem, unless its series ended more than two scrapes ago.
-    """
-    if len({single.schema is None for single in series}) > 1:
-        raise EvidenceError("bucket layouts differ")
-    newest = max((single.samples[-1][0] for single in series), default=0.0)
-    return [_keep_whole_counts(single, newest - 2 * query_part.scrape) for single in series]
+def _is_newer(raw: RawPart) -> bool:
+    """Whether a series that only rises has a sample after `since`."""
+    return bool(raw.plain.at.max(initial=-math.inf) > _find_since(raw.query_part))
 
 
-def _keep_whole_counts(series: Series, fresh: float) -> Series:
-    samples: list[Sample] = []
-    for at, values in series.samples:
-        try:
-            samples.append((at, tuple(map(float, check(values)))))
-        except EvidenceError:
-            if at >= fresh and at == series.samples[-1][0]:
-                raise
-    return replace(series, samples=tuple(samples))
-
-
-def _select_new(
-    query_part: QueryPart, series: Sequence[Series], origins: Origins
-) -> tuple[Series, ...]:
+def _select_new(raw: RawPart, origins: Origins) -> tuple[Series, ...]:
     """Return the samples that counting needs after `since`; nothing if none is newer.
 
     Samples of one scrape before `since` stay too: a slow scrape's sample becomes visible after
-    those of a later, quicker scrape. The cursor does not count a sample twice.
+    those of a later, quicker scrape. So do those of a series that is later than others, within the
+    lag. The cursor does not count a sample twice.
     """
-    since = float("-inf") if query_part.since is None else query_part.since
-    cutoff = since - query_part.scrape
+    query_part, since = raw.query_part, _find_since(raw.query_part)
     short = [
-        replace(single, samples=tuple(sample for sample in single.samples if sample[0] > cutoff))
-        for single in compress_all(series, origins, query_part.cursor.pace)
+        _cut_before(single, _find_cutoff(query_part, single, since))
+        for single in compress_all(raw.series, origins, query_part.cursor.pace)
     ]
-    if not any(sample[0] > since for single in short for sample in single.samples):
+    is_newer = any(sample[0] > since for single in short for sample in single.samples)
+    if not (is_newer or _is_newer(raw)):
         return ()
     return tuple(single for single in short if single.samples)
+
+
+def _cut_before(series: Series, cutoff: float) -> Series:
+    return replace(series, samples=tuple(pair for pair in series.samples if pair[0] > cutoff))
+
+
+def _find_cutoff(query_part: QueryPart, series: Series, since: float) -> float:
+    """Return the time after which a series' samples are kept: what is counted already is not."""
+    counted = query_part.cursor.last.get((series.arm, series.key))
+    own = since - query_part.lag if counted is None else min(since, counted[0])
+    return max(since - query_part.lag, own) - query_part.scrape

@@ -1,45 +1,57 @@
 """Queries Prometheus and describes what went wrong.
 
-Only this module uses prometheus_api_client.
+Only this module uses prometheus_api_client; `client` has the session that it sends queries by.
 """
 
 from __future__ import annotations
 
-import re
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import requests
+from urllib3.exceptions import HTTPError, LocationParseError
 
-from analysis.counting.origin import Origins
-from rollout.errors import ObserveError
+from rollout.answers.guarded import Permit, guard
+from rollout.answers.http import WAITING
+from rollout.errors import AddressError, ObserveError
+from rollout.observe.access.address import name_host
+from rollout.observe.access.credentials import Accesses
+from rollout.observe.bulk.collector import paused_collector
+from rollout.observe.client import LIMITS, PrometheusSession, QueryRefusedError, describe_silence
 from rollout.observe.evidence import Evidence, RawPart, find_evidence, list_open
 from rollout.observe.history import Chunk, PastQuery, past_queries, pasts
+from rollout.observe.matrix import Item, by_version
 from rollout.observe.parse import ParsedSamples, parse
-from rollout.observe.query import Query, queries
+from rollout.observe.patience import Patience, SilentError, read_apart
+from rollout.observe.query import Query, QueryPart, queries_of
+from rollout.observe.selectors.promql import name_each
+from rollout.observe.selectors.source import Source
+from rollout.observe.tally.counter import LookCounter, Waiting
+from rollout.observe.tally.digests import DigestKey
+from rollout.observe.tally.look_answer import LookAnswer
+from rollout.observe.tally.resume import Resumed, resume_queries
+from rollout.plan.model.prometheus import PrometheusServer
 from rollout.ports import Answer, Ask, PodHistory
 
 if TYPE_CHECKING:
     from prometheus_api_client import PrometheusConnect
 
-_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
-_PARTIAL = re.compile(rb'"(warnings|isPartial)"\s*:')
-_REFUSALS = {
-    400: "it cannot read the query",
-    401: "access denied",
-    403: "access denied",
-    404: "there is no Prometheus API",
-    422: "it cannot carry out the query; is it too large?",
-    429: "it is overloaded",
-    503: "it is overloaded or starting",
-}
+_CANNOT_READ = {400, 422, 501}  # what a server answers that reads fewer queries than Prometheus
+_LOOK = 3.0  # a look's queries to one server take so many time-outs in all
 
 
-class SilentError(ObserveError):
-    """The server does not answer at all, as opposed to refusing one query."""
+@dataclass(frozen=True)
+class PrometheusClient:
+    """A connection to one server; `stamps` tell when a certificate of its access was renewed."""
+
+    connection: PrometheusConnect
+    host: str
+    timeout: float
+    stamps: tuple[object, ...]
 
 
 class PrometheusObserver:
@@ -49,163 +61,212 @@ class PrometheusObserver:
     to the last known sample. Once a server was silent, the look does not wait for it again.
     """
 
-    def __init__(self, timeout: float = 5.0) -> None:
-        self._timeout = timeout
-        self._clients: dict[str, PrometheusConnect] = {}
+    def __init__(
+        self,
+        timeout: float = 5.0,
+        accesses: Accesses | None = None,
+        key: bytes | None = None,
+        timer: Callable[[], float] = WAITING,
+        permit: Permit = lambda _url: None,
+    ) -> None:
+        """Use `key` for the digests in the journal; without it one that nobody else will know.
 
+        `timeout` is in seconds; that of an access counts where it is longer. `permit` raises
+        AddressError for an address that may not be asked here.
+        """
+        self._timeout, self._timer, self._permit = timeout, timer, permit
+        self._accesses = accesses or Accesses()
+        self._clients: dict[PrometheusServer, PrometheusClient] = {}
+        # Servers that refuse regular expressions on metric names, as managed ones do.
+        self._by_name: set[PrometheusServer] = set()
+        self._counter = LookCounter(DigestKey(key or os.urandom(32)))
+
+    @paused_collector()
     def observe(self, asks: Sequence[Ask], now: float) -> Mapping[str, Answer]:
-        """Return answers by rollout id, with samples up to `now`.
+        """Return answers by rollout id, with samples up to `now`: counted where `marks` ask for it.
 
         Never raises for a failing source: its guardrails get a problem instead.
         """
-        series: dict[str, dict[str, Any]] = {ask.rollout: {} for ask in asks}
-        problems: dict[str, dict[str, str]] = {ask.rollout: {} for ask in asks}
-        origins: dict[str, dict[str, Origins]] = {ask.rollout: {} for ask in asks}
-        unbelieved: dict[str, dict[str, tuple[str, ...]]] = {ask.rollout: {} for ask in asks}
-        for samples in self._read_all(asks, now):
-            rollout, guardrail = samples.query_part.rollout, samples.query_part.guardrail
-            if samples.problem:
-                problems[rollout][guardrail] = samples.problem
-            elif samples.series:
-                series[rollout][guardrail] = samples.series
-                origins[rollout][guardrail] = samples.origins
-                if samples.unbelieved:
-                    unbelieved[rollout][guardrail] = samples.unbelieved
-        return {
-            rollout: Answer(
-                series[rollout], problems[rollout], origins[rollout], unbelieved[rollout]
-            )
-            for rollout in series
-        }
+        patience = Patience(self._timer)
+        looks = {ask.rollout: LookAnswer(ask) for ask in asks}
+        for samples in self._take_up(self._counter.begin(asks, now), patience):
+            looks[samples.query_part.rollout].add(samples, self._counter)
+        parts = [pair for ask in asks for pair in self._counter.continue_parts(ask)]
+        for samples in self._read_all(parts, now, patience):
+            looks[samples.query_part.rollout].add(samples, self._counter)
+        return {rollout: look.answer for rollout, look in looks.items()}
 
     def history(self, ask: Ask, now: float) -> PodHistory:
-        """Return stable's past if the plan declares pods; wait only once for a silent server."""
+        """Return stable's past, by pod or in total; wait only once for a silent server."""
         past = PodHistory()
         for query in past_queries(ask, now):
             try:
                 past = past.joined(pasts(query, self._run_range_query(query)))
             except ObserveError as error:
                 names = [query_part.guardrail for query_part in query.parts]
-                past = past.joined(PodHistory(problems=dict.fromkeys(names, str(error))))
+                past = past.joined(PodHistory(problems=dict.fromkeys(names, error.advice)))
                 if isinstance(error, SilentError):
                     break
         return past
 
-    def vector(self, url: str, text: str) -> list[tuple[dict[str, str], float]]:
+    def vector(self, server: PrometheusServer, text: str) -> list[tuple[dict[str, str], float]]:
         """Run an instant query; return labels and value of each series. Raises ObserveError."""
-        params = {"timeout": f"{self._timeout:g}s"}
-        address = url.rstrip("/")
-        rows: Any = self._ask(
-            address, lambda where: self._get_client(where).custom_query(text, params=params)
-        )
-        return [(dict(row["metric"]), float(row["value"][1])) for row in rows]
+        rows: Any = self._query(server, text, {})
+        try:
+            return [(dict(row["metric"]), float(str(row["value"][1]))) for row in rows]
+        except (ValueError, LookupError, TypeError):
+            raise _build_unreadable(name_host(server.url)) from None
 
     def close(self) -> None:
         """Close every connection; the next look opens new ones."""
         for client in self._clients.values():
-            client.close()
+            client.connection.close()
         self._clients.clear()
 
-    def _read_all(self, asks: Sequence[Ask], now: float) -> Iterator[ParsedSamples]:
-        silent: dict[str, ObserveError] = {}
-        for query in queries(asks, now):
-            url = query.source.url
-            try:
-                if url in silent:
-                    raise silent[url]
-                result = self.read(query.source.url, query.text, now)
-                yield from parse(query, result, partial(self._find_evidence, now=now))
-            except ObserveError as error:
-                if isinstance(error, SilentError):
-                    silent[url] = error
-                yield from (
-                    ParsedSamples(query_part, problem=str(error)) for query_part in query.parts
-                )
+    def _take_up(self, waiting: Sequence[Waiting], patience: Patience) -> Iterator[ParsedSamples]:
+        """Read the last counted samples again; yield the parts for which that failed."""
 
-    def _find_evidence(self, query: Query, parts: Sequence[RawPart], now: float) -> Evidence:
+        def read(
+            resumed: Resumed,
+        ) -> tuple[Resumed, Mapping[tuple[str, str], Sequence[Item]] | str]:
+            text, source, until, _ = resumed
+            try:
+                result = self._read_once(source.server, text, until, patience)
+                return resumed, by_version(source, result)
+            except ObserveError as error:
+                return resumed, error.advice
+
+        resumed = ((query[1].server, query) for query in resume_queries(waiting))
+        for (_, source, _, pairs), items in read_apart(resumed, read):
+            for query_part, mark in pairs:
+                try:
+                    if isinstance(items, str):
+                        yield ParsedSamples(query_part, problem=items)
+                    else:
+                        self._counter.take_up(source, query_part, mark, items)
+                except ObserveError as error:
+                    yield ParsedSamples(query_part, problem=str(error))
+
+    def _read_all(
+        self, parts: Sequence[tuple[Source, QueryPart]], now: float, patience: Patience
+    ) -> Iterator[ParsedSamples]:
+        """Ask all servers at once."""
+        items = ((query.source.server, query) for query in queries_of(parts, now))
+        for samples in read_apart(items, partial(self._read_query, now=now, patience=patience)):
+            yield from samples
+
+    def _read_query(self, query: Query, now: float, patience: Patience) -> list[ParsedSamples]:
+        try:
+            result = self._read_once(query.source.server, query.text, now, patience)
+            find = partial(self._find_evidence, now=now, patience=patience)
+            return parse(query, result, find, self._counter.find_catalogue(query.source))
+        except ObserveError as error:
+            problem = error.advice
+        except Exception as error:  # noqa: BLE001 - one answer's fault is of its guardrails alone
+            problem = f"the answer of Prometheus cannot be used ({type(error).__name__})"
+        return [ParsedSamples(query_part, problem=problem) for query_part in query.parts]
+
+    def _read_once(
+        self, server: PrometheusServer, text: str, now: float, patience: Patience
+    ) -> object:
+        """Return what `read` does, while a look waits for the server."""
+        client = self._clients.get(server)
+        timeout = self._timeout if client is None else client.timeout
+        return patience.ask(server, _LOOK * timeout, lambda: self.read(server, text, now))
+
+    def _find_evidence(
+        self, query: Query, parts: Sequence[RawPart], now: float, patience: Patience
+    ) -> Evidence:
         """Ask when the counters of series that were born or fell stood at 0."""
-        run = partial(self.read, query.source.url, now=now)
+        run = partial(self._read_once, query.source.server, now=now, patience=patience)
         return find_evidence(query, list_open(parts), run)
 
-    def read(self, url: str, text: str, now: float) -> object:
+    def read(self, server: PrometheusServer, text: str, now: float) -> object:
         """Return the result of an instant query at a time, unread. Raises ObserveError."""
-        params = {"time": f"{now:.3f}", "timeout": f"{self._timeout:g}s"}
-        client = self._get_client
-        return self._ask(url, lambda where: client(where).custom_query(text, params=params))
+        return self._query(server, text, {"time": f"{now:.3f}"})
+
+    def _query(self, server: PrometheusServer, text: str, params: Mapping[str, str]) -> object:
+        def ask(text: str, client: PrometheusClient) -> object:
+            given = {**params, "timeout": f"{client.timeout:g}s"}
+            return client.connection.custom_query(text, params=given)
+
+        return self._ask_by_name(server, text, ask)
 
     def _run_range_query(self, query: PastQuery) -> list[object]:
         """Return the answers to all chunks of a query."""
 
-        def ask(url: str, chunk: Chunk) -> object:
+        def ask(chunk: Chunk, text: str, client: PrometheusClient) -> object:
             start, end = (datetime.fromtimestamp(at, UTC) for at in (chunk.start, chunk.end))
             # The client rounds times to seconds, so these parameters overwrite its own.
             exact = {"start": f"{chunk.start:.3f}", "end": f"{chunk.end:.3f}"}
-            params = {**exact, "timeout": f"{self._timeout:g}s"}
+            params = {**exact, "timeout": f"{client.timeout:g}s"}
             step = f"{chunk.step:g}"
-            return self._get_client(url).custom_query_range(
-                query.text, start, end, step, params=params
-            )
+            return client.connection.custom_query_range(text, start, end, step, params=params)
 
-        return [self._ask(query.source.url, partial(ask, chunk=chunk)) for chunk in query.chunks()]
+        server, text = query.source.server, query.text
+        return [self._ask_by_name(server, text, partial(ask, chunk)) for chunk in query.chunks()]
 
-    def _ask(self, url: str, ask: Callable[[str], object]) -> object:
-        """Return what the server at an address answers. Raises ObserveError with a user's text.
+    def _ask_by_name(
+        self, server: PrometheusServer, text: str, ask: Callable[[str, PrometheusClient], object]
+    ) -> object:
+        """Ask a query, and once for each metric where a server reads no choice of names."""
+        texts = name_each(text)
+        if server not in self._by_name:
+            try:
+                return self._ask(server, partial(ask, text))
+            except QueryRefusedError as error:
+                if error.code not in _CANNOT_READ or len(texts) == 1:
+                    raise
+        answers: list[Any] = [self._ask(server, partial(ask, named)) for named in texts]
+        self._by_name.add(server)
+        return [row for rows in answers for row in rows]
+
+    def _ask(self, server: PrometheusServer, ask: Callable[[PrometheusClient], object]) -> object:
+        """Return what a server answers. Raises ObserveError with a user's text.
 
         The URL stays out of the text, except for its host: it may contain a password.
         """
-        host = urlsplit(url).netloc.rpartition("@")[2]
         try:
-            return ask(url)
-        except requests.HTTPError as error:
-            code = error.response.status_code
-            reason = f"{_REFUSALS.get(code, 'no success')} (HTTP {code})"
-            raise ObserveError(f"Prometheus at {host} refuses: {reason}") from None
-        except (requests.exceptions.InvalidJSONError, LookupError, TypeError):
-            raise ObserveError(f"Prometheus at {host} gives an unreadable answer") from None
-        except requests.RequestException as error:
-            reason = _describe_silence(error, self._timeout)
-            raise SilentError(f"Prometheus does not answer at {host}: {reason}") from None
+            client = self._get_client(server)
+        except ValueError:
+            raise ObserveError("the address of Prometheus cannot be read", "mend its URL") from None
+        try:
+            return ask(client)
+        except AddressError as error:
+            raise SilentError(f"Prometheus is not asked: {error}") from None
+        except (requests.exceptions.InvalidURL, LocationParseError, UnicodeError):
+            raise ObserveError("the address of Prometheus cannot be read", "mend its URL") from None
+        except (OSError, HTTPError) as error:
+            reason, cure = describe_silence(error, client.timeout)
+            message = f"Prometheus does not answer at {client.host}: {reason}"
+            raise SilentError(message, cure) from None
+        except (ValueError, LookupError, TypeError):
+            raise _build_unreadable(client.host) from None
 
-    def _get_client(self, url: str) -> PrometheusConnect:
-        if url not in self._clients:
+    def _get_client(self, server: PrometheusServer) -> PrometheusClient:
+        """Return the connection to a server; a new one where its access is another now."""
+        target = self._accesses.resolve(server)
+        stamps = target.stamp_files()
+        client = self._clients.get(server)
+        if client is None or client.stamps != stamps:
             from prometheus_api_client import PrometheusConnect
 
+            if client is not None:
+                client.connection.close()
+            declared = target.access.timeout if target.access else None
+            timeout = max(self._timeout, declared or 0.0)
             # No retries: with its own the client takes 6 s to give up on a dead server.
-            self._clients[url] = PrometheusConnect(
-                url, session=_Session(url), timeout=self._timeout, retry=0, method="POST"
+            session = PrometheusSession(target)
+            connection = PrometheusConnect(
+                target.base, session=session, timeout=timeout, retry=0, method="POST"
             )
-        return self._clients[url]
+            guard(session, LIMITS, self._permit)  # in place of the client's own transport
+            client = self._clients[server] = PrometheusClient(
+                connection, target.host, timeout, stamps
+            )
+        return client
 
 
-class _Session(requests.Session):
-    """A session that sends the query in the body and raises HTTP errors and partial answers.
-
-    The client does none of these.
-    """
-
-    def __init__(self, url: str) -> None:
-        super().__init__()
-        # A server on this machine is reached without the environment's proxies and certificates.
-        self.trust_env = urlsplit(url).hostname not in _LOOPBACK
-
-    def request(self, *args: Any, **options: Any) -> requests.Response:
-        # The client puts the query in the URL; a fleet's query is too long there for most servers.
-        options["data"] = options.pop("params")
-        response = super().request(*args, **options)
-        response.raise_for_status()
-        if _PARTIAL.search(response.content):
-            body = response.json()
-            if isinstance(body, dict) and (body.get("warnings") or body.get("isPartial")):
-                raise ObserveError("Prometheus warns that its answer is incomplete")
-        return response
-
-
-def _describe_silence(error: requests.RequestException, timeout: float) -> str:
-    """Return a short reason why no answer came, without the request in it."""
-    text = str(error)
-    if isinstance(error, requests.Timeout) or "timed out" in text:
-        return f"nothing within {timeout:g} s"
-    if isinstance(error, requests.exceptions.SSLError):
-        return "its certificate is not trusted"
-    reasons = {"refused": "connection refused", "resolve": "unknown host"}
-    return next((reason for word, reason in reasons.items() if word in text), "connection lost")
+def _build_unreadable(host: str) -> ObserveError:
+    message = f"Prometheus at {host} gives an unreadable answer"
+    return ObserveError(message, "see what answers there: is it a Prometheus?")

@@ -7,15 +7,19 @@ between two looks, and the samples' own times, which reveal stale data.
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from analysis.counting.cursor import Cursor
-from rollout.plan.fields.templates import Template
-from rollout.plan.model.guardrail import Guardrail
-from rollout.plan.model.plan import Plan
+from analysis.counting.cursor import Cursor, Series
+from rollout.observe.selectors.promql import (
+    format_matchers,
+    format_selector,
+    join_arms,
+    match_any,
+)
+from rollout.observe.selectors.source import CANARY, STABLE, Source, source_of
+from rollout.plan.fields.metric import DeclaredMetric
 from rollout.ports import Ask
 
 LONGEST = 3600.0  # seconds that a look goes back at most
@@ -24,33 +28,28 @@ _SAMPLES = 40  # of one series in a full query; a longer window means fewer serv
 _FIRST = 5  # scrapes that a first look covers, so that a pod with a missed scrape is included
 
 
-@dataclass(frozen=True, order=True)
-class Source:
-    """What all rollouts in one query share: server, series, label names and filters."""
-
-    url: str
-    series: str
-    service: str
-    version: str
-    where: tuple[tuple[str, str], ...] = ()
-
-
 @dataclass(frozen=True)
 class QueryPart:
-    """One guardrail of one rollout in a query.
+    """One guardrail of one rollout in a query; `service` is empty where no label names it.
 
-    `since` is the time of its newest known sample; `cursor` holds what was counted before.
+    `since` is the time of its newest known sample; `cursor` holds what was counted before. Samples
+    may come `lag` seconds late.
+    `is_gone` tells a series that was counted before a restart and could not be read again. With
+    `is_counted` the observer counts, so that raw samples of all series are not needed.
     """
 
     rollout: str
     guardrail: str
-    template: Template
+    metric: DeclaredMetric
     service: str
     stable: str
     canary: str
     since: float | None
     scrape: float
     cursor: Cursor = field(default_factory=Cursor)
+    lag: float = 0.0
+    is_gone: Callable[[Series], bool] = lambda _series: False
+    is_counted: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,12 +62,17 @@ class Query:
 
 
 def queries(asks: Iterable[Ask], now: float) -> list[Query]:
-    """Return as few queries as serve all asks: one per metric and Prometheus, split when large.
+    """Return as few queries as serve all asks: one per metric and Prometheus, split when large."""
+    return queries_of((pair for ask in asks for pair in parts_of(ask)), now)
+
+
+def queries_of(parts: Iterable[tuple[Source, QueryPart]], now: float) -> list[Query]:
+    """Return as few queries as serve all parts.
 
     Rates come before histograms: they are cheap and show a crash, so they must not wait behind
     a slow histogram query.
     """
-    wanted = [pair for ask in asks for pair in _build_query_parts(ask)]
+    wanted = list(parts)
     wanted.sort(key=lambda pair: _make_sort_key(pair[0], pair[1], now))
     return [
         Query(source, _build_range_selector(source, chunk, now), tuple(chunk))
@@ -77,40 +81,35 @@ def queries(asks: Iterable[Ask], now: float) -> list[Query]:
     ]
 
 
-def _build_query_parts(ask: Ask) -> Iterator[tuple[Source, QueryPart]]:
+def parts_of(ask: Ask) -> Iterator[tuple[Source, QueryPart]]:
+    """Yield each guardrail of a rollout with its source."""
     spec = ask.plan.spec
     for guardrail in spec.guardrails:
+        source = source_of(ask.plan, guardrail)
+        versions = spec.stable.version, spec.canary.version
+        stable, canary = (STABLE, CANARY) if source.arms else versions
         query_part = QueryPart(
             rollout=ask.rollout,
             guardrail=guardrail.name,
-            template=guardrail.source,
-            service=spec.service,
-            stable=spec.stable.version,
-            canary=spec.canary.version,
+            metric=guardrail.metric,
+            service=spec.service if source.service else "",
+            stable=stable,
+            canary=canary,
             since=ask.since.get(guardrail.name),
             scrape=spec.prometheus.scrape,
-            cursor=ask.cursors.get(guardrail.name, Cursor()),
+            cursor=begin_cursor(ask, guardrail.metric, ask.cursors.get(guardrail.name, Cursor())),
+            lag=guardrail.lag,
         )
-        yield source_of(ask.plan, guardrail), query_part
+        yield source, query_part
+
+
+def begin_cursor(ask: Ask, metric: DeclaredMetric, cursor: Cursor) -> Cursor:
+    """Return a cursor that counts from the rollout's begin on, where no baseline is needed."""
+    return cursor if metric.needs_stable else cursor.begun(ask.began)
 
 
 def _make_sort_key(source: Source, query_part: QueryPart, now: float) -> tuple[bool, Source, int]:
-    return query_part.template.kind != "rate", source, -_compute_window(query_part, now)
-
-
-def source_of(plan: Plan, guardrail: Guardrail) -> Source:
-    """Return where a guardrail's series are; the guardrail's labels override the template's."""
-    template, labels = guardrail.source, guardrail.labels
-    where = template.where | {matcher.label: matcher.value for matcher in labels.where or ()}
-    if namespace := labels.namespace or template.namespace:
-        where |= {namespace: plan.metadata.namespace}
-    return Source(
-        url=plan.spec.prometheus.url.rstrip("/"),
-        series=template.series,
-        service=labels.service or template.service,
-        version=labels.version or template.version,
-        where=tuple(sorted(where.items())),
-    )
+    return query_part.metric.kind != "rate", source, -_compute_window(query_part, now)
 
 
 def _compute_window(query_part: QueryPart, now: float) -> int:
@@ -118,11 +117,12 @@ def _compute_window(query_part: QueryPart, now: float) -> int:
 
     They cover all new samples and a known sample before them, by which a counter reset is
     detected. One more scrape is added, because a slow scrape's samples appear after those of a
-    later, quicker scrape.
+    later, quicker scrape; and the lag, because series may be late by different times.
     """
     least = (_FIRST if query_part.since is None else 2) * query_part.scrape
     age = 0.0 if query_part.since is None else now - query_part.since
-    return math.ceil(max(least, min(age, LONGEST)) + 2 * query_part.scrape) + 1
+    late = query_part.lag + 2 * query_part.scrape
+    return math.ceil(max(least, min(age, LONGEST)) + late) + 1
 
 
 def _split_into_chunks(parts: Sequence[QueryPart], now: float) -> Iterator[Sequence[QueryPart]]:
@@ -140,48 +140,27 @@ def _split_into_chunks(parts: Sequence[QueryPart], now: float) -> Iterator[Seque
 
 def _build_range_selector(source: Source, parts: Sequence[QueryPart], now: float) -> str:
     window = max(_compute_window(query_part, now) for query_part in parts)
-    return f"{selector(source, parts)}[{window}s]"
+    return build_text(source, parts, window)
+
+
+def build_text(source: Source, parts: Sequence[QueryPart], window: float) -> str:
+    """Return a range selector for the series of all parts; `window` is in seconds."""
+    return f"{selector(source, parts)}[{math.ceil(window)}s]"
 
 
 def selector(source: Source, parts: Sequence[QueryPart]) -> str:
     """Return a selector for the series of both versions of all parts."""
-    return metric(source.series, _list_matchers(source, parts))
+    return selector_of(source.names, source, parts)
 
 
-def selector_of(name: str, source: Source, parts: Sequence[QueryPart]) -> str:
-    """Return a selector for another metric with the labels of the parts' series."""
-    return f"{name}{{{','.join(_list_matchers(source, parts))}}}"
-
-
-def _list_matchers(source: Source, parts: Sequence[QueryPart]) -> list[str]:
-    versions = {
-        version for query_part in parts for version in (query_part.stable, query_part.canary)
-    }
-    return [
-        f"{source.service}=~{match_any({query_part.service for query_part in parts})}",
-        f"{source.version}=~{match_any(versions)}",
-        *(f"{label}={quoted(value)}" for label, value in source.where),
-    ]
-
-
-def metric(series: str, matchers: Sequence[str]) -> str:
-    """Return a selector; for a histogram it matches the classic and the native form.
-
-    A native histogram has no `_bucket` series: it has the metric's plain name.
-    """
-    name = series.removesuffix("_bucket")
-    if name == series:
-        return f"{series}{{{','.join(matchers)}}}"
-    either = f"__name__=~{quoted(f'{series}|{name}')}"
-    return f"{{{','.join([either, *matchers])}}}"
-
-
-def match_any(values: Iterable[str]) -> str:
-    """Return a PromQL regular expression, as a literal, that matches any of the values."""
-    return quoted("|".join(re.sub(r"[\\.+*?()|\[\]{}^$]", r"\\\g<0>", v) for v in sorted(values)))
-
-
-def quoted(value: str) -> str:
-    """Return a text as a PromQL string literal."""
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{escaped}"'
+def selector_of(names: Sequence[str], source: Source, parts: Sequence[QueryPart]) -> str:
+    """Return a selector for other metrics with the labels of the parts' series."""
+    matchers = []
+    if source.service:
+        services = {query_part.service for query_part in parts}
+        matchers.append(f"{source.service}=~{match_any(services)}")
+    if source.version:
+        versions = {own for query_part in parts for own in (query_part.stable, query_part.canary)}
+        matchers.append(f"{source.version}=~{match_any(versions)}")
+    matchers += format_matchers([*source.where, *join_arms(source.arms)])
+    return format_selector(names, matchers)

@@ -19,10 +19,11 @@ from rollout.observe.matrix import by_version
 from rollout.observe.parse import ParsedSamples, parse, read_raw
 from rollout.observe.query import Query, queries
 from rollout.plan.model.plan import Plan
+from rollout.plan.model.prometheus import PrometheusServer
 from rollout.ports import Ask
 
-Read = Callable[[str, str, float], object]
-"""Returns the result of an instant query from URL, PromQL and unix time. Raises ObserveError."""
+Read = Callable[[PrometheusServer, str, float], object]
+"""Returns the result of an instant query from server, PromQL and unix time; or ObserveError."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def survey(plan: Plan, read: Read, now: float, past: float) -> Iterator[Survey]:
 
 
 def _run(read: Read, query: Query, now: float, text: str) -> object:
-    return read(query.source.url, text, now)
+    return read(query.source.server, text, now)
 
 
 def _look(ask: Ask, read: Read, now: float) -> Iterator[tuple[Query, object, ParsedSamples]]:

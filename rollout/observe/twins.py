@@ -82,11 +82,25 @@ def find_twins(
                 yield Twins(*keys, differing, is_sure=False)
 
 
+def list_suspects(series: Sequence[Series], labels: Labels, fixed: Iterable[str]) -> set[Key]:
+    """Return the series whose labels allow that they are twins, with all that lie beside them."""
+    suspects: set[Key] = set()
+    for group in _group_by_host(series, labels, fixed):
+        own = [labels[entry.arm, entry.key] for entry in group]
+        if any(
+            _are_twins(differing, first) or _may_be_twins(differing)
+            for first, second in combinations(own, 2)
+            for differing in [_list_differing(first, second)]
+        ):
+            suspects.update((entry.arm, entry.key) for entry in group)
+    return suspects
+
+
 def _group_by_host(
     series: Sequence[Series], labels: Labels, fixed: Iterable[str]
 ) -> Iterable[list[Series]]:
     """Group series that are equal but for the port and for labels that may name a scrape."""
-    ignored = (_SERVERS | _SCRAPE | _UNSURE).difference(fixed) | {"le", "__name__"}
+    ignored = (_SERVERS | _SCRAPE | _UNSURE).difference(fixed) | {"le"}
     groups: dict[tuple[object, ...], list[Series]] = defaultdict(list)
     for entry in series:
         own = labels[entry.arm, entry.key]

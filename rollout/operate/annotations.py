@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 
 from rollout.decide.record.facts import Fact, HumanSaid
 from rollout.kube.kinds import Json
+from rollout.redact import redact_values
 from rollout.tick.attempts import Again, OldVersionCheck, cannot_apply, facts_for
 from rollout.tick.fleet import Fleet
 
@@ -33,8 +34,10 @@ def requested_command(resource: Json, recorded: Collection[Word]) -> Word | None
         # Cut as it is recorded: a longer text would never equal its recorded form, and the
         # command would run at every tick.
         text = str(annotations.get(f"surefoot.dev/{key}", "")).strip()[:LIMIT]
-        if text and (key, text) not in recorded:
-            return key, text
+        cleaned = redact_values(text)
+        # Older versions recorded it as it is.
+        if cleaned and {(key, text), (key, cleaned)}.isdisjoint(recorded):
+            return key, cleaned
     return None
 
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from rollout.errors import PlanError
 from rollout.kube.kinds import Json
+from rollout.plan.fields.base import RECORDED
 from rollout.plan.kube.resource import APPLIED, describe_mistakes, name_of, plan_of
 from rollout.plan.model.plan import Plan
 
@@ -22,10 +23,14 @@ class Resources(Protocol):
 
 @dataclass(frozen=True)
 class Declared:
-    """A plan and its rollout id, which is a digest and therefore computed only once."""
+    """A plan and its rollout id, which is a digest and therefore computed only once.
+
+    `mistakes` break rules that are newer than such plans: it may go on, but not begin.
+    """
 
     plan: Plan
     rollout: str
+    mistakes: tuple[str, ...] = ()
 
 
 ParseResult = Declared | tuple[str, ...]
@@ -59,4 +64,9 @@ def _parse(resource: Json) -> ParseResult:
         plan = plan_of(resource)
         return Declared(plan, plan.id)
     except PlanError as error:
-        return tuple(describe_mistakes(resource, error))
+        mistakes = tuple(describe_mistakes(resource, error))
+    try:
+        plan = plan_of(resource, RECORDED)
+    except PlanError:
+        return mistakes
+    return Declared(plan, plan.id, mistakes)

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from rollout.decide.record.facts import HumanSaid
 from rollout.decide.rules.calibration import WAIVER
 from rollout.errors import InputError
 from rollout.kube.kinds import Json
 from rollout.operate.annotations import ACTOR, facts_for_annotation, requested_command
-from rollout.operate.plan_cache import Declared, PlanCache, Resources
+from rollout.operate.plan_cache import Declared, ParseResult, PlanCache, Resources
 from rollout.operate.status.conditions import PlanAcceptance
 from rollout.operate.status.history import RolloutHistory
 from rollout.operate.status.outbox import StatusOutbox
@@ -26,6 +27,7 @@ from rollout.operate.triggers.trigger import Triggers
 from rollout.plan.kube.resource import name_of
 from rollout.ports import Entry
 from rollout.tick.attempts import EndpointCheck
+from rollout.tick.bulkheads import Bulkheads
 from rollout.tick.controller import Controller
 
 
@@ -57,6 +59,7 @@ class Reconciler:
         )
         self._history = RolloutHistory(self.controller.states)
         self.controller.on_entry = self._note
+        self._bulkheads = Bulkheads(self.controller.on_problem)
         self._status_sync = StatusSync(self.board, self._history, self.controller)
 
     def tick(self) -> None:
@@ -69,13 +72,16 @@ class Reconciler:
         self._abort_orphans(resources)
         now = self.controller.ports.clock.now()
         for name, resource in resources.items():
-            self._status_sync.show(name, resource, self._accept(name, resource), now)
+            self._bulkheads.run(name, partial(self._reconcile, name, resource, now))
         self._forget_all_but(resources)
         if self.triggers is not None:
             present = {name_of(item) for item in listed}
             self.triggers.consider(
-                lambda name: self._is_known(name, present), self.controller.fleet
+                lambda name: self._is_known(name, present), self.controller.fleet, self._bulkheads
             )
+
+    def _reconcile(self, name: str, resource: Json, now: float) -> None:
+        self._status_sync.show(name, resource, self._accept(name, resource), now)
 
     def _is_known(self, name: str, present: Collection[str]) -> bool:
         """Tell whether a plan of this name exists or ever ran.
@@ -119,8 +125,9 @@ class Reconciler:
     def _accept(self, name: str, resource: Json) -> PlanAcceptance:
         """Start the plan that the resource declares, or return the reason why not."""
         declared = self._plan_cache.read(resource)
-        if not isinstance(declared, Declared):
-            return PlanAcceptance("Invalid", declared)
+        mistakes = self._find_mistakes(declared)
+        if mistakes or not isinstance(declared, Declared):
+            return PlanAcceptance("Invalid", mistakes)
         story = self._history.story(name)
         own = self.controller.fleet.attempt_of(declared.rollout)
         running = story.rollout if story and not story.state.is_terminal else own
@@ -136,6 +143,13 @@ class Reconciler:
         waived = bool((resource["metadata"].get("annotations") or {}).get(WAIVER))
         problem = self._start(name, declared, waived=waived)
         return PlanAcceptance("Refused", (problem,), own) if problem else PlanAcceptance(plan=own)
+
+    def _find_mistakes(self, declared: ParseResult) -> tuple[str, ...]:
+        """Return what is wrong with a plan; rules that are newer than its rollout are not."""
+        if not isinstance(declared, Declared):
+            return declared
+        own = self.controller.fleet.attempt_of(declared.rollout)
+        return () if own in self.controller.states else declared.mistakes
 
     def _record_annotation(self, name: str, resource: Json, own: str) -> PlanAcceptance:
         """Record the command that an annotation asks for, if any.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 
+from analysis.counting.beyond import Worse, is_same
 from rollout.plan.model.plan import Plan
-from rollout.simulate import Behaviour
+from rollout.simulate import Behaviour, scale_of
 
 _MOST_EDGES = 200
 _SPAN = 4.0  # standard deviations on each side that the assumed latency buckets cover
@@ -83,10 +85,20 @@ ASSUMED = KnownFigures(
 
 def base(plan: Plan, figures: KnownFigures) -> Assumptions:
     """Complete the known figures with assumed ones, and name those that matter to the plan."""
-    lags = [g.lag for g in plan.spec.guardrails if not g.source.proxy]
+    lags = [g.lag for g in plan.spec.guardrails if g.metric.is_judged]
     full = figures.over(replace(ASSUMED, lag=max(lags, default=0.0)))
     tolerances = _tightest_tolerances(plan)
     median, sigma, tolerance = full.latency or 50.0, full.sigma or 0.4, tolerances.get("latency")
+    latency = with_edges(
+        _list_edges(plan, "high"),
+        full.latency_edges or latency_edges(median, sigma, tolerance or 0.1),
+        full.latency_shares or (),
+    )
+    scores = with_edges(
+        _list_edges(plan, "low"),
+        full.score_edges or score_edges(tolerances.get("score") or 0.02),
+        full.score_shares or (),
+    )
     return Assumptions(
         rate=full.rate or 0.0,
         stable=Behaviour(
@@ -96,10 +108,10 @@ def base(plan: Plan, figures: KnownFigures) -> Assumptions:
             sigma=sigma,
             score=full.score or 0.0,
             score_sd=full.score_sd or 0.1,
-            latency_edges=full.latency_edges or latency_edges(median, sigma, tolerance or 0.1),
-            score_edges=full.score_edges or score_edges(tolerances.get("score") or 0.02),
-            latency_shares=full.latency_shares or (),
-            score_shares=full.score_shares or (),
+            latency_edges=latency[0],
+            score_edges=scores[0],
+            latency_shares=latency[1],
+            score_shares=scores[1],
         ),
         labelled=full.labelled or 0.0,
         lag=full.lag or 0.0,
@@ -122,20 +134,47 @@ def score_edges(tolerance: float) -> tuple[float, ...]:
     return tuple(round(k / count, 6) for k in range(1, count + 1))
 
 
+def _list_edges(plan: Plan, worse: Worse) -> list[float]:
+    """Return the edges that guardrails judge by; those of times in milliseconds."""
+    metrics = [g.metric for g in plan.spec.guardrails if g.metric.worse == worse]
+    return [metric.edge * scale_of(metric) for metric in metrics if metric.edge is not None]
+
+
+def with_edges(
+    added: Iterable[float], edges: tuple[float, ...], shares: tuple[float, ...]
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return finite edges with these among them, and the shares, empty where there are none.
+
+    A bucket that is divided is so as if its values lay evenly in it.
+    """
+    for edge in added:
+        if any(is_same(edge, other) for other in edges):
+            continue
+        index = bisect_left(edges, edge)
+        if shares:
+            low = edges[index - 1] if index else min(edge, 0.0)
+            lower = (edge - low) / (edges[index] - low) if index < len(edges) else 0.5
+            units = shares[index]
+            divided = units * lower, units * (1 - lower)
+            shares = (*shares[:index], *divided, *shares[index + 1 :])
+        edges = (*edges[:index], edge, *edges[index:])
+    return edges, shares
+
+
 def _tightest_tolerances(plan: Plan) -> dict[str, float]:
     """Return the tightest tolerance per kind of histogram."""
     tightest: dict[str, float] = {}
     for guardrail in plan.spec.guardrails:
         if guardrail.tolerance is not None:
-            kind = "latency" if guardrail.source.worse == "high" else "score"
+            kind = "latency" if guardrail.metric.worse == "high" else "score"
             tightest[kind] = min(guardrail.tolerance, tightest.get(kind, math.inf))
     return tightest
 
 
 def unknown(plan: Plan, figures: KnownFigures) -> Iterable[str]:
     """Yield the unknown figures that the plan's guardrails depend on."""
-    sources = [g.source for g in plan.spec.guardrails]
-    kinds = {(s.kind, s.proxy if s.kind == "rate" else s.worse) for s in sources}
+    sources = [g.metric for g in plan.spec.guardrails]
+    kinds = {(s.kind, not s.is_judged if s.kind == "rate" else s.worse) for s in sources}
     needed = {
         "rate": True,
         "errors": ("rate", True) in kinds,
@@ -146,7 +185,7 @@ def unknown(plan: Plan, figures: KnownFigures) -> Iterable[str]:
         "score": ("shape", "low") in kinds and figures.score_shares is None,
         "score_sd": ("shape", "low") in kinds and figures.score_shares is None,
         "score_edges": ("shape", "low") in kinds,
-        "labelled": any(not source.proxy for source in sources),
+        "labelled": any(source.is_judged for source in sources),
     }
     return (
         name for name, is_needed in needed.items() if is_needed and getattr(figures, name) is None

@@ -8,19 +8,26 @@ from dataclasses import dataclass, field, replace
 from analysis.counting.belief import Belief, count_look
 from analysis.counting.counts import Counts, EvidenceError
 from analysis.counting.cursor import Cursor
+from rollout.decide.evidence.unlabelled import describe_blinding
 from rollout.plan.model.plan import Guardrail, Plan
 from rollout.ports import Answer, Ask, Observer
 from rollout.rehearse.assumptions import KnownFigures
+from rollout.simulate import scale_of
 
+_BEYOND = {"slower", "above", "below"}
 _FEW = 50  # units; with fewer a share or a distribution is too uncertain to use
 
 
 @dataclass(frozen=True)
 class Measured:
-    """The figures that were measured, and by guardrail the problem that prevented it."""
+    """The figures that were measured, and by guardrail the problem that prevented it.
+
+    `unread` names the guardrails of which the observer gave no samples it could use.
+    """
 
     figures: KnownFigures
     problems: Mapping[str, str] = field(default_factory=dict)
+    unread: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,32 @@ def measure(plan: Plan, observer: Observer, now: float, past: float) -> Measured
 
     An observer reads back an hour at most.
     """
+    counts, problems, unread = _count_past(plan, observer, now, past)
+    if any(guardrail.beyond for guardrail in plan.spec.guardrails):
+        # At its edge a guardrail reads two buckets; how values move is told by all of them.
+        counts |= _count_past(_judge_shapes(plan), observer, now, past)[0]
+    return Measured(_combine_figures(plan, counts), problems, unread)
+
+
+def _judge_shapes(plan: Plan) -> Plan:
+    """Return the plan with whole histograms in place of shares beyond an edge."""
+    guardrails = [
+        guardrail if guardrail.beyond is None else _judge_shape(guardrail)
+        for guardrail in plan.spec.guardrails
+    ]
+    spec = plan.spec.model_copy(update={"guardrails": guardrails})
+    return plan.model_copy(update={"spec": spec})
+
+
+def _judge_shape(guardrail: Guardrail) -> Guardrail:
+    document = guardrail.model_dump(by_alias=True, exclude_none=True, exclude=_BEYOND)
+    return Guardrail.model_validate({**document, "tolerance": 0.1})
+
+
+def _count_past(
+    plan: Plan, observer: Observer, now: float, past: float
+) -> tuple[dict[str, Count], dict[str, str], frozenset[str]]:
+    """Return counts, problems, and the guardrails without samples that could be used."""
     before = observer.observe([Ask(plan.id, plan, {})], now - past)[plan.id]
     since = {guardrail.name: now - past for guardrail in plan.spec.guardrails}
     problems = dict(before.problems)
@@ -59,7 +92,14 @@ def measure(plan: Plan, observer: Observer, now: float, past: float) -> Measured
             counts[name] = _count_between(cursor, _count_answer(cursor, after, name))
         except EvidenceError as error:
             problems.setdefault(name, str(error))
-    return Measured(_combine_figures(plan, counts), problems)
+    metrics = {guardrail.name: guardrail.metric for guardrail in plan.spec.guardrails}
+    unlabelled = {
+        name: blinding
+        for name, count in counts.items()
+        if (blinding := describe_blinding(count.evidence, metrics[name]))
+    }
+    problems |= unlabelled
+    return counts, problems, frozenset({*before.problems, *after.problems, *unlabelled})
 
 
 def _count_answer(cursor: Cursor, answer: Answer, name: str) -> Belief:
@@ -86,7 +126,7 @@ def _combine_figures(plan: Plan, counts: Mapping[str, Count]) -> KnownFigures:
     labels_per_second = [
         counts[g.name].per_second
         for g in plan.spec.guardrails
-        if g.name in counts and not g.source.proxy
+        if g.name in counts and g.metric.is_judged
     ]
     if labels_per_second and figures.rate:
         figures = replace(figures, labelled=min(1.0, labels_per_second[0] / figures.rate))
@@ -94,15 +134,18 @@ def _combine_figures(plan: Plan, counts: Mapping[str, Count]) -> KnownFigures:
 
 
 def _derive_figures(guardrail: Guardrail, count: Count) -> KnownFigures:
-    source, evidence = guardrail.source, count.evidence
-    rate = count.per_second if source.proxy else None
+    source, evidence = guardrail.metric, count.evidence
+    rate = count.per_second if not source.is_judged else None
+    if guardrail.never is not None:
+        return KnownFigures(rate=rate)
     if source.kind == "rate":
         # No bad unit in this time does not mean a rate of zero. Half a unit stands for it, so that
         # a world with twice as many errors has more of them.
         bad = (evidence.stable_bad or 0.5) / evidence.stable_exposures
-        return KnownFigures(rate=rate, errors=bad) if source.proxy else KnownFigures(fails=bad)
+        return KnownFigures(fails=bad) if source.is_judged else KnownFigures(rate=rate, errors=bad)
     shares = tuple(units / evidence.stable_exposures for units in evidence.stable)
     edges = evidence.edges[:-1]
     if source.worse == "high":
+        edges = tuple(edge * scale_of(source) for edge in edges)
         return KnownFigures(rate=rate, latency_edges=edges, latency_shares=shares)
     return KnownFigures(score_edges=edges, score_shares=shares)

@@ -38,7 +38,12 @@ def preflight(
 def _check_guardrail(
     plan: Plan, base: Assumptions, guardrail: Guardrail, changes: Sequence[Scenario]
 ) -> Iterator[PlanFinding]:
-    diagnosis = diagnosed(guardrail, base.stable) if guardrail.source.kind == "shape" else None
+    if guardrail.never is not None:
+        message = f"{guardrail.name}: nothing is rehearsed of what must not happen"
+        yield note("never", message, guardrail.name)
+        return
+    is_shape = not guardrail.metric.has_bad_units
+    diagnosis = diagnosed(guardrail, base.stable) if is_shape else None
     if diagnosis:
         yield diagnosis
         if diagnosis.level == "warning":
@@ -68,7 +73,7 @@ def _check_ramp(plan: Plan, base: Assumptions) -> Iterator[PlanFinding]:
 
 
 def _check_proxy(plan: Plan) -> Iterator[PlanFinding]:
-    if not any(guardrail.source.proxy for guardrail in plan.spec.guardrails):
+    if not any(guardrail.metric.is_proxy for guardrail in plan.spec.guardrails):
         message = (
             "no guardrail is reported by the proxy: a canary that answers nothing is not counted, "
             f"and the share of traffic is checked by what {exposure_guardrail(plan)} counts"

@@ -58,7 +58,8 @@ def rehearse_once(plan: Plan, base: Assumptions, change: Scenario, seed: Sequenc
         past=base.lag + plan.spec.prometheus.scrape,
         coarse=True,
     )
-    controller = Controller(Ports(world, router, UnsealedJournal(), clock), "rehearsal")
+    ports = Ports(world, router, UnsealedJournal(), clock)
+    controller = Controller(ports, "rehearsal", has_gaps=True)
     (rollout,) = controller.start([plan], uncalibrated=True)
     started_at, gap = clock.now(), 0.0
     while not _is_over(controller.states[rollout]):

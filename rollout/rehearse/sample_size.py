@@ -18,10 +18,11 @@ from analysis.information import (
     rate_divergence,
     safe_divergence,
 )
+from analysis.verdict.limit_test import PERFECT
 from analysis.verdict.verdict import CRASH_WEIGHT
 from rollout.decide.evidence.exposure import mirror_of, segment_of
 from rollout.plan.fields.units import percent
-from rollout.plan.model.guardrail import Margin
+from rollout.plan.model.limits import Margin
 from rollout.plan.model.plan import Budget, Guardrail, Plan
 from rollout.rehearse.assumptions import Assumptions
 from rollout.rehearse.buckets import buckets
@@ -77,8 +78,8 @@ def within_reach(plan: Plan, base: Assumptions, guardrail: Guardrail) -> Iterato
     if not sample_size.enough:
         message = f"{guardrail.name} cannot be proven safe by the deadline: {sample_size}"
         yield warning("unprovable", message, guardrail.name)
-    if guardrail.margin is not None:
-        yield _note_gap(plan, base, guardrail, guardrail.margin)
+    if guardrail.bad_margin is not None:
+        yield _note_gap(plan, base, guardrail, guardrail.bad_margin)
 
 
 def resolvable(
@@ -89,9 +90,9 @@ def resolvable(
     if not sample_size.enough:
         message = f"{change.name}: {name} cannot show the harm by the deadline: {sample_size}"
         yield warning("unresolvable", message, name)
-    elif guardrail.margin is not None:
+    elif guardrail.bad_margin is not None:
         bad = bad_shares(guardrail, change.of(base.stable))
-        flagged = flagged_from(plan, base, guardrail, guardrail.margin)
+        flagged = flagged_from(plan, base, guardrail, guardrail.bad_margin)
         if bad < flagged:
             message = (
                 f"{change.name}: {percent(bad)} bad is more than the margin of {name} allows, but "
@@ -111,27 +112,38 @@ def reach(plan: Plan, base: Assumptions, guardrail: Guardrail, change: Scenario)
     if harm:
         error = confidence.false_rollback * _compute_weight(plan, guardrail)
     legs = _compute_legs(plan, base, guardrail)
-    per_second = base.rate * (1.0 if guardrail.source.proxy else base.labelled)
+    per_second = base.rate * (base.labelled if guardrail.metric.is_judged else 1.0)
     units = [leg.share * leg.seconds * per_second for leg in legs]
     information = [
         n * _compute_divergence(guardrail, base, change, leg.rho, harm=harm)
         for n, leg in zip(units, legs, strict=True)
     ]
     sees = sum(units)
-    noun = "requests" if guardrail.source.proxy else "labels"
+    noun = "labels" if guardrail.metric.is_judged else "requests"
     return SampleSize(needed(sum(information) / sees, error) if sees else math.inf, sees, noun)
 
 
 def flagged_from(plan: Plan, base: Assumptions, guardrail: Guardrail, margin: Margin) -> float:
     """Return the canary's least bad share at which evidence of harm grows at the ramp's top."""
-    share = bad_shares(guardrail, base.stable)
     top = Leg(plan.spec.ramp.most * parted(plan), 0.0)
-    return least_flagged(share, margin.ratio, margin.absolute, top.rho)
+    share, rho = _find_reference(guardrail, base, top.rho)
+    return least_flagged(share, margin.ratio, margin.absolute, rho)
+
+
+def _find_reference(guardrail: Guardrail, base: Assumptions, rho: float) -> tuple[float, float]:
+    """Return the bad share that the canary is compared with, and its units per one of that's.
+
+    A limit is compared with nothing: as with a stable version that fails at nothing and is known.
+    """
+    if guardrail.limit is not None:
+        return 0.0, 1 / PERFECT
+    return bad_shares(guardrail, base.stable), rho
 
 
 def _note_gap(plan: Plan, base: Assumptions, guardrail: Guardrail, margin: Margin) -> PlanFinding:
     share = bad_shares(guardrail, base.stable)
-    allowed = min(1.0, margin.ratio * share + margin.absolute)
+    reference, _ = _find_reference(guardrail, base, 1.0)
+    allowed = min(1.0, margin.ratio * reference + margin.absolute)
     flagged = flagged_from(plan, base, guardrail, margin)
     message = (
         f"{guardrail.name}: with {percent(share)} bad in stable the plan allows "
@@ -145,8 +157,9 @@ def _compute_divergence(
     guardrail: Guardrail, base: Assumptions, change: Scenario, rho: float, *, harm: bool
 ) -> float:
     canary = change.of(base.stable)
-    if (margin := guardrail.margin) is not None:
-        bad, reference = (bad_shares(guardrail, behaviour) for behaviour in (canary, base.stable))
+    if (margin := guardrail.bad_margin) is not None:
+        bad = bad_shares(guardrail, canary)
+        reference, rho = _find_reference(guardrail, base, rho)
         return rate_divergence(bad, reference, margin.ratio, margin.absolute, rho)
     stable, changed = buckets(guardrail, base.stable), buckets(guardrail, canary)
     if harm:
@@ -157,10 +170,10 @@ def _compute_divergence(
 def _compute_weight(plan: Plan, guardrail: Guardrail) -> float:
     """Return the guardrail's weight in the mean of all e-processes.
 
-    With a rate among the guardrails, CRASH_WEIGHT of the mean belongs to the crash test.
+    With a margin of a counter among them, CRASH_WEIGHT of the mean belongs to the crash test.
     """
-    guardrails = plan.spec.guardrails
-    rates = any(other.source.kind == "rate" for other in guardrails)
+    guardrails = [other for other in plan.spec.guardrails if other.never is None]
+    rates = any(other.margin is not None for other in guardrails)
     left = 1 - CRASH_WEIGHT if rates else 1.0
     return left * guardrail.importance / sum(other.importance for other in guardrails)
 
@@ -171,7 +184,7 @@ def _compute_legs(plan: Plan, base: Assumptions, guardrail: Guardrail) -> list[L
     Warmup and label lag are subtracted: their samples do not count, or come after the deadline.
     """
     spec, below = plan.spec, climb(plan)
-    lag = 0.0 if guardrail.source.proxy else base.lag
+    lag = base.lag if guardrail.metric.is_judged else 0.0
     mirror = mirror_of(plan)
     spent = sum(leg.seconds for leg in below) + (mirror.lasts if mirror else 0.0)
     left = max(spec.deadline - spec.warmup - lag - spent, 0.0)

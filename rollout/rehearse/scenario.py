@@ -8,11 +8,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from analysis.counting.beyond import find_edge
+from analysis.counting.counts import EvidenceError
 from analysis.histograms.bucket_test import boundaries, shift_matrix
 from rollout.errors import InputError
 from rollout.plan.fields.units import share
 from rollout.plan.model.plan import Guardrail, Plan
-from rollout.simulate import Behaviour
+from rollout.simulate import Behaviour, scale_of
+from rollout.simulate.behaviour import Shares
 
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?$")
 _EXACT = 1e-9
@@ -58,19 +61,22 @@ class Scenario:
 
     def touches(self, guardrail: Guardrail) -> bool:
         """Return whether this guardrail's metric differs in this world."""
-        source = guardrail.source
+        source = guardrail.metric
+        if guardrail.never is not None:
+            return False
         if source.kind == "rate":
-            return (self.errors if source.proxy else self.fails) != Rate()
+            return (self.fails if source.is_judged else self.errors) != Rate()
         return self.latency != 1.0 if source.worse == "high" else self.score != 0.0
 
     def breaks(self, guardrail: Guardrail, stable: Behaviour) -> bool:
         """Return whether the canary is worse than this guardrail allows."""
-        source, canary = guardrail.source, self.of(stable)
-        if guardrail.margin is not None:
-            before, after = (
-                _read_bad_share(behaviour, proxy=source.proxy) for behaviour in (stable, canary)
-            )
-            return after > guardrail.margin.ratio * before + guardrail.margin.absolute + _EXACT
+        source, canary = guardrail.metric, self.of(stable)
+        if (margin := guardrail.bad_margin) is not None:
+            before, after = (bad_shares(guardrail, behaviour) for behaviour in (stable, canary))
+            before *= guardrail.metric.needs_stable
+            return after > margin.ratio * before + margin.absolute + _EXACT
+        if guardrail.never is not None:
+            return False
         allowed = guardrail.tolerance or 0.0
         if source.worse == "high":
             return self.latency > 1 + allowed + _EXACT
@@ -78,12 +84,28 @@ class Scenario:
 
 
 def bad_shares(guardrail: Guardrail, behaviour: Behaviour) -> float:
-    """Return the share of bad units that a rate guardrail counts."""
-    return _read_bad_share(behaviour, proxy=guardrail.source.proxy)
+    """Return the share of bad units that a guardrail counts, 0 where no bucket ends at its edge."""
+    metric = guardrail.metric
+    if guardrail.never is not None:
+        return 0.0
+    if metric.edge is None:
+        return behaviour.fails if metric.is_judged else behaviour.errors
+    edges, shares = value_buckets(guardrail, behaviour)
+    try:
+        index = find_edge(edges, metric.edge)
+    except EvidenceError:
+        return 0.0
+    at_most = float(shares[: index + 1].sum())
+    return at_most if metric.worse == "low" else float(shares.sum()) - at_most
 
 
-def _read_bad_share(behaviour: Behaviour, *, proxy: bool) -> float:
-    return behaviour.errors if proxy else behaviour.fails
+def value_buckets(guardrail: Guardrail, behaviour: Behaviour) -> tuple[tuple[float, ...], Shares]:
+    """Return the finite edges of a histogram in its own unit, and the shares of its buckets."""
+    metric = guardrail.metric
+    if metric.worse == "low":
+        return behaviour.score_edges, behaviour.scores
+    scale = scale_of(metric)
+    return tuple(edge / scale for edge in behaviour.latency_edges), behaviour.latency
 
 
 def _slow_down(stable: Behaviour, factor: float) -> tuple[float, ...]:

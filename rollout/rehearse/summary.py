@@ -110,9 +110,9 @@ def _compute_standard_error(share: float, runs: int) -> float:
 
 def _compute_bad_share(guardrail: Guardrail, behaviour: Behaviour, stable: Behaviour) -> float:
     """Return the share of bad requests; for a histogram, beyond stable's 95 % quantile."""
-    if guardrail.source.kind == "rate":
+    if guardrail.metric.has_bad_units:
         return bad_shares(guardrail, behaviour)
-    high = guardrail.source.worse == "high"
+    high = guardrail.metric.worse == "high"
     ours, theirs = (
         (version.latency if high else version.scores[::-1]) for version in (behaviour, stable)
     )

@@ -11,7 +11,8 @@ from dataclasses import asdict
 from typing import Any
 
 from analysis.verdict.readout import Readout
-from rollout.plan.fields.templates import Template
+from rollout.decide.text.measurement import beyond
+from rollout.plan.fields.metric import DeclaredMetric
 from rollout.redact import redact_values
 from rollout.review.history import RecordedRollout
 from rollout.review.look import GuardrailAtLook, Look
@@ -121,7 +122,7 @@ def interval(history: RecordedRollout, guardrail: str, edge: float | None = None
     A histogram is read at one edge. Without `edge` that is the edge of the readout at the last
     look, which is furthest from its proof. `words` says what is counted there.
     """
-    source = next(g.source for g in history.state.plan.spec.guardrails if g.name == guardrail)
+    source = next(g.metric for g in history.state.plan.spec.guardrails if g.name == guardrail)
     of_guardrail = [
         (look, reading)
         for look in history.looks
@@ -138,11 +139,13 @@ def interval(history: RecordedRollout, guardrail: str, edge: float | None = None
     return _build_frame(rows, ("seconds", *_BOUNDS, *_COUNTS, "words")).set_index("seconds")
 
 
-def _describe_readout(readout: Readout, source: Template) -> str:
+def _describe_readout(readout: Readout, metric: DeclaredMetric) -> str:
+    if metric.edge is not None:
+        return f"share {beyond(metric)}"
     if readout.edge is None:
-        return f"share of bad {source.unit}"
-    side = "above" if source.worse == "high" else "at or below"
-    unit = " ms" if source.unit == "ms" else ""
+        return f"share of bad {metric.unit}"
+    side = "above" if metric.worse == "high" else "at or below"
+    unit = f" {metric.unit}" if metric.is_time else ""
     return f"share {side} {readout.edge:.3g}{unit}"
 
 

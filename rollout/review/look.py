@@ -1,4 +1,4 @@
-"""Judge and decide one look again, from the raw samples in the journal.
+"""Judge and decide one look again, from what the journal holds of its samples.
 
 How it works: the caller folds a rollout's entries and passes the state after each. A look is an
 observation and the decision with the same time, which the controller appends right after it. The
@@ -132,8 +132,15 @@ def _build_look(state: RolloutState, at: float, decided: Entry | None) -> Look:
         log10_mean=_to_log10(rollout_view.judgement.log_joint),
         log10_crash=None if crash is None else _to_log10(crash),
         decided=decided,
-        again=step(state, at, decided.fact.rollout if decided else ""),
+        again=_decide_again(state, at, decided),
     )
+
+
+def _decide_again(state: RolloutState, at: float, decided: Entry | None) -> Decided | None:
+    """Return the decision of the replay, with the lived time that the recorded one has."""
+    if decided is None:
+        return step(state, at, "")
+    return step(state, at, decided.fact.rollout, decided.fact.lived)
 
 
 def _build_reading(rollout_view: View, name: str) -> GuardrailAtLook:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rollout.decide.record.split import Split
+from rollout.decide.record.write_id import find_rollout
 from rollout.errors import StaleError
 from rollout.kube.kinds import Json, Kind
 from rollout.route.envoy.watched import replace
@@ -72,5 +73,4 @@ def name_refused_split(split: Split, write_id: str) -> Iterator[None]:
         yield
     except StaleError as error:
         message = f"{split.share * 100:.4g}% canary (decision {write_id}) refused: {error}"
-        # A write id is "<rollout id>/<sequence number>": before the slash is the rollout.
-        raise StaleError(message, write_id.rpartition("/")[0]) from None
+        raise StaleError(message, find_rollout(write_id)) from None

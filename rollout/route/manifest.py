@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from pydantic.alias_generators import to_camel
@@ -16,8 +17,11 @@ def key(message: Json, name: str) -> str:
 
     Protobuf's JSON accepts snake_case and camelCase, and a file may mix both.
     """
-    camel = to_camel(name)
+    camel = _spell_camel(name)
     return camel if camel in message else name
+
+
+_spell_camel = cache(to_camel)  # of the fields that we read, which are few
 
 
 def dicts(value: object) -> list[Json]:

@@ -9,7 +9,7 @@ import re
 from typing import Literal
 
 from rollout.errors import RouteError
-from rollout.plan.model.traffic import Match, Segment
+from rollout.plan.model.mesh.traffic import Match, Segment
 from rollout.route.manifest import Json, dicts, key
 
 Kind = Literal["header", "query"]
@@ -92,7 +92,8 @@ def _as_header(segment: Segment) -> tuple[Kind, Match]:
         return ("query" if kind == "query" else "header"), test
     value = f"{re.escape(test.prefix)}[^;]*" if test.prefix else f"(?:{_to_regex(test)})"
     pattern = f"(?:.*; *)?{re.escape(test.name)}={value}(?: *;.*)?"
-    return "header", Match(name="cookie", regex=pattern)
+    # Not validated again: in the middle Python takes no flags such as `(?i)`, which RE2 does.
+    return "header", Match.model_construct(name="cookie", regex=pattern)
 
 
 def _to_string_match(test: Match) -> Json:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from analysis.counting.cursor import Arm
 from rollout.decide.record.split import Split
 from rollout.errors import RouteError
+from rollout.plan.model.mesh.policy import Policy
 from rollout.plan.model.plan import Plan
-from rollout.plan.model.policy import Policy
 from rollout.ports import Router, RouteStatus
 from rollout.route.create.creator import Creator
 from rollout.route.fence import Fence, name_refused_split
@@ -44,7 +45,15 @@ class MeshRouter:
         self._openers, self._fence = openers, fence
         self._meshes: dict[str, MeshAccess] = {}
 
-    def write(self, plan: Plan, split: Split, write_id: str) -> None:
+    def write(
+        self,
+        plan: Plan,
+        split: Split,
+        write_id: str,
+        before: tuple[str, ...] | None = None,
+        *,
+        is_last: bool = False,
+    ) -> None:
         """See rollout.ports.Router. Raises what the fence raises."""
         mesh = self._open(plan)
         with name_refused_split(split, write_id):
@@ -53,31 +62,37 @@ class MeshRouter:
                 if mesh.creator is not None:
                     mesh.creator.create_all(plan)
                 _apply_policy(mesh, plan, plan.spec.policy)
+            write = partial(mesh.weights.write, plan, split, write_id, before, is_last=is_last)
             try:
-                _write_weights(mesh, plan, split, write_id)
+                write()
             except RouteError as error:
                 # Without a route the Service spreads requests over all versions, so stable has all
                 # traffic only once the route exists.
                 creator = mesh.creator if error.absent and not split.canary else None
                 if creator is None or not creator.create_routes(plan):
                     raise
-                _write_weights(mesh, plan, split, write_id)
+                write()
+            policy = due_policy(plan, split)
+            if policy != plan.spec.policy:  # what it no longer needs
+                _apply_policy(mesh, plan, policy)
 
-    def read(self, plan: Plan, total: int) -> RouteStatus:
+    def read(self, plan: Plan, total: int, before: tuple[str, ...] | None = None) -> RouteStatus:
         """See rollout.ports.Router. A missing object is an error, and not a weight of zero."""
         mesh = self._open(plan)
-        status = mesh.weights.read(plan, total)
+        status = mesh.weights.read(plan, total, before)
         if plan.spec.policy is None or mesh.policies is None:
             return status
         return replace(status, policy=_describe_difference(mesh.policies, plan, status.split))
 
-    def cached(self, plan: Plan, total: int) -> RouteStatus | None:
+    def cached(
+        self, plan: Plan, total: int, before: tuple[str, ...] | None = None
+    ) -> RouteStatus | None:
         """See rollout.ports.Router.
 
         None for a plan with a policy: no watch covers policies, so they are read.
         """
         weights = self._open(plan).weights
-        return weights.cached(plan, total) if plan.spec.policy is None else None
+        return weights.cached(plan, total, before) if plan.spec.policy is None else None
 
     def endpoints(self, plan: Plan, arm: Arm) -> bool | None:
         """See rollout.ports.Router."""
@@ -95,14 +110,6 @@ class MeshRouter:
         if name not in self._meshes:
             self._meshes[name] = self._openers[name]()
         return self._meshes[name]
-
-
-def _write_weights(mesh: MeshAccess, plan: Plan, split: Split, write_id: str) -> None:
-    """Write the weights, and then take back what the policy no longer needs."""
-    mesh.weights.write(plan, split, write_id)
-    policy = due_policy(plan, split)
-    if policy != plan.spec.policy:
-        _apply_policy(mesh, plan, policy)
 
 
 def _apply_policy(mesh: MeshAccess, plan: Plan, policy: Policy | None) -> None:

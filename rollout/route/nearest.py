@@ -13,8 +13,9 @@ def nearest(shares: Sequence[Fraction], total: int) -> Split:
     """Return the split nearest to the canaries' shares; without shares, all goes to stable.
 
     An arm with some traffic never rounds to none: a rollback must not look complete before it is.
+    Shares above 1 in sum, of requests that are copied twice, count as all.
     """
-    share = sum(shares, Fraction(0))
+    share = min(sum(shares, Fraction(0)), Fraction(1))
     canary = round(share * total)
     least = sum(share > 0 for share in shares)
     if share < 1 and least < total:

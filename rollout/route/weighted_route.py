@@ -21,6 +21,7 @@ Arm = str  # a name out of `Mesh.arms`
 TWO_ARMS: tuple[Arm, ...] = ("stable", "canary")
 
 SEGMENT = "surefoot-segment-"  # name prefix of the routes that we insert for a segment
+_DIGITS = 20  # of a weight: more is beyond every mesh
 
 
 class Mesh(Protocol):
@@ -108,9 +109,10 @@ class WeightedRoute:
         weight = entry.get("weight")
         if weight is None:
             return self.mesh.default_weight
-        if not isinstance(weight, int | str) or not str(weight).isdecimal():
+        text = str(weight) if isinstance(weight, int | str) else ""
+        if not (text.isdecimal() and len(text) <= _DIGITS):
             raise RouteError(f"{self.location}: weight {weight!r} is no whole number")
-        return int(weight)  # protobuf's JSON allows numbers in quotes
+        return int(text)  # protobuf's JSON allows numbers in quotes
 
     def shares(self) -> tuple[Fraction, ...]:
         """Return each canary's share of what all arms get together; empty where none gets any.

@@ -5,7 +5,7 @@ Tests, rehearsals and calibrations all use it, so they run the same production t
 
 from rollout.simulate.behaviour import LATENCY_EDGES, SCORE_EDGES, Behaviour
 from rollout.simulate.ports import MemoryRouter, UnsealedJournal, VirtualClock
-from rollout.simulate.world import SimulatedService
+from rollout.simulate.world import SimulatedService, scale_of
 
 __all__ = [
     "LATENCY_EDGES",
@@ -15,4 +15,5 @@ __all__ = [
     "SimulatedService",
     "UnsealedJournal",
     "VirtualClock",
+    "scale_of",
 ]

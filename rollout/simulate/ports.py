@@ -16,15 +16,20 @@ from rollout.ports import Entry, RouteStatus
 
 @dataclass
 class VirtualClock:
-    """A clock whose time passes only in `sleep`."""
+    """A clock whose time passes only in `sleep`; `time` may be set, as somebody sets a clock."""
 
     time: float = 1_800_000_000.0
+    elapsed: float = 0.0
 
     def now(self) -> float:
         return self.time
 
+    def monotonic(self) -> float:
+        return self.elapsed
+
     def sleep(self, seconds: float) -> None:
         self.time += seconds
+        self.elapsed += seconds
 
 
 @dataclass
@@ -47,23 +52,35 @@ class MemoryRouter:
     has_stable_endpoints: bool | None = True
     _asked: dict[int, tuple[Plan, str]] = field(default_factory=dict)
 
-    def write(self, plan: Plan, split: Split, write_id: str) -> None:
+    def write(
+        self,
+        plan: Plan,
+        split: Split,
+        write_id: str,
+        before: tuple[str, ...] | None = None,
+        *,
+        is_last: bool = False,
+    ) -> None:
+        del before
         if self.down:
             raise RouteError(self.down, unread=True)  # real routers read before they write
         if self.refusing:
             raise RouteError(self.refusing, refused=True)
         self.writes.append((self._get_id(plan), split, write_id))
         if not self.stuck:
-            self.statuses[self._get_id(plan)] = RouteStatus(split, write_id)
+            self.statuses[self._get_id(plan)] = RouteStatus(split, "" if is_last else write_id)
 
-    def read(self, plan: Plan, total: int) -> RouteStatus:
+    def read(self, plan: Plan, total: int, before: tuple[str, ...] | None = None) -> RouteStatus:
+        del before
         if self.down:
             raise RouteError(self.down, unread=True)
         return self.statuses.get(self._get_id(plan), RouteStatus(Split(0, total), ""))
 
-    def cached(self, plan: Plan, total: int) -> RouteStatus | None:
+    def cached(
+        self, plan: Plan, total: int, before: tuple[str, ...] | None = None
+    ) -> RouteStatus | None:
         """Return nothing: there is no watch."""
-        del plan, total
+        del plan, total, before
         return None
 
     def share(self, plan: Plan) -> float:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.counting.cursor import Arm, Sample, Series
+from rollout.plan.fields.metric import DeclaredMetric
 from rollout.plan.model.plan import Guardrail, Plan
 from rollout.ports import Answer, Ask
 from rollout.simulate.behaviour import Behaviour
@@ -59,7 +60,7 @@ class SimulatedService:
     time: float | None = None
     served: dict[str, int] = field(default_factory=dict)
     totals: dict[tuple[str, str], Counts] = field(default_factory=dict)
-    samples: dict[tuple[str, str], Sample] = field(default_factory=dict)
+    samples: dict[tuple[str, str], tuple[float, Counts]] = field(default_factory=dict)
     _labels: list[Unlabelled] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -147,8 +148,7 @@ class SimulatedService:
 
     def _scrape(self, at: float) -> None:
         for key, counts in self.totals.items():
-            values = counts if key[1] in COUNTERS else np.cumsum(counts)
-            self.samples[key] = (at, tuple(map(float, values)))
+            self.samples[key] = (at, counts)
 
     def _answer(self, ask: Ask) -> Answer:
         guardrails = ask.plan.spec.guardrails
@@ -170,27 +170,44 @@ class SimulatedService:
             ("stable", spec.stable.version),
         )
         candidates = [
-            self._one(arm, version, counter, since)
+            self._one(arm, version, counter, since, guardrail.metric)
             for arm, version in arms
+            if self._is_counted(guardrail, version)
             for counter in parts(guardrail)
         ]
         return tuple(series for series in candidates if series is not None)
 
-    def _one(self, arm: Arm, version: str, counter: str, since: float) -> Series | None:
-        sample = self.samples.get((version, counter))
-        if sample is None or sample[0] <= since:
+    def _is_counted(self, guardrail: Guardrail, version: str) -> bool:
+        """Whether anybody counts for a version: a dead server counts nothing, its proxy does."""
+        is_dead = self.behaviours[version].errors >= 1.0
+        return guardrail.metric.reporter != "server" or not is_dead
+
+    def _one(
+        self, arm: Arm, version: str, counter: str, since: float, metric: DeclaredMetric
+    ) -> Series | None:
+        at, counts = self.samples.get((version, counter), (-math.inf, None))
+        if counts is None or at <= since:
             return None
+        sample: Sample = (at, tuple(map(float, np.cumsum(counts))))
         behaviour = self.behaviours[version]
         edges = {"latency": behaviour.latency_edges, "score": behaviour.score_edges}.get(
             counter, ()
         )
+        if counter == "latency":
+            edges = tuple(edge / scale_of(metric) for edge in edges)
         open_ = (*edges, math.inf) if edges else ()
         return Series(counter, arm, (sample,), bad=counter in {"bad", "fail"}, edges=open_)
 
 
+def scale_of(metric: DeclaredMetric) -> float:
+    """Return what one of a metric's units is in that of a behaviour's latency, milliseconds."""
+    return 1000.0 if metric.unit == "s" else 1.0
+
+
 def parts(guardrail: Guardrail) -> tuple[str, ...]:
-    """Return the names of the counters that a guardrail reads."""
-    source = guardrail.source
+    """Return the names of the counters that a guardrail reads; what must not happen does not."""
+    source = guardrail.metric
     if source.kind == "rate":
-        return ("good", "bad") if source.proxy else ("pass", "fail")
+        names = ("pass", "fail") if source.is_judged else ("good", "bad")
+        return names if guardrail.never is None else names[:1]
     return ("latency",) if source.worse == "high" else ("score",)

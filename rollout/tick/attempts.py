@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from rollout.decide.record.facts import Command, Fact, HumanSaid, Started
+from rollout.decide.record.write_id import attempt_id
 from rollout.decide.rules.calibration import lacks_calibration
 from rollout.decide.rules.ramp import total_of
 from rollout.decide.state.rollout import RolloutState
 from rollout.decide.text.arms import name_arms
 from rollout.errors import InputError
 from rollout.plan.model.plan import Plan
-from rollout.tick.fleet import Fleet, attempt_id
+from rollout.tick.fleet import Fleet
 
 Again = Literal["undo", "retry", "confirm"]
 
@@ -67,18 +68,30 @@ class EndpointCheck:
 
 
 def started(
-    plan: Plan, *, at: float, controller: str, attempt: int = 1, uncalibrated: bool = False
+    plan: Plan,
+    *,
+    at: float,
+    controller: str,
+    attempt: int = 1,
+    uncalibrated: bool = False,
+    can_read_past: bool = False,
 ) -> Started:
-    """Return the fact that begins an attempt of a plan."""
+    """Return the fact that begins an attempt of a plan.
+
+    The past is read where the observer can; a comparison with the time before a switch has its own.
+    """
     return Started(
         rollout=attempt_id(plan.id, attempt),
         at=at,
+        lived=0.0,
         plan=plan.document(),
         digest=plan.digest,
         total=total_of(plan),
         controller=controller,
         uncalibrated=uncalibrated,
         attempt=attempt,
+        reads_past=can_read_past and plan.spec.learns_totals,
+        prometheus=plan.spec.prometheus.default,
     )
 
 
@@ -113,11 +126,8 @@ def _cannot_undo(fleet: Fleet, rollout: str) -> str:
     if state.phase != "promoted":
         return f"{rollout} was {state.phase}, nothing to undo: {state.versions[0]} has all traffic"
     if (other := fleet.under_way(state.plan)) is not None:
-        name = fleet.states[other].plan.name
-        return (
-            f"{other} is under way ({fleet.states[other].phase}): abort it first "
-            f"(`surefoot abort {name}`), then undo {rollout}"
-        )
+        phase = fleet.states[other].phase
+        return f"{other} is under way ({phase}): {fleet.how_to_end(other)}; then undo {rollout}"
     newest = fleet.newest_promotion(state.plan)
     return (
         f"{newest} was promoted after {rollout}: undo that one first" if newest != rollout else ""
@@ -156,6 +166,7 @@ def _start_next_attempt(fleet: Fleet, state: RolloutState, at: float, controller
         controller=controller,
         attempt=state.attempt + 1,
         uncalibrated=bool(lacking),
+        can_read_past=state.reads_past,
     )
 
 

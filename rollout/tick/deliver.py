@@ -10,12 +10,13 @@ do, by the table in `rollout/decide/state/delivery.py`.
 
 Six cases restrict writing. The first write is not sent if the route is not at stable any more:
 the decision is withdrawn. `is_untouched`: a rollback of what was never written writes nothing.
-`to read again`: the wanted split was confirmed before an outage, so it is only read. `is_unseen`:
-nobody read the mesh since an outage, so a split that is neither the old nor the new one is
-somebody's edit, and is reported as a drift instead of being overwritten; a rollback is the
-exception, it is always written. A rollback ends wherever nothing gives the canary traffic any more,
-whatever became of objects, names or rights. `making`: only the plan's route is created, with all
-traffic to stable; a route that exists already is not changed.
+`to read again`: the wanted split was confirmed before an outage, so it is only read.
+`Overwritten`: the split is neither the old nor the new one, and nobody read the mesh since an
+outage, or its mark says that it came after our write or is none of ours; it is reported as a drift
+and not written over; a rollback is the exception, it is always written. A rollback ends wherever
+nothing gives the canary traffic any more, whatever became of objects, names or rights. `making`:
+only the plan's route is created, with all traffic to stable; a route that exists already is not
+changed.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from dataclasses import dataclass
 from rollout.decide.evidence.following import find_end
 from rollout.decide.record.facts import Fact
 from rollout.decide.record.route_facts import Confirmed
+from rollout.decide.record.write_id import WriteId
 from rollout.decide.state.rollout import RolloutState
 from rollout.errors import RouteError
 from rollout.ports import Clock, Router, RouteStatus
@@ -32,6 +34,7 @@ from rollout.tick.route_look import (
     build_drifted,
     build_withdrawn,
     find_difference,
+    find_writer,
     read,
     record_failure,
     write_id,
@@ -48,14 +51,21 @@ class Unsent:
     answer: RouteStatus | RouteError
 
 
-Problem = RouteError | Unsent
+@dataclass(frozen=True)
+class Overwritten:
+    """What the route shows where somebody else wrote it, so that nothing was sent."""
+
+    status: RouteStatus
+
+
+Problem = RouteError | Unsent | Overwritten
 
 
 def apply(router: Router, rollout: str, state: RolloutState) -> Problem | None:
     """Write the wanted split, unless the mesh shows it already. Returns what went wrong.
 
-    Nothing is written where a read is enough, or where somebody else edited the weights during an
-    outage; `confirm` reads and reports that. A rollback is written in any case, but for one that
+    Nothing is written where a read is enough, or where somebody else wrote the weights; `confirm`
+    reports that. A rollback is written in any case, but for one that
     has nothing to take back.
     """
     if not state.delivery.has_to_write or _has_nothing_to_write(state):
@@ -65,13 +75,35 @@ def apply(router: Router, rollout: str, state: RolloutState) -> Problem | None:
         return None
     if _is_unsafe(status, rollout, state):
         return Unsent(status)
-    if _matches(status, rollout, state) or _is_edited_by_other(status, state):
+    if _is_written(status, rollout, state):
         return None
+    if isinstance(status, RouteStatus) and _is_edited_by_other(status, rollout, state):
+        return Overwritten(status)
+    return None if _is_adopted(state) else _write(router, rollout, state)
+
+
+def _is_adopted(state: RolloutState) -> bool:
+    """Return whether somebody's edit is wanted, which is read and never written."""
+    return state.delivery.is_adopted and not state.is_going_back
+
+
+def _write(router: Router, rollout: str, state: RolloutState) -> RouteError | None:
+    if state.is_going_back and state.wanted.canary:  # asserted: no rule and no fold may lead here
+        return RouteError("nothing was written: a rollback gives the canary no weight")
+    mark, is_last = write_id(rollout, state), _is_last_write(state)
     try:
-        router.write(state.plan, state.wanted, write_id(rollout, state))
+        router.write(state.plan, state.wanted, mark, state.before, is_last=is_last)
     except RouteError as error:
         return error
     return None
+
+
+def _is_last_write(state: RolloutState) -> bool:
+    """Return whether the wanted split is an end, so that the route needs no notes of ours.
+
+    What they tell, the journal has too, where it knows the route.
+    """
+    return find_end(state) not in {None, "retreated"} and state.knows_route
 
 
 def confirm(
@@ -85,32 +117,37 @@ def confirm(
 ) -> Fact:
     """Read the mesh until it shows the decision; return the confirmation, failure or drift.
 
-    `until` is the unix time at which reading ends.
+    Reading ends when the monotonic clock shows `until`.
     """
     if isinstance(problem, Unsent):
         return _build_unsent(rollout, state, problem, clock.now())
+    if isinstance(problem, Overwritten):
+        return build_drifted(rollout, state, problem.status, clock.now())
     if not state.first_write and problem is None:
         return _confirm_unwritten(router, clock, rollout, state)
     if not state.delivery.has_to_write:
         difference = find_difference(router, rollout, state, clock.now())
         return difference or _build_confirmed(rollout, state, clock)
-    if problem is None and state.delivery.is_unseen:
-        status = read(router, state)
-        if isinstance(status, RouteStatus) and _is_edited_by_other(status, state):
-            return build_drifted(rollout, state, status, clock.now())
-    problem = problem or _await_decision(router, clock, rollout, state, until)
-    return _conclude(router, clock, rollout, state, problem)
+    answer = problem or _await_decision(router, clock, rollout, state, until)
+    return _conclude(router, clock, rollout, state, answer)
 
 
 def _conclude(
-    router: Router, clock: Clock, rollout: str, state: RolloutState, problem: RouteError | None
+    router: Router,
+    clock: Clock,
+    rollout: str,
+    state: RolloutState,
+    answer: RouteStatus | RouteError | None,
 ) -> Fact:
     """Return the confirmation, or the failure that a rollback may end in spite of."""
-    if problem is None or _gives_nothing(read(router, state), state):
+    if isinstance(answer, RouteStatus):
+        left = "" if state.wanted.canary else answer.policy
+        return _build_confirmed(rollout, state, clock, left=left)
+    if answer is None or _gives_nothing(read(router, state), state):
         return _build_confirmed(rollout, state, clock)
     if state.abandoned is not None and _is_way_back(state):
         return _build_confirmed(rollout, state, clock, unreachable=True)
-    return record_failure(rollout, state, problem, clock.now())
+    return record_failure(rollout, state, answer, clock.now())
 
 
 def _is_way_back(state: RolloutState) -> bool:
@@ -120,7 +157,7 @@ def _is_way_back(state: RolloutState) -> bool:
 def _gives_nothing(status: RouteStatus | RouteError, state: RolloutState) -> bool:
     """Return whether a rollback is over because nothing gives the canary traffic any more.
 
-    An Envoy may yet load a file that was written before; an object is what its API server says.
+    An Envoy may yet load what its file gives; an object is what its API server says.
     Where the plan creates a missing route, its absence is no end: the plain Service would spread
     requests over all versions.
     """
@@ -128,12 +165,16 @@ def _gives_nothing(status: RouteStatus | RouteError, state: RolloutState) -> boo
         return False
     if isinstance(status, RouteError):
         return status.gives_nothing and not (status.absent and state.plan.spec.route.creates)
-    is_object = state.plan.spec.route.envoy is None
-    return is_object and not status.split.canary and not status.policy
+    return not status.split.canary and not status.policy and not status.is_pending
 
 
 def _build_confirmed(
-    rollout: str, state: RolloutState, clock: Clock, *, unreachable: bool = False
+    rollout: str,
+    state: RolloutState,
+    clock: Clock,
+    *,
+    unreachable: bool = False,
+    left: str = "",
 ) -> Confirmed:
     """Return the fact that the mesh shows the wanted split, or that a person ended it unseen.
 
@@ -153,6 +194,7 @@ def _build_confirmed(
         stable=state.stable_at(end) if end is not None and is_last else None,
         unreachable=unreachable,
         follows=follows,
+        left=left,
     )
 
 
@@ -205,29 +247,45 @@ def _is_absent(status: RouteStatus | RouteError) -> bool:
     return isinstance(status, RouteError) and status.absent
 
 
-def _is_edited_by_other(status: RouteStatus | RouteError, state: RolloutState) -> bool:
-    """Return whether the first read after an outage shows a split that is neither old nor new.
+def _is_edited_by_other(status: RouteStatus, rollout: str, state: RolloutState) -> bool:
+    """Return whether the route shows what somebody else wrote, and not only what we replace.
 
-    A rollback (no weight for the canary) overrides any edit, so it is never one.
+    So it is where the first read after an outage shows a split that is neither old nor new, where
+    our mark of this decision stands by another split, and where another controller's mark does
+    after our first write: before it the mark is an earlier rollout's. A split that is neither old
+    nor new without any mark is an edit too: of a last write, or with an object that was replaced. A
+    rollback (no weight for the canary) overrides any edit, so it is never one; and so does a drift
+    that the plan reverts.
     """
-    if isinstance(status, RouteError) or not state.delivery.is_unseen or not state.wanted.canary:
+    if status.split == state.wanted:
         return False
-    return status.split not in {state.split, state.wanted}
+    if _is_adopted(state) or not state.wanted.canary:
+        return _is_adopted(state)
+    has_written = state.first_write not in {0, state.delivery.decision}
+    is_unmarked = has_written and not status.write_id and not state.reverts
+    if (state.delivery.is_unseen or is_unmarked) and status.split != state.split:
+        return True
+    is_after_ours = status.write_id == write_id(rollout, state) and status.split.way != "mirror"
+    is_foreign = has_written and bool(find_writer(status, rollout, state))
+    return is_foreign or (is_after_ours and not state.reverts)
 
 
 def _await_decision(
     router: Router, clock: Clock, rollout: str, state: RolloutState, until: float
-) -> RouteError | None:
-    """Read back until the mesh shows the decision; return the problem if it does not."""
+) -> RouteStatus | RouteError | None:
+    """Read back until the mesh shows the decision; return what it then shows, or the problem.
+
+    None where it cannot be read and nothing there is left to take back.
+    """
     while not _matches(status := read(router, state), rollout, state):
-        if clock.now() >= until:
+        if clock.monotonic() >= until:
             return (
                 RouteError(_describe_refusal(router, state, status))
                 if isinstance(status, RouteStatus)
                 else status
             )
         clock.sleep(_POLL)
-    return None
+    return status if isinstance(status, RouteStatus) else None
 
 
 def _describe_refusal(router: Router, state: RolloutState, status: RouteStatus) -> str:
@@ -240,13 +298,29 @@ def _describe_refusal(router: Router, state: RolloutState, status: RouteStatus) 
     return f"{difference}; {diagnosis}" if diagnosis else difference
 
 
+def _is_written(status: RouteStatus | RouteError, rollout: str, state: RolloutState) -> bool:
+    """Return whether the mesh shows the wanted split, our write id and the plan's policy.
+
+    Equal weights are not enough: without our id somebody else may have written them.
+    """
+    if not isinstance(status, RouteStatus):
+        return False
+    is_ours = _is_adopted(state) or status.write_id == write_id(rollout, state)
+    return is_ours and _matches(status, rollout, state)
+
+
 def _matches(status: RouteStatus | RouteError, rollout: str, state: RolloutState) -> bool:
-    """Return whether the mesh shows the wanted split, our write id and the plan's policy."""
+    """Return whether a write has arrived: a last one leaves no id of ours in the mesh.
+
+    An edit that was taken over needs none.
+    """
     if isinstance(status, RouteError):
         return _gives_nothing(status, state)
-    # Equal weights are not enough: without our id somebody else may have written them.
-    is_ours = status.split == state.wanted and status.write_id == write_id(rollout, state)
-    return is_ours and (not status.policy or _policy_may_differ(state))
+    is_ours = status.write_id == write_id(rollout, state)
+    is_unmarked = _is_last_write(state) and WriteId.parse(status.write_id) is None
+    is_shown = is_ours or is_unmarked or _is_adopted(state)
+    is_shown = is_shown and status.split == state.wanted
+    return is_shown and (not status.policy or _policy_may_differ(state))
 
 
 def _policy_may_differ(state: RolloutState) -> bool:

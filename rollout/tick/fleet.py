@@ -7,16 +7,16 @@ from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from rollout.decide.fold import fold, fold_all
+from rollout.decide.fold import SLOWEST_RETRY, fold, fold_all
 from rollout.decide.record.facts import Calibrated, Fact, HumanSaid, Observed, Started, of_rollout
 from rollout.decide.rules.conclusion import is_watched
 from rollout.decide.state.hooks import next_call
 from rollout.decide.state.rollout import RolloutState
-from rollout.errors import InputError
+from rollout.errors import InputError, ReplayError
 from rollout.plan.model.plan import Plan
 from rollout.ports import Answer, Entry, Journal, SkippedObservation
-from rollout.tick.due_queue import DueQueue
-from rollout.tick.look_times import LookTimes
+from rollout.tick.times.due_queue import DueQueue
+from rollout.tick.times.look_times import LookTimes
 
 ServiceKey = tuple[str, str]
 
@@ -40,6 +40,7 @@ class Fleet:
     unconfirmed: DueQueue = field(default_factory=DueQueue)
     calls: DueQueue = field(default_factory=DueQueue)
     head: int = 0
+    _now: float = math.inf  # of the newest tick
     _retry_at: dict[str, float] = field(default_factory=dict)
     look_times: LookTimes = field(default_factory=LookTimes)
     _by_service: dict[ServiceKey, list[str]] = field(default_factory=dict)
@@ -126,6 +127,17 @@ class Fleet:
         rollouts = self._by_service.get((namespace, service), ())
         return {version for rollout in rollouts for version in self.states[rollout].versions}
 
+    def how_to_end(self, rollout: str) -> str:
+        """Say what ends an open rollout; one that was aborted is not aborted once more."""
+        state = self.states[rollout]
+        is_aborted = state.asked is not None and state.asked.command == "abort"
+        if not (is_aborted or state.is_going_back):
+            return f"wait for its end, or abort it first (`surefoot abort {state.plan.name}`)"
+        return (
+            f"it goes back to {state.versions[0]} already; where that cannot end, `surefoot abort "
+            f'{state.plan.name} --unreachable --reason "..."` ends it'
+        )
+
     def check_fits(self, plan: Plan) -> None:
         """Check that the plan's service is free and its stable version is the recorded one.
 
@@ -134,8 +146,7 @@ class Fleet:
         service = service_key(plan)
         if (rollout := self.under_way(plan)) is not None:
             raise InputError(
-                f"{plan.spec.service} is being rolled out by {rollout}: "
-                "wait for its end, or abort it"
+                f"{plan.spec.service} is being rolled out by {rollout}: {self.how_to_end(rollout)}"
             )
         if (other := self.unfollowed(plan)) is not None:
             raise InputError(
@@ -163,6 +174,17 @@ class Fleet:
         written = [r for r in self._by_service.get(service, ()) if self.states[r].first_write]
         return max(written, key=lambda r: self.states[r].delivery.decision, default=None)
 
+    def set_time(self, now: float) -> None:
+        """Take the time of a tick; where the clock was set back, find all due times again.
+
+        Times of the journal may lie in the future then, also right after a start.
+        """
+        is_set_back = now < self._now
+        self._now = self.look_times.now = now
+        if is_set_back:
+            for rollout, state in self.states.items():
+                self._schedule(rollout, state)
+
     def due_looks(self, now: float, journal: Journal) -> list[str]:
         """Return the rollouts whose look is due, with their evidence. Raises JournalError.
 
@@ -188,7 +210,7 @@ class Fleet:
         state = self.states[rollout]
         if not state.is_terminal:
             return True
-        if not self.watches or not is_watched(state, now):
+        if not self.watches or not is_watched(state, state.estimate_clock(now)):
             return False
         return self._newest_writer(service_key(state.plan)) == rollout
 
@@ -236,7 +258,7 @@ class Fleet:
         The state loses its guardrails: without this observation they would be incomplete.
         """
         if rollout not in self._unloaded:
-            raise ValueError(f"entry {seq} speaks of {rollout}, which was never started")
+            raise ReplayError(f"entry {seq} speaks of {rollout}, which was never started")
         self.head = seq
         self._unloaded[rollout].append(seq)
         if self.states[rollout].guardrails:
@@ -244,7 +266,7 @@ class Fleet:
 
     def _schedule(self, rollout: str, state: RolloutState) -> None:
         """Update the due times, from the journal's times: a restart causes no extra look."""
-        at = self.look_times.due_at(rollout, state)
+        at = self._bound(self.look_times.due_at(rollout, state), state.plan.spec.interval)
         _set_member(
             self._to_load, rollout, is_member=rollout in self._unloaded and not state.is_terminal
         )
@@ -253,10 +275,20 @@ class Fleet:
         _set_member(self.unlearned, rollout, is_member=not (state.is_terminal or state.stepped))
         _set_due(self.looks, rollout, at if self._is_looked_at(rollout, at) else math.inf)
         is_unconfirmed = not state.is_terminal and state.delivery.is_open
-        retry_at = max(state.delivery.retry_at, self._retry_at.get(rollout, 0.0))
+        retry_at = self._bound(state.delivery.retry_at, SLOWEST_RETRY)
+        postponed = self._bound(self._retry_at.get(rollout, 0.0), SLOWEST_RETRY)
+        retry_at = max(retry_at, postponed)
         _set_due(self.unconfirmed, rollout, retry_at if is_unconfirmed else math.inf)
         call = next_call(state)
-        _set_due(self.calls, rollout, call[1].again_at if call else math.inf)
+        again_at = self._bound(call[1].again_at, SLOWEST_RETRY) if call else math.inf
+        _set_due(self.calls, rollout, again_at)
+
+    def _bound(self, at: float, longest: float) -> float:
+        """Return a due time; now, where it is further away than such a time can be.
+
+        The clock was set back since: a time in the future counts as due.
+        """
+        return self._now if at > self._now + longest else at
 
 
 def fleet_of(journal: Journal) -> Fleet:
@@ -282,15 +314,6 @@ def recorded_stable(states: Iterable[RolloutState]) -> str | None:
     ended = [state for state in states if state.stable_after is not None]
     last = max(ended, key=lambda state: state.delivery.decision, default=None)
     return last.stable_after if last else None
-
-
-def attempt_id(first: str, attempt: int) -> str:
-    """Return an attempt's rollout id: `demo-1a2b3c4d` becomes `demo-1a2b3c-2`.
-
-    The id keeps its length, so that it remains a valid Kubernetes label value.
-    """
-    tail = f"-{attempt}"
-    return first if attempt == 1 else first[: -len(tail)] + tail
 
 
 def _set_member(rollouts: set[str], rollout: str, *, is_member: bool) -> None:

@@ -35,8 +35,9 @@ class HookRunner:
             # The state may have moved on meanwhile: a reply to an older attempt is dropped.
             if call is None or not call.calling or call.attempt != attempt:
                 continue
+            problem = redact_values(reply.problem)
             fact = HookAnswered(
-                rollout=rollout, at=now, hook=hook, attempt=attempt, problem=reply.problem
+                rollout=rollout, at=now, hook=hook, attempt=attempt, problem=problem
             )
             facts.append(fact)
         return facts

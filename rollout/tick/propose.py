@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from rollout.decide.evidence.baseline import look_started_at
+from rollout.decide.evidence.blindness import blindness
 from rollout.decide.fold import fold
-from rollout.decide.record.facts import Fact, Observed
+from rollout.decide.record.facts import Fact, Lived, Observed
 from rollout.decide.rules.conclusion import conclude, is_watched
 from rollout.decide.state.rollout import RolloutState
 from rollout.decide.step import step
@@ -22,9 +23,14 @@ def ask(rollout: str, state: RolloutState) -> Ask:
     newest = {
         name: look_started_at(state, guardrail) for name, guardrail in state.guardrails.items()
     }
+    for own in state.plan.spec.guardrails:
+        if newest[own.name] is None and not own.metric.needs_stable:
+            newest[own.name] = state.guardrails[own.name].newest("canary")
     since = {name: at for name, at in newest.items() if at is not None}
-    cursors = {name: guardrail.cursor for name, guardrail in state.guardrails.items()}
-    return Ask(rollout, state.plan, since, cursors)
+    guardrails = state.guardrails.items()
+    cursors = {name: guardrail.cursor for name, guardrail in guardrails if guardrail.tally is None}
+    marks = {name: guardrail.tally for name, guardrail in guardrails}
+    return Ask(rollout, state.plan, since, cursors, marks, state.started_at)
 
 
 def propose(
@@ -35,21 +41,34 @@ def propose(
     reads: Sequence[Fact],
     answer: Answer | None,
     now: float,
+    lived: float | None = None,
+    is_quiet: bool = False,
 ) -> list[Step]:
     """Return a look's facts with their states, to be appended after entry `head`.
 
     `reads` is what the mesh showed. Every fact is folded before the next is computed: the decision
-    sees the route and the observation of the same look.
+    sees the route and the observation of the same look. Each has the lived time; a look that
+    leaves nothing else records it by itself after a `quiet` while, and where a guardrail has become
+    blind or sees again.
     """
-    if state.is_terminal and not is_watched(state, now):
+    if state.is_terminal and not is_watched(state, state.clock_at(now, lived)):
         return []
-    look = _Look(state, head)
+    look = _Look(state, head, lived)
     for fact in reads:
         look.add(fact)
     look.add(_build_observed(rollout, look.state, answer, now))
-    look.add(step(look.state, now, rollout))
-    look.add(conclude(look.state, now, rollout))
+    look.add(step(look.state, now, rollout, lived))
+    look.add(conclude(look.state, now, rollout, lived))
+    if not look.steps and (is_quiet or _has_blindness_changed(state, now, lived)):
+        look.add(Lived(rollout=rollout, at=now))
     return look.steps
+
+
+def _has_blindness_changed(state: RolloutState, now: float, lived: float | None) -> bool:
+    """Return whether other guardrails are blind than the journal knows."""
+    if state.is_terminal or not state.is_lived:
+        return False
+    return blindness(state, now, lived).keys() != state.blind_since.keys()
 
 
 @dataclass
@@ -58,12 +77,15 @@ class _Look:
 
     state: RolloutState
     seq: int
+    lived: float | None
     steps: list[Step] = field(default_factory=list)
 
     def add(self, fact: Fact | None) -> None:
         """Fold one more fact; None adds nothing."""
         if fact is not None:
             self.seq += 1
+            if fact.lived != self.lived:
+                fact = fact.model_copy(update={"lived": self.lived})
             self.state = fold(self.state, fact, self.seq)
             self.steps.append((fact, self.state))
 
@@ -75,10 +97,15 @@ def _build_observed(
     if answer is None:
         return None
     series, problems = dict(answer.series), dict(answer.problems)
+    tallies = {
+        name: tally
+        for name, tally in answer.tallies.items()
+        if answer.marks.get(name) == state.guardrails[name].tally  # else others counted meanwhile
+    }
     recorded = {
         name: guardrail.problem for name, guardrail in state.guardrails.items() if guardrail.problem
     }
-    if not series and problems == recorded:
+    if not series and not tallies and problems == recorded:
         return None
     zeros = {name: dict(origins) for name, origins in answer.origins.items() if name in series}
     return Observed(
@@ -88,4 +115,5 @@ def _build_observed(
         problems=problems,
         zeros=zeros,
         unbelieved=dict(answer.unbelieved),
+        tallies=tallies,
     )

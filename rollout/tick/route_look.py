@@ -13,9 +13,11 @@ from typing import Any
 
 from rollout.decide.record.facts import Fact
 from rollout.decide.record.route_facts import Drifted, RouteFailed, RouteRead
+from rollout.decide.record.write_id import WriteId, find_rollout
 from rollout.decide.state.rollout import Phase, RolloutState
 from rollout.errors import RouteError
 from rollout.ports import Router, RouteStatus
+from rollout.redact import redact_values
 
 REFUSALS_BEFORE_PAUSE = 3  # rejections in a row, seconds apart, that count as final
 _WAITING: frozenset[Phase] = frozenset({"waiting", "stepping", "retreated", "paused"})
@@ -23,7 +25,7 @@ _WAITING: frozenset[Phase] = frozenset({"waiting", "stepping", "retreated", "pau
 
 def write_id(rollout: str, state: RolloutState) -> str:
     """Return the id that is written with the weights; it names exactly one journal entry."""
-    return f"{rollout}/{state.delivery.decision}"
+    return str(WriteId(rollout, state.delivery.decision))
 
 
 def look_at_route(router: Router, rollout: str, state: RolloutState, now: float) -> list[Fact]:
@@ -50,7 +52,7 @@ def find_difference(
 def read(router: Router, state: RolloutState) -> RouteStatus | RouteError:
     """Read the mesh; an error is returned, because many callers treat it as one more answer."""
     try:
-        return router.read(state.plan, state.total)
+        return router.read(state.plan, state.total, state.before)
     except RouteError as error:
         return error
 
@@ -59,12 +61,25 @@ def build_drifted(rollout: str, state: RolloutState, status: RouteStatus, now: f
     """Return the fact that somebody else moved the weights or changed the policy."""
     moved = status.split != state.split
     policy = status.policy if state.stepped else ""  # it comes into force with the first step
-    return Drifted(rollout=rollout, at=now, seen=status.split, policy=policy, anew=moved)
+    is_asked = moved or state.delivery.is_open
+    writer = find_writer(status, rollout, state) if is_asked else ""
+    was_marked = bool(state.first_write) and not state.is_following
+    is_unmarked = was_marked and moved and not (status.write_id or status.split.canary)
+    return Drifted(
+        rollout=rollout,
+        at=now,
+        seen=status.split,
+        policy=policy,
+        writer=writer,
+        unmarked=is_unmarked,
+        anew=moved,
+    )
 
 
 def build_withdrawn(rollout: str, state: RolloutState, status: RouteStatus, now: float) -> Fact:
     """Return the fact that the first write was not sent, and what the route shows instead."""
     content: dict[str, Any] = {**_reports(rollout, state, status), "split": status.split}
+    content["leading"] = status.leading
     endpoints = state.route_read.has_endpoints if state.route_read else None
     decision = state.delivery.decision
     return RouteRead(
@@ -105,14 +120,26 @@ def _find_drift(
     every look. Before the first write only a route that was created can fail, and nothing can
     drift.
     """
-    if not state.delivery.decision:
-        return None
     if not state.first_write and isinstance(status, RouteStatus):
+        return _find_lost_write(rollout, state, status, now)
+    if not (state.delivery.decision or state.first_write):
         return None
     fact = _difference(rollout, state, status, now)
     if isinstance(fact, RouteFailed) and (state.phase == "paused" or state.is_going_back):
         return None if fact.problem == state.route_problem else fact
     return fact
+
+
+def _find_lost_write(
+    rollout: str, state: RolloutState, status: RouteStatus, now: float
+) -> Drifted | None:
+    """Return the drift where the canary has weight by a decision of this rollout that is lost.
+
+    The journal was restored from an older backup, or another one has the same plan.
+    """
+    is_lost = status.split.canary > 0 and not state.is_going_back
+    is_lost = is_lost and find_rollout(status.write_id) == rollout
+    return build_drifted(rollout, state, status, now) if is_lost else None
 
 
 def _difference(
@@ -138,7 +165,7 @@ def _read_at_look(router: Router, rollout: str, state: RolloutState) -> RouteSta
     Any other answer of the cache may be out of date.
     """
     try:
-        status = router.cached(state.plan, state.total)
+        status = router.cached(state.plan, state.total, state.before)
     except RouteError:
         status = None
     is_recorded = status is not None and _shows_recorded(status, rollout, state)
@@ -151,8 +178,9 @@ def _shows_recorded(status: RouteStatus, rollout: str, state: RolloutState) -> b
         getattr(recorded, name) == value for name, value in _reports(rollout, state, status).items()
     )
     if state.first_write:
-        return is_reported and _shows_confirmed(status, state)
-    return is_reported and recorded.split == status.split
+        return is_reported and not status.lacking and _shows_confirmed(status, state)
+    is_live = (recorded.split, recorded.leading) == (status.split, status.leading)
+    return is_reported and is_live
 
 
 def _build_route_read(
@@ -169,21 +197,21 @@ def _build_route_read(
             return None  # a failure of the delivery tells it
         content: dict[str, Any] = {"problem": str(status), "absent": status.absent}
     else:
-        content = _reports(rollout, state, status)
+        content = {**_reports(rollout, state, status), "lacking": status.lacking}
         if not state.first_write:
-            content["split"] = status.split
+            content |= {"split": status.split, "leading": status.leading}
     endpoints = _ask_endpoints(router, state)
     fact = RouteRead(rollout=rollout, at=now, has_endpoints=endpoints, **content)
     if not state.first_write:
         return None if before and fact.content == before.content else fact
     # From the first write on, the split of before it is gone, and only the reports count.
     recorded = before or RouteRead(rollout=rollout, at=now)
-    return None if fact.reports == recorded.reports else fact
+    return None if fact.reports == recorded.reports and not fact.lacking else fact
 
 
 def _reports(rollout: str, state: RolloutState, status: RouteStatus) -> dict[str, Any]:
     """Return what the mesh reports of the route besides its weights."""
-    writer = _find_writer(status.write_id, rollout, state)
+    writer = find_writer(status, rollout, state)
     reports = {
         name: getattr(status, name)
         for name in ("conditions", "owner", "pinned", "strays", "timeout")
@@ -192,18 +220,18 @@ def _reports(rollout: str, state: RolloutState, status: RouteStatus) -> dict[str
     return {"writer": writer, **reports, "taken": taken}
 
 
-def _find_writer(write_id: str, rollout: str, state: RolloutState) -> str:
+def find_writer(status: RouteStatus, rollout: str, state: RolloutState) -> str:
     """Return the write id on the route if it is not ours; empty otherwise.
 
-    Two controllers of one plan write the same rollout's name, but numbers of their own journals.
-    After our first write only another rollout's id counts: a version that people give a file by
-    hand says nothing.
+    Two controllers of one plan write the same rollout's name, but numbers of their own journals; so
+    does one whose journal was restored from an older backup. After our first write only another
+    rollout's id counts: a version that people give a file by hand says nothing.
     """
-    writer, _, number = write_id.rpartition("/")
-    if not number.isdecimal():
-        return "" if state.first_write else write_id
-    is_ours = writer == rollout and int(number) <= state.delivery.decision
-    return "" if is_ours else write_id
+    named = WriteId.parse(status.write_id)
+    if named is None:
+        return "" if state.first_write else redact_values(status.write_id)
+    is_ours = named.rollout == rollout and state.delivery.has_left(named.decision, status.split)
+    return "" if is_ours else redact_values(status.write_id)
 
 
 def _ask_endpoints(router: Router, state: RolloutState) -> bool | None:

@@ -6,10 +6,14 @@ import time
 
 
 class SystemClock:
-    """Implements the Clock port with the machine's wall clock."""
+    """Implements the Clock port with the machine's clocks."""
 
     def now(self) -> float:
         return time.time()  # noqa: TID251 - this is the clock port
+
+    def monotonic(self) -> float:
+        """Return monotonic seconds that stand still while the machine sleeps."""
+        return time.monotonic()  # noqa: TID251 - this is the clock port
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)

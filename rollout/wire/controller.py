@@ -9,12 +9,17 @@ from typing import TYPE_CHECKING
 from rollout import __version__
 from rollout.errors import JournalMovedError
 from rollout.journal.location import JournalLocation
+from rollout.observe.access.settings import NO_SETTINGS, PrometheusSettings
 from rollout.ports import Ports
+from rollout.reach import Reach
 from rollout.tick.controller import Controller
 from rollout.tick.fleet import Fleet
 from rollout.wire import clock, meshes
+from rollout.wire.prometheus import open_prometheus
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rollout.decide.record.facts import Fact
     from rollout.ports import Entry
 
@@ -26,23 +31,30 @@ def open_controller(
     journal: JournalLocation,
     context: str | None = None,
     fence: Callable[[], None] = lambda: None,
+    on_problem: Callable[[str], None] = lambda _problem: None,
     *,
     instead: bool = False,
     watches: bool = False,
+    key_file: Path | None = None,
+    settings: PrometheusSettings = NO_SETTINGS,
+    reach: Reach | None = None,
 ) -> Iterator[Controller]:
     """Open the only controller of this journal; `context` is the kubeconfig's.
 
     Each write of a weight first calls `fence` and checks that we still hold the journal. With
     `instead` the lock is taken from another controller that holds it. With `watches` ended rollouts
-    are looked at for a while.
+    are looked at for a while. `on_problem` is told what went wrong in one rollout alone. `key_file`
+    holds the key of the digests in the journal, `reach` limits what plans may name.
 
-    Raises JournalBusyError, JournalError.
+    Raises JournalBusyError, JournalError, InputError for a key that cannot be used or mistakes in
+    the access file.
     """
+    from rollout.journal.key_file import open_key
     from rollout.journal.sql.store import open_journal
-    from rollout.observe.prometheus import PrometheusObserver
     from rollout.webhook import WebHooks
 
-    store = open_journal(journal)
+    _ = settings.accesses  # its mistakes come before a new journal is made
+    store, reach = open_journal(journal), reach or Reach()
 
     def check_still_decides() -> None:
         fence()
@@ -50,9 +62,18 @@ def open_controller(
 
     with closing(store), store.lock(instead=instead), ExitStack() as stack:
         router = meshes.router(context, stack, check_still_decides)
-        hooks = WebHooks(clock.timer)
-        ports = Ports(PrometheusObserver(), router, store, clock.SystemClock(), hooks)
-        yield Controller(ports, __version__, fleet=Fleet(watches=watches))
+        hooks = WebHooks(clock.timer, reach.check_hook)
+        key, permit = open_key(journal, key_file), reach.check_prometheus
+        observer = open_prometheus(settings, key=key, permit=permit)
+        ports = Ports(observer, router, store, clock.SystemClock(), hooks)
+        yield Controller(
+            ports,
+            __version__,
+            fleet=Fleet(watches=watches),
+            permit=reach.check_plan,
+            on_problem=on_problem,
+            prometheus=settings.default,
+        )
 
 
 def record(journal: JournalLocation, fact: Fact) -> Entry:

@@ -38,8 +38,9 @@ def operator(
     from rollout.kube.client import connect
     from rollout.schedule import Pacer
 
+    _ = shard.settings.accesses  # raises InputError for bad files, before we connect to a cluster
     if shard.lease is not None:
-        _ = shard.place  # raises InputError for bad options, before we connect to a cluster
+        _ = shard.place  # and for bad options
     replica = Replica(shard, connect(context), context, meter, on_entry, on_problem)
     with ExitStack() as stack:
         if shard.lease is None:

@@ -78,9 +78,17 @@ class Replica:
 
         plans, *more = self._informers.values()  # in the order of __post_init__
         board, triggers = StatusOutbox(), Triggers(*more) if more else None
-        journal, instead = self.shard.journal, elected is not None
+        shard, instead = self.shard, elected is not None
         with open_controller(
-            journal, self.context, fence, instead=instead, watches=True
+            shard.journal,
+            self.context,
+            fence,
+            self.on_problem,
+            instead=instead,
+            watches=True,
+            key_file=shard.key_file,
+            settings=shard.settings,
+            reach=shard.reach,
         ) as controller:
             self.meter.begin()
             namespace = self.shard.namespace

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from rollout.errors import InputError
 from rollout.journal.location import JournalLocation, is_url
+from rollout.observe.access.settings import NO_SETTINGS, PrometheusSettings
+from rollout.reach import Reach
 
 
 @dataclass(frozen=True)
@@ -13,7 +16,8 @@ class Shard:
     """What one installation works on; its replicas share the journal and the Lease.
 
     `namespace` None means all namespaces. `lease` is `NAME` or `NAMESPACE/NAME`; None means a
-    single replica without election. `duration` is the Lease's, in seconds.
+    single replica without election. `duration` is the Lease's, in seconds. `key_file` holds
+    the key of the digests in the journal; replicas share it. `reach` limits what plans may name.
     """
 
     journal: JournalLocation
@@ -21,6 +25,9 @@ class Shard:
     lease: str | None = None
     duration: float = 15.0
     triggers: bool = False
+    key_file: Path | None = None
+    settings: PrometheusSettings = NO_SETTINGS
+    reach: Reach = field(default_factory=Reach)
 
     @property
     def place(self) -> tuple[str, str]:

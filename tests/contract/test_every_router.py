@@ -1,7 +1,10 @@
 """What every router must do, whatever mesh it moves."""
 
+import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -24,11 +27,15 @@ pytestmark = pytest.mark.live
 
 @dataclass
 class Case:
-    """A router before a mesh without a canary, the plan, and the plan of the rollout after it."""
+    """A router before a mesh without a canary, the plan, and the plan of the rollout after it.
+
+    `content` returns what people see of the routes: all that we may change, and our notes.
+    """
 
     router: Router
     plan: Plan
     following: Plan
+    content: Callable[[], Json] = dict
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +53,15 @@ def fresh_memory(envoy):
 def fresh_envoy(envoy):
     EnvoyRouter().write(envoy.plan, Split(0), "fresh")
     await_mark(EnvoyRouter(), envoy.plan, "fresh")
-    return Case(EnvoyRouter(), envoy.plan, plan_for(envoy.envoy, canary="v3"))
+    file = Path(envoy.plan.spec.route.envoy.file)
+    envoy_router = EnvoyRouter()
+    envoy_router.write(envoy.plan, Split(0), "fresh", is_last=True)
+    await_split(envoy_router, envoy.plan, Split(0))
+
+    def content() -> Json:
+        return {"resources": json.loads(file.read_text())["resources"]}
+
+    return Case(envoy_router, envoy.plan, plan_for(envoy.envoy, canary="v3"), content)
 
 
 @pytest.fixture
@@ -56,10 +71,21 @@ def objects(cluster, monkeypatch):
     return ClusterRouter(connected, source=connected)
 
 
+def content_of(cluster, namespace, plural="virtualservices"):
+    """What an object says of routes, and what is noted in it."""
+
+    def content() -> Json:
+        live = MeshNamespace(cluster, namespace).get(plural)
+        return {"spec": live["spec"], "notes": live["metadata"].get("annotations", {})}
+
+    return content
+
+
 @pytest.fixture
 def fresh_subsets(cluster, namespace, objects):
     MeshNamespace(cluster, namespace).create(virtual_service([to("reviews", subset="v1")]))
-    return Case(objects, istio(namespace), istio(namespace, canary="v3"))
+    content = content_of(cluster, namespace)
+    return Case(objects, istio(namespace), istio(namespace, canary="v3"), content)
 
 
 @pytest.fixture
@@ -68,13 +94,14 @@ def fresh_hosts(cluster, namespace, objects):
     routes = virtual_service([to("reviews-v1")], [to("reviews-v1")])
     MeshNamespace(cluster, namespace).create(routes)
     following = istio(namespace, canary="v3", hosts=hosts | {"canary": "reviews-v3"})
-    return Case(objects, istio(namespace, hosts=hosts), following)
+    return Case(objects, istio(namespace, hosts=hosts), following, content_of(cluster, namespace))
 
 
 @pytest.fixture
 def fresh_http_route(cluster, namespace, objects):
     MeshNamespace(cluster, namespace).create(http_route([ref("reviews-v1")]), "httproutes")
-    return Case(objects, gateway(namespace), gateway(namespace, canary="v3"))
+    content = content_of(cluster, namespace, "httproutes")
+    return Case(objects, gateway(namespace), gateway(namespace, canary="v3"), content)
 
 
 @pytest.fixture
@@ -82,7 +109,11 @@ def fresh_grpc_route(cluster, namespace, objects):
     route = http_route([ref("reviews-v1")], kind="GRPCRoute")
     MeshNamespace(cluster, namespace).create(route, "grpcroutes")
     name = {"grpcRoute": "reviews"}
-    return Case(objects, gateway(namespace, **name), gateway(namespace, canary="v3", **name))
+    content, following = (
+        content_of(cluster, namespace, "grpcroutes"),
+        gateway(namespace, canary="v3", **name),
+    )
+    return Case(objects, gateway(namespace, **name), following, content)
 
 
 @pytest.fixture
@@ -94,19 +125,21 @@ def making(cluster, monkeypatch):
 
 
 @pytest.fixture
-def fresh_made_subsets(namespace, making):
+def fresh_made_subsets(cluster, namespace, making):
     route: Json = {"destinationRule": "reviews", "create": {}}
     plan = istio(namespace, **route)
-    making.write(plan, Split(0), "fresh")
-    return Case(making, plan, istio(namespace, canary="v3", **route))
+    making.write(plan, Split(0), "fresh", is_last=True)
+    content = content_of(cluster, namespace)
+    return Case(making, plan, istio(namespace, canary="v3", **route), content)
 
 
 @pytest.fixture
-def fresh_made_route(namespace, making):
+def fresh_made_route(cluster, namespace, making):
     route: Json = {"create": {"parentRefs": [{"name": "edge"}], "port": 80}}
     plan = gateway(namespace, **route)
-    making.write(plan, Split(0), "fresh")
-    return Case(making, plan, gateway(namespace, canary="v3", **route))
+    making.write(plan, Split(0), "fresh", is_last=True)
+    content = content_of(cluster, namespace, "httproutes")
+    return Case(making, plan, gateway(namespace, canary="v3", **route), content)
 
 
 IN_A_CLUSTER = ("subsets", "hosts", "http_route", "grpc_route", "made_subsets", "made_route")
@@ -137,6 +170,14 @@ def await_mark(router, plan, mark, total=100):
         assert time.monotonic() < until, f"still {status}; {router.diagnose(plan)}"
         time.sleep(0.005)
     return status
+
+
+def await_split(router, plan, split, before=None):
+    """Wait until the mesh shows a split, whoever wrote it."""
+    until = time.monotonic() + 60
+    while (status := router.read(plan, split.total, before)).split != split:
+        assert time.monotonic() < until, f"still {status}; {router.diagnose(plan)}"
+        time.sleep(0.005)
 
 
 def test_a_fresh_mesh_has_no_canary(router, plan):
@@ -173,6 +214,25 @@ def test_the_next_rollout_starts_without_its_canary(router, case, plan):
     assert router.read(case.following, 100).split == Split(0)
 
 
+@pytest.mark.parametrize("way_back", ["rolled back", "undone"])
+def test_the_last_write_of_a_rollout_leaves_no_note_and_a_way_back_what_was_there(
+    router, case, plan, way_back
+):
+    """The file or object is what it was, and a promotion leaves its weights alone."""
+    first, before = case.content(), router.read(plan, 100).leading
+    router.write(plan, Split(5), f"{plan.id}/1")
+    await_mark(router, plan, f"{plan.id}/1")
+    assert "surefoot" in f"{case.content()}" or not first
+    if way_back == "undone":
+        router.write(plan, Split(100), f"{plan.id}/2", before, is_last=True)
+        await_split(router, plan, Split(100), before)
+        assert f"{plan.id}/2" not in f"{case.content()}"
+        assert f"{case.content()}".count("surefoot") == f"{first}".count("surefoot")
+    router.write(plan, Split(0), f"{plan.id}/3", before, is_last=True)
+    await_split(router, plan, Split(0), before)
+    assert case.content() == first
+
+
 def test_a_mesh_that_shows_what_was_written_has_nothing_to_explain(router, plan):
     router.write(plan, Split(5), "fine")
     await_mark(router, plan, "fine")
@@ -191,15 +251,15 @@ class CountingRouter:
     inner: Router
     writes: int = 0
 
-    def write(self, plan, split, write_id):
+    def write(self, plan, split, write_id, before=None, *, is_last=False):
         self.writes += 1
-        self.inner.write(plan, split, write_id)
+        self.inner.write(plan, split, write_id, before, is_last=is_last)
 
-    def read(self, plan, total):
-        return self.inner.read(plan, total)
+    def read(self, plan, total, before=None):
+        return self.inner.read(plan, total, before)
 
-    def cached(self, plan, total):
-        return self.inner.cached(plan, total)
+    def cached(self, plan, total, before=None):
+        return self.inner.cached(plan, total, before)
 
     def endpoints(self, plan, arm):
         return self.inner.endpoints(plan, arm)

@@ -20,6 +20,7 @@ import yaml
 
 from rollout.demo.servers.process import Process, free_ports
 from rollout.demo.servers.start import Envoy, Server, start_envoy, start_prometheus
+from rollout.journal.location import JournalLocation
 from rollout.plan.reading.load import load_file
 from rollout.ports import RouteStatus
 from rollout.route.envoy.proxy import EnvoyRouter
@@ -159,8 +160,10 @@ class PipelineStage:
 class ControllerProcess:
     """`surefoot run` as a process of its own, and what its mesh and its journal show."""
 
-    def __init__(self, plan: Path, log: str = "run.log") -> None:
-        self.file, self.journal = plan, plan.with_name("journal.db")
+    def __init__(
+        self, plan: Path, log: str = "run.log", journal: JournalLocation | None = None
+    ) -> None:
+        self.file, self.journal = plan, journal or plan.with_name("journal.db")
         (self.plan,) = load_file(plan)
         command = [sys.executable, "-m", "rollout.cli", "run", str(plan)]
         command += ["--journal", str(self.journal)]
@@ -168,7 +171,7 @@ class ControllerProcess:
 
     def again(self) -> ControllerProcess:
         """The same command once more."""
-        return ControllerProcess(self.file)
+        return ControllerProcess(self.file, journal=self.journal)
 
     def ended(self, seconds: float = 120.0) -> int:
         """Its exit code, once it ends by itself."""

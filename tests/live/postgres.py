@@ -7,7 +7,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import psycopg
@@ -20,8 +20,15 @@ _INSTALL = "run `apt-get install -y postgresql`"
 class LocalPostgres:
     """PostgreSQL on a free port of this machine; `postgres` may enter without a password."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, command: list[str], log: Path) -> None:
         self.port, self._numbers = port, itertools.count(1)
+        self._command, self._log = command, log
+        self.start()
+
+    def start(self) -> None:
+        """Start the server, also again after its death."""
+        self.process = Process("postgres", self._command, self._log)
+        self.process.wait_until(lambda: _ready(self.port))
 
     def url(self, database: str = "postgres", user: str = "postgres") -> str:
         return f"postgresql+psycopg://{user}@127.0.0.1:{self.port}/{database}"
@@ -73,12 +80,13 @@ def postgres():
         }
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         command = _lowered([_binary("postgres"), "-D", data / "data", *options])
-        with Process("postgres", command, data / "server.log") as server:
-            server.wait_until(lambda: _ready(port))
-            try:
-                yield LocalPostgres(port)
-            finally:
-                os.kill(server.pid, signal.SIGINT)  # at once, whoever is still connected
+        server = LocalPostgres(port, command, data / "server.log")
+        try:
+            yield server
+        finally:
+            with suppress(ProcessLookupError):
+                os.kill(server.process.pid, signal.SIGINT)  # at once, whoever is still connected
+            server.process.stop()
 
 
 def _binary(name: str) -> Path:

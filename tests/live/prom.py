@@ -1,9 +1,12 @@
 """Real Prometheus servers for tests: one on a written past, one that scrapes a toy exporter."""
 
+import itertools
 import shutil
+import socket
 import subprocess
 import threading
 from collections import Counter
+from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,7 +15,8 @@ from analysis.counting.belief import count_look
 from analysis.counting.counts import Counts, EvidenceError
 from analysis.counting.cursor import Cursor
 from rollout.demo.servers.process import Process, answers, free_ports
-from rollout.observe.prometheus import PrometheusObserver
+from rollout.observe.access.settings import NO_SETTINGS
+from rollout.wire.prometheus import open_prometheus
 from tests.support.asking import ask
 
 RATE = "envoy_cluster_upstream_rq"
@@ -26,8 +30,11 @@ def labels(version, service="summarizer", **more):
 
 
 @contextmanager
-def past(folder, samples):
-    """A Prometheus that knows `samples`: metric name to [(labels, unix time, value)]."""
+def past(folder, samples, web=None):
+    """A Prometheus that knows `samples`: metric name to [(labels, unix time, value)].
+
+    `web` is the configuration of its TLS and its users.
+    """
     for name in ("prometheus", "promtool"):
         assert shutil.which(name), f"{name} is missing: run `apt-get install -y prometheus`"
     lines = []
@@ -39,27 +46,36 @@ def past(folder, samples):
     command = ["promtool", "tsdb", "create-blocks-from", "openmetrics", written, data]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    url = f"http://127.0.0.1:{free_ports(1)[0]}"
+    port = free_ports(1)[0]
+    url = f"{'https' if web else 'http'}://127.0.0.1:{port}"
     options = {
         "config.file": "/dev/null",
         "storage.tsdb.path": data,
         "storage.tsdb.retention.time": "100y",
-        "web.listen-address": url.removeprefix("http://"),
+        "web.listen-address": f"127.0.0.1:{port}",
         "log.level": "warn",
     }
+    options |= {"web.config.file": web} if web else {}
     command = ["prometheus", *(f"--{name}={value}" for name, value in options.items())]
     with Process("prometheus", command, folder / "prometheus.log") as server:
-        server.wait_until(lambda: answers(f"{url}/-/ready"))
+        server.wait_until(lambda: listens(port) if web else answers(f"{url}/-/ready"))
         yield url
+
+
+def listens(port):
+    """Whether a server takes connections at a port of this machine."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 class GuardrailWatch:
     """Looks at one guardrail as a rollout does: newest known sample, cursor, running totals."""
 
-    def __init__(self, url, guardrail, scrape="2s", service="summarizer"):
-        self.observer, self.guardrail = PrometheusObserver(), guardrail
+    def __init__(self, url, guardrail, scrape="2s", service="summarizer", settings=NO_SETTINGS):
+        self.observer, self.guardrail = open_prometheus(settings), guardrail
         self.words = {"guardrails": [guardrail], "url": url, "scrape": scrape, "service": service}
         self.cursor, self.total = Cursor(), Counts()
+        self.began: float | None = None  # of what needs no baseline
         self.unbelieved: list[str] = []
 
     @property
@@ -70,12 +86,15 @@ class GuardrailWatch:
         """One look; returns the problem in words, empty if there is none."""
         newest = self.cursor.newest("stable")
         since = {} if newest is None else {self.name: newest}
-        asked = replace(ask(since, **self.words), cursors={self.name: self.cursor})
+        asked = ask(since, **self.words)
+        asked = replace(asked, cursors={self.name: self.cursor}, began=self.began)
         answer = self.observer.observe([asked], now)[asked.rollout]
         self.unbelieved += answer.unbelieved.get(self.name, ())
         try:
             belief = count_look(
-                self.cursor, answer.series.get(self.name, ()), answer.origins.get(self.name)
+                self.cursor.begun(self.began),
+                answer.series.get(self.name, ()),
+                answer.origins.get(self.name),
             )
         except EvidenceError as error:
             return str(error)
@@ -99,6 +118,27 @@ class Served:
             self.server.shutdown()
             self.server.server_close()
             thread.join()
+
+
+class Pages(Served):
+    """Metrics pages by path; `serves` are functions of a path's number of requests."""
+
+    def __init__(self, serves: Mapping[str, Callable[[int], str]]) -> None:
+        asked = {path: itertools.count() for path in serves}
+
+        class PageHandler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                text = serves[self.path](next(asked[self.path]))
+                self.send_response(200 if text else 503)
+                self.send_header("Content-Type", "text/plain; version=0.0.4")
+                self.end_headers()
+                self.wfile.write(text.encode())
+
+            def log_message(self, *args: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), PageHandler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
 
 
 class Toy(Served):

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from analysis.counting.belief import count_look
 from analysis.counting.counts import Counts
-from analysis.counting.cursor import Cursor
 from rollout.cli.text.report import states_of
 from rollout.decide.fold import fold
 from rollout.decide.record.facts import Decided, Observed
@@ -54,16 +52,15 @@ class Record:
 
     def has_scrape_after(self, at: float) -> bool:
         """Whether a scrape later than `at` was observed."""
-        newest = self.state.guardrails["errors"].cursor.newest("stable") if self.entries else None
+        newest = self.state.guardrails["errors"].newest("stable") if self.entries else None
         return newest is not None and newest > at
 
     def evidence(self, guardrail: str = "errors") -> Counts:
-        """Every count since the first look, from the recorded samples alone."""
-        cursor, total = Cursor(), Counts()
-        for fact in self.facts(Observed):
-            belief = count_look(cursor, fact.series.get(guardrail, ()), fact.zeros.get(guardrail))
-            cursor, total = belief.cursor, total + belief.counts
-        return total
+        """Every count since the first look, as recorded."""
+        looks = [
+            fact.tallies[guardrail] for fact in self.facts(Observed) if guardrail in fact.tallies
+        ]
+        return sum((tally.counts for tally in looks), Counts())
 
     def replays(self) -> bool:
         """Whether every decision comes out again, to the letter, from what was recorded before."""
@@ -71,6 +68,8 @@ class Record:
         for entry in self.entries:
             if isinstance(entry.fact, Decided):
                 assert state is not None
-                assert step(state, entry.fact.at, entry.fact.rollout) == entry.fact
+                assert (
+                    step(state, entry.fact.at, entry.fact.rollout, entry.fact.lived) == entry.fact
+                )
             state = fold(state, entry.fact, entry.seq)
         return True

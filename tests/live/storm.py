@@ -161,7 +161,11 @@ class StormReplica:
 
 @dataclass
 class Storm:
-    """A namespace under two replicas, and who wrote what."""
+    """A namespace under two replicas, and who wrote what.
+
+    `current` ticks now. While it waits for the API server, the other one may tick in a thread of
+    the proxy; where that takes longer than it waits, both do: each thread knows its own (`own`).
+    """
 
     cluster: Any
     namespace: str
@@ -174,10 +178,12 @@ class Storm:
     writers: dict[int, str] = field(default_factory=dict)
     current: StormReplica | None = None
     doomed: bool = False
+    own: threading.local = field(default_factory=threading.local)
 
     def tick(self, node: StormReplica) -> None:
         """One tick of a node, which may be killed in it."""
         before, self.current = self.current, node
+        self.own.node = node
         try:
             node.tick()
         except Killed:
@@ -185,7 +191,7 @@ class Storm:
             node.kill()
             node.start()
         finally:
-            self.current = before
+            self.current, self.own.node = before, None
 
     def roll_out(self, name: str, behaviour: Behaviour) -> Plan:
         """One more service with a plan for it."""
@@ -223,17 +229,18 @@ def storm(cluster: Any, namespace: str, journal: str, proxy: Any, patch: Any) ->
     patch.setenv("NO_PROXY", "127.0.0.1")
     patch.setattr(clocks, "SystemClock", lambda: clock)
     patch.setattr(clocks, "timer", clock.now)
-    patch.setattr("rollout.observe.prometheus.PrometheusObserver", lambda *_: worlds)
+    patch.setattr("rollout.observe.prometheus.PrometheusObserver", lambda *_, **__: worlds)
     nodes = [StormReplica(Shard(journal, namespace, "surefoot"), clock) for _ in range(2)]
     running = Storm(cluster, namespace, journal, proxy, clock, audit, worlds, nodes)
     append = SqlJournal.append
 
     def noted(self: SqlJournal, facts: Any, after: int) -> Any:
         entries = append(self, facts, after)
+        node = getattr(running.own, "node", None)
         for entry in entries:
-            if running.current is not None:
-                running.writers[entry.seq] = running.current.candidate.identity
-        if running.doomed and running.current is not None:
+            if node is not None:
+                running.writers[entry.seq] = node.candidate.identity
+        if running.doomed and node is running.current is not None:
             raise Killed
         return entries
 

@@ -74,17 +74,15 @@ def test_every_way_is_one_write_and_a_rollback_restores_the_object(mesh, admin, 
     plural, manifest = build(kind)
     mesh.create(manifest, plural)
     plan, first = planned(kind, mesh.namespace), mesh.get(plural)["spec"]
-    admin.write(plan, Split(0), "first")
-    before = mesh.get(plural)["spec"]
-    assert [len(routes) for routes in first.values()] == [len(routes) for routes in before.values()]
+    before = admin.read(plan, 100).leading
     for split in WAYS:
         admin.write(plan, split, "m")
         assert admin.read(plan, split.total).split == split
         version = mesh.get(plural)["metadata"]["resourceVersion"]
         admin.write(plan, split, "m")
         assert mesh.get(plural)["metadata"]["resourceVersion"] == version, "twice is once"
-        admin.write(plan, Split(0), "first")
-        assert mesh.get(plural)["spec"] == before
+        admin.write(plan, Split(0), "back", before)
+        assert mesh.get(plural)["spec"] == first
 
 
 @pytest.fixture
@@ -166,12 +164,12 @@ class WrittenRouter(MemoryRouter):
 
     inner: Router = field(default_factory=MemoryRouter)
 
-    def write(self, plan, split, write_id):
-        self.inner.write(plan, split, write_id)
-        super().write(plan, split, write_id)
+    def write(self, plan, split, write_id, before=None, *, is_last=False):
+        self.inner.write(plan, split, write_id, before, is_last=is_last)
+        super().write(plan, split, write_id, before, is_last=is_last)
 
-    def read(self, plan, total):
-        return self.inner.read(plan, total)
+    def read(self, plan, total, before=None):
+        return self.inner.read(plan, total, before)
 
 
 @pytest.mark.parametrize(

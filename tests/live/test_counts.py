@@ -2,44 +2,41 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
+import json
+import signal
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Mapping
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from operator import sub
+from pathlib import Path
+from threading import Event
 
 import pytest
 import requests
 
+from analysis.counting.counts import Counts
+from rollout.decide.record.facts import Observed
+from rollout.decide.record.split import Split
+from rollout.demo.servers.envoy_config import CLUSTERS
 from rollout.demo.servers.process import free_ports
 from rollout.demo.servers.start import start_prometheus
 from rollout.doctor.replicas import of_server
 from rollout.doctor.setups import of_plan
+from rollout.journal.open import open_for_reading
 from rollout.wire.doctor_tools import doctor_tools
-from tests.live.prom import RATE, GuardrailWatch, Served, labels
+from tests.live.prom import RATE, GuardrailWatch, Pages, Served, labels
 from tests.support.asking import ERRORS, plan
+from tests.support.envoy_moves import move
+from tests.support.local_envoy import LocalEnvoy, Reply, load, mesh
+from tests.support.scrapes import get
 
 pytestmark = pytest.mark.live
-
-
-class Pages(Served):
-    """Metrics pages by path; `serves` are functions of a path's number of requests."""
-
-    def __init__(self, serves: dict[str, Callable[[int], str]]) -> None:
-        asked = {path: itertools.count() for path in serves}
-
-        class PageHandler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                text = serves[self.path](next(asked[self.path]))
-                self.send_response(200 if text else 503)
-                self.send_header("Content-Type", "text/plain; version=0.0.4")
-                self.end_headers()
-                self.wfile.write(text.encode())
-
-            def log_message(self, *args: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), PageHandler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
 
 
 class Balancer(Served):
@@ -125,6 +122,121 @@ def test_misleading_scrapes_never_count_for_more_than_was_served(tmp_path):
     assert 15 * seconds <= totals["again"] <= 30 * seconds, totals
     assert 10 * seconds <= totals["balanced"] <= 20 * seconds, totals
     assert problems["twin"] | problems["late"] | problems["again"] == {""}
+
+
+def test_a_cluster_that_is_updated_in_mid_rollout_counts_what_it_served(tmp_path):
+    (port,) = free_ports(1)
+    with mesh(tmp_path, watched=True) as net:
+        jobs = {"envoy": f"{net.envoy.admin}/stats/prometheus?usedonly"}
+        with start_prometheus(tmp_path / "prometheus", port, jobs) as server:
+            replies, problems, watch = asyncio.run(_update_clusters(net, server.url))
+    served = Counter(reply.version for reply in replies)
+    assert {reply.status for reply in replies} == {200}
+    assert watch.total.canary_bad == 0
+    assert watch.total.canary_exposures <= served["v2"], "never more than was served"
+    assert watch.total.stable_exposures <= served["v1"]
+    # Lost is what came before the first look's baseline, and between a scrape and an update.
+    assert watch.total.stable_exposures >= 0.6 * served["v1"]
+    assert watch.total.canary_exposures >= 0.6 * served["v2"]
+    assert problems[-1] == ""
+
+
+async def _update_clusters(
+    net: LocalEnvoy, url: str
+) -> tuple[list[Reply], list[str], GuardrailWatch]:
+    """Send requests to both versions while the canary's cluster is updated, twice."""
+    move(net.plan, Split(50), "half")
+    enough = asyncio.Event()
+    traffic = asyncio.create_task(load(net.envoy.url + "/?ms=20", enough))
+    watch = GuardrailWatch(url, ERRORS, scrape="1s")
+    problems = []
+    for second in range(24):
+        await asyncio.sleep(1)
+        problems.append(await asyncio.to_thread(watch.look, time.time()))
+        if second in {9, 15}:
+            _set_connect_timeout(net.folder / CLUSTERS, "summarizer-v2", f"{second}s")
+    enough.set()
+    replies = await traffic
+    await asyncio.sleep(2)
+    problems.append(await asyncio.to_thread(watch.look, time.time()))
+    return replies, problems, watch
+
+
+def _set_connect_timeout(path: Path, cluster: str, timeout: str) -> None:
+    """Change one field of a cluster, as an operator does: Envoy sees a file that is moved there."""
+    config = json.loads(path.read_text())
+    (entry,) = (entry for entry in config["resources"] if entry["name"] == cluster)
+    entry["connect_timeout"], config["version_info"] = timeout, timeout
+    fresh = path.with_suffix(".fresh")
+    fresh.write_text(json.dumps(config))
+    fresh.rename(path)
+
+
+KILLS = (2.5, 0.7, 3.1, 1.4, 4.0, 0.3, 2.2)  # seconds of a life
+
+
+def _count_page(pod: str, failing: Event, number: int) -> str:
+    rows = {("v1", "200"): 100 * number, ("v2", "200"): 10 * number}
+    if failing.is_set():
+        rows["v2", "503"] = 40 + number  # the first errors come all at once
+    lines = (
+        f"{RATE}{labels(version, envoy_response_code=code, pod=pod)} {value}"
+        for (version, code), value in rows.items()
+    )
+    return "\n".join([f"# TYPE {RATE} counter", *lines, ""])
+
+
+def test_a_controller_that_is_killed_between_looks_counts_what_the_servers_counted(tmp_path):
+    (port,) = free_ports(1)
+    failing = Event()
+    serves = {path: partial(_count_page, path, failing) for path in ("/one", "/two")}
+    with Pages(serves).serving() as pages:
+        jobs = {path[1:]: pages.url + path for path in serves}
+        with start_prometheus(tmp_path / "prometheus", port, jobs) as server:
+            time.sleep(8)  # its first samples
+            command = [sys.executable, "-m", "tests.live.counting_controller", tmp_path, server.url]
+            for life in KILLS:
+                before = len(_list_looks(tmp_path / "journal.db"))
+                with subprocess.Popen([*map(str, command)]) as controller:
+                    try:
+                        until = time.time() + 60
+                        while len(_list_looks(tmp_path / "journal.db")) == before:
+                            assert time.time() < until, "it never looked"
+                            time.sleep(0.1)
+                        time.sleep(life)
+                    finally:
+                        controller.kill()
+                assert controller.returncode == -signal.SIGKILL
+                failing.set()  # while nobody looks
+            facts = _list_looks(tmp_path / "journal.db")
+            looks = [fact.tallies["errors"] for fact in facts if fact.tallies]
+            ends = looks[0].until, looks[-1].until
+            first, last = (_stored_by_arm(server.url, at) for at in ends)
+    assert not any(fact.unbelieved for fact in facts)
+    assert len(looks) > 3
+    counted = sum((look.counts for look in looks), Counts())
+    assert counted.canary_bad >= 40
+    assert {"v1": counted.stable, "v2": counted.canary} == {
+        version: tuple(map(sub, last[version], first[version])) for version in ("v1", "v2")
+    }
+
+
+def _list_looks(path: Path) -> list[Observed]:
+    if not path.exists():
+        return []
+    facts = [entry.fact for entry in open_for_reading(path).read()]
+    return [fact for fact in facts if isinstance(fact, Observed)]
+
+
+def _stored_by_arm(url: str, at: float) -> Mapping[str, tuple[int, int]]:
+    """Return units and bad units by version that the servers had counted at a time."""
+    answer = get(f"{url}/api/v1/query", query=RATE, time=f"{at:.3f}").json()
+    units = {"v1": (0, 0), "v2": (0, 0)}
+    for row in answer["data"]["result"]:
+        version, number = row["metric"]["destination_version"], int(row["value"][1])
+        bad = number * (row["metric"]["envoy_response_code"] == "503")
+        units[version] = units[version][0] + number, units[version][1] + bad
+    return units
 
 
 def _examine(service: str, url: str) -> str:

@@ -76,3 +76,34 @@ def test_the_definition_is_what_surefoot_prints(cluster):
     printed = surefoot("schema", "--crd").stdout
     done = cluster.kubectl("apply", "--dry-run=server", "-f", "-", given=printed)
     assert done.returncode == 0, done.stderr
+
+
+BEYOND = {"than": "250ms", "margin": {"absolute": "1%"}}
+FITTING = {"margin": {"absolute": "1%"}, "limit": "2%", "never": {"count": 1}}
+VALUES = {
+    "tolerance": 0.5,
+    "slower": {**BEYOND, "than": 250},
+    "above": {"value": 4000, "margin": {"ratio": 1.5}},
+    "below": {"score": 0.6, "margin": {"absolute": "1%"}},
+}
+
+
+def test_each_kind_of_guardrail_is_taken_and_no_two_at_once(cluster, namespace):
+    def apply(name, allowed):
+        document = example(namespace)
+        document["spec"]["guardrails"] = [{"name": "it", "template": name, **allowed}]
+        return cluster.ask("POST", f"{PLANS.format(namespace)}?dryRun=All", document)
+
+    for name, kinds, others in (
+        ("istio/errors", FITTING, VALUES),
+        ("istio/latency", {**VALUES, "slower": BEYOND}, FITTING),
+    ):
+        for key, value in kinds.items():
+            stored = apply(name, {key: value})
+            assert stored.get("spec", {}).get("guardrails", [{}])[0].get(key) == value, stored
+            second = next(other for other in kinds if other != key)
+            assert apply(name, {key: value, second: kinds[second]}).get("code") == 422
+        assert {apply(name, {key: of}).get("code") for key, of in others.items()} == {422}
+        assert apply(name, {}).get("code") == 422
+    assert apply("istio/latency", {"slower": {**BEYOND, "than": "soon"}}).get("code") == 422
+    assert apply("istio/errors", {"never": {"count": 0}}).get("code") == 422

@@ -17,7 +17,7 @@ from rollout.decide.record.route_facts import Confirmed
 from tests.live.pipeline import ROOT, surefoot, until
 from tests.live.record import Record
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(360)]
+pytestmark = [pytest.mark.live, pytest.mark.apart, pytest.mark.timeout(360)]
 MARK = "SUREFOOT_TEST_MARK"
 VERSIONS = {"v1", "v2", "v3"}
 
@@ -87,11 +87,11 @@ def interrupt(started, folder, number, code):
 
 
 @pytest.mark.parametrize(
-    ("options", "patience"),
-    [((), 120), (("--bad", "crash", "--seed", "7"), 15)],
+    ("options", "most"),
+    [((), 2000), (("--bad", "crash", "--seed", "7"), 400)],
     ids=["all", "crash"],
 )
-def test_the_whole_demo_promotes_the_good_and_rolls_back_the_bad(tmp_path, options, patience):
+def test_the_whole_demo_promotes_the_good_and_rolls_back_the_bad(tmp_path, options, most):
     folder = tmp_path / "demo"
     with demo(folder, *options) as started:
         code = started.wait(300)
@@ -103,7 +103,6 @@ def test_the_whole_demo_promotes_the_good_and_rolls_back_the_bad(tmp_path, optio
     assert [fact.action for fact in ends] == ["promote", "roll back"]
     bad = [fact for fact in record.facts(Confirmed) if fact.rollout == ends[-1].rollout]
     assert bad[-1].split.canary == 0
-    assert bad[-1].at - bad[0].at < patience
     outcomes = [row[:3] for row in rows(output) if "->" in row[0]]
     assert [(row[0], row[1]) for row in outcomes] == [
         ("v1 -> v2", "promoted"),
@@ -115,6 +114,7 @@ def test_the_whole_demo_promotes_the_good_and_rolls_back_the_bad(tmp_path, optio
     costs = {row[0]: int(row[1].replace(",", "")) for row in rows(output) if row[0] in VERSIONS}
     heard = answered(folder / "load.json")
     assert set(costs) == VERSIONS
+    assert costs["v3"] < most, "requests, not seconds: a busy machine sends fewer of them"
     assert costs["v1"] == heard["v1"]
     last = heard["none" if "crash" in options else "v3"]
     assert 0 <= last - costs["v3"] < 20, "more than a few were under way when the tables were made"

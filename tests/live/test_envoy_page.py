@@ -10,7 +10,8 @@ from rollout.decide.record.split import Split
 from rollout.demo.servers.process import Process, answers, free_ports
 from rollout.demo.servers.start import envoy_binary
 from rollout.plan.model.plan import Plan
-from rollout.route.envoy.proxy import EnvoyRouter, ask, route_of
+from rollout.route.envoy.admin import ask
+from rollout.route.envoy.proxy import EnvoyRouter, route_of
 from tests.live.pipeline import ROOT, until
 from tests.support.local_envoy import ask_many, toys
 

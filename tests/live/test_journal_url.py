@@ -46,7 +46,7 @@ def test_a_rollout_is_run_told_and_explained(url, tmp_path, monkeypatch):
     router, file = MemoryRouter(), tmp_path / "plan.yaml"
     world = SimulatedService(router, {"v1": GOOD, "v2": BAD}, seed=1)
     clock = Hurry()
-    monkeypatch.setattr("rollout.observe.prometheus.PrometheusObserver", lambda *_: world)
+    monkeypatch.setattr("rollout.observe.prometheus.PrometheusObserver", lambda *_, **__: world)
     monkeypatch.setattr(meshes, "router", lambda *_: router)
     monkeypatch.setattr(clocks, "SystemClock", lambda: clock)
     file.write_text(json.dumps(plan().document()))

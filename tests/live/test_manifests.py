@@ -114,7 +114,7 @@ def test_the_install_becomes_ready(cluster, namespace, tmp_path, names, count):
     assert (status["readyReplicas"], status["availableReplicas"]) == (count, count)
 
 
-def test_the_component_makes_two_replicas_without_a_volume(tmp_path):
+def test_the_component_makes_two_replicas_without_a_volume_for_the_journal(tmp_path):
     every = with_components(tmp_path, "replicas")
     objects = {(manifest["kind"], manifest["metadata"]["name"]): manifest for manifest in every}
     assert ("PersistentVolumeClaim", "surefoot-journal") not in objects
@@ -122,8 +122,9 @@ def test_the_component_makes_two_replicas_without_a_volume(tmp_path):
     (container,) = spec["template"]["spec"]["containers"]
     assert (spec["replicas"], spec["strategy"]["type"]) == (2, "RollingUpdate")
     assert container["args"][-1] == "--lease=surefoot"
-    assert [volume["name"] for volume in spec["template"]["spec"]["volumes"]] == ["scratch"]
-    assert [mount["name"] for mount in container["volumeMounts"]] == ["scratch"]
+    mounted = {"key", "scratch", "postgres"}
+    assert {volume["name"] for volume in spec["template"]["spec"]["volumes"]} == mounted
+    assert {mount["name"] for mount in container["volumeMounts"]} == mounted
 
 
 def test_promtool_takes_the_rules_and_each_alert_fires_when_it_should(tmp_path):

@@ -10,6 +10,7 @@ from analysis.counting.native_histogram import Grid, merged
 from rollout.demo.servers.process import Process, answers, free_ports
 from rollout.demo.servers.prometheus_config import config
 from rollout.doctor.series import of_plan
+from rollout.plan.model.prometheus import PrometheusServer
 from tests.live.native import NAME, NativeExporter
 from tests.live.prom import GuardrailWatch
 from tests.support.asking import LATENCY, plan
@@ -47,7 +48,9 @@ def look(watch, exporter):
     truth = {version: values.total() for version, values in exporter.values.items()}
     before, until = watch.total, time.monotonic() + 60
     while True:
-        samples = watch.observer.vector(watch.words["url"], f"histogram_count({NAME})")
+        samples = watch.observer.vector(
+            PrometheusServer(url=watch.words["url"]), f"histogram_count({NAME})"
+        )
         if {of["destination_version"]: count for of, count in samples} == truth:
             break
         assert time.monotonic() < until, f"Prometheus shows {samples}, not {truth}"
@@ -85,3 +88,24 @@ def test_every_unit_is_counted_once_through_schemas_and_restarts(exporter, url):
     assert look(watch, exporter).stable_exposures == 11
     (finding,) = of_plan(plan(guardrails=[LATENCY], url=url), watch.observer.vector)
     assert (finding.level, finding.said) == ("ok", "v1 and v2 have series, as native histograms")
+
+
+def test_a_share_beyond_an_edge_is_exact_through_schemas_beyond_all_values(exporter, url):
+    margin = {"absolute": "1%"}
+    slow = {"name": "slow", "template": "envoy/latency"}
+    watch, far, odd = (
+        GuardrailWatch(url, {**slow, "slower": {"than": than, "margin": margin}}, scrape="1s")
+        for than in ("64ms", "65.536s", "70ms")
+    )
+    assert look(watch, exporter).stable_exposures == 0  # the baseline
+    far.look(time.time())
+    exporter.values["v1"].update({64.0: 7, 100.0: 1})
+    exporter.schema["v2"] = 1  # full: the library merges its buckets
+    exporter.values["v2"].update({65.0: 5, 3.0: 2})
+    counted = look(watch, exporter)
+    assert (counted.canary, counted.stable) == ((2, 5), (7, 1))
+    far.total = type(counted)()
+    assert not far.look(time.time())
+    assert (far.total.canary, far.total.stable) == ((7, 0), (8, 0))
+    problem = odd.look(time.time())
+    assert problem.startswith("no bucket of the canary ends at 70 ms: the nearest edges are 64 ms")

@@ -75,6 +75,39 @@ def test_counts_are_those_that_were_written(url):
     assert (latency.counts == buckets).all()
 
 
+def test_without_pods_the_totals_are_those_that_were_written_but_for_a_restart(url):
+    good, bad, _ = truth()
+    document = plan(guardrails=(ERRORS, LATENCY), url=url, scrape="15s").document()
+    document["spec"] |= {"interval": f"{STEP:g}s"}
+    observer = PrometheusObserver()
+    past = observer.history(Ask("r", Plan.model_validate(document), {}), END + 3)
+    observer.close()
+    assert past.problems == {}
+    assert past.pods.keys() == {"errors"}
+    counts = past.pods["errors"].counts[-TICKS:, 0]
+    is_whole = np.arange(TICKS) != 300  # in the tick of its restart a pod counts nothing
+    assert (counts[is_whole] == np.stack([good + bad, bad], axis=-1).sum(axis=1)[is_whole]).all()
+    assert (counts[300] < (good + bad)[300].sum()).all()
+
+
+def test_totals_beyond_an_edge_are_those_that_were_written_but_for_a_restart(url):
+    _, _, buckets = truth()
+    margin = {"than": "5ms", "margin": {"absolute": "1%"}}
+    slow = {"name": "slow", "template": "envoy/latency", "slower": margin}
+    document = plan(guardrails=(LATENCY, slow), url=url, scrape="15s").document()
+    document["spec"] |= {"interval": f"{STEP:g}s"}
+    observer = PrometheusObserver()
+    past = observer.history(Ask("r", Plan.model_validate(document), {}), END + 3)
+    observer.close()
+    assert past.problems == {}
+    assert past.pods.keys() == {"slow"}
+    counts, added = past.pods["slow"].counts[-TICKS:, 0], buckets.sum(axis=1)
+    is_whole = np.arange(TICKS) != 300  # in the tick of its restart a pod counts nothing
+    expected = np.stack([added[:, 0], added[:, 1:].sum(axis=1)], axis=-1)
+    assert (counts[is_whole] == expected[is_whole]).all()
+    assert (counts[300] <= expected[300]).all()
+
+
 def test_the_dispersion_is_that_of_what_was_written(url):
     good, bad, _ = truth()
     pod_history = RateTest(RateMargin(1.0, 0.01)).estimate_dispersion(

@@ -239,7 +239,11 @@ def test_a_canary_that_refuses_connections_is_rolled_back_in_its_warm_up(stage, 
 
 
 def test_people_command_a_running_controller_and_a_second_one_is_refused(stage, tmp_path):
-    with begun(stage, tmp_path, "v7") as (run, record):
+    long = {
+        "steps": ["10%", "50%", "60%", "70%", "80%"],
+        "bake": "3s",
+    }  # `abort` comes before its end
+    with begun(stage, tmp_path, "v7", ramp=long) as (run, record):
         name, journal = run.plan.name, ("--journal", run.journal)
         stepped(record, 10)
         with ControllerProcess(run.file, log="second.log") as second:

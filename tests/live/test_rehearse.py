@@ -41,3 +41,19 @@ def test_stable_s_figures_are_read_as_they_were_written(url):
     assert figures.latency_edges == (25.0, 50.0, 100.0)
     assert figures.latency_shares == pytest.approx((0.1, 0.4, 0.4, 0.1))
     assert measured.problems == {"accuracy": "no samples of stable at both ends of that time"}
+
+
+def test_a_share_beyond_an_edge_is_measured_with_the_whole_distribution(url):
+    slow = {"name": "slow", "template": "envoy/latency"}
+    margin = {"absolute": "1%"}
+    guardrails = [
+        {**slow, "slower": {"than": "50ms", "margin": margin}},
+        {**slow, "name": "slowest", "slower": {"than": "70ms", "margin": margin}},
+    ]
+    asked = plan(prometheus={"url": url, "scrape": "15s"}, interval="30s", guardrails=guardrails)
+    measured = measure(asked, observer(), NOW, SPAN)
+    assert measured.figures.latency_edges == (25.0, 50.0, 100.0)
+    assert measured.figures.latency_shares == pytest.approx((0.1, 0.4, 0.4, 0.1))
+    problem = "no bucket of stable ends at 70 ms: the nearest edges are 50 ms and 100 ms"
+    assert measured.problems == {"slowest": problem}
+    assert measured.unread == {"slowest"}

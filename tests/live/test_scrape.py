@@ -8,16 +8,16 @@ import aiohttp
 import pytest
 
 from rollout.decide.record.split import Split
-from rollout.demo.servers.envoy_config import LATENCY_EDGES
 from rollout.demo.servers.process import free_ports
 from rollout.demo.servers.start import start_prometheus
-from rollout.plan.fields.templates import TEMPLATES
+from rollout.plan.model.templates import METRICS
+from rollout.route.envoy.bootstrap import LATENCY_EDGES
 from rollout.route.envoy.proxy import EnvoyRouter
 from tests.support.local_envoy import SERVICE, ask, ask_many, mesh
 from tests.support.scrapes import codes, get, stored
 
 pytestmark = pytest.mark.live
-ERRORS, LATENCY = TEMPLATES["envoy/errors"], TEMPLATES["envoy/latency"]
+ERRORS, LATENCY = METRICS["envoy/errors"], METRICS["envoy/latency"]
 
 
 def page(net, series):
@@ -53,14 +53,14 @@ def test_prometheus_shows_the_versions_own_counts_under_the_labels_of_the_templa
         for path, count in (("/", 60), ("/?status=500", 20), ("/?status=404", 10)):
             asyncio.run(ask_many(net.envoy.url + path, count))
         assert sum(net.toys.served.values()) == 90
-        wait(lambda: codes(stored(prometheus, ERRORS.series)) == net.toys.served, 20)
+        wait(lambda: codes(stored(prometheus, ERRORS.total.series)) == net.toys.served, 20)
         for version in ("v1", "v2"):
             count = sum(n for (of, _), n in net.toys.served.items() if of == version)
             wait(lambda n=count, of=version: total(prometheus, of) == n, 5)
 
 
 def total(prometheus, version):
-    return below(stored(prometheus, LATENCY.series), version).get(float("inf"))
+    return below(stored(prometheus, LATENCY.total.series), version).get(float("inf"))
 
 
 def test_every_bucket_holds_the_requests_that_took_less_than_its_latency(net):
@@ -72,8 +72,8 @@ def test_every_bucket_holds_the_requests_that_took_less_than_its_latency(net):
             return [(ms, await ask(http, f"{net.envoy.url}/?ms={ms}")) for ms in delays]
 
     replies = asyncio.run(main())
-    wait(lambda: below(page(net, LATENCY.series), "v1").get(float("inf")) == len(delays), 5)
-    counts = below(page(net, LATENCY.series), "v1")
+    wait(lambda: below(page(net, LATENCY.total.series), "v1").get(float("inf")) == len(delays), 5)
+    counts = below(page(net, LATENCY.total.series), "v1")
     assert set(counts) == {*LATENCY_EDGES, float("inf")}
     for edge in LATENCY_EDGES:
         latency = round(edge * 4096 / 4095)
@@ -87,6 +87,6 @@ def test_a_dead_version_s_requests_are_its_errors_and_no_latencies(tmp_path):
         EnvoyRouter().write(net.plan, Split(100), "all")
         wait(lambda: EnvoyRouter().read(net.plan, 100).write_id == "all", 5)
         asyncio.run(ask_many(net.envoy.url, 20))
-        assert codes(page(net, ERRORS.series)) == {("v2", 503): 20}
+        assert codes(page(net, ERRORS.total.series)) == {("v2", 503): 20}
         time.sleep(0.5)  # a latency would have been merged by now
-        assert below(page(net, LATENCY.series), "v2").get(float("inf"), 0) == 0
+        assert below(page(net, LATENCY.total.series), "v2").get(float("inf"), 0) == 0

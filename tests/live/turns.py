@@ -151,5 +151,5 @@ def begin_turns(cluster, namespace, folder, monkeypatch):
     monkeypatch.setenv("KUBECONFIG", str(cluster.config("surefoot")))
     world = Turns(cluster, namespace, folder / "journal.db")
     monkeypatch.setattr(clock, "SystemClock", lambda: world.clock)
-    monkeypatch.setattr(prometheus, "PrometheusObserver", lambda: world.world)
+    monkeypatch.setattr(prometheus, "PrometheusObserver", lambda *_, **__: world.world)
     return world

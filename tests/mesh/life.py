@@ -113,7 +113,7 @@ def live(world: MeshWorld, stories: Sequence[Story], folder: Path) -> Lives:
         try:
             with start_operate(config, NAMESPACE, journal, folder / "operate.log") as process:
                 world.apply(*[story.plan(world.prometheus) for story in stories])
-                until(lambda: _all_ended(world, process), "every rollout has ended", 180)
+                until(lambda: _all_ended(world, process), "every rollout has ended", 360)
             phases = _phases(world)
             time.sleep(1.0)
             leaving = [story for story in stories if story.is_removed]

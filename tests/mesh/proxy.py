@@ -116,7 +116,14 @@ def _fraction(runtime: Json | None) -> Fraction:
 
 @contextmanager
 def proxy(
-    server: Istiod, folder: Path, name: str, address: str, *, node: str, metadata: Json
+    server: Istiod,
+    folder: Path,
+    name: str,
+    address: str,
+    *,
+    node: str,
+    metadata: Json,
+    ready: str = "/ready",
 ) -> Iterator[Proxy]:
     """Start an Envoy with the node id and metadata that Istio's agent would give it."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -129,30 +136,40 @@ def proxy(
         command = [envoy_binary(), "-c", str(settings), *options]
         process = register(Process(name, command, folder / f"{name}.log"))
         stack.callback(process.stop)
-        process.wait_until(lambda: answers(f"http://127.0.0.1:{admin}/ready"), 30)
+        process.wait_until(lambda: answers(f"http://127.0.0.1:{admin}{ready}"), 30)
         yield Proxy(name, address, f"http://127.0.0.1:{admin}", process, to_istiod)
 
 
 @contextmanager
 def sidecar(
-    server: Istiod, folder: Path, namespace: str, name: str, address: str
+    server: Istiod,
+    folder: Path,
+    namespace: str,
+    name: str,
+    address: str,
+    *,
+    ready: str = "/ready",
+    **spec: Any,
 ) -> Iterator[Proxy]:
     """The sidecar of a client: it listens at an address of its own, for every service port.
 
-    Two Envoys that bind one address would share its connections without a word.
+    Two Envoys that bind one address would share its connections without a word. `spec` is what
+    else its Sidecar says. One that is told to speak mTLS waits for certificates and is never
+    ready; it answers at `/server_info`.
     """
     egress = [{"bind": address, "captureMode": "NONE", "hosts": ["./*"]}]
+    selector = {"workloadSelector": {"labels": {"app": name}}}
     server.cluster.apply(
         {
             "apiVersion": "networking.istio.io/v1",
             "kind": "Sidecar",
             "metadata": {"name": name, "namespace": namespace},
-            "spec": {"workloadSelector": {"labels": {"app": name}}, "egress": egress},
+            "spec": {**selector, "egress": egress, **spec},
         }
     )
     node = f"sidecar~{address}~{name}.{namespace}~{namespace}.svc.cluster.local"
     metadata = _metadata(namespace, name) | {"INTERCEPTION_MODE": "NONE"}
-    with proxy(server, folder, name, address, node=node, metadata=metadata) as envoy:
+    with proxy(server, folder, name, address, node=node, metadata=metadata, ready=ready) as envoy:
         yield envoy
 
 

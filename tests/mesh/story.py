@@ -12,6 +12,8 @@ from tests.support.routes import destination_rule, http_route, plan, ref, to, vi
 
 RATE = 40.0  # requests a second to each service
 
+_APP = "destination_canonical_service"
+
 Json = dict[str, Any]
 Kind = Literal["subsets", "hosts", "service", "edge"]
 End = Literal["promoted", "rolled back"]
@@ -43,7 +45,13 @@ class Story:
         document["spec"] |= {
             "ramp": {"steps": ["10%", "50%"], "bake": "3s"},
             "guardrails": [
-                {"name": "errors", "template": "istio/errors", "margin": {"absolute": "10%"}}
+                {
+                    "name": "errors",
+                    "template": "istio/errors",
+                    "margin": {"absolute": "10%"},
+                    # A Service of its own for each version: the pods' `app` is what both share.
+                    **({} if self.kind == "subsets" else {"labels": {"service": _APP}}),
+                }
             ],
             "prometheus": {"scrape": "1s", "url": prometheus},
             "interval": "1s",

@@ -163,7 +163,9 @@ def _scrapes(proxies: Sequence[Proxy]) -> Json:
 
 _CLUSTER = {"source_labels": ["cluster_name"]}
 _SUBSETS = r"outbound\|\d+\|([^|]+)\|([^.]+)\.([^.]+)\..*"
-_SERVICES = r"outbound\|\d+\|\|(.+)-(v\d+)\.([^.]+)\..*"
+_SERVICES = r"outbound\|\d+\|\|([^.]+)\.([^.]+)\..*"
+_VERSIONS = r"outbound\|\d+\|\|[^.]+-(v\d+)\..*"
+_PODS = r"outbound\|\d+\|[^|]*\|([^.]+?)(?:-v\d+)?\..*"
 
 
 def _relabel(regex: str, target: str, replacement: str) -> Json:
@@ -185,10 +187,11 @@ _RELABEL: list[Json] = [
     _relabel(_SUBSETS, "destination_version", "$1"),
     _relabel(_SUBSETS, "destination_service_name", "$2"),
     _relabel(_SUBSETS, "destination_service_namespace", "$3"),
-    # Versions with a Service of their own are told apart by its name.
     _relabel(_SERVICES, "destination_service_name", "$1"),
-    _relabel(_SERVICES, "destination_version", "$2"),
-    _relabel(_SERVICES, "destination_service_namespace", "$3"),
+    _relabel(_SERVICES, "destination_service_namespace", "$2"),
+    # What Istio takes from the pods' labels `version` and `app`, a Service's name tells here.
+    _relabel(_VERSIONS, "destination_version", "$1"),
+    _relabel(_PODS, "destination_canonical_service", "$1"),
     _relabel(r".*", "reporter", "source"),
     _rename("envoy_cluster_upstream_rq", "istio_requests_total"),
     _rename("envoy_cluster_upstream_rq_time_bucket", "istio_request_duration_milliseconds_bucket"),

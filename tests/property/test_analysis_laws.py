@@ -1,18 +1,22 @@
 """Laws of the analysis room that no counts may break."""
 
+import functools
 import itertools
 import math
+import operator
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis import log_arrays, sample_ratio
+from analysis.counting.beyond import count_beyond
 from analysis.counting.counts import Counts
 from analysis.dispersion.estimate import Dispersion
 from analysis.histograms import bucket_test
 from analysis.rates import excess_bound, ratio_test
 from analysis.rates.rate import RateMargin
+from analysis.verdict.never_test import NeverTest
 from analysis.verdict.rate_test import RateTest
 from analysis.verdict.verdict import Guarded, judge
 from benchmarks.worlds import paths
@@ -21,6 +25,7 @@ from tests.support.counts import SCALE, counts, rates, shapes, start
 buckets = st.tuples(*[counts] * 6)
 margins = st.sampled_from([(1.0, 0.01), (1.25, 0.0), (2.0, 0.05)])
 chances = st.floats(0, 1)
+directions = st.sampled_from(["high", "low"])
 
 
 def judged(test, alpha=0.01):
@@ -250,3 +255,54 @@ def test_a_stricter_level_gives_a_wider_bound(logs, alpha):
     loose, strict = (excess_bound.excess_bound(logs, a) for a in (alpha, alpha / 2))
     assert math.isfinite(loose)
     assert strict >= loose - 1e-6 * (1 + abs(loose))
+
+
+@given(margins, st.lists(st.tuples(buckets, buckets), max_size=4), st.integers(0, 4), directions)
+def test_a_share_beyond_an_edge_is_judged_as_a_counter_of_the_same_units(margin, looks, at, worse):
+    edges = (0.1, 0.2, 0.5, 1.0, 2.5, math.inf)
+    by_edge, by_counter = RateTest(RateMargin(*margin)), RateTest(RateMargin(*margin))
+    for canary, stable in looks:
+        by_edge = by_edge.update(count_beyond(Counts(canary, stable, edges), edges[at], worse))
+        bad = slice(at + 1) if worse == "low" else slice(at + 1, None)
+        first, second = ((sum(units), sum(units[bad])) for units in (canary, stable))
+        by_counter = by_counter.update(Counts(first, second))
+    assert by_edge == by_counter
+
+
+@given(st.lists(st.tuples(buckets, buckets), min_size=2, max_size=4), directions)
+def test_units_beyond_an_edge_add_up_over_pods_and_layouts(pods, worse):
+    edges, merged_edges = (0.1, 0.2, 0.5, 1.0, 2.5, math.inf), (0.5, math.inf)
+    whole = functools.reduce(operator.add, (Counts(c, s, edges) for c, s in pods))
+    coarse = [
+        Counts((sum(c[:3]), sum(c[3:])), (sum(s[:3]), sum(s[3:])), merged_edges) for c, s in pods
+    ]
+    parts = [count_beyond(counts, 0.5, worse) for counts in coarse]
+    assert functools.reduce(operator.add, parts) == count_beyond(whole, 0.5, worse)
+
+
+@given(margins, st.lists(rates, min_size=1, max_size=4), chances, chances)
+def test_units_without_a_label_count_against_whoever_gains_by_them(margin, looks, of_c, of_s):
+    doubted, for_harm, for_safety = (RateTest(RateMargin(*margin)) for _ in range(3))
+    for counted in looks:
+        (e_c, x_c), (e_s, x_s) = counted.canary, counted.stable
+        u_c, u_s = int((e_c - x_c) * of_c), int((e_s - x_s) * of_s)
+        doubted = doubted.update(Counts((e_c, x_c), (e_s, x_s), (), u_c, u_s))
+        for_harm = for_harm.update(Counts((e_c, x_c), (e_s, x_s + u_s)))
+        for_safety = for_safety.update(Counts((e_c, x_c + u_c), (e_s, x_s)))
+    assert doubted.logs.harm == for_harm.logs.harm
+    assert doubted.logs.safe == for_safety.logs.safe
+
+
+@given(margins, st.lists(rates, min_size=1, max_size=3), st.integers(1, 3), st.integers(0, 3))
+def test_what_must_not_happen_spends_nothing_of_the_error_rates(margin, looks, limit, occurred):
+    errors, leaks = RateTest(RateMargin(*margin)), NeverTest(limit)
+    for counted in looks:
+        errors = errors.update(counted)
+    leaks = leaks.update(Counts((9, occurred), (0, 0)))
+    alone = judge({"errors": Guarded(errors, 1.0)}, 0.01, 0.05)
+    both = judge({"errors": Guarded(errors, 1.0), "leaks": Guarded(leaks, 100.0)}, 0.01, 0.05)
+    assert both.log_joint == alone.log_joint
+    assert both.verdicts["errors"] == alone.verdicts["errors"]
+    assert both.harmful == (alone.harmful or occurred >= limit)
+    assert ("leaks" in both.cause) == (occurred >= limit)
+    assert both.safe == (alone.safe and occurred < limit)

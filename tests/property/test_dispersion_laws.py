@@ -124,7 +124,7 @@ def test_share_bets_do_not_care_for_the_order_within_a_block(looks, dispersion):
         for counts in order:
             state = robust_test.update(state, noise, robust_test.ArmCounts(*counts))
         assert state[-4:].tolist() == [0.0] * 4  # the block is settled
-        return state[12:20]
+        return state[-14:-6]
 
     first = bets(looks)
     for order in itertools.permutations(looks):

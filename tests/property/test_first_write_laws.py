@@ -33,20 +33,20 @@ class WitnessRouter(MemoryRouter):
     last_status: RouteStatus | None = None
     overwritten: list[tuple[Split | None, Split]] = field(default_factory=list)
 
-    def read(self, plan, total):
+    def read(self, plan, total, before=None):
         self.last_status = None
         if self.fault:
             raise RouteError("no", **{self.fault: True})
-        self.last_status = super().read(plan, total)
+        self.last_status = super().read(plan, total, before)
         return self.last_status
 
-    def write(self, plan, split, write_id):
+    def write(self, plan, split, write_id, before=None, *, is_last=False):
         live = self.statuses.get(plan.id, RouteStatus(Split(0), "")).split
         assert self.overwritten or self.last_status is not None, "nobody had read the mesh"
         self.overwritten.append((live, split))
         if self.fault:
             raise RouteError("no", refused=True)
-        super().write(plan, split, write_id)
+        super().write(plan, split, write_id, before, is_last=is_last)
 
 
 @st.composite

@@ -158,7 +158,8 @@ def test_an_append_is_all_or_nothing(batches, data):
     for batch in batches:
         after = data.draw(st.integers(0, len(expected) + 1))
         broken = data.draw(st.booleans())
-        bad = [HumanSaid(rollout="r", at=float("nan"), command="pause", actor="x")] * broken
+        good = HumanSaid(rollout="r", at=0.0, command="pause", actor="x")
+        bad = [good.model_copy(update={"at": float("nan")})] * broken
         try:
             journal.append(batch + bad, after)
         except JournalError:

@@ -2,10 +2,11 @@
 
 import contextlib
 import copy
+import dataclasses
 import json
 
 import hypothesis.strategies as st
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 
 from rollout.decide.record.split import Split
 from rollout.errors import RouteError
@@ -38,7 +39,10 @@ MOBILE = plan(
     service="mobile",
 )
 SPLITS = [Split(5), Split(50), Split(100), Split(20, 100, "segment"), Split(100, 100, "mirror")]
-EDITS = ("rename", "insert", "insert ours", "reverse", "delete", "pin", "header", "drop entry")
+EDITS = (
+    *("rename", "insert", "insert ours", "reverse", "delete", "pin", "header", "drop entry"),
+    *("copy", "copy an entry's", "replace", "recreate"),  # a file lacks what others noted
+)
 
 
 def entry(asked, version, weight=None):
@@ -52,6 +56,19 @@ def match(asked, path):
     if asked.spec.route.gateway:
         return {"matches": [{"path": {"type": "Exact", "value": path}}]}
     return {"match": [{"uri": {"exact": path}}]}
+
+
+def narrow(asked, path):
+    """The match on a path, of the segment's requests only, as people may have one of their own."""
+    if asked.spec.route.gateway:
+        header = {"name": "x-ward", "type": "Exact", "value": "icu"}
+        return {"matches": [{**match(asked, path)["matches"][0], "headers": [header]}]}
+    return {"match": [{**match(asked, path)["match"][0], "headers": {"x-ward": {"exact": "icu"}}}]}
+
+
+def copied(to_canary):
+    """A filter that copies requests to the canary."""
+    return {"type": "RequestMirror", "requestMirror": {"backendRef": to_canary}}
 
 
 def rules_of(asked, live):
@@ -81,6 +98,9 @@ def objects(draw):
         name = {"name": f"x{number}"} if draw(st.booleans()) else {}
         body = {**name, **match(asked, f"/{number}"), backends(asked): entries}
         routes.insert(draw(st.integers(0, len(routes))), body)
+        if draw(st.booleans()):
+            theirs = {**narrow(asked, f"/{number}"), backends(asked): [entry(asked, "v1", 1)]}
+            routes.insert(routes.index(body), theirs)
     live["metadata"]["resourceVersion"] = "1"
     return asked, live
 
@@ -99,7 +119,8 @@ def edit(draw, asked, live, number):
             "insert ours": [entry(asked, "v1", 1)],
             "pin": [entry(asked, "v2", 1)],
         }[what]
-        body = {**match(asked, f"/new{number}"), backends(asked): inserted}
+        path = f"/own{number}" if what == "insert ours" else f"/new{number}"
+        body = {**match(asked, path), backends(asked): inserted}
         routes.insert(draw(st.integers(0, len(routes))), body)
     elif what == "reverse":
         routes.reverse()
@@ -109,16 +130,36 @@ def edit(draw, asked, live, number):
         field = "filters" if asked.spec.route.gateway else "headers"
         added = {"request": {"set": {"a": "b"}}}
         entries[0][field] = [{"type": "CORS"}] if field == "filters" else added
+    elif what.startswith("copy"):
+        copy_requests(asked, route, entries if what == "copy an entry's" else [])
+    elif what in {"replace", "recreate"}:
+        live["metadata"].pop("annotations", None)
+        live["metadata"]["uid"] = f"{number}" if what == "recreate" else "0"
     elif what == "drop entry" and len(entries) > 1:
         entries.pop(draw(st.integers(0, len(entries) - 1)))
 
 
-def write(asked, live, split, number):
+def copy_requests(asked, route, entries):
+    """Copy a route's requests to the canary, or those of its last entry."""
+    if asked.spec.route.istio:
+        route["mirror"] = {"host": "reviews", "subset": "v2"}
+    elif entries:
+        entries[-1]["filters"] = [{"type": "CORS"}, copied(entry(asked, "v2"))]
+    else:
+        route["filters"] = [*route.get("filters", []), copied(entry(asked, "v2"))]
+
+
+def write(asked, live, split, number, before=None, *, is_last=False):
     """The object after a write of ours; unchanged where it is refused."""
     with contextlib.suppress(RouteError):
-        change = patch.patch(live, asked, split, f"{asked.id}/{number}")
+        mark = f"{asked.id}/{number}"
+        change = patch.patch(live, asked, split, mark, before, is_last=is_last)
         return copy.deepcopy(merged(live, change))
     return live
+
+
+def notes_of(live):
+    return [key for key in live["metadata"].get("annotations") or {} if "surefoot" in key]
 
 
 def content(asked, route):
@@ -126,6 +167,31 @@ def content(asked, route):
     matches = route.body.get("match") or route.body.get("matches")
     targets = sorted({route.mesh.target(item) for item in route.entries})
     return json.dumps([matches, targets], sort_keys=True)
+
+
+def outline(asked, route):
+    """What a route is without the canary."""
+    others = [item for item in route.entries if route.mesh.arm_of(item) != "canary"]
+    return content(asked, dataclasses.replace(route, entries=others))
+
+
+def with_bare_entry(asked, live):
+    """The routes that have an entry for the canary which says no more than one of ours."""
+    fields = {"destination", "weight", "name", "port"}
+    return {
+        outline(asked, route)
+        for route in dialect_of(asked).every_route(live, asked)
+        if any({*item} <= fields for item in route.of("canary"))
+    }
+
+
+def of_segment(asked, live, *, has_canary=True):
+    """The routes that take the segment's requests only."""
+    return {
+        outline(asked, route)
+        for route in dialect_of(asked).every_route(live, asked)
+        if "icu" in f"{route.body}" and (has_canary or not route.of("canary"))
+    }
 
 
 def leading(asked, live):
@@ -137,42 +203,91 @@ def leading(asked, live):
 
 @st.composite
 def stories(draw):
-    """A plan, the object before our first write, and after writes and edits in any order."""
+    """A plan, the object before our first write and after writes and edits in any order.
+
+    And what a journal recorded before that write; None without one.
+    """
     asked, live = draw(objects())
-    before, number, is_begun = copy.deepcopy(live), 0, False
+    before, number, is_begun, recorded = copy.deepcopy(live), 0, False, None
     for number in range(draw(st.integers(1, 6))):
         if number % 2:
             edit(draw, asked, live, number)
         else:
-            written = write(asked, live, draw(st.sampled_from(SPLITS)), number)
-            before = before if is_begun else copy.deepcopy(live)
-            is_begun, live = is_begun or written != live, written
-    return asked, before, live, is_begun
+            split = draw(st.sampled_from(SPLITS))
+            if recorded is not None:  # as a look does
+                recorded = (*recorded, *exposure(live, asked, recorded).lacking)
+            written = write(asked, live, split, number, recorded)
+            if not is_begun and written != live:
+                before, is_begun = copy.deepcopy(live), True
+                recorded = exposure(live, asked).leading
+            live = written
+    return asked, before, live, recorded
 
 
 @settings(deadline=None, max_examples=200)
 @given(stories())
 def test_a_rollback_leaves_the_canary_only_what_it_had_before_our_first_write(story):
-    asked, before, live, is_begun = story
-    if not is_begun:
+    asked, before, live, recorded = story
+    if recorded is None:
         return
-    back = merged(live, patch.patch(live, asked, Split(0), f"{asked.id}/99"))
+    back = merged(live, patch.patch(live, asked, Split(0), f"{asked.id}/99", recorded))
     had = {content(asked, route) for route in leading(asked, before)}
     for route in leading(asked, back):
         assert content(asked, route) in had, route.location
-    assert patch.split_of(back, asked, 100) == Split(0)
-    assert len(exposure(back, asked).pinned) == len(leading(asked, back))
-    assert patch.patch(back, asked, Split(0), f"{asked.id}/99") == {}
+    assert patch.split_of(back, asked, 100, recorded) == Split(0)
+    giving = [route for route in leading(asked, back) if is_giving(route)]
+    assert len(exposure(back, asked, recorded).pinned) == len(giving)
+    assert patch.patch(back, asked, Split(0), f"{asked.id}/99", recorded) == {}
     assert not any(str(rule.get("name")).startswith("surefoot") for rule in rules_of(asked, back))
+
+
+@settings(deadline=None, max_examples=100)
+@given(stories())
+def test_a_rollback_leaves_nothing_of_ours_and_all_of_others(story):
+    asked, before, live, recorded = story
+    if recorded is None:
+        return
+    back = merged(live, patch.patch(live, asked, Split(0), f"{asked.id}/99", recorded))
+    every = dialect_of(asked).every_route(before, asked)
+    lacked = {outline(asked, route) for route in every if not route.of("canary")}
+    named = {outline(asked, route) for route in every if route.of("canary")}
+    bare = with_bare_entry(asked, back)
+    assert not (lacked - named) & bare, "an entry of ours is left"
+    assert not any("/own" in route for route in bare), "on a route of others, made since"
+    assert of_segment(asked, back) <= of_segment(asked, before), "a route of ours is left"
+    theirs = of_segment(asked, live, has_canary=False) & of_segment(asked, before)
+    assert theirs <= of_segment(asked, back), "a route of others is gone"
+
+
+@settings(deadline=None, max_examples=150)
+@given(objects(), st.lists(st.sampled_from(SPLITS), min_size=1, max_size=4), st.booleans())
+def test_what_nobody_edited_is_the_very_object_again(prepared, splits, is_lost):
+    """After a rollback, and after a promotion that is undone; a promotion leaves no note either."""
+    asked, first = prepared
+    live, recorded = first, exposure(first, asked).leading
+    for number, split in enumerate(splits):
+        live = write(asked, live, split, number, recorded if number else None)
+        assume(live != first)
+    if is_lost:
+        live["metadata"].pop("annotations", None)
+    promoted = write(asked, live, Split(100), 97, recorded, is_last=True)
+    assert notes_of(promoted) == []
+    assert patch.split_of(promoted, asked, 100, recorded) == Split(100)
+    for state in (live, promoted):
+        back = write(asked, state, Split(0), 99, recorded, is_last=True)
+        assert (back["spec"], notes_of(back)) == (first["spec"], [])
+        assert patch.split_of(back, asked, 100, recorded) == Split(0)
+        assert write(asked, back, Split(0), 99, recorded, is_last=True) == back
 
 
 @settings(deadline=None, max_examples=200)
 @given(stories())
 def test_nothing_of_others_changes_on_the_way_back(story):
-    asked, _, live, _ = story
-    back = merged(live, patch.patch(live, asked, Split(0), f"{asked.id}/99"))
-    mesh = dialect_of(asked).every_route({"spec": live["spec"]}, asked)
-    foreign = [route.body for route in mesh if not route.arm_entries]
+    asked, _, live, recorded = story
+    back = merged(live, patch.patch(live, asked, Split(0), f"{asked.id}/99", recorded))
+    dialect = dialect_of(asked)
+    every = dialect.every_route({"spec": live["spec"]}, asked)
+    foreign = [r.body for r in every if not r.arm_entries and not sent(dialect, r)]
     assert [body for body in rules_of(asked, back) if body in foreign] == foreign
     assert {key: value for key, value in back["spec"].items() if key not in {"http", "rules"}} == {
         key: value for key, value in live["spec"].items() if key not in {"http", "rules"}

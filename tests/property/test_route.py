@@ -7,11 +7,13 @@ import hypothesis.strategies as st
 from hypothesis import given
 
 from rollout.decide.record.split import Split
-from rollout.plan.model.traffic import Traffic
+from rollout.plan.model.mesh.traffic import Traffic
+from rollout.route.envoy.live import list_leading
+from rollout.route.envoy.routes import gives_canary
 from rollout.route.envoy.segment import leads
 from rollout.route.envoy.traffic import patch as patch_traffic
 from rollout.route.envoy.traffic import split_of as seen_of
-from rollout.route.envoy.walk import every_weighted, tables, weight
+from rollout.route.envoy.walk import every_weighted, noted, tables, weight
 from rollout.route.envoy.weights import Arms, split_of, version_of
 
 ARMS = Arms("s-v1", "s-v2", "s-v2-shadow")
@@ -41,11 +43,19 @@ TRAFFIC = st.builds(
     st.sampled_from(["", "header", "cookie"]),
 )
 PLAIN = Traffic()
+# What testers made: the canary alone, by weight or as the only cluster.
+PINS = (
+    {
+        "match": {"path": "/a"},
+        "route": {"weighted_clusters": {"clusters": [{"name": "s-v2", "weight": 1}]}},
+    },
+    {"match": {"path": "/b"}, "route": {"cluster": "s-v2"}},
+)
 WAYS = ("weights", "segment", "mirror")
 
 
-def patch(manifest, arms, split, mark, traffic=PLAIN):
-    return patch_traffic(manifest, arms, split, mark, traffic)
+def patch(manifest, arms, split, mark, traffic=PLAIN, *, before=None):
+    return patch_traffic(manifest, arms, split, mark, traffic, before=before)
 
 
 @st.composite
@@ -57,9 +67,10 @@ def splits(draw, ways=("weights",)):
 
 @st.composite
 def routes(draw, owned):
-    """A route with foreign fields; `owned` ones name an arm, and maybe a third with no share."""
+    """A route with foreign fields; `owned` ones name stable, and maybe a third with no share."""
     names = ["s-v1", "s-v2"] if owned else ["t-v1", "t-v2"]
     chosen = draw(st.lists(st.sampled_from(names), min_size=1, unique=True))
+    chosen = [*chosen, "s-v1"] if owned and "s-v1" not in chosen else chosen
     clusters = [{"name": n, "weight": draw(WEIGHTS), **_noted(draw)} for n in chosen]
     if draw(st.booleans()):
         clusters.insert(draw(st.integers(0, len(clusters))), {"name": "s-v0", "weight": 0})
@@ -75,7 +86,7 @@ def _noted(draw):
 def manifests(draw):
     plain = {"match": {"path": "/health"}, "route": {"cluster": "s-v1"}}
     ours = draw(st.lists(routes(owned=True), min_size=1, max_size=3))
-    others = draw(st.lists(routes(owned=False) | st.just(plain), max_size=3))
+    others = draw(st.lists(routes(owned=False) | st.sampled_from([plain, *PINS]), max_size=3))
     mixed = draw(st.permutations([*ours, *others]))
     host = {**draw(FOREIGN), "domains": ["*"], "routes": list(mixed)}
     config = {**draw(FOREIGN), "validate_clusters": True, "virtual_hosts": [host]}
@@ -139,7 +150,7 @@ def test_nothing_else_is_touched(manifest, split):
 @given(manifests(), splits())
 def test_what_shares_the_traffic_sums_to_the_total(manifest, split):
     for weighted in every_weighted(patch(manifest, ARMS, split, "m")):
-        if weighted.entries("s-v2"):
+        if weighted.entries("s-v1") and weighted.entries("s-v2"):
             assert sum(entry["weight"] for entry in weighted.clusters) == split.total
 
 
@@ -198,3 +209,47 @@ def test_foreign_routes_stand_where_they_stood(manifest, split, traffic):
 
     new = patch(manifest, ARMS, split, "m", traffic)
     assert foreign(new) == foreign(manifest)
+
+
+def pins_of(manifest):
+    return [route for _, _, routes in tables(manifest) for route in routes if route in PINS]
+
+
+@given(manifests(), st.lists(splits(WAYS), min_size=1, max_size=3), st.sampled_from(PINS), TRAFFIC)
+def test_a_rollback_moves_what_leads_to_the_canary_since_the_first_write(
+    manifest, ways, pin, traffic
+):
+    """And leaves alone what did so before it; steps leave both alone."""
+    before = list_leading(manifest, manifest, ARMS)
+    live, past = manifest, None
+    for split in ways:
+        live, past = patch(live, ARMS, split, "x", traffic, before=past), before
+    assert pins_of(live) == pins_of(manifest)
+    stray = {**copy.deepcopy(pin), "match": {"path": "/new"}}
+    live["resources"][0]["virtual_hosts"][0]["routes"].insert(0, stray)
+    assert stray in tables_of(patch(live, ARMS, Split(7), "y", traffic, before=before))
+    assert seen_of(live, ARMS, 100, traffic, before).canary
+    back = patch(live, ARMS, Split(0), "z", traffic, before=before)
+    assert seen_of(back, ARMS, 100, traffic, before) == Split(0)
+    assert pins_of(back) == pins_of(manifest)
+    assert not gives_canary(back, ARMS, before)
+
+
+@given(manifests(), TRAFFIC, st.sampled_from(["s-v1", "s-v2", "elsewhere"]))
+def test_a_rollback_ends_where_no_route_has_weights_any_more(manifest, traffic, cluster):
+    before = list_leading(manifest, manifest, ARMS)
+    live = patch(manifest, ARMS, Split(20), "x", traffic)
+    live["resources"][0]["virtual_hosts"][0]["routes"] = [
+        {"match": {"prefix": "/"}, "route": {"cluster": cluster}}
+    ]
+    assert seen_of(live, ARMS, 100, traffic, before) == Split(100 * (cluster == "s-v2"))
+    back = patch(live, ARMS, Split(0), "z", traffic, before=before)
+    assert seen_of(back, ARMS, 100, traffic, before) == Split(0)
+    assert version_of(back) == "z"
+    assert all(noted(config)["mark"] == "z" for config in back["resources"])
+    (route,) = tables_of(back)
+    assert route["route"]["cluster"] == ("elsewhere" if cluster == "elsewhere" else "s-v1")
+
+
+def tables_of(manifest):
+    return [route for _, _, routes in tables(manifest) for route in routes]

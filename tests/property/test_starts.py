@@ -25,6 +25,7 @@ WORDS: list[Command] = ["undo", "retry", "promote", "abort", "pause"]
 EVENTS = ["restart", "restart", "break", "mend", "lose", "find", "run", "run long"]
 ACTIONS = st.lists(st.sampled_from([*WISHES, *WORDS, *EVENTS]), min_size=4, max_size=14)
 _EVIDENCE = {
+    *("heard_at", "heard_clock", "blind_since"),
     *("guardrails", "shares", "traffic_tally", "looked_at", "first_canary_at"),
     *("requests_per_look", "steady_at", "untouched"),
 }

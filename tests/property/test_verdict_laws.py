@@ -8,10 +8,9 @@ from hypothesis import strategies as st
 
 from analysis.binomial import upper_bound
 from analysis.information import harm_divergence, rate_divergence
-from analysis.rates import risk_difference
+from analysis.rates import late_starts, risk_difference
 from analysis.rates.rate import RateMargin
 from analysis.rates.risk_difference import Contrast, Units
-from analysis.verdict import late_start
 from analysis.verdict.rate_test import RateTest
 from analysis.verdict.verdict import Guarded, judge
 from tests.support.counts import rates, shapes
@@ -44,10 +43,10 @@ logs = st.floats(-1e13, 1e13)
 
 @given(logs, logs, st.floats(0, 1e13))
 def test_what_waits_and_what_does_not_have_a_mean_that_grows_with_both(first, since, more):
-    mean = late_start.log_harm(first, since)
+    mean = late_starts.log_harm(first, since)
     assert min(first, since) - 1e-9 * (1 + abs(mean)) <= mean <= max(first, since) + 1e-9
-    assert late_start.log_harm(first + more, since) >= mean
-    assert late_start.log_harm(first, since + more) >= mean
+    assert late_starts.log_harm(first + more, since) >= mean
+    assert late_starts.log_harm(first, since + more) >= mean
 
 
 def folded(looks, ratio):

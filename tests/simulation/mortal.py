@@ -33,14 +33,14 @@ class FileRouter(MemoryRouter):
         super().__init__()
         self.path, self.die = path, die
 
-    def write(self, plan, split, mark):
+    def write(self, plan, split, mark, before=None, *, is_last=False):
         self.die("route", after=False)
         scrap = self.path.with_suffix(".tmp")
         scrap.write_text(json.dumps([split.canary, split.total, mark]))
         scrap.replace(self.path)
         self.die("route", after=True)
 
-    def read(self, plan, total):
+    def read(self, plan, total, before=None):
         if not self.path.exists():
             return RouteStatus(Split(0, total), "")
         canary, total, mark = json.loads(self.path.read_text())

@@ -13,12 +13,13 @@ from rollout.decide.fold import fold_all
 from rollout.decide.record.facts import Command, Decided, HumanSaid, Started
 from rollout.decide.record.route_facts import Confirmed
 from rollout.decide.record.split import Split
+from rollout.decide.record.write_id import attempt_id
 from rollout.decide.step import step
 from rollout.errors import InputError
 from rollout.ports import Ports
 from rollout.tick.attempts import EndpointCheck, facts_for
 from rollout.tick.controller import Controller
-from rollout.tick.fleet import attempt_id, fleet_of, recorded_stable, service_key
+from rollout.tick.fleet import fleet_of, recorded_stable, service_key
 from tests.support.reaper import Killed, Mortal, Reaper
 from tests.support.worlds import BAD, GOOD, Lab, plan
 

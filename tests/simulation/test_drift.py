@@ -23,7 +23,7 @@ class SilentRouter(MemoryRouter):
 
     last: RouteStatus | None = None
 
-    def cached(self, plan, total):
+    def cached(self, plan, total, before=None):
         return self.last or self.read(plan, total)
 
 
@@ -33,10 +33,10 @@ class CutOff(MemoryRouter):
 
     cut: bool = False
 
-    def write(self, plan, split, mark):
+    def write(self, plan, split, mark, before=None, *, is_last=False):
         if split.canary == 25 and not self.cut:
             self.cut, self.down = True, "the API server does not answer"
-        super().write(plan, split, mark)
+        super().write(plan, split, mark, before, is_last=is_last)
 
 
 def edited(policy):

@@ -24,11 +24,11 @@ class Edited(MemoryRouter):
     lab: Lab | None = None
     is_edited: bool = False
 
-    def read(self, plan, total):
+    def read(self, plan, total, before=None):
         if self.lab is not None and self.lab.state.first_write and not self.is_edited:
             self.is_edited = True
             self.statuses[plan.id] = RouteStatus(self.to, "")
-        return super().read(plan, total)
+        return super().read(plan, total, before)
 
 
 def lab_at(split, write_id="", **spec):
@@ -275,7 +275,7 @@ def test_another_edit_is_none_that_was_put_back():
 def test_an_unreadable_route_of_an_error_that_names_it():
     @dataclass
     class Wrong(MemoryRouter):
-        def read(self, plan, total):
+        def read(self, plan, total, before=None):
             raise RouteError("VirtualService clinic/svcc: there is no such object", absent=True)
 
     lab = Lab(plan=plan(deadline="1m"), router=Wrong())

@@ -23,10 +23,10 @@ STEPS = [Split(50, way="segment"), WHOLE, HELD, Split(100)]
 class Closed(MemoryRouter):
     """A mesh that may refuse to be read too."""
 
-    def read(self, plan, total):
+    def read(self, plan, total, before=None):
         if self.refusing:
             raise RouteError(self.refusing, refused=True)
-        return super().read(plan, total)
+        return super().read(plan, total, before)
 
 
 def lab(share="10%", **spec):

@@ -27,8 +27,8 @@ class NettedRouter(MemoryRouter):
     ejected: bool = False
     gone: bool = False
 
-    def read(self, plan, total):
-        status = super().read(plan, total)
+    def read(self, plan, total, before=None):
+        status = super().read(plan, total, before)
         if self.ejected and 0 < status.split.canary < total:
             raise RouteError(NET)
         return status

@@ -12,7 +12,7 @@ from rollout.ports import Ports
 from rollout.simulate import MemoryRouter, VirtualClock
 from rollout.tick.controller import Controller
 from rollout.tick.fleet import Fleet
-from rollout.tick.look_times import LookTimes
+from rollout.tick.times.look_times import LookTimes
 
 
 class HealthyRun:

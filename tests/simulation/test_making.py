@@ -25,10 +25,10 @@ ROUTES = {
 class Dark(MemoryRouter):
     """A mesh without a route until one is written."""
 
-    def read(self, plan, total):
+    def read(self, plan, total, before=None):
         if not self.writes and not self.down:
             raise RouteError("there is no such object", refused=True, absent=True)
-        return super().read(plan, total)
+        return super().read(plan, total, before)
 
 
 @dataclass
@@ -37,10 +37,10 @@ class Elsewhere(MemoryRouter):
 
     problem: str = "it leads to no arm"
 
-    def read(self, plan, total):
+    def read(self, plan, total, before=None):
         if self.problem:
             raise RouteError(self.problem)
-        return super().read(plan, total)
+        return super().read(plan, total, before)
 
 
 @dataclass
@@ -49,11 +49,11 @@ class Flickering(Dark):
 
     reads: int = 0
 
-    def read(self, plan, total):
+    def read(self, plan, total, before=None):
         self.reads += 1
         if self.reads < 8 and self.reads % 2:
             raise RouteError("the API server does not answer", unread=True)
-        return super().read(plan, total)
+        return super().read(plan, total, before)
 
 
 @dataclass

@@ -69,11 +69,11 @@ class Denying(MemoryRouter):
 
     reads = 0
 
-    def read(self, plan, total):
+    def read(self, plan, total, before=None):
         if self.reads:
             self.reads -= 1
             raise RouteError("may not get it", refused=True)
-        return super().read(plan, total)
+        return super().read(plan, total, before)
 
 
 @pytest.mark.parametrize(("denials", "pauses"), [(2, []), (3, [(Reason.ROUTE_REFUSED,)])])
@@ -94,13 +94,13 @@ class Deletable(MemoryRouter):
 
     gone = False
 
-    def read(self, plan, total):
+    def read(self, plan, total, before=None):
         if self.gone:
             raise RouteError("there is no such object", refused=True, absent=True)
-        return super().read(plan, total)
+        return super().read(plan, total, before)
 
-    def write(self, plan, split, mark):
-        super().write(plan, split, mark)
+    def write(self, plan, split, mark, before=None, *, is_last=False):
+        super().write(plan, split, mark, before, is_last=is_last)
         self.gone = False
 
     def share(self, plan):
@@ -162,9 +162,9 @@ class CountingMesh(MemoryRouter):
 
     attempts = 0
 
-    def write(self, plan, split, mark):
+    def write(self, plan, split, mark, before=None, *, is_last=False):
         self.attempts += 1
-        super().write(plan, split, mark)
+        super().write(plan, split, mark, before, is_last=is_last)
 
 
 def test_harm_is_still_found_while_paused_and_the_rollback_is_tried_without_end():

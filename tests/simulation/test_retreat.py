@@ -108,6 +108,30 @@ def test_where_the_endpoints_were_ready_only_a_person_resumes():
     assert world.lab.run().phase == "promoted"
 
 
+@pytest.mark.parametrize("has_endpoints", [True, None])
+def test_a_retreat_that_nobody_sees_pauses_where_the_canary_may_get_requests(has_endpoints):
+    world = RetreatLab(followWithin="20s", drain="2s")
+    world.lab.router.has_endpoints = has_endpoints
+    world.silence()
+    world.tick(60)
+    lab = world.lab
+    assert (lab.state.phase, lab.state.split.canary) == ("paused", 0)
+    assert outcomes(lab) == ["not followed"]
+    assert lab.state.following is not None
+    assert "may still get requests" in lab.state.following.sentence
+    world.observer.is_silent = False
+    world.say("resume")
+    assert lab.run().phase == "promoted"
+
+
+def test_a_retreat_that_nobody_sees_waits_where_the_canary_has_no_endpoints():
+    world = RetreatLab(followWithin="20s", drain="2s")
+    world.silence()
+    world.lab.router.has_endpoints = False
+    world.tick(60)
+    assert (world.lab.state.phase, outcomes(world.lab)) == ("retreated", ["not seen"])
+
+
 def test_the_deadline_ends_the_wait():
     world = RetreatLab()
     world.silence()

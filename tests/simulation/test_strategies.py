@@ -139,6 +139,19 @@ def test_a_canary_that_fails_its_copies_never_meets_a_user():
     assert replays(lab)
 
 
+def test_a_canary_that_falls_silent_while_it_gets_copies_meets_no_user():
+    lab = Lab(GOOD, plan=plan(traffic=MIRROR, whenBlind={"hold": "20s", "then": "pause"}))
+    lab.world.copies_count = True
+    lab.run_until(lambda state: state.split.way == "mirror" and state.copy_tally.canary > 0)
+    lab.world.copies_count = False
+    lab.run(60)
+    assert lab.actions == ["advance", "pause"]
+    assert lab.decisions[-1].split.way == "mirror"
+    assert lab.world.served.get("v2", 0) == 0
+    assert any("nothing counted for v2" in decided.sentence for decided in lab.decisions)
+    assert replays(lab)
+
+
 def test_copies_that_are_merely_worse_are_judged_only_by_a_crash():
     lab = Lab(BAD, plan=plan(traffic={"mirror": {"share": "100%", "lasts": "60s"}}))
     lab.world.copies_count = True

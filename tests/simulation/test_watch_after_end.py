@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rollout.decide.fold import fold_all
-from rollout.decide.record.facts import HumanSaid
+from rollout.decide.record.facts import HookCalled, HumanSaid
 from rollout.decide.record.route_facts import Followed
 from rollout.decide.rules.conclusion import conclude
 from rollout.decide.text.following import describe_following
@@ -40,6 +40,21 @@ def test_traffic_that_comes_back_within_an_hour_is_the_same_alarm_and_its_end_is
     assert lab.state.phase == "rolled back"
 
 
+def test_each_alarm_calls_its_hooks_with_keys_of_their_own():
+    hook = {"name": "tell", "when": "notFollowed", "url": "http://127.0.0.1:1/"}
+    router = CutOffRouter()
+    lab = Lab(BAD, plan=following_plan(hooks=[hook]), router=router, watches=True)
+    lab.run()
+    for _ in range(2):
+        router.stays_at = 0.25
+        tick(lab, 30)
+        router.stays_at = None
+        tick(lab, 30)
+    assert outcomes(lab) == ["seen", *["not followed", "seen"] * 2]
+    calls = [(fact.hook, fact.attempt) for fact in lab.facts if isinstance(fact, HookCalled)]
+    assert calls == [("tell", 1), ("tell", 2)]
+
+
 def test_the_watch_goes_on_after_a_restart_and_ends_after_an_hour():
     lab, router = watched()
     lab.restart()
@@ -47,7 +62,9 @@ def test_the_watch_goes_on_after_a_restart_and_ends_after_an_hour():
     tick(lab, 30)
     assert outcomes(lab)[-1] == "not followed"
     other, router = watched()
-    other.clock.sleep(3600)
+    for _ in range(61):
+        other.clock.sleep(60)
+        other.controller.tick()
     router.stays_at = 0.25
     tick(other, 30)
     assert outcomes(other) == ["seen"]

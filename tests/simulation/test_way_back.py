@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from rollout.cli.text.facts import sentence
 from rollout.decide.fold import fold_all
 from rollout.decide.record.facts import HumanSaid
-from rollout.decide.record.route_facts import Confirmed, RouteFailed
+from rollout.decide.record.route_facts import Confirmed, Drifted, RouteFailed
 from rollout.decide.record.split import Split
 from rollout.errors import RouteError
 from rollout.ports import RouteStatus
@@ -14,6 +17,7 @@ from rollout.simulate import MemoryRouter
 from tests.support.worlds import Lab, plan
 
 ISTIO = {"istio": {"virtualService": "demo"}}
+ENVOY = {"envoy": {"file": "rds.json", "admin": "http://127.0.0.1:9901"}}
 GONE = "VirtualService ns/demo: there is no such object"
 
 
@@ -24,17 +28,17 @@ class Faulty(MemoryRouter):
     breaks = ""  # the mesh goes away while it is written
     attempts = 0
 
-    def read(self, plan, total):
+    def read(self, plan, total, before=None):
         if self.lost:
             raise RouteError(GONE, refused=True, absent=True, gives_nothing=True)
-        return super().read(plan, total)
+        return super().read(plan, total, before)
 
-    def write(self, plan, split, mark):
+    def write(self, plan, split, mark, before=None, *, is_last=False):
         self.attempts += 1
         self.down = self.breaks or self.down
         if self.lost:
             raise RouteError(GONE, refused=True, absent=True, gives_nothing=True)
-        super().write(plan, split, mark)
+        super().write(plan, split, mark, before, is_last=is_last)
 
 
 def lab(**spec):
@@ -104,12 +108,16 @@ def test_a_rollback_ends_where_the_object_is_gone():
     assert rollout.state.phase == "rolled back"
 
 
-def test_a_rollback_ends_where_others_took_the_canary_s_traffic_and_the_right_to_write():
-    rollout = at_five(lab())
+@pytest.mark.parametrize("route", [ISTIO, ENVOY], ids=["istio", "envoy"])
+def test_a_rollback_ends_where_others_took_the_canary_s_traffic_and_the_right_to_write(route):
+    rollout = at_five(Lab(plan=plan(route=route, deadline="10h"), router=Faulty()))
     rollout.router.refusing = "may not patch it"
     say(rollout, "abort")
     rollout.run(30)
     assert rollout.state.phase == "reverting", "5 % is still there"
+    rollout.router.statuses[rollout.plan.id] = RouteStatus(Split(0), "by hand", is_pending=True)
+    rollout.run(30)
+    assert rollout.state.phase == "reverting", "the file may yet give it some"
     rollout.router.statuses[rollout.plan.id] = RouteStatus(Split(0), "by hand")
     rollout.run(10)
     assert rollout.state.phase == "rolled back"
@@ -129,6 +137,22 @@ def test_a_failed_attempt_is_an_entry_when_its_reason_is_new():
     rollout.router.refusing = ""
     rollout.run(10)
     assert rollout.state.phase == "rolled back"
+
+
+@pytest.mark.parametrize("follow_within", ["0s", "1m"])
+def test_a_policy_that_cannot_be_put_back_holds_no_rollback_up_and_is_said(follow_within):
+    rollout = at_five(lab(policy={"retries": {"attempts": 1}}, followWithin=follow_within))
+
+    def lose(status):
+        return replace(status, policy="retries are 3, not 1") if not status.split.canary else status
+
+    read, rollout.router.read = rollout.router.read, lambda *asked: lose(read(*asked))
+    say(rollout, "abort")
+    rollout.run(90)
+    assert rollout.state.phase == "rolled back"
+    (end,) = [fact for fact in rollout.facts if isinstance(fact, Confirmed) and fact.left]
+    assert "not put back: retries are 3, not 1" in sentence(end)
+    assert not [fact for fact in rollout.facts if isinstance(fact, Drifted)], "said once"
 
 
 @pytest.mark.parametrize("first", ["abort", ""])

@@ -1,5 +1,6 @@
 """Plans and asks for the tests of observers."""
 
+from rollout.plan.fields.base import RECORDED
 from rollout.plan.model.plan import Plan
 from rollout.ports import Ask
 
@@ -7,17 +8,27 @@ ERRORS = {"name": "errors", "template": "envoy/errors", "margin": {"absolute": "
 LATENCY = {"name": "latency", "template": "envoy/latency", "tolerance": "10%"}
 
 
-def plan(service="summarizer", guardrails=(ERRORS, LATENCY), url="http://p:9090", scrape="2s"):
-    """A plan that rolls v2 of a service out over v1."""
-    route = {"envoy": {"file": "/etc/envoy/routes.json", "admin": "http://127.0.0.1:9901"}}
+def plan(
+    service="summarizer",
+    guardrails=(ERRORS, LATENCY),
+    url="http://p:9090",
+    scrape="2s",
+    access=None,
+    *,
+    versions=("v1", "v2"),
+):
+    """A plan that rolls v2 of a service out over v1, as a journal has it."""
+    clusters = {"clusters": {"stable": "old", "canary": "new"}} if "/" in versions[0] else {}
+    envoy = {"file": "/etc/envoy/routes.json", "admin": "http://127.0.0.1:9901", **clusters}
+    route = {"envoy": envoy}
     spec = {
         "service": service,
-        "stable": {"version": "v1"},
-        "canary": {"version": "v2"},
+        "stable": {"version": versions[0]},
+        "canary": {"version": versions[1]},
         "route": route,
         "ramp": {"steps": ["5%"], "bake": "10s"},
         "guardrails": list(guardrails),
-        "prometheus": {"url": url, "scrape": scrape},
+        "prometheus": {"url": url, "access": access, "scrape": scrape},
         "interval": scrape,
     }
     document = {
@@ -26,7 +37,7 @@ def plan(service="summarizer", guardrails=(ERRORS, LATENCY), url="http://p:9090"
         "metadata": {"name": service},
         "spec": spec,
     }
-    return Plan.model_validate(document)
+    return Plan.model_validate(document, context=RECORDED)
 
 
 def ask(since=None, service="summarizer", **words):

@@ -68,12 +68,12 @@ class LiveRouter(MemoryRouter):
     deaf: bool = False
     last: float = 0.0
 
-    def write(self, plan, split, mark):
-        self.inner.write(plan, split, mark)
+    def write(self, plan, split, mark, before=None, *, is_last=False):
+        self.inner.write(plan, split, mark, before, is_last=is_last)
         self.writes.append((plan.id, split, mark))
 
-    def read(self, plan, total):
-        return self.inner.read(plan, total)
+    def read(self, plan, total, before=None):
+        return self.inner.read(plan, total, before)
 
     def share(self, plan):
         with contextlib.suppress(RouteError):  # nobody can ask, but traffic flows on

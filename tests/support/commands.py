@@ -83,7 +83,8 @@ def keep_apart(monkeypatch: pytest.MonkeyPatch, folder: Path, message: str, *bar
     """No command reaches a cluster, a server or this user's journal; `barred` raise `message`."""
     monkeypatch.setenv("KUBECONFIG", str(folder / "no-kubeconfig"))
     monkeypatch.setenv("XDG_STATE_HOME", str(folder / "state"))
-    monkeypatch.delenv("SUREFOOT_JOURNAL", raising=False)
+    for name in ("SUREFOOT_JOURNAL", "SUREFOOT_ACCESS", "SUREFOOT_PROMETHEUS"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
 
     def refuse(*_: object, **__: object) -> None:

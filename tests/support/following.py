@@ -27,10 +27,10 @@ class RemovableRouter(MemoryRouter):
 
     is_removed = False
 
-    def read(self, plan: Plan, total: int) -> RouteStatus:
+    def read(self, plan: Plan, total: int, before: tuple[str, ...] | None = None) -> RouteStatus:
         if self.is_removed:
             raise RouteError("no such object", absent=True, refused=True)
-        return super().read(plan, total)
+        return super().read(plan, total, before)
 
 
 def following_plan(name: str = "demo", **spec: Any) -> Plan:

@@ -91,17 +91,19 @@ class LocalEnvoy:
 
 
 @contextmanager
-def mesh(folder: Path, dead: str = "") -> Iterator[LocalEnvoy]:
+def mesh(folder: Path, dead: str = "", *, watched: bool = False) -> Iterator[LocalEnvoy]:
     """Envoy before v1 and v2; all traffic goes to v1. Nobody listens on the port of `dead`.
 
-    It knows v2 by a second name, for copies.
+    It knows v2 by a second name, for copies. `watched` clusters stand in a file that Envoy reads
+    again when it is replaced.
     """
     listen, admin, *backends = free_ports(4)
     versions = dict(zip(("v1", "v2"), backends, strict=True))
     clusters = {f"{SERVICE}-{version}": port for version, port in versions.items()}
     clusters[f"{SERVICE}-v2-shadow"] = versions["v2"]
     alive = {version: port for version, port in versions.items() if version != dead}
-    with toys(alive) as served, start_envoy(folder, listen, admin, clusters, SERVICE) as envoy:
+    started = start_envoy(folder, listen, admin, clusters, SERVICE, watched=watched)
+    with toys(alive) as served, started as envoy:
         yield LocalEnvoy(envoy, plan_for(envoy), served, folder, (listen, admin), clusters)
 
 

@@ -44,8 +44,8 @@ class Mortal:
         entries: list[Entry] = self.reaper.through(name, lambda: self.port.append(facts, after))
         return entries
 
-    def write(self, *args: Any) -> None:
-        self.reaper.through("route", lambda: self.port.write(*args))
+    def write(self, *args: Any, **fields: Any) -> None:
+        self.reaper.through("route", lambda: self.port.write(*args, **fields))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.port, name)

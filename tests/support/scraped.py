@@ -11,7 +11,8 @@ from typing import Any
 from analysis.counting.belief import count_look
 from analysis.counting.counts import Counts, EvidenceError
 from analysis.counting.cursor import Cursor
-from rollout.observe.prometheus import PrometheusObserver
+from rollout.observe.prometheus import PrometheusClient, PrometheusObserver
+from rollout.plan.model.prometheus import PrometheusServer
 from tests.support.asking import ask
 
 _QUERY = re.compile(r"(\w*)\{(.*)\}\[(\d+)s\]")
@@ -50,6 +51,10 @@ class WrittenPrometheus:
                 rows.append({"metric": own, "values": values})
         return rows
 
+    def custom_query_range(self, *_range: object, params: Mapping[str, str]) -> list[object]:
+        """Answer that nothing is known of the past."""
+        return []
+
     def close(self) -> None:
         """Do nothing, as there is no connection."""
 
@@ -62,13 +67,19 @@ def _matches(value: str, op: str, text: str) -> bool:
     return bool(re.fullmatch(text, value)) if op == "=~" else value == text
 
 
+def connect(observer: PrometheusObserver, url: str, server: WrittenPrometheus) -> None:
+    """Let an observer read what is written as if it answered at a URL."""
+    client = PrometheusClient(server, url.partition("://")[2], 5.0, ())
+    observer._clients[PrometheusServer(url=url)] = client
+
+
 class ObservedRollout:
     """Looks at one guardrail as a rollout does, through the production observer."""
 
     def __init__(self, server: WrittenPrometheus, guardrail: Mapping[str, Any], scrape: float):
         url = "http://written:9090"
         self.observer, self.name = PrometheusObserver(), guardrail["name"]
-        self.observer._clients[url] = server
+        connect(self.observer, url, server)
         self.words = {"guardrails": [guardrail], "url": url, "scrape": f"{scrape:g}s"}
         self.cursor, self.total = Cursor(), Counts()
         self.unbelieved: list[str] = []

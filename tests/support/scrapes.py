@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import requests
 
-from rollout.plan.fields.templates import TEMPLATES
+from rollout.plan.model.templates import METRICS
 from tests.support.local_envoy import SERVICE
 
-ERRORS = TEMPLATES["envoy/errors"]
+ERRORS = METRICS["envoy/errors"]
 
 
 def get(url, **params):

@@ -9,6 +9,7 @@ from typing import Any
 from rollout.decide.record.facts import Decided, Fact
 from rollout.decide.state.rollout import RolloutState
 from rollout.journal.memory import MemoryJournal
+from rollout.plan.fields.base import RECORDED
 from rollout.plan.model.plan import Plan
 from rollout.ports import Entry, Journal, Ports, Router
 from rollout.simulate import Behaviour, MemoryRouter, SimulatedService, VirtualClock
@@ -21,6 +22,16 @@ BAD = Behaviour(errors=0.04, tail_share=0.15, score=0.52)
 
 def plan(name: str = "demo", **spec: Any) -> Plan:
     """The demo's plan with other values of `spec`."""
+    return Plan.model_validate(document_of(name, **spec))
+
+
+def recorded_plan(name: str = "demo", **spec: Any) -> Plan:
+    """The same by the rules for a plan of a journal, which may be older than some rule."""
+    return Plan.model_validate(document_of(name, **spec), context=RECORDED)
+
+
+def document_of(name: str = "demo", **spec: Any) -> dict[str, Any]:
+    """The demo's plan as plain data."""
     document: dict[str, Any] = {
         "service": "summarizer",
         "stable": {"version": "v1"},
@@ -42,7 +53,7 @@ def plan(name: str = "demo", **spec: Any) -> Plan:
         **spec,
     }
     head = {"apiVersion": "surefoot.dev/v1alpha1", "kind": "RolloutPlan"}
-    return Plan.model_validate({**head, "metadata": {"name": name}, "spec": document})
+    return {**head, "metadata": {"name": name}, "spec": document}
 
 
 @dataclass

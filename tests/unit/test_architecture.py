@@ -27,8 +27,15 @@ VIOLATIONS = {
     "route": ("rollout.route.kube.router", "import rollout.route.mesh_router"),
     "within-a-tick": ("rollout.tick.propose", "import rollout.tick.deliver"),
     "tick": ("rollout.tick", "import rollout.journal.sql.store"),
+    "within-stories": ("rollout.stories.world.world", "import rollout.stories.play"),
+    "stories": ("rollout.stories.play", "import time"),
     "wire": ("rollout.cli", "import rollout.observe.prometheus"),
     "operate": ("rollout.operate.status.status", "import time"),
+    "mesh-document": ("rollout.mesh_document.splits", "import time"),
+    "within-mesh-document": (
+        "rollout.mesh_document.policy",
+        "import rollout.mesh_document.splits",
+    ),
     "within-cli": ("rollout.cli.text.report", "import rollout.cli.inspect.status"),
     "beside": ("rollout.metrics.meter", "import time"),
 }

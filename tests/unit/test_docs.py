@@ -12,8 +12,11 @@ import pytest
 from rollout.cli import COMMANDS
 from rollout.decide.step import RULES
 from rollout.decide.text.diagram import draw_deliveries, draw_phases
-from rollout.plan.fields.templates import TEMPLATES
+from rollout.mesh_document.model.document import ServiceMesh
 from rollout.plan.kube.json_schema import schema
+from rollout.plan.model.templates import METRICS
+from rollout.stories.invariants import CHECKS
+from rollout.stories.story import parse_story
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -36,10 +39,17 @@ def test_every_plan_field_is_explained():
     assert _fields(schema()) <= explained
 
 
-@pytest.mark.parametrize("name", sorted(TEMPLATES))
+def test_every_key_of_a_mesh_document_is_explained():
+    manual = re.sub(r"```.*?```", "", (DOCS / "mesh-document.md").read_text(), flags=re.DOTALL)
+    explained = set(re.findall(r"\w+", " ".join(re.findall(r"`[^`]+`", manual))))
+    envelope = {"apiVersion", "kind", "metadata", "spec"}
+    assert _fields(schema(ServiceMesh)) - envelope <= explained
+
+
+@pytest.mark.parametrize("name", sorted(METRICS))
 def test_every_template_is_explained(name):
     row = next(r for r in (DOCS / "templates.md").read_text().splitlines() if f"`{name}`" in r)
-    assert TEMPLATES[name].series in row
+    assert METRICS[name].total.series in row
 
 
 @pytest.mark.parametrize("draw", [draw_phases, draw_deliveries])
@@ -69,13 +79,34 @@ def test_every_defect_of_a_peer_has_a_test_that_exists():
         assert [name for name in named if f"def {name}(" not in tests] == []
 
 
+def test_every_promise_is_listed_and_every_story_can_be_played():
+    text = (DOCS / "reliability.md").read_text()
+    listed = set(re.findall(r"^\| (\w+) \| ", text, re.MULTILINE))
+    assert {check.code for check in CHECKS} <= listed
+    stories = re.findall(r"`--seed (\d+) --story '([^']*)'`", text)
+    assert len(stories) > 5
+    assert [str(parse_story(int(seed), line)) for seed, line in stories] == [s for _, s in stories]
+
+
 def test_every_fault_that_was_found_has_a_test_that_exists():
     tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
-    for row in (DOCS / "reliability.md").read_text().splitlines():
+    text = (DOCS / "reliability.md").read_text().partition("## Faults found, and the test")[2]
+    for row in text.splitlines():
         if row.startswith("| ") and not row.startswith("| kind"):
             named = re.findall(r"`(test_\w+)`", row)
             assert named, f"no test: {row}"
             assert [name for name in named if f"def {name}(" not in tests] == []
+
+
+def test_every_line_of_the_threat_model_has_tests_that_exist():
+    tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    rows = [row for row in (DOCS / "security.md").read_text().splitlines() if row[:2] == "| "]
+    lines = [row for row in rows if not re.search(r"\| test \|$", row)]
+    assert len(lines) > 30
+    for row in lines:
+        named = re.findall(r"`(test_\w+)`", row)
+        assert named, f"no test: {row}"
+        assert [name for name in named if f"def {name}(" not in tests] == []
 
 
 def test_what_concerns_traffic_has_a_test_named_after_the_peer():

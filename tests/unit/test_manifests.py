@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import get_args
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from rollout.cli import surefoot
@@ -20,7 +23,10 @@ from rollout.doctor.rights import (
     of_watching,
 )
 from rollout.metrics.names import METRICS
+from rollout.observe.access.credentials import Accesses
+from rollout.plan.model.prometheus import PrometheusServer
 from rollout.plan.reading.load import load_file
+from rollout.reach import load_reach
 from tests.live.operating import RIGHTS
 from tests.support.manifests import MANIFESTS, ROOT, dashboard, documents, expressions
 
@@ -146,6 +152,42 @@ def test_the_role_for_endpoints_reads_what_the_first_weight_waits_for_and_nothin
     assert {verb for verb, _, _ in granted(role)} == {"get", "list"}
 
 
+def patches(component):
+    (kustomization,) = [
+        d
+        for d in documents(MANIFESTS / "components" / component / "kustomization.yaml")
+        if d["kind"] == "Component"
+    ]
+    lists = [yaml.safe_load(patch["patch"]) for patch in kustomization["patches"]]
+    return [step for steps in lists if isinstance(steps, list) for step in steps]
+
+
+def test_replicas_check_whose_database_it_is():
+    steps = patches("replicas")
+    (journal,) = [step["value"] for step in steps if step["path"] == "/data/SUREFOOT_JOURNAL"]
+    query = parse_qs(urlsplit(journal).query)
+    assert query["sslmode"] == ["verify-full"]
+    mounts = {s["value"]["mountPath"]: s["value"]["name"] for s in steps if "/volumeM" in s["path"]}
+    volumes = {s["value"]["name"]: s["value"] for s in steps if "/volumes/" in s["path"]}
+    folder = str(Path(query["sslrootcert"][0]).parent)
+    assert volumes[mounts[folder]]["configMap"] == {"name": "surefoot-postgres"}
+    (key,) = [step["value"]["value"] for step in steps if "KEY_FILE" in str(step.get("value"))]
+    assert volumes[mounts[str(Path(key).parent)]]["secret"]["secretName"] == "surefoot-key"
+
+
+def test_the_lists_of_what_plans_may_name_are_read_by_the_controller(tmp_path):
+    (lists,) = documents(MANIFESTS / "components" / "allow" / "allow.yaml")
+    ((name, text),) = lists["data"].items()
+    (tmp_path / name).write_text(text)
+    assert load_reach(tmp_path / name).hooks == []
+    values = {step["path"]: step["value"] for step in patches("allow")}
+    variable = values["/spec/template/spec/containers/0/env/-"]
+    mount = values["/spec/template/spec/containers/0/volumeMounts/-"]
+    assert variable["value"] == f"{mount['mountPath']}/{name}"
+    help_text = CliRunner().invoke(surefoot, ["operate", "--help"]).output
+    assert variable["name"] in help_text
+
+
 def test_the_pod_is_confined():
     pod = base("Deployment")["spec"]["template"]["spec"]
     (container,) = pod["containers"]
@@ -217,3 +259,19 @@ def test_the_manual_explains_every_alert_probe_and_check():
     assert [row[0] for row in rows("Alerts")] == [f"`{rule['alert']}`" for rule in rules["rules"]]
     assert [row[0] for row in rows("Probes")] == ["`/metrics`", "`/healthz`", "`/readyz`"]
     assert [row[0].strip("`") for row in rows("Before a plan")] == [*get_args(Check)]
+
+
+def test_the_secret_of_accesses_is_an_access_file_that_a_plan_can_use(tmp_path):
+    folder = MANIFESTS / "components" / "access"
+    (secret,) = documents(folder / "example.yaml")
+    for name, text in secret["stringData"].items():
+        (tmp_path / name).write_text(text)
+    accesses = Accesses.load(tmp_path / "access.yaml")
+    first = accesses.accesses[0]
+    server = PrometheusServer(url=first.servers[0], access=first.name)
+    assert accesses.resolve(server).read_headers()["X-Scope-OrgID"] == "clinical-ai"
+    (component,) = documents(folder / "kustomization.yaml")
+    patched = " ".join(patch["patch"] for patch in component["patches"])
+    assert f"secretName: {secret['metadata']['name']}" in patched
+    assert "/data/SUREFOOT_ACCESS, value: /etc/surefoot/access/access.yaml" in patched
+    assert "mountPath: /etc/surefoot/access," in patched

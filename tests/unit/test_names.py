@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -74,3 +74,8 @@ def test_no_test_module_imports_another():
         if (node.module or "").rpartition(".")[2].startswith("test_")
     ]
     assert imports == []
+
+
+def test_no_folder_holds_more_files_than_a_reader_keeps_in_mind():
+    folders = Counter(path.parent for package in ("rollout", "analysis") for path in files(package))
+    assert {str(folder): n for folder, n in folders.items() if n > 15} == {}

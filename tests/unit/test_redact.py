@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollout.errors import ObserveError, RouteError
+from rollout.errors import ObserveError, RouteError, SurefootError
 from rollout.redact import has_secret, redact, redact_values
 
 # No "12/…", which nobody can tell from a port and a path.
@@ -77,3 +77,15 @@ def test_texts_are_found_at_any_depth():
 def test_an_error_holds_no_password_since_it_is_recorded():
     for kind in (ObserveError, RouteError):
         assert str(kind("Envoy at http://a:b@c is silent")) == "Envoy at http://a:***@c is silent"
+
+
+FORGERY = "ok\x1b]0;title\x07\x1b[2J\u202egnol\u2066\r\nentry 7\u2028\x00\ud800"
+
+
+def test_what_steers_a_terminal_is_removed_from_errors_and_values():
+    assert str(SurefootError(FORGERY)) == "ok]0;title[2Jgnol \nentry 7 "
+    assert redact_values({"said": [FORGERY]}) == {"said": ["ok]0;title[2Jgnol entry 7 "]}
+
+
+def test_a_control_character_is_no_secret():
+    assert not has_secret({"said": FORGERY})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -61,3 +62,19 @@ def test_stop_ends_it_after_the_tick_under_way():
     pacer = Pacer(tick, lambda: False, 0.02, lambda _words: None)
     pacer.run()
     assert ticks == [1]
+
+
+def test_a_clock_that_is_set_back_stops_no_tick(monkeypatch):
+    """Each reading is an hour before the last one, for APScheduler and for us."""
+    readings = iter(range(10**6))
+
+    class Falling(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return datetime.now(tz) - timedelta(hours=next(readings))
+
+    for module in ("apscheduler.schedulers.base", "rollout.schedule"):
+        monkeypatch.setattr(f"{module}.datetime", Falling)
+    ticks = []
+    Pacer(lambda: ticks.append(1), lambda: len(ticks) >= 3, 0.02, lambda _words: None).run()
+    assert len(ticks) == 3

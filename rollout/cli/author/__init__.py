@@ -1,1 +1,1 @@
-"""Commands for writing a plan: check, schema, rehearse and calibrate. None starts a rollout."""
+"""Commands for writing plans: check, schema, mesh, rehearse, calibrate. None starts a rollout."""

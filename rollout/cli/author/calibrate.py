@@ -11,11 +11,14 @@ import click
 from rollout.cli.options.journal import journal_option
 from rollout.cli.options.param_types import SECONDS
 from rollout.cli.options.progress import progress
+from rollout.cli.options.prometheus import prometheus_options
+from rollout.cli.options.templates import templates_option
 from rollout.errors import DONE, FAILED, InputError
 from rollout.journal.location import JournalLocation
 
 if TYPE_CHECKING:
     from rollout.calibrate.draw import Recording
+    from rollout.observe.access.settings import PrometheusSettings
     from rollout.plan.model.plan import Plan
 
 
@@ -45,6 +48,8 @@ Exit codes: 0 the upper bound is within the plan's falseRollback, 1 it is above,
 @journal_option(
     "Record the outcome in this journal: a file, or a postgresql:// URL.", variable=None
 )
+@templates_option
+@prometheus_options
 @click.option(
     "--json", "as_json", is_flag=True, help="Print JSON: {plans: [{plan, runs, rate, bound, ...}]}."
 )
@@ -55,15 +60,19 @@ def calibrate(
     seed: int,
     journal: JournalLocation | None,
     *,
+    templates_folder: Path | None,
+    settings: PrometheusSettings,
     as_json: bool,
 ) -> None:
     """Measure how often PLAN would falsely roll back, by replays on stable's own pods."""
     from rollout.cli.text.calibration import text
     from rollout.plan.reading.load import load_file
+    from rollout.plan.reading.templates import load_templates, make_context
 
+    context = make_context(load_templates(templates_folder))
     documents = [
-        _calibrate_plan(plan, history, runs, seed, journal, quiet=as_json)
-        for plan in load_file(file)
+        _calibrate_plan(plan, history, runs, seed, journal, settings=settings, quiet=as_json)
+        for plan in settings.apply(load_file(file, context))
     ]
     if as_json:
         click.echo(json.dumps({"plans": documents}, indent=2))
@@ -80,6 +89,7 @@ def _calibrate_plan(
     seed: int,
     journal: JournalLocation | None,
     *,
+    settings: PrometheusSettings,
     quiet: bool,
 ) -> dict[str, Any]:
     from rollout.calibrate.runs import calibrate as run_replays
@@ -87,7 +97,7 @@ def _calibrate_plan(
     from rollout.wire.clock import SystemClock
     from rollout.wire.controller import record
 
-    past = _read_history(plan, history)
+    past = _read_history(plan, history, settings)
     count = runs or usual_runs(plan.spec.confidence.false_rollback)
     with progress(f"calibrating {plan.name}", count, quiet=quiet) as on_done:
         calibration = run_replays(past, count, seed, on_done)
@@ -98,7 +108,7 @@ def _calibrate_plan(
     return document
 
 
-def _read_history(plan: Plan, history: float | None) -> Recording:
+def _read_history(plan: Plan, history: float | None, settings: PrometheusSettings) -> Recording:
     """Read stable's past from the plan's Prometheus.
 
     Raises InputError when it cannot be read, or is too short to replay.
@@ -125,7 +135,8 @@ def _read_history(plan: Plan, history: float | None) -> Recording:
     wanted_pods = pods.model_copy(update={"history": wanted})
     spec = plan.spec.model_copy(update={"pods": wanted_pods})
     wanted_plan = plan.model_copy(update={"spec": spec})
-    past = history_source().history(Ask(plan.id, wanted_plan, {}), SystemClock().now())
+    source = history_source(settings)
+    past = source.history(Ask(plan.id, wanted_plan, {}), SystemClock().now())
     if past.problems:
         words = dict.fromkeys(past.problems.values())
         raise InputError(f"the history of {plan.name} cannot be read: {'; '.join(words)}")

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from dataclasses import asdict
+from functools import partial
+from pathlib import Path
 from typing import Literal
 
 import click
 
+from rollout.cli.author.files import CheckedFiles, output_option, read_files
+from rollout.cli.options.prometheus import prometheus_options
+from rollout.cli.options.templates import templates_option
 from rollout.cli.text.plan import in_words
-from rollout.cli.text.plan_errors import explain
-from rollout.errors import BAD_INPUT, InputError, Mistake, PlanError
+from rollout.errors import BAD_INPUT
+from rollout.observe.access.check import find_access_mistakes
+from rollout.observe.access.settings import PrometheusSettings
 from rollout.plan.model.plan import Plan
-from rollout.plan.reading.load import load, read
-from rollout.redact import redact_values
+from rollout.plan.reading.load import load
+from rollout.plan.reading.templates import load_templates, make_context
 
 
 @click.command(
@@ -26,70 +30,40 @@ Examples:
   surefoot check --output json plan.yaml | jq .mistakes""",
 )
 @click.argument("plans", metavar="PLAN...", nargs=-1, required=True)
-@click.option(
-    "--output",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="json: {plans: [{file, name, id, digest}], "
-    "mistakes: [{file, line, column, code, message, hint}]}",
-)
-def check(plans: tuple[str, ...], output: Literal["text", "json"]) -> None:
-    """Find every mistake in plans; change nothing.
+@output_option("plans: [{file, name, id, digest}]")
+@templates_option
+@prometheus_options
+def check(
+    plans: tuple[str, ...],
+    output: Literal["text", "json"],
+    templates_folder: Path | None,
+    settings: PrometheusSettings,
+) -> None:
+    """Find every mistake in plans; change nothing. With an access file, also whether it has the
+    accesses that they name, for the servers that they name.
 
     Prints each mistake as file:line:column code message; `-` reads standard input. The codes are
     explained in docs/plan-errors.md. Exit code 2 if there is a mistake.
     """
-    files = dict.fromkeys(plans)
-    accepted, mistakes, texts = _read_files(files)
+    context = make_context(load_templates(templates_folder))
+    checked = read_files(plans, partial(load, context=context))
+    if settings.access_file is not None:
+        accesses = settings.accesses
+        for file, plan in checked.accepted:
+            applied = plan.reading_by_default(settings.default)
+            checked.mistakes += find_access_mistakes(applied, checked.texts[file], file, accesses)
     if output == "json":
-        click.echo(_render_json(accepted, mistakes))
+        click.echo(_render_json(checked))
     else:
-        click.echo(_render_text(accepted, mistakes, texts, len(files)))
-    if mistakes:
+        lines = (f"{file}: {in_words(plan)}" for file, plan in checked.accepted)
+        click.echo(checked.describe(lines))
+    if checked.mistakes:
         sys.exit(BAD_INPUT)
 
 
-AcceptedPlans = list[tuple[str, Plan]]  # the file and each valid plan in it
-
-
-def _read_files(files: dict[str, None]) -> tuple[AcceptedPlans, list[Mistake], dict[str, str]]:
-    """Read every file; return the valid plans, the mistakes and the text of each file.
-
-    The texts are kept for the excerpts in messages: standard input can be read only once.
-    """
-    accepted: AcceptedPlans = []
-    mistakes: list[Mistake] = []
-    texts: dict[str, str] = {}
-    for file in files:
-        try:
-            texts[file] = sys.stdin.read() if file == "-" else read(file)
-            accepted += [(file, plan) for plan in load(texts[file], file)]
-        except PlanError as error:
-            mistakes += error.mistakes
-        except InputError as error:
-            reason = str(error).removeprefix(f"{file}: ")
-            mistakes.append(Mistake(file, 1, 1, "P000", reason))
-    return accepted, mistakes, texts
-
-
-def _render_json(accepted: AcceptedPlans, mistakes: list[Mistake]) -> str:
+def _render_json(checked: CheckedFiles[Plan]) -> str:
     plans = [
         {"file": file, "name": plan.name, "id": plan.id, "digest": plan.digest}
-        for file, plan in accepted
+        for file, plan in checked.accepted
     ]
-    document = {"plans": plans, "mistakes": [asdict(mistake) for mistake in mistakes]}
-    return json.dumps(redact_values(document), indent=2)
-
-
-def _render_text(
-    accepted: AcceptedPlans, mistakes: list[Mistake], texts: dict[str, str], files: int
-) -> str:
-    plans = [f"{file}: {in_words(plan)}" for file, plan in accepted]
-    errors = [explain(mistakes, texts)] if mistakes else []
-    total = f"{_format_count(files, 'file')} checked, {_format_count(len(mistakes), 'mistake')}"
-    return "\n".join([*plans, *errors, total])
-
-
-def _format_count(number: int, noun: str) -> str:
-    return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"
+    return checked.to_json(plans=plans)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,11 +19,16 @@ from rollout.cli.options.param_types import (
     SHARE,
 )
 from rollout.cli.options.progress import progress
+from rollout.cli.options.prometheus import prometheus_options
+from rollout.cli.options.templates import templates_option
+from rollout.observe.access.settings import NO_SETTINGS, PrometheusSettings
 from rollout.redact import redact
 
 if TYPE_CHECKING:
+    from rollout.doctor.series import Query
     from rollout.plan.model.plan import Plan
     from rollout.rehearse.assumptions import KnownFigures
+    from rollout.rehearse.measure import Measured
     from rollout.rehearse.scenario import Scenario
     from rollout.rehearse.summary import Rehearsal
 
@@ -46,7 +50,7 @@ A world is NAME:CHANGE,... of the canary against stable:
 
 The rehearsal assumes independent requests: bursts and unlike pods delay every decision.
 Exit codes: 0 done, 1 a canary like stable is promoted in less than half of the runs,
-2 bad input.""",
+2 bad input, or series that are there and cannot be read.""",
 )
 @click.argument("file", metavar="PLAN", type=click.Path(path_type=Path))
 @click.option(
@@ -93,8 +97,17 @@ Exit codes: 0 done, 1 a canary like stable is promoted in less than half of the 
 @click.option(
     "--json", "as_json", is_flag=True, help="Print JSON: {plans: [{plan, worlds, remarks, ...}]}."
 )
+@templates_option
+@prometheus_options
 def rehearse(
-    file: Path, worlds: tuple[str, ...], picture: Path | None, *, as_json: bool, **options: Any
+    file: Path,
+    worlds: tuple[str, ...],
+    picture: Path | None,
+    templates_folder: Path | None,
+    settings: PrometheusSettings,
+    *,
+    as_json: bool,
+    **options: Any,
 ) -> None:
     """Simulate PLAN before it runs: how often it promotes, rolls back, is stuck or blind, how soon,
     and how many bad requests that costs.
@@ -103,15 +116,18 @@ def rehearse(
     the plan's Prometheus, or assumed if that does not answer.
     """
     from rollout.plan.reading.load import load_file
+    from rollout.plan.reading.templates import load_templates, make_context
 
-    plans = load_file(file)
+    plans = settings.apply(load_file(file, make_context(load_templates(templates_folder))))
 
     from rollout.rehearse.scenario import parse
 
     if picture is not None:
         _check_picture(picture, plans)
     extra = [parse(text) for text in worlds]
-    rehearsals = [_rehearse_plan(plan, extra, quiet=as_json, **options) for plan in plans]
+    rehearsals = [
+        _rehearse_plan(plan, extra, quiet=as_json, settings=settings, **options) for plan in plans
+    ]
     if picture is not None:
         from rollout.cli.text.rehearsal import draw
 
@@ -132,6 +148,7 @@ def _rehearse_plan(
     past: float,
     runs: int,
     seed: int,
+    settings: PrometheusSettings,
     quiet: bool,
     **given: Any,
 ) -> Rehearsal:
@@ -149,7 +166,7 @@ def _rehearse_plan(
             if value is not None
         }
     )
-    figures, source = _asked(plan, figures, past)
+    figures, source = _asked(plan, figures, past, settings)
     start, changes = base(plan, figures), _keep_last_of_name([*usual_scenarios(plan), *extra])
     with progress(f"rehearsing {plan.name}", runs * len(changes), quiet=quiet) as on_done:
         runs_by_name = run_scenarios(plan, start, changes, runs=runs, seed=seed, on_done=on_done)
@@ -167,7 +184,9 @@ def _rehearse_plan(
     )
 
 
-def _asked(plan: Plan, given: KnownFigures, past: float) -> tuple[KnownFigures, str]:
+def _asked(
+    plan: Plan, given: KnownFigures, past: float, settings: PrometheusSettings = NO_SETTINGS
+) -> tuple[KnownFigures, str]:
     """Complete the given figures from Prometheus; return them and a description of the source."""
     from rollout.rehearse.assumptions import KnownFigures, unknown
 
@@ -176,17 +195,42 @@ def _asked(plan: Plan, given: KnownFigures, past: float) -> tuple[KnownFigures, 
     from rollout.plan.fields.units import duration
     from rollout.rehearse.measure import measure
     from rollout.wire.clock import SystemClock
-    from rollout.wire.doctor_tools import observer
+    from rollout.wire.doctor_tools import instant_query, observer
 
-    measured = measure(plan, observer(), SystemClock().now(), past)
+    measured = measure(plan, observer(settings), SystemClock().now(), past)
+    _refuse_unreadable(plan, measured, instant_query(settings))
     for problem in dict.fromkeys(measured.problems.values()):
         # One line for all figures with the same problem, such as a refused connection.
         names = [name for name, other in measured.problems.items() if other == problem]
         click.echo(f"not read: {', '.join(names)}: {problem}", err=True)
     if measured.figures == KnownFigures():
         return given, "given or assumed"
-    source = f"read from the last {duration(past)} at {redact(plan.spec.prometheus.url)}"
+    source = f"read from the last {duration(past)} at {_name_servers(plan)}"
     return given.over(measured.figures), source
+
+
+def _refuse_unreadable(plan: Plan, measured: Measured, query: Query) -> None:
+    """Raise InputError for series that are there and cannot be read: a rollout would be blind."""
+    from rollout.errors import InputError, ObserveError
+    from rollout.observe.selectors.source import source_of
+
+    problems = []
+    for guardrail in plan.spec.guardrails:
+        if guardrail.name not in measured.unread:
+            continue
+        try:
+            query(source_of(plan, guardrail).server, "vector(1)")
+        except ObserveError:
+            continue  # nobody answers: what is not known is assumed
+        problems.append(f"{guardrail.name}: {measured.problems[guardrail.name]}")
+    if problems:
+        raise InputError(f"{plan.name} would be blind: {'; '.join(problems)}")
+
+
+def _name_servers(plan: Plan) -> str:
+    from rollout.observe.selectors.source import list_servers
+
+    return redact(" and ".join(dict.fromkeys(server.url for server in list_servers(plan))))
 
 
 def _keep_last_of_name(changes: Sequence[Scenario]) -> list[Scenario]:
@@ -201,12 +245,12 @@ def _check_picture(path: Path, plans: Sequence[Plan]) -> None:
     """Check that the picture can be drawn, before minutes of simulation. Raises InputError."""
     from importlib.util import find_spec
 
+    from rollout.cli.options.picture import check_place
     from rollout.errors import InputError
 
     if path.suffix not in {".svg", ".png"}:
         raise InputError(f"--picture {path}: only .svg and .png can be drawn")
-    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise InputError(f"--picture {path}: it cannot be written there")
+    check_place(path)
     if len(plans) > 1:
         raise InputError("--picture draws one plan, and the file holds several")
     if find_spec("matplotlib") is None:

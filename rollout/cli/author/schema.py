@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from rollout.plan.kube.json_schema import schema_text
+from rollout.plan.kube.json_schema import TEMPLATE_ID, schema_text
 
 
 @click.command(
@@ -13,7 +13,8 @@ from rollout.plan.kube.json_schema import schema_text
 Examples:
   surefoot schema > rolloutplan.json
   surefoot schema --crd | kubectl apply -f -
-  surefoot schema --crd=trigger | kubectl apply -f -""",
+  surefoot schema --crd=trigger | kubectl apply -f -
+  surefoot schema --template > metrictemplate.json""",
 )
 @click.option(
     "--crd",
@@ -22,7 +23,8 @@ Examples:
     flag_value="plan",
     help="Print the definition of plans, or of their triggers, as Kubernetes resources.",
 )
-def schema(*, crd: str | None) -> None:
+@click.option("--template", is_flag=True, help="Print the JSON Schema of metric templates instead.")
+def schema(*, crd: str | None, template: bool) -> None:
     """Print the JSON Schema of plans, for editors.
 
     An editor with the YAML language server completes and checks a plan whose first line is
@@ -34,5 +36,9 @@ def schema(*, crd: str | None) -> None:
 
         arguments = (None,) if crd == "plan" else (trigger.definition(), "--crd=trigger")
         click.echo(definition_text(*arguments), nl=False)
+    elif template:
+        from rollout.plan.model.template import MetricTemplate
+
+        click.echo(schema_text(MetricTemplate, TEMPLATE_ID), nl=False)
     else:
         click.echo(schema_text(), nl=False)

@@ -11,11 +11,16 @@ from typing import TYPE_CHECKING
 import click
 
 from rollout.cli.options.journal import journal_option
+from rollout.cli.options.key_file import key_file_option
+from rollout.cli.options.prometheus import prometheus_options
+from rollout.cli.options.reach import limited
+from rollout.cli.options.templates import templates_option
 from rollout.errors import DONE, FAILED
 from rollout.journal.location import JournalLocation
 
 if TYPE_CHECKING:
     from rollout.doctor.finding import Level
+    from rollout.observe.access.settings import PrometheusSettings
 
 _COLOURS: dict[Level, str] = {"ok": "green", "warn": "yellow", "fail": "red"}
 
@@ -38,9 +43,13 @@ Exit codes: 0 nothing failed, 1 a check failed, 2 bad input. It changes nothing.
     help="Also check what `surefoot operate` needs there; without PLANS, check the plans in it.",
 )
 @journal_option()
+@key_file_option
 @click.option("--context", help="Context of the kubeconfig; in a pod its own cluster is used.")
 @click.option("--lease", default="", help="Also check what a replica needs for this Lease.")
 @click.option("--triggers", is_flag=True, help="Also check what `operate --triggers` needs.")
+@limited
+@templates_option
+@prometheus_options
 @click.option(
     "--json", "as_json", is_flag=True, help="Print JSON: [{check, subject, level, said, fix}]."
 )
@@ -48,8 +57,12 @@ def doctor(
     plans: tuple[Path, ...],
     namespace: str | None,
     journal: JournalLocation | None,
+    key_file: Path | None,
     context: str | None,
     *,
+    allow: Path | None,
+    templates_folder: Path | None,
+    settings: PrometheusSettings,
     lease: str,
     triggers: bool,
     as_json: bool,
@@ -61,13 +74,17 @@ def doctor(
     from rollout.doctor.examine import examine
     from rollout.journal.location import default_path
     from rollout.plan.reading.load import load_files
+    from rollout.plan.reading.templates import load_templates, make_context
+    from rollout.reach import load_reach
     from rollout.wire.doctor_tools import doctor_tools
 
-    loaded = load_files(plans)
+    loaded = load_files(plans, make_context(load_templates(templates_folder)))
     findings = []
-    where, tools = journal or default_path(), doctor_tools(context)
+    reach = load_reach(allow)
+    where, tools = journal or default_path(), doctor_tools(context, settings, reach)
     # Each finding is printed at once: a check of an unreachable cluster takes seconds.
-    for finding in examine(loaded, namespace, where, tools, lease, triggers=triggers):
+    checks = examine(loaded, namespace, where, tools, lease, triggers=triggers, key_file=key_file)
+    for finding in checks:
         findings.append(finding)
         if not as_json:
             click.secho(str(finding), fg=_COLOURS[finding.level])

@@ -13,7 +13,7 @@ import click
 
 from rollout.cli.options.journal import READ, journal_option
 from rollout.cli.text.facts import clean, sentence, what
-from rollout.decide.record.facts import Decided, Observed
+from rollout.decide.record.facts import Decided, Lived, Observed
 from rollout.errors import InputError
 from rollout.journal.hash_chain import document
 from rollout.journal.index import matching, names
@@ -49,7 +49,7 @@ def as_document(entry: Entry) -> dict[str, Any]:
 
 def print_entry(entry: Entry) -> None:
     """Print one entry as text; skip observations, which come at every look."""
-    if not isinstance(entry.fact, Observed):
+    if not isinstance(entry.fact, Observed | Lived):
         _print_line(entry)
 
 
@@ -157,7 +157,9 @@ another text. Reading verifies the hash chain: where it is broken, printing stop
 @click.option("-f", "--follow", is_flag=True, help="Follow the log until Ctrl-C.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 @journal_option(READ)
-@click.option("--all", "everything", is_flag=True, help="Also print raw observations.")
+@click.option(
+    "--all", "everything", is_flag=True, help="Also print what each look counted, or did not."
+)
 @click.option(
     "--export", type=click.Path(path_type=Path), help="Copy the whole journal to a new .jsonl file."
 )
@@ -186,7 +188,7 @@ def log(
     over = _stop_on_interrupt() if follow else None
     try:
         for entry in select_entries(batches(opened, over), name):
-            if everything or not isinstance(entry.fact, Observed):
+            if everything or not isinstance(entry.fact, Observed | Lived):
                 show(entry)
     finally:
         opened.close()

@@ -87,7 +87,7 @@ ID is the number in front of a decision in `surefoot log`.""",
 def why(number: int, journal: JournalLocation | None, *, as_json: bool) -> None:
     """Explain one decision: its numbers, what decides, the queries; and replay it.
 
-    The decision is computed again from the recorded samples; exit code 1 if the result differs.
+    The decision is computed again from the recorded counts; exit code 1 if the result differs.
     """
     from rollout.cli.text.decision import explain, text
     from rollout.errors import DONE, FAILED

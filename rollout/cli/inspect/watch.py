@@ -112,6 +112,8 @@ def _draw(picture: RenderableType, path: Path) -> None:
 
     from rich.console import Console
 
+    from rollout.cli.options.picture import write_picture
+
     console = Console(record=True, width=132, file=io.StringIO())
     console.print(picture)
-    console.save_svg(str(path), title="surefoot watch")
+    write_picture(path, console.export_svg(title="surefoot watch").encode())

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rollout.plan.fields.units import seconds, share
+from rollout.redact import redact
 
 if TYPE_CHECKING:
     _Type = click.ParamType[Any]
@@ -32,7 +33,7 @@ class Quantity(_Type):
         try:
             return self._parse(value)
         except ValueError as error:
-            self.fail(f"{value!r}: {error}", param, ctx)
+            self.fail(f"{redact(value)!r}: {error}", param, ctx)
 
 
 def _parse_share(text: str) -> float:

@@ -49,7 +49,7 @@ def demo(bad: str, seed: int, folder: Path | None, *, plain: bool, keep: bool) -
         )
     from rollout.demo.stage import Stage
 
-    where = (folder or _name_new_folder()).resolve()
+    where = (folder or _name_new_folder()).absolute()
     where.mkdir(parents=True, exist_ok=True)
     # SIGTERM must unwind the stage like Ctrl-C, or Envoy and Prometheus would be left running.
     signal.signal(signal.SIGTERM, signal.default_int_handler)

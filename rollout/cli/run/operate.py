@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from rollout.cli.options.journal import journal_option
+from rollout.cli.options.key_file import key_file_option
 from rollout.cli.options.metrics_server import serving
 from rollout.cli.options.param_types import SECONDS
+from rollout.cli.options.prometheus import prometheus_options
+from rollout.cli.options.reach import limited
 from rollout.journal.location import JournalLocation
 from rollout.redact import redact
 
 if TYPE_CHECKING:
+    from rollout.observe.access.settings import PrometheusSettings
     from rollout.ports import Entry
 
 _QUIET = 60.0  # seconds during which the same problem is printed only once
@@ -31,6 +36,7 @@ traffic goes back to stable. Of a plan only its status is written.""",
 )
 @click.option("-n", "--namespace", help="Only the plans of this namespace; of all when left out.")
 @journal_option()
+@key_file_option
 @click.option("--context", help="Context of the kubeconfig; in a pod its own cluster is used.")
 @click.option(
     "--triggers",
@@ -43,28 +49,35 @@ traffic goes back to stable. Of a plan only its status is written.""",
     help="Run several replicas: the one that holds this Lease decides. Needs PostgreSQL.",
 )
 @click.option("--lease-duration", type=SECONDS, default="15s", show_default=True, hidden=True)
+@limited
 @serving
+@prometheus_options
 def operate(
     namespace: str | None,
     journal: JournalLocation | None,
+    key_file: Path | None,
     context: str | None,
     *,
     triggers: bool,
     lease: str | None,
     lease_duration: float,
+    settings: PrometheusSettings,
     metrics: int | None,
     metrics_address: str,
+    allow: Path | None,
 ) -> None:
     """Run the RolloutPlans of a cluster, and show the status of each."""
     from rollout.cli.inspect.log import print_entry
     from rollout.journal.location import default_path, shown
+    from rollout.reach import load_reach
     from rollout.wire.clock import SystemClock
     from rollout.wire.operate import operator
     from rollout.wire.run import open_meter, stop_on_signal
     from rollout.wire.shard import Shard
 
     where, clock = journal or default_path(), SystemClock()
-    shard = Shard(where, namespace, lease, lease_duration, triggers)
+    reach = load_reach(allow)
+    shard = Shard(where, namespace, lease, lease_duration, triggers, key_file, settings, reach)
     printed_at: dict[str, float] = {}
 
     def on_problem(problem: str) -> None:
@@ -81,6 +94,7 @@ def operate(
         print_entry(entry)
 
     with (
+        stop_on_signal() as stops,
         open_meter(metrics, metrics_address) as meter,
         operator(shard, context, on_entry, on_problem, meter=meter) as pacer,
     ):
@@ -89,5 +103,5 @@ def operate(
         click.echo(
             f"journal {shown(where)}; plans of {scope}; Ctrl-C stops, weights stay", err=True
         )
-        with stop_on_signal(pacer):
-            pacer.run()
+        stops.end(pacer)
+        pacer.run()

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from rollout.cli.text.report import states_of
-from rollout.decide.record.facts import Decided
+from rollout.decide.record.facts import Decided, Observed
 from rollout.decide.rules.view import view
 from rollout.decide.state.rollout import RolloutState
 from rollout.decide.step import step
@@ -21,8 +21,10 @@ from rollout.decide.text.error_rates import rests_on
 from rollout.decide.text.measurement import allowance, off_edge
 from rollout.decide.text.numbers import chance, decimal, hundredths, points
 from rollout.errors import InputError
-from rollout.observe.query import queries
+from rollout.observe.access.address import split_parameters
+from rollout.observe.query import Query, queries
 from rollout.plan.fields.units import percent
+from rollout.plan.model.guardrail import Guardrail
 from rollout.ports import Ask, Entry
 from rollout.redact import redact_values
 from rollout.review.look import differences
@@ -36,7 +38,20 @@ RULES = {
         "tests      harm by the bucket test against stable moved by the tolerance, safety by the "
         "excess bound at the edges near stable's .5, .9, .95 and .99 quantiles"
     ),
+    "limit": (
+        "tests      harm by the ratio test of p_canary <= limit, safety by the excess bound of the "
+        "opposite; stable has no say"
+    ),
+    "never": "tests      none: what the canary does is counted, outside of the error rates",
 }
+
+
+def _choose_rule(guardrail: Guardrail) -> str:
+    if guardrail.never is not None:
+        return RULES["never"]
+    if guardrail.limit is not None:
+        return RULES["limit"]
+    return RULES["rate" if guardrail.bad_margin else "shape"]
 
 
 def explain(entries: Sequence[Entry], number: int) -> dict[str, Any]:
@@ -53,7 +68,7 @@ def explain(entries: Sequence[Entry], number: int) -> dict[str, Any]:
     before = [e for e in entries if e.seq < number and e.fact.rollout == fact.rollout]
     state = states_of(before)[fact.rollout]
     confidence = state.plan.spec.confidence
-    differs = differences(fact, step(state, fact.at, fact.rollout))
+    differs = differences(fact, step(state, fact.at, fact.rollout, fact.lived))
     explanation = {
         "id": number,
         "hash": entry.hash,
@@ -66,8 +81,8 @@ def explain(entries: Sequence[Entry], number: int) -> dict[str, Any]:
         "false_rollback": confidence.false_rollback,
         "false_promotion": confidence.false_promotion,
         "numbers": fact.numbers,
-        "rules": {g.name: RULES[g.source.kind] for g in state.plan.spec.guardrails},
-        "notes": _collect_notes(state, fact.at),
+        "rules": {g.name: _choose_rule(g) for g in state.plan.spec.guardrails},
+        "notes": _collect_notes(state, before, fact.at),
         "queries": _list_queries(fact, state),
         "replayed": not differs,
         "differs": list(differs),
@@ -75,17 +90,21 @@ def explain(entries: Sequence[Entry], number: int) -> dict[str, Any]:
     return redact_values(explanation)
 
 
-def _collect_notes(state: RolloutState, at: float) -> dict[str, list[str]]:
+def _collect_notes(state: RolloutState, before: Sequence[Entry], at: float) -> dict[str, list[str]]:
     """Return notes by guardrail: what the plan allows, its buckets, and its error rates' basis.
 
-    When no bucket edge lies at the tolerance, a smaller one must be proven.
+    When no bucket edge lies at the tolerance, a smaller one must be proven. What the look did not
+    count is told as well.
     """
     readouts = view(state, at).judgement.readouts
+    looks = [e.fact for e in before if isinstance(e.fact, Observed) and e.fact.at == at]
+    unbelieved = looks[-1].unbelieved if looks else {}
     return {
         guardrail.name: [
             f"the plan allows at most {allowance(guardrail)}",
             *filter(None, [off_edge(guardrail, readouts[guardrail.name])]),
             rests_on(state, guardrail.name),
+            *(f"not counted: {words}" for words in unbelieved.get(guardrail.name, ())),
         ]
         for guardrail in state.plan.spec.guardrails
     }
@@ -94,18 +113,16 @@ def _collect_notes(state: RolloutState, at: float) -> dict[str, list[str]]:
 def _list_queries(fact: Decided, state: RolloutState) -> list[dict[str, str]]:
     """Return the queries of that look, each with a link to its series at that time."""
     look_queries = queries([Ask(fact.rollout, state.plan, {})], fact.at)
-    return [
-        {"query": query.text, "link": _build_link(state, query.text, fact.at)}
-        for query in look_queries
-    ]
+    return [{"query": query.text, "link": _build_link(query, fact.at)} for query in look_queries]
 
 
-def _build_link(state: RolloutState, query: str, at: float) -> str:
+def _build_link(query: Query, at: float) -> str:
     # The graph page plots an instant vector and refuses a range: cut the range off.
-    instant, _, _ = query.rpartition("[")
+    instant, _, _ = query.text.rpartition("[")
     end = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")
     parameters = {"g0.expr": instant, "g0.tab": "0", "g0.range_input": "15m", "g0.end_input": end}
-    return f"{state.plan.spec.prometheus.url}/graph?{urlencode(parameters)}"
+    base, own = split_parameters(query.source.url)
+    return f"{base}/graph?{urlencode([*own, *parameters.items()])}"
 
 
 def text(explanation: dict[str, Any]) -> str:
@@ -139,7 +156,7 @@ def text(explanation: dict[str, Any]) -> str:
     result = _describe_replay(explanation["differs"])
     lines += [
         "",
-        f"replayed from the recorded samples: {result}",
+        f"replayed from the recorded counts of samples: {result}",
         f"sealed     {explanation['hash']}",
     ]
     return "\n".join(lines)

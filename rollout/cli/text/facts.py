@@ -6,7 +6,6 @@ sequences from it, which could otherwise rewrite the screen of a reader, and pas
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +18,7 @@ from rollout.decide.record.facts import (
     HookCalled,
     HumanSaid,
     Learned,
+    Lived,
     Observed,
     Refused,
     Started,
@@ -26,8 +26,8 @@ from rollout.decide.record.facts import (
 from rollout.decide.record.route_facts import Confirmed, Drifted, Followed, RouteFailed, RouteRead
 from rollout.decide.text.comparison import format_split
 from rollout.decide.text.measurement import spread
-from rollout.plan.fields.units import percent
-from rollout.redact import redact
+from rollout.plan.fields.units import duration, percent
+from rollout.redact import redact, strip_controls
 
 
 def clean(text: str, limit: int | None = None) -> str:
@@ -35,10 +35,7 @@ def clean(text: str, limit: int | None = None) -> str:
 
     Passwords of URLs are hidden before it is cut, so that no half of one is left.
     """
-    letters = (" " if letter.isspace() else letter for letter in text)
-    # Unicode category C: control, format (direction marks), surrogate, private, unassigned.
-    printable = "".join(letter for letter in letters if unicodedata.category(letter)[0] != "C")
-    line = redact(" ".join(printable.split()))
+    line = redact(" ".join(strip_controls(text).split()))
     return line if limit is None or len(line) <= limit else line[: limit - 1] + "…"
 
 
@@ -69,7 +66,8 @@ def _describe_started(fact: Started) -> str:
     waived = ", without a calibration (--uncalibrated)" if fact.uncalibrated else ""
     again = f", attempt {fact.attempt}" if fact.attempt > 1 else ""
     change = f"{spec.get('service', '?')} from {stable} to {canary} (Surefoot {fact.controller})"
-    return f"{change}{again}{waived}"
+    read = f", read at {fact.prometheus.url}" if fact.prometheus else ""
+    return f"{change}{again}{waived}{read}"
 
 
 def _read_version(arm: object) -> str:
@@ -77,10 +75,27 @@ def _read_version(arm: object) -> str:
 
 
 def _describe_observed(fact: Observed) -> str:
-    samples = sum(len(series.samples) for group in fact.series.values() for series in group)
     problems = [f"{name}: {words}" for name, words in fact.problems.items()]
     doubts = [f"{name}: {text}" for name, texts in fact.unbelieved.items() for text in texts]
-    return "; ".join([f"{samples:,} new sample{'' if samples == 1 else 's'}", *problems, *doubts])
+    return "; ".join([_describe_news(fact), *problems, *doubts])
+
+
+def _describe_news(fact: Observed) -> str:
+    if fact.tallies:
+        units = {
+            name: (tally.counts.canary_exposures, tally.counts.stable_exposures)
+            for name, tally in fact.tallies.items()
+        }
+        return "; ".join(
+            f"{name}: {canary:,} new units of the canary, {stable:,} of stable"
+            for name, (canary, stable) in units.items()
+        )
+    samples = sum(len(series.samples) for group in fact.series.values() for series in group)
+    return f"{samples:,} new sample{'' if samples == 1 else 's'}"
+
+
+def _describe_lived(fact: Lived) -> str:
+    return f"{duration(fact.lived or 0.0)} lived through since the start"
 
 
 def _describe_calibrated(fact: Calibrated) -> str:
@@ -109,6 +124,7 @@ def _describe_confirmed(fact: Confirmed) -> str:
             f"the stable version is still {fact.stable}"
         )
     change = f"the mesh shows {format_split(fact.split)} (decision {fact.decision})"
+    change += f", not put back: {fact.left}" if fact.left else ""
     if fact.follows:
         return f"{change}, its traffic has yet to follow"
     return f"{change}; the stable version is now {fact.stable}" if fact.stable else change
@@ -130,7 +146,8 @@ def _describe_human_said(fact: HumanSaid) -> str:
 def _describe_drifted(fact: Drifted) -> str:
     if fact.policy:
         return f"somebody else changed the policy at {format_split(fact.seen)}: {fact.policy}"
-    return f"somebody else moved the weights to {format_split(fact.seen)}"
+    writer = f", written as {fact.writer}" if fact.writer else ""
+    return f"somebody else moved the weights to {format_split(fact.seen)}{writer}"
 
 
 def _describe_route_read(fact: RouteRead) -> str:
@@ -175,6 +192,7 @@ def _describe_hook_answered(fact: HookAnswered) -> str:
 _SENTENCES: dict[type, Callable[[Any], str]] = {
     Started: _describe_started,
     Observed: _describe_observed,
+    Lived: _describe_lived,
     Learned: _describe_learned,
     Calibrated: _describe_calibrated,
     Decided: _describe_decided,

@@ -13,7 +13,7 @@ from rollout.cli.text.facts import sentence, what
 from rollout.cli.text.report import report
 from rollout.cli.text.screen import STYLES, screen
 from rollout.decide.fold import fold
-from rollout.decide.record.facts import Decided, Observed, Started, of_rollout
+from rollout.decide.record.facts import Decided, Lived, Observed, Started, of_rollout
 from rollout.decide.record.route_facts import Followed
 from rollout.decide.state.rollout import RolloutState
 from rollout.ports import Entry
@@ -57,7 +57,7 @@ class Follower:
         if self.name not in {None, fact.rollout, state.plan.name}:
             return
         self.states[fact.rollout] = state
-        if not isinstance(fact, Observed):
+        if not isinstance(fact, Observed | Lived):
             line = log_line(entry)
             line.no_wrap, line.overflow = True, "ellipsis"
             self.lines.append(line)

@@ -16,19 +16,36 @@ from rollout.decide.text.comparison import format_split
 from rollout.decide.text.measurement import NEAR
 from rollout.plan.fields.units import duration, percent
 
+_APART = 60.0  # seconds from which on lived and wall time are both told
 _DISTANCE = f"the evidence of harm is at most {percent(NEAR)} of a rollback's"
 
 
 def next_action(rollout_view: View) -> str:
     """Describe the next action, when it comes, and on which condition.
 
-    The checks are ordered: the first that applies is what the rollout waits for.
+    Where the wall clock has gone on without the rollout, both times stand behind it: what waits for
+    a time waits for one that is lived through.
     """
+    return f"{_describe_wait(rollout_view)}{_describe_times(rollout_view)}"
+
+
+def _describe_times(rollout_view: View) -> str:
+    """Tell lived and wall time where they are apart; empty where they are not."""
+    start = rollout_view.state.started_at
+    lived, elapsed = rollout_view.clock - start, rollout_view.now - start
+    if abs(elapsed - lived) < _APART:
+        return ""
+    wall = duration(elapsed) if elapsed > 0 else "none"
+    return f" (lived through {duration(lived)} of {wall} by the wall clock)"
+
+
+def _describe_wait(rollout_view: View) -> str:
+    """Describe what the rollout waits for: the first check that applies."""
     state = rollout_view.state
     if state.delivery.is_open:
         return f"the mesh confirms {format_split(state.wanted)}"
     if describe := _ENDS_OF_PHASES.get(state.phase):
-        return describe(state, rollout_view.now)
+        return describe(state, rollout_view.clock)
     if waiting := _describe_obstacle(state) or _describe_end_of_blindness(rollout_view):
         return waiting
     if not state.stepped and not baseline_complete(state):
@@ -77,15 +94,15 @@ def _describe_end_of_blindness(rollout_view: View) -> str:
     text = "continue when every guardrail has data again (surefoot doctor names the cause)"
     if state.phase not in CLIMBING:
         return text
-    since = min(max(blind.since, state.resumed_at) for blind in rollout_view.blind.values())
-    left = duration(max(since + policy.hold - rollout_view.now, 0))
+    longest = max(rollout_view.blind_for(name) for name in rollout_view.blind)
+    left = duration(max(policy.hold - longest, 0))
     then = "pause" if policy.then == "pause" else "roll back"
     return f"{text}, or {then} in {left}"
 
 
 def _describe_end(state: RolloutState, now: float) -> str:
     following = state.following
-    lived = now - following.begun_at - following.missed if following else 0.0
+    lived = now - following.begun_clock - following.missed if following else 0.0
     left = state.plan.spec.follows_within - lived
     return f"end when the traffic follows, in {duration(max(left, 0))} at the latest"
 
@@ -123,14 +140,14 @@ def _compute_wait(rollout_view: View) -> float:
     Copies of a mirror and a holdback last a fixed time after they are confirmed. Any other step
     bakes from the moment at which its weight is steady, and not before the canary is warm.
     """
-    state, now = rollout_view.state, rollout_view.now
+    state, now = rollout_view.state, rollout_view.clock
     holdback = state.plan.spec.holdback
     if holdback and state.phase == "holding back":
-        return (state.delivery.confirmed_at or now) + holdback.lasts - now
+        return (state.delivery.confirmed_clock or now) + holdback.lasts - now
     mirror = mirror_of(state.plan)
     if mirror and state.wanted.way == "mirror":
-        return (state.delivery.confirmed_at or now) + mirror.lasts - now
+        return (state.delivery.confirmed_clock or now) + mirror.lasts - now
     if not state.wanted.canary or state.steady_at is None:
         return 0.0
     baked_at = state.steady_at + state.plan.spec.ramp.bake
-    return max(baked_at, state.warm_at or 0.0) - now
+    return max(baked_at - now, (state.warm_at or 0.0) - rollout_view.now)

@@ -33,7 +33,14 @@ def _describe_pods(plan: Plan) -> str:
     """Describe what the error rates rest on: stable's own past, or an assumption."""
     pods = plan.spec.pods
     if pods is None:
-        return f"{_INDEPENDENT}; declare `pods` to measure how requests and pods differ"
+        if not plan.spec.learns_totals:
+            return f"{_INDEPENDENT}; declare `pods` to measure how requests and pods differ"
+        others = [g.name for g in plan.spec.guardrails if g.bad_margin is None and not g.never]
+        independent = f"; {_INDEPENDENT} for {join(others)}" if others else ""
+        return (
+            f"measured from stable's totals of the last 24 h{independent}; declare `pods` to "
+            "measure how pods differ"
+        )
     unknown = {
         "assume": _INDEPENDENT,
         "pause": "the rollout pauses",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from rollout.cli.options.picture import write_picture
 from rollout.decide.text.numbers import decimal
 from rollout.plan.fields.units import duration, percent
 from rollout.rehearse.runs import OUTCOMES, Outcome
@@ -96,4 +98,6 @@ def draw(rehearsal: Rehearsal, path: Path) -> None:
         f"{rehearsal.plan}: {rehearsal.runs:,} rehearsals per world (*: worse than it allows)",
     )
     # Without a date, the same rehearsal writes the same bytes.
-    figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+    picture, kind = io.BytesIO(), path.suffix.removeprefix(".")
+    figure.savefig(picture, format=kind, metadata={"Date": None} if kind == "svg" else None)
+    write_picture(path, picture.getvalue())

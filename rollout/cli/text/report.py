@@ -88,6 +88,8 @@ class Report:
     recorded_stable: str | None = None  # of the service; None before its first rollout ends
     route: LiveRoute | None = None  # None before the first look
     traffic: LastWrite | None = None  # None before the write of an end
+    lived: float = 0.0  # seconds from the start to the newest entry in which somebody looked
+    elapsed: float = 0.0  # the same by the wall clock
 
     def as_json(self) -> dict[str, Any]:
         """Return the object of `status --json`, whose keys are stable."""
@@ -113,7 +115,9 @@ def report(
     An ended rollout is judged at its last look. At `now` its series would be stale, and every
     guardrail blind.
     """
-    rollout_view = view(state, state.looked_at or now if state.is_terminal else now)
+    at = state.looked_at or now if state.is_terminal else now
+    lived = state.lived if state.is_terminal else state.estimate_clock(now) - state.started_at
+    rollout_view = view(state, at, lived)
     judgement = rollout_view.judgement
     stable, canary = state.versions
     lines = tuple(
@@ -146,6 +150,8 @@ def report(
         recorded_stable=_find_recorded_stable(state, among or {}),
         route=_describe_route(state),
         traffic=_describe_last_write(state),
+        lived=round(state.lived, 3),
+        elapsed=round(state.noted_at - state.started_at if state.is_lived else state.lived, 3),
     )
     return redact_values(rollout_report)
 

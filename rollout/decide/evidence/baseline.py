@@ -26,14 +26,17 @@ def after_switch(state: RolloutState) -> bool:
 def baseline_complete(state: RolloutState) -> bool:
     """Return whether stable was watched long enough to switch; true if the plan has no `before`."""
     before = state.plan.spec.before
-    looks = state.guardrails[exposure_guardrail(state.plan)].baseline_looks
+    counted = state.guardrails[exposure_guardrail(state.plan)]
+    if counted.test.is_alone:
+        return True  # no guardrail is compared with stable
+    looks = counted.baseline_looks
     return before is None or len(looks) * state.plan.spec.interval >= before
 
 
 def look_started_at(state: RolloutState, guardrail: GuardrailState) -> float | None:
     """Return when this look began: at stable's newest sample, after a switch the canary's."""
-    canary = guardrail.cursor.newest("canary") if after_switch(state) else None
-    return guardrail.cursor.newest("stable") if canary is None else canary
+    canary = guardrail.newest("canary") if after_switch(state) else None
+    return guardrail.newest("stable") if canary is None else canary
 
 
 def pair_with_baseline(
@@ -48,13 +51,13 @@ def pair_with_baseline(
     """
     if state.plan.spec.before is None:
         return guardrail, counts
-    since = guardrail.cursor.newest("stable")
+    since = guardrail.newest("stable")
     if may_hold_mirrored(state, since, lag):
         return guardrail, counts
     if state.first_canary_at is None and (
         since is None or since <= state.started_at + state.plan.spec.warmup
     ):
-        return guardrail, replace(counts, canary=tuple(0 for _ in counts.canary))
+        return guardrail, _without_canary(counts)
     guardrail = _keep_look(state, guardrail, counts, since, lag)
     if not counts.canary_exposures or not state.stepped:
         return guardrail, _NO_COUNTS
@@ -66,10 +69,14 @@ def pair_with_baseline(
     return replace(guardrail, baseline_looks=tuple(rest)), _with_stable(counts, partner)
 
 
+def _without_canary(counts: Counts) -> Counts:
+    return replace(counts, canary=tuple(0 for _ in counts.canary), canary_unlabelled=0)
+
+
 def _with_stable(counts: Counts, partner: Counts) -> Counts:
     """Return the canary's counts with stable's of another look, in the canary's buckets."""
     if partner.edges == counts.edges:
-        return replace(counts, stable=partner.stable)
+        return replace(counts, stable=partner.stable, stable_unlabelled=partner.stable_unlabelled)
     if not set(counts.edges) < set(partner.edges):
         return _NO_COUNTS
     return replace(counts, stable=merged(partner.stable, partner.edges, counts.edges))
@@ -83,5 +90,5 @@ def _keep_look(
     late = first is not None and (since is None or since >= first + lag)
     if late or not counts.stable_exposures:
         return guardrail
-    look = replace(counts, canary=tuple(0 for _ in counts.canary))
+    look = _without_canary(counts)
     return replace(guardrail, baseline_looks=(*guardrail.baseline_looks, look))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from rollout.decide.record.split import Split, Way
 from rollout.decide.state.rollout import RolloutState
+from rollout.plan.model.mesh.traffic import Mirror, Segment
 from rollout.plan.model.plan import Plan
-from rollout.plan.model.traffic import Mirror, Segment
+
+_COUNTED = 0.1  # share of the copies that were due, from which on a mesh counts copies
 
 
 def segment_of(plan: Plan) -> Segment | None:
@@ -40,6 +42,11 @@ def share_of_all(plan: Plan, split: Split) -> float | None:
     return None if segment.share is None else split.share * segment.share
 
 
+def is_clustered(state: RolloutState) -> bool:
+    """Return whether requests come in clusters by user, or the share is known only roughly."""
+    return has_affinity(state.plan) or state.split.way == "segment"
+
+
 def may_hold_mirrored(state: RolloutState, since: float | None, lag: float) -> bool:
     """Return whether a look from `since` on may hold mirrored requests; samples are `lag` late."""
     if "mirror" in {state.wanted.way, state.split.way}:
@@ -48,7 +55,18 @@ def may_hold_mirrored(state: RolloutState, since: float | None, lag: float) -> b
     return until is not None and (since is None or since < until + lag)
 
 
+def counts_copies(state: RolloutState) -> bool:
+    """Return whether the mesh counts the canary's copies: not every one does.
+
+    A tester's request now and then is no copy. Not all of those that were due have to be counted:
+    the first look also holds the time before them.
+    """
+    tally = state.copy_tally
+    return tally.canary >= max(tally.due * _COUNTED, 1)
+
+
 def exposure_guardrail(plan: Plan) -> str:
     """Return the guardrail whose exposures count requests: the first that the proxy reports."""
-    guardrails = plan.spec.guardrails
-    return next((g for g in guardrails if g.source.proxy), guardrails[0]).name
+    every = plan.spec.guardrails
+    guardrails = [guardrail for guardrail in every if guardrail.metric.needs_stable] or every
+    return next((g for g in guardrails if g.metric.is_proxy), guardrails[0]).name

@@ -82,6 +82,7 @@ def begin_following(state: RolloutState, end: End, at: float) -> Following:
         # An unknown share may have been any: only a large part of all requests is held against it.
         allowed=max(tolerated, _RESIDUE * (old_share or 1.0)),
         begun_at=at,
+        begun_clock=state.clock,
         counted_from=_find_count_start(state, at),
     )
 
@@ -165,8 +166,10 @@ def speaks_for_change(state: RolloutState, following: Following) -> bool:
 
 
 def _find_gap(state: RolloutState, following: Following, at: float) -> float:
-    """Return the seconds before a look in which nobody looked: `followWithin` is lived time."""
+    """Return the seconds before a look in which nobody looked, as far as they count as lived."""
     gap = at - max(state.looked_at or at, following.begun_at)
+    if state.is_lived:
+        gap = min(gap, state.longest_gap)
     return gap if gap > stale_after(state) else 0.0
 
 
@@ -188,9 +191,20 @@ def has_both_reported(state: RolloutState, following: Following) -> bool:
     if guardrail is None:
         return False
     silent, series = count_silent(state, following)
-    newest = guardrail.cursor.newest("canary" if following.loser == "stable" else "stable")
+    newest = guardrail.newest("canary" if following.loser == "stable" else "stable")
     is_winner_heard = newest is not None and newest > following.counted_from
     return series > 0 and not silent and is_winner_heard
+
+
+def needs_person(state: RolloutState, following: Following) -> bool:
+    """Return whether only a person can go on, should nobody see that traffic follows.
+
+    So it is after a retreat of a canary whose endpoints were ready throughout, or are unknown: it
+    may still get requests that nobody counts. One without endpoints gets none, and is waited for.
+    """
+    retreat = state.retreat
+    has_lost_endpoints = retreat is not None and retreat.has_lost_endpoints
+    return following.end == "retreated" and not has_lost_endpoints
 
 
 def count_silent(state: RolloutState, following: Following) -> tuple[int, int]:
@@ -203,12 +217,9 @@ def count_silent(state: RolloutState, following: Following) -> tuple[int, int]:
     if guardrail is None:
         return 0, 0
     alive_from = following.begun_at - stale_after(state)
-    samples = [
-        at
-        for (arm, _), (at, _) in guardrail.cursor.last.items()
-        if arm == following.loser and at >= alive_from
-    ]
-    return sum(at <= following.counted_from for at in samples), len(samples)
+    alive = [(at, n) for at, n in guardrail.last_times(following.loser) if at >= alive_from]
+    silent = sum(number for at, number in alive if at <= following.counted_from)
+    return silent, sum(number for _, number in alive)
 
 
 def tolerated_after(state: RolloutState, before: Split, end: End) -> float:

@@ -64,11 +64,20 @@ def next_look(state: RolloutState, looked_at: float) -> NextLook:
     if not times:
         return NextLook(latest, latest, latest, scrape)
     age = _choose_age(canary or stable, times, looked_at, scrape)
-    unread = NextLook(latest, latest, looked_at - age, scrape)
+    late = _find_lateness(state, max(times), looked_at)
+    unread = NextLook(latest, latest, looked_at - age - late, scrape)
     if not unread.has_come(times):
         return replace(unread, at=unread.again_at(looked_at))
     at = latest - max(0.0, age - margin(scrape))
-    return NextLook(at, latest, latest - age, scrape)
+    return NextLook(at, latest, latest - age - late, scrape)
+
+
+def _find_lateness(state: RolloutState, newest: float, looked_at: float) -> float:
+    """Return the whole scrapes by which samples come late, in seconds, as the plan allows it."""
+    spec = state.plan.spec
+    scrape, lag = spec.prometheus.scrape, max(guardrail.lag for guardrail in spec.guardrails)
+    late = min(lag, looked_at - newest + _ROUNDING)
+    return max(0.0, late // scrape * scrape)
 
 
 def margin(scrape: float) -> float:
@@ -110,9 +119,9 @@ def _find_rounds(state: RolloutState) -> tuple[Sequence[float], Sequence[float]]
     A canary without new samples has none: its looks then follow stable's scrapes.
     """
     scrape = state.plan.spec.prometheus.scrape
-    cursors = [guardrail.cursor for guardrail in state.guardrails.values()]
-    canary = {at for cursor in cursors for at in cursor.times("canary")}
-    stable = {at for cursor in cursors for at in cursor.times("stable")}
+    guardrails = state.guardrails.values()
+    canary = {at for guardrail in guardrails for at, _ in guardrail.last_times("canary")}
+    stable = {at for guardrail in guardrails for at, _ in guardrail.last_times("stable")}
     newest = max(canary | stable, default=0.0)
     if max(canary, default=0.0) < newest - stale_after(state):
         canary = set()

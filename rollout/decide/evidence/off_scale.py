@@ -7,21 +7,21 @@ from analysis.counting.counts import Counts
 from analysis.counting.off_scale import split_off_scale
 from analysis.fast_replace import replace
 from rollout.decide.state.guardrail import GuardrailState, OffScale
-from rollout.plan.fields.templates import Template
+from rollout.plan.fields.metric import DeclaredMetric
 from rollout.plan.fields.units import percent
 
 
 def set_aside(
-    guardrail: GuardrailState, counts: Counts, template: Template
+    guardrail: GuardrailState, counts: Counts, metric: DeclaredMetric
 ) -> tuple[GuardrailState, Counts]:
     """Return the guardrail with the look's scores beyond the scale, and the counts to compare.
 
     Whether the versions differ in them is a test of shares: of all these the canary has as large a
     share as of all units.
     """
-    if template.kind == "rate" or template.worse == "high":
+    if metric.kind == "rate" or metric.worse == "high":
         return guardrail, counts
-    rest, (canary, stable) = split_off_scale(counts)
+    rest, (canary, stable) = split_off_scale(counts, metric.edge)
     units_c, units_s = counts.canary_exposures, counts.stable_exposures
     if not units_c or not units_s:
         return guardrail, rest

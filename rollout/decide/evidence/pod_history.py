@@ -1,9 +1,10 @@
-"""The dispersion of stable's pods, learned from their past before the first step."""
+"""The dispersion of stable's pods or totals, learned from the past before the first step."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from analysis.counting.beyond import past_beyond
 from analysis.counting.counts import EvidenceError
 from analysis.counting.per_pod import PodCounts
 from analysis.dispersion.estimate import Dispersion
@@ -19,10 +20,11 @@ def is_due(state: RolloutState, now: float) -> bool:
     """Return whether the past must be read now.
 
     That is before anything is routed, once every guardrail has samples, and again as long as a
-    guardrail has no valid test.
+    guardrail of a plan that declares pods has no valid test.
     """
-    is_learned = state.learned is not None and not state.unknown
-    is_possible = state.plan.spec.pods is not None and not state.stepped and not state.is_terminal
+    is_final = state.plan.spec.pods is None or not state.unknown
+    is_learned = state.learned is not None and is_final
+    is_possible = state.reads_past and not state.stepped and not state.is_terminal
     return is_possible and not is_learned and not blindness(state, now)
 
 
@@ -35,13 +37,17 @@ def learn(
     rollout: str,
 ) -> Learned:
     """Return every guardrail's dispersion, or in words why there is none."""
-    canary = canary_pods(state.plan, pods)
+    canary = canary_pods(state.plan, pods) if state.plan.spec.pods else None
+    metrics = {guardrail.name: guardrail.metric for guardrail in state.plan.spec.guardrails}
     dispersions: dict[str, Dispersion] = {}
-    reasons = dict(problems) if canary else {**dict.fromkeys(pods, NO_CANARY), **problems}
+    reasons = {**dict.fromkeys(pods, NO_CANARY), **problems} if canary == 0 else dict(problems)
     for name in sorted(pods.keys() - reasons.keys()):
         try:
-            test = state.guardrails[name].test
-            dispersions[name] = test.estimate_dispersion(pods[name], canary)
+            test, metric = state.guardrails[name].test, metrics[name]
+            past = pods[name]
+            if metric.edge is not None:
+                past = past_beyond(past, metric.edge, metric.worse)
+            dispersions[name] = test.estimate_dispersion(past, canary)
         except EvidenceError as error:
             reasons[name] = str(error)
     return Learned(rollout=rollout, at=at, dispersions=dispersions, problems=reasons)

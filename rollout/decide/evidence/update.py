@@ -1,7 +1,7 @@
 """Apply one look to a rollout's evidence.
 
-How it works: a look brings raw samples by guardrail. `_read` turns them into counts of both
-versions since the look before. `pair_with_baseline` replaces stable's counts where the plan
+How it works: a look brings counts, or raw samples, by guardrail. `read_units` returns the counts of
+both versions since the look before. `pair_with_baseline` replaces stable's counts where the plan
 compares the canary with the time before a switch. `_update_test` then gives the counts to the
 guardrail's test, in one of three ways that depend only on the look's time: `learn` (the canary had
 no request yet, only stable's past is taken in), `watch` (warm-up or mirrored requests, only a crash
@@ -17,20 +17,21 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from analysis import sample_ratio
-from analysis.counting.belief import count_look
-from analysis.counting.counts import Counts, EvidenceError
+from analysis.counting.counts import Counts
 from analysis.fast_replace import replace
 from analysis.verdict.sequential_test import SequentialTest
 from rollout.decide.evidence.baseline import look_started_at, pair_with_baseline
 from rollout.decide.evidence.exposure import (
+    counts_copies,
     exposure_guardrail,
-    has_affinity,
+    is_clustered,
     may_hold_mirrored,
     share_of_all,
 )
 from rollout.decide.evidence.following import count_followers
+from rollout.decide.evidence.labels import count_labels
 from rollout.decide.evidence.next_look import is_partial
-from rollout.decide.evidence.off_scale import describe_off_scale, set_aside
+from rollout.decide.evidence.units import read_units
 from rollout.decide.record.facts import Observed
 from rollout.decide.state.guardrail import GuardrailState
 from rollout.decide.state.rollout import TERMINAL, RolloutState
@@ -43,12 +44,17 @@ _Use = Literal["learn", "watch", "update"]
 def apply_observation(state: RolloutState, fact: Observed, _seq: int) -> RolloutState:
     """Return the state after one look: every guardrail's capital and the traffic share."""
     counted = exposure_guardrail(state.plan)
-    since = look_started_at(state, state.guardrails[counted])
+    since = _find_begin(state, fact, counted)
     guardrail_states = {}
     for guardrail in state.plan.spec.guardrails:
-        guardrail_state, counts = _read(state.guardrails[guardrail.name], fact, guardrail)
+        guardrail_state, counts = read_units(
+            state.guardrails[guardrail.name], fact, guardrail, state.started_at
+        )
         if not _is_over(state):
-            guardrail_state = _update_test(state, guardrail_state, counts, guardrail, fact.at)
+            begun_at = _find_begin(state, fact, guardrail.name)
+            if guardrail.name in fact.tallies:  # older journals were decided without it
+                guardrail_state = count_labels(state, guardrail_state, counts, guardrail, begun_at)
+            guardrail_state = _update_test(state, guardrail_state, counts, guardrail, begun_at)
         guardrail_states[guardrail.name] = _with_problem_since(guardrail_state, fact.at)
         if guardrail.name == counted:
             exposures = counts
@@ -65,9 +71,23 @@ def apply_observation(state: RolloutState, fact: Observed, _seq: int) -> Rollout
         looked_at=fact.at,
         untouched=_count_untouched(state, exposures),
         first_canary_at=_find_first_request(state, guardrail_states[counted], exposures, since),
-        **_check_traffic_share(state, exposures, since, fact.at, whole=is_whole),
+        **_check_traffic_share(state, exposures, since, state.clock, whole=is_whole),
         requests_per_look=_count_requests(state, exposures, since, is_short=is_short),
     )
+
+
+def _find_begin(state: RolloutState, fact: Observed, guardrail: str) -> float | None:
+    """Return when a look began; earlier, where a series is counted that had missed a scrape.
+
+    Which series are there depends on scrapes, and not on what was counted.
+    """
+    own, tally = state.guardrails[guardrail], fact.tallies.get(guardrail)
+    at = look_started_at(state, own)
+    if at is None and own.test.is_alone:
+        at = own.newest("canary")
+    if at is None or tally is None or tally.since is None:
+        return at
+    return min(at, tally.since)
 
 
 def _is_over(state: RolloutState) -> bool:
@@ -83,26 +103,6 @@ def _count_untouched(state: RolloutState, exposures: Counts) -> TrafficTally:
     if state.first_write:
         return state.untouched
     return state.untouched.seen(exposures.canary_exposures, exposures.stable_exposures, 0.0)
-
-
-def _read(
-    state: GuardrailState, fact: Observed, guardrail: Guardrail
-) -> tuple[GuardrailState, Counts]:
-    """Return the guardrail's state with its cursor moved, and the new counts.
-
-    Samples that cannot be used move nothing, so the next look covers their time as well.
-    """
-    name = guardrail.name
-    message = fact.problems.get(name, "")
-    try:
-        belief = count_look(state.cursor, fact.series.get(name, ()), fact.zeros.get(name))
-    except EvidenceError as error:
-        return replace(state, problem=str(error)), Counts((0, 0), (0, 0))
-    counts = belief.counts
-    if name in fact.zeros:  # older journals took them for the best scores
-        state, counts = set_aside(state, counts, guardrail.source)
-    message = message or describe_off_scale(state)
-    return replace(state, cursor=belief.cursor, problem=message), counts
 
 
 def _with_problem_since(guardrail: GuardrailState, at: float) -> GuardrailState:
@@ -121,13 +121,16 @@ def _update_test(
     guardrail_state: GuardrailState,
     counts: Counts,
     guardrail: Guardrail,
-    at: float,
+    since: float | None,
 ) -> GuardrailState:
-    """Return the guardrail with its test updated as the time of the look demands."""
+    """Return the guardrail with its test updated as `since`, when the look began, demands."""
+    if guardrail.never is not None:  # whatever the canary has done counts, from the start on
+        return replace(guardrail_state, test=guardrail_state.test.update(counts))
     before, lag = state.guardrails[guardrail.name], guardrail.lag
-    since = look_started_at(state, before)
     # Pairing asks `before`, not `guardrail_state`, whose cursor already stands at the look's end.
-    paired, counts = pair_with_baseline(state, before, counts, lag, at)
+    paired = before
+    if guardrail.metric.needs_stable:
+        paired, counts = pair_with_baseline(state, before, counts, lag, state.clock)
     if paired is not before:
         guardrail_state = replace(
             guardrail_state,
@@ -140,7 +143,7 @@ def _update_test(
     test = _feed(guardrail_state.test, counts, use)
     late_test = _feed(guardrail_state.late_test, counts, use) if guardrail_state.late_test else None
     if counts.canary_exposures:
-        newest = guardrail_state.cursor.newest("canary")
+        newest = guardrail_state.newest("canary")
         return replace(
             guardrail_state,
             test=test,
@@ -174,16 +177,19 @@ def _expected_canary_exposures(
     """Estimate the independent canary exposures that stable's imply at the confirmed split."""
     confirmed_at = state.delivery.confirmed_at
     routed = confirmed_at is not None and not state.delivery.is_open and state.split.canary
-    share = share_of_all(state.plan, state.split)
-    if not routed or not share or since is None:
+    is_copied = state.split.way == "mirror"
+    share = state.split.share if is_copied else share_of_all(state.plan, state.split)
+    if not routed or not share or since is None or (is_copied and not counts_copies(state)):
         return 0.0
     # Samples arrive `lag` seconds late: an earlier look may hold requests of the split before.
     is_after_confirmation = since >= (confirmed_at or 0.0) + lag
     odds = state.split.canary / max(state.split.stable, 1)
-    if state.split.way == "segment":
+    if is_copied:
+        odds = share
+    elif state.split.way == "segment":
         odds = share / max(1 - share, 1e-9)
     # A user's requests all go to one version, so a cluster of them counts as one exposure.
-    independent = 1 / sample_ratio.CLUSTER if _is_clustered(state) else 1.0
+    independent = 1 / sample_ratio.CLUSTER if is_clustered(state) else 1.0
     return counts.stable_exposures * odds * independent if is_after_confirmation else 0.0
 
 
@@ -195,7 +201,7 @@ def _find_first_request(
         return state.first_canary_at
     if state.plan.spec.before is not None and not state.stepped:
         return None  # nothing was routed yet, so this is a stray request
-    return None if may_hold_mirrored(state, since, 0.0) else guardrail.cursor.newest("canary")
+    return None if may_hold_mirrored(state, since, 0.0) else guardrail.newest("canary")
 
 
 def _count_requests(
@@ -221,15 +227,17 @@ def _check_traffic_share(
     changes: dict[str, Any] = {}
     confirmed = state.delivery.confirmed_at
     mirrored = may_hold_mirrored(state, since, 0.0)
-    if mirrored or state.delivery.is_open or confirmed is None or not state.split.canary:
+    if state.delivery.is_open or confirmed is None or not state.split.canary:
         return changes
+    if mirrored:
+        return _tally_copies(state, canary, stable)
     if since is None or since < confirmed or not whole:
         return changes
     # Where the segment's share is not declared, any canary request counts as agreement.
     share, agrees = share_of_all(state.plan, state.split), canary > 0
     if share is not None:
         capital = sample_ratio.update(
-            state.shares, canary, stable, share, clustered=_is_clustered(state)
+            state.shares, canary, stable, share, clustered=is_clustered(state)
         )
         changes |= {
             "shares": capital,
@@ -242,6 +250,9 @@ def _check_traffic_share(
     return {**changes, "steady_at": at} if state.steady_at is None and agrees else changes
 
 
-def _is_clustered(state: RolloutState) -> bool:
-    """Return whether requests come in clusters by user, or the share is known only roughly."""
-    return has_affinity(state.plan) or state.split.way == "segment"
+def _tally_copies(state: RolloutState, canary: int, stable: int) -> dict[str, Any]:
+    """Return the tally of copies, of looks that held any: it tells whether the mesh counts them."""
+    if state.split.way != "mirror" or not canary:
+        return {}
+    share = state.split.share / (1 + state.split.share)  # copies count beside the requests
+    return {"copy_tally": state.copy_tally.seen(canary, stable, share)}

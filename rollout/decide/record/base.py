@@ -8,6 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler
 
 from rollout.decide.record.split import Split
 
+# The years 1 and 9892: what is no date, or none any more after a plan's longest time, is no time.
+_EARLIEST, _LATEST = -62_135_596_800.0, 250_000_000_000.0
+
 
 class RolloutFact(BaseModel):
     """A fact of one rollout, at one time."""
@@ -15,7 +18,16 @@ class RolloutFact(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     rollout: str = Field(description="Rollout id: the plan's name and digest.")
-    at: float = Field(description="Unix seconds, as told by the clock port.")
+    at: float = Field(
+        ge=_EARLIEST, le=_LATEST, description="Unix seconds, as told by the clock port."
+    )
+    lived: float | None = Field(
+        default=None,
+        ge=0,
+        allow_inf_nan=False,
+        description="Seconds that the rollout has lived through since its start.",
+        exclude_if=lambda value: value is None,
+    )
 
 
 def _omit_single_canary(split: Split, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:

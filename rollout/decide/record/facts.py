@@ -8,6 +8,7 @@ from pydantic import (
     Field,
     SerializerFunctionWrapHandler,
     TypeAdapter,
+    field_serializer,
     model_serializer,
 )
 
@@ -22,6 +23,8 @@ from rollout.decide.record.route_facts import (
     RouteFailed,
     RouteRead,
 )
+from rollout.decide.record.tally import LookTally
+from rollout.plan.model.prometheus import PrometheusServer
 
 Command = Literal["pause", "resume", "promote", "abort", "undo", "retry", "abandon", "confirm"]
 Action = Literal[
@@ -53,15 +56,25 @@ class Started(RolloutFact):
         default=False, description="The plan asks for a calibration; a person waived it."
     )
     attempt: int = Field(default=1, description="Counts retries of the plan; each has its own id.")
+    reads_past: bool = Field(
+        default=False,
+        description="Stable's past is read before the first step, also without `pods`.",
+        exclude_if=lambda value: not value,
+    )
+    prometheus: PrometheusServer | None = Field(
+        default=None,
+        description="The controller's Prometheus, of a plan that names none.",
+        exclude_if=lambda value: value is None,
+    )
 
 
 class Observed(RolloutFact):
-    """One look's raw samples and problems by guardrail; only series with new samples are listed."""
+    """One look's counts, or raw samples of new sample times, and problems, by guardrail."""
 
     kind: Literal["observed"] = "observed"
     series: dict[str, tuple[Series, ...]] = Field({})
     problems: dict[str, str] = Field({})
-    # Both names sort behind `series`, so that a scan still passes over observations unread.
+    # These names sort behind `series`, so that a scan still passes over observations unread.
     zeros: dict[str, dict[str, Origin]] = Field(
         default={},
         description="Evidence on series that were born or fell, by guardrail and series; a "
@@ -73,10 +86,37 @@ class Observed(RolloutFact):
         description="What was not counted, in words, by guardrail.",
         exclude_if=lambda value: not value,
     )
+    tallies: dict[str, LookTally] = Field(
+        default={},
+        description="What an observer counted itself; such a guardrail has no `series`.",
+        exclude_if=lambda value: not value,
+    )
+
+    @field_serializer("series", mode="wrap")
+    def _omit_usual(
+        self, series: dict[str, tuple[Series, ...]], serialize: SerializerFunctionWrapHandler
+    ) -> dict[str, Any]:
+        """Write of a counter that it has no total of all units, or no label, where it is so."""
+        fields: dict[str, Any] = serialize(series)
+        for entries in fields.values():
+            for entry in entries:
+                for name, usual in (("total", True), ("unlabelled", False)):
+                    if entry.get(name) is usual:
+                        del entry[name]
+        return fields
+
+
+class Lived(RolloutFact):
+    """Nothing but time has passed: recorded where many looks have left no other entry."""
+
+    kind: Literal["lived"] = "lived"
+
+
+_OF_TOTALS = ("by", "trouble")
 
 
 class Learned(RolloutFact):
-    """How much stable's pods differed in the past, by guardrail, or why that is unknown.
+    """How much stable's pods differed in the past, or its totals, or why that is unknown.
 
     Only the estimates are recorded: half a day of every pod's series is too much for a journal.
     """
@@ -84,6 +124,17 @@ class Learned(RolloutFact):
     kind: Literal["learned"] = "learned"
     dispersions: dict[str, Dispersion] = Field({})
     problems: dict[str, str] = Field({})
+
+    @field_serializer("dispersions", mode="wrap")
+    def _omit_unset(
+        self, dispersions: dict[str, Dispersion], serialize: SerializerFunctionWrapHandler
+    ) -> dict[str, Any]:
+        """Write what only totals tell where it is set, as journals have always had pods'."""
+        fields: dict[str, dict[str, Any]] = serialize(dispersions)
+        for name, dispersion in dispersions.items():
+            if dispersion.by == "pods":
+                fields[name] = {k: v for k, v in fields[name].items() if k not in _OF_TOTALS}
+        return fields
 
     @property
     def unknown(self) -> dict[str, str]:
@@ -187,6 +238,7 @@ class Refused(RolloutFact):
 Fact = Annotated[
     Started
     | Observed
+    | Lived
     | Learned
     | Decided
     | Confirmed

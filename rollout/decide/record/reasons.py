@@ -33,6 +33,7 @@ class Reason(StrEnum):
     HOOK_FAILED = "hook-failed"
     HUMAN = "human"
     INCONCLUSIVE = "inconclusive"
+    LABELS_DIFFER = "labels-differ"
     LEARNING = "learning"
     MIRRORING = "mirroring"
     NEAR_HARM = "near-harm"

@@ -34,6 +34,11 @@ class Confirmed(RolloutFact):
         description="The rollout does not end here: it waits until the traffic follows.",
         exclude_if=lambda value: not value,
     )
+    left: str = Field(
+        default="",
+        description="What of the policy could not be put back with the weights, in words.",
+        exclude_if=lambda value: not value,
+    )
 
 
 class Followed(RolloutFact):
@@ -67,6 +72,17 @@ class Drifted(RolloutFact):
     kind: Literal["drifted"] = "drifted"
     seen: RecordedSplit
     policy: str = Field(default="", description="Where the mesh's policy is another, in words.")
+    writer: str = Field(
+        default="",
+        description="Write id of another controller, whose write this is.",
+        exclude_if=lambda value: not value,
+    )
+    unmarked: bool = Field(
+        default=False,
+        description="All traffic is at stable and our mark is gone: an end that this journal "
+        "lacks, or an object made anew.",
+        exclude_if=lambda value: not value,
+    )
     anew: bool = Field(
         default=False,
         description="The share of traffic is tested anew: what was counted may be of either split.",
@@ -115,6 +131,18 @@ class RouteRead(RolloutFact):
         description="Other routes that lead to the canary since then: a rollback moves them.",
         exclude_if=lambda value: not value,
     )
+    leading: tuple[str, ...] = Field(
+        default=(),
+        description="What is not ours, by content: routes that led to the canary before our first "
+        "write or took the segment's requests, and where the canary had no entry.",
+        exclude_if=lambda value: not value,
+    )
+    lacking: tuple[str, ...] = Field(
+        default=(),
+        description="By content, routes of the plan that were made since our first write, and have "
+        "no entry for the canary yet.",
+        exclude_if=lambda value: not value,
+    )
     withdrawn: int = Field(
         default=0, description="The decision that was not written, since the route had moved."
     )
@@ -122,7 +150,7 @@ class RouteRead(RolloutFact):
     @property
     def content(self) -> tuple[object, ...]:
         """Everything that the mesh showed, to compare with what was recorded before."""
-        return self.split, self.problem, self.absent, *self.reports
+        return self.split, self.problem, self.absent, self.leading, *self.reports
 
     @property
     def reports(self) -> tuple[object, ...]:

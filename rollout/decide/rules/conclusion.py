@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from analysis.fast_replace import replace
-from rollout.decide.evidence.following import ENOUGH, contradicts, speaks_for_change
+from rollout.decide.evidence.following import (
+    ENOUGH,
+    contradicts,
+    needs_person,
+    speaks_for_change,
+)
 from rollout.decide.record.route_facts import Followed, FollowOutcome
 from rollout.decide.state.following import Following
 from rollout.decide.state.rollout import TERMINAL, RolloutState
@@ -15,7 +20,9 @@ WATCHED_FOR = 3600.0
 _RETURNED = 0.5  # share of the old split's requests that counts as traffic that came back
 
 
-def conclude(state: RolloutState, now: float, rollout: str) -> Followed | None:
+def conclude(
+    state: RolloutState, now: float, rollout: str, lived: float | None = None
+) -> Followed | None:
     """Return how the last write is followed, where that ends the rollout or is news after it.
 
     Before the end: seen as soon as a block of counts agrees with the write, else what the last
@@ -25,8 +32,10 @@ def conclude(state: RolloutState, now: float, rollout: str) -> Followed | None:
     following = state.following
     if following is None or state.delivery.has_to_write:
         return None
+    lived = state.lived_by(now) if lived is None else lived
+    clock = state.clock_at(now, lived)
     outcome = (
-        _judge_end(state, following, now)
+        _judge_end(state, following, clock)
         if following.outcome is None
         else _judge_change(state, following)
     )
@@ -37,6 +46,7 @@ def conclude(state: RolloutState, now: float, rollout: str) -> Followed | None:
     return Followed(
         rollout=rollout,
         at=now,
+        lived=lived,
         decision=following.decision,
         outcome=outcome,
         sentence=describe_outcome(state, following, outcome),
@@ -50,24 +60,26 @@ def conclude(state: RolloutState, now: float, rollout: str) -> Followed | None:
     )
 
 
-def is_watched(state: RolloutState, now: float) -> bool:
-    """Return whether an ended rollout's traffic is still looked at."""
+def is_watched(state: RolloutState, clock: float) -> bool:
+    """Return whether an ended rollout's traffic is still looked at; `clock` is the rollout's."""
     following = state.following
     if state.phase not in TERMINAL or following is None or following.ended_at is None:
         return False
-    is_recent = following.is_way_back and now - following.ended_at < WATCHED_FOR
+    is_recent = following.is_way_back and clock - following.ended_at < WATCHED_FOR
     return is_recent or following.blocks_next
 
 
-def _judge_end(state: RolloutState, following: Following, now: float) -> FollowOutcome | None:
+def _judge_end(state: RolloutState, following: Following, clock: float) -> FollowOutcome | None:
     if following.is_judged and not contradicts(state, following):
         return "seen"
-    is_over = now - following.begun_at - following.missed >= state.plan.spec.follows_within
+    is_over = clock - following.begun_clock - following.missed >= state.plan.spec.follows_within
     if state.abandoned is None and not is_over:
         return None
     # The last full block counts, unless what came after it speaks for a change.
     was_against = following.contradictions > 0 and not speaks_for_change(state, following)
-    return "not followed" if was_against or contradicts(state, following) else "not seen"
+    if was_against or contradicts(state, following) or needs_person(state, following):
+        return "not followed"
+    return "not seen"
 
 
 def _judge_change(state: RolloutState, following: Following) -> FollowOutcome | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rollout.decide.record.reasons import Reason
 from rollout.decide.rules import first_write, progress
 from rollout.decide.rules.choice import Choice, hold, pause, promote, roll_back
+from rollout.decide.rules.ramp import at_last_step
 from rollout.decide.rules.safety import CLIMBING, refused
 from rollout.decide.rules.view import View
 
@@ -17,13 +18,14 @@ _PRECONDITIONS = (
     *progress.ASKED,
     progress.baking,
     progress.near_harm,
+    progress.unevenly_labelled,
 )
 
 
 def late(view: View) -> Choice | None:
     """End a rollout that has no proof at its deadline, as the plan's `whenInconclusive` says."""
     due = view.state.due_at
-    if view.state.phase == "paused" or view.state.is_following or view.now < due:
+    if view.state.phase == "paused" or view.state.is_following or view.clock < due:
         return None
     return _end_inconclusive(view, due, Reason.INCONCLUSIVE)
 
@@ -55,14 +57,22 @@ def _end_inconclusive(view: View, since: float, *reasons: str) -> Choice | None:
 def _promote_if_ready(view: View, since: float, *reasons: str) -> Choice:
     """Promote without proof, unless a precondition of every step is not met.
 
+    It goes to the top of the ramp first, step by step: nobody has seen how the canary serves more
+    than it has. Journals without lived time are decided as they were.
+
     A canary that does not get its share of traffic, or of which that is unknown, is not promoted.
     It has the time of a blind hold plus a bake to get it; then the rollout is paused for a person.
     """
     against = next((choice for rule in _PRECONDITIONS if (choice := rule(view))), None)
+    is_below_top = view.state.is_lived and not at_last_step(view.state)
+    if against is None and is_below_top:
+        against = progress.onward(view)
     if against is None:
         return promote(view, *reasons)
     if against.action != "hold":
         return against
     spec = view.state.plan.spec
-    may_wait = view.now < since + spec.when_blind.hold + spec.ramp.bake
+    if view.state.is_lived:  # each step has its time
+        since = max(since, view.state.moved_at)
+    may_wait = view.clock < since + spec.when_blind.hold + spec.ramp.bake
     return (hold if may_wait else pause)(view, *reasons, Reason.NOT_PROMOTED, *against.reasons)

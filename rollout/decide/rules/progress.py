@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from rollout.decide.evidence.baseline import baseline_complete
-from rollout.decide.evidence.exposure import mirror_of
+from rollout.decide.evidence.blindness import has_unanswered_copies
+from rollout.decide.evidence.exposure import exposure_guardrail, mirror_of
+from rollout.decide.evidence.labels import list_uneven
 from rollout.decide.record.reasons import Reason
 from rollout.decide.record.split import Split
 from rollout.decide.rules import first_write
@@ -68,9 +70,9 @@ def blind(view: View) -> Choice | None:
 
 
 def learning(view: View) -> Choice | None:
-    """Hold the first step of a plan that declares pods until their past was read."""
+    """Hold the first step until stable's past was read, where it is to be."""
     state = view.state
-    is_needed = state.plan.spec.pods is not None and state.learned is None and not state.stepped
+    is_needed = state.reads_past and state.learned is None and not state.stepped
     return hold(view, Reason.LEARNING) if is_needed else None
 
 
@@ -85,7 +87,7 @@ def untested(view: View) -> Choice | None:
     reasons = tuple(Reason.NO_VALID_TEST.of(name) for name in sorted(state.unknown))
     if pods.when_unknown == "refuse":
         return hold(view, *reasons)
-    is_accepted = pods.when_unknown == "assume" or state.resumed_at > state.learned.at
+    is_accepted = pods.when_unknown == "assume" or state.resumed_at > state.learned_at
     return None if is_accepted else pause(view, *reasons)
 
 
@@ -115,9 +117,12 @@ def mirroring(view: View) -> Choice | None:
     state, mirror = view.state, mirror_of(view.state.plan)
     if mirror is None or state.wanted.way != "mirror":
         return None
-    is_over = view.now - (state.delivery.confirmed_at or view.now) >= mirror.lasts
+    is_over = view.clock - (state.delivery.confirmed_clock or view.clock) >= mirror.lasts
     if not is_over:
         return hold(view, Reason.MIRRORING)
+    name = exposure_guardrail(state.plan)
+    if has_unanswered_copies(state, state.guardrails[name]):
+        return hold(view, Reason.MIRRORING.of(name))
     return onward(view)
 
 
@@ -149,6 +154,21 @@ def near_harm(view: View) -> Choice | None:
     return hold(view, Reason.NEAR_HARM) if view.near_harm else None
 
 
+def unevenly_labelled(view: View) -> Choice | None:
+    """Hold a promotion while one version is labelled less often: its labels may be the good ones.
+
+    Steps go on, since harm is found all the same.
+    """
+    names = list_uneven(view.state)
+    reasons = [Reason.LABELS_DIFFER.of(name) for name in names]
+    return hold(view, *reasons) if reasons else None
+
+
+def before_promotion(view: View) -> Choice | None:
+    """Hold a promotion, or the holdback before it, that evidence stands against."""
+    return near_harm(view) or unevenly_labelled(view)
+
+
 def baking(view: View) -> Choice | None:
     """Hold until traffic agrees with the weight, the warm-up is over, and the bake time too."""
     state = view.state
@@ -170,12 +190,12 @@ def holding_back(view: View) -> Choice | None:
     state, holdback = view.state, view.state.plan.spec.holdback
     if state.phase != "holding back" or holdback is None:
         return None
-    if state.steady_at is None or state.delivery.confirmed_at is None:
+    if state.steady_at is None or state.delivery.confirmed_clock is None:
         return hold(view, Reason.AWAITING_TRAFFIC)
-    is_over = view.now - state.delivery.confirmed_at >= holdback.lasts
+    is_over = view.clock - state.delivery.confirmed_clock >= holdback.lasts
     if not is_over:
         return hold(view, Reason.HOLDING_BACK)
-    return near_harm(view) or promote(view, Reason.HELD_BACK)
+    return before_promotion(view) or promote(view, Reason.HELD_BACK)
 
 
 def proven(view: View) -> Choice | None:
@@ -184,7 +204,7 @@ def proven(view: View) -> Choice | None:
         return None
     split = held_back(view.state)
     step = Choice("hold back", split, (Reason.ALL_SAFE,)) if split else None
-    return near_harm(view) or step or promote(view, Reason.ALL_SAFE)
+    return before_promotion(view) or step or promote(view, Reason.ALL_SAFE)
 
 
 def onward(view: View) -> Choice | None:

@@ -100,7 +100,11 @@ def drifted(view: View) -> Choice | None:
         return None
     if phase in _PROMOTING:
         return pause(view, Reason.DRIFT.of("promoting"))
-    if view.state.plan.spec.on_drift == "pause":
+    policy = view.state.plan.spec.on_drift
+    # An edit that `revert` did not write over is another controller's, or one too many; and where
+    # our mark is gone with the weight, a rollback may have ended that this journal does not know.
+    is_kept = policy == "revert" and view.state.is_lived
+    if policy == "pause" or is_kept or view.state.is_mark_gone:
         return pause(view, Reason.DRIFT)
     return hold(view, Reason.DRIFT.of("adopted"))
 
@@ -124,16 +128,16 @@ def one_armed(view: View) -> Choice | None:
 def forgotten(view: View) -> Choice | None:
     """Roll back a pause that nobody ended in time: stable is known to be good."""
     paused = view.state.paused_at
-    if paused is None or view.now - paused < view.state.plan.spec.patience:
+    if paused is None or view.clock - paused < view.state.plan.spec.patience:
         return None
     return roll_back(view, Reason.PATIENCE_OVER)
 
 
 def long_blind(view: View) -> Choice | None:
     """Pause or roll back, as the plan says, when a guardrail is blind for too long."""
-    policy, resumed = view.state.plan.spec.when_blind, view.state.resumed_at
+    policy = view.state.plan.spec.when_blind
     # A resume starts the time again, so that a person can give a blind guardrail more of it.
-    over = [n for n, b in view.blind.items() if view.now - max(b.since, resumed) >= policy.hold]
+    over = [name for name in view.blind if view.blind_for(name) >= policy.hold]
     # A route that is not at stable yet gives an arm nothing to see; the deadline ends that wait.
     phase = view.state.phase
     is_climbing = phase in CLIMBING - {"retreated"} and not_at_stable(view) is None

@@ -22,12 +22,26 @@ class View:
     now: float
     blind: Mapping[str, Blind]
     judgement: Judgement
+    lived: float | None = None
+
+    @property
+    def clock(self) -> float:
+        """The rollout's clock, by which everything that lasts for a declared time is measured."""
+        return self.state.clock_at(self.now, self.lived)
+
+    def blind_for(self, name: str) -> float:
+        """Return for how long a guardrail is blind, from the first look that was, or a resume."""
+        state = self.state
+        since = self.blind[name].since
+        if state.is_lived:
+            since = state.blind_since.get(name, self.clock)
+        return self.clock - max(since, state.resumed_at)
 
     @cached_property
     def is_baked(self) -> bool:
         """Whether the bake time is over, counted from when the traffic agreed with the step."""
         steady = self.state.steady_at
-        return steady is not None and self.now - steady >= self.state.plan.spec.ramp.bake
+        return steady is not None and self.clock - steady >= self.state.plan.spec.ramp.bake
 
     @property
     def is_skewed(self) -> bool:
@@ -43,9 +57,12 @@ class View:
         return self.judgement.joint_share > NEAR
 
 
-def view(state: RolloutState, now: float) -> View:
-    """Judge the state at `now` and return the view for the rules."""
-    blind = blindness(state, now)
+def view(state: RolloutState, now: float, lived: float | None = None) -> View:
+    """Judge the state at `now` and return the view for the rules.
+
+    `lived` is the rollout's lived time in seconds; None: as the wall clock went on.
+    """
+    blind = blindness(state, now, lived)
     confidence, label = state.plan.spec.confidence, bool(observational(state.plan))
     guards = {
         guardrail.name: Guarded(
@@ -58,4 +75,4 @@ def view(state: RolloutState, now: float) -> View:
         for guardrail in state.plan.spec.guardrails
     }
     judgement = judge(guards, confidence.false_rollback, confidence.false_promotion)
-    return View(state, now, blind, judgement)
+    return View(state, now, blind, judgement, lived)

@@ -14,7 +14,8 @@ DELIVERY_MOVES:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from analysis.fast_replace import replace
@@ -87,9 +88,12 @@ class Delivery:
     retry_at: float = 0.0
     problem: str = ""
     confirmed_at: float | None = None
+    confirmed_clock: float | None = None  # the same moment by the rollout's clock
     previous: Split | None = None  # what the mesh showed before our last write
     replaced: Split | None = None  # what was wanted before the newest decision
     is_unclear: bool = False  # a write may have been carried out although it failed
+    decisions: Mapping[int, Split] = field(default_factory=dict)  # what each has wanted
+    written: int = 0  # the newest one that was written
 
     @property
     def is_open(self) -> bool:
@@ -106,6 +110,20 @@ class Delivery:
         """Whether the mesh refused the last attempt, so that a retry alone hardly helps."""
         return self.status in {"to try again", "refused"}
 
+    @property
+    def is_adopted(self) -> bool:
+        """Whether somebody's edit is wanted, so that no write of ours may bring it about."""
+        return self.decisions.get(self.decision, self.wanted) != self.wanted
+
+    def has_left(self, decision: int, split: Split) -> bool:
+        """Return whether a mark of this number and a split on the route may come of our writes.
+
+        Somebody may have edited what was written last. An older decision's mark stands by what that
+        wanted: else another journal has the same number.
+        """
+        is_newest = decision in {self.written, self.decision}
+        return decision in self.decisions and (is_newest or self.decisions[decision] == split)
+
     def awaits(self, decision: int) -> bool:
         """Return whether this decision is the one that the mesh still has to confirm."""
         return self.is_open and decision == self.decision
@@ -121,6 +139,7 @@ class Delivery:
             attempts=0,
             retry_at=at,
             is_unclear=False,
+            decisions={**self.decisions, decision: split},
         )
 
     def rewrite(self, decision: int, at: float) -> Delivery:
@@ -128,17 +147,19 @@ class Delivery:
         again = self.want(self.wanted, decision, at)
         return replace(again, is_unseen=False, problem="")
 
-    def confirm(self, at: float) -> Delivery:
-        """Return the delivery whose wanted split the mesh showed."""
+    def confirm(self, at: float, clock: float | None = None) -> Delivery:
+        """Return the delivery whose wanted split the mesh showed; `clock` is the rollout's."""
         return replace(
             self,
             status=self._after("confirmed"),
             confirmed=self.wanted,
             previous=self.confirmed if self.has_to_write else self.previous,
+            written=self.decision if self.has_to_write else self.written,
             is_unseen=False,
             attempts=0,
             problem="",
             confirmed_at=at,
+            confirmed_clock=at if clock is None else clock,
         )
 
     def fail(self, fact: RouteFailed, retry_at: float) -> Delivery:
@@ -165,7 +186,7 @@ class Delivery:
         wanted = self.confirmed
         return replace(self, status=self._after("withdrawn"), wanted=wanted, attempts=0, problem="")
 
-    def drift(self, split: Split, at: float) -> Delivery:
+    def drift(self, split: Split, at: float, clock: float | None = None) -> Delivery:
         """Return the delivery after an edit by somebody else: its split is wanted from now on."""
         return replace(
             self._end_attempts(),
@@ -173,6 +194,7 @@ class Delivery:
             wanted=split,
             confirmed=split,
             confirmed_at=at,
+            confirmed_clock=at if clock is None else clock,
         )
 
     def revert(self, at: float) -> Delivery:

@@ -42,7 +42,8 @@ class Following:
     contradicting: tuple[int, int] | None = None  # counts of the newest such block
     outcome: FollowOutcome | None = None
     sentence: str = ""  # of the outcome: the counts of later blocks say nothing about it
-    ended_at: float | None = None
+    ended_at: float | None = None  # by the rollout's clock, as `begun_clock`
+    begun_clock: float = 0.0
     vouched: HumanSaid | None = None  # the person who says that traffic follows
 
     @property

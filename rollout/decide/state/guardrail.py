@@ -6,10 +6,12 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from analysis.counting.counts import Counts
-from analysis.counting.cursor import Cursor
+from analysis.counting.cursor import Arm, Cursor
 from analysis.dispersion.estimate import Dispersion
-from analysis.verdict.late_start import log_harm
+from analysis.rates.late_starts import log_harm
 from analysis.verdict.sequential_test import Logs, SequentialTest
+from rollout.decide.record.tally import LookTally, Times
+from rollout.decide.state.traffic_tally import TrafficTally
 
 
 @dataclass(frozen=True)
@@ -24,11 +26,26 @@ class OffScale:
 
 
 @dataclass(frozen=True)
+class UnlabelledUnits:
+    """Units of unknown outcome since the rollout began, of all units."""
+
+    canary: int = 0
+    stable: int = 0
+    canary_units: int = 0
+    stable_units: int = 0
+
+
+@dataclass(frozen=True)
 class GuardrailState:
-    """One guardrail's newest samples (`cursor`) and what they are evidence of (`test`)."""
+    """One guardrail's newest samples and what they are evidence of (`test`).
+
+    `cursor` has the samples where the journal holds raw ones, `tally` their times where the
+    observer has counted them.
+    """
 
     test: SequentialTest
     cursor: Cursor = field(default_factory=Cursor)
+    tally: LookTally | None = None
     problem: str = ""
     problem_since: float | None = None  # since when the samples or the statistic have a problem
     # Canary exposures that stable's imply since the canary's last one. Many without a single
@@ -43,6 +60,9 @@ class GuardrailState:
     has_late_start: bool = False
     late_test: SequentialTest | None = None
     off_scale: OffScale | None = None
+    unlabelled: UnlabelledUnits | None = None  # None while every unit had its label
+    label_shares: tuple[float, ...] = ()  # capital of the test that both are labelled as often
+    labels: TrafficTally = field(default_factory=TrafficTally)
 
     @cached_property
     def logs(self) -> Logs:
@@ -52,6 +72,16 @@ class GuardrailState:
             return total
         late_harm = self.late_test.logs.harm if self.late_test else 0.0
         return replace(total, harm=log_harm(total.harm, late_harm))
+
+    def newest(self, arm: Arm) -> float | None:
+        """Return the unix time of that arm's newest counted sample; None if it has none."""
+        return self.cursor.newest(arm) if self.tally is None else self.tally.newest(arm)
+
+    def last_times(self, arm: Arm) -> Times:
+        """Return the times of the last counted samples of that arm's series, oldest first."""
+        if self.tally is not None:
+            return self.tally.last_times(arm)
+        return tuple(sorted(self.cursor.times(arm).items()))
 
     def held_back(self) -> GuardrailState:
         """Return this guardrail with its late bets started; bets that already run go on."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Literal
 
+from analysis.fast_replace import replace
 from rollout.decide.record.reasons import Reason, split_reason
 from rollout.decide.state.rollout import TERMINAL, HookAttempt, RolloutState
 from rollout.plan.model.hooks import Hook, Moment
@@ -52,7 +53,7 @@ def moment_of(state: RolloutState) -> Moment | None:
 
 def over(hook: Hook, call: HookAttempt) -> bool:
     """Return whether the hook has answered, or has used all its attempts."""
-    return not call.calling and (call.ok or call.attempt >= hook.attempts)
+    return not call.calling and (call.ok or call.attempt - call.spent >= hook.attempts)
 
 
 def call_of(state: RolloutState, hook: Hook) -> HookAttempt:
@@ -70,6 +71,15 @@ def failed(state: RolloutState) -> dict[str, str]:
     """Return failed hooks that stop the first step, and why; a later resume waives them."""
     gates = {hook.name for hook in _list_hooks(state) if hook.gates}
     return {name: state.calls[name].problem for name in unanswered(state) if name in gates}
+
+
+def call_anew(state: RolloutState, moment: Moment) -> dict[str, HookAttempt]:
+    """Return the calls of all hooks, where those of a moment that has come again begin anew."""
+    again = {hook.name for hook in _list_hooks(state) if hook.when == moment}
+    return {
+        name: replace(call, ok=False, spent=call.attempt) if name in again else call
+        for name, call in state.calls.items()
+    }
 
 
 def key_of(rollout: str, hook: str, attempt: int) -> str:

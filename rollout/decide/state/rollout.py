@@ -10,6 +10,8 @@ from analysis import sample_ratio
 from analysis.histograms.alternatives import HistogramTolerance
 from analysis.rates.rate import RateMargin
 from analysis.verdict.histogram_test import HistogramTest
+from analysis.verdict.limit_test import LimitTest
+from analysis.verdict.never_test import NeverTest
 from analysis.verdict.rate_test import RateTest
 from analysis.verdict.sequential_test import SequentialTest
 from rollout.decide.record.facts import Action, Decided, HumanSaid, Learned, Started
@@ -41,6 +43,12 @@ Phase = Literal[
 # `confirmed`: the object shows the split, and nothing more is awaited. `written`: it does, and the
 # traffic has to follow; the names of the ends say that this is over.
 Event = Action | End | Literal["confirmed", "withdrawn", "written"]
+
+LOST = -1
+"""Stands for a first write that the mesh shows and the journal lacks."""
+
+APART = 1.0
+"""Seconds between two clocks that show the same."""
 
 TERMINAL: frozenset[Phase] = frozenset({"promoted", "rolled back", "undone"})
 
@@ -93,7 +101,10 @@ MOVES: dict[tuple[Phase, Event], Phase] = {
 
 @dataclass(frozen=True)
 class HookAttempt:
-    """The state of a hook's calls: when the last one ended (`at`), when the next may begin."""
+    """The state of a hook's calls: when the last one ended (`at`), when the next may begin.
+
+    Attempts count on from one occasion to the next, so that no two calls have the same key.
+    """
 
     attempt: int = 0
     calling: bool = False
@@ -101,6 +112,7 @@ class HookAttempt:
     problem: str = ""
     at: float = 0.0
     again_at: float = 0.0
+    spent: int = 0  # attempts on earlier occasions: a hook may have several alarms to tell
 
 
 @dataclass(frozen=True)
@@ -109,6 +121,11 @@ class RolloutState:
 
     Times are unix seconds; None means that it has not happened. `delivery` says how far the last
     decision has come to the mesh.
+
+    `clock` is the rollout's own: its start and the seconds that it has lived through since. All
+    that lasts for a declared time is measured by it: `resumed_at`, `paused_at`, `steady_at`,
+    `put_back_at`, `learned_at`, `moved_at`, `blind_since`. In journals without lived time it is the
+    wall clock.
     """
 
     plan: Plan
@@ -120,6 +137,7 @@ class RolloutState:
     guardrails: Mapping[str, GuardrailState]
     shares: tuple[float, ...]
     traffic_tally: TrafficTally = field(default_factory=TrafficTally)
+    copy_tally: TrafficTally = field(default_factory=TrafficTally)  # of looks that held copies
     # What a segment of undeclared size got; `due` is what it would get if it were all requests.
     segment_tally: TrafficTally = field(default_factory=TrafficTally)
     untouched: TrafficTally = field(default_factory=TrafficTally)  # before our first write
@@ -139,15 +157,70 @@ class RolloutState:
     abandoned: HumanSaid | None = None  # ends a rollback whose mesh cannot be reached
     drifted: bool = False
     route_read: RouteRead | None = None  # what the mesh showed; None in journals from before it
-    first_write: int = 0  # the first decision that gave the canary weight; 0: nothing was written
+    led_before: tuple[str, ...] = ()  # by content: what is not ours, and routes we added it to
+    first_write: int = 0  # the first decision that gave the canary weight; 0: none was written
     put_back_at: float | None = None  # when somebody restored what our last write had changed
     policy_drift: str = ""
+    drift_writer: str = ""  # write id of another controller that moved the weights
+    is_mark_gone: bool = False  # all went back to stable, and our mark with it
+    reverts: int = 0  # edits that were written over since the newest move
     last: Decided | None = None
     move: Decided | None = None  # the newest decision about the mesh
     learned: Learned | None = None
     attempt: int = 1
     calls: Mapping[str, HookAttempt] = field(default_factory=dict)  # by hook
     uncalibrated: bool = False
+    reads_past: bool = False  # stable's past is read before the first step
+    clock: float = 0.0
+    is_lived: bool = False  # the journal has lived time, so nothing else moves the clock
+    noted_at: float = 0.0  # wall time of the newest entry with lived time
+    moved_at: float = 0.0  # of the newest decision about the mesh
+    resumed_wall: float = 0.0  # wall time of `resumed_at`
+    learned_at: float = 0.0
+    heard_at: float = 0.0  # time of the newest sample
+    heard_clock: float = 0.0  # when it was read
+    leapt_clock: float = -1.0  # when the wall clock was last seen to have leapt ahead
+    blind_since: Mapping[str, float] = field(default_factory=dict)  # first blind look, by guardrail
+
+    @property
+    def lived(self) -> float:
+        """Seconds that the rollout has lived through since its start."""
+        return self.clock - self.started_at
+
+    @property
+    def longest_gap(self) -> float:
+        """Seconds between two looks of which no more count as lived through."""
+        return max(3 * self.plan.spec.interval, 60.0)
+
+    def lived_by(self, now: float) -> float | None:
+        """Return the lived time in milliseconds' steps if the wall clock went on as before.
+
+        None in journals without lived time.
+        """
+        if not self.is_lived:
+            return None
+        return round(self.clock_at(now, None) - self.started_at, 3)
+
+    def clock_at(self, now: float, lived: float | None) -> float:
+        """Return the rollout's clock at a lived time; without one, as the wall clock went on."""
+        if not self.is_lived:
+            return now
+        if lived is None:
+            return self.clock + max(now - self.noted_at, 0.0)
+        return max(self.clock, self.started_at + lived)
+
+    def has_leapt(self, now: float, clock: float) -> bool:
+        """Return whether the wall clock has gone on for longer than the rollout's own.
+
+        The machine slept, or somebody set it, since the newest entry with lived time.
+        """
+        ahead = (now - self.noted_at) - (clock - self.clock)
+        return self.is_lived and ahead > APART
+
+    def estimate_clock(self, now: float) -> float:
+        """Return what the clock shows about now, for those who only look: entries come in looks."""
+        gap = min(max(now - self.noted_at, 0.0), self.longest_gap)
+        return self.clock + gap if self.is_lived else now
 
     @property
     def is_terminal(self) -> bool:
@@ -178,6 +251,23 @@ class RolloutState:
         delivery = self.delivery
         is_open = delivery.decision == self.first_write and delivery.wanted != delivery.confirmed
         return is_open and not delivery.is_unclear
+
+    @property
+    def before(self) -> tuple[str, ...] | None:
+        """What led to the canary before our first write; None while none can have arrived.
+
+        Only the route's own notes tell it where the journal does not (`knows_route`).
+        """
+        is_sent = self.first_write and not self.is_first_write_unsent
+        return self.led_before if is_sent and self.knows_route else None
+
+    @property
+    def knows_route(self) -> bool:
+        """Whether this journal holds what the route was before our first write.
+
+        Journals without a `RouteRead` do not, nor do those that lost the first write.
+        """
+        return self.route_read is not None and self.first_write != LOST
 
     @property
     def is_untouched(self) -> bool:
@@ -248,7 +338,7 @@ class RolloutState:
 
     @property
     def due_at(self) -> float:
-        """When the deadline passes (unix seconds); a holdback's time is added to it."""
+        """When the deadline passes, by the rollout's clock; a holdback's time is added to it."""
         spec = self.plan.spec
         held = spec.holdback.lasts if spec.holdback and self.phase == "holding back" else 0.0
         return self.resumed_at + spec.deadline + held
@@ -273,10 +363,14 @@ class RolloutState:
 
 def test_of(guardrail: Guardrail) -> SequentialTest:
     """Return the test of a guardrail's declared margin or tolerance, before any look."""
-    source = guardrail.source
-    if guardrail.margin is not None:
-        margin = RateMargin(ratio=guardrail.margin.ratio, absolute=guardrail.margin.absolute)
-        return RateTest(margin)
+    source = guardrail.metric
+    if guardrail.never is not None:
+        return NeverTest(guardrail.never.count)
+    if guardrail.limit is not None:
+        return LimitTest(guardrail.limit)
+    if (allowed := guardrail.bad_margin) is not None:
+        margin = RateMargin(ratio=allowed.ratio, absolute=allowed.absolute)
+        return RateTest(margin, has_crash_watch=guardrail.beyond is None)
     if guardrail.tolerance is None:
         raise ValueError(f"{guardrail.name} has neither margin nor tolerance")
     tolerance = HistogramTolerance(
@@ -287,7 +381,7 @@ def test_of(guardrail: Guardrail) -> SequentialTest:
 
 def begin_rollout(fact: Started) -> RolloutState:
     """Return the state right after a plan was accepted: no canary traffic and no evidence."""
-    plan = Plan.model_validate(fact.plan, context=RECORDED)
+    plan = Plan.model_validate(fact.plan, context=RECORDED).reading_at(fact.prometheus)
     nothing = Split(0, fact.total)
     has_holdback = bool(plan.spec.holdback)
     return RolloutState(
@@ -296,12 +390,17 @@ def begin_rollout(fact: Started) -> RolloutState:
         phase="waiting",
         started_at=fact.at,
         resumed_at=fact.at,
+        clock=fact.at,
+        is_lived=fact.lived is not None,
+        noted_at=fact.at,
+        resumed_wall=fact.at,
         delivery=Delivery(wanted=nothing, confirmed=nothing),
         guardrails={
-            g.name: GuardrailState(test_of(g), has_late_start=has_holdback)
+            g.name: GuardrailState(test_of(g), has_late_start=has_holdback and g.never is None)
             for g in plan.spec.guardrails
         },
         shares=sample_ratio.start(),
         attempt=fact.attempt,
         uncalibrated=fact.uncalibrated,
+        reads_past=fact.reads_past or plan.spec.pods is not None,
     )

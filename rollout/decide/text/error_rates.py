@@ -10,11 +10,15 @@ INDEPENDENT = "error rates assume independent requests"
 
 def is_independent(state: RolloutState, name: str) -> bool:
     """Return whether a guardrail's error rates assume independent requests."""
+    if not state.guardrails[name].test.weighs_evidence:
+        return False
     return state.learned is None or name in state.unknown or name not in state.learned.dispersions
 
 
 def rests_on(state: RolloutState, name: str) -> str:
     """Describe what a guardrail's error rates assume: independence, or its pods' history."""
+    if not state.guardrails[name].test.weighs_evidence:
+        return "one occurrence is judged by itself, outside of the error rates"
     if state.learned is None or is_independent(state, name):
         why = f" ({state.unknown[name]})" if name in state.unknown else ""
         return f"{INDEPENDENT}{why}"
@@ -24,7 +28,20 @@ def rests_on(state: RolloutState, name: str) -> str:
 def assumptions(state: RolloutState) -> list[str]:
     """Describe what the error rates assume; stated once, with the first step."""
     if state.plan.spec.pods is None:
-        return [f"{INDEPENDENT}, since the plan declares no pods"]
+        return _assumptions_without_pods(state)
     if state.learned is None or not (state.unknown or state.learned.dispersions):
         return [f"{INDEPENDENT}, since nothing of the pods' history is known"]
     return [f"{INDEPENDENT} for {name} ({why})" for name, why in sorted(state.unknown.items())]
+
+
+def _assumptions_without_pods(state: RolloutState) -> list[str]:
+    """Name what each guardrail's totals allow for, and what totals cannot show."""
+    names = [name for name, own in state.guardrails.items() if own.test.weighs_evidence]
+    learned = [name for name in names if not is_independent(state, name)]
+    if not learned:
+        why = "; ".join(f"{name}: {why}" for name, why in sorted(state.unknown.items()))
+        return [f"{INDEPENDENT}, since the plan declares no pods{f' ({why})' if why else ''}"]
+    texts = [f"{rests_on(state, name)} ({name})" for name in learned]
+    texts.append("differences between pods for good count as the version's: declare `pods`")
+    others = [name for name in names if name not in learned]
+    return [*texts, f"{INDEPENDENT} for {', '.join(others)}"] if others else texts

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from analysis.verdict.verdict import Judgement
+from rollout.decide.evidence.unlabelled import describe_unlabelled
 from rollout.decide.state.rollout import RolloutState
 from rollout.decide.text.error_rates import is_independent
 from rollout.decide.text.measurement import harmed, measured, proven, unproven
@@ -29,6 +30,8 @@ def describe_harm(state: RolloutState, name: str, judgement: Judgement) -> str:
         worst = sorted(readouts.items(), key=lambda item: -item[1].harm)[:_NAMED]
         texts = "; ".join(measured(guardrails[n], readout) for n, readout in worst)
         harm = f"the guardrails together are worse than allowed ({texts})"
+    elif guardrails[name].never is not None:  # no evidence, so there is no chance of an error
+        return harmed(guardrails[name], readouts[name])
     else:
         harm = harmed(guardrails[name], readouts[name])
     return f"{harm}; {describe_chance(state, judgement)}"
@@ -54,7 +57,10 @@ def describe_proof(state: RolloutState, judgement: Judgement) -> str:
 def describe_missing_proof(state: RolloutState, names: Sequence[str], judgement: Judgement) -> str:
     """Describe what is measured of guardrails that are not proven safe."""
     guardrails = _by_name(state)
-    return "; ".join(unproven(guardrails[name], judgement.readouts[name]) for name in names)
+    return "; ".join(
+        f"{unproven(guardrails[name], judgement.readouts[name])}{_note_unlabelled(state, name)}"
+        for name in names
+    )
 
 
 def _by_name(state: RolloutState) -> dict[str, Guardrail]:
@@ -63,3 +69,11 @@ def _by_name(state: RolloutState) -> dict[str, Guardrail]:
 
 def _assumes_independence(state: RolloutState) -> bool:
     return any(is_independent(state, name) for name in state.guardrails)
+
+
+def _note_unlabelled(state: RolloutState, name: str) -> str:
+    """Note what counts against the canary because nobody can tell what came of it."""
+    unlabelled, metric = state.guardrails[name].unlabelled, _by_name(state)[name].metric
+    if unlabelled is None:
+        return ""
+    return f"; {describe_unlabelled(unlabelled, metric)}, which counts against a promotion"

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from rollout.decide.evidence.following import count_silent, needed_requests
+from rollout.decide.evidence.following import (
+    contradicts,
+    count_silent,
+    needed_requests,
+    needs_person,
+)
 from rollout.decide.record.route_facts import FollowOutcome
 from rollout.decide.state.following import Following
 from rollout.decide.state.rollout import RolloutState
@@ -65,11 +70,11 @@ def describe_outcome(state: RolloutState, following: Following, outcome: FollowO
     written = percent(state.split.share if following.loser == "canary" else 1 - state.split.share)
     if outcome == "seen":
         return f"Traffic follows the last write: {counted}."
-    if outcome == "not seen":
+    if outcome == "not seen" or not contradicts(state, following):
         return (
             "Nobody can tell whether traffic follows the last write: "
             f"{_describe_lack(state, following, counted)}"
-            f"{'' if following.end == 'retreated' else _describe_hooks(loser)}."
+            f"{_describe_unseen(state, following, loser)}."
         )
     return (
         f"Traffic does not follow the last write: {counted}, but the object sends it "
@@ -87,7 +92,10 @@ def _describe_lack(state: RolloutState, following: Following, counted: str) -> s
     return f"{counted}{enough}"
 
 
-def _describe_hooks(loser: str) -> str:
+def _describe_unseen(state: RolloutState, following: Following, loser: str) -> str:
+    if following.end == "retreated":
+        is_pause = needs_person(state, following)
+        return f"; {loser} may still get requests: the rollout pauses" if is_pause else ""
     return (
         f"; look whether {loser} still gets requests before its pods go, hooks of the end are "
         "called only where they say `whenNotSeen: call`"

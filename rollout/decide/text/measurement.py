@@ -15,7 +15,9 @@ if TYPE_CHECKING:  # `surefoot check` describes plans without importing numpy
     from analysis.dispersion.estimate import Dispersion
     from analysis.verdict.readout import Readout
     from analysis.verdict.verdict import Judgement
+    from rollout.plan.fields.metric import DeclaredMetric
     from rollout.plan.model.guardrail import Guardrail
+    from rollout.plan.model.limits import Margin
 
 NEAR = 0.5
 """Share of a rollback's evidence of harm, in logs, above which no weight is raised."""
@@ -24,27 +26,91 @@ _NOTICED = 0.005  # share of a rollback's evidence below which no guardrail is w
 
 def allowance(guardrail: Guardrail) -> str:
     """Describe how much worse the plan allows: `10 % slower`, `0.02 lower`, `1 point above ...`."""
-    source, margin = guardrail.source, guardrail.margin
-    if margin is not None:
-        if margin.ratio == 1:
-            return f"{points(margin.absolute)} above stable"
-        plus = f" plus {points(margin.absolute)}" if margin.absolute else ""
-        return f"{decimal(margin.ratio)} times stable's{plus}"
-    high = "slower" if source.unit == "ms" else "higher"
+    metric = guardrail.metric
+    if guardrail.never is not None:
+        return f"{guardrail.never.count - 1:,} bad {metric.unit}"
+    if guardrail.limit is not None:
+        return f"{percent(guardrail.limit)} bad {metric.unit}"
+    if guardrail.beyond is not None:
+        return f"{_format_margin(guardrail.beyond.margin)} in the share {beyond(metric)}"
+    if guardrail.margin is not None:
+        return _format_margin(guardrail.margin)
+    high = "slower" if metric.is_time else "higher"
     return f"{_format_tolerance(guardrail, guardrail.tolerance or 0.0)} " + (
-        high if source.worse == "high" else "lower"
+        high if metric.worse == "high" else "lower"
     )
+
+
+def _format_margin(margin: Margin) -> str:
+    if margin.ratio == 1:
+        return f"{points(margin.absolute)} above stable"
+    plus = f" plus {points(margin.absolute)}" if margin.absolute else ""
+    return f"{decimal(margin.ratio)} times stable's{plus}"
+
+
+def beyond(metric: DeclaredMetric) -> str:
+    """Describe what is beyond a metric's edge: `slower than 250 ms`, `of 0.6 or less`."""
+    edge = metric.spell(metric.edge or 0.0)
+    if metric.worse == "low":
+        return f"of {edge} or less"
+    return f"{'slower than' if metric.is_time else 'above'} {edge}"
+
+
+def _shares(guardrail: Guardrail, readout: Readout) -> str:
+    """Describe both versions' shares beyond an edge.
+
+    `1.9 % of the canary's requests took longer than 250 ms, stable's 1.1 %`.
+    """
+    metric = guardrail.metric
+    edge = metric.spell(metric.edge or 0.0)
+    noun = "requests" if metric.is_time else f"{metric.unit}s"
+    above = "took longer than" if metric.is_time else "were above"
+    happened = f"were {edge} or less" if metric.worse == "low" else f"{above} {edge}"
+    canary, stable = (
+        percent(float(f"{bad / max(units, 1):.3g}"))
+        for bad, units in (
+            (readout.canary_bad, readout.canary),
+            (readout.stable_bad, readout.stable),
+        )
+    )
+    return f"{canary} of the canary's {noun} {happened}, stable's {stable}"
+
+
+def _now(guardrail: Guardrail, readout: Readout) -> str:
+    """Describe what is measured of units that are bad, or beyond an edge."""
+    if guardrail.limit is not None:
+        return f"{_share_alone(guardrail, readout)}"
+    if guardrail.beyond is not None:
+        return f"{_shares(guardrail, readout)}; {difference(readout)}"
+    return f"{bad_units(guardrail, readout)} {difference(readout)}"
+
+
+def _share_alone(guardrail: Guardrail, readout: Readout) -> str:
+    """Describe the canary's own share: `1.9 % of its requests are bad (1.2 to 2.7, allowed 2)`."""
+    share = percent(float(f"{readout.canary_bad / max(readout.canary, 1):.3g}"))
+    bounds = ""
+    if readout.low is not None and readout.high is not None:
+        bounds = f"{hundredths(max(readout.low, 0.0))} to {hundredths(readout.high)}, "
+    allowed = hundredths(guardrail.limit or 0.0)
+    unit = guardrail.metric.unit
+    return f"{share} of the canary's {unit} are bad ({bounds}allowed {allowed})"
+
+
+def _allowed(guardrail: Guardrail) -> str:
+    """Describe what is allowed where the measured shares are told with it."""
+    beyond_edge = guardrail.beyond
+    return _format_margin(beyond_edge.margin) if beyond_edge else allowance(guardrail)
 
 
 def bad_units(guardrail: Guardrail, readout: Readout) -> str:
     """Describe the units that count as bad: `failed requests`, `requests slower than 120 ms`."""
-    source = guardrail.source
+    metric = guardrail.metric
     if readout.edge is None:
-        return f"bad {source.unit}" if source.kind == "rate" else source.unit
+        return f"bad {metric.unit}" if metric.kind == "rate" else metric.unit
     edge = decimal(readout.edge)
-    if source.unit == "ms":
-        return f"requests slower than {edge} ms"
-    return f"{source.unit}s of {edge} or {'more' if source.worse == 'high' else 'less'}"
+    if metric.is_time:
+        return f"requests slower than {edge} {metric.unit}"
+    return f"{metric.unit}s of {edge} or {'more' if metric.worse == 'high' else 'less'}"
 
 
 def difference(readout: Readout) -> str:
@@ -61,17 +127,30 @@ def difference(readout: Readout) -> str:
     return f"{text} ({', '.join(details)})" if details else text
 
 
+def counted(guardrail: Guardrail, readout: Readout) -> str:
+    """Describe what must not happen: `1 of the canary's 3,215 outputs is bad`."""
+    bad, unit = readout.canary_bad, guardrail.metric.unit
+    verb = "is" if bad == 1 else "are"
+    return (
+        f"{bad or 'none':{',' if bad else ''}} of the canary's {readout.canary:,} {unit} {verb} bad"
+    )
+
+
 def measured(guardrail: Guardrail, readout: Readout) -> str:
     """Describe a measurement without a verdict."""
     if readout.estimate is None:
         return f"{guardrail.name}: nothing measured yet"
-    return f"{guardrail.name}: {bad_units(guardrail, readout)} {difference(readout)}"
+    return f"{guardrail.name}: {_now(guardrail, readout)}"
 
 
 def harmed(guardrail: Guardrail, readout: Readout) -> str:
     """Describe shown harm: `latency more than 10 % slower: requests slower than 120 ms ...`."""
-    worse = f"{guardrail.name} more than {allowance(guardrail)}"
-    return f"{worse}: {bad_units(guardrail, readout)} {difference(readout)}"
+    if guardrail.never is not None:
+        most = guardrail.never.count - 1
+        allowed = f"at most {most:,}" if most else "none"
+        return f"{guardrail.name}: {counted(guardrail, readout)}; this guardrail allows {allowed}"
+    worse = f"{guardrail.name} more than {_allowed(guardrail)}"
+    return f"{worse}: {_now(guardrail, readout)}"
 
 
 def unproven(guardrail: Guardrail, readout: Readout) -> str:
@@ -80,25 +159,29 @@ def unproven(guardrail: Guardrail, readout: Readout) -> str:
     if readout.estimate is None:
         return f"{guardrail.name}: nothing measured yet"
     off = off_edge(guardrail, readout)
-    text = f"not proven yet to be at most {allowance(guardrail)} ({share})"
-    now = f"{bad_units(guardrail, readout)} {difference(readout)}"
-    return f"{guardrail.name} {text}: {now}{f'; {off}' if off else ''}"
+    text = f"not proven yet to be at most {_allowed(guardrail)} ({share})"
+    return f"{guardrail.name} {text}: {_now(guardrail, readout)}{f'; {off}' if off else ''}"
 
 
 def proven(guardrail: Guardrail, readout: Readout) -> str:
     """Describe shown safety: `errors at most 0.89 points above stable (allowed 1)`."""
     name = guardrail.name
+    if guardrail.never is not None:
+        return f"{name}: {counted(guardrail, readout)}"
     if readout.high is None or readout.allowed is None:
         return f"{name} at most {allowance(guardrail)}"
     above = readout.high >= 0
     bound = f"at most {points(readout.high)} above" if above else f"{points(-readout.high)} below"
     bound = f"{bound if above else f'at least {bound}'} stable"
     allowed = f"allowed {hundredths(readout.allowed)}{'' if above else ' above'}"
-    if guardrail.margin is None:
+    if guardrail.limit is not None:
+        return f"{name}: {_share_alone(guardrail, readout)}"
+    if guardrail.bad_margin is None:
         where = bad_units(guardrail, readout)
         return f"{name} at most {allowance(guardrail)} ({where}: {bound}, {allowed})"
-    rule = "" if guardrail.margin.ratio == 1 else f": {allowance(guardrail)}"
-    return f"{name} {bound} ({allowed}{rule})"
+    rule = "" if guardrail.bad_margin.ratio == 1 else f": {_allowed(guardrail)}"
+    now = f"; {_shares(guardrail, readout)}" if guardrail.beyond else ""
+    return f"{name} {bound} ({allowed}{rule}{now})"
 
 
 def closest(judgement: Judgement) -> str:
@@ -119,7 +202,7 @@ def nearness(judgement: Judgement) -> str:
 
 def off_edge(guardrail: Guardrail, readout: Readout) -> str:
     """Explain which tolerance the buckets can prove; empty where an edge expresses the plan's."""
-    tolerance, relative = guardrail.tolerance, guardrail.source.relative
+    tolerance, relative = guardrail.tolerance, guardrail.metric.relative
     if tolerance is None or readout.edge is None or readout.partner is None:
         return ""
     gap = abs(readout.edge - readout.partner)
@@ -131,7 +214,12 @@ def off_edge(guardrail: Guardrail, readout: Readout) -> str:
 
 
 def spread(dispersion: Dispersion) -> str:
-    """Describe how pods differ: rates relative to their mean, shares beyond an edge in probits."""
+    """Describe how pods differ: rates relative to their mean, shares beyond an edge in probits.
+
+    Where only totals are known, it describes how they vary, and what that asks of harm.
+    """
+    if dispersion.by == "totals":
+        return _describe_totals(dispersion)
     return (
         f"bad units in bursts of {decimal(dispersion.cluster)}, pods that differ for good by "
         f"{decimal(dispersion.lasting**0.5)} sd ({dispersion.pods_stable} pods of stable, "
@@ -139,5 +227,17 @@ def spread(dispersion: Dispersion) -> str:
     )
 
 
+def _describe_totals(dispersion: Dispersion) -> str:
+    looks = f"{dispersion.ticks:,} looks of stable"
+    if dispersion.is_calm:
+        return f"bad units that come one by one, as in {looks}"
+    parts = [f"bad units in bursts of {decimal(dispersion.cluster)}"]
+    if dispersion.inflation > dispersion.cluster:
+        parts.append(f"totals that vary {decimal(dispersion.inflation)} times as independent ones")
+    if dispersion.trouble:
+        parts.append(f"troubles of up to {dispersion.trouble} looks, which harm must outlast")
+    return f"{', '.join(parts)}, as in {looks}"
+
+
 def _format_tolerance(guardrail: Guardrail, tolerance: float) -> str:
-    return percent(tolerance) if guardrail.source.relative else decimal(tolerance)
+    return percent(tolerance) if guardrail.metric.relative else decimal(tolerance)

@@ -84,6 +84,7 @@ _AFTER_HOLD: dict[str, Callable[[RolloutState], str]] = {
     ),
     Reason.BLIND: _after_blindness,
     Reason.EXPOSURE_MISMATCH: lambda _: "find the traffic that goes around the route",
+    Reason.LABELS_DIFFER: lambda _: "find why one version is labelled less often than the other",
     Reason.NOT_AT_STABLE: _after_wrong_route,
     Reason.RETREATED: _after_retreat,
     Reason.ROUTE_CONDITIONS: _after_conditions,

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from analysis.verdict.verdict import Judgement
 from rollout.decide.evidence.exposure import mirror_of
 from rollout.decide.record.reasons import Reason
+from rollout.decide.record.write_id import WriteId
 from rollout.decide.state.hooks import failed
 from rollout.decide.state.retreat import MOST
 from rollout.decide.state.rollout import RolloutState
@@ -46,6 +47,21 @@ def _describe_refusal(state: RolloutState, code: str) -> str:
 def _describe_drift(state: RolloutState, subject: str) -> str:
     policy = state.policy_drift
     edit = f"changed the policy ({policy})" if policy else "moved the weights"
+    if state.drift_writer:
+        writer = _name_writer(state.drift_writer)
+        return f"another controller moved the weights ({writer}), nothing is written over it"
+    if subject == "" and state.is_mark_gone and state.plan.spec.on_drift != "pause":
+        stable = state.versions[0]
+        is_reverting = state.plan.spec.on_drift == "revert"
+        left = "it is not written over" if is_reverting else "the ramp does not go on from there"
+        return (
+            f"all traffic went back to {stable} and our mark is gone, as at another controller's "
+            f"end, so {left}"
+        )
+    if subject == "" and state.plan.spec.on_drift == "revert":
+        return (
+            f"somebody else {edit} again and again, or after a refusal, so it is not written over"
+        )
     effect = {
         "": "and the plan pauses then",
         "promoting": "before the mesh confirmed the promotion",
@@ -61,9 +77,11 @@ def _describe_command(state: RolloutState, _: str) -> str:
     return f"asked by {state.asked.actor}{why}"
 
 
-def _describe_mirroring(state: RolloutState, _: str) -> str:
+def _describe_mirroring(state: RolloutState, subject: str) -> str:
     mirror = mirror_of(state.plan)
     lasts = duration(mirror.lasts) if mirror else ""
+    if subject:
+        return f"{subject} counts none of the newest copies that the canary gets"
     return f"the canary gets copies of requests for {lasts}, only a crash is judged by them"
 
 
@@ -87,8 +105,10 @@ def _describe_not_at_stable(state: RolloutState, _: str) -> str:
 
 def _name_writer(write_id: str) -> str:
     """Name who wrote an id: a rollout with its decision, or a mark of another kind."""
-    rollout, _, decision = write_id.rpartition("/")
-    return f"rollout {rollout} (decision {decision})" if rollout else f"{write_id}, not by us"
+    named = WriteId.parse(write_id)
+    if named is None:
+        return f"{write_id}, not by us"
+    return f"rollout {named.rollout} (decision {named.decision})"
 
 
 def _describe_unread_route(state: RolloutState, _: str) -> str:
@@ -132,6 +152,17 @@ def _describe_retreated(state: RolloutState, _: str) -> str:
     return f"{canary}'s endpoints are ready, so its labels or scrapes are at fault"
 
 
+def _describe_labels(state: RolloutState, name: str) -> str:
+    labels, canary = state.guardrails[name].labels, state.versions[1]
+    got, due = (
+        percent(round(count / max(labels.requests, 1), 4)) for count in (labels.canary, labels.due)
+    )
+    return (
+        f"{name}: {canary} has {got} of {labels.requests:,} labels, but {due} of the traffic, so "
+        "what is not labelled may be what is bad"
+    )
+
+
 def _mesh_problem(state: RolloutState) -> str:
     return f" ({state.route_problem})" if state.route_problem else ""
 
@@ -164,6 +195,7 @@ _BY_CODE: dict[str, Callable[[RolloutState, str], str]] = {
         f"traffic contradicts the weight: {state.traffic_tally}"
     ),
     Reason.FOLLOWING: lambda state, _: describe_waiting(state),
+    Reason.LABELS_DIFFER: _describe_labels,
     Reason.HELD_BACK: lambda state, _: "no harm while {} of traffic stayed on {} for {}".format(
         *_describe_holding_back(state)
     ),

@@ -14,6 +14,7 @@ from rollout.decide.state.rollout import RolloutState
 from rollout.decide.text.arms import describe_other_routes, describe_unknown_endpoints
 from rollout.decide.text.comparison import exposed, format_split, observational
 from rollout.decide.text.error_rates import assumptions
+from rollout.decide.text.lived import describe_unlived_deadline
 from rollout.decide.text.next_step import next_step
 from rollout.decide.text.numbers import join
 from rollout.decide.text.reasons import describe_reason
@@ -25,6 +26,8 @@ class SentenceView(Protocol):
 
     @property
     def now(self) -> float: ...
+    @property
+    def clock(self) -> float: ...
     @property
     def blind(self) -> Mapping[str, Blind]: ...
     @property
@@ -62,6 +65,8 @@ def sentence(
         explanations += describe_other_routes(state)
     if label := observational(state.plan):
         explanations.append(label)
+    if late := describe_unlived_deadline(state, view.now, view.clock):
+        explanations.append(late)
     if following := next_step(state, action, reasons):
         explanations.append(f"next: {following}")
     return f"{head}: {'; '.join(explanations)}."

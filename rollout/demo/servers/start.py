@@ -70,7 +70,7 @@ def start_envoy(
     Raises SurefootError.
     """
     binary = envoy_binary()
-    folder = folder.resolve()
+    folder = folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
     file, settings = folder / ROUTES, folder / "envoy.json"
     if not file.exists():

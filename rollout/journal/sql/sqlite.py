@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError
 
 from rollout.errors import InputError, JournalError
 from rollout.journal import file_lock
+from rollout.journal.location import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +45,7 @@ class SqliteFile:
 
     def __init__(self, path: Path, *, may_make: bool, patience: float) -> None:
         # Resolved, because SQLite puts the write-ahead log next to the file that a link points to.
-        self.path, self._patience = path.resolve(), patience
+        self.path, self._patience = resolve(path), patience
         if not self.path.exists():
             if not may_make:
                 raise InputError(f"there is no journal at {self.path}")
@@ -101,6 +102,8 @@ class SqliteFile:
             if not isinstance(cause, sqlite3.Error):
                 raise
             raise _as_journal_error(self.path, cause) from error
+        except UnicodeDecodeError as error:  # of the file's text, its schema's too
+            raise JournalError(f"the journal {self.path} is damaged: {error.reason}") from error
 
     def close(self) -> None:
         self.engine.dispose()

@@ -15,7 +15,7 @@ import sqlalchemy as sql
 from sqlalchemy.exc import ArgumentError, IntegrityError
 
 from rollout.errors import InputError, JournalError, JournalMovedError
-from rollout.journal.hash_chain import START, Row, check_kept, check_last, parse, seal_all, verify
+from rollout.journal.hash_chain import START, NewestRow, Row, parse, seal_all, verify
 from rollout.journal.jsonl import RECORDING
 from rollout.journal.location import JournalLocation, is_url, shown
 from rollout.journal.scan import AT_ONCE, check_picked, parts
@@ -60,6 +60,7 @@ class SqlJournal:
         readonly: bool = False,
         patience: float = 5,
     ) -> None:
+        self._known = NewestRow()
         may_make = create and not readonly
         self.database = _make_database(
             where, may_make=may_make, readonly=readonly, patience=patience
@@ -81,7 +82,7 @@ class SqlJournal:
                     last = tables.last(connection)
                     # Never seal onto an altered row: the new hash would vouch for it.
                     verify([last] if last.seq else [], _stand_in_before(last))
-                    check_last(last, after)
+                    self._known.check_last(last, after)
                     entries: list[Entry] = []
                     for start in range(0, len(facts), AT_ONCE):
                         batch = facts[start : start + AT_ONCE]
@@ -92,6 +93,7 @@ class SqlJournal:
                         last = rows[-1]
             except IntegrityError as error:  # somebody wrote without taking the lock
                 raise JournalMovedError("another writer appended to the journal first") from error
+        self._known.note(last)
         return entries
 
     def rows(self, after: int = 0) -> list[Row]:
@@ -165,10 +167,12 @@ class SqlJournal:
         values = {"after": after} | ({"most": most} if most else {})
         statement = tables.PART if most else tables.FROM
         selected = [] if self._empty else self._select(statement, values)
-        check_kept(after, is_present=bool(selected) and selected[0][0].seq == after)
+        self._known.check_kept(after, selected[0][0] if selected else None)
         verify(
             [row for row, _ in selected], START if not after else _stand_in_before(selected[0][0])
         )
+        if selected:
+            self._known.note(selected[-1][0])
         return selected[1:] if after else selected
 
     def _select(self, statement: sql.Select[Any], values: dict[str, Any]) -> list[Stored]:

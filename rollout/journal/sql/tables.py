@@ -115,7 +115,7 @@ def marked(connection: sql.Connection, names: list[str]) -> bool:
 
 
 def _check_revision(revisions: list[str]) -> None:
-    newer = ", ".join(sorted(set(revisions) - set(REVISIONS)))
+    newer = ", ".join(sorted(set(map(str, revisions)) - set(REVISIONS)))
     if newer:
         raise JournalError(
             f"was written by a newer Surefoot (schema {newer}, this one knows up to "

@@ -51,7 +51,9 @@ class StatusSync:
             if reading.reason != "Accepted":
                 events.append(refused(resource, reading, now))
             story = self._load_evidence(latest, story)
-            status = redact_values(_compute_status(latest, reading, story, now, stable))
+            status = redact_values(
+                _compute_status(latest, reading, story, now, stable), has_lines=True
+            )
             computed = self._computed[name] = ComputedStatus(basis, status)
         if events or resource.get("status") != computed.status:
             uid, version = (resource["metadata"][key] for key in ("uid", "resourceVersion"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from pydantic import ValidationError
 
@@ -18,6 +19,7 @@ from rollout.plan.kube.resource import describe_mistakes, name_of, plan_of
 from rollout.plan.kube.trigger import TriggerStatus, fixed_arms, plan_for, watched_of
 from rollout.plan.model.plan import Plan
 from rollout.redact import redact
+from rollout.tick.bulkheads import Bulkheads
 from rollout.tick.fleet import Fleet
 
 _REMEMBERED = 100  # versions in `status.acted`; plans and the journal reach further back
@@ -48,16 +50,23 @@ def desired_plans(
     deployments: Sequence[Json],
     has_plan: Callable[[str], bool],
     fleet: Fleet,
+    bulkheads: Bulkheads,
 ) -> dict[str, DesiredPlan]:
     """Return what every trigger wants, by the trigger's `namespace/name`.
 
-    `has_plan` tells whether a plan of this `namespace/name` exists or is in the journal.
+    `has_plan` tells whether a plan of this `namespace/name` exists or is in the journal. A trigger
+    that cannot be read wants nothing; `bulkheads` tells why.
     """
     by_name = {name_of(deployment): deployment for deployment in deployments}
-    return {
-        name_of(trigger): _desire(trigger, _evaluate(trigger, by_name, has_plan, fleet))
+
+    def desire(trigger: Json) -> DesiredPlan:
+        return _desire(trigger, _evaluate(trigger, by_name, has_plan, fleet))
+
+    desired = {
+        name_of(trigger): bulkheads.run(name_of(trigger), partial(desire, trigger))
         for trigger in triggers
     }
+    return {name: wanted for name, wanted in desired.items() if wanted is not None}
 
 
 def _desire(trigger: Json, outcome: TriggerOutcome) -> DesiredPlan:

@@ -10,6 +10,7 @@ from rollout.errors import ClusterError
 from rollout.kube.kinds import ROLLOUT_PLAN, ROLLOUT_TRIGGER, Json, Kind
 from rollout.operate.plan_cache import Resources
 from rollout.operate.triggers.plans import DesiredPlan, desired_plans
+from rollout.tick.bulkheads import Bulkheads
 from rollout.tick.fleet import Fleet
 
 _LEAST, _MOST = 0.5, 30.0  # seconds between two attempts, growing while they fail
@@ -38,11 +39,11 @@ class Triggers:
         self._desired: dict[str, DesiredPlan] = {}  # replaced as a whole, so no lock is needed
         self._retries: dict[str, tuple[int, float]] = {}  # failures and due time, by trigger
 
-    def consider(self, has_plan: Callable[[str], bool], fleet: Fleet) -> None:
+    def consider(self, has_plan: Callable[[str], bool], fleet: Fleet, bulkheads: Bulkheads) -> None:
         """Compute the desired plans again, unless one of the two caches is not filled yet."""
         triggers, deployments = self._triggers.list(), self._deployments.list()
         if triggers is not None and deployments is not None:
-            self._desired = desired_plans(triggers, deployments, has_plan, fleet)
+            self._desired = desired_plans(triggers, deployments, has_plan, fleet, bulkheads)
 
     def publish(self, maker: PlanWriter, now: float) -> None:
         """Create the desired plans and write the triggers' statuses.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
@@ -15,14 +16,16 @@ from rollout.plan.fields.units import SHARE, WEIGHT, Duration, Percent
 _NAME = r"^[a-z0-9]([-a-z0-9.]{0,52}[a-z0-9])?$"
 _NAMESPACE = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 _WORD = r"^[A-Za-z0-9][-A-Za-z0-9_.]{0,62}$"
-_LABEL = r"^[a-zA-Z_][a-zA-Z0-9_]*$"
+LABEL = r"^[a-zA-Z_][a-zA-Z0-9_]*$"
+_VERSION = r"^[^\s\x00-\x1f\x7f-\x9f]([^\x00-\x1f\x7f-\x9f]{0,251}[^\s\x00-\x1f\x7f-\x9f])?$"
 _URL = r"^https?://[^\s/]"
 
 SPELLED = {
     _NAME: "lower-case letters, digits, `-` and `.`, at most 54, a letter or digit at each end",
     _NAMESPACE: "lower-case letters, digits and `-`, at most 63, a letter or digit at each end",
     _WORD: "letters, digits, `-`, `_` and `.`, at most 63, beginning with a letter or digit",
-    _LABEL: "a Prometheus label name: letters, digits and `_`",
+    LABEL: "a Prometheus label name: letters, digits and `_`",
+    _VERSION: "text of at most 253 characters, without blanks at its ends",
     _URL: "an address that begins with http:// or https://",
 }
 
@@ -31,6 +34,11 @@ def spelled(pattern: str, words: str) -> str:
     """Register the wording of a pattern's mistakes, and return the pattern."""
     SPELLED[pattern] = words
     return pattern
+
+
+def is_word(text: str) -> bool:
+    """Return whether a text can name an object of a mesh, and be the value of a label there."""
+    return re.fullmatch(_WORD, text) is not None
 
 
 class Model(BaseModel):
@@ -50,16 +58,22 @@ def written(default: str, description: str) -> Any:
 # rules that are newer than it must not refuse it.
 RECORDED = {"recorded": True}
 
+
+def is_recorded(info: ValidationInfo) -> bool:
+    """Return whether a plan is read from a journal."""
+    return bool(isinstance(info.context, dict) and info.context.get("recorded"))
+
+
 MOST = 0.99
 TOO_MUCH = "a canary weight is at most 99 %: the promotion itself goes to 100 %"
 
 
 def _check_rung(value: float) -> float:
+    if value > 1:
+        raise fault("P006", TOO_MUCH)
     steps = value * 10_000  # in the smallest steps of a split, 0.01 %
     if steps < 1 - 1e-9 or abs(steps - round(steps)) > 1e-6:
         raise fault("P009", "a weight is a multiple of 0.01 %, the smallest that a split can hold")
-    if value > 1:
-        raise fault("P006", TOO_MUCH)
     return round(value, 4)
 
 
@@ -74,7 +88,7 @@ def check_apart(canary: str, info: ValidationInfo) -> str:
 
     Between equal destinations a rollout would move nothing. Plans in a journal are exempt.
     """
-    if canary == info.data.get("stable") and info.context != RECORDED:
+    if canary == info.data.get("stable") and not is_recorded(info):
         raise fault("P012", "stable uses the same one")
     return canary
 
@@ -96,7 +110,8 @@ Name = Annotated[str, Field(pattern=_NAME)]
 Namespace = Annotated[str, Field(pattern=_NAMESPACE)]
 DnsLabel = Namespace
 Word = Annotated[str, Field(pattern=_WORD)]
-Label = Annotated[str, Field(pattern=_LABEL)]
+VersionText = Annotated[str, Field(pattern=_VERSION)]
+Label = Annotated[str, Field(pattern=LABEL)]
 Url = Annotated[str, Field(pattern=_URL)]
 Text = Annotated[str, Field(min_length=1)]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]

@@ -30,6 +30,16 @@ CODES: dict[str, str] = {
     "P019": "A comparison with the time before a switch, although stable still serves requests.",
     "P021": "A policy that the mesh does not support, or without the object that holds it.",
     "P022": "An object to create, with a key too few or too many.",
+    "P023": "A label's value that is no regular expression, or looks like one and is none.",
+    "P024": "A version that cannot name a destination, where the plan names none.",
+    "P025": "A metric template whose name is taken.",
+    "P026": "A share beyond an edge that does not fit the metric's values.",
+    "P030": "A name that no service of the mesh document has.",
+    "P031": "Fallbacks that lead back to where they began.",
+    "P032": "mTLS with a service outside of the mesh.",
+    "P033": "A split that is no plan: it needs two Services of the mesh, whose weights make 100.",
+    "P034": "What a target refuses: it cannot be had there, or needs an option.",
+    "P035": "Fallbacks that follow on each other without an end in sight.",
 }
 
 
@@ -54,7 +64,8 @@ def markdown() -> str:
     rows = "\n".join(f"| {code} | {meaning} |" for code, meaning in CODES.items())
     return (
         "# Mistakes in plans\n\n"
-        "`surefoot check PLAN...` prints every mistake as `file:line:column code message`.\n"
+        "`surefoot check PLAN...` prints every mistake as `file:line:column code message`, and so\n"
+        "does `surefoot mesh check FILE...` for [mesh documents](mesh-document.md) (P030 and on).\n"
         "The codes are stable: a code is never given another meaning.\n\n"
         f"| code | meaning |\n|---|---|\n{rows}\n"
     )

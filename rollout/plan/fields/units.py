@@ -70,6 +70,16 @@ def duration(value: float) -> str:
     return "".join(terms[:2]) or "0s"
 
 
+def exact_duration(value: float) -> str:
+    """Format seconds as the Gateway API spells them: `5400.25` becomes `1h30m250ms`."""
+    rest, terms = round(value * 1000), []
+    for unit, size in (("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)):
+        count, rest = divmod(rest, size)
+        if count:
+            terms.append(f"{count}{unit}")
+    return "".join(terms) or "0s"
+
+
 # A dumped plan must itself be a valid plan, so quantities are written back with their unit.
 Duration = Annotated[
     float,

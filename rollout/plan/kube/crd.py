@@ -13,16 +13,27 @@ from typing import Any
 
 import yaml
 
-from rollout.plan.fields.templates import TEMPLATES
+from rollout.plan.kube.json_schema import bound_lists
 from rollout.plan.kube.status import COLUMNS, Status
 from rollout.plan.model.plan import Plan
+from rollout.plan.model.templates import METRICS
 
 GROUP, VERSION, PLURAL, KIND = "surefoot.dev", "v1alpha1", "rolloutplans", "RolloutPlan"
 
 Json = dict[str, Any]
 
 _BOUNDS = ("minimum", "maximum")
-_SHARED = ("description", "type", "format", "pattern", "enum", "minLength", "minItems", *_BOUNDS)
+_SHARED = (
+    "description",
+    "type",
+    "format",
+    "pattern",
+    "enum",
+    "minLength",
+    "minItems",
+    "minProperties",
+    *_BOUNDS,
+)
 
 
 def definition() -> Json:
@@ -68,7 +79,7 @@ def definition_text(content: Json | None = None, option: str = "--crd") -> str:
 def _build_document() -> Json:
     """The schema of a whole resource: name and spec as in a plan's file, and the status."""
     schema = Plan.model_json_schema()
-    document = structural(schema, schema["$defs"])
+    document: Json = bound_lists(structural(schema, schema["$defs"]))
     name = document["properties"]["metadata"]["properties"]["name"]
     document["properties"]["metadata"] = {"type": "object", "properties": {"name": name}}
     document["properties"]["status"] = _build_status()
@@ -99,6 +110,8 @@ def structural(schema: Mapping[str, Any], refs: Mapping[str, Any]) -> Json:
     if branches:
         return _copy_keywords(schema) | _merge_alternatives(branches, refs)
     converted = _copy_keywords(schema)
+    if isinstance(schema.get("type"), list):  # a structural schema has no such choice
+        return {"description": schema["description"], "x-kubernetes-preserve-unknown-fields": True}
     if "properties" in schema:
         fields = schema["properties"].items()
         converted["properties"] = {key: structural(field, refs) for key, field in fields}
@@ -166,14 +179,26 @@ def _merge_kinds(kinds: list[Json]) -> Json:
     }
 
 
-def _require_margin_or_tolerance() -> Json:
-    """Require a margin or a tolerance, depending on the template."""
-    return {"oneOf": [_require_for_kind("rate", "margin"), _require_for_kind("shape", "tolerance")]}
+def _require_metric_and_limit() -> Json:
+    """Require one metric, and one limit that fits it."""
+    of_values = ("tolerance", "slower", "above", "below")
+    limits = [
+        _fits("margin", "histogram", "shape"),
+        _fits("never", "histogram", "shape"),
+        _fits("limit", "histogram", "shape"),
+        *(_fits(key, "counter", "rate") for key in of_values),
+    ]
+    one_metric = _require_one_of("template", "counter", "histogram")()
+    # The operator reads no folder of templates.
+    shipped = {"properties": {"template": {"enum": sorted(METRICS)}}}
+    return {"allOf": [one_metric, shipped, {"oneOf": limits}]}
 
 
-def _require_for_kind(kind: str, key: str) -> Json:
-    names = sorted(name for name, template in TEMPLATES.items() if template.kind == kind)
-    return {"properties": {"template": {"enum": names}}, "required": [key]}
+def _fits(key: str, other: str, other_kind: str) -> Json:
+    """A limit and what it does not fit: a declared metric, or the shipped templates of a kind."""
+    names = sorted(name for name, metric in METRICS.items() if metric.kind == other_kind)
+    is_other = {"required": ["template"], "properties": {"template": {"enum": names}}}
+    return {"required": [key], "not": {"anyOf": [{"required": [other]}, is_other]}}
 
 
 def _require_one_of(*keys: str) -> Callable[[], Json]:
@@ -181,7 +206,7 @@ def _require_one_of(*keys: str) -> Callable[[], Json]:
 
 
 RULES: dict[str, Callable[[], Json]] = {
-    "Guardrail": _require_margin_or_tolerance,
+    "Guardrail": _require_metric_and_limit,
     "BlueGreen": _require_one_of("holdback", "before"),
     "Route": _require_one_of("envoy", "istio", "gateway"),
     "GatewayRoute": _require_one_of("httpRoute", "grpcRoute"),

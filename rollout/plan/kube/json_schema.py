@@ -1,15 +1,18 @@
-"""The plan's JSON Schema (draft 2020-12), for editors and for programs in other languages."""
+"""JSON Schemas (draft 2020-12) of plans and other documents, for editors and other languages."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
+from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
 from rollout.plan.model.plan import Plan
+from rollout.plan.reading.bounds import MOST_ENTRIES
 
 ID = "https://surefoot.dev/schemas/v1alpha1/rolloutplan.json"
+TEMPLATE_ID = "https://surefoot.dev/schemas/v1alpha1/metrictemplate.json"
 
 
 class _Untitled(GenerateJsonSchema):
@@ -19,15 +22,26 @@ class _Untitled(GenerateJsonSchema):
         return False
 
 
-def schema() -> dict[str, Any]:
-    """The schema of one plan document, as plain data."""
-    body = Plan.model_json_schema(schema_generator=_Untitled)
-    return {"$schema": _Untitled.schema_dialect, "$id": ID} | _tidy(body)
+def schema(model: type[BaseModel] = Plan, identity: str = ID) -> dict[str, Any]:
+    """The schema of one document, as plain data; the lists of a plan are bounded."""
+    body: Any = _tidy(model.model_json_schema(schema_generator=_Untitled))
+    bounded: dict[str, Any] = bound_lists(body) if model is Plan else body
+    return {"$schema": _Untitled.schema_dialect, "$id": identity} | bounded
 
 
-def schema_text() -> str:
+def bound_lists(value: Any) -> Any:
+    """Return a schema whose lists have no more entries than a plan may have."""
+    if isinstance(value, list):
+        return [bound_lists(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    bounded = {key: bound_lists(inner) for key, inner in value.items()}
+    return bounded | ({"maxItems": MOST_ENTRIES} if value.get("type") == "array" else {})
+
+
+def schema_text(model: type[BaseModel] = Plan, identity: str = ID) -> str:
     """The text of the schema, as it is printed and as it is in the repository."""
-    return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(schema(model, identity), indent=2, ensure_ascii=False) + "\n"
 
 
 def _tidy(value: Any) -> JsonSchemaValue | Any:

@@ -9,26 +9,39 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from rollout.answers.json_text import check_depth, parse_json
 from rollout.errors import Mistake, PlanError
 from rollout.plan.model.plan import Plan
+from rollout.plan.reading.bounds import find_excess, too_large
 from rollout.plan.reading.load import load
-from rollout.plan.reading.positions import Path
+from rollout.plan.reading.positions import Path, is_text, shown
 
 Json = dict[str, Any]
 
 APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
-def plan_of(resource: Json) -> Plan:
+def plan_of(resource: Json, context: Any = None) -> Plan:
     """Read the plan that a resource declares, without its status and its other metadata.
 
-    Raises PlanError. Its line numbers are those of `text_of`; `told` turns them into paths.
+    With `RECORDED` as the context, by the rules for a plan of a journal. Raises
+    PlanError. Its line numbers are those of `text_of`; `describe_mistakes` turns them into paths.
     """
     try:
-        return Plan.model_validate(_build_document(resource))
-    except ValidationError:  # parsed again as text, to get positions and messages for users
-        (plan,) = load(text_of(resource), name_of(resource))
-        return plan
+        document = _build_document(resource)
+        check_depth(document)
+        text = json.dumps(document, ensure_ascii=False)
+        if problem := too_large(len(text)):
+            raise PlanError([Mistake(name_of(resource), 1, 1, "P001", problem)])
+        if is_text(text) and not any(find_excess(document)):
+            return Plan.model_validate(document, context=context)
+    except ValidationError:
+        pass
+    except ValueError as error:
+        raise PlanError([Mistake(name_of(resource), 1, 1, "P001", str(error))]) from None
+    # Parsed again as text, to get positions and messages for users.
+    (plan,) = load(text_of(resource), name_of(resource), context)
+    return plan
 
 
 def name_of(resource: Json) -> str:
@@ -52,6 +65,8 @@ def _build_document(resource: Json) -> Json:
 
 def describe_mistakes(resource: Json, error: PlanError) -> list[str]:
     """Format each mistake as `path: code message`."""
+    if all((mistake.line, mistake.column) == (1, 1) for mistake in error.mistakes):
+        return [_format_mistake(mistake, {}) for mistake in error.mistakes]
     positions = [*_walk_positions(yaml.compose(text_of(resource)), ())]
     # A mapping begins where its first key does. The mapping comes first; reversed, it wins.
     paths = dict(reversed(positions))
@@ -65,7 +80,7 @@ def _format_mistake(mistake: Mistake, paths: dict[tuple[int, int], Path]) -> str
 
 
 def _format_path(path: Path) -> str:
-    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    steps = (f"[{step}]" if isinstance(step, int) else f".{shown(step)}" for step in path)
     return "".join(steps).removeprefix(".") or "the plan"
 
 
@@ -93,7 +108,7 @@ def as_applied(resource: Json) -> Any:
     stored = resource.get("spec")
     try:
         annotation = resource["metadata"]["annotations"][APPLIED]
-        applied = json.loads(annotation)["spec"]
+        applied = parse_json(annotation)["spec"]
     except (KeyError, TypeError, ValueError):
         return stored
     return applied if _is_subset(stored, applied) else stored

@@ -12,9 +12,10 @@ from pydantic import Field, model_validator
 
 from rollout.plan.fields.base import Model, ObjectName
 from rollout.plan.kube import crd
+from rollout.plan.kube.json_schema import bound_lists
 from rollout.plan.kube.resource import as_applied
+from rollout.plan.model.mesh.route import only
 from rollout.plan.model.plan import Spec
-from rollout.plan.model.route import only
 
 KIND = "RolloutTrigger"
 LABEL = "surefoot.dev/trigger"  # on every plan that a trigger created
@@ -152,7 +153,7 @@ def _build_document() -> Json:
     watched = crd.structural(
         schema := WatchedDeployments.model_json_schema(), schema.get("$defs", {})
     )
-    plan = crd.structural(schema := Spec.model_json_schema(), schema["$defs"])
+    plan = bound_lists(crd.structural(schema := Spec.model_json_schema(), schema["$defs"]))
     del plan["properties"]["canary"]
     plan["required"].remove("canary")
     for mesh, key in _ARMS:

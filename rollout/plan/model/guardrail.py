@@ -1,84 +1,55 @@
-"""Guardrails: what must not get worse, and how much worse is still acceptable."""
+"""Guardrails: what must not get worse, and by which metric."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cached_property
+from typing import Any, Self
 
-from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
-from rollout.plan.fields.base import Label, Model, Number, Text, Word, written
-from rollout.plan.fields.codes import fault
-from rollout.plan.fields.templates import TEMPLATES, Template
-from rollout.plan.fields.units import Duration, PercentOrNumber
+from rollout.plan.fields.base import Model, Number, Word, written
+from rollout.plan.fields.codes import fault, raise_at
+from rollout.plan.fields.metric import DeclaredMetric
+from rollout.plan.fields.units import Duration
+from rollout.plan.model.labels import Labels
+from rollout.plan.model.limits import Above, Below, Limit, Margin, Never, Slower, Tolerance
+from rollout.plan.model.mesh.route import exactly_one, only
+from rollout.plan.model.metric import Counter, Histogram
+from rollout.plan.model.prometheus import PrometheusServer
+from rollout.plan.model.template import MetricTemplate, declared_metric
+from rollout.plan.model.templates import METRICS
 
-
-def _check_tolerance(value: float) -> float:
-    if value == 0:
-        raise fault(
-            "P007",
-            "a tolerance of 0 can never be proven: allow some difference, such as 10 %",
-        )
-    if not 0 < value < 10:
-        raise fault("P006", "a tolerance is more than 0 and less than 10 (1,000 %)")
-    return value
-
-
-Tolerance = Annotated[PercentOrNumber, AfterValidator(_check_tolerance)]
-
-
-class Margin(Model):
-    """How much worse is still acceptable: p_canary <= ratio * p_stable + absolute."""
-
-    ratio: Number = Field(1.0, ge=1, le=100, description="Acceptable ratio of bad shares.")
-    absolute: PercentOrNumber = Field(
-        0.0,
-        ge=0,
-        lt=1,
-        validate_default=True,
-        description="Acceptable difference of bad shares, added to the ratio.",
-    )
-
-    @field_validator("absolute")
-    @classmethod
-    def _check_not_zero(cls, value: float, info: ValidationInfo) -> float:
-        if value == 0 and info.data.get("ratio") == 1:
-            raise fault(
-                "P007",
-                "a margin of ratio 1 and absolute 0 can never be proven: allow some difference",
-                hint="raise ratio or absolute",
-            )
-        return value
+_SOURCES = ("template", "counter", "histogram")
+_BEYOND = ("slower", "above", "below")
+_KINDS = {
+    "counter": ("rate", ("margin", "never", "limit")),
+    "histogram": ("shape", ("tolerance", *_BEYOND)),
+}
 
 
-class Having(Model):
-    """A label and its value."""
-
-    label: Label = Field(description="Name of the label.")
-    value: Text = Field(description="The only value that is read.")
-
-
-class Labels(Model):
-    """Names of the labels that find a metric's series."""
-
-    service: Label | None = Field(None, description="Label that names the service.")
-    version: Label | None = Field(None, description="Label that tells the two versions apart.")
-    namespace: Label | None = Field(
-        None,
-        description="Label that holds the plan's namespace; without one services of the same name "
-        "in several namespaces of one Prometheus are read as one.",
-    )
-    where: list[Having] | None = Field(
-        None, min_length=1, description="Labels whose values say which of several series is meant."
-    )
-
-
-def _require_key(kind: str, key: str) -> dict[str, Any]:
-    """JSON Schema: templates of this kind require this key, and all others forbid it."""
-    names = sorted(name for name, template in TEMPLATES.items() if template.kind == kind)
+def _require_key(noun: str) -> dict[str, Any]:
+    """JSON Schema: a metric of this kind requires one of its keys, and forbids the others."""
+    kind, keys = _KINDS[noun]
+    names = sorted(name for name, metric in METRICS.items() if metric.kind == kind)
+    is_kind = {
+        "anyOf": [
+            {"properties": {"template": {"enum": names}}, "required": ["template"]},
+            {"properties": {noun: {"type": "object"}}, "required": [noun]},
+        ]
+    }
+    others = [key for other, (_, own) in _KINDS.items() if other != noun for key in own]
+    required = {"required": [*keys]} if len(keys) == 1 else exactly_one(*keys)
     return {
-        "if": {"properties": {"template": {"enum": names}}, "required": ["template"]},
-        "then": {"required": [key]},
-        "else": {"properties": {key: {"type": "null"}}},
+        "if": is_kind,
+        "then": {**required, "properties": {other: {"type": "null"} for other in others}},
     }
 
 
@@ -86,18 +57,39 @@ class Guardrail(Model):
     """One metric that the canary must not make worse than its margin or tolerance allows."""
 
     model_config = ConfigDict(
-        json_schema_extra={
-            "allOf": [_require_key("rate", "margin"), _require_key("shape", "tolerance")]
-        }
+        json_schema_extra={"allOf": [*map(_require_key, _KINDS), exactly_one(*_SOURCES)]}
     )
 
     name: Word = Field(description="Name of this guardrail in the log.")
-    template: str = Field(
+    template: str | None = Field(
+        None,
         description="Metric template: which series is read, and what is bad.",
-        json_schema_extra={"enum": [*sorted(TEMPLATES)]},
+        examples=sorted(METRICS),
+    )
+    counter: Counter | None = Field(
+        None, description="A metric of your own: bad units among all, from counters."
+    )
+    histogram: Histogram | None = Field(
+        None, description="A metric of your own: values, from a histogram."
+    )
+    never: Never | None = Field(
+        None,
+        description="For what must not happen: outside of the error rates, and without stable.",
+    )
+    limit: Limit | None = Field(
+        None, description="For rates: the largest share of bad units of the canary, without stable."
     )
     margin: Margin | None = Field(
         None, validate_default=True, description="For rates: how much worse is acceptable."
+    )
+    slower: Slower | None = Field(
+        None, description="For times: how many more may take longer than one."
+    )
+    above: Above | None = Field(
+        None, description="For other values of which high is bad: how many more may be above one."
+    )
+    below: Below | None = Field(
+        None, description="For scores: how many more may be as low as one, or lower."
     )
     tolerance: Tolerance | None = Field(
         None,
@@ -113,29 +105,111 @@ class Guardrail(Model):
     labels: Labels = Field(
         Labels(), description="Label names, where they differ from the template."
     )
+    prometheus: PrometheusServer | None = Field(
+        None, description="Another Prometheus than the plan's, which has this metric's series."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _write_out_template(cls, data: Any, info: ValidationInfo) -> Any:
+        """Write what a template of the installation reads in place of its name."""
+        own = _list_own(info)
+        name = data.get("template") if isinstance(data, dict) else None
+        return own[name].written_in(data) if isinstance(name, str) and name in own else data
 
     @field_validator("template")
     @classmethod
-    def _check_known(cls, name: str) -> str:
-        if name not in TEMPLATES:
-            raise fault("P006", f"there is no template `{name}`", choices=sorted(TEMPLATES))
+    def _check_known(cls, name: str | None, info: ValidationInfo) -> str | None:
+        if name is not None and name not in METRICS:
+            choices = sorted({*METRICS, *_list_own(info)})
+            raise fault("P006", f"there is no template `{name}`", choices=choices)
         return name
 
-    @field_validator("margin", "tolerance")
+    @field_validator("never", "limit", "margin", *_BEYOND, "tolerance")
     @classmethod
-    def _check_fits_template(cls, value: Any, info: ValidationInfo) -> Any:
-        name, key = info.data.get("template"), info.field_name
-        if name is None:  # the template itself is a mistake, reported at its own field
+    def _check_fits_metric(cls, value: Any, info: ValidationInfo) -> Any:
+        """Check that a rate has a margin, and a histogram a tolerance or an edge."""
+        source, key = _find_source(info.data), info.field_name or ""
+        if source is None:  # the metric itself is a mistake, reported at its own field
             return value
-        is_rate = TEMPLATES[name].kind == "rate"
-        noun, due = ("rate", "margin") if is_rate else ("histogram", "tolerance")
-        if value is None and key == due:
-            raise fault("P004", f"missing key `{due}`, which {name} needs as a {noun}")
-        if value is not None and key != due:
+        name, kind = source
+        noun = "rate" if kind == "rate" else "histogram"
+        fitting = next(keys for own, keys in _KINDS.values() if own == kind)
+        due = "margin" if kind == "rate" else "tolerance"
+        if value is not None and key not in fitting:
             raise fault("P014", f"{name} is a {noun}: replace `{key}` by `{due}`")
+        others = [other for other in fitting if other != due]
+        has_other = any(info.data.get(other, False) is not None for other in others)
+        if value is None and key == due and not has_other:
+            raise fault("P004", f"missing key `{due}`, which {name} needs as a {noun}")
         return value
 
+    @model_validator(mode="after")
+    def _check_one_metric(self) -> Self:
+        only(self, "a guardrail", *_SOURCES)
+        if self.metric.kind == "shape":
+            only(self, "a histogram's guardrail", "tolerance", *_BEYOND)
+        else:
+            only(self, "a rate's guardrail", "margin", "never", "limit")
+        self._check_edge_fits()
+        if not self.metric.version and self.labels.arms is None:
+            message = "nothing tells the two versions of this metric apart"
+            hint = "write `labels: {version: LABEL}`, or `labels: {arms: ...}` with two selectors"
+            raise_at("guardrail", (("labels",), fault("P004", message, hint=hint)))
+        return self
+
+    def _check_edge_fits(self) -> None:
+        """Check that the key of an edge is the one for the metric's values."""
+        metric = self.metric
+        due = metric.key_of_edge
+        for key in _BEYOND:
+            if getattr(self, key) is not None and key != due:
+                values = f"durations in {metric.unit}" if metric.is_time else metric.unit
+                message = f"`{key}` does not fit {values}, of which {metric.worse} is bad"
+                raise_at("guardrail", ((key,), fault("P026", message, hint=f"write `{due}`")))
+
     @property
-    def source(self) -> Template:
-        """The template that the metric is read with."""
-        return TEMPLATES[self.template]
+    def beyond(self) -> Slower | Above | Below | None:
+        """The edge beyond which units are bad, with its margin; None where there is none."""
+        return self.slower or self.above or self.below
+
+    @property
+    def bad_margin(self) -> Margin | None:
+        """How much larger the share of bad units may be; None where a shape is compared.
+
+        A limit is a margin above a version that fails at nothing.
+        """
+        if self.limit is not None:
+            return Margin(absolute=self.limit)
+        return self.beyond.margin if self.beyond else self.margin
+
+    @cached_property
+    def metric(self) -> DeclaredMetric:
+        """What is read: the template's metric or the plan's own, with the plan's labels."""
+        if self.template is not None:
+            metric = METRICS[self.template]
+        else:
+            metric = declared_metric(self.counter, self.histogram)
+        labels = self.labels
+        exact = {having.label: having.value for having in labels.where or ()}
+        return replace(
+            metric.narrowed(exact),
+            service=labels.service or metric.service,
+            version="" if labels.arms else labels.version or metric.version,
+            namespace=labels.namespace or metric.namespace,
+            needs_stable=self.never is None and self.limit is None,
+            edge=self.beyond.find_edge(metric.unit) if self.beyond else None,
+        )
+
+
+def _list_own(info: ValidationInfo) -> Mapping[str, MetricTemplate]:
+    """Return the installation's own templates by name."""
+    context = info.context if isinstance(info.context, dict) else {}
+    return dict(context.get("templates") or {})
+
+
+def _find_source(given: dict[str, Any]) -> tuple[str, str] | None:
+    """Return the name and the kind of the metric that is given; None where it is a mistake."""
+    if given.get("template") is not None:
+        return given["template"], METRICS[given["template"]].kind
+    return next(((f"the {key}", kind) for key, (kind, _) in _KINDS.items() if given.get(key)), None)

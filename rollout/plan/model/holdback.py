@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, ValidationInfo
 
-from rollout.plan.fields.base import RECORDED, Model, Span, Weight, written
+from rollout.plan.fields.base import Model, Span, Weight, is_recorded, written
 from rollout.plan.fields.codes import fault, raise_at
 from rollout.plan.fields.units import percent
 
@@ -39,7 +39,7 @@ def _find_ramp_top(info: ValidationInfo) -> tuple[float, str]:
     segment = traffic.segment if traffic else None
     if ramp is None or segment is None:
         return (ramp.most if ramp else 0.0), ""
-    segment_share = 0.0 if info.context == RECORDED else segment.share or 0.0
+    segment_share = 0.0 if is_recorded(info) else segment.share or 0.0
     return ramp.most * segment_share, " of all traffic, at the top of its segment"
 
 

@@ -78,7 +78,7 @@ class Hook(Model):
 
 def _check_named_once(hooks: list[Hook] | None) -> list[Hook] | None:
     names = [hook.name for hook in hooks or ()]
-    twins = [index for index, name in enumerate(names) if name in names[:index]]
+    twins = [index for index, name in enumerate(names) if names.index(name) != index]
     if twins:
         text = "the name `{}` is given twice"
         raise_at("hooks", *[((n, "name"), fault("P010", text.format(names[n]))) for n in twins])

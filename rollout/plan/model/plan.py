@@ -12,19 +12,22 @@ from typing import Any, Literal
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from rollout.plan.fields.base import Model, Span, Word, written
+from rollout.plan.fields.base import Model, Span, Word, is_word, written
 from rollout.plan.fields.codes import fault, raise_at
 from rollout.plan.fields.units import Duration, duration
-from rollout.plan.model.guardrail import Guardrail, Labels, Margin
+from rollout.plan.model.guardrail import Guardrail
 from rollout.plan.model.holdback import Holding
 from rollout.plan.model.hooks import Hooks
+from rollout.plan.model.labels import Labels
+from rollout.plan.model.limits import Margin
+from rollout.plan.model.mesh.policy import Policy
+from rollout.plan.model.mesh.policy_fit import check_policy_fits
+from rollout.plan.model.mesh.route import Route
+from rollout.plan.model.mesh.traffic import Traffic, check_ramp_fits, check_traffic_fits
 from rollout.plan.model.pods import LEAST, Pods
-from rollout.plan.model.policy import Policy
-from rollout.plan.model.policy_fit import check_policy_fits
+from rollout.plan.model.prometheus import Prometheus, PrometheusServer
 from rollout.plan.model.ramp import Budget, Ramp, Steps, Switch
-from rollout.plan.model.route import Route
-from rollout.plan.model.terms import Confidence, Metadata, Prometheus, Version, WhenBlind
-from rollout.plan.model.traffic import Traffic, check_ramp_fits, check_traffic_fits
+from rollout.plan.model.terms import Confidence, Metadata, Version, WhenBlind
 
 __all__ = [
     "Budget",
@@ -117,6 +120,15 @@ class Spec(Model):
         return self.await_endpoints is not False
 
     @property
+    def learns_totals(self) -> bool:
+        """Whether stable's totals tell how errors come: no pods, and rates beside stable.
+
+        What hits both versions alike does not cancel between a canary and the time before.
+        """
+        has_rates = any(guardrail.bad_margin is not None for guardrail in self.guardrails)
+        return self.pods is None and self.before is None and has_rates
+
+    @property
     def follows_within(self) -> float:
         """Seconds that the end waits at most until the traffic follows the last write."""
         return FOLLOW_WITHIN if self.follow_within is None else self.follow_within
@@ -150,6 +162,19 @@ class Spec(Model):
         if stable == canary:
             raise_at("canary", (("version",), fault("P012", "stable is the same version")))
         return canary
+
+    @field_validator("route")
+    @classmethod
+    def _check_versions_are_names(cls, route: Route, info: ValidationInfo) -> Route:
+        """Check that versions can name destinations, where the plan leaves these names out."""
+        key = route.names_by_version
+        creates = route.istio is not None and route.istio.create is not None
+        for arm in ("stable", "canary"):
+            version = info.data[arm].version if arm in info.data else ""
+            if (key or creates) and version and not is_word(version):
+                message = f"`{version}` cannot be the name of a destination or the value of a label"
+                raise fault("P024", message, hint=f"name both in `{key}`" if key else "")
+        return route
 
     @field_validator("guardrails")
     @classmethod
@@ -238,7 +263,11 @@ class Spec(Model):
 
 def repeated(names: list[Any]) -> list[int]:
     """Find the indices of names that occur earlier in the list."""
-    return [index for index, name in enumerate(names) if name in names[:index]]
+    first: dict[str, int] = {}
+    for index, name in enumerate(names):
+        if isinstance(name, str):
+            first.setdefault(name, index)
+    return [i for i, name in enumerate(names) if isinstance(name, str) and first[name] != i]
 
 
 def twin(name: str) -> PydanticCustomError:
@@ -257,6 +286,19 @@ class Plan(Model):
     @property
     def name(self) -> str:
         return self.metadata.name
+
+    def reading_by_default(self, default: PrometheusServer | None) -> Plan:
+        """Return the plan with the controller's default, if it does not name a server itself."""
+        is_named = "url" in self.spec.prometheus.model_fields_set
+        return self if is_named else self.reading_at(default)
+
+    def reading_at(self, default: PrometheusServer | None) -> Plan:
+        """Return the plan as it is read at a default server; its digest is the same."""
+        if default is None:
+            return self
+        prometheus = self.spec.prometheus.reading_at(default)
+        spec = self.spec.model_copy(update={"prometheus": prometheus})
+        return self.model_copy(update={"spec": spec})
 
     def document(self) -> dict[str, Any]:
         """The plan as plain data, itself a valid plan document."""

@@ -10,7 +10,7 @@ from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator,
 from rollout.plan.fields.base import Model, Number, Rung, Span, Weight
 from rollout.plan.fields.codes import fault, raise_at
 from rollout.plan.fields.units import Duration, percent
-from rollout.plan.model.route import one_of, only
+from rollout.plan.model.mesh.route import one_of, only
 
 
 class Steps(Model):

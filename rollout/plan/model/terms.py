@@ -1,4 +1,4 @@
-"""The small blocks of a plan: its name, the versions, the error rates, and Prometheus."""
+"""The small blocks of a plan: its name, the versions, and the error rates."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from rollout.plan.fields.base import Model, Name, Namespace, Span, Url, Word, written
+from rollout.plan.fields.base import Model, Name, Namespace, VersionText, written
 from rollout.plan.fields.units import RISK, Duration, PercentOrNumber
 
 Risk = Annotated[PercentOrNumber, Field(gt=0, lt=0.5), RISK]
@@ -22,7 +22,9 @@ class Metadata(Model):
 class Version(Model):
     """One of the two versions."""
 
-    version: Word = Field(description="Value of the version label that marks this arm's series.")
+    version: VersionText = Field(
+        description="Value of the version label that marks this arm's series."
+    )
 
 
 class Confidence(Model):
@@ -43,10 +45,3 @@ class WhenBlind(Model):
 
     hold: Duration = written("15m", "How long to hold without data before acting.")
     then: Literal["pause", "rollback"] = Field("pause", description="What to do after that.")
-
-
-class Prometheus(Model):
-    """Where the evidence is read."""
-
-    url: Url = Field("http://127.0.0.1:9090", description="Where Prometheus answers.")
-    scrape: Span = written("15s", "The scrape interval of the series used.")

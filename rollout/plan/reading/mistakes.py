@@ -1,19 +1,21 @@
-"""Explain pydantic's errors in a plan's own terms, each at its line and column."""
+"""Explain pydantic's errors in a document's own terms, each at its line and column."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from rollout.errors import Mistake
 from rollout.plan.fields.base import SPELLED
 from rollout.plan.fields.codes import CODES
-from rollout.plan.model.ramp import KINDS
+from rollout.plan.model.ramp import KINDS, Steps
+from rollout.plan.reading.bounds import MOST_MISTAKES
 from rollout.plan.reading.positions import Document, Path, shown
 from rollout.plan.reading.suggest import did_you_mean, key_hint, keys_at, nearest
 
@@ -30,41 +32,61 @@ _BOUNDS = {
 }
 
 
-def mistakes(error: ValidationError, document: Document) -> list[Mistake]:
-    """Convert each error of a model to a mistake in the document.
+def mistakes(error: ValidationError, document: Document, root: type[BaseModel]) -> list[Mistake]:
+    """Convert each error of the model `root` to a mistake in the document.
 
     A misspelt key gives two errors, one for the unknown key and one for the missing key. Only the
     first becomes a mistake.
     """
     details = error.errors(include_url=False, include_input=False)
+    count = len(details)
+    details = details[: MOST_MISTAKES + 1]  # each costs a search for what was meant
     unknown = [
         (detail["loc"][:-1], str(detail["loc"][-1]))
         for detail in details
         if _is_unknown_key(detail)
     ]
-    return [
-        _to_mistake(detail, document)
+    explained = [
+        _to_mistake(detail, document, root)
         for detail in details
-        if detail["type"] != "missing" or not _is_misspelt(detail["loc"], unknown)
+        if detail["type"] != "missing" or not _is_misspelt(detail["loc"], unknown, root)
     ]
+    return cap(explained, count - len(details))
+
+
+def cap(all_mistakes: Iterable[Mistake], more: int = 0) -> list[Mistake]:
+    """Return the first mistakes; where there are too many, or `more`, the last says how many."""
+    ordered = sorted(all_mistakes)
+    rest = len(ordered) - MOST_MISTAKES + more
+    if rest <= 0:
+        return ordered
+    last = ordered[MOST_MISTAKES - 1]
+    text = f"and {rest + 1:,} more mistakes" if rest else ""
+    return [*ordered[: MOST_MISTAKES - 1], replace(last, message=text, hint="")]
 
 
 def _is_unknown_key(error: ErrorDetails) -> bool:
     return error["type"] == "extra_forbidden"
 
 
-def _is_misspelt(missing: Path, unknown: list[tuple[Path, str]]) -> bool:
+def _is_misspelt(missing: Path, unknown: list[tuple[Path, str]], root: type[BaseModel]) -> bool:
     *parent, key = missing
     return any(
-        path == tuple(parent) and nearest(word, keys_at(path)) == key for path, word in unknown
+        path == tuple(parent) and nearest(word, keys_at(path, root)) == key
+        for path, word in unknown
     )
 
 
-def _to_mistake(error: ErrorDetails, document: Document) -> Mistake:
+def _to_mistake(error: ErrorDetails, document: Document, root: type[BaseModel]) -> Mistake:
     # Tags of ramp kinds are in the location, but not in the document.
     path = tuple(step for step in error["loc"] if step not in KINDS)
     key, value = document.find(path)
-    code, message, hint = _explain(error, value)
+    if error["type"] == "missing":
+        code, message, hint = _explain_missing(error["loc"], document.noun)
+    elif _is_unknown_key(error):
+        code, message, hint = _explain_unknown(error["loc"], document.noun, root)
+    else:
+        code, message, hint = _explain(error, value)
     at_key = _is_unknown_key(error) or code == "P004"
     return document.mistake(key if at_key else value, code, message, hint)
 
@@ -83,23 +105,23 @@ def _explain(error: ErrorDetails, value: yaml.Node) -> Explanation:
     return "P005", str(context.get("error", error["msg"])), ""
 
 
-def _explain_missing(loc: Path, _: yaml.Node, __: Any) -> Explanation:
-    return "P004", f"missing key `{loc[-1]}` in {_format_path(loc[:-1])}", ""
+def _explain_missing(loc: Path, noun: str) -> Explanation:
+    return "P004", f"missing key `{loc[-1]}` in {_format_path(loc[:-1], noun)}", ""
 
 
-def _explain_unknown(loc: Path, _: yaml.Node, __: Any) -> Explanation:
+def _explain_unknown(loc: Path, noun: str, root: type[BaseModel]) -> Explanation:
     *parent, key = loc
     other_keys = {other for tag in KINDS if tag in parent for other in _keys_of_others(tag)}
     if key in other_keys:
         return "P003", f"`{key}` is of another kind of ramp", _ONE_RAMP
-    message = f"unknown key `{shown(str(key))}` in {_format_path(tuple(parent))}"
-    return "P003", message, key_hint(str(key), tuple(parent))
+    message = f"unknown key `{shown(str(key))}` in {_format_path(tuple(parent), noun)}"
+    return "P003", message, key_hint(str(key), tuple(parent), root)
 
 
 def _keys_of_others(tag: str) -> set[str]:
     """The keys that only other kinds of ramp have."""
-    every = {key for kind in KINDS for key in keys_at((kind,))}
-    return every - set(keys_at((tag,)))
+    every = {key for kind in KINDS for key in keys_at((kind,), Steps)}
+    return every - set(keys_at((tag,), Steps))
 
 
 def _explain_text(_: Path, value: yaml.Node, __: Any) -> Explanation:
@@ -125,8 +147,15 @@ def _explain_pattern(_: Path, __: yaml.Node, context: Any) -> Explanation:
     return "P006", f"must be {SPELLED[context['pattern']]}", ""
 
 
-def _expect(noun: str) -> Callable[[Path, yaml.Node, Any], Explanation]:
-    return lambda _, value, __: ("P005", f"must be {noun}, not {_describe(value)}", "")
+def _expect(noun: str, plain: str = "") -> Callable[[Path, yaml.Node, Any], Explanation]:
+    """Explain a value of another kind than `noun`; `plain` matches what is one, without quotes."""
+
+    def explain(_: Path, value: yaml.Node, __: Any) -> Explanation:
+        bare = value.value.removesuffix("%") if isinstance(value, yaml.ScalarNode) else ""
+        hint = f"write {bare}" if bare and re.fullmatch(plain, bare) else ""
+        return "P005", f"must be {noun}, not {_describe(value)}", hint
+
+    return explain
 
 
 def _describe(value: yaml.Node) -> str:
@@ -135,24 +164,23 @@ def _describe(value: yaml.Node) -> str:
     return "a list" if isinstance(value, yaml.SequenceNode) else "a mapping"
 
 
-def _format_path(loc: Path) -> str:
+def _format_path(loc: Path, noun: str) -> str:
     """Format a path for messages: `spec.guardrails[1].margin`."""
     steps = [f"[{step}]" if isinstance(step, int) else f".{step}" for step in loc]
     path = "".join(step for step in steps if step[1:] not in KINDS).removeprefix(".")
-    return f"`{path}`" if path else "the plan"
+    return f"`{path}`" if path else f"the {noun}"
 
 
 _EXPLAIN: dict[str, Callable[[Path, yaml.Node, Any], Explanation]] = {
-    "missing": _explain_missing,
-    "extra_forbidden": _explain_unknown,
     "literal_error": _explain_choice,
     "string_type": _explain_text,
     "string_pattern_mismatch": _explain_pattern,
     "string_too_short": lambda *_: ("P006", "must not be empty", ""),
     "too_short": lambda *_: ("P006", "needs at least one entry", ""),
-    "float_type": _expect("a number"),
-    "int_type": _expect("a whole number"),
-    "bool_type": _expect("true or false"),
+    "float_type": _expect("a number", r"-?[0-9]+(\.[0-9]+)?"),
+    "int_type": _expect("a whole number", "-?[0-9]+"),
+    "bool_type": _expect("true or false", "true|false"),
     "list_type": _expect("a list"),
     "model_type": _expect("a mapping"),
+    "dict_type": _expect("a mapping"),
 }

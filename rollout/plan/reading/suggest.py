@@ -8,7 +8,6 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from rollout.plan.model.plan import Plan
 from rollout.plan.model.ramp import KINDS
 from rollout.plan.reading.positions import Path
 
@@ -28,19 +27,19 @@ def did_you_mean(word: str, words: Iterable[str]) -> str:
     return f"did you mean `{suggestion}`?" if suggestion else ""
 
 
-def keys_at(path: Path) -> list[str]:
-    """List the keys that are valid in the mapping at an error's path.
+def keys_at(path: Path, root: type[BaseModel]) -> list[str]:
+    """List the keys that are valid in the mapping at an error's path, in a document of `root`.
 
     The path may hold the tags of ramp kinds.
     """
-    return [key for model in _find_models_at(path) for key, _ in _iter_fields(model)]
+    return [key for model in _find_models_at(path, root) for key, _ in _iter_fields(model)]
 
 
-def key_hint(key: str, path: Path) -> str:
+def key_hint(key: str, path: Path, root: type[BaseModel]) -> str:
     """Suggest what to write instead of an unknown key, or where it belongs."""
-    if meant := did_you_mean(key, keys_at(path)):
+    if meant := did_you_mean(key, keys_at(path, root)):
         return meant
-    homes = [path or "the top level" for path, valid in _iter_keys(Plan) if valid == key]
+    homes = [path or "the top level" for path, valid in _iter_keys(root) if valid == key]
     return f"`{key}` belongs in {homes[0]}" if len(homes) == 1 else ""
 
 
@@ -48,8 +47,8 @@ def _simplify(word: str) -> str:
     return word.lower().replace("_", "").replace("-", "")
 
 
-def _find_models_at(path: Path) -> list[type[BaseModel]]:
-    models: list[type[BaseModel]] = [Plan]
+def _find_models_at(path: Path, root: type[BaseModel]) -> list[type[BaseModel]]:
+    models: list[type[BaseModel]] = [root]
     for step in path:
         if step in KINDS:
             models = [KINDS[str(step)]]

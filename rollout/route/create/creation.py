@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rollout.kube.kinds import Kind
-from rollout.plan.model.creation import GatewayCreation, IstioCreation, Parent
+from rollout.plan.model.mesh.creation import GatewayCreation, IstioCreation, Parent
+from rollout.plan.model.mesh.policy import PeerCreation
 from rollout.plan.model.plan import Plan
-from rollout.plan.model.policy import PeerCreation
+from rollout.route.create import specs
 from rollout.route.gateway import rules
 from rollout.route.istio.destinations import destinations, route_of
 from rollout.route.kube.object_annotations import read_annotation
@@ -100,17 +101,9 @@ def _build_object(plan: Plan, name: str, spec: Json) -> Json:
 def _build_virtual_service(plan: Plan, create: IstioCreation) -> Json:
     """Return a VirtualService with one HTTP route."""
     host, subset = destinations(plan).stable
-    destination: Json = {"host": host}
-    if subset is not None:
-        destination["subset"] = subset
-    if create.port is not None:
-        destination["port"] = {"number": create.port}
+    stable = specs.destination(host, 100, subset=subset, port=create.port)
     hosts = create.hosts or [plan.spec.service if subset is None else host]
-    spec = {
-        "hosts": hosts,
-        **({"gateways": create.gateways} if create.gateways else {}),
-        "http": [{"route": [{"destination": destination, "weight": 100}]}],
-    }
+    spec = specs.virtual_service(hosts, [stable], create.gateways)
     return _build_object(plan, route_of(plan).virtual_service, spec)
 
 
@@ -136,15 +129,11 @@ def _build_gateway_route(plan: Plan, create: GatewayCreation) -> Json:
     It contains the defaults that API servers fill in, so that it compares equal later.
     """
     mesh = rules.backends(plan)
-    backend = {"group": mesh.group, "kind": mesh.kind, "name": mesh.stable}
-    rule: Json = {"backendRefs": [backend | {"port": create.port, "weight": 1}]}
-    if rules.kind_of(plan) == "HTTPRoute":
-        rule["matches"] = [{"path": {"type": "PathPrefix", "value": "/"}}]
-    spec = {
-        "parentRefs": [_build_parent_ref(parent) for parent in create.parent_refs],
-        **({"hostnames": create.hostnames} if create.hostnames else {}),
-        "rules": [rule],
-    }
+    backends = [specs.backend(mesh.stable, create.port, 1, mesh.group, mesh.kind)]
+    is_http = rules.kind_of(plan) == "HTTPRoute"
+    rule = specs.http_rule(backends) if is_http else {"backendRefs": backends}
+    parents = [_build_parent_ref(parent) for parent in create.parent_refs]
+    spec = specs.gateway_route(parents, rule, create.hostnames)
     return _build_object(plan, rules.name_of(plan), spec)
 
 

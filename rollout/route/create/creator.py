@@ -9,6 +9,7 @@ from rollout.plan.model.plan import Plan
 from rollout.route.create.creation import Wanted, grown, is_ours, routes, wanted
 from rollout.route.istio.destinations import explain_missing_subset
 from rollout.route.kube.objects import DESTINATION_RULE, Applied, as_route_error
+from rollout.route.kube.shapes import settle_object
 from rollout.route.manifest import Json
 
 _ATTEMPTS = 3
@@ -64,9 +65,10 @@ class Creator:
         """Return the object, creating it if it is missing. Raises RouteError."""
         for _ in range(_ATTEMPTS):
             try:
-                return self._objects.get(
+                live = self._objects.get(
                     wanted_object.kind, plan.metadata.namespace, wanted_object.name
                 )
+                return settle_object(wanted_object.kind, live)
             except ClusterError as error:
                 missing = as_route_error(error, "get", wanted_object.kind, plan, wanted_object.name)
             if not missing.absent:

@@ -7,9 +7,9 @@ total and the order stay, a growing canary share only adds users to the canary a
 from __future__ import annotations
 
 from rollout.errors import RouteError
-from rollout.plan.model.traffic import Affinity
-from rollout.route.envoy.segment import forget, leads, note
-from rollout.route.envoy.walk import noted, tables, weight
+from rollout.plan.model.mesh.traffic import Affinity
+from rollout.route.envoy.segment import is_planned, leads
+from rollout.route.envoy.walk import forget, note, noted, tables, weight
 from rollout.route.envoy.weights import Arms
 from rollout.route.manifest import Json, key
 
@@ -21,7 +21,7 @@ def hold(manifest: Json, arms: Arms, affinity: Affinity) -> None:
     policy = _build_hash_policy(affinity)
     for _, host, routes in tables(manifest):
         for number, route in enumerate(routes, 1):
-            if leads(route, arms):
+            if is_planned(route, arms):
                 _hold(route, arms, policy, f"route {number} of virtual host {host}")
 
 
@@ -67,4 +67,4 @@ def _restore(route: Json, before: Json) -> None:
         weighted[used] = before[used]
     if hashed not in before:
         action.pop(hashed, None)
-    forget(route)
+    forget(route, _NOTE)

@@ -6,67 +6,134 @@ counts mirrored requests apart from the canary's own.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 
 from rollout.decide.record.split import Split
 from rollout.errors import RouteError
-from rollout.route.envoy.segment import leads
-from rollout.route.envoy.walk import tables
+from rollout.route.before import Before
+from rollout.route.content import Noted, note_routes
+from rollout.route.envoy.segment import is_planned
+from rollout.route.envoy.walk import forget, note, noted
 from rollout.route.envoy.weights import Arms
 from rollout.route.manifest import Json, dicts, key
 from rollout.route.nearest import nearest
+from rollout.route.shape import read_fraction
+from rollout.route.weighted_route import WeightedRoute
 
 _POLICIES = "request_mirror_policies"
+_INHERITED = "inherited"  # key of our note in a route: its policies were those of its host
 _PARTS = {"HUNDRED": 100, "TEN_THOUSAND": 10_000, "MILLION": 1_000_000}
 
 
+@dataclass(frozen=True)
+class Holder:
+    """What may mirror requests: a route, a virtual host or a configuration.
+
+    `message` is of the manifest, not a copy. As in Envoy, only the innermost policies count.
+    """
+
+    location: str
+    known_by: Sequence[object]
+    message: Json
+    outer: Holder | None = None
+    route: Json | None = None
+    is_planned: bool = False
+
+    @property
+    def in_force(self) -> Holder:
+        """The holder whose policies count here."""
+        is_own = self.outer is None or bool(self.policies)
+        return self if is_own or self.outer is None else self.outer.in_force
+
+    @property
+    def policies(self) -> list[Json]:
+        return dicts(self.message.get(key(self.message, _POLICIES)))
+
+    def set_policies(self, policies: list[Json]) -> None:
+        """Set the policies; without any the field goes."""
+        self.message[field := key(self.message, _POLICIES)] = policies
+        if not policies:
+            del self.message[field]
+
+
+IsStray = Callable[[Holder, Json], bool]
+
+
 def send(manifest: Json, arms: Arms, split: Split) -> None:
-    """Mirror this share of every route's requests. Raises RouteError."""
+    """Mirror this share of every route's requests, beside the mirrors of others.
+
+    Raises RouteError.
+    """
     names = {denominator: name for name, denominator in _PARTS.items()}
     if split.total not in names:
         raise RouteError(f"Envoy copies no parts of {split.total}")
     share = {"numerator": split.canary, "denominator": names[split.total]}
     policy = {"cluster": arms.shadow, "runtime_fraction": {"default_value": share}}
-    for action in _find_actions(manifest, arms):
-        field = key(action, _POLICIES)
-        action[field] = [*dicts(action.get(field)), policy]
+    for holder in [*_list_holders(manifest, arms)]:
+        if holder.is_planned:
+            others = holder.in_force.policies
+            if others and not holder.policies and holder.route is not None:
+                note(holder.route, _INHERITED, value=True)
+            if any(_is_to(other, arms.canary) for other in others):
+                raise RouteError(f"{holder.location} copies requests to the canary already")
+            holder.set_policies([*others, policy])
 
 
-def stop(manifest: Json, arms: Arms) -> None:
-    """Remove our mirrors; those of others stay."""
-    for action in _find_actions(manifest, arms):
-        field = key(action, _POLICIES)
-        policies = dicts(action.get(field))
-        others = [policy for policy in policies if policy.get("cluster") != arms.shadow]
-        if others != policies:
-            action[field] = others
-            if not others:
-                del action[field]
+def stop(
+    manifest: Json, arms: Arms, before: tuple[str, ...] | None = None, *, back: bool = False
+) -> None:
+    """Remove our mirrors, wherever their routes lead by now; those of others stay.
+
+    On the way `back` those straight to the canary go too, but for what was there before our first
+    write.
+    """
+    is_stray = _find_strays(arms, before if back else None)
+    for holder in [*_list_holders(manifest, arms)]:
+        others = [policy for policy in holder.policies if not is_stray(holder, policy)]
+        if others != holder.policies:
+            is_inherited = holder.route is not None and noted(holder.route).get(_INHERITED)
+            holder.set_policies([] if is_inherited else others)
+            if is_inherited and holder.route is not None:
+                forget(holder.route, _INHERITED)
 
 
-def seen(manifest: Json, arms: Arms, total: int) -> Split:
+def has_strays(manifest: Json, arms: Arms, before: tuple[str, ...] | None) -> bool:
+    """Return whether a mirror of ours, or one since our first write, leads to the canary."""
+    is_stray = _find_strays(arms, before)
+    return any(_sum_shares(holder, is_stray) for holder in _list_holders(manifest, arms))
+
+
+def find_copying(manifests: Sequence[Json], arms: Arms) -> Noted:
+    """Return the notes of what mirrors requests straight to the canary."""
+    holders = [holder for item in manifests for holder in _list_holders(item, arms)]
+    return note_routes(
+        _as_route(holder, arms)
+        for holder in holders
+        if any(_is_to(policy, arms.canary) for policy in holder.policies)
+    )
+
+
+def seen(manifest: Json, arms: Arms, total: int, before: tuple[str, ...] | None = None) -> Split:
     """Return the mirrored share as a split of mode `mirror`.
 
-    Raises RouteError where routes differ.
+    Raises RouteError where routes differ. A route that is not the plan's by now may have one too.
     """
-    shares = {_sum_shares(action, arms) for action in _find_actions(manifest, arms)}
-    if len(shares) > 1:
-        shares_text = ", ".join(f"{float(share):.4%}" for share in sorted(shares))
+    is_stray = _find_strays(arms, before)
+    shares = {
+        (holder.is_planned, _sum_shares(holder.in_force, is_stray))
+        for holder in _list_holders(manifest, arms)
+        if holder.route is not None
+    }
+    differing = {share for is_planned, share in shares if is_planned or share}
+    if len(differing) > 1:
+        shares_text = ", ".join(f"{float(share):.4%}" for share in sorted(differing))
         raise RouteError(
             f"routes disagree on the share that {arms.shadow} gets a copy of: {shares_text}"
         )
-    split = nearest([*shares], total)
+    split = nearest([*differing], total)
     return Split(split.canary, total, "mirror") if split.canary else split
-
-
-def _sum_shares(action: Json, arms: Arms) -> Fraction:
-    """Return the share of a route's requests that is mirrored to the shadow cluster."""
-    ours = [
-        policy
-        for policy in dicts(action.get(key(action, _POLICIES)))
-        if policy.get("cluster") == arms.shadow
-    ]
-    return sum((_read_fraction(policy) for policy in ours), Fraction(0))
 
 
 def _read_fraction(policy: Json) -> Fraction:
@@ -75,7 +142,7 @@ def _read_fraction(policy: Json) -> Fraction:
     if not isinstance(runtime, dict):
         return Fraction(1)
     share = runtime.get(key(runtime, "default_value")) or {}
-    return Fraction(int(share.get("numerator") or 0), _read_denominator(share))
+    return read_fraction(share.get("numerator") or 0, _read_denominator(share))
 
 
 def _read_denominator(share: Json) -> int:
@@ -90,11 +157,47 @@ def _read_denominator(share: Json) -> int:
     return _PARTS[name]
 
 
-def _find_actions(manifest: Json, arms: Arms) -> list[Json]:
-    """Return the actions of the routes that have weights for one of our clusters."""
-    return [
-        route["route"]
-        for _, _, routes in tables(manifest)
-        for route in routes
-        if leads(route, arms)
-    ]
+def _sum_shares(holder: Holder, is_stray: IsStray) -> Fraction:
+    """Return the share of requests that our mirrors and strays get."""
+    return sum(
+        (_read_fraction(policy) for policy in holder.policies if is_stray(holder, policy)),
+        Fraction(0),
+    )
+
+
+def _find_strays(arms: Arms, before: tuple[str, ...] | None) -> IsStray:
+    """Return what tells ours and, after our first write, what else mirrors to the canary since."""
+    noted = Before.parse("\n".join(before or ())).copying
+
+    def is_stray(holder: Holder, policy: Json) -> bool:
+        is_new = before is not None and noted.same(_as_route(holder, arms)) is None
+        return _is_to(policy, arms.shadow) or (_is_to(policy, arms.canary) and is_new)
+
+    return is_stray
+
+
+def _is_to(policy: Json, cluster: str) -> bool:
+    return bool(policy.get("cluster") == cluster)
+
+
+def _as_route(holder: Holder, arms: Arms) -> WeightedRoute:
+    """Return what a holder is known by, wherever its requests lead."""
+    return WeightedRoute(holder.location, [], arms, {"match": [*holder.known_by]})
+
+
+def _list_holders(manifest: Json, arms: Arms) -> Iterator[Holder]:
+    """Yield every configuration, virtual host and route with an action."""
+    for config in dicts(manifest.get("resources")):
+        name = str(config.get("name", ""))
+        whole = Holder(f"configuration {name}", [name], config)
+        yield whole
+        for host in dicts(config.get(key(config, "virtual_hosts"))):
+            location = f"virtual host {host.get('name')}"
+            virtual_host = Holder(location, [name, location], host, whole)
+            yield virtual_host
+            for number, route in enumerate(dicts(host.get("routes")), 1):
+                if isinstance(route.get("route"), dict):
+                    known_by = [location, route.get("match") or {}]
+                    planned = is_planned(route, arms)
+                    where = f"route {number} of {location}"
+                    yield Holder(where, known_by, route["route"], virtual_host, route, planned)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -11,27 +11,54 @@ from analysis.counting.cursor import Arm
 from rollout.decide.record.split import Split
 from rollout.decide.rules.ramp import max_splits
 from rollout.errors import RouteError
+from rollout.plan.model.mesh.route import EnvoyRoute
+from rollout.plan.model.mesh.traffic import Traffic
 from rollout.plan.model.plan import Plan
-from rollout.plan.model.route import EnvoyRoute
-from rollout.plan.model.traffic import Traffic
 from rollout.ports import RouteStatus
+from rollout.route.envoy.admin import EnvoyAccess
+from rollout.route.envoy.live import (
+    Before,
+    dump_routes,
+    find_lost,
+    list_lacking,
+    list_leading,
+    put_back,
+    read_live,
+    shown,
+)
+from rollout.route.envoy.routes import find_routes
 from rollout.route.envoy.safety_net import fallen, is_serving, net_name, netted, over_net, past_net
 from rollout.route.envoy.traffic import patch, split_of
-from rollout.route.envoy.watched import load, replace
-from rollout.route.envoy.weights import Arms, clusters_of, find_timeout, names_of, shown, version_of
+from rollout.route.envoy.watched import replace
+from rollout.route.envoy.weights import (
+    Arms,
+    clusters_of,
+    find_timeout,
+    names_of,
+    version_of,
+)
 from rollout.route.manifest import Json, dicts
-
-_TIMEOUT = 2.0
-_DUMP = "/config_dump?resource=dynamic_route_configs"
 
 
 class EnvoyRouter:
     """Implements the `Router` port for plans with `spec.route.envoy`."""
 
-    def __init__(self, replace_file: Callable[[Path, Json], None] = replace) -> None:
-        self._replace_file = replace_file
+    def __init__(
+        self,
+        replace_file: Callable[[Path, Json], None] = replace,
+        reach: Callable[[EnvoyRoute], EnvoyAccess] = EnvoyAccess,
+    ) -> None:
+        self._replace_file, self._reach = replace_file, reach
 
-    def write(self, plan: Plan, split: Split, write_id: str) -> None:
+    def write(
+        self,
+        plan: Plan,
+        split: Split,
+        write_id: str,
+        before: tuple[str, ...] | None = None,
+        *,
+        is_last: bool = False,
+    ) -> None:
         """Replace the route file by one with this split and write id.
 
         The file is replaced even if it has both already: Envoy may have missed that, and it
@@ -40,34 +67,76 @@ class EnvoyRouter:
         routes at its next start; for the same reason no weight is written for a canary while Envoy
         does not answer. Weight 0 is always written: a rollback never waits. Raises RouteError.
         """
-        route, arms = route_of(plan), arms_of(plan)
-        file = Path(route.file)
-        manifest = patch(past_net(load(file), arms), arms, split, write_id, _get_traffic(plan))
+        envoy, arms = self._reach(route_of(plan)), arms_of(plan)
+        is_back = before is not None and not split.canary
+        if is_back and not envoy.has_file():
+            self._restore(plan, write_id, before, is_last=is_last)
+            return
+        live = past_net(envoy.load(), arms)
+        traffic = _get_traffic(plan)
+        manifest = patch(live, arms, split, write_id, traffic, before=before, is_last=is_last)
         needed = {arms.shadow if split.way == "mirror" else arms.canary}
         if netted(plan.spec.policy, split):
             manifest, needed = over_net(manifest, arms), {*needed, net_name(arms)}
-        if split.canary and (unknown := _list_unknown_clusters(route, needed)):
+        if split.canary and (unknown := envoy.list_unknown(needed)):
             raise RouteError(f"nothing was written: Envoy has no cluster {unknown}")
-        self._replace_file(file, manifest)
+        self._replace_file(envoy.file, manifest)
+        if is_back:
+            with contextlib.suppress(RouteError):  # reading back tells what Envoy runs
+                self._restore(plan, write_id, before, manifest, is_last=is_last)
 
-    def read(self, plan: Plan, total: int) -> RouteStatus:
+    def _restore(
+        self,
+        plan: Plan,
+        write_id: str,
+        before: Before,
+        manifest: Json | None = None,
+        *,
+        is_last: bool,
+    ) -> None:
+        """Make the file what Envoy takes where Envoy still runs a configuration that it lacks.
+
+        Raises RouteError where a file that is gone cannot be restored.
+        """
+        envoy, arms = self._reach(route_of(plan)), arms_of(plan)
+        lost = find_lost(envoy, plan, arms, before, manifest)
+        if lost:
+            whole = put_back(manifest or {}, lost, arms, before)
+            traffic, nothing = _get_traffic(plan), Split(0)
+            back = patch(whole, arms, nothing, write_id, traffic, before=before, is_last=is_last)
+            self._replace_file(envoy.file, back)
+        elif manifest is None:
+            envoy.load()
+
+    def read(self, plan: Plan, total: int, before: tuple[str, ...] | None = None) -> RouteStatus:
         """Return what Envoy itself runs, from its config dump. Raises RouteError.
 
         While the safety net answers for the canary this is an error and not a share: stable serves
         the canary's requests, and no step may count stable's answers as the canary's.
         """
-        route, arms = route_of(plan), arms_of(plan)
-        names = names_of(past_net(load(Path(route.file)), arms), arms)
-        live = past_net(_read_live_routes(route, names), arms)
-        split = split_of(live, arms, total, _get_traffic(plan))
-        if netted(plan.spec.policy, split) and fallen(ask(route, "/clusters"), arms):
+        envoy, arms = self._reach(route_of(plan)), arms_of(plan)
+        live = read_live(envoy, plan, arms, before)
+        split = split_of(live.routes, arms, total, _get_traffic(plan), before)
+        if netted(plan.spec.policy, split) and fallen(envoy.ask("/clusters"), arms):
             message = f"no endpoint of {arms.canary} serves: Envoy asks {arms.stable} instead"
             raise RouteError(message)
-        return RouteStatus(split, version_of(live), timeout=find_timeout(live, arms))
+        leading = find_routes(live.routes, arms, before)
+        return RouteStatus(
+            split,
+            live.version,
+            pinned=tuple(pin.location for pin in leading.pinned),
+            strays=tuple(stray.location for stray in leading.strays),
+            leading=list_leading(live.file, live.routes, arms),
+            lacking=list_lacking(live.file, arms, before),
+            timeout=find_timeout(live.routes, arms, before),
+            is_pending=not split.canary and _gives(live.file, plan, total, before),
+        )
 
-    def cached(self, plan: Plan, total: int) -> RouteStatus | None:
+    def cached(
+        self, plan: Plan, total: int, before: tuple[str, ...] | None = None
+    ) -> RouteStatus | None:
         """Return nothing: an Envoy is not watched."""
-        del plan, total
+        del plan, total, before
         return None
 
     def endpoints(self, plan: Plan, arm: Arm) -> bool | None:
@@ -75,27 +144,35 @@ class EnvoyRouter:
 
         A stable cluster that Envoy does not have has none: no write for stable is refused for that.
         """
-        route, arms = route_of(plan), arms_of(plan)
+        envoy, arms = self._reach(route_of(plan)), arms_of(plan)
         cluster = arms.stable if arm == "stable" else arms.canary
         try:
-            if _checks_health(route, cluster):
-                return is_serving(ask(route, "/clusters"), cluster)
-            is_missing = arm == "stable" and bool(_list_unknown_clusters(route, {cluster}))
+            if _checks_health(envoy, cluster):
+                return is_serving(envoy.ask("/clusters"), cluster)
+            is_missing = arm == "stable" and bool(envoy.list_unknown({cluster}))
         except RouteError:
             return None
         return False if is_missing else None
 
     def diagnose(self, plan: Plan) -> str:
         """Say why Envoy does not show the file's version; empty if it does, or if unknown."""
-        route = route_of(plan)
+        envoy = self._reach(route_of(plan))
         try:
-            wanted = load(Path(route.file))
+            wanted = envoy.load()
             names = names_of(past_net(wanted, arms_of(plan)), arms_of(plan))
-            if version_of(_read_live_routes(route, names)) == version_of(wanted):
+            if version_of(shown(dump_routes(envoy), names)) == version_of(wanted):
                 return ""
-            return _explain_refusal(route, names, clusters_of(wanted))
+            return _explain_refusal(envoy, names, clusters_of(wanted))
         except RouteError as error:
             return str(error)
+
+
+def _gives(manifest: Json, plan: Plan, total: int, before: Before) -> bool:
+    """Return whether a route file gives the canary something, or may, since it cannot be read."""
+    try:
+        return split_of(manifest, arms_of(plan), total, _get_traffic(plan), before).canary > 0
+    except RouteError:
+        return True
 
 
 def unknown(plan: Plan) -> str:
@@ -103,7 +180,7 @@ def unknown(plan: Plan) -> str:
     arms, shadow = arms_of(plan), set()
     if _get_traffic(plan).mirror is not None:
         shadow = {arms.shadow}
-    return _list_unknown_clusters(route_of(plan), {arms.stable, arms.canary} | shadow)
+    return EnvoyAccess(route_of(plan)).list_unknown({arms.stable, arms.canary} | shadow)
 
 
 def against(plan: Plan) -> str:
@@ -112,13 +189,13 @@ def against(plan: Plan) -> str:
     That is a split that the route file cannot carry, or an endpoint in both clusters. Raises
     RouteError.
     """
-    route, arms = route_of(plan), arms_of(plan)
+    envoy, arms = EnvoyAccess(route_of(plan)), arms_of(plan)
     try:
         for split in max_splits(plan):
-            patch(past_net(load(Path(route.file)), arms), arms, split, "", _get_traffic(plan))
+            patch(past_net(envoy.load(), arms), arms, split, "", _get_traffic(plan))
     except RouteError as error:
         return str(error)
-    clusters_text = ask(route, "/clusters")
+    clusters_text = envoy.ask("/clusters")
     shared = endpoints(clusters_text, arms.stable) & endpoints(clusters_text, arms.canary)
     return f"clusters {arms.stable} and {arms.canary} both lead to {min(shared)}" if shared else ""
 
@@ -130,24 +207,23 @@ def endpoints(clusters_text: str, cluster: str) -> set[str]:
     )
 
 
-def _checks_health(route: EnvoyRoute, cluster: str) -> bool:
+def _checks_health(envoy: EnvoyAccess, cluster: str) -> bool:
     """Return whether Envoy checks a cluster's endpoints itself. Raises RouteError.
 
     Without these checks it calls every endpoint healthy, also one that does not answer.
     """
-    configs = [*_dump_clusters(route, "static_clusters")]
-    configs += _dump_clusters(route, "dynamic_active_clusters")
-    clusters = (item.get("cluster") or {} for item in configs)
+    configs = [*_dump_clusters(envoy, "static_clusters")]
+    configs += _dump_clusters(envoy, "dynamic_active_clusters")
+    clusters = (item.get("cluster", {}) for item in configs)
     return any(item.get("name") == cluster and bool(item.get("health_checks")) for item in clusters)
 
 
-def _dump_clusters(route: EnvoyRoute, resource: str) -> list[Json]:
+def _dump_clusters(envoy: EnvoyAccess, resource: str) -> list[Json]:
     """Return Envoy's clusters of one origin; none where it has none of it."""
     try:
-        dump = json.loads(ask(route, f"/config_dump?resource={resource}"))
-    except (RouteError, ValueError):
+        return dicts(envoy.dump(resource).get("configs"))
+    except RouteError:
         return []
-    return dicts(dump.get("configs")) if isinstance(dump, dict) else []
 
 
 def arms_of(plan: Plan) -> Arms:
@@ -172,61 +248,21 @@ def route_of(plan: Plan) -> EnvoyRoute:
     return plan.spec.route.envoy
 
 
-def _explain_refusal(route: EnvoyRoute, names: set[str], clusters: set[str]) -> str:
+def _explain_refusal(envoy: EnvoyAccess, names: set[str], clusters: set[str]) -> str:
     """Explain a refused update from Envoy's clusters and counters.
 
     Envoy logs its reason but exposes it nowhere.
     """
-    if unknown := _list_unknown_clusters(route, clusters):
+    if unknown := envoy.list_unknown(clusters):
         return f"Envoy refused the update: unknown cluster {unknown}"
-    counts = _describe_refused_updates(route, names)
+    counts = _describe_refused_updates(envoy, names)
     if counts:
         return f"Envoy refused the update ({counts}): its log says why"
     return ""
 
 
-def _list_unknown_clusters(route: EnvoyRoute, clusters: set[str]) -> str:
-    """List those clusters that Envoy does not know. Raises RouteError."""
-    envoy_clusters = set(re.findall(r"^(.+?)::", ask(route, "/clusters"), re.MULTILINE))
-    return ", ".join(sorted(clusters - envoy_clusters))
-
-
-def _describe_refused_updates(route: EnvoyRoute, names: set[str]) -> str:
+def _describe_refused_updates(envoy: EnvoyAccess, names: set[str]) -> str:
     """Describe the updates refused since Envoy started; empty if there were none."""
-    stats = ask(route, "/stats?filter=rds.*update_(rejected|failure)$")
+    stats = envoy.ask("/stats?filter=rds.*update_(rejected|failure)$")
     counters = re.findall(r"\.rds\.(.+)\.(update_\w+): (\d+)", stats)
-    return ", ".join(f"{what} {n}" for name, what, n in counters if name in names and int(n))
-
-
-def _read_live_routes(route: EnvoyRoute, names: set[str]) -> Json:
-    """Return the route configurations that Envoy runs. Raises RouteError."""
-    try:
-        dump = json.loads(ask(route, _DUMP))
-    except ValueError as error:
-        raise RouteError(f"Envoy at {route.admin} gave no JSON: {error}", unread=True) from None
-    if not isinstance(dump, dict):
-        raise RouteError(f"Envoy at {route.admin} gave no JSON object", unread=True)
-    return shown(dump, names)
-
-
-def ask(route: EnvoyRoute, path: str) -> str:
-    """Return what Envoy's admin port answers. Raises RouteError."""
-    import requests  # its import takes 0.1 s
-
-    with requests.Session() as session:
-        session.trust_env = False  # the environment's proxies and certificates are not for Envoy
-        try:
-            answer = session.get(route.admin.rstrip("/") + path, timeout=_TIMEOUT)
-        except requests.RequestException as error:
-            message = f"Envoy at {route.admin} does not answer: {_extract_reason(error)}"
-            raise RouteError(message, unread=True) from None
-    if not answer.ok:
-        message = f"Envoy at {route.admin} said {answer.status_code}: {answer.text[:200]}"
-        raise RouteError(message, unread=True)
-    return answer.text
-
-
-def _extract_reason(error: Exception) -> str:
-    """Return the operating system's reason from an error that requests has wrapped."""
-    reason = re.search(r"\[Errno \d+\] ([\w ]+)", str(error))
-    return reason[1].lower() if reason else type(error).__name__
+    return ", ".join(f"{what} {n}" for name, what, n in counters if name in names and n.strip("0"))

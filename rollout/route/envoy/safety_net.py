@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import copy
 import re
+from collections.abc import Sequence
 
 from rollout.decide.record.split import Split
-from rollout.plan.model.policy import Policy
+from rollout.plan.model.mesh.policy import Policy
 from rollout.route.envoy.walk import every_weighted
 from rollout.route.envoy.weights import Arms, clusters_of
 from rollout.route.manifest import Json, dicts, key
@@ -66,22 +67,21 @@ def put_net(manifest: Json, arms: Arms, *, asked: bool) -> None:
         clusters[:] = [cluster for cluster in clusters if cluster.get("name") != name]
     elif all(cluster.get("name") != name for cluster in clusters):
         canary = next((cluster for cluster in clusters if cluster.get("name") == arms.canary), {})
-        clusters.append(
-            _build_net_cluster(arms, canary.get(key(canary, "alt_stat_name")) or arms.canary)
-        )
+        counted = canary.get(key(canary, "alt_stat_name")) or arms.canary
+        net = build_aggregate(name, counted, [arms.canary, arms.stable])
+        clusters.append({"@type": _CLUSTER, **net})
 
 
-def _build_net_cluster(arms: Arms, counted: str) -> Json:
-    """Return the net's cluster.
+def build_aggregate(name: str, counted_as: str, clusters: Sequence[str]) -> Json:
+    """Return a cluster that asks the first of `clusters` with a healthy endpoint.
 
-    Envoy counts requests by the cluster that the route names. The net's `alt_stat_name` is the
-    canary's, so that the canary's metrics keep their name.
+    Envoy counts requests by the cluster that the route names. So the `alt_stat_name` is that of the
+    first cluster, and its metrics keep their name.
     """
-    config = {"@type": _AGGREGATE, "clusters": [arms.canary, arms.stable]}
+    config = {"@type": _AGGREGATE, "clusters": [*clusters]}
     return {
-        "@type": _CLUSTER,
-        "name": net_name(arms),
-        "alt_stat_name": counted,
+        "name": name,
+        "alt_stat_name": counted_as,
         "connect_timeout": "1s",
         "lb_policy": "CLUSTER_PROVIDED",
         "cluster_type": {"name": "envoy.clusters.aggregate", "typed_config": config},

@@ -4,33 +4,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import Any
+from dataclasses import replace
 
 from rollout.errors import RouteError
-from rollout.plan.model.traffic import Segment
+from rollout.plan.model.mesh.traffic import Segment
 from rollout.route import matching
-from rollout.route.envoy.walk import OURS, noted, tables
+from rollout.route.envoy.walk import note, noted, tables
 from rollout.route.envoy.weights import Arms
 from rollout.route.manifest import Json, dicts, key
-
-
-def note(route: Json, what: str, *, value: Any) -> None:
-    """Record one value in a route's metadata, under our key."""
-    metadata = route.setdefault("metadata", {})
-    notes = metadata.setdefault(key(metadata, "filter_metadata"), {}).setdefault(OURS, {})
-    notes[what] = value
-
-
-def forget(route: Json) -> None:
-    """Remove our metadata from a route, and the objects that this leaves empty."""
-    metadata = route.get("metadata") or {}
-    filters = metadata.get(field := key(metadata, "filter_metadata")) or {}
-    if filters.pop(OURS, None) is None:
-        return
-    if not filters:
-        del metadata[field]
-    if not metadata:
-        del route["metadata"]
 
 
 def leads(route: Json, arms: Arms) -> bool:
@@ -40,9 +21,20 @@ def leads(route: Json, arms: Arms) -> bool:
     return any(entry.get("name") in arms for entry in dicts(weighted.get("clusters")))
 
 
+def is_planned(route: Json, arms: Arms) -> bool:
+    """Return whether a route has weights that lead to stable: others are pins or strays."""
+    return leads(route, replace(arms, canary=arms.stable))
+
+
 def is_ours(route: Json, arms: Arms) -> bool:
-    """Return whether a route is one that we added for a segment."""
-    return bool(noted(route).get("segment")) and leads(route, arms)
+    """Return whether a route is one that we added for a segment, wherever it leads by now.
+
+    Our note names the canary, so that rollouts of several services can share a file. One of an
+    older version does not: then the route has to lead to an arm.
+    """
+    canary = noted(route).get("segment")
+    is_leading = (route.get("route") or {}).get("cluster") in arms or leads(route, arms)
+    return canary == arms.canary or (canary is True and is_leading)
 
 
 def only(manifest: Json, wanted: Callable[[Json], bool]) -> Json:
@@ -62,8 +54,8 @@ def joined(stable: Json, canary: Json, arms: Arms, segment: Segment) -> Json:
     for (_, _, routes), (_, _, others) in zip(tables(combined), tables(canary), strict=True):
         # Backwards, so that an insertion does not shift the routes that are still to come.
         for index in reversed(range(len(routes))):
-            if leads(others[index], arms):
-                routes.insert(index, _narrow_to_segment(others[index], segment))
+            if is_planned(others[index], arms):
+                routes.insert(index, _narrow_to_segment(others[index], segment, arms))
     return combined
 
 
@@ -74,8 +66,8 @@ def check(manifest: Json, arms: Arms, segment: Segment | None) -> None:
         for number, route in enumerate(routes, 1):
             if is_ours(route, arms):
                 segment_route = route
-            elif leads(route, arms):
-                wanted = segment and _narrow_to_segment(route, segment)
+            elif is_planned(route, arms):
+                wanted = segment and _narrow_to_segment(route, segment, arms)
                 if segment_route is None or (
                     wanted and wanted.get("match") != segment_route.get("match")
                 ):
@@ -86,8 +78,8 @@ def check(manifest: Json, arms: Arms, segment: Segment | None) -> None:
                 segment_route = None
 
 
-def _narrow_to_segment(route: Json, segment: Segment) -> Json:
+def _narrow_to_segment(route: Json, segment: Segment, arms: Arms) -> Json:
     narrowed = copy.deepcopy(route)
     matching.envoy(narrowed.setdefault("match", {}), segment)
-    note(narrowed, "segment", value=True)
+    note(narrowed, "segment", value=arms.canary)
     return narrowed

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from rollout.decide.record.split import Split
 from rollout.errors import RouteError
-from rollout.plan.model.traffic import Traffic
+from rollout.plan.model.mesh.traffic import Traffic
 from rollout.route.envoy import affinity, copies, segment, weights
 from rollout.route.envoy.segment import is_ours
 from rollout.route.envoy.walk import tables
@@ -21,16 +21,29 @@ from rollout.route.manifest import Json
 NONE = Traffic()
 
 
-def patch(manifest: Json, arms: Arms, split: Split, write_id: str, traffic: Traffic = NONE) -> Json:
+def patch(
+    manifest: Json,
+    arms: Arms,
+    split: Split,
+    write_id: str,
+    traffic: Traffic = NONE,
+    *,
+    before: tuple[str, ...] | None = None,
+    is_last: bool = False,
+) -> Json:
     """Return the manifest with `split` in its mode, and the write id as its version.
 
-    Whatever an earlier mode left is removed first, so a rollback leaves nothing of ours but the
-    write id. Raises RouteError.
+    Whatever an earlier mode left is removed first, so the last write of a rollout leaves nothing of
+    ours but the version. `before` is what led to the canary before our first write, None before it.
+    Raises RouteError.
     """
-    plain = _strip_ours(manifest, arms)
+    back = not split.canary
+    plain = _strip_ours(manifest, arms, before, back=back)
+    if back:
+        return weights.patch(plain, arms, split, write_id, before, back=True, is_last=is_last)
     if split.way == "weights":
-        return _move_weights(plain, arms, split, write_id, traffic)
-    stable = weights.patch(plain, arms, Split(0, split.total), write_id)
+        return _move_weights(plain, arms, split, write_id, traffic, before=before, is_last=is_last)
+    stable = weights.patch(plain, arms, Split(0, split.total), write_id, before)
     if split.way == "mirror":
         copies.send(stable, arms, split)
         return stable
@@ -38,42 +51,58 @@ def patch(manifest: Json, arms: Arms, split: Split, write_id: str, traffic: Traf
         raise RouteError("the plan has no segment")
     # From the stripped routes, as the next patch will see them, so that a repeated patch
     # changes nothing.
-    within = _move_weights(stable, arms, split, write_id, traffic)
+    within = _move_weights(stable, arms, split, write_id, traffic, before=before)
     return segment.joined(stable, within, arms, traffic.segment)
 
 
 def _move_weights(
-    manifest: Json, arms: Arms, split: Split, write_id: str, traffic: Traffic
+    manifest: Json,
+    arms: Arms,
+    split: Split,
+    write_id: str,
+    traffic: Traffic,
+    *,
+    before: tuple[str, ...] | None,
+    is_last: bool = False,
 ) -> Json:
     """Return the manifest with these weights, and with affinity if the plan asks for it."""
-    moved = weights.patch(manifest, arms, replace(split, way="weights"), write_id)
+    everywhere = replace(split, way="weights")
+    moved = weights.patch(manifest, arms, everywhere, write_id, before, is_last=is_last)
     # At 0 and at the full share every user gets the same version anyway.
     if traffic.affinity is not None and 0 < split.canary < split.total:
         affinity.hold(moved, arms, traffic.affinity)
     return moved
 
 
-def split_of(manifest: Json, arms: Arms, total: int, traffic: Traffic = NONE) -> Split:
+def split_of(
+    manifest: Json,
+    arms: Arms,
+    total: int,
+    traffic: Traffic = NONE,
+    before: tuple[str, ...] | None = None,
+) -> Split:
     """Return the split that a manifest shows, and its mode. Raises RouteError if there is none.
 
     A canary's share outside the segment takes precedence: it affects all requests, so hiding it
-    would understate the exposure.
+    would understate the exposure. What strays give comes last: a rollback must not end before it.
     """
     others = segment.only(manifest, lambda route: not is_ours(route, arms))
-    everywhere = weights.split_of(others, arms, total)
+    everywhere = weights.split_of(others, arms, total, before)
     if everywhere.canary:
         return everywhere
     ours = segment.only(manifest, lambda route: is_ours(route, arms))
     if any(routes for *_, routes in tables(ours)):
         segment.check(manifest, arms, traffic.segment)
-        within = weights.split_of(ours, arms, total)
-        return replace(within, way="segment") if within.canary else within
-    return copies.seen(others, arms, total)
+        within = weights.split_of(ours, arms, total, ())  # one may lead elsewhere by now
+        if within.canary:
+            return replace(within, way="segment")
+    copied = copies.seen(others, arms, total, before)
+    return copied if copied.canary else weights.stray_split_of(others, arms, total, before)
 
 
-def _strip_ours(manifest: Json, arms: Arms) -> Json:
+def _strip_ours(manifest: Json, arms: Arms, before: tuple[str, ...] | None, *, back: bool) -> Json:
     """Return the manifest without our routes, mirrors and affinity."""
     plain = segment.only(manifest, lambda route: not is_ours(route, arms))
-    copies.stop(plain, arms)
+    copies.stop(plain, arms, before, back=back)
     affinity.release(plain, arms)
     return plain

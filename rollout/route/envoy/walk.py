@@ -4,19 +4,58 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from rollout.errors import RouteError
 from rollout.route.manifest import Json, dicts, key
+from rollout.route.shape import NUMBER
 
 OURS = "surefoot"  # our key in a route's `filter_metadata`
+
+_METADATA = {"filter_metadata": {OURS: dict}}
+_SHARE = {"default_value": {"numerator": NUMBER, "denominator": NUMBER}}
+_MIRRORS = {"request_mirror_policies": [{"cluster": str, "runtime_fraction": _SHARE}]}
+_ACTION = {
+    "cluster": str,
+    "weighted_clusters": {"clusters": [{"name": str, "weight": NUMBER}], "total_weight": NUMBER},
+    "hash_policy": [dict],
+    **_MIRRORS,
+}
+_ROUTE = {"match": dict, "metadata": _METADATA, "route": _ACTION}
+_CONFIG = {
+    "name": str,
+    "metadata": _METADATA,
+    "virtual_hosts": [{"name": str, "routes": [_ROUTE], **_MIRRORS}],
+    **_MIRRORS,
+    "alt_stat_name": str,  # a cluster file has the same form
+}
+
+ROUTES = {"version_info": str, "resources": [_CONFIG]}
+"""The shape of a route file, and of a cluster file."""
+
+DUMP = {
+    "configs": [
+        {
+            "cluster": {"name": str, "health_checks": [dict]},
+            "route_config": _CONFIG,
+            "version_info": str,
+            "dynamic_route_configs": [{"route_config": _CONFIG, "version_info": str}],
+        }
+    ]
+}
+"""The shape of a config dump; a route configuration in it is checked like the file's."""
 
 
 @dataclass(frozen=True)
 class Weighted:
-    """One `weighted_clusters`; `clusters` is the live list of the manifest, not a copy."""
+    """The clusters of one route; `field` and `clusters` are of the manifest, not copies.
+
+    A route with a single `cluster` has that one with weight 1, and its action as the field.
+    """
 
     config: str
     location: str
+    match: Json
     field: Json
     clusters: list[Json]
 
@@ -26,10 +65,20 @@ class Weighted:
 
 def every_weighted(manifest: Json) -> Iterator[Weighted]:
     """Yield every `weighted_clusters`. Raises RouteError for another kind of document."""
-    for config, route_name, action in actions(manifest):
-        field = action.get(key(action, "weighted_clusters"))
+    for config, route_name, route in _described(manifest):
+        field = route["route"].get(key(route["route"], "weighted_clusters"))
         if isinstance(field, dict):
-            yield Weighted(config, route_name, field, dicts(field.get("clusters")))
+            match, clusters = route.get("match") or {}, dicts(field.get("clusters"))
+            yield Weighted(config, route_name, match, field, clusters)
+
+
+def every_single(manifest: Json) -> Iterator[Weighted]:
+    """Yield every route with a single `cluster`. Raises RouteError."""
+    for config, route_name, route in _described(manifest):
+        action = route["route"]
+        if name := action.get("cluster"):
+            match, clusters = route.get("match") or {}, [{"name": name, "weight": 1}]
+            yield Weighted(config, route_name, match, action, clusters)
 
 
 def tables(manifest: Json) -> Iterator[tuple[str, str, list[Json]]]:
@@ -43,7 +92,13 @@ def tables(manifest: Json) -> Iterator[tuple[str, str, list[Json]]]:
 
 
 def actions(manifest: Json) -> Iterator[tuple[str, str, Json]]:
-    """Yield every route's action, with its configuration's name and the route's description.
+    """Yield every route's action, with its configuration's name and the route's description."""
+    for config, route_name, route in _described(manifest):
+        yield config, route_name, route["route"]
+
+
+def _described(manifest: Json) -> Iterator[tuple[str, str, Json]]:
+    """Yield every route with an action, its configuration's name and its description.
 
     A route that we added for a segment has the number of the route that it precedes, so that
     messages count as the user's file does.
@@ -51,22 +106,46 @@ def actions(manifest: Json) -> Iterator[tuple[str, str, Json]]:
     for config, host, routes in tables(manifest):
         number = 1
         for route in routes:
-            if isinstance(action := route.get("route"), dict):
-                yield config, f"route {number} of virtual host {host}", action
+            if isinstance(route.get("route"), dict):
+                yield config, f"route {number} of virtual host {host}", route
             number += not noted(route).get("segment")
 
 
 def noted(route: Json) -> Json:
     """Return our notes in a route's metadata. Envoy keeps them and gives them no meaning."""
-    metadata = route.get("metadata") or {}
-    notes = (metadata.get(key(metadata, "filter_metadata")) or {}).get(OURS)
-    return notes if isinstance(notes, dict) else {}
+    metadata = route.get("metadata", {})
+    notes: Json = metadata.get(key(metadata, "filter_metadata"), {}).get(OURS, {})
+    return notes
+
+
+def note(message: Json, what: str, *, value: Any) -> None:
+    """Record one value in the metadata of a route or configuration, under our key."""
+    metadata = message.setdefault("metadata", {})
+    notes = metadata.setdefault(key(metadata, "filter_metadata"), {}).setdefault(OURS, {})
+    notes[what] = value
+
+
+def forget(message: Json, *names: str) -> None:
+    """Remove what we noted under these names, and the objects that this leaves empty."""
+    notes = noted(message)
+    own = [name for name in names if name in notes]
+    for name in own:
+        del notes[name]
+    if not own or notes:
+        return
+    metadata = message["metadata"]
+    filters = metadata[field := key(metadata, "filter_metadata")]
+    del filters[OURS]
+    if not filters:
+        del metadata[field]
+    if not metadata:
+        del message["metadata"]
 
 
 def weight(entry: Json) -> int:
     """Return an entry's weight; absent is zero, as in Envoy. Raises RouteError for a non-number."""
     try:
         return int(entry.get("weight") or 0)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         message = f"weight {entry['weight']!r} of {entry.get('name')} is no number"
         raise RouteError(message) from None

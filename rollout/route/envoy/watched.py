@@ -11,24 +11,47 @@ from pathlib import Path
 
 import yaml
 
+from rollout.answers.json_text import parse_json
 from rollout.errors import RouteError
+from rollout.route.envoy.walk import ROUTES
 from rollout.route.manifest import Json
+from rollout.route.shape import settle
+
+_LARGEST = 64 * 2**20  # bytes
+
+_READABLE = 0o644  # Envoy may run as another user
 
 
 def load(file: Path) -> Json:
     """Return the file's document, JSON or YAML by its suffix. Raises RouteError."""
     try:
-        text = file.read_text()
+        text = _read(file)
         # A round trip through JSON copies what YAML aliases share: a change in one place must not
         # change the other.
-        manifest = json.loads(json.dumps(yaml.safe_load(text)) if _is_yaml(file) else text)
+        manifest = parse_json(json.dumps(yaml.safe_load(text)) if _is_yaml(file) else text)
     except OSError as error:
         raise RouteError(f"cannot read file {file}: {error.strerror}", unread=True) from None
-    except (ValueError, TypeError, yaml.YAMLError) as error:
+    except yaml.MarkedYAMLError as error:
+        # Its own words quote the file, which may be any file that a plan names.
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        message = f"cannot parse file {file}: line {line} is no YAML of data"
+        raise RouteError(message, unread=True) from None
+    except (ValueError, TypeError, RecursionError, yaml.YAMLError) as error:
         raise RouteError(f"cannot parse file {file}: {error}", unread=True) from None
-    if not isinstance(manifest, dict):
-        raise RouteError(f"file {file} holds no object", unread=True)
-    return manifest
+    return settle(manifest, ROUTES, f"file {file}")
+
+
+def _read(file: Path) -> str:
+    """Return a file's text. Raises OSError, ValueError for one that no route file is as large as.
+
+    A device or a pipe in its place would be waited for without end.
+    """
+    if not file.is_file():
+        file.stat()  # raises for one that does not exist
+        raise ValueError("it is no file")
+    if file.stat().st_size > _LARGEST:
+        raise ValueError(f"it has more than {_LARGEST // 2**20} MB")
+    return file.read_text(encoding="utf-8")
 
 
 def _serialize(file: Path, manifest: Json) -> str:
@@ -44,7 +67,8 @@ def _is_yaml(file: Path) -> bool:
 def replace(file: Path, manifest: Json) -> None:
     """Replace the file atomically by a complete, flushed one with the same permissions.
 
-    A reader sees the old or the new file, never a part. Raises RouteError.
+    A reader sees the old or the new file, never a part. A file that is gone is made anew. Raises
+    RouteError.
     """
     try:
         handle, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
@@ -53,9 +77,12 @@ def replace(file: Path, manifest: Json) -> None:
                 out.write(_serialize(file, manifest))
                 out.flush()
                 os.fsync(out.fileno())
-            shutil.copymode(file, name)
-            with contextlib.suppress(PermissionError):
-                os.chown(name, file.stat().st_uid, file.stat().st_gid)
+            if file.exists():
+                shutil.copymode(file, name)
+                with contextlib.suppress(PermissionError):
+                    os.chown(name, file.stat().st_uid, file.stat().st_gid)
+            else:
+                Path(name).chmod(_READABLE)
             Path(name).replace(file)
         finally:
             Path(name).unlink(missing_ok=True)

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 from rollout.decide.record.split import Split
+from rollout.decide.record.write_id import find_rollout
 from rollout.errors import RouteError
-from rollout.route.envoy.walk import Weighted, actions, every_weighted, weight
+from rollout.route.content import Noted
+from rollout.route.envoy.moves import ADDED, list_added, move_all, note_added
+from rollout.route.envoy.routes import as_weighted_route, find_routes
+from rollout.route.envoy.walk import Weighted, actions, every_weighted, forget, note, noted
 from rollout.route.manifest import Json, dicts, key
-from rollout.route.nearest import format_shares, nearest
+from rollout.route.nearest import nearest
+from rollout.route.shares import format_split, parse_shares, read_together
 from rollout.route.timeout import find_longest_timeout
-from rollout.route.weighted_route import TWO_ARMS, Arm, WeightedRoute, move
+from rollout.route.weighted_route import TWO_ARMS, Arm
+
+_MARK, _SPLIT = "mark", "split"  # keys of our notes: the last write, and what it set
+_NOTES = _MARK, _SPLIT, ADDED
 
 
 @dataclass(frozen=True)
@@ -56,43 +65,67 @@ class Arms:
         return self.stable if arm == "stable" else self.canary
 
 
-def patch(manifest: Json, arms: Arms, split: Split, write_id: str) -> Json:
-    """Set `split` on every weighted route of these arms, and the write id as the version.
+def patch(
+    manifest: Json,
+    arms: Arms,
+    split: Split,
+    write_id: str,
+    before: tuple[str, ...] | None = None,
+    *,
+    back: bool = False,
+    is_last: bool = False,
+) -> Json:
+    """Set `split` on the plan's routes, and the write id as the version.
+
+    On the way `back` strays move too (see `routes`), and a file without a route of ours only gets
+    the write id: there is nothing to take back.
 
     An arm that a route does not name yet is added, stable first and canary last. An added canary
     without traffic is removed again: Envoy rejects a file that names a cluster it does not know,
     and a rollback must pass. The write id also goes into each configuration's metadata, because
-    Envoy shows a new version only when the content changed. A third cluster keeps its share of the
-    traffic; all else stays as it is. Raises RouteError.
+    Envoy shows a new version only when the content changed; the last write removes all of that. A
+    third cluster keeps its share of the traffic; all else stays as it is. Raises RouteError.
     """
     patched = copy.deepcopy(manifest)
-    owned = _find_owned(patched, arms)
-    for weighted in owned:
-        route = _as_weighted_route(weighted, arms)
-        move(route, split)
-        if not split.canary:
-            _remove_added_canary(route)
-        if (total := key(weighted.field, "total_weight")) in weighted.field:
-            weighted.field[total] = sum(map(weight, weighted.clusters))
-    _stamp(patched, {weighted.config for weighted in owned}, write_id)
+    leading = find_routes(patched, arms, before)
+    is_gone = back and before is not None and not leading.planned
+    owned = [] if is_gone else [*_require_planned(patched, arms, before)]
+    owned += leading.strays if back else ()
+    added = move_all(owned, arms, split, before, list_added(patched))
+    names = list_configs(patched) if is_gone else {weighted.config for weighted in owned}
+    _stamp(patched, names, write_id, format_split(split) if split.canary else "", added)
+    if is_last:
+        _forget_own(patched, write_id)
     return patched
 
 
-def split_of(manifest: Json, arms: Arms, total: int) -> Split:
-    """Return the split of a manifest, in parts of `total`. Raises RouteError if there is none."""
-    routes = [_as_weighted_route(weighted, arms) for weighted in _find_owned(manifest, arms)]
-    shares = {route.shares(): route.location for route in routes}
-    if len(shares) > 1:
-        shares_text = ", ".join(
-            f"{format_shares(share)} in {route_name}" for share, route_name in shares.items()
-        )
-        raise RouteError(f"routes disagree on the share of {arms.canary}: {shares_text}")
-    return nearest(next(iter(shares)), total)
+def split_of(
+    manifest: Json, arms: Arms, total: int, before: tuple[str, ...] | None = None
+) -> Split:
+    """Return the split of the plan's routes, in parts of `total`.
+
+    After our first write, strays take their place where they are gone, and the canary gets nothing
+    without either. Raises RouteError where there are none before it.
+    """
+    leading = find_routes(manifest, arms, before)
+    if before is not None and not leading.planned:
+        return stray_split_of(manifest, arms, total, before)
+    planned = _require_planned(manifest, arms, before)
+    texts = (noted(config).get(_SPLIT, "") for config in dicts(manifest.get("resources")))
+    written = next((shares for text in texts if (shares := parse_shares(str(text)))), None)
+    routes = [as_weighted_route(route, arms) for route in planned]
+    return read_together(routes, written, total, is_begun=before is not None)
 
 
-def find_timeout(manifest: Json, arms: Arms) -> float | None:
-    """Return the longest time-out (seconds) of the routes with these arms; None if unknown."""
-    fields = [weighted.field for weighted in _find_owned(manifest, arms)]
+def stray_split_of(manifest: Json, arms: Arms, total: int, before: tuple[str, ...] | None) -> Split:
+    """Return the largest share that a stray gives the canary. Raises RouteError."""
+    strays = find_routes(manifest, arms, before).strays
+    return nearest(max((as_weighted_route(r, arms).shares() for r in strays), default=()), total)
+
+
+def find_timeout(manifest: Json, arms: Arms, before: tuple[str, ...] | None = None) -> float | None:
+    """Return the longest time-out (seconds) of the plan's routes; None if unknown."""
+    fields = [weighted.field for weighted in find_routes(manifest, arms, before).planned]
     return find_longest_timeout(
         action
         for _, _, action in actions(manifest)
@@ -100,9 +133,24 @@ def find_timeout(manifest: Json, arms: Arms) -> float | None:
     )
 
 
-def names_of(manifest: Json, arms: Arms) -> set[str]:
-    """Return the route configurations in which these arms have weights. Raises RouteError."""
-    return {weighted.config for weighted in _find_owned(manifest, arms)}
+def names_of(manifest: Json, arms: Arms, before: tuple[str, ...] | None = None) -> set[str]:
+    """Return the route configurations in which these arms have weights.
+
+    None may have them any more after our first write. Raises RouteError where none has before it.
+    """
+    weighted = {
+        weighted.config
+        for weighted in every_weighted(manifest)
+        if any(entry.get("name") in arms for entry in weighted.clusters)
+    }
+    if not weighted and before is None:
+        _require_planned(manifest, arms, before)
+    return weighted
+
+
+def list_configs(manifest: Json) -> set[str]:
+    """Return the names of all route configurations. Raises RouteError."""
+    return {str(config.get("name", "")) for config in dicts(manifest.get("resources"))}
 
 
 def clusters_of(manifest: Json) -> set[str]:
@@ -120,58 +168,39 @@ def version_of(manifest: Json) -> str:
     return str(manifest.get(key(manifest, "version_info"), ""))
 
 
-def shown(dump: Json, names: set[str]) -> Json:
-    """Return the named route configurations of Envoy's `/config_dump`, as one manifest.
-
-    Its version is the one that all of them show, or a list of theirs. Raises RouteError if Envoy
-    lacks one of them.
-    """
-    dumped: dict[str, Json] = {}
-    for item in dicts(dump.get("configs")):
-        for entry in (item, *dicts(item.get("dynamic_route_configs"))):
-            config = entry.get("route_config")
-            if isinstance(config, dict) and config.get("name") in names:
-                dumped[str(config["name"])] = entry
-    if missing := names - dumped.keys():
-        message = f"Envoy has no route configuration named {', '.join(sorted(missing))}"
-        raise RouteError(message, unread=True)
-    versions = {str(entry.get("version_info", "")) for entry in dumped.values()}
-    resources = [dumped[name]["route_config"] for name in sorted(dumped)]
-    return {"version_info": ", ".join(sorted(versions)), "resources": resources}
-
-
-def _stamp(manifest: Json, names: set[str], write_id: str) -> None:
+def _stamp(
+    manifest: Json, names: set[str], write_id: str, split: str, added: Mapping[str, Noted]
+) -> None:
+    """Note the write id, the split and where the canary is new in the changed configurations."""
     manifest[key(manifest, "version_info")] = write_id
-    for config in dicts(manifest["resources"]):
-        if str(config.get("name", "")) in names:
-            metadata = config.setdefault("metadata", {})
-            filters = metadata.setdefault(key(metadata, "filter_metadata"), {})
-            filters.setdefault("surefoot", {})["mark"] = write_id
+    for config in dicts(manifest.get("resources")):
+        name = str(config.get("name", ""))
+        if name in names:
+            forget(config, *_NOTES)
+            note(config, _MARK, value=write_id)
+            if split:
+                note(config, _SPLIT, value=split)
+            if name in added:
+                note_added(config, added[name])
 
 
-def _find_owned(manifest: Json, arms: Arms) -> list[Weighted]:
-    """Return the weighted routes that name an arm. Raises RouteError if there is none."""
-    owned = [
-        weighted
-        for weighted in every_weighted(manifest)
-        if any(entry.get("name") in arms for entry in weighted.clusters)
-    ]
-    if owned:
-        return owned
+def _forget_own(manifest: Json, write_id: str) -> None:
+    """Remove the notes of the rollout that a write id names, in every configuration."""
+    for config in dicts(manifest.get("resources")):
+        mark = str(noted(config).get(_MARK, ""))
+        if mark == write_id or (mark and find_rollout(mark) == find_rollout(write_id)):
+            forget(config, *_NOTES)
+
+
+def _require_planned(
+    manifest: Json, arms: Arms, before: tuple[str, ...] | None
+) -> tuple[Weighted, ...]:
+    """Return the plan's routes. Raises RouteError if there is none."""
+    planned = find_routes(manifest, arms, before).planned
+    if planned:
+        return planned
     unweighted = [
         route_name for _, route_name, action in actions(manifest) if action.get("cluster") in arms
     ]
     hint = f"; {unweighted[0]} needs `weighted_clusters` instead of `cluster`" if unweighted else ""
     raise RouteError(f"no route has weights for cluster {arms.stable} or {arms.canary}{hint}")
-
-
-def _as_weighted_route(weighted: Weighted, arms: Arms) -> WeightedRoute:
-    return WeightedRoute(weighted.location, weighted.clusters, arms)
-
-
-def _remove_added_canary(route: WeightedRoute) -> None:
-    """Remove what `move` added: entries at the end that have only a name and weight 0."""
-    names = [route.mesh.name(arm) for arm in route.mesh.arms[1:]]
-    added = [{"name": name, "weight": 0} for name in names]
-    while route.entries and route.entries[-1] in added:
-        route.entries.pop()

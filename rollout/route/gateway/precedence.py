@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rollout.errors import RouteError
-from rollout.plan.model.traffic import Segment
+from rollout.plan.model.mesh.traffic import Segment
 from rollout.route.manifest import Json, dicts
 from rollout.route.matching import gateway
 from rollout.route.weighted_route import WeightedRoute

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rollout.plan.model.route import GatewayRoute
+from rollout.plan.model.mesh.route import GatewayRoute
 from rollout.route.manifest import Json, dicts
 
 # What an API server fills in where a match leaves it out.

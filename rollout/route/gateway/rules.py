@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from rollout.errors import RouteError
+from rollout.plan.model.mesh.route import GatewayRoute
 from rollout.plan.model.plan import Plan
-from rollout.plan.model.route import GatewayRoute
 from rollout.route.gateway.backend_refs import BackendRefs, refuse_impostors
 from rollout.route.gateway.requested_routes import RuleWish, requested_routes
 from rollout.route.manifest import Json, dicts

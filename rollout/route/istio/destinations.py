@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from rollout.errors import RouteError
+from rollout.plan.model.mesh.route import IstioRoute
 from rollout.plan.model.plan import Plan
-from rollout.plan.model.route import IstioRoute
 from rollout.route.istio.virtual_service import (
     explain_destinations,
     explain_no_route,

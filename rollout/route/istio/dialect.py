@@ -7,12 +7,13 @@ from fractions import Fraction
 
 from rollout.decide.record.split import Split
 from rollout.errors import RouteError
+from rollout.plan.model.mesh.traffic import Segment
 from rollout.plan.model.plan import Plan
-from rollout.plan.model.traffic import Segment
 from rollout.route import matching
 from rollout.route.istio.destinations import destinations, every_route, weighted_routes
 from rollout.route.istio.virtual_service import VirtualRoute
-from rollout.route.manifest import Json
+from rollout.route.manifest import Json, dicts
+from rollout.route.shape import read_fraction
 from rollout.route.weighted_route import WeightedRoute
 
 
@@ -46,8 +47,23 @@ class Istio:
         value = int(percent) if percent.denominator == 1 else float(percent)
         return to | {"percentage": {"value": value}}
 
+    def list_copies(self, route: WeightedRoute) -> list[Json]:
+        """Return `mirrors`, and the older `mirror` with its percentage as one more of them."""
+        single = route.body.get("mirror")
+        if not isinstance(single, dict):
+            return dicts(route.body.get(self.copies))
+        percentage = route.body.get("mirrorPercentage") or {
+            "value": route.body.get("mirrorPercent")
+        }
+        share = {} if percentage.get("value") is None else {"percentage": percentage}
+        return [*dicts(route.body.get(self.copies)), {"destination": single, **share}]
+
+    def stop_single(self, route: WeightedRoute) -> None:
+        for field in ("mirror", "mirrorPercentage", "mirrorPercent"):
+            route.body.pop(field, None)
+
     def destination(self, copy: Json) -> Json:
         return copy
 
     def share(self, copy: Json) -> Fraction:
-        return Fraction(str((copy.get("percentage") or {}).get("value", 100))) / 100
+        return read_fraction((copy.get("percentage") or {}).get("value", 100), 100)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rollout.errors import RouteError
-from rollout.plan.model.route import IstioRoute
+from rollout.plan.model.mesh.route import IstioRoute
 from rollout.route.manifest import Json, dicts
 from rollout.route.weighted_route import Arm, Mesh, WeightedRoute, for_segment
 

@@ -1,7 +1,8 @@
 """What an object's own status and metadata say against its route, in words.
 
 Only conditions of the object's current generation count. A reference that cannot be resolved is
-heard if its message names one of our arms by its whole name: `svc-auth` is not `svc`.
+heard if its message names one of our arms by its whole name: neither `svc-auth` nor the `svc` of
+another namespace is our `svc`.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ _GIT_TOOLS = {
     "fleet.cattle.io/bundle-id": "Fleet",
     "objectset.rio.cattle.io/id": "Fleet",
 }
+_LABEL = "[a-z0-9-]*"  # of a name in Kubernetes
 _MANAGED_BY, _HANDS = "app.kubernetes.io/managed-by", {"", "kubectl", "surefoot"}
 
 
@@ -61,7 +63,9 @@ def complaint_of(live: Json, plan: Plan) -> str:
     reports = _list_reports(live)
     canary = name_arms(plan)[1]
     for controller, report in reports:
-        if names_whole(canary, unresolved := report.get(("ResolvedRefs", "False"), "")):
+        if names_whole(
+            canary, plan.metadata.namespace, unresolved := report.get(("ResolvedRefs", "False"), "")
+        ):
             return f"{controller} cannot resolve the canary: {unresolved}"
     if reports and all(("Accepted", "False") in report for _, report in reports):
         return f"no gateway accepts the route: {reports[0][1]['Accepted', 'False']}"
@@ -89,9 +93,18 @@ def git_tool_of(live: Json) -> str:
     return "" if manager.lower() in _HANDS else f"{manager} ({_MANAGED_BY})"
 
 
-def names_whole(name: str, message: str) -> bool:
-    """Return whether a message names this object, and not one whose name contains it."""
-    return re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", message) is not None
+def names_whole(name: str, namespace: str, message: str) -> bool:
+    """Return whether a message names this object of a namespace, by its whole name.
+
+    `svc-auth` is not `svc`, and `svc.other` and `other/svc` are those of another namespace. Without
+    one, as in `svc` or `Service svc`, it is ours.
+    """
+    pattern = rf"(?<![\w.-])(?:({_LABEL})/)?{re.escape(name)}(?:\.({_LABEL}))?(?![\w-])"
+    spaces = {"", namespace, "service", "services"}  # `service/svc` is a kind and a name
+    return any(
+        (match[1] or "") in spaces and (match[2] or namespace) == namespace
+        for match in re.finditer(pattern, message)
+    )
 
 
 def _list_conditions(live: Json, plan: Plan) -> Iterator[str]:
@@ -111,7 +124,7 @@ def _list_conditions(live: Json, plan: Plan) -> Iterator[str]:
         if dropped := report.get(("PartiallyInvalid", "True")):
             yield f"{controller} has dropped a rule: {dropped}"
         unresolved = report.get(("ResolvedRefs", "False"), "")
-        if any(names_whole(arm, unresolved) for arm in arms):
+        if any(names_whole(arm, plan.metadata.namespace, unresolved) for arm in arms):
             yield f"{controller} cannot resolve a backend: {unresolved}"
 
 

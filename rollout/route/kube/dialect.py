@@ -8,8 +8,8 @@ from typing import Protocol
 
 from rollout.decide.record.split import Split
 from rollout.errors import RouteError
+from rollout.plan.model.mesh.traffic import Segment
 from rollout.plan.model.plan import Plan
-from rollout.plan.model.traffic import Segment
 from rollout.route.gateway.dialect import Gateway
 from rollout.route.istio.dialect import Istio
 from rollout.route.manifest import Json, dicts
@@ -70,6 +70,14 @@ class Dialect(Protocol):
         """
         ...
 
+    def list_copies(self, route: WeightedRoute) -> list[Json]:
+        """Return the entries that mirror a route's requests, whatever field they stand in."""
+        ...
+
+    def stop_single(self, route: WeightedRoute) -> None:
+        """Remove what mirrors a route's requests to the canary outside the list of `copies`."""
+        ...
+
     def destination(self, copy: Json) -> Json:
         """Return where an entry mirrors to; empty for an entry that mirrors nothing."""
         ...
@@ -87,9 +95,7 @@ def dialect_of(plan: Plan) -> Dialect:
 def sent(dialect: Dialect, route: WeightedRoute) -> list[Json]:
     """Return the entries that mirror a route's requests to the canary."""
     return [
-        entry
-        for entry in dicts(route.body.get(dialect.copies))
-        if _leads_to_canary(dialect, route, entry)
+        entry for entry in dialect.list_copies(route) if _leads_to_canary(dialect, route, entry)
     ]
 
 
@@ -105,6 +111,9 @@ def send(dialect: Dialect, route: WeightedRoute, split: Split) -> None:
 def stop(dialect: Dialect, route: WeightedRoute) -> None:
     """Remove what mirrors a route's requests to the canary; other mirrors stay."""
     entries = dicts(route.body.get(dialect.copies))
+    singles = [entry for entry in dialect.list_copies(route) if entry not in entries]
+    if any(_leads_to_canary(dialect, route, single) for single in singles):
+        dialect.stop_single(route)
     others = [entry for entry in entries if not _leads_to_canary(dialect, route, entry)]
     if others != entries:
         route.body[dialect.copies] = others

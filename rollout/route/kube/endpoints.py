@@ -15,8 +15,16 @@ from rollout.plan.model.plan import Plan
 from rollout.route.gateway.rules import backends
 from rollout.route.istio.destinations import destinations, full
 from rollout.route.kube.objects import DESTINATION_RULE, Objects
+from rollout.route.kube.shapes import settle_object
 from rollout.route.manifest import Json, dicts
+from rollout.route.shape import Shape, settle
 
+_SLICE: Shape = {"endpoints": [{"conditions": {}}]}
+_SERVICE: Shape = {"spec": {"type": str, "selector": dict}}
+_POD: Shape = {
+    "metadata": {"deletionTimestamp": str},
+    "status": {"conditions": [{"type": str, "status": str}]},
+}
 _LOCAL = ["svc", "cluster", "local"]
 _NOT_FOUND = 404
 
@@ -57,10 +65,11 @@ def has_endpoints(plan: Plan, arm: Arm, objects: Objects, source: EndpointSource
 
 def _ask_service(source: EndpointSource, namespace: str, name: str) -> bool | None:
     slices = source.endpoint_slices(namespace, name)
-    if any(map(_is_ready, (endpoint for item in slices for endpoint in _endpoints(item)))):
+    settled = [settle(item, _SLICE, "EndpointSlice") for item in slices]
+    if any(map(_is_ready, (endpoint for item in settled for endpoint in _endpoints(item)))):
         return True
     try:
-        service = source.service(namespace, name)
+        service = settle(source.service(namespace, name), _SERVICE, "Service")
     except ClusterError as error:
         if error.status == _NOT_FOUND:
             return False
@@ -89,6 +98,7 @@ def _read_subsets(plan: Plan, objects: Objects) -> Mapping[str, Mapping[str, str
         if error.status == _NOT_FOUND:
             return None
         raise
+    rule = settle_object(DESTINATION_RULE, rule)
     subsets = dicts((rule.get("spec") or {}).get("subsets"))
     return {str(item.get("name")): item.get("labels") or {} for item in subsets}
 
@@ -104,10 +114,12 @@ def _created_labels(plan: Plan, arm: Arm) -> Mapping[str, str] | None:
 def _ask_pods(
     source: EndpointSource, namespace: str, service: str, labels: Mapping[str, str]
 ) -> bool | None:
-    selector = (source.service(namespace, service).get("spec") or {}).get("selector")
+    settled = settle(source.service(namespace, service), _SERVICE, "Service")
+    selector = (settled.get("spec") or {}).get("selector")
     if not selector:
         return None  # somebody else keeps its endpoints, not the pods' labels
-    return any(map(_is_pod_ready, source.pods(namespace, {**selector, **labels})))
+    pods = source.pods(namespace, {**selector, **labels})
+    return any(_is_pod_ready(settle(pod, _POD, "Pod")) for pod in pods)
 
 
 def _is_pod_ready(pod: Json) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rollout.decide.record.split import Split
 from rollout.errors import RouteError
 from rollout.route.carried import extras, list_missing
-from rollout.route.kube.content import Noted, digest, note_routes
+from rollout.route.content import Noted, digest, note_routes
 from rollout.route.manifest import Json
 from rollout.route.nearest import format_shares
 from rollout.route.weighted_route import WeightedRoute, move, remove_default_canary
@@ -25,11 +25,10 @@ def move_all(routes: Sequence[WeightedRoute], split: Split, added: Noted) -> Not
         was_added = noted.get(id(route.body))
         if was_added is not None:
             _carry_over(route, was_added.more)
-        is_new = move(route, split)
-        if not split.canary and was_added is not None:
-            _remove_added(route, was_added.more)
-        if is_new or was_added is not None:
+        if move(route, split) or was_added is not None:
             still_added.append(route)
+    if not split.canary:
+        _remove_all_added(routes, added)
     # At 0 our entries are gone; at full traffic they are the route's real entries: nothing is
     # left to remove later.
     if split.canary in (0, split.total):
@@ -91,6 +90,14 @@ def _carry_over(route: WeightedRoute, noted: str) -> None:
     for field in route.mesh.carries:
         canary[0].pop(field, None)
     canary[0].update(extras(stable[0], route.mesh.carries))
+
+
+def _remove_all_added(routes: Sequence[WeightedRoute], added: Noted) -> None:
+    """Remove the entries that we added, once stable has its own again: that may have been gone."""
+    noted = added.assign(routes)
+    for route in routes:
+        if (note := noted.get(id(route.body))) is not None:
+            _remove_added(route, note.more)
 
 
 def _remove_added(route: WeightedRoute, noted: str) -> None:

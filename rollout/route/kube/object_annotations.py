@@ -1,51 +1,18 @@
-"""What we write down in an object's annotations, and the split that it shows by them."""
+"""What we write down in an object's annotations."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from fractions import Fraction
-from functools import partial
-from itertools import zip_longest
-
 from rollout.decide.record.split import Split, Way
-from rollout.errors import RouteError
 from rollout.route.manifest import Json
-from rollout.route.nearest import format_shares, nearest
-from rollout.route.weighted_route import WeightedRoute
+from rollout.route.shares import Shares, format_split, parse_shares
 
 # Each key ends in the service, so that rollouts of two services can share one object.
 MARK, SPLIT, ADDED = "mark.surefoot.dev/", "split.surefoot.dev/", "added.surefoot.dev/"
 COPIED, BEFORE, ROUTES = "copied.surefoot.dev/", "before.surefoot.dev/", "routes.surefoot.dev/"
 POLICY = "policy.surefoot.dev/"
+_OF_WEIGHTS = MARK, SPLIT, ADDED, COPIED, BEFORE, ROUTES
 
 MADE_ONLY = "made"  # mode of a split that only says where traffic goes before the first step
-
-Shares = tuple[Fraction, ...]  # one for each canary; empty where none has any
-
-
-def split_of(routes: Sequence[WeightedRoute], written: Shares | None, total: int) -> Split:
-    """Return the split that the routes show together, in parts of `total`.
-
-    Where they differ and one still has the shares `written` by our last patch, somebody moved
-    another: the shares farthest from ours are returned, so that the drift is noticed. Raises
-    RouteError if they differ and none has the shares that we wrote.
-    """
-    shares = {route.shares(): route for route in routes}
-    if len(shares) == 1:
-        return nearest(next(iter(shares)), total)
-    if written is not None and written in shares:
-        return nearest(max(shares, key=partial(_measure_distance, written)), total)
-    shares_text = ", ".join(
-        f"{format_shares(share)} in {route.location}" for share, route in shares.items()
-    )
-    raise RouteError(
-        f"routes disagree on the share of {routes[0].mesh.name('canary')}: {shares_text}"
-    )
-
-
-def _measure_distance(shares: Shares, others: Shares) -> Fraction:
-    pairs = zip_longest(shares, others, fillvalue=Fraction(0))
-    return sum((abs(share - other) for share, other in pairs), Fraction(0))
 
 
 def read_write_id(manifest: Json, service: str) -> str:
@@ -79,12 +46,7 @@ def written(manifest: Json, service: str, way: Way) -> Shares | None:
     text, _, mode = read_annotation(manifest, SPLIT + service).partition(" ")
     if text and (mode or "weights") != way:
         return ()
-    weights, _, total = text.partition("/")
-    try:
-        shares = tuple(Fraction(f"{weight}/{total}") for weight in weights.split("+"))
-    except (ValueError, ZeroDivisionError):
-        return None
-    return shares if any(shares) else ()
+    return parse_shares(text)
 
 
 def write_down(
@@ -96,9 +58,14 @@ def write_down(
     """
     mode = split.way if split.canary or is_begun else MADE_ONLY
     way = "" if mode == "weights" else f" {mode}"
-    weights = "+".join(map(str, split.canaries or [split.canary]))
     note(manifest, MARK + service, write_id)
-    note(manifest, SPLIT + service, f"{weights}/{split.total}{way}")
+    note(manifest, SPLIT + service, f"{format_split(split)}{way}")
+
+
+def erase(manifest: Json, service: str) -> None:
+    """Remove all that writes of weights noted for a service."""
+    for key in _OF_WEIGHTS:
+        note(manifest, key + service, "")
 
 
 def list_keys(manifest: Json) -> list[str]:

@@ -66,9 +66,13 @@ def target_of(plan: Plan) -> Target:
 def at_version(body: Json, live: Json) -> Json:
     """Return the patch, valid only for the version of the object that was read.
 
-    The uid makes it invalid for a successor of the same name.
+    The uid makes it invalid for a successor of the same name. Raises RouteError for an object
+    without either: a write would be one over whatever is there by now.
     """
-    identity = {key: live["metadata"][key] for key in ("resourceVersion", "uid")}
+    metadata = live.get("metadata") or {}
+    identity = {key: metadata[key] for key in ("resourceVersion", "uid") if metadata.get(key)}
+    if len(identity) < 2:
+        raise RouteError("the object tells neither its version nor its uid", unread=True)
     return body | {"metadata": body.get("metadata", {}) | identity}
 
 

@@ -4,7 +4,9 @@ How it works. The first write of a rollout records which routes led to the canar
 (`before`). Every later write records the routes to which it added an entry (`added`) or copies
 (`copied`), and, where others share the object, all routes that it moves (`routes`). Routes are
 recorded by fingerprint, so that a rename, an insertion or a new order changes nothing. While a
-rollout goes on, whatever leads to the canary and did not before is ours to take back.
+rollout goes on, whatever leads to the canary and did not before is ours to take back. For an object
+that lost its annotations the journal has the record of before, which also says where the canary had
+no entry; the plan says what we copy.
 """
 
 from __future__ import annotations
@@ -13,23 +15,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from rollout.decide.record.write_id import WriteId, find_rollout
+from rollout.decide.rules.ramp import max_splits
 from rollout.errors import RouteError
 from rollout.plan.model.plan import Plan
+from rollout.route.before import Before, note_lacking, note_weights
+from rollout.route.content import Noted, note_routes, parse_noted
 from rollout.route.kube import object_annotations as notes
-from rollout.route.kube.content import Noted, NotedRoute, note_routes, parse_noted
 from rollout.route.kube.dialect import Dialect, sent
+from rollout.route.kube.narrowed import note_narrowed
 from rollout.route.manifest import Json
 from rollout.route.weighted_route import WeightedRoute
-
-_COPIES = "copies of "  # prefix of a location: its route mirrored requests to the canary
 
 
 @dataclass(frozen=True)
 class Ours:
     """What the annotations of an object say of one service's writes, and of those of others.
 
-    `is_begun` says whether this rollout gave the canary anything here; `others` lists routes that
-    open rollouts of other services move, each with the canary that it leads to.
+    `is_begun` says whether this rollout gave the canary anything here; `mode` is that of its last
+    write, empty where only a journal still knows of one. `others` lists routes that open rollouts
+    of other services move, each with the canary that it leads to.
     """
 
     is_begun: bool
@@ -37,8 +42,7 @@ class Ours:
     share: Fraction
     added: Noted
     copied: Noted
-    before: Noted
-    copied_before: Noted
+    before: Before
     others: tuple[tuple[str, Noted], ...]
 
     def is_protected(self, route: WeightedRoute, entries: Sequence[Json]) -> bool:
@@ -63,58 +67,77 @@ class Ours:
             return False
         if self.copied.of(route):
             return True
-        if not self.is_begun or self.copied_before.same(route):
+        if not self.is_begun or self.before.copying.same(route):
             return False
-        has_our_share = sum(map(dialect.share, copies), Fraction(0)) == self.share
-        return back or (self.mode == "mirror" and has_our_share)
+        has_our_share = 0 < self.share == sum(map(dialect.share, copies), Fraction(0))
+        return back or (self.mode in {"mirror", ""} and has_our_share)
 
 
-def read_ours(manifest: Json, plan: Plan, rollout: str | None = None) -> Ours:
-    """Return what the annotations say for a rollout; without one, for any of the plan's."""
+def read_ours(
+    manifest: Json,
+    plan: Plan,
+    rollout: str | None = None,
+    *,
+    before: tuple[str, ...] | None = None,
+) -> Ours:
+    """Return what the annotations say for a rollout; without one, for any of the plan's.
+
+    `before` is what a journal says of it, None before the first write. Annotations go where people
+    replace an object or make it anew; the journal then still knows that traffic was given.
+    """
     service = plan.spec.service
     mark = notes.read_write_id(manifest, service)
-    written_by = mark.rpartition("/")[0]
-    is_same = written_by == rollout if rollout is not None else _is_of(plan, written_by)
+    named = WriteId.parse(mark)
+    if rollout is None:
+        is_same = named is None or named.is_of(plan)  # a mark without a rollout is anybody's
+    else:
+        is_same = find_rollout(mark) == rollout
     text, _, mode = notes.read_annotation(manifest, notes.SPLIT + service).partition(" ")
-    is_begun = bool(mark) and is_same and mode != notes.MADE_ONLY
-    recorded = _read(manifest, notes.BEFORE + service) if is_begun else Noted()
+    is_noted = bool(mark) and is_same and mode != notes.MADE_ONLY
+    noted = notes.read_annotation(manifest, notes.BEFORE + service) if is_noted else ""
+    recorded = Before.parse("\n".join([noted, *(before or ())]).strip())
+    is_lost = before is not None and not is_noted
+    share = _read_mirrored_share(plan) if is_lost else _parse_share(text)
+    is_full = share == 1 and not mode  # a promotion's entry is the route's own, until it goes back
     return Ours(
-        is_begun,
-        mode or "weights",
-        _parse_share(text),
-        _read(manifest, notes.ADDED + service),
+        is_noted or before is not None,
+        "" if is_lost else mode or "weights",
+        share,
+        recorded.lacking if is_lost or is_full else _read(manifest, notes.ADDED + service),
         _read(manifest, notes.COPIED + service),
-        Noted(tuple(note for note in recorded.routes if not note.location.startswith(_COPIES))),
-        Noted(tuple(note for note in recorded.routes if note.location.startswith(_COPIES))),
+        recorded,
         _read_others(manifest, service),
     )
 
 
 def begin(ours: Ours, dialect: Dialect, plain: Json, plan: Plan) -> Ours:
     """Return what is ours at a rollout's first write: nothing that leads to the canary by now."""
-    planned = {id(route.body) for route in dialect.weighted_routes(plain, plan, back=True)}
-    every = dialect.every_route(plain, plan)
-    pins = [route for route in every if id(route.body) not in planned and is_giving(route)]
-    copying = [route for route in every if sent(dialect, route)]
-    return replace(ours, before=note_routes(pins), copied_before=note_routes(copying))
+    return replace(ours, before=find_before(ours, dialect, plain, plan))
 
 
-def note_before(manifest: Json, plan: Plan, ours: Ours, dialect: Dialect, *, is_open: bool) -> None:
-    """Record what led to the canary before our first write.
+def find_before(ours: Ours, dialect: Dialect, plain: Json, plan: Plan) -> Before:
+    """Return what is not ours of an object from which the segment's routes of ours are removed.
 
-    At the end of a rollout only those that still do stay recorded: an undo needs them.
+    What gives the canary traffic is recorded beside the plan's routes, which steps and rollbacks
+    move anyway; what copies to it, on all routes.
     """
-    weighing, copying = ours.before, ours.copied_before
-    if not is_open:
-        every = dialect.every_route(manifest, plan)
-        weighing = _keep(weighing, [route for route in every if is_giving(route)])
-        copying = _keep(copying, [route for route in every if sent(dialect, route)])
-    copies = [
-        replace(note, location=_COPIES + note.location.removeprefix(_COPIES))
-        for note in copying.routes
-    ]
-    recorded = Noted((*weighing.routes, *copies))
-    notes.note(manifest, notes.BEFORE + plan.spec.service, str(recorded))
+    planned = dialect.weighted_routes(plain, plan, back=True)
+    moved = {id(route.body) for route in planned}
+    every = dialect.every_route(plain, plan)
+    copying = [route for route in every if sent(dialect, route)]
+    return Before(
+        note_routes(route for route in every if id(route.body) not in moved and is_giving(route)),
+        note_routes(route for route in copying if not ours.has_copies(dialect, route, back=False)),
+        note_narrowed(dialect, [route for route in every if route.arm_entries], plan),
+        note_lacking(planned),
+        note_weights(planned),
+    )
+
+
+def note_before(manifest: Json, plan: Plan, ours: Ours) -> None:
+    """Record what led to the canary before our first write."""
+    before = replace(ours.before, lacking=Noted(), weights=Noted())
+    notes.note(manifest, notes.BEFORE + plan.spec.service, "\n".join(before.lines))
 
 
 def note_moved(manifest: Json, plan: Plan, routes: Sequence[WeightedRoute]) -> None:
@@ -132,12 +155,6 @@ def is_giving(route: WeightedRoute) -> bool:
         return False
 
 
-def _keep(noted: Noted, routes: Sequence[WeightedRoute]) -> Noted:
-    """Return the notes of routes that are still there."""
-    current: set[NotedRoute | None] = {noted.same(route) for route in routes}
-    return Noted(tuple(note for note in noted.routes if note in current))
-
-
 def _read(manifest: Json, key: str) -> Noted:
     return parse_noted(notes.read_annotation(manifest, key))
 
@@ -152,19 +169,15 @@ def _read_others(manifest: Json, service: str) -> tuple[tuple[str, Noted], ...]:
     return tuple(others)
 
 
+def _read_mirrored_share(plan: Plan) -> Fraction:
+    """Return the share of requests that a plan copies to the canary; 0 for one that copies none."""
+    shares = (Fraction(s.canary, s.total) for s in max_splits(plan) if s.way == "mirror")
+    return next(shares, Fraction(0))
+
+
 def _parse_share(text: str) -> Fraction:
     weight, _, total = text.partition("/")
     try:
         return Fraction(f"{weight}/{total}")
     except (ValueError, ZeroDivisionError):
         return Fraction(0)
-
-
-def _is_of(plan: Plan, rollout: str) -> bool:
-    """Return whether a rollout id is that of a plan, or of a later attempt of it.
-
-    An attempt's number replaces the end of the plan's id. A mark without a rollout is anybody's.
-    """
-    head, _, number = rollout.rpartition("-")
-    is_attempt = number.isdecimal() and len(rollout) == len(plan.id) and plan.id.startswith(head)
-    return not rollout or rollout == plan.id or is_attempt

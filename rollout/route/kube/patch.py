@@ -5,22 +5,26 @@ segment's requests only, or a mirrored share. `at` first removes whatever an ear
 (`_strip_ours`), so that every mode starts from the routes that the users wrote, and a rollback
 needs no special case. It then sets the routes' own weights, which are all at stable unless the
 mode is `weights`; inserts one route for the segment before each of the plan's routes, or adds
-mirrors; and records in annotations what it wrote. A rollback moves more than the plan's routes:
-every one that gives the canary traffic and did not before our first write. `view` reads the same
-things back. All functions are pure; `patch` is the difference between the object and the result.
+mirrors; and records in annotations what it wrote. The last write of a rollout removes them. A
+rollback moves more than the plan's routes: every one that gives the canary traffic and did not
+before our first write; weights get the numbers that they had. `view` reads the same things back.
+All functions are pure; `patch` is the difference between the object and the result.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from dataclasses import replace
 
 from rollout.decide.record.split import Split
+from rollout.decide.record.write_id import find_rollout
 from rollout.errors import RouteError
+from rollout.plan.model.mesh.traffic import Segment
 from rollout.plan.model.plan import Plan
-from rollout.plan.model.traffic import Segment
+from rollout.route.before import Before, restore_weights
+from rollout.route.content import Noted, note_routes
 from rollout.route.kube import object_annotations
-from rollout.route.kube.content import Noted, note_routes
 from rollout.route.kube.dialect import Dialect, dialect_of, send, stop
 from rollout.route.kube.moves import move_all, refuse_losses, refuse_unequal
 from rollout.route.kube.ours import Ours, begin, note_before, note_moved, read_ours
@@ -36,20 +40,37 @@ from rollout.route.weighted_route import WeightedRoute
 __all__ = ["at", "patch", "split_of"]
 
 
-def patch(manifest: Json, plan: Plan, split: Split, write_id: str) -> Json:
+def patch(
+    manifest: Json,
+    plan: Plan,
+    split: Split,
+    write_id: str,
+    before: tuple[str, ...] | None = None,
+    *,
+    is_last: bool = False,
+) -> Json:
     """Return the smallest merge patch to a split and a write id; empty if all is there.
 
     It first removes what an earlier mode left, and the canary's entry that an earlier patch added
-    once its traffic ends; annotations record which those are. Raises RouteError, and then nothing
-    moves.
+    once its traffic ends; annotations record which those are. The last write of a rollout leaves
+    none of them. Raises RouteError, and then nothing moves.
     """
-    return object_annotations.difference(manifest, at(manifest, plan, split, write_id))
+    wanted = at(manifest, plan, split, write_id, before, is_last=is_last)
+    return object_annotations.difference(manifest, wanted)
 
 
-def at(manifest: Json, plan: Plan, split: Split, write_id: str) -> Json:
+def at(
+    manifest: Json,
+    plan: Plan,
+    split: Split,
+    write_id: str,
+    before: tuple[str, ...] | None = None,
+    *,
+    is_last: bool = False,
+) -> Json:
     """Return the object at a split and a write id, as `patch` makes it."""
     dialect, service, back = dialect_of(plan), plan.spec.service, not split.canary
-    ours = read_ours(manifest, plan, write_id.rpartition("/")[0])
+    ours = read_ours(manifest, plan, find_rollout(write_id), before=before)
     wanted = _strip_ours(dialect, manifest, plan, ours, back=back)
     is_begun = ours.is_begun
     if not is_begun:
@@ -60,7 +81,9 @@ def at(manifest: Json, plan: Plan, split: Split, write_id: str) -> Json:
     if not back:
         _refuse(routes, ours, is_begun=is_begun)
     outside = split if split.way == "weights" else Split(0, split.total)
-    added = move_all(routes, outside, ours.added)
+    # On the way back every entry goes that was not there before our first write.
+    lacking = ours.before.lacking.routes if back else ()
+    added = move_all(routes, outside, Noted((*ours.added.routes, *lacking)))
     moved = list(routes)
     if split.way == "segment":
         # A copy of the stripped object, as the next patch will see it, so that a repeated patch
@@ -71,14 +94,16 @@ def at(manifest: Json, plan: Plan, split: Split, write_id: str) -> Json:
         require_http_routes(dialect, wanted, routes)
         for route in routes:
             send(dialect, route, split)
+    if back:
+        restore_weights(routes, ours.before.weights)
+    if is_last:
+        object_annotations.erase(wanted, service)
+        return wanted
     copied = note_routes(routes) if split.way == "mirror" else Noted()
     object_annotations.note(wanted, object_annotations.ADDED + service, str(added))
     object_annotations.note(wanted, object_annotations.COPIED + service, str(copied))
+    note_before(wanted, plan, ours if is_begun or not back else replace(ours, before=Before()))
     is_open = not back and not (split.way == "weights" and split.canary == split.total)
-    if is_begun or not back:
-        note_before(wanted, plan, ours, dialect, is_open=is_open)
-    else:
-        object_annotations.note(wanted, object_annotations.BEFORE + service, "")
     is_shared = len(moved) < sum(
         bool(route.arm_entries) for route in dialect.every_route(wanted, plan)
     )

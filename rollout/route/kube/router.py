@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
+from functools import partial
+
 from analysis.counting.cursor import Arm
 from rollout.decide.record.split import Split
 from rollout.errors import ClusterError, RouteError
@@ -24,6 +28,7 @@ from rollout.route.kube.objects import (
     spelt,
     target_of,
 )
+from rollout.route.kube.shapes import settle_object
 from rollout.route.kube.view import exposure, gives_nothing, split_of
 from rollout.route.manifest import Json
 from rollout.route.timeout import find_longest_timeout
@@ -47,38 +52,64 @@ class ClusterRouter:
     ) -> None:
         self._objects, self._watched, self._source = objects, watched, source
 
-    def read(self, plan: Plan, total: int) -> RouteStatus:
+    def read(self, plan: Plan, total: int, before: tuple[str, ...] | None = None) -> RouteStatus:
         """Return the weights that the API server holds now, and our write id.
 
         Raises RouteError where it cannot be read, and where the mesh reports that it does not
         serve the canary's traffic: such weights must not count as delivered.
         """
         target = target_of(plan)
-        return _read_status(self._get(plan, target.kind, target.name), target, plan, total)
+        live = self._get(plan, target.kind, target.name)
+        return _read_status(live, target, plan, total, before)
 
-    def cached(self, plan: Plan, total: int) -> RouteStatus | None:
+    def cached(
+        self, plan: Plan, total: int, before: tuple[str, ...] | None = None
+    ) -> RouteStatus | None:
         """Return what the watch saw last, as `read` does; None without it. Raises RouteError."""
         if self._watched is None:
             return None
         target = target_of(plan)
         live = self._watched.find(target.kind, plan.metadata.namespace, target.name)
-        return None if live is None else _read_status(live, target, plan, total)
+        if live is None:
+            return None
+        own = settle_object(target.kind, copy.deepcopy(live))  # the cache's copy is never changed
+        return _read_status(own, target, plan, total, before)
 
-    def write(self, plan: Plan, split: Split, write_id: str) -> None:
+    def write(
+        self,
+        plan: Plan,
+        split: Split,
+        write_id: str,
+        before: tuple[str, ...] | None = None,
+        *,
+        is_last: bool = False,
+    ) -> None:
         """Patch the object at the version just read; after a conflict, read it and try again.
+
+        An end that has nothing to change makes a new version all the same: it notes its write id
+        and takes it away. A patch of a replica that lost its lease may be on its way, and it fails
+        where the version that it names is no more.
 
         A time-out or a 5xx leaves open whether the patch was applied; the next read tells. Raises
         RouteError: then nothing moved, or the outcome is unknown.
         """
-        target = target_of(plan)
         if split.canary:
             self._check_subsets(plan)
+        build = partial(_build_patch, plan=plan, split=split, write_id=write_id, before=before)
+        if self._change(plan, split, partial(build, is_last=is_last)) or not is_last:
+            return
+        if self._change(plan, split, partial(build, is_last=False)):
+            self._change(plan, split, partial(build, is_last=True))
+
+    def _change(self, plan: Plan, split: Split, build: Callable[[Json], Json]) -> bool:
+        """Patch the object with what `build` makes of it; return whether there was anything."""
+        target = target_of(plan)
         unclear: RouteError | None = None
         for _ in range(_ATTEMPTS):
             live = self._get(plan, target.kind, target.name)
-            body = _build_patch(live, plan, split, write_id)
+            body = build(live)
             if not body:
-                return
+                return unclear is not None
             # The patch is still needed after an unclear answer. It may yet be applied, so a
             # second one is not sent: the caller reads the mesh again and decides.
             if unclear is not None:
@@ -93,7 +124,7 @@ class ClusterRouter:
                     raise problem from None
                 unclear = problem
             else:
-                return
+                return True
         message = f"{spelt(target.kind, plan, target.name)} keeps changing"
         raise RouteError(f"{message}: {_ATTEMPTS} patches came too late")
 
@@ -122,9 +153,10 @@ class ClusterRouter:
 
     def _get(self, plan: Plan, kind: Kind, name: str) -> Json:
         try:
-            return self._objects.get(kind, plan.metadata.namespace, name)
+            live = self._objects.get(kind, plan.metadata.namespace, name)
         except ClusterError as error:
             raise as_route_error(error, "get", kind, plan, name) from None
+        return settle_object(kind, live)
 
     def _patch(self, plan: Plan, target: Target, body: Json, split: Split) -> None:
         """Patch; anything but plain weights is tried in a dry run first.
@@ -142,13 +174,21 @@ class ClusterRouter:
         self._objects.patch(*address, body)
 
 
-def _build_patch(live: Json, plan: Plan, split: Split, write_id: str) -> Json:
+def _build_patch(
+    live: Json,
+    plan: Plan,
+    split: Split,
+    write_id: str,
+    before: tuple[str, ...] | None,
+    *,
+    is_last: bool,
+) -> Json:
     """Return the patch. An object that cannot carry the split is a refusal.
 
     Trying again does not help: as with a missing right, a person has to change something.
     """
     try:
-        return patch.patch(live, plan, split, write_id)
+        return patch.patch(live, plan, split, write_id, before, is_last=is_last)
     except RouteError as error:
         raise RouteError(str(error), refused=True) from None
 
@@ -161,12 +201,14 @@ def _has_split(patched: Json, plan: Plan, split: Split) -> bool:
         return False
 
 
-def _read_status(live: Json, target: Target, plan: Plan, total: int) -> RouteStatus:
+def _read_status(
+    live: Json, target: Target, plan: Plan, total: int, before: tuple[str, ...] | None
+) -> RouteStatus:
     """Return the split and the write id that an object shows. Raises RouteError."""
     try:
-        split, others = split_of(live, plan, total), exposure(live, plan)
+        split, others = split_of(live, plan, total, before), exposure(live, plan, before)
     except RouteError as error:
-        raise RouteError(str(error), gives_nothing=gives_nothing(live, plan)) from None
+        raise RouteError(str(error), gives_nothing=gives_nothing(live, plan, before)) from None
     if split.canary and (problem := target.complaint(live, plan)):
         raise RouteError(f"{spelt(target.kind, plan, target.name)}: {problem}")
     return RouteStatus(
@@ -176,6 +218,8 @@ def _read_status(live: Json, target: Target, plan: Plan, total: int) -> RouteSta
         owner=owner_of(live),
         pinned=others.pinned,
         strays=others.strays,
+        leading=others.leading,
+        lacking=others.lacking,
         taken=taken_of(live),
         timeout=_read_timeout(live, plan),
     )

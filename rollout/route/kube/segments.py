@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rollout.errors import RouteError
+from rollout.plan.model.mesh.traffic import Segment
 from rollout.plan.model.plan import Plan
-from rollout.plan.model.traffic import Segment
-from rollout.route.kube.content import list_matches
+from rollout.route.content import list_matches
 from rollout.route.kube.dialect import Dialect
+from rollout.route.kube.narrowed import find_narrowed
 from rollout.route.kube.ours import Ours
 from rollout.route.manifest import Json, dicts
 from rollout.route.weighted_route import SEGMENT, WeightedRoute, for_segment
@@ -30,7 +31,7 @@ def remove_segment_routes(
         if not ours.is_foreign(route)
     ]
     removed = [route for route in leading if for_segment(route.body)]
-    if ours.is_begun and ours.mode == "segment":
+    if ours.is_begun and ours.mode in {"segment", ""}:
         removed += _find_renamed(dialect, leading, plan, ours)
     gone = [id(route.body) for route in removed]
     routes[:] = [body for body in routes if id(body) not in gone]
@@ -40,31 +41,15 @@ def remove_segment_routes(
 def _find_renamed(
     dialect: Dialect, leading: Sequence[WeightedRoute], plan: Plan, ours: Ours
 ) -> list[WeightedRoute]:
-    """Return the routes that have another route's matches, narrowed to the plan's segment."""
-    traffic = plan.spec.traffic
-    if traffic is None or traffic.segment is None:
-        return []
+    """Return the routes for the segment that were not there before our first write."""
     unnamed = [route for route in leading if not for_segment(route.body)]
+    narrowed = find_narrowed(dialect, unnamed, plan)
+    own = ours.before.narrowed.assign(narrowed)
     return [
         route
-        for route in unnamed
-        if not ours.before.same(route)
-        if any(
-            other is not route and _is_narrowed(dialect, route, other, traffic.segment)
-            for other in unnamed
-        )
+        for route in narrowed
+        if id(route.body) not in own and not ours.before.giving.same(route)
     ]
-
-
-def _is_narrowed(
-    dialect: Dialect, route: WeightedRoute, other: WeightedRoute, segment: Segment
-) -> bool:
-    """Return whether a route takes exactly the segment's requests of another one."""
-    try:
-        narrowed = dialect.narrow(list_matches(other.body), segment, other.location)
-    except RouteError:
-        return False
-    return list_matches(route.body) == narrowed != list_matches(other.body)
 
 
 def insert_segment_routes(

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from rollout.errors import ClusterError, RouteError
 from rollout.kube.kinds import Kind
+from rollout.plan.model.mesh.policy import Policy
 from rollout.plan.model.plan import Plan
-from rollout.plan.model.policy import Policy
 from rollout.route.istio.destinations import explain_missing_subset
 from rollout.route.kube.object_annotations import POLICY, difference, note, read_annotation
 from rollout.route.kube.objects import (
@@ -20,6 +20,7 @@ from rollout.route.kube.objects import (
     as_route_error,
     at_version,
 )
+from rollout.route.kube.shapes import settle_object
 from rollout.route.manifest import Json
 from rollout.route.policy import istio as fields
 from rollout.route.policy.owned import Roots, Wanted, apply_fields, differing, parse_ownership
@@ -178,9 +179,10 @@ class ClusterPolicyStore:
         Raises RouteError.
         """
         try:
-            return self._objects.get(
+            live = self._objects.get(
                 policy_object.kind, plan.metadata.namespace, policy_object.name
             )
+            return settle_object(policy_object.kind, live)
         except ClusterError as error:
             if policy is None and error.status == _NOT_FOUND:
                 return {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rollout.plan.model.policy import Balance, Connections, Outliers, Policy, Retries
+from rollout.plan.model.mesh.policy import Balance, Connections, Outliers, Policy, Retries
 from rollout.route.manifest import Json, dicts, key
 from rollout.route.policy.owned import Ownership, Path, Roots, Wanted, spoken
 
@@ -15,6 +15,13 @@ def route_fields(routes: Roots, names: set[str], policy: Policy | None) -> Wante
     """Return the wanted fields of each route that has weights for one of these clusters."""
     if policy is None:
         return {}
+    ours = [route_name for route_name, action in routes.items() if _leads_to_any(action, names)]
+    fields = action_fields(policy)
+    return {(route_name, *path): value for route_name in ours for path, value in fields.items()}
+
+
+def action_fields(policy: Policy) -> dict[Path, Any]:
+    """Return the wanted fields of one route's action."""
     fields: dict[Path, Any] = {}
     if policy.timeout is not None:
         fields["timeout",] = spoken(policy.timeout)
@@ -22,8 +29,7 @@ def route_fields(routes: Roots, names: set[str], policy: Policy | None) -> Wante
         fields |= _build_retry_fields(policy.retries)
     if policy.balance is not None and policy.balance.method == "hash":
         fields["hash_policy",] = [_build_hash_policy(policy.balance)]
-    ours = [route_name for route_name, action in routes.items() if _leads_to_any(action, names)]
-    return {(route_name, *path): value for route_name in ours for path, value in fields.items()}
+    return fields
 
 
 def _build_retry_fields(retries: Retries) -> dict[Path, Any]:
@@ -37,6 +43,8 @@ def _build_retry_fields(retries: Retries) -> dict[Path, Any]:
     }
     if retries.per_try is not None:
         fields[field, "per_try_timeout"] = spoken(retries.per_try)
+    if retries.backoff is not None:
+        fields[field, "retry_back_off", "base_interval"] = spoken(retries.backoff)
     return fields
 
 

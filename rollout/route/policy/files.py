@@ -10,10 +10,9 @@ import copy
 from collections.abc import Iterator
 
 from rollout.errors import RouteError
-from rollout.plan.model.policy import Policy
+from rollout.plan.model.mesh.policy import Policy
 from rollout.route.envoy.safety_net import net_name
-from rollout.route.envoy.segment import forget, note
-from rollout.route.envoy.walk import noted, tables
+from rollout.route.envoy.walk import forget, note, noted, tables
 from rollout.route.envoy.weights import Arms
 from rollout.route.manifest import Json, dicts, key
 from rollout.route.policy.envoy import cluster_fields, route_fields
@@ -124,10 +123,8 @@ def remember(resource: Json, text: str) -> None:
     """
     if text:
         note(resource, _NOTE, value=text)
-    elif note_of(resource):
-        del noted(resource)[_NOTE]
-        if not noted(resource):
-            forget(resource)
+    else:
+        forget(resource, _NOTE)
 
 
 def _build_cluster_fields(cluster: Json, arms: Arms, policy: Policy | None) -> Wanted:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from rollout.plan.model.mesh.policy import Balance, Connections, Outliers, Policy
 from rollout.plan.model.plan import Plan
-from rollout.plan.model.policy import Balance, Connections, Outliers, Policy
+from rollout.route.content import fingerprint
 from rollout.route.istio.destinations import destinations, route_of
 from rollout.route.istio.virtual_service import VirtualRoute, leads, requested_routes, routes
-from rollout.route.kube.content import fingerprint
 from rollout.route.manifest import Json, dicts
 from rollout.route.policy.owned import Path, Roots, Wanted, spoken
 
@@ -135,20 +135,26 @@ def find_root(recorded: str, roots: Roots) -> str:
 
 def route_fields(service: Json, plan: Plan, policy: Policy) -> Wanted:
     """Return the wanted fields of the VirtualService's HTTP routes that are ours."""
+    ours, fields = _list_our_routes(service, plan), http_fields(policy)
+    return {(route_name, *path): value for route_name in ours for path, value in fields.items()}
+
+
+def http_fields(policy: Policy) -> dict[Path, Any]:
+    """Return the wanted fields of one HTTP route."""
     fields: dict[Path, Any] = {}
     if policy.timeout is not None:
         fields["timeout",] = spoken(policy.timeout)
     if policy.retries is not None:
         is_off = not policy.retries.attempts  # Istio rejects details of retries that are off
-        per_try_timeout = policy.retries.per_try
+        times = {"perTryTimeout": policy.retries.per_try, "backoff": policy.retries.backoff}
         fields["retries", "attempts"] = policy.retries.attempts
         fields["retries", "retryOn"] = None if is_off else ",".join(policy.retries.causes)
-        if is_off or per_try_timeout is not None:
-            fields["retries", "perTryTimeout"] = (
-                None if is_off or per_try_timeout is None else spoken(per_try_timeout)
-            )
-    ours = _list_our_routes(service, plan)
-    return {(route_name, *path): value for route_name in ours for path, value in fields.items()}
+        for name, value in times.items():
+            if is_off:
+                fields["retries", name] = None
+            elif value is not None:
+                fields["retries", name] = spoken(value)
+    return fields
 
 
 def _list_our_routes(service: Json, plan: Plan) -> list[str]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from rollout.errors import RouteError
+from rollout.plan.model.mesh.policy import Policy
+from rollout.plan.model.mesh.route import EnvoyRoute
 from rollout.plan.model.plan import Plan
-from rollout.plan.model.policy import Policy
-from rollout.plan.model.route import EnvoyRoute
-from rollout.route.envoy.proxy import arms_of, ask, route_of
+from rollout.route.envoy.admin import read_dump
+from rollout.route.envoy.proxy import arms_of, route_of
 from rollout.route.envoy.safety_net import needed, put_net
 from rollout.route.envoy.watched import load, replace
 from rollout.route.manifest import Json
@@ -100,20 +100,9 @@ class EnvoyPolicyStore:
 
 def clusters_shown(route: EnvoyRoute, wanted: Json) -> bool:
     """Return whether Envoy runs a file's clusters, judged by our records in them."""
-    return (
-        notes(wanted).items() <= notes(shown_clusters(_read_config_dump(route, _CLUSTERS))).items()
-    )
+    return notes(wanted).items() <= notes(shown_clusters(read_dump(route, _CLUSTERS))).items()
 
 
 def routes_shown(route: EnvoyRoute, wanted: Json) -> bool:
     """Return whether Envoy runs a file's routes, judged by our records in them."""
-    return notes(wanted).items() <= notes(shown_routes(_read_config_dump(route, _ROUTES))).items()
-
-
-def _read_config_dump(route: EnvoyRoute, resource: str) -> Json:
-    """Return one resource of Envoy's config dump. Raises RouteError."""
-    try:
-        return dict(json.loads(ask(route, f"/config_dump?resource={resource}")))
-    except (TypeError, ValueError) as error:
-        message = f"Envoy at {route.admin} gave no JSON object: {error}"
-        raise RouteError(message, unread=True) from None
+    return notes(wanted).items() <= notes(shown_routes(read_dump(route, _ROUTES))).items()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Protocol
 
 from rollout.decide.record.split import Split
+from rollout.plan.model.mesh.policy import Policy
 from rollout.plan.model.plan import Plan
-from rollout.plan.model.policy import Policy
 
 
 class PolicyStore(Protocol):

@@ -5,7 +5,7 @@ import pytest
 from scipy.special import ndtr
 
 from analysis import sample_ratio
-from analysis.counting import orientation
+from analysis.counting import beyond
 from analysis.histograms import bucket_test, edges
 from analysis.information import needed, rate_divergence
 from analysis.rates import excess_bound, ratio_test
@@ -128,11 +128,11 @@ def scores(drop=0.0, grain=0.0):
 
 def h_paths(rng, p_c, p_s, e_c, e_s, *, tolerance, relative, looks=60, runs=200):
     """Log of H's e-process after each look, (looks, runs); 500 units of stable's past."""
-    worse: orientation.Worse = "high" if relative else "low"
+    worse: beyond.Worse = "high" if relative else "low"
     cuts = bucket_test.boundaries(EDGES if relative else SCORES, worse, relative=relative)
     step = np.log1p(tolerance) if relative else tolerance
     moved = bucket_test.shift_matrix(cuts, step)
-    p_c, p_s = (orientation.oriented(p, worse) for p in (p_c, p_s))
+    p_c, p_s = (beyond.oriented(p, worse) for p in (p_c, p_s))
     past, logs, path = rng.multinomial(500, p_s, runs), np.zeros(1), []
     for _ in range(looks):
         x_c, x_s = rng.multinomial(e_c, p_c, runs), rng.multinomial(e_s, p_s, runs)

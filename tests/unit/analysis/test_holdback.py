@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from analysis import sample_ratio
-from analysis.rates import ratio_test
-from analysis.verdict import late_start
+from analysis.rates import late_starts, ratio_test
 
 RUNS, LOOKS, ALPHA = 800, 240, 0.05
 CLIMB = np.array([0.01, 0.05, 0.25, 0.5])
@@ -28,7 +27,7 @@ def harm(rng, p_stable, p_canary):
 
 
 def mean(first, since):
-    return np.vectorize(late_start.log_harm)(first, since)
+    return np.vectorize(late_starts.log_harm)(first, since)
 
 
 @pytest.mark.parametrize("base", [0.001, 0.01, 0.05])

@@ -72,6 +72,22 @@ def test_paths_under_a_learnt_dispersion_equal_the_fold():
         assert safe[run] == pytest.approx(folded, rel=1e-9, abs=1e-9)
 
 
+@pytest.mark.parametrize("scenario", ["iid", "retries", "incidents"])
+def test_paths_learnt_from_totals_equal_the_fold(scenario):
+    world = CountsModel(scenario, base=0.02, looks=60, theta=1.5)
+    rng = np.random.default_rng(6)
+    streams, past = world.streams(rng, 3), before(world.history(rng, 3, ticks=20))
+    dispersions = engines.learnt_totals(lambda ticks: world.history(rng, 3, ticks))
+    harm = paths.robust_logs(dispersions, engines._counts(streams))
+    safe = engines.steady(streams, dispersions, past, 1.0, 0.01)
+    for run, dispersion in enumerate(dispersions):
+        arms = streams.arms()
+        own, margin = RateMargin(1.0, 0.0, dispersion), RateMargin(1.0, 0.01, dispersion)
+        assert harm[run] == pytest.approx(fold(own, looks(past, run), looks(arms, run))[0])
+        _, folded = fold(margin, looks(past, run), looks(arms, run))
+        assert safe[run] == pytest.approx(folded, rel=1e-9, abs=1e-9)
+
+
 def test_beta_binomial_shares_are_the_ratio_tests_where_nothing_is_dispersed():
     counts = engines._counts(
         CountsModel(rate=20.0, base=0.02, looks=40).streams(np.random.default_rng(8), 5)
@@ -113,8 +129,8 @@ def test_every_engine_finds_a_dead_canary_and_leaves_a_twin_alone(name):
     for theta, rolled in ((1.0, 0.0), (40.0, 1.0)):
         world = CountsModel(rate=200, theta=theta)
 
-        def past(world: CountsModel = world) -> History:
-            return world.history(rng, 10)
+        def past(ticks: int = 1440, world: CountsModel = world) -> History:
+            return world.history(rng, 10, ticks)
 
         outcome = engine(world.streams(rng, 10), past).at(0.01)
         assert (outcome.rolled_back > 0).mean() == rolled

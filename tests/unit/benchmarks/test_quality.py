@@ -13,6 +13,7 @@ from benchmarks import decision_quality
 from benchmarks.quality import (
     climb,
     contest,
+    default,
     detection,
     engines,
     harm,
@@ -109,9 +110,23 @@ class TestLatency:
         assert np.isnan(empty)
 
 
+class TestDefault:
+    def row(self, share, runs=1000, **key):
+        return {"share": share, "runs": runs, **key}
+
+    def test_holm_finds_the_cells_whose_excess_is_no_luck(self):
+        rows = [self.row(0.01), self.row(0.055), self.row(0.1)]
+        assert default.find_significant(rows, "share", 0.05) == [rows[2]]
+
+    def test_one_cell_among_many_needs_more_than_one_alone(self):
+        lucky = self.row(0.064)
+        assert default.find_significant([lucky], "share", 0.05) == [lucky]
+        assert not default.find_significant([lucky, *[self.row(0.0)] * 30], "share", 0.05)
+
+
 class TestWhole:
     TINY = runs.Size(
-        rollback=4, contest=4, dispersion=4, detection=4, promotion=4, harm=4, latency=4
+        rollback=4, contest=4, dispersion=4, detection=4, promotion=4, harm=4, latency=4, default=4
     )
 
     def test_every_block_is_shown_written_and_judged(self, tmp_path, monkeypatch, capsys):
@@ -122,6 +137,7 @@ class TestWhole:
             (promotion, {"RATES": (20.0,), "BASES": (0.05,), "SCENARIOS": ("iid",)}),
             (harm, {"RATES": (20.0, 500.0)}),
             (latency, {"RATES": (2.0,), "EFFECTS": {"none": (1.0, 1.0)}}),
+            (default, {"RATES": (20.0,), "BASES": (0.01,), "SCENARIOS": ("iid",), "HARD": ()}),
         ):
             for name, value in names.items():
                 monkeypatch.setattr(module, name, value)
@@ -137,6 +153,6 @@ class TestWhole:
         assert code == (1 if any(written["missed"].values()) else 0)
         assert set(written["missed"]) == set(decision_quality.BARS)
         assert all(written["blocks"].values())
-        assert all(f"\n{number}. " in output for number in range(1, 8))
+        assert all(f"\n{number}. " in output for number in range(1, 9))
         assert "seed 1" in output
         assert drawn.stat().st_size > 10_000

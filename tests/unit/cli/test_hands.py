@@ -52,7 +52,13 @@ def bad_plans(folder: Path) -> dict[str, Path]:
     paths = {name: folder / f"{name}.yaml" for name in contents}
     for name, content in contents.items():
         paths[name].write_bytes(content)
-    outside = {"folder": folder, "missing": folder / "none.yaml", "in-file": paths["list"] / "x"}
+    (folder / "loop.yaml").symlink_to("loop.yaml")
+    outside = {
+        "folder": folder,
+        "loop": folder / "loop.yaml",
+        "missing": folder / "none.yaml",
+        "in-file": paths["list"] / "x",
+    }
     return paths | outside | {"long": folder / ("x" * 300), "device": Path("/dev/null")}
 
 
@@ -70,11 +76,14 @@ def bad_journals(folder: Path) -> dict[str, str]:
     latin = folder / "latin.jsonl"
     latin.write_bytes(b"\xe9\n")
     (folder / "folder.jsonl").mkdir()
+    for name in ("loop.db", "loop.jsonl"):
+        (folder / name).symlink_to(name)
     for name in ("empty.db", "empty.jsonl"):
         (folder / name).touch()
     (folder / "other.jsonl").write_text('{"seq": 1}\n')
     files = ["text.db", "foreign.db", "truncated.db", "header.db", "cut.jsonl", "latin.jsonl"]
     files += ["folder.jsonl", "empty.db", "empty.jsonl", "other.jsonl", "none.db", "none.jsonl"]
+    files += ["loop.db", "loop.jsonl", "loop.db/in.db"]
     urls = ["postgresql://127.0.0.1:1/x?connect_timeout=1", "http://x", "sqlite://", "a://[", ""]
     urls += ["sqlite:////nowhere/at/all.db", str(folder), "/proc/none/j.db", "x" * 300, "/dev/null"]
     return {**{name: str(folder / name) for name in files}, **{url: url for url in urls}}
@@ -86,11 +95,13 @@ NUMBERS = {"none": "0", "negative": "-1", "beyond": "9999", "huge": str(10**30)}
 
 def outputs(folder: Path) -> dict[str, str]:
     (folder / "a-file").touch()
+    (folder / "loop.svg").symlink_to("loop.svg")
     return {
         "folder": str(folder),
         "nowhere": str(folder / "nowhere" / "x.svg"),
         "in-file": str(folder / "a-file" / "x.svg"),
         "in-file-jsonl": str(folder / "a-file" / "x.jsonl"),
+        "loop": str(folder / "loop.svg"),
         "full": "/dev/full",
         "kernel": "/proc/x.svg",
         "long": str(folder / ("x" * 300 + ".svg")),

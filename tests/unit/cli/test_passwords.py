@@ -18,10 +18,8 @@ from rollout.cli.text.live import Follower
 from rollout.decide.record.facts import Decided, Learned, Started
 from rollout.decide.record.route_facts import RouteFailed, RouteRead
 from rollout.journal.sql.store import open_journal
-from rollout.rehearse.assumptions import KnownFigures
-from rollout.rehearse.measure import Measured
 from tests.support.commands import Inputs, arguments, commands, keep_apart
-from tests.support.worlds import Lab, plan
+from tests.support.worlds import Lab, document_of, plan, recorded_plan
 
 SECRET = "s3cr3t-Horse"
 URL = f"http://eve:{SECRET}@127.0.0.1:1"
@@ -29,11 +27,12 @@ MASKED = "http://eve:***@127.0.0.1:1"
 SAYS = f"Envoy at {URL} does not answer"
 ROUTE = {"envoy": {"file": "rds.json", "admin": URL}}
 SPEC: dict[str, Any] = {"prometheus": {"url": URL, "scrape": "1s"}, "route": ROUTE}
+ACCEPTED: dict[str, Any] = {"route": ROUTE}
 
 
 def facts_of_an_older_version():
     """A rollout whose plan and texts hold the password, as older versions recorded them."""
-    lab = Lab(plan=plan(**SPEC))
+    lab = Lab(plan=recorded_plan(**SPEC))
     lab.run(30)
     head = {"rollout": lab.rollout, "at": lab.clock.now()}
     moves = [fact for fact in lab.decisions if fact.action != "hold"]
@@ -66,7 +65,7 @@ def journal(facts, tmp_path):
 @pytest.fixture
 def plan_file(tmp_path):
     path = tmp_path / "plan.yaml"
-    path.write_text(yaml.safe_dump(plan(**SPEC).document()), encoding="utf-8")
+    path.write_text(yaml.safe_dump(plan(**ACCEPTED).document()), encoding="utf-8")
     return path
 
 
@@ -131,11 +130,22 @@ def test_status_hides_it(journal):
     assert "eve:***@" in call("status", "demo", "--journal", journal)
 
 
-def test_a_rehearsal_names_its_source_without_it(plan_file, monkeypatch):
-    measured = Measured(KnownFigures(rate=50.0, errors=0.01))
-    monkeypatch.setattr("rollout.rehearse.measure.measure", lambda *_: measured)
-    for words in (["rehearse", "--runs", "1"], ["rehearse", "--runs", "1", "--json"]):
-        assert "eve:***@127.0.0.1:1" in call(*words, plan_file)
+@pytest.mark.parametrize("command", ["check", "run", "doctor", "rehearse", "calibrate"])
+def test_a_plan_that_begins_with_it_is_refused_with_the_cure(command, tmp_path):
+    path = tmp_path / "plan.yaml"
+    path.write_text(yaml.safe_dump(document_of(**SPEC)), encoding="utf-8")
+    text = call(command, path)
+    assert "P006 remove the password from the address" in text
+    assert "declare an access" in text
+    assert MASKED in text
+
+
+def test_a_rollout_under_way_goes_on_with_it(journal, tmp_path, monkeypatch):
+    path = tmp_path / "plan.yaml"
+    path.write_text(yaml.safe_dump(document_of(**SPEC)), encoding="utf-8")
+    text = call("run", path, "--journal", journal)
+    assert "P006" not in text
+    assert "not in this test" in text  # where it would begin to tick
 
 
 def test_a_screen_hides_it(facts, journal, tmp_path):
@@ -163,7 +173,7 @@ def test_a_mistake_beside_it_is_explained_without_it(url, tmp_path):
         text = call(*words, path)
         assert "P003" in text
     block = call("check", path).splitlines()
-    row = next(index for index, text in enumerate(block) if "eve:***@" in text)
+    *_, row = (index for index, text in enumerate(block) if "eve:***@" in text)
     assert block[row + 1].index("^") == block[row].index("scrap")
 
 

@@ -35,6 +35,14 @@ def test_what_goes_on_is_examined_and_what_has_ended_is_not():
     assert levels == [("ok", "stepping"), ("ok", "promoted")]
 
 
+@pytest.mark.parametrize(("observed", "level"), [(1, "ok"), (0, "fail")])
+def test_a_password_is_a_mistake_of_a_plan_that_is_not_taken_up_yet(observed, level):
+    prometheus = {"url": "http://eve:s3cret@prom", "scrape": "1s"}
+    names, levels, findings = examine_all(resource(prometheus=prometheus, observed=observed))
+    assert (names, levels[0][0]) == (["demo"] if observed else [], level)
+    assert "s3cret" not in str(findings)
+
+
 @pytest.mark.parametrize("observed", [0, 7])
 def test_a_plan_that_nobody_has_looked_at_as_it_stands(observed):
     names, levels, (finding,) = examine_all(resource(phase="promoted", observed=observed))

@@ -15,6 +15,7 @@ from rollout.errors import ClusterError, InputError, ObserveError, RouteError
 from rollout.journal.file_lock import hold
 from rollout.journal.sql.store import open_journal
 from rollout.plan.model.plan import Plan
+from rollout.plan.model.prometheus import PrometheusServer
 from rollout.route.kube.objects import VIRTUAL_SERVICE
 from rollout.simulate import MemoryRouter
 from rollout.wire import doctor_tools as wired
@@ -62,7 +63,7 @@ def envoy_plan(tmp_path):
 def query(url, text):
     if text == "vector(time())":
         return [({}, 5.0)]
-    labels = text[len("count by (") :].partition(")")[0].split(",")
+    labels = text[len("count by (") :].partition(",__name__)")[0].split(",")
     return [(dict.fromkeys(labels, "v1"), 1.0)]
 
 
@@ -105,6 +106,30 @@ def test_a_silent_prometheus_is_said_once(tmp_path, envoy_plan):
 
     findings = examined([envoy_plan, envoy_plan], tmp_path / "j.db", query=silent)
     assert levels(findings)[1:] == [("prometheus", "fail"), ("mesh", "ok"), ("mesh", "ok")]
+
+
+def test_each_server_is_asked_for_its_own_guardrails_and_told_with_its_cure(tmp_path, envoy_plan):
+    judges = PrometheusServer(url="http://judges:9090", access="judges")
+    first, *others = envoy_plan.spec.guardrails
+    guardrails = [first.model_copy(update={"prometheus": judges}), *others]
+    spec = envoy_plan.spec.model_copy(update={"guardrails": guardrails})
+    asked = []
+
+    def answer(server, text):
+        asked.append((server.url, server.access))
+        if server == judges:
+            raise ObserveError("access denied", "renew the token")
+        return query(server, text)
+
+    both = envoy_plan.model_copy(update={"spec": spec})
+    findings = examined([both], tmp_path / "j.db", query=answer)
+    (failed,) = (finding for finding in findings if finding.level == "fail")
+    assert (failed.subject, failed.said, failed.fix) == (
+        *("http://judges:9090", "access denied", "renew the token"),
+    )
+    named = [finding.subject for finding in findings if finding.check == "series"]
+    assert named == [f"{both.name}/{guardrail.name}" for guardrail in others]
+    assert asked.count(("http://judges:9090", "judges")) == 1
 
 
 def test_what_is_wrong_with_the_mesh(tmp_path, envoy_plan):
@@ -217,7 +242,7 @@ def test_what_is_made_need_not_be_there_but_the_right_to_make_it(tmp_path):
             return verb != "create"
 
     class Without(MemoryRouter):
-        def read(self, plan, total):
+        def read(self, plan, total, before=None):
             raise RouteError("routes: there is no such object", refused=True, absent=True)
 
     def examine_mesh(**more):
@@ -307,7 +332,7 @@ def test_the_command_prints_a_line_each_and_ends_with_1_where_something_failed(
 
     file, journal = tmp_path / "plan.yaml", str(tmp_path / "j.db")
     file.write_text(yaml.safe_dump(envoy_plan.document()))
-    monkeypatch.setattr(wired, "doctor_tools", lambda context: tools())
+    monkeypatch.setattr(wired, "doctor_tools", lambda *_: tools())
     good = CliRunner().invoke(surefoot, ["doctor", str(file), "--journal", journal])
     assert good.exit_code == 0
     assert good.output.splitlines()[-1] == "6 ok, 0 warn, 0 fail"

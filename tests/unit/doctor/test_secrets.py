@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rollout.doctor.secrets import of_plan
-from tests.support.worlds import plan
+from tests.support.worlds import plan, recorded_plan
 
 URL = "https://eve:s3cret@prometheus.example"
 
@@ -22,7 +22,7 @@ URL = "https://eve:s3cret@prometheus.example"
     ],
 )
 def test_each_field_with_one_is_a_warning(spec, path):
-    (finding,) = of_plan(plan(**spec))
+    (finding,) = of_plan(recorded_plan(**spec))
     assert finding.level == "warn"
     assert finding.said.startswith(f"{path} holds a password")
     assert "change the password" in finding.fix

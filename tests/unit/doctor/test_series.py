@@ -6,6 +6,7 @@ import pytest
 
 from rollout.doctor.series import answers, of_plan
 from rollout.errors import ObserveError
+from rollout.plan.model.prometheus import PrometheusServer
 from tests.support.worlds import plan
 
 URL = "http://127.0.0.1:9090"
@@ -103,15 +104,71 @@ def test_a_silent_server_fails_each_guardrail():
     def query(url, text):
         raise ObserveError("Prometheus does not answer")
 
-    finding = answers(URL, query, lambda: 0.0)
+    finding = answers(PrometheusServer(url=URL), query, lambda: 0.0)
     assert (finding.level, finding.said) == ("fail", "Prometheus does not answer")
     assert [finding.level for finding in of_plan(plan(), query)] == ["fail"] * 3
 
 
 def test_a_clock_that_is_off_is_a_warning():
     def at(seconds):
-        return answers(URL, lambda url, text: [({}, 1000.0 + seconds)], lambda: 1000.0)
+        return answers(
+            PrometheusServer(url=URL), lambda url, text: [({}, 1000.0 + seconds)], lambda: 1000.0
+        )
 
     assert at(2).level == "ok"
     assert at(-60).level == "warn"
     assert "-60 s" in at(-60).said
+
+
+OWN = {"template": None, "counter": {"series": "x_total", "bad": {"status": "=~5.."}}}
+APART = {"bad": {"series": "f_total", "where": {"why": "!=user"}}, "total": {"series": "x_total"}}
+ARMS = {"arms": {"stable": {"pool": "a"}, "canary": {"pool": "b"}}}
+
+
+@pytest.mark.parametrize(
+    ("counter", "labels", "rows", "level", "words"),
+    [
+        (
+            OWN["counter"],
+            {"version": "v"},
+            [{"v": "v1", "status": "200"}],
+            "ok",
+            "v1 has series",
+        ),
+        (OWN["counter"], {"version": "v"}, [{"v": "v1"}], "fail", "has the label status"),
+        (
+            OWN["counter"],
+            ARMS,
+            [{"pool": "a", "status": "1"}],
+            "ok",
+            "v1",
+        ),
+        (OWN["counter"], ARMS, [{"pool": "c", "status": "1"}], "fail", 'selector {pool="a"}'),
+        (
+            {"series": "x_total", "bad": {"error_type": "!="}},
+            {"version": "v"},
+            [{"v": "v1"}],
+            "ok",
+            "no series has the label error_type now",
+        ),
+        (
+            APART,
+            {"version": "v"},
+            [{"__name__": "x_total", "v": "v1"}],
+            "ok",
+            "no series has what `bad` selects of f_total now",
+        ),
+        (
+            APART,
+            {"version": "v"},
+            [{"__name__": "f_total", "v": "v1"}],
+            "fail",
+            "of all units",
+        ),
+    ],
+)
+def test_declared_metrics_are_examined_as_they_will_be_read(counter, labels, rows, level, words):
+    guardrail = {**OWN, "counter": counter, "labels": labels}
+    finding, asked = examine_series(rows, **guardrail)
+    assert (finding.level, words in finding.said) == (level, True), finding
+    assert "summarizer" not in asked[0]  # no label names the service

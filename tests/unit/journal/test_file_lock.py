@@ -99,3 +99,13 @@ def test_a_journal_locks_itself_and_others_may_still_append_and_read(path):
         assert list(commanding.read()) == []
     deciding.close()
     commanding.close()
+
+
+def test_a_lock_that_is_a_link_is_refused_and_its_target_stays(tmp_path):
+    journal, victim = tmp_path / "journal.db", tmp_path / "victim"
+    victim.write_text("precious")
+    lock_file(journal).symlink_to(victim)
+    with pytest.raises(JournalError, match="it is a link"), hold(journal):
+        pass
+    assert victim.read_text() == "precious"
+    assert holder(journal) is None

@@ -1,6 +1,8 @@
 """A journal as JSON lines."""
 
 import json
+import os
+import stat
 
 import pytest
 
@@ -38,6 +40,7 @@ def test_moved_spaces_and_keys_do_no_harm():
         (LINES[0].replace('"seq":1', '"seq":true'), "line 1 is not a journal entry"),
         (LINES[0].replace('"seq":1', '"seq":1,"more":1'), "line 1 is not a journal entry"),
         (LINES[0].replace("1.5", "NaN"), "NaN is no JSON"),
+        (LINES[0].replace("1.5", "1e999"), "line 1 is not a journal entry"),
         (LINES[0].replace("1.5", "1.25"), "entry 1 was altered"),
         (LINES[1], "entry 1 is missing"),
     ],
@@ -52,6 +55,22 @@ def recording(tmp_path):
     path = tmp_path / "r.jsonl"
     path.write_text("".join(f"{line}\n" for line in LINES), encoding="utf-8")
     return path
+
+
+def test_an_export_is_its_owners_and_never_goes_through_a_link(tmp_path):
+    before = os.umask(0)
+    try:
+        export(ROWS, tmp_path / "copy.jsonl")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "copy.jsonl").stat().st_mode) == 0o600
+    for name, target in (("link.jsonl", "victim"), ("dangling.jsonl", "nowhere")):
+        (tmp_path / "victim").write_text("kept")
+        (tmp_path / name).symlink_to(tmp_path / target)
+        with pytest.raises(InputError, match="exists already"):
+            export(ROWS, tmp_path / name)
+    assert (tmp_path / "victim").read_text() == "kept"
+    assert not (tmp_path / "nowhere").exists()
 
 
 def test_a_recording_reads_like_a_journal_and_may_grow(recording):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 
 import pytest
@@ -10,9 +11,11 @@ from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
 from rollout.errors import ClusterError, InputError
+from rollout.kube import client as kube_client
 from rollout.kube.client import Cluster, connect, refusal, silence
 from rollout.kube.informer import Informer, _listed
 from rollout.kube.kinds import ROLLOUT_PLAN
+from tests.support.http_server import answer, drip, serving
 
 
 def refuse(status, body):
@@ -112,3 +115,46 @@ def test_nothing_is_known_before_the_first_watch(informer, monkeypatch):
     assert informer.list() is None
     informer._ask(watch=True)
     assert informer.list() == []
+
+
+KUBECONFIG = """
+apiVersion: v1
+kind: Config
+current-context: here
+clusters: [{{name: here, cluster: {{server: "http://{host}"}}}}]
+users: [{{name: me, user: {{}}}}]
+contexts: [{{name: here, context: {{cluster: here, user: me}}}}]
+"""
+JSON_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+
+
+@pytest.mark.parametrize(
+    "send",
+    [
+        answer(b"", "204 No Content"),
+        answer(b"", "304 Not Modified"),
+        answer(b"[" * 100_000, "200 OK", "Content-Type: application/json"),
+        answer(b"9" * 5_000, "200 OK", "Content-Type: application/json"),
+        answer(b"\xff\xfe", "200 OK", "Content-Type: application/json"),
+        answer(gzip.compress(b"0" * 300_000_000), "200 OK", "Content-Encoding: gzip"),
+        answer(b"{" * 100_000, "500 Internal Server Error", "Content-Type: application/json"),
+        drip(b"x", 0.05),
+        drip(b"x", 0.05, JSON_HEAD + b"\r\n"),
+        drip(b"x", 0.05, JSON_HEAD + b"Content-Length: 99999\r\n\r\n"),
+    ],
+)
+@pytest.mark.parametrize("method", ["get", "endpoint_slices", "service", "may"])
+def test_an_odd_answer_is_an_error_in_words(send, method, tmp_path, monkeypatch):
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    monkeypatch.setattr(kube_client, "_TIMEOUT", (0.3, 0.3))
+    arguments = {
+        "get": (ROLLOUT_PLAN, "ns", "demo"),
+        "endpoint_slices": ("ns", "svc"),
+        "service": ("ns", "svc"),
+        "may": ("get", "", "pods", "ns", ""),
+    }[method]
+    with serving(send) as host:
+        (tmp_path / "config").write_text(KUBECONFIG.format(host=host))
+        monkeypatch.setenv("KUBECONFIG", str(tmp_path / "config"))
+        with pytest.raises(ClusterError, match="API server"):
+            getattr(connect(), method)(*arguments)

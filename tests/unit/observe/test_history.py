@@ -34,8 +34,36 @@ def read(*chunks, guardrail=ERRORS, **spec):
     return past.pods.get(guardrail["name"]), past.problems.get(guardrail["name"], "")
 
 
-def test_a_plan_without_pods_asks_for_no_past():
-    assert past_queries(ask(), NOW) == []
+def test_without_pods_a_day_of_the_rates_is_asked_for_and_counted_together():
+    (query,) = past_queries(ask(), NOW)
+    assert {p.guardrail for p in query.parts} == {"errors"}
+    assert query.grid.ticks == 2880
+    assert query.text == (
+        "sum by (destination_service, destination_version, envoy_response_code) "
+        "((SERIES - SERIES offset 2000ms) >= 0)"
+    ).replace("SERIES", queries([ask()], NOW)[0].text.partition("[")[0])
+    times = [query.grid.start + query.grid.step * i for i in range(query.grid.ticks + 1)]
+    good, bad, other = item("", ()), item("", (), code="503"), item("", (), version="v2")
+    for series, units in ((good, "7"), (bad, "2"), (other, "9")):
+        series["values"] = [[at, units] for at in times]
+    past = pasts(query, [[good], [bad, other]]).pods["errors"]
+    assert past.pods == ("",)
+    assert (past.counts[:, 0] == (9, 2)).all()
+
+
+@pytest.mark.parametrize(
+    ("units", "words"), [("1.5", "not a whole number"), ("NaN", "not a whole number")]
+)
+def test_gains_that_are_no_counts_are_a_problem_in_words(units, words):
+    (query,) = past_queries(ask(), NOW)
+    series = item("", ())
+    series["values"] = [[query.grid.ends[0], units]]
+    assert words in pasts(query, [[series]]).problems["errors"]
+
+
+def test_without_pods_a_long_interval_still_has_the_looks_that_are_needed():
+    (query,) = past_queries(asked([ERRORS], interval="10m", pods=None), NOW)
+    assert query.grid.ticks == 480
 
 
 def test_the_same_series_are_asked_for_as_at_a_look_in_chunks_without_gap_or_overlap():
@@ -94,7 +122,6 @@ def test_what_is_there_before_prometheus_knew_it_is_not_new():
         ([], "Prometheus has no history of v1"),
         ([item("a", [1], version="v2")], "Prometheus has no history of v1"),
         ([item("", [1, 2])], "a series has no label pod, which names the pod (pods.label)"),
-        ([item("a", [1, 2], code="")], "no label envoy_response_code"),
         ([item("a", [0.5, 2])], "not a whole number"),
         ([{**item("a", [1]), "histograms": [[START, {"count": "1"}]]}], "native histogram"),
         ({"a": 1}, "holds no series"),
@@ -165,3 +192,44 @@ def test_native_histograms_without_any_unit_are_an_empty_past():
     past, problem = read([natives.item("v1", *rows, pod="a")], guardrail=LATENCY)
     assert not problem
     assert past.counts.sum() == 0
+
+
+SLOW = {
+    "name": "slow",
+    "template": "envoy/latency",
+    "slower": {"than": "250ms", "margin": {"absolute": "1%"}},
+}
+
+
+def counted(le, units, times, pod=""):
+    row = item(pod, (), code="", le=le)
+    return {**row, "values": [[at, str(units(i))] for i, at in enumerate(times)]}
+
+
+def test_totals_beyond_an_edge_are_asked_for_by_bucket():
+    (query,) = past_queries(ask(guardrails=[SLOW]), NOW)
+    assert query.text.startswith("sum by (destination_service, destination_version, le) ((")
+    times = [query.grid.start + query.grid.step * i for i in range(query.grid.ticks + 1)]
+    # Pods that spell an edge in two ways, and a bucket that rose where the whole fell.
+    units = {"100": 1, "250": 7, "250.0": 2, "+Inf": 12}
+    rows = [counted(le, lambda _, n=n: n, times) for le, n in units.items()]
+    rows[-1]["values"][5][1] = "4"
+    past = pasts(query, [rows]).pods["slow"]
+    assert past.edges == (250.0, np.inf)
+    assert past.counts[0, 0].tolist() == [9, 3]
+    assert past.counts[4, 0].tolist() == [4, 0]
+    problem = pasts(query, [rows[:1] + rows[-1:]]).problems["slow"]
+    assert problem == "no bucket ends at 250 ms: the nearest edge is 100 ms"
+
+
+def test_pods_beyond_an_edge_may_differ_in_their_other_edges():
+    (query,) = past_queries(asked([SLOW]), NOW)
+    times = [START + STEP * i for i in range(TICKS + 1)]
+    first = [counted(le, lambda i, n=n: n * i, times, "a") for le, n in (("250", 3), ("+Inf", 4))]
+    second = [
+        counted(le, lambda i, n=n: n * i, times, "b")
+        for le, n in (("5", 1), ("250.0", 5), ("500", 6), ("+Inf", 6))
+    ]
+    past = pasts(query, [first + second]).pods["slow"]
+    assert past.edges == (250.0, np.inf)
+    assert past.counts[9].tolist() == [[3, 1], [5, 1]]

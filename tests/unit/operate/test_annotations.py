@@ -142,3 +142,10 @@ def test_a_forced_undo_asks_for_no_endpoints():
     annotate(world, **{"force-undo": "ticket 7"})
     world.run(2)
     assert world.status()["phase"] == "undone"
+
+
+def test_a_text_that_steers_a_terminal_is_recorded_clean_and_heard_once():
+    world = ended()
+    annotate(world, undo="ticket\x1b[2J 7\u202e\nada")
+    world.run(10)
+    assert list_commands(world) == [("undo", "kubernetes", "ticket[2J 7 ada")]

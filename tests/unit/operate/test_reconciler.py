@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,7 @@ from rollout.decide.record.facts import HumanSaid
 from rollout.errors import ClusterError
 from rollout.journal.memory import MemoryJournal
 from rollout.operate.status.conditions import utc
+from rollout.simulate import MemoryRouter
 from tests.support.plans import Operated, PlanCluster, resource
 from tests.support.worlds import BAD
 
@@ -240,6 +242,57 @@ def test_a_second_plan_of_a_service_starts_when_the_first_has_ended():
     assert world.condition("Accepted", "other")[0] == "True"
 
 
+def say(world, plan, command):
+    asked = HumanSaid(rollout=plan.id, at=world.clock.now(), command=command, actor="ana")
+    world.operator.controller.note(asked)
+
+
+FAULTS: dict[str, dict[str, Any]] = {
+    "never taken": {"refusing": "no route leads to v2"},
+    "never readable": {"down": "there is no such object"},
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("change", ["mended", "deleted"])
+def test_after_an_abort_a_plan_that_is_mended_or_deleted_holds_nothing_up(change, fault):
+    """What gave the canary nothing ends at once, so that nobody is asked to abort it again."""
+    world = Operated(router=MemoryRouter(**FAULTS[fault]))
+    first = world.apply()
+    world.run(20)
+    assert not world.states[first.id].is_terminal
+    if change == "mended":
+        say(world, first, "abort")
+        mended = world.apply(canary={"version": "v3"})
+    else:
+        world.cluster.delete("demo")
+        mended = world.apply("other", canary={"version": "v3"})
+    world.run(3)
+    assert world.states[first.id].phase == "rolled back"
+    assert mended.id in world.states
+    assert "abort" not in world.condition("Accepted", mended.name)[2]
+
+
+def test_what_was_aborted_is_not_to_be_aborted_again(world):
+    """Its mesh cannot be reached any more, and the canary has weight: a person may end it."""
+    plan = world.apply()
+    world.run_until(stepping(world, plan))
+    world.run(20)
+    world.router.down = "gone"
+    world.cluster.delete("demo")
+    world.run(5)
+    other = world.apply("other", canary={"version": "v3"})
+    world.run(2)
+    message = world.condition("Accepted", "other")[2]
+    assert "abort it first" not in message
+    assert "goes back to v1 already" in message
+    assert "surefoot abort demo --unreachable" in message
+    say(world, plan, "abandon")
+    world.router.down = ""
+    world.run(5)
+    assert other.id in world.states
+
+
 def test_nothing_is_written_while_nothing_changes(world):
     plan = world.apply()
     world.run_until(lambda: plan.id in world.states and world.states[plan.id].is_terminal)
@@ -255,6 +308,19 @@ def test_a_status_that_somebody_else_wrote_is_put_right(world):
     world.cluster.held["default/demo"]["status"]["phase"] = "promoted"
     world.run(15)
     assert world.status()["phase"] != "promoted"
+
+
+def test_a_resource_that_cannot_be_shown_holds_up_no_other(world):
+    """The definition keeps such a status out; an older one, or none of its schema, does not."""
+    odd = world.cluster.apply(resource("odd"))
+    odd["status"] = {"conditions": 1}
+    world.cluster.held = {"default/odd": odd}
+    problems: list[str] = []
+    world.operator.controller.on_problem = world.operator._bulkheads.on_problem = problems.append
+    world.apply("sound", service="other")
+    world.run(2)
+    assert world.status("sound")["phase"]
+    assert ["default/odd" in problem for problem in problems] == [True]
 
 
 def test_a_rollout_that_the_journal_lost_is_not_begun_anew(world):

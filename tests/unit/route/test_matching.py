@@ -5,7 +5,7 @@ import re
 import pytest
 
 from rollout.errors import RouteError
-from rollout.plan.model.traffic import Segment
+from rollout.plan.model.mesh.traffic import Segment
 from rollout.route import matching
 
 COOKIES = [

@@ -25,9 +25,9 @@ class PolicedMesh(MemoryRouter):
     events: list[object] = field(default_factory=list)
     stubborn: bool = False
 
-    def write(self, plan, split, write_id):
+    def write(self, plan, split, write_id, before=None, *, is_last=False):
         self.events.append(split.canary)
-        super().write(plan, split, write_id)
+        super().write(plan, split, write_id, before, is_last=is_last)
 
     def apply(self, plan, policy):
         self.events.append("policy" if policy else "no policy")
@@ -125,7 +125,7 @@ def test_a_stale_controller_confirms_nothing_even_where_nothing_would_change():
 
 def test_a_watch_s_cache_is_read_for_plans_without_a_policy():
     class Watched(MemoryRouter):
-        def cached(self, plan, total):
+        def cached(self, plan, total, before=None):
             return self.read(plan, total)
 
     router, bare = router_over(Watched()), policed(None)

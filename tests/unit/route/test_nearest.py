@@ -27,3 +27,7 @@ from rollout.route.nearest import nearest
 )
 def test_nearest_rounds_no_traffic_away(shares, total, split):
     assert nearest(shares, total) == split
+
+
+def test_requests_that_are_copied_twice_count_as_all():
+    assert nearest([Fraction(2)], 100) == Split(100)

@@ -5,7 +5,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollout.tick.due_queue import DueQueue
+from rollout.tick.times.due_queue import DueQueue
 
 names = st.sampled_from("abcd")
 times = st.sampled_from([-math.inf, 0.0, 1.0, 2.0, 3.0])

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from analysis.counting import orientation
+from analysis.counting import beyond
 from analysis.histograms import bucket_test as h
 
 LATENCY = (10.0, 20.0, 40.0, 80.0, math.inf)
@@ -15,7 +15,7 @@ SCORE = (0.2, 0.4, 0.6, 0.8, math.inf)
 def test_badness_grows_whichever_end_is_bad():
     assert h.boundaries(LATENCY, "high", relative=True) == pytest.approx(np.log(LATENCY[:-1]))
     assert h.boundaries(SCORE, "low", relative=False) == (-0.8, -0.6, -0.4, -0.2)
-    assert orientation.oriented((1, 2, 3), "low").tolist() == [3, 2, 1]
+    assert beyond.oriented((1, 2, 3), "low").tolist() == [3, 2, 1]
 
 
 def test_a_relative_tolerance_needs_positive_edges():

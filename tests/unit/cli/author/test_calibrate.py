@@ -83,7 +83,8 @@ def command(tmp_path, monkeypatch):
     """Run the command on a plan: its result."""
     import yaml
 
-    monkeypatch.setattr(doctor_tools, "history_source", lambda: FixedHistory(PodHistory(past_of())))
+    past = PodHistory(past_of())
+    monkeypatch.setattr(doctor_tools, "history_source", lambda _: FixedHistory(past))
 
     def go(the_plan, *options):
         path = tmp_path / "plan.yaml"
@@ -102,7 +103,7 @@ def test_a_plan_without_pods_is_told_what_to_write(command):
 def test_a_past_that_cannot_be_read_is_bad_input(command, monkeypatch):
     problems = {"errors": "a sample in the past is negative or no cumulative count"}
     monkeypatch.setattr(
-        doctor_tools, "history_source", lambda: FixedHistory(PodHistory(problems=problems))
+        doctor_tools, "history_source", lambda _: FixedHistory(PodHistory(problems=problems))
     )
     done = command(pods_plan())
     assert done.exit_code == 2

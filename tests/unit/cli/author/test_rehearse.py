@@ -9,8 +9,10 @@ from click.testing import CliRunner
 
 from rollout.cli import surefoot
 from rollout.cli.author.rehearse import _asked
+from rollout.ports import Answer
 from rollout.rehearse.assumptions import KnownFigures
 from rollout.rehearse.runs import OUTCOMES
+from rollout.wire import doctor_tools
 from tests.support.worlds import plan
 
 OFFLINE = ("--past", "0s", "--runs", "2")
@@ -129,6 +131,20 @@ def test_a_silent_prometheus_is_said_once_and_figures_are_assumed(capsys):
     message = capsys.readouterr().err
     assert message.startswith("not read: errors, latency, accuracy: Prometheus does not answer")
     assert message.count("\n") == 1
+
+
+def test_series_that_are_there_and_cannot_be_read_end_with_2(tmp_path, monkeypatch):
+    class Unreadable:
+        def observe(self, asks, _now):
+            return {ask.rollout: Answer(problems={"errors": "a bucket is odd"}) for ask in asks}
+
+    monkeypatch.setattr(doctor_tools, "observer", lambda _: Unreadable())
+    monkeypatch.setattr(doctor_tools, "instant_query", lambda _: lambda _server, _text: [])
+    file = tmp_path / "plan.yaml"
+    file.write_text(yaml.safe_dump(plan().document()))
+    done = rehearse(file, "--runs", "1")
+    assert done.exit_code == 2
+    assert "would be blind: errors: a bucket is odd" in done.output
 
 
 def test_help_comes_after_schema():

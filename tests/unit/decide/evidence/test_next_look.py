@@ -138,3 +138,19 @@ def test_a_partial_look_says_nothing_of_the_share_or_of_the_requests_per_look():
         after = apply_observation(state, Observed(rollout="r", at=at, series={name: series}), 9)
         assert (after.shares != state.shares) is is_counted
         assert after.requests_per_look == (200.0 if is_counted else 500.0)
+
+
+@given(st.floats(0, 14.99), st.integers(0, 4), st.floats(0, 100))
+def test_samples_that_are_late_within_the_lag_are_awaited_at_their_own_time(offset, late, seconds):
+    errors = {"name": "errors", "template": "envoy/errors", "margin": {"absolute": "1%"}}
+    guardrails = [{**errors, "lag": "60s"}]
+    looked_at = T0 + 1000 + seconds
+    state = scraped([offset], [offset], looked_at, guardrails=guardrails)
+    plain = next_look(state, looked_at)
+    (name,) = state.guardrails
+    cursor = state.guardrails[name].cursor
+    last = {key: (at - late * SCRAPE, values) for key, (at, values) in cursor.last.items()}
+    moved = replace(state.guardrails[name], cursor=replace(cursor, last=last))
+    look = next_look(replace(state, guardrails={name: moved}), looked_at)
+    assert (look.at, look.latest) == (plain.at, plain.latest)
+    assert look.scraped_at == pytest.approx(plain.scraped_at - late * SCRAPE)

@@ -12,22 +12,20 @@ import pytest
 from rollout.errors import RouteError
 from rollout.ports import HookCall, HookReply, Ports
 from rollout.simulate import MemoryRouter
+from rollout.tick.attempts import started
 from rollout.tick.hooks import HookRunner
-from tests.support.plans import Operated
-from tests.support.worlds import Lab, plan
+from tests.support.plans import Operated, resource
+from tests.support.worlds import BAD, Lab, plan, recorded_plan
 
 SECRET = "s3cr3t-Horse"
 URL = f"http://eve:{SECRET}@127.0.0.1:1"
-SPEC: dict[str, Any] = {
-    "prometheus": {"url": URL, "scrape": "1s"},
-    "route": {"envoy": {"file": "rds.json", "admin": URL}},
-}
+SPEC: dict[str, Any] = {"route": {"envoy": {"file": "rds.json", "admin": URL}}}
 
 
 class TellingRouter(MemoryRouter):
     """A mesh that takes no weight, and names its address."""
 
-    def write(self, *_: object) -> None:
+    def write(self, *_: object, **__: object) -> None:
         raise RouteError(f"Envoy at {URL} does not answer", unread=True)
 
 
@@ -93,3 +91,24 @@ def test_no_payload_of_a_hook_has_it(when):
     HookRunner(hooks).begin(lab.rollout, replace(state, last=last, move=move))
     assert hooks.calls[-1].body["sentence"] == "Envoy at http://eve:***@127.0.0.1:1 does not answer"
     assert SECRET not in json.dumps([dict(call.body) for call in hooks.calls])
+
+
+def test_a_rollout_under_way_goes_on_with_a_password_that_a_new_plan_may_not_have():
+    world = Operated(canary=BAD)
+    spec: dict[str, Any] = {"prometheus": {"url": URL, "scrape": "1s"}}
+    recorded = recorded_plan(**spec)
+    manifest = resource()
+    manifest["spec"] = recorded.document()["spec"]
+    world.cluster.apply(manifest)
+    world.run()
+    assert world.condition("Accepted")[:2] == ("False", "Invalid")
+    assert "declare an access" in world.condition("Accepted")[2]
+    assert recorded.id not in world.states
+    world.journal.append([started(recorded, at=world.clock.now(), controller="older")], after=0)
+    world.run()
+    assert world.condition("Accepted")[0] == "True"
+    world.run_until(lambda: world.states[recorded.id].is_terminal)
+    world.cluster.held["default/demo"]["metadata"]["annotations"] = {"surefoot.dev/retry": "now"}
+    world.run()
+    assert len(world.states) == 2
+    assert SECRET not in json.dumps([world.status(), world.cluster.events])

@@ -16,6 +16,7 @@ from rollout.errors import ClusterError
 from rollout.operate.triggers.trigger import Triggers
 from rollout.plan.kube.resource import APPLIED, name_of, plan_of
 from rollout.plan.kube.trigger import LABEL, plan_for, plan_name, watched_of
+from rollout.tick.bulkheads import Bulkheads
 from rollout.tick.fleet import Fleet
 from tests.support.plans import Operated, resource
 from tests.support.worlds import GOOD
@@ -33,6 +34,11 @@ def deployment(version="v2", ready=2, name="summarizer", **status):
         "spec": {"replicas": 2, "template": {"metadata": {"labels": {"version": version}}}},
         "status": counts | {"availableReplicas": ready} | status,
     }
+
+
+def changed(held, **spec):
+    """A Deployment with other values in its spec."""
+    return held | {"spec": held["spec"] | spec}
 
 
 def many(*versions):
@@ -150,6 +156,15 @@ def test_a_version_that_comes_meanwhile_waits_its_turn(world):
             deployment(observedGeneration=0),
             "waiting for the Deployment: 0 of 2 new pods are ready, 2 old",
         ),
+        (
+            # a surge: two old pods serve on until the new ones are ready
+            deployment(replicas=3, updatedReplicas=1, ready=3),
+            "waiting for the Deployment: 1 of 2 new pods are ready, 2 old pods left",
+        ),
+        (
+            changed(deployment(updatedReplicas=0), paused=True),
+            "0 of 2 new pods are ready, 2 old pods left; it is paused",
+        ),
     ],
 )
 def test_pods_that_are_not_ready_are_waited_for(world, deployment, words):
@@ -157,6 +172,55 @@ def test_pods_that_are_not_ready_are_waited_for(world, deployment, words):
     world.run(2)
     assert world.created == []
     assert words in world.trigger_status()["message"]
+
+
+def test_a_paused_deployment_of_stable_with_another_template_keeps_its_pods_for_now(world):
+    (v1,) = many("v1")
+    template = {"metadata": {"labels": {"version": "v2"}}}
+    world.deployments.objects = [changed(v1, paused=True, template=template)]
+    world.deployments.objects[0]["status"]["updatedReplicas"] = 0
+    world.run(2)
+    assert (world.created, world.trigger_status()["reason"]) == ([], "Invalid")
+    message = world.trigger_status()["message"]
+    assert "Deployment summarizer-v1 is paused with v2 in its template" in message
+    assert "no watched Deployment runs" not in message
+
+
+def leaving(held):
+    """A Deployment that is deleted once its pods are gone; they are still ready."""
+    return held | {"metadata": held["metadata"] | {"deletionTimestamp": "2026-01-09T00:00:00Z"}}
+
+
+@pytest.mark.parametrize("change", [lambda held: changed(held, replicas=0), leaving])
+def test_a_version_whose_pods_go_is_neither_rolled_out_nor_rolled_out_from(world, change):
+    v1, v2 = many("v1", "v2")
+    world.deployments.objects = [v1, change(v2)]
+    world.run(2)
+    assert (world.created, world.trigger_status()["reason"]) == ([], "Stable")
+    world.deployments.objects = [change(v1), v2]
+    world.run(2)
+    assert (world.created, world.trigger_status()["reason"]) == ([], "Invalid")
+    assert "no watched Deployment runs v1" in world.trigger_status()["message"]
+    world.triggers.objects = [trigger(deployment="summarizer-v2")]
+    world.deployments.objects = [change(v2)]
+    world.run(2)
+    assert (world.created, world.trigger_status()["reason"]) == ([], "Waiting")
+    world.deployments.objects = [v2]
+    world.run(2)
+    assert world.created == ["auto-v2"], "once it comes back"
+
+
+def test_a_version_that_loses_its_pods_after_its_plan_was_made_gets_no_weight(world):
+    world.run(2)
+    world.router.has_endpoints = False
+    v1, v2 = many("v1", "v2")
+    world.deployments.objects = [v1, changed(v2, replicas=0)]
+    world.run(60)
+    assert world.router.writes == []
+    world.router.has_endpoints = True
+    world.run(60)
+    assert world.router.writes
+    assert world.created == ["auto-v2"]
 
 
 @pytest.mark.parametrize("restarts", [False, True])
@@ -260,7 +324,7 @@ def test_a_trigger_that_is_refused_for_good_holds_up_no_other():
             return {}
 
     triggers = Triggers(HeldResources([first, second]), HeldResources(many("v1", "v2")))
-    triggers.consider(lambda _name: False, Fleet())
+    triggers.consider(lambda _name: False, Fleet(), Bulkheads(print))
     with pytest.raises(ClusterError, match="auto: denied by a webhook"):
         triggers.publish(RefusingCluster(), 0.0)
     assert asked == ["auto-v2", "other-v2"]

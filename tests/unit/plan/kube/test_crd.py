@@ -15,13 +15,14 @@ from rollout.plan.kube import trigger
 from rollout.plan.kube.crd import RULES, definition, definition_text, structural
 from rollout.plan.kube.json_schema import schema
 from rollout.plan.kube.status import Status
+from rollout.plan.model.mesh.policy import Some
+from rollout.plan.model.mesh.traffic import Share
 from rollout.plan.model.plan import Plan
-from rollout.plan.model.policy import Some
 from rollout.plan.model.terms import Risk
-from rollout.plan.model.traffic import Share
 
 ROOT = Path(__file__).parents[4]
 MANIFEST = ROOT / "manifests" / "crd.yaml"
+TEXT = {"type": "string"}
 ANYTHING = "x-kubernetes-preserve-unknown-fields"
 
 
@@ -76,9 +77,15 @@ def test_every_place_has_a_type_or_takes_two():
     assert all("type" in node or node.get(ANYTHING) for node in nodes(document()))
 
 
-@pytest.mark.parametrize("keyword", ["$ref", "const", "default", "additionalProperties", "$defs"])
+@pytest.mark.parametrize("keyword", ["$ref", "const", "default", "$defs"])
 def test_nothing_that_an_api_server_refuses_or_acts_upon(keyword):
     assert all(keyword not in node for node in nodes(document()))
+
+
+def test_maps_hold_text_alone():
+    assert {str(node.get("additionalProperties", TEXT)) for node in nodes(document())} == {
+        str(TEXT)
+    }
 
 
 def test_bounds_are_those_of_draft_4():

@@ -7,7 +7,8 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
-from rollout.plan.kube.json_schema import ID, schema, schema_text
+from rollout.plan.kube.json_schema import ID, TEMPLATE_ID, schema, schema_text
+from rollout.plan.model.template import MetricTemplate
 
 ROOT = Path(__file__).parents[4]
 EXAMPLES = sorted((ROOT / "manifests/examples").glob("*.yaml"))
@@ -30,6 +31,8 @@ def described(field, definitions):
 def test_the_file_in_the_repository_is_the_generated_one():
     shipped = (ROOT / "manifests/schema/rolloutplan.json").read_text()
     assert shipped == schema_text(), "run: surefoot schema > manifests/schema/rolloutplan.json"
+    templates = (ROOT / "manifests/schema/metrictemplate.json").read_text()
+    assert templates == schema_text(MetricTemplate, TEMPLATE_ID), "surefoot schema --template"
 
 
 def test_it_is_draft_2020_12_with_an_id():

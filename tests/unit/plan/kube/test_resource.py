@@ -47,6 +47,11 @@ def test_every_mistake_at_its_place(resource):
     ]
 
 
+def test_a_key_with_control_characters_is_told_without_them(resource):
+    resource["spec"]["ramp"]["\x1b[2J"] = 1
+    assert mistakes(resource)[0].isprintable()
+
+
 def test_text_that_yaml_would_read_otherwise_stays_text(resource):
     resource["spec"]["canary"]["version"] = "0x1F"
     assert plan_of(resource).spec.canary.version == "0x1F"
@@ -90,3 +95,20 @@ def test_whatever_is_stored_is_a_plan_or_a_list_of_mistakes(resource):
 def test_names():
     assert name_of({"metadata": {"name": "a", "namespace": "b"}}) == "b/a"
     assert name_of({"metadata": {"name": "a"}}) == "default/a"
+
+
+def test_a_resource_of_many_unknown_keys_is_refused_without_reading_each(resource):
+    resource = {**resource, "spec": {f"key{n}": n for n in range(40_000)}}
+    with pytest.raises(PlanError) as caught:
+        plan_of(resource)
+    assert len(caught.value.mistakes) == 1
+    assert "are no plan" in str(caught.value)
+    assert len(describe_mistakes(resource, caught.value)) == 1
+
+
+def test_a_resource_that_is_nested_without_end_is_refused(resource):
+    deep: list[object] = []
+    for _ in range(5_000):
+        deep = [deep]
+    with pytest.raises(PlanError, match="nested too deeply"):
+        plan_of({**resource, "spec": {"service": deep}})

@@ -96,7 +96,7 @@ def test_a_segment_knows_its_key():
             {"segment": {"header": {"name": "x", "regex": "("}}},
             "segment.header.regex",
             "P006",
-            "is not a regular expression",
+            "use RE2: missing )",
         ),
         ({"mirror": {"share": "0%", "lasts": "1m"}}, "mirror.share", "P009", "0.01 %"),
         ({"mirror": {"share": "101%", "lasts": "1m"}}, "mirror.share", "P006", "at most 100 %"),

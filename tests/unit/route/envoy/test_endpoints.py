@@ -5,7 +5,7 @@ import json
 import pytest
 
 from rollout.errors import RouteError
-from rollout.route.envoy import proxy
+from rollout.route.envoy import admin
 from rollout.route.envoy.proxy import EnvoyRouter
 from rollout.route.envoy.safety_net import is_serving
 from tests.support.worlds import plan
@@ -59,7 +59,7 @@ def answering(monkeypatch, dumps, clusters):
             return clusters
         raise RouteError("Envoy said 404")
 
-    monkeypatch.setattr(proxy, "ask", ask)
+    monkeypatch.setattr(admin, "ask", ask)
 
 
 STABLE = FAILED.replace("summarizer-v2", "summarizer-v1")

@@ -137,6 +137,17 @@ def test_a_file_or_an_envoy_that_cannot_be_asked_tells_nothing(tmp_path, text, r
     assert caught.value.unread
 
 
+@pytest.mark.parametrize("text", ["password: s3cret: more", "- !s3cret 1", '"s3cret', "a: *s3cret"])
+@pytest.mark.parametrize("suffix", ["yaml", "json"])
+def test_a_file_that_is_no_route_file_is_not_quoted(tmp_path, text, suffix):
+    """A plan may name any file that the controller can read, and its author reads our words."""
+    file = tmp_path / f"secrets.{suffix}"
+    file.write_text(text)
+    with pytest.raises(RouteError, match=f"cannot parse file .*{suffix}") as caught:
+        EnvoyRouter().read(plan(file), 100)
+    assert "s3cret" not in str(caught.value)
+
+
 def test_a_file_that_may_not_be_replaced_is_said(tmp_path, monkeypatch):
     file = tmp_path / "rds.json"
     file.write_text(json.dumps(ROUTES))

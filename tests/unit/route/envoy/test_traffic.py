@@ -6,7 +6,7 @@ import pytest
 
 from rollout.decide.record.split import Split
 from rollout.errors import RouteError
-from rollout.plan.model.traffic import Traffic
+from rollout.plan.model.mesh.traffic import Traffic
 from rollout.route.envoy.traffic import patch, split_of
 from rollout.route.envoy.walk import actions
 from rollout.route.envoy.weights import Arms
@@ -44,7 +44,7 @@ def test_a_route_for_the_segment_stands_before_ours_and_copies_the_rest_of_it():
     assert rest == routes(manifest())[1]
     match = {"prefix": "/", "headers": [{"name": "x-ward", "string_match": {"exact": "icu"}}]}
     assert ours.pop("match") == match
-    assert ours.pop("metadata") == {"filter_metadata": {"surefoot": {"segment": True}}}
+    assert ours.pop("metadata") == {"filter_metadata": {"surefoot": {"segment": "s-v2"}}}
     assert ours["route"]["weighted_clusters"]["clusters"] == [
         {"name": "s-v1", "weight": 90},
         {"name": "s-v2", "weight": 10},
@@ -176,3 +176,35 @@ def test_affinity_is_refused_where_the_draw_is_another_s_and_a_rollback_passes(a
     with pytest.raises(RouteError, match=problem):
         patch(live, ARMS, Split(10), "m", USER)
     assert split_of(patch(live, ARMS, Split(0), "m", USER), ARMS, 100) == Split(0)
+
+
+@pytest.mark.parametrize("split", [SEGMENT, MIRROR], ids=["segment", "copies"])
+@pytest.mark.parametrize("cluster", ["s-v1", "s-v2"])
+def test_a_rollback_leaves_nothing_of_ours_where_somebody_took_the_weights_away(split, cluster):
+    live = patch(manifest(), ARMS, split, "m", WARD)
+    for route in live["resources"][0]["virtual_hosts"][0]["routes"][1:]:
+        del route["route"]["weighted_clusters"]
+        route["route"]["cluster"] = cluster
+    back = patch(live, ARMS, Split(0), "back", WARD, before=())
+    _, ours = routes(back)
+    assert ours["route"] == {"timeout": "9s", "cluster": "s-v1"}
+    assert split_of(back, ARMS, 100, WARD, ()) == Split(0)
+
+
+@pytest.mark.parametrize("note", ["s-v2", True])
+def test_a_segment_s_route_that_somebody_points_elsewhere_is_a_drift_and_goes(note):
+    live = patch(manifest(), ARMS, SEGMENT, "m", WARD)
+    ours = live["resources"][0]["virtual_hosts"][0]["routes"][1]
+    ours["metadata"]["filter_metadata"]["surefoot"]["segment"] = note
+    del ours["route"]["weighted_clusters"]
+    ours["route"]["cluster"] = "maintenance"
+    assert split_of(live, ARMS, 100, WARD, ()) == Split(0)
+    if note is True:  # of an older version: whose it is cannot be told
+        return
+    assert routes(patch(live, ARMS, Split(0), "back", WARD, before=())) == routes(manifest())
+    theirs = Arms("t-v1", "t-v2")
+    other = copy.deepcopy(live["resources"][0])
+    entries = [{"name": "t-v1", "weight": 1}]
+    other["virtual_hosts"][0]["routes"][2]["route"]["weighted_clusters"]["clusters"] = entries
+    passed_by = patch({"resources": [other]}, theirs, Split(0), "back", WARD, before=())
+    assert len(routes(passed_by)) == 3, "a route of another service's rollout"

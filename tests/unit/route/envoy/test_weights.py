@@ -6,12 +6,12 @@ import pytest
 
 from rollout.decide.record.split import Split
 from rollout.errors import RouteError
+from rollout.route.envoy.live import shown
 from rollout.route.envoy.weights import (
     Arms,
     clusters_of,
     names_of,
     patch,
-    shown,
     split_of,
     version_of,
 )
@@ -121,7 +121,7 @@ def test_the_mark_is_content_because_envoy_ignores_a_version_alone():
     old["resources"][0]["metadata"] = {"filter_metadata": {"other": {"a": 1}}}
     old["resources"].append({"name": "t"})
     new = patch(old, ARMS, Split(10), "m")["resources"]
-    stamps = {"other": {"a": 1}, "surefoot": {"mark": "m"}}
+    stamps = {"other": {"a": 1}, "surefoot": {"mark": "m", "split": "10/100"}}
     assert new[0]["metadata"]["filter_metadata"] == stamps
     assert new[1] == {"name": "t"}
 
@@ -237,3 +237,12 @@ def test_a_configuration_that_envoy_does_not_have_is_named():
 def test_names_of_configurations_and_clusters():
     assert names_of(DISAGREE, ARMS) == {"s"}
     assert clusters_of(THIRD) == {"s-v0", "s-v1", "s-v2"}
+
+
+@pytest.mark.parametrize(("by_hand", "shown_share"), [(40, 40), (0, 10), (20, 20)])
+def test_one_route_moved_by_hand_is_what_is_seen_and_leaves_no_note_behind(by_hand, shown_share):
+    live = patch(manifest([entry("s-v1", 1)], [entry("s-v1", 1)]), ARMS, Split(20), "m")
+    clusters(live, 1)[:] = [entry("s-v1", 100 - by_hand), entry("s-v2", by_hand)]
+    assert split_of(live, ARMS, 100) == Split(shown_share)
+    back = patch(live, ARMS, Split(0), "back")
+    assert back["resources"][0]["metadata"] == {"filter_metadata": {"surefoot": {"mark": "back"}}}

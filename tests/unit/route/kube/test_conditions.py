@@ -45,8 +45,8 @@ def condition(kind, status, reason, message, generation=3):
             "gw has dropped a rule: UnsupportedValue: Dropped Rule 1",
         ),
         (
-            condition("ResolvedRefs", "False", "BackendNotFound", "backend(reviews-v2.ns.svc)"),
-            "gw cannot resolve a backend: BackendNotFound: backend(reviews-v2.ns.svc)",
+            condition("ResolvedRefs", "False", "BackendNotFound", "backend(reviews-v2.clinic.svc)"),
+            "gw cannot resolve a backend: BackendNotFound: backend(reviews-v2.clinic.svc)",
         ),
     ],
 )
@@ -90,10 +90,21 @@ def test_an_object_that_is_being_deleted_says_so_on_every_mesh():
         ("ns/svc:80: no endpoints", True),
         ("svc", True),
         ("cannot find svc.", True),
+        ("backend(svc.ns) not found", True),
+        ("cannot find svc.The route has no other", True),
+        ("backend(svc.other-ns.svc.cluster.local) not found", False),
+        ("backend(svc.other-ns) not found", False),
+        ("service other/svc not found", False),
+        ("service other/svc:80 not found", False),
+        ("backend(svc.ns-2) not found", False),
+        ("other/svc and ns/svc not found", True),
+        ('Service "/ns/svc" not found', True),
+        ("Service/svc not found", True),
+        ("service/svc not found", True),
     ],
 )
 def test_names_match_whole(message, names):
-    assert names_whole("svc", message) is names
+    assert names_whole("svc", "ns", message) is names
 
 
 def test_another_service_that_begins_alike_is_not_the_canary():

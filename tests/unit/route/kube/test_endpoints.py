@@ -53,6 +53,19 @@ def pod(status="True", **metadata):
 
 
 @pytest.mark.parametrize(
+    "source",
+    [
+        FakeEndpoints(endpoints=["x"]),
+        FakeEndpoints(endpoints=[{"conditions": "x"}]),
+        FakeEndpoints(service={"type": 1}),
+    ],
+)
+def test_what_is_no_slice_or_service_is_unknown(source):
+    router = ClusterRouter(Rules(), source=source)
+    assert router.endpoints(gateway(), "canary") is None
+
+
+@pytest.mark.parametrize(
     ("endpoints", "answer"),
     [
         ([{"conditions": {"ready": True}}], True),

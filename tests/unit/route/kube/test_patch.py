@@ -8,6 +8,7 @@ import pytest
 from rollout.decide.record.split import Split
 from rollout.errors import RouteError
 from rollout.route.kube.patch import patch, split_of
+from rollout.route.kube.view import exposure, gives_nothing
 from tests.support.routes import (
     gateway,
     http_route,
@@ -115,6 +116,65 @@ def test_copies_that_are_not_ours_are_neither_seen_nor_taken_away():
     assert after(live, Split(0))["spec"] == live["spec"]
     with pytest.raises(RouteError, match="http route `r1` copies requests to the canary already"):
         patch(live, ISTIO, MIRROR, "m")
+
+
+@pytest.mark.parametrize("is_before", [True, False])
+@pytest.mark.parametrize("share", [{}, {"mirrorPercentage": {"value": 20}}, {"mirrorPercent": 20}])
+def test_a_single_mirror_to_the_canary_is_ours_to_stop_if_it_is_new(is_before, share):
+    single = {"mirror": {"host": "reviews", "subset": "v2"}, **share}
+    live = virtual_service([to("reviews", 100, "v1")])
+    live["spec"]["http"][0] |= single if is_before else {}
+    live = merged(live, patch(live, ISTIO, Split(5), f"{ISTIO.id}/1"))
+    live["spec"]["http"][0] |= single
+    back = merged(live, patch(live, ISTIO, Split(0), f"{ISTIO.id}/2"))
+    assert ({*single} <= {*back["spec"]["http"][0]}) is is_before
+    assert split_of(back, ISTIO, 100) == Split(0)
+    theirs = copy.deepcopy(live)
+    theirs["spec"]["http"][0]["mirror"] = {"host": "audit"}
+    stopped = merged(theirs, patch(theirs, ISTIO, Split(0), f"{ISTIO.id}/2"))
+    assert stopped["spec"]["http"][0]["mirror"] == {"host": "audit"}
+
+
+@pytest.mark.parametrize("way", [Split(5), SEGMENT, Split(100), Split(0)])
+def test_copies_of_ours_are_known_without_annotations(way):
+    """By the share that the plan asks for, and by what a journal says was there before."""
+    plan, live = ISTIO, virtual_service([V1])
+    theirs = {"match": [{"uri": {"prefix": "/a"}}], "route": [to("reviews", None, "v2")]}
+    theirs["mirrors"] = [to("reviews", None, "v2") | {"percentage": {"value": 50}}]
+    live["spec"]["http"].insert(0, theirs)
+    before = exposure(live, plan).leading
+    live = merged(live, patch(live, plan, MIRROR, f"{plan.id}/1"))
+    live["metadata"] = {}
+    assert split_of(live, plan, 100, before) == MIRROR
+    next_one = merged(live, patch(live, plan, way, f"{plan.id}/2", before))
+    assert sum("mirrors" in route for route in next_one["spec"]["http"]) == 1
+    assert next_one["spec"]["http"][0] == theirs
+
+
+def test_copies_of_a_reference_count_by_its_part_and_go_with_a_rollback():
+    plan, live = GATEWAY, http_route([ref("reviews-v1", 60), ref("other", 40)])
+    live = merged(live, patch(live, plan, Split(0), f"{plan.id}/1", ()))
+    to_canary = {"backendRef": ref("reviews-v2"), "percent": 50}
+    filters = [{"type": "CORS"}, {"type": "RequestMirror", "requestMirror": to_canary}]
+    live["spec"]["rules"][0]["backendRefs"][0]["filters"] = copy.deepcopy(filters)
+    assert split_of(live, plan, 100, ()) == Split(30, 100, "mirror")
+    assert not gives_nothing(live, plan, ())
+    back = merged(live, patch(live, plan, Split(0), f"{plan.id}/2", ()))
+    assert back["spec"]["rules"][0]["backendRefs"][0]["filters"] == filters[:1]
+    assert gives_nothing(back, plan, ())
+
+
+def test_what_was_there_before_holds_no_rollback_open():
+    """Testers' routes stay, also where the plan's own route cannot be read."""
+    live = http_route([ref("reviews-v1", 0)], [ref("reviews-v2")])
+    live["spec"]["rules"][1]["filters"] = [
+        {"type": "RequestMirror", "requestMirror": {"backendRef": ref("reviews-v2")}}
+    ]
+    before = exposure(live, GATEWAY).leading
+    with pytest.raises(RouteError, match="sum to zero"):
+        split_of(live, GATEWAY, 100, before)
+    assert gives_nothing(live, GATEWAY, before)
+    assert not gives_nothing(live, GATEWAY, ())
 
 
 def test_a_single_mirror_leaves_no_room_for_ours():

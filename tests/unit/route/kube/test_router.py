@@ -98,3 +98,17 @@ def test_what_leads_to_the_canary_beside_the_plan_s_routes_is_named():
     status = ClusterRouter(UnpatchableObjects(live)).read(istio(), 100)
     assert (status.split, status.pinned) == (Split(100), ())
     assert status.strays == ("http route `r2`",), "a rollback moves it"
+
+
+def test_one_route_of_two_at_nothing_does_not_hide_what_the_other_gives():
+    both = [to("reviews", 95, "v1"), to("reviews", 5, "v2")]
+    live = virtual_service([to("reviews", 100, "v1"), to("reviews", 0, "v2")], both)
+    live["metadata"]["annotations"] = {
+        "mark.surefoot.dev/reviews": f"{istio().id}/3",
+        "split.surefoot.dev/reviews": "5/100",
+    }
+    router = ClusterRouter(UnpatchableObjects(live))
+    assert router.read(istio(), 1000).split == Split(25, 1000), "an edit, and not nothing"
+    live["metadata"]["annotations"]["split.surefoot.dev/reviews"] = "5/100 segment"
+    live["spec"]["http"][1]["route"] = [to("reviews", 1, "v2")]
+    assert router.read(istio(), 100).split == Split(100), "a stray counts in every mode"

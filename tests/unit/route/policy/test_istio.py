@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from rollout.errors import ClusterError, RouteError
-from rollout.plan.model.policy import Policy
+from rollout.plan.model.mesh.policy import Policy
 from rollout.route.kube.object_annotations import POLICY
 from rollout.route.policy.cluster import ClusterPolicyStore, parts
 from rollout.route.policy.istio import overruled, pods_fields, route_fields, rule_fields
@@ -87,10 +87,13 @@ def test_a_peer_authentication_s_fields():
     [
         ({"attempts": 2}, {"attempts": 2, "retryOn": "connect-failure,refused-stream"}),
         (
-            {"attempts": 2, "perTry": "1s", "when": ["5xx"]},
-            {"attempts": 2, "retryOn": "5xx", "perTryTimeout": "1s"},
+            {"attempts": 2, "perTry": "1s", "backoff": "100ms", "when": ["5xx"]},
+            {"attempts": 2, "retryOn": "5xx", "perTryTimeout": "1s", "backoff": "0.1s"},
         ),
-        ({"attempts": 0, "perTry": "1s"}, {"attempts": 0, "retryOn": None, "perTryTimeout": None}),
+        (
+            {"attempts": 0, "perTry": "1s"},
+            {"attempts": 0, "retryOn": None, "perTryTimeout": None, "backoff": None},
+        ),
     ],
 )
 def test_retries_at_the_http_routes_of_ours_only(retries, fields):

@@ -1,0 +1,97 @@
+"""Which end of a histogram is the bad one, and how many units lie beyond an edge.
+
+Counts at an edge are cumulative, so what lies beyond an edge is exact wherever a bucket ends there,
+and unknown elsewhere: nothing is interpolated.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from analysis.counting.counts import Counts, EvidenceError
+from analysis.counting.per_pod import PodCounts
+from analysis.log_arrays import Array
+
+Worse = Literal["high", "low"]
+
+SAME = 1e-6
+"""Relative difference up to which two edges are one: spelt or rounded in two ways, 0.3 is 0.3."""
+
+Spell = Callable[[float], str]
+"""Formats an edge with its unit."""
+
+
+def oriented(counts: ArrayLike, worse: Worse) -> Array:
+    """Order bucket counts by badness, best bucket first: (..., K) -> (..., K)."""
+    values = np.asarray(counts, dtype=np.float64)
+    return values if worse == "high" else values[..., ::-1]
+
+
+def is_same(edge: float, other: float) -> bool:
+    """Return whether two edges are equal as numbers."""
+    return math.isclose(edge, other, rel_tol=SAME)
+
+
+def find_edge(edges: Sequence[float], edge: float, spell: Spell = str) -> int:
+    """Return the index of an edge. Raises EvidenceError, naming the nearest, where it is none."""
+    for index, other in enumerate(edges):
+        if is_same(edge, other):
+            return index
+    raise EvidenceError(describe_missing(edges, edge, spell))
+
+
+def describe_missing(edges: Sequence[float], edge: float, spell: Spell = str) -> str:
+    """Say that no bucket ends at an edge, and where the nearest ones do."""
+    lower = [other for other in edges if other < edge]
+    higher = [other for other in edges if edge < other < math.inf]
+    near = [spell(other) for other in (*lower[-1:], *higher[:1])]
+    if not near:
+        nearest = "there is none but +Inf"
+    elif len(near) == 1:
+        nearest = f"the nearest edge is {near[0]}"
+    else:
+        nearest = f"the nearest edges are {near[0]} and {near[1]}"
+    return f"no bucket ends at {spell(edge)}: {nearest}"
+
+
+def choose_kept(edges: Sequence[float], edge: float, worse: Worse) -> dict[float, int]:
+    """Return the edges that matter, with their indices; the declared one as it is declared.
+
+    Where low is bad the last finite edge stays: it tells values beyond the scale from good ones.
+    Raises EvidenceError.
+    """
+    index = find_edge(edges, edge)
+    kept_edges = {edge: index}
+    if worse == "low" and index < len(edges) - 2:
+        kept_edges[edges[-2]] = len(edges) - 2
+    return {**kept_edges, math.inf: len(edges) - 1}
+
+
+def count_beyond(counts: Counts, edge: float, worse: Worse, spell: Spell = str) -> Counts:
+    """Return a histogram's counts as exposures and bad units. Raises EvidenceError."""
+    if not counts.edges:
+        return counts
+    index = find_edge(counts.edges, edge, spell)
+    canary, stable = (_split(units, index, worse) for units in (counts.canary, counts.stable))
+    return Counts(canary, stable)
+
+
+def _split(units: Sequence[int], index: int, worse: Worse) -> tuple[int, int]:
+    at_most, total = sum(units[: index + 1]), sum(units)
+    return total, at_most if worse == "low" else total - at_most
+
+
+def past_beyond(past: PodCounts, edge: float, worse: Worse) -> PodCounts:
+    """Return a histogram's past as exposures and bad units. Raises EvidenceError."""
+    if not past.edges:
+        return past
+    index = find_edge(past.edges, edge)
+    total, at_most = past.counts.sum(axis=-1), past.counts[..., : index + 1].sum(axis=-1)
+    bad = at_most if worse == "low" else total - at_most
+    return replace(past, counts=np.stack([total, bad], axis=-1), edges=())

@@ -1,0 +1,100 @@
+"""The last samples of very many series, as arrays that read as a mapping."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.counting.cursor import Arm, Key, Sample, SampleMapping
+
+Floats = NDArray[np.float64]
+
+
+class SampleTable(SampleMapping):
+    """Samples of one layout by series, ordered by key; never changed.
+
+    `at` has the times, (series,), `values` the cumulative counts, (series, buckets).
+    """
+
+    def __init__(self, keys: Sequence[Key], at: Floats, values: Floats) -> None:
+        order = sorted(range(len(keys)), key=keys.__getitem__)
+        if order != list(range(len(keys))):
+            keys, at, values = [keys[i] for i in order], at[order], values[order]
+        self.keys_in_order = keys
+        self.at, self.values_at = at, values
+
+    @classmethod
+    def of(cls, last: Mapping[Key, Sample], width: int) -> SampleTable:
+        """Return a mapping as a table with `width` buckets."""
+        if isinstance(last, SampleTable):
+            return last
+        at = np.array([at for at, _ in last.values()], dtype=np.float64)
+        values = np.array([values for _, values in last.values()], dtype=np.float64)
+        return cls(list(last), at, values.reshape(len(last), width))
+
+    @property
+    def width(self) -> int:
+        """The number of buckets."""
+        width: int = self.values_at.shape[1]
+        return width
+
+    @cached_property
+    def index(self) -> Mapping[Key, int]:
+        """The row of each series."""
+        return {key: row for row, key in enumerate(self.keys_in_order)}
+
+    def find_rows(self, keys: Sequence[Key]) -> NDArray[np.intp]:
+        """Return the row of each of these series, -1 where there is none."""
+        if keys is self.keys_in_order:
+            return np.arange(len(keys))
+        get = self.index.get
+        return np.fromiter((get(key, -1) for key in keys), np.intp, len(keys))
+
+    def updated(self, keys: Sequence[Key], at: Floats, values: Floats) -> SampleTable:
+        """Return the table with newer samples of these series, some of which may be new."""
+        rows = self.find_rows(keys)
+        is_known = rows >= 0
+        new_at, new_values = self.at.copy(), self.values_at.copy()
+        new_at[rows[is_known]], new_values[rows[is_known]] = at[is_known], values[is_known]
+        if is_known.all():
+            table = SampleTable.__new__(SampleTable)
+            table.keys_in_order, table.at, table.values_at = self.keys_in_order, new_at, new_values
+            if "index" in vars(self):
+                vars(table)["index"] = self.index
+            return table
+        added = [key for key, known_row in zip(keys, rows, strict=True) if known_row < 0]
+        return SampleTable(
+            [*self.keys_in_order, *added],
+            np.concatenate([new_at, at[~is_known]]),
+            np.concatenate([new_values, values[~is_known]]),
+        )
+
+    def count_times(self) -> dict[Arm, Counter[float]]:
+        """Return by arm the times of the samples, with their number."""
+        is_canary = np.fromiter(
+            (arm == "canary" for arm, _ in self.keys_in_order), np.bool_, len(self.at)
+        )
+        arms: tuple[tuple[Arm, NDArray[np.bool_]], ...] = (
+            ("canary", is_canary),
+            ("stable", ~is_canary),
+        )
+        times: dict[Arm, Counter[float]] = {}
+        for arm, is_arm in arms:
+            if is_arm.any():
+                at, numbers = np.unique(self.at[is_arm], return_counts=True)
+                times[arm] = Counter(dict(zip(at.tolist(), numbers.tolist(), strict=True)))
+        return times
+
+    def __getitem__(self, key: Key) -> Sample:
+        row = self.index[key]
+        return float(self.at[row]), tuple(self.values_at[row].tolist())
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter(self.keys_in_order)
+
+    def __len__(self) -> int:
+        return len(self.keys_in_order)

@@ -1,0 +1,124 @@
+"""The sequential test of the canary's own share of bad units against a limit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from analysis.counting.counts import Counts
+from analysis.counting.per_pod import PodCounts
+from analysis.dispersion.estimate import Dispersion, ExposureHistory, estimate
+from analysis.dispersion.totals import estimate_totals
+from analysis.fast_replace import replace
+from analysis.rates import ratio_test
+from analysis.rates import risk_difference as contrasts
+from analysis.rates.limit import Rise, limit
+from analysis.rates.risk_difference import Contrast, Units
+from analysis.verdict.readout import Readout, harm_share, proof_share, read_contrast
+from analysis.verdict.sequential_test import Logs
+
+PERFECT = 1000
+"""Units of a perfect stable for each of the canary's: with so many it is as good as known."""
+
+_NOTHING = (0.0,) * ratio_test.POINTS.size
+
+
+@dataclass(frozen=True)
+class LimitTest:
+    """A `SequentialTest` of one sample: the canary's share of bad units is at most `limit`.
+
+    It is the ratio test and the excess bound with the limit as an absolute margin above a stable
+    version that fails at nothing: their bounds hold for every share of stable's, also for 0. All
+    evidence is divided by how much more stable's bad units vary than independent ones: that is one
+    bet for each cluster at most (Jensen's inequality). Rare troubles win no more than `limit.limit`
+    allows.
+    """
+
+    limit: float
+    dispersion: Dispersion | None = None
+    harm: tuple[float, ...] = _NOTHING
+    rise: tuple[float, ...] = _NOTHING
+    rise_looks: tuple[float, ...] = _NOTHING
+    contrast: Contrast = field(default_factory=Contrast)
+
+    weighs_evidence = True
+    is_alone = True
+    is_broken = False
+    tolerance = None
+
+    @property
+    def problem(self) -> str:
+        """Why no valid test exists under this dispersion; empty if one does."""
+        return self.dispersion.problem if self.dispersion else ""
+
+    @cached_property
+    def logs(self) -> Logs:
+        """The logs of `ratio_test.log_harm` and `risk_difference.log_safe`; no crash is watched."""
+        harm = float(ratio_test.log_harm(self.harm))
+        return Logs(harm, contrasts.log_safe(self.contrast, self.limit), None)
+
+    def learn(self, counts: Counts) -> LimitTest:  # noqa: ARG002  # the same signature as a rate's
+        """Return the same: stable's shares have no say."""
+        return self
+
+    def watch(self, counts: Counts) -> LimitTest:  # noqa: ARG002  # the same signature as a rate's
+        """Return the same: a cold start is no evidence."""
+        return self
+
+    def update(self, counts: Counts) -> LimitTest:
+        """Run a counted look. Raises EvidenceError for a histogram's counts."""
+        e_c, x_c = counts.canary_exposures, counts.canary_bad
+        if not e_c or self.problem:
+            return self
+        e_s, weight = PERFECT * e_c, 1 / self._inflation
+        gain = weight * ratio_test.gain(e_c, e_s, x_c, 0, ratio=1.0, absolute=self.limit)
+        rise = Rise(np.array(self.rise), np.array(self.rise_looks))
+        if self.dispersion is not None and self.dispersion.trouble:
+            gain, rise = limit(gain, rise, np.array([float(self.dispersion.trouble)]))
+        doubted = Units(e_c, e_s, x_c + counts.canary_unlabelled, 0, 0)
+        return replace(
+            self,
+            harm=tuple((np.array(self.harm) + gain).tolist()),
+            rise=tuple(rise.gain.tolist()),
+            rise_looks=tuple(rise.looks.tolist()),
+            contrast=contrasts.compared(self.contrast, doubted, 1.0, weight),
+        )
+
+    @property
+    def _inflation(self) -> float:
+        """How much more bad units vary than independent ones."""
+        of = self.dispersion
+        return max(1.0, of.cluster, of.inflation) if of else 1.0
+
+    def without_harm_bets(self) -> LimitTest:
+        """Reset the bets on harm."""
+        return replace(self, harm=_NOTHING, rise=_NOTHING, rise_looks=_NOTHING)
+
+    def with_dispersion(self, dispersion: Dispersion) -> LimitTest:
+        """Temper all further evidence by the pods' dispersion."""
+        return replace(self, dispersion=dispersion)
+
+    def estimate_dispersion(self, past: PodCounts, pods_canary: int | None) -> Dispersion:
+        """Estimate the bad units' dispersion. Raises as `estimate.estimate` does."""
+        if pods_canary is None:
+            return estimate_totals(past.exposures.sum(axis=1), past.counts[..., 1].sum(axis=1))
+        return estimate(ExposureHistory(past.exposures, past.counts[..., 1]), pods_canary)
+
+    def excess_rate(self, alpha: float) -> None:
+        """Return nothing, because no excess above stable is estimated."""
+
+    def read(self, log_harm: float, alpha: float, beta: float) -> Readout:
+        """Compute the numbers for display; `log_harm` is the log of the weighted e-process."""
+        plain = Readout(
+            harm=harm_share(log_harm, alpha),
+            safe=proof_share(self.logs.safe, beta),
+            words="share of bad units",
+        )
+        read = read_contrast(plain, self.contrast, self.limit, alpha, beta)
+        return replace(read, stable=0, stable_bad=0)
+
+    def read_edges(self, alpha: float, beta: float) -> tuple[Readout, ...]:  # noqa: ARG002  # the same signature as a histogram's
+        """Return nothing, because there are no edges."""
+        return ()

@@ -1,0 +1,58 @@
+"""Parse JSON that somebody else wrote: every document that is out of bounds is a ValueError."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+DEEPEST = 100
+"""Levels of nesting, as protobuf's JSON parser allows; what we write passes Envoy's as well."""
+
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")  # of a pair, or alone
+_DIGITS = 400  # of a whole number: more is beyond every float
+
+
+def parse_json(text: str | bytes, *, deepest: int | None = DEEPEST) -> Any:
+    """Return the document of a JSON text. Raises ValueError for whatever cannot be used.
+
+    Python's parser raises RecursionError for deep nesting, and takes whole numbers that no float
+    holds and half of a character (a lone surrogate), which no text is written with. `deepest` None
+    leaves the depth to a caller that checks the whole shape anyway.
+    """
+    words = text.decode("utf-8-sig") if isinstance(text, bytes) else text
+    try:
+        document = json.loads(words, parse_int=_parse_int)
+        if _HALF.search(words):
+            json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ValueError("it holds half of a character") from None
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    if deepest is not None:
+        check_depth(document, deepest)
+    return document
+
+
+def check_depth(document: object, deepest: int = DEEPEST) -> None:
+    """Raise ValueError for a document that is nested more than `deepest` levels.
+
+    Copies and walks recurse, so they need a bound. The check itself does not recurse.
+    """
+    level = [document]
+    for _ in range(deepest + 1):
+        inner = [_list_items(value) for value in level if isinstance(value, dict | list)]
+        level = [item for items in inner for item in items]
+        if not level:
+            return
+    raise ValueError("it is nested too deeply")
+
+
+def _list_items(value: dict[Any, Any] | list[Any]) -> list[Any]:
+    return [*value.values()] if isinstance(value, dict) else value
+
+
+def _parse_int(digits: str) -> int:
+    if len(digits) > _DIGITS:
+        raise ValueError(f"a number has {len(digits):,} digits")
+    return int(digits)

@@ -1,0 +1,83 @@
+"""Read the files that a command checks, and print what is accepted and every mistake of them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Any, Generic, TypeVar
+
+import click
+
+from rollout.cli.text.plan_errors import explain
+from rollout.errors import InputError, Mistake, PlanError
+from rollout.plan.reading.bounds import LARGEST
+from rollout.plan.reading.load import read, read_stream
+from rollout.redact import redact_values
+
+T = TypeVar("T")
+
+
+@dataclass
+class CheckedFiles(Generic[T]):
+    """What files hold: each valid document with its file, every mistake, and their texts.
+
+    The texts are kept for the excerpts in messages: standard input can be read only once.
+    """
+
+    accepted: list[tuple[str, T]] = field(default_factory=list)
+    mistakes: list[Mistake] = field(default_factory=list)
+    texts: dict[str, str] = field(default_factory=dict)
+    files: int = 0
+
+    def describe(self, lines: Iterable[str]) -> str:
+        """Return these lines, each mistake with its excerpt, and how many there are."""
+        errors = [explain(self.mistakes, self.texts)] if self.mistakes else []
+        counts = [(self.files, "file"), (len(self.mistakes), "mistake")]
+        checked, wrong = (_format_count(number, noun) for number, noun in counts)
+        return "\n".join([*lines, *errors, f"{checked} checked, {wrong}"])
+
+    def to_json(self, **accepted: Any) -> str:
+        """Return what is accepted, and the mistakes, as one JSON document."""
+        document = {**accepted, "mistakes": [asdict(mistake) for mistake in self.mistakes]}
+        return json.dumps(redact_values(document), indent=2)
+
+
+def output_option(accepted: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return the option of the form in which a check's findings are printed."""
+    mistakes = "mistakes: [{file, line, column, code, message, hint}]"
+    return click.option(
+        "--output",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        show_default=True,
+        help=f"json: {{{accepted}, {mistakes}}}",
+    )
+
+
+def read_files(
+    files: Iterable[str], load: Callable[[str, str], Iterable[T]], largest: int = LARGEST
+) -> CheckedFiles[T]:
+    """Read every file, each once, of at most `largest` bytes; `-` is standard input."""
+    names = dict.fromkeys(files)
+    checked = CheckedFiles[T](files=len(names))
+    for file in names:
+        try:
+            checked.texts[file] = read_text(file, largest)
+            checked.accepted += [(file, item) for item in load(checked.texts[file], file)]
+        except PlanError as error:
+            checked.mistakes += error.mistakes
+        except InputError as error:
+            reason = str(error).removeprefix(f"{file}: ")
+            checked.mistakes.append(Mistake(file, 1, 1, "P000", reason))
+    return checked
+
+
+def read_text(file: str, largest: int = LARGEST) -> str:
+    """Return a file's text, or that of standard input for `-`. Raises InputError."""
+    return read_stream(sys.stdin.buffer, file, largest) if file == "-" else read(file, largest)
+
+
+def _format_count(number: int, noun: str) -> str:
+    return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"

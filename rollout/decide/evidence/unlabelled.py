@@ -1,0 +1,61 @@
+"""Units without the label that tells bad ones: how many there are, and when they blind.
+
+Few are judged against whoever gains by them: for a promotion the canary's are bad and stable's are
+good, for a rollback the other way round. With more the comparison says nothing.
+"""
+
+from __future__ import annotations
+
+from analysis.counting.counts import Counts
+from analysis.fast_replace import replace
+from rollout.decide.state.guardrail import GuardrailState, UnlabelledUnits
+from rollout.plan.fields.metric import DeclaredMetric
+from rollout.plan.fields.units import percent
+
+MOST = 0.05
+"""Share of a version's units without a label above which its guardrail is blind."""
+
+
+def count_unlabelled(guardrail: GuardrailState, counts: Counts) -> GuardrailState:
+    """Return the guardrail with a look's units, from the first on that has none of its label."""
+    before = guardrail.unlabelled
+    if before is None and not counts.canary_unlabelled and not counts.stable_unlabelled:
+        return guardrail
+    return replace(guardrail, unlabelled=_add(before or UnlabelledUnits(), counts))
+
+
+def _add(before: UnlabelledUnits, counts: Counts) -> UnlabelledUnits:
+    return UnlabelledUnits(
+        before.canary + counts.canary_unlabelled,
+        before.stable + counts.stable_unlabelled,
+        before.canary_units + counts.canary_exposures,
+        before.stable_units + counts.stable_exposures,
+    )
+
+
+def describe_blinding(counts: Counts | UnlabelledUnits | None, metric: DeclaredMetric) -> str:
+    """Return why units without a label blind a guardrail; empty where they are few."""
+    unlabelled = _add(UnlabelledUnits(), counts) if isinstance(counts, Counts) else counts
+    if unlabelled is None or not is_blinding(unlabelled):
+        return ""
+    shares = describe_unlabelled(unlabelled, metric)
+    return f"{shares}: above {percent(MOST)} nothing can be compared"
+
+
+def is_blinding(unlabelled: UnlabelledUnits) -> bool:
+    """Return whether too many units of a version have no label."""
+    return max(_list_shares(unlabelled)) > MOST
+
+
+def describe_unlabelled(unlabelled: UnlabelledUnits, metric: DeclaredMetric) -> str:
+    """Say how many of both versions' units have no label that tells bad ones."""
+    canary, stable = (percent(float(f"{share:.2g}")) for share in _list_shares(unlabelled))
+    labels = " or ".join(metric.labels_of_outcome)
+    return f"{canary} of the canary's {metric.unit} and {stable} of stable's have no label {labels}"
+
+
+def _list_shares(unlabelled: UnlabelledUnits) -> tuple[float, float]:
+    return (
+        unlabelled.canary / max(unlabelled.canary_units, 1),
+        unlabelled.stable / max(unlabelled.stable_units, 1),
+    )

@@ -1,0 +1,1 @@
+"""The document as pydantic models: services, policies of traffic, and security."""

@@ -1,0 +1,1 @@
+"""Read mesh documents, and report every mistake at once, with its position and a hint."""

@@ -1,0 +1,1 @@
+"""Reads large answers as arrays: labels once, samples all at once."""

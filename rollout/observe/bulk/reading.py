@@ -1,0 +1,201 @@
+"""Reads a guardrail's series from a large answer: those that only rise, and which remain.
+
+A series that is new, missing, half there, falls or leaps remains, to be read and judged by itself,
+and so do all series of its target: they are evidence on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.counting.cursor import Cursor
+from analysis.counting.plain import Block, Plain, Rises
+from analysis.counting.table import SampleTable
+from rollout.observe.bulk.catalogue import BulkAnswer, Positions
+from rollout.observe.bulk.shape import Flags, Shape
+from rollout.observe.query import QueryPart
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class BulkPart:
+    """What a guardrail's series are: counted already (`plain`), or to be read (`remaining` rows).
+
+    `cursor` has its samples as a table. `newest` is the time of the newest sample of all.
+    """
+
+    plain: Plain
+    remaining: Positions
+    cursor: Cursor
+    newest: float
+
+
+@dataclass(frozen=True)
+class _Samples:
+    """All samples of some rows one after another; those of row i lie before `ends[i]`.
+
+    Their values are text, since most were read at an earlier look.
+    """
+
+    at: Floats
+    texts: Sequence[str]
+    numbers: Positions
+    ends: Positions
+
+    def read(self, index: Positions) -> Floats:
+        """Return the values of these samples. Raises ValueError for what is no number."""
+        texts = self.texts
+        values = np.array([float(texts[i]) for i in index.ravel().tolist()])
+        return values.reshape(index.shape)
+
+    def count_newer(self, than: Floats) -> Positions:
+        """Return how many samples of each row are newer than its time in `than`."""
+        is_newer = self.at > np.repeat(than, self.numbers)
+        total = np.concatenate([[0], np.cumsum(is_newer)])
+        counts: Positions = total[self.ends] - total[self.ends - self.numbers]
+        return counts
+
+    def find_unordered(self) -> Flags:
+        """Return which rows have samples that are not in order of time."""
+        is_back = np.concatenate([[False], np.diff(self.at) <= 0])
+        starts = self.ends - self.numbers
+        is_back[starts[self.numbers > 0]] = False
+        total = np.concatenate([[0], np.cumsum(is_back)])
+        flags: Flags = total[self.ends] > total[starts]
+        return flags
+
+
+def read_bulk(
+    query_part: QueryPart, answer: BulkAnswer, positions: Positions, shape: Shape
+) -> BulkPart | None:
+    """Return the guardrail's series; None where they must be read one by one."""
+    samples, cursor = _read_samples(answer, positions), query_part.cursor
+    is_other = bool(cursor.last) and cursor.edges != shape.edges
+    if samples is None or not len(samples.at) or is_other or cursor.grid is not None:
+        return None
+    table = SampleTable.of(cursor.last, shape.width)
+    cursor = replace(cursor, last=table, edges=shape.edges)
+    reader = _Reader(query_part, cursor, table, shape, samples, answer.ids[positions])
+    try:
+        return reader.read(positions)
+    except (TypeError, ValueError):
+        return None
+
+
+def _read_samples(answer: BulkAnswer, positions: Positions) -> _Samples | None:
+    """Return the rows' samples; None for native histograms and for what is no number."""
+    rows = [answer.rows[position] for position in positions.tolist()]
+    if any("histograms" in row for row in rows):
+        return None
+    try:
+        lists = [row["values"] for row in rows]
+        pairs = [pair for values in lists for pair in values]
+        at = np.array([at for at, _ in pairs], dtype=np.float64)
+        texts = [text for _, text in pairs]
+        numbers = np.array([len(values) for values in lists], dtype=np.intp)
+    except (KeyError, TypeError, ValueError):
+        return None
+    return _Samples(at, texts, numbers, np.cumsum(numbers))
+
+
+@dataclass
+class _Reader:
+    query_part: QueryPart
+    cursor: Cursor
+    table: SampleTable
+    shape: Shape
+    samples: _Samples
+    ids: Positions
+
+    def read(self, positions: Positions) -> BulkPart:
+        """Return what is counted, and which of these positions remain."""
+        shape, samples = self.shape, self.samples
+        self.row = shape.row_of[self.ids]
+        self.places = np.full((len(shape.keys), shape.width), -1, dtype=np.intp)
+        column = shape.column_of[self.ids]
+        counted = np.flatnonzero(column >= 0)
+        self.places[self.row[counted], column[counted]] = counted
+        is_there = self.places >= 0
+        self.is_present, is_whole = np.zeros(len(shape.keys), dtype=np.bool_), is_there.all(axis=1)
+        self.is_present[self.row] = True
+        self._find_last()
+        counts = samples.count_newer(self.since[self.row])
+        self.newer = np.where(is_there, counts[self.places], 0)
+        is_even = self.newer.min(axis=1) == self.newer.max(axis=1)
+        self.remains = shape.is_odd | ~(is_whole & is_even) | self.is_new
+        self.remains[self.row[samples.find_unordered()]] = True
+        self._leave_doubted()
+        blocks = self._list_blocks()
+        rises = Rises.of(self.cursor, self.table, shape.keys, blocks)
+        self.remains |= ~rises.is_plain | self._are_alike()
+        self.remains &= self.is_present
+        self._leave_targets(blocks)
+        plain = rises.count(self.remains, shape.is_bad)
+        remaining = positions[self.remains[self.row]]
+        return BulkPart(plain, remaining, self.cursor, float(samples.at.max()))
+
+    def _find_last(self) -> None:
+        """Find the time of each series' last counted sample, and from when samples count."""
+        rows = self.table.find_rows(self.shape.keys)
+        is_old = rows >= 0
+        self.last = np.full(len(rows), -np.inf)
+        self.last[is_old] = self.table.at[rows[is_old]]
+        self.is_new = ~is_old & self.cursor.started
+        since = self.query_part.since
+        cutoff = -np.inf if since is None else since - self.query_part.scrape - self.query_part.lag
+        self.since = np.maximum(self.last, cutoff)
+
+    def _leave_doubted(self) -> None:
+        if self.cursor.doubted:
+            doubted = self.cursor.doubted
+            self.remains |= np.fromiter((key in doubted for key in self.shape.keys), np.bool_)
+
+    def _list_blocks(self) -> list[Block]:
+        """Return the series by their number of new samples; whose buckets differ in time remain."""
+        samples, blocks = self.samples, []
+        newer = self.newer[:, 0]
+        for number in np.unique(newer[~self.remains]).tolist():
+            if not number:
+                continue
+            rows = np.flatnonzero(~self.remains & (newer == number))
+            index = samples.ends[self.places[rows]][:, :, None] - number + np.arange(number)
+            at = samples.at[index]
+            is_one = (at == at[:, :1]).all(axis=(1, 2))
+            self.remains[rows[~is_one]] = True
+            values = samples.read(index[is_one]).transpose(0, 2, 1)
+            blocks.append(Block(rows[is_one], at[is_one, 0], values))
+        return blocks
+
+    def _leave_targets(self, blocks: Sequence[Block]) -> None:
+        """Leave every series of a target of which one remains, or whose series differ in time."""
+        target, times = self.shape.target, np.zeros((4, len(self.shape.keys)))
+        times[0] = self.last
+        for block in blocks:
+            times[1:, block.rows] = block.at[:, 0], block.at[:, -1], block.at.sum(axis=1)
+        number = int(target.max(initial=0)) + 1
+        there = np.flatnonzero(self.is_present)
+        is_left = np.zeros(number, dtype=np.bool_)
+        for row in times:
+            least, most = np.full(number, np.inf), np.full(number, -np.inf)
+            np.minimum.at(least, target[there], row[there])
+            np.maximum.at(most, target[there], row[there])
+            is_left |= least < most
+        is_left[target[~self.shape.has_target]] = False  # no target can have missed a scrape
+        is_left[target[self.remains]] = True
+        self.remains |= is_left[target] & self.is_present
+
+    def _are_alike(self) -> bool:
+        """Whether both arms end alike and move: they may be one source under two names."""
+        if self.shape.pairs is None:
+            return False
+        samples, (canary, stable) = self.samples, self.shape.pairs
+        ends, others = (samples.ends[self.places[rows]] - 1 for rows in (canary, stable))
+        return bool(
+            (samples.at[ends] == samples.at[others]).all()
+            and (samples.read(ends) == samples.read(others)).all()
+        )

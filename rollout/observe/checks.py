@@ -1,0 +1,48 @@
+"""Checks that a guardrail's samples are counts of two versions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from analysis.counting.counts import EvidenceError
+from analysis.counting.cursor import Sample, Series, check
+from rollout.errors import ObserveError
+from rollout.observe.query import QueryPart
+
+
+def refuse_identical_arms(canary: Sequence[Series], stable: Sequence[Series]) -> None:
+    """Raise ObserveError if both arms have the same moving counters.
+
+    Two versions never count the same in every sample: such series are one source under two names.
+    Counters that stand still may agree by chance, for example both at zero.
+    """
+    moves = any(series.samples[0][1] != series.samples[-1][1] for series in canary)
+    if moves and [replace(series, arm="stable") for series in canary] == list(stable):
+        raise ObserveError("both versions return the same series: check the version label")
+
+
+def check_series(query_part: QueryPart, series: Sequence[Series], newest: float) -> list[Series]:
+    """Return the series with only those samples that are whole numbers.
+
+    `newest` is the time of the newest sample of others.
+
+    Counters are cumulative, so an unusable sample may be dropped once a good one follows it.
+    An unusable newest sample is a problem, unless its series ended more than two scrapes ago.
+    """
+    if len({single.schema is None for single in series}) > 1:
+        raise EvidenceError("bucket layouts differ")
+    newest = max([newest, *(single.samples[-1][0] for single in series)])
+    return [_keep_whole_counts(single, newest - 2 * query_part.scrape) for single in series]
+
+
+def _keep_whole_counts(series: Series, fresh: float) -> Series:
+    samples: list[Sample] = []
+    for at, values in series.samples:
+        try:
+            whole = check(values)
+            samples.append((at, values if whole == values else tuple(map(float, whole))))
+        except EvidenceError:
+            if at >= fresh and at == series.samples[-1][0]:
+                raise
+    return replace(series, samples=tuple(samples))

@@ -1,0 +1,68 @@
+"""Writes selectors in PromQL."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from rollout.plan.fields.matchers import Matcher
+from rollout.plan.fields.regex import escape
+
+
+def format_selector(names: Sequence[str], matchers: Iterable[str]) -> str:
+    """Return a selector; for a histogram it matches the classic and the native form.
+
+    A native histogram has no `_bucket` series: it has the metric's plain name.
+    """
+    forms = [form for name in names for form in (name, name.removesuffix("_bucket"))]
+    every = list(dict.fromkeys(forms))
+    if len(every) == 1:
+        return f"{every[0]}{{{','.join(matchers)}}}"
+    either = f"__name__=~{quoted('|'.join(every))}"
+    return f"{{{','.join([either, *matchers])}}}"
+
+
+def format_matchers(matchers: Iterable[Matcher]) -> list[str]:
+    """Return matchers as they stand in a selector."""
+    return [f"{m.label}{m.operator}{quoted(m.text)}" for m in matchers]
+
+
+def join_arms(arms: Sequence[Sequence[Matcher]]) -> Iterator[Matcher]:
+    """Yield matchers for the series of both versions, and maybe of others.
+
+    Which series is of which version is told by its labels, so that one query serves both.
+    """
+    for stable in arms[0] if arms else ():
+        for canary in arms[1]:
+            if stable == canary:
+                yield stable
+            elif stable.label == canary.label and not (_excludes(stable) or _excludes(canary)):
+                texts = (m.text if m.is_regular else escape(m.text) for m in (stable, canary))
+                yield Matcher(stable.label, "=~", "|".join(f"(?:{text})" for text in texts))
+
+
+def _excludes(matcher: Matcher) -> bool:
+    return matcher.operator.startswith("!")
+
+
+def name_each(text: str) -> list[str]:
+    """Return a query as one for each metric that it chooses by a regular expression.
+
+    The text is one of ours: names hold no sign of a regular expression but `|`.
+    """
+    match = re.search(r'\{__name__=~"([^"]*)",?', text)
+    if match is None:
+        return [text]
+    before, after = text[: match.start()], text[match.end() :]
+    return [f"{before}{name}{{{after}" for name in match[1].split("|")]
+
+
+def match_any(values: Iterable[str]) -> str:
+    """Return a PromQL regular expression, as a literal, that matches any of the values."""
+    return quoted("|".join(escape(value) for value in sorted(values)))
+
+
+def quoted(value: str) -> str:
+    """Return a text as a PromQL string literal."""
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'

@@ -1,0 +1,142 @@
+"""Takes counting up where the journal says it stood: the last samples, read again at their times.
+
+A target's last counted sample is its newest one at the recorded time, unless the tally lists it as
+behind: then it is the newest at its own time. What cannot be read again makes the next samples a
+baseline, which is said; nothing is ever counted twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+
+from analysis.counting.belief import DoubtError, count_believed
+from analysis.counting.counts import EvidenceError
+from analysis.counting.cursor import Arm, Cursor, Sample, Series, check
+from analysis.counting.layout import on_edges
+from rollout.decide.record.tally import LookTally
+from rollout.observe.evidence import RawPart
+from rollout.observe.query import QueryPart, build_text
+from rollout.observe.selectors.source import Source
+from rollout.observe.tally.digests import DigestKey, Name
+from rollout.observe.tally.standing import Standing, list_processes, target_of
+from rollout.observe.twins import drop_twins
+
+WINDOW = 10
+"""Scrapes before the recorded time that are read; a target that is silent for longer is `gone`."""
+
+OTHER_KEY = "the key of the journal's digests is new or lost: every series is a baseline"
+NOT_THERE = (
+    "Prometheus no longer has the samples that were counted last: every series is a baseline"
+)
+
+Resumed = tuple[str, Source, float, Sequence[tuple[QueryPart, LookTally]]]
+"""A query for the last counted samples: its text, source, time and parts."""
+
+_TOGETHER = 600.0  # seconds between looks that are read again in one query
+_FRESH, _SLACK = 2.5, 0.1  # scrapes within which every series must be there again
+
+
+def resume_queries(
+    waiting: Sequence[tuple[Source, QueryPart, LookTally]],
+) -> Iterator[Resumed]:
+    """Yield queries for the samples before the recorded times."""
+    groups: dict[tuple[Source, int], list[tuple[QueryPart, LookTally]]] = {}
+    for source, query_part, mark in waiting:
+        groups.setdefault((source, int(mark.until // _TOGETHER)), []).append((query_part, mark))
+    for (source, _), pairs in groups.items():
+        until = max(mark.until for _, mark in pairs)
+        window = max(
+            until - mark.until + WINDOW * query_part.scrape + query_part.lag
+            for query_part, mark in pairs
+        )
+        yield (
+            build_text(source, [query_part for query_part, _ in pairs], window),
+            source,
+            until,
+            pairs,
+        )
+
+
+def resume(raw: RawPart, mark: LookTally, key: DigestKey) -> Standing:
+    """Return where counting stands by samples up to the recorded time. Raises ObserveError."""
+    if mark.key != key.id:
+        return Standing(words=(OTHER_KEY,))
+    query_part = raw.query_part
+    name = key.of(query_part.rollout, query_part.guardrail)
+    series, _ = drop_twins(raw.series, raw.labels, raw.fixed, Cursor())
+    limits = mark.behind
+    read = [_keep_until(entry, limits.get(name(target_of(entry)), mark.until)) for entry in series]
+    read = [entry for entry in read if entry.samples]
+    if not _is_complete(read, mark, query_part.scrape):
+        return Standing(words=(NOT_THERE,))
+    try:
+        cursor = _build_cursor(read, mark, name)
+    except EvidenceError:
+        return Standing(words=(NOT_THERE,))
+    present = {name(target_of(entry)) for entry in read}
+    gone = {target: at for target, at in mark.behind.items() if target not in present}
+    return Standing(cursor, list_processes(read), gone, tuple(_describe_losses(mark)))
+
+
+def _keep_until(series: Series, limit: float) -> Series:
+    """Return the series with its samples up to a time, those left out that are no counts."""
+    samples: list[Sample] = []
+    for at, values in series.samples:
+        with suppress(EvidenceError):
+            if at <= limit:
+                samples.append((at, tuple(map(float, check(values)))))
+    return replace(series, samples=tuple(samples))
+
+
+def _is_complete(series: Sequence[Series], mark: LookTally, scrape: float) -> bool:
+    """Whether no fewer series are there than were counted lately."""
+    arms: tuple[Arm, ...] = ("canary", "stable")
+    for arm in arms:
+        fresh = mark.until - _FRESH * scrape
+        counted = sum(number for at, number in mark.last_times(arm) if at >= fresh)
+        times = [entry.samples[-1][0] for entry in series if entry.arm == arm]
+        if sum(at >= fresh - _SLACK * scrape for at in times) < counted:
+            return False
+    return True
+
+
+def _build_cursor(series: Sequence[Series], mark: LookTally, name: Name) -> Cursor:
+    """Return the cursor that stands at the last samples. Raises EvidenceError.
+
+    Where a counter had fallen by a unit or so, the samples before show the higher count, which
+    stands. A tally that lists only some of these counters leaves open which others had.
+    """
+    if mark.grid is None:
+        series = [on_edges(entry, mark.edges) for entry in series]
+    start = Cursor(grid=mark.grid, pace=mark.pace)
+    last = [replace(entry, samples=entry.samples[-1:]) for entry in series]
+    held = [mark.held_more > 0 or name(f"{entry.arm} {entry.key}") in mark.held for entry in series]
+    try:
+        read = [
+            whole if is_held else end
+            for whole, end, is_held in zip(series, last, held, strict=True)
+        ]
+        cursor = count_believed(start, read, {}).cursor
+    except DoubtError:
+        cursor = count_believed(start, last, {}).cursor
+    if cursor.edges != mark.layout:
+        raise EvidenceError("bucket layouts differ")
+    keys = {name(f"{arm} {series}"): (arm, series) for arm, series in cursor.last}
+    doubted = {keys[of]: end for of, end in mark.doubted.items() if of in keys}
+    return replace(
+        cursor,
+        started=mark.began is not None,
+        began=mark.began,
+        pace=mark.pace,
+        doubted=doubted,
+    )
+
+
+def _describe_losses(mark: LookTally) -> Iterator[str]:
+    if mark.behind_more:
+        yield (
+            f"after a restart {mark.behind_more:,} targets that were behind the others count from "
+            "their samples of that time"
+        )

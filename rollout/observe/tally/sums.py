@@ -1,0 +1,89 @@
+"""Sums up a look for the journal, bounded however many series there are."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+from analysis.counting.belief import Belief
+from analysis.counting.cursor import Arm, Cursor
+from rollout.decide.record.tally import LookTally, cluster
+from rollout.observe.query import QueryPart
+from rollout.observe.tally.digests import DigestKey, Name
+from rollout.observe.tally.standing import Standing
+
+MOST_LISTED = 100
+"""Targets behind the others, series in doubt, and series that fell a little, that a look lists.
+
+Each takes about 35 bytes.
+"""
+
+_MISSED = 0.98  # scrape intervals behind the newest sample, from which a target missed a scrape
+_ARMS: tuple[Arm, ...] = ("canary", "stable")
+
+LATE = 1.02
+"""Scrape intervals between a target's sample and the newest one, from which it is behind."""
+
+
+def build_tally(
+    query_part: QueryPart, belief: Belief, after: Standing, key: DigestKey
+) -> LookTally:
+    """Return what the journal keeps of a look; `after` is where counting stands then."""
+    cursor, counts = belief.cursor, belief.counts
+    unlabelled = counts.canary_unlabelled, counts.stable_unlabelled
+    name = key.of(query_part.rollout, query_part.guardrail)
+    times = {arm: cursor.times(arm) for arm in _ARMS}
+    until = max(at for of_arm in times.values() for at in of_arm)
+    behind = _list_behind(cursor, after, name, until - LATE * query_part.scrape)
+    doubted = {name(f"{arm} {series}"): end for (arm, series), end in cursor.doubted.items()}
+    held = sorted(name(f"{arm} {series}") for arm, series in cursor.held)
+    return LookTally(
+        canary=counts.canary,
+        stable=counts.stable,
+        edges=cursor.edges if cursor.grid is None else (),
+        unlabelled=unlabelled if any(unlabelled) else None,
+        key=key.id,
+        until=until,
+        canary_times=cluster(times["canary"], query_part.scrape),
+        stable_times=cluster(times["stable"], query_part.scrape),
+        began=cursor.began,
+        pace=cursor.pace,
+        grid=cursor.grid,
+        behind=dict(behind[:MOST_LISTED]),
+        since=_find_begin(query_part, cursor),
+        behind_more=len(behind[MOST_LISTED:]),
+        doubted=dict(sorted(doubted.items(), key=lambda item: -item[1])[:MOST_LISTED]),
+        held=tuple(held[:MOST_LISTED]),
+        held_more=len(held[MOST_LISTED:]),
+    )
+
+
+def _find_begin(query_part: QueryPart, after: Cursor) -> float | None:
+    """Return from when a series is counted in this look that had missed a scrape; None without one.
+
+    The times that fewer series stand at than before are those from which some have moved on.
+    """
+    before = query_part.cursor
+    newest = max((before.newest(arm) or 0.0 for arm in _ARMS), default=0.0)
+    moved = [at for arm in _ARMS for at in Counter(before.times(arm)) - Counter(after.times(arm))]
+    begin = min(moved, default=newest)
+    return begin if begin < newest - _MISSED * query_part.scrape else None
+
+
+def _list_behind(
+    cursor: Cursor, after: Standing, name: Name, late: float
+) -> list[tuple[str, float]]:
+    """Return the targets without a sample since `late`, by digest, newest first."""
+    if not after.gone and min(map(min, filter(None, _iterate_times(cursor))), default=late) >= late:
+        return []
+    newest: dict[str, float] = {}
+    for (arm, key), (at, _) in cursor.last.items():
+        target = after.processes.get((arm, key)) or f"{arm} {key}"
+        newest[target] = max(at, newest.get(target, at))
+    behind = {name(target): at for target, at in newest.items() if at < late}
+    return sorted({**after.gone, **behind}.items(), key=lambda item: (-item[1], item[0]))
+
+
+def _iterate_times(cursor: Cursor) -> Iterator[Mapping[float, int]]:
+    yield cursor.times("canary")
+    yield cursor.times("stable")

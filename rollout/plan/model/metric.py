@@ -1,0 +1,133 @@
+"""A metric as a plan declares it: counters or a histogram, of any name and with any labels."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    TypeAdapter,
+    ValidationInfo,
+    WithJsonSchema,
+    model_validator,
+)
+
+from rollout.plan.fields.base import Model, Word, spelled
+from rollout.plan.fields.codes import fault, raise_at
+from rollout.plan.fields.matchers import Matchers, read_matchers
+from rollout.plan.fields.metric import DeclaredMetric, Reporter, Selector
+
+_SERIES = spelled(
+    r"^[a-zA-Z_:][a-zA-Z0-9_:]*$", "the name of a series: letters, digits, `_` and `:`"
+)
+SeriesName = Annotated[str, Field(pattern=_SERIES)]
+
+_REPORTER = (
+    "Who counts: a `proxy` counts requests to a dead version too, the `server` itself does not, "
+    "and a `judge` counts a part of all answers."
+)
+_BAD = (
+    "What is bad: values of labels of `series`, or a list of such, any of which is bad; beside "
+    "`total` a selector of its own, `{series: ..., where: {...}}`."
+)
+
+
+class SelectorModel(Model):
+    """Series by their name and by values of their labels."""
+
+    series: SeriesName = Field(description="Name of the series.")
+    where: Matchers | None = Field(None, description="Only series with these values.")
+
+    @property
+    def selector(self) -> Selector:
+        return Selector(self.series, read_matchers(self.where))
+
+
+_ONE_OUTCOME: TypeAdapter[Any] = TypeAdapter(Matchers)
+_OUTCOMES: TypeAdapter[Any] = TypeAdapter(Annotated[list[Matchers], Field(min_length=1)])
+_OWN_COUNTER: TypeAdapter[Any] = TypeAdapter(SelectorModel)
+
+
+def _check_bad(value: Any, info: ValidationInfo) -> Any:
+    """Check what is bad by the form that the rest of the counter asks for."""
+    own = _OUTCOMES if isinstance(value, list) else _ONE_OUTCOME
+    adapter = own if info.data.get("total") is None else _OWN_COUNTER
+    return adapter.validate_python(value, context=info.context)
+
+
+class Counter(Model):
+    """A rate from counters: bad units among all units.
+
+    Either one `series`, of which labels tell what is `bad`, or two selectors, `bad` and `total`.
+    """
+
+    series: SeriesName | None = Field(None, description="Name of the counter of all units.")
+    where: Matchers | None = Field(None, description="Only series with these values.")
+    total: SelectorModel | None = Field(
+        None, description="The counter of all units, where bad ones have a counter of their own."
+    )
+    bad: Annotated[
+        Any,
+        BeforeValidator(_check_bad),
+        WithJsonSchema({"type": ["object", "array"], "description": _BAD}),
+    ] = Field(description=_BAD)
+    unit: Word = Field("requests", description="What it counts, in the plural.")
+    reporter: Reporter = Field("server", description=_REPORTER)
+
+    @model_validator(mode="after")
+    def _check_one_form(self) -> Self:
+        if self.series is None and self.total is None:
+            raise fault("P016", "a counter needs `series`, or `total` beside a `bad` of its own")
+        if self.series is not None and self.total is not None:
+            message = "`series` names the counter of all units already: remove one of the two"
+            raise_at("counter", (("total",), fault("P016", message)))
+        if self.total is not None and self.where is not None:
+            message = "`where` belongs in `total` and in `bad`, which are selectors of their own"
+            raise_at("counter", (("where",), fault("P016", message)))
+        return self
+
+    @property
+    def metric(self) -> DeclaredMetric:
+        """What the reader reads; labels of service and version are added elsewhere."""
+        if self.total is not None:
+            return self._build(self.total.selector, (self.bad.selector,))
+        total = Selector(self.series or "", read_matchers(self.where))
+        outcomes = self.bad if isinstance(self.bad, list) else [self.bad]
+        bad = (
+            Selector(total.series, tuple(sorted({*total.where, *read_matchers(outcome)})))
+            for outcome in outcomes
+        )
+        return self._build(total, tuple(bad))
+
+    def _build(self, total: Selector, bad: tuple[Selector, ...]) -> DeclaredMetric:
+        return DeclaredMetric("rate", total, bad, unit=self.unit, reporter=self.reporter)
+
+
+class Histogram(Model):
+    """Values from a histogram, classic or native."""
+
+    series: SeriesName = Field(description="Name of the histogram, with or without `_bucket`.")
+    where: Matchers | None = Field(None, description="Only series with these values.")
+    unit: Word = Field(
+        "s", description="Unit of the edges: `s` or `ms`, or what one value is, such as `score`."
+    )
+    worse: Literal["high", "low"] = Field(
+        "high",
+        description="Which end is bad. A tolerance is a share of the value where high is bad, and "
+        "in the value's own unit where low is.",
+    )
+    reporter: Reporter = Field("server", description=_REPORTER)
+
+    @property
+    def metric(self) -> DeclaredMetric:
+        """What the reader reads; labels of service and version are added elsewhere."""
+        series = f"{self.series.removesuffix('_bucket')}_bucket"
+        return DeclaredMetric(
+            "shape",
+            Selector(series, read_matchers(self.where)),
+            worse=self.worse,
+            relative=self.worse == "high",
+            unit=self.unit,
+            reporter=self.reporter,
+        )

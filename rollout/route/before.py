@@ -1,0 +1,136 @@
+"""What the routes were before our first write, as annotations and a journal record it.
+
+Routes are recorded by content. A record has five lists, told apart by the words before a route's
+location: routes that gave the canary traffic, routes that copied requests to it, routes that took
+exactly the segment's requests of another one, routes of the plan without an entry for the canary,
+and the weights of the plan's routes. The last two are in the journal only: what we added is noted
+with each write, and weights come back with the end.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Self
+
+from rollout.route.content import Noted, NotedRoute, note_routes, parse_noted
+from rollout.route.manifest import Json
+from rollout.route.weighted_route import WeightedRoute
+
+_COPIES, _SEGMENT, _LACKING = "copies of ", "the segment's own ", "no canary in "
+_WEIGHTS = "weights of "
+_PREFIXES = (_COPIES, _SEGMENT, _LACKING, _WEIGHTS)
+_NONE = Noted()
+
+
+@dataclass(frozen=True)
+class Before:
+    """The routes that a rollout found, by what they were to the canary.
+
+    `weights` has those of the plan's routes, entry by entry.
+    """
+
+    giving: Noted = _NONE
+    copying: Noted = _NONE
+    narrowed: Noted = _NONE
+    lacking: Noted = _NONE
+    weights: Noted = _NONE
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Parse the lines of a record; a line that is there twice counts once."""
+        notes = parse_noted("\n".join(dict.fromkeys(text.splitlines()))).routes
+        others = tuple(note for note in notes if not note.location.startswith(_PREFIXES))
+        return cls(Noted(others), *(_select(notes, prefix) for prefix in _PREFIXES))
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The record as text, each line once and in one order."""
+        lists = zip(("", *_PREFIXES), self._lists, strict=True)
+        return Noted(
+            tuple(
+                replace(note, location=prefix + note.location)
+                for prefix, noted in lists
+                for note in noted.routes
+            )
+        ).lines
+
+    @property
+    def _lists(self) -> tuple[Noted, ...]:
+        return self.giving, self.copying, self.narrowed, self.lacking, self.weights
+
+
+def note_lacking(planned: Sequence[WeightedRoute]) -> Noted:
+    """Return the notes of routes without an entry for the canary."""
+    return note_routes(route for route in planned if route.of("stable") and not route.of("canary"))
+
+
+def note_weights(planned: Iterable[WeightedRoute]) -> Noted:
+    """Return the notes of the weights that the plan's routes have."""
+    return Noted(
+        tuple(
+            replace(
+                note, more=json.dumps([e.get("weight") for e in route.entries]).replace(" ", "")
+            )
+            for route in planned
+            for note in note_routes([route]).routes
+        )
+    )
+
+
+def list_unrecorded(now: Before, before: Sequence[str] | None) -> tuple[str, ...]:
+    """Return a record of routes without the canary that were made since our first write."""
+    if before is None:
+        return ()
+    recorded = {note.fingerprint for note in Before.parse("\n".join(before)).lacking.routes}
+    lacking = tuple(note for note in now.lacking.routes if note.fingerprint not in recorded)
+    new = {note.fingerprint for note in lacking}
+    weights = tuple(note for note in now.weights.routes if note.fingerprint in new)
+    return Before(lacking=Noted(lacking), weights=Noted(weights)).lines
+
+
+def restore_weights(routes: Sequence[WeightedRoute], weights: Noted) -> None:
+    """Give routes the weights of before, where these are the same shares as now.
+
+    Other shares, or other destinations, are somebody's work since.
+    """
+    noted = weights.assign(routes)
+    for route in routes:
+        note = noted.get(id(route.body))
+        if note is not None:
+            _restore(route, json.loads(note.more))
+
+
+def _restore(route: WeightedRoute, weights: Sequence[object]) -> None:
+    if len(weights) != len(route.entries):
+        return
+    entries = [_weigh(entry, weight) for entry, weight in zip(route.entries, weights, strict=True)]
+    if _list_shares(replace(route, entries=entries)) == _list_shares(route):
+        route.entries[:] = entries
+
+
+def _weigh(entry: Json, weight: object) -> Json:
+    """Return an entry with this weight, None without one."""
+    rest = {key: value for key, value in entry.items() if key != "weight"}
+    return rest if weight is None else {**rest, "weight": weight}
+
+
+def _list_shares(route: WeightedRoute) -> list[Fraction]:
+    """Return the share of each entry; none where all weights are zero."""
+    weights = [route.read_weight(entry) for entry in route.entries]
+    if route.mesh.single_takes_all and len(weights) == 1:
+        return [Fraction(1)]
+    total = sum(weights)
+    return [Fraction(weight, total) for weight in weights] if total else []
+
+
+def _select(notes: Sequence[NotedRoute], prefix: str) -> Noted:
+    return Noted(
+        tuple(
+            replace(note, location=note.location.removeprefix(prefix))
+            for note in notes
+            if note.location.startswith(prefix)
+        )
+    )

@@ -1,0 +1,51 @@
+"""I8 and I9: what is counted was really served, once, and in the window that counts."""
+
+from __future__ import annotations
+
+from rollout.decide.record.facts import Decided
+from rollout.stories.invariants.base import Invariant, RolloutTrace
+from rollout.stories.setting import CANARY, STABLE
+
+
+class CountsAreTrue(Invariant):
+    """No version has more counted requests or failures than it really served."""
+
+    code = "I8"
+    text = "nothing is counted twice, and nothing that was not served"
+
+    def on_decision(self, trace: RolloutTrace, fact: Decided) -> None:
+        traffic = self.chronicle.traffic(trace)
+        for name, numbers in fact.numbers.get("guardrails", {}).items():
+            for arm, version in (("canary", CANARY), ("stable", STABLE)):
+                counted, served = numbers.get(arm) or 0, traffic.served[version]
+                if counted > served:
+                    self.break_(f"{name}: {counted} counted of {version}, {served} served")
+                bad, failed = numbers.get(f"{arm}_bad") or 0, traffic.failed[version]
+                if name == "errors" and bad > failed:
+                    self.break_(f"{name}: {bad} failures counted of {version}, {failed} are true")
+
+
+class WindowsAreClean(Invariant):
+    """Both versions are counted over the same time, and only after the warm-up."""
+
+    code = "I9"
+    text = "warm-up is left out, and both versions are counted over the same time"
+
+    def on_decision(self, trace: RolloutTrace, fact: Decided) -> None:
+        if (
+            self.chronicle.has_any("clock", "late", "workers")
+            or trace.plan.spec.traffic is not None
+        ):
+            return
+        numbers = fact.numbers.get("guardrails", {}).get("errors")
+        if not numbers or not numbers.get("canary"):
+            return
+        traffic = self.chronicle.traffic(trace)
+        begin = next((entry.at for entry in traffic.ledgers if entry.served[CANARY]), None)
+        if begin is None:
+            return
+        warm = traffic.until(begin + trace.plan.spec.warmup - 1e-3)
+        for arm, version in (("canary", CANARY), ("stable", STABLE)):
+            most = traffic.served[version] - warm.served[version]
+            if numbers[arm] > most:
+                self.break_(f"{numbers[arm]} counted of {version}, {most} served after the warm-up")

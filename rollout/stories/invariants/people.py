@@ -1,0 +1,148 @@
+"""Commands and edits by people: each is answered, as the plan and the command say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rollout.decide.record.facts import Decided, HookAnswered, HookCalled, HumanSaid
+from rollout.decide.record.reasons import split_reason
+from rollout.decide.record.route_facts import Drifted
+from rollout.ports import Entry
+from rollout.stories.invariants.base import Chronicle, Invariant, RolloutTrace
+from rollout.stories.world.routes import read_shares
+from rollout.stories.world.store import SimulatedDisk
+
+_SOON = 4.0  # seconds: some ticks
+_PUT_BACK = 8.0  # seconds: a look, and a write
+_NOTICED = 40.0  # seconds: the longest back-off of a step, and two looks
+_ORDERS = frozenset({"abort", "pause", "promote", "resume"})
+_CLIMBING = frozenset({"advance", "hold back", "promote"})
+
+
+class EditsAreAnswered(Invariant):
+    """An edit by somebody else is noticed, and answered as the plan says, by the next decision."""
+
+    code = "drift"
+    text = "an edit of the weights is noticed, and answered as the plan says"
+
+    def __init__(self, chronicle: Chronicle) -> None:
+        super().__init__(chronicle)
+        self._open: dict[tuple[int, str], str] = {}
+        self._differs_since: float | None = None
+
+    def on_entries(self, disk: SimulatedDisk, entries: Sequence[Entry]) -> None:
+        super().on_entries(disk, entries)
+        for entry in entries:
+            fact = entry.fact
+            trace = self.chronicle.trace(disk, fact.rollout)
+            if isinstance(fact, Drifted) and trace is not None:
+                self._open[trace.key] = trace.plan.spec.on_drift
+                if trace.plan.spec.on_drift != "revert":
+                    self._differs_since = None
+
+    def on_decision(self, trace: RolloutTrace, fact: Decided) -> None:
+        self._check_put_back(trace, fact)
+        self._differs_since = None if fact.action != "hold" else self._differs_since
+        policy = self._open.pop(trace.key, "")
+        may_be = {"pause", "roll back", "undo", "resume", "promote", "retreat"}
+        if policy != "pause" or trace.is_paused or trace.is_rolled_back:
+            return
+        if fact.action not in may_be and fact.reasons[0] not in {"following", "awaiting-mesh"}:
+            self.break_(f"an edit was answered with {fact.action}: {', '.join(fact.reasons)}")
+
+    def _check_put_back(self, trace: RolloutTrace, fact: Decided) -> None:
+        """Check that no step comes upon an edit that the plan reverts."""
+        since, code = self._differs_since, split_reason(fact.reasons[0])[0]
+        is_own = fact.action in _CLIMBING and code != "human"
+        if since is None or not is_own or trace.plan.spec.on_drift != "revert":
+            return
+        if self.world.now - since > _PUT_BACK + self.world.api.watch_lag:
+            self.break_(f"{fact.action} upon an edit that was to be put back")
+
+    def after_step(self) -> None:
+        """Check that no other weight than the decided one stays unnoticed."""
+        world, trace = self.world, self.chronicle.main_trace()
+        last = trace.last if trace is not None else None
+        is_asked = trace is not None and not trace.has_ended and self.chronicle.is_well()
+        is_withdrawn = trace is not None and not trace.wanted.canary  # the first write was not sent
+        is_asked = is_asked and not is_withdrawn
+        if last is None or not is_asked or last.split.way != "weights" or not last.split.canary:
+            self._differs_since = None
+            return
+        share = read_shares(world.api.objects.get(world.key)).canary
+        if abs(share - last.split.share) < 1e-3 or self._is_adopted(trace, share):
+            self._differs_since = None
+            return
+        since = self._differs_since = self._differs_since or world.now
+        if world.now - since > _NOTICED + world.api.watch_lag:
+            self.break_(f"decided is {last.split.share:.0%}, the route has {share:.0%}")
+            self._differs_since = None
+
+    def _is_adopted(self, trace: RolloutTrace | None, share: float) -> bool:
+        """Return whether the newest edit that was noticed is what the route shows."""
+        if trace is None or trace.plan.spec.on_drift == "revert":
+            return False
+        drifts = [fact for fact in trace.disk.facts if isinstance(fact, Drifted)]
+        if self.chronicle.has_any("one-route"):  # an edit of one route is told by that one
+            return bool(drifts)
+        return bool(drifts) and abs(drifts[-1].seen.served_share - share) < 1e-3
+
+
+class PeopleAreHeard(Invariant):
+    """A command is answered at once, an abort by a rollback, and a pause is kept."""
+
+    code = "people"
+    text = "a command is answered at once; an abort rolls back, and a pause holds"
+
+    def __init__(self, chronicle: Chronicle) -> None:
+        super().__init__(chronicle)
+        self._asked: tuple[float, HumanSaid] | None = None
+
+    def on_entries(self, disk: SimulatedDisk, entries: Sequence[Entry]) -> None:
+        super().on_entries(disk, entries)
+        for entry in entries:
+            fact, trace = entry.fact, self.chronicle.trace(disk, entry.fact.rollout)
+            is_open = trace is not None and not trace.has_ended and not trace.is_rolled_back
+            is_order = isinstance(fact, HumanSaid) and fact.command in _ORDERS
+            if isinstance(fact, HumanSaid) and is_order and is_open:
+                self._asked = self.world.now, fact
+
+    def on_decision(self, trace: RolloutTrace, fact: Decided) -> None:
+        code, _ = split_reason(fact.reasons[0])
+        if fact.action in _CLIMBING and trace.was_paused and code != "human":
+            self.break_(f"{fact.action} in a pause")
+        if self._asked is None or self._asked[1].rollout != trace.rollout:
+            return
+        command, self._asked = self._asked[1].command, None
+        if command == "abort" and fact.action != "roll back" and not trace.is_rolled_back:
+            self.break_(f"an abort was answered with {fact.action}: {', '.join(fact.reasons)}")
+
+    def after_step(self) -> None:
+        if self._asked is None:
+            return
+        at, fact = self._asked
+        well_since = self.chronicle.well_since
+        if well_since is not None and self.world.now - max(at, well_since) > _SOON:
+            self.break_(f"nobody has answered {fact.command} for {self.world.now - at:.0f} s")
+            self._asked = None
+
+
+class HooksAreCalledOnce(Invariant):
+    """A hook that has answered is not called again."""
+
+    code = "hooks"
+    text = "a hook that has answered is not called again"
+
+    def __init__(self, chronicle: Chronicle) -> None:
+        super().__init__(chronicle)
+        self._answered: set[tuple[str, str]] = set()
+
+    def on_entries(self, disk: SimulatedDisk, entries: Sequence[Entry]) -> None:
+        super().on_entries(disk, entries)
+        for entry in entries:
+            fact = entry.fact
+            if isinstance(fact, HookAnswered) and not fact.problem:
+                self._answered.add((fact.rollout, fact.hook))
+            is_again = isinstance(fact, HookCalled) and (fact.rollout, fact.hook) in self._answered
+            if is_again and not self.world.was_restored and len(self.world.disks) == 1:
+                self.break_(f"{entry.fact.rollout} called a hook again that had answered")

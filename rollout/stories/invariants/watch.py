@@ -1,0 +1,117 @@
+"""Asks every checker: it listens to the API server and the disks of one world."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from rollout.decide.record.facts import Decided, Started
+from rollout.ports import Entry
+from rollout.stories.invariants.base import Broken, Chronicle, Invariant
+from rollout.stories.invariants.blindness import FailsStatic, NeedsEvidence
+from rollout.stories.invariants.counts import CountsAreTrue, WindowsAreClean
+from rollout.stories.invariants.ends import (
+    EndsAreReached,
+    FieldsAreOurs,
+    NoTraceback,
+    SurvivesDeath,
+)
+from rollout.stories.invariants.exposure import SharesAreTrue
+from rollout.stories.invariants.harm import HarmIsShown, IsTimely, RollsBackAtOnce
+from rollout.stories.invariants.hooks import HooksComeLast
+from rollout.stories.invariants.people import (
+    EditsAreAnswered,
+    HooksAreCalledOnce,
+    PeopleAreHeard,
+)
+from rollout.stories.invariants.records import (
+    HidesLabels,
+    KeepsChain,
+    KeepsPlan,
+    Replays,
+)
+from rollout.stories.invariants.writers import OneWriter
+from rollout.stories.invariants.writes import NeverRaisesAgain, RecordedFirst, WeightsAreValid
+from rollout.stories.story import SeededStory
+from rollout.stories.world.apiserver import AcceptedWrite
+from rollout.stories.world.store import SimulatedDisk
+from rollout.stories.world.world import StoryWorld
+
+CHECKS: tuple[type[Invariant], ...] = (
+    WeightsAreValid,
+    RecordedFirst,
+    NeverRaisesAgain,
+    HarmIsShown,
+    NeedsEvidence,
+    FailsStatic,
+    CountsAreTrue,
+    WindowsAreClean,
+    SharesAreTrue,
+    OneWriter,
+    EndsAreReached,
+    FieldsAreOurs,
+    EditsAreAnswered,
+    PeopleAreHeard,
+    HooksAreCalledOnce,
+    SurvivesDeath,
+    Replays,
+    KeepsChain,
+    IsTimely,
+    RollsBackAtOnce,
+    HidesLabels,
+    KeepsPlan,
+    HooksComeLast,
+    NoTraceback,
+)
+
+
+class PromiseWatch:
+    """The checkers of one story, and what they have noted."""
+
+    def __init__(self, story: SeededStory, world: StoryWorld) -> None:
+        self.chronicle = Chronicle(story, world)
+        self.checks = [check(self.chronicle) for check in CHECKS]
+        world.api.on_write = self._on_write
+        for disk in world.disks:
+            disk.on_append = partial(self._on_append, disk)
+
+    @property
+    def broken(self) -> list[Broken]:
+        return self.chronicle.broken
+
+    def after_step(self) -> None:
+        """Ask every checker after a step."""
+        self.chronicle.note_health()
+        for check in self.checks:
+            check.after_step()
+
+    def at_end(self) -> None:
+        """Ask every checker at the end."""
+        for check in self.checks:
+            check.at_end()
+
+    def _on_write(self, write: AcceptedWrite) -> None:
+        for check in self.checks:
+            check.on_write(write)
+
+    def _on_append(self, disk: SimulatedDisk, entries: Sequence[Entry]) -> None:
+        for entry in entries:
+            self._note(disk, entry)
+            for check in self.checks:
+                check.on_entries(disk, [entry])
+
+    def _note(self, disk: SimulatedDisk, entry: Entry) -> None:
+        fact = entry.fact
+        if isinstance(fact, Started):
+            self.chronicle.begin(disk, fact)
+        trace = self.chronicle.trace(disk, fact.rollout)
+        if trace is not None and fact.kind in {"confirmed", "followed"}:
+            is_end = getattr(fact, "stable", None) is not None
+            trace.has_ended = trace.has_ended or is_end
+        if isinstance(fact, Decided) and trace is not None:
+            trace.decisions.append((self.chronicle.world.now, entry.seq, fact))
+            trace.was_paused = trace.is_paused
+            if fact.action in {"resume", "promote"}:
+                trace.lived.clear()
+            trace.lived.append((self.chronicle.world.lived, fact.action))
+            trace.is_rolled_back = trace.is_rolled_back or fact.action == "roll back"

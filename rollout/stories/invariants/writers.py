@@ -1,0 +1,40 @@
+"""I11: at most one controller writes."""
+
+from __future__ import annotations
+
+from rollout.stories.invariants.base import Chronicle, Invariant
+from rollout.stories.world.apiserver import AcceptedWrite
+
+_MOST_TURNS = 6
+
+
+class OneWriter(Invariant):
+    """A write is accepted only from the process that holds its journal; journals take no turns."""
+
+    code = "I11"
+    text = "at most one controller writes, and two never take turns"
+
+    def __init__(self, chronicle: Chronicle) -> None:
+        super().__init__(chronicle)
+        self._writers: list[int] = []
+
+    def on_write(self, write: AcceptedWrite) -> None:
+        process = next(p for p in self.world.processes if p.name == write.writer)
+        holder = process.disk.holder
+        if holder != write.writer:
+            self.break_(f"{write.writer} wrote while {holder or 'nobody'} held the journal")
+        # What a file says and Envoy does not take moves no traffic.
+        is_taken = self.world.now >= self.world.rejects_until
+        if self.world.setting.mesh == "envoy" and not is_taken:
+            return
+        number = self.world.disks.index(process.disk)
+        if not self._writers or self._writers[-1] != number:
+            self._writers.append(number)
+            if len(self._writers) > _MOST_TURNS:
+                self.break_(f"controllers of two journals took turns {len(self._writers)} times")
+                self._writers = []
+
+    def after_step(self) -> None:
+        leaders = [p.name for p in self.world.processes if p.is_elected and p.leads()]
+        if len(leaders) > 1:
+            self.break_(f"{' and '.join(leaders)} lead at once")

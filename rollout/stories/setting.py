@@ -1,0 +1,185 @@
+"""The setting of a story: the plan, the two versions, and what stands around them."""
+
+from __future__ import annotations
+
+from bisect import bisect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from functools import cache
+from itertools import accumulate
+from typing import Any
+
+from rollout.errors import InputError
+from rollout.plan.model.plan import Plan
+
+SERVICE, NAMESPACE = "svc", "default"
+STABLE, CANARY = "v1", "v2"
+MARGIN = 0.05  # absolute, of failed requests
+STABLE_ERRORS = 0.01
+SCRAPE = 5.0  # seconds
+
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "canary": ("same", "perfect", "edge", "harmful", "dead", "late"),
+    "mesh": ("istio", "gateway", "envoy"),
+    "start": ("stable", "swapped", "half", "tenth"),
+    "pin": ("no", "yes"),
+    "guardrails": ("errors", "latency", "verdict"),
+    "drift": ("pause", "adopt", "revert"),
+    "blind": ("pause", "rollback"),
+    "inconclusive": ("pause", "rollback", "promote"),
+    "traffic": ("weights", "mirror", "holdback"),
+    "hooks": ("no", "yes"),
+    "replicas": ("1", "2"),
+    "journals": ("1", "2"),
+    "clients": ("2", "1", "3"),
+    "starts": ("known", "unknown"),
+    "rate": ("200", "20", "2"),
+    "services": ("1", "2"),
+    "bake": ("10s", "30s"),
+    "routes": ("1", "2"),
+    "version": ("new", "old"),
+}
+"""What a setting may be; the first of each is the plain one, to which a story is shrunk."""
+
+_WEIGHTS: Mapping[str, tuple[float, ...]] = {
+    "canary": (0.3, 0.2, 0.1, 0.2, 0.1, 0.1),
+    "mesh": (0.4, 0.4, 0.2),
+    "start": (0.91, 0.03, 0.03, 0.03),
+    "pin": (0.85, 0.15),
+    "guardrails": (0.7, 0.15, 0.15),
+    "traffic": (0.7, 0.2, 0.1),
+    "hooks": (0.8, 0.2),
+    "replicas": (0.8, 0.2),
+    "journals": (0.95, 0.05),
+    "clients": (0.5, 0.4, 0.1),
+    "starts": (0.8, 0.2),
+    "rate": (0.85, 0.12, 0.03),
+    "services": (0.85, 0.15),
+    "bake": (0.85, 0.15),
+    "routes": (0.85, 0.15),
+    "version": (0.95, 0.05),
+}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One choice of each of CHOICES, by name."""
+
+    canary: str = "same"
+    mesh: str = "istio"
+    start: str = "stable"
+    pin: str = "no"
+    guardrails: str = "errors"
+    drift: str = "pause"
+    blind: str = "pause"
+    inconclusive: str = "pause"
+    traffic: str = "weights"
+    hooks: str = "no"
+    replicas: str = "1"
+    journals: str = "1"
+    clients: str = "2"
+    starts: str = "known"
+    rate: str = "200"
+    services: str = "1"
+    bake: str = "10s"
+    routes: str = "1"
+    version: str = "new"
+
+    @classmethod
+    def parse(cls, values: Mapping[str, str]) -> Setting:
+        """Return the setting of these values. Raises InputError for others than CHOICES."""
+        for name, value in values.items():
+            if name not in CHOICES:
+                raise InputError(f"there is no setting {name}: one of {', '.join(CHOICES)}")
+            if value not in CHOICES[name]:
+                raise InputError(f"{name} is one of {', '.join(CHOICES[name])}, not {value}")
+        return cls(**values)
+
+    @classmethod
+    def draw(cls, throw: Callable[[str], float]) -> Setting:
+        """Return a random setting by a throw for each name; the odd ones are rare."""
+        picked = {}
+        for name, options in CHOICES.items():
+            shares = _WEIGHTS.get(name, (1 / len(options),) * len(options))
+            index = bisect(list(accumulate(shares)), throw(name))
+            picked[name] = options[min(index, len(options) - 1)]
+        return cls(**picked)
+
+    def differences(self) -> Iterator[str]:
+        """Yield what is not plain, as `name=value`."""
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if value != field.default:
+                yield f"{field.name}={value}"
+
+    def is_harmful(self) -> bool:
+        """Whether the canary is worse than the plan allows from some time on."""
+        return self.canary in {"harmful", "dead", "late"}
+
+
+@cache
+def build_plan(setting: Setting, service: str = SERVICE, canary: str = CANARY) -> Plan:
+    """Return the plan of a setting; small enough that it ends within two minutes."""
+    plan = {
+        "apiVersion": "surefoot.dev/v1alpha1",
+        "kind": "RolloutPlan",
+        "metadata": {"name": f"{service}-{canary}", "namespace": NAMESPACE},
+        "spec": {
+            "service": service,
+            "stable": {"version": STABLE},
+            "canary": {"version": canary},
+            "route": _build_route(setting, service, canary),
+            "ramp": {"steps": ["10%", "50%"], "bake": setting.bake},
+            "guardrails": _list_guardrails(setting),
+            "prometheus": {"scrape": f"{SCRAPE:g}s", "url": "http://prometheus:9090"},
+            "interval": f"{SCRAPE:g}s",
+            "warmup": "5s",
+            "whenBlind": {"hold": "30s", "then": setting.blind},
+            "deadline": "150s",
+            "whenInconclusive": setting.inconclusive,
+            "onDrift": setting.drift,
+            "patience": "60s",
+            "followWithin": "30s",
+            "drain": "3s",
+            **_build_ways(setting),
+        },
+    }
+    return Plan.model_validate(plan)
+
+
+def _build_route(setting: Setting, service: str, canary: str) -> dict[str, Any]:
+    if setting.mesh == "gateway":
+        arms = {"stable": f"{service}-{STABLE}", "canary": f"{service}-{canary}"}
+        return {"gateway": {"httpRoute": service, "backends": arms}}
+    if setting.mesh == "envoy":
+        return {"envoy": {"file": f"{service}.json", "admin": "http://127.0.0.1:9901"}}
+    return {"istio": {"virtualService": service, "destinationRule": service}}
+
+
+def _list_guardrails(setting: Setting) -> list[dict[str, Any]]:
+    guardrails: list[dict[str, Any]] = [
+        {"name": "errors", "template": "istio/errors", "margin": {"absolute": "5%"}}
+    ]
+    if setting.guardrails == "latency":
+        guardrails.append({"name": "latency", "template": "istio/latency", "tolerance": "100%"})
+    if setting.guardrails == "verdict":
+        margin = {"absolute": "10%"}
+        guardrails.append(
+            {"name": "quality", "template": "quality/verdict", "margin": margin, "lag": "5s"}
+        )
+    return guardrails
+
+
+def _build_ways(setting: Setting) -> dict[str, Any]:
+    ways: dict[str, Any] = {}
+    if setting.traffic == "mirror":
+        ways["traffic"] = {"mirror": {"share": "50%", "lasts": "10s"}}
+    if setting.traffic == "holdback":
+        ways["holdback"] = {"share": "10%", "lasts": "10s"}
+    if setting.hooks == "yes":
+        ways["hooks"] = [
+            {"name": "before", "when": "before", "url": "http://hooks/before"},
+            {"name": "done", "when": "promoted", "url": "http://hooks/promoted"},
+            {"name": "back", "when": "rolledBack", "url": "http://hooks/back"},
+        ]
+    return ways

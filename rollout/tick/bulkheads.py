@@ -1,0 +1,176 @@
+"""Keeps what goes wrong in one rollout, plan or server away from all others.
+
+How it works: whatever the mesh's or Prometheus' door raises becomes what the port allows: a
+RouteError, or a problem of the guardrails. A mesh that was slow in a tick is not asked again in it,
+so that its rollouts do not use up the time of the others. What either says in words is cleaned
+here, before it is recorded. `Bulkheads.run` is for the rest of a
+rollout's turn: its error is told, and the tick goes on with the next rollout. What concerns the
+whole process goes through: the journal's errors, a lost lock, an interrupt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from analysis.counting.cursor import Arm
+from rollout.decide.record.split import Split
+from rollout.errors import FactError, JournalError, ReplayError, RouteError
+from rollout.plan.model.plan import Plan
+from rollout.ports import Answer, Ask, Observer, Router, RouteStatus
+from rollout.redact import redact, redact_values
+
+_Result = TypeVar("_Result")
+
+SLOW = 10.0
+"""Seconds of one mesh in a tick; whom it was not asked for by then waits for the next one."""
+
+UNEXPECTED = "an unexpected fault"
+"""How the words for an error begin that nobody expected."""
+
+_MOST = 5.0  # times that, for those that it was asked for in time
+
+
+@dataclass
+class Bulkheads:
+    """Runs each rollout's turn by itself, and tells what went wrong in it, once per message."""
+
+    on_problem: Callable[[str], None]
+    _told: dict[str, str] = field(default_factory=dict)
+
+    def run(self, rollout: str, turn: Callable[[], _Result]) -> _Result | None:
+        """Return what a rollout's turn returns; None where it failed. Raises JournalError."""
+        try:
+            result = turn()
+        except (FactError, ReplayError) as error:
+            self.tell(rollout, error)
+            return None
+        except JournalError:
+            raise
+        except Exception as error:  # noqa: BLE001 - one rollout's fault, whatever it is
+            self.tell(rollout, error)
+            return None
+        return result
+
+    def tell(self, rollout: str, error: Exception) -> None:
+        """Tell of a rollout's fault, unless the same was told last."""
+        problem = f"{rollout}: {describe(error)}; all other rollouts go on"
+        if self._told.get(rollout) != problem:
+            self._told[rollout] = problem
+            self.on_problem(problem)
+
+
+def describe(error: Exception) -> str:
+    """Describe an error; one that nobody expected with its type."""
+    is_expected = isinstance(error, RouteError | JournalError)
+    return str(error) if is_expected else f"{UNEXPECTED}, {type(error).__name__}: {error}"
+
+
+def observe(observer: Observer, asks: Sequence[Ask], now: float) -> Mapping[str, Answer]:
+    """Return every ask's answer; where the observer fails, its problem."""
+    try:
+        answers = observer.observe(asks, now)
+    except Exception as error:  # noqa: BLE001 - blind in words
+        answers = {}
+        problem = describe(error)
+    else:
+        problem = "no answer"
+    answers = {ask.rollout: answers.get(ask.rollout) or blind(ask.plan, problem) for ask in asks}
+    return {rollout: _clean_answer(answer) for rollout, answer in answers.items()}
+
+
+def _clean_answer(answer: Answer) -> Answer:
+    if not answer.problems:
+        return answer
+    return replace(answer, problems=redact_values(dict(answer.problems)))
+
+
+def _clean_status(status: RouteStatus) -> RouteStatus:
+    """Return a status whose words steer nothing; the mark and what is compared stay as they are."""
+    names = ("policy", "conditions", "owner", "pinned", "strays")
+    words = {name: words for name in names if (words := getattr(status, name))}
+    return replace(status, **redact_values(words)) if words else status
+
+
+def blind(plan: Plan, problem: str) -> Answer:
+    """Return the answer that every guardrail of a plan has the same problem."""
+    return Answer(problems={guardrail.name: problem for guardrail in plan.spec.guardrails})
+
+
+@dataclass
+class GuardedRouter:
+    """A Router that raises RouteError or JournalError only, and asks no slow mesh twice a tick."""
+
+    inner: Router
+    timer: Callable[[], float]
+    _spent: dict[str, float] = field(default_factory=dict)  # seconds, by mesh
+    _begun: set[str] = field(default_factory=set)  # plans that were asked before it was slow
+
+    def begin_tick(self) -> None:
+        """Give every mesh its time again."""
+        self._spent.clear()
+        self._begun.clear()
+
+    def write(
+        self,
+        plan: Plan,
+        split: Split,
+        write_id: str,
+        before: tuple[str, ...] | None = None,
+        *,
+        is_last: bool = False,
+    ) -> None:
+        """See rollout.ports.Router. A way back to stable is tried however slow the mesh was."""
+        ask = lambda: self.inner.write(plan, split, write_id, before, is_last=is_last)  # noqa: E731
+        self._ask(plan, ask, may_wait=bool(split.canary))
+
+    def read(self, plan: Plan, total: int, before: tuple[str, ...] | None = None) -> RouteStatus:
+        """See rollout.ports.Router."""
+        return _clean_status(self._ask(plan, lambda: self.inner.read(plan, total, before)))
+
+    def cached(
+        self, plan: Plan, total: int, before: tuple[str, ...] | None = None
+    ) -> RouteStatus | None:
+        """See rollout.ports.Router."""
+        status = self._ask(plan, lambda: self.inner.cached(plan, total, before))
+        return None if status is None else _clean_status(status)
+
+    def endpoints(self, plan: Plan, arm: Arm) -> bool | None:
+        """See rollout.ports.Router."""
+        try:
+            return self._ask(plan, lambda: self.inner.endpoints(plan, arm))
+        except RouteError:
+            return None
+
+    def diagnose(self, plan: Plan) -> str:
+        """See rollout.ports.Router."""
+        try:
+            return redact(self._ask(plan, lambda: self.inner.diagnose(plan)))
+        except RouteError as error:
+            return str(error)
+
+    def _ask(self, plan: Plan, ask: Callable[[], _Result], *, may_wait: bool = True) -> _Result:
+        mesh, rollout = _name_mesh(plan), plan.name
+        spent = self._spent.get(mesh, 0.0)
+        if spent < SLOW:
+            self._begun.add(rollout)
+        # Who was asked before it showed how slow it is goes on: else nobody would ever get through.
+        is_over = spent >= SLOW and (rollout not in self._begun or spent >= _MOST * SLOW)
+        if may_wait and is_over:
+            raise RouteError(f"{mesh} is too slow for all its rollouts", unread=True)
+        begun = self.timer()
+        try:
+            return ask()
+        except (RouteError, JournalError):
+            raise
+        except Exception as error:
+            raise RouteError(describe(error), unread=True) from error
+        finally:
+            self._spent[mesh] = self._spent.get(mesh, 0.0) + max(0.0, self.timer() - begun)
+
+
+def _name_mesh(plan: Plan) -> str:
+    """Name the server that answers for a plan's route."""
+    envoy = plan.spec.route.envoy
+    return f"Envoy at {envoy.admin}" if envoy is not None else "the API server"

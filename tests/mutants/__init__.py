@@ -1,0 +1,1 @@
+"""Twenty bugs as patches: ten of the kinds that peers have, ten of kinds that were met here."""

@@ -1,0 +1,173 @@
+"""What the observer counts for the journal is what the samples count, whatever happens to looks.
+
+Controllers restart, looks are read and not recorded, answers are read in bulk: in the worlds of
+`test_belief_laws`, and in one of histograms, the counts are those of a controller that keeps every
+cursor and judges each series by itself.
+"""
+
+from __future__ import annotations
+
+import random
+from contextlib import contextmanager
+from functools import partial
+from unittest import mock
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from tests.property import test_belief_laws as worlds
+from tests.support.asking import LATENCY
+from tests.support.scraped import ObservedRollout, WrittenPrometheus
+from tests.support.tallied import TalliedRollout
+
+SEEDS = st.integers(0, 2**32)
+LIVES = [
+    worlds.live_with_restarts,
+    worlds.live_with_a_late_target,
+    worlds.live_with_relabelling,
+    worlds.live_with_workers,
+    worlds.live_with_a_recorded_sum,
+    worlds.live_with_two_readers,
+]
+EVENTS = ("", "", "restart", "lose")
+SHAPE, SCRAPE, LOOKS = "envoy_cluster_upstream_rq_time_bucket", 15.0, range(3, 20)
+EDGES = ("1", "5", "25", "+Inf")
+
+
+class Beside:
+    """Two rollouts on one server, which must count and doubt the same at every look."""
+
+    def __init__(self, server, guardrail, scrape, happen):
+        self.raw = ObservedRollout(server, guardrail, scrape)
+        self.tallied = TalliedRollout(server, guardrail, scrape, happen=happen)
+
+    def look(self, now):
+        counts = self.raw.look(now)
+        assert self.tallied.look(now) == counts
+        assert self.tallied.problem == self.raw.problem
+
+
+class UncheckedWorld(worlds.World):
+    """A world in which it does not matter how much was served."""
+
+    def check_nothing_invented(self, slack=0):
+        pass
+
+    def check_all_counted(self):
+        pass
+
+
+@contextmanager
+def reading_in_bulk(many):
+    with mock.patch("rollout.observe.parse.MANY", many):
+        yield
+
+
+def beside(seed, events):
+    dice = random.Random(seed)
+    return partial(Beside, happen=lambda: dice.choice(events))
+
+
+@pytest.mark.parametrize("live", LIVES)
+@given(SEEDS)
+@example(96417)  # a process restarts, and comes to one unit less than it had
+@settings(max_examples=50)
+def test_restarts_and_looks_without_a_record_change_no_count(live, seed):
+    live(UncheckedWorld(seed, beside(seed, EVENTS)))
+
+
+@pytest.mark.parametrize("live", LIVES)
+@given(SEEDS)
+@settings(max_examples=50)
+def test_an_answer_that_is_read_in_bulk_counts_the_same(live, seed):
+    with reading_in_bulk(1):
+        live(UncheckedWorld(seed, beside(seed, EVENTS)))
+
+
+class Pod:
+    """A pod with a histogram of each version."""
+
+    def __init__(self, name, dice):
+        self.name, self.dice = name, dice
+        self.offset = dice.integers(0, 10)
+        self.counts = dice.integers(0, 3000, (2, len(EDGES)))
+        self.is_silent = False
+
+    def live(self, server, at):
+        self.counts += self.dice.poisson(4, self.counts.shape)
+        event = self.dice.random()
+        if event < 0.04:
+            self.counts[:] = 0
+        elif event < 0.06:
+            self.counts[self.dice.integers(2)] += 5000
+        self.is_silent = self.dice.random() < (0.5 if self.is_silent else 0.05)
+        for arm, version in enumerate(("v1", "v2")):
+            for edge, below in zip(EDGES, np.cumsum(self.counts[arm]), strict=True):
+                labels = {
+                    "destination_service": "summarizer",
+                    "destination_version": version,
+                    "job": "pods",
+                    "instance": f"{self.name}:1",
+                    "le": edge,
+                }
+                if not self.is_silent:
+                    server.write(SHAPE, labels, at + float(self.offset), float(below))
+
+
+@given(SEEDS)
+@settings(max_examples=60)
+def test_histograms_of_many_pods_count_the_same_in_bulk(seed):
+    dice, server = np.random.default_rng(seed), WrittenPrometheus()
+    rollout = beside(seed, EVENTS)(server, LATENCY, SCRAPE)
+    pods = [Pod(f"pod-{n}", dice) for n in range(4)]
+    with reading_in_bulk(1):
+        for scrape in range(LOOKS.stop):
+            if dice.random() < 0.1:
+                pods.append(Pod(f"pod-{len(pods)}", dice))
+            for pod in pods:
+                pod.live(server, scrape * SCRAPE)
+            if scrape in LOOKS and dice.random() < 0.8:
+                rollout.look(scrape * SCRAPE + 12)
+
+
+@given(SEEDS)
+def test_nothing_is_lost_where_prometheus_forgot_and_what_was_is_said(seed):
+    """Without the last samples everything is a baseline: fewer are counted, and it is said."""
+    dice = np.random.default_rng(seed)
+    world = UncheckedWorld(seed, partial(TalliedRollout, happen=lambda: ""))
+    lost: list[int] = []
+    lost_at = int(dice.integers(worlds.FIRST_LOOK + 2, worlds.LAST))
+
+    def happen(scrape):
+        if scrape == lost_at and world.rollout.mark is not None:
+            for samples in world.server.samples.values():
+                samples.clear()
+            world.rollout.restart()
+            lost.append(scrape)
+
+    worlds.World.live(world, happen)
+    worlds.World.check_nothing_invented(world)
+    if lost:
+        assert any("no longer has" in words for words in world.rollout.unbelieved)
+
+
+@given(SEEDS)
+def test_with_another_key_every_series_is_a_baseline(seed):
+    world = UncheckedWorld(seed, partial(TalliedRollout, happen=lambda: ""))
+    world.live(lambda scrape: None)
+    rollout, now = world.rollout, worlds.LAST * SCRAPE
+    assert rollout.mark is not None
+    before, rollout.key = rollout.total, b"another key, just as long as 32 b"
+    rollout.restart()
+    for scrape in (1, 2):
+        for exporter in world.exporters:
+            world.serve(exporter, worlds.LAST + scrape)
+            exporter.counts["v2", "503"] += 1000
+            exporter.write(world.server, scrape, now + scrape * SCRAPE)
+        counts = rollout.look(now + scrape * SCRAPE + 1)
+        if scrape == 1:
+            assert rollout.total == before
+            assert "key" in rollout.unbelieved[-1]
+    assert counts.stable_exposures > 0

@@ -1,0 +1,200 @@
+"""One rollout's, plan's or server's fault stops no other rollout and no command."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import pytest
+
+from analysis.counting.cursor import Series
+from rollout.decide.record.facts import HumanSaid
+from rollout.decide.record.split import Split
+from rollout.errors import RouteError, StaleError
+from rollout.journal.memory import MemoryJournal
+from rollout.ports import Answer, NoHooks, Ports
+from rollout.simulate import Behaviour, MemoryRouter, SimulatedService, VirtualClock
+from rollout.tick.bulkheads import SLOW
+from rollout.tick.controller import Controller
+from tests.support.worlds import GOOD, plan
+
+SICK = plan("sick", service="sick")
+WELL = plan("well", service="well")
+FAULTS = [
+    AttributeError("'list' object has no attribute 'get'"),
+    RecursionError("too deep"),
+    MemoryError(),
+]
+
+
+@dataclass
+class SickRouter(MemoryRouter):
+    """A mesh whose methods raise for one plan, or take long."""
+
+    error: Exception | None = None
+    seconds: float = 0.0
+    clock: VirtualClock | None = None
+    methods: tuple[str, ...] = ("read", "write", "cached", "endpoints", "diagnose")
+
+    def _fail(self, plan, method):
+        if plan.name == "sick" and method in self.methods:
+            if self.clock is not None:
+                self.clock.sleep(self.seconds)
+            if self.error is not None:
+                raise self.error
+
+    def read(self, plan, total, before=None):
+        self._fail(plan, "read")
+        return super().read(plan, total, before)
+
+    def write(self, plan, split, write_id, before=None, *, is_last=False):
+        self._fail(plan, "write")
+        super().write(plan, split, write_id, before, is_last=is_last)
+
+    def cached(self, plan, total, before=None):
+        self._fail(plan, "cached")
+        return super().cached(plan, total, before)
+
+    def endpoints(self, plan, arm):
+        self._fail(plan, "endpoints")
+        return super().endpoints(plan, arm)
+
+
+class TwoWorlds:
+    """Two services, each with its own traffic; `mangle` changes the sick one's answers."""
+
+    def __init__(self, router, mangle=lambda answer: answer, error=None):
+        self.mangle, self.error = mangle, error
+        self.services = {
+            "sick": SimulatedService(router, {"v1": GOOD, "v2": GOOD}, seed=1),
+            "well": SimulatedService(router, {"v1": GOOD, "v2": Behaviour(errors=0.5)}, seed=2),
+        }
+
+    def observe(self, asks, now):
+        if self.error is not None:
+            raise self.error
+        answers: dict[str, Answer] = {}
+        for ask in asks:
+            answers |= self.services[ask.plan.name].observe([ask], now)
+            if ask.plan.name == "sick":
+                answers[ask.rollout] = self.mangle(answers[ask.rollout])
+        return answers
+
+
+class SickHooks(NoHooks):
+    def call(self, call):
+        raise ZeroDivisionError("a hook's fault")
+
+
+def run(router, world, seconds=120.0, hooks=None):
+    clock = getattr(router, "clock", None) or VirtualClock()
+    ports = Ports(world, router, MemoryJournal(), clock, hooks or NoHooks())
+    problems: list[str] = []
+    controller = Controller(ports, "test", on_problem=problems.append)
+    controller.start([SICK, WELL])
+    end = clock.now() + seconds
+    while clock.now() < end and not controller.states[WELL.id].is_terminal:
+        controller.tick()
+        clock.sleep(0.5)
+    return controller, problems
+
+
+@pytest.mark.parametrize("error", FAULTS, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("methods", [("read",), ("write",), ("cached",), ("endpoints",)])
+def test_whatever_a_mesh_s_door_raises_the_other_rollout_is_rolled_back(error, methods):
+    router = SickRouter(error=error, methods=methods)
+    controller, _ = run(router, TwoWorlds(router))
+    assert controller.states[WELL.id].phase == "rolled back"
+    assert not controller.states[SICK.id].is_terminal
+
+
+def test_a_lost_lock_ends_the_tick_all_the_same():
+    router = SickRouter(error=StaleError("another controller decides"), methods=("write",))
+    with pytest.raises(StaleError):
+        run(router, TwoWorlds(router))
+
+
+def broken(_answer):
+    raise ZeroDivisionError("an observer's fault")
+
+
+def half_a_character(answer):
+    series = {
+        name: tuple(replace(one_series, key="\ud800" + one_series.key) for one_series in group)
+        for name, group in answer.series.items()
+    }
+    return replace(answer, series=series)
+
+
+def nothing_at_all(answer):
+    return replace(answer, series={"errors": (Series("k", "stable", ()),)})
+
+
+def of_nobody(answer):
+    return replace(answer, series={**answer.series, "nobody": ()}, problems={"nobody": "x"})
+
+
+@pytest.mark.parametrize("mangle", [half_a_character, nothing_at_all, of_nobody])
+def test_whatever_one_answer_holds_the_other_rollout_is_rolled_back(mangle):
+    router = MemoryRouter()
+    controller, _ = run(router, TwoWorlds(router, mangle))
+    assert controller.states[WELL.id].phase == "rolled back"
+
+
+def test_an_answer_that_no_journal_can_hold_is_blind_in_words():
+    router = MemoryRouter()
+    controller, problems = run(router, TwoWorlds(router, half_a_character))
+    state = controller.states[SICK.id]
+    assert {guardrail.problem for guardrail in state.guardrails.values()} != {""}
+    assert "cannot be recorded" in state.guardrails["errors"].problem
+    assert len(problems) == 1
+    assert problems[0].startswith(SICK.id)
+
+
+def test_an_observer_that_raises_makes_all_blind_and_a_command_is_carried_out():
+    router = MemoryRouter()
+    controller, _ = run(router, TwoWorlds(router, error=ZeroDivisionError("a fault of ours")), 10.0)
+    state = controller.states[WELL.id]
+    assert "ZeroDivisionError" in state.guardrails["errors"].problem
+    controller.note(HumanSaid(rollout=WELL.id, at=0.0, command="abort", actor="me"))
+    controller.tick()
+    assert controller.states[WELL.id].phase == "rolled back"
+
+
+def test_a_hook_s_fault_is_its_rollout_s():
+    router = MemoryRouter()
+    controller, problems = run(router, TwoWorlds(router), hooks=SickHooks())
+    assert controller.states[WELL.id].phase == "rolled back"
+    assert problems == []
+
+
+def test_a_mesh_that_is_slow_is_asked_once_in_a_tick():
+    """Both plans are on one Envoy, and what is not urgent waits for the next tick."""
+    clock = VirtualClock()
+    router = SickRouter(seconds=SLOW, clock=clock)
+    world = TwoWorlds(router)
+    controller, _ = run(router, world, 400.0)
+    begun = clock.monotonic()
+    controller.tick()
+    assert clock.monotonic() - begun < 2 * SLOW + 2
+
+
+def test_a_rollback_is_written_although_its_mesh_is_slow():
+    clock = VirtualClock()
+    router = SickRouter(seconds=1.5 * SLOW, clock=clock, methods=("read",))
+    controller, _ = run(router, TwoWorlds(router), 60.0)
+    controller.note(HumanSaid(rollout=SICK.id, at=clock.now(), command="abort", actor="me"))
+    for _ in range(5):
+        controller.tick()
+        clock.sleep(5)
+    assert controller.states[SICK.id].phase == "rolled back"
+    assert router.read(SICK, 100).split == Split(0)
+
+
+def test_an_unexpected_error_of_a_mesh_is_recorded_in_words():
+    router = SickRouter(error=AttributeError("odd"), methods=("read",))
+    controller, _ = run(router, TwoWorlds(router), 20.0)
+    read = controller.states[SICK.id].route_read
+    assert read is not None
+    assert "AttributeError: odd" in read.problem
+    with pytest.raises(RouteError):
+        controller._router.read(SICK, 100)

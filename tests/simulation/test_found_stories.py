@@ -1,0 +1,73 @@
+"""Stories that broke a promise once, each of another kind: they hold now."""
+
+from __future__ import annotations
+
+import pytest
+
+from rollout.stories.play import play
+from rollout.stories.story import parse_story
+
+FOUND = {
+    "an older backup lacks the first write, and a rollback writes nothing": (
+        60,
+        (
+            "guardrails=latency blind=rollback inconclusive=rollback rate=20 api-denies@6.8:15 "
+            "restore-live@12.6:5 not-ready@13.6:4"
+        ),
+    ),
+    "an older backup lacks the first write, and a harmful canary keeps its weight": (
+        6012,
+        "canary=harmful mesh=gateway inconclusive=rollback clients=3 restore@15.9:8",
+    ),
+    "an older backup under a running controller, and a command in the place of its entry": (
+        6016,
+        (
+            "mesh=gateway drift=revert inconclusive=rollback clients=1 restore-live@32.8:1 "
+            "rejects@35.5:100 resume@37.5 partition@38:12"
+        ),
+    ),
+    "another journal's number is taken for the own one": (
+        12072,
+        (
+            "canary=late mesh=gateway guardrails=verdict inconclusive=rollback traffic=mirror "
+            "hooks=yes journals=2 clients=1 services=2 partition@27.1:5 judge-silent@31.3:80"
+        ),
+    ),
+    "another journal's rollback has the number of an older decision of the own one": (
+        253,
+        (
+            "canary=harmful pin=yes drift=revert blind=rollback traffic=mirror hooks=yes "
+            "journals=2 clients=1 services=2 watch-lag@21.1:5 ejects@27.9:0.9 "
+            "clock-jump@30.2:-3 judge-biased@30.8:0.5"
+        ),
+    ),
+    "a scrape that was missed is counted together with the warm-up": (
+        1,
+        "clients=1 mute-canary@13.4:4",
+    ),
+    "an older backup lacks the first write, and a tester's route is moved": (
+        20269,
+        "mesh=envoy pin=yes restore@15:8",
+    ),
+    "the notes of an object go with a rollback by an older backup, and a tester's route is moved": (
+        266,
+        "pin=yes restore@34:20",
+    ),
+    "an edit that was taken over is written under a decision that says another split": (
+        789,
+        "git-revert-often@49:5 odd-object@60:4",
+    ),
+    "a canary falls silent while it gets copies": (
+        1,
+        "traffic=mirror mute-canary@12:80",
+    ),
+    "samples of while the machine slept are taken as fresh": (
+        1,
+        "sleep@22:40 all-stale@25:80",
+    ),
+}
+
+
+@pytest.mark.parametrize(("seed", "text"), FOUND.values(), ids=FOUND)
+def test_a_story_that_was_found_holds(seed, text):
+    assert play(parse_story(seed, text)).broken == []

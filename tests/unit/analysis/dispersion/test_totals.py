@@ -1,0 +1,79 @@
+"""What stable's totals show: clusters, memory, troubles, and nothing where all is calm."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis.counting.counts import EvidenceError
+from analysis.dispersion.totals import estimate_totals
+from analysis.dispersion.trouble import find_trouble
+from benchmarks.worlds.rates import CountsModel
+
+LOOKS = 2880
+
+
+def of(model, seed=1):
+    past = model.history(np.random.default_rng(seed), 1, LOOKS)
+    return estimate_totals(*(counts[0].sum(axis=1) for counts in past))
+
+
+def test_independent_requests_are_mostly_calm_and_never_much_else():
+    learned = [of(CountsModel(), seed) for seed in range(12)]
+    assert sum(dispersion.is_calm for dispersion in learned) >= 6
+    assert max(dispersion.cluster for dispersion in learned) < 1.1
+    assert np.median([dispersion.inflation for dispersion in learned]) < 1.1
+
+
+def test_clusters_are_found_in_their_size():
+    assert of(CountsModel("retries")).cluster == pytest.approx(9, abs=1)
+
+
+def test_what_lasts_several_looks_is_passing_and_grows_with_the_traffic():
+    slow, fast = (of(CountsModel("pod-ar1", rate=rate)) for rate in (20, 200))
+    assert slow.passing > 0
+    assert fast.inflation > 5 * slow.inflation
+
+
+def test_the_swing_of_a_day_costs_little():
+    rng = np.random.default_rng(2)
+    e = rng.poisson(6000, LOOKS)
+    day = np.sin(2 * np.pi * np.arange(LOOKS) / LOOKS)
+    swinging = estimate_totals(e, rng.binomial(e, 0.01 * np.exp(0.5 * day)))
+    assert swinging.inflation < 1.5
+
+
+def test_rare_incidents_are_troubles_and_leave_the_rest_calm():
+    calm, troubled = of(CountsModel(rate=100)), of(CountsModel("incidents", rate=100))
+    assert calm.trouble == 0
+    assert 8 <= troubled.trouble <= 30  # 240 s are eight looks; incidents may overlap
+    assert troubled.brief + troubled.passing < 0.1
+
+
+def test_too_short_a_past_and_wrong_counts_are_refused():
+    with pytest.raises(EvidenceError, match="480 are needed"):
+        estimate_totals(np.full(479, 10), np.ones(479))
+    with pytest.raises(EvidenceError, match="negative"):
+        estimate_totals(np.full(LOOKS, 10), np.full(LOOKS, -1))
+
+
+def test_a_past_without_traffic_or_errors_says_nothing_and_fails_nowhere():
+    silent = estimate_totals(np.zeros(LOOKS), np.zeros(LOOKS))
+    assert silent.trouble == 0
+    assert not silent.is_calm  # clusters of nine are believed until errors came one by one
+    assert np.isfinite([silent.cluster, silent.passing, silent.inflation]).all()
+
+
+@given(st.integers(1, 40), st.integers(500, 2000))
+def test_a_trouble_is_found_as_long_as_it_was(length, begin):
+    bad = np.full(LOOKS, 10.0)
+    bad[begin : begin + length] = 100.0
+    trouble = find_trouble(np.full(LOOKS, 1000.0), bad)
+    assert trouble.longest == (length if length >= 3 else 0)
+    assert trouble.looks.sum() == trouble.longest
+
+
+def test_what_is_often_is_no_trouble():
+    bad = np.full(LOOKS, 10.0)
+    bad[np.arange(LOOKS) % 20 < 4] = 100.0
+    assert find_trouble(np.full(LOOKS, 1000.0), bad).longest == 0

@@ -1,0 +1,11 @@
+"""The benchmark of a look's cost counts what its pods served."""
+
+from benchmarks.look_cost import EDGES, SERIES, measure
+
+
+def test_a_few_pods_are_counted_and_their_looks_are_small():
+    row = measure(pods=12, looks=2)
+    assert (row["pods"], row["series"]) == (12, 12 * SERIES)
+    expected = 2 * 12 * 2 * (2 + len(EDGES)) * 5  # looks, pods, versions, counters, units a scrape
+    assert 0.9 * expected < row["units"] < 1.1 * expected
+    assert 0 < row["look_bytes"] < 4000
