@@ -58,6 +58,9 @@ COMMANDS = {
     "watch": CommandEntry(
         "rollout.cli.inspect.watch:watch", "Follow the rollouts on one live screen."
     ),
+    "wait": CommandEntry(
+        "rollout.cli.inspect.wait:wait", "Wait for a rollout's end; the exit code tells which."
+    ),
     "log": CommandEntry(
         "rollout.cli.inspect.log:log", "Print the decision log, one sentence per fact."
     ),
