@@ -5,11 +5,10 @@ from __future__ import annotations
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import click
 
-from rollout.cli.author.files import CheckedFiles, output_option, read_files
+from rollout.cli.author.files import CheckedFiles, OutputForm, output_option, read_files
 from rollout.cli.options.prometheus import prometheus_options
 from rollout.cli.options.templates import templates_option
 from rollout.cli.text.plan import in_words
@@ -27,7 +26,8 @@ from rollout.plan.reading.templates import load_templates, make_context
 Examples:
   surefoot check plan.yaml
   surefoot check manifests/examples/*.yaml
-  surefoot check --output json plan.yaml | jq .mistakes""",
+  surefoot check --output json plan.yaml | jq .mistakes
+  surefoot check --output sarif manifests/*.yaml > plans.sarif""",
 )
 @click.argument("plans", metavar="PLAN...", nargs=-1, required=True)
 @output_option("plans: [{file, name, id, digest}]")
@@ -35,7 +35,7 @@ Examples:
 @prometheus_options
 def check(
     plans: tuple[str, ...],
-    output: Literal["text", "json"],
+    output: OutputForm,
     templates_folder: Path | None,
     settings: PrometheusSettings,
 ) -> None:
@@ -52,18 +52,14 @@ def check(
         for file, plan in checked.accepted:
             applied = plan.reading_by_default(settings.default)
             checked.mistakes += find_access_mistakes(applied, checked.texts[file], file, accesses)
-    if output == "json":
-        click.echo(_render_json(checked))
-    else:
-        lines = (f"{file}: {in_words(plan)}" for file, plan in checked.accepted)
-        click.echo(checked.describe(lines))
+    lines = (f"{file}: {in_words(plan)}" for file, plan in checked.accepted)
+    click.echo(checked.render(output, "surefoot check", lines, plans=_list_plans(checked)))
     if checked.mistakes:
         sys.exit(BAD_INPUT)
 
 
-def _render_json(checked: CheckedFiles[Plan]) -> str:
-    plans = [
+def _list_plans(checked: CheckedFiles[Plan]) -> list[dict[str, str]]:
+    return [
         {"file": file, "name": plan.name, "id": plan.id, "digest": plan.digest}
         for file, plan in checked.accepted
     ]
-    return checked.to_json(plans=plans)

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 from click.testing import CliRunner
@@ -165,3 +166,67 @@ def test_what_the_error_rates_rest_on_is_told(tmp_path):
     assert (
         "without a valid test the rollout pauses; it starts only with a calibration" in done.output
     )
+
+
+def test_mistakes_annotate_their_lines_in_a_workflow(bad):
+    done = check("--output", "github", bad)
+    assert done.exit_code == 2
+    lines = done.stdout.splitlines()
+    places = [
+        (m["line"], m["column"])
+        for m in json.loads(check("--output", "json", bad).stdout)["mistakes"]
+    ]
+    assert len(lines) == len(places) == 2
+    for line, (row, column) in zip(lines, places, strict=True):
+        assert line.startswith(f"::error file={bad},line={row},col={column},title=surefoot P")
+
+
+def test_a_file_cannot_break_out_of_its_workflow_command(tmp_path):
+    odd = tmp_path / "a,b:c%.yaml"
+    odd.write_text("spec: [\n")
+    (line,) = check("--output", "github", odd).stdout.splitlines()
+    assert f"file={tmp_path}/a%2Cb%3Ac%25.yaml,line=" in line
+
+
+def test_sarif_is_what_the_json_says(bad):
+    told = json.loads(check("--output", "json", bad).stdout)["mistakes"]
+    log = json.loads(check("--output", "sarif", bad).stdout)
+    assert log["version"] == "2.1.0"
+    (run,) = log["runs"]
+    rules = {rule["id"] for rule in run["tool"]["driver"]["rules"]}
+    assert rules == {mistake["code"] for mistake in told}
+    for result, mistake in zip(run["results"], told, strict=True):
+        (location,) = result["locations"]
+        place = location["physicalLocation"]
+        assert place["artifactLocation"]["uri"] == bad.as_uri()
+        assert place["region"] == {"startLine": mistake["line"], "startColumn": mistake["column"]}
+        assert mistake["message"] in result["message"]["text"]
+
+
+def test_a_relative_file_is_named_as_the_code_host_knows_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("my plan.yaml").write_text("{}")
+    log = json.loads(check("--output", "sarif", "my plan.yaml").stdout)
+    place = log["runs"][0]["results"][0]["locations"][0]["physicalLocation"]
+    assert place["artifactLocation"]["uri"] == "my%20plan.yaml"
+
+
+def test_a_junit_report_has_a_case_for_each_file(bad):
+    good = EXAMPLES / "01-envoy-local.yaml"
+    root = ET.fromstring(check("--output", "junit", good, bad).stdout)  # noqa: S314 - our own text
+    (suite,) = root
+    assert (suite.get("tests"), suite.get("failures")) == ("2", "1")
+    passed, failed = suite
+    assert (passed.get("name"), list(passed)) == (str(good), [])
+    (failure,) = failed
+    assert failure.text is not None
+    assert failure.text.splitlines()[0].startswith(f"{bad}:")
+    assert len(failure.text.splitlines()) == 2
+
+
+@pytest.mark.parametrize("form", ["github", "sarif", "junit"])
+def test_good_plans_have_an_empty_report(form):
+    done = check("--output", form, EXAMPLES / "01-envoy-local.yaml")
+    assert done.exit_code == 0
+    assert "error file" not in done.stdout
+    assert "<failure" not in done.stdout
