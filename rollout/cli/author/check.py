@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
 import click
 
-from rollout.cli.author.files import CheckedFiles, OutputForm, output_option, read_files
+from rollout.cli.author.files import (
+    CheckedFiles,
+    OutputForm,
+    list_files,
+    output_option,
+    read_files,
+)
 from rollout.cli.options.prometheus import prometheus_options
 from rollout.cli.options.templates import templates_option
 from rollout.cli.text.plan import in_words
-from rollout.errors import BAD_INPUT
+from rollout.errors import BAD_INPUT, InputError
 from rollout.observe.access.check import find_access_mistakes
 from rollout.observe.access.settings import PrometheusSettings
 from rollout.plan.model.plan import Plan
 from rollout.plan.reading.load import load
 from rollout.plan.reading.templates import load_templates, make_context
+
+_PLAN = re.compile(r"(?s)\A(?=.*apiVersion\W+surefoot\.dev/).*kind\W+RolloutPlan\b")
 
 
 @click.command(
@@ -25,7 +35,7 @@ from rollout.plan.reading.templates import load_templates, make_context
     epilog="""\b
 Examples:
   surefoot check plan.yaml
-  surefoot check manifests/examples/*.yaml
+  surefoot check manifests/
   surefoot check --output json plan.yaml | jq .mistakes
   surefoot check --output sarif manifests/*.yaml > plans.sarif""",
 )
@@ -42,11 +52,12 @@ def check(
     """Find every mistake in plans; change nothing. With an access file, also whether it has the
     accesses that they name, for the servers that they name.
 
-    Prints each mistake as file:line:column code message; `-` reads standard input. The codes are
-    explained in docs/plan-errors.md. Exit code 2 if there is a mistake.
+    Prints each mistake as file:line:column code message. A folder stands for the YAML files in it
+    and below it that hold plans, `-` for standard input; documents of other kinds beside plans are
+    passed over. The codes are explained in docs/plan-errors.md. Exit code 2 if there is a mistake.
     """
     context = make_context(load_templates(templates_folder))
-    checked = read_files(plans, partial(load, context=context))
+    checked = read_files(_list_files(plans), partial(load, context=context))
     if settings.access_file is not None:
         accesses = settings.accesses
         for file, plan in checked.accepted:
@@ -56,6 +67,19 @@ def check(
     click.echo(checked.render(output, "surefoot check", lines, plans=_list_plans(checked)))
     if checked.mistakes:
         sys.exit(BAD_INPUT)
+
+
+def _list_files(names: Iterable[str]) -> Iterator[str]:
+    """Yield the files, and for a folder those in it that hold plans. Raises InputError if none."""
+    for name in names:
+        folder = Path(name)
+        if name == "-" or not folder.is_dir():
+            yield name
+            continue
+        files = list_files(folder, _PLAN)
+        if not files:
+            raise InputError(f"{name}: no YAML file in this folder or below it holds a plan")
+        yield from files
 
 
 def _list_plans(checked: CheckedFiles[Plan]) -> list[dict[str, str]]:

@@ -6,6 +6,8 @@ import json
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from re import Pattern
 from typing import Any, Generic, Literal, TypeVar, get_args
 
 import click
@@ -91,6 +93,23 @@ def read_files(
             reason = str(error).removeprefix(f"{file}: ")
             checked.mistakes.append(Mistake(file, 1, 1, "P000", reason))
     return checked
+
+
+def list_files(folder: Path, words: Pattern[str]) -> list[str]:
+    """Return the YAML files in a folder and below it whose text has such words.
+
+    Others are not parsed: a folder of manifests holds templates of other tools too, which are no
+    YAML. Files that cannot be read are returned, since reading them gives the reason.
+    """
+    files = sorted(path for path in folder.rglob("*") if path.suffix in {".yaml", ".yml"})
+    return [str(path) for path in files if path.is_file() and _may_hold(path, words)]
+
+
+def _may_hold(path: Path, words: Pattern[str]) -> bool:
+    try:
+        return words.search(path.read_text(encoding="utf-8", errors="replace")) is not None
+    except OSError:
+        return True
 
 
 def read_text(file: str, largest: int = LARGEST) -> str:

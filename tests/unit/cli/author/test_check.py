@@ -230,3 +230,51 @@ def test_good_plans_have_an_empty_report(form):
     assert done.exit_code == 0
     assert "error file" not in done.stdout
     assert "<failure" not in done.stdout
+
+
+SERVICE = "apiVersion: v1\nkind: Service\nmetadata: {name: reviews}\n"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "plans").mkdir()
+    (tmp_path / "plans/both.yaml").write_text(f"{SERVICE}---\n{GOOD}")
+    (tmp_path / "service.yaml").write_text(SERVICE)
+    (tmp_path / "chart.yaml").write_text("metadata: {{ .Values.name }}\n")
+    (tmp_path / "notes.txt").write_text("apiVersion: surefoot.dev/v1alpha1\nkind: RolloutPlan\n")
+    return tmp_path
+
+
+def test_a_folder_stands_for_the_plans_in_it(folder):
+    done = check("--output", "json", folder)
+    assert done.exit_code == 0
+    (plan,) = json.loads(done.stdout)["plans"]
+    assert plan["file"] == str(folder / "plans/both.yaml")
+
+
+def test_a_mistake_of_a_plan_in_a_folder_is_found(folder):
+    (folder / "plans/bad.yml").write_text(GOOD.replace("whenBlind", "whenblind"))
+    done = check("--output", "json", folder)
+    assert done.exit_code == 2
+    (mistake,) = json.loads(done.stdout)["mistakes"]
+    assert mistake["file"] == str(folder / "plans/bad.yml")
+
+
+def test_a_folder_without_plans_is_bad_input(folder):
+    (folder / "plans/both.yaml").unlink()
+    done = check(folder)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "no YAML file in this folder or below it holds a plan" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "head", ["kind: Service", "apiVersion: surefoot.dev/v1alpha1\nkind: RolloutPlam"]
+)
+def test_a_document_that_may_be_a_plan_is_not_passed_over(tmp_path, head):
+    path = tmp_path / "plan.yaml"
+    path.write_text(f"{GOOD}---\n{head}\nmetadata: {{name: b}}\n")
+    assert check(path).exit_code == 2
+
+
+def test_another_kind_alone_is_a_mistake(folder):
+    assert check(folder / "service.yaml").exit_code == 2
