@@ -26,6 +26,9 @@ COMMANDS = {
     "schema": CommandEntry(
         "rollout.cli.author.schema:schema", "Print the JSON Schema of plans, for editors."
     ),
+    "completion": CommandEntry(
+        "rollout.cli.author.completion:completion", "Let the shell complete commands and options."
+    ),
     "templates": CommandEntry(
         "rollout.cli.author.templates:templates", "List metric templates, or show one to copy."
     ),
