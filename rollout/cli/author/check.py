@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -20,6 +21,7 @@ from rollout.cli.author.files import (
 from rollout.cli.options.prometheus import prometheus_options
 from rollout.cli.options.templates import templates_option
 from rollout.cli.text.plan import in_words
+from rollout.cli.text.plan_notes import list_notes
 from rollout.errors import BAD_INPUT, InputError
 from rollout.observe.access.check import find_access_mistakes
 from rollout.observe.access.settings import PrometheusSettings
@@ -40,7 +42,7 @@ Examples:
   surefoot check --output sarif manifests/*.yaml > plans.sarif""",
 )
 @click.argument("plans", metavar="PLAN...", nargs=-1, required=True)
-@output_option("plans: [{file, name, id, digest}]")
+@output_option("plans: [{file, name, id, digest, notes}]")
 @templates_option
 @prometheus_options
 def check(
@@ -82,8 +84,14 @@ def _list_files(names: Iterable[str]) -> Iterator[str]:
         yield from files
 
 
-def _list_plans(checked: CheckedFiles[Plan]) -> list[dict[str, str]]:
+def _list_plans(checked: CheckedFiles[Plan]) -> list[dict[str, Any]]:
     return [
-        {"file": file, "name": plan.name, "id": plan.id, "digest": plan.digest}
+        {
+            "file": file,
+            "name": plan.name,
+            "id": plan.id,
+            "digest": plan.digest,
+            "notes": list_notes(plan),
+        }
         for file, plan in checked.accepted
     ]

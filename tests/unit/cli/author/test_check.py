@@ -101,7 +101,7 @@ def test_json_has_its_documented_shape(bad):
     document = json.loads(done.output)
     assert document.keys() == {"plans", "mistakes"}
     (plan,) = document["plans"]
-    assert plan.keys() == {"file", "name", "id", "digest"}
+    assert plan.keys() == {"file", "name", "id", "digest", "notes"}
     assert plan["file"] == str(good)
     assert plan["id"] == f"{plan['name']}-{plan['digest'][:8]}"
     assert [mistake["code"] for mistake in document["mistakes"]] == ["P008", "P003"]
@@ -278,3 +278,21 @@ def test_a_document_that_may_be_a_plan_is_not_passed_over(tmp_path, head):
 
 def test_another_kind_alone_is_a_mistake(folder):
     assert check(folder / "service.yaml").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("deadline", "kinds"),
+    [("5m", ["the way", "counts of accuracy"]), ("8m", ["the way"]), ("9m", [])],
+)
+def test_times_that_do_not_fit_are_noted(tmp_path, deadline, kinds):
+    path = tmp_path / "plan.yaml"
+    path.write_text(GOOD.replace("deadline: 24h", f"deadline: {deadline}"))
+    done = check("--output", "json", path)
+    assert done.exit_code == 0
+    (plan,) = json.loads(done.stdout)["plans"]
+    notes = plan["notes"]
+    assert len(notes) == len(kinds)
+    for note, kind in zip(notes, kinds, strict=True):
+        assert note.startswith(kind)
+        assert f"{deadline}" in note
+    assert check(path).stdout.count("  note: ") == len(kinds)
