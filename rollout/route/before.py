@@ -1,10 +1,10 @@
 """What the routes were before our first write, as annotations and a journal record it.
 
-Routes are recorded by content. A record has five lists, told apart by the words before a route's
+Routes are recorded by content. A record has six lists, told apart by the words before a route's
 location: routes that gave the canary traffic, routes that copied requests to it, routes that took
 exactly the segment's requests of another one, routes of the plan without an entry for the canary,
-and the weights of the plan's routes. The last two are in the journal only: what we added is noted
-with each write, and weights come back with the end.
+the weights of the plan's routes, and an Envoy's configurations. All but the first three are in the
+journal only: what we added is noted with each write, and weights come back with the end.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Self
 
-from rollout.route.content import Noted, NotedRoute, note_routes, parse_noted
+from rollout.route.content import Noted, NotedRoute, digest, note_routes, parse_noted
 from rollout.route.manifest import Json
 from rollout.route.weighted_route import WeightedRoute
 
 _COPIES, _SEGMENT, _LACKING = "copies of ", "the segment's own ", "no canary in "
-_WEIGHTS = "weights of "
-_PREFIXES = (_COPIES, _SEGMENT, _LACKING, _WEIGHTS)
+_WEIGHTS, _CONFIG = "weights of ", "configuration "
+_PREFIXES = (_COPIES, _SEGMENT, _LACKING, _WEIGHTS, _CONFIG)
 _NONE = Noted()
 
 
@@ -29,7 +29,8 @@ _NONE = Noted()
 class Before:
     """The routes that a rollout found, by what they were to the canary.
 
-    `weights` has those of the plan's routes, entry by entry.
+    `weights` has those of the plan's routes, entry by entry. `configs` are the configurations that
+    the plan's file had.
     """
 
     giving: Noted = _NONE
@@ -37,6 +38,7 @@ class Before:
     narrowed: Noted = _NONE
     lacking: Noted = _NONE
     weights: Noted = _NONE
+    configs: Noted = _NONE
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -59,7 +61,13 @@ class Before:
 
     @property
     def _lists(self) -> tuple[Noted, ...]:
-        return self.giving, self.copying, self.narrowed, self.lacking, self.weights
+        own = self.lacking, self.weights, self.configs
+        return self.giving, self.copying, self.narrowed, *own
+
+    @property
+    def config_names(self) -> tuple[str, ...]:
+        """The names of an Envoy's configurations; empty in records of an older version."""
+        return tuple(note.location for note in self.configs.routes)
 
 
 def note_lacking(planned: Sequence[WeightedRoute]) -> Noted:
@@ -78,6 +86,11 @@ def note_weights(planned: Iterable[WeightedRoute]) -> Noted:
             for note in note_routes([route]).routes
         )
     )
+
+
+def note_configs(names: Iterable[str]) -> Noted:
+    """Return the notes of configurations, which an Envoy asks for by name."""
+    return Noted(tuple(NotedRoute(digest(name), "", name) for name in names if name))
 
 
 def list_unrecorded(now: Before, before: Sequence[str] | None) -> tuple[str, ...]:

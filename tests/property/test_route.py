@@ -8,13 +8,14 @@ from hypothesis import given
 
 from rollout.decide.record.split import Split
 from rollout.plan.model.mesh.traffic import Traffic
+from rollout.route.envoy.arms import Arms
 from rollout.route.envoy.live import list_leading
+from rollout.route.envoy.modes.segment import leads
 from rollout.route.envoy.routes import gives_canary
-from rollout.route.envoy.segment import leads
 from rollout.route.envoy.traffic import patch as patch_traffic
 from rollout.route.envoy.traffic import split_of as seen_of
 from rollout.route.envoy.walk import every_weighted, noted, tables, weight
-from rollout.route.envoy.weights import Arms, split_of, version_of
+from rollout.route.envoy.weights import split_of, version_of
 
 ARMS = Arms("s-v1", "s-v2", "s-v2-shadow")
 WEIGHTS = st.integers(0, 10_000)
