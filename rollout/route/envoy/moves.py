@@ -35,7 +35,7 @@ def move_all(
     routes = [as_weighted_route(w, arms, names[w.config]) for w in moved]
     new = [id(w.field) for w, route in zip(moved, routes, strict=True) if move(route, split)]
     # Known once stable has its entry again.
-    own = recorded.lacking.assign(routes)
+    own = recorded.find_lacking(routes)
     new += [id(w.field) for w, r in zip(moved, routes, strict=True) if id(r.body) in own]
     new += _list_noted(manifest, moved, arms)
     if not split.canary:
