@@ -25,11 +25,15 @@ Before = tuple[str, ...] | None  # what led to the canary before our first write
 
 @dataclass(frozen=True)
 class LiveRoutes:
-    """What an Envoy runs of a route file, the version that it shows, and the file itself."""
+    """What an Envoy runs of a route file, the version that it shows, and the file itself.
+
+    `is_noted` says that what it runs has notes of the plan's service.
+    """
 
     routes: Json
     version: str
     file: Json
+    is_noted: bool = False
 
 
 def read_live(envoy: EnvoyAccess, plan: Plan, arms: Arms, before: Before) -> LiveRoutes:
@@ -52,8 +56,10 @@ def read_live(envoy: EnvoyAccess, plan: Plan, arms: Arms, before: Before) -> Liv
     named = names_of(manifest, arms, before)
     if before is not None:  # somebody may have renamed one: Envoy keeps what it has by then
         named &= running
-    version = _read_version(shown(dump, named or ours), arms)
-    return LiveRoutes(past_net(shown(dump, ours or running), arms), version, manifest)
+    own = shown(dump, named or ours)
+    is_noted = bool(read_marks(own, arms.service)[0])
+    routes = past_net(shown(dump, ours or running), arms)
+    return LiveRoutes(routes, _read_version(own, arms), manifest, is_noted)
 
 
 def _read_version(routes: Json, arms: Arms) -> str:

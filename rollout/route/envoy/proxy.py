@@ -130,6 +130,7 @@ class EnvoyRouter:
             lacking=list_lacking(live.file, arms, before),
             timeout=find_timeout(live.routes, arms, before),
             is_pending=not split.canary and _gives(live.file, plan, total, before),
+            is_noted=live.is_noted,
         )
 
     def cached(

@@ -1,6 +1,7 @@
 """Routes that people change between our writes: ours goes, and theirs stays."""
 
 import copy
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ from tests.support.routes import (
 PLANS = {"istio": istio(), "gateway": gateway()}
 NAMED = {"istio": istio(http=["r1"]), "gateway": gateway(rules=["r1"])}
 KINDS = pytest.mark.parametrize("kind", [*PLANS])
-CARRIED = {
+CARRIED: dict[str, dict[str, Any]] = {
     "istio": {"headers": {"request": {"set": {"x-team": "a"}}}},
     "gateway": {"filters": [{"type": "URLRewrite", "urlRewrite": {"hostname": "a"}}]},
 }
