@@ -25,7 +25,9 @@ from rollout.route.kube import object_annotations as notes
 from rollout.route.kube.dialect import Dialect, dialect_of, sent
 from rollout.route.kube.narrowed import note_narrowed
 from rollout.route.manifest import Json
-from rollout.route.weighted_route import WeightedRoute
+from rollout.route.weighted_route import Arm, WeightedRoute
+
+_TO = "to "  # before an arm in the note of what a rollout moves
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Ours:
 
     `is_begun` says whether this rollout gave the canary anything here; `mode` is that of its last
     write, empty where only a journal still knows of one. `others` has the locations of routes that
-    rollouts of other services move, each with the canary that they lead to.
+    rollouts of other services move, each with an arm that they lead to.
     """
 
     is_begun: bool
@@ -48,12 +50,12 @@ class Ours:
     def is_protected(self, route: WeightedRoute, targets: Iterable[str]) -> bool:
         """Return whether the rollout of another service moves a route to one of these targets."""
         return any(
-            canary in targets and route.location in locations for canary, locations in self.others
+            target in targets and route.location in locations for target, locations in self.others
         )
 
     def is_foreign(self, route: WeightedRoute) -> bool:
         """Return whether the rollout of another service moves a route to the same canary."""
-        return self.is_protected(route, find_canaries([route]))
+        return self.is_protected(route, find_targets([route], "canary"))
 
     def has_copies(self, dialect: Dialect, route: WeightedRoute, *, back: bool) -> bool:
         """Return whether a route mirrors requests to the canary because of us.
@@ -156,15 +158,16 @@ def note_before(manifest: Json, plan: Plan, ours: Ours) -> None:
 
 def note_moved(manifest: Json, plan: Plan, routes: Sequence[WeightedRoute]) -> None:
     """Record the routes that a write moves, for the rollouts of others in the same object."""
-    canaries = find_canaries(routes)
-    text = f"to {canaries[0]}\n{note_routes(routes, is_whole=True)}" if canaries else ""
+    canaries, stables = find_targets(routes, "canary"), find_targets(routes, "stable")
+    heads = [f"{_TO}{target}" for target in (*canaries[:1], *stables[:1])]
+    text = "\n".join([*heads, *note_routes(routes, is_whole=True).lines]) if heads else ""
     notes.note(manifest, notes.ROUTES + plan.spec.service, text)
 
 
-def find_canaries(routes: Iterable[WeightedRoute]) -> list[str]:
-    """Return where the canary's entries of routes lead, or would if they had one."""
+def find_targets(routes: Iterable[WeightedRoute], arm: Arm) -> list[str]:
+    """Return where an arm's entries of routes lead, or would if they had one."""
     return [
-        route.mesh.target(route.mesh.entry("canary", entry))
+        route.mesh.target(route.mesh.entry(arm, entry))
         for route in routes
         for entry in route.arm_entries[:1]
     ]
@@ -185,7 +188,7 @@ def _read(manifest: Json, key: str) -> Noted:
 def _find_others(
     manifest: Json, plan: Plan, recorded: Before
 ) -> tuple[tuple[str, frozenset[str]], ...]:
-    """Return where the routes are that rollouts of other services move, by their canary.
+    """Return where the routes are that rollouts of other services move, by either of their arms.
 
     Those that still give it traffic are so also where only a record of ours knows of the rollout.
     """
@@ -199,10 +202,12 @@ def _find_others(
         return ()
     every = dialect_of(plan).every_route(manifest, plan)
     giving = [route for route in every if is_giving(route)]
-    others = [(to, _locate(giving, recorded.others)) for to in {*find_canaries(giving)}]
+    canaries = {*find_targets(giving, "canary")}
+    others = [(to, _locate(giving, recorded.others)) for to in canaries]
     for text in texts:
-        head, _, rest = text.partition("\n")
-        others.append((head.removeprefix("to "), _locate(every, parse_noted(rest))))
+        heads = [line for line in text.splitlines() if line.startswith(_TO)]
+        noted = parse_noted("\n".join(line for line in text.splitlines() if line not in heads))
+        others += [(head.removeprefix(_TO), _locate(every, noted)) for head in heads]
     return tuple(others)
 
 

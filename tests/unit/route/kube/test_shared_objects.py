@@ -132,3 +132,43 @@ def test_twins_are_told_apart_by_their_place(kind):
         Split(20),
     )
     assert first != second
+
+
+@KINDS
+def test_a_plan_that_names_no_route_leaves_those_that_another_rollout_moves(kind):
+    """It begins beside them, and takes none back."""
+    asked, other = {"istio": istio(), "gateway": gateway()}[kind], OTHER[kind]
+    live = write(fresh(kind), other, 1, Split(20), None)
+    assert split_of(live, asked, 100) == Split(0)
+    before = exposure(live, asked).leading
+    live = write(live, asked, 1, Split(5), None)
+    live = write(live, other, 2, Split(100), ())
+    held = copy.deepcopy(routes_of(live)[1])
+    assert split_of(live, asked, 100, before) == Split(5)
+    before = look(live, asked, before)
+    live = write(live, other, 3, Split(100), (), is_last=True)
+    assert split_of(live, asked, 100, before) == Split(5)
+    live = write(live, asked, 2, Split(50), before)
+    live = write(live, asked, 3, Split(0), before, is_last=True)
+    assert routes_of(live)[1] == held
+
+
+@KINDS
+def test_a_canary_that_is_stable_to_the_other_is_not_taken_from_it(kind):
+    """The other is a version ahead: what one tries, the other has."""
+    route = OTHER[kind].spec.route.model_dump(by_alias=True, exclude_none=True)
+    if kind == "gateway":
+        route["gateway"]["backends"] |= {"stable": "reviews-v2", "canary": "reviews-v3"}
+    else:
+        route["istio"]["subsets"] = {"stable": "v2", "canary": "v3"}
+    ahead, live = plan(route, service="b", canary="v3"), fresh(kind)
+    before = exposure(live, ONE[kind]).leading
+    live = write(live, ONE[kind], 1, Split(5), None)
+    live = write(live, OTHER[kind], 1, Split(100), ())
+    before = look(live, ONE[kind], before)
+    live = write(live, OTHER[kind], 2, Split(100), (), is_last=True)
+    live = write(live, ahead, 1, Split(20), None)
+    held = copy.deepcopy(routes_of(live)[1])
+    assert exposure(live, ONE[kind], before).strays == ()
+    live = write(live, ONE[kind], 2, Split(0), before, is_last=True)
+    assert routes_of(live)[1] == held
