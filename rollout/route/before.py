@@ -76,15 +76,15 @@ class Before:
         that may be it, ours was taken back there already.
         """
         own = self.lacking.assign(routes)
-        known = {*own, *self.weights.assign(routes)}
+        recorded_ids = {*own, *self.weights.assign(routes)}
         left = [note for note in self.lacking.routes if note not in own.values()]
         for position in range(2):
             for route in sorted(routes, key=_has_canary):
-                part = describe_parts(route).split("-")[position]
-                note = next((n for n in left if part in n.more.split("-")[position:][:1]), None)
-                if note is not None and id(route.body) not in known:
+                digits = describe_parts(route).split("-")[position]
+                note = next((n for n in left if digits in n.more.split("-")[position:][:1]), None)
+                if note is not None and id(route.body) not in recorded_ids:
                     own[id(route.body)] = note
-                    known.add(id(route.body))
+                    recorded_ids.add(id(route.body))
                     left.remove(note)
         return {key: replace(note, more="") for key, note in own.items()}
 

@@ -111,8 +111,8 @@ class Noted:
 
     def list_new(self, others: Noted) -> Noted:
         """Return those of other notes whose content these do not have."""
-        known = {note.fingerprint for note in self.routes}
-        return Noted(tuple(note for note in others.routes if note.fingerprint not in known))
+        fingerprints = {note.fingerprint for note in self.routes}
+        return Noted(tuple(note for note in others.routes if note.fingerprint not in fingerprints))
 
     @property
     def lines(self) -> tuple[str, ...]:

@@ -74,8 +74,8 @@ def forget(objects):
 
 
 def abort(lab):
-    said = HumanSaid(rollout=lab.plan.id, at=lab.clock.now(), command="abort", actor="ana")
-    lab.journal.append([said], lab.entries[-1].seq)
+    command = HumanSaid(rollout=lab.plan.id, at=lab.clock.now(), command="abort", actor="ana")
+    lab.journal.append([command], lab.entries[-1].seq)
 
 
 def entries(objects):

@@ -69,10 +69,10 @@ def erase(manifest: Json, service: str, *, is_promoted: bool = False) -> None:
     last rollout in the object, as do those that others left for it.
     """
     has_others = any(key.startswith(MARK) and key != MARK + service for key in list_keys(manifest))
-    kept = {ROUTES + service} if is_promoted and has_others else set()
+    lasting = {ROUTES + service} if is_promoted and has_others else set()
     left = [] if has_others else [key for key in list_keys(manifest) if key.startswith(ROUTES)]
     for key in (*(key + service for key in _OF_WEIGHTS), *left):
-        if key not in kept:
+        if key not in lasting:
             note(manifest, key, "")
 
 

@@ -55,11 +55,11 @@ def look(live, asked, before):
 
 def begun(kind):
     """Both rollouts at their first step, and what the journal of each has."""
-    live, one, other = fresh(kind), ONE[kind], OTHER[kind]
-    before = exposure(live, one).leading
-    live = write(live, one, 1, Split(5), None)
-    theirs = exposure(live, other).leading
-    return write(live, other, 1, Split(20), None), before, theirs
+    live, first, second = fresh(kind), ONE[kind], OTHER[kind]
+    before = exposure(live, first).leading
+    live = write(live, first, 1, Split(5), None)
+    theirs = exposure(live, second).leading
+    return write(live, second, 1, Split(20), None), before, theirs
 
 
 @KINDS
