@@ -74,10 +74,11 @@ class RouteStatus:
     canary and did so before our first write, which are not moved, and `strays` those that do so
     only since then, which a rollback moves. `leading` has by content what is not ours; a rollout
     records it before its first write. `lacking` has, in the same way, the plan's routes without the
-    canary that are not in that record. `taken` says whether the mesh reports that it has
-    taken the object as it is now; None where it does not say so. `timeout` is the longest time-out
-    of the plan's routes, in seconds; None where one has none. `is_pending` says that the split
-    gives the canary nothing, and the mesh may yet load something that does.
+    canary that are not in that record, and what rollouts of other services move. `taken` says
+    whether the mesh reports that it has taken the object as it is now; None where it does not say
+    so. `timeout` is the longest time-out of the plan's routes, in seconds; None where one has none.
+    `is_pending` says that the split gives the canary nothing, and the mesh may yet load something
+    that does. `is_noted` says that notes of the plan's service are on the route.
     """
 
     split: Split
@@ -92,6 +93,7 @@ class RouteStatus:
     taken: bool | None = None
     timeout: float | None = None
     is_pending: bool = False
+    is_noted: bool = False
 
 
 @dataclass(frozen=True)
