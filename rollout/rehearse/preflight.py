@@ -93,7 +93,7 @@ def _note_policies(plan: Plan) -> Iterator[PlanFinding]:
         yield note("assumed-segment", message)
     if has_affinity(plan):
         yield note("sticky", "users keep their version; the rehearsal assigns every request anew")
-    if plan.spec.pods is not None:
+    if plan.spec.declared_pods is not None:
         yield note(
             "independent", "the rehearsal assumes independent requests and pods that are alike"
         )

@@ -120,7 +120,7 @@ def _read_history(plan: Plan, history: float | None, settings: PrometheusSetting
     from rollout.wire.clock import SystemClock
     from rollout.wire.doctor_tools import history_source
 
-    pods = plan.spec.pods
+    pods = plan.spec.declared_pods
     if pods is None:
         raise InputError(
             f"{plan.name} declares no pods: name the label of the pod, `pods: {{label: pod}}`"

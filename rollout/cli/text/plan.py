@@ -31,7 +31,7 @@ def in_words(plan: Plan) -> str:
 
 def _describe_pods(plan: Plan) -> str:
     """Describe what the error rates rest on: stable's own past, or an assumption."""
-    pods = plan.spec.pods
+    pods = plan.spec.declared_pods
     if pods is None:
         if not plan.spec.learns_totals:
             return f"{_INDEPENDENT}; declare `pods` to measure how requests and pods differ"
