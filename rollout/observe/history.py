@@ -63,11 +63,11 @@ class PastQuery:
 
 
 def past_queries(
-    ask: Ask, now: float, found: Mapping[str, PodLabel] = MappingProxyType({})
+    ask: Ask, now: float, pod_labels: Mapping[str, PodLabel] = MappingProxyType({})
 ) -> list[PastQuery]:
     """Return the queries for the past: by pod where these are declared or found, else totals.
 
-    `found` has the labels by guardrail. Totals are asked for of rates only.
+    `pod_labels` are those that were found, by guardrail. Totals are asked for of rates only.
     """
     spec = ask.plan.spec
     guardrails = {g.name: g for g in spec.guardrails if g.never is None}
@@ -76,7 +76,7 @@ def past_queries(
     if spec.declared_pods is not None:
         declared, ticks = spec.declared_pods, math.floor(spec.declared_pods.history / spec.interval)
         return _ask_by_pod(spec, parts, declared.label, ticks, now)
-    used = {name: own for name, own in found.items() if not own.is_awaited}
+    used = {name: own for name, own in pod_labels.items() if not own.is_awaited}
     alone = [pair for pair in parts if pair[1].guardrail in rates - used.keys()]
     return [
         *_ask_for_found(spec, used, now),

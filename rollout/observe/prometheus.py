@@ -99,10 +99,10 @@ class PrometheusObserver:
 
     def history(self, ask: Ask, now: float) -> PodHistory:
         """Return stable's past, by pod or in total; wait only once for a silent server."""
-        found = self._find_pods(ask, now)
-        awaited = {name: own.label for name, own in found.items() if own.is_awaited}
+        labels = self._find_pods(ask, now)
+        awaited = {name: own.label for name, own in labels.items() if own.is_awaited}
         past = PodHistory(awaited=awaited)
-        for query in past_queries(ask, now, found):
+        for query in past_queries(ask, now, labels):
             try:
                 past = past.joined(pasts(query, self._run_range_query(query)))
             except ObserveError as error:

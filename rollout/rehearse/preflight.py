@@ -95,10 +95,8 @@ def _note_policies(plan: Plan) -> Iterator[PlanFinding]:
         yield note("sticky", "users keep their version; the rehearsal assigns every request anew")
     if plan.spec.declared_pods is not None or plan.spec.finds_pods:
         message = "the rehearsal assumes independent requests and pods that are alike"
-        found = (
-            "" if plan.spec.declared_pods else "; pods may be found, which asks for more of both"
-        )
-        yield note("independent", f"{message}{found}")
+        more = "" if plan.spec.declared_pods else "; pods may be found, which asks for more of both"
+        yield note("independent", f"{message}{more}")
 
 
 def _check_worlds(

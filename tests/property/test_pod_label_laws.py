@@ -43,7 +43,9 @@ def test_clients_of_both_versions_are_never_taken_for_servers(name, data, client
 
 
 @given(PODS, PODS, st.sets(st.integers(0, 9), min_size=2, max_size=5), st.booleans())
-def test_a_client_s_label_at_the_servers_own_targets_is_never_chosen(stable, canary, clients, kept):
+def test_a_client_s_label_at_the_servers_own_targets_is_never_chosen(
+    stable, canary, clients, is_kept
+):
     """Even where each client keeps its version, so that its name occurs in one version alone."""
 
     def series(version, pods):
@@ -51,7 +53,7 @@ def test_a_client_s_label_at_the_servers_own_targets_is_never_chosen(stable, can
             {
                 "job": "app",
                 "instance": f"{version}{pod}",
-                "pod": f"{'' if not kept else version}client-{client}",
+                "pod": f"{'' if not is_kept else version}client-{client}",
             }
             for pod in pods
             for client in clients

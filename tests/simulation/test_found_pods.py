@@ -170,7 +170,7 @@ def test_what_was_not_found_is_not_written():
     rollout, _ = lab(PodHistory({"errors": in_total().pods["errors"]}))
     rollout.run()
     (fact,) = learned(rollout)
-    assert {"found", "is_confirmed"}.isdisjoint(fact.model_dump())
+    assert {"found_pods", "is_confirmed"}.isdisjoint(fact.model_dump())
 
 
 def test_a_rollout_from_before_goes_on_without():
@@ -200,4 +200,4 @@ def test_servers_that_count_fewer_bad_units_than_callers_are_not_believed():
     rollout.run()
     first = learned(rollout)[0]
     assert first.dispersions["errors"].by == "totals"
-    assert "callers count" in first.found["errors"].unused
+    assert "callers count" in first.found_pods["errors"].unused

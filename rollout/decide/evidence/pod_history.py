@@ -103,14 +103,14 @@ def learn(state: RolloutState, past: Past, *, at: float, rollout: str) -> Learne
     if is_declared and canary == 0:
         reasons = {**dict.fromkeys(past.pods, NO_CANARY), **reasons}
     dispersions: dict[str, Dispersion] = {}
-    found = {name: FoundPods(label=own, unused=AWAITED) for name, own in past.awaited.items()}
+    found_pods = {name: FoundPods(label=own, unused=AWAITED) for name, own in past.awaited.items()}
     for name in sorted(past.pods.keys() - reasons.keys()):
         totals = past.totals.get(name, past.pods[name])
         learner = _Learner(state, guardrails[name])
         try:
             if name in past.labels:
                 pods = learner.learn_found(past.pods[name], past.totals.get(name), canary)
-                found[name] = FoundPods(label=past.labels[name], unused=pods.unused)
+                found_pods[name] = FoundPods(label=past.labels[name], unused=pods.unused)
                 if pods.dispersion is not None:
                     dispersions[name] = pods.dispersion
                     continue
@@ -125,7 +125,7 @@ def learn(state: RolloutState, past: Past, *, at: float, rollout: str) -> Learne
         at=at,
         dispersions=dispersions,
         problems=reasons,
-        found=found,
+        found_pods=found_pods,
         is_confirmed=state.stepped,
     )
 
@@ -189,7 +189,7 @@ def canary_pods(plan: Plan, pods: Mapping[str, PodCounts]) -> int:
 
 def _is_to_be_confirmed(state: RolloutState) -> bool:
     learned = state.learned
-    return learned is not None and bool(learned.found) and not learned.is_confirmed
+    return learned is not None and bool(learned.found_pods) and not learned.is_confirmed
 
 
 def _is_half_warm(state: RolloutState, now: float) -> bool:

@@ -140,7 +140,7 @@ class Learned(RolloutFact):
     kind: Literal["learned"] = "learned"
     dispersions: dict[str, Dispersion] = Field({})
     problems: dict[str, str] = Field({})
-    found: dict[str, FoundPods] = Field(
+    found_pods: dict[str, FoundPods] = Field(
         default={},
         description="Pods that the plan does not declare, by guardrail.",
         exclude_if=lambda value: not value,
@@ -171,7 +171,7 @@ class Learned(RolloutFact):
     @property
     def labels(self) -> dict[str, str]:
         """The label of each guardrail whose pods were found and are used."""
-        return {name: own.label for name, own in self.found.items() if not own.unused}
+        return {name: own.label for name, own in self.found_pods.items() if not own.unused}
 
 
 class Decided(RolloutFact):

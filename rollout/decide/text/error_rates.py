@@ -29,17 +29,17 @@ def rests_on(state: RolloutState, name: str) -> str:
 def assumptions(state: RolloutState) -> list[str]:
     """Describe what the error rates assume; stated once, with the first step."""
     if state.plan.spec.declared_pods is None:
-        return [*found_pods(state), *_assumptions_without_pods(state)]
+        return [*describe_found_pods(state), *_assumptions_without_pods(state)]
     if state.learned is None or not (state.unknown or state.learned.dispersions):
         return [f"{INDEPENDENT}, since nothing of the pods' history is known"]
     return [f"{INDEPENDENT} for {name} ({why})" for name, why in sorted(state.unknown.items())]
 
 
-def found_pods(state: RolloutState) -> list[str]:
+def describe_found_pods(state: RolloutState) -> list[str]:
     """Name the labels by which pods were found, and why they are not used."""
-    found = state.learned.found if state.learned else {}
+    pods = state.learned.found_pods if state.learned else {}
     texts: dict[tuple[str, str], list[str]] = {}
-    for name, own in sorted(found.items()):
+    for name, own in sorted(pods.items()):
         texts.setdefault((own.label, own.unused), []).append(name)
     return [_describe_label(*key, names) for key, names in texts.items()]
 

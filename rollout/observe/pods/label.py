@@ -55,7 +55,7 @@ def _rank(name: str) -> int | None:
     """Return how surely a label of this name names a process, 0 most; None where it does not."""
     if _CALLS.fullmatch(name):
         return None
-    return next((rank for rank, known in enumerate(_NAMES) if known.fullmatch(name)), None)
+    return next((rank for rank, pattern in enumerate(_NAMES) if pattern.fullmatch(name)), None)
 
 
 def _tells_apart(name: str, stable: Sequence[Labels], canary: Sequence[Labels]) -> bool:

@@ -28,13 +28,13 @@ def find(rows, **spec):
 
 
 def test_a_label_that_tells_pods_apart_is_named_without_a_value():
-    said = "the label pod tells pods apart, and a rollout learns how they differ"
-    assert find([*STABLE, row("v2", "c")]) == [("demo/errors", "ok", said)]
+    message = "the label pod tells pods apart, and a rollout learns how they differ"
+    assert find([*STABLE, row("v2", "c")]) == [("demo/errors", "ok", message)]
 
 
 def test_before_the_canary_has_series_it_is_a_perhaps():
-    ((_, _, said),) = find(STABLE)
-    assert said == "the label pod may tell pods apart: the canary's first requests show it"
+    ((_, _, message),) = find(STABLE)
+    assert message == "the label pod may tell pods apart: the canary's first requests show it"
 
 
 @pytest.mark.parametrize("pods", ["none", {"label": "pod"}])
