@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -36,13 +36,15 @@ class Draw:
 class Recording:
     """Stable's past by guardrail, and the size of a replay of it.
 
-    `canary`: number of pods that play the canary. `looks`: length of a replay.
+    `canary`: number of pods that play the canary. `looks`: length of a replay. `labels` are those
+    by which pods were found, by guardrail, where the plan declares none.
     """
 
     plan: Plan
     pods: Mapping[str, PodCounts]
     canary: int
     looks: int
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def counted(self) -> PodCounts:
@@ -87,7 +89,9 @@ class Recording:
         )
 
 
-def recorded(plan: Plan, pods: Mapping[str, PodCounts]) -> Recording:
+def recorded(
+    plan: Plan, pods: Mapping[str, PodCounts], labels: Mapping[str, str] | None = None
+) -> Recording:
     """Prepare a plan's past for draws. Raises InputError if no replay is possible."""
     missing = sorted({g.name for g in plan.spec.guardrails} - pods.keys())
     if missing:
@@ -97,7 +101,7 @@ def recorded(plan: Plan, pods: Mapping[str, PodCounts]) -> Recording:
         raise InputError(NO_CANARY)
     if len(counted.pods) <= canary:
         raise InputError(f"stable has {len(counted.pods)} pods: a canary of {canary} needs more")
-    return Recording(plan, pods, canary, _choose_length(plan, len(counted.ends)))
+    return Recording(plan, pods, canary, _choose_length(plan, len(counted.ends)), labels or {})
 
 
 def _choose_length(plan: Plan, ticks: int) -> int:

@@ -58,7 +58,7 @@ def _check_guardrail(subject: str, plan: Plan, guardrail: Guardrail, query: Quer
     vector answers all questions: which labels exist, which versions, which pods.
     """
     spec, source, metric = plan.spec, source_of(plan, guardrail), guardrail.metric
-    pods = [spec.pods.label] if spec.pods else []
+    pods = [spec.declared_pods.label] if spec.declared_pods else []
     arms = [matcher.label for arm in source.arms for matcher in arm] or [source.version]
     labels = tuple(dict.fromkeys([*arms, *metric.labels, *pods]))
     service_series = format_selector(source.names, _build_matchers(source, spec.service))
