@@ -17,6 +17,6 @@ def test_there_are_ten_of_each_kind():
 @pytest.mark.parametrize("name", names())
 def test_each_patch_applies(name):
     patch = (PATCHES / f"{name}.patch").read_bytes()
-    command = ["patch", "-p1", "--dry-run", "--force"]
+    command = ["patch", "-p1", "--dry-run", "--force", "--fuzz=0"]
     done = subprocess.run(command, cwd=ROOT, input=patch, capture_output=True, check=False)
     assert done.returncode == 0, done.stdout.decode()
