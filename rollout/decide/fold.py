@@ -44,6 +44,7 @@ from rollout.decide.state.retreat import Retreat
 from rollout.decide.state.rollout import (
     LOST,
     MOVES,
+    NEVER,
     TERMINAL,
     HookAttempt,
     Phase,
@@ -102,16 +103,20 @@ def _move_clock(state: RolloutState, fact: Fact) -> RolloutState:
 
 
 def _note_blindness(state: RolloutState, fact: Fact) -> RolloutState:
-    """Note since which look each guardrail is blind: a hold counts from the first one."""
+    """Note since which look each guardrail is blind: a hold counts from the first one.
+
+    After a leap of the wall clock a sample that has just come may be old. One that is blind by that
+    alone begins to be so: nothing says any more that it was blind until now.
+    """
     if fact.lived is None or state.is_terminal:
         return state
     state = _note_newest_sample(state)
     names = blindness(state, fact.at)
-    if names.keys() == state.blind_since.keys():
-        return state
-    return replace(
-        state, blind_since={name: state.blind_since.get(name, state.clock) for name in names}
-    )
+    since = {name: state.blind_since.get(name, state.clock) for name in names}
+    if names and state.heard_clock >= state.clock and state.leapt_clock >= state.clock:
+        certain = blindness(replace(state, leapt_clock=NEVER), fact.at)
+        since |= dict.fromkeys(names.keys() - certain.keys(), state.clock)
+    return state if since == state.blind_since else replace(state, blind_since=since)
 
 
 def _note_newest_sample(state: RolloutState) -> RolloutState:
@@ -422,7 +427,7 @@ def _reset_traffic_evidence(state: RolloutState) -> RolloutState:
     }
     return replace(
         state,
-        shares=sample_ratio.start(),
+        shares=sample_ratio.start_again(state.shares),
         traffic_tally=TrafficTally(),
         guardrails=guardrail_states,
     )

@@ -65,12 +65,13 @@ def _find_birth(raw: RawPart, entry: Series, evidence: Evidence) -> Origin:
         return Origin("", (), "other")
     if created := _read_created(raw, entry, evidence):
         return Origin("", created, "created")
-    if before is not None:
-        return Origin("", (before, *restarts), "scrape")
     start = _find_start(starts, first)
-    if start is None or not by:
-        return Origin("")
-    return Origin("", (start - _ERROR, *restarts), by)
+    if _may_have_ended(raw, entry, first, start):
+        return Origin("", (first,), "renamed")
+    if before is not None and entry.arm not in raw.query_part.lost:
+        return Origin("", (before, *restarts), "scrape")
+    began = () if start is None or not by else (start - _ERROR, *restarts)
+    return Origin("", began, by if began else "")
 
 
 def _find_scrape_before(raw: RawPart, entry: Series, first: float) -> float | None:
@@ -98,6 +99,19 @@ def _is_renamed(raw: RawPart, entry: Series, before: float, first: float) -> boo
         if is_like and before in values and first not in values and 0 < values[before][-1] <= total:
             return True
     return False
+
+
+def _may_have_ended(raw: RawPart, entry: Series, first: float, start: float | None) -> bool:
+    """Whether a counted series of the target that ended may go on as this one since `first`.
+
+    A process that goes on drops no series, but it may hide one and show it under another name, and
+    a server may lack its last samples. One that `start`s later has begun anew.
+    """
+    total = dict(entry.samples)[first][-1]
+    return any(
+        arm == entry.arm and at < first and 0 < values[-1] <= total and (start or 0.0) < at
+        for (arm, _), (at, values) in raw.newest_by_process.get(entry.process, {}).items()
+    )
 
 
 def _list_renamed(raw: RawPart, entry: Series) -> tuple[float, ...]:

@@ -41,20 +41,6 @@ KNOWN: tuple[KnownFault, ...] = (
         "of several targets the last of a round that misses its scrape in the warm-up is counted "
         "from before its end",
     ),
-    KnownFault(
-        ("I8", "I9"),
-        ("mute-",),
-        "series that a process has hidden for a while, and shows again under other labels, are "
-        "taken for new ones and counted from zero",
-        meeting=("relabel",),
-    ),
-    KnownFault(
-        ("I10",),
-        ("affinity",),
-        "a share that was too high and then is too low is told late: the evidence of the one is "
-        "used up first by that of the other",
-        meeting=("ejects",),
-    ),
 )
 
 

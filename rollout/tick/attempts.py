@@ -91,6 +91,7 @@ def started(
         uncalibrated=uncalibrated,
         attempt=attempt,
         reads_past=can_read_past and plan.spec.learns_totals,
+        late_shares=True,
         prometheus=plan.spec.prometheus.default,
     )
 

@@ -61,6 +61,34 @@ FOUND = {
         1,
         "traffic=mirror mute-canary@12:80",
     ),
+    "a share is too high first and then too low": (
+        704,
+        "traffic=holdback affinity@31:0.4 ejects@44:0.9",
+    ),
+    "hidden series are shown again under other labels": (
+        20241,
+        "bake=30s mute-canary@41:80 relabel@51",
+    ),
+    "the same, after a process that knew the series is gone": (
+        20241,
+        "bake=30s mute-canary@41:80 relabel@51 kill@100:3",
+    ),
+    "the same, after two such processes": (
+        20241,
+        "bake=30s mute-canary@41:80 relabel@51 restart-loop@100:4",
+    ),
+    "a server lacks the last samples of series that go on under other labels": (
+        1001304,
+        "prometheus-blink@41:15 relabel@43",
+    ),
+    "one sample of each version, and both the same": (
+        1000661,
+        "guardrails=latency prometheus-same-arms@21:15 prometheus-pair@32",
+    ),
+    "samples come back after a jump of the clock, when the hold of a blindness is over": (
+        1002553,
+        "prometheus-empty@5:45 clock-jump@29:3600",
+    ),
     "samples of while the machine slept are taken as fresh": (
         1,
         "sleep@22:40 all-stale@25:80",

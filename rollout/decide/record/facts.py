@@ -61,6 +61,11 @@ class Started(RolloutFact):
         description="Stable's past is read before the first step, also without `pods`.",
         exclude_if=lambda value: not value,
     )
+    late_shares: bool = Field(
+        default=False,
+        description="Tests of shares start anew at every look; in older journals once.",
+        exclude_if=lambda value: not value,
+    )
     prometheus: PrometheusServer | None = Field(
         default=None,
         description="The controller's Prometheus, of a plan that names none.",
