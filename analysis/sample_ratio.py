@@ -32,6 +32,10 @@ SHIFTS: Array = np.concatenate([-_STEPS[::-1], _STEPS])
 
 WEIGHTS: Array = np.full(SHIFTS.size, 1 / SHIFTS.size)
 
+LATE_SHARE = 0.01
+"""Part of the capital that starts to bet later than at the first look."""
+
+_LOG_LATE = math.log(LATE_SHARE)
 _SIGNS, _MORE, _LOG_WEIGHTS = np.sign(SHIFTS), SHIFTS > 0, np.log(WEIGHTS)
 
 
@@ -80,16 +84,19 @@ def log_mismatch(logs: ArrayLike) -> Array:
 def start(*, is_late: bool = True) -> tuple[float, ...]:
     """Return the capital before any traffic.
 
-    `is_late`: a part of it starts to bet at each look, so that a share that becomes wrong late, or
-    wrong in another way, is rejected by what comes from then on. The capital is then that of each
-    shift and what waits: 1 / (k + 1) of it after k looks, so that a start after k looks costs
-    log((k + 1)(k + 2)). Without it, as in older journals, all starts at once: log 1 for each shift.
+    `is_late`: `LATE_SHARE` of it starts to bet later, a part at each look, so that a share that
+    becomes wrong late, or wrong in another way, is rejected by what comes from then on. The capital
+    is then that of each shift and what waits: 1 / (k + 1) of that share after k looks. Without it,
+    as in older journals, all starts at once: log 1 for each shift.
 
     Derived here: a start is 1 until it begins, which no count decides, and a test supermartingale
-    from then on; so is the sum of all by weights that add up to 1, 1 / ((k + 1)(k + 2)) for k = 0,
-    1, ... From then on all starts gain the same, so that their sum is one number for each shift.
+    from then on; so is the sum of all by weights that add up to 1: those of late starts are
+    LATE_SHARE / ((k + 1)(k + 2)) for k = 0, 1, ... From then on all starts gain the same, so that
+    their sum is one number for each shift.
     """
-    return (-math.inf,) * SHIFTS.size + (0.0,) if is_late else (0.0,) * SHIFTS.size
+    if not is_late:
+        return (0.0,) * SHIFTS.size
+    return (*(_LOG_WEIGHTS + math.log1p(-LATE_SHARE)).tolist(), _LOG_LATE)
 
 
 def start_again(capital: tuple[float, ...]) -> tuple[float, ...]:
@@ -115,9 +122,10 @@ def update(
     if len(capital) == SHIFTS.size:
         return tuple((capital + gain / requests).tolist())
     betting, waiting = np.array(capital[:-1]), capital[-1]
-    left = waiting - math.log1p(math.exp(waiting))  # log of 1 / (k + 2), `waiting` of 1 / (k + 1)
-    betting = np.logaddexp(betting, waiting + left + _LOG_WEIGHTS) + gain / requests
-    return (*betting.tolist(), left)
+    part = waiting - _LOG_LATE  # log of 1 / (k + 1): of what waits this starts, over 1 + this
+    rest = math.log1p(math.exp(part))
+    betting = np.logaddexp(betting, waiting + part - rest + _LOG_WEIGHTS) + gain / requests
+    return (*betting.tolist(), waiting - rest)
 
 
 def mismatched(capital: tuple[float, ...], alpha: float = ALPHA) -> bool:

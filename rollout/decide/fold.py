@@ -57,7 +57,9 @@ from rollout.errors import ReplayError
 SLOWEST_RETRY = 30.0
 """Seconds between two attempts at most, at the mesh or of a hook."""
 
-_SLOWEST_RETRY_BACK = 5.0  # a rollback takes traffic away from a bad version: it never gets slow
+SLOWEST_RETRY_BACK = 5.0
+"""The same where traffic is taken away from a bad version: a rollback never gets slow."""
+
 MOST_REVERTS = 10
 """Edits between two moves that are written over; one more pauses: somebody does the same."""
 
@@ -303,9 +305,13 @@ def _apply_route_failed(state: RolloutState, fact: RouteFailed, _seq: int) -> Ro
     """Count the failed attempt and set the time of the next one."""
     if fact.decision != state.delivery.decision:
         return state
-    slowest = _SLOWEST_RETRY_BACK if state.is_going_back else SLOWEST_RETRY
-    retry_at = fact.at + backoff(fact.attempt, 1.0, slowest)
+    retry_at = fact.at + backoff(fact.attempt, 1.0, find_slowest_retry(state))
     return replace(state, delivery=state.delivery.fail(fact, retry_at))
+
+
+def find_slowest_retry(state: RolloutState) -> float:
+    """Return the seconds between two attempts at a rollout's write at most."""
+    return SLOWEST_RETRY_BACK if state.is_going_back else SLOWEST_RETRY
 
 
 def _apply_human_said(state: RolloutState, fact: HumanSaid, _seq: int) -> RolloutState:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
+from analysis.counting.change import is_leap
 from analysis.counting.cursor import Series
 from analysis.counting.origin import By, Origin, series_id
 from analysis.counting.walk import REMEMBERED
@@ -44,7 +46,26 @@ def find_origins(raw: RawPart, evidence: Evidence) -> dict[str, Origin]:
         origin = Origin("") if is_gone else find(raw, entry, evidence)
         if key in still_open or origin.zeros:
             origins[series_id(*key)] = Origin(names[key], origin.zeros, origin.by)
-    return origins
+    return origins | _list_hidden(raw, origins)
+
+
+def _list_hidden(raw: RawPart, origins: Mapping[str, Origin]) -> dict[str, Origin]:
+    """Return without evidence what a target shows together with a series that is too high for it.
+
+    No process has counted that one since its scrape before, so that scrape hid all of them.
+    """
+    shown: dict[tuple[str, float], list[str]] = defaultdict(list)
+    hidden: set[tuple[str, float]] = set()
+    for entry in raw.series:
+        name = series_id(entry.arm, entry.key)
+        origin = origins.get(name)
+        if not entry.process or origin is None or origin.by != "scrape" or not entry.samples:
+            continue
+        first, values = entry.samples[0]
+        shown[entry.process, first].append(name)
+        if is_leap(int(values[-1]), first - min(origin.zeros), raw.query_part.cursor.pace):
+            hidden.add((entry.process, first))
+    return {name: Origin(origins[name].name) for place in hidden for name in shown[place]}
 
 
 def _is_new(raw: RawPart, key: Key) -> bool:

@@ -191,6 +191,11 @@ class RolloutState:
         return self.clock - self.started_at
 
     @property
+    def has_late_shares(self) -> bool:
+        """Whether tests of shares start anew at every look, as those of newer journals do."""
+        return len(self.shares) > sample_ratio.SHIFTS.size
+
+    @property
     def longest_gap(self) -> float:
         """Seconds between two looks of which no more count as lived through."""
         return max(3 * self.plan.spec.interval, 60.0)

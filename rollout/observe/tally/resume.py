@@ -104,12 +104,21 @@ def _find_lost(series: Sequence[Series], mark: LookTally) -> frozenset[Arm]:
 
 
 def _is_complete(series: Sequence[Series], mark: LookTally, scrape: float) -> bool:
-    """Whether no fewer series are there than were counted lately."""
+    """Whether each series that was counted lately is there up to its last counted sample.
+
+    A server that lacks the newest of these samples, another replica perhaps, would let what lies
+    before them be counted once more.
+    """
+    fresh = mark.until - _FRESH * scrape
     for arm in _ARMS:
-        fresh = mark.until - _FRESH * scrape
-        counted = sum(number for at, number in mark.last_times(arm) if at >= fresh)
-        times = [entry.samples[-1][0] for entry in series if entry.arm == arm]
-        if sum(at >= fresh - _SLACK * scrape for at in times) < counted:
+        counted = sorted(
+            (at for at, number in mark.last_times(arm) if at >= fresh for _ in range(number)),
+            reverse=True,
+        )
+        times = sorted((s.samples[-1][0] for s in series if s.arm == arm), reverse=True)
+        if len(times) < len(counted) or any(
+            at < last - _SLACK * scrape for at, last in zip(times, counted, strict=False)
+        ):
             return False
     return True
 

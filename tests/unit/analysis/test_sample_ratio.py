@@ -41,14 +41,14 @@ def test_a_share_that_becomes_wrong_or_wrong_in_another_way_is_told_at_once(befo
     capital = NOTHING
     for canary, stable in before:
         capital = sample_ratio.update(capital, canary, stable, 0.05)
-    for _ in range(3):
+    for _ in range(5):
         capital = sample_ratio.update(capital, after[0], after[1], 0.05)
     assert sample_ratio.mismatched(capital)
 
 
 def test_without_late_starts_it_is_told_as_journals_of_before_tell_it():
     capital = sample_ratio.start(is_late=False)
-    for canary, stable in [(50, 950)] * 2000 + [(100, 900)] * 3:
+    for canary, stable in [(50, 950)] * 2000 + [(100, 900)] * 5:
         capital = sample_ratio.update(capital, canary, stable, 0.05)
     assert len(capital) == sample_ratio.SHIFTS.size
     assert not sample_ratio.mismatched(capital)
