@@ -122,9 +122,9 @@ def update(
     if len(capital) == SHIFTS.size:
         return tuple((capital + gain / requests).tolist())
     betting, waiting = np.array(capital[:-1]), capital[-1]
-    part = waiting - _LOG_LATE  # log of 1 / (k + 1): of what waits this starts, over 1 + this
-    rest = math.log1p(math.exp(part))
-    betting = np.logaddexp(betting, waiting + part - rest + _LOG_WEIGHTS) + gain / requests
+    started = waiting - _LOG_LATE  # log of 1 / (k + 1): of what waits this starts, over 1 + this
+    rest = math.log1p(math.exp(started))
+    betting = np.logaddexp(betting, waiting + started - rest + _LOG_WEIGHTS) + gain / requests
     return (*betting.tolist(), waiting - rest)
 
 

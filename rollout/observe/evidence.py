@@ -77,12 +77,12 @@ class RawPart:
     @cached_property
     def newest_by_process(self) -> Mapping[str, Mapping[Key, Sample]]:
         """The newest sample of each series, by scraped target, of targets that have a new one."""
-        known = self.query_part.cursor.last
-        new = {entry.process for entry in self.series if (entry.arm, entry.key) not in known}
+        last = self.query_part.cursor.last
+        new = {entry.process for entry in self.series if (entry.arm, entry.key) not in last}
         newest: dict[str, dict[Key, Sample]] = {process: {} for process in new if process}
         for key, process in self.query_part.processes.items():
-            if process in newest and key in known:
-                newest[process][key] = known[key]
+            if process in newest and key in last:
+                newest[process][key] = last[key]
         for entry in self.series:
             if entry.process in newest and entry.samples:
                 newest[entry.process][entry.arm, entry.key] = entry.samples[-1]

@@ -54,7 +54,7 @@ def _list_hidden(raw: RawPart, origins: Mapping[str, Origin]) -> dict[str, Origi
 
     No process has counted that one since its scrape before, so that scrape hid all of them.
     """
-    shown: dict[tuple[str, float], list[str]] = defaultdict(list)
+    births: dict[tuple[str, float], list[str]] = defaultdict(list)
     hidden: set[tuple[str, float]] = set()
     for entry in raw.series:
         name = series_id(entry.arm, entry.key)
@@ -62,10 +62,10 @@ def _list_hidden(raw: RawPart, origins: Mapping[str, Origin]) -> dict[str, Origi
         if not entry.process or origin is None or origin.by != "scrape" or not entry.samples:
             continue
         first, values = entry.samples[0]
-        shown[entry.process, first].append(name)
+        births[entry.process, first].append(name)
         if is_leap(int(values[-1]), first - min(origin.zeros), raw.query_part.cursor.pace):
             hidden.add((entry.process, first))
-    return {name: Origin(origins[name].name) for place in hidden for name in shown[place]}
+    return {name: Origin(origins[name].name) for scrape in hidden for name in births[scrape]}
 
 
 def _is_new(raw: RawPart, key: Key) -> bool:
