@@ -32,6 +32,10 @@ SHIFTS: Array = np.concatenate([-_STEPS[::-1], _STEPS])
 
 WEIGHTS: Array = np.full(SHIFTS.size, 1 / SHIFTS.size)
 
+LATE_SHARE = 0.01
+"""Part of the capital that starts to bet later than at the first look."""
+
+_LOG_LATE = math.log(LATE_SHARE)
 _SIGNS, _MORE, _LOG_WEIGHTS = np.sign(SHIFTS), SHIFTS > 0, np.log(WEIGHTS)
 
 
@@ -68,16 +72,36 @@ def _gain(e_c: Column, e_s: Column, share: Column, tolerance: float) -> Array:
 
 
 def log_mismatch(logs: ArrayLike) -> Array:
-    """Compute the log of the e-process: (..., 12) -> (...); at log(1/.001) the share is wrong.
+    """Compute the log of the e-process: (..., 12 or 13) -> (...); at log(1/.001) it rejects.
 
-    It is the `log_arrays.log_mean` of the sums of `increment`.
+    It is the `log_arrays.log_mean` of the sums of `increment`, or with the waiting capital as a
+    13th the log of the sum of all capital: see `start`.
     """
-    return log_sum(np.asarray(logs, dtype=np.float64) + _LOG_WEIGHTS)
+    capital = np.asarray(logs, dtype=np.float64)
+    return log_sum(capital + _LOG_WEIGHTS if capital.shape[-1] == SHIFTS.size else capital)
 
 
-def start() -> tuple[float, ...]:
-    """Return the capital before any traffic: log 1 for each shift of `increment`."""
-    return (0.0,) * SHIFTS.size
+def start(*, is_late: bool = True) -> tuple[float, ...]:
+    """Return the capital before any traffic.
+
+    `is_late`: `LATE_SHARE` of it starts to bet later, a part at each look, so that a share that
+    becomes wrong late, or wrong in another way, is rejected by what comes from then on. The capital
+    is then that of each shift and what waits: 1 / (k + 1) of that share after k looks. Without it,
+    as in older journals, all starts at once: log 1 for each shift.
+
+    Derived here: a start is 1 until it begins, which no count decides, and a test supermartingale
+    from then on; so is the sum of all by weights that add up to 1: those of late starts are
+    LATE_SHARE / ((k + 1)(k + 2)) for k = 0, 1, ... From then on all starts gain the same, so that
+    their sum is one number for each shift.
+    """
+    if not is_late:
+        return (0.0,) * SHIFTS.size
+    return (*(_LOG_WEIGHTS + math.log1p(-LATE_SHARE)).tolist(), _LOG_LATE)
+
+
+def start_again(capital: tuple[float, ...]) -> tuple[float, ...]:
+    """Return the capital before any traffic, of a test that bets as this one does: see `start`."""
+    return start(is_late=len(capital) > SHIFTS.size)
 
 
 def update(
@@ -88,12 +112,20 @@ def update(
     `clustered`: requests come in clusters per user, or the share is known only roughly. The
     tolerance is then wider, and a request counts less.
     """
+    if not e_c + e_s:
+        return capital
     tolerance, requests = (STICKY, CLUSTER) if clustered else (TOLERANCE, 1.0)
     if share >= 1:  # only then does `increment` differ from the cheaper `_gain`
         gain = increment(e_c, e_s, share, tolerance)
     else:
         gain = _gain(e_c, e_s, share, tolerance)
-    return tuple((capital + gain / requests).tolist())
+    if len(capital) == SHIFTS.size:
+        return tuple((capital + gain / requests).tolist())
+    betting, waiting = np.array(capital[:-1]), capital[-1]
+    started = waiting - _LOG_LATE  # log of 1 / (k + 1): of what waits this starts, over 1 + this
+    rest = math.log1p(math.exp(started))
+    betting = np.logaddexp(betting, waiting + started - rest + _LOG_WEIGHTS) + gain / requests
+    return (*betting.tolist(), waiting - rest)
 
 
 def mismatched(capital: tuple[float, ...], alpha: float = ALPHA) -> bool:

@@ -44,6 +44,7 @@ from rollout.decide.state.retreat import Retreat
 from rollout.decide.state.rollout import (
     LOST,
     MOVES,
+    NEVER,
     TERMINAL,
     HookAttempt,
     Phase,
@@ -56,7 +57,9 @@ from rollout.errors import ReplayError
 SLOWEST_RETRY = 30.0
 """Seconds between two attempts at most, at the mesh or of a hook."""
 
-_SLOWEST_RETRY_BACK = 5.0  # a rollback takes traffic away from a bad version: it never gets slow
+SLOWEST_RETRY_BACK = 5.0
+"""The same where traffic is taken away from a bad version: a rollback never gets slow."""
+
 MOST_REVERTS = 10
 """Edits between two moves that are written over; one more pauses: somebody does the same."""
 
@@ -102,16 +105,20 @@ def _move_clock(state: RolloutState, fact: Fact) -> RolloutState:
 
 
 def _note_blindness(state: RolloutState, fact: Fact) -> RolloutState:
-    """Note since which look each guardrail is blind: a hold counts from the first one."""
+    """Note since which look each guardrail is blind: a hold counts from the first one.
+
+    After a leap of the wall clock a sample that has just come may be old. One that is blind by that
+    alone begins to be so: nothing says any more that it was blind until now.
+    """
     if fact.lived is None or state.is_terminal:
         return state
     state = _note_newest_sample(state)
     names = blindness(state, fact.at)
-    if names.keys() == state.blind_since.keys():
-        return state
-    return replace(
-        state, blind_since={name: state.blind_since.get(name, state.clock) for name in names}
-    )
+    since = {name: state.blind_since.get(name, state.clock) for name in names}
+    if names and state.heard_clock >= state.clock and state.leapt_clock >= state.clock:
+        certain = blindness(replace(state, leapt_clock=NEVER), fact.at)
+        since |= dict.fromkeys(names.keys() - certain.keys(), state.clock)
+    return state if since == state.blind_since else replace(state, blind_since=since)
 
 
 def _note_newest_sample(state: RolloutState) -> RolloutState:
@@ -301,9 +308,13 @@ def _apply_route_failed(state: RolloutState, fact: RouteFailed, _seq: int) -> Ro
     """Count the failed attempt and set the time of the next one."""
     if fact.decision != state.delivery.decision:
         return state
-    slowest = _SLOWEST_RETRY_BACK if state.is_going_back else SLOWEST_RETRY
-    retry_at = fact.at + backoff(fact.attempt, 1.0, slowest)
+    retry_at = fact.at + backoff(fact.attempt, 1.0, find_slowest_retry(state))
     return replace(state, delivery=state.delivery.fail(fact, retry_at))
+
+
+def find_slowest_retry(state: RolloutState) -> float:
+    """Return the seconds between two attempts at a rollout's write at most."""
+    return SLOWEST_RETRY_BACK if state.is_going_back else SLOWEST_RETRY
 
 
 def _apply_human_said(state: RolloutState, fact: HumanSaid, _seq: int) -> RolloutState:
@@ -425,7 +436,7 @@ def _reset_traffic_evidence(state: RolloutState) -> RolloutState:
     }
     return replace(
         state,
-        shares=sample_ratio.start(),
+        shares=sample_ratio.start_again(state.shares),
         traffic_tally=TrafficTally(),
         guardrails=guardrail_states,
     )

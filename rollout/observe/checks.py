@@ -6,20 +6,29 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from analysis.counting.counts import EvidenceError
-from analysis.counting.cursor import Sample, Series, check
+from analysis.counting.cursor import Cursor, Sample, Series, check
 from rollout.errors import ObserveError
 from rollout.observe.query import QueryPart
 
 
-def refuse_identical_arms(canary: Sequence[Series], stable: Sequence[Series]) -> None:
+def refuse_identical_arms(
+    canary: Sequence[Series], stable: Sequence[Series], cursor: Cursor
+) -> None:
     """Raise ObserveError if both arms have the same moving counters.
 
     Two versions never count the same in every sample: such series are one source under two names.
-    Counters that stand still may agree by chance, for example both at zero.
+    Counters that stand still may agree by chance, for example both at zero. A counter moves in its
+    samples, or since the one that was counted last: a server that has just begun has one alone.
     """
-    moves = any(series.samples[0][1] != series.samples[-1][1] for series in canary)
+    moves = any(_moves(series, cursor) for series in canary)
     if moves and [replace(series, arm="stable") for series in canary] == list(stable):
         raise ObserveError("both versions return the same series: check the version label")
+
+
+def _moves(series: Series, cursor: Cursor) -> bool:
+    newest = series.samples[-1][1]
+    counted = cursor.last.get((series.arm, series.key))
+    return series.samples[0][1] != newest or (counted is not None and counted[1][-1] != newest[-1])
 
 
 def check_series(query_part: QueryPart, series: Sequence[Series], newest: float) -> list[Series]:

@@ -15,7 +15,7 @@ from functools import cached_property
 from itertools import pairwise
 
 from analysis.counting.belief import find_open
-from analysis.counting.cursor import Arm, Series
+from analysis.counting.cursor import Arm, Sample, Series
 from analysis.counting.plain import NOTHING, Plain
 from rollout.observe.matrix import (
     Item,
@@ -73,6 +73,20 @@ class RawPart:
         for entry in self.series:
             groups[read_target(self.labels[entry.arm, entry.key])].append(entry)
         return groups
+
+    @cached_property
+    def newest_by_process(self) -> Mapping[str, Mapping[Key, Sample]]:
+        """The newest sample of each series, by scraped target, of targets that have a new one."""
+        last = self.query_part.cursor.last
+        new = {entry.process for entry in self.series if (entry.arm, entry.key) not in last}
+        newest: dict[str, dict[Key, Sample]] = {process: {} for process in new if process}
+        for key, process in self.query_part.processes.items():
+            if process in newest and key in last:
+                newest[process][key] = last[key]
+        for entry in self.series:
+            if entry.process in newest and entry.samples:
+                newest[entry.process][entry.arm, entry.key] = entry.samples[-1]
+        return newest
 
     @cached_property
     def returned(self) -> dict[Key, tuple[tuple[float, float], ...]]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
+from analysis.counting.change import is_leap
 from analysis.counting.cursor import Series
 from analysis.counting.origin import By, Origin, series_id
 from analysis.counting.walk import REMEMBERED
@@ -44,7 +46,26 @@ def find_origins(raw: RawPart, evidence: Evidence) -> dict[str, Origin]:
         origin = Origin("") if is_gone else find(raw, entry, evidence)
         if key in still_open or origin.zeros:
             origins[series_id(*key)] = Origin(names[key], origin.zeros, origin.by)
-    return origins
+    return origins | _list_hidden(raw, origins)
+
+
+def _list_hidden(raw: RawPart, origins: Mapping[str, Origin]) -> dict[str, Origin]:
+    """Return without evidence what a target shows together with a series that is too high for it.
+
+    No process has counted that one since its scrape before, so that scrape hid all of them.
+    """
+    births: dict[tuple[str, float], list[str]] = defaultdict(list)
+    hidden: set[tuple[str, float]] = set()
+    for entry in raw.series:
+        name = series_id(entry.arm, entry.key)
+        origin = origins.get(name)
+        if not entry.process or origin is None or origin.by != "scrape" or not entry.samples:
+            continue
+        first, values = entry.samples[0]
+        births[entry.process, first].append(name)
+        if is_leap(int(values[-1]), first - min(origin.zeros), raw.query_part.cursor.pace):
+            hidden.add((entry.process, first))
+    return {name: Origin(origins[name].name) for scrape in hidden for name in births[scrape]}
 
 
 def _is_new(raw: RawPart, key: Key) -> bool:
@@ -65,12 +86,13 @@ def _find_birth(raw: RawPart, entry: Series, evidence: Evidence) -> Origin:
         return Origin("", (), "other")
     if created := _read_created(raw, entry, evidence):
         return Origin("", created, "created")
-    if before is not None:
-        return Origin("", (before, *restarts), "scrape")
     start = _find_start(starts, first)
-    if start is None or not by:
-        return Origin("")
-    return Origin("", (start - _ERROR, *restarts), by)
+    if _may_have_ended(raw, entry, first, start):
+        return Origin("", (first,), "renamed")
+    if before is not None and entry.arm not in raw.query_part.lost:
+        return Origin("", (before, *restarts), "scrape")
+    began = () if start is None or not by else (start - _ERROR, *restarts)
+    return Origin("", began, by if began else "")
 
 
 def _find_scrape_before(raw: RawPart, entry: Series, first: float) -> float | None:
@@ -98,6 +120,19 @@ def _is_renamed(raw: RawPart, entry: Series, before: float, first: float) -> boo
         if is_like and before in values and first not in values and 0 < values[before][-1] <= total:
             return True
     return False
+
+
+def _may_have_ended(raw: RawPart, entry: Series, first: float, start: float | None) -> bool:
+    """Whether a counted series of the target that ended may go on as this one since `first`.
+
+    A process that goes on drops no series, but it may hide one and show it under another name, and
+    a server may lack its last samples. One that `start`s later has begun anew.
+    """
+    total = dict(entry.samples)[first][-1]
+    return any(
+        arm == entry.arm and at < first and 0 < values[-1] <= total and (start or 0.0) < at
+        for (arm, _), (at, values) in raw.newest_by_process.get(entry.process, {}).items()
+    )
 
 
 def _list_renamed(raw: RawPart, entry: Series) -> tuple[float, ...]:

@@ -165,7 +165,7 @@ def read_raw(
         for key, group in groups.items()
     }
     canary, stable = (series_of(groups_by_arm[arm], query_part.metric, arm) for arm in arms)
-    refuse_identical_arms(canary, stable)
+    refuse_identical_arms(canary, stable, query_part.cursor)
     return RawPart(query_part, source, [*canary, *stable], labels)
 
 

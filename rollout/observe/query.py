@@ -7,11 +7,11 @@ between two looks, and the samples' own times, which reveal stale data.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from analysis.counting.cursor import Cursor, Series
+from analysis.counting.cursor import Arm, Cursor, Series
 from rollout.observe.selectors.promql import (
     format_matchers,
     format_selector,
@@ -34,8 +34,10 @@ class QueryPart:
 
     `since` is the time of its newest known sample; `cursor` holds what was counted before. Samples
     may come `lag` seconds late.
-    `is_gone` tells a series that was counted before a restart and could not be read again. With
-    `is_counted` the observer counts, so that raw samples of all series are not needed.
+    `is_gone` tells a series that was counted before a restart and could not be read again, and
+    `lost` the versions of which there may be more such series. `processes` are the scraped targets
+    of those that were counted. With `is_counted` the observer counts, so that raw samples of all
+    series are not needed.
     """
 
     rollout: str
@@ -50,6 +52,8 @@ class QueryPart:
     lag: float = 0.0
     is_gone: Callable[[Series], bool] = lambda _series: False
     is_counted: bool = False
+    processes: Mapping[tuple[Arm, str], str] = field(default_factory=dict)
+    lost: frozenset[Arm] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -92,6 +92,7 @@ def started(
         attempt=attempt,
         reads_past=can_read_past and (plan.spec.learns_totals or plan.spec.finds_pods),
         finds_pods=can_read_past and plan.spec.finds_pods,
+        late_shares=True,
         prometheus=plan.spec.prometheus.default,
     )
 

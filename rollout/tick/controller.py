@@ -165,6 +165,7 @@ class Controller:
     def _read_clock(self) -> float:
         now = self.ports.clock.now()
         self.fleet.set_time(now)
+        self._lived.begin_tick(now)
         return now
 
     def _look(self, now: float) -> bool:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from rollout.backoff import backoff
+from rollout.decide.fold import SLOWEST_RETRY_BACK
 from rollout.decide.record.facts import Fact
 from rollout.decide.record.route_facts import RouteFailed
 from rollout.decide.state.rollout import RolloutState
-
-_SLOWEST = 5.0  # seconds; a failure that is not recorded is one of a rollback, which never waits
 
 
 @dataclass
@@ -39,7 +38,7 @@ class Failures:
         is_known = last is not None and _reason(last) == _reason(fact)
         if not is_known or not state.is_going_back:
             return None
-        return fact.at + backoff(fact.attempt, 1.0, _SLOWEST)
+        return fact.at + backoff(fact.attempt, 1.0, SLOWEST_RETRY_BACK)
 
 
 def _reason(fact: RouteFailed) -> tuple[int, str, bool, bool]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from rollout.decide.evidence.pod_history import may_learn
-from rollout.decide.fold import SLOWEST_RETRY, fold, fold_all
+from rollout.decide.fold import SLOWEST_RETRY, find_slowest_retry, fold, fold_all
 from rollout.decide.record.facts import Calibrated, Fact, HumanSaid, Observed, Started, of_rollout
 from rollout.decide.rules.conclusion import is_watched
 from rollout.decide.state.hooks import next_call
@@ -276,9 +276,8 @@ class Fleet:
         _set_member(self.unlearned, rollout, is_member=may_learn(state))
         _set_due(self.looks, rollout, at if self._is_looked_at(rollout, at) else math.inf)
         is_unconfirmed = not state.is_terminal and state.delivery.is_open
-        retry_at = self._bound(state.delivery.retry_at, SLOWEST_RETRY)
-        postponed = self._bound(self._retry_at.get(rollout, 0.0), SLOWEST_RETRY)
-        retry_at = max(retry_at, postponed)
+        retry_at = max(state.delivery.retry_at, self._retry_at.get(rollout, 0.0))
+        retry_at = self._bound(retry_at, find_slowest_retry(state))
         _set_due(self.unconfirmed, rollout, retry_at if is_unconfirmed else math.inf)
         call = next_call(state)
         again_at = self._bound(call[1].again_at, SLOWEST_RETRY) if call else math.inf

@@ -1,6 +1,7 @@
 """Real rollouts whose servers are stopped and killed, one after another, in an order from a seed.
 
     python -m tests.chaos.run --seed 1 --faults 2
+    python -m tests.chaos.run --seed 1 --faults 0 --in-cluster 2
 
 Each fault hits one rollout, of a good version and of a bad one in turn, right after its first step.
 What must hold: a good version is promoted, a bad one rolled back, no request is lost but by the
@@ -16,19 +17,21 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
 
 from rollout.decide.record.facts import Decided
-from rollout.errors import SurefootError
 from rollout.journal.sql.store import open_journal
+from tests.chaos.cluster import CLUSTER_FAULTS, ClusterFault, play_in_cluster
 from tests.chaos.victims import SupervisedRun, list_victims
+from tests.chaos.waiting import await_, describe
+from tests.live.kube import kube
 from tests.live.pipeline import CANARIES, PipelineStage
 from tests.live.postgres import LocalPostgres, postgres
 from tests.live.record import Record
 
 SECONDS = 6.0  # that a server is away: longer than a look, shorter than a blind hold
-LONGEST = 120.0  # seconds until a rollout has to end
 SLOW = {"steps": ["10%", "50%"], "bake": "6s"}
 PATIENCE = 12.0  # seconds in which what was asked while the proxy was away ends
 MANY = 10**9
@@ -60,33 +63,6 @@ def draw_faults(seed: int) -> Iterator[ChaosFault]:
     ]
     while True:
         yield from dice.sample(every, len(every))
-
-
-def await_(is_so: Callable[[], bool], what: str, controller: SupervisedRun | None = None) -> float:
-    """Wait until something is so, as a supervisor of the controller; return the seconds.
-
-    Raises AssertionError where it takes too long.
-    """
-    begun = time.monotonic()
-    while not _ask(is_so):
-        assert time.monotonic() - begun < LONGEST, f"not within {LONGEST:g} s: {what}"
-        if controller is not None:
-            controller.revive()
-        time.sleep(0.1)
-    return time.monotonic() - begun
-
-
-def describe(record: Record) -> str:
-    """Return the newest decision in words."""
-    decisions = record.facts(Decided)
-    return decisions[-1].sentence if decisions else "nothing was decided"
-
-
-def _ask(is_so: Callable[[], bool]) -> bool:
-    try:
-        return is_so()
-    except SurefootError:  # the journal or the proxy does not answer yet
-        return False
 
 
 def play(fault: ChaosFault, canary: str, stage: PipelineStage, database: LocalPostgres) -> str:
@@ -152,21 +128,33 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--faults", type=int, default=16)
+    parser.add_argument("--in-cluster", type=int, default=len(CLUSTER_FAULTS))
     given = parser.parse_args()
-    failed = 0
-    with (
-        postgres() as database,
-        tempfile.TemporaryDirectory() as folder,
-        PipelineStage(Path(folder)) as stage,
-    ):
-        faults = islice(draw_faults(given.seed), given.faults)
-        for fault, canary in zip(faults, cycle(CANARIES), strict=False):
-            try:
-                words = play(fault, canary, stage, database)
-            except AssertionError as error:
-                failed, words = failed + 1, f"FAILED: {error}"
-            print(f"{fault}: {words}", flush=True)
-    return min(failed, 1)
+    held = []
+    with postgres() as database, tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if faults := [*islice(draw_faults(given.seed), given.faults)]:
+            with PipelineStage(folder) as stage:
+                for fault, canary in zip(faults, cycle(CANARIES), strict=False):
+                    held.append(_tell(fault, partial(play, fault, canary, stage, database)))
+        dice = random.Random(given.seed)
+        if others := dice.sample(CLUSTER_FAULTS, min(given.in_cluster, len(CLUSTER_FAULTS))):
+            (folder / "kube").mkdir()
+            with kube(folder / "kube") as cluster:
+                for other in others:
+                    act = partial(play_in_cluster, other, cluster, database, folder)
+                    held.append(_tell(other, act))
+    return 0 if all(held) else 1
+
+
+def _tell(fault: ChaosFault | ClusterFault, act: Callable[[], str]) -> bool:
+    """Print how one rollout went; return whether everything held."""
+    try:
+        words, holds = act(), True
+    except AssertionError as error:
+        words, holds = f"FAILED: {error}", False
+    print(f"{fault}: {words}", flush=True)
+    return holds
 
 
 if __name__ == "__main__":

@@ -16,10 +16,17 @@ from tests.live.postgres import LocalPostgres
 
 @dataclass(frozen=True)
 class Victim:
-    """One server: the id of its process now, and how it is started again after its death."""
+    """One server: the id of its process now, how it is started again, and how it is told to end."""
 
     pid: Callable[[], int]
     start: Callable[[], None]
+    finish: Callable[[], None] = lambda: None
+
+    def end(self, seconds: float) -> None:
+        """Let it end as it does by itself, and start it again after a while."""
+        self.finish()
+        time.sleep(seconds)
+        self.start()
 
     def stop(self, seconds: float) -> None:
         """Let it stand still, with all that it has started."""

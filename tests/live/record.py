@@ -7,7 +7,7 @@ from typing import TypeVar
 from analysis.counting.counts import Counts
 from rollout.cli.text.report import states_of
 from rollout.decide.fold import fold
-from rollout.decide.record.facts import Decided, Observed
+from rollout.decide.record.facts import Decided, Observed, of_rollout
 from rollout.decide.record.route_facts import Confirmed
 from rollout.decide.state.rollout import RolloutState
 from rollout.decide.step import step
@@ -65,7 +65,7 @@ class Record:
     def replays(self) -> bool:
         """Whether every decision comes out again, to the letter, from what was recorded before."""
         state = None
-        for entry in self.entries:
+        for entry in filter(lambda entry: of_rollout(entry.fact), self.entries):
             if isinstance(entry.fact, Decided):
                 assert state is not None
                 assert (

@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -20,7 +20,7 @@ from tests.live.faulty import ProxiedRequest, proxied
 from tests.live.operating import RIGHTS
 from tests.live.pipeline import until
 from tests.live.replicas import DURATION, LEASE, MOVE
-from tests.live.sidecars import Sidecars
+from tests.live.sidecars import LastKnownTraffic, Sidecars
 from tests.support.routes import plan
 
 pytestmark = pytest.mark.live
@@ -28,20 +28,6 @@ pytestmark = pytest.mark.live
 ROLES = "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/roles/surefoot"
 AWAY, FIRST = 15.0, 5.0  # seconds
 SERVICES = {"reviews": "1s", "ratings": "1h"}  # how long each bakes: one stays at its first step
-
-
-class LastKnownTraffic:
-    """Traffic follows what the mesh was told last, also while nobody can tell it more."""
-
-    def __init__(self, replicas):
-        self._replicas, self._told, self.cut = replicas, {}, threading.Event()
-
-    def shares(self, service):
-        if not self.cut.is_set():
-            with suppress(OSError, KeyError):  # nobody answers, or only to say so
-                stable, canary = self._replicas.weights_of(service)
-                self._told[service] = {"v1": stable / 100, "v2": canary / 100}
-        return self._told.get(service, {"v1": 1.0})
 
 
 class Outage:

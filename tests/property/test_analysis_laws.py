@@ -25,6 +25,8 @@ from tests.support.counts import SCALE, counts, rates, shapes, start
 buckets = st.tuples(*[counts] * 6)
 margins = st.sampled_from([(1.0, 0.01), (1.25, 0.0), (2.0, 0.05)])
 chances = st.floats(0, 1)
+exposures = st.integers(1, 8)
+drifts = st.floats(-sample_ratio.TOLERANCE, sample_ratio.TOLERANCE)
 directions = st.sampled_from(["high", "low"])
 
 
@@ -152,6 +154,21 @@ def test_a_rollouts_own_arithmetic_is_that_of_many_to_the_last_bit(margin, looks
     assert test.logs.harm == log_arrays.log_mean([harm], ratio_test.WEIGHTS)[0]
 
 
+@given(st.lists(st.tuples(exposures, exposures), max_size=4), exposures, st.floats(0.01, 1), drifts)
+def test_whenever_its_bets_start_a_right_share_never_gains_in_expectation(past, requests, s, drift):
+    capital = sample_ratio.start()
+    for canary, stable in past:
+        capital = sample_ratio.update(capital, canary, stable, s)
+    odds = math.exp(drift) * s / (1 - s) if s < 1 else math.inf
+    share = odds / (1 + odds) if s < 1 else sample_ratio.FULL
+    expected = sum(
+        chance * math.exp(sample_ratio.log_mismatch(after))
+        for canary, chance in enumerate(binomial(requests, share))
+        for after in [sample_ratio.update(capital, canary, requests - canary, s)]
+    )
+    assert expected <= math.exp(sample_ratio.log_mismatch(capital)) * (1 + 1e-9)
+
+
 def binomial(n, p):
     return [math.comb(n, k) * p**k * (1 - p) ** (n - k) for k in range(n + 1)]
 
@@ -161,9 +178,6 @@ def expectation(increments, e_c, e_s, p_c, p_s):
     chance = np.outer(binomial(e_c, p_c), binomial(e_s, p_s))
     x_c, x_s = np.meshgrid(np.arange(e_c + 1), np.arange(e_s + 1), indexing="ij")
     return (np.exp(increments(x_c, x_s)) * chance[..., None]).sum(axis=(0, 1))
-
-
-exposures = st.integers(1, 8)
 
 
 @given(exposures, exposures, chances, chances, margins)

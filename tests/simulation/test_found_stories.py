@@ -61,6 +61,59 @@ FOUND = {
         1,
         "traffic=mirror mute-canary@12:80",
     ),
+    "a share is too high first and then too low": (
+        704,
+        "traffic=holdback affinity@31:0.4 ejects@44:0.9",
+    ),
+    "hidden series are shown again under other labels": (
+        20241,
+        "bake=30s mute-canary@41:80 relabel@51",
+    ),
+    "the same, after a process that knew the series is gone": (
+        20241,
+        "bake=30s mute-canary@41:80 relabel@51 kill@100:3",
+    ),
+    "the same, after two such processes": (
+        20241,
+        "bake=30s mute-canary@41:80 relabel@51 restart-loop@100:4",
+    ),
+    "a server lacks the last samples of series that go on under other labels": (
+        1001304,
+        "prometheus-blink@41:15 relabel@43",
+    ),
+    "one sample of each version, and both the same": (
+        1000661,
+        "guardrails=latency prometheus-same-arms@21:15 prometheus-pair@32",
+    ),
+    "samples come back after a jump of the clock, when the hold of a blindness is over": (
+        1002553,
+        "prometheus-empty@5:45 clock-jump@29:3600",
+    ),
+    "a clock is set back by less than the slowest retry, while a rollback waits for its next": (
+        1004341,
+        "canary=late api-throttled@26:15 clock-jump@41:-20",
+    ),
+    "hidden series of a target that nobody had seen": (
+        1003317,
+        "late-target@26.1:500000 mute-stable@28:15",
+    ),
+    "a look that counted nothing is taken for traffic that agrees": (
+        1003560,
+        "guardrails=verdict ejects@30:0.9 prometheus-garbled@32:15 relabel@49",
+    ),
+    "a new process reads the last samples again where the newest is no number": (
+        1004585,
+        "version=old prometheus-nan@18.5:4",
+    ),
+    "a process dies after a query that took long, and its time counts twice": (
+        1005167,
+        "inconclusive=rollback twin-job@15 freeze-query@30:20 restart-loop@31:3",
+    ),
+    "counting begins anew after an outage, and old evidence promotes": (
+        1006312,
+        "canary-sick@36:0.3 restore-live@38:1",
+    ),
+    "a row is altered twice": (1007325, "torn@22:3 torn@24:3"),
     "samples of while the machine slept are taken as fresh": (
         1,
         "sleep@22:40 all-stale@25:80",

@@ -39,7 +39,7 @@ def count_labels(
         return guardrail_state
     if may_hold_mirrored(state, since, guardrail.lag):
         return guardrail_state
-    capital = guardrail_state.label_shares or sample_ratio.start()
+    capital = guardrail_state.label_shares or guardrail_state.share_start
     return replace(
         guardrail_state,
         label_shares=sample_ratio.update(

@@ -26,7 +26,7 @@ def set_aside(
     if not units_c or not units_s:
         return guardrail, rest
     before = guardrail.off_scale or OffScale()
-    capital = before.capital or sample_ratio.start()
+    capital = before.capital or guardrail.share_start
     if canary or stable:
         capital = sample_ratio.update(capital, canary, stable, units_c / (units_c + units_s))
     off_scale = OffScale(

@@ -14,6 +14,7 @@ fixed, and never by the look's own counts: otherwise the tests' error rates woul
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from analysis import sample_ratio
@@ -58,6 +59,8 @@ def apply_observation(state: RolloutState, fact: Observed, _seq: int) -> Rollout
         guardrail_states[guardrail.name] = _with_problem_since(guardrail_state, fact.at)
         if guardrail.name == counted:
             exposures = counts
+    if state.has_late_shares and _begins_anew(state, guardrail_states):
+        state = replace(state, steady_at=None)
     is_short = is_partial(state, fact.at)
     is_whole = counted not in fact.unbelieved and not is_short
     if is_whole and state.following is not None:
@@ -88,6 +91,20 @@ def _find_begin(state: RolloutState, fact: Observed, guardrail: str) -> float | 
     if at is None or tally is None or tally.since is None:
         return at
     return min(at, tally.since)
+
+
+def _begins_anew(state: RolloutState, after: Mapping[str, GuardrailState]) -> bool:
+    """Return whether a guardrail that was counted before takes every series as a baseline.
+
+    What passed since its last look is not counted, so nothing says how the canary fares now.
+    """
+    return any(
+        before.tally is not None
+        and (tally := after[name].tally) is not None
+        and before.tally.began is not None
+        and before.tally.began != tally.began
+        for name, before in state.guardrails.items()
+    )
 
 
 def _is_over(state: RolloutState) -> bool:
@@ -243,7 +260,10 @@ def _check_traffic_share(
             "shares": capital,
             "traffic_tally": state.traffic_tally.seen(canary, stable, share),
         }
-        agrees = not sample_ratio.mismatched(capital)
+        # A look that has counted nothing says nothing: older journals took it for agreement.
+        agrees = not sample_ratio.mismatched(capital) and (
+            canary + stable > 0 or not state.has_late_shares
+        )
     else:
         tally = state.segment_tally.seen(canary, stable, state.split.share)
         changes |= {"segment_tally": tally}

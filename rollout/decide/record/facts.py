@@ -68,6 +68,11 @@ class Started(RolloutFact):
         description="A label that tells pods apart is looked for.",
         exclude_if=lambda value: not value,
     )
+    late_shares: bool = Field(
+        default=False,
+        description="Tests of shares start anew at every look; in older journals once.",
+        exclude_if=lambda value: not value,
+    )
     prometheus: PrometheusServer | None = Field(
         default=None,
         description="The controller's Prometheus, of a plan that names none.",

@@ -70,6 +70,12 @@ class LookTally(BaseModel):
     )
     held_more: int = Field(0, exclude_if=_unset, description="Such series that are not listed.")
 
+    lost: tuple[Arm, ...] = Field(
+        (),
+        exclude_if=_unset,
+        description="Versions of which a restart did not read every counted series again.",
+    )
+
     @property
     def counts(self) -> Counts:
         """The counts of both versions."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from analysis import sample_ratio
 from analysis.counting.counts import Counts
 from analysis.counting.cursor import Arm, Cursor
 from analysis.dispersion.estimate import Dispersion
@@ -61,6 +62,8 @@ class GuardrailState:
     late_test: SequentialTest | None = None
     off_scale: OffScale | None = None
     unlabelled: UnlabelledUnits | None = None  # None while every unit had its label
+    # Capital before any traffic, of the two tests of shares below.
+    share_start: tuple[float, ...] = sample_ratio.start(is_late=False)
     label_shares: tuple[float, ...] = ()  # capital of the test that both are labelled as often
     labels: TrafficTally = field(default_factory=TrafficTally)
 

@@ -50,6 +50,9 @@ LOST = -1
 APART = 1.0
 """Seconds between two clocks that show the same."""
 
+NEVER = -1.0
+"""Stands for the time of a leap of the wall clock where none was seen."""
+
 TERMINAL: frozenset[Phase] = frozenset({"promoted", "rolled back", "undone"})
 
 # Every legal phase change; any other pair keeps the phase. The docs draw this table.
@@ -180,13 +183,18 @@ class RolloutState:
     learned_at: float = 0.0
     heard_at: float = 0.0  # time of the newest sample
     heard_clock: float = 0.0  # when it was read
-    leapt_clock: float = -1.0  # when the wall clock was last seen to have leapt ahead
+    leapt_clock: float = NEVER  # when the wall clock was last seen to have leapt ahead
     blind_since: Mapping[str, float] = field(default_factory=dict)  # first blind look, by guardrail
 
     @property
     def lived(self) -> float:
         """Seconds that the rollout has lived through since its start."""
         return self.clock - self.started_at
+
+    @property
+    def has_late_shares(self) -> bool:
+        """Whether tests of shares start anew at every look, as those of newer journals do."""
+        return len(self.shares) > sample_ratio.SHIFTS.size
 
     @property
     def longest_gap(self) -> float:
@@ -385,6 +393,7 @@ def begin_rollout(fact: Started) -> RolloutState:
     plan = Plan.model_validate(fact.plan, context=RECORDED).reading_at(fact.prometheus)
     nothing = Split(0, fact.total)
     has_holdback = bool(plan.spec.holdback)
+    share_start = sample_ratio.start(is_late=fact.late_shares)
     return RolloutState(
         plan=plan,
         total=fact.total,
@@ -397,10 +406,14 @@ def begin_rollout(fact: Started) -> RolloutState:
         resumed_wall=fact.at,
         delivery=Delivery(wanted=nothing, confirmed=nothing),
         guardrails={
-            g.name: GuardrailState(test_of(g), has_late_start=has_holdback and g.never is None)
+            g.name: GuardrailState(
+                test_of(g),
+                has_late_start=has_holdback and g.never is None,
+                share_start=share_start,
+            )
             for g in plan.spec.guardrails
         },
-        shares=sample_ratio.start(),
+        shares=share_start,
         attempt=fact.attempt,
         uncalibrated=fact.uncalibrated,
         reads_past=fact.reads_past or plan.spec.declared_pods is not None,

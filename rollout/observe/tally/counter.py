@@ -67,10 +67,15 @@ class LookCounter:
             elif (standing := self._find(ask, query_part.guardrail)) is not None:
                 cursor = begin_cursor(ask, query_part.metric, standing.cursor)
                 is_gone = _GoneTargets(self.key, query_part, standing.gone)
-                yield (
-                    source,
-                    replace(query_part, cursor=cursor, is_gone=is_gone, is_counted=True),
+                counted_part = replace(
+                    query_part,
+                    cursor=cursor,
+                    is_gone=is_gone,
+                    is_counted=True,
+                    processes=standing.processes,
+                    lost=standing.lost,
                 )
+                yield source, counted_part
 
     def count(self, ask: Ask, samples: ParsedSamples) -> tuple[LookTally, tuple[str, ...]] | None:
         """Return what the journal keeps of a guardrail's look, and in words what was not believed.
@@ -86,6 +91,7 @@ class LookCounter:
             belief.cursor,
             {**before.processes, **samples.processes, **list_processes(samples.series)},
             is_gone.list_still_gone(samples.series),
+            lost=before.lost,
         )
         tally = build_tally(query_part, belief, after, self.key)
         mark = (ask.marks or {}).get(query_part.guardrail)

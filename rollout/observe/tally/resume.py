@@ -7,6 +7,7 @@ baseline, which is said; nothing is ever counted twice.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -34,6 +35,7 @@ NOT_THERE = (
 Resumed = tuple[str, Source, float, Sequence[tuple[QueryPart, LookTally]]]
 """A query for the last counted samples: its text, source, time and parts."""
 
+_ARMS: frozenset[Arm] = frozenset(("canary", "stable"))
 _TOGETHER = 600.0  # seconds between looks that are read again in one query
 _FRESH, _SLACK = 2.5, 0.1  # scrapes within which every series must be there again
 
@@ -62,7 +64,7 @@ def resume_queries(
 def resume(raw: RawPart, mark: LookTally, key: DigestKey) -> Standing:
     """Return where counting stands by samples up to the recorded time. Raises ObserveError."""
     if mark.key != key.id:
-        return Standing(words=(OTHER_KEY,))
+        return Standing(words=(OTHER_KEY,), lost=_ARMS)
     query_part = raw.query_part
     name = key.of(query_part.rollout, query_part.guardrail)
     series, _ = drop_twins(raw.series, raw.labels, raw.fixed, Cursor())
@@ -70,14 +72,15 @@ def resume(raw: RawPart, mark: LookTally, key: DigestKey) -> Standing:
     read = [_keep_until(entry, limits.get(name(target_of(entry)), mark.until)) for entry in series]
     read = [entry for entry in read if entry.samples]
     if not _is_complete(read, mark, query_part.scrape):
-        return Standing(words=(NOT_THERE,))
+        return Standing(words=(NOT_THERE,), lost=_ARMS)
     try:
         cursor = _build_cursor(read, mark, name)
     except EvidenceError:
-        return Standing(words=(NOT_THERE,))
+        return Standing(words=(NOT_THERE,), lost=_ARMS)
     present = {name(target_of(entry)) for entry in read}
     gone = {target: at for target, at in mark.behind.items() if target not in present}
-    return Standing(cursor, list_processes(read), gone, tuple(_describe_losses(mark)))
+    words = tuple(_describe_losses(mark))
+    return Standing(cursor, list_processes(read), gone, words, _find_lost(read, mark))
 
 
 def _keep_until(series: Series, limit: float) -> Series:
@@ -90,14 +93,32 @@ def _keep_until(series: Series, limit: float) -> Series:
     return replace(series, samples=tuple(samples))
 
 
+def _find_lost(series: Sequence[Series], mark: LookTally) -> frozenset[Arm]:
+    """Return the versions of which more series were counted than are there, now or before."""
+    there = Counter(entry.arm for entry in series)
+    return frozenset(
+        arm
+        for arm in _ARMS
+        if arm in mark.lost or there[arm] < sum(number for _, number in mark.last_times(arm))
+    )
+
+
 def _is_complete(series: Sequence[Series], mark: LookTally, scrape: float) -> bool:
-    """Whether no fewer series are there than were counted lately."""
-    arms: tuple[Arm, ...] = ("canary", "stable")
-    for arm in arms:
-        fresh = mark.until - _FRESH * scrape
-        counted = sum(number for at, number in mark.last_times(arm) if at >= fresh)
-        times = [entry.samples[-1][0] for entry in series if entry.arm == arm]
-        if sum(at >= fresh - _SLACK * scrape for at in times) < counted:
+    """Whether each series that was counted lately is there up to its last counted sample.
+
+    A server that lacks the newest of these samples, another replica perhaps, would let what lies
+    before them be counted once more.
+    """
+    fresh = mark.until - _FRESH * scrape
+    for arm in _ARMS:
+        counted = sorted(
+            (at for at, number in mark.last_times(arm) if at >= fresh for _ in range(number)),
+            reverse=True,
+        )
+        times = sorted((s.samples[-1][0] for s in series if s.arm == arm), reverse=True)
+        if len(times) < len(counted) or any(
+            at < last - _SLACK * scrape for at, last in zip(times, counted, strict=False)
+        ):
             return False
     return True
 

@@ -24,13 +24,15 @@ class Standing:
     """What is known after a recorded look.
 
     `gone` are the digests of targets whose last samples were not read again after a restart, with
-    their times; `words` say what a restart lost, until a look records it.
+    their times; `lost` are the versions of which more series may have been counted. `words` say
+    what a restart lost, until a look records it.
     """
 
     cursor: Cursor = field(default_factory=Cursor)
     processes: Processes = field(default_factory=dict)
     gone: Mapping[str, float] = field(default_factory=dict)
     words: tuple[str, ...] = ()
+    lost: frozenset[Arm] = frozenset()
 
 
 def list_processes(series: Iterable[Series]) -> dict[tuple[Arm, str], str]:

@@ -55,6 +55,7 @@ def build_tally(
         doubted=dict(sorted(doubted.items(), key=lambda item: -item[1])[:MOST_LISTED]),
         held=tuple(held[:MOST_LISTED]),
         held_more=len(held[MOST_LISTED:]),
+        lost=tuple(sorted(after.lost)),
     )
 
 

@@ -44,7 +44,7 @@ def tear(world: StoryWorld, value: float) -> None:
     """One of the newest rows is altered; a backup of it is put back ten seconds later."""
     disk = world.disks[0]
     index = len(disk.rows) - int(value)
-    if index < 0:
+    if index < 0 or index in disk.altered:
         return
     row = disk.rows[index]
     disk.alter(index, row.text.replace("1", "2", 1))

@@ -19,6 +19,7 @@ _WITHIN = 22.0
 """Seconds: two looks of 5 s, scrape and tick, and the warm-up of 5 s."""
 _RETRY = 8.0  # seconds between two attempts of a rollback at most, and two ticks
 _SLACK = 6.0  # seconds
+_LEAST = 1.0  # requests of the canary in a second, from which on its failures show in time
 _BASED = 300  # requests of the canary, from which on the true shares say something
 
 
@@ -120,7 +121,7 @@ class IsTimely(Invariant):
 
     def _is_dying(self, service: str, traffic: ServiceTraffic) -> bool:
         """Return whether the canary fails, has traffic by our own writes, and is not promoted."""
-        if traffic.errors(CANARY) < 0.9 or not traffic.share() or traffic.rate < 20:
+        if traffic.errors(CANARY) < 0.9 or traffic.share() * traffic.rate < _LEAST:
             return False
         traces = [t for t in self.chronicle.traces.values() if t.service == service]
         ours = [t.last for t in traces if t.last is not None]

@@ -30,7 +30,9 @@ class HooksComeLast(Invariant):
         for _, call in self.world.hook_calls[self._heard :]:
             name = call.url.rpartition("/")[2]
             share = read_shares(self.world.api.objects.get(self.world.key)).canary
-            is_touched = bool(self.world.touched) or self.chronicle.has_any("undo", "retry")
+            is_touched = bool(self.world.touched) or self.chronicle.has_any(
+                "undo", "retry", "edit-plan"
+            )
             is_touched = is_touched or self.world.setting.start != "stable"
             is_touched = is_touched or len(self.world.disks) > 1
             if name in {"promoted", "back"} and not is_touched and share != (name == "promoted"):

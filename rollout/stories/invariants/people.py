@@ -19,6 +19,12 @@ _ORDERS = frozenset({"abort", "pause", "promote", "resume"})
 _CLIMBING = frozenset({"advance", "hold back", "promote"})
 
 
+def _is_refused(trace: RolloutTrace) -> bool:
+    """Return whether a rollout is in a pause for a refusal of the mesh."""
+    pauses = [fact for _, _, fact in trace.decisions if fact.action == "pause"]
+    return trace.is_paused and bool(pauses) and "route-refused" in pauses[-1].reasons
+
+
 class EditsAreAnswered(Invariant):
     """An edit by somebody else is noticed, and answered as the plan says, by the next decision."""
 
@@ -80,7 +86,10 @@ class EditsAreAnswered(Invariant):
 
     def _is_adopted(self, trace: RolloutTrace | None, share: float) -> bool:
         """Return whether the newest edit that was noticed is what the route shows."""
-        if trace is None or trace.plan.spec.on_drift == "revert":
+        if trace is None:
+            return False
+        # In a pause for a refusal an edit stays: nothing is written that no decision asks for.
+        if trace.plan.spec.on_drift == "revert" and not _is_refused(trace):
             return False
         drifts = [fact for fact in trace.disk.facts if isinstance(fact, Drifted)]
         if self.chronicle.has_any("one-route"):  # an edit of one route is told by that one
@@ -109,13 +118,21 @@ class PeopleAreHeard(Invariant):
 
     def on_decision(self, trace: RolloutTrace, fact: Decided) -> None:
         code, _ = split_reason(fact.reasons[0])
-        if fact.action in _CLIMBING and trace.was_paused and code != "human":
+        is_kept = trace.was_paused and not self._has_lost_pause(trace)
+        if fact.action in _CLIMBING and is_kept and code != "human":
             self.break_(f"{fact.action} in a pause")
         if self._asked is None or self._asked[1].rollout != trace.rollout:
             return
         command, self._asked = self._asked[1].command, None
         if command == "abort" and fact.action != "roll back" and not trace.is_rolled_back:
             self.break_(f"an abort was answered with {fact.action}: {', '.join(fact.reasons)}")
+
+    def _has_lost_pause(self, trace: RolloutTrace) -> bool:
+        """Return whether a backup lacks the pause: it leaves no trace in the mesh."""
+        return self.world.was_restored and not any(
+            isinstance(fact, Decided) and fact.action == "pause" and fact.rollout == trace.rollout
+            for fact in trace.disk.facts
+        )
 
     def after_step(self) -> None:
         if self._asked is None:

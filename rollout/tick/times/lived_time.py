@@ -8,6 +8,7 @@ time since then, within the same bound.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -29,6 +30,14 @@ class LivedTime:
     _last: dict[str, float] = field(default_factory=dict)
     _total: dict[str, float] = field(default_factory=dict)
     _quiet: dict[str, int] = field(default_factory=dict)
+    _tick: tuple[float, float] = (math.nan, 0.0)
+
+    def begin_tick(self, wall: float) -> None:
+        """Note a tick's time. Its looks have it, however long an answer took since.
+
+        A process that starts after them would else count that time once more.
+        """
+        self._tick = wall, self.timer()
 
     def read(self, rollout: str, state: RolloutState, wall: float) -> float:
         """Return the seconds that a rollout has lived through by now, and count from here on.
@@ -36,12 +45,14 @@ class LivedTime:
         Only at its first look does a process ask the wall clock, for the time since the newest
         entry: one that is restarted again and again would else never live.
         """
-        now = self.timer()
+        begun, at_begin = self._tick
+        now = at_begin if wall == begun else self.timer()
         last = self._last.get(rollout)
         gap = wall - state.noted_at if last is None else now - last
         total = max(state.lived, self._total.get(rollout, 0.0))
         total += max(gap, 0.0) if self.has_gaps else min(max(gap, 0.0), state.longest_gap)
-        self._last[rollout], self._total[rollout] = now, total
+        self._last[rollout] = now if last is None else max(last, now)
+        self._total[rollout] = total
         return round(total, 3)
 
     def is_quiet(self, rollout: str) -> bool:

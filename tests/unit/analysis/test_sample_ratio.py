@@ -31,5 +31,28 @@ def test_a_switch_of_all_traffic_forgives_stragglers_and_sees_what_stays_behind(
     assert sample_ratio.mismatched(sample_ratio.update(NOTHING, 1_000, 50, 1.0))
 
 
+@pytest.mark.parametrize(
+    "before",
+    [[(50, 950)] * 2000, [(200, 800)] * 20, [(0, 1000)] * 20],
+    ids=["right for long", "too high", "too low"],
+)
+@pytest.mark.parametrize("after", [(100, 900), (20, 980)], ids=["then too high", "then too low"])
+def test_a_share_that_becomes_wrong_or_wrong_in_another_way_is_told_at_once(before, after):
+    capital = NOTHING
+    for canary, stable in before:
+        capital = sample_ratio.update(capital, canary, stable, 0.05)
+    for _ in range(5):
+        capital = sample_ratio.update(capital, after[0], after[1], 0.05)
+    assert sample_ratio.mismatched(capital)
+
+
+def test_without_late_starts_it_is_told_as_journals_of_before_tell_it():
+    capital = sample_ratio.start(is_late=False)
+    for canary, stable in [(50, 950)] * 2000 + [(100, 900)] * 5:
+        capital = sample_ratio.update(capital, canary, stable, 0.05)
+    assert len(capital) == sample_ratio.SHIFTS.size
+    assert not sample_ratio.mismatched(capital)
+
+
 def test_a_few_requests_prove_nothing():
     assert not sample_ratio.mismatched(sample_ratio.update(NOTHING, 1, 3, 0.05))

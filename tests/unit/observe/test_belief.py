@@ -204,3 +204,23 @@ def test_evidence_is_asked_only_for_births_and_falls(scrapes):
     scrapes.write("v2", [10 * n for n in range(13)], **TARGET)
     scrapes.look(3, 12)
     assert len(scrapes.server.asked) == 10
+
+
+_LONG_UP = [15 * n for n in range(100, 113)]
+_RESTARTED = [*_LONG_UP[:7], *[15 * n for n in range(6)]]
+
+
+@pytest.mark.parametrize(
+    ("uptime", "counted"),
+    [(_LONG_UP, 30 + 60), (_RESTARTED, 30 + 240)],
+    ids=["it goes on", "it began anew"],
+)
+def test_a_series_after_one_that_ended_counts_where_its_process_began_anew(
+    scrapes, uptime, counted
+):
+    """A process that goes on drops no series: it may have hidden one, and show it named anew."""
+    scrapes.write("v2", [100 + 10 * n for n in range(7)], **TARGET)
+    scrapes.write("v2", [180, 200, 220, 240], code="201", first=9, **TARGET)
+    scrapes.meta("up", [1] * 13, **TARGET)
+    scrapes.meta("envoy_server_uptime", uptime, **TARGET)
+    assert count(scrapes)[0] == counted
