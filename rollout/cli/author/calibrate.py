@@ -114,7 +114,7 @@ def _read_history(plan: Plan, history: float | None, settings: PrometheusSetting
     Raises InputError when it cannot be read, or is too short to replay.
     """
     from analysis.dispersion.estimate import LEAST_TICKS
-    from rollout.calibrate.draw import recorded
+    from rollout.calibrate.draw import leave_out_never, recorded
     from rollout.plan.fields.units import duration
     from rollout.ports import Ask
     from rollout.wire.clock import SystemClock
@@ -134,7 +134,7 @@ def _read_history(plan: Plan, history: float | None, settings: PrometheusSetting
     # The source reads as much as the plan declares: --history needs a plan that declares that.
     wanted_pods = pods.model_copy(update={"history": wanted})
     spec = plan.spec.model_copy(update={"pods": wanted_pods})
-    wanted_plan = plan.model_copy(update={"spec": spec})
+    wanted_plan = leave_out_never(plan.model_copy(update={"spec": spec}))
     source = history_source(settings)
     past = source.history(Ask(plan.id, wanted_plan, {}), SystemClock().now())
     if past.problems:
