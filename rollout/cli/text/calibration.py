@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from analysis.counting.beyond import past_beyond
 from rollout.calibrate.draw import Recording
 from rollout.calibrate.runs import Calibration
 from rollout.decide.text.numbers import join
@@ -43,15 +44,17 @@ def as_document(past: Recording, calibration: Calibration, seed: int) -> dict[st
 def _remark_limits(past: Recording) -> Iterator[str]:
     """Yield where stable itself is beyond a limit, so that a rollback would be right."""
     for guardrail in past.plan.spec.guardrails:
-        if guardrail.limit is None:
+        if guardrail.bound is None:
             continue
-        own = past.pods[guardrail.name]
+        own, metric = past.pods[guardrail.name], guardrail.metric
+        if metric.edge is not None:
+            own = past_beyond(own, metric.edge, metric.worse)
         share = float(own.counts[..., 1].sum()) / max(float(own.exposures.sum()), 1.0)
-        if share > guardrail.limit:
-            bad = f"{percent(share)} bad {guardrail.metric.unit}"
+        if share > guardrail.bound:
+            bad = f"{percent(share)} bad {metric.unit if metric.kind == 'rate' else 'values'}"
             yield (
                 f"{guardrail.name}: stable itself has {bad}, more than the limit of "
-                f"{percent(guardrail.limit)}: its rollbacks are no false ones"
+                f"{percent(guardrail.bound)}: its rollbacks are no false ones"
             )
 
 

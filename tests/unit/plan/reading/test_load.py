@@ -291,6 +291,12 @@ CASES = [
     ),
     (
         "tolerance: 10%",
+        "slower: {than: 250ms, margin: {absolute: 1%}, limit: 5%}",
+        "15:101 P016 an edge has `margin` already",
+    ),
+    ("tolerance: 10%", "slower: {than: 250ms}", "15:56 P016 an edge needs exactly one"),
+    (
+        "tolerance: 10%",
         "slower: {than: 5 min, margin: {absolute: 1%}}",
         "15:63 P005 write a time, 250ms or 1.5s, or a number above zero in the metric's unit",
     ),
