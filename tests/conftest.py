@@ -2,6 +2,7 @@
 
 import os
 import signal
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -37,15 +38,10 @@ LIVE = ("live", "contract", "mesh")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """What meets real servers on a busy machine may fail once, and says so; twice is a failure.
-
-    Its traffic is random, and the error rates of what it watches are declared, not zero.
-    """
+    """Tests that share servers stay together, and no test is where nobody would run it."""
     for item in items:
         folder = item.path.relative_to(item.config.rootpath / "tests").parts[0]
         is_live = item.get_closest_marker("live") is not None
-        if is_live and not item.get_closest_marker("once"):
-            item.add_marker(pytest.mark.flaky(reruns=1))
         if not item.get_closest_marker("apart"):
             item.add_marker(pytest.mark.xdist_group(str(item.path)))
         if (is_live and folder not in LIVE) or (folder == "live" and not is_live):
@@ -92,6 +88,15 @@ def pytest_sessionfinish(session):
 def pytest_terminal_summary(terminalreporter, config):
     for server in sorted(config.stash[_servers]):
         terminalreporter.write_line(f"tested with {server}")
+    if listed := os.environ.get("FAILED_LIST"):  # `.ci/test` tries these once more
+        reports = [r for name in ("failed", "error") for r in terminalreporter.stats.get(name, ())]
+        names = {_without_group(report.nodeid, config.rootpath) for report in reports}
+        Path(listed).write_text("".join(f"{name}\n" for name in sorted(names)))
+
+
+def _without_group(name, root):
+    """The name of a test as the command line takes it: xdist adds its group, the file's path."""
+    return name.removesuffix(f"@{root / name.partition('::')[0]}")
 
 
 @pytest.fixture(scope="session")

@@ -26,6 +26,9 @@ COMMANDS = {
     "schema": CommandEntry(
         "rollout.cli.author.schema:schema", "Print the JSON Schema of plans, for editors."
     ),
+    "completion": CommandEntry(
+        "rollout.cli.author.completion:completion", "Let the shell complete commands and options."
+    ),
     "templates": CommandEntry(
         "rollout.cli.author.templates:templates", "List metric templates, or show one to copy."
     ),
@@ -57,6 +60,9 @@ COMMANDS = {
     ),
     "watch": CommandEntry(
         "rollout.cli.inspect.watch:watch", "Follow the rollouts on one live screen."
+    ),
+    "wait": CommandEntry(
+        "rollout.cli.inspect.wait:wait", "Wait for a rollout's end; the exit code tells which."
     ),
     "log": CommandEntry(
         "rollout.cli.inspect.log:log", "Print the decision log, one sentence per fact."

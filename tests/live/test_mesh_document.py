@@ -25,7 +25,7 @@ from tests.live.pipeline import until
 from tests.live.servers import register
 from tests.support.local_envoy import Toys, ask_as, load, toys
 
-pytestmark = [pytest.mark.live, pytest.mark.once]
+pytestmark = [pytest.mark.live]
 DIRECT = build_opener(ProxyHandler({}))
 BIN = Path(sys.executable).parent
 DOCUMENT = """

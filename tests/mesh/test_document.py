@@ -160,7 +160,6 @@ def begin(world, target, folder):
     return plan_file
 
 
-@pytest.mark.once
 def test_its_plans_promote_and_roll_back(world, tmp_path):
     """Istio's version is good, the Gateway API's answers with errors."""
     world.traffic.errors["documented-gateway", "v2"] = 0.9

@@ -16,7 +16,7 @@ from tests.mesh.world import NAMESPACE, wait_for
 from tests.support.manifests import role_rules
 
 # All rollouts stand at 50 % once, and each is aborted once.
-pytestmark = [pytest.mark.live, pytest.mark.timeout(300), pytest.mark.once]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
 
 LOOKS = 5.0  # seconds in which some looks count the requests since a write
 STEP = {"steps": ["50%"], "bake": "4m"}

@@ -14,7 +14,7 @@ from tests.mesh.life import Life, Lives, live
 from tests.mesh.story import KINDS, Story
 
 # What happened is recorded once, so that a second run of a test would read the same again.
-pytestmark = [pytest.mark.live, pytest.mark.timeout(600), pytest.mark.once]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
 
 AT_MOST = 5.0  # seconds from a confirmation until every Envoy shows the weights
 HASHES = {"RING_HASH", "MAGLEV"}

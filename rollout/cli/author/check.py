@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import click
 
-from rollout.cli.author.files import CheckedFiles, output_option, read_files
+from rollout.cli.author.files import (
+    CheckedFiles,
+    OutputForm,
+    list_files,
+    output_option,
+    read_files,
+)
 from rollout.cli.options.prometheus import prometheus_options
 from rollout.cli.options.templates import templates_option
 from rollout.cli.text.plan import in_words
-from rollout.errors import BAD_INPUT
+from rollout.cli.text.plan_notes import list_notes
+from rollout.errors import BAD_INPUT, InputError
 from rollout.observe.access.check import find_access_mistakes
 from rollout.observe.access.settings import PrometheusSettings
 from rollout.plan.model.plan import Plan
 from rollout.plan.reading.load import load
 from rollout.plan.reading.templates import load_templates, make_context
+
+_PLAN = re.compile(r"(?s)\A(?=.*apiVersion\W+surefoot\.dev/).*kind\W+RolloutPlan\b")
 
 
 @click.command(
@@ -26,44 +37,61 @@ from rollout.plan.reading.templates import load_templates, make_context
     epilog="""\b
 Examples:
   surefoot check plan.yaml
-  surefoot check manifests/examples/*.yaml
-  surefoot check --output json plan.yaml | jq .mistakes""",
+  surefoot check manifests/
+  surefoot check --output json plan.yaml | jq .mistakes
+  surefoot check --output sarif manifests/*.yaml > plans.sarif""",
 )
 @click.argument("plans", metavar="PLAN...", nargs=-1, required=True)
-@output_option("plans: [{file, name, id, digest}]")
+@output_option("plans: [{file, name, id, digest, notes}]")
 @templates_option
 @prometheus_options
 def check(
     plans: tuple[str, ...],
-    output: Literal["text", "json"],
+    output: OutputForm,
     templates_folder: Path | None,
     settings: PrometheusSettings,
 ) -> None:
     """Find every mistake in plans; change nothing. With an access file, also whether it has the
     accesses that they name, for the servers that they name.
 
-    Prints each mistake as file:line:column code message; `-` reads standard input. The codes are
-    explained in docs/plan-errors.md. Exit code 2 if there is a mistake.
+    Prints each mistake as file:line:column code message. A folder stands for the YAML files in it
+    and below it that hold plans, `-` for standard input; documents of other kinds beside plans are
+    passed over. The codes are explained in docs/plan-errors.md. Exit code 2 if there is a mistake.
     """
     context = make_context(load_templates(templates_folder))
-    checked = read_files(plans, partial(load, context=context))
+    checked = read_files(_list_files(plans), partial(load, context=context))
     if settings.access_file is not None:
         accesses = settings.accesses
         for file, plan in checked.accepted:
             applied = plan.reading_by_default(settings.default)
             checked.mistakes += find_access_mistakes(applied, checked.texts[file], file, accesses)
-    if output == "json":
-        click.echo(_render_json(checked))
-    else:
-        lines = (f"{file}: {in_words(plan)}" for file, plan in checked.accepted)
-        click.echo(checked.describe(lines))
+    lines = (f"{file}: {in_words(plan)}" for file, plan in checked.accepted)
+    click.echo(checked.render(output, "surefoot check", lines, plans=_list_plans(checked)))
     if checked.mistakes:
         sys.exit(BAD_INPUT)
 
 
-def _render_json(checked: CheckedFiles[Plan]) -> str:
-    plans = [
-        {"file": file, "name": plan.name, "id": plan.id, "digest": plan.digest}
+def _list_files(names: Iterable[str]) -> Iterator[str]:
+    """Yield the files, and for a folder those in it that hold plans. Raises InputError if none."""
+    for name in names:
+        folder = Path(name)
+        if name == "-" or not folder.is_dir():
+            yield name
+            continue
+        files = list_files(folder, _PLAN)
+        if not files:
+            raise InputError(f"{name}: no YAML file in this folder or below it holds a plan")
+        yield from files
+
+
+def _list_plans(checked: CheckedFiles[Plan]) -> list[dict[str, Any]]:
+    return [
+        {
+            "file": file,
+            "name": plan.name,
+            "id": plan.id,
+            "digest": plan.digest,
+            "notes": list_notes(plan),
+        }
         for file, plan in checked.accepted
     ]
-    return checked.to_json(plans=plans)

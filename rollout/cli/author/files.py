@@ -6,7 +6,9 @@ import json
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
-from typing import Any, Generic, TypeVar
+from pathlib import Path
+from re import Pattern
+from typing import Any, Generic, Literal, TypeVar, get_args
 
 import click
 
@@ -17,6 +19,7 @@ from rollout.plan.reading.load import read, read_stream
 from rollout.redact import redact_values
 
 T = TypeVar("T")
+OutputForm = Literal["text", "json", "github", "sarif", "junit"]
 
 
 @dataclass
@@ -29,14 +32,31 @@ class CheckedFiles(Generic[T]):
     accepted: list[tuple[str, T]] = field(default_factory=list)
     mistakes: list[Mistake] = field(default_factory=list)
     texts: dict[str, str] = field(default_factory=dict)
-    files: int = 0
+    names: tuple[str, ...] = ()  # of the files
 
     def describe(self, lines: Iterable[str]) -> str:
         """Return these lines, each mistake with its excerpt, and how many there are."""
         errors = [explain(self.mistakes, self.texts)] if self.mistakes else []
-        counts = [(self.files, "file"), (len(self.mistakes), "mistake")]
+        counts = [(len(self.names), "file"), (len(self.mistakes), "mistake")]
         checked, wrong = (_format_count(number, noun) for number, noun in counts)
         return "\n".join([*lines, *errors, f"{checked} checked, {wrong}"])
+
+    def render(
+        self, output: OutputForm, command: str, lines: Iterable[str], **accepted: Any
+    ) -> str:
+        """Return what is printed: `lines` are of the accepted ones as text, `accepted` as JSON."""
+        from rollout.cli.author import findings
+
+        match output:
+            case "json":
+                return self.to_json(**accepted)
+            case "github":
+                return findings.to_github(self.mistakes)
+            case "sarif":
+                return findings.to_sarif(self.mistakes)
+            case "junit":
+                return findings.to_junit(command, self.names, self.mistakes)
+        return self.describe(lines)
 
     def to_json(self, **accepted: Any) -> str:
         """Return what is accepted, and the mistakes, as one JSON document."""
@@ -49,10 +69,11 @@ def output_option(accepted: str) -> Callable[[Callable[..., Any]], Callable[...,
     mistakes = "mistakes: [{file, line, column, code, message, hint}]"
     return click.option(
         "--output",
-        type=click.Choice(["text", "json"]),
+        type=click.Choice(get_args(OutputForm)),
         default="text",
         show_default=True,
-        help=f"json: {{{accepted}, {mistakes}}}",
+        help=f"json: {{{accepted}, {mistakes}}}; github annotates the lines in a workflow, sarif "
+        "and junit are what code hosts and CI servers read.",
     )
 
 
@@ -61,7 +82,7 @@ def read_files(
 ) -> CheckedFiles[T]:
     """Read every file, each once, of at most `largest` bytes; `-` is standard input."""
     names = dict.fromkeys(files)
-    checked = CheckedFiles[T](files=len(names))
+    checked = CheckedFiles[T](names=tuple(names))
     for file in names:
         try:
             checked.texts[file] = read_text(file, largest)
@@ -72,6 +93,23 @@ def read_files(
             reason = str(error).removeprefix(f"{file}: ")
             checked.mistakes.append(Mistake(file, 1, 1, "P000", reason))
     return checked
+
+
+def list_files(folder: Path, words: Pattern[str]) -> list[str]:
+    """Return the YAML files in a folder and below it whose text has such words.
+
+    Others are not parsed: a folder of manifests holds templates of other tools too, which are no
+    YAML. Files that cannot be read are returned, since reading them gives the reason.
+    """
+    files = sorted(path for path in folder.rglob("*") if path.suffix in {".yaml", ".yml"})
+    return [str(path) for path in files if path.is_file() and _may_hold(path, words)]
+
+
+def _may_hold(path: Path, words: Pattern[str]) -> bool:
+    try:
+        return words.search(path.read_text(encoding="utf-8", errors="replace")) is not None
+    except OSError:
+        return True
 
 
 def read_text(file: str, largest: int = LARGEST) -> str:

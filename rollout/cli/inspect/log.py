@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import signal
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
 from rollout.cli.options.journal import READ, journal_option
+from rollout.cli.options.param_types import MOMENT
 from rollout.cli.text.facts import clean, sentence, what
-from rollout.decide.record.facts import Decided, Lived, Observed
+from rollout.decide.record.facts import Action, Decided, HumanSaid, Lived, Observed
+from rollout.decide.record.reasons import split_reason
 from rollout.errors import InputError
 from rollout.journal.hash_chain import document
 from rollout.journal.index import matching, names
@@ -23,6 +26,7 @@ from rollout.redact import has_secret, redact_values
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from rollout.cli.options.param_types import Moment
     from rollout.decide.record.facts import Fact
     from rollout.journal.hash_chain import Row
     from rollout.ports import Entry, Journal
@@ -117,12 +121,45 @@ def select_entries(chunks: Iterator[Sequence[Entry]], name: str | None) -> Itera
             yield from (entry for entry in chunk if entry.fact.rollout in ids)
 
 
-def _export(rows: Sequence[Row], path: Path, name: str | None, *, with_secrets: bool) -> None:
+@dataclass(frozen=True)
+class EntryFilter:
+    """Which entries are printed; what is empty or None lets all of them pass."""
+
+    actions: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+    actors: tuple[str, ...] = ()
+    since: float | None = None  # unix seconds, included
+    until: float | None = None  # unix seconds, not included
+    has_observations: bool = False
+
+    def passes(self, entry: Entry) -> bool:
+        """Return whether all conditions hold of an entry; those of one kind are alternatives."""
+        fact = entry.fact
+        if isinstance(fact, Observed | Lived) and not self.has_observations:
+            return False
+        if self.since is not None and fact.at < self.since:
+            return False
+        if self.until is not None and fact.at >= self.until:
+            return False
+        if self.actors and not (isinstance(fact, HumanSaid) and fact.actor in self.actors):
+            return False
+        if self.actions and not (isinstance(fact, Decided) and fact.action in self.actions):
+            return False
+        return not self.reasons or (isinstance(fact, Decided) and self._has_reason(fact))
+
+    def _has_reason(self, decided: Decided) -> bool:
+        """Return whether one of the reasons is named, with or without its subject."""
+        given = {*decided.reasons, *(split_reason(reason)[0] for reason in decided.reasons)}
+        return not given.isdisjoint(self.reasons)
+
+
+def _export(rows: Sequence[Row], path: Path, *, is_whole: bool, with_secrets: bool) -> None:
     from rollout.journal import jsonl
 
-    if name is not None:
+    if not is_whole:
         raise InputError(
-            "--export copies the whole journal, so that its hashes stay valid: remove NAME"
+            "--export copies the whole journal, so that its hashes stay valid: remove NAME and "
+            "what filters"
         )
     seq = None if with_secrets else next((row.seq for row in rows if _holds_secret(row)), None)
     if seq is not None:
@@ -145,6 +182,8 @@ def _holds_secret(row: Row) -> bool:
 Examples:
   surefoot log
   surefoot log -f discharge-summarizer-v2
+  surefoot log --action "roll back" --action pause --since 7d
+  surefoot log --reason harmful --reason blind:errors --until 2026-06-01
   surefoot log --json | jq 'select(.kind == "decided") | .sentence'
   surefoot log --export june.jsonl      then: surefoot log --journal june.jsonl
 
@@ -161,6 +200,24 @@ another text. Reading verifies the hash chain: where it is broken, printing stop
     "--all", "everything", is_flag=True, help="Also print what each look counted, or did not."
 )
 @click.option(
+    "--action",
+    "actions",
+    multiple=True,
+    type=click.Choice(get_args(Action)),
+    metavar="ACTION",
+    help="Only decisions with this action: " + ", ".join(get_args(Action)) + ".",
+)
+@click.option(
+    "--reason",
+    "reasons",
+    multiple=True,
+    metavar="CODE",
+    help="Only decisions with this reason: harmful, or harmful:errors.",
+)
+@click.option("--actor", "actors", multiple=True, help="Only commands that this person gave.")
+@click.option("--since", type=MOMENT, help="Only from this time on, or from so long ago (2h).")
+@click.option("--until", type=MOMENT, help="Only from before this time, or from before 2h ago.")
+@click.option(
     "--export", type=click.Path(path_type=Path), help="Copy the whole journal to a new .jsonl file."
 )
 @click.option(
@@ -175,20 +232,40 @@ def log(
     as_json: bool,
     everything: bool,
     with_secrets: bool,
+    actions: tuple[str, ...],
+    reasons: tuple[str, ...],
+    actors: tuple[str, ...],
+    since: Moment | None,
+    until: Moment | None,
 ) -> None:
-    """Print what was decided and done, of all rollouts or of NAME (a plan's name or an id)."""
+    """Print what was decided and done, of all rollouts or of NAME (a plan's name or an id).
+
+    Options that filter may be given several times, which are alternatives; all kinds must hold.
+    """
     from rollout.journal.location import default_path
     from rollout.journal.open import open_for_reading
+    from rollout.wire.clock import SystemClock
+
+    now = SystemClock().now()
+    wanted = EntryFilter(
+        actions,
+        reasons,
+        actors,
+        since(now) if since else None,
+        until(now) if until else None,
+        everything,
+    )
 
     opened = open_for_reading(journal or default_path())
     if export is not None:
-        _export(opened.rows(), export, name, with_secrets=with_secrets)
+        is_whole = name is None and wanted == EntryFilter(has_observations=everything)
+        _export(opened.rows(), export, is_whole=is_whole, with_secrets=with_secrets)
         return
     show = _print_json if as_json else _print_line
     over = _stop_on_interrupt() if follow else None
     try:
         for entry in select_entries(batches(opened, over), name):
-            if everything or not isinstance(entry.fact, Observed | Lived):
+            if wanted.passes(entry):
                 show(entry)
     finally:
         opened.close()

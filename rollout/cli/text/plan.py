@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from rollout.cli.text.plan_notes import list_notes
 from rollout.decide.text.comparison import compared_with, exposed, observational
 from rollout.decide.text.measurement import allowance
 from rollout.decide.text.numbers import join
@@ -25,8 +26,13 @@ def in_words(plan: Plan) -> str:
         f"  allowed: {'; '.join(limits)}\n"
         f"  false rollback {percent(spec.confidence.false_rollback)}, "
         f"false promotion {percent(spec.confidence.false_promotion)}: "
-        f"{_describe_pods(plan)}{exposure}{_describe_hooks(plan)}"
+        f"{_describe_pods(plan)}{exposure}{_describe_hooks(plan)}{_format_notes(plan)}"
     )
+
+
+def _format_notes(plan: Plan) -> str:
+    label = click.style("note", fg="yellow")
+    return "".join(f"\n  {label}: {note}" for note in list_notes(plan))
 
 
 def _describe_pods(plan: Plan) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isnan
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rollout.errors import ObserveError
+from rollout.observe.bulk.layout import Positions, Shape
 from rollout.observe.matrix import (
     Item,
     make_series_key,
@@ -20,16 +20,12 @@ from rollout.observe.matrix import (
 from rollout.observe.native import number as number_of
 from rollout.observe.selectors.source import Source
 
-if TYPE_CHECKING:
-    from rollout.observe.bulk.shape import Shape
-
 MANY = 400
 """Series from which an answer is read in bulk; smaller ones are quicker to read one by one."""
 
 _SPARE = 2.0  # how many label sets are remembered for each that is there
 
 Version = tuple[str, str]
-Positions = NDArray[np.intp]
 
 
 @dataclass(frozen=True)

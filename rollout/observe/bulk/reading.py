@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from analysis.counting.cursor import Cursor
 from analysis.counting.plain import Block, Plain, Rises
 from analysis.counting.table import SampleTable
-from rollout.observe.bulk.catalogue import BulkAnswer, Positions
-from rollout.observe.bulk.shape import Flags, Shape
+from rollout.observe.bulk.catalogue import BulkAnswer
+from rollout.observe.bulk.layout import Flags, Positions, Shape
 from rollout.observe.query import QueryPart
 
 Floats = NDArray[np.float64]

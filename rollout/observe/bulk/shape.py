@@ -1,18 +1,17 @@
-"""How a guardrail's series lie in a large answer: which rows are buckets of which series."""
+"""Find how a guardrail's series lie in a large answer: once, until its label sets change."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analysis.counting.beyond import is_same
 from analysis.counting.cursor import Arm, Key, Series
-from rollout.observe.bulk.catalogue import BulkAnswer, LabelSet, Positions
+from rollout.observe.bulk.catalogue import BulkAnswer, LabelSet
+from rollout.observe.bulk.layout import Flags, Positions, Shape
 from rollout.observe.evidence import list_fixed
 from rollout.observe.query import QueryPart
 from rollout.observe.selectors.edges import find_kept
@@ -20,41 +19,7 @@ from rollout.observe.selectors.source import Source
 from rollout.observe.twins import list_suspects
 from rollout.plan.fields.metric import DeclaredMetric
 
-Flags = NDArray[np.bool_]
 _ARMS: tuple[Arm, ...] = ("canary", "stable")
-
-
-@dataclass(frozen=True)
-class Shape:
-    """A guardrail's series in order of their keys, and where its label sets belong.
-
-    Label set i is bucket `column_of[i]` of series `row_of[i]`, -1 where it is of another guardrail;
-    the column is -1 too where a bucket does not matter. `edges` are the buckets of nearly all
-    series that do, empty for plain counters; `is_odd` tells the others, those that may be twins,
-    and those without the label that tells bad units. `target` numbers the scraped targets, and
-    `has_target` is false for series without one, which share a number. `pairs` are the rows of both
-    arms where these have the same keys.
-    """
-
-    keys: Sequence[Key]
-    edges: tuple[float, ...]
-    row_of: Positions
-    column_of: Positions
-    is_odd: Flags
-    is_bad: Flags | None
-    target: Positions
-    has_target: Flags
-    processes: Mapping[Key, str]
-    pairs: tuple[Positions, Positions] | None
-
-    @property
-    def width(self) -> int:
-        """The number of buckets of a series; a plain counter has one."""
-        return len(self.edges) or 1
-
-    def covers(self, ids: Positions) -> bool:
-        """Whether the place of each of these label sets is known."""
-        return ids.max(initial=-1) < len(self.row_of) and bool((self.row_of[ids] >= 0).all())
 
 
 def find_shape(

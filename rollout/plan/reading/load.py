@@ -14,6 +14,8 @@ from rollout.plan.reading.bounds import LARGEST, find_excess, too_large
 from rollout.plan.reading.mistakes import cap, mistakes
 from rollout.plan.reading.positions import Document, Path, compose
 
+_GROUP, _KIND, _OTHERS = "surefoot.dev/", "RolloutPlan", {"RolloutTrigger", "MetricTemplate"}
+
 
 def load(text: str, file: str, context: Any = None) -> list[Plan]:
     """Load the plans of a YAML text, in order; `file` is its name in messages.
@@ -28,6 +30,8 @@ def load(text: str, file: str, context: Any = None) -> list[Plan]:
     documents, problems = compose(text, file)
     parsed = [(document, document.data()) for document in documents]
     filled = [(document, data) for document, data in parsed if data is not None]
+    # Manifests of other kinds stand beside plans; alone, one is a plan with a wrong head.
+    filled = [pair for pair in filled if not _is_foreign(pair[1])] or filled
     if not filled and not problems:
         problems.append(Mistake(file, 1, 1, "P001", "the file holds no plan"))
     plans = [
@@ -97,6 +101,13 @@ def _validate(document: Document, data: Any, problems: list[Mistake], context: A
         return plan
     problems += _find_twin_guardrails(document, data)
     return None
+
+
+def _is_foreign(data: Any) -> bool:
+    """Return whether a document says that it is of another kind, of our own group or not."""
+    kind, version = _get(data, "kind"), _get(data, "apiVersion")
+    is_headed = isinstance(kind, str) and isinstance(version, str)
+    return is_headed and kind != _KIND and (kind in _OTHERS or not version.startswith(_GROUP))
 
 
 def _find_twin_guardrails(document: Document, data: Any) -> list[Mistake]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from typing import Literal
+from typing import Any
 
 import click
 
-from rollout.cli.author.files import CheckedFiles, output_option, read_files
+from rollout.cli.author.files import CheckedFiles, OutputForm, output_option, read_files
 from rollout.cli.text.mesh import format_remarks
 from rollout.errors import BAD_INPUT
 from rollout.mesh_document.reading.load import LARGEST, MeshSource, load
@@ -23,7 +23,7 @@ Examples:
 )
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
 @output_option("meshes: [{file, name, services, plans}]")
-def check(files: tuple[str, ...], output: Literal["text", "json"]) -> None:
+def check(files: tuple[str, ...], output: OutputForm) -> None:
     """Find every mistake in mesh documents; change nothing.
 
     Prints each mistake as file:line:column code message; `-` reads standard input. The codes are
@@ -33,10 +33,8 @@ def check(files: tuple[str, ...], output: Literal["text", "json"]) -> None:
     for _, source in checked.accepted:
         for line in format_remarks(source, remark_on_authorization(source.mesh)):
             click.echo(line, err=True)
-    if output == "json":
-        click.echo(_render_json(checked))
-    else:
-        click.echo(checked.describe(_describe(file, source) for file, source in checked.accepted))
+    lines = (_describe(file, source) for file, source in checked.accepted)
+    click.echo(checked.render(output, "surefoot mesh check", lines, meshes=_list_meshes(checked)))
     if checked.mistakes:
         sys.exit(BAD_INPUT)
 
@@ -49,8 +47,8 @@ def _describe(file: str, source: MeshSource) -> str:
     return f"{file}: {source.mesh.metadata.name} has {text}{named if plans else ''}"
 
 
-def _render_json(checked: CheckedFiles[MeshSource]) -> str:
-    meshes = [
+def _list_meshes(checked: CheckedFiles[MeshSource]) -> list[dict[str, Any]]:
+    return [
         {
             "file": file,
             "name": source.mesh.metadata.name,
@@ -59,4 +57,3 @@ def _render_json(checked: CheckedFiles[MeshSource]) -> str:
         }
         for file, source in checked.accepted
     ]
-    return checked.to_json(meshes=meshes)

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 from click.testing import CliRunner
@@ -101,7 +102,7 @@ def test_json_has_its_documented_shape(bad):
     document = json.loads(done.output)
     assert document.keys() == {"plans", "mistakes"}
     (plan,) = document["plans"]
-    assert plan.keys() == {"file", "name", "id", "digest"}
+    assert plan.keys() == {"file", "name", "id", "digest", "notes"}
     assert plan["file"] == str(good)
     assert plan["id"] == f"{plan['name']}-{plan['digest'][:8]}"
     assert [mistake["code"] for mistake in document["mistakes"]] == ["P008", "P003"]
@@ -166,3 +167,133 @@ def test_what_the_error_rates_rest_on_is_told(tmp_path):
     assert (
         "without a valid test the rollout pauses; it starts only with a calibration" in done.output
     )
+
+
+def test_mistakes_annotate_their_lines_in_a_workflow(bad):
+    done = check("--output", "github", bad)
+    assert done.exit_code == 2
+    lines = done.stdout.splitlines()
+    places = [
+        (m["line"], m["column"])
+        for m in json.loads(check("--output", "json", bad).stdout)["mistakes"]
+    ]
+    assert len(lines) == len(places) == 2
+    for line, (row, column) in zip(lines, places, strict=True):
+        assert line.startswith(f"::error file={bad},line={row},col={column},title=surefoot P")
+
+
+def test_a_file_cannot_break_out_of_its_workflow_command(tmp_path):
+    odd = tmp_path / "a,b:c%.yaml"
+    odd.write_text("spec: [\n")
+    (line,) = check("--output", "github", odd).stdout.splitlines()
+    assert f"file={tmp_path}/a%2Cb%3Ac%25.yaml,line=" in line
+
+
+def test_sarif_is_what_the_json_says(bad):
+    told = json.loads(check("--output", "json", bad).stdout)["mistakes"]
+    log = json.loads(check("--output", "sarif", bad).stdout)
+    assert log["version"] == "2.1.0"
+    (run,) = log["runs"]
+    rules = {rule["id"] for rule in run["tool"]["driver"]["rules"]}
+    assert rules == {mistake["code"] for mistake in told}
+    for result, mistake in zip(run["results"], told, strict=True):
+        (location,) = result["locations"]
+        place = location["physicalLocation"]
+        assert place["artifactLocation"]["uri"] == bad.as_uri()
+        assert place["region"] == {"startLine": mistake["line"], "startColumn": mistake["column"]}
+        assert mistake["message"] in result["message"]["text"]
+
+
+def test_a_relative_file_is_named_as_the_code_host_knows_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("my plan.yaml").write_text("{}")
+    log = json.loads(check("--output", "sarif", "my plan.yaml").stdout)
+    place = log["runs"][0]["results"][0]["locations"][0]["physicalLocation"]
+    assert place["artifactLocation"]["uri"] == "my%20plan.yaml"
+
+
+def test_a_junit_report_has_a_case_for_each_file(bad):
+    good = EXAMPLES / "01-envoy-local.yaml"
+    root = ET.fromstring(check("--output", "junit", good, bad).stdout)  # noqa: S314 - our own text
+    (suite,) = root
+    assert (suite.get("tests"), suite.get("failures")) == ("2", "1")
+    passed, failed = suite
+    assert (passed.get("name"), list(passed)) == (str(good), [])
+    (failure,) = failed
+    assert failure.text is not None
+    assert failure.text.splitlines()[0].startswith(f"{bad}:")
+    assert len(failure.text.splitlines()) == 2
+
+
+@pytest.mark.parametrize("form", ["github", "sarif", "junit"])
+def test_good_plans_have_an_empty_report(form):
+    done = check("--output", form, EXAMPLES / "01-envoy-local.yaml")
+    assert done.exit_code == 0
+    assert "error file" not in done.stdout
+    assert "<failure" not in done.stdout
+
+
+SERVICE = "apiVersion: v1\nkind: Service\nmetadata: {name: reviews}\n"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "plans").mkdir()
+    (tmp_path / "plans/both.yaml").write_text(f"{SERVICE}---\n{GOOD}")
+    (tmp_path / "service.yaml").write_text(SERVICE)
+    (tmp_path / "chart.yaml").write_text("metadata: {{ .Values.name }}\n")
+    (tmp_path / "notes.txt").write_text("apiVersion: surefoot.dev/v1alpha1\nkind: RolloutPlan\n")
+    return tmp_path
+
+
+def test_a_folder_stands_for_the_plans_in_it(folder):
+    done = check("--output", "json", folder)
+    assert done.exit_code == 0
+    (plan,) = json.loads(done.stdout)["plans"]
+    assert plan["file"] == str(folder / "plans/both.yaml")
+
+
+def test_a_mistake_of_a_plan_in_a_folder_is_found(folder):
+    (folder / "plans/bad.yml").write_text(GOOD.replace("whenBlind", "whenblind"))
+    done = check("--output", "json", folder)
+    assert done.exit_code == 2
+    (mistake,) = json.loads(done.stdout)["mistakes"]
+    assert mistake["file"] == str(folder / "plans/bad.yml")
+
+
+def test_a_folder_without_plans_is_bad_input(folder):
+    (folder / "plans/both.yaml").unlink()
+    done = check(folder)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "no YAML file in this folder or below it holds a plan" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "head", ["kind: Service", "apiVersion: surefoot.dev/v1alpha1\nkind: RolloutPlam"]
+)
+def test_a_document_that_may_be_a_plan_is_not_passed_over(tmp_path, head):
+    path = tmp_path / "plan.yaml"
+    path.write_text(f"{GOOD}---\n{head}\nmetadata: {{name: b}}\n")
+    assert check(path).exit_code == 2
+
+
+def test_another_kind_alone_is_a_mistake(folder):
+    assert check(folder / "service.yaml").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("deadline", "kinds"),
+    [("5m", ["the way", "counts of accuracy"]), ("8m", ["the way"]), ("9m", [])],
+)
+def test_times_that_do_not_fit_are_noted(tmp_path, deadline, kinds):
+    path = tmp_path / "plan.yaml"
+    path.write_text(GOOD.replace("deadline: 24h", f"deadline: {deadline}"))
+    done = check("--output", "json", path)
+    assert done.exit_code == 0
+    (plan,) = json.loads(done.stdout)["plans"]
+    notes = plan["notes"]
+    assert len(notes) == len(kinds)
+    for note, kind in zip(notes, kinds, strict=True):
+        assert note.startswith(kind)
+        assert f"{deadline}" in note
+    assert check(path).stdout.count("  note: ") == len(kinds)

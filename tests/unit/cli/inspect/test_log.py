@@ -70,6 +70,45 @@ def test_observations_when_asked_for(path):
     assert lines[1].endswith("observed          0 new samples; errors: no such series")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "seqs"),
+    [
+        (["--action", "advance"], [3]),
+        (["--action", "pause"], []),
+        (["--action", "advance", "--action", "pause"], [3]),
+        (["--reason", "x"], [3]),
+        (["--reason", "y", "--reason", "x"], [3]),
+        (["--reason", "x", "--action", "hold"], []),
+        (["--actor", "ops@host"], [6]),
+        (["--actor", "ops"], []),
+        (["--until", "2000-01-01"], [8]),
+        (["--since", "2023-11-14T23:13:20+01:00", "--action", "advance"], [3]),
+        (["--since", "2023-11-14T22:13:21"], []),
+        (["--since", "1h"], []),
+        (["--until", "1h", "--all", "notes-v2"], [1, 2, 3, 4, 5, 6, 7]),
+    ],
+)
+def test_filters_must_all_hold_and_those_of_one_kind_are_alternatives(path, arguments, seqs):
+    result = call("--json", *arguments, "--journal", path)
+    assert [json.loads(line)["seq"] for line in result.output.splitlines()] == seqs
+
+
+def test_a_reason_is_found_with_and_without_its_subject(tmp_path):
+    path = tmp_path / "journal.db"
+    blind = {"action": "hold", "split": Split(0), "reasons": ("blind:errors",), "sentence": "Wait."}
+    with closing(open_journal(path)) as journal:
+        journal.append([FACTS[0], Decided(**R, **blind)], after=0)
+    for reason, count in {"blind": 1, "blind:errors": 1, "blind:latency": 0}.items():
+        assert len(call("--reason", reason, "--journal", path).output.splitlines()) == count
+
+
+def test_a_time_that_cannot_be_read_is_told_with_its_cure(path):
+    result = call("--since", "yesterday", "--journal", path)
+    assert result.exit_code == BAD_INPUT
+    assert "2026-06-01" in result.stderr
+    assert "2h" in result.stderr
+
+
 def test_colour_is_the_only_escape_that_reaches_a_terminal(path):
     output = call("--journal", path, color=True).output
     assert "\x1b[32madvance to 5 %" in output
@@ -108,7 +147,8 @@ def test_an_export_reads_the_same_and_is_never_overwritten(path, tmp_path):
     assert call("--journal", copy).output == call("--journal", path).output
     assert call("--export", copy, "--journal", path).exit_code == BAD_INPUT
     exported = tmp_path / "part.jsonl"
-    assert call("notes-v2", "--export", exported, "--journal", path).exit_code == BAD_INPUT
+    for part in ("notes-v2", "--actor=ops"):
+        assert call(part, "--export", exported, "--journal", path).exit_code == BAD_INPUT
     assert not exported.exists()
 
 

@@ -1,0 +1,55 @@
+"""`surefoot completion`: print or install what lets a shell complete commands and options."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import click
+from click.shell_completion import get_completion_class
+
+from rollout.errors import InputError
+
+Shell = Literal["bash", "zsh", "fish"]
+
+# Where each shell looks without a change of its start-up files; zsh has no such place.
+_PLACES: Mapping[Shell, str] = {
+    "bash": "bash-completion/completions/surefoot",
+    "fish": "fish/vendor_completions.d/surefoot.fish",
+}
+_ZSH = "surefoot completion zsh > ~/.zfunc/_surefoot, with fpath+=~/.zfunc before compinit"
+
+
+@click.command(
+    short_help="Let the shell complete commands and options.",
+    epilog="""\b
+Examples:
+  surefoot completion bash --install
+  surefoot completion zsh > ~/.zfunc/_surefoot     with fpath+=~/.zfunc before compinit""",
+)
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.option("--install", is_flag=True, help="Write it where the shell looks for it (bash, fish).")
+@click.pass_context
+def completion(ctx: click.Context, shell: Shell, *, install: bool) -> None:
+    """Print the completion script of a shell, or install it for this user."""
+    script = _make_script(ctx.find_root(), shell)
+    if not install:
+        click.echo(script)
+        return
+    if shell not in _PLACES:
+        raise InputError(f"zsh has no folder of its own for this: {_ZSH}")
+    home = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    path = Path(home, _PLACES[shell])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(script + "\n", encoding="utf-8")
+    click.echo(f"{path} is written; it works in a new {shell}")
+
+
+def _make_script(root: click.Context, shell: Shell) -> str:
+    completion_class = get_completion_class(shell)
+    if completion_class is None:
+        raise InputError(f"this version of click has no completion for {shell}")
+    name = "surefoot"
+    return completion_class(root.command, {}, name, f"_{name.upper()}_COMPLETE").source()

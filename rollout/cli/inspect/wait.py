@@ -1,0 +1,210 @@
+"""`surefoot wait`: wait for the end of a rollout, and tell a script how it came by an exit code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from rollout.cli.options.journal import READ, journal_option
+from rollout.cli.options.param_types import SECONDS
+from rollout.errors import DONE, NOT_FOLLOWED, TIMED_OUT, InputError
+from rollout.journal.index import names
+from rollout.journal.location import JournalLocation
+
+if TYPE_CHECKING:
+    from rollout.decide.state.rollout import Phase, RolloutState
+    from rollout.ports import Journal
+
+_POLL = 0.5  # seconds between two reads
+
+Goal = Literal["promoted", "rolledback", "decided"]
+Cause = Literal["proven", "harm", "person", "deadline", "blind", "other"]
+
+_PHASES: Mapping[str, frozenset[Phase]] = {
+    "promoted": frozenset({"promoted"}),
+    "rolledback": frozenset({"rolled back", "undone"}),
+    "decided": frozenset({"promoted", "rolled back", "undone"}),
+}
+_EXIT_CODES: Mapping[Cause, int] = {
+    "harm": 4,
+    "person": 5,
+    "deadline": 6,
+    "blind": 7,
+    "proven": 8,
+    "other": 8,
+}
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a rollout ended: the sentence of the decision that led to it, and why it came to it."""
+
+    rollout: str
+    phase: Phase
+    cause: Cause
+    sentence: str
+    follows: bool  # whether the traffic follows the last write
+
+    def exit_code(self, goal: Goal) -> int:
+        """Return 0 where this is what was waited for, or the code of its cause."""
+        if not self.follows:
+            return NOT_FOLLOWED
+        return DONE if self.phase in _PHASES[goal] else _EXIT_CODES[self.cause]
+
+
+def find_ending(rollout: str, state: RolloutState) -> Ending | None:
+    """Return how a rollout ended; None while it goes on."""
+    if not state.is_terminal:
+        return None
+    sentence = state.move.sentence if state.move else ""
+    follows = not (state.following is not None and state.following.blocks_next)
+    return Ending(rollout, state.phase, _find_cause(state), sentence, follows)
+
+
+def _find_cause(state: RolloutState) -> Cause:
+    """Return what led to the end: the first reason of the last decision about the mesh."""
+    from rollout.decide.record.reasons import Reason, first_reason
+
+    causes: Mapping[Reason, Cause] = {
+        Reason.ALL_SAFE: "proven",
+        Reason.HELD_BACK: "proven",
+        Reason.HARMFUL: "harm",
+        Reason.HUMAN: "person",
+        Reason.INCONCLUSIVE: "deadline",
+        Reason.USED_UP: "deadline",
+        Reason.BLIND_TOO_LONG: "blind",
+    }
+    reason = first_reason(state.move.reasons) if state.move else None
+    return causes.get(reason, "other") if reason else "other"
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  surefoot wait discharge-summarizer-v3
+  surefoot wait discharge-summarizer-v3 --for promoted --timeout 2h
+  surefoot wait discharge-summarizer-v3 --json | jq -r .cause
+
+\b
+Exit codes: 0 it ended as awaited; it ended otherwise 4 for harm, 5 by a person, 6 at its deadline
+without proof, 7 because data lacked for too long, 8 in another way; 3 it ended and traffic does
+not follow; 124 it has not ended within --timeout; 1 failed, 2 bad input.""",
+)
+@click.argument("name")
+@journal_option(READ)
+@click.option(
+    "--for",
+    "goal",
+    type=click.Choice(["promoted", "rolledback", "decided"]),
+    default="decided",
+    show_default=True,
+    help="The end that is awaited; decided: either one.",
+)
+@click.option(
+    "--timeout", type=SECONDS, metavar="DURATION", help="Wait no longer, such as 90m; else forever."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the end as one JSON object.")
+def wait(
+    name: str,
+    journal: JournalLocation | None,
+    goal: Goal,
+    timeout: float | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Wait until the newest rollout of NAME (a plan's name or an id) has ended.
+
+    With --timeout a rollout that has not started yet is awaited too; without, it is bad input. What
+    it decides meanwhile goes to standard error, how it ended to standard output.
+    """
+    from rollout.journal.location import default_path
+    from rollout.journal.open import open_for_reading
+    from rollout.wire.clock import SystemClock
+
+    source, clock = open_for_reading(journal or default_path()), SystemClock()
+    awaited = AwaitedRollout(name)
+    until = None if timeout is None else clock.monotonic() + timeout
+    told = ""
+    try:
+        while (ending := awaited.read(source)) is None:
+            if until is None and not awaited.has_started:
+                raise InputError(f"{awaited} (with --timeout it is awaited)")
+            if until is not None and clock.monotonic() >= until:
+                click.echo(f"surefoot: after the whole --timeout: {awaited}", err=True)
+                raise SystemExit(TIMED_OUT)
+            if (news := str(awaited)) != told:
+                click.echo(told := news, err=True)
+            clock.sleep(_POLL)
+    finally:
+        source.close()
+    code = ending.exit_code(goal)
+    click.echo(_to_json(ending, goal, code) if as_json else _describe(ending))
+    raise SystemExit(code)
+
+
+class AwaitedRollout:
+    """The newest rollout of a name, from a journal that grows."""
+
+    def __init__(self, name: str) -> None:
+        from rollout.cli.text.live import Follower
+
+        self._follower = Follower(name)
+        self._known: dict[str, str] = {}  # plan names by rollout
+
+    def read(self, journal: Journal) -> Ending | None:
+        """Read what is new; return how the rollout ended, None while it goes on."""
+        entries = journal.read(self._follower.seq)
+        self._known |= names(entries)
+        for entry in entries:
+            self._follower.feed(entry)
+        newest = self._newest
+        return find_ending(*newest) if newest else None
+
+    @property
+    def has_started(self) -> bool:
+        """Whether there is a rollout of that name."""
+        return self._newest is not None
+
+    @property
+    def _newest(self) -> tuple[str, RolloutState] | None:
+        """The rollout that started last, with its state; None while none has started."""
+        states = self._follower.states.items()
+        return max(states, key=lambda named: named[1].started_at, default=None)
+
+    def __str__(self) -> str:
+        """Where the rollout is, and the sentence of its newest move."""
+        from rollout.cli.text.facts import clean
+
+        if self._newest is None:
+            known = ", ".join(sorted({*map(clean, self._known.values())})) or "none"
+            name = clean(self._follower.name or "")
+            return f"no rollout of the name {name!r} has started; known: {known}"
+        rollout, state = self._newest
+        sentence = f": {clean(state.move.sentence)}" if state.move else ""
+        return f"{clean(rollout)} is {state.phase}{sentence}"
+
+
+def _describe(ending: Ending) -> str:
+    from rollout.cli.text.facts import clean
+
+    missing = "" if ending.follows else " The traffic does not follow (docs/runbook.md)."
+    return f"{clean(ending.rollout)} is {ending.phase}: {clean(ending.sentence)}{missing}"
+
+
+def _to_json(ending: Ending, goal: Goal, code: int) -> str:
+    from rollout.redact import redact_values
+
+    report = {
+        "rollout": ending.rollout,
+        "awaited": goal,
+        "reached": code == DONE,
+        "phase": ending.phase,
+        "cause": ending.cause,
+        "sentence": ending.sentence,
+        "follows": ending.follows,
+    }
+    return json.dumps(redact_values(report), ensure_ascii=False)

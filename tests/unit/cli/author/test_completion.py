@@ -1,0 +1,46 @@
+"""A shell completes commands and options with what `surefoot completion` prints."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from rollout.cli import surefoot
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"), [("surefoot che", "check"), ("surefoot log --act", "--action")]
+)
+def test_bash_completes_with_the_printed_script(words, completed):
+    script = CliRunner().invoke(surefoot, ["completion", "bash"]).stdout
+    source = "complete() { :; }; compopt() { :; }\n"  # parts of an interactive shell
+    word = words.split()[-1]
+    asked = f"COMP_WORDS=({words}); COMP_CWORD={len(words.split()) - 1}; "
+    call = f'{asked} _surefoot_completion "$PROGRAM" {word} ""; echo "${{COMPREPLY[@]}}"'
+    program = Path(sys.executable).with_name("surefoot")
+    done = subprocess.run(
+        ["bash", "-c", f"{source}{script}\n{call}"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PROGRAM": str(program), "PATH": "/usr/bin:/bin"},
+    )
+    assert completed in done.stdout.split()
+
+
+@pytest.mark.parametrize("shell", ["bash", "fish"])
+def test_it_is_installed_where_the_shell_looks(shell, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    done = CliRunner().invoke(surefoot, ["completion", shell, "--install"])
+    assert done.exit_code == 0
+    (file,) = (path for path in tmp_path.rglob("*") if path.is_file())
+    assert "_SUREFOOT_COMPLETE" in file.read_text()
+    assert str(file) in done.stdout
+
+
+def test_zsh_is_told_what_to_do():
+    done = CliRunner().invoke(surefoot, ["completion", "zsh", "--install"])
+    assert done.exit_code == 2
+    assert "fpath" in done.stderr
