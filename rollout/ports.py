@@ -23,7 +23,9 @@ class Ask:
     without one is absent. `cursors` holds what was counted, by which births and falls are noticed.
     With `marks` an observer may count by itself: they hold the last recorded tally of each
     guardrail, None where there is none yet and `cursors` are to be continued. What needs no
-    baseline is counted from when the rollout `began`.
+    baseline is counted from when the rollout `began`. Where the past is asked for, it is that of
+    pods whose label is found, if it `finds_pods`; `by_chance` says that requests were split by
+    chance, and that the canary has had some.
     """
 
     rollout: str
@@ -32,6 +34,8 @@ class Ask:
     cursors: Mapping[str, Cursor] = field(default_factory=dict)
     marks: Mapping[str, LookTally | None] | None = None
     began: float | None = None
+    finds_pods: bool = False
+    by_chance: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,14 +58,23 @@ class Answer:
 
 @dataclass(frozen=True)
 class PodHistory:
-    """What stable's pods counted before the rollout, or what went wrong in words, by guardrail."""
+    """What stable's pods counted before the rollout, or what went wrong in words, by guardrail.
+
+    Without declared pods a guardrail has its totals, as of one pod, unless `labels` has the label
+    by which its pods were found. `awaited` has labels that only the canary's series can confirm.
+    `totals` are those of the evidence, where pods are of series that somebody else counts.
+    """
 
     pods: Mapping[str, PodCounts] = field(default_factory=dict)
     problems: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    awaited: Mapping[str, str] = field(default_factory=dict)
+    totals: Mapping[str, PodCounts] = field(default_factory=dict)
 
     def joined(self, other: PodHistory) -> PodHistory:
         """Return what both contain; `other` wins where both have a guardrail."""
-        return PodHistory({**self.pods, **other.pods}, {**self.problems, **other.problems})
+        mine, theirs = vars(self), vars(other)
+        return PodHistory(**{name: {**mine[name], **theirs[name]} for name in mine})
 
 
 @dataclass(frozen=True)
@@ -74,10 +87,11 @@ class RouteStatus:
     canary and did so before our first write, which are not moved, and `strays` those that do so
     only since then, which a rollback moves. `leading` has by content what is not ours; a rollout
     records it before its first write. `lacking` has, in the same way, the plan's routes without the
-    canary that are not in that record. `taken` says whether the mesh reports that it has
-    taken the object as it is now; None where it does not say so. `timeout` is the longest time-out
-    of the plan's routes, in seconds; None where one has none. `is_pending` says that the split
-    gives the canary nothing, and the mesh may yet load something that does.
+    canary that are not in that record, and what rollouts of other services move. `taken` says
+    whether the mesh reports that it has taken the object as it is now; None where it does not say
+    so. `timeout` is the longest time-out of the plan's routes, in seconds; None where one has none.
+    `is_pending` says that the split gives the canary nothing, and the mesh may yet load something
+    that does. `is_noted` says that notes of the plan's service are on the route.
     """
 
     split: Split
@@ -92,6 +106,7 @@ class RouteStatus:
     taken: bool | None = None
     timeout: float | None = None
     is_pending: bool = False
+    is_noted: bool = False
 
 
 @dataclass(frozen=True)
@@ -125,7 +140,7 @@ class HistorySource(Protocol):
     """An observer that can also read the past; without one, requests count as independent."""
 
     def history(self, ask: Ask, now: float) -> PodHistory:
-        """Return the past up to `now`: by pod if the plan declares them, else its rates' totals.
+        """Return the past up to `now`: by pod if these are declared or found, else rates' totals.
 
         Never raises for a failing source.
         """

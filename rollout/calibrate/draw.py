@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -39,7 +39,8 @@ class Recording:
     """Stable's past by guardrail, and the size of a replay of it.
 
     `plan` is what is replayed: the `declared` one without what must not happen, which is in no
-    error rate. `canary`: number of pods that play the canary. `looks`: length of a replay.
+    error rate. `canary`: number of pods that play the canary. `looks`: length of a replay. `labels`
+    are those by which pods were found, by guardrail, where the plan declares none.
     """
 
     plan: Plan
@@ -47,6 +48,7 @@ class Recording:
     pods: Mapping[str, PodCounts]
     canary: int
     looks: int
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def counted(self) -> PodCounts:
@@ -91,7 +93,9 @@ class Recording:
         )
 
 
-def recorded(plan: Plan, pods: Mapping[str, PodCounts]) -> Recording:
+def recorded(
+    plan: Plan, pods: Mapping[str, PodCounts], labels: Mapping[str, str] | None = None
+) -> Recording:
     """Prepare a plan's past for draws. Raises InputError if no replay is possible."""
     declared, plan = plan, leave_out_never(plan)
     names = {guardrail.name for guardrail in plan.spec.guardrails}
@@ -105,7 +109,7 @@ def recorded(plan: Plan, pods: Mapping[str, PodCounts]) -> Recording:
     if len(counted.pods) <= canary:
         raise InputError(f"stable has {len(counted.pods)} pods: a canary of {canary} needs more")
     looks = _choose_length(plan, len(counted.ends))
-    return Recording(plan, declared, pods, canary, looks)
+    return Recording(plan, declared, pods, canary, looks, labels or {})
 
 
 def leave_out_never(plan: Plan) -> Plan:

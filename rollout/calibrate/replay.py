@@ -54,7 +54,7 @@ class Replay:
     def history(self, ask: Ask, now: float) -> PodHistory:
         """Answer as the HistorySource port does, with the past that this replay does not serve."""
         del ask, now
-        return PodHistory(self.past.unseen(self.draw))
+        return PodHistory(self.past.unseen(self.draw), labels=self.past.labels)
 
     def _serve_tick(self) -> None:
         share = self.router.share(self.past.plan)

@@ -68,6 +68,12 @@ COMMANDS = {
         "rollout.cli.inspect.log:log", "Print the decision log, one sentence per fact."
     ),
     "why": CommandEntry("rollout.cli.inspect.status:why", "Explain one decision by its numbers."),
+    "verify": CommandEntry(
+        "rollout.cli.inspect.verify:verify", "Check that a journal is whole, and decide it again."
+    ),
+    "checkpoint": CommandEntry(
+        "rollout.cli.inspect.verify:checkpoint", "Sign a journal's entries, to be verified later."
+    ),
     "pause": CommandEntry(
         "rollout.cli.act.command:pause", "Hold the weight of a rollout; harm still rolls back."
     ),

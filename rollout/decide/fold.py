@@ -134,12 +134,15 @@ def fold_all(facts: Iterable[tuple[int, Fact]]) -> RolloutState:
 
 
 def _apply_learned(state: RolloutState, fact: Learned, _seq: int) -> RolloutState:
-    """Put the pods' dispersion into the rules; a guardrail without a valid one keeps its rule."""
+    """Put the pods' dispersion into the rules; a guardrail without a valid one keeps its rule.
+
+    Where pods were found that allow no valid test, that is the rule: there is no verdict.
+    """
     dispersions = fact.dispersions
     guardrail_states = {
         name: guardrail.with_dispersion(dispersions[name])
         for name, guardrail in state.guardrails.items()
-        if name in dispersions and name not in fact.unknown
+        if name in dispersions and (name not in fact.unknown or name in fact.labels)
     }
     return replace(
         state,

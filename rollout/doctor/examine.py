@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from rollout.doctor import declared, mesh, replicas, rights, secrets, series, setups
+from rollout.doctor import declared, mesh, pods, replicas, rights, secrets, series, setups
 from rollout.doctor.finding import Finding
 from rollout.doctor.journal import has_decision, of_journal
 from rollout.doctor.key import of_key
@@ -105,6 +105,7 @@ def _examine_all(
             yield from replicas.of_server(asked[0], tools.read, tools.now())
             for plan in asked:
                 yield from series.of_plan(plan, tools.query)
+                yield from pods.of_plan(plan, tools.query)
                 yield from setups.of_plan(plan, tools.read, tools.now())
     for plan in plans:
         recorded = partial(has_decision, journal)

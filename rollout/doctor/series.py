@@ -64,7 +64,7 @@ def _check_guardrail(subject: str, plan: Plan, guardrail: Guardrail, query: Quer
     vector answers all questions: which labels exist, which versions, which pods.
     """
     spec, source, metric = plan.spec, source_of(plan, guardrail), guardrail.metric
-    pods = [spec.pods.label] if spec.pods else []
+    pods = [spec.declared_pods.label] if spec.declared_pods else []
     arms = [matcher.label for arm in source.arms for matcher in arm] or [source.version]
     labels = tuple(dict.fromkeys([*arms, *metric.labels, *pods]))
     service_series = format_selector(source.names, build_matchers(source, spec.service))
@@ -92,7 +92,7 @@ def _find_problem(
         return explain_missing_series(guardrail, source, service, query)
     if words := explain_summary(guardrail, source, query):
         return words
-    pods = [plan.spec.pods.label] if plan.spec.pods else []
+    pods = [plan.spec.declared_pods.label] if plan.spec.declared_pods else []
     if missing := _find_missing(source, guardrail.metric, service, groups, pods):
         message, cure, label = missing
         hint = explain_missing_label(source, service, label, query) if label else ""

@@ -44,26 +44,42 @@ def open_key(journal: JournalLocation, named: Path | None = None) -> bytes:
 
 
 def read_key(path: Path, flags: int = 0) -> bytes:
-    """Return the key in a file; `flags` are more of `os.open`. Raises InputError with the cure.
-
-    A file of ours must be ours alone; one that others own, such as a mounted Secret, is theirs to
-    protect.
-    """
-    try:
-        key = _read(path, os.O_RDONLY | os.O_NONBLOCK | flags)
-    except OSError as error:
-        raise InputError(f"the key {path} cannot be read: {error.strerror}; {_CURE}") from error
+    """Return the key in a file; `flags` are more of `os.open`. Raises InputError with the cure."""
+    key = read_private(path, _CURE, flags)
     if len(key) < _LEAST:
         raise InputError(f"the key {path} is shorter than {_LEAST} characters; {_CURE}")
     return key
 
 
-def _read(path: Path, flags: int) -> bytes:
+def read_private(path: Path, cure: str, flags: int = 0) -> bytes:
+    """Return what a secret file holds; `flags` are more of `os.open`. Raises InputError.
+
+    A file of ours must be ours alone; one that others own, such as a mounted Secret, is theirs to
+    protect.
+    """
+    try:
+        return _read(path, os.O_RDONLY | os.O_NONBLOCK | flags, cure)
+    except OSError as error:
+        raise InputError(f"the key {path} cannot be read: {error.strerror}; {cure}") from error
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a new secret file, its owner's alone. Raises OSError, also where there is one."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    handle = os.open(path, flags, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        os.fchmod(handle, 0o600)  # whatever the umask
+        file.write(content)
+        file.flush()
+        os.fsync(handle)
+
+
+def _read(path: Path, flags: int, cure: str) -> bytes:
     handle = os.open(path, flags)
     try:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
-            raise InputError(f"the key {path} is no file; {_CURE}")
+            raise InputError(f"the key {path} is no file; {cure}")
         if status.st_uid == os.geteuid() and stat.S_IMODE(status.st_mode) & 0o077:
             raise InputError(f"others may read the key {path}: chmod 600 {path}")
         return os.read(handle, 4096).strip()
@@ -72,17 +88,11 @@ def _read(path: Path, flags: int) -> bytes:
 
 
 def _make(path: Path) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, flags, 0o600)
+        write_private(path, secrets.token_hex(_LEAST).encode() + b"\n")
     except OSError as error:
         if isinstance(error, FileExistsError) and os.path.lexists(path):
             return  # another controller was faster
         cure = "name one with --key-file, the same for all replicas"
         raise InputError(f"the key {path} cannot be made: {error.strerror}; {cure}") from error
-    with os.fdopen(handle, "wb") as file:
-        os.fchmod(handle, 0o600)  # whatever the umask
-        file.write(secrets.token_hex(_LEAST).encode() + b"\n")
-        file.flush()
-        os.fsync(handle)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TypeVar
 
 from analysis.counting.counts import EvidenceError
@@ -16,12 +16,15 @@ from analysis.dispersion.estimate import LEAST_TICKS
 from rollout.errors import ObserveError
 from rollout.observe.matrix import Item, by_version, group_by_series, one_form, series_of
 from rollout.observe.past_totals import count_gains, sum_gains
-from rollout.observe.query import QueryPart, queries, selector
+from rollout.observe.pods.survey import PodLabel
+from rollout.observe.query import QueryPart, parts_of, queries_of, selector
 from rollout.observe.selectors.source import Source
+from rollout.plan.model.plan import Spec
 from rollout.ports import Ask, PodHistory
 
 T = TypeVar("T")
 
+_FOUND = 43200.0  # seconds of the past of pods that are found, as of those that are declared
 _TOTALS = 86400.0  # seconds of the past where pods are not known
 _MOST_TICKS = 2880  # looks that suffice then, at short intervals
 _CHUNK = 240  # steps in one answer, so that it stays small with many pods and buckets
@@ -48,6 +51,8 @@ class PastQuery:
     parts: tuple[QueryPart, ...]
     grid: TickGrid
     label: str | None  # None asks for a version's totals
+    is_found: bool = False  # the plan names no label of pods
+    is_beside_pods: bool = False  # totals of the evidence, whose pods somebody else counts
 
     def chunks(self) -> Iterator[Chunk]:
         """Yield the grid in pieces, oldest first."""
@@ -57,27 +62,80 @@ class PastQuery:
             yield Chunk(start, end, self.grid.step)
 
 
-def past_queries(ask: Ask, now: float) -> list[PastQuery]:
-    """Return the queries for the past: by pod if the plan declares them, else rates' totals."""
+def past_queries(
+    ask: Ask, now: float, pod_labels: Mapping[str, PodLabel] = MappingProxyType({})
+) -> list[PastQuery]:
+    """Return the queries for the past: by pod where these are declared or found, else totals.
+
+    `pod_labels` are those that were found, by guardrail. Totals are asked for of rates only.
+    """
     spec = ask.plan.spec
-    history = spec.pods.history if spec.pods else _TOTALS
-    ticks = math.floor(history / spec.interval)
-    if spec.pods is None:
-        ticks = max(LEAST_TICKS, min(ticks, _MOST_TICKS))
+    guardrails = {g.name: g for g in spec.guardrails if g.never is None}
+    rates = {name for name, guardrail in guardrails.items() if guardrail.bad_margin is not None}
+    parts = [pair for pair in parts_of(ask) if pair[1].guardrail in guardrails]
+    if spec.declared_pods is not None:
+        declared, ticks = spec.declared_pods, math.floor(spec.declared_pods.history / spec.interval)
+        return _ask_by_pod(spec, parts, declared.label, ticks, now)
+    used = {name: own for name, own in pod_labels.items() if not own.is_awaited}
+    alone = [pair for pair in parts if pair[1].guardrail in rates - used.keys()]
+    return [
+        *_ask_for_found(spec, used, now),
+        *_ask_for_totals(spec, alone, now),
+        *_ask_beside(spec, [pair for pair in parts if pair[1].guardrail in rates], used, now),
+    ]
+
+
+def _ask_for_found(spec: Spec, used: Mapping[str, PodLabel], now: float) -> Iterator[PastQuery]:
+    """Yield the queries for pods that are found, by their label."""
+    ticks = max(math.floor(_FOUND / spec.interval), LEAST_TICKS)
+    for label in sorted({own.label for own in used.values()}):
+        pairs = [(own.source, own.query_part) for own in used.values() if own.label == label]
+        for query in _ask_by_pod(spec, pairs, label, ticks, now):
+            yield replace(query, is_found=True)
+
+
+def _ask_beside(
+    spec: Spec,
+    rates: Sequence[tuple[Source, QueryPart]],
+    used: Mapping[str, PodLabel],
+    now: float,
+) -> Iterator[PastQuery]:
+    """Yield the queries for totals of evidence whose pods are of another source's series."""
+    pairs = [
+        (source, query_part)
+        for source, query_part in rates
+        if query_part.guardrail in used and used[query_part.guardrail].source != source
+    ]
+    for query in _ask_for_totals(spec, pairs, now):
+        yield replace(query, is_beside_pods=True)
+
+
+def _ask_by_pod(
+    spec: Spec, parts: Sequence[tuple[Source, QueryPart]], label: str, ticks: int, now: float
+) -> list[PastQuery]:
+    grid = _end_grid(spec, ticks, now)
+    return [
+        PastQuery(query.source, selector(query.source, query.parts), query.parts, grid, label)
+        for query in queries_of(parts, now)
+    ]
+
+
+def _ask_for_totals(
+    spec: Spec, parts: Sequence[tuple[Source, QueryPart]], now: float
+) -> list[PastQuery]:
+    ticks = max(LEAST_TICKS, min(math.floor(_TOTALS / spec.interval), _MOST_TICKS))
+    grid = _end_grid(spec, ticks, now)
+    return [
+        PastQuery(q.source, sum_gains(q.source, q.parts, spec.interval), q.parts, grid, None)
+        for q in queries_of(parts, now)
+    ]
+
+
+def _end_grid(spec: Spec, ticks: int, now: float) -> TickGrid:
+    """Return so many ticks of the past, of which every guardrail's samples are there."""
     lag = max(guardrail.lag for guardrail in spec.guardrails)
     end = math.floor((now - lag) / spec.interval) * spec.interval
-    grid = TickGrid(end - ticks * spec.interval, spec.interval, ticks)
-    label = spec.pods.label if spec.pods else None
-    choose = selector if spec.pods else partial(sum_gains, step=spec.interval)
-    is_read = {
-        g.name: g.never is None and (spec.pods is not None or g.bad_margin is not None)
-        for g in spec.guardrails
-    }
-    return [
-        PastQuery(query.source, choose(query.source, parts), parts, grid, label)
-        for query in queries([ask], now)
-        if (parts := tuple(p for p in query.parts if is_read[p.guardrail]))
-    ]
+    return TickGrid(end - ticks * spec.interval, spec.interval, ticks)
 
 
 def pasts(query: PastQuery, results: Sequence[object]) -> PodHistory:
@@ -89,7 +147,10 @@ def pasts(query: PastQuery, results: Sequence[object]) -> PodHistory:
             pods[query_part.guardrail] = _count_part(query, query_part, results)
         except (ObserveError, EvidenceError) as error:
             problems[query_part.guardrail] = str(error)
-    return PodHistory(pods, problems)
+    if query.is_beside_pods:
+        return PodHistory(problems=problems, totals=pods)
+    labels = dict.fromkeys(pods, query.label) if query.is_found and query.label else {}
+    return PodHistory(pods, problems, labels)
 
 
 def _count_part(query: PastQuery, query_part: QueryPart, results: Sequence[object]) -> PodCounts:

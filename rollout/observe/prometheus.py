@@ -27,6 +27,7 @@ from rollout.observe.history import Chunk, PastQuery, past_queries, pasts
 from rollout.observe.matrix import Item, by_version
 from rollout.observe.parse import ParsedSamples, parse
 from rollout.observe.patience import Patience, SilentError, read_apart
+from rollout.observe.pods.survey import PodLabel, survey
 from rollout.observe.query import Query, QueryPart, queries_of
 from rollout.observe.selectors.promql import name_each
 from rollout.observe.selectors.source import Source
@@ -98,8 +99,10 @@ class PrometheusObserver:
 
     def history(self, ask: Ask, now: float) -> PodHistory:
         """Return stable's past, by pod or in total; wait only once for a silent server."""
-        past = PodHistory()
-        for query in past_queries(ask, now):
+        labels = self._find_pods(ask, now)
+        awaited = {name: own.label for name, own in labels.items() if own.is_awaited}
+        past = PodHistory(awaited=awaited)
+        for query in past_queries(ask, now, labels):
             try:
                 past = past.joined(pasts(query, self._run_range_query(query)))
             except ObserveError as error:
@@ -109,9 +112,18 @@ class PrometheusObserver:
                     break
         return past
 
-    def vector(self, server: PrometheusServer, text: str) -> list[tuple[dict[str, str], float]]:
+    def _find_pods(self, ask: Ask, now: float) -> Mapping[str, PodLabel]:
+        """Return the labels of pods that the plan does not name; none where nobody answers."""
+        try:
+            return survey(ask, partial(self.vector, now=now)) if ask.finds_pods else {}
+        except ObserveError:
+            return {}
+
+    def vector(
+        self, server: PrometheusServer, text: str, now: float | None = None
+    ) -> list[tuple[dict[str, str], float]]:
         """Run an instant query; return labels and value of each series. Raises ObserveError."""
-        rows: Any = self._query(server, text, {})
+        rows: Any = self._query(server, text, {} if now is None else {"time": f"{now:.3f}"})
         try:
             return [(dict(row["metric"]), float(str(row["value"][1]))) for row in rows]
         except (ValueError, LookupError, TypeError):

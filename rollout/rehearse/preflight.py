@@ -93,10 +93,10 @@ def _note_policies(plan: Plan) -> Iterator[PlanFinding]:
         yield note("assumed-segment", message)
     if has_affinity(plan):
         yield note("sticky", "users keep their version; the rehearsal assigns every request anew")
-    if plan.spec.pods is not None:
-        yield note(
-            "independent", "the rehearsal assumes independent requests and pods that are alike"
-        )
+    if plan.spec.declared_pods is not None or plan.spec.finds_pods:
+        message = "the rehearsal assumes independent requests and pods that are alike"
+        more = "" if plan.spec.declared_pods else "; pods may be found, which asks for more of both"
+        yield note("independent", f"{message}{more}")
 
 
 def _check_worlds(

@@ -1,27 +1,35 @@
 """What the routes were before our first write, as annotations and a journal record it.
 
-Routes are recorded by content. A record has five lists, told apart by the words before a route's
+Routes are recorded by content. A record has seven lists, told apart by the words before a route's
 location: routes that gave the canary traffic, routes that copied requests to it, routes that took
 exactly the segment's requests of another one, routes of the plan without an entry for the canary,
-and the weights of the plan's routes. The last two are in the journal only: what we added is noted
-with each write, and weights come back with the end.
+the weights of the plan's routes, an Envoy's configurations, and routes to which rollouts of other
+services gave the canary. Those without an entry, weights and configurations are in the journal
+only: what we added is noted with each write, and weights come back with the end.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Self
 
-from rollout.route.content import Noted, NotedRoute, note_routes, parse_noted
+from rollout.route.content import (
+    Noted,
+    NotedRoute,
+    describe_parts,
+    digest,
+    note_routes,
+    parse_noted,
+)
 from rollout.route.manifest import Json
 from rollout.route.weighted_route import WeightedRoute
 
 _COPIES, _SEGMENT, _LACKING = "copies of ", "the segment's own ", "no canary in "
-_WEIGHTS = "weights of "
-_PREFIXES = (_COPIES, _SEGMENT, _LACKING, _WEIGHTS)
+_WEIGHTS, _CONFIG, _OTHERS = "weights of ", "configuration ", "another service's "
+_PREFIXES = (_COPIES, _SEGMENT, _LACKING, _WEIGHTS, _CONFIG, _OTHERS)
 _NONE = Noted()
 
 
@@ -29,7 +37,8 @@ _NONE = Noted()
 class Before:
     """The routes that a rollout found, by what they were to the canary.
 
-    `weights` has those of the plan's routes, entry by entry.
+    `weights` has those of the plan's routes, entry by entry. `configs` are the configurations that
+    the plan's file had. `others` have the fingerprints of the whole content.
     """
 
     giving: Noted = _NONE
@@ -37,6 +46,8 @@ class Before:
     narrowed: Noted = _NONE
     lacking: Noted = _NONE
     weights: Noted = _NONE
+    configs: Noted = _NONE
+    others: Noted = _NONE
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -57,14 +68,51 @@ class Before:
             )
         ).lines
 
+    def find_lacking(self, routes: Sequence[WeightedRoute]) -> Mapping[int, NotedRoute]:
+        """Return the notes of routes that had no canary, by the id of their body.
+
+        Of a route whose content and name are no longer recorded, matches or destinations tell which
+        it was, as long as that one is nowhere else. A route without the canary comes first: of two
+        that may be it, ours was taken back there already.
+        """
+        own = self.lacking.assign(routes)
+        recorded_ids = {*own, *self.weights.assign(routes)}
+        left = [note for note in self.lacking.routes if note not in own.values()]
+        for position in range(2):
+            for route in sorted(routes, key=_has_canary):
+                digits = describe_parts(route).split("-")[position]
+                note = next((n for n in left if digits in n.more.split("-")[position:][:1]), None)
+                if note is not None and id(route.body) not in recorded_ids:
+                    own[id(route.body)] = note
+                    recorded_ids.add(id(route.body))
+                    left.remove(note)
+        return {key: replace(note, more="") for key, note in own.items()}
+
     @property
     def _lists(self) -> tuple[Noted, ...]:
-        return self.giving, self.copying, self.narrowed, self.lacking, self.weights
+        own = self.lacking, self.weights, self.configs, self.others
+        return self.giving, self.copying, self.narrowed, *own
+
+    @property
+    def config_names(self) -> tuple[str, ...]:
+        """The names of an Envoy's configurations; empty in records of an older version."""
+        return tuple(note.location for note in self.configs.routes)
+
+
+def _has_canary(route: WeightedRoute) -> bool:
+    return any(map(route.of, route.mesh.arms[1:]))
 
 
 def note_lacking(planned: Sequence[WeightedRoute]) -> Noted:
-    """Return the notes of routes without an entry for the canary."""
-    return note_routes(route for route in planned if route.of("stable") and not route.of("canary"))
+    """Return the notes of routes without an entry for the canary, each with its parts."""
+    lacking = [route for route in planned if route.of("stable") and not route.of("canary")]
+    return Noted(
+        tuple(
+            replace(note, more=describe_parts(route))
+            for route in lacking
+            for note in note_routes([route]).routes
+        )
+    )
 
 
 def note_weights(planned: Iterable[WeightedRoute]) -> Noted:
@@ -80,15 +128,23 @@ def note_weights(planned: Iterable[WeightedRoute]) -> Noted:
     )
 
 
+def note_configs(names: Iterable[str]) -> Noted:
+    """Return the notes of configurations, which an Envoy asks for by name."""
+    return Noted(tuple(NotedRoute(digest(name), "", name) for name in names if name))
+
+
 def list_unrecorded(now: Before, before: Sequence[str] | None) -> tuple[str, ...]:
-    """Return a record of routes without the canary that were made since our first write."""
+    """Return a record of what is there since our first write, and is not ours.
+
+    Those are routes without the canary, and routes to which rollouts of other services give it.
+    """
     if before is None:
         return ()
-    recorded = {note.fingerprint for note in Before.parse("\n".join(before)).lacking.routes}
-    lacking = tuple(note for note in now.lacking.routes if note.fingerprint not in recorded)
-    new = {note.fingerprint for note in lacking}
+    recorded = Before.parse("\n".join(before))
+    lacking, others = recorded.lacking.list_new(now.lacking), recorded.others.list_new(now.others)
+    new = {note.fingerprint for note in lacking.routes}
     weights = tuple(note for note in now.weights.routes if note.fingerprint in new)
-    return Before(lacking=Noted(lacking), weights=Noted(weights)).lines
+    return Before(lacking=lacking, weights=Noted(weights), others=others).lines
 
 
 def restore_weights(routes: Sequence[WeightedRoute], weights: Noted) -> None:

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from rollout.route.manifest import Json, dicts
@@ -30,6 +31,17 @@ def fingerprint(route: WeightedRoute, *, is_whole: bool = False) -> str:
 
     Without the canary's, which we may have added; `is_whole` includes them.
     """
+    return digest([*_describe_content(route, is_whole=is_whole)])
+
+
+def describe_parts(route: WeightedRoute) -> str:
+    """Return one digest of a route's matches, and one of where it leads without the canary."""
+    kind, matches, targets = _describe_content(route, is_whole=False)
+    return f"{digest([kind, matches])}-{digest([kind, targets])}"
+
+
+def _describe_content(route: WeightedRoute, *, is_whole: bool) -> tuple[str, Any, list[str]]:
+    """Return a route's kind, its matches, and where it leads."""
     entries = [
         entry
         for entry in route.entries
@@ -39,8 +51,7 @@ def fingerprint(route: WeightedRoute, *, is_whole: bool = False) -> str:
     if isinstance(matches, list):  # their order says nothing about which requests match
         matches = sorted(json.dumps(match, sort_keys=True) for match in matches)
     kind, *_ = route.location.split(" ")
-    targets = sorted({route.mesh.target(entry) for entry in entries})
-    return digest([kind, matches, targets])
+    return kind, matches, sorted({route.mesh.target(entry) for entry in entries})
 
 
 def list_matches(body: Json) -> list[Json]:
@@ -79,20 +90,29 @@ class Noted:
         digits = fingerprint(route, is_whole=is_whole)
         return next((note for note in self.routes if note.fingerprint == digits), None)
 
-    def assign(self, routes: Sequence[WeightedRoute]) -> dict[int, NotedRoute]:
+    def assign(
+        self, routes: Sequence[WeightedRoute], *, is_whole: bool = False
+    ) -> dict[int, NotedRoute]:
         """Return each route's own note, by the id of its body.
 
         Twins with the same content are told apart by all of it, where a note has that, and by where
-        they are, as far as that goes.
+        they are, as far as that goes. `is_whole` says that fingerprints are of the whole content.
         """
         free, assigned = list(self.routes), dict[int, NotedRoute]()
-        for is_same in (_is_whole, _is_unmoved, _is_content, _is_name):
+        is_content = partial(_is_content, is_whole=is_whole)
+        is_unmoved = partial(_is_unmoved, is_whole=is_whole)
+        for is_same in (_is_whole, is_unmoved, is_content, _is_name):
             for route in routes:
                 note = next((note for note in free if is_same(note, route)), None)
                 if note is not None and id(route.body) not in assigned:
                     assigned[id(route.body)] = note
                     free.remove(note)
         return assigned
+
+    def list_new(self, others: Noted) -> Noted:
+        """Return those of other notes whose content these do not have."""
+        fingerprints = {note.fingerprint for note in self.routes}
+        return Noted(tuple(note for note in others.routes if note.fingerprint not in fingerprints))
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -131,12 +151,12 @@ def _is_whole(note: NotedRoute, route: WeightedRoute) -> bool:
     return bool(note.more) and note.more == fingerprint(route, is_whole=True)
 
 
-def _is_unmoved(note: NotedRoute, route: WeightedRoute) -> bool:
-    return note.location == route.location and _is_content(note, route)
+def _is_unmoved(note: NotedRoute, route: WeightedRoute, *, is_whole: bool) -> bool:
+    return note.location == route.location and _is_content(note, route, is_whole=is_whole)
 
 
-def _is_content(note: NotedRoute, route: WeightedRoute) -> bool:
-    return note.fingerprint == fingerprint(route)
+def _is_content(note: NotedRoute, route: WeightedRoute, *, is_whole: bool) -> bool:
+    return note.fingerprint == fingerprint(route, is_whole=is_whole)
 
 
 def _is_name(note: NotedRoute, route: WeightedRoute) -> bool:

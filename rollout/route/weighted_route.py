@@ -133,10 +133,11 @@ class WeightedRoute:
             for entry, weight in zip(self.entries, weights, strict=True):
                 entry["weight"] = weight * factor
 
-    def set_weight(self, arm: Arm, value: int) -> bool:
+    def set_weight(self, arm: Arm, value: int, *, carries: bool) -> bool:
         """Give an arm's entries this weight in sum; return whether that added an entry.
 
         The first entry takes the difference, because the arm's further entries keep their weights.
+        A new one `carries` the headers and filters of the other arm's, or only its name.
         """
         own_entries = self.of(arm)
         if own_entries:
@@ -145,7 +146,7 @@ class WeightedRoute:
             )
         elif value:
             like, *_ = self.of(self.mesh.arms[0]) or self.arm_entries
-            carried = {} if arm == self.mesh.arms[0] else extras(like, self.mesh.carries)
+            carried = extras(like, self.mesh.carries) if carries else {}
             new = self.mesh.entry(arm, like) | carried | {"weight": value}
             self.entries.insert(self._find_index(arm), new)
         return not own_entries and value > 0
@@ -163,18 +164,22 @@ class WeightedRoute:
         return next((i for i, other in enumerate(arms) if other in later_arms), len(self.entries))
 
 
-def move(route: WeightedRoute, split: Split) -> bool:
+def move(route: WeightedRoute, split: Split, *, is_stables: bool = False) -> bool:
     """Split what the arms have together as `split` says; return whether a canary is new.
 
     All others keep their share of the traffic: where the arms' weights would not be whole numbers,
     every weight of the route is multiplied first. A route that names an arm twice is refused,
-    unless the canaries' share goes to zero: a rollback never waits. Raises RouteError.
+    unless the canaries' share goes to zero: a rollback never waits. A route that gives stable all
+    keeps its numbers then. `is_stables` says that the canary's entry has stable's headers and
+    filters, so that an entry of stable's that is gone gets them back. Raises RouteError.
     """
     stable, *canaries = route.mesh.arms
     twice = [arm for arm in route.mesh.arms if len(route.of(arm)) > 1]
     if twice and split.canary:
         raise RouteError(f"{route.location} names {route.mesh.name(twice[0])} twice")
     if not split.canary and not route.of(stable) and _hand_back(route):
+        return False
+    if not split.canary and route.weight(stable) and not any(map(route.weight, canaries)):
         return False
     others, own = route.weight(None), sum(route.weight(arm) for arm in route.mesh.arms)
     if others and not own:
@@ -194,7 +199,7 @@ def move(route: WeightedRoute, split: Split) -> bool:
     route.scale(factor)
     weights = [product * factor // split.total for product in products]
     new = [_set_canary(route, arm, weight) for arm, weight in zip(canaries, weights, strict=True)]
-    route.set_weight(stable, total * factor - sum(weights))
+    route.set_weight(stable, total * factor - sum(weights), carries=is_stables)
     return any(new)
 
 
@@ -219,7 +224,7 @@ def _set_canary(route: WeightedRoute, arm: Arm, weight: int) -> bool:
     """Give a canary this weight in one entry; return whether that added the entry."""
     for entry in route.of(arm)[1:]:
         entry["weight"] = 0
-    return route.set_weight(arm, weight)
+    return route.set_weight(arm, weight, carries=True)
 
 
 def remove_default_canary(route: WeightedRoute, is_carried: Callable[[Json], bool]) -> None:

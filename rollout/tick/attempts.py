@@ -90,7 +90,8 @@ def started(
         controller=controller,
         uncalibrated=uncalibrated,
         attempt=attempt,
-        reads_past=can_read_past and plan.spec.learns_totals,
+        reads_past=can_read_past and (plan.spec.learns_totals or plan.spec.finds_pods),
+        finds_pods=can_read_past and plan.spec.finds_pods,
         prometheus=plan.spec.prometheus.default,
     )
 

@@ -18,7 +18,7 @@ from rollout.decide.state.rollout import RolloutState
 from rollout.errors import FactError, InputError, JournalMovedError
 from rollout.plan.model.plan import Plan
 from rollout.plan.model.prometheus import PrometheusServer
-from rollout.ports import Answer, Entry, HistorySource, Ports
+from rollout.ports import Answer, Entry, HistorySource, Ports, RouteStatus
 from rollout.tick import bulkheads, deliver
 from rollout.tick.attempts import started
 from rollout.tick.failures import Failures
@@ -27,7 +27,7 @@ from rollout.tick.hooks import HookRunner
 from rollout.tick.journal_sync import RETRIES, JournalSync
 from rollout.tick.pod_history import PodHistoryReader
 from rollout.tick.propose import Step, ask, propose
-from rollout.tick.route_look import look_at_route
+from rollout.tick.route_look import build_lacking, look_at_route
 from rollout.tick.times.lived_time import LivedTime, SteadyClock
 
 _Result = TypeVar("_Result")
@@ -251,12 +251,20 @@ class Controller:
         """
         pending = self.fleet.unconfirmed.due(now)
         pending.sort(key=lambda rollout: not self.states[rollout].is_going_back)
-        problems = {
-            r: self._run(r, deliver.apply, self._router, r, self.states[r]) for r in pending
-        }
+        problems = {r: self._run(r, self._write, r) for r in pending}
         until = self.ports.clock.monotonic() + _CONFIRM_WITHIN
         for rollout, problem in problems.items():
             self._run(rollout, self._confirm, rollout, problem, until)
+
+    def _write(self, rollout: str) -> deliver.Problem | None:
+        """Write one rollout's change, after what its route shows that is not ours is recorded."""
+
+        def note(status: RouteStatus) -> RolloutState:
+            state, now = self.states[rollout], self.ports.clock.now()
+            self._append([build_lacking(rollout, state, status, now)])
+            return self.states[rollout]
+
+        return deliver.apply(self._router, rollout, self.states[rollout], note)
 
     def _confirm(self, rollout: str, problem: deliver.Problem | None, until: float) -> None:
         """Read one rollout's change back, and record what the mesh shows."""

@@ -21,6 +21,7 @@ changed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from rollout.decide.evidence.following import find_end
@@ -42,6 +43,7 @@ from rollout.tick.route_look import (
 
 _POLL = 0.02  # seconds between two reads while the mesh has not shown the split
 POLICY_RESTORE_ATTEMPTS = 3  # then a rollback is confirmed with the policy as it is
+_NOTE_ATTEMPTS = 60  # some five minutes; then a rollback ends with our note as it is
 
 
 @dataclass(frozen=True)
@@ -60,26 +62,34 @@ class Overwritten:
 
 Problem = RouteError | Unsent | Overwritten
 
+Note = Callable[[RouteStatus], RolloutState]
+"""Records what a route shows that is not ours; returns the state with that."""
 
-def apply(router: Router, rollout: str, state: RolloutState) -> Problem | None:
+
+def apply(router: Router, rollout: str, state: RolloutState, note: Note) -> Problem | None:
     """Write the wanted split, unless the mesh shows it already. Returns what went wrong.
 
     Nothing is written where a read is enough, or where somebody else wrote the weights; `confirm`
-    reports that. A rollback is written in any case, but for one that
-    has nothing to take back.
+    reports that. A rollback is written in any case, but for one that has nothing to take back.
+    What others made since the last look is recorded before the write: afterwards it would look
+    like ours.
     """
     if not state.delivery.has_to_write or _has_nothing_to_write(state):
         return None
     status = read(router, state)
-    if state.is_making_route and not _is_absent(status):
-        return None
-    if _is_unsafe(status, rollout, state):
+    is_made = state.is_making_route and not _is_absent(status)
+    if not is_made and _is_unsafe(status, rollout, state):
         return Unsent(status)
-    if _is_written(status, rollout, state):
+    if is_made or _is_written(status, rollout, state):
         return None
     if isinstance(status, RouteStatus) and _is_edited_by_other(status, rollout, state):
         return Overwritten(status)
-    return None if _is_adopted(state) else _write(router, rollout, state)
+    return None if _is_adopted(state) else _write(router, rollout, _note_new(status, state, note))
+
+
+def _note_new(status: RouteStatus | RouteError, state: RolloutState, note: Note) -> RolloutState:
+    """Return the state with what the route shows that is not ours and was not recorded."""
+    return note(status) if isinstance(status, RouteStatus) and status.lacking else state
 
 
 def _is_adopted(state: RolloutState) -> bool:
@@ -143,7 +153,10 @@ def _conclude(
     if isinstance(answer, RouteStatus):
         left = "" if state.wanted.canary else answer.policy
         return _build_confirmed(rollout, state, clock, left=left)
-    if answer is None or _gives_nothing(read(router, state), state):
+    if answer is None:
+        return _build_confirmed(rollout, state, clock)
+    status = read(router, state)
+    if _gives_nothing(status, state) and not _may_forget(answer, status, rollout, state):
         return _build_confirmed(rollout, state, clock)
     if state.abandoned is not None and _is_way_back(state):
         return _build_confirmed(rollout, state, clock, unreachable=True)
@@ -166,6 +179,21 @@ def _gives_nothing(status: RouteStatus | RouteError, state: RolloutState) -> boo
     if isinstance(status, RouteError):
         return status.gives_nothing and not (status.absent and state.plan.spec.route.creates)
     return not status.split.canary and not status.policy and not status.is_pending
+
+
+def _may_forget(
+    problem: RouteError, status: RouteStatus | RouteError, rollout: str, state: RolloutState
+) -> bool:
+    """Return whether one more attempt at a rollback may remove our note of it from the route."""
+    most = POLICY_RESTORE_ATTEMPTS if problem.refused else _NOTE_ATTEMPTS
+    return _is_note_left(status, rollout, state) and state.delivery.attempts < most
+
+
+def _is_note_left(status: RouteStatus | RouteError, rollout: str, state: RolloutState) -> bool:
+    """Return whether an end of ours is in the mesh with a note, which no last write leaves."""
+    if isinstance(status, RouteError) or not status.is_noted:
+        return False
+    return _is_last_write(state) and status.write_id == write_id(rollout, state)
 
 
 def _build_confirmed(
@@ -279,6 +307,8 @@ def _await_decision(
     """
     while not _matches(status := read(router, state), rollout, state):
         if clock.monotonic() >= until:
+            if _is_note_left(status, rollout, state):
+                return RouteError("our note is still in the route")
             return (
                 RouteError(_describe_refusal(router, state, status))
                 if isinstance(status, RouteStatus)
@@ -317,6 +347,7 @@ def _matches(status: RouteStatus | RouteError, rollout: str, state: RolloutState
     if isinstance(status, RouteError):
         return _gives_nothing(status, state)
     is_ours = status.write_id == write_id(rollout, state)
+    is_ours = is_ours and not _is_note_left(status, rollout, state)
     is_unmarked = _is_last_write(state) and WriteId.parse(status.write_id) is None
     is_shown = is_ours or is_unmarked or _is_adopted(state)
     is_shown = is_shown and status.split == state.wanted

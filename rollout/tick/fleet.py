@@ -7,6 +7,7 @@ from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
+from rollout.decide.evidence.pod_history import may_learn
 from rollout.decide.fold import SLOWEST_RETRY, fold, fold_all
 from rollout.decide.record.facts import Calibrated, Fact, HumanSaid, Observed, Started, of_rollout
 from rollout.decide.rules.conclusion import is_watched
@@ -272,7 +273,7 @@ class Fleet:
         )
         _set_member(self.active, rollout, is_member=not state.is_terminal)
         _set_member(self.asked, rollout, is_member=state.asked is not None)
-        _set_member(self.unlearned, rollout, is_member=not (state.is_terminal or state.stepped))
+        _set_member(self.unlearned, rollout, is_member=may_learn(state))
         _set_due(self.looks, rollout, at if self._is_looked_at(rollout, at) else math.inf)
         is_unconfirmed = not state.is_terminal and state.delivery.is_open
         retry_at = self._bound(state.delivery.retry_at, SLOWEST_RETRY)

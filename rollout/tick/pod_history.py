@@ -11,6 +11,7 @@ from rollout.decide.state.rollout import RolloutState
 from rollout.ports import Ask, HistorySource, Observer, PodHistory
 
 _READ_AGAIN = 300.0  # seconds until a past without a valid test is read again
+_CONFIRM_AGAIN = 30.0  # seconds until found pods are, in the canary's warm-up
 
 
 @dataclass
@@ -18,19 +19,27 @@ class PodHistoryReader:
     """Reads the past of stable's pods, and remembers when each rollout's may be read again."""
 
     observer: Observer
-    _read_again: dict[str, float] = field(default_factory=dict)
+    _read_again: dict[tuple[str, bool], float] = field(default_factory=dict)
 
     def fact(
         self, waiting: Iterable[str], states: Mapping[str, RolloutState], now: float
     ) -> Fact | None:
         """Return the fact about the first due rollout's past; None where it says nothing new."""
         due = (rollout for rollout in sorted(waiting) if pod_history.is_due(states[rollout], now))
-        rollout = next((name for name in due if now >= self._read_again.get(name, 0.0)), None)
-        if rollout is None:
+        keys = ((name, states[name].stepped) for name in due)
+        key = next((key for key in keys if now >= self._read_again.get(key, 0.0)), None)
+        if key is None:
             return None
+        rollout, is_stepped = key
         state, observer = states[rollout], self.observer
-        ask = Ask(rollout, state.plan, {})
+        ask = Ask(
+            rollout,
+            state.plan,
+            {},
+            finds_pods=state.finds_pods,
+            by_chance=pod_history.is_split_by_chance(state),
+        )
         past = observer.history(ask, now) if isinstance(observer, HistorySource) else PodHistory()
-        self._read_again[rollout] = now + _READ_AGAIN
-        fact = pod_history.learn(state, past.pods, past.problems, at=now, rollout=rollout)
-        return fact if state.learned is None or fact.unknown != state.unknown else None
+        self._read_again[key] = now + (_CONFIRM_AGAIN if is_stepped else _READ_AGAIN)
+        fact = pod_history.learn(state, past, at=now, rollout=rollout)
+        return fact if pod_history.is_news(state, fact) else None

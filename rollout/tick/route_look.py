@@ -87,6 +87,13 @@ def build_withdrawn(rollout: str, state: RolloutState, status: RouteStatus, now:
     )
 
 
+def build_lacking(rollout: str, state: RolloutState, status: RouteStatus, now: float) -> RouteRead:
+    """Return the fact of what was made since our first write, and is not ours."""
+    content = {**_reports(rollout, state, status), "lacking": status.lacking}
+    endpoints = state.route_read.has_endpoints if state.route_read else None
+    return RouteRead(rollout=rollout, at=now, has_endpoints=endpoints, **content)
+
+
 def record_failure(
     rollout: str, state: RolloutState, problem: RouteError, at: float, *, unsent: bool = False
 ) -> RouteFailed:

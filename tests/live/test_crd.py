@@ -107,3 +107,15 @@ def test_each_kind_of_guardrail_is_taken_and_no_two_at_once(cluster, namespace):
         assert apply(name, {}).get("code") == 422
     assert apply("istio/latency", {"slower": {**BEYOND, "than": "soon"}}).get("code") == 422
     assert apply("istio/errors", {"never": {"count": 0}}).get("code") == 422
+
+
+def test_pods_are_a_block_or_a_word(cluster, namespace):
+    def apply(pods):
+        document = example(namespace)
+        document["spec"]["pods"] = pods
+        return cluster.ask("POST", f"{PLANS.format(namespace)}?dryRun=All", document)
+
+    for good in ("none", {"label": "pod", "canary": 2}):
+        assert apply(good).get("spec", {}).get("pods") == good
+    for wrong in ({"label": "a-b"}, {"label": "pod", "canary": 0}, {"canary": 2}):
+        assert apply(wrong).get("code") == 422

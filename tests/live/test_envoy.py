@@ -228,3 +228,38 @@ def test_a_rollback_takes_back_a_configuration_that_somebody_renamed(net, others
     back(net, ())
     assert set(versions(net.envoy.url, 50)) == {"v1"}
     assert not ROUTER.read(net.plan, 100, ()).is_pending
+
+
+@pytest.mark.parametrize("is_recorded", [True, False], ids=["recorded", "older journal"])
+@pytest.mark.parametrize("is_deleted", [True, False], ids=["deleted", "taken out"])
+def test_a_rollback_takes_back_what_people_gave_envoy_without_our_version(
+    net, is_recorded, is_deleted
+):
+    """Only what Envoy runs tells where requests go, whoever wrote the file that it came from."""
+    before = ROUTER.read(net.plan, 100).leading if is_recorded else ()
+    move(net.plan, Split(20), f"{net.plan.id}/3")
+    document = json.loads(net.envoy.file.read_text())
+    (config,) = document["resources"]
+    del document["version_info"], config["metadata"]
+    clusters = [{"name": "summarizer-v1", "weight": 60}, {"name": "summarizer-v2", "weight": 40}]
+    for route in config["virtual_hosts"][0]["routes"]:
+        route["route"]["weightedClusters"] = {"clusters": clusters}
+        route["route"].pop("weighted_clusters", None)
+    put(net, document)
+    wait(lambda: ROUTER.read(net.plan, 100, before).split == Split(40), "edit that Envoy loaded")
+    if is_deleted:
+        net.envoy.file.unlink()
+        with pytest.raises(RouteError, match="cannot read file") as caught:
+            ROUTER.read(net.plan, 100, before)
+        assert not caught.value.gives_nothing, "Envoy still gives the canary 40 %"
+    else:
+        put(net, {"resources": []})
+        assert ROUTER.read(net.plan, 100, before).split == Split(40)
+    back(net, before)
+    assert set(versions(net.envoy.url, 50)) == {"v1"}
+
+
+def put(net, document):
+    """Move a file into place by hand."""
+    net.envoy.file.with_suffix(".new").write_text(json.dumps(document))
+    net.envoy.file.with_suffix(".new").replace(net.envoy.file)

@@ -90,6 +90,33 @@ def test_without_pods_the_totals_are_those_that_were_written_but_for_a_restart(u
     assert (counts[300] < (good + bad)[300].sum()).all()
 
 
+def find_pods(url, *, by_chance):
+    asked = plan(guardrails=(ERRORS, LATENCY), url=url, scrape="15s").document()
+    asked["spec"] |= {"interval": f"{STEP:g}s"}
+    ask = Ask("r", Plan.model_validate(asked), {}, finds_pods=True, by_chance=by_chance)
+    observer = PrometheusObserver()
+    past = observer.history(ask, END + 3)
+    observer.close()
+    assert past.problems == {}
+    return past
+
+
+def test_pods_that_nobody_declared_are_found_once_requests_were_split_by_chance(url):
+    good, bad, _ = truth()
+    past = find_pods(url, by_chance=True)
+    assert past.labels == {"errors": "pod"}
+    assert past.awaited == {"latency": "pod"}, "the canary has no such series yet"
+    assert past.pods["errors"].canary == 2
+    assert (past.pods["errors"].counts[-TICKS:] == np.stack([good + bad, bad], axis=-1)).all()
+
+
+def test_until_then_a_proxy_s_label_may_be_the_clients_and_totals_are_read(url):
+    past = find_pods(url, by_chance=False)
+    assert past.labels == {}
+    assert past.awaited == {"errors": "pod", "latency": "pod"}
+    assert past.pods["errors"].pods == ("",)
+
+
 def test_totals_beyond_an_edge_are_those_that_were_written_but_for_a_restart(url):
     _, _, buckets = truth()
     margin = {"than": "5ms", "margin": {"absolute": "1%"}}

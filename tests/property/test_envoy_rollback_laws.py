@@ -9,10 +9,10 @@ from hypothesis import assume, given, settings
 from rollout.decide.record.split import Split
 from rollout.errors import RouteError
 from rollout.plan.model.mesh.traffic import Traffic
+from rollout.route.envoy.arms import Arms
 from rollout.route.envoy.live import list_leading
 from rollout.route.envoy.traffic import patch, split_of
 from rollout.route.envoy.walk import actions
-from rollout.route.envoy.weights import Arms
 
 ARMS = Arms("s-v1", "s-v2", "s-v2-shadow")
 WARD = Traffic.model_validate(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rollout.calibrate.draw import Recording
     from rollout.observe.access.settings import PrometheusSettings
     from rollout.plan.model.plan import Plan
+    from rollout.ports import PodHistory
 
 
 @click.command(
@@ -30,9 +31,9 @@ Examples:
   surefoot calibrate plan.yaml --journal ./journal.db
   surefoot calibrate plan.yaml --json | jq '.plans[0] | {rate, bound, holds}'
 
-The plan needs `pods: {label: ...}`. In each replay some of stable's pods act as the canary for a
-random stretch of their history, and the production controller decides at every look. Nothing was
-rolled out then, so every rollback is a false one.
+The label of the pods is found, or named by `pods: {label: ...}`. In each replay some of stable's
+pods act as the canary for a random stretch of their history, and the production controller decides
+at every look. Nothing was rolled out then, so every rollback is a false one.
 Exit codes: 0 the upper bound is within the plan's falseRollback, 1 it is above, 2 bad input.""",
 )
 @click.argument("file", metavar="PLAN", type=click.Path(path_type=Path))
@@ -120,11 +121,9 @@ def _read_history(plan: Plan, history: float | None, settings: PrometheusSetting
     from rollout.wire.clock import SystemClock
     from rollout.wire.doctor_tools import history_source
 
-    pods = plan.spec.pods
+    pods = plan.spec.declared_pods
     if pods is None:
-        raise InputError(
-            f"{plan.name} declares no pods: name the label of the pod, `pods: {{label: pod}}`"
-        )
+        return _read_found(plan, history, settings)
     wanted, least = pods.history if history is None else history, LEAST_TICKS * plan.spec.interval
     if wanted < least:
         raise InputError(
@@ -137,7 +136,35 @@ def _read_history(plan: Plan, history: float | None, settings: PrometheusSetting
     wanted_plan = leave_out_never(plan.model_copy(update={"spec": spec}))
     source = history_source(settings)
     past = source.history(Ask(plan.id, wanted_plan, {}), SystemClock().now())
+    _check_read(plan, past)
+    return recorded(plan, past.pods)
+
+
+def _read_found(plan: Plan, history: float | None, settings: PrometheusSettings) -> Recording:
+    """Read the past of pods that a label tells apart in every guardrail's series.
+
+    Raises InputError as `_read_history`, and where there is no such label.
+    """
+    from rollout.calibrate.draw import leave_out_never, recorded
+    from rollout.ports import Ask
+    from rollout.wire.clock import SystemClock
+    from rollout.wire.doctor_tools import history_source
+
+    cure = "name the label of the pod, `pods: {label: pod}`"
+    if history is not None or not plan.spec.finds_pods:
+        raise InputError(f"{plan.name} declares no pods: {cure}")
+    ask = Ask(plan.id, leave_out_never(plan), {}, finds_pods=True)
+    past = history_source(settings).history(ask, SystemClock().now())
+    _check_read(plan, past)
+    names = [g.name for g in plan.spec.guardrails if g.never is None]
+    if lacking := [name for name in names if name not in past.labels]:
+        which = ", ".join(lacking)
+        raise InputError(f"{plan.name} declares no pods: {cure}; none are found for {which}")
+    return recorded(plan, past.pods, past.labels)
+
+
+def _check_read(plan: Plan, past: PodHistory) -> None:
+    """Raise InputError with the problems of a past that cannot be read."""
     if past.problems:
         words = dict.fromkeys(past.problems.values())
         raise InputError(f"the history of {plan.name} cannot be read: {'; '.join(words)}")
-    return recorded(plan, past.pods)

@@ -59,12 +59,12 @@ def to_junit(suite: str, files: Sequence[str], mistakes: Sequence[Mistake]) -> s
 
 def _to_sarif_result(mistake: Mistake) -> dict[str, Any]:
     region = {"startLine": mistake.line, "startColumn": mistake.column}
-    place = {"artifactLocation": {"uri": _to_uri(mistake.file)}, "region": region}
+    location = {"artifactLocation": {"uri": _to_uri(mistake.file)}, "region": region}
     return {
         "ruleId": mistake.code,
         "level": "error",
         "message": {"text": _in_words(mistake)},
-        "locations": [{"physicalLocation": place}],
+        "locations": [{"physicalLocation": location}],
     }
 
 

@@ -1,1 +1,1 @@
-"""Commands that only read: status, why, watch, log and doctor."""
+"""Commands that only read: status, why, watch, wait, log, verify and doctor; checkpoint signs."""

@@ -128,7 +128,7 @@ def wait(
     source, clock = open_for_reading(journal or default_path()), SystemClock()
     awaited = AwaitedRollout(name)
     until = None if timeout is None else clock.monotonic() + timeout
-    told = ""
+    newest_line = ""
     try:
         while (ending := awaited.read(source)) is None:
             if until is None and not awaited.has_started:
@@ -136,8 +136,8 @@ def wait(
             if until is not None and clock.monotonic() >= until:
                 click.echo(f"surefoot: after the whole --timeout: {awaited}", err=True)
                 raise SystemExit(TIMED_OUT)
-            if (news := str(awaited)) != told:
-                click.echo(told := news, err=True)
+            if (line := str(awaited)) != newest_line:
+                click.echo(newest_line := line, err=True)
             clock.sleep(_POLL)
     finally:
         source.close()
@@ -180,9 +180,9 @@ class AwaitedRollout:
         from rollout.cli.text.facts import clean
 
         if self._newest is None:
-            known = ", ".join(sorted({*map(clean, self._known.values())})) or "none"
+            others = ", ".join(sorted({*map(clean, self._known.values())})) or "none"
             name = clean(self._follower.name or "")
-            return f"no rollout of the name {name!r} has started; known: {known}"
+            return f"no rollout of the name {name!r} has started; known: {others}"
         rollout, state = self._newest
         sentence = f": {clean(state.move.sentence)}" if state.move else ""
         return f"{clean(rollout)} is {state.phase}{sentence}"

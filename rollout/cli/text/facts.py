@@ -108,9 +108,19 @@ def _describe_calibrated(fact: Calibrated) -> str:
 
 
 def _describe_learned(fact: Learned) -> str:
-    learned = [f"{n}: {spread(d)}" for n, d in fact.dispersions.items() if n not in fact.unknown]
+    learned = [
+        f"{name}: {spread(dispersion)}{_describe_found(fact, name)}"
+        for name, dispersion in fact.dispersions.items()
+        if name not in fact.unknown
+    ]
     unknown = [f"no valid test for {name}: {words}" for name, words in fact.unknown.items()]
     return "; ".join([*learned, *unknown]) or "nothing of the pods' history is known"
+
+
+def _describe_found(fact: Learned, name: str) -> str:
+    """Name the label by which a guardrail's pods were found."""
+    label = fact.labels.get(name)
+    return f", by the label {label}" if label else ""
 
 
 def _describe_decided(fact: Decided) -> str:

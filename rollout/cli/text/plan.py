@@ -37,15 +37,19 @@ def _format_notes(plan: Plan) -> str:
 
 def _describe_pods(plan: Plan) -> str:
     """Describe what the error rates rest on: stable's own past, or an assumption."""
-    pods = plan.spec.pods
+    pods = plan.spec.declared_pods
     if pods is None:
-        if not plan.spec.learns_totals:
+        if not (plan.spec.learns_totals or plan.spec.finds_pods):
             return f"{_INDEPENDENT}; declare `pods` to measure how requests and pods differ"
         others = [g.name for g in plan.spec.guardrails if g.bad_margin is None and not g.never]
         independent = f"; {_INDEPENDENT} for {join(others)}" if others else ""
+        totals = f"measured from stable's totals of the last 24 h{independent}"
+        rest = totals if plan.spec.learns_totals else _INDEPENDENT
+        if not plan.spec.finds_pods:
+            return f"{rest}; differences between pods for good count as the version's"
         return (
-            f"measured from stable's totals of the last 24 h{independent}; declare `pods` to "
-            "measure how pods differ"
+            f"{rest}; where a label of the servers' series tells pods apart, from how these "
+            "differ; declare `pods` to name the label"
         )
     unknown = {
         "assume": _INDEPENDENT,

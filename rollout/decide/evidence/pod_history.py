@@ -1,59 +1,210 @@
-"""The dispersion of stable's pods or totals, learned from the past before the first step."""
+"""The dispersion of stable's pods or totals, learned from the past before the first step.
+
+Pods are declared by the plan, or found: by a label that tells them apart. What was found before the
+canary's first requests is confirmed in its warm-up, and final then: no evidence has been weighed.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
 
 from analysis.counting.beyond import past_beyond
 from analysis.counting.counts import EvidenceError
 from analysis.counting.per_pod import PodCounts
-from analysis.dispersion.estimate import Dispersion
+from analysis.dispersion.estimate import ONE_POD, Dispersion
 from rollout.decide.evidence.blindness import blindness
-from rollout.decide.record.facts import Learned
+from rollout.decide.evidence.exposure import has_affinity
+from rollout.decide.record.facts import FoundPods, Learned
 from rollout.decide.state.rollout import RolloutState
-from rollout.plan.model.plan import Plan
+from rollout.plan.model.plan import Guardrail, Plan
 
 NO_CANARY = "the canary has no pods yet: state how many it gets, `pods: {canary: 2}`"
+AWAITED = "the canary's first requests show whether it does"
+NO_LIVING = "no pod of the canary has a sample"
+OTHER_COUNTS = "the servers' own series lack a part of the bad units that callers count"
+
+ENOUGH = 20
+"""Requests of the canary after which its pods have series, and its clients are known.
+
+A client of both versions whose requests are split by chance has had all of them go to the canary
+with a chance of less than one in a million.
+"""
+
+# A standard deviation of lasting differences that totals do not allow for: they do for .04 (0035),
+# and few pods widen the estimate. Where one canary pod meets such differences there is no verdict.
+_FOR_GOOD = 0.06
+_MORE = 1.25  # times the servers' bad units that callers may count
+
+
+class Past(Protocol):
+    """What was read of stable's past, by guardrail; `rollout.ports.PodHistory` says what."""
+
+    @property
+    def pods(self) -> Mapping[str, PodCounts]: ...
+    @property
+    def problems(self) -> Mapping[str, str]: ...
+    @property
+    def labels(self) -> Mapping[str, str]: ...
+    @property
+    def awaited(self) -> Mapping[str, str]: ...
+    @property
+    def totals(self) -> Mapping[str, PodCounts]: ...
+
+
+def may_learn(state: RolloutState) -> bool:
+    """Return whether the past may have to be read before the rollout's evidence is weighed."""
+    return not state.is_terminal and (not state.stepped or _is_to_be_confirmed(state))
 
 
 def is_due(state: RolloutState, now: float) -> bool:
     """Return whether the past must be read now.
 
     That is before anything is routed, once every guardrail has samples, and again as long as a
-    guardrail of a plan that declares pods has no valid test.
+    guardrail whose pods are declared or found has no valid test. Found pods are read again in the
+    second half of the canary's warm-up.
     """
-    is_final = state.plan.spec.pods is None or not state.unknown
-    is_learned = state.learned is not None and is_final
-    is_possible = state.reads_past and not state.stepped and not state.is_terminal
-    return is_possible and not is_learned and not blindness(state, now)
+    if not state.reads_past or not may_learn(state) or not _has_samples(state, now):
+        return False
+    if state.stepped:
+        return _is_half_warm(state, now) and _count_requests(state) >= ENOUGH
+    if state.learned is None:
+        return True
+    is_declared = state.plan.spec.declared_pods is not None
+    return bool(state.unknown if is_declared else state.unknown.keys() & state.learned.labels)
 
 
-def learn(
-    state: RolloutState,
-    pods: Mapping[str, PodCounts],
-    problems: Mapping[str, str],
-    *,
-    at: float,
-    rollout: str,
-) -> Learned:
+def is_news(state: RolloutState, fact: Learned) -> bool:
+    """Return whether what was learned is to be recorded."""
+    before = state.learned
+    if before is None:
+        return True
+    if not state.stepped:
+        return fact.unknown != before.unknown
+    is_read = not before.labels.keys() & fact.problems.keys()
+    return is_read and bool(before.labels or fact.labels)
+
+
+def is_split_by_chance(state: RolloutState) -> bool:
+    """Return whether the canary had requests that chance chose among those of all clients."""
+    traffic, split = state.plan.spec.traffic, state.split
+    is_kept = has_affinity(state.plan) or bool(traffic and traffic.segment)
+    is_by_weight = split.way == "weights" and 0 < split.share <= 0.5
+    return is_by_weight and not is_kept and state.traffic_tally.canary >= ENOUGH
+
+
+def learn(state: RolloutState, past: Past, *, at: float, rollout: str) -> Learned:
     """Return every guardrail's dispersion, or in words why there is none."""
-    canary = canary_pods(state.plan, pods) if state.plan.spec.pods else None
-    metrics = {guardrail.name: guardrail.metric for guardrail in state.plan.spec.guardrails}
+    guardrails = {guardrail.name: guardrail for guardrail in state.plan.spec.guardrails}
+    is_declared = state.plan.spec.declared_pods is not None
+    canary = canary_pods(state.plan, past.pods)
+    reasons = dict(past.problems)
+    if is_declared and canary == 0:
+        reasons = {**dict.fromkeys(past.pods, NO_CANARY), **reasons}
     dispersions: dict[str, Dispersion] = {}
-    reasons = {**dict.fromkeys(pods, NO_CANARY), **problems} if canary == 0 else dict(problems)
-    for name in sorted(pods.keys() - reasons.keys()):
+    found_pods = {name: FoundPods(label=own, unused=AWAITED) for name, own in past.awaited.items()}
+    for name in sorted(past.pods.keys() - reasons.keys()):
+        totals = past.totals.get(name, past.pods[name])
+        learner = _Learner(state, guardrails[name])
         try:
-            test, metric = state.guardrails[name].test, metrics[name]
-            past = pods[name]
-            if metric.edge is not None:
-                past = past_beyond(past, metric.edge, metric.worse)
-            dispersions[name] = test.estimate_dispersion(past, canary)
+            if name in past.labels:
+                pods = learner.learn_found(past.pods[name], past.totals.get(name), canary)
+                found_pods[name] = FoundPods(label=past.labels[name], unused=pods.unused)
+                if pods.dispersion is not None:
+                    dispersions[name] = pods.dispersion
+                    continue
+                if not guardrails[name].metric.has_bad_units:
+                    continue  # how a histogram varies is learnt from pods only
+            read = past.pods[name] if is_declared else totals
+            dispersions[name] = learner.estimate(read, canary if is_declared else None)
         except EvidenceError as error:
             reasons[name] = str(error)
-    return Learned(rollout=rollout, at=at, dispersions=dispersions, problems=reasons)
+    return Learned(
+        rollout=rollout,
+        at=at,
+        dispersions=dispersions,
+        problems=reasons,
+        found_pods=found_pods,
+        is_confirmed=state.stepped,
+    )
+
+
+@dataclass(frozen=True)
+class _Found:
+    """The dispersion of pods that were found, or why it is not used."""
+
+    dispersion: Dispersion | None = None
+    unused: str = ""
+
+
+@dataclass(frozen=True)
+class _Learner:
+    """Estimates one guardrail's dispersion."""
+
+    state: RolloutState
+    guardrail: Guardrail
+
+    def estimate(self, past: PodCounts, canary: int | None) -> Dispersion:
+        """Estimate by pods, or by totals without a number of the canary's; may raise."""
+        metric = self.guardrail.metric
+        if metric.edge is not None:
+            past = past_beyond(past, metric.edge, metric.worse)
+        test = self.state.guardrails[self.guardrail.name].test
+        return test.estimate_dispersion(past, canary)
+
+    def learn_found(self, past: PodCounts, totals: PodCounts | None, canary: int) -> _Found:
+        """Estimate by pods that were found, unless they allow no test or count something else.
+
+        One canary pod beside pods that differ for good allows no verdict, and totals none either:
+        this is returned as it is.
+        """
+        if canary == 0:
+            return _Found(unused=NO_LIVING)
+        if totals is not None and self._lacks_bad_units(past, totals):
+            return _Found(unused=OTHER_COUNTS)
+        try:
+            dispersion = self.estimate(past, canary)
+        except EvidenceError as error:
+            return _Found(unused=str(error))
+        differs = dispersion.problem == ONE_POD and dispersion.lasting**0.5 >= _FOR_GOOD
+        if dispersion.problem and not differs:
+            return _Found(unused=dispersion.problem)
+        return _Found(dispersion)
+
+    def _lacks_bad_units(self, past: PodCounts, totals: PodCounts) -> bool:
+        metric = self.guardrail.metric
+        if metric.edge is not None:
+            past, totals = (past_beyond(own, metric.edge, metric.worse) for own in (past, totals))
+        ticks = min(len(past.ends), len(totals.ends))
+        own, callers = (counts.counts[-ticks:, :, 1].sum() for counts in (past, totals))
+        return bool(callers > _MORE * own + ENOUGH)
 
 
 def canary_pods(plan: Plan, pods: Mapping[str, PodCounts]) -> int:
     """Return the number of canary pods: the plan's, else the most in any guardrail's series."""
-    declared = plan.spec.pods.canary if plan.spec.pods else None
+    declared = plan.spec.declared_pods.canary if plan.spec.declared_pods else None
     return declared or max((history.canary for history in pods.values()), default=0)
+
+
+def _is_to_be_confirmed(state: RolloutState) -> bool:
+    learned = state.learned
+    return learned is not None and bool(learned.found_pods) and not learned.is_confirmed
+
+
+def _is_half_warm(state: RolloutState, now: float) -> bool:
+    """Return whether the second half of the canary's warm-up is on, in which nothing counts yet."""
+    if state.first_canary_at is None or state.warm_at is None or state.phase != "stepping":
+        return False
+    return state.first_canary_at + state.plan.spec.warmup / 2 <= now < state.warm_at
+
+
+def _count_requests(state: RolloutState) -> int:
+    """Return the canary's requests, and copies of requests, since the last confirmed change."""
+    tallies = state.traffic_tally, state.segment_tally, state.copy_tally
+    return sum(tally.canary for tally in tallies)
+
+
+def _has_samples(state: RolloutState, now: float) -> bool:
+    """Return whether no guardrail is blind, but for want of a valid test of pods."""
+    return blindness(state, now).keys() <= state.unknown.keys()

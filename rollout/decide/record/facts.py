@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    BaseModel,
+    ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
     TypeAdapter,
@@ -61,6 +63,11 @@ class Started(RolloutFact):
         description="Stable's past is read before the first step, also without `pods`.",
         exclude_if=lambda value: not value,
     )
+    finds_pods: bool = Field(
+        default=False,
+        description="A label that tells pods apart is looked for.",
+        exclude_if=lambda value: not value,
+    )
     prometheus: PrometheusServer | None = Field(
         default=None,
         description="The controller's Prometheus, of a plan that names none.",
@@ -115,6 +122,15 @@ class Lived(RolloutFact):
 _OF_TOTALS = ("by", "trouble")
 
 
+class FoundPods(BaseModel):
+    """The label by which a guardrail's pods were found; `unused` says why they are not used."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    label: str
+    unused: str = Field(default="", exclude_if=lambda value: not value)
+
+
 class Learned(RolloutFact):
     """How much stable's pods differed in the past, or its totals, or why that is unknown.
 
@@ -124,6 +140,16 @@ class Learned(RolloutFact):
     kind: Literal["learned"] = "learned"
     dispersions: dict[str, Dispersion] = Field({})
     problems: dict[str, str] = Field({})
+    found_pods: dict[str, FoundPods] = Field(
+        default={},
+        description="Pods that the plan does not declare, by guardrail.",
+        exclude_if=lambda value: not value,
+    )
+    is_confirmed: bool = Field(
+        default=False,
+        description="The canary has answered requests, so what was found is final.",
+        exclude_if=lambda value: not value,
+    )
 
     @field_serializer("dispersions", mode="wrap")
     def _omit_unset(
@@ -141,6 +167,11 @@ class Learned(RolloutFact):
         """Why there is no valid test, in words, for each guardrail without one."""
         failed = {name: d.problem for name, d in self.dispersions.items() if d.problem}
         return {**failed, **self.problems}
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The label of each guardrail whose pods were found and are used."""
+        return {name: own.label for name, own in self.found_pods.items() if not own.unused}
 
 
 class Decided(RolloutFact):

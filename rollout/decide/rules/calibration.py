@@ -18,7 +18,7 @@ def lacks_calibration(plan: Plan, calibration: Calibrated | None) -> str:
     A calibration says how often the engine rolled back stable's own pods. Only a plan that requires
     one needs it, but one that exists and fails always counts.
     """
-    pods = plan.spec.pods
+    pods = plan.spec.declared_pods
     if calibration is None and (pods is None or not pods.require_calibration):
         return ""
     if calibration is None:

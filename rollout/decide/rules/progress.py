@@ -81,7 +81,7 @@ def untested(view: View) -> Choice | None:
 
     With `pause`, a person who resumes after the past was read accepts that there is no test.
     """
-    state, pods = view.state, view.state.plan.spec.pods
+    state, pods = view.state, view.state.plan.spec.declared_pods
     if pods is None or state.learned is None or not state.unknown or state.stepped:
         return None
     reasons = tuple(Reason.NO_VALID_TEST.of(name) for name in sorted(state.unknown))

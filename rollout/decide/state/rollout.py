@@ -171,6 +171,7 @@ class RolloutState:
     calls: Mapping[str, HookAttempt] = field(default_factory=dict)  # by hook
     uncalibrated: bool = False
     reads_past: bool = False  # stable's past is read before the first step
+    finds_pods: bool = False  # a label that tells pods apart is looked for
     clock: float = 0.0
     is_lived: bool = False  # the journal has lived time, so nothing else moves the clock
     noted_at: float = 0.0  # wall time of the newest entry with lived time
@@ -402,5 +403,6 @@ def begin_rollout(fact: Started) -> RolloutState:
         shares=sample_ratio.start(),
         attempt=fact.attempt,
         uncalibrated=fact.uncalibrated,
-        reads_past=fact.reads_past or plan.spec.pods is not None,
+        reads_past=fact.reads_past or plan.spec.declared_pods is not None,
+        finds_pods=fact.finds_pods,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rollout.decide.state.rollout import RolloutState
 from rollout.decide.text.measurement import spread
+from rollout.decide.text.numbers import join
 
 INDEPENDENT = "error rates assume independent requests"
 
@@ -27,21 +28,43 @@ def rests_on(state: RolloutState, name: str) -> str:
 
 def assumptions(state: RolloutState) -> list[str]:
     """Describe what the error rates assume; stated once, with the first step."""
-    if state.plan.spec.pods is None:
-        return _assumptions_without_pods(state)
+    if state.plan.spec.declared_pods is None:
+        return [*describe_found_pods(state), *_assumptions_without_pods(state)]
     if state.learned is None or not (state.unknown or state.learned.dispersions):
         return [f"{INDEPENDENT}, since nothing of the pods' history is known"]
     return [f"{INDEPENDENT} for {name} ({why})" for name, why in sorted(state.unknown.items())]
 
 
+def describe_found_pods(state: RolloutState) -> list[str]:
+    """Name the labels by which pods were found, and why they are not used."""
+    pods = state.learned.found_pods if state.learned else {}
+    texts: dict[tuple[str, str], list[str]] = {}
+    for name, own in sorted(pods.items()):
+        texts.setdefault((own.label, own.unused), []).append(name)
+    return [_describe_label(*key, names) for key, names in texts.items()]
+
+
+def _describe_label(label: str, unused: str, names: list[str]) -> str:
+    if not unused:
+        return f"pods told apart by the label {label} ({join(names)})"
+    return f"pods not told apart by the label {label} for {join(names)}: {unused}"
+
+
+def is_of_totals(state: RolloutState, name: str) -> bool:
+    """Return whether a guardrail's totals tell how its errors come, and not its pods."""
+    own = state.learned.dispersions.get(name) if state.learned else None
+    return own is not None and own.by == "totals"
+
+
 def _assumptions_without_pods(state: RolloutState) -> list[str]:
-    """Name what each guardrail's totals allow for, and what totals cannot show."""
+    """Name what each guardrail's pods or totals allow for, and what totals cannot show."""
     names = [name for name, own in state.guardrails.items() if own.test.weighs_evidence]
     learned = [name for name in names if not is_independent(state, name)]
     if not learned:
         why = "; ".join(f"{name}: {why}" for name, why in sorted(state.unknown.items()))
         return [f"{INDEPENDENT}, since the plan declares no pods{f' ({why})' if why else ''}"]
     texts = [f"{rests_on(state, name)} ({name})" for name in learned]
-    texts.append("differences between pods for good count as the version's: declare `pods`")
+    if any(is_of_totals(state, name) for name in learned):
+        texts.append("differences between pods for good count as the version's: declare `pods`")
     others = [name for name in names if name not in learned]
     return [*texts, f"{INDEPENDENT} for {', '.join(others)}"] if others else texts

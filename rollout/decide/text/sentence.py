@@ -52,6 +52,8 @@ def sentence(
         "pause": f"Pause {canary} at {to}",
         "resume": f"Resume {canary} at {now}",
     }[action]
+    if action == "roll back" and not (state.wanted.canary or state.split.canary):
+        head = f"Roll back {canary}, which gets nothing any more, all traffic to {stable}"
     if action == "roll back" and not state.first_write:
         head = f"End the rollout of {canary}, nothing was written to the route"
     explanations = _describe_reasons(state, reasons, view)

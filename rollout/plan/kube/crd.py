@@ -143,11 +143,16 @@ def _copy_keywords(schema: Mapping[str, Any]) -> Json:
 def _merge_alternatives(branches: list[Json], refs: Mapping[str, Any]) -> Json:
     """Convert alternatives to one schema.
 
-    They are null or a value, a percentage or a number, or one kind of ramp or another.
+    They are null or a value, a percentage or a number, a word or an object, or one kind of ramp or
+    another.
     """
     some = [branch for branch in branches if branch.get("type") != "null"]
     if len(some) == 1:
         return structural(some[0], refs) | {"nullable": True}
+    if any("const" in branch for branch in some):  # a word in place of a whole object
+        (whole,) = (structural(branch, refs) for branch in some if "const" not in branch)
+        del whole["type"], whole["description"]  # its fields hold for an object alone
+        return {"x-kubernetes-preserve-unknown-fields": True} | whole
     if {branch.get("type") for branch in some} == {"string", "number"}:
         nullable = {"nullable": True} if len(some) < len(branches) else {}
         rules = [(key, value) for branch in some for key, value in _copy_keywords(branch).items()]

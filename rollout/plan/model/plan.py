@@ -24,7 +24,7 @@ from rollout.plan.model.mesh.policy import Policy
 from rollout.plan.model.mesh.policy_fit import check_policy_fits
 from rollout.plan.model.mesh.route import Route
 from rollout.plan.model.mesh.traffic import Traffic, check_ramp_fits, check_traffic_fits
-from rollout.plan.model.pods import LEAST, Pods
+from rollout.plan.model.pods import LEAST, Pods, PodsChoice
 from rollout.plan.model.prometheus import Prometheus, PrometheusServer
 from rollout.plan.model.ramp import Budget, Ramp, Steps, Switch
 from rollout.plan.model.terms import Confidence, Metadata, Version, WhenBlind
@@ -96,10 +96,10 @@ class Spec(Model):
     hooks: Hooks = Field(
         None, description="Addresses that are called before the first step and after the end."
     )
-    pods: Pods | None = Field(
+    pods: PodsChoice | None = Field(
         None,
-        description="What to measure of stable's pods; without it error rates assume "
-        "independent requests.",
+        description="What to measure of stable's pods, or `none`; when left out, pods are found by "
+        "a label that tells them apart, and without one stable's totals tell how errors come.",
     )
     policy: Policy | None = Field(
         None,
@@ -126,7 +126,17 @@ class Spec(Model):
         What hits both versions alike does not cancel between a canary and the time before.
         """
         has_rates = any(guardrail.bad_margin is not None for guardrail in self.guardrails)
-        return self.pods is None and self.before is None and has_rates
+        return self.declared_pods is None and self.before is None and has_rates
+
+    @property
+    def declared_pods(self) -> Pods | None:
+        """What the plan declares of pods; None where it declares nothing, or `none`."""
+        return self.pods if isinstance(self.pods, Pods) else None
+
+    @property
+    def finds_pods(self) -> bool:
+        """Whether a label that tells pods apart is looked for: nothing is declared, not `none`."""
+        return self.pods is None and self.before is None
 
     @property
     def follows_within(self) -> float:
@@ -234,9 +244,9 @@ class Spec(Model):
 
     @field_validator("pods")
     @classmethod
-    def _check_long_enough(cls, pods: Pods | None, info: ValidationInfo) -> Pods | None:
+    def _check_long_enough(cls, pods: PodsChoice | None, info: ValidationInfo) -> PodsChoice | None:
         least = LEAST * info.data.get("interval", 0.0)
-        if pods is not None and pods.history < least:
+        if isinstance(pods, Pods) and pods.history < least:
             message = f"a history of {duration(pods.history)} holds fewer than {LEAST:,} looks"
             hint = f"write `history: {duration(least)}` or more"
             raise_at("pods", (("history",), fault("P015", message, hint=hint)))

@@ -6,9 +6,9 @@ assume independent requests.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from rollout.plan.fields.base import Label, Model, Span, written
 
@@ -37,3 +37,18 @@ class Pods(Model):
         description="Begin only if `surefoot calibrate` has shown that the false-rollback rate "
         "holds on stable's own past.",
     )
+
+
+def _choose_kind(pods: Any) -> str:
+    """Choose by the kind of value, so that a mistake is reported for what the user meant."""
+    return "<none>" if isinstance(pods, str) else "<pods>"
+
+
+# As of ramps, no key can be spelled like a tag.
+TAGS = frozenset({"<none>", "<pods>"})
+
+PodsChoice = Annotated[
+    Annotated[Pods, Tag("<pods>")] | Annotated[Literal["none"], Tag("<none>")],
+    Discriminator(_choose_kind),
+]
+"""Pods as they are declared, or `none`: they are neither declared nor to be found."""

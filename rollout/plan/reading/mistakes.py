@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 from rollout.errors import Mistake
 from rollout.plan.fields.base import SPELLED
 from rollout.plan.fields.codes import CODES
+from rollout.plan.model.pods import TAGS
 from rollout.plan.model.ramp import KINDS, Steps
 from rollout.plan.reading.bounds import MOST_MISTAKES
 from rollout.plan.reading.positions import Document, Path, shown
@@ -78,8 +79,8 @@ def _is_misspelt(missing: Path, unknown: list[tuple[Path, str]], root: type[Base
 
 
 def _to_mistake(error: ErrorDetails, document: Document, root: type[BaseModel]) -> Mistake:
-    # Tags of ramp kinds are in the location, but not in the document.
-    path = tuple(step for step in error["loc"] if step not in KINDS)
+    # Tags of kinds are in the location, but not in the document.
+    path = tuple(step for step in error["loc"] if not _is_tag(step))
     key, value = document.find(path)
     if error["type"] == "missing":
         code, message, hint = _explain_missing(error["loc"], document.noun)
@@ -89,6 +90,10 @@ def _to_mistake(error: ErrorDetails, document: Document, root: type[BaseModel]) 
         code, message, hint = _explain(error, value)
     at_key = _is_unknown_key(error) or code == "P004"
     return document.mistake(key if at_key else value, code, message, hint)
+
+
+def _is_tag(step: str | int) -> bool:
+    return step in KINDS or step in TAGS
 
 
 def _explain(error: ErrorDetails, value: yaml.Node) -> Explanation:
@@ -167,7 +172,7 @@ def _describe(value: yaml.Node) -> str:
 def _format_path(loc: Path, noun: str) -> str:
     """Format a path for messages: `spec.guardrails[1].margin`."""
     steps = [f"[{step}]" if isinstance(step, int) else f".{step}" for step in loc]
-    path = "".join(step for step in steps if step[1:] not in KINDS).removeprefix(".")
+    path = "".join(step for step in steps if not _is_tag(step[1:])).removeprefix(".")
     return f"`{path}`" if path else f"the {noun}"
 
 

@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
+from rollout.plan.model.pods import TAGS
 from rollout.plan.model.ramp import KINDS
 from rollout.plan.reading.positions import Path
 
@@ -30,7 +31,7 @@ def did_you_mean(word: str, words: Iterable[str]) -> str:
 def keys_at(path: Path, root: type[BaseModel]) -> list[str]:
     """List the keys that are valid in the mapping at an error's path, in a document of `root`.
 
-    The path may hold the tags of ramp kinds.
+    The path may hold the tags of kinds.
     """
     return [key for model in _find_models_at(path, root) for key, _ in _iter_fields(model)]
 
@@ -52,7 +53,7 @@ def _find_models_at(path: Path, root: type[BaseModel]) -> list[type[BaseModel]]:
     for step in path:
         if step in KINDS:
             models = [KINDS[str(step)]]
-        elif isinstance(step, str):
+        elif isinstance(step, str) and step not in TAGS:
             models = [
                 inner for model in models for key, inner in _iter_children(model) if key == step
             ]

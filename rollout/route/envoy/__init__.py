@@ -1,5 +1,5 @@
 """A local Envoy: weights in the route file that it watches, receipts from its admin port.
 
-Only `proxy` and `watched` touch the file system or the network; everything else here works on a
-parsed route file.
+Only `proxy`, `admin` and `watched` touch the file system or the network; everything else here works
+on a parsed route file.
 """

@@ -8,12 +8,16 @@ from dataclasses import dataclass, replace
 from rollout.decide.record.write_id import WriteId
 from rollout.errors import RouteError
 from rollout.plan.model.plan import Plan
+from rollout.route.before import Before as Recorded
 from rollout.route.before import list_unrecorded
-from rollout.route.envoy import copies
 from rollout.route.envoy.admin import EnvoyAccess
+from rollout.route.envoy.arms import Arms
+from rollout.route.envoy.modes import copies
+from rollout.route.envoy.notes import read_marks
 from rollout.route.envoy.routes import find_before, find_routes, gives_canary
 from rollout.route.envoy.safety_net import past_net
-from rollout.route.envoy.weights import Arms, list_configs, names_of, version_of
+from rollout.route.envoy.walk import list_configs
+from rollout.route.envoy.weights import names_of, version_of
 from rollout.route.manifest import Json, dicts
 
 Before = tuple[str, ...] | None  # what led to the canary before our first write; None before it
@@ -21,11 +25,15 @@ Before = tuple[str, ...] | None  # what led to the canary before our first write
 
 @dataclass(frozen=True)
 class LiveRoutes:
-    """What an Envoy runs of a route file, the version that it shows, and the file itself."""
+    """What an Envoy runs of a route file, the version that it shows, and the file itself.
+
+    `is_noted` says that what it runs has notes of the plan's service.
+    """
 
     routes: Json
     version: str
     file: Json
+    is_noted: bool = False
 
 
 def read_live(envoy: EnvoyAccess, plan: Plan, arms: Arms, before: Before) -> LiveRoutes:
@@ -48,8 +56,20 @@ def read_live(envoy: EnvoyAccess, plan: Plan, arms: Arms, before: Before) -> Liv
     named = names_of(manifest, arms, before)
     if before is not None:  # somebody may have renamed one: Envoy keeps what it has by then
         named &= running
-    version = version_of(shown(dump, named or ours))
-    return LiveRoutes(past_net(shown(dump, ours or running), arms), version, manifest)
+    own = shown(dump, named or ours)
+    is_noted = bool(read_marks(own, arms.service)[0])
+    routes = past_net(shown(dump, ours or running), arms)
+    return LiveRoutes(routes, _read_version(own, arms), manifest, is_noted)
+
+
+def _read_version(routes: Json, arms: Arms) -> str:
+    """Return the last write of the plan's service that Envoy shows, else the file's version.
+
+    A version of another service that moves routes of the same file says nothing of ours.
+    """
+    own, others = read_marks(routes, arms.service)
+    version = version_of(routes)
+    return own or ("" if others and version in others.split(", ") else version)
 
 
 def list_leading(manifest: Json, running: Json, arms: Arms) -> tuple[str, ...]:
@@ -63,7 +83,7 @@ def list_leading(manifest: Json, running: Json, arms: Arms) -> tuple[str, ...]:
 
 def list_lacking(manifest: Json, arms: Arms, before: Before) -> tuple[str, ...]:
     """Return the plan's routes without the canary that a record of before does not have."""
-    return list_unrecorded(find_before(manifest, {}, arms), before)
+    return list_unrecorded(find_before(manifest, {}, arms, before), before)
 
 
 def find_lost(
@@ -72,7 +92,9 @@ def find_lost(
     """Return the configurations of ours by which Envoy gives the canary traffic without a file.
 
     Envoy keeps the routes of a file that is gone, and of a configuration that was renamed in it or
-    taken out. Ours are those with a version of this plan. Raises RouteError.
+    taken out. Ours are those that the file had before our first write, whoever gave Envoy what it
+    runs since, and those with a version of this plan. A record of an older version does not say
+    which they were: then every one is that no other rollout wrote. Raises RouteError.
     """
     return _select_lost(dump_routes(envoy), plan, arms, before, manifest or {})
 
@@ -91,13 +113,13 @@ def put_back(manifest: Json, lost: Sequence[Json], arms: Arms, before: Before) -
 def _select_lost(dump: Json, plan: Plan, arms: Arms, before: Before, manifest: Json) -> list[Json]:
     if before is None:
         return []
-    missing = {
-        name
-        for name, version in list_shown(dump).items()
-        if name not in list_configs(manifest)
-        and (write_id := WriteId.parse(version))
-        and write_id.is_of(plan)
-    }
+    recorded = Recorded.parse("\n".join(before)).config_names
+    missing = set[str]()
+    for name, version in list_shown(dump).items():
+        write_id = WriteId.parse(version)
+        is_written = write_id.is_of(plan) if write_id else not recorded
+        if name not in list_configs(manifest) and (is_written or name in recorded):
+            missing.add(name)
     return [
         config
         for config in dicts(past_net(shown(dump, missing), arms)["resources"])

@@ -6,61 +6,66 @@ from collections.abc import Mapping, Sequence
 
 from rollout.decide.record.split import Split
 from rollout.route.before import Before, restore_weights
-from rollout.route.content import Noted, note_routes, parse_noted
-from rollout.route.envoy.routes import as_weighted_route
-from rollout.route.envoy.walk import Weighted, note, noted, weight
+from rollout.route.content import Noted, note_routes
+from rollout.route.envoy.arms import Arms
+from rollout.route.envoy.notes import read_added
+from rollout.route.envoy.routes import as_weighted_route, find_names
+from rollout.route.envoy.walk import Weighted, weight
 from rollout.route.manifest import Json, dicts, key
-from rollout.route.weighted_route import Mesh, WeightedRoute, move
-
-ADDED = "added"  # key of our notes in a configuration: routes to which we added the canary
+from rollout.route.weighted_route import WeightedRoute, move
 
 
 def move_all(
+    manifest: Json,
     owned: Sequence[Weighted],
-    mesh: Mesh,
+    arms: Arms,
     split: Split,
     before: tuple[str, ...] | None,
-    noted_added: Noted,
 ) -> Mapping[str, Noted]:
     """Move routes to a split; return those to which we added the canary, by configuration.
 
-    `noted_added` are those that earlier writes noted. Such an entry goes with the canary's traffic,
-    and where all is back, weights get their numbers of before. Raises RouteError.
+    Such an entry goes with the canary's traffic, and where all is back, weights get their numbers
+    of before. Raises RouteError.
     """
-    recorded = Before.parse("\n".join(before or ()))
+    recorded, names = Before.parse("\n".join(before or ())), find_names(manifest, before)
     for weighted in owned:
         if "cluster" in weighted.field:
-            weighted.field["cluster"] = mesh.name("stable")
-    routes = [(w, as_weighted_route(w, mesh)) for w in owned if "cluster" not in w.field]
-    lacking = Noted((*recorded.lacking.routes, *noted_added.routes))
-    new = [id(route.body) for _, route in routes if move(route, split)]
-    own = lacking.assign([route for _, route in routes])  # known once stable has its entry again
-    added = [(w, r) for w, r in routes if id(r.body) in {*new, *own}]
+            weighted.field["cluster"] = arms.stable
+    moved = [w for w in owned if "cluster" not in w.field]
+    routes = [as_weighted_route(w, arms, names[w.config]) for w in moved]
+    new = [id(w.field) for w, route in zip(moved, routes, strict=True) if move(route, split)]
+    # Known once stable has its entry again.
+    own = recorded.find_lacking(routes)
+    new += [id(w.field) for w, r in zip(moved, routes, strict=True) if id(r.body) in own]
+    new += _list_noted(manifest, moved, arms)
     if not split.canary:
         # Journals from before they recorded that have no weights either.
         is_unknown = before is not None and not recorded.weights.routes
-        for _, route in routes if is_unknown else added:
-            _remove_added_canary(route)
-        restore_weights([route for _, route in routes], recorded.weights)
-    for weighted, _ in routes:
+        for weighted, route in zip(moved, routes, strict=True):
+            if is_unknown or id(weighted.field) in new:
+                _remove_added_canary(route)
+        restore_weights(routes, recorded.weights)
+    for weighted in moved:
         if (total := key(weighted.field, "total_weight")) in weighted.field:
             weighted.field[total] = sum(map(weight, weighted.clusters))
     if not split.canary:
         return {}
-    configs = {weighted.config for weighted, _ in added}
-    return {name: note_routes(r for w, r in added if w.config == name) for name in configs}
+    added = [weighted for weighted in moved if id(weighted.field) in new]
+    return {
+        name: note_routes(as_weighted_route(w, arms) for w in added if w.config == name)
+        for name in {weighted.config for weighted in added}
+    }
 
 
-def list_added(manifest: Json) -> Noted:
-    """Return the routes to which writes of ours added the canary, as the file notes them."""
-    lines = (noted(config).get(ADDED) for config in dicts(manifest.get("resources")))
-    texts = (str(line) for some in lines if isinstance(some, list) for line in some)
-    return parse_noted("\n".join(texts))
-
-
-def note_added(config: Json, added: Noted) -> None:
-    """Note in a configuration to which of its routes we added the canary."""
-    note(config, ADDED, value=[*added.lines])
+def _list_noted(manifest: Json, moved: Sequence[Weighted], arms: Arms) -> list[int]:
+    """Return the routes to which earlier writes added the canary, as the file notes them."""
+    ids = []
+    for config in dicts(manifest.get("resources")):
+        own = [weighted for weighted in moved if weighted.config == str(config.get("name", ""))]
+        routes = [as_weighted_route(weighted, arms) for weighted in own]
+        notes = read_added(config, arms.service).assign(routes)
+        ids += [id(w.field) for w, r in zip(own, routes, strict=True) if id(r.body) in notes]
+    return ids
 
 
 def _remove_added_canary(route: WeightedRoute) -> None:

@@ -16,6 +16,7 @@ from rollout.plan.model.mesh.traffic import Traffic
 from rollout.plan.model.plan import Plan
 from rollout.ports import RouteStatus
 from rollout.route.envoy.admin import EnvoyAccess
+from rollout.route.envoy.arms import Arms
 from rollout.route.envoy.live import (
     Before,
     dump_routes,
@@ -31,7 +32,6 @@ from rollout.route.envoy.safety_net import fallen, is_serving, net_name, netted,
 from rollout.route.envoy.traffic import patch, split_of
 from rollout.route.envoy.watched import replace
 from rollout.route.envoy.weights import (
-    Arms,
     clusters_of,
     find_timeout,
     names_of,
@@ -130,6 +130,7 @@ class EnvoyRouter:
             lacking=list_lacking(live.file, arms, before),
             timeout=find_timeout(live.routes, arms, before),
             is_pending=not split.canary and _gives(live.file, plan, total, before),
+            is_noted=live.is_noted,
         )
 
     def cached(
@@ -234,7 +235,7 @@ def arms_of(plan: Plan) -> Arms:
     else:
         stable, canary = (f"{spec.service}-{arm.version}" for arm in (spec.stable, spec.canary))
         shadow = None
-    return Arms(stable, canary, shadow or f"{canary}-shadow")
+    return Arms(stable, canary, shadow or f"{canary}-shadow", spec.service)
 
 
 def _get_traffic(plan: Plan) -> Traffic:

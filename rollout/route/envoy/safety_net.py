@@ -12,8 +12,9 @@ from collections.abc import Sequence
 
 from rollout.decide.record.split import Split
 from rollout.plan.model.mesh.policy import Policy
+from rollout.route.envoy.arms import Arms
 from rollout.route.envoy.walk import every_weighted
-from rollout.route.envoy.weights import Arms, clusters_of
+from rollout.route.envoy.weights import clusters_of
 from rollout.route.manifest import Json, dicts, key
 
 _CLUSTER = "type.googleapis.com/envoy.config.cluster.v3.Cluster"

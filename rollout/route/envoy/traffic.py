@@ -12,10 +12,11 @@ from dataclasses import replace
 from rollout.decide.record.split import Split
 from rollout.errors import RouteError
 from rollout.plan.model.mesh.traffic import Traffic
-from rollout.route.envoy import affinity, copies, segment, weights
-from rollout.route.envoy.segment import is_ours
+from rollout.route.envoy import weights
+from rollout.route.envoy.arms import Arms
+from rollout.route.envoy.modes import affinity, copies, segment
+from rollout.route.envoy.modes.segment import is_ours
 from rollout.route.envoy.walk import tables
-from rollout.route.envoy.weights import Arms
 from rollout.route.manifest import Json
 
 NONE = Traffic()

@@ -111,6 +111,11 @@ def _described(manifest: Json) -> Iterator[tuple[str, str, Json]]:
             number += not noted(route).get("segment")
 
 
+def list_configs(manifest: Json) -> set[str]:
+    """Return the names of all route configurations. Raises RouteError."""
+    return {str(config.get("name", "")) for config in dicts(manifest.get("resources"))}
+
+
 def noted(route: Json) -> Json:
     """Return our notes in a route's metadata. Envoy keeps them and gives them no meaning."""
     metadata = route.get("metadata", {})

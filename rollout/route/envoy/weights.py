@@ -4,65 +4,20 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import ClassVar
 
 from rollout.decide.record.split import Split
 from rollout.decide.record.write_id import find_rollout
 from rollout.errors import RouteError
 from rollout.route.content import Noted
-from rollout.route.envoy.moves import ADDED, list_added, move_all, note_added
+from rollout.route.envoy.arms import Arms
+from rollout.route.envoy.moves import move_all
+from rollout.route.envoy.notes import ADDED, MARK, SPLIT, read_notes, write_notes
 from rollout.route.envoy.routes import as_weighted_route, find_routes
-from rollout.route.envoy.walk import Weighted, actions, every_weighted, forget, note, noted
+from rollout.route.envoy.walk import Weighted, actions, every_weighted, list_configs
 from rollout.route.manifest import Json, dicts, key
 from rollout.route.nearest import nearest
 from rollout.route.shares import format_split, parse_shares, read_together
 from rollout.route.timeout import find_longest_timeout
-from rollout.route.weighted_route import TWO_ARMS, Arm
-
-_MARK, _SPLIT = "mark", "split"  # keys of our notes: the last write, and what it set
-_NOTES = _MARK, _SPLIT, ADDED
-
-
-@dataclass(frozen=True)
-class Arms:
-    """The names of a plan's two clusters, and of the shadow cluster for mirrored requests.
-
-    Implements `Mesh`: weights are relative to their sum.
-    """
-
-    stable: str
-    canary: str
-    shadow: str = ""
-
-    arms: ClassVar[tuple[Arm, ...]] = TWO_ARMS
-    default_weight: ClassVar[int] = 0
-    single_takes_all: ClassVar[bool] = False  # Envoy refuses weights that sum to zero
-    max_weight: ClassVar[int] = 2**31 - 1  # the sum is a uint32
-    carries: ClassVar[tuple[str, ...]] = ()
-
-    def __contains__(self, name: object) -> bool:
-        return name in (self.stable, self.canary)
-
-    def arm_of(self, entry: Json) -> Arm | None:
-        arms: dict[object, Arm] = {self.stable: "stable", self.canary: "canary"}
-        return arms.get(entry.get("name"))
-
-    def impostor(self, entry: Json) -> Arm | None:
-        """Return None: another host or cluster is another destination."""
-        del entry
-        return None
-
-    def target(self, entry: Json) -> str:
-        return str(entry.get("name"))
-
-    def entry(self, arm: Arm, like: Json) -> Json:
-        """Return the name alone: header changes of the other arm's entry are not copied."""
-        del like
-        return {"name": self.name(arm)}
-
-    def name(self, arm: Arm) -> str:
-        return self.stable if arm == "stable" else self.canary
 
 
 def patch(
@@ -91,11 +46,13 @@ def patch(
     is_gone = back and before is not None and not leading.planned
     owned = [] if is_gone else [*_require_planned(patched, arms, before)]
     owned += leading.strays if back else ()
-    added = move_all(owned, arms, split, before, list_added(patched))
+    added = move_all(patched, owned, arms, split, before)
     names = list_configs(patched) if is_gone else {weighted.config for weighted in owned}
-    _stamp(patched, names, write_id, format_split(split) if split.canary else "", added)
+    patched[key(patched, "version_info")] = write_id
+    notes = {MARK: write_id} | ({SPLIT: format_split(split)} if split.canary else {})
+    _stamp(patched, arms.service, names, notes, added)
     if is_last:
-        _forget_own(patched, write_id)
+        _forget_own(patched, arms, write_id)
     return patched
 
 
@@ -111,8 +68,9 @@ def split_of(
     if before is not None and not leading.planned:
         return stray_split_of(manifest, arms, total, before)
     planned = _require_planned(manifest, arms, before)
-    texts = (noted(config).get(_SPLIT, "") for config in dicts(manifest.get("resources")))
-    written = next((shares for text in texts if (shares := parse_shares(str(text)))), None)
+    configs = dicts(manifest.get("resources"))
+    texts = (str(read_notes(config, arms.service).get(SPLIT, "")) for config in configs)
+    written = next((shares for text in texts if (shares := parse_shares(text))), None)
     routes = [as_weighted_route(route, arms) for route in planned]
     return read_together(routes, written, total, is_begun=before is not None)
 
@@ -148,11 +106,6 @@ def names_of(manifest: Json, arms: Arms, before: tuple[str, ...] | None = None) 
     return weighted
 
 
-def list_configs(manifest: Json) -> set[str]:
-    """Return the names of all route configurations. Raises RouteError."""
-    return {str(config.get("name", "")) for config in dicts(manifest.get("resources"))}
-
-
 def clusters_of(manifest: Json) -> set[str]:
     """Return every cluster that has a weight, also of zero. Raises RouteError."""
     return {
@@ -169,27 +122,22 @@ def version_of(manifest: Json) -> str:
 
 
 def _stamp(
-    manifest: Json, names: set[str], write_id: str, split: str, added: Mapping[str, Noted]
+    manifest: Json, service: str, names: set[str], notes: Json, added: Mapping[str, Noted]
 ) -> None:
-    """Note the write id, the split and where the canary is new in the changed configurations."""
-    manifest[key(manifest, "version_info")] = write_id
+    """Leave our notes in the changed configurations, and where the canary is new in each."""
     for config in dicts(manifest.get("resources")):
         name = str(config.get("name", ""))
         if name in names:
-            forget(config, *_NOTES)
-            note(config, _MARK, value=write_id)
-            if split:
-                note(config, _SPLIT, value=split)
-            if name in added:
-                note_added(config, added[name])
+            own: Json = {ADDED: [*added[name].lines]} if name in added else {}
+            write_notes(config, service, notes | own)
 
 
-def _forget_own(manifest: Json, write_id: str) -> None:
+def _forget_own(manifest: Json, arms: Arms, write_id: str) -> None:
     """Remove the notes of the rollout that a write id names, in every configuration."""
     for config in dicts(manifest.get("resources")):
-        mark = str(noted(config).get(_MARK, ""))
+        mark = str(read_notes(config, arms.service).get(MARK, ""))
         if mark == write_id or (mark and find_rollout(mark) == find_rollout(write_id)):
-            forget(config, *_NOTES)
+            write_notes(config, arms.service, {})
 
 
 def _require_planned(

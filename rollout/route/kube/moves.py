@@ -2,33 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from rollout.decide.record.split import Split
 from rollout.errors import RouteError
 from rollout.route.carried import extras, list_missing
-from rollout.route.content import Noted, digest, note_routes
+from rollout.route.content import Noted, NotedRoute, digest, note_routes
 from rollout.route.manifest import Json
 from rollout.route.nearest import format_shares
 from rollout.route.weighted_route import WeightedRoute, move, remove_default_canary
 
+FindAdded = Callable[[Sequence[WeightedRoute]], Mapping[int, NotedRoute]]
+"""Returns the routes to which earlier writes added the canary, by the id of their body."""
 
-def move_all(routes: Sequence[WeightedRoute], split: Split, added: Noted) -> Noted:
+
+def move_all(routes: Sequence[WeightedRoute], split: Split, find: FindAdded) -> Noted:
     """Move every route to a split; return the routes whose canary entry was added by us.
 
-    `added` names those that earlier patches added. Such an entry is removed when the canary's
-    traffic ends. Raises RouteError.
+    Such an entry is removed when the canary's traffic ends. Raises RouteError.
     """
     still_added: list[WeightedRoute] = []
-    noted = added.assign(routes)
+    noted = find(routes)
     for route in routes:
         was_added = noted.get(id(route.body))
         if was_added is not None:
             _carry_over(route, was_added.more)
-        if move(route, split) or was_added is not None:
+        is_stables = was_added is not None and _is_unedited(route, was_added.more)
+        if move(route, split, is_stables=is_stables) or was_added is not None:
             still_added.append(route)
     if not split.canary:
-        _remove_all_added(routes, added)
+        noted = find(routes)  # once stable has its own entry again: that may have been gone
+        for route in routes:
+            if (note := noted.get(id(route.body))) is not None:
+                _remove_added(route, note.more)
     # At 0 our entries are gone; at full traffic they are the route's real entries: nothing is
     # left to remove later.
     if split.canary in (0, split.total):
@@ -82,22 +88,19 @@ def _digest_extras(entry: Json, route: WeightedRoute) -> str:
     return digest(more) if more else ""
 
 
+def _is_unedited(route: WeightedRoute, noted: str) -> bool:
+    """Return whether the canary's entry that we added says what stable's said then."""
+    return _digest_extras(_canary_of(route), route) == noted
+
+
 def _carry_over(route: WeightedRoute, noted: str) -> None:
     """Give the canary's entry that we added what stable's says by now, unless it was edited."""
     stable, canary = route.of("stable"), route.of("canary")
-    if len(stable) != 1 or len(canary) != 1 or _digest_extras(canary[0], route) != noted:
+    if len(stable) != 1 or len(canary) != 1 or not _is_unedited(route, noted):
         return
     for field in route.mesh.carries:
         canary[0].pop(field, None)
     canary[0].update(extras(stable[0], route.mesh.carries))
-
-
-def _remove_all_added(routes: Sequence[WeightedRoute], added: Noted) -> None:
-    """Remove the entries that we added, once stable has its own again: that may have been gone."""
-    noted = added.assign(routes)
-    for route in routes:
-        if (note := noted.get(id(route.body))) is not None:
-            _remove_added(route, note.more)
 
 
 def _remove_added(route: WeightedRoute, noted: str) -> None:

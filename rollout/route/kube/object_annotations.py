@@ -62,10 +62,18 @@ def write_down(
     note(manifest, SPLIT + service, f"{format_split(split)}{way}")
 
 
-def erase(manifest: Json, service: str) -> None:
-    """Remove all that writes of weights noted for a service."""
-    for key in _OF_WEIGHTS:
-        note(manifest, key + service, "")
+def erase(manifest: Json, service: str, *, is_promoted: bool = False) -> None:
+    """Remove all that writes of weights noted for a service whose rollout ends.
+
+    After a promotion others must still know which routes are not theirs. So that note goes with the
+    last rollout in the object, as do those that others left for it.
+    """
+    has_others = any(key.startswith(MARK) and key != MARK + service for key in list_keys(manifest))
+    lasting = {ROUTES + service} if is_promoted and has_others else set()
+    left = [] if has_others else [key for key in list_keys(manifest) if key.startswith(ROUTES)]
+    for key in (*(key + service for key in _OF_WEIGHTS), *left):
+        if key not in lasting:
+            note(manifest, key, "")
 
 
 def list_keys(manifest: Json) -> list[str]:

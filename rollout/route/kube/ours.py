@@ -11,7 +11,7 @@ no entry; the plan says what we copy.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -20,12 +20,14 @@ from rollout.decide.rules.ramp import max_splits
 from rollout.errors import RouteError
 from rollout.plan.model.plan import Plan
 from rollout.route.before import Before, note_lacking, note_weights
-from rollout.route.content import Noted, note_routes, parse_noted
+from rollout.route.content import Noted, NotedRoute, note_routes, parse_noted
 from rollout.route.kube import object_annotations as notes
-from rollout.route.kube.dialect import Dialect, sent
+from rollout.route.kube.dialect import Dialect, dialect_of, sent
 from rollout.route.kube.narrowed import note_narrowed
 from rollout.route.manifest import Json
-from rollout.route.weighted_route import WeightedRoute
+from rollout.route.weighted_route import Arm, WeightedRoute
+
+_TO = "to "  # before an arm in the note of what a rollout moves
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,8 @@ class Ours:
     """What the annotations of an object say of one service's writes, and of those of others.
 
     `is_begun` says whether this rollout gave the canary anything here; `mode` is that of its last
-    write, empty where only a journal still knows of one. `others` lists routes that open rollouts
-    of other services move, each with the canary that it leads to.
+    write, empty where only a journal still knows of one. `others` has the locations of routes that
+    rollouts of other services move, each with an arm that they lead to.
     """
 
     is_begun: bool
@@ -43,19 +45,17 @@ class Ours:
     added: Noted
     copied: Noted
     before: Before
-    others: tuple[tuple[str, Noted], ...]
+    others: tuple[tuple[str, frozenset[str]], ...]
 
-    def is_protected(self, route: WeightedRoute, entries: Sequence[Json]) -> bool:
-        """Return whether another open rollout moves these entries of a route."""
-        targets = {route.mesh.target(entry) for entry in entries}
+    def is_protected(self, route: WeightedRoute, targets: Iterable[str]) -> bool:
+        """Return whether the rollout of another service moves a route to one of these targets."""
         return any(
-            canary in targets and noted.of(route, is_whole=True) is not None
-            for canary, noted in self.others
+            target in targets and route.location in locations for target, locations in self.others
         )
 
     def is_foreign(self, route: WeightedRoute) -> bool:
-        """Return whether another open rollout moves a route to the same canary."""
-        return self.is_protected(route, route.of("canary"))
+        """Return whether the rollout of another service moves a route to the same canary."""
+        return self.is_protected(route, find_targets([route], "canary"))
 
     def has_copies(self, dialect: Dialect, route: WeightedRoute, *, back: bool) -> bool:
         """Return whether a route mirrors requests to the canary because of us.
@@ -63,7 +63,8 @@ class Ours:
         On the way back everything counts that was not there before our first write.
         """
         copies = sent(dialect, route)
-        if not copies or self.is_protected(route, [dialect.destination(copy) for copy in copies]):
+        targets = [route.mesh.target(dialect.destination(copy)) for copy in copies]
+        if not copies or self.is_protected(route, targets):
             return False
         if self.copied.of(route):
             return True
@@ -106,7 +107,7 @@ def read_ours(
         recorded.lacking if is_lost or is_full else _read(manifest, notes.ADDED + service),
         _read(manifest, notes.COPIED + service),
         recorded,
-        _read_others(manifest, service),
+        _find_others(manifest, plan, recorded),
     )
 
 
@@ -122,6 +123,7 @@ def find_before(ours: Ours, dialect: Dialect, plain: Json, plan: Plan) -> Before
     move anyway; what copies to it, on all routes.
     """
     planned = dialect.weighted_routes(plain, plan, back=True)
+    planned = [route for route in planned if not ours.is_foreign(route)]
     moved = {id(route.body) for route in planned}
     every = dialect.every_route(plain, plan)
     copying = [route for route in every if sent(dialect, route)]
@@ -131,7 +133,21 @@ def find_before(ours: Ours, dialect: Dialect, plain: Json, plan: Plan) -> Before
         note_narrowed(dialect, [route for route in every if route.arm_entries], plan),
         note_lacking(planned),
         note_weights(planned),
+        others=note_routes(
+            (route for route in every if is_giving(route) and ours.is_foreign(route)), is_whole=True
+        ),
     )
+
+
+def find_added(
+    ours: Ours, routes: Sequence[WeightedRoute], *, back: bool
+) -> Mapping[int, NotedRoute]:
+    """Return the routes to which we added the canary, by the id of their body.
+
+    On the way back every entry is ours that was not there before our first write.
+    """
+    lacking = ours.before.find_lacking(routes) if back else {}
+    return {**lacking, **ours.added.assign(routes)}
 
 
 def note_before(manifest: Json, plan: Plan, ours: Ours) -> None:
@@ -142,9 +158,19 @@ def note_before(manifest: Json, plan: Plan, ours: Ours) -> None:
 
 def note_moved(manifest: Json, plan: Plan, routes: Sequence[WeightedRoute]) -> None:
     """Record the routes that a write moves, for the rollouts of others in the same object."""
-    canaries = [route.mesh.target(entry) for route in routes for entry in route.of("canary")]
-    text = f"to {canaries[0]}\n{note_routes(routes, is_whole=True)}" if canaries else ""
+    canaries, stables = find_targets(routes, "canary"), find_targets(routes, "stable")
+    heads = [f"{_TO}{target}" for target in (*canaries[:1], *stables[:1])]
+    text = "\n".join([*heads, *note_routes(routes, is_whole=True).lines]) if heads else ""
     notes.note(manifest, notes.ROUTES + plan.spec.service, text)
+
+
+def find_targets(routes: Iterable[WeightedRoute], arm: Arm) -> list[str]:
+    """Return where an arm's entries of routes lead, or would if they had one."""
+    return [
+        route.mesh.target(route.mesh.entry(arm, entry))
+        for route in routes
+        for entry in route.arm_entries[:1]
+    ]
 
 
 def is_giving(route: WeightedRoute) -> bool:
@@ -159,14 +185,36 @@ def _read(manifest: Json, key: str) -> Noted:
     return parse_noted(notes.read_annotation(manifest, key))
 
 
-def _read_others(manifest: Json, service: str) -> tuple[tuple[str, Noted], ...]:
-    """Return the routes that rollouts of other services move, by the canary they lead to."""
-    others = []
-    for key in notes.list_keys(manifest):
-        if key.startswith(notes.ROUTES) and key != notes.ROUTES + service:
-            head, _, rest = notes.read_annotation(manifest, key).partition("\n")
-            others.append((head.removeprefix("to "), parse_noted(rest)))
+def _find_others(
+    manifest: Json, plan: Plan, recorded: Before
+) -> tuple[tuple[str, frozenset[str]], ...]:
+    """Return where the routes are that rollouts of other services move, by either of their arms.
+
+    Those that still give it traffic are so also where only a record of ours knows of the rollout.
+    """
+    own = notes.ROUTES + plan.spec.service
+    texts = [
+        notes.read_annotation(manifest, key)
+        for key in notes.list_keys(manifest)
+        if key.startswith(notes.ROUTES) and key != own
+    ]
+    if not texts and not recorded.others.routes:
+        return ()
+    every = dialect_of(plan).every_route(manifest, plan)
+    giving = [route for route in every if is_giving(route)]
+    canaries = {*find_targets(giving, "canary")}
+    others = [(to, _locate(giving, recorded.others)) for to in canaries]
+    for text in texts:
+        heads = [line for line in text.splitlines() if line.startswith(_TO)]
+        noted = parse_noted("\n".join(line for line in text.splitlines() if line not in heads))
+        others += [(head.removeprefix(_TO), _locate(every, noted)) for head in heads]
     return tuple(others)
+
+
+def _locate(routes: Sequence[WeightedRoute], noted: Noted) -> frozenset[str]:
+    """Return the locations of noted routes; twins have a note each."""
+    own = noted.assign(routes, is_whole=True)
+    return frozenset(route.location for route in routes if id(route.body) in own)
 
 
 def _read_mirrored_share(plan: Plan) -> Fraction:

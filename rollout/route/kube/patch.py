@@ -16,6 +16,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from rollout.decide.record.split import Split
 from rollout.decide.record.write_id import find_rollout
@@ -27,7 +28,7 @@ from rollout.route.content import Noted, note_routes
 from rollout.route.kube import object_annotations
 from rollout.route.kube.dialect import Dialect, dialect_of, send, stop
 from rollout.route.kube.moves import move_all, refuse_losses, refuse_unequal
-from rollout.route.kube.ours import Ours, begin, note_before, note_moved, read_ours
+from rollout.route.kube.ours import Ours, begin, find_added, note_before, note_moved, read_ours
 from rollout.route.kube.segments import (
     insert_segment_routes,
     remove_segment_routes,
@@ -75,52 +76,57 @@ def at(
     is_begun = ours.is_begun
     if not is_begun:
         ours = begin(ours, dialect, wanted, plan)
-    routes = _choose(dialect, wanted, plan, ours, back=back)
+    planned = _choose(dialect, wanted, plan, ours, back=back)
+    routes = planned + (find_strays(dialect, wanted, plan, ours) if back else [])
     if back and not routes and not is_begun and wanted == manifest:
         return wanted  # nothing of ours, and nothing to move
     if not back:
         _refuse(routes, ours, is_begun=is_begun)
     outside = split if split.way == "weights" else Split(0, split.total)
-    # On the way back every entry goes that was not there before our first write.
-    lacking = ours.before.lacking.routes if back else ()
-    added = move_all(routes, outside, Noted((*ours.added.routes, *lacking)))
-    moved = list(routes)
-    if split.way == "segment":
-        # A copy of the stripped object, as the next patch will see it, so that a repeated patch
-        # changes nothing.
-        within = _move_within(dialect, copy.deepcopy(wanted), plan, split, ours)
-        moved += insert_segment_routes(dialect, wanted, routes, within, _get_segment(plan))
-    if split.way == "mirror":
-        require_http_routes(dialect, wanted, routes)
-        for route in routes:
-            send(dialect, route, split)
+    added = move_all(routes, outside, partial(find_added, ours, back=back))
     if back:
         restore_weights(routes, ours.before.weights)
+    else:  # on the way back the note stays as long as the rollout is open
+        moved = [*planned, *_apply_way(dialect, wanted, plan, split, ours)]
+        every = dialect.every_route(wanted, plan)
+        is_shared = len(moved) < sum(bool(route.arm_entries) for route in every)
+        note_moved(wanted, plan, moved if is_shared else [])
     if is_last:
-        object_annotations.erase(wanted, service)
+        object_annotations.erase(wanted, service, is_promoted=not back)
         return wanted
     copied = note_routes(routes) if split.way == "mirror" else Noted()
     object_annotations.note(wanted, object_annotations.ADDED + service, str(added))
     object_annotations.note(wanted, object_annotations.COPIED + service, str(copied))
     note_before(wanted, plan, ours if is_begun or not back else replace(ours, before=Before()))
-    is_open = not back and not (split.way == "weights" and split.canary == split.total)
-    is_shared = len(moved) < sum(
-        bool(route.arm_entries) for route in dialect.every_route(wanted, plan)
-    )
-    note_moved(wanted, plan, moved if is_open and is_shared else [])
     object_annotations.write_down(wanted, service, split, write_id, is_begun=is_begun)
     return wanted
+
+
+def _apply_way(
+    dialect: Dialect, wanted: Json, plan: Plan, split: Split, ours: Ours
+) -> list[WeightedRoute]:
+    """Give the canary its share beside the weights; return the routes that this adds."""
+    if split.way == "weights":
+        return []
+    routes = _choose(dialect, wanted, plan, ours, back=False)
+    if split.way == "segment":
+        # A copy of the stripped object, as the next patch will see it, so that a repeated patch
+        # changes nothing.
+        within = _move_within(dialect, copy.deepcopy(wanted), plan, split, ours)
+        return insert_segment_routes(dialect, wanted, routes, within, _get_segment(plan))
+    require_http_routes(dialect, wanted, routes)
+    for route in routes:
+        send(dialect, route, split)
+    return []
 
 
 def _choose(
     dialect: Dialect, wanted: Json, plan: Plan, ours: Ours, *, back: bool
 ) -> list[WeightedRoute]:
-    """Return the routes that a write moves. Raises RouteError where the plan's are not there."""
+    """Return the plan's routes. Raises RouteError where they are not there."""
     planned = dialect.weighted_routes(wanted, plan, back=back)
     own = [route for route in planned if not ours.is_foreign(route)]
-    if back:
-        return own + find_strays(dialect, wanted, plan, ours)
-    if not own:
+    if not own and not back:
         raise RouteError(f"{planned[0].location} is moved by the rollout of another service")
     return own
 
@@ -147,7 +153,7 @@ def _move_within(
 ) -> list[WeightedRoute]:
     """Return the plan's routes with the weights that hold within the segment."""
     routes = _choose(dialect, manifest, plan, ours, back=False)
-    move_all(routes, split, Noted())
+    move_all(routes, split, lambda _: {})
     return routes
 
 

@@ -88,7 +88,8 @@ class ClusterRouter:
 
         An end that has nothing to change makes a new version all the same: it notes its write id
         and takes it away. A patch of a replica that lost its lease may be on its way, and it fails
-        where the version that it names is no more.
+        where the version that it names is no more. A note that could not be taken away is an error:
+        the next write of the end has nothing else to do.
 
         A time-out or a 5xx leaves open whether the patch was applied; the next read tells. Raises
         RouteError: then nothing moved, or the outcome is unknown.
@@ -99,7 +100,11 @@ class ClusterRouter:
         if self._change(plan, split, partial(build, is_last=is_last)) or not is_last:
             return
         if self._change(plan, split, partial(build, is_last=False)):
-            self._change(plan, split, partial(build, is_last=True))
+            try:
+                self._change(plan, split, partial(build, is_last=True))
+            except RouteError as error:
+                message = f"all is as it was, but our note is still there: {error}"
+                raise RouteError(message, refused=error.refused, unread=error.unread) from None
 
     def _change(self, plan: Plan, split: Split, build: Callable[[Json], Json]) -> bool:
         """Patch the object with what `build` makes of it; return whether there was anything."""
@@ -211,9 +216,10 @@ def _read_status(
         raise RouteError(str(error), gives_nothing=gives_nothing(live, plan, before)) from None
     if split.canary and (problem := target.complaint(live, plan)):
         raise RouteError(f"{spelt(target.kind, plan, target.name)}: {problem}")
+    write_id = read_write_id(live, plan.spec.service)
     return RouteStatus(
         split,
-        read_write_id(live, plan.spec.service),
+        write_id,
         conditions=conditions_of(live, plan),
         owner=owner_of(live),
         pinned=others.pinned,
@@ -222,6 +228,7 @@ def _read_status(
         lacking=others.lacking,
         taken=taken_of(live),
         timeout=_read_timeout(live, plan),
+        is_noted=bool(write_id),
     )
 
 

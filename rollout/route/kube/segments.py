@@ -24,11 +24,11 @@ def remove_segment_routes(
     theirs in the same object. One that somebody renamed is known by its matches.
     """
     routes = dicts((manifest.get("spec") or {}).get(dialect.routes))
+    bodies = {id(body) for body in routes}
     leading = [
         route
-        for body in routes
-        if (route := dialect.weighted_route(body, plan)).arm_entries
-        if not ours.is_foreign(route)
+        for route in dialect.every_route(manifest, plan)
+        if id(route.body) in bodies and route.arm_entries and not ours.is_foreign(route)
     ]
     removed = [route for route in leading if for_segment(route.body)]
     if ours.is_begun and ours.mode in {"segment", ""}:

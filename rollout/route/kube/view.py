@@ -119,7 +119,8 @@ def _read_routes(
 ) -> tuple[list[WeightedRoute], list[WeightedRoute]]:
     """Return the plan's routes, and the strays."""
     if not ours.is_begun:
-        return dialect.weighted_routes(plain, plan, alone=True), []
+        planned = dialect.weighted_routes(plain, plan, alone=True)
+        return [route for route in planned if not ours.is_foreign(route)] or planned, []
     planned = dialect.weighted_routes(plain, plan, back=True)
     routes = [route for route in planned if not ours.is_foreign(route)]
     return routes, find_strays(dialect, plain, plan, ours)

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 
 from rollout.errors import RouteError
 from rollout.plan.model.mesh.policy import Policy
+from rollout.route.envoy.arms import Arms
 from rollout.route.envoy.safety_net import net_name
 from rollout.route.envoy.walk import forget, note, noted, tables
-from rollout.route.envoy.weights import Arms
 from rollout.route.manifest import Json, dicts, key
 from rollout.route.policy.envoy import cluster_fields, route_fields
 from rollout.route.policy.owned import (

@@ -1,13 +1,14 @@
 """A Prometheus that scrapes the simulated exporters, and answers the queries that we send.
 
 It stands where the HTTP client of the production observer does, so the production parsing and
-counting run on its answers. Only range selectors are answered: we send no others.
+counting run on its answers. It answers range selectors, and which series there are now: we send no
+other queries.
 """
 
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -27,6 +28,7 @@ _QUERY = re.compile(r"(\w*)\{(.*)\}\[(\d+)s\]")
 _MATCHER = re.compile(r'(\w+)(=~?)("(?:[^"\\]|\\.)*")')
 _KEPT = 120.0  # seconds of samples
 _TIMEOUT = 5.0
+_LOOKBACK = 300  # seconds until a series without samples is none of now
 _KEY = b"the key of every simulated journal"
 _HIDDEN = frozenset(
     {"empty", "nan", "one-series", "same-arms", "garbled"}
@@ -136,6 +138,18 @@ class SimulatedPrometheus:
                 rows.append({"metric": dict(labels), "values": values})
         return self._spoil(rows)
 
+    def list_now(self, query: str, at: float) -> list[dict[str, Any]]:
+        """Return the vector of a selector, or of how many buckets each of its histograms has."""
+        counted = re.fullmatch(r"count without \(le\) \((.*)\)", query)
+        rows = self.answer(f"{counted[1] if counted else query}[{_LOOKBACK}s]", at)
+        if counted is None:
+            return [{"metric": row["metric"], "value": row["values"][-1]} for row in rows]
+        groups = Counter(
+            tuple(own for own in row["metric"].items() if own[0] not in {"le", "__name__"})
+            for row in rows
+        )
+        return [{"metric": dict(own), "value": [at, str(size)]} for own, size in groups.items()]
+
     def _spoil(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Return an answer with the faults that do not look like any."""
         if self.has("empty"):
@@ -214,7 +228,8 @@ class SimulatedConnection:
             raise ObserveError("Prometheus warns that its answer is incomplete")
         if server.has("garbled"):
             return [{"metric": 7, "values": None}]
-        return server.answer(query, float(params["time"]))
+        at = float(params["time"])
+        return server.answer(query, at) if query.endswith("]") else server.list_now(query, at)
 
 
 @lru_cache(maxsize=4096)

@@ -77,8 +77,9 @@ def inputs(facts, journal, plan_file, tmp_path):
 
 @pytest.fixture(autouse=True)
 def apart(monkeypatch, tmp_path):
-    barred = ("rollout.demo.stage.Stage.__enter__", "rollout.wire.run.pacer")
-    keep_apart(monkeypatch, tmp_path, f"not in this test: {URL}", *barred)
+    barred = ("demo.stage.Stage.__enter__", "wire.run.pacer", "wire.clock.SystemClock.sleep")
+    paths = [f"rollout.{path}" for path in barred]
+    keep_apart(monkeypatch, tmp_path, f"not in this test: {URL}", *paths)
 
 
 def call(*words: object) -> str:

@@ -97,6 +97,17 @@ def test_a_plan_without_pods_is_told_what_to_write(command):
     done = command(plan())
     assert done.exit_code == 2
     assert "declares no pods: name the label of the pod, `pods: {label: pod}`" in (done.output)
+    assert "none are found for" in done.output
+
+
+def test_pods_that_are_found_are_replayed_without_a_declaration(command, monkeypatch):
+    past = past_of(pods=8)
+    history = PodHistory(past, labels=dict.fromkeys(past, "pod"))
+    monkeypatch.setattr(doctor_tools, "history_source", lambda _: FixedHistory(history))
+    done = command(plan(), "--runs", 2)
+    assert "of 8 pods, 2 of them as the canary" in done.output
+    assert "declares no pods: name the label" in command(plan(), "--history", "1h").output
+    assert "declares no pods: name the label" in command(plan(pods="none")).output
 
 
 def test_a_past_that_cannot_be_read_is_bad_input(command, monkeypatch):

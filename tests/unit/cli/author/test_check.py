@@ -190,17 +190,20 @@ def test_a_file_cannot_break_out_of_its_workflow_command(tmp_path):
 
 
 def test_sarif_is_what_the_json_says(bad):
-    told = json.loads(check("--output", "json", bad).stdout)["mistakes"]
+    reported = json.loads(check("--output", "json", bad).stdout)["mistakes"]
     log = json.loads(check("--output", "sarif", bad).stdout)
     assert log["version"] == "2.1.0"
     (run,) = log["runs"]
     rules = {rule["id"] for rule in run["tool"]["driver"]["rules"]}
-    assert rules == {mistake["code"] for mistake in told}
-    for result, mistake in zip(run["results"], told, strict=True):
+    assert rules == {mistake["code"] for mistake in reported}
+    for result, mistake in zip(run["results"], reported, strict=True):
         (location,) = result["locations"]
-        place = location["physicalLocation"]
-        assert place["artifactLocation"]["uri"] == bad.as_uri()
-        assert place["region"] == {"startLine": mistake["line"], "startColumn": mistake["column"]}
+        physical = location["physicalLocation"]
+        assert physical["artifactLocation"]["uri"] == bad.as_uri()
+        assert physical["region"] == {
+            "startLine": mistake["line"],
+            "startColumn": mistake["column"],
+        }
         assert mistake["message"] in result["message"]["text"]
 
 
@@ -208,8 +211,8 @@ def test_a_relative_file_is_named_as_the_code_host_knows_it(tmp_path, monkeypatc
     monkeypatch.chdir(tmp_path)
     Path("my plan.yaml").write_text("{}")
     log = json.loads(check("--output", "sarif", "my plan.yaml").stdout)
-    place = log["runs"][0]["results"][0]["locations"][0]["physicalLocation"]
-    assert place["artifactLocation"]["uri"] == "my%20plan.yaml"
+    physical = log["runs"][0]["results"][0]["locations"][0]["physicalLocation"]
+    assert physical["artifactLocation"]["uri"] == "my%20plan.yaml"
 
 
 def test_a_junit_report_has_a_case_for_each_file(bad):

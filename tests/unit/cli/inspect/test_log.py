@@ -147,8 +147,8 @@ def test_an_export_reads_the_same_and_is_never_overwritten(path, tmp_path):
     assert call("--journal", copy).output == call("--journal", path).output
     assert call("--export", copy, "--journal", path).exit_code == BAD_INPUT
     exported = tmp_path / "part.jsonl"
-    for part in ("notes-v2", "--actor=ops"):
-        assert call(part, "--export", exported, "--journal", path).exit_code == BAD_INPUT
+    for selection in ("notes-v2", "--actor=ops"):
+        assert call(selection, "--export", exported, "--journal", path).exit_code == BAD_INPUT
     assert not exported.exists()
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from rollout.demo.servers.envoy_config import bootstrap, first_routes, version_of
 from rollout.demo.servers.prometheus_config import config
-from rollout.route.envoy.weights import Arms, split_of
+from rollout.route.envoy.arms import Arms
+from rollout.route.envoy.weights import split_of
 
 
 @pytest.mark.parametrize(

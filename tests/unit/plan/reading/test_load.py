@@ -353,9 +353,10 @@ def test_pods_are_learnt_from_half_a_day_of_their_past():
     (plain,) = load(GOOD, "plan.yaml")
     (plan,) = load(GOOD + "  pods: {label: pod}\n", "plan.yaml")
     assert plain.spec.pods is None
-    assert plan.spec.pods is not None
-    assert plan.spec.pods.history == 43200
-    assert plan.spec.pods.when_unknown == "pause"
+    declared = plan.spec.declared_pods
+    assert declared is not None
+    assert declared.history == 43200
+    assert declared.when_unknown == "pause"
     assert load(GOOD, "plan.yaml")[0].digest == plain.digest != plan.digest
 
 

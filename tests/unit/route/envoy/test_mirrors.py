@@ -6,9 +6,9 @@ import pytest
 
 from rollout.decide.record.split import Split
 from rollout.errors import RouteError
+from rollout.route.envoy.arms import Arms
 from rollout.route.envoy.live import list_leading
 from rollout.route.envoy.traffic import patch, split_of
-from rollout.route.envoy.weights import Arms
 
 ARMS = Arms("s-v1", "s-v2", "s-v2-shadow")
 COPIES = Split(50, 100, "mirror")

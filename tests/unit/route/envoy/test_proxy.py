@@ -1,5 +1,6 @@
 """The local Envoy's door: which clusters, which spelling of the file, which answers it refuses."""
 
+import copy
 import json
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
@@ -10,8 +11,10 @@ import yaml
 from rollout.decide.record.split import Split
 from rollout.errors import RouteError, StaleError
 from rollout.plan.model.plan import Plan
+from rollout.route.envoy.notes import write_notes
 from rollout.route.envoy.proxy import EnvoyRouter, against, arms_of
 from rollout.route.fence import FencedFiles
+from rollout.route.manifest import Json
 from tests.support.mesh_routers import router_over
 
 ROUTES = {
@@ -208,3 +211,27 @@ def test_a_file_that_cannot_carry_the_canary_s_weight_is_told(admin, tmp_path):
     problem = against(plan(file, f"http://127.0.0.1:{admin.server_port}"))
     assert problem.endswith("names s-v1 twice")
     assert json.loads(file.read_text()) == twice
+
+
+@pytest.mark.parametrize(
+    ("version", "marks", "write_id"),
+    [
+        ("q-1/4", {"s": "r-1/3", "t": "q-1/4"}, "r-1/3"),
+        ("q-1/4", {"t": "q-1/4"}, ""),
+        ("r-1/3", {"t": "q-1/4"}, "r-1/3"),
+        ("by hand", {}, "by hand"),
+    ],
+)
+def test_the_version_of_another_service_in_one_file_is_no_write_of_ours(
+    admin, tmp_path, version, marks, write_id
+):
+    routes: Json = copy.deepcopy(ROUTES) | {"version_info": version}
+    (config,) = routes["resources"]
+    for service, mark in marks.items():
+        write_notes(config, service, {"mark": mark})
+    file = tmp_path / "rds.json"
+    file.write_text(json.dumps(routes))
+    configs = [{"version_info": version, "route_config": config}]
+    admin.says = (200, json.dumps({"configs": configs}))
+    status = EnvoyRouter().read(plan(file, f"http://127.0.0.1:{admin.server_port}/"), 100)
+    assert (status.write_id, status.is_noted) == (write_id, "s" in marks)

@@ -2,8 +2,8 @@
 
 import pytest
 
+from rollout.route.envoy.arms import Arms
 from rollout.route.envoy.safety_net import fallen
-from rollout.route.envoy.weights import Arms
 
 
 @pytest.mark.parametrize(

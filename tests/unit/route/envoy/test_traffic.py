@@ -7,9 +7,9 @@ import pytest
 from rollout.decide.record.split import Split
 from rollout.errors import RouteError
 from rollout.plan.model.mesh.traffic import Traffic
+from rollout.route.envoy.arms import Arms
 from rollout.route.envoy.traffic import patch, split_of
 from rollout.route.envoy.walk import actions
-from rollout.route.envoy.weights import Arms
 
 ARMS = Arms("s-v1", "s-v2", "s-v2-shadow")
 WARD = Traffic.model_validate({"segment": {"header": {"name": "x-ward", "exact": "icu"}}})

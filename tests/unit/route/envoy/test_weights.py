@@ -6,9 +6,9 @@ import pytest
 
 from rollout.decide.record.split import Split
 from rollout.errors import RouteError
+from rollout.route.envoy.arms import Arms
 from rollout.route.envoy.live import shown
 from rollout.route.envoy.weights import (
-    Arms,
     clusters_of,
     names_of,
     patch,

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from rollout.errors import RouteError
 from rollout.plan.model.mesh.traffic import Affinity
-from rollout.route.envoy.segment import is_planned, leads
+from rollout.route.envoy.arms import Arms
+from rollout.route.envoy.modes.segment import is_planned, leads
 from rollout.route.envoy.walk import forget, note, noted, tables, weight
-from rollout.route.envoy.weights import Arms
 from rollout.route.manifest import Json, key
 
 _NOTE = "affinity"

@@ -14,9 +14,10 @@ from rollout.decide.record.split import Split
 from rollout.errors import RouteError
 from rollout.route.before import Before
 from rollout.route.content import Noted, note_routes
-from rollout.route.envoy.segment import is_planned
+from rollout.route.envoy.arms import Arms
+from rollout.route.envoy.modes.segment import is_planned
+from rollout.route.envoy.routes import find_names
 from rollout.route.envoy.walk import forget, note, noted
-from rollout.route.envoy.weights import Arms
 from rollout.route.manifest import Json, dicts, key
 from rollout.route.nearest import nearest
 from rollout.route.shape import read_fraction
@@ -31,10 +32,12 @@ _PARTS = {"HUNDRED": 100, "TEN_THOUSAND": 10_000, "MILLION": 1_000_000}
 class Holder:
     """What may mirror requests: a route, a virtual host or a configuration.
 
-    `message` is of the manifest, not a copy. As in Envoy, only the innermost policies count.
+    `message` is of the manifest, not a copy. As in Envoy, only the innermost policies count. It is
+    `known_by` its configuration too.
     """
 
     location: str
+    config: str
     known_by: Sequence[object]
     message: Json
     outer: Holder | None = None
@@ -89,7 +92,7 @@ def stop(
     On the way `back` those straight to the canary go too, but for what was there before our first
     write.
     """
-    is_stray = _find_strays(arms, before if back else None)
+    is_stray = _find_strays(manifest, arms, before if back else None)
     for holder in [*_list_holders(manifest, arms)]:
         others = [policy for policy in holder.policies if not is_stray(holder, policy)]
         if others != holder.policies:
@@ -101,7 +104,7 @@ def stop(
 
 def has_strays(manifest: Json, arms: Arms, before: tuple[str, ...] | None) -> bool:
     """Return whether a mirror of ours, or one since our first write, leads to the canary."""
-    is_stray = _find_strays(arms, before)
+    is_stray = _find_strays(manifest, arms, before)
     return any(_sum_shares(holder, is_stray) for holder in _list_holders(manifest, arms))
 
 
@@ -109,7 +112,7 @@ def find_copying(manifests: Sequence[Json], arms: Arms) -> Noted:
     """Return the notes of what mirrors requests straight to the canary."""
     holders = [holder for item in manifests for holder in _list_holders(item, arms)]
     return note_routes(
-        _as_route(holder, arms)
+        _as_route(holder, arms, holder.config)
         for holder in holders
         if any(_is_to(policy, arms.canary) for policy in holder.policies)
     )
@@ -120,7 +123,7 @@ def seen(manifest: Json, arms: Arms, total: int, before: tuple[str, ...] | None 
 
     Raises RouteError where routes differ. A route that is not the plan's by now may have one too.
     """
-    is_stray = _find_strays(arms, before)
+    is_stray = _find_strays(manifest, arms, before)
     shares = {
         (holder.is_planned, _sum_shares(holder.in_force, is_stray))
         for holder in _list_holders(manifest, arms)
@@ -165,12 +168,14 @@ def _sum_shares(holder: Holder, is_stray: IsStray) -> Fraction:
     )
 
 
-def _find_strays(arms: Arms, before: tuple[str, ...] | None) -> IsStray:
+def _find_strays(manifest: Json, arms: Arms, before: tuple[str, ...] | None) -> IsStray:
     """Return what tells ours and, after our first write, what else mirrors to the canary since."""
-    noted = Before.parse("\n".join(before or ())).copying
+    noted, names = Before.parse("\n".join(before or ())).copying, find_names(manifest, before)
 
     def is_stray(holder: Holder, policy: Json) -> bool:
-        is_new = before is not None and noted.same(_as_route(holder, arms)) is None
+        known_as = {names[holder.config], holder.config} if names[holder.config] else {""}
+        routes = [_as_route(holder, arms, name) for name in known_as]
+        is_new = before is not None and not any(noted.same(route) for route in routes)
         return _is_to(policy, arms.shadow) or (_is_to(policy, arms.canary) and is_new)
 
     return is_stray
@@ -180,24 +185,30 @@ def _is_to(policy: Json, cluster: str) -> bool:
     return bool(policy.get("cluster") == cluster)
 
 
-def _as_route(holder: Holder, arms: Arms) -> WeightedRoute:
-    """Return what a holder is known by, wherever its requests lead."""
-    return WeightedRoute(holder.location, [], arms, {"match": [*holder.known_by]})
+def _as_route(holder: Holder, arms: Arms, config: str) -> WeightedRoute:
+    """Return what a holder is known by, wherever its requests lead.
+
+    Records of an older version do not name the configuration of a route.
+    """
+    is_named = bool(config) or holder.route is None
+    known_by = [*([config or holder.config] if is_named else []), *holder.known_by]
+    return WeightedRoute(holder.location, [], arms, {"match": known_by})
 
 
 def _list_holders(manifest: Json, arms: Arms) -> Iterator[Holder]:
     """Yield every configuration, virtual host and route with an action."""
     for config in dicts(manifest.get("resources")):
         name = str(config.get("name", ""))
-        whole = Holder(f"configuration {name}", [name], config)
+        whole = Holder(f"configuration {name}", name, [], config)
         yield whole
         for host in dicts(config.get(key(config, "virtual_hosts"))):
             location = f"virtual host {host.get('name')}"
-            virtual_host = Holder(location, [name, location], host, whole)
+            virtual_host = Holder(location, name, [location], host, whole)
             yield virtual_host
             for number, route in enumerate(dicts(host.get("routes")), 1):
                 if isinstance(route.get("route"), dict):
                     known_by = [location, route.get("match") or {}]
                     planned = is_planned(route, arms)
                     where = f"route {number} of {location}"
-                    yield Holder(where, known_by, route["route"], virtual_host, route, planned)
+                    action = route["route"]
+                    yield Holder(where, name, known_by, action, virtual_host, route, planned)

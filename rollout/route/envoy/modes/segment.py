@@ -9,8 +9,8 @@ from dataclasses import replace
 from rollout.errors import RouteError
 from rollout.plan.model.mesh.traffic import Segment
 from rollout.route import matching
+from rollout.route.envoy.arms import Arms
 from rollout.route.envoy.walk import note, noted, tables
-from rollout.route.envoy.weights import Arms
 from rollout.route.manifest import Json, dicts, key
 
 

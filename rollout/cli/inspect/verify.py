@@ -1,0 +1,181 @@
+"""`surefoot verify` and `surefoot checkpoint`: prove that a journal is whole, and that it was."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from rollout.cli.options.journal import READ, journal_option
+from rollout.errors import DECIDED_OTHERWISE, InputError, JournalError
+from rollout.journal.location import JournalLocation
+
+if TYPE_CHECKING:
+    from rollout.journal.hash_chain import Row
+    from rollout.ports import Entry
+
+_NEW_KEY = "--new-key NAME makes one"
+
+
+@click.command(
+    short_help="Sign how many entries a journal has, and their hash.",
+    epilog="""\b
+Examples:
+  surefoot checkpoint --key signing.key --new-key hospital.example/surefoot > verify.key
+  surefoot checkpoint --key signing.key --to checkpoints.txt
+  surefoot verify --checkpoints checkpoints.txt --verifier verify.key
+
+Keep checkpoints where whoever writes the journal cannot change them: in a repository, in a bucket
+with object lock, on paper. The formats are C2SP tlog-checkpoint and signed-note (Ed25519), the
+hash is the root of an RFC 6962 tree over the entries' texts.""",
+)
+@journal_option(READ)
+@click.option(
+    "--key",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="File with the signing key, its owner's alone.",
+)
+@click.option(
+    "--new-key",
+    "name",
+    metavar="NAME",
+    help="Make the signing key, and print the one that verifies.",
+)
+@click.option(
+    "--to",
+    type=click.Path(path_type=Path),
+    help="Append the checkpoint to this file instead of printing it.",
+)
+def checkpoint(
+    journal: JournalLocation | None, key: Path, name: str | None, to: Path | None
+) -> None:
+    """Sign the number of entries of a journal and the hash of all of them."""
+    from rollout.checkpoint import note
+    from rollout.checkpoint.merkle import roots
+    from rollout.journal.key_file import read_private, write_private
+
+    if name is not None:
+        secret, verifier = note.make_key(name)
+        write_private(key, f"{secret}\n".encode())
+        click.echo(verifier)
+        return
+    rows = _read_rows(journal)
+    secret = read_private(key, _NEW_KEY).decode(errors="replace")
+    signed = note.sign(len(rows), roots(_leaves(rows), {len(rows)})[len(rows)], secret)
+    if to is None:
+        click.echo(signed, nl=False)
+        return
+    with to.open("a", encoding="utf-8") as file:
+        file.write(f"{signed}\n")
+    click.echo(f"{len(rows):,} entries are signed in {to}", err=True)
+
+
+@click.command(
+    short_help="Check that a journal is whole and its decisions follow from its counts.",
+    epilog="""\b
+Examples:
+  surefoot verify --journal june.jsonl
+  surefoot verify --checkpoints checkpoints.txt --verifier verify.key
+
+Exit codes: 0 whole, and decided again equally; 1 an entry was altered, moved or removed, or a
+checkpoint does not hold; 9 whole, but this version decides otherwise than recorded.""",
+)
+@journal_option(READ)
+@click.option(
+    "--checkpoints",
+    type=click.Path(path_type=Path),
+    help="File with signed checkpoints (surefoot checkpoint).",
+)
+@click.option(
+    "--verifier",
+    type=click.Path(path_type=Path),
+    help="File with the key that verifies them, from a source that you trust.",
+)
+@click.option("--no-replay", is_flag=True, help="Check hashes and signatures only.")
+def verify(
+    journal: JournalLocation | None,
+    checkpoints: Path | None,
+    verifier: Path | None,
+    *,
+    no_replay: bool,
+) -> None:
+    """Check that no entry was altered, that every checkpoint holds, and each decision again."""
+    from rollout.journal.hash_chain import parse
+
+    if (checkpoints is None) is not (verifier is None):
+        raise InputError("--checkpoints and --verifier are given together")
+    rows = _read_rows(journal)
+    head = rows[-1].hash if rows else "none"
+    click.echo(f"{len(rows):,} entries are whole, the last has the hash {head}")
+    if checkpoints is not None and verifier is not None:
+        _verify_checkpoints(rows, checkpoints, verifier.read_text(encoding="utf-8"))
+    if not no_replay:
+        _replay([parse(row) for row in rows])
+
+
+def _read_rows(journal: JournalLocation | None) -> Sequence[Row]:
+    """Return the sealed rows, whose chain holds. Raises InputError and JournalError."""
+    from rollout.journal.location import default_path
+    from rollout.journal.open import open_for_reading
+
+    opened = open_for_reading(journal or default_path())
+    try:
+        return opened.rows()
+    finally:
+        opened.close()
+
+
+def _leaves(rows: Sequence[Row]) -> Sequence[bytes]:
+    return [row.text.encode() for row in rows]
+
+
+def _verify_checkpoints(rows: Sequence[Row], file: Path, verifier: str) -> None:
+    """Compare the journal with every checkpoint of a file. Raises JournalError."""
+    from rollout.checkpoint import note
+    from rollout.checkpoint.merkle import roots
+
+    signed = list(note.parse(file.read_text(encoding="utf-8")))
+    if not signed:
+        raise InputError(f"{file} holds no checkpoint")
+    expected = roots(_leaves(rows), {entry.checkpoint.size for entry in signed})
+    for number, entry in enumerate(signed, start=1):
+        size = entry.checkpoint.size
+        if not note.verify(entry, verifier):
+            raise JournalError(f"checkpoint {number} ({size:,} entries) is not signed by this key")
+        if size not in expected:
+            raise JournalError(
+                f"checkpoint {number} was signed over {size:,} entries, and the journal has "
+                f"{len(rows):,}: newer ones were cut off"
+            )
+        if expected[size] != entry.checkpoint.root:
+            raise JournalError(
+                f"checkpoint {number} was signed over other entries: among the first {size:,} some "
+                "were written anew"
+            )
+    newest = max(entry.checkpoint.size for entry in signed)
+    noun = "checkpoint holds" if len(signed) == 1 else "checkpoints hold"
+    click.echo(f"{len(signed):,} {noun}; entries after {newest:,} are not signed yet")
+
+
+def _replay(entries: Sequence[Entry]) -> None:
+    """Decide every look again, and end with an exit code of its own where one comes out otherwise.
+
+    That is no failure of the record: rules may have changed since the version that wrote it.
+    """
+    from rollout.review.history import histories
+
+    recorded = histories(entries)
+    looks = [(rollout, look) for rollout in recorded for look in rollout.looks if look.fact]
+    changed = [(rollout, look) for rollout, look in looks if look.differs]
+    for rollout, look in changed:
+        number = look.decided.seq if look.decided else 0
+        click.echo(
+            f"decision {number} of {rollout.rollout}, recorded by Surefoot {rollout.controller}, "
+            f"comes out otherwise: {', '.join(look.differs)}"
+        )
+    click.echo(f"{len(looks) - len(changed):,} of {len(looks):,} decisions come out as recorded")
+    if changed:
+        raise SystemExit(DECIDED_OTHERWISE)

@@ -1,0 +1,156 @@
+"""A journal is proven whole, by us and by a script of others, and every damage is found."""
+
+import json
+import random
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from rollout.cli import surefoot
+from rollout.journal.hash_chain import GENESIS, digest
+
+ROOT = Path(__file__).parents[4]
+RECORDED = ROOT / "notebooks" / "data" / "demo.jsonl"
+
+
+def call(*arguments: object):
+    return CliRunner().invoke(surefoot, [*map(str, arguments)])
+
+
+@pytest.fixture(scope="module")
+def signed(tmp_path_factory):
+    """A folder with keys and a checkpoint of the recorded journal without its last entries."""
+    folder = tmp_path_factory.mktemp("signed")
+    new_key = call("checkpoint", "--key", folder / "key", "--new-key", "lab.example/surefoot")
+    (folder / "verifier").write_text(new_key.stdout)
+    shorter = folder / "part.jsonl"
+    shorter.write_text("".join(RECORDED.read_text().splitlines(keepends=True)[:-5]))
+    done = call(
+        "checkpoint", "--key", folder / "key", "--journal", shorter, "--to", folder / "signed"
+    )
+    assert done.exit_code == 0, done.output
+    return folder
+
+
+def verify(folder: Path, journal: Path, *more: str):
+    keys = ("--checkpoints", folder / "signed", "--verifier", folder / "verifier")
+    return call("verify", "--journal", journal, *keys, *more)
+
+
+def test_a_whole_journal_is_told_with_its_checkpoints_and_its_replay(signed):
+    done = verify(signed, RECORDED)
+    assert done.exit_code == 0, done.output
+    entries = len(RECORDED.read_text().splitlines())
+    assert f"{entries:,} entries are whole" in done.stdout
+    assert f"1 checkpoint holds; entries after {entries - 5} are not signed yet" in done.stdout
+    assert re.search(r"(\d+) of \1 decisions come out as recorded", done.stdout)
+
+
+def test_the_signing_key_is_its_owners_alone_and_never_overwritten(signed):
+    assert (signed / "key").stat().st_mode & 0o777 == 0o600
+    assert call("checkpoint", "--key", signed / "key", "--new-key", "a").exit_code == 2
+    (signed / "open").write_text((signed / "key").read_text())
+    (signed / "open").chmod(0o644)
+    done = call("checkpoint", "--key", signed / "open", "--journal", RECORDED)
+    assert done.exit_code == 2
+    assert "chmod 600" in done.stderr
+
+
+def seal_anew(facts: list[str]) -> str:
+    """Return a recording of these texts, whose chain is right again."""
+    lines, previous = [], GENESIS
+    for seq, text in enumerate(facts, start=1):
+        sealed = digest(previous, seq, text)
+        lines.append(f'{{"seq":{seq},"previous":"{previous}","hash":"{sealed}","fact":{text}}}\n')
+        previous = sealed
+    return "".join(lines)
+
+
+def damage(dice: random.Random, facts: list[str], before: int) -> list[str]:
+    """Return the texts with one flip, drop, swap, insertion or cut among the first `before`."""
+    at, kind = dice.randrange(before), dice.randrange(5)
+    match kind:
+        case 0:
+            fact = json.loads(facts[at])
+            fact["at"] += 1e-3
+            text = json.dumps(fact, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+            return [*facts[:at], text, *facts[at + 1 :]]
+        case 1:
+            return [*facts[:at], *facts[at + 1 :]]
+        case 2:
+            other = (at + 1 + dice.randrange(before - 1)) % before
+            swapped = [*facts]
+            swapped[at], swapped[other] = swapped[other], swapped[at]
+            return swapped
+        case 3:
+            return [*facts[:at], facts[dice.randrange(before)], *facts[at:]]
+    return facts[:at]
+
+
+def test_every_damage_before_the_checkpoint_is_found_also_with_a_chain_made_anew(signed, tmp_path):
+    facts = [row.text for row in _rows(RECORDED)]
+    dice, journal = random.Random(1), tmp_path / "journal.jsonl"
+    for _ in range(100):
+        damaged = damage(dice, facts, len(facts) - 5)
+        if damaged == facts:
+            continue
+        journal.write_text(seal_anew(damaged))
+        done = verify(signed, journal, "--no-replay")
+        assert done.exit_code == 1, done.output
+        assert "checkpoint 1 was signed over" in done.stderr
+
+
+def test_the_script_of_the_docs_says_the_same(signed, tmp_path):
+    text = (ROOT / "docs" / "verify.md").read_text()
+    (script,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    (tmp_path / "verify.py").write_text(script)
+    keys = [str(signed / "signed"), str(signed / "verifier")]
+
+    def run(journal: Path) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, str(tmp_path / "verify.py"), str(journal), *keys]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    done = run(RECORDED)
+    assert done.returncode == 0, done.stderr
+    assert "entries are as they were signed" in done.stdout
+    facts = [row.text for row in _rows(RECORDED)]
+    changed = tmp_path / "changed.jsonl"
+    changed.write_text(seal_anew([*facts[1:2], *facts[:1], *facts[2:]]))
+    assert run(changed).returncode != 0
+
+
+def test_a_decision_that_comes_out_otherwise_has_an_exit_code_of_its_own(tmp_path):
+    facts = [row.text for row in _rows(RECORDED)]
+    at = next(i for i, text in enumerate(facts) if '"action":"promote"' in text)
+    facts[at] = facts[at].replace('"reasons":["all-safe"', '"reasons":["inconclusive"')
+    journal = tmp_path / "journal.jsonl"
+    journal.write_text(seal_anew(facts))
+    done = call("verify", "--journal", journal)
+    assert done.exit_code == 9, done.output
+    assert f"decision {at + 1} of discharge-summarizer-v2" in done.stdout
+    assert "recorded by Surefoot" in done.stdout
+
+
+def test_an_altered_entry_is_named(tmp_path):
+    journal = tmp_path / "journal.jsonl"
+    journal.write_text(RECORDED.read_text().replace('"action":"promote"', '"action":"advance"', 1))
+    done = call("verify", "--journal", journal)
+    assert done.exit_code == 1
+    assert re.search(r"entry \d+ was altered", done.stderr)
+
+
+def test_an_empty_journal_can_be_signed(tmp_path, signed):
+    journal = tmp_path / "journal.jsonl"
+    journal.write_text("")
+    done = call("checkpoint", "--key", signed / "key", "--journal", journal)
+    assert done.stdout.splitlines()[1] == "0"
+
+
+def _rows(path: Path):
+    from rollout.journal.jsonl import LinesJournal
+
+    return LinesJournal(path).rows()

@@ -1,0 +1,138 @@
+"""What is of others in an Envoy's file is known again, whatever is renamed or beside it."""
+
+import copy
+
+import pytest
+
+from rollout.decide.record.split import Split
+from rollout.route.content import note_routes
+from rollout.route.envoy.arms import Arms
+from rollout.route.envoy.live import list_lacking, list_leading
+from rollout.route.envoy.notes import read_marks
+from rollout.route.envoy.routes import find_routes
+from rollout.route.envoy.traffic import patch, split_of
+from rollout.route.weighted_route import WeightedRoute
+
+ARMS = Arms("s-v1", "s-v2", "s-v2-shadow", "s")
+THEIRS = Arms("t-v1", "t-v2", "t-v2-shadow", "t")
+TO_CANARY = [{"cluster": "s-v2"}]
+
+
+def route(path, *clusters):
+    weights = {"clusters": [{"name": name, "weight": weight} for name, weight in clusters]}
+    return {"match": {"prefix": path}, "route": {"weighted_clusters": weights}}
+
+
+def config(name, *routes, **more):
+    host = {"name": "all", "domains": ["*"], "routes": [*routes]}
+    return {"name": name, "virtual_hosts": [host], **more}
+
+
+def file_of(*configs):
+    return {"version_info": "7", "resources": copy.deepcopy([*configs])}
+
+
+PIN, MAIN = route("/testers", ("s-v2", 1)), route("/", ("s-v1", 1))
+FIELD = "request_mirror_policies"
+
+
+def weights_of(document):
+    """The weights of every route, by configuration."""
+    return {
+        config["name"]: [
+            [entry["weight"] for entry in route["route"]["weighted_clusters"]["clusters"]]
+            for host in config["virtual_hosts"]
+            for route in host["routes"]
+        ]
+        for config in document["resources"]
+    }
+
+
+def test_a_pin_of_one_configuration_hides_no_stray_of_another_with_equal_virtual_hosts():
+    first = file_of(config("a", PIN, MAIN), config("b", MAIN))
+    before = list_leading(first, first, ARMS)
+    live = patch(first, ARMS, Split(5), "r/1")
+    live["resources"][1]["virtual_hosts"][0]["routes"].insert(0, copy.deepcopy(PIN))
+    leading = find_routes(live, ARMS, before)
+    assert [pin.config for pin in leading.pinned] == ["a"]
+    assert [stray.config for stray in leading.strays] == ["b"]
+    back = patch(live, ARMS, Split(0), "r/2", before=before, is_last=True)
+    assert weights_of(back) == {"a": [[1], [1]], "b": [[100, 0], [1]]}
+
+
+def test_an_entry_of_people_s_own_in_one_configuration_hides_none_of_ours_in_another():
+    own = route("/", ("s-v1", 1), ("s-v2", 0))
+    first = file_of(config("a", own), config("b", MAIN))
+    before = list_leading(first, first, ARMS)
+    live = patch(first, ARMS, Split(5), "r/1")
+    back = patch(live, ARMS, Split(0), "r/2", before=before, is_last=True)
+    assert back["resources"] == first["resources"]
+
+
+@pytest.mark.parametrize("is_last", [True, False])
+def test_what_is_of_others_in_a_renamed_configuration_stays(is_last):
+    """A pin, a mirror of the whole configuration, and one of a virtual host."""
+    first = file_of(config("a", PIN, MAIN, **{FIELD: TO_CANARY}))
+    first["resources"][0]["virtual_hosts"][0][FIELD] = copy.deepcopy(TO_CANARY)
+    before = list_leading(first, first, ARMS)
+    live = patch(first, ARMS, Split(5), "r/1")
+    live["resources"][0]["name"] = "renamed"
+    assert split_of(live, ARMS, 100, before=before) == Split(5)
+    assert find_routes(live, ARMS, before).strays == ()
+    back = patch(live, ARMS, Split(0), "r/2", before=before, is_last=is_last)
+    first["resources"][0]["name"] = "renamed"
+    back["resources"][0].pop("metadata", None)
+    assert back["resources"] == first["resources"]
+
+
+def test_a_configuration_that_people_add_is_not_taken_for_one_of_before():
+    first = file_of(config("a", PIN, MAIN))
+    before = list_leading(first, first, ARMS)
+    live = patch(first, ARMS, Split(5), "r/1")
+    live["resources"].append(config("new", PIN, **{FIELD: TO_CANARY}))
+    assert [stray.config for stray in find_routes(live, ARMS, before).strays] == ["new"]
+    back = patch(live, ARMS, Split(0), "r/2", before=before, is_last=True)
+    assert FIELD not in back["resources"][1]
+    assert split_of(back, ARMS, 100, before=before) == Split(0)
+
+
+def test_a_record_of_an_older_version_still_knows_its_pins():
+    """It has neither configurations nor their names."""
+    first = file_of(config("a", PIN, MAIN))
+    body = {"match": ["virtual host all", PIN["match"]]}
+    clusters = PIN["route"]["weighted_clusters"]["clusters"]
+    noted = WeightedRoute("route 1 of virtual host all", clusters, ARMS, body)
+    before = note_routes([noted]).lines
+    live = patch(first, ARMS, Split(5), "r/1")
+    assert find_routes(live, ARMS, before).strays == ()
+    back = patch(live, ARMS, Split(0), "r/2", before=before, is_last=True)
+    assert weights_of(back) == {"a": [[1], [100]]}
+
+
+def test_a_route_that_people_add_is_recorded_under_its_configuration():
+    first = file_of(config("a", MAIN), config("b", route("/other", ("x", 1))))
+    before = list_leading(first, first, ARMS)
+    live = patch(first, ARMS, Split(5), "r/1")
+    live["resources"][1]["virtual_hosts"][0]["routes"].append(copy.deepcopy(MAIN))
+    before = (*before, *list_lacking(live, ARMS, before))
+    assert len([line for line in before if " no canary in " in line]) == 2
+    back = patch(live, ARMS, Split(0), "r/2", before=before, is_last=True)
+    assert weights_of(back) == {"a": [[1]], "b": [[1], [1]]}
+
+
+def test_two_services_of_one_configuration_have_notes_of_their_own():
+    both = file_of(config("a", MAIN, route("/t", ("t-v1", 1))))
+    mine, theirs = list_leading(both, both, ARMS), list_leading(both, both, THEIRS)
+    live = patch(both, ARMS, Split(5), "r/1")
+    live = patch(live, THEIRS, Split(50), "q/1")
+    assert read_marks(live, "s") == ("r/1", "q/1")
+    assert read_marks(live, "t") == ("q/1", "r/1")
+    live["resources"][0]["virtual_hosts"][0]["routes"].append(
+        route("/new", ("s-v1", 90), ("s-v2", 10))
+    )
+    assert split_of(live, ARMS, 100, before=mine) == Split(10), "the share that is not ours"
+    del live["resources"][0]["virtual_hosts"][0]["routes"][-1]
+    live = patch(live, ARMS, Split(0), "r/2", before=mine, is_last=True)
+    assert read_marks(live, "t") == ("q/1", "")
+    back = patch(live, THEIRS, Split(0), "q/2", before=theirs, is_last=True)
+    assert back["resources"] == both["resources"]
