@@ -87,11 +87,11 @@ def _split(units: Sequence[int], index: int, worse: Worse) -> tuple[int, int]:
     return total, at_most if worse == "low" else total - at_most
 
 
-def past_beyond(past: PodCounts, edge: float, worse: Worse) -> PodCounts:
+def past_beyond(past: PodCounts, edge: float, worse: Worse, spell: Spell = str) -> PodCounts:
     """Return a histogram's past as exposures and bad units. Raises EvidenceError."""
     if not past.edges:
         return past
-    index = find_edge(past.edges, edge)
+    index = find_edge(past.edges, edge, spell)
     total, at_most = past.counts.sum(axis=-1), past.counts[..., : index + 1].sum(axis=-1)
     bad = at_most if worse == "low" else total - at_most
     return replace(past, counts=np.stack([total, bad], axis=-1), edges=())

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from analysis.counting.beyond import past_beyond
+from analysis.counting.counts import EvidenceError
 from analysis.counting.per_pod import PodCounts, TickCounts
 from analysis.dispersion.estimate import LEAST_TICKS
 from rollout.decide.evidence.exposure import exposure_guardrail, mirror_of
@@ -36,11 +38,13 @@ class Draw:
 class Recording:
     """Stable's past by guardrail, and the size of a replay of it.
 
-    `canary`: number of pods that play the canary. `looks`: length of a replay. `labels` are those
-    by which pods were found, by guardrail, where the plan declares none.
+    `plan` is what is replayed: the `declared` one without what must not happen, which is in no
+    error rate. `canary`: number of pods that play the canary. `looks`: length of a replay. `labels`
+    are those by which pods were found, by guardrail, where the plan declares none.
     """
 
     plan: Plan
+    declared: Plan
     pods: Mapping[str, PodCounts]
     canary: int
     looks: int
@@ -93,15 +97,40 @@ def recorded(
     plan: Plan, pods: Mapping[str, PodCounts], labels: Mapping[str, str] | None = None
 ) -> Recording:
     """Prepare a plan's past for draws. Raises InputError if no replay is possible."""
-    missing = sorted({g.name for g in plan.spec.guardrails} - pods.keys())
-    if missing:
+    declared, plan = plan, leave_out_never(plan)
+    names = {guardrail.name for guardrail in plan.spec.guardrails}
+    if missing := sorted(names - pods.keys()):
         raise InputError(f"Prometheus has no history of {', '.join(missing)}")
+    pods = {name: past for name, past in pods.items() if name in names}
+    _check_edges(plan, pods)
     canary, counted = canary_pods(plan, pods), pods[exposure_guardrail(plan)]
     if not canary:
         raise InputError(NO_CANARY)
     if len(counted.pods) <= canary:
         raise InputError(f"stable has {len(counted.pods)} pods: a canary of {canary} needs more")
-    return Recording(plan, pods, canary, _choose_length(plan, len(counted.ends)), labels or {})
+    looks = _choose_length(plan, len(counted.ends))
+    return Recording(plan, declared, pods, canary, looks, labels or {})
+
+
+def leave_out_never(plan: Plan) -> Plan:
+    """Return a plan with only what has an error rate. Raises InputError where nothing has."""
+    own = [guardrail for guardrail in plan.spec.guardrails if guardrail.never is None]
+    if not own:
+        raise InputError(f"{plan.name} has `never` alone, which is in no error rate")
+    spec = plan.spec.model_copy(update={"guardrails": own})
+    return plan.model_copy(update={"spec": spec})
+
+
+def _check_edges(plan: Plan, pods: Mapping[str, PodCounts]) -> None:
+    """Check that histograms have the edges that are judged. Raises InputError."""
+    for guardrail in plan.spec.guardrails:
+        metric = guardrail.metric
+        if metric.edge is None:
+            continue
+        try:
+            past_beyond(pods[guardrail.name], metric.edge, metric.worse, metric.spell)
+        except EvidenceError as error:
+            raise InputError(f"{guardrail.name}: {error}") from None
 
 
 def _choose_length(plan: Plan, ticks: int) -> int:

@@ -73,7 +73,7 @@ class Calibration:
         """Return the fact that the journal records."""
         spec, counted = past.plan.spec, past.counted
         return Calibrated(
-            rollout=past.plan.id,
+            rollout=past.declared.id,
             at=at,
             runs=self.runs,
             rolled_back=self.rolled_back,

@@ -16,6 +16,7 @@ from rollout.doctor import declared, mesh, pods, replicas, rights, secrets, seri
 from rollout.doctor.finding import Finding
 from rollout.doctor.journal import has_decision, of_journal
 from rollout.doctor.key import of_key
+from rollout.doctor.probe.missing import Query
 from rollout.errors import ClusterError, InputError
 from rollout.journal.location import JournalLocation
 from rollout.kube.kinds import ROLLOUT_PLAN, ROLLOUT_TRIGGER, Kind
@@ -45,7 +46,7 @@ class ClusterAccess(Protocol):
 class Tools:
     """The connections that the checks use; tests put fakes in their place."""
 
-    query: series.Query
+    query: Query
     now: Callable[[], float]
     router: Router
     envoy: mesh.EnvoyAdmin

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Level = Literal["ok", "warn", "fail"]
-Check = Literal["journal", "plan", "prometheus", "series", "mesh", "cluster", "rights"]
+Check = Literal["journal", "plan", "prometheus", "series", "reading", "mesh", "cluster", "rights"]
 
 
 @dataclass(frozen=True)

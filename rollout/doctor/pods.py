@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rollout.doctor.finding import Finding
-from rollout.doctor.series import Query
+from rollout.doctor.probe.missing import Query
 from rollout.errors import ObserveError
 from rollout.observe.pods.survey import PodLabel, survey
 from rollout.plan.model.plan import Plan

@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from rollout.doctor.finding import Finding
+from rollout.doctor.probe.missing import (
+    Query,
+    Vector,
+    explain_missing_label,
+    explain_missing_series,
+    explain_missing_version,
+    explain_summary,
+)
+from rollout.doctor.probe.wording import build_matchers, show_selector
 from rollout.errors import ObserveError
-from rollout.observe.selectors.promql import format_matchers, format_selector, quoted
+from rollout.observe.selectors.promql import format_matchers, format_selector
 from rollout.observe.selectors.source import CANARY, STABLE, Source, source_of
 from rollout.plan.fields.metric import DeclaredMetric
 from rollout.plan.model.guardrail import Guardrail
 from rollout.plan.model.plan import Plan
 from rollout.plan.model.prometheus import PrometheusServer
-
-Vector = Sequence[tuple[Mapping[str, str], float]]  # labels, value
-Query = Callable[[PrometheusServer, str], Vector]  # server, PromQL; raises ObserveError
 
 _LEAST_PODS = 2  # a difference between pods needs two of them
 _NAME_VERSION = "set `labels: {version: ...}` to the label with the version"
@@ -61,15 +67,11 @@ def _check_guardrail(subject: str, plan: Plan, guardrail: Guardrail, query: Quer
     pods = [spec.declared_pods.label] if spec.declared_pods else []
     arms = [matcher.label for arm in source.arms for matcher in arm] or [source.version]
     labels = tuple(dict.fromkeys([*arms, *metric.labels, *pods]))
-    service_series = format_selector(source.names, _build_matchers(source, spec.service))
+    service_series = format_selector(source.names, build_matchers(source, spec.service))
     groups = query(
         source.server, f"count by ({','.join((*labels, '__name__'))}) ({service_series})"
     )
-    if not groups:
-        return _explain_missing_series(subject, source, spec.service, query)
-    problem = _find_missing(source, metric, spec.service, groups, pods)
-    problem = problem or _find_missing_arm(plan, source, groups)
-    if problem:
+    if problem := _find_problem(plan, guardrail, source, groups, query):
         return Finding("series", subject, "fail", *problem)
     stable, canary = spec.stable.version, spec.canary.version
     if pods and (doubt := _check_pods((stable, canary), pods[0], source, groups)):
@@ -81,41 +83,60 @@ def _check_guardrail(subject: str, plan: Plan, guardrail: Guardrail, query: Quer
     return Finding("series", subject, "ok", f"{stable} and {canary} have series{remark}")
 
 
+def _find_problem(
+    plan: Plan, guardrail: Guardrail, source: Source, groups: Vector, query: Query
+) -> tuple[str, str] | None:
+    """Return why nothing could be counted of the grouped series, and the cure."""
+    service = plan.spec.service
+    if not groups:
+        return explain_missing_series(guardrail, source, service, query)
+    if words := explain_summary(guardrail, source, query):
+        return words
+    pods = [plan.spec.declared_pods.label] if plan.spec.declared_pods else []
+    if missing := _find_missing(source, guardrail.metric, service, groups, pods):
+        message, cure, label = missing
+        hint = explain_missing_label(source, service, label, query) if label else ""
+        return message, f"{cure}{hint}"
+    return _find_missing_arm(plan, guardrail, source, groups, query)
+
+
 def _find_missing(
     source: Source, metric: DeclaredMetric, service: str, groups: Vector, pods: Sequence[str]
-) -> tuple[str, str] | None:
-    """Return which series or label the plan relies on and nobody has, and the cure."""
+) -> tuple[str, str, str] | None:
+    """Return which series or label the plan relies on and nobody has, the cure, and the label."""
     series = [labels for labels, _ in groups]
     if metric.bad and not any(metric.counts_units(labels) for labels in series):
         message = f"there is no series {metric.total.series} of all units"
-        return message, "name the counter of all units in `total`"
+        return message, "name the counter of all units in `total`", ""
     needed = [*([source.version] if source.version else []), *pods]
     for label in needed:
         # Prometheus leaves out of a group the labels that its series lack.
         if all(not labels.get(label) for labels in series):
-            message = f"no series of {_format_selector(source, service)} has the label {label}"
-            return message, _PODS if label in pods else _NAME_VERSION
+            message = f"no series of {show_selector(source, service)} has the label {label}"
+            return message, _PODS if label in pods else _NAME_VERSION, label
     counted = [labels for labels in series if metric.counts_units(labels)]
     missing = [metric.find_missing_label(labels) for labels in counted]
     if missing and all(missing):
-        message = f"no series of {_format_selector(source, service)} has the label {missing[0]}"
-        return message, f"export the label {missing[0]}: without it no bad unit is counted"
+        message = f"no series of {show_selector(source, service)} has the label {missing[0]}"
+        cure = f"export the label {missing[0]}: without it no bad unit is counted"
+        return message, cure, missing[0]
     return None
 
 
-def _find_missing_arm(plan: Plan, source: Source, groups: Vector) -> tuple[str, str] | None:
+def _find_missing_arm(
+    plan: Plan, guardrail: Guardrail, source: Source, groups: Vector, query: Query
+) -> tuple[str, str] | None:
     """Return why stable has no series, and the cure. Raises ObserveError for unclear arms."""
-    stable = plan.spec.stable.version
+    service, stable = plan.spec.service, plan.spec.stable.version
     if _select_arm(source, STABLE, groups, stable):
         return None
-    selector = _format_selector(source, plan.spec.service)
+    selector = show_selector(source, service)
     if source.arms:
         chosen = ",".join(format_matchers(source.arms[0]))
         message = f"no series of {selector} fits stable's selector {{{chosen}}}"
         return message, "mend `labels: {arms: {stable: ...}}` by the labels that its series have"
-    versions = {labels.get(source.version, "") for labels, _ in groups} - {""}
-    message = f"{selector} has no version {stable}, only {', '.join(sorted(versions)[:5])}"
-    return message, "set spec.stable.version to one of these"
+    versions = sorted({labels.get(source.version, "") for labels, _ in groups} - {""})
+    return explain_missing_version(guardrail, source, plan, versions, query)
 
 
 def _select_arm(source: Source, arm: str, groups: Vector, version: str) -> list[Mapping[str, str]]:
@@ -165,34 +186,3 @@ def _describe_native(source: Source, groups: Vector) -> str:
     native = {name.removesuffix("_bucket") for name in source.names} - set(source.names)
     names = {group.get("__name__") for group, _ in groups}
     return ", as native histograms" if names == native else ""
-
-
-def _explain_missing_series(subject: str, source: Source, service: str, query: Query) -> Finding:
-    """Tell whether the metric is missing, or only the labels that the plan asks for."""
-
-    def count(matchers: list[str]) -> bool:
-        return bool(query(source.server, f"count({format_selector(source.names, matchers)})"))
-
-    def find(message: str, fix: str) -> Finding:
-        return Finding("series", subject, "fail", message, fix)
-
-    if source.service and count(_build_matchers(source)):
-        message = f"{_format_selector(source)} has no {source.service}={quoted(service)}"
-        fix = "send it a request, or set `labels: {service: ...}` to the label with its name"
-        return find(message, fix)
-    if source.where and count([]):
-        wanted = ",".join(format_matchers(source.where))
-        return find(f"no series of {source.names[0]} has {wanted}", "mend `where` or its labels")
-    message = f"there is no series {_format_selector(source)}"
-    return find(message, "scrape what exports it, or name another metric")
-
-
-def _format_selector(source: Source, service: str = "") -> str:
-    """Format a selector for messages; a histogram has the name of its classic buckets."""
-    names = " or ".join(source.names)
-    return f"{names}{{{','.join(_build_matchers(source, service))}}}"
-
-
-def _build_matchers(source: Source, service: str = "") -> list[str]:
-    of_service = [f"{source.service}={quoted(service)}"] if service and source.service else []
-    return [*of_service, *format_matchers(source.where)]

@@ -15,6 +15,7 @@ from analysis.counting.walk import SEVERAL
 from rollout.decide.evidence.unlabelled import describe_unlabelled, is_blinding
 from rollout.decide.state.guardrail import UnlabelledUnits
 from rollout.doctor.finding import Finding, Level
+from rollout.doctor.probe.reading import read_today
 from rollout.doctor.resolution import of_buckets
 from rollout.errors import ObserveError
 from rollout.observe.evidence import Key, RawPart, read_target
@@ -62,12 +63,16 @@ _OTHERWISE = "see docs/metrics.md for what the series must look like"
 
 
 def of_plan(plan: Plan, read: Read, now: float) -> Iterator[Finding]:
-    """Yield what misleads in the last minutes of each guardrail's series."""
+    """Yield what each guardrail's series show of the last minutes, and what misleads in them."""
     past = min(LONGEST / 2, max(_LEAST, _SCRAPES * plan.spec.prometheus.scrape))
     guardrails = {guardrail.name: guardrail for guardrail in plan.spec.guardrails}
     try:
         for result in survey(plan, read, now, past):
-            yield from _check(plan, guardrails[result.guardrail], result, past)
+            guardrail = guardrails[result.guardrail]
+            subject = f"{plan.name}/{guardrail.name}"
+            for level, message, fix in read_today(plan, guardrail, result, now, past):
+                yield Finding("reading", subject, level, message, fix)
+            yield from _check(plan, guardrail, result, past)
     except ObserveError as error:
         fix = "see the finding on Prometheus"
         yield Finding("series", plan.name, "warn", f"its samples cannot be read: {error}", fix)

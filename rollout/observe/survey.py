@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from analysis.counting.belief import DoubtError, count_look
-from analysis.counting.counts import EvidenceError
+from analysis.counting.belief import Belief, DoubtError, count_look
+from analysis.counting.counts import Counts, EvidenceError
 from analysis.counting.cursor import Cursor
 from rollout.errors import ObserveError
 from rollout.observe.evidence import Evidence, Key, RawPart, find_evidence, list_open
@@ -32,7 +32,8 @@ class Survey:
 
     `raw` has all of them, twins included, and `evidence` is of all of them; there is no `raw` where
     the answer cannot be read. `problem` is why a rollout would be blind, `unbelieved` what it would
-    not count. `doubted` is the series of which the samples themselves are in doubt.
+    not count. `doubted` is the series of which the samples themselves are in doubt. `counts` are
+    the units of the time between both looks; None where they cannot be counted.
     """
 
     guardrail: str
@@ -41,6 +42,7 @@ class Survey:
     problem: str = ""
     doubted: Key | None = None
     unbelieved: tuple[str, ...] = ()
+    counts: Counts | None = None
 
 
 def survey(plan: Plan, read: Read, now: float, past: float) -> Iterator[Survey]:
@@ -48,7 +50,7 @@ def survey(plan: Plan, read: Read, now: float, past: float) -> Iterator[Survey]:
     cursors: dict[str, Cursor] = {}
     for _, _, samples in _look(Ask(plan.id, plan, {}), read, now - past):
         try:
-            cursors[samples.query_part.guardrail] = _count(samples)[0]
+            cursors[samples.query_part.guardrail] = _count(samples).cursor
         except EvidenceError:
             continue  # the second look judges the same samples again
     since = {guardrail.name: now - past for guardrail in plan.spec.guardrails}
@@ -75,9 +77,8 @@ def _find_evidence(
     return find_evidence(query, list_open(parts), run)
 
 
-def _count(samples: ParsedSamples) -> tuple[Cursor, tuple[str, ...]]:
-    belief = count_look(samples.query_part.cursor, samples.series, samples.origins)
-    return belief.cursor, belief.unbelieved
+def _count(samples: ParsedSamples) -> Belief:
+    return count_look(samples.query_part.cursor, samples.series, samples.origins)
 
 
 def _survey_part(
@@ -85,9 +86,10 @@ def _survey_part(
 ) -> Survey:
     query_part, problem, unbelieved = samples.query_part, samples.problem, samples.unbelieved
     doubted: Key | None = None
+    counts: Counts | None = None
     if not problem:
         try:
-            _count(samples)
+            counts = _count(samples).counts
         except EvidenceError as error:
             problem = str(error)
             doubted = error.key if isinstance(error, DoubtError) else None
@@ -97,4 +99,4 @@ def _survey_part(
         return Survey(query_part.guardrail, problem=problem or str(error), unbelieved=unbelieved)
     keys = [(raw, (entry.arm, entry.key)) for entry in raw.series]
     evidence = find_evidence(query, keys, run)
-    return Survey(query_part.guardrail, raw, evidence, problem, doubted, unbelieved)
+    return Survey(query_part.guardrail, raw, evidence, problem, doubted, unbelieved, counts)

@@ -135,7 +135,7 @@ def _find_reference(guardrail: Guardrail, base: Assumptions, rho: float) -> tupl
 
     A limit is compared with nothing: as with a stable version that fails at nothing and is known.
     """
-    if guardrail.limit is not None:
+    if guardrail.bound is not None:
         return 0.0, 1 / PERFECT
     return bad_shares(guardrail, base.stable), rho
 

@@ -11,7 +11,7 @@ from rollout.wire.prometheus import open_prometheus
 
 if TYPE_CHECKING:
     from rollout.doctor.examine import ClusterAccess, Tools
-    from rollout.doctor.series import Query
+    from rollout.doctor.probe.missing import Query
     from rollout.plan.model.plan import Plan
     from rollout.plan.model.prometheus import PrometheusServer
     from rollout.ports import HistorySource, Observer

@@ -60,7 +60,7 @@ def surefooted(url, tmp_path):
 def test_even_pods_hold_and_the_journal_says_so(surefooted, tmp_path):
     done, the_plan, journal = surefooted("--runs", 40, "--journal", tmp_path / "journal.db")
     assert done.exit_code == 0, done.output
-    assert " of 40 replays were rolled back, each falsely" in done.output
+    assert " of 40 replays were rolled back, where nothing was rolled out" in done.output
     assert "3h of 6 pods, 2 of them as the canary" in done.output
     assert "recorded as entry 1" in done.output
     (entry,) = open_for_reading(journal).read()

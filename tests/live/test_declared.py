@@ -9,14 +9,16 @@ import pytest
 from rollout.demo.servers.process import free_ports
 from rollout.demo.servers.start import start_prometheus
 from rollout.doctor.series import of_plan
+from rollout.plan.model.templates import SHIPPED as TEMPLATES
 from rollout.wire.prometheus import open_prometheus
 from tests.live.expositions import DECLARED, SHIPPED, Exposition
 from tests.live.prom import GuardrailWatch, Pages
+from tests.live.shipped_pages import SHIPPED_PAGES
 from tests.support.asking import plan
 
 pytestmark = pytest.mark.live
 
-ALL = DECLARED | SHIPPED
+ALL = DECLARED | SHIPPED | SHIPPED_PAGES
 SCRAPES = 5  # that lie between the two looks
 
 
@@ -50,15 +52,23 @@ def wait_for_scrapes(url, number):
     raise AssertionError("the pages are not scraped")
 
 
-def watch_of(url, exposition: Exposition):
-    watch = GuardrailWatch(url, exposition.guardrail, scrape="1s", service="summarizer")
+def watch_of(url, name: str):
+    """Watch what stands on one page: several templates read series of one name."""
+    exposition: Exposition = ALL[name]
+    page = {"where": [{"label": "job", "value": path_of(name)}]}
+    guardrail = exposition.guardrail | {"labels": exposition.guardrail.get("labels", {}) | page}
+    watch = GuardrailWatch(url, guardrail, scrape="1s", service="summarizer")
     watch.words["versions"] = (exposition.stable_version, exposition.canary_version)
     return watch
 
 
+def test_every_shipped_template_is_read_here():
+    assert sorted(ALL.keys() - DECLARED) == sorted(TEMPLATES)
+
+
 @pytest.mark.parametrize("name", sorted(ALL))
 def test_the_production_reader_counts_what_the_page_shows(url, name):
-    exposition, watch = ALL[name], watch_of(url, ALL[name])
+    exposition, watch = ALL[name], watch_of(url, name)
     now = time.time()
     assert [watch.look(at) for at in (now - SCRAPES, now)] == ["", ""]
     for counted, served in (
@@ -73,7 +83,7 @@ def test_the_production_reader_counts_what_the_page_shows(url, name):
 
 @pytest.mark.parametrize("name", sorted(ALL))
 def test_the_doctor_finds_the_series_of_both_versions(url, name):
-    words = watch_of(url, ALL[name]).words
+    words = watch_of(url, name).words
     (finding,) = of_plan(plan(**words), open_prometheus().vector)
     assert finding.level == "ok"
     assert finding.said.startswith(

@@ -56,7 +56,7 @@ def examined(watched, tmp_path):
 def test_all_is_well_before_the_canary_has_traffic(watched, examined):
     findings, failed = examined()
     assert failed == []
-    assert [*findings] == ["journal", "prometheus", "series", "mesh"]
+    assert [*findings] == ["journal", "prometheus", "series", "reading", "mesh"]
     assert (
         findings["series"]["said"]
         == "v1 has series; v2 has none yet, as usual before its first request"

@@ -18,7 +18,9 @@ def plan(
     versions=("v1", "v2"),
 ):
     """A plan that rolls v2 of a service out over v1, as a journal has it."""
-    clusters = {"clusters": {"stable": "old", "canary": "new"}} if "/" in versions[0] else {}
+    clusters = (
+        {"clusters": {"stable": "old", "canary": "new"}} if set("/@") & set(versions[0]) else {}
+    )
     envoy = {"file": "/etc/envoy/routes.json", "admin": "http://127.0.0.1:9901", **clusters}
     route = {"envoy": envoy}
     spec = {

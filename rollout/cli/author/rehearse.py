@@ -25,7 +25,7 @@ from rollout.observe.access.settings import NO_SETTINGS, PrometheusSettings
 from rollout.redact import redact
 
 if TYPE_CHECKING:
-    from rollout.doctor.series import Query
+    from rollout.doctor.probe.missing import Query
     from rollout.plan.model.plan import Plan
     from rollout.rehearse.assumptions import KnownFigures
     from rollout.rehearse.measure import Measured

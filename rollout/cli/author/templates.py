@@ -15,16 +15,19 @@ from rollout.cli.options.templates import templates_option
 Examples:
   surefoot templates
   surefoot templates istio/errors > mine/errors.yaml
-  surefoot templates --templates mine""",
+  surefoot templates --templates mine
+  surefoot templates --markdown | less                 with what each needs""",
 )
 @click.argument("name", required=False)
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print all of them as a page.")
 @templates_option
-def templates(name: str | None, templates_folder: Path | None) -> None:
+def templates(name: str | None, templates_folder: Path | None, *, as_markdown: bool) -> None:
     """List the shipped metric templates and those of a folder, or show the document of NAME.
 
     A copy with another name is a template of your own; its `counter` or `histogram` can also stand
     in a plan's guardrail itself.
     """
+    from rollout.cli.text.templates import list_lines, markdown
     from rollout.errors import InputError
     from rollout.plan.model.templates import SHIPPED
     from rollout.plan.reading.suggest import did_you_mean
@@ -32,10 +35,8 @@ def templates(name: str | None, templates_folder: Path | None) -> None:
 
     every = {**SHIPPED, **load_templates(templates_folder)}
     if name is None:
-        width = max(map(len, every))
-        for template in every.values():
-            noun = "histogram" if template.spec.histogram else "rate"
-            click.echo(f"{template.name:<{width}}  {noun:<9}  {template.spec.description or ''}")
+        page = markdown(every.values()) if as_markdown else "\n".join(list_lines(every.values()))
+        click.echo(page)
         return
     if name not in every:
         hint = did_you_mean(name, every)

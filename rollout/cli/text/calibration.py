@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
+from analysis.counting.beyond import past_beyond
 from rollout.calibrate.draw import Recording
 from rollout.calibrate.runs import Calibration
+from rollout.decide.text.numbers import join
 from rollout.plan.fields.units import duration, percent
 
 
@@ -34,14 +37,38 @@ def as_document(past: Recording, calibration: Calibration, seed: int) -> dict[st
         "reasons": calibration.reasons,
         "interval": past.plan.spec.interval,
         "stretches": int(fact.history // fact.window),
+        "remarks": [*_remark_limits(past), *_remark_never(past)],
     }
+
+
+def _remark_limits(past: Recording) -> Iterator[str]:
+    """Yield where stable itself is beyond a limit, so that a rollback would be right."""
+    for guardrail in past.plan.spec.guardrails:
+        if guardrail.bound is None:
+            continue
+        own, metric = past.pods[guardrail.name], guardrail.metric
+        if metric.edge is not None:
+            own = past_beyond(own, metric.edge, metric.worse)
+        share = float(own.counts[..., 1].sum()) / max(float(own.exposures.sum()), 1.0)
+        if share > guardrail.bound:
+            bad = f"{percent(share)} bad {metric.unit if metric.kind == 'rate' else 'values'}"
+            yield (
+                f"{guardrail.name}: stable itself has {bad}, more than the limit of "
+                f"{percent(guardrail.bound)}: its rollbacks are no false ones"
+            )
+
+
+def _remark_never(past: Recording) -> Iterator[str]:
+    names = [own.name for own in past.declared.spec.guardrails if own.never is not None]
+    if names:
+        yield f"{join(names)} left out: what must not happen is in no error rate"
 
 
 def text(document: dict[str, Any]) -> str:
     """Format the document of one plan as text."""
     head = (
-        f"{document['rolled_back']:,} of {document['runs']:,} replays were rolled back, each "
-        f"falsely: false rollbacks at most {percent(document['bound'])} "
+        f"{document['rolled_back']:,} of {document['runs']:,} replays were rolled back, where "
+        f"nothing was rolled out: false rollbacks at most {percent(document['bound'])} "
         f"({percent(document['level'])} confidence), declared {percent(document['alpha'])}: "
         f"{'confirmed' if document['holds'] else 'NOT CONFIRMED'}"
     )
@@ -61,6 +88,7 @@ def text(document: dict[str, Any]) -> str:
         f"  history  {past}",
         f"  replays  {ends}{f' ({why})' if why else ''}",
         f"  limits   {limits}",
+        *(f"  remark   {remark}" for remark in document["remarks"]),
     ]
     if not document["holds"] and (advice := _suggest_fix(document)):
         lines.append(f"  next     {advice}")

@@ -49,7 +49,7 @@ RULES = {
 def _choose_rule(guardrail: Guardrail) -> str:
     if guardrail.never is not None:
         return RULES["never"]
-    if guardrail.limit is not None:
+    if guardrail.bound is not None:
         return RULES["limit"]
     return RULES["rate" if guardrail.bad_margin else "shape"]
 

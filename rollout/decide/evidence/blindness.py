@@ -10,6 +10,7 @@ from rollout.decide.state.guardrail import GuardrailState
 from rollout.decide.state.rollout import APART, RolloutState
 from rollout.plan.fields.units import duration
 from rollout.plan.model.guardrail import Guardrail
+from rollout.plan.model.plan import Plan
 
 # A canary that should have had this many exposures has none with a chance below .001.
 _SURELY_SOME = 7.0
@@ -26,8 +27,12 @@ class Blind:
 
 def stale_after(state: RolloutState, lag: float = 0.0) -> float:
     """Return the seconds without a new sample after which a guardrail of this lag is blind."""
-    spec = state.plan.spec
-    return max(3 * spec.prometheus.scrape, 2 * spec.interval) + lag
+    return stale_limit(state.plan, lag)
+
+
+def stale_limit(plan: Plan, lag: float) -> float:
+    """Return the seconds without a new sample after which a plan's guardrail is blind."""
+    return max(3 * plan.spec.prometheus.scrape, 2 * plan.spec.interval) + lag
 
 
 def blindness(state: RolloutState, now: float, lived: float | None = None) -> dict[str, Blind]:

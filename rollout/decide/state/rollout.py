@@ -375,8 +375,8 @@ def test_of(guardrail: Guardrail) -> SequentialTest:
     source = guardrail.metric
     if guardrail.never is not None:
         return NeverTest(guardrail.never.count)
-    if guardrail.limit is not None:
-        return LimitTest(guardrail.limit)
+    if guardrail.bound is not None:
+        return LimitTest(guardrail.bound)
     if (allowed := guardrail.bad_margin) is not None:
         margin = RateMargin(ratio=allowed.ratio, absolute=allowed.absolute)
         return RateTest(margin, has_crash_watch=guardrail.beyond is None)

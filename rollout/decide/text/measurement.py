@@ -29,12 +29,12 @@ def allowance(guardrail: Guardrail) -> str:
     metric = guardrail.metric
     if guardrail.never is not None:
         return f"{guardrail.never.count - 1:,} bad {metric.unit}"
-    if guardrail.limit is not None:
-        return f"{percent(guardrail.limit)} bad {metric.unit}"
-    if guardrail.beyond is not None:
-        return f"{_format_margin(guardrail.beyond.margin)} in the share {beyond(metric)}"
-    if guardrail.margin is not None:
-        return _format_margin(guardrail.margin)
+    if guardrail.bound is not None:
+        what = f"{_name_units(metric)} {beyond(metric)}" if guardrail.beyond else ""
+        return f"{percent(guardrail.bound)} {what or f'bad {metric.unit}'}"
+    if guardrail.bad_margin is not None:
+        of_share = f" in the share {beyond(metric)}" if guardrail.beyond else ""
+        return f"{_format_margin(guardrail.bad_margin)}{of_share}"
     high = "slower" if metric.is_time else "higher"
     return f"{_format_tolerance(guardrail, guardrail.tolerance or 0.0)} " + (
         high if metric.worse == "high" else "lower"
@@ -62,10 +62,6 @@ def _shares(guardrail: Guardrail, readout: Readout) -> str:
     `1.9 % of the canary's requests took longer than 250 ms, stable's 1.1 %`.
     """
     metric = guardrail.metric
-    edge = metric.spell(metric.edge or 0.0)
-    noun = "requests" if metric.is_time else f"{metric.unit}s"
-    above = "took longer than" if metric.is_time else "were above"
-    happened = f"were {edge} or less" if metric.worse == "low" else f"{above} {edge}"
     canary, stable = (
         percent(float(f"{bad / max(units, 1):.3g}"))
         for bad, units in (
@@ -73,12 +69,28 @@ def _shares(guardrail: Guardrail, readout: Readout) -> str:
             (readout.stable_bad, readout.stable),
         )
     )
-    return f"{canary} of the canary's {noun} {happened}, stable's {stable}"
+    return f"{canary} of the canary's {_name_units(metric)} {_happen(metric)}, stable's {stable}"
+
+
+def _name_units(metric: DeclaredMetric) -> str:
+    return "requests" if metric.is_time else _plural(metric.unit)
+
+
+def _plural(unit: str) -> str:
+    return unit if unit.endswith("s") else f"{unit}s"
+
+
+def _happen(metric: DeclaredMetric) -> str:
+    """Say of units that they are beyond the edge: `took longer than 250 ms`."""
+    edge = metric.spell(metric.edge or 0.0)
+    if metric.worse == "low":
+        return f"were {edge} or less"
+    return f"{'took longer than' if metric.is_time else 'were above'} {edge}"
 
 
 def _now(guardrail: Guardrail, readout: Readout) -> str:
     """Describe what is measured of units that are bad, or beyond an edge."""
-    if guardrail.limit is not None:
+    if guardrail.bound is not None:
         return f"{_share_alone(guardrail, readout)}"
     if guardrail.beyond is not None:
         return f"{_shares(guardrail, readout)}; {difference(readout)}"
@@ -91,15 +103,18 @@ def _share_alone(guardrail: Guardrail, readout: Readout) -> str:
     bounds = ""
     if readout.low is not None and readout.high is not None:
         bounds = f"{hundredths(max(readout.low, 0.0))} to {hundredths(readout.high)}, "
-    allowed = hundredths(guardrail.limit or 0.0)
-    unit = guardrail.metric.unit
-    return f"{share} of the canary's {unit} are bad ({bounds}allowed {allowed})"
+    allowed, metric = hundredths(guardrail.bound or 0.0), guardrail.metric
+    if guardrail.beyond is not None:
+        happened = f"{_name_units(metric)} {_happen(metric)}"
+    else:
+        happened = f"{metric.unit} are bad"
+    return f"{share} of the canary's {happened} ({bounds}allowed {allowed})"
 
 
 def _allowed(guardrail: Guardrail) -> str:
     """Describe what is allowed where the measured shares are told with it."""
-    beyond_edge = guardrail.beyond
-    return _format_margin(beyond_edge.margin) if beyond_edge else allowance(guardrail)
+    margin = guardrail.beyond.margin if guardrail.beyond else None
+    return _format_margin(margin) if margin else allowance(guardrail)
 
 
 def bad_units(guardrail: Guardrail, readout: Readout) -> str:
@@ -110,7 +125,7 @@ def bad_units(guardrail: Guardrail, readout: Readout) -> str:
     edge = decimal(readout.edge)
     if metric.is_time:
         return f"requests slower than {edge} {metric.unit}"
-    return f"{metric.unit}s of {edge} or {'more' if metric.worse == 'high' else 'less'}"
+    return f"{_plural(metric.unit)} of {edge} or {'more' if metric.worse == 'high' else 'less'}"
 
 
 def difference(readout: Readout) -> str:
@@ -174,7 +189,7 @@ def proven(guardrail: Guardrail, readout: Readout) -> str:
     bound = f"at most {points(readout.high)} above" if above else f"{points(-readout.high)} below"
     bound = f"{bound if above else f'at least {bound}'} stable"
     allowed = f"allowed {hundredths(readout.allowed)}{'' if above else ' above'}"
-    if guardrail.limit is not None:
+    if guardrail.bound is not None:
         return f"{name}: {_share_alone(guardrail, readout)}"
     if guardrail.bad_margin is None:
         where = bad_units(guardrail, readout)

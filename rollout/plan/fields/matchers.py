@@ -12,16 +12,26 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, Field, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from rollout.plan.fields.base import LABEL
+from rollout.plan.fields.base import LABEL, is_recorded
 from rollout.plan.fields.codes import fault, raise_at
 from rollout.plan.fields.regex import compile_pattern, escape, find_problem
 
 _OPERATORS = ("!=", "=~", "!~")
 # What hardly stands in a label's value, and often in a pattern.
 _REGULAR = re.compile(r"\.[.*+?{]|[.\w]\*|\\[a-zA-Z.]|\||\[.*\]|\(.*\)|^[\^=~!]|\$$")
+_PARTS = {
+    "quantile": (
+        "a quantile of a summary is no count: those of several processes cannot be added",
+        "export a histogram; of a summary only its `_count` can be counted",
+    ),
+    "le": (
+        "buckets are read together, as a histogram, and not one by one",
+        "declare a `histogram`, with `slower`, `above` or `below` for a share beyond an edge",
+    ),
+}
 _PRESENT = {("!=", ""), ("=~", ".+"), ("=", ""), ("!~", ".+")}
 
 
@@ -70,12 +80,12 @@ def read_matchers(given: Mapping[str, str] | None) -> tuple[Matcher, ...]:
     return tuple(sorted(Matcher.of(label, value) for label, value in (given or {}).items()))
 
 
-def _check_matchers(given: dict[str, str]) -> dict[str, str]:
+def _check_matchers(given: dict[str, str], info: ValidationInfo) -> dict[str, str]:
     """Check each label and its value; every mistake is reported at its own label."""
     faults = [
         ((label,), mistake)
         for label, value in given.items()
-        if (mistake := _find_mistake(label, value)) is not None
+        if (mistake := _find_mistake(label, value) or _find_part(label, info)) is not None
     ]
     if faults:
         raise_at("matchers", *faults)
@@ -93,6 +103,14 @@ def _find_mistake(label: str, value: str) -> PydanticCustomError | None:
     if problem := find_problem(matcher.text):
         return fault("P023", f"`{matcher.text}` cannot be read as a regular expression: {problem}")
     return None
+
+
+def _find_part(label: str, info: ValidationInfo) -> PydanticCustomError | None:
+    """Refuse the parts of a summary or a histogram, which are no units. Recorded plans go on."""
+    if label not in _PARTS or is_recorded(info):
+        return None
+    message, hint = _PARTS[label]
+    return fault("P027", message, hint=hint)
 
 
 def _find_disguised(matcher: Matcher) -> PydanticCustomError | None:

@@ -179,9 +179,14 @@ class Guardrail(Model):
 
         A limit is a margin above a version that fails at nothing.
         """
-        if self.limit is not None:
-            return Margin(absolute=self.limit)
+        if self.bound is not None:
+            return Margin(absolute=self.bound)
         return self.beyond.margin if self.beyond else self.margin
+
+    @property
+    def bound(self) -> float | None:
+        """The largest share of bad units of the canary alone; None where it is compared."""
+        return self.beyond.limit if self.beyond else self.limit
 
     @cached_property
     def metric(self) -> DeclaredMetric:
@@ -197,7 +202,7 @@ class Guardrail(Model):
             service=labels.service or metric.service,
             version="" if labels.arms else labels.version or metric.version,
             namespace=labels.namespace or metric.namespace,
-            needs_stable=self.never is None and self.limit is None,
+            needs_stable=self.never is None and self.bound is None,
             edge=self.beyond.find_edge(metric.unit) if self.beyond else None,
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import (
     AfterValidator,
@@ -13,11 +13,13 @@ from pydantic import (
     ValidationInfo,
     WithJsonSchema,
     field_validator,
+    model_validator,
 )
 
 from rollout.plan.fields.base import Model, Number
 from rollout.plan.fields.codes import fault
 from rollout.plan.fields.units import PercentOrNumber
+from rollout.plan.model.mesh.route import one_of, only
 
 _TIME = re.compile(r"([0-9]+(?:\.[0-9]+)?)(us|ms|s|m)")
 _SECONDS = {"us": Decimal("1e-6"), "ms": Decimal("1e-3"), "s": Decimal(1), "m": Decimal(60)}
@@ -108,11 +110,28 @@ class Never(Model):
 _EDGE = "It must be the edge of a bucket of both versions."
 
 
-class Slower(Model):
-    """How many more units may take longer than a time."""
+class Edge(Model):
+    """What is allowed of the share beyond an edge: more than stable's, or a share of its own."""
+
+    model_config = one_of("margin", "limit")
+
+    margin: Margin | None = Field(
+        None, description="How much larger the canary's share of them may be."
+    )
+    limit: Limit | None = Field(
+        None, description="The largest share of the canary beyond the edge, without stable."
+    )
+
+    @model_validator(mode="after")
+    def _check_one_bound(self) -> Self:
+        only(self, "an edge", "margin", "limit")
+        return self
+
+
+class Slower(Edge):
+    """How many units may take longer than a time."""
 
     than: _TimeEdge = Field(description=f"A time, 250ms, or a number in the metric's unit. {_EDGE}")
-    margin: Margin = Field(description="How much larger the canary's share of them may be.")
 
     def find_edge(self, unit: str) -> float:
         """Return the edge in `s` or `ms`."""
@@ -122,22 +141,20 @@ class Slower(Model):
         return float(seconds if unit == "s" else seconds * 1000)
 
 
-class Above(Model):
-    """How many more values may lie above one."""
+class Above(Edge):
+    """How many values may lie above one."""
 
     value: Number = Field(description=f"A value in the metric's unit. {_EDGE}")
-    margin: Margin = Field(description="How much larger the canary's share of them may be.")
 
     def find_edge(self, _unit: str) -> float:
         """Return the edge in the metric's own unit."""
         return self.value
 
 
-class Below(Model):
-    """How many more scores may lie at one or below."""
+class Below(Edge):
+    """How many scores may lie at one or below."""
 
     score: Number = Field(description=f"A score; those that are equal count too. {_EDGE}")
-    margin: Margin = Field(description="How much larger the canary's share of them may be.")
 
     def find_edge(self, _unit: str) -> float:
         """Return the edge in the metric's own unit."""

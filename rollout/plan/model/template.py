@@ -39,7 +39,8 @@ class TemplateSpec(Model):
 
     model_config = one_of("counter", "histogram")
 
-    description: str | None = Field(None, description="What it shows, and what it needs.")
+    description: str | None = Field(None, description="What it shows, in one line.")
+    needs: str | None = Field(None, description="What has to be so that it shows that.")
     counter: Counter | None = Field(None, description="Bad units among all, from counters.")
     histogram: Histogram | None = Field(None, description="Values, from a histogram.")
     labels: TemplateLabels = Field(
@@ -74,7 +75,8 @@ class MetricTemplate(Model):
         So a plan holds what it reads: a template that is edited later changes no rollout.
         """
         document = self.spec.model_dump(by_alias=True, exclude_none=True, mode="json")
-        document.pop("description", None)
+        for words in ("description", "needs"):
+            document.pop(words, None)
         labels, own = document.pop("labels"), guardrail.get("labels")
         if isinstance(own, Mapping):
             if "arms" in own:

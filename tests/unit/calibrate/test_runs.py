@@ -5,6 +5,8 @@ import pytest
 from rollout.calibrate.draw import recorded
 from rollout.calibrate.replay import Replay
 from rollout.calibrate.runs import Calibration, calibrate, replay_once
+from rollout.cli.text.calibration import as_document
+from rollout.errors import InputError
 from rollout.ports import PodHistory
 from tests.support.pods import past_of, pods_plan
 
@@ -105,3 +107,54 @@ def test_a_calibration_holds_by_its_bound_not_by_its_rate():
     many = Calibration({"promoted": 1000})
     assert few.rate == many.rate == 0
     assert few.bound > 0.01 > many.bound
+
+
+def of_kind(name, past, **kind):
+    plan = pods_plan({}, guardrails=[{"name": name, **kind}], ramp=FAST, deadline="2m")
+    return recorded(plan, {name: past[name]})
+
+
+MARGIN = {"margin": {"absolute": "2%"}}
+TOKENS = {"histogram": {"series": "tokens", "unit": "tokens"}, "labels": {"version": "v"}}
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("latency", {"template": "envoy/latency", "slower": {"than": "130ms", **MARGIN}}),
+        ("latency", {**TOKENS, "above": {"value": 130, **MARGIN}}),
+        ("accuracy", {"template": "quality/score", "below": {"score": 0.4, **MARGIN}}),
+    ],
+)
+def test_shares_beyond_an_edge_are_replayed_as_rates(name, kind):
+    outcome = calibrate(of_kind(name, past_of(pods=8, rate=200), **kind), 6, seed=1)
+    assert outcome.outcomes == {"promoted": 6}
+
+
+def test_an_edge_that_no_bucket_has_is_told_before_any_replay():
+    slower = {"than": "250ms", **MARGIN}
+    with pytest.raises(InputError, match="latency: no bucket ends at 250 ms: the nearest edges"):
+        of_kind("latency", past_of(), template="envoy/latency", slower=slower)
+
+
+@pytest.mark.parametrize(("limit", "rolled_back"), [("8%", 0), ("2%", 6)])
+def test_a_limit_that_stable_itself_breaks_is_no_false_rollback(limit, rolled_back):
+    past = of_kind("errors", past_of(pods=8, base=0.05), template="envoy/errors", limit=limit)
+    outcome = calibrate(past, 6, seed=1)
+    assert outcome.rolled_back == rolled_back
+    remarks = as_document(past, outcome, 1)["remarks"]
+    assert bool(remarks) == bool(rolled_back)
+    assert all("its rollbacks are no false ones" in remark for remark in remarks)
+
+
+def test_what_must_not_happen_is_left_out_and_told():
+    never = {"name": "leaks", "template": "envoy/errors", "never": {"count": 1}}
+    plan = pods_plan({}, guardrails=[*ERRORS, never], ramp=FAST, deadline="2m")
+    past = recorded(plan, {"errors": past_of(pods=8, base=0.05)["errors"]})
+    outcome = calibrate(past, 6, seed=1)
+    assert (outcome.runs, outcome.rolled_back) == (6, 0)
+    document = as_document(past, outcome, 1)
+    assert document["remarks"] == ["leaks left out: what must not happen is in no error rate"]
+    assert outcome.fact(past, 5.0, 1).rollout == plan.id, "it stands for the whole plan"
+    with pytest.raises(InputError, match="in no error rate"):
+        recorded(pods_plan({}, guardrails=[never]), {})

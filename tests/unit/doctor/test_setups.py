@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,12 +38,12 @@ class LiveSeries:
         for number in range(COUNT):
             self.server.write("envoy_server_uptime", labels, number * SCRAPE, 1e6 + number * SCRAPE)
 
-    def write_histogram(self, version, edges, share, **labels):
-        """Write buckets that have `share(edge)` of ten requests a scrape at or below an edge."""
+    def write_histogram(self, version, edges, share, units=10, **labels):
+        """Write buckets that have `share(edge)` of a scrape's requests at or below an edge."""
         for edge in (*edges, float("inf")):
             upper = "+Inf" if edge == float("inf") else f"{edge:g}"
             begin = {"v1": 100, "v2": 70}[version]
-            counts = [round((begin + n) * 10 * share(edge)) for n in range(COUNT)]
+            counts = [round((begin + n) * units * share(edge)) for n in range(COUNT)]
             self.write(version, counts, TIME, le=upper, **labels)
 
     def read(self, url, text, at):
@@ -52,6 +54,7 @@ class LiveSeries:
         return [
             (finding.level, finding.said, finding.fix)
             for finding in of_plan(examined, self.read, NOW)
+            if finding.check == "series"
         ]
 
     def find(self, words, guardrail=ERRORS):
@@ -200,6 +203,30 @@ def test_buckets_too_coarse_for_the_tolerance_fail_with_the_smallest_one(toleran
         assert fix.startswith("set its tolerance to 150 %, the smallest that these buckets prove")
 
 
+@pytest.mark.parametrize("tolerance", ["5%", "10%", "40%"])
+@pytest.mark.parametrize("slowest", [4, 90, 200, 700, 4000])
+def test_the_edges_that_are_proposed_prove_the_tolerance(tolerance, slowest):
+    """The law of values may be anything: these lie evenly, and end within a bucket."""
+
+    def share(edge):
+        return round(1000 * min(1, edge / slowest)) / 1000
+
+    def examine(edges):
+        lab = LiveSeries()
+        for version in ("v1", "v2"):
+            # Whole numbers a scrape: a bucket that is rounded by itself would fall now and then.
+            lab.write_histogram(version, edges, share, 1000, **TARGET)
+        guardrail = {**LATENCY, "tolerance": tolerance}
+        return [fix for level, _, fix in lab.findings(guardrail) if level == "fail"]
+
+    (fix,) = examine(ENVOY)
+    proposed = fix.partition("like this: ")[2].partition(", or")[0]
+    found = re.findall(r"([\d.]+) (ms|s)", proposed)
+    edges = {float(number) * (1000 if unit == "s" else 1) for number, unit in found}
+    assert edges
+    assert examine(sorted({*ENVOY, *edges})) == []
+
+
 def test_too_few_requests_say_nothing_about_buckets():
     lab = LiveSeries()
     for version in ("v1", "v2"):
@@ -231,3 +258,54 @@ def test_a_server_that_falls_silent_is_one_warning():
     assert not [*of_server(plan(), read, NOW)]
     (finding,) = of_plan(plan(), read, NOW)
     assert (finding.level, finding.fix) == ("warn", "see the finding on Prometheus")
+
+
+def read_figures(lab, guardrail=ERRORS, now=NOW):
+    examined = plan(guardrails=[guardrail], scrape="15s")
+    return [
+        (finding.level, finding.said)
+        for finding in of_plan(examined, lab.read, now)
+        if finding.check == "reading"
+    ]
+
+
+def test_what_a_metric_reads_today_is_told_of_both_versions(lab):
+    lab.write("v1", steady(7, 1), **TARGET, envoy_response_code="503")
+    ((level, text),) = read_figures(lab)
+    assert level == "ok"
+    assert text == (
+        "v1: 3 series, 4 samples a minute, the last 16s ago, 48 requests a minute, "
+        "8.333 % of them bad; v2: 2 series, 4 samples a minute, the last 16s ago, "
+        "44 requests a minute, 0 % of them bad"
+    )
+
+
+def test_edges_and_what_they_can_judge_are_told():
+    lab = LiveSeries()
+    for version in ("v1", "v2"):
+        lab.write_histogram(version, ENVOY, lambda edge: min(1, edge / 200), **TARGET)
+    ((level, text),) = read_figures(lab, LATENCY)
+    assert level == "ok"
+    assert "v1: 14 series" not in text, "buckets of one histogram are one series"
+    assert "edges 0.5 ms, 1 ms, 5 ms, 10 ms" in text
+    assert text.endswith("the finest tolerance is 150 %: 100 ms to 250 ms")
+    slower = {"than": "100ms", "margin": {"absolute": "1%"}}
+    ((_, text),) = read_figures(lab, {**LATENCY, "tolerance": None, "slower": slower})
+    assert "40 values a minute, 50 % of them bad" in text
+    assert text.endswith("; edge 100 ms")
+
+
+def test_a_stable_version_that_is_no_longer_scraped_fails(lab):
+    assert [level for level, _ in read_figures(lab)] == ["ok"]
+    levels = read_figures(lab, now=NOW + 120)
+    assert [level for level, _ in levels] == ["ok", "fail"]
+    assert levels[1][1] == "no new sample of v1 for 2m16s: it would be blind"
+    never = {"name": "leaks", "template": "envoy/errors", "never": {"count": 1}}
+    assert [level for level, _ in read_figures(lab, never, NOW + 120)] == ["ok"]
+
+
+def test_a_canary_without_series_is_told():
+    lab = LiveSeries()
+    lab.write("v1", of("v1"), **TARGET)
+    ((level, text),) = read_figures(lab)
+    assert (level, text.rpartition("; ")[2]) == ("ok", "v2: no series")

@@ -38,9 +38,8 @@ def test_an_outcome_that_holds_in_words():
     words = describe(
         Calibration({"promoted": 995, "rolled back": 2, "untested": 3}, {"harmful:x": 2})
     )
-    assert (
-        "2 of 997 replays were rolled back, each falsely: false rollbacks at most 0.6301 %" in words
-    )
+    assert "2 of 997 replays were rolled back, where nothing was rolled out: " in words
+    assert "false rollbacks at most 0.6301 %" in words
     assert "(95 % confidence), declared 1 %: confirmed" in words
     assert "48m of 6 pods, 2 of them as the canary, each replay at most 5m" in words
     assert "995 promoted, 2 rolled back, 3 untested (harmful:x 2)" in words

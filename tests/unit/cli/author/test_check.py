@@ -35,9 +35,10 @@ def test_a_good_plan_is_told_in_words():
         "discharge-summarizer-v2 moves discharge-summarizer from v1 to v2 "
         "in steps of 1 %, 5 %, 25 % and 50 % (each for at least 2m), then promotes\n"
         "  allowed: errors at most 1.25 times stable's plus 0.2 points; "
-        "latency at most 10 % slower; accuracy at most 0.02 lower\n"
+        "latency at most 1 point above stable in the share slower than 250 ms; "
+        "accuracy at most 0.02 lower\n"
         "  false rollback 1 %, false promotion 5 %: measured from stable's totals of the last "
-        "24 h; error rates assume independent requests for latency and accuracy"
+        "24 h; error rates assume independent requests for accuracy"
     ) in done.output
 
 

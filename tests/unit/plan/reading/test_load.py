@@ -245,6 +245,12 @@ CASES = [
         OWN.replace("=~5..", "=~5(.."),
         "14:57 P023 `5(..` cannot be read as a regular expression: meshes and",
     ),
+    (
+        ERRORS,
+        OWN.replace('status: "=~5.."', 'quantile: "0.99"'),
+        "14:59 P027 a quantile of a summary is no count",
+    ),
+    (ERRORS, OWN.replace('status: "=~5.."', 'le: "0.5"'), "14:53 P027 buckets are read together"),
     (ERRORS, OWN.replace('"=~5.."', "500"), "14:57 P005 must be text, but YAML reads `500`"),
     (ERRORS, OWN.replace("status", "a-b"), "14:54 P006 `a-b` is no Prometheus label name"),
     (ERRORS, OWN.replace(", labels: {version: v}", ""), "14:7 P004 nothing tells the two versions"),
@@ -283,6 +289,12 @@ CASES = [
         "slower: {than: 250, margin: {absolute: 1}}",
         "15:87 P006 must be less than 1",
     ),
+    (
+        "tolerance: 10%",
+        "slower: {than: 250ms, margin: {absolute: 1%}, limit: 5%}",
+        "15:101 P016 an edge has `margin` already",
+    ),
+    ("tolerance: 10%", "slower: {than: 250ms}", "15:56 P016 an edge needs exactly one"),
     (
         "tolerance: 10%",
         "slower: {than: 5 min, margin: {absolute: 1%}}",

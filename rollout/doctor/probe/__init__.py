@@ -1,0 +1,1 @@
+"""What a guardrail's metric reads today, or why it reads nothing: names, labels, samples."""

@@ -1,0 +1,102 @@
+"""Other names by which a server may export what a guardrail reads.
+
+Names differ by release, by exporter (`_total`, the unit) and by translation (dots, underscores).
+They are only told: which one is read is for the plan to say, and never two at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+from rollout.errors import ObserveError
+from rollout.observe.selectors.promql import quoted
+from rollout.plan.fields.metric import DeclaredMetric
+from rollout.plan.model.templates import METRICS
+
+Ask = Callable[[str], Sequence[tuple[Mapping[str, str], float]]]
+"""Returns labels and values of an instant query; raises ObserveError."""
+
+# What was renamed by a release, or is by a distribution: any may be there.
+_RENAMED = (
+    ("gen_ai_client_inference_", "gen_ai_client_operation_"),
+    ("llm_d_epp_", "inference_objective_"),
+    ("vllm:inter_token_latency_seconds", "vllm:time_per_output_token_seconds"),
+    ("vllm:", "kserve_vllm:"),
+    ("http_server_request_duration_seconds", "http_server_duration_milliseconds"),
+)
+_UNITS = ("_seconds", "_milliseconds", "_ms", "_tokens", "_token", "_ratio")
+_PARTS = ("_bucket", "_count", "_sum", "_total")
+_FORMS = {"": ("", "_total"), "_total": ("_total", ""), "_bucket": ("_bucket", "")}
+
+
+def find_dialects(names: Iterable[str], ask: Ask) -> dict[str, list[str]]:
+    """Return by name which others are there; empty where the server tells none."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        spelled = "|".join(_spell_pattern(spelling) for spelling in list_spellings(name))
+        try:
+            rows = ask(f"count by (__name__) ({{__name__=~{quoted(spelled)}}})")
+        except ObserveError:  # some servers choose no metric by a regular expression
+            continue
+        others = {labels.get("__name__", "") for labels, _ in rows} - {"", *_forms_of(name)}
+        if others:
+            found[name] = sorted(others)
+    return found
+
+
+def list_spellings(name: str) -> list[str]:
+    """Return the names that mean the same, the given one last."""
+    base, part = _split(name)
+    bases = dict.fromkeys(unit for form in _rename(base) for unit in _list_units(form))
+    forms = _FORMS.get(part, (part,))
+    spellings = [f"{own}{form}" for own in bases for form in forms]
+    return [*(spelling for spelling in spellings if spelling != name), name]
+
+
+def find_summary(metric: DeclaredMetric, ask: Ask) -> str:
+    """Return a metric of which there are only quantiles; empty if there is none."""
+    for name in metric.names:
+        base, part = _split(name)
+        # What stands beside quantiles, such as their `_count`, is a counter.
+        is_one = metric.kind == "shape" or not part
+        rows = ask(f'count by (quantile) ({base}{{quantile!=""}})') if is_one else ()
+        if any(labels.get("quantile") for labels, _ in rows):
+            return base
+    return ""
+
+
+def list_templates(name: str) -> list[str]:
+    """Return the shipped templates that read a series."""
+    forms = {name, f"{name}_bucket"}  # a native histogram has the plain name
+    return [own for own, metric in METRICS.items() if forms & set(metric.names)]
+
+
+def _forms_of(name: str) -> tuple[str, str]:
+    return name, name.removesuffix("_bucket")
+
+
+def _split(name: str) -> tuple[str, str]:
+    part = next((part for part in _PARTS if name.endswith(part)), "")
+    return name.removesuffix(part), part
+
+
+def _rename(base: str) -> Iterator[str]:
+    yield base
+    for pair in _RENAMED:
+        for old, new in (pair, pair[::-1]):
+            if base.startswith(old):
+                yield new + base.removeprefix(old)
+
+
+def _list_units(base: str) -> Iterator[str]:
+    yield base
+    unit = next((unit for unit in _UNITS if base.endswith(unit)), "")
+    if unit:
+        yield base.removesuffix(unit)
+    for other in _UNITS:
+        yield f"{base.removesuffix(unit)}{other}"
+
+
+def _spell_pattern(name: str) -> str:
+    """Return a pattern of a name with its underscores or with dots, as Prometheus 3 may keep."""
+    return name.replace("_", "[._]")

@@ -1,0 +1,18 @@
+"""A source's selector, as queries have it and as messages show it."""
+
+from __future__ import annotations
+
+from rollout.observe.selectors.promql import format_matchers, quoted
+from rollout.observe.selectors.source import Source
+
+
+def show_selector(source: Source, service: str = "") -> str:
+    """Format a selector for messages; a histogram has the name of its classic buckets."""
+    names = " or ".join(source.names)
+    return f"{names}{{{','.join(build_matchers(source, service))}}}"
+
+
+def build_matchers(source: Source, service: str = "") -> list[str]:
+    """Return the matchers of a service's series, or of all series without it."""
+    of_service = [f"{source.service}={quoted(service)}"] if service and source.service else []
+    return [*of_service, *format_matchers(source.where)]

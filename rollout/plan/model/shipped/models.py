@@ -1,0 +1,239 @@
+"""Templates of servers and gateways of models, and of their clients by OpenTelemetry."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rollout.plan.model.shipped.forms import Spec, count_apart, count_bad, read_values
+
+# Both versions may serve one model under one name: which label differs is for the plan to say.
+_VLLM: Spec = {}
+_LITELLM: Spec = {}
+_ALIAS = {"version": "requested_model"}
+_GENAI = {"version": "gen_ai_request_model"}
+_LLMD = {"version": "target_model_name"}
+_PROXY: dict[str, Any] = {"reporter": "proxy"}
+# OpenTelemetry: `error.type` stands on failures alone.
+_FAILED = {"error_type": "!="}
+_OUTPUT = {"where": {"gen_ai_token_type": "output"}, "unit": "tokens"}
+
+_VLLM_NEEDS = (
+    "`model_name` is the served name, often equal on both versions: name the label of the pod or "
+    "the Deployment that the scrape adds, or `arms`. OpenShift AI prefixes the series "
+    "(`kserve_vllm:`)."
+)
+_GAP_NEEDS = (
+    "It counts every gap between two tokens, and those of one answer resemble each other: what is "
+    "proven is proven for independent gaps. `tpot` counts answers; prefer it."
+)
+_CHUNK_NEEDS = "The calls that stream: others have no first chunk."
+_ALIAS_NEEDS = (
+    "`requested_model` is the alias that both versions share: name `model_id`. A fallback that "
+    "answers counts for the model that answered: `litellm/deployment-errors` counts each attempt."
+)
+_FALLBACK_NEEDS = (
+    "Versions with an alias of their own: a fallback counts for the alias that was asked for. "
+    "Behind one alias nobody can tell whose request fell back; `litellm/deployment-errors` can."
+)
+_LLMD_NEEDS = "The endpoint picker counts by the model that a request is rewritten to."
+_AI_NEEDS = (
+    "The versions are models; some providers do not say `gen_ai_response_model`, all have "
+    "`gen_ai_request_model`."
+)
+_LENGTH_NEEDS = (
+    "Longer answers cost more and are no failure: the tolerance is a share of the tokens. Since "
+    "GenAI 0.1 tokens are counters, which have lost each call's own number: nothing of a call can "
+    "be judged by them."
+)
+_TO_FIRST, _PER_TOKEN = "Time to the first token.", "Time per further token, by request."
+_BEFORE = "by the name before GenAI 0.1."
+
+
+def _count_reasons(description: str, reason: str) -> Spec:
+    """How vLLM's requests ended; its counter of successes has errors too."""
+    series, bad = "vllm:request_success_total", {"finished_reason": reason}
+    return count_bad(description, series, bad, _VLLM, _VLLM_NEEDS, unit="answers")
+
+
+def _read_vllm(description: str, name: str, needs: str = _VLLM_NEEDS) -> Spec:
+    return read_values(description, f"vllm:{name}_seconds", _VLLM, needs)
+
+
+def _read_llmd(description: str, name: str) -> Spec:
+    return read_values(
+        description, f"llm_d_epp_request_{name}_seconds", _LLMD, _LLMD_NEEDS, **_PROXY
+    )
+
+
+_VLLM_SPECS = {
+    "vllm/errors": _count_reasons("Requests that end in an error.", "error"),
+    "vllm/length-stops": _count_reasons("Answers that are cut at the longest length.", "length"),
+    "vllm/ttft": _read_vllm(_TO_FIRST, "time_to_first_token"),
+    "vllm/itl": _read_vllm("Time between two tokens.", "inter_token_latency", _GAP_NEEDS),
+    "vllm/tpot": _read_vllm(_PER_TOKEN, "request_time_per_output_token"),
+    "vllm/e2e": _read_vllm("Time to the whole answer.", "e2e_request_latency"),
+    "vllm/queue": _read_vllm("Time that a request waits.", "request_queue_time"),
+    "vllm-before-0.11/itl": _read_vllm(
+        "As vllm/itl, by the name before vLLM 0.11.", "time_per_output_token", _GAP_NEEDS
+    ),
+}
+
+_GENAI_SPECS = {
+    "genai/errors": count_bad(
+        "Calls of a model that failed, as its clients count (OpenTelemetry GenAI 0.1).",
+        "gen_ai_client_inference_duration_seconds_count",
+        _FAILED,
+        _GENAI,
+        **_PROXY,
+    ),
+    "genai/duration": read_values(
+        "Time of a call, as its clients measure it (OpenTelemetry GenAI 0.1).",
+        "gen_ai_client_inference_duration_seconds",
+        _GENAI,
+        **_PROXY,
+    ),
+    "genai/ttfc": read_values(
+        "Time to the first chunk, as its clients measure it (OpenTelemetry GenAI 0.1).",
+        "gen_ai_client_inference_time_to_first_chunk_seconds",
+        _GENAI,
+        _CHUNK_NEEDS,
+        **_PROXY,
+    ),
+    "genai-operation/errors": count_bad(
+        f"As genai/errors, {_BEFORE}",
+        "gen_ai_client_operation_duration_seconds_count",
+        _FAILED,
+        _GENAI,
+        **_PROXY,
+    ),
+    "genai-operation/duration": read_values(
+        f"As genai/duration, {_BEFORE}",
+        "gen_ai_client_operation_duration_seconds",
+        _GENAI,
+        **_PROXY,
+    ),
+    "genai-operation/ttfc": read_values(
+        f"As genai/ttfc, {_BEFORE}",
+        "gen_ai_client_operation_time_to_first_chunk_seconds",
+        _GENAI,
+        _CHUNK_NEEDS,
+        **_PROXY,
+    ),
+    "genai-operation/tokens": read_values(
+        "Tokens of an answer, as its clients count, by the name before GenAI 0.1.",
+        "gen_ai_client_token_usage",
+        _GENAI,
+        _LENGTH_NEEDS,
+        **_OUTPUT,
+        **_PROXY,
+    ),
+}
+
+_LLMD_SPECS = {
+    "llmd/errors": count_apart(
+        "Requests that failed, as llm-d's endpoint picker counts.",
+        ("llm_d_epp_request_error_total", "llm_d_epp_request_total"),
+        _LLMD,
+        _LLMD_NEEDS,
+        **_PROXY,
+    ),
+    "llmd/latency": _read_llmd("Time to the whole answer.", "duration"),
+    "llmd/ttft": _read_llmd(_TO_FIRST, "ttft"),
+    "llmd/tpot": _read_llmd(_PER_TOKEN, "streaming_tpot"),
+    "llmd/itl": _read_llmd("Time between two tokens.", "streaming_itl"),
+    "llmd-objective/errors": count_apart(
+        "As llmd/errors, by the older names, which are still exported beside the new ones.",
+        ("inference_objective_request_error_total", "inference_objective_request_total"),
+        _LLMD,
+        **_PROXY,
+    ),
+    "llmd-objective/latency": read_values(
+        "As llmd/latency, by the older names, which are still exported beside the new ones.",
+        "inference_objective_request_duration_seconds",
+        _LLMD,
+        **_PROXY,
+    ),
+}
+
+_LITELLM_SPECS = {
+    "litellm/errors": count_apart(
+        "Requests that failed in LiteLLM's proxy.",
+        ("litellm_proxy_failed_requests_metric_total", "litellm_proxy_total_requests_metric_total"),
+        _LITELLM,
+        _ALIAS_NEEDS,
+        **_PROXY,
+    ),
+    "litellm/deployment-errors": count_apart(
+        "Attempts at a deployment that failed, whether or not a fallback answered.",
+        (
+            "litellm_deployment_failure_responses_total",
+            "litellm_deployment_total_requests_total",
+        ),
+        {"version": "model_id"},
+        **_PROXY,
+    ),
+    "litellm/fallbacks": count_apart(
+        "Requests for an alias that another model answered.",
+        (
+            "litellm_deployment_successful_fallbacks_total",
+            "litellm_proxy_total_requests_metric_total",
+        ),
+        _ALIAS,
+        _FALLBACK_NEEDS,
+        **_PROXY,
+    ),
+    "litellm/latency": read_values(
+        "Time to the whole answer.",
+        "litellm_request_total_latency_metric",
+        _LITELLM,
+        _ALIAS_NEEDS,
+        **_PROXY,
+    ),
+    "litellm/ttft": read_values(
+        _TO_FIRST,
+        "litellm_llm_api_time_to_first_token_metric",
+        _LITELLM,
+        _ALIAS_NEEDS,
+        **_PROXY,
+    ),
+}
+
+_ENVOY_AI_SPECS = {
+    "envoy-ai/errors": count_bad(
+        "Requests that failed, as Envoy AI Gateway counts.",
+        "gen_ai_server_request_duration_seconds_count",
+        _FAILED,
+        _GENAI,
+        _AI_NEEDS,
+        **_PROXY,
+    ),
+    "envoy-ai/duration": read_values(
+        "Time to the whole answer.",
+        "gen_ai_server_request_duration_seconds",
+        _GENAI,
+        _AI_NEEDS,
+        **_PROXY,
+    ),
+    "envoy-ai/ttft": read_values(
+        _TO_FIRST, "gen_ai_server_time_to_first_token_seconds", _GENAI, _AI_NEEDS, **_PROXY
+    ),
+    "envoy-ai/tpot": read_values(
+        _PER_TOKEN, "gen_ai_server_time_per_output_token_seconds", _GENAI, _AI_NEEDS, **_PROXY
+    ),
+    "envoy-ai/tokens": read_values(
+        "Tokens of an answer, as Envoy AI Gateway counts.",
+        "gen_ai_client_token_usage",
+        _GENAI,
+        "Exporters that add the unit call it `gen_ai_client_token_usage_token`.",
+        **_OUTPUT,
+        **_PROXY,
+    ),
+}
+
+MODELS: dict[str, Spec] = {
+    **_VLLM_SPECS,
+    **_GENAI_SPECS,
+    **_LLMD_SPECS,
+    **_LITELLM_SPECS,
+    **_ENVOY_AI_SPECS,
+}
