@@ -59,7 +59,7 @@ def test_what_is_wrong_by_type_or_range_is_refused(cluster, namespace):
 
 def test_a_guardrail_needs_the_margin_or_tolerance_of_its_template(cluster, namespace):
     document = example(namespace)
-    del document["spec"]["guardrails"][1]["tolerance"]
+    del document["spec"]["guardrails"][1]["slower"]
     done = cluster.kubectl("apply", "-f", "-", given=document)
     assert done.returncode == 1
     assert "spec.guardrails" in done.stderr
@@ -67,6 +67,7 @@ def test_a_guardrail_needs_the_margin_or_tolerance_of_its_template(cluster, name
 
 def test_a_number_may_stand_for_a_percentage(cluster, namespace):
     document = example(namespace)
+    del document["spec"]["guardrails"][1]["slower"]
     document["spec"]["guardrails"][1]["tolerance"] = 0.1
     document["spec"]["confidence"] = {"falseRollback": 0.01, "falsePromotion": "5%"}
     cluster.apply(document)
