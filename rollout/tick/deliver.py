@@ -27,22 +27,32 @@ from dataclasses import dataclass
 from rollout.decide.evidence.following import find_end
 from rollout.decide.record.facts import Fact
 from rollout.decide.record.route_facts import Confirmed
-from rollout.decide.record.write_id import WriteId
 from rollout.decide.state.rollout import RolloutState
 from rollout.errors import RouteError
 from rollout.ports import Clock, Router, RouteStatus
+from rollout.tick.judge_status import (
+    POLICY_RESTORE_ATTEMPTS,
+    gives_nothing,
+    is_absent,
+    is_adopted,
+    is_edited_by_other,
+    is_last_write,
+    is_note_left,
+    is_unsafe,
+    is_way_back,
+    is_written,
+    matches,
+)
 from rollout.tick.route_look import (
     build_drifted,
     build_withdrawn,
     find_difference,
-    find_writer,
     read,
     record_failure,
     write_id,
 )
 
 _POLL = 0.02  # seconds between two reads while the mesh has not shown the split
-POLICY_RESTORE_ATTEMPTS = 3  # then a rollback is confirmed with the policy as it is
 _NOTE_ATTEMPTS = 60  # some five minutes; then a rollback ends with our note as it is
 
 
@@ -77,14 +87,14 @@ def apply(router: Router, rollout: str, state: RolloutState, note: Note) -> Prob
     if not state.delivery.has_to_write or _has_nothing_to_write(state):
         return None
     status = read(router, state)
-    is_made = state.is_making_route and not _is_absent(status)
-    if not is_made and _is_unsafe(status, rollout, state):
+    is_made = state.is_making_route and not is_absent(status)
+    if not is_made and is_unsafe(status, rollout, state):
         return Unsent(status)
-    if is_made or _is_written(status, rollout, state):
+    if is_made or is_written(status, rollout, state):
         return None
-    if isinstance(status, RouteStatus) and _is_edited_by_other(status, rollout, state):
+    if isinstance(status, RouteStatus) and is_edited_by_other(status, rollout, state):
         return Overwritten(status)
-    return None if _is_adopted(state) else _write(router, rollout, _note_new(status, state, note))
+    return None if is_adopted(state) else _write(router, rollout, _note_new(status, state, note))
 
 
 def _note_new(status: RouteStatus | RouteError, state: RolloutState, note: Note) -> RolloutState:
@@ -92,28 +102,15 @@ def _note_new(status: RouteStatus | RouteError, state: RolloutState, note: Note)
     return note(status) if isinstance(status, RouteStatus) and status.lacking else state
 
 
-def _is_adopted(state: RolloutState) -> bool:
-    """Return whether somebody's edit is wanted, which is read and never written."""
-    return state.delivery.is_adopted and not state.is_going_back
-
-
 def _write(router: Router, rollout: str, state: RolloutState) -> RouteError | None:
     if state.is_going_back and state.wanted.canary:  # asserted: no rule and no fold may lead here
         return RouteError("nothing was written: a rollback gives the canary no weight")
-    mark, is_last = write_id(rollout, state), _is_last_write(state)
+    mark, is_last = write_id(rollout, state), is_last_write(state)
     try:
         router.write(state.plan, state.wanted, mark, state.before, is_last=is_last)
     except RouteError as error:
         return error
     return None
-
-
-def _is_last_write(state: RolloutState) -> bool:
-    """Return whether the wanted split is an end, so that the route needs no notes of ours.
-
-    What they tell, the journal has too, where it knows the route.
-    """
-    return find_end(state) not in {None, "retreated"} and state.knows_route
 
 
 def confirm(
@@ -156,29 +153,11 @@ def _conclude(
     if answer is None:
         return _build_confirmed(rollout, state, clock)
     status = read(router, state)
-    if _gives_nothing(status, state) and not _may_forget(answer, status, rollout, state):
+    if gives_nothing(status, state) and not _may_forget(answer, status, rollout, state):
         return _build_confirmed(rollout, state, clock)
-    if state.abandoned is not None and _is_way_back(state):
+    if state.abandoned is not None and is_way_back(state):
         return _build_confirmed(rollout, state, clock, unreachable=True)
     return record_failure(rollout, state, answer, clock.now())
-
-
-def _is_way_back(state: RolloutState) -> bool:
-    return state.is_going_back and not state.wanted.canary
-
-
-def _gives_nothing(status: RouteStatus | RouteError, state: RolloutState) -> bool:
-    """Return whether a rollback is over because nothing gives the canary traffic any more.
-
-    An Envoy may yet load what its file gives; an object is what its API server says.
-    Where the plan creates a missing route, its absence is no end: the plain Service would spread
-    requests over all versions.
-    """
-    if not _is_way_back(state):
-        return False
-    if isinstance(status, RouteError):
-        return status.gives_nothing and not (status.absent and state.plan.spec.route.creates)
-    return not status.split.canary and not status.policy and not status.is_pending
 
 
 def _may_forget(
@@ -186,14 +165,7 @@ def _may_forget(
 ) -> bool:
     """Return whether one more attempt at a rollback may remove our note of it from the route."""
     most = POLICY_RESTORE_ATTEMPTS if problem.refused else _NOTE_ATTEMPTS
-    return _is_note_left(status, rollout, state) and state.delivery.attempts < most
-
-
-def _is_note_left(status: RouteStatus | RouteError, rollout: str, state: RolloutState) -> bool:
-    """Return whether an end of ours is in the mesh with a note, which no last write leaves."""
-    if isinstance(status, RouteError) or not status.is_noted:
-        return False
-    return _is_last_write(state) and status.write_id == write_id(rollout, state)
+    return is_note_left(status, rollout, state) and state.delivery.attempts < most
 
 
 def _build_confirmed(
@@ -231,19 +203,6 @@ def _has_nothing_to_write(state: RolloutState) -> bool:
     return state.delivery.has_to_write and state.is_untouched
 
 
-def _is_unsafe(status: RouteStatus | RouteError, rollout: str, state: RolloutState) -> bool:
-    """Return whether the first write could move traffic that somebody else gave the canary.
-
-    After a write of unknown outcome only its own reads can tell whose weights they are.
-    """
-    if not state.is_first_write_unsent:
-        return False
-    if isinstance(status, RouteError):
-        return not (status.absent and state.plan.spec.route.creates)
-    is_expected = not status.split.canary or status.split == state.wanted
-    return not is_expected and status.write_id != write_id(rollout, state)
-
-
 def _build_unsent(rollout: str, state: RolloutState, problem: Unsent, now: float) -> Fact:
     """Return the fact that the first write was not sent."""
     if isinstance(problem.answer, RouteError):
@@ -270,34 +229,6 @@ def _confirm_unwritten(router: Router, clock: Clock, rollout: str, state: Rollou
     return record_failure(rollout, state, status, clock.now())
 
 
-def _is_absent(status: RouteStatus | RouteError) -> bool:
-    """Return whether the route does not exist yet, so that it may be created."""
-    return isinstance(status, RouteError) and status.absent
-
-
-def _is_edited_by_other(status: RouteStatus, rollout: str, state: RolloutState) -> bool:
-    """Return whether the route shows what somebody else wrote, and not only what we replace.
-
-    So it is where the first read after an outage shows a split that is neither old nor new, where
-    our mark of this decision stands by another split, and where another controller's mark does
-    after our first write: before it the mark is an earlier rollout's. A split that is neither old
-    nor new without any mark is an edit too: of a last write, or with an object that was replaced. A
-    rollback (no weight for the canary) overrides any edit, so it is never one; and so does a drift
-    that the plan reverts.
-    """
-    if status.split == state.wanted:
-        return False
-    if _is_adopted(state) or not state.wanted.canary:
-        return _is_adopted(state)
-    has_written = state.first_write not in {0, state.delivery.decision}
-    is_unmarked = has_written and not status.write_id and not state.reverts
-    if (state.delivery.is_unseen or is_unmarked) and status.split != state.split:
-        return True
-    is_after_ours = status.write_id == write_id(rollout, state) and status.split.way != "mirror"
-    is_foreign = has_written and bool(find_writer(status, rollout, state))
-    return is_foreign or (is_after_ours and not state.reverts)
-
-
 def _await_decision(
     router: Router, clock: Clock, rollout: str, state: RolloutState, until: float
 ) -> RouteStatus | RouteError | None:
@@ -305,9 +236,9 @@ def _await_decision(
 
     None where it cannot be read and nothing there is left to take back.
     """
-    while not _matches(status := read(router, state), rollout, state):
+    while not matches(status := read(router, state), rollout, state):
         if clock.monotonic() >= until:
-            if _is_note_left(status, rollout, state):
+            if is_note_left(status, rollout, state):
                 return RouteError("our note is still in the route")
             return (
                 RouteError(_describe_refusal(router, state, status))
@@ -326,40 +257,3 @@ def _describe_refusal(router: Router, state: RolloutState, status: RouteStatus) 
     if status.split == state.wanted and status.policy:
         difference = status.policy
     return f"{difference}; {diagnosis}" if diagnosis else difference
-
-
-def _is_written(status: RouteStatus | RouteError, rollout: str, state: RolloutState) -> bool:
-    """Return whether the mesh shows the wanted split, our write id and the plan's policy.
-
-    Equal weights are not enough: without our id somebody else may have written them.
-    """
-    if not isinstance(status, RouteStatus):
-        return False
-    is_ours = _is_adopted(state) or status.write_id == write_id(rollout, state)
-    return is_ours and _matches(status, rollout, state)
-
-
-def _matches(status: RouteStatus | RouteError, rollout: str, state: RolloutState) -> bool:
-    """Return whether a write has arrived: a last one leaves no id of ours in the mesh.
-
-    An edit that was taken over needs none.
-    """
-    if isinstance(status, RouteError):
-        return _gives_nothing(status, state)
-    is_ours = status.write_id == write_id(rollout, state)
-    is_ours = is_ours and not _is_note_left(status, rollout, state)
-    is_unmarked = _is_last_write(state) and WriteId.parse(status.write_id) is None
-    is_shown = is_ours or is_unmarked or _is_adopted(state)
-    is_shown = is_shown and status.split == state.wanted
-    return is_shown and (not status.policy or _policy_may_differ(state))
-
-
-def _policy_may_differ(state: RolloutState) -> bool:
-    """Return whether a differing policy may stay while the split is confirmed.
-
-    It may where the plan adopts drift. It may after a rollback whose policy could not be restored
-    in a few attempts: the traffic is where it belongs, and that counts more.
-    """
-    if state.wanted.canary:
-        return state.plan.spec.on_drift == "adopt"
-    return state.delivery.attempts >= POLICY_RESTORE_ATTEMPTS

@@ -57,7 +57,7 @@ class Flickering(Dark):
 
 
 @dataclass
-class Edge:
+class BehindGateway:
     """Prometheus behind a gateway: it sees no request before there is a route."""
 
     inner: Observer
@@ -73,7 +73,9 @@ def lab(canary=GOOD, route="gateway", router=None, **spec):
     router = router or Dark()
 
     def wrap(ports):
-        observer = Edge(ports.observer, router) if isinstance(router, Dark) else ports.observer
+        observer = (
+            BehindGateway(ports.observer, router) if isinstance(router, Dark) else ports.observer
+        )
         return replace(ports, observer=observer)
 
     return Lab(canary, plan(route=ROUTES[route], **spec), router=router, wrap=wrap)

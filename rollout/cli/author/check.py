@@ -20,8 +20,7 @@ from rollout.cli.author.files import (
 )
 from rollout.cli.options.prometheus import prometheus_options
 from rollout.cli.options.templates import templates_option
-from rollout.cli.text.plan import in_words
-from rollout.cli.text.plan_notes import list_notes
+from rollout.cli.text.plan import in_words, list_notes
 from rollout.errors import BAD_INPUT, InputError
 from rollout.observe.access.check import find_access_mistakes
 from rollout.observe.access.settings import PrometheusSettings

@@ -31,7 +31,7 @@ _FORMS = {"": ("", "_total"), "_total": ("_total", ""), "_bucket": ("_bucket", "
 
 def find_dialects(names: Iterable[str], ask: Ask) -> dict[str, list[str]]:
     """Return by name which others are there; empty where the server tells none."""
-    found: dict[str, list[str]] = {}
+    others_by_name: dict[str, list[str]] = {}
     for name in names:
         spelled = "|".join(_spell_pattern(spelling) for spelling in list_spellings(name))
         try:
@@ -40,15 +40,15 @@ def find_dialects(names: Iterable[str], ask: Ask) -> dict[str, list[str]]:
             continue
         others = {labels.get("__name__", "") for labels, _ in rows} - {"", *_forms_of(name)}
         if others:
-            found[name] = sorted(others)
-    return found
+            others_by_name[name] = sorted(others)
+    return others_by_name
 
 
 def list_spellings(name: str) -> list[str]:
     """Return the names that mean the same, the given one last."""
-    base, part = _split(name)
+    base, suffix = _split(name)
     bases = dict.fromkeys(unit for form in _rename(base) for unit in _list_units(form))
-    forms = _FORMS.get(part, (part,))
+    forms = _FORMS.get(suffix, (suffix,))
     spellings = [f"{own}{form}" for own in bases for form in forms]
     return [*(spelling for spelling in spellings if spelling != name), name]
 
@@ -56,9 +56,9 @@ def list_spellings(name: str) -> list[str]:
 def find_summary(metric: DeclaredMetric, ask: Ask) -> str:
     """Return a metric of which there are only quantiles; empty if there is none."""
     for name in metric.names:
-        base, part = _split(name)
+        base, suffix = _split(name)
         # What stands beside quantiles, such as their `_count`, is a counter.
-        is_one = metric.kind == "shape" or not part
+        is_one = metric.kind == "shape" or not suffix
         rows = ask(f'count by (quantile) ({base}{{quantile!=""}})') if is_one else ()
         if any(labels.get("quantile") for labels, _ in rows):
             return base
@@ -76,8 +76,8 @@ def _forms_of(name: str) -> tuple[str, str]:
 
 
 def _split(name: str) -> tuple[str, str]:
-    part = next((part for part in _PARTS if name.endswith(part)), "")
-    return name.removesuffix(part), part
+    suffix = next((suffix for suffix in _PARTS if name.endswith(suffix)), "")
+    return name.removesuffix(suffix), suffix
 
 
 def _rename(base: str) -> Iterator[str]:

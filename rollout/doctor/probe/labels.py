@@ -72,14 +72,14 @@ def list_differing(rows: Rows, others: frozenset[str]) -> str:
     """
     outcomes = set(_ALIKE[0])
     names = sorted({name for labels in rows for name in labels} - _NEVER - others)
-    shown = []
+    descriptions = []
     for name in names:
         values = sorted({labels.get(name, "") for labels in rows})
         if len(values) > 1 and _plain(name) not in outcomes:
             more = ", ..." if len(values) > _SHOWN else ""
             spelled = ", ".join(f'"{value}"' for value in values[:_SHOWN])
-            shown.append(f"{name} ({spelled}{more})")
-    return ", ".join(shown[:_MOST])
+            descriptions.append(f"{name} ({spelled}{more})")
+    return ", ".join(descriptions[:_MOST])
 
 
 def _plain(name: str) -> str:

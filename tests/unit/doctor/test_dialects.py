@@ -45,8 +45,8 @@ def test_a_name_that_is_there_is_no_dialect_of_itself():
         return [({"__name__": name}, 1.0) for name in names]
 
     # Without `_bucket` it is the native form of the same histogram.
-    found = find_dialects(["x_seconds_bucket"], ask)
-    assert found == {"x_seconds_bucket": ["x.seconds_bucket", "x_bucket"]}
+    dialects = find_dialects(["x_seconds_bucket"], ask)
+    assert dialects == {"x_seconds_bucket": ["x.seconds_bucket", "x_bucket"]}
 
 
 def test_a_server_that_chooses_no_names_tells_no_dialect():

@@ -221,8 +221,8 @@ def test_the_edges_that_are_proposed_prove_the_tolerance(tolerance, slowest):
 
     (fix,) = examine(ENVOY)
     proposed = fix.partition("like this: ")[2].partition(", or")[0]
-    found = re.findall(r"([\d.]+) (ms|s)", proposed)
-    edges = {float(number) * (1000 if unit == "s" else 1) for number, unit in found}
+    proposals = re.findall(r"([\d.]+) (ms|s)", proposed)
+    edges = {float(number) * (1000 if unit == "s" else 1) for number, unit in proposals}
     assert edges
     assert examine(sorted({*ENVOY, *edges})) == []
 

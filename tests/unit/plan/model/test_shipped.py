@@ -16,7 +16,7 @@ DIGESTS: dict[str, str] = json.loads((Path(__file__).parent / "shipped.json").re
 
 def digest(name: str) -> str:
     spec = SHIPPED[name].document()["spec"]
-    read = {key: part for key, part in spec.items() if key not in {"description", "needs"}}
+    read = {key: value for key, value in spec.items() if key not in {"description", "needs"}}
     return hashlib.sha256(json.dumps(read, sort_keys=True).encode()).hexdigest()[:16]
 
 
