@@ -110,7 +110,7 @@ Examples:
   surefoot run plan.yaml
 
 Exit codes: 0 done, 1 failed, 2 bad input, 3 traffic does not follow, 130 interrupted,
-141 nobody reads the output.""",
+141 nobody reads the output; more of `wait` and `verify` in their help.""",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, prog_name="surefoot")

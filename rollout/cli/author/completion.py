@@ -44,7 +44,8 @@ def completion(ctx: click.Context, shell: Shell, *, install: bool) -> None:
     path = Path(home, _PLACES[shell])
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(script + "\n", encoding="utf-8")
-    click.echo(f"{path} is written; it works in a new {shell}")
+    needed = " that loads the package bash-completion" if shell == "bash" else ""
+    click.echo(f"{path} is written; it works in a new {shell}{needed}")
 
 
 def _make_script(root: click.Context, shell: Shell) -> str:

@@ -17,8 +17,8 @@ ROOT = Path(__file__).parents[3]
 RECORDED = ROOT / "notebooks" / "data" / "demo.jsonl"
 PLAN = (ROOT / "manifests" / "examples" / "01-envoy-local.yaml").read_text(encoding="utf-8")
 STREAMS = ("ascii", "gone", "full", "no-output", "no-stderr", "no-input")
-# Nothing of these is begun here: their help is printed on the same streams.
-HELP_ONLY = {"demo", "rehearse", "calibrate", "operate", "run"}
+# Nothing of these is begun or awaited here: their help is printed on the same streams.
+HELP_ONLY = {"demo", "rehearse", "calibrate", "operate", "run", "wait"}
 
 
 def short_recording(folder: Path) -> Path:

@@ -47,6 +47,13 @@ def test_it_is_installed_where_the_shell_looks(shell, tmp_path, monkeypatch):
     assert str(file) in done.stdout
 
 
+@pytest.mark.parametrize(("shell", "is_named"), [("bash", True), ("fish", False)])
+def test_the_package_that_bash_needs_is_named(shell, is_named, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    done = CliRunner().invoke(surefoot, ["completion", shell, "--install"])
+    assert ("the package bash-completion" in done.stdout) is is_named
+
+
 def test_zsh_is_told_what_to_do():
     done = CliRunner().invoke(surefoot, ["completion", "zsh", "--install"])
     assert done.exit_code == 2
