@@ -101,6 +101,13 @@ def test_what_was_found_is_confirmed_in_the_warm_up_once():
     assert observer.asks[1].by_chance
 
 
+def test_a_canary_that_restarts_just_then_is_asked_about_again():
+    rollout, observer = lab(by_pod(), by_pod(canary=0), by_pod(), warmup="2m", deadline="20m")
+    rollout.run_until(lambda state: state.learned and state.learned.is_confirmed, 180)
+    assert len(observer.asks) == 3
+    assert {d.by for d in rollout.state.learned.dispersions.values()} == {"pods"}
+
+
 def test_a_label_that_only_the_canary_s_requests_confirm_is_used_before_any_evidence_counts():
     rollout, _ = lab(in_total(), by_pod(), warmup="20s")
     rollout.run()

@@ -79,13 +79,18 @@ def is_due(state: RolloutState, now: float) -> bool:
 
 
 def is_news(state: RolloutState, fact: Learned) -> bool:
-    """Return whether what was learned is to be recorded."""
+    """Return whether what was learned is to be recorded.
+
+    Found pods that are in use are not given up for a moment without an answer, or without a sample
+    of the canary.
+    """
     before = state.learned
     if before is None:
         return True
     if not state.stepped or before.is_confirmed:
         return fact.unknown != before.unknown
-    is_read = not before.labels.keys() & fact.problems.keys()
+    gone = {name for name, own in fact.found_pods.items() if own.unused == NO_LIVING}
+    is_read = not before.labels.keys() & (fact.problems.keys() | gone)
     return is_read and bool(before.labels or fact.labels)
 
 
