@@ -152,8 +152,8 @@ def _keep_final(state: RolloutState, fact: Learned) -> Learned:
         for name in _list_lonely(state)
         if fact.labels.get(name) == before.labels[name] and name not in fact.unknown
     }
-    kept = {"dispersions": {**before.dispersions, **new}, "at": fact.at}
-    return before.model_copy(update=kept)
+    dispersions = {**before.dispersions, **new}
+    return before.model_copy(update={"dispersions": dispersions, "at": fact.at})
 
 
 @dataclass(frozen=True)
