@@ -156,6 +156,17 @@ def test_one_canary_pod_beside_pods_that_differ_for_good_gets_no_verdict_by_name
     assert ONE_POD in hold.sentence
 
 
+def test_one_bad_spell_of_one_pod_is_no_lasting_difference():
+    past = by_pod(canary=1, pods=3, base=0.005).pods
+    counts = past["errors"].counts.copy()
+    counts[700:720, 0, 1] = counts[700:720, 0, 0] * 0.3
+    spell = {**past, "errors": replace(past["errors"], counts=counts)}
+    rollout, _ = lab(PodHistory(spell, labels=dict.fromkeys(NAMES, "pod")))
+    rollout.run_until(lambda state: state.stepped, 60)
+    assert not rollout.state.unknown
+    assert rollout.state.guardrails["errors"].test.dispersion.by == "totals"
+
+
 def test_a_second_canary_pod_ends_that():
     pasts = by_pod(canary=1, sd=0.3), by_pod(canary=2, sd=0.3)
     rollout, _ = lab(*pasts, whenBlind={"hold": "15m", "then": "pause"}, deadline="30m")
