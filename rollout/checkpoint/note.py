@@ -46,8 +46,12 @@ class SignedCheckpoint:
 
 def make_key(name: str) -> tuple[str, str]:
     """Make a key pair: what signs, to be kept secret, and what verifies. Raises InputError."""
-    if not _NAME.fullmatch(name):
-        raise InputError("a key's name has no spaces and no `+`: hospital.example/surefoot")
+    # What is printed loses control characters, and a name without them has another hash.
+    if not (_NAME.fullmatch(name) and name.isprintable()):
+        raise InputError(
+            "a key's name has no spaces, no control characters and no `+`: "
+            "hospital.example/surefoot"
+        )
     try:
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     except ImportError:

@@ -28,7 +28,9 @@ from rollout.plan.model.plan import Plan
 from rollout.plan.reading.load import load
 from rollout.plan.reading.templates import load_templates, make_context
 
-_PLAN = re.compile(r"(?s)\A(?=.*apiVersion\W+surefoot\.dev/).*kind\W+RolloutPlan\b")
+# Also a kind that is mistyped: in a file alone it is a mistake, and a folder must not hide it.
+_KIND = r"kind\W+(?!RolloutTrigger\b)(?i:rollout|\w*plan)"
+_PLAN = re.compile(rf"(?s)\A(?=.*apiVersion\W+surefoot\.dev/).*{_KIND}")
 
 
 @click.command(

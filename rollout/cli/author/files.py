@@ -101,7 +101,7 @@ def list_files(folder: Path, words: Pattern[str]) -> list[str]:
     Others are not parsed: a folder of manifests holds templates of other tools too, which are no
     YAML. Files that cannot be read are returned, since reading them gives the reason.
     """
-    files = sorted(path for path in folder.rglob("*") if path.suffix in {".yaml", ".yml"})
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in {".yaml", ".yml"})
     return [str(path) for path in files if path.is_file() and _may_hold(path, words)]
 
 

@@ -33,6 +33,8 @@ def templates(name: str | None, templates_folder: Path | None, *, as_markdown: b
     from rollout.plan.reading.suggest import did_you_mean
     from rollout.plan.reading.templates import load_templates, text_of_template
 
+    if name is not None and as_markdown:
+        raise InputError("--markdown prints all templates: leave out NAME")
     every = {**SHIPPED, **load_templates(templates_folder)}
     if name is None:
         page = markdown(every.values()) if as_markdown else "\n".join(list_lines(every.values()))

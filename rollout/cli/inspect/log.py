@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from rollout.cli.options.journal import READ, journal_option
-from rollout.cli.options.param_types import MOMENT
+from rollout.cli.options.param_types import MOMENT, Words
 from rollout.cli.text.facts import clean, sentence, what
 from rollout.decide.record.facts import Action, Decided, HumanSaid, Lived, Observed
 from rollout.decide.record.reasons import split_reason
@@ -132,6 +132,11 @@ class EntryFilter:
     until: float | None = None  # unix seconds, not included
     has_observations: bool = False
 
+    @property
+    def is_possible(self) -> bool:
+        """Whether there is any time that both ends let pass."""
+        return self.since is None or self.until is None or self.since < self.until
+
     def passes(self, entry: Entry) -> bool:
         """Return whether all conditions hold of an entry; those of one kind are alternatives."""
         fact = entry.fact
@@ -182,7 +187,7 @@ def _holds_secret(row: Row) -> bool:
 Examples:
   surefoot log
   surefoot log -f discharge-summarizer-v2
-  surefoot log --action "roll back" --action pause --since 7d
+  surefoot log --action roll-back --action pause --since 7d
   surefoot log --reason harmful --reason blind:errors --until 2026-06-01
   surefoot log --json | jq 'select(.kind == "decided") | .sentence'
   surefoot log --export june.jsonl      then: surefoot log --journal june.jsonl
@@ -203,7 +208,7 @@ another text. Reading verifies the hash chain: where it is broken, printing stop
     "--action",
     "actions",
     multiple=True,
-    type=click.Choice(get_args(Action)),
+    type=Words(get_args(Action)),
     metavar="ACTION",
     help="Only decisions with this action: " + ", ".join(get_args(Action)) + ".",
 )
@@ -242,6 +247,10 @@ def log(
 
     Options that filter may be given several times, which are alternatives; all kinds must hold.
     """
+    if follow and export is not None:
+        raise InputError("--export ends with the newest entry: leave out --follow")
+    if with_secrets and export is None:
+        raise InputError("--with-secrets is for --export: what is printed hides every password")
     from rollout.journal.location import default_path
     from rollout.journal.open import open_for_reading
     from rollout.wire.clock import SystemClock
@@ -256,6 +265,8 @@ def log(
         everything,
     )
 
+    if not wanted.is_possible:
+        raise InputError("nothing is both since --since and before --until, which is earlier")
     opened = open_for_reading(journal or default_path())
     if export is not None:
         is_whole = name is None and wanted == EntryFilter(has_observations=everything)

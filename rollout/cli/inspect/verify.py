@@ -13,6 +13,7 @@ from rollout.errors import DECIDED_OTHERWISE, InputError, JournalError
 from rollout.journal.location import JournalLocation
 
 if TYPE_CHECKING:
+    from rollout.checkpoint.note import SignedCheckpoint
     from rollout.journal.hash_chain import Row
     from rollout.ports import Entry
 
@@ -58,8 +59,13 @@ def checkpoint(
     from rollout.journal.key_file import read_private, write_private
 
     if name is not None:
+        if to is not None:
+            raise InputError("--new-key only makes a key: sign with --to in a second call")
         secret, verifier = note.make_key(name)
-        write_private(key, f"{secret}\n".encode())
+        try:
+            write_private(key, f"{secret}\n".encode())
+        except FileExistsError:
+            raise InputError(f"{key} exists already: choose another name") from None
         click.echo(verifier)
         return
     rows = _read_rows(journal)
@@ -107,11 +113,14 @@ def verify(
 
     if (checkpoints is None) is not (verifier is None):
         raise InputError("--checkpoints and --verifier are given together")
+    expected = None
+    if checkpoints is not None and verifier is not None:  # before a long journal is read
+        expected = _read_checkpoints(checkpoints), _read_text(verifier)
     rows = _read_rows(journal)
     head = rows[-1].hash if rows else "none"
     click.echo(f"{len(rows):,} entries are whole, the last has the hash {head}")
-    if checkpoints is not None and verifier is not None:
-        _verify_checkpoints(rows, checkpoints, verifier.read_text(encoding="utf-8"))
+    if expected is not None:
+        _verify_checkpoints(rows, *expected)
     if not no_replay:
         _replay([parse(row) for row in rows])
 
@@ -132,18 +141,32 @@ def _leaves(rows: Sequence[Row]) -> Sequence[bytes]:
     return [row.text.encode() for row in rows]
 
 
-def _verify_checkpoints(rows: Sequence[Row], file: Path, verifier: str) -> None:
-    """Compare the journal with every checkpoint of a file. Raises JournalError."""
+def _read_checkpoints(file: Path) -> Sequence[SignedCheckpoint]:
+    """Return the checkpoints of a file. Raises InputError if there are none, and JournalError."""
+    from rollout.checkpoint import note
+
+    signed = list(note.parse(_read_text(file)))
+    if not signed:
+        raise InputError(f"{file} holds no checkpoint")
+    return signed
+
+
+def _read_text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise InputError(f"{file}: not a text file in UTF-8") from None
+
+
+def _verify_checkpoints(rows: Sequence[Row], signed: Sequence[SignedCheckpoint], key: str) -> None:
+    """Compare the journal with every checkpoint. Raises JournalError."""
     from rollout.checkpoint import note
     from rollout.checkpoint.merkle import roots
 
-    signed = list(note.parse(file.read_text(encoding="utf-8")))
-    if not signed:
-        raise InputError(f"{file} holds no checkpoint")
     expected = roots(_leaves(rows), {entry.checkpoint.size for entry in signed})
     for number, entry in enumerate(signed, start=1):
         size = entry.checkpoint.size
-        if not note.verify(entry, verifier):
+        if not note.verify(entry, key):
             raise JournalError(f"checkpoint {number} ({size:,} entries) is not signed by this key")
         if size not in expected:
             raise JournalError(
@@ -157,7 +180,8 @@ def _verify_checkpoints(rows: Sequence[Row], file: Path, verifier: str) -> None:
             )
     newest = max(entry.checkpoint.size for entry in signed)
     noun = "checkpoint holds" if len(signed) == 1 else "checkpoints hold"
-    click.echo(f"{len(signed):,} {noun}; entries after {newest:,} are not signed yet")
+    rest = f"entries after {newest:,} are not signed yet" if newest < len(rows) else "all is signed"
+    click.echo(f"{len(signed):,} {noun}; {rest}")
 
 
 def _replay(entries: Sequence[Entry]) -> None:

@@ -99,7 +99,7 @@ not follow; 124 it has not ended within --timeout; 1 failed, 2 bad input.""",
 @click.option(
     "--for",
     "goal",
-    type=click.Choice(["promoted", "rolledback", "decided"]),
+    type=click.Choice(["promoted", "rolledback", "decided"], case_sensitive=False),
     default="decided",
     show_default=True,
     help="The end that is awaited; decided: either one.",

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from rollout.plan.fields.units import seconds, share
 from rollout.redact import redact
 
 if TYPE_CHECKING:
     _Type = click.ParamType[Any]
-else:
-    _Type = click.ParamType  # generic only in newer versions
+    _Choice = click.Choice[str]
+else:  # generic only in newer versions
+    _Type, _Choice = click.ParamType, click.Choice
 
 Moment = Callable[[float], float]
 """Gives unix seconds for the present in unix seconds."""
@@ -38,6 +40,28 @@ class Quantity(_Type):
             return self._parse(value)
         except ValueError as error:
             self.fail(f"{redact(value)!r}: {error}", param, ctx)
+
+
+class Words(_Choice):
+    """A choice between words with spaces, which may be joined by hyphens and written in any case.
+
+    A shell takes a word with a space only in quotes, and does not add them when it completes one.
+    """
+
+    def __init__(self, choices: Sequence[str]) -> None:
+        super().__init__([*choices], case_sensitive=False)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return super().convert(value.replace("-", " "), param, ctx)
+
+    def shell_complete(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click passes it
+        param: click.Parameter,  # noqa: ARG002 - click passes it
+        incomplete: str,
+    ) -> list[CompletionItem]:
+        words = (str(choice).replace(" ", "-") for choice in self.choices)
+        return [CompletionItem(word) for word in words if word.startswith(incomplete.lower())]
 
 
 def _parse_share(text: str) -> float:

@@ -65,19 +65,20 @@ class _Reading:
         age = round(_find_age(series, self.now))
         words.append(f"the last {duration(max(age, 0))} ago")
         if self.counts is not None:
-            words.append(self._describe_units(self.counts, arm, self._find_span(series)))
+            words.append(self._describe_units(self.counts, arm, series))
         return ", ".join(words)
 
-    def _find_span(self, series: list[Series]) -> float:
-        """Return the seconds in which the units were counted: from the first look's samples on."""
-        begin = self.now - self.past
-        times = [at for entry in series for at, _ in entry.samples]
-        return max(times) - max((at for at in times if at <= begin), default=begin)
-
-    def _describe_units(self, counts: Counts, arm: Arm, span: float) -> str:
+    def _describe_units(self, counts: Counts, arm: Arm, series: list[Series]) -> str:
         metric, is_shape = self.metric, bool(counts.edges)
         units = counts.canary if arm == "canary" else counts.stable
         total = sum(units) if is_shape else units[0]
+        begin = self.now - self.past
+        times = [at for entry in series for at, _ in entry.samples]
+        if not total and min(times, default=begin) > begin:  # each is a baseline as yet
+            age = duration(round(self.now - min(times)))
+            return f"too new to be counted: the first sample is {age} old"
+        # From the first look's samples on.
+        span = max(times) - max((at for at in times if at <= begin), default=begin)
         noun = metric.unit if metric.kind == "rate" else "values"
         text = f"{decimal(60 * total / span if span > 0 else 0)} {noun} a minute"
         if not metric.has_bad_units or not total:

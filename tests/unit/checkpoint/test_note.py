@@ -115,3 +115,9 @@ def test_a_damaged_key_is_told(keys):
 def test_a_name_that_a_note_cannot_hold_is_refused(name):
     with pytest.raises(InputError):
         note.make_key(name)
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a+b", "a\tb", "a\x1b[1mb", "a\u202eb", "a\u2028b"])
+def test_a_key_has_a_name_that_is_printed_as_it_is(name):
+    with pytest.raises(InputError, match="no control characters"):
+        note.make_key(name)

@@ -280,6 +280,17 @@ def test_what_a_metric_reads_today_is_told_of_both_versions(lab):
     )
 
 
+def test_a_target_that_was_just_started_is_not_said_to_serve_nothing():
+    lab = LiveSeries()
+    for version in ("v1", "v2"):
+        young = [None] * (COUNT - 4) + of(version)[:4]
+        lab.write(version, young, **TARGET)
+    ((level, text),) = read_figures(lab)
+    assert level == "ok"
+    assert text.count("too new to be counted: the first sample is 1m1s old") == 2
+    assert "requests a minute" not in text
+
+
 def test_edges_and_what_they_can_judge_are_told():
     lab = LiveSeries()
     for version in ("v1", "v2"):

@@ -264,6 +264,21 @@ def test_a_mistake_of_a_plan_in_a_folder_is_found(folder):
     assert mistake["file"] == str(folder / "plans/bad.yml")
 
 
+@pytest.mark.parametrize("kind", ["rolloutplan", "RolloutPlam", "RoloutPlan", "Rollout"])
+def test_a_mistyped_kind_in_a_folder_is_found(folder, kind):
+    (folder / "plans/bad.YML").write_text(GOOD.replace("RolloutPlan", kind))
+    done = check(folder)
+    assert done.exit_code == 2
+    assert f"must be `RolloutPlan`, not `{kind}`" in done.stdout
+
+
+def test_our_other_kinds_in_a_folder_are_passed_over(folder):
+    trigger = "apiVersion: surefoot.dev/v1alpha1\nkind: RolloutTrigger\n"
+    (folder / "trigger.yaml").write_text(trigger)
+    (folder / "template.yaml").write_text(trigger.replace("RolloutTrigger", "MetricTemplate"))
+    assert check(folder).exit_code == 0
+
+
 def test_a_folder_without_plans_is_bad_input(folder):
     (folder / "plans/both.yaml").unlink()
     done = check(folder)

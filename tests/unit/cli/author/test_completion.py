@@ -9,9 +9,16 @@ from click.testing import CliRunner
 
 from rollout.cli import surefoot
 
+ROOT = Path(__file__).parents[4]
+
 
 @pytest.mark.parametrize(
-    ("words", "completed"), [("surefoot che", "check"), ("surefoot log --act", "--action")]
+    ("words", "completed"),
+    [
+        ("surefoot che", "check"),
+        ("surefoot log --act", "--action"),
+        ("surefoot log --action roll", "roll-back"),
+    ],
 )
 def test_bash_completes_with_the_printed_script(words, completed):
     script = CliRunner().invoke(surefoot, ["completion", "bash"]).stdout
@@ -25,7 +32,7 @@ def test_bash_completes_with_the_printed_script(words, completed):
         capture_output=True,
         text=True,
         check=True,
-        env={"PROGRAM": str(program), "PATH": "/usr/bin:/bin"},
+        env={"PROGRAM": str(program), "PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)},
     )
     assert completed in done.stdout.split()
 

@@ -74,7 +74,10 @@ def test_observations_when_asked_for(path):
     ("arguments", "seqs"),
     [
         (["--action", "advance"], [3]),
+        (["--action", "Advance"], [3]),
         (["--action", "pause"], []),
+        (["--action", "roll-back"], []),
+        (["--action", "Roll Back"], []),
         (["--action", "advance", "--action", "pause"], [3]),
         (["--reason", "x"], [3]),
         (["--reason", "y", "--reason", "x"], [3]),
@@ -100,6 +103,21 @@ def test_a_reason_is_found_with_and_without_its_subject(tmp_path):
         journal.append([FACTS[0], Decided(**R, **blind)], after=0)
     for reason, count in {"blind": 1, "blind:errors": 1, "blind:latency": 0}.items():
         assert len(call("--reason", reason, "--journal", path).output.splitlines()) == count
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cure"),
+    [
+        (["--with-secrets"], "--with-secrets is for --export"),
+        (["--follow", "--export", "copy.jsonl"], "leave out --follow"),
+        (["--since", "1h", "--until", "2h"], "which is earlier"),
+        (["--action", "rollback"], "'roll back'"),
+    ],
+)
+def test_options_that_say_nothing_together_are_bad_input(path, arguments, cure):
+    done = call(*arguments, "--journal", path)
+    assert (done.exit_code, done.stdout) == (BAD_INPUT, "")
+    assert cure in done.stderr
 
 
 def test_a_time_that_cannot_be_read_is_told_with_its_cure(path):

@@ -154,3 +154,28 @@ def _rows(path: Path):
     from rollout.journal.jsonl import LinesJournal
 
     return LinesJournal(path).rows()
+
+
+def test_a_journal_that_is_signed_to_its_end_has_nothing_left_to_sign(signed):
+    done = verify(signed, signed / "part.jsonl", "--no-replay")
+    assert done.stdout.splitlines()[1] == "1 checkpoint holds; all is signed"
+
+
+def test_a_second_key_does_not_take_the_place_of_the_first(signed):
+    done = call("checkpoint", "--key", signed / "key", "--new-key", "lab.example/other")
+    assert done.exit_code == 2
+    assert "exists already: choose another name" in done.stderr
+
+
+def test_a_new_key_signs_nothing(tmp_path):
+    made = ("--key", tmp_path / "key", "--new-key", "a", "--to", tmp_path / "signed")
+    assert call("checkpoint", *made, "--journal", RECORDED).exit_code == 2
+    assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize("option", ["--checkpoints", "--verifier"])
+def test_a_file_that_is_no_text_is_named_before_the_journal_is_read(signed, tmp_path, option):
+    (tmp_path / "bytes").write_bytes(b"\xff\xfe")
+    done = verify(signed, tmp_path / "missing.jsonl", option, str(tmp_path / "bytes"))
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr == f"surefoot: {tmp_path / 'bytes'}: not a text file in UTF-8\n"
