@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.counting.counts import EvidenceError
-from analysis.dispersion.moments import WINDOWS, Moments, alive, moments
+from analysis.dispersion.moments import WINDOWS, Moments, alive, lifelong_moments, moments
 
 Array = NDArray[np.float64]
 
@@ -120,7 +120,7 @@ def estimate(history: ExposureHistory, pods_canary: int) -> Dispersion:
     pods, ticks = alive(e), len(e)
     if problem:
         return Dispersion(pods_canary=pods_canary, pods_stable=pods, ticks=ticks, problem=problem)
-    per_tick, whole = moments(e, x, 1), moments(e, x, ticks)
+    per_tick, whole = moments(e, x, 1), lifelong_moments(e, x, WINDOWS[-1])
     windows = {m: moments(e, x, m) for m in WINDOWS}
     last = WINDOWS[-1]
     # Means over m ticks have the variance lasting + passing / m: two window lengths give lasting.

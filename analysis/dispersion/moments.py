@@ -46,6 +46,30 @@ def moments(e: Array, x: Array, m: int) -> Moments:
     return conditional_moments(*(v[-keep:].reshape(-1, m, v.shape[1]).sum(axis=1) for v in (e, x)))
 
 
+def lifelong_moments(e: Array, x: Array, m: int) -> Moments:
+    """Compute moments of all the time, given the totals of each window of m ticks.
+
+    Pods live at different times, and so their rates would differ wherever the rate of all changes:
+    a pod of the night, and one of the day. Given each window's totals that cancels. An incomplete
+    window at the start is dropped; a pod that is alone in a window tells nothing there.
+
+    Derived here: a pod's deviation is the sum of its windows' ones. With w_k = sum n pi_k and
+    A_kj = sum n pi_k pi_j over windows, lasting differences u give w_k u_k - sum_j A_kj u_j, whose
+    variance, summed over k, is psi times the squared entries of diag(w) - A. One window gives the
+    sums of `conditional_moments`.
+    """
+    keep = len(e) // m * m
+    e, x = (v[-keep:].reshape(-1, m, v.shape[1]).sum(axis=1) for v in (e, x))
+    exposures, n = e.sum(axis=1), x.sum(axis=1)
+    share = e / np.maximum(exposures, 1.0)[:, None]
+    expected = n[:, None] * share
+    squares = ((x - expected).sum(axis=0) ** 2).sum()
+    two = (share**2).sum(axis=1)
+    independent = (n * (1 - two) * (1 - n / np.maximum(exposures, 1.0))).sum()
+    effects = np.diag(expected.sum(axis=0)) - share.T @ expected
+    return Moments(float(squares), float(independent), float((effects**2).sum()))
+
+
 def conditional_moments(e: Array, x: Array, *, detrended: bool = False) -> Moments:
     """Compute moments given each row's totals; exposures e and bad units x are (rows, columns).
 

@@ -63,8 +63,12 @@ class HistogramTest:
         return replace(self, capital=replace(self.capital, harm=()))
 
     def with_dispersion(self, dispersion: Dispersion) -> HistogramTest:
-        """Temper all further evidence by the pods' dispersion."""
-        return replace(self, tolerance=replace(self.tolerance, dispersion=dispersion))
+        """Temper all further evidence by the pods' dispersion; one that forbade a test is over."""
+        capital, before = self.capital, self.dispersion
+        if before is not None and before.problem and capital.problem == before.problem:
+            capital = replace(capital, problem="")
+        tolerance = replace(self.tolerance, dispersion=dispersion)
+        return replace(self, tolerance=tolerance, capital=capital)
 
     def estimate_dispersion(self, past: PodCounts, pods_canary: int | None) -> Dispersion:
         """Estimate the dispersion: of each component the largest at stable's guarded quantiles.

@@ -21,6 +21,7 @@ from rollout.route.content import (
     NotedRoute,
     describe_parts,
     digest,
+    digest_extras,
     note_routes,
     parse_noted,
 )
@@ -86,7 +87,12 @@ class Before:
                     own[id(route.body)] = note
                     recorded_ids.add(id(route.body))
                     left.remove(note)
-        return {key: replace(note, more="") for key, note in own.items()}
+        return {key: _as_added(note) for key, note in own.items()}
+
+    @property
+    def addable(self) -> Noted:
+        """The routes without the canary, as notes of the entries that we added to them."""
+        return Noted(tuple(map(_as_added, self.lacking.routes)))
 
     @property
     def _lists(self) -> tuple[Noted, ...]:
@@ -103,16 +109,30 @@ def _has_canary(route: WeightedRoute) -> bool:
     return any(map(route.of, route.mesh.arms[1:]))
 
 
+def _as_added(note: NotedRoute) -> NotedRoute:
+    """Return the note of a route without the canary as that of an entry which carries the same."""
+    _, _, carried = f"{note.more}--".split("-")[:3]
+    return replace(note, more=carried)
+
+
 def note_lacking(planned: Sequence[WeightedRoute]) -> Noted:
-    """Return the notes of routes without an entry for the canary, each with its parts."""
+    """Return the notes of routes without an entry for the canary.
+
+    Each has the route's parts, and the digest of what stable's entry says, which ours carries.
+    """
     lacking = [route for route in planned if route.of("stable") and not route.of("canary")]
     return Noted(
         tuple(
-            replace(note, more=describe_parts(route))
+            replace(note, more="-".join([describe_parts(route), *_list_carried(route)]))
             for route in lacking
             for note in note_routes([route]).routes
         )
     )
+
+
+def _list_carried(route: WeightedRoute) -> list[str]:
+    carried = digest_extras(route.of("stable")[0], route)
+    return [carried] if carried else []
 
 
 def note_weights(planned: Iterable[WeightedRoute]) -> Noted:

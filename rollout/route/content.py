@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from rollout.route.carried import extras
 from rollout.route.manifest import Json, dicts
 from rollout.route.weighted_route import WeightedRoute
 
@@ -52,6 +53,12 @@ def _describe_content(route: WeightedRoute, *, is_whole: bool) -> tuple[str, Any
         matches = sorted(json.dumps(match, sort_keys=True) for match in matches)
     kind, *_ = route.location.split(" ")
     return kind, matches, sorted({route.mesh.target(entry) for entry in entries})
+
+
+def digest_extras(entry: Json, route: WeightedRoute) -> str:
+    """Return the digest of an entry's headers and filters; empty without any."""
+    more = extras(entry, route.mesh.carries)
+    return digest(more) if more else ""
 
 
 def list_matches(body: Json) -> list[Json]:

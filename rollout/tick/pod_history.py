@@ -39,7 +39,9 @@ class PodHistoryReader:
             finds_pods=state.finds_pods,
             by_chance=pod_history.is_split_by_chance(state),
         )
+        # Before it is asked: a fault of the answer is no reason to ask at every tick.
+        is_confirming = is_stepped and not (state.learned and state.learned.is_confirmed)
+        self._read_again[key] = now + (_CONFIRM_AGAIN if is_confirming else _READ_AGAIN)
         past = observer.history(ask, now) if isinstance(observer, HistorySource) else PodHistory()
-        self._read_again[key] = now + (_CONFIRM_AGAIN if is_stepped else _READ_AGAIN)
         fact = pod_history.learn(state, past, at=now, rollout=rollout)
         return fact if pod_history.is_news(state, fact) else None

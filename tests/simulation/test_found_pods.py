@@ -22,6 +22,15 @@ def by_pod(**words):
     return PodHistory(pods.past_of(**words), labels=dict.fromkeys(NAMES, "pod"))
 
 
+def with_slow_pods(canary):
+    """A past in which some pods are slower for good."""
+    past = by_pod(canary=canary).pods
+    buckets = past["latency"].counts.copy()
+    buckets[:, :2] = np.roll(buckets[:, :2], 2, axis=-1)
+    slow = {**past, "latency": replace(past["latency"], counts=buckets)}
+    return PodHistory(slow, labels=dict.fromkeys(NAMES, "pod"))
+
+
 def in_total(**words):
     """The same past, of whose errors only the totals are known, and a label that may yet tell."""
     counts = pods.past_of(**words)["errors"]
@@ -92,6 +101,13 @@ def test_what_was_found_is_confirmed_in_the_warm_up_once():
     assert observer.asks[1].by_chance
 
 
+def test_a_canary_that_restarts_just_then_is_asked_about_again():
+    rollout, observer = lab(by_pod(), by_pod(canary=0), by_pod(), warmup="2m", deadline="20m")
+    rollout.run_until(lambda state: state.learned and state.learned.is_confirmed, 180)
+    assert len(observer.asks) == 3
+    assert {d.by for d in rollout.state.learned.dispersions.values()} == {"pods"}
+
+
 def test_a_label_that_only_the_canary_s_requests_confirm_is_used_before_any_evidence_counts():
     rollout, _ = lab(in_total(), by_pod(), warmup="20s")
     rollout.run()
@@ -140,11 +156,58 @@ def test_one_canary_pod_beside_pods_that_differ_for_good_gets_no_verdict_by_name
     assert ONE_POD in hold.sentence
 
 
+def test_one_bad_spell_of_one_pod_is_no_lasting_difference():
+    past = by_pod(canary=1, pods=3, base=0.005).pods
+    counts = past["errors"].counts.copy()
+    counts[700:720, 0, 1] = counts[700:720, 0, 0] * 0.3
+    spell = {**past, "errors": replace(past["errors"], counts=counts)}
+    rollout, _ = lab(PodHistory(spell, labels=dict.fromkeys(NAMES, "pod")))
+    rollout.run_until(lambda state: state.stepped, 60)
+    assert not rollout.state.unknown
+    assert rollout.state.guardrails["errors"].test.dispersion.by == "totals"
+
+
 def test_a_second_canary_pod_ends_that():
     pasts = by_pod(canary=1, sd=0.3), by_pod(canary=2, sd=0.3)
     rollout, _ = lab(*pasts, whenBlind={"hold": "15m", "then": "pause"}, deadline="30m")
     rollout.run_until(lambda state: state.stepped, 900)
     assert not rollout.state.unknown
+
+
+def test_a_second_canary_pod_ends_it_after_the_first_step_too():
+    """The canary's series came with its first requests, so its pods were counted in the warm-up."""
+    pasts = in_total(), by_pod(canary=1, sd=0.3), by_pod(canary=2, sd=0.3)
+    rollout, observer = lab(*pasts, warmup="20s", deadline="60m", whenBlind={"hold": "15m"})
+    rollout.run_until(lambda state: state.unknown, 60)
+    confirmed = learned(rollout)[-1]
+    assert confirmed.unknown == {"errors": ONE_POD}
+    rollout.run_until(lambda state: not state.unknown, 900)
+    again = learned(rollout)[-1]
+    assert again.is_confirmed
+    assert again.dispersions["latency"] == confirmed.dispersions["latency"], "that is final"
+    assert rollout.state.guardrails["errors"].test.dispersion.pods_canary == 2
+    asked = len(observer.asks)
+    assert rollout.run(3000).split.canary > 5
+    assert len(observer.asks) == asked
+
+
+def test_latencies_are_tested_once_it_has_two():
+    pasts = in_total(), with_slow_pods(1), with_slow_pods(2)
+    rollout, _ = lab(*pasts, warmup="20s", deadline="60m", whenBlind={"hold": "15m"})
+    rollout.run_until(lambda state: state.unknown, 60)
+    rollout.run_until(lambda state: not state.unknown, 900)
+    rollout.run(60)
+    assert not rollout.state.guardrails["latency"].test.problem
+    assert rollout.state.phase != "paused"
+
+
+def test_as_long_as_it_has_one_nothing_new_is_recorded():
+    rollout, observer = lab(
+        in_total(), by_pod(canary=1, sd=0.3), warmup="20s", whenBlind={"hold": "15m"}
+    )
+    rollout.run(1200)
+    assert len(observer.asks) > 2
+    assert len(learned(rollout)) == 2
 
 
 def test_none_forbids_it():

@@ -53,6 +53,7 @@ class ClientLab:
     key: bytes = KEY
     happen: Callable[[ClientLab, int], None] = lambda _lab, _scrape: None
     errors: float = 0.002
+    starts: int = 0
 
     def __post_init__(self) -> None:
         self.dice, self.server = np.random.default_rng(self.seed), WrittenPrometheus()
@@ -67,6 +68,7 @@ class ClientLab:
 
     def restart(self) -> None:
         """Begin anew as a process does, with the journal and the server as they are."""
+        self.starts += 1
         observer = PrometheusObserver(key=self.key)
         connect(observer, URL, self.server)
         ports = Ports(observer, self.router, self.journal, self.clock)

@@ -7,7 +7,7 @@ canary's first requests is confirmed in its warm-up, and final then: no evidence
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from analysis.counting.beyond import past_beyond
@@ -55,7 +55,8 @@ class Past(Protocol):
 
 def may_learn(state: RolloutState) -> bool:
     """Return whether the past may have to be read before the rollout's evidence is weighed."""
-    return not state.is_terminal and (not state.stepped or _is_to_be_confirmed(state))
+    is_open = not state.stepped or _is_to_be_confirmed(state) or bool(_list_lonely(state))
+    return not state.is_terminal and is_open
 
 
 def is_due(state: RolloutState, now: float) -> bool:
@@ -63,10 +64,12 @@ def is_due(state: RolloutState, now: float) -> bool:
 
     That is before anything is routed, once every guardrail has samples, and again as long as a
     guardrail whose pods are declared or found has no valid test. Found pods are read again in the
-    second half of the canary's warm-up.
+    second half of the canary's warm-up, and after that as long as one canary pod allows no test.
     """
     if not state.reads_past or not may_learn(state) or not _has_samples(state, now):
         return False
+    if state.stepped and _list_lonely(state):
+        return True
     if state.stepped:
         return _is_half_warm(state, now) and _count_requests(state) >= ENOUGH
     if state.learned is None:
@@ -76,13 +79,18 @@ def is_due(state: RolloutState, now: float) -> bool:
 
 
 def is_news(state: RolloutState, fact: Learned) -> bool:
-    """Return whether what was learned is to be recorded."""
+    """Return whether what was learned is to be recorded.
+
+    Found pods that are in use are not given up for a moment without an answer, or without a sample
+    of the canary.
+    """
     before = state.learned
     if before is None:
         return True
-    if not state.stepped:
+    if not state.stepped or before.is_confirmed:
         return fact.unknown != before.unknown
-    is_read = not before.labels.keys() & fact.problems.keys()
+    gone = {name for name, own in fact.found_pods.items() if own.unused == NO_LIVING}
+    is_read = not before.labels.keys() & (fact.problems.keys() | gone)
     return is_read and bool(before.labels or fact.labels)
 
 
@@ -120,7 +128,7 @@ def learn(state: RolloutState, past: Past, *, at: float, rollout: str) -> Learne
             dispersions[name] = learner.estimate(read, canary if is_declared else None)
         except EvidenceError as error:
             reasons[name] = str(error)
-    return Learned(
+    fact = Learned(
         rollout=rollout,
         at=at,
         dispersions=dispersions,
@@ -128,6 +136,24 @@ def learn(state: RolloutState, past: Past, *, at: float, rollout: str) -> Learne
         found_pods=found_pods,
         is_confirmed=state.stepped,
     )
+    return _keep_final(state, fact)
+
+
+def _keep_final(state: RolloutState, fact: Learned) -> Learned:
+    """Return what was confirmed, but for guardrails that got the canary pod they lacked.
+
+    Nothing was bet on those. For all others evidence has been weighed.
+    """
+    before = state.learned
+    if before is None or not before.is_confirmed:
+        return fact
+    new = {
+        name: fact.dispersions[name]
+        for name in _list_lonely(state)
+        if fact.labels.get(name) == before.labels[name] and name not in fact.unknown
+    }
+    dispersions = {**before.dispersions, **new}
+    return before.model_copy(update={"dispersions": dispersions, "at": fact.at})
 
 
 @dataclass(frozen=True)
@@ -167,10 +193,22 @@ class _Learner:
             dispersion = self.estimate(past, canary)
         except EvidenceError as error:
             return _Found(unused=str(error))
-        differs = dispersion.problem == ONE_POD and dispersion.lasting**0.5 >= _FOR_GOOD
-        if dispersion.problem and not differs:
+        if dispersion.problem and not self._differs_for_good(past, canary):
             return _Found(unused=dispersion.problem)
         return _Found(dispersion)
+
+    def _differs_for_good(self, past: PodCounts, canary: int) -> bool:
+        """Return whether pods differ in each half of the past: then no verdict is the honest one.
+
+        A single bad spell of one pod is in one half, and chance seldom shows differences twice.
+        """
+        middle = len(past.ends) // 2
+        halves = (
+            replace(past, ends=past.ends[half], counts=past.counts[half])
+            for half in (slice(middle), slice(middle, None))
+        )
+        estimates = (self.estimate(half, canary) for half in halves)
+        return all(e.problem == ONE_POD and e.lasting**0.5 >= _FOR_GOOD for e in estimates)
 
     def _lacks_bad_units(self, past: PodCounts, totals: PodCounts) -> bool:
         metric = self.guardrail.metric
@@ -190,6 +228,14 @@ def canary_pods(plan: Plan, pods: Mapping[str, PodCounts]) -> int:
 def _is_to_be_confirmed(state: RolloutState) -> bool:
     learned = state.learned
     return learned is not None and bool(learned.found_pods) and not learned.is_confirmed
+
+
+def _list_lonely(state: RolloutState) -> list[str]:
+    """Return the guardrails of which found pods were confirmed that allow no valid test."""
+    learned = state.learned
+    if learned is None or not learned.is_confirmed:
+        return []
+    return sorted(learned.unknown.keys() & learned.labels.keys())
 
 
 def _is_half_warm(state: RolloutState, now: float) -> bool:

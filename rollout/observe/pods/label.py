@@ -22,16 +22,17 @@ _NAMES = tuple(
     re.compile(pattern)
     for pattern in (
         "pod",
+        rf"((exported|kubernetes|k8s)_)?pod{_OF}",
         rf"(.*_)?pod{_OF}",
         "instance",
-        rf"(.*_)?instance{_OF}",
+        rf"(?!.*kubernetes_io_)(.*_)?instance{_OF}",  # Kubernetes' own label names a release
         rf"(.*_)?(hostname|replica){_OF}|(.*_)?(container|task)_id",
     )
 )
-# Who calls is no server, whatever its values.
+# Who calls, stands between or collects is no server, whatever its values.
 _CALLS = re.compile(
     r"(.*_)?(source|src|client|caller|downstream|peer|remote|origin|consumer|requester|user|judge"
-    r"|evaluator|reporter|prometheus)(_.*)?"
+    r"|evaluator|reporter|prometheus|collector|exporter|gateway|ingress|controller|proxy)(_.*)?"
 )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from rollout.decide.record.split import Split
 from rollout.errors import RouteError
 from rollout.route.carried import extras, list_missing
-from rollout.route.content import Noted, NotedRoute, digest, note_routes
+from rollout.route.content import Noted, NotedRoute, digest, digest_extras, note_routes
 from rollout.route.manifest import Json
 from rollout.route.nearest import format_shares
 from rollout.route.weighted_route import WeightedRoute, move, remove_default_canary
@@ -42,7 +42,7 @@ def move_all(routes: Sequence[WeightedRoute], split: Split, find: FindAdded) -> 
     notes = [
         note
         for route in still_added
-        for note in note_routes([route], more=_digest_extras(_canary_of(route), route)).routes
+        for note in note_routes([route], more=digest_extras(_canary_of(route), route)).routes
     ]
     return Noted(tuple(notes))
 
@@ -82,15 +82,9 @@ def _canary_of(route: WeightedRoute) -> Json:
     return next(iter(route.of("canary")), {})
 
 
-def _digest_extras(entry: Json, route: WeightedRoute) -> str:
-    """Return the digest of an entry's headers and filters; empty without any."""
-    more = extras(entry, route.mesh.carries)
-    return digest(more) if more else ""
-
-
 def _is_unedited(route: WeightedRoute, noted: str) -> bool:
     """Return whether the canary's entry that we added says what stable's said then."""
-    return _digest_extras(_canary_of(route), route) == noted
+    return digest_extras(_canary_of(route), route) == noted
 
 
 def _carry_over(route: WeightedRoute, noted: str) -> None:

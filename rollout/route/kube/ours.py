@@ -104,7 +104,7 @@ def read_ours(
         is_noted or before is not None,
         "" if is_lost else mode or "weights",
         share,
-        recorded.lacking if is_lost or is_full else _read(manifest, notes.ADDED + service),
+        recorded.addable if is_lost or is_full else _read(manifest, notes.ADDED + service),
         _read(manifest, notes.COPIED + service),
         recorded,
         _find_others(manifest, plan, recorded),

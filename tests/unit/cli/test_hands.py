@@ -27,8 +27,8 @@ def inputs(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def apart(monkeypatch, tmp_path):
     barred = ("demo.stage.Stage.__enter__", "rehearse.runs.rehearse", "wire.run.pacer")
-    paths = [f"rollout.{path}" for path in barred]
-    keep_apart(monkeypatch, tmp_path, "no demo, and no rehearsal, in this test", *paths)
+    paths = [f"rollout.{path}" for path in (*barred, "wire.clock.SystemClock.sleep")]
+    keep_apart(monkeypatch, tmp_path, "no demo, no rehearsal and no wait in this test", *paths)
 
 
 def bad_plans(folder: Path) -> dict[str, Path]:

@@ -185,3 +185,20 @@ def test_no_look_weighs_more_than_its_clusters_and_pods_allow():
 def test_differences_are_learnt_with_whole_windows_only():
     past = history(ticks=LEAST_TICKS + 7)
     assert estimate(past, 2).ticks == LEAST_TICKS + 7
+
+
+def test_pods_that_live_at_different_times_do_not_differ_where_the_rate_of_all_changes():
+    """Autoscaled by day, when all pods have more errors, or replaced every few hours."""
+    dice = np.random.default_rng(5)
+    ticks, hour = 1440, np.arange(1440) // 240
+    exposures = np.zeros((ticks, 18))
+    for pod in range(18):
+        exposures[hour == pod // 3, pod] = 50
+    rate = 0.01 * np.array([0.5, 2.0, 0.7, 1.5, 0.4, 1.0])[hour][:, None]
+    bad = dice.binomial(exposures.astype(int), np.broadcast_to(rate, exposures.shape))
+    learned = estimate(ExposureHistory(exposures, bad), 1)
+    assert not learned.problem
+    assert learned.lasting < 0.02
+    of_pods = np.exp(0.5 * dice.standard_normal(18))
+    bad = dice.binomial(exposures.astype(int), rate * of_pods)
+    assert estimate(ExposureHistory(exposures, bad), 2).lasting > 0.1

@@ -168,8 +168,8 @@ def test_a_second_key_does_not_take_the_place_of_the_first(signed):
 
 
 def test_a_new_key_signs_nothing(tmp_path):
-    made = ("--key", tmp_path / "key", "--new-key", "a", "--to", tmp_path / "signed")
-    assert call("checkpoint", *made, "--journal", RECORDED).exit_code == 2
+    new_key = ("--key", tmp_path / "key", "--new-key", "a", "--to", tmp_path / "signed")
+    assert call("checkpoint", *new_key, "--journal", RECORDED).exit_code == 2
     assert not [*tmp_path.iterdir()]
 
 
