@@ -13,16 +13,20 @@ if TYPE_CHECKING:
     from rollout.journal.sql.store import SqlJournal
 
 
+def exists(where: JournalLocation) -> bool:
+    """Return whether there is a file at a path; a database is always taken for there."""
+    return is_url(where) or Path(where).exists()
+
+
 def open_for_reading(where: JournalLocation) -> SqlJournal | LinesJournal:
     """Open a journal at a path or URL, or a recording (`.jsonl`); create and change nothing.
 
     Raises InputError when it does not exist, JournalError when it is not a journal.
     """
-    if not is_url(where):
-        if not Path(where).exists():
-            raise InputError(f"there is no journal at {where}")
-        if Path(where).suffix == RECORDING:
-            return LinesJournal(where)
+    if not exists(where):
+        raise InputError(f"there is no journal at {where}")
+    if not is_url(where) and Path(where).suffix == RECORDING:
+        return LinesJournal(where)
     from rollout.journal.sql.store import SqlJournal
 
     return SqlJournal(where, readonly=True)

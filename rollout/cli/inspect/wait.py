@@ -122,12 +122,14 @@ def wait(
     it decides meanwhile goes to standard error, how it ended to standard output.
     """
     from rollout.journal.location import default_path
-    from rollout.journal.open import open_for_reading
+    from rollout.journal.open import exists, open_for_reading
     from rollout.wire.clock import SystemClock
 
-    source, clock = open_for_reading(journal or default_path()), SystemClock()
-    awaited = AwaitedRollout(name)
+    clock, where, awaited = SystemClock(), journal or default_path(), AwaitedRollout(name)
     until = None if timeout is None else clock.monotonic() + timeout
+    while not exists(where) and until is not None and clock.monotonic() < until:
+        clock.sleep(_POLL)  # the controller that makes it starts beside us
+    source = open_for_reading(where)
     newest_line = ""
     try:
         while (ending := awaited.read(source)) is None:

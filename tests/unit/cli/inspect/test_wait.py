@@ -1,6 +1,8 @@
 """A script waits for the end of a rollout and tells by the exit code how it came."""
 
 import json
+import shutil
+import threading
 from pathlib import Path
 
 import pytest
@@ -120,3 +122,19 @@ def test_an_end_that_traffic_does_not_follow_has_a_code_of_its_own(tmp_path):
     waited = call(lab, tmp_path, "--for", "rolledback")
     assert waited.exit_code == 3
     assert "does not follow" in waited.stdout
+
+
+def test_a_journal_that_is_made_meanwhile_is_awaited(tmp_path):
+    late = tmp_path / "late.jsonl"
+    whole = shutil.copy(RECORDED, tmp_path / "whole.jsonl")
+    maker = threading.Timer(0.7, lambda: Path(whole).rename(late))
+    maker.start()
+    command = ["wait", "discharge-summarizer-v2", "--journal", str(late), "--timeout", "60s"]
+    waited = CliRunner().invoke(surefoot, command)
+    maker.join()
+    assert waited.exit_code == 0, waited.output
+
+
+def test_a_journal_that_never_comes_is_bad_input(tmp_path):
+    command = ["wait", "x", "--journal", str(tmp_path / "none.db"), "--timeout", "1s"]
+    assert CliRunner().invoke(surefoot, command).exit_code == 2
