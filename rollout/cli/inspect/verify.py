@@ -11,12 +11,14 @@ import click
 from rollout.cli.options.journal import READ, journal_option
 from rollout.errors import DECIDED_OTHERWISE, InputError, JournalError
 from rollout.journal.location import JournalLocation
+from rollout.plan.reading.load import read
 
 if TYPE_CHECKING:
     from rollout.checkpoint.note import SignedCheckpoint
     from rollout.journal.hash_chain import Row
     from rollout.ports import Entry
 
+_LARGEST = 1 << 26  # bytes of checkpoints: some 300,000
 _NEW_KEY = "--new-key NAME makes one"
 
 
@@ -115,7 +117,7 @@ def verify(
         raise InputError("--checkpoints and --verifier are given together")
     expected = None
     if checkpoints is not None and verifier is not None:  # before a long journal is read
-        expected = _read_checkpoints(checkpoints), _read_text(verifier)
+        expected = _read_checkpoints(checkpoints), read(verifier)
     rows = _read_rows(journal)
     head = rows[-1].hash if rows else "none"
     click.echo(f"{len(rows):,} entries are whole, the last has the hash {head}")
@@ -145,17 +147,10 @@ def _read_checkpoints(file: Path) -> Sequence[SignedCheckpoint]:
     """Return the checkpoints of a file. Raises InputError if there are none, and JournalError."""
     from rollout.checkpoint import note
 
-    signed = list(note.parse(_read_text(file)))
+    signed = list(note.parse(read(file, _LARGEST)))
     if not signed:
         raise InputError(f"{file} holds no checkpoint")
     return signed
-
-
-def _read_text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise InputError(f"{file}: not a text file in UTF-8") from None
 
 
 def _verify_checkpoints(rows: Sequence[Row], signed: Sequence[SignedCheckpoint], key: str) -> None:

@@ -24,11 +24,13 @@ _POLL = 0.5  # seconds between two reads
 Goal = Literal["promoted", "rolledback", "decided"]
 Cause = Literal["proven", "harm", "person", "deadline", "blind", "other"]
 
+# `decided` is every end.
 _PHASES: Mapping[str, frozenset[Phase]] = {
     "promoted": frozenset({"promoted"}),
     "rolledback": frozenset({"rolled back", "undone"}),
-    "decided": frozenset({"promoted", "rolled back", "undone"}),
 }
+# By what the run has shown; of the others the reason itself tells who or what ended it.
+_CAUSES: Mapping[str, Cause] = {"proven": "proven", "harmful": "harm", "blind": "blind"}
 _EXIT_CODES: Mapping[Cause, int] = {
     "harm": 4,
     "person": 5,
@@ -53,7 +55,8 @@ class Ending:
         """Return 0 where this is what was waited for, or the code of its cause."""
         if not self.follows:
             return NOT_FOLLOWED
-        return DONE if self.phase in _PHASES[goal] else _EXIT_CODES[self.cause]
+        is_reached = goal == "decided" or self.phase in _PHASES[goal]
+        return DONE if is_reached else _EXIT_CODES[self.cause]
 
 
 def find_ending(rollout: str, state: RolloutState) -> Ending | None:
@@ -69,17 +72,15 @@ def _find_cause(state: RolloutState) -> Cause:
     """Return what led to the end: the first reason of the last decision about the mesh."""
     from rollout.decide.record.reasons import Reason, first_reason
 
-    causes: Mapping[Reason, Cause] = {
-        Reason.ALL_SAFE: "proven",
-        Reason.HELD_BACK: "proven",
-        Reason.HARMFUL: "harm",
-        Reason.HUMAN: "person",
-        Reason.INCONCLUSIVE: "deadline",
-        Reason.USED_UP: "deadline",
-        Reason.BLIND_TOO_LONG: "blind",
-    }
     reason = first_reason(state.move.reasons) if state.move else None
-    return causes.get(reason, "other") if reason else "other"
+    match reason:
+        case None:
+            return "other"
+        case Reason.HUMAN:
+            return "person"
+        case Reason.INCONCLUSIVE | Reason.USED_UP:
+            return "deadline"
+    return _CAUSES.get(reason.outcome, "other")
 
 
 @click.command(
