@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from rollout.decide.record.facts import Decided, HumanSaid, Lived, Observed
+from rollout.decide.record.facts import Decided, HumanSaid
 from rollout.decide.record.reasons import split_reason
-from rollout.journal.hash_chain import document
+from rollout.journal.hash_chain import Row, document
 from rollout.journal.index import matching, names
+from rollout.plan.fields.units import seconds
 from rollout.ports import Entry
-from rollout.redact import redact_values
+from rollout.redact import has_secret, redact_values
+
+Moment = Callable[[float], float]
+"""Gives unix seconds for the present in unix seconds."""
+
+_LOOKS = {"observed", "lived"}  # entries of looks that decided nothing
 
 
 def as_document(entry: Entry) -> dict[str, Any]:
@@ -50,6 +57,33 @@ def select_entries(chunks: Iterator[Sequence[Entry]], name: str | None) -> Itera
             yield from (entry for entry in chunk if entry.fact.rollout in ids)
 
 
+def holds_secret(row: Row) -> bool:
+    """Return whether a row holds the password of a URL, so that its text may not be shown."""
+    # Only few rows hold an address at all: the others are not parsed.
+    return "://" in row.text and has_secret(json.loads(row.text))
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """What an entry is looked up by; empty where it has none of that."""
+
+    seq: int
+    at: float
+    rollout: str
+    kind: str
+    action: str
+    reasons: tuple[str, ...]
+    actor: str
+
+
+def headline(entry: Entry) -> Headline:
+    """Return the headline of an entry."""
+    fact = entry.fact
+    action, reasons = (fact.action, fact.reasons) if isinstance(fact, Decided) else ("", ())
+    actor = fact.actor if isinstance(fact, HumanSaid) else ""
+    return Headline(entry.seq, fact.at, fact.rollout, fact.kind, action, reasons, actor)
+
+
 @dataclass(frozen=True)
 class EntryFilter:
     """Which entries are printed; what is empty or None lets all of them pass."""
@@ -66,22 +100,45 @@ class EntryFilter:
         """Whether there is any time that both ends let pass."""
         return self.since is None or self.until is None or self.since < self.until
 
-    def passes(self, entry: Entry) -> bool:
+    def passes(self, line: Headline) -> bool:
         """Return whether all conditions hold of an entry; those of one kind are alternatives."""
-        fact = entry.fact
-        if isinstance(fact, Observed | Lived) and not self.has_observations:
+        if line.kind in _LOOKS and not self.has_observations:
             return False
-        if self.since is not None and fact.at < self.since:
+        if self.since is not None and line.at < self.since:
             return False
-        if self.until is not None and fact.at >= self.until:
+        if self.until is not None and line.at >= self.until:
             return False
-        if self.actors and not (isinstance(fact, HumanSaid) and fact.actor in self.actors):
+        if self.actors and line.actor not in self.actors:
             return False
-        if self.actions and not (isinstance(fact, Decided) and fact.action in self.actions):
+        if self.actions and line.action not in self.actions:
             return False
-        return not self.reasons or (isinstance(fact, Decided) and self._has_reason(fact))
+        return not self.reasons or self._has_reason(line)
 
-    def _has_reason(self, decided: Decided) -> bool:
+    def _has_reason(self, line: Headline) -> bool:
         """Return whether one of the reasons is named, with or without its subject."""
-        given = {*decided.reasons, *(split_reason(reason)[0] for reason in decided.reasons)}
+        given = {*line.reasons, *(split_reason(reason)[0] for reason in line.reasons)}
         return not given.isdisjoint(self.reasons)
+
+
+def parse_moment(text: str) -> Moment:
+    """Read a date or time in ISO 8601, UTC where it names no zone, or a duration back from now.
+
+    Raises ValueError, with the cure, for anything else.
+    """
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        ago = _read_duration(text)
+        return lambda now: now - ago
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return lambda _now: at.timestamp()
+
+
+def _read_duration(text: str) -> float:
+    try:
+        return seconds(text)
+    except ValueError:
+        raise ValueError(
+            "write a time in ISO 8601, such as 2026-06-01 or 2026-06-01T08:00+02:00 (UTC without a "
+            "zone), or how long ago, such as 2h"
+        ) from None

@@ -15,15 +15,21 @@ from rollout.cli.options.param_types import MOMENT, Words
 from rollout.decide.record.facts import Action, Decided, Lived, Observed
 from rollout.errors import InputError
 from rollout.explain.entry import clean, sentence, what
-from rollout.explain.log import EntryFilter, as_document, select_entries, to_utc
+from rollout.explain.log import (
+    EntryFilter,
+    as_document,
+    headline,
+    holds_secret,
+    select_entries,
+    to_utc,
+)
 from rollout.journal.location import JournalLocation
-from rollout.redact import has_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from rollout.cli.options.param_types import Moment
     from rollout.decide.record.facts import Fact
+    from rollout.explain.log import Moment
     from rollout.journal.hash_chain import Row
     from rollout.ports import Entry, Journal
 
@@ -91,7 +97,7 @@ def _export(rows: Sequence[Row], path: Path, *, is_whole: bool, with_secrets: bo
             "--export copies the whole journal, so that its hashes stay valid: remove NAME and "
             "what filters"
         )
-    seq = None if with_secrets else next((row.seq for row in rows if _holds_secret(row)), None)
+    seq = None if with_secrets else next((row.seq for row in rows if holds_secret(row)), None)
     if seq is not None:
         raise InputError(
             f"entry {seq:,} holds the password of a URL, and an export cannot hide it, because a "
@@ -99,11 +105,6 @@ def _export(rows: Sequence[Row], path: Path, *, is_whole: bool, with_secrets: bo
         )
     jsonl.export(rows, path)
     click.echo(f"{len(rows):,} entries in {path}, last hash {rows[-1].hash if rows else 'none'}")
-
-
-def _holds_secret(row: Row) -> bool:
-    # Only few rows hold an address at all: the others are not parsed.
-    return "://" in row.text and has_secret(json.loads(row.text))
 
 
 @click.command(
@@ -201,7 +202,7 @@ def log(
     over = _stop_on_interrupt() if follow else None
     try:
         for entry in select_entries(batches(opened, over), name):
-            if wanted.passes(entry):
+            if wanted.passes(headline(entry)):
                 show(entry)
     finally:
         opened.close()

@@ -1,0 +1,76 @@
+"""Runs the pages on an address until it is stopped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rollout.errors import InputError
+from rollout.page.access import Access, is_loopback, names_of, open_token
+from rollout.page.pages import Pages
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Where the pages are served, under which names, and by which certificate."""
+
+    address: str
+    port: int
+    names: tuple[str, ...] = ()
+    certificate: Path | None = None
+    key: Path | None = None
+
+    def check(self, *, has_token_file: bool) -> None:
+        """Raises InputError where it may not be served as it is."""
+        if (self.certificate is None) is not (self.key is None):
+            raise InputError("--certificate and --key are given together")
+        if is_loopback(self.address):
+            return
+        if self.certificate is None:
+            raise InputError(
+                f"{self.address} is reached from elsewhere: give it --certificate and --key, or "
+                "serve on 127.0.0.1"
+            )
+        if not has_token_file:
+            raise InputError(f"{self.address} is reached from elsewhere: name a --token-file")
+
+    @property
+    def url(self) -> str:
+        host = f"[{self.address}]" if ":" in self.address else self.address
+        return f"{'https' if self.certificate else 'http'}://{host}:{self.port}/"
+
+
+def access_for(listener: Listener, token_file: Path) -> Access:
+    """Return who may see the pages. Raises InputError for a token that cannot be used."""
+    hosts = names_of(listener.address, listener.port, listener.names)
+    try:
+        return Access(open_token(token_file), hosts, listener.certificate is not None)
+    except OSError as error:
+        raise InputError(f"the token {token_file} cannot be made: {error.strerror}") from error
+
+
+def serve(pages: Pages, listener: Listener, access: Access) -> None:
+    """Serve until a signal ends it. Raises InputError where the address cannot be used."""
+    try:
+        import uvicorn
+
+        from rollout.page.app import application
+    except ModuleNotFoundError as error:
+        raise InputError("the page needs more packages: pip install 'surefoot[page]'") from error
+    config = uvicorn.Config(
+        application(pages, access),
+        host=listener.address,
+        port=listener.port,
+        ssl_certfile=listener.certificate,
+        ssl_keyfile=listener.key,
+        log_level="error",
+        access_log=False,  # paths name rollouts, and nobody asked for a log of who looks
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=2,  # seconds: open event streams do not hold up the end
+    )
+    server = uvicorn.Server(config)
+    try:
+        server.run()
+    except SystemExit as error:
+        raise InputError(f"{listener.url} cannot be served: is the port in use?") from error

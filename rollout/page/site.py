@@ -1,0 +1,40 @@
+"""Writes every page of a journal as files in one folder, which open without a server."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from rollout.page.pages import Pages
+from rollout.page.render import FileLinks
+
+_FILES = ("style.css", "icon.svg")
+
+
+def write_site(pages: Pages, folder: Path) -> int:
+    """Write the pages, and return how many. Raises OSError, and what reading a journal raises."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in _FILES:
+        shutil.copyfile(Path(__file__).with_name("static") / name, folder / name)
+    count = 0
+    for name, html in _pages(pages, FileLinks()):
+        (folder / name).write_text(html, encoding="utf-8")
+        count += 1
+    return count
+
+
+def _pages(pages: Pages, links: FileLinks) -> Iterator[tuple[str, str]]:
+    yield links.home(), pages.home()
+    yield links.verify(), pages.verify()
+    yield links.log(), pages.whole_log()
+    services = set()
+    for rollout, state in pages.reader.states().items():
+        yield links.rollout(rollout), pages.rollout(rollout)
+        yield links.log(rollout), pages.whole_log(rollout)
+        services.add((state.plan.metadata.namespace, state.plan.spec.service))
+    for namespace, service in sorted(services):
+        yield links.service(namespace, service), pages.service(namespace, service)
+    for line in pages.reader.headlines():
+        if line.action:
+            yield links.decision(line.seq), pages.decision(line.seq)
