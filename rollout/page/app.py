@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import anyio
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
@@ -127,17 +127,22 @@ async def _events(pages: Pages, request: Request) -> Response:
     last = request.headers.get("last-event-id", "")
     since = int(last) if last.isascii() and last.isdigit() and len(last) < 16 else None
 
+    is_over = anyio.Event()  # set when the server ends
+
     async def events() -> AsyncIterator[dict[str, str]]:
         newest = since
-        while True:
+        while not is_over.is_set():
             with contextlib.suppress(SurefootError):  # the page that is loaded tells it
                 head = await run_in_threadpool(pages.reader.refresh)
                 if newest is None or head != newest:
                     yield {"id": str(head), "event": "entries", "data": str(head)}
                 newest = head
-            await asyncio.sleep(_POLL)
+            with anyio.move_on_after(_POLL):
+                await is_over.wait()
 
-    return EventSourceResponse(events(), ping=15)
+    return EventSourceResponse(
+        events(), ping=15, shutdown_event=is_over, shutdown_grace_period=_POLL
+    )
 
 
 async def _sign_in(pages: Pages, access: Access, request: Request) -> Response:

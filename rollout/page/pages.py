@@ -12,6 +12,7 @@ from rollout.decide.state.rollout import RolloutState
 from rollout.decide.text.comparison import compared_with
 from rollout.errors import InputError
 from rollout.explain.decision import explain
+from rollout.explain.entry import clean
 from rollout.explain.log import EntryFilter, holds_secret, parse_moment
 from rollout.explain.status import report
 from rollout.journal.hash_chain import GENESIS, Row
@@ -119,7 +120,7 @@ class Pages:
     def log(self, query: Mapping[str, str]) -> str:
         """Return a page of the decision log, newest first; `query` holds its filters."""
         self.reader.refresh()
-        chosen = {key: query.get(key, "").strip() for key in FILTERS}
+        chosen = {key: clean(query.get(key, "")) for key in FILTERS}
         names = {rollout: state.plan.name for rollout, state in self.reader.states().items()}
         rollouts = _matching(names, chosen["rollout"])
         problem, wanted = "", EntryFilter()

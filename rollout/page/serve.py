@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rollout.errors import InputError
 from rollout.page.access import Access, is_loopback, names_of, open_token
 from rollout.page.pages import Pages
+
+if TYPE_CHECKING:
+    from uvicorn import Server
 
 
 @dataclass(frozen=True)
@@ -49,14 +55,31 @@ def access_for(listener: Listener, token_file: Path) -> Access:
         raise InputError(f"the token {token_file} cannot be made: {error.strerror}") from error
 
 
-def serve(pages: Pages, listener: Listener, access: Access) -> None:
-    """Serve until a signal ends it. Raises InputError where the address cannot be used."""
-    try:
-        import uvicorn
+def serve(pages: Pages, listener: Listener, access: Access, announce: Callable[[], None]) -> None:
+    """Serve until a signal ends it; `announce` is called once the address answers.
 
-        from rollout.page.app import application
+    Raises InputError where the address cannot be used.
+    """
+    try:
+        server = build_server(pages, listener, access)
     except ModuleNotFoundError as error:
         raise InputError("the page needs more packages: pip install 'surefoot[page]'") from error
+    family = socket.AF_INET6 if ":" in listener.address else socket.AF_INET
+    try:
+        bound = socket.create_server((listener.address, listener.port), family=family)
+    except OSError as error:
+        raise InputError(f"{listener.url} cannot be served: {error.strerror}") from error
+    with bound:
+        announce()
+        server.run(sockets=[bound])
+
+
+def build_server(pages: Pages, listener: Listener, access: Access) -> Server:
+    """Return the server, not started yet. Raises ModuleNotFoundError without the extra `page`."""
+    import uvicorn
+
+    from rollout.page.app import application
+
     config = uvicorn.Config(
         application(pages, access),
         host=listener.address,
@@ -69,8 +92,4 @@ def serve(pages: Pages, listener: Listener, access: Access) -> None:
         proxy_headers=False,
         timeout_graceful_shutdown=2,  # seconds: open event streams do not hold up the end
     )
-    server = uvicorn.Server(config)
-    try:
-        server.run()
-    except SystemExit as error:
-        raise InputError(f"{listener.url} cannot be served: is the port in use?") from error
+    return uvicorn.Server(config)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,15 +13,24 @@ _FILES = ("style.css", "icon.svg")
 
 
 def write_site(pages: Pages, folder: Path) -> int:
-    """Write the pages, and return how many. Raises OSError, and what reading a journal raises."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write the pages, their owner's alone, and return how many.
+
+    Raises OSError, also for a link in a file's place, and what reading a journal raises.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     for name in _FILES:
-        shutil.copyfile(Path(__file__).with_name("static") / name, folder / name)
+        _write(folder / name, (Path(__file__).with_name("static") / name).read_text("utf-8"))
     count = 0
     for name, html in _pages(pages, FileLinks()):
-        (folder / name).write_text(html, encoding="utf-8")
+        _write(folder / name, html)
         count += 1
     return count
+
+
+def _write(file: Path, text: str) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+    with os.fdopen(os.open(file, flags, 0o600), "w", encoding="utf-8") as opened:
+        opened.write(text)
 
 
 def _pages(pages: Pages, links: FileLinks) -> Iterator[tuple[str, str]]:

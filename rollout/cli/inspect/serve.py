@@ -65,8 +65,8 @@ def serve(
     pages = _open_pages(journal, Links())
     pages.reader.refresh()
     access = access_for(listener, file)
-    click.echo(f"{listener.url}  (the token to sign in stands in {file})")
-    serve_pages(pages, listener, access)
+    words = f"{listener.url}  (the token to sign in stands in {file})"
+    serve_pages(pages, listener, access, lambda: click.echo(words))
 
 
 @click.command(
