@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -12,12 +12,8 @@ from rollout.decide.record.facts import Decided, HumanSaid
 from rollout.decide.record.reasons import split_reason
 from rollout.journal.hash_chain import Row, document
 from rollout.journal.index import matching, names
-from rollout.plan.fields.units import seconds
 from rollout.ports import Entry
 from rollout.redact import has_secret, redact_values
-
-Moment = Callable[[float], float]
-"""Gives unix seconds for the present in unix seconds."""
 
 _LOOKS = {"observed", "lived"}  # entries of looks that decided nothing
 
@@ -118,27 +114,3 @@ class EntryFilter:
         """Return whether one of the reasons is named, with or without its subject."""
         given = {*line.reasons, *(split_reason(reason)[0] for reason in line.reasons)}
         return not given.isdisjoint(self.reasons)
-
-
-def parse_moment(text: str) -> Moment:
-    """Read a date or time in ISO 8601, UTC where it names no zone, or a duration back from now.
-
-    Raises ValueError, with the cure, for anything else.
-    """
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        ago = _read_duration(text)
-        return lambda now: now - ago
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return lambda _now: at.timestamp()
-
-
-def _read_duration(text: str) -> float:
-    try:
-        return seconds(text)
-    except ValueError:
-        raise ValueError(
-            "write a time in ISO 8601, such as 2026-06-01 or 2026-06-01T08:00+02:00 (UTC without a "
-            "zone), or how long ago, such as 2h"
-        ) from None

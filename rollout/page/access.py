@@ -56,7 +56,7 @@ def open_token(file: Path) -> str:
 
 
 @dataclass(frozen=True)
-class Access:
+class PageAccess:
     """Who may see the pages.
 
     `hosts` are the names, with ports, under which we are asked; `is_secure` says that it is TLS.

@@ -21,8 +21,8 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rollout.errors import InputError, SurefootError
-from rollout.page.access import COOKIE, HEADERS, Access
-from rollout.page.pages import Pages
+from rollout.page.access import COOKIE, HEADERS, PageAccess
+from rollout.page.pages import PageSet
 from rollout.redact import redact
 
 _POLL = 1.0  # seconds between two looks for new entries
@@ -35,7 +35,7 @@ class Guard:
     """Lets only those through that may see the pages, and sets the headers of every answer."""
 
     app: ASGIApp
-    access: Access
+    access: PageAccess
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -68,22 +68,25 @@ class Guard:
         return Response("sign in, or send the token as `Authorization: Bearer TOKEN`", 401)
 
 
-def application(pages: Pages, access: Access) -> ASGIApp:
+def application(pages: PageSet, access: PageAccess) -> ASGIApp:
     """Return the application that serves the pages to those with access."""
 
-    def answer(make: Callable[[Pages, Request], str]) -> Callable[[Request], Any]:
+    def answer(make: Callable[[PageSet, Request], str]) -> Callable[[Request], Any]:
         async def endpoint(request: Request) -> Response:
             return HTMLResponse(await run_in_threadpool(make, pages, request))
 
         return endpoint
 
     routes = [
-        Route("/", answer(lambda shown, _request: shown.home())),
+        Route("/", answer(lambda pages, _request: pages.home())),
         Route("/rollouts/{rollout}", answer(_rollout)),
         Route("/services/{namespace}/{service}", answer(_service)),
-        Route("/decisions/{number:int}", answer(lambda p, r: p.decision(r.path_params["number"]))),
-        Route("/log", answer(lambda shown, request: shown.log(dict(request.query_params)))),
-        Route("/verify", answer(lambda shown, _request: shown.verify())),
+        Route(
+            "/decisions/{number:int}",
+            answer(_decision),
+        ),
+        Route("/log", answer(lambda pages, request: pages.log(dict(request.query_params)))),
+        Route("/verify", answer(lambda pages, _request: pages.verify())),
         Route("/rows", partial(_rows, pages)),
         Route("/replay", partial(_replay, pages)),
         Route("/events", partial(_events, pages)),
@@ -97,15 +100,19 @@ def application(pages: Pages, access: Access) -> ASGIApp:
     return Guard(Starlette(routes=routes, exception_handlers=handlers), access)
 
 
-def _rollout(pages: Pages, request: Request) -> str:
+def _rollout(pages: PageSet, request: Request) -> str:
     return pages.rollout(request.path_params["rollout"])
 
 
-def _service(pages: Pages, request: Request) -> str:
+def _service(pages: PageSet, request: Request) -> str:
     return pages.service(request.path_params["namespace"], request.path_params["service"])
 
 
-async def _rows(pages: Pages, request: Request) -> Response:
+def _decision(pages: PageSet, request: Request) -> str:
+    return pages.decision(request.path_params["number"])
+
+
+async def _rows(pages: PageSet, request: Request) -> Response:
     """Answer sealed rows after a number, for a browser that checks their hashes itself."""
     after = request.query_params.get("after", "0")
     if not (after.isascii() and after.isdigit() and len(after) < 16):
@@ -113,11 +120,11 @@ async def _rows(pages: Pages, request: Request) -> Response:
     return JSONResponse(await run_in_threadpool(pages.rows, int(after)))
 
 
-async def _replay(pages: Pages, _request: Request) -> Response:
+async def _replay(pages: PageSet, _request: Request) -> Response:
     return JSONResponse(await run_in_threadpool(pages.replay))
 
 
-async def _events(pages: Pages, request: Request) -> Response:
+async def _events(pages: PageSet, request: Request) -> Response:
     """Tell the number of the newest entry whenever there are new ones.
 
     An event's id is that number, so a browser that comes back says what it has seen.
@@ -145,7 +152,7 @@ async def _events(pages: Pages, request: Request) -> Response:
     )
 
 
-async def _sign_in(pages: Pages, access: Access, request: Request) -> Response:
+async def _sign_in(pages: PageSet, access: PageAccess, request: Request) -> Response:
     if request.method == "GET":
         return HTMLResponse(pages.sign_in(""))
     if int(request.headers.get("content-length") or _LARGEST_FORM + 1) > _LARGEST_FORM:
@@ -162,12 +169,12 @@ async def _sign_in(pages: Pages, access: Access, request: Request) -> Response:
     return response
 
 
-async def _failed(pages: Pages, _request: Request, error: Exception) -> Response:
+async def _failed(pages: PageSet, _request: Request, error: Exception) -> Response:
     status = 404 if isinstance(error, InputError) else 503
     return HTMLResponse(pages.error(redact(str(error))), status)
 
 
-async def _refused(pages: Pages, _request: Request, error: Exception) -> Response:
+async def _refused(pages: PageSet, _request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     words = error.detail if isinstance(error, HTTPException) else "that failed"
     return HTMLResponse(pages.error(words), status)

@@ -13,7 +13,8 @@ from rollout.decide.text.comparison import compared_with
 from rollout.errors import InputError
 from rollout.explain.decision import explain
 from rollout.explain.entry import clean
-from rollout.explain.log import EntryFilter, holds_secret, parse_moment
+from rollout.explain.log import EntryFilter, holds_secret
+from rollout.explain.moment import parse_moment
 from rollout.explain.status import report
 from rollout.journal.hash_chain import GENESIS, Row
 from rollout.page import views
@@ -36,7 +37,7 @@ class SealedJournal(Journal, Protocol):
 
 
 @dataclass(frozen=True)
-class Pages:
+class PageSet:
     """The pages of one journal."""
 
     reader: JournalReader
@@ -56,17 +57,17 @@ class Pages:
         """Return one rollout's page. Raises InputError for an unknown id."""
         self.reader.refresh()
         state = self._state(rollout)
-        shown = report(rollout, state, self.reader.now(), self.reader.states())
+        status = report(rollout, state, self.reader.now(), self.reader.states())
         places, more = views.page_of(
             self.reader.headlines(), EntryFilter(), frozenset({rollout}), None
         )
         lines = [views.log_line(entry) for entry in self.reader.entries(places[:_NEWEST][::-1])]
         return self._page(
             "rollout",
-            report=shown,
+            report=status,
             namespace=state.plan.metadata.namespace,
-            ladder=views.ladder(state, shown),
-            bars=views.bars(shown.guardrails),
+            ladder=views.ladder(state, status),
+            bars=views.bars(status.guardrails),
             confidence=state.plan.spec.confidence,
             basis=compared_with(state.plan),
             digest=state.plan.digest,

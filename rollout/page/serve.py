@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rollout.errors import InputError
-from rollout.page.access import Access, is_loopback, names_of, open_token
-from rollout.page.pages import Pages
+from rollout.page.access import PageAccess, is_loopback, names_of, open_token
+from rollout.page.pages import PageSet
 
 if TYPE_CHECKING:
     from uvicorn import Server
 
 
 @dataclass(frozen=True)
-class Listener:
+class PageListener:
     """Where the pages are served, under which names, and by which certificate."""
 
     address: str
@@ -46,16 +46,18 @@ class Listener:
         return f"{'https' if self.certificate else 'http'}://{host}:{self.port}/"
 
 
-def access_for(listener: Listener, token_file: Path) -> Access:
+def access_for(listener: PageListener, token_file: Path) -> PageAccess:
     """Return who may see the pages. Raises InputError for a token that cannot be used."""
     hosts = names_of(listener.address, listener.port, listener.names)
     try:
-        return Access(open_token(token_file), hosts, listener.certificate is not None)
+        return PageAccess(open_token(token_file), hosts, listener.certificate is not None)
     except OSError as error:
         raise InputError(f"the token {token_file} cannot be made: {error.strerror}") from error
 
 
-def serve(pages: Pages, listener: Listener, access: Access, announce: Callable[[], None]) -> None:
+def serve(
+    pages: PageSet, listener: PageListener, access: PageAccess, announce: Callable[[], None]
+) -> None:
     """Serve until a signal ends it; `announce` is called once the address answers.
 
     Raises InputError where the address cannot be used.
@@ -74,7 +76,7 @@ def serve(pages: Pages, listener: Listener, access: Access, announce: Callable[[
         server.run(sockets=[bound])
 
 
-def build_server(pages: Pages, listener: Listener, access: Access) -> Server:
+def build_server(pages: PageSet, listener: PageListener, access: PageAccess) -> Server:
     """Return the server, not started yet. Raises ModuleNotFoundError without the extra `page`."""
     import uvicorn
 

@@ -6,13 +6,13 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from rollout.page.pages import Pages
+from rollout.page.pages import PageSet
 from rollout.page.render import FileLinks
 
 _FILES = ("style.css", "icon.svg")
 
 
-def write_site(pages: Pages, folder: Path) -> int:
+def write_site(pages: PageSet, folder: Path) -> int:
     """Write the pages, their owner's alone, and return how many.
 
     Raises OSError, also for a link in a file's place, and what reading a journal raises.
@@ -33,7 +33,7 @@ def _write(file: Path, text: str) -> None:
         opened.write(text)
 
 
-def _pages(pages: Pages, links: FileLinks) -> Iterator[tuple[str, str]]:
+def _pages(pages: PageSet, links: FileLinks) -> Iterator[tuple[str, str]]:
     yield links.home(), pages.home()
     yield links.verify(), pages.verify()
     yield links.log(), pages.whole_log()

@@ -28,10 +28,10 @@ _CALLS = {"paused", "retreated"}  # phases in which a person is awaited
 
 @dataclass(frozen=True)
 class Step:
-    """One rung of the ladder: `place` is done, now or ahead."""
+    """One rung of the ladder: `progress` is done, now or ahead."""
 
     label: str
-    place: str
+    progress: str
     ends: str = ""
 
 
@@ -47,10 +47,10 @@ class Card:
     phase: str
     weight: float
     wanted: float
-    shown: str
+    split: str
     confirmed: bool
     chips: tuple[tuple[str, str], ...]
-    said: str
+    sentence: str
     next: str
     problem: str  # of the mesh
     calls: str  # why a person is needed; empty where nobody is
@@ -102,11 +102,11 @@ def _card(rollout: str, state: RolloutState, now: float) -> Card:
     """Return a rollout's card; one that has ended is told by its last decision alone."""
     last = state.noted_at or state.looked_at or state.started_at
     is_over = state.is_terminal
-    shown_report = None if is_over else report(rollout, state, now)
+    status = None if is_over else report(rollout, state, now)
     blind_since = min(state.blind_since.values(), default=None)
     is_blind = not is_over and blind_since is not None
     stable, canary = state.versions
-    said = state.last.sentence if state.last else ""
+    sentence_now = state.last.sentence if state.last else ""
     return Card(
         rollout=rollout,
         name=state.plan.name,
@@ -116,11 +116,11 @@ def _card(rollout: str, state: RolloutState, now: float) -> Card:
         phase=state.phase,
         weight=state.live.served_share,
         wanted=state.wanted.served_share,
-        shown=format_split(state.live),
+        split=format_split(state.live),
         confirmed=not state.delivery.is_open,
-        chips=tuple(_chips(state, shown_report)),
-        said=shown_report.said if shown_report else redact(said),
-        next=shown_report.next if shown_report else "",
+        chips=tuple(_chips(state, status)),
+        sentence=status.said if status else redact(sentence_now),
+        next=status.next if status else "",
         problem=redact(state.route_problem),
         calls=_why_called(state, is_blind=is_blind),
         lasts=_lasts(state, last if is_over else now),
@@ -128,9 +128,9 @@ def _card(rollout: str, state: RolloutState, now: float) -> Card:
     )
 
 
-def _chips(state: RolloutState, shown_report: Report | None) -> Iterable[tuple[str, str]]:
-    if shown_report is not None:
-        return [(line.name, line.verdict) for line in shown_report.guardrails]
+def _chips(state: RolloutState, status: Report | None) -> Iterable[tuple[str, str]]:
+    if status is not None:
+        return [(line.name, line.verdict) for line in status.guardrails]
     recorded = state.last.numbers.get("guardrails", {}) if state.last else {}
     return [
         (str(name), str(numbers.get("verdict", "unknown"))) for name, numbers in recorded.items()
@@ -155,18 +155,18 @@ def _why_called(state: RolloutState, *, is_blind: bool) -> str:
     return "blind" if is_blind else ""
 
 
-def ladder(state: RolloutState, shown_report: Report) -> list[Step]:
+def ladder(state: RolloutState, status: Report) -> list[Step]:
     """Return the declared steps up to 100 %, the present one with what ends it."""
     ramp = state.plan.spec.ramp
     shares = [0.0, *(ramp.steps if isinstance(ramp, Steps) else (ramp.least, ramp.most)), 1.0]
     shares = list(dict.fromkeys(shares))
-    weight = shown_report.weight
+    weight = status.weight
     now = max((i for i, share in enumerate(shares) if share <= weight + 1e-9), default=0)
     return [
         Step(
             percent(share),
             "now" if index == now else "done" if share < weight else "ahead",
-            shown_report.next if index == now else "",
+            status.next if index == now else "",
         )
         for index, share in enumerate(shares)
     ]
@@ -190,7 +190,7 @@ def _bar(line: Line) -> Bar:
     allowed = readout.allowed or 0.0
     scale = max(2.5 * max(abs(allowed), 1e-3), 1.2 * abs(readout.estimate))
 
-    def place(value: float | None) -> float | None:
+    def position(value: float | None) -> float | None:
         return None if value is None else round(min(max(value / scale, -1.0), 1.0) * 50 + 50, 1)
 
     words = f"{readout.estimate * 100:+.2f} pp"
@@ -202,10 +202,10 @@ def _bar(line: Line) -> Bar:
         line,
         harm,
         safe,
-        allowed=place(readout.allowed),
-        low=place(readout.low),
-        high=place(readout.high),
-        estimate=place(readout.estimate),
+        allowed=position(readout.allowed),
+        low=position(readout.low),
+        high=position(readout.high),
+        estimate=position(readout.estimate),
         words=words,
     )
 

@@ -32,7 +32,7 @@ PAGES = (
 
 
 @dataclass
-class Served:
+class ServedPage:
     """A `surefoot serve` of one journal."""
 
     url: str
@@ -62,9 +62,9 @@ class Served:
         return self._errors
 
 
-def serve(journal: Path, folder: Path) -> Served:
+def serve(journal: Path, folder: Path) -> ServedPage:
     (port,) = free_ports(1)
-    served = Served(f"http://127.0.0.1:{port}/", "", journal, None, folder)  # type: ignore[arg-type]
+    served = ServedPage(f"http://127.0.0.1:{port}/", "", journal, None, folder)  # type: ignore[arg-type]
     served.start()
     return served
 
@@ -78,15 +78,15 @@ def browser() -> Iterator[Any]:
 @pytest.fixture
 def open_page(browser) -> Iterator[Any]:
     """Opens a page as somebody who has signed in; what its console tells fails the test."""
-    told: list[str] = []
+    console: list[str] = []
     contexts = []
 
-    def sign_in(served: Served, **options: Any) -> Any:
+    def sign_in(served: ServedPage, **options: Any) -> Any:
         context = browser.new_context(**options)
         contexts.append(context)
         page = context.new_page()
-        page.on("console", lambda message: told.append(message.text))
-        page.on("pageerror", lambda error: told.append(str(error)))
+        page.on("console", lambda message: console.append(message.text))
+        page.on("pageerror", lambda error: console.append(str(error)))
         page.goto(served.url)
         page.fill("input[name=token]", served.token)
         page.click("button")
@@ -96,11 +96,11 @@ def open_page(browser) -> Iterator[Any]:
     yield sign_in
     for context in contexts:
         context.close()
-    assert [words for words in told if "Password forms" not in words] == []
+    assert [words for words in console if "Password forms" not in words] == []
 
 
 @pytest.fixture(scope="module")
-def recorded(tmp_path_factory) -> Iterator[Served]:
+def recorded(tmp_path_factory) -> Iterator[ServedPage]:
     served = serve(RECORDED, tmp_path_factory.mktemp("page"))
     yield served
     served.stop()

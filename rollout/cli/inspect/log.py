@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from rollout.decide.record.facts import Fact
-    from rollout.explain.log import Moment
+    from rollout.explain.moment import Moment
     from rollout.journal.hash_chain import Row
     from rollout.ports import Entry, Journal
 

@@ -11,7 +11,7 @@ from rollout.cli.options.journal import READ, journal_option
 from rollout.journal.location import JournalLocation
 
 if TYPE_CHECKING:
-    from rollout.page.pages import Pages
+    from rollout.page.pages import PageSet
     from rollout.page.render import Links
 
 
@@ -56,10 +56,10 @@ def serve(
     """Serve the page of a journal until Ctrl-C; on this machine only, unless told otherwise."""
     from rollout.journal.location import default_path
     from rollout.page.render import Links
-    from rollout.page.serve import Listener, access_for
+    from rollout.page.serve import PageListener, access_for
     from rollout.page.serve import serve as serve_pages
 
-    listener = Listener(address, port, names, certificate, key)
+    listener = PageListener(address, port, names, certificate, key)
     listener.check(has_token_file=token_file is not None)
     file = token_file or default_path().with_name("page.token")
     pages = _open_pages(journal, Links())
@@ -96,12 +96,12 @@ def site(folder: Path, journal: JournalLocation | None) -> None:
     click.echo(f"{count:,} pages in {folder}: open {folder / 'index.html'}")
 
 
-def _open_pages(journal: JournalLocation | None, links: Links) -> Pages:
+def _open_pages(journal: JournalLocation | None, links: Links) -> PageSet:
     from rollout.journal.location import default_path
     from rollout.journal.open import open_for_reading
-    from rollout.page.pages import Pages
+    from rollout.page.pages import PageSet
     from rollout.page.reader import JournalReader
     from rollout.wire.clock import SystemClock
 
     opened = open_for_reading(journal or default_path())
-    return Pages(JournalReader(opened, SystemClock().now), opened, links)
+    return PageSet(JournalReader(opened, SystemClock().now), opened, links)

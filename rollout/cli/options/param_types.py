@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
-from rollout.explain.log import parse_moment
+from rollout.explain.moment import parse_moment
 from rollout.plan.fields.units import seconds, share
 from rollout.redact import redact
 

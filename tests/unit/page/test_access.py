@@ -7,8 +7,8 @@ import stat
 import pytest
 
 from rollout.errors import InputError
-from rollout.page.access import Access, is_loopback, names_of, open_token
-from rollout.page.serve import Listener
+from rollout.page.access import PageAccess, is_loopback, names_of, open_token
+from rollout.page.serve import PageListener
 
 
 def test_a_token_is_made_once_and_is_its_owner_s(tmp_path):
@@ -45,7 +45,7 @@ def test_a_token_is_never_made_through_a_link(tmp_path):
 
 
 def test_the_cookie_tells_no_token():
-    access = Access("the-token-of-a-page", frozenset({"x"}))
+    access = PageAccess("the-token-of-a-page", frozenset({"x"}))
     assert access.token not in access.cookie
     assert access.may_see(None, access.cookie)
     assert not access.may_see(None, access.token)
@@ -71,10 +71,10 @@ def test_what_is_loopback(address, expected):
 def test_another_address_needs_a_certificate_and_a_token_file(tmp_path):
     certificate, key = tmp_path / "tls.crt", tmp_path / "tls.key"
     with pytest.raises(InputError, match="--certificate"):
-        Listener("0.0.0.0", 8377).check(has_token_file=True)
+        PageListener("0.0.0.0", 8377).check(has_token_file=True)
     with pytest.raises(InputError, match="--token-file"):
-        Listener("0.0.0.0", 8377, (), certificate, key).check(has_token_file=False)
+        PageListener("0.0.0.0", 8377, (), certificate, key).check(has_token_file=False)
     with pytest.raises(InputError, match="together"):
-        Listener("127.0.0.1", 8377, (), certificate).check(has_token_file=True)
-    Listener("0.0.0.0", 8377, (), certificate, key).check(has_token_file=True)
-    Listener("127.0.0.1", 8377).check(has_token_file=False)
+        PageListener("127.0.0.1", 8377, (), certificate).check(has_token_file=True)
+    PageListener("0.0.0.0", 8377, (), certificate, key).check(has_token_file=True)
+    PageListener("127.0.0.1", 8377).check(has_token_file=False)

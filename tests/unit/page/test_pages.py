@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from rollout.decide.record.facts import HumanSaid
 from rollout.errors import InputError, JournalError
 from rollout.journal.jsonl import LinesJournal, export
+from rollout.journal.memory import MemoryJournal
 from rollout.page import views
-from rollout.page.pages import Pages
+from rollout.page.pages import PageSet
 from rollout.page.reader import JournalReader
 from rollout.page.render import FileLinks, Links
 from rollout.page.site import write_site
@@ -73,12 +74,13 @@ def test_a_decision_is_explained_and_decided_again(pages):
 
 
 def test_words_of_others_are_text_on_every_page(tmp_path):
-    lab = Lab()
+    journal = MemoryJournal()
+    lab = Lab(journal=journal)
     lab.run(10)
     say(lab, "abort", ATTACK)
     lab.run(20)
     file = tmp_path / "attacked.jsonl"
-    export(lab.journal.rows(), file)
+    export(journal.rows(), file)
     attacked = pages_of(file)
     attacked.home()
     numbers = [line.seq for line in attacked.reader.headlines() if line.action]
@@ -122,7 +124,7 @@ def test_a_reader_keeps_up_with_what_is_appended():
 
 def test_the_site_opens_without_a_server_and_every_link_leads_somewhere(tmp_path):
     journal = LinesJournal(RECORDED)
-    pages = Pages(JournalReader(journal, lambda: NOW, pause=0), journal, FileLinks())
+    pages = PageSet(JournalReader(journal, lambda: NOW, pause=0), journal, FileLinks())
     count = write_site(pages, tmp_path / "site")
     files = {file.name for file in (tmp_path / "site").iterdir()}
     assert len([name for name in files if name.endswith(".html")]) == count
@@ -140,17 +142,17 @@ def test_a_site_is_not_written_through_a_link(tmp_path):
     victim.write_text("kept")
     (folder / "index.html").symlink_to(victim)
     journal = LinesJournal(RECORDED)
-    pages = Pages(JournalReader(journal, lambda: NOW, pause=0), journal, FileLinks())
+    pages = PageSet(JournalReader(journal, lambda: NOW, pause=0), journal, FileLinks())
     with pytest.raises(OSError, match=r"index\.html"):
         write_site(pages, folder)
     assert victim.read_text() == "kept"
 
 
 @given(st.text(max_size=30), st.text(max_size=30))
-def test_two_names_are_never_one_file_and_a_file_is_never_elsewhere(one, other):
+def test_two_names_are_never_one_file_and_a_file_is_never_elsewhere(name, other):
     links = FileLinks()
-    names = links.rollout(one), links.rollout(other)
-    assert (names[0] == names[1]) is (one == other)
+    names = links.rollout(name), links.rollout(other)
+    assert (names[0] == names[1]) is (name == other)
     assert re.fullmatch(r"[A-Za-z0-9._-]+", names[0])
 
 
