@@ -96,6 +96,7 @@ def application(pages: PageSet, access: PageAccess) -> ASGIApp:
     handlers = {
         SurefootError: partial(_failed, pages),
         HTTPException: partial(_refused, pages),
+        Exception: partial(_refused, pages),  # and uvicorn tells it on stderr
     }
     return Guard(Starlette(routes=routes, exception_handlers=handlers), access)
 

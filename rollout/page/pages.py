@@ -22,6 +22,7 @@ from rollout.page.reader import JournalReader
 from rollout.page.render import Links, Renderer
 from rollout.ports import Journal
 from rollout.review.history import histories
+from rollout.tick.fleet import recorded_stable
 
 _ROWS = 500  # rows that a browser gets at once
 _NEWEST = 40  # entries on a rollout's page
@@ -95,7 +96,7 @@ class PageSet:
                 (card, views.bars(report(card.rollout, rollouts[card.rollout], now).guardrails))
                 for card in views.cards(rollouts, now)
             ],
-            stable=report(own[-1], states[own[-1]], now, states).recorded_stable,
+            stable=recorded_stable(states[name] for name in own),
         )
 
     def decision(self, number: int) -> str:

@@ -65,6 +65,12 @@ def test_a_page_says_what_status_says(pages):
     assert re.search(r"harmful</span>", html)
 
 
+def test_a_service_has_every_rollout_newest_first(pages):
+    html = pages.service("clinical-ai", "discharge-summarizer")
+    assert html.index("rolled back") < html.index("promoted")
+    assert "stable version now: <code>v2</code>" in html
+
+
 def test_a_decision_is_explained_and_decided_again(pages):
     html = pages.decision(75)
     assert "Decided again from the recorded counts: the same decision." in html
