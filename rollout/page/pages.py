@@ -87,7 +87,7 @@ class PageSet:
         ]
         if not own:
             raise InputError(f"no rollout of {service!r} in {namespace!r} is in this journal")
-        rollouts = {name: self._state(name) for name in reversed(own)}
+        rollouts = {name: self._state(name) for name in own}
         return self._page(
             "service",
             service=service,
