@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rollout.errors import InputError, SurefootError
 from rollout.page.access import COOKIE, HEADERS, PageAccess
+from rollout.page.charts import POLICY
 from rollout.page.pages import PageSet
 from rollout.redact import redact
 
@@ -80,6 +81,7 @@ def application(pages: PageSet, access: PageAccess) -> ASGIApp:
     routes = [
         Route("/", answer(lambda pages, _request: pages.home())),
         Route("/rollouts/{rollout}", answer(_rollout)),
+        Route("/rollouts/{rollout}/{chart}-{theme}.svg", partial(_chart, pages)),
         Route("/services/{namespace}/{service}", answer(_service)),
         Route(
             "/decisions/{number:int}",
@@ -111,6 +113,16 @@ def _service(pages: PageSet, request: Request) -> str:
 
 def _decision(pages: PageSet, request: Request) -> str:
     return pages.decision(request.path_params["number"])
+
+
+async def _chart(pages: PageSet, request: Request) -> Response:
+    names = request.path_params
+    drawing = await run_in_threadpool(
+        pages.charts.draw, names["rollout"], names["chart"], names["theme"]
+    )
+    return Response(
+        drawing, media_type="image/svg+xml", headers={"content-security-policy": POLICY}
+    )
 
 
 async def _rows(pages: PageSet, request: Request) -> Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol, get_args
 from urllib.parse import urlencode
 
@@ -18,6 +19,7 @@ from rollout.explain.moment import parse_moment
 from rollout.explain.status import report
 from rollout.journal.hash_chain import GENESIS, Row
 from rollout.page import views
+from rollout.page.charts import CHARTS, ChartRoom, are_available
 from rollout.page.reader import JournalReader
 from rollout.page.render import Links, Renderer
 from rollout.ports import Journal
@@ -45,7 +47,12 @@ class PageSet:
     journal: SealedJournal
     links: Links
 
-    @property
+    @cached_property
+    def charts(self) -> ChartRoom:
+        """What draws the charts."""
+        return ChartRoom(self.reader)
+
+    @cached_property
     def _renderer(self) -> Renderer:
         return Renderer(self.links)
 
@@ -72,6 +79,7 @@ class PageSet:
             confidence=state.plan.spec.confidence,
             basis=compared_with(state.plan),
             digest=state.plan.digest,
+            charts=CHARTS if are_available() and _has_looks(state) else {},
             lines=lines[::-1],
             is_cut=more or len(places) > _NEWEST,
         )
@@ -206,6 +214,11 @@ class PageSet:
         if state is None:
             raise InputError(f"there is no rollout {rollout!r} in this journal")
         return state
+
+
+def _has_looks(state: RolloutState) -> bool:
+    """Return whether anything was counted that a chart could show."""
+    return state.looked_at is not None
 
 
 def _matching(names: Mapping[str, str], name: str) -> frozenset[str] | None:

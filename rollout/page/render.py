@@ -39,6 +39,9 @@ class Links:
     def log(self, rollout: str = "") -> str:
         return f"/log?rollout={quote(rollout, safe='')}" if rollout else "/log"
 
+    def chart(self, rollout: str, chart: str, theme: str) -> str:
+        return f"{self.rollout(rollout)}/{chart}-{theme}.svg"
+
     def verify(self) -> str:
         return "/verify"
 
@@ -66,6 +69,9 @@ class FileLinks(Links):
 
     def log(self, rollout: str = "") -> str:
         return f"log-{_file_name(rollout)}.html" if rollout else "log.html"
+
+    def chart(self, rollout: str, chart: str, theme: str) -> str:
+        return f"rollout-{_file_name(rollout)}-{chart}-{theme}.svg"
 
     def verify(self) -> str:
         return "verify.html"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
+from rollout.page.charts import CHARTS, THEMES, are_available
 from rollout.page.pages import PageSet
 from rollout.page.render import FileLinks
 
@@ -13,7 +15,7 @@ _FILES = ("style.css", "icon.svg")
 
 
 def write_site(pages: PageSet, folder: Path) -> int:
-    """Write the pages, their owner's alone, and return how many.
+    """Write the pages, their owner's alone, and return how many files.
 
     Raises OSError, also for a link in a file's place, and what reading a journal raises.
     """
@@ -41,6 +43,10 @@ def _pages(pages: PageSet, links: FileLinks) -> Iterator[tuple[str, str]]:
     for rollout, state in pages.reader.states().items():
         yield links.rollout(rollout), pages.rollout(rollout)
         yield links.log(rollout), pages.whole_log(rollout)
+        if are_available() and state.looked_at is not None:
+            for chart, theme in product(CHARTS, THEMES):
+                name = links.chart(rollout, chart, theme)
+                yield name, pages.charts.draw(rollout, chart, theme).decode()
         services.add((state.plan.metadata.namespace, state.plan.spec.service))
     for namespace, service in sorted(services):
         yield links.service(namespace, service), pages.service(namespace, service)

@@ -93,7 +93,7 @@ def site(folder: Path, journal: JournalLocation | None) -> None:
         raise InputError(f"{folder} cannot be written: {error.strerror}") from error
     except ModuleNotFoundError as error:
         raise InputError("the page needs more packages: pip install 'surefoot[page]'") from error
-    click.echo(f"{count:,} pages in {folder}: open {folder / 'index.html'}")
+    click.echo(f"{count:,} files in {folder}: open {folder / 'index.html'}")
 
 
 def _open_pages(journal: JournalLocation | None, links: Links) -> PageSet:

@@ -8,7 +8,7 @@
   let stale = false;
 
   // What somebody has opened or writes in stays as it is.
-  const isInUse = () => main.querySelector("details[open]") || main.querySelector("input:focus, select:focus") || main.querySelector("#check");
+  const isInUse = () => main.querySelector(".log details[open]") || main.querySelector("input:focus, select:focus") || main.querySelector("#check");
 
   async function load() {
     if (busy || isInUse()) { stale = true; words.textContent = "there are new entries: reload to see them"; return; }

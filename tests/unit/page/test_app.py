@@ -10,6 +10,8 @@ from urllib.parse import urlencode
 
 import pytest
 
+from rollout.page.charts import CHARTS, THEMES
+
 PATHS = (
     "/",
     "/log",
@@ -149,3 +151,31 @@ def first_event(client, **headers):
 def test_who_comes_back_hears_at_once_what_was_missed(client):
     assert first_event(client) == ["id: 76", "event: entries", "data: 76"]
     assert first_event(client, last_event_id="40")[0] == "id: 76"
+
+
+CHART = "/rollouts/discharge-summarizer-v3-e6a331de/{}-{}.svg"
+
+
+@pytest.mark.parametrize("chart", CHARTS)
+@pytest.mark.parametrize("theme", THEMES)
+def test_a_chart_is_a_drawing_that_may_do_nothing(client, chart, theme):
+    reply = client.get(CHART.format(chart, theme))
+    assert reply.status == 200
+    assert reply.headers["content-type"] == "image/svg+xml"
+    assert "script-src" not in reply.headers["content-security-policy"]
+    assert "default-src 'none'" in reply.headers["content-security-policy"]
+    assert "<svg" in reply.text
+    assert "<script" not in reply.text
+    assert client.get(CHART.format(chart, theme)).text == reply.text, "it is kept"
+
+
+def test_the_two_themes_have_two_backgrounds(client):
+    light, dark = (client.get(CHART.format("weight", theme)).text for theme in THEMES)
+    assert "#ffffff" in light.lower()
+    assert "#0f1419" in dark.lower()
+
+
+@pytest.mark.parametrize("names", [("none", "light"), ("weight", "pink"), ("weight", "../x")])
+def test_an_unknown_chart_is_told_in_words(client, names):
+    assert client.get(CHART.format(*names)).status == 404
+    assert client.ask(CHART.format("weight", "light")).status == 401

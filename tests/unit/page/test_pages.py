@@ -95,7 +95,8 @@ def test_words_of_others_are_text_on_every_page(tmp_path):
     assert any("alert(1)" in html for html in htmls), "it is shown"
     for html in htmls:
         tags = tags_of(html)
-        assert not [tag for tag, _ in tags if tag == "img"]
+        sources = [attrs["src"] for tag, attrs in tags if tag == "img"]
+        assert all(source.startswith("/rollouts/") for source in sources)
         assert all("src" in attrs for tag, attrs in tags if tag == "script")
         assert not [name for _, attrs in tags for name in attrs if name.startswith("on")]
         assert "\x1b" not in html
@@ -133,11 +134,12 @@ def test_the_site_opens_without_a_server_and_every_link_leads_somewhere(tmp_path
     pages = PageSet(JournalReader(journal, lambda: NOW, pause=0), journal, FileLinks())
     count = write_site(pages, tmp_path / "site")
     files = {file.name for file in (tmp_path / "site").iterdir()}
-    assert len([name for name in files if name.endswith(".html")]) == count
+    assert len(files) == count + 2  # and the style and the icon
+    assert [name for name in files if name.endswith("-dark.svg")]
     for name in files:
         if name.endswith(".html"):
             for tag, attrs in tags_of((tmp_path / "site" / name).read_text()):
-                target = attrs.get("href") or attrs.get("src") or "#"
+                target = attrs.get("href") or attrs.get("src") or attrs.get("srcset") or "#"
                 is_graph = target.startswith("http://127.0.0.1")  # of the recorded Prometheus
                 assert target.startswith("#") or is_graph or target in files, (tag, target)
 
