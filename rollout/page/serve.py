@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from rollout.errors import InputError
@@ -14,6 +16,8 @@ from rollout.page.pages import PageSet
 
 if TYPE_CHECKING:
     from uvicorn import Server
+
+_END = 2.0  # seconds: open event streams do not hold up the end
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,30 @@ def serve(
 
     Raises InputError where the address cannot be used.
     """
+    with _bind(pages, listener, access) as (server, bound):
+        announce()
+        server.run(sockets=[bound])
+
+
+@contextmanager
+def serving_beside(pages: PageSet, listener: PageListener, access: PageAccess) -> Iterator[None]:
+    """Serve in a thread of its own while the context is open. Raises InputError."""
+    with _bind(pages, listener, access) as (server, bound):
+        # A daemon: whatever a viewer does, it does not hold up the end of a controller.
+        thread = Thread(target=server.run, args=([bound],), name="page", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            server.should_exit = True
+            thread.join(_END)
+
+
+@contextmanager
+def _bind(
+    pages: PageSet, listener: PageListener, access: PageAccess
+) -> Iterator[tuple[Server, socket.socket]]:
+    """Yield a server and the open socket for it. Raises InputError, with the cure."""
     try:
         server = build_server(pages, listener, access)
     except ModuleNotFoundError as error:
@@ -72,8 +100,7 @@ def serve(
     except OSError as error:
         raise InputError(f"{listener.url} cannot be served: {error.strerror}") from error
     with bound:
-        announce()
-        server.run(sockets=[bound])
+        yield server, bound
 
 
 def build_server(pages: PageSet, listener: PageListener, access: PageAccess) -> Server:
@@ -92,6 +119,6 @@ def build_server(pages: PageSet, listener: PageListener, access: PageAccess) -> 
         access_log=False,  # paths name rollouts, and nobody asked for a log of who looks
         server_header=False,
         proxy_headers=False,
-        timeout_graceful_shutdown=2,  # seconds: open event streams do not hold up the end
+        timeout_graceful_shutdown=round(_END),
     )
     return uvicorn.Server(config)

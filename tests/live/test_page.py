@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from rollout.demo.servers.process import free_ports
 from rollout.journal.sql.store import open_journal
 from tests.live.chromium import axe_problems, chromium
-from tests.live.pipeline import ROOT, surefoot
+from tests.live.pipeline import ROOT, surefoot, until
 from tests.support.worlds import BAD, GOOD, Lab, plan
 
 pytestmark = pytest.mark.live
@@ -243,3 +245,37 @@ def test_a_signal_ends_it_though_pages_are_open(browser, tmp_path):
     assert served.process.returncode == -signal.SIGTERM
     assert served.errors() == ""
     context.close()
+
+
+def test_a_controller_serves_the_page_of_its_own_run(browser, tmp_path):
+    """Beside the controller, which goes on and ends as it would without."""
+    (port,) = free_ports(1)
+    file, journal = tmp_path / "plan.yaml", tmp_path / "journal.db"
+    route = {"envoy": {"file": str(tmp_path / "rds.json"), "admin": "http://127.0.0.1:1"}}
+    file.write_text(yaml.safe_dump(plan("live", route=route).document()))
+    words = ["run", str(file), "--journal", str(journal), "--page", str(port)]
+    pipe = subprocess.PIPE
+    command = [sys.executable, "-m", "rollout.cli", *words]
+    running = subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=pipe, text=True)
+    context = browser.new_context()
+    try:
+        token = tmp_path / "journal.db.page-token"
+        until(token.exists, "the token")
+        page = context.new_page()
+        until(lambda: is_open(port), "the page")
+        page.goto(f"http://127.0.0.1:{port}/")
+        page.fill("input[name=token]", token.read_text().strip())
+        page.click("button")
+        page.wait_for_selector("article:has-text('live')")
+    finally:
+        context.close()
+        running.send_signal(signal.SIGTERM)
+        errors = running.communicate(timeout=60)[1]
+    assert running.returncode == 1, errors
+    assert "stopped; the mesh keeps its weights" in errors
+    assert "Traceback" not in errors
+
+
+def is_open(port: int) -> bool:
+    with socket.socket() as line:
+        return line.connect_ex(("127.0.0.1", port)) == 0

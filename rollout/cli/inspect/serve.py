@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from rollout.cli.options.journal import READ, journal_option
+from rollout.cli.options.page import open_pages, token_path
 from rollout.journal.location import JournalLocation
-
-if TYPE_CHECKING:
-    from rollout.page.pages import PageSet
-    from rollout.page.render import Links
 
 
 @click.command(
@@ -38,8 +34,7 @@ the start. Programs send it as a header: Authorization: Bearer TOKEN.""",
 @click.option(
     "--token-file",
     type=click.Path(path_type=Path),
-    help="File with the token, its owner's alone; made if missing. Default: beside the journal "
-    "of this user.",
+    help="File with the token, its owner's alone; made if missing; default: beside the journal.",
 )
 @click.option("--certificate", type=click.Path(path_type=Path), help="TLS certificate (PEM).")
 @click.option("--key", type=click.Path(path_type=Path), help="The certificate's key (PEM).")
@@ -61,12 +56,13 @@ def serve(
 
     listener = PageListener(address, port, names, certificate, key)
     listener.check(has_token_file=token_file is not None)
-    file = token_file or default_path().with_name("page.token")
-    pages = _open_pages(journal, Links())
-    pages.reader.refresh()
-    access = access_for(listener, file)
-    words = f"{listener.url}  (the token to sign in stands in {file})"
-    serve_pages(pages, listener, access, lambda: click.echo(words))
+    where = journal or default_path()
+    file = token_file or token_path(where)
+    with open_pages(where, Links()) as pages:
+        pages.reader.refresh()
+        access = access_for(listener, file)
+        words = f"{listener.url}  (the token to sign in stands in {file})"
+        serve_pages(pages, listener, access, lambda: click.echo(words))
 
 
 @click.command(
@@ -83,25 +79,16 @@ Open index.html in the folder: no server and no network is needed.""",
 def site(folder: Path, journal: JournalLocation | None) -> None:
     """Write every page of a journal into FOLDER: rollouts, services, decisions, the log."""
     from rollout.errors import InputError
+    from rollout.journal.location import default_path
     from rollout.page.render import FileLinks
     from rollout.page.site import write_site
 
-    pages = _open_pages(journal, FileLinks())
-    try:
-        count = write_site(pages, folder)
-    except OSError as error:
-        raise InputError(f"{folder} cannot be written: {error.strerror}") from error
-    except ModuleNotFoundError as error:
-        raise InputError("the page needs more packages: pip install 'surefoot[page]'") from error
+    missing = "the page needs more packages: pip install 'surefoot[page]'"
+    with open_pages(journal or default_path(), FileLinks()) as pages:
+        try:
+            count = write_site(pages, folder)
+        except OSError as error:
+            raise InputError(f"{folder} cannot be written: {error.strerror}") from error
+        except ModuleNotFoundError as error:
+            raise InputError(missing) from error
     click.echo(f"{count:,} files in {folder}: open {folder / 'index.html'}")
-
-
-def _open_pages(journal: JournalLocation | None, links: Links) -> PageSet:
-    from rollout.journal.location import default_path
-    from rollout.journal.open import open_for_reading
-    from rollout.page.pages import PageSet
-    from rollout.page.reader import JournalReader
-    from rollout.wire.clock import SystemClock
-
-    opened = open_for_reading(journal or default_path())
-    return PageSet(JournalReader(opened, SystemClock().now), opened, links)
