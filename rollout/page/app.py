@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import anyio
@@ -28,6 +30,7 @@ from rollout.redact import redact
 
 _POLL = 1.0  # seconds between two looks for new entries
 _OPEN = ("/sign-in", "/static/")  # what a person sees before signing in
+_FRESH, _MOST_KEPT = 5.0, 64  # seconds, pages
 _LARGEST_FORM = 4096  # bytes
 
 
@@ -69,12 +72,40 @@ class Guard:
         return Response("sign in, or send the token as `Authorization: Bearer TOKEN`", 401)
 
 
+@dataclass
+class RecentPages:
+    """Pages that were made a moment ago: many viewers of one page cost as one does."""
+
+    pages: PageSet
+    _kept: OrderedDict[str, tuple[int, float, str]] = field(default_factory=OrderedDict)
+    _lock: Lock = field(default_factory=Lock)
+
+    def get(self, make: Callable[[PageSet, Request], str], request: Request) -> str:
+        """Return a page, made anew where it is older than the newest entry or some seconds.
+
+        Raises what `make` raises.
+        """
+        url, head, now = str(request.url), self.pages.reader.refresh(), self.pages.reader.now()
+        with self._lock:
+            kept_head, at, html = self._kept.get(url, (0, 0.0, ""))
+        if html and kept_head == head and 0 <= now - at < _FRESH:
+            return html
+        html = make(self.pages, request)
+        with self._lock:
+            self._kept[url] = head, now, html
+            self._kept.move_to_end(url)
+            while len(self._kept) > _MOST_KEPT:
+                self._kept.popitem(last=False)
+        return html
+
+
 def application(pages: PageSet, access: PageAccess) -> ASGIApp:
     """Return the application that serves the pages to those with access."""
+    recent = RecentPages(pages)
 
     def answer(make: Callable[[PageSet, Request], str]) -> Callable[[Request], Any]:
         async def endpoint(request: Request) -> Response:
-            return HTMLResponse(await run_in_threadpool(make, pages, request))
+            return HTMLResponse(await run_in_threadpool(recent.get, make, request))
 
         return endpoint
 

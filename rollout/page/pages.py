@@ -28,6 +28,7 @@ from rollout.tick.fleet import recorded_stable
 
 _ROWS = 500  # rows that a browser gets at once
 _NEWEST = 40  # entries on a rollout's page
+_NEWEST_ROLLOUTS = 8  # with their guardrails, on a service's page
 _DIGITS = 16  # of a number that a browser sends, at most
 FILTERS = ("rollout", "action", "reason", "actor", "since", "until")
 """The fields by which the page of the log can be filtered."""
@@ -59,7 +60,14 @@ class PageSet:
     def home(self) -> str:
         """Return the page of all rollouts, those first that need a person."""
         self.reader.refresh()
-        return self._page("home", cards=views.cards(self.reader.states(), self.reader.now()))
+        states, now = self.reader.states(), self.reader.now()
+        services = sorted({_service_of(state) for state in states.values()})
+        return self._page(
+            "home",
+            cards=views.cards(views.choose(states), now),
+            left_out=max(len(states) - views.MOST_CARDS, 0),
+            services=services[: views.MOST_SERVICES],
+        )
 
     def rollout(self, rollout: str) -> str:
         """Return one rollout's page. Raises InputError for an unknown id."""
@@ -88,22 +96,20 @@ class PageSet:
         """Return the page of one service: its versions and how they fared. Raises InputError."""
         self.reader.refresh()
         now, states = self.reader.now(), self.reader.states()
-        own = [
-            name
-            for name, state in states.items()
-            if (state.plan.metadata.namespace, state.plan.spec.service) == (namespace, service)
-        ]
+        own = [name for name, state in states.items() if _service_of(state) == (namespace, service)]
         if not own:
             raise InputError(f"no rollout of {service!r} in {namespace!r} is in this journal")
-        rollouts = {name: self._state(name) for name in own}
+        newest = {name: self._state(name) for name in own[-_NEWEST_ROLLOUTS:]}
+        older = {name: states[name] for name in own[:-_NEWEST_ROLLOUTS][-views.PAGE :]}
         return self._page(
             "service",
             service=service,
             namespace=namespace,
             cards=[
-                (card, views.bars(report(card.rollout, rollouts[card.rollout], now).guardrails))
-                for card in views.cards(rollouts, now)
+                (card, views.bars(report(card.rollout, newest[card.rollout], now).guardrails))
+                for card in views.cards(newest, now)
             ],
+            older=views.cards(older, now),
             stable=recorded_stable(states[name] for name in own),
         )
 
@@ -214,6 +220,10 @@ class PageSet:
         if state is None:
             raise InputError(f"there is no rollout {rollout!r} in this journal")
         return state
+
+
+def _service_of(state: RolloutState) -> tuple[str, str]:
+    return state.plan.metadata.namespace, state.plan.spec.service
 
 
 def _has_looks(state: RolloutState) -> bool:

@@ -20,8 +20,14 @@ from rollout.redact import redact
 SHAPES = {"safe": "✓", "harmful": "✕", "undecided": "…", "blind": "?", "paused": "‖"}
 """A shape for each verdict, so that no verdict is told by its colour alone."""
 
-PAGE = 100
+PAGE = 50
 """Entries on one page of the log."""
+
+MOST_CARDS = 24
+"""Rollouts on the first page; those left out have ended, unless more than this are under way."""
+
+MOST_SERVICES = 200
+"""Services that the first page names."""
 
 _CALLS = {"paused", "retreated"}  # phases in which a person is awaited
 
@@ -96,6 +102,18 @@ def cards(states: Mapping[str, RolloutState], now: float) -> list[Card]:
     every = [_card(rollout, state, now) for rollout, state in reversed([*states.items()])]
     every.sort(key=lambda card: (not card.calls, card.phase in TERMINAL))
     return every
+
+
+def choose(states: Mapping[str, RolloutState]) -> dict[str, RolloutState]:
+    """Return those that have not ended, and the newest of the others up to `MOST_CARDS` in all.
+
+    One whose traffic does not follow its end is among the first, however old.
+    """
+    alarming = [name for name, state in states.items() if _why_called(state, is_blind=False)]
+    going = [name for name, state in states.items() if not state.is_terminal]
+    wanted = dict.fromkeys([*alarming, *going[::-1], *[*states][::-1]])
+    chosen = set([*wanted][:MOST_CARDS])
+    return {name: state for name, state in states.items() if name in chosen}
 
 
 def _card(rollout: str, state: RolloutState, now: float) -> Card:

@@ -8,12 +8,14 @@ from html.parser import HTMLParser
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.requests import Request
 
 from rollout.decide.record.facts import HumanSaid
 from rollout.errors import InputError, JournalError
 from rollout.journal.jsonl import LinesJournal, export
 from rollout.journal.memory import MemoryJournal
 from rollout.page import views
+from rollout.page.app import RecentPages
 from rollout.page.pages import PageSet
 from rollout.page.reader import JournalReader
 from rollout.page.render import FileLinks, Links
@@ -167,3 +169,25 @@ def test_two_names_are_never_one_file_and_a_file_is_never_elsewhere(name, other)
 @given(st.text(min_size=1, max_size=30))
 def test_an_address_is_one_segment(name):
     assert Links().rollout(name).count("/") == 2
+
+
+def request_of(path):
+    return Request({"type": "http", "path": path, "query_string": b"", "headers": []})
+
+
+def test_many_viewers_of_a_page_cost_as_one_does():
+    lab, paths = Lab(), []
+    reader = JournalReader(lab.journal, lab.clock.now, pause=0)
+    recent = RecentPages(PageSet(reader, MemoryJournal(), Links()))
+
+    def make(_pages, request):
+        paths.append(request.url.path)
+        return f"{len(paths)}"
+
+    lab.run(4)
+    assert [recent.get(make, request_of("/")) for _ in range(50)] == ["1"] * 50
+    assert recent.get(make, request_of("/log")) == "2"
+    lab.run(30)  # something is recorded
+    assert recent.get(make, request_of("/")) == "3"
+    lab.clock.sleep(10)  # times on the page have grown
+    assert recent.get(make, request_of("/")) == "4"
