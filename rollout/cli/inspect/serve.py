@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from rollout.cli.options.journal import READ, journal_option
-from rollout.cli.options.page import open_pages, token_path
+from rollout.cli.options.page import open_pages, token_of_user
 from rollout.journal.location import JournalLocation
 
 
@@ -34,7 +34,7 @@ the start. Programs send it as a header: Authorization: Bearer TOKEN.""",
 @click.option(
     "--token-file",
     type=click.Path(path_type=Path),
-    help="File with the token, its owner's alone; made if missing; default: beside the journal.",
+    help="File with the token, its owner's alone; made if missing; default: in the state folder.",
 )
 @click.option("--certificate", type=click.Path(path_type=Path), help="TLS certificate (PEM).")
 @click.option("--key", type=click.Path(path_type=Path), help="The certificate's key (PEM).")
@@ -57,7 +57,7 @@ def serve(
     listener = PageListener(address, port, names, certificate, key)
     listener.check(has_token_file=token_file is not None)
     where = journal or default_path()
-    file = token_file or token_path(where)
+    file = token_file or token_of_user()
     with open_pages(where, Links()) as pages:
         pages.reader.refresh()
         access = access_for(listener, file)

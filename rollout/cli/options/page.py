@@ -33,17 +33,24 @@ def page_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return port(token(command))
 
 
-def token_path(journal: JournalLocation) -> Path:
-    """Return where the token of a journal's page stands: beside a file, else in the state folder.
+def _token_beside(journal: JournalLocation) -> Path:
+    """Return where a controller's page has its token: beside the journal, which it may write.
 
-    Raises InputError without a home folder.
+    For a database it is in the state folder. Raises InputError without a home folder.
     """
-    from rollout.journal.location import default_path, is_url, resolve
+    from rollout.journal.location import is_url, resolve
 
     if is_url(journal):
-        return default_path().with_name("page.token")
+        return token_of_user()
     real = resolve(Path(journal))
     return real.with_name(f"{real.name}.page-token")
+
+
+def token_of_user() -> Path:
+    """Return where the token of this user's pages stands. Raises InputError without a home."""
+    from rollout.journal.location import default_path
+
+    return default_path().with_name("page.token")
 
 
 @contextmanager
@@ -72,7 +79,7 @@ def page_beside(
     from rollout.page.render import Links
     from rollout.page.serve import PageListener, access_for, serving_beside
 
-    listener, file = PageListener("127.0.0.1", port), token_file or token_path(journal)
+    listener, file = PageListener("127.0.0.1", port), token_file or _token_beside(journal)
     with open_pages(journal, Links()) as pages:
         access = access_for(listener, file)
         with serving_beside(pages, listener, access):
