@@ -1,11 +1,12 @@
 """What the routes were before our first write, as annotations and a journal record it.
 
-Routes are recorded by content. A record has seven lists, told apart by the words before a route's
+Routes are recorded by content. A record has eight lists, told apart by the words before a route's
 location: routes that gave the canary traffic, routes that copied requests to it, routes that took
 exactly the segment's requests of another one, routes of the plan without an entry for the canary,
-the weights of the plan's routes, an Envoy's configurations, and routes to which rollouts of other
-services gave the canary. Those without an entry, weights and configurations are in the journal
-only: what we added is noted with each write, and weights come back with the end.
+the weights of the plan's routes and of others that name the canary, an Envoy's configurations,
+routes to which rollouts of other services gave the canary, and an Envoy's virtual hosts. Those
+without an entry, weights, configurations and hosts are in the journal only: what we added is noted
+with each write, and weights come back with the end.
 """
 
 from __future__ import annotations
@@ -25,12 +26,14 @@ from rollout.route.content import (
     note_routes,
     parse_noted,
 )
+from rollout.route.lacking import as_added, find_lacking
 from rollout.route.manifest import Json
 from rollout.route.weighted_route import WeightedRoute
 
 _COPIES, _SEGMENT, _LACKING = "copies of ", "the segment's own ", "no canary in "
 _WEIGHTS, _CONFIG, _OTHERS = "weights of ", "configuration ", "another service's "
-_PREFIXES = (_COPIES, _SEGMENT, _LACKING, _WEIGHTS, _CONFIG, _OTHERS)
+_HOST = "virtual host "
+_PREFIXES = (_COPIES, _SEGMENT, _LACKING, _WEIGHTS, _CONFIG, _OTHERS, _HOST)
 _NONE = Noted()
 
 
@@ -39,7 +42,8 @@ class Before:
     """The routes that a rollout found, by what they were to the canary.
 
     `weights` has those of the plan's routes, entry by entry. `configs` are the configurations that
-    the plan's file had. `others` have the fingerprints of the whole content.
+    the plan's file had, and `hosts` the virtual hosts of these. `others` have the fingerprints of
+    the whole content.
     """
 
     giving: Noted = _NONE
@@ -49,6 +53,7 @@ class Before:
     weights: Noted = _NONE
     configs: Noted = _NONE
     others: Noted = _NONE
+    hosts: Noted = _NONE
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -69,50 +74,29 @@ class Before:
             )
         ).lines
 
-    def find_lacking(self, routes: Sequence[WeightedRoute]) -> Mapping[int, NotedRoute]:
+    def find_lacking(
+        self, routes: Sequence[WeightedRoute], every: Sequence[WeightedRoute] = ()
+    ) -> Mapping[int, NotedRoute]:
         """Return the notes of routes that had no canary, by the id of their body.
 
-        Of a route whose content and name are no longer recorded, matches or destinations tell which
-        it was, as long as that one is nowhere else. A route without the canary comes first: of two
-        that may be it, ours was taken back there already.
+        Among `every` route there may be recorded ones that are not asked for.
         """
-        own = self.lacking.assign(routes)
-        recorded_ids = {*own, *self.weights.assign(routes)}
-        left = [note for note in self.lacking.routes if note not in own.values()]
-        for position in range(2):
-            for route in sorted(routes, key=_has_canary):
-                digits = describe_parts(route).split("-")[position]
-                note = next((n for n in left if digits in n.more.split("-")[position:][:1]), None)
-                if note is not None and id(route.body) not in recorded_ids:
-                    own[id(route.body)] = note
-                    recorded_ids.add(id(route.body))
-                    left.remove(note)
-        return {key: _as_added(note) for key, note in own.items()}
+        return find_lacking(self.lacking, self.weights, routes, every or routes)
 
     @property
     def addable(self) -> Noted:
         """The routes without the canary, as notes of the entries that we added to them."""
-        return Noted(tuple(map(_as_added, self.lacking.routes)))
+        return Noted(tuple(map(as_added, self.lacking.routes)))
 
     @property
     def _lists(self) -> tuple[Noted, ...]:
-        own = self.lacking, self.weights, self.configs, self.others
+        own = self.lacking, self.weights, self.configs, self.others, self.hosts
         return self.giving, self.copying, self.narrowed, *own
 
     @property
     def config_names(self) -> tuple[str, ...]:
         """The names of an Envoy's configurations; empty in records of an older version."""
         return tuple(note.location for note in self.configs.routes)
-
-
-def _has_canary(route: WeightedRoute) -> bool:
-    return any(map(route.of, route.mesh.arms[1:]))
-
-
-def _as_added(note: NotedRoute) -> NotedRoute:
-    """Return the note of a route without the canary as that of an entry which carries the same."""
-    _, _, carried = f"{note.more}--".split("-")[:3]
-    return replace(note, more=carried)
 
 
 def note_lacking(planned: Sequence[WeightedRoute]) -> Noted:

@@ -119,34 +119,52 @@ def begin(ours: Ours, dialect: Dialect, plain: Json, plan: Plan) -> Ours:
 def find_before(ours: Ours, dialect: Dialect, plain: Json, plan: Plan) -> Before:
     """Return what is not ours of an object from which the segment's routes of ours are removed.
 
-    What gives the canary traffic is recorded beside the plan's routes, which steps and rollbacks
-    move anyway; what copies to it, on all routes.
+    What names the canary is recorded beside the plan's routes, which steps and rollbacks move
+    anyway; what copies to it, on all routes.
     """
     planned = dialect.weighted_routes(plain, plan, back=True)
     planned = [route for route in planned if not ours.is_foreign(route)]
     moved = {id(route.body) for route in planned}
     every = dialect.every_route(plain, plan)
     copying = [route for route in every if sent(dialect, route)]
+    idle = list_idle(every, planned, ours)
     return Before(
         note_routes(route for route in every if id(route.body) not in moved and is_giving(route)),
         note_routes(route for route in copying if not ours.has_copies(dialect, route, back=False)),
         note_narrowed(dialect, [route for route in every if route.arm_entries], plan),
         note_lacking(planned),
-        note_weights(planned),
+        note_weights([*planned, *idle]),
         others=note_routes(
             (route for route in every if is_giving(route) and ours.is_foreign(route)), is_whole=True
         ),
     )
 
 
+def list_idle(
+    every: Sequence[WeightedRoute], moved: Sequence[WeightedRoute], ours: Ours
+) -> list[WeightedRoute]:
+    """Return the routes beside the moved ones that name the canary, and send all to stable."""
+    ids = {id(route.body) for route in moved}
+    others = [route for route in every if id(route.body) not in ids and route.of("canary")]
+    return [
+        route
+        for route in others
+        if not is_giving(route) and is_giving(route, "stable") and not ours.is_foreign(route)
+    ]
+
+
 def find_added(
-    ours: Ours, routes: Sequence[WeightedRoute], *, back: bool
+    ours: Ours,
+    every: Sequence[WeightedRoute],
+    routes: Sequence[WeightedRoute],
+    *,
+    back: bool,
 ) -> Mapping[int, NotedRoute]:
     """Return the routes to which we added the canary, by the id of their body.
 
     On the way back every entry is ours that was not there before our first write.
     """
-    lacking = ours.before.find_lacking(routes) if back else {}
+    lacking = ours.before.find_lacking(routes, every) if back else {}
     return {**lacking, **ours.added.assign(routes)}
 
 
@@ -173,10 +191,10 @@ def find_targets(routes: Iterable[WeightedRoute], arm: Arm) -> list[str]:
     ]
 
 
-def is_giving(route: WeightedRoute) -> bool:
-    """Return whether a route gives the canary traffic; one that cannot be read gives none."""
+def is_giving(route: WeightedRoute, arm: Arm = "canary") -> bool:
+    """Return whether a route gives an arm traffic; one that cannot be read gives none."""
     try:
-        return route.weight("canary") > 0
+        return route.weight(arm) > 0
     except RouteError:
         return False
 
