@@ -1,12 +1,13 @@
 """What the routes were before our first write, as annotations and a journal record it.
 
-Routes are recorded by content. A record has eight lists, told apart by the words before a route's
+Routes are recorded by content. A record has ten lists, told apart by the words before a route's
 location: routes that gave the canary traffic, routes that copied requests to it, routes that took
 exactly the segment's requests of another one, routes of the plan without an entry for the canary,
-the weights of the plan's routes and of others that name the canary, an Envoy's configurations,
-routes to which rollouts of other services gave the canary, and an Envoy's virtual hosts. Those
-without an entry, weights, configurations and hosts are in the journal only: what we added is noted
-with each write, and weights come back with the end.
+the weights of the plan's routes, other routes that named the canary, an Envoy's configurations,
+routes to which rollouts of other services gave the canary, an Envoy's virtual hosts, and what
+rollouts of other services moved according to the journal. Those without an entry or
+traffic, weights, configurations, hosts and what others moved are in the journal only: what we added
+is noted with each write, and weights come back with the end.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Self
 
+from rollout.decide.record.before import LACKING, MOVED, WEIGHTS
 from rollout.route.content import (
     Noted,
     NotedRoute,
@@ -26,14 +28,13 @@ from rollout.route.content import (
     note_routes,
     parse_noted,
 )
-from rollout.route.lacking import as_added, find_lacking
+from rollout.route.lacking import as_added, find_lacking, is_by_matches
 from rollout.route.manifest import Json
 from rollout.route.weighted_route import WeightedRoute
 
-_COPIES, _SEGMENT, _LACKING = "copies of ", "the segment's own ", "no canary in "
-_WEIGHTS, _CONFIG, _OTHERS = "weights of ", "configuration ", "another service's "
-_HOST = "virtual host "
-_PREFIXES = (_COPIES, _SEGMENT, _LACKING, _WEIGHTS, _CONFIG, _OTHERS, _HOST)
+_COPIES, _SEGMENT, _IDLE = "copies of ", "the segment's own ", "canary without traffic in "
+_CONFIG, _OTHERS, _HOST = "configuration ", "another service's ", "virtual host "
+_PREFIXES = (_COPIES, _SEGMENT, LACKING, WEIGHTS, _CONFIG, _OTHERS, _HOST, MOVED, _IDLE)
 _NONE = Noted()
 
 
@@ -43,7 +44,8 @@ class Before:
 
     `weights` has those of the plan's routes, entry by entry. `configs` are the configurations that
     the plan's file had, and `hosts` the virtual hosts of these. `others` have the fingerprints of
-    the whole content.
+    the whole content. `moved` are routes that rollouts of other services moved, as these recorded
+    them. `idle` are those beside the plan's that named the canary and gave it nothing.
     """
 
     giving: Noted = _NONE
@@ -54,6 +56,8 @@ class Before:
     configs: Noted = _NONE
     others: Noted = _NONE
     hosts: Noted = _NONE
+    moved: Noted = _NONE
+    idle: Noted = _NONE
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -81,7 +85,8 @@ class Before:
 
         Among `every` route there may be recorded ones that are not asked for.
         """
-        return find_lacking(self.lacking, self.weights, routes, every or routes)
+        recorded = Noted(self.weights.routes + self.idle.routes)
+        return find_lacking(self.lacking, recorded, routes, every or routes)
 
     @property
     def addable(self) -> Noted:
@@ -91,7 +96,18 @@ class Before:
     @property
     def _lists(self) -> tuple[Noted, ...]:
         own = self.lacking, self.weights, self.configs, self.others, self.hosts
-        return self.giving, self.copying, self.narrowed, *own
+        return self.giving, self.copying, self.narrowed, *own, self.moved, self.idle
+
+    def find_moved_by_others(self, routes: Sequence[WeightedRoute]) -> frozenset[int]:
+        """Return the routes that rollouts of other services moved, by the ids of their bodies.
+
+        One may lack stable's entry by now: then its matches tell.
+        """
+        own = self.weights.assign(routes)
+        others = [route for route in routes if id(route.body) not in own]
+        known = {*self.moved.assign(routes)} - {*own}
+        by_matches = (r for r in others if any(is_by_matches(n, r) for n in self.moved.routes))
+        return frozenset(known | {id(route.body) for route in by_matches})
 
     @property
     def config_names(self) -> tuple[str, ...]:

@@ -20,18 +20,18 @@ _Tell = Callable[[NotedRoute, WeightedRoute], bool]
 
 def find_lacking(
     lacking: Noted,
-    weights: Noted,
+    recorded: Noted,
     routes: Sequence[WeightedRoute],
     every: Sequence[WeightedRoute],
 ) -> Mapping[int, NotedRoute]:
     """Return the notes of those routes that had no canary, by the id of their body.
 
-    `weights` has the notes of all recorded routes, and `every` route may be a recorded one.
+    `recorded` has the notes of all routes of before, and `every` route may be a recorded one.
     """
-    own, recorded = lacking.assign(every), weights.assign(every)
-    strangers = [route for route in routes if id(route.body) not in {*own, *recorded}]
+    own, known = lacking.assign(every), recorded.assign(every)
+    strangers = [route for route in routes if id(route.body) not in {*own, *known}]
     lost = [note for note in lacking.routes if note not in own.values()]
-    if _list_having(lacking, weights, recorded.values()):
+    if _list_having(lacking, recorded, known.values()):
         found_again = _assign_by_parts(lost, strangers)
     else:
         contents = {*map(fingerprint, every)}
@@ -46,12 +46,18 @@ def as_added(note: NotedRoute) -> NotedRoute:
     return replace(note, more=carried)
 
 
+def is_by_matches(note: NotedRoute, route: WeightedRoute) -> bool:
+    """Return whether a route has a noted one's matches, where the note tells them."""
+    matches, _, targets = note.more.partition("-")
+    return bool(targets) and matches == describe_parts(route).partition("-")[0]
+
+
 def _list_having(
-    lacking: Noted, weights: Noted, accounted: Iterable[NotedRoute]
+    lacking: Noted, recorded: Noted, accounted: Iterable[NotedRoute]
 ) -> list[NotedRoute]:
     """Return the notes of routes that had an entry for the canary and are not accounted for."""
     without = {(note.fingerprint, note.location) for note in lacking.routes}
-    having = [n for n in weights.routes if (n.fingerprint, n.location) not in without]
+    having = [n for n in recorded.routes if (n.fingerprint, n.location) not in without]
     return [note for note in having if note not in accounted]
 
 
@@ -63,7 +69,7 @@ def _assign_by_parts(
     One without the canary comes first: of two that may be it, ours was taken back there already.
     """
     free, assigned = [*lost], dict[int, NotedRoute]()
-    for tell in (_is_by_matches, _is_by_targets):
+    for tell in (is_by_matches, _is_by_targets):
         for route in sorted(strangers, key=_has_canary):
             note = next((note for note in free if tell(note, route)), None)
             if note is not None and id(route.body) not in assigned:
@@ -80,7 +86,7 @@ def _spread(
     The other half of a `changed` one may still have its name.
     """
     left, assigned = [*lost, *changed], dict[int, NotedRoute]()
-    tells: tuple[_Tell, ...] = (_is_by_matches, _is_by_targets, lambda _, route: _has_canary(route))
+    tells: tuple[_Tell, ...] = (is_by_matches, _is_by_targets, lambda _, route: _has_canary(route))
     for tell in tells:
         used = set[NotedRoute]()
         for route in strangers:
@@ -96,10 +102,6 @@ def _spread(
 
 def _has_canary(route: WeightedRoute) -> bool:
     return any(map(route.of, route.mesh.arms[1:]))
-
-
-def _is_by_matches(note: NotedRoute, route: WeightedRoute) -> bool:
-    return note.more.split("-")[:1] == describe_parts(route).split("-")[:1]
 
 
 def _is_by_targets(note: NotedRoute, route: WeightedRoute) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from rollout.cli.act.again import record_undo_or_retry
 from rollout.decide.record.facts import HumanSaid
 from rollout.decide.record.route_facts import RouteFailed, RouteRead
 from rollout.errors import ClusterError
@@ -166,3 +167,48 @@ def test_a_rollback_of_what_gets_nothing_by_now_says_so():
     end = next(decided for decided in lab.decisions if decided.action == "roll back")
     assert "from 0 %" not in end.sentence
     assert end.sentence.startswith("Roll back v2, which gets nothing any more, all traffic to v1")
+
+
+def begin_other(lab, name):
+    """A rollout of another service, on a route of its own in the same object."""
+    route = {"istio": {"virtualService": "reviews", "host": "reviews", "http": ["r2"]}}
+    (rollout,) = lab.controller.start([plan(name, service="mobile", route=route)])
+    return rollout
+
+
+def decide_by_hand(lab, rollout, command):
+    said = HumanSaid(rollout=rollout, at=lab.clock.now(), command=command, actor="ana")
+    lab.journal.append([said], lab.entries[-1].seq)
+    end = lab.clock.now() + 300
+    while not lab.controller.states[rollout].is_terminal:
+        assert lab.clock.now() < end, "it never ended"
+        lab.controller.tick()
+        lab.clock.sleep(0.5)
+
+
+@pytest.mark.parametrize("is_tidied", [False, True], ids=["as written", "stable tidied away"])
+def test_an_undo_leaves_what_another_service_promoted_to_the_same_canary_since(is_tidied):
+    live = virtual_service([to("reviews", None, "v1")], [to("reviews", None, "v1")])
+    live["spec"]["http"][0]["match"] = [{"uri": {"exact": "/web"}}]
+    live["metadata"] |= {"resourceVersion": "1", "uid": "a"}
+    objects = EditedObjects(live)
+    route = {"istio": {"virtualService": "reviews", "host": "reviews", "http": ["r1"]}}
+    asked = plan(service="reviews", route=route)
+    lab = Lab(plan=asked, router=LiveRouter(inner=ClusterRouter(objects)))
+    climbed(lab)
+    decide_by_hand(lab, lab.plan.id, "promote")
+    decide_by_hand(lab, other := begin_other(lab, "other"), "promote")
+    assert lab.controller.states[other].phase == "promoted"
+    if is_tidied:
+        live = copy.deepcopy(objects.live)
+        for route in live["spec"]["http"]:
+            route["route"] = [entry for entry in route["route"] if entry["weight"]]
+        objects.edit(live)
+    held = copy.deepcopy(objects.routes[1])
+    undo = HumanSaid(rollout="", at=lab.clock.now(), command="undo", actor="ana")
+    record_undo_or_retry(lab.journal, lab.plan.name, undo)
+    assert lab.run(60).phase in {"promoted", "undoing", "undone"}
+    lab.run_until(lambda state: state.phase == "undone")
+    assert objects.routes[1] == held, "the other's promotion stands"
+    assert [entry["destination"]["subset"] for entry in objects.routes[0]["route"]] == ["v1"]
+    assert not objects.live["metadata"]["annotations"]

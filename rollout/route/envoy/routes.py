@@ -106,13 +106,21 @@ def as_recorded(route: Weighted, mesh: Mesh, names: RecordedNames) -> WeightedRo
 def _find_pins(
     manifest: Json, mesh: Mesh, before: tuple[str, ...] | None
 ) -> Callable[[Weighted], bool]:
-    """Return what tells whether a route led to the canary before our first write."""
-    pins, names = Before.parse("\n".join(before or ())).giving, find_names(manifest, before)
+    """Return what tells whether a route led to the canary before our first write.
+
+    Or since then by the rollout of another service.
+    """
+    record, names = Before.parse("\n".join(before or ())), find_names(manifest, before)
+    every = {id(route.field): route for route in every_weighted(manifest)}
+    as_noted = {key: as_recorded(route, mesh, names) for key, route in every.items()}
+    moved = record.find_moved_by_others([*as_noted.values()])
 
     def is_pin(route: Weighted) -> bool:
         recorded = names.name_config(route.config)
         known_as = {recorded, route.config} if recorded else {""}
-        return any(pins.same(as_weighted_route(route, mesh, names, name)) for name in known_as)
+        known = [as_weighted_route(route, mesh, names, name) for name in known_as]
+        is_others = id(route.field) in as_noted and id(as_noted[id(route.field)].body) in moved
+        return is_others or any(map(record.giving.same, known))
 
     return is_pin
 

@@ -127,16 +127,16 @@ def find_before(ours: Ours, dialect: Dialect, plain: Json, plan: Plan) -> Before
     moved = {id(route.body) for route in planned}
     every = dialect.every_route(plain, plan)
     copying = [route for route in every if sent(dialect, route)]
-    idle = list_idle(every, planned, ours)
     return Before(
         note_routes(route for route in every if id(route.body) not in moved and is_giving(route)),
         note_routes(route for route in copying if not ours.has_copies(dialect, route, back=False)),
         note_narrowed(dialect, [route for route in every if route.arm_entries], plan),
         note_lacking(planned),
-        note_weights([*planned, *idle]),
+        note_weights(planned),
         others=note_routes(
             (route for route in every if is_giving(route) and ours.is_foreign(route)), is_whole=True
         ),
+        idle=note_routes(list_idle(every, planned, ours)),
     )
 
 
@@ -170,7 +170,7 @@ def find_added(
 
 def note_before(manifest: Json, plan: Plan, ours: Ours) -> None:
     """Record what led to the canary before our first write."""
-    before = replace(ours.before, lacking=Noted(), weights=Noted())
+    before = replace(ours.before, lacking=Noted(), weights=Noted(), idle=Noted())
     notes.note(manifest, notes.BEFORE + plan.spec.service, "\n".join(before.lines))
 
 
@@ -216,12 +216,13 @@ def _find_others(
         for key in notes.list_keys(manifest)
         if key.startswith(notes.ROUTES) and key != own
     ]
-    if not texts and not recorded.others.routes:
+    if not (texts or recorded.others.routes or recorded.moved.routes):
         return ()
     every = dialect_of(plan).every_route(manifest, plan)
-    giving = [route for route in every if is_giving(route)]
+    giving, ids = [r for r in every if is_giving(r)], recorded.find_moved_by_others(every)
+    moved = frozenset(route.location for route in giving if id(route.body) in ids)
     canaries = {*find_targets(giving, "canary")}
-    others = [(to, _locate(giving, recorded.others)) for to in canaries]
+    others = [(to, _locate(giving, recorded.others) | moved) for to in canaries]
     for text in texts:
         heads = [line for line in text.splitlines() if line.startswith(_TO)]
         noted = parse_noted("\n".join(line for line in text.splitlines() if line not in heads))
