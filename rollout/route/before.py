@@ -105,9 +105,9 @@ class Before:
         """
         own = self.weights.assign(routes)
         others = [route for route in routes if id(route.body) not in own]
-        known = {*self.moved.assign(routes)} - {*own}
+        by_content = {*self.moved.assign(routes)} - {*own}
         by_matches = (r for r in others if any(is_by_matches(n, r) for n in self.moved.routes))
-        return frozenset(known | {id(route.body) for route in by_matches})
+        return frozenset(by_content | {id(route.body) for route in by_matches})
 
     @property
     def config_names(self) -> tuple[str, ...]:

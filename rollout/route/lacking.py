@@ -28,10 +28,10 @@ def find_lacking(
 
     `recorded` has the notes of all routes of before, and `every` route may be a recorded one.
     """
-    own, known = lacking.assign(every), recorded.assign(every)
-    strangers = [route for route in routes if id(route.body) not in {*own, *known}]
+    own, assigned = lacking.assign(every), recorded.assign(every)
+    strangers = [route for route in routes if id(route.body) not in {*own, *assigned}]
     lost = [note for note in lacking.routes if note not in own.values()]
-    if _list_having(lacking, recorded, known.values()):
+    if _list_having(lacking, recorded, assigned.values()):
         found_again = _assign_by_parts(lost, strangers)
     else:
         contents = {*map(fingerprint, every)}

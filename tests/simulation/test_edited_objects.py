@@ -177,8 +177,8 @@ def begin_other(lab, name):
 
 
 def decide_by_hand(lab, rollout, command):
-    said = HumanSaid(rollout=rollout, at=lab.clock.now(), command=command, actor="ana")
-    lab.journal.append([said], lab.entries[-1].seq)
+    order = HumanSaid(rollout=rollout, at=lab.clock.now(), command=command, actor="ana")
+    lab.journal.append([order], lab.entries[-1].seq)
     end = lab.clock.now() + 300
     while not lab.controller.states[rollout].is_terminal:
         assert lab.clock.now() < end, "it never ended"

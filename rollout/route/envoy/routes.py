@@ -118,9 +118,9 @@ def _find_pins(
     def is_pin(route: Weighted) -> bool:
         recorded = names.name_config(route.config)
         known_as = {recorded, route.config} if recorded else {""}
-        known = [as_weighted_route(route, mesh, names, name) for name in known_as]
+        spelled = [as_weighted_route(route, mesh, names, name) for name in known_as]
         is_others = id(route.field) in as_noted and id(as_noted[id(route.field)].body) in moved
-        return is_others or any(map(record.giving.same, known))
+        return is_others or any(map(record.giving.same, spelled))
 
     return is_pin
 

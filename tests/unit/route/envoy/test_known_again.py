@@ -226,7 +226,7 @@ def test_two_services_of_one_configuration_have_notes_of_their_own():
 
 @pytest.mark.parametrize("is_tidied", [True, False])
 def test_what_another_service_promoted_to_the_same_canary_is_no_stray(is_tidied):
-    """An undo is told by the journal what others moved since; a route of ours stays ours."""
+    """An undo is record by the journal what others moved since; a route of ours stays ours."""
     others = Arms("t-v1", "s-v2", "s-v2-shadow", "t")
     both = file_of(config("a", MAIN, route("/t", ("t-v1", 1))))
     mine = list_leading(both, both, ARMS)
@@ -238,8 +238,8 @@ def test_what_another_service_promoted_to_the_same_canary_is_no_stray(is_tidied)
         (host,) = live["resources"][0]["virtual_hosts"]
         del host["routes"][1]["route"]["weighted_clusters"]["clusters"][0]
     assert len(find_routes(live, ARMS, mine).strays) == 1
-    told = (*mine, *note_moved_by_others((*mine, *theirs)))
-    assert find_routes(live, ARMS, told).strays == ()
-    back = patch(live, ARMS, Split(0), "r/2", before=told, is_last=True)
+    record = (*mine, *note_moved_by_others((*mine, *theirs)))
+    assert find_routes(live, ARMS, record).strays == ()
+    back = patch(live, ARMS, Split(0), "r/2", before=record, is_last=True)
     held = live["resources"][0]["virtual_hosts"][0]["routes"][1]
     assert back["resources"][0]["virtual_hosts"][0]["routes"] == [MAIN, held]
