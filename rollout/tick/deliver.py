@@ -148,8 +148,8 @@ def _conclude(
 ) -> Fact:
     """Return the confirmation, or the failure that a rollback may end in spite of."""
     if isinstance(answer, RouteStatus):
-        left = "" if state.wanted.canary else answer.policy
-        return _build_confirmed(rollout, state, clock, left=left)
+        back = answer if not state.wanted.canary else None
+        return _build_confirmed(rollout, state, clock, back=back)
     if answer is None:
         return _build_confirmed(rollout, state, clock)
     status = read(router, state)
@@ -174,12 +174,12 @@ def _build_confirmed(
     clock: Clock,
     *,
     unreachable: bool = False,
-    left: str = "",
+    back: RouteStatus | None = None,
 ) -> Confirmed:
     """Return the fact that the mesh shows the wanted split, or that a person ended it unseen.
 
     An end or a retreat is not the last word where we gave the canary weight: the traffic has to
-    follow.
+    follow. `back` is what the route shows once all went back to stable.
     """
     is_given = bool(state.first_write) and not state.is_spared
     is_followed = is_given and state.plan.spec.follows_within > 0
@@ -194,7 +194,8 @@ def _build_confirmed(
         stable=state.stable_at(end) if end is not None and is_last else None,
         unreachable=unreachable,
         follows=follows,
-        left=left,
+        left=back.policy if back else "",
+        aside=back.aside if back else "",
     )
 
 

@@ -39,6 +39,11 @@ class Confirmed(RolloutFact):
         description="What of the policy could not be put back with the weights, in words.",
         exclude_if=lambda value: not value,
     )
+    aside: str = Field(
+        default="",
+        description="The file in which a rollback kept a route file that could not be used.",
+        exclude_if=lambda value: not value,
+    )
 
 
 class Followed(RolloutFact):
