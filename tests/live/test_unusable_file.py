@@ -54,8 +54,8 @@ def test_no_file_that_nobody_can_use_is_kept_twice_or_lost(net):
     for text in ("{", "{", "[]"):
         net.envoy.file.write_text(text)
         back(net, before)
-    kept = sorted(net.folder.glob("*.unusable*"))
-    assert [path.read_text() for path in kept] == ["{", "[]"]
+    copies = sorted(net.folder.glob("*.unusable*"))
+    assert [path.read_text() for path in copies] == ["{", "[]"]
 
 
 def test_envoy_starts_again_from_a_file_that_a_rollback_made(net):

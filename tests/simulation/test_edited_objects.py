@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import pytest
 
 from rollout.cli.act.again import record_undo_or_retry
+from rollout.cli.text.facts import sentence
 from rollout.decide.record.facts import HumanSaid
-from rollout.decide.record.route_facts import RouteFailed, RouteRead
+from rollout.decide.record.route_facts import Confirmed, RouteFailed, RouteRead
 from rollout.errors import ClusterError
 from rollout.route.kube.router import ClusterRouter
 from tests.support.cluster_routes import LiveRouter, climbed
@@ -132,7 +133,7 @@ def refuse_removals(objects, times, status):
     objects.refusal = refuse
 
 
-@pytest.mark.parametrize(("times", "status"), [(1, 500), (12, 503), (2, 403), (1, 0)])
+@pytest.mark.parametrize(("times", "status"), [(1, 500), (2, 503), (2, 403), (1, 0)])
 def test_a_note_of_an_end_that_changed_nothing_is_taken_away_in_the_end(times, status):
     lab, objects = begin()
     put_back(objects)
@@ -148,14 +149,36 @@ def test_a_note_of_an_end_that_changed_nothing_is_taken_away_in_the_end(times, s
     assert any("our note is still there" in fact.problem for fact in failed)
 
 
-def test_a_note_that_may_never_be_taken_away_holds_no_rollback_open():
+@pytest.mark.parametrize("status", [403, 503])
+def test_a_note_that_may_never_be_taken_away_holds_no_rollback_open_and_is_named(status):
     lab, objects = begin()
     put_back(objects)
-    refuse_removals(objects, 10_000, 403)
+    refuse_removals(objects, 10_000, status)
     abort(lab)
-    assert lab.run(200).phase == "rolled back"
+    assert lab.run(30).phase == "rolled back"
     failed = [fact for fact in lab.facts if isinstance(fact, RouteFailed)]
     assert any("our note is still there" in fact.problem for fact in failed)
+    confirmed = [fact for fact in lab.facts if isinstance(fact, Confirmed)]
+    assert confirmed[-1].remark == "our note is still in the route"
+    assert "our note is still in the route" in sentence(confirmed[-1])
+
+
+def test_an_outage_while_a_note_is_taken_away_leaves_none():
+    """Where the route cannot be read, nothing says that only a note is left."""
+    lab, objects = begin()
+    put_back(objects)
+    until, get = lab.clock.now() + 120, objects.get
+
+    def fail(*address):
+        if MARK in objects.live["metadata"].get("annotations", {}) and lab.clock.now() < until:
+            raise ClusterError("down", 503)
+        return get(*address)
+
+    objects.get = fail
+    abort(lab)
+    assert lab.run(300).phase == "rolled back"
+    assert lab.clock.now() > until
+    assert MARK not in objects.live["metadata"]["annotations"]
 
 
 def test_a_rollback_of_what_gets_nothing_by_now_says_so():

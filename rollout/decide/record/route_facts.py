@@ -39,9 +39,9 @@ class Confirmed(RolloutFact):
         description="What of the policy could not be put back with the weights, in words.",
         exclude_if=lambda value: not value,
     )
-    aside: str = Field(
+    remark: str = Field(
         default="",
-        description="The file in which a rollback kept a route file that could not be used.",
+        description="What a way back leaves beside the traffic: a file that was kept, or our note.",
         exclude_if=lambda value: not value,
     )
 

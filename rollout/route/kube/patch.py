@@ -101,6 +101,8 @@ def at(
         every = dialect.every_route(wanted, plan)
         is_shared = len(moved) < sum(bool(route.arm_entries) for route in every)
         note_moved(wanted, plan, moved if is_shared else [])
+        recorded = {note.fingerprint for note in ours.before.others.routes}
+        object_annotations.erase_ended(wanted, service, recorded)
     if is_last:
         object_annotations.erase(wanted, service, is_promoted=not back)
         return wanted
