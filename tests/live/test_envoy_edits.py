@@ -1,13 +1,14 @@
-"""A route file that nobody can use: a rollback replaces it, and loses nothing of it."""
+"""What people do to a route file: garbage, which a rollback replaces and keeps, and new names."""
 
 import asyncio
+import json
 
 import pytest
 
 from rollout.decide.record.split import Split
 from rollout.errors import RouteError
 from tests.support.envoy_moves import ROUTER, move, wait
-from tests.support.local_envoy import ask_many
+from tests.support.local_envoy import ask_as, ask_many
 
 pytestmark = pytest.mark.live
 
@@ -66,3 +67,35 @@ def test_envoy_starts_again_from_a_file_that_a_rollback_made(net):
     net.envoy.stop()
     with net.restart() as envoy:
         assert set(versions(envoy.url, 50)) == {"v1"}
+
+
+@pytest.mark.parametrize("is_moved", [True, False], ids=["other domains", "same domains"])
+def test_a_pin_in_a_virtual_host_that_somebody_renamed_is_not_moved(net, is_moved):
+    document = json.loads(net.envoy.file.read_text())
+    (host,) = document["resources"][0]["virtual_hosts"]
+    pin = {"match": {"prefix": "/", "headers": [{"name": "x-tester", "presentMatch": True}]}}
+    host["routes"].insert(0, pin | {"route": {"cluster": "summarizer-v2"}})
+    put(net, document)
+    wait(lambda: ROUTER.read(net.plan, 100).pinned, "pin that Envoy has loaded")
+    before = ROUTER.read(net.plan, 100).leading
+    ROUTER.write(net.plan, Split(20), "step")
+    wait(lambda: ROUTER.read(net.plan, 100, before).write_id == "step", "step")
+    document = json.loads(net.envoy.file.read_text())
+    (host,) = document["resources"][0]["virtual_hosts"]
+    host["name"] = "renamed"
+    host["domains"] = ["*", "other.example"] if is_moved else host["domains"]
+    put(net, document)
+    wait(lambda: "renamed" in f"{ROUTER.read(net.plan, 100, before).pinned}", "the new name")
+    assert ROUTER.read(net.plan, 100, before).strays == ()
+    back(net, before)
+    status = ROUTER.read(net.plan, 100, before)
+    assert [place for place in status.pinned if "renamed" in place], "the pin stays"
+    testers = asyncio.run(ask_as(net.envoy.url, [{"x-tester": "1"}] * 20))
+    assert {reply.version for reply in testers} == {"v2"}
+    assert set(versions(net.envoy.url, 50)) == {"v1"}
+
+
+def put(net, document):
+    """Move a file into place by hand."""
+    net.envoy.file.with_suffix(".new").write_text(json.dumps(document))
+    net.envoy.file.with_suffix(".new").replace(net.envoy.file)
