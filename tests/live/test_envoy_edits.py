@@ -89,7 +89,7 @@ def test_a_pin_in_a_virtual_host_that_somebody_renamed_is_not_moved(net, is_move
     assert ROUTER.read(net.plan, 100, before).strays == ()
     back(net, before)
     status = ROUTER.read(net.plan, 100, before)
-    assert [place for place in status.pinned if "renamed" in place], "the pin stays"
+    assert [pin for pin in status.pinned if "renamed" in pin], "the pin stays"
     testers = asyncio.run(ask_as(net.envoy.url, [{"x-tester": "1"}] * 20))
     assert {reply.version for reply in testers} == {"v2"}
     assert set(versions(net.envoy.url, 50)) == {"v1"}
