@@ -170,7 +170,8 @@ def find_added(
 
 def note_before(manifest: Json, plan: Plan, ours: Ours) -> None:
     """Record what led to the canary before our first write."""
-    before = replace(ours.before, lacking=Noted(), weights=Noted(), idle=Noted())
+    none = Noted()
+    before = replace(ours.before, lacking=none, weights=none, idle=none, moved=none)
     notes.note(manifest, notes.BEFORE + plan.spec.service, "\n".join(before.lines))
 
 
