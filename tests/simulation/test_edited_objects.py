@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import pytest
 
 from rollout.cli.act.again import record_undo_or_retry
-from rollout.cli.text.facts import sentence
 from rollout.decide.record.facts import HumanSaid
 from rollout.decide.record.route_facts import Confirmed, RouteFailed, RouteRead
 from rollout.errors import ClusterError
+from rollout.explain.entry import sentence
 from rollout.route.kube.router import ClusterRouter
 from tests.support.cluster_routes import LiveRouter, climbed
 from tests.support.routes import Json, merged, to, virtual_service
