@@ -91,7 +91,8 @@ class RouteStatus:
     whether the mesh reports that it has taken the object as it is now; None where it does not say
     so. `timeout` is the longest time-out of the plan's routes, in seconds; None where one has none.
     `is_pending` says that the split gives the canary nothing, and the mesh may yet load something
-    that does. `is_noted` says that notes of the plan's service are on the route.
+    that does. `is_noted` says that notes of the plan's service are on the route. `aside` names the
+    file in which a rollback kept a route file that could not be used.
     """
 
     split: Split
@@ -107,6 +108,7 @@ class RouteStatus:
     timeout: float | None = None
     is_pending: bool = False
     is_noted: bool = False
+    aside: str = ""
 
 
 @dataclass(frozen=True)

@@ -326,7 +326,7 @@ def _apply_human_said(state: RolloutState, fact: HumanSaid, _seq: int) -> Rollou
         return state
     if fact.command == "abandon":
         return _abandon(state, fact)
-    return replace(state, asked=fact)
+    return replace(state, asked=fact, led_before=(*state.led_before, *fact.others))
 
 
 def _vouch(state: RolloutState, fact: HumanSaid) -> RolloutState:

@@ -135,6 +135,7 @@ def _describe_confirmed(fact: Confirmed) -> str:
         )
     change = f"the mesh shows {format_split(fact.split)} (decision {fact.decision})"
     change += f", not put back: {fact.left}" if fact.left else ""
+    change += f"; {fact.remark}" if fact.remark else ""
     if fact.follows:
         return f"{change}, its traffic has yet to follow"
     return f"{change}; the stable version is now {fact.stable}" if fact.stable else change

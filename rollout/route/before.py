@@ -1,11 +1,13 @@
 """What the routes were before our first write, as annotations and a journal record it.
 
-Routes are recorded by content. A record has seven lists, told apart by the words before a route's
+Routes are recorded by content. A record has ten lists, told apart by the words before a route's
 location: routes that gave the canary traffic, routes that copied requests to it, routes that took
 exactly the segment's requests of another one, routes of the plan without an entry for the canary,
-the weights of the plan's routes, an Envoy's configurations, and routes to which rollouts of other
-services gave the canary. Those without an entry, weights and configurations are in the journal
-only: what we added is noted with each write, and weights come back with the end.
+the weights of the plan's routes, other routes that named the canary, an Envoy's configurations,
+routes to which rollouts of other services gave the canary, an Envoy's virtual hosts, and what
+rollouts of other services moved according to the journal. Those without an entry or
+traffic, weights, configurations, hosts and what others moved are in the journal only: what we added
+is noted with each write, and weights come back with the end.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Self
 
+from rollout.decide.record.before import LACKING, MOVED, WEIGHTS
 from rollout.route.content import (
     Noted,
     NotedRoute,
@@ -25,12 +28,13 @@ from rollout.route.content import (
     note_routes,
     parse_noted,
 )
+from rollout.route.lacking import as_added, find_lacking, is_by_matches
 from rollout.route.manifest import Json
 from rollout.route.weighted_route import WeightedRoute
 
-_COPIES, _SEGMENT, _LACKING = "copies of ", "the segment's own ", "no canary in "
-_WEIGHTS, _CONFIG, _OTHERS = "weights of ", "configuration ", "another service's "
-_PREFIXES = (_COPIES, _SEGMENT, _LACKING, _WEIGHTS, _CONFIG, _OTHERS)
+_COPIES, _SEGMENT, _IDLE = "copies of ", "the segment's own ", "canary without traffic in "
+_CONFIG, _OTHERS, _HOST = "configuration ", "another service's ", "virtual host "
+_PREFIXES = (_COPIES, _SEGMENT, LACKING, WEIGHTS, _CONFIG, _OTHERS, _HOST, MOVED, _IDLE)
 _NONE = Noted()
 
 
@@ -39,7 +43,9 @@ class Before:
     """The routes that a rollout found, by what they were to the canary.
 
     `weights` has those of the plan's routes, entry by entry. `configs` are the configurations that
-    the plan's file had. `others` have the fingerprints of the whole content.
+    the plan's file had, and `hosts` the virtual hosts of these. `others` have the fingerprints of
+    the whole content. `moved` are routes that rollouts of other services moved, as these recorded
+    them. `idle` are those beside the plan's that named the canary and gave it nothing.
     """
 
     giving: Noted = _NONE
@@ -49,6 +55,9 @@ class Before:
     weights: Noted = _NONE
     configs: Noted = _NONE
     others: Noted = _NONE
+    hosts: Noted = _NONE
+    moved: Noted = _NONE
+    idle: Noted = _NONE
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -69,50 +78,41 @@ class Before:
             )
         ).lines
 
-    def find_lacking(self, routes: Sequence[WeightedRoute]) -> Mapping[int, NotedRoute]:
+    def find_lacking(
+        self, routes: Sequence[WeightedRoute], every: Sequence[WeightedRoute] = ()
+    ) -> Mapping[int, NotedRoute]:
         """Return the notes of routes that had no canary, by the id of their body.
 
-        Of a route whose content and name are no longer recorded, matches or destinations tell which
-        it was, as long as that one is nowhere else. A route without the canary comes first: of two
-        that may be it, ours was taken back there already.
+        Among `every` route there may be recorded ones that are not asked for.
         """
-        own = self.lacking.assign(routes)
-        recorded_ids = {*own, *self.weights.assign(routes)}
-        left = [note for note in self.lacking.routes if note not in own.values()]
-        for position in range(2):
-            for route in sorted(routes, key=_has_canary):
-                digits = describe_parts(route).split("-")[position]
-                note = next((n for n in left if digits in n.more.split("-")[position:][:1]), None)
-                if note is not None and id(route.body) not in recorded_ids:
-                    own[id(route.body)] = note
-                    recorded_ids.add(id(route.body))
-                    left.remove(note)
-        return {key: _as_added(note) for key, note in own.items()}
+        recorded = Noted(self.weights.routes + self.idle.routes)
+        return find_lacking(self.lacking, recorded, routes, every or routes)
 
     @property
     def addable(self) -> Noted:
         """The routes without the canary, as notes of the entries that we added to them."""
-        return Noted(tuple(map(_as_added, self.lacking.routes)))
+        return Noted(tuple(map(as_added, self.lacking.routes)))
 
     @property
     def _lists(self) -> tuple[Noted, ...]:
-        own = self.lacking, self.weights, self.configs, self.others
-        return self.giving, self.copying, self.narrowed, *own
+        own = self.lacking, self.weights, self.configs, self.others, self.hosts
+        return self.giving, self.copying, self.narrowed, *own, self.moved, self.idle
+
+    def find_moved_by_others(self, routes: Sequence[WeightedRoute]) -> frozenset[int]:
+        """Return the routes that rollouts of other services moved, by the ids of their bodies.
+
+        One may lack stable's entry by now: then its matches tell.
+        """
+        own = self.weights.assign(routes)
+        others = [route for route in routes if id(route.body) not in own]
+        by_content = {*self.moved.assign(routes)} - {*own}
+        by_matches = (r for r in others if any(is_by_matches(n, r) for n in self.moved.routes))
+        return frozenset(by_content | {id(route.body) for route in by_matches})
 
     @property
     def config_names(self) -> tuple[str, ...]:
         """The names of an Envoy's configurations; empty in records of an older version."""
         return tuple(note.location for note in self.configs.routes)
-
-
-def _has_canary(route: WeightedRoute) -> bool:
-    return any(map(route.of, route.mesh.arms[1:]))
-
-
-def _as_added(note: NotedRoute) -> NotedRoute:
-    """Return the note of a route without the canary as that of an entry which carries the same."""
-    _, _, carried = f"{note.more}--".split("-")[:3]
-    return replace(note, more=carried)
 
 
 def note_lacking(planned: Sequence[WeightedRoute]) -> Noted:

@@ -150,8 +150,9 @@ def facts_for(
     if command == "confirm":
         return [fact]
     if command == "undo":
-        is_past = fleet.newest_of(fleet.states[fact.rollout].plan) != fact.rollout
-        return [fact.model_copy(update={"past_successor": is_past})]
+        plan = fleet.states[fact.rollout].plan
+        is_past, others = fleet.newest_of(plan) != fact.rollout, fleet.list_moved_beside(plan)
+        return [fact.model_copy(update={"past_successor": is_past, "others": others})]
     return [fact, _start_next_attempt(fleet, fleet.states[fact.rollout], fact.at, controller)]
 
 

@@ -31,7 +31,6 @@ from rollout.decide.state.rollout import RolloutState
 from rollout.errors import RouteError
 from rollout.ports import Clock, Router, RouteStatus
 from rollout.tick.judge_status import (
-    POLICY_RESTORE_ATTEMPTS,
     gives_nothing,
     is_absent,
     is_adopted,
@@ -42,6 +41,7 @@ from rollout.tick.judge_status import (
     is_way_back,
     is_written,
     matches,
+    may_forget,
 )
 from rollout.tick.route_look import (
     build_drifted,
@@ -53,7 +53,6 @@ from rollout.tick.route_look import (
 )
 
 _POLL = 0.02  # seconds between two reads while the mesh has not shown the split
-_NOTE_ATTEMPTS = 60  # some five minutes; then a rollback ends with our note as it is
 
 
 @dataclass(frozen=True)
@@ -148,24 +147,18 @@ def _conclude(
 ) -> Fact:
     """Return the confirmation, or the failure that a rollback may end in spite of."""
     if isinstance(answer, RouteStatus):
-        left = "" if state.wanted.canary else answer.policy
-        return _build_confirmed(rollout, state, clock, left=left)
+        back = answer if not state.wanted.canary else None
+        return _build_confirmed(rollout, state, clock, back=back)
     if answer is None:
         return _build_confirmed(rollout, state, clock)
     status = read(router, state)
-    if gives_nothing(status, state) and not _may_forget(answer, status, rollout, state):
-        return _build_confirmed(rollout, state, clock)
+    has_note = is_note_left(status, rollout, state)
+    if gives_nothing(status, state) and not (has_note and may_forget(state)):
+        back = status if isinstance(status, RouteStatus) else None
+        return _build_confirmed(rollout, state, clock, back=back, has_note=has_note)
     if state.abandoned is not None and is_way_back(state):
         return _build_confirmed(rollout, state, clock, unreachable=True)
     return record_failure(rollout, state, answer, clock.now())
-
-
-def _may_forget(
-    problem: RouteError, status: RouteStatus | RouteError, rollout: str, state: RolloutState
-) -> bool:
-    """Return whether one more attempt at a rollback may remove our note of it from the route."""
-    most = POLICY_RESTORE_ATTEMPTS if problem.refused else _NOTE_ATTEMPTS
-    return is_note_left(status, rollout, state) and state.delivery.attempts < most
 
 
 def _build_confirmed(
@@ -174,12 +167,13 @@ def _build_confirmed(
     clock: Clock,
     *,
     unreachable: bool = False,
-    left: str = "",
+    back: RouteStatus | None = None,
+    has_note: bool = False,
 ) -> Confirmed:
     """Return the fact that the mesh shows the wanted split, or that a person ended it unseen.
 
     An end or a retreat is not the last word where we gave the canary weight: the traffic has to
-    follow.
+    follow. `back` is what the route shows once all went back to stable.
     """
     is_given = bool(state.first_write) and not state.is_spared
     is_followed = is_given and state.plan.spec.follows_within > 0
@@ -194,8 +188,16 @@ def _build_confirmed(
         stable=state.stable_at(end) if end is not None and is_last else None,
         unreachable=unreachable,
         follows=follows,
-        left=left,
+        left=back.policy if back else "",
+        remark=_describe_remains(back, has_note=has_note),
     )
+
+
+def _describe_remains(back: RouteStatus | None, *, has_note: bool) -> str:
+    """Say what a way back leaves beside the traffic; empty for nothing."""
+    aside = back.aside if back else ""
+    remains = [f"the route file could not be used and is kept as {aside}"] if aside else []
+    return "; ".join([*remains, *(["our note is still in the route"] if has_note else [])])
 
 
 def _has_nothing_to_write(state: RolloutState) -> bool:

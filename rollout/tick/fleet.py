@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from rollout.decide.evidence.pod_history import may_learn
 from rollout.decide.fold import SLOWEST_RETRY, find_slowest_retry, fold, fold_all
+from rollout.decide.record.before import note_moved_by_others
 from rollout.decide.record.facts import Calibrated, Fact, HumanSaid, Observed, Started, of_rollout
 from rollout.decide.rules.conclusion import is_watched
 from rollout.decide.state.hooks import next_call
@@ -233,6 +234,21 @@ class Fleet:
         promoted = [r for r in rollouts if self.states[r].phase in {"promoted", "undoing"}]
         return max(promoted, key=lambda r: self.states[r].delivery.decision, default=None)
 
+    def list_moved_beside(self, plan: Plan) -> tuple[str, ...]:
+        """Return records of the routes in a plan's object that other services' rollouts moved.
+
+        Those of open rollouts and of promotions: what was taken back gives no canary anything.
+        """
+        others = [
+            state
+            for state in self.states.values()
+            if _holder_of(state.plan) == _holder_of(plan)
+            and service_key(state.plan) != service_key(plan)
+            and state.first_write
+            and (state.phase == "promoted" or not state.is_terminal)
+        ]
+        return note_moved_by_others(line for state in others for line in state.led_before)
+
     def under_way(self, plan: Plan) -> str | None:
         """Return the rollout of a plan's service that has not ended, or None."""
         rollouts = self._by_service.get(service_key(plan), ())
@@ -302,6 +318,12 @@ def fleet_of(journal: Journal) -> Fleet:
 def service_key(plan: Plan) -> ServiceKey:
     """Return the plan's namespace and service; only one rollout at a time may change them."""
     return plan.metadata.namespace, plan.spec.service
+
+
+def _holder_of(plan: Plan) -> tuple[str, dict[str, str]]:
+    """Return the file or object that holds a plan's weights; files are of no namespace."""
+    route = plan.spec.route
+    return "" if route.envoy is not None else plan.metadata.namespace, route.holder
 
 
 def recorded_stable(states: Iterable[RolloutState]) -> str | None:

@@ -12,7 +12,7 @@ from rollout.errors import RouteError
 from rollout.ports import RouteStatus
 from rollout.tick.route_look import find_writer, write_id
 
-POLICY_RESTORE_ATTEMPTS = 3  # then a rollback is confirmed with the policy as it is
+_RESTORE_ATTEMPTS = 3  # then a rollback is confirmed with policy and notes as they are
 
 
 def is_adopted(state: RolloutState) -> bool:
@@ -120,6 +120,11 @@ def matches(status: RouteStatus | RouteError, rollout: str, state: RolloutState)
     return is_shown and (not status.policy or policy_may_differ(state))
 
 
+def may_forget(state: RolloutState) -> bool:
+    """Return whether one more attempt at a rollback is made for what is no traffic."""
+    return state.delivery.attempts < _RESTORE_ATTEMPTS
+
+
 def policy_may_differ(state: RolloutState) -> bool:
     """Return whether a differing policy may stay while the split is confirmed.
 
@@ -128,4 +133,4 @@ def policy_may_differ(state: RolloutState) -> bool:
     """
     if state.wanted.canary:
         return state.plan.spec.on_drift == "adopt"
-    return state.delivery.attempts >= POLICY_RESTORE_ATTEMPTS
+    return not may_forget(state)

@@ -101,3 +101,35 @@ def test_a_rollback_of_an_object_without_notes_takes_back_what_was_given(
     end = next(decided for decided in lab.decisions if decided.action == "roll back")
     assert "also moved" in end.sentence
     assert "not moved" in end.sentence
+
+
+@pytest.mark.parametrize("plural", ROUTES)
+def test_a_route_that_was_split_and_fits_no_record_any_more_keeps_no_entry_of_ours(
+    cluster, namespace, monkeypatch, plural
+):
+    """Both halves have a new name, new matches and one more destination."""
+    monkeypatch.setenv("KUBECONFIG", str(cluster.config()))
+    mesh = MeshNamespace(cluster, namespace)
+    backends = "route" if plural == "virtualservices" else "backendRefs"
+    own = matching(plural, "/own") | {backends: [entry(plural, "v1", 9), entry(plural, "v2", 0)]}
+    make = virtual_service if plural == "virtualservices" else http_route
+    manifest = make([entry(plural, "v1", 1)])
+    routes_of(manifest).append({"name": "own", **own})
+    mesh.create(manifest, plural)
+    document = plan_of_the_world(service="reviews", route=ROUTES[plural]).document()
+    document["metadata"]["namespace"] = namespace
+    plan = Plan.model_validate(document)
+    lab = climbed(Lab(plan=plan, router=LiveRouter(inner=ClusterRouter(connect()))), 25)
+
+    live = mesh.get(plural)
+    main, theirs = routes_of(live)
+    main[backends].append(entry(plural, "v0", 10))
+    halves = [main | {"name": name, **matching(plural, f"/{name}")} for name in ("one", "two")]
+    mesh.edit({"spec": {"http" if "http" in live["spec"] else "rules": [*halves, theirs]}}, plural)
+    lab.controller.note(
+        HumanSaid(rollout=plan.id, at=lab.clock.now(), command="abort", actor="ada")
+    )
+    lab.run_until(lambda state: state.phase == "rolled back")
+    *halves, theirs = routes_of(mesh.get(plural))
+    assert not [half for half in halves if "v2" in f"{half}"]
+    assert [item.get("weight") for item in theirs[backends]] == [9, 0]

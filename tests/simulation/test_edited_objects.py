@@ -8,9 +8,11 @@ from dataclasses import dataclass
 
 import pytest
 
+from rollout.cli.act.again import record_undo_or_retry
 from rollout.decide.record.facts import HumanSaid
-from rollout.decide.record.route_facts import RouteFailed, RouteRead
+from rollout.decide.record.route_facts import Confirmed, RouteFailed, RouteRead
 from rollout.errors import ClusterError
+from rollout.explain.entry import sentence
 from rollout.route.kube.router import ClusterRouter
 from tests.support.cluster_routes import LiveRouter, climbed
 from tests.support.routes import Json, merged, to, virtual_service
@@ -131,7 +133,7 @@ def refuse_removals(objects, times, status):
     objects.refusal = refuse
 
 
-@pytest.mark.parametrize(("times", "status"), [(1, 500), (12, 503), (2, 403), (1, 0)])
+@pytest.mark.parametrize(("times", "status"), [(1, 500), (2, 503), (2, 403), (1, 0)])
 def test_a_note_of_an_end_that_changed_nothing_is_taken_away_in_the_end(times, status):
     lab, objects = begin()
     put_back(objects)
@@ -147,14 +149,36 @@ def test_a_note_of_an_end_that_changed_nothing_is_taken_away_in_the_end(times, s
     assert any("our note is still there" in fact.problem for fact in failed)
 
 
-def test_a_note_that_may_never_be_taken_away_holds_no_rollback_open():
+@pytest.mark.parametrize("status", [403, 503])
+def test_a_note_that_may_never_be_taken_away_holds_no_rollback_open_and_is_named(status):
     lab, objects = begin()
     put_back(objects)
-    refuse_removals(objects, 10_000, 403)
+    refuse_removals(objects, 10_000, status)
     abort(lab)
-    assert lab.run(200).phase == "rolled back"
+    assert lab.run(30).phase == "rolled back"
     failed = [fact for fact in lab.facts if isinstance(fact, RouteFailed)]
     assert any("our note is still there" in fact.problem for fact in failed)
+    confirmed = [fact for fact in lab.facts if isinstance(fact, Confirmed)]
+    assert confirmed[-1].remark == "our note is still in the route"
+    assert "our note is still in the route" in sentence(confirmed[-1])
+
+
+def test_an_outage_while_a_note_is_taken_away_leaves_none():
+    """Where the route cannot be read, nothing says that only a note is left."""
+    lab, objects = begin()
+    put_back(objects)
+    until, get = lab.clock.now() + 120, objects.get
+
+    def fail(*address):
+        if MARK in objects.live["metadata"].get("annotations", {}) and lab.clock.now() < until:
+            raise ClusterError("down", 503)
+        return get(*address)
+
+    objects.get = fail
+    abort(lab)
+    assert lab.run(300).phase == "rolled back"
+    assert lab.clock.now() > until
+    assert MARK not in objects.live["metadata"]["annotations"]
 
 
 def test_a_rollback_of_what_gets_nothing_by_now_says_so():
@@ -166,3 +190,48 @@ def test_a_rollback_of_what_gets_nothing_by_now_says_so():
     end = next(decided for decided in lab.decisions if decided.action == "roll back")
     assert "from 0 %" not in end.sentence
     assert end.sentence.startswith("Roll back v2, which gets nothing any more, all traffic to v1")
+
+
+def begin_other(lab, name):
+    """A rollout of another service, on a route of its own in the same object."""
+    route = {"istio": {"virtualService": "reviews", "host": "reviews", "http": ["r2"]}}
+    (rollout,) = lab.controller.start([plan(name, service="mobile", route=route)])
+    return rollout
+
+
+def decide_by_hand(lab, rollout, command):
+    order = HumanSaid(rollout=rollout, at=lab.clock.now(), command=command, actor="ana")
+    lab.journal.append([order], lab.entries[-1].seq)
+    end = lab.clock.now() + 300
+    while not lab.controller.states[rollout].is_terminal:
+        assert lab.clock.now() < end, "it never ended"
+        lab.controller.tick()
+        lab.clock.sleep(0.5)
+
+
+@pytest.mark.parametrize("is_tidied", [False, True], ids=["as written", "stable tidied away"])
+def test_an_undo_leaves_what_another_service_promoted_to_the_same_canary_since(is_tidied):
+    live = virtual_service([to("reviews", None, "v1")], [to("reviews", None, "v1")])
+    live["spec"]["http"][0]["match"] = [{"uri": {"exact": "/web"}}]
+    live["metadata"] |= {"resourceVersion": "1", "uid": "a"}
+    objects = EditedObjects(live)
+    route = {"istio": {"virtualService": "reviews", "host": "reviews", "http": ["r1"]}}
+    asked = plan(service="reviews", route=route)
+    lab = Lab(plan=asked, router=LiveRouter(inner=ClusterRouter(objects)))
+    climbed(lab)
+    decide_by_hand(lab, lab.plan.id, "promote")
+    decide_by_hand(lab, other := begin_other(lab, "other"), "promote")
+    assert lab.controller.states[other].phase == "promoted"
+    if is_tidied:
+        live = copy.deepcopy(objects.live)
+        for route in live["spec"]["http"]:
+            route["route"] = [entry for entry in route["route"] if entry["weight"]]
+        objects.edit(live)
+    held = copy.deepcopy(objects.routes[1])
+    undo = HumanSaid(rollout="", at=lab.clock.now(), command="undo", actor="ana")
+    record_undo_or_retry(lab.journal, lab.plan.name, undo)
+    assert lab.run(60).phase in {"promoted", "undoing", "undone"}
+    lab.run_until(lambda state: state.phase == "undone")
+    assert objects.routes[1] == held, "the other's promotion stands"
+    assert [entry["destination"]["subset"] for entry in objects.routes[0]["route"]] == ["v1"]
+    assert not objects.live["metadata"]["annotations"]

@@ -283,3 +283,14 @@ def test_an_end_by_hand_while_the_mesh_is_away_says_that_nobody_can_tell():
     assert lab.run(30).phase == "rolled back"
     assert lab.state.stable_after == "v1"
     assert describe_following(lab.state).startswith("it was ended by hand")
+
+
+def test_an_end_whose_drain_is_longer_than_its_following_says_that_nothing_could_be_counted():
+    lab = lab_of(BAD, drain="40s", followWithin="30s")
+    run_to_following(lab)
+    lab.run()
+    assert outcomes(lab) == ["not seen"]
+    sentence = describe_following(lab.state)
+    assert "counting begins 40s after a write" in sentence
+    assert "`followWithin` is 30s" in sentence
+    assert "silent" not in sentence

@@ -202,13 +202,18 @@ class HumanSaid(RolloutFact):
         description="An undo of the newest promotion, although a later rollout has failed since.",
     )
     forced: bool = Field(default=False, description="It was given with force.")
+    others: tuple[str, ...] = Field(
+        default=(),
+        description="By content, for an undo: routes of the same object that rollouts of other "
+        "services moved, which are not taken back.",
+    )
 
     @model_serializer(mode="wrap")
     def _omit_unset(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Write both flags only where they are set, as journals have always had commands."""
+        """Write these fields only where they are set, as journals have always had commands."""
         fields: dict[str, Any] = serialize(self)
-        flags = ("past_successor", "forced")
-        return {key: value for key, value in fields.items() if value or key not in flags}
+        unset = ("past_successor", "forced", "others")
+        return {key: value for key, value in fields.items() if value or key not in unset}
 
 
 class HookCalled(RolloutFact):

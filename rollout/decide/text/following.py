@@ -84,7 +84,14 @@ def describe_outcome(state: RolloutState, following: Following, outcome: FollowO
 
 
 def _describe_lack(state: RolloutState, following: Following, counted: str) -> str:
-    """Say why the counts do not suffice: silent series, or too few requests."""
+    """Say why the counts do not suffice: no time to count, silent series, or too few requests."""
+    drain = following.counted_from - following.begun_at
+    if drain >= state.plan.spec.follows_within:
+        return (
+            f"{counted}: counting begins {duration(drain)} after a write, when requests of before "
+            f"are over, and `followWithin` is {duration(state.plan.spec.follows_within)}; a "
+            "longer one, or a shorter `drain`, lets it be seen"
+        )
     if silent := _describe_silence(state, following):
         return f"{silent}; {counted}"
     needed = needed_requests(state.plan, following)

@@ -76,8 +76,10 @@ def _describe_decision(fact: Decided, _: Phase) -> EventText | None:
 def _describe_confirmation(fact: Confirmed, phase: Phase) -> EventText | None:
     reason = _ENDS.get(phase)
     message = f"the mesh shows {percent(fact.split.share)} for the canary"
-    if fact.left:
-        return "Warning", reason or "RouteFailed", f"{message}; not put back: {fact.left}"
+    remains = [f"not put back: {fact.left}"] if fact.left else []
+    remains += [fact.remark] if fact.remark else []
+    if remains:
+        return "Warning", reason or "RouteFailed", "; ".join([message, *remains])
     return ("Normal", reason, message) if reason else None
 
 

@@ -10,8 +10,8 @@ from rollout.answers.json_text import parse_json
 from rollout.errors import AddressError, RouteError
 from rollout.plan.model.mesh.route import EnvoyRoute
 from rollout.route.envoy.walk import DUMP
-from rollout.route.envoy.watched import load
-from rollout.route.manifest import Json
+from rollout.route.envoy.watched import load, set_aside
+from rollout.route.manifest import Json, dicts
 from rollout.route.shape import settle
 
 _TIMEOUT = 2.0  # seconds of one read, and
@@ -37,9 +37,9 @@ class EnvoyAccess:
         """Return one resource of the config dump. Raises RouteError."""
         return parse_dump(self.route, self.ask(f"/config_dump?resource={resource}"))
 
-    def has_file(self) -> bool:
-        """Return whether the route file exists."""
-        return self.file.exists()
+    def set_aside(self) -> str:
+        """Keep what the route file holds beside it; see `watched.set_aside`."""
+        return set_aside(self.file)
 
     def load(self) -> Json:
         """Return the route file's document. Raises RouteError."""
@@ -49,6 +49,41 @@ class EnvoyAccess:
         """List those clusters that Envoy does not know. Raises RouteError."""
         cluster_names = set(re.findall(r"^(.+?)::", self.ask("/clusters"), re.MULTILINE))
         return ", ".join(sorted(clusters - cluster_names))
+
+    def checks_health(self, cluster: str) -> bool:
+        """Return whether Envoy checks a cluster's endpoints itself. Raises RouteError.
+
+        Without these checks it calls every endpoint healthy, also one that does not answer.
+        """
+        configs = [*self._dump_clusters("static_clusters")]
+        configs += self._dump_clusters("dynamic_active_clusters")
+        clusters = (item.get("cluster", {}) for item in configs)
+        return any(c.get("name") == cluster and bool(c.get("health_checks")) for c in clusters)
+
+    def _dump_clusters(self, resource: str) -> list[Json]:
+        """Return Envoy's clusters of one origin; none where it has none of it."""
+        try:
+            return dicts(self.dump(resource).get("configs"))
+        except RouteError:
+            return []
+
+    def explain_refusal(self, names: set[str], clusters: set[str]) -> str:
+        """Explain a refused update from Envoy's clusters and counters.
+
+        Envoy logs its reason but exposes it nowhere. Raises RouteError.
+        """
+        if unknown := self.list_unknown(clusters):
+            return f"Envoy refused the update: unknown cluster {unknown}"
+        counts = self._describe_refused_updates(names)
+        return f"Envoy refused the update ({counts}): its log says why" if counts else ""
+
+    def _describe_refused_updates(self, names: set[str]) -> str:
+        """Describe the updates refused since Envoy started; empty if there were none."""
+        stats = self.ask("/stats?filter=rds.*update_(rejected|failure)$")
+        counters = re.findall(r"\.rds\.(.+)\.(update_\w+): (\d+)", stats)
+        return ", ".join(
+            f"{what} {n}" for name, what, n in counters if name in names and n.strip("0")
+        )
 
 
 def ask(route: EnvoyRoute, path: str) -> str:

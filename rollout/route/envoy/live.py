@@ -17,6 +17,7 @@ from rollout.route.envoy.notes import read_marks
 from rollout.route.envoy.routes import find_before, find_routes, gives_canary
 from rollout.route.envoy.safety_net import past_net
 from rollout.route.envoy.walk import list_configs
+from rollout.route.envoy.watched import UnusableFileError
 from rollout.route.envoy.weights import names_of, version_of
 from rollout.route.manifest import Json, dicts
 
@@ -41,12 +42,12 @@ def read_live(envoy: EnvoyAccess, plan: Plan, arms: Arms, before: Before) -> Liv
 
     Its other configurations are read too, as far as Envoy runs them: they may have pins and strays.
     So are those that an earlier write of ours put there and that the file has no more. Without a
-    file, and where Envoy runs none of it, all of Envoy's are. Raises RouteError.
+    usable file, and where Envoy runs none of it, all of Envoy's are. Raises RouteError.
     """
     try:
         manifest = past_net(envoy.load(), arms)
-    except RouteError as error:
-        if before is None or envoy.has_file():
+    except UnusableFileError as error:
+        if before is None:
             raise
         lost = find_lost(envoy, plan, arms, before)
         raise RouteError(str(error), unread=True, gives_nothing=not lost) from None
@@ -110,7 +111,22 @@ def put_back(manifest: Json, lost: Sequence[Json], arms: Arms, before: Before) -
     return {**manifest, "resources": [*lost]}
 
 
+def find_own(envoy: EnvoyAccess, plan: Plan, arms: Arms, before: Before) -> list[Json]:
+    """Return all configurations that Envoy runs and that the plan's file had. Raises RouteError."""
+    return _select_own(dump_routes(envoy), plan, arms, before, {})
+
+
 def _select_lost(dump: Json, plan: Plan, arms: Arms, before: Before, manifest: Json) -> list[Json]:
+    return [
+        config
+        for config in _select_own(dump, plan, arms, before, manifest)
+        if gives_canary({"resources": [config]}, arms, before)
+        or copies.has_strays({"resources": [config]}, arms, before)
+    ]
+
+
+def _select_own(dump: Json, plan: Plan, arms: Arms, before: Before, manifest: Json) -> list[Json]:
+    """Return the configurations of ours that Envoy runs, and that a file lacks."""
     if before is None:
         return []
     recorded = Recorded.parse("\n".join(before)).config_names
@@ -120,12 +136,7 @@ def _select_lost(dump: Json, plan: Plan, arms: Arms, before: Before, manifest: J
         is_written = write_id.is_of(plan) if write_id else not recorded
         if name not in list_configs(manifest) and (is_written or name in recorded):
             missing.add(name)
-    return [
-        config
-        for config in dicts(past_net(shown(dump, missing), arms)["resources"])
-        if gives_canary({"resources": [config]}, arms, before)
-        or copies.has_strays({"resources": [config]}, arms, before)
-    ]
+    return dicts(past_net(shown(dump, missing), arms)["resources"])
 
 
 def dump_routes(envoy: EnvoyAccess) -> Json:

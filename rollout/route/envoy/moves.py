@@ -8,8 +8,9 @@ from rollout.decide.record.split import Split
 from rollout.route.before import Before, restore_weights
 from rollout.route.content import Noted, note_routes
 from rollout.route.envoy.arms import Arms
+from rollout.route.envoy.names import find_names
 from rollout.route.envoy.notes import read_added
-from rollout.route.envoy.routes import as_weighted_route, find_names
+from rollout.route.envoy.routes import as_recorded, as_weighted_route
 from rollout.route.envoy.walk import Weighted, weight
 from rollout.route.manifest import Json, dicts, key
 from rollout.route.weighted_route import WeightedRoute, move
@@ -32,7 +33,7 @@ def move_all(
         if "cluster" in weighted.field:
             weighted.field["cluster"] = arms.stable
     moved = [w for w in owned if "cluster" not in w.field]
-    routes = [as_weighted_route(w, arms, names[w.config]) for w in moved]
+    routes = [as_recorded(w, arms, names) for w in moved]
     new = [id(w.field) for w, route in zip(moved, routes, strict=True) if move(route, split)]
     # Known once stable has its entry again.
     own = recorded.find_lacking(routes)
@@ -69,8 +70,6 @@ def _list_noted(manifest: Json, moved: Sequence[Weighted], arms: Arms) -> list[i
 
 
 def _remove_added_canary(route: WeightedRoute) -> None:
-    """Remove what `move` added: entries at the end that have only a name and weight 0."""
-    names = [route.mesh.name(arm) for arm in route.mesh.arms[1:]]
-    added = [{"name": name, "weight": 0} for name in names]
-    while route.entries and route.entries[-1] in added:
-        route.entries.pop()
+    """Remove what `move` added: entries that have only a name and weight 0."""
+    added = [{"name": route.mesh.name(arm), "weight": 0} for arm in route.mesh.arms[1:]]
+    route.entries[:] = [entry for entry in route.entries if entry not in added]

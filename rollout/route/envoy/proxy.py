@@ -21,6 +21,7 @@ from rollout.route.envoy.live import (
     Before,
     dump_routes,
     find_lost,
+    find_own,
     list_lacking,
     list_leading,
     put_back,
@@ -30,14 +31,14 @@ from rollout.route.envoy.live import (
 from rollout.route.envoy.routes import find_routes
 from rollout.route.envoy.safety_net import fallen, is_serving, net_name, netted, over_net, past_net
 from rollout.route.envoy.traffic import patch, split_of
-from rollout.route.envoy.watched import replace
+from rollout.route.envoy.watched import UnusableFileError, replace
 from rollout.route.envoy.weights import (
     clusters_of,
     find_timeout,
     names_of,
     version_of,
 )
-from rollout.route.manifest import Json, dicts
+from rollout.route.manifest import Json
 
 
 class EnvoyRouter:
@@ -49,6 +50,7 @@ class EnvoyRouter:
         reach: Callable[[EnvoyRoute], EnvoyAccess] = EnvoyAccess,
     ) -> None:
         self._replace_file, self._reach = replace_file, reach
+        self._aside: dict[Path, str] = {}  # by route file, what was kept beside it
 
     def write(
         self,
@@ -69,10 +71,13 @@ class EnvoyRouter:
         """
         envoy, arms = self._reach(route_of(plan)), arms_of(plan)
         is_back = before is not None and not split.canary
-        if is_back and not envoy.has_file():
+        try:
+            live = past_net(envoy.load(), arms)
+        except UnusableFileError:
+            if not is_back:
+                raise
             self._restore(plan, write_id, before, is_last=is_last)
             return
-        live = past_net(envoy.load(), arms)
         traffic = _get_traffic(plan)
         manifest = patch(live, arms, split, write_id, traffic, before=before, is_last=is_last)
         needed = {arms.shadow if split.way == "mirror" else arms.canary}
@@ -96,10 +101,14 @@ class EnvoyRouter:
     ) -> None:
         """Make the file what Envoy takes where Envoy still runs a configuration that it lacks.
 
-        Raises RouteError where a file that is gone cannot be restored.
+        A file that cannot be used is replaced by what Envoy runs of ours, and kept beside it; one
+        that is gone is made anew only where that gives the canary something. Raises RouteError
+        where there is nothing to make the file of.
         """
         envoy, arms = self._reach(route_of(plan)), arms_of(plan)
         lost = find_lost(envoy, plan, arms, before, manifest)
+        if manifest is None and (aside := envoy.set_aside()):
+            lost, self._aside[envoy.file] = find_own(envoy, plan, arms, before), aside
         if lost:
             whole = put_back(manifest or {}, lost, arms, before)
             traffic, nothing = _get_traffic(plan), Split(0)
@@ -131,6 +140,7 @@ class EnvoyRouter:
             timeout=find_timeout(live.routes, arms, before),
             is_pending=not split.canary and _gives(live.file, plan, total, before),
             is_noted=live.is_noted,
+            aside=self._aside.get(envoy.file, ""),
         )
 
     def cached(
@@ -148,7 +158,7 @@ class EnvoyRouter:
         envoy, arms = self._reach(route_of(plan)), arms_of(plan)
         cluster = arms.stable if arm == "stable" else arms.canary
         try:
-            if _checks_health(envoy, cluster):
+            if envoy.checks_health(cluster):
                 return is_serving(envoy.ask("/clusters"), cluster)
             is_missing = arm == "stable" and bool(envoy.list_unknown({cluster}))
         except RouteError:
@@ -163,7 +173,7 @@ class EnvoyRouter:
             names = names_of(past_net(wanted, arms_of(plan)), arms_of(plan))
             if version_of(shown(dump_routes(envoy), names)) == version_of(wanted):
                 return ""
-            return _explain_refusal(envoy, names, clusters_of(wanted))
+            return envoy.explain_refusal(names, clusters_of(wanted))
         except RouteError as error:
             return str(error)
 
@@ -208,25 +218,6 @@ def endpoints(clusters_text: str, cluster: str) -> set[str]:
     )
 
 
-def _checks_health(envoy: EnvoyAccess, cluster: str) -> bool:
-    """Return whether Envoy checks a cluster's endpoints itself. Raises RouteError.
-
-    Without these checks it calls every endpoint healthy, also one that does not answer.
-    """
-    configs = [*_dump_clusters(envoy, "static_clusters")]
-    configs += _dump_clusters(envoy, "dynamic_active_clusters")
-    clusters = (item.get("cluster", {}) for item in configs)
-    return any(item.get("name") == cluster and bool(item.get("health_checks")) for item in clusters)
-
-
-def _dump_clusters(envoy: EnvoyAccess, resource: str) -> list[Json]:
-    """Return Envoy's clusters of one origin; none where it has none of it."""
-    try:
-        return dicts(envoy.dump(resource).get("configs"))
-    except RouteError:
-        return []
-
-
 def arms_of(plan: Plan) -> Arms:
     """Return the clusters that a plan names, or `<service>-<version>` where it names none."""
     spec, clusters = plan.spec, route_of(plan).clusters
@@ -247,23 +238,3 @@ def route_of(plan: Plan) -> EnvoyRoute:
     if plan.spec.route.envoy is None:
         raise RouteError(f"{plan.name} moves weights in {plan.spec.route.mesh}, not in an Envoy")
     return plan.spec.route.envoy
-
-
-def _explain_refusal(envoy: EnvoyAccess, names: set[str], clusters: set[str]) -> str:
-    """Explain a refused update from Envoy's clusters and counters.
-
-    Envoy logs its reason but exposes it nowhere.
-    """
-    if unknown := envoy.list_unknown(clusters):
-        return f"Envoy refused the update: unknown cluster {unknown}"
-    counts = _describe_refused_updates(envoy, names)
-    if counts:
-        return f"Envoy refused the update ({counts}): its log says why"
-    return ""
-
-
-def _describe_refused_updates(envoy: EnvoyAccess, names: set[str]) -> str:
-    """Describe the updates refused since Envoy started; empty if there were none."""
-    stats = envoy.ask("/stats?filter=rds.*update_(rejected|failure)$")
-    counters = re.findall(r"\.rds\.(.+)\.(update_\w+): (\d+)", stats)
-    return ", ".join(f"{what} {n}" for name, what, n in counters if name in names and n.strip("0"))

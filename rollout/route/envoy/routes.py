@@ -3,18 +3,19 @@
 The plan's routes are those with weights that lead to stable. A route that leads to the canary
 alone, by weights or as its only cluster, is somebody's pin if it did so before our first write,
 and else a stray, which a rollback moves. Pins are known by content: configuration, virtual host,
-match, clusters. Envoy asks for a configuration by its name, so a record says which those are, and
-one that somebody renamed since is the one that the file lacks.
+match, clusters; configuration and host by the names under which they are recorded (`names`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from rollout.route.before import Before, note_configs, note_lacking, note_weights
 from rollout.route.content import note_routes
+from rollout.route.envoy.names import RecordedNames, find_names, note_hosts
 from rollout.route.envoy.walk import (
+    HOST,
     Weighted,
     every_single,
     every_weighted,
@@ -72,52 +73,54 @@ def find_before(
     """
     own, names = find_routes(manifest, mesh, None), find_names(manifest, before)
     pinned = (*own.pinned, *find_routes(dump, mesh, None).pinned)
-    planned = [as_weighted_route(route, mesh, names[route.config]) for route in own.planned]
+    planned = [as_recorded(route, mesh, names) for route in own.planned]
     return Before(
-        giving=note_routes(as_weighted_route(route, mesh, route.config) for route in pinned),
+        giving=note_routes(as_weighted_route(r, mesh, config=r.config) for r in pinned),
         lacking=note_lacking(planned),
         weights=note_weights(planned),
         configs=note_configs(sorted(list_configs(manifest))),
+        hosts=note_hosts(manifest),
     )
 
 
-def find_names(manifest: Json, before: tuple[str, ...] | None) -> Mapping[str, str]:
-    """Return under which name each configuration of a manifest is recorded.
-
-    That is its own, before our first write too. One that somebody renamed since has the name of
-    the recorded one that is missing, and in records of an older version none has a name.
-    """
-    present = list_configs(manifest)
-    if before is None:
-        return {name: name for name in present}
-    recorded = Before.parse("\n".join(before)).config_names
-    missing = [name for name in recorded if name not in present]
-    if not recorded:
-        return dict.fromkeys(present, "")
-    return {
-        name: missing[0] if missing and name not in recorded else name for name in sorted(present)
-    }
-
-
-def as_weighted_route(route: Weighted, mesh: Mesh, config: str = "") -> WeightedRoute:
+def as_weighted_route(
+    route: Weighted, mesh: Mesh, names: RecordedNames | None = None, config: str = ""
+) -> WeightedRoute:
     """Return a route whose body has what it is known by: virtual host and match.
 
-    And, where one is given, the name under which its configuration is recorded.
+    And, where one is given, the name of its configuration. With `names` the host has its recorded
+    one.
     """
     known_by = [config] if config else []
-    body = {"match": [*known_by, route.location.partition(" of ")[2], route.match]}
+    host = route.location.partition(HOST)[2]
+    host = names.name_host(route.config, host) if names else host
+    body = {"match": [*known_by, f"virtual host {host}", route.match]}
     return WeightedRoute(route.location, route.clusters, mesh, body)
+
+
+def as_recorded(route: Weighted, mesh: Mesh, names: RecordedNames) -> WeightedRoute:
+    """Return a route as it is recorded, whatever its configuration and host are called by now."""
+    return as_weighted_route(route, mesh, names, names.name_config(route.config))
 
 
 def _find_pins(
     manifest: Json, mesh: Mesh, before: tuple[str, ...] | None
 ) -> Callable[[Weighted], bool]:
-    """Return what tells whether a route led to the canary before our first write."""
-    pins, names = Before.parse("\n".join(before or ())).giving, find_names(manifest, before)
+    """Return what tells whether a route led to the canary before our first write.
+
+    Or since then by the rollout of another service.
+    """
+    record, names = Before.parse("\n".join(before or ())), find_names(manifest, before)
+    every = {id(route.field): route for route in every_weighted(manifest)}
+    as_noted = {key: as_recorded(route, mesh, names) for key, route in every.items()}
+    moved = record.find_moved_by_others([*as_noted.values()])
 
     def is_pin(route: Weighted) -> bool:
-        known_as = {names[route.config], route.config} if names[route.config] else {""}
-        return any(pins.same(as_weighted_route(route, mesh, name)) for name in known_as)
+        recorded = names.name_config(route.config)
+        known_as = {recorded, route.config} if recorded else {""}
+        spelled = [as_weighted_route(route, mesh, names, name) for name in known_as]
+        is_others = id(route.field) in as_noted and id(as_noted[id(route.field)].body) in moved
+        return is_others or any(map(record.giving.same, spelled))
 
     return is_pin
 

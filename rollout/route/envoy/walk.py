@@ -11,6 +11,7 @@ from rollout.route.manifest import Json, dicts, key
 from rollout.route.shape import NUMBER
 
 OURS = "surefoot"  # our key in a route's `filter_metadata`
+HOST = " of virtual host "  # before the host's name in a route's location
 
 _METADATA = {"filter_metadata": {OURS: dict}}
 _SHARE = {"default_value": {"numerator": NUMBER, "denominator": NUMBER}}
@@ -107,7 +108,7 @@ def _described(manifest: Json) -> Iterator[tuple[str, str, Json]]:
         number = 1
         for route in routes:
             if isinstance(route.get("route"), dict):
-                yield config, f"route {number} of virtual host {host}", route
+                yield config, f"route {number}{HOST}{host}", route
             number += not noted(route).get("segment")
 
 

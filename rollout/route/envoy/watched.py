@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import filecmp
 import json
 import os
 import shutil
@@ -18,8 +19,16 @@ from rollout.route.manifest import Json
 from rollout.route.shape import settle
 
 _LARGEST = 64 * 2**20  # bytes
+_MOST_ASIDE = 100  # files that we keep beside one
 
 _READABLE = 0o644  # Envoy may run as another user
+
+
+class UnusableFileError(RouteError):
+    """The file is gone, or holds nothing that Envoy would take: it runs on with what it has."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, unread=True)
 
 
 def load(file: Path) -> Json:
@@ -29,16 +38,45 @@ def load(file: Path) -> Json:
         # A round trip through JSON copies what YAML aliases share: a change in one place must not
         # change the other.
         manifest = parse_json(json.dumps(yaml.safe_load(text)) if _is_yaml(file) else text)
+    except FileNotFoundError as error:
+        raise UnusableFileError(f"cannot read file {file}: {error.strerror}") from None
     except OSError as error:
         raise RouteError(f"cannot read file {file}: {error.strerror}", unread=True) from None
     except yaml.MarkedYAMLError as error:
         # Its own words quote the file, which may be any file that a plan names.
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         message = f"cannot parse file {file}: line {line} is no YAML of data"
-        raise RouteError(message, unread=True) from None
+        raise UnusableFileError(message) from None
     except (ValueError, TypeError, RecursionError, yaml.YAMLError) as error:
-        raise RouteError(f"cannot parse file {file}: {error}", unread=True) from None
-    return settle(manifest, ROUTES, f"file {file}")
+        raise UnusableFileError(f"cannot parse file {file}: {error}") from None
+    return settle_routes(manifest, file)
+
+
+def settle_routes(document: object, file: Path) -> Json:
+    """Return a document whose fields are what we take them for. Raises UnusableFileError."""
+    try:
+        return settle(document, ROUTES, f"file {file}")
+    except RouteError as error:
+        raise UnusableFileError(str(error)) from None
+
+
+def set_aside(file: Path) -> str:
+    """Keep what a file holds beside it, and return the name; empty where there is no file.
+
+    What is there already is not kept twice. Raises RouteError.
+    """
+    try:
+        if not file.exists():
+            return ""
+        for number in range(1, _MOST_ASIDE + 1):
+            aside = file.with_name(f"{file.name}.unusable" + (f"-{number}" if number > 1 else ""))
+            if not aside.exists():
+                shutil.copy2(file, aside)
+            if filecmp.cmp(file, aside, shallow=False):
+                return aside.name
+    except OSError as error:
+        raise RouteError(f"cannot keep file {file}: {error.strerror}", unread=True) from None
+    raise RouteError(f"cannot keep file {file}: {_MOST_ASIDE} of them are there", unread=True)
 
 
 def _read(file: Path) -> str:

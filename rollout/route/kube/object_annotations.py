@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from rollout.decide.record.split import Split, Way
+from rollout.route.content import parse_noted
 from rollout.route.manifest import Json
 from rollout.route.shares import Shares, format_split, parse_shares
 
@@ -68,12 +71,42 @@ def erase(manifest: Json, service: str, *, is_promoted: bool = False) -> None:
     After a promotion others must still know which routes are not theirs. So that note goes with the
     last rollout in the object, as do those that others left for it.
     """
-    has_others = any(key.startswith(MARK) and key != MARK + service for key in list_keys(manifest))
+    has_others = bool(_list_open(manifest, service))
     lasting = {ROUTES + service} if is_promoted and has_others else set()
     left = [] if has_others else [key for key in list_keys(manifest) if key.startswith(ROUTES)]
     for key in (*(key + service for key in _OF_WEIGHTS), *left):
         if key not in lasting:
             note(manifest, key, "")
+
+
+def erase_ended(manifest: Json, service: str, recorded: Collection[str]) -> None:
+    """Remove which routes ended rollouts of others moved, once only this one needs to know it.
+
+    That is so where no other is open, and the journal has them all `recorded` by fingerprint.
+    """
+    if _list_open(manifest, service):
+        return
+    for key in list_keys(manifest):
+        is_others = key.startswith(ROUTES) and key != ROUTES + service
+        if is_others and {*_list_fingerprints(manifest, key)} <= {*recorded}:
+            note(manifest, key, "")
+
+
+def _list_fingerprints(manifest: Json, key: str) -> list[str]:
+    """Return the fingerprints of the routes that a note lists, without where these lead."""
+    noted = parse_noted(read_annotation(manifest, key)).routes
+    return [route.fingerprint for route in noted if route.fingerprint]
+
+
+def _list_open(manifest: Json, service: str) -> list[str]:
+    """Return the other services with a rollout that moves some routes of the object.
+
+    It has a mark and a list of these. A mark alone is of an older version, which left it, or of a
+    rollout that has moved nothing yet.
+    """
+    keys = list_keys(manifest)
+    marked = [key.removeprefix(MARK) for key in keys if key.startswith(MARK)]
+    return [other for other in marked if other != service and ROUTES + other in keys]
 
 
 def list_keys(manifest: Json) -> list[str]:

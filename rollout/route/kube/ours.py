@@ -119,8 +119,8 @@ def begin(ours: Ours, dialect: Dialect, plain: Json, plan: Plan) -> Ours:
 def find_before(ours: Ours, dialect: Dialect, plain: Json, plan: Plan) -> Before:
     """Return what is not ours of an object from which the segment's routes of ours are removed.
 
-    What gives the canary traffic is recorded beside the plan's routes, which steps and rollbacks
-    move anyway; what copies to it, on all routes.
+    What names the canary is recorded beside the plan's routes, which steps and rollbacks move
+    anyway; what copies to it, on all routes.
     """
     planned = dialect.weighted_routes(plain, plan, back=True)
     planned = [route for route in planned if not ours.is_foreign(route)]
@@ -136,23 +136,42 @@ def find_before(ours: Ours, dialect: Dialect, plain: Json, plan: Plan) -> Before
         others=note_routes(
             (route for route in every if is_giving(route) and ours.is_foreign(route)), is_whole=True
         ),
+        idle=note_routes(list_idle(every, planned, ours)),
     )
 
 
+def list_idle(
+    every: Sequence[WeightedRoute], moved: Sequence[WeightedRoute], ours: Ours
+) -> list[WeightedRoute]:
+    """Return the routes beside the moved ones that name the canary, and send all to stable."""
+    ids = {id(route.body) for route in moved}
+    others = [route for route in every if id(route.body) not in ids and route.of("canary")]
+    return [
+        route
+        for route in others
+        if not is_giving(route) and is_giving(route, "stable") and not ours.is_foreign(route)
+    ]
+
+
 def find_added(
-    ours: Ours, routes: Sequence[WeightedRoute], *, back: bool
+    ours: Ours,
+    every: Sequence[WeightedRoute],
+    routes: Sequence[WeightedRoute],
+    *,
+    back: bool,
 ) -> Mapping[int, NotedRoute]:
     """Return the routes to which we added the canary, by the id of their body.
 
     On the way back every entry is ours that was not there before our first write.
     """
-    lacking = ours.before.find_lacking(routes) if back else {}
+    lacking = ours.before.find_lacking(routes, every) if back else {}
     return {**lacking, **ours.added.assign(routes)}
 
 
 def note_before(manifest: Json, plan: Plan, ours: Ours) -> None:
     """Record what led to the canary before our first write."""
-    before = replace(ours.before, lacking=Noted(), weights=Noted())
+    none = Noted()
+    before = replace(ours.before, lacking=none, weights=none, idle=none, moved=none)
     notes.note(manifest, notes.BEFORE + plan.spec.service, "\n".join(before.lines))
 
 
@@ -173,10 +192,10 @@ def find_targets(routes: Iterable[WeightedRoute], arm: Arm) -> list[str]:
     ]
 
 
-def is_giving(route: WeightedRoute) -> bool:
-    """Return whether a route gives the canary traffic; one that cannot be read gives none."""
+def is_giving(route: WeightedRoute, arm: Arm = "canary") -> bool:
+    """Return whether a route gives an arm traffic; one that cannot be read gives none."""
     try:
-        return route.weight("canary") > 0
+        return route.weight(arm) > 0
     except RouteError:
         return False
 
@@ -198,12 +217,13 @@ def _find_others(
         for key in notes.list_keys(manifest)
         if key.startswith(notes.ROUTES) and key != own
     ]
-    if not texts and not recorded.others.routes:
+    if not (texts or recorded.others.routes or recorded.moved.routes):
         return ()
     every = dialect_of(plan).every_route(manifest, plan)
-    giving = [route for route in every if is_giving(route)]
+    giving, ids = [r for r in every if is_giving(r)], recorded.find_moved_by_others(every)
+    moved = frozenset(route.location for route in giving if id(route.body) in ids)
     canaries = {*find_targets(giving, "canary")}
-    others = [(to, _locate(giving, recorded.others)) for to in canaries]
+    others = [(to, _locate(giving, recorded.others) | moved) for to in canaries]
     for text in texts:
         heads = [line for line in text.splitlines() if line.startswith(_TO)]
         noted = parse_noted("\n".join(line for line in text.splitlines() if line not in heads))

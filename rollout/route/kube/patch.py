@@ -28,7 +28,15 @@ from rollout.route.content import Noted, note_routes
 from rollout.route.kube import object_annotations
 from rollout.route.kube.dialect import Dialect, dialect_of, send, stop
 from rollout.route.kube.moves import move_all, refuse_losses, refuse_unequal
-from rollout.route.kube.ours import Ours, begin, find_added, note_before, note_moved, read_ours
+from rollout.route.kube.ours import (
+    Ours,
+    begin,
+    find_added,
+    list_idle,
+    note_before,
+    note_moved,
+    read_ours,
+)
 from rollout.route.kube.segments import (
     insert_segment_routes,
     remove_segment_routes,
@@ -83,7 +91,9 @@ def at(
     if not back:
         _refuse(routes, ours, is_begun=is_begun)
     outside = split if split.way == "weights" else Split(0, split.total)
-    added = move_all(routes, outside, partial(find_added, ours, back=back))
+    every = dialect.every_route(wanted, plan)
+    idle = list_idle(every, routes, ours) if back else []
+    added = move_all([*routes, *idle], outside, partial(find_added, ours, every, back=back))
     if back:
         restore_weights(routes, ours.before.weights)
     else:  # on the way back the note stays as long as the rollout is open
@@ -91,6 +101,8 @@ def at(
         every = dialect.every_route(wanted, plan)
         is_shared = len(moved) < sum(bool(route.arm_entries) for route in every)
         note_moved(wanted, plan, moved if is_shared else [])
+        recorded = {note.fingerprint for note in ours.before.others.routes}
+        object_annotations.erase_ended(wanted, service, recorded)
     if is_last:
         object_annotations.erase(wanted, service, is_promoted=not back)
         return wanted

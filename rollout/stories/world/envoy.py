@@ -15,7 +15,8 @@ from rollout.errors import ClusterError, RouteError
 from rollout.kube.kinds import Json
 from rollout.route.envoy.admin import EnvoyAccess
 from rollout.route.envoy.proxy import EnvoyRouter
-from rollout.route.envoy.walk import DUMP, ROUTES
+from rollout.route.envoy.walk import DUMP
+from rollout.route.envoy.watched import UnusableFileError, settle_routes
 from rollout.route.shape import settle
 from rollout.stories.setting import CANARY, STABLE
 from rollout.stories.world.apiserver import AcceptedWrite
@@ -76,17 +77,17 @@ class SimulatedEnvoy(EnvoyAccess):
         ]
         return settle({"configs": configs}, DUMP, "what Envoy dumps")
 
-    def has_file(self) -> bool:
-        """See EnvoyAccess."""
-        return (PLURAL, self.file.stem) in self.process.world.api.objects
+    def set_aside(self) -> str:
+        """See EnvoyAccess; what was there is only noticed."""
+        has_file = (PLURAL, self.file.stem) in self.process.world.api.objects
+        return f"{self.file.name}.unusable" if has_file else ""
 
     def load(self) -> Json:
         """See EnvoyAccess."""
         live = self.process.world.api.objects.get((PLURAL, self.file.stem))
         if live is None:
-            raise RouteError(f"cannot read file {self.file}: it is gone", unread=True)
-        file = copy.deepcopy((live.get("spec") or {}).get("file"))
-        return settle(file, ROUTES, f"file {self.file}")
+            raise UnusableFileError(f"cannot read file {self.file}: it is gone")
+        return settle_routes(copy.deepcopy((live.get("spec") or {}).get("file")), self.file)
 
     def _reach(self) -> None:
         _pass(self.process, "get")

@@ -237,6 +237,12 @@ class Route(Model):
         return next(key for key, value in given.items() if value is not None)
 
     @property
+    def holder(self) -> dict[str, str]:
+        """What holds the weights: a file, or an object's name, by its field here."""
+        fields = {"file", "virtual_service", "http_route", "grpc_route"}
+        return getattr(self, self.mesh).model_dump(include=fields, exclude_none=True)  # type: ignore[no-any-return]
+
+    @property
     def creates(self) -> bool:
         """Whether the controller creates a route that is missing."""
         given = (self.istio, self.gateway)

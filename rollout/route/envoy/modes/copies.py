@@ -16,7 +16,7 @@ from rollout.route.before import Before
 from rollout.route.content import Noted, note_routes
 from rollout.route.envoy.arms import Arms
 from rollout.route.envoy.modes.segment import is_planned
-from rollout.route.envoy.routes import find_names
+from rollout.route.envoy.names import RecordedNames, find_names
 from rollout.route.envoy.walk import forget, note, noted
 from rollout.route.manifest import Json, dicts, key
 from rollout.route.nearest import nearest
@@ -32,13 +32,13 @@ _PARTS = {"HUNDRED": 100, "TEN_THOUSAND": 10_000, "MILLION": 1_000_000}
 class Holder:
     """What may mirror requests: a route, a virtual host or a configuration.
 
-    `message` is of the manifest, not a copy. As in Envoy, only the innermost policies count. It is
-    `known_by` its configuration too.
+    `message` is of the manifest, not a copy. As in Envoy, only the innermost policies count. `host`
+    is the name of its virtual host.
     """
 
     location: str
     config: str
-    known_by: Sequence[object]
+    host: str | None
     message: Json
     outer: Holder | None = None
     route: Json | None = None
@@ -173,8 +173,9 @@ def _find_strays(manifest: Json, arms: Arms, before: tuple[str, ...] | None) -> 
     noted, names = Before.parse("\n".join(before or ())).copying, find_names(manifest, before)
 
     def is_stray(holder: Holder, policy: Json) -> bool:
-        known_as = {names[holder.config], holder.config} if names[holder.config] else {""}
-        routes = [_as_route(holder, arms, name) for name in known_as]
+        recorded = names.name_config(holder.config)
+        known_as = {recorded, holder.config} if recorded else {""}
+        routes = [_as_route(holder, arms, name, names) for name in known_as]
         is_new = before is not None and not any(noted.same(route) for route in routes)
         return _is_to(policy, arms.shadow) or (_is_to(policy, arms.canary) and is_new)
 
@@ -185,30 +186,37 @@ def _is_to(policy: Json, cluster: str) -> bool:
     return bool(policy.get("cluster") == cluster)
 
 
-def _as_route(holder: Holder, arms: Arms, config: str) -> WeightedRoute:
+def _as_route(
+    holder: Holder, arms: Arms, config: str, names: RecordedNames | None = None
+) -> WeightedRoute:
     """Return what a holder is known by, wherever its requests lead.
 
-    Records of an older version do not name the configuration of a route.
+    Records of an older version do not name the configuration of a route. With `names` a virtual
+    host has its recorded one.
     """
     is_named = bool(config) or holder.route is None
-    known_by = [*([config or holder.config] if is_named else []), *holder.known_by]
-    return WeightedRoute(holder.location, [], arms, {"match": known_by})
+    known_by = [config or holder.config] if is_named else []
+    if holder.host is not None:
+        host = names.name_host(holder.config, holder.host) if names else holder.host
+        known_by.append(f"virtual host {host}")
+    match = [holder.route.get("match") or {}] if holder.route is not None else []
+    return WeightedRoute(holder.location, [], arms, {"match": [*known_by, *match]})
 
 
 def _list_holders(manifest: Json, arms: Arms) -> Iterator[Holder]:
     """Yield every configuration, virtual host and route with an action."""
     for config in dicts(manifest.get("resources")):
         name = str(config.get("name", ""))
-        whole = Holder(f"configuration {name}", name, [], config)
+        whole = Holder(f"configuration {name}", name, None, config)
         yield whole
         for host in dicts(config.get(key(config, "virtual_hosts"))):
             location = f"virtual host {host.get('name')}"
-            virtual_host = Holder(location, name, [location], host, whole)
+            host_name = str(host.get("name") or "")
+            virtual_host = Holder(location, name, host_name, host, whole)
             yield virtual_host
             for number, route in enumerate(dicts(host.get("routes")), 1):
                 if isinstance(route.get("route"), dict):
-                    known_by = [location, route.get("match") or {}]
                     planned = is_planned(route, arms)
                     where = f"route {number} of {location}"
                     action = route["route"]
-                    yield Holder(where, name, known_by, action, virtual_host, route, planned)
+                    yield Holder(where, name, host_name, action, virtual_host, route, planned)

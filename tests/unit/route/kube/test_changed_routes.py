@@ -77,8 +77,23 @@ def move_unnamed(kind, route):
     route |= match(kind, "/moved")
 
 
+def change_all(kind, route):
+    """Its name, its matches, and where else it leads."""
+    rename(kind, route)
+    entries_of(route).insert(0, arm(kind, "v0", 10))
+
+
+def change_all_at_stable(kind, route):
+    change_all(kind, route)
+    for entry in entries_of(route):
+        is_canary = "v2" in f"{entry}"
+        entry["weight"] = 0 if is_canary else 50
+
+
 @KINDS
-@pytest.mark.parametrize("change", [rename, add_third, move_unnamed])
+@pytest.mark.parametrize(
+    "change", [rename, add_third, move_unnamed, change_all, change_all_at_stable]
+)
 @pytest.mark.parametrize("is_noted", [True, False], ids=["noted", "notes lost"])
 @pytest.mark.parametrize("is_promoted", [True, False], ids=["undone", "rolled back"])
 def test_a_route_that_is_changed_out_of_recognition_keeps_no_entry_of_ours(
@@ -99,6 +114,71 @@ def test_a_route_that_is_changed_out_of_recognition_keeps_no_entry_of_ours(
     assert entries_of(theirs) == own, "an entry of weight 0 of people's own"
     assert split_of(back, PLANS[kind], 100, before) == Split(0)
     assert write(back, PLANS[kind], 3, Split(0), before, is_last=True) == back
+
+
+def split_in_two(kind, routes):
+    """A route under two new names, each with a part of its requests."""
+    first, *others = routes
+    second = copy.deepcopy(first)
+    first |= {"name": "left", **match(kind, "/left")}
+    second |= {"name": "right", **match(kind, "/right")}
+    routes[:] = [first, second, *others]
+
+
+@KINDS
+@pytest.mark.parametrize("is_named", [True, False], ids=["named", "any"])
+@pytest.mark.parametrize("is_third", [True, False], ids=["elsewhere too", "as before"])
+@pytest.mark.parametrize("is_renamed", [True, False], ids=["renamed", "one has the name"])
+def test_no_half_of_a_route_that_was_split_keeps_an_entry_of_ours(
+    kind, is_named, is_third, is_renamed
+):
+    asked = (NAMED if is_named else PLANS)[kind]
+    own = [arm(kind, "v1", 100), arm(kind, "v2", 0)]
+    live = fresh(kind, [arm(kind, "v1")], own)
+    routes_of(live)[1] |= match(kind, "/own")
+    live, before = begun(asked, live)
+    split_in_two(kind, routes_of(live))
+    if not is_renamed:
+        routes_of(live)[0]["name"] = "r1"
+    for route in routes_of(live)[: 2 if is_renamed else 1] if is_third else []:
+        entries_of(route).append(arm(kind, "v0", 10))
+    back = write(live, asked, 2, Split(0), before, is_last=True)
+    *halves, theirs = routes_of(back)
+    assert not [half for half in halves if "v2" in f"{half}"]
+    assert entries_of(theirs) == own
+    assert write(back, asked, 2, Split(0), before, is_last=True) == back
+
+
+@KINDS
+def test_an_entry_of_people_s_own_stays_where_ours_cannot_be_told_from_it(kind):
+    """Both routes were changed in all that they could be known by."""
+    own = [arm(kind, "v1", 100), arm(kind, "v2", 0)]
+    live = fresh(kind, [arm(kind, "v1")], own)
+    routes_of(live)[1] |= match(kind, "/own")
+    live, before = begun(PLANS[kind], live)
+    for number, route in enumerate(routes_of(live)):
+        route |= {"name": f"other{number}", **match(kind, f"/moved{number}")}
+        entries_of(route).append(arm(kind, f"v0{number}", 10))
+    back = write(live, PLANS[kind], 2, Split(0), before, is_last=True)
+    assert "v2" in f"{routes_of(back)[1]}"
+    assert split_of(back, PLANS[kind], 100, before) == Split(0)
+
+
+@KINDS
+def test_an_entry_of_people_s_own_on_a_route_that_the_plan_does_not_name_stays(kind):
+    """Also where it became a stray, and where the route of ours is gone."""
+    own = [arm(kind, "v1", 100), arm(kind, "v2", 0)]
+    live = fresh(kind, [arm(kind, "v1")], own)
+    routes_of(live)[1] |= match(kind, "/own")
+    for weights in ((100, 0), (80, 20)):
+        begun_live, before = begun(NAMED[kind], copy.deepcopy(live))
+        change_all(kind, routes_of(begun_live)[0])
+        for entry, weight in zip(entries_of(routes_of(begun_live)[1]), weights, strict=True):
+            entry["weight"] = weight
+        back = write(begun_live, NAMED[kind], 2, Split(0), before, is_last=True)
+        changed, theirs = routes_of(back)
+        assert "v2" not in f"{changed}"
+        assert entries_of(theirs) == own
 
 
 @KINDS

@@ -91,6 +91,30 @@ def test_the_last_rollout_in_an_object_leaves_no_note_of_either(kind):
 
 
 @KINDS
+def test_what_an_ended_rollout_moved_is_noted_until_the_journal_of_the_other_has_it(kind):
+    live, before, theirs = begun(kind)
+    live = write(live, OTHER[kind], 2, Split(100), theirs, is_last=True)
+    unread = write(live, ONE[kind], 2, Split(50), before)
+    assert "routes.surefoot.dev/b" in unread["metadata"]["annotations"]
+    before = look(live, ONE[kind], before)
+    live = write(live, ONE[kind], 2, Split(50), before)
+    assert not [key for key in live["metadata"]["annotations"] if key.endswith("/b")]
+    held = copy.deepcopy(routes_of(live)[1])
+    live = write(live, ONE[kind], 3, Split(0), before, is_last=True)
+    assert routes_of(live)[1] == held
+    assert live["metadata"]["annotations"] == {}
+
+
+@KINDS
+def test_a_mark_that_an_older_version_left_holds_no_note(kind):
+    live, before, theirs = begun(kind)
+    live["metadata"]["annotations"]["mark.surefoot.dev/ended"] = "ended-v2-1a2b3c4d/7"
+    live = write(live, OTHER[kind], 2, Split(100), theirs, is_last=True)
+    live = write(live, ONE[kind], 2, Split(100), look(live, ONE[kind], before), is_last=True)
+    assert [*live["metadata"]["annotations"]] == ["mark.surefoot.dev/ended"]
+
+
+@KINDS
 def test_a_promotion_that_is_followed_is_rolled_back_without_the_other_s_routes(kind):
     """Its own notes are gone by then, and those of the other, that ended after it, are too."""
     live, before, theirs = begun(kind)
