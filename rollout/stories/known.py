@@ -36,13 +36,6 @@ class KnownFault:
 
 KNOWN: tuple[KnownFault, ...] = (
     KnownFault(
-        ("I10",),
-        ("mute-stable",),
-        "series of the losing version that fall silent while traffic is followed are counted as "
-        "none: a last write that proxies reject is told as seen",
-        meeting=("rejects", "cut-off"),
-    ),
-    KnownFault(
         ("I8",),
         ("workers",),
         "several processes answer at one address: small counters that fall by more than half are "

@@ -118,6 +118,22 @@ FOUND = {
         1,
         "sleep@22:40 all-stale@25:80",
     ),
+    "stable falls silent while a cut-off proxy goes on to send it requests": (
+        300006,
+        "mesh=gateway clients=1 cut-off@38.7:30 mute-stable@58.2:30",
+    ),
+    "the same, for no longer than a scrape": (
+        300179,
+        "canary=perfect replicas=2 clients=1 cut-off@45.5:12 mute-stable@53.1:4",
+    ),
+    "the same, where every proxy rejects the promotion": (
+        300006,
+        "mesh=gateway rejects@44:100 mute-stable@58.2:80",
+    ),
+    "a rejected canary falls silent while proxies go on to send it requests": (
+        300006,
+        "clients=1 rejects@44:100 abort@45 mute-canary@58.2:30",
+    ),
 }
 
 
