@@ -36,12 +36,6 @@ class KnownFault:
 
 KNOWN: tuple[KnownFault, ...] = (
     KnownFault(
-        ("I8",),
-        ("workers",),
-        "several processes answer at one address: small counters that fall by more than half are "
-        "taken for restarts",
-    ),
-    KnownFault(
         ("I12",),
         ("edit-one-route",),
         "an edit of one of several routes is taken over, and the route has lost an arm since: the "
