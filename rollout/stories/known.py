@@ -34,21 +34,7 @@ class KnownFault:
         return has_words and any(broken.invariant in self.invariants for broken in played.broken)
 
 
-KNOWN: tuple[KnownFault, ...] = (
-    KnownFault(
-        ("I12",),
-        ("edit-one-route",),
-        "an edit of one of several routes is taken over, and the route has lost an arm since: the "
-        "rollout waits for a person",
-        meeting=("drop-arm",),
-    ),
-    KnownFault(
-        ("I9",),
-        ("stale", "missed-scrapes", "prometheus-one-series"),
-        "of several targets the last of a round that misses its scrape in the warm-up is counted "
-        "from before its end",
-    ),
-)
+KNOWN: tuple[KnownFault, ...] = ()
 
 
 def find_known(played: Played) -> KnownFault | None:
