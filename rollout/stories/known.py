@@ -34,7 +34,14 @@ class KnownFault:
         return has_words and any(broken.invariant in self.invariants for broken in played.broken)
 
 
-KNOWN: tuple[KnownFault, ...] = ()
+KNOWN: tuple[KnownFault, ...] = (
+    KnownFault(
+        ("I6",),
+        ("clock-jump@0", "clock-skew@0"),
+        "a wall clock that is ahead of Prometheus' by more than three scrapes since before the "
+        "rollout began looks like samples that are old",
+    ),
+)
 
 
 def find_known(played: Played) -> KnownFault | None:

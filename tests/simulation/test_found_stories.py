@@ -154,6 +154,13 @@ FOUND = {
         1006216,
         "drift=adopt edit-one-route@40:100 drop-arm@45",
     ),
+    "an older backup lacks the first write, and an abort says that nothing was written": (
+        3000575,
+        (
+            "guardrails=verdict drift=adopt blind=rollback inconclusive=rollback replicas=2 "
+            "clients=1 starts=unknown watch-lag@3.4:30 restore@17.9:8 abort@19.7 api-denies@28:15"
+        ),
+    ),
     "an answer of one series, while there is no other": (
         3002921,
         (
