@@ -10,14 +10,11 @@ judges the same samples again, together with newer ones.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
-from itertools import accumulate, pairwise
-from operator import add, ge
+from operator import add
 
-from analysis.counting.change import classify, is_leap, limit_pace
+from analysis.counting.change import limit_pace
 from analysis.counting.counts import Counts, EvidenceError
 from analysis.counting.cursor import (
     Arm,
@@ -33,8 +30,9 @@ from analysis.counting.cursor import (
 from analysis.counting.layout import on_common_edges
 from analysis.counting.origin import Origin, Origins, series_id
 from analysis.counting.plain import NOTHING, Plain
+from analysis.counting.siblings import Company, Point, SeriesPoints
 from analysis.counting.table import SampleTable
-from analysis.counting.walk import Point, Walk
+from analysis.counting.walk import Walk
 
 _ARMS: tuple[Arm, ...] = ("canary", "stable")
 _UNKNOWN = Origin("a series")
@@ -81,6 +79,7 @@ def count_believed(
     """
     cursor, lines = _prepare(cursor, series)
     pace = _find_pace(cursor, lines, plain)
+    company = Company.of(lines, pace)
     changed, doubted = dict[Key, Sample](), dict(cursor.doubted)
     held = set(cursor.held)
     totals: dict[Arm, list[int]] = {arm: [0] * (len(cursor.edges) or 2) for arm in _ARMS}
@@ -92,10 +91,11 @@ def count_believed(
         origin = origins.get(series_id(*line.key), _UNKNOWN)
         if plain.keys:
             pace = max(pace, plain.find_pace_before(line.key))
-        walk = Walk(origin, pace, remembered=cursor.doubted.get(line.key))
+        siblings = company.find(line)
+        walk = Walk(origin, pace, remembered=cursor.doubted.get(line.key), siblings=siblings)
         _begin(walk, line, cursor, lines, plain)
         try:
-            units = walk.finish(line.points)
+            units = walk.finish(siblings.leave_out_dips(line.key, line.points))
         except EvidenceError as error:
             raise DoubtError(str(error), line.key) from None
         changed[line.key], pace = walk.last, max(pace, walk.pace)
@@ -135,55 +135,7 @@ def find_open(
     return {line.key for line in lines if line.is_open(pace, started=cursor.started)}
 
 
-@dataclass(frozen=True)
-class _Line:
-    """A series with its last counted sample, if there is one, and the newer ones."""
-
-    series: Series
-    last: Point | None
-    points: tuple[Point, ...]
-
-    @property
-    def key(self) -> tuple[Arm, str]:
-        return self.series.arm, self.series.key
-
-    @cached_property
-    def gaps(self) -> tuple[tuple[Point, Point], ...]:
-        """Both sides of each new gap."""
-        return tuple(pairwise([*([self.last] if self.last else ()), *self.points]))
-
-    def is_open(self, pace: float, *, started: bool) -> bool:
-        if self.last is None and self.points and started:
-            return True
-        return any(
-            classify(before, after, end - start, pace) != "rise"
-            for (start, before), (end, after) in self.gaps
-        )
-
-    def find_pace(self, pace: float) -> float:
-        """Return the units per second of a series that only rises, without a leap; else 0."""
-        if not self.gaps or not all(
-            all(map(ge, after, before)) for (_, before), (_, after) in self.gaps
-        ):
-            return 0.0
-        gains = [(sum(after) - sum(before), end - at) for (at, before), (end, after) in self.gaps]
-        usual = pace or _find_usual(gains)
-        if any(is_leap(units, seconds, usual) for units, seconds in gains):
-            return 0.0
-        return sum(units for units, _ in gains) / sum(seconds for _, seconds in gains)
-
-
-def _find_usual(gains: Sequence[tuple[int, float]]) -> float:
-    """Return the pace, in units per second, that half of the time was not exceeded.
-
-    By time and not by gap, so that samples which were left out change little.
-    """
-    paces = sorted((units / seconds, seconds) for units, seconds in gains)
-    spent = list(accumulate(seconds for _, seconds in paces))
-    return paces[bisect_left(spent, spent[-1] / 2)][0]
-
-
-def _prepare(cursor: Cursor, series: Sequence[Series]) -> tuple[Cursor, list[_Line]]:
+def _prepare(cursor: Cursor, series: Sequence[Series]) -> tuple[Cursor, list[SeriesPoints]]:
     """Put cursor and series in one layout; order the series, so that their order has no say."""
     cursor, series = on_common_edges(*in_one_layout(cursor, series))
     lines = []
@@ -194,7 +146,7 @@ def _prepare(cursor: Cursor, series: Sequence[Series]) -> tuple[Cursor, list[_Li
             for at, values in entry.samples
             if sample is None or at > sample[0]
         )
-        lines.append(_Line(entry, _as_point(sample) if sample else None, points))
+        lines.append(SeriesPoints(entry, _as_point(sample) if sample else None, points))
     return cursor, lines
 
 
@@ -202,7 +154,7 @@ def _as_point(sample: Sample) -> Point:
     return sample[0], buckets(tuple(map(round, sample[1])))
 
 
-def _find_pace(cursor: Cursor, lines: Sequence[_Line], plain: Plain) -> float:
+def _find_pace(cursor: Cursor, lines: Sequence[SeriesPoints], plain: Plain) -> float:
     """Return the pace of the series that only rise, as far as it does not jump itself.
 
     A series that was doubted lately does not teach by what it is judged.
@@ -228,7 +180,9 @@ def _add(total: list[int], series: Series, units: tuple[int, ...]) -> None:
     total[:] = map(add, total, series.kinds(units))
 
 
-def _begin(walk: Walk, line: _Line, cursor: Cursor, lines: Sequence[_Line], plain: Plain) -> None:
+def _begin(
+    walk: Walk, line: SeriesPoints, cursor: Cursor, lines: Sequence[SeriesPoints], plain: Plain
+) -> None:
     """Let a walk stand at the last counted sample, or at the birth."""
     if line.last is not None:
         walk.stand(line.last)
@@ -240,7 +194,7 @@ def _begin(walk: Walk, line: _Line, cursor: Cursor, lines: Sequence[_Line], plai
 
 
 def _may_be_renamed(
-    line: _Line, origin: Origin, cursor: Cursor, lines: Sequence[_Line], plain: Plain
+    line: SeriesPoints, origin: Origin, cursor: Cursor, lines: Sequence[SeriesPoints], plain: Plain
 ) -> bool:
     """Whether another series that was counted since the birth goes on under this one's name.
 

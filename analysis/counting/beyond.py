@@ -1,4 +1,4 @@
-"""Which end of a histogram is the bad one, and how many units lie beyond an edge.
+"""Which end of a histogram is the bad one, and how many units lie beyond an edge or the scale.
 
 Counts at an edge are cumulative, so what lies beyond an edge is exact wherever a bucket ends there,
 and unknown elsewhere: nothing is interpolated.
@@ -25,6 +25,9 @@ SAME = 1e-6
 
 Spell = Callable[[float], str]
 """Formats an edge with its unit."""
+
+SCALES = frozenset({1.0, 5.0, 10.0, 100.0})
+"""Ends of scales: no score lies beyond a last edge that is one of these."""
 
 
 def oriented(counts: ArrayLike, worse: Worse) -> Array:
@@ -95,3 +98,18 @@ def past_beyond(past: PodCounts, edge: float, worse: Worse, spell: Spell = str) 
     total, at_most = past.counts.sum(axis=-1), past.counts[..., : index + 1].sum(axis=-1)
     bad = at_most if worse == "low" else total - at_most
     return replace(past, counts=np.stack([total, bad], axis=-1), edges=())
+
+
+def split_off_scale(counts: Counts, edge: float | None = None) -> tuple[Counts, tuple[int, int]]:
+    """Return the counts without the units beyond the scale, and these: (canary, stable).
+
+    No scale ends at the `edge` above which units are good.
+
+    Client libraries count NaN in the bucket up to infinity, where it looks like the best score. A
+    layout whose last finite edge ends no scale may hold true scores there, so it is left as it is.
+    """
+    if len(counts.edges) < 2 or counts.edges[-2] not in SCALES or counts.edges[-2] == edge:
+        return counts, (0, 0)
+    canary, stable = (*counts.canary[:-1], 0), (*counts.stable[:-1], 0)
+    rest = replace(counts, canary=canary, stable=stable)
+    return rest, (counts.canary[-1], counts.stable[-1])

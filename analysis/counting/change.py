@@ -30,6 +30,9 @@ LEAP = 10.0
 GROWTH = 4.0
 """How much higher one look may take the pace: a leap that goes unnoticed must not hide others."""
 
+SETTLED = 3
+"""Gaps of the doubted length after which a new level is believed, or is taken as the baseline."""
+
 
 def limit_pace(pace: float, highest: float) -> float:
     """Return the pace after a look in which `highest` is that of a series that only rises."""

@@ -3,7 +3,9 @@
 A birth counts in full where there is evidence that its counter stood at 0 since the baseline, and
 is a baseline itself elsewhere. Each later change is classified (see `change`). A doubted one is
 resolved by the samples after it: a dip that is made good is passed over, a leap whose pace lasts is
-counted, and a new level that lasts is a baseline. A second doubt soon after is never resolved.
+counted, and a new level that lasts is a baseline. A second doubt soon after is never resolved. A
+fall to where a restart may have left it is believed at once where evidence or siblings show that,
+else if it lasts.
 """
 
 from __future__ import annotations
@@ -13,26 +15,21 @@ from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 from operator import add, ge, sub
 
-from analysis.counting.change import Change, classify, is_leap, may_follow_restart
+from analysis.counting.change import SETTLED, Change, classify, is_leap, may_follow_restart
 from analysis.counting.counts import EvidenceError
 from analysis.counting.cursor import Sample
 from analysis.counting.origin import Origin
-
-Units = tuple[int, ...]
-Point = tuple[float, Units]
-"""A sample as (unix seconds, units per bucket)."""
-
-SETTLED = 3
-"""Gaps of the doubted length after which a new level is taken as the baseline."""
+from analysis.counting.siblings import ALONE, Point, Siblings, Units, falls, find_back
 
 REMEMBERED = 20
 """Gaps for which a doubted change is remembered: a second one is no accident."""
 
-SHALLOW = 4
-"""Gaps within which a second restart that leaves most of the counter is doubted."""
+AGAIN = 4
+"""Gaps within which a second restart that no evidence shows is doubted."""
 
 SEVERAL = "several processes seem to answer at one address"
 _CONFIRMED = 0.1  # share of a leap's pace that must last, so that it is believed
+_AT_ONCE = 0.5  # share of a fall that is made good in one gap: another process answered meanwhile
 
 
 @dataclass
@@ -47,6 +44,7 @@ class Walk:
     pace: float
     remembered: float | None = None
     is_held: bool = False
+    siblings: Siblings = ALONE
     words: list[str] = field(default_factory=list)
     _at: float = 0.0
     _mark: Units = ()
@@ -115,6 +113,8 @@ class Walk:
         if not all(map(ge, units, self._mark)):
             self._end_run()  # what comes after a fall is judged by the pace before it
         change = self._classify(at, units)
+        if change == "reset" and not self._is_known_reset(at, units):
+            return self._confirm(points, index)
         if change in {"fall", "leap"}:
             return self._resolve(points, index, is_fall=change == "fall")
         self.is_held = change == "jitter"
@@ -123,27 +123,74 @@ class Walk:
         elif change == "rise":
             self._rise(at, units)
         else:
-            self._total = tuple(map(add, self._total, units))
-            self._at, self._mark = at, units
+            self._begin_again(at, units)
         return index + 1
+
+    def _begin_again(self, at: float, units: Units) -> None:
+        """Count a restarted counter in full."""
+        self._total = tuple(map(add, self._total, units))
+        self._at, self._mark, self.is_held = at, units, False
+
+    def _confirm(self, points: Sequence[Point], index: int) -> int:
+        """Count a fall that may be a restart, if the series or its siblings go on as after one.
+
+        Raises EvidenceError as long as nobody can tell.
+        """
+        at, units = points[index]
+        seconds = at - self._at
+        if self.siblings.doubt(self._at, at):
+            return self._resolve(points, index, is_fall=True)
+        self.remembered = max(self.remembered or 0.0, at + AGAIN * seconds)
+        if not self.siblings.go_on(self._at, at):
+            text = f"{self.origin.name} fell from {sum(self._mark):,} to {sum(units):,}"
+            for later in range(index + 1, len(points)):
+                if falls(points[later - 1], points[later], self.pace):
+                    return self._doubt_again(points, later)
+                if self._is_back_at_once(points, index, later):
+                    self._is_doubted_again(at)
+                    self.words.append(f"{text}, and back")
+                    return later
+                if points[later][0] - at >= SETTLED * seconds:
+                    break
+            else:
+                raise EvidenceError(f"{text}: the scrapes after it tell whether it began again")
+        self._begin_again(at, units)
+        return index + 1
+
+    def _is_back_at_once(self, points: Sequence[Point], index: int, later: int) -> bool:
+        """Whether a fall at `index` is made good at `later`, and most of it in one gap."""
+        (_, low), (_, before), (_, after) = points[index], points[later - 1], points[later]
+        if not all(map(ge, after, self._mark)):
+            return False
+        return sum(after) - sum(before) >= _AT_ONCE * (sum(self._mark) - sum(low))
+
+    def _doubt_again(self, points: Sequence[Point], index: int) -> int:
+        """Take a second fall for another process that answers."""
+        at = points[index][0]
+        self._has_doubted = True
+        self.remembered = at + REMEMBERED * (at - points[index - 1][0])
+        return self._begin_anew(points, index)
+
+    def _is_known_reset(self, at: float, units: Units) -> bool:
+        """Whether evidence says that the counter stood at 0 meanwhile, and what it shows fits."""
+        is_zero = self.origin.zero_between(self._at, at) is not None
+        return is_zero and self._may_restart(units, at - self._at)
 
     def _classify(self, at: float, units: Units) -> Change:
         seconds, is_known = at - self._at, self.origin.by in {"start", "created", "other"}
-        if self.origin.zero_between(self._at, at) is not None and self._may_restart(units, seconds):
+        if self._is_known_reset(at, units):
             return "reset"
         change = classify(self._mark, units, seconds, self.pace, is_up=is_known)
         if self.remembered is not None and at <= self.remembered:
             return self._classify_again(change, units, seconds)
         if change == "leap" and self.origin.by == "start":
             return "rise"  # one process, and its own start times say so
-        if change == "reset" and 2 * sum(units) > sum(self._mark):
-            self.remembered = at + SHALLOW * seconds
         return change
 
     def _classify_again(self, change: Change, units: Units, seconds: float) -> Change:
         """Classify more strictly, soon after a change that might be another process."""
         old, new = sum(self._mark), sum(units)
-        if change == "reset" and 2 * new > old:
+        if change == "reset":
             return "fall"
         if change == "rise" and not may_follow_restart(new - old, seconds, self.pace):
             return "leap"
@@ -181,11 +228,9 @@ class Walk:
         if self._is_doubted_again(at):
             return self._begin_anew(points, index)
         text = f"{self.origin.name} {'fell' if is_fall else 'leapt'} from {old:,} to {new:,}"
-        if is_fall:
-            for later in range(index + 1, len(points)):
-                if all(map(ge, points[later][1], self._mark)):
-                    self.words.append(f"{text}, and back")
-                    return later
+        if is_fall and (back := find_back(points, index, self._mark, self.pace)) is not None:
+            self.words.append(f"{text}, and back")
+            return back
         if not has_settled:
             raise EvidenceError(f"{text} in {seconds:.3g} s: no process counts like that")
         self.words.append(f"{text}, which is not counted")

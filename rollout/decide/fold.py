@@ -346,12 +346,15 @@ def _abandon(state: RolloutState, fact: HumanSaid) -> RolloutState:
 def _apply_drifted(state: RolloutState, fact: Drifted, _seq: int) -> RolloutState:
     """Write over the edit, or take it as what the mesh shows, as the plan's `onDrift` says."""
     state = _reset_traffic_evidence(state) if fact.anew else state
+    is_lost = not state.first_write and state.is_going_back
     if not state.first_write:
-        state = replace(state, first_write=_find_lost_write(fact))
+        state = replace(state, first_write=LOST if is_lost else _find_lost_write(fact))
     if _is_put_back(state, fact):
         state = replace(state, put_back_at=state.clock)
     # A write that has all traffic at stable again is repeated, whatever the plan says of drift.
+    # So is one that had nothing to take back by a journal that lacks our first write.
     is_taken_back = state.is_following and state.is_going_back and fact.seen.canary > 0
+    is_taken_back = is_taken_back or is_lost
     is_moved = fact.seen != state.wanted
     if is_taken_back or (state.plan.spec.on_drift == "revert" and _may_revert(state, fact)):
         return replace(

@@ -48,6 +48,8 @@ _ABOUT_THE_ROUTE = {
     Reason.ROUTE_CONDITIONS,
 }
 
+_ADOPTED = Reason.DRIFT.of("adopted")
+
 
 def choose(view: View) -> Choice:
     """Return the choice of the first rule that makes one. The order of RULES is the policy."""
@@ -65,8 +67,8 @@ def step(
 
     The decision records `lived`, the rollout's lived time; None: as the wall clock went on.
 
-    A hold for the same reasons is not recorded again, unless it answers a command: the person who
-    asked must find an answer in the journal.
+    A hold for the same reasons is not recorded again, unless it answers a command or one more edit:
+    the person who asked must find an answer in the journal, and an edit is over with its answer.
     """
     if state.is_terminal:
         return None
@@ -82,7 +84,8 @@ def step(
         is_repeated = is_repeated and state.route_read.at <= last.at
     # The decision of the end explains the wait for the traffic, so such a hold adds nothing.
     is_repeated = is_repeated or choice.reasons[0] == Reason.FOLLOWING
-    if choice.action == "hold" and is_repeated and state.asked is None:
+    is_answer = state.asked is not None or (state.drifted and choice.reasons[0] == _ADOPTED)
+    if choice.action == "hold" and is_repeated and not is_answer:
         return None
     return Decided(
         rollout=rollout,

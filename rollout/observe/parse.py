@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from analysis.counting.belief import Belief, count_believed
+from analysis.counting.beyond import split_off_scale
 from analysis.counting.counts import Counts, EvidenceError
 from analysis.counting.cursor import Arm, Key, Series
-from analysis.counting.off_scale import split_off_scale
 from analysis.counting.origin import Origins
 from analysis.counting.thinning import compress_all
 from rollout.errors import ObserveError

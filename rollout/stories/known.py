@@ -36,30 +36,10 @@ class KnownFault:
 
 KNOWN: tuple[KnownFault, ...] = (
     KnownFault(
-        ("I10",),
-        ("mute-stable",),
-        "series of the losing version that fall silent while traffic is followed are counted as "
-        "none: a last write that proxies reject is told as seen",
-        meeting=("rejects", "cut-off"),
-    ),
-    KnownFault(
-        ("I8",),
-        ("workers",),
-        "several processes answer at one address: small counters that fall by more than half are "
-        "taken for restarts",
-    ),
-    KnownFault(
-        ("I12",),
-        ("edit-one-route",),
-        "an edit of one of several routes is taken over, and the route has lost an arm since: the "
-        "rollout waits for a person",
-        meeting=("drop-arm",),
-    ),
-    KnownFault(
-        ("I9",),
-        ("stale", "missed-scrapes", "prometheus-one-series"),
-        "of several targets the last of a round that misses its scrape in the warm-up is counted "
-        "from before its end",
+        ("I6",),
+        ("clock-jump@0", "clock-skew@0"),
+        "a wall clock that is ahead of Prometheus' by more than three scrapes since before the "
+        "rollout began looks like samples that are old",
     ),
 )
 

@@ -47,6 +47,7 @@ from rollout.tick.route_look import (
     build_drifted,
     build_withdrawn,
     find_difference,
+    find_lost_write,
     read,
     record_failure,
     write_id,
@@ -216,11 +217,13 @@ def _confirm_unwritten(router: Router, clock: Clock, rollout: str, state: Rollou
     """Return what became of a decision without a weight of ours: an end, or the first route.
 
     An existing route is not overwritten: the decision is withdrawn where it gives the canary
-    traffic. A route that is still absent is tried again.
+    traffic. A route that is still absent is tried again. A return to stable ends, unless the route
+    has a weight by a decision of this rollout that the journal lacks.
     """
-    if _has_nothing_to_write(state):
-        return _build_confirmed(rollout, state, clock)
     status = read(router, state)
+    if _has_nothing_to_write(state):
+        lost = find_lost_write(rollout, state, status, clock.now())
+        return lost or _build_confirmed(rollout, state, clock)
     if isinstance(status, RouteStatus):
         if status.split.canary:
             return build_withdrawn(rollout, state, status, clock.now())

@@ -128,7 +128,7 @@ def _find_drift(
     drift.
     """
     if not state.first_write and isinstance(status, RouteStatus):
-        return _find_lost_write(rollout, state, status, now)
+        return None if state.is_going_back else find_lost_write(rollout, state, status, now)
     if not (state.delivery.decision or state.first_write):
         return None
     fact = _difference(rollout, state, status, now)
@@ -137,15 +137,16 @@ def _find_drift(
     return fact
 
 
-def _find_lost_write(
-    rollout: str, state: RolloutState, status: RouteStatus, now: float
+def find_lost_write(
+    rollout: str, state: RolloutState, status: RouteStatus | RouteError, now: float
 ) -> Drifted | None:
     """Return the drift where the canary has weight by a decision of this rollout that is lost.
 
     The journal was restored from an older backup, or another one has the same plan.
     """
-    is_lost = status.split.canary > 0 and not state.is_going_back
-    is_lost = is_lost and find_rollout(status.write_id) == rollout
+    if isinstance(status, RouteError) or not status.split.canary:
+        return None
+    is_lost = find_rollout(status.write_id) == rollout
     return build_drifted(rollout, state, status, now) if is_lost else None
 
 

@@ -124,7 +124,9 @@ def live_with_restarts(world):
     """Births on processes that were scraped before, new processes, restarts, series begun anew."""
     new = Exporter("10.0.0.2:1", begins=world.between(FIRST_LOOK + 1, LAST), age=-8)
     world.exporters += [Exporter("10.0.0.3:1"), new]
-    events = {world.between(FIRST_LOOK + 2, LAST): world.pick(["restart", "series"]) for _ in "123"}
+    # Each lasts long enough to be told from another process that answers now and then.
+    times = [world.between(FIRST_LOOK + 2, LAST - 4) for _ in "123"]
+    events = {scrape: world.pick(["restart", "series"]) for scrape in times}
 
     def happen(scrape):
         exporter = world.pick(world.exporters) if scrape in events else None
@@ -205,6 +207,35 @@ def live_with_workers(world):
 @example(54390933)  # of the samples before the first look only some are judged
 def test_workers_behind_one_address_are_never_counted_for_more_than_they_served(seed):
     live_with_workers(World(seed))
+
+
+def live_with_young_workers(world):
+    """Workers with small counters answer in turns, after the one that has counted most alone."""
+    number, most = world.between(2, 3), world.pick([2, MOST])
+    counts = [{code: world.between(0, 5 * MOST) for code in CODES} for _ in range(number)]
+    counts[0] = dict.fromkeys(CODES, 6 * MOST)
+    forks = world.between(FIRST_LOOK, LAST - 2)
+    target = {"job": "app", "instance": "10.0.0.9:1"}
+
+    def happen(scrape):
+        for worker, own in enumerate(counts):
+            for code in own:
+                units = most if worker == 0 else world.between(0, most)
+                own[code] += units
+                world.add(("v2", code), units, scrape)
+        answering = scrape % number if scrape > forks else 0
+        for code, value in counts[answering].items():
+            write(world.server, ("v2", code), scrape * SCRAPE, value, target)
+            world.server.write(
+                "process_start_time_seconds", target, scrape * SCRAPE, answering / 100
+            )
+
+    world.live(happen)
+
+
+@given(SEEDS)
+def test_young_workers_that_were_forked_together_are_never_counted_for_more(seed):
+    live_with_young_workers(World(seed))
 
 
 def live_with_a_recorded_sum(world):

@@ -118,6 +118,60 @@ FOUND = {
         1,
         "sleep@22:40 all-stale@25:80",
     ),
+    "stable falls silent while a cut-off proxy goes on to send it requests": (
+        300006,
+        "mesh=gateway clients=1 cut-off@38.7:30 mute-stable@58.2:30",
+    ),
+    "the same, for no longer than a scrape": (
+        300179,
+        "canary=perfect replicas=2 clients=1 cut-off@45.5:12 mute-stable@53.1:4",
+    ),
+    "the same, where every proxy rejects the promotion": (
+        300006,
+        "mesh=gateway rejects@44:100 mute-stable@58.2:80",
+    ),
+    "several processes answer at one address, with small counters": (
+        1003894,
+        "api-no-get@22:45 workers@40",
+    ),
+    "the same, where nothing tells when a process started": (
+        3001478,
+        "guardrails=latency starts=unknown version=old workers@33.4 stale@52.2:15",
+    ),
+    "of three targets the last is scraped a second after a look": (1007705, "clients=3 rate=2"),
+    "a reader is a unit behind at the end of the warm-up": (
+        1008199,
+        (
+            "clients=1 rate=2 services=2 prometheus-slow@1.2:15 affinity@5:0.4 freeze-write@7:3 "
+            "sleep@10:90 jitter@17"
+        ),
+    ),
+    "two edits are taken over, one after the other": (
+        1009441,
+        "drift=adopt git-revert@24 hand-edit@29:100",
+    ),
+    "an edit of one route is taken over, and the canary is taken out of another": (
+        1006216,
+        "drift=adopt edit-one-route@40:100 drop-arm@45",
+    ),
+    "an older backup lacks the first write, and an abort says that nothing was written": (
+        3000575,
+        (
+            "guardrails=verdict drift=adopt blind=rollback inconclusive=rollback replicas=2 "
+            "clients=1 starts=unknown watch-lag@3.4:30 restore@17.9:8 abort@19.7 api-denies@28:15"
+        ),
+    ),
+    "an answer of one series, while there is no other": (
+        3002921,
+        (
+            "mesh=envoy blind=rollback clients=1 rate=2 prometheus-one-series@19.6:45 "
+            "prometheus-denied@25.9:15 restart-loop@12.6:3"
+        ),
+    ),
+    "a rejected canary falls silent while proxies go on to send it requests": (
+        300006,
+        "clients=1 rejects@44:100 abort@45 mute-canary@58.2:30",
+    ),
 }
 
 

@@ -7,7 +7,8 @@ would have given the losing version at least 7 requests (70 where users cluster)
 either contradicts the write (the losing version has more than the binomial distribution allows) or
 agrees with it: it does not contradict, and half of the old share would hardly give so few (chance
 below .001). A block that does neither grows. So a proxy of two that is cut off is no agreement,
-however few requests come. Only shares are tested, never silence: both versions must have reported.
+however few requests come. Only shares are tested, never silence: a block agrees only with a look to
+which every target of both versions has reported.
 """
 
 from __future__ import annotations
@@ -109,6 +110,7 @@ def count_followers(
     if following is None:
         return None
     following = replace(following, missed=following.missed + _find_gap(state, following, at))
+    following = _hear(state, following)
     if since is None or since < following.counted_from:
         return following
     requests, losing = (0, 0) if following.is_judged else (following.requests, following.losing)
@@ -116,12 +118,25 @@ def count_followers(
     losing += canary if following.loser == "canary" else stable
     added = replace(following, requests=requests + canary + stable, losing=losing)
     is_against = contradicts(state, added)
-    is_clear = is_against or _excludes_old_share(state, added)
+    is_clear = is_against or (
+        _excludes_old_share(state, added) and not count_silent(state, added)[0]
+    )
     is_full = is_clear and _is_enough(state, added) and has_both_reported(state, added)
     if is_full and is_against:
         contradicting = added.requests, added.losing
         added = replace(added, contradictions=added.contradictions + 1, contradicting=contradicting)
     return replace(added, is_judged=is_full)
+
+
+def _hear(state: RolloutState, following: Following) -> Following:
+    """Return the following with what the losing version's series have reported to a whole look.
+
+    A whole look holds a sample of each target. A series that has none newer than the newest of the
+    look before fell silent, and what it would have counted is not in this look.
+    """
+    guardrail = state.guardrails.get(exposure_guardrail(state.plan))
+    newest = None if guardrail is None else guardrail.newest(following.loser)
+    return replace(following, silent_from=following.reached, reached=newest or 0.0)
 
 
 def contradicts(state: RolloutState, following: Following) -> bool:
@@ -190,7 +205,7 @@ def has_both_reported(state: RolloutState, following: Following) -> bool:
     guardrail = state.guardrails.get(exposure_guardrail(state.plan))
     if guardrail is None:
         return False
-    silent, series = count_silent(state, following)
+    silent, series = _count_until(state, following, following.counted_from)
     newest = guardrail.newest("canary" if following.loser == "stable" else "stable")
     is_winner_heard = newest is not None and newest > following.counted_from
     return series > 0 and not silent and is_winner_heard
@@ -210,15 +225,24 @@ def needs_person(state: RolloutState, following: Following) -> bool:
 def count_silent(state: RolloutState, following: Following) -> tuple[int, int]:
     """Return how many of the losing version's series are silent since the write, and of how many.
 
-    Those of a pod that was scaled down are silent too: the counts cannot tell it from one that is
-    cut off both from the mesh and from the collector of its samples.
+    Those that fell silent later, before the newest whole look, are silent too, and so are those of
+    a pod that was scaled down: the counts cannot tell it from one that is cut off both from the
+    mesh and from the collector of its samples.
+    """
+    return _count_until(state, following, max(following.counted_from, following.silent_from))
+
+
+def _count_until(state: RolloutState, following: Following, until: float) -> tuple[int, int]:
+    """Return how many of the losing version's series have no sample after a time, and of how many.
+
+    Only those count that reported shortly before the write, or since.
     """
     guardrail = state.guardrails.get(exposure_guardrail(state.plan))
     if guardrail is None:
         return 0, 0
     alive_from = following.begun_at - stale_after(state)
     alive = [(at, n) for at, n in guardrail.last_times(following.loser) if at >= alive_from]
-    silent = sum(number for at, number in alive if at <= following.counted_from)
+    silent = sum(number for at, number in alive if at <= until)
     return silent, sum(number for _, number in alive)
 
 

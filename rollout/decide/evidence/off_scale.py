@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from analysis import sample_ratio
+from analysis.counting.beyond import split_off_scale
 from analysis.counting.counts import Counts
-from analysis.counting.off_scale import split_off_scale
 from analysis.fast_replace import replace
 from rollout.decide.state.guardrail import GuardrailState, OffScale
 from rollout.plan.fields.metric import DeclaredMetric

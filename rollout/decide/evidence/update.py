@@ -15,7 +15,7 @@ fixed, and never by the look's own counts: otherwise the tests' error rates woul
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from analysis import sample_ratio
 from analysis.counting.counts import Counts
@@ -42,6 +42,13 @@ from rollout.plan.model.plan import Guardrail
 _Use = Literal["learn", "watch", "update"]
 
 
+class _LookBegin(NamedTuple):
+    """When a look began (unix seconds), and when it did for the first of all targets."""
+
+    at: float | None
+    first: float | None
+
+
 def apply_observation(state: RolloutState, fact: Observed, _seq: int) -> RolloutState:
     """Return the state after one look: every guardrail's capital and the traffic share."""
     counted = exposure_guardrail(state.plan)
@@ -55,7 +62,8 @@ def apply_observation(state: RolloutState, fact: Observed, _seq: int) -> Rollout
             begun_at = _find_begin(state, fact, guardrail.name)
             if guardrail.name in fact.tallies:  # older journals were decided without it
                 guardrail_state = count_labels(state, guardrail_state, counts, guardrail, begun_at)
-            guardrail_state = _update_test(state, guardrail_state, counts, guardrail, begun_at)
+            begin = _LookBegin(begun_at, _find_first(fact, guardrail.name, begun_at))
+            guardrail_state = _update_test(state, guardrail_state, counts, guardrail, begin)
         guardrail_states[guardrail.name] = _with_problem_since(guardrail_state, fact.at)
         if guardrail.name == counted:
             exposures = counts
@@ -91,6 +99,18 @@ def _find_begin(state: RolloutState, fact: Observed, guardrail: str) -> float | 
     if at is None or tally is None or tally.since is None:
         return at
     return min(at, tally.since)
+
+
+def _find_first(fact: Observed, guardrail: str, since: float | None) -> float | None:
+    """Return when the first target's part of a look begins; the look itself begins at `since`.
+
+    Targets are scraped one after another, so the last one's part begins almost a scrape before the
+    first one's ends.
+    """
+    tally = fact.tallies.get(guardrail)
+    if since is None or tally is None or tally.first is None:
+        return since
+    return min(since, tally.first)
 
 
 def _begins_anew(state: RolloutState, after: Mapping[str, GuardrailState]) -> bool:
@@ -138,9 +158,9 @@ def _update_test(
     guardrail_state: GuardrailState,
     counts: Counts,
     guardrail: Guardrail,
-    since: float | None,
+    begin: _LookBegin,
 ) -> GuardrailState:
-    """Return the guardrail with its test updated as `since`, when the look began, demands."""
+    """Return the guardrail with its test updated as the begin of the look demands."""
     if guardrail.never is not None:  # whatever the canary has done counts, from the start on
         return replace(guardrail_state, test=guardrail_state.test.update(counts))
     before, lag = state.guardrails[guardrail.name], guardrail.lag
@@ -156,7 +176,7 @@ def _update_test(
         )
     if not counts.canary_exposures and not counts.stable_exposures:
         return guardrail_state
-    use = _choose_use(state, since, lag)
+    use = _choose_use(state, begin, lag)
     test = _feed(guardrail_state.test, counts, use)
     late_test = _feed(guardrail_state.late_test, counts, use) if guardrail_state.late_test else None
     if counts.canary_exposures:
@@ -168,18 +188,18 @@ def _update_test(
             expected=0.0,
             last_canary_sample_at=newest,
         )
-    expected = guardrail_state.expected + _expected_canary_exposures(state, counts, since, lag)
+    expected = guardrail_state.expected + _expected_canary_exposures(state, counts, begin.at, lag)
     return replace(guardrail_state, test=test, late_test=late_test, expected=expected)
 
 
-def _choose_use(state: RolloutState, since: float | None, lag: float) -> _Use:
-    """Choose what a look's counts are used for, by the time at which the look began."""
-    if may_hold_mirrored(state, since, lag):
+def _choose_use(state: RolloutState, begin: _LookBegin, lag: float) -> _Use:
+    """Choose what a look's counts are used for, by the times at which it began."""
+    if may_hold_mirrored(state, begin.at, lag):
         return "watch"  # no user got the canary's answers: only a crash counts
     if state.warm_at is None:
         return "learn"
     # The whole look must lie after the warm-up, so its begin counts, not its end.
-    return "update" if since is not None and since >= state.warm_at else "watch"
+    return "update" if begin.first is not None and begin.first >= state.warm_at else "watch"
 
 
 def _feed(test: SequentialTest, counts: Counts, use: _Use) -> SequentialTest:
@@ -218,7 +238,19 @@ def _find_first_request(
         return state.first_canary_at
     if state.plan.spec.before is not None and not state.stepped:
         return None  # nothing was routed yet, so this is a stray request
-    return None if may_hold_mirrored(state, since, 0.0) else guardrail.newest("canary")
+    return None if may_hold_mirrored(state, since, 0.0) else _find_first_sample(state, guardrail)
+
+
+def _find_first_sample(state: RolloutState, guardrail: GuardrailState) -> float | None:
+    """Return the time of the canary's first sample in the newest round of scrapes.
+
+    Its first request came before it. Older journals took the last one of the round.
+    """
+    newest, tally = guardrail.newest("canary"), guardrail.tally
+    if newest is None or tally is None or tally.first is None:
+        return newest
+    scrape = state.plan.spec.prometheus.scrape
+    return min(at for at, _ in guardrail.last_times("canary") if at > newest - scrape)
 
 
 def _count_requests(

@@ -61,6 +61,11 @@ class LookTally(BaseModel):
         exclude_if=_unset,
         description="Unix time from which a series is counted that had missed a scrape.",
     )
+    first: float | None = Field(
+        None,
+        exclude_if=_unset,
+        description="Unix time from which the first of all targets is counted, if before others.",
+    )
     behind_more: int = Field(0, exclude_if=_unset, description="Targets that are not listed.")
     doubted: dict[str, float] = Field(
         {}, exclude_if=_unset, description="Until when a series is doubted, unix time."

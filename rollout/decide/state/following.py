@@ -34,6 +34,8 @@ class Following:
     allowed: float
     begun_at: float  # when the object first showed the write
     counted_from: float  # looks from here on count: requests from before the write are over
+    reached: float = 0.0  # the losing version's newest sample at the newest whole look
+    silent_from: float = 0.0  # series without a sample after it have told that look nothing
     requests: int = 0
     losing: int = 0
     missed: float = 0.0  # seconds since the write in which nobody looked: an outage of ours

@@ -34,6 +34,8 @@ def build_tally(
     name = key.of(query_part.rollout, query_part.guardrail)
     times = {arm: cursor.times(arm) for arm in _ARMS}
     until = max(at for of_arm in times.values() for at in of_arm)
+    newest = max((query_part.cursor.newest(arm) or 0.0 for arm in _ARMS), default=0.0)
+    first = _find_first(query_part.cursor, cursor)
     behind = _list_behind(cursor, after, name, until - LATE * query_part.scrape)
     doubted = {name(f"{arm} {series}"): end for (arm, series), end in cursor.doubted.items()}
     held = sorted(name(f"{arm} {series}") for arm, series in cursor.held)
@@ -50,7 +52,8 @@ def build_tally(
         pace=cursor.pace,
         grid=cursor.grid,
         behind=dict(behind[:MOST_LISTED]),
-        since=_find_begin(query_part, cursor),
+        since=first if first and first < newest - _MISSED * query_part.scrape else None,
+        first=first if first and first < newest else None,
         behind_more=len(behind[MOST_LISTED:]),
         doubted=dict(sorted(doubted.items(), key=lambda item: -item[1])[:MOST_LISTED]),
         held=tuple(held[:MOST_LISTED]),
@@ -59,16 +62,15 @@ def build_tally(
     )
 
 
-def _find_begin(query_part: QueryPart, after: Cursor) -> float | None:
-    """Return from when a series is counted in this look that had missed a scrape; None without one.
+def _find_first(before: Cursor, after: Cursor) -> float | None:
+    """Return from when the first series is counted in this look; None where none moved on.
 
     The times that fewer series stand at than before are those from which some have moved on.
     """
-    before = query_part.cursor
-    newest = max((before.newest(arm) or 0.0 for arm in _ARMS), default=0.0)
-    moved = [at for arm in _ARMS for at in Counter(before.times(arm)) - Counter(after.times(arm))]
-    begin = min(moved, default=newest)
-    return begin if begin < newest - _MISSED * query_part.scrape else None
+    return min(
+        (at for arm in _ARMS for at in Counter(before.times(arm)) - Counter(after.times(arm))),
+        default=None,
+    )
 
 
 def _list_behind(

@@ -124,7 +124,7 @@ class FailsStatic(Invariant):
             "stale", "workers", "twin", "missed", "mute", "forget", "reset", "churn", "relabel",
             "surge", "late", "judge", "down", "same-arms", "one-series", "nan", "jitter", "restore",
             "blink", "not-ready", "cut-off", "rejects", "push", "edges", "pair", "shuffled",
-            "cluster",
+            "cluster", "freeze-query",
         )  # fmt: skip
         is_odd = is_odd or self.chronicle.trusts_wall_clock
         has_traffic = self.world.setting.rate == "200" and self.world.setting.start != "swapped"

@@ -31,7 +31,9 @@ class EndsAreReached(Invariant):
     def at_end(self) -> None:
         newest: dict[str, RolloutState] = {}
         for rollout, state in fold_rollouts(self.world.disks[0].facts).items():
-            if not state.is_terminal and len(self.world.disks) == 1:
+            # An older version waits by the wall clock, for as long as that was set back.
+            is_late = len(self.world.disks) == 1 and not self.chronicle.trusts_wall_clock
+            if not state.is_terminal and is_late:
                 self.break_(f"{rollout} does not end: {state.phase}, {_explain(state)}")
             newest[state.plan.spec.service] = state
         for service, state in newest.items():

@@ -30,9 +30,7 @@ _KEPT = 120.0  # seconds of samples
 _TIMEOUT = 5.0
 _LOOKBACK = 300  # seconds until a series without samples is none of now
 _KEY = b"the key of every simulated journal"
-_HIDDEN = frozenset(
-    {"empty", "nan", "one-series", "same-arms", "garbled"}
-)  # answers that look whole
+_HIDDEN = frozenset({"empty", "nan", "same-arms", "garbled"})  # answers that look whole
 _STATUSES = {"busy": 503, "unreadable": 422, "denied": 401}
 
 
@@ -65,6 +63,7 @@ class SimulatedPrometheus:
     bad_since: float | None = None  # since when it has answered nothing that helps
     is_refusing: bool = False  # the newest answer was an error
     shift: float = 0.0  # seconds by which its scrapes come after the targets' phase
+    hides: bool = False  # the newest answer lacks series
     twin: SimulatedPrometheus | None = None  # a second replica, which answers every other query
     _turn: int = 0
 
@@ -152,6 +151,7 @@ class SimulatedPrometheus:
 
     def _spoil(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Return an answer with the faults that do not look like any."""
+        self.hides = self.has("one-series") and len(rows) > 1
         if self.has("empty"):
             return []
         if self.has("nan"):
@@ -202,7 +202,7 @@ class SimulatedConnection:
         server.bad_since = server.now() if server.bad_since is None else server.bad_since
         rows = self._query(query, params)
         server.is_refusing = False
-        if rows and not any(map(server.has, _HIDDEN)):
+        if rows and not server.hides and not any(map(server.has, _HIDDEN)):
             server.bad_since = None
         return rows
 

@@ -130,6 +130,37 @@ def test_several_workers_behind_one_address_are_blind_with_the_reason(scrapes):
     assert scrapes.rollout.total.canary_exposures <= 60 * 15
 
 
+def test_young_workers_behind_one_address_are_blind_before_anything_is_counted_twice(scrapes):
+    a, b = [30 + 2 * n for n in range(20)], [3 + n // 2 for n in range(20)]
+    flapping = [b[n] if n > 5 and n % 2 else a[n] for n in range(20)]
+    scrapes.write("v2", flapping, code="503", job="app", instance="10.0.0.9:1")
+    scrapes.look(3, 7)
+    assert "fell from 42 to 6: the scrapes after it tell" in scrapes.rollout.problem
+    scrapes.look(8, 18)
+    assert "several processes seem to answer at one address" in scrapes.rollout.problem
+    assert scrapes.rollout.total.canary == (2 * 5, 2 * 5)
+
+
+def test_a_fall_that_nothing_explains_counts_in_full_once_it_lasts(scrapes):
+    restarted = [400 + 10 * n for n in range(8)] + [5 + 10 * n for n in range(5)]
+    scrapes.write("v2", restarted, job="app", instance="10.0.0.9:1")
+    scrapes.look(3, 10)
+    assert "fell from 470 to 5: the scrapes after it tell" in scrapes.rollout.problem
+    scrapes.look(11, 12)
+    assert not scrapes.rollout.problem
+    assert scrapes.rollout.total.canary == (40 + 5 + 40, 0)
+    assert scrapes.rollout.total.stable == (900, 0)
+
+
+def test_what_another_process_showed_for_a_scrape_is_passed_over_for_the_whole_target(scrapes):
+    app = {"job": "app", "instance": "10.0.0.9:1"}
+    many, few = [9000 + 10 * n for n in range(13)], [20 + n for n in range(13)]
+    many[8], few[8] = 5000, 2
+    scrapes.write("v2", many, **app)
+    scrapes.write("v2", few, code="503", **app)
+    assert count(scrapes) == (90 + 9, 9)
+
+
 @pytest.mark.parametrize("shows", [False, True])
 def test_a_guardrail_sees_again_some_minutes_after_only_one_worker_is_left(shows):
     scrapes = Scrapes()

@@ -219,6 +219,9 @@ def test_looks_are_counted_across_restarts_of_pods_and_controllers():
             labels = {"v": version, "job": "j", "instance": version}
             for le, count in (("0.1", 0), ("0.25", quick), ("+Inf", units)):
                 server.write("app_seconds_bucket", {**labels, "le": le}, NOW + 2 * i, count)
+            start = NOW + 3 if i > 1 else NOW - 500
+            target = {"job": "j", "instance": version}
+            server.write("process_start_time_seconds", target, NOW + 2 * i, start)
         rollout.look(NOW + 2 * i + 0.5)
         assert not rollout.problem
     assert rollout.total.edges == (0.25, math.inf)

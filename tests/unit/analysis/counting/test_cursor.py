@@ -210,9 +210,10 @@ def test_another_process_is_no_sibling():
     assert evidence.canary == (8, 3)
 
 
-def test_compress_keeps_the_ends_and_both_sides_of_a_reset():
-    run = counter("canary", (1, 1), (2, 5), (3, 9), (4, 2), (5, 3), (6, 8)).samples
-    assert [at for at, _ in compress(run)] == [1, 3, 4, 6]
+def test_compress_keeps_the_ends_and_a_fall_with_the_samples_by_which_it_is_judged():
+    after = [(4 + n, 2 + n) for n in range(8)]
+    run = counter("canary", (1, 1), (2, 5), (3, 19), *after).samples
+    assert [at for at, _ in compress(run)] == [1, 3, 4, 5, 6, 7, 8, 11]
     steady = counter("canary", (1, 1), (2, 5), (3, 5), (4, 6)).samples
     assert [at for at, _ in compress(steady)] == [1, 4]
 

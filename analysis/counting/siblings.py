@@ -1,0 +1,202 @@
+"""What the other series of a scraped target say about one that fell.
+
+Whoever answers at an address shows all of its counters. So where one of them fell as no restart
+explains, another process may have answered, and the falls of the others are no restarts either. And
+where others go on at their level, it is the same process, which began one counter anew.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import accumulate, pairwise
+from operator import ge
+
+from analysis.counting.change import classify, is_leap, may_follow_restart
+from analysis.counting.cursor import Key, Series
+
+Units = tuple[int, ...]
+Point = tuple[float, Units]
+"""A sample as (unix seconds, units per bucket)."""
+
+
+@dataclass(frozen=True)
+class SeriesPoints:
+    """A series with its last counted sample, if there is one, and the newer ones."""
+
+    series: Series
+    last: Point | None
+    points: tuple[Point, ...]
+
+    @property
+    def key(self) -> Key:
+        """The series among those of both arms."""
+        return self.series.arm, self.series.key
+
+    @cached_property
+    def gaps(self) -> tuple[tuple[Point, Point], ...]:
+        """Both sides of each new gap."""
+        return tuple(pairwise([*([self.last] if self.last else ()), *self.points]))
+
+    @cached_property
+    def only_rises(self) -> bool:
+        """Whether no bucket falls in any gap."""
+        return all(all(map(ge, after, before)) for (_, before), (_, after) in self.gaps)
+
+    def is_open(self, pace: float, *, started: bool) -> bool:
+        """Whether evidence matters for it: it was born, fell or leapt."""
+        if self.last is None and self.points and started:
+            return True
+        return any(
+            classify(before, after, end - start, pace) != "rise"
+            for (start, before), (end, after) in self.gaps
+        )
+
+    def find_pace(self, pace: float) -> float:
+        """Return the units per second of a series that only rises, without a leap; else 0."""
+        if not self.gaps or not self.only_rises:
+            return 0.0
+        gains = [(sum(after) - sum(before), end - at) for (at, before), (end, after) in self.gaps]
+        usual = pace or _find_usual(gains)
+        if any(is_leap(units, seconds, usual) for units, seconds in gains):
+            return 0.0
+        return sum(units for units, _ in gains) / sum(seconds for _, seconds in gains)
+
+
+def _find_usual(gains: Sequence[tuple[int, float]]) -> float:
+    """Return the pace, in units per second, that half of the time was not exceeded.
+
+    By time and not by gap, so that samples which were left out change little.
+    """
+    paces = sorted((units / seconds, seconds) for units, seconds in gains)
+    spent = list(accumulate(seconds for _, seconds in paces))
+    return paces[bisect_left(spent, spent[-1] / 2)][0]
+
+
+@dataclass(frozen=True)
+class Siblings:
+    """What the series of one target show together. All times are unix seconds.
+
+    `doubts` are the gaps in which one of them fell as no restart explains, `dips` the times between
+    such a fall and the sample in which it was made good, with the series that fell, and `levels`
+    the counts of each by time. `pace` is in units per second.
+    """
+
+    doubts: tuple[tuple[float, float], ...] = ()
+    dips: tuple[tuple[float, float, Key], ...] = ()
+    levels: tuple[Mapping[float, Units], ...] = ()
+    pace: float = 0.0
+
+    def doubt(self, start: float, end: float) -> bool:
+        """Return whether another process may have answered at the end of a gap."""
+        return any(begin < end and start < until for begin, until in self.doubts)
+
+    def go_on(self, start: float, end: float) -> bool:
+        """Return whether one goes on in a gap, by so little that only its own process shows it."""
+        return any(
+            start in levels
+            and end in levels
+            and _goes_on(levels[start], levels[end], end - start, self.pace)
+            for levels in self.levels
+        )
+
+    def leave_out_dips(self, key: Key, points: Sequence[Point]) -> tuple[Point, ...]:
+        """Return a series' samples without those that another process may have shown meanwhile.
+
+        A series that fell itself keeps them, so that its fall is told and remembered.
+        """
+        return tuple(
+            (at, units)
+            for at, units in points
+            if not any(start < at < end and of != key for start, end, of in self.dips)
+        )
+
+
+ALONE = Siblings()
+
+
+@dataclass
+class Company:
+    """The siblings of every series of a look, by its target; a series without one has none."""
+
+    _by_target: Mapping[str, Siblings] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, lines: Sequence[SeriesPoints], pace: float) -> Company:
+        """Judge the lines of a look by the pace so far, in units per second."""
+        if all(line.only_rises for line in lines):
+            return cls()
+        targets: dict[str, list[SeriesPoints]] = defaultdict(list)
+        for line in lines:
+            if line.series.process:
+                targets[line.series.process].append(line)
+        return cls({target: _judge(group, pace) for target, group in targets.items()})
+
+    def find(self, line: SeriesPoints) -> Siblings:
+        """Return the siblings of a series, itself among them."""
+        return self._by_target.get(line.series.process, ALONE)
+
+
+def _judge(lines: Sequence[SeriesPoints], pace: float) -> Siblings:
+    doubts: list[tuple[float, float]] = []
+    dips: list[tuple[float, float, Key]] = []
+    for line in lines:
+        if not line.only_rises:
+            _list_doubts(line, pace, doubts, dips)
+    levels = [dict([*([line.last] if line.last else ()), *line.points]) for line in lines]
+    return Siblings(tuple(doubts), tuple(dips), tuple(levels), pace)
+
+
+def _goes_on(before: Units, after: Units, seconds: float, pace: float) -> bool:
+    """Return whether a counter is higher than after a restart, and has served what it may."""
+    is_rise, level = all(map(ge, after, before)), sum(before)
+    return (
+        is_rise
+        and not may_follow_restart(level, seconds, pace)
+        and may_follow_restart(sum(after) - level, seconds, pace)
+    )
+
+
+def _list_doubts(
+    line: SeriesPoints,
+    pace: float,
+    doubts: list[tuple[float, float]],
+    dips: list[tuple[float, float, Key]],
+) -> None:
+    """Add the gaps in which a series fell as no restart explains, and until when, if made good."""
+    points = [*([line.last] if line.last else ()), *line.points]
+    (start, mark), index = points[0], 1
+    while index < len(points):
+        end, units = points[index]
+        change = classify(mark, units, end - start, pace)
+        if change == "fall":
+            doubts.append((start, end))
+            back = find_back(points, index, mark, pace)
+            if back is not None:
+                dips.append((start, points[back][0], line.key))
+                index, (end, units) = back, points[back]
+        if change != "jitter":
+            mark = units
+        start, index = end, index + 1
+
+
+def find_back(points: Sequence[Point], index: int, mark: Sequence[int], pace: float) -> int | None:
+    """Return where a fall at `index` from `mark` is made good; None where that does not show.
+
+    Nor is it where the counter falls again before.
+    """
+    for later in range(index + 1, len(points)):
+        if all(map(ge, points[later][1], mark)):
+            return later
+        if falls(points[later - 1], points[later], pace):
+            return None
+    return None
+
+
+def falls(before: Point, after: Point, pace: float) -> bool:
+    """Return whether a counter falls between two samples, and not by jitter."""
+    change = classify(before[1], after[1], after[0] - before[0], pace)
+    return change in {"fall", "reset"}
