@@ -10,6 +10,7 @@ judges the same samples again, together with newer ones.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -92,13 +93,13 @@ def count_believed(
         origin = origins.get(series_id(*line.key), _UNKNOWN)
         if plain.keys:
             pace = max(pace, plain.find_pace_before(line.key))
-        walk = Walk(origin, pace, remembered=cursor.doubted.get(line.key))
+        walk = Walk(origin, line.limit(pace), remembered=cursor.doubted.get(line.key))
         _begin(walk, line, cursor, lines, plain)
         try:
             units = walk.finish(line.points)
         except EvidenceError as error:
             raise DoubtError(str(error), line.key) from None
-        changed[line.key], pace = walk.last, max(pace, walk.pace)
+        changed[line.key], pace = walk.last, line.teach(pace, walk.pace)
         (held.add if walk.is_held else held.discard)(line.key)
         if walk.remembered is not None:
             doubted[line.key] = walk.remembered
@@ -152,7 +153,16 @@ class _Line:
         """Both sides of each new gap."""
         return tuple(pairwise([*([self.last] if self.last else ()), *self.points]))
 
+    def limit(self, pace: float) -> float:
+        """Return the pace by which its changes are judged: none is too fast for an amount."""
+        return math.inf if self.series.amount else pace
+
+    def teach(self, pace: float, own: float) -> float:
+        """Return the highest pace with its own; an amount's is not that of requests."""
+        return pace if self.series.amount else max(pace, own)
+
     def is_open(self, pace: float, *, started: bool) -> bool:
+        pace = self.limit(pace)
         if self.last is None and self.points and started:
             return True
         return any(
@@ -207,7 +217,8 @@ def _find_pace(cursor: Cursor, lines: Sequence[_Line], plain: Plain) -> float:
 
     A series that was doubted lately does not teach by what it is judged.
     """
-    paces = [line.find_pace(cursor.pace) for line in lines if line.key not in cursor.doubted]
+    teaching = [line for line in lines if line.key not in cursor.doubted and not line.series.amount]
+    paces = [line.find_pace(cursor.pace) for line in teaching]
     return limit_pace(cursor.pace, max([plain.highest, *paces]))
 
 

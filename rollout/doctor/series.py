@@ -106,8 +106,12 @@ def _find_missing(
     """Return which series or label the plan relies on and nobody has, the cure, and the label."""
     series = [labels for labels, _ in groups]
     if metric.bad and not any(metric.counts_units(labels) for labels in series):
+        key = "count" if metric.kind == "ratio" else "total"
         message = f"there is no series {metric.total.series} of all units"
-        return message, "name the counter of all units in `total`", ""
+        return message, f"name the counter of all units in `{key}`", ""
+    if metric.kind == "ratio" and not any(metric.counts_bad(labels) for labels in series):
+        message = f"there is no series {metric.bad[0].series} of what is added up"
+        return message, "name the counter of it in `sum`", ""
     needed = [*([source.version] if source.version else []), *pods]
     for label in needed:
         # Prometheus leaves out of a group the labels that its series lack.
@@ -147,7 +151,7 @@ def _select_arm(source: Source, arm: str, groups: Vector, version: str) -> list[
 
 def _describe_unseen(metric: DeclaredMetric, groups: Vector) -> str:
     """Return a note on what tells bad units and nobody has, which may be right or misspelt."""
-    if metric.kind == "shape":
+    if metric.kind != "rate":
         return ""
     if metric.has_own_total:
         labels = set().union(*(labels for labels, _ in groups))

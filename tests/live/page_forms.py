@@ -49,6 +49,24 @@ def apart(
     return _build(template, RATE, rows, None)
 
 
+def sums(
+    template: str,
+    names: tuple[str, str],
+    labels: str,
+    *,
+    own: Json | None = None,
+    step: float = 1.0,
+) -> Exposition:
+    """Two counters: of what is added up, in steps, and of what it is divided by."""
+    rows: dict[str, float] = {}
+    for version, (units, added) in zip(("v1", "v2"), (STABLE, CANARY), strict=True):
+        rows[f"{names[0]}{{{labels.format(version)}}}"] = 100 * added * step
+        rows[f"{names[1]}{{{labels.format(version)}}}"] = units
+    guardrail = {"name": "it", "template": template} | ({"labels": own} if own else {})
+    canary, stable = ((units, 100 * added) for units, added in (CANARY, STABLE))
+    return Exposition(guardrail, rows, canary, stable)
+
+
 def values(
     template: str,
     series: str,

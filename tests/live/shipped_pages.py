@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.live.expositions import Json
-from tests.live.page_forms import apart, rate, values
+from tests.live.page_forms import apart, rate, sums, values
 
 ROUTE = (
     'parent_group="core",parent_kind="Service",parent_namespace="default",parent_name="summarizer"'
@@ -181,6 +181,35 @@ PAGES = [
             ("vllm/e2e", "e2e_request_latency"),
             ("vllm/queue", "request_queue_time"),
         )
+    ),
+    *(
+        sums(
+            f"genai/{template}",
+            (
+                f"gen_ai_client_inference_usage_{direction}_tokens_total",
+                "gen_ai_client_inference_duration_seconds_count",
+            ),
+            AI,
+        )
+        for template, direction in (("tokens", "output"), ("input-tokens", "input"))
+    ),
+    sums(
+        "genai-operation/mean-tokens",
+        ("gen_ai_client_token_usage_sum", "gen_ai_client_token_usage_count"),
+        AI + ',gen_ai_token_type="output"',
+    ),
+    sums(
+        "litellm/tokens",
+        ("litellm_output_tokens_metric_total", "litellm_requests_metric_total"),
+        LITELLM,
+        own=BY_ID,
+    ),
+    sums(
+        "litellm/spend",
+        ("litellm_spend_metric_total", "litellm_requests_metric_total"),
+        LITELLM,
+        own=BY_ID,
+        step=0.000001,
     ),
     values("genai/duration", "gen_ai_client_inference_duration_seconds", AI),
     values("genai/ttfc", "gen_ai_client_inference_time_to_first_chunk_seconds", AI),

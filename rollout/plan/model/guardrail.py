@@ -20,23 +20,25 @@ from rollout.plan.fields.codes import fault, raise_at
 from rollout.plan.fields.metric import DeclaredMetric
 from rollout.plan.fields.units import Duration
 from rollout.plan.model.labels import Labels
-from rollout.plan.model.limits import Above, Below, Limit, Margin, Never, Slower, Tolerance
+from rollout.plan.model.limits import Above, Below, Limit, Margin, Never, Slower, Times, Tolerance
 from rollout.plan.model.mesh.route import exactly_one, only
-from rollout.plan.model.metric import Counter, Histogram
+from rollout.plan.model.metric import Counter, Histogram, RatioOfSums
 from rollout.plan.model.prometheus import PrometheusServer
 from rollout.plan.model.template import MetricTemplate, declared_metric
 from rollout.plan.model.templates import METRICS
 
-_SOURCES = ("template", "counter", "histogram")
+_SOURCES = ("template", "counter", "histogram", "ratio")
 _BEYOND = ("slower", "above", "below")
 _KINDS = {
     "counter": ("rate", ("margin", "never", "limit")),
     "histogram": ("shape", ("tolerance", *_BEYOND)),
+    "ratio": ("ratio", ("times",)),
 }
+_NOUNS = {"rate": "rate", "shape": "histogram", "ratio": "ratio of sums"}
 
 
 def _require_key(noun: str) -> dict[str, Any]:
-    """JSON Schema: a metric of this kind requires one of its keys, and forbids the others."""
+    """JSON Schema: a metric of this kind has one of its keys, and none of the others."""
     kind, keys = _KINDS[noun]
     names = sorted(name for name, metric in METRICS.items() if metric.kind == kind)
     is_kind = {
@@ -46,7 +48,7 @@ def _require_key(noun: str) -> dict[str, Any]:
         ]
     }
     others = [key for other, (_, own) in _KINDS.items() if other != noun for key in own]
-    required = {"required": [*keys]} if len(keys) == 1 else exactly_one(*keys)
+    required = {} if kind == "ratio" else exactly_one(*keys)  # a ratio may be only shown
     return {
         "if": is_kind,
         "then": {**required, "properties": {other: {"type": "null"} for other in others}},
@@ -72,6 +74,9 @@ class Guardrail(Model):
     histogram: Histogram | None = Field(
         None, description="A metric of your own: values, from a histogram."
     )
+    ratio: RatioOfSums | None = Field(
+        None, description="A metric of your own: what units add up to. It is shown, not judged."
+    )
     never: Never | None = Field(
         None,
         description="For what must not happen: outside of the error rates, and without stable.",
@@ -95,6 +100,11 @@ class Guardrail(Model):
         None,
         validate_default=True,
         description="For latency (a share, 10%) and scores (in their unit, 0.02).",
+    )
+    times: Times | None = Field(
+        None,
+        description="For ratios of sums: a promotion waits while the canary's is more than so many "
+        "times stable's. A plain bound, without an error rate.",
     )
     importance: Number = Field(
         1.0, gt=0, le=100, description="Weight in the joint evidence that leads to a rollback."
@@ -125,22 +135,22 @@ class Guardrail(Model):
             raise fault("P006", f"there is no template `{name}`", choices=choices)
         return name
 
-    @field_validator("never", "limit", "margin", *_BEYOND, "tolerance")
+    @field_validator("never", "limit", "margin", *_BEYOND, "tolerance", "times")
     @classmethod
     def _check_fits_metric(cls, value: Any, info: ValidationInfo) -> Any:
-        """Check that a rate has a margin, and a histogram a tolerance or an edge."""
+        """Check that a metric has what fits its kind: a rate a margin, a histogram a tolerance."""
         source, key = _find_source(info.data), info.field_name or ""
         if source is None:  # the metric itself is a mistake, reported at its own field
             return value
         name, kind = source
-        noun = "rate" if kind == "rate" else "histogram"
+        noun = _NOUNS[kind]
         fitting = next(keys for own, keys in _KINDS.values() if own == kind)
-        due = "margin" if kind == "rate" else "tolerance"
+        due = {"rate": "margin", "shape": "tolerance", "ratio": "times"}[kind]
         if value is not None and key not in fitting:
             raise fault("P014", f"{name} is a {noun}: replace `{key}` by `{due}`")
         others = [other for other in fitting if other != due]
         has_other = any(info.data.get(other, False) is not None for other in others)
-        if value is None and key == due and not has_other:
+        if value is None and key == due and not has_other and kind != "ratio":
             raise fault("P004", f"missing key `{due}`, which {name} needs as a {noun}")
         return value
 
@@ -149,7 +159,7 @@ class Guardrail(Model):
         only(self, "a guardrail", *_SOURCES)
         if self.metric.kind == "shape":
             only(self, "a histogram's guardrail", "tolerance", *_BEYOND)
-        else:
+        elif self.metric.kind == "rate":
             only(self, "a rate's guardrail", "margin", "never", "limit")
         self._check_edge_fits()
         if not self.metric.version and self.labels.arms is None:
@@ -167,6 +177,19 @@ class Guardrail(Model):
                 values = f"durations in {metric.unit}" if metric.is_time else metric.unit
                 message = f"`{key}` does not fit {values}, of which {metric.worse} is bad"
                 raise_at("guardrail", ((key,), fault("P026", message, hint=f"write `{due}`")))
+
+    @property
+    def weighs_evidence(self) -> bool:
+        """Whether it has a share of the error rates: what must not happen at all has none.
+
+        Neither has a ratio of sums, of which nothing can be proven.
+        """
+        return self.never is None and self.metric.kind != "ratio"
+
+    @property
+    def is_shown_only(self) -> bool:
+        """Whether it decides nothing: neither a rollback nor a promotion."""
+        return self.metric.kind == "ratio" and self.times is None
 
     @property
     def beyond(self) -> Slower | Above | Below | None:
@@ -194,7 +217,7 @@ class Guardrail(Model):
         if self.template is not None:
             metric = METRICS[self.template]
         else:
-            metric = declared_metric(self.counter, self.histogram)
+            metric = declared_metric(self.counter, self.histogram, self.ratio)
         labels = self.labels
         exact = {having.label: having.value for having in labels.where or ()}
         return replace(
