@@ -116,7 +116,9 @@ def leave_out_unweighed(plan: Plan) -> Plan:
     """Return a plan with only what has an error rate. Raises InputError where nothing has."""
     own = [guardrail for guardrail in plan.spec.guardrails if guardrail.weighs_evidence]
     if not own:
-        raise InputError(f"{plan.name} has only `never` or `ratio`, which are in no error rate")
+        raise InputError(
+            f"{plan.name} has `never`, ratios and exposures alone, which are in no error rate"
+        )
     spec = plan.spec.model_copy(update={"guardrails": own})
     return plan.model_copy(update={"spec": spec})
 

@@ -213,6 +213,8 @@ def parts(guardrail: Guardrail) -> tuple[str, ...]:
     source = guardrail.metric
     if source.kind == "ratio":
         return ("good", "amount")
+    if source.kind == "exposure":
+        return ("good", "bad")
     if source.kind == "rate":
         names = ("pass", "fail") if source.is_judged else ("good", "bad")
         return names if guardrail.never is None else names[:1]

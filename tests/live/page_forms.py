@@ -67,6 +67,14 @@ def sums(
     return Exposition(guardrail, rows, canary, stable)
 
 
+def exposures(template: str, series: str, labels: str) -> Exposition:
+    """A counter of who was sent where."""
+    units = dict(zip(("v1", "v2"), (STABLE[0], CANARY[0]), strict=True))
+    rows = {f"{series}{{{labels.format(version)}}}": n for version, n in units.items()}
+    guardrail = {"name": "it", "template": template}
+    return Exposition(guardrail, rows, (CANARY[0], 0), (STABLE[0], 0))
+
+
 def values(
     template: str,
     series: str,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.live.expositions import Json
-from tests.live.page_forms import apart, rate, sums, values
+from tests.live.page_forms import apart, exposures, rate, sums, values
 
 ROUTE = (
     'parent_group="core",parent_kind="Service",parent_namespace="default",parent_name="summarizer"'
@@ -223,6 +223,17 @@ PAGES = [
     *(
         values(name, "gen_ai_client_token_usage", AI + ',gen_ai_token_type="output"')
         for name in ("genai-operation/tokens", "envoy-ai/tokens")
+    ),
+    *(
+        exposures(
+            f"{family}/exposure",
+            f"{prefix}_model_rewrite_decisions_total",
+            'model_rewrite_name="split",model_name="alias",target_model="{}"',
+        )
+        for family, prefix in (
+            ("llmd", "llm_d_epp"),
+            ("llmd-objective", "inference_extension"),
+        )
     ),
     *(
         values(f"llmd/{template}", f"llm_d_epp_request_{name}_seconds", LLMD)

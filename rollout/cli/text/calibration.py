@@ -63,6 +63,7 @@ def _remark_never(past: Recording) -> Iterator[str]:
     for kind, names in (
         ("what must not happen", [own.name for own in declared if own.never is not None]),
         ("a ratio of sums", [own.name for own in declared if own.metric.kind == "ratio"]),
+        ("exposure", [own.name for own in declared if own.metric.kind == "exposure"]),
     ):
         if names:
             yield f"{join(names)} left out: {kind} is in no error rate"

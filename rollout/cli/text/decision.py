@@ -46,13 +46,14 @@ RULES = {
         "tests      none: both versions' sums for each unit, by Mantel & Haenszel over looks; the "
         "interval is rough, by how looks vary, and decides nothing"
     ),
+    "exposure": "tests      the share of traffic alone (sample ratio), and no harm",
     "never": "tests      none: what the canary does is counted, outside of the error rates",
 }
 
 
 def _choose_rule(guardrail: Guardrail) -> str:
-    if guardrail.metric.kind == "ratio":
-        return RULES["ratio"]
+    if not guardrail.metric.is_evidence:
+        return RULES[guardrail.metric.kind]
     if guardrail.never is not None:
         return RULES["never"]
     if guardrail.bound is not None:
@@ -208,6 +209,8 @@ def _format_sums(numbers: dict[str, Any]) -> list[str]:
 def _format_numbers(numbers: dict[str, Any]) -> list[str]:
     if numbers["words"] == "sum per unit":
         return _format_sums(numbers)
+    if numbers["words"] == "exposures":
+        return [f"  counted    canary {numbers['canary']:,}, stable {numbers['stable']:,}"]
     counts = (
         f"  bad        canary {numbers['canary_bad']:,} of {numbers['canary']:,}, "
         f"stable {numbers['stable_bad']:,} of {numbers['stable']:,}"

@@ -60,6 +60,8 @@ def _describe(template: MetricTemplate) -> str:
 def _describe_bad(metric: DeclaredMetric) -> str:
     if metric.kind == "shape":
         return f"{metric.worse} values, in {metric.unit}"
+    if metric.kind == "exposure":
+        return "none: it counts who was sent where"
     if metric.kind == "ratio":
         sums = metric.bad[0]
         return f"shown: {_code(_format(sums.series, sums.where))} a {metric.per}"

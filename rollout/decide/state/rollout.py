@@ -9,6 +9,7 @@ from typing import Literal
 from analysis import sample_ratio
 from analysis.histograms.alternatives import HistogramTolerance
 from analysis.rates.rate import RateMargin
+from analysis.verdict.exposure_count import ExposureCount
 from analysis.verdict.histogram_test import HistogramTest
 from analysis.verdict.limit_test import LimitTest
 from analysis.verdict.never_test import NeverTest
@@ -380,6 +381,8 @@ def test_of(guardrail: Guardrail) -> SequentialTest:
         return LimitTest(guardrail.bound)
     if source.kind == "ratio":
         return SumRatioTest(guardrail.times)
+    if source.kind == "exposure":
+        return ExposureCount()
     if (allowed := guardrail.bad_margin) is not None:
         margin = RateMargin(ratio=allowed.ratio, absolute=allowed.absolute)
         return RateTest(margin, has_crash_watch=guardrail.beyond is None)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rollout.decide.text.numbers import decimal, hundredths, points
-from rollout.decide.text.sums import await_sums, conclude_sums, measure_sums, show_sums
+from rollout.decide.text.unweighed import await_unweighed, conclude, measure, show_only
 from rollout.plan.fields.units import percent
 
 if TYPE_CHECKING:  # `surefoot check` describes plans without importing numpy
@@ -46,7 +46,8 @@ def allowance(guardrail: Guardrail) -> str:
 
 def describe_allowed(guardrail: Guardrail) -> str:
     """Describe what a plan allows: `at most 10 % slower`, or that it bounds nothing."""
-    return show_sums(guardrail) if guardrail.is_shown_only else f"at most {allowance(guardrail)}"
+    is_bound = guardrail.metric.is_evidence or guardrail.times is not None
+    return f"at most {allowance(guardrail)}" if is_bound else show_only(guardrail)
 
 
 def _format_margin(margin: Margin) -> str:
@@ -161,8 +162,8 @@ def counted(guardrail: Guardrail, readout: Readout) -> str:
 
 def measured(guardrail: Guardrail, readout: Readout) -> str:
     """Describe a measurement without a verdict."""
-    if guardrail.metric.kind == "ratio":
-        return f"{guardrail.name}: {measure_sums(guardrail, readout)}"
+    if not guardrail.metric.is_evidence:
+        return f"{guardrail.name}: {measure(guardrail, readout)}"
     if readout.estimate is None:
         return f"{guardrail.name}: nothing measured yet"
     return f"{guardrail.name}: {_now(guardrail, readout)}"
@@ -180,8 +181,8 @@ def harmed(guardrail: Guardrail, readout: Readout) -> str:
 
 def unproven(guardrail: Guardrail, readout: Readout) -> str:
     """Describe a guardrail whose safety is not shown yet, and how much evidence there is."""
-    if guardrail.metric.kind == "ratio":
-        return await_sums(guardrail, readout)
+    if not guardrail.metric.is_evidence:
+        return await_unweighed(guardrail, readout)
     share = f"{min(readout.safe or 0.0, 0.99) * 100:.0f} % of the evidence"
     if readout.estimate is None:
         return f"{guardrail.name}: nothing measured yet"
@@ -193,8 +194,8 @@ def unproven(guardrail: Guardrail, readout: Readout) -> str:
 def proven(guardrail: Guardrail, readout: Readout) -> str:
     """Describe shown safety: `errors at most 0.89 points above stable (allowed 1)`."""
     name = guardrail.name
-    if guardrail.metric.kind == "ratio":
-        return conclude_sums(guardrail, readout)
+    if not guardrail.metric.is_evidence:
+        return conclude(guardrail, readout)
     if guardrail.never is not None:
         return f"{name}: {counted(guardrail, readout)}"
     if readout.high is None or readout.allowed is None:

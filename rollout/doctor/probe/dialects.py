@@ -19,7 +19,10 @@ Ask = Callable[[str], Sequence[tuple[Mapping[str, str], float]]]
 # What was renamed by a release, or is by a distribution: any may be there.
 _RENAMED = (
     ("gen_ai_client_inference_", "gen_ai_client_operation_"),
+    ("llm_d_epp_model_rewrite_", "inference_extension_model_rewrite_"),
     ("llm_d_epp_", "inference_objective_"),
+    ("gen_ai_client_inference_usage_output_tokens", "gen_ai_client_token_usage"),
+    ("gen_ai_client_inference_usage_input_tokens", "gen_ai_client_token_usage"),
     ("vllm:inter_token_latency_seconds", "vllm:time_per_output_token_seconds"),
     ("vllm:", "kserve_vllm:"),
     ("http_server_request_duration_seconds", "http_server_duration_milliseconds"),

@@ -81,7 +81,7 @@ class _Reading:
         span = max(times) - max((at for at in times if at <= begin), default=begin)
         if metric.kind == "ratio":
             return self._describe_sums(units, span)
-        noun = metric.unit if metric.kind == "rate" else "values"
+        noun = "values" if metric.kind == "shape" else metric.unit
         text = f"{decimal(60 * total / span if span > 0 else 0)} {noun} a minute"
         if not metric.has_bad_units or not total:
             return text

@@ -22,24 +22,28 @@ from rollout.plan.fields.units import Duration
 from rollout.plan.model.labels import Labels
 from rollout.plan.model.limits import Above, Below, Limit, Margin, Never, Slower, Times, Tolerance
 from rollout.plan.model.mesh.route import exactly_one, only
-from rollout.plan.model.metric import Counter, Histogram, RatioOfSums
+from rollout.plan.model.metric import Counter, Exposures, Histogram, RatioOfSums
 from rollout.plan.model.prometheus import PrometheusServer
 from rollout.plan.model.template import MetricTemplate, declared_metric
 from rollout.plan.model.templates import METRICS
 
-_SOURCES = ("template", "counter", "histogram", "ratio")
+_SOURCES = ("template", "counter", "histogram", "ratio", "exposure")
 _BEYOND = ("slower", "above", "below")
-_KINDS = {
+KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "counter": ("rate", ("margin", "never", "limit")),
     "histogram": ("shape", ("tolerance", *_BEYOND)),
     "ratio": ("ratio", ("times",)),
+    "exposure": ("exposure", ()),
 }
-_NOUNS = {"rate": "rate", "shape": "histogram", "ratio": "ratio of sums"}
+UNBOUND = ("ratio", "exposure")
+"""Metrics that no limit is asked of: they show no harm."""
+
+_NOUNS = {"rate": "rate", "shape": "histogram", "ratio": "ratio of sums", "exposure": "exposure"}
 
 
 def _require_key(noun: str) -> dict[str, Any]:
     """JSON Schema: a metric of this kind has one of its keys, and none of the others."""
-    kind, keys = _KINDS[noun]
+    kind, keys = KINDS[noun]
     names = sorted(name for name, metric in METRICS.items() if metric.kind == kind)
     is_kind = {
         "anyOf": [
@@ -47,8 +51,8 @@ def _require_key(noun: str) -> dict[str, Any]:
             {"properties": {noun: {"type": "object"}}, "required": [noun]},
         ]
     }
-    others = [key for other, (_, own) in _KINDS.items() if other != noun for key in own]
-    required = {} if kind == "ratio" else exactly_one(*keys)  # a ratio may be only shown
+    others = [key for other, (_, own) in KINDS.items() if other != noun for key in own]
+    required = {} if noun in UNBOUND else exactly_one(*keys)
     return {
         "if": is_kind,
         "then": {**required, "properties": {other: {"type": "null"} for other in others}},
@@ -59,7 +63,7 @@ class Guardrail(Model):
     """One metric that the canary must not make worse than its margin or tolerance allows."""
 
     model_config = ConfigDict(
-        json_schema_extra={"allOf": [*map(_require_key, _KINDS), exactly_one(*_SOURCES)]}
+        json_schema_extra={"allOf": [*map(_require_key, KINDS), exactly_one(*_SOURCES)]}
     )
 
     name: Word = Field(description="Name of this guardrail in the log.")
@@ -76,6 +80,9 @@ class Guardrail(Model):
     )
     ratio: RatioOfSums | None = Field(
         None, description="A metric of your own: what units add up to. It is shown, not judged."
+    )
+    exposure: Exposures | None = Field(
+        None, description="A counter of your own of who was sent where, for the share of traffic."
     )
     never: Never | None = Field(
         None,
@@ -131,7 +138,9 @@ class Guardrail(Model):
     @classmethod
     def _check_known(cls, name: str | None, info: ValidationInfo) -> str | None:
         if name is not None and name not in METRICS:
-            choices = sorted({*METRICS, *_list_own(info)})
+            if wrong := _list_wrong(info).get(name):
+                raise fault("P006", f"the template `{name}` is wrong: {wrong}")
+            choices = sorted({*METRICS, *_list_own(info), *_list_others(info)})
             raise fault("P006", f"there is no template `{name}`", choices=choices)
         return name
 
@@ -144,13 +153,14 @@ class Guardrail(Model):
             return value
         name, kind = source
         noun = _NOUNS[kind]
-        fitting = next(keys for own, keys in _KINDS.values() if own == kind)
-        due = {"rate": "margin", "shape": "tolerance", "ratio": "times"}[kind]
+        fitting = next(keys for own, keys in KINDS.values() if own == kind)
+        due = {"rate": "margin", "shape": "tolerance", "ratio": "times"}.get(kind, "")
         if value is not None and key not in fitting:
-            raise fault("P014", f"{name} is a {noun}: replace `{key}` by `{due}`")
+            cure = f"replace `{key}` by `{due}`" if due else f"remove `{key}`"
+            raise fault("P014", f"{name} is {_an(noun)}: {cure}")
         others = [other for other in fitting if other != due]
         has_other = any(info.data.get(other, False) is not None for other in others)
-        if value is None and key == due and not has_other and kind != "ratio":
+        if value is None and key == due and not has_other and kind not in UNBOUND:
             raise fault("P004", f"missing key `{due}`, which {name} needs as a {noun}")
         return value
 
@@ -182,9 +192,9 @@ class Guardrail(Model):
     def weighs_evidence(self) -> bool:
         """Whether it has a share of the error rates: what must not happen at all has none.
 
-        Neither has a ratio of sums, of which nothing can be proven.
+        Neither have a ratio of sums, of which nothing can be proven, and exposures.
         """
-        return self.never is None and self.metric.kind != "ratio"
+        return self.never is None and self.metric.is_evidence
 
     @property
     def is_shown_only(self) -> bool:
@@ -217,7 +227,7 @@ class Guardrail(Model):
         if self.template is not None:
             metric = METRICS[self.template]
         else:
-            metric = declared_metric(self.counter, self.histogram, self.ratio)
+            metric = declared_metric(self.counter, self.histogram, self.ratio, self.exposure)
         labels = self.labels
         exact = {having.label: having.value for having in labels.where or ()}
         return replace(
@@ -230,6 +240,22 @@ class Guardrail(Model):
         )
 
 
+def _an(noun: str) -> str:
+    return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
+
+
+def _list_wrong(info: ValidationInfo) -> Mapping[str, str]:
+    """Return by name what is wrong with own templates that cannot be read."""
+    context = info.context if isinstance(info.context, dict) else {}
+    return dict(context.get("wrong_templates") or {})
+
+
+def _list_others(info: ValidationInfo) -> tuple[str, ...]:
+    """Return the names of own templates that a plan could name, whether or not they were read."""
+    context = info.context if isinstance(info.context, dict) else {}
+    return tuple(context.get("template_names") or ())
+
+
 def _list_own(info: ValidationInfo) -> Mapping[str, MetricTemplate]:
     """Return the installation's own templates by name."""
     context = info.context if isinstance(info.context, dict) else {}
@@ -240,4 +266,4 @@ def _find_source(given: dict[str, Any]) -> tuple[str, str] | None:
     """Return the name and the kind of the metric that is given; None where it is a mistake."""
     if given.get("template") is not None:
         return given["template"], METRICS[given["template"]].kind
-    return next(((f"the {key}", kind) for key, (kind, _) in _KINDS.items() if given.get(key)), None)
+    return next(((f"the {key}", kind) for key, (kind, _) in KINDS.items() if given.get(key)), None)

@@ -133,6 +133,21 @@ class RatioOfSums(Model):
         )
 
 
+class Exposures(Model):
+    """Who was sent where, by a counter: the share of traffic is tested by it, and no harm."""
+
+    series: SeriesName = Field(description="Name of the counter of requests, by version.")
+    where: Matchers | None = Field(None, description="Only series with these values.")
+    unit: Word = Field("requests", description="What it counts, in the plural.")
+    reporter: Reporter = Field("proxy", description=_REPORTER)
+
+    @property
+    def metric(self) -> DeclaredMetric:
+        """What the reader reads; labels of service and version are added elsewhere."""
+        total = Selector(self.series, read_matchers(self.where))
+        return DeclaredMetric("exposure", total, unit=self.unit, reporter=self.reporter)
+
+
 class Histogram(Model):
     """Values from a histogram, classic or native."""
 

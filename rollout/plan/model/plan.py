@@ -197,10 +197,10 @@ class Spec(Model):
     @field_validator("guardrails")
     @classmethod
     def _check_judged(cls, guardrails: list[Guardrail], info: ValidationInfo) -> list[Guardrail]:
-        """Check that something can be proven or harm, where a ratio of sums is only looked at."""
-        is_judged = any(guardrail.metric.kind != "ratio" for guardrail in guardrails)
+        """Check that harm of something can be shown."""
+        is_judged = any(guardrail.metric.is_evidence for guardrail in guardrails)
         if guardrails and not is_judged and not is_recorded(info):
-            message = "a ratio of sums shows no harm and proves nothing: nothing else is guarded"
+            message = "sums and exposures show no harm and prove nothing: nothing else is guarded"
             raise fault("P028", message, hint="add a guardrail of errors, with a margin")
         return guardrails
 

@@ -28,7 +28,7 @@ def test_what_is_only_shown_is_a_note_and_no_question_of_evidence():
     shown_only = {"name": "tokens", "ratio": sums, "labels": {"version": "v"}, "times": 2}
     errors = {"name": "errors", "template": "envoy/errors", "margin": {"absolute": "1%"}}
     remarks = run_preflight(plan(guardrails=[errors, shown_only]))
-    assert remarks["ratio"].text.startswith("tokens: a ratio of sums is no evidence")
+    assert remarks["ratio"].text.startswith("tokens: a ratio of sums is no evidence: ")
     assert {remark.level for remark in remarks.values()} == {"note"}
     assert remarks["gap"].text.startswith("errors: ")
 

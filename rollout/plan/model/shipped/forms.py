@@ -40,5 +40,15 @@ def add_up(
     return _describe(description, needs) | {"ratio": ratio, "labels": labels}
 
 
+def count_exposures(
+    description: str, series: str, labels: Spec, needs: str = "", **more: Any
+) -> Spec:
+    """Who was sent where."""
+    return _describe(description, needs) | {
+        "exposure": {"series": series, **more},
+        "labels": labels,
+    }
+
+
 def _describe(description: str, needs: str) -> Spec:
     return {"description": description} | ({"needs": needs} if needs else {})

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from rollout.plan.model.shipped.forms import Spec, add_up, count_apart, count_bad, read_values
+from rollout.plan.model.shipped.forms import (
+    Spec,
+    add_up,
+    count_apart,
+    count_bad,
+    count_exposures,
+    read_values,
+)
 from rollout.plan.model.shipped.genai import (
     BY_MODEL,
     FAILED,
@@ -36,6 +43,10 @@ _FALLBACK_NEEDS = (
     "Behind one alias nobody can tell whose request fell back; `litellm/deployment-errors` can."
 )
 _LLMD_NEEDS = "The endpoint picker counts by the model that a request is rewritten to."
+_EXPOSURE_NEEDS = (
+    "The share of traffic is tested by it, and no harm: keep a guardrail of errors beside it. "
+    "Where several rewrites are configured, name yours by `labels.where` (`model_rewrite_name`)."
+)
 _AI_NEEDS = (
     "The versions are models; some providers do not say `gen_ai_response_model`, all have "
     "`gen_ai_request_model`."
@@ -84,10 +95,24 @@ _LLMD_SPECS = {
         _LLMD_NEEDS,
         **PROXY,
     ),
+    "llmd/exposure": count_exposures(
+        "Requests by the model that they were rewritten to, exactly.",
+        "llm_d_epp_model_rewrite_decisions_total",
+        {"version": "target_model"},
+        _EXPOSURE_NEEDS,
+        unit="decisions",
+    ),
     "llmd/latency": _read_llmd("Time to the whole answer.", "duration"),
     "llmd/ttft": _read_llmd(_TO_FIRST, "ttft"),
     "llmd/tpot": _read_llmd(_PER_TOKEN, "streaming_tpot"),
     "llmd/itl": _read_llmd("Time between two tokens.", "streaming_itl"),
+    "llmd-objective/exposure": count_exposures(
+        "As llmd/exposure, by the name before llm-d's own.",
+        "inference_extension_model_rewrite_decisions_total",
+        {"version": "target_model"},
+        _EXPOSURE_NEEDS,
+        unit="decisions",
+    ),
     "llmd-objective/errors": count_apart(
         "As llmd/errors, by the older names, which are still exported beside the new ones.",
         ("inference_objective_request_error_total", "inference_objective_request_total"),

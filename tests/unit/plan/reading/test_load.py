@@ -304,7 +304,7 @@ CASES = [
     (
         GOOD[GOOD.index(ERRORS) - 2 : GOOD.index("  interval:")].strip(),
         f"- {{name: it, {SUMS}, labels: {{version: v}}}}",
-        "14:5 P028 a ratio of sums shows no harm and proves nothing: nothing else is guarded",
+        "14:5 P028 sums and exposures show no harm and prove nothing: nothing else is guarded",
     ),
     (
         ERRORS,
