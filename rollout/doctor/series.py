@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 
 from rollout.doctor.finding import Finding
+from rollout.doctor.probe.dialects import describe_dialect
 from rollout.doctor.probe.missing import (
     Query,
     Vector,
@@ -15,7 +17,7 @@ from rollout.doctor.probe.missing import (
 )
 from rollout.doctor.probe.wording import build_matchers, show_selector
 from rollout.errors import ObserveError
-from rollout.observe.selectors.promql import format_matchers, format_selector
+from rollout.observe.selectors.promql import format_matchers, format_selector, spell_label
 from rollout.observe.selectors.source import CANARY, STABLE, Source, source_of
 from rollout.plan.fields.metric import DeclaredMetric
 from rollout.plan.model.guardrail import Guardrail
@@ -69,14 +71,17 @@ def _check_guardrail(subject: str, plan: Plan, guardrail: Guardrail, query: Quer
     labels = tuple(dict.fromkeys([*arms, *metric.labels, *pods]))
     service_series = format_selector(source.names, build_matchers(source, spec.service))
     groups = query(
-        source.server, f"count by ({','.join((*labels, '__name__'))}) ({service_series})"
+        source.server,
+        f"count by ({','.join((*map(spell_label, labels), '__name__'))}) ({service_series})",
     )
     if problem := _find_problem(plan, guardrail, source, groups, query):
         return Finding("series", subject, "fail", *problem)
     stable, canary = spec.stable.version, spec.canary.version
     if pods and (doubt := _check_pods((stable, canary), pods[0], source, groups)):
         return Finding("series", subject, "warn", *doubt)
-    remark = f"{_describe_native(source, groups)}{_describe_unseen(metric, groups)}"
+    ask = partial(query, source.server)
+    dialect = describe_dialect(guardrail.template or "", source.names, ask)
+    remark = f"{_describe_native(source, groups)}{dialect}{_describe_unseen(metric, groups)}"
     if not _select_arm(source, CANARY, groups, canary):
         message = f"{stable} has series; {canary} has none yet, as usual before its first request"
         return Finding("series", subject, "ok", f"{message}{remark}")

@@ -19,7 +19,7 @@ from rollout.plan.fields.matchers import Matchers, read_matchers
 from rollout.plan.fields.metric import DeclaredMetric, Reporter, Selector
 
 _SERIES = spelled(
-    r"^[a-zA-Z_:][a-zA-Z0-9_:]*$", "the name of a series: letters, digits, `_` and `:`"
+    r"^[a-zA-Z_:][a-zA-Z0-9_:.]*$", "the name of a series: letters, digits, `_`, `:` and `.`"
 )
 SeriesName = Annotated[str, Field(pattern=_SERIES)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rollout.plan.model.shipped.dotted import spell_dotted
 from rollout.plan.model.shipped.forms import (
     Spec,
     add_up,
@@ -228,6 +229,7 @@ _ENVOY_AI_SPECS = {
 MODELS: dict[str, Spec] = {
     **_VLLM_SPECS,
     **GENAI,
+    **spell_dotted(GENAI),
     **_LLMD_SPECS,
     **_LITELLM_SPECS,
     **_LITELLM_SUMS,
