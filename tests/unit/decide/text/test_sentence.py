@@ -129,7 +129,7 @@ def test_what_error_rates_rest_on():
 
 
 def test_sentences_and_why_name_the_bound_that_buckets_allow():
-    from rollout.cli.text.decision import explain, text
+    from rollout.explain.decision import explain, text
     from rollout.simulate import Behaviour
     from tests.support.worlds import Lab, plan
 
@@ -169,7 +169,7 @@ def test_a_rollback_states_its_chance_and_the_next_step():
     ],
 )
 def test_why_tells_other_numbers_and_texts_from_another_decision(altered, differs, words):
-    from rollout.cli.text.decision import explain, text
+    from rollout.explain.decision import explain, text
     from tests.support.worlds import Lab, plan
 
     lab = Lab(plan=plan())
