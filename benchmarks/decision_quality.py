@@ -32,6 +32,7 @@ from benchmarks.quality import (
     default,
     detection,
     harm,
+    kinds,
     latency,
     picture,
     promotion,
@@ -59,6 +60,7 @@ PARTS: dict[str, Callable[[Size, int], Blocks]] = {
         "power under dispersion": contest.dispersed(size.dispersion, seed)
     },
     "latency": lambda size, seed: {"latency": latency.run(size.latency, seed)},
+    "kinds": lambda size, seed: {"kinds": kinds.run(size.kinds, seed)},
     "default": lambda size, seed: {"default": default.run(size.default, seed, whole=size is FULL)},
 }
 """What --only can select; the random streams of a block do not depend on the selection."""
@@ -75,6 +77,7 @@ TABLES: dict[str, Callable[[Blocks], Iterable[str]]] = {
     "harm": lambda rows: [tables.of_harm(rows["harm"])],
     "dispersion": lambda rows: [tables.of_dispersion(rows["power under dispersion"])],
     "latency": lambda rows: [tables.of_latency(rows["latency"])],
+    "kinds": lambda rows: [tables.of_kinds(rows["kinds"])],
     "default": lambda rows: [default.of_default(rows["default"])],
 }
 
@@ -91,6 +94,7 @@ BARS: dict[str, dict[str, Callable[[Blocks], list[str]]]] = {
         )
     },
     "5 harm": {"harm": lambda rows: harm.misses(rows["harm"])},
+    "9 kinds": {"kinds": lambda rows: kinds.misses(rows["kinds"])},
     "8 default": {"default": lambda rows: default.misses(rows["default"])},
 }
 

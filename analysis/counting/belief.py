@@ -91,14 +91,14 @@ def count_believed(
         origin = origins.get(series_id(*line.key), _UNKNOWN)
         if plain.keys:
             pace = max(pace, plain.find_pace_before(line.key))
-        siblings = company.find(line)
-        walk = Walk(origin, pace, remembered=cursor.doubted.get(line.key), siblings=siblings)
+        siblings, remembered = company.find(line), cursor.doubted.get(line.key)
+        walk = Walk(origin, line.limit(pace), remembered=remembered, siblings=siblings)
         _begin(walk, line, cursor, lines, plain)
         try:
             units = walk.finish(siblings.leave_out_dips(line.key, line.points))
         except EvidenceError as error:
             raise DoubtError(str(error), line.key) from None
-        changed[line.key], pace = walk.last, max(pace, walk.pace)
+        changed[line.key], pace = walk.last, line.teach(pace, walk.pace)
         (held.add if walk.is_held else held.discard)(line.key)
         if walk.remembered is not None:
             doubted[line.key] = walk.remembered
@@ -159,7 +159,8 @@ def _find_pace(cursor: Cursor, lines: Sequence[SeriesPoints], plain: Plain) -> f
 
     A series that was doubted lately does not teach by what it is judged.
     """
-    paces = [line.find_pace(cursor.pace) for line in lines if line.key not in cursor.doubted]
+    teaching = [line for line in lines if line.key not in cursor.doubted and not line.series.amount]
+    paces = [line.find_pace(cursor.pace) for line in teaching]
     return limit_pace(cursor.pace, max([plain.highest, *paces]))
 
 

@@ -45,7 +45,8 @@ class Series:
     values): one value for a plain counter, the cumulative bucket counts in the order of `edges` for
     a histogram (`edges` ends with infinity; empty for a plain counter). `bad` marks a counter of
     bad units, which are exposures too, unless `total` is false: then another counter has all units.
-    Nobody can tell whether the units of one that is `unlabelled` are bad.
+    Nobody can tell whether the units of one that is `unlabelled` are bad. One that counts an
+    `amount`, such as tokens, may rise at any pace: a single request may add any number.
     `process` groups series that restart together: a restart
     visible in one of them holds for all; empty means the series is on its own. `schema` marks a
     native histogram, whose `edges` are the exponents of the boundaries around its occupied buckets
@@ -61,6 +62,7 @@ class Series:
     schema: int | None = None
     total: bool = True
     unlabelled: bool = False
+    amount: bool = False
 
     def kinds(self, units: tuple[int, ...]) -> tuple[int, ...]:
         """Return what its units count: per bucket, or as (exposures, bad units)."""

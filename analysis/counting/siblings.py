@@ -7,6 +7,7 @@ where others go on at their level, it is the same process, which began one count
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -46,8 +47,17 @@ class SeriesPoints:
         """Whether no bucket falls in any gap."""
         return all(all(map(ge, after, before)) for (_, before), (_, after) in self.gaps)
 
+    def limit(self, pace: float) -> float:
+        """Return the pace by which its changes are judged: none is too fast for an amount."""
+        return math.inf if self.series.amount else pace
+
+    def teach(self, pace: float, own: float) -> float:
+        """Return the highest pace with its own; an amount's is not that of requests."""
+        return pace if self.series.amount else max(pace, own)
+
     def is_open(self, pace: float, *, started: bool) -> bool:
         """Whether evidence matters for it: it was born, fell or leapt."""
+        pace = self.limit(pace)
         if self.last is None and self.points and started:
             return True
         return any(
@@ -145,7 +155,7 @@ def _judge(lines: Sequence[SeriesPoints], pace: float) -> Siblings:
     dips: list[tuple[float, float, Key]] = []
     for line in lines:
         if not line.only_rises:
-            _list_doubts(line, pace, doubts, dips)
+            _list_doubts(line, line.limit(pace), doubts, dips)
     levels = [dict([*([line.last] if line.last else ()), *line.points]) for line in lines]
     return Siblings(tuple(doubts), tuple(dips), tuple(levels), pace)
 

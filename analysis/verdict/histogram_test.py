@@ -27,6 +27,8 @@ class HistogramTest:
     capital: ShapeCapital = field(default_factory=ShapeCapital)
 
     weighs_evidence = True
+    is_shown_only = False
+    finding = ""
     is_alone = False
     is_broken = False
 

@@ -44,6 +44,8 @@ class LimitTest:
     contrast: Contrast = field(default_factory=Contrast)
 
     weighs_evidence = True
+    is_shown_only = False
+    finding = ""
     is_alone = True
     is_broken = False
     tolerance = None

@@ -27,6 +27,7 @@ class NeverTest:
     exposures: int = 0
 
     weighs_evidence = False
+    is_shown_only = False
     is_alone = True
     dispersion = None
     tolerance = None
@@ -36,6 +37,11 @@ class NeverTest:
     def is_broken(self) -> bool:
         """Whether it happened as often as it must not."""
         return self.bad >= self.limit
+
+    @property
+    def finding(self) -> str:
+        """What a verdict on it says."""
+        return "it happened, and must not" if self.is_broken else "it has not happened"
 
     @property
     def logs(self) -> Logs:

@@ -31,6 +31,8 @@ class RateTest:
     tolerance = None
 
     weighs_evidence = True
+    is_shown_only = False
+    finding = ""
     is_alone = False
     is_broken = False
 

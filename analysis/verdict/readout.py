@@ -20,7 +20,8 @@ class Readout:
     `high` (1 - beta) hold at any time. `allowed` is the margin on the same scale: a metric is safe
     when high < allowed. `mantel_haenszel` averages by both arms' exposures, one stratum per look,
     which has the smallest variance. `harm` and `safe` are shares of the log evidence needed; 1
-    decides.
+    decides. Of a ratio of sums, bad units are the sums, and `ratio` is the canary's sum per unit in
+    multiples of stable's, approximately between `ratio_low` and `ratio_high`.
     """
 
     canary: int = 0
@@ -37,6 +38,9 @@ class Readout:
     edge: float | None = None
     partner: float | None = None
     words: str = ""
+    ratio: float | None = None
+    ratio_low: float | None = None
+    ratio_high: float | None = None
 
 
 def harm_share(log_harm: float, alpha: float) -> float:

@@ -39,6 +39,14 @@ class SequentialTest(Protocol):
         """Whether it has a share of the joint evidence; what only counts is broken, or is not."""
 
     @property
+    def is_shown_only(self) -> bool:
+        """Whether it has no say in any decision: it is measured for people to see."""
+
+    @property
+    def finding(self) -> str:
+        """What a verdict says where no evidence is weighed; empty where it is."""
+
+    @property
     def is_alone(self) -> bool:
         """Whether it judges the canary by itself, whatever stable does."""
 

@@ -22,8 +22,13 @@ CRASH_WEIGHT = 0.1
 class Verdict:
     """The conclusion on one metric, with its reason."""
 
-    kind: Literal["safe", "harmful", "undecided", "blind"]
+    kind: Literal["safe", "harmful", "undecided", "blind", "shown"]
     reason: str = ""
+
+    @property
+    def lets_promote(self) -> bool:
+        """Whether nothing in it speaks against a promotion."""
+        return self.kind in {"safe", "shown"}
 
 
 @dataclass(frozen=True)
@@ -52,10 +57,10 @@ class Judgement:
 
     `cause` names the guardrails that are broken outright, and those whose own weighted e-process
     crossed 1/alpha, else ("crash",) or ("joint",); empty if not harmful. `safe`: every guardrail is
-    proven safe. A verdict is of this look only: no earlier verdict is remembered. `log_joint` is
-    the log of the mean; `log_parts` and `log_crash` (None without a rate) are the logs of the
-    contributions of guardrails and crash watch; `log_proofs` is each guardrail's log evidence of
-    safety.
+    proven safe, but those that are only shown. A verdict is of this look only: no earlier one is
+    remembered. `log_joint` is the log of the mean; `log_parts` and `log_crash` (None without a
+    rate) are the logs of the contributions of guardrails and crash watch; `log_proofs` is each
+    guardrail's log evidence of safety.
     """
 
     guards: Mapping[str, Guarded] = field(repr=False)
@@ -140,7 +145,7 @@ def judge(guards: Mapping[str, Guarded], alpha: float, beta: float) -> Judgement
         bool(broken or weighed),
         (*broken, *weighed),
         joint,
-        all(verdict.kind == "safe" for verdict in verdicts.values()),
+        all(verdict.lets_promote for verdict in verdicts.values()),
         harm,
         crash,
         proofs,
@@ -149,8 +154,10 @@ def judge(guards: Mapping[str, Guarded], alpha: float, beta: float) -> Judgement
 
 def _decide(guarded: Guarded, harmful: bool, log_proof: float, beta: float) -> Verdict:
     reason = guarded.blind or guarded.test.problem
-    if harmful and not guarded.test.weighs_evidence:
-        return Verdict("harmful", "it happened, and must not")
+    if guarded.test.is_shown_only:
+        return Verdict("shown", reason or guarded.test.finding)
+    if not guarded.test.weighs_evidence:
+        return _decide_by_itself(guarded, harmful, log_proof, beta)
     # Harm wins over blindness: evidence gathered before a metric went blind still counts.
     if harmful:
         return Verdict("harmful", f"worse than its margin allows, {_describe_assumption(guarded)}")
@@ -158,9 +165,18 @@ def _decide(guarded: Guarded, harmful: bool, log_proof: float, beta: float) -> V
         return Verdict("blind", reason)
     if log_proof < -math.log(beta):
         return Verdict("undecided")
-    if not guarded.test.weighs_evidence:
-        return Verdict("safe", "it has not happened")
     return Verdict("safe", f"proven within its margin, {_describe_assumption(guarded)}")
+
+
+def _decide_by_itself(guarded: Guarded, harmful: bool, log_proof: float, beta: float) -> Verdict:
+    """Return the verdict of what weighs no evidence."""
+    if harmful:
+        return Verdict("harmful", guarded.test.finding)
+    if guarded.blind:
+        return Verdict("blind", guarded.blind)
+    if log_proof < -math.log(beta):
+        return Verdict("undecided")
+    return Verdict("safe", guarded.test.finding)
 
 
 def _describe_assumption(guarded: Guarded) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.quality import against, detection, rollback
+from benchmarks.quality import against, detection, kinds, rollback
 from benchmarks.quality.engines import ENGINES, INDEPENDENT
 from benchmarks.quality.layout import grouped, number, table
 from benchmarks.quality.rules import RULES
@@ -190,6 +190,15 @@ def of_latency(rows: list[Row]) -> str:
         f"({rows[0]['runs']} runs a cell, {_describe_error(rows)})",
         ["service, canary's latencies", *rules],
         body,
+    )
+
+
+def of_kinds(rows: list[Row]) -> str:
+    """Format block 9: each kind of guardrail exactly at what it allows."""
+    return table(
+        f"9. Other kinds of guardrail, exactly at what they allow ({rows[0]['runs']} runs a cell)",
+        ["kind", "figure", "share (standard error)", "declared"],
+        kinds.describe(rows),
     )
 
 

@@ -97,7 +97,7 @@ def recorded(
     plan: Plan, pods: Mapping[str, PodCounts], labels: Mapping[str, str] | None = None
 ) -> Recording:
     """Prepare a plan's past for draws. Raises InputError if no replay is possible."""
-    declared, plan = plan, leave_out_never(plan)
+    declared, plan = plan, leave_out_unweighed(plan)
     names = {guardrail.name for guardrail in plan.spec.guardrails}
     if missing := sorted(names - pods.keys()):
         raise InputError(f"Prometheus has no history of {', '.join(missing)}")
@@ -112,11 +112,13 @@ def recorded(
     return Recording(plan, declared, pods, canary, looks, labels or {})
 
 
-def leave_out_never(plan: Plan) -> Plan:
+def leave_out_unweighed(plan: Plan) -> Plan:
     """Return a plan with only what has an error rate. Raises InputError where nothing has."""
-    own = [guardrail for guardrail in plan.spec.guardrails if guardrail.never is None]
+    own = [guardrail for guardrail in plan.spec.guardrails if guardrail.weighs_evidence]
     if not own:
-        raise InputError(f"{plan.name} has `never` alone, which is in no error rate")
+        raise InputError(
+            f"{plan.name} has `never`, ratios and exposures alone, which are in no error rate"
+        )
     spec = plan.spec.model_copy(update={"guardrails": own})
     return plan.model_copy(update={"spec": spec})
 

@@ -8,6 +8,7 @@ from rollout.decide.state.rollout import TERMINAL
 from rollout.doctor.finding import Finding
 from rollout.errors import PlanError
 from rollout.kube.kinds import Json
+from rollout.kube.templates import TemplateReader
 from rollout.plan.fields.base import RECORDED
 from rollout.plan.kube.resource import describe_mistakes, plan_of
 from rollout.plan.model.plan import Plan
@@ -21,7 +22,9 @@ _MEND = "fix the plan and apply it again; docs/plan-errors.md explains each code
 _UNSEEN = "start `surefoot operate` for this namespace, or read its log"
 
 
-def read(namespace: str, resources: Sequence[Json]) -> tuple[list[Plan], list[Finding]]:
+def read(
+    namespace: str, resources: Sequence[Json], templates: TemplateReader | None = None
+) -> tuple[list[Plan], list[Finding]]:
     """Return the plans that still have to run, and the findings on every resource.
 
     Ended plans are left out: their stable version may have been deleted since, and checking its
@@ -34,7 +37,9 @@ def read(namespace: str, resources: Sequence[Json]) -> tuple[list[Plan], list[Fi
         name = str(resource["metadata"]["name"])
         try:
             # What a controller has taken up goes on, whatever rules are newer than it.
-            plan = plan_of(resource, RECORDED if _is_accepted(resource) else None)
+            recorded = RECORDED if _is_accepted(resource) else {}
+            named = (templates or TemplateReader()).read_named(resource)
+            plan = plan_of(resource, {**named.context, **recorded})
         except PlanError as error:
             findings += [
                 Finding("plan", name, "fail", line, _MEND)

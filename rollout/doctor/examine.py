@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,7 +19,8 @@ from rollout.doctor.key import of_key
 from rollout.doctor.probe.missing import Query
 from rollout.errors import ClusterError, InputError
 from rollout.journal.location import JournalLocation
-from rollout.kube.kinds import ROLLOUT_PLAN, ROLLOUT_TRIGGER, Kind
+from rollout.kube.kinds import METRIC_TEMPLATE, ROLLOUT_PLAN, ROLLOUT_TRIGGER, Json, Kind
+from rollout.kube.templates import TemplateReader
 from rollout.observe.selectors.source import list_servers, source_of
 from rollout.observe.survey import Read
 from rollout.plan.model.plan import Plan
@@ -127,9 +128,32 @@ def _read_declared_plans(namespace: str, tools: Tools) -> tuple[Sequence[Plan], 
     Return nothing when the cluster does not answer: `_check_cluster` reports that.
     """
     try:
-        return declared.read(namespace, tools.cluster().every(ROLLOUT_PLAN, namespace))
+        cluster = tools.cluster()
+        resources = cluster.every(ROLLOUT_PLAN, namespace)
+        templates = TemplateReader(_ListOnce(cluster, METRIC_TEMPLATE, namespace))
+        return declared.read(namespace, resources, templates)
     except (InputError, ClusterError):
         return [], []
+
+
+@dataclass(frozen=True)
+class _ListOnce:
+    """The resources of a kind in a namespace, as the cluster has them when they are asked for."""
+
+    cluster: ClusterAccess
+    kind: Kind
+    namespace: str
+
+    def list(self) -> Sequence[Json] | None:
+        """Return them; None where the cluster refuses to list them or does not serve the kind."""
+        return self._listed
+
+    @cached_property
+    def _listed(self) -> Sequence[Json] | None:
+        try:
+            return self.cluster.every(self.kind, self.namespace)
+        except ClusterError:
+            return None
 
 
 def _check_cluster(

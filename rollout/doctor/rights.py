@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from rollout.doctor.finding import Finding
-from rollout.kube.kinds import DEPLOYMENT, LEASE, ROLLOUT_PLAN, ROLLOUT_TRIGGER
+from rollout.kube.kinds import DEPLOYMENT, LEASE, METRIC_TEMPLATE, ROLLOUT_PLAN, ROLLOUT_TRIGGER
 from rollout.plan.model.plan import Plan
 from rollout.route.create.creation import wanted
 from rollout.route.kube.objects import DESTINATION_RULE, target_of
@@ -47,6 +47,12 @@ def of_operating(namespace: str) -> list[Right]:
     reading = [Right(v, plans.group, plans.plural, namespace) for v in ("get", "list", "watch")]
     status = Right("patch", plans.group, f"{plans.plural}/status", namespace)
     return [*reading, status, Right("create", "", "events", namespace)]
+
+
+def of_templates(namespace: str) -> list[Right]:
+    """List the further rights where plans name metric templates of their namespace."""
+    kind = METRIC_TEMPLATE
+    return [Right(verb, kind.group, kind.plural, namespace) for verb in ("list", "watch")]
 
 
 def of_lease(namespace: str, lease: str) -> list[Right]:

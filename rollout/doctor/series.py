@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 
 from rollout.doctor.finding import Finding
+from rollout.doctor.probe.dialects import describe_dialect
 from rollout.doctor.probe.missing import (
     Query,
     Vector,
@@ -15,7 +17,7 @@ from rollout.doctor.probe.missing import (
 )
 from rollout.doctor.probe.wording import build_matchers, show_selector
 from rollout.errors import ObserveError
-from rollout.observe.selectors.promql import format_matchers, format_selector
+from rollout.observe.selectors.promql import format_matchers, format_selector, spell_label
 from rollout.observe.selectors.source import CANARY, STABLE, Source, source_of
 from rollout.plan.fields.metric import DeclaredMetric
 from rollout.plan.model.guardrail import Guardrail
@@ -69,14 +71,17 @@ def _check_guardrail(subject: str, plan: Plan, guardrail: Guardrail, query: Quer
     labels = tuple(dict.fromkeys([*arms, *metric.labels, *pods]))
     service_series = format_selector(source.names, build_matchers(source, spec.service))
     groups = query(
-        source.server, f"count by ({','.join((*labels, '__name__'))}) ({service_series})"
+        source.server,
+        f"count by ({','.join((*map(spell_label, labels), '__name__'))}) ({service_series})",
     )
     if problem := _find_problem(plan, guardrail, source, groups, query):
         return Finding("series", subject, "fail", *problem)
     stable, canary = spec.stable.version, spec.canary.version
     if pods and (doubt := _check_pods((stable, canary), pods[0], source, groups)):
         return Finding("series", subject, "warn", *doubt)
-    remark = f"{_describe_native(source, groups)}{_describe_unseen(metric, groups)}"
+    ask = partial(query, source.server)
+    dialect = describe_dialect(guardrail.template or "", source.names, ask)
+    remark = f"{_describe_native(source, groups)}{dialect}{_describe_unseen(metric, groups)}"
     if not _select_arm(source, CANARY, groups, canary):
         message = f"{stable} has series; {canary} has none yet, as usual before its first request"
         return Finding("series", subject, "ok", f"{message}{remark}")
@@ -106,8 +111,12 @@ def _find_missing(
     """Return which series or label the plan relies on and nobody has, the cure, and the label."""
     series = [labels for labels, _ in groups]
     if metric.bad and not any(metric.counts_units(labels) for labels in series):
+        key = "count" if metric.kind == "ratio" else "total"
         message = f"there is no series {metric.total.series} of all units"
-        return message, "name the counter of all units in `total`", ""
+        return message, f"name the counter of all units in `{key}`", ""
+    if metric.kind == "ratio" and not any(metric.counts_bad(labels) for labels in series):
+        message = f"there is no series {metric.bad[0].series} of what is added up"
+        return message, "name the counter of it in `sum`", ""
     needed = [*([source.version] if source.version else []), *pods]
     for label in needed:
         # Prometheus leaves out of a group the labels that its series lack.
@@ -147,7 +156,7 @@ def _select_arm(source: Source, arm: str, groups: Vector, version: str) -> list[
 
 def _describe_unseen(metric: DeclaredMetric, groups: Vector) -> str:
     """Return a note on what tells bad units and nobody has, which may be right or misspelt."""
-    if metric.kind == "shape":
+    if metric.kind != "rate":
         return ""
     if metric.has_own_total:
         labels = set().union(*(labels for labels, _ in groups))

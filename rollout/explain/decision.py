@@ -17,7 +17,7 @@ from rollout.decide.rules.view import view
 from rollout.decide.state.rollout import RolloutState
 from rollout.decide.step import step
 from rollout.decide.text.error_rates import rests_on
-from rollout.decide.text.measurement import allowance, off_edge
+from rollout.decide.text.measurement import describe_allowed, off_edge
 from rollout.decide.text.numbers import chance, decimal, hundredths, points
 from rollout.errors import InputError
 from rollout.explain.status import states_of
@@ -42,11 +42,18 @@ RULES = {
         "tests      harm by the ratio test of p_canary <= limit, safety by the excess bound of the "
         "opposite; stable has no say"
     ),
+    "ratio": (
+        "tests      none: both versions' sums for each unit, by Mantel & Haenszel over looks; the "
+        "interval is rough, by how looks vary, and decides nothing"
+    ),
+    "exposure": "tests      the share of traffic alone (sample ratio), and no harm",
     "never": "tests      none: what the canary does is counted, outside of the error rates",
 }
 
 
 def _choose_rule(guardrail: Guardrail) -> str:
+    if not guardrail.metric.is_evidence:
+        return RULES[guardrail.metric.kind]
     if guardrail.never is not None:
         return RULES["never"]
     if guardrail.bound is not None:
@@ -101,7 +108,7 @@ def _collect_notes(state: RolloutState, before: Sequence[Entry], at: float) -> d
     unbelieved = looks[-1].unbelieved if looks else {}
     return {
         guardrail.name: [
-            f"the plan allows at most {allowance(guardrail)}",
+            f"the plan: {describe_allowed(guardrail)}",
             *filter(None, [off_edge(guardrail, readouts[guardrail.name])]),
             rests_on(state, guardrail.name),
             *(f"not counted: {words}" for words in unbelieved.get(guardrail.name, ())),
@@ -186,7 +193,24 @@ def _describe_replay(differs: list[str]) -> str:
     return "ANOTHER decision: do not trust this log" if differs else "the same decision"
 
 
+def _format_sums(numbers: dict[str, Any]) -> list[str]:
+    """Format the sums of a ratio; the counts are steps of the sum."""
+    counts = (
+        f"  sums       canary {numbers['canary_bad']:,} of {numbers['canary']:,} units, "
+        f"stable {numbers['stable_bad']:,} of {numbers['stable']:,}"
+    )
+    if (ratio := numbers.get("ratio")) is None:
+        return [counts]
+    low, high = (numbers.get(key) for key in ("ratio_low", "ratio_high"))
+    rough = "" if low is None else f", roughly {decimal(low)} to {decimal(high or 0.0)}"
+    return [counts, f"  ratio      {decimal(ratio)} times stable's{rough}"]
+
+
 def _format_numbers(numbers: dict[str, Any]) -> list[str]:
+    if numbers["words"] == "sum per unit":
+        return _format_sums(numbers)
+    if numbers["words"] == "exposures":
+        return [f"  counted    canary {numbers['canary']:,}, stable {numbers['stable']:,}"]
     counts = (
         f"  bad        canary {numbers['canary_bad']:,} of {numbers['canary']:,}, "
         f"stable {numbers['stable_bad']:,} of {numbers['stable']:,}"

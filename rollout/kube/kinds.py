@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from rollout.plan.kube import crd, trigger
+from rollout.plan.kube import crd, template, trigger
 
 Json = dict[str, Any]
 
@@ -25,6 +25,7 @@ class Kind:
 
 
 ROLLOUT_PLAN = Kind(crd.GROUP, crd.VERSION, crd.PLURAL, crd.KIND)
+METRIC_TEMPLATE = Kind(crd.GROUP, crd.VERSION, template.PLURAL, template.KIND)
 ROLLOUT_TRIGGER = Kind(crd.GROUP, crd.VERSION, f"{trigger.KIND.lower()}s", trigger.KIND)
 LEASE = Kind("coordination.k8s.io", "v1", "leases", "Lease")
 DEPLOYMENT = Kind("apps", "v1", "deployments", "Deployment")

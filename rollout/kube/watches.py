@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from rollout.kube.kinds import Json, Kind
@@ -14,6 +14,34 @@ class Watch(Protocol):
     def start(self) -> None: ...
     def stop(self) -> None: ...
     def find(self, namespace: str, name: str) -> Json | None: ...
+
+
+class ListedWatch(Protocol):
+    """A cache of one kind that lists what it has."""
+
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+    def list(self) -> Sequence[Json] | None: ...
+
+
+class LateWatch:
+    """A watch that begins when it is first asked, so that its kind may be undefined till then."""
+
+    def __init__(self, make: Callable[[], ListedWatch]) -> None:
+        self._make = make
+        self._watch: ListedWatch | None = None
+
+    def list(self) -> Sequence[Json] | None:
+        """Return every object as last seen; None until the first complete list."""
+        if self._watch is None:
+            self._watch = self._make()
+            self._watch.start()
+        return self._watch.list()
+
+    def stop(self) -> None:
+        """End the watch, if it has begun."""
+        if self._watch is not None:
+            self._watch.stop()
 
 
 class WatchedObjects:

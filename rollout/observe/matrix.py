@@ -100,11 +100,11 @@ def series_of(
 def _build_series(key: str, arm: Arm, items: Sequence[Item], metric: DeclaredMetric) -> Series:
     natives = sum(map(_is_native, items))
     if not natives:
-        return (_build_counter if metric.kind == "rate" else _build_histogram)(
+        return (_build_histogram if metric.kind == "shape" else _build_counter)(
             key, arm, items, metric
         )
-    if metric.kind == "rate":
-        raise ObserveError("the series is a native histogram: a rate needs a counter")
+    if metric.kind != "shape":
+        raise ObserveError(f"the series is a native histogram: a {metric.kind} needs a counter")
     if natives < len(items):
         raise ObserveError("a series is both a native histogram and another type")
     if len(items) > 1:
@@ -116,17 +116,26 @@ def _build_series(key: str, arm: Arm, items: Sequence[Item], metric: DeclaredMet
 def _build_counter(key: str, arm: Arm, items: Sequence[Item], metric: DeclaredMetric) -> Series:
     if len(items) > 1:
         raise ObserveError("two series have the same labels")
-    samples = tuple((at, (value,)) for at, value in sorted(read_samples(items[0]).items()))
-    labels = items[0].metric
+    labels, is_bad = items[0].metric, metric.counts_bad(items[0].metric)
+    step = metric.step if is_bad else 1.0
+    samples = tuple(
+        (at, (_count_steps(value, step),)) for at, value in sorted(read_samples(items[0]).items())
+    )
     return Series(
         key,
         arm,
         samples,
-        bad=metric.counts_bad(labels),
+        bad=is_bad,
         process=read_process_of_target(labels),
         total=metric.counts_units(labels),
         unlabelled=metric.is_unlabelled(labels),
+        amount=is_bad and metric.kind == "ratio",
     )
+
+
+def _count_steps(value: float, step: float) -> float:
+    """Return a value in whole steps; one of 1 leaves it as it is, and no number stays none."""
+    return float(round(value / step)) if step != 1.0 and math.isfinite(value) else value
 
 
 def _build_histogram(key: str, arm: Arm, items: Sequence[Item], _metric: DeclaredMetric) -> Series:

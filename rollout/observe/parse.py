@@ -202,7 +202,7 @@ def _find_surplus(query_part: QueryPart, counts: Counts) -> str:
 
     Nothing is lost by it: the next look counts from the same sample again.
     """
-    if query_part.metric.kind == "shape":
+    if query_part.metric.kind != "rate":
         return ""
     if all(bad <= units for units, bad in (counts.canary, counts.stable)):
         return ""
@@ -211,7 +211,7 @@ def _find_surplus(query_part: QueryPart, counts: Counts) -> str:
 
 def _describe_off_scale(query_part: QueryPart, counts: Counts) -> tuple[str, ...]:
     """Tell of scores that are none; they are not compared."""
-    if query_part.metric.kind == "rate" or query_part.metric.worse == "high":
+    if query_part.metric.kind != "shape" or query_part.metric.worse == "high":
         return ()
     off_scale = sum(split_off_scale(counts, query_part.metric.edge)[1])
     text = (

@@ -19,6 +19,7 @@ from analysis.counting.per_pod import PodCounts, TickGrid
 from rollout.errors import ObserveError
 from rollout.observe.matrix import Item, read_upper_edge
 from rollout.observe.query import QueryPart, selector_of
+from rollout.observe.selectors.promql import spell_label
 from rollout.observe.selectors.source import Source
 from rollout.plan.fields.metric import DeclaredMetric
 
@@ -33,7 +34,7 @@ def sum_gains(source: Source, parts: Sequence[QueryPart], step: float) -> str:
     telling += ["le"] if any(query_part.metric.edge is not None for query_part in parts) else []
     arms = [matcher.label for arm in source.arms for matcher in arm]
     own = [source.service, source.version, *arms, *telling]
-    labels = ", ".join(dict.fromkeys(filter(None, own)))
+    labels = ", ".join(map(spell_label, dict.fromkeys(filter(None, own))))
     sums = []
     for name in source.names:
         chosen = selector_of([name], source, parts)

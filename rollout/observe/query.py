@@ -17,6 +17,7 @@ from rollout.observe.selectors.promql import (
     format_selector,
     join_arms,
     match_any,
+    spell_label,
 )
 from rollout.observe.selectors.source import CANARY, STABLE, Source, source_of
 from rollout.plan.fields.metric import DeclaredMetric
@@ -162,9 +163,9 @@ def selector_of(names: Sequence[str], source: Source, parts: Sequence[QueryPart]
     matchers = []
     if source.service:
         services = {query_part.service for query_part in parts}
-        matchers.append(f"{source.service}=~{match_any(services)}")
+        matchers.append(f"{spell_label(source.service)}=~{match_any(services)}")
     if source.version:
         versions = {own for query_part in parts for own in (query_part.stable, query_part.canary)}
-        matchers.append(f"{source.version}=~{match_any(versions)}")
+        matchers.append(f"{spell_label(source.version)}=~{match_any(versions)}")
     matchers += format_matchers([*source.where, *join_arms(source.arms)])
     return format_selector(names, matchers)

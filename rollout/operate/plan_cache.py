@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from rollout.errors import PlanError
 from rollout.kube.kinds import Json
 from rollout.plan.fields.base import RECORDED
-from rollout.plan.kube.resource import APPLIED, describe_mistakes, name_of, plan_of
+from rollout.plan.kube.resource import describe_mistakes, find_spelling, name_of, plan_of
 from rollout.plan.model.plan import Plan
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Resources(Protocol):
@@ -42,16 +45,16 @@ class PlanCache:
     def __init__(self) -> None:
         self._parsed: dict[str, tuple[tuple[Any, ...], ParseResult]] = {}
 
-    def read(self, resource: Json) -> ParseResult:
-        """Return the plan, or every mistake as `place: code message`."""
-        name, metadata = name_of(resource), resource["metadata"]
-        applied = (metadata.get("annotations") or {}).get(APPLIED)
-        # The generation changes with the stored spec only. The API server drops unknown keys before
-        # it stores a spec, so an edit of a misspelt key shows in the last-applied annotation alone.
-        # The uid tells a resource from a later one of the same name.
-        key = (metadata.get("uid"), metadata.get("generation"), applied)
+    def read(
+        self, resource: Json, context: Mapping[str, Any] = NOTHING, versions: tuple[Any, ...] = ()
+    ) -> ParseResult:
+        """Return the plan, or every mistake as `place: code message`.
+
+        It is read in a `context`, which is another with other `versions`.
+        """
+        name, key = name_of(resource), (find_spelling(resource), versions)
         if name not in self._parsed or self._parsed[name][0] != key:
-            self._parsed[name] = (key, _parse(resource))
+            self._parsed[name] = (key, _parse(resource, context))
         return self._parsed[name][1]
 
     def keep(self, names: Collection[str]) -> None:
@@ -59,14 +62,14 @@ class PlanCache:
         self._parsed = {name: entry for name, entry in self._parsed.items() if name in names}
 
 
-def _parse(resource: Json) -> ParseResult:
+def _parse(resource: Json, context: Mapping[str, Any]) -> ParseResult:
     try:
-        plan = plan_of(resource)
+        plan = plan_of(resource, dict(context))
         return Declared(plan, plan.id)
     except PlanError as error:
         mistakes = tuple(describe_mistakes(resource, error))
     try:
-        plan = plan_of(resource, RECORDED)
+        plan = plan_of(resource, {**context, **RECORDED})
     except PlanError:
         return mistakes
     return Declared(plan, plan.id, mistakes)

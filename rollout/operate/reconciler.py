@@ -17,7 +17,9 @@ from rollout.decide.record.facts import HumanSaid
 from rollout.decide.rules.calibration import WAIVER
 from rollout.errors import InputError
 from rollout.kube.kinds import Json
+from rollout.kube.templates import TemplateReader
 from rollout.operate.annotations import ACTOR, facts_for_annotation, requested_command
+from rollout.operate.begun_plans import BegunPlans
 from rollout.operate.deletions import Deletions
 from rollout.operate.plan_cache import Declared, ParseResult, PlanCache, Resources
 from rollout.operate.status.conditions import PlanAcceptance
@@ -48,6 +50,8 @@ class Reconciler:
     on_entry: Callable[[Entry], None] = lambda _entry: None
     triggers: Triggers | None = None
     deletions: Deletions = field(default_factory=Deletions)
+    templates: TemplateReader = field(default_factory=TemplateReader)
+    _begun: BegunPlans = field(default_factory=BegunPlans)
     _plan_cache: PlanCache = field(default_factory=PlanCache)
     _history: RolloutHistory = field(init=False)
     # The last refusal to start, by resource: what was tried, and the reason.
@@ -80,7 +84,10 @@ class Reconciler:
         if self.triggers is not None:
             present = {name_of(item) for item in listed}
             self.triggers.consider(
-                lambda name: self._is_known(name, present), self.controller.fleet, self._bulkheads
+                lambda name: self._is_known(name, present),
+                self.controller.fleet,
+                self._bulkheads,
+                self.templates,
             )
 
     def _reconcile(self, name: str, resource: Json, now: float) -> None:
@@ -127,7 +134,7 @@ class Reconciler:
 
     def _accept(self, name: str, resource: Json) -> PlanAcceptance:
         """Start the plan that the resource declares, or return the reason why not."""
-        declared = self._plan_cache.read(resource)
+        declared = self._read(name, resource)
         mistakes = self._find_mistakes(declared)
         if mistakes or not isinstance(declared, Declared):
             return PlanAcceptance("Invalid", mistakes)
@@ -137,6 +144,7 @@ class Reconciler:
         if own in self.controller.states:
             if running != own:
                 return _explain_ended(own, running)
+            self._begun.keep(name, resource, declared)
             return self._record_annotation(name, resource, own)
         if running != own:
             return PlanAcceptance(plan=own, pending=own, running=running)
@@ -146,6 +154,14 @@ class Reconciler:
         waived = bool((resource["metadata"].get("annotations") or {}).get(WAIVER))
         problem = self._start(name, declared, waived=waived)
         return PlanAcceptance("Refused", (problem,), own) if problem else PlanAcceptance(plan=own)
+
+    def _read(self, name: str, resource: Json) -> ParseResult:
+        """Return a plan as it has begun, or as it stands with its namespace's templates."""
+        begun = self._begun.find(name, resource, self.controller.fleet)
+        if begun is not None:
+            return begun
+        named = self.templates.read_named(resource)
+        return self._plan_cache.read(resource, named.context, named.versions)
 
     def _find_mistakes(self, declared: ParseResult) -> tuple[str, ...]:
         """Return what is wrong with a plan; rules that are newer than its rollout are not."""
@@ -191,6 +207,7 @@ class Reconciler:
     def _forget_all_but(self, resources: Mapping[str, Json]) -> None:
         self._history.drop_new_entries()
         self._plan_cache.keep(resources)
+        self._begun.forget_all_but(resources)
         self._status_sync.keep(resources)
         for name in self._refused.keys() - resources.keys():
             del self._refused[name]

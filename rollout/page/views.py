@@ -17,7 +17,7 @@ from rollout.plan.model.ramp import Steps
 from rollout.ports import Entry
 from rollout.redact import redact
 
-SHAPES = {"safe": "✓", "harmful": "✕", "undecided": "…", "blind": "?", "paused": "‖"}
+SHAPES = {"safe": "✓", "harmful": "✕", "undecided": "…", "blind": "?", "shown": "○", "paused": "‖"}
 """A shape for each verdict, so that no verdict is told by its colour alone."""
 
 PAGE = 50
@@ -203,6 +203,8 @@ def _bar(line: Line) -> Bar:
     harm, safe = (
         round(min(max(share or 0.0, 0.0), 1.0) * 100) for share in (readout.harm, readout.safe)
     )
+    if readout.ratio is not None:
+        return Bar(line, harm, safe, words=f"{readout.ratio:.2f} times stable's")
     if readout.estimate is None:
         return Bar(line, harm, safe)
     allowed = readout.allowed or 0.0

@@ -136,7 +136,7 @@ def _combine_figures(plan: Plan, counts: Mapping[str, Count]) -> KnownFigures:
 def _derive_figures(guardrail: Guardrail, count: Count) -> KnownFigures:
     source, evidence = guardrail.metric, count.evidence
     rate = count.per_second if not source.is_judged else None
-    if guardrail.never is not None:
+    if not guardrail.weighs_evidence:
         return KnownFigures(rate=rate)
     if source.kind == "rate":
         # No bad unit in this time does not mean a rate of zero. Half a unit stands for it, so that

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from rollout.decide.evidence.exposure import exposure_guardrail, has_affinity, segment_of
 from rollout.decide.text.comparison import observational
+from rollout.decide.text.unweighed import explain_rule
 from rollout.plan.fields.units import duration, percent
 from rollout.plan.model.plan import Guardrail, Plan
 from rollout.rehearse.assumptions import Assumptions
@@ -41,6 +42,10 @@ def _check_guardrail(
     if guardrail.never is not None:
         message = f"{guardrail.name}: nothing is rehearsed of what must not happen"
         yield note("never", message, guardrail.name)
+        return
+    if not guardrail.metric.is_evidence:
+        message = f"{guardrail.name}: {explain_rule(guardrail)}; nothing is rehearsed of it"
+        yield note(guardrail.metric.kind, message, guardrail.name)
         return
     is_shape = not guardrail.metric.has_bad_units
     diagnosis = diagnosed(guardrail, base.stable) if is_shape else None

@@ -110,7 +110,7 @@ def _compute_standard_error(share: float, runs: int) -> float:
 
 def _compute_bad_share(guardrail: Guardrail, behaviour: Behaviour, stable: Behaviour) -> float:
     """Return the share of bad requests; for a histogram, beyond stable's 95 % quantile."""
-    if guardrail.metric.has_bad_units:
+    if guardrail.metric.kind != "shape" or guardrail.metric.has_bad_units:
         return bad_shares(guardrail, behaviour)
     high = guardrail.metric.worse == "high"
     ours, theirs = (

@@ -17,7 +17,8 @@ from rollout.simulate.behaviour import Behaviour
 from rollout.simulate.ports import MemoryRouter
 
 Counts = NDArray[np.int64]
-COUNTERS = frozenset({"good", "bad", "pass", "fail"})
+COUNTERS = frozenset({"good", "bad", "pass", "fail", "amount"})
+AMOUNT = 100  # what each answered request adds to a sum
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,7 @@ class SimulatedService:
         behaviour, dice = self.behaviours[version], self._dice
         failed = int(dice.binomial(count, behaviour.errors))
         self._add(version, "good", np.array([count - failed]))
+        self._add(version, "amount", np.array([AMOUNT * (count - failed)]))
         if failed:
             self._add(version, "bad", np.array([failed]))
         self._add(version, "latency", dice.multinomial(count - failed, behaviour.latency))
@@ -196,6 +198,8 @@ class SimulatedService:
         if counter == "latency":
             edges = tuple(edge / scale_of(metric) for edge in edges)
         open_ = (*edges, math.inf) if edges else ()
+        if counter == "amount":
+            return Series(counter, arm, (sample,), bad=True, total=False, amount=True)
         return Series(counter, arm, (sample,), bad=counter in {"bad", "fail"}, edges=open_)
 
 
@@ -207,6 +211,10 @@ def scale_of(metric: DeclaredMetric) -> float:
 def parts(guardrail: Guardrail) -> tuple[str, ...]:
     """Return the names of the counters that a guardrail reads; what must not happen does not."""
     source = guardrail.metric
+    if source.kind == "ratio":
+        return ("good", "amount")
+    if source.kind == "exposure":
+        return ("good", "bad")
     if source.kind == "rate":
         names = ("pass", "fail") if source.is_judged else ("good", "bad")
         return names if guardrail.never is None else names[:1]

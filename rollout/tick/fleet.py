@@ -220,6 +220,11 @@ class Fleet:
         """Return the rollout id of a plan's newest attempt, by the id of its first."""
         return self._attempts.get(plan, plan)
 
+    def plan_of(self, rollout: str) -> str | None:
+        """Return the id of the plan that a rollout is the newest attempt of, or None."""
+        plans = (plan for plan, newest in self._attempts.items() if newest == rollout)
+        return next(plans, None)
+
     def newest_of(self, plan: Plan) -> str | None:
         """Return the rollout of a plan's service that began last, or None."""
         rollouts = self._by_service.get(service_key(plan))

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rollout.decide.record.facts import Elected
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from rollout.kube.client import Cluster
     from rollout.kube.informer import Informer
     from rollout.kube.kinds import Kind
+    from rollout.kube.watches import LateWatch
     from rollout.leader.election import LeaderElector
     from rollout.leader.journal_health import JournalHealth
     from rollout.leader.loop import LeaderLoop, Tick
@@ -46,12 +48,20 @@ class Replica:
     on_problem: Callable[[str], None]
     _shown: tuple[StatusOutbox, Triggers | None, Deletions] | None = None
     _informers: dict[str, Informer] = field(default_factory=dict)
+    _templates: LateWatch = field(init=False)
 
     def __post_init__(self) -> None:
-        from rollout.kube.kinds import DEPLOYMENT, ROLLOUT_PLAN, ROLLOUT_TRIGGER
+        from rollout.kube.kinds import (
+            DEPLOYMENT,
+            METRIC_TEMPLATE,
+            ROLLOUT_PLAN,
+            ROLLOUT_TRIGGER,
+        )
+        from rollout.kube.watches import LateWatch
 
         more = [ROLLOUT_TRIGGER, DEPLOYMENT] if self.shard.triggers else []
         self._informers = {kind.plural: self._make_informer(kind) for kind in [ROLLOUT_PLAN, *more]}
+        self._templates = LateWatch(partial(self._make_informer, METRIC_TEMPLATE))
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -62,6 +72,7 @@ class Replica:
             with run_in_background("show", self._show, _SHOW, self.on_problem):
                 yield
         finally:
+            self._templates.stop()
             for informer in self._informers.values():
                 informer.stop()
 
@@ -73,6 +84,7 @@ class Replica:
 
         An elected leader takes the journal over from the previous one, which may still hold it.
         """
+        from rollout.kube.templates import TemplateReader
         from rollout.operate.deletions import Deletions
         from rollout.operate.reconciler import Reconciler
         from rollout.operate.status.outbox import StatusOutbox
@@ -94,9 +106,16 @@ class Replica:
         ) as controller:
             self.meter.begin()
             namespace = self.shard.namespace
-            deletions = Deletions()
+            deletions, templates = Deletions(), TemplateReader(self._templates)
             reconciler = Reconciler(
-                controller, plans, board, namespace, self.on_entry, triggers, deletions
+                controller,
+                plans,
+                board,
+                namespace,
+                self.on_entry,
+                triggers,
+                deletions,
+                templates,
             )
             if elected is not None:
                 controller.note(elected)

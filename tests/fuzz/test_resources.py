@@ -4,7 +4,7 @@ import copy
 import json
 
 from rollout.errors import PlanError
-from rollout.operate.triggers.plans import desired_plans
+from rollout.operate.triggers.plans import KnownPlans, desired_plans
 from rollout.plan.kube.resource import APPLIED, describe_mistakes, plan_of
 from rollout.tick.bulkheads import Bulkheads
 from rollout.tick.fleet import Fleet
@@ -103,9 +103,8 @@ def test_whatever_a_trigger_holds_is_read_or_refused():
         deployments = [labelled(mutator, deployment) for deployment in DEPLOYMENTS]
         problems: list[str] = []
         triggers = [trigger, {**TRIGGER, "metadata": {**METADATA, "name": "sound"}}]
-        desired = desired_plans(
-            triggers, deployments, lambda _: False, Fleet(), Bulkheads(problems.append)
-        )
+        plans = KnownPlans(lambda _: False, Fleet())
+        desired = desired_plans(triggers, deployments, plans, Bulkheads(problems.append))
         assert "default/sound" in desired
         assert len(desired) + len(problems) == 2
         for wanted in desired.values():

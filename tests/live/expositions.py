@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,11 +15,11 @@ class Exposition:
     """One page, the guardrail that reads it, and what it counts each scrape.
 
     `rows` are series with their growth per scrape. `canary` and `stable` are (units, bad units) of
-    a rate, or (units, units in the last bucket) of a histogram.
+    a rate, (units, units in the last bucket) of a histogram, or (units, sum in steps) of a ratio.
     """
 
     guardrail: Json
-    rows: dict[str, int]
+    rows: Mapping[str, float]
     canary: Two
     stable: Two
     stable_version: str = "v1"

@@ -20,7 +20,7 @@ import pytest
 import yaml
 
 from rollout.demo.servers.process import Process, free_ports
-from rollout.plan.kube import crd, trigger
+from rollout.plan.kube import crd, template, trigger
 from tests.live.control_plane import program, start_apiserver, start_controllers, start_etcd
 from tests.live.node import Node, Workload
 from tests.live.pipeline import until
@@ -185,7 +185,7 @@ def kube(folder: Path, workload: Workload | None = None, grace: float = 0.0) -> 
         running.start()
         stack.callback(running.stop)
         stack.enter_context(start_controllers(folder, running.config()))
-        crds = [crd.definition(), trigger.definition(), *_upstream()]
+        crds = [crd.definition(), trigger.definition(), template.definition(), *_upstream()]
         for definition in crds:
             answer = running.ask("POST", _DEFINITIONS, definition)
             assert answer["kind"] == "CustomResourceDefinition", answer

@@ -21,6 +21,7 @@ RIGHTS = [
         "resources": ["rolloutplans"],
         "verbs": ["get", "list", "watch"],
     },
+    {"apiGroups": ["surefoot.dev"], "resources": ["metrictemplates"], "verbs": ["list", "watch"]},
     {"apiGroups": ["surefoot.dev"], "resources": ["rolloutplans/status"], "verbs": ["patch"]},
     {"apiGroups": [""], "resources": ["events"], "verbs": ["create"]},
 ]

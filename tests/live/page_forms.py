@@ -49,6 +49,32 @@ def apart(
     return _build(template, RATE, rows, None)
 
 
+def sums(
+    template: str,
+    names: tuple[str, str],
+    labels: str,
+    *,
+    own: Json | None = None,
+    step: float = 1.0,
+) -> Exposition:
+    """Two counters: of what is added up, in steps, and of what it is divided by."""
+    rows: dict[str, float] = {}
+    for version, (units, added) in zip(("v1", "v2"), (STABLE, CANARY), strict=True):
+        rows[f"{names[0]}{{{labels.format(version)}}}"] = 100 * added * step
+        rows[f"{names[1]}{{{labels.format(version)}}}"] = units
+    guardrail = {"name": "it", "template": template} | ({"labels": own} if own else {})
+    canary, stable = ((units, 100 * added) for units, added in (CANARY, STABLE))
+    return Exposition(guardrail, rows, canary, stable)
+
+
+def exposures(template: str, series: str, labels: str) -> Exposition:
+    """A counter of who was sent where."""
+    units = dict(zip(("v1", "v2"), (STABLE[0], CANARY[0]), strict=True))
+    rows = {f"{series}{{{labels.format(version)}}}": n for version, n in units.items()}
+    guardrail = {"name": "it", "template": template}
+    return Exposition(guardrail, rows, (CANARY[0], 0), (STABLE[0], 0))
+
+
 def values(
     template: str,
     series: str,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.live.expositions import Json
-from tests.live.page_forms import apart, rate, values
+from tests.live.page_forms import apart, exposures, rate, sums, values
 
 ROUTE = (
     'parent_group="core",parent_kind="Service",parent_namespace="default",parent_name="summarizer"'
@@ -182,6 +182,35 @@ PAGES = [
             ("vllm/queue", "request_queue_time"),
         )
     ),
+    *(
+        sums(
+            f"genai/{template}",
+            (
+                f"gen_ai_client_inference_usage_{direction}_tokens_total",
+                "gen_ai_client_inference_duration_seconds_count",
+            ),
+            AI,
+        )
+        for template, direction in (("tokens", "output"), ("input-tokens", "input"))
+    ),
+    sums(
+        "genai-operation/mean-tokens",
+        ("gen_ai_client_token_usage_sum", "gen_ai_client_token_usage_count"),
+        AI + ',gen_ai_token_type="output"',
+    ),
+    sums(
+        "litellm/tokens",
+        ("litellm_output_tokens_metric_total", "litellm_requests_metric_total"),
+        LITELLM,
+        own=BY_ID,
+    ),
+    sums(
+        "litellm/spend",
+        ("litellm_spend_metric_total", "litellm_requests_metric_total"),
+        LITELLM,
+        own=BY_ID,
+        step=0.000001,
+    ),
     values("genai/duration", "gen_ai_client_inference_duration_seconds", AI),
     values("genai/ttfc", "gen_ai_client_inference_time_to_first_chunk_seconds", AI),
     rate(
@@ -194,6 +223,17 @@ PAGES = [
     *(
         values(name, "gen_ai_client_token_usage", AI + ',gen_ai_token_type="output"')
         for name in ("genai-operation/tokens", "envoy-ai/tokens")
+    ),
+    *(
+        exposures(
+            f"{family}/exposure",
+            f"{prefix}_model_rewrite_decisions_total",
+            'model_rewrite_name="split",model_name="alias",target_model="{}"',
+        )
+        for family, prefix in (
+            ("llmd", "llm_d_epp"),
+            ("llmd-objective", "inference_extension"),
+        )
     ),
     *(
         values(f"llmd/{template}", f"llm_d_epp_request_{name}_seconds", LLMD)

@@ -110,6 +110,26 @@ def test_each_kind_of_guardrail_is_taken_and_no_two_at_once(cluster, namespace):
     assert apply("istio/errors", {"never": {"count": 0}}).get("code") == 422
 
 
+def test_a_ratio_of_sums_has_a_bound_or_none_and_no_limit_of_a_test(cluster, namespace):
+    sums = {"sum": {"series": "tokens_total"}, "count": {"series": "calls_total"}}
+
+    def apply(**guardrail):
+        document = example(namespace)
+        document["spec"]["guardrails"].append({"name": "it", **guardrail})
+        answer = cluster.ask("POST", f"{PLANS.format(namespace)}?dryRun=All", document)
+        return answer.get("code", 201)
+
+    labels = {"labels": {"version": "v"}}
+    for metric in ({"ratio": sums, **labels}, {"template": "genai/tokens"}):
+        assert apply(**metric) == apply(**metric, times=1.5) == apply(**metric, times="150%") == 201
+        for key, value in {**FITTING, **VALUES}.items():
+            assert apply(**metric, **{key: value}) == 422
+    assert apply(template="istio/errors", times=2) == 422
+    assert apply(template="istio/errors", margin={"ratio": 2}, times=2) == 422
+    # What a template of the namespace is, the controller finds out.
+    assert apply(template="team-errors", margin={"ratio": 2}) == apply(template="team-sums") == 201
+
+
 def test_pods_are_a_block_or_a_word(cluster, namespace):
     def apply(pods):
         document = example(namespace)

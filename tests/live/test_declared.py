@@ -11,6 +11,7 @@ from rollout.demo.servers.start import start_prometheus
 from rollout.doctor.series import of_plan
 from rollout.plan.model.templates import SHIPPED as TEMPLATES
 from rollout.wire.prometheus import open_prometheus
+from tests.live.dotted import DOTTED_PAGES, keep_dots
 from tests.live.expositions import DECLARED, SHIPPED, Exposition
 from tests.live.prom import GuardrailWatch, Pages
 from tests.live.shipped_pages import SHIPPED_PAGES
@@ -18,12 +19,12 @@ from tests.support.asking import plan
 
 pytestmark = pytest.mark.live
 
-ALL = DECLARED | SHIPPED | SHIPPED_PAGES
+ALL = DECLARED | SHIPPED | SHIPPED_PAGES | DOTTED_PAGES
 SCRAPES = 5  # that lie between the two looks
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory):
+def urls(tmp_path_factory):
     """A Prometheus that has scraped every page for some seconds."""
     pages = {f"/{path_of(name)}": exposition.page() for name, exposition in ALL.items()}
     with Pages(pages).serving() as serving:
@@ -32,7 +33,8 @@ def url(tmp_path_factory):
         server = start_prometheus(folder, free_ports(1)[0], targets)
         try:
             wait_for_scrapes(server.url, 2 * SCRAPES)
-            yield server.url
+            with keep_dots(server.url) as front:
+                yield {name: front.url if name in DOTTED_PAGES else server.url for name in ALL}
         finally:
             server.stop()
 
@@ -52,12 +54,12 @@ def wait_for_scrapes(url, number):
     raise AssertionError("the pages are not scraped")
 
 
-def watch_of(url, name: str):
+def watch_of(urls, name: str):
     """Watch what stands on one page: several templates read series of one name."""
     exposition: Exposition = ALL[name]
     page = {"where": [{"label": "job", "value": path_of(name)}]}
     guardrail = exposition.guardrail | {"labels": exposition.guardrail.get("labels", {}) | page}
-    watch = GuardrailWatch(url, guardrail, scrape="1s", service="summarizer")
+    watch = GuardrailWatch(urls[name], guardrail, scrape="1s", service="summarizer")
     watch.words["versions"] = (exposition.stable_version, exposition.canary_version)
     return watch
 
@@ -67,8 +69,8 @@ def test_every_shipped_template_is_read_here():
 
 
 @pytest.mark.parametrize("name", sorted(ALL))
-def test_the_production_reader_counts_what_the_page_shows(url, name):
-    exposition, watch = ALL[name], watch_of(url, name)
+def test_the_production_reader_counts_what_the_page_shows(urls, name):
+    exposition, watch = ALL[name], watch_of(urls, name)
     now = time.time()
     assert [watch.look(at) for at in (now - SCRAPES, now)] == ["", ""]
     for counted, served in (
@@ -82,8 +84,8 @@ def test_the_production_reader_counts_what_the_page_shows(url, name):
 
 
 @pytest.mark.parametrize("name", sorted(ALL))
-def test_the_doctor_finds_the_series_of_both_versions(url, name):
-    words = watch_of(url, name).words
+def test_the_doctor_finds_the_series_of_both_versions(urls, name):
+    words = watch_of(urls, name).words
     (finding,) = of_plan(plan(**words), open_prometheus().vector)
     assert finding.level == "ok"
     assert finding.said.startswith(

@@ -10,6 +10,7 @@ from typing import Any
 
 from rollout.errors import ClusterError
 from rollout.journal.memory import MemoryJournal
+from rollout.kube.templates import TemplateReader
 from rollout.operate.reconciler import Reconciler
 from rollout.operate.status.conditions import utc
 from rollout.operate.status.outbox import StatusOutbox
@@ -92,12 +93,25 @@ def _next(held: Json) -> str:
 
 
 @dataclass
+class HeldTemplates:
+    """The metric templates of a cluster; None while nobody may list them."""
+
+    held: dict[str, Json] = field(default_factory=dict)
+    is_listed: bool = True
+
+    def list(self) -> list[Json] | None:
+        """Return all of them as last seen."""
+        return [*self.held.values()] if self.is_listed else None
+
+
+@dataclass
 class Operated:
     """An operator in a simulated world, stepped by virtual seconds."""
 
     canary: Behaviour = GOOD
     namespace: str | None = None
     cluster: PlanCluster = field(default_factory=PlanCluster)
+    templates: HeldTemplates = field(default_factory=HeldTemplates)
     journal: MemoryJournal = field(default_factory=MemoryJournal)
     router: MemoryRouter = field(default_factory=MemoryRouter)
     clock: VirtualClock = field(default_factory=VirtualClock)
@@ -107,12 +121,24 @@ class Operated:
         self.world = SimulatedService(self.router, behaviours, seed=1, rate=100.0)
         self.restart()
 
+    def set_template(self, name: str, spec: Json, generation: int = 1) -> None:
+        """Apply a metric template, or another version of one."""
+        metadata = {"name": name, "namespace": "default", "uid": name, "generation": generation}
+        head = {"apiVersion": "surefoot.dev/v1alpha1", "kind": "MetricTemplate"}
+        self.templates.held[f"default/{name}"] = {**head, "metadata": metadata, "spec": spec}
+
     def restart(self) -> None:
         """A new process on the same journal, mesh and cluster."""
         ports = Ports(self.world, self.router, self.journal, self.clock)
         self.outbox = StatusOutbox()
         controller = Controller(ports, "test")
-        self.operator = Reconciler(controller, self.cluster, self.outbox, self.namespace)
+        self.operator = Reconciler(
+            controller,
+            self.cluster,
+            self.outbox,
+            self.namespace,
+            templates=TemplateReader(self.templates),
+        )
         self.states = controller.states
 
     def run(self, seconds: float = 1.0) -> None:

@@ -19,6 +19,7 @@ from rollout.doctor.rights import (
     of_lease,
     of_operating,
     of_route,
+    of_templates,
     of_triggers,
     of_watching,
 )
@@ -104,6 +105,7 @@ def test_the_role_is_what_the_controller_needs_and_nothing_else():
     plans = [plan for path in examples for plan in load_file(path)]
     needed = [*of_operating("ns"), *(right for plan in plans for right in of_route(plan))]
     needed += [right for plan in plans for right in of_watching(plan)]
+    needed += of_templates("ns")
     making = {right for plan in plans for right in of_creation(plan) if right.verb == "create"}
     wanted = {(right.verb, right.group, right.resource) for right in {*needed} - making}
     verbs = ("get", "list", "watch", "patch")

@@ -115,7 +115,7 @@ def _read_history(plan: Plan, history: float | None, settings: PrometheusSetting
     Raises InputError when it cannot be read, or is too short to replay.
     """
     from analysis.dispersion.estimate import LEAST_TICKS
-    from rollout.calibrate.draw import leave_out_never, recorded
+    from rollout.calibrate.draw import leave_out_unweighed, recorded
     from rollout.plan.fields.units import duration
     from rollout.ports import Ask
     from rollout.wire.clock import SystemClock
@@ -133,7 +133,7 @@ def _read_history(plan: Plan, history: float | None, settings: PrometheusSetting
     # The source reads as much as the plan declares: --history needs a plan that declares that.
     wanted_pods = pods.model_copy(update={"history": wanted})
     spec = plan.spec.model_copy(update={"pods": wanted_pods})
-    wanted_plan = leave_out_never(plan.model_copy(update={"spec": spec}))
+    wanted_plan = leave_out_unweighed(plan.model_copy(update={"spec": spec}))
     source = history_source(settings)
     past = source.history(Ask(plan.id, wanted_plan, {}), SystemClock().now())
     _check_read(plan, past)
@@ -145,7 +145,7 @@ def _read_found(plan: Plan, history: float | None, settings: PrometheusSettings)
 
     Raises InputError as `_read_history`, and where there is no such label.
     """
-    from rollout.calibrate.draw import leave_out_never, recorded
+    from rollout.calibrate.draw import leave_out_unweighed, recorded
     from rollout.ports import Ask
     from rollout.wire.clock import SystemClock
     from rollout.wire.doctor_tools import history_source
@@ -153,10 +153,10 @@ def _read_found(plan: Plan, history: float | None, settings: PrometheusSettings)
     cure = "name the label of the pod, `pods: {label: pod}`"
     if history is not None or not plan.spec.finds_pods:
         raise InputError(f"{plan.name} declares no pods: {cure}")
-    ask = Ask(plan.id, leave_out_never(plan), {}, finds_pods=True)
+    ask = Ask(plan.id, leave_out_unweighed(plan), {}, finds_pods=True)
     past = history_source(settings).history(ask, SystemClock().now())
     _check_read(plan, past)
-    names = [g.name for g in plan.spec.guardrails if g.never is None]
+    names = [g.name for g in plan.spec.guardrails if g.weighs_evidence]
     if lacking := [name for name in names if name not in past.labels]:
         which = ", ".join(lacking)
         raise InputError(f"{plan.name} declares no pods: {cure}; none are found for {which}")

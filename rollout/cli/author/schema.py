@@ -14,14 +14,15 @@ Examples:
   surefoot schema > rolloutplan.json
   surefoot schema --crd | kubectl apply -f -
   surefoot schema --crd=trigger | kubectl apply -f -
+  surefoot schema --crd=template | kubectl apply -f -
   surefoot schema --template > metrictemplate.json""",
 )
 @click.option(
     "--crd",
-    type=click.Choice(["plan", "trigger"]),
+    type=click.Choice(["plan", "trigger", "template"]),
     is_flag=False,
     flag_value="plan",
-    help="Print the definition of plans, or of their triggers, as Kubernetes resources.",
+    help="Print the definition of plans, of their triggers or of metric templates, as resources.",
 )
 @click.option("--template", is_flag=True, help="Print the JSON Schema of metric templates instead.")
 def schema(*, crd: str | None, template: bool) -> None:
@@ -31,10 +32,12 @@ def schema(*, crd: str | None, template: bool) -> None:
     `# yaml-language-server: $schema=PATH`.
     """
     if crd:
+        from rollout.plan.kube import template as templates
         from rollout.plan.kube import trigger
         from rollout.plan.kube.crd import definition_text
 
-        arguments = (None,) if crd == "plan" else (trigger.definition(), "--crd=trigger")
+        others = {"trigger": trigger.definition, "template": templates.definition}
+        arguments = (others[crd](), f"--crd={crd}") if crd in others else ()
         click.echo(definition_text(*arguments), nl=False)
     elif template:
         from rollout.plan.model.template import MetricTemplate

@@ -59,9 +59,14 @@ def _remark_limits(past: Recording) -> Iterator[str]:
 
 
 def _remark_never(past: Recording) -> Iterator[str]:
-    names = [own.name for own in past.declared.spec.guardrails if own.never is not None]
-    if names:
-        yield f"{join(names)} left out: what must not happen is in no error rate"
+    declared = past.declared.spec.guardrails
+    for kind, names in (
+        ("what must not happen", [own.name for own in declared if own.never is not None]),
+        ("a ratio of sums", [own.name for own in declared if own.metric.kind == "ratio"]),
+        ("exposure", [own.name for own in declared if own.metric.kind == "exposure"]),
+    ):
+        if names:
+            yield f"{join(names)} left out: {kind} is in no error rate"
 
 
 def text(document: dict[str, Any]) -> str:

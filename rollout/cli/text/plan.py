@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from rollout.decide.text.comparison import compared_with, exposed, observational
-from rollout.decide.text.measurement import allowance
+from rollout.decide.text.measurement import describe_allowed
 from rollout.decide.text.numbers import join
 from rollout.plan.fields.units import duration, percent
 from rollout.plan.model.plan import Budget, Plan, Steps, Switch
@@ -16,7 +16,7 @@ _INDEPENDENT = "error rates assume independent requests"
 def in_words(plan: Plan) -> str:
     """Describe what moves, in which steps, under which guardrails and assumptions."""
     spec = plan.spec
-    limits = [f"{guardrail.name} at most {allowance(guardrail)}" for guardrail in spec.guardrails]
+    limits = [f"{guardrail.name} {describe_allowed(guardrail)}" for guardrail in spec.guardrails]
     exposure = "".join(f"\n  {words}" for words in exposed(plan))
     return (
         f"{click.style(plan.name, bold=True)} moves {spec.service} "
@@ -40,7 +40,9 @@ def _describe_pods(plan: Plan) -> str:
     if pods is None:
         if not (plan.spec.learns_totals or plan.spec.finds_pods):
             return f"{_INDEPENDENT}; declare `pods` to measure how requests and pods differ"
-        others = [g.name for g in plan.spec.guardrails if g.bad_margin is None and not g.never]
+        others = [
+            g.name for g in plan.spec.guardrails if g.bad_margin is None and g.weighs_evidence
+        ]
         independent = f"; {_INDEPENDENT} for {join(others)}" if others else ""
         totals = f"measured from stable's totals of the last 24 h{independent}"
         rest = totals if plan.spec.learns_totals else _INDEPENDENT

@@ -20,6 +20,7 @@ STYLES = {
     "harmful": "bold red",
     "undecided": "yellow",
     "blind": "magenta",
+    "shown": "dim",
     "promoted": "bold green",
     "rolled back": "bold red",
     "holding back": "green",
@@ -121,7 +122,12 @@ def _build_cells(line: Line, *, roomy: bool, wide: bool) -> list[RenderableType]
 
 
 def interval_words(readout: Readout) -> str:
-    """Format the difference of bad shares and what is allowed, in percentage points."""
+    """Format the difference of bad shares and what is allowed, in percentage points.
+
+    Of a ratio of sums: how many times stable's it is.
+    """
+    if readout.ratio is not None:
+        return f"{readout.ratio:.2f} times"
     if readout.estimate is None:
         return "no data"
     allowed = "" if readout.allowed is None else f", allowed {readout.allowed * 100:.1f}"

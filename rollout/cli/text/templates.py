@@ -18,7 +18,7 @@ def list_lines(templates: Iterable[MetricTemplate]) -> Iterator[str]:
     listed = list(templates)
     width = max(len(template.name) for template in listed)
     for template in listed:
-        noun = "histogram" if template.spec.histogram else "rate"
+        noun = "histogram" if template.spec.histogram else template.metric.kind
         yield f"{template.name:<{width}}  {noun:<9}  {template.spec.description or ''}"
 
 
@@ -60,6 +60,11 @@ def _describe(template: MetricTemplate) -> str:
 def _describe_bad(metric: DeclaredMetric) -> str:
     if metric.kind == "shape":
         return f"{metric.worse} values, in {metric.unit}"
+    if metric.kind == "exposure":
+        return "none: it counts who was sent where"
+    if metric.kind == "ratio":
+        sums = metric.bad[0]
+        return f"shown: {_code(_format(sums.series, sums.where))} a {metric.per}"
     return " or ".join(_code(_format_outcome(metric, outcome)) for outcome in metric.bad)
 
 

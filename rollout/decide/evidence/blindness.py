@@ -36,7 +36,17 @@ def stale_limit(plan: Plan, lag: float) -> float:
 
 
 def blindness(state: RolloutState, now: float, lived: float | None = None) -> dict[str, Blind]:
-    """Return every guardrail that is blind at `now`, with the reason; `lived` as in a view."""
+    """Return every guardrail that is blind at `now`, with the reason; `lived` as in a view.
+
+    What is only shown waits for nothing and is left out.
+    """
+    blind_by_name = find_unseen(state, now, lived)
+    shown_only = {own.name for own in state.plan.spec.guardrails if own.is_shown_only}
+    return {name: blind for name, blind in blind_by_name.items() if name not in shown_only}
+
+
+def find_unseen(state: RolloutState, now: float, lived: float | None = None) -> dict[str, Blind]:
+    """Return every guardrail without what could be compared, those that are only shown as well."""
     now = _find_sample_time(state, now, state.clock_at(now, lived))
     guardrails = {guardrail.name: guardrail for guardrail in state.plan.spec.guardrails}
     blind_by_name = {

@@ -66,7 +66,14 @@ def counts_copies(state: RolloutState) -> bool:
 
 
 def exposure_guardrail(plan: Plan) -> str:
-    """Return the guardrail whose exposures count requests: the first that the proxy reports."""
+    """Return the guardrail whose exposures count requests.
+
+    It is one that counts nothing else, else the first that the proxy reports.
+    """
     every = plan.spec.guardrails
-    guardrails = [guardrail for guardrail in every if guardrail.metric.needs_stable] or every
+    counting = [guardrail for guardrail in every if guardrail.metric.kind == "exposure"]
+    if counting:
+        return counting[0].name
+    judged = [guardrail for guardrail in every if guardrail.metric.kind != "ratio"] or every
+    guardrails = [guardrail for guardrail in judged if guardrail.metric.needs_stable] or judged
     return next((g for g in guardrails if g.metric.is_proxy), guardrails[0]).name

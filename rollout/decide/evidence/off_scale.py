@@ -19,7 +19,7 @@ def set_aside(
     Whether the versions differ in them is a test of shares: of all these the canary has as large a
     share as of all units.
     """
-    if metric.kind == "rate" or metric.worse == "high":
+    if metric.kind != "shape" or metric.worse == "high":
         return guardrail, counts
     rest, (canary, stable) = split_off_scale(counts, metric.edge)
     units_c, units_s = counts.canary_exposures, counts.stable_exposures

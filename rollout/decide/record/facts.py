@@ -112,7 +112,7 @@ class Observed(RolloutFact):
         fields: dict[str, Any] = serialize(series)
         for entries in fields.values():
             for entry in entries:
-                for name, usual in (("total", True), ("unlabelled", False)):
+                for name, usual in (("total", True), ("unlabelled", False), ("amount", False)):
                     if entry.get(name) is usual:
                         del entry[name]
         return fields

@@ -38,7 +38,7 @@ def used_up(view: View) -> Choice | None:
         for name, guardrail in state.guardrails.items()
         if guardrail.baseline_exhausted_at is not None
         and guardrail.baseline_exhausted_at > state.resumed_at
-        and verdicts[name].kind != "safe"
+        and not verdicts[name].lets_promote
     }
     if not over or state.phase != "stepping":
         return None

@@ -218,5 +218,5 @@ def onward(view: View) -> Choice | None:
 def unproven(view: View) -> Choice | None:
     """Hold at this weight and name the guardrails without proof; the last rule."""
     verdicts = view.judgement.verdicts
-    open_ = tuple(Reason.UNDECIDED.of(n) for n, v in sorted(verdicts.items()) if v.kind != "safe")
+    open_ = tuple(Reason.UNDECIDED.of(n) for n, v in sorted(verdicts.items()) if not v.lets_promote)
     return hold(view, *(open_ or (Reason.RAMP,)))

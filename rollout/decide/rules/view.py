@@ -8,7 +8,7 @@ from functools import cached_property
 
 from analysis import sample_ratio
 from analysis.verdict.verdict import Guarded, Judgement, judge
-from rollout.decide.evidence.blindness import Blind, blindness
+from rollout.decide.evidence.blindness import Blind, blindness, find_unseen
 from rollout.decide.state.rollout import RolloutState
 from rollout.decide.text.comparison import observational
 from rollout.decide.text.measurement import NEAR
@@ -62,13 +62,13 @@ def view(state: RolloutState, now: float, lived: float | None = None) -> View:
 
     `lived` is the rollout's lived time in seconds; None: as the wall clock went on.
     """
-    blind = blindness(state, now, lived)
+    blind, unseen = blindness(state, now, lived), find_unseen(state, now, lived)
     confidence, label = state.plan.spec.confidence, bool(observational(state.plan))
     guards = {
         guardrail.name: Guarded(
             test=state.guardrails[guardrail.name].test,
             importance=guardrail.importance,
-            blind=blind[guardrail.name].reason if guardrail.name in blind else "",
+            blind=unseen[guardrail.name].reason if guardrail.name in unseen else "",
             observational=label,
             own_logs=state.guardrails[guardrail.name].logs,
         )

@@ -9,11 +9,13 @@ from typing import Literal
 from analysis import sample_ratio
 from analysis.histograms.alternatives import HistogramTolerance
 from analysis.rates.rate import RateMargin
+from analysis.verdict.exposure_count import ExposureCount
 from analysis.verdict.histogram_test import HistogramTest
 from analysis.verdict.limit_test import LimitTest
 from analysis.verdict.never_test import NeverTest
 from analysis.verdict.rate_test import RateTest
 from analysis.verdict.sequential_test import SequentialTest
+from analysis.verdict.sum_ratio_test import SumRatioTest
 from rollout.decide.record.facts import Action, Decided, HumanSaid, Learned, Started
 from rollout.decide.record.route_facts import RouteRead
 from rollout.decide.record.split import Split
@@ -377,6 +379,10 @@ def test_of(guardrail: Guardrail) -> SequentialTest:
         return NeverTest(guardrail.never.count)
     if guardrail.bound is not None:
         return LimitTest(guardrail.bound)
+    if source.kind == "ratio":
+        return SumRatioTest(guardrail.times)
+    if source.kind == "exposure":
+        return ExposureCount()
     if (allowed := guardrail.bad_margin) is not None:
         margin = RateMargin(ratio=allowed.ratio, absolute=allowed.absolute)
         return RateTest(margin, has_crash_watch=guardrail.beyond is None)
@@ -408,7 +414,7 @@ def begin_rollout(fact: Started) -> RolloutState:
         guardrails={
             g.name: GuardrailState(
                 test_of(g),
-                has_late_start=has_holdback and g.never is None,
+                has_late_start=has_holdback and g.weighs_evidence,
                 share_start=share_start,
             )
             for g in plan.spec.guardrails

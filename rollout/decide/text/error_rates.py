@@ -5,6 +5,7 @@ from __future__ import annotations
 from rollout.decide.state.rollout import RolloutState
 from rollout.decide.text.measurement import spread
 from rollout.decide.text.numbers import join
+from rollout.decide.text.unweighed import explain_rule
 
 INDEPENDENT = "error rates assume independent requests"
 
@@ -18,6 +19,9 @@ def is_independent(state: RolloutState, name: str) -> bool:
 
 def rests_on(state: RolloutState, name: str) -> str:
     """Describe what a guardrail's error rates assume: independence, or its pods' history."""
+    guardrail = next(own for own in state.plan.spec.guardrails if own.name == name)
+    if not guardrail.metric.is_evidence:
+        return explain_rule(guardrail)
     if not state.guardrails[name].test.weighs_evidence:
         return "one occurrence is judged by itself, outside of the error rates"
     if state.learned is None or is_independent(state, name):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rollout.decide.text.numbers import decimal, hundredths, points
+from rollout.decide.text.unweighed import await_unweighed, conclude, measure, show_only
 from rollout.plan.fields.units import percent
 
 if TYPE_CHECKING:  # `surefoot check` describes plans without importing numpy
@@ -27,6 +28,8 @@ _NOTICED = 0.005  # share of a rollback's evidence below which no guardrail is w
 def allowance(guardrail: Guardrail) -> str:
     """Describe how much worse the plan allows: `10 % slower`, `0.02 lower`, `1 point above ...`."""
     metric = guardrail.metric
+    if guardrail.times is not None:
+        return f"{decimal(guardrail.times)} times stable's {metric.unit} a {metric.per}"
     if guardrail.never is not None:
         return f"{guardrail.never.count - 1:,} bad {metric.unit}"
     if guardrail.bound is not None:
@@ -39,6 +42,12 @@ def allowance(guardrail: Guardrail) -> str:
     return f"{_format_tolerance(guardrail, guardrail.tolerance or 0.0)} " + (
         high if metric.worse == "high" else "lower"
     )
+
+
+def describe_allowed(guardrail: Guardrail) -> str:
+    """Describe what a plan allows: `at most 10 % slower`, or that it bounds nothing."""
+    is_bound = guardrail.metric.is_evidence or guardrail.times is not None
+    return f"at most {allowance(guardrail)}" if is_bound else show_only(guardrail)
 
 
 def _format_margin(margin: Margin) -> str:
@@ -153,6 +162,8 @@ def counted(guardrail: Guardrail, readout: Readout) -> str:
 
 def measured(guardrail: Guardrail, readout: Readout) -> str:
     """Describe a measurement without a verdict."""
+    if not guardrail.metric.is_evidence:
+        return f"{guardrail.name}: {measure(guardrail, readout)}"
     if readout.estimate is None:
         return f"{guardrail.name}: nothing measured yet"
     return f"{guardrail.name}: {_now(guardrail, readout)}"
@@ -170,6 +181,8 @@ def harmed(guardrail: Guardrail, readout: Readout) -> str:
 
 def unproven(guardrail: Guardrail, readout: Readout) -> str:
     """Describe a guardrail whose safety is not shown yet, and how much evidence there is."""
+    if not guardrail.metric.is_evidence:
+        return await_unweighed(guardrail, readout)
     share = f"{min(readout.safe or 0.0, 0.99) * 100:.0f} % of the evidence"
     if readout.estimate is None:
         return f"{guardrail.name}: nothing measured yet"
@@ -181,6 +194,8 @@ def unproven(guardrail: Guardrail, readout: Readout) -> str:
 def proven(guardrail: Guardrail, readout: Readout) -> str:
     """Describe shown safety: `errors at most 0.89 points above stable (allowed 1)`."""
     name = guardrail.name
+    if not guardrail.metric.is_evidence:
+        return conclude(guardrail, readout)
     if guardrail.never is not None:
         return f"{name}: {counted(guardrail, readout)}"
     if readout.high is None or readout.allowed is None:

@@ -28,7 +28,7 @@ def describe_reason(state: RolloutState, code: str, name: str, judgement: Judgem
 
 
 def _describe_lateness(state: RolloutState, _: str, judgement: Judgement) -> str:
-    names = [name for name, verdict in judgement.verdicts.items() if verdict.kind != "safe"]
+    names = [name for name, verdict in judgement.verdicts.items() if not verdict.lets_promote]
     missing = describe_missing_proof(state, names, judgement)
     late = f"no proof within the deadline of {duration(state.plan.spec.deadline)}"
     return f"{late}: {missing}" if missing else late

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from analysis.verdict.readout import Readout
 from analysis.verdict.verdict import Judgement
 from rollout.decide.state.rollout import RolloutState
 from rollout.decide.text.comparison import observational
@@ -22,10 +23,20 @@ def numbers(state: RolloutState, judgement: Judgement) -> dict[str, Any]:
             name: {
                 "verdict": judgement.verdicts[name].kind,
                 "reason": judgement.verdicts[name].reason,
-                **{key: _round(value) for key, value in vars(readout).items()},
+                **_list_numbers(readout),
             }
             for name, readout in judgement.readouts.items()
         },
+    }
+
+
+def _list_numbers(readout: Readout) -> dict[str, Any]:
+    """Return the numbers of one guardrail; those of a ratio of sums only where it has one."""
+    fields = vars(readout).items()
+    return {
+        key: _round(value)
+        for key, value in fields
+        if value is not None or not key.startswith("ratio")
     }
 
 

@@ -6,10 +6,11 @@ They are only told: which one is read is for the plan to say, and never two at o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from rollout.errors import ObserveError
-from rollout.observe.selectors.promql import quoted
+from rollout.observe.selectors.promql import format_selector, quoted
 from rollout.plan.fields.metric import DeclaredMetric
 from rollout.plan.model.templates import METRICS
 
@@ -19,11 +20,16 @@ Ask = Callable[[str], Sequence[tuple[Mapping[str, str], float]]]
 # What was renamed by a release, or is by a distribution: any may be there.
 _RENAMED = (
     ("gen_ai_client_inference_", "gen_ai_client_operation_"),
+    ("llm_d_epp_model_rewrite_", "inference_extension_model_rewrite_"),
     ("llm_d_epp_", "inference_objective_"),
+    ("gen_ai_client_inference_usage_output_tokens", "gen_ai_client_token_usage"),
+    ("gen_ai_client_inference_usage_input_tokens", "gen_ai_client_token_usage"),
     ("vllm:inter_token_latency_seconds", "vllm:time_per_output_token_seconds"),
     ("vllm:", "kserve_vllm:"),
     ("http_server_request_duration_seconds", "http_server_duration_milliseconds"),
 )
+_HAS_QUANTILE = 'quantile!=""'
+_TOKENS = "gen_ai_client_token_usage"  # a histogram once, of which the sum is a counter now
 _UNITS = ("_seconds", "_milliseconds", "_ms", "_tokens", "_token", "_ratio")
 _PARTS = ("_bucket", "_count", "_sum", "_total")
 _FORMS = {"": ("", "_total"), "_total": ("_total", ""), "_bucket": ("_bucket", "")}
@@ -46,10 +52,11 @@ def find_dialects(names: Iterable[str], ask: Ask) -> dict[str, list[str]]:
 
 def list_spellings(name: str) -> list[str]:
     """Return the names that mean the same, the given one last."""
-    base, suffix = _split(name)
+    base, suffix = _split(_plain(name))
     bases = dict.fromkeys(unit for form in _rename(base) for unit in _list_units(form))
     forms = _FORMS.get(suffix, (suffix,))
     spellings = [f"{own}{form}" for own in bases for form in forms]
+    spellings += [f"{own}_sum" for own in bases if own == _TOKENS and suffix == "_total"]
     return [*(spelling for spelling in spellings if spelling != name), name]
 
 
@@ -59,7 +66,11 @@ def find_summary(metric: DeclaredMetric, ask: Ask) -> str:
         base, suffix = _split(name)
         # What stands beside quantiles, such as their `_count`, is a counter.
         is_one = metric.kind == "shape" or not suffix
-        rows = ask(f'count by (quantile) ({base}{{quantile!=""}})') if is_one else ()
+        rows = (
+            ask(f"count by (quantile) ({format_selector([base], [_HAS_QUANTILE])})")
+            if is_one
+            else ()
+        )
         if any(labels.get("quantile") for labels, _ in rows):
             return base
     return ""
@@ -69,6 +80,49 @@ def list_templates(name: str) -> list[str]:
     """Return the shipped templates that read a series."""
     forms = {name, f"{name}_bucket"}  # a native histogram has the plain name
     return [own for own, metric in METRICS.items() if forms & set(metric.names)]
+
+
+def describe_dialect(template: str, names: Iterable[str], ask: Ask) -> str:
+    """Say in which of several dialects a template's metric is there, and which is there beside it.
+
+    Empty for a template whose metric has one name in all releases, exporters and translations.
+    """
+    others = list_siblings(template)
+    if not others:
+        return ""
+    own = {*names}
+    there = {name for group in find_dialects(sorted(own), ask).values() for name in group}
+    beside = sorted(there - {*_all_forms(own)})
+    by_template = {other: METRICS[other].names for other in others}
+    also = [other for other, read in by_template.items() if {*read} & {*_all_forms(beside)}]
+    what = ", ".join(also or beside)
+    too = f", and not by {what}, which is there too: two are never added" if what else ""
+    return f", in the dialect {template.partition('/')[0]} (of {len(others) + 1}){too}"
+
+
+def list_siblings(template: str) -> list[str]:
+    """Return the other shipped templates that read the same under another name."""
+    own = METRICS.get(template)
+    if own is None:
+        return []
+    spellings = {_plain(form) for name in own.names for form in list_spellings(name)}
+    purpose = template.partition("/")[2]
+    return [
+        name
+        for name, metric in METRICS.items()
+        if metric.names != own.names
+        and name.partition("/")[2] == purpose
+        and all(_plain(read) in spellings for read in metric.names)
+    ]
+
+
+def _all_forms(names: Iterable[str]) -> Iterator[str]:
+    for name in names:
+        yield from (name, f"{name}_bucket")
+
+
+def _plain(name: str) -> str:
+    return name.replace(".", "_")
 
 
 def _forms_of(name: str) -> tuple[str, str]:
@@ -99,4 +153,4 @@ def _list_units(base: str) -> Iterator[str]:
 
 def _spell_pattern(name: str) -> str:
     """Return a pattern of a name with its underscores or with dots, as Prometheus 3 may keep."""
-    return name.replace("_", "[._]")
+    return re.sub(r"[._]", "[._]", name)

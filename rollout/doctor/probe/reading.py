@@ -79,12 +79,20 @@ class _Reading:
             return f"too new to be counted: the first sample is {age} old"
         # From the first look's samples on.
         span = max(times) - max((at for at in times if at <= begin), default=begin)
-        noun = metric.unit if metric.kind == "rate" else "values"
+        if metric.kind == "ratio":
+            return self._describe_sums(units, span)
+        noun = "values" if metric.kind == "shape" else metric.unit
         text = f"{decimal(60 * total / span if span > 0 else 0)} {noun} a minute"
         if not metric.has_bad_units or not total:
             return text
         bad = units[0 if metric.worse == "low" else -1] if is_shape else units[1]
         return f"{text}, {percent(bad / total)} of them bad"
+
+    def _describe_sums(self, units: tuple[int, ...], span: float) -> str:
+        metric, (total, added) = self.metric, units
+        pace = decimal(60 * total / span if span > 0 else 0)
+        mean = f", {decimal(metric.step * added / total)} {metric.unit} each" if total else ""
+        return f"{pace} {metric.per}s a minute{mean}"
 
 
 def _describe_edges(guardrail: Guardrail, raw: RawPart) -> Iterator[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from rollout.observe.selectors.promql import format_matchers, quoted
+from rollout.observe.selectors.promql import format_matchers
 from rollout.observe.selectors.source import Source
+from rollout.plan.fields.matchers import Matcher
 
 
 def show_selector(source: Source, service: str = "") -> str:
@@ -14,5 +15,6 @@ def show_selector(source: Source, service: str = "") -> str:
 
 def build_matchers(source: Source, service: str = "") -> list[str]:
     """Return the matchers of a service's series, or of all series without it."""
-    of_service = [f"{source.service}={quoted(service)}"] if service and source.service else []
-    return [*of_service, *format_matchers(source.where)]
+    of_service = Matcher(source.service, "=", service)
+    own = [of_service] if service and source.service else []
+    return format_matchers([*own, *source.where])

@@ -66,7 +66,7 @@ def _parse(text: str, file: str) -> tuple[list[Mistake], AccessFile | None]:
         return [_reword(mistake) for mistake in problems], None
     if len(documents) != 1:
         return [Mistake(file, 1, 1, "P001", "an access file holds one document")], None
-    document = SecretDocument(file, documents[0].root)
+    document = SecretDocument(file, documents[0].root, "access file")
     data = document.data()
     problems = [_reword(mistake) for mistake in document.mistakes]
     try:

@@ -37,7 +37,7 @@ def _build(
     source: Source, query_part: QueryPart, answer: BulkAnswer, arms: Sequence[Positions]
 ) -> Shape:
     sets, metric = answer.catalogue.sets, query_part.metric
-    is_rate = metric.kind == "rate"
+    is_rate = metric.kind != "shape"
     rows: dict[Key, dict[int, float | None]] = {}
     for arm, positions in zip(_ARMS, arms, strict=True):
         for number in answer.ids[positions].tolist():

@@ -89,7 +89,7 @@ def _may_name_servers(guardrail: Guardrail, plan: Plan) -> bool:
     A client that always calls one version looks like a server of it. So where clients keep their
     version only series count that are known to be the servers'.
     """
-    if guardrail.never is not None or guardrail.metric.is_judged:
+    if not guardrail.weighs_evidence or guardrail.metric.is_judged:
         return False
     traffic = plan.spec.traffic
     keeps = traffic is not None and (traffic.segment is not None or traffic.affinity is not None)

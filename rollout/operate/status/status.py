@@ -17,7 +17,7 @@ from rollout.operate.status.conditions import PlanAcceptance, dated, of_reading,
 from rollout.plan.kube.status import Decision, GuardrailStatus, HookStatus, Sealed, Status, Verdict
 from rollout.ports import Entry
 
-_WORST: tuple[Verdict, ...] = ("harmful", "blind", "undecided", "safe")  # worst first
+_WORST: tuple[Verdict, ...] = ("harmful", "blind", "undecided", "safe", "shown")  # worst first
 
 
 def without_rollout(resource: Json, reading: PlanAcceptance, now: float) -> Json:

@@ -7,13 +7,14 @@ journal, and the trigger's `status.acted`, which remains when the other two are 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from pydantic import ValidationError
 
 from rollout.errors import InputError, PlanError
 from rollout.kube.kinds import Json
+from rollout.kube.templates import TemplateReader
 from rollout.operate.triggers.watched import choose, describe_unready_pods, matching
 from rollout.plan.kube.resource import describe_mistakes, name_of, plan_of
 from rollout.plan.kube.trigger import TriggerStatus, fixed_arms, plan_for, watched_of
@@ -23,6 +24,18 @@ from rollout.tick.bulkheads import Bulkheads
 from rollout.tick.fleet import Fleet
 
 _REMEMBERED = 100  # versions in `status.acted`; plans and the journal reach further back
+
+
+@dataclass(frozen=True)
+class KnownPlans:
+    """What is known beside the triggers.
+
+    `has_plan` tells whether a plan of this `namespace/name` exists or is in the journal.
+    """
+
+    has_plan: Callable[[str], bool]
+    fleet: Fleet
+    templates: TemplateReader = field(default_factory=TemplateReader)
 
 
 @dataclass(frozen=True)
@@ -48,19 +61,17 @@ class TriggerOutcome:
 def desired_plans(
     triggers: Sequence[Json],
     deployments: Sequence[Json],
-    has_plan: Callable[[str], bool],
-    fleet: Fleet,
+    plans: KnownPlans,
     bulkheads: Bulkheads,
 ) -> dict[str, DesiredPlan]:
     """Return what every trigger wants, by the trigger's `namespace/name`.
 
-    `has_plan` tells whether a plan of this `namespace/name` exists or is in the journal. A trigger
-    that cannot be read wants nothing; `bulkheads` tells why.
+    A trigger that cannot be read wants nothing; `bulkheads` tells why.
     """
     by_name = {name_of(deployment): deployment for deployment in deployments}
 
     def desire(trigger: Json) -> DesiredPlan:
-        return _desire(trigger, _evaluate(trigger, by_name, has_plan, fleet))
+        return _desire(trigger, _evaluate(trigger, by_name, plans))
 
     desired = {
         name_of(trigger): bulkheads.run(name_of(trigger), partial(desire, trigger))
@@ -92,9 +103,7 @@ def _desire(trigger: Json, outcome: TriggerOutcome) -> DesiredPlan:
     return DesiredPlan(trigger, status.model_dump(mode="json", by_alias=True), plan)
 
 
-def _evaluate(
-    trigger: Json, deployments: Mapping[str, Json], has_plan: Callable[[str], bool], fleet: Fleet
-) -> TriggerOutcome:
+def _evaluate(trigger: Json, deployments: Mapping[str, Json], plans: KnownPlans) -> TriggerOutcome:
     """Find the version that comes next and decide what it leads to."""
     try:
         watched = watched_of(trigger)
@@ -106,6 +115,7 @@ def _evaluate(
     candidates = matching(watched, namespace, deployments)
     if not candidates:
         return TriggerOutcome("NoDeployment", f"there is no Deployment {watched.described}")
+    fleet = plans.fleet
     recorded, status = fleet.stable(namespace, service), trigger.get("status") or {}
     stable = recorded or _declared_stable(trigger)
     past = {*fleet.versions_of(namespace, service), *status.get("acted", [])}
@@ -116,7 +126,7 @@ def _evaluate(
         name = chosen.deployment["metadata"]["name"]
         message = f"the pods of Deployment {name} have no label `{watched.label}`"
         return TriggerOutcome("NoVersion", message)
-    return _evaluate_version(trigger, chosen.deployment, chosen.version, has_plan, fleet)
+    return _evaluate_version(trigger, chosen.deployment, chosen.version, plans)
 
 
 def _declared_stable(trigger: Json) -> str:
@@ -125,13 +135,13 @@ def _declared_stable(trigger: Json) -> str:
 
 
 def _evaluate_version(
-    trigger: Json, deployment: Json, version: str, has_plan: Callable[[str], bool], fleet: Fleet
+    trigger: Json, deployment: Json, version: str, plans: KnownPlans
 ) -> TriggerOutcome:
     namespace, service = trigger["metadata"]["namespace"], str(trigger["spec"]["plan"]["service"])
-    recorded = fleet.stable(namespace, service)
+    recorded = plans.fleet.stable(namespace, service)
     resource = plan_for(trigger, version, recorded)
     name = name_of(resource)
-    if has_plan(name) or version in (trigger.get("status") or {}).get("acted", []):
+    if plans.has_plan(name) or version in (trigger.get("status") or {}).get("acted", []):
         return TriggerOutcome(
             "ActedOn",
             f"the plan {name} was created for this version",
@@ -142,10 +152,10 @@ def _evaluate_version(
     if version == (recorded or _declared_stable(trigger)):
         return TriggerOutcome("Stable", "it is the stable version already", version)
     try:
-        plan = plan_of(resource)
+        plan = plan_of(resource, plans.templates.read_named(resource).context)
     except PlanError as error:
         return TriggerOutcome("Invalid", "\n".join(describe_mistakes(resource, error)), version)
-    obstacle = describe_unready_pods(deployment) or _describe_conflict(fleet, plan)
+    obstacle = describe_unready_pods(deployment) or _describe_conflict(plans.fleet, plan)
     if obstacle:
         return TriggerOutcome("Waiting", obstacle, version)
     return TriggerOutcome("Started", f"the plan {name} is created", version, resource, acted=True)

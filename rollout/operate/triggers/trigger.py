@@ -8,8 +8,9 @@ from typing import Protocol
 from rollout.backoff import backoff
 from rollout.errors import ClusterError
 from rollout.kube.kinds import ROLLOUT_PLAN, ROLLOUT_TRIGGER, Json, Kind
+from rollout.kube.templates import TemplateReader
 from rollout.operate.plan_cache import Resources
-from rollout.operate.triggers.plans import DesiredPlan, desired_plans
+from rollout.operate.triggers.plans import DesiredPlan, KnownPlans, desired_plans
 from rollout.tick.bulkheads import Bulkheads
 from rollout.tick.fleet import Fleet
 
@@ -39,11 +40,18 @@ class Triggers:
         self._desired: dict[str, DesiredPlan] = {}  # replaced as a whole, so no lock is needed
         self._retries: dict[str, tuple[int, float]] = {}  # failures and due time, by trigger
 
-    def consider(self, has_plan: Callable[[str], bool], fleet: Fleet, bulkheads: Bulkheads) -> None:
+    def consider(
+        self,
+        has_plan: Callable[[str], bool],
+        fleet: Fleet,
+        bulkheads: Bulkheads,
+        templates: TemplateReader,
+    ) -> None:
         """Compute the desired plans again, unless one of the two caches is not filled yet."""
         triggers, deployments = self._triggers.list(), self._deployments.list()
         if triggers is not None and deployments is not None:
-            self._desired = desired_plans(triggers, deployments, has_plan, fleet, bulkheads)
+            plans = KnownPlans(has_plan, fleet, templates)
+            self._desired = desired_plans(triggers, deployments, plans, bulkheads)
 
     def publish(self, maker: PlanWriter, now: float) -> None:
         """Create the desired plans and write the triggers' statuses.

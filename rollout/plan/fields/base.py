@@ -16,7 +16,7 @@ from rollout.plan.fields.units import SHARE, WEIGHT, Duration, Percent
 _NAME = r"^[a-z0-9]([-a-z0-9.]{0,52}[a-z0-9])?$"
 _NAMESPACE = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 _WORD = r"^[A-Za-z0-9][-A-Za-z0-9_.]{0,62}$"
-LABEL = r"^[a-zA-Z_][a-zA-Z0-9_]*$"
+LABEL = r"^[a-zA-Z_][a-zA-Z0-9_.]*$"
 _VERSION = r"^[^\s\x00-\x1f\x7f-\x9f]([^\x00-\x1f\x7f-\x9f]{0,251}[^\s\x00-\x1f\x7f-\x9f])?$"
 _URL = r"^https?://[^\s/]"
 
@@ -24,7 +24,7 @@ SPELLED = {
     _NAME: "lower-case letters, digits, `-` and `.`, at most 54, a letter or digit at each end",
     _NAMESPACE: "lower-case letters, digits and `-`, at most 63, a letter or digit at each end",
     _WORD: "letters, digits, `-`, `_` and `.`, at most 63, beginning with a letter or digit",
-    LABEL: "a Prometheus label name: letters, digits and `_`",
+    LABEL: "a Prometheus label name: letters, digits, `_` and `.`",
     _VERSION: "text of at most 253 characters, without blanks at its ends",
     _URL: "an address that begins with http:// or https://",
 }

@@ -41,13 +41,15 @@ class DeclaredMetric:
 
     A `rate` counts units in `total` and bad ones in each of `bad`, any of which may match; these
     have a `total` of their own name, or are counters by themselves. A `shape` reads the buckets of
-    a histogram; `worse` says which end is bad, `relative` whether a tolerance is a share of the
-    value or in its unit. With an `edge`, in the unit of its values, all that is beyond it is bad.
-    `service`, `version` and `namespace` are labels, empty where there is none. What is counted of
-    the canary alone does not `needs_stable`.
+    a histogram; a `ratio` adds up what `bad` counts, in steps of `step`, for each unit in `total`,
+    of which one is called `per`; an `exposure` counts
+    units alone. `worse` says which end is bad, `relative` whether a tolerance is
+    a share of the value or in its unit. With an `edge`, in the unit of its values, all that is
+    beyond it is bad. `service`, `version` and `namespace` are labels, empty where there is none.
+    What is counted of the canary alone does not `needs_stable`.
     """
 
-    kind: Literal["rate", "shape"]
+    kind: Literal["rate", "shape", "ratio", "exposure"]
     total: Selector
     bad: tuple[Selector, ...] = ()
     service: str = ""
@@ -58,6 +60,8 @@ class DeclaredMetric:
     unit: str = ""
     reporter: Reporter = "server"
     edge: float | None = None
+    step: float = 1.0
+    per: str = ""
     needs_stable: bool = True
 
     def narrowed(self, exact: Mapping[str, str]) -> DeclaredMetric:
@@ -67,6 +71,11 @@ class DeclaredMetric:
         return replace(
             self, total=self.total.narrowed(exact), bad=tuple(s.narrowed(exact) for s in self.bad)
         )
+
+    @property
+    def is_evidence(self) -> bool:
+        """Whether harm can be shown by it."""
+        return self.kind in {"rate", "shape"}
 
     @property
     def has_bad_units(self) -> bool:
@@ -116,7 +125,7 @@ class DeclaredMetric:
     @cached_property
     def has_own_total(self) -> bool:
         """Whether every series counts units: those of bad ones are exposures too."""
-        return all(
+        return self.kind != "ratio" and all(
             outcome.series == self.total.series and set(self.total.where) <= set(outcome.where)
             for outcome in self.bad
         )

@@ -8,13 +8,14 @@ changes a user's document.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import yaml
 
 from rollout.plan.kube.json_schema import bound_lists
 from rollout.plan.kube.status import COLUMNS, Status
+from rollout.plan.model.guardrail import KINDS, UNBOUND
 from rollout.plan.model.plan import Plan
 from rollout.plan.model.templates import METRICS
 
@@ -185,25 +186,31 @@ def _merge_kinds(kinds: list[Json]) -> Json:
 
 
 def _require_metric_and_limit() -> Json:
-    """Require one metric, and one limit that fits it."""
-    of_values = ("tolerance", "slower", "above", "below")
-    limits = [
-        _fits("margin", "histogram", "shape"),
-        _fits("never", "histogram", "shape"),
-        _fits("limit", "histogram", "shape"),
-        *(_fits(key, "counter", "rate") for key in of_values),
-    ]
-    one_metric = _require_one_of("template", "counter", "histogram")()
-    # The operator reads no folder of templates.
-    shipped = {"properties": {"template": {"enum": sorted(METRICS)}}}
-    return {"allOf": [one_metric, shipped, {"oneOf": limits}]}
+    """Require one metric, and one limit that fits it; what is only shown has none."""
+    keys = [key for _, fitting in KINDS.values() for key in fitting]
+    limits = [_fits(key, metric) for metric, (_, fitting) in KINDS.items() for key in fitting]
+    asked = _list_metrics(set(KINDS) - set(UNBOUND))
+    none = {"not": {"anyOf": [*({"required": [key]} for key in keys), *asked]}}
+    one_metric = _require_one_of("template", *KINDS)()
+    # A namespace's own templates are resources, whose names have no `/`, as all shipped ones have.
+    names = [{"enum": sorted(METRICS)}, {"pattern": "^[^/]+$"}]
+    named = {"properties": {"template": {"anyOf": names}}}
+    return {"allOf": [one_metric, named, {"oneOf": [*limits, none]}]}
 
 
-def _fits(key: str, other: str, other_kind: str) -> Json:
-    """A limit and what it does not fit: a declared metric, or the shipped templates of a kind."""
-    names = sorted(name for name, metric in METRICS.items() if metric.kind == other_kind)
-    is_other = {"required": ["template"], "properties": {"template": {"enum": names}}}
-    return {"required": [key], "not": {"anyOf": [{"required": [other]}, is_other]}}
+def _fits(key: str, metric: str) -> Json:
+    """A limit and what it does not fit: metrics of other kinds, and their limits."""
+    limits = [{"required": [k]} for own, (_, ks) in KINDS.items() if own != metric for k in ks]
+    others = _list_metrics(set(KINDS) - {metric})
+    return {"required": [key], "not": {"anyOf": [*others, *limits]}}
+
+
+def _list_metrics(keys: Collection[str]) -> list[Json]:
+    """List the metrics of some kinds: declared by their keys, and the shipped templates."""
+    kinds = {KINDS[key][0] for key in keys}
+    names = sorted(name for name, metric in METRICS.items() if metric.kind in kinds)
+    is_template = {"required": ["template"], "properties": {"template": {"enum": names}}}
+    return [*({"required": [key]} for key in sorted(keys)), is_template]
 
 
 def _require_one_of(*keys: str) -> Callable[[], Json]:
@@ -213,6 +220,7 @@ def _require_one_of(*keys: str) -> Callable[[], Json]:
 RULES: dict[str, Callable[[], Json]] = {
     "Guardrail": _require_metric_and_limit,
     "BlueGreen": _require_one_of("holdback", "before"),
+    "TemplateSpec": _require_one_of(*KINDS),
     "Route": _require_one_of("envoy", "istio", "gateway"),
     "GatewayRoute": _require_one_of("httpRoute", "grpcRoute"),
     "Affinity": _require_one_of("header", "cookie"),

@@ -28,7 +28,7 @@ def plan_of(resource: Json, context: Any = None) -> Plan:
     PlanError. Its line numbers are those of `text_of`; `describe_mistakes` turns them into paths.
     """
     try:
-        document = _build_document(resource)
+        document = build_document(resource)
         check_depth(document)
         text = json.dumps(document, ensure_ascii=False)
         if problem := too_large(len(text)):
@@ -50,13 +50,26 @@ def name_of(resource: Json) -> str:
     return f"{metadata.get('namespace', 'default')}/{metadata['name']}"
 
 
+def find_spelling(resource: Json) -> tuple[Any, ...]:
+    """Return what changes whenever somebody edits a resource.
+
+    The generation changes with the stored spec only. The API server drops unknown keys before it
+    stores a spec, so an edit of a misspelt key shows in the last-applied annotation alone. The uid
+    tells a resource from a later one of the same name.
+    """
+    metadata = resource["metadata"]
+    applied = (metadata.get("annotations") or {}).get(APPLIED)
+    return metadata.get("uid"), metadata.get("generation"), applied
+
+
 def text_of(resource: Json) -> str:
     """The plan as the text of a file of its own."""
-    document = _build_document(resource)
+    document = build_document(resource)
     return str(yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=10**6))
 
 
-def _build_document(resource: Json) -> Json:
+def build_document(resource: Json) -> Json:
+    """The document of a resource: its head, its name, and its spec as it was applied."""
     metadata = resource["metadata"]
     identity = {key: metadata[key] for key in ("name", "namespace") if key in metadata}
     head = {"apiVersion": resource["apiVersion"], "kind": resource["kind"], "metadata": identity}

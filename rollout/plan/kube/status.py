@@ -18,7 +18,7 @@ ConditionType = Literal[
     "Undone",
     "TrafficFollows",
 ]
-Verdict = Literal["safe", "harmful", "undecided", "blind"]
+Verdict = Literal["safe", "harmful", "undecided", "blind", "shown"]
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 
 

@@ -20,24 +20,30 @@ from rollout.plan.fields.codes import fault, raise_at
 from rollout.plan.fields.metric import DeclaredMetric
 from rollout.plan.fields.units import Duration
 from rollout.plan.model.labels import Labels
-from rollout.plan.model.limits import Above, Below, Limit, Margin, Never, Slower, Tolerance
+from rollout.plan.model.limits import Above, Below, Limit, Margin, Never, Slower, Times, Tolerance
 from rollout.plan.model.mesh.route import exactly_one, only
-from rollout.plan.model.metric import Counter, Histogram
+from rollout.plan.model.metric import Counter, Exposures, Histogram, RatioOfSums
 from rollout.plan.model.prometheus import PrometheusServer
 from rollout.plan.model.template import MetricTemplate, declared_metric
 from rollout.plan.model.templates import METRICS
 
-_SOURCES = ("template", "counter", "histogram")
+_SOURCES = ("template", "counter", "histogram", "ratio", "exposure")
 _BEYOND = ("slower", "above", "below")
-_KINDS = {
+KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "counter": ("rate", ("margin", "never", "limit")),
     "histogram": ("shape", ("tolerance", *_BEYOND)),
+    "ratio": ("ratio", ("times",)),
+    "exposure": ("exposure", ()),
 }
+UNBOUND = ("ratio", "exposure")
+"""Metrics that no limit is asked of: they show no harm."""
+
+_NOUNS = {"rate": "rate", "shape": "histogram", "ratio": "ratio of sums", "exposure": "exposure"}
 
 
 def _require_key(noun: str) -> dict[str, Any]:
-    """JSON Schema: a metric of this kind requires one of its keys, and forbids the others."""
-    kind, keys = _KINDS[noun]
+    """JSON Schema: a metric of this kind has one of its keys, and none of the others."""
+    kind, keys = KINDS[noun]
     names = sorted(name for name, metric in METRICS.items() if metric.kind == kind)
     is_kind = {
         "anyOf": [
@@ -45,8 +51,8 @@ def _require_key(noun: str) -> dict[str, Any]:
             {"properties": {noun: {"type": "object"}}, "required": [noun]},
         ]
     }
-    others = [key for other, (_, own) in _KINDS.items() if other != noun for key in own]
-    required = {"required": [*keys]} if len(keys) == 1 else exactly_one(*keys)
+    others = [key for other, (_, own) in KINDS.items() if other != noun for key in own]
+    required = {} if noun in UNBOUND else exactly_one(*keys)
     return {
         "if": is_kind,
         "then": {**required, "properties": {other: {"type": "null"} for other in others}},
@@ -57,7 +63,7 @@ class Guardrail(Model):
     """One metric that the canary must not make worse than its margin or tolerance allows."""
 
     model_config = ConfigDict(
-        json_schema_extra={"allOf": [*map(_require_key, _KINDS), exactly_one(*_SOURCES)]}
+        json_schema_extra={"allOf": [*map(_require_key, KINDS), exactly_one(*_SOURCES)]}
     )
 
     name: Word = Field(description="Name of this guardrail in the log.")
@@ -71,6 +77,12 @@ class Guardrail(Model):
     )
     histogram: Histogram | None = Field(
         None, description="A metric of your own: values, from a histogram."
+    )
+    ratio: RatioOfSums | None = Field(
+        None, description="A metric of your own: what units add up to. It is shown, not judged."
+    )
+    exposure: Exposures | None = Field(
+        None, description="A counter of your own of who was sent where, for the share of traffic."
     )
     never: Never | None = Field(
         None,
@@ -95,6 +107,11 @@ class Guardrail(Model):
         None,
         validate_default=True,
         description="For latency (a share, 10%) and scores (in their unit, 0.02).",
+    )
+    times: Times | None = Field(
+        None,
+        description="For ratios of sums: a promotion waits while the canary's is more than so many "
+        "times stable's. A plain bound, without an error rate.",
     )
     importance: Number = Field(
         1.0, gt=0, le=100, description="Weight in the joint evidence that leads to a rollback."
@@ -121,26 +138,29 @@ class Guardrail(Model):
     @classmethod
     def _check_known(cls, name: str | None, info: ValidationInfo) -> str | None:
         if name is not None and name not in METRICS:
-            choices = sorted({*METRICS, *_list_own(info)})
+            if wrong := _list_wrong(info).get(name):
+                raise fault("P006", f"the template `{name}` is wrong: {wrong}")
+            choices = sorted({*METRICS, *_list_own(info), *_list_others(info)})
             raise fault("P006", f"there is no template `{name}`", choices=choices)
         return name
 
-    @field_validator("never", "limit", "margin", *_BEYOND, "tolerance")
+    @field_validator("never", "limit", "margin", *_BEYOND, "tolerance", "times")
     @classmethod
     def _check_fits_metric(cls, value: Any, info: ValidationInfo) -> Any:
-        """Check that a rate has a margin, and a histogram a tolerance or an edge."""
+        """Check that a metric has what fits its kind: a rate a margin, a histogram a tolerance."""
         source, key = _find_source(info.data), info.field_name or ""
         if source is None:  # the metric itself is a mistake, reported at its own field
             return value
         name, kind = source
-        noun = "rate" if kind == "rate" else "histogram"
-        fitting = next(keys for own, keys in _KINDS.values() if own == kind)
-        due = "margin" if kind == "rate" else "tolerance"
+        noun = _NOUNS[kind]
+        fitting = next(keys for own, keys in KINDS.values() if own == kind)
+        due = {"rate": "margin", "shape": "tolerance", "ratio": "times"}.get(kind, "")
         if value is not None and key not in fitting:
-            raise fault("P014", f"{name} is a {noun}: replace `{key}` by `{due}`")
+            cure = f"replace `{key}` by `{due}`" if due else f"remove `{key}`"
+            raise fault("P014", f"{name} is {_an(noun)}: {cure}")
         others = [other for other in fitting if other != due]
         has_other = any(info.data.get(other, False) is not None for other in others)
-        if value is None and key == due and not has_other:
+        if value is None and key == due and not has_other and kind not in UNBOUND:
             raise fault("P004", f"missing key `{due}`, which {name} needs as a {noun}")
         return value
 
@@ -149,7 +169,7 @@ class Guardrail(Model):
         only(self, "a guardrail", *_SOURCES)
         if self.metric.kind == "shape":
             only(self, "a histogram's guardrail", "tolerance", *_BEYOND)
-        else:
+        elif self.metric.kind == "rate":
             only(self, "a rate's guardrail", "margin", "never", "limit")
         self._check_edge_fits()
         if not self.metric.version and self.labels.arms is None:
@@ -167,6 +187,19 @@ class Guardrail(Model):
                 values = f"durations in {metric.unit}" if metric.is_time else metric.unit
                 message = f"`{key}` does not fit {values}, of which {metric.worse} is bad"
                 raise_at("guardrail", ((key,), fault("P026", message, hint=f"write `{due}`")))
+
+    @property
+    def weighs_evidence(self) -> bool:
+        """Whether it has a share of the error rates: what must not happen at all has none.
+
+        Neither have a ratio of sums, of which nothing can be proven, and exposures.
+        """
+        return self.never is None and self.metric.is_evidence
+
+    @property
+    def is_shown_only(self) -> bool:
+        """Whether it decides nothing: neither a rollback nor a promotion."""
+        return self.metric.kind == "ratio" and self.times is None
 
     @property
     def beyond(self) -> Slower | Above | Below | None:
@@ -194,7 +227,7 @@ class Guardrail(Model):
         if self.template is not None:
             metric = METRICS[self.template]
         else:
-            metric = declared_metric(self.counter, self.histogram)
+            metric = declared_metric(self.counter, self.histogram, self.ratio, self.exposure)
         labels = self.labels
         exact = {having.label: having.value for having in labels.where or ()}
         return replace(
@@ -207,6 +240,22 @@ class Guardrail(Model):
         )
 
 
+def _an(noun: str) -> str:
+    return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
+
+
+def _list_wrong(info: ValidationInfo) -> Mapping[str, str]:
+    """Return by name what is wrong with own templates that cannot be read."""
+    context = info.context if isinstance(info.context, dict) else {}
+    return dict(context.get("wrong_templates") or {})
+
+
+def _list_others(info: ValidationInfo) -> tuple[str, ...]:
+    """Return the names of own templates that a plan could name, whether or not they were read."""
+    context = info.context if isinstance(info.context, dict) else {}
+    return tuple(context.get("template_names") or ())
+
+
 def _list_own(info: ValidationInfo) -> Mapping[str, MetricTemplate]:
     """Return the installation's own templates by name."""
     context = info.context if isinstance(info.context, dict) else {}
@@ -217,4 +266,4 @@ def _find_source(given: dict[str, Any]) -> tuple[str, str] | None:
     """Return the name and the kind of the metric that is given; None where it is a mistake."""
     if given.get("template") is not None:
         return given["template"], METRICS[given["template"]].kind
-    return next(((f"the {key}", kind) for key, (kind, _) in _KINDS.items() if given.get(key)), None)
+    return next(((f"the {key}", kind) for key, (kind, _) in KINDS.items() if given.get(key)), None)

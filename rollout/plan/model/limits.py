@@ -39,6 +39,9 @@ def _check_tolerance(value: float) -> float:
 Tolerance = Annotated[PercentOrNumber, AfterValidator(_check_tolerance)]
 
 
+Times = Annotated[PercentOrNumber, Field(gt=0, le=100)]
+
+
 class Margin(Model):
     """How much worse is still acceptable: p_canary <= ratio * p_stable + absolute."""
 

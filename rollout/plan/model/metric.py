@@ -13,13 +13,13 @@ from pydantic import (
     model_validator,
 )
 
-from rollout.plan.fields.base import Model, Word, spelled
+from rollout.plan.fields.base import Model, Number, Word, spelled
 from rollout.plan.fields.codes import fault, raise_at
 from rollout.plan.fields.matchers import Matchers, read_matchers
 from rollout.plan.fields.metric import DeclaredMetric, Reporter, Selector
 
 _SERIES = spelled(
-    r"^[a-zA-Z_:][a-zA-Z0-9_:]*$", "the name of a series: letters, digits, `_` and `:`"
+    r"^[a-zA-Z_:][a-zA-Z0-9_:.]*$", "the name of a series: letters, digits, `_`, `:` and `.`"
 )
 SeriesName = Annotated[str, Field(pattern=_SERIES)]
 
@@ -102,6 +102,50 @@ class Counter(Model):
 
     def _build(self, total: Selector, bad: tuple[Selector, ...]) -> DeclaredMetric:
         return DeclaredMetric("rate", total, bad, unit=self.unit, reporter=self.reporter)
+
+
+class RatioOfSums(Model):
+    """What units add up to, for each of other units: tokens per request, cost per call."""
+
+    sum: SelectorModel = Field(description="The counter of what is added up: tokens, cost.")
+    count: SelectorModel = Field(description="The counter of what it is divided by: requests.")
+    unit: Word = Field("units", description="What is added up, in the plural: `tokens`, `USD`.")
+    per: Word = Field("request", description="What it is divided by, in the singular: `call`.")
+    step: Number = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="The sum is counted in whole steps of this: 0.000001 for money.",
+    )
+    reporter: Reporter = Field("server", description=_REPORTER)
+
+    @property
+    def metric(self) -> DeclaredMetric:
+        """What the reader reads; labels of service and version are added elsewhere."""
+        return DeclaredMetric(
+            "ratio",
+            self.count.selector,
+            (self.sum.selector,),
+            unit=self.unit,
+            per=self.per,
+            step=self.step,
+            reporter=self.reporter,
+        )
+
+
+class Exposures(Model):
+    """Who was sent where, by a counter: the share of traffic is tested by it, and no harm."""
+
+    series: SeriesName = Field(description="Name of the counter of requests, by version.")
+    where: Matchers | None = Field(None, description="Only series with these values.")
+    unit: Word = Field("requests", description="What it counts, in the plural.")
+    reporter: Reporter = Field("proxy", description=_REPORTER)
+
+    @property
+    def metric(self) -> DeclaredMetric:
+        """What the reader reads; labels of service and version are added elsewhere."""
+        total = Selector(self.series, read_matchers(self.where))
+        return DeclaredMetric("exposure", total, unit=self.unit, reporter=self.reporter)
 
 
 class Histogram(Model):

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from rollout.plan.fields.base import Model, Span, Word, is_word, written
+from rollout.plan.fields.base import Model, Span, Word, is_recorded, is_word, written
 from rollout.plan.fields.codes import fault, raise_at
 from rollout.plan.fields.units import Duration, duration
 from rollout.plan.model.guardrail import Guardrail
@@ -192,6 +192,16 @@ class Spec(Model):
         names = [guardrail.name for guardrail in guardrails]
         if twins := repeated(names):
             raise_at("guardrails", *[((n, "name"), twin(names[n])) for n in twins])
+        return guardrails
+
+    @field_validator("guardrails")
+    @classmethod
+    def _check_judged(cls, guardrails: list[Guardrail], info: ValidationInfo) -> list[Guardrail]:
+        """Check that harm of something can be shown."""
+        is_judged = any(guardrail.metric.is_evidence for guardrail in guardrails)
+        if guardrails and not is_judged and not is_recorded(info):
+            message = "sums and exposures show no harm and prove nothing: nothing else is guarded"
+            raise fault("P028", message, hint="add a guardrail of errors, with a margin")
         return guardrails
 
     @field_validator("interval")

@@ -8,10 +8,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from rollout.plan.fields.base import Label, Model, spelled
+from rollout.plan.fields.base import Label, Model, Namespace, spelled
 from rollout.plan.fields.metric import DeclaredMetric
 from rollout.plan.model.mesh.route import one_of, only
-from rollout.plan.model.metric import Counter, Histogram
+from rollout.plan.model.metric import Counter, Exposures, Histogram, RatioOfSums
 
 _NAME = spelled(
     r"^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?(/[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?)?$",
@@ -24,6 +24,9 @@ class TemplateMetadata(Model):
     """How the template is named."""
 
     name: TemplateName = Field(description="Name by which guardrails choose it.")
+    namespace: Namespace | None = Field(
+        None, description="Namespace of the resource, whose plans may choose it."
+    )
 
 
 class TemplateLabels(Model):
@@ -37,19 +40,21 @@ class TemplateLabels(Model):
 class TemplateSpec(Model):
     """One metric, and the labels that its series usually have."""
 
-    model_config = one_of("counter", "histogram")
+    model_config = one_of("counter", "histogram", "ratio", "exposure")
 
     description: str | None = Field(None, description="What it shows, in one line.")
     needs: str | None = Field(None, description="What has to be so that it shows that.")
     counter: Counter | None = Field(None, description="Bad units among all, from counters.")
     histogram: Histogram | None = Field(None, description="Values, from a histogram.")
+    ratio: RatioOfSums | None = Field(None, description="What units add up to, from two counters.")
+    exposure: Exposures | None = Field(None, description="Who was sent where, from a counter.")
     labels: TemplateLabels = Field(
         TemplateLabels(), description="Label names; a guardrail's own come first."
     )
 
     @model_validator(mode="after")
     def _check_one_metric(self) -> Self:
-        only(self, "`spec`", "counter", "histogram")
+        only(self, "`spec`", "counter", "histogram", "ratio", "exposure")
         return self
 
 
@@ -90,16 +95,20 @@ class MetricTemplate(Model):
         """What the reader reads."""
         labels = self.spec.labels
         return replace(
-            declared_metric(self.spec.counter, self.spec.histogram),
+            declared_metric(
+                self.spec.counter, self.spec.histogram, self.spec.ratio, self.spec.exposure
+            ),
             service=labels.service or "",
             version=labels.version or "",
             namespace=labels.namespace or "",
         )
 
 
-def declared_metric(counter: Counter | None, histogram: Histogram | None) -> DeclaredMetric:
-    """Return the metric of whichever is given. Raises ValueError where neither is."""
-    declared = counter or histogram
+def declared_metric(
+    *declarations: Counter | Histogram | RatioOfSums | Exposures | None,
+) -> DeclaredMetric:
+    """Return the metric of whichever is given. Raises ValueError where none is."""
+    declared = next((own for own in declarations if own is not None), None)
     if declared is None:
-        raise ValueError("neither a counter nor a histogram is declared")
+        raise ValueError("no metric is declared")
     return declared.metric

@@ -1,6 +1,7 @@
 """The comparison itself: figures follow from seeds, bars bite, and every miss has a name."""
 
 import json
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from benchmarks.quality import (
     detection,
     engines,
     harm,
+    kinds,
     latency,
     picture,
     promotion,
@@ -125,9 +127,7 @@ class TestDefault:
 
 
 class TestWhole:
-    TINY = runs.Size(
-        rollback=4, contest=4, dispersion=4, detection=4, promotion=4, harm=4, latency=4, default=4
-    )
+    TINY = runs.Size(*(4 for _ in fields(runs.Size)))
 
     def test_every_block_is_shown_written_and_judged(self, tmp_path, monkeypatch, capsys):
         for module, names in (
@@ -137,6 +137,7 @@ class TestWhole:
             (promotion, {"RATES": (20.0,), "BASES": (0.05,), "SCENARIOS": ("iid",)}),
             (harm, {"RATES": (20.0, 500.0)}),
             (latency, {"RATES": (2.0,), "EFFECTS": {"none": (1.0, 1.0)}}),
+            (kinds, {"LOOKS": 8, "TESTS": ("slower", "below"), "TAILS": ("geometric",)}),
             (default, {"RATES": (20.0,), "BASES": (0.01,), "SCENARIOS": ("iid",), "HARD": ()}),
         ):
             for name, value in names.items():
@@ -153,6 +154,6 @@ class TestWhole:
         assert code == (1 if any(written["missed"].values()) else 0)
         assert set(written["missed"]) == set(decision_quality.BARS)
         assert all(written["blocks"].values())
-        assert all(f"\n{number}. " in output for number in range(1, 9))
+        assert all(f"\n{number}. " in output for number in range(1, 10))
         assert "seed 1" in output
         assert drawn.stat().st_size > 10_000

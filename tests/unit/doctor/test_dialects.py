@@ -6,11 +6,18 @@ from itertools import permutations
 
 import pytest
 
-from rollout.doctor.probe.dialects import find_dialects, list_spellings, list_templates
+from rollout.doctor.probe.dialects import (
+    describe_dialect,
+    find_dialects,
+    list_siblings,
+    list_spellings,
+    list_templates,
+)
 from rollout.doctor.probe.labels import describe_shared_cluster, list_differing, list_labels
 from rollout.errors import ObserveError
 from rollout.plan.model.templates import METRICS
 
+TOO = ", which is there too: two are never added"
 FAMILIES = [
     ("litellm_proxy_total_requests_metric", "litellm_proxy_total_requests_metric_total"),
     ("gen_ai_client_inference_duration_seconds_count", "gen_ai_client_operation_duration_count"),
@@ -19,6 +26,10 @@ FAMILIES = [
     ("vllm:request_success_total", "kserve_vllm:request_success_total"),
     ("app_latency_seconds_bucket", "app_latency_milliseconds_bucket", "app_latency_bucket"),
     ("llm_d_epp_request_total", "inference_objective_request_total"),
+    (
+        "llm_d_epp_model_rewrite_decisions_total",
+        "inference_extension_model_rewrite_decisions_total",
+    ),
 ]
 
 
@@ -37,6 +48,44 @@ def test_a_name_stands_last_among_its_spellings_and_has_a_template(name):
     assert spellings[-1] == name
     assert len(set(spellings)) == len(spellings)
     assert list_templates(name)
+
+
+def test_a_counter_of_tokens_was_a_histogram_whose_sum_is_read():
+    name = "gen_ai_client_inference_usage_output_tokens_total"
+    assert "gen_ai_client_token_usage_sum" in list_spellings(name)
+    assert "genai-operation/mean-tokens" in list_templates("gen_ai_client_token_usage_sum")
+
+
+@pytest.mark.parametrize(
+    ("template", "there", "words"),
+    [
+        ("envoy/errors", [], ""),
+        ("genai/errors", [], ", in the dialect genai (of 6)"),
+        ("llmd-objective/errors", [], ", in the dialect llmd-objective (of 2)"),
+        (
+            "llmd/errors",
+            ["inference_objective_request_total"],
+            f", in the dialect llmd (of 2), and not by llmd-objective/errors{TOO}",
+        ),
+        (
+            "genai-dotted/duration",
+            ["gen_ai_client_operation_duration_seconds_bucket"],
+            f", in the dialect genai-dotted (of 6), and not by genai-operation/duration{TOO}",
+        ),
+    ],
+)
+def test_the_dialect_that_is_read_is_told_and_what_is_there_beside_it(template, there, words):
+    names = METRICS[template].names
+
+    def ask(_text):
+        return [({"__name__": name}, 1.0) for name in (*names, *there)]
+
+    assert describe_dialect(template, names, ask) == words
+
+
+@pytest.mark.parametrize("template", sorted(METRICS))
+def test_dialects_know_each_other(template):
+    assert all(template in list_siblings(other) for other in list_siblings(template))
 
 
 def test_a_name_that_is_there_is_no_dialect_of_itself():

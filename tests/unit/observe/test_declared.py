@@ -191,6 +191,25 @@ def test_units_without_the_label_are_counted_by_themselves(monkeypatch, has_cata
     assert counts == Counts((2, 0), (300, 100), (), 2, 100)
 
 
+def test_a_sum_is_counted_in_steps_beside_what_it_is_divided_by():
+    ratio = {
+        "sum": {"series": "spend_total"},
+        "count": {"series": "calls_total", "where": {"code": "=~2.."}},
+        "step": 0.001,
+    }
+    guardrail = {"name": "cost", "ratio": ratio, "labels": {"version": "v"}}
+    (query,) = queries([ask(guardrails=[guardrail])], NOW)
+    assert query.text.startswith('{__name__=~"calls_total|spend_total",v=~"v1|v2"}[')
+    rows = [
+        row("spend_total", 10.0001, 13.5001, v="v1"),
+        row("calls_total", 5, 9, v="v1", code="200"),
+        row("calls_total", 5, 99, v="v1", code="500"),
+        row("spend_total", 0.25, 77.2504, v="v2"),  # one call may cost anything
+        row("calls_total", 1, 2, v="v2", code="200"),
+    ]
+    assert read(query, rows) == ((1, 77000), (4, 3500))
+
+
 def test_what_must_not_happen_is_counted_without_a_baseline_and_across_restarts():
     server = WrittenPrometheus()
     guardrail = {key: of for key, of in ONE.items() if key != "margin"} | {"never": {"count": 1}}

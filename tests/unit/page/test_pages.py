@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.requests import Request
 
+from analysis.verdict.readout import Readout
 from rollout.decide.record.facts import HumanSaid
 from rollout.errors import InputError, JournalError
+from rollout.explain.status import Line
 from rollout.journal.jsonl import LinesJournal, export
 from rollout.journal.memory import MemoryJournal
 from rollout.page import views
@@ -46,6 +48,14 @@ def tags_of(html):
     parser = _Tags()
     parser.feed(html)
     return parser.tags
+
+
+def test_a_ratio_of_sums_is_a_number_and_no_interval_of_evidence():
+    readout = Readout(canary=9, stable=90, canary_bad=900, stable_bad=4500, ratio=2.0)
+    (bar,) = views.bars([Line("tokens", "shown", "it decides nothing", readout)])
+    assert bar.words == "2.00 times stable's"
+    assert bar.estimate is None
+    assert views.SHAPES["shown"]
 
 
 def test_those_that_need_a_person_come_first(pages):

@@ -23,6 +23,16 @@ def test_a_sound_plan_has_no_warnings():
     assert {remark.level for remark in run_preflight(plan()).values()} == {"note"}
 
 
+def test_what_is_only_shown_is_a_note_and_no_question_of_evidence():
+    sums = {"sum": {"series": "tokens_total"}, "count": {"series": "calls_total"}}
+    shown_only = {"name": "tokens", "ratio": sums, "labels": {"version": "v"}, "times": 2}
+    errors = {"name": "errors", "template": "envoy/errors", "margin": {"absolute": "1%"}}
+    remarks = run_preflight(plan(guardrails=[errors, shown_only]))
+    assert remarks["ratio"].text.startswith("tokens: a ratio of sums is no evidence: ")
+    assert {remark.level for remark in remarks.values()} == {"note"}
+    assert remarks["gap"].text.startswith("errors: ")
+
+
 def test_the_gap_between_safe_and_harmful_is_always_said():
     text = run_preflight(plan())["gap"].text
     assert text.startswith("errors: with 0.5 % bad in stable the plan allows 1.5 %")

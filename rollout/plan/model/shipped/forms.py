@@ -31,5 +31,24 @@ def read_values(description: str, series: str, labels: Spec, needs: str = "", **
     return _describe(description, needs) | {"histogram": histogram, "labels": labels}
 
 
+def add_up(
+    description: str, names: tuple[Spec, Spec], labels: Spec, needs: str = "", **more: Any
+) -> Spec:
+    """What units add up to; `names` are the selectors of the sum and of what it is divided by."""
+    added, units = names
+    ratio = {"sum": added, "count": units, **more}
+    return _describe(description, needs) | {"ratio": ratio, "labels": labels}
+
+
+def count_exposures(
+    description: str, series: str, labels: Spec, needs: str = "", **more: Any
+) -> Spec:
+    """Who was sent where."""
+    return _describe(description, needs) | {
+        "exposure": {"series": series, **more},
+        "labels": labels,
+    }
+
+
 def _describe(description: str, needs: str) -> Spec:
     return {"description": description} | ({"needs": needs} if needs else {})

@@ -1,21 +1,30 @@
-"""Templates of servers and gateways of models, and of their clients by OpenTelemetry."""
+"""Templates of servers and gateways of models."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from rollout.plan.model.shipped.forms import Spec, count_apart, count_bad, read_values
+from rollout.plan.model.shipped.dotted import spell_dotted
+from rollout.plan.model.shipped.forms import (
+    Spec,
+    add_up,
+    count_apart,
+    count_bad,
+    count_exposures,
+    read_values,
+)
+from rollout.plan.model.shipped.genai import (
+    BY_MODEL,
+    FAILED,
+    GENAI,
+    OUTPUT,
+    PROXY,
+    SUM_NEEDS,
+)
 
 # Both versions may serve one model under one name: which label differs is for the plan to say.
 _VLLM: Spec = {}
 _LITELLM: Spec = {}
 _ALIAS = {"version": "requested_model"}
-_GENAI = {"version": "gen_ai_request_model"}
 _LLMD = {"version": "target_model_name"}
-_PROXY: dict[str, Any] = {"reporter": "proxy"}
-# OpenTelemetry: `error.type` stands on failures alone.
-_FAILED = {"error_type": "!="}
-_OUTPUT = {"where": {"gen_ai_token_type": "output"}, "unit": "tokens"}
 
 _VLLM_NEEDS = (
     "`model_name` is the served name, often equal on both versions: name the label of the pod or "
@@ -26,7 +35,6 @@ _GAP_NEEDS = (
     "It counts every gap between two tokens, and those of one answer resemble each other: what is "
     "proven is proven for independent gaps. `tpot` counts answers; prefer it."
 )
-_CHUNK_NEEDS = "The calls that stream: others have no first chunk."
 _ALIAS_NEEDS = (
     "`requested_model` is the alias that both versions share: name `model_id`. A fallback that "
     "answers counts for the model that answered: `litellm/deployment-errors` counts each attempt."
@@ -36,17 +44,19 @@ _FALLBACK_NEEDS = (
     "Behind one alias nobody can tell whose request fell back; `litellm/deployment-errors` can."
 )
 _LLMD_NEEDS = "The endpoint picker counts by the model that a request is rewritten to."
+_EXPOSURE_NEEDS = (
+    "The share of traffic is tested by it, and no harm: keep a guardrail of errors beside it. "
+    "Where several rewrites are configured, name yours by `labels.where` (`model_rewrite_name`)."
+)
 _AI_NEEDS = (
     "The versions are models; some providers do not say `gen_ai_response_model`, all have "
     "`gen_ai_request_model`."
 )
-_LENGTH_NEEDS = (
-    "Longer answers cost more and are no failure: the tolerance is a share of the tokens. Since "
-    "GenAI 0.1 tokens are counters, which have lost each call's own number: nothing of a call can "
-    "be judged by them."
+_SPEND_NEEDS = (
+    "LiteLLM's own prices, in USD; both count by `model` and, in newer releases, `model_id`. It is "
+    "shown and proves nothing; `times` of the guardrail keeps a promotion waiting."
 )
 _TO_FIRST, _PER_TOKEN = "Time to the first token.", "Time per further token, by request."
-_BEFORE = "by the name before GenAI 0.1."
 
 
 def _count_reasons(description: str, reason: str) -> Spec:
@@ -61,7 +71,7 @@ def _read_vllm(description: str, name: str, needs: str = _VLLM_NEEDS) -> Spec:
 
 def _read_llmd(description: str, name: str) -> Spec:
     return read_values(
-        description, f"llm_d_epp_request_{name}_seconds", _LLMD, _LLMD_NEEDS, **_PROXY
+        description, f"llm_d_epp_request_{name}_seconds", _LLMD, _LLMD_NEEDS, **PROXY
     )
 
 
@@ -78,80 +88,43 @@ _VLLM_SPECS = {
     ),
 }
 
-_GENAI_SPECS = {
-    "genai/errors": count_bad(
-        "Calls of a model that failed, as its clients count (OpenTelemetry GenAI 0.1).",
-        "gen_ai_client_inference_duration_seconds_count",
-        _FAILED,
-        _GENAI,
-        **_PROXY,
-    ),
-    "genai/duration": read_values(
-        "Time of a call, as its clients measure it (OpenTelemetry GenAI 0.1).",
-        "gen_ai_client_inference_duration_seconds",
-        _GENAI,
-        **_PROXY,
-    ),
-    "genai/ttfc": read_values(
-        "Time to the first chunk, as its clients measure it (OpenTelemetry GenAI 0.1).",
-        "gen_ai_client_inference_time_to_first_chunk_seconds",
-        _GENAI,
-        _CHUNK_NEEDS,
-        **_PROXY,
-    ),
-    "genai-operation/errors": count_bad(
-        f"As genai/errors, {_BEFORE}",
-        "gen_ai_client_operation_duration_seconds_count",
-        _FAILED,
-        _GENAI,
-        **_PROXY,
-    ),
-    "genai-operation/duration": read_values(
-        f"As genai/duration, {_BEFORE}",
-        "gen_ai_client_operation_duration_seconds",
-        _GENAI,
-        **_PROXY,
-    ),
-    "genai-operation/ttfc": read_values(
-        f"As genai/ttfc, {_BEFORE}",
-        "gen_ai_client_operation_time_to_first_chunk_seconds",
-        _GENAI,
-        _CHUNK_NEEDS,
-        **_PROXY,
-    ),
-    "genai-operation/tokens": read_values(
-        "Tokens of an answer, as its clients count, by the name before GenAI 0.1.",
-        "gen_ai_client_token_usage",
-        _GENAI,
-        _LENGTH_NEEDS,
-        **_OUTPUT,
-        **_PROXY,
-    ),
-}
-
 _LLMD_SPECS = {
     "llmd/errors": count_apart(
         "Requests that failed, as llm-d's endpoint picker counts.",
         ("llm_d_epp_request_error_total", "llm_d_epp_request_total"),
         _LLMD,
         _LLMD_NEEDS,
-        **_PROXY,
+        **PROXY,
+    ),
+    "llmd/exposure": count_exposures(
+        "Requests by the model that they were rewritten to, exactly.",
+        "llm_d_epp_model_rewrite_decisions_total",
+        {"version": "target_model"},
+        _EXPOSURE_NEEDS,
+        unit="decisions",
     ),
     "llmd/latency": _read_llmd("Time to the whole answer.", "duration"),
     "llmd/ttft": _read_llmd(_TO_FIRST, "ttft"),
     "llmd/tpot": _read_llmd(_PER_TOKEN, "streaming_tpot"),
     "llmd/itl": _read_llmd("Time between two tokens.", "streaming_itl"),
+    "llmd-objective/exposure": count_exposures(
+        "As llmd/exposure, by the name before llm-d's own.",
+        "inference_extension_model_rewrite_decisions_total",
+        {"version": "target_model"},
+        _EXPOSURE_NEEDS,
+        unit="decisions",
+    ),
     "llmd-objective/errors": count_apart(
         "As llmd/errors, by the older names, which are still exported beside the new ones.",
         ("inference_objective_request_error_total", "inference_objective_request_total"),
         _LLMD,
-        **_PROXY,
+        **PROXY,
     ),
     "llmd-objective/latency": read_values(
         "As llmd/latency, by the older names, which are still exported beside the new ones.",
         "inference_objective_request_duration_seconds",
         _LLMD,
-        **_PROXY,
+        **PROXY,
     ),
 }
 
@@ -161,7 +134,7 @@ _LITELLM_SPECS = {
         ("litellm_proxy_failed_requests_metric_total", "litellm_proxy_total_requests_metric_total"),
         _LITELLM,
         _ALIAS_NEEDS,
-        **_PROXY,
+        **PROXY,
     ),
     "litellm/deployment-errors": count_apart(
         "Attempts at a deployment that failed, whether or not a fallback answered.",
@@ -170,7 +143,7 @@ _LITELLM_SPECS = {
             "litellm_deployment_total_requests_total",
         ),
         {"version": "model_id"},
-        **_PROXY,
+        **PROXY,
     ),
     "litellm/fallbacks": count_apart(
         "Requests for an alias that another model answered.",
@@ -180,21 +153,44 @@ _LITELLM_SPECS = {
         ),
         _ALIAS,
         _FALLBACK_NEEDS,
-        **_PROXY,
+        **PROXY,
     ),
     "litellm/latency": read_values(
         "Time to the whole answer.",
         "litellm_request_total_latency_metric",
         _LITELLM,
         _ALIAS_NEEDS,
-        **_PROXY,
+        **PROXY,
     ),
     "litellm/ttft": read_values(
         _TO_FIRST,
         "litellm_llm_api_time_to_first_token_metric",
         _LITELLM,
         _ALIAS_NEEDS,
-        **_PROXY,
+        **PROXY,
+    ),
+}
+
+_LITELLM_SUMS = {
+    "litellm/tokens": add_up(
+        "Output tokens a request.",
+        (
+            {"series": "litellm_output_tokens_metric_total"},
+            {"series": "litellm_requests_metric_total"},
+        ),
+        _LITELLM,
+        SUM_NEEDS,
+        unit="tokens",
+        **PROXY,
+    ),
+    "litellm/spend": add_up(
+        "What a request costs.",
+        ({"series": "litellm_spend_metric_total"}, {"series": "litellm_requests_metric_total"}),
+        _LITELLM,
+        _SPEND_NEEDS,
+        unit="USD",
+        step=0.000001,
+        **PROXY,
     ),
 }
 
@@ -202,38 +198,40 @@ _ENVOY_AI_SPECS = {
     "envoy-ai/errors": count_bad(
         "Requests that failed, as Envoy AI Gateway counts.",
         "gen_ai_server_request_duration_seconds_count",
-        _FAILED,
-        _GENAI,
+        FAILED,
+        BY_MODEL,
         _AI_NEEDS,
-        **_PROXY,
+        **PROXY,
     ),
     "envoy-ai/duration": read_values(
         "Time to the whole answer.",
         "gen_ai_server_request_duration_seconds",
-        _GENAI,
+        BY_MODEL,
         _AI_NEEDS,
-        **_PROXY,
+        **PROXY,
     ),
     "envoy-ai/ttft": read_values(
-        _TO_FIRST, "gen_ai_server_time_to_first_token_seconds", _GENAI, _AI_NEEDS, **_PROXY
+        _TO_FIRST, "gen_ai_server_time_to_first_token_seconds", BY_MODEL, _AI_NEEDS, **PROXY
     ),
     "envoy-ai/tpot": read_values(
-        _PER_TOKEN, "gen_ai_server_time_per_output_token_seconds", _GENAI, _AI_NEEDS, **_PROXY
+        _PER_TOKEN, "gen_ai_server_time_per_output_token_seconds", BY_MODEL, _AI_NEEDS, **PROXY
     ),
     "envoy-ai/tokens": read_values(
         "Tokens of an answer, as Envoy AI Gateway counts.",
         "gen_ai_client_token_usage",
-        _GENAI,
+        BY_MODEL,
         "Exporters that add the unit call it `gen_ai_client_token_usage_token`.",
-        **_OUTPUT,
-        **_PROXY,
+        **OUTPUT,
+        **PROXY,
     ),
 }
 
 MODELS: dict[str, Spec] = {
     **_VLLM_SPECS,
-    **_GENAI_SPECS,
+    **GENAI,
+    **spell_dotted(GENAI),
     **_LLMD_SPECS,
     **_LITELLM_SPECS,
+    **_LITELLM_SUMS,
     **_ENVOY_AI_SPECS,
 }

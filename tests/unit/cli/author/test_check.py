@@ -36,9 +36,9 @@ def test_a_good_plan_is_told_in_words():
         "in steps of 1 %, 5 %, 25 % and 50 % (each for at least 2m), then promotes\n"
         "  allowed: errors at most 1.25 times stable's plus 0.2 points; "
         "latency at most 1 point above stable in the share slower than 250 ms; "
-        "accuracy at most 0.02 lower\n"
+        "accuracy at most 2 points above stable in the share of 0.6 or less\n"
         "  false rollback 1 %, false promotion 5 %: measured from stable's totals of the last "
-        "24 h; error rates assume independent requests for accuracy"
+        "24 h; where a label of the servers' series tells pods apart"
     ) in done.output
 
 

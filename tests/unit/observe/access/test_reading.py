@@ -81,6 +81,7 @@ def test_what_is_read_shows_no_secret(load):
         ("https://prometheus.example.org", "prometheus:9090", "5:15 P006 a server is https://HOST"),
         ("https://prometheus.example.org", "https://ü.example", "5:15 P006 a server is"),
         ("kind: PrometheusAccess", "kind: Secret", "2:7 P006 must be `PrometheusAccess`"),
+        ("kind: PrometheusAccess\n", "", "1:1 P004 missing key `kind` in the access file"),
     ],
 )
 def test_a_mistake_has_its_place_and_its_cure(load, old, new, message):

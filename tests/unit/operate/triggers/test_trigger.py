@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from rollout.errors import ClusterError
+from rollout.kube.templates import TemplateReader
 from rollout.operate.triggers.trigger import Triggers
 from rollout.plan.kube.resource import APPLIED, name_of, plan_of
 from rollout.plan.kube.trigger import LABEL, plan_for, plan_name, watched_of
@@ -324,7 +325,7 @@ def test_a_trigger_that_is_refused_for_good_holds_up_no_other():
             return {}
 
     triggers = Triggers(HeldResources([first, second]), HeldResources(many("v1", "v2")))
-    triggers.consider(lambda _name: False, Fleet(), Bulkheads(print))
+    triggers.consider(lambda _name: False, Fleet(), Bulkheads(print), TemplateReader())
     with pytest.raises(ClusterError, match="auto: denied by a webhook"):
         triggers.publish(RefusingCluster(), 0.0)
     assert asked == ["auto-v2", "other-v2"]

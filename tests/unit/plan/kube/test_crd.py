@@ -11,13 +11,14 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from rollout.plan.fields.base import Rung, Weight
-from rollout.plan.kube import trigger
+from rollout.plan.kube import template, trigger
 from rollout.plan.kube.crd import RULES, definition, definition_text, structural
 from rollout.plan.kube.json_schema import schema
 from rollout.plan.kube.status import Status
 from rollout.plan.model.mesh.policy import Some
 from rollout.plan.model.mesh.traffic import Share
 from rollout.plan.model.plan import Plan
+from rollout.plan.model.template import MetricTemplate
 from rollout.plan.model.terms import Risk
 
 ROOT = Path(__file__).parents[4]
@@ -49,6 +50,12 @@ def properties(node: object) -> set[str]:
 
 def test_the_manifest_is_what_the_models_say():
     assert MANIFEST.read_text() == definition_text(), "surefoot schema --crd > manifests/crd.yaml"
+
+
+def test_the_templates_manifest_is_what_the_models_say():
+    generated = definition_text(template.definition(), "--crd=template")
+    shipped = MANIFEST.with_name("crd-template.yaml").read_text()
+    assert shipped == generated, "surefoot schema --crd=template > manifests/crd-template.yaml"
 
 
 def test_the_trigger_s_manifest_is_what_the_models_say():
@@ -117,7 +124,8 @@ def test_what_has_no_type_is_refused():
 
 
 def test_every_rule_of_ours_is_in_the_definition():
-    assert set(RULES) <= set(Plan.model_json_schema()["$defs"]), "a name that two models share?"
+    models = {*Plan.model_json_schema()["$defs"], *MetricTemplate.model_json_schema()["$defs"]}
+    assert set(RULES) <= models, "a name that two models share?"
 
 
 SHARES = ["0%", "0.00%", "0.001%", "0.005%", "0.01%", "0.1%", "1.25%", "1.234%", "5.50 %", "09%"]

@@ -70,7 +70,7 @@ def test_examples_are_valid(path):
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("tolerance: 0.02", "margin: {ratio: 2}"),
+        ("below: {score: 0.6, margin: {absolute: 2%}}", "margin: {ratio: 2}"),
         ("margin: {ratio: 1.25, absolute: 0.2%}", "tolerance: 10%"),
         ("whenBlind", "whenblind"),
         ("30s", "30"),

@@ -35,7 +35,7 @@ def test_a_default_written_out_is_the_same_plan(plan):
 
 def test_every_change_of_meaning_changes_the_digest(plan):
     document = plan.document()
-    document["spec"]["guardrails"][2]["tolerance"] = 0.03
+    document["spec"]["guardrails"][2]["below"]["score"] = 0.7
     assert Plan.model_validate(document).digest != plan.digest
 
 

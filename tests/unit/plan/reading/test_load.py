@@ -23,6 +23,7 @@ OWN = (
     '{name: errors, counter: {series: x, bad: {status: "=~5.."}}, margin: {ratio: 1.25}, '
     "labels: {version: v}}"
 )
+SUMS = "ratio: {sum: {series: x}, count: {series: y}}"
 ISTIO = f"{ENVOY}\n    istio: {{virtualService: summarizer}}"
 
 # What is written instead of what, and the one line that must come of it.
@@ -299,6 +300,26 @@ CASES = [
         "tolerance: 10%",
         "slower: {than: 5 min, margin: {absolute: 1%}}",
         "15:63 P005 write a time, 250ms or 1.5s, or a number above zero in the metric's unit",
+    ),
+    (
+        GOOD[GOOD.index(ERRORS) - 2 : GOOD.index("  interval:")].strip(),
+        f"- {{name: it, {SUMS}, labels: {{version: v}}}}",
+        "14:5 P028 sums and exposures show no harm and prove nothing: nothing else is guarded",
+    ),
+    (
+        ERRORS,
+        f"{{name: errors, {SUMS}, times: 0, labels: {{version: v}}}}",
+        "14:76 P006 must be more than 0",
+    ),
+    (
+        ERRORS,
+        f"{{name: errors, {SUMS}, margin: {{absolute: 1%}}, labels: {{version: v}}}}",
+        "14:77 P014 the ratio is a ratio of sums: replace `margin` by `times`",
+    ),
+    (
+        ERRORS,
+        "{name: errors, template: envoy/errors, margin: {ratio: 2}, times: 2}",
+        "14:73 P014 envoy/errors is a rate: replace `times` by `margin`",
     ),
     (
         "tolerance: 10%",
