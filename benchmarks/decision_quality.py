@@ -33,6 +33,7 @@ from benchmarks.quality import (
     detection,
     harm,
     latency,
+    margins,
     picture,
     promotion,
     rollback,
@@ -60,6 +61,7 @@ PARTS: dict[str, Callable[[Size, int], Blocks]] = {
     },
     "latency": lambda size, seed: {"latency": latency.run(size.latency, seed)},
     "default": lambda size, seed: {"default": default.run(size.default, seed, whole=size is FULL)},
+    "margins": lambda size, seed: {"margins": margins.run(size.margins, seed)},
 }
 """What --only can select; the random streams of a block do not depend on the selection."""
 
@@ -76,6 +78,7 @@ TABLES: dict[str, Callable[[Blocks], Iterable[str]]] = {
     "dispersion": lambda rows: [tables.of_dispersion(rows["power under dispersion"])],
     "latency": lambda rows: [tables.of_latency(rows["latency"])],
     "default": lambda rows: [default.of_default(rows["default"])],
+    "margins": lambda rows: [margins.of_margins(rows["margins"])],
 }
 
 BARS: dict[str, dict[str, Callable[[Blocks], list[str]]]] = {
@@ -92,6 +95,7 @@ BARS: dict[str, dict[str, Callable[[Blocks], list[str]]]] = {
     },
     "5 harm": {"harm": lambda rows: harm.misses(rows["harm"])},
     "8 default": {"default": lambda rows: default.misses(rows["default"])},
+    "9 absolute margins": {"margins": lambda rows: margins.misses(rows["margins"])},
 }
 
 BEYOND: dict[str, dict[str, Callable[[Blocks], list[str]]]] = {

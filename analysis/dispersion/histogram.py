@@ -64,4 +64,6 @@ def _take_largest(at_edges: list[Dispersion]) -> Dispersion:
     names = ("cluster", "brief", "passing", "lasting", "inflation")
     worst = {name: max(getattr(d, name) for d in at_edges) for name in names}
     problem = next((d.problem for d in at_edges if d.problem), "")
-    return Dispersion(**{**vars(at_edges[0]), **worst, "problem": problem})
+    # A tolerance has no absolute margin to be sized.
+    sized = {"rate": None, "unexcluded": None}
+    return Dispersion(**{**vars(at_edges[0]), **worst, **sized, "problem": problem})

@@ -134,11 +134,18 @@ def misses(rows: list[Row]) -> list[str]:
             if mean > bar:
                 messages.append(f"mean {mean:.4f} +- {error(mean, runs):.4f}, {name}")
             messages += [
-                f"{row[key]:.3f} +- {error(row[key], row['runs']):.3f}, {name}, {row['rate']:g} "
-                f"rps, base {row['base']:.1%}, weight {row['weight']}, pods {row['pods']}"
+                f"{row[key]:.3f} +- {error(row[key], row['runs']):.3f}, {name}, {_describe(row)}"
                 for row in find_significant(group, key, bar)
             ]
     return messages
+
+
+def _describe(row: Row) -> str:
+    where = f"{row['rate']:g} rps"
+    if "margin" in row:
+        base, ratio, absolute = row["margin"]
+        return f"{where}, base {base:.2%}, margin {ratio} + {absolute:.1%} {row['way']}"
+    return f"{where}, base {row['base']:.1%}, weight {row['weight']}, pods {row['pods']}"
 
 
 def find_significant(rows: list[Row], key: str, bar: float) -> list[Row]:

@@ -34,6 +34,7 @@ class Size:
     harm: int
     latency: int
     default: int
+    margins: int
 
 
 QUICK = Size(
@@ -45,6 +46,7 @@ QUICK = Size(
     harm=60,
     latency=8,
     default=20,
+    margins=10,
 )
 FULL = Size(
     rollback=1000,
@@ -55,6 +57,7 @@ FULL = Size(
     harm=1000,
     latency=160,
     default=1000,
+    margins=400,
 )
 
 

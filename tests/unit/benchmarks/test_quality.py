@@ -18,6 +18,7 @@ from benchmarks.quality import (
     engines,
     harm,
     latency,
+    margins,
     picture,
     promotion,
     reach,
@@ -126,7 +127,15 @@ class TestDefault:
 
 class TestWhole:
     TINY = runs.Size(
-        rollback=4, contest=4, dispersion=4, detection=4, promotion=4, harm=4, latency=4, default=4
+        rollback=4,
+        contest=4,
+        dispersion=4,
+        detection=4,
+        promotion=4,
+        harm=4,
+        latency=4,
+        default=4,
+        margins=4,
     )
 
     def test_every_block_is_shown_written_and_judged(self, tmp_path, monkeypatch, capsys):
@@ -138,6 +147,15 @@ class TestWhole:
             (harm, {"RATES": (20.0, 500.0)}),
             (latency, {"RATES": (2.0,), "EFFECTS": {"none": (1.0, 1.0)}}),
             (default, {"RATES": (20.0,), "BASES": (0.01,), "SCENARIOS": ("iid",), "HARD": ()}),
+            (
+                margins,
+                {
+                    "RATES": (20.0,),
+                    "MARGINS": ((0.01, 1.0, 0.005),),
+                    "SCENARIOS": ("iid",),
+                    "HARD": (),
+                },
+            ),
         ):
             for name, value in names.items():
                 monkeypatch.setattr(module, name, value)
