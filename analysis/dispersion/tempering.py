@@ -103,6 +103,18 @@ def unlearnt(noise: Noise, e_c: ArrayLike, absolute: ArrayLike) -> Array:
     ]
 
 
+def inflation_alone(noise: Noise, e_c: ArrayLike, limit: ArrayLike) -> Array:
+    """Compute the variance ratio of the canary's bad units at a limit, without stable: (...), >= 1.
+
+    max(cluster, 1 + m brief / k_c) + m passing / k_c + `unlearnt`, with m = e_c min(limit, rate)
+    the bad units that are as stable's past has shown them. Derived here: as `unlearnt`, the
+    variance of one arm; it depends on exposures alone too.
+    """
+    units = floats(e_c) * np.minimum(floats(limit), noise.rate) / noise.pods_canary
+    spread = np.maximum(noise.cluster, 1 + units * noise.brief) + units * noise.passing
+    return np.asarray(spread + unlearnt(noise, e_c, limit))[()]
+
+
 def expected(
     e_c: ArrayLike,
     e_s: ArrayLike,
