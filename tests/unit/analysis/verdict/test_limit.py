@@ -84,8 +84,8 @@ def test_a_limit_far_above_what_stable_has_shown_is_no_less_careful(scenario):
         test, highest = LimitTest(0.01, dispersion=learned), {"harm": 0.0, "safe": 0.0}
         for units, bad in zip(arms.e_c[run].tolist(), arms.x_c[run].tolist(), strict=True):
             test = test.update(Counts((units, bad), (units, 0)))
-            for name in highest:
-                highest[name] = max(highest[name], getattr(test.logs, name))
-        for name, log in highest.items():
-            ever[name] += log >= -math.log(ALPHA)
+            for name, top in highest.items():
+                highest[name] = max(top, getattr(test.logs, name))
+        for name, top in highest.items():
+            ever[name] += top >= -math.log(ALPHA)
     assert max(ever.values()) <= 6  # of 40 runs 5 % are 2; 7 or more have a chance of 1 in 200
