@@ -14,7 +14,7 @@ from analysis.counting.counts import Counts
 from analysis.dispersion import tempering
 from analysis.dispersion.estimate import Dispersion
 from analysis.fast_replace import replace
-from analysis.rates import late_starts, ratio_test, robust_test
+from analysis.rates import late_starts, limit, ratio_test, robust_test
 from analysis.rates.late_starts import LateStarts
 from analysis.rates.risk_difference import Contrast, Units, compared, informed
 
@@ -110,6 +110,12 @@ def logs(rule: RateMargin, capital: RateCapital) -> tuple[float, float]:
     if rule.dispersion is None or not capital.robust:
         return harm, crash
     return float(robust_test.log_harm(capital.robust, tempering.noise(rule.dispersion))), crash
+
+
+def log_rise(rule: RateMargin, capital: RateCapital) -> float:
+    """Return the log of the evidence of the rise under way, see `limit.log_rise`; 0 without one."""
+    is_limited = rule.dispersion is not None and rule.dispersion.trouble and capital.robust
+    return limit.log_rise(robust_test.find_rise(capital.robust)) if is_limited else 0.0
 
 
 def _look_in_calm(

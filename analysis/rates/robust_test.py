@@ -148,6 +148,14 @@ def information(state: ArrayLike) -> Array:
     return _unpack(np.asarray(state, dtype=np.float64)).information
 
 
+def find_rise(state: ArrayLike) -> Array:
+    """Return each point's rise under way, as gained: (..., SIZE) -> (..., P).
+
+    Derived here: it is the sum that `limit.limit` bounds.
+    """
+    return _unpack(np.asarray(state, dtype=np.float64)).rise
+
+
 def _add_look(
     now: RobustState, noise: Noise, counts: Sequence[Array], *margin: Array
 ) -> RobustState:

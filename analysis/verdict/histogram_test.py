@@ -29,6 +29,7 @@ class HistogramTest:
     weighs_evidence = True
     is_alone = False
     is_broken = False
+    log_rise = 0.0
 
     @property
     def dispersion(self) -> Dispersion | None:

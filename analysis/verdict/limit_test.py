@@ -15,7 +15,7 @@ from analysis.dispersion.totals import estimate_totals
 from analysis.fast_replace import replace
 from analysis.rates import ratio_test
 from analysis.rates import risk_difference as contrasts
-from analysis.rates.limit import Rise, limit
+from analysis.rates.limit import Rise, limit, log_rise
 from analysis.rates.risk_difference import Contrast, Units
 from analysis.verdict.readout import Readout, harm_share, proof_share, read_contrast
 from analysis.verdict.sequential_test import Logs
@@ -60,6 +60,11 @@ class LimitTest:
         """The logs of `ratio_test.log_harm` and `risk_difference.log_safe`; no crash is watched."""
         harm = float(ratio_test.log_harm(self.harm))
         return Logs(harm, contrasts.log_safe(self.contrast, self.limit), None)
+
+    @property
+    def log_rise(self) -> float:
+        """The log of the evidence of the rise under way, see `limit.log_rise`."""
+        return log_rise(self.rise) if self.dispersion and self.dispersion.trouble else 0.0
 
     def learn(self, counts: Counts) -> LimitTest:  # noqa: ARG002  # the same signature as a rate's
         """Return the same: stable's shares have no say."""

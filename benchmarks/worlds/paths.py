@@ -64,6 +64,19 @@ def robust_logs(
     return np.array([robust_test.log_harm(state, noise) for state in states]).T
 
 
+def rises(dispersions: Sequence[Dispersion], counts: ArmCounts) -> Array:
+    """Compute the log of the evidence of the rise under way after each look: (rollouts, looks).
+
+    It is `limit.log_rise`, 0 where the past has no trouble, at a margin of 1.
+    """
+    noise = noises(dispersions)
+    logs = [
+        np.where(noise.trouble > 0, ratio_test.log_harm(robust_test.find_rise(state)), 0.0)
+        for state in walk(noise, counts)
+    ]
+    return np.array(logs).T
+
+
 def _calm_logs(
     dispersions: Sequence[Dispersion], counts: ArmCounts, *, ratio: float, absolute: float
 ) -> Array:

@@ -73,6 +73,11 @@ class Started(RolloutFact):
         description="Tests of shares start anew at every look; in older journals once.",
         exclude_if=lambda value: not value,
     )
+    suspects: bool = Field(
+        default=False,
+        description="Evidence that stable's troubles limit lowers the weight without a verdict.",
+        exclude_if=lambda value: not value,
+    )
     prometheus: PrometheusServer | None = Field(
         default=None,
         description="The controller's Prometheus, of a plan that names none.",
