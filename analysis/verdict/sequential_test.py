@@ -64,7 +64,10 @@ class SequentialTest(Protocol):
 
     @property
     def log_rise(self) -> float:
-        """The log of the evidence of the rise under way, were it not limited; 0 without a limit."""
+        """The log of the evidence of the rise under way, were it not limited; 0 without a limit.
+
+        It is `limit.log_rise`.
+        """
 
     def learn(self, counts: Counts) -> Self:
         """Add only stable's counts to the past, before the canary's traffic counts."""

@@ -15,10 +15,13 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from analysis.rates.limit import SUSPICION
+from analysis.rates.robust_test import ArmCounts
 from benchmarks.peers.rule import first
-from benchmarks.quality.engines import DEFAULT, DEFAULT_PROOF, ENGINES, PROOFS
+from benchmarks.quality.engines import DEFAULT, DEFAULT_PROOF, ENGINES, PROOFS, learnt_totals
 from benchmarks.quality.layout import grouped, number, table
 from benchmarks.quality.runs import Row, chunks, each, error, seeded
+from benchmarks.worlds import paths
 from benchmarks.worlds.draws import Array, DrawnCounts
 from benchmarks.worlds.rates import HARD, RAMP, SCENARIOS, CountsModel, Hard, Scenario
 
@@ -85,6 +88,12 @@ def _measure(cell: DefaultCell) -> list[Row]:
         looks = [*rollbacks, _prove(cell, twin, *margins[0], at_margin=False)]
         for name, at in zip(("2x", "5x", "safe"), looks, strict=True):
             row |= {f"{name} looks": _find_median(at), f"{name} share": float((at > 0).mean())}
+        for name, world in (("harmless", twin), ("5x", replace(twin, theta=5.0))):
+            at = _find_suspicion(cell, world)
+            row |= {
+                f"{name} suspected looks": _find_median(at),
+                f"{name} suspected share": float((at > 0).mean()),
+            }
     return [row]
 
 
@@ -95,6 +104,18 @@ def _follow_harm(cell: DefaultCell, world: CountsModel) -> Array:
         ENGINES[DEFAULT](world.streams(rng, size), partial(world.history, past, size)).log
         for size in chunks(cell.rollouts)
     ])  # fmt: skip
+
+
+def _find_suspicion(cell: DefaultCell, world: CountsModel) -> DrawnCounts:
+    """Return the look (from 1) of the first suspicion at .01 in each rollout, 0 for none."""
+    rng, past = (seeded(cell.seed, "suspicion", cell[:5], world.theta, purpose) for purpose in "ab")
+    looks = []
+    for size in chunks(cell.rollouts):
+        arms = world.streams(rng, size).arms()
+        counts = ArmCounts(arms.e_c, arms.e_s, arms.x_c, arms.x_s)
+        rises = paths.rises(learnt_totals(partial(world.history, past, size)), counts)
+        looks.append(first(rises >= np.log(SUSPICION / ALPHAS[-1])))
+    return np.concatenate(looks)
 
 
 def _prove(
@@ -178,11 +199,25 @@ def of_default(rows: list[Row]) -> str:
         power = [
             f"{number(at[f'{n} looks'])} ({at[f'{n} share']:.2f})" for n in ("2x", "5x", "safe")
         ]
-        body.append([scenario, *shares, *power])
+        suspected = (
+            f"{at['harmless suspected share']:.2f}; 5x {number(at['5x suspected looks'])}"
+            if at["5x suspected share"]
+            else "-"
+        )
+        body.append([scenario, *shares, *power, suspected])
     runs = rows[0]["runs"]
     return table(
         f"8. The default test, 240 looks: worst / mean cell ({runs} runs a cell, s.e. "
         f"{error(0.05, runs):.3f} at .05, {error(0.01, runs):.3f} at .01); looks, share found",
-        ["scenario", "rollback .05", "rollback .01", "promotion .05", "2x", "5x", "safe"],
+        [
+            "scenario",
+            "rollback .05",
+            "rollback .01",
+            "promotion .05",
+            "2x",
+            "5x",
+            "safe",
+            "suspected",
+        ],
         body,
     )
