@@ -30,6 +30,7 @@ from benchmarks.quality import (
     against,
     contest,
     default,
+    default_table,
     detection,
     harm,
     latency,
@@ -77,7 +78,7 @@ TABLES: dict[str, Callable[[Blocks], Iterable[str]]] = {
     "harm": lambda rows: [tables.of_harm(rows["harm"])],
     "dispersion": lambda rows: [tables.of_dispersion(rows["power under dispersion"])],
     "latency": lambda rows: [tables.of_latency(rows["latency"])],
-    "default": lambda rows: [default.of_default(rows["default"])],
+    "default": lambda rows: [default_table.of_default(rows["default"])],
     "margins": lambda rows: [margins.of_margins(rows["margins"])],
 }
 

@@ -37,8 +37,6 @@ MARGINS = (
 
 Way = Literal["added", "multiplied"]
 WAYS: tuple[Way, ...] = get_args(Way)
-Test = Literal["totals", "label"]
-TESTS: tuple[Test, ...] = get_args(Test)
 
 _TOGETHER = ("incidents", "ramp", "skew", "swing", "drift")
 # What hits all pods alike would take a multiplied canary beyond its margin.
@@ -79,7 +77,7 @@ def _measure(cell: MarginCell) -> list[Row]:
         for size in chunks(cell.rollouts)
     ]
     rows: list[Row] = []
-    for test in TESTS:
+    for test in default.TESTS:
         top, proven = (np.concatenate([chunk[test][i] for chunk in outcomes]) for i in range(2))
         row: dict[str, Any] = {
             **dict(zip(MarginCell._fields, cell, strict=True)),
@@ -94,15 +92,15 @@ def _measure(cell: MarginCell) -> list[Row]:
 
 def _play(
     streams: Streams, draw: Past, margin: tuple[float, float, float]
-) -> dict[Test, tuple[Array, Array]]:
+) -> dict[default.Test, tuple[Array, Array]]:
     """Return each test's highest log of harm, and the look of its proof, in each rollout."""
     (_, ratio, absolute), size = margin, len(streams.e_c)
     e, x = (counts.sum(axis=-1) for counts in draw(ticks=BRIEF))
     before = Streams(np.zeros_like(e), np.zeros_like(x), e, x)
     arms = streams.arms()
     counts = ArmCounts(arms.e_c, arms.e_s, arms.x_c, arms.x_s)
-    outcomes: dict[Test, tuple[Array, Array]] = {}
-    for test in TESTS:
+    outcomes: dict[default.Test, tuple[Array, Array]] = {}
+    for test in default.TESTS:
         learned = learnt_totals(draw) if test == "totals" else learnt(streams, draw)
         logs = paths.robust_logs(learned, counts, ratio=ratio, absolute=absolute)
         proofs = steady(streams, learned, before, np.full(size, ratio), np.full(size, absolute))
@@ -114,11 +112,7 @@ def _play(
 
 def misses(rows: list[Row]) -> list[str]:
     """Return the rows and cells above the declared rates."""
-    return [
-        f"{message}, by {test}"
-        for (test,), group in grouped(rows, "test")
-        for message in default.misses(group)
-    ]
+    return default.misses(rows)
 
 
 def of_margins(rows: list[Row]) -> str:
