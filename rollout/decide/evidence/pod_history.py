@@ -221,8 +221,7 @@ class _Learner:
 
 def canary_pods(plan: Plan, pods: Mapping[str, PodCounts]) -> int:
     """Return the number of canary pods: the plan's, else the most in any guardrail's series."""
-    declared = plan.spec.declared_pods.canary if plan.spec.declared_pods else None
-    return declared or max((history.canary for history in pods.values()), default=0)
+    return plan.spec.canary_pods or max((history.canary for history in pods.values()), default=0)
 
 
 def _is_to_be_confirmed(state: RolloutState) -> bool:
