@@ -22,6 +22,18 @@ class Rise(NamedTuple):
     looks: Array
 
 
+def limit_one(
+    gain: Array, rise: tuple[float, ...], looks: tuple[float, ...], longest: int
+) -> tuple[Array, tuple[float, ...], tuple[float, ...]]:
+    """Run `limit` for one test, whose rises are tuples (P,), empty before the first."""
+    if not longest:
+        return gain, rise, looks
+    nothing = (0.0,) * gain.size
+    before = Rise(np.array(rise or nothing), np.array(looks or nothing))
+    within, after = limit(gain, before, np.array([float(longest)]))
+    return within, tuple(after.gain.tolist()), tuple(after.looks.tolist())
+
+
 SUSPICION = 200.0
 """Times the evidence of a rollback that a rise needs for a suspicion: one rise begins a look."""
 

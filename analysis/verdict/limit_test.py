@@ -15,7 +15,7 @@ from analysis.dispersion.totals import estimate_totals
 from analysis.fast_replace import replace
 from analysis.rates import ratio_test
 from analysis.rates import risk_difference as contrasts
-from analysis.rates.limit import Rise, limit, log_rise
+from analysis.rates.limit import limit_one, log_rise
 from analysis.rates.risk_difference import Contrast, Units
 from analysis.verdict.readout import Readout, harm_share, proof_share, read_contrast
 from analysis.verdict.sequential_test import Logs
@@ -81,15 +81,14 @@ class LimitTest:
             return self
         e_s, weight = PERFECT * e_c, 1 / self._compute_inflation(e_c)
         gain = weight * ratio_test.gain(e_c, e_s, x_c, 0, ratio=1.0, absolute=self.limit)
-        rise = Rise(np.array(self.rise), np.array(self.rise_looks))
-        if self.dispersion is not None and self.dispersion.trouble:
-            gain, rise = limit(gain, rise, np.array([float(self.dispersion.trouble)]))
+        trouble = self.dispersion.trouble if self.dispersion else 0
+        gain, rise, rise_looks = limit_one(gain, self.rise, self.rise_looks, trouble)
         doubted = Units(e_c, e_s, x_c + counts.canary_unlabelled, 0, 0)
         return replace(
             self,
             harm=tuple((np.array(self.harm) + gain).tolist()),
-            rise=tuple(rise.gain.tolist()),
-            rise_looks=tuple(rise.looks.tolist()),
+            rise=rise,
+            rise_looks=rise_looks,
             contrast=contrasts.compared(self.contrast, doubted, 1.0, weight),
         )
 

@@ -40,9 +40,7 @@ def _describe_pods(plan: Plan) -> str:
     if pods is None:
         if not (plan.spec.learns_totals or plan.spec.finds_pods):
             return f"{_INDEPENDENT}; declare `pods` to measure how requests and pods differ"
-        others = [g.name for g in plan.spec.guardrails if g.bad_margin is None and not g.never]
-        independent = f"; {_INDEPENDENT} for {join(others)}" if others else ""
-        totals = f"measured from stable's totals of the last 24 h{independent}"
+        totals = "measured from stable's totals of the last 24 h"
         rest = totals if plan.spec.learns_totals else _INDEPENDENT
         unknown = "differences between pods for good count as the version's"
         if not plan.spec.finds_pods:

@@ -122,8 +122,6 @@ def learn(state: RolloutState, past: Past, *, at: float, rollout: str) -> Learne
                 if pods.dispersion is not None:
                     dispersions[name] = pods.dispersion
                     continue
-                if not guardrails[name].metric.has_bad_units:
-                    continue  # how a histogram varies is learnt from pods only
             read = past.pods[name] if is_declared else totals
             dispersions[name] = learner.estimate(read, canary if is_declared else None)
         except EvidenceError as error:

@@ -122,12 +122,12 @@ class Spec(Model):
 
     @property
     def learns_totals(self) -> bool:
-        """Whether stable's totals tell how errors come: no pods, and rates beside stable.
+        """Whether stable's totals tell how errors come: no pods, and evidence beside stable.
 
         What hits both versions alike does not cancel between a canary and the time before.
         """
-        has_rates = any(guardrail.bad_margin is not None for guardrail in self.guardrails)
-        return self.declared_pods is None and self.before is None and has_rates
+        has_evidence = any(guardrail.never is None for guardrail in self.guardrails)
+        return self.declared_pods is None and self.before is None and has_evidence
 
     @property
     def declared_pods(self) -> Pods | None:

@@ -38,7 +38,7 @@ def test_a_good_plan_is_told_in_words():
         "latency at most 1 point above stable in the share slower than 250 ms; "
         "accuracy at most 0.02 lower\n"
         "  false rollback 1 %, false promotion 5 %: measured from stable's totals of the last "
-        "24 h; error rates assume independent requests for accuracy"
+        "24 h; where a label"
     ) in done.output
 
 
